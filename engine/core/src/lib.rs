@@ -1,0 +1,18 @@
+//! The pure half of uringbench: what a run decides, computed from values alone.
+//!
+//! Nothing here reads a clock, opens a socket, touches a file or starts a thread: time is an
+//! argument, bytes are slices, and every machine can be stepped by a test. The drivers
+//! (`uringbench-ring`, `uringbench-engine`) bring the world to it.
+
+pub mod histogram;
+pub mod http;
+pub mod outcome;
+pub mod pacer;
+pub mod plan;
+pub mod rate;
+pub mod record;
+pub mod schedule;
+pub mod slo;
+pub mod summary;
+pub mod time;
+pub mod validity;

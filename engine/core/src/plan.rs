@@ -1,0 +1,107 @@
+//! A plan: everything a run needs to know, validated, as plain data.
+//!
+//! The command line makes one from what was typed and from the machine; the engine executes it.
+//! It holds no argument-parser type and nothing that is not yet decided.
+
+use std::net::SocketAddr;
+
+use crate::http::request::RequestTemplate;
+use crate::rate::Rate;
+use crate::time::Nanos;
+
+/// One run, decided.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Where the load goes: every address of the target's name, at least one. Connections take
+    /// them in turn.
+    pub peers: Vec<SocketAddr>,
+    /// The bytes of the one request of the flow.
+    pub request: RequestTemplate,
+    /// The CPUs the workers are pinned to, one worker each, at least one.
+    pub cpus: Vec<usize>,
+    /// Connections over all workers, at least one per worker.
+    pub connections: u32,
+    /// Requests in flight per connection, 1..=[`Plan::PIPELINE_MAX`].
+    pub pipeline: u16,
+    /// Closed loop, or open loop at a rate.
+    pub load: Load,
+    /// When the measured window ends.
+    pub limit: Limit,
+    /// Load before the measured window, counted apart.
+    pub warmup: Nanos,
+    /// How long an exchange may take from `sent`, a connection to establish, and a due slot to
+    /// wait for a connection; also the longest drain. 1 ms..=1 h.
+    pub timeout: Nanos,
+    /// How a worker waits for its next due slot.
+    pub wait: WaitMode,
+    /// Seed of every random choice (Poisson gaps).
+    pub seed: u64,
+}
+
+impl Plan {
+    /// The most requests in flight on one connection.
+    pub const PIPELINE_MAX: u16 = 256;
+}
+
+/// What decides when the next request is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Load {
+    /// Every connection sends its next request as soon as it may: throughput, not latency.
+    Closed,
+    /// Requests are due on a schedule, whatever the target does.
+    Open {
+        /// Requests per second over all workers.
+        rate: Rate,
+        /// The law of the gaps between due times.
+        arrivals: Arrivals,
+    },
+}
+
+/// The law of the gaps between the due times of an open loop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Arrivals {
+    /// Evenly spaced: the least variance, for comparisons.
+    Constant,
+    /// Exponential gaps, seeded: real queues, for capacity.
+    Poisson,
+}
+
+/// When the measured window ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limit {
+    /// After this long.
+    Duration(Nanos),
+    /// When exactly this many requests have been released (over all workers), at least 1.
+    Requests(u64),
+    /// Whichever comes first.
+    Either(Nanos, u64),
+}
+
+impl Limit {
+    /// The most requests the window releases, if it is limited by them.
+    pub const fn requests(self) -> Option<u64> {
+        match self {
+            Self::Duration(_) => None,
+            Self::Requests(n) | Self::Either(_, n) => Some(n),
+        }
+    }
+
+    /// The longest the window lasts, if it is limited by time.
+    pub const fn duration(self) -> Option<Nanos> {
+        match self {
+            Self::Requests(_) => None,
+            Self::Duration(d) | Self::Either(d, _) => Some(d),
+        }
+    }
+}
+
+/// How a worker passes the time to its next due slot (open loop only).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WaitMode {
+    /// Sleep in the kernel: cheapest, late by the wake-up (some 10 µs).
+    Block,
+    /// Sleep until shortly before the due time, then spin.
+    Hybrid,
+    /// Never sleep: a full CPU, the least lateness.
+    Spin,
+}

@@ -1,0 +1,52 @@
+//! An offered rate as an integer, so that a schedule computed from it never drifts.
+
+use std::fmt;
+
+/// Requests per second, kept as thousandths: 1 is one request in 1,000 s.
+/// Range: 0.001/s to 1,000,000,000/s, never zero.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Rate(u64);
+
+impl Rate {
+    const MAX_MILLI: u64 = 1_000_000_000_000;
+
+    /// From thousandths of a request per second; `None` outside the range.
+    pub fn from_milli(milli: u64) -> Option<Self> {
+        (1..=Self::MAX_MILLI).contains(&milli).then_some(Self(milli))
+    }
+
+    /// From whole requests per second; `None` outside the range.
+    pub fn per_second(requests: u64) -> Option<Self> {
+        requests.checked_mul(1_000).and_then(Self::from_milli)
+    }
+
+    /// Thousandths of a request per second.
+    pub const fn milli(self) -> u64 {
+        self.0
+    }
+
+    /// Requests per second, for people.
+    pub const fn as_f64(self) -> f64 {
+        self.0 as f64 / 1e3
+    }
+}
+
+impl fmt::Display for Rate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/s", self.as_f64())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn zero_and_absurd_rates_cannot_be_made() {
+        assert_eq!(Rate::per_second(0), None);
+        assert_eq!(Rate::per_second(2_000_000_000), None);
+        assert_eq!(Rate::per_second(u64::MAX), None);
+        assert_eq!(Rate::per_second(50_000).map(Rate::milli), Some(50_000_000));
+        assert_eq!(Rate::from_milli(500).map(Rate::as_f64), Some(0.5));
+    }
+}

@@ -1,0 +1,186 @@
+//! The record: what a run hands over to be summarised, judged, stored and shown.
+//!
+//! Plain data, filled by the engine. Every count of the measured window is of slots released in
+//! it, wherever they ended (the drain included).
+
+use hdrhistogram::Histogram;
+
+use crate::outcome::Counts;
+use crate::time::{Nanos, Timestamp};
+
+/// One finished run.
+#[derive(Clone, Debug)]
+pub struct RunRecord {
+    /// Warm-up (when there was one), measure and drain, in order.
+    pub phases: Vec<PhaseSpan>,
+    /// Slots released in the measured window; nothing is in flight any more.
+    pub counts: Counts,
+    /// Slots released in the warm-up, likewise.
+    pub warmup_counts: Counts,
+    /// Complete answers per status code, of the measured window; index = code, 0..1000.
+    pub by_status: Box<[u64]>,
+    /// What was timed, of the measured window.
+    pub times: Times,
+    /// The whole run in steps of [`INTERVAL`], in order.
+    pub intervals: Vec<Interval>,
+    /// One per worker.
+    pub workers: Vec<WorkerRecord>,
+    /// Largest resident memory of this process, in bytes.
+    pub rss_peak: u64,
+    /// Whether a signal ended the run before its limit.
+    pub interrupted: bool,
+}
+
+/// The reporting step.
+pub const INTERVAL: Nanos = Nanos::SECOND;
+
+/// A stretch of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PhaseSpan {
+    /// Which.
+    pub phase: Phase,
+    /// Its first moment.
+    pub start: Timestamp,
+    /// Its end (the start of the next).
+    pub end: Timestamp,
+}
+
+/// What a run is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Load that is not measured.
+    Warmup,
+    /// The measured window.
+    Measure,
+    /// No new slots; those released are waited for.
+    Drain,
+}
+
+impl Phase {
+    /// The word for it in the result document.
+    pub const fn key(self) -> &'static str {
+        match self {
+            Self::Warmup => "warmup",
+            Self::Measure => "measure",
+            Self::Drain => "drain",
+        }
+    }
+}
+
+/// The five things that are timed, in nanoseconds.
+#[derive(Clone, Debug)]
+pub struct Times {
+    /// done − due, of every released slot: completed ones, and those that ended without a
+    /// complete answer at the age they had reached (censored values). Closed loop: the same as
+    /// `service`.
+    pub response: Histogram<u64>,
+    /// done − sent, of complete answers.
+    pub service: Histogram<u64>,
+    /// sent − due, of every slot that was sent. Empty in a closed loop.
+    pub lateness: Histogram<u64>,
+    /// Connection establishment, of the whole run.
+    pub connect: Histogram<u64>,
+    /// First byte of the answer − sent.
+    pub first_byte: Histogram<u64>,
+    /// Values in `response` that are ages of unfinished slots rather than response times.
+    pub censored: u64,
+}
+
+impl Default for Times {
+    fn default() -> Self {
+        let empty = crate::histogram::empty;
+        Self {
+            response: empty(),
+            service: empty(),
+            lateness: empty(),
+            connect: empty(),
+            first_byte: empty(),
+            censored: 0,
+        }
+    }
+}
+
+/// One reporting step, over all workers.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Interval {
+    /// Its start, from the start of the run's first phase.
+    pub start: Nanos,
+    /// Its length: [`INTERVAL`], shorter for the last.
+    pub length: Nanos,
+    /// The phase it began in.
+    pub phase: Phase,
+    /// Slots released in it.
+    pub released: u64,
+    /// Complete answers that arrived in it.
+    pub completed: u64,
+    /// Slots that ended in it other than `ok`.
+    pub errors: u64,
+    /// Exchanges in flight at its end.
+    pub in_flight: u64,
+    /// Connections established at its end.
+    pub connected: u64,
+    /// Response-time quantiles of the slots that ended in it; `None` when none did.
+    pub response: Option<IntervalQuantiles>,
+    /// Lateness p99 of the slots sent in it, ns; `None` in a closed loop or when none were sent.
+    pub lateness_p99: Option<u64>,
+    /// Bytes of requests sent and responses received in it.
+    pub sent_bytes: u64,
+    /// Bytes received in it.
+    pub received_bytes: u64,
+}
+
+/// Response-time quantiles of one interval, ns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IntervalQuantiles {
+    /// Half of the slots took no longer.
+    pub p50: u64,
+    /// 99 % of the slots took no longer.
+    pub p99: u64,
+    /// The slowest.
+    pub max: u64,
+}
+
+/// What one worker did and what it cost.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct WorkerRecord {
+    /// The CPU it was pinned to.
+    pub cpu: usize,
+    /// Connections it was to hold.
+    pub connections: u32,
+    /// Connections established when the measured window began.
+    pub established: u32,
+    /// Fewest connections established at the end of any interval of the measured window.
+    pub established_min: u32,
+    /// Connections made again after a close, whole run.
+    pub reconnects: u64,
+    /// Connection attempts that failed, whole run.
+    pub connects_failed: u64,
+    /// Bytes that arrived with no exchange in flight to own them: the connection was closed.
+    pub unsolicited: u64,
+    /// CPU time of its thread in the measured window.
+    pub user: Nanos,
+    /// Kernel share of the same.
+    pub system: Nanos,
+    /// Time its thread waited for a CPU in the measured window (`/proc/self/task/*/schedstat`).
+    pub run_queue: Nanos,
+    /// How often it was preempted in the measured window.
+    pub preempted: u64,
+    /// Length of the measured window.
+    pub measured: Nanos,
+    /// `io_uring_enter` calls in the measured window.
+    pub enters: u64,
+    /// Slots that found every connection busy when they were due, measured window.
+    pub waited: u64,
+    /// Receives that found the buffer ring empty and were armed again, whole run.
+    pub buffers_exhausted: u64,
+    /// Completions the kernel had to queue aside, whole run.
+    pub completions_overflowed: u64,
+    /// Bytes of requests sent, measured window.
+    pub sent_bytes: u64,
+    /// Bytes received, measured window.
+    pub received_bytes: u64,
+    /// Responses whose header was recognised without parsing, whole run.
+    pub shape_hits: u64,
+    /// Response headers parsed in full, whole run.
+    pub shape_misses: u64,
+}
