@@ -1,2 +1,212 @@
-//! placeholder
-fn main() {}
+//! The floor probe: what the kernel alone costs per request.
+//!
+//! A bare loop over the ring: it sends, counts received bytes against the length of the first
+//! response, and sends again. No parsing, no recording, no schedule, no reconnecting. Whatever
+//! uringbench costs above this is its own.
+
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use rustix::process::Pid;
+use rustix::thread::{CpuSet, sched_setaffinity};
+use uringbench_ring::{Config, Operation, PeerId, Ring, TemplateId, Wait};
+
+/// What was asked for on the command line.
+struct Options {
+    address: SocketAddr,
+    connections: u32,
+    seconds: u64,
+    cpu: Option<usize>,
+    pipeline: usize,
+    path: String,
+    receive: Receive,
+}
+
+/// How response bytes are taken.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Receive {
+    /// Multishot, into small buffers.
+    Small,
+    /// Header into a buffer, the rest dropped by the kernel (MSG_TRUNC).
+    Trunc,
+}
+
+fn main() -> ExitCode {
+    match parse(std::env::args().skip(1)).and_then(|options| run(&options)) {
+        Ok(line) => {
+            println!("{line}");
+            ExitCode::SUCCESS
+        }
+        Err(message) => {
+            eprintln!("floor: {message}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Options, String> {
+    let mut options = Options {
+        address: SocketAddr::from(([127, 0, 0, 1], 8080)),
+        connections: 64,
+        seconds: 5,
+        cpu: None,
+        pipeline: 1,
+        path: "/".to_owned(),
+        receive: Receive::Small,
+    };
+    while let Some(flag) = arguments.next() {
+        let value = arguments.next().ok_or_else(|| format!("{flag} needs a value"))?;
+        let bad = |what: &dyn std::fmt::Display| format!("{flag} {value}: {what}");
+        match flag.as_str() {
+            "--addr" => options.address = value.parse().map_err(|e| bad(&e))?,
+            "--connections" => options.connections = value.parse().map_err(|e| bad(&e))?,
+            "--seconds" => options.seconds = value.parse().map_err(|e| bad(&e))?,
+            "--cpu" => options.cpu = Some(value.parse().map_err(|e| bad(&e))?),
+            "--pipeline" => options.pipeline = value.parse().map_err(|e| bad(&e))?,
+            "--path" => options.path = value,
+            "--receive" => {
+                options.receive = match value.as_str() {
+                    "small" => Receive::Small,
+                    "trunc" => Receive::Trunc,
+                    _ => return Err(bad(&"small or trunc")),
+                }
+            }
+            _ => return Err(format!("unknown option {flag}")),
+        }
+    }
+    Ok(options)
+}
+
+/// Bytes still missing on each connection before it sends again.
+struct Probe {
+    ring: Ring,
+    template: TemplateId,
+    request_length: usize,
+    pipeline: usize,
+    receive: Receive,
+    response_length: u64,
+    missing: Vec<u64>,
+    responses: u64,
+}
+
+fn run(options: &Options) -> Result<String, String> {
+    if let Some(cpu) = options.cpu {
+        let mut set = CpuSet::new();
+        set.set(cpu);
+        sched_setaffinity(None::<Pid>, &set).map_err(|error| format!("CPU {cpu}: {error}"))?;
+    }
+    let request = format!("GET {} HTTP/1.1\r\nHost: {}\r\n\r\n", options.path, options.address);
+    let response_length = measure_response(options.address, &request)?;
+    let mut ring = Ring::new(Config::small_responses(options.connections))
+        .map_err(|error| error.to_string())?;
+    let template = ring.add_template(request.repeat(options.pipeline).as_bytes());
+    let mut probe = Probe {
+        ring,
+        template,
+        request_length: request.len() * options.pipeline,
+        pipeline: options.pipeline,
+        receive: options.receive,
+        response_length,
+        missing: vec![0; options.connections as usize],
+        responses: 0,
+    };
+    probe.connect_all(options)?;
+    for slot in 0..options.connections {
+        probe.send(slot);
+    }
+    let (started, before) = (Instant::now(), cpu_seconds());
+    let end = started + Duration::from_secs(options.seconds);
+    while Instant::now() < end {
+        probe.ring.enter(Wait::AtMost(100_000_000)).map_err(|error| error.to_string())?;
+        probe.turn()?;
+    }
+    let (seconds, after) = (started.elapsed().as_secs_f64(), cpu_seconds());
+    Ok(format!(
+        r#"{{"requests":{},"seconds":{seconds:.6},"user_s":{:.6},"system_s":{:.6}}}"#,
+        probe.responses,
+        after.0 - before.0,
+        after.1 - before.1,
+    ))
+}
+
+impl Probe {
+    fn connect_all(&mut self, options: &Options) -> Result<(), String> {
+        let peer: PeerId = self.ring.add_peer(&options.address);
+        for slot in 0..options.connections {
+            self.ring.open(slot, &options.address).map_err(|error| error.to_string())?;
+            self.ring.connect(slot, 0, peer);
+            self.ring.enter(Wait::Completion).map_err(|error| error.to_string())?;
+            while let Some(completion) = self.ring.next_completion() {
+                completion.result.map_err(|error| format!("connecting: {error}"))?;
+            }
+        }
+        for slot in 0..options.connections {
+            if self.receive == Receive::Small {
+                self.ring.receive_multi(slot, 0);
+            }
+        }
+        Ok(())
+    }
+
+    fn send(&mut self, slot: u32) {
+        self.missing[slot as usize] = self.response_length * self.pipeline as u64;
+        self.ring.send(slot, 0, self.template, self.request_length);
+        if self.receive == Receive::Trunc {
+            self.ring.receive_once(slot, 0, true);
+        }
+    }
+
+    fn turn(&mut self) -> Result<(), String> {
+        while let Some(completion) = self.ring.next_completion() {
+            let slot = completion.token.slot();
+            if let Some(buffer) = completion.buffer {
+                self.ring.recycle(buffer);
+            }
+            let received = match completion.result {
+                Ok(0) => return Err("the server closed a connection".to_owned()),
+                Ok(bytes) => u64::from(bytes),
+                Err(failure) if failure.is_out_of_buffers() => 0,
+                Err(failure) => return Err(failure.to_string()),
+            };
+            let missing = &mut self.missing[slot as usize];
+            *missing = missing.saturating_sub(received);
+            let left = *missing;
+            let is_receive = completion.token.operation() == Some(Operation::Receive);
+            if is_receive && self.receive == Receive::Small && !completion.more {
+                self.ring.receive_multi(slot, 0);
+            }
+            if left == 0 {
+                self.responses += self.pipeline as u64;
+                self.send(slot);
+            } else if self.receive == Receive::Trunc {
+                self.ring.skip(slot, 0, u32::try_from(left).unwrap_or(u32::MAX));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Bytes of one response, header and body, as a plain socket sees them.
+fn measure_response(address: SocketAddr, request: &str) -> Result<u64, String> {
+    use std::io::{Read, Write};
+    let fail = |error: std::io::Error| format!("{address}: {error}");
+    let mut stream = std::net::TcpStream::connect(address).map_err(fail)?;
+    stream.set_read_timeout(Some(Duration::from_millis(300))).map_err(fail)?;
+    stream.write_all(request.as_bytes()).map_err(fail)?;
+    let (mut total, mut buffer) = (0, vec![0; 1 << 20]);
+    while let Ok(bytes @ 1..) = stream.read(&mut buffer) {
+        total += bytes as u64;
+    }
+    if total == 0 { Err(format!("{address} did not answer")) } else { Ok(total) }
+}
+
+/// User and system seconds of this process so far, from /proc/self/stat (ticks of 10 ms).
+fn cpu_seconds() -> (f64, f64) {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let after_name = stat.rsplit_once(") ").map_or("", |(_, rest)| rest);
+    let field = |index: usize| {
+        after_name.split(' ').nth(index).and_then(|text| text.parse::<f64>().ok()).unwrap_or(0.0)
+    };
+    (field(11) / 100.0, field(12) / 100.0)
+}

@@ -1,1 +1,24 @@
-//! placeholder
+//! The io_uring driver: sockets by slot, operations by [`Token`], bytes in leased buffers.
+//!
+//! It knows sockets and the kernel, no HTTP and no load. `unsafe` stands in `kernel.rs` alone;
+//! everything else here is safe code on top of it. One [`Ring`] belongs to one thread: the
+//! kernel refuses submissions from another (`IORING_SETUP_SINGLE_ISSUER`).
+//!
+//! A connection lives in a slot of the ring's file table, so it costs no file descriptor and no
+//! reference counting per operation. Requests are sent from immutable templates the ring owns;
+//! a send completes silently unless it fails (`IOSQE_CQE_SKIP_SUCCESS` with `MSG_WAITALL`).
+
+mod failure;
+#[expect(unsafe_code, reason = "the one file that speaks to the kernel; invariants in its header")]
+mod kernel;
+mod probe;
+mod ring;
+mod socket;
+mod token;
+
+pub use failure::{Failure, SetupError};
+pub use kernel::BufferId;
+pub use probe::{Features, Unavailable, probe};
+pub use ring::{Completion, Config, PeerId, Ring, TemplateId, Wait};
+pub use socket::{Listener, OpenError};
+pub use token::{Operation, Token};

@@ -1,1 +1,11 @@
-//! placeholder
+//! The reference target: a small, fast HTTP/1.1 server to demonstrate, test and calibrate with.
+//!
+//! One thread, one ring, prebuilt responses. `/` answers 13 bytes, `/bytes/N` answers N bytes,
+//! `/status/CODE` answers that status, `/health` says it is up; anything else is 404. Request
+//! bodies with a Content-Length are read and dropped.
+
+mod answer;
+mod request;
+mod server;
+
+pub use server::{ServeError, ServeOptions, Server};

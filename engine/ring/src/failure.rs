@@ -1,0 +1,84 @@
+//! What can go wrong with a ring, as cause and remedy.
+
+use std::fmt;
+use std::io;
+
+use rustix::io::Errno;
+use thiserror::Error;
+
+/// An operation the kernel refused, by its error number.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Failure(pub Errno);
+
+impl Failure {
+    /// From the negative result of a completion.
+    #[inline]
+    pub fn from_result(result: i32) -> Self {
+        Self(Errno::from_raw_os_error(result.saturating_neg()))
+    }
+
+    /// A multishot receive found no free buffer: to be armed again, not an error.
+    #[inline]
+    pub fn is_out_of_buffers(self) -> bool {
+        self.0 == Errno::NOBUFS
+    }
+
+    /// The operation was cancelled, as asked.
+    pub fn is_cancelled(self) -> bool {
+        self.0 == Errno::CANCELED
+    }
+
+    /// No local port is free for another connection to the same peer.
+    pub fn is_out_of_ports(self) -> bool {
+        self.0 == Errno::ADDRNOTAVAIL
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+impl fmt::Debug for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
+}
+
+/// Why no ring could be set up.
+#[derive(Debug, Error)]
+pub enum SetupError {
+    /// The kernel or a sandbox forbids or lacks io_uring.
+    #[error(transparent)]
+    Unavailable(#[from] crate::Unavailable),
+    /// A limit of this process is too low.
+    #[error(
+        "the ring's file table of {slots} connections exceeds the limit of open files; raise it \
+         (`ulimit -n {slots}`) or use fewer connections per core"
+    )]
+    TooManyFiles {
+        /// Slots asked for.
+        slots: u32,
+    },
+    /// Locked memory is exhausted (kernels before 5.12 charge rings to RLIMIT_MEMLOCK).
+    #[error("no memory for the ring: raise the locked-memory limit (`ulimit -l unlimited`)")]
+    NoMemory,
+    /// Anything else, with the step it happened in.
+    #[error("{step} failed: {source}")]
+    Other {
+        /// What was being done.
+        step: &'static str,
+        /// The kernel's answer.
+        source: io::Error,
+    },
+}
+
+impl SetupError {
+    pub(crate) fn from_io(step: &'static str, source: io::Error) -> Self {
+        match source.raw_os_error() {
+            Some(libc::ENOMEM) => Self::NoMemory,
+            _ => Self::Other { step, source },
+        }
+    }
+}

@@ -1,0 +1,394 @@
+//! The only file that speaks to the kernel about rings. What makes its `unsafe` sound:
+//!
+//! 1. Memory named in a submission outlives its operation: templates and peer addresses are
+//!    boxed, only ever added, and freed after [`Kernel::drop`] has cancelled everything.
+//! 2. A receive buffer is the kernel's or ours, never both: a completion hands out a
+//!    [`BufferId`], which cannot be copied, and [`Kernel::recycle`] takes it back.
+//! 3. A full submission queue is flushed and the push retried; a failed push is an error.
+//! 4. What the kernel returns is data: buffer numbers and lengths are checked against bounds.
+//! 5. The queues borrow the ring's mappings for as long as they live: the ring is boxed and
+//!    leaked while they exist, and dropped after them, all within this type.
+
+use std::io;
+use std::mem::ManuallyDrop;
+use std::net::SocketAddr;
+use std::os::fd::RawFd;
+use std::ptr::NonNull;
+use std::sync::atomic::{AtomicU16, Ordering};
+
+use io_uring::types::{BufRingEntry, CancelBuilder, SubmitArgs, Timespec};
+use io_uring::{CompletionQueue, EnterFlags, IoUring, SubmissionQueue, Submitter};
+use io_uring::{cqueue, opcode, squeue};
+
+/// One page, so that a boxed slice of them is aligned as the kernel wants its buffer ring.
+#[repr(C, align(4096))]
+#[derive(Clone)]
+struct Page([u8; 4096]);
+
+/// A received buffer, leased from the kernel until it is recycled. Not `Clone`: whoever holds
+/// it is the only one, so the kernel cannot write to it meanwhile.
+#[derive(Debug, PartialEq, Eq)]
+#[must_use = "a buffer that is not recycled is lost to the ring"]
+pub struct BufferId {
+    number: u16,
+    length: u32,
+}
+
+/// One completion, as the kernel posted it.
+pub(crate) struct Posted {
+    pub(crate) user_data: u64,
+    pub(crate) result: i32,
+    pub(crate) more: bool,
+    pub(crate) buffer: Option<BufferId>,
+}
+
+/// The ring, its queues and all memory the kernel may touch.
+#[expect(
+    clippy::vec_box,
+    reason = "a submission names the address: it must not move when more come"
+)]
+pub(crate) struct Kernel {
+    submitter: ManuallyDrop<Submitter<'static>>,
+    submissions: ManuallyDrop<SubmissionQueue<'static>>,
+    completions: ManuallyDrop<CompletionQueue<'static>>,
+    ring: NonNull<IoUring>,
+    buffers: Buffers,
+    templates: Vec<Box<[u8]>>,
+    peers: Vec<Box<Peer>>,
+    enters: u64,
+}
+
+/// The ring of provided buffers: numbers in `entries`, bytes in `bytes`.
+struct Buffers {
+    entries: Box<[Page]>,
+    bytes: NonNull<[u8]>,
+    count: u16,
+    size: u32,
+    tail: u16,
+}
+
+/// A peer's address as the kernel reads it.
+enum Peer {
+    V4(libc::sockaddr_in),
+    V6(libc::sockaddr_in6),
+}
+
+impl Kernel {
+    /// Take over a ring. `count` buffers (a power of two, at most 32,768) of `size` bytes.
+    pub(crate) fn new(ring: IoUring, count: u16, size: u32) -> io::Result<Self> {
+        let ring = NonNull::from(Box::leak(Box::new(ring)));
+        // SAFETY: just leaked, so valid until `drop` rebuilds the box; no `&mut` is ever made.
+        let shared: &'static IoUring = unsafe { ring.as_ref() };
+        // SAFETY: the only submission queue view of this ring, used from one thread (`Kernel` is
+        // not `Send`, as it holds raw pointers).
+        let submissions = unsafe { shared.submission_shared() };
+        // SAFETY: likewise the only completion queue view.
+        let completions = unsafe { shared.completion_shared() };
+        let mut kernel = Self {
+            submitter: ManuallyDrop::new(shared.submitter()),
+            submissions: ManuallyDrop::new(submissions),
+            completions: ManuallyDrop::new(completions),
+            ring,
+            buffers: Buffers::new(count, size),
+            templates: Vec::new(),
+            peers: Vec::new(),
+            enters: 0,
+        };
+        let address = kernel.buffers.entries.as_ptr() as u64;
+        // SAFETY: `entries` is page-aligned, holds `count` zeroed entries and is freed only after
+        // the ring is gone (invariant 1).
+        unsafe { kernel.submitter.register_buf_ring_with_flags(address, count, 0, 0) }?;
+        for number in 0..count {
+            kernel.buffers.offer(number);
+        }
+        kernel.buffers.publish();
+        Ok(kernel)
+    }
+
+    pub(crate) fn submitter(&mut self) -> &mut Submitter<'static> {
+        &mut self.submitter
+    }
+
+    /// Keep `bytes` for sends, for as long as the ring lives.
+    pub(crate) fn add_template(&mut self, bytes: &[u8]) -> usize {
+        self.templates.push(bytes.into());
+        self.templates.len() - 1
+    }
+
+    /// Keep a peer's address, for as long as the ring lives.
+    pub(crate) fn add_peer(&mut self, address: &SocketAddr) -> usize {
+        self.peers.push(Box::new(Peer::new(address)));
+        self.peers.len() - 1
+    }
+
+    /// Put `fd` (or nothing, −1) into the file table.
+    pub(crate) fn set_file(&mut self, slot: u32, fd: RawFd) -> io::Result<()> {
+        self.submitter.register_files_update(slot, &[fd]).map(drop)
+    }
+
+    /// Send the first `length` bytes of a template; silent on success.
+    #[inline]
+    pub(crate) fn send(&mut self, user_data: u64, slot: u32, template: usize, length: usize) {
+        let bytes = &self.templates[template][..length];
+        let entry =
+            opcode::Send::new(io_uring::types::Fixed(slot), bytes.as_ptr(), bytes.len() as u32)
+                .flags(libc::MSG_WAITALL | libc::MSG_NOSIGNAL)
+                .build()
+                .flags(squeue::Flags::SKIP_SUCCESS);
+        self.push(entry.user_data(user_data));
+    }
+
+    pub(crate) fn connect(&mut self, user_data: u64, slot: u32, peer: usize) {
+        let (address, length) = self.peers[peer].as_raw();
+        let entry = opcode::Connect::new(io_uring::types::Fixed(slot), address, length).build();
+        self.push(entry.user_data(user_data));
+    }
+
+    /// Receive again and again, each time into a buffer of the ring.
+    #[inline]
+    pub(crate) fn receive_multi(&mut self, user_data: u64, slot: u32) {
+        let entry = opcode::RecvMulti::new(io_uring::types::Fixed(slot), 0).build();
+        self.push(entry.user_data(user_data));
+    }
+
+    /// Receive once into a buffer of the ring; `poll_first` when no data can be there yet.
+    #[inline]
+    pub(crate) fn receive_once(&mut self, user_data: u64, slot: u32, poll_first: bool) {
+        const IORING_RECVSEND_POLL_FIRST: u16 = 1;
+        let slot = io_uring::types::Fixed(slot);
+        let entry = opcode::Recv::new(slot, std::ptr::null_mut(), self.buffers.size)
+            .ioprio(if poll_first { IORING_RECVSEND_POLL_FIRST } else { 0 })
+            .buf_group(0)
+            .build()
+            .flags(squeue::Flags::BUFFER_SELECT);
+        self.push(entry.user_data(user_data));
+    }
+
+    /// Let the kernel drop up to `length` received bytes uncopied (tcp(7), MSG_TRUNC).
+    #[inline]
+    pub(crate) fn skip(&mut self, user_data: u64, slot: u32, length: u32) {
+        // With MSG_TRUNC on TCP nothing is written, so no memory is named.
+        let slot = io_uring::types::Fixed(slot);
+        let entry =
+            opcode::Recv::new(slot, std::ptr::null_mut(), length).flags(libc::MSG_TRUNC).build();
+        self.push(entry.user_data(user_data));
+    }
+
+    /// Cancel every operation on a slot; silent on success.
+    pub(crate) fn cancel_all(&mut self, user_data: u64, slot: u32) {
+        let all = CancelBuilder::fd(io_uring::types::Fixed(slot)).all();
+        let entry = opcode::AsyncCancel2::new(all).build().flags(squeue::Flags::SKIP_SUCCESS);
+        self.push(entry.user_data(user_data));
+    }
+
+    /// Cancel the one operation submitted as `target`; silent on success.
+    pub(crate) fn cancel_one(&mut self, user_data: u64, target: u64) {
+        let one = CancelBuilder::user_data(target);
+        let entry = opcode::AsyncCancel2::new(one).build().flags(squeue::Flags::SKIP_SUCCESS);
+        self.push(entry.user_data(user_data));
+    }
+
+    /// Take the socket out of the slot; it closes once its last operation has ended.
+    pub(crate) fn close(&mut self, user_data: u64, slot: u32) {
+        let entry = opcode::Close::new(io_uring::types::Fixed(slot)).build();
+        self.push(entry.user_data(user_data));
+    }
+
+    /// Accept again and again, each time into a free slot of the file table.
+    pub(crate) fn accept_multi(&mut self, user_data: u64, listener: RawFd) {
+        let entry = opcode::AcceptMulti::new(io_uring::types::Fd(listener))
+            .allocate_file_index(true)
+            .build();
+        self.push(entry.user_data(user_data));
+    }
+
+    #[inline]
+    fn push(&mut self, entry: squeue::Entry) {
+        // SAFETY: every entry made above names templates or peers (kept until after the ring,
+        // invariant 1), buffers of the ring by group, or no memory at all.
+        while unsafe { self.submissions.push(&entry) }.is_err() {
+            // Full: hand what there is to the kernel (invariant 3). It takes all of it, or fails
+            // for want of memory, which passes as other work completes.
+            drop(self.enter(0, None));
+        }
+    }
+
+    /// One system call: submit what is queued, run what is due, and wait for `want` completions
+    /// or until `timeout` nanoseconds have passed.
+    #[inline]
+    pub(crate) fn enter(&mut self, want: u32, timeout: Option<u64>) -> io::Result<()> {
+        self.buffers.publish();
+        self.submissions.sync();
+        self.completions.sync();
+        let queued = self.submissions.len() as u32;
+        let flags = EnterFlags::GETEVENTS.bits();
+        self.enters += 1;
+        let entered = if let Some(nanos) = timeout {
+            let (seconds, rest) = (nanos / 1_000_000_000, (nanos % 1_000_000_000) as u32);
+            let span = Timespec::new().sec(seconds).nsec(rest);
+            let arguments = SubmitArgs::new().timespec(&span);
+            let flags = flags | EnterFlags::EXT_ARG.bits();
+            // SAFETY: `arguments` is what EXT_ARG announces, and lives across the call.
+            unsafe { self.submitter.enter(queued, want, flags, Some(&arguments)) }
+        } else {
+            // SAFETY: no argument is passed, and none is announced.
+            unsafe { self.submitter.enter::<libc::sigset_t>(queued, want, flags, None) }
+        };
+        self.submissions.sync();
+        self.completions.sync();
+        match entered {
+            Ok(_) => Ok(()),
+            // The time is up, or a signal came: both leave the queues as they should be.
+            Err(error) => match error.raw_os_error() {
+                Some(libc::ETIME | libc::EINTR) => Ok(()),
+                _ => Err(error),
+            },
+        }
+    }
+
+    /// Whether an `enter` would find completions to run or queued aside.
+    #[inline]
+    pub(crate) fn is_work_pending(&mut self) -> bool {
+        self.submissions.taskrun() || self.submissions.cq_overflow() || {
+            self.completions.sync();
+            !self.completions.is_empty()
+        }
+    }
+
+    /// The next completion that has been posted, if any.
+    #[inline]
+    pub(crate) fn next_posted(&mut self) -> Option<Posted> {
+        let entry = self.completions.next()?;
+        let (result, flags) = (entry.result(), entry.flags());
+        let number = cqueue::buffer_select(flags).filter(|&number| number < self.buffers.count);
+        Some(Posted {
+            user_data: entry.user_data(),
+            result,
+            more: cqueue::more(flags),
+            buffer: number.map(|number| BufferId {
+                number,
+                length: (result.max(0) as u32).min(self.buffers.size),
+            }),
+        })
+    }
+
+    /// The bytes received into a buffer.
+    #[inline]
+    pub(crate) fn bytes(&self, buffer: &BufferId) -> &[u8] {
+        let start = usize::from(buffer.number) * self.buffers.size as usize;
+        // SAFETY: number and length were checked against the slab when the lease was made.
+        let first = unsafe { self.buffers.bytes.cast::<u8>().add(start) };
+        // SAFETY: the lease is ours (invariant 2) and `recycle` needs `&mut self`, so the kernel
+        // does not write here while the slice lives; the bytes were initialised with zeroes.
+        unsafe { std::slice::from_raw_parts(first.as_ptr(), buffer.length as usize) }
+    }
+
+    /// Give a buffer back; the kernel sees it at the next `enter`.
+    #[inline]
+    #[expect(clippy::needless_pass_by_value, reason = "taking the lease is what ends it")]
+    pub(crate) fn recycle(&mut self, buffer: BufferId) {
+        self.buffers.offer(buffer.number);
+    }
+
+    /// `io_uring_enter` calls made.
+    pub(crate) fn enters(&self) -> u64 {
+        self.enters
+    }
+
+    /// Completions the kernel could not queue in the ring and kept aside.
+    pub(crate) fn overflowed(&self) -> u32 {
+        self.completions.overflow()
+    }
+}
+
+impl Drop for Kernel {
+    fn drop(&mut self) {
+        // Cancel everything, so that nothing names our memory any more. What refuses to be
+        // cancelled within a second no longer matters: the kernel touches user memory only from
+        // an `enter` of this thread, and there is none after this.
+        let second = Timespec::new().sec(1);
+        drop(self.submitter.register_sync_cancel(Some(second), CancelBuilder::any()));
+        // SAFETY: dropped once, here, and not used after.
+        unsafe { ManuallyDrop::drop(&mut self.completions) };
+        // SAFETY: likewise.
+        unsafe { ManuallyDrop::drop(&mut self.submissions) };
+        // SAFETY: likewise.
+        unsafe { ManuallyDrop::drop(&mut self.submitter) };
+        // SAFETY: the pointer came from `Box::leak`, and no view of the ring is left
+        // (invariant 5).
+        drop(unsafe { Box::from_raw(self.ring.as_ptr()) });
+        // SAFETY: the pointer came from `Box::into_raw`; with the ring gone nobody writes there.
+        drop(unsafe { Box::from_raw(self.buffers.bytes.as_ptr()) });
+    }
+}
+
+impl Buffers {
+    fn new(count: u16, size: u32) -> Self {
+        assert!(count.is_power_of_two(), "the kernel wants a power of two of buffers");
+        let pages = (usize::from(count) * size_of::<BufRingEntry>()).div_ceil(4096);
+        let bytes = vec![0u8; usize::from(count) * size as usize].into_boxed_slice();
+        Self {
+            entries: vec![Page([0; 4096]); pages].into_boxed_slice(),
+            bytes: NonNull::from(Box::leak(bytes)),
+            count,
+            size,
+            tail: 0,
+        }
+    }
+
+    /// Put a buffer at the tail, not yet visible to the kernel.
+    #[inline]
+    fn offer(&mut self, number: u16) {
+        let index = usize::from(self.tail & (self.count - 1));
+        let entries = self.entries.as_mut_ptr().cast::<BufRingEntry>();
+        // SAFETY: `index < count`, and `entries` holds `count` of them (see `new`).
+        let entry = unsafe { entries.add(index) };
+        // SAFETY: in bounds, aligned (a page holds whole entries) and zero-initialised; the
+        // kernel reads entries only between its head and the published tail, so not this one.
+        let entry = unsafe { &mut *entry };
+        let start = usize::from(number) * self.size as usize;
+        entry.set_addr(self.bytes.as_ptr().cast::<u8>() as u64 + start as u64);
+        entry.set_len(self.size);
+        entry.set_bid(number);
+        self.tail = self.tail.wrapping_add(1);
+    }
+
+    /// Let the kernel see every buffer offered so far.
+    #[inline]
+    fn publish(&mut self) {
+        let entries = self.entries.as_mut_ptr().cast::<BufRingEntry>();
+        // SAFETY: the address of the first entry, which is initialised.
+        let tail = unsafe { BufRingEntry::tail(entries) };
+        // SAFETY: the tail is a 2-byte aligned field of the first entry, shared with the kernel,
+        // which only reads it; `entries` was borrowed mutably, so writing is allowed.
+        let tail = unsafe { AtomicU16::from_ptr(tail.cast_mut()) };
+        tail.store(self.tail, Ordering::Release);
+    }
+}
+
+impl Peer {
+    fn new(address: &SocketAddr) -> Self {
+        match address {
+            SocketAddr::V4(v4) => Self::V4(libc::sockaddr_in {
+                sin_family: libc::AF_INET as libc::sa_family_t,
+                sin_port: v4.port().to_be(),
+                sin_addr: libc::in_addr { s_addr: u32::from_ne_bytes(v4.ip().octets()) },
+                sin_zero: [0; 8],
+            }),
+            SocketAddr::V6(v6) => Self::V6(libc::sockaddr_in6 {
+                sin6_family: libc::AF_INET6 as libc::sa_family_t,
+                sin6_port: v6.port().to_be(),
+                sin6_flowinfo: v6.flowinfo(),
+                sin6_addr: libc::in6_addr { s6_addr: v6.ip().octets() },
+                sin6_scope_id: v6.scope_id(),
+            }),
+        }
+    }
+
+    fn as_raw(&self) -> (*const libc::sockaddr, libc::socklen_t) {
+        match self {
+            Self::V4(v4) => (std::ptr::from_ref(v4).cast(), size_of_val(v4) as libc::socklen_t),
+            Self::V6(v6) => (std::ptr::from_ref(v6).cast(), size_of_val(v6) as libc::socklen_t),
+        }
+    }
+}

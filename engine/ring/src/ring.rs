@@ -1,0 +1,249 @@
+//! The ring as the engine sees it: slots, templates, tokens, completions.
+
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, AsRawFd};
+
+use crate::failure::{Failure, SetupError};
+use crate::kernel::{BufferId, Kernel};
+use crate::probe::{self, Features};
+use crate::socket::{self, Listener, OpenError};
+use crate::token::{Operation, Token};
+
+/// The size of a ring.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// Slots for connections, at least 1.
+    pub slots: u32,
+    /// Receive buffers, a power of two. Small, so that they stay in the L2 cache: the kernel
+    /// uses them in turn, so all of them are touched.
+    pub buffers: u16,
+    /// Bytes of a receive buffer.
+    pub buffer_size: u32,
+}
+
+impl Config {
+    /// For `slots` connections with small responses: 128 buffers of 2 KiB.
+    pub const fn small_responses(slots: u32) -> Self {
+        Self { slots, buffers: 128, buffer_size: 2_048 }
+    }
+}
+
+/// A request kept in the ring.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TemplateId(usize);
+
+/// A peer's address kept in the ring.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PeerId(usize);
+
+/// How long one [`Ring::enter`] may wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wait {
+    /// Not at all: submit, and run what is due.
+    No,
+    /// Until something completes.
+    Completion,
+    /// Until something completes, at most this many nanoseconds.
+    AtMost(u64),
+}
+
+/// One finished operation, or one round of a multishot one.
+#[derive(Debug)]
+pub struct Completion {
+    /// What was submitted.
+    pub token: Token,
+    /// The operation's own result (bytes received, a slot accepted) or its failure.
+    pub result: Result<u32, Failure>,
+    /// Whether the operation goes on; without it, it has ended.
+    pub more: bool,
+    /// The received bytes; to be given back with [`Ring::recycle`].
+    pub buffer: Option<BufferId>,
+}
+
+/// One io_uring with its sockets and buffers. Belongs to the thread that made it.
+pub struct Ring {
+    kernel: Kernel,
+    features: Features,
+}
+
+impl Ring {
+    /// A ring of the given size, on the thread that will use it.
+    pub fn new(config: Config) -> Result<Self, SetupError> {
+        let features = probe::probe()?;
+        // Every connection may have a receive and a send or close under way, and the completion
+        // queue must never overflow: the kernel ends multishot receives when it does.
+        let completions = config.slots.saturating_mul(2).max(1_024).next_power_of_two();
+        let submissions = config.slots.next_power_of_two().clamp(64, 4_096);
+        let mut builder = probe::builder(&features);
+        builder.setup_clamp().setup_cqsize(completions.max(submissions * 2));
+        let ring = builder
+            .build(submissions)
+            .map_err(|error| SetupError::from_io("setting up the ring", error))?;
+        let mut kernel = Kernel::new(ring, config.buffers, config.buffer_size)
+            .map_err(|error| SetupError::from_io("registering receive buffers", error))?;
+        kernel.submitter().register_files_sparse(config.slots).map_err(|error| {
+            match error.raw_os_error() {
+                Some(libc::EMFILE) => SetupError::TooManyFiles { slots: config.slots },
+                _ => SetupError::from_io("registering the file table", error),
+            }
+        })?;
+        if features.registered_ring {
+            kernel
+                .submitter()
+                .register_ring_fd()
+                .map_err(|error| SetupError::from_io("registering the ring", error))?;
+        }
+        Ok(Self { kernel, features })
+    }
+
+    /// What the kernel offers this ring.
+    pub const fn features(&self) -> &Features {
+        &self.features
+    }
+
+    /// Keep a request's bytes.
+    pub fn add_template(&mut self, bytes: &[u8]) -> TemplateId {
+        TemplateId(self.kernel.add_template(bytes))
+    }
+
+    /// Keep a peer's address.
+    pub fn add_peer(&mut self, address: &SocketAddr) -> PeerId {
+        PeerId(self.kernel.add_peer(address))
+    }
+
+    /// Open a socket towards `address` in an empty slot. It connects with [`Ring::connect`].
+    pub fn open(&mut self, slot: u32, address: &SocketAddr) -> Result<(), OpenError> {
+        let socket = socket::open(address)?;
+        // The table keeps its own reference: the descriptor itself is closed again at once, so
+        // connections do not count against the limit of open files.
+        self.kernel.set_file(slot, socket.as_raw_fd()).map_err(|error| {
+            OpenError::from(
+                rustix::io::Errno::from_io_error(&error).unwrap_or(rustix::io::Errno::IO),
+            )
+        })
+    }
+
+    /// Connect the socket in a slot. Completes as [`Operation::Connect`].
+    pub fn connect(&mut self, slot: u32, generation: u32, peer: PeerId) {
+        let token = Token::new(Operation::Connect, generation, slot);
+        self.kernel.connect(token.user_data(), slot, peer.0);
+    }
+
+    /// Send the first `length` bytes of a template (at most its length) whole. Completes as
+    /// [`Operation::Send`] only if it fails.
+    #[inline]
+    pub fn send(&mut self, slot: u32, generation: u32, template: TemplateId, length: usize) {
+        let token = Token::new(Operation::Send, generation, slot);
+        self.kernel.send(token.user_data(), slot, template.0, length);
+    }
+
+    /// Receive whatever comes until it ends (no [`Completion::more`]). Needs
+    /// [`Features::multishot_receive`].
+    #[inline]
+    pub fn receive_multi(&mut self, slot: u32, generation: u32) {
+        let token = Token::new(Operation::Receive, generation, slot);
+        self.kernel.receive_multi(token.user_data(), slot);
+    }
+
+    /// Receive once. `poll_first` when nothing can have arrived yet: saves a vain attempt.
+    #[inline]
+    pub fn receive_once(&mut self, slot: u32, generation: u32, poll_first: bool) {
+        let token = Token::new(Operation::Receive, generation, slot);
+        self.kernel.receive_once(token.user_data(), slot, poll_first);
+    }
+
+    /// Drop up to `length` bytes that arrive next. Completes as [`Operation::Skip`] with their
+    /// number; 0 is the end of the stream.
+    #[inline]
+    pub fn skip(&mut self, slot: u32, generation: u32, length: u32) {
+        let token = Token::new(Operation::Skip, generation, slot);
+        self.kernel.skip(token.user_data(), slot, length);
+    }
+
+    /// Cancel every operation on a slot. Each completes as cancelled.
+    pub fn cancel_all(&mut self, slot: u32, generation: u32) {
+        let token = Token::new(Operation::Cancel, generation, slot);
+        self.kernel.cancel_all(token.user_data(), slot);
+    }
+
+    /// Close the slot's connection, cancelling what is under way. The slot is empty, and may be
+    /// opened again, when this completes as [`Operation::Close`].
+    pub fn close(&mut self, slot: u32, generation: u32) {
+        self.cancel_all(slot, generation);
+        self.kernel.close(Token::new(Operation::Close, generation, slot).user_data(), slot);
+    }
+
+    /// End the slot's receive; it completes as cancelled.
+    pub fn cancel_receive(&mut self, slot: u32, generation: u32) {
+        let target = Token::new(Operation::Receive, generation, slot);
+        let token = Token::new(Operation::Cancel, generation, slot);
+        self.kernel.cancel_one(token.user_data(), target.user_data());
+    }
+
+    /// Close the slot's connection once what is being sent has gone out. Completes as
+    /// [`Operation::Close`] when the slot is empty.
+    pub fn close_after_sends(&mut self, slot: u32, generation: u32) {
+        self.cancel_receive(slot, generation);
+        self.kernel.close(Token::new(Operation::Close, generation, slot).user_data(), slot);
+    }
+
+    /// Accept connections into free slots until it ends. Completes as [`Operation::Accept`], the
+    /// result being the slot.
+    pub fn accept_multi(&mut self, listener: &Listener) {
+        let token = Token::new(Operation::Accept, 0, 0);
+        self.kernel.accept_multi(token.user_data(), listener.as_fd().as_raw_fd());
+    }
+
+    /// One system call: submit everything queued, run what is due, wait as told.
+    #[inline]
+    pub fn enter(&mut self, wait: Wait) -> Result<(), Failure> {
+        let entered = match wait {
+            Wait::No => self.kernel.enter(0, None),
+            Wait::Completion => self.kernel.enter(1, None),
+            Wait::AtMost(nanos) => self.kernel.enter(1, Some(nanos)),
+        };
+        entered.map_err(|error| {
+            Failure(rustix::io::Errno::from_io_error(&error).unwrap_or(rustix::io::Errno::IO))
+        })
+    }
+
+    /// Whether an enter would find something to do: a load or two, no system call.
+    #[inline]
+    pub fn is_work_pending(&mut self) -> bool {
+        self.kernel.is_work_pending()
+    }
+
+    /// The next completion, if one has been posted.
+    #[inline]
+    pub fn next_completion(&mut self) -> Option<Completion> {
+        let posted = self.kernel.next_posted()?;
+        Some(Completion {
+            token: Token::from_user_data(posted.user_data),
+            result: u32::try_from(posted.result).map_err(|_| Failure::from_result(posted.result)),
+            more: posted.more,
+            buffer: posted.buffer,
+        })
+    }
+
+    /// The bytes of a received buffer.
+    #[inline]
+    pub fn bytes(&self, buffer: &BufferId) -> &[u8] {
+        self.kernel.bytes(buffer)
+    }
+
+    /// Give a received buffer back to the kernel.
+    #[inline]
+    pub fn recycle(&mut self, buffer: BufferId) {
+        self.kernel.recycle(buffer);
+    }
+
+    /// `io_uring_enter` calls made so far.
+    pub fn enters(&self) -> u64 {
+        self.kernel.enters()
+    }
+
+    /// Completions the kernel had to keep aside because the queue was full; 0 in a sound run.
+    pub fn overflowed(&self) -> u32 {
+        self.kernel.overflowed()
+    }
+}

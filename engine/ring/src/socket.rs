@@ -1,0 +1,74 @@
+//! Sockets as the ring wants them: blocking, without Nagle's delay.
+//!
+//! Blocking, because io_uring does its own waiting: a socket marked `O_NONBLOCK` makes it
+//! report EAGAIN instead (seastar b4eaa9f59).
+
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketFlags, SocketType, ipproto, sockopt};
+use thiserror::Error;
+
+/// Why no socket could be opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum OpenError {
+    /// This process or the system has no file descriptor left.
+    #[error("no file descriptor left for another connection; raise `ulimit -n`")]
+    TooManyFiles,
+    /// Anything else.
+    #[error("opening a socket failed: {0}")]
+    Other(Errno),
+}
+
+impl From<Errno> for OpenError {
+    fn from(errno: Errno) -> Self {
+        match errno {
+            Errno::MFILE | Errno::NFILE => Self::TooManyFiles,
+            other => Self::Other(other),
+        }
+    }
+}
+
+/// A TCP socket for a connection to `peer`.
+pub(crate) fn open(peer: &SocketAddr) -> Result<OwnedFd, OpenError> {
+    let family = match peer {
+        SocketAddr::V4(_) => AddressFamily::INET,
+        SocketAddr::V6(_) => AddressFamily::INET6,
+    };
+    let socket = rustix::net::socket_with(
+        family,
+        SocketType::STREAM,
+        SocketFlags::CLOEXEC,
+        Some(ipproto::TCP),
+    )?;
+    sockopt::set_tcp_nodelay(&socket, true)?;
+    Ok(socket)
+}
+
+/// A listening TCP socket; connections accepted from it inherit TCP_NODELAY.
+#[derive(Debug)]
+pub struct Listener(TcpListener);
+
+impl Listener {
+    /// Listen on `address`; port 0 takes a free one.
+    pub fn bind(address: SocketAddr) -> std::io::Result<Self> {
+        let listener = TcpListener::bind(address)?;
+        // The standard library asks for a backlog of 128; thousands of connections at once need
+        // more. Listening again only changes the backlog, capped by net.core.somaxconn.
+        rustix::net::listen(&listener, 65_535)?;
+        sockopt::set_tcp_nodelay(&listener, true)?;
+        Ok(Self(listener))
+    }
+
+    /// Where it listens.
+    pub fn local_address(&self) -> std::io::Result<SocketAddr> {
+        self.0.local_addr()
+    }
+}
+
+impl AsFd for Listener {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
