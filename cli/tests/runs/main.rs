@@ -1,0 +1,17 @@
+//! The real binary against real peers: servers that misbehave on purpose, nginx, a target that is
+//! stopped, a machine that runs out of something.
+//!
+//! Each test decides one thing a user relies on: the outcome, the message, the exit code, the
+//! count, the time. What a peer does is scripted in `support`; the servers are checked
+//! themselves in `servers`, so that a failure elsewhere is uringbench's.
+
+mod faults;
+mod faults_start;
+mod faults_store;
+mod main_job;
+mod servers;
+mod stops;
+mod support;
+mod truth_counts;
+mod truth_delays;
+mod truth_stall;

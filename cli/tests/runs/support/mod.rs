@@ -1,0 +1,11 @@
+//! What the tests of the real binary are written with.
+
+pub(crate) mod document;
+pub(crate) mod full_backlog;
+pub(crate) mod nginx;
+pub(crate) mod requests;
+pub(crate) mod run;
+pub(crate) mod script;
+pub(crate) mod server;
+pub(crate) mod target;
+pub(crate) mod turn;

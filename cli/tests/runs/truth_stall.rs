@@ -1,0 +1,107 @@
+//! The oracle of coordinated omission: a target that stands still for F of T seconds.
+//!
+//! A slot due x seconds into the stall is answered F − x later, so the share of slots that take
+//! longer than v is (F − v) / T, and quantile q is max(0, F − (1 − q)·T) at whatever rate. A
+//! generator that waits for answers before it sends reports the stall once per connection.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+
+use crate::support::document::Document;
+use crate::support::run::Run;
+use crate::support::target::Target;
+use crate::support::turn::Turn;
+
+/// Slots per second.
+const RATE: f64 = 2_000.0;
+/// Seconds of load.
+const LASTS: f64 = 6.0;
+/// Slots that can be in flight when the target stops: 0.53 % of all, so that the service time's
+/// p99 must not see the stall.
+const CONNECTIONS: u64 = 64;
+/// How long the target stands still.
+const STALL: Duration = Duration::from_millis(1_200);
+
+/// Share, key of the document.
+const QUANTILES: [(f64, &str); 4] = [(0.9, "p90"), (0.95, "p95"), (0.99, "p99"), (0.999, "p999")];
+
+/// Load a target that stops in the middle; the document, and for how many seconds it stood still.
+fn run_with_a_stall(arrivals: &str, turn: &Turn) -> (Document, f64) {
+    let target = Target::start();
+    let args = format!(
+        "--warmup 0s --timeout 10s --cores 1 -c {CONNECTIONS} -R {RATE} -d {LASTS}s \
+         --arrivals {arrivals} {}",
+        target.url()
+    );
+    let run = Run::json_alone(&args, turn).start();
+    // Where in the load the stall begins does not matter, as long as all of it is inside.
+    thread::sleep(Duration::from_millis(2_500));
+    target.signal(Signal::STOP);
+    let stopped = Instant::now();
+    thread::sleep(STALL);
+    let stood_still = stopped.elapsed().as_secs_f64();
+    target.signal(Signal::CONT);
+    (run.finish().expect_code(0).document(), stood_still)
+}
+
+/// What is wrong with a run's numbers, if anything. `noise(k)` is what the k-th slot of the stall
+/// may lie off its mean place, in seconds.
+fn judge(document: &Document, stall: f64, noise: impl Fn(f64) -> f64) -> Result<(), String> {
+    for (q, key) in QUANTILES {
+        let truth = (stall - (1.0 - q) * LASTS).max(0.0);
+        let reported = document.number(&format!("latency_ns.response.{key}")) / 1e9;
+        let allowed = 0.03 * truth + noise((1.0 - q) * LASTS * RATE);
+        if (reported - truth).abs() > allowed {
+            return Err(format!(
+                "response {key}: reported {reported} s, true {truth} ± {allowed} s"
+            ));
+        }
+    }
+    let service = document.number("latency_ns.service.p99") / 1e9;
+    if service > 0.05 * stall {
+        return Err(format!("service p99 {service} s: only {CONNECTIONS} were in flight"));
+    }
+    // The first slot due in the stall is in flight for all of it.
+    let longest = document.number("latency_ns.service.max") / 1e9;
+    if (longest - stall).abs() > 0.03 * stall {
+        return Err(format!("service max {longest} s: those in flight waited {stall} s"));
+    }
+    Ok(())
+}
+
+/// Three attempts, of which one must be right: a neighbour of a shared machine that takes the CPU
+/// for tens of milliseconds adds a second, unscripted stall, which no tolerance can tell from an
+/// error. What does not depend on luck, the counts, is held against each attempt.
+fn holds(arrivals: &str, noise: impl Fn(f64) -> f64) {
+    let turn = Turn::alone();
+    let mut wrong = Vec::new();
+    for _ in 0..3 {
+        let (document, stall) = run_with_a_stall(arrivals, &turn);
+        document.expect_only(&["ok"]);
+        let planned = RATE * LASTS;
+        // Poisson: 4 σ of the count.
+        let off = if arrivals == "constant" { 1.0 } else { 4.0 * planned.sqrt() };
+        let released = document.released() as f64;
+        document
+            .expect((released - planned).abs() <= off, "every slot of the schedule is released");
+        match judge(&document, stall, &noise) {
+            Ok(()) => return,
+            Err(error) => wrong.push(error),
+        }
+    }
+    panic!("three attempts, each wrong: {wrong:#?}");
+}
+
+#[test]
+fn a_stall_is_in_the_response_time_of_every_slot_due_in_it() {
+    holds("constant", |_| 0.0);
+}
+
+#[test]
+fn a_stall_is_in_the_response_time_of_poisson_slots_too() {
+    // The k-th arrival of a Poisson process lies at k/R ± √k/R; 4 σ. The total, and with it the
+    // rank of q, is ± √(R·T) of R·T: small beside it for k <= R·T/10.
+    holds("poisson", |k| 4.0 * k.sqrt() / RATE);
+}
