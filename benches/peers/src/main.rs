@@ -1,2 +1,182 @@
-//! placeholder
-fn main() {}
+//! Compares uringbench with the floor probe and with other load generators on this machine.
+//!
+//! One server on one CPU, every client in turn on another, all figures taken the same way. This
+//! file decides what is run and where the report goes; README.md beside it says how to read it.
+
+mod answers;
+mod cases;
+mod clients;
+mod machine;
+mod measure;
+mod rounds;
+mod server;
+mod table;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Parser, ValueEnum};
+
+use crate::cases::{Case, Scale};
+use crate::clients::Programs;
+use crate::rounds::Bench;
+use crate::server::Server;
+use crate::table::Section;
+
+/// Compare uringbench with the floor probe, wrk, h2load and, where installed, oha, gcannon and
+/// wrk2: server on one CPU, client on another, interleaved round by round.
+#[derive(Debug, Parser)]
+#[command(
+    name = "peers",
+    after_help = "Clients not in PATH: PEERS_WRK2=/path/to/wrk, \
+    PEERS_GCANNON, PEERS_OHA, PEERS_WRK, PEERS_H2LOAD.\nA missed goal is reported and exits 0; \
+    a client that failed to run exits 1."
+)]
+struct Args {
+    /// Parts to run, separated by commas [default: all]
+    #[arg(long = "case", value_delimiter = ',', value_enum)]
+    cases: Vec<Case>,
+    /// Runs of each client in each comparison
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
+    rounds: u32,
+    /// Seconds under load of each run
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=600))]
+    seconds: u32,
+    /// One round of 1 s with few connections: does everything run?
+    #[arg(long)]
+    smoke: bool,
+    /// Also write the report as Markdown
+    #[arg(long, value_name = "FILE")]
+    markdown: Option<PathBuf>,
+    /// CPU of the server [default: the first allowed]
+    #[arg(long, value_name = "CPU")]
+    target_cpu: Option<usize>,
+    /// CPU of the clients [default: the last allowed]
+    #[arg(long, value_name = "CPU")]
+    client_cpu: Option<usize>,
+    /// Load this server instead of the built-in one; it must answer / and /bytes/N
+    #[arg(long, value_name = "http://HOST:PORT", value_parser = target_address)]
+    target: Option<String>,
+    /// Take uringbench and floor from this folder instead of building them
+    #[arg(long, value_name = "DIR")]
+    binaries: Option<PathBuf>,
+}
+
+fn main() -> ExitCode {
+    match compare(&Args::parse()) {
+        Ok(0) => ExitCode::SUCCESS,
+        Ok(failures) => {
+            eprintln!("peers: {failures} runs failed; the report says which and why");
+            ExitCode::FAILURE
+        }
+        Err(cause) => {
+            eprintln!("peers: {cause}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn target_address(url: &str) -> Result<String, String> {
+    server::parse_address(url).ok_or_else(|| "give http://HOST:PORT".to_owned())
+}
+
+/// Runs it all and returns the number of runs that failed.
+fn compare(args: &Args) -> Result<usize, String> {
+    let cpus = machine::cpus_allowed();
+    let target_cpu = args.target_cpu.unwrap_or(cpus[0]);
+    let client_cpu = args.client_cpu.unwrap_or(cpus[cpus.len() - 1]);
+    for cpu in [target_cpu, client_cpu] {
+        if !cpus.contains(&cpu) {
+            return Err(format!("CPU {cpu} is not one of those this process may use: {cpus:?}"));
+        }
+    }
+    let open_files = machine::raise_open_files();
+    let built = match &args.binaries {
+        Some(folder) => server::built_in(folder),
+        None => server::build()?,
+    };
+    let (_server, address) = match &args.target {
+        Some(address) => (None, address.clone()),
+        None => {
+            let server = Server::start(&built.uringbench, target_cpu)?;
+            let address = server.address.clone();
+            (Some(server), address)
+        }
+    };
+    let scratch = std::env::temp_dir().join(format!("uringbench-peers-{}", std::process::id()));
+    let mut bench = Bench {
+        programs: Programs::find(built.uringbench, built.floor),
+        address,
+        cpu: client_cpu,
+        scratch,
+        settle: Duration::from_millis(if args.smoke { 100 } else { 500 }),
+        open_files,
+        failures: 0,
+        runs: 0,
+    };
+    let heading = heading(&bench, target_cpu);
+    for line in &heading {
+        println!("{line}");
+    }
+    let sections = run_cases(args, &mut bench);
+    // Left behind, it would only take up space; nothing depends on it.
+    std::fs::remove_dir_all(&bench.scratch).ok();
+    if let Some(file) = &args.markdown {
+        let parts: Vec<_> = sections.iter().map(Section::markdown).collect();
+        let text = format!("{}\n\n{}", heading.join("  \n"), parts.join(""));
+        std::fs::write(file, text.trim_end().to_owned() + "\n")
+            .map_err(|e| format!("cannot write {}: {e}", file.display()))?;
+    }
+    Ok(bench.failures)
+}
+
+fn run_cases(args: &Args, bench: &mut Bench) -> Vec<Section> {
+    let scale = if args.smoke {
+        Scale { rounds: 1, seconds: 1, smoke: true }
+    } else {
+        Scale { rounds: args.rounds, seconds: args.seconds, smoke: false }
+    };
+    let cases =
+        if args.cases.is_empty() { Case::value_variants().to_vec() } else { args.cases.clone() };
+    let mut all = Vec::new();
+    for case in cases {
+        let sections = case.run(bench, scale);
+        for section in &sections {
+            print!("{}", section.text());
+        }
+        all.extend(sections);
+    }
+    all
+}
+
+fn heading(bench: &Bench, target_cpu: usize) -> Vec<String> {
+    let mut lines = vec![machine::describe()];
+    lines.push(format!("server on CPU {target_cpu}, clients on CPU {}", bench.cpu));
+    if target_cpu == bench.cpu {
+        lines.push("! server and clients share one CPU: the rates mean little".to_owned());
+    }
+    let absent = bench.programs.absent();
+    if !absent.is_empty() {
+        lines.push(format!("absent: {}", absent.join(", ")));
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arguments_are_sound_and_cases_are_a_list() {
+        use clap::CommandFactory;
+        Args::command().debug_assert();
+        let args = Args::try_parse_from(["peers", "--case", "small,memory", "--smoke"]).unwrap();
+        assert_eq!(args.cases, [Case::Small, Case::Memory]);
+        assert!(Args::try_parse_from(["peers", "--rounds", "0"]).is_err());
+        assert!(Args::try_parse_from(["peers", "--case", "large"]).is_err());
+        assert!(Args::try_parse_from(["peers", "--target", "localhost"]).is_err());
+        let args = Args::try_parse_from(["peers", "--target", "http://127.0.0.1:80/"]).unwrap();
+        assert_eq!(args.target.as_deref(), Some("127.0.0.1:80"));
+    }
+}

@@ -1,0 +1,130 @@
+//! Builds what is compared and starts the server all clients load.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::measure;
+
+/// The programs of this workspace that take part.
+#[derive(Debug)]
+pub(crate) struct Built {
+    /// The tool, which is the target too.
+    pub(crate) uringbench: PathBuf,
+    /// The floor probe.
+    pub(crate) floor: PathBuf,
+}
+
+/// The built-in target, stopped when dropped.
+#[derive(Debug)]
+pub(crate) struct Server {
+    child: Child,
+    /// `HOST:PORT` it listens on.
+    pub(crate) address: String,
+}
+
+/// How long the target may take to listen.
+const START_MAX: Duration = Duration::from_secs(10);
+
+/// Builds the release programs and says where cargo put them.
+pub(crate) fn build() -> Result<Built, String> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let output = Command::new(cargo)
+        .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../.."))
+        .args(["build", "--release", "--message-format=json-render-diagnostics"])
+        .args(["-p", "uringbench", "-p", "uringbench-peers"])
+        .stderr(Stdio::inherit())
+        .output()
+        .map_err(|e| format!("cannot run cargo: {e}"))?;
+    if !output.status.success() {
+        return Err("the build failed; its messages are above".to_owned());
+    }
+    let messages = String::from_utf8_lossy(&output.stdout);
+    let find = |name| executable(&messages, name).ok_or_else(|| format!("cargo built no {name}"));
+    Ok(Built { uringbench: find("uringbench")?, floor: find("floor")? })
+}
+
+/// Programs built before, in one folder.
+pub(crate) fn built_in(folder: &Path) -> Built {
+    Built { uringbench: folder.join("uringbench"), floor: folder.join("floor") }
+}
+
+impl Server {
+    /// Starts `uringbench target` on `cpu` and a port the kernel chooses; waits until it listens.
+    pub(crate) fn start(uringbench: &Path, cpu: usize) -> Result<Self, String> {
+        let mut command = Command::new(uringbench);
+        command.args(["target", "--listen", "127.0.0.1:0", "--cpu", &cpu.to_string()]);
+        let mut child = measure::spawn_pinned(command, cpu)?;
+        let stdout = child.stdout.take();
+        // Dropped on every way out of here, so that no server is left behind.
+        let mut server = Self { child, address: String::new() };
+        let line = stdout.and_then(|stdout| measure::first_line(stdout, START_MAX));
+        let address = line.as_deref().and_then(parse_address);
+        server.address = address.ok_or_else(|| {
+            let said = line.unwrap_or_default();
+            format!("the target did not say where it listens but '{}'", said.trim())
+        })?;
+        Ok(server)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // Already gone is as good as stopped.
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
+/// `HOST:PORT` of a `http://HOST:PORT/…` URL anywhere in the line.
+pub(crate) fn parse_address(line: &str) -> Option<String> {
+    let (_, rest) = line.split_once("http://")?;
+    let address = rest.split(['/', ' ', '\n']).next()?;
+    let (host, port) = address.rsplit_once(':')?;
+    let valid = !host.is_empty() && port.parse::<u16>().is_ok();
+    valid.then(|| address.to_owned())
+}
+
+/// The executable of the binary `name` in cargo's JSON messages.
+fn executable(messages: &str, name: &str) -> Option<PathBuf> {
+    let parsed = messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let mut of_name = parsed.filter(|message| message["target"]["name"] == name);
+    of_name.find_map(|message| message["executable"].as_str().map(PathBuf::from))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_the_executable_and_not_the_library_of_a_name() {
+        let messages = r#"
+{"reason":"compiler-artifact","target":{"name":"uringbench"},"executable":null}
+{"reason":"compiler-artifact","target":{"name":"floor"},"executable":"/t/floor"}
+not json
+{"reason":"compiler-artifact","target":{"name":"uringbench"},"executable":"/t/uringbench"}
+{"reason":"build-finished","success":true}"#;
+        let found = executable(messages, "uringbench");
+        assert_eq!(found, Some(PathBuf::from("/t/uringbench")));
+        assert_eq!(executable(messages, "peers"), None);
+    }
+
+    #[test]
+    fn the_address_is_read_from_what_the_target_says() {
+        let line = "listening on http://127.0.0.1:40123/\n";
+        assert_eq!(parse_address(line).as_deref(), Some("127.0.0.1:40123"));
+        assert_eq!(parse_address("http://[::1]:80/x").as_deref(), Some("[::1]:80"));
+        for bad in ["", "listening", "http://127.0.0.1/", "http://:80/", "http://a:http/"] {
+            assert_eq!(parse_address(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_target_that_says_nothing_is_an_error() {
+        let cpu = crate::machine::cpus_allowed()[0];
+        let error = Server::start(Path::new("/bin/true"), cpu).unwrap_err();
+        assert!(error.contains("did not say"), "{error}");
+    }
+}

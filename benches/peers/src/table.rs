@@ -1,0 +1,232 @@
+//! Figures as text: aligned for a terminal, or Markdown; and goals with what became of them.
+
+use crate::rounds::Spread;
+
+/// A titled part of the report.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Section {
+    /// One line.
+    pub(crate) title: String,
+    /// The figures.
+    pub(crate) table: Table,
+    /// What was wanted of them.
+    pub(crate) goals: Vec<Goal>,
+    /// What failed, was skipped, or must be known to read the figures.
+    pub(crate) notes: Vec<String>,
+}
+
+/// Columns and rows.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Table {
+    /// Column names; none for no table.
+    pub(crate) head: Vec<String>,
+    /// Cells, as many per row as columns.
+    pub(crate) rows: Vec<Vec<String>>,
+}
+
+/// A figure that is wanted to be within a bound.
+#[derive(Clone, Debug)]
+pub(crate) struct Goal {
+    /// What is measured.
+    pub(crate) what: String,
+    /// What is wanted of it.
+    pub(crate) bound: Bound,
+    /// What it turned out to be.
+    pub(crate) measured: Option<f64>,
+    /// Of what.
+    pub(crate) unit: Unit,
+}
+
+/// On which side of a value a figure is wanted.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Bound {
+    /// The value or less.
+    AtMost(f64),
+    /// The value or more.
+    AtLeast(f64),
+}
+
+/// The unit of a goal.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Unit {
+    /// A ratio.
+    Times,
+    /// Microseconds.
+    Microseconds,
+    /// MiB.
+    Mebibytes,
+    /// Hundredths.
+    Percent,
+}
+
+impl Goal {
+    fn cells(&self) -> Vec<String> {
+        let (sign, limit) = match self.bound {
+            Bound::AtMost(limit) => ("<=", limit),
+            Bound::AtLeast(limit) => (">=", limit),
+        };
+        let wanted = format!("{sign} {}", self.unit.show(limit));
+        let measured = self.measured.map_or_else(|| "-".to_owned(), |value| self.unit.show(value));
+        vec![self.what.clone(), wanted, measured, self.outcome()]
+    }
+
+    fn outcome(&self) -> String {
+        let Some(measured) = self.measured else { return "not measured".to_owned() };
+        let excess = match self.bound {
+            Bound::AtMost(limit) => measured - limit,
+            Bound::AtLeast(limit) => limit - measured,
+        };
+        if excess <= 0.0 { "met".into() } else { format!("missed by {}", self.unit.show(excess)) }
+    }
+}
+
+impl Unit {
+    fn show(self, value: f64) -> String {
+        match self {
+            Self::Times => format!("{value:.3}x"),
+            Self::Microseconds => format!("{value:.2} µs"),
+            Self::Mebibytes => format!("{value:.2} MiB"),
+            Self::Percent => format!("{value:.4} %"),
+        }
+    }
+}
+
+impl Section {
+    /// For a terminal.
+    pub(crate) fn text(&self) -> String {
+        let notes: String = self.notes.iter().map(|note| format!("  ! {note}\n")).collect();
+        format!("\n{}\n{}{}{notes}", self.title, self.table.text(), self.goal_table().text())
+    }
+
+    /// For a document.
+    pub(crate) fn markdown(&self) -> String {
+        let tables = [self.table.markdown(), self.goal_table().markdown()];
+        let notes: String = self.notes.iter().map(|note| format!("- {note}\n")).collect();
+        let parts = tables.into_iter().chain([notes]).filter(|part| !part.is_empty());
+        let parts: Vec<_> = parts.collect();
+        format!("### {}\n\n{}\n", self.title, parts.join("\n"))
+    }
+
+    fn goal_table(&self) -> Table {
+        if self.goals.is_empty() {
+            return Table::default();
+        }
+        let head = ["goal", "wanted", "measured", "outcome"];
+        Table {
+            head: head.map(str::to_owned).to_vec(),
+            rows: self.goals.iter().map(Goal::cells).collect(),
+        }
+    }
+}
+
+impl Table {
+    fn text(&self) -> String {
+        let lines = || std::iter::once(&self.head).chain(&self.rows);
+        let width = |column: usize| {
+            let cells = lines().filter_map(|line| line.get(column));
+            cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
+        };
+        let widths: Vec<_> = (0..self.head.len()).map(width).collect();
+        let mut text = String::new();
+        for line in lines().filter(|line| !line.is_empty()) {
+            let mut row = String::new();
+            for (index, (cell, &width)) in line.iter().zip(&widths).enumerate() {
+                // Names to the left, figures to the right.
+                let cell =
+                    if index == 0 { format!("{cell:<width$}") } else { format!("{cell:>width$}") };
+                row.push_str("  ");
+                row.push_str(&cell);
+            }
+            text.push_str(row.trim_end());
+            text.push('\n');
+        }
+        text
+    }
+
+    fn markdown(&self) -> String {
+        if self.head.is_empty() {
+            return String::new();
+        }
+        let row = |cells: &[String]| format!("| {} |\n", cells.join(" | ").replace('\n', " "));
+        let rule = format!("|---|{}\n", "---:|".repeat(self.head.len() - 1));
+        let rows: String = self.rows.iter().map(|cells| row(cells)).collect();
+        format!("{}{rule}{rows}", row(&self.head))
+    }
+}
+
+/// `median (min..max)` with so many decimals, or a dash.
+pub(crate) fn spread(value: Option<Spread>, decimals: usize) -> String {
+    value.map_or_else(
+        || "-".to_owned(),
+        |Spread { median, min, max }| {
+            format!("{median:.decimals$} ({min:.decimals$}..{max:.decimals$})")
+        },
+    )
+}
+
+/// The median of a rate, in thousands.
+pub(crate) fn thousands(value: Option<Spread>) -> String {
+    value.map_or_else(|| "-".to_owned(), |spread| format!("{:.1} k", spread.median / 1e3))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn goal(bound: Bound, measured: Option<f64>) -> Goal {
+        Goal { what: "CPU per request".into(), bound, measured, unit: Unit::Times }
+    }
+
+    fn section() -> Section {
+        Section {
+            title: "Small".into(),
+            table: Table {
+                head: vec!["client".into(), "rps".into()],
+                rows: vec![vec!["wrk".into(), "9 µs".into()], vec!["uring".into(), "10".into()]],
+            },
+            goals: vec![goal(Bound::AtMost(1.05), Some(1.08))],
+            notes: vec!["oha is absent".into()],
+        }
+    }
+
+    #[test]
+    fn a_goal_is_met_on_its_bound_and_missed_past_it() {
+        assert_eq!(goal(Bound::AtMost(1.05), Some(1.05)).outcome(), "met");
+        assert_eq!(goal(Bound::AtMost(1.05), Some(1.1)).outcome(), "missed by 0.050x");
+        assert_eq!(goal(Bound::AtLeast(1.35), Some(1.4)).outcome(), "met");
+        assert_eq!(goal(Bound::AtLeast(1.35), Some(1.25)).outcome(), "missed by 0.100x");
+        assert_eq!(goal(Bound::AtLeast(1.35), None).outcome(), "not measured");
+    }
+
+    #[test]
+    fn text_is_aligned() {
+        let lines = [
+            "",
+            "Small",
+            "  client   rps",
+            "  wrk     9 µs",
+            "  uring     10",
+            "  goal                wanted  measured           outcome",
+            "  CPU per request  <= 1.050x    1.080x  missed by 0.030x",
+            "  ! oha is absent",
+            "",
+        ];
+        assert_eq!(section().text(), lines.join("\n"));
+    }
+
+    #[test]
+    fn markdown_is_a_table() {
+        let wanted = "### Small\n\n| client | rps |\n|---|---:|\n| wrk | 9 µs |\n| uring | 10 |\n\n\
+            | goal | wanted | measured | outcome |\n|---|---:|---:|---:|\n\
+            | CPU per request | <= 1.050x | 1.080x | missed by 0.030x |\n\n- oha is absent\n\n";
+        assert_eq!(section().markdown(), wanted);
+    }
+
+    #[test]
+    fn spreads_show_what_there_is() {
+        let value = Spread { median: 152_340.0, min: 150_000.0, max: 160_000.0 };
+        assert_eq!(spread(Some(value), 0), "152340 (150000..160000)");
+        assert_eq!(thousands(Some(value)), "152.3 k");
+        assert_eq!((spread(None, 2), thousands(None)), ("-".into(), "-".into()));
+    }
+}
