@@ -128,14 +128,25 @@ fn bytes_past_the_answer_never_become_an_answer() {
 }
 
 #[test]
-fn surplus_answers_cost_the_connection_and_no_count() {
-    for behaviour in [Behaviour::AnswerTwice, Behaviour::AnswerFirst] {
-        let (server, document) = run(&behaviour, "-n 200 -c 4");
-        document.expect(document.released() == 200, "-n 200 releases 200");
-        document.expect_none_but(&["ok", "malformed", "reset"]);
-        document.expect(document.outcome("ok") > 0, "whole answers are counted");
-        document.expect(server.connections() > 4, "an unsolicited answer costs the connection");
-    }
+fn a_second_answer_costs_the_connection_and_no_count() {
+    let (server, document) = run(&Behaviour::AnswerTwice, "-n 200 -c 4");
+    document.expect(document.released() == 200, "-n 200 releases 200");
+    document.expect_none_but(&["ok", "malformed", "reset"]);
+    document.expect(document.outcome("ok") > 0, "whole answers are counted");
+    document.expect(server.connections() > 4, "an unsolicited answer costs the connection");
+}
+
+#[test]
+fn answers_before_the_request_lose_no_count() {
+    // In a closed loop a request may be on its way when the early answer arrives; nothing tells
+    // it from that request's own, so only the count can be held against the run.
+    let (_server, document) = run(&Behaviour::AnswerFirst, "-n 200 -c 4");
+    document.expect(document.released() == 200, "-n 200 releases 200");
+    document.expect_none_but(&["ok", "malformed", "reset"]);
+    // In an open loop the connections are idle when it arrives, and are given up.
+    let (server, document) = run(&Behaviour::AnswerFirst, "-R 100 -d 1s -c 4");
+    document.expect(document.released() == 100, "100/s for 1 s release 100");
+    document.expect(server.connections() > 4, "an unsolicited answer costs the connection");
 }
 
 #[test]
@@ -143,12 +154,6 @@ fn surplus_answers_to_pipelined_requests_lose_no_count() {
     let (_server, document) = run(&Behaviour::AnswerTwice, "-n 400 -c 4 -p 4");
     document.expect(document.released() == 400, "-n 400 releases 400");
     document.expect(document.outcome("ok") > 0, "whole answers are counted");
-}
-
-#[test]
-fn answers_on_idle_connections_do_not_stop_an_open_loop() {
-    let (_server, document) = run(&Behaviour::AnswerFirst, "-R 100 -d 1s -c 4");
-    document.expect(document.released() == 100, "100/s for 1 s release 100");
 }
 
 #[test]

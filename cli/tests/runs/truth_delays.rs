@@ -19,7 +19,7 @@ const BIMODAL: Hold =
 
 /// Quantiles away from the edge between the two modes, where one request more or less on either
 /// side would change the value by 40 ms.
-const QUANTILES: [(&str, f64); 3] = [("p50", 0.5), ("p95", 0.95), ("p99", 0.99)];
+const QUANTILES: [(&str, f64); 2] = [("p50", 0.5), ("p95", 0.95)];
 
 /// As HDR defines it: the smallest value that at least the share `q` does not exceed.
 fn quantile(sorted: &[Duration], q: f64) -> f64 {
@@ -39,6 +39,14 @@ fn agrees(document: &Document, server: &Server, times: &str) {
             &format!("{times} {key}: reported {reported} ns, held {truth} ns"),
         );
     }
+    // Nine slow requests make p99, which one pause of a busy machine can lengthen, on the way
+    // past the server's clock. Nothing can make it shorter than what was held.
+    let (reported, truth) =
+        (document.number(&format!("latency_ns.{times}.p99")), quantile(&held, 0.99));
+    document.expect(
+        reported >= truth * 0.99,
+        &format!("{times} p99: reported {reported} ns, held {truth} ns"),
+    );
 }
 
 /// 900 requests, four or so in flight of 32 connections: no slot waits for a connection.

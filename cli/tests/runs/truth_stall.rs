@@ -21,11 +21,14 @@ const LASTS: f64 = 6.0;
 /// Slots that can be in flight when the target stops: 0.53 % of all, so that the service time's
 /// p99 must not see the stall.
 const CONNECTIONS: u64 = 64;
-/// How long the target stands still.
-const STALL: Duration = Duration::from_millis(1_200);
+/// How long the target stands still. What waited goes out at the speed C of the target when it
+/// goes on, so that quantile q lies (1 − q)·T·R/C above the truth: with 2 s of 6 s, less than 3 %
+/// of any of them for a target, and a machine, that do 30,000/s.
+const STALL: Duration = Duration::from_millis(2_000);
 
-/// Share, key of the document.
-const QUANTILES: [(f64, &str); 4] = [(0.9, "p90"), (0.95, "p95"), (0.99, "p99"), (0.999, "p999")];
+/// Share, key of the document. Half of the slots are due outside the stall: p50 must not see it.
+const QUANTILES: [(f64, &str); 5] =
+    [(0.5, "p50"), (0.9, "p90"), (0.95, "p95"), (0.99, "p99"), (0.999, "p999")];
 
 /// Load a target that stops in the middle; the document, and for how many seconds it stood still.
 fn run_with_a_stall(arrivals: &str, turn: &Turn) -> (Document, f64) {
@@ -37,7 +40,7 @@ fn run_with_a_stall(arrivals: &str, turn: &Turn) -> (Document, f64) {
     );
     let run = Run::json_alone(&args, turn).start();
     // Where in the load the stall begins does not matter, as long as all of it is inside.
-    thread::sleep(Duration::from_millis(2_500));
+    thread::sleep(Duration::from_millis(2_000));
     target.signal(Signal::STOP);
     let stopped = Instant::now();
     thread::sleep(STALL);
@@ -52,7 +55,10 @@ fn judge(document: &Document, stall: f64, noise: impl Fn(f64) -> f64) -> Result<
     for (q, key) in QUANTILES {
         let truth = (stall - (1.0 - q) * LASTS).max(0.0);
         let reported = document.number(&format!("latency_ns.response.{key}")) / 1e9;
-        let allowed = 0.03 * truth + noise((1.0 - q) * LASTS * RATE);
+        let allowed = match truth {
+            0.0 => 0.03 * stall,
+            _ => 0.03 * truth + noise((1.0 - q) * LASTS * RATE),
+        };
         if (reported - truth).abs() > allowed {
             return Err(format!(
                 "response {key}: reported {reported} s, true {truth} ± {allowed} s"
@@ -102,6 +108,7 @@ fn a_stall_is_in_the_response_time_of_every_slot_due_in_it() {
 #[test]
 fn a_stall_is_in_the_response_time_of_poisson_slots_too() {
     // The k-th arrival of a Poisson process lies at k/R ± √k/R; 4 σ. The total, and with it the
-    // rank of q, is ± √(R·T) of R·T: small beside it for k <= R·T/10.
+    // rank of q, is ± √(R·T) of R·T: smaller for k <= R·T/10, and
+    // covered by the 3 %.
     holds("poisson", |k| 4.0 * k.sqrt() / RATE);
 }
