@@ -1,1 +1,26 @@
-//! placeholder
+//! The engine: pinned workers, one event loop each, and what they hand over.
+//!
+//! [`run`] executes a plan and returns its record. It knows no files, no arguments and no
+//! formats. The event loop ([`EventLoop`]) is generic over its [`Driver`], so that the same code
+//! runs over io_uring and over the simulated world of the tests.
+
+mod clock;
+mod collector;
+mod connection;
+mod control;
+mod driver;
+mod event_loop;
+mod events;
+mod lifecycle;
+mod margin;
+mod recorder;
+mod ring_driver;
+mod run;
+mod thread_cost;
+mod worker;
+
+pub use control::{Command, Control};
+pub use driver::{Driver, Event, EventKind, ReceiveMode, Until};
+pub use event_loop::{Boundaries, ConnectFailure, EventLoop, LoopOptions, Turn};
+pub use recorder::{Handover, Recorder, Totals};
+pub use run::{Observer, RunError, run};

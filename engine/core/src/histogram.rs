@@ -73,16 +73,14 @@ impl LatencyCounts {
         self.touched = UNTOUCHED;
     }
 
-    /// Add these counts to another interval's, and become empty.
-    pub fn drain_to(&mut self, other: &mut Self) {
-        let (first, end) = self.touched;
+    /// Add another's counts to these.
+    pub fn merge(&mut self, other: &Self) {
+        let (first, end) = other.touched;
         for slot in first..end {
-            let count = std::mem::take(&mut self.counts[slot]);
-            other.counts[slot] = other.counts[slot].saturating_add(count);
+            self.counts[slot] = self.counts[slot].saturating_add(other.counts[slot]);
         }
-        other.total += std::mem::take(&mut self.total);
-        other.touched = (other.touched.0.min(first), other.touched.1.max(end));
-        self.touched = UNTOUCHED;
+        self.total += other.total;
+        self.touched = (self.touched.0.min(first), self.touched.1.max(end));
     }
 
     /// The smallest value that at least the share `quantile` of the values do not exceed, as the
@@ -124,11 +122,7 @@ const fn highest_of(slot: usize) -> u64 {
 }
 
 const fn split(slot: usize) -> (usize, usize) {
-    if slot < 2 * HALF {
-        (0, slot)
-    } else {
-        (slot / HALF - 1, slot % HALF + HALF)
-    }
+    if slot < 2 * HALF { (0, slot) } else { (slot / HALF - 1, slot % HALF + HALF) }
 }
 
 #[cfg(test)]
@@ -174,9 +168,9 @@ mod tests {
                 values.iter().for_each(|&v| counts.record(v));
                 counts
             };
-            let (mut ab, mut ba) = (record(&b), record(&a));
-            record(&a).drain_to(&mut ab);
-            record(&b).drain_to(&mut ba);
+            let (mut ab, mut ba) = (record(&a), record(&b));
+            ab.merge(&record(&b));
+            ba.merge(&record(&a));
             prop_assert_eq!(ab.counts, ba.counts);
             prop_assert_eq!(ab.total, ba.total);
         }

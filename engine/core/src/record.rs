@@ -175,9 +175,11 @@ pub struct WorkerRecord {
     pub buffers_exhausted: u64,
     /// Completions the kernel had to queue aside, whole run.
     pub completions_overflowed: u64,
-    /// Bytes of requests sent, measured window.
+    /// Why the latest failed connection attempt failed, with its remedy.
+    pub connect_failure: Option<String>,
+    /// Bytes of requests sent, measured window and drain.
     pub sent_bytes: u64,
-    /// Bytes received, measured window.
+    /// Bytes received, measured window and drain.
     pub received_bytes: u64,
     /// Responses whose header was recognised without parsing, whole run.
     pub shape_hits: u64,

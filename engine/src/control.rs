@@ -1,0 +1,59 @@
+//! How a run is told to end before its limit.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+/// What the workers are to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Command {
+    /// Go on.
+    Run,
+    /// Release nothing more; wait for what is in flight.
+    Finish,
+    /// Stop at once; what is in flight is recorded at its age.
+    Abort,
+}
+
+/// A handle on a run, for a signal handler's thread. Clones share one command.
+#[derive(Clone, Debug, Default)]
+pub struct Control(Arc<AtomicU8>);
+
+impl Control {
+    /// A run that goes on.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Ask for the end: the first time with a drain, from the second time on at once.
+    pub fn interrupt(&self) {
+        let next = if self.command() == Command::Run { Command::Finish } else { Command::Abort };
+        self.0.store(next as u8, Ordering::Relaxed);
+    }
+
+    /// What has been asked for.
+    #[inline]
+    pub fn command(&self) -> Command {
+        match self.0.load(Ordering::Relaxed) {
+            0 => Command::Run,
+            1 => Command::Finish,
+            _ => Command::Abort,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn asking_again_is_more_urgent() {
+        let control = Control::new();
+        let seen = control.clone();
+        assert_eq!(seen.command(), Command::Run);
+        control.interrupt();
+        assert_eq!(seen.command(), Command::Finish);
+        control.interrupt();
+        control.interrupt();
+        assert_eq!(seen.command(), Command::Abort);
+    }
+}

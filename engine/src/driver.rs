@@ -1,0 +1,114 @@
+//! The world as the event loop sees it: connections it can operate, and what happens to them.
+//!
+//! In the loop's own operations, not in submission entries, so that a simulated world fits
+//! behind it as well as a ring. Connections are numbered from 0; their generation tells
+//! successive ones with the same number apart.
+
+use uringbench_core::time::Timestamp;
+use uringbench_ring::Failure;
+
+/// How a connection receives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReceiveMode {
+    /// Again and again until it ends, each time into a small buffer.
+    Multi,
+    /// Once, into a small buffer, when nothing can have arrived yet.
+    AfterSend,
+    /// Once, into a small buffer, when more may be there already.
+    Now,
+}
+
+/// How long to wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Until {
+    /// For an event, but not beyond this time; late wake-ups cost nothing.
+    Around(Timestamp),
+    /// For an event, and no later than exactly this time: a slot is due then.
+    Due(Timestamp),
+}
+
+/// Something that happened.
+#[derive(Debug)]
+pub struct Event<B> {
+    /// The connection's number.
+    pub connection: u32,
+    /// Whether it happened to the connection of this generation is for the receiver to check:
+    /// late events carry an old one.
+    pub generation: u32,
+    /// What.
+    pub kind: EventKind<B>,
+}
+
+/// What can happen to a connection.
+#[derive(Debug)]
+pub enum EventKind<B> {
+    /// The connection stands.
+    Connected,
+    /// It could not be made.
+    ConnectFailed(Failure),
+    /// Bytes arrived; the buffer must be recycled. `more`: this receive goes on.
+    Received {
+        /// The lease on the bytes.
+        buffer: B,
+        /// Whether the receive is still armed.
+        more: bool,
+    },
+    /// So many bytes arrived and were dropped unread, at least 1.
+    Skipped(u32),
+    /// The peer will send nothing more; the receive has ended.
+    EndOfStream,
+    /// The receive has ended with a failure, or because it was cancelled, or for want of a
+    /// buffer.
+    ReceiveEnded(Failure),
+    /// The connection is closed and its number free.
+    Closed,
+}
+
+/// What the event loop needs of the world.
+pub trait Driver {
+    /// A lease on received bytes.
+    type Buffer;
+
+    /// The time.
+    fn now(&mut self) -> Timestamp;
+
+    /// Start connecting. Ends with `Connected` or `ConnectFailed`; an error is immediate.
+    fn connect(&mut self, connection: u32, generation: u32) -> Result<(), Failure>;
+
+    /// Send `requests` copies of the request, 1 to the plan's pipeline depth.
+    fn send(&mut self, connection: u32, generation: u32, requests: u16);
+
+    /// Arm a receive. At most one is armed per connection.
+    fn receive(&mut self, connection: u32, generation: u32, mode: ReceiveMode);
+
+    /// Arm a receive that drops up to `length` bytes unread. Ends with `Skipped`,
+    /// `EndOfStream` or `ReceiveEnded`.
+    fn skip(&mut self, connection: u32, generation: u32, length: u32);
+
+    /// End a [`ReceiveMode::Multi`] receive; it answers with `ReceiveEnded`.
+    fn cancel_receive(&mut self, connection: u32, generation: u32);
+
+    /// Close. Answers with `Closed`; other events may come before, none after.
+    fn close(&mut self, connection: u32, generation: u32);
+
+    /// Hand over what was asked for and wait for something to happen.
+    fn wait(&mut self, until: Until);
+
+    /// The next thing that happened, if any.
+    fn next_event(&mut self) -> Option<Event<Self::Buffer>>;
+
+    /// Received bytes, at least one.
+    fn bytes<'a>(&'a self, buffer: &'a Self::Buffer) -> &'a [u8];
+
+    /// Give a lease back.
+    fn recycle(&mut self, buffer: Self::Buffer);
+
+    /// Whether [`ReceiveMode::Multi`] is there.
+    fn has_multishot(&self) -> bool;
+
+    /// System calls made to submit and wait so far.
+    fn enters(&self) -> u64;
+
+    /// Completions lost from the queue to the kernel's slow path so far.
+    fn overflowed(&self) -> u64;
+}

@@ -1,0 +1,407 @@
+//! The turn. There is no other loop and no callback.
+//!
+//! One worker's connections, slots and records, driven by a [`Driver`]. What happens to a
+//! connection is in `events`, how connections come and go in `lifecycle`; this file decides when.
+
+use std::fmt;
+
+use rustix::io::Errno;
+use uringbench_core::http::shape::Shapes;
+use uringbench_core::outcome::Outcome;
+use uringbench_core::pacer::{Pace, Pacer};
+use uringbench_core::record::{INTERVAL, Phase};
+use uringbench_core::time::{Nanos, Timestamp};
+use uringbench_ring::Failure;
+
+use crate::connection::{Connection, Exchange, Exchanges, Link, Receive};
+use crate::control::Command;
+use crate::driver::{Driver, ReceiveMode, Until};
+use crate::recorder::{Handover, Recorder};
+
+/// No wait is longer, so that a command is heeded within this time.
+const WAIT_MAX: Nanos = Nanos::from_millis(100);
+
+/// What a loop is given to do, beside its slots.
+#[derive(Clone, Copy, Debug)]
+pub struct LoopOptions {
+    /// Connections to hold, at least 1.
+    pub connections: u32,
+    /// Requests in flight on each, at least 1.
+    pub pipeline: u16,
+    /// Bytes of one request.
+    pub request_bytes: u32,
+    /// Whether the request is a HEAD.
+    pub is_head: bool,
+    /// Whether slots have due times of their own.
+    pub is_open: bool,
+    /// See [`uringbench_core::plan::Plan::timeout`].
+    pub timeout: Nanos,
+}
+
+/// What a turn asks of its caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// Another turn.
+    Continue,
+    /// An interval is over: take it with [`EventLoop::close_interval`], then another turn.
+    IntervalOver,
+    /// Every slot has ended: take the last interval.
+    Finished,
+}
+
+/// The times that cut a run into phases.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Boundaries {
+    /// The first moment of the warm-up, if any.
+    pub start: Timestamp,
+    /// The first moment of the measured window.
+    pub measure_from: Timestamp,
+    /// Its end; [`Timestamp::NEVER`] while requests limit it.
+    pub measure_to: Timestamp,
+}
+
+impl Boundaries {
+    /// The phase that `now` lies in.
+    pub fn phase(&self, now: Timestamp) -> Phase {
+        if now >= self.measure_to {
+            Phase::Drain
+        } else if now >= self.measure_from {
+            Phase::Measure
+        } else {
+            Phase::Warmup
+        }
+    }
+
+    /// The next boundary after `now`.
+    fn next(&self, now: Timestamp) -> Timestamp {
+        [self.measure_from, self.measure_to]
+            .into_iter()
+            .filter(|&boundary| boundary > now)
+            .min()
+            .unwrap_or(Timestamp::NEVER)
+    }
+}
+
+/// One worker's event loop.
+pub struct EventLoop<D: Driver> {
+    pub(crate) driver: D,
+    pub(crate) options: LoopOptions,
+    pub(crate) connections: Vec<Connection>,
+    pub(crate) exchanges: Exchanges,
+    pub(crate) recorder: Recorder,
+    pub(crate) shapes: Shapes,
+    /// None until the run begins.
+    pub(crate) pacer: Option<Pacer>,
+    /// Connections that can take a request, the one used last on top: its memory is warm.
+    pub(crate) ready: Vec<u32>,
+    /// Connections that have taken some but can take more; used when `ready` is empty.
+    partial: Vec<u32>,
+    pub(crate) in_flight: u64,
+    pub(crate) connected: u32,
+    pub(crate) connecting: u32,
+    /// Connections whose first attempt has not ended.
+    pub(crate) untried: u32,
+    pub(crate) connect_failure: Option<ConnectFailure>,
+    /// When some deadline may have passed: until then none has.
+    pub(crate) sweep_at: Timestamp,
+    boundaries: Boundaries,
+    interval_from: Timestamp,
+    interval_to: Timestamp,
+    intervals: u32,
+    /// Every slot due until then found all connections busy.
+    starved_until: Timestamp,
+    is_starved: bool,
+    heeded: Command,
+    enters_seen: u64,
+}
+
+/// Why a connection could not be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConnectFailure {
+    /// The kernel or the peer said so.
+    Refused(Failure),
+    /// Nobody answered within the timeout.
+    TimedOut,
+}
+
+impl<D: Driver> EventLoop<D> {
+    /// A loop whose connections are all still to be made: turn it until it [`Self::is_settled`].
+    pub fn new(driver: D, options: LoopOptions) -> Self {
+        let count = options.connections;
+        Self {
+            driver,
+            connections: (0..count).map(|_| Connection::new()).collect(),
+            exchanges: Exchanges::new(count, options.pipeline),
+            recorder: Recorder::new(options.is_open),
+            shapes: Shapes::default(),
+            pacer: None,
+            ready: Vec::with_capacity(count as usize),
+            partial: Vec::with_capacity(count as usize),
+            in_flight: 0,
+            connected: 0,
+            connecting: 0,
+            untried: count,
+            connect_failure: None,
+            sweep_at: Timestamp::default(),
+            boundaries: Boundaries {
+                start: Timestamp::default(),
+                measure_from: Timestamp::NEVER,
+                measure_to: Timestamp::NEVER,
+            },
+            interval_from: Timestamp::default(),
+            interval_to: Timestamp::NEVER,
+            intervals: 0,
+            starved_until: Timestamp::default(),
+            is_starved: false,
+            heeded: Command::Run,
+            enters_seen: 0,
+            options,
+        }
+    }
+
+    /// Whether every connection has been made or has failed once.
+    pub const fn is_settled(&self) -> bool {
+        self.untried == 0
+    }
+
+    /// Connections established now.
+    pub const fn connected(&self) -> u32 {
+        self.connected
+    }
+
+    /// Why the latest failed connection attempt failed.
+    pub const fn connect_failure(&self) -> Option<ConnectFailure> {
+        self.connect_failure
+    }
+
+    /// Responses recognised without parsing, and parsed.
+    pub const fn shape_counts(&self) -> (u64, u64) {
+        (self.shapes.hits(), self.shapes.misses())
+    }
+
+    /// Completions that left the queue for the kernel's slow path.
+    pub fn overflowed(&self) -> u64 {
+        self.driver.overflowed()
+    }
+
+    /// The phases' times; the window's end is known at the latest when the run has finished.
+    pub const fn boundaries(&self) -> Boundaries {
+        self.boundaries
+    }
+
+    /// Begin the run: slots from now on come from `pacer`.
+    pub fn begin(&mut self, pacer: Pacer, boundaries: Boundaries) {
+        self.pacer = Some(pacer);
+        self.boundaries = boundaries;
+        self.enters_seen = self.driver.enters();
+        self.open_interval(boundaries.start);
+    }
+
+    /// One turn: handle what happened, release what is due, wait for more.
+    pub fn turn(&mut self, command: Command) -> Turn {
+        // Two clock readings a turn, shared by every decision in it. `arrived` stamps all
+        // completions the last wait brought; reading per completion would be no nearer to their
+        // arrival, since the kernel delivered them together.
+        let arrived = self.driver.now();
+        while let Some(event) = self.driver.next_event() {
+            self.on_event(event, arrived);
+        }
+        if arrived >= self.sweep_at {
+            self.sweep(arrived);
+        }
+        // `released` stamps the sends of this turn, which the next wait hands to the kernel.
+        let released = self.driver.now();
+        if command > self.heeded {
+            self.heed(command, released);
+        }
+        if released >= self.interval_to {
+            return Turn::IntervalOver;
+        }
+        let next_due = self.release(released);
+        if self.is_over(released) {
+            return Turn::Finished;
+        }
+        self.driver.wait(self.until(released, next_due));
+        Turn::Continue
+    }
+
+    /// Give away the interval that is over and go on with `fresh`, which must be empty.
+    pub fn close_interval(&mut self, mut fresh: Box<Handover>) -> Box<Handover> {
+        let now = self.driver.now();
+        let end = self.interval_to.min(now);
+        fresh.reset(self.intervals, self.boundaries.phase(end), end);
+        let mut closed = std::mem::replace(&mut self.recorder.current, fresh);
+        closed.end = end;
+        closed.in_flight = self.in_flight;
+        closed.connected = self.connected;
+        closed.totals.enters = self.driver.enters() - self.enters_seen;
+        self.enters_seen = self.driver.enters();
+        self.open_interval(end);
+        closed
+    }
+
+    fn open_interval(&mut self, start: Timestamp) {
+        let current = &mut self.recorder.current;
+        current.index = self.intervals;
+        current.phase = self.boundaries.phase(start);
+        current.start = start;
+        self.intervals += 1;
+        self.interval_from = start;
+        self.interval_to = (start + INTERVAL).min(self.boundaries.next(start));
+    }
+
+    /// Release every slot that is due and has a connection. When the next one is due, unless
+    /// that is for connections to decide.
+    fn release(&mut self, now: Timestamp) -> Option<Timestamp> {
+        if std::mem::take(&mut self.is_starved) {
+            self.starved_until = now;
+        }
+        let timeout = self.options.timeout;
+        while let Some(slot) = self.pacer.as_mut()?.give_up(now, timeout) {
+            self.recorder.released(slot);
+            self.recorder.failed(slot, Outcome::NotSent, now);
+        }
+        loop {
+            if self.ready.is_empty() {
+                std::mem::swap(&mut self.ready, &mut self.partial);
+            }
+            let Some(&number) = self.ready.last() else {
+                self.is_starved = true;
+                return None;
+            };
+            let (sent, pace) = self.fill(number, now);
+            if sent > 0 {
+                self.driver.send(number, self.connections[number as usize].generation, sent);
+                self.recorder.current.totals.sent_bytes +=
+                    u64::from(self.options.request_bytes) * u64::from(sent);
+                self.arm_receive(number);
+            }
+            match pace {
+                Some(Pace::WaitUntil(due)) => return Some(due),
+                Some(Pace::Done) => return None,
+                Some(Pace::Release(_)) | None => {}
+            }
+        }
+    }
+
+    /// Give due slots to a connection: as many as it can take in a closed loop, one at a time in
+    /// an open one, so that they spread. How many, and the pacer's last answer if it had no
+    /// slot. The connection stays listed only if it can take more.
+    fn fill(&mut self, number: u32, now: Timestamp) -> (u16, Option<Pace>) {
+        let Some(pacer) = &mut self.pacer else { return (0, Some(Pace::Done)) };
+        let connection = &mut self.connections[number as usize];
+        let depth = self.options.pipeline;
+        let room = if connection.can_take(depth) { depth - connection.in_flight } else { 0 };
+        let wanted = if self.options.is_open { room.min(1) } else { room };
+        for sent in 0..wanted {
+            let slot = match pacer.poll(now) {
+                Pace::Release(slot) => slot,
+                pace => return (sent, Some(pace)),
+            };
+            self.recorder.released(slot);
+            self.recorder.sent(slot, now);
+            if self.options.is_open && slot.due <= self.starved_until {
+                self.recorder.current.totals.waited += 1;
+            }
+            let exchange = Exchange { slot, sent: now, first_byte: None };
+            self.exchanges.push(number, connection, exchange);
+            self.in_flight += 1;
+        }
+        self.ready.pop();
+        connection.is_listed = room > wanted;
+        if connection.is_listed {
+            self.partial.push(number);
+        }
+        (wanted, None)
+    }
+
+    /// Arm a receive on a connection that has just been sent to, unless one is.
+    fn arm_receive(&mut self, number: u32) {
+        let connection = &mut self.connections[number as usize];
+        if connection.receive == Receive::None {
+            connection.receive = Receive::Once;
+            self.driver.receive(number, connection.generation, ReceiveMode::AfterSend);
+        }
+    }
+
+    fn is_over(&mut self, now: Timestamp) -> bool {
+        let Some(pacer) = &self.pacer else { return false };
+        if self.in_flight == 0 && pacer.is_done(now) {
+            // A window limited by requests ends when the last of them has.
+            self.boundaries.measure_to = self.boundaries.measure_to.min(now);
+            return true;
+        }
+        let is_drained = now >= self.boundaries.measure_to + self.options.timeout;
+        if is_drained || self.heeded == Command::Abort {
+            self.give_up_all(now);
+            return true;
+        }
+        false
+    }
+
+    /// End every slot that has not ended: sent ones as censored, unsent ones as not sent.
+    fn give_up_all(&mut self, now: Timestamp) {
+        for number in 0..self.options.connections {
+            self.fail_exchanges(number, Outcome::Censored, now);
+        }
+        let Some(pacer) = &mut self.pacer else { return };
+        pacer.finish(now);
+        if self.options.is_open {
+            while let Pace::Release(slot) = pacer.poll(now) {
+                self.recorder.released(slot);
+                self.recorder.failed(slot, Outcome::NotSent, now);
+            }
+        }
+    }
+
+    fn heed(&mut self, command: Command, now: Timestamp) {
+        self.heeded = command;
+        if let Some(pacer) = &mut self.pacer {
+            pacer.finish(now);
+        }
+        let boundaries = &mut self.boundaries;
+        boundaries.measure_from = boundaries.measure_from.min(now);
+        boundaries.measure_to = boundaries.measure_to.min(now);
+        self.interval_to = self.interval_to.min(now);
+    }
+
+    fn until(&self, now: Timestamp, next_due: Option<Timestamp>) -> Until {
+        let latest = (now + WAIT_MAX).min(self.interval_to).min(self.sweep_at);
+        match next_due {
+            Some(due) if due <= latest => Until::Due(due),
+            _ => Until::Around(latest),
+        }
+    }
+}
+
+impl Connection {
+    /// Whether another request may be sent on it.
+    #[inline]
+    pub(crate) fn can_take(&self, depth: u16) -> bool {
+        self.link == Link::Up && self.in_flight < depth && self.receive != Receive::Cancelling
+    }
+}
+
+impl fmt::Display for ConnectFailure {
+    /// Cause and remedy in one line.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self::Refused(failure) = self else {
+            return f.write_str(
+                "no answer within the timeout; is the address right, and no firewall between? \
+                 --timeout waits longer",
+            );
+        };
+        let remedy = match failure.0 {
+            Errno::CONNREFUSED => "nothing listens there; start the server or mend the port",
+            Errno::ADDRNOTAVAIL => {
+                "every local port towards this address is in use; widen \
+                 net.ipv4.ip_local_port_range, use fewer connections, or keep them alive"
+            }
+            Errno::NETUNREACH | Errno::HOSTUNREACH => "there is no route to it from here",
+            Errno::MFILE | Errno::NFILE => "raise the limit of open files (`ulimit -n`)",
+            Errno::TIMEDOUT => "nothing answers there; is a firewall between?",
+            _ => "the target or the network refuses connections",
+        };
+        write!(f, "{failure}: {remedy}")
+    }
+}

@@ -1,0 +1,197 @@
+//! How connections come and go: attempts, failures, losses, deadlines.
+
+use uringbench_core::outcome::Outcome;
+use uringbench_core::pacer::Pace;
+use uringbench_core::time::{Nanos, Timestamp};
+
+use crate::connection::{Link, Receive};
+use crate::driver::Driver;
+use crate::event_loop::{ConnectFailure, EventLoop};
+
+/// Attempts under way at once: more would only overflow the target's accept queue.
+const CONNECTING_MAX: u32 = 256;
+/// The first wait after a failed attempt; it doubles with each, up to the maximum.
+const RETRY_FIRST: Nanos = Nanos::from_millis(10);
+const RETRY_MAX: Nanos = Nanos::from_millis(100);
+/// Deadlines are looked for at most this often: one may be noticed that much late.
+const SWEEP_EVERY: Nanos = Nanos::MILLISECOND;
+
+/// Generations count modulo 2^24, as many as a completion carries.
+const fn next_generation(generation: u32) -> u32 {
+    (generation + 1) & 0xff_ffff
+}
+
+impl<D: Driver> EventLoop<D> {
+    /// Start connecting, or put it off while too many attempts are under way.
+    fn connect(&mut self, number: u32, now: Timestamp) {
+        if self.connecting >= CONNECTING_MAX {
+            return self.retry_at(number, now + SWEEP_EVERY);
+        }
+        let connection = &mut self.connections[number as usize];
+        match self.driver.connect(number, connection.generation) {
+            Ok(()) => {
+                connection.link = Link::Connecting { since: now };
+                self.connecting += 1;
+            }
+            Err(failure) => {
+                self.note_failed_attempt(number, ConnectFailure::Refused(failure), now);
+                let wait = self.next_retry(number);
+                self.retry_at(number, now + wait);
+            }
+        }
+    }
+
+    pub(crate) fn on_connected(&mut self, number: u32, now: Timestamp) {
+        let connection = &mut self.connections[number as usize];
+        let Link::Connecting { since } = connection.link else { return };
+        connection.link = Link::Up;
+        connection.failures = 0;
+        self.connecting -= 1;
+        self.connected += 1;
+        self.recorder.connected(now.since(since));
+        self.note_tried(number);
+        self.list(number);
+    }
+
+    pub(crate) fn on_connect_failed(
+        &mut self,
+        number: u32,
+        failure: ConnectFailure,
+        now: Timestamp,
+    ) {
+        self.connecting -= 1;
+        self.note_failed_attempt(number, failure, now);
+        self.close(number);
+    }
+
+    /// The attempt's end is the end of a slot, if one is due that no connection can take.
+    fn note_failed_attempt(&mut self, number: u32, failure: ConnectFailure, now: Timestamp) {
+        self.connect_failure = Some(failure);
+        self.recorder.current.totals.connects_failed += 1;
+        let connection = &mut self.connections[number as usize];
+        connection.failures = connection.failures.saturating_add(1);
+        self.note_tried(number);
+        if (!self.options.is_open || self.connected == 0)
+            && let Some(pacer) = &mut self.pacer
+            && let Pace::Release(slot) = pacer.poll(now)
+        {
+            self.recorder.released(slot);
+            self.recorder.failed(slot, Outcome::ConnectFailed, now);
+        }
+    }
+
+    fn note_tried(&mut self, number: u32) {
+        let connection = &mut self.connections[number as usize];
+        if !std::mem::replace(&mut connection.is_tried, true) {
+            self.untried -= 1;
+        }
+    }
+
+    /// The connection ends: what is in flight on it ends as `outcome`.
+    pub(crate) fn lose(&mut self, number: u32, outcome: Outcome, now: Timestamp) {
+        self.fail_exchanges(number, outcome, now);
+        self.connected -= 1;
+        self.close(number);
+    }
+
+    fn close(&mut self, number: u32) {
+        let connection = &mut self.connections[number as usize];
+        self.driver.close(number, connection.generation);
+        connection.link = Link::Closing;
+        connection.generation = next_generation(connection.generation);
+        connection.receive = Receive::None;
+        connection.is_large = true;
+        connection.parser = Default::default();
+    }
+
+    pub(crate) fn on_closed(&mut self, number: u32, now: Timestamp) {
+        let connection = &mut self.connections[number as usize];
+        if connection.link != Link::Closing {
+            return;
+        }
+        if connection.failures > 0 {
+            let wait = self.next_retry(number);
+            return self.retry_at(number, now + wait);
+        }
+        self.recorder.current.totals.reconnects += 1;
+        if self.pacer.as_ref().is_some_and(|pacer| pacer.is_done(now)) {
+            // Nothing is left to send on it.
+            connection.link = Link::Down { retry_at: Timestamp::NEVER };
+        } else {
+            self.connect(number, now);
+        }
+    }
+
+    fn next_retry(&self, number: u32) -> Nanos {
+        let failures = self.connections[number as usize].failures.clamp(1, 8);
+        Nanos(RETRY_FIRST.0 << (failures - 1)).min(RETRY_MAX)
+    }
+
+    fn retry_at(&mut self, number: u32, retry_at: Timestamp) {
+        self.connections[number as usize].link = Link::Down { retry_at };
+        self.sweep_at = self.sweep_at.min(retry_at);
+    }
+
+    /// List a connection as able to take a request, if it is and is not listed yet.
+    #[inline]
+    pub(crate) fn list(&mut self, number: u32) {
+        let connection = &mut self.connections[number as usize];
+        if !connection.is_listed && connection.can_take(self.options.pipeline) {
+            connection.is_listed = true;
+            self.ready.push(number);
+        }
+    }
+
+    /// End every exchange in flight on a connection.
+    pub(crate) fn fail_exchanges(&mut self, number: u32, outcome: Outcome, now: Timestamp) {
+        while self.connections[number as usize].in_flight > 0 {
+            self.fail_oldest(number, outcome, now);
+        }
+    }
+
+    /// End the oldest exchange in flight on a connection that has one.
+    pub(crate) fn fail_oldest(&mut self, number: u32, outcome: Outcome, now: Timestamp) {
+        let connection = &mut self.connections[number as usize];
+        let slot = self.exchanges.oldest(number, connection).slot;
+        self.exchanges.pop(connection);
+        self.in_flight -= 1;
+        self.recorder.failed(slot, outcome, now);
+    }
+
+    /// Look at every deadline: attempts and exchanges that took too long, retries that are due.
+    ///
+    /// No timer and no queue entry per request: each look finds the earliest deadline there is,
+    /// and everything begun later has a later one, so nothing can pass unseen before
+    /// `sweep_at`. A run without timeouts looks about once per timeout span.
+    pub(crate) fn sweep(&mut self, now: Timestamp) {
+        let timeout = self.options.timeout;
+        // Set first: what the look itself begins may move it closer.
+        self.sweep_at = now + timeout;
+        let mut earliest = self.sweep_at;
+        for number in 0..self.options.connections {
+            let connection = &self.connections[number as usize];
+            let deadline = match connection.link {
+                Link::Down { retry_at } => retry_at,
+                Link::Connecting { since } => since + timeout,
+                Link::Up if connection.in_flight > 0 => {
+                    self.exchanges.oldest(number, connection).sent + timeout
+                }
+                Link::Up | Link::Closing => continue,
+            };
+            if deadline > now {
+                earliest = earliest.min(deadline);
+                continue;
+            }
+            match connection.link {
+                Link::Down { .. } => self.connect(number, now),
+                Link::Connecting { .. } => {
+                    self.on_connect_failed(number, ConnectFailure::TimedOut, now);
+                }
+                // Answers come in order, so those behind the late one have not come either; the
+                // connection cannot be used on, since the late answer may still arrive.
+                Link::Up | Link::Closing => self.lose(number, Outcome::Timeout, now),
+            }
+        }
+        self.sweep_at = self.sweep_at.min(earliest).max(now + SWEEP_EVERY);
+    }
+}

@@ -1,0 +1,199 @@
+//! What one worker counts and times, interval by interval.
+//!
+//! A worker fills one [`Handover`] per interval and gives it away; the collector adds it up and
+//! gives an empty one back. Intervals are cut at the ends of phases, so that adding up those of
+//! a phase gives exactly that phase.
+
+use uringbench_core::histogram::LatencyCounts;
+use uringbench_core::outcome::{Counts, Outcome};
+use uringbench_core::pacer::Slot;
+use uringbench_core::record::Phase;
+use uringbench_core::time::{Nanos, Timestamp};
+
+use crate::connection::Exchange;
+
+/// What happened in one interval on one worker.
+#[derive(Debug)]
+pub struct Handover {
+    /// Number of the interval, from 0.
+    pub index: u32,
+    /// The phase it lies in.
+    pub phase: Phase,
+    /// Its start.
+    pub start: Timestamp,
+    /// Its end.
+    pub end: Timestamp,
+    /// Slots of the measured window.
+    pub measured: Counts,
+    /// Slots of the warm-up.
+    pub warmup: Counts,
+    /// Complete answers by status code, of the measured window.
+    pub by_status: Box<[u32]>,
+    /// Ages of unfinished slots (closed loop) or all response times (open loop).
+    pub response: LatencyCounts,
+    /// Service times of complete answers.
+    pub service: LatencyCounts,
+    /// Lateness of sends (open loop).
+    pub lateness: LatencyCounts,
+    /// Connection establishment.
+    pub connect: LatencyCounts,
+    /// First byte − sent.
+    pub first_byte: LatencyCounts,
+    /// Values in `response` that are ages of unfinished slots.
+    pub censored: u64,
+    /// Everything else that is counted.
+    pub totals: Totals,
+    /// Exchanges in flight at its end.
+    pub in_flight: u64,
+    /// Connections established at its end.
+    pub connected: u32,
+}
+
+/// Plain counters of an interval.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// System calls of the loop.
+    pub enters: u64,
+    /// Slots that found every connection busy.
+    pub waited: u64,
+    /// Bytes of requests.
+    pub sent_bytes: u64,
+    /// Bytes of responses.
+    pub received_bytes: u64,
+    /// Connections made again.
+    pub reconnects: u64,
+    /// Connection attempts that failed.
+    pub connects_failed: u64,
+    /// Receipts nobody had asked for.
+    pub unsolicited: u64,
+    /// Receives armed again for want of a buffer.
+    pub buffers_exhausted: u64,
+}
+
+impl Totals {
+    /// Add another interval's.
+    pub fn merge(&mut self, other: &Self) {
+        self.enters += other.enters;
+        self.waited += other.waited;
+        self.sent_bytes += other.sent_bytes;
+        self.received_bytes += other.received_bytes;
+        self.reconnects += other.reconnects;
+        self.connects_failed += other.connects_failed;
+        self.unsolicited += other.unsolicited;
+        self.buffers_exhausted += other.buffers_exhausted;
+    }
+}
+
+impl Default for Handover {
+    fn default() -> Self {
+        Self {
+            index: 0,
+            phase: Phase::Warmup,
+            start: Timestamp::default(),
+            end: Timestamp::default(),
+            measured: Counts::default(),
+            warmup: Counts::default(),
+            by_status: vec![0; 1_000].into(),
+            response: LatencyCounts::default(),
+            service: LatencyCounts::default(),
+            lateness: LatencyCounts::default(),
+            connect: LatencyCounts::default(),
+            first_byte: LatencyCounts::default(),
+            censored: 0,
+            totals: Totals::default(),
+            in_flight: 0,
+            connected: 0,
+        }
+    }
+}
+
+impl Handover {
+    /// Forget everything; histograms must have been drained.
+    pub(crate) fn reset(&mut self, index: u32, phase: Phase, start: Timestamp) {
+        debug_assert_eq!(self.response.total() + self.service.total(), 0);
+        self.index = index;
+        self.phase = phase;
+        self.start = start;
+        self.measured = Counts::default();
+        self.warmup = Counts::default();
+        self.by_status.fill(0);
+        self.censored = 0;
+        self.totals = Totals::default();
+    }
+}
+
+/// The counting half of a worker.
+pub struct Recorder {
+    /// The interval being filled.
+    pub current: Box<Handover>,
+    is_open: bool,
+}
+
+impl Recorder {
+    /// For an open loop every slot has a due time of its own; in a closed loop response time is
+    /// service time and is derived by the collector.
+    pub fn new(is_open: bool) -> Self {
+        Self { current: Box::default(), is_open }
+    }
+
+    /// A slot was released.
+    #[inline]
+    pub fn released(&mut self, slot: Slot) {
+        self.counts(slot).released += 1;
+    }
+
+    /// A released slot was sent.
+    #[inline]
+    pub(crate) fn sent(&mut self, slot: Slot, sent: Timestamp) {
+        if self.is_open && self.is_timed(slot) {
+            self.current.lateness.record(sent.since(slot.due).0);
+        }
+    }
+
+    /// An exchange ended with a complete answer.
+    #[inline]
+    pub(crate) fn completed(&mut self, exchange: &Exchange, status: u16, done: Timestamp) {
+        let slot = exchange.slot;
+        let outcome = if status < 400 { Outcome::Ok } else { Outcome::Status };
+        self.counts(slot).end(outcome);
+        if slot.measured
+            && let Some(count) = self.current.by_status.get_mut(usize::from(status))
+        {
+            *count += 1;
+        }
+        if self.is_timed(slot) {
+            let first_byte = exchange.first_byte.unwrap_or(done);
+            self.current.service.record(done.since(exchange.sent).0);
+            self.current.first_byte.record(first_byte.since(exchange.sent).0);
+            if self.is_open {
+                self.current.response.record(done.since(slot.due).0);
+            }
+        }
+    }
+
+    /// A released slot ended without a complete answer: its age enters the response times.
+    #[inline]
+    pub(crate) fn failed(&mut self, slot: Slot, outcome: Outcome, now: Timestamp) {
+        self.counts(slot).end(outcome);
+        if self.is_timed(slot) {
+            self.current.response.record(now.since(slot.due).0);
+            self.current.censored += 1;
+        }
+    }
+
+    /// A connection was established.
+    pub(crate) fn connected(&mut self, span: Nanos) {
+        self.current.connect.record(span.0);
+    }
+
+    /// What warm-up slots take once the measured window has begun belongs to neither.
+    #[inline]
+    fn is_timed(&self, slot: Slot) -> bool {
+        slot.measured || self.current.phase == Phase::Warmup
+    }
+
+    #[inline]
+    fn counts(&mut self, slot: Slot) -> &mut Counts {
+        if slot.measured { &mut self.current.measured } else { &mut self.current.warmup }
+    }
+}

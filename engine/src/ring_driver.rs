@@ -1,0 +1,204 @@
+//! The real world behind [`Driver`]: one ring, and the three ways to wait on it.
+
+use std::net::SocketAddr;
+
+use uringbench_core::plan::{Plan, WaitMode};
+use uringbench_core::time::{Nanos, Timestamp};
+use uringbench_ring::{
+    BufferId, Completion, Config, Failure, OpenError, Operation, PeerId, Ring, SetupError,
+    TemplateId, Wait,
+};
+
+use crate::clock;
+use crate::driver::{Driver, Event, EventKind, ReceiveMode, Until};
+use crate::margin::Margin;
+
+/// A ring with the plan's request and peers in it.
+pub(crate) struct RingDriver {
+    ring: Ring,
+    /// The request, as many times over as the pipeline is deep.
+    template: TemplateId,
+    request_length: usize,
+    peers: Vec<(SocketAddr, PeerId)>,
+    /// Which peer the first connection takes; the workers begin with different ones.
+    first_peer: usize,
+    wait: WaitMode,
+    margin: Margin,
+    has_multishot: bool,
+}
+
+impl RingDriver {
+    /// For worker `index`, on its own thread.
+    pub(crate) fn new(plan: &Plan, connections: u32, index: usize) -> Result<Self, SetupError> {
+        let mut ring = Ring::new(Config::small_responses(connections))?;
+        let request = plan.request.bytes();
+        let template = ring.add_template(&request.repeat(usize::from(plan.pipeline)));
+        let peers = plan.peers.iter().map(|&peer| (peer, ring.add_peer(&peer))).collect();
+        Ok(Self {
+            has_multishot: ring.features().multishot_receive,
+            ring,
+            template,
+            request_length: request.len(),
+            peers,
+            first_peer: index,
+            wait: plan.wait,
+            margin: Margin::default(),
+        })
+    }
+
+    fn enter(&mut self, wait: Wait) {
+        // Refused for want of memory or of queue space: what was queued stays queued, what is
+        // under way completes, and the next turn tries again.
+        let _ = self.ring.enter(wait);
+    }
+
+    /// Pass the time until something happens or `due` has come, without leaving this CPU.
+    fn spin(&mut self, due: Timestamp) {
+        self.enter(Wait::No);
+        while clock::now() < due {
+            if self.ring.is_work_pending() {
+                return self.enter(Wait::No);
+            }
+            std::hint::spin_loop();
+        }
+    }
+
+    /// Sleep until shortly before `due`, then spin.
+    fn sleep_then_spin(&mut self, now: Timestamp, due: Timestamp) {
+        let wake_at = due - self.margin.span();
+        if wake_at <= now {
+            return self.spin(due);
+        }
+        self.enter(Wait::AtMost(wake_at.since(now).0));
+        let woken = clock::now();
+        if woken >= wake_at && !self.ring.is_work_pending() {
+            self.margin.observe(woken.since(wake_at));
+            self.spin(due);
+        }
+    }
+}
+
+impl Driver for RingDriver {
+    type Buffer = BufferId;
+
+    #[inline]
+    fn now(&mut self) -> Timestamp {
+        clock::now()
+    }
+
+    fn connect(&mut self, connection: u32, generation: u32) -> Result<(), Failure> {
+        let (address, peer) =
+            self.peers[(connection as usize + self.first_peer) % self.peers.len()];
+        self.ring.open(connection, &address).map_err(|error| match error {
+            OpenError::TooManyFiles => Failure(rustix::io::Errno::MFILE),
+            OpenError::Other(errno) => Failure(errno),
+        })?;
+        self.ring.connect(connection, generation, peer);
+        Ok(())
+    }
+
+    #[inline]
+    fn send(&mut self, connection: u32, generation: u32, requests: u16) {
+        let length = self.request_length * usize::from(requests);
+        self.ring.send(connection, generation, self.template, length);
+    }
+
+    #[inline]
+    fn receive(&mut self, connection: u32, generation: u32, mode: ReceiveMode) {
+        match mode {
+            ReceiveMode::Multi => self.ring.receive_multi(connection, generation),
+            ReceiveMode::AfterSend => self.ring.receive_once(connection, generation, true),
+            ReceiveMode::Now => self.ring.receive_once(connection, generation, false),
+        }
+    }
+
+    #[inline]
+    fn skip(&mut self, connection: u32, generation: u32, length: u32) {
+        self.ring.skip(connection, generation, length);
+    }
+
+    fn cancel_receive(&mut self, connection: u32, generation: u32) {
+        self.ring.cancel_receive(connection, generation);
+    }
+
+    fn close(&mut self, connection: u32, generation: u32) {
+        self.ring.close(connection, generation);
+    }
+
+    #[inline]
+    fn wait(&mut self, until: Until) {
+        match (until, self.wait) {
+            (Until::Due(due), WaitMode::Spin) => self.spin(due),
+            (Until::Due(due), WaitMode::Hybrid) => self.sleep_then_spin(clock::now(), due),
+            (Until::Around(latest), WaitMode::Spin) if latest != Timestamp::NEVER => {
+                self.spin(latest);
+            }
+            (Until::Due(time) | Until::Around(time), _) => {
+                let span = time.since(clock::now());
+                self.enter(if span == Nanos::ZERO { Wait::No } else { Wait::AtMost(span.0) });
+            }
+        }
+    }
+
+    #[inline]
+    fn next_event(&mut self) -> Option<Event<BufferId>> {
+        loop {
+            let Completion { token, result, more, buffer } = self.ring.next_completion()?;
+            let kind = match (result, buffer) {
+                (Ok(1..), Some(buffer)) => Some(EventKind::Received { buffer, more }),
+                (result, buffer) => {
+                    // Neither an end nor a failure has bytes, whatever came with it.
+                    if let Some(buffer) = buffer {
+                        self.ring.recycle(buffer);
+                    }
+                    token.operation().and_then(|operation| without_bytes(operation, result))
+                }
+            };
+            if let Some(kind) = kind {
+                let (connection, generation) = (token.slot(), token.generation());
+                return Some(Event { connection, generation, kind });
+            }
+        }
+    }
+
+    #[inline]
+    fn bytes<'a>(&'a self, buffer: &'a BufferId) -> &'a [u8] {
+        self.ring.bytes(buffer)
+    }
+
+    #[inline]
+    fn recycle(&mut self, buffer: BufferId) {
+        self.ring.recycle(buffer);
+    }
+
+    fn has_multishot(&self) -> bool {
+        self.has_multishot
+    }
+
+    fn enters(&self) -> u64 {
+        self.ring.enters()
+    }
+
+    fn overflowed(&self) -> u64 {
+        u64::from(self.ring.overflowed())
+    }
+}
+
+/// What a completion without bytes means; `None` for those nobody waits for.
+fn without_bytes(
+    operation: Operation,
+    result: Result<u32, Failure>,
+) -> Option<EventKind<BufferId>> {
+    Some(match (operation, result) {
+        (Operation::Receive | Operation::Skip, Err(failure)) => EventKind::ReceiveEnded(failure),
+        (Operation::Skip, Ok(length @ 1..)) => EventKind::Skipped(length),
+        (Operation::Receive | Operation::Skip, Ok(_)) => EventKind::EndOfStream,
+        (Operation::Connect, Ok(_)) => EventKind::Connected,
+        (Operation::Connect, Err(failure)) => EventKind::ConnectFailed(failure),
+        (Operation::Close, _) => EventKind::Closed,
+        // A send that fails is followed by the failure of the receive beside it, which ends the
+        // exchange once the bytes that came before have been read. A cancellation that finds
+        // nothing has nothing to do.
+        (Operation::Send | Operation::Cancel | Operation::Accept, _) => return None,
+    })
+}

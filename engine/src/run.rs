@@ -1,0 +1,356 @@
+//! A run from plan to record: start the workers, gather what they hand over, judge nothing.
+
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
+use std::time::Duration;
+
+use thiserror::Error;
+use uringbench_core::outcome::Counts;
+use uringbench_core::plan::{Load, Plan};
+use uringbench_core::record::{Interval, Phase, PhaseSpan, RunRecord, WorkerRecord};
+use uringbench_core::schedule::Share;
+use uringbench_core::time::{Nanos, Timestamp};
+use uringbench_ring::SetupError;
+
+use crate::clock;
+use crate::collector::Collector;
+use crate::control::{Command, Control};
+use crate::event_loop::{Boundaries, ConnectFailure};
+use crate::recorder::Handover;
+use crate::thread_cost::{ThreadCost, resident_peak};
+use crate::worker::{self, Finished, Links, Ready, Report, StartFailure};
+
+/// Who is told how a run goes, on the collector's thread.
+pub trait Observer {
+    /// The first slot is due then; this many connections stand.
+    fn started(&mut self, start: Timestamp, connected: u32);
+    /// The measured window begins about now (not told when there is none).
+    fn measure_begins(&mut self);
+    /// An interval is complete.
+    fn interval(&mut self, interval: &Interval);
+    /// The measured window has ended about now.
+    fn measure_ended(&mut self);
+}
+
+/// Why there was no run.
+#[derive(Debug, Error)]
+pub enum RunError {
+    /// A worker's CPU cannot be had.
+    #[error("cannot pin a worker to CPU {0}: it is offline or not allowed here; see --cores")]
+    Pin(usize),
+    /// A worker has no ring.
+    #[error(transparent)]
+    Ring(#[from] SetupError),
+    /// No connection at all could be made.
+    #[error("cannot connect to {peers}: {failure}")]
+    Unreachable {
+        /// The addresses tried.
+        peers: String,
+        /// Cause and remedy.
+        failure: ConnectFailure,
+    },
+    /// A signal came before the first request.
+    #[error("interrupted before the first request was sent")]
+    Interrupted,
+    /// The operating system refused a thread.
+    #[error("cannot start a worker thread: {0}")]
+    Thread(std::io::Error),
+    /// A worker died; the figures would be incomplete.
+    #[error("a worker thread ended unexpectedly; this is a defect of uringbench")]
+    WorkerLost,
+}
+
+/// How many intervals a worker may be ahead of the collector before it waits: a minute's worth.
+const REPORTS_AHEAD: usize = 64;
+/// Between the last worker's readiness and the first slot: time for all of them to wake up.
+const START_DELAY: Nanos = Nanos::from_millis(2);
+
+/// Execute a plan. `control` ends it early.
+pub fn run(
+    plan: &Plan,
+    control: &Control,
+    observer: &mut dyn Observer,
+) -> Result<RunRecord, RunError> {
+    std::thread::scope(|scope| {
+        let (reports, inbox) = sync_channel(REPORTS_AHEAD);
+        let mut crew = Crew { workers: Vec::new(), inbox };
+        for index in 0..plan.cpus.len() {
+            let (ours, links) = Ends::new(reports.clone());
+            let builder = std::thread::Builder::new().name(format!("worker-{index}"));
+            builder
+                .spawn_scoped(scope, move || worker::work(plan, index, control, &links))
+                .map_err(RunError::Thread)?;
+            crew.workers.push(ours);
+        }
+        drop(reports);
+        crew.run(plan, control, observer)
+    })
+}
+
+/// The collector's ends of one worker's channels.
+struct Ends {
+    start: Option<Sender<Timestamp>>,
+    empties: SyncSender<Box<Handover>>,
+    release: Option<Sender<()>>,
+    ready: Option<Ready>,
+    /// Cost at the start and at the end of the measured window.
+    cost: [ThreadCost; 2],
+    finished: Option<Finished>,
+}
+
+impl Ends {
+    fn new(reports: SyncSender<(usize, Report)>) -> (Self, Links) {
+        let (start, start_receiver) = channel();
+        let (empties, empties_receiver) = sync_channel(4);
+        let (release, release_receiver) = channel();
+        // One box is being filled and one is on its way; the channel has room for them.
+        let _ = empties.try_send(Box::default());
+        let links = Links {
+            reports,
+            start: start_receiver,
+            empties: empties_receiver,
+            release: release_receiver,
+        };
+        let ours = Self {
+            start: Some(start),
+            empties,
+            release: Some(release),
+            ready: None,
+            cost: [ThreadCost::default(); 2],
+            finished: None,
+        };
+        (ours, links)
+    }
+
+    fn read_cost(&mut self, moment: usize) {
+        if let Some(ready) = &self.ready {
+            self.cost[moment] = ThreadCost::read(ready.thread);
+        }
+    }
+}
+
+/// All workers, seen from the collector.
+struct Crew {
+    workers: Vec<Ends>,
+    inbox: Receiver<(usize, Report)>,
+}
+
+/// Where the collector is in the run.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    BeforeMeasure,
+    Measuring,
+    AfterMeasure,
+}
+
+impl Crew {
+    fn run(
+        mut self,
+        plan: &Plan,
+        control: &Control,
+        observer: &mut dyn Observer,
+    ) -> Result<RunRecord, RunError> {
+        let connected = self.await_ready(plan, control)?;
+        let start = clock::now() + START_DELAY;
+        for worker in &mut self.workers {
+            if let Some(sender) = worker.start.take() {
+                sender.send(start).map_err(|_| RunError::WorkerLost)?;
+            }
+        }
+        observer.started(start, connected);
+        let mut collector = Collector::new(self.workers.len(), start, plan.load != Load::Closed);
+        self.collect(plan, start, control, observer, &mut collector)?;
+        Ok(self.record(plan, start, control, collector))
+    }
+
+    /// Wait until every worker has tried its connections. How many stand.
+    fn await_ready(&mut self, plan: &Plan, control: &Control) -> Result<u32, RunError> {
+        while self.workers.iter().any(|worker| worker.ready.is_none()) {
+            match self.inbox.recv() {
+                Ok((index, Report::Ready(ready))) => self.workers[index].ready = Some(ready),
+                Ok((_, Report::Failed(StartFailure::Pin(cpu)))) => return Err(RunError::Pin(cpu)),
+                Ok((_, Report::Failed(StartFailure::Ring(error)))) => return Err(error.into()),
+                Ok((_, Report::Interval(_) | Report::Finished(_))) | Err(_) => {
+                    return Err(RunError::WorkerLost);
+                }
+            }
+        }
+        if control.command() != Command::Run {
+            return Err(RunError::Interrupted);
+        }
+        let ready = || self.workers.iter().filter_map(|worker| worker.ready.as_ref());
+        let connected = ready().map(|ready| ready.connected).sum();
+        match ready().find_map(|ready| ready.failure) {
+            Some(failure) if connected == 0 => {
+                let peers: Vec<_> = plan.peers.iter().map(ToString::to_string).collect();
+                Err(RunError::Unreachable { peers: peers.join(", "), failure })
+            }
+            _ => Ok(connected),
+        }
+    }
+
+    fn collect(
+        &mut self,
+        plan: &Plan,
+        start: Timestamp,
+        control: &Control,
+        observer: &mut dyn Observer,
+        collector: &mut Collector,
+    ) -> Result<(), RunError> {
+        let measure_from = start + plan.warmup;
+        let measure_to = plan.limit.duration().map_or(Timestamp::NEVER, |d| measure_from + d);
+        let mut stage = Stage::BeforeMeasure;
+        loop {
+            let now = clock::now();
+            if stage == Stage::BeforeMeasure && now >= measure_from {
+                stage = Stage::Measuring;
+                self.workers.iter_mut().for_each(|worker| worker.read_cost(0));
+                observer.measure_begins();
+            }
+            let is_interrupted = control.command() != Command::Run;
+            let is_over = now >= measure_to || is_interrupted;
+            if stage == Stage::Measuring && is_over {
+                stage = Stage::AfterMeasure;
+                self.workers.iter_mut().for_each(|worker| worker.read_cost(1));
+                observer.measure_ended();
+            }
+            if self.workers.iter().all(|worker| worker.finished.is_some()) {
+                break;
+            }
+            let boundary = if stage == Stage::BeforeMeasure { measure_from } else { measure_to };
+            let wait = Duration::from_nanos(boundary.since(now).0.clamp(1_000, 100_000_000));
+            match self.inbox.recv_timeout(wait) {
+                Ok((index, report)) => {
+                    self.on_report(index, report, stage, observer, collector);
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return Err(RunError::WorkerLost),
+            }
+        }
+        Ok(())
+    }
+
+    fn on_report(
+        &mut self,
+        index: usize,
+        report: Report,
+        stage: Stage,
+        observer: &mut dyn Observer,
+        collector: &mut Collector,
+    ) {
+        let worker = &mut self.workers[index];
+        let complete = collector.intervals.len();
+        match report {
+            Report::Interval(mut handover) => {
+                collector.add(index, &mut handover);
+                // Full only if the worker made boxes of its own while the collector lagged.
+                let _ = worker.empties.try_send(handover);
+            }
+            Report::Finished(finished) => {
+                if stage == Stage::Measuring {
+                    worker.read_cost(1);
+                }
+                worker.finished = Some(finished);
+                worker.release = None;
+                collector.finish(index);
+            }
+            Report::Ready(_) | Report::Failed(_) => {}
+        }
+        for interval in &collector.intervals[complete..] {
+            observer.interval(interval);
+        }
+    }
+
+    fn record(
+        self,
+        plan: &Plan,
+        start: Timestamp,
+        control: &Control,
+        collector: Collector,
+    ) -> RunRecord {
+        let finished = || self.workers.iter().filter_map(|worker| worker.finished.as_ref());
+        let ends = || finished().map(|finished| finished.boundaries);
+        let boundaries = Boundaries {
+            start,
+            measure_from: ends().map(|b| b.measure_from).max().unwrap_or(start),
+            measure_to: ends().map(|b| b.measure_to).max().unwrap_or(start),
+        };
+        let over = clock::now();
+        let measured = boundaries.measure_to.since(boundaries.measure_from);
+        let workers = self
+            .workers
+            .iter()
+            .zip(&collector.workers)
+            .enumerate()
+            .map(|(index, (ends, sums))| {
+                let share = Share { index: index as u32, count: self.workers.len() as u32 };
+                WorkerRecord {
+                    cpu: plan.cpus[index],
+                    connections: share.of(u64::from(plan.connections)) as u32,
+                    measured,
+                    ..worker_record(ends, sums)
+                }
+            })
+            .collect();
+        let record = RunRecord {
+            phases: phase_spans(&boundaries, over),
+            counts: collector.counts,
+            warmup_counts: collector.warmup_counts,
+            by_status: collector.by_status,
+            times: collector.times,
+            intervals: collector.intervals,
+            workers,
+            rss_peak: resident_peak(),
+            interrupted: control.command() != Command::Run,
+        };
+        debug_assert!(is_lawful(&record.counts) && is_lawful(&record.warmup_counts));
+        record
+    }
+}
+
+/// released = Σ outcomes, nothing in flight. The verdict checks it as well, in every build.
+fn is_lawful(counts: &Counts) -> bool {
+    counts.in_flight() == Some(0)
+}
+
+fn worker_record(ends: &Ends, sums: &crate::collector::WorkerSums) -> WorkerRecord {
+    let cost = ends.cost[1].since(&ends.cost[0]);
+    let (user, system) = cost.user_and_system();
+    let established = ends.ready.as_ref().map_or(0, |ready| ready.connected);
+    let finished = ends.finished.as_ref();
+    let (shape_hits, shape_misses) = finished.map_or((0, 0), |finished| finished.shape_counts);
+    WorkerRecord {
+        established,
+        established_min: sums.connected_min.unwrap_or(established),
+        reconnects: sums.all.reconnects,
+        connects_failed: sums.all.connects_failed,
+        unsolicited: sums.all.unsolicited,
+        user,
+        system,
+        run_queue: cost.run_queue,
+        preempted: cost.preempted,
+        enters: sums.enters,
+        waited: sums.measured.waited,
+        buffers_exhausted: sums.all.buffers_exhausted,
+        completions_overflowed: finished.map_or(0, |finished| finished.overflowed),
+        connect_failure: finished
+            .and_then(|finished| finished.failure)
+            .map(|failure| failure.to_string()),
+        sent_bytes: sums.measured.sent_bytes,
+        received_bytes: sums.measured.received_bytes,
+        shape_hits,
+        shape_misses,
+        ..WorkerRecord::default()
+    }
+}
+
+fn phase_spans(boundaries: &Boundaries, over: Timestamp) -> Vec<PhaseSpan> {
+    let Boundaries { start, measure_from, measure_to } = *boundaries;
+    [
+        PhaseSpan { phase: Phase::Warmup, start, end: measure_from },
+        PhaseSpan { phase: Phase::Measure, start: measure_from, end: measure_to },
+        PhaseSpan { phase: Phase::Drain, start: measure_to, end: over },
+    ]
+    .into_iter()
+    .filter(|span| span.phase == Phase::Measure || span.end > span.start)
+    .collect()
+}

@@ -1,0 +1,126 @@
+//! One pinned thread: it owns its ring, connections, slots and records, and shares only the
+//! command and, once per interval, a box of counts.
+
+use std::sync::mpsc::{Receiver, SyncSender};
+
+use uringbench_core::pacer::Pacer;
+use uringbench_core::plan::{Load, Plan};
+use uringbench_core::schedule::Share;
+use uringbench_core::time::{Nanos, Timestamp};
+use uringbench_ring::SetupError;
+
+use crate::control::{Command, Control};
+use crate::event_loop::{Boundaries, ConnectFailure, EventLoop, LoopOptions, Turn};
+use crate::recorder::Handover;
+use crate::ring_driver::RingDriver;
+
+/// What a worker tells the collector.
+pub(crate) enum Report {
+    /// The thread runs on its CPU and its connections have been tried.
+    Ready(Ready),
+    /// It could not begin.
+    Failed(StartFailure),
+    /// An interval is over.
+    Interval(Box<Handover>),
+    /// The run is over. The thread waits to be let go, so that its cost can still be read.
+    Finished(Finished),
+}
+
+/// A worker that could not begin.
+pub(crate) enum StartFailure {
+    Pin(usize),
+    Ring(SetupError),
+}
+
+pub(crate) struct Ready {
+    pub(crate) thread: i32,
+    pub(crate) connected: u32,
+    pub(crate) failure: Option<ConnectFailure>,
+}
+
+pub(crate) struct Finished {
+    pub(crate) boundaries: Boundaries,
+    pub(crate) shape_counts: (u64, u64),
+    pub(crate) overflowed: u64,
+    pub(crate) failure: Option<ConnectFailure>,
+}
+
+/// A worker's ends of its channels.
+pub(crate) struct Links {
+    pub(crate) reports: SyncSender<(usize, Report)>,
+    /// When the run starts; closed instead when it does not.
+    pub(crate) start: Receiver<Timestamp>,
+    /// Emptied boxes to fill again.
+    pub(crate) empties: Receiver<Box<Handover>>,
+    /// Closed when the thread may end.
+    pub(crate) release: Receiver<()>,
+}
+
+/// The body of worker `index`'s thread.
+pub(crate) fn work(plan: &Plan, index: usize, control: &Control, links: &Links) {
+    let report = |report| {
+        // The collector outlives every worker; if it is gone, so is the run.
+        let _ = links.reports.send((index, report));
+    };
+    let share = Share { index: index as u32, count: plan.cpus.len() as u32 };
+    let mut event_loop = match prepare(plan, share) {
+        Ok(event_loop) => event_loop,
+        Err(failure) => return report(Report::Failed(failure)),
+    };
+    while !event_loop.is_settled() && control.command() == Command::Run {
+        event_loop.turn(Command::Run);
+    }
+    report(Report::Ready(Ready {
+        thread: rustix::thread::gettid().as_raw_nonzero().get(),
+        connected: event_loop.connected(),
+        failure: event_loop.connect_failure(),
+    }));
+    let Ok(start) = links.start.recv() else { return };
+    let measure_from = start + plan.warmup;
+    let span = plan.limit.duration();
+    let measure_to = span.map_or(Timestamp::NEVER, |span| measure_from + span);
+    let boundaries = Boundaries { start, measure_from, measure_to };
+    event_loop.begin(Pacer::new(plan, share, start), boundaries);
+    loop {
+        let turn = event_loop.turn(control.command());
+        if turn == Turn::Continue {
+            continue;
+        }
+        // An empty box is there unless the collector lags; then a new one is made.
+        let fresh = links.empties.try_recv().unwrap_or_default();
+        report(Report::Interval(event_loop.close_interval(fresh)));
+        if turn == Turn::Finished {
+            break;
+        }
+    }
+    report(Report::Finished(Finished {
+        boundaries: event_loop.boundaries(),
+        shape_counts: event_loop.shape_counts(),
+        overflowed: event_loop.overflowed(),
+        failure: event_loop.connect_failure(),
+    }));
+    // Ends when the collector drops its end.
+    let _ = links.release.recv();
+}
+
+fn prepare(plan: &Plan, share: Share) -> Result<EventLoop<RingDriver>, StartFailure> {
+    let cpu = plan.cpus[share.index as usize];
+    if !core_affinity::set_for_current(core_affinity::CoreId { id: cpu }) {
+        return Err(StartFailure::Pin(cpu));
+    }
+    let connections = share.of(u64::from(plan.connections)) as u32;
+    let driver =
+        RingDriver::new(plan, connections, share.index as usize).map_err(StartFailure::Ring)?;
+    Ok(EventLoop::new(driver, loop_options(plan, connections)))
+}
+
+fn loop_options(plan: &Plan, connections: u32) -> LoopOptions {
+    LoopOptions {
+        connections,
+        pipeline: plan.pipeline,
+        request_bytes: plan.request.bytes().len() as u32,
+        is_head: plan.request.is_head(),
+        is_open: plan.load != Load::Closed,
+        timeout: plan.timeout.max(Nanos::MILLISECOND),
+    }
+}
