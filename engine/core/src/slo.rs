@@ -1,1 +1,285 @@
-//! placeholder
+//! Service-level objectives: what `--slo 'p99<20ms,errors<0.1%'` asks, and whether a run met it.
+//!
+//! Times are response times, which in a closed loop are service times: the finding then says so.
+//! What follows from an objective that was missed (the exit code) is left to the command line.
+
+use std::str::FromStr;
+
+use crate::summary::{Grouped, Percent, Quantile, Summary};
+use crate::time::Nanos;
+
+/// Objectives, at least one.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Slo {
+    terms: Vec<Term>,
+}
+
+/// One objective held against one run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SloFinding {
+    /// The objective: `p99 < 20.0 ms`.
+    pub text: String,
+    /// What was measured: `12.3 ms`.
+    pub measured: String,
+    /// Whether the one satisfies the other.
+    pub met: Met,
+}
+
+/// Whether an objective was met.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Met {
+    /// It was.
+    Yes,
+    /// It was not.
+    No,
+    /// The run has too few samples to tell.
+    Unknown,
+}
+
+/// Why an objective cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SloError {
+    /// Nothing between two commas, or nothing at all.
+    #[error("an objective is empty: write terms such as p99<20ms,errors<0.1%")]
+    Empty,
+    /// No comparison.
+    #[error("`{0}` compares nothing: write a term such as p99<20ms, errors<0.1% or rate>9k")]
+    NoRelation(String),
+    /// A name that is none of ours.
+    #[error("`{name}` is not a term of an objective, did you mean `{nearest}`? (valid: {valid})")]
+    Unknown {
+        /// What was written.
+        name: String,
+        /// The valid name that looks most like it.
+        nearest: &'static str,
+        /// Every valid name.
+        valid: String,
+    },
+    /// A time or an error share bounded from below, or a rate from above.
+    #[error("`{term}` asks for the worse side: write {name}{relation}…")]
+    WrongSide {
+        /// What was written.
+        term: String,
+        /// The name in it.
+        name: &'static str,
+        /// The relation it takes.
+        relation: &'static str,
+    },
+    /// A bound that is no number of the right unit.
+    #[error("`{bound}` is no bound for {name}: write {example}")]
+    Bound {
+        /// What was written.
+        bound: String,
+        /// What it was to bound.
+        name: &'static str,
+        /// A term that is right.
+        example: String,
+    },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Term {
+    metric: Metric,
+    /// Whether the bound itself still meets the objective.
+    inclusive: bool,
+    /// Nanoseconds, a share of 0..=1 or requests per second, as the metric has it.
+    bound: f64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Metric {
+    Quantile(Quantile),
+    Max,
+    Mean,
+    Errors,
+    Rate,
+}
+
+/// Every name and what it means; the first of several for one metric is how it is spoken of.
+const METRICS: [(&str, Metric); 12] = [
+    ("p50", Metric::Quantile(Quantile::P50)),
+    ("p90", Metric::Quantile(Quantile::P90)),
+    ("p95", Metric::Quantile(Quantile::P95)),
+    ("p99", Metric::Quantile(Quantile::P99)),
+    ("p99.9", Metric::Quantile(Quantile::P999)),
+    ("p999", Metric::Quantile(Quantile::P999)),
+    ("p99.99", Metric::Quantile(Quantile::P9999)),
+    ("p9999", Metric::Quantile(Quantile::P9999)),
+    ("max", Metric::Max),
+    ("mean", Metric::Mean),
+    ("errors", Metric::Errors),
+    ("rate", Metric::Rate),
+];
+
+/// Units of time in nanoseconds; those that end like another come first.
+const TIME_UNITS: [(&str, f64); 5] =
+    [("ns", 1.0), ("us", 1e3), ("µs", 1e3), ("ms", 1e6), ("s", 1e9)];
+
+impl Slo {
+    /// Hold every objective against a run, in the order they were written.
+    pub fn judge(&self, summary: &Summary) -> Vec<SloFinding> {
+        self.terms.iter().map(|term| term.judge(summary)).collect()
+    }
+}
+
+impl FromStr for Slo {
+    type Err = SloError;
+
+    fn from_str(text: &str) -> Result<Self, SloError> {
+        let terms = text.split(',').map(|term| term.trim().parse()).collect::<Result<_, _>>()?;
+        Ok(Self { terms })
+    }
+}
+
+impl FromStr for Term {
+    type Err = SloError;
+
+    fn from_str(text: &str) -> Result<Self, SloError> {
+        if text.is_empty() {
+            return Err(SloError::Empty);
+        }
+        let at = text.find(['<', '>']).ok_or_else(|| SloError::NoRelation(text.to_owned()))?;
+        let metric = Metric::named(text[..at].trim())?;
+        if !text[at..].starts_with(metric.relation()) {
+            return Err(SloError::WrongSide {
+                term: text.to_owned(),
+                name: metric.name(),
+                relation: metric.relation(),
+            });
+        }
+        let bound = &text[at + 1..];
+        let (inclusive, bound) =
+            bound.strip_prefix('=').map_or((false, bound), |bound| (true, bound));
+        let bound = metric.parse_bound(bound.trim()).ok_or_else(|| SloError::Bound {
+            bound: bound.trim().to_owned(),
+            name: metric.name(),
+            example: metric.example(),
+        })?;
+        Ok(Self { metric, inclusive, bound })
+    }
+}
+
+impl Term {
+    fn judge(&self, summary: &Summary) -> SloFinding {
+        let measured = self.metric.measured(summary);
+        let met = match measured {
+            None => Met::Unknown,
+            Some(measured) if self.holds(measured) => Met::Yes,
+            Some(_) => Met::No,
+        };
+        let equals = if self.inclusive { "=" } else { "" };
+        let is_time = !matches!(self.metric, Metric::Errors | Metric::Rate);
+        let closed = summary.rate.offered.is_none() && is_time;
+        SloFinding {
+            text: format!(
+                "{}{} {}{equals} {}",
+                self.metric.name(),
+                if closed { " of service time (closed loop)" } else { "" },
+                self.metric.relation(),
+                self.metric.show(self.bound),
+            ),
+            measured: measured.map_or_else(
+                || "too few samples".to_owned(),
+                |measured| self.metric.show(measured),
+            ),
+            met,
+        }
+    }
+
+    fn holds(&self, measured: f64) -> bool {
+        let strictly = match self.metric {
+            Metric::Rate => measured > self.bound,
+            _ => measured < self.bound,
+        };
+        strictly || (self.inclusive && measured == self.bound)
+    }
+}
+
+impl Metric {
+    fn named(name: &str) -> Result<Self, SloError> {
+        if let Some(&(_, metric)) = METRICS.iter().find(|(known, _)| *known == name) {
+            return Ok(metric);
+        }
+        let nearest = METRICS
+            .iter()
+            .rev()
+            .min_by_key(|(known, _)| edit_distance(name, known))
+            .expect("there are metrics")
+            .0;
+        let valid: Vec<_> = METRICS.iter().map(|(known, _)| *known).collect();
+        Err(SloError::Unknown { name: name.to_owned(), nearest, valid: valid.join(", ") })
+    }
+
+    fn name(self) -> &'static str {
+        let named = METRICS.iter().find(|(_, metric)| *metric == self);
+        named.expect("every metric has a name").0
+    }
+
+    const fn relation(self) -> &'static str {
+        match self {
+            Self::Rate => ">",
+            _ => "<",
+        }
+    }
+
+    fn example(self) -> String {
+        let bound = match self {
+            Self::Errors => "0.1%",
+            Self::Rate => "9000 or >9k",
+            _ => "20ms (units: ns, us, ms, s)",
+        };
+        format!("{}{}{bound}", self.name(), self.relation())
+    }
+
+    fn parse_bound(self, text: &str) -> Option<f64> {
+        let scaled = |units: &[(&str, f64)]| {
+            units.iter().find_map(|(unit, scale)| {
+                text.strip_suffix(unit)?.trim_end().parse::<f64>().ok().map(|n| n * scale)
+            })
+        };
+        let bound = match self {
+            Self::Errors => scaled(&[("%", 0.01), ("", 1.0)]).filter(|share| *share <= 1.0),
+            Self::Rate => scaled(&[("k", 1e3), ("M", 1e6), ("", 1.0)]),
+            _ => scaled(&TIME_UNITS).map(f64::round),
+        }?;
+        (bound.is_finite() && bound >= 0.0).then_some(bound)
+    }
+
+    /// `None` when the run has too few samples for it.
+    fn measured(self, summary: &Summary) -> Option<f64> {
+        let response = &summary.times.response;
+        match self {
+            Self::Quantile(quantile) => response.at(quantile).map(|nanos| nanos as f64),
+            Self::Max => response.max.map(|nanos| nanos as f64),
+            Self::Mean => response.mean.map(|nanos| nanos as f64),
+            Self::Errors => summary.error_share,
+            Self::Rate => Some(summary.rate.completed),
+        }
+    }
+
+    fn show(self, value: f64) -> String {
+        match self {
+            Self::Errors => Percent(value).to_string(),
+            // Rounded down: 8,999.6/s misses 9,000/s and must not read as if it did not.
+            Self::Rate => format!("{}/s", Grouped(value as u64)),
+            _ => Nanos(value as u64).to_string(),
+        }
+    }
+}
+
+/// Levenshtein's distance, over one row.
+fn edit_distance(a: &str, b: &str) -> usize {
+    let mut row: Vec<usize> = (0..=b.chars().count()).collect();
+    for (line, x) in a.chars().enumerate() {
+        let mut diagonal = std::mem::replace(&mut row[0], line + 1);
+        for (column, y) in b.chars().enumerate() {
+            let substituted = diagonal + usize::from(x != y);
+            diagonal = row[column + 1];
+            row[column + 1] = substituted.min(diagonal + 1).min(row[column] + 1);
+        }
+    }
+    row.last().copied().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,319 @@
-//! placeholder
+//! The summary: the few figures of a run that verdicts, documents and reports are made from.
+//!
+//! Computed once from the plan and the record. It decides over which window a rate is taken and
+//! which quantiles a histogram has samples enough for; how they are stored or shown is left to
+//! the store and the report.
+
+use std::fmt;
+
+use hdrhistogram::Histogram;
+
+use crate::outcome::Outcome;
+use crate::plan::{Load, Plan};
+use crate::record::{Phase, RunRecord, WorkerRecord};
+use crate::time::Nanos;
+
+/// Samples that must lie beyond a quantile before it is printed: with fewer, one slow request
+/// more or less moves it.
+pub const TAIL_SAMPLES_MIN: u64 = 10;
+
+/// What a run came to, over its measured window.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Summary {
+    /// Length of the measured window; zero when the run ended before it.
+    pub measured: Nanos,
+    /// Requests per second.
+    pub rate: Rates,
+    /// Share of the slots that ended other than `ok`, 0..=1; `None` when no slot ended.
+    pub error_share: Option<f64>,
+    /// What was timed.
+    pub times: TimesSummary,
+    /// What the load cost this machine.
+    pub client: ClientCost,
+    /// What crossed the sockets.
+    pub bytes: Bytes,
+    /// One per worker, in the order of the record.
+    pub workers: Vec<WorkerShare>,
+}
+
+/// Requests per second of the measured window.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Rates {
+    /// What the plan asks for; `None` in a closed loop.
+    pub offered: Option<f64>,
+    /// Slots that were sent: released, less those never sent for want of a connection.
+    pub achieved: f64,
+    /// Slots that ended `ok`.
+    pub completed: f64,
+}
+
+/// The five histograms in figures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TimesSummary {
+    /// done − due, censored values included.
+    pub response: TimeSummary,
+    /// done − sent.
+    pub service: TimeSummary,
+    /// sent − due.
+    pub lateness: TimeSummary,
+    /// Connection establishment.
+    pub connect: TimeSummary,
+    /// First byte − sent.
+    pub first_byte: TimeSummary,
+    /// Values of `response` that are ages of unfinished slots.
+    pub censored: u64,
+}
+
+/// One histogram in figures, nanoseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TimeSummary {
+    quantiles: [Option<u64>; Quantile::ALL.len()],
+    /// `None` when there are no values; likewise the next two.
+    pub mean: Option<u64>,
+    /// The fastest.
+    pub min: Option<u64>,
+    /// The slowest.
+    pub max: Option<u64>,
+    /// Values.
+    pub count: u64,
+}
+
+/// The quantiles uringbench speaks of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Quantile {
+    /// The median.
+    P50,
+    /// 90 %.
+    P90,
+    /// 95 %.
+    P95,
+    /// 99 %.
+    P99,
+    /// 99.9 %.
+    P999,
+    /// 99.99 %.
+    P9999,
+}
+
+/// What the load cost this machine.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ClientCost {
+    /// CPU nanoseconds of the workers per complete answer; `None` when there was none.
+    pub cpu_ns_per_request: Option<f64>,
+    /// CPU time of the workers outside the kernel.
+    pub user: Nanos,
+    /// CPU time of the workers inside the kernel.
+    pub system: Nanos,
+    /// Largest resident memory of the process, bytes.
+    pub rss_peak: u64,
+    /// `io_uring_enter` calls per complete answer; `None` when there was none.
+    pub enters_per_request: Option<f64>,
+}
+
+/// Bytes of the measured window, headers included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bytes {
+    /// Of requests.
+    pub sent: u64,
+    /// Of responses.
+    pub received: u64,
+}
+
+/// How a worker spent the measured window, as shares of it, 0..=1.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct WorkerShare {
+    /// The CPU it was pinned to.
+    pub cpu: usize,
+    /// Running, in user space or the kernel.
+    pub busy: f64,
+    /// Ready to run while something else had the CPU.
+    pub run_queue: f64,
+}
+
+impl Summary {
+    /// Sum up one run.
+    pub fn of(plan: &Plan, record: &RunRecord) -> Self {
+        let measured = measured_window(record);
+        let per_second = |slots: u64| ratio(slots as f64, measured.as_secs_f64()).unwrap_or(0.0);
+        let counts = &record.counts;
+        let unsent = counts.of(Outcome::NotSent) + counts.of(Outcome::ConnectFailed);
+        let times = &record.times;
+        Self {
+            measured,
+            rate: Rates {
+                offered: match plan.load {
+                    Load::Closed => None,
+                    Load::Open { rate, .. } => Some(rate.as_f64()),
+                },
+                achieved: per_second(counts.released.saturating_sub(unsent)),
+                completed: per_second(counts.of(Outcome::Ok)),
+            },
+            error_share: ratio(counts.errors() as f64, counts.ended() as f64),
+            times: TimesSummary {
+                response: TimeSummary::of(&times.response),
+                service: TimeSummary::of(&times.service),
+                lateness: TimeSummary::of(&times.lateness),
+                connect: TimeSummary::of(&times.connect),
+                first_byte: TimeSummary::of(&times.first_byte),
+                censored: times.censored,
+            },
+            client: ClientCost::of(record),
+            bytes: Bytes {
+                sent: record.workers.iter().map(|w| w.sent_bytes).sum(),
+                received: record.workers.iter().map(|w| w.received_bytes).sum(),
+            },
+            workers: record.workers.iter().map(WorkerShare::of).collect(),
+        }
+    }
+
+    /// The largest share of the window any worker ran, 0 when there is no worker.
+    pub fn busiest(&self) -> f64 {
+        self.workers.iter().map(|w| w.busy).fold(0.0, f64::max)
+    }
+}
+
+impl TimeSummary {
+    /// The figures of one histogram of nanoseconds.
+    pub fn of(histogram: &Histogram<u64>) -> Self {
+        let count = histogram.len();
+        let any = |value: u64| (count > 0).then_some(value);
+        Self {
+            quantiles: Quantile::ALL.map(|quantile| {
+                (count >= quantile.samples_needed())
+                    .then(|| histogram.value_at_quantile(quantile.share()))
+            }),
+            mean: any(histogram.mean().round() as u64),
+            min: any(histogram.min()),
+            max: any(histogram.max()),
+            count,
+        }
+    }
+
+    /// The value of a quantile; `None` when there are too few values for it.
+    pub const fn at(&self, quantile: Quantile) -> Option<u64> {
+        self.quantiles[quantile as usize]
+    }
+}
+
+impl Quantile {
+    /// Every one, ascending.
+    pub const ALL: [Self; 6] =
+        [Self::P50, Self::P90, Self::P95, Self::P99, Self::P999, Self::P9999];
+
+    /// How it is spoken of: `p99.9`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::P50 => "p50",
+            Self::P90 => "p90",
+            Self::P95 => "p95",
+            Self::P99 => "p99",
+            Self::P999 => "p99.9",
+            Self::P9999 => "p99.99",
+        }
+    }
+
+    /// The share of the values it bounds, 0..1.
+    pub const fn share(self) -> f64 {
+        (10_000 - self.beyond_in_10_000()) as f64 / 1e4
+    }
+
+    /// The fewest values that leave [`TAIL_SAMPLES_MIN`] beyond it.
+    pub const fn samples_needed(self) -> u64 {
+        TAIL_SAMPLES_MIN * 10_000 / self.beyond_in_10_000()
+    }
+
+    const fn beyond_in_10_000(self) -> u64 {
+        match self {
+            Self::P50 => 5_000,
+            Self::P90 => 1_000,
+            Self::P95 => 500,
+            Self::P99 => 100,
+            Self::P999 => 10,
+            Self::P9999 => 1,
+        }
+    }
+}
+
+impl ClientCost {
+    fn of(record: &RunRecord) -> Self {
+        let sum = |cost: fn(&WorkerRecord) -> u64| record.workers.iter().map(cost).sum::<u64>();
+        let (user, system) = (Nanos(sum(|w| w.user.0)), Nanos(sum(|w| w.system.0)));
+        let completed = record.counts.completed() as f64;
+        Self {
+            cpu_ns_per_request: ratio((user + system).0 as f64, completed),
+            user,
+            system,
+            rss_peak: record.rss_peak,
+            enters_per_request: ratio(sum(|w| w.enters) as f64, completed),
+        }
+    }
+}
+
+impl WorkerShare {
+    fn of(worker: &WorkerRecord) -> Self {
+        let share = |spent: Nanos| ratio(spent.0 as f64, worker.measured.0 as f64).unwrap_or(0.0);
+        Self {
+            cpu: worker.cpu,
+            busy: share(worker.user + worker.system),
+            run_queue: share(worker.run_queue),
+        }
+    }
+}
+
+fn measured_window(record: &RunRecord) -> Nanos {
+    record
+        .phases
+        .iter()
+        .find(|span| span.phase == Phase::Measure)
+        .map_or(Nanos::ZERO, |span| span.end.since(span.start))
+}
+
+/// `None` instead of a division by zero.
+fn ratio(part: f64, whole: f64) -> Option<f64> {
+    (whole > 0.0).then(|| part / whole)
+}
+
+/// A whole number as people read it: `152,340`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Grouped(pub u64);
+
+impl fmt::Display for Grouped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let digits = self.0.to_string();
+        let mut text = String::with_capacity(digits.len() * 4 / 3);
+        for (index, digit) in digits.chars().enumerate() {
+            if index > 0 && (digits.len() - index).is_multiple_of(3) {
+                text.push(',');
+            }
+            text.push(digit);
+        }
+        f.pad(&text)
+    }
+}
+
+/// A share of 0..=1 as people read it: `12.3 %`, `0.04 %`, `100 %`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Percent(pub f64);
+
+impl fmt::Display for Percent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let percent = self.0 * 100.0;
+        let text = match percent {
+            0.0 => "0 %".to_owned(),
+            p if p < 0.005 => "<0.01 %".to_owned(),
+            p if p < 0.995 => format!("{p:.2} %"),
+            // 99.96 % of a rate is not 100 %: rounding up to the whole would hide what is missing.
+            p if p < 100.0 => format!("{:.1} %", p.min(99.9)),
+            p => format!("{p:.0} %"),
+        };
+        f.pad(&text)
+    }
+}
+
+#[cfg(test)]
+use crate as words;
+#[cfg(test)]
+pub(crate) mod fixture;
+#[cfg(test)]
+mod tests;

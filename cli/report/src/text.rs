@@ -1,0 +1,321 @@
+//! The summary of a run as a person reads it: the verdict first, then the load, the rate, the
+//! times, and what went wrong; within 25 lines unless the verdict needs more.
+
+use std::fmt::Display;
+use std::path::Path;
+
+use uringbench_core::outcome::Outcome;
+use uringbench_core::plan::{Arrivals, Load, Plan};
+use uringbench_core::record::RunRecord;
+use uringbench_core::slo::{Met, SloFinding};
+use uringbench_core::summary::{Grouped, Percent, Quantile, Summary, TimeSummary};
+use uringbench_core::time::Nanos;
+use uringbench_core::validity::{Severity, Validity, Verdict};
+
+use crate::paint::{Colour, Ink};
+
+/// What a summary is made of.
+#[derive(Clone, Copy, Debug)]
+pub struct Parts<'a> {
+    /// What ran.
+    pub plan: &'a Plan,
+    /// The target as the user typed it.
+    pub url: &'a str,
+    /// `GET` and so on.
+    pub method: &'a str,
+    /// What the engine handed over.
+    pub record: &'a RunRecord,
+    /// Its figures.
+    pub summary: &'a Summary,
+    /// Whether they can be trusted.
+    pub verdict: &'a Verdict,
+    /// The objectives, judged; empty when there are none.
+    pub slo: &'a [SloFinding],
+    /// Where the results lie, if they were stored.
+    pub stored: Option<&'a Path>,
+}
+
+/// Columns of the widest line of prose; tables are narrower.
+const WIDTH: usize = 96;
+/// Columns of the names on the left.
+const NAMES: usize = 10;
+/// Columns of one column of times.
+const TIMES: usize = 12;
+
+/// The whole text, line end included.
+pub fn summary(parts: &Parts<'_>, colour: Colour) -> String {
+    let mut page = Page { text: String::new(), colour };
+    page.verdict(parts.verdict);
+    page.load(parts);
+    page.rates(parts);
+    page.blank();
+    if parts.summary.times.response.count > 0 {
+        page.times(parts);
+        page.blank();
+    }
+    page.errors(parts);
+    page.costs(parts);
+    page.slo(parts.slo);
+    page.notes(&parts.verdict.notes);
+    if let Some(stored) = parts.stored {
+        page.line("stored", stored.display());
+    }
+    page.text
+}
+
+struct Page {
+    text: String,
+    colour: Colour,
+}
+
+impl Page {
+    fn verdict(&mut self, verdict: &Verdict) {
+        let (word, ink) = match verdict.validity {
+            Validity::Valid => ("VALID", Ink::Green),
+            Validity::Suspect => ("SUSPECT", Ink::Yellow),
+            Validity::Invalid => ("INVALID", Ink::Red),
+        };
+        let codes: Vec<_> = verdict.reasons.iter().map(|reason| reason.code).collect();
+        let colon = if codes.is_empty() { "" } else { ": " };
+        let head = self.colour.paint(ink, word);
+        self.push(format!("{head}{colon}{}", codes.join(", ")));
+        for reason in &verdict.reasons {
+            // Among the reasons of an invalid run, those that alone would not make it so.
+            let mark = match (verdict.validity, reason.severity) {
+                (Validity::Invalid, Severity::Suspect) => "suspect: ",
+                _ => "",
+            };
+            let wrapped = wrap(&format!("{mark}{}", reason.message), WIDTH - 4);
+            for (index, line) in wrapped.iter().enumerate() {
+                let bullet = if index == 0 { "  - " } else { "    " };
+                self.push(format!("{bullet}{line}"));
+            }
+        }
+        if !codes.is_empty() {
+            self.blank();
+        }
+    }
+
+    fn load(&mut self, parts: &Parts<'_>) {
+        let plan = parts.plan;
+        let load = match plan.load {
+            Load::Closed => "closed loop".to_owned(),
+            Load::Open { rate, arrivals } => {
+                let law = match arrivals {
+                    Arrivals::Constant => "constant",
+                    Arrivals::Poisson => "poisson",
+                };
+                format!("open loop, {} {law}", per_second(rate.as_f64()))
+            }
+        };
+        let pipeline = match plan.pipeline {
+            1 => String::new(),
+            depth => format!(" × {depth} deep"),
+        };
+        self.line("target", format!("{} {}", parts.method, parts.url));
+        self.line(
+            "load",
+            format!(
+                "{load} · {}{pipeline} · {} · {} measured",
+                counted(plan.connections.into(), "connection"),
+                counted(plan.cpus.len() as u64, "core"),
+                parts.summary.measured,
+            ),
+        );
+    }
+
+    fn rates(&mut self, parts: &Parts<'_>) {
+        let rate = &parts.summary.rate;
+        let completed = self.colour.paint(Ink::Bold, per_second(rate.completed));
+        let mut figures = match rate.offered {
+            Some(offered) => format!(
+                "{completed} completed   {} offered   {} achieved",
+                per_second(offered),
+                per_second(rate.achieved),
+            ),
+            None => format!("{completed} completed"),
+        };
+        let errors = parts.record.counts.errors();
+        if let (Some(share), 1..) = (parts.summary.error_share, errors) {
+            let errors = format!("{} ({})", counted(errors, "error"), Percent(share));
+            figures.push_str("   ");
+            figures.push_str(&self.colour.paint(Ink::Red, errors));
+        }
+        self.line("rate", figures);
+    }
+
+    /// One column in a closed loop, whose response times are service times.
+    fn times(&mut self, parts: &Parts<'_>) {
+        let times = &parts.summary.times;
+        let open = [
+            ("response", &times.response),
+            ("service", &times.service),
+            ("lateness", &times.lateness),
+        ];
+        let columns = match parts.plan.load {
+            Load::Closed => {
+                self.line("time", "service time (closed loop)");
+                &open[1..2]
+            }
+            Load::Open { .. } => {
+                let heads: String = open.iter().map(|(head, _)| right(head)).collect();
+                self.line("time", heads);
+                &open[..]
+            }
+        };
+        let mut row = |name: &str, figure: &dyn Fn(&TimeSummary) -> String| {
+            let cells: String = columns.iter().map(|(_, time)| right(figure(time))).collect();
+            self.line(&format!("  {name}"), cells);
+        };
+        for quantile in Quantile::ALL {
+            row(quantile.name(), &|time| shown(time.at(quantile)));
+        }
+        row("max", &|time| shown(time.max));
+        row("mean", &|time| shown(time.mean));
+        row("count", &|time| Grouped(time.count).to_string());
+    }
+
+    fn errors(&mut self, parts: &Parts<'_>) {
+        let counts = &parts.record.counts;
+        let kinds = Outcome::ALL.into_iter().filter(|&outcome| outcome != Outcome::Ok);
+        let kinds = list(kinds.map(|outcome| (outcome.key(), counts.of(outcome))));
+        if !kinds.is_empty() {
+            let kinds = self.colour.paint(Ink::Red, kinds);
+            self.line("errors", kinds);
+        }
+        let by_status = (0..).zip(parts.record.by_status.iter().copied());
+        let codes = list(by_status.map(|(code, answers): (u16, u64)| (code, answers)));
+        if !codes.is_empty() {
+            self.line("answers", codes);
+        }
+    }
+
+    fn costs(&mut self, parts: &Parts<'_>) {
+        let Summary { bytes, client, measured, .. } = parts.summary;
+        let seconds = measured.as_secs_f64();
+        if seconds > 0.0 {
+            let flow = |bytes: u64| byte_rate(bytes as f64 / seconds);
+            let figures = format!("{} received   {} sent", flow(bytes.received), flow(bytes.sent));
+            self.line("bytes", figures);
+        }
+        let mut figures = Vec::new();
+        if let Some(nanos) = client.cpu_ns_per_request {
+            figures.push(format!("{} CPU/request", Nanos(nanos.round() as u64)));
+        }
+        if let Some(enters) = client.enters_per_request {
+            figures.push(format!("{enters:.2} enters/request"));
+        }
+        figures.push(format!("CPU {} busy", Percent(parts.summary.busiest())));
+        figures.push(format!("{:.1} MiB resident", client.rss_peak as f64 / f64::from(1 << 20)));
+        self.line("client", figures.join("   "));
+    }
+
+    fn slo(&mut self, findings: &[SloFinding]) {
+        let width = findings.iter().map(|f| f.text.chars().count()).max().unwrap_or(0);
+        for (index, finding) in findings.iter().enumerate() {
+            let (word, ink) = match finding.met {
+                Met::Yes => ("met", Ink::Green),
+                Met::No => ("MISSED", Ink::Red),
+                Met::Unknown => ("unknown", Ink::Yellow),
+            };
+            let word = self.colour.paint(ink, format!("{word:<7}"));
+            let name = if index == 0 { "slo" } else { "" };
+            self.line(name, format!("{word}  {:<width$}   {}", finding.text, finding.measured));
+        }
+    }
+
+    fn notes(&mut self, notes: &[String]) {
+        for note in notes {
+            let wrapped = wrap(note, WIDTH - NAMES);
+            for (index, line) in wrapped.iter().enumerate() {
+                self.line(if index == 0 { "note" } else { "" }, line);
+            }
+        }
+    }
+
+    fn line(&mut self, name: &str, figures: impl Display) {
+        let padded = format!("{name:<NAMES$}");
+        let name = if name.is_empty() { padded } else { self.colour.paint(Ink::Dim, padded) };
+        self.push(format!("{name}{figures}"));
+    }
+
+    fn blank(&mut self) {
+        self.push(String::new());
+    }
+
+    fn push(&mut self, line: String) {
+        self.text.push_str(&line);
+        self.text.push('\n');
+    }
+}
+
+fn right(cell: impl AsRef<str>) -> String {
+    format!("{:>TIMES$}", cell.as_ref())
+}
+
+fn shown(nanos: Option<u64>) -> String {
+    nanos.map_or_else(|| "-".to_owned(), |nanos| Nanos(nanos).to_string())
+}
+
+/// `152,340/s`; below 100 a decimal, so that slow targets show their change.
+fn per_second(rate: f64) -> String {
+    match rate {
+        0.0 => "0/s".to_owned(),
+        r if r < 100.0 => format!("{r:.1}/s"),
+        r => format!("{}/s", Grouped(r.round() as u64)),
+    }
+}
+
+/// Three digits and a decimal prefix, as network links are measured.
+fn byte_rate(per_second: f64) -> String {
+    let (value, unit) = match per_second {
+        b if b < 999.5 => return format!("{b:.0} B/s"),
+        b if b < 999.5e3 => (b / 1e3, "kB/s"),
+        b if b < 999.5e6 => (b / 1e6, "MB/s"),
+        b => (b / 1e9, "GB/s"),
+    };
+    let decimals = match value {
+        v if v >= 99.95 => 0,
+        v if v >= 9.995 => 1,
+        _ => 2,
+    };
+    format!("{value:.decimals$} {unit}")
+}
+
+fn counted(count: u64, noun: &str) -> String {
+    format!("{} {noun}{}", Grouped(count), if count == 1 { "" } else { "s" })
+}
+
+/// `503 × 12   504 × 3`, without those that never happened.
+fn list<K: Display>(counts: impl Iterator<Item = (K, u64)>) -> String {
+    let seen = counts.filter(|(_, count)| *count > 0);
+    let cells: Vec<_> = seen.map(|(key, count)| format!("{key} × {}", Grouped(count))).collect();
+    cells.join("   ")
+}
+
+/// Units, which stay on the line of their figure.
+const UNITS: [&str; 5] = ["%", "ns", "µs", "ms", "s"];
+
+/// Lines of at most `width` columns and a unit, broken at spaces; a longer word stands alone.
+fn wrap(text: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        let line = lines.last_mut().expect("there is always a line");
+        if line.is_empty() {
+            line.push_str(word);
+        } else if line.chars().count() + 1 + word.chars().count() <= width || is_unit(word) {
+            line.push(' ');
+            line.push_str(word);
+        } else {
+            lines.push(word.to_owned());
+        }
+    }
+    lines
+}
+
+fn is_unit(word: &str) -> bool {
+    UNITS.contains(&word.trim_end_matches([')', ':', ',', ';', '.']))
+}
+
+#[cfg(test)]
+mod tests;

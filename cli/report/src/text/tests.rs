@@ -1,0 +1,245 @@
+//! The text of four runs, letter by letter.
+
+use super::*;
+use uringbench_core as words;
+use uringbench_core::outcome::Counts;
+use uringbench_core::record::Times;
+use uringbench_core::slo::Slo;
+use uringbench_core::validity::{self, Observations};
+
+#[path = "../../../../engine/core/src/summary/fixture.rs"]
+mod fixture;
+
+fn text_of(plan: &Plan, record: &RunRecord, slo: Option<&str>, colour: Colour) -> String {
+    let observed = Observations { steal_share: Some(0.001), ..Observations::default() };
+    let figures = Summary::of(plan, record);
+    let slo: Option<Slo> = slo.map(|slo| slo.parse().expect("an objective"));
+    summary(
+        &Parts {
+            plan,
+            url: "http://127.0.0.1:8080/",
+            method: "GET",
+            record,
+            summary: &figures,
+            verdict: &validity::judge(plan, record, &figures, &observed),
+            slo: &slo.map_or_else(Vec::new, |slo| slo.judge(&figures)),
+            stored: Some(Path::new("results/127.0.0.1_8080/GET/20260228T235959Z")),
+        },
+        colour,
+    )
+}
+
+#[test]
+fn a_closed_loop_has_one_column_and_says_what_it_is() {
+    let plan = fixture::closed();
+    assert_eq!(
+        text_of(&plan, &fixture::record(&plan), None, Colour::No),
+        "\
+VALID
+target    GET http://127.0.0.1:8080/
+load      closed loop · 64 connections · 2 cores · 2.00 s measured
+rate      150,000/s completed
+
+time      service time (closed loop)
+  p50           400 µs
+  p90           400 µs
+  p95           600 µs
+  p99           600 µs
+  p99.9        1.20 ms
+  p99.99       2.40 ms
+  max          2.40 ms
+  mean          427 µs
+  count        300,000
+
+answers   200 × 300,000
+bytes     128 MB/s received   6.00 MB/s sent
+client    9.33 µs CPU/request   0.12 enters/request   CPU 70.0 % busy   13.0 MiB resident
+stored    results/127.0.0.1_8080/GET/20260228T235959Z
+"
+    );
+}
+
+#[test]
+fn an_open_loop_shows_all_three_times() {
+    let plan = fixture::open();
+    let slo = Some("p99<20ms,errors<0.1%,rate>60k");
+    assert_eq!(
+        text_of(&plan, &fixture::record(&plan), slo, Colour::No),
+        "\
+VALID
+target    GET http://127.0.0.1:8080/
+load      open loop, 50,000/s constant · 64 connections · 2 cores · 2.00 s measured
+rate      50,000/s completed   50,000/s offered   50,000/s achieved
+
+time          response     service    lateness
+  p50          20.2 µs     20.0 µs      200 ns
+  p90          20.2 µs     20.0 µs      200 ns
+  p95          30.3 µs     30.0 µs      300 ns
+  p99          30.3 µs     30.0 µs      300 ns
+  p99.9        60.6 µs     60.0 µs      600 ns
+  p99.99        121 µs      120 µs     1.20 µs
+  max           121 µs      120 µs     1.20 µs
+  mean         21.6 µs     21.4 µs      214 ns
+  count        100,000     100,000     100,000
+
+answers   200 × 100,000
+bytes     42.5 MB/s received   2.00 MB/s sent
+client    28.0 µs CPU/request   0.12 enters/request   CPU 70.0 % busy   13.0 MiB resident
+slo       met      p99 < 20.0 ms     30.3 µs
+          met      errors < 0.10 %   0 %
+          MISSED   rate > 60,000/s   50,000/s
+stored    results/127.0.0.1_8080/GET/20260228T235959Z
+"
+    );
+}
+
+#[test]
+fn an_invalid_run_says_why_first_and_names_its_errors() {
+    assert_eq!(
+        text_of(&fixture::open(), &failing(), Some("p99<20ms"), Colour::No),
+        "\
+INVALID: generator_limited, errors, unsolicited
+  - only 60.3 % of the planned rate was sent, and not for want of free connections: the
+    generator was the limit (its busiest worker used 70.0 % of its CPU); give it more --cores or
+    lower -R
+  - suspect: 7.1 % of the requests failed (2,000 status, 1,900 timeout, 400 reset): the times
+    are of a target in trouble
+  - suspect: 2 times the target sent bytes nobody had asked for: its answers may be longer than
+    they declare
+
+target    GET http://127.0.0.1:8080/
+load      open loop, 50,000/s constant · 64 connections · 2 cores · 2.00 s measured
+rate      28,000/s completed   50,000/s offered   30,150/s achieved   4,300 errors (7.1 %)
+
+time          response     service    lateness
+  p50          20.2 µs     20.0 µs      200 ns
+  p90          20.2 µs     20.0 µs      200 ns
+  p95          30.3 µs     30.0 µs      300 ns
+  p99          30.3 µs     30.0 µs      300 ns
+  p99.9        60.6 µs     60.0 µs      600 ns
+  p99.99        121 µs      120 µs     1.20 µs
+  max           121 µs      120 µs     1.20 µs
+  mean         21.6 µs     21.4 µs      214 ns
+  count        100,000     100,000     100,000
+
+errors    status × 2,000   timeout × 1,900   reset × 400
+answers   200 × 56,000   503 × 2,000
+bytes     42.5 MB/s received   2.00 MB/s sent
+client    48.3 µs CPU/request   0.22 enters/request   CPU 70.0 % busy   13.0 MiB resident
+slo       met      p99 < 20.0 ms   30.3 µs
+note      unfinished requests counted at the age they reached, less than their true response
+          time: 2,300
+stored    results/127.0.0.1_8080/GET/20260228T235959Z
+"
+    );
+}
+
+#[test]
+fn a_run_without_an_answer_shows_no_times() {
+    assert_eq!(
+        text_of(&fixture::open(), &dead(), Some("p99<20ms"), Colour::No),
+        "\
+INVALID: nothing_completed
+  - no request was answered (100,000 connect_failed): check that the target listens at this
+    address and speaks HTTP/1.1
+
+target    GET http://127.0.0.1:8080/
+load      open loop, 50,000/s constant · 64 connections · 2 cores · 2.00 s measured
+rate      0/s completed   50,000/s offered   0/s achieved   100,000 errors (100 %)
+
+errors    connect_failed × 100,000
+bytes     0 B/s received   0 B/s sent
+client    CPU 70.0 % busy   13.0 MiB resident
+slo       unknown  p99 < 20.0 ms   too few samples
+note      interrupted: measured for 2.00 s of 2.00 s
+note      too few samples for p99: 0 of 1,000; run longer
+stored    results/127.0.0.1_8080/GET/20260228T235959Z
+"
+    );
+}
+
+#[test]
+fn quantiles_without_samples_are_a_dash() {
+    let plan = fixture::open();
+    let mut record = fixture::record(&plan);
+    record.times = Times::default();
+    record.times.response.record_n(1_000, 100).expect("within an hour");
+    let text = text_of(&plan, &record, None, Colour::No);
+    for row in [
+        "  p90          1.00 µs           -           -\n",
+        "  p95                -           -           -\n",
+        "  max          1.00 µs           -           -\n",
+        "  count            100           0           0\n",
+    ] {
+        assert!(text.contains(row), "{row}{text}");
+    }
+}
+
+#[test]
+fn colour_adds_nothing_but_colour() {
+    let slo = Some("p99<20ms,rate>60k");
+    let plain = text_of(&fixture::open(), &failing(), slo, Colour::No);
+    let mut coloured = text_of(&fixture::open(), &failing(), slo, Colour::Yes);
+    assert!(coloured.starts_with("\x1b[1;31mINVALID\x1b[0m: generator_limited"), "{coloured}");
+    for code in ["0", "1", "2", "1;31", "1;32"] {
+        let code = format!("\x1b[{code}m");
+        assert!(coloured.contains(&code), "{code:?}");
+        coloured = coloured.replace(&code, "");
+    }
+    assert_eq!(coloured, plain);
+    assert!(!plain.contains('\x1b'));
+}
+
+#[test]
+fn figures_are_as_long_as_they_are_worth() {
+    let rates = [(0.0, "0/s"), (0.25, "0.2/s"), (99.94, "99.9/s"), (1_234.6, "1,235/s")];
+    for (rate, text) in rates {
+        assert_eq!(per_second(rate), text);
+    }
+    let flows =
+        [(999.0, "999 B/s"), (1_500.0, "1.50 kB/s"), (12.34e6, "12.3 MB/s"), (1e9, "1.00 GB/s")];
+    for (flow, text) in flows {
+        assert_eq!(byte_rate(flow), text);
+    }
+}
+
+#[test]
+fn lines_break_at_spaces_but_not_before_a_unit() {
+    assert_eq!(wrap("it took 12.5 % of all", 12), ["it took 12.5 %", "of all"]);
+    assert_eq!(wrap("averyveryverylongword and", 8), ["averyveryverylongword", "and"]);
+    assert_eq!(wrap("", 8), [""]);
+}
+
+fn failing() -> RunRecord {
+    let plan = fixture::open();
+    let mut record = fixture::record(&plan);
+    let mut counts = fixture::all_ok(56_000);
+    counts.released = 60_300;
+    for (lost, outcome) in
+        [(2_000, Outcome::Status), (1_900, Outcome::Timeout), (400, Outcome::Reset)]
+    {
+        (0..lost).for_each(|_| counts.end(outcome));
+    }
+    record.by_status[200] = 56_000;
+    record.by_status[503] = 2_000;
+    record.times.censored = 2_300;
+    record.counts = counts;
+    record.workers[1].unsolicited = 2;
+    record
+}
+
+fn dead() -> RunRecord {
+    let plan = fixture::open();
+    let mut record = fixture::record(&plan);
+    let mut counts = Counts::default();
+    counts.released = 100_000;
+    (0..100_000).for_each(|_| counts.end(Outcome::ConnectFailed));
+    record.counts = counts;
+    record.by_status[200] = 0;
+    record.times = Times::default();
+    for worker in &mut record.workers {
+        (worker.sent_bytes, worker.received_bytes) = (0, 0);
+    }
+    record.interrupted = true;
+    record
+}

@@ -1,0 +1,288 @@
+//! From a run's parts to its document: every figure to its key.
+
+use std::time::SystemTime;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use hdrhistogram::Histogram;
+use hdrhistogram::serialization::{Serializer, V2DeflateSerializer};
+
+use uringbench_core::outcome::{Counts, Outcome};
+use uringbench_core::plan::{Arrivals, Load, Plan, WaitMode};
+use uringbench_core::record::{Interval, PhaseSpan, RunRecord, Times, WorkerRecord};
+use uringbench_core::slo::{Met, SloFinding};
+use uringbench_core::summary::{Quantile, Summary, TimeSummary, WorkerShare};
+use uringbench_core::validity::{Severity, Verdict};
+
+use super::{
+    ByteFigures, ClientFigures, CountFigures, Document, EncodedHistograms, Environment,
+    IntervalFigures, OutcomeFigures, PhaseFigures, PlanFigures, RateFigures, ReasonGiven, SCHEMA,
+    SloHeld, StepFigures, TimeFigures, TimesFigures, VerdictGiven, WorkerFigures,
+};
+use crate::civil::Civil;
+use crate::write::StoreError;
+
+/// What a document is made of.
+#[derive(Clone, Copy, Debug)]
+pub struct DocumentParts<'a> {
+    /// What ran.
+    pub plan: &'a Plan,
+    /// The target as the user typed it.
+    pub url: &'a str,
+    /// `GET` and so on.
+    pub method: &'a str,
+    /// What the user calls the run.
+    pub name: Option<&'a str>,
+    /// When the first phase began.
+    pub started: SystemTime,
+    /// What the engine handed over.
+    pub record: &'a RunRecord,
+    /// Its figures.
+    pub summary: &'a Summary,
+    /// Whether they can be trusted.
+    pub verdict: &'a Verdict,
+    /// The objectives, judged; empty when there are none.
+    pub slo: &'a [SloFinding],
+    /// The machine.
+    pub environment: &'a Environment,
+}
+
+impl Document {
+    /// The document of one run, not profiled.
+    ///
+    /// # Errors
+    /// [`StoreError::Encode`] when a histogram cannot be serialised.
+    pub fn build(parts: &DocumentParts<'_>) -> Result<Self, StoreError> {
+        let DocumentParts { record, summary, .. } = parts;
+        Ok(Self {
+            schema: SCHEMA.to_owned(),
+            started: Civil::of(parts.started).rfc3339(),
+            verdict: verdict(parts.verdict),
+            slo: parts.slo.iter().map(slo).collect(),
+            plan: plan(parts),
+            host: parts.environment.clone(),
+            phases: phases(&record.phases),
+            rate: RateFigures {
+                offered: summary.rate.offered,
+                achieved: summary.rate.achieved,
+                completed: summary.rate.completed,
+            },
+            counts: counts(record),
+            latency_ns: times(summary),
+            bytes: ByteFigures { sent: summary.bytes.sent, received: summary.bytes.received },
+            client: client(record, summary),
+            steps: vec![StepFigures {
+                name: "request".to_owned(),
+                released: record.counts.released,
+                completed: record.counts.completed(),
+                response: response(summary),
+                service: time(&summary.times.service),
+                first_byte: time(&summary.times.first_byte),
+            }],
+            intervals: record.intervals.iter().map(interval).collect(),
+            target: None,
+            histograms: histograms(&record.times)?,
+        })
+    }
+
+    /// The document as it is printed and stored, without a line end.
+    ///
+    /// # Errors
+    /// [`StoreError::Encode`] when a figure has no form in JSON.
+    pub fn to_json(&self) -> Result<String, StoreError> {
+        serde_json::to_string_pretty(self).map_err(|error| StoreError::Encode(error.to_string()))
+    }
+}
+
+fn verdict(verdict: &Verdict) -> VerdictGiven {
+    let reasons = verdict.reasons.iter().map(|reason| ReasonGiven {
+        code: reason.code.to_owned(),
+        message: reason.message.clone(),
+        severity: match reason.severity {
+            Severity::Suspect => "suspect".to_owned(),
+            Severity::Invalid => "invalid".to_owned(),
+        },
+    });
+    VerdictGiven {
+        validity: verdict.validity.key().to_owned(),
+        reasons: reasons.collect(),
+        notes: verdict.notes.clone(),
+    }
+}
+
+fn slo(finding: &SloFinding) -> SloHeld {
+    SloHeld {
+        objective: finding.text.clone(),
+        measured: finding.measured.clone(),
+        met: match finding.met {
+            Met::Yes => Some(true),
+            Met::No => Some(false),
+            Met::Unknown => None,
+        },
+    }
+}
+
+fn plan(parts: &DocumentParts<'_>) -> PlanFigures {
+    let plan = parts.plan;
+    let (load, rate, arrivals) = match plan.load {
+        Load::Closed => ("closed", None, None),
+        Load::Open { rate, arrivals: Arrivals::Constant } => ("open", Some(rate), Some("constant")),
+        Load::Open { rate, arrivals: Arrivals::Poisson } => ("open", Some(rate), Some("poisson")),
+    };
+    let wait = match plan.wait {
+        WaitMode::Block => "block",
+        WaitMode::Hybrid => "hybrid",
+        WaitMode::Spin => "spin",
+    };
+    PlanFigures {
+        url: parts.url.to_owned(),
+        method: parts.method.to_owned(),
+        cores: plan.cpus.clone(),
+        connections: plan.connections,
+        pipeline: plan.pipeline,
+        load: load.to_owned(),
+        rate: rate.map(|rate| rate.as_f64()),
+        arrivals: arrivals.map(str::to_owned),
+        seed: plan.seed,
+        duration_s: plan.limit.duration().map(|span| span.as_secs_f64()),
+        requests: plan.limit.requests(),
+        warmup_s: plan.warmup.as_secs_f64(),
+        timeout_s: plan.timeout.as_secs_f64(),
+        wait: rate.is_some().then(|| wait.to_owned()),
+        name: parts.name.map(str::to_owned),
+        peers: plan.peers.iter().map(ToString::to_string).collect(),
+    }
+}
+
+fn phases(spans: &[PhaseSpan]) -> Vec<PhaseFigures> {
+    let Some(first) = spans.first() else { return Vec::new() };
+    let figures = spans.iter().map(|span| PhaseFigures {
+        name: span.phase.key().to_owned(),
+        start_s: span.start.since(first.start).as_secs_f64(),
+        duration_s: span.end.since(span.start).as_secs_f64(),
+    });
+    figures.collect()
+}
+
+fn counts(record: &RunRecord) -> CountFigures {
+    let seen = (0..).zip(record.by_status.iter().copied()).filter(|(_, answers)| *answers > 0);
+    CountFigures {
+        released: record.counts.released,
+        completed: record.counts.completed(),
+        outcomes: outcomes(&record.counts),
+        by_status: seen.collect(),
+        warmup_released: record.warmup_counts.released,
+    }
+}
+
+fn outcomes(counts: &Counts) -> OutcomeFigures {
+    OutcomeFigures {
+        ok: counts.of(Outcome::Ok),
+        status: counts.of(Outcome::Status),
+        timeout: counts.of(Outcome::Timeout),
+        reset: counts.of(Outcome::Reset),
+        connect_failed: counts.of(Outcome::ConnectFailed),
+        malformed: counts.of(Outcome::Malformed),
+        check_failed: counts.of(Outcome::CheckFailed),
+        not_sent: counts.of(Outcome::NotSent),
+        censored: counts.of(Outcome::Censored),
+    }
+}
+
+fn times(summary: &Summary) -> TimesFigures {
+    TimesFigures {
+        response: response(summary),
+        service: time(&summary.times.service),
+        lateness: time(&summary.times.lateness),
+        connect: time(&summary.times.connect),
+        first_byte: time(&summary.times.first_byte),
+    }
+}
+
+fn response(summary: &Summary) -> TimeFigures {
+    TimeFigures { censored: Some(summary.times.censored), ..time(&summary.times.response) }
+}
+
+fn time(time: &TimeSummary) -> TimeFigures {
+    TimeFigures {
+        p50: time.at(Quantile::P50),
+        p90: time.at(Quantile::P90),
+        p95: time.at(Quantile::P95),
+        p99: time.at(Quantile::P99),
+        p999: time.at(Quantile::P999),
+        p9999: time.at(Quantile::P9999),
+        mean: time.mean,
+        min: time.min,
+        max: time.max,
+        count: time.count,
+        censored: None,
+    }
+}
+
+fn client(record: &RunRecord, summary: &Summary) -> ClientFigures {
+    let client = &summary.client;
+    ClientFigures {
+        cpu_ns_per_request: client.cpu_ns_per_request,
+        user_s: client.user.as_secs_f64(),
+        system_s: client.system.as_secs_f64(),
+        rss_peak_bytes: client.rss_peak,
+        enters_per_request: client.enters_per_request,
+        workers: record.workers.iter().zip(&summary.workers).map(worker).collect(),
+    }
+}
+
+fn worker((worker, share): (&WorkerRecord, &WorkerShare)) -> WorkerFigures {
+    WorkerFigures {
+        cpu: worker.cpu,
+        connections: worker.connections,
+        established: worker.established,
+        established_min: worker.established_min,
+        reconnects: worker.reconnects,
+        connects_failed: worker.connects_failed,
+        busy: share.busy,
+        run_queue: share.run_queue,
+        preempted: worker.preempted,
+        waited: worker.waited,
+        buffers_exhausted: worker.buffers_exhausted,
+        completions_overflowed: worker.completions_overflowed,
+        unsolicited: worker.unsolicited,
+    }
+}
+
+fn interval(interval: &Interval) -> IntervalFigures {
+    IntervalFigures {
+        t_s: interval.start.as_secs_f64(),
+        length_s: interval.length.as_secs_f64(),
+        phase: interval.phase.key().to_owned(),
+        released: interval.released,
+        completed: interval.completed,
+        errors: interval.errors,
+        in_flight: interval.in_flight,
+        connected: interval.connected,
+        response_p50_ns: interval.response.map(|quantiles| quantiles.p50),
+        response_p99_ns: interval.response.map(|quantiles| quantiles.p99),
+        response_max_ns: interval.response.map(|quantiles| quantiles.max),
+        lateness_p99_ns: interval.lateness_p99,
+        sent_bytes: interval.sent_bytes,
+        received_bytes: interval.received_bytes,
+    }
+}
+
+fn histograms(times: &Times) -> Result<EncodedHistograms, StoreError> {
+    let mut serializer = V2DeflateSerializer::new();
+    let mut encoded = |histogram: &Histogram<u64>| {
+        let mut bytes = Vec::new();
+        serializer
+            .serialize(histogram, &mut bytes)
+            .map_err(|error| StoreError::Encode(error.to_string()))?;
+        Ok::<_, StoreError>(STANDARD.encode(bytes))
+    };
+    Ok(EncodedHistograms {
+        response: encoded(&times.response)?,
+        service: encoded(&times.service)?,
+        lateness: encoded(&times.lateness)?,
+    })
+}
+
+#[cfg(test)]
+mod tests;

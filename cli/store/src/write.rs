@@ -1,0 +1,191 @@
+//! Files that are there whole or not at all, in a folder known to be writable before the run.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use crate::document::Document;
+use crate::hlog::HistogramLog;
+
+/// Why results cannot be stored, and what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The folder cannot be made.
+    #[error("cannot make the results folder {}: {cause}; name another with -o DIR", path.display())]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// What the system said.
+        cause: io::Error,
+    },
+    /// The folder is there, but no file can be made in it.
+    #[error(
+        "cannot write to the results folder {}: {cause}; change its permissions or name another \
+         with -o DIR",
+        path.display()
+    )]
+    NotWritable {
+        /// The folder.
+        path: PathBuf,
+        /// What the system said.
+        cause: io::Error,
+    },
+    /// No space, or no quota, is left.
+    #[error(
+        "the disk is full: {} was not stored ({cause}); free some space or name a folder on \
+         another disk with -o DIR, and run again",
+        path.display()
+    )]
+    Full {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        cause: io::Error,
+    },
+    /// Any other failure to write.
+    #[error("{} was not stored: {cause}; name another folder with -o DIR", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        cause: io::Error,
+    },
+    /// A histogram or a figure that has no form on disk.
+    #[error("the results cannot be encoded: {0}; this is a fault in uringbench, please report it")]
+    Encode(String),
+}
+
+/// A folder that results can be written to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Destination {
+    folder: PathBuf,
+}
+
+/// Names tried for a new folder before giving up; a thousand runs within one second.
+const NUMBERS_MAX: u32 = 1_000;
+
+impl Destination {
+    /// The folder the user named. It may exist; the run's files then take the place of an
+    /// earlier run's.
+    ///
+    /// # Errors
+    /// When it cannot be made or written to.
+    pub fn prepare(folder: &Path) -> Result<Self, StoreError> {
+        make_all(folder)?;
+        Self::checked(folder.to_path_buf())
+    }
+
+    /// A folder of its own for a run that named none: `wanted`, or `wanted-2`, `wanted-3` … when
+    /// that exists.
+    ///
+    /// # Errors
+    /// When it cannot be made or written to.
+    pub fn prepare_new(wanted: &Path) -> Result<Self, StoreError> {
+        if let Some(parent) = wanted.parent() {
+            make_all(parent)?;
+        }
+        let mut number = 1;
+        loop {
+            let folder = numbered(wanted, number);
+            match fs::create_dir(&folder) {
+                Ok(()) => return Self::checked(folder),
+                Err(cause)
+                    if cause.kind() == io::ErrorKind::AlreadyExists && number < NUMBERS_MAX =>
+                {
+                    number += 1;
+                }
+                Err(cause) => return Err(StoreError::Folder { path: folder, cause }),
+            }
+        }
+    }
+
+    /// The folder.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Write `run.json`.
+    ///
+    /// # Errors
+    /// When it cannot be; there is then no file of that name, or still the earlier one.
+    pub fn write_document(&self, document: &Document) -> Result<PathBuf, StoreError> {
+        let text = document.to_json()?;
+        self.write("run.json", |file| {
+            file.write_all(text.as_bytes())?;
+            file.write_all(b"\n")
+        })
+    }
+
+    /// Write `response.hlog`.
+    ///
+    /// # Errors
+    /// See [`Destination::write_document`].
+    pub fn write_log(&self, log: &HistogramLog) -> Result<PathBuf, StoreError> {
+        self.write("response.hlog", |file| file.write_all(log.as_str().as_bytes()))
+    }
+
+    /// Write a file of the run under a temporary name, wait until it is on the disk, and only
+    /// then give it its name (and that name too must reach the disk: fsync(2)).
+    fn write(
+        &self,
+        name: &str,
+        content: impl FnOnce(&mut File) -> io::Result<()>,
+    ) -> Result<PathBuf, StoreError> {
+        let path = self.folder.join(name);
+        let partial = self.folder.join(format!(".{name}.partial"));
+        let written = File::create(&partial)
+            .and_then(|mut file| {
+                content(&mut file)?;
+                file.sync_all()
+            })
+            .and_then(|()| fs::rename(&partial, &path))
+            .and_then(|()| File::open(&self.folder)?.sync_all());
+        match written {
+            Ok(()) => Ok(path),
+            Err(cause) => {
+                // Best effort: on a full disk the part that was written should not stay.
+                let _ = fs::remove_file(&partial);
+                Err(StoreError::of_write(path, cause))
+            }
+        }
+    }
+
+    fn checked(folder: PathBuf) -> Result<Self, StoreError> {
+        let probe = folder.join(".uringbench-probe");
+        let tried = fs::write(&probe, b"x").and_then(|()| fs::remove_file(&probe));
+        match tried {
+            Ok(()) => Ok(Self { folder }),
+            Err(cause) if is_full(&cause) => Err(StoreError::Full { path: folder, cause }),
+            Err(cause) => Err(StoreError::NotWritable { path: folder, cause }),
+        }
+    }
+}
+
+impl StoreError {
+    fn of_write(path: PathBuf, cause: io::Error) -> Self {
+        if is_full(&cause) { Self::Full { path, cause } } else { Self::Write { path, cause } }
+    }
+}
+
+fn is_full(cause: &io::Error) -> bool {
+    matches!(cause.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
+fn make_all(folder: &Path) -> Result<(), StoreError> {
+    fs::create_dir_all(folder).map_err(|cause| match is_full(&cause) {
+        true => StoreError::Full { path: folder.to_path_buf(), cause },
+        false => StoreError::Folder { path: folder.to_path_buf(), cause },
+    })
+}
+
+fn numbered(wanted: &Path, number: u32) -> PathBuf {
+    if number == 1 {
+        return wanted.to_path_buf();
+    }
+    let mut name = wanted.as_os_str().to_owned();
+    name.push(format!("-{number}"));
+    PathBuf::from(name)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,105 @@
+//! The summary against figures worked out by hand.
+
+use super::*;
+use crate::histogram;
+use crate::record::PhaseSpan;
+use crate::time::Timestamp;
+
+#[test]
+fn rates_are_over_the_measured_window() {
+    let plan = fixture::open();
+    let mut record = fixture::record(&plan);
+    record.counts = fixture::all_ok(99_000);
+    record.counts.released += 1_000;
+    (0..600).for_each(|_| record.counts.end(Outcome::NotSent));
+    (0..300).for_each(|_| record.counts.end(Outcome::ConnectFailed));
+    (0..100).for_each(|_| record.counts.end(Outcome::Status));
+    let summary = Summary::of(&plan, &record);
+    assert_eq!(summary.measured, Nanos::from_secs(2));
+    assert_eq!(
+        summary.rate,
+        Rates { offered: Some(50_000.0), achieved: 49_550.0, completed: 49_500.0 }
+    );
+    assert_eq!(summary.error_share, Some(0.01));
+}
+
+#[test]
+fn cost_is_per_complete_answer_and_share_of_the_window() {
+    let plan = fixture::closed();
+    let summary = Summary::of(&plan, &fixture::record(&plan));
+    assert_eq!(summary.rate.offered, None);
+    // 2 workers × (200 ms + 1,200 ms) over 300,000 answers.
+    assert!((summary.client.cpu_ns_per_request.unwrap() - 9_333.3).abs() < 0.1);
+    assert_eq!(summary.client.enters_per_request, Some(0.125));
+    assert_eq!(
+        (summary.client.user, summary.client.system),
+        (Nanos::from_millis(400), Nanos::from_millis(2_400))
+    );
+    assert_eq!(summary.bytes, Bytes { sent: 12_000_000, received: 255_000_000 });
+    assert_eq!(summary.workers[1], WorkerShare { cpu: 1, busy: 0.7, run_queue: 0.002 });
+    assert_eq!(summary.busiest(), 0.7);
+}
+
+#[test]
+fn a_run_that_never_measured_divides_by_nothing() {
+    let plan = fixture::open();
+    let mut record = fixture::record(&plan);
+    let start = Timestamp(1);
+    record.phases = vec![PhaseSpan { phase: Phase::Warmup, start, end: start + Nanos::SECOND }];
+    record.counts = words::outcome::Counts::default();
+    record.times = words::record::Times::default();
+    record.workers[0].measured = Nanos::ZERO;
+    let summary = Summary::of(&plan, &record);
+    assert_eq!((summary.measured, summary.rate.completed), (Nanos::ZERO, 0.0));
+    assert_eq!((summary.error_share, summary.client.cpu_ns_per_request), (None, None));
+    assert_eq!(summary.workers[0].busy, 0.0);
+    let empty = summary.times.response;
+    assert_eq!((empty.count, empty.mean, empty.min, empty.max), (0, None, None, None));
+}
+
+#[test]
+fn a_quantile_needs_ten_values_beyond_it() {
+    let needed = [20, 100, 200, 1_000, 10_000, 100_000];
+    for (quantile, needed) in Quantile::ALL.into_iter().zip(needed) {
+        assert_eq!(quantile.samples_needed(), needed, "{}", quantile.name());
+        let mut histogram = histogram::empty();
+        histogram.record_n(5, needed - 1).unwrap();
+        assert_eq!(TimeSummary::of(&histogram).at(quantile), None);
+        histogram.record(5).unwrap();
+        assert_eq!(TimeSummary::of(&histogram).at(quantile), Some(5));
+    }
+}
+
+#[test]
+fn quantiles_are_the_ranks_they_name() {
+    let mut histogram = histogram::empty();
+    // Below 2,048 every value has a slot of its own, so ranks are exact.
+    for value in 1..=1_000 {
+        histogram.record_n(value, 1_000).unwrap();
+    }
+    let summary = TimeSummary::of(&histogram);
+    let values = Quantile::ALL.map(|quantile| summary.at(quantile));
+    assert_eq!(values, [500, 900, 950, 990, 999, 1_000].map(Some));
+    assert_eq!((summary.min, summary.max, summary.mean), (Some(1), Some(1_000), Some(501)));
+    assert_eq!(summary.count, 1_000_000);
+}
+
+#[test]
+fn people_read_groups_and_never_a_rounded_up_whole() {
+    let groups = [(0, "0"), (999, "999"), (1_000, "1,000"), (1_234_567, "1,234,567")];
+    for (value, text) in groups {
+        assert_eq!(Grouped(value).to_string(), text);
+    }
+    assert_eq!(format!("{:>7}", Grouped(1_000)), "  1,000");
+    let shares = [
+        (0.0, "0 %"),
+        (0.000_01, "<0.01 %"),
+        (0.000_4, "0.04 %"),
+        (0.123, "12.3 %"),
+        (0.999_7, "99.9 %"),
+        (1.0, "100 %"),
+    ];
+    for (share, text) in shares {
+        assert_eq!(Percent(share).to_string(), text);
+    }
+}

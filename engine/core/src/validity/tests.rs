@@ -1,0 +1,339 @@
+//! Each rule at its bound, where it is silent, and just past it, where it speaks.
+
+use super::*;
+use crate::outcome::{Counts, Outcome};
+use crate::plan::{Arrivals, Limit, Load, WaitMode};
+use crate::record::{Times, WorkerRecord};
+use crate::summary::fixture;
+use crate::time::Nanos;
+
+/// A run that can be bent before it is judged.
+struct Case {
+    plan: Plan,
+    record: RunRecord,
+    observed: Observations,
+}
+
+impl Case {
+    /// 100,000 slots at 50,000/s.
+    fn open() -> Self {
+        Self::of(fixture::open())
+    }
+
+    /// 300,000 slots over 64 connections in two seconds.
+    fn closed() -> Self {
+        Self::of(fixture::closed())
+    }
+
+    fn of(plan: Plan) -> Self {
+        let record = fixture::record(&plan);
+        Self { plan, record, observed: Observations::default() }
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut Self)) -> Self {
+        change(&mut self);
+        self
+    }
+
+    /// End `lost` of the slots with another outcome than `ok`.
+    fn lose(&mut self, lost: u64, outcome: Outcome) {
+        let released = self.record.counts.released;
+        let ok = self.record.counts.of(Outcome::Ok);
+        assert_eq!(released, ok, "one loss a test");
+        self.record.counts = fixture::all_ok(ok - lost);
+        self.record.counts.released = released;
+        (0..lost).for_each(|_| self.record.counts.end(outcome));
+    }
+
+    fn worker(&mut self) -> &mut WorkerRecord {
+        &mut self.record.workers[1]
+    }
+
+    fn verdict(&self) -> Verdict {
+        let summary = Summary::of(&self.plan, &self.record);
+        judge(&self.plan, &self.record, &summary, &self.observed)
+    }
+
+    fn codes(&self) -> Vec<(&'static str, Severity)> {
+        self.verdict().reasons.into_iter().map(|r| (r.code, r.severity)).collect()
+    }
+}
+
+/// `at` is silent, `past` fires `code` alone.
+#[track_caller]
+fn fires_past(at: &Case, past: &Case, code: &'static str, severity: Severity) {
+    assert_eq!(at.codes(), [], "at the bound");
+    assert_eq!(past.codes(), [(code, severity)], "past the bound");
+}
+
+#[test]
+fn healthy_runs_are_valid() {
+    for case in [Case::open(), Case::closed()] {
+        let healthy = Verdict { validity: Validity::Valid, reasons: Vec::new(), notes: Vec::new() };
+        assert_eq!(case.verdict(), healthy);
+    }
+}
+
+#[test]
+fn a_shortfall_without_waiting_is_the_generators() {
+    let released = |slots| Case::open().with(|case| case.record.counts = fixture::all_ok(slots));
+    fires_past(&released(99_000), &released(98_999), "generator_limited", Severity::Invalid);
+}
+
+#[test]
+fn a_shortfall_that_waited_is_the_connections() {
+    let waited = |slots, wait| {
+        Case::open().with(|case| {
+            case.record.counts = fixture::all_ok(slots);
+            case.worker().waited = 60_000;
+            case.plan.wait = wait;
+        })
+    };
+    let busy = Severity::Suspect;
+    fires_past(
+        &waited(99_000, WaitMode::Block),
+        &waited(70_000, WaitMode::Block),
+        "connections_busy",
+        busy,
+    );
+    // All slots waited, and yet the generator may be why: its CPU was full.
+    let full =
+        |wait| waited(70_000, wait).with(|case| case.worker().user = Nanos::from_millis(600));
+    assert_eq!(full(WaitMode::Block).codes(), [("generator_limited", Severity::Invalid)]);
+    // A worker that spins is always busy: only a target at rest betrays it.
+    assert_eq!(full(WaitMode::Spin).codes(), [("connections_busy", busy)]);
+    let rested = full(WaitMode::Spin)
+        .with(|case| case.observed.target = Some(TargetCpu { used: 0.4, allowed: 1.0 }));
+    assert_eq!(rested.codes(), [("generator_limited", Severity::Invalid)]);
+}
+
+#[test]
+fn a_shortfall_of_refused_connections_is_reported_as_errors() {
+    let refused = Case::open().with(|case| case.lose(20_000, Outcome::ConnectFailed));
+    assert_eq!(refused.codes(), [("errors", Severity::Suspect)]);
+}
+
+#[test]
+fn chance_and_the_edge_of_the_window_are_no_shortfall() {
+    // 200 slots planned: a Poisson schedule falls 2 % short in one run of three.
+    let of_200 = |slots, arrivals| {
+        Case::open().with(|case| {
+            let rate = crate::rate::Rate::per_second(100).unwrap();
+            case.plan.load = Load::Open { rate, arrivals };
+            case.record.counts = fixture::all_ok(slots);
+        })
+    };
+    let invalid = Severity::Invalid;
+    let poisson = |slots| of_200(slots, Arrivals::Poisson);
+    fires_past(&poisson(158), &poisson(157), "generator_limited", invalid);
+    // 20 planned: one at the edge is 5 %.
+    let of_20 = |slots| {
+        of_200(slots, Arrivals::Constant).with(|case| {
+            let rate = crate::rate::Rate::per_second(10).unwrap();
+            case.plan.load = Load::Open { rate, arrivals: Arrivals::Constant };
+        })
+    };
+    fires_past(&of_20(19), &of_20(18), "generator_limited", invalid);
+}
+
+#[test]
+fn sends_may_be_late_by_a_wake_up_or_a_tenth_of_the_response() {
+    let late = |lateness, response, waited| {
+        Case::open().with(|case| {
+            case.record.times = Times::default();
+            case.record.times.lateness.record_n(lateness, 100_000).unwrap();
+            case.record.times.response.record_n(response, 100_000).unwrap();
+            case.worker().waited = waited;
+        })
+    };
+    let invalid = Severity::Invalid;
+    // The histogram's slots are 32 ns wide here, and both figures are the top of theirs.
+    fires_past(&late(49_900, 60_000, 0), &late(50_100, 60_000, 0), "late_sends", invalid);
+    let millisecond = 1_000_000;
+    fires_past(
+        &late(99_800, millisecond, 0),
+        &late(100_400, millisecond, 0),
+        "late_sends",
+        invalid,
+    );
+    // Late because connections were busy is the target's doing.
+    fires_past(
+        &late(millisecond, millisecond, 1_000),
+        &late(millisecond, millisecond, 999),
+        "late_sends",
+        invalid,
+    );
+}
+
+#[test]
+fn slots_given_up_are_suspect() {
+    let case = Case::open().with(|case| case.lose(1, Outcome::NotSent));
+    assert_eq!(case.codes(), [("not_sent", Severity::Suspect)]);
+}
+
+#[test]
+fn a_closed_loop_at_the_generators_ceiling_is_suspect() {
+    let busy = |millis| {
+        Case::closed().with(|case| {
+            let system = case.worker().system;
+            case.worker().user = Nanos(Nanos::from_millis(millis).0 - system.0);
+        })
+    };
+    fires_past(&busy(1_899), &busy(1_900), "client_limited", Severity::Suspect);
+}
+
+#[test]
+fn rate_times_service_time_is_what_is_in_flight() {
+    // 300,000 in 2 s: 1 / 150,000 s each in flight makes one; 64 of them are 426.7 µs.
+    let service = |nanos, pipeline, slots| {
+        Case::closed().with(|case| {
+            case.plan.pipeline = pipeline;
+            case.record.counts = fixture::all_ok(slots);
+            case.record.times.service.reset();
+            case.record.times.service.record_n(nanos, slots).unwrap();
+        })
+    };
+    let suspect = Severity::Suspect;
+    fires_past(&service(406_000, 1, 300_000), &service(404_000, 1, 300_000), "little", suspect);
+    fires_past(&service(447_000, 1, 300_000), &service(449_000, 1, 300_000), "little", suspect);
+    fires_past(&service(812_000, 2, 300_000), &service(808_000, 2, 300_000), "little", suspect);
+    // A window of fewer than a hundred service times is all edges: 2 s / 20.1 ms.
+    fires_past(&service(20_100_000, 1, 3_000), &service(19_900_000, 1, 3_000), "little", suspect);
+    // Errors and reconnects explain idle connections.
+    let reconnecting = service(200_000, 1, 300_000).with(|case| case.worker().reconnects = 3_001);
+    assert_eq!(reconnecting.codes(), []);
+    let failing = service(200_000, 1, 300_000).with(|case| case.lose(3_001, Outcome::Timeout));
+    assert_eq!(failing.codes(), [("errors", Severity::Suspect)]);
+}
+
+#[test]
+fn an_idle_target_did_not_set_the_rate() {
+    let used = |used| {
+        Case::closed().with(|case| case.observed.target = Some(TargetCpu { used, allowed: 2.0 }))
+    };
+    fires_past(&used(1.0), &used(0.99), "target_idle", Severity::Suspect);
+    let client_was_full = used(0.5).with(|case| case.worker().user = Nanos::from_millis(750));
+    assert_eq!(client_was_full.codes(), [("client_limited", Severity::Suspect)]);
+}
+
+#[test]
+fn a_cpu_taken_away_is_suspect_then_invalid() {
+    let waiting =
+        |millis| Case::open().with(|case| case.worker().run_queue = Nanos::from_millis(millis));
+    fires_past(&waiting(20), &waiting(21), "preempted", Severity::Suspect);
+    assert_eq!(waiting(200).codes(), [("preempted", Severity::Suspect)]);
+    assert_eq!(waiting(201).codes(), [("preempted", Severity::Invalid)]);
+
+    let steal = |share| Case::closed().with(|case| case.observed.steal_share = Some(share));
+    fires_past(&steal(0.01), &steal(0.011), "steal", Severity::Suspect);
+    assert_eq!(steal(0.10).codes(), [("steal", Severity::Suspect)]);
+    assert_eq!(steal(0.101).codes(), [("steal", Severity::Invalid)]);
+}
+
+#[test]
+fn what_must_never_happen_speaks_at_once() {
+    let closed = Case::closed;
+    let suspect = Severity::Suspect;
+    let overflowed = |n| closed().with(|case| case.worker().completions_overflowed = n);
+    fires_past(&overflowed(0), &overflowed(1), "completions_overflowed", Severity::Invalid);
+    let unsolicited = |n| closed().with(|case| case.worker().unsolicited = n);
+    fires_past(&unsolicited(0), &unsolicited(1), "unsolicited", suspect);
+    let established = |n| closed().with(|case| case.worker().established_min = n);
+    fires_past(&established(32), &established(31), "connections", suspect);
+    let throttled = |n| closed().with(|case| case.observed.throttled_periods = Some(n));
+    fires_past(&throttled(0), &throttled(1), "throttled", suspect);
+    let shared =
+        |cpus: &[usize]| closed().with(|case| case.observed.cpus_shared = Some(cpus.to_vec()));
+    fires_past(&shared(&[]), &shared(&[1]), "cpu_overlap", suspect);
+}
+
+#[test]
+fn what_may_happen_now_and_then_has_a_share() {
+    let closed = Case::closed;
+    let suspect = Severity::Suspect;
+    let exhausted = |n| closed().with(|case| case.worker().buffers_exhausted = n);
+    fires_past(&exhausted(3_000), &exhausted(3_001), "buffers_exhausted", suspect);
+    let resent = |n| closed().with(|case| case.observed.retransmits = Some(n));
+    fires_past(&resent(300), &resent(301), "retransmits", suspect);
+    let reset = |n| closed().with(|case| case.lose(n, Outcome::Reset));
+    fires_past(&reset(3_000), &reset(3_001), "errors", suspect);
+}
+
+#[test]
+fn the_kinds_of_errors_are_named() {
+    let case = Case::closed().with(|case| case.lose(30_000, Outcome::Timeout));
+    assert_eq!(
+        case.verdict().reasons[0].message,
+        "10.0 % of the requests failed (30,000 timeout): the times are of a target in trouble"
+    );
+}
+
+#[test]
+fn a_run_without_an_answer_says_that_alone() {
+    let mut counts = Counts::default();
+    counts.released = 64;
+    (0..64).for_each(|_| counts.end(Outcome::ConnectFailed));
+    let case = Case::open().with(|case| {
+        case.record.counts = counts;
+        case.record.times = Times::default();
+        case.worker().established_min = 0;
+        case.worker().run_queue = Nanos::SECOND;
+    });
+    let verdict = case.verdict();
+    assert_eq!(verdict.validity, Validity::Invalid);
+    assert_eq!(case.codes(), [("nothing_completed", Severity::Invalid)]);
+    assert_eq!(
+        verdict.reasons[0].message,
+        "no request was answered (64 connect_failed): check that the target listens at this \
+         address and speaks HTTP/1.1"
+    );
+    assert_eq!(verdict.notes, ["too few samples for p99: 0 of 1,000; run longer"]);
+}
+
+#[test]
+fn a_lost_slot_is_a_fault_of_ours_wherever_it_was_lost() {
+    let lost: [fn(&mut RunRecord); 4] = [
+        |record| record.counts.released += 1,
+        |record| record.counts.released -= 1,
+        |record| record.warmup_counts.released += 1,
+        |record| record.warmup_counts.end(Outcome::Ok),
+    ];
+    for lose in lost {
+        let case = Case::closed().with(|case| lose(&mut case.record));
+        assert_eq!(case.codes(), [("law", Severity::Invalid)]);
+    }
+}
+
+#[test]
+fn the_worst_reason_comes_first_and_decides() {
+    let case = Case::closed().with(|case| {
+        case.worker().unsolicited = 1;
+        case.observed.steal_share = Some(0.5);
+        case.observed.cpus_shared = Some(vec![0]);
+    });
+    let codes: Vec<_> = case.codes().into_iter().map(|(code, _)| code).collect();
+    assert_eq!(codes, ["steal", "cpu_overlap", "unsolicited"]);
+    assert_eq!(case.verdict().validity, Validity::Invalid);
+}
+
+#[test]
+fn notes_change_no_verdict() {
+    let case = Case::open().with(|case| {
+        case.record.interrupted = true;
+        case.record.times.response.reset();
+        case.record.times.response.record_n(1_000, 999).unwrap();
+        case.record.times.censored = 3;
+        case.plan.limit = Limit::Duration(Nanos::from_secs(10));
+    });
+    let verdict = case.verdict();
+    assert_eq!(verdict.validity, Validity::Valid);
+    assert_eq!(
+        verdict.notes,
+        [
+            "interrupted: measured for 2.00 s of 10.0 s",
+            "too few samples for p99: 999 of 1,000; run longer",
+            "unfinished requests counted at the age they reached, less than their true response \
+             time: 3",
+        ]
+    );
+}
