@@ -97,8 +97,14 @@ fn a_shortfall_that_waited_is_the_connections() {
         busy,
     );
     // All slots waited, and yet the generator may be why: its CPU was full.
-    let full =
-        |wait| waited(70_000, wait).with(|case| case.worker().user = Nanos::from_millis(600));
+    let ran = |millis, wait| {
+        waited(70_000, wait).with(|case| {
+            let system = case.worker().system;
+            case.worker().user = Nanos(Nanos::from_millis(millis).0 - system.0);
+        })
+    };
+    assert_eq!(ran(1_799, WaitMode::Block).codes(), [("connections_busy", busy)]);
+    let full = |wait| ran(1_800, wait);
     assert_eq!(full(WaitMode::Block).codes(), [("generator_limited", Severity::Invalid)]);
     // A worker that spins is always busy: only a target at rest betrays it.
     assert_eq!(full(WaitMode::Spin).codes(), [("connections_busy", busy)]);
