@@ -1,0 +1,140 @@
+//! One run from plan to printed and stored result.
+
+use std::io::IsTerminal;
+use std::time::SystemTime;
+
+use anyhow::Context;
+use uringbench_core::slo::{Met, SloFinding};
+use uringbench_core::summary::Summary;
+use uringbench_core::validity::{self, Validity};
+use uringbench_engine::Control;
+use uringbench_report::{Colour, text};
+use uringbench_store::{Destination, Document, DocumentParts, HistogramLog, run_folder};
+
+use crate::console;
+use crate::exit::{Exit, Failure};
+use crate::host::environment;
+use crate::host::observe;
+use crate::progress::Watch;
+use crate::resolve::{Format, ResolvedRun};
+
+/// The folder results go to when none is named.
+const RESULTS: &str = "results";
+
+/// Execute, print, store. Results are printed even when they cannot be stored; that is then the
+/// failure.
+pub(crate) fn execute(run: &ResolvedRun, control: &Control) -> Result<Exit, Failure> {
+    let started = SystemTime::now();
+    let destination = destination(run, started)?;
+    let machine = observe::Observer::new(run.target.clone(), &run.plan.cpus);
+    let mut watch = Watch::new(&run.plan, machine, run.progress);
+    let result = uringbench_engine::run(&run.plan, control, &mut watch);
+    watch.clear();
+    let record = result.context("the run did not begin").inspect_err(|_| {
+        // Nothing was measured: an empty folder would only puzzle. One with files in it stays,
+        // since only empty folders can be removed so.
+        let _kept = std::fs::remove_dir(destination.folder());
+    })?;
+
+    let summary = Summary::of(&run.plan, &record);
+    let verdict = validity::judge(&run.plan, &record, &summary, watch.observed());
+    let slo = run.slo.as_ref().map(|slo| slo.judge(&summary)).unwrap_or_default();
+    let url = run.url.to_string();
+    let environment = host();
+    let document = Document::build(&DocumentParts {
+        plan: &run.plan,
+        url: &url,
+        method: &run.method,
+        name: run.name.as_deref(),
+        started,
+        record: &record,
+        summary: &summary,
+        verdict: &verdict,
+        slo: &slo,
+        environment: &environment,
+    })
+    .context("cannot make the result document")?;
+    let stored = store(&destination, &document, &record, started);
+    let result = match run.format {
+        Format::Json => format!("{}\n", document.to_json().context("cannot write JSON")?),
+        Format::Text => text::summary(
+            &text::Parts {
+                plan: &run.plan,
+                url: &url,
+                method: &run.method,
+                record: &record,
+                summary: &summary,
+                verdict: &verdict,
+                slo: &slo,
+                stored: stored.is_ok().then(|| destination.folder()),
+            },
+            colour(),
+        ),
+    };
+    console::print(&result)?;
+    stored?;
+    Ok(exit(verdict.validity, &slo))
+}
+
+fn destination(run: &ResolvedRun, started: SystemTime) -> Result<Destination, Failure> {
+    let prepared = if let Some(folder) = &run.out {
+        Destination::prepare(folder)
+    } else {
+        let target = run.url.authority();
+        let request = format!("{} {}", run.method, run.url.path);
+        let scenario = run.name.clone().unwrap_or(request);
+        Destination::prepare_new(&run_folder(RESULTS.as_ref(), &target, &scenario, started))
+    };
+    Ok(prepared.context("nothing was started: results could not be stored")?)
+}
+
+fn store(
+    destination: &Destination,
+    document: &Document,
+    record: &uringbench_core::record::RunRecord,
+    started: SystemTime,
+) -> Result<(), Failure> {
+    let stored = || {
+        destination.write_document(document)?;
+        destination.write_log(&HistogramLog::of(record, started)?)
+    };
+    stored().context("the result above is not stored")?;
+    Ok(())
+}
+
+/// This machine, in the words of the result document.
+fn host() -> uringbench_store::Environment {
+    let machine = environment::read();
+    let governors: Vec<String> = machine.governors.into_keys().collect();
+    uringbench_store::Environment {
+        kernel: machine.kernel,
+        cpu: machine.cpu,
+        cores: Some(machine.cpus.len()),
+        governor: (!governors.is_empty()).then(|| governors.join(", ")),
+        engine: Some("ring".to_owned()),
+        clock: machine.clock_source,
+        congestion_control: machine.congestion_control,
+        hostname: machine.hostname,
+        uringbench: Some(env!("CARGO_PKG_VERSION").to_owned()),
+    }
+}
+
+fn colour() -> Colour {
+    let is_wanted = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    if is_wanted { Colour::Yes } else { Colour::No }
+}
+
+/// A gate was asked for by an objective; without one, a verdict alone does not fail a run.
+fn exit(validity: Validity, slo: &[SloFinding]) -> Exit {
+    if slo.is_empty() {
+        Exit::Success
+    } else if validity == Validity::Invalid {
+        Exit::Invalid
+    } else if slo.iter().any(|finding| finding.met == Met::No) {
+        Exit::SloFailed
+    } else if slo.iter().any(|finding| finding.met == Met::Unknown) {
+        Exit::Inconclusive
+    } else {
+        Exit::Success
+    }
+}

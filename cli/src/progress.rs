@@ -1,0 +1,104 @@
+//! What is said on stderr while a run lasts, and what is read of the machine meanwhile.
+
+use std::io::{IsTerminal, Write};
+
+use uringbench_core::plan::Plan;
+use uringbench_core::record::{Interval, Phase};
+use uringbench_core::time::{Nanos, Timestamp};
+use uringbench_core::validity::Observations;
+
+use crate::console;
+use crate::host::observe;
+use crate::resolve::Progress;
+
+/// How progress is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Display {
+    /// Not at all.
+    Hidden,
+    /// One line that is written over.
+    Rewritten,
+    /// One line after the other.
+    Lines,
+}
+
+/// Follows one run.
+pub(crate) struct Watch {
+    display: Display,
+    machine: observe::Observer,
+    before: Option<observe::Reading>,
+    observed: Observations,
+    /// When the measured window ends, from the start of the run; unknown if requests limit it.
+    end: Option<Nanos>,
+    connections: u32,
+}
+
+impl Watch {
+    pub(crate) fn new(plan: &Plan, machine: observe::Observer, progress: Progress) -> Self {
+        let display = match progress {
+            Progress::Hidden => Display::Hidden,
+            Progress::Shown if std::io::stderr().is_terminal() => Display::Rewritten,
+            Progress::Shown => Display::Lines,
+        };
+        Self {
+            display,
+            machine,
+            before: None,
+            observed: Observations::default(),
+            end: plan.limit.duration().map(|span| plan.warmup + span),
+            connections: plan.connections,
+        }
+    }
+
+    /// What the machine went through in the measured window.
+    pub(crate) fn observed(&self) -> &Observations {
+        &self.observed
+    }
+
+    /// Leave the line that was written over empty for what comes next.
+    pub(crate) fn clear(&self) {
+        if self.display == Display::Rewritten {
+            rewrite("");
+        }
+    }
+}
+
+impl uringbench_engine::Observer for Watch {
+    fn started(&mut self, _start: Timestamp, connected: u32) {
+        if connected < self.connections && self.display != Display::Hidden {
+            console::note(&format!("{connected} of {} connections established", self.connections));
+        }
+    }
+
+    fn measure_begins(&mut self) {
+        self.before = Some(self.machine.read());
+    }
+
+    fn interval(&mut self, interval: &Interval) {
+        // The drain's last moments are no second of their own.
+        let is_fragment = interval.phase == Phase::Drain && interval.length < Nanos::SECOND;
+        if self.display == Display::Hidden || is_fragment {
+            return;
+        }
+        let passed = interval.start + interval.length;
+        let left = self.end.map(|end| Nanos(end.0.saturating_sub(passed.0)));
+        let line = uringbench_report::progress::line(interval, left);
+        match self.display {
+            Display::Hidden => {}
+            Display::Rewritten => rewrite(&line),
+            Display::Lines => console::note(&line),
+        }
+    }
+
+    fn measure_ended(&mut self) {
+        if let Some(before) = &self.before {
+            self.observed = self.machine.between(before, &self.machine.read());
+        }
+    }
+}
+
+/// Write over the terminal's current line. Where nobody reads there is nobody to tell.
+fn rewrite(line: &str) {
+    let mut stderr = std::io::stderr().lock();
+    let _unread = write!(stderr, "\r\x1b[K{line}").and_then(|()| stderr.flush());
+}
