@@ -1,1 +1,326 @@
-//! placeholder
+//! The chunked transfer coding (RFC 9112 section 7.1), received in pieces of any size.
+//!
+//! It decides where the body ends and how much of it was payload; the payload itself is passed
+//! over, never copied. Which responses are chunked is decided in `head`.
+
+use thiserror::Error;
+
+/// Longest chunk-size line, extensions included.
+const LINE_BYTES_MAX: u16 = 8 * 1024;
+
+/// Longest trailer section.
+const TRAILER_BYTES_MAX: u32 = 64 * 1024;
+
+/// Largest payload of one response: far past any real one, and no sum of two such overflows.
+pub(super) const PAYLOAD_BYTES_MAX: u64 = i64::MAX as u64;
+
+/// Why a body is not in the chunked coding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum ChunkedError {
+    /// Something else stands where a chunk size should.
+    #[error("a chunk of the body does not begin with its size in hexadecimal digits")]
+    Size,
+    /// 2^63 bytes or more.
+    #[error("the chunk sizes of the body add up to 2^63 bytes or more")]
+    TooLarge,
+    /// An extension with a control character, or a line ended by a bare LF.
+    #[error("a chunk-size line of the body holds a control character, or does not end in CRLF")]
+    SizeLine,
+    /// More than 8 KiB.
+    #[error("a chunk-size line of the body is longer than 8 KiB")]
+    LineTooLong,
+    /// A chunk longer or shorter than its size.
+    #[error("a chunk of the body is not followed by CRLF: its size is wrong")]
+    PayloadEnd,
+    /// Not `name: value`, or a line ended by a bare LF.
+    #[error("a trailer line after the body is not `name: value` ended by CRLF")]
+    Trailer,
+    /// More than 64 KiB.
+    #[error("the trailers after the body are longer than 64 KiB")]
+    TrailersTooLong,
+}
+
+/// One chunked body on its way in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChunkedDecoder {
+    /// Of the chunk being received; while its size line is read, the size so far.
+    remaining: u64,
+    payload: u64,
+    trailer_bytes: u32,
+    line_bytes: u16,
+    state: State,
+}
+
+/// What the next byte belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    SizeStart,
+    Size,
+    /// White space between the size and what follows it, which some servers pad with.
+    SizePadding,
+    Extension,
+    SizeLf,
+    Payload,
+    PayloadCr,
+    PayloadLf,
+    TrailerStart,
+    TrailerName,
+    TrailerValue,
+    TrailerLf,
+    EndLf,
+    Done,
+}
+
+impl Default for ChunkedDecoder {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl ChunkedDecoder {
+    /// Before the first byte of a body.
+    pub const fn new() -> Self {
+        Self { remaining: 0, payload: 0, trailer_bytes: 0, line_bytes: 0, state: State::SizeStart }
+    }
+
+    /// Take the next bytes. `Some(n)`: the body ended with the first `n` of them. `None`: all of
+    /// them belong to it and more must come. After an error nothing it says has a meaning.
+    ///
+    /// # Errors
+    /// When the bytes are not in the chunked coding.
+    pub fn feed(&mut self, bytes: &[u8]) -> Result<Option<usize>, ChunkedError> {
+        let mut at = 0;
+        while self.state != State::Done {
+            let Some(&byte) = bytes.get(at) else { return Ok(None) };
+            if self.state == State::Payload {
+                let here = self.remaining.min((bytes.len() - at) as u64);
+                self.skip(here);
+                at += here as usize; // at most `bytes.len()`
+            } else {
+                self.state = self.step(byte)?;
+                at += 1;
+            }
+        }
+        Ok(Some(at))
+    }
+
+    /// How many of the next bytes are payload and nothing else.
+    pub const fn opaque(&self) -> u64 {
+        if matches!(self.state, State::Payload) { self.remaining } else { 0 }
+    }
+
+    /// `count` bytes of payload arrived, at most [`Self::opaque`]. They never end the body: the
+    /// last chunk is still to come.
+    pub fn skip(&mut self, count: u64) {
+        debug_assert!(count <= self.opaque(), "only payload can be skipped");
+        self.remaining -= count;
+        self.payload += count;
+        if self.remaining == 0 && self.state == State::Payload {
+            self.state = State::PayloadCr;
+        }
+    }
+
+    /// Bytes of payload so far.
+    pub const fn payload(&self) -> u64 {
+        self.payload
+    }
+
+    fn step(&mut self, byte: u8) -> Result<State, ChunkedError> {
+        match self.state {
+            State::SizeStart
+            | State::Size
+            | State::SizePadding
+            | State::Extension
+            | State::SizeLf => self.step_size_line(byte),
+            State::PayloadCr if byte == b'\r' => Ok(State::PayloadLf),
+            State::PayloadLf if byte == b'\n' => {
+                self.line_bytes = 0;
+                Ok(State::SizeStart)
+            }
+            State::PayloadCr | State::PayloadLf => Err(ChunkedError::PayloadEnd),
+            State::TrailerStart
+            | State::TrailerName
+            | State::TrailerValue
+            | State::TrailerLf
+            | State::EndLf => self.step_trailer(byte),
+            // `feed` passes over payload itself and stops when done.
+            State::Payload | State::Done => Ok(self.state),
+        }
+    }
+
+    fn step_size_line(&mut self, byte: u8) -> Result<State, ChunkedError> {
+        self.line_bytes = self.line_bytes.saturating_add(1);
+        if self.line_bytes > LINE_BYTES_MAX {
+            return Err(ChunkedError::LineTooLong);
+        }
+        match (self.state, byte) {
+            (State::SizeStart | State::Size, b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F') => {
+                self.push_digit(byte)
+            }
+            (State::SizeStart, _) => Err(ChunkedError::Size),
+            (State::SizeLf, b'\n') => Ok(match self.remaining {
+                0 => State::TrailerStart,
+                _ => State::Payload,
+            }),
+            (State::SizeLf, _) => Err(ChunkedError::SizeLine),
+            (_, b'\r') => Ok(State::SizeLf),
+            (State::Size | State::SizePadding, b' ' | b'\t') => Ok(State::SizePadding),
+            (State::Size | State::SizePadding, b';') => Ok(State::Extension),
+            (State::Extension, byte) if is_field_value(byte) => Ok(State::Extension),
+            (State::Size | State::SizePadding, byte) if is_field_value(byte) => {
+                Err(ChunkedError::Size)
+            }
+            _ => Err(ChunkedError::SizeLine),
+        }
+    }
+
+    fn push_digit(&mut self, byte: u8) -> Result<State, ChunkedError> {
+        let digit = match byte {
+            b'0'..=b'9' => byte - b'0',
+            _ => (byte | 0x20) - b'a' + 10,
+        };
+        // `remaining` is 0 before the first digit: the chunk before it has ended.
+        let size = self.remaining.checked_mul(16).ok_or(ChunkedError::TooLarge)? | u64::from(digit);
+        if size > PAYLOAD_BYTES_MAX - self.payload {
+            return Err(ChunkedError::TooLarge);
+        }
+        self.remaining = size;
+        Ok(State::Size)
+    }
+
+    fn step_trailer(&mut self, byte: u8) -> Result<State, ChunkedError> {
+        self.trailer_bytes = self.trailer_bytes.saturating_add(1);
+        if self.trailer_bytes > TRAILER_BYTES_MAX {
+            return Err(ChunkedError::TrailersTooLong);
+        }
+        match (self.state, byte) {
+            (State::TrailerStart, b'\r') => Ok(State::EndLf),
+            (State::TrailerName, b':') => Ok(State::TrailerValue),
+            (State::TrailerStart | State::TrailerName, byte) if is_token(byte) => {
+                Ok(State::TrailerName)
+            }
+            (State::TrailerValue, b'\r') => Ok(State::TrailerLf),
+            (State::TrailerValue, byte) if is_field_value(byte) => Ok(State::TrailerValue),
+            (State::TrailerLf, b'\n') => Ok(State::TrailerStart),
+            (State::EndLf, b'\n') => Ok(State::Done),
+            _ => Err(ChunkedError::Trailer),
+        }
+    }
+}
+
+/// A byte of a token (RFC 9110 section 5.6.2): a method or a header name.
+pub(super) const fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric()
+        || matches!(
+            byte,
+            b'!' | b'#'
+                | b'$'
+                | b'%'
+                | b'&'
+                | b'\''
+                | b'*'
+                | b'+'
+                | b'-'
+                | b'.'
+                | b'^'
+                | b'_'
+                | b'`'
+                | b'|'
+                | b'~'
+        )
+}
+
+/// A byte that may stand in a header value (RFC 9110 section 5.5).
+pub(super) const fn is_field_value(byte: u8) -> bool {
+    byte == b'\t' || (byte >= b' ' && byte != 0x7f)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn whole(bytes: &[u8]) -> Result<Option<(usize, u64)>, ChunkedError> {
+        let mut decoder = ChunkedDecoder::new();
+        Ok(decoder.feed(bytes)?.map(|consumed| (consumed, decoder.payload())))
+    }
+
+    #[test]
+    fn bodies_end_where_they_should() {
+        for (body, payload) in [
+            ("0\r\n\r\n", 0),
+            ("5\r\nhello\r\n0\r\n\r\n", 5),
+            ("00005\r\nhello\r\n000\r\n\r\n", 5),
+            ("A\r\n0123456789\r\na\r\n0123456789\r\n0\r\n\r\n", 20),
+            ("3;name=value;other=\"a, b; c\"\r\nabc\r\n0;last\r\n\r\n", 3),
+            ("3 ;x\r\nabc\r\n0 \t\r\n\r\n", 3),
+            ("2\r\n\r\n\r\n0\r\n\r\n", 2),
+            ("1\r\nx\r\n0\r\nDigest: abc\r\nEmpty:\r\n\r\n", 1),
+        ] {
+            let followed = [body.as_bytes(), b"HTTP/1.1 200 OK"].concat();
+            assert_eq!(whole(&followed), Ok(Some((body.len(), payload))), "{body:?}");
+            for end in 0..body.len() {
+                assert_eq!(whole(&followed[..end]), Ok(None), "{body:?} cut at {end}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_not_chunked_is_refused_for_its_reason() {
+        use ChunkedError::{Size, SizeLine, TooLarge, Trailer};
+        for (body, error) in [
+            ("\r\n", Size),
+            ("g\r\n", Size),
+            ("-1\r\n", Size),
+            (" 5\r\n", Size),
+            ("0x5\r\n", Size),
+            ("5 5\r\n", Size),
+            (";x\r\n", Size),
+            ("5\nhello", SizeLine),
+            ("5\r\rhello", SizeLine),
+            ("5;a\nhello", SizeLine),
+            ("5;a\0b\r\n", SizeLine),
+            ("8000000000000000\r\n", TooLarge),
+            ("10000000000000000\r\n", TooLarge),
+            ("1\r\nx\r\n7fffffffffffffff\r\n", TooLarge),
+            ("5\r\nhello!\r\n", ChunkedError::PayloadEnd),
+            ("5\r\nhello\n0\r\n", ChunkedError::PayloadEnd),
+            ("5\r\nhello\r0\r\n", ChunkedError::PayloadEnd),
+            ("0\r\n\n", Trailer),
+            ("0\r\n: x\r\n", Trailer),
+            ("0\r\n folded\r\n", Trailer),
+            ("0\r\nname : x\r\n", Trailer),
+            ("0\r\nname\r\n", Trailer),
+            ("0\r\na: b\nc: d\r\n", Trailer),
+            ("0\r\na: b\0\r\n", Trailer),
+            ("0\r\na: b\r\n\rx", Trailer),
+        ] {
+            assert_eq!(whole(body.as_bytes()), Err(error), "{body:?}");
+        }
+    }
+
+    #[test]
+    fn lines_and_trailers_have_their_bounds() {
+        let line = |len: usize| format!("0;{}\r\n\r\n", "x".repeat(len - 4));
+        assert_eq!(whole(line(8192).as_bytes()), Ok(Some((8194, 0))));
+        assert_eq!(whole(line(8193).as_bytes()), Err(ChunkedError::LineTooLong));
+        // The bound is of each line, not of all together.
+        let many = "1\r\nx\r\n".repeat(3000) + "0\r\n\r\n";
+        assert_eq!(whole(many.as_bytes()), Ok(Some((many.len(), 3000))));
+        let trailer = |len: usize| format!("0\r\na:{}\r\n\r\n", "x".repeat(len - 6));
+        assert_eq!(whole(trailer(65536).as_bytes()), Ok(Some((65539, 0))));
+        assert_eq!(whole(trailer(65537).as_bytes()), Err(ChunkedError::TrailersTooLong));
+    }
+
+    #[test]
+    fn payload_can_be_skipped_instead_of_fed() {
+        let mut decoder = ChunkedDecoder::new();
+        assert_eq!(
+            (decoder.feed(b"7fffffffffffffff\r\n"), decoder.opaque()),
+            (Ok(None), u64::MAX / 2)
+        );
+        decoder.skip(u64::MAX / 2 - 1);
+        assert_eq!((decoder.feed(b"x"), decoder.opaque()), (Ok(None), 0));
+        assert_eq!(decoder.feed(b"\r\n0\r\n\r\n"), Ok(Some(7)));
+        assert_eq!((decoder.payload(), decoder.feed(b"x")), (u64::MAX / 2, Ok(Some(0))));
+    }
+}

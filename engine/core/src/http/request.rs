@@ -1,4 +1,12 @@
 //! A request as bytes, made once and sent many times.
+//!
+//! It refuses whatever would make the bytes mean something else to a server than the user meant:
+//! line breaks in values, two framings, a length that is not the body's. Where the parts come
+//! from (command line, scenario, URL) is the caller's matter.
+
+use thiserror::Error;
+
+use super::chunked::{is_field_value, is_token};
 
 /// The bytes of one request, and what its answer depends on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -7,7 +15,113 @@ pub struct RequestTemplate {
     is_head: bool,
 }
 
+/// What a request is made of.
+#[derive(Clone, Copy, Debug)]
+pub struct RequestParts<'a> {
+    /// `GET` and so on: a token in upper case, any but `CONNECT`.
+    pub method: &'a str,
+    /// Host and, unless it is the scheme's own, port: the value of `Host`.
+    pub authority: &'a str,
+    /// Path and query, from the `/` on; `*` with `OPTIONS`.
+    pub target: &'a str,
+    /// Further headers. They take the place of those that would be added.
+    pub headers: &'a [(String, String)],
+    /// The content, sent with its length.
+    pub body: &'a [u8],
+}
+
+/// Why parts do not make a request, and what would.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum RequestError {
+    /// Not a token, or not in upper case.
+    #[error("method {0:?} is not a word in upper case: methods are case-sensitive, like `GET`")]
+    Method(String),
+    /// A tunnel, not an exchange.
+    #[error("method `CONNECT` opens a tunnel, which cannot be measured: name another method")]
+    Connect,
+    /// A space, a control character, a `#` or a byte beyond ASCII, or no `/` in front.
+    #[error(
+        "target {0:?} is not a path: it begins with `/`, has no `#`, and anything but visible \
+         ASCII is percent-encoded (a space is `%20`)"
+    )]
+    Target(String),
+    /// Empty, or with bytes no host has.
+    #[error("host {0:?} is not `host` or `host:port`: leave out user, path and spaces")]
+    Authority(String),
+    /// Not a token.
+    #[error("header name {0:?} is not a word of letters, digits and `-`")]
+    HeaderName(String),
+    /// A line break or another control character.
+    #[error("the value of header `{0}` holds a line break or control character: remove it")]
+    HeaderValue(String),
+    /// One of those a request has once.
+    #[error("header `{0}` is given more than once: keep one of them")]
+    HeaderTwice(&'static str),
+    /// The given length is wrong.
+    #[error(
+        "header `Content-Length: {given}` does not match the body of {body} bytes: leave the \
+         header out, it is added"
+    )]
+    ContentLength {
+        /// As given.
+        given: String,
+        /// Length of the body.
+        body: usize,
+    },
+    /// Bodies are sent with their length.
+    #[error(
+        "header `Transfer-Encoding` is not supported: leave it out, the body is sent with its \
+         Content-Length"
+    )]
+    TransferEncoding,
+}
+
+const USER_AGENT: &str = concat!("uringbench/", env!("CARGO_PKG_VERSION"));
+
 impl RequestTemplate {
+    /// Write the request down: `Host` first (RFC 9110 section 7.2), then `User-Agent` and
+    /// `Accept` unless given, the given headers in their order, and `Content-Length` where
+    /// there is a body or the method promises one.
+    ///
+    /// # Errors
+    /// When a part would not be sent as what it is.
+    pub fn build(parts: RequestParts<'_>) -> Result<Self, RequestError> {
+        check_method(parts.method)?;
+        check_target(parts.method, parts.target)?;
+        for (name, value) in parts.headers {
+            check_header(name, value, parts.body.len())?;
+        }
+        let host = match given(parts.headers, "Host")? {
+            Some(host) => host,
+            None => checked_authority(parts.authority)?,
+        };
+        let mut bytes = format!("{} {} HTTP/1.1\r\n", parts.method, parts.target).into_bytes();
+        let mut line = |name: &str, value: &str| {
+            for part in [name, ": ", value.trim_matches([' ', '\t']), "\r\n"] {
+                bytes.extend_from_slice(part.as_bytes());
+            }
+        };
+        line("Host", host);
+        for (name, value) in [("User-Agent", USER_AGENT), ("Accept", "*/*")] {
+            if !parts.headers.iter().any(|(given, _)| given.eq_ignore_ascii_case(name)) {
+                line(name, value);
+            }
+        }
+        for (name, value) in parts.headers {
+            if !name.eq_ignore_ascii_case("Host") {
+                line(name, value);
+            }
+        }
+        // RFC 9110 section 8.6: a method that defines content says so even when it is empty.
+        let has_length = !parts.body.is_empty() || matches!(parts.method, "POST" | "PUT" | "PATCH");
+        if given(parts.headers, "Content-Length")?.is_none() && has_length {
+            line("Content-Length", &parts.body.len().to_string());
+        }
+        bytes.extend_from_slice(b"\r\n");
+        bytes.extend_from_slice(parts.body);
+        Ok(Self { bytes, is_head: parts.method == "HEAD" })
+    }
+
     /// The request, byte for byte.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
@@ -16,5 +130,176 @@ impl RequestTemplate {
     /// Whether it asks with HEAD, so that the answer has no body (RFC 9110 section 9.3.2).
     pub const fn is_head(&self) -> bool {
         self.is_head
+    }
+}
+
+fn check_method(method: &str) -> Result<(), RequestError> {
+    let is_method = |byte: u8| is_token(byte) && !byte.is_ascii_lowercase();
+    if method.is_empty() || !method.bytes().all(is_method) {
+        return Err(RequestError::Method(method.to_owned()));
+    }
+    if method == "CONNECT" { Err(RequestError::Connect) } else { Ok(()) }
+}
+
+fn check_target(method: &str, target: &str) -> Result<(), RequestError> {
+    let is_origin_form = target.starts_with('/')
+        && target.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#');
+    let is_asterisk_form = method == "OPTIONS" && target == "*";
+    if is_origin_form || is_asterisk_form {
+        Ok(())
+    } else {
+        Err(RequestError::Target(target.to_owned()))
+    }
+}
+
+fn checked_authority(authority: &str) -> Result<&str, RequestError> {
+    let is_host = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'/' | b'?' | b'#' | b'@');
+    if authority.is_empty() || !authority.bytes().all(is_host) {
+        return Err(RequestError::Authority(authority.to_owned()));
+    }
+    Ok(authority)
+}
+
+fn check_header(name: &str, value: &str, body: usize) -> Result<(), RequestError> {
+    if name.is_empty() || !name.bytes().all(is_token) {
+        return Err(RequestError::HeaderName(name.to_owned()));
+    }
+    if !value.bytes().all(is_field_value) {
+        return Err(RequestError::HeaderValue(name.to_owned()));
+    }
+    if name.eq_ignore_ascii_case("Transfer-Encoding") {
+        return Err(RequestError::TransferEncoding);
+    }
+    // Compared as digits: `+5` parses as a number but is no length.
+    let given = value.trim_matches([' ', '\t']);
+    if name.eq_ignore_ascii_case("Content-Length") && given != body.to_string() {
+        return Err(RequestError::ContentLength { given: given.to_owned(), body });
+    }
+    Ok(())
+}
+
+/// The value given for a header that a request has at most once.
+fn given<'a>(
+    headers: &'a [(String, String)],
+    name: &'static str,
+) -> Result<Option<&'a str>, RequestError> {
+    let mut values = headers
+        .iter()
+        .filter(|(given, _)| given.eq_ignore_ascii_case(name))
+        .map(|(_, value)| value.as_str());
+    match (values.next(), values.next()) {
+        (_, Some(_)) => Err(RequestError::HeaderTwice(name)),
+        (value, None) => Ok(value),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GET: RequestParts<'static> =
+        RequestParts { method: "GET", authority: "a:81", target: "/", headers: &[], body: b"" };
+
+    fn headers(lines: &[(&str, &str)]) -> Vec<(String, String)> {
+        lines.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    fn text(parts: RequestParts<'_>) -> String {
+        let template = RequestTemplate::build(parts).unwrap();
+        let text = String::from_utf8(template.bytes().to_vec()).unwrap();
+        text.replace(USER_AGENT, "uringbench/0")
+    }
+
+    fn error(parts: RequestParts<'_>) -> RequestError {
+        RequestTemplate::build(parts).unwrap_err()
+    }
+
+    #[test]
+    fn requests_are_these_bytes() {
+        let usual = "Host: a:81\r\nUser-Agent: uringbench/0\r\nAccept: */*\r\n";
+        assert_eq!(text(GET), format!("GET / HTTP/1.1\r\n{usual}\r\n"));
+        let post = RequestParts { method: "POST", target: "/x?y=%20", ..GET };
+        let line = "POST /x?y=%20 HTTP/1.1\r\n";
+        assert_eq!(text(post), format!("{line}{usual}Content-Length: 0\r\n\r\n"));
+        let body = RequestParts { body: b"\r\nhi", ..post };
+        assert_eq!(text(body), format!("{line}{usual}Content-Length: 4\r\n\r\n\r\nhi"));
+        let get_with_body = RequestParts { body: b"hi", ..GET };
+        let line = "GET / HTTP/1.1\r\n";
+        assert_eq!(text(get_with_body), format!("{line}{usual}Content-Length: 2\r\n\r\nhi"));
+        let options = RequestParts { method: "OPTIONS", target: "*", ..GET };
+        assert_eq!(text(options), format!("OPTIONS * HTTP/1.1\r\n{usual}\r\n"));
+    }
+
+    #[test]
+    fn given_headers_take_the_place_of_the_added_ones() {
+        let given = headers(&[
+            ("X-One", " a\tb "),
+            ("user-agent", ""),
+            ("ACCEPT", "text/html"),
+            ("content-length", "2"),
+            ("host", "other"),
+            ("X-One", "ü"),
+        ]);
+        assert_eq!(
+            text(RequestParts { method: "PUT", headers: &given, body: b"hi", ..GET }),
+            "PUT / HTTP/1.1\r\nHost: other\r\nX-One: a\tb\r\nuser-agent: \r\nACCEPT: text/html\r\n\
+             content-length: 2\r\nX-One: ü\r\n\r\nhi"
+        );
+    }
+
+    #[test]
+    fn only_head_is_head() {
+        let is_head =
+            |method| RequestTemplate::build(RequestParts { method, ..GET }).unwrap().is_head;
+        assert_eq!((is_head("HEAD"), is_head("GET"), is_head("HEADS")), (true, false, false));
+    }
+
+    #[test]
+    fn methods_targets_and_hosts_that_are_none_are_refused() {
+        for method in ["", "get", "G T", "GET\r\n", "G\0", "GÉT", "GET:"] {
+            let refused = error(RequestParts { method, ..GET });
+            assert_eq!(refused, RequestError::Method(method.to_owned()));
+        }
+        assert_eq!(error(RequestParts { method: "CONNECT", ..GET }), RequestError::Connect);
+        for target in ["", "x", "*", "/a b", "/\r\nX:y", "/\0", "/\x7f", "/ü", "/#a", "h://a/"] {
+            let refused = error(RequestParts { target, ..GET });
+            assert_eq!(refused, RequestError::Target(target.to_owned()));
+        }
+        for authority in ["", "a b", "a\r\n", "u@a", "a/", "ä"] {
+            let refused = error(RequestParts { authority, ..GET });
+            assert_eq!(refused, RequestError::Authority(authority.to_owned()));
+        }
+    }
+
+    #[test]
+    fn headers_that_would_break_the_request_are_refused() {
+        let refused = |lines: &[(&str, &str)]| {
+            error(RequestParts { headers: &headers(lines), body: b"hello", ..GET })
+        };
+        for name in ["", "a b", "a:", "a\r\n", "ä"] {
+            assert_eq!(refused(&[(name, "x")]), RequestError::HeaderName(name.to_owned()));
+        }
+        for value in ["a\r\nb: c", "a\rb", "a\nb", "\0", "\x7f", "\x1b[0m"] {
+            assert_eq!(refused(&[("a", value)]), RequestError::HeaderValue("a".to_owned()));
+        }
+        for given in ["4", "05", "+5", "", "5, 5", "five"] {
+            let expected = RequestError::ContentLength { given: given.to_owned(), body: 5 };
+            assert_eq!(refused(&[("content-Length", given)]), expected);
+        }
+        let twice = refused(&[("Content-Length", "5"), ("content-length", "5")]);
+        assert_eq!(twice, RequestError::HeaderTwice("Content-Length"));
+        assert_eq!(refused(&[("Host", "a"), ("host", "a")]), RequestError::HeaderTwice("Host"));
+        let coded = refused(&[("transfer-encoding", "chunked")]);
+        assert_eq!(coded, RequestError::TransferEncoding);
+    }
+
+    #[test]
+    fn errors_are_one_line_with_a_remedy() {
+        let refused = error(RequestParts { target: "/a b", ..GET });
+        assert_eq!(
+            refused.to_string(),
+            "target \"/a b\" is not a path: it begins with `/`, has no `#`, and anything but \
+             visible ASCII is percent-encoded (a space is `%20`)"
+        );
     }
 }

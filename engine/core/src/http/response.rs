@@ -1,1 +1,460 @@
-//! placeholder
+//! One connection's response parser: bytes in, responses out, split anywhere.
+//!
+//! It keeps the place in the stream and counts bytes; payload is passed over, never kept. What
+//! a header means is decided in `head`, the chunked coding in `chunked`, recognition without
+//! parsing in `shape`. Which request a response answers is the caller's matter.
+
+use std::mem::MaybeUninit;
+
+use thiserror::Error;
+
+use super::chunked::{ChunkedDecoder, ChunkedError};
+use super::head::{self, Framing, HEAD_BYTES_MAX, HEADERS_MAX, Head};
+use super::shape::Shapes;
+
+/// Most interim responses ahead of one final response.
+const INTERIMS_MAX: u8 = 64;
+
+/// Largest carry buffer kept for the next split header, so that idle memory stays small at
+/// thousands of connections.
+const CARRY_KEPT_MAX: usize = 1024;
+
+/// Room for a first part of a split header: most fit without growing.
+const CARRY_ROOM: usize = 256;
+
+/// One complete response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Response {
+    /// Status code, 200 to 999.
+    pub status: u16,
+    /// Whether the connection may carry another exchange.
+    pub keep_alive: bool,
+    /// Bytes of its header, and of the interim responses ahead of it.
+    pub head_bytes: u32,
+    /// Bytes of payload: the body without its chunk framing.
+    pub body_bytes: u64,
+}
+
+/// What became of the bytes fed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// All of them were taken; the response needs more.
+    NeedMore,
+    /// A response ended among them.
+    Complete {
+        /// How many bytes belonged to it; the rest is the next response's.
+        consumed: usize,
+        /// The response.
+        response: Response,
+    },
+}
+
+/// What the end of the stream means for the response being received.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StreamEnd {
+    /// Nothing had begun.
+    Clean,
+    /// It was how this response says that it is complete.
+    Complete(Response),
+    /// A response was cut short, or what came was malformed.
+    Truncated,
+}
+
+/// Why bytes are not a response, in words for the user. The connection is of no more use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum Malformed {
+    /// No status line of a version known.
+    #[error("no `HTTP/1.1` or `HTTP/1.0` stands where a response should begin")]
+    NotHttp,
+    /// Not 100 to 999.
+    #[error("the status code is not three digits from 100 to 999, or its line is broken")]
+    StatusCode,
+    /// Bad name, bad value or a folded line.
+    #[error("a header line is not `name: value`, or holds a control character")]
+    HeaderLine,
+    /// More than 64 KiB.
+    #[error("the header is longer than 64 KiB")]
+    HeadTooLarge,
+    /// More than 128.
+    #[error("the header has more than 128 lines")]
+    TooManyHeaders,
+    /// Not a number, or one that no body can have.
+    #[error("Content-Length is not a decimal number below 2^63")]
+    ContentLength,
+    /// Several values.
+    #[error("Content-Length is given more than once, with different values")]
+    ContentLengthsDiffer,
+    /// Two framings at once (RFC 9112 section 6.3: possibly response splitting).
+    #[error("Content-Length and Transfer-Encoding contradict each other")]
+    LengthAndCoding,
+    /// HTTP/1.0 has no transfer codings (RFC 9112 section 6.1).
+    #[error("Transfer-Encoding is given in an HTTP/1.0 response")]
+    CodingInHttp10,
+    /// Twice, or with parameters.
+    #[error("Transfer-Encoding names `chunked` twice, or with parameters")]
+    ChunkedCoding,
+    /// Status 101.
+    #[error("the status is 101 Switching Protocols, but no upgrade was asked for")]
+    Upgrade,
+    /// More than 64.
+    #[error("more than 64 interim (1xx) responses came ahead of one response")]
+    TooManyInterims,
+    /// The body.
+    #[error(transparent)]
+    Chunked(#[from] ChunkedError),
+}
+
+/// The place in one connection's stream of responses.
+#[derive(Debug, Default)]
+pub struct ResponseParser {
+    state: State,
+    /// The first part of a header split over receives; not empty only while it is awaited.
+    carry: Option<Box<Carry>>,
+}
+
+// One per connection, and thousands of them share the cache with the ring.
+const _: () = assert!(size_of::<ResponseParser>() <= 64);
+
+#[derive(Debug, Default)]
+enum State {
+    #[default]
+    Between,
+    /// In a header, or after interim responses.
+    Head(Interims),
+    Length {
+        response: Response,
+        remaining: u64,
+    },
+    Chunked {
+        response: Response,
+        decoder: ChunkedDecoder,
+    },
+    Close {
+        response: Response,
+    },
+    Broken(Malformed),
+}
+
+/// The interim responses ahead of the one awaited.
+#[derive(Clone, Copy, Debug, Default)]
+struct Interims {
+    count: u8,
+    bytes: u32,
+}
+
+#[derive(Debug, Default)]
+struct Carry {
+    bytes: Vec<u8>,
+    /// How much of it httparse has seen, without finding fault or an end.
+    parsed: usize,
+}
+
+impl ResponseParser {
+    /// Before the first byte of a connection.
+    pub const fn new() -> Self {
+        Self { state: State::Between, carry: None }
+    }
+
+    /// Take the next bytes, up to the end of the response they belong to. `is_head`: that
+    /// response answers a HEAD request.
+    ///
+    /// # Errors
+    /// When the bytes are not a response; again and again until [`Self::end_of_stream`].
+    #[inline]
+    pub fn feed(
+        &mut self,
+        bytes: &[u8],
+        shapes: &mut Shapes,
+        is_head: bool,
+    ) -> Result<Progress, Malformed> {
+        if matches!(self.state, State::Between)
+            && let Some(head) = shapes.recognise(bytes, is_head)
+        {
+            let consumed = head.bytes as usize;
+            if let Framing::Length(length) = head.framing
+                && length <= (bytes.len() - consumed) as u64
+            {
+                let response = head.response(length);
+                return Ok(Progress::Complete { consumed: consumed + length as usize, response });
+            }
+            return self.begin_body(head, Interims::default(), bytes, consumed);
+        }
+        self.resume(bytes, shapes, is_head)
+    }
+
+    /// How many of the next bytes are payload and nothing else, so that they may be dropped
+    /// unread and told by [`Self::skip`]: `u64::MAX` until the connection closes, 0 elsewhere.
+    pub const fn opaque(&self) -> u64 {
+        match &self.state {
+            State::Length { remaining, .. } => *remaining,
+            State::Chunked { decoder, .. } => decoder.opaque(),
+            State::Close { .. } => u64::MAX,
+            State::Between | State::Head(_) | State::Broken(_) => 0,
+        }
+    }
+
+    /// `count` bytes of payload arrived and were dropped, at most [`Self::opaque`]. The response,
+    /// when it ended with them.
+    pub fn skip(&mut self, count: u64) -> Option<Response> {
+        debug_assert!(count <= self.opaque(), "only payload can be skipped");
+        match &mut self.state {
+            State::Length { response, remaining } => {
+                *remaining -= count;
+                let response = *response;
+                (*remaining == 0).then(|| self.finish(response))
+            }
+            State::Chunked { decoder, .. } => {
+                decoder.skip(count);
+                None
+            }
+            State::Close { response } => {
+                response.body_bytes += count;
+                None
+            }
+            State::Between | State::Head(_) | State::Broken(_) => None,
+        }
+    }
+
+    /// The peer closed its side: what that means, and back to the start for a new connection.
+    pub fn end_of_stream(&mut self) -> StreamEnd {
+        if let Some(carry) = self.carry.take() {
+            self.keep(carry);
+        }
+        match std::mem::take(&mut self.state) {
+            State::Between => StreamEnd::Clean,
+            State::Close { response } => StreamEnd::Complete(response),
+            State::Head(_) | State::Length { .. } | State::Chunked { .. } | State::Broken(_) => {
+                StreamEnd::Truncated
+            }
+        }
+    }
+
+    /// Whether no byte of a response has been seen since the last one ended.
+    pub const fn is_between(&self) -> bool {
+        matches!(self.state, State::Between)
+    }
+
+    /// What `feed` does when no shape settles it.
+    #[inline(never)]
+    fn resume(
+        &mut self,
+        bytes: &[u8],
+        shapes: &mut Shapes,
+        is_head: bool,
+    ) -> Result<Progress, Malformed> {
+        if bytes.is_empty() && !matches!(self.state, State::Broken(_)) {
+            return Ok(Progress::NeedMore);
+        }
+        let outcome = match self.state {
+            State::Between => self.feed_head(Interims::default(), bytes, shapes, is_head),
+            State::Head(interims) => self.feed_head(interims, bytes, shapes, is_head),
+            State::Broken(malformed) => Err(malformed),
+            State::Length { .. } | State::Chunked { .. } | State::Close { .. } => {
+                self.feed_body(bytes, 0)
+            }
+        };
+        if let Err(malformed) = outcome {
+            self.state = State::Broken(malformed);
+        }
+        outcome
+    }
+
+    fn feed_head(
+        &mut self,
+        mut interims: Interims,
+        bytes: &[u8],
+        shapes: &mut Shapes,
+        is_head: bool,
+    ) -> Result<Progress, Malformed> {
+        let mut at = 0;
+        loop {
+            let found = match self.carry.take_if(|carry| !carry.bytes.is_empty()) {
+                Some(carry) => self.read_carried(carry, &bytes[at..], shapes, is_head)?,
+                None => self.read_head(&bytes[at..], shapes, is_head)?,
+            };
+            let Some((head, consumed)) = found else {
+                self.state = State::Head(interims);
+                return Ok(Progress::NeedMore);
+            };
+            at += consumed;
+            if !head.is_interim() {
+                return self.begin_body(head, interims, bytes, at);
+            }
+            interims = interims.and(head)?;
+        }
+    }
+
+    /// A header that begins with `bytes`, and how many of them it has. Carries it if it is not
+    /// all there.
+    fn read_head(
+        &mut self,
+        bytes: &[u8],
+        shapes: &mut Shapes,
+        is_head: bool,
+    ) -> Result<Option<(Head, usize)>, Malformed> {
+        if let Some(head) = shapes.recognise(bytes, is_head) {
+            return Ok(Some((head, head.bytes as usize)));
+        }
+        let is_recent = shapes.missing(bytes, is_head).is_some();
+        if !is_recent && let Some(head) = parse(bytes, shapes, is_head)? {
+            return Ok(Some((head, head.bytes as usize)));
+        }
+        if !bytes.is_empty() {
+            let mut carry = self.carry.take().unwrap_or_default();
+            carry.bytes.reserve(CARRY_ROOM.max(bytes.len()));
+            carry.bytes.extend_from_slice(bytes);
+            carry.parsed = bytes.len();
+            self.carry = Some(carry);
+        }
+        Ok(None)
+    }
+
+    /// A header that begins with the carry, and how many of `bytes` it has.
+    fn read_carried(
+        &mut self,
+        mut carry: Box<Carry>,
+        bytes: &[u8],
+        shapes: &mut Shapes,
+        is_head: bool,
+    ) -> Result<Option<(Head, usize)>, Malformed> {
+        let found = carry.complete(bytes, shapes, is_head)?;
+        if found.is_some() {
+            self.keep(carry);
+        } else {
+            self.carry = Some(carry);
+        }
+        Ok(found)
+    }
+
+    /// Keep an emptied carry for the next split header, unless it has grown large.
+    fn keep(&mut self, mut carry: Box<Carry>) {
+        carry.bytes.clear();
+        self.carry = (carry.bytes.capacity() <= CARRY_KEPT_MAX).then_some(carry);
+    }
+
+    /// The header ended at `at` in `bytes`; the body begins there.
+    fn begin_body(
+        &mut self,
+        head: Head,
+        interims: Interims,
+        bytes: &[u8],
+        at: usize,
+    ) -> Result<Progress, Malformed> {
+        let mut response = head.response(0);
+        response.head_bytes += interims.bytes;
+        self.state = match head.framing {
+            Framing::Length(remaining) => {
+                response.body_bytes = remaining;
+                State::Length { response, remaining }
+            }
+            Framing::Chunked => State::Chunked { response, decoder: ChunkedDecoder::new() },
+            Framing::Close => State::Close { response },
+        };
+        let outcome = self.feed_body(bytes, at);
+        if let Err(malformed) = outcome {
+            self.state = State::Broken(malformed);
+        }
+        outcome
+    }
+
+    /// `bytes` from `at` on belong to the body.
+    fn feed_body(&mut self, bytes: &[u8], at: usize) -> Result<Progress, Malformed> {
+        let here = (bytes.len() - at) as u64;
+        let (consumed, response) = match &mut self.state {
+            State::Length { response, remaining } => {
+                let taken = here.min(*remaining);
+                *remaining -= taken;
+                if *remaining > 0 {
+                    return Ok(Progress::NeedMore);
+                }
+                (taken as usize, *response) // at most `here`
+            }
+            State::Chunked { response, decoder } => match decoder.feed(&bytes[at..])? {
+                Some(taken) => (taken, Response { body_bytes: decoder.payload(), ..*response }),
+                None => return Ok(Progress::NeedMore),
+            },
+            State::Close { response } => {
+                response.body_bytes += here;
+                return Ok(Progress::NeedMore);
+            }
+            State::Between | State::Head(_) | State::Broken(_) => return Ok(Progress::NeedMore),
+        };
+        Ok(Progress::Complete { consumed: at + consumed, response: self.finish(response) })
+    }
+
+    const fn finish(&mut self, response: Response) -> Response {
+        self.state = State::Between;
+        response
+    }
+}
+
+impl Interims {
+    fn and(self, head: Head) -> Result<Self, Malformed> {
+        match (head.status, self.count) {
+            (101, _) => Err(Malformed::Upgrade),
+            (_, INTERIMS_MAX) => Err(Malformed::TooManyInterims),
+            (_, count) => Ok(Self { count: count + 1, bytes: self.bytes + head.bytes }),
+        }
+    }
+}
+
+impl Carry {
+    /// Take what the header still lacks from `bytes`: the header and how much that was, or
+    /// `None` when all of `bytes` belongs to it.
+    fn complete(
+        &mut self,
+        bytes: &[u8],
+        shapes: &mut Shapes,
+        is_head: bool,
+    ) -> Result<Option<(Head, usize)>, Malformed> {
+        let carried = self.bytes.len();
+        if let Some(missing) = shapes.missing(&self.bytes, is_head) {
+            let taken = missing.min(bytes.len());
+            self.bytes.extend_from_slice(&bytes[..taken]);
+            if let Some(head) = shapes.recognise(&self.bytes, is_head) {
+                // Another shape, and a shorter one, may be the one that fits.
+                return Ok(Some((head, head.bytes as usize - carried)));
+            }
+            self.bytes.truncate(carried);
+        }
+        let end = head_end(&self.bytes, bytes);
+        self.bytes.extend_from_slice(&bytes[..end.unwrap_or(bytes.len())]);
+        // Parsing only at the end, or when the carry has doubled, keeps the cost linear however
+        // finely the header is split, and still finds garbage that never ends.
+        if end.is_none() && self.bytes.len() < (2 * self.parsed).min(HEAD_BYTES_MAX) {
+            return Ok(None);
+        }
+        self.parsed = self.bytes.len();
+        match (parse(&self.bytes, shapes, is_head)?, end) {
+            (Some(head), Some(end)) => Ok(Some((head, end))),
+            (None, None) => Ok(None),
+            // The empty line and httparse disagree about the end.
+            (Some(_), None) | (None, Some(_)) => Err(Malformed::HeaderLine),
+        }
+    }
+}
+
+/// Parse a header from the front of `bytes`, and let the shapes learn from it.
+fn parse(bytes: &[u8], shapes: &mut Shapes, is_head: bool) -> Result<Option<Head>, Malformed> {
+    let mut room = [const { MaybeUninit::uninit() }; HEADERS_MAX];
+    let Some((head, headers)) = head::parse(bytes, &mut room, is_head)? else { return Ok(None) };
+    if !head.is_interim() {
+        shapes.learn(&bytes[..head.bytes as usize], headers, head, is_head);
+    }
+    Ok(Some(head))
+}
+
+/// Where in `bytes`, which follow `carried`, the first empty line ends. CR is optional, as it is
+/// for httparse (RFC 9112 section 2.2).
+fn head_end(carried: &[u8], bytes: &[u8]) -> Option<usize> {
+    let before = |at: usize, back: usize| match at.checked_sub(back) {
+        Some(index) => Some(bytes[index]),
+        None => carried.len().checked_sub(back - at).map(|index| carried[index]),
+    };
+    let ends = |at: usize| match before(at, 1) {
+        Some(b'\r') => before(at, 2) == Some(b'\n'),
+        byte => byte == Some(b'\n'),
+    };
+    let mut lines = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\n');
+    lines.find(|(at, _)| ends(*at)).map(|(at, _)| at + 1)
+}

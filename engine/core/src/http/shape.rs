@@ -1,1 +1,333 @@
-//! placeholder
+//! Learned shapes: response headers recognised by comparing bytes instead of parsing them.
+//!
+//! A target mostly answers with one header, in which only the values of `Date`, request ids and
+//! the like change. A shape is such a header: its bytes, and the spans that may differ. Every
+//! other byte is compared and every varying byte must be allowed in a value, so a header that
+//! is accepted would have parsed to the same conclusions; anything else is parsed (`head`).
+
+use httparse::Header;
+
+use super::head::{Head, is_decisive};
+
+/// Most shapes kept: a page, its "not modified", an error and one more.
+const SHAPES_MAX: usize = 4;
+
+/// Longest header learned. Longer ones are rare, and comparing them displaces more cache.
+const LEARNED_BYTES_MAX: usize = 4096;
+
+/// Misses between two looks at whether shapes pay.
+const WINDOW_MISSES: u32 = 1024;
+
+/// Responses parsed without trying shapes after a window in which they did not pay.
+const PAUSE_RESPONSES: u32 = 64 * 1024;
+
+/// The shapes one worker has learned, from all of its connections.
+#[derive(Clone, Debug)]
+pub struct Shapes {
+    shapes: Vec<Shape>,
+    /// The one that was recognised last, and so will be next.
+    recent: usize,
+    trying: Trying,
+    hits: u64,
+    misses: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Trying {
+    /// Misses left in this window, and the hits at its start.
+    Window { misses_left: u32, hits_before: u64 },
+    /// Too few hits to pay for the trying; so many responses until the next window.
+    Paused { responses_left: u32 },
+    /// Never.
+    Disabled,
+}
+
+#[derive(Clone, Debug)]
+struct Shape {
+    is_head: bool,
+    head: Head,
+    bytes: Vec<u8>,
+    segments: Vec<Segment>,
+    values: Vec<Value>,
+    /// Times recognised, halved whenever another shape is replaced.
+    uses: u64,
+}
+
+/// A stretch of the header that is compared, or only checked for allowed bytes.
+#[derive(Clone, Copy, Debug)]
+struct Segment {
+    start: u32,
+    end: u32,
+    varies: bool,
+}
+
+/// Where the value of one header line lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Value {
+    start: u32,
+    end: u32,
+    may_vary: bool,
+    varies: bool,
+}
+
+impl Default for Shapes {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Shapes {
+    /// Nothing learned yet.
+    pub const fn new() -> Self {
+        Self::with(Trying::Window { misses_left: WINDOW_MISSES, hits_before: 0 })
+    }
+
+    /// Never learns, so that every header is parsed.
+    pub const fn disabled() -> Self {
+        Self::with(Trying::Disabled)
+    }
+
+    /// Response headers recognised.
+    pub const fn hits(&self) -> u64 {
+        self.hits
+    }
+
+    /// Response headers parsed in full, those of interim responses not counted.
+    pub const fn misses(&self) -> u64 {
+        self.misses
+    }
+
+    /// What the header at the front of `bytes` says, if it is all there and a shape fits.
+    #[inline]
+    pub(super) fn recognise(&mut self, bytes: &[u8], is_head: bool) -> Option<Head> {
+        let shape = self.shapes.get_mut(self.recent)?;
+        if shape.fits(bytes, is_head) {
+            self.hits += 1;
+            shape.uses += 1;
+            return Some(shape.head);
+        }
+        self.recognise_other(bytes, is_head)
+    }
+
+    /// How many bytes the most recent shape has past `bytes`, which are its beginning: at least
+    /// one. `None` when they are not.
+    pub(super) fn missing(&self, bytes: &[u8], is_head: bool) -> Option<usize> {
+        let shape = self.shapes.get(self.recent)?;
+        let missing = shape.bytes.len().checked_sub(bytes.len()).filter(|missing| *missing > 0)?;
+        shape.begins_with(bytes, is_head).then_some(missing)
+    }
+
+    /// A header was parsed: `bytes` is all of it.
+    pub(super) fn learn(
+        &mut self,
+        bytes: &[u8],
+        headers: &[Header<'_>],
+        head: Head,
+        is_head: bool,
+    ) {
+        self.misses += 1;
+        if self.is_trying() && bytes.len() <= LEARNED_BYTES_MAX {
+            self.learn_shape(bytes, headers, head, is_head);
+        }
+    }
+
+    const fn with(trying: Trying) -> Self {
+        Self { shapes: Vec::new(), recent: 0, trying, hits: 0, misses: 0 }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn recognise_other(&mut self, bytes: &[u8], is_head: bool) -> Option<Head> {
+        let found = self.shapes.iter().position(|shape| shape.fits(bytes, is_head))?;
+        self.recent = found;
+        self.hits += 1;
+        self.shapes[found].uses += 1;
+        Some(self.shapes[found].head)
+    }
+
+    /// Count a miss against the window. What trying costs is bounded by this: at worst one
+    /// window of misses in every pause.
+    fn is_trying(&mut self) -> bool {
+        let hits = self.hits;
+        match &mut self.trying {
+            Trying::Disabled => false,
+            Trying::Paused { responses_left: 0 } => {
+                self.trying = Trying::Window { misses_left: WINDOW_MISSES, hits_before: hits };
+                true
+            }
+            Trying::Paused { responses_left } => {
+                *responses_left -= 1;
+                false
+            }
+            Trying::Window { misses_left: 0, hits_before } => {
+                if hits - *hits_before < u64::from(WINDOW_MISSES) {
+                    self.shapes.clear();
+                    self.trying = Trying::Paused { responses_left: PAUSE_RESPONSES };
+                    return false;
+                }
+                self.trying = Trying::Window { misses_left: WINDOW_MISSES, hits_before: hits };
+                true
+            }
+            Trying::Window { misses_left, .. } => {
+                *misses_left -= 1;
+                true
+            }
+        }
+    }
+
+    fn learn_shape(&mut self, bytes: &[u8], headers: &[Header<'_>], head: Head, is_head: bool) {
+        let values = headers.iter().map(|header| Value::of(header, bytes));
+        let known = self.shapes.iter().position(|shape| {
+            (shape.head, shape.is_head) == (head, is_head)
+                && shape.values.len() == headers.len()
+                && shape.values.iter().zip(values.clone()).all(|(own, new)| own.is_placed_as(new))
+                && shape.differs_in_values_alone(bytes)
+        });
+        if let Some(known) = known {
+            self.shapes[known].widen(bytes);
+            self.recent = known;
+            return;
+        }
+        let mut shape = self.vacate(head);
+        shape.is_head = is_head;
+        shape.bytes.extend_from_slice(bytes);
+        shape.values.extend(values);
+        shape.cut();
+        self.recent = self.shapes.len();
+        self.shapes.push(shape);
+    }
+
+    /// An empty shape: the storage of the least useful one where all places are taken.
+    fn vacate(&mut self, head: Head) -> Shape {
+        if self.shapes.len() < SHAPES_MAX {
+            return Shape::empty(head);
+        }
+        let uses = self.shapes.iter().map(|shape| shape.uses).enumerate();
+        let least = uses.min_by_key(|(_, uses)| *uses).map_or(0, |(index, _)| index);
+        let mut shape = self.shapes.swap_remove(least);
+        for other in &mut self.shapes {
+            other.uses /= 2;
+        }
+        (shape.head, shape.uses) = (head, 0);
+        shape.bytes.clear();
+        shape.segments.clear();
+        shape.values.clear();
+        shape
+    }
+}
+
+impl Shape {
+    const fn empty(head: Head) -> Self {
+        Self {
+            is_head: false,
+            head,
+            bytes: Vec::new(),
+            segments: Vec::new(),
+            values: Vec::new(),
+            uses: 0,
+        }
+    }
+
+    #[inline]
+    fn fits(&self, bytes: &[u8], is_head: bool) -> bool {
+        let Some(bytes) = bytes.get(..self.bytes.len()) else { return false };
+        self.is_head == is_head
+            && self.segments.iter().all(|segment| segment.fits(&self.bytes, bytes))
+    }
+
+    /// `bytes` is no longer than the shape.
+    fn begins_with(&self, bytes: &[u8], is_head: bool) -> bool {
+        let cut = |at: u32| at.min(bytes.len() as u32);
+        self.is_head == is_head
+            && self.segments.iter().all(|segment| {
+                Segment { start: cut(segment.start), end: cut(segment.end), ..*segment }
+                    .fits(&self.bytes, bytes)
+            })
+    }
+
+    /// Whether `bytes`, with its values in the same places, has the same names and the same
+    /// values where they decide anything.
+    fn differs_in_values_alone(&self, bytes: &[u8]) -> bool {
+        let mut compared = 0;
+        self.bytes.len() == bytes.len()
+            && self.values.iter().filter(|value| value.may_vary).all(|value| {
+                let fixed = compared..value.start as usize;
+                compared = value.end as usize;
+                self.bytes[fixed.clone()] == bytes[fixed]
+            })
+            && self.bytes[compared..] == bytes[compared..]
+    }
+
+    /// Let those values vary in which `bytes` differs.
+    fn widen(&mut self, bytes: &[u8]) {
+        for value in &mut self.values {
+            let span = value.start as usize..value.end as usize;
+            value.varies |= value.may_vary && self.bytes[span.clone()] != bytes[span];
+        }
+        self.cut();
+    }
+
+    /// Cut the header into segments by the values that vary.
+    fn cut(&mut self) {
+        self.segments.clear();
+        let mut compared = 0;
+        for value in self.values.iter().filter(|value| value.varies) {
+            self.segments.push(Segment { start: compared, end: value.start, varies: false });
+            self.segments.push(Segment { start: value.start, end: value.end, varies: true });
+            compared = value.end;
+        }
+        let end = self.bytes.len() as u32; // at most LEARNED_BYTES_MAX
+        self.segments.push(Segment { start: compared, end, varies: false });
+    }
+}
+
+impl Segment {
+    #[inline]
+    fn fits(&self, own: &[u8], new: &[u8]) -> bool {
+        let span = self.start as usize..self.end as usize;
+        if self.varies { are_plain(&new[span]) } else { own[span.clone()] == new[span] }
+    }
+}
+
+impl Value {
+    /// Where the value of `header` lies in `bytes`, which it was parsed from.
+    fn of(header: &Header<'_>, bytes: &[u8]) -> Self {
+        let start = header.value.as_ptr().addr() - bytes.as_ptr().addr();
+        let may_vary = !is_decisive(header.name) && !header.value.is_empty();
+        Self {
+            start: start as u32, // at most LEARNED_BYTES_MAX, as is the end
+            end: (start + header.value.len()) as u32,
+            may_vary,
+            varies: may_vary && header.name.eq_ignore_ascii_case("date"),
+        }
+    }
+
+    /// Whether the other value stands in the same place and is of the same kind.
+    const fn is_placed_as(&self, other: Self) -> bool {
+        self.start == other.start && self.end == other.end && self.may_vary == other.may_vary
+    }
+}
+
+/// Whether all bytes may stand anywhere in a header value: no control character, and of those
+/// not the tab either, so that the check stays one comparison per byte.
+#[inline]
+fn are_plain(bytes: &[u8]) -> bool {
+    let (words, _) = bytes.as_chunks::<8>();
+    match bytes.last_chunk::<8>() {
+        // Whole words, and a last one that overlaps them.
+        Some(last) => words.iter().all(|word| is_plain_word(*word)) && is_plain_word(*last),
+        None => bytes.iter().all(|byte| *byte >= b' ' && *byte != 0x7f),
+    }
+}
+
+/// The same for eight bytes at once: a byte below 0x20 borrows from its top bit, and so does
+/// 0x7f once it is turned into 0 ("Bit Twiddling Hacks", Anderson: hasless and haszero).
+#[inline]
+const fn is_plain_word(bytes: [u8; 8]) -> bool {
+    const ONES: u64 = u64::from_le_bytes([1; 8]);
+    let word = u64::from_le_bytes(bytes);
+    let deleted = word ^ (ONES * 0x7f);
+    let controls = word.wrapping_sub(ONES * 0x20) & !word;
+    let deletes = deleted.wrapping_sub(ONES) & !deleted;
+    (controls | deletes) & (ONES * 0x80) == 0
+}

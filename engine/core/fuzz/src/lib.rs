@@ -1,0 +1,236 @@
+//! What must hold of the HTTP machines whatever bytes they are fed.
+//!
+//! Called by the fuzz targets with the fuzzer's input, and by a test of `uringbench-core` with
+//! generated input. A check panics when it fails; the first eight bytes of its input choose how
+//! the rest is fed.
+
+use uringbench_core::http::chunked::{ChunkedDecoder, ChunkedError};
+use uringbench_core::http::response::{Malformed, Progress, Response, ResponseParser, StreamEnd};
+use uringbench_core::http::shape::Shapes;
+
+/// A stream of responses reads alike however it is split, whether payload is fed or skipped,
+/// and with shapes learned, half learned or disabled. Returns how many responses it held.
+pub fn response(input: &[u8]) -> usize {
+    let Some((choices, stream)) = Choices::take(input) else { return 0 };
+    let is_head = choices.0 & 1 == 1;
+    let expected = receive_whole(stream, &mut Shapes::disabled(), is_head);
+    let mut shapes = Shapes::new();
+    for round in 0..2 {
+        agree(&expected, &receive_whole(stream, &mut shapes, is_head));
+        let mut choices = Choices(choices.0 ^ round);
+        agree(&expected, &receive_split(stream, &mut shapes, is_head, &mut choices));
+    }
+    expected.responses.len()
+}
+
+/// A chunked body reads as a plain reading of RFC 9112 section 7.1 does, however it is split.
+/// Returns whether it was a complete one.
+pub fn chunked(input: &[u8]) -> bool {
+    let Some((mut choices, body)) = Choices::take(input) else { return false };
+    let expected = read_chunked(body);
+    for is_split in [false, true] {
+        let found = decode(body, is_split.then_some(&mut choices));
+        match (&expected, found) {
+            (Reading::Whole { bytes, payload }, Ok(Some(whole))) => {
+                assert_eq!((*bytes, *payload), whole);
+            }
+            (Reading::Wrong, Err(_)) | (Reading::CutShort, Ok(None)) => {}
+            // A fault ahead of a missing line end is found before the line is whole.
+            (Reading::CutShort, Err(_)) => {}
+            (expected, found) => panic!("{expected:?} was read as {found:?}"),
+        }
+    }
+    matches!(expected, Reading::Whole { .. })
+}
+
+/// Everything one stream said.
+#[derive(Debug)]
+struct Received {
+    responses: Vec<Response>,
+    end: Result<StreamEnd, Malformed>,
+}
+
+/// Garbage that never ends may be found at any byte of it, so that one way of splitting calls
+/// malformed what another still waits for; in all else they must agree.
+fn agree(expected: &Received, found: &Received) {
+    assert_eq!(expected.responses, found.responses);
+    let is_unfinished = |end| matches!(end, Ok(StreamEnd::Truncated) | Err(_));
+    let (expected, found) = (expected.end, found.end);
+    assert!(
+        expected == found || (is_unfinished(expected) && is_unfinished(found)),
+        "{expected:?} became {found:?}"
+    );
+}
+
+fn receive_whole(stream: &[u8], shapes: &mut Shapes, is_head: bool) -> Received {
+    let mut parser = ResponseParser::new();
+    let mut responses = Vec::new();
+    let mut rest = stream;
+    while !rest.is_empty() {
+        assert!(parser.is_between() && parser.opaque() == 0);
+        match parser.feed(rest, shapes, is_head) {
+            Err(malformed) => return Received { responses, end: Err(malformed) },
+            Ok(Progress::NeedMore) => break,
+            Ok(Progress::Complete { consumed, response }) => {
+                assert!(consumed >= response.head_bytes as usize);
+                assert!((consumed as u64) >= response.body_bytes);
+                responses.push(response);
+                rest = &rest[consumed..];
+            }
+        }
+    }
+    Received { responses, end: Ok(parser.end_of_stream()) }
+}
+
+fn receive_split(
+    stream: &[u8],
+    shapes: &mut Shapes,
+    is_head: bool,
+    choices: &mut Choices,
+) -> Received {
+    let mut parser = ResponseParser::new();
+    let mut responses = Vec::new();
+    let mut rest = stream;
+    while !rest.is_empty() {
+        let most = rest.len().min(1 << choices.up_to(12));
+        let len = choices.up_to(most);
+        let opaque = parser.opaque().min(len as u64);
+        if opaque > 0 && choices.next() & 1 == 1 {
+            responses.extend(parser.skip(opaque));
+            rest = &rest[opaque as usize..];
+            continue;
+        }
+        match parser.feed(&rest[..len], shapes, is_head) {
+            Err(malformed) => return Received { responses, end: Err(malformed) },
+            Ok(Progress::NeedMore) => rest = &rest[len..],
+            Ok(Progress::Complete { consumed, response }) => {
+                responses.push(response);
+                rest = &rest[consumed..];
+            }
+        }
+    }
+    Received { responses, end: Ok(parser.end_of_stream()) }
+}
+
+/// Bytes of the body and of its payload, `None` when it is cut short.
+fn decode(
+    body: &[u8],
+    mut choices: Option<&mut Choices>,
+) -> Result<Option<(usize, u64)>, ChunkedError> {
+    let mut decoder = ChunkedDecoder::new();
+    let mut at = 0;
+    while at < body.len() {
+        let left = body.len() - at;
+        let len = choices.as_deref_mut().map_or(left, |choices| choices.up_to(left.min(9)));
+        let opaque = decoder.opaque().min(len as u64);
+        if opaque > 0 && choices.as_deref_mut().is_some_and(|choices| choices.next() & 1 == 1) {
+            decoder.skip(opaque);
+            at += opaque as usize;
+        } else if let Some(consumed) = decoder.feed(&body[at..at + len])? {
+            return Ok(Some((at + consumed, decoder.payload())));
+        } else {
+            at += len;
+        }
+    }
+    Ok(None)
+}
+
+#[derive(Debug)]
+enum Reading {
+    Whole { bytes: usize, payload: u64 },
+    CutShort,
+    Wrong,
+}
+
+/// The plain reading: the whole body in hand, line by line.
+fn read_chunked(body: &[u8]) -> Reading {
+    let (mut at, mut payload) = (0, 0_u64);
+    loop {
+        let Some(line) = line(&body[at..]) else { return Reading::CutShort };
+        at += line.len();
+        let Some(size) = chunk_size(line).filter(|size| *size <= i64::MAX as u64 - payload) else {
+            return Reading::Wrong;
+        };
+        if size == 0 {
+            return read_trailers(body, at, payload);
+        }
+        payload += size;
+        let Some(rest) = usize::try_from(size).ok().and_then(|size| body[at..].get(size..)) else {
+            return Reading::CutShort;
+        };
+        match rest {
+            [b'\r', b'\n', ..] => at = body.len() - rest.len() + 2,
+            [] | [b'\r'] => return Reading::CutShort,
+            _ => return Reading::Wrong,
+        }
+    }
+}
+
+fn read_trailers(body: &[u8], mut at: usize, payload: u64) -> Reading {
+    let start = at;
+    loop {
+        let Some(line) = line(&body[at..]) else { return Reading::CutShort };
+        at += line.len();
+        if at - start > 64 * 1024 {
+            return Reading::Wrong;
+        }
+        if line == b"\r\n" {
+            return Reading::Whole { bytes: at, payload };
+        }
+        let text = line.strip_suffix(b"\r\n").unwrap_or(b"");
+        let name = text.split(|byte| *byte == b':').next().unwrap_or(b"");
+        let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
+        let is_trailer = !name.is_empty() && name.len() < text.len() && name.iter().all(is_name);
+        if !is_trailer || !text[name.len()..].iter().all(is_value) {
+            return Reading::Wrong;
+        }
+    }
+}
+
+/// Up to and including the first LF.
+fn line(bytes: &[u8]) -> Option<&[u8]> {
+    bytes.split_inclusive(|byte| *byte == b'\n').next().filter(|line| line.ends_with(b"\n"))
+}
+
+fn chunk_size(line: &[u8]) -> Option<u64> {
+    let text = std::str::from_utf8(line.split(|byte| !byte.is_ascii_hexdigit()).next()?).ok()?;
+    let after = &line.strip_suffix(b"\r\n")?.get(text.len()..)?;
+    let padding = after.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
+    let is_extension = matches!(after[padding..].first(), None | Some(b';'));
+    let is_line = line.len() <= 8 * 1024 && is_extension && after.iter().all(is_value);
+    let digits = text.trim_start_matches('0');
+    match (is_line && !text.is_empty(), digits) {
+        (false, _) => None,
+        (true, "") => Some(0),
+        (true, digits) => u64::from_str_radix(digits, 16).ok(),
+    }
+}
+
+const fn is_value(byte: &u8) -> bool {
+    matches!(byte, b'\t' | b' '..=b'~' | 0x80..)
+}
+
+/// A stream of choices (xorshift64, Marsaglia 2003) that the input's first bytes begin.
+#[derive(Clone)]
+struct Choices(u64);
+
+impl Choices {
+    fn take(input: &[u8]) -> Option<(Self, &[u8])> {
+        let (seed, rest) = input.split_first_chunk::<8>()?;
+        Some((Self(u64::from_le_bytes(*seed)), rest))
+    }
+
+    fn next(&mut self) -> u64 {
+        let mut word = self.0.max(1);
+        word ^= word << 13;
+        word ^= word >> 7;
+        word ^= word << 17;
+        self.0 = word;
+        word >> 32
+    }
+
+    /// 1 to `most`.
+    fn up_to(&mut self, most: usize) -> usize {
+        1 + self.next() as usize % most
+    }
+}

@@ -1,0 +1,101 @@
+//! The fuzz targets' checks on a fixed number of generated inputs: pieces of HTTP put together
+//! at random, so that they are nearly right, then damaged a little.
+
+use rand_core::{Rng, SeedableRng};
+use rand_xoshiro::Xoshiro256PlusPlus;
+
+#[expect(unreachable_pub, reason = "it is a crate of its own for the fuzz targets")]
+#[path = "../fuzz/src/lib.rs"]
+mod checks;
+
+const CASES: u64 = 60_000;
+
+#[test]
+fn streams_of_responses_read_alike_in_every_way() {
+    let pieces: Vec<Vec<u8>> = RESPONSES.iter().map(|piece| piece.as_bytes().to_vec()).collect();
+    let responses: usize = inputs(&pieces).map(|input| checks::response(&input)).sum();
+    assert!(responses > CASES as usize, "only {responses} responses came out whole");
+}
+
+#[test]
+fn chunked_bodies_read_as_the_rfc_says() {
+    let mut pieces: Vec<Vec<u8>> = CHUNKS.iter().map(|piece| piece.as_bytes().to_vec()).collect();
+    pieces.push([b"0;", "x".repeat(8200).as_bytes()].concat());
+    pieces.push([b"a:", "x".repeat(40_000).as_bytes(), b"\r\n"].concat());
+    let whole = inputs(&pieces).filter(|input| checks::chunked(input)).count();
+    assert!(whole > CASES as usize / 20, "only {whole} bodies came out whole");
+}
+
+/// Eight bytes that choose how it is fed, up to twelve pieces, and damage to every other input.
+fn inputs(pieces: &[Vec<u8>]) -> impl Iterator<Item = Vec<u8>> {
+    (0..CASES).map(move |seed| {
+        let mut random = Xoshiro256PlusPlus::seed_from_u64(seed);
+        let mut below = |bound: usize| (random.next_u64() % bound as u64) as usize;
+        let mut input: Vec<u8> = (0..8).map(|_| below(256) as u8).collect();
+        for _ in 0..1 + below(12) {
+            // The first pieces are the good ones: more often them.
+            let piece = below(pieces.len()).min(below(pieces.len()));
+            input.extend_from_slice(&pieces[piece]);
+        }
+        for _ in 0..below(2) * below(4) {
+            let at = 8 + below(input.len() - 8);
+            match below(4) {
+                0 => input[at] = below(256) as u8,
+                1 => input[at] = b"\r\n\t :,;0fF\x7f\0"[below(12)],
+                2 => input.truncate(at + 1),
+                _ => drop(input.splice(at..at, *b"\r\n")),
+            }
+        }
+        input
+    })
+}
+
+const RESPONSES: [&str; 24] = [
+    "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
+    "HTTP/1.1 200 OK\r\nDate: Mon, 20 Nov 2023 22:28:00 GMT\r\nContent-Length: 5\r\n\r\nhello",
+    "HTTP/1.1 200 OK\r\nDate: Tue, 21 Nov 2023 00:00:01 GMT\r\nContent-Length: 5\r\n\r\nthere",
+    "HTTP/1.1 200 OK\r\nX-Id: 123\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+    "HTTP/1.1 200 OK\r\nX-Id: 456\r\nTransfer-Encoding: chunked\r\n\r\n0;x\r\na: b\r\n\r\n",
+    "HTTP/1.1 204 No Content\r\nX-Id: 123\r\n\r\n",
+    "HTTP/1.1 204 No Content\r\nX-Id: 456\r\n\r\n",
+    "HTTP/1.1 304 Not Modified\r\nContent-Length: 99\r\n\r\n",
+    "HTTP/1.1 404 Not Found\nContent-Length: 1\n\nx",
+    "HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 2\r\n\r\nhi",
+    "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nhi",
+    "HTTP/1.1 100 Continue\r\n\r\n",
+    "HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n",
+    "HTTP/1.1 101 Switching Protocols\r\n\r\n",
+    "HTTP/1.1 200 OK\r\n\r\nuntil the close",
+    "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\nuntil the close",
+    "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n",
+    "HTTP/1.1 500 Oh\r\nContent-Length: 3, 3\r\n\r\nabc",
+    "HTTP/1.1 200 OK\r\n",
+    "HTTP/1.1 2",
+    "Content-Length: 5\r\n",
+    "hello",
+    "HTTP/1.1 200 OK\r\nContent-Length: 18446744073709551615\r\n\r\n",
+    "\r\n",
+];
+
+const CHUNKS: [&str; 20] = [
+    "5\r\nhello\r\n",
+    "5;a=\"b\"\r\nhello\r\n",
+    "05 \t\r\nhello\r\n",
+    "A\r\n0123456789\r\n",
+    "3\r\n\r\n0\r\n",
+    "1\r\nx",
+    "\r\n",
+    "0\r\n",
+    "0\r\n\r\n",
+    "0;x\r\n\r\n",
+    "0\r\nDigest: x\r\n\r\n",
+    "0\r\na:\r\nb: c\r\n\r\n",
+    "a: b\r\n",
+    "7fffffffffffffff\r\n",
+    "8000000000000000\r\n",
+    "00000000000000000000002\r\nab\r\n",
+    "2 2\r\nab\r\n",
+    "2\nab\r\n",
+    "fF\r\n",
+    " : x\r\n",
+];

@@ -1,0 +1,256 @@
+//! Streams of responses made from known parts: what comes out is what went in, however the
+//! stream is split and whether payload is fed or skipped.
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use uringbench_core::http::response::{Progress, Response, ResponseParser, StreamEnd};
+use uringbench_core::http::shape::Shapes;
+
+/// One response on the wire, and what must be read from it.
+#[derive(Clone, Debug)]
+struct Sent {
+    bytes: Vec<u8>,
+    is_head: bool,
+    expected: Response,
+}
+
+/// How the bytes of one response's body are marked off.
+#[derive(Clone, Debug)]
+enum Body {
+    Length(Vec<u8>),
+    Chunked { chunks: Vec<Vec<u8>>, extension: &'static str, trailers: &'static str },
+    Bodyless { status: u16, line: &'static str },
+    Head { line: &'static str },
+    Close(Vec<u8>),
+}
+
+#[derive(Clone, Debug)]
+struct Lines {
+    interims: Vec<&'static str>,
+    is_http10: bool,
+    status: u16,
+    more: Vec<(usize, String)>,
+    connection: usize,
+}
+
+/// Connection lines, with what they say where the version leaves it open.
+const CONNECTIONS: [(&str, Option<bool>); 4] = [
+    ("", None),
+    ("connection: keep-alive\r\n", Some(true)),
+    ("Connection: x, CLOSE\r\n", Some(false)),
+    ("Connection: keep-alive\r\nConnection: close\r\n", Some(false)),
+];
+
+const NAMES: [&str; 5] = ["Date", "Server", "X-Request-Id", "ETag", "Content-Type"];
+
+fn payload() -> impl Strategy<Value = Vec<u8>> {
+    // Bytes that would mean something anywhere else.
+    let byte = prop_oneof![proptest::sample::select(b"\r\n0HTP/1. :;".to_vec()), any::<u8>()];
+    prop_oneof![4 => vec(byte.clone(), 0..40), 1 => vec(byte, 1000..3000)]
+}
+
+fn body() -> impl Strategy<Value = Body> {
+    let chunk = payload().prop_filter("an empty chunk is the last", |chunk| !chunk.is_empty());
+    let framing = vec!["", "Content-Length: 3\r\n", "Transfer-Encoding: chunked\r\n"];
+    let line = proptest::sample::select(framing);
+    let extension = proptest::sample::select(vec!["", ";a", " ;name=\"a, b; c\"", "\t"]);
+    let trailers = proptest::sample::select(vec!["", "Digest: x\r\n", "a:\r\nb: \tc\r\n"]);
+    prop_oneof![
+        3 => payload().prop_map(Body::Length),
+        3 => (vec(chunk, 0..4), extension, trailers).prop_map(|(chunks, extension, trailers)| {
+            Body::Chunked { chunks, extension, trailers }
+        }),
+        1 => (proptest::sample::select(vec![204, 304]), line.clone())
+            .prop_map(|(status, line)| Body::Bodyless { status, line }),
+        1 => line.prop_map(|line| Body::Head { line }),
+    ]
+}
+
+fn lines() -> impl Strategy<Value = Lines> {
+    let interim = proptest::sample::select(vec![
+        "HTTP/1.1 100 Continue\r\n\r\n",
+        "HTTP/1.1 103 Early Hints\r\nLink: </a>; rel=preload\r\nContent-Length: 4\r\n\r\n",
+    ]);
+    // Few values of few lengths, so that shapes are learned, merged and recognised.
+    let more = (0..NAMES.len(), "[a-c]{3}|[ -~]{0,9}");
+    (
+        prop_oneof![4 => Just(vec![]), 1 => vec(interim, 1..3)],
+        any::<bool>(),
+        proptest::sample::select(vec![200, 404, 503]),
+        vec(more, 0..4),
+        0..CONNECTIONS.len(),
+    )
+        .prop_map(|(interims, is_http10, status, more, connection)| Lines {
+            interims,
+            is_http10,
+            status,
+            more,
+            connection,
+        })
+}
+
+fn sent((lines, body): (Lines, Body)) -> Sent {
+    let is_chunked = |line: &str| line.starts_with("Transfer");
+    let (framing, status, payload, wire, is_head) = match &body {
+        Body::Length(bytes) => {
+            let line = format!("Content-Length: {}\r\n", bytes.len());
+            (line, lines.status, bytes.len(), bytes.clone(), false)
+        }
+        Body::Chunked { chunks, extension, trailers } => {
+            let mut wire = Vec::new();
+            for chunk in chunks {
+                wire.extend(format!("{:X}{extension}\r\n", chunk.len()).bytes());
+                wire.extend(chunk.iter().chain(b"\r\n"));
+            }
+            wire.extend(format!("0{extension}\r\n{trailers}\r\n").bytes());
+            let line = "Transfer-Encoding: gzip, chunked\r\n".to_owned();
+            (line, lines.status, chunks.iter().map(Vec::len).sum(), wire, false)
+        }
+        Body::Bodyless { status, line } => ((*line).to_owned(), *status, 0, Vec::new(), false),
+        Body::Head { line } => ((*line).to_owned(), lines.status, 0, Vec::new(), true),
+        Body::Close(bytes) => (String::new(), lines.status, bytes.len(), bytes.clone(), false),
+    };
+    // HTTP/1.0 knows no codings.
+    let is_http10 = lines.is_http10 && !is_chunked(&framing);
+    let (connection, said) = CONNECTIONS[lines.connection];
+    let more: String =
+        lines.more.iter().map(|(name, value)| format!("{}: {value}\r\n", NAMES[*name])).collect();
+    let version = if is_http10 { "1.0" } else { "1.1" };
+    let head = format!("HTTP/{version} {status} R\r\n{more}{connection}{framing}\r\n");
+    let mut bytes = lines.interims.concat().into_bytes();
+    bytes.extend(head.bytes());
+    let keep_alive = said.unwrap_or(!is_http10) && !matches!(body, Body::Close(_));
+    let (head_bytes, body_bytes) = (bytes.len() as u32, payload as u64);
+    bytes.extend(wire);
+    Sent { bytes, is_head, expected: Response { status, keep_alive, head_bytes, body_bytes } }
+}
+
+/// Some responses, the last of them perhaps ended by the close alone.
+fn stream() -> impl Strategy<Value = Vec<Sent>> {
+    let closing = (lines(), payload().prop_map(Body::Close)).prop_map(sent);
+    let responses = vec((lines(), body()).prop_map(sent), 0..8);
+    (responses, proptest::option::of(closing)).prop_map(|(mut responses, closing)| {
+        responses.extend(closing);
+        responses
+    })
+}
+
+/// Receive `sent` in pieces of the sizes given, over and over; skip payload where `skips` says.
+fn receive(
+    sent: &[Sent],
+    pieces: &[usize],
+    skips: &[bool],
+    shapes: &mut Shapes,
+) -> (Vec<Response>, StreamEnd) {
+    let stream: Vec<u8> = sent.iter().flat_map(|sent| sent.bytes.clone()).collect();
+    let mut pieces = pieces.iter().cycle();
+    let mut skips = skips.iter().cycle();
+    let mut parser = ResponseParser::new();
+    let mut found = Vec::new();
+    let mut arrived = stream.as_slice();
+    while !arrived.is_empty() {
+        let len = *pieces.next().expect("a cycle of at least one");
+        let (mut piece, rest) = arrived.split_at(arrived.len().min(len));
+        arrived = rest;
+        while !piece.is_empty() {
+            let opaque = parser.opaque().min(piece.len() as u64);
+            if opaque > 0 && *skips.next().expect("a cycle of at least one") {
+                found.extend(parser.skip(opaque));
+                piece = &piece[opaque as usize..];
+                continue;
+            }
+            let is_head = sent.get(found.len()).is_some_and(|sent| sent.is_head);
+            match parser.feed(piece, shapes, is_head).expect("every response sent is well formed") {
+                Progress::NeedMore => break,
+                Progress::Complete { consumed, response } => {
+                    found.push(response);
+                    piece = &piece[consumed..];
+                }
+            }
+        }
+    }
+    let end = parser.end_of_stream();
+    if let StreamEnd::Complete(response) = end {
+        found.push(response);
+    }
+    (found, end)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1500))]
+
+    #[test]
+    fn any_split_of_a_stream_reads_alike(
+        sent in stream(),
+        pieces in vec(prop_oneof![1..4_usize, 1..200_usize, 1000..9000_usize], 1..8),
+        skips in vec(any::<bool>(), 1..4),
+    ) {
+        let expected: Vec<Response> = sent.iter().map(|sent| sent.expected).collect();
+        let mut shapes = Shapes::new();
+        // The first round learns the shapes, the second uses them.
+        for pieces in [&[usize::MAX], pieces.as_slice(), &[1], pieces.as_slice()] {
+            for skips in [&[false], skips.as_slice()] {
+                let (found, end) = receive(&sent, pieces, skips, &mut shapes);
+                prop_assert_eq!(&found, &expected);
+                prop_assert_ne!(end, StreamEnd::Truncated);
+            }
+        }
+        let (found, _) = receive(&sent, &pieces, &skips, &mut Shapes::disabled());
+        prop_assert_eq!(&found, &expected);
+    }
+
+    #[test]
+    fn a_stream_cut_anywhere_loses_the_last_response_alone(
+        sent in stream(),
+        cut in any::<proptest::sample::Index>(),
+        pieces in vec(1..100_usize, 1..4),
+    ) {
+        let total: usize = sent.iter().map(|sent| sent.bytes.len()).sum();
+        let mut left = if total == 0 { 0 } else { cut.index(total) };
+        let mut cut_stream = sent.clone();
+        for sent in &mut cut_stream {
+            sent.bytes.truncate(left);
+            left -= sent.bytes.len();
+        }
+        let mut whole: Vec<Response> = Vec::new();
+        let mut is_between = true;
+        for (sent, cut) in sent.iter().zip(&cut_stream) {
+            is_between &= cut.bytes.is_empty() || cut.bytes.len() == sent.bytes.len();
+            if cut.bytes.len() == sent.bytes.len() {
+                whole.push(sent.expected);
+            }
+        }
+        let (found, end) = receive(&cut_stream, &pieces, &[true, false], &mut Shapes::new());
+        match end {
+            StreamEnd::Clean => prop_assert!(is_between && found == whole),
+            StreamEnd::Truncated => prop_assert!(!is_between && found == whole),
+            // A close-delimited body ends with what came, the cut unseen.
+            StreamEnd::Complete(_) => prop_assert!(found.len() == sent.len()),
+        }
+    }
+
+    #[test]
+    fn arbitrary_bytes_never_panic(
+        pieces in vec(prop_oneof![vec(any::<u8>(), 0..50), payload()], 0..20),
+        beginning in proptest::sample::select(vec![
+            "",
+            "HTTP/1.1 200 OK\r\n",
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+        ]),
+        is_head in any::<bool>(),
+    ) {
+        let mut parser = ResponseParser::new();
+        let mut shapes = Shapes::new();
+        for piece in std::iter::once(beginning.as_bytes().to_vec()).chain(pieces) {
+            let mut rest = piece.as_slice();
+            while let Ok(Progress::Complete { consumed, .. }) =
+                parser.feed(rest, &mut shapes, is_head)
+            {
+                prop_assert!(consumed <= rest.len());
+                rest = &rest[consumed..];
+            }
+        }
+        parser.end_of_stream();
+        prop_assert!(parser.is_between() && parser.opaque() == 0);
+    }
+}
