@@ -203,6 +203,11 @@ impl<D: Driver> EventLoop<D> {
         // completions the last wait brought; reading per completion would be no nearer to their
         // arrival, since the kernel delivered them together.
         let arrived = self.driver.now();
+        // An interval takes nothing that happens after its end: the first moment of the measured
+        // window must not be counted to the warm-up.
+        if arrived >= self.interval_to {
+            return Turn::IntervalOver;
+        }
         while let Some(event) = self.driver.next_event() {
             self.on_event(event, arrived);
         }
@@ -360,6 +365,8 @@ impl<D: Driver> EventLoop<D> {
             pacer.finish(now);
         }
         let boundaries = &mut self.boundaries;
+        // The command may come before the first slot.
+        let now = now.max(boundaries.start);
         boundaries.measure_from = boundaries.measure_from.min(now);
         boundaries.measure_to = boundaries.measure_to.min(now);
         self.interval_to = self.interval_to.min(now);

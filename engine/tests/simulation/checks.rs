@@ -1,0 +1,258 @@
+//! One simulated run from seed to verdict: what is loaded, and what must hold of it.
+
+use std::rc::Rc;
+
+use rand_core::{Rng, SeedableRng};
+use rand_xoshiro::Xoshiro256PlusPlus;
+use uringbench_core::http::request::{RequestParts, RequestTemplate};
+use uringbench_core::outcome::{Counts, Outcome};
+use uringbench_core::pacer::Pacer;
+use uringbench_core::plan::{Arrivals, Limit, Load, Plan, WaitMode};
+use uringbench_core::rate::Rate;
+use uringbench_core::record::Phase;
+use uringbench_core::schedule::{Schedule, Share};
+use uringbench_core::time::{Nanos, Timestamp};
+use uringbench_engine::{Boundaries, Command, EventLoop, Handover, LoopOptions, Totals, Turn};
+
+use crate::server::Manners;
+use crate::world::{Climate, Witness, World};
+
+const START: Timestamp = Timestamp(1_000_000_000);
+/// A run that has not ended by then hangs.
+const TURNS_MAX: u64 = 2_000_000;
+
+/// What a run, or many, came to.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Sums {
+    pub(crate) counts: Counts,
+    pub(crate) totals: Totals,
+}
+
+impl Sums {
+    pub(crate) fn merge(&mut self, other: &Self) {
+        self.counts.merge(&other.counts);
+        self.totals.merge(&other.totals);
+    }
+}
+
+/// Everything a run handed over.
+#[derive(Default)]
+struct Collected {
+    measured: Counts,
+    warmup: Counts,
+    totals: Totals,
+    by_status: u64,
+    response: u64,
+    service: u64,
+    lateness: u64,
+    first_byte: u64,
+    censored: u64,
+    intervals: Vec<(Phase, Timestamp, Timestamp)>,
+    in_flight: u64,
+}
+
+impl Collected {
+    fn add(&mut self, handover: &Handover) {
+        self.measured.merge(&handover.measured);
+        self.warmup.merge(&handover.warmup);
+        self.totals.merge(&handover.totals);
+        self.by_status += handover.by_status.iter().map(|&count| u64::from(count)).sum::<u64>();
+        self.intervals.push((handover.phase, handover.start, handover.end));
+        self.in_flight = handover.in_flight;
+        if handover.phase != Phase::Warmup {
+            self.response += handover.response.total();
+            self.service += handover.service.total();
+            self.lateness += handover.lateness.total();
+            self.first_byte += handover.first_byte.total();
+            self.censored += handover.censored;
+        }
+    }
+}
+
+/// One run. Panics where anything that must hold does not.
+pub(crate) fn simulate(seed: u64) -> Sums {
+    let mut random = Xoshiro256PlusPlus::seed_from_u64(seed ^ 0x5eed);
+    let mut below = |bound: u64| random.next_u64() % bound;
+    let plan = plan(seed, &mut below);
+    let climate = climate(&plan, &mut below);
+    if std::env::var_os("SIM_SEED").is_some() {
+        println!("{plan:#?}\n{climate:#?}");
+    }
+    let interruption = (below(5) == 0).then(|| START + Nanos(below(120_000_000)));
+    let abort_after = Nanos(below(40_000_000));
+
+    let witness = Rc::new(Witness::default());
+    let world = World::new(seed, climate, START, Rc::clone(&witness));
+    let mut event_loop = EventLoop::new(world, loop_options(&plan));
+    settle(&mut event_loop);
+    let start = START + Nanos::from_millis(20);
+    let measure_from = start + plan.warmup;
+    let span = plan.limit.duration();
+    let measure_to = span.map_or(Timestamp::NEVER, |span| measure_from + span);
+    let boundaries = Boundaries { start, measure_from, measure_to };
+    event_loop.begin(Pacer::new(&plan, Share::WHOLE, start), boundaries);
+
+    let mut collected = Collected::default();
+    let mut last_command = Command::Run;
+    for turn in 0.. {
+        assert!(turn < TURNS_MAX, "the run does not end");
+        let now = collected.intervals.last().map_or(start, |interval| interval.2);
+        let command = match interruption {
+            Some(at) if now > at + abort_after => Command::Abort,
+            Some(at) if now > at => Command::Finish,
+            _ => Command::Run,
+        };
+        // Intervals are long against the interruption: let turns count as time as well.
+        if interruption.is_some() && turn > 3_000 {
+            last_command = if turn > 3_400 { Command::Abort } else { Command::Finish };
+        }
+        last_command = last_command.max(command);
+        let asked = event_loop.turn(last_command);
+        if asked != Turn::Continue {
+            collected.add(&event_loop.close_interval(Box::default()));
+        }
+        if asked == Turn::Finished {
+            break;
+        }
+    }
+    let was_cut = last_command != Command::Run;
+    let boundaries = event_loop.boundaries();
+    drop(event_loop);
+    check(&plan, &collected, &witness, &boundaries, was_cut);
+    let mut counts = collected.measured.clone();
+    counts.merge(&collected.warmup);
+    Sums { counts, totals: collected.totals }
+}
+
+fn settle(event_loop: &mut EventLoop<World>) {
+    for turn in 0.. {
+        assert!(turn < TURNS_MAX, "the connections never settle");
+        if event_loop.is_settled() {
+            return;
+        }
+        event_loop.turn(Command::Run);
+    }
+}
+
+fn check(
+    plan: &Plan,
+    collected: &Collected,
+    witness: &Witness,
+    boundaries: &Boundaries,
+    was_cut: bool,
+) {
+    let Collected { measured, warmup, .. } = collected;
+    // The law.
+    assert_eq!(measured.in_flight(), Some(0), "{measured:?}");
+    assert_eq!(warmup.in_flight(), Some(0), "{warmup:?}");
+    assert_eq!(collected.in_flight, 0);
+    // Every slot that was due was released, no more and no fewer.
+    if let (Some(expected), false) = (slots_expected(plan, boundaries), was_cut) {
+        assert_eq!(measured.released, expected, "released against planned");
+    }
+    // Every released slot is timed once, complete or not.
+    let completed = measured.completed();
+    assert_eq!(collected.by_status, completed);
+    assert_eq!((collected.service, collected.first_byte), (completed, completed));
+    assert_eq!(collected.censored, measured.ended() - completed);
+    let is_open = plan.load != Load::Closed;
+    assert_eq!(collected.response, if is_open { measured.ended() } else { collected.censored });
+    let unsent = measured.of(Outcome::NotSent) + measured.of(Outcome::ConnectFailed);
+    assert_eq!(collected.lateness, if is_open { measured.released - unsent } else { 0 });
+    // The server saw what was sent, and the loop says so.
+    let unsent = unsent + warmup.of(Outcome::NotSent) + warmup.of(Outcome::ConnectFailed);
+    let sent = measured.released + warmup.released - unsent;
+    assert_eq!(witness.requests.get(), sent, "requests the server saw");
+    let request_bytes = plan.request.bytes().len() as u64;
+    assert_eq!(collected.totals.sent_bytes, sent * request_bytes);
+    assert_eq!(witness.leases.get(), 0, "leases not given back");
+    // Intervals follow one another without a gap, in the order of the phases.
+    for pair in collected.intervals.windows(2) {
+        assert_eq!(pair[0].2, pair[1].1, "a gap between intervals");
+        assert!(pair[0].0 as u8 <= pair[1].0 as u8, "phases out of order");
+    }
+    let end = collected.intervals.last().map_or(START, |interval| interval.2);
+    if boundaries.measure_to != Timestamp::NEVER {
+        let latest = boundaries.measure_to + plan.timeout + Nanos::from_millis(200);
+        assert!(end <= latest, "the drain took too long");
+    }
+}
+
+/// How many measured slots the plan has, where that is known beforehand.
+fn slots_expected(plan: &Plan, boundaries: &Boundaries) -> Option<u64> {
+    match (plan.load, plan.limit) {
+        (_, Limit::Requests(requests)) => Some(requests),
+        (Load::Open { rate, arrivals }, Limit::Duration(span)) => {
+            let start = boundaries.start;
+            let mut schedule = Schedule::new(arrivals, rate, Share::WHOLE, start, plan.seed);
+            let (from, to) = (start + plan.warmup, start + plan.warmup + span);
+            let mut slots = 0;
+            while schedule.due() < to {
+                slots += u64::from(schedule.due() >= from);
+                schedule.advance();
+            }
+            Some(slots)
+        }
+        _ => None,
+    }
+}
+
+fn plan(seed: u64, below: &mut impl FnMut(u64) -> u64) -> Plan {
+    let rate = Rate::per_second(200 + below(20_000)).expect("a rate within its range");
+    let load = match below(3) {
+        0 => Load::Closed,
+        1 => Load::Open { rate, arrivals: Arrivals::Constant },
+        _ => Load::Open { rate, arrivals: Arrivals::Poisson },
+    };
+    let span = Nanos(1_000_000 + below(60_000_000));
+    let limit = match below(3) {
+        0 => Limit::Requests(1 + below(300)),
+        _ => Limit::Duration(span),
+    };
+    let method = if below(8) == 0 { "HEAD" } else { "GET" };
+    let parts =
+        RequestParts { method, authority: "simulated", target: "/", headers: &[], body: &[] };
+    Plan {
+        peers: vec![([127, 0, 0, 1], 80).into()],
+        request: RequestTemplate::build(parts).expect("a plain request"),
+        cpus: vec![0],
+        connections: 1 + below(12) as u32,
+        pipeline: if below(2) == 0 { 1 } else { 1 + below(8) as u16 },
+        load,
+        limit,
+        warmup: if below(2) == 0 { Nanos::ZERO } else { Nanos(below(20_000_000)) },
+        timeout: Nanos(2_000_000 + below(30_000_000)),
+        wait: WaitMode::Block,
+        seed,
+    }
+}
+
+fn climate(plan: &Plan, below: &mut impl FnMut(u64) -> u64) -> Climate {
+    let is_calm = below(4) == 0;
+    let share = |below: &mut dyn FnMut(u64) -> u64, most: u64| {
+        if is_calm { 0 } else { below(most) }
+    };
+    let stall_from = START + Nanos(below(60_000_000));
+    let stall_span = share(below, 40_000_000);
+    Climate {
+        manners: Manners { fault_share: share(below, 200), large_share: below(300) },
+        refuse_share: share(below, 400),
+        no_buffer_share: share(below, 300),
+        service_max: Nanos(1_000 + below(3_000_000)),
+        stall: (stall_from, stall_from + Nanos(stall_span)),
+        has_multishot: below(4) > 0,
+        is_head: plan.request.is_head(),
+        pipeline: plan.pipeline,
+    }
+}
+
+fn loop_options(plan: &Plan) -> LoopOptions {
+    LoopOptions {
+        connections: plan.connections,
+        pipeline: plan.pipeline,
+        request_bytes: plan.request.bytes().len() as u32,
+        is_head: plan.request.is_head(),
+        is_open: plan.load != Load::Closed,
+        timeout: plan.timeout,
+    }
+}

@@ -1,0 +1,57 @@
+//! The event loop in a simulated world: thousands of seeds, each with its own load, faults and
+//! timing, and the law checked in every one.
+//!
+//! A failing seed prints the command that replays it alone.
+
+mod checks;
+mod server;
+mod world;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use uringbench_core::outcome::Outcome;
+
+use crate::checks::{Sums, simulate};
+
+/// Seeds run by `cargo test`; `SIM_SEEDS=n` runs the first n instead.
+const SEEDS: u64 = 4_000;
+
+#[test]
+fn the_law_holds_in_every_simulated_run() {
+    let seeds = number_from("SIM_SEEDS").unwrap_or(SEEDS);
+    let mut seen = Sums::default();
+    for seed in 0..seeds {
+        let run = catch_unwind(AssertUnwindSafe(|| simulate(seed)));
+        match run {
+            Ok(sums) => seen.merge(&sums),
+            Err(_) => panic!(
+                "seed {seed} failed as shown above; replay it alone:\n  \
+                 SIM_SEED={seed} cargo test -p uringbench-engine --test simulation replay"
+            ),
+        }
+    }
+    // A world in which nothing goes wrong would prove nothing.
+    if seeds >= SEEDS {
+        for outcome in Outcome::ALL {
+            let expected = outcome != Outcome::CheckFailed;
+            assert_eq!(seen.counts.of(outcome) > 0, expected, "{outcome:?} was never simulated");
+        }
+        assert!(seen.totals.unsolicited > 0, "no unsolicited bytes were simulated");
+        assert!(seen.totals.buffers_exhausted > 0, "no lack of buffers was simulated");
+        assert!(seen.totals.reconnects > 0, "no reconnect was simulated");
+        assert!(seen.totals.waited > 0, "no slot found all connections busy");
+    }
+}
+
+#[test]
+fn replay() {
+    if let Some(seed) = number_from("SIM_SEED") {
+        simulate(seed);
+    }
+}
+
+fn number_from(variable: &str) -> Option<u64> {
+    std::env::var(variable).ok().map(|text| {
+        text.parse().unwrap_or_else(|_| panic!("{variable} must be a number, not {text:?}"))
+    })
+}

@@ -1,0 +1,462 @@
+//! A world behind the driver: virtual time, simulated connections, seeded misfortune.
+//!
+//! It asserts what every driver may expect of the loop: no operation on a connection that is
+//! not there, at most one receive armed, every lease given back.
+
+use std::cell::Cell;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, VecDeque};
+use std::rc::Rc;
+
+use rand_core::{Rng, SeedableRng};
+use rand_xoshiro::Xoshiro256PlusPlus;
+use rustix::io::Errno;
+use uringbench_core::time::{Nanos, Timestamp};
+use uringbench_engine::{Driver, Event, EventKind, ReceiveMode, Until};
+use uringbench_ring::Failure;
+
+use crate::server::{Answer, Manners, answer};
+
+/// What a world is like.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Climate {
+    pub(crate) manners: Manners,
+    /// Thousandths of connection attempts that fail, half of them without an answer.
+    pub(crate) refuse_share: u64,
+    /// Thousandths of receives that find no buffer.
+    pub(crate) no_buffer_share: u64,
+    /// Longest service time.
+    pub(crate) service_max: Nanos,
+    /// Between these times the server answers nothing and then everything.
+    pub(crate) stall: (Timestamp, Timestamp),
+    pub(crate) has_multishot: bool,
+    pub(crate) is_head: bool,
+    pub(crate) pipeline: u16,
+}
+
+/// A lease; the world counts those not given back.
+pub(crate) struct Lease {
+    bytes: Vec<u8>,
+}
+
+/// What the server has seen, shared with the test that owns the loop (and so the world).
+#[derive(Debug, Default)]
+pub(crate) struct Witness {
+    pub(crate) requests: Cell<u64>,
+    pub(crate) leases: Cell<i64>,
+}
+
+pub(crate) struct World {
+    now: Timestamp,
+    random: Xoshiro256PlusPlus,
+    climate: Climate,
+    connections: BTreeMap<u32, Simulated>,
+    /// What is to happen, in order of time and then of making.
+    agenda: BTreeMap<(Timestamp, u64), Happening>,
+    made: u64,
+    events: VecDeque<Event<Lease>>,
+    enters: u64,
+    witness: Rc<Witness>,
+}
+
+/// One connection as the kernel and the server see it.
+struct Simulated {
+    generation: u32,
+    is_up: bool,
+    /// Bytes that have arrived and were not received yet.
+    stream: VecDeque<u8>,
+    end: Option<End>,
+    armed: Option<Armed>,
+    /// When the last answer will have been given; answers keep their order.
+    busy_until: Timestamp,
+    is_silent: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    Close,
+    Reset,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Armed {
+    Multi,
+    Once,
+    Skip(u32),
+}
+
+enum Happening {
+    Connected {
+        connection: u32,
+        generation: u32,
+        refused: bool,
+    },
+    Arrives {
+        connection: u32,
+        generation: u32,
+        bytes: Vec<u8>,
+    },
+    Ends {
+        connection: u32,
+        generation: u32,
+        end: End,
+    },
+    Cancelled {
+        connection: u32,
+        generation: u32,
+    },
+    Closed {
+        connection: u32,
+        generation: u32,
+        was_armed: bool,
+    },
+    /// A receive looks at what is there.
+    Looks {
+        connection: u32,
+        generation: u32,
+    },
+}
+
+impl World {
+    pub(crate) fn new(seed: u64, climate: Climate, start: Timestamp, witness: Rc<Witness>) -> Self {
+        Self {
+            now: start,
+            random: Xoshiro256PlusPlus::seed_from_u64(seed),
+            climate,
+            connections: BTreeMap::new(),
+            agenda: BTreeMap::new(),
+            made: 0,
+            events: VecDeque::new(),
+            enters: 0,
+            witness,
+        }
+    }
+
+    fn below(&mut self, bound: u64) -> u64 {
+        self.random.next_u64() % bound.max(1)
+    }
+
+    fn at(&mut self, time: Timestamp, happening: Happening) {
+        self.made += 1;
+        self.agenda.insert((time, self.made), happening);
+    }
+
+    fn soon(&mut self, happening: Happening) {
+        let time = self.now + Nanos(self.below(20_000));
+        self.at(time, happening);
+    }
+
+    /// The connection an operation names, which must be the one that is there.
+    fn current(&mut self, connection: u32, generation: u32) -> &mut Simulated {
+        let simulated = self.connections.get_mut(&connection).expect("a connection that exists");
+        assert_eq!(simulated.generation, generation, "an operation on a connection that is gone");
+        simulated
+    }
+
+    fn tell(&mut self, connection: u32, generation: u32, kind: EventKind<Lease>) {
+        if let EventKind::Received { .. } = kind {
+            self.witness.leases.set(self.witness.leases.get() + 1);
+        }
+        self.events.push_back(Event { connection, generation, kind });
+    }
+
+    /// One request reaches the server.
+    fn serve(&mut self, connection: u32, generation: u32) {
+        self.witness.requests.set(self.witness.requests.get() + 1);
+        let (manners, is_head) = (self.climate.manners, self.climate.is_head);
+        let answer = answer(&mut self.random, manners, is_head);
+        let service = Nanos(self.below(self.climate.service_max.0));
+        let (now, (from, to)) = (self.now, self.climate.stall);
+        let simulated = self.current(connection, generation);
+        if simulated.is_silent {
+            return;
+        }
+        let mut time = simulated.busy_until.max(now) + service;
+        if (from..to).contains(&time) {
+            time = to;
+        }
+        simulated.busy_until = time;
+        let (bytes, end) = match answer {
+            Answer::Bytes(bytes) => (bytes, None),
+            Answer::ThenClose(bytes) => (bytes, Some(End::Close)),
+            Answer::ThenReset(bytes) => (bytes, Some(End::Reset)),
+            Answer::Silence => (Vec::new(), None),
+        };
+        simulated.is_silent = bytes.is_empty() || end.is_some();
+        self.deliver(connection, generation, time, bytes, end);
+    }
+
+    /// Bytes on their way, in pieces.
+    fn deliver(
+        &mut self,
+        connection: u32,
+        generation: u32,
+        mut time: Timestamp,
+        mut bytes: Vec<u8>,
+        end: Option<End>,
+    ) {
+        while !bytes.is_empty() {
+            let whole = self.below(3) > 0;
+            let piece =
+                if whole { bytes.len() } else { 1 + self.below(bytes.len() as u64) as usize };
+            let rest = bytes.split_off(piece);
+            self.at(time, Happening::Arrives { connection, generation, bytes });
+            bytes = rest;
+            time = time + Nanos(self.below(50_000));
+        }
+        if let Some(simulated) = self.connections.get_mut(&connection) {
+            simulated.busy_until = simulated.busy_until.max(time);
+        }
+        if let Some(end) = end {
+            self.at(time, Happening::Ends { connection, generation, end });
+        }
+    }
+
+    fn happen(&mut self, happening: Happening) {
+        match happening {
+            Happening::Connected { connection, generation, refused } => {
+                let simulated = self.connections.get_mut(&connection);
+                if simulated.is_some_and(|s| s.generation == generation && !s.is_up) {
+                    let kind = if refused {
+                        EventKind::ConnectFailed(Failure(Errno::CONNREFUSED))
+                    } else {
+                        self.current(connection, generation).is_up = true;
+                        EventKind::Connected
+                    };
+                    self.tell(connection, generation, kind);
+                }
+            }
+            Happening::Arrives { connection, generation, bytes } => {
+                if let Some(simulated) = self.living(connection, generation) {
+                    simulated.stream.extend(bytes);
+                    self.look(connection, generation);
+                }
+            }
+            Happening::Ends { connection, generation, end } => {
+                if let Some(simulated) = self.living(connection, generation) {
+                    simulated.end = Some(end);
+                    self.look(connection, generation);
+                }
+            }
+            Happening::Cancelled { connection, generation } => {
+                if let Some(simulated) = self.living(connection, generation)
+                    && simulated.armed.take().is_some()
+                {
+                    let kind = EventKind::ReceiveEnded(Failure(Errno::CANCELED));
+                    self.tell(connection, generation, kind);
+                }
+            }
+            Happening::Closed { connection, generation, was_armed } => {
+                if was_armed {
+                    let kind = EventKind::ReceiveEnded(Failure(Errno::CANCELED));
+                    self.tell(connection, generation, kind);
+                }
+                self.tell(connection, generation, EventKind::Closed);
+            }
+            Happening::Looks { connection, generation } => self.look(connection, generation),
+        }
+    }
+
+    fn living(&mut self, connection: u32, generation: u32) -> Option<&mut Simulated> {
+        self.connections.get_mut(&connection).filter(|s| s.generation == generation && s.is_up)
+    }
+
+    /// Let an armed receive have what is there.
+    fn look(&mut self, connection: u32, generation: u32) {
+        let no_buffer = self.below(1_000) < self.climate.no_buffer_share;
+        let wanted = 1 + self.below(2_048) as usize;
+        let Some(simulated) = self.living(connection, generation) else { return };
+        let Some(armed) = simulated.armed else { return };
+        if simulated.stream.is_empty() {
+            let Some(end) = simulated.end else { return };
+            simulated.armed = None;
+            let kind = match end {
+                End::Close => EventKind::EndOfStream,
+                End::Reset => EventKind::ReceiveEnded(Failure(Errno::CONNRESET)),
+            };
+            return self.tell(connection, generation, kind);
+        }
+        let there = simulated.stream.len();
+        let kind = match armed {
+            Armed::Skip(length) => {
+                let taken = there.min(length as usize);
+                simulated.stream.drain(..taken);
+                simulated.armed = None;
+                EventKind::Skipped(taken as u32)
+            }
+            Armed::Multi | Armed::Once if no_buffer => {
+                simulated.armed = None;
+                EventKind::ReceiveEnded(Failure(Errno::NOBUFS))
+            }
+            Armed::Multi | Armed::Once => {
+                let bytes: Vec<u8> = simulated.stream.drain(..there.min(wanted)).collect();
+                let more = armed == Armed::Multi;
+                simulated.armed = more.then_some(Armed::Multi);
+                EventKind::Received { buffer: Lease { bytes }, more }
+            }
+        };
+        let goes_on = simulated.armed.is_some();
+        self.tell(connection, generation, kind);
+        if goes_on {
+            self.soon(Happening::Looks { connection, generation });
+        }
+    }
+
+    fn arm(&mut self, connection: u32, generation: u32, armed: Armed) {
+        let simulated = self.current(connection, generation);
+        assert!(simulated.is_up, "a receive on a connection that is not up");
+        assert_eq!(simulated.armed, None, "a second receive was armed");
+        simulated.armed = Some(armed);
+        self.soon(Happening::Looks { connection, generation });
+    }
+}
+
+impl Driver for World {
+    type Buffer = Lease;
+
+    fn now(&mut self) -> Timestamp {
+        self.now = self.now + Nanos(self.random.next_u64() % 200);
+        self.now
+    }
+
+    fn connect(&mut self, connection: u32, generation: u32) -> Result<(), Failure> {
+        if let Some(before) = self.connections.get(&connection) {
+            assert_ne!(before.generation, generation, "connected again without closing");
+        }
+        let fate = self.below(1_000);
+        if fate < self.climate.refuse_share / 8 {
+            return Err(Failure(Errno::MFILE));
+        }
+        self.connections.insert(
+            connection,
+            Simulated {
+                generation,
+                is_up: false,
+                stream: VecDeque::new(),
+                end: None,
+                armed: None,
+                busy_until: self.now,
+                is_silent: false,
+            },
+        );
+        // Half of the refusals are no answer at all: the loop's timeout has to notice.
+        let is_unanswered = fate < self.climate.refuse_share / 2;
+        if !is_unanswered {
+            let refused = fate < self.climate.refuse_share;
+            self.soon(Happening::Connected { connection, generation, refused });
+        }
+        Ok(())
+    }
+
+    fn send(&mut self, connection: u32, generation: u32, requests: u16) {
+        assert!((1..=self.climate.pipeline).contains(&requests), "{requests} requests at once");
+        assert!(self.current(connection, generation).is_up, "a send before the connection is up");
+        for _ in 0..requests {
+            self.serve(connection, generation);
+        }
+    }
+
+    fn receive(&mut self, connection: u32, generation: u32, mode: ReceiveMode) {
+        let armed = match mode {
+            ReceiveMode::Multi => {
+                assert!(self.climate.has_multishot, "a multishot receive that is not there");
+                Armed::Multi
+            }
+            ReceiveMode::AfterSend | ReceiveMode::Now => Armed::Once,
+        };
+        self.arm(connection, generation, armed);
+    }
+
+    fn skip(&mut self, connection: u32, generation: u32, length: u32) {
+        assert!(length > 0, "a skip of nothing");
+        self.arm(connection, generation, Armed::Skip(length));
+    }
+
+    fn cancel_receive(&mut self, connection: u32, generation: u32) {
+        assert_eq!(self.current(connection, generation).armed, Some(Armed::Multi));
+        self.soon(Happening::Cancelled { connection, generation });
+    }
+
+    fn close(&mut self, connection: u32, generation: u32) {
+        let simulated = self.current(connection, generation);
+        let was_armed = simulated.armed.take().is_some();
+        simulated.is_up = false;
+        simulated.generation = u32::MAX;
+        if was_armed && self.below(4) == 0 {
+            // Bytes that were on their way up when the close came.
+            let buffer = Lease { bytes: b"late".to_vec() };
+            self.tell(connection, generation, EventKind::Received { buffer, more: true });
+        }
+        self.soon(Happening::Closed { connection, generation, was_armed });
+    }
+
+    fn wait(&mut self, until: Until) {
+        self.enters += 1;
+        let (latest, late) = match until {
+            Until::Due(due) => (due, 0),
+            Until::Around(time) => (time, self.below(30_000)),
+        };
+        let next = self.agenda.first_key_value().map_or(Timestamp::NEVER, |((time, _), _)| *time);
+        let woken = next.min(latest + Nanos(late)).max(self.now);
+        assert!(woken != Timestamp::NEVER, "the loop waits for something that never comes");
+        // Sometimes a burst: sleep past several happenings and find them all at once.
+        let burst = if self.below(5) == 0 { self.below(300_000) } else { 0 };
+        self.now = (woken + Nanos(burst)).min(latest.max(woken));
+        let mut due = Vec::new();
+        while let Some(entry) = self.agenda.first_entry()
+            && entry.key().0 <= self.now
+        {
+            due.push(entry.remove());
+        }
+        for happening in due {
+            self.happen(happening);
+        }
+        self.reorder();
+    }
+
+    fn next_event(&mut self) -> Option<Event<Lease>> {
+        self.events.pop_front()
+    }
+
+    fn bytes<'a>(&'a self, buffer: &'a Lease) -> &'a [u8] {
+        &buffer.bytes
+    }
+
+    fn recycle(&mut self, buffer: Lease) {
+        drop(buffer);
+        self.witness.leases.set(self.witness.leases.get() - 1);
+    }
+
+    fn has_multishot(&self) -> bool {
+        self.climate.has_multishot
+    }
+
+    fn enters(&self) -> u64 {
+        self.enters
+    }
+
+    fn overflowed(&self) -> u64 {
+        0
+    }
+}
+
+impl Drop for World {
+    /// What was never handed out was never leased.
+    fn drop(&mut self) {
+        let is_lease = |event: &&Event<Lease>| matches!(event.kind, EventKind::Received { .. });
+        let unseen = self.events.iter().filter(is_lease).count() as i64;
+        self.witness.leases.set(self.witness.leases.get() - unseen);
+    }
+}
+
+impl World {
+    /// Completions of different connections come in any order; those of one keep theirs.
+    fn reorder(&mut self) {
+        let salt = self.random.next_u64();
+        let mut events: Vec<_> = self.events.drain(..).collect();
+        if salt.is_multiple_of(2) {
+            events.sort_by_key(|event| Reverse(u64::from(event.connection).wrapping_mul(salt)));
+        }
+        self.events.extend(events);
+    }
+}
