@@ -1,2 +1,41 @@
-//! placeholder
-fn main() {}
+//! The command line of uringbench: reads what was typed, runs one command, and alone decides the
+//! process's exit code.
+
+mod args;
+mod commands;
+mod console;
+mod execution;
+mod exit;
+mod host;
+mod progress;
+mod request;
+mod resolve;
+mod signals;
+mod units;
+mod url;
+
+use std::process::ExitCode;
+
+use args::{Command, Typed};
+use exit::{Exit, Failure};
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            console::note(&format!("uringbench: {failure}"));
+            failure.exit_code()
+        }
+    }
+}
+
+fn run() -> Result<Exit, Failure> {
+    match args::parse(std::env::args_os())? {
+        Typed::Text(text) => console::print(&text).map(|()| Exit::Success),
+        Typed::Command(Command::Run(args)) => commands::run::execute(args),
+        Typed::Command(Command::Doctor) => commands::doctor::execute(),
+        Typed::Command(Command::Demo(args)) => commands::demo::execute(args),
+        Typed::Command(Command::Target(args)) => commands::target::execute(args),
+        Typed::Command(Command::Completions { shell }) => commands::completions::execute(shell),
+    }
+}

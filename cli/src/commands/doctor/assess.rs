@@ -1,0 +1,381 @@
+//! What `doctor` makes of the facts: a grade, the value, and the remedy as a command to type.
+//!
+//! `bad` stops a load or spoils its numbers; `note` may matter; the rest is `ok`.
+
+use super::facts::Facts;
+use crate::host::limits::Limit;
+
+/// One line of the table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Row {
+    pub(crate) grade: Grade,
+    pub(crate) subject: &'static str,
+    pub(crate) value: String,
+    pub(crate) remedy: Option<String>,
+}
+
+/// How a fact bears on a measurement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Grade {
+    Ok,
+    Note,
+    Bad,
+}
+
+/// Judge every fact that could be read.
+pub(crate) fn assess(facts: &Facts) -> Vec<Row> {
+    let mut rows = vec![kernel(facts), ring(facts)];
+    rows.extend(ring_features(facts));
+    rows.extend([cpus(facts), quota(facts), governor(facts)]);
+    rows.extend(clock(facts));
+    rows.extend(steal(facts));
+    rows.extend([isolation(facts), files(facts.files), locked_memory(facts.locked_memory)]);
+    rows.extend(ports(facts));
+    rows.extend(time_wait(facts));
+    rows.extend(backlogs(facts));
+    rows.extend(congestion(facts));
+    rows.extend(sandbox(facts));
+    rows
+}
+
+fn ok(subject: &'static str, value: impl Into<String>) -> Row {
+    Row { grade: Grade::Ok, subject, value: value.into(), remedy: None }
+}
+
+fn note(subject: &'static str, value: impl Into<String>, remedy: impl Into<String>) -> Row {
+    Row { grade: Grade::Note, subject, value: value.into(), remedy: Some(remedy.into()) }
+}
+
+fn kernel(facts: &Facts) -> Row {
+    let kernel = facts.environment.kernel.as_deref().unwrap_or("unknown");
+    ok("kernel", format!("Linux {kernel}"))
+}
+
+fn ring(facts: &Facts) -> Row {
+    match &facts.ring {
+        Ok(_) => ok("io_uring", "available"),
+        // Its text carries the remedy.
+        Err(why) => {
+            Row { grade: Grade::Bad, subject: "io_uring", value: why.to_string(), remedy: None }
+        }
+    }
+}
+
+fn ring_features(facts: &Facts) -> Vec<Row> {
+    let features = facts.ring.iter().flat_map(|features| features.rows());
+    features
+        .map(|(name, there, since)| match there {
+            true => ok(name, format!("yes (Linux {since})")),
+            false => note(
+                name,
+                "no: works without, at more CPU per request",
+                format!("boot Linux {since} or newer"),
+            ),
+        })
+        .collect()
+}
+
+fn cpus(facts: &Facts) -> Row {
+    let environment = &facts.environment;
+    let (threads, cores) = (environment.cpus.len(), environment.cores);
+    let sharing = if threads > cores { ", hardware threads share cores" } else { "" };
+    let model = environment.cpu.as_deref().unwrap_or("unknown model");
+    let list = &environment.cpus;
+    ok("CPUs", format!("{threads} ({list}) on {cores} physical, {model}{sharing}"))
+}
+
+fn quota(facts: &Facts) -> Row {
+    const SUBJECT: &str = "CPU quota";
+    const REMEDY: &str = "raise the cgroup's quota (`docker update --cpus`, systemd's CPUQuota=)";
+    let throttled = facts.throttled_periods.filter(|&periods| periods > 0);
+    let ran_out = throttled
+        .map_or_else(String::new, |periods| format!(", ran out in {periods} periods so far"));
+    match facts.cpu_quota {
+        None => ok(SUBJECT, "none"),
+        Some(quota) if quota >= facts.environment.cpus.len() as f64 && throttled.is_none() => {
+            ok(SUBJECT, format!("{quota:.2} CPUs, as many as there are"))
+        }
+        Some(quota) => {
+            let fewer = quota as usize;
+            let or = if fewer > 0 { format!(", or use --cores {fewer}") } else { String::new() };
+            note(SUBJECT, format!("{quota:.2} CPUs{ran_out}"), format!("{REMEDY}{or}"))
+        }
+    }
+}
+
+fn governor(facts: &Facts) -> Row {
+    const SUBJECT: &str = "CPU governor";
+    let governors = &facts.environment.governors;
+    let list = || {
+        let each = governors.iter().map(|(name, cpus)| format!("{name} ({cpus})"));
+        each.collect::<Vec<_>>().join(", ")
+    };
+    if governors.is_empty() {
+        ok(SUBJECT, "none: firmware or hypervisor sets the frequency")
+    } else if governors.keys().all(|name| name == "performance") {
+        ok(SUBJECT, list())
+    } else {
+        note(
+            SUBJECT,
+            format!("{}: the frequency follows the load, and so do the times", list()),
+            "cpupower frequency-set -g performance",
+        )
+    }
+}
+
+fn clock(facts: &Facts) -> Option<Row> {
+    const SUBJECT: &str = "clock source";
+    const PATH: &str = "/sys/devices/system/clocksource/clocksource0/current_clocksource";
+    let current = facts.environment.clock_source.as_deref()?;
+    let cost = match current {
+        "tsc" | "arch_sys_counter" | "riscv_clocksource" => return Some(ok(SUBJECT, current)),
+        // Read without a system call, with a little arithmetic on top.
+        "kvm-clock" | "hyperv_clocksource_tsc_page" => "a little slower to read than tsc",
+        _ => "every reading is a system call or slower",
+    };
+    let remedy = if facts.clock_sources.iter().any(|source| source == "tsc") {
+        format!("echo tsc > {PATH}")
+    } else {
+        "boot with `tsc=reliable`, if the machine's tsc can be trusted".to_owned()
+    };
+    Some(note(SUBJECT, format!("{current}: {cost}"), remedy))
+}
+
+fn steal(facts: &Facts) -> Option<Row> {
+    const SUBJECT: &str = "steal";
+    const NOTICEABLE: f64 = 0.01;
+    let share = facts.stolen_share?;
+    let value = format!("{:.1} % of our CPUs' time since boot", share * 100.0);
+    Some(match share < NOTICEABLE {
+        true => ok(SUBJECT, value),
+        false => note(
+            SUBJECT,
+            format!("{value} went to other guests"),
+            "measure on dedicated CPUs, or when the neighbours are quiet; compare interleaved",
+        ),
+    })
+}
+
+fn isolation(facts: &Facts) -> Row {
+    const SUBJECT: &str = "isolated CPUs";
+    let named = |set: &crate::host::cpu_set::CpuSet| match set.is_empty() {
+        true => "none".to_owned(),
+        false => set.to_string(),
+    };
+    ok(SUBJECT, format!("{}; nohz_full: {}", named(&facts.isolated), named(&facts.tickless)))
+}
+
+fn files(limit: Limit) -> Row {
+    const SUBJECT: &str = "open files";
+    const ENOUGH: u64 = 16_384;
+    let value = format!("{} soft, {} hard", shown(limit.soft), shown(limit.hard));
+    match limit.hard {
+        Some(hard) if hard < ENOUGH => note(
+            SUBJECT,
+            format!("{value}: at most that many connections"),
+            "as root: `ulimit -n 1048576`; for good: `* hard nofile 1048576` in \
+             /etc/security/limits.conf (systemd: LimitNOFILE=, Docker: --ulimit nofile=1048576)",
+        ),
+        _ => ok(SUBJECT, format!("{value} (raised to the hard limit for a run)")),
+    }
+}
+
+fn locked_memory(limit: Limit) -> Row {
+    const SUBJECT: &str = "locked memory";
+    const ENOUGH: u64 = 1 << 20;
+    let kib = |bytes: Option<u64>| match bytes {
+        Some(bytes) => format!("{} KiB", bytes / 1_024),
+        None => "unlimited".to_owned(),
+    };
+    let value = format!("{} soft, {} hard", kib(limit.soft), kib(limit.hard));
+    match limit.soft {
+        // Kernels before 5.12 charge rings to this limit.
+        Some(soft) if soft < ENOUGH => note(SUBJECT, value, "as root: `ulimit -l 65536`"),
+        _ => ok(SUBJECT, value),
+    }
+}
+
+fn ports(facts: &Facts) -> Option<Row> {
+    const SUBJECT: &str = "ephemeral ports";
+    /// Linux's own default range has 28,232.
+    const ENOUGH: u32 = 28_000;
+    let (first, last) = facts.ports?;
+    let count = (u32::from(last) + 1).saturating_sub(u32::from(first));
+    let value = format!("{count} ({first}-{last}), for each address of a target");
+    Some(match count >= ENOUGH {
+        true => ok(SUBJECT, value),
+        false => note(SUBJECT, value, "sysctl -w net.ipv4.ip_local_port_range='10000 65535'"),
+    })
+}
+
+fn time_wait(facts: &Facts) -> Option<Row> {
+    const SUBJECT: &str = "TIME_WAIT reuse";
+    Some(match facts.time_wait_reuse? {
+        0 => note(
+            SUBJECT,
+            "off: a target that closes connections uses up the ports within seconds",
+            "sysctl -w net.ipv4.tcp_tw_reuse=1",
+        ),
+        2 => ok(SUBJECT, "on loopback"),
+        _ => ok(SUBJECT, "on"),
+    })
+}
+
+/// These bound how fast a target on this machine can be connected to.
+fn backlogs(facts: &Facts) -> Vec<Row> {
+    let row = |subject, value: Option<u64>, enough: u64, name: &str| {
+        let value = value?;
+        Some(match value >= enough {
+            true => ok(subject, value.to_string()),
+            false => note(
+                subject,
+                format!("{value}: a target on this machine drops connections beyond it"),
+                format!("sysctl -w {name}={enough}"),
+            ),
+        })
+    };
+    let listen = row("listen backlog", facts.listen_backlog, 4_096, "net.core.somaxconn");
+    let syn = row("SYN backlog", facts.syn_backlog, 1_024, "net.ipv4.tcp_max_syn_backlog");
+    listen.into_iter().chain(syn).collect()
+}
+
+fn congestion(facts: &Facts) -> Option<Row> {
+    const SUBJECT: &str = "congestion control";
+    let current = facts.environment.congestion_control.as_deref()?;
+    if matches!(current, "cubic" | "reno") {
+        return Some(ok(SUBJECT, current));
+    }
+    let plain =
+        if facts.congestion_controls.iter().any(|name| name == "cubic") { "cubic" } else { "reno" };
+    Some(note(
+        SUBJECT,
+        format!("{current}: may pace and costs CPU per request; compare only runs that share it"),
+        format!("sysctl -w net.ipv4.tcp_congestion_control={plain}"),
+    ))
+}
+
+fn sandbox(facts: &Facts) -> Option<Row> {
+    let filter = facts.seccomp_filter.filter(|&filter| filter).map(|_| "seccomp filter");
+    let kind = facts.environment.virtualisation.as_deref();
+    let found: Vec<&str> = kind.into_iter().chain(filter).collect();
+    Some(ok("runs in", if found.is_empty() { "bare metal".to_owned() } else { found.join(", ") }))
+}
+
+fn shown(limit: Option<u64>) -> String {
+    limit.map_or_else(|| "unlimited".to_owned(), |limit| limit.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::environment::Environment;
+    use uringbench_ring::{Features, Unavailable};
+
+    fn good() -> Facts {
+        let limit = |value| Limit { soft: Some(value), hard: Some(value) };
+        Facts {
+            environment: Environment {
+                kernel: Some("6.12.0".to_owned()),
+                cpus: "0-3".parse().unwrap(),
+                cores: 4,
+                governors: [("performance".to_owned(), "0-3".parse().unwrap())].into(),
+                clock_source: Some("tsc".to_owned()),
+                congestion_control: Some("cubic".to_owned()),
+                ..Environment::default()
+            },
+            ring: Ok(Features {
+                deferred_work: true,
+                submit_all: true,
+                no_index_array: true,
+                multishot_receive: true,
+                registered_ring: true,
+            }),
+            files: limit(1_048_576),
+            locked_memory: limit(8 << 20),
+            ports: Some((32_768, 60_999)),
+            listen_backlog: Some(4_096),
+            syn_backlog: Some(2_048),
+            time_wait_reuse: Some(2),
+            clock_sources: vec!["tsc".to_owned(), "hpet".to_owned()],
+            congestion_controls: vec!["reno".to_owned(), "cubic".to_owned()],
+            cpu_quota: None,
+            throttled_periods: Some(0),
+            isolated: "2-3".parse().unwrap(),
+            tickless: "".parse().unwrap(),
+            stolen_share: Some(0.001),
+            seccomp_filter: Some(false),
+        }
+    }
+
+    #[test]
+    fn a_good_machine_has_nothing_to_mend() {
+        for row in assess(&good()) {
+            assert_eq!((row.grade, row.remedy.as_deref()), (Grade::Ok, None), "{}", row.subject);
+        }
+    }
+
+    #[test]
+    fn each_shortcoming_has_its_grade_and_its_command() {
+        type Spoil = fn(&mut Facts);
+        let cases: [(&str, Spoil, &str); 13] = [
+            ("open files", |f| f.files.hard = Some(4_096), "ulimit -n"),
+            ("locked memory", |f| f.locked_memory.soft = Some(65_536), "ulimit -l"),
+            ("ephemeral ports", |f| f.ports = Some((50_000, 60_000)), "ip_local_port_range"),
+            ("listen backlog", |f| f.listen_backlog = Some(128), "somaxconn=4096"),
+            ("SYN backlog", |f| f.syn_backlog = Some(128), "tcp_max_syn_backlog=1024"),
+            ("TIME_WAIT reuse", |f| f.time_wait_reuse = Some(0), "tcp_tw_reuse=1"),
+            ("clock source", |f| f.environment.clock_source = Some("hpet".into()), "echo tsc >"),
+            (
+                "congestion control",
+                |f| f.environment.congestion_control = Some("bbr".into()),
+                "tcp_congestion_control=cubic",
+            ),
+            (
+                "CPU governor",
+                |f| {
+                    let cpus = "1".parse().unwrap();
+                    f.environment.governors.insert("powersave".into(), cpus);
+                },
+                "cpupower",
+            ),
+            ("CPU quota", |f| f.cpu_quota = Some(1.5), "--cores 1"),
+            ("steal", |f| f.stolen_share = Some(0.05), "dedicated"),
+            (
+                "multishot receive",
+                |f| {
+                    if let Ok(features) = &mut f.ring {
+                        features.multishot_receive = false;
+                    }
+                },
+                "Linux 6.0",
+            ),
+            (
+                "clock source",
+                |f| {
+                    f.environment.clock_source = Some("xen".into());
+                    f.clock_sources.clear();
+                },
+                "tsc=reliable",
+            ),
+        ];
+        for (subject, spoil, remedy) in cases {
+            let mut facts = good();
+            spoil(&mut facts);
+            let rows = assess(&facts);
+            let flagged: Vec<_> = rows.iter().filter(|row| row.grade != Grade::Ok).collect();
+            assert_eq!(flagged.len(), 1, "{subject}: {flagged:?}");
+            assert_eq!((flagged[0].subject, flagged[0].grade), (subject, Grade::Note));
+            let text = flagged[0].remedy.as_deref().unwrap_or_default();
+            assert!(text.contains(remedy), "{subject}: {text}");
+        }
+    }
+
+    #[test]
+    fn without_io_uring_nothing_runs() {
+        let facts = Facts { ring: Err(Unavailable::Forbidden), ..good() };
+        let rows = assess(&facts);
+        let bad: Vec<_> = rows.iter().filter(|row| row.grade == Grade::Bad).collect();
+        assert_eq!(bad.len(), 1);
+        assert!(bad[0].value.contains("seccomp=unconfined"), "{}", bad[0].value);
+    }
+}

@@ -1,0 +1,7 @@
+//! One module per command; each has an `execute` that `main` calls.
+
+pub(crate) mod completions;
+pub(crate) mod demo;
+pub(crate) mod doctor;
+pub(crate) mod run;
+pub(crate) mod target;

@@ -1,0 +1,72 @@
+//! The limits of this process that a load runs into: open files and locked memory.
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+/// A resource limit; `None` is unlimited.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Limit {
+    /// What holds now.
+    pub(crate) soft: Option<u64>,
+    /// What the process may raise it to by itself.
+    pub(crate) hard: Option<u64>,
+}
+
+/// Descriptors beside the connections: streams, results, name look-up, and some to spare.
+const FILES_OTHERWISE: u64 = 32;
+/// Descriptors each worker holds for its ring.
+const FILES_PER_WORKER: u64 = 2;
+
+/// Open files, as they are.
+pub(crate) fn files() -> Limit {
+    getrlimit(Resource::Nofile).into()
+}
+
+/// Locked memory, as it is.
+pub(crate) fn locked_memory() -> Limit {
+    getrlimit(Resource::Memlock).into()
+}
+
+/// Raise the soft limit of open files to the hard one, which needs no privilege, and return what
+/// holds then.
+pub(crate) fn raise_files() -> Limit {
+    let limit = getrlimit(Resource::Nofile);
+    // A refusal leaves the old limit, and the check against it says so.
+    let _kept =
+        setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
+    files()
+}
+
+/// Whether so many connections fit under the limit of open files.
+pub(crate) fn check_files(connections: u32, workers: usize, limit: Limit) -> Result<(), String> {
+    let workers = workers as u64;
+    let needed = u64::from(connections) + FILES_OTHERWISE + FILES_PER_WORKER * workers;
+    let Some(allowed) = limit.soft.filter(|&allowed| allowed < needed) else {
+        return Ok(());
+    };
+    let fitting = allowed.saturating_sub(needed - u64::from(connections));
+    Err(format!(
+        "-c {connections} needs {needed} open files, but this process may open {allowed}: \
+         raise the limit first (`ulimit -n {needed}`, as root), or use -c {fitting} or fewer"
+    ))
+}
+
+impl From<Rlimit> for Limit {
+    fn from(limit: Rlimit) -> Self {
+        Self { soft: limit.current, hard: limit.maximum }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connections_fit_or_the_line_says_how_many_would() {
+        let limit = |soft| Limit { soft, hard: soft };
+        assert_eq!(check_files(u32::MAX, 4, limit(None)), Ok(()));
+        assert_eq!(check_files(990, 1, limit(Some(1_024))), Ok(()));
+        let why = check_files(1_000, 1, limit(Some(1_024))).unwrap_err();
+        assert!(why.contains("1024") && why.contains("ulimit -n 1034"), "{why}");
+        assert!(why.contains("-c 990 or fewer"), "{why}");
+    }
+}

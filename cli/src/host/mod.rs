@@ -1,0 +1,20 @@
+//! What this machine is and does: CPUs, limits, the target's processes, what happened meanwhile.
+//!
+//! Each module keeps reading apart from judging, so that the judging is tested on text and
+//! values of other machines. Whatever cannot be read is `None`, never a guess.
+
+pub(crate) mod cgroup;
+pub(crate) mod cpu_set;
+pub(crate) mod cpus;
+pub(crate) mod environment;
+pub(crate) mod limits;
+pub(crate) mod observe;
+pub(crate) mod target;
+
+use std::fs;
+use std::path::Path;
+
+/// The trimmed text of a file under `/proc` or `/sys`; `None` when it cannot be read.
+pub(crate) fn line_of(path: impl AsRef<Path>) -> Option<String> {
+    fs::read_to_string(path).ok().map(|text| text.trim().to_owned())
+}

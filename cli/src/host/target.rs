@@ -1,0 +1,310 @@
+//! The target's processes, when it runs on this machine: who they are, where they may run, and
+//! how much CPU time they used.
+//!
+//! A target is found by who listens on the address under load. Behind a proxy or in another
+//! network namespace nobody is found; then everything here says "unknown".
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+
+use procfs::net::{TcpNetEntry, TcpState};
+use procfs::process::{FDTarget, Process, all_processes};
+use uringbench_core::time::Nanos;
+
+use crate::host::cpu_set::CpuSet;
+use crate::host::{cgroup, line_of};
+
+/// Where the target is, as seen from here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Location {
+    /// On another machine.
+    Remote,
+    /// On this one.
+    Local(Processes),
+}
+
+/// The target's process tree, by its roots; empty when nobody was found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Processes {
+    roots: BTreeSet<i32>,
+}
+
+/// CPU time used so far by every process of the target.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct CpuReading {
+    processes: BTreeMap<i32, ProcessReading>,
+}
+
+/// CPU time one process used so far, told in two ways.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct ProcessReading {
+    /// Of all its threads, ended ones too, rounded down to scheduler ticks.
+    ticked: Nanos,
+    /// Of each living thread, exactly.
+    threads: BTreeMap<i32, Nanos>,
+}
+
+/// Find out whether the target is on this machine, and its processes if so.
+pub(crate) fn locate(peers: &[SocketAddr]) -> Location {
+    let local: Vec<SocketAddr> = peers.iter().copied().filter(|peer| is_ours(peer.ip())).collect();
+    if local.is_empty() {
+        return Location::Remote;
+    }
+    let inodes = listening_inodes(&local);
+    let ours = i32::try_from(std::process::id()).unwrap_or_default();
+    let mut roots: BTreeSet<i32> = all_processes()
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter(|process| process.pid() != ours && holds(process, &inodes))
+        .map(|process| process.pid())
+        .collect();
+    // An init that opens sockets for its services keeps a copy; its tree is the whole machine.
+    if roots.len() > 1 {
+        roots.remove(&1);
+    }
+    Location::Local(Processes { roots })
+}
+
+impl Location {
+    /// The CPUs a choice of our own should keep away from: `None` when the target is elsewhere.
+    /// When it is here but unknown, every CPU.
+    pub(crate) fn cpus(&self) -> Option<CpuSet> {
+        let Self::Local(processes) = self else {
+            return None;
+        };
+        let online = online();
+        let threads: Vec<CpuSet> = processes.tree().iter().flat_map(cpus_of_threads).collect();
+        Some(working_cpus(&threads, &online))
+    }
+
+    /// How many CPUs' worth of time the target's cgroup may use, if that is limited.
+    pub(crate) fn quota(&self) -> Option<f64> {
+        match self {
+            Self::Local(processes) => {
+                processes.roots.iter().find_map(|pid| cgroup::cpu_quota(&pid.to_string()))
+            }
+            Self::Remote => None,
+        }
+    }
+
+    /// CPU time the target used so far; `None` when its processes are not known.
+    pub(crate) fn read_cpu(&self) -> Option<CpuReading> {
+        let Self::Local(processes) = self else {
+            return None;
+        };
+        let read = |process: &Process| Some((process.pid(), ProcessReading::of(process)?));
+        let processes: BTreeMap<_, _> = processes.tree().iter().filter_map(read).collect();
+        (!processes.is_empty()).then_some(CpuReading { processes })
+    }
+}
+
+impl Processes {
+    /// The processes as they are now: the roots and all their descendants.
+    fn tree(&self) -> Vec<Process> {
+        let mut waiting: Vec<i32> = self.roots.iter().copied().collect();
+        let mut seen = BTreeSet::new();
+        let mut tree = Vec::new();
+        while let Some(pid) = waiting.pop() {
+            if !seen.insert(pid) {
+                continue;
+            }
+            let Ok(process) = Process::new(pid) else {
+                continue;
+            };
+            let tasks = process.tasks().into_iter().flatten().flatten();
+            let children = tasks.filter_map(|task| task.children().ok()).flatten();
+            waiting.extend(children.filter_map(|child| i32::try_from(child).ok()));
+            tree.push(process);
+        }
+        tree
+    }
+}
+
+impl CpuReading {
+    /// CPU time used between two readings.
+    pub(crate) fn used_since(&self, before: &Self) -> Nanos {
+        let nothing = ProcessReading::default();
+        self.processes.iter().fold(Nanos::ZERO, |sum, (pid, now)| {
+            sum + now.used_since(before.processes.get(pid).unwrap_or(&nothing))
+        })
+    }
+
+    /// Threads that used more than `least` between two readings.
+    pub(crate) fn busy_threads_since(&self, before: &Self, least: Nanos) -> usize {
+        let nothing = ProcessReading::default();
+        let per_process = self.processes.iter().map(|(pid, now)| {
+            let then = before.processes.get(pid).unwrap_or(&nothing);
+            now.threads_since(then).filter(|&used| used > least).count()
+        });
+        per_process.sum()
+    }
+}
+
+impl ProcessReading {
+    /// Threads may start and end between two readings; then only the ticks have seen it all.
+    fn used_since(&self, before: &Self) -> Nanos {
+        let ticked = self.ticked.0.saturating_sub(before.ticked.0);
+        let exact: u64 = self.threads_since(before).map(|used| used.0).sum();
+        // Two sums (user, system) are rounded down in each of two readings.
+        let rounding = 2 * tick().0;
+        if ticked > exact + rounding { Nanos(ticked) } else { Nanos(exact) }
+    }
+
+    /// What each living thread used since.
+    fn threads_since(&self, before: &Self) -> impl Iterator<Item = Nanos> {
+        self.threads.iter().map(|(tid, now)| {
+            let then = before.threads.get(tid).copied().unwrap_or_default();
+            Nanos(now.0.saturating_sub(then.0))
+        })
+    }
+
+    fn of(process: &Process) -> Option<Self> {
+        let stat = process.stat().ok()?;
+        let tasks = process.tasks().into_iter().flatten().flatten();
+        let threads = tasks
+            .filter_map(|task| Some((task.tid, Nanos(task.schedstat().ok()?.sum_exec_runtime))));
+        let ticked = Nanos((stat.utime + stat.stime).saturating_mul(tick().0));
+        Some(Self { ticked, threads: threads.collect() })
+    }
+}
+
+fn tick() -> Nanos {
+    Nanos(Nanos::SECOND.0 / procfs::ticks_per_second().max(1))
+}
+
+/// Whether an address belongs to this machine: only those can be bound.
+fn is_ours(address: IpAddr) -> bool {
+    !address.is_multicast() && UdpSocket::bind((address, 0)).is_ok()
+}
+
+/// The sockets that accept connections to any of these addresses.
+fn listening_inodes(peers: &[SocketAddr]) -> BTreeSet<u64> {
+    let entries = |table: procfs::ProcResult<Vec<TcpNetEntry>>| table.into_iter().flatten();
+    entries(procfs::net::tcp())
+        .chain(entries(procfs::net::tcp6()))
+        .filter(|entry| entry.state == TcpState::Listen)
+        .filter(|entry| peers.iter().any(|&peer| accepts(entry.local_address, peer)))
+        .map(|entry| entry.inode)
+        .collect()
+}
+
+/// Whether a socket listening on `local` takes connections to `peer`. An unspecified IPv6
+/// address takes IPv4 as well (`IPV6_V6ONLY` is off by default).
+fn accepts(local: SocketAddr, peer: SocketAddr) -> bool {
+    let bound = local.ip().to_canonical();
+    let family_fits = bound.is_ipv4() == peer.is_ipv4() || local.is_ipv6();
+    local.port() == peer.port()
+        && (bound == peer.ip().to_canonical() || (bound.is_unspecified() && family_fits))
+}
+
+fn holds(process: &Process, inodes: &BTreeSet<u64>) -> bool {
+    process
+        .fd()
+        .into_iter()
+        .flatten()
+        .flatten()
+        .any(|fd| matches!(fd.target, FDTarget::Socket(inode) if inodes.contains(&inode)))
+}
+
+fn online() -> CpuSet {
+    line_of("/sys/devices/system/cpu/online")
+        .and_then(|list| list.parse().ok())
+        .unwrap_or_else(crate::host::cpus::allowed)
+}
+
+fn cpus_of_threads(process: &Process) -> Vec<CpuSet> {
+    let tasks = process.tasks().into_iter().flatten().flatten();
+    tasks
+        .filter_map(|task| Some(CpuSet::from_ranges(&task.status().ok()?.cpus_allowed_list?)))
+        .collect()
+}
+
+/// The CPUs a target works on. Where some threads are pinned and others may go anywhere, the
+/// pinned ones do the work: the rest are masters and timers.
+fn working_cpus(threads: &[CpuSet], online: &CpuSet) -> CpuSet {
+    let mut cpus = CpuSet::default();
+    for pinned in threads.iter().filter(|cpus| cpus.len() < online.len()) {
+        cpus.extend(pinned);
+    }
+    if cpus.is_empty() { online.clone() } else { cpus }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::TcpListener;
+
+    #[test]
+    fn a_listener_is_matched_with_the_address_under_load() {
+        let cases = [
+            ("127.0.0.1:80", "127.0.0.1:80", true),
+            ("0.0.0.0:80", "127.0.0.1:80", true),
+            ("[::]:80", "127.0.0.1:80", true),
+            ("[::]:80", "[::1]:80", true),
+            ("[::ffff:127.0.0.1]:80", "127.0.0.1:80", true),
+            ("127.0.0.1:81", "127.0.0.1:80", false),
+            ("127.0.0.2:80", "127.0.0.1:80", false),
+            ("0.0.0.0:80", "[::1]:80", false),
+        ];
+        for (local, peer, expected) in cases {
+            let accepted = accepts(local.parse().unwrap(), peer.parse().unwrap());
+            assert_eq!(accepted, expected, "{local} {peer}");
+        }
+    }
+
+    #[test]
+    fn the_pinned_threads_are_those_that_work() {
+        let set = |text: &str| text.parse::<CpuSet>().unwrap();
+        let of = |threads: &[&str]| {
+            let threads: Vec<CpuSet> = threads.iter().map(|text| set(text)).collect();
+            working_cpus(&threads, &set("0-3")).to_string()
+        };
+        assert_eq!(of(&[]), "0-3");
+        assert_eq!(of(&["0-3", "0-3"]), "0-3");
+        assert_eq!(of(&["0-3", "0", "2"]), "0,2");
+    }
+
+    fn reading(ticked: u64, threads: &[(i32, u64)]) -> CpuReading {
+        let threads = threads.iter().map(|&(tid, nanos)| (tid, Nanos(nanos))).collect();
+        let process = ProcessReading { ticked: Nanos(ticked), threads };
+        CpuReading { processes: BTreeMap::from([(7, process)]) }
+    }
+
+    #[test]
+    fn exact_times_are_used_unless_threads_came_and_went() {
+        let second = Nanos::SECOND.0;
+        let before = reading(second, &[(7, second + 3), (8, 5)]);
+        let steady = reading(2 * second, &[(7, 2 * second), (8, 9), (9, 1)]);
+        assert_eq!(steady.used_since(&before), Nanos(second - 3 + 4 + 1));
+        let gone = reading(3 * second, &[(7, second + 3)]);
+        assert_eq!(gone.used_since(&before), Nanos(2 * second));
+        assert_eq!(steady.used_since(&CpuReading::default()), Nanos(2 * second + 10));
+        assert_eq!(steady.busy_threads_since(&before, Nanos(1)), 2);
+    }
+
+    #[test]
+    fn addresses_of_this_machine_are_known_and_others_are_remote() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let here = listener.local_addr().unwrap();
+        // This process listens itself, and never counts as its own target.
+        assert_eq!(locate(&[here]), Location::Local(Processes::default()));
+        // RFC 5737: an address no machine has.
+        let elsewhere = "192.0.2.1:80".parse().unwrap();
+        assert_eq!(locate(&[elsewhere]), Location::Remote);
+        assert_eq!(Location::Remote.cpus(), None);
+    }
+
+    #[test]
+    fn a_process_tree_is_walked_and_its_cpu_time_grows() {
+        let ours = i32::try_from(std::process::id()).unwrap();
+        let here = Location::Local(Processes { roots: BTreeSet::from([ours]) });
+        let before = here.read_cpu().unwrap();
+        let spun =
+            (0..20_000_000u64).fold(1u64, |x, n| std::hint::black_box(x.wrapping_mul(n | 1)));
+        assert_ne!(spun, 0);
+        let after = here.read_cpu().unwrap();
+        assert!(after.used_since(&before) > Nanos::ZERO);
+        assert!(!here.cpus().unwrap().is_empty());
+    }
+}

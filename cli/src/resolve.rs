@@ -1,0 +1,335 @@
+//! From what was typed and what this machine is to a plan that can be executed.
+//!
+//! Everything that cannot work is found here, before anything is started: first what contradicts
+//! itself (`Failure::Usage`), then what this machine does not have (the same), and last what the
+//! network does not know (`Failure::CannotRun`).
+
+use std::collections::HashSet;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::PathBuf;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, bail};
+use uringbench_core::plan::{Arrivals, Limit, Load, Plan, WaitMode};
+use uringbench_core::slo::Slo;
+use uringbench_core::time::Nanos;
+
+use crate::args::{LoadArgs, MeasurementArgs, OutputArgs, RunArgs};
+use crate::exit::Failure;
+use crate::host::cpu_set::CpuSet;
+use crate::host::cpus::{self, CoreSpec, Machine, Topology};
+use crate::host::limits;
+use crate::host::target::{self, Location};
+use crate::request;
+use crate::url::{Host, Url};
+
+/// A plan, and what the command around it needs beside.
+#[derive(Debug)]
+pub(crate) struct ResolvedRun {
+    /// What the engine executes.
+    pub(crate) plan: Plan,
+    /// What is loaded, as it is shown and stored.
+    pub(crate) url: Url,
+    /// The request's method.
+    pub(crate) method: String,
+    /// The objective to judge by.
+    pub(crate) slo: Option<Slo>,
+    /// Where the target is; its processes when on this machine.
+    pub(crate) target: Location,
+    /// The name the user gave this run.
+    pub(crate) name: Option<String>,
+    /// The folder for the result, when the user chose it.
+    pub(crate) out: Option<PathBuf>,
+    /// What goes to stdout.
+    pub(crate) format: Format,
+    /// What goes to stderr meanwhile.
+    pub(crate) progress: Progress,
+}
+
+/// The form of the result on stdout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Format {
+    /// For a person.
+    Text,
+    /// One JSON document.
+    Json,
+}
+
+/// Whether the run reports on stderr while it lasts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Progress {
+    /// Once a second.
+    Shown,
+    /// Not at all.
+    Hidden,
+}
+
+const CONNECTIONS: u32 = 64;
+const DURATION: Nanos = Nanos::from_secs(10);
+const WARMUP_MAX: Nanos = Nanos::from_secs(5);
+const TIMEOUT: Nanos = Nanos::from_secs(5);
+const TIMEOUT_MAX: Nanos = Nanos::from_secs(3_600);
+
+/// Decide everything about a run. Raises this process's limit of open files to what it may be.
+pub(crate) fn resolve(args: RunArgs) -> Result<ResolvedRun, Failure> {
+    let url = args.url.as_deref().ok_or_else(|| usage(NO_URL))?;
+    let url = Url::parse(url).map_err(Failure::Usage)?;
+    let limit = limit(&args.load)?;
+    let seed = args.load.seed.unwrap_or_else(seed_from_clock);
+    let load = load(&args.load)?;
+    let pipeline = pipeline(&args.load)?;
+    let warmup = warmup(&args.measurement, limit);
+    let timeout = timeout(&args.measurement)?;
+    let (method, request) = request::build(args.request, &url)?;
+    let slo = slo(&args.measurement)?;
+    let connections = args.load.connections.unwrap_or(CONNECTIONS);
+    let allowed = cpus::allowed();
+    check_machine(&args.load, connections, &allowed)?;
+
+    let peers = look_up(&url)?;
+    let target = target::locate(&peers);
+    let cpus = choose_cpus(&args.load, connections, &allowed, &target)?;
+    let wait = args.measurement.wait.map_or(WaitMode::Hybrid, WaitMode::from);
+    let plan = Plan {
+        peers,
+        request,
+        cpus,
+        connections,
+        pipeline,
+        load,
+        limit,
+        warmup,
+        timeout,
+        wait,
+        seed,
+    };
+    let OutputArgs { json, out, quiet, name } = args.output;
+    Ok(ResolvedRun {
+        plan,
+        url,
+        method,
+        slo,
+        target,
+        name,
+        out,
+        format: if json { Format::Json } else { Format::Text },
+        progress: if quiet { Progress::Hidden } else { Progress::Shown },
+    })
+}
+
+const NO_URL: &str = "no URL given: try `uringbench http://127.0.0.1:8080/`, or `uringbench demo` \
+                      for the built-in target (see `uringbench --help`)";
+
+fn usage(line: impl Into<String>) -> Failure {
+    Failure::Usage(line.into())
+}
+
+fn limit(args: &LoadArgs) -> Result<Limit, Failure> {
+    if args.duration == Some(Nanos::ZERO) {
+        return Err(usage("-d 0 measures nothing: give a duration such as 10s"));
+    }
+    Ok(match (args.duration, args.requests) {
+        (None, None) => Limit::Duration(DURATION),
+        (Some(duration), None) => Limit::Duration(duration),
+        (None, Some(requests)) => Limit::Requests(requests),
+        (Some(duration), Some(requests)) => Limit::Either(duration, requests),
+    })
+}
+
+fn load(args: &LoadArgs) -> Result<Load, Failure> {
+    let arrivals = args.arrivals.map_or(Arrivals::Constant, Arrivals::from);
+    match args.rate {
+        Some(rate) => Ok(Load::Open { rate, arrivals }),
+        None if args.arrivals.is_some() => Err(usage(
+            "--arrivals needs -R: only an open loop has arrivals; add a rate such as -R 10k",
+        )),
+        None if args.seed.is_some() => Err(usage(
+            "--seed needs -R: only the arrivals of an open loop are random; add a rate such as \
+             -R 10k --arrivals poisson",
+        )),
+        None => Ok(Load::Closed),
+    }
+}
+
+fn pipeline(args: &LoadArgs) -> Result<u16, Failure> {
+    let asked = args.pipeline.unwrap_or(1);
+    u16::try_from(asked).ok().filter(|&pipeline| pipeline <= Plan::PIPELINE_MAX).ok_or_else(|| {
+        usage(format!("-p {asked} is too deep: at most {} per connection", Plan::PIPELINE_MAX))
+    })
+}
+
+/// A tenth of the window is enough to open connections and fill caches; counting exactly N
+/// requests leaves no room for others before them.
+fn warmup(args: &MeasurementArgs, limit: Limit) -> Nanos {
+    args.warmup.unwrap_or(match limit {
+        Limit::Duration(duration) => WARMUP_MAX.min(Nanos(duration.0 / 10)),
+        Limit::Requests(_) | Limit::Either(..) => Nanos::ZERO,
+    })
+}
+
+fn timeout(args: &MeasurementArgs) -> Result<Nanos, Failure> {
+    let timeout = args.timeout.unwrap_or(TIMEOUT);
+    let allowed = Nanos::MILLISECOND..=TIMEOUT_MAX;
+    allowed
+        .contains(&timeout)
+        .then_some(timeout)
+        .ok_or_else(|| usage(format!("--timeout {timeout} is out of range: 1ms to 1h")))
+}
+
+fn slo(args: &MeasurementArgs) -> Result<Option<Slo>, Failure> {
+    let parsed = args.slo.as_deref().map(str::parse::<Slo>).transpose();
+    parsed.map_err(|why| usage(format!("--slo: {why}")))
+}
+
+/// 32 bits are enough to tell runs apart, and short enough to type again.
+fn seed_from_clock() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::from(now.subsec_nanos()) ^ (now.as_secs() & 0xffff_ffff)
+}
+
+/// What was asked for must be there before anything is started.
+fn check_machine(args: &LoadArgs, connections: u32, allowed: &CpuSet) -> Result<(), Failure> {
+    let workers = match &args.cores {
+        None => 1,
+        Some(CoreSpec::Count(count)) => *count,
+        Some(CoreSpec::List(list)) => list.len(),
+    };
+    if let Some(cores) = &args.cores {
+        cpus::check(cores, allowed).map_err(Failure::Usage)?;
+    }
+    if (connections as usize) < workers {
+        return Err(usage(format!(
+            "{workers} cores cannot share {connections} connection{}: each needs at least one; \
+             raise -c or lower --cores",
+            if connections == 1 { "" } else { "s" },
+        )));
+    }
+    limits::check_files(connections, workers, limits::raise_files()).map_err(Failure::Usage)
+}
+
+fn choose_cpus(
+    args: &LoadArgs,
+    connections: u32,
+    allowed: &CpuSet,
+    target: &Location,
+) -> Result<Vec<usize>, Failure> {
+    let topology = Topology::read(allowed);
+    let target_cpus = target.cpus();
+    let machine = Machine { allowed, topology: &topology, target: target_cpus.as_ref() };
+    let chosen = cpus::choose(args.cores.as_ref(), machine).map_err(Failure::Usage)?;
+    if chosen.len() <= connections as usize {
+        return Ok(chosen);
+    }
+    // Only a default can be more than the connections; what was asked for has been checked.
+    let fewer = CoreSpec::Count(connections as usize);
+    cpus::choose(Some(&fewer), machine).map_err(Failure::Usage)
+}
+
+/// Every address of the host, once each, in the resolver's order.
+fn look_up(url: &Url) -> anyhow::Result<Vec<SocketAddr>> {
+    let name = match &url.host {
+        Host::Address(address) => return Ok(vec![SocketAddr::new(*address, url.port)]),
+        Host::Name(name) => name,
+    };
+    let found = (name.as_str(), url.port)
+        .to_socket_addrs()
+        .with_context(|| format!("cannot look up `{name}`; check the name, or use its address"))?;
+    let mut seen = HashSet::new();
+    let peers: Vec<SocketAddr> = found.filter(|peer| seen.insert(*peer)).collect();
+    if peers.is_empty() {
+        bail!("`{name}` has no address; check the name, or use an address");
+    }
+    Ok(peers)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::args::{self, Command, Typed};
+    use uringbench_core::rate::Rate;
+
+    fn typed(line: &str) -> RunArgs {
+        match args::parse(std::iter::once("uringbench").chain(line.split_whitespace())) {
+            Ok(Typed::Command(Command::Run(args))) => args,
+            other => panic!("{line}: {other:?}"),
+        }
+    }
+
+    fn resolved(line: &str) -> ResolvedRun {
+        resolve(typed(line)).unwrap()
+    }
+
+    #[test]
+    fn defaults_make_a_closed_loop_of_ten_seconds() {
+        let run = resolved("http://127.0.0.1:1/");
+        let plan = &run.plan;
+        assert_eq!((plan.load, plan.limit), (Load::Closed, Limit::Duration(DURATION)));
+        assert_eq!((plan.connections, plan.pipeline), (64, 1));
+        assert_eq!((plan.warmup, plan.timeout), (Nanos::SECOND, Nanos::from_secs(5)));
+        assert_eq!(plan.wait, WaitMode::Hybrid);
+        assert_eq!(plan.peers, ["127.0.0.1:1".parse().unwrap()]);
+        assert_eq!(run.method, "GET");
+        assert_eq!((run.format, run.progress), (Format::Text, Progress::Shown));
+        assert!(!plan.cpus.is_empty() && plan.cpus.len() <= 64);
+    }
+
+    #[test]
+    fn limits_decide_the_warm_up() {
+        let cases = [
+            ("-d 2s", Limit::Duration(Nanos::from_secs(2)), 200),
+            ("-d 10m", Limit::Duration(Nanos::from_secs(600)), 5_000),
+            ("-n 5", Limit::Requests(5), 0),
+            ("-n 5 -d 1s", Limit::Either(Nanos::SECOND, 5), 0),
+            ("-n 5 --warmup 1s", Limit::Requests(5), 1_000),
+            ("-d 60 --warmup 0", Limit::Duration(Nanos::from_secs(60)), 0),
+        ];
+        for (options, limit, warmup) in cases {
+            let plan = resolved(&format!("{options} http://127.0.0.1/")).plan;
+            assert_eq!((plan.limit, plan.warmup), (limit, Nanos::from_millis(warmup)), "{options}");
+        }
+    }
+
+    #[test]
+    fn a_rate_makes_an_open_loop_that_can_be_replayed() {
+        let plan = resolved("-R 1.5k --arrivals poisson --seed 7 --wait spin http://[::1]/").plan;
+        let rate = Rate::per_second(1_500).unwrap();
+        assert_eq!(plan.load, Load::Open { rate, arrivals: Arrivals::Poisson });
+        assert_eq!((plan.seed, plan.wait), (7, WaitMode::Spin));
+        assert_eq!(plan.peers, ["[::1]:80".parse().unwrap()]);
+    }
+
+    #[test]
+    fn cores_never_outnumber_connections() {
+        assert_eq!(resolved("-c 1 http://127.0.0.1/").plan.cpus.len(), 1);
+    }
+
+    #[test]
+    fn contradictions_are_usage_errors() {
+        let cases = [
+            ("-d 0 http://h/", "-d 0"),
+            ("-p 257 http://h/", "256"),
+            ("--timeout 0 http://h/", "1ms to 1h"),
+            ("--timeout 2h http://h/", "1ms to 1h"),
+            ("--arrivals poisson http://h/", "needs -R"),
+            ("--seed 1 http://h/", "needs -R"),
+            ("--slo p99<x http://h/", "--slo"),
+            ("--cores 9000 http://h/", "may use"),
+            ("-c 4000M http://h/", "ulimit -n"),
+        ];
+        for (line, part) in cases {
+            match resolve(typed(line)) {
+                Err(Failure::Usage(why)) => assert!(why.contains(part), "{line}: {why}"),
+                other => panic!("{line}: {other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_name_without_an_address_cannot_be_run() {
+        // RFC 6761: `.invalid` never resolves.
+        match resolve(typed("http://no-such-host.invalid/")) {
+            Err(Failure::CannotRun(why)) => assert!(format!("{why}").contains("no-such-host")),
+            other => panic!("{other:?}"),
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! The target's URL: `http://` only, split into what a connection and a request need.
+//!
+//! It decides what is a URL and says how to mend what is not; addresses are looked up by
+//! `resolve`. The grammar is RFC 3986's, narrowed to what can be sent in an origin-form request.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+/// Where requests go, and what they ask for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Url {
+    /// A name to look up, or an address.
+    pub(crate) host: Host,
+    /// TCP port, 80 when none was given.
+    pub(crate) port: u16,
+    /// Path and query as sent, beginning with `/`.
+    pub(crate) path: String,
+}
+
+/// The host part of a URL.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Host {
+    /// A name, in lower case.
+    Name(String),
+    /// An address written as such.
+    Address(IpAddr),
+}
+
+const PORT: u16 = 80;
+
+impl Url {
+    /// Read a URL; without a scheme, `host:port/path` is taken as http.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        let bad = |why: &str| format!("bad URL `{}`: {why}", text.escape_default());
+        let (rest, scheme_given) = without_scheme(text).map_err(|why| bad(&why))?;
+        if let Some(c) = rest.chars().find(|c| !c.is_ascii_graphic()) {
+            return Err(bad(&match c {
+                c if c.is_ascii() => format!("write {c:?} as %{:02X}", u32::from(c)),
+                c => format!("`{c}` is not ASCII; percent-encode it, or use the xn-- host name"),
+            }));
+        }
+        let rest = rest.split_once('#').map_or(rest, |(before, _fragment)| before);
+        let end = rest.find(['/', '?']).unwrap_or(rest.len());
+        let (authority, path) = rest.split_at(end);
+        if !scheme_given && !looks_like_host(rest) {
+            return Err(format!(
+                "`{text}` is neither a command nor a URL such as http://127.0.0.1:8080/ \
+                 (see `uringbench --help`)"
+            ));
+        }
+        if authority.contains('@') {
+            return Err(bad("no user or password in a URL; use -H 'Authorization: …'"));
+        }
+        let (host, port) = split_port(authority).map_err(|why| bad(&why))?;
+        let host = parse_host(host).map_err(|why| bad(&why))?;
+        let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
+        Ok(Self { host, port, path })
+    }
+
+    /// The value of the `Host` field: the port only where it is not the default
+    /// (RFC 9110 section 7.2).
+    pub(crate) fn authority(&self) -> String {
+        if self.port == PORT {
+            self.host.to_string()
+        } else {
+            format!("{}:{}", self.host, self.port)
+        }
+    }
+}
+
+impl fmt::Display for Url {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "http://{}{}", self.authority(), self.path)
+    }
+}
+
+impl fmt::Display for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Name(name) => f.write_str(name),
+            Self::Address(IpAddr::V4(address)) => address.fmt(f),
+            Self::Address(IpAddr::V6(address)) => write!(f, "[{address}]"),
+        }
+    }
+}
+
+fn without_scheme(text: &str) -> Result<(&str, bool), String> {
+    let Some((scheme, rest)) = text.split_once("://") else {
+        return Ok((text, false));
+    };
+    match scheme.to_ascii_lowercase().as_str() {
+        "http" => Ok((rest, true)),
+        // `host/path?to=https://…` has no scheme of its own.
+        _ if scheme.contains(['/', '?', '#']) => Ok((text, false)),
+        "https" => Err("TLS is not supported; use http://".to_owned()),
+        "" => Err("the scheme is missing; use http://".to_owned()),
+        other => Err(format!("the scheme `{other}` is not supported; use http://")),
+    }
+}
+
+/// Without a scheme, a bare word is more likely a mistyped command than a host.
+fn looks_like_host(text: &str) -> bool {
+    text.contains(['.', ':', '/']) || text.eq_ignore_ascii_case("localhost")
+}
+
+fn split_port(authority: &str) -> Result<(&str, u16), String> {
+    let (host, port) = match authority.rfind(':') {
+        Some(at) if !authority[at..].contains(']') => {
+            (&authority[..at], Some(&authority[at + 1..]))
+        }
+        _ => (authority, None),
+    };
+    if host.contains(':') && !host.starts_with('[') {
+        return Err("an IPv6 address goes in brackets, as in http://[::1]:8080/".to_owned());
+    }
+    match port {
+        // An empty port is the default one (RFC 3986 section 3.2.3).
+        None | Some("") => Ok((host, PORT)),
+        Some(digits) => match digits.parse() {
+            Ok(port) if port != 0 && digits.bytes().all(|b| b.is_ascii_digit()) => Ok((host, port)),
+            _ => Err(format!("`{digits}` is not a port; ports go from 1 to 65535")),
+        },
+    }
+}
+
+fn parse_host(host: &str) -> Result<Host, String> {
+    if host.is_empty() {
+        return Err("the host is missing".to_owned());
+    }
+    if let Some(inner) = host.strip_prefix('[') {
+        let address = inner.strip_suffix(']').and_then(|inner| inner.parse::<Ipv6Addr>().ok());
+        return address
+            .map(|address| Host::Address(IpAddr::V6(address)))
+            .ok_or_else(|| format!("`{host}` is not an IPv6 address in brackets"));
+    }
+    if let Ok(address) = host.parse::<Ipv4Addr>() {
+        return Ok(Host::Address(IpAddr::V4(address)));
+    }
+    if host.bytes().all(|b| b.is_ascii_digit() || b == b'.') {
+        return Err(format!("`{host}` is not an IPv4 address"));
+    }
+    let letters = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+    };
+    let name = host.strip_suffix('.').unwrap_or(host);
+    if name.len() <= 253 && name.split('.').all(letters) {
+        Ok(Host::Name(host.to_ascii_lowercase()))
+    } else {
+        Err(format!("`{host}` is not a host name"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_sent_and_where() {
+        let cases = [
+            ("http://127.0.0.1:8080/", "127.0.0.1:8080", "/"),
+            ("http://example.com", "example.com", "/"),
+            ("HTTP://Example.COM:80/A?b=c#d", "example.com", "/A?b=c"),
+            ("http://localhost?x=1", "localhost", "/?x=1"),
+            ("http://[::1]:9000/a", "[::1]:9000", "/a"),
+            ("http://[2001:db8::1]/", "[2001:db8::1]", "/"),
+            ("localhost:8080/x", "localhost:8080", "/x"),
+            ("localhost", "localhost", "/"),
+            ("my-host.lan/a:b", "my-host.lan", "/a:b"),
+            ("svc_1.ns.:81#f", "svc_1.ns.:81", "/"),
+            ("localhost/go?to=https://example.com/", "localhost", "/go?to=https://example.com/"),
+            ("http://h:/", "h", "/"),
+        ];
+        for (text, authority, path) in cases {
+            let url = Url::parse(text).unwrap();
+            assert_eq!((url.authority().as_str(), url.path.as_str()), (authority, path), "{text}");
+            assert_eq!(Url::parse(&url.to_string()), Ok(url), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_refused_says_how_to_mend_it_in_one_line() {
+        let cases = [
+            ("https://h/", "use http://"),
+            ("ftp://h/", "use http://"),
+            ("://h/", "use http://"),
+            ("http://", "host is missing"),
+            ("http://:80/", "host is missing"),
+            ("http://u:p@h/", "Authorization"),
+            ("http://h:0/", "1 to 65535"),
+            ("http://h:65536/", "1 to 65535"),
+            ("http://h:+80/", "1 to 65535"),
+            ("http://h:http/", "1 to 65535"),
+            ("http://::1/", "in brackets"),
+            ("http://[::1/", "in brackets"),
+            ("http://[fe80::1%25eth0]/", "in brackets"),
+            ("http://256.0.0.1/", "IPv4"),
+            ("http://a..b/", "host name"),
+            ("http://a*b/", "host name"),
+            ("http://h/a b", "%20"),
+            ("http://h/\r\nX: y", "%0D"),
+            ("http://h/é", "percent-encode"),
+            ("", "neither a command nor a URL"),
+            ("doctr", "neither a command nor a URL"),
+        ];
+        for (text, part) in cases {
+            let why = Url::parse(text).unwrap_err();
+            assert!(why.contains(part), "{text}: {why}");
+            assert!(!why.contains(['\n', '\r']), "{text}: {why}");
+        }
+    }
+}

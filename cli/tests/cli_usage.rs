@@ -1,0 +1,168 @@
+//! Bad input at the command line: one clear line on stderr, exit 2, nothing started.
+//!
+//! And what needs no server: help, version, completions, doctor, a reader that leaves early.
+
+use std::io::Read;
+use std::net::TcpListener;
+use std::process::{Command, Output, Stdio};
+
+fn uringbench(words: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_uringbench")).args(words).output().unwrap()
+}
+
+/// The one line on stderr, without the program's name.
+fn complaint(output: &Output) -> String {
+    let stderr = String::from_utf8(output.stderr.clone()).unwrap();
+    let lines: Vec<&str> = stderr.lines().collect();
+    assert_eq!(lines.len(), 1, "one line, not:\n{stderr}");
+    lines[0].strip_prefix("uringbench: ").expect("the line says who speaks").to_owned()
+}
+
+#[test]
+fn bad_input_is_one_line_and_exit_2() {
+    // A target that would notice being loaded.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let cases: &[(&[&str], &str)] = &[
+        (&["-c", "0"], "at least 1"),
+        (&["-c", "-1"], "whole number"),
+        (&["-c", "many"], "whole number"),
+        (&["-n", "0"], "at least 1"),
+        (&["-d", "0"], "give a duration"),
+        (&["-d", "soon"], "30s, 1m30s"),
+        (&["-R", "0"], "above 0"),
+        (&["-R", "-1"], "requests per second"),
+        (&["-R", "99999999M"], "at most 1000M"),
+        (&["-R", "fast"], "100k"),
+        (&["-p", "0"], "at least 1"),
+        (&["-p", "257"], "at most 256"),
+        (&["--timeout", "0"], "1ms to 1h"),
+        (&["--arrivals", "poisson"], "needs -R"),
+        (&["--seed", "1"], "needs -R"),
+        (&["--seed", "x", "-R", "1"], "--seed"),
+        (&["--cores", "0"], "at least 1 CPU"),
+        (&["--cores", "8000"], "choose among these"),
+        (&["--cores", "8000-8001"], "choose among these"),
+        (&["--cores", "a-b"], "2-5,8"),
+        (&["-c", "3000M"], "ulimit -n"),
+        (&["-H", "NoColon"], "-H 'K: V'"),
+        (&["-H", "A: b\r\nC: d"], "line break"),
+        (&["-H", "A B: c"], "header name"),
+        (&["-m", "GE T"], "method"),
+        (&["-m", "get"], "upper case"),
+        (&["--body", "a", "--body-file", "/dev/null"], "cannot be used with"),
+        (&["--body-file", "/no/such/file"], "cannot be read"),
+        (&["--slo", "p98<1ms"], "is not a term"),
+        (&["--slo", ""], "empty"),
+        (&["--wait", "sleep"], "block, hybrid, spin"),
+        (&["--no-such-option"], "--no-such-option"),
+        (&["http://127.0.0.1:1/"], "unexpected argument"),
+    ];
+    for (words, part) in cases {
+        let output = uringbench(&[words, &[url.as_str()][..]].concat());
+        let line = complaint(&output);
+        assert_eq!(output.status.code(), Some(2), "{words:?}: {line}");
+        assert!(line.contains(part), "{words:?}: {line}");
+        assert!(output.stdout.is_empty(), "{words:?}");
+    }
+    let error = listener.accept().expect_err("nothing was started");
+    assert_eq!(error.kind(), std::io::ErrorKind::WouldBlock);
+}
+
+#[test]
+fn bad_urls_are_one_line_and_exit_2() {
+    let cases = [
+        ("https://127.0.0.1/", "use http://"),
+        ("http://", "host is missing"),
+        ("http://127.0.0.1:99999/", "65535"),
+        ("http://[::1/", "in brackets"),
+        ("http://a b/", "%20"),
+        ("http://user@127.0.0.1/", "Authorization"),
+        ("doctr", "neither a command nor a URL"),
+        ("", "neither a command nor a URL"),
+    ];
+    for (url, part) in cases {
+        for words in [&[url][..], &["run", url]] {
+            let output = uringbench(words);
+            let line = complaint(&output);
+            assert_eq!(output.status.code(), Some(2), "{words:?}: {line}");
+            assert!(line.contains(part), "{words:?}: {line}");
+        }
+    }
+    let output = uringbench(&[]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(complaint(&output).contains("no URL given"));
+}
+
+#[test]
+fn more_connections_than_open_files_names_the_limit() {
+    let script = "ulimit -n 64; exec \"$0\" -c 100 --cores 1 http://127.0.0.1:1/";
+    let output =
+        Command::new("sh").args(["-c", script, env!("CARGO_BIN_EXE_uringbench")]).output().unwrap();
+    let line = complaint(&output);
+    assert_eq!(output.status.code(), Some(2), "{line}");
+    assert!(line.contains("may open 64") && line.contains("ulimit -n"), "{line}");
+}
+
+#[test]
+fn a_name_without_an_address_could_not_run() {
+    // RFC 6761: `.invalid` never resolves.
+    let output = uringbench(&["http://no-such-host.invalid/"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(complaint(&output).contains("no-such-host.invalid"));
+}
+
+#[test]
+fn help_and_version_go_to_stdout() {
+    for (words, part) in [
+        (&["--help"][..], "Examples:"),
+        (&["run", "--help"], "Examples:"),
+        (&["-h"], "--cores"),
+        (&["--version"], env!("CARGO_PKG_VERSION")),
+        (&["demo", "--help"], "--duration"),
+        (&["target", "--help"], "--listen"),
+    ] {
+        let output = uringbench(words);
+        assert_eq!(output.status.code(), Some(0), "{words:?}");
+        assert!(output.stderr.is_empty(), "{words:?}");
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(text.contains(part), "{words:?}: {text}");
+        assert!(text.lines().all(|line| line.chars().count() <= 100), "{words:?}: {text}");
+    }
+}
+
+#[test]
+fn completions_are_written_for_every_common_shell() {
+    for shell in ["bash", "zsh", "fish"] {
+        let output = uringbench(&["completions", shell]);
+        assert_eq!(output.status.code(), Some(0), "{shell}");
+        assert!(String::from_utf8(output.stdout).unwrap().contains("body-file"), "{shell}");
+    }
+}
+
+#[test]
+fn doctor_names_what_it_looked_at() {
+    let output = uringbench(&["doctor"]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    for subject in ["kernel", "io_uring", "open files", "ephemeral ports", "CPU governor"] {
+        assert!(text.contains(subject), "{subject}: {text}");
+    }
+    assert!(!text.contains('\u{1b}'), "no colours in a pipe: {text}");
+    let forbidden = text.lines().any(|line| line.starts_with("bad ") && line.contains("io_uring"));
+    assert_eq!(output.status.code(), Some(i32::from(forbidden)), "{text}");
+}
+
+#[test]
+fn a_reader_that_leaves_early_is_no_error() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_uringbench"))
+        .args(["completions", "zsh"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let mut stderr = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
+    assert_eq!((child.wait().unwrap().code(), stderr.as_str()), (Some(0), ""));
+}
