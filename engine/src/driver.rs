@@ -88,7 +88,8 @@ pub trait Driver {
     /// End a [`ReceiveMode::Multi`] receive; it answers with `ReceiveEnded`.
     fn cancel_receive(&mut self, connection: u32, generation: u32);
 
-    /// Close. Answers with `Closed`; other events may come before, none after.
+    /// Close. Answers with `Closed`, after which the number may connect again; events of the old
+    /// generation may come before it and after.
     fn close(&mut self, connection: u32, generation: u32);
 
     /// Hand over what was asked for and wait for something to happen.

@@ -72,8 +72,8 @@ impl Ring {
         let features = probe::probe()?;
         // Every connection may have a receive and a send or close under way, and the completion
         // queue must never overflow: the kernel ends multishot receives when it does.
-        let completions = config.slots.saturating_mul(2).max(1_024).next_power_of_two();
-        let submissions = config.slots.next_power_of_two().clamp(64, 4_096);
+        let completions = (config.slots.clamp(512, 1 << 20) * 2).next_power_of_two();
+        let submissions = config.slots.clamp(64, 4_096).next_power_of_two();
         let mut builder = probe::builder(&features);
         builder.setup_clamp().setup_cqsize(completions.max(submissions * 2));
         let ring = builder

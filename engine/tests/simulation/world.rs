@@ -247,11 +247,16 @@ impl World {
                 }
             }
             Happening::Closed { connection, generation, was_armed } => {
-                if was_armed {
-                    let kind = EventKind::ReceiveEnded(Failure(Errno::CANCELED));
-                    self.tell(connection, generation, kind);
+                // The end of an armed receive comes before the closing or after it.
+                let is_first = self.below(2) == 0;
+                let ended = || EventKind::ReceiveEnded(Failure(Errno::CANCELED));
+                if was_armed && is_first {
+                    self.tell(connection, generation, ended());
                 }
                 self.tell(connection, generation, EventKind::Closed);
+                if was_armed && !is_first {
+                    self.tell(connection, generation, ended());
+                }
             }
             Happening::Looks { connection, generation } => self.look(connection, generation),
         }

@@ -1,0 +1,262 @@
+//! The ring against the real kernel on loopback: what each invariant of `kernel.rs` promises.
+
+use std::io::{Read, Write};
+use std::net::{Ipv6Addr, SocketAddr, TcpListener, TcpStream};
+use std::thread::JoinHandle;
+
+use uringbench_ring::{Completion, Config, Listener, Operation, Ring, Wait};
+
+const SMALL: Config = Config { slots: 4, buffers: 4, buffer_size: 64 };
+
+/// The next completion, waiting for it.
+fn next(ring: &mut Ring) -> Completion {
+    loop {
+        if let Some(completion) = ring.next_completion() {
+            return completion;
+        }
+        ring.enter(Wait::AtMost(5_000_000_000)).expect("waiting works");
+    }
+}
+
+/// A ring with a connection in slot 0, and the other end of it.
+fn connected(config: Config) -> (Ring, TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("a bound listener");
+    let mut ring = Ring::new(config).expect("this machine has io_uring");
+    connect(&mut ring, 0, 0, address).expect("a connection");
+    let (peer, _) = listener.accept().expect("the connection arrives");
+    (ring, peer)
+}
+
+fn connect(
+    ring: &mut Ring,
+    slot: u32,
+    generation: u32,
+    address: SocketAddr,
+) -> Result<u32, String> {
+    let peer = ring.add_peer(&address);
+    ring.open(slot, &address).map_err(|error| error.to_string())?;
+    ring.connect(slot, generation, peer);
+    let mut completion = next(ring);
+    while !completion.token.is_of(generation) {
+        // The end of what was armed on the connection before may come after its closing.
+        completion = next(ring);
+    }
+    assert_eq!(completion.token.operation(), Some(Operation::Connect));
+    completion.result.map_err(|failure| failure.to_string())
+}
+
+fn pattern(length: usize) -> Vec<u8> {
+    (0..length).map(|index| (index * 31 % 251) as u8).collect()
+}
+
+/// Let `peer` send `bytes` without waiting for the reader.
+fn send_from(mut peer: TcpStream, bytes: Vec<u8>) -> JoinHandle<TcpStream> {
+    std::thread::spawn(move || {
+        peer.write_all(&bytes).expect("the ring reads on");
+        peer
+    })
+}
+
+#[test]
+fn bytes_survive_many_rounds_through_few_buffers() {
+    let (mut ring, peer) = connected(SMALL);
+    let sent = pattern(100_000);
+    let sender = send_from(peer, sent.clone());
+    ring.receive_multi(0, 0);
+    let mut received = Vec::new();
+    while received.len() < sent.len() {
+        let completion = next(&mut ring);
+        match (completion.result, completion.buffer) {
+            (Ok(length), Some(buffer)) => {
+                assert_eq!(ring.bytes(&buffer).len(), length as usize);
+                received.extend_from_slice(ring.bytes(&buffer));
+                ring.recycle(buffer);
+            }
+            (Err(failure), None) => assert!(failure.is_out_of_buffers(), "{failure}"),
+            (result, buffer) => panic!("{result:?} with {buffer:?}"),
+        }
+        if !completion.more {
+            ring.receive_multi(0, 0);
+        }
+    }
+    assert!(received == sent, "bytes were changed on the way");
+    drop(sender.join());
+}
+
+#[test]
+fn leased_buffers_are_left_alone_until_they_are_given_back() {
+    let (mut ring, peer) = connected(SMALL);
+    let sent = pattern(64 * 12);
+    let peer = send_from(peer, sent.clone()).join().expect("all of it fits into the socket");
+    ring.receive_multi(0, 0);
+    let mut leases = Vec::new();
+    loop {
+        let completion = next(&mut ring);
+        match completion.buffer {
+            Some(buffer) => leases.push(buffer),
+            None => {
+                let failure = completion.result.expect_err("no bytes without a buffer");
+                assert!(failure.is_out_of_buffers() && !completion.more);
+                break;
+            }
+        }
+    }
+    // All four are ours, and hold what came first although more has arrived since.
+    let held: Vec<u8> = leases.iter().flat_map(|lease| ring.bytes(lease).to_vec()).collect();
+    assert_eq!(leases.len(), 4);
+    assert_eq!(held, sent[..held.len()]);
+    for lease in leases {
+        ring.recycle(lease);
+    }
+    ring.receive_once(0, 0, false);
+    let completion = next(&mut ring);
+    let buffer = completion.buffer.expect("buffers are there again");
+    assert_eq!(ring.bytes(&buffer)[0], sent[held.len()]);
+    ring.recycle(buffer);
+    drop(peer);
+}
+
+#[test]
+fn skipped_bytes_are_counted_and_the_next_are_whole() {
+    let (mut ring, peer) = connected(SMALL);
+    let mut sent = pattern(300_000);
+    sent.extend_from_slice(b"after");
+    let sender = send_from(peer, sent);
+    let mut left = 300_000;
+    while left > 0 {
+        ring.skip(0, 0, left);
+        let completion = next(&mut ring);
+        assert_eq!(completion.token.operation(), Some(Operation::Skip));
+        let skipped = completion.result.expect("bytes to skip");
+        assert!((1..=left).contains(&skipped), "{skipped} of {left}");
+        left -= skipped;
+    }
+    ring.receive_once(0, 0, true);
+    let buffer = next(&mut ring).buffer.expect("five bytes are left");
+    assert_eq!(ring.bytes(&buffer), b"after");
+    ring.recycle(buffer);
+    drop(sender.join());
+    ring.skip(0, 0, 1);
+    assert_eq!(next(&mut ring).result, Ok(0), "the end of the stream");
+}
+
+#[test]
+fn more_sends_than_the_queue_holds_all_go_out_whole_and_in_silence() {
+    let (mut ring, mut peer) = connected(SMALL);
+    let template = ring.add_template(&pattern(1_000));
+    let reader = std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        peer.read_to_end(&mut bytes).map(|_| bytes)
+    });
+    for _ in 0..500 {
+        ring.send(0, 0, template, 1_000);
+    }
+    ring.close_after_sends(0, 0);
+    // No completion for any send, and none for the cancellation of a receive that was not there
+    // but the one that says so.
+    loop {
+        let completion = next(&mut ring);
+        match completion.token.operation() {
+            Some(Operation::Close) => break,
+            Some(Operation::Cancel) => assert!(completion.result.is_err()),
+            other => panic!("{other:?}: {:?}", completion.result),
+        }
+    }
+    let bytes = reader.join().expect("the reader ends").expect("reading works");
+    assert_eq!(bytes.len(), 500_000);
+    assert!(bytes.chunks(1_000).all(|chunk| chunk == pattern(1_000)));
+}
+
+#[test]
+fn closing_cancels_what_is_armed_and_frees_the_slot_for_another_generation() {
+    let (mut ring, mut peer) = connected(SMALL);
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    ring.receive_multi(0, 0);
+    ring.close(0, 0);
+    let mut seen = Vec::new();
+    while !seen.contains(&Some(Operation::Close)) {
+        let completion = next(&mut ring);
+        assert!(completion.token.is_of(0));
+        seen.push(completion.token.operation());
+    }
+    assert_eq!(peer.read(&mut [0; 1]).expect("the connection ends in order"), 0);
+    let address = listener.local_addr().expect("a bound listener");
+    connect(&mut ring, 0, 1, address).expect("the slot is free");
+}
+
+#[test]
+fn cancelling_a_receive_ends_it_and_leaves_the_connection() {
+    let (mut ring, mut peer) = connected(SMALL);
+    ring.receive_multi(0, 0);
+    ring.cancel_receive(0, 0);
+    let completion = next(&mut ring);
+    assert!(completion.result.expect_err("nothing arrived").is_cancelled() && !completion.more);
+    let template = ring.add_template(b"still here");
+    ring.send(0, 0, template, 10);
+    ring.enter(Wait::No).expect("submitting works");
+    let mut bytes = [0; 10];
+    peer.read_exact(&mut bytes).expect("the connection stands");
+    assert_eq!(&bytes, b"still here");
+}
+
+#[test]
+fn a_ring_may_go_while_everything_is_under_way() {
+    for _ in 0..50 {
+        let (mut ring, peer) = connected(SMALL);
+        let template = ring.add_template(&pattern(4 << 20));
+        ring.receive_multi(0, 0);
+        ring.send(0, 0, template, 4 << 20);
+        ring.enter(Wait::No).expect("submitting works");
+        drop(ring);
+        drop(peer);
+    }
+}
+
+#[test]
+fn a_refused_connection_says_so() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("a bound listener");
+    drop(listener);
+    let mut ring = Ring::new(SMALL).expect("this machine has io_uring");
+    let refused = connect(&mut ring, 0, 0, address).expect_err("nobody listens");
+    assert!(refused.contains("refused"), "{refused}");
+}
+
+#[test]
+fn both_address_families_and_accepted_connections_work() {
+    let wanted = [SocketAddr::from(([127, 0, 0, 1], 0)), (Ipv6Addr::LOCALHOST, 0).into()];
+    for wanted in wanted {
+        let listener = Listener::bind(wanted).expect("both families are there");
+        let address = listener.local_address().expect("a bound listener");
+        let mut server = Ring::new(SMALL).expect("this machine has io_uring");
+        server.accept_multi(&listener);
+        server.enter(Wait::No).expect("submitting works");
+        let mut client = TcpStream::connect(address).expect("the ring listens");
+        let slot = next(&mut server).result.expect("a connection is accepted");
+        let template = server.add_template(b"welcome");
+        server.send(slot, 0, template, 7);
+        server.close_after_sends(slot, 0);
+        server.enter(Wait::No).expect("submitting works");
+        let mut bytes = Vec::new();
+        client.read_to_end(&mut bytes).expect("bytes and an end");
+        assert_eq!(bytes, b"welcome");
+    }
+}
+
+#[test]
+fn waiting_ends_by_itself_and_costs_one_call() {
+    let mut ring = Ring::new(SMALL).expect("this machine has io_uring");
+    let before = ring.enters();
+    ring.enter(Wait::AtMost(1_000_000)).expect("waiting works");
+    ring.enter(Wait::No).expect("submitting works");
+    assert!(ring.next_completion().is_none() && !ring.is_work_pending());
+    assert_eq!((ring.enters() - before, ring.overflowed()), (2, 0));
+}
+
+#[test]
+fn a_table_larger_than_the_limit_of_files_is_refused_with_its_remedy() {
+    let slots = u32::MAX >> 1;
+    let refused = Ring::new(Config { slots, ..SMALL }).err().expect("no limit is that high");
+    assert!(refused.to_string().contains("ulimit -n") || refused.to_string().contains("memory"));
+}
