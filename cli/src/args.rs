@@ -79,7 +79,7 @@ pub(crate) struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,
     #[command(flatten)]
-    run: RunArgs,
+    run: Box<RunArgs>,
 }
 
 const EXAMPLES: &str = "\
@@ -111,7 +111,7 @@ pub(crate) enum Command {
         after_help = "Examples and details: uringbench --help",
         after_long_help = EXAMPLES
     )]
-    Run(RunArgs),
+    Run(Box<RunArgs>),
     /// Say what this machine offers for load generation, and how to mend what it lacks
     Doctor,
     /// Load the built-in reference target for a few seconds and show the result
@@ -345,7 +345,7 @@ mod tests {
     fn run(line: &str) -> RunArgs {
         let words = std::iter::once("uringbench").chain(line.split(' '));
         match parse(words) {
-            Ok(Typed::Command(Command::Run(args))) => args,
+            Ok(Typed::Command(Command::Run(args))) => *args,
             other => panic!("{line}: {other:?}"),
         }
     }

@@ -32,7 +32,7 @@ fn main() -> ExitCode {
 fn run() -> Result<Exit, Failure> {
     match args::parse(std::env::args_os())? {
         Typed::Text(text) => console::print(&text).map(|()| Exit::Success),
-        Typed::Command(Command::Run(args)) => commands::run::execute(args),
+        Typed::Command(Command::Run(args)) => commands::run::execute(*args),
         Typed::Command(Command::Doctor) => commands::doctor::execute(),
         Typed::Command(Command::Demo(args)) => commands::demo::execute(args),
         Typed::Command(Command::Target(args)) => commands::target::execute(args),

@@ -161,10 +161,11 @@ fn pipeline(args: &LoadArgs) -> Result<u16, Failure> {
 /// A tenth of the window is enough to open connections and fill caches; counting exactly N
 /// requests leaves no room for others before them.
 fn warmup(args: &MeasurementArgs, limit: Limit) -> Nanos {
-    args.warmup.unwrap_or(match limit {
-        Limit::Duration(duration) => WARMUP_MAX.min(Nanos(duration.0 / 10)),
-        Limit::Requests(_) | Limit::Either(..) => Nanos::ZERO,
-    })
+    match (args.warmup, limit) {
+        (Some(warmup), _) => warmup,
+        (None, Limit::Duration(duration)) => WARMUP_MAX.min(Nanos(duration.0 / 10)),
+        (None, Limit::Requests(_) | Limit::Either(..)) => Nanos::ZERO,
+    }
 }
 
 fn timeout(args: &MeasurementArgs) -> Result<Nanos, Failure> {
@@ -250,7 +251,7 @@ mod tests {
 
     fn typed(line: &str) -> RunArgs {
         match args::parse(std::iter::once("uringbench").chain(line.split_whitespace())) {
-            Ok(Typed::Command(Command::Run(args))) => args,
+            Ok(Typed::Command(Command::Run(args))) => *args,
             other => panic!("{line}: {other:?}"),
         }
     }

@@ -7,12 +7,12 @@ use std::net::TcpListener;
 use std::process::{Command, Output, Stdio};
 
 fn uringbench(words: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_uringbench")).args(words).output().unwrap()
+    Command::new(env!("CARGO_BIN_EXE_uringbench")).args(words).output().expect("the binary runs")
 }
 
 /// The one line on stderr, without the program's name.
 fn complaint(output: &Output) -> String {
-    let stderr = String::from_utf8(output.stderr.clone()).unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
     let lines: Vec<&str> = stderr.lines().collect();
     assert_eq!(lines.len(), 1, "one line, not:\n{stderr}");
     lines[0].strip_prefix("uringbench: ").expect("the line says who speaks").to_owned()

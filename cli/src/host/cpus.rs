@@ -175,8 +175,9 @@ mod tests {
     #[test]
     fn cpus_are_chosen_core_by_core_and_away_from_the_target() {
         let (plain, smt) = (Topology::default(), smt(4));
-        let cases: [(&str, &str, &Topology, Option<&str>, &[usize]); 18] = [
-            // What was asked for, allowed, topology, target's CPUs, chosen.
+        // What was asked for, allowed, topology, target's CPUs, chosen.
+        type Case<'a> = (&'a str, &'a str, &'a Topology, Option<&'a str>, &'a [usize]);
+        let cases: [Case<'_>; 18] = [
             ("", "0-3", &plain, None, &[0, 1, 2, 3]),
             ("", "0-7", &smt, None, &[0, 1, 2, 3]),
             ("", "4-7", &smt, None, &[4, 5, 6, 7]),
