@@ -101,7 +101,8 @@ Times are 30s, 1m30s, 500ms, 2h, or a plain number of seconds. Counts and rates 
 The letters of wrk work: -t -c -d -H --timeout, and --latency is accepted for wrk's sake;
 quantiles are always printed.
 
-Exit codes: 0 done, 1 could not run, 2 bad usage, 11 objective missed, 13 invalid measurement.";
+Exit codes: 0 done, 1 could not run, 2 bad usage; with --slo also 11 missed, 12 undecided (too few
+samples), 13 invalid measurement.";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
