@@ -266,7 +266,7 @@ pub(crate) struct OutputArgs {
     #[arg(long)]
     pub(crate) json: bool,
 
-    /// The run's own folder [default: results/<target>/<scenario>/<time>/]
+    /// The run's own folder [default: one made under results/]
     #[arg(short, long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
 
