@@ -129,7 +129,7 @@ pub(crate) enum Command {
 /// Options of `uringbench run`.
 #[derive(Args, Clone, Debug, Default)]
 pub(crate) struct RunArgs {
-    /// The address to load: http://HOST[:PORT]/PATH
+    /// The address to load, such as http://127.0.0.1:8080/
     #[arg(value_name = "URL")]
     pub(crate) url: Option<String>,
 
