@@ -16,7 +16,9 @@ pub(crate) struct Connection {
     pub(crate) is_listed: bool,
     /// The first of its exchanges, as an index within its share of the ring.
     pub(crate) first: u16,
-    /// Exchanges in flight.
+    /// Entries in its share of the ring.
+    pub(crate) entries: u16,
+    /// Exchanges in flight: what the entries count, summed.
     pub(crate) in_flight: u16,
     /// Whether its first attempt has ended.
     pub(crate) is_tried: bool,
@@ -60,6 +62,7 @@ impl Connection {
             is_large: true,
             is_listed: false,
             first: 0,
+            entries: 0,
             in_flight: 0,
             is_tried: false,
             failures: 0,
@@ -68,13 +71,15 @@ impl Connection {
     }
 }
 
-/// One request and its response under way.
+/// Requests sent together, and their responses under way.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Exchange {
     pub(crate) slot: Slot,
     pub(crate) sent: Timestamp,
-    /// When the first byte of the response arrived.
+    /// When the first byte of the oldest response arrived, if it has begun.
     pub(crate) first_byte: Option<Timestamp>,
+    /// How many of them are not answered yet; more than one only in a closed loop.
+    pub(crate) count: u16,
 }
 
 /// The exchanges of every connection: a ring of `depth` for each, in one allocation.
@@ -89,6 +94,7 @@ impl Exchanges {
             slot: Slot { due: Timestamp::default(), measured: false },
             sent: Timestamp::default(),
             first_byte: None,
+            count: 0,
         };
         Self { all: vec![none; connections as usize * usize::from(depth)].into(), depth }
     }
@@ -99,20 +105,26 @@ impl Exchanges {
         &mut self.all[number as usize * usize::from(self.depth) + usize::from(connection.first)]
     }
 
-    /// Add one in flight. The caller has seen that there is room.
+    /// Add an entry. The caller has seen that there is room.
     #[inline]
     pub(crate) fn push(&mut self, number: u32, connection: &mut Connection, exchange: Exchange) {
-        let mut index = connection.first + connection.in_flight;
+        let mut index = connection.first + connection.entries;
         index -= if index >= self.depth { self.depth } else { 0 };
         self.all[number as usize * usize::from(self.depth) + usize::from(index)] = exchange;
-        connection.in_flight += 1;
+        connection.entries += 1;
+        connection.in_flight += exchange.count;
     }
 
-    /// The oldest has ended.
+    /// The oldest `count` exchanges of the oldest entry have ended.
     #[inline]
-    pub(crate) fn pop(&self, connection: &mut Connection) {
-        connection.first =
-            if connection.first + 1 == self.depth { 0 } else { connection.first + 1 };
-        connection.in_flight -= 1;
+    pub(crate) fn end(&mut self, number: u32, connection: &mut Connection, count: u16) {
+        let oldest = self.oldest(number, connection);
+        oldest.count -= count;
+        if oldest.count == 0 {
+            connection.first += 1;
+            connection.first -= if connection.first == self.depth { self.depth } else { 0 };
+            connection.entries -= 1;
+        }
+        connection.in_flight -= count;
     }
 }

@@ -263,8 +263,8 @@ impl<D: Driver> EventLoop<D> {
         }
         let timeout = self.options.timeout;
         while let Some(slot) = self.pacer.as_mut()?.give_up(now, timeout) {
-            self.recorder.released(slot);
-            self.recorder.failed(slot, Outcome::NotSent, now);
+            self.recorder.released(slot, 1);
+            self.recorder.failed(slot, 1, Outcome::NotSent, now);
         }
         loop {
             if self.ready.is_empty() {
@@ -284,40 +284,41 @@ impl<D: Driver> EventLoop<D> {
             match pace {
                 Some(Pace::WaitUntil(due)) => return Some(due),
                 Some(Pace::Done) => return None,
-                Some(Pace::Release(_)) | None => {}
+                Some(Pace::Release(..)) | None => {}
             }
         }
     }
 
-    /// Give due slots to a connection: as many as it can take in a closed loop, one at a time in
-    /// an open one, so that they spread. How many, and the pacer's last answer if it had no
-    /// slot. The connection stays listed only if it can take more.
+    /// Give due slots to a connection: as many as it can take in a closed loop, one in an open
+    /// one, so that they spread. How many, and the pacer's answer if it had no slot. The
+    /// connection stays listed only if it can take more.
     fn fill(&mut self, number: u32, now: Timestamp) -> (u16, Option<Pace>) {
         let Some(pacer) = &mut self.pacer else { return (0, Some(Pace::Done)) };
         let connection = &mut self.connections[number as usize];
         let depth = self.options.pipeline;
         let room = if connection.can_take(depth) { depth - connection.in_flight } else { 0 };
-        let wanted = if self.options.is_open { room.min(1) } else { room };
-        for sent in 0..wanted {
-            let slot = match pacer.poll(now) {
-                Pace::Release(slot) => slot,
-                pace => return (sent, Some(pace)),
+        let mut sent = 0;
+        if room > 0 {
+            let (slot, count) = match pacer.poll(now, room) {
+                Pace::Release(slot, count) => (slot, count),
+                pace => return (0, Some(pace)),
             };
-            self.recorder.released(slot);
-            self.recorder.sent(slot, now);
-            if self.options.is_open && slot.due <= self.starved_until {
-                self.recorder.current.totals.waited += 1;
+            self.recorder.released(slot, count);
+            if self.options.is_open {
+                self.recorder.sent(slot, now);
+                self.recorder.current.totals.waited += u64::from(slot.due <= self.starved_until);
             }
-            let exchange = Exchange { slot, sent: now, first_byte: None };
+            let exchange = Exchange { slot, sent: now, first_byte: None, count };
             self.exchanges.push(number, connection, exchange);
-            self.in_flight += 1;
+            self.in_flight += u64::from(count);
+            sent = count;
         }
         self.ready.pop();
-        connection.is_listed = room > wanted;
+        connection.is_listed = room > sent;
         if connection.is_listed {
             self.partial.push(number);
         }
-        (wanted, None)
+        (sent, None)
     }
 
     /// Arm a receive on a connection that has just been sent to, unless one is.
@@ -352,9 +353,9 @@ impl<D: Driver> EventLoop<D> {
         let Some(pacer) = &mut self.pacer else { return };
         pacer.finish(now);
         if self.options.is_open {
-            while let Pace::Release(slot) = pacer.poll(now) {
-                self.recorder.released(slot);
-                self.recorder.failed(slot, Outcome::NotSent, now);
+            while let Pace::Release(slot, count) = pacer.poll(now, 1) {
+                self.recorder.released(slot, count);
+                self.recorder.failed(slot, count, Outcome::NotSent, now);
             }
         }
     }

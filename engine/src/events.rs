@@ -5,9 +5,10 @@ use uringbench_core::outcome::Outcome;
 use uringbench_core::time::Timestamp;
 use uringbench_ring::Failure;
 
-use crate::connection::{Link, Receive};
+use crate::connection::{Connection, Exchange, Link, Receive};
 use crate::driver::{Driver, Event, EventKind, ReceiveMode};
 use crate::event_loop::{ConnectFailure, EventLoop};
+use crate::recorder::Answers;
 
 /// Payload of at least this size is dropped by the kernel, uncopied, instead of received.
 const SKIP_FROM: u64 = 4_096;
@@ -77,43 +78,62 @@ impl<D: Driver> EventLoop<D> {
     }
 
     /// Run received bytes through the parser, ending exchanges as their responses complete.
+    /// Answers that are alike, as a pipeline's mostly are, are recorded together.
     #[inline]
     fn feed(&mut self, number: u32, buffer: &D::Buffer, now: Timestamp) -> Fed {
         let connection = &mut self.connections[number as usize];
         let mut bytes = self.driver.bytes(buffer);
         self.recorder.current.totals.received_bytes += bytes.len() as u64;
+        let mut alike: Option<Answers> = None;
+        let mut fed = Fed::Open;
         while !bytes.is_empty() {
             if connection.in_flight == 0 {
-                return Fed::Unsolicited;
+                fed = Fed::Unsolicited;
+                break;
             }
-            let exchange = self.exchanges.oldest(number, connection);
-            exchange.first_byte.get_or_insert(now);
-            let fed = connection.parser.feed(bytes, &mut self.shapes, self.options.is_head);
-            match fed {
-                Ok(Progress::NeedMore) => return Fed::Open,
+            let oldest = self.exchanges.oldest(number, connection);
+            let first_byte = *oldest.first_byte.get_or_insert(now);
+            match connection.parser.feed(bytes, &mut self.shapes, self.options.is_head) {
                 Ok(Progress::Complete { consumed, response }) => {
                     bytes = &bytes[consumed..];
-                    self.recorder.completed(exchange, response.status, now);
-                    self.exchanges.pop(connection);
+                    let answer = oldest.answered(first_byte, response.status);
+                    self.exchanges.end(number, connection, 1);
                     self.in_flight -= 1;
                     connection.note_size(&response);
+                    match &mut alike {
+                        Some(answers) if answers.are_like(&answer) => answers.count += 1,
+                        _ => {
+                            if let Some(answers) = alike.replace(answer) {
+                                self.recorder.completed(&answers, now);
+                            }
+                        }
+                    }
                     if !response.keep_alive {
-                        return Fed::Finished;
+                        fed = Fed::Finished;
+                        break;
                     }
                 }
-                Err(_) => return Fed::Malformed,
+                Ok(Progress::NeedMore) => break,
+                Err(_) => {
+                    fed = Fed::Malformed;
+                    break;
+                }
             }
         }
-        Fed::Open
+        if let Some(answers) = alike {
+            self.recorder.completed(&answers, now);
+        }
+        fed
     }
 
     /// A response that ended otherwise than in a fed buffer.
     fn on_response(&mut self, number: u32, response: Response, now: Timestamp) -> Fed {
         let connection = &mut self.connections[number as usize];
-        let exchange = self.exchanges.oldest(number, connection);
-        self.recorder.completed(exchange, response.status, now);
-        self.exchanges.pop(connection);
+        let oldest = self.exchanges.oldest(number, connection);
+        let answer = oldest.answered(oldest.first_byte.unwrap_or(now), response.status);
+        self.exchanges.end(number, connection, 1);
         self.in_flight -= 1;
+        self.recorder.completed(&answer, now);
         connection.note_size(&response);
         if response.keep_alive { Fed::Open } else { Fed::Finished }
     }
@@ -127,7 +147,7 @@ impl<D: Driver> EventLoop<D> {
             Fed::Finished => self.lose(number, Outcome::Reset, now),
             Fed::Malformed => {
                 // The exchange whose answer it was is malformed; those behind it are lost.
-                self.fail_oldest(number, Outcome::Malformed, now);
+                self.fail_oldest(number, 1, Outcome::Malformed, now);
                 self.lose(number, Outcome::Reset, now);
             }
             Fed::Unsolicited => {
@@ -193,7 +213,16 @@ impl<D: Driver> EventLoop<D> {
     }
 }
 
-impl crate::connection::Connection {
+impl Exchange {
+    /// The oldest of these requests has its answer; the next one's is still to begin.
+    #[inline]
+    fn answered(&mut self, first_byte: Timestamp, status: u16) -> Answers {
+        self.first_byte = None;
+        Answers { slot: self.slot, sent: self.sent, first_byte, status, count: 1 }
+    }
+}
+
+impl Connection {
     /// Learn from a response how to receive the next ones.
     #[inline]
     fn note_size(&mut self, response: &Response) {

@@ -73,10 +73,10 @@ impl<D: Driver> EventLoop<D> {
         self.note_tried(number);
         if (!self.options.is_open || self.connected == 0)
             && let Some(pacer) = &mut self.pacer
-            && let Pace::Release(slot) = pacer.poll(now)
+            && let Pace::Release(slot, count) = pacer.poll(now, 1)
         {
-            self.recorder.released(slot);
-            self.recorder.failed(slot, Outcome::ConnectFailed, now);
+            self.recorder.released(slot, count);
+            self.recorder.failed(slot, count, Outcome::ConnectFailed, now);
         }
     }
 
@@ -145,17 +145,24 @@ impl<D: Driver> EventLoop<D> {
     /// End every exchange in flight on a connection.
     pub(crate) fn fail_exchanges(&mut self, number: u32, outcome: Outcome, now: Timestamp) {
         while self.connections[number as usize].in_flight > 0 {
-            self.fail_oldest(number, outcome, now);
+            self.fail_oldest(number, u16::MAX, outcome, now);
         }
     }
 
-    /// End the oldest exchange in flight on a connection that has one.
-    pub(crate) fn fail_oldest(&mut self, number: u32, outcome: Outcome, now: Timestamp) {
+    /// End up to `at_most` of the oldest exchanges in flight on a connection that has one.
+    pub(crate) fn fail_oldest(
+        &mut self,
+        number: u32,
+        at_most: u16,
+        outcome: Outcome,
+        now: Timestamp,
+    ) {
         let connection = &mut self.connections[number as usize];
-        let slot = self.exchanges.oldest(number, connection).slot;
-        self.exchanges.pop(connection);
-        self.in_flight -= 1;
-        self.recorder.failed(slot, outcome, now);
+        let oldest = *self.exchanges.oldest(number, connection);
+        let count = oldest.count.min(at_most);
+        self.exchanges.end(number, connection, count);
+        self.in_flight -= u64::from(count);
+        self.recorder.failed(oldest.slot, count, outcome, now);
     }
 
     /// Look at every deadline: attempts and exchanges that took too long, retries that are due.

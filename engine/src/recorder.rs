@@ -10,8 +10,6 @@ use uringbench_core::pacer::Slot;
 use uringbench_core::record::Phase;
 use uringbench_core::time::{Nanos, Timestamp};
 
-use crate::connection::Exchange;
-
 /// What happened in one interval on one worker.
 #[derive(Debug)]
 pub struct Handover {
@@ -122,6 +120,25 @@ impl Handover {
     }
 }
 
+/// Complete answers that are alike: to requests sent together, arrived together.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Answers {
+    pub(crate) slot: Slot,
+    pub(crate) sent: Timestamp,
+    pub(crate) first_byte: Timestamp,
+    pub(crate) status: u16,
+    pub(crate) count: u16,
+}
+
+impl Answers {
+    /// Whether another answer can be counted with these.
+    #[inline]
+    pub(crate) fn are_like(&self, other: &Self) -> bool {
+        (self.slot, self.sent) == (other.slot, other.sent)
+            && (self.first_byte, self.status) == (other.first_byte, other.status)
+    }
+}
+
 /// The counting half of a worker.
 pub struct Recorder {
     /// The interval being filled.
@@ -136,48 +153,48 @@ impl Recorder {
         Self { current: Box::default(), is_open }
     }
 
-    /// A slot was released.
+    /// `count` slots were released.
     #[inline]
-    pub fn released(&mut self, slot: Slot) {
-        self.counts(slot).released += 1;
+    pub(crate) fn released(&mut self, slot: Slot, count: u16) {
+        self.counts(slot).released += u64::from(count);
     }
 
-    /// A released slot was sent.
+    /// A released slot of an open loop was sent.
     #[inline]
     pub(crate) fn sent(&mut self, slot: Slot, sent: Timestamp) {
-        if self.is_open && self.is_timed(slot) {
+        if self.is_timed(slot) {
             self.current.lateness.record(sent.since(slot.due).0);
         }
     }
 
-    /// An exchange ended with a complete answer.
+    /// Complete answers arrived.
     #[inline]
-    pub(crate) fn completed(&mut self, exchange: &Exchange, status: u16, done: Timestamp) {
-        let slot = exchange.slot;
+    pub(crate) fn completed(&mut self, answers: &Answers, done: Timestamp) {
+        let Answers { slot, sent, first_byte, status, count } = *answers;
         let outcome = if status < 400 { Outcome::Ok } else { Outcome::Status };
-        self.counts(slot).end(outcome);
+        self.counts(slot).end(outcome, u64::from(count));
         if slot.measured
-            && let Some(count) = self.current.by_status.get_mut(usize::from(status))
+            && let Some(sum) = self.current.by_status.get_mut(usize::from(status))
         {
-            *count += 1;
+            *sum += u32::from(count);
         }
         if self.is_timed(slot) {
-            let first_byte = exchange.first_byte.unwrap_or(done);
-            self.current.service.record(done.since(exchange.sent).0);
-            self.current.first_byte.record(first_byte.since(exchange.sent).0);
+            let count = u32::from(count);
+            self.current.service.record_many(done.since(sent).0, count);
+            self.current.first_byte.record_many(first_byte.since(sent).0, count);
             if self.is_open {
-                self.current.response.record(done.since(slot.due).0);
+                self.current.response.record_many(done.since(slot.due).0, count);
             }
         }
     }
 
-    /// A released slot ended without a complete answer: its age enters the response times.
-    #[inline]
-    pub(crate) fn failed(&mut self, slot: Slot, outcome: Outcome, now: Timestamp) {
-        self.counts(slot).end(outcome);
+    /// `count` released slots ended without a complete answer: their age enters the response
+    /// times.
+    pub(crate) fn failed(&mut self, slot: Slot, count: u16, outcome: Outcome, now: Timestamp) {
+        self.counts(slot).end(outcome, u64::from(count));
         if self.is_timed(slot) {
-            self.current.response.record(now.since(slot.due).0);
-            self.current.censored += 1;
+            self.current.response.record_many(now.since(slot.due).0, u32::from(count));
+            self.current.censored += u64::from(count);
         }
     }
 

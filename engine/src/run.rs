@@ -206,14 +206,17 @@ impl Crew {
                 self.workers.iter_mut().for_each(|worker| worker.read_cost(0));
                 observer.measure_begins();
             }
+            let is_finished = self.workers.iter().all(|worker| worker.finished.is_some());
             let is_interrupted = control.command() != Command::Run;
-            let is_over = now >= measure_to || is_interrupted;
+            let is_over = now >= measure_to || is_interrupted || is_finished;
             if stage == Stage::Measuring && is_over {
                 stage = Stage::AfterMeasure;
-                self.workers.iter_mut().for_each(|worker| worker.read_cost(1));
+                // Those that have finished were read as they did.
+                let running = |worker: &&mut Ends| worker.finished.is_none();
+                self.workers.iter_mut().filter(running).for_each(|worker| worker.read_cost(1));
                 observer.measure_ended();
             }
-            if self.workers.iter().all(|worker| worker.finished.is_some()) {
+            if is_finished {
                 break;
             }
             let boundary = if stage == Stage::BeforeMeasure { measure_from } else { measure_to };

@@ -49,12 +49,7 @@ pub(crate) fn execute(args: DemoArgs) -> Result<Exit, Failure> {
     execution::execute(&open, &control)
 }
 
-fn part(
-    url: &str,
-    cpu: usize,
-    duration: Nanos,
-    rate: Option<u64>,
-) -> Result<ResolvedRun, Failure> {
+fn part(url: &str, cpu: usize, duration: Nanos, rate: Option<u64>) -> Result<ResolvedRun, Failure> {
     let rate = rate.and_then(uringbench_core::rate::Rate::per_second);
     let args = RunArgs {
         url: Some(url.to_owned()),

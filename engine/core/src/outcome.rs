@@ -71,10 +71,10 @@ pub struct Counts {
 }
 
 impl Counts {
-    /// Count one slot's end.
+    /// Count the end of `slots` slots.
     #[inline]
-    pub fn end(&mut self, outcome: Outcome) {
-        self.outcomes[outcome as usize] += 1;
+    pub fn end(&mut self, outcome: Outcome, slots: u64) {
+        self.outcomes[outcome as usize] += slots;
     }
 
     /// How many slots ended so.
@@ -118,11 +118,10 @@ mod tests {
     #[test]
     fn the_law_is_visible_in_the_counts() {
         let mut counts = Counts { released: 3, ..Counts::default() };
-        counts.end(Outcome::Ok);
-        counts.end(Outcome::Status);
+        counts.end(Outcome::Ok, 1);
+        counts.end(Outcome::Status, 1);
         assert_eq!((counts.in_flight(), counts.completed(), counts.errors()), (Some(1), 2, 1));
-        counts.end(Outcome::Timeout);
-        counts.end(Outcome::Timeout);
+        counts.end(Outcome::Timeout, 2);
         assert_eq!(counts.in_flight(), None);
     }
 

@@ -20,8 +20,8 @@ pub struct Slot {
 /// The pacer's answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pace {
-    /// This slot is due: it is released now.
-    Release(Slot),
+    /// So many slots with this due time are released now, at least one.
+    Release(Slot, u16),
     /// Nothing is due before then.
     WaitUntil(Timestamp),
     /// There are no more slots.
@@ -65,9 +65,10 @@ impl Pacer {
         }
     }
 
-    /// Release the next slot if it is due.
+    /// Release the next slot if it is due; in a closed loop, where they are all alike, up to
+    /// `at_most` (at least 1) at once.
     #[inline]
-    pub fn poll(&mut self, now: Timestamp) -> Pace {
+    pub fn poll(&mut self, now: Timestamp, at_most: u16) -> Pace {
         let due = match &self.source {
             Source::Closed => now,
             Source::Open(schedule) => schedule.due(),
@@ -79,13 +80,16 @@ impl Pacer {
         if due > now {
             return Pace::WaitUntil(due);
         }
-        if measured && let Some(left) = &mut self.measured_left {
-            *left -= 1;
-        }
+        let mut count = at_most;
         if let Source::Open(schedule) = &mut self.source {
             schedule.advance();
+            count = 1;
         }
-        Pace::Release(Slot { due, measured })
+        if measured && let Some(left) = &mut self.measured_left {
+            count = u64::from(count).min(*left) as u16;
+            *left -= u64::from(count);
+        }
+        Pace::Release(Slot { due, measured }, count)
     }
 
     /// Release the next slot if it has been due for longer than `patience`: it is given up.
@@ -96,8 +100,8 @@ impl Pacer {
         if schedule.due() + patience >= now {
             return None;
         }
-        match self.poll(now) {
-            Pace::Release(slot) => Some(slot),
+        match self.poll(now, 1) {
+            Pace::Release(slot, _) => Some(slot),
             Pace::WaitUntil(_) | Pace::Done => None,
         }
     }
@@ -165,7 +169,8 @@ mod tests {
         let mut slots = Vec::new();
         let mut now = START;
         while now.0 <= until {
-            while let Pace::Release(slot) = pacer.poll(now) {
+            while let Pace::Release(slot, count) = pacer.poll(now, 1) {
+                assert_eq!(count, 1);
                 slots.push(slot);
             }
             now = now + Nanos(step);
@@ -181,7 +186,7 @@ mod tests {
             let slots = released(&mut pacer, step, 4_000_000_000);
             assert_eq!(slots.iter().filter(|slot| !slot.measured).count(), 500);
             assert_eq!(slots.iter().filter(|slot| slot.measured).count(), 1_000);
-            assert_eq!(pacer.poll(Timestamp(5_000_000_000)), Pace::Done);
+            assert_eq!(pacer.poll(Timestamp(5_000_000_000), 1), Pace::Done);
         }
     }
 
@@ -192,8 +197,8 @@ mod tests {
             let mut pacer = Pacer::new(&plan, Share { index: 1, count: 2 }, START);
             let mut measured = 0;
             for now in (1_000..1_000_000_000).step_by(500_000) {
-                if let Pace::Release(slot) = pacer.poll(Timestamp(now)) {
-                    measured += u64::from(slot.measured);
+                if let Pace::Release(slot, count) = pacer.poll(Timestamp(now), 4) {
+                    measured += u16::from(slot.measured) * count;
                 }
             }
             assert_eq!(measured, 18);
@@ -204,8 +209,9 @@ mod tests {
     fn waiting_names_the_next_due_time() {
         let plan = plan(open(1_000), Limit::Duration(Nanos::SECOND), Nanos::ZERO);
         let mut pacer = Pacer::new(&plan, Share::WHOLE, START);
-        assert_eq!(pacer.poll(START), Pace::Release(Slot { due: START, measured: true }));
-        assert_eq!(pacer.poll(START), Pace::WaitUntil(START + Nanos::MILLISECOND));
+        let first = Slot { due: START, measured: true };
+        assert_eq!(pacer.poll(START, 9), Pace::Release(first, 1));
+        assert_eq!(pacer.poll(START, 9), Pace::WaitUntil(START + Nanos::MILLISECOND));
     }
 
     #[test]
@@ -228,6 +234,6 @@ mod tests {
         let closed = self::plan(Load::Closed, Limit::Requests(10), Nanos::ZERO);
         let mut pacer = Pacer::new(&closed, Share::WHOLE, START);
         pacer.finish(START);
-        assert_eq!(pacer.poll(START), Pace::Done);
+        assert_eq!(pacer.poll(START, 1), Pace::Done);
     }
 }

@@ -218,7 +218,7 @@ fn failing() -> RunRecord {
     for (lost, outcome) in
         [(2_000, Outcome::Status), (1_900, Outcome::Timeout), (400, Outcome::Reset)]
     {
-        (0..lost).for_each(|_| counts.end(outcome));
+        counts.end(outcome, lost);
     }
     record.by_status[200] = 56_000;
     record.by_status[503] = 2_000;
@@ -233,7 +233,7 @@ fn dead() -> RunRecord {
     let mut record = fixture::record(&plan);
     let mut counts = Counts::default();
     counts.released = 100_000;
-    (0..100_000).for_each(|_| counts.end(Outcome::ConnectFailed));
+    counts.end(Outcome::ConnectFailed, 100_000);
     record.counts = counts;
     record.by_status[200] = 0;
     record.times = Times::default();

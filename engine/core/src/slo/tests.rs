@@ -83,8 +83,8 @@ fn errors_count_every_slot_that_did_not_end_well() {
     let mut record = fixture::record(&plan);
     record.counts = fixture::all_ok(998);
     record.counts.released += 2;
-    record.counts.end(Outcome::Timeout);
-    record.counts.end(Outcome::NotSent);
+    record.counts.end(Outcome::Timeout, 1);
+    record.counts.end(Outcome::NotSent, 1);
     let summary = Summary::of(&plan, &record);
     assert_eq!(
         findings("errors<0.2%,errors<=0.002", &summary),

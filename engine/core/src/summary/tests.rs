@@ -11,9 +11,9 @@ fn rates_are_over_the_measured_window() {
     let mut record = fixture::record(&plan);
     record.counts = fixture::all_ok(99_000);
     record.counts.released += 1_000;
-    (0..600).for_each(|_| record.counts.end(Outcome::NotSent));
-    (0..300).for_each(|_| record.counts.end(Outcome::ConnectFailed));
-    (0..100).for_each(|_| record.counts.end(Outcome::Status));
+    record.counts.end(Outcome::NotSent, 600);
+    record.counts.end(Outcome::ConnectFailed, 300);
+    record.counts.end(Outcome::Status, 100);
     let summary = Summary::of(&plan, &record);
     assert_eq!(summary.measured, Nanos::from_secs(2));
     assert_eq!(

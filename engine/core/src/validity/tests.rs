@@ -42,7 +42,7 @@ impl Case {
         assert_eq!(released, ok, "one loss a test");
         self.record.counts = fixture::all_ok(ok - lost);
         self.record.counts.released = released;
-        (0..lost).for_each(|_| self.record.counts.end(outcome));
+        self.record.counts.end(outcome, lost);
     }
 
     fn worker(&mut self) -> &mut WorkerRecord {
@@ -278,7 +278,7 @@ fn the_kinds_of_errors_are_named() {
 fn a_run_without_an_answer_says_that_alone() {
     let mut counts = Counts::default();
     counts.released = 64;
-    (0..64).for_each(|_| counts.end(Outcome::ConnectFailed));
+    counts.end(Outcome::ConnectFailed, 64);
     let case = Case::open().with(|case| {
         case.record.counts = counts;
         case.record.times = Times::default();
@@ -302,7 +302,7 @@ fn a_lost_slot_is_a_fault_of_ours_wherever_it_was_lost() {
         |record| record.counts.released += 1,
         |record| record.counts.released -= 1,
         |record| record.warmup_counts.released += 1,
-        |record| record.warmup_counts.end(Outcome::Ok),
+        |record| record.warmup_counts.end(Outcome::Ok, 1),
     ];
     for lose in lost {
         let case = Case::closed().with(|case| lose(&mut case.record));

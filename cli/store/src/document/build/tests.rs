@@ -68,8 +68,8 @@ fn open_document() -> Document {
     let plan = fixture::open();
     let mut record = fixture::record(&plan);
     record.counts.released += 2;
-    record.counts.end(Outcome::Status);
-    record.counts.end(Outcome::Timeout);
+    record.counts.end(Outcome::Status, 1);
+    record.counts.end(Outcome::Timeout, 1);
     record.by_status[503] = 1;
     record.times.censored = 1;
     document_of(&plan, &record)
