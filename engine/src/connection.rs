@@ -20,8 +20,10 @@ pub(crate) struct Connection {
     pub(crate) entries: u16,
     /// Exchanges in flight: what the entries count, summed.
     pub(crate) in_flight: u16,
-    /// Whether its first attempt has ended.
+    /// Whether it has been up, or every address has been tried for it.
     pub(crate) is_tried: bool,
+    /// How many addresses it has gone on by, one per failure: one that works is kept.
+    pub(crate) turn: u32,
     /// Failed attempts since it was last up.
     pub(crate) failures: u16,
     pub(crate) parser: ResponseParser,
@@ -65,6 +67,7 @@ impl Connection {
             entries: 0,
             in_flight: 0,
             is_tried: false,
+            turn: 0,
             failures: 0,
             parser: ResponseParser::default(),
         }

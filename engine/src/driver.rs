@@ -72,8 +72,9 @@ pub trait Driver {
     /// The time.
     fn now(&mut self) -> Timestamp;
 
-    /// Start connecting. Ends with `Connected` or `ConnectFailed`; an error is immediate.
-    fn connect(&mut self, connection: u32, generation: u32) -> Result<(), Failure>;
+    /// Start connecting, to the address that is `turn` further than the connection's first of
+    /// those the target has. Ends with `Connected` or `ConnectFailed`; an error is immediate.
+    fn connect(&mut self, connection: u32, generation: u32, turn: u32) -> Result<(), Failure>;
 
     /// Send `requests` copies of the request, 1 to the plan's pipeline depth.
     fn send(&mut self, connection: u32, generation: u32, requests: u16);

@@ -26,6 +26,8 @@ const WAIT_MAX: Nanos = Nanos::from_millis(100);
 pub struct LoopOptions {
     /// Connections to hold, at least 1.
     pub connections: u32,
+    /// Addresses of the target, at least 1.
+    pub peers: u16,
     /// Requests in flight on each, at least 1.
     pub pipeline: u16,
     /// Bytes of one request.
@@ -99,7 +101,7 @@ pub struct EventLoop<D: Driver> {
     pub(crate) in_flight: u64,
     pub(crate) connected: u32,
     pub(crate) connecting: u32,
-    /// Connections whose first attempt has not ended.
+    /// Connections that have neither been up nor tried every address.
     pub(crate) untried: u32,
     pub(crate) connect_failure: Option<ConnectFailure>,
     /// When some deadline may have passed: until then none has.
@@ -159,7 +161,7 @@ impl<D: Driver> EventLoop<D> {
         }
     }
 
-    /// Whether every connection has been made or has failed once.
+    /// Whether every connection has been made, or has failed to at every address.
     pub const fn is_settled(&self) -> bool {
         self.untried == 0
     }

@@ -28,7 +28,7 @@ impl<D: Driver> EventLoop<D> {
             return self.retry_at(number, now + SWEEP_EVERY);
         }
         let connection = &mut self.connections[number as usize];
-        match self.driver.connect(number, connection.generation) {
+        match self.driver.connect(number, connection.generation, connection.turn) {
             Ok(()) => {
                 connection.link = Link::Connecting { since: now };
                 self.connecting += 1;
@@ -70,7 +70,10 @@ impl<D: Driver> EventLoop<D> {
         self.recorder.current.totals.connects_failed += 1;
         let connection = &mut self.connections[number as usize];
         connection.failures = connection.failures.saturating_add(1);
-        self.note_tried(number);
+        connection.turn = connection.turn.wrapping_add(1);
+        if connection.failures >= self.options.peers {
+            self.note_tried(number);
+        }
         if (!self.options.is_open || self.connected == 0)
             && let Some(pacer) = &mut self.pacer
             && let Pace::Release(slot, count) = pacer.poll(now, 1)
@@ -123,8 +126,10 @@ impl<D: Driver> EventLoop<D> {
     }
 
     fn next_retry(&self, number: u32) -> Nanos {
-        let failures = self.connections[number as usize].failures.clamp(1, 8);
-        Nanos(RETRY_FIRST.0 << (failures - 1)).min(RETRY_MAX)
+        let failures = self.connections[number as usize].failures;
+        // The next address at once; waiting begins when all have failed.
+        let Some(rounds) = failures.checked_sub(self.options.peers) else { return Nanos::ZERO };
+        Nanos(RETRY_FIRST.0 << rounds.min(8)).min(RETRY_MAX)
     }
 
     fn retry_at(&mut self, number: u32, retry_at: Timestamp) {

@@ -86,9 +86,9 @@ impl Driver for RingDriver {
         clock::now()
     }
 
-    fn connect(&mut self, connection: u32, generation: u32) -> Result<(), Failure> {
-        let (address, peer) =
-            self.peers[(connection as usize + self.first_peer) % self.peers.len()];
+    fn connect(&mut self, connection: u32, generation: u32, turn: u32) -> Result<(), Failure> {
+        let place = connection as usize + turn as usize + self.first_peer;
+        let (address, peer) = self.peers[place % self.peers.len()];
         self.ring.open(connection, &address).map_err(|error| match error {
             OpenError::TooManyFiles => Failure(rustix::io::Errno::MFILE),
             OpenError::Other(errno) => Failure(errno),

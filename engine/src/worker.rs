@@ -117,6 +117,7 @@ fn prepare(plan: &Plan, share: Share) -> Result<EventLoop<RingDriver>, StartFail
 fn loop_options(plan: &Plan, connections: u32) -> LoopOptions {
     LoopOptions {
         connections,
+        peers: plan.peers.len().min(usize::from(u16::MAX)) as u16,
         pipeline: plan.pipeline,
         request_bytes: plan.request.bytes().len() as u32,
         is_head: plan.request.is_head(),

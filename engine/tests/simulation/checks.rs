@@ -213,7 +213,7 @@ fn plan(seed: u64, below: &mut impl FnMut(u64) -> u64) -> Plan {
     let parts =
         RequestParts { method, authority: "simulated", target: "/", headers: &[], body: &[] };
     Plan {
-        peers: vec![([127, 0, 0, 1], 80).into()],
+        peers: vec![([127, 0, 0, 1], 80).into(); 1 + below(2) as usize],
         request: RequestTemplate::build(parts).expect("a plain request"),
         cpus: vec![0],
         connections: 1 + below(12) as u32,
@@ -249,6 +249,7 @@ fn climate(plan: &Plan, below: &mut impl FnMut(u64) -> u64) -> Climate {
 fn loop_options(plan: &Plan) -> LoopOptions {
     LoopOptions {
         connections: plan.connections,
+        peers: plan.peers.len() as u16,
         pipeline: plan.pipeline,
         request_bytes: plan.request.bytes().len() as u32,
         is_head: plan.request.is_head(),

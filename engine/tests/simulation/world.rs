@@ -324,7 +324,7 @@ impl Driver for World {
         self.now
     }
 
-    fn connect(&mut self, connection: u32, generation: u32) -> Result<(), Failure> {
+    fn connect(&mut self, connection: u32, generation: u32, _: u32) -> Result<(), Failure> {
         if let Some(before) = self.connections.get(&connection) {
             assert_ne!(before.generation, generation, "connected again without closing");
         }
