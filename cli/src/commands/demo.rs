@@ -32,8 +32,8 @@ pub(crate) fn execute(args: DemoArgs) -> Result<Exit, Failure> {
     };
     let target = Target::start(target_cpu)?;
     console::print(&format!(
-        "The reference target serves {} on CPU {target_cpu}; the load comes from CPU {load_cpu}.\n\n\
-         1. Closed loop: as fast as it answers, for {}\n\n",
+        "The reference target serves {} on CPU {target_cpu}; the load comes from CPU {load_cpu}.\n\
+         \n1. Closed loop: as fast as it answers, for {}\n\n",
         target.url, args.duration,
     ))?;
     let closed = part(&target.url, load_cpu, args.duration, None)?;
