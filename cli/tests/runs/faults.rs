@@ -62,8 +62,13 @@ fn silence_is_a_timeout_on_every_request() {
 fn silence_in_an_open_loop_leaves_later_slots_unsent_but_counted() {
     let (server, document) = run(&Behaviour::NeverAnswer, "-R 200 -d 1s -c 4");
     document.expect(document.released() == 200, "200/s for 1 s release 200");
-    document.expect_only(&["timeout", "not_sent"]);
-    document.expect(server.requests() == document.outcome("timeout"), "what was sent timed out");
+    // The drain lasts one timeout from the end of the window: what was sent in it, late for want
+    // of a connection, is still in flight when it ends.
+    document.expect_none_but(&["timeout", "not_sent", "censored"]);
+    document.expect(document.outcome("timeout") >= 8, "300 ms each, four at a time");
+    document.expect(document.outcome("not_sent") > 0, "four connections cannot carry 200/s");
+    let sent = document.outcome("timeout") + document.outcome("censored");
+    document.expect(server.requests() == sent, "what was sent ended as one of the two");
 }
 
 #[test]

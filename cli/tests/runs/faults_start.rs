@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use crate::support::full_backlog::FullBacklog;
-use crate::support::run::Run;
+use crate::support::run::{Finished, Run};
 use crate::support::script::Behaviour;
 use crate::support::server::Server;
 use crate::support::turn::skip;
@@ -71,19 +71,43 @@ fn the_soft_limit_of_file_descriptors_is_raised_as_far_as_the_hard_one() {
     assert_eq!(server.connections(), 200, "{finished}");
 }
 
-#[test]
-fn exhausted_ports_are_named_and_no_slot_is_lost() {
-    const TEST: &str = "exhausted_ports_are_named_and_no_slot_is_lost";
+/// The target and then the command, in a network of their own where connections are made from
+/// these ports alone. A background run before it may hold some. `None`, loudly, where such a
+/// network cannot be made.
+fn with_ports(test: &str, ports: &str, before: &str, args: &str) -> Option<Finished> {
     let unshared = Command::new("unshare").args(["--net", "true"]).output();
     if !unshared.is_ok_and(|output| output.status.success()) {
-        return skip(TEST, "needs root, or the right to make a network namespace, and unshare");
+        skip(test, "needs root, or the right to make a network namespace, and unshare");
+        return None;
     }
-    // A network of its own with 16 ports to connect from; the target runs in it too.
-    let script = "ip link set lo up && sysctl -qw net.ipv4.ip_local_port_range='40000 40015' \
-        && { \"$1\" target --listen 127.0.0.1:18080 >/dev/null 2>&1 & } && sleep 1 && exec \"$@\"";
-    let run = Run::json("-c 64 -n 2000 --warmup 0s --timeout 500ms http://127.0.0.1:18080/")
-        .through("unshare --net", script);
-    let finished = run.finish().expect_code(1);
+    let script = format!(
+        "ip link set lo up && sysctl -qw net.ipv4.ip_local_port_range='{ports}' || exit 99; \
+         \"$1\" target --listen 127.0.0.1:18080 >/dev/null 2>&1 & sleep 1; {before} exec \"$@\""
+    );
+    Some(Run::json(args).through("unshare --net", &script).finish())
+}
+
+#[test]
+fn too_few_ports_are_named_and_no_slot_is_lost() {
+    const TEST: &str = "too_few_ports_are_named_and_no_slot_is_lost";
+    let args = "-c 64 -d 2s --warmup 0s --timeout 500ms http://127.0.0.1:18080/";
+    let Some(finished) = with_ports(TEST, "40000 40015", "", args) else { return };
+    let finished = finished.expect_code(0);
+    let document = finished.document();
+    document.expect_only(&["ok", "connect_failed"]);
+    document.expect(document.text("verdict.validity") != "valid", "16 of 64 is not what was asked");
+    // The target is not to blame, and the user can mend it.
+    let reasons = document.at("verdict.reasons").to_string();
+    document.expect(reasons.contains("ip_local_port_range"), "the cause and the remedy are named");
+}
+
+#[test]
+fn no_port_at_all_stops_the_run_before_it_starts() {
+    const TEST: &str = "no_port_at_all_stops_the_run_before_it_starts";
+    let before = "\"$1\" -q -c 1 -R 10 -d 20s http://127.0.0.1:18080/ >/dev/null 2>&1 & sleep 1;";
+    let args = "-c 4 -d 20s --warmup 0s --timeout 500ms http://127.0.0.1:18080/";
+    let Some(finished) = with_ports(TEST, "40000 40000", before, args) else { return };
+    let finished = finished.expect_code(1);
     finished.expect_line(&["127.0.0.1:18080", "port", "ip_local_port_range"]);
 }
 
@@ -125,7 +149,7 @@ fn every_address_of_a_name_is_loaded() {
 }
 
 /// A run that resolves names by these lines; `None`, loudly, where that cannot be arranged.
-fn with_hosts(test: &str, hosts: &str, args: &str) -> Option<crate::support::run::Finished> {
+fn with_hosts(test: &str, hosts: &str, args: &str) -> Option<Finished> {
     let unshared = Command::new("unshare").args(["--mount", "true"]).output();
     if !unshared.is_ok_and(|output| output.status.success()) {
         skip(test, "needs root, or the right to make a mount namespace, and unshare");

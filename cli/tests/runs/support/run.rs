@@ -125,6 +125,11 @@ impl Running {
         kill_process(Pid::from_child(&self.child), signal).expect("the run is our child");
     }
 
+    /// The folder it runs in.
+    pub(crate) fn folder(&self) -> &Path {
+        self.left.as_ref().expect("it has not finished").folder.path()
+    }
+
     /// Wait for its end; past the bound it is killed and the test fails.
     pub(crate) fn finish(mut self) -> Finished {
         let status = loop {
