@@ -16,7 +16,7 @@ const SKIP_FROM: u64 = 4_096;
 const SKIP_MAX: u64 = 1 << 30;
 /// Responses larger than this are received one by one; a continuous receive would copy them
 /// through many small buffers.
-const LARGE_FROM: u64 = 16 << 10;
+const LARGE_FROM: u64 = 4 << 10;
 
 /// What a batch of bytes did to its connection.
 enum Fed {
