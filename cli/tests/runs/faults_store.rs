@@ -98,6 +98,6 @@ fn a_folder_that_vanishes_during_the_run_costs_no_text() {
     }
     std::fs::remove_dir_all(run.folder().join("out")).unwrap();
     let finished = run.finish().expect_code(1);
-    assert!(finished.stdout.contains("requests"), "the summary is printed\n{finished}");
+    assert!(finished.stdout.contains("answers"), "the summary is printed\n{finished}");
     finished.expect_line(&["out", "-o DIR"]);
 }

@@ -2,8 +2,8 @@
 //! reported quantiles must be its own.
 //!
 //! Tolerance: 1 % and 1 ms. The histogram keeps 0.1 %; the rest is the way to the server and back,
-//! some 50 µs, and the switch between the server's threads and uringbench on a machine that may
-//! have two CPUs. These tests run alone, so nothing else of ours is in the way.
+//! some 50 µs, and the switch between the server's threads and uringbench where they share CPUs.
+//! A response time holds the lateness too, so what the run owns up to is allowed on top.
 
 use std::time::Duration;
 
@@ -17,36 +17,39 @@ const CONSTANT: Hold = Hold::Constant(Duration::from_millis(20));
 const BIMODAL: Hold =
     Hold::Bimodal { fast: Duration::from_millis(10), slow: Duration::from_millis(50) };
 
-/// Quantiles away from the edge between the two modes, where one request more or less on either
-/// side would change the value by 40 ms.
-const QUANTILES: [(&str, f64); 2] = [("p50", 0.5), ("p95", 0.95)];
-
 /// As HDR defines it: the smallest value that at least the share `q` does not exceed.
 fn quantile(sorted: &[Duration], q: f64) -> f64 {
     let rank = (q * sorted.len() as f64).ceil() as usize;
     sorted[rank.clamp(1, sorted.len()) - 1].as_nanos() as f64
 }
 
-fn agrees(document: &Document, server: &Server, times: &str) {
+/// Quantiles in the middle of a mode are compared both ways: pauses of a busy machine reach few
+/// requests and leave the middle where it is. In a tail those few are all there is; there, nothing
+/// may be faster than what was held.
+fn agrees(document: &Document, server: &Server, times: &str, hold: Hold) {
     let held = server.held();
     document.expect(held.len() as u64 == document.released(), "all requests were held");
-    for (key, q) in QUANTILES {
-        let (reported, truth) =
-            (document.number(&format!("latency_ns.{times}.{key}")), quantile(&held, q));
+    let is_middle = |q: f64| match hold {
+        Hold::Constant(_) => q == 0.5,
+        // 0.95 halves the slow tenth. 0.9 lies between the modes, where one request decides.
+        Hold::Bimodal { .. } => q == 0.5 || q == 0.95,
+    };
+    let late = match times {
+        // Null in a closed loop, where nothing is due before it is sent.
+        "response" => document.at("latency_ns.lateness.p90").as_f64().unwrap_or(0.0),
+        _ => 0.0,
+    };
+    for (key, q) in [("p50", 0.5), ("p95", 0.95), ("p99", 0.99)] {
+        let reported = document.number(&format!("latency_ns.{times}.{key}"));
+        let truth = quantile(&held, q);
         let allowed = truth * 0.01 + 1e6;
+        let is_near = reported >= truth - allowed && reported <= truth + allowed + late;
+        let is_slower = reported >= truth * 0.99;
         document.expect(
-            (reported - truth).abs() <= allowed,
+            is_near || !is_middle(q) && is_slower,
             &format!("{times} {key}: reported {reported} ns, held {truth} ns"),
         );
     }
-    // Twelve slow requests make p99, which one pause of a busy machine can lengthen, on the way
-    // past the server's clock. Nothing can make it shorter than what was held.
-    let (reported, truth) =
-        (document.number(&format!("latency_ns.{times}.p99")), quantile(&held, 0.99));
-    document.expect(
-        reported >= truth * 0.99,
-        &format!("{times} p99: reported {reported} ns, held {truth} ns"),
-    );
 }
 
 /// 1,200 requests, eight or so in flight of 32 connections: no slot waits for a connection.
@@ -59,8 +62,8 @@ fn open_loop(hold: Hold, arrivals: &str) {
     );
     let document = Run::json_alone(&args, &turn).finish().expect_code(0).document();
     document.expect_only(&["ok"]);
-    agrees(&document, &server, "response");
-    agrees(&document, &server, "service");
+    agrees(&document, &server, "response", hold);
+    agrees(&document, &server, "service", hold);
 }
 
 #[test]
@@ -90,7 +93,7 @@ fn bimodal_delays_in_a_closed_loop() {
     let args = format!("--warmup 0s --cores 1 -c 8 -n 1200 {}", server.url());
     let document = Run::json_alone(&args, &turn).finish().expect_code(0).document();
     document.expect_only(&["ok"]);
-    agrees(&document, &server, "service");
-    agrees(&document, &server, "response");
+    agrees(&document, &server, "service", BIMODAL);
+    agrees(&document, &server, "response", BIMODAL);
     document.expect(document.at("rate.offered").is_null(), "a closed loop offers no rate");
 }
