@@ -35,7 +35,7 @@ where
         }
         Err(error) => match error.kind() {
             ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
-                Ok(Typed::Text(error.to_string()))
+                Ok(Typed::Text(format!("{}\n", error.to_string().trim_end())))
             }
             _ => Err(Failure::Usage(one_line(&explained(&error)))),
         },
