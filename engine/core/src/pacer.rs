@@ -41,8 +41,10 @@ pub struct Pacer {
 
 #[derive(Clone, Debug)]
 enum Source {
-    /// A slot is due whenever somebody asks.
-    Closed,
+    /// A slot is due whenever somebody asks, from the start on.
+    Closed {
+        start: Timestamp,
+    },
     Open(Schedule),
 }
 
@@ -50,7 +52,7 @@ impl Pacer {
     /// The slots of worker `share` in a run that starts at `start` with the warm-up.
     pub fn new(plan: &Plan, share: Share, start: Timestamp) -> Self {
         let source = match plan.load {
-            Load::Closed => Source::Closed,
+            Load::Closed => Source::Closed { start },
             Load::Open { rate, arrivals } => {
                 Source::Open(Schedule::new(arrivals, rate, share, start, plan.seed))
             }
@@ -70,7 +72,7 @@ impl Pacer {
     #[inline]
     pub fn poll(&mut self, now: Timestamp, at_most: u16) -> Pace {
         let due = match &self.source {
-            Source::Closed => now,
+            Source::Closed { start } => now.max(*start),
             Source::Open(schedule) => schedule.due(),
         };
         let measured = due >= self.measure_from;
@@ -110,7 +112,7 @@ impl Pacer {
     #[inline]
     pub fn is_done(&self, now: Timestamp) -> bool {
         let due = match &self.source {
-            Source::Closed => now,
+            Source::Closed { start } => now.max(*start),
             Source::Open(schedule) => schedule.due(),
         };
         due >= self.end || self.measured_left == Some(0) && due >= self.measure_from
@@ -119,7 +121,7 @@ impl Pacer {
     /// Release no slot that is due later than `now`: the run ends early.
     pub fn finish(&mut self, now: Timestamp) {
         self.end = self.end.min(now + Nanos(1));
-        if matches!(self.source, Source::Closed) {
+        if matches!(self.source, Source::Closed { .. }) {
             self.end = Timestamp::default();
         }
     }

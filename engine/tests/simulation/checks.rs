@@ -150,6 +150,9 @@ fn check(
     if let (Some(expected), false) = (slots_expected(plan, boundaries), was_cut) {
         assert_eq!(measured.released, expected, "released against planned");
     }
+    if plan.warmup == Nanos::ZERO {
+        assert_eq!(warmup.released, 0, "slots of a warm-up that there is not");
+    }
     // Every released slot is timed once, complete or not.
     let completed = measured.completed();
     assert_eq!(collected.by_status, completed);

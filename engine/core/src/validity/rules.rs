@@ -345,9 +345,13 @@ impl Run<'_> {
         let fewest = self.total(|w| w.established_min.into());
         let requested = u64::from(self.plan.connections);
         (fewest < requested).then(|| {
+            // The latest cause stands for the others, with its remedy.
+            let mut causes =
+                self.record.workers.iter().filter_map(|w| w.connect_failure.as_deref());
+            let cause = causes.next_back().unwrap_or("the target closes them");
             let message = format!(
                 "at times only {} of {} connections were established ({} reconnects, {} failed): \
-                 the target closes or refuses them",
+                 {cause}",
                 Grouped(fewest),
                 Grouped(requested),
                 Grouped(self.total(|w| w.reconnects)),
