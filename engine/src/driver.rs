@@ -64,6 +64,17 @@ pub enum EventKind<B> {
     Closed,
 }
 
+/// What may be under way on a connection, besides what is told by an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnderWay {
+    /// The attempt to connect.
+    pub connecting: bool,
+    /// A receive or a skip.
+    pub receiving: bool,
+    /// Sends: their requests have no answer yet.
+    pub sending: bool,
+}
+
 /// What the event loop needs of the world.
 pub trait Driver {
     /// A lease on received bytes.
@@ -89,9 +100,9 @@ pub trait Driver {
     /// End a [`ReceiveMode::Multi`] receive; it answers with `ReceiveEnded`.
     fn cancel_receive(&mut self, connection: u32, generation: u32);
 
-    /// Close. Answers with `Closed`, after which the number may connect again; events of the old
-    /// generation may come before it and after.
-    fn close(&mut self, connection: u32, generation: u32);
+    /// Close, ending what is under way. Answers with `Closed`, after which the number may connect
+    /// again; events of the old generation may come before it and after.
+    fn close(&mut self, connection: u32, generation: u32, under_way: UnderWay);
 
     /// Hand over what was asked for and wait for something to happen.
     fn wait(&mut self, until: Until);

@@ -20,7 +20,7 @@ mod thread_cost;
 mod worker;
 
 pub use control::{Command, Control};
-pub use driver::{Driver, Event, EventKind, ReceiveMode, Until};
+pub use driver::{Driver, Event, EventKind, ReceiveMode, UnderWay, Until};
 pub use event_loop::{Boundaries, ConnectFailure, EventLoop, LoopOptions, Turn};
 pub use recorder::{Handover, Recorder, Totals};
 pub use run::{Observer, RunError, run};

@@ -5,7 +5,7 @@ use uringbench_core::pacer::Pace;
 use uringbench_core::time::{Nanos, Timestamp};
 
 use crate::connection::{Link, Receive};
-use crate::driver::Driver;
+use crate::driver::{Driver, UnderWay};
 use crate::event_loop::{ConnectFailure, EventLoop};
 
 /// Attempts under way at once: more would only overflow the target's accept queue.
@@ -61,7 +61,7 @@ impl<D: Driver> EventLoop<D> {
     ) {
         self.connecting -= 1;
         self.note_failed_attempt(number, failure, now);
-        self.close(number);
+        self.close(number, false);
     }
 
     /// The attempt's end is the end of a slot, if one is due that no connection can take.
@@ -92,14 +92,20 @@ impl<D: Driver> EventLoop<D> {
 
     /// The connection ends: what is in flight on it ends as `outcome`.
     pub(crate) fn lose(&mut self, number: u32, outcome: Outcome, now: Timestamp) {
+        let is_sending = self.connections[number as usize].in_flight > 0;
         self.fail_exchanges(number, outcome, now);
         self.connected -= 1;
-        self.close(number);
+        self.close(number, is_sending);
     }
 
-    fn close(&mut self, number: u32) {
+    fn close(&mut self, number: u32, is_sending: bool) {
         let connection = &mut self.connections[number as usize];
-        self.driver.close(number, connection.generation);
+        let under_way = UnderWay {
+            connecting: matches!(connection.link, Link::Connecting { .. }),
+            receiving: connection.receive != Receive::None,
+            sending: is_sending,
+        };
+        self.driver.close(number, connection.generation, under_way);
         connection.link = Link::Closing;
         connection.generation = next_generation(connection.generation);
         connection.receive = Receive::None;

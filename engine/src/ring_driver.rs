@@ -10,7 +10,7 @@ use uringbench_ring::{
 };
 
 use crate::clock;
-use crate::driver::{Driver, Event, EventKind, ReceiveMode, Until};
+use crate::driver::{Driver, Event, EventKind, ReceiveMode, UnderWay, Until};
 use crate::margin::Margin;
 
 /// A ring with the plan's request and peers in it.
@@ -118,10 +118,19 @@ impl Driver for RingDriver {
     }
 
     fn cancel_receive(&mut self, connection: u32, generation: u32) {
-        self.ring.cancel_receive(connection, generation);
+        self.ring.cancel(connection, generation, Operation::Receive);
     }
 
-    fn close(&mut self, connection: u32, generation: u32) {
+    fn close(&mut self, connection: u32, generation: u32, under_way: UnderWay) {
+        let kinds = [
+            (under_way.connecting, Operation::Connect),
+            (under_way.receiving, Operation::Receive),
+            (under_way.receiving, Operation::Skip),
+            (under_way.sending, Operation::Send),
+        ];
+        for (_, kind) in kinds.into_iter().filter(|(is_under_way, _)| *is_under_way) {
+            self.ring.cancel(connection, generation, kind);
+        }
         self.ring.close(connection, generation);
     }
 

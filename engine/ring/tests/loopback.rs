@@ -152,17 +152,11 @@ fn more_sends_than_the_queue_holds_all_go_out_whole_and_in_silence() {
     for _ in 0..500 {
         ring.send(0, 0, template, 1_000);
     }
-    ring.close_after_sends(0, 0);
-    // No completion for any send, and none for the cancellation of a receive that was not there
-    // but the one that says so.
-    loop {
-        let completion = next(&mut ring);
-        match completion.token.operation() {
-            Some(Operation::Close) => break,
-            Some(Operation::Cancel) => assert!(completion.result.is_err()),
-            other => panic!("{other:?}: {:?}", completion.result),
-        }
-    }
+    ring.cancel(0, 0, Operation::Receive);
+    ring.close(0, 0);
+    // No completion for any send, and none for the cancellation of a receive that is not there.
+    let completion = next(&mut ring);
+    assert_eq!(completion.token.operation(), Some(Operation::Close));
     let bytes = reader.join().expect("the reader ends").expect("reading works");
     assert_eq!(bytes.len(), 500_000);
     assert!(bytes.chunks(1_000).all(|chunk| chunk == pattern(1_000)));
@@ -173,6 +167,7 @@ fn closing_cancels_what_is_armed_and_frees_the_slot_for_another_generation() {
     let (mut ring, mut peer) = connected(SMALL);
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     ring.receive_multi(0, 0);
+    ring.cancel(0, 0, Operation::Receive);
     ring.close(0, 0);
     let mut seen = Vec::new();
     while !seen.contains(&Some(Operation::Close)) {
@@ -189,7 +184,7 @@ fn closing_cancels_what_is_armed_and_frees_the_slot_for_another_generation() {
 fn cancelling_a_receive_ends_it_and_leaves_the_connection() {
     let (mut ring, mut peer) = connected(SMALL);
     ring.receive_multi(0, 0);
-    ring.cancel_receive(0, 0);
+    ring.cancel(0, 0, Operation::Receive);
     let completion = next(&mut ring);
     assert!(completion.result.expect_err("nothing arrived").is_cancelled() && !completion.more);
     let template = ring.add_template(b"still here");
@@ -236,7 +231,7 @@ fn both_address_families_and_accepted_connections_work() {
         let slot = next(&mut server).result.expect("a connection is accepted");
         let template = server.add_template(b"welcome");
         server.send(slot, 0, template, 7);
-        server.close_after_sends(slot, 0);
+        server.close(slot, 0);
         server.enter(Wait::No).expect("submitting works");
         let mut bytes = Vec::new();
         client.read_to_end(&mut bytes).expect("bytes and an end");

@@ -12,7 +12,7 @@ use rand_core::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rustix::io::Errno;
 use uringbench_core::time::{Nanos, Timestamp};
-use uringbench_engine::{Driver, Event, EventKind, ReceiveMode, Until};
+use uringbench_engine::{Driver, Event, EventKind, ReceiveMode, UnderWay, Until};
 use uringbench_ring::Failure;
 
 use crate::server::{Answer, Manners, answer};
@@ -382,9 +382,10 @@ impl Driver for World {
         self.soon(Happening::Cancelled { connection, generation });
     }
 
-    fn close(&mut self, connection: u32, generation: u32) {
+    fn close(&mut self, connection: u32, generation: u32, under_way: UnderWay) {
         let simulated = self.current(connection, generation);
         let was_armed = simulated.armed.take().is_some();
+        assert!(under_way.receiving || !was_armed, "a receive is left armed");
         simulated.is_up = false;
         simulated.generation = u32::MAX;
         if was_armed && self.below(4) == 0 {

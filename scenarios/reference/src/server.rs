@@ -247,13 +247,17 @@ impl Server {
         }
         if close {
             self.forget(slot);
-            self.ring.close_after_sends(slot, generation);
+            // Not the sends: the connection closes once they have gone out.
+            self.ring.cancel(slot, generation, Operation::Receive);
+            self.ring.close(slot, generation);
         }
     }
 
     fn end(&mut self, slot: u32) {
         let generation = self.connections[slot as usize].generation;
         self.forget(slot);
+        self.ring.cancel(slot, generation, Operation::Receive);
+        self.ring.cancel(slot, generation, Operation::Send);
         self.ring.close(slot, generation);
     }
 
