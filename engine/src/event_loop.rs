@@ -228,7 +228,10 @@ impl<D: Driver> EventLoop<D> {
         if self.is_over(released) {
             return Turn::Finished;
         }
-        self.driver.wait(self.until(released, next_due));
+        let is_set_up = self.pacer.is_none() && self.is_settled();
+        if !is_set_up {
+            self.driver.wait(self.until(released, next_due));
+        }
         Turn::Continue
     }
 

@@ -115,7 +115,7 @@ fn run(options: &Options) -> Result<String, String> {
     for slot in 0..options.connections {
         probe.send(slot);
     }
-    let (started, before) = (Instant::now(), cpu_seconds());
+    let (started, before, enters) = (Instant::now(), cpu_seconds(), probe.ring.enters());
     let end = started + Duration::from_secs(options.seconds);
     while Instant::now() < end {
         probe.ring.enter(Wait::AtMost(100_000_000)).map_err(|error| error.to_string())?;
@@ -123,10 +123,11 @@ fn run(options: &Options) -> Result<String, String> {
     }
     let (seconds, after) = (started.elapsed().as_secs_f64(), cpu_seconds());
     Ok(format!(
-        r#"{{"requests":{},"seconds":{seconds:.6},"user_s":{:.6},"system_s":{:.6}}}"#,
+        r#"{{"requests":{},"seconds":{seconds:.6},"user_s":{:.6},"system_s":{:.6},"enters":{}}}"#,
         probe.responses,
         after.0 - before.0,
         after.1 - before.1,
+        probe.ring.enters() - enters,
     ))
 }
 
