@@ -338,9 +338,12 @@ impl<D: Driver> EventLoop<D> {
     fn is_over(&mut self, now: Timestamp) -> bool {
         let Some(pacer) = &self.pacer else { return false };
         if self.in_flight == 0 && pacer.is_done(now) {
-            // A window limited by requests ends when the last of them has.
-            self.boundaries.measure_to = self.boundaries.measure_to.min(now);
-            return true;
+            if pacer.is_exhausted() {
+                // A window limited by requests ends when the last of them has.
+                self.boundaries.measure_to = self.boundaries.measure_to.min(now);
+            }
+            // One limited by time lasts to its end, even when no slot is left in it.
+            return now >= self.boundaries.measure_to;
         }
         let is_drained = now >= self.boundaries.measure_to + self.options.timeout;
         if is_drained || self.heeded == Command::Abort {

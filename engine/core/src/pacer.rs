@@ -115,7 +115,12 @@ impl Pacer {
             Source::Closed { start } => now.max(*start),
             Source::Open(schedule) => schedule.due(),
         };
-        due >= self.end || self.measured_left == Some(0) && due >= self.measure_from
+        due >= self.end || self.is_exhausted() && due >= self.measure_from
+    }
+
+    /// Whether every measured slot that there may be has been released.
+    pub fn is_exhausted(&self) -> bool {
+        self.measured_left == Some(0)
     }
 
     /// Release no slot that is due later than `now`: the run ends early.

@@ -153,6 +153,10 @@ fn check(
     if plan.warmup == Nanos::ZERO {
         assert_eq!(warmup.released, 0, "slots of a warm-up that there is not");
     }
+    // A window limited by time alone is as long as planned.
+    if let (Limit::Duration(span), false) = (plan.limit, was_cut) {
+        assert_eq!(boundaries.measure_to.since(boundaries.measure_from), span);
+    }
     // Every released slot is timed once, complete or not.
     let completed = measured.completed();
     assert_eq!(collected.by_status, completed);
