@@ -107,7 +107,6 @@ pub struct EventLoop<D: Driver> {
     /// When some deadline may have passed: until then none has.
     pub(crate) sweep_at: Timestamp,
     boundaries: Boundaries,
-    interval_from: Timestamp,
     interval_to: Timestamp,
     intervals: u32,
     /// Every slot due until then found all connections busy.
@@ -150,7 +149,6 @@ impl<D: Driver> EventLoop<D> {
                 measure_from: Timestamp::NEVER,
                 measure_to: Timestamp::NEVER,
             },
-            interval_from: Timestamp::default(),
             interval_to: Timestamp::NEVER,
             intervals: 0,
             starved_until: Timestamp::default(),
@@ -256,7 +254,6 @@ impl<D: Driver> EventLoop<D> {
         current.phase = self.boundaries.phase(start);
         current.start = start;
         self.intervals += 1;
-        self.interval_from = start;
         self.interval_to = (start + INTERVAL).min(self.boundaries.next(start));
     }
 
