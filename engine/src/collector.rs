@@ -66,6 +66,9 @@ impl Collector {
 
     /// Add one worker's interval and leave the box empty. The rows that are complete with it.
     pub(crate) fn add(&mut self, worker: usize, handover: &mut Handover) -> &[Interval] {
+        handover.service.merge(&handover.whole);
+        handover.first_byte.merge(&handover.whole);
+        handover.whole.clear();
         if !self.is_open {
             // In a closed loop a request is due when it is sent.
             handover.response.merge(&handover.service);

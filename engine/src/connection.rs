@@ -4,30 +4,38 @@ use uringbench_core::http::response::ResponseParser;
 use uringbench_core::pacer::Slot;
 use uringbench_core::time::Timestamp;
 
+use crate::recorder::Answers;
+
 /// A connection number's life: down, connecting, up, closing, down …
+///
+/// What a turn touches lies in the first of its two cache lines: with thousands of connections
+/// each line is a miss.
+#[repr(C, align(64))]
 pub(crate) struct Connection {
     /// Counts the connections that have had this number.
     pub(crate) generation: u32,
-    pub(crate) link: Link,
+    /// Exchanges in flight: what the entries count, summed.
+    pub(crate) in_flight: u16,
+    /// The first of its exchanges, as an index within its share of the ring.
+    pub(crate) first: u16,
+    /// Entries in its share of the ring.
+    pub(crate) entries: u16,
     pub(crate) receive: Receive,
     /// Receive response by response, because bodies are large, instead of continuously.
     pub(crate) is_large: bool,
     /// Listed as able to take a request.
     pub(crate) is_listed: bool,
-    /// The first of its exchanges, as an index within its share of the ring.
-    pub(crate) first: u16,
-    /// Entries in its share of the ring.
-    pub(crate) entries: u16,
-    /// Exchanges in flight: what the entries count, summed.
-    pub(crate) in_flight: u16,
+    pub(crate) link: Link,
+    pub(crate) parser: ResponseParser,
     /// Whether it has been up, or every address has been tried for it.
     pub(crate) is_tried: bool,
-    /// How many addresses it has gone on by, one per failure: one that works is kept.
-    pub(crate) turn: u32,
     /// Failed attempts since it was last up.
     pub(crate) failures: u16,
-    pub(crate) parser: ResponseParser,
+    /// How many addresses it has gone on by, one per failure: one that works is kept.
+    pub(crate) turn: u32,
 }
+
+const _: () = assert!(size_of::<Connection>() == 128);
 
 /// Where a connection stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +52,7 @@ pub(crate) enum Link {
 
 /// Which receive is armed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
 pub(crate) enum Receive {
     /// None.
     None,
@@ -74,15 +83,52 @@ impl Connection {
     }
 }
 
-/// Requests sent together, and their responses under way.
+/// Requests sent together, and their responses under way. Half a cache line.
 #[derive(Clone, Copy, Debug)]
+#[repr(align(32))]
 pub(crate) struct Exchange {
-    pub(crate) slot: Slot,
+    due: Timestamp,
     pub(crate) sent: Timestamp,
-    /// When the first byte of the oldest response arrived, if it has begun.
-    pub(crate) first_byte: Option<Timestamp>,
+    /// When the first byte of the oldest response arrived; never, if it has not begun.
+    first_byte: Timestamp,
     /// How many of them are not answered yet; more than one only in a closed loop.
     pub(crate) count: u16,
+    is_measured: bool,
+}
+
+const _: () = assert!(size_of::<Exchange>() == 32);
+
+impl Exchange {
+    /// `count` requests for `slot`, sent now.
+    #[inline]
+    pub(crate) const fn new(slot: Slot, count: u16, sent: Timestamp) -> Self {
+        Self {
+            due: slot.due,
+            sent,
+            first_byte: Timestamp::NEVER,
+            count,
+            is_measured: slot.measured,
+        }
+    }
+
+    /// The slot they were sent for.
+    #[inline]
+    pub(crate) const fn slot(&self) -> Slot {
+        Slot { due: self.due, measured: self.is_measured }
+    }
+
+    /// Bytes of the oldest response arrive.
+    #[inline]
+    pub(crate) fn begin_response(&mut self, now: Timestamp) {
+        self.first_byte = self.first_byte.min(now);
+    }
+
+    /// The oldest request has its answer; the next one's is still to begin.
+    #[inline]
+    pub(crate) fn answered(&mut self, status: u16) -> Answers {
+        let first_byte = std::mem::replace(&mut self.first_byte, Timestamp::NEVER);
+        Answers { slot: self.slot(), sent: self.sent, first_byte, status, count: 1 }
+    }
 }
 
 /// The exchanges of every connection: a ring of `depth` for each, in one allocation.
@@ -93,12 +139,8 @@ pub(crate) struct Exchanges {
 
 impl Exchanges {
     pub(crate) fn new(connections: u32, depth: u16) -> Self {
-        let none = Exchange {
-            slot: Slot { due: Timestamp::default(), measured: false },
-            sent: Timestamp::default(),
-            first_byte: None,
-            count: 0,
-        };
+        let no_slot = Slot { due: Timestamp::default(), measured: false };
+        let none = Exchange::new(no_slot, 0, Timestamp::default());
         Self { all: vec![none; connections as usize * usize::from(depth)].into(), depth }
     }
 

@@ -310,7 +310,7 @@ impl<D: Driver> EventLoop<D> {
                 self.recorder.sent(slot, now);
                 self.recorder.current.totals.waited += u64::from(slot.due <= self.starved_until);
             }
-            let exchange = Exchange { slot, sent: now, first_byte: None, count };
+            let exchange = Exchange::new(slot, count, now);
             self.exchanges.push(number, connection, exchange);
             self.in_flight += u64::from(count);
             sent = count;

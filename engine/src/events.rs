@@ -5,7 +5,7 @@ use uringbench_core::outcome::Outcome;
 use uringbench_core::time::Timestamp;
 use uringbench_ring::Failure;
 
-use crate::connection::{Connection, Exchange, Link, Receive};
+use crate::connection::{Connection, Link, Receive};
 use crate::driver::{Driver, Event, EventKind, ReceiveMode};
 use crate::event_loop::{ConnectFailure, EventLoop};
 use crate::recorder::Answers;
@@ -92,11 +92,11 @@ impl<D: Driver> EventLoop<D> {
                 break;
             }
             let oldest = self.exchanges.oldest(number, connection);
-            let first_byte = *oldest.first_byte.get_or_insert(now);
+            oldest.begin_response(now);
             match connection.parser.feed(bytes, &mut self.shapes, self.options.is_head) {
                 Ok(Progress::Complete { consumed, response }) => {
                     bytes = &bytes[consumed..];
-                    let answer = oldest.answered(first_byte, response.status);
+                    let answer = oldest.answered(response.status);
                     self.exchanges.end(number, connection, 1);
                     self.in_flight -= 1;
                     connection.note_size(&response);
@@ -130,7 +130,7 @@ impl<D: Driver> EventLoop<D> {
     fn on_response(&mut self, number: u32, response: Response, now: Timestamp) -> Fed {
         let connection = &mut self.connections[number as usize];
         let oldest = self.exchanges.oldest(number, connection);
-        let answer = oldest.answered(oldest.first_byte.unwrap_or(now), response.status);
+        let answer = oldest.answered(response.status);
         self.exchanges.end(number, connection, 1);
         self.in_flight -= 1;
         self.recorder.completed(&answer, now);
@@ -210,15 +210,6 @@ impl<D: Driver> EventLoop<D> {
         } else if connection.link == Link::Up {
             self.lose(number, Outcome::Reset, now);
         }
-    }
-}
-
-impl Exchange {
-    /// The oldest of these requests has its answer; the next one's is still to begin.
-    #[inline]
-    fn answered(&mut self, first_byte: Timestamp, status: u16) -> Answers {
-        self.first_byte = None;
-        Answers { slot: self.slot, sent: self.sent, first_byte, status, count: 1 }
     }
 }
 

@@ -173,7 +173,7 @@ impl<D: Driver> EventLoop<D> {
         let count = oldest.count.min(at_most);
         self.exchanges.end(number, connection, count);
         self.in_flight -= u64::from(count);
-        self.recorder.failed(oldest.slot, count, outcome, now);
+        self.recorder.failed(oldest.slot(), count, outcome, now);
     }
 
     /// Look at every deadline: attempts and exchanges that took too long, retries that are due.

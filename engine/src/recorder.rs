@@ -29,13 +29,15 @@ pub struct Handover {
     pub by_status: Box<[u32]>,
     /// Ages of unfinished slots (closed loop) or all response times (open loop).
     pub response: LatencyCounts,
-    /// Service times of complete answers.
+    /// Service times of complete answers that came in one piece: also their first byte's.
+    pub whole: LatencyCounts,
+    /// Service times of the other complete answers.
     pub service: LatencyCounts,
     /// Lateness of sends (open loop).
     pub lateness: LatencyCounts,
     /// Connection establishment.
     pub connect: LatencyCounts,
-    /// First byte − sent.
+    /// First byte − sent of those.
     pub first_byte: LatencyCounts,
     /// Values in `response` that are ages of unfinished slots.
     pub censored: u64,
@@ -93,6 +95,7 @@ impl Default for Handover {
             warmup: Counts::default(),
             by_status: vec![0; 1_000].into(),
             response: LatencyCounts::default(),
+            whole: LatencyCounts::default(),
             service: LatencyCounts::default(),
             lateness: LatencyCounts::default(),
             connect: LatencyCounts::default(),
@@ -108,7 +111,7 @@ impl Default for Handover {
 impl Handover {
     /// Forget everything; histograms must have been drained.
     pub(crate) fn reset(&mut self, index: u32, phase: Phase, start: Timestamp) {
-        debug_assert_eq!(self.response.total() + self.service.total(), 0);
+        debug_assert_eq!(self.response.total() + self.whole.total() + self.service.total(), 0);
         self.index = index;
         self.phase = phase;
         self.start = start;
@@ -180,8 +183,12 @@ impl Recorder {
         }
         if self.is_timed(slot) {
             let count = u32::from(count);
-            self.current.service.record_many(done.since(sent).0, count);
-            self.current.first_byte.record_many(first_byte.since(sent).0, count);
+            if first_byte == done {
+                self.current.whole.record_many(done.since(sent).0, count);
+            } else {
+                self.current.service.record_many(done.since(sent).0, count);
+                self.current.first_byte.record_many(first_byte.since(sent).0, count);
+            }
             if self.is_open {
                 self.current.response.record_many(done.since(slot.due).0, count);
             }

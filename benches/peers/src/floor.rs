@@ -96,7 +96,13 @@ fn run(options: &Options) -> Result<String, String> {
         set.set(cpu);
         sched_setaffinity(None::<Pid>, &set).map_err(|error| format!("CPU {cpu}: {error}"))?;
     }
-    let request = format!("GET {} HTTP/1.1\r\nHost: {}\r\n\r\n", options.path, options.address);
+    // The bytes that uringbench sends, so that the kernel's part is the same.
+    let request = format!(
+        "GET {} HTTP/1.1\r\nHost: {}\r\nUser-Agent: uringbench/{}\r\n\r\n",
+        options.path,
+        options.address,
+        env!("CARGO_PKG_VERSION"),
+    );
     let response_length = measure_response(options.address, &request)?;
     let mut ring = Ring::new(Config::small_responses(options.connections))
         .map_err(|error| error.to_string())?;

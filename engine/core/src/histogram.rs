@@ -83,6 +83,16 @@ impl LatencyCounts {
         self.touched = (self.touched.0.min(first), self.touched.1.max(end));
     }
 
+    /// Forget everything.
+    pub fn clear(&mut self) {
+        let (first, end) = self.touched;
+        if first < end {
+            self.counts[first..end].fill(0);
+        }
+        self.total = 0;
+        self.touched = UNTOUCHED;
+    }
+
     /// The smallest value that at least the share `quantile` of the values do not exceed, as the
     /// highest value of its slot (as HDR reports it); `None` when empty.
     pub fn value_at(&self, quantile: f64) -> Option<u64> {

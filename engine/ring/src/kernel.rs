@@ -223,6 +223,8 @@ impl Kernel {
         // What has completed makes room first for what this may complete.
         self.completions.sync();
         self.aside.extend(self.completions.by_ref());
+        // What is submitted may take a buffer at once.
+        self.buffers.publish();
         self.submissions.sync();
         let queued = self.submissions.len() as u32;
         self.enters += 1;

@@ -255,3 +255,37 @@ fn a_table_larger_than_the_limit_of_files_is_refused_with_its_remedy() {
     let refused = Ring::new(Config { slots, ..SMALL }).err().expect("no limit is that high");
     assert!(refused.to_string().contains("ulimit -n") || refused.to_string().contains("memory"));
 }
+
+#[test]
+fn receives_that_find_no_buffer_and_are_armed_again_at_once_make_progress() {
+    const CONNECTIONS: u32 = 900;
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("a bound listener");
+    let mut ring = Ring::new(Config { slots: CONNECTIONS, ..SMALL }).expect("io_uring is there");
+    let mut peers = Vec::new();
+    for slot in 0..CONNECTIONS {
+        connect(&mut ring, slot, 0, address).expect("a connection");
+        let (mut peer, _) = listener.accept().expect("the connection arrives");
+        peer.write_all(&[7; 64]).expect("the socket has room");
+        peers.push(peer);
+    }
+    // All have data and there are four buffers: more is armed again than the queue holds.
+    for slot in 0..CONNECTIONS {
+        ring.receive_multi(slot, 0);
+    }
+    let mut received = 0;
+    for _ in 0..1_000_000 {
+        let completion = next(&mut ring);
+        if let Some(buffer) = completion.buffer {
+            received += ring.bytes(&buffer).len();
+            ring.recycle(buffer);
+        }
+        if !completion.more {
+            ring.receive_multi(completion.token.slot(), 0);
+        }
+        if received == 64 * CONNECTIONS as usize {
+            return;
+        }
+    }
+    panic!("{received} bytes of {} after a million completions", 64 * CONNECTIONS);
+}

@@ -61,9 +61,10 @@ impl Collected {
         self.in_flight = handover.in_flight;
         if handover.phase != Phase::Warmup {
             self.response += handover.response.total();
-            self.service += handover.service.total();
+            let whole = handover.whole.total();
+            self.service += handover.service.total() + whole;
             self.lateness += handover.lateness.total();
-            self.first_byte += handover.first_byte.total();
+            self.first_byte += handover.first_byte.total() + whole;
             self.censored += handover.censored;
         }
     }

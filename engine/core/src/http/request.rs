@@ -79,8 +79,8 @@ pub enum RequestError {
 const USER_AGENT: &str = concat!("uringbench/", env!("CARGO_PKG_VERSION"));
 
 impl RequestTemplate {
-    /// Write the request down: `Host` first (RFC 9110 section 7.2), then `User-Agent` and
-    /// `Accept` unless given, the given headers in their order, and `Content-Length` where
+    /// Write the request down: `Host` first (RFC 9110 section 7.2), then `User-Agent`
+    /// unless given, the given headers in their order, and `Content-Length` where
     /// there is a body or the method promises one.
     ///
     /// # Errors
@@ -102,10 +102,8 @@ impl RequestTemplate {
             }
         };
         line("Host", host);
-        for (name, value) in [("User-Agent", USER_AGENT), ("Accept", "*/*")] {
-            if !parts.headers.iter().any(|(given, _)| given.eq_ignore_ascii_case(name)) {
-                line(name, value);
-            }
+        if !parts.headers.iter().any(|(given, _)| given.eq_ignore_ascii_case("User-Agent")) {
+            line("User-Agent", USER_AGENT);
         }
         for (name, value) in parts.headers {
             if !name.eq_ignore_ascii_case("Host") {
@@ -216,7 +214,7 @@ mod tests {
 
     #[test]
     fn requests_are_these_bytes() {
-        let usual = "Host: a:81\r\nUser-Agent: uringbench/0\r\nAccept: */*\r\n";
+        let usual = "Host: a:81\r\nUser-Agent: uringbench/0\r\n";
         assert_eq!(text(GET), format!("GET / HTTP/1.1\r\n{usual}\r\n"));
         let post = RequestParts { method: "POST", target: "/x?y=%20", ..GET };
         let line = "POST /x?y=%20 HTTP/1.1\r\n";
