@@ -138,13 +138,16 @@ impl Run<'_> {
 
     fn nothing_completed(&self) -> Option<Reason> {
         (self.record.counts.completed() == 0).then(|| {
-            let became = match self.error_kinds() {
-                kinds if kinds.is_empty() => "no request was sent".to_owned(),
-                kinds => format!("no request was answered ({kinds})"),
+            const CHECK: &str = "check that the target listens at this address and speaks HTTP/1.1";
+            let message = match self.error_kinds() {
+                kinds if !kinds.is_empty() => format!("no request was answered ({kinds}): {CHECK}"),
+                _ if self.record.interrupted => {
+                    "the run was interrupted before its measured window; --warmup 0s measures from \
+                     the start"
+                        .to_owned()
+                }
+                _ => format!("no request was sent: {CHECK}"),
             };
-            let message = format!(
-                "{became}: check that the target listens at this address and speaks HTTP/1.1",
-            );
             invalid("nothing_completed", message)
         })
     }

@@ -297,6 +297,16 @@ fn a_run_without_an_answer_says_that_alone() {
 }
 
 #[test]
+fn a_run_interrupted_in_its_warm_up_says_so() {
+    let case = Case::closed().with(|case| {
+        case.record.counts = Counts::default();
+        case.record.interrupted = true;
+    });
+    assert_eq!(case.codes(), [("nothing_completed", Severity::Invalid)]);
+    assert!(case.verdict().reasons[0].message.contains("--warmup 0s"));
+}
+
+#[test]
 fn a_lost_slot_is_a_fault_of_ours_wherever_it_was_lost() {
     let lost: [fn(&mut RunRecord); 4] = [
         |record| record.counts.released += 1,
