@@ -4,7 +4,7 @@
 //! due but find no connection stay where they are, with their due time, until they are taken or
 //! given up: the backlog is a position in the schedule and needs no memory.
 
-use crate::plan::{Limit, Load, Plan};
+use crate::plan::{Load, Plan};
 use crate::schedule::{Schedule, Share};
 use crate::time::{Nanos, Timestamp};
 
@@ -132,18 +132,11 @@ impl Pacer {
     }
 }
 
-impl Limit {
-    /// Whether the window's end is known before the run.
-    pub const fn is_timed(self) -> bool {
-        self.duration().is_some()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::http::request::{RequestParts, RequestTemplate};
-    use crate::plan::{Arrivals, WaitMode};
+    use crate::plan::{Arrivals, Limit, WaitMode};
     use crate::rate::Rate;
 
     const START: Timestamp = Timestamp(1_000);

@@ -27,11 +27,6 @@ impl Failure {
     pub fn is_cancelled(self) -> bool {
         self.0 == Errno::CANCELED
     }
-
-    /// No local port is free for another connection to the same peer.
-    pub fn is_out_of_ports(self) -> bool {
-        self.0 == Errno::ADDRNOTAVAIL
-    }
 }
 
 impl fmt::Display for Failure {
