@@ -10,10 +10,12 @@ mod source;
 use source::{Offence, Source, TREE, list};
 
 /// Which of our crates a crate may depend on, for its tests too.
-const EDGES: [(&str, &[&str]); 9] = [
+const EDGES: [(&str, &[&str]); 11] = [
     ("uringbench-core", &[]),
     ("uringbench-ring", &[]),
     ("uringbench-engine", &["uringbench-core", "uringbench-ring"]),
+    ("uringbench-perf", &[]),
+    ("uringbench-profiler", &["uringbench-core", "uringbench-perf"]),
     ("uringbench-store", &["uringbench-core"]),
     ("uringbench-report", &["uringbench-core"]),
     ("uringbench-reference", &["uringbench-ring"]),
@@ -25,6 +27,8 @@ const EDGES: [(&str, &[&str]); 9] = [
             "uringbench-core",
             "uringbench-ring",
             "uringbench-engine",
+            "uringbench-perf",
+            "uringbench-profiler",
             "uringbench-store",
             "uringbench-report",
             "uringbench-reference",
@@ -33,7 +37,7 @@ const EDGES: [(&str, &[&str]); 9] = [
 ];
 
 /// The only files in which `unsafe` may stand.
-const UNSAFE_FILES: [&str; 1] = ["engine/ring/src/kernel.rs"];
+const UNSAFE_FILES: [&str; 2] = ["engine/ring/src/kernel.rs", "profiler/perf/src/kernel.rs"];
 
 /// What the pure half may not name: it decides from values alone.
 const IMPURE: [&str; 10] = [

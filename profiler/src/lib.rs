@@ -1,0 +1,17 @@
+//! Samples of a running target, and what can be told from them.
+//!
+//! `record` decodes what the kernel wrote, `code` turns addresses into stacks and names,
+//! `profile` keeps samples and cuts views from them, `python` adds an interpreter's frames,
+//! `timeline` reads procfs, `statistics` and `leak` judge. `session` joins them to a sidecar that
+//! runs beside a load. Everything but `session`, `python` and the readers of `timeline` and
+//! `code` is pure: bytes and times come as arguments. This crate does not know the engine.
+
+pub mod code;
+pub mod leak;
+pub mod profile;
+pub mod python;
+pub mod record;
+pub mod sample;
+pub mod stack;
+pub mod statistics;
+pub mod timeline;
