@@ -11,6 +11,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, bail};
 use uringbench_core::plan::{Arrivals, Limit, Load, Plan, WaitMode};
+use uringbench_core::record::INTERVAL;
 use uringbench_core::slo::Slo;
 use uringbench_core::time::Nanos;
 
@@ -102,6 +103,7 @@ pub(crate) fn resolve(args: RunArgs) -> Result<ResolvedRun, Failure> {
         timeout,
         wait,
         seed,
+        slice: INTERVAL,
     };
     let OutputArgs { json, out, quiet, name } = args.output;
     Ok(ResolvedRun {

@@ -4,7 +4,8 @@ use std::collections::VecDeque;
 
 use uringbench_core::histogram::LatencyCounts;
 use uringbench_core::outcome::Counts;
-use uringbench_core::record::{Interval, IntervalQuantiles, Phase, Times};
+use uringbench_core::plan::{Load, Plan};
+use uringbench_core::record::{INTERVAL, Interval, IntervalQuantiles, Phase, Times};
 use uringbench_core::time::Timestamp;
 
 use crate::recorder::{Handover, Totals};
@@ -29,19 +30,24 @@ pub(crate) struct Collector {
     pub(crate) by_status: Box<[u64]>,
     pub(crate) times: Times,
     pub(crate) intervals: Vec<Interval>,
+    /// Empty unless the run is followed in steps shorter than an interval.
+    pub(crate) slices: Vec<Interval>,
     pub(crate) workers: Vec<WorkerSums>,
     start: Timestamp,
     is_open: bool,
+    is_sliced: bool,
     /// Rows not every worker has added to yet, oldest first.
-    pending: VecDeque<Pending>,
+    pending: VecDeque<Row>,
+    /// The interval that complete slices are being added to.
+    gathering: Option<Row>,
     /// Workers that hand over nothing more.
     finished: Vec<bool>,
 }
 
 /// A row in the making.
-struct Pending {
+struct Row {
     index: u32,
-    row: Interval,
+    figures: Interval,
     response: LatencyCounts,
     lateness: LatencyCounts,
     /// Which workers have added to it.
@@ -49,17 +55,21 @@ struct Pending {
 }
 
 impl Collector {
-    pub(crate) fn new(workers: usize, start: Timestamp, is_open: bool) -> Self {
+    pub(crate) fn new(plan: &Plan, start: Timestamp) -> Self {
+        let workers = plan.cpus.len();
         Self {
             counts: Counts::default(),
             warmup_counts: Counts::default(),
             by_status: vec![0; 1_000].into(),
             times: Times::default(),
             intervals: Vec::new(),
+            slices: Vec::new(),
             workers: vec![WorkerSums::default(); workers],
             start,
-            is_open,
+            is_open: plan.load != Load::Closed,
+            is_sliced: plan.slice < INTERVAL,
             pending: VecDeque::new(),
+            gathering: None,
             finished: vec![false; workers],
         }
     }
@@ -105,12 +115,12 @@ impl Collector {
         let start = self.start;
         let position = self.pending.iter().position(|row| row.index == handover.index);
         let position = position.unwrap_or_else(|| {
-            self.pending.push_back(Pending::new(handover, start, workers));
+            self.pending.push_back(Row::new(handover, start, workers));
             self.pending.len() - 1
         });
         let pending = &mut self.pending[position];
         let ended = [&handover.measured, &handover.warmup];
-        let row = &mut pending.row;
+        let row = &mut pending.figures;
         row.length = row.length.max(handover.end.since(handover.start));
         row.released += ended.iter().map(|counts| counts.released).sum::<u64>();
         row.completed += ended.iter().map(|counts| counts.completed()).sum::<u64>();
@@ -145,22 +155,45 @@ impl Collector {
 
     /// Move rows that every worker still running has added to into the record, in order.
     fn complete_rows(&mut self) {
-        let is_complete = |row: &Pending, finished: &[bool]| {
+        let is_complete = |row: &Row, finished: &[bool]| {
             row.seen.iter().zip(finished).all(|(&seen, &finished)| seen || finished)
         };
         while self.pending.front().is_some_and(|row| is_complete(row, &self.finished))
-            && let Some(pending) = self.pending.pop_front()
+            && let Some(row) = self.pending.pop_front()
         {
-            self.intervals.push(pending.into_row());
+            if self.is_sliced {
+                self.slices.push(row.close());
+                self.gather(row);
+            } else {
+                self.intervals.push(row.close());
+            }
+        }
+        if self.pending.is_empty() && self.finished.iter().all(|&finished| finished) {
+            self.intervals.extend(self.gathering.take().map(|row| row.close()));
+        }
+    }
+
+    /// Add a complete slice to its interval, which ends with its phase if not after its length.
+    fn gather(&mut self, slice: Row) {
+        let phase = slice.figures.phase;
+        if let Some(before) = self.gathering.take_if(|row| row.figures.phase != phase) {
+            self.intervals.push(before.close());
+        }
+        match &mut self.gathering {
+            Some(interval) => interval.append(&slice),
+            none => *none = Some(slice),
+        }
+        if let Some(full) = self.gathering.take_if(|row| row.figures.length >= INTERVAL) {
+            self.intervals.push(full.close());
         }
     }
 }
 
-impl Pending {
+impl Row {
     fn new(first: &Handover, start: Timestamp, workers: usize) -> Self {
         Self {
             index: first.index,
-            row: Interval {
+            figures: Interval {
                 start: first.start.since(start),
                 length: first.end.since(first.start),
                 phase: first.phase,
@@ -180,12 +213,99 @@ impl Pending {
         }
     }
 
-    fn into_row(self) -> Interval {
+    /// Add what came right after.
+    fn append(&mut self, next: &Self) {
+        let (sum, more) = (&mut self.figures, &next.figures);
+        sum.length += more.length;
+        sum.released += more.released;
+        sum.completed += more.completed;
+        sum.errors += more.errors;
+        sum.sent_bytes += more.sent_bytes;
+        sum.received_bytes += more.received_bytes;
+        (sum.in_flight, sum.connected) = (more.in_flight, more.connected);
+        self.response.merge(&next.response);
+        self.lateness.merge(&next.lateness);
+    }
+
+    fn close(&self) -> Interval {
         let at = |quantile| self.response.value_at(quantile);
         let response = match (at(0.5), at(0.99), at(1.0)) {
             (Some(p50), Some(p99), Some(max)) => Some(IntervalQuantiles { p50, p99, max }),
             _ => None,
         };
-        Interval { response, lateness_p99: self.lateness.value_at(0.99), ..self.row }
+        Interval { response, lateness_p99: self.lateness.value_at(0.99), ..self.figures.clone() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use uringbench_core::http::request::{RequestParts, RequestTemplate};
+    use uringbench_core::plan::{Limit, WaitMode};
+    use uringbench_core::time::Nanos;
+
+    const START: Timestamp = Timestamp(5_000_000_000);
+
+    fn plan(slice: Nanos) -> Plan {
+        let parts =
+            RequestParts { method: "GET", authority: "x", target: "/", headers: &[], body: &[] };
+        Plan {
+            peers: vec![([127, 0, 0, 1], 80).into()],
+            request: RequestTemplate::build(parts).expect("a plain request"),
+            cpus: vec![0],
+            connections: 1,
+            pipeline: 1,
+            load: Load::Closed,
+            limit: Limit::Duration(Nanos::from_millis(1_700)),
+            warmup: Nanos::from_millis(300),
+            timeout: Nanos::SECOND,
+            wait: WaitMode::Block,
+            seed: 1,
+            slice,
+        }
+    }
+
+    fn slice(index: u32, phase: Phase, response: u64) -> Handover {
+        let start = START + Nanos::from_millis(100 * u64::from(index));
+        let mut handover = Handover { index, phase, start, ..Handover::default() };
+        handover.end = start + Nanos::from_millis(100);
+        handover.in_flight = u64::from(index);
+        let counts = match phase {
+            Phase::Warmup => &mut handover.warmup,
+            _ => &mut handover.measured,
+        };
+        counts.released = 1;
+        handover.response.record(response);
+        handover
+    }
+
+    #[test]
+    fn slices_add_up_to_intervals_that_end_with_their_phase() {
+        let mut collector = Collector::new(&plan(Nanos::from_millis(100)), START);
+        for index in 0..20 {
+            let phase = if index < 3 { Phase::Warmup } else { Phase::Measure };
+            collector.add(0, &mut slice(index, phase, 1_000 * u64::from(index + 1)));
+        }
+        collector.finish(0);
+        assert_eq!(collector.slices.len(), 20);
+        let rows: Vec<_> = collector
+            .intervals
+            .iter()
+            .map(|row| (row.start.0 / 1_000_000, row.length.0 / 1_000_000, row.released))
+            .collect();
+        assert_eq!(rows, [(0, 300, 3), (300, 1_000, 10), (1_300, 700, 7)]);
+        let last = &collector.intervals[2];
+        assert_eq!((last.in_flight, last.phase), (19, Phase::Measure));
+        // The quantiles are those of all values together, not of the slices' quantiles.
+        let of = |row: &Interval| row.response.map(|quantiles| (quantiles.p50, quantiles.max));
+        assert_eq!(of(&collector.slices[13]), Some((14_007, 14_007)));
+        assert_eq!(of(last), Some((17_007, 20_015)));
+    }
+
+    #[test]
+    fn without_slices_there_are_intervals_alone() {
+        let mut collector = Collector::new(&plan(INTERVAL), START);
+        collector.add(0, &mut slice(0, Phase::Measure, 1_000));
+        assert_eq!((collector.slices.len(), collector.intervals.len()), (0, 1));
     }
 }

@@ -9,7 +9,7 @@ use rustix::io::Errno;
 use uringbench_core::http::shape::Shapes;
 use uringbench_core::outcome::Outcome;
 use uringbench_core::pacer::{Pace, Pacer};
-use uringbench_core::record::{INTERVAL, Phase};
+use uringbench_core::record::Phase;
 use uringbench_core::time::{Nanos, Timestamp};
 use uringbench_ring::Failure;
 
@@ -38,6 +38,8 @@ pub struct LoopOptions {
     pub is_open: bool,
     /// See [`uringbench_core::plan::Plan::timeout`].
     pub timeout: Nanos,
+    /// See [`uringbench_core::plan::Plan::slice`].
+    pub slice: Nanos,
 }
 
 /// What a turn asks of its caller.
@@ -254,7 +256,7 @@ impl<D: Driver> EventLoop<D> {
         current.phase = self.boundaries.phase(start);
         current.start = start;
         self.intervals += 1;
-        self.interval_to = (start + INTERVAL).min(self.boundaries.next(start));
+        self.interval_to = (start + self.options.slice).min(self.boundaries.next(start));
     }
 
     /// Release every slot that is due and has a connection. When the next one is due, unless

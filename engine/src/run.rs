@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 use uringbench_core::outcome::Counts;
-use uringbench_core::plan::{Load, Plan};
+use uringbench_core::plan::Plan;
 use uringbench_core::record::{Interval, Phase, PhaseSpan, RunRecord, WorkerRecord};
 use uringbench_core::schedule::Share;
 use uringbench_core::time::{Nanos, Timestamp};
@@ -157,7 +157,7 @@ impl Crew {
             }
         }
         observer.started(start, connected);
-        let mut collector = Collector::new(self.workers.len(), start, plan.load != Load::Closed);
+        let mut collector = Collector::new(plan, start);
         self.collect(plan, start, control, observer, &mut collector)?;
         Ok(self.record(plan, start, control, collector))
     }
@@ -301,6 +301,7 @@ impl Crew {
             by_status: collector.by_status,
             times: collector.times,
             intervals: collector.intervals,
+            slices: collector.slices,
             workers,
             rss_peak: resident_peak(),
             interrupted: control.command() != Command::Run,

@@ -123,5 +123,6 @@ fn loop_options(plan: &Plan, connections: u32) -> LoopOptions {
         is_head: plan.request.is_head(),
         is_open: plan.load != Load::Closed,
         timeout: plan.timeout.max(Nanos::MILLISECOND),
+        slice: plan.slice,
     }
 }

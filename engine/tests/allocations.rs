@@ -7,7 +7,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use uringbench_core::http::request::{RequestParts, RequestTemplate};
 use uringbench_core::outcome::Outcome;
 use uringbench_core::plan::{Limit, Load, Plan, WaitMode};
-use uringbench_core::record::Interval;
+use uringbench_core::record::{INTERVAL, Interval};
 use uringbench_core::time::{Nanos, Timestamp};
 use uringbench_engine::{Control, Observer};
 
@@ -64,6 +64,7 @@ fn plan(target: SocketAddr, requests: u64) -> Plan {
         timeout: Nanos::from_secs(20),
         wait: WaitMode::Block,
         seed: 1,
+        slice: INTERVAL,
     }
 }
 

@@ -156,6 +156,7 @@ mod tests {
             timeout: Nanos::SECOND,
             wait: WaitMode::Block,
             seed: 1,
+            slice: Nanos::SECOND,
         }
     }
 

@@ -36,6 +36,9 @@ pub struct Plan {
     pub wait: WaitMode,
     /// Seed of every random choice (Poisson gaps).
     pub seed: u64,
+    /// The step in which the run is followed: [`crate::record::INTERVAL`], or a divisor of it (10 ms at least)
+    /// when what happens within a second matters.
+    pub slice: Nanos,
 }
 
 impl Plan {

@@ -23,6 +23,9 @@ pub struct RunRecord {
     pub times: Times,
     /// The whole run in steps of [`INTERVAL`], in order.
     pub intervals: Vec<Interval>,
+    /// The whole run in steps of the plan's slice, when that is shorter than [`INTERVAL`]; else
+    /// empty.
+    pub slices: Vec<Interval>,
     /// One per worker.
     pub workers: Vec<WorkerRecord>,
     /// Largest resident memory of this process, in bytes.
@@ -33,6 +36,18 @@ pub struct RunRecord {
 
 /// The reporting step.
 pub const INTERVAL: Nanos = Nanos::SECOND;
+
+impl RunRecord {
+    /// When the first phase began.
+    pub fn start(&self) -> Timestamp {
+        self.phases.first().map_or_else(Timestamp::default, |span| span.start)
+    }
+
+    /// The run in the finest steps it was followed in.
+    pub fn finest(&self) -> &[Interval] {
+        if self.slices.is_empty() { &self.intervals } else { &self.slices }
+    }
+}
 
 /// A stretch of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,7 +120,7 @@ impl Default for Times {
 pub struct Interval {
     /// Its start, from the start of the run's first phase.
     pub start: Nanos,
-    /// Its length: [`INTERVAL`], shorter for the last.
+    /// Its length: [`INTERVAL`] (a slice: the plan's), shorter for the last of a phase.
     pub length: Nanos,
     /// The phase it began in.
     pub phase: Phase,

@@ -9,7 +9,7 @@ use uringbench_core::outcome::{Counts, Outcome};
 use uringbench_core::pacer::Pacer;
 use uringbench_core::plan::{Arrivals, Limit, Load, Plan, WaitMode};
 use uringbench_core::rate::Rate;
-use uringbench_core::record::Phase;
+use uringbench_core::record::{INTERVAL, Phase};
 use uringbench_core::schedule::{Schedule, Share};
 use uringbench_core::time::{Nanos, Timestamp};
 use uringbench_engine::{Boundaries, Command, EventLoop, Handover, LoopOptions, Totals, Turn};
@@ -232,6 +232,7 @@ fn plan(seed: u64, below: &mut impl FnMut(u64) -> u64) -> Plan {
         timeout: Nanos(2_000_000 + below(30_000_000)),
         wait: WaitMode::Block,
         seed,
+        slice: [INTERVAL, Nanos::from_millis(10)][below(2) as usize],
     }
 }
 
@@ -263,5 +264,6 @@ fn loop_options(plan: &Plan) -> LoopOptions {
         is_head: plan.request.is_head(),
         is_open: plan.load != Load::Closed,
         timeout: plan.timeout,
+        slice: plan.slice,
     }
 }

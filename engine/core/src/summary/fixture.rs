@@ -39,6 +39,7 @@ fn plan(load: Load) -> Plan {
         timeout: Nanos::from_secs(5),
         wait: WaitMode::Hybrid,
         seed: 7,
+        slice: Nanos::SECOND,
     }
 }
 
@@ -70,6 +71,7 @@ pub(crate) fn record(plan: &Plan) -> RunRecord {
         by_status,
         times: times(plan.load, slots, usual),
         intervals: (0..4).map(|second| interval(plan.load, second, per_second, usual)).collect(),
+        slices: Vec::new(),
         workers: vec![worker(0, slots / 2), worker(1, slots / 2)],
         rss_peak: 13 << 20,
         interrupted: false,
