@@ -104,6 +104,7 @@ pub(crate) fn resolve(args: RunArgs) -> Result<ResolvedRun, Failure> {
         wait,
         seed,
         slice: INTERVAL,
+        stages: Vec::new(),
     };
     let OutputArgs { json, out, quiet, name } = args.output;
     Ok(ResolvedRun {

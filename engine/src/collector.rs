@@ -262,6 +262,7 @@ mod tests {
             wait: WaitMode::Block,
             seed: 1,
             slice,
+            stages: Vec::new(),
         }
     }
 

@@ -65,6 +65,7 @@ fn plan(target: SocketAddr, requests: u64) -> Plan {
         wait: WaitMode::Block,
         seed: 1,
         slice: INTERVAL,
+        stages: Vec::new(),
     }
 }
 

@@ -14,5 +14,6 @@ pub mod record;
 pub mod schedule;
 pub mod slo;
 pub mod summary;
+pub mod tempo;
 pub mod time;
 pub mod validity;

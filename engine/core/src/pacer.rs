@@ -54,7 +54,8 @@ impl Pacer {
         let source = match plan.load {
             Load::Closed => Source::Closed { start },
             Load::Open { rate, arrivals } => {
-                Source::Open(Schedule::new(arrivals, rate, share, start, plan.seed))
+                let schedule = Schedule::new(arrivals, rate, share, start, plan.seed);
+                Source::Open(schedule.with_stages(&plan.stages, start))
             }
         };
         let measure_from = start + plan.warmup;
@@ -157,6 +158,7 @@ mod tests {
             wait: WaitMode::Block,
             seed: 1,
             slice: Nanos::SECOND,
+            stages: Vec::new(),
         }
     }
 

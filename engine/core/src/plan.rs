@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 
 use crate::http::request::RequestTemplate;
 use crate::rate::Rate;
+use crate::tempo::{self, Stage};
 use crate::time::Nanos;
 
 /// One run, decided.
@@ -39,11 +40,26 @@ pub struct Plan {
     /// The step in which the run is followed: [`crate::record::INTERVAL`], or a divisor of it (10 ms at least)
     /// when what happens within a second matters.
     pub slice: Nanos,
+    /// Changes of tempo of an open loop, one after the other from the start of the run; after
+    /// the last one, and where there is none, the rate holds.
+    pub stages: Vec<Stage>,
 }
 
 impl Plan {
     /// The most requests in flight on one connection.
     pub const PIPELINE_MAX: u16 = 256;
+
+    /// Requests per second that are due on average in a measured window of this length; `None`
+    /// in a closed loop.
+    pub fn offered(&self, measured: Nanos) -> Option<f64> {
+        match self.load {
+            Load::Closed => None,
+            Load::Open { rate, .. } => {
+                let to = self.warmup + measured;
+                Some(rate.as_f64() * tempo::mean_share(&self.stages, self.warmup, to))
+            }
+        }
+    }
 }
 
 /// What decides when the next request is sent.

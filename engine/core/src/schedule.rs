@@ -7,6 +7,7 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 
 use crate::plan::Arrivals;
 use crate::rate::Rate;
+use crate::tempo::{Paced, Stage};
 use crate::time::{Nanos, Timestamp};
 
 /// Which share of the whole schedule: worker `index` of `count`.
@@ -37,6 +38,8 @@ pub enum Schedule {
     /// Exponential gaps. The sum of independent Poisson streams is one of the summed rate, so
     /// each worker draws its own at its share of the rate.
     Poisson(Gaps),
+    /// One of these, changing its tempo.
+    Paced(Box<Paced>),
 }
 
 /// Ticks `start + ⌊(index + k·count) · 10¹² / milli⌋` for k = 0, 1, …, kept as quotient and
@@ -68,12 +71,21 @@ impl Schedule {
         }
     }
 
+    /// The same, changing its tempo from `start` on as the stages say.
+    pub fn with_stages(self, stages: &[Stage], start: Timestamp) -> Self {
+        if stages.is_empty() {
+            return self;
+        }
+        Self::Paced(Box::new(Paced::new(self, stages, start)))
+    }
+
     /// When the next slot is due.
     #[inline]
     pub const fn due(&self) -> Timestamp {
         match self {
             Self::Constant(ticks) => ticks.due,
             Self::Poisson(gaps) => gaps.due,
+            Self::Paced(paced) => paced.due(),
         }
     }
 
@@ -83,6 +95,7 @@ impl Schedule {
         match self {
             Self::Constant(ticks) => ticks.advance(),
             Self::Poisson(gaps) => gaps.advance(),
+            Self::Paced(paced) => paced.advance(),
         }
     }
 }

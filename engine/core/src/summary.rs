@@ -9,7 +9,7 @@ use std::fmt;
 use hdrhistogram::Histogram;
 
 use crate::outcome::Outcome;
-use crate::plan::{Load, Plan};
+use crate::plan::Plan;
 use crate::record::{Phase, RunRecord, WorkerRecord};
 use crate::time::Nanos;
 
@@ -142,10 +142,7 @@ impl Summary {
         Self {
             measured,
             rate: Rates {
-                offered: match plan.load {
-                    Load::Closed => None,
-                    Load::Open { rate, .. } => Some(rate.as_f64()),
-                },
+                offered: plan.offered(measured),
                 achieved: per_second(counts.released.saturating_sub(unsent)),
                 completed: per_second(counts.of(Outcome::Ok)),
             },

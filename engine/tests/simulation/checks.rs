@@ -11,6 +11,7 @@ use uringbench_core::plan::{Arrivals, Limit, Load, Plan, WaitMode};
 use uringbench_core::rate::Rate;
 use uringbench_core::record::{INTERVAL, Phase};
 use uringbench_core::schedule::{Schedule, Share};
+use uringbench_core::tempo::{Stage, Tempo};
 use uringbench_core::time::{Nanos, Timestamp};
 use uringbench_engine::{Boundaries, Command, EventLoop, Handover, LoopOptions, Totals, Turn};
 
@@ -192,7 +193,8 @@ fn slots_expected(plan: &Plan, boundaries: &Boundaries) -> Option<u64> {
         (_, Limit::Requests(requests)) => Some(requests),
         (Load::Open { rate, arrivals }, Limit::Duration(span)) => {
             let start = boundaries.start;
-            let mut schedule = Schedule::new(arrivals, rate, Share::WHOLE, start, plan.seed);
+            let mut schedule = Schedule::new(arrivals, rate, Share::WHOLE, start, plan.seed)
+                .with_stages(&plan.stages, start);
             let (from, to) = (start + plan.warmup, start + plan.warmup + span);
             let mut slots = 0;
             while schedule.due() < to {
@@ -233,7 +235,17 @@ fn plan(seed: u64, below: &mut impl FnMut(u64) -> u64) -> Plan {
         wait: WaitMode::Block,
         seed,
         slice: [INTERVAL, Nanos::from_millis(10)][below(2) as usize],
+        stages: stages(below),
     }
+}
+
+fn stages(below: &mut impl FnMut(u64) -> u64) -> Vec<Stage> {
+    let tempi = [Tempo::Rest, Tempo::Half, Tempo::Full];
+    let stage = |below: &mut dyn FnMut(u64) -> u64| Stage {
+        length: Nanos(below(20_000_000)),
+        tempo: tempi[below(3) as usize],
+    };
+    (0..below(4)).map(|_| stage(below)).collect()
 }
 
 fn climate(plan: &Plan, below: &mut impl FnMut(u64) -> u64) -> Climate {

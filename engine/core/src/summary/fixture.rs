@@ -40,6 +40,7 @@ fn plan(load: Load) -> Plan {
         wait: WaitMode::Hybrid,
         seed: 7,
         slice: Nanos::SECOND,
+        stages: Vec::new(),
     }
 }
 

@@ -64,8 +64,9 @@ impl Run<'_> {
             return [law, overflow, Some(nothing)].into_iter().flatten().collect();
         }
         let by_load = match self.plan.load {
-            Load::Open { rate, arrivals } => {
-                [self.shortfall(rate.as_f64(), arrivals), self.late_sends(), self.not_sent()]
+            Load::Open { arrivals, .. } => {
+                let offered = self.summary.rate.offered.unwrap_or_default();
+                [self.shortfall(offered, arrivals), self.late_sends(), self.not_sent()]
             }
             Load::Closed => [self.client_limited(), self.little(), self.target_idle()],
         };
