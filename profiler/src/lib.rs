@@ -15,3 +15,4 @@ pub mod sample;
 pub mod stack;
 pub mod statistics;
 pub mod timeline;
+pub mod touch;
