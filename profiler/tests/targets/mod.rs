@@ -1,0 +1,71 @@
+//! Programs to profile, compiled where they are needed: `burner` (CPU time in shares 60/30/10) and
+//! `leaky` (an HTTP server whose use of memory per request is known); their sources say how to run
+//! them. Flags of use: none (names, no frame pointers), `["-fomit-frame-pointer", "-s"]` (neither
+//! names nor frame pointers) and `["-fno-omit-frame-pointer"]`. The Python programs beside it are
+//! run as they are.
+
+use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io;
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::Mutex;
+
+/// Why a program cannot be had here.
+#[derive(Debug)]
+pub struct Skip(String);
+
+impl fmt::Display for Skip {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.0)
+    }
+}
+
+/// Compiles `program` (`"burner"` or `"leaky"`) with `-O2 -g` and `flags`, once for each set of
+/// flags; later calls and runs find what is there. A skip is told on stderr already.
+///
+/// # Errors
+/// There is no C compiler; with `CI` set in the environment that panics, as a failed compilation
+/// always does.
+pub fn build(program: &str, flags: &[&str]) -> Result<PathBuf, Skip> {
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _turn = ONE_AT_A_TIME.lock();
+    let source = match program {
+        "burner" => include_str!("burner.c"),
+        "leaky" => include_str!("leaky.c"),
+        _ => panic!("no target is called {program}"),
+    };
+    let mut hasher = DefaultHasher::new();
+    (source, flags).hash(&mut hasher);
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR"))
+        .join("targets")
+        .join(format!("{:016x}", hasher.finish()));
+    let built = folder.join(program);
+    if built.exists() {
+        return Ok(built);
+    }
+    std::fs::create_dir_all(&folder).expect("the target folder is ours");
+    let written = folder.join(format!("{program}.c"));
+    std::fs::write(&written, source).expect("the target folder is ours");
+    // Under another name first: two test programs may build at once, and neither shall run half.
+    let unfinished = folder.join(format!("{program}.{}", std::process::id()));
+    let compiler = Command::new("cc")
+        .args(["-O2", "-g", "-pthread"])
+        .args(flags)
+        .arg("-o")
+        .args([&unfinished, &written])
+        .output();
+    match compiler {
+        Ok(output) if output.status.success() => {}
+        Ok(output) => panic!("{program}: {}", String::from_utf8_lossy(&output.stderr)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let skip = Skip(format!("no C compiler (`cc`) to build {program} with"));
+            eprintln!("SKIPPED {program}: {skip}");
+            assert!(std::env::var_os("CI").is_none(), "skipped in CI: {skip}");
+            return Err(skip);
+        }
+        Err(error) => panic!("cc: {error}"),
+    }
+    std::fs::rename(&unfinished, &built).expect("both are in one folder");
+    Ok(built)
+}
