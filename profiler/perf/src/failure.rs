@@ -1,0 +1,239 @@
+//! Why an event cannot be had, as cause and remedy in one line.
+//!
+//! The kernel answers with an error number that means different things for different questions;
+//! [`Question::explain`] decides which, purely, from what was asked and what the machine states.
+
+use rustix::io::Errno;
+use thiserror::Error;
+
+/// Why no event could be opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum OpenError {
+    /// `kernel.perf_event_paranoid` asks for more rights than this user has.
+    #[error(
+        "kernel.perf_event_paranoid is {paranoid} and forbids this user to observe {what}; grant \
+         CAP_PERFMON (container: `--cap-add PERFMON`), or `sysctl \
+         kernel.perf_event_paranoid={wanted}`"
+    )]
+    Forbidden {
+        /// What was to be observed.
+        what: &'static str,
+        /// The level there is.
+        paranoid: i32,
+        /// The highest level that would do.
+        wanted: i32,
+    },
+    /// The task is another user's, or protected from being traced.
+    #[error(
+        "task {tid} belongs to another user or may not be traced; run as its user, or grant \
+         CAP_PERFMON (container: `--cap-add PERFMON`)"
+    )]
+    OtherUser {
+        /// The task.
+        tid: u32,
+    },
+    /// The sandbox of a container.
+    #[error(
+        "a seccomp filter forbids perf_event_open; start the container with `--cap-add PERFMON` \
+         or with a seccomp profile that allows it"
+    )]
+    Seccomp,
+    /// There are no perf events at all.
+    #[error("this kernel has no perf events; boot one built with CONFIG_PERF_EVENTS")]
+    NoPerf,
+    /// There is no such task, or not any more.
+    #[error("task {tid} is gone; name one that runs")]
+    TaskGone {
+        /// The task.
+        tid: u32,
+    },
+    /// This process or the system has no file descriptor left.
+    #[error("no file descriptor left for another event; raise `ulimit -n` or name fewer tasks")]
+    TooManyFiles,
+    /// The kernel finds tasks only by the unified hierarchy.
+    #[error(
+        "the directory is no cgroup2 directory; name one of the cgroup2 hierarchy (`findmnt -t \
+         cgroup2` says where)"
+    )]
+    NotCgroup2,
+    /// The CPU is offline or does not exist.
+    #[error("CPU {cpu} is offline or does not exist; name CPUs that are online")]
+    NoSuchCpu {
+        /// The CPU.
+        cpu: u32,
+    },
+    /// Not even one page may be locked for a ring.
+    #[error(
+        "no memory may be locked for a ring; raise `sysctl kernel.perf_event_mlock_kb` or \
+         `ulimit -l`, or grant CAP_IPC_LOCK"
+    )]
+    NoRingMemory,
+    /// The list of CPUs is empty.
+    #[error("no CPU to sample on; name at least one")]
+    NoCpus,
+    /// Tasks are added to a session of tasks alone.
+    #[error("this session observes no single tasks; open it with Scope::Tasks to add some")]
+    NotOfTasks,
+    /// The recipe is out of range.
+    #[error("the recipe is out of range; {0}")]
+    BadRecipe(&'static str),
+    /// Anything else, with the step it happened in.
+    #[error("{step} failed ({errno}); `dmesg` may say more")]
+    Other {
+        /// What was being done.
+        step: &'static str,
+        /// The kernel's answer.
+        errno: Errno,
+    },
+}
+
+/// Whom an event was to observe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Subject {
+    Everybody,
+    Cgroup,
+    Task(u32),
+    /// A ring on this CPU, which observes nobody.
+    Ring(u32),
+}
+
+/// What was asked of the kernel when it refused.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Question {
+    pub(crate) subject: Subject,
+    pub(crate) user_only: bool,
+}
+
+/// What the machine states about its own restrictions.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Restrictions {
+    /// `kernel.perf_event_paranoid`; nothing without perf events.
+    pub(crate) paranoid: Option<i32>,
+    /// Whether this process runs under a seccomp filter.
+    pub(crate) has_seccomp: bool,
+}
+
+impl Restrictions {
+    pub(crate) fn read() -> Self {
+        let read = |path| std::fs::read_to_string(path).unwrap_or_default();
+        let status = read("/proc/self/status");
+        let mode = status.lines().find_map(|line| line.strip_prefix("Seccomp:"));
+        Self {
+            paranoid: read("/proc/sys/kernel/perf_event_paranoid").trim().parse().ok(),
+            has_seccomp: mode.is_some_and(|mode| mode.trim() == "2"),
+        }
+    }
+}
+
+impl Question {
+    /// What the kernel meant, on the machine as it is.
+    pub(crate) fn refused(self, errno: Errno) -> OpenError {
+        self.explain(errno, Restrictions::read())
+    }
+
+    fn explain(self, errno: Errno, machine: Restrictions) -> OpenError {
+        match (errno, self.subject) {
+            (Errno::NOSYS | Errno::PERM, _) if machine.has_seccomp => OpenError::Seccomp,
+            (Errno::NOSYS, _) => OpenError::NoPerf,
+            (Errno::ACCESS | Errno::PERM, _) => self.forbidden(errno, machine),
+            (Errno::SRCH, Subject::Task(tid)) => OpenError::TaskGone { tid },
+            (Errno::MFILE | Errno::NFILE, _) => OpenError::TooManyFiles,
+            (Errno::NOENT | Errno::BADF | Errno::NOTDIR, Subject::Cgroup) => OpenError::NotCgroup2,
+            (Errno::INVAL | Errno::NODEV, Subject::Ring(cpu)) => OpenError::NoSuchCpu { cpu },
+            _ => OpenError::Other { step: "perf_event_open", errno },
+        }
+    }
+
+    fn forbidden(self, errno: Errno, machine: Restrictions) -> OpenError {
+        let Some(paranoid) = machine.paranoid else { return OpenError::NoPerf };
+        let (what, wanted) = match self.subject {
+            Subject::Everybody => ("all tasks of a CPU", 0),
+            Subject::Cgroup => ("the tasks of a cgroup", 0),
+            Subject::Task(_) | Subject::Ring(_) if self.user_only => ("any task", 2),
+            Subject::Task(_) | Subject::Ring(_) => ("the kernel's half of a task", 1),
+        };
+        match self.subject {
+            _ if paranoid > wanted => OpenError::Forbidden { what, paranoid, wanted },
+            Subject::Task(tid) => OpenError::OtherUser { tid },
+            _ => OpenError::Other { step: "perf_event_open", errno },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(subject: Subject, user_only: bool, paranoid: i32, errno: Errno) -> OpenError {
+        let machine = Restrictions { paranoid: Some(paranoid), has_seccomp: false };
+        Question { subject, user_only }.explain(errno, machine)
+    }
+
+    #[test]
+    fn a_refusal_names_the_level_that_would_do() {
+        let wanted = |subject, user_only, paranoid| match told(
+            subject,
+            user_only,
+            paranoid,
+            Errno::ACCESS,
+        ) {
+            OpenError::Forbidden { wanted, paranoid: stated, .. } => {
+                assert_eq!(stated, paranoid);
+                Some(wanted)
+            }
+            OpenError::OtherUser { tid: 7 } => None,
+            other => panic!("{other}"),
+        };
+        assert_eq!(wanted(Subject::Everybody, false, 2), Some(0));
+        assert_eq!(wanted(Subject::Cgroup, true, 1), Some(0));
+        assert_eq!(wanted(Subject::Task(7), false, 2), Some(1));
+        assert_eq!(wanted(Subject::Task(7), true, 4), Some(2));
+        assert_eq!(wanted(Subject::Task(7), true, 2), None);
+        assert_eq!(wanted(Subject::Task(7), false, 1), None);
+        assert_eq!(wanted(Subject::Ring(0), true, 3), Some(2));
+    }
+
+    #[test]
+    fn every_other_answer_has_its_cause() {
+        let task = |errno| told(Subject::Task(7), true, 2, errno);
+        assert_eq!(task(Errno::SRCH), OpenError::TaskGone { tid: 7 });
+        assert_eq!(task(Errno::MFILE), OpenError::TooManyFiles);
+        assert_eq!(task(Errno::NOSYS), OpenError::NoPerf);
+        assert_eq!(told(Subject::Cgroup, true, 2, Errno::NOENT), OpenError::NotCgroup2);
+        assert_eq!(told(Subject::Ring(9), true, 2, Errno::NODEV), OpenError::NoSuchCpu { cpu: 9 });
+        let other = OpenError::Other { step: "perf_event_open", errno: Errno::TOOBIG };
+        assert_eq!(task(Errno::TOOBIG), other);
+        let question = Question { subject: Subject::Everybody, user_only: false };
+        let sandbox = Restrictions { paranoid: Some(2), has_seccomp: true };
+        assert_eq!(question.explain(Errno::PERM, sandbox), OpenError::Seccomp);
+        assert_eq!(question.explain(Errno::NOSYS, sandbox), OpenError::Seccomp);
+        let bare = Restrictions { paranoid: None, has_seccomp: false };
+        assert_eq!(question.explain(Errno::ACCESS, bare), OpenError::NoPerf);
+    }
+
+    #[test]
+    fn every_error_is_one_line_with_cause_and_remedy() {
+        let errors = [
+            OpenError::Forbidden { what: "any task", paranoid: 3, wanted: 2 },
+            OpenError::OtherUser { tid: 7 },
+            OpenError::Seccomp,
+            OpenError::NoPerf,
+            OpenError::TaskGone { tid: 7 },
+            OpenError::TooManyFiles,
+            OpenError::NotCgroup2,
+            OpenError::NoSuchCpu { cpu: 9 },
+            OpenError::NoRingMemory,
+            OpenError::NoCpus,
+            OpenError::NotOfTasks,
+            OpenError::BadRecipe("take less"),
+            OpenError::Other { step: "mmap", errno: Errno::INVAL },
+        ];
+        for error in errors {
+            let text = error.to_string();
+            assert!(!text.contains('\n') && !text.contains("  "), "{text}");
+            assert!(text.contains("; "), "cause; remedy: {text}");
+        }
+        let forbidden = errors[0].to_string();
+        assert!(forbidden.contains("`sysctl kernel.perf_event_paranoid=2`"), "{forbidden}");
+    }
+}

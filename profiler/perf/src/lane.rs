@@ -1,0 +1,213 @@
+//! One CPU's ring with the event it belongs to, and what happens to its records on the way out.
+//!
+//! The owner of a ring is an event of its own that never runs: tasks come and go, the ring stays.
+//! It sits on this process's main thread, which lasts as long as the process.
+
+use std::collections::{HashMap, VecDeque};
+use std::os::fd::OwnedFd;
+use std::time::Duration;
+
+use perf_event_open_sys::bindings as sys;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+
+use crate::failure::{OpenError, Question, Subject};
+use crate::kernel::{self, Ring, Who};
+use crate::recipe::{EventKind, PERIOD_OFFSET, owner};
+
+/// A CPU's ring.
+#[derive(Debug)]
+pub(crate) struct Lane {
+    pub(crate) cpu: u32,
+    ring: Ring,
+    owner: OwnedFd,
+    /// What one departure stands for, by the position from which on it does; the first holds now.
+    off_cpu: VecDeque<(u64, u64)>,
+}
+
+/// What a session knows of its events, and the memory records are mended in.
+#[derive(Debug, Default)]
+pub(crate) struct Outlet {
+    pub(crate) kinds: HashMap<u64, EventKind>,
+    first_touch_period: u64,
+    /// Records the kernel says were lost (`PERF_RECORD_LOST`).
+    pub(crate) lost: u64,
+    /// Samples that could not be handed on.
+    pub(crate) dropped: u64,
+    wrapped: Vec<u8>,
+    mended: Vec<u8>,
+}
+
+/// Whether events state how much of theirs was lost: since Linux 6.0.
+pub(crate) fn counts_lost(owner_task: u32) -> bool {
+    kernel::open(&owner(0, true), Who::Task(owner_task), None).is_ok()
+}
+
+impl Outlet {
+    /// One of `first_touch_period` page faults is sampled.
+    pub(crate) fn new(first_touch_period: u64) -> Self {
+        Self { first_touch_period, ..Self::default() }
+    }
+}
+
+impl Lane {
+    /// Open a lane for each CPU with equal rings: of `bytes` if so much may be locked, else of
+    /// half, and so on down to a page.
+    pub(crate) fn open_all(
+        owner_task: u32,
+        cpus: &[u32],
+        bytes: u64,
+        counts_lost: bool,
+    ) -> Result<Vec<Self>, OpenError> {
+        let mut pages = (bytes / kernel::page_size() as u64).next_power_of_two() as usize;
+        loop {
+            let lanes: Result<Vec<_>, _> =
+                cpus.iter().map(|&cpu| Self::open(owner_task, cpu, pages, counts_lost)).collect();
+            match lanes {
+                Err(OpenError::NoRingMemory) if pages > 1 => pages /= 2,
+                other => return other,
+            }
+        }
+    }
+
+    fn open(owner_task: u32, cpu: u32, pages: usize, counts: bool) -> Result<Self, OpenError> {
+        let attr = owner((pages * kernel::page_size()) as u64, counts);
+        let question = Question { subject: Subject::Ring(cpu), user_only: true };
+        let owner = kernel::open(&attr, Who::Task(owner_task), Some(cpu))
+            .map_err(|errno| question.refused(errno))?;
+        let ring = Ring::map(&owner, pages).map_err(|errno| match errno {
+            Errno::PERM | Errno::NOMEM | Errno::AGAIN => OpenError::NoRingMemory,
+            errno => OpenError::Other { step: "mapping a ring", errno },
+        })?;
+        Ok(Self { cpu, ring, owner, off_cpu: VecDeque::from([(0, 1)]) })
+    }
+
+    /// Bytes of data the ring has room for.
+    pub(crate) fn ring_bytes(&self) -> u64 {
+        self.ring.size() as u64
+    }
+
+    /// Let an event of this CPU write here.
+    pub(crate) fn admit(&self, event: &OwnedFd) -> Result<(), Errno> {
+        kernel::set_output(event, &self.owner)
+    }
+
+    /// A departure written from here on stands for `period`.
+    pub(crate) fn set_off_cpu_period(&mut self, period: u64) {
+        self.off_cpu.push_back((self.ring.head(), period));
+    }
+
+    /// Hand on every whole record.
+    pub(crate) fn drain(&mut self, outlet: &mut Outlet, sink: &mut dyn FnMut(u32, &[u8])) {
+        let Self { cpu, ring, off_cpu, .. } = self;
+        let Outlet { kinds, first_touch_period, lost, dropped, wrapped, mended } = outlet;
+        let broken = ring.drain(wrapped, &mut |at, record| {
+            while off_cpu.get(1).is_some_and(|&(from, _)| from <= at) {
+                off_cpu.pop_front();
+            }
+            let kind = match word(record, 0) as u32 {
+                sys::PERF_RECORD_SAMPLE => kinds.get(&word(record, 1)),
+                sys::PERF_RECORD_LOST => {
+                    *lost += word(record, 2);
+                    None
+                }
+                _ => None,
+            };
+            let period = match kind {
+                Some(EventKind::OffCpu) => off_cpu[0].1,
+                Some(EventKind::FirstTouch) => *first_touch_period,
+                _ => return sink(*cpu, record),
+            };
+            if put_period(record, period, mended) {
+                sink(*cpu, mended);
+            } else {
+                *dropped += 1;
+            }
+        });
+        *dropped += u64::from(broken > 0);
+    }
+}
+
+/// Wait until a lane has records to read, at most for `timeout`. Says whether one has.
+pub(crate) fn wait(lanes: &[Lane], timeout: Duration) -> Result<bool, Errno> {
+    let mut fds: Vec<_> =
+        lanes.iter().map(|lane| PollFd::new(&lane.owner, PollFlags::IN)).collect();
+    let span = Timespec::try_from(timeout).ok();
+    match poll(&mut fds, span.as_ref()) {
+        Ok(0) | Err(Errno::INTR) => return Ok(false),
+        Ok(_) => {}
+        Err(errno) => return Err(errno),
+    }
+    let is_ready = fds.iter().any(|fd| fd.revents().contains(PollFlags::IN));
+    if !is_ready {
+        // The owners hung up: the main thread has ended before the process. Nobody will wake
+        // the reader any more, who must not spin.
+        std::thread::sleep(timeout);
+    }
+    Ok(is_ready)
+}
+
+/// The record's word at an index, in the machine's order of bytes; 0 past the end.
+fn word(record: &[u8], index: usize) -> u64 {
+    let bytes = record.get(index * 8..index * 8 + 8).and_then(|bytes| bytes.try_into().ok());
+    bytes.map_or(0, u64::from_ne_bytes)
+}
+
+/// Make of a sample without a period one with it. False when that is too long for a record.
+fn put_period(record: &[u8], period: u64, mended: &mut Vec<u8>) -> bool {
+    let (Ok(size), Some((before, after))) =
+        (u16::try_from(record.len() + 8), record.split_at_checked(PERIOD_OFFSET))
+    else {
+        return false;
+    };
+    mended.clear();
+    mended.extend_from_slice(before);
+    mended.extend_from_slice(&period.to_ne_bytes());
+    mended.extend_from_slice(after);
+    mended[6..8].copy_from_slice(&size.to_ne_bytes());
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+
+    #[test]
+    fn a_period_is_put_where_the_layout_has_it() {
+        let mut record: Vec<u8> = (0..80).collect();
+        record[6..8].copy_from_slice(&80u16.to_ne_bytes());
+        let mut mended = Vec::new();
+        assert!(put_period(&record, 0x0102_0304_0506_0708, &mut mended));
+        assert_eq!(mended.len(), 88);
+        assert_eq!(u16::from_ne_bytes([mended[6], mended[7]]), 88);
+        assert_eq!(word(&mended, 7), 0x0102_0304_0506_0708);
+        assert_eq!((&mended[8..56], &mended[64..]), (&record[8..56], &record[56..]));
+        assert!(!put_period(&record[..48], 1, &mut mended), "too short to be a sample");
+        assert!(!put_period(&vec![0; 65_528], 1, &mut mended), "too long to grow");
+    }
+
+    #[test]
+    fn a_reader_does_not_spin_when_the_owner_is_gone() {
+        let (sender, receiver) = std::sync::mpsc::channel();
+        let (leave, left) = std::sync::mpsc::channel::<()>();
+        let thread = std::thread::spawn(move || {
+            let tid = rustix::thread::gettid().as_raw_nonzero().get().cast_unsigned();
+            sender.send(tid).unwrap();
+            let _ = left.recv();
+        });
+        let lanes = Lane::open_all(receiver.recv().unwrap(), &[0], 1, false);
+        drop(leave);
+        thread.join().unwrap();
+        let lanes = match lanes {
+            Ok(lanes) => lanes,
+            Err(error) => return eprintln!("SKIPPED an owner that is gone: {error}"),
+        };
+        let started = Instant::now();
+        for _ in 0..3 {
+            assert_eq!(wait(&lanes, Duration::from_millis(20)), Ok(false));
+        }
+        assert!(started.elapsed() >= Duration::from_millis(60));
+    }
+}

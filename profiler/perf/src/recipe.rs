@@ -1,0 +1,330 @@
+//! What is asked of the kernel: which events, what a sample carries, how often.
+//!
+//! Pure: attributes come out as values. All events of a ring are asked for the same sample,
+//! because a reader of the ring must know the layout before it knows the event; where one
+//! differs ([`EventKind::is_counted`]), `lane` mends the record before anyone sees it.
+
+use perf_event_open_sys::bindings as sys;
+use sys::perf_event_attr;
+
+/// The user registers of every sample, as a mask of the kernel's register numbers; they come in
+/// the order of the bits: ax bx cx dx si di bp sp ip flags cs ss r8 … r15.
+#[cfg(target_arch = "x86_64")]
+pub const REGISTERS: u64 = 0x00ff_0fff;
+/// The user registers of every sample, as a mask of the kernel's register numbers; they come in
+/// the order of the bits: x0 … x30, sp, pc.
+#[cfg(target_arch = "aarch64")]
+pub const REGISTERS: u64 = (1 << 33) - 1;
+
+/// What every sample carries.
+const SAMPLE: u32 = sys::PERF_SAMPLE_IDENTIFIER
+    | sys::PERF_SAMPLE_IP
+    | sys::PERF_SAMPLE_TID
+    | sys::PERF_SAMPLE_TIME
+    | sys::PERF_SAMPLE_ADDR
+    | sys::PERF_SAMPLE_CPU
+    | sys::PERF_SAMPLE_PERIOD
+    | sys::PERF_SAMPLE_CALLCHAIN
+    | sys::PERF_SAMPLE_REGS_USER
+    | sys::PERF_SAMPLE_STACK_USER;
+
+/// Where the period stands in a sample: after the header and six words.
+pub(crate) const PERIOD_OFFSET: usize = 8 + 6 * 8;
+
+/// A record's size is 16 bits wide, and it may need a further word for the period.
+const COUNTED_STACK_MAX: u32 = 62 * 1024;
+
+/// A sample without its stack: header, fixed words, registers, and the deepest kernel chain
+/// (127 frames by default) with its context markers.
+const SAMPLE_BYTES: u64 = 8 + 7 * 8 + (2 + 33) * 8 + (1 + 127 + 8) * 8 + 16;
+
+/// Stacks a second and CPU that waits and first touches are reckoned with.
+const COUNTED_HZ: u64 = 250;
+
+/// Room for a second of context switches and other events without stacks.
+const SIDEBAND_BYTES: u64 = 1 << 20;
+
+/// More than this a ring never takes: a second of 997 samples with 16 KiB of stack.
+const RING_MAX: u64 = 16 << 20;
+
+/// What CPU time is measured by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CpuClock {
+    /// Cycles counted by the processor; a sample's period is in cycles.
+    Cycles,
+    /// The kernel's timer; a sample's period is in nanoseconds.
+    CpuClock,
+}
+
+/// What an event stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum EventKind {
+    /// Mappings, names, births, deaths and context switches; no samples.
+    Sideband,
+    /// A sample every so much CPU time.
+    Cpu,
+    /// A sample of a thread leaving its CPU.
+    OffCpu,
+    /// A sample of a page fault, with its address.
+    FirstTouch,
+}
+
+impl EventKind {
+    /// Whether one of so many is sampled, rather than so many a second.
+    ///
+    /// The kernel ignores the period of such a software event when samples carry the period, and
+    /// samples every one (`perf_swevent_event`). So these are asked for without, and the word is
+    /// put in afterwards.
+    pub(crate) const fn is_counted(self) -> bool {
+        matches!(self, Self::OffCpu | Self::FirstTouch)
+    }
+}
+
+/// What to sample.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recipe {
+    /// What CPU time is measured by, if the machine has it.
+    pub clock: CpuClock,
+    /// Samples a second of CPU time: 1 to 10,000. More than the kernel allows
+    /// (`kernel.perf_event_max_sample_rate`) becomes what it allows.
+    pub hz: u32,
+    /// Bytes of user stack to copy with each sample: a multiple of 8, at most 65,528.
+    pub stack_bytes: u32,
+    /// Leave the kernel's half out: what an ordinary user may sample of his own tasks.
+    pub user_only: bool,
+    /// Record every context switch.
+    pub switches: bool,
+    /// Sample one of so many departures from a CPU. They happen in the kernel: under `user_only`
+    /// none is seen, and no event is opened.
+    pub off_cpu_period: Option<u64>,
+    /// Sample one of so many page faults, with the address; under `user_only` those alone that
+    /// user code ran into.
+    pub first_touch_period: Option<u64>,
+}
+
+impl Default for Recipe {
+    /// 99 samples a second with 16 KiB of stack, and context switches.
+    fn default() -> Self {
+        Self {
+            clock: CpuClock::Cycles,
+            hz: 99,
+            stack_bytes: 16 * 1024,
+            user_only: false,
+            switches: true,
+            off_cpu_period: None,
+            first_touch_period: None,
+        }
+    }
+}
+
+impl Recipe {
+    /// What is wrong with it, if anything is.
+    pub(crate) fn fault(&self) -> Option<&'static str> {
+        let periods = [self.off_cpu_period, self.first_touch_period];
+        if !(1..=10_000).contains(&self.hz) {
+            Some("take 1 to 10,000 samples a second")
+        } else if !self.stack_bytes.is_multiple_of(8) || self.stack_bytes > 65_528 {
+            Some("copy a multiple of 8 bytes of stack, at most 65,528")
+        } else if self.stack_bytes == 0 {
+            Some("copy at least 8 bytes of stack")
+        } else if periods.iter().flatten().any(|&n| n == 0 || n > i64::MAX as u64) {
+            Some("sample one of at least 1 and at most 2^63 - 1")
+        } else {
+            None
+        }
+    }
+
+    /// The events to open for each CPU (and task), in this order.
+    pub(crate) fn kinds(&self) -> Vec<EventKind> {
+        let mut kinds = vec![EventKind::Sideband, EventKind::Cpu];
+        if self.off_cpu_period.is_some() && !self.user_only {
+            kinds.push(EventKind::OffCpu);
+        }
+        if self.first_touch_period.is_some() {
+            kinds.push(EventKind::FirstTouch);
+        }
+        kinds
+    }
+
+    /// How much room a second may need in a CPU's ring: a power of two bytes, at most 16 MiB.
+    pub(crate) fn ring_bytes(&self) -> u64 {
+        let counted = self.kinds().iter().filter(|kind| kind.is_counted()).count() as u64;
+        let samples = u64::from(self.hz) + counted * COUNTED_HZ;
+        let sideband = if self.switches { SIDEBAND_BYTES } else { SIDEBAND_BYTES / 8 };
+        let second = samples * (SAMPLE_BYTES + u64::from(self.stack_bytes)) + sideband;
+        second.next_power_of_two().min(RING_MAX)
+    }
+
+    /// What the kernel is asked for.
+    pub(crate) fn attr(
+        &self,
+        kind: EventKind,
+        inherit: bool,
+        counts_lost: bool,
+    ) -> perf_event_attr {
+        let mut attr = blank(counts_lost);
+        attr.set_inherit(inherit.into());
+        attr.set_sample_id_all(1);
+        attr.sample_type = SAMPLE.into();
+        attr.sample_regs_user = REGISTERS;
+        attr.sample_stack_user = self.stack_bytes;
+        attr.set_exclude_callchain_user(1);
+        // What changes a mapping or a name needs no sight of the kernel.
+        let user_only = self.user_only || kind == EventKind::Sideband;
+        attr.set_exclude_kernel(user_only.into());
+        attr.set_exclude_callchain_kernel(user_only.into());
+        if kind.is_counted() {
+            attr.sample_type &= !u64::from(sys::PERF_SAMPLE_PERIOD);
+            attr.sample_stack_user = self.stack_bytes.min(COUNTED_STACK_MAX);
+        }
+        match kind {
+            EventKind::Sideband => self.ask_sideband(&mut attr),
+            EventKind::Cpu => self.ask_cpu(&mut attr),
+            EventKind::OffCpu => {
+                attr.config = sys::PERF_COUNT_SW_CONTEXT_SWITCHES.into();
+                attr.__bindgen_anon_1.sample_period = self.off_cpu_period.unwrap_or(1);
+            }
+            EventKind::FirstTouch => {
+                attr.config = sys::PERF_COUNT_SW_PAGE_FAULTS.into();
+                attr.__bindgen_anon_1.sample_period = self.first_touch_period.unwrap_or(1);
+            }
+        }
+        attr
+    }
+
+    fn ask_sideband(&self, attr: &mut perf_event_attr) {
+        attr.set_mmap(1);
+        attr.set_mmap2(1);
+        attr.set_comm(1);
+        attr.set_comm_exec(1);
+        attr.set_task(1);
+        attr.set_context_switch(self.switches.into());
+    }
+
+    fn ask_cpu(&self, attr: &mut perf_event_attr) {
+        attr.set_freq(1);
+        attr.__bindgen_anon_1.sample_freq = self.hz.into();
+        match self.clock {
+            CpuClock::Cycles => {
+                attr.type_ = sys::PERF_TYPE_HARDWARE;
+                attr.config = sys::PERF_COUNT_HW_CPU_CYCLES.into();
+            }
+            CpuClock::CpuClock => {
+                attr.config = sys::PERF_COUNT_SW_CPU_CLOCK.into();
+                // Not with cycles: ARM's driver refuses it, and an idle CPU halts its counter.
+                attr.set_exclude_idle(1);
+            }
+        }
+    }
+}
+
+/// The event a ring belongs to: it never runs, and wakes the reader when a quarter is full.
+pub(crate) fn owner(ring_bytes: u64, counts_lost: bool) -> perf_event_attr {
+    let mut attr = blank(counts_lost);
+    attr.set_exclude_kernel(1);
+    attr.set_watermark(1);
+    let quarter = u32::try_from(ring_bytes / 4).unwrap_or(u32::MAX);
+    attr.__bindgen_anon_2.wakeup_watermark = quarter;
+    attr
+}
+
+/// What all events of a ring have in common: they begin disabled, on one clock.
+fn blank(counts_lost: bool) -> perf_event_attr {
+    let lost = if counts_lost { sys::PERF_FORMAT_LOST } else { 0 };
+    let mut attr = perf_event_attr {
+        type_: sys::PERF_TYPE_SOFTWARE,
+        config: sys::PERF_COUNT_SW_DUMMY.into(),
+        read_format: (sys::PERF_FORMAT_ID | lost).into(),
+        clockid: libc::CLOCK_MONOTONIC,
+        ..Default::default()
+    };
+    attr.set_disabled(1);
+    attr.set_use_clockid(1);
+    attr.set_exclude_hv(1);
+    attr
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALL: [EventKind; 4] =
+        [EventKind::Sideband, EventKind::Cpu, EventKind::OffCpu, EventKind::FirstTouch];
+
+    fn full() -> Recipe {
+        Recipe { off_cpu_period: Some(7), first_touch_period: Some(3), ..Recipe::default() }
+    }
+
+    #[test]
+    fn a_recipe_out_of_range_is_refused() {
+        let good = full();
+        assert_eq!(good.fault(), None);
+        let bad = [
+            Recipe { hz: 0, ..full() },
+            Recipe { hz: 10_001, ..full() },
+            Recipe { stack_bytes: 0, ..full() },
+            Recipe { stack_bytes: 1_001, ..full() },
+            Recipe { stack_bytes: 65_536, ..full() },
+            Recipe { off_cpu_period: Some(0), ..full() },
+            Recipe { first_touch_period: Some(u64::MAX), ..full() },
+        ];
+        for recipe in bad {
+            assert!(recipe.fault().is_some(), "{recipe:?}");
+        }
+        assert_eq!(Recipe { hz: 10_000, stack_bytes: 65_528, ..full() }.fault(), None);
+    }
+
+    #[test]
+    fn all_events_share_clock_layout_and_registers() {
+        for recipe in [full(), Recipe { user_only: true, ..full() }] {
+            for kind in ALL {
+                let attr = recipe.attr(kind, true, true);
+                let period = u64::from(sys::PERF_SAMPLE_PERIOD);
+                assert_eq!(attr.sample_type | period, SAMPLE.into(), "{kind:?}");
+                assert_eq!(attr.sample_type & period == 0, kind.is_counted(), "{kind:?}");
+                assert_eq!((attr.use_clockid(), attr.clockid), (1, libc::CLOCK_MONOTONIC));
+                assert_eq!((attr.disabled(), attr.sample_id_all(), attr.inherit()), (1, 1, 1));
+                assert_eq!(attr.sample_regs_user, REGISTERS);
+                assert_eq!(attr.exclude_callchain_user(), 1);
+                let is_user_only = recipe.user_only || kind == EventKind::Sideband;
+                assert_eq!(attr.exclude_kernel(), u64::from(is_user_only), "{kind:?}");
+                let sideband = [attr.mmap(), attr.mmap2(), attr.comm(), attr.task()];
+                assert_eq!(sideband == [1; 4], kind == EventKind::Sideband, "{kind:?}");
+                assert_eq!(attr.context_switch() == 1, kind == EventKind::Sideband);
+            }
+        }
+    }
+
+    #[test]
+    fn waits_need_sight_of_the_kernel() {
+        assert_eq!(full().kinds(), ALL);
+        let user_only = Recipe { user_only: true, ..full() };
+        assert_eq!(user_only.kinds(), [EventKind::Sideband, EventKind::Cpu, EventKind::FirstTouch]);
+        assert_eq!(Recipe::default().kinds(), [EventKind::Sideband, EventKind::Cpu]);
+    }
+
+    #[test]
+    fn a_ring_holds_a_second_of_samples() {
+        let mib = |recipe: Recipe| recipe.ring_bytes() >> 20;
+        assert_eq!(mib(Recipe::default()), 4);
+        assert_eq!(mib(Recipe { switches: false, ..Recipe::default() }), 2);
+        assert_eq!(mib(Recipe { off_cpu_period: Some(1), ..Recipe::default() }), 8);
+        assert_eq!(mib(Recipe { hz: 997, ..Recipe::default() }), 16);
+        assert_eq!(mib(Recipe { hz: 10_000, stack_bytes: 65_528, ..Recipe::default() }), 16);
+        for hz in [1, 99, 400, 800] {
+            let recipe = Recipe { hz, ..Recipe::default() };
+            assert!(recipe.ring_bytes().is_power_of_two());
+            assert!(recipe.ring_bytes() >= u64::from(hz) * (16 * 1024 + 1_500), "{hz}");
+        }
+    }
+
+    #[test]
+    fn a_counted_sample_leaves_room_for_its_period() {
+        let recipe = Recipe { stack_bytes: 65_528, ..full() };
+        for kind in ALL {
+            let attr = recipe.attr(kind, false, true);
+            let whole = u64::from(attr.sample_stack_user) + SAMPLE_BYTES;
+            assert_eq!(whole <= u64::from(u16::MAX), kind.is_counted(), "{kind:?}");
+        }
+    }
+}

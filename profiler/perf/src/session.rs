@@ -1,0 +1,324 @@
+//! The events of one profile: whom they observe, and the rings they write to, one per CPU.
+//!
+//! Events are opened disabled, those that tell of mappings and names before those that sample.
+//! Closing is dropping.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
+
+use rustix::io::Errno;
+
+use crate::failure::{OpenError, Question, Subject};
+use crate::kernel::{self, Who};
+use crate::lane::{self, Lane, Outlet};
+use crate::recipe::{CpuClock, EventKind, Recipe};
+
+/// Whom a session observes.
+#[derive(Debug)]
+pub enum Scope {
+    /// Every task; needs CAP_PERFMON or `kernel.perf_event_paranoid` <= 0.
+    System,
+    /// The tasks of a cgroup2 directory and of those below it, also future ones; needs the same.
+    Cgroup(OwnedFd),
+    /// The tasks named by [`Session::add_task`], and what they create from then on.
+    Tasks,
+}
+
+/// Events and rings, open.
+pub struct Session {
+    scope: Scope,
+    recipe: Recipe,
+    counts_lost: bool,
+    lanes: Vec<Lane>,
+    /// Of the whole system or the cgroup.
+    events: Vec<Event>,
+    tasks: BTreeMap<u32, Vec<Event>>,
+    /// What was lost by events that are closed.
+    lost_before: u64,
+    outlet: Outlet,
+    is_enabled: bool,
+    is_sampling: bool,
+}
+
+#[derive(Debug)]
+struct Event {
+    descriptor: OwnedFd,
+    kind: EventKind,
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session")
+            .field("scope", &self.scope)
+            .field("recipe", &self.recipe)
+            .field("cpus", &self.lanes.len())
+            .field("tasks", &self.tasks.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Session {
+    /// Open the rings of `cpus`, and the events of `scope`; nothing is recorded before
+    /// [`enable`](Self::enable). With [`Scope::Tasks`] the events come with the tasks.
+    ///
+    /// Where the processor counts no cycles (on one of the CPUs), the kernel's timer takes
+    /// their place: see [`clock`](Self::clock).
+    pub fn open(scope: Scope, recipe: &Recipe, cpus: &[u32]) -> Result<Self, OpenError> {
+        Self::with_rings(scope, recipe, cpus, recipe.ring_bytes())
+    }
+
+    fn with_rings(
+        scope: Scope,
+        recipe: &Recipe,
+        cpus: &[u32],
+        ring_bytes: u64,
+    ) -> Result<Self, OpenError> {
+        if let Some(fault) = recipe.fault() {
+            return Err(OpenError::BadRecipe(fault));
+        }
+        if cpus.is_empty() {
+            return Err(OpenError::NoCpus);
+        }
+        let process = std::process::id();
+        let counts_lost = lane::counts_lost(process);
+        let mut recipe = recipe.clone();
+        if let Some(most) = crate::abilities::max_sample_rate() {
+            recipe.hz = recipe.hz.min(most.max(1));
+        }
+        if recipe.clock == CpuClock::Cycles && !has_cycles(cpus) {
+            recipe.clock = CpuClock::CpuClock;
+        }
+        let mut lanes = Lane::open_all(process, cpus, ring_bytes, counts_lost)?;
+        for lane in &mut lanes {
+            lane.set_off_cpu_period(recipe.off_cpu_period.unwrap_or(1));
+        }
+        let first_touch_period = recipe.first_touch_period.unwrap_or(1);
+        let mut session = Self {
+            scope,
+            recipe,
+            counts_lost,
+            lanes,
+            events: Vec::new(),
+            tasks: BTreeMap::new(),
+            lost_before: 0,
+            outlet: Outlet::new(first_touch_period),
+            is_enabled: false,
+            is_sampling: true,
+        };
+        let events = match &session.scope {
+            Scope::System => session.open_events(Who::Everybody, Subject::Everybody)?,
+            Scope::Cgroup(fd) => session.open_events(Who::Cgroup(fd.as_fd()), Subject::Cgroup)?,
+            Scope::Tasks => Vec::new(),
+        };
+        session.events = session.register(events);
+        Ok(session)
+    }
+
+    /// Observe a task, its threads and children to come (not those there are), beginning at once
+    /// if the session is enabled. A task that is observed already stays so.
+    ///
+    /// A thread whose creator was added before it was created is observed without being added,
+    /// under its creator's event numbers. Adding it all the same samples it twice, which shows by
+    /// its samples carrying two numbers of a kind: then [`remove_task`](Self::remove_task) it.
+    pub fn add_task(&mut self, tid: u32) -> Result<(), OpenError> {
+        if !matches!(self.scope, Scope::Tasks) {
+            return Err(OpenError::NotOfTasks);
+        }
+        if tid == 0 || tid > i32::MAX as u32 {
+            return Err(OpenError::TaskGone { tid });
+        }
+        if self.has_task(tid) {
+            return Ok(());
+        }
+        let events = self.open_events(Who::Task(tid), Subject::Task(tid))?;
+        let events = self.register(events);
+        if self.is_enabled {
+            start(events.iter().filter(|event| self.should_run(event.kind)))
+                .map_err(|errno| OpenError::Other { step: "enabling an event", errno })?;
+        }
+        self.tasks.insert(tid, events);
+        Ok(())
+    }
+
+    /// Stop observing a task, and what it has created since it was added. Says whether it was
+    /// observed. What is in the rings already stays there.
+    pub fn remove_task(&mut self, tid: u32) -> bool {
+        let Some(events) = self.tasks.remove(&tid) else { return false };
+        self.lost_before += self.lost_by(&events);
+        true
+    }
+
+    /// Whether a task was added, and not removed.
+    pub fn has_task(&self, tid: u32) -> bool {
+        self.tasks.contains_key(&tid)
+    }
+
+    /// Begin to record: first what tells of mappings and names, then samples.
+    pub fn enable(&mut self) -> io::Result<()> {
+        self.is_enabled = true;
+        for is_sideband in [true, false] {
+            let now = |event: &&Event| (event.kind == EventKind::Sideband) == is_sideband;
+            start(self.all().filter(now).filter(|event| self.should_run(event.kind)))?;
+        }
+        Ok(())
+    }
+
+    /// Record nothing more.
+    pub fn disable(&mut self) -> io::Result<()> {
+        self.is_enabled = false;
+        self.all().try_for_each(|event| kernel::disable(&event.descriptor))?;
+        Ok(())
+    }
+
+    /// Take samples, or none, while everything else is recorded as before. On at the beginning.
+    pub fn set_sampling(&mut self, on: bool) -> io::Result<()> {
+        self.is_sampling = on;
+        let mut sampling = self.all().filter(|event| event.kind != EventKind::Sideband);
+        if on && self.is_enabled {
+            start(sampling)?;
+        } else {
+            sampling.try_for_each(|event| kernel::disable(&event.descriptor))?;
+        }
+        Ok(())
+    }
+
+    /// Sample one of `period` departures from a CPU (at least 1) from here on; without effect on
+    /// a recipe without them. The samples state the period that held when they were taken. What
+    /// added tasks have already created keeps its period, which the samples then overstate.
+    pub fn set_off_cpu_period(&mut self, period: u64) -> io::Result<()> {
+        if self.recipe.off_cpu_period.is_none() {
+            return Ok(());
+        }
+        let period = period.clamp(1, i64::MAX as u64);
+        self.recipe.off_cpu_period = Some(period);
+        self.all()
+            .filter(|event| event.kind == EventKind::OffCpu)
+            .try_for_each(|event| kernel::set_period(&event.descriptor, period))?;
+        for lane in &mut self.lanes {
+            lane.set_off_cpu_period(period);
+        }
+        Ok(())
+    }
+
+    /// Wait until a ring is a quarter full, at most for `timeout`. Says whether one is.
+    pub fn wait(&self, timeout: Duration) -> io::Result<bool> {
+        Ok(lane::wait(&self.lanes, timeout)?)
+    }
+
+    /// Hand every whole record there is to `sink`, header included, with the CPU whose ring it
+    /// was in: in order within a CPU. All samples have one layout, with the period they stand
+    /// for, whatever their event.
+    pub fn drain(&mut self, sink: &mut dyn FnMut(u32, &[u8])) {
+        for lane in &mut self.lanes {
+            lane.drain(&mut self.outlet, sink);
+        }
+    }
+
+    /// Records that did not fit into a ring since the session was opened. Before Linux 6.0 only
+    /// those the drained rings tell of.
+    pub fn lost(&self) -> u64 {
+        let by_events = if self.counts_lost {
+            self.lost_before + self.all().map(|event| self.lost_by([event])).sum::<u64>()
+        } else {
+            self.outlet.lost
+        };
+        by_events + self.outlet.dropped
+    }
+
+    /// What an event stands for, by the number its records carry. Numbers of removed tasks stay
+    /// known, as records of theirs may still be read.
+    pub fn kind_of(&self, event_id: u64) -> Option<EventKind> {
+        self.outlet.kinds.get(&event_id).copied()
+    }
+
+    /// What CPU time is measured by.
+    pub fn clock(&self) -> CpuClock {
+        self.recipe.clock
+    }
+
+    /// Samples a second of CPU time: those asked for, or what the kernel allows.
+    pub fn hz(&self) -> u32 {
+        self.recipe.hz
+    }
+
+    /// Bytes of data each ring has room for.
+    pub fn ring_bytes(&self) -> u64 {
+        self.lanes.first().map_or(0, Lane::ring_bytes)
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Event> {
+        self.events.iter().chain(self.tasks.values().flatten())
+    }
+
+    fn should_run(&self, kind: EventKind) -> bool {
+        self.is_sampling || kind == EventKind::Sideband
+    }
+
+    /// Open what the recipe asks for on every CPU, with the numbers of the events.
+    fn open_events(&self, who: Who<'_>, subject: Subject) -> Result<Vec<(u64, Event)>, OpenError> {
+        let question = Question { subject, user_only: self.recipe.user_only };
+        let inherit = matches!(who, Who::Task(_));
+        let kinds = self.recipe.kinds();
+        let mut events = Vec::with_capacity(kinds.len() * self.lanes.len());
+        for kind in kinds {
+            let attr = self.recipe.attr(kind, inherit, self.counts_lost);
+            for lane in &self.lanes {
+                let descriptor = kernel::open(&attr, who, Some(lane.cpu))
+                    .map_err(|errno| question.refused(errno))?;
+                let step = "joining an event with its ring";
+                lane.admit(&descriptor).map_err(|errno| OpenError::Other { step, errno })?;
+                let id = state(&descriptor)
+                    .map_err(|errno| OpenError::Other { step: "reading an event", errno })?
+                    .id;
+                events.push((id, Event { descriptor, kind }));
+            }
+        }
+        Ok(events)
+    }
+
+    fn register(&mut self, events: Vec<(u64, Event)>) -> Vec<Event> {
+        self.outlet.kinds.extend(events.iter().map(|(id, event)| (*id, event.kind)));
+        events.into_iter().map(|(_, event)| event).collect()
+    }
+
+    fn lost_by<'a>(&self, events: impl IntoIterator<Item = &'a Event>) -> u64 {
+        events.into_iter().map(|event| state(&event.descriptor).map_or(0, |state| state.lost)).sum()
+    }
+}
+
+/// What an event states about itself (`read_format` of ID, and LOST where there is that).
+struct State {
+    id: u64,
+    lost: u64,
+}
+
+fn state(event: &OwnedFd) -> Result<State, Errno> {
+    let mut bytes = [0; 24];
+    rustix::io::read(event, &mut bytes)?;
+    let word = |index: usize| {
+        let word = bytes[index * 8..index * 8 + 8].try_into().expect("it is 8 bytes");
+        u64::from_ne_bytes(word)
+    };
+    Ok(State { id: word(1), lost: word(2) })
+}
+
+fn start<'a>(mut events: impl Iterator<Item = &'a Event>) -> Result<(), Errno> {
+    events.try_for_each(|event| kernel::enable(&event.descriptor))
+}
+
+/// Whether every one of the CPUs counts cycles. A refusal for want of rights says nothing about
+/// the processor: then the events themselves will say what is missing.
+pub(crate) fn has_cycles(cpus: &[u32]) -> bool {
+    let recipe = Recipe { user_only: true, ..Recipe::default() };
+    let attr = recipe.attr(EventKind::Cpu, false, false);
+    cpus.iter().all(|&cpu| {
+        let opened = kernel::open(&attr, Who::Task(0), Some(cpu));
+        !matches!(opened, Err(Errno::NOENT | Errno::OPNOTSUPP | Errno::INVAL | Errno::NODEV))
+    })
+}
+
+#[cfg(test)]
+mod tests;

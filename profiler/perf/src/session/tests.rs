@@ -1,0 +1,582 @@
+//! Sessions against the real kernel; another crate's parser is the oracle of what comes out.
+//!
+//! No test depends on speed: each waits for what must come, or counts what cannot be otherwise.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::process::{Child, Command};
+use std::sync::mpsc;
+use std::time::Instant;
+
+use linux_perf_event_reader::{
+    BranchSampleFormat, ContextSwitchRecord, Endianness, EventRecord, RawData, RawEventRecord,
+    ReadFormat, RecordIdParseInfo, RecordParseInfo, RecordType, SampleFormat,
+};
+use rustix::thread::{CpuSet, gettid, sched_getaffinity, sched_setaffinity};
+use rustix::time::{ClockId, clock_gettime};
+
+use super::*;
+use crate::recipe::REGISTERS;
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A record as the oracle reads it.
+#[derive(Debug)]
+struct Seen {
+    id: u64,
+    kind: Option<EventKind>,
+    time: u64,
+    pid: u32,
+    tid: u32,
+    content: Content,
+}
+
+#[derive(Debug, PartialEq)]
+enum Content {
+    Sample { address: u64, period: u64, ip: u64, registers: usize, stack: usize },
+    SwitchedIn,
+    SwitchedOut,
+    Lost(u64),
+    Throttled,
+    Other,
+}
+
+fn layout() -> RecordParseInfo {
+    let format = Recipe::default().attr(EventKind::Cpu, false, true).sample_type;
+    RecordParseInfo {
+        endian: Endianness::LittleEndian,
+        sample_format: SampleFormat::from_bits(format).unwrap(),
+        branch_sample_format: BranchSampleFormat::empty(),
+        read_format: ReadFormat::empty(),
+        common_data_offset_from_end: Some(32),
+        sample_regs_user: REGISTERS,
+        user_regs_count: REGISTERS.count_ones() as u8,
+        sample_regs_intr: 0,
+        intr_regs_count: 0,
+        id_parse_info: RecordIdParseInfo {
+            nonsample_record_id_offset_from_end: Some(8),
+            sample_record_id_offset_from_start: Some(0),
+        },
+        nonsample_record_time_offset_from_end: Some(24),
+        sample_record_time_offset_from_start: Some(24),
+    }
+}
+
+/// Everything there is, each record parsed and from the CPU whose ring it was in.
+fn drained(session: &mut Session) -> Vec<Seen> {
+    let mut raw = Vec::new();
+    session.drain(&mut |cpu, record| raw.push((cpu, record.to_vec())));
+    raw.iter().map(|(cpu, record)| parsed(session, *cpu, record)).collect()
+}
+
+fn parsed(session: &Session, cpu: u32, record: &[u8]) -> Seen {
+    let kind = RecordType(u32::from_ne_bytes(record[..4].try_into().unwrap()));
+    let misc = u16::from_ne_bytes(record[4..6].try_into().unwrap());
+    let size = u16::from_ne_bytes(record[6..8].try_into().unwrap());
+    assert_eq!(usize::from(size), record.len());
+    let record = RawEventRecord::new(kind, misc, RawData::Single(&record[8..]), layout());
+    let stated = record.common_data().unwrap();
+    assert_eq!(stated.cpu, Some(cpu), "{kind:?}");
+    let content = match record.parse().unwrap() {
+        EventRecord::Sample(sample) => Content::Sample {
+            address: sample.addr.unwrap(),
+            period: sample.period.unwrap(),
+            ip: sample.ip.unwrap(),
+            registers: sample.user_regs.map_or(0, |_| REGISTERS.count_ones() as usize),
+            stack: sample.user_stack.map_or(0, |(_, copied)| copied as usize),
+        },
+        EventRecord::ContextSwitch(ContextSwitchRecord::In { .. }) => Content::SwitchedIn,
+        EventRecord::ContextSwitch(ContextSwitchRecord::Out { .. }) => Content::SwitchedOut,
+        EventRecord::Lost(lost) => Content::Lost(lost.count),
+        EventRecord::Throttle(_) => Content::Throttled,
+        _ => Content::Other,
+    };
+    let id = stated.id.unwrap();
+    Seen {
+        id,
+        kind: session.kind_of(id),
+        time: stated.timestamp.unwrap(),
+        pid: stated.pid.unwrap().cast_unsigned(),
+        tid: stated.tid.unwrap().cast_unsigned(),
+        content,
+    }
+}
+
+/// Drain until `is_enough` of all that came, doing `work` meanwhile.
+fn until(
+    session: &mut Session,
+    mut work: impl FnMut(),
+    is_enough: impl Fn(&[Seen]) -> bool,
+) -> Vec<Seen> {
+    let started = Instant::now();
+    let mut seen = Vec::new();
+    while !is_enough(&seen) {
+        assert!(started.elapsed() < PATIENCE, "what must come did not; {} records", seen.len());
+        work();
+        seen.extend(drained(session));
+    }
+    seen
+}
+
+/// A session that opened, or nothing and a loud reason. With CI set, root must get one.
+fn opened(what: &str, session: Result<Session, OpenError>) -> Option<Session> {
+    match session {
+        Ok(session) => Some(session),
+        Err(error @ (OpenError::Forbidden { .. } | OpenError::Seccomp | OpenError::NoPerf)) => {
+            let is_root = rustix::process::geteuid().is_root();
+            let is_sandbox = !matches!(error, OpenError::Forbidden { .. });
+            assert!(!is_root || is_sandbox || std::env::var_os("CI").is_none(), "{error}");
+            eprintln!("SKIPPED {what}: {error}");
+            None
+        }
+        Err(error) => panic!("{error}"),
+    }
+}
+
+fn own_tid() -> u32 {
+    gettid().as_raw_nonzero().get().cast_unsigned()
+}
+
+fn now() -> u64 {
+    let now = clock_gettime(ClockId::Monotonic);
+    now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64
+}
+
+fn cpus() -> Vec<u32> {
+    let set = sched_getaffinity(None).unwrap();
+    (0..CpuSet::MAX_CPU).filter(|&cpu| set.is_set(cpu)).map(|cpu| cpu as u32).collect()
+}
+
+/// Keep this thread on one CPU.
+fn pinned() -> [u32; 1] {
+    let cpu = cpus()[0];
+    let mut set = CpuSet::new();
+    set.set(cpu as usize);
+    sched_setaffinity(None, &set).unwrap();
+    [cpu]
+}
+
+/// Of this thread, enabled.
+fn of_own_thread(what: &str, recipe: &Recipe, cpus: &[u32], ring: u64) -> Option<Session> {
+    let session = Session::with_rings(Scope::Tasks, recipe, cpus, ring).and_then(|mut session| {
+        session.add_task(own_tid())?;
+        Ok(session)
+    });
+    let mut session = opened(what, session)?;
+    session.enable().unwrap();
+    Some(session)
+}
+
+fn burn(span: Duration) {
+    let started = Instant::now();
+    while started.elapsed() < span {
+        std::hint::spin_loop();
+    }
+}
+
+fn nap() {
+    std::thread::sleep(Duration::from_millis(1));
+}
+
+/// Fresh pages, to be touched one by one.
+struct Pages {
+    /// So large that the allocator maps it anew (its threshold ends at 32 MiB).
+    bytes: Vec<u8>,
+    touched: BTreeSet<u64>,
+}
+
+impl Pages {
+    fn new(what: &str) -> Option<Self> {
+        let huge = std::fs::read_to_string("/sys/kernel/mm/transparent_hugepage/enabled");
+        if huge.is_ok_and(|huge| huge.contains("[always]")) {
+            eprintln!("SKIPPED {what}: every page touched is a huge one");
+            return None;
+        }
+        Some(Self { bytes: vec![0; 40 << 20], touched: BTreeSet::new() })
+    }
+
+    /// Touch the next page. Now and then that takes longer than a tick, as the kernel throttles
+    /// an event that is sampled too often in one.
+    fn touch(&mut self) {
+        let size = kernel::page_size();
+        let page = &mut self.bytes[(self.touched.len() + 1) * size..][..size];
+        let address = page.as_ptr().addr() as u64;
+        std::hint::black_box(page)[0] = 1;
+        self.touched.insert(address / size as u64);
+        if self.touched.len().is_multiple_of(50) {
+            burn(Duration::from_millis(12));
+        }
+    }
+
+    /// The samples of pages touched, by page.
+    fn counted(&self, seen: &[Seen]) -> BTreeMap<u64, u32> {
+        let size = kernel::page_size() as u64;
+        let mut counts = BTreeMap::new();
+        for seen in seen {
+            if let Content::Sample { address, .. } = seen.content
+                && seen.kind == Some(EventKind::FirstTouch)
+                && self.touched.contains(&(address / size))
+            {
+                *counts.entry(address / size).or_default() += 1;
+            }
+        }
+        counts
+    }
+}
+
+fn of_pages() -> Recipe {
+    Recipe {
+        hz: 1,
+        stack_bytes: 1_000,
+        switches: false,
+        first_touch_period: Some(1),
+        ..Recipe::default()
+    }
+}
+
+struct Burner(Child);
+
+impl Burner {
+    fn start() -> Self {
+        Self(Command::new("sh").args(["-c", "while :; do :; done"]).spawn().unwrap())
+    }
+}
+
+impl Drop for Burner {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn is_sample(seen: &Seen) -> bool {
+    matches!(seen.content, Content::Sample { .. })
+}
+
+#[test]
+fn samples_of_a_burning_process_arrive_with_registers_and_stack() {
+    let what = "sampling the system";
+    let recipe = Recipe { hz: 499, ..Recipe::default() };
+    let Some(mut session) = opened(what, Session::open(Scope::System, &recipe, &cpus())) else {
+        return;
+    };
+    let burner = Burner::start();
+    let pid = burner.0.id();
+    session.enable().unwrap();
+    let wait = || std::thread::sleep(Duration::from_millis(20));
+    let of_burner = |seen: &&Seen| seen.pid == pid && is_sample(seen);
+    let seen = until(&mut session, wait, |seen| seen.iter().filter(of_burner).count() >= 20);
+    assert!(seen.iter().all(|seen| seen.kind.is_some()), "every number is known");
+    let mut in_user_code = 0;
+    for seen in seen.iter().filter(of_burner) {
+        let Content::Sample { period, ip, registers, stack, .. } = seen.content else { continue };
+        assert_eq!((seen.kind, seen.tid), (Some(EventKind::Cpu), pid));
+        if session.clock() == CpuClock::CpuClock {
+            assert_eq!(period, 1_000_000_000 / 499);
+        }
+        in_user_code += u32::from(ip < 1 << 63 && registers > 0 && stack > 100);
+    }
+    assert!(in_user_code > 0);
+    assert_eq!((session.hz(), session.lost()), (499, 0));
+    session.disable().unwrap();
+    drained(&mut session);
+    nap();
+    assert!(drained(&mut session).is_empty(), "disabled is silent");
+}
+
+#[test]
+fn every_sample_comes_out_once_and_whole_through_a_tiny_ring() {
+    let what = "page faults through a tiny ring";
+    let Some(mut pages) = Pages::new(what) else { return };
+    let cpus = pinned();
+    let ring = 4 * kernel::page_size() as u64;
+    let Some(mut session) = of_own_thread(what, &of_pages(), &cpus, ring) else { return };
+    assert_eq!(session.ring_bytes(), ring);
+    let (mut seen, mut bytes) = (Vec::new(), 0);
+    for _ in 0..250 {
+        (0..4).for_each(|_| pages.touch());
+        let mut raw = Vec::new();
+        session.drain(&mut |cpu, record| raw.push((cpu, record.to_vec())));
+        bytes += raw.iter().map(|(_, record)| record.len() as u64).sum::<u64>();
+        seen.extend(raw.iter().map(|(cpu, record)| parsed(&session, *cpu, record)));
+    }
+    assert_eq!(session.lost(), 0);
+    assert!(bytes > 50 * ring, "the ring went round: {bytes} bytes");
+    let counts = pages.counted(&seen);
+    assert_eq!((pages.touched.len(), counts.len()), (1_000, 1_000));
+    assert!(counts.values().all(|&count| count == 1));
+    assert!(!seen.iter().any(|seen| seen.content == Content::Throttled));
+}
+
+#[test]
+fn what_does_not_fit_is_counted() {
+    let what = "a ring that overruns";
+    let Some(mut pages) = Pages::new(what) else { return };
+    let cpus = pinned();
+    let ring = 4 * kernel::page_size() as u64;
+    let Some(mut session) = of_own_thread(what, &of_pages(), &cpus, ring) else { return };
+    (0..200).for_each(|_| pages.touch());
+    let lost = session.lost();
+    let mut seen = drained(&mut session);
+    let counts = pages.counted(&seen);
+    assert!(lost > 0 && counts.len() < 200, "{lost} lost, {} seen", counts.len());
+    assert!(counts.len() as u64 + lost >= 200, "{lost} lost, {} seen", counts.len());
+    // The kernel says in the ring what it lost as soon as there is room again.
+    pages.touch();
+    seen.extend(drained(&mut session));
+    let told: u64 = seen
+        .iter()
+        .map(|seen| if let Content::Lost(count) = seen.content { count } else { 0 })
+        .sum();
+    assert_eq!(told, session.outlet.lost);
+    if !session.counts_lost {
+        return eprintln!("SKIPPED the events' own count: this kernel has none (before 6.0)");
+    }
+    assert_eq!(session.lost(), told);
+    assert!(session.remove_task(own_tid()));
+    assert_eq!(session.lost(), told, "what a removed task lost stays counted");
+}
+
+#[test]
+fn all_events_of_a_ring_are_told_apart_by_number() {
+    let what = "all kinds in one ring";
+    let Some(mut pages) = Pages::new(what) else { return };
+    let recipe = Recipe {
+        hz: 997,
+        off_cpu_period: Some(1),
+        first_touch_period: Some(1),
+        ..Recipe::default()
+    };
+    let Some(mut session) = of_own_thread(what, &recipe, &cpus(), 1 << 20) else { return };
+    let kinds = |seen: &[Seen]| seen.iter().filter_map(|seen| seen.kind).collect::<HashSet<_>>();
+    let mut work = || {
+        pages.touch();
+        nap();
+        burn(Duration::from_millis(2));
+    };
+    let seen = until(&mut session, &mut work, |seen| kinds(seen).len() == 4);
+    for seen in &seen {
+        match (seen.kind, &seen.content) {
+            (Some(EventKind::Sideband), content) => assert!(!is_sample(seen), "{content:?}"),
+            (Some(_), Content::Sample { period, .. }) => assert!(*period > 0),
+            (Some(_), Content::Lost(_) | Content::Throttled | Content::Other) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!(!pages.counted(&seen).is_empty());
+    assert_eq!(session.kind_of(u64::MAX), None);
+}
+
+#[test]
+fn sampling_pauses_while_the_rest_goes_on() {
+    let recipe = Recipe { hz: 997, ..Recipe::default() };
+    let Some(mut session) = of_own_thread("a pause", &recipe, &cpus(), 1 << 20) else { return };
+    let work = || burn(Duration::from_millis(5));
+    let is_sampled = |seen: &[Seen]| seen.iter().filter(|seen| is_sample(seen)).count() > 3;
+    until(&mut session, work, is_sampled);
+    session.set_sampling(false).unwrap();
+    drained(&mut session);
+    for _ in 0..20 {
+        nap();
+        burn(Duration::from_millis(5));
+    }
+    let seen = drained(&mut session);
+    assert!(!seen.iter().any(is_sample), "no sample in 100 ms of CPU time");
+    let outs = seen.iter().filter(|seen| seen.content == Content::SwitchedOut).count();
+    assert!(outs >= 20, "{outs} switches");
+    session.set_sampling(true).unwrap();
+    until(&mut session, work, is_sampled);
+    // What is paused stays so when the session is enabled anew.
+    session.set_sampling(false).unwrap();
+    session.disable().unwrap();
+    session.enable().unwrap();
+    drained(&mut session);
+    burn(Duration::from_millis(50));
+    assert!(!drained(&mut session).iter().any(is_sample));
+}
+
+#[test]
+fn times_are_those_of_the_monotonic_clock() {
+    let recipe = Recipe { hz: 1, ..Recipe::default() };
+    let Some(mut session) = of_own_thread("the clock", &recipe, &cpus(), 1 << 16) else { return };
+    drained(&mut session);
+    for _ in 0..20 {
+        let before = now();
+        nap();
+        let after = now();
+        let seen = drained(&mut session);
+        for wanted in [Content::SwitchedOut, Content::SwitchedIn] {
+            let found: Vec<_> = seen.iter().filter(|seen| seen.content == wanted).collect();
+            assert!(!found.is_empty(), "{wanted:?}");
+            let is_between = |seen: &&Seen| (before..=after).contains(&seen.time);
+            assert!(found.iter().any(is_between), "{wanted:?} in {before}..{after}: {found:?}");
+        }
+    }
+}
+
+#[test]
+fn departures_are_sampled_one_of_so_many_and_say_so() {
+    let what = "departures";
+    let recipe = Recipe { hz: 1, off_cpu_period: Some(1), ..Recipe::default() };
+    let Some(mut session) = of_own_thread(what, &recipe, &pinned(), 8 << 20) else { return };
+    let periods = |seen: &[Seen]| -> Vec<(u64, u64)> {
+        let departures = seen.iter().filter(|seen| seen.kind == Some(EventKind::OffCpu));
+        departures
+            .filter_map(|seen| match seen.content {
+                Content::Sample { period, .. } => Some((seen.time, period)),
+                _ => None,
+            })
+            .collect()
+    };
+    let outs = |seen: &[Seen]| -> Vec<u64> {
+        let outs = seen.iter().filter(|seen| seen.content == Content::SwitchedOut);
+        outs.map(|seen| seen.time).collect()
+    };
+    drained(&mut session);
+    (0..20).for_each(|_| nap());
+    let seen = drained(&mut session);
+    let sampled = periods(&seen);
+    assert!(sampled.len() >= 20 && sampled.iter().all(|&(_, period)| period == 1));
+    assert_eq!(sampled.len(), outs(&seen).len(), "every departure, by the other event's count");
+    // The ring then holds samples of both periods.
+    (0..5).for_each(|_| nap());
+    let changed = now();
+    session.set_off_cpu_period(10).unwrap();
+    (0..200).for_each(|_| nap());
+    let seen = drained(&mut session);
+    let (of_one, of_ten): (Vec<_>, Vec<_>) =
+        periods(&seen).into_iter().partition(|&(_, period)| period == 1);
+    assert!(of_ten.iter().all(|&(_, period)| period == 10));
+    let after = outs(&seen).iter().filter(|&&time| time > changed).count();
+    assert!(of_one.len() >= 5 && of_one.len() <= outs(&seen).len() - after + 2, "{of_one:?}");
+    assert!((10 * of_ten.len()).abs_diff(after) <= 20, "{} of {after}", of_ten.len());
+}
+
+#[test]
+fn a_new_thread_is_observed_under_its_creators_numbers() {
+    let what = "threads";
+    let recipe = Recipe { hz: 997, ..Recipe::default() };
+    let Some(mut session) = of_own_thread(what, &recipe, &cpus(), 1 << 20) else { return };
+    let (say, heard) = mpsc::channel();
+    let (leave, left) = mpsc::channel::<()>();
+    let thread = std::thread::spawn(move || {
+        say.send(own_tid()).unwrap();
+        while left.try_recv() == Err(mpsc::TryRecvError::Empty) {
+            std::hint::spin_loop();
+        }
+    });
+    let tid = heard.recv().unwrap();
+    let numbers = |seen: &[Seen]| -> usize {
+        let of_thread = seen.iter().filter(|seen| seen.tid == tid && is_sample(seen));
+        of_thread.map(|seen| seen.id).collect::<HashSet<_>>().len()
+    };
+    let enough = |seen: &[Seen]| seen.iter().filter(|s| s.tid == tid && is_sample(s)).count() > 9;
+    let creators: HashSet<_> = session.outlet.kinds.keys().copied().collect();
+    let seen = until(&mut session, nap, enough);
+    assert!(seen.iter().all(|seen| creators.contains(&seen.id)), "the creator's numbers");
+    assert!(!session.has_task(tid));
+    // Added all the same it is sampled twice, which shows; removed it is so no more.
+    session.add_task(tid).unwrap();
+    session.add_task(tid).unwrap();
+    let cpus = cpus().len();
+    until(&mut session, nap, |seen| numbers(seen) == 2 || numbers(seen) > cpus);
+    assert!(session.remove_task(tid) && !session.remove_task(tid));
+    drained(&mut session);
+    let seen = until(&mut session, nap, enough);
+    assert!(seen.iter().all(|seen| creators.contains(&seen.id)));
+    // Without its creator it is observed by nobody.
+    session.remove_task(own_tid());
+    drained(&mut session);
+    burn(Duration::from_millis(50));
+    assert!(drained(&mut session).is_empty());
+    drop(leave);
+    thread.join().unwrap();
+}
+
+#[test]
+fn a_cgroup_is_observed_and_its_neighbours_are_not() {
+    let what = "a cgroup";
+    let found = crate::probe();
+    let Some(root) = found.cgroup2 else { return eprintln!("SKIPPED {what}: no cgroup2 here") };
+    let place = root.join(format!("uringbench-test-{}", std::process::id()));
+    if let Err(error) = std::fs::create_dir(&place) {
+        return eprintln!("SKIPPED {what}: {}: {error}", place.display());
+    }
+    let (inside, outside) = (Burner::start(), Burner::start());
+    let pid = inside.0.id();
+    std::fs::write(place.join("cgroup.procs"), pid.to_string()).unwrap();
+    let directory = OwnedFd::from(std::fs::File::open(&place).unwrap());
+    let recipe = Recipe { hz: 499, ..Recipe::default() };
+    let session = Session::open(Scope::Cgroup(directory), &recipe, &cpus());
+    if let Some(mut session) = opened(what, session) {
+        session.enable().unwrap();
+        let count = |seen: &[Seen]| seen.iter().filter(|seen| is_sample(seen)).count();
+        let seen = until(&mut session, nap, |seen| count(seen) > 20);
+        assert!(seen.iter().filter(|seen| is_sample(seen)).all(|seen| seen.pid == pid));
+    }
+    drop((inside, outside));
+    // The kernel empties the cgroup when it has buried the last task.
+    let started = Instant::now();
+    while std::fs::remove_dir(&place).is_err() {
+        assert!(started.elapsed() < PATIENCE, "{} stays", place.display());
+        nap();
+    }
+}
+
+#[test]
+fn what_cannot_be_observed_is_a_clean_error() {
+    let recipe = Recipe { user_only: true, ..Recipe::default() };
+    let cpus = pinned();
+    let Some(mut session) = opened("errors", Session::open(Scope::Tasks, &recipe, &cpus)) else {
+        return;
+    };
+    let mut gone = Command::new("true").spawn().unwrap();
+    gone.wait().unwrap();
+    let tid = gone.id();
+    assert_eq!(session.add_task(tid), Err(OpenError::TaskGone { tid }));
+    assert_eq!(session.add_task(0), Err(OpenError::TaskGone { tid: 0 }));
+    assert!(!session.has_task(tid) && !session.remove_task(tid));
+    // A task that ends while it is observed.
+    let burner = Burner::start();
+    let pid = burner.0.id();
+    session.add_task(pid).unwrap();
+    drop(burner);
+    session.enable().unwrap();
+    session.set_sampling(false).unwrap();
+    session.disable().unwrap();
+    drained(&mut session);
+    assert_eq!(session.lost(), 0);
+    assert!(session.remove_task(pid));
+    let error = |scope, recipe: &Recipe, cpus: &[u32]| {
+        Session::open(scope, recipe, cpus).expect_err("it must not open")
+    };
+    let zero = Recipe { hz: 0, ..Recipe::default() };
+    assert!(matches!(error(Scope::Tasks, &zero, &cpus), OpenError::BadRecipe(_)));
+    assert_eq!(error(Scope::Tasks, &recipe, &[]), OpenError::NoCpus);
+    let none = OpenError::NoSuchCpu { cpu: 1 << 20 };
+    assert_eq!(error(Scope::Tasks, &recipe, &[1 << 20]), none);
+    let directory = OwnedFd::from(std::fs::File::open("/").unwrap());
+    let told = error(Scope::Cgroup(directory), &recipe, &cpus);
+    let is_told = matches!(told, OpenError::NotCgroup2 | OpenError::Forbidden { .. });
+    assert!(is_told, "{told}");
+    if let Ok(mut session) = Session::open(Scope::System, &recipe, &cpus) {
+        assert_eq!(session.add_task(own_tid()), Err(OpenError::NotOfTasks));
+    }
+}
+
+#[test]
+fn a_reader_is_woken_before_the_ring_is_full() {
+    let what = "wake-ups";
+    let Some(mut pages) = Pages::new(what) else { return };
+    let ring = 16 * kernel::page_size() as u64;
+    let Some(mut session) = of_own_thread(what, &of_pages(), &pinned(), ring) else { return };
+    drained(&mut session);
+    assert!(!session.wait(Duration::from_millis(1)).unwrap(), "nothing has come");
+    let mut touched = 0;
+    while !session.wait(Duration::ZERO).unwrap() {
+        pages.touch();
+        touched += 1;
+        assert!(touched < 300);
+    }
+    assert_eq!(session.lost(), 0, "after {touched} pages");
+    assert!(touched > 1);
+}
