@@ -1,0 +1,416 @@
+//! From a series to a verdict: the slope with its interval, and the call that follows.
+//!
+//! LEAK needs the whole interval above the floor and evidence against every curve that only slows
+//! down; NO LEAK needs the whole interval below the floor; all else is INCONCLUSIVE, with the time
+//! that would have been enough. The interval holds under autocorrelation (Sen's, with the
+//! effective number of windows) and is widened by what the windows cannot see.
+
+use std::ops::Range;
+
+use uringbench_core::statistics::Estimate;
+use uringbench_core::statistics::distribution::t_quantile;
+use uringbench_core::statistics::trend::{SlopeRule, theil_sen_within};
+
+use super::envelope::{Envelope, envelope};
+use super::shape::{Explained, Late, explain, shares};
+use super::{Axis, Call, Point, Rules, Series, Shape, Unit, Verdict};
+
+const CONFIDENCE: f64 = 0.95;
+/// Readings and windows below which nothing is said.
+const READINGS_MIN: usize = 16;
+const WINDOWS_MIN: usize = 8;
+/// Changes of a value below which their size is a matter of chance.
+const CHANGES_MIN: usize = 3;
+/// Twice the logarithm by which a line must beat every curve that only slows down.
+const EVIDENCE: f64 = 4.0;
+/// The same for seconds against requests.
+const EVIDENCE_AXIS: f64 = 10.0;
+/// Half an interval of 95 %, times this, is what is told from nothing with 95 % power:
+/// (1.960 + 1.645) / 1.960.
+const POWER: f64 = 1.84;
+/// What is asked for when a run was too short to say how long it should be.
+const RUN_MINUTES: f64 = 5.0;
+
+/// Judge one resource. Any series has a verdict; too short a one is INCONCLUSIVE.
+pub fn judge(series: &Series, rules: &Rules) -> Verdict {
+    let points = &series.points;
+    let (Some(first), Some(last)) = (points.first(), points.last()) else {
+        return unknown(0.0, rules);
+    };
+    let span_s = last.t_s - first.t_s;
+    let requests = last.requests.saturating_sub(first.requests) as f64;
+    if points.len() < READINGS_MIN || span_s <= 0.0 {
+        return unknown(span_s, rules);
+    }
+    let run = Run { points, rules, span_s, per_hour: requests / (span_s / 3_600.0) };
+    let by_hours = run.study(Axis::Hours);
+    let by_requests = (requests > 0.0).then(|| run.study(Axis::Requests)).flatten();
+    let study = match (by_requests, by_hours) {
+        (Some(requests), Some(hours)) if hours.is_better_than(&requests) => hours,
+        (Some(requests), _) => requests,
+        (None, Some(hours)) => hours,
+        (None, None) => return unknown(span_s, rules),
+    };
+    run.verdict(&study)
+}
+
+struct Run<'a> {
+    points: &'a [Point],
+    rules: &'a Rules,
+    span_s: f64,
+    /// Requests per hour.
+    per_hour: f64,
+}
+
+/// A series against one axis.
+struct Study {
+    axis: Axis,
+    envelope: Envelope,
+    explained: Explained,
+    slope: Estimate,
+    /// The first window the slope rests on.
+    cut: usize,
+    /// How far the axis goes from there.
+    reach: f64,
+    /// One quantum over that.
+    grain: f64,
+}
+
+impl Study {
+    fn is_better_than(&self, other: &Self) -> bool {
+        let squares = |study: &Self| study.explained.fit.squares + f64::MIN_POSITIVE;
+        let effective = self.explained.effective.min(other.explained.effective);
+        effective * (squares(other) / squares(self)).ln() > EVIDENCE_AXIS
+    }
+}
+
+impl Run<'_> {
+    fn study(&self, axis: Axis) -> Option<Study> {
+        let envelope = envelope(self.points, axis);
+        if envelope.y.len() < WINDOWS_MIN {
+            return None;
+        }
+        let explained = explain(&envelope, self.rules.quantum)?;
+        let n = envelope.y.len();
+        let stretches = stretches(&explained, n);
+        let cut = stretches[0].start;
+        let reach = envelope.x[n - 1] - envelope.x[cut];
+        let shares = shares(&envelope.x)?;
+        let settled: Vec<f64> = (shares.iter().zip(&envelope.y))
+            .map(
+                |(&share, y)| {
+                    if explained.is_slowing { *y } else { y - explained.transient(share) }
+                },
+            )
+            .collect();
+        let used: usize = stretches.iter().map(Range::len).sum();
+        let effective = explained.effective * used as f64 / n as f64;
+        let rule = SlopeRule { confidence: CONFIDENCE, effective };
+        let slope = theil_sen_within(&stretches, &envelope.x, &settled, rule)?;
+        let grain = observed_quantum(self.points, self.rules.quantum) / reach;
+        let unseen = envelope.unseen_drop / reach + grain;
+        let slope = widened(slope, half_by_fit(&explained, &envelope), &explained, unseen);
+        Some(Study { axis, envelope, explained, slope, cut, reach, grain })
+    }
+
+    fn verdict(&self, study: &Study) -> Verdict {
+        let slope = study.slope;
+        let floor = match study.axis {
+            Axis::Hours => self.rules.floor_per_hour,
+            Axis::Requests => {
+                self.rules.floor_per_request.max(self.rules.floor_per_hour / self.per_hour)
+            }
+        };
+        let half = (slope.high - slope.low) / 2.0;
+        let smallest_detectable = (half * POWER).max(study.grain);
+        let shape = shape(study);
+        let call = self.call(study, floor, smallest_detectable);
+        let to_hours = |value: f64| match study.axis {
+            Axis::Hours => value,
+            Axis::Requests => value * self.per_hour,
+        };
+        let per_request = (self.per_hour > 0.0).then(|| match study.axis {
+            Axis::Requests => slope,
+            Axis::Hours => slope.map(|value| value / self.per_hour),
+        });
+        let per_hour = slope.map(to_hours);
+        let last = study.envelope.y[study.envelope.y.len() - 1];
+        let left = self.rules.limit.map(|limit| (limit - last).max(0.0) / per_hour.value);
+        let mut verdict = Verdict {
+            call,
+            axis: study.axis,
+            per_request,
+            per_hour,
+            smallest_detectable,
+            floor,
+            warmup_cut_s: study.envelope.t_s[study.cut] - study.envelope.t_s[0],
+            shape,
+            windows: study.envelope.y.len() - study.cut,
+            window_s: study.envelope.window_s,
+            hours_to_limit: left.filter(|hours| hours.is_finite() && per_hour.value > 0.0),
+            reason: String::new(),
+        };
+        verdict.reason = reason(&verdict, self.rules.unit, slope);
+        verdict
+    }
+
+    fn call(&self, study: &Study, floor: f64, smallest_detectable: f64) -> Call {
+        let slope = study.slope;
+        let explained = &study.explained;
+        if slope.low > floor && !explained.is_slowing && explained.over_slowing >= EVIDENCE {
+            return Call::Leak;
+        }
+        // A jump could be a leak that grows by large pieces, as long as it was seen only once.
+        let step = match explained.late {
+            Late::Step(at) if study.cut < at => explained.fit.coefficients[2] / study.reach,
+            _ => 0.0,
+        };
+        if slope.high.max(slope.value + step) <= floor {
+            return Call::NoLeak { below: slope.high.max(smallest_detectable).min(floor) };
+        }
+        // An interval narrows with the run's length to the power of 3/2: as many more windows,
+        // over as much more of the axis.
+        let half = (slope.high - slope.low) / 2.0 + step.abs();
+        let distance = (slope.value - floor).abs().max(floor / 4.0);
+        let longer = (half / distance).powf(2.0 / 3.0).clamp(1.5, 20.0);
+        Call::Inconclusive { needs_minutes: (self.span_s / 60.0 * (longer - 1.0)).max(1.0).ceil() }
+    }
+}
+
+/// The stretches of windows whose slope counts; the first begins where the warm-up ends.
+fn stretches(explained: &Explained, n: usize) -> Vec<Range<usize>> {
+    if explained.is_slowing {
+        return std::iter::once(n - (n / 3).max(3)..n).collect();
+    }
+    match explained.late {
+        Late::Line => std::iter::once(0..n).collect(),
+        Late::Step(at) if at > n / 2 => vec![0..at, at..n],
+        Late::Step(at) | Late::Knee(at) => std::iter::once(at..n).collect(),
+        Late::Transient(decay) => {
+            let settled = (2.0 * decay).min(0.5) * n as f64;
+            std::iter::once(settled as usize..n).collect()
+        }
+    }
+}
+
+/// Sen's interval with what it cannot know: the uncertainty of a transient that was taken off,
+/// and what the windows do not see. Where Sen's has no end (too few independent windows for
+/// ranks), the one of least squares stands in.
+fn widened(slope: Estimate, by_fit: f64, explained: &Explained, unseen: f64) -> Estimate {
+    let Estimate { value, low, high } = slope;
+    let has_transient = matches!(explained.late, Late::Transient(_)) && !explained.is_slowing;
+    let (low, high) = match (low.is_finite(), has_transient) {
+        (false, _) => (value - by_fit, value + by_fit),
+        (true, true) => (low.min(value - by_fit), high.max(value + by_fit)),
+        (true, false) => (low, high),
+    };
+    Estimate { value, low: low - unseen, high: high + unseen }
+}
+
+/// Half the least-squares interval of the slope, for so few independent windows.
+fn half_by_fit(explained: &Explained, envelope: &Envelope) -> f64 {
+    let n = envelope.y.len() as f64;
+    let degrees = (explained.effective - 2.0).max(1.0);
+    // The variance of the residuals and of the slope, both for `effective` in place of n windows.
+    let variance = explained.fit.squares / n * explained.effective / degrees
+        * explained.fit.slope_variance
+        * (n / explained.effective);
+    let span = envelope.x[envelope.x.len() - 1] - envelope.x[0];
+    t_quantile((1.0 - CONFIDENCE) / 2.0, degrees) * variance.sqrt() / span
+}
+
+/// The smallest of the changes between neighbouring readings, which is how coarsely the resource
+/// grows; what the rules say when there are too few changes to tell or theirs is more.
+fn observed_quantum(points: &[Point], quantum: f64) -> f64 {
+    let changes = points.windows(2).map(|pair| (pair[1].value - pair[0].value).abs());
+    let mut changes: Vec<f64> = changes.filter(|change| *change > 0.0).collect();
+    changes.sort_unstable_by(f64::total_cmp);
+    if changes.len() < CHANGES_MIN { quantum } else { changes[0].max(quantum) }
+}
+
+fn shape(study: &Study) -> Shape {
+    let explained = &study.explained;
+    let is_level = study.slope.covers(0.0);
+    match explained.late {
+        _ if explained.is_slowing => Shape::Saturating { plateau: explained.plateau },
+        Late::Step(at) if study.cut < at => Shape::Step { height: explained.fit.coefficients[2] },
+        _ if is_level => Shape::Flat,
+        _ => Shape::Linear,
+    }
+}
+
+fn reason(verdict: &Verdict, unit: Unit, slope: Estimate) -> String {
+    let unit = match unit {
+        Unit::Bytes => "bytes",
+        Unit::Descriptors => "descriptors",
+        Unit::Threads => "threads",
+    };
+    let per = match verdict.axis {
+        Axis::Requests => "a request",
+        Axis::Hours => "an hour",
+    };
+    let Estimate { value, low, high } = slope.map(three_digits);
+    let growth = format!("{value} {unit} {per} (95 %: {low} to {high})");
+    let floor = three_digits(verdict.floor);
+    match (verdict.call, verdict.shape) {
+        (Call::Leak, _) => {
+            format!("it grows in a line by {growth}, above the floor of {floor}")
+        }
+        (Call::NoLeak { below }, _) => {
+            let below = three_digits(below);
+            format!("after the warm-up it grows by {growth}: no leak above {below} {unit} {per}")
+        }
+        (Call::Inconclusive { needs_minutes }, Shape::Saturating { .. }) => format!(
+            "the growth is slowing down but has not ended, {growth} lately: {needs_minutes} more \
+             minutes would show where it ends"
+        ),
+        (Call::Inconclusive { needs_minutes }, Shape::Step { height }) => format!(
+            "it jumped by {} {unit} once and grows by {growth} besides: {needs_minutes} more \
+             minutes would show whether it jumps again",
+            three_digits(height)
+        ),
+        (Call::Inconclusive { needs_minutes }, _) => format!(
+            "it grows by {growth}, which neither shows nor rules out a leak above the floor of \
+             {floor}: {needs_minutes} more minutes would"
+        ),
+    }
+}
+
+/// Rounded to what a person reads.
+fn three_digits(value: f64) -> f64 {
+    if value == 0.0 || !value.is_finite() {
+        return value;
+    }
+    let scale = 10_f64.powi(2 - value.abs().log10().floor() as i32);
+    (value * scale).round() / scale
+}
+
+/// The verdict on a series that says nothing.
+fn unknown(span_s: f64, rules: &Rules) -> Verdict {
+    let nothing = Estimate { value: 0.0, low: f64::NEG_INFINITY, high: f64::INFINITY };
+    let needs_minutes = (RUN_MINUTES - span_s / 60.0).max(1.0).ceil();
+    Verdict {
+        call: Call::Inconclusive { needs_minutes },
+        axis: Axis::Hours,
+        per_request: None,
+        per_hour: nothing,
+        smallest_detectable: f64::INFINITY,
+        floor: rules.floor_per_hour,
+        warmup_cut_s: 0.0,
+        shape: Shape::Flat,
+        windows: 0,
+        window_s: 0.0,
+        hours_to_limit: None,
+        reason: format!(
+            "too few readings for a slope: {needs_minutes} more minutes would be enough to begin"
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use uringbench_core::statistics::random::Random;
+
+    /// A reading a second; `at` gives requests and value for each.
+    fn series(seconds: u32, at: impl Fn(f64) -> (f64, f64)) -> Series {
+        let point = |second: u32| {
+            let (requests, value) = at(f64::from(second));
+            Point { t_s: f64::from(second), requests: requests as u64, value }
+        };
+        Series { points: (0..seconds).map(point).collect() }
+    }
+
+    fn pages(bytes: f64) -> f64 {
+        (bytes / 4_096.0).ceil() * 4_096.0
+    }
+
+    #[test]
+    fn a_plain_leak_is_called_measured_and_given_a_time_to_the_limit() {
+        let leaking = series(300, |t| (t * 1e4, pages(2e7 + 64.0 * t * 1e4)));
+        let rules = Rules { limit: Some(1e9), ..Rules::BYTES };
+        let verdict = judge(&leaking, &rules);
+        assert_eq!((verdict.call, verdict.shape), (Call::Leak, Shape::Linear));
+        let per_request = verdict.per_request.unwrap();
+        assert!(per_request.covers(64.0) && (per_request.value - 64.0).abs() < 1.0);
+        // 788 MB left at 2.3 GB an hour.
+        let hours = verdict.hours_to_limit.unwrap();
+        assert!((hours - 0.34).abs() < 0.01, "{hours}");
+        assert!(verdict.smallest_detectable < 2.0 && verdict.warmup_cut_s < 20.0, "{verdict:?}");
+        assert!(verdict.reason.starts_with("it grows in a line by 64"), "{}", verdict.reason);
+    }
+
+    #[test]
+    fn a_flat_target_has_no_leak_above_what_the_run_could_see() {
+        let verdict = judge(&series(300, |t| (t * 1e4, 5e7)), &Rules::BYTES);
+        let Call::NoLeak { below } = verdict.call else { panic!("{verdict:?}") };
+        assert!(below > 0.0 && below < 0.01, "{below}");
+        assert_eq!((verdict.shape, verdict.hours_to_limit), (Shape::Flat, None));
+    }
+
+    #[test]
+    fn an_idle_target_is_judged_by_the_hour() {
+        let idle = judge(&series(600, |_| (0.0, 5e7)), &Rules::BYTES);
+        assert!(matches!(idle.call, Call::NoLeak { .. }), "{idle:?}");
+        assert_eq!((idle.axis, idle.per_request, idle.floor), (Axis::Hours, None, 1e6));
+        let mut random = Random::new(3);
+        let noises: Vec<f64> = (0..300).map(|_| 2e5 * random.normal()).collect();
+        let noisy = judge(&series(300, |t| (0.0, pages(5e7 + noises[t as usize]))), &Rules::BYTES);
+        assert_ne!(noisy.call, Call::Leak, "{noisy:?}");
+        let timer = judge(&series(600, |t| (0.0, pages(5e7 + 1e4 * t))), &Rules::BYTES);
+        assert_eq!(timer.call, Call::Leak, "{timer:?}");
+        assert!(timer.per_hour.covers(3.6e7));
+    }
+
+    #[test]
+    fn growth_by_the_clock_under_changing_load_is_judged_by_the_hour() {
+        // Load in bursts; growth of 36 MB an hour all the time, 0.9 bytes a request on average.
+        let bursts = |t: f64| 20.0 * (t / 60.0).floor() * 1e4 + (t % 60.0).min(20.0) * 1e4;
+        let verdict = judge(&series(1_800, |t| (bursts(t), pages(5e7 + 1e4 * t))), &Rules::BYTES);
+        assert_eq!((verdict.axis, verdict.call), (Axis::Hours, Call::Leak), "{verdict:?}");
+        let verdict =
+            judge(&series(1_800, |t| (bursts(t), pages(5e7 + 64.0 * bursts(t)))), &Rules::BYTES);
+        assert_eq!((verdict.axis, verdict.call), (Axis::Requests, Call::Leak), "{verdict:?}");
+        assert!(verdict.per_request.unwrap().covers(64.0), "{verdict:?}");
+    }
+
+    #[test]
+    fn descriptors_and_threads_have_their_own_floor() {
+        let leaking = series(300, |t| (t * 1e3, 20.0 + (t * 1e3 / 2_000.0).floor()));
+        let verdict = judge(&leaking, &Rules::DESCRIPTORS);
+        assert_eq!(verdict.call, Call::Leak, "{verdict:?}");
+        assert!(verdict.per_request.unwrap().covers(1.0 / 2_000.0), "{verdict:?}");
+        // Connections opened as the load starts, and no more.
+        let opened = series(300, |t| (t * 1e3, if t < 3.0 { 20.0 } else { 84.0 }));
+        assert!(matches!(judge(&opened, &Rules::THREADS).call, Call::NoLeak { .. }));
+    }
+
+    #[test]
+    fn warm_up_is_cut_and_a_full_cache_has_a_plateau() {
+        let warm = series(300, |t| (t * 1e4, pages(2e7 + 2e8 * (t / 60.0).min(1.0))));
+        let verdict = judge(&warm, &Rules::BYTES);
+        assert!(matches!(verdict.call, Call::NoLeak { .. }), "{verdict:?}");
+        assert!((45.0..80.0).contains(&verdict.warmup_cut_s), "{verdict:?}");
+        let filling = series(300, |t| (t * 1e4, pages(2e7 + 4e8 * (1.0 - (-t / 90.0).exp()))));
+        let verdict = judge(&filling, &Rules::BYTES);
+        let Shape::Saturating { plateau: Some(plateau) } = verdict.shape else {
+            panic!("{verdict:?}")
+        };
+        assert!((plateau / 4.2e8 - 1.0).abs() < 0.05, "{plateau}");
+        assert!(matches!(verdict.call, Call::Inconclusive { .. }), "{verdict:?}");
+    }
+
+    #[test]
+    fn too_short_is_inconclusive_and_nothing_panics() {
+        for points in [0, 1, 2, 15, 20, 40] {
+            let verdict = judge(&series(points, |t| (t * 10.0, 1e6 * t)), &Rules::BYTES);
+            let needs = match verdict.call {
+                Call::Inconclusive { needs_minutes } => needs_minutes,
+                _ => 1.0,
+            };
+            assert!(needs >= 1.0 && needs.is_finite() && !verdict.reason.is_empty());
+        }
+        let stuck = Series { points: vec![Point { t_s: 1.0, requests: 5, value: 3.0 }; 50] };
+        assert!(matches!(judge(&stuck, &Rules::BYTES).call, Call::Inconclusive { .. }));
+    }
+}

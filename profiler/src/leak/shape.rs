@@ -1,0 +1,164 @@
+//! The course of an envelope: what kind of curve explains it.
+//!
+//! Two families compete. Those that end in a line (a line; with one step; with a knee; with a
+//! transient that dies out) have a late slope, which can be a leak. Those that only slow down
+//! (towards a plateau; like a logarithm; like a root) are caches that fill. Each is fitted by
+//! least squares over a grid of its one non-linear parameter; BIC (Schwarz 1978) with the
+//! effective number of points chooses within a family.
+
+use uringbench_core::statistics::autocorrelation::{effective, lag_one};
+
+use super::envelope::Envelope;
+use super::least_squares::{Fit, Row, fit, predict};
+
+/// A curve that ends in a line.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Late {
+    /// From the start on.
+    Line,
+    /// With a jump before the window of this number.
+    Step(usize),
+    /// After a warm-up of another slope, up to the window of this number.
+    Knee(usize),
+    /// After a transient that decays over this share of the run.
+    Transient(f64),
+}
+
+/// A curve that only slows down; the parameter is a share of the run, or the exponent.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Slowing {
+    Plateau(f64),
+    Logarithm(f64),
+    Root(f64),
+}
+
+/// What explains an envelope.
+#[derive(Clone, Debug)]
+pub(super) struct Explained {
+    /// The best curve that ends in a line.
+    pub(super) late: Late,
+    /// Its coefficients: level, slope over the whole run, and the third term's.
+    pub(super) fit: Fit,
+    /// How many independent windows the windows are worth.
+    pub(super) effective: f64,
+    /// Twice the logarithm of how much better `late` explains the envelope than any curve that
+    /// only slows down, without regard to the number of parameters; negative when worse.
+    pub(super) over_slowing: f64,
+    /// Whether a curve that only slows down is the better explanation (BIC).
+    pub(super) is_slowing: bool,
+    /// The level that curve tends to, when it has one.
+    pub(super) plateau: Option<f64>,
+}
+
+/// A transient or a step has to explain this much more (twice the logarithm) than BIC asks for:
+/// its place was searched for.
+const SEARCHED: f64 = 6.0;
+/// Windows on either side of a step or a knee.
+const SIDE_MIN: usize = 4;
+const DECAYS: [f64; 8] = [0.02, 0.04, 0.07, 0.12, 0.18, 0.25, 0.35, 0.5];
+const PLATEAUS: [f64; 11] = [0.03, 0.06, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.65, 0.8, 1.0];
+const LOGARITHMS: [f64; 6] = [0.003, 0.01, 0.03, 0.07, 0.15, 0.3];
+const ROOTS: [f64; 4] = [0.3, 0.5, 0.7, 0.8];
+
+/// Explain an envelope of at least 8 windows; `quantum` is the step the value moves in. `None`
+/// when the axis does not move.
+pub(super) fn explain(envelope: &Envelope, quantum: f64) -> Option<Explained> {
+    let shares = shares(&envelope.x)?;
+    let y = &envelope.y;
+    let n = y.len();
+    // Nothing is explained better than to the rounding of the readings.
+    let rounding = n as f64 * quantum * quantum / 12.0;
+    let candidates = late_candidates(&shares, y);
+    let tightest = candidates.iter().min_by(|a, b| a.1.squares.total_cmp(&b.1.squares)).copied()?;
+    let effective = effective(n, lag_one(&residuals(&shares, y, tightest), 3)).max(3.0);
+    let misfit = |squares: f64| effective * ((squares + rounding) / n as f64).ln();
+    let cost = |(late, fit): &(Late, Fit)| {
+        let searched = if *late == Late::Line { 0.0 } else { 2.0 * (n as f64).ln() + SEARCHED };
+        misfit(fit.squares) + searched
+    };
+    let best = candidates.iter().min_by(|a, b| cost(a).total_cmp(&cost(b))).copied()?;
+    let slowing = slowing(&shares, y);
+    let (is_slowing, over_slowing, plateau) = match slowing {
+        Some((curve, fit)) => {
+            let difference = misfit(fit.squares) - misfit(best.1.squares);
+            let is_better = misfit(fit.squares) + (n as f64).ln() < cost(&best);
+            let level = fit.coefficients[0] + fit.coefficients[1];
+            let plateau = matches!(curve, Slowing::Plateau(_)).then_some(level);
+            (is_better, difference, plateau)
+        }
+        None => (false, f64::INFINITY, None),
+    };
+    Some(Explained { late: best.0, fit: best.1, effective, over_slowing, is_slowing, plateau })
+}
+
+impl Explained {
+    /// What the transient adds at a place of the run (0 to 1), to be taken off.
+    pub(super) fn transient(&self, share: f64) -> f64 {
+        match self.late {
+            Late::Transient(decay) => self.fit.coefficients[2] * (-share / decay).exp(),
+            _ => 0.0,
+        }
+    }
+}
+
+/// The axis as shares of the run, 0 to 1.
+pub(super) fn shares(x: &[f64]) -> Option<Vec<f64>> {
+    let (first, last) = (*x.first()?, *x.last()?);
+    (last > first).then(|| x.iter().map(|x| (x - first) / (last - first)).collect())
+}
+
+/// One row of the design of `late`.
+fn row(late: Late, index: usize, shares: &[f64]) -> Row {
+    let share = shares[index];
+    let third = match late {
+        Late::Line => 0.0,
+        Late::Step(at) => f64::from(u8::from(index >= at)),
+        Late::Knee(at) => (shares[at] - share).max(0.0),
+        Late::Transient(decay) => (-share / decay).exp(),
+    };
+    [1.0, share, third, 0.0]
+}
+
+/// The residuals of a fit, in order.
+fn residuals(shares: &[f64], y: &[f64], (late, fit): (Late, Fit)) -> Vec<f64> {
+    let off = |(index, y): (usize, &f64)| y - predict(&fit.coefficients, &row(late, index, shares));
+    y.iter().enumerate().map(off).collect()
+}
+
+/// The best of each kind of curve that ends in a line.
+fn late_candidates(shares: &[f64], y: &[f64]) -> Vec<(Late, Fit)> {
+    let places = SIDE_MIN..y.len().saturating_sub(SIDE_MIN - 1);
+    let steps = places.clone().map(Late::Step).collect();
+    // Behind a knee there must be enough left for a slope.
+    let knees = (2..=y.len() / 2).map(Late::Knee).collect();
+    let transients = DECAYS.into_iter().map(Late::Transient).collect();
+    let kinds: [Vec<Late>; 4] = [vec![Late::Line], steps, knees, transients];
+    let fitted = |late: Late| {
+        let rows: Vec<Row> = (0..y.len()).map(|index| row(late, index, shares)).collect();
+        let columns = if late == Late::Line { 2 } else { 3 };
+        fit(&rows, columns, y).map(|fit| (late, fit))
+    };
+    kinds
+        .into_iter()
+        .filter_map(|kind| {
+            kind.into_iter().filter_map(fitted).min_by(|a, b| a.1.squares.total_cmp(&b.1.squares))
+        })
+        .collect()
+}
+
+/// The best curve that rises and only slows down.
+fn slowing(shares: &[f64], y: &[f64]) -> Option<(Slowing, Fit)> {
+    let curves = (PLATEAUS.into_iter().map(Slowing::Plateau))
+        .chain(LOGARITHMS.into_iter().map(Slowing::Logarithm))
+        .chain(ROOTS.into_iter().map(Slowing::Root));
+    let fitted = |curve: Slowing| {
+        let rise = |share: f64| match curve {
+            Slowing::Plateau(decay) => 1.0 - (-share / decay).exp(),
+            Slowing::Logarithm(start) => (1.0 + share / start).ln(),
+            Slowing::Root(power) => share.powf(power),
+        };
+        let rows: Vec<Row> = shares.iter().map(|&share| [1.0, rise(share), 0.0, 0.0]).collect();
+        fit(&rows, 2, y).filter(|fit| fit.coefficients[1] > 0.0).map(|fit| (curve, fit))
+    };
+    curves.filter_map(fitted).min_by(|a, b| a.1.squares.total_cmp(&b.1.squares))
+}
