@@ -342,6 +342,7 @@ mod tests {
             assert_eq!(drained(&mut ring), (vec![(56, 24, 8)], 0), "it goes on after {size}");
         }
         let (mut writer, mut ring) = Writer::new(1);
+        writer.record(24, 7);
         writer.head = 3 * ring.size() as u64;
         writer.publish();
         assert_eq!(drained(&mut ring), (Vec::new(), 3 * ring.size() as u64));
