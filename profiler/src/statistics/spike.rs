@@ -1,0 +1,359 @@
+//! Spike windows: when was the target slow, and what did it do then that it did not do otherwise?
+//!
+//! A window is a run of intervals whose response p99 or lateness p99 exceeds a threshold. A
+//! function is over-represented when its share of the samples inside is larger than outside, by
+//! more than chance (G-test, Fisher's exact test for small counts) and after Benjamini and
+//! Hochberg's correction for the many functions. Samples of one spike are not quite independent:
+//! a function that stands out in a single window deserves a second run.
+
+use std::ops::Range;
+
+use uringbench_core::record::{Interval, Phase};
+use uringbench_core::statistics::discoveries::benjamini_hochberg;
+use uringbench_core::statistics::distribution::{chi_squared_tail, ln_factorial, normal_quantile};
+use uringbench_core::statistics::{Estimate, median};
+use uringbench_core::time::{Nanos, Timestamp};
+
+/// Without a threshold, an interval is a spike at so many times the median of all p99s …
+const USUAL_TIMES: f64 = 3.0;
+/// … and not below this: less is what a scheduler does to any thread now and then.
+const THRESHOLD_MIN: Nanos = Nanos::MILLISECOND;
+/// Samples inside and outside below which nothing is said: with 30, a share of 50 % is known
+/// within 18 points.
+const SAMPLES_MIN: u64 = 30;
+/// Expected counts below which the G-test's curve is not trusted (Cochran 1954).
+const EXPECTED_MIN: f64 = 5.0;
+/// The expected share of false ones among the functions called over-represented.
+const FALSE_SHARE: f64 = 0.05;
+
+/// The spikes of a run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Spikes {
+    /// What an interval had to exceed.
+    pub threshold: Nanos,
+    /// When it was exceeded, neighbours merged, in order.
+    pub windows: Vec<Range<Timestamp>>,
+    /// How much of the measured window that is.
+    pub extent: Extent,
+}
+
+/// How much of a run is spikes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    /// No interval of the measured window has a response time or a lateness.
+    Unmeasured,
+    /// No interval exceeds the threshold.
+    Nowhere,
+    /// Some do, some do not: the two can be compared.
+    Somewhere,
+    /// All do: there is nothing to compare with, and the threshold is too low.
+    Everywhere,
+}
+
+/// The stretches of the measured window in which the response p99 or the lateness p99 of an
+/// interval exceeds `threshold`; without one, three times the median of the response p99s and at
+/// least 1 ms. `start` is the start of the run's first phase.
+pub fn windows(intervals: &[Interval], start: Timestamp, threshold: Option<Nanos>) -> Spikes {
+    let worst = |interval: &Interval| {
+        interval.response.map(|response| response.p99).max(interval.lateness_p99)
+    };
+    let measured: Vec<(&Interval, u64)> = intervals
+        .iter()
+        .filter(|interval| interval.phase == Phase::Measure)
+        .filter_map(|interval| Some((interval, worst(interval)?)))
+        .collect();
+    let threshold = threshold.unwrap_or_else(|| {
+        let responses = measured.iter().filter_map(|(interval, _)| interval.response);
+        let mut usual: Vec<f64> = responses.map(|response| response.p99 as f64).collect();
+        let usual = median(&mut usual).unwrap_or(0.0);
+        Nanos((usual * USUAL_TIMES) as u64).max(THRESHOLD_MIN)
+    });
+    let mut windows: Vec<Range<Timestamp>> = Vec::new();
+    let mut exceeding = 0;
+    for (interval, _) in measured.iter().filter(|(_, worst)| *worst > threshold.0) {
+        exceeding += 1;
+        let from = start + interval.start;
+        let end = from + interval.length;
+        match windows.last_mut() {
+            Some(last) if last.end >= from => last.end = end,
+            _ => windows.push(from..end),
+        }
+    }
+    let extent = match exceeding {
+        _ if measured.is_empty() => Extent::Unmeasured,
+        0 => Extent::Nowhere,
+        all if all == measured.len() => Extent::Everywhere,
+        _ => Extent::Somewhere,
+    };
+    Spikes { threshold, windows, extent }
+}
+
+/// Samples in which a function is seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FunctionCount<'a> {
+    /// The function.
+    pub function: &'a str,
+    /// Samples inside the spikes; at most the total's.
+    pub spike: u64,
+    /// Samples elsewhere; at most the total's.
+    pub other: u64,
+}
+
+/// All samples.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Totals {
+    /// Inside the spikes.
+    pub spike: u64,
+    /// Elsewhere.
+    pub other: u64,
+}
+
+/// A function inside spikes against elsewhere.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Contrast {
+    /// The function.
+    pub function: String,
+    /// Its share of the samples inside, 0 to 1.
+    pub spike_share: f64,
+    /// Its share elsewhere.
+    pub other_share: f64,
+    /// The ratio of the two with its 95 % interval (half a sample added to each count, so that
+    /// functions never seen elsewhere have one).
+    pub ratio: Estimate,
+    /// The probability of such a difference by chance.
+    pub p: f64,
+    /// The same, adjusted for all functions compared.
+    pub adjusted: f64,
+}
+
+impl Contrast {
+    /// Whether it is over-represented in the spikes; of those for which this says so, 5 % are
+    /// expected to be chance.
+    pub fn is_over_represented(&self) -> bool {
+        self.adjusted <= FALSE_SHARE && self.spike_share > self.other_share
+    }
+}
+
+/// The outcome of a comparison.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Contrasts {
+    /// Too few samples inside or elsewhere to compare shares.
+    TooFew {
+        /// What was there.
+        found: Totals,
+        /// What either needs.
+        needed: u64,
+    },
+    /// Every function, the largest excess of share inside the spikes first.
+    Compared(Vec<Contrast>),
+}
+
+/// Compare every function's share inside spikes with its share elsewhere.
+pub fn contrast(counts: &[FunctionCount<'_>], totals: Totals) -> Contrasts {
+    if totals.spike.min(totals.other) < SAMPLES_MIN {
+        return Contrasts::TooFew { found: totals, needed: SAMPLES_MIN };
+    }
+    let tables: Vec<Table> = counts.iter().map(|count| Table::new(count, totals)).collect();
+    let p_values: Vec<f64> = tables.iter().map(Table::p).collect();
+    let adjusted = benjamini_hochberg(&p_values);
+    let mut contrasts: Vec<Contrast> = (counts.iter().zip(&tables))
+        .zip(p_values.into_iter().zip(adjusted))
+        .map(|((count, table), (p, adjusted))| Contrast {
+            function: count.function.to_owned(),
+            spike_share: count.spike as f64 / totals.spike as f64,
+            other_share: count.other as f64 / totals.other as f64,
+            ratio: table.ratio(),
+            p,
+            adjusted,
+        })
+        .collect();
+    let excess = |contrast: &Contrast| contrast.spike_share - contrast.other_share;
+    contrasts.sort_by(|a, b| excess(b).total_cmp(&excess(a)));
+    Contrasts::Compared(contrasts)
+}
+
+/// A function's samples and all others, inside and elsewhere.
+struct Table {
+    cells: [[u64; 2]; 2],
+}
+
+impl Table {
+    fn new(count: &FunctionCount<'_>, totals: Totals) -> Self {
+        let rest = |total: u64, with: u64| total.saturating_sub(with);
+        let with = [count.spike.min(totals.spike), count.other.min(totals.other)];
+        Self { cells: [with, [rest(totals.spike, with[0]), rest(totals.other, with[1])]] }
+    }
+
+    fn row(&self, index: usize) -> u64 {
+        self.cells[index].iter().sum()
+    }
+
+    fn column(&self, index: usize) -> u64 {
+        self.cells[0][index] + self.cells[1][index]
+    }
+
+    fn p(&self) -> f64 {
+        let total = (self.row(0) + self.row(1)) as f64;
+        let expected = |i: usize, j: usize| self.row(i) as f64 * self.column(j) as f64 / total;
+        let places = [(0, 0), (0, 1), (1, 0), (1, 1)];
+        let least = places.iter().map(|&(i, j)| expected(i, j)).fold(f64::INFINITY, f64::min);
+        if least < EXPECTED_MIN {
+            return self.fisher();
+        }
+        let term = |&(i, j): &(usize, usize)| {
+            let seen = self.cells[i][j] as f64;
+            if seen > 0.0 { seen * (seen / expected(i, j)).ln() } else { 0.0 }
+        };
+        chi_squared_tail(2.0 * places.iter().map(term).sum::<f64>(), 1.0)
+    }
+
+    /// Fisher's exact test, two-sided: all tables with these sums that are no more likely.
+    fn fisher(&self) -> f64 {
+        let (row, spike) = (self.row(0), self.column(0));
+        let total = row + self.row(1);
+        let choose = |n: u64, k: u64| ln_factorial(n) - ln_factorial(k) - ln_factorial(n - k);
+        let all = choose(total, row);
+        let likelihood = |k: u64| (choose(spike, k) + choose(total - spike, row - k) - all).exp();
+        let observed = likelihood(self.cells[0][0]) * (1.0 + 1e-7);
+        let least = (row + spike).saturating_sub(total);
+        (least..=row.min(spike)).map(likelihood).filter(|p| *p <= observed).sum::<f64>().min(1.0)
+    }
+
+    /// The ratio of shares on the scale of its logarithm (Katz et al. 1978), with Walter's half.
+    fn ratio(&self) -> Estimate {
+        let with = [0, 1].map(|j| self.cells[0][j] as f64 + 0.5);
+        let all = [0, 1].map(|j| self.column(j) as f64 + 0.5);
+        let value = (with[0] / all[0] / (with[1] / all[1])).ln();
+        let variance = 1.0 / with[0] - 1.0 / all[0] + 1.0 / with[1] - 1.0 / all[1];
+        let half = normal_quantile(0.025) * variance.max(0.0).sqrt();
+        Estimate { value, low: value - half, high: value + half }.map(f64::exp)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use uringbench_core::record::IntervalQuantiles;
+    use uringbench_core::statistics::random::Random;
+
+    const START: Timestamp = Timestamp(1_000);
+
+    fn interval(second: u64, phase: Phase, p99_ms: Option<u64>) -> Interval {
+        let quantiles = |ms: u64| IntervalQuantiles { p50: 1, p99: ms * 1_000_000, max: u64::MAX };
+        Interval {
+            start: Nanos::from_secs(second),
+            length: Nanos::SECOND,
+            phase,
+            released: 0,
+            completed: 0,
+            errors: 0,
+            in_flight: 0,
+            connected: 0,
+            response: p99_ms.map(quantiles),
+            lateness_p99: None,
+            sent_bytes: 0,
+            received_bytes: 0,
+        }
+    }
+
+    fn measured(p99s_ms: &[u64]) -> Vec<Interval> {
+        let at = |(second, p99): (u64, &u64)| interval(second, Phase::Measure, Some(*p99));
+        (0..).zip(p99s_ms).map(at).collect()
+    }
+
+    fn seconds(from: u64, to: u64) -> Range<Timestamp> {
+        START + Nanos::from_secs(from)..START + Nanos::from_secs(to)
+    }
+
+    #[test]
+    fn neighbouring_spikes_are_one_window_and_other_phases_are_none() {
+        let mut intervals = measured(&[90, 2, 9, 9, 2, 2, 2, 9, 2]);
+        intervals[0].phase = Phase::Warmup;
+        intervals.push(interval(9, Phase::Drain, Some(900)));
+        let spikes = windows(&intervals, START, None);
+        assert_eq!(spikes.threshold, Nanos::from_millis(6));
+        assert_eq!(spikes.windows, [seconds(2, 4), seconds(7, 8)]);
+        assert_eq!(spikes.extent, Extent::Somewhere);
+    }
+
+    #[test]
+    fn lateness_alone_makes_a_spike_and_a_threshold_is_obeyed() {
+        let mut intervals = measured(&[2, 2, 2, 2]);
+        intervals[1].lateness_p99 = Some(50_000_000);
+        assert_eq!(windows(&intervals, START, None).windows, [seconds(1, 2)]);
+        let all = windows(&intervals, START, Some(Nanos::MILLISECOND));
+        assert_eq!((all.windows, all.extent), (vec![seconds(0, 4)], Extent::Everywhere));
+    }
+
+    #[test]
+    fn no_spikes_and_nothing_measured_are_told_apart() {
+        let calm = windows(&measured(&[2, 3, 2, 3]), START, None);
+        assert_eq!((calm.windows.len(), calm.extent), (0, Extent::Nowhere));
+        // Ten times a median of 20 µs is still nobody's spike.
+        let mut fast = measured(&[0, 0, 0]);
+        fast[1].response = Some(IntervalQuantiles { p50: 1, p99: 200_000, max: 1 });
+        assert_eq!(windows(&fast, START, None).extent, Extent::Nowhere);
+        let silent = [interval(0, Phase::Measure, None)];
+        assert_eq!(windows(&silent, START, None).extent, Extent::Unmeasured);
+    }
+
+    /// R: fisher.test(matrix(c(3, 1, 1, 3), 2)) and Fisher's tea: 0.4857; G by hand.
+    #[test]
+    fn small_tables_are_counted_out_and_large_ones_use_g() {
+        let tea = Table { cells: [[3, 1], [1, 3]] };
+        assert!((tea.fisher() - 34.0 / 70.0).abs() < 1e-9, "{}", tea.fisher());
+        let even = Table { cells: [[50, 50], [50, 50]] };
+        assert_eq!(even.p(), 1.0);
+        let large = Table { cells: [[60, 40], [40, 60]] };
+        // G = 2 (2 · 60 ln 1.2 + 2 · 40 ln 0.8) = 8.0543; the tail of chi-squared there.
+        assert!((large.p() - 0.004_541).abs() < 2e-5, "{}", large.p());
+        assert!((large.fisher() - large.p()).abs() < 0.003, "{}", large.fisher());
+    }
+
+    #[test]
+    fn the_function_behind_the_spikes_is_named_with_its_ratio() {
+        let counts = [
+            FunctionCount { function: "handle", spike: 300, other: 3_100 },
+            FunctionCount { function: "collect_garbage", spike: 120, other: 100 },
+            FunctionCount { function: "compact", spike: 9, other: 0 },
+        ];
+        let compared = contrast(&counts, Totals { spike: 500, other: 5_000 });
+        let Contrasts::Compared(contrasts) = compared else { panic!("{compared:?}") };
+        assert_eq!(contrasts[0].function, "collect_garbage");
+        assert!(contrasts[0].is_over_represented() && contrasts[0].ratio.covers(12.0));
+        assert!(contrasts[1].function == "compact" && contrasts[1].is_over_represented());
+        assert!(!contrasts[2].is_over_represented(), "{contrasts:?}");
+        let few = contrast(&counts, Totals { spike: 12, other: 5_000 });
+        assert!(matches!(few, Contrasts::TooFew { needed: 30, .. }));
+    }
+
+    fn draw(random: &mut Random, samples: u32, share: f64) -> u64 {
+        (0..samples).map(|_| u64::from(random.unit() < share)).sum()
+    }
+
+    /// 40 functions without any difference: how often is at least one called over-represented?
+    #[test]
+    fn chance_is_rarely_called_a_cause_and_a_cause_is_found() {
+        let mut random = Random::new(21);
+        let totals = Totals { spike: 200, other: 2_000 };
+        let (mut false_runs, mut found, mut covered) = (0, 0, 0);
+        for _ in 0..300 {
+            let mut function = |share: f64, times: f64| FunctionCount {
+                function: if times > 1.0 { "cause" } else { "f" },
+                spike: draw(&mut random, 200, share * times),
+                other: draw(&mut random, 2_000, share),
+            };
+            let chance: Vec<_> = (0..40).map(|i| function(0.2 / f64::from(i + 1), 1.0)).collect();
+            let Contrasts::Compared(none) = contrast(&chance, totals) else { panic!("enough") };
+            false_runs += u32::from(none.iter().any(Contrast::is_over_represented));
+            let mut with = chance;
+            with.push(function(0.05, 4.0));
+            let Contrasts::Compared(some) = contrast(&with, totals) else { panic!("enough") };
+            let cause = some.iter().find(|contrast| contrast.function == "cause").unwrap();
+            found += u32::from(cause.is_over_represented());
+            covered += u32::from(cause.ratio.covers(4.0));
+        }
+        println!("false {false_runs}, found {found}, covered {covered} of 300");
+        assert!(false_runs <= 18 && found >= 285 && covered >= 276);
+    }
+}
