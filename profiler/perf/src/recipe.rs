@@ -59,8 +59,10 @@ pub enum CpuClock {
 /// What an event stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum EventKind {
-    /// Mappings, names, births, deaths and context switches; no samples.
+    /// Mappings, names, births and deaths; no samples.
     Sideband,
+    /// Context switches; no samples.
+    Switches,
     /// A sample every so much CPU time.
     Cpu,
     /// A sample of a thread leaving its CPU.
@@ -136,7 +138,11 @@ impl Recipe {
 
     /// The events to open for each CPU (and task), in this order.
     pub(crate) fn kinds(&self) -> Vec<EventKind> {
-        let mut kinds = vec![EventKind::Sideband, EventKind::Cpu];
+        let mut kinds = vec![EventKind::Sideband];
+        if self.switches {
+            kinds.push(EventKind::Switches);
+        }
+        kinds.push(EventKind::Cpu);
         if self.off_cpu_period.is_some() && !self.user_only {
             kinds.push(EventKind::OffCpu);
         }
@@ -170,7 +176,8 @@ impl Recipe {
         attr.sample_stack_user = self.stack_bytes;
         attr.set_exclude_callchain_user(1);
         // What changes a mapping or a name needs no sight of the kernel.
-        let user_only = self.user_only || kind == EventKind::Sideband;
+        let is_without_samples = matches!(kind, EventKind::Sideband | EventKind::Switches);
+        let user_only = self.user_only || is_without_samples;
         attr.set_exclude_kernel(user_only.into());
         attr.set_exclude_callchain_kernel(user_only.into());
         if kind.is_counted() {
@@ -178,7 +185,8 @@ impl Recipe {
             attr.sample_stack_user = self.stack_bytes.min(COUNTED_STACK_MAX);
         }
         match kind {
-            EventKind::Sideband => self.ask_sideband(&mut attr),
+            EventKind::Sideband => ask_sideband(&mut attr),
+            EventKind::Switches => attr.set_context_switch(1),
             EventKind::Cpu => self.ask_cpu(&mut attr),
             EventKind::OffCpu => {
                 attr.config = sys::PERF_COUNT_SW_CONTEXT_SWITCHES.into();
@@ -190,15 +198,6 @@ impl Recipe {
             }
         }
         attr
-    }
-
-    fn ask_sideband(&self, attr: &mut perf_event_attr) {
-        attr.set_mmap(1);
-        attr.set_mmap2(1);
-        attr.set_comm(1);
-        attr.set_comm_exec(1);
-        attr.set_task(1);
-        attr.set_context_switch(self.switches.into());
     }
 
     fn ask_cpu(&self, attr: &mut perf_event_attr) {
@@ -216,6 +215,14 @@ impl Recipe {
             }
         }
     }
+}
+
+fn ask_sideband(attr: &mut perf_event_attr) {
+    attr.set_mmap(1);
+    attr.set_mmap2(1);
+    attr.set_comm(1);
+    attr.set_comm_exec(1);
+    attr.set_task(1);
 }
 
 /// The event a ring belongs to: it never runs, and wakes the reader when a quarter is full.
@@ -248,8 +255,13 @@ fn blank(counts_lost: bool) -> perf_event_attr {
 mod tests {
     use super::*;
 
-    const ALL: [EventKind; 4] =
-        [EventKind::Sideband, EventKind::Cpu, EventKind::OffCpu, EventKind::FirstTouch];
+    const ALL: [EventKind; 5] = [
+        EventKind::Sideband,
+        EventKind::Switches,
+        EventKind::Cpu,
+        EventKind::OffCpu,
+        EventKind::FirstTouch,
+    ];
 
     fn full() -> Recipe {
         Recipe { off_cpu_period: Some(7), first_touch_period: Some(3), ..Recipe::default() }
@@ -286,11 +298,12 @@ mod tests {
                 assert_eq!((attr.disabled(), attr.sample_id_all(), attr.inherit()), (1, 1, 1));
                 assert_eq!(attr.sample_regs_user, REGISTERS);
                 assert_eq!(attr.exclude_callchain_user(), 1);
-                let is_user_only = recipe.user_only || kind == EventKind::Sideband;
+                let has_samples = !matches!(kind, EventKind::Sideband | EventKind::Switches);
+                let is_user_only = recipe.user_only || !has_samples;
                 assert_eq!(attr.exclude_kernel(), u64::from(is_user_only), "{kind:?}");
                 let sideband = [attr.mmap(), attr.mmap2(), attr.comm(), attr.task()];
                 assert_eq!(sideband == [1; 4], kind == EventKind::Sideband, "{kind:?}");
-                assert_eq!(attr.context_switch() == 1, kind == EventKind::Sideband);
+                assert_eq!(attr.context_switch() == 1, kind == EventKind::Switches);
             }
         }
     }
@@ -299,8 +312,11 @@ mod tests {
     fn waits_need_sight_of_the_kernel() {
         assert_eq!(full().kinds(), ALL);
         let user_only = Recipe { user_only: true, ..full() };
-        assert_eq!(user_only.kinds(), [EventKind::Sideband, EventKind::Cpu, EventKind::FirstTouch]);
-        assert_eq!(Recipe::default().kinds(), [EventKind::Sideband, EventKind::Cpu]);
+        let seen = [ALL[0], ALL[1], ALL[2], EventKind::FirstTouch];
+        assert_eq!(user_only.kinds(), seen);
+        assert_eq!(Recipe::default().kinds(), ALL[..3]);
+        let without = Recipe { switches: false, ..Recipe::default() };
+        assert_eq!(without.kinds(), [EventKind::Sideband, EventKind::Cpu]);
     }
 
     #[test]

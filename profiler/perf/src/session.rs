@@ -41,6 +41,7 @@ pub struct Session {
     outlet: Outlet,
     is_enabled: bool,
     is_sampling: bool,
+    has_switches: bool,
 }
 
 #[derive(Debug)]
@@ -107,6 +108,7 @@ impl Session {
             outlet: Outlet::new(first_touch_period),
             is_enabled: false,
             is_sampling: true,
+            has_switches: true,
         };
         let events = match &session.scope {
             Scope::System => session.open_events(Who::Everybody, Subject::Everybody)?,
@@ -173,12 +175,25 @@ impl Session {
         Ok(())
     }
 
-    /// Take samples, or none, while everything else is recorded as before. On at the beginning.
+    /// Record context switches, or none. On at the beginning, where the recipe asks for them.
+    pub fn set_switches(&mut self, on: bool) -> io::Result<()> {
+        self.has_switches = on;
+        let mut switches = self.all().filter(|event| event.kind == EventKind::Switches);
+        if on && self.is_sampling && self.is_enabled {
+            start(switches)?;
+        } else {
+            switches.try_for_each(|event| kernel::disable(&event.descriptor))?;
+        }
+        Ok(())
+    }
+
+    /// Take samples and record switches, or neither, while births, deaths and mappings are
+    /// recorded as before. On at the beginning.
     pub fn set_sampling(&mut self, on: bool) -> io::Result<()> {
         self.is_sampling = on;
         let mut sampling = self.all().filter(|event| event.kind != EventKind::Sideband);
         if on && self.is_enabled {
-            start(sampling)?;
+            start(sampling.filter(|event| self.should_run(event.kind)))?;
         } else {
             sampling.try_for_each(|event| kernel::disable(&event.descriptor))?;
         }
@@ -228,6 +243,11 @@ impl Session {
         by_events + self.outlet.dropped
     }
 
+    /// How many tasks were added, and not removed.
+    pub fn tasks(&self) -> usize {
+        self.tasks.len()
+    }
+
     /// What an event stands for, by the number its records carry. Numbers of removed tasks stay
     /// known, as records of theirs may still be read.
     pub fn kind_of(&self, event_id: u64) -> Option<EventKind> {
@@ -254,7 +274,11 @@ impl Session {
     }
 
     fn should_run(&self, kind: EventKind) -> bool {
-        self.is_sampling || kind == EventKind::Sideband
+        match kind {
+            EventKind::Sideband => true,
+            EventKind::Switches => self.is_sampling && self.has_switches,
+            EventKind::Cpu | EventKind::OffCpu | EventKind::FirstTouch => self.is_sampling,
+        }
     }
 
     /// Open what the recipe asks for on every CPU, with the numbers of the events.

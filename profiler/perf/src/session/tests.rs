@@ -492,19 +492,33 @@ fn a_new_thread_is_observed_under_its_creators_numbers() {
     thread.join().unwrap();
 }
 
+/// A cgroup of the test's own, gone when the test has ended in whatever way.
+struct Place(std::path::PathBuf);
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        // The kernel empties it a moment after its last task was buried.
+        let started = Instant::now();
+        while std::fs::remove_dir(&self.0).is_err() && started.elapsed() < PATIENCE / 10 {
+            nap();
+        }
+    }
+}
+
 #[test]
 fn a_cgroup_is_observed_and_its_neighbours_are_not() {
     let what = "a cgroup";
     let found = crate::probe();
     let Some(root) = found.cgroup2 else { return eprintln!("SKIPPED {what}: no cgroup2 here") };
-    let place = root.join(format!("uringbench-test-{}", std::process::id()));
-    if let Err(error) = std::fs::create_dir(&place) {
-        return eprintln!("SKIPPED {what}: {}: {error}", place.display());
+    let path = root.join(format!("uringbench-test-{}", std::process::id()));
+    if let Err(error) = std::fs::create_dir(&path) {
+        return eprintln!("SKIPPED {what}: {}: {error}", path.display());
     }
-    let (inside, outside) = (Burner::start(), Burner::start());
+    let place = Place(path);
+    let (inside, _outside) = (Burner::start(), Burner::start());
     let pid = inside.0.id();
-    std::fs::write(place.join("cgroup.procs"), pid.to_string()).unwrap();
-    let directory = OwnedFd::from(std::fs::File::open(&place).unwrap());
+    std::fs::write(place.0.join("cgroup.procs"), pid.to_string()).unwrap();
+    let directory = OwnedFd::from(std::fs::File::open(&place.0).unwrap());
     let recipe = Recipe { hz: 499, ..Recipe::default() };
     let session = Session::open(Scope::Cgroup(directory), &recipe, &cpus());
     if let Some(mut session) = opened(what, session) {
@@ -512,13 +526,6 @@ fn a_cgroup_is_observed_and_its_neighbours_are_not() {
         let count = |seen: &[Seen]| seen.iter().filter(|seen| is_sample(seen)).count();
         let seen = until(&mut session, nap, |seen| count(seen) > 20);
         assert!(seen.iter().filter(|seen| is_sample(seen)).all(|seen| seen.pid == pid));
-    }
-    drop((inside, outside));
-    // The kernel empties the cgroup when it has buried the last task.
-    let started = Instant::now();
-    while std::fs::remove_dir(&place).is_err() {
-        assert!(started.elapsed() < PATIENCE, "{} stays", place.display());
-        nap();
     }
 }
 
