@@ -12,6 +12,7 @@ pub mod profile;
 pub mod python;
 pub mod record;
 pub mod sample;
+pub mod selector;
 pub mod stack;
 pub mod statistics;
 pub mod timeline;

@@ -1,0 +1,297 @@
+//! Which processes are the target: a PID, a name or a control group, found in `/proc`.
+//!
+//! Decides who belongs to it at this moment. Who joins and leaves later is for
+//! `timeline::membership`, and for the kernel's own task records, to follow.
+
+mod cgroup;
+mod names;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use procfs::FromRead;
+use procfs::process::Stat;
+
+pub(crate) use cgroup::{MOUNT, hierarchies, processes as cgroup_processes};
+
+/// How a user names the target.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Selector {
+    /// A process, as this PID namespace numbers it, and its descendants.
+    Pid(u32),
+    /// Every process of this name, and their descendants.
+    Name(String),
+    /// Every process of a control group and of the groups below it: a path under
+    /// `/sys/fs/cgroup`, or part of a container's ID.
+    Cgroup(PathBuf),
+}
+
+/// Who the target is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Found {
+    /// Members whose parent is none, in order of PID.
+    pub roots: Vec<u32>,
+    /// The roots and all their descendants (of a control group: all its processes), in order of
+    /// PID; never this process.
+    pub members: Vec<u32>,
+    /// The folder of the control group, when it was selected by one.
+    pub cgroup: Option<PathBuf>,
+}
+
+/// Why no target was found, and what to do.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SelectorError {
+    /// Nothing was named.
+    #[error("no target is named: give a PID, a process name or cgroup:PATH")]
+    Nothing,
+    /// A number no process can have.
+    #[error("{0} is no PID: give one that `ps -e` lists")]
+    NotAPid(String),
+    /// No such process, or it has ended.
+    #[error(
+        "no process {0}: give a PID that `ps -e` lists (for a container the one outside it: \
+         docker inspect -f '{{{{.State.Pid}}}}' NAME)"
+    )]
+    NoSuchProcess(u32),
+    /// This very process.
+    #[error("process {0} is uringbench itself: give the target's PID")]
+    Ourselves(u32),
+    /// No process of that name.
+    #[error("no process is called `{name}`: {}", remedy(.similar))]
+    NoSuchName {
+        /// What was asked for.
+        name: String,
+        /// Processes with names like it.
+        similar: Vec<(String, u32)>,
+    },
+    /// No such control group.
+    #[error(
+        "no control group `{}`: give its path under {MOUNT}, of a container \
+         {MOUNT}/system.slice/docker-ID.scope or a part of ID (cat /proc/PID/cgroup names it)",
+        .0.display()
+    )]
+    NoSuchCgroup(PathBuf),
+    /// More than one control group fits.
+    #[error(
+        "`{id}` fits {} control groups, among them {} and {}: give more of the ID or the path",
+        .found.len(), .found[0].display(), .found[1].display()
+    )]
+    AmbiguousCgroup {
+        /// What was asked for.
+        id: String,
+        /// Two or more that fit.
+        found: Vec<PathBuf>,
+    },
+    /// A control group without a process.
+    #[error("the control group {} has no process: start the target first", .0.display())]
+    EmptyCgroup(PathBuf),
+}
+
+fn remedy(similar: &[(String, u32)]) -> String {
+    if similar.is_empty() {
+        return "give its PID, or a name that `ps -e` lists".to_owned();
+    }
+    let named: Vec<_> = similar.iter().map(|(name, pid)| format!("{name} ({pid})")).collect();
+    format!("similar ones are {}", named.join(", "))
+}
+
+impl FromStr for Selector {
+    type Err = SelectorError;
+
+    fn from_str(text: &str) -> Result<Self, SelectorError> {
+        let text = text.trim();
+        if let Some(path) = text.strip_prefix("cgroup:") {
+            return match path.trim() {
+                "" => Err(SelectorError::Nothing),
+                path => Ok(Self::Cgroup(path.into())),
+            };
+        }
+        if text.is_empty() {
+            return Err(SelectorError::Nothing);
+        }
+        if !text.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Ok(Self::Name(text.to_owned()));
+        }
+        match text.parse() {
+            // The kernel's own bound, PID_MAX_LIMIT, is 2^22.
+            Ok(pid @ 1..=0x40_0000) => Ok(Self::Pid(pid)),
+            _ => Err(SelectorError::NotAPid(text.to_owned())),
+        }
+    }
+}
+
+/// Who the target is now.
+pub fn resolve(selector: &Selector) -> Result<Found, SelectorError> {
+    match selector {
+        Selector::Pid(pid) => by_pid(*pid),
+        Selector::Name(name) => by_name(name),
+        Selector::Cgroup(path) => by_cgroup(Path::new(MOUNT), path),
+    }
+}
+
+fn by_pid(pid: u32) -> Result<Found, SelectorError> {
+    if pid == std::process::id() {
+        return Err(SelectorError::Ourselves(pid));
+    }
+    // A zombie has ended; only its parent has not noticed.
+    if Entry::read(pid).is_none_or(|entry| entry.is_ended) {
+        return Err(SelectorError::NoSuchProcess(pid));
+    }
+    // A thread's number is accepted by /proc as well; its process is meant.
+    let pid = names::process_of(pid).unwrap_or(pid);
+    Ok(found(vec![pid], None))
+}
+
+fn by_name(name: &str) -> Result<Found, SelectorError> {
+    let table = table();
+    let avoided = lineage(&table, std::process::id());
+    let mut matches = Vec::new();
+    let mut near = Vec::new();
+    for &pid in table.keys().filter(|pid| !avoided.contains(pid)) {
+        let Some(known) = names::of(pid) else { continue };
+        if known.iter().any(|known| known == name) {
+            matches.push(pid);
+        } else if let Some(like) = names::nearest(&known, name) {
+            near.push((like.distance, like.name, pid));
+        }
+    }
+    if matches.is_empty() {
+        near.sort();
+        near.dedup_by(|a, b| a.1 == b.1);
+        let similar = near.into_iter().take(5).map(|(_, name, pid)| (name, pid)).collect();
+        return Err(SelectorError::NoSuchName { name: name.to_owned(), similar });
+    }
+    Ok(found(matches, None))
+}
+
+fn by_cgroup(mount: &Path, path: &Path) -> Result<Found, SelectorError> {
+    let folder = cgroup::folder(mount, path)?;
+    let mut members = cgroup::processes(&folder);
+    // Children come between two listings: once more until nobody does.
+    for _ in 0..PASSES_MAX {
+        let again = cgroup::processes(&folder);
+        if again == members {
+            break;
+        }
+        members = again;
+    }
+    members.remove(&std::process::id());
+    if members.is_empty() {
+        return Err(SelectorError::EmptyCgroup(folder));
+    }
+    let outside =
+        |pid: &u32| Entry::read(*pid).is_none_or(|entry| !members.contains(&entry.parent));
+    let roots = members.iter().copied().filter(outside).collect();
+    Ok(Found { roots, members: members.into_iter().collect(), cgroup: Some(folder) })
+}
+
+/// The tree below `matches`, some of which may descend from others.
+fn found(matches: Vec<u32>, cgroup: Option<PathBuf>) -> Found {
+    let mut members = descendants(&matches);
+    members.retain(|&pid| pid != std::process::id());
+    let parent = |pid: u32| Entry::read(pid).map(|entry| entry.parent);
+    let inside = |pid: u32| parent(pid).is_some_and(|parent| members.contains(&parent));
+    let mut roots: Vec<_> = matches.into_iter().filter(|&pid| !inside(pid)).collect();
+    roots.sort_unstable();
+    Found { roots, members, cgroup }
+}
+
+/// Listings of a tree that grows as fast as it is listed end here; what follows its growth
+/// afterwards finds the rest.
+const PASSES_MAX: usize = 16;
+
+/// These processes and all their descendants, in order of PID: listed again until nobody is new.
+/// Zombies are left out.
+pub fn descendants(pids: &[u32]) -> Vec<u32> {
+    let mut members: BTreeSet<u32> = pids.iter().copied().collect();
+    for _ in 0..PASSES_MAX {
+        let table = table();
+        let before = members.len();
+        grow(&mut members, &table);
+        if members.len() == before {
+            members.retain(|pid| table.get(pid).is_some_and(|entry| !entry.is_ended));
+            break;
+        }
+    }
+    members.into_iter().collect()
+}
+
+/// Adds everyone whose parent is a member. The order of PIDs says nothing about who came first
+/// (they wrap), hence the repetition.
+fn grow(members: &mut BTreeSet<u32>, table: &BTreeMap<u32, Entry>) {
+    loop {
+        let before = members.len();
+        for (&pid, entry) in table {
+            if members.contains(&entry.parent) {
+                members.insert(pid);
+            }
+        }
+        if members.len() == before {
+            return;
+        }
+    }
+}
+
+/// The threads of a process, in order; empty when it is gone.
+pub fn threads(pid: u32) -> Vec<u32> {
+    numbers(Path::new(&format!("/proc/{pid}/task")))
+}
+
+/// All processes there are.
+pub(crate) fn all() -> Vec<u32> {
+    numbers(Path::new("/proc"))
+}
+
+fn numbers(folder: &Path) -> Vec<u32> {
+    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
+    let names = entries.flatten().map(|entry| entry.file_name());
+    let mut numbers: Vec<_> = names.filter_map(|name| name.to_str()?.parse().ok()).collect();
+    numbers.sort_unstable();
+    numbers
+}
+
+/// What tells one process from another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Entry {
+    /// Its parent.
+    pub(crate) parent: u32,
+    /// When it started, in ticks since boot: with the PID, who it is.
+    pub(crate) start: u64,
+    /// Whether it is a zombie.
+    pub(crate) is_ended: bool,
+}
+
+impl Entry {
+    /// Reads it; `None` when there is no such process.
+    pub(crate) fn read(pid: u32) -> Option<Self> {
+        Stat::from_file(format!("/proc/{pid}/stat")).ok().map(|stat| Self::of(&stat))
+    }
+
+    /// Takes it from what was read.
+    pub(crate) fn of(stat: &Stat) -> Self {
+        Self {
+            parent: stat.ppid.unsigned_abs(),
+            start: stat.starttime,
+            is_ended: matches!(stat.state, 'Z' | 'X' | 'x'),
+        }
+    }
+}
+
+fn table() -> BTreeMap<u32, Entry> {
+    all().into_iter().filter_map(|pid| Some((pid, Entry::read(pid)?))).collect()
+}
+
+/// A process and its ancestors: who started the profiler is not what it is to find, even when
+/// the name fits (`python bench.py` that looks for `python`).
+fn lineage(table: &BTreeMap<u32, Entry>, pid: u32) -> BTreeSet<u32> {
+    let mut line = BTreeSet::new();
+    let mut at = pid;
+    while at != 0 && line.insert(at) {
+        at = table.get(&at).map_or(0, |entry| entry.parent);
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests;

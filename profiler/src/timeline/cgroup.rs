@@ -1,0 +1,144 @@
+//! The memory of the target's control group: the unified hierarchy's files, or those of the old
+//! memory controller.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use procfs::{FromRead, ProcessCGroups};
+
+use super::reading::CgroupReading;
+use crate::selector::{Found, MOUNT, hierarchies};
+
+/// Where a group's memory is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MemoryFiles {
+    /// By a folder of the unified hierarchy.
+    Unified(PathBuf),
+    /// By a folder of the old memory controller.
+    Controller(PathBuf),
+}
+
+impl MemoryFiles {
+    /// Those of the target: of the group it was selected by, else of its first root's. `None`
+    /// when it has none of its own: the whole machine's group says nothing about it, nor does
+    /// one that holds this process as well.
+    pub fn of(found: &Found) -> Option<Self> {
+        let mount = Path::new(MOUNT);
+        if let Some(files) = found.cgroup.as_deref().and_then(Self::at) {
+            return Some(files);
+        }
+        let pid = found.roots.first().or_else(|| found.members.first())?;
+        let groups = |who: &str| ProcessCGroups::from_file(format!("/proc/{who}/cgroup")).ok();
+        let own = groups("self").and_then(|groups| Self::listed(mount, &groups));
+        Self::listed(mount, &groups(&pid.to_string())?).filter(|files| Some(files) != own.as_ref())
+    }
+
+    /// Those in a folder, if it has any.
+    pub fn at(folder: &Path) -> Option<Self> {
+        if folder.join("memory.current").is_file() {
+            Some(Self::Unified(folder.to_owned()))
+        } else if folder.join("memory.usage_in_bytes").is_file() {
+            Some(Self::Controller(folder.to_owned()))
+        } else {
+            None
+        }
+    }
+
+    fn listed(mount: &Path, groups: &ProcessCGroups) -> Option<Self> {
+        groups.0.iter().find_map(|group| {
+            let path = group.pathname.strip_prefix('/').filter(|path| !path.is_empty())?;
+            if group.controllers.iter().any(|name| name == "memory") {
+                return Self::at(&mount.join("memory").join(path));
+            }
+            let is_unified = group.hierarchy == 0;
+            is_unified.then(|| Self::at(&hierarchies(mount).first()?.join(path)))?
+        })
+    }
+
+    /// Reads them; what cannot be read is `None`.
+    pub fn read(&self) -> CgroupReading {
+        let number = |folder: &Path, file: &str| -> Option<u64> {
+            fs::read_to_string(folder.join(file)).ok()?.trim().parse().ok()
+        };
+        let stat = |folder: &Path| fs::read_to_string(folder.join("memory.stat")).ok();
+        match self {
+            Self::Unified(folder) => CgroupReading {
+                current: number(folder, "memory.current"),
+                anon: stat(folder).and_then(|text| field(&text, "anon")),
+                // The tightest of its own limit and those above it; `max` is no number.
+                limit: folder.ancestors().filter_map(|above| number(above, "memory.max")).min(),
+            },
+            Self::Controller(folder) => {
+                let stat = stat(folder);
+                let of = |name: &str| stat.as_deref().and_then(|text| field(text, name));
+                CgroupReading {
+                    current: number(folder, "memory.usage_in_bytes"),
+                    anon: of("total_rss"),
+                    // No limit is written as the largest number of whole pages.
+                    limit: of("hierarchical_memory_limit").filter(|&limit| limit < 1 << 62),
+                }
+            }
+        }
+    }
+}
+
+fn field(text: &str, name: &str) -> Option<u64> {
+    let mut lines = text.lines().filter_map(|line| line.split_once(' '));
+    lines.find(|(field, _)| *field == name)?.1.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().expect("a folder");
+        for (name, text) in files {
+            let path = folder.path().join(name);
+            fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+            fs::write(path, text).expect("a file");
+        }
+        folder
+    }
+
+    #[test]
+    fn the_unified_files_tell_use_private_memory_and_the_tightest_limit() {
+        let tree = folder(&[
+            ("memory.max", "800\n"),
+            ("a/memory.max", "max\n"),
+            ("a/memory.current", "500\n"),
+            ("a/memory.stat", "anon 300\nfile 150\nanon_thp 7\n"),
+        ]);
+        let files = MemoryFiles::at(&tree.path().join("a")).expect("it has some");
+        let expected = CgroupReading { current: Some(500), anon: Some(300), limit: Some(800) };
+        assert_eq!(files.read(), expected);
+        assert_eq!(MemoryFiles::at(tree.path()), None);
+    }
+
+    #[test]
+    fn the_old_controllers_files_tell_the_same() {
+        let stat = "cache 1\nrss 2\nhierarchical_memory_limit 9223372036854771712\ntotal_rss 42\n";
+        let tree = folder(&[("memory.usage_in_bytes", "77\n"), ("memory.stat", stat)]);
+        let files = MemoryFiles::at(tree.path()).expect("it has some");
+        let expected = CgroupReading { current: Some(77), anon: Some(42), limit: None };
+        assert_eq!(files.read(), expected);
+    }
+
+    #[test]
+    fn a_process_is_in_the_group_its_list_names_unless_it_is_the_machines() {
+        let mixed = folder(&[
+            ("unified/cgroup.procs", ""),
+            ("memory/x/memory.usage_in_bytes", "1"),
+            ("memory/memory.usage_in_bytes", "1"),
+        ]);
+        let groups = |text: &str| ProcessCGroups::from_read(text.as_bytes()).expect("a list");
+        let found = MemoryFiles::listed(mixed.path(), &groups("4:memory:/x\n0::/\n"));
+        assert_eq!(found, Some(MemoryFiles::Controller(mixed.path().join("memory/x"))));
+        assert_eq!(MemoryFiles::listed(mixed.path(), &groups("4:memory:/\n0::/\n")), None);
+
+        let unified = folder(&[("cgroup.procs", ""), ("a/b.scope/memory.current", "1")]);
+        let found = MemoryFiles::listed(unified.path(), &groups("0::/a/b.scope\n"));
+        assert_eq!(found, Some(MemoryFiles::Unified(unified.path().join("a/b.scope"))));
+        assert_eq!(MemoryFiles::listed(unified.path(), &groups("0::/../gone\n")), None);
+    }
+}

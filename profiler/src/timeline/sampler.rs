@@ -1,0 +1,208 @@
+//! A thread that takes a reading at every tick, until it is stopped.
+//!
+//! Ticks are absolute times, so that they do not drift; one that comes too late for the next is
+//! left out, and said.
+
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use rustix::time::{ClockId, clock_gettime};
+use uringbench_core::time::{Nanos, Timestamp};
+
+use super::cgroup::MemoryFiles;
+use super::host::Host;
+use super::membership::Membership;
+use super::reading::Reading;
+use super::tree::{THREADS_MAX, Tree};
+use crate::selector::{Found, Selector};
+
+/// Most ticks per second: beyond, reading would disturb what is read.
+pub const HZ_MAX: u32 = 100;
+
+/// A running sampler.
+#[derive(Debug)]
+pub struct Sampler {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// What a sampler saw.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Sampled {
+    /// In order of time.
+    pub readings: Vec<Reading>,
+    /// What a reader of the timeline should know, a sentence each.
+    pub notes: Vec<String>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    readings: Mutex<Vec<Reading>>,
+    control: Mutex<Control>,
+    changed: Condvar,
+    is_measuring: AtomicBool,
+}
+
+#[derive(Debug, Default)]
+struct Control {
+    is_stopped: bool,
+    ticks_missed: u64,
+}
+
+impl Sampler {
+    /// Begins to read what `selector` was found to mean, `hz` times a second (1 to [`HZ_MAX`]),
+    /// at once for the first time. Fails when no thread can be started.
+    pub fn start(selector: Selector, found: Found, hz: u32) -> io::Result<Self> {
+        let shared = Arc::new(Shared::default());
+        let readers = Readers {
+            cgroup: MemoryFiles::of(&found),
+            tree: Tree::new(Membership::new(selector, found)),
+            host: Host::default(),
+        };
+        let period = Nanos(1_000_000_000 / u64::from(hz.clamp(1, HZ_MAX)));
+        let of_thread = Arc::clone(&shared);
+        let thread = std::thread::Builder::new()
+            .name("timeline".to_owned())
+            .spawn(move || run(&of_thread, readers, period))?;
+        Ok(Self { shared, thread: Some(thread) })
+    }
+
+    /// Says whether a window is being measured in which nothing costly may be read.
+    pub fn measuring(&self, is_measuring: bool) {
+        self.shared.is_measuring.store(is_measuring, Ordering::Relaxed);
+    }
+
+    /// The readings so far, without the first `seen`.
+    pub fn readings_after(&self, seen: usize) -> Vec<Reading> {
+        lock(&self.shared.readings).get(seen..).map(<[_]>::to_vec).unwrap_or_default()
+    }
+
+    /// Takes a last reading and ends.
+    pub fn stop(mut self) -> Sampled {
+        self.end();
+        let readings = std::mem::take(&mut *lock(&self.shared.readings));
+        let missed = lock(&self.shared.control).ticks_missed;
+        let notes = notes(&readings, missed);
+        Sampled { readings, notes }
+    }
+
+    fn end(&mut self) {
+        lock(&self.shared.control).is_stopped = true;
+        self.shared.changed.notify_all();
+        if let Some(thread) = self.thread.take() {
+            // A reader that panicked has handed over what it read before.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Sampler {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+struct Readers {
+    tree: Tree,
+    cgroup: Option<MemoryFiles>,
+    host: Host,
+}
+
+impl Readers {
+    fn read(&mut self, due: Timestamp, is_measuring: bool) -> Reading {
+        let time = now();
+        Reading {
+            time,
+            late: time.since(due),
+            target: self.tree.read(time, is_measuring),
+            cgroup: self.cgroup.as_ref().map(MemoryFiles::read),
+            host: self.host.read(),
+        }
+    }
+}
+
+fn run(shared: &Shared, mut readers: Readers, period: Nanos) {
+    let mut due = now();
+    loop {
+        let is_measuring = shared.is_measuring.load(Ordering::Relaxed);
+        let reading = readers.read(due, is_measuring);
+        let read = reading.time;
+        lock(&shared.readings).push(reading);
+        let (next, missed) = next_tick(due, now(), period);
+        lock(&shared.control).ticks_missed += missed;
+        if wait(shared, next) {
+            // So that short runs end with what they used; a moment after a tick it would say
+            // nothing but noise.
+            let end = now();
+            if end.since(read).0 >= period.0 / 10 {
+                let is_measuring = shared.is_measuring.load(Ordering::Relaxed);
+                let last = readers.read(end, is_measuring);
+                lock(&shared.readings).push(last);
+            }
+            return;
+        }
+        due = next;
+    }
+}
+
+/// The tick after `due` that is still to come, and how many between them are not any more.
+fn next_tick(due: Timestamp, now: Timestamp, period: Nanos) -> (Timestamp, u64) {
+    let missed = now.since(due).0 / period.0;
+    (due + Nanos((missed + 1) * period.0), missed)
+}
+
+/// Waits until `due`; whether it was stopped meanwhile.
+fn wait(shared: &Shared, due: Timestamp) -> bool {
+    let mut control = lock(&shared.control);
+    loop {
+        let left = due.since(now());
+        if control.is_stopped || left == Nanos::ZERO {
+            return control.is_stopped;
+        }
+        let waited = shared.changed.wait_timeout(control, Duration::from_nanos(left.0));
+        control = waited.unwrap_or_else(PoisonError::into_inner).0;
+    }
+}
+
+fn notes(readings: &[Reading], missed: u64) -> Vec<String> {
+    let mut notes = Vec::new();
+    let unread = readings.iter().map(|reading| reading.target.threads_unread).max().unwrap_or(0);
+    if unread > 0 {
+        notes.push(format!(
+            "run queue and switches of the target are of {THREADS_MAX} threads; up to {unread} \
+             more were not read"
+        ));
+    }
+    if missed > 0 {
+        let late = readings.iter().map(|reading| reading.late).max().unwrap_or_default();
+        notes.push(format!(
+            "{missed} readings of the timeline were left out because the machine was too busy \
+             (the latest came {late} late)"
+        ));
+    }
+    if readings.iter().any(|r| r.target.processes > 0 && r.target.fds.is_none()) {
+        let remedy = "run as its user or with CAP_SYS_PTRACE";
+        notes.push(format!("the target's file descriptors may not be counted: {remedy}"));
+    }
+    if readings.last().is_some_and(|last| last.target.processes == 0) {
+        notes.push("the target was gone at the end of the timeline".to_owned());
+    }
+    notes
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // What a panic left behind is whole: every update is a single push or sum.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Now, on the clock of the load's times and of the samples.
+fn now() -> Timestamp {
+    let time = clock_gettime(ClockId::Monotonic);
+    Timestamp(time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64)
+}
+
+#[cfg(test)]
+mod tests;
