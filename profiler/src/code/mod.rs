@@ -1,1 +1,230 @@
-//! To be written.
+//! From addresses to stacks, and from stacks to names.
+//!
+//! `spaces` follows what is mapped where, `module` keeps the files, `image` reads them, `places`
+//! joins the two, `unwind` follows stacks, `names` names their frames (`jit` and `kallsyms` know
+//! the text formats). What is recorded, when, and who belongs to the target is decided elsewhere.
+
+#[cfg(test)]
+mod burner;
+mod image;
+mod jit;
+mod kallsyms;
+mod module;
+mod names;
+mod places;
+mod spaces;
+#[cfg(test)]
+mod tests;
+mod unwind;
+
+use std::collections::VecDeque;
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::PathBuf;
+
+use rustc_hash::FxHashMap;
+
+pub use self::image::ImageError;
+use self::jit::PerfMap;
+use self::module::{Modules, Sight};
+use self::places::Places;
+use self::spaces::{Region, Spaces, maps_line};
+use self::unwind::Unwinder;
+pub use self::unwind::{FRAMES_MAX, UnwindCounts};
+use crate::record::{Content, Mapping, Record, SampleRecord};
+use crate::stack::{FrameName, Location, Marker, StackId, StackTable};
+
+/// All that is known of the code of the processes observed.
+#[derive(Debug, Default)]
+pub struct Code {
+    spaces: Spaces,
+    modules: Modules,
+    unwinder: Unwinder,
+    /// The perf maps of processes that ran code of no file, kept open past their exit.
+    perf_maps: FxHashMap<u32, Option<File>>,
+    /// Processes that ended, the oldest first.
+    exited: VecDeque<u32>,
+    /// Room for one stack.
+    frames: Vec<Location>,
+}
+
+impl Code {
+    /// Knows of no process yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Reads what a running process has mapped, in place of what was known of it. To be called
+    /// for each process that exists when recording begins, and when records were lost.
+    ///
+    /// # Errors
+    /// When `/proc/PID/maps` cannot be read: the process is gone or belongs to another user.
+    pub fn attach(&mut self, pid: u32) -> io::Result<()> {
+        let maps = fs::read(format!("/proc/{pid}/maps"))?;
+        self.spaces.exec(pid);
+        for line in maps.split(|&byte| byte == b'\n').filter_map(maps_line) {
+            if line.is_executable {
+                let sight = Sight { pid, start: line.start, end: line.end, path: line.path };
+                self.map(sight, line.file_offset);
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes in a record that tells of mappings or processes; others change nothing.
+    pub fn observe(&mut self, record: &Record<'_>) {
+        match &record.content {
+            Content::Mapping(mapping) => self.observe_mapping(mapping),
+            Content::Name { is_exec: true, .. } => {
+                self.spaces.exec(record.pid);
+                self.perf_maps.remove(&record.pid);
+            }
+            Content::Fork { pid, parent, .. } if pid != parent => {
+                self.exited.retain(|exited| exited != pid);
+                self.spaces.fork(*parent, *pid);
+            }
+            Content::Exit { pid, tid } if pid == tid => self.expire(*pid),
+            _ => {}
+        }
+    }
+
+    /// The stack of a sample, from the outermost user frame to the innermost kernel frame.
+    pub fn stack(
+        &mut self,
+        pid: u32,
+        sample: &SampleRecord<'_>,
+        stacks: &mut StackTable,
+    ) -> StackId {
+        let mut frames = std::mem::take(&mut self.frames);
+        frames.clear();
+        kernel_frames(sample, &mut frames);
+        let has_user_half = sample.user.is_some() || !sample.is_kernel;
+        if has_user_half {
+            self.user_frames(pid, sample, &mut frames);
+        }
+        let stack = stacks.intern(frames.iter().rev().copied());
+        self.frames = frames;
+        stack
+    }
+
+    /// Opens the perf map of a process anew, if it ran code of no file: some runtimes write theirs
+    /// when asked to, or at their end. To be called before [`Code::names`] while the process lives.
+    pub fn refresh_jit(&mut self, pid: u32) {
+        if let Some(known) = self.perf_maps.get_mut(&pid)
+            && let Some(file) = open_perf_map(pid)
+        {
+            *known = Some(file);
+        }
+    }
+
+    /// Names every frame of a table; a [`FrameId`](crate::stack::FrameId) is an index into the
+    /// answer. Takes seconds when large files' debug information has to be read.
+    pub fn names(&mut self, stacks: &StackTable) -> Vec<FrameName> {
+        let pids: Vec<_> = self.perf_maps.keys().copied().collect();
+        pids.into_iter().for_each(|pid| self.refresh_jit(pid));
+        let perf_maps = &self.perf_maps;
+        names::names(stacks, &self.modules, |pid| read_perf_map(perf_maps.get(&pid)?.as_ref()?))
+    }
+
+    /// How the unwinding of user stacks went so far.
+    pub const fn counts(&self) -> UnwindCounts {
+        self.unwinder.counts
+    }
+
+    /// Files whose code can be neither unwound by rules nor named, and why.
+    pub fn unreadable(&self) -> impl Iterator<Item = (&str, &ImageError)> {
+        self.modules.all().iter().filter_map(|module| {
+            module.content.as_ref().err().map(|reason| (&*module.name, reason))
+        })
+    }
+
+    /// Drops what is mapped in a process that ended. Its stacks keep their names.
+    pub fn forget(&mut self, pid: u32) {
+        self.spaces.forget(pid);
+    }
+
+    fn observe_mapping(&mut self, mapping: &Mapping<'_>) {
+        let &Mapping { pid, start, length, file_offset, is_executable, path } = mapping;
+        let end = start.saturating_add(length);
+        if is_executable {
+            self.map(Sight { pid, start, end, path }, file_offset);
+        } else {
+            self.spaces.unmap(pid, start, end);
+        }
+    }
+
+    fn map(&mut self, sight: Sight<'_>, file_offset: u64) {
+        let Sight { pid, start, end, .. } = sight;
+        let backing = self.modules.backing(sight);
+        self.spaces.map(pid, Region { start, end, file_offset, backing });
+    }
+
+    /// Samples of other CPUs may still come for a process that ended, so it is kept for a while.
+    fn expire(&mut self, pid: u32) {
+        self.exited.push_back(pid);
+        if self.exited.len() > EXITED_MAX
+            && let Some(oldest) = self.exited.pop_front()
+        {
+            self.spaces.forget(oldest);
+        }
+    }
+
+    fn user_frames(&mut self, pid: u32, sample: &SampleRecord<'_>, frames: &mut Vec<Location>) {
+        if !self.spaces.knows(pid) && self.attach(pid).is_err() {
+            // Not asked again.
+            self.spaces.exec(pid);
+        }
+        let Self { spaces, modules, unwinder, .. } = self;
+        let mut places = Places { pid, spaces, modules };
+        match &sample.user {
+            Some(state) => unwinder.user_stack(state, &mut places, frames),
+            None => {
+                let place = places.place(sample.ip);
+                frames.push(places.location(place, sample.ip));
+                frames.push(Location::Marker(Marker::Truncated));
+            }
+        }
+        let is_jit = |frame: &Location| matches!(frame, Location::Anonymous { .. });
+        if frames.iter().any(is_jit) {
+            self.perf_maps.entry(pid).or_insert_with(|| open_perf_map(pid));
+        }
+    }
+}
+
+/// Appends a sample's kernel frames, the innermost first.
+fn kernel_frames(sample: &SampleRecord<'_>, frames: &mut Vec<Location>) {
+    if sample.is_kernel && sample.kernel.is_empty() {
+        frames.push(Location::Kernel(sample.ip));
+    }
+    for (depth, address) in sample.kernel.iter().enumerate() {
+        let is_caller = depth > 0;
+        frames.push(Location::Kernel(address.saturating_sub(u64::from(is_caller))));
+    }
+}
+
+/// Opens a process's perf map where that process sees `/tmp`, under the number it has itself.
+fn open_perf_map(pid: u32) -> Option<File> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let own_pid = own_pid(&status).unwrap_or(pid);
+    let path = PathBuf::from(format!("/proc/{pid}/root/tmp/perf-{own_pid}.map"));
+    let is_file = fs::metadata(&path).ok()?.is_file();
+    is_file.then(|| File::open(path).ok())?
+}
+
+/// A process's number in its innermost PID namespace, from `/proc/PID/status`.
+fn own_pid(status: &str) -> Option<u32> {
+    let line = status.lines().find_map(|line| line.strip_prefix("NSpid:"))?;
+    line.split_ascii_whitespace().next_back()?.parse().ok()
+}
+
+fn read_perf_map(file: &File) -> Option<PerfMap> {
+    let path = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(file));
+    let mut text = Vec::new();
+    File::open(path).ok()?.take(PERF_MAP_SIZE_MAX).read_to_end(&mut text).ok()?;
+    Some(PerfMap::parse(text)).filter(|map| !map.is_empty())
+}
+
+/// How many processes that ended are kept.
+const EXITED_MAX: usize = 512;
+/// Longer perf maps are read only so far, to bound the profiler's own memory.
+const PERF_MAP_SIZE_MAX: u64 = 32 << 20;

@@ -1,0 +1,225 @@
+//! What is read of an ELF file: its segments, its build-id and the sections that say how to unwind.
+//!
+//! Everything is read with `pread(2)` into memory and nothing is mapped: a file that is truncated
+//! while it runs would kill the reader with SIGBUS. Only files of this machine's own kind are
+//! read (64-bit, same processor). Names come from elsewhere.
+
+use std::fs::File;
+use std::io;
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+
+use gimli::{BaseAddresses, CieOrFde, EndianSlice, LittleEndian, UnwindSection};
+use object::LittleEndian as Little;
+use object::elf;
+use object::read::elf::{FileHeader, ProgramHeader, SectionHeader};
+use object::read::{ReadCache, ReadRef};
+
+/// Why a file has no image.
+#[derive(Debug, thiserror::Error)]
+pub enum ImageError {
+    /// The file could not be opened or read.
+    #[error("cannot be read: {0}")]
+    Unreadable(#[from] io::Error),
+    /// The file holds something else than code of this machine.
+    #[error("is no 64-bit ELF file of this processor")]
+    Foreign,
+    /// The file's headers contradict themselves.
+    #[error("has broken ELF headers: {0}")]
+    Broken(#[from] object::read::Error),
+}
+
+/// A section's bytes and where it lies.
+#[derive(Clone, Debug)]
+pub(super) struct Section {
+    /// The addresses the file states for it.
+    pub(super) addresses: Range<u64>,
+    /// Its content.
+    pub(super) bytes: Arc<[u8]>,
+}
+
+/// What was read of a file.
+#[derive(Debug, Default)]
+pub(super) struct Image {
+    /// The linker's build-id, if it wrote one.
+    pub(super) build_id: Option<Box<[u8]>>,
+    /// Where `.text` lies.
+    pub(super) text: Option<Range<u64>>,
+    /// Where `.got` lies.
+    pub(super) got: Option<Range<u64>>,
+    /// How to unwind.
+    pub(super) eh_frame: Option<Section>,
+    /// A sorted index of it; left out when it has no table.
+    pub(super) eh_frame_hdr: Option<Section>,
+    /// How to unwind, when there is no `.eh_frame`.
+    pub(super) debug_frame: Option<Section>,
+    segments: Vec<Segment>,
+}
+
+#[derive(Debug)]
+struct Segment {
+    file: Range<u64>,
+    address: u64,
+    memory_size: u64,
+    is_executable: bool,
+}
+
+impl Image {
+    /// Reads a file.
+    pub(super) fn read(file: &File) -> Result<Self, ImageError> {
+        let cache = ReadCache::new(file);
+        let reader = &cache;
+        let mut magic = [0; 20];
+        match file.read_exact_at(&mut magic, 0) {
+            Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => return Err(error.into()),
+            _ => {}
+        }
+        let is_native = magic[..4] == elf::ELFMAG
+            && magic[4..6] == [elf::ELFCLASS64, elf::ELFDATA2LSB]
+            && magic[18..20] == MACHINE.to_le_bytes();
+        if !is_native {
+            return Err(ImageError::Foreign);
+        }
+        let header = elf::FileHeader64::<Little>::parse(reader)?;
+        let mut image = Self::default();
+        image.read_segments(header, reader)?;
+        image.read_sections(file, header, reader)?;
+        if image.eh_frame.is_none() {
+            image.eh_frame_hdr = None;
+        }
+        image.eh_frame_hdr = image.eh_frame_hdr.take().filter(has_table);
+        Ok(image)
+    }
+
+    /// The address that the program headers give to a byte of the file. Segments with code come
+    /// first: rounding to pages makes the bytes at a boundary part of two.
+    pub(super) fn address_of(&self, file_offset: u64) -> Option<u64> {
+        let holds = |segment: &&Segment| segment.file.contains(&file_offset);
+        let mut code = self.segments.iter().filter(|segment| segment.is_executable);
+        let segment = code.find(holds).or_else(|| self.segments.iter().find(holds))?;
+        Some(segment.address.wrapping_add(file_offset - segment.file.start))
+    }
+
+    /// The addresses that the file's segments take up, from the lowest to the highest.
+    pub(super) fn extent(&self) -> Range<u64> {
+        let start = self.segments.iter().map(|segment| segment.address).min().unwrap_or(0);
+        let end = |segment: &Segment| segment.address.saturating_add(segment.memory_size);
+        start..self.segments.iter().map(end).max().unwrap_or(0)
+    }
+
+    /// The address ranges that have rules for unwinding, sorted: one for each function (or part
+    /// of one), even in a stripped file.
+    pub(super) fn functions(&self) -> Vec<Range<u64>> {
+        let start = |range: &Option<Range<u64>>| range.as_ref().map_or(0, |range| range.start);
+        let bases = BaseAddresses::default().set_text(start(&self.text)).set_got(start(&self.got));
+        let mut functions = Vec::new();
+        if let Some(section) = &self.eh_frame {
+            let bases = bases.set_eh_frame(section.addresses.start);
+            let mut frames = gimli::EhFrame::new(&section.bytes, LittleEndian);
+            frames.set_address_size(8);
+            collect(&frames, &bases, &mut functions);
+        } else if let Some(section) = &self.debug_frame {
+            let mut frames = gimli::DebugFrame::new(&section.bytes, LittleEndian);
+            frames.set_address_size(8);
+            collect(&frames, &bases, &mut functions);
+        }
+        functions.sort_unstable_by_key(|range| range.start);
+        functions
+    }
+
+    fn read_segments<'a, R: ReadRef<'a>>(
+        &mut self,
+        header: &elf::FileHeader64<Little>,
+        reader: R,
+    ) -> Result<(), ImageError> {
+        for program in header.program_headers(Little, reader)? {
+            if program.p_type(Little) == elf::PT_LOAD {
+                let (offset, size) = program.file_range(Little);
+                self.segments.push(Segment {
+                    file: offset..offset.saturating_add(size),
+                    address: program.p_vaddr(Little),
+                    memory_size: program.p_memsz(Little),
+                    is_executable: program.p_flags(Little) & elf::PF_X != 0,
+                });
+            }
+            let Ok(Some(mut notes)) = program.notes(Little, reader) else { continue };
+            while let Ok(Some(note)) = notes.next() {
+                if note.name() == elf::ELF_NOTE_GNU && note.n_type(Little) == elf::NT_GNU_BUILD_ID {
+                    self.build_id = Some(note.desc().into());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn read_sections<'a, R: ReadRef<'a>>(
+        &mut self,
+        file: &File,
+        header: &elf::FileHeader64<Little>,
+        reader: R,
+    ) -> Result<(), ImageError> {
+        let sections = header.sections(Little, reader)?;
+        for section in sections.iter() {
+            let address = section.sh_addr(Little);
+            let addresses = address..address.saturating_add(section.sh_size(Little));
+            match sections.section_name(Little, section)? {
+                b".text" => self.text = Some(addresses),
+                b".got" => self.got = Some(addresses),
+                b".eh_frame" => self.eh_frame = content(file, section, addresses)?,
+                b".eh_frame_hdr" => self.eh_frame_hdr = content(file, section, addresses)?,
+                b".debug_frame" => self.debug_frame = content(file, section, addresses)?,
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Reads a section; `None` when it has no (plain) bytes in the file.
+fn content(
+    file: &File,
+    section: &elf::SectionHeader64<Little>,
+    addresses: Range<u64>,
+) -> Result<Option<Section>, ImageError> {
+    let is_compressed = section.sh_flags(Little) & u64::from(elf::SHF_COMPRESSED) != 0;
+    let Some((offset, size)) = section.file_range(Little) else { return Ok(None) };
+    if is_compressed || size == 0 || size > SECTION_SIZE_MAX {
+        return Ok(None);
+    }
+    let mut bytes = vec![0; size as usize];
+    file.read_exact_at(&mut bytes, offset)?;
+    Ok(Some(Section { addresses, bytes: bytes.into() }))
+}
+
+/// Whether an index holds the table that lookups need (a linker may leave it out).
+fn has_table(section: &Section) -> bool {
+    let bases = BaseAddresses::default().set_eh_frame_hdr(section.addresses.start);
+    let parsed = gimli::EhFrameHdr::new(&section.bytes, LittleEndian).parse(&bases, 8);
+    parsed.is_ok_and(|parsed| parsed.table().is_some())
+}
+
+fn collect<'a, S>(frames: &S, bases: &BaseAddresses, into: &mut Vec<Range<u64>>)
+where
+    S: UnwindSection<EndianSlice<'a, LittleEndian>>,
+{
+    let mut entries = frames.entries(bases);
+    // What follows a broken entry cannot be found; what came before it holds.
+    while let Ok(Some(entry)) = entries.next() {
+        let CieOrFde::Fde(partial) = entry else { continue };
+        if let Ok(entry) = partial.parse(S::cie_from_offset)
+            && entry.len() > 0
+        {
+            into.push(entry.initial_address()..entry.end_address());
+        }
+    }
+}
+
+/// Larger sections are left unread, to bound the profiler's own memory: a browser's `.eh_frame`
+/// has about 10 MB.
+const SECTION_SIZE_MAX: u64 = 24 << 20;
+
+#[cfg(target_arch = "x86_64")]
+const MACHINE: u16 = elf::EM_X86_64;
+#[cfg(target_arch = "aarch64")]
+const MACHINE: u16 = elf::EM_AARCH64;

@@ -1,0 +1,258 @@
+//! Files with code, each opened once and kept open, so that names outlive exit and upgrade.
+//!
+//! A file is opened at first sight through the process that runs it (containers see other files
+//! at the same paths): by its mapping, which even names a deleted file but takes privilege, else
+//! by the path below the process's root. The same build-id or the same inode is the same module.
+//! A path met again is opened only when a sample falls into it: an exec storm maps the same
+//! libraries over and over.
+
+use std::ffi::OsStr;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use rustc_hash::FxHashMap;
+use rustix::fs::{MemfdFlags, OFlags, memfd_create};
+
+use super::image::{Image, ImageError};
+use super::spaces::{Backing, PathId, Region, maps_line};
+use crate::stack::ModuleId;
+
+/// A file with code.
+#[derive(Debug)]
+pub(super) struct Module {
+    /// Its name without folder.
+    pub(super) name: Box<str>,
+    /// The file and what was read of it, or why nothing could be.
+    pub(super) content: Result<Content, ImageError>,
+}
+
+/// An opened file.
+#[derive(Debug)]
+pub(super) struct Content {
+    /// The file itself.
+    pub(super) file: File,
+    /// Its size in bytes when it was read.
+    pub(super) size: u64,
+    /// What was read of it.
+    pub(super) image: Image,
+}
+
+/// Where a mapping was seen.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sight<'a> {
+    /// The process.
+    pub(super) pid: u32,
+    /// The first address.
+    pub(super) start: u64,
+    /// The address behind the last.
+    pub(super) end: u64,
+    /// The path the kernel gave it.
+    pub(super) path: &'a [u8],
+}
+
+/// All files with code, in order of first sight.
+#[derive(Debug, Default)]
+pub(super) struct Modules {
+    modules: Vec<Module>,
+    by_identity: FxHashMap<Identity, ModuleId>,
+    paths: Vec<(Box<[u8]>, ModuleId)>,
+    path_of: FxHashMap<Box<[u8]>, PathId>,
+    unreadable: FxHashMap<Box<[u8]>, ModuleId>,
+    vdso: Option<ModuleId>,
+}
+
+#[derive(Debug, PartialEq, Eq, Hash)]
+enum Identity {
+    Inode {
+        device: u64,
+        inode: u64,
+        size: u64,
+    },
+    /// With the size, because a file and its stripped copy carry the same build-id.
+    Build {
+        id: Box<[u8]>,
+        size: u64,
+    },
+}
+
+impl Modules {
+    /// How many there are.
+    pub(super) const fn len(&self) -> usize {
+        self.modules.len()
+    }
+
+    /// A module.
+    pub(super) fn module(&self, id: ModuleId) -> &Module {
+        &self.modules[id.0 as usize]
+    }
+
+    /// All of them.
+    pub(super) fn all(&self) -> &[Module] {
+        &self.modules
+    }
+
+    /// What a mapping comes from. Opens the file when its path was never met.
+    pub(super) fn backing(&mut self, sight: Sight<'_>) -> Backing {
+        if sight.path == VDSO {
+            return self.vdso().map_or(Backing::Anonymous, Backing::Module);
+        }
+        let is_file = sight.path.starts_with(b"/")
+            && !NOT_FILES.iter().any(|prefix| sight.path.starts_with(prefix));
+        if !is_file {
+            return Backing::Anonymous;
+        }
+        match self.path_of.get(sight.path) {
+            Some(&known) => Backing::Unchecked(known),
+            None => self.open(sight),
+        }
+    }
+
+    /// What a region of a path met before comes from.
+    pub(super) fn check(&mut self, pid: u32, region: &Region, path: PathId) -> Backing {
+        let (path, known) = self.paths[path.0 as usize].clone();
+        let sight = Sight { pid, start: region.start, end: region.end, path: &path };
+        match self.open(sight) {
+            // The process is gone or hidden: the file it ran is most likely the one at that path.
+            Backing::Module(id) if self.module(id).content.is_err() => Backing::Module(known),
+            opened => opened,
+        }
+    }
+
+    /// Where a byte of a file is, as the file states it; a file without readable headers states
+    /// nothing, so that its bytes are counted from its beginning.
+    pub(super) fn address(&self, module: ModuleId, file_offset: u64) -> u64 {
+        let image = self.module(module).content.as_ref().ok().map(|content| &content.image);
+        image.and_then(|image| image.address_of(file_offset)).unwrap_or(file_offset)
+    }
+
+    fn open(&mut self, sight: Sight<'_>) -> Backing {
+        let opened = open(sight).and_then(|file| Ok((file.metadata()?, file)));
+        let (metadata, file) = match opened {
+            Ok(opened) => opened,
+            Err(error) => return self.refuse(sight.path, error.into()),
+        };
+        let size = metadata.size();
+        let inode = Identity::Inode { device: metadata.dev(), inode: metadata.ino(), size };
+        if let Some(&id) = self.by_identity.get(&inode) {
+            return self.remember(sight.path, id);
+        }
+        let image = match Image::read(&file) {
+            Ok(image) => image,
+            // A compiler's buffer that is mapped twice, not a file.
+            Err(ImageError::Foreign) if sight.path.starts_with(b"/memfd:") => {
+                return Backing::Anonymous;
+            }
+            Err(reason) => return self.refuse(sight.path, reason),
+        };
+        let build = image.build_id.clone().map(|id| Identity::Build { id, size });
+        let same = build.as_ref().and_then(|build| self.by_identity.get(build).copied());
+        let id = same
+            .unwrap_or_else(|| self.add(file_name(sight.path), Ok(Content { file, size, image })));
+        self.by_identity.insert(inode, id);
+        if let Some(build) = build {
+            self.by_identity.insert(build, id);
+        }
+        self.remember(sight.path, id)
+    }
+
+    /// Keeps a file that cannot be used, by its path: later sights of the path try again.
+    fn refuse(&mut self, path: &[u8], reason: ImageError) -> Backing {
+        let id = match self.unreadable.get(path) {
+            Some(&id) => id,
+            None => {
+                let id = self.add(file_name(path), Err(reason));
+                self.unreadable.insert(path.into(), id);
+                id
+            }
+        };
+        Backing::Module(id)
+    }
+
+    fn remember(&mut self, path: &[u8], id: ModuleId) -> Backing {
+        match self.path_of.get(path) {
+            Some(known) => self.paths[known.0 as usize].1 = id,
+            None => {
+                self.path_of.insert(path.into(), PathId(self.paths.len() as u32));
+                self.paths.push((path.into(), id));
+            }
+        }
+        Backing::Module(id)
+    }
+
+    fn add(&mut self, name: Box<str>, content: Result<Content, ImageError>) -> ModuleId {
+        self.modules.push(Module { name, content });
+        ModuleId(self.modules.len() as u32 - 1)
+    }
+
+    fn vdso(&mut self) -> Option<ModuleId> {
+        if self.vdso.is_none() {
+            let content = vdso().map_err(ImageError::from).and_then(|file| {
+                let (size, image) = (file.metadata()?.size(), Image::read(&file)?);
+                Ok(Content { file, size, image })
+            });
+            self.vdso = Some(self.add("[vdso]".into(), content));
+        }
+        self.vdso
+    }
+}
+
+/// Opens the file of a mapping, as the process sees it.
+fn open(sight: Sight<'_>) -> io::Result<File> {
+    let process = PathBuf::from(format!("/proc/{}", sight.pid));
+    let mapping = format!("map_files/{:x}-{:x}", sight.start, sight.end);
+    open_regular(&process.join(mapping)).or_else(|_| {
+        let path = sight.path;
+        let program = process.join("exe");
+        let is_program = fs::read_link(&program).is_ok_and(|to| to.as_os_str().as_bytes() == path);
+        if is_program {
+            return open_regular(&program);
+        }
+        if path.ends_with(DELETED) {
+            let message = "deleted, and this user may not open it by its mapping";
+            return Err(io::Error::new(io::ErrorKind::NotFound, message));
+        }
+        let below = path.strip_prefix(b"/").unwrap_or(path);
+        open_regular(&process.join("root").join(OsStr::from_bytes(below)))
+    })
+}
+
+/// Opens a file, but does not wait for a writer should a pipe stand at its path.
+fn open_regular(path: &Path) -> io::Result<File> {
+    let flags = OFlags::NONBLOCK.bits() as i32;
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "is no regular file"));
+    }
+    Ok(file)
+}
+
+/// The code the kernel maps into every process, as a file in memory. It is the same in all
+/// processes of one kind, so this process's own serves for all.
+fn vdso() -> io::Result<File> {
+    let mut file = File::from(memfd_create("vdso", MemfdFlags::CLOEXEC)?);
+    file.write_all(&vdso_bytes()?)?;
+    Ok(file)
+}
+
+pub(super) fn vdso_bytes() -> io::Result<Vec<u8>> {
+    let maps = fs::read("/proc/self/maps")?;
+    let mut lines = maps.split(|&byte| byte == b'\n').filter_map(maps_line);
+    let line = lines.find(|line| line.path == VDSO).ok_or(io::ErrorKind::NotFound)?;
+    let mut bytes = vec![0; (line.end - line.start) as usize];
+    File::open("/proc/self/mem")?.read_exact_at(&mut bytes, line.start)?;
+    Ok(bytes)
+}
+
+fn file_name(path: &[u8]) -> Box<str> {
+    let path = path.strip_suffix(DELETED).unwrap_or(path);
+    let name = path.rsplit(|&byte| byte == b'/').next().unwrap_or(path);
+    String::from_utf8_lossy(name).into()
+}
+
+const VDSO: &[u8] = b"[vdso]";
+const DELETED: &[u8] = b" (deleted)";
+/// Paths the kernel shows for memory that no file holds, and devices, which must not be opened.
+const NOT_FILES: [&[u8]; 4] = [b"//anon", b"/SYSV", b"/anon_hugepage", b"/dev/"];

@@ -1,0 +1,177 @@
+//! Names of locations, looked up once for each, after the run.
+//!
+//! A file's symbol table is asked first, then its debug information (its own or what a debug link
+//! leads to): tables are quick and name every part of a function, while reading debug information
+//! can take minutes. Stripped code is named by where its function starts, which its unwind rules
+//! tell, so that functions stay apart. Line numbers and inlined calls are left out.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::BufReader;
+use std::ops::Range;
+use std::os::fd::AsRawFd;
+
+use blazesym::symbolize::source::{Elf, Source};
+use blazesym::symbolize::{Input, Symbolized, Symbolizer};
+
+use super::jit::PerfMap;
+use super::kallsyms;
+use super::module::{Content, Module, Modules};
+use crate::stack::{FrameKind, FrameName, Location, ModuleId, StackTable};
+
+/// Names every location of a table, in its order. `perf_map` reads a process's perf map.
+pub(super) fn names(
+    stacks: &StackTable,
+    modules: &Modules,
+    mut perf_map: impl FnMut(u32) -> Option<PerfMap>,
+) -> Vec<FrameName> {
+    let mut names = vec![name("", "", FrameKind::Marker); stacks.locations().len()];
+    let mut of_module: BTreeMap<ModuleId, Asked> = BTreeMap::new();
+    let mut of_process: BTreeMap<u32, Asked> = BTreeMap::new();
+    let mut of_kernel = Asked::new();
+    for (index, &location) in stacks.locations().iter().enumerate() {
+        match location {
+            Location::Kernel(address) => of_kernel.push((address, index)),
+            Location::Code { module, address } => {
+                of_module.entry(module).or_default().push((address, index));
+            }
+            Location::Anonymous { pid, address } => {
+                of_process.entry(pid).or_default().push((address, index));
+            }
+            Location::Named(id) => {
+                names[index] = name(stacks.name_text(id), "", FrameKind::Interpreted);
+            }
+            Location::Marker(marker) => names[index] = name(marker.text(), "", FrameKind::Marker),
+        }
+    }
+    for (id, mut asked) in of_module {
+        asked.sort_unstable();
+        of_file(modules.module(id), &asked, &mut names);
+    }
+    for (pid, asked) in of_process {
+        let map = perf_map(pid);
+        for (address, index) in asked {
+            let function = map.as_ref().and_then(|map| map.name(address));
+            names[index] = name(function.as_deref().unwrap_or("[jit]"), "", FrameKind::Jit);
+        }
+    }
+    of_kernel.sort_unstable();
+    of_the_kernel(&of_kernel, &mut names);
+    names
+}
+
+/// Addresses and which name each asks for.
+type Asked = Vec<(u64, usize)>;
+
+fn name(function: &str, module: &str, kind: FrameKind) -> FrameName {
+    FrameName { function: function.into(), module: module.into(), kind }
+}
+
+fn of_file(module: &Module, asked: &[(u64, usize)], names: &mut [FrameName]) {
+    let addresses: Vec<_> = asked.iter().map(|&(address, _)| address).collect();
+    let found = match &module.content {
+        Ok(content) => functions(&module.name, content, &addresses),
+        Err(_) => vec![None; addresses.len()],
+    };
+    for (&(_, index), function) in asked.iter().zip(found) {
+        let function = function.unwrap_or_else(|| format!("[{}]", module.name));
+        names[index] = name(&function, &module.name, FrameKind::Native);
+    }
+}
+
+/// The function at each of `addresses`.
+fn functions(module: &str, content: &Content, addresses: &[u64]) -> Vec<Option<String>> {
+    let mut found = vec![None; addresses.len()];
+    let ranges = content.image.functions();
+    for has_debug_information in [false, true] {
+        let missing: Vec<_> = (0..found.len()).filter(|&at| found[at].is_none()).collect();
+        let asked: Vec<_> = missing.iter().map(|&at| addresses[at]).collect();
+        if asked.is_empty() {
+            return found;
+        }
+        let symbols = symbols(content, &asked, has_debug_information);
+        for (at, symbol) in missing.into_iter().zip(symbols) {
+            found[at] =
+                symbol.filter(|symbol| symbol.holds(addresses[at], &ranges)).map(|s| s.name);
+        }
+    }
+    for (found, &address) in found.iter_mut().zip(addresses) {
+        if found.is_none() {
+            *found =
+                range_of(address, &ranges).map(|range| format!("{module}+fn@{:x}", range.start));
+        }
+    }
+    found
+}
+
+struct Symbol {
+    name: String,
+    start: u64,
+    size: Option<u64>,
+}
+
+impl Symbol {
+    /// Whether an address really is part of it. A symbol without a size reaches as far as
+    /// whatever starts next, and that may be a function without a symbol.
+    fn holds(&self, address: u64, ranges: &[Range<u64>]) -> bool {
+        match self.size {
+            Some(size) => address.checked_sub(self.start).is_some_and(|offset| offset < size),
+            None => range_of(address, ranges).is_none_or(|range| range.start <= self.start),
+        }
+    }
+}
+
+/// The function whose unwind rules hold an address.
+fn range_of(address: u64, ranges: &[Range<u64>]) -> Option<&Range<u64>> {
+    let after = ranges.partition_point(|range| range.start <= address);
+    ranges.get(after.checked_sub(1)?).filter(|range| address < range.end)
+}
+
+/// Asks blazesym, through the kept file: whatever stands at its path now may be another.
+fn symbols(content: &Content, addresses: &[u64], debug_syms: bool) -> Vec<Option<Symbol>> {
+    let nothing = || addresses.iter().map(|_| None).collect();
+    // blazesym maps the file; one that was cut short since would kill this process with SIGBUS.
+    let is_whole = content.file.metadata().is_ok_and(|now| now.len() >= content.size);
+    if !is_whole {
+        return nothing();
+    }
+    let mut file = Elf::new(format!("/proc/self/fd/{}", content.file.as_raw_fd()));
+    file.debug_syms = debug_syms;
+    let symbolizer = Symbolizer::builder()
+        .enable_code_info(false)
+        .enable_inlined_fns(false)
+        .enable_auto_reload(false)
+        .build();
+    match symbolizer.symbolize(&Source::Elf(file), Input::VirtOffset(addresses)) {
+        Ok(symbols) => symbols.into_iter().map(symbol).collect(),
+        Err(_) => nothing(),
+    }
+}
+
+fn symbol(symbolized: Symbolized<'_>) -> Option<Symbol> {
+    let Symbolized::Sym(symbol) = symbolized else { return None };
+    let size = symbol.size.map(|size| size as u64);
+    Some(Symbol { name: symbol.name.into_owned(), start: symbol.addr, size })
+        .filter(|symbol| !symbol.name.is_empty())
+}
+
+fn of_the_kernel(asked: &[(u64, usize)], names: &mut [FrameName]) {
+    if asked.is_empty() {
+        return;
+    }
+    let addresses: Vec<_> = asked.iter().map(|&(address, _)| address).collect();
+    let found = File::open("/proc/kallsyms")
+        .and_then(|list| kallsyms::functions(BufReader::new(list), &addresses))
+        .unwrap_or_else(|_| vec![None; addresses.len()]);
+    for (&(_, index), function) in asked.iter().zip(found) {
+        names[index] = match function {
+            Some(found) => {
+                let module = found.module.as_deref().unwrap_or(KERNEL);
+                name(&found.name, module, FrameKind::Kernel)
+            }
+            None => name(KERNEL, KERNEL, FrameKind::Kernel),
+        };
+    }
+}
+
+const KERNEL: &str = "[kernel]";

@@ -1,0 +1,281 @@
+//! From registers and a copied stack to the chain of callers.
+//!
+//! One framehop unwinder serves all processes: each module gets a range of made-up addresses, and
+//! an address is translated to its module's range before a step. So rules found in one process
+//! serve in all, forks cost nothing, and framehop's 16-bit count of changes grows with distinct
+//! files alone. A stack is complete when its outermost frame has no return address: undefined by
+//! its unwind rules (`_start`, `clone`), a zero word, or a zero frame pointer (psABI).
+
+use std::sync::Arc;
+
+use framehop::{
+    CacheNative, Error, ExplicitModuleSectionInfo, FrameAddress, Module as Placed,
+    UnwindRegsNative, Unwinder as _, UnwinderNative,
+};
+
+use super::image::Image;
+use super::module::Modules;
+use super::places::{Place, Places};
+use crate::record::UserState;
+use crate::stack::{Location, Marker, ModuleId};
+
+/// How the unwinding of user stacks ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct UnwindCounts {
+    /// At the thread's start.
+    pub complete: u64,
+    /// At the end of the copied stack, though the thread's goes on: a larger copy would help.
+    pub out_of_copy: u64,
+    /// At memory that was not copied and that a larger copy need not hold.
+    pub unreadable: u64,
+    /// At an address where there is no code.
+    pub lost: u64,
+    /// At a frame that would have followed itself.
+    pub stuck: u64,
+    /// After [`FRAMES_MAX`] frames.
+    pub too_deep: u64,
+}
+
+impl UnwindCounts {
+    /// Stacks whose outermost frames are missing.
+    pub const fn truncated(&self) -> u64 {
+        self.out_of_copy + self.unreadable + self.lost + self.stuck + self.too_deep
+    }
+
+    /// All stacks.
+    pub const fn total(&self) -> u64 {
+        self.complete + self.truncated()
+    }
+}
+
+/// The longest chain of user frames that is followed.
+pub const FRAMES_MAX: usize = 1024;
+
+/// Follows stacks.
+pub(super) struct Unwinder {
+    framehop: UnwinderNative<Arc<[u8]>, framehop::MayAllocateDuringUnwind>,
+    cache: CacheNative<framehop::MayAllocateDuringUnwind>,
+    /// Per module: what to add to an address to come into its range; `None` without rules.
+    shifts: Vec<Option<u64>>,
+    /// The longest stack copied so far: the size asked for.
+    copied_max: usize,
+    /// How it went.
+    pub(super) counts: UnwindCounts,
+}
+
+enum End {
+    Root,
+    OutOfCopy,
+    Unreadable,
+    Lost,
+    Stuck,
+    TooDeep,
+}
+
+impl Default for Unwinder {
+    fn default() -> Self {
+        Self {
+            framehop: UnwinderNative::new(),
+            cache: CacheNative::default(),
+            shifts: Vec::new(),
+            copied_max: 0,
+            counts: UnwindCounts::default(),
+        }
+    }
+}
+
+impl Unwinder {
+    /// Appends a thread's user frames to `out`, the innermost first, and a marker behind the
+    /// outermost if callers are missing.
+    pub(super) fn user_stack(
+        &mut self,
+        state: &UserState<'_>,
+        places: &mut Places<'_>,
+        out: &mut Vec<Location>,
+    ) {
+        let Some((ip, registers)) = registers(state) else { return };
+        self.copied_max = self.copied_max.max(state.stack.len());
+        let end = match self.walk(ip, registers, state.stack, places, out) {
+            End::Root => {
+                self.counts.complete += 1;
+                return;
+            }
+            End::OutOfCopy => &mut self.counts.out_of_copy,
+            End::Unreadable => &mut self.counts.unreadable,
+            End::Lost => &mut self.counts.lost,
+            End::Stuck => &mut self.counts.stuck,
+            End::TooDeep => &mut self.counts.too_deep,
+        };
+        *end += 1;
+        out.push(Location::Marker(Marker::Truncated));
+    }
+
+    fn walk(
+        &mut self,
+        ip: u64,
+        mut registers: UnwindRegsNative,
+        stack: &[u8],
+        places: &mut Places<'_>,
+        out: &mut Vec<Location>,
+    ) -> End {
+        let base = registers.sp();
+        let mut frame = FrameAddress::from_instruction_pointer(ip);
+        let mut place = places.place(ip);
+        out.push(places.location(place, ip));
+        for _ in 1..FRAMES_MAX {
+            self.admit(places.modules);
+            let before = registers;
+            let mut next = self.step(frame, place, &mut registers, stack, base);
+            if let (false, Ok(Some(to))) = (frame.is_return_address(), next)
+                && places.place(to.saturating_sub(1)) == Place::Unmapped
+            {
+                // Without a rule for the innermost frame framehop guesses that it has none of
+                // its own; the return address it then reads need not be one.
+                registers = before;
+                next = self.step(frame, Place::Unmapped, &mut registers, stack, base);
+            }
+            let to = match next {
+                Ok(Some(to)) => to,
+                // A compiler's code that has no rules ends nowhere: its caller is in a file.
+                Ok(None) if matches!(place, Place::File { .. }) => return End::Root,
+                Ok(None) => return End::Lost,
+                Err(error) => return self.end(error, base, stack),
+            };
+            let Some(caller) = FrameAddress::from_return_address(to) else { return End::Root };
+            frame = caller;
+            place = places.place(to - 1);
+            if place == Place::Unmapped {
+                return End::Lost;
+            }
+            out.push(places.location(place, to - 1));
+        }
+        End::TooDeep
+    }
+
+    fn step(
+        &mut self,
+        frame: FrameAddress,
+        place: Place,
+        registers: &mut UnwindRegsNative,
+        stack: &[u8],
+        base: u64,
+    ) -> Result<Option<u64>, Error> {
+        let shifted = match place {
+            Place::File { module, address } => {
+                self.shifts[module.0 as usize].map(|shift| address.wrapping_add(shift))
+            }
+            Place::Anonymous | Place::Unmapped => None,
+        };
+        let lookup = shifted.unwrap_or(NOWHERE);
+        let frame = match frame {
+            FrameAddress::InstructionPointer(_) => FrameAddress::from_instruction_pointer(lookup),
+            FrameAddress::ReturnAddress(_) => {
+                FrameAddress::from_return_address(lookup.wrapping_add(1))
+                    .unwrap_or(FrameAddress::InstructionPointer(lookup))
+            }
+        };
+        let mut read = |address: u64| {
+            let at = address.checked_sub(base).and_then(|at| usize::try_from(at).ok()).ok_or(())?;
+            let bytes = stack.get(at..at.checked_add(8).ok_or(())?).ok_or(())?;
+            bytes.try_into().map(u64::from_ne_bytes).map_err(|_| ())
+        };
+        self.framehop.unwind_frame(frame, registers, &mut self.cache, &mut read)
+    }
+
+    fn end(&self, error: Error, base: u64, stack: &[u8]) -> End {
+        match error {
+            Error::CouldNotReadStack(address) => {
+                let top = base.saturating_add(stack.len() as u64);
+                // The kernel copies less than asked for only where the stack itself ends, or
+                // where a page is not in memory; then a larger copy holds no more.
+                let is_full = stack.len() == self.copied_max;
+                let is_near = address >= top.saturating_sub(8) && address - base < STACK_SIZE_MAX;
+                if is_full && is_near { End::OutOfCopy } else { End::Unreadable }
+            }
+            Error::ReturnAddressIsNull => End::Root,
+            Error::DidNotAdvance
+            | Error::FramepointerUnwindingMovedBackwards
+            | Error::IntegerOverflow => End::Stuck,
+        }
+    }
+
+    /// Takes in the modules that are new.
+    fn admit(&mut self, modules: &Modules) {
+        while self.shifts.len() < modules.len() {
+            let id = ModuleId(self.shifts.len() as u32);
+            let content = modules.module(id).content.as_ref().ok();
+            let shift = content.and_then(|content| {
+                let (module, shift) = placed(id, &content.image)?;
+                self.framehop.add_module(module);
+                Some(shift)
+            });
+            self.shifts.push(shift);
+        }
+    }
+}
+
+impl std::fmt::Debug for Unwinder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Unwinder").field("counts", &self.counts).finish_non_exhaustive()
+    }
+}
+
+/// A module in its range of made-up addresses, and how far that is from its own.
+fn placed(id: ModuleId, image: &Image) -> Option<(Placed<Arc<[u8]>>, u64)> {
+    if image.eh_frame.is_none() && image.debug_frame.is_none() {
+        return None;
+    }
+    let extent = image.extent();
+    // framehop counts in 32 bits from here.
+    let base = if extent.end < RANGE { 0 } else { extent.start };
+    if extent.end - base > u64::from(u32::MAX) {
+        return None;
+    }
+    let place = (u64::from(id.0) + 1) * RANGE;
+    let addresses = |section: &Option<super::image::Section>| {
+        section.as_ref().map(|section| section.addresses.clone())
+    };
+    let bytes = |section: &Option<super::image::Section>| {
+        section.as_ref().map(|section| section.bytes.clone())
+    };
+    let sections = ExplicitModuleSectionInfo {
+        base_svma: base,
+        text_svma: image.text.clone(),
+        got_svma: image.got.clone(),
+        eh_frame_svma: addresses(&image.eh_frame),
+        eh_frame: bytes(&image.eh_frame),
+        eh_frame_hdr_svma: addresses(&image.eh_frame_hdr),
+        eh_frame_hdr: bytes(&image.eh_frame_hdr),
+        debug_frame: bytes(&image.debug_frame),
+        ..ExplicitModuleSectionInfo::default()
+    };
+    let module = Placed::new(String::new(), place..place + (extent.end - base), place, sections);
+    Some((module, place.wrapping_sub(base)))
+}
+
+/// The instruction and the registers framehop follows. It takes all sixteen, but its unwinding by
+/// DWARF rules reads these alone.
+#[cfg(target_arch = "x86_64")]
+fn registers(state: &UserState<'_>) -> Option<(u64, UnwindRegsNative)> {
+    let at = |bit| state.registers.at(bit);
+    let (bp, sp, ip) = (at(6)?, at(7)?, at(8)?);
+    Some((ip, UnwindRegsNative::new(ip, sp, bp)))
+}
+
+/// The instruction and the registers framehop follows; signatures are taken off return addresses
+/// (user space has 48 bits unless a program asks for more).
+#[cfg(target_arch = "aarch64")]
+fn registers(state: &UserState<'_>) -> Option<(u64, UnwindRegsNative)> {
+    let at = |bit| state.registers.at(bit);
+    let (fp, lr, sp, pc) = (at(29)?, at(30)?, at(31)?, at(32)?);
+    let mask = framehop::aarch64::PtrAuthMask(u64::MAX >> 16);
+    Some((pc, UnwindRegsNative::new_with_ptr_auth_mask(mask, lr, sp, fp)))
+}
+
+/// The size of a module's range: what 32 bits can count.
+const RANGE: u64 = 1 << 32;
+/// An address in no module's range: framehop then follows frame pointers.
+const NOWHERE: u64 = 1;
+/// Stacks are not larger than this (8 MiB is the usual limit); an address further away from the
+/// stack pointer is no part of it.
+const STACK_SIZE_MAX: u64 = 64 << 20;
