@@ -1,1 +1,111 @@
-//! To be written.
+//! A profile: samples of a target with their stacks and names, and what is read from them.
+//!
+//! `log` keeps the samples, `window` and `view` cut views from them afterwards, `fold` writes a
+//! view as lines, `flame` draws those, `difference` holds two profiles against each other,
+//! `wait` tells waiting for work from being blocked, `files` puts it all in a folder. How samples
+//! are taken, unwound and named is left to the other parts of the crate.
+
+mod difference;
+mod files;
+mod flame;
+mod fold;
+mod health;
+mod log;
+mod view;
+mod wait;
+mod window;
+
+#[cfg(test)]
+mod fixture;
+
+use uringbench_core::time::{Nanos, Timestamp};
+
+pub use self::difference::{FunctionChange, PerRequest, Side, difference};
+pub use self::files::{write_all, write_whole};
+pub use self::flame::{Direction, FlameOptions, FoldedSide, Unit, write_difference_svg, write_svg};
+pub use self::health::Health;
+pub use self::log::{SampleLog, Samples};
+pub use self::view::{FunctionShare, Selection, View};
+pub use self::wait::{Wait, classify};
+pub use self::window::Windows;
+use crate::stack::{FrameId, FrameKind, FrameName, StackTable};
+
+/// A recording of a target, ready to be read.
+#[derive(Debug)]
+pub struct Profile {
+    /// The stacks that samples refer to.
+    pub stacks: StackTable,
+    /// What each frame of `stacks` is called, by [`FrameId`]; a frame past the end has no name.
+    pub names: Vec<FrameName>,
+    /// The samples.
+    pub samples: SampleLog,
+    /// How they were taken.
+    pub facts: Facts,
+}
+
+/// What a reader has to know of a recording.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Facts {
+    /// When sampling began.
+    pub start: Timestamp,
+    /// When it ended.
+    pub end: Timestamp,
+    /// What made the kernel take a sample.
+    pub clock: Clock,
+    /// Samples asked for, per second of CPU time.
+    pub hz: u32,
+    /// Records read from the kernel's rings, of every kind and process.
+    pub records: u64,
+    /// Records that the rings had no room for.
+    pub lost: u64,
+    /// How often the kernel took fewer samples than asked for.
+    pub throttled: u64,
+    /// CPU time of the samples over the CPU time that the scheduler accounted to the target;
+    /// `None` when the latter is not known.
+    pub coverage: Option<f64>,
+    /// Share of the samples with user code whose stack reaches the thread's start, 0..=1; `None`
+    /// when there was none.
+    pub unwound: Option<f64>,
+    /// What else is to be said beside the figures, a sentence each.
+    pub notes: Vec<String>,
+}
+
+/// What makes the kernel take a sample of a CPU.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Clock {
+    /// The processor's own counter of cycles.
+    Cycles,
+    /// A timer of the kernel, where there is no such counter.
+    CpuClock,
+}
+
+impl Clock {
+    /// The word for it, which is perf's.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Cycles => "cycles",
+            Self::CpuClock => "cpu-clock",
+        }
+    }
+}
+
+impl Facts {
+    /// How long the recording is.
+    pub fn length(&self) -> Nanos {
+        self.end.since(self.start)
+    }
+
+    /// Share of the kernel's records that are missing, 0..=1.
+    pub fn lost_share(&self) -> f64 {
+        self.lost as f64 / (self.lost + self.records).max(1) as f64
+    }
+}
+
+impl Profile {
+    /// What a frame is called.
+    pub fn name(&self, frame: FrameId) -> &FrameName {
+        static UNNAMED: FrameName =
+            FrameName { function: String::new(), module: String::new(), kind: FrameKind::Marker };
+        self.names.get(frame.0 as usize).unwrap_or(&UNNAMED)
+    }
+}
