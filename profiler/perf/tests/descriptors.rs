@@ -39,7 +39,7 @@ fn no_descriptor_stays_open() {
     let before = open_descriptors();
 
     session.add_task(own).unwrap();
-    assert_eq!(open_descriptors(), before + 3, "side band, CPU time and first touches");
+    assert_eq!(open_descriptors(), before + 4, "one event of each kind asked for");
     assert!(session.remove_task(own));
     assert_eq!(open_descriptors(), before);
 
@@ -51,7 +51,7 @@ fn no_descriptor_stays_open() {
     assert!(Session::open(Scope::System, &recipe, &[0, 1 << 20]).is_err());
     assert_eq!(open_descriptors(), before, "after what failed");
 
-    // Room for two of a task's three events, then for no ring at all.
+    // Room for two of a task's four events, then for no ring at all.
     for room in [2, 0] {
         let limit = lower_limit(lowest_free_after(room));
         assert_eq!(session.add_task(own), Err(OpenError::TooManyFiles), "room for {room}");

@@ -7,99 +7,16 @@ use std::process::{Child, Command};
 use std::sync::mpsc;
 use std::time::Instant;
 
-use linux_perf_event_reader::{
-    BranchSampleFormat, ContextSwitchRecord, Endianness, EventRecord, RawData, RawEventRecord,
-    ReadFormat, RecordIdParseInfo, RecordParseInfo, RecordType, SampleFormat,
-};
 use rustix::thread::{CpuSet, gettid, sched_getaffinity, sched_setaffinity};
 use rustix::time::{ClockId, clock_gettime};
 
 use super::*;
-use crate::recipe::REGISTERS;
+
+mod oracle;
+
+use oracle::{Content, Seen, drained, parsed};
 
 const PATIENCE: Duration = Duration::from_secs(30);
-
-/// A record as the oracle reads it.
-#[derive(Debug)]
-struct Seen {
-    id: u64,
-    kind: Option<EventKind>,
-    time: u64,
-    pid: u32,
-    tid: u32,
-    content: Content,
-}
-
-#[derive(Debug, PartialEq)]
-enum Content {
-    Sample { address: u64, period: u64, ip: u64, registers: usize, stack: usize },
-    SwitchedIn,
-    SwitchedOut,
-    Lost(u64),
-    Throttled,
-    Other,
-}
-
-fn layout() -> RecordParseInfo {
-    let format = Recipe::default().attr(EventKind::Cpu, false, true).sample_type;
-    RecordParseInfo {
-        endian: Endianness::LittleEndian,
-        sample_format: SampleFormat::from_bits(format).unwrap(),
-        branch_sample_format: BranchSampleFormat::empty(),
-        read_format: ReadFormat::empty(),
-        common_data_offset_from_end: Some(32),
-        sample_regs_user: REGISTERS,
-        user_regs_count: REGISTERS.count_ones() as u8,
-        sample_regs_intr: 0,
-        intr_regs_count: 0,
-        id_parse_info: RecordIdParseInfo {
-            nonsample_record_id_offset_from_end: Some(8),
-            sample_record_id_offset_from_start: Some(0),
-        },
-        nonsample_record_time_offset_from_end: Some(24),
-        sample_record_time_offset_from_start: Some(24),
-    }
-}
-
-/// Everything there is, each record parsed and from the CPU whose ring it was in.
-fn drained(session: &mut Session) -> Vec<Seen> {
-    let mut raw = Vec::new();
-    session.drain(&mut |cpu, record| raw.push((cpu, record.to_vec())));
-    raw.iter().map(|(cpu, record)| parsed(session, *cpu, record)).collect()
-}
-
-fn parsed(session: &Session, cpu: u32, record: &[u8]) -> Seen {
-    let kind = RecordType(u32::from_ne_bytes(record[..4].try_into().unwrap()));
-    let misc = u16::from_ne_bytes(record[4..6].try_into().unwrap());
-    let size = u16::from_ne_bytes(record[6..8].try_into().unwrap());
-    assert_eq!(usize::from(size), record.len());
-    let record = RawEventRecord::new(kind, misc, RawData::Single(&record[8..]), layout());
-    let stated = record.common_data().unwrap();
-    assert_eq!(stated.cpu, Some(cpu), "{kind:?}");
-    let content = match record.parse().unwrap() {
-        EventRecord::Sample(sample) => Content::Sample {
-            address: sample.addr.unwrap(),
-            period: sample.period.unwrap(),
-            ip: sample.ip.unwrap(),
-            registers: sample.user_regs.map_or(0, |_| REGISTERS.count_ones() as usize),
-            stack: sample.user_stack.map_or(0, |(_, copied)| copied as usize),
-        },
-        EventRecord::ContextSwitch(ContextSwitchRecord::In { .. }) => Content::SwitchedIn,
-        EventRecord::ContextSwitch(ContextSwitchRecord::Out { .. }) => Content::SwitchedOut,
-        EventRecord::Lost(lost) => Content::Lost(lost.count),
-        EventRecord::Throttle(_) => Content::Throttled,
-        _ => Content::Other,
-    };
-    let id = stated.id.unwrap();
-    Seen {
-        id,
-        kind: session.kind_of(id),
-        time: stated.timestamp.unwrap(),
-        pid: stated.pid.unwrap().cast_unsigned(),
-        tid: stated.tid.unwrap().cast_unsigned(),
-        content,
-    }
-}
 
 /// Drain until `is_enough` of all that came, doing `work` meanwhile.
 fn until(
@@ -252,6 +169,10 @@ fn is_sample(seen: &Seen) -> bool {
     matches!(seen.content, Content::Sample { .. })
 }
 
+fn is_switch(seen: &Seen) -> bool {
+    matches!(seen.content, Content::SwitchedIn | Content::SwitchedOut)
+}
+
 #[test]
 fn samples_of_a_burning_process_arrive_with_registers_and_stack() {
     let what = "sampling the system";
@@ -351,11 +272,13 @@ fn all_events_of_a_ring_are_told_apart_by_number() {
     let mut work = || {
         pages.touch();
         nap();
+        std::thread::spawn(|| {}).join().unwrap();
         burn(Duration::from_millis(2));
     };
-    let seen = until(&mut session, &mut work, |seen| kinds(seen).len() == 4);
+    let seen = until(&mut session, &mut work, |seen| kinds(seen).len() == 5);
     for seen in &seen {
         match (seen.kind, &seen.content) {
+            (Some(EventKind::Switches), Content::SwitchedIn | Content::SwitchedOut) => {}
             (Some(EventKind::Sideband), content) => assert!(!is_sample(seen), "{content:?}"),
             (Some(_), Content::Sample { period, .. }) => assert!(*period > 0),
             (Some(_), Content::Lost(_) | Content::Throttled | Content::Other) => {}
@@ -379,10 +302,11 @@ fn sampling_pauses_while_the_rest_goes_on() {
         nap();
         burn(Duration::from_millis(5));
     }
+    std::thread::spawn(|| {}).join().unwrap();
     let seen = drained(&mut session);
     assert!(!seen.iter().any(is_sample), "no sample in 100 ms of CPU time");
-    let outs = seen.iter().filter(|seen| seen.content == Content::SwitchedOut).count();
-    assert!(outs >= 20, "{outs} switches");
+    assert!(!seen.iter().any(is_switch), "and no switch in 20 naps");
+    assert!(seen.iter().any(|seen| seen.kind == Some(EventKind::Sideband)), "a thread was born");
     session.set_sampling(true).unwrap();
     until(&mut session, work, is_sampled);
     // What is paused stays so when the session is enabled anew.
@@ -392,6 +316,34 @@ fn sampling_pauses_while_the_rest_goes_on() {
     drained(&mut session);
     burn(Duration::from_millis(50));
     assert!(!drained(&mut session).iter().any(is_sample));
+}
+
+#[test]
+fn switches_stop_while_samples_go_on() {
+    let recipe = Recipe { hz: 997, ..Recipe::default() };
+    let Some(mut session) = of_own_thread("switches", &recipe, &cpus(), 1 << 20) else { return };
+    let has_switch = |seen: &[Seen]| seen.iter().any(is_switch);
+    until(&mut session, nap, has_switch);
+    session.set_switches(false).unwrap();
+    let quiet = |session: &mut Session| {
+        drained(session);
+        let work = || {
+            nap();
+            burn(Duration::from_millis(5));
+        };
+        let seen = until(session, work, |seen| seen.iter().filter(|s| is_sample(s)).count() > 9);
+        assert!(!has_switch(&seen));
+    };
+    quiet(&mut session);
+    // Neither a pause of everything nor enabling anew brings them back.
+    session.set_sampling(false).unwrap();
+    session.set_sampling(true).unwrap();
+    quiet(&mut session);
+    session.disable().unwrap();
+    session.enable().unwrap();
+    quiet(&mut session);
+    session.set_switches(true).unwrap();
+    until(&mut session, nap, has_switch);
 }
 
 #[test]
