@@ -3,6 +3,8 @@
 //! Whether the values make sense together and on this machine is `resolve`'s to say. `run` may
 //! be left out, so its options stand at the top as well.
 
+mod profiling;
+
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -16,6 +18,8 @@ use uringbench_core::time::Nanos;
 use crate::exit::Failure;
 use crate::host::cpus::CoreSpec;
 use crate::units;
+
+pub(crate) use profiling::{ProfileArgs, ProfileCommandArgs, SoakArgs};
 
 /// What was typed: something to do, or a text to show (`--help`, `--version`).
 #[derive(Debug)]
@@ -98,11 +102,37 @@ Examples:
       One JSON document on stdout, nothing else.
 
 Times are 30s, 1m30s, 500ms, 2h, or a plain number of seconds. Counts and rates take k and M.
+Add --profile NAME to a run to see which function of the target the time goes to.
 The letters of wrk work: -t -c -d -H --timeout, and --latency is accepted for wrk's sake;
 quantiles are always printed.
 
 Exit codes: 0 done, 1 could not run, 2 bad usage; with --slo also 11 missed, 12 undecided (too few
 samples), 13 invalid measurement.";
+
+const PROFILE_USAGE: &str = "\
+uringbench profile [OPTIONS] <PID|NAME|cgroup:PATH>
+       uringbench profile [OPTIONS] -- <COMMAND>...
+       uringbench profile --read <DIR> [--phase NAME | --between FROM-TO] [--against DIR]";
+
+const PROFILE_EXAMPLES: &str = "\
+Examples:
+  uringbench profile nginx
+      Ten seconds of all nginx processes; flamegraph.svg and more in a folder under results/.
+  uringbench profile -d 30s --profile-hz 997 cgroup:system.slice/api.service
+      Thirty seconds of a service's cgroup, in fine grain.
+  uringbench profile -o out -- python3 job.py
+      A command from its first instruction to its end.
+  uringbench profile --read out --between 3s-5s -o slice
+      Another view of samples taken before.";
+
+const SOAK_EXAMPLES: &str = "\
+Examples:
+  uringbench soak -R 2k -d 2h --profile api http://127.0.0.1:8080/
+      Two hours at 2,000 requests a second: LEAK, NO LEAK > X or INCONCLUSIVE, per request.
+  uringbench soak -R 1k --dose -d 30m --profile 4711 http://127.0.0.1:8080/
+      Tells a leak per request from one per second.
+
+Exit codes: 10 LEAK, 12 INCONCLUSIVE; otherwise as a run.";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -113,6 +143,9 @@ pub(crate) enum Command {
         after_long_help = EXAMPLES
     )]
     Run(Box<RunArgs>),
+    /// Sample a process tree: flame graphs, waits and timelines
+    #[command(override_usage = PROFILE_USAGE, after_help = PROFILE_EXAMPLES)]
+    Profile(Box<ProfileCommandArgs>),
     /// Say what this machine offers for load generation, and how to mend what it lacks
     Doctor,
     /// Load the built-in reference target for a few seconds and show the result
@@ -139,6 +172,8 @@ pub(crate) struct RunArgs {
     pub(crate) request: RequestArgs,
     #[command(flatten)]
     pub(crate) measurement: MeasurementArgs,
+    #[command(flatten)]
+    pub(crate) profile: ProfileArgs,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
 }

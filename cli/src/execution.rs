@@ -15,6 +15,7 @@ use crate::console;
 use crate::exit::{Exit, Failure};
 use crate::host::environment;
 use crate::host::observe;
+use crate::profiling::{Beside, Told};
 use crate::progress::Watch;
 use crate::resolve::{Format, ResolvedRun};
 
@@ -27,7 +28,9 @@ pub(crate) fn execute(run: &ResolvedRun, control: &Control) -> Result<Exit, Fail
     let started = SystemTime::now();
     let destination = destination(run, started)?;
     let machine = observe::Observer::new(run.target.clone(), &run.plan.cpus);
-    let mut watch = Watch::new(&run.plan, machine, run.progress);
+    let beside =
+        run.profile.as_ref().map(|asked| Beside::start(asked, &run.plan, destination.folder()));
+    let mut watch = Watch::new(&run.plan, machine, run.progress, beside.as_ref());
     let result = uringbench_engine::run(&run.plan, control, &mut watch);
     watch.clear();
     let record = result.context("the run did not begin").inspect_err(|_| {
@@ -38,8 +41,12 @@ pub(crate) fn execute(run: &ResolvedRun, control: &Control) -> Result<Exit, Fail
 
     let summary = Summary::of(&run.plan, &record);
     let verdict = validity::judge(&run.plan, &record, &summary, watch.observed());
-    let slo = run.slo.as_ref().map(|slo| slo.judge(&summary)).unwrap_or_default();
     let url = run.url.to_string();
+    let told = beside.map_or_else(Told::default, |beside| {
+        let title = run.name.as_deref().unwrap_or(&url);
+        beside.detach().tell(&record, destination.folder(), title)
+    });
+    let slo = run.slo.as_ref().map(|slo| slo.judge(&summary)).unwrap_or_default();
     let environment = host();
     let document = Document::build(&DocumentParts {
         plan: &run.plan,
@@ -52,6 +59,7 @@ pub(crate) fn execute(run: &ResolvedRun, control: &Control) -> Result<Exit, Fail
         verdict: &verdict,
         slo: &slo,
         environment: &environment,
+        target: told.target.as_ref(),
     })
     .context("cannot make the result document")?;
     let stored = store(&destination, &document, &record, started);
@@ -66,6 +74,7 @@ pub(crate) fn execute(run: &ResolvedRun, control: &Control) -> Result<Exit, Fail
                 summary: &summary,
                 verdict: &verdict,
                 slo: &slo,
+                target: &told.lines,
                 stored: stored.is_ok().then(|| destination.folder()),
             },
             colour(),

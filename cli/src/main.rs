@@ -7,6 +7,7 @@ mod console;
 mod execution;
 mod exit;
 mod host;
+mod profiling;
 mod progress;
 mod request;
 mod resolve;
@@ -33,6 +34,7 @@ fn run() -> Result<Exit, Failure> {
     match args::parse(std::env::args_os())? {
         Typed::Text(text) => console::print(&text).map(|()| Exit::Success),
         Typed::Command(Command::Run(args)) => commands::run::execute(*args),
+        Typed::Command(Command::Profile(args)) => commands::profile::execute(*args),
         Typed::Command(Command::Doctor) => commands::doctor::execute(),
         Typed::Command(Command::Demo(args)) => commands::demo::execute(args),
         Typed::Command(Command::Target(args)) => commands::target::execute(args),

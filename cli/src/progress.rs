@@ -9,6 +9,7 @@ use uringbench_core::validity::Observations;
 
 use crate::console;
 use crate::host::observe;
+use crate::profiling::Beside;
 use crate::resolve::Progress;
 
 /// How progress is shown.
@@ -23,7 +24,7 @@ enum Display {
 }
 
 /// Follows one run.
-pub(crate) struct Watch {
+pub(crate) struct Watch<'a> {
     display: Display,
     machine: observe::Observer,
     before: Option<observe::Reading>,
@@ -31,10 +32,17 @@ pub(crate) struct Watch {
     /// When the measured window ends, from the start of the run; unknown if requests limit it.
     end: Option<Nanos>,
     connections: u32,
+    plan: &'a Plan,
+    beside: Option<&'a Beside<'a>>,
 }
 
-impl Watch {
-    pub(crate) fn new(plan: &Plan, machine: observe::Observer, progress: Progress) -> Self {
+impl<'a> Watch<'a> {
+    pub(crate) fn new(
+        plan: &'a Plan,
+        machine: observe::Observer,
+        progress: Progress,
+        beside: Option<&'a Beside<'a>>,
+    ) -> Self {
         let display = match progress {
             Progress::Hidden => Display::Hidden,
             Progress::Shown if std::io::stderr().is_terminal() => Display::Rewritten,
@@ -47,6 +55,8 @@ impl Watch {
             observed: Observations::default(),
             end: plan.limit.duration().map(|span| plan.warmup + span),
             connections: plan.connections,
+            plan,
+            beside,
         }
     }
 
@@ -63,8 +73,11 @@ impl Watch {
     }
 }
 
-impl uringbench_engine::Observer for Watch {
-    fn started(&mut self, _start: Timestamp, connected: u32) {
+impl uringbench_engine::Observer for Watch<'_> {
+    fn started(&mut self, start: Timestamp, connected: u32) {
+        if let Some(beside) = self.beside {
+            beside.load_starts(start, self.plan);
+        }
         if connected < self.connections && self.display != Display::Hidden {
             console::note(&format!("{connected} of {} connections established", self.connections));
         }
@@ -72,6 +85,9 @@ impl uringbench_engine::Observer for Watch {
 
     fn measure_begins(&mut self) {
         self.before = Some(self.machine.read());
+        if let Some(beside) = self.beside {
+            beside.measuring(true);
+        }
     }
 
     fn interval(&mut self, interval: &Interval) {
@@ -91,6 +107,9 @@ impl uringbench_engine::Observer for Watch {
     }
 
     fn measure_ended(&mut self) {
+        if let Some(beside) = self.beside {
+            beside.measuring(false);
+        }
         if let Some(before) = &self.before {
             self.observed = self.machine.between(before, &self.machine.read());
         }

@@ -15,12 +15,13 @@ use uringbench_core::record::INTERVAL;
 use uringbench_core::slo::Slo;
 use uringbench_core::time::Nanos;
 
-use crate::args::{LoadArgs, MeasurementArgs, OutputArgs, RunArgs};
+use crate::args::{LoadArgs, MeasurementArgs, OutputArgs, ProfileArgs, RunArgs};
 use crate::exit::Failure;
 use crate::host::cpu_set::CpuSet;
 use crate::host::cpus::{self, CoreSpec, Machine, Topology};
 use crate::host::limits;
 use crate::host::target::{self, Location};
+use crate::profiling::{self, ProfilePlan};
 use crate::request;
 use crate::url::{Host, Url};
 
@@ -33,6 +34,8 @@ pub(crate) struct ResolvedRun {
     pub(crate) url: Url,
     /// The request's method.
     pub(crate) method: String,
+    /// What is sampled of the target meanwhile.
+    pub(crate) profile: Option<ProfilePlan>,
     /// The objective to judge by.
     pub(crate) slo: Option<Slo>,
     /// Where the target is; its processes when on this machine.
@@ -69,6 +72,8 @@ const CONNECTIONS: u32 = 64;
 const DURATION: Nanos = Nanos::from_secs(10);
 const WARMUP_MAX: Nanos = Nanos::from_secs(5);
 const TIMEOUT: Nanos = Nanos::from_secs(5);
+const SLICE: Nanos = Nanos::from_millis(100);
+const SLICED_MAX: Nanos = Nanos::from_secs(600);
 const TIMEOUT_MAX: Nanos = Nanos::from_secs(3_600);
 
 /// Decide everything about a run. Raises this process's limit of open files to what it may be.
@@ -83,6 +88,7 @@ pub(crate) fn resolve(args: RunArgs) -> Result<ResolvedRun, Failure> {
     let timeout = timeout(&args.measurement)?;
     let (method, request) = request::build(args.request, &url)?;
     let slo = slo(&args.measurement)?;
+    let profile = profile(&args.profile)?;
     let connections = args.load.connections.unwrap_or(CONNECTIONS);
     let allowed = cpus::allowed();
     check_machine(&args.load, connections, &allowed)?;
@@ -103,7 +109,7 @@ pub(crate) fn resolve(args: RunArgs) -> Result<ResolvedRun, Failure> {
         timeout,
         wait,
         seed,
-        slice: INTERVAL,
+        slice: slice(profile.as_ref(), limit),
         stages: Vec::new(),
     };
     let OutputArgs { json, out, quiet, name } = args.output;
@@ -111,6 +117,7 @@ pub(crate) fn resolve(args: RunArgs) -> Result<ResolvedRun, Failure> {
         plan,
         url,
         method,
+        profile,
         slo,
         target,
         name,
@@ -183,6 +190,25 @@ fn timeout(args: &MeasurementArgs) -> Result<Nanos, Failure> {
 fn slo(args: &MeasurementArgs) -> Result<Option<Slo>, Failure> {
     let parsed = args.slo.as_deref().map(str::parse::<Slo>).transpose();
     parsed.map_err(|why| usage(format!("--slo: {why}")))
+}
+
+fn profile(args: &ProfileArgs) -> Result<Option<ProfilePlan>, Failure> {
+    let Some(target) = &args.profile else { return Ok(None) };
+    let selector = target.parse().map_err(|why| usage(format!("--profile: {why}")))?;
+    Ok(Some(ProfilePlan {
+        selector,
+        hz: args.profile_hz.unwrap_or(profiling::HZ),
+        timeline_hz: args.timeline_hz.unwrap_or(profiling::TIMELINE_HZ),
+        measures_overhead: args.profile_overhead,
+        follows_memory: false,
+        spike: args.spike,
+    }))
+}
+
+/// A profile is cut by what happened within a second; a long run would have too many slices.
+fn slice(profile: Option<&ProfilePlan>, limit: Limit) -> Nanos {
+    let is_short = limit.duration().is_some_and(|span| span <= SLICED_MAX);
+    if profile.is_some() && is_short { SLICE } else { INTERVAL }
 }
 
 /// 32 bits are enough to tell runs apart, and short enough to type again.

@@ -56,6 +56,28 @@ pub(crate) fn small_count(text: &str) -> Result<u32, String> {
     u32::try_from(count(text)?).map_err(|_| format!("must be at most {}", u32::MAX))
 }
 
+/// Samples per second, 1 to 10,000: more than the kernel takes (`perf_event_max_sample_rate`).
+pub(crate) fn sampling_rate(text: &str) -> Result<u32, String> {
+    within(text, 10_000, "samples per second")
+}
+
+/// Rows of a timeline per second.
+pub(crate) fn timeline_rate(text: &str) -> Result<u32, String> {
+    within(text, 10, "rows per second")
+}
+
+fn within(text: &str, most: u32, unit: &str) -> Result<u32, String> {
+    let number = text.parse().ok().filter(|number| (1..=most).contains(number));
+    number.ok_or_else(|| format!("expected 1 to {most} {unit}"))
+}
+
+/// A stretch of a run such as `3s-7s`: from and to, counted from its start.
+pub(crate) fn stretch(text: &str) -> Result<(Nanos, Nanos), String> {
+    let (from, to) = text.split_once('-').ok_or("expected a stretch such as 3s-7s")?;
+    let (from, to) = (span(from)?, span(to)?);
+    if from < to { Ok((from, to)) } else { Err("it ends before it begins".to_owned()) }
+}
+
 fn without_multiplier(text: &str) -> (&str, u64) {
     if let Some(number) = text.strip_suffix(['k', 'K']) {
         (number, 1_000)

@@ -7,12 +7,14 @@
 //! `code` is pure: bytes and times come as arguments. This crate does not know the engine.
 
 pub mod code;
+pub mod findings;
 pub mod leak;
 pub mod profile;
 pub mod python;
 pub mod record;
 pub mod sample;
 pub mod selector;
+pub mod session;
 pub mod stack;
 pub mod statistics;
 pub mod timeline;

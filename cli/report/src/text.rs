@@ -31,6 +31,8 @@ pub struct Parts<'a> {
     pub verdict: &'a Verdict,
     /// The objectives, judged; empty when there are none.
     pub slo: &'a [SloFinding],
+    /// What was sampled of the target: names and texts, line by line.
+    pub target: &'a [(String, String)],
     /// Where the results lie, if they were stored.
     pub stored: Option<&'a Path>,
 }
@@ -56,6 +58,7 @@ pub fn summary(parts: &Parts<'_>, colour: Colour) -> String {
     page.errors(parts);
     page.costs(parts);
     page.slo(parts.slo);
+    page.target(parts.target);
     page.notes(&parts.verdict.notes);
     if let Some(stored) = parts.stored {
         page.line("stored", stored.display());
@@ -221,6 +224,20 @@ impl Page {
             let word = self.colour.paint(ink, format!("{word:<7}"));
             let name = if index == 0 { "slo" } else { "" };
             self.line(name, format!("{word}  {:<width$}   {}", finding.text, finding.measured));
+        }
+    }
+
+    fn target(&mut self, lines: &[(String, String)]) {
+        if !lines.is_empty() {
+            self.blank();
+        }
+        for (name, text) in lines {
+            // A table keeps its columns; prose is broken.
+            let is_prose = name == "note" || text.starts_with("- ");
+            let wrapped = if is_prose { wrap(text, WIDTH - NAMES) } else { vec![text.clone()] };
+            for (index, line) in wrapped.iter().enumerate() {
+                self.line(if index == 0 { name } else { "" }, line);
+            }
         }
     }
 

@@ -3,5 +3,6 @@
 pub(crate) mod completions;
 pub(crate) mod demo;
 pub(crate) mod doctor;
+pub(crate) mod profile;
 pub(crate) mod run;
 pub(crate) mod target;

@@ -23,6 +23,7 @@ fn text_of(plan: &Plan, record: &RunRecord, slo: Option<&str>, colour: Colour) -
             summary: &figures,
             verdict: &validity::judge(plan, record, &figures, &observed),
             slo: &slo.map_or_else(Vec::new, |slo| slo.judge(&figures)),
+            target: &[],
             stored: Some(Path::new("results/127.0.0.1_8080/GET/20260228T235959Z")),
         },
         colour,

@@ -45,6 +45,8 @@ pub struct DocumentParts<'a> {
     pub slo: &'a [SloFinding],
     /// The machine.
     pub environment: &'a Environment,
+    /// What was sampled of the target.
+    pub target: Option<&'a serde_json::Value>,
 }
 
 impl Document {
@@ -80,7 +82,7 @@ impl Document {
                 first_byte: time(&summary.times.first_byte),
             }],
             intervals: record.intervals.iter().map(interval).collect(),
-            target: None,
+            target: parts.target.cloned(),
             histograms: histograms(&record.times)?,
         })
     }

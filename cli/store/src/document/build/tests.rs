@@ -50,6 +50,7 @@ fn document_of(plan: &Plan, record: &RunRecord) -> Document {
         summary: &summary,
         verdict: &verdict_given(),
         slo: &objectives(),
+        target: None,
         environment: &Environment {
             kernel: Some("6.18.5".to_owned()),
             cpu: Some("A CPU".to_owned()),

@@ -1,0 +1,115 @@
+//! What a recording leaves in the run's folder, and the CPUs that its threads may use.
+
+use std::io::{self, Write};
+use std::ops::Range;
+use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use uringbench_core::time::Timestamp;
+use uringbench_profiler::findings::Load;
+use uringbench_profiler::profile::{
+    FlameOptions, Profile, Selection, Unit, Windows, write_all, write_svg, write_whole,
+};
+use uringbench_profiler::sample::SampleKind;
+use uringbench_profiler::session::Recording;
+use uringbench_profiler::timeline::document::Document;
+use uringbench_profiler::timeline::series::Timeline;
+use uringbench_profiler::timeline::text;
+
+use crate::host::cpus;
+
+/// The folder for named flame graphs.
+const FLAMEGRAPHS: &str = "flamegraphs";
+
+/// What the files are made of.
+pub(crate) struct Parts<'a> {
+    pub(crate) recording: &'a Recording,
+    pub(crate) load: Option<&'a Load<'a>>,
+    /// What the profile is cut to.
+    pub(crate) window: &'a Range<Timestamp>,
+    /// The slow stretches.
+    pub(crate) spikes: &'a Windows,
+    pub(crate) timeline_hz: u32,
+}
+
+/// What was written.
+pub(crate) struct Written {
+    /// The files' names.
+    pub(crate) names: Vec<String>,
+    /// The timeline as lines of text.
+    pub(crate) timeline: Vec<String>,
+}
+
+/// Write everything there is into `folder`.
+pub(crate) fn write(parts: &Parts<'_>, folder: &Path, title: &str) -> io::Result<Written> {
+    let mut names = Vec::new();
+    if let Some(profile) = &parts.recording.profile {
+        let window = Windows::covering([parts.window.clone()]);
+        let paths = write_all(profile, Some(&window), folder, title)?;
+        names.extend(paths.iter().filter_map(|path| path.file_name()?.to_str()).map(str::to_owned));
+        if !parts.spikes.as_slice().is_empty() {
+            let of_spikes = Selection::of([SampleKind::Cpu]).within(parts.spikes.clone());
+            let title = format!("{title} · CPU time in spikes");
+            write_flames(profile, &of_spikes, folder, "spikes.svg", title, Unit::Time)?;
+            names.push("spikes.svg".to_owned());
+        }
+    }
+    let timeline = timeline(parts);
+    write_whole(folder, "timeline.json", |out| {
+        serde_json::to_writer(&mut *out, &timeline)?;
+        writeln!(out)
+    })?;
+    names.push("timeline.json".to_owned());
+    Ok(Written { names, timeline: text::lines(&timeline) })
+}
+
+/// Draw a selection into a file of its own.
+pub(crate) fn write_flames(
+    profile: &Profile,
+    selection: &Selection,
+    folder: &Path,
+    file: &str,
+    title: String,
+    unit: Unit,
+) -> io::Result<()> {
+    let view = profile.cut(selection)?;
+    let subtitle = format!("{} samples", view.samples);
+    let options = FlameOptions { title, subtitle, unit, notes: String::new() };
+    let lines = view.flame_lines(profile);
+    write_whole(folder, file, |out| write_svg(&lines, &options, out))?;
+    Ok(())
+}
+
+/// A copy of the flame graph under the name of the run.
+pub(crate) fn copy_flamegraph(folder: &Path, name: &str) -> io::Result<()> {
+    std::fs::create_dir_all(FLAMEGRAPHS)?;
+    let plain: String = name
+        .chars()
+        .map(|c| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '-' })
+        .collect();
+    std::fs::copy(
+        folder.join("flamegraph.svg"),
+        Path::new(FLAMEGRAPHS).join(format!("{plain}.svg")),
+    )?;
+    Ok(())
+}
+
+fn timeline(parts: &Parts<'_>) -> Document {
+    let mut timeline = Timeline::new(parts.timeline_hz);
+    for reading in &parts.recording.sampled.readings {
+        timeline.push(reading);
+    }
+    let mut origin = parts.recording.started;
+    if let Some(load) = parts.load {
+        timeline.join_load(load.start, load.intervals);
+        origin = load.start;
+    }
+    let ago = uringbench_profiler::session::now().since(origin).as_secs_f64();
+    let wall = SystemTime::now().duration_since(UNIX_EPOCH);
+    timeline.document(origin, wall.ok().map(|wall| wall.as_secs_f64() - ago))
+}
+
+/// CPUs where neither the generator runs; none when there is no such CPU, which means anywhere.
+pub(crate) fn free_cpus(taken: &[usize]) -> Vec<usize> {
+    cpus::allowed().iter().filter(|cpu| !taken.contains(cpu)).collect()
+}

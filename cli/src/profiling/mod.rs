@@ -1,0 +1,32 @@
+//! The profiler beside a load or alone: what is asked of it, and what becomes of what it finds.
+
+mod beside;
+pub(crate) mod files;
+mod overhead;
+
+use uringbench_core::time::Nanos;
+use uringbench_profiler::selector::Selector;
+
+pub(crate) use beside::{Beside, Told};
+
+/// Samples per second and CPU unless asked otherwise: no multiple of anything that ticks.
+pub(crate) const HZ: u32 = 99;
+/// Rows of the timeline per second unless asked otherwise.
+pub(crate) const TIMELINE_HZ: u32 = 1;
+
+/// What is sampled of the target, decided.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ProfilePlan {
+    /// Who the target is.
+    pub(crate) selector: Selector,
+    /// Samples per second and CPU.
+    pub(crate) hz: u32,
+    /// Rows of the timeline per second.
+    pub(crate) timeline_hz: u32,
+    /// Whether sampling is switched on and off to see what it costs.
+    pub(crate) measures_overhead: bool,
+    /// Whether to follow where memory that stays comes from.
+    pub(crate) follows_memory: bool,
+    /// Response p99 above which a slice is a spike.
+    pub(crate) spike: Option<Nanos>,
+}

@@ -1,0 +1,91 @@
+//! What sampling costs, tried out: on and off in random blocks of the measured window.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use uringbench_core::plan::Plan;
+use uringbench_core::record::{Interval, RunRecord};
+use uringbench_core::time::{Nanos, Timestamp};
+use uringbench_profiler::findings;
+use uringbench_profiler::session::{Switch, Toggled};
+use uringbench_profiler::statistics::overhead::{Block, BlockPlan, Overhead, analyse};
+
+/// Length of a block: many short ones see through a machine whose speed wanders.
+const BLOCK: Nanos = Nanos::SECOND;
+/// A window without an end in time is filled with so many at most.
+const SPAN_MAX: Nanos = Nanos::from_secs(3_600);
+
+/// The blocks of one run.
+pub(crate) struct Trial {
+    blocks: BlockPlan,
+}
+
+impl Trial {
+    /// As many blocks as fit into the plan's measured window.
+    pub(crate) fn new(plan: &Plan) -> Self {
+        let span = plan.limit.duration().unwrap_or(SPAN_MAX);
+        let seed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self { blocks: BlockPlan::fitting(u64::from(seed.subsec_nanos()), BLOCK, span) }
+    }
+
+    /// When to switch, in a window that begins at `start`; after the last block sampling is on.
+    pub(crate) fn switches(&self, start: Timestamp) -> Vec<Switch> {
+        let blocks = &self.blocks.blocks;
+        let of_blocks = blocks.iter().map(|block| Switch { at: start + block.start, on: block.on });
+        let last = blocks.last().map(|block| Switch { at: start + block.end, on: true });
+        of_blocks.chain(last).collect()
+    }
+
+    /// What the run says about it.
+    pub(crate) fn judge(&self, record: &RunRecord, toggled: &[Toggled]) -> Findings {
+        let phases = &record.phases;
+        let measure =
+            phases.iter().find(|span| span.phase == uringbench_core::record::Phase::Measure);
+        let Some(measure) = measure else { return Findings(analyse(&[])) };
+        let from_run_start = measure.start.since(record.start());
+        let blocks: Vec<Block> = self
+            .blocks
+            .blocks
+            .iter()
+            .zip(toggled.iter().zip(toggled.iter().skip(1)))
+            .map(|(planned, (before, after))| {
+                let from = from_run_start + planned.counted_from;
+                let to = from_run_start + planned.end;
+                let inside =
+                    |step: &&Interval| step.start >= from && step.start + step.length <= to;
+                let steps: Vec<_> = record.finest().iter().filter(inside).collect();
+                block(planned.on, &steps, before, after)
+            })
+            .collect();
+        Findings(analyse(&blocks))
+    }
+}
+
+fn block(on: bool, steps: &[&Interval], before: &Toggled, after: &Toggled) -> Block {
+    let seconds: f64 = steps.iter().map(|step| step.length.as_secs_f64()).sum();
+    let p99s: Vec<f64> = steps.iter().filter_map(|step| Some(step.response?.p99 as f64)).collect();
+    let whole = after.time.since(before.time).as_secs_f64();
+    let used = after.target_cpu_ns.saturating_sub(before.target_cpu_ns) as f64;
+    Block {
+        on,
+        requests: steps.iter().map(|step| step.completed as f64).sum(),
+        seconds,
+        // The mean of short steps' p99: what a longer step's would be is not known, but it moves
+        // as this does.
+        response_p99_ns: (!p99s.is_empty()).then(|| p99s.iter().sum::<f64>() / p99s.len() as f64),
+        target_cpu_ns: (used > 0.0 && whole > 0.0).then(|| used * seconds / whole),
+    }
+}
+
+/// The result, in the words of the document.
+pub(crate) struct Findings(Overhead);
+
+impl From<Findings> for findings::Overhead {
+    fn from(Findings(overhead): Findings) -> Self {
+        Self {
+            pairs: overhead.pairs,
+            throughput_change: overhead.throughput_change.map(Into::into),
+            response_p99_change: overhead.p99_change.map(Into::into),
+            cpu_per_request_change: overhead.cpu_per_request_change.map(Into::into),
+        }
+    }
+}

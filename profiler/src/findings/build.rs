@@ -1,0 +1,373 @@
+//! From a recording and the load beside it to figures.
+
+use std::io;
+use std::ops::Range;
+
+use rustc_hash::FxHashMap;
+use uringbench_core::record::Phase;
+use uringbench_core::time::{Nanos, Timestamp};
+use uringbench_core::validity::Validity;
+
+use super::{
+    Cpu, Elsewhere, Figures, Findings, Function, Load, Process, Python, Reason, SpikeFunction,
+    Spikes, Stretch, WaitFunction, Waits,
+};
+use crate::profile::{Profile, Selection, View, Wait, Windows};
+use crate::sample::SampleKind;
+use crate::session::{Attachment, Recording};
+use crate::stack::{FrameKind, StackId};
+use crate::statistics::per_request::{TimeBlock, Work, per_request};
+use crate::statistics::spike::{self, Contrasts, Extent, FunctionCount, Totals};
+
+/// Functions that are named.
+const FUNCTIONS_MAX: usize = 20;
+/// Others' processes that are named.
+const ELSEWHERE_MAX: usize = 5;
+/// Functions that waits and spikes are told by.
+const CAUSES_MAX: usize = 10;
+/// Of every resampling: results can be repeated.
+const SEED: u64 = 1;
+
+/// What `recording` says, under `load` if there was one.
+///
+/// # Errors
+/// When samples cannot be read back.
+pub fn build(recording: &Recording, load: Option<&Load<'_>>) -> io::Result<Findings> {
+    let window = measured(recording, load);
+    let mut figures = of_attachment(recording);
+    let mut spike_windows = Vec::new();
+    if let Some(profile) = &recording.profile {
+        of_health(profile, &mut figures);
+        let in_window = Windows::covering([window.clone()]);
+        let cpu = Selection::of([SampleKind::Cpu]).within(in_window.clone());
+        let blocked = Selection::of([SampleKind::Blocked]).within(in_window);
+        let views = profile.cut_all(&[cpu, blocked])?;
+        let requests = load.map(|load| completed(load, &window));
+        figures.cpu = of_cpu(profile, &views[0], requests);
+        figures.functions = functions(profile, &views[0]);
+        figures.waits = waits(recording, profile, &views[1], load)?;
+        if let Some(load) = load {
+            price(profile, load, &window, &mut figures.functions)?;
+            let found = spike::windows(load.intervals, load.start, load.spike);
+            figures.spikes = Some(spikes(profile, load, &window, &found)?);
+            spike_windows = found.windows;
+        }
+    }
+    figures.notes.extend(recording.notes.iter().cloned());
+    Ok(Findings { figures, window, spikes: spike_windows })
+}
+
+fn measured(recording: &Recording, load: Option<&Load<'_>>) -> Range<Timestamp> {
+    let measure = load.and_then(|load| {
+        load.phases.iter().find(|span| span.phase == Phase::Measure && span.end > span.start)
+    });
+    measure.map_or(recording.started..recording.ended, |span| span.start..span.end)
+}
+
+fn completed(load: &Load<'_>, window: &Range<Timestamp>) -> u64 {
+    let inside = load.intervals.iter().filter(|step| window.contains(&(load.start + step.start)));
+    inside.map(|step| step.completed).sum()
+}
+
+fn of_attachment(recording: &Recording) -> Figures {
+    let (mode, is_user_only, instead_of) = match &recording.attachment {
+        Attachment::Sampling { mode, is_user_only, instead_of } => {
+            (mode.key(), *is_user_only, instead_of.clone())
+        }
+        Attachment::ProcfsOnly(reasons) => ("procfs_only", false, reasons.clone()),
+    };
+    let process = |(pid, name): &(u32, String)| Process { pid: *pid, name: name.clone() };
+    let elsewhere = recording.elsewhere.iter().take(ELSEWHERE_MAX);
+    Figures {
+        mode: mode.to_owned(),
+        is_user_only,
+        instead_of,
+        samples: recording.tally.cpu_samples,
+        lost: recording.tally.lost,
+        throttled: recording.tally.throttled,
+        processes: recording.processes.iter().map(process).collect(),
+        elsewhere: elsewhere
+            .map(|(name, nanos)| Elsewhere { name: name.clone(), seconds: seconds(*nanos) })
+            .collect(),
+        python: recording.python.as_ref().map(|(counts, fits)| Python {
+            processes: counts.processes.clone(),
+            readings: counts.readings,
+            failed: counts.failed,
+            merged: fits.merged,
+            near: fits.near,
+            forced: fits.forced,
+            unmatched: fits.unmatched,
+        }),
+        ..Figures::default()
+    }
+}
+
+fn of_health(profile: &Profile, figures: &mut Figures) {
+    let health = profile.health();
+    let validity = match health.validity {
+        Validity::Valid => "valid",
+        Validity::Suspect => "suspect",
+        Validity::Invalid => "invalid",
+    };
+    figures.validity = Some(validity.to_owned());
+    let reasons = health.reasons.into_iter();
+    figures.reasons = reasons
+        .map(|reason| Reason { code: reason.code.to_owned(), message: reason.message })
+        .collect();
+    figures.clock = Some(profile.facts.clock.word().to_owned());
+    figures.hz = Some(profile.facts.hz);
+    figures.coverage = profile.facts.coverage;
+    figures.unwound = profile.facts.unwound;
+}
+
+fn of_cpu(profile: &Profile, view: &View, requests: Option<u64>) -> Cpu {
+    let kernel: u64 = view
+        .weights
+        .iter()
+        .filter(|(stack, _)| leaf_kind(profile, **stack) == Some(FrameKind::Kernel))
+        .map(|(_, weight)| weight)
+        .sum();
+    let requests = requests.filter(|&requests| requests > 0);
+    Cpu {
+        seconds: seconds(view.total),
+        kernel_share: (view.total > 0).then(|| kernel as f64 / view.total as f64),
+        us_per_request: requests.map(|requests| view.total as f64 / 1e3 / requests as f64),
+    }
+}
+
+fn leaf_kind(profile: &Profile, stack: StackId) -> Option<FrameKind> {
+    profile.stacks.leaf_first(stack).next().map(|frame| profile.name(frame).kind)
+}
+
+fn functions(profile: &Profile, view: &View) -> Vec<Function> {
+    let total = view.total.max(1) as f64;
+    let shares = view.functions(profile).into_iter().take(FUNCTIONS_MAX);
+    shares
+        .map(|share| Function {
+            function: share.name,
+            module: share.module,
+            self_share: share.self_weight as f64 / total,
+            total_share: share.total_weight as f64 / total,
+            us_per_request: None,
+        })
+        .collect()
+}
+
+/// Puts a cost per request on each of the functions.
+fn price(
+    profile: &Profile,
+    load: &Load<'_>,
+    window: &Range<Timestamp>,
+    functions: &mut [Function],
+) -> io::Result<()> {
+    let work = work(profile, load, window, functions)?;
+    let costs = per_request(&work, functions.len(), SEED);
+    for function in functions {
+        let key = key(&function.function, &function.module);
+        let cost = costs.iter().find(|cost| cost.function == key);
+        function.us_per_request = cost.map(|cost| cost.us_per_request.into());
+    }
+    Ok(())
+}
+
+/// The CPU time of these functions themselves, step by step of the load.
+fn work(
+    profile: &Profile,
+    load: &Load<'_>,
+    window: &Range<Timestamp>,
+    functions: &[Function],
+) -> io::Result<Work> {
+    let steps: Vec<_> = load
+        .intervals
+        .iter()
+        .filter(|step| window.contains(&(load.start + step.start)))
+        .collect();
+    let index_of: FxHashMap<(&str, &str), usize> = functions
+        .iter()
+        .enumerate()
+        .map(|(index, f)| ((f.function.as_str(), f.module.as_str()), index))
+        .collect();
+    let mut blocks: Vec<TimeBlock> = steps
+        .iter()
+        .map(|step| TimeBlock { requests: step.completed, weights: vec![0; functions.len()] })
+        .collect();
+    for sample in profile.samples.samples() {
+        let sample = sample?;
+        if sample.kind != SampleKind::Cpu || !window.contains(&sample.time) {
+            continue;
+        }
+        let Some(leaf) = profile.stacks.leaf_first(sample.stack).next() else { continue };
+        let name = profile.name(leaf);
+        let Some(&function) = index_of.get(&(name.function.as_str(), name.module.as_str())) else {
+            continue;
+        };
+        let elapsed = sample.time.since(load.start);
+        let after = steps.partition_point(|step| step.start <= elapsed);
+        if let Some(block) = after.checked_sub(1) {
+            blocks[block].weights[function] += sample.weight;
+        }
+    }
+    let functions = functions.iter().map(|f| key(&f.function, &f.module)).collect();
+    Ok(Work { functions, blocks })
+}
+
+fn key(function: &str, module: &str) -> String {
+    format!("{function}\u{0}{module}")
+}
+
+fn waits(
+    recording: &Recording,
+    profile: &Profile,
+    view: &View,
+    load: Option<&Load<'_>>,
+) -> io::Result<Option<Waits>> {
+    if recording.waits.intervals == 0 {
+        return Ok(None);
+    }
+    let for_work: u64 = view
+        .weights
+        .iter()
+        .filter(|(stack, _)| profile.wait(**stack) == Wait::ForWork)
+        .map(|(_, weight)| weight)
+        .sum();
+    let mut by_function: FxHashMap<String, u64> = FxHashMap::default();
+    for (&stack, &weight) in &view.weights {
+        if profile.wait(stack) == Wait::Blocked {
+            *by_function.entry(waiter(profile, stack)).or_default() += weight;
+        }
+    }
+    let mut functions: Vec<WaitFunction> = by_function
+        .into_iter()
+        .map(|(function, nanos)| WaitFunction { function, seconds: seconds(nanos) })
+        .collect();
+    functions.sort_by(|a, b| b.seconds.total_cmp(&a.seconds).then(a.function.cmp(&b.function)));
+    functions.truncate(CAUSES_MAX);
+    let blocked_in_flight_s = match load {
+        Some(load) => Some(blocked_in_flight(profile, load)?),
+        None => None,
+    };
+    Ok(Some(Waits {
+        blocked_s: recording.waits.blocked.as_secs_f64(),
+        preempted_s: recording.waits.preempted.as_secs_f64(),
+        intervals: recording.waits.intervals,
+        for_work_share: (view.total > 0).then(|| for_work as f64 / view.total as f64),
+        blocked_in_flight_s,
+        functions,
+    }))
+}
+
+fn blocked_in_flight(profile: &Profile, load: &Load<'_>) -> io::Result<f64> {
+    let busy = load.intervals.iter().filter(|step| step.in_flight > 0 || step.completed > 0);
+    let busy = Windows::covering(busy.map(|step| {
+        let from = load.start + step.start;
+        from..from + step.length
+    }));
+    let view = profile.cut(&Selection::of([SampleKind::Blocked]).within(busy))?;
+    let blocked =
+        view.weights.iter().filter(|(stack, _)| profile.wait(**stack) == Wait::Blocked);
+    Ok(seconds(blocked.map(|(_, weight)| weight).sum()))
+}
+
+/// The innermost function of a stack that is the program's own code: no kernel, no C library.
+fn waiter(profile: &Profile, stack: StackId) -> String {
+    let is_own = |kind: FrameKind, module: &str| {
+        !matches!(kind, FrameKind::Kernel | FrameKind::Marker)
+            && !module.starts_with("libc.")
+            && !module.starts_with("libpthread")
+            && !module.starts_with("ld-")
+    };
+    let names = || profile.stacks.leaf_first(stack).map(|frame| profile.name(frame));
+    let own = names().find(|name| is_own(name.kind, &name.module));
+    own.or_else(|| names().next()).map_or_else(String::new, |name| name.function.clone())
+}
+
+fn spikes(
+    profile: &Profile,
+    load: &Load<'_>,
+    window: &Range<Timestamp>,
+    found: &spike::Spikes,
+) -> io::Result<Spikes> {
+    let extent = match found.extent {
+        Extent::Unmeasured => "nothing_timed",
+        Extent::Nowhere => "none",
+        Extent::Somewhere => "some",
+        Extent::Everywhere => "all",
+    };
+    let at = |time: Timestamp| time.since(load.start).as_secs_f64();
+    let mut spikes = Spikes {
+        extent: extent.to_owned(),
+        threshold_ns: found.threshold.0,
+        windows: found
+            .windows
+            .iter()
+            .map(|range| Stretch { from_s: at(range.start), to_s: at(range.end) })
+            .collect(),
+        ..Spikes::default()
+    };
+    if found.extent != Extent::Somewhere {
+        return Ok(spikes);
+    }
+    let inside = Windows::covering(found.windows.iter().cloned());
+    let outside = inside.others_of(window.clone());
+    let cpu = || Selection::of([SampleKind::Cpu]);
+    let [inside, outside] = [inside, outside].map(|windows| cpu().within(windows));
+    let (inside, outside) = (counted(profile, &inside)?, counted(profile, &outside)?);
+    spikes.samples = inside.1;
+    let names: std::collections::BTreeSet<&String> =
+        inside.0.keys().chain(outside.0.keys()).collect();
+    let count = |of: &FxHashMap<String, u64>, name: &String| of.get(name).copied().unwrap_or(0);
+    let counts: Vec<FunctionCount<'_>> = names
+        .into_iter()
+        .map(|name| FunctionCount {
+            function: name,
+            spike: count(&inside.0, name),
+            other: count(&outside.0, name),
+        })
+        .collect();
+    match spike::contrast(&counts, Totals { spike: inside.1, other: outside.1 }) {
+        Contrasts::TooFew { .. } => spikes.too_few_samples = true,
+        Contrasts::Compared(contrasts) => {
+            let telling = contrasts.into_iter().filter(|c| c.is_over_represented());
+            spikes.functions = telling
+                .take(CAUSES_MAX)
+                .map(|contrast| SpikeFunction {
+                    function: contrast.function,
+                    spike_share: contrast.spike_share,
+                    other_share: contrast.other_share,
+                    ratio: contrast.ratio.into(),
+                    q: contrast.adjusted,
+                })
+                .collect();
+        }
+    }
+    Ok(spikes)
+}
+
+/// In how many samples each function was running, and how many there are.
+fn counted(
+    profile: &Profile,
+    selection: &Selection,
+) -> io::Result<(FxHashMap<String, u64>, u64)> {
+    let mut of_stack: FxHashMap<StackId, u64> = FxHashMap::default();
+    let mut samples = 0;
+    for sample in profile.samples.samples() {
+        let sample = sample?;
+        if selection.takes(&sample) {
+            *of_stack.entry(sample.stack).or_default() += 1;
+            samples += 1;
+        }
+    }
+    let mut of_function: FxHashMap<String, u64> = FxHashMap::default();
+    for (stack, count) in of_stack {
+        let names = profile.stacks.leaf_first(stack).map(|frame| &profile.name(frame).function);
+        let once: std::collections::BTreeSet<&String> = names.collect();
+        for name in once {
+            *of_function.entry(name.clone()).or_default() += count;
+        }
+    }
+    Ok((of_function, samples))
+}
+
+fn seconds(nanos: u64) -> f64 {
+    Nanos(nanos).as_secs_f64()
+}

@@ -1,0 +1,152 @@
+//! How the target can be sampled here: every way is tried, the best first, and what stood in the
+//! way of the better ones is kept for the report.
+
+use std::fs::File;
+use std::path::Path;
+
+use rustc_hash::FxHashSet;
+use uringbench_perf::{OpenError, Recipe, Scope, Session};
+
+use crate::record::{Content, Record, decode};
+use crate::selector::{self, Found};
+
+/// How samples are taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Of the target's control group, by the kernel.
+    Cgroup,
+    /// Of every process, those of others left out by us.
+    SystemWide,
+    /// Of each of the target's threads and those they start.
+    Tasks,
+}
+
+impl Mode {
+    /// The word for it in documents.
+    pub const fn key(self) -> &'static str {
+        match self {
+            Self::Cgroup => "cgroup",
+            Self::SystemWide => "system_wide",
+            Self::Tasks => "tasks",
+        }
+    }
+}
+
+/// Whether and how the target is sampled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Attachment {
+    /// Samples are taken.
+    Sampling {
+        /// How.
+        mode: Mode,
+        /// Whether user code alone is seen; the kernel's frames are missing.
+        is_user_only: bool,
+        /// Why not in a better way; one line each, with the remedy.
+        instead_of: Vec<String>,
+    },
+    /// Only what `/proc` tells: cause and remedy of every way that was tried.
+    ProcfsOnly(Vec<String>),
+}
+
+/// Records read while attaching, each with the CPU it came from.
+pub(super) type Backlog = Vec<(u32, Box<[u8]>)>;
+
+/// An open session and how it came to be.
+pub(super) struct Opened {
+    pub(super) session: Session,
+    pub(super) mode: Mode,
+    pub(super) is_user_only: bool,
+    pub(super) instead_of: Vec<String>,
+    pub(super) backlog: Backlog,
+}
+
+/// Open the best session there can be for `found`. Sampling is not on yet.
+///
+/// # Errors
+/// What stood in the way of each.
+pub(super) fn open(found: &Found, recipe: &Recipe, cpus: &[u32]) -> Result<Opened, Vec<String>> {
+    let mut instead_of = Vec::new();
+    if let Some(folder) = &found.cgroup {
+        match open_cgroup(folder, recipe, cpus) {
+            Ok(session) => {
+                return Ok(Opened {
+                    session,
+                    mode: Mode::Cgroup,
+                    is_user_only: false,
+                    instead_of,
+                    backlog: Backlog::new(),
+                });
+            }
+            Err(why) => instead_of.push(why),
+        }
+    }
+    let wider = [
+        (Mode::SystemWide, Scope::System, false),
+        (Mode::Tasks, Scope::Tasks, false),
+        (Mode::Tasks, Scope::Tasks, true),
+    ];
+    for (mode, scope, is_user_only) in wider {
+        let recipe = Recipe { user_only: is_user_only, ..recipe.clone() };
+        let opened = Session::open(scope, &recipe, cpus).map_err(|why| why.to_string());
+        let mut backlog = Backlog::new();
+        let attached = opened.and_then(|mut session| match mode {
+            Mode::Tasks => attach_tasks(&mut session, found, &mut backlog).map(|()| session),
+            Mode::Cgroup | Mode::SystemWide => Ok(session),
+        });
+        match attached {
+            Ok(session) => {
+                return Ok(Opened { session, mode, is_user_only, instead_of, backlog });
+            }
+            Err(why) => instead_of.push(why),
+        }
+    }
+    instead_of.dedup();
+    Err(instead_of)
+}
+
+fn open_cgroup(folder: &Path, recipe: &Recipe, cpus: &[u32]) -> Result<Session, String> {
+    let folder_handle = File::open(folder)
+        .map_err(|why| format!("cannot open the control group {}: {why}", folder.display()))?;
+    Session::open(Scope::Cgroup(folder_handle.into()), recipe, cpus).map_err(|why| why.to_string())
+}
+
+/// Listings of a target that keeps starting threads end here; those they start are inherited.
+const LISTINGS_MAX: usize = 4;
+
+/// Attach to every thread there is. A thread inherits the events of the one that starts it, so
+/// attaching to it as well would count it twice: those the kernel has announced since
+/// (`PERF_RECORD_FORK` of an attached creator) are left alone.
+fn attach_tasks(
+    session: &mut Session,
+    found: &Found,
+    backlog: &mut Backlog,
+) -> Result<(), String> {
+    session.enable().map_err(|why| why.to_string())?;
+    let mut known = FxHashSet::default();
+    let mut failure = None;
+    for _ in 0..LISTINGS_MAX {
+        session.drain(&mut |cpu, bytes| {
+            if let Ok(Record { content: Content::Fork { tid, .. }, .. }) = decode(bytes) {
+                known.insert(tid);
+            }
+            backlog.push((cpu, bytes.into()));
+        });
+        let members = selector::descendants(&found.members);
+        let threads: Vec<u32> = members.iter().flat_map(|&pid| selector::threads(pid)).collect();
+        let unknown: Vec<u32> = threads.into_iter().filter(|&tid| known.insert(tid)).collect();
+        if unknown.is_empty() {
+            break;
+        }
+        for tid in unknown {
+            match session.add_task(tid) {
+                // A thread that has ended since it was listed is no loss.
+                Ok(()) | Err(OpenError::TaskGone { .. }) => {}
+                Err(why) => failure = Some(why.to_string()),
+            }
+        }
+    }
+    match failure {
+        Some(why) if session.tasks() == 0 => Err(why),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,250 @@
+//! What becomes of the records, in order of time: samples to stacks on disk, switches to waits,
+//! first touches to pages; everything that is not the target's is left out, but added up.
+
+use std::io;
+
+use rustc_hash::FxHashMap;
+use uringbench_core::time::Timestamp;
+use uringbench_perf::EventKind;
+
+use crate::code::Code;
+use crate::profile::SampleLog;
+use crate::record::{Content, Interval, OffCpu, Record, SampleRecord, Tree, decode};
+use crate::sample::{Sample, SampleKind};
+use crate::stack::StackTable;
+use crate::touch::FirstTouches;
+
+/// What a sample of the CPU event weighs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CpuWeight {
+    /// The period is in nanoseconds (the CPU clock).
+    Period,
+    /// Every sample stands for this long: the kernel steers the period of cycles so that they
+    /// come at that rate.
+    Fixed(u64),
+}
+
+/// Counts that tell how complete a recording is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Samples of the target on a CPU.
+    pub cpu_samples: u64,
+    /// Samples of threads leaving their CPU, the whole machine's.
+    pub wait_stacks: u64,
+    /// Samples of first touches.
+    pub touch_samples: u64,
+    /// Records and samples the kernel had no room for, the whole machine's.
+    pub lost: u64,
+    /// How often the kernel took fewer samples than asked for.
+    pub throttled: u64,
+    /// Records that could not be read.
+    pub malformed: u64,
+    /// All records, of every kind and process.
+    pub records: u64,
+    /// Threads that left a CPU or came to one, the whole machine's.
+    pub switches: u64,
+}
+
+/// Takes records in and keeps what is to be kept.
+#[derive(Debug)]
+pub(crate) struct Gatherer {
+    pub(crate) tree: Tree,
+    pub(crate) code: Code,
+    pub(crate) stacks: StackTable,
+    pub(crate) log: SampleLog,
+    pub(crate) off_cpu: OffCpu,
+    pub(crate) touches: Option<FirstTouches>,
+    pub(crate) tally: Tally,
+    /// CPU time of processes that are not the target's, in nanoseconds.
+    pub(crate) elsewhere: FxHashMap<u32, u64>,
+    /// Names of all processes seen.
+    pub(crate) names: FxHashMap<u32, String>,
+    pub(crate) threads: FxHashMap<u32, (u32, String)>,
+    /// Why samples are no longer kept, from the first failure on.
+    pub(crate) failure: Option<io::Error>,
+    weight: CpuWeight,
+    /// Whether stacks of waits are taken at all; without, waits are kept without theirs.
+    has_wait_stacks: bool,
+}
+
+impl Gatherer {
+    pub(crate) fn new(
+        tree: Tree,
+        log: SampleLog,
+        touches: Option<FirstTouches>,
+        weight: CpuWeight,
+        has_wait_stacks: bool,
+    ) -> Self {
+        Self {
+            tree,
+            code: Code::new(),
+            stacks: StackTable::default(),
+            log,
+            off_cpu: OffCpu::default(),
+            touches,
+            tally: Tally::default(),
+            elsewhere: FxHashMap::default(),
+            names: FxHashMap::default(),
+            threads: FxHashMap::default(),
+            failure: None,
+            weight,
+            has_wait_stacks,
+        }
+    }
+
+    /// A process belongs to the target from here on; it has run before.
+    pub(crate) fn adopt(&mut self, pid: u32) {
+        self.tree.adopt(pid);
+        // A process that is gone or not ours to read is unwound and named as far as it goes.
+        let _unread = self.code.attach(pid);
+    }
+
+    /// Take in one record as the kernel wrote it; `kind_of` tells its event.
+    pub(crate) fn take(&mut self, bytes: &[u8], kind_of: impl Fn(u64) -> Option<EventKind>) {
+        self.tally.records += 1;
+        match decode(bytes) {
+            Ok(record) => self.on_record(&record, kind_of(record.event)),
+            Err(_) => self.tally.malformed += 1,
+        }
+    }
+
+    fn on_record(&mut self, record: &Record<'_>, kind: Option<EventKind>) {
+        self.tree.observe(record);
+        match record.content {
+            Content::Sample(sample) => self.on_sample(record, &sample, kind),
+            Content::Lost(count) | Content::LostSamples(count) => {
+                self.tally.lost += count;
+                self.off_cpu.observe(record);
+            }
+            Content::Throttled => self.tally.throttled += 1,
+            Content::SwitchedIn | Content::SwitchedOut { .. } => self.on_switch(record),
+            Content::Name { name, is_exec } => {
+                let name = String::from_utf8_lossy(name).into_owned();
+                if record.pid == record.tid {
+                    self.names.insert(record.pid, name.clone());
+                }
+                self.threads.insert(record.tid, (record.pid, name));
+                if is_exec && let Some(touches) = &mut self.touches {
+                    touches.forget(record.pid);
+                }
+                self.code.observe(record);
+            }
+            Content::Exit { pid, tid } => {
+                if pid == tid && let Some(touches) = &mut self.touches {
+                    touches.forget(pid);
+                }
+                self.off_cpu.observe(record);
+                self.code.observe(record);
+            }
+            Content::Fork { pid, tid, parent, parent_tid } => {
+                self.inherit_names((pid, tid), (parent, parent_tid));
+                self.code.observe(record);
+            }
+            Content::Mapping(_) => self.code.observe(record),
+            Content::Unthrottled | Content::Other(_) => {}
+        }
+    }
+
+    fn inherit_names(&mut self, (pid, tid): (u32, u32), (parent, parent_tid): (u32, u32)) {
+        if pid != parent && let Some(name) = self.names.get(&parent).cloned() {
+            self.names.insert(pid, name);
+        }
+        if let Some((_, name)) = self.threads.get(&parent_tid).cloned() {
+            self.threads.insert(tid, (pid, name));
+        }
+    }
+
+    fn on_sample(
+        &mut self,
+        record: &Record<'_>,
+        sample: &SampleRecord<'_>,
+        kind: Option<EventKind>,
+    ) {
+        let Some(kind) = kind else {
+            self.tally.malformed += 1;
+            return;
+        };
+        self.tally.wait_stacks += u64::from(kind == EventKind::OffCpu);
+        if !self.tree.contains(record.pid) {
+            if kind == EventKind::Cpu {
+                *self.elsewhere.entry(record.pid).or_default() += self.cpu_weight(sample);
+            }
+            return;
+        }
+        let stack = self.code.stack(record.pid, sample, &mut self.stacks);
+        let Record { time, cpu, pid, tid, .. } = *record;
+        let base = Sample { time, cpu, pid, tid, kind: SampleKind::Cpu, weight: 0, stack };
+        match kind {
+            EventKind::Cpu => {
+                self.tally.cpu_samples += 1;
+                let weight = self.cpu_weight(sample);
+                self.keep(&Sample { weight, ..base });
+            }
+            EventKind::OffCpu => {
+                self.off_cpu.note_stack(tid, time, stack, sample.period.max(1));
+            }
+            EventKind::FirstTouch => {
+                self.tally.touch_samples += 1;
+                if let Some(touches) = &mut self.touches {
+                    touches.note(&base, sample.address);
+                }
+            }
+            EventKind::Sideband | EventKind::Switches => {}
+        }
+    }
+
+    fn on_switch(&mut self, record: &Record<'_>) {
+        self.tally.switches += 1;
+        if !self.tree.contains(record.pid) {
+            return;
+        }
+        if let Some(wait) = self.off_cpu.observe(record) {
+            self.keep_wait(record.cpu, &wait);
+        }
+    }
+
+    fn keep_wait(&mut self, cpu: u32, wait: &Interval) {
+        let kind = if wait.is_preempted { SampleKind::Preempted } else { SampleKind::Blocked };
+        let weight = if self.has_wait_stacks { wait.weight } else { wait.length().0 };
+        if weight > 0 {
+            let &Interval { pid, tid, end: time, stack, .. } = wait;
+            self.keep(&Sample { time, cpu, pid, tid, kind, weight, stack });
+        }
+    }
+
+    /// Recording ends: waits that go on are cut off.
+    pub(crate) fn finish(&mut self, end: Timestamp) {
+        for wait in self.off_cpu.finish(end) {
+            self.keep_wait(0, &wait);
+        }
+        if self.failure.is_none() {
+            self.failure = self.log.flush().err();
+        }
+    }
+
+    fn keep(&mut self, sample: &Sample) {
+        if self.failure.is_none()
+            && let Err(why) = self.log.push(sample)
+        {
+            self.failure = Some(why);
+        }
+    }
+
+    const fn cpu_weight(&self, sample: &SampleRecord<'_>) -> u64 {
+        match self.weight {
+            CpuWeight::Period => sample.period,
+            CpuWeight::Fixed(nanos) => nanos,
+        }
+    }
+}
+
+/// A moment when sampling was switched on or off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Toggled {
+    /// When.
+    pub time: Timestamp,
+    /// What holds from then on.
+    pub on: bool,
+    /// CPU time the target had used by then, in nanoseconds.
+    pub target_cpu_ns: u64,
+}

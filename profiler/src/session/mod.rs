@@ -1,0 +1,245 @@
+//! The sidecar: attaches to a target, gathers samples and readings while it runs, and hands over a
+//! recording. The target is never stopped, and what cannot be had is said, not an error.
+//!
+//! `attach` finds the best way to sample, `follow` reads the rings on a thread of its own,
+//! `gather` makes samples of records, `launch` starts a command so that nothing of it is missed,
+//! `recording` is what is handed over.
+
+mod attach;
+mod follow;
+mod gather;
+pub mod launch;
+mod recording;
+
+use std::fs::File;
+use std::path::PathBuf;
+use std::sync::mpsc::{Sender, channel};
+use std::thread::JoinHandle;
+
+use rustix::thread::{CpuSet, sched_setaffinity};
+use uringbench_core::time::Timestamp;
+use uringbench_perf::{CpuClock, Recipe};
+
+pub use self::attach::{Attachment, Mode};
+pub use self::follow::Switch;
+pub use self::follow::now;
+use self::follow::{Followed, Follower, SwitchPace, Told};
+pub use self::gather::{Tally, Toggled};
+use self::gather::{CpuWeight, Gatherer};
+pub use self::recording::Recording;
+use crate::profile::{Clock, SampleLog};
+use crate::python::{PythonSampler, PythonSettings};
+use crate::record::{Order, Tree};
+use crate::selector::{self, Found, Selector};
+use crate::timeline::reading::Reading;
+use crate::timeline::sampler::Sampler;
+use crate::touch::FirstTouches;
+
+/// What to record of a target.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Samples per second of CPU time, 1 to 10,000.
+    pub hz: u32,
+    /// Readings of the timeline per second, 1 to 100.
+    pub timeline_hz: u32,
+    /// Whether to follow where memory that stays comes from.
+    pub follows_memory: bool,
+    /// CPUs that the sidecar's threads may use; all when empty.
+    pub cpus: Vec<usize>,
+    /// The folder for samples that are spilled to disk; they have no name there.
+    pub folder: PathBuf,
+}
+
+/// A sidecar at work.
+#[derive(Debug)]
+pub struct Sidecar {
+    attachment: Attachment,
+    started: Timestamp,
+    options: Options,
+    follower: Option<Following>,
+    timeline: Option<Sampler>,
+    python: Option<PythonSampler>,
+    notes: Vec<String>,
+}
+
+#[derive(Debug)]
+struct Following {
+    told: Sender<Told>,
+    thread: JoinHandle<Followed>,
+    clock: Clock,
+    hz: u32,
+}
+
+/// Python is sampled at most so often: a sample costs the reader 0.15 ms.
+const PYTHON_HZ_MAX: u32 = 100;
+
+impl Sidecar {
+    /// Begin to record what `selector` was found to mean.
+    pub fn attach(selector: Selector, found: Found, options: Options) -> Self {
+        let mut notes = Vec::new();
+        let started = now();
+        let (attachment, follower) = match follow_samples(&found, &options) {
+            Ok((attachment, follower)) => (attachment, Some(follower)),
+            Err(reasons) => (Attachment::ProcfsOnly(reasons), None),
+        };
+        let python = python_sampler(&found, &options)
+            .inspect_err(|why| notes.push(format!("Python is not read: no thread for it: {why}")))
+            .ok();
+        let timeline = Sampler::start(selector, found, options.timeline_hz);
+        let timeline = timeline
+            .inspect_err(|why| notes.push(format!("there is no timeline: no thread for it: {why}")))
+            .ok();
+        Self { attachment, started, options, follower, timeline, python, notes }
+    }
+
+    /// Whether and how the target is sampled.
+    pub const fn attachment(&self) -> &Attachment {
+        &self.attachment
+    }
+
+    /// Switch sampling on and off at these moments, in order.
+    pub fn toggle(&self, switches: Vec<Switch>) {
+        if let Some(follower) = &self.follower {
+            // A follower that has ended hears nothing; its recording will say so.
+            let _unheard = follower.told.send(Told::Toggle(switches));
+        }
+    }
+
+    /// Say whether a window is being measured, in which nothing costly may be read.
+    pub fn measuring(&self, is_measuring: bool) {
+        if let Some(timeline) = &self.timeline {
+            timeline.measuring(is_measuring);
+        }
+    }
+
+    /// The readings of the timeline so far, without the first `seen`.
+    pub fn readings_after(&self, seen: usize) -> Vec<Reading> {
+        self.timeline.as_ref().map(|timeline| timeline.readings_after(seen)).unwrap_or_default()
+    }
+
+    /// End and hand over what was recorded. Takes as long as naming the functions takes.
+    pub fn detach(self) -> Recording {
+        let ended = now();
+        let Self { attachment, started, options, follower, timeline, python, notes } = self;
+        let sampled = timeline.map(Sampler::stop).unwrap_or_default();
+        let python = python.map(PythonSampler::stop);
+        let followed = follower.and_then(|follower| {
+            let _unheard = follower.told.send(Told::Stop);
+            let (clock, hz) = (follower.clock, follower.hz);
+            follower.thread.join().ok().map(|followed| (followed, clock, hz))
+        });
+        recording::Parts { attachment, started, ended, options, sampled, python, followed, notes }
+            .assemble()
+    }
+}
+
+fn follow_samples(
+    found: &Found,
+    options: &Options,
+) -> Result<(Attachment, Following), Vec<String>> {
+    let recipe = Recipe {
+        clock: CpuClock::Cycles,
+        hz: options.hz,
+        switches: true,
+        off_cpu_period: Some(1),
+        first_touch_period: options.follows_memory.then_some(1),
+        ..Recipe::default()
+    };
+    let cpus = online_cpus();
+    let opened = attach::open(found, &recipe, &cpus)?;
+    let spill = unnamed_file(options).map_err(|why| {
+        vec![format!(
+            "samples cannot be kept in {}: {why}; name another folder with -o DIR",
+            options.folder.display()
+        )]
+    })?;
+    let attach::Opened { mut session, mode, is_user_only, instead_of, backlog } = opened;
+    let tree = match mode {
+        Mode::SystemWide => Tree::new([]),
+        Mode::Cgroup | Mode::Tasks => Tree::everything(),
+    };
+    let weight = match session.clock() {
+        CpuClock::CpuClock => CpuWeight::Period,
+        CpuClock::Cycles => CpuWeight::Fixed(1_000_000_000 / u64::from(session.hz())),
+    };
+    let touches = options.follows_memory.then(|| FirstTouches::new(rustix::param::page_size() as u64));
+    let has_wait_stacks = !is_user_only;
+    let mut gatherer =
+        Gatherer::new(tree, SampleLog::in_file(spill), touches, weight, has_wait_stacks);
+    session.enable().map_err(|why| vec![format!("sampling cannot be switched on: {why}")])?;
+    // Only now, so that no child escapes between being listed and being followed.
+    let members = match &found.cgroup {
+        Some(_) => found.members.clone(),
+        None => selector::descendants(&found.members),
+    };
+    members.into_iter().for_each(|pid| gatherer.adopt(pid));
+    let mut order = Order::default();
+    for (cpu, bytes) in backlog {
+        if let Some(time) = crate::record::peek_time(&bytes) {
+            order.push(cpu, time, &bytes);
+        }
+    }
+    let clock = match session.clock() {
+        CpuClock::Cycles => Clock::Cycles,
+        CpuClock::CpuClock => Clock::CpuClock,
+    };
+    let hz = session.hz();
+    let follower = Follower {
+        session,
+        gatherer,
+        order,
+        roots: found.roots.clone(),
+        switches: Vec::new(),
+        pace: SwitchPace::new(now()),
+    };
+    let (told, hears) = channel();
+    let allowed = options.cpus.clone();
+    let thread = std::thread::Builder::new()
+        .name("sampler".to_owned())
+        .spawn(move || {
+            keep_to(&allowed);
+            follower.run(&hears)
+        })
+        .map_err(|why| vec![format!("no thread for the profiler: {why}")])?;
+    let attachment = Attachment::Sampling { mode, is_user_only, instead_of };
+    Ok((attachment, Following { told, thread, clock, hz }))
+}
+
+fn python_sampler(found: &Found, options: &Options) -> std::io::Result<PythonSampler> {
+    let members = found.members.clone();
+    let settings = PythonSettings { hertz: options.hz.min(PYTHON_HZ_MAX) };
+    PythonSampler::start(settings, move || selector::descendants(&members))
+}
+
+/// A file without a name: it is gone with its last user, however that ends.
+fn unnamed_file(options: &Options) -> std::io::Result<File> {
+    let path = options.folder.join(format!(".samples-{}.partial", std::process::id()));
+    let mut how = File::options();
+    let file = how.read(true).write(true).create(true).truncate(true).open(&path)?;
+    std::fs::remove_file(path)?;
+    Ok(file)
+}
+
+/// CPUs that can be sampled, by their numbers in `/sys/devices/system/cpu/online` (`0-3,8`).
+fn online_cpus() -> Vec<u32> {
+    let text = std::fs::read_to_string("/sys/devices/system/cpu/online").unwrap_or_default();
+    let mut cpus = Vec::new();
+    for range in text.trim().split(',') {
+        let (first, last) = range.split_once('-').unwrap_or((range, range));
+        if let (Ok(first), Ok(last)) = (first.parse::<u32>(), last.parse::<u32>()) {
+            cpus.extend(first..=last);
+        }
+    }
+    if cpus.is_empty() { vec![0] } else { cpus }
+}
+
+/// Keep this thread to some CPUs. Where that is refused it runs where it may.
+fn keep_to(cpus: &[usize]) {
+    if cpus.is_empty() {
+        return;
+    }
+    let mut set = CpuSet::new();
+    cpus.iter().filter(|&&cpu| cpu < CpuSet::MAX_CPU).for_each(|&cpu| set.set(cpu));
+    let _refused = sched_setaffinity(None, &set);
+}
+

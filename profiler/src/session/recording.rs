@@ -1,0 +1,277 @@
+//! What a sidecar hands over: the profile with every frame named, the readings, and how complete
+//! they are.
+
+use std::io;
+
+use uringbench_core::time::{Nanos, Timestamp};
+
+use super::attach::Attachment;
+use super::follow::Followed;
+use super::gather::{Gatherer, Tally, Toggled};
+use super::{Options, unnamed_file};
+use crate::profile::{Clock, Facts, Profile, SampleLog};
+use crate::python::{Counts, Fits, Merger, PythonRecording, is_eval_loop};
+use crate::record::Waits;
+use crate::sample::{Sample, SampleKind};
+use crate::stack::{FrameKind, FrameName, Location, StackTable};
+use crate::timeline::sampler::Sampled;
+use crate::touch::{FirstTouches, PageMap, Survivors};
+
+/// Everything that was recorded of a target.
+#[derive(Debug)]
+pub struct Recording {
+    /// Whether and how samples were taken.
+    pub attachment: Attachment,
+    /// When recording began.
+    pub started: Timestamp,
+    /// When it ended.
+    pub ended: Timestamp,
+    /// The samples; `None` when none could be taken.
+    pub profile: Option<Profile>,
+    /// How much there was.
+    pub tally: Tally,
+    /// The target's processes and what they were called last.
+    pub processes: Vec<(u32, String)>,
+    /// The threads that were given a name: process, thread, name.
+    pub threads: Vec<(u32, u32, String)>,
+    /// CPU time of others on the same machine, in nanoseconds, the most first; only what was
+    /// sampled system-wide.
+    pub elsewhere: Vec<(String, u64)>,
+    /// Exact waits of the target.
+    pub waits: Waits,
+    /// When waits were no longer timed because there were too many of them.
+    pub waits_end: Option<Timestamp>,
+    /// When sampling was switched on and off.
+    pub toggled: Vec<Toggled>,
+    /// The readings of the timeline.
+    pub sampled: Sampled,
+    /// What came of reading Python; `None` when no process of the target runs it.
+    pub python: Option<(Counts, Fits)>,
+    /// What else is to be said, a sentence each.
+    pub notes: Vec<String>,
+    touches: Option<FirstTouches>,
+}
+
+/// What the threads have handed over.
+pub(super) struct Parts {
+    pub(super) attachment: Attachment,
+    pub(super) started: Timestamp,
+    pub(super) ended: Timestamp,
+    pub(super) options: Options,
+    pub(super) sampled: Sampled,
+    pub(super) python: Option<PythonRecording>,
+    pub(super) followed: Option<(Followed, Clock, u32)>,
+    pub(super) notes: Vec<String>,
+}
+
+impl Parts {
+    pub(super) fn assemble(self) -> Recording {
+        let Self { attachment, started, ended, options, sampled, python, followed, notes } = self;
+        let mut recording = Recording {
+            attachment,
+            started,
+            ended,
+            profile: None,
+            tally: Tally::default(),
+            processes: Vec::new(),
+            threads: Vec::new(),
+            elsewhere: Vec::new(),
+            waits: Waits::default(),
+            waits_end: None,
+            toggled: Vec::new(),
+            sampled,
+            python: None,
+            notes,
+            touches: None,
+        };
+        if let Some((followed, clock, hz)) = followed {
+            recording.take(followed, clock, hz);
+        }
+        if let Some(python) = python.filter(|python| !python.counts.processes.is_empty()) {
+            recording.merge_python(python, &options);
+        }
+        recording.notes.append(&mut recording.sampled.notes);
+        recording
+    }
+}
+
+impl Recording {
+    fn take(&mut self, followed: Followed, clock: Clock, hz: u32) {
+        let Followed { mut gatherer, toggled, waits_end, lost, failures } = followed;
+        gatherer.finish(self.ended);
+        self.notes.extend(failures);
+        self.notes.extend(gatherer.failure.take().map(|why| why.to_string()));
+        let names = gatherer.code.names(&gatherer.stacks);
+        let counts = gatherer.code.counts();
+        let unreadable: Vec<String> = gatherer
+            .code
+            .unreadable()
+            .map(|(name, why)| format!("{name} is not unwound by its rules: {why}"))
+            .collect();
+        self.notes.extend(unreadable);
+        if let Some(end) = waits_end {
+            self.notes.push(format!(
+                "waits were timed for the first {} alone: more than {} switches a second would \
+                 have slowed the target",
+                end.since(self.started),
+                super::follow::SWITCHES_MAX,
+            ));
+        }
+        self.tally = gatherer.tally;
+        self.tally.lost = self.tally.lost.max(lost);
+        let with_user = counts.complete + counts.truncated();
+        let facts = Facts {
+            start: self.started,
+            end: self.ended,
+            clock,
+            hz,
+            records: self.tally.records,
+            lost: self.tally.lost,
+            throttled: self.tally.throttled,
+            coverage: None,
+            unwound: (with_user > 0).then(|| counts.complete as f64 / with_user as f64),
+            notes: Vec::new(),
+        };
+        self.waits_end = waits_end;
+        self.toggled = toggled;
+        let Gatherer { tree, stacks, log, off_cpu, touches, elsewhere, names: called, threads, .. } =
+            gatherer;
+        let mut pids: Vec<u32> = tree.living().collect();
+        pids.sort_unstable();
+        self.processes = pids.iter().map(|&pid| (pid, called_or_read(&called, pid))).collect();
+        for &pid in &pids {
+            let waits = off_cpu.totals(pid);
+            self.waits.intervals += waits.intervals;
+            self.waits.blocked += waits.blocked;
+            self.waits.preempted += waits.preempted;
+        }
+        self.threads = threads
+            .into_iter()
+            .filter(|(_, (pid, _))| tree.contains(*pid))
+            .map(|(tid, (pid, name))| (pid, tid, name))
+            .collect();
+        self.threads.sort_unstable();
+        self.elsewhere = elsewhere
+            .into_iter()
+            .filter(|&(pid, _)| pid != 0)
+            .map(|(pid, nanos)| (called_or_read(&called, pid), nanos))
+            .collect();
+        self.elsewhere.sort_unstable_by_key(|(_, nanos)| std::cmp::Reverse(*nanos));
+        self.touches = touches;
+        let mut profile = Profile { stacks, names, samples: log, facts };
+        profile.facts.coverage = self.coverage(&profile);
+        self.profile = Some(profile);
+    }
+
+    /// Sampled CPU time over what the scheduler accounted to the target, between the first and
+    /// the last reading; meaningless when sampling was switched off meanwhile.
+    fn coverage(&self, profile: &Profile) -> Option<f64> {
+        let (first, last) = (self.sampled.readings.first()?, self.sampled.readings.last()?);
+        if !self.toggled.is_empty() {
+            return None;
+        }
+        let used = last.target.on_cpu.0.saturating_sub(first.target.on_cpu.0);
+        let within = first.time..last.time;
+        let sampled: u64 = profile
+            .samples
+            .samples()
+            .flatten()
+            .filter(|sample| sample.kind == SampleKind::Cpu && within.contains(&sample.time))
+            .map(|sample| sample.weight)
+            .sum();
+        // A tenth of a second makes some ten samples at 99 Hz: less tells nothing.
+        (Nanos(used) >= Nanos::from_millis(500)).then(|| sampled as f64 / used as f64)
+    }
+
+    fn merge_python(&mut self, python: PythonRecording, options: &Options) {
+        let PythonRecording { samples, stacks: python_stacks, counts } = python;
+        self.notes.extend(counts.failures.iter().map(ToString::to_string));
+        let Some(profile) = &mut self.profile else {
+            self.python = Some((counts, Fits::default()));
+            return;
+        };
+        let mut merger = Merger::new(&python_stacks, samples);
+        match merged(profile, &mut merger, options) {
+            Ok(log) => profile.samples = log,
+            Err(why) => self.notes.push(format!("Python frames are not in the profile: {why}")),
+        }
+        self.python = Some((counts, merger.fits()));
+    }
+
+    /// Look which pages first touched between two moments are still there, and keep them as
+    /// samples whose weight is bytes. `None` when memory was not followed. To be called while
+    /// the target lives.
+    ///
+    /// # Errors
+    /// When the samples cannot be stored.
+    pub fn keep_survivors(
+        &mut self,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> io::Result<Option<Survivors>> {
+        let (Some(touches), Some(profile)) = (&self.touches, &mut self.profile) else {
+            return Ok(None);
+        };
+        let survivors = touches.survivors(from, to, PageMap::open);
+        for sample in &survivors.samples {
+            profile.samples.push(sample)?;
+        }
+        profile.samples.flush()?;
+        Ok(Some(survivors))
+    }
+}
+
+fn called_or_read(called: &rustc_hash::FxHashMap<u32, String>, pid: u32) -> String {
+    let read = || {
+        let name = std::fs::read_to_string(format!("/proc/{pid}/comm"));
+        name.map_or_else(|_| format!("process {pid}"), |name| name.trim_end().to_owned())
+    };
+    called.get(&pid).cloned().unwrap_or_else(read)
+}
+
+/// The samples once more, those that ran Python with its frames.
+fn merged(
+    profile: &mut Profile,
+    merger: &mut Merger<'_>,
+    options: &Options,
+) -> io::Result<SampleLog> {
+    let is_loop: Vec<bool> =
+        profile.names.iter().map(|name| is_eval_loop(&name.function)).collect();
+    let loops: rustc_hash::FxHashSet<Location> = profile
+        .stacks
+        .locations()
+        .iter()
+        .zip(is_loop)
+        .filter(|(_, is_loop)| *is_loop)
+        .map(|(&location, _)| location)
+        .collect();
+    let is_eval = |location: Location| loops.contains(&location);
+    let mut log = SampleLog::in_file(unnamed_file(options)?);
+    for sample in profile.samples.samples() {
+        let sample: Sample = sample?;
+        let merged = merger.merge(&mut profile.stacks, &sample, &is_eval);
+        log.push(&Sample { stack: merged.stack, ..sample })?;
+    }
+    log.flush()?;
+    name_new_frames(&profile.stacks, &mut profile.names);
+    Ok(log)
+}
+
+/// Frames that came with a merge are an interpreter's: `function (file)`.
+fn name_new_frames(stacks: &StackTable, names: &mut Vec<FrameName>) {
+    for location in &stacks.locations()[names.len()..] {
+        let text = match location {
+            Location::Named(id) => stacks.name_text(*id),
+            _ => "",
+        };
+        let (function, file) = text
+            .strip_suffix(')')
+            .and_then(|text| text.rsplit_once(" ("))
+            .unwrap_or((text, ""));
+        names.push(FrameName {
+            function: function.to_owned(),
+            module: file.to_owned(),
+            kind: FrameKind::Interpreted,
+        });
+    }
+}
