@@ -146,6 +146,12 @@ pub(crate) enum Command {
     /// Sample a process tree: flame graphs, waits and timelines
     #[command(override_usage = PROFILE_USAGE, after_help = PROFILE_EXAMPLES)]
     Profile(Box<ProfileCommandArgs>),
+    /// Load a URL for long and say whether its target leaks memory, files or threads
+    #[command(
+        override_usage = "uringbench soak [OPTIONS] --profile <TARGET> <URL>",
+        after_help = SOAK_EXAMPLES
+    )]
+    Soak(Box<SoakArgs>),
     /// Say what this machine offers for load generation, and how to mend what it lacks
     Doctor,
     /// Load the built-in reference target for a few seconds and show the result

@@ -44,10 +44,11 @@ pub(crate) fn execute(run: &ResolvedRun, control: &Control) -> Result<Exit, Fail
     let url = run.url.to_string();
     let told = beside.map_or_else(Told::default, |beside| {
         let title = run.name.as_deref().unwrap_or(&url);
-        beside.detach().tell(&record, destination.folder(), title)
+        beside.detach().tell(&run.plan, &record, destination.folder(), title)
     });
     let slo = run.slo.as_ref().map(|slo| slo.judge(&summary)).unwrap_or_default();
     let environment = host();
+    let soak = told.soak.as_ref().and_then(|soaked| serde_json::to_value(&soaked.soak).ok());
     let document = Document::build(&DocumentParts {
         plan: &run.plan,
         url: &url,
@@ -60,6 +61,7 @@ pub(crate) fn execute(run: &ResolvedRun, control: &Control) -> Result<Exit, Fail
         slo: &slo,
         environment: &environment,
         target: told.target.as_ref(),
+        soak: soak.as_ref(),
     })
     .context("cannot make the result document")?;
     let stored = store(&destination, &document, &record, started);
@@ -74,7 +76,10 @@ pub(crate) fn execute(run: &ResolvedRun, control: &Control) -> Result<Exit, Fail
                 summary: &summary,
                 verdict: &verdict,
                 slo: &slo,
+                headline: told.soak.as_ref().map(|soaked| soaked.headline.as_str()),
+                soak: told.soak.as_ref().map_or(&[], |soaked| soaked.lines.as_slice()),
                 target: &told.lines,
+                timeline: &told.timeline,
                 stored: stored.is_ok().then(|| destination.folder()),
             },
             colour(),
@@ -82,7 +87,14 @@ pub(crate) fn execute(run: &ResolvedRun, control: &Control) -> Result<Exit, Fail
     };
     console::print(&result)?;
     stored?;
-    Ok(exit(verdict.validity, &slo))
+    let soak = told.soak.as_ref().map(|soaked| soaked.soak.verdict);
+    Ok(match (soak, exit(verdict.validity, &slo)) {
+        (Some("leak"), _) => Exit::GateFailed,
+        (Some("inconclusive"), Exit::Success) => Exit::Inconclusive,
+        // A soak is a gate by itself, so it needs targets that were really watched.
+        (None, Exit::Success) if run.is_soak => Exit::Inconclusive,
+        (_, exit) => exit,
+    })
 }
 
 fn destination(run: &ResolvedRun, started: SystemTime) -> Result<Destination, Failure> {

@@ -10,6 +10,8 @@ use std::process::ExitCode;
 pub(crate) enum Exit {
     /// Done; nothing that was asked for failed.
     Success,
+    /// A gate failed: the target leaks.
+    GateFailed,
     /// The service-level objective was measured and missed.
     SloFailed,
     /// Too few samples to tell whether the objective was met.
@@ -22,6 +24,7 @@ impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(match exit {
             Exit::Success => 0,
+            Exit::GateFailed => 10,
             Exit::SloFailed => 11,
             Exit::Inconclusive => 12,
             Exit::Invalid => 13,

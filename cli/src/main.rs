@@ -35,6 +35,7 @@ fn run() -> Result<Exit, Failure> {
         Typed::Text(text) => console::print(&text).map(|()| Exit::Success),
         Typed::Command(Command::Run(args)) => commands::run::execute(*args),
         Typed::Command(Command::Profile(args)) => commands::profile::execute(*args),
+        Typed::Command(Command::Soak(args)) => commands::soak::execute(*args),
         Typed::Command(Command::Doctor) => commands::doctor::execute(),
         Typed::Command(Command::Demo(args)) => commands::demo::execute(args),
         Typed::Command(Command::Target(args)) => commands::target::execute(args),

@@ -91,6 +91,9 @@ impl uringbench_engine::Observer for Watch<'_> {
     }
 
     fn interval(&mut self, interval: &Interval) {
+        if let Some(beside) = self.beside {
+            beside.interval(interval);
+        }
         // The drain's last moments are no second of their own.
         let is_fragment = interval.phase == Phase::Drain && interval.length < Nanos::SECOND;
         if self.display == Display::Hidden || is_fragment {

@@ -36,6 +36,8 @@ pub(crate) struct ResolvedRun {
     pub(crate) method: String,
     /// What is sampled of the target meanwhile.
     pub(crate) profile: Option<ProfilePlan>,
+    /// Whether the run ends in a verdict on what the target keeps.
+    pub(crate) is_soak: bool,
     /// The objective to judge by.
     pub(crate) slo: Option<Slo>,
     /// Where the target is; its processes when on this machine.
@@ -118,6 +120,7 @@ pub(crate) fn resolve(args: RunArgs) -> Result<ResolvedRun, Failure> {
         url,
         method,
         profile,
+        is_soak: false,
         slo,
         target,
         name,

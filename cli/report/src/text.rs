@@ -31,8 +31,14 @@ pub struct Parts<'a> {
     pub verdict: &'a Verdict,
     /// The objectives, judged; empty when there are none.
     pub slo: &'a [SloFinding],
+    /// The verdict of a soak, which then comes first.
+    pub headline: Option<&'a str>,
+    /// What it rests on: names and texts, line by line.
+    pub soak: &'a [(String, String)],
     /// What was sampled of the target: names and texts, line by line.
     pub target: &'a [(String, String)],
+    /// The course of the run, line by line.
+    pub timeline: &'a [String],
     /// Where the results lie, if they were stored.
     pub stored: Option<&'a Path>,
 }
@@ -47,6 +53,9 @@ const TIMES: usize = 12;
 /// The whole text, line end included.
 pub fn summary(parts: &Parts<'_>, colour: Colour) -> String {
     let mut page = Page { text: String::new(), colour };
+    if let Some(headline) = parts.headline {
+        page.soak(headline, parts.soak);
+    }
     page.verdict(parts.verdict);
     page.load(parts);
     page.rates(parts);
@@ -58,7 +67,12 @@ pub fn summary(parts: &Parts<'_>, colour: Colour) -> String {
     page.errors(parts);
     page.costs(parts);
     page.slo(parts.slo);
-    page.target(parts.target);
+    page.section(parts.target);
+    if !parts.timeline.is_empty() {
+        page.blank();
+        parts.timeline.iter().for_each(|line| page.push(line.clone()));
+        page.blank();
+    }
     page.notes(&parts.verdict.notes);
     if let Some(stored) = parts.stored {
         page.line("stored", stored.display());
@@ -227,10 +241,25 @@ impl Page {
         }
     }
 
-    fn target(&mut self, lines: &[(String, String)]) {
+    fn soak(&mut self, headline: &str, lines: &[(String, String)]) {
+        let ink = match headline {
+            headline if headline.starts_with("LEAK") => Ink::Red,
+            headline if headline.starts_with("NO LEAK") => Ink::Green,
+            _ => Ink::Yellow,
+        };
+        let headline = self.colour.paint(ink, headline);
+        self.push(headline);
+        self.rows(lines);
+    }
+
+    fn section(&mut self, lines: &[(String, String)]) {
         if !lines.is_empty() {
             self.blank();
         }
+        self.rows(lines);
+    }
+
+    fn rows(&mut self, lines: &[(String, String)]) {
         for (name, text) in lines {
             // A table keeps its columns; prose is broken.
             let is_prose = name == "note" || text.starts_with("- ");

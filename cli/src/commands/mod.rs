@@ -5,4 +5,5 @@ pub(crate) mod demo;
 pub(crate) mod doctor;
 pub(crate) mod profile;
 pub(crate) mod run;
+pub(crate) mod soak;
 pub(crate) mod target;

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 use uringbench_core::plan::Plan;
-use uringbench_core::record::RunRecord;
+use uringbench_core::record::{Interval, RunRecord};
 use uringbench_core::time::Timestamp;
 use uringbench_profiler::findings::{self, Load};
 use uringbench_profiler::profile::Windows;
@@ -14,6 +14,8 @@ use uringbench_profiler::selector;
 use uringbench_profiler::session::{Options, Recording, Sidecar};
 
 use super::overhead::Trial;
+use super::soak::{self, Soaked};
+use super::stream::Stream;
 use super::{ProfilePlan, files};
 
 /// A sidecar, or why there is none.
@@ -22,6 +24,8 @@ pub(crate) struct Beside<'a> {
     state: Result<Sidecar, String>,
     trial: Option<Trial>,
     began: Cell<Option<Timestamp>>,
+    stream: Option<Stream>,
+    notes: Vec<String>,
 }
 
 /// What it came to.
@@ -31,6 +35,10 @@ pub(crate) struct Told {
     pub(crate) target: Option<Value>,
     /// The summary's lines: names and texts.
     pub(crate) lines: Vec<(String, String)>,
+    /// The timeline, line by line.
+    pub(crate) timeline: Vec<String>,
+    /// The verdict of a soak.
+    pub(crate) soak: Option<Soaked>,
 }
 
 impl<'a> Beside<'a> {
@@ -50,7 +58,12 @@ impl<'a> Beside<'a> {
             Err(why) => Err(why.to_string()),
         };
         let trial = asked.measures_overhead.then(|| Trial::new(plan));
-        Self { asked, state, trial, began: Cell::new(None) }
+        let mut notes = Vec::new();
+        let streamed = asked.follows_memory.then(|| Stream::create(folder, asked.timeline_hz));
+        let stream = streamed.and_then(|stream| {
+            stream.inspect_err(|why| notes.push(format!("there is no timeline.jsonl: {why}"))).ok()
+        });
+        Self { asked, state, trial, began: Cell::new(None), stream, notes }
     }
 
     /// The load begins: its first slot is due then.
@@ -68,18 +81,25 @@ impl<'a> Beside<'a> {
         }
     }
 
-    /// The sidecar at work, if there is one.
-    pub(crate) const fn sidecar(&self) -> Option<&Sidecar> {
-        match &self.state {
-            Ok(sidecar) => Some(sidecar),
-            Err(_) => None,
+    /// An interval of the load is complete.
+    pub(crate) fn interval(&self, interval: &Interval) {
+        if let (Ok(sidecar), Some(stream), Some(start)) =
+            (&self.state, &self.stream, self.began.get())
+        {
+            stream.append(sidecar, start, interval);
         }
     }
 
     /// End it. What it recorded is `Err` with cause and remedy when there was nobody to record.
     pub(crate) fn detach(self) -> Detached<'a> {
-        let Self { asked, state, trial, .. } = self;
-        Detached { asked, recording: state.map(Sidecar::detach), trial }
+        let Self { asked, state, trial, stream, mut notes, .. } = self;
+        notes.extend(stream.and_then(|stream| stream.failure()));
+        let recording = state.map(|sidecar| {
+            let mut recording = sidecar.detach();
+            recording.notes.append(&mut notes);
+            recording
+        });
+        Detached { asked, recording, trial }
     }
 }
 
@@ -93,11 +113,21 @@ pub(crate) struct Detached<'a> {
 
 impl Detached<'_> {
     /// Judge, write the files into the run's folder, and put everything into words.
-    pub(crate) fn tell(&self, record: &RunRecord, folder: &Path, title: &str) -> Told {
-        let recording = match &self.recording {
+    pub(crate) fn tell(
+        &mut self,
+        plan: &Plan,
+        record: &RunRecord,
+        folder: &Path,
+        title: &str,
+    ) -> Told {
+        let recording = match &mut self.recording {
             Ok(recording) => recording,
             Err(why) => return absent(why),
         };
+        let mut soak = None;
+        if self.asked.follows_memory {
+            soak = Some(soak::conclude(recording, plan, record, folder, title));
+        }
         let load = Load {
             start: record.start(),
             intervals: record.finest(),
@@ -119,21 +149,22 @@ impl Detached<'_> {
             spikes: &spikes,
             timeline_hz: self.asked.timeline_hz,
         };
-        let mut lines = Vec::new();
+        let mut timeline = Vec::new();
         match files::write(&parts, folder, title) {
             Ok(written) => {
                 found.figures.files = written.names;
-                lines.extend(findings::lines(&found.figures));
-                lines.push((String::new(), String::new()));
-                lines.extend(written.timeline.into_iter().map(|line| (String::new(), line)));
+                timeline = written.timeline;
             }
             Err(why) => {
                 found.figures.notes.push(format!("not all of the profile is stored: {why}"));
-                lines.extend(findings::lines(&found.figures));
             }
         }
+        if let Some(soak) = &soak {
+            found.figures.files.extend(soak.files.iter().cloned());
+        }
+        let lines = findings::lines(&found.figures);
         // Figures are plain data: there is nothing in them that has no form in JSON.
-        Told { target: serde_json::to_value(&found.figures).ok(), lines }
+        Told { target: serde_json::to_value(&found.figures).ok(), lines, timeline, soak }
     }
 }
 
@@ -141,5 +172,6 @@ fn absent(why: &str) -> Told {
     Told {
         target: Some(json!({"mode": "none", "instead_of": [why]})),
         lines: vec![("profile".to_owned(), format!("none: {why}"))],
+        ..Told::default()
     }
 }

@@ -1,6 +1,6 @@
 //! What a recording leaves in the run's folder, and the CPUs that its threads may use.
 
-use std::io::{self, Write};
+use std::io;
 use std::ops::Range;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};

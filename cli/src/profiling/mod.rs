@@ -3,6 +3,8 @@
 mod beside;
 pub(crate) mod files;
 mod overhead;
+pub(crate) mod soak;
+mod stream;
 
 use uringbench_core::time::Nanos;
 use uringbench_profiler::selector::Selector;

@@ -49,6 +49,9 @@ pub struct Document {
     pub intervals: Vec<IntervalFigures>,
     /// What was sampled of the target; `null` unless it was profiled.
     pub target: Option<serde_json::Value>,
+    /// The verdict of a soak; left out of other runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub soak: Option<serde_json::Value>,
     /// The histograms themselves.
     pub histograms: EncodedHistograms,
 }

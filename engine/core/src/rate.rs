@@ -25,6 +25,11 @@ impl Rate {
         self.0
     }
 
+    /// Twice this rate; `None` outside the range.
+    pub fn doubled(self) -> Option<Self> {
+        Self::from_milli(self.0 * 2)
+    }
+
     /// Requests per second, for people.
     pub const fn as_f64(self) -> f64 {
         self.0 as f64 / 1e3

@@ -177,11 +177,8 @@ fn work(
     window: &Range<Timestamp>,
     functions: &[Function],
 ) -> io::Result<Work> {
-    let steps: Vec<_> = load
-        .intervals
-        .iter()
-        .filter(|step| window.contains(&(load.start + step.start)))
-        .collect();
+    let steps: Vec<_> =
+        load.intervals.iter().filter(|step| window.contains(&(load.start + step.start))).collect();
     let index_of: FxHashMap<(&str, &str), usize> = functions
         .iter()
         .enumerate()
@@ -263,8 +260,7 @@ fn blocked_in_flight(profile: &Profile, load: &Load<'_>) -> io::Result<f64> {
         from..from + step.length
     }));
     let view = profile.cut(&Selection::of([SampleKind::Blocked]).within(busy))?;
-    let blocked =
-        view.weights.iter().filter(|(stack, _)| profile.wait(**stack) == Wait::Blocked);
+    let blocked = view.weights.iter().filter(|(stack, _)| profile.wait(**stack) == Wait::Blocked);
     Ok(seconds(blocked.map(|(_, weight)| weight).sum()))
 }
 
@@ -344,10 +340,7 @@ fn spikes(
 }
 
 /// In how many samples each function was running, and how many there are.
-fn counted(
-    profile: &Profile,
-    selection: &Selection,
-) -> io::Result<(FxHashMap<String, u64>, u64)> {
+fn counted(profile: &Profile, selection: &Selection) -> io::Result<(FxHashMap<String, u64>, u64)> {
     let mut of_stack: FxHashMap<StackId, u64> = FxHashMap::default();
     let mut samples = 0;
     for sample in profile.samples.samples() {

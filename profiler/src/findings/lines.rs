@@ -21,8 +21,12 @@ pub fn lines(figures: &Figures) -> Vec<(String, String)> {
     if figures.samples > 0 {
         line("cpu", cpu(figures));
     }
-    for (index, function) in figures.functions.iter().take(SHOWN).enumerate() {
-        line(if index == 0 { "functions" } else { "" }, self::function(function));
+    if !figures.functions.is_empty() {
+        line("functions", "   self   total".to_owned());
+    }
+    let used = figures.functions.iter().filter(|function| function.self_share > 0.0);
+    for function in used.take(SHOWN) {
+        line("", self::function(function));
     }
     if let Some(waits) = &figures.waits {
         line("waits", self::waits(waits));
@@ -104,17 +108,17 @@ fn function(function: &Function) -> String {
         "" => String::new(),
         module => format!(" ({module})"),
     };
-    let cost = function.us_per_request.map_or_else(String::new, |cost| {
-        format!("   {}", ranged(cost, 1.0, " µs/request"))
-    });
-    format!("{:>5.1} %  {}{module}{cost}", function.self_share * 100.0, function.function)
+    let cost = function
+        .us_per_request
+        .map_or_else(String::new, |cost| format!("   {}", ranged(cost, 1.0, " µs/request")));
+    let (own, in_all) = (function.self_share * 100.0, function.total_share * 100.0);
+    format!("{own:>5.1} % {in_all:>5.1} %  {}{module}{cost}", function.function)
 }
 
 /// `0.41 [0.38..0.44] µs/request`.
 fn ranged(figure: Interval95, scale: f64, unit: &str) -> String {
-    let end = |end: Option<f64>| {
-        end.map_or_else(|| "?".to_owned(), |end| format!("{:.2}", end * scale))
-    };
+    let end =
+        |end: Option<f64>| end.map_or_else(|| "?".to_owned(), |end| format!("{:.2}", end * scale));
     let (low, high) = (end(figure.ci_low), end(figure.ci_high));
     format!("{:.2} [{low}..{high}]{unit}", figure.value * scale)
 }

@@ -116,11 +116,7 @@ const LISTINGS_MAX: usize = 4;
 /// Attach to every thread there is. A thread inherits the events of the one that starts it, so
 /// attaching to it as well would count it twice: those the kernel has announced since
 /// (`PERF_RECORD_FORK` of an attached creator) are left alone.
-fn attach_tasks(
-    session: &mut Session,
-    found: &Found,
-    backlog: &mut Backlog,
-) -> Result<(), String> {
+fn attach_tasks(session: &mut Session, found: &Found, backlog: &mut Backlog) -> Result<(), String> {
     session.enable().map_err(|why| why.to_string())?;
     let mut known = FxHashSet::default();
     let mut failure = None;

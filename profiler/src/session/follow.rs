@@ -79,6 +79,9 @@ impl Follower {
                 if let Err(why) = self.session.set_sampling(switch.on) {
                     failures.push(format!("sampling could not be switched: {why}"));
                 }
+                if !switch.on {
+                    self.interrupt_waits(now);
+                }
                 let target_cpu_ns = cpu_used(&self.roots);
                 toggled.push(Toggled { time: now, on: switch.on, target_cpu_ns });
             }
@@ -94,6 +97,7 @@ impl Follower {
                 Advice::TakeOneOf(period) => self.session.set_off_cpu_period(period),
                 Advice::Stop => {
                     waits_end = Some(now);
+                    self.interrupt_waits(now);
                     // Stacks of waits whose length is unknown are worth nothing: as rare as can be.
                     let period = self.session.set_off_cpu_period(i64::MAX as u64);
                     period.and_then(|()| self.session.set_switches(false))
@@ -110,6 +114,14 @@ impl Follower {
         order.finish(|bytes| gatherer.take(bytes, |event| session.kind_of(event)));
         let lost = self.session.lost();
         Followed { gatherer: self.gatherer, toggled, waits_end, lost, failures }
+    }
+
+    /// Switches are not recorded from here on: what was, is taken in before waits are dropped.
+    fn interrupt_waits(&mut self, time: Timestamp) {
+        self.round();
+        let Self { session, order, gatherer, .. } = self;
+        order.finish(|bytes| gatherer.take(bytes, |event| session.kind_of(event)));
+        gatherer.interrupt_waits(time);
     }
 
     /// Read what the rings hold, and take in what is older than all that can still come.
@@ -178,7 +190,9 @@ impl SwitchPace {
 fn cpu_used(roots: &[u32]) -> u64 {
     let members = selector::descendants(roots);
     let threads = members.iter().flat_map(|&pid| {
-        selector::threads(pid).into_iter().map(move |tid| format!("/proc/{pid}/task/{tid}/schedstat"))
+        selector::threads(pid)
+            .into_iter()
+            .map(move |tid| format!("/proc/{pid}/task/{tid}/schedstat"))
     });
     let used = threads.filter_map(|path| {
         let text = std::fs::read_to_string(path).ok()?;

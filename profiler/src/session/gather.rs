@@ -127,26 +127,37 @@ impl Gatherer {
                 if is_exec && let Some(touches) = &mut self.touches {
                     touches.forget(record.pid);
                 }
-                self.code.observe(record);
+                self.observe_code(record, record.pid);
             }
             Content::Exit { pid, tid } => {
-                if pid == tid && let Some(touches) = &mut self.touches {
+                if pid == tid
+                    && let Some(touches) = &mut self.touches
+                {
                     touches.forget(pid);
                 }
                 self.off_cpu.observe(record);
-                self.code.observe(record);
+                self.observe_code(record, pid);
             }
             Content::Fork { pid, tid, parent, parent_tid } => {
                 self.inherit_names((pid, tid), (parent, parent_tid));
-                self.code.observe(record);
+                self.observe_code(record, pid);
             }
-            Content::Mapping(_) => self.code.observe(record),
+            Content::Mapping(mapping) => self.observe_code(record, mapping.pid),
             Content::Unthrottled | Content::Other(_) => {}
         }
     }
 
+    /// Others' files are not opened.
+    fn observe_code(&mut self, record: &Record<'_>, pid: u32) {
+        if self.tree.contains(pid) {
+            self.code.observe(record);
+        }
+    }
+
     fn inherit_names(&mut self, (pid, tid): (u32, u32), (parent, parent_tid): (u32, u32)) {
-        if pid != parent && let Some(name) = self.names.get(&parent).cloned() {
+        if pid != parent
+            && let Some(name) = self.names.get(&parent).cloned()
+        {
             self.names.insert(pid, name);
         }
         if let Some((_, name)) = self.threads.get(&parent_tid).cloned() {
@@ -210,6 +221,12 @@ impl Gatherer {
             let &Interval { pid, tid, end: time, stack, .. } = wait;
             self.keep(&Sample { time, cpu, pid, tid, kind, weight, stack });
         }
+    }
+
+    /// Switches were not recorded for a while from here on: waits that go on cannot be timed.
+    pub(crate) fn interrupt_waits(&mut self, time: Timestamp) {
+        let content = Content::Lost(0);
+        self.off_cpu.observe(&Record { event: 0, time, cpu: 0, pid: 0, tid: 0, content });
     }
 
     /// Recording ends: waits that go on are cut off.

@@ -24,8 +24,8 @@ pub use self::attach::{Attachment, Mode};
 pub use self::follow::Switch;
 pub use self::follow::now;
 use self::follow::{Followed, Follower, SwitchPace, Told};
-pub use self::gather::{Tally, Toggled};
 use self::gather::{CpuWeight, Gatherer};
+pub use self::gather::{Tally, Toggled};
 pub use self::recording::Recording;
 use crate::profile::{Clock, SampleLog};
 use crate::python::{PythonSampler, PythonSettings};
@@ -162,7 +162,8 @@ fn follow_samples(
         CpuClock::CpuClock => CpuWeight::Period,
         CpuClock::Cycles => CpuWeight::Fixed(1_000_000_000 / u64::from(session.hz())),
     };
-    let touches = options.follows_memory.then(|| FirstTouches::new(rustix::param::page_size() as u64));
+    let touches =
+        options.follows_memory.then(|| FirstTouches::new(rustix::param::page_size() as u64));
     let has_wait_stacks = !is_user_only;
     let mut gatherer =
         Gatherer::new(tree, SampleLog::in_file(spill), touches, weight, has_wait_stacks);
@@ -242,4 +243,3 @@ fn keep_to(cpus: &[usize]) {
     cpus.iter().filter(|&&cpu| cpu < CpuSet::MAX_CPU).for_each(|&cpu| set.set(cpu));
     let _refused = sched_setaffinity(None, &set);
 }
-

@@ -103,12 +103,14 @@ impl Recording {
         self.notes.extend(gatherer.failure.take().map(|why| why.to_string()));
         let names = gatherer.code.names(&gatherer.stacks);
         let counts = gatherer.code.counts();
-        let unreadable: Vec<String> = gatherer
-            .code
-            .unreadable()
-            .map(|(name, why)| format!("{name} is not unwound by its rules: {why}"))
-            .collect();
-        self.notes.extend(unreadable);
+        let unreadable: Vec<String> =
+            gatherer.code.unreadable().map(|(name, why)| format!("{name} ({why})")).collect();
+        if !unreadable.is_empty() {
+            self.notes.push(format!(
+                "not unwound by their rules, and named poorly: {}",
+                unreadable.join(", ")
+            ));
+        }
         if let Some(end) = waits_end {
             self.notes.push(format!(
                 "waits were timed for the first {} alone: more than {} switches a second would \
@@ -134,8 +136,9 @@ impl Recording {
         };
         self.waits_end = waits_end;
         self.toggled = toggled;
-        let Gatherer { tree, stacks, log, off_cpu, touches, elsewhere, names: called, threads, .. } =
-            gatherer;
+        let Gatherer {
+            tree, stacks, log, off_cpu, touches, elsewhere, names: called, threads, ..
+        } = gatherer;
         let mut pids: Vec<u32> = tree.living().collect();
         pids.sort_unstable();
         self.processes = pids.iter().map(|&pid| (pid, called_or_read(&called, pid))).collect();
@@ -264,10 +267,8 @@ fn name_new_frames(stacks: &StackTable, names: &mut Vec<FrameName>) {
             Location::Named(id) => stacks.name_text(*id),
             _ => "",
         };
-        let (function, file) = text
-            .strip_suffix(')')
-            .and_then(|text| text.rsplit_once(" ("))
-            .unwrap_or((text, ""));
+        let (function, file) =
+            text.strip_suffix(')').and_then(|text| text.rsplit_once(" (")).unwrap_or((text, ""));
         names.push(FrameName {
             function: function.to_owned(),
             module: file.to_owned(),

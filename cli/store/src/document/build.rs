@@ -47,6 +47,8 @@ pub struct DocumentParts<'a> {
     pub environment: &'a Environment,
     /// What was sampled of the target.
     pub target: Option<&'a serde_json::Value>,
+    /// The verdict of a soak.
+    pub soak: Option<&'a serde_json::Value>,
 }
 
 impl Document {
@@ -83,6 +85,7 @@ impl Document {
             }],
             intervals: record.intervals.iter().map(interval).collect(),
             target: parts.target.cloned(),
+            soak: parts.soak.cloned(),
             histograms: histograms(&record.times)?,
         })
     }

@@ -51,6 +51,7 @@ fn document_of(plan: &Plan, record: &RunRecord) -> Document {
         verdict: &verdict_given(),
         slo: &objectives(),
         target: None,
+        soak: None,
         environment: &Environment {
             kernel: Some("6.18.5".to_owned()),
             cpu: Some("A CPU".to_owned()),

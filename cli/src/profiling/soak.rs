@@ -1,0 +1,454 @@
+//! Whether the target leaks: the verdicts on memory, descriptors and threads, and where the
+//! memory that stays came from.
+
+use std::io;
+use std::path::Path;
+
+use serde::Serialize;
+use uringbench_core::plan::Plan;
+use uringbench_core::record::{Phase, RunRecord};
+use uringbench_core::tempo::{Stage, Tempo};
+use uringbench_core::time::{Nanos, Timestamp};
+use uringbench_profiler::findings::Interval95;
+use uringbench_profiler::leak::dose::{self, Dose};
+use uringbench_profiler::leak::{Axis, Call, Point, Rules, Series, Shape, Verdict, judge};
+use uringbench_profiler::profile::{Profile, Selection, Unit, write_whole};
+use uringbench_profiler::sample::SampleKind;
+use uringbench_profiler::session::Recording;
+use uringbench_profiler::timeline::reading::Reading;
+
+use super::files;
+
+/// Pages touched in the last part of the run may yet be given back.
+const TAIL_SHARE: u64 = 10;
+/// The shortest block of a dose: growth needs some readings.
+const BLOCK_MIN: Nanos = Nanos::from_secs(6);
+const BLOCK_MAX: Nanos = Nanos::from_secs(120);
+/// Rounds of three doses that a soak is cut into, where it is long enough.
+const ROUNDS: u64 = 8;
+/// What is left out at the start of a block: requests still in flight.
+const GUARD_S: f64 = 1.0;
+/// Functions that a leak is told by.
+const CAUSES_MAX: usize = 10;
+
+/// Stages for `length`, after a warm-up at the single dose.
+pub(crate) fn stages(warmup: Nanos, length: Nanos, seed: u64) -> Vec<Stage> {
+    let block = Nanos((length.0 / (3 * ROUNDS)).clamp(BLOCK_MIN.0, BLOCK_MAX.0));
+    let rounds = (length.0 / (3 * block.0)).max(1) as usize;
+    let first = Stage { length: warmup, tempo: Tempo::Half };
+    let doses = dose::plan(seed, rounds).into_iter().map(|dose| Stage {
+        length: block,
+        tempo: match dose {
+            Dose::None => Tempo::Rest,
+            Dose::Single => Tempo::Half,
+            Dose::Double => Tempo::Full,
+        },
+    });
+    std::iter::once(first).chain(doses).collect()
+}
+
+/// Key `soak`.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Soak {
+    /// `leak`, `no_leak` or `inconclusive`: the worst of the resources.
+    pub(crate) verdict: &'static str,
+    /// Growth of private memory per completed request, 95 %.
+    bytes_per_request: Option<f64>,
+    ci_low: Option<f64>,
+    ci_high: Option<f64>,
+    /// The smallest leak that this run would most likely have seen, in bytes per request.
+    smallest_detectable: Option<f64>,
+    /// How much longer it would have had to be, when it is inconclusive.
+    needs_minutes: Option<f64>,
+    /// One sentence.
+    reason: String,
+    memory: Option<Resource>,
+    fds: Option<Resource>,
+    threads: Option<Resource>,
+    /// With `--dose`: what the growth follows.
+    dose: Option<DoseFound>,
+    /// Pages first touched and never given back, by function.
+    leak_functions: Vec<LeakFunction>,
+    /// Bytes of such pages, and how much the memory grew in the same time.
+    surviving_bytes: Option<u64>,
+    grown_bytes: Option<i64>,
+}
+
+/// The verdict on one resource; slopes are per request, or per hour of an idle target.
+#[derive(Clone, Debug, Serialize)]
+struct Resource {
+    verdict: &'static str,
+    axis: &'static str,
+    per_request: Option<Interval95>,
+    per_hour: Interval95,
+    smallest_detectable: f64,
+    floor: f64,
+    warmup_cut_s: f64,
+    shape: &'static str,
+    windows: usize,
+    hours_to_limit: Option<f64>,
+    reason: String,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct DoseFound {
+    follows: &'static str,
+    bytes_per_request: Interval95,
+    bytes_per_second: Interval95,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct LeakFunction {
+    function: String,
+    bytes: u64,
+    share: f64,
+    bytes_per_request: Option<f64>,
+}
+
+/// What a soak came to.
+pub(crate) struct Soaked {
+    pub(crate) soak: Soak,
+    pub(crate) headline: String,
+    pub(crate) lines: Vec<(String, String)>,
+    pub(crate) files: Vec<String>,
+}
+
+/// Judge a soak that has ended. The target should still live: its pages are looked at.
+pub(crate) fn conclude(
+    recording: &mut Recording,
+    plan: &Plan,
+    record: &RunRecord,
+    folder: &Path,
+    title: &str,
+) -> Soaked {
+    let course = Course::of(record);
+    let taken = recording.sampled.readings.clone();
+    let readings: Vec<&Reading> = taken.iter().collect();
+    let limit = readings.iter().rev().find_map(|reading| reading.cgroup?.limit);
+    let memory_rules = Rules { limit: limit.map(|limit| limit as f64), ..Rules::BYTES };
+    let memory_series = course.series(&readings, |reading| Some(reading.target.rss_anon as f64));
+    let memory = verdict(&memory_series, &memory_rules);
+    let fds = course.series(&readings, |reading| Some(reading.target.fds? as f64));
+    let fds = verdict(&fds, &Rules::DESCRIPTORS);
+    let threads = course.series(&readings, |reading| Some(reading.target.threads as f64));
+    let threads = verdict(&threads, &Rules::THREADS);
+    let dose = dose_found(plan, &memory_series, &memory_rules);
+    let warm = memory.as_ref().map_or(0.0, |verdict| verdict.warmup_cut_s);
+    let mut soak = Soak::of(memory.as_ref(), fds.as_ref(), threads.as_ref());
+    soak.dose = dose;
+    let mut notes = Vec::new();
+    let mut files = Vec::new();
+    let span = course.end.since(course.start);
+    let from = course.start + Nanos((warm * 1e9) as u64);
+    let to = course.start + Nanos(span.0 - span.0 / TAIL_SHARE);
+    match recording.keep_survivors(from, to) {
+        Ok(Some(survivors)) => {
+            soak.surviving_bytes = Some(survivors.bytes);
+            soak.grown_bytes = grown(&readings, from, to);
+            notes.extend(survivors.unread.iter().map(|(pid, why)| {
+                format!("the pages of process {pid} could not be looked at: {why}")
+            }));
+            if let Some(profile) = &recording.profile {
+                let requests = course.requests_at(to) - course.requests_at(from);
+                soak.leak_functions = leak_functions(profile, requests).unwrap_or_default();
+                match write_leaks(profile, folder, title) {
+                    Ok(names) => files = names,
+                    Err(why) => notes.push(format!("the leak flame graph is not stored: {why}")),
+                }
+            }
+        }
+        Ok(None) => notes.push("where memory came from was not followed: no samples".to_owned()),
+        Err(why) => notes.push(format!("where memory came from is not known: {why}")),
+    }
+    let headline = soak.headline(memory.as_ref());
+    let lines = soak.lines(&notes);
+    Soaked { soak, headline, lines, files }
+}
+
+/// Completed requests over time.
+struct Course {
+    start: Timestamp,
+    end: Timestamp,
+    /// Ends of intervals and the requests completed by then.
+    steps: Vec<(Timestamp, u64)>,
+}
+
+impl Course {
+    fn of(record: &RunRecord) -> Self {
+        let start = record.start();
+        let measured = record.phases.iter().rfind(|span| span.phase == Phase::Measure);
+        let mut sum = 0;
+        let steps = record.finest().iter().map(|step| {
+            sum += step.completed;
+            (start + step.start + step.length, sum)
+        });
+        let steps = steps.collect();
+        Self { start, end: measured.map_or(start, |span| span.end), steps }
+    }
+
+    fn requests_at(&self, time: Timestamp) -> u64 {
+        let after = self.steps.partition_point(|(end, _)| *end <= time);
+        let (from, before) = match after.checked_sub(1) {
+            Some(index) => self.steps[index],
+            None => (self.start, 0),
+        };
+        let Some(&(to, sum)) = self.steps.get(after) else { return before };
+        let share = time.since(from).as_secs_f64() / to.since(from).as_secs_f64().max(1e-9);
+        before + ((sum - before) as f64 * share.min(1.0)) as u64
+    }
+
+    fn series(&self, readings: &[&Reading], of: impl Fn(&Reading) -> Option<f64>) -> Series {
+        let under_load = readings
+            .iter()
+            .filter(|reading| (self.start..=self.end).contains(&reading.time))
+            .filter(|reading| reading.target.processes > 0);
+        let points = under_load.filter_map(|reading| {
+            Some(Point {
+                t_s: reading.time.since(self.start).as_secs_f64(),
+                requests: self.requests_at(reading.time),
+                value: of(reading)?,
+            })
+        });
+        Series { points: points.collect() }
+    }
+}
+
+fn verdict(series: &Series, rules: &Rules) -> Option<Verdict> {
+    (!series.points.is_empty()).then(|| judge(series, rules))
+}
+
+fn grown(readings: &[&Reading], from: Timestamp, to: Timestamp) -> Option<i64> {
+    let at = |time: Timestamp| {
+        let before = readings.iter().rev().find(|reading| reading.time <= time);
+        before.or(readings.first()).map(|reading| reading.target.rss_anon as i64)
+    };
+    Some(at(to)? - at(from)?)
+}
+
+fn dose_found(plan: &Plan, series: &Series, rules: &Rules) -> Option<DoseFound> {
+    // The first stage is the warm-up.
+    let mut at = plan.stages.first()?.length.as_secs_f64();
+    let mut spans = Vec::new();
+    for stage in &plan.stages[1..] {
+        let end = at + stage.length.as_secs_f64();
+        spans.push(at + GUARD_S..end);
+        at = end;
+    }
+    let found = dose::analyse(&dose::blocks(series, &spans), rules)?;
+    Some(DoseFound {
+        follows: found.follows.word(),
+        bytes_per_request: found.per_request.into(),
+        bytes_per_second: found.per_second.into(),
+    })
+}
+
+/// Functions whose pages stay, allocators left out: who asked for the memory.
+fn leak_functions(profile: &Profile, requests: u64) -> io::Result<Vec<LeakFunction>> {
+    let view = profile.cut(&Selection::of([SampleKind::FirstTouch]))?;
+    let mut by_function = std::collections::BTreeMap::<String, u64>::new();
+    for (&stack, &bytes) in &view.weights {
+        let names = || profile.stacks.leaf_first(stack).map(|frame| profile.name(frame));
+        let asked = names().find(|name| !is_allocator(&name.function, &name.module));
+        let function = asked.or_else(|| names().next()).map_or("[no stack]", |n| &n.function);
+        *by_function.entry(function.to_owned()).or_default() += bytes;
+    }
+    let mut functions: Vec<LeakFunction> = by_function
+        .into_iter()
+        .map(|(function, bytes)| LeakFunction {
+            function,
+            bytes,
+            share: bytes as f64 / view.total.max(1) as f64,
+            bytes_per_request: (requests > 0).then(|| bytes as f64 / requests as f64),
+        })
+        .collect();
+    functions.sort_by_key(|function| std::cmp::Reverse(function.bytes));
+    functions.truncate(CAUSES_MAX);
+    Ok(functions)
+}
+
+/// Kernel and C library, and the allocators that programs bring along.
+fn is_allocator(function: &str, module: &str) -> bool {
+    const PREFIXES: [&str; 12] = [
+        "malloc",
+        "calloc",
+        "realloc",
+        "_int_",
+        "sysmalloc",
+        "operator new",
+        "je_",
+        "mi_",
+        "tc_",
+        "__rust_",
+        "alloc::",
+        "<alloc::",
+    ];
+    module == "[kernel]"
+        || module.starts_with("libc.")
+        || module.starts_with("libjemalloc")
+        || module.starts_with("libmimalloc")
+        || module.starts_with("libtcmalloc")
+        || PREFIXES.iter().any(|prefix| function.starts_with(prefix))
+}
+
+fn write_leaks(profile: &Profile, folder: &Path, title: &str) -> io::Result<Vec<String>> {
+    let selection = Selection::of([SampleKind::FirstTouch]);
+    let title = format!("{title} · memory first touched and never given back");
+    files::write_flames(profile, &selection, folder, "leak.svg", title, Unit::Bytes)?;
+    let lines = profile.cut(&selection)?.folded(profile);
+    write_whole(folder, "leak.folded", |out| {
+        lines.iter().try_for_each(|line| writeln!(out, "{line}"))
+    })?;
+    Ok(vec!["leak.svg".to_owned(), "leak.folded".to_owned()])
+}
+
+const fn call_key(call: Call) -> &'static str {
+    match call {
+        Call::Leak => "leak",
+        Call::NoLeak { .. } => "no_leak",
+        Call::Inconclusive { .. } => "inconclusive",
+    }
+}
+
+impl Resource {
+    fn of(verdict: &Verdict) -> Self {
+        Self {
+            verdict: call_key(verdict.call),
+            axis: match verdict.axis {
+                Axis::Requests => "requests",
+                Axis::Hours => "hours",
+            },
+            per_request: verdict.per_request.map(Into::into),
+            per_hour: verdict.per_hour.into(),
+            smallest_detectable: verdict.smallest_detectable,
+            floor: verdict.floor,
+            warmup_cut_s: verdict.warmup_cut_s,
+            shape: match verdict.shape {
+                Shape::Flat => "flat",
+                Shape::Linear => "linear",
+                Shape::Saturating { .. } => "saturating",
+                Shape::Step { .. } => "step",
+            },
+            windows: verdict.windows,
+            hours_to_limit: verdict.hours_to_limit,
+            reason: verdict.reason.clone(),
+        }
+    }
+}
+
+impl Soak {
+    fn of(memory: Option<&Verdict>, fds: Option<&Verdict>, threads: Option<&Verdict>) -> Self {
+        let calls: Vec<Call> =
+            [memory, fds, threads].into_iter().flatten().map(|verdict| verdict.call).collect();
+        let is_leak = calls.contains(&Call::Leak);
+        let is_open = calls.iter().any(|call| matches!(call, Call::Inconclusive { .. }));
+        let verdict = match (is_leak, is_open || memory.is_none()) {
+            (true, _) => "leak",
+            (false, true) => "inconclusive",
+            (false, false) => "no_leak",
+        };
+        let per_request = memory.and_then(|verdict| verdict.per_request);
+        let bounded = |end: f64| Some(end).filter(|end| end.is_finite());
+        let decisive = [memory, fds, threads].into_iter().flatten().find(|v| match verdict {
+            "leak" => v.call == Call::Leak,
+            "inconclusive" => matches!(v.call, Call::Inconclusive { .. }),
+            _ => true,
+        });
+        Self {
+            verdict,
+            bytes_per_request: per_request.map(|slope| slope.value),
+            ci_low: per_request.and_then(|slope| bounded(slope.low)),
+            ci_high: per_request.and_then(|slope| bounded(slope.high)),
+            smallest_detectable: memory
+                .filter(|verdict| verdict.axis == Axis::Requests)
+                .and_then(|verdict| bounded(verdict.smallest_detectable)),
+            needs_minutes: decisive.and_then(|verdict| match verdict.call {
+                Call::Inconclusive { needs_minutes } => bounded(needs_minutes),
+                Call::Leak | Call::NoLeak { .. } => None,
+            }),
+            reason: decisive.map_or_else(
+                || "the target's memory could not be read".to_owned(),
+                |verdict| verdict.reason.clone(),
+            ),
+            memory: memory.map(Resource::of),
+            fds: fds.map(Resource::of),
+            threads: threads.map(Resource::of),
+            dose: None,
+            leak_functions: Vec::new(),
+            surviving_bytes: None,
+            grown_bytes: None,
+        }
+    }
+
+    fn headline(&self, memory: Option<&Verdict>) -> String {
+        match (self.verdict, memory.map(|verdict| (verdict.call, verdict.axis))) {
+            ("leak", _) => "LEAK".to_owned(),
+            ("no_leak", Some((Call::NoLeak { below }, Axis::Requests))) => {
+                format!("NO LEAK > {below:.3} bytes per request")
+            }
+            ("no_leak", Some((Call::NoLeak { below }, Axis::Hours))) => {
+                format!("NO LEAK > {:.2} MB per hour", below / 1e6)
+            }
+            _ => match self.needs_minutes {
+                Some(minutes) => format!("INCONCLUSIVE (needs {:.0} more minutes)", minutes.ceil()),
+                None => "INCONCLUSIVE".to_owned(),
+            },
+        }
+    }
+
+    fn lines(&self, notes: &[String]) -> Vec<(String, String)> {
+        let mut lines = Vec::new();
+        let resources = [
+            ("memory", "bytes", &self.memory),
+            ("fds", "fds", &self.fds),
+            ("threads", "threads", &self.threads),
+        ];
+        for (name, unit, resource) in resources {
+            let Some(resource) = resource else { continue };
+            let slope = match resource.per_request {
+                Some(slope) => ranged(slope, &format!("{unit}/request")),
+                None => ranged(resource.per_hour, &format!("{unit}/hour")),
+            };
+            let word = resource.verdict.replace('_', " ").to_uppercase();
+            lines.push((name.to_owned(), format!("{word}   {slope}   {}", resource.shape)));
+            lines.push((String::new(), format!("- {}", resource.reason)));
+        }
+        if let Some(dose) = &self.dose {
+            let parts = format!(
+                "growth follows: {}   {}   {}",
+                dose.follows,
+                ranged(dose.bytes_per_request, "bytes/request"),
+                ranged(dose.bytes_per_second, "bytes/second"),
+            );
+            lines.push(("dose".to_owned(), parts));
+        }
+        if let (Some(bytes), Some(grown)) = (self.surviving_bytes, self.grown_bytes) {
+            let mib = |bytes: f64| bytes / f64::from(1 << 20);
+            lines.push((
+                "stays".to_owned(),
+                format!(
+                    "{:.1} MiB first touched after the warm-up are still there; memory grew by \
+                     {:.1} MiB meanwhile",
+                    mib(bytes as f64),
+                    mib(grown as f64)
+                ),
+            ));
+        }
+        for function in self.leak_functions.iter().take(5) {
+            let cost = function
+                .bytes_per_request
+                .map_or_else(String::new, |cost| format!("   {cost:.1} bytes/request"));
+            let text = format!("{:>5.1} %  {}{cost}", function.share * 100.0, function.function);
+            lines.push((String::new(), text));
+        }
+        lines.extend(notes.iter().map(|note| ("note".to_owned(), note.clone())));
+        lines.push((String::new(), String::new()));
+        lines
+    }
+}
+
+fn ranged(figure: Interval95, unit: &str) -> String {
+    let digits = if figure.value.abs() < 0.01 { 5 } else { 2 };
+    let end =
+        |end: Option<f64>| end.map_or_else(|| "?".to_owned(), |end| format!("{end:.digits$}"));
+    format!("{:.digits$} [{}..{}] {unit}", figure.value, end(figure.ci_low), end(figure.ci_high))
+}
