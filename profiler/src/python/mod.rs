@@ -1,1 +1,18 @@
-//! To be written.
+//! An interpreter's frames: what Python ran while the kernel sampled native code.
+//!
+//! `sampler` reads the Python stacks of the target's processes from outside, never pausing them
+//! (py-spy's non-blocking mode), and stamps each with the kernel's clock. `merge` puts them into
+//! the native stacks of the same thread after the run, when frames have names: native samples tell
+//! how much time was spent, Python samples tell in which function. `merge` and `stacks` are pure.
+
+mod merge;
+mod process;
+mod sampler;
+mod stacks;
+#[cfg(test)]
+mod tests;
+
+pub use merge::{Fit, Fits, Merged, Merger, is_eval_loop, merge};
+pub use process::{Failure, is_python};
+pub use sampler::{Counts, PythonRecording, PythonSampler, PythonSettings};
+pub use stacks::{PythonFrame, PythonSample, PythonStack, PythonStackId, PythonStacks};

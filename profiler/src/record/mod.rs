@@ -4,7 +4,17 @@
 //! brings the records of several rings into one order of time, `tree` follows which processes
 //! belong to the target, `off_cpu` measures waits. Pure: bytes come as arguments.
 
+mod decode;
+mod off_cpu;
+mod order;
+mod tree;
+
 use uringbench_core::time::Timestamp;
+
+pub use self::decode::{DecodeError, decode, peek_time};
+pub use self::off_cpu::{Gaps, Interval, OffCpu, Waits};
+pub use self::order::Order;
+pub use self::tree::{Tree, TreeCounts};
 
 /// One record with what every record carries (`sample_id_all`).
 #[derive(Clone, Copy, Debug, PartialEq)]

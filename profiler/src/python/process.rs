@@ -1,0 +1,240 @@
+//! One Python process, read from outside: finding that it is one, attaching, reading a stack.
+//!
+//! Attaching maps nothing and stops nobody; it needs the right to read the process's memory, as
+//! ptrace(2) grants it (`PTRACE_MODE_ATTACH`). A reading races with the interpreter: it can fail
+//! or miss outer frames, which `sampler` counts.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+
+use procfs::ProcError;
+use procfs::process::{MMapPath, Process};
+use py_spy::config::{Config, LineNo, LockingStrategy};
+use py_spy::{PythonSpy, StackTrace};
+
+use super::stacks::PythonFrame;
+
+/// Threads of a process whose state is looked at when no thread holds the interpreter's lock.
+const MOST_WATCHED_THREADS: usize = 8;
+
+/// Why a Python process's functions stay unseen.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Failure {
+    /// The kernel does not let us read its memory.
+    #[error(
+        "may not read Python's stacks in process {0}: run as root or its user with \
+         `sysctl kernel.yama.ptrace_scope=0`, in a container with `--cap-add SYS_PTRACE`"
+    )]
+    NotPermitted(u32),
+    /// A version of the interpreter whose structures are unknown.
+    #[error(
+        "process {pid} runs a Python that py-spy cannot read ({version}): use 2.7 or 3.3..3.14"
+    )]
+    UnknownVersion {
+        /// The process.
+        pid: u32,
+        /// What is known of its version.
+        version: String,
+    },
+    /// The interpreter was not found in its memory.
+    #[error(
+        "no Python interpreter could be read in process {pid} ({cause}): its stacks stay native"
+    )]
+    NotFound {
+        /// The process.
+        pid: u32,
+        /// What the reader said.
+        cause: String,
+    },
+}
+
+/// Whether a process runs CPython: its program or a mapped library is called so. `None` when it is
+/// gone or may not be looked at.
+pub fn is_python(pid: u32) -> Option<bool> {
+    let process = Process::new(pid as i32).ok()?;
+    if process.exe().is_ok_and(|path| is_interpreter(&path)) {
+        return Some(true);
+    }
+    match process.maps() {
+        Ok(maps) => Some(
+            maps.iter()
+                .any(|map| matches!(&map.pathname, MMapPath::Path(path) if is_interpreter(path))),
+        ),
+        // Whether it is one cannot be told, so the reader shall try and say what is missing.
+        Err(ProcError::PermissionDenied(_)) => {
+            Some(process.stat().is_ok_and(|stat| is_interpreter(Path::new(&stat.comm))))
+        }
+        Err(_) => None,
+    }
+}
+
+fn is_interpreter(path: &Path) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let version = name.strip_prefix("lib").unwrap_or(name).strip_prefix("python");
+    version.is_some_and(|rest| rest.is_empty() || rest.starts_with(|c: char| c.is_ascii_digit()))
+}
+
+/// A Python process that can be read.
+pub(super) struct Interpreter {
+    pid: u32,
+    spy: PythonSpy,
+    threads: ThreadNumbers,
+}
+
+/// What one reading found.
+pub(super) enum Reading {
+    /// No Python code ran.
+    Idle,
+    /// The threads that ran: each with its number (`None`: not to be told) and frames, innermost
+    /// first.
+    Running(Vec<(Option<u32>, Vec<PythonFrame>)>),
+    /// The interpreter changed while it was read, or it is gone.
+    Failed,
+}
+
+impl Interpreter {
+    /// Attaches to a running process; 10 to 100 ms, spent on this side.
+    pub(super) fn attach(pid: u32) -> Result<Self, Failure> {
+        let config = Config {
+            // The default stops the process for each reading, hence its requests.
+            blocking: LockingStrategy::NonBlocking,
+            gil_only: true,
+            native: false,
+            lineno: LineNo::NoLine,
+            collect_thread_names: false,
+            ..Config::default()
+        };
+        // The reader walks foreign memory that changes meanwhile; should it trip, that is a
+        // failed reading, not the end of the load run.
+        let attached = catch_unwind(|| PythonSpy::new(pid as i32, &config));
+        match attached {
+            Ok(Ok(spy)) => Ok(Self { pid, spy, threads: ThreadNumbers::of(pid) }),
+            Ok(Err(error)) => Err(explain(pid, format!("{error:#}"))),
+            Err(_) => Err(Failure::NotFound { pid, cause: "the reader broke off".into() }),
+        }
+    }
+
+    /// Reads the thread that holds the interpreter's lock; when none does, those that are on a
+    /// CPU all the same (C code gives the lock back around long computations).
+    pub(super) fn read(&mut self) -> Reading {
+        match self.traces() {
+            None => Reading::Failed,
+            Some(traces) if !traces.is_empty() => self.running(traces),
+            Some(_) if !self.threads.is_any_running(self.pid) => Reading::Idle,
+            Some(_) => {
+                self.spy.config.gil_only = false;
+                let traces = self.traces();
+                self.spy.config.gil_only = true;
+                match traces {
+                    None => Reading::Failed,
+                    Some(mut traces) => {
+                        traces.retain(|trace| trace.active);
+                        self.running(traces)
+                    }
+                }
+            }
+        }
+    }
+
+    fn traces(&mut self) -> Option<Vec<StackTrace>> {
+        catch_unwind(AssertUnwindSafe(|| self.spy.get_stack_traces())).ok()?.ok()
+    }
+
+    fn running(&mut self, traces: Vec<StackTrace>) -> Reading {
+        let threads: Vec<_> = traces
+            .into_iter()
+            .filter(|trace| !trace.frames.is_empty())
+            .map(|trace| (self.threads.number(self.pid, &trace), frames(trace)))
+            .collect();
+        if threads.is_empty() { Reading::Idle } else { Reading::Running(threads) }
+    }
+}
+
+/// Whether a process is still there (a zombie's memory is not).
+pub(super) fn is_alive(pid: u32) -> bool {
+    Process::new(pid as i32)
+        .and_then(|process| process.stat())
+        .is_ok_and(|stat| !matches!(stat.state, 'Z' | 'X'))
+}
+
+fn frames(trace: StackTrace) -> Vec<PythonFrame> {
+    let named = trace.frames.into_iter().map(|frame| {
+        let file = frame.short_filename.as_deref().unwrap_or(&frame.filename);
+        PythonFrame {
+            name: format!("{} ({file})", frame.name),
+            is_entry: frame.is_entry || frame.is_shim_entry,
+        }
+    });
+    named.collect()
+}
+
+/// `cause` is the reader's own chain of reasons; it has no types to tell them apart by.
+fn explain(pid: u32, cause: String) -> Failure {
+    // Opening a process's memory needs the same right as reading it. Yama refuses that alone, and
+    // the reader then reports an interpreter it cannot find.
+    let is_refused = File::open(format!("/proc/{pid}/mem"))
+        .is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied);
+    if is_refused || cause.contains("ermission denied") || cause.contains("not permitted") {
+        Failure::NotPermitted(pid)
+    } else if cause.contains("version") {
+        Failure::UnknownVersion { pid, version: cause }
+    } else {
+        Failure::NotFound { pid, cause }
+    }
+}
+
+/// Which thread is which: the interpreter knows its threads by the numbers of their own PID
+/// namespace, the kernel's samples carry those of ours.
+#[derive(Default)]
+struct ThreadNumbers {
+    /// By the number in the process's own namespace.
+    ours: HashMap<u32, u32>,
+}
+
+impl ThreadNumbers {
+    fn of(pid: u32) -> Self {
+        let mut threads = Self::default();
+        threads.list(pid);
+        threads
+    }
+
+    fn number(&mut self, pid: u32, trace: &StackTrace) -> Option<u32> {
+        if let Some(inner) = trace.os_thread_id.map(|id| id as u32) {
+            if !self.ours.contains_key(&inner) {
+                self.list(pid);
+            }
+            if let Some(&tid) = self.ours.get(&inner) {
+                return Some(tid);
+            }
+        }
+        // Before 3.11 the interpreter does not know; and after a fork it may still believe in its
+        // parent's number. The main thread is the one that runs the module.
+        let outermost = trace.frames.last()?;
+        let is_main = outermost.name == "<module>" || outermost.filename.contains("runpy");
+        (is_main || self.ours.len() == 1).then_some(pid)
+    }
+
+    fn list(&mut self, pid: u32) {
+        self.ours.clear();
+        let tasks = Process::new(pid as i32).and_then(|process| process.tasks());
+        for task in tasks.into_iter().flatten().flatten() {
+            let inner = task.status().ok().and_then(|status| status.nspid?.last().copied());
+            self.ours.insert(inner.unwrap_or(task.tid) as u32, task.tid as u32);
+        }
+    }
+
+    fn is_any_running(&self, pid: u32) -> bool {
+        // Many threads are not asked: that would cost more than what it finds.
+        self.ours.len() <= MOST_WATCHED_THREADS
+            && self.ours.values().any(|&tid| {
+                std::fs::read(format!("/proc/{pid}/task/{tid}/stat")).is_ok_and(|stat| {
+                    // The name before the state may hold any byte, a parenthesis too.
+                    let end = stat.iter().rposition(|&byte| byte == b')');
+                    end.is_some_and(|end| stat.get(end + 2) == Some(&b'R'))
+                })
+            })
+    }
+}

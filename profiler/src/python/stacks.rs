@@ -1,0 +1,123 @@
+//! Python stacks as they are kept until the merge: each distinct frame and stack once.
+//!
+//! Bounded: torn readings of a running interpreter make stacks that never come again, so a table
+//! that is full takes no new stack and says so, and the known ones go on counting.
+
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+use uringbench_core::time::Timestamp;
+
+/// Distinct stacks kept at most; with 20 frames each that is some 2 MiB.
+const MOST_STACKS: usize = 16_384;
+/// Distinct frames kept at most; with names of 50 bytes that is some 3 MiB.
+const MOST_FRAMES: usize = 32_768;
+
+/// One function on a Python stack.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct PythonFrame {
+    /// Qualified function and file from its package on: `Server.run (uvicorn/server.py)`.
+    pub name: String,
+    /// Whether C code called it: a run of the interpreter's loop, hence a native frame, begins
+    /// here. Up to 3.10 that is every frame; from 3.11 on Python calls Python without C.
+    pub is_entry: bool,
+}
+
+/// A distinct Python stack, numbered by its [`PythonStacks`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PythonStackId(pub u32);
+
+/// One reading of a thread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PythonSample {
+    /// When its innermost frame was read.
+    pub time: Timestamp,
+    /// The process, as this PID namespace numbers it.
+    pub pid: u32,
+    /// The thread, likewise.
+    pub tid: u32,
+    /// Its stack.
+    pub stack: PythonStackId,
+}
+
+/// A stack, borrowed from its table.
+#[derive(Clone, Copy, Debug)]
+pub struct PythonStack<'a> {
+    frames: &'a [u32],
+    table: &'a PythonStacks,
+}
+
+impl<'a> PythonStack<'a> {
+    /// Its frames from the outermost to the innermost.
+    pub fn root_first(self) -> impl DoubleEndedIterator<Item = &'a PythonFrame> {
+        self.frames.iter().rev().map(move |&frame| &self.table.frames[frame as usize])
+    }
+
+    /// How many times C code called Python on this stack: the runs of the interpreter's loop. An
+    /// outermost frame counts even if it is no entry (its callers could not be read).
+    pub fn entries(self) -> usize {
+        let inner = self.root_first().skip(1).filter(|frame| frame.is_entry).count();
+        inner + usize::from(!self.frames.is_empty())
+    }
+}
+
+/// All distinct Python stacks of a run.
+#[derive(Debug, Default)]
+pub struct PythonStacks {
+    frames: Vec<PythonFrame>,
+    frame_of: FxHashMap<PythonFrame, u32>,
+    /// Innermost frame first, as they are read.
+    stacks: Vec<Arc<[u32]>>,
+    stack_of: FxHashMap<Arc<[u32]>, PythonStackId>,
+}
+
+impl PythonStacks {
+    /// The number of a stack, given from the innermost frame to the outermost; `None` when it is
+    /// new and the table is full.
+    pub fn intern(
+        &mut self,
+        leaf_first: impl IntoIterator<Item = PythonFrame>,
+    ) -> Option<PythonStackId> {
+        let frames: Option<Vec<u32>> =
+            leaf_first.into_iter().map(|frame| self.frame(frame)).collect();
+        let frames: Arc<[u32]> = frames?.into();
+        if let Some(&known) = self.stack_of.get(&frames) {
+            return Some(known);
+        }
+        if self.stacks.len() == MOST_STACKS {
+            return None;
+        }
+        let id = PythonStackId(self.stacks.len() as u32);
+        self.stacks.push(frames.clone());
+        self.stack_of.insert(frames, id);
+        Some(id)
+    }
+
+    /// The stack of a number this table gave.
+    pub fn stack(&self, id: PythonStackId) -> PythonStack<'_> {
+        PythonStack { frames: &self.stacks[id.0 as usize], table: self }
+    }
+
+    /// How many distinct stacks there are.
+    pub fn len(&self) -> usize {
+        self.stacks.len()
+    }
+
+    /// Whether no stack was ever interned.
+    pub fn is_empty(&self) -> bool {
+        self.stacks.is_empty()
+    }
+
+    fn frame(&mut self, frame: PythonFrame) -> Option<u32> {
+        if let Some(&known) = self.frame_of.get(&frame) {
+            return Some(known);
+        }
+        if self.frames.len() == MOST_FRAMES {
+            return None;
+        }
+        let id = self.frames.len() as u32;
+        self.frames.push(frame.clone());
+        self.frame_of.insert(frame, id);
+        Some(id)
+    }
+}

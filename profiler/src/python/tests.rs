@@ -1,0 +1,1 @@
+//! Merges of made-up stacks, whose right result is known.
