@@ -381,7 +381,17 @@ impl Soak {
 
     fn headline(&self, memory: Option<&Verdict>) -> String {
         match (self.verdict, memory.map(|verdict| (verdict.call, verdict.axis))) {
-            ("leak", _) => "LEAK".to_owned(),
+            ("leak", Some((Call::Leak, Axis::Requests))) => {
+                let bytes = self.bytes_per_request.unwrap_or_default();
+                let most = self.leak_functions.first();
+                let place = most.map_or_else(String::new, |most| format!(", {}", most.function));
+                format!("LEAK ({bytes:.1} bytes per request{place})")
+            }
+            ("leak", Some((Call::Leak, Axis::Hours))) => "LEAK (memory, by the clock)".to_owned(),
+            ("leak", _) => {
+                let is_fds = self.fds.as_ref().is_some_and(|fds| fds.verdict == "leak");
+                format!("LEAK ({})", if is_fds { "file descriptors" } else { "threads" })
+            }
             ("no_leak", Some((Call::NoLeak { below }, Axis::Requests))) => {
                 format!("NO LEAK > {below:.3} bytes per request")
             }

@@ -44,8 +44,9 @@ const COUNTED_HZ: u64 = 250;
 /// Room for a second of context switches and other events without stacks.
 const SIDEBAND_BYTES: u64 = 1 << 20;
 
-/// More than this a ring never takes: a second of 997 samples with 16 KiB of stack.
-const RING_MAX: u64 = 16 << 20;
+/// More than this a ring never takes: half a second of 997 samples with 16 KiB of stack; rings are
+/// read ten times a second, and their memory is ours.
+const RING_MAX: u64 = 8 << 20;
 
 /// What CPU time is measured by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -152,7 +153,7 @@ impl Recipe {
         kinds
     }
 
-    /// How much room a second may need in a CPU's ring: a power of two bytes, at most 16 MiB.
+    /// How much room a second may need in a CPU's ring: a power of two bytes, at most 8 MiB.
     pub(crate) fn ring_bytes(&self) -> u64 {
         let counted = self.kinds().iter().filter(|kind| kind.is_counted()).count() as u64;
         let samples = u64::from(self.hz) + counted * COUNTED_HZ;
@@ -320,14 +321,14 @@ mod tests {
     }
 
     #[test]
-    fn a_ring_holds_a_second_of_samples() {
+    fn a_ring_holds_a_second_of_samples_or_as_much_as_is_sensible() {
         let mib = |recipe: Recipe| recipe.ring_bytes() >> 20;
         assert_eq!(mib(Recipe::default()), 4);
         assert_eq!(mib(Recipe { switches: false, ..Recipe::default() }), 2);
         assert_eq!(mib(Recipe { off_cpu_period: Some(1), ..Recipe::default() }), 8);
-        assert_eq!(mib(Recipe { hz: 997, ..Recipe::default() }), 16);
-        assert_eq!(mib(Recipe { hz: 10_000, stack_bytes: 65_528, ..Recipe::default() }), 16);
-        for hz in [1, 99, 400, 800] {
+        assert_eq!(mib(Recipe { hz: 997, ..Recipe::default() }), 8);
+        assert_eq!(mib(Recipe { hz: 10_000, stack_bytes: 65_528, ..Recipe::default() }), 8);
+        for hz in [1, 99, 200, 300] {
             let recipe = Recipe { hz, ..Recipe::default() };
             assert!(recipe.ring_bytes().is_power_of_two());
             assert!(recipe.ring_bytes() >= u64::from(hz) * (16 * 1024 + 1_500), "{hz}");

@@ -246,6 +246,7 @@ fn waits(
     Ok(Some(Waits {
         blocked_s: recording.waits.blocked.as_secs_f64(),
         preempted_s: recording.waits.preempted.as_secs_f64(),
+        timed_s: recording.waits_timed.as_secs_f64(),
         intervals: recording.waits.intervals,
         for_work_share: (view.total > 0).then(|| for_work as f64 / view.total as f64),
         blocked_in_flight_s,

@@ -148,6 +148,8 @@ pub struct Waits {
     pub blocked_s: f64,
     /// Seconds threads could have run but had no CPU, exact.
     pub preempted_s: f64,
+    /// Seconds in which waits were timed.
+    pub timed_s: f64,
     /// How many waits that is.
     pub intervals: u64,
     /// Share of the blocked time that was waiting for work to come.

@@ -12,7 +12,7 @@ use uringbench_core::validity::Validity;
 
 use super::flame::{FlameOptions, Unit, write_svg};
 use super::fold::{Lines, Wording};
-use super::{Profile, Selection, View, Wait};
+use super::{Profile, Selection, View, Wait, Windows};
 use crate::sample::SampleKind;
 
 /// The roots under which off-CPU stacks stand.
@@ -22,13 +22,20 @@ const PREEMPTED: &str = "[preempted]";
 
 /// Write `flamegraph.svg` and `profile.folded`; with off-CPU samples `off-cpu.svg` and
 /// `off-cpu.folded` too, whose stacks stand under what the thread waited for. `name` is the
-/// graphs' title. Returns the files.
+/// graphs' title, `windows` what they are of (all when `None`). Returns the files.
 ///
 /// # Errors
 /// When the samples cannot be read back or a file cannot be written; earlier files stay.
-pub fn write_all(profile: &Profile, folder: &Path, name: &str) -> io::Result<Vec<PathBuf>> {
+pub fn write_all(
+    profile: &Profile,
+    windows: Option<&Windows>,
+    folder: &Path,
+    name: &str,
+) -> io::Result<Vec<PathBuf>> {
     let kinds = [SampleKind::Cpu, SampleKind::Blocked, SampleKind::Preempted];
-    let views = profile.cut_all(&kinds.map(|kind| Selection::of([kind])))?;
+    let views = profile.cut_all(&kinds.map(|kind| {
+        Selection { windows: windows.cloned(), ..Selection::of([kind]) }
+    }))?;
     let [cpu, blocked, preempted] = &views[..] else { unreachable!("a view for each kind") };
     let options = options(profile, format!("{name} · CPU time"), cpu, "on CPU");
     let mut files = vec![
@@ -156,7 +163,7 @@ mod tests {
             (4, Preempted, "main;loop;handle", 1_000_000),
         ]);
         profile.facts.lost = 100;
-        let files = write_all(&profile, folder.path(), "nginx").unwrap();
+        let files = write_all(&profile, None, folder.path(), "nginx").unwrap();
         assert_eq!(
             names(&files),
             ["flamegraph.svg", "profile.folded", "off-cpu.svg", "off-cpu.folded"]
@@ -183,7 +190,7 @@ mod tests {
     #[test]
     fn an_idle_target_has_files_that_say_so() {
         let folder = tempfile::tempdir().unwrap();
-        let files = write_all(&fixture::profile(&[]), folder.path(), "idle").unwrap();
+        let files = write_all(&fixture::profile(&[]), None, folder.path(), "idle").unwrap();
         assert_eq!(names(&files), ["flamegraph.svg", "profile.folded"]);
         assert!(read(folder.path(), "flamegraph.svg").contains("No samples"));
         assert_eq!(read(folder.path(), "profile.folded"), "");

@@ -14,11 +14,18 @@ use crate::selector;
 
 /// The longest sleep: an order waits no longer than this to be heard.
 const SLEEP_MAX: Nanos = Nanos::from_millis(100);
-/// Waits are timed by two records for every switch between threads; past this many in a second
-/// they would cost the target over 1 % of a CPU, and are switched off.
+/// Waits are timed by two records for every switch between threads. Past this many switches in a
+/// second, all the time would cost over 1 % of a CPU: then they are timed now and then.
 pub(super) const SWITCHES_MAX: u64 = 8_000;
 /// Stacks of waits taken per second at most; past it one of more switches is taken.
 const WAIT_STACKS_MAX: u64 = 500;
+/// Of how many switches one stack is taken at first: the most stacks that many switches can make
+/// before the first look at them.
+pub(super) const WAIT_PERIOD_FIRST: u64 = 64;
+/// How long switches are counted before they are judged.
+const LOOK: Nanos = Nanos::from_millis(100);
+/// How many times as long as it was looked it is rested when there were too many.
+const REST_FACTOR: u64 = 9;
 
 /// What the thread is told.
 #[derive(Debug)]
@@ -42,8 +49,8 @@ pub struct Switch {
 pub(super) struct Followed {
     pub(super) gatherer: Gatherer,
     pub(super) toggled: Vec<Toggled>,
-    /// When waits were no longer timed, because there were too many.
-    pub(super) waits_end: Option<Timestamp>,
+    /// For how long waits were timed.
+    pub(super) waits_timed: Nanos,
     /// Samples and records the kernel counted as lost, where the rings could not say so.
     pub(super) lost: u64,
     /// What went wrong meanwhile.
@@ -63,7 +70,6 @@ pub(super) struct Follower {
 impl Follower {
     pub(super) fn run(mut self, told: &Receiver<Told>) -> Followed {
         let mut toggled = Vec::new();
-        let mut waits_end = None;
         let mut failures = Vec::new();
         loop {
             match told.try_recv() {
@@ -91,29 +97,29 @@ impl Follower {
                 break;
             }
             self.round();
-            let seen = self.gatherer.tally.switches;
-            let changed = match self.pace.advise(now, seen, self.gatherer.tally.wait_stacks) {
+            let tally = &self.gatherer.tally;
+            let changed = match self.pace.advise(now, tally.switches, tally.wait_stacks) {
                 Advice::GoOn => Ok(()),
                 Advice::TakeOneOf(period) => self.session.set_off_cpu_period(period),
-                Advice::Stop => {
-                    waits_end = Some(now);
+                Advice::Rest => {
+                    let changed = self.session.set_switches(false);
                     self.interrupt_waits(now);
-                    // Stacks of waits whose length is unknown are worth nothing: as rare as can be.
-                    let period = self.session.set_off_cpu_period(i64::MAX as u64);
-                    period.and_then(|()| self.session.set_switches(false))
+                    changed
                 }
+                Advice::Resume => self.session.set_switches(true),
             };
             if let Err(why) = changed {
                 failures.push(format!("the timing of waits could not be changed: {why}"));
             }
         }
+        let waits_timed = self.pace.timed(now());
         // Fails only for events that are gone, which record nothing either.
         let _gone = self.session.disable();
         self.round();
         let Self { session, order, gatherer, .. } = &mut self;
         order.finish(|bytes| gatherer.take(bytes, |event| session.kind_of(event)));
         let lost = self.session.lost();
-        Followed { gatherer: self.gatherer, toggled, waits_end, lost, failures }
+        Followed { gatherer: self.gatherer, toggled, waits_timed, lost, failures }
     }
 
     /// Switches are not recorded from here on: what was, is taken in before waits are dropped.
@@ -138,14 +144,26 @@ impl Follower {
     }
 }
 
-/// Keeps what the timing of waits costs within bounds, once a second. Pure.
+/// Keeps what the timing of waits costs within bounds. Pure.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct SwitchPace {
-    checked: Timestamp,
-    switches: u64,
-    stacks: u64,
+    state: PaceState,
+    /// Of so many switches the stack of one is taken.
     period: u64,
-    is_stopped: bool,
+    timed: Nanos,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum PaceState {
+    /// Switches are recorded, and were counted at `since`.
+    Timing {
+        since: Timestamp,
+        switches: u64,
+        stacks: u64,
+    },
+    Resting {
+        until: Timestamp,
+    },
 }
 
 /// What is to change.
@@ -154,34 +172,59 @@ pub(super) enum Advice {
     GoOn,
     /// Take the stack of one of so many switches.
     TakeOneOf(u64),
-    /// Time no more waits.
-    Stop,
+    /// Time no waits for a while.
+    Rest,
+    /// Time them again.
+    Resume,
 }
 
 impl SwitchPace {
     pub(super) const fn new(start: Timestamp) -> Self {
-        Self { checked: start, switches: 0, stacks: 0, period: 1, is_stopped: false }
+        let state = PaceState::Timing { since: start, switches: 0, stacks: 0 };
+        Self { state, period: WAIT_PERIOD_FIRST, timed: Nanos::ZERO }
     }
 
     /// So many switches and so many stacks of them have been seen by `now`.
     pub(super) fn advise(&mut self, now: Timestamp, switches: u64, stacks: u64) -> Advice {
-        let passed = now.since(self.checked);
-        if passed < Nanos::SECOND || self.is_stopped {
-            return Advice::GoOn;
+        let begun = PaceState::Timing { since: now, switches, stacks };
+        match self.state {
+            PaceState::Resting { until } if now < until => Advice::GoOn,
+            PaceState::Resting { .. } => {
+                self.state = begun;
+                Advice::Resume
+            }
+            PaceState::Timing { since, .. } if now.since(since) < LOOK => Advice::GoOn,
+            PaceState::Timing { since, switches: switches_then, stacks: stacks_then } => {
+                let looked = now.since(since);
+                self.timed += looked;
+                self.state = begun;
+                let per_second = |count: u64| (count as f64 / looked.as_secs_f64()) as u64;
+                if per_second(switches - switches_then) > SWITCHES_MAX {
+                    self.state = PaceState::Resting { until: now + Nanos(looked.0 * REST_FACTOR) };
+                    return Advice::Rest;
+                }
+                self.steer(per_second(stacks - stacks_then))
+            }
         }
-        let per_second = |count: u64| (count as f64 / passed.as_secs_f64()) as u64;
-        let switches_rate = per_second(switches - self.switches);
-        let stacks_rate = per_second(stacks - self.stacks);
-        (self.checked, self.switches, self.stacks) = (now, switches, stacks);
-        if switches_rate > SWITCHES_MAX {
-            self.is_stopped = true;
-            return Advice::Stop;
-        }
+    }
+
+    /// Up at once, down step by step.
+    fn steer(&mut self, stacks_rate: u64) -> Advice {
+        let before = self.period;
         if stacks_rate > WAIT_STACKS_MAX {
             self.period *= stacks_rate.div_ceil(WAIT_STACKS_MAX).next_power_of_two();
-            return Advice::TakeOneOf(self.period);
+        } else if stacks_rate * 4 < WAIT_STACKS_MAX {
+            self.period = (self.period / 2).max(1);
         }
-        Advice::GoOn
+        if self.period == before { Advice::GoOn } else { Advice::TakeOneOf(self.period) }
+    }
+
+    /// For how long waits were timed by `now`.
+    pub(super) fn timed(&self, now: Timestamp) -> Nanos {
+        match self.state {
+            PaceState::Timing { since, .. } => self.timed + now.since(since),
+            PaceState::Resting { .. } => self.timed,
+        }
     }
 }
 
@@ -213,16 +256,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn many_switches_are_thinned_and_too_many_are_left_alone() {
-        let second = |n: u64| Timestamp(n * 1_000_000_000);
-        let mut pace = SwitchPace::new(second(0));
-        assert_eq!(pace.advise(second(1), 400, 400), Advice::GoOn);
-        // Within the same second nothing is judged, however much there is.
-        assert_eq!(pace.advise(Timestamp(1_500_000_000), 90_000, 9_000), Advice::GoOn);
-        assert_eq!(pace.advise(second(2), 2_400, 1_900), Advice::TakeOneOf(4));
-        assert_eq!(pace.advise(second(3), 4_400, 2_400), Advice::GoOn);
-        assert_eq!(pace.advise(second(4), 7_400, 3_400), Advice::TakeOneOf(8));
-        assert_eq!(pace.advise(second(5), 7_400 + SWITCHES_MAX + 1, 3_500), Advice::Stop);
-        assert_eq!(pace.advise(second(6), 900_000, 3_500), Advice::GoOn);
+    fn many_switches_are_thinned_and_too_many_are_timed_now_and_then() {
+        let at = |millis: u64| Timestamp(millis * 1_000_000);
+        let mut pace = SwitchPace::new(at(0));
+        assert_eq!(pace.advise(at(50), 90_000, 9_000), Advice::GoOn, "too early to tell");
+        // 100 ms with 800 switches are as many as are allowed; 10 stacks are few.
+        assert_eq!(pace.advise(at(100), 800, 10), Advice::TakeOneOf(WAIT_PERIOD_FIRST / 2));
+        assert_eq!(pace.advise(at(200), 1_600, 50), Advice::GoOn);
+        assert_eq!(pace.advise(at(300), 2_400, 50 + 151), Advice::TakeOneOf(128));
+        assert_eq!(pace.advise(at(400), 3_201 + 10, 220), Advice::Rest);
+        assert_eq!(pace.timed(at(900)), Nanos::from_millis(400));
+        assert_eq!(pace.advise(at(1_299), 3_211, 220), Advice::GoOn);
+        assert_eq!(pace.advise(at(1_300), 3_211, 220), Advice::Resume);
+        assert_eq!(pace.timed(at(1_350)), Nanos::from_millis(450));
+        for step in 0..12 {
+            let _halved = pace.advise(at(1_400 + step * 100), 3_211, 220);
+        }
+        assert_eq!(pace.period, 1, "rare waits are all taken");
     }
 }

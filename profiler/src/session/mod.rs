@@ -23,7 +23,7 @@ use uringbench_perf::{CpuClock, Recipe};
 pub use self::attach::{Attachment, Mode};
 pub use self::follow::Switch;
 pub use self::follow::now;
-use self::follow::{Followed, Follower, SwitchPace, Told};
+use self::follow::{Followed, Follower, SwitchPace, Told, WAIT_PERIOD_FIRST};
 use self::gather::{CpuWeight, Gatherer};
 pub use self::gather::{Tally, Toggled};
 pub use self::recording::Recording;
@@ -141,7 +141,7 @@ fn follow_samples(
         clock: CpuClock::Cycles,
         hz: options.hz,
         switches: true,
-        off_cpu_period: Some(1),
+        off_cpu_period: Some(WAIT_PERIOD_FIRST),
         first_touch_period: options.follows_memory.then_some(1),
         ..Recipe::default()
     };

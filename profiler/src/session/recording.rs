@@ -39,8 +39,8 @@ pub struct Recording {
     pub elsewhere: Vec<(String, u64)>,
     /// Exact waits of the target.
     pub waits: Waits,
-    /// When waits were no longer timed because there were too many of them.
-    pub waits_end: Option<Timestamp>,
+    /// For how long they were timed: not all the time when there are very many.
+    pub waits_timed: Nanos,
     /// When sampling was switched on and off.
     pub toggled: Vec<Toggled>,
     /// The readings of the timeline.
@@ -77,7 +77,7 @@ impl Parts {
             threads: Vec::new(),
             elsewhere: Vec::new(),
             waits: Waits::default(),
-            waits_end: None,
+            waits_timed: Nanos::ZERO,
             toggled: Vec::new(),
             sampled,
             python: None,
@@ -97,7 +97,7 @@ impl Parts {
 
 impl Recording {
     fn take(&mut self, followed: Followed, clock: Clock, hz: u32) {
-        let Followed { mut gatherer, toggled, waits_end, lost, failures } = followed;
+        let Followed { mut gatherer, toggled, waits_timed, lost, failures } = followed;
         gatherer.finish(self.ended);
         self.notes.extend(failures);
         self.notes.extend(gatherer.failure.take().map(|why| why.to_string()));
@@ -111,11 +111,12 @@ impl Recording {
                 unreadable.join(", ")
             ));
         }
-        if let Some(end) = waits_end {
+        // A tenth is lost to the start and the end.
+        let length = self.ended.since(self.started);
+        if toggled.is_empty() && waits_timed.0 < length.0 - length.0 / 10 {
             self.notes.push(format!(
-                "waits were timed for the first {} alone: more than {} switches a second would \
-                 have slowed the target",
-                end.since(self.started),
+                "waits were timed in {waits_timed} of {length}, and are of that time: more than {} \
+                 switches between threads a second would have cost the target too much",
                 super::follow::SWITCHES_MAX,
             ));
         }
@@ -134,7 +135,7 @@ impl Recording {
             unwound: (with_user > 0).then(|| counts.complete as f64 / with_user as f64),
             notes: Vec::new(),
         };
-        self.waits_end = waits_end;
+        self.waits_timed = waits_timed;
         self.toggled = toggled;
         let Gatherer {
             tree, stacks, log, off_cpu, touches, elsewhere, names: called, threads, ..
