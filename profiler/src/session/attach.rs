@@ -80,11 +80,14 @@ pub(super) fn open(found: &Found, recipe: &Recipe, cpus: &[u32]) -> Result<Opene
             Err(why) => instead_of.push(why),
         }
     }
-    let wider = [
-        (Mode::SystemWide, Scope::System, false),
-        (Mode::Tasks, Scope::Tasks, false),
-        (Mode::Tasks, Scope::Tasks, true),
-    ];
+    let system = (Mode::SystemWide, Scope::System, false);
+    let tasks = (Mode::Tasks, Scope::Tasks, false);
+    let user_only = (Mode::Tasks, Scope::Tasks, true);
+    // Every page that others touch would be a sample too: memory is followed task by task.
+    let wider = match recipe.first_touch_period {
+        Some(_) => [tasks, system, user_only],
+        None => [system, tasks, user_only],
+    };
     for (mode, scope, is_user_only) in wider {
         let recipe = Recipe { user_only: is_user_only, ..recipe.clone() };
         let opened = Session::open(scope, &recipe, cpus).map_err(|why| why.to_string());
