@@ -1,12 +1,14 @@
 //! One run from plan to printed and stored result.
 
 use std::io::IsTerminal;
+use std::path::Path;
 use std::time::SystemTime;
 
 use anyhow::Context;
+use uringbench_core::record::RunRecord;
 use uringbench_core::slo::{Met, SloFinding};
 use uringbench_core::summary::Summary;
-use uringbench_core::validity::{self, Validity};
+use uringbench_core::validity::{self, Validity, Verdict};
 use uringbench_engine::Control;
 use uringbench_report::{Colour, text};
 use uringbench_store::{Destination, Document, DocumentParts, HistogramLog, run_folder};
@@ -44,7 +46,7 @@ pub(crate) fn execute(run: &ResolvedRun, control: &Control) -> Result<Exit, Fail
     let url = run.url.to_string();
     let told = beside.map_or_else(Told::default, |beside| {
         let title = run.name.as_deref().unwrap_or(&url);
-        beside.detach().tell(&run.plan, &record, destination.folder(), title)
+        beside.detach().tell(&run.plan, &record, destination.folder(), (title, run.name.as_deref()))
     });
     let slo = run.slo.as_ref().map(|slo| slo.judge(&summary)).unwrap_or_default();
     let environment = host();
@@ -65,25 +67,10 @@ pub(crate) fn execute(run: &ResolvedRun, control: &Control) -> Result<Exit, Fail
     })
     .context("cannot make the result document")?;
     let stored = store(&destination, &document, &record, started);
+    let folder = stored.is_ok().then(|| destination.folder());
     let result = match run.format {
         Format::Json => format!("{}\n", document.to_json().context("cannot write JSON")?),
-        Format::Text => text::summary(
-            &text::Parts {
-                plan: &run.plan,
-                url: &url,
-                method: &run.method,
-                record: &record,
-                summary: &summary,
-                verdict: &verdict,
-                slo: &slo,
-                headline: told.soak.as_ref().map(|soaked| soaked.headline.as_str()),
-                soak: told.soak.as_ref().map_or(&[], |soaked| soaked.lines.as_slice()),
-                target: &told.lines,
-                timeline: &told.timeline,
-                stored: stored.is_ok().then(|| destination.folder()),
-            },
-            colour(),
-        ),
+        Format::Text => page(run, &record, (&summary, &verdict, &slo), &told, folder),
     };
     console::print(&result)?;
     stored?;
@@ -95,6 +82,31 @@ pub(crate) fn execute(run: &ResolvedRun, control: &Control) -> Result<Exit, Fail
         (None, Exit::Success) if run.is_soak => Exit::Inconclusive,
         (_, exit) => exit,
     })
+}
+
+fn page(
+    run: &ResolvedRun,
+    record: &RunRecord,
+    (summary, verdict, slo): (&Summary, &Verdict, &[SloFinding]),
+    told: &Told,
+    stored: Option<&Path>,
+) -> String {
+    let soak = told.soak.as_ref();
+    let parts = text::Parts {
+        plan: &run.plan,
+        url: &run.url.to_string(),
+        method: &run.method,
+        record,
+        summary,
+        verdict,
+        slo,
+        headline: soak.map(|soaked| soaked.headline.as_str()),
+        soak: soak.map_or(&[], |soaked| soaked.lines.as_slice()),
+        target: &told.lines,
+        timeline: &told.timeline,
+        stored,
+    };
+    text::summary(&parts, colour())
 }
 
 fn destination(run: &ResolvedRun, started: SystemTime) -> Result<Destination, Failure> {
@@ -112,7 +124,7 @@ fn destination(run: &ResolvedRun, started: SystemTime) -> Result<Destination, Fa
 fn store(
     destination: &Destination,
     document: &Document,
-    record: &uringbench_core::record::RunRecord,
+    record: &RunRecord,
     started: SystemTime,
 ) -> Result<(), Failure> {
     let stored = || {

@@ -118,7 +118,7 @@ impl Detached<'_> {
         plan: &Plan,
         record: &RunRecord,
         folder: &Path,
-        title: &str,
+        (title, name): (&str, Option<&str>),
     ) -> Told {
         let recording = match &mut self.recording {
             Ok(recording) => recording,
@@ -158,6 +158,11 @@ impl Detached<'_> {
             Err(why) => {
                 found.figures.notes.push(format!("not all of the profile is stored: {why}"));
             }
+        }
+        if let Some(name) = name
+            && let Err(why) = files::copy_flamegraph(folder, name)
+        {
+            found.figures.notes.push(format!("flamegraphs/ cannot be written: {why}"));
         }
         if let Some(soak) = &soak {
             found.figures.files.extend(soak.files.iter().cloned());

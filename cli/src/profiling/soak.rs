@@ -220,7 +220,7 @@ fn verdict(series: &Series, rules: &Rules) -> Option<Verdict> {
 fn grown(readings: &[&Reading], from: Timestamp, to: Timestamp) -> Option<i64> {
     let at = |time: Timestamp| {
         let before = readings.iter().rev().find(|reading| reading.time <= time);
-        before.or(readings.first()).map(|reading| reading.target.rss_anon as i64)
+        before.or_else(|| readings.first()).map(|reading| reading.target.rss_anon as i64)
     };
     Some(at(to)? - at(from)?)
 }

@@ -137,16 +137,7 @@ fn follow_samples(
     found: &Found,
     options: &Options,
 ) -> Result<(Attachment, Following), Vec<String>> {
-    let recipe = Recipe {
-        clock: CpuClock::Cycles,
-        hz: options.hz,
-        switches: true,
-        off_cpu_period: Some(WAIT_PERIOD_FIRST),
-        first_touch_period: options.follows_memory.then_some(1),
-        ..Recipe::default()
-    };
-    let cpus = online_cpus();
-    let opened = attach::open(found, &recipe, &cpus)?;
+    let opened = attach::open(found, &recipe(options), &online_cpus())?;
     let spill = unnamed_file(options).map_err(|why| {
         vec![format!(
             "samples cannot be kept in {}: {why}; name another folder with -o DIR",
@@ -204,6 +195,17 @@ fn follow_samples(
         .map_err(|why| vec![format!("no thread for the profiler: {why}")])?;
     let attachment = Attachment::Sampling { mode, is_user_only, instead_of };
     Ok((attachment, Following { told, thread, clock, hz }))
+}
+
+fn recipe(options: &Options) -> Recipe {
+    Recipe {
+        clock: CpuClock::Cycles,
+        hz: options.hz,
+        switches: true,
+        off_cpu_period: Some(WAIT_PERIOD_FIRST),
+        first_touch_period: options.follows_memory.then_some(1),
+        ..Recipe::default()
+    }
 }
 
 fn python_sampler(found: &Found, options: &Options) -> std::io::Result<PythonSampler> {
