@@ -21,8 +21,8 @@ use uringbench_core::time::{Nanos, Timestamp};
 use super::process::{Failure, Interpreter, Reading, is_alive, is_python};
 use super::stacks::{PythonSample, PythonStacks};
 
-/// Samples that wait for [`PythonSampler::take`] at most: 1.5 MiB, a minute of ten workers.
-const MOST_WAITING: usize = 65_536;
+/// Samples that wait for [`PythonSampler::take`] at most: 12 MiB, nine minutes of ten workers.
+const MOST_WAITING: usize = 1 << 19;
 /// How often the members are listed anew.
 const LIST_EVERY: Nanos = Nanos::from_millis(250);
 /// Attempts to attach to a process that may still be starting, each at a listing.
