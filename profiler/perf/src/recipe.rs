@@ -100,6 +100,9 @@ pub struct Recipe {
     /// Sample one of so many departures from a CPU. They happen in the kernel: under `user_only`
     /// none is seen, and no event is opened.
     pub off_cpu_period: Option<u64>,
+    /// Whether CPU time is sampled, and mappings, names, births and deaths are told. Without, a
+    /// recipe is an addition to another session of the same target.
+    pub samples_cpu: bool,
     /// Sample one of so many page faults, with the address; under `user_only` those alone that
     /// user code ran into.
     pub first_touch_period: Option<u64>,
@@ -115,6 +118,7 @@ impl Default for Recipe {
             user_only: false,
             switches: true,
             off_cpu_period: None,
+            samples_cpu: true,
             first_touch_period: None,
         }
     }
@@ -139,11 +143,16 @@ impl Recipe {
 
     /// The events to open for each CPU (and task), in this order.
     pub(crate) fn kinds(&self) -> Vec<EventKind> {
-        let mut kinds = vec![EventKind::Sideband];
+        let mut kinds = Vec::new();
+        if self.samples_cpu {
+            kinds.push(EventKind::Sideband);
+        }
         if self.switches {
             kinds.push(EventKind::Switches);
         }
-        kinds.push(EventKind::Cpu);
+        if self.samples_cpu {
+            kinds.push(EventKind::Cpu);
+        }
         if self.off_cpu_period.is_some() && !self.user_only {
             kinds.push(EventKind::OffCpu);
         }
@@ -156,7 +165,8 @@ impl Recipe {
     /// How much room a second may need in a CPU's ring: a power of two bytes, at most 8 MiB.
     pub(crate) fn ring_bytes(&self) -> u64 {
         let counted = self.kinds().iter().filter(|kind| kind.is_counted()).count() as u64;
-        let samples = u64::from(self.hz) + counted * COUNTED_HZ;
+        let cpu = if self.samples_cpu { u64::from(self.hz) } else { 0 };
+        let samples = cpu + counted * COUNTED_HZ;
         let sideband = if self.switches { SIDEBAND_BYTES } else { SIDEBAND_BYTES / 8 };
         let second = samples * (SAMPLE_BYTES + u64::from(self.stack_bytes)) + sideband;
         second.next_power_of_two().min(RING_MAX)
@@ -318,6 +328,8 @@ mod tests {
         assert_eq!(Recipe::default().kinds(), ALL[..3]);
         let without = Recipe { switches: false, ..Recipe::default() };
         assert_eq!(without.kinds(), [EventKind::Sideband, EventKind::Cpu]);
+        let addition = Recipe { samples_cpu: false, first_touch_period: Some(1), ..without };
+        assert_eq!(addition.kinds(), [EventKind::FirstTouch]);
     }
 
     #[test]

@@ -80,14 +80,11 @@ pub(super) fn open(found: &Found, recipe: &Recipe, cpus: &[u32]) -> Result<Opene
             Err(why) => instead_of.push(why),
         }
     }
-    let system = (Mode::SystemWide, Scope::System, false);
-    let tasks = (Mode::Tasks, Scope::Tasks, false);
-    let user_only = (Mode::Tasks, Scope::Tasks, true);
-    // Every page that others touch would be a sample too: memory is followed task by task.
-    let wider = match recipe.first_touch_period {
-        Some(_) => [tasks, system, user_only],
-        None => [system, tasks, user_only],
-    };
+    let wider = [
+        (Mode::SystemWide, Scope::System, false),
+        (Mode::Tasks, Scope::Tasks, false),
+        (Mode::Tasks, Scope::Tasks, true),
+    ];
     for (mode, scope, is_user_only) in wider {
         let recipe = Recipe { user_only: is_user_only, ..recipe.clone() };
         let opened = Session::open(scope, &recipe, cpus).map_err(|why| why.to_string());
@@ -105,6 +102,34 @@ pub(super) fn open(found: &Found, recipe: &Recipe, cpus: &[u32]) -> Result<Opene
     }
     instead_of.dedup();
     Err(instead_of)
+}
+
+/// Open a session for first touches alone, of the target's tasks alone: system-wide, every page
+/// that others touch would be a sample. A thread that is attached to twice does no harm here: of
+/// a page the last touch counts.
+///
+/// # Errors
+/// Cause and remedy.
+pub(super) fn open_for_memory(found: &Found, cpus: &[u32]) -> Result<Session, String> {
+    let recipe = Recipe {
+        samples_cpu: false,
+        switches: false,
+        first_touch_period: Some(1),
+        ..Recipe::default()
+    };
+    let mut failure = String::new();
+    for user_only in [false, true] {
+        let recipe = Recipe { user_only, ..recipe.clone() };
+        let opened = Session::open(Scope::Tasks, &recipe, cpus).map_err(|why| why.to_string());
+        let attached = opened.and_then(|mut session| {
+            attach_tasks(&mut session, found, &mut Backlog::new()).map(|()| session)
+        });
+        match attached {
+            Ok(session) => return Ok(session),
+            Err(why) => failure = why,
+        }
+    }
+    Err(failure)
 }
 
 fn open_cgroup(folder: &Path, recipe: &Recipe, cpus: &[u32]) -> Result<Session, String> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 use uringbench_core::time::{Nanos, Timestamp};
-use uringbench_perf::Session;
+use uringbench_perf::{EventKind, Session};
 
 use super::gather::{Gatherer, Toggled};
 use crate::record::{Order, peek_time};
@@ -26,6 +26,9 @@ pub(super) const WAIT_PERIOD_FIRST: u64 = 64;
 const LOOK: Nanos = Nanos::from_millis(100);
 /// How many times as long as it was looked it is rested when there were too many.
 const REST_FACTOR: u64 = 9;
+
+/// Rings of the second session are numbered from here on.
+const MEMORY_RINGS: u32 = 1 << 16;
 
 /// What the thread is told.
 #[derive(Debug)]
@@ -60,6 +63,8 @@ pub(super) struct Followed {
 /// Reads rings until it is told to stop.
 pub(super) struct Follower {
     pub(super) session: Session,
+    /// First touches alone, where memory is followed.
+    pub(super) memory: Option<Session>,
     pub(super) gatherer: Gatherer,
     pub(super) order: Order,
     pub(super) roots: Vec<u32>,
@@ -82,7 +87,9 @@ impl Follower {
             }
             let now = now();
             if let Some(switch) = self.switches.pop_if(|switch| switch.at <= now) {
-                if let Err(why) = self.session.set_sampling(switch.on) {
+                let memory = self.memory.as_mut();
+                let of_memory = memory.map_or(Ok(()), |memory| memory.set_sampling(switch.on));
+                if let Err(why) = self.session.set_sampling(switch.on).and(of_memory) {
                     failures.push(format!("sampling could not be switched: {why}"));
                 }
                 if !switch.on {
@@ -115,33 +122,46 @@ impl Follower {
         let waits_timed = self.pace.timed(now());
         // Fails only for events that are gone, which record nothing either.
         let _gone = self.session.disable();
+        let _gone = self.memory.as_mut().map(Session::disable);
         self.round();
-        let Self { session, order, gatherer, .. } = &mut self;
-        order.finish(|bytes| gatherer.take(bytes, |event| session.kind_of(event)));
-        let lost = self.session.lost();
+        self.take_all();
+        let lost = self.session.lost() + self.memory.as_ref().map_or(0, Session::lost);
         Followed { gatherer: self.gatherer, toggled, waits_timed, lost, failures }
     }
 
     /// Switches are not recorded from here on: what was, is taken in before waits are dropped.
     fn interrupt_waits(&mut self, time: Timestamp) {
         self.round();
-        let Self { session, order, gatherer, .. } = self;
-        order.finish(|bytes| gatherer.take(bytes, |event| session.kind_of(event)));
-        gatherer.interrupt_waits(time);
+        self.take_all();
+        self.gatherer.interrupt_waits(time);
+    }
+
+    /// Take in all that was read, whatever may still come.
+    fn take_all(&mut self) {
+        let Self { session, memory, order, gatherer, .. } = self;
+        order.finish(|bytes| gatherer.take(bytes, |event| kind_of(session, memory, event)));
     }
 
     /// Read what the rings hold, and take in what is older than all that can still come.
     fn round(&mut self) {
         let order = &mut self.order;
         let malformed = &mut self.gatherer.tally.malformed;
-        self.session.drain(&mut |cpu, bytes| match peek_time(bytes) {
-            Some(time) => order.push(cpu, time, bytes),
+        let mut take = |ring, bytes: &[u8]| match peek_time(bytes) {
+            Some(time) => order.push(ring, time, bytes),
             None => *malformed += 1,
-        });
+        };
+        self.session.drain(&mut take);
+        if let Some(memory) = &mut self.memory {
+            memory.drain(&mut |cpu, bytes| take(MEMORY_RINGS + cpu, bytes));
+        }
         self.order.end_round();
-        let Self { session, order, gatherer, .. } = self;
-        order.for_each_ready(|bytes| gatherer.take(bytes, |event| session.kind_of(event)));
+        let Self { session, memory, order, gatherer, .. } = self;
+        order.for_each_ready(|bytes| gatherer.take(bytes, |event| kind_of(session, memory, event)));
     }
+}
+
+fn kind_of(session: &Session, memory: &Option<Session>, event: u64) -> Option<EventKind> {
+    session.kind_of(event).or_else(|| memory.as_ref()?.kind_of(event))
 }
 
 /// Keeps what the timing of waits costs within bounds. Pure.

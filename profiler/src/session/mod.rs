@@ -18,7 +18,7 @@ use std::thread::JoinHandle;
 
 use rustix::thread::{CpuSet, sched_setaffinity};
 use uringbench_core::time::Timestamp;
-use uringbench_perf::{CpuClock, Recipe};
+use uringbench_perf::{CpuClock, Recipe, Session};
 
 pub use self::attach::{Attachment, Mode};
 pub use self::follow::Switch;
@@ -78,7 +78,7 @@ impl Sidecar {
     pub fn attach(selector: Selector, found: Found, options: Options) -> Self {
         let mut notes = Vec::new();
         let started = now();
-        let (attachment, follower) = match follow_samples(&found, &options) {
+        let (attachment, follower) = match follow_samples(&found, &options, &mut notes) {
             Ok((attachment, follower)) => (attachment, Some(follower)),
             Err(reasons) => (Attachment::ProcfsOnly(reasons), None),
         };
@@ -136,6 +136,7 @@ impl Sidecar {
 fn follow_samples(
     found: &Found,
     options: &Options,
+    notes: &mut Vec<String>,
 ) -> Result<(Attachment, Following), Vec<String>> {
     let opened = attach::open(found, &recipe(options), &online_cpus())?;
     let spill = unnamed_file(options).map_err(|why| {
@@ -152,6 +153,12 @@ fn follow_samples(
     let weight = match session.clock() {
         CpuClock::CpuClock => CpuWeight::Period,
         CpuClock::Cycles => CpuWeight::Fixed(1_000_000_000 / u64::from(session.hz())),
+    };
+    let memory = match options.follows_memory {
+        true => attach::open_for_memory(found, &online_cpus())
+            .inspect_err(|why| notes.push(format!("where memory comes from is not known: {why}")))
+            .ok(),
+        false => None,
     };
     let touches =
         options.follows_memory.then(|| FirstTouches::new(rustix::param::page_size() as u64));
@@ -171,13 +178,10 @@ fn follow_samples(
             order.push(cpu, time, &bytes);
         }
     }
-    let clock = match session.clock() {
-        CpuClock::Cycles => Clock::Cycles,
-        CpuClock::CpuClock => Clock::CpuClock,
-    };
-    let hz = session.hz();
+    let (clock, hz) = (clock(&session), session.hz());
     let follower = Follower {
         session,
+        memory,
         gatherer,
         order,
         roots: found.roots.clone(),
@@ -197,13 +201,19 @@ fn follow_samples(
     Ok((attachment, Following { told, thread, clock, hz }))
 }
 
+fn clock(session: &Session) -> Clock {
+    match session.clock() {
+        CpuClock::Cycles => Clock::Cycles,
+        CpuClock::CpuClock => Clock::CpuClock,
+    }
+}
+
 fn recipe(options: &Options) -> Recipe {
     Recipe {
         clock: CpuClock::Cycles,
         hz: options.hz,
         switches: true,
         off_cpu_period: Some(WAIT_PERIOD_FIRST),
-        first_touch_period: options.follows_memory.then_some(1),
         ..Recipe::default()
     }
 }
