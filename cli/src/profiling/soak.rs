@@ -457,8 +457,16 @@ impl Soak {
 }
 
 fn ranged(figure: Interval95, unit: &str) -> String {
-    let digits = if figure.value.abs() < 0.01 { 5 } else { 2 };
-    let end =
-        |end: Option<f64>| end.map_or_else(|| "?".to_owned(), |end| format!("{end:.digits$}"));
-    format!("{:.digits$} [{}..{}] {unit}", figure.value, end(figure.ci_low), end(figure.ci_high))
+    let end = |end: Option<f64>| end.map_or_else(|| "?".to_owned(), shown);
+    let (low, high) = (end(figure.ci_low), end(figure.ci_high));
+    format!("{} [{low}..{high}] {unit}", shown(figure.value))
+}
+
+/// Bytes have two decimals; a share of a descriptor has a power of ten.
+fn shown(figure: f64) -> String {
+    match figure.abs() {
+        0.0 => "0".to_owned(),
+        small if small < 0.005 => format!("{figure:.1e}"),
+        _ => format!("{figure:.2}"),
+    }
 }
