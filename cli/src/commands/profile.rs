@@ -21,6 +21,9 @@ use crate::signals;
 
 /// How long a running target is sampled unless asked otherwise.
 const DURATION: Nanos = Nanos::from_secs(10);
+/// How a shell says that it could not start a command (POSIX, 2.8.2).
+const NOT_EXECUTABLE: i32 = 126;
+const NOT_FOUND: i32 = 127;
 /// How often it is looked whether a command has ended.
 const LOOK: Duration = Duration::from_millis(20);
 
@@ -49,14 +52,16 @@ pub(crate) fn execute(args: ProfileCommandArgs) -> Result<Exit, Failure> {
     };
     let timeline_hz = options.timeline_hz;
     let (recording, ended) = record(subject, &args, options, &control)?;
-    tell(&args, &recording, timeline_hz, destination.folder(), &title)?;
-    match ended {
-        Some(code) if code != 0 => {
-            console::note(&format!("the command ended with exit code {code}"));
-            Ok(Exit::Success)
-        }
-        _ => Ok(Exit::Success),
+    if let Some(code @ (NOT_EXECUTABLE | NOT_FOUND)) = ended {
+        let program = args.command[0].to_string_lossy().into_owned();
+        let why = if code == NOT_FOUND { "not found" } else { "not executable" };
+        return Err(anyhow!("`{program}` could not be started: {why}").into());
     }
+    tell(&args, &recording, timeline_hz, destination.folder(), &title)?;
+    if let Some(code) = ended.filter(|&code| code != 0) {
+        console::note(&format!("the command ended with exit code {code}"));
+    }
+    Ok(Exit::Success)
 }
 
 /// Who is sampled.

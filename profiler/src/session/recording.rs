@@ -14,6 +14,7 @@ use crate::python::{Counts, Fits, Merger, PythonRecording, is_eval_loop};
 use crate::record::Waits;
 use crate::sample::{Sample, SampleKind};
 use crate::stack::{FrameKind, FrameName, Location, StackTable};
+use crate::timeline::reading::Reading;
 use crate::timeline::sampler::Sampled;
 use crate::touch::{FirstTouches, PageMap, Survivors};
 
@@ -174,7 +175,12 @@ impl Recording {
         if !self.toggled.is_empty() {
             return None;
         }
-        let used = last.target.on_cpu.0.saturating_sub(first.target.on_cpu.0);
+        // What runs in the kernel, interrupts of others among it, is not seen without rights.
+        let accounted = |reading: &Reading| match self.attachment {
+            Attachment::Sampling { is_user_only: true, .. } => reading.target.user.0,
+            _ => reading.target.on_cpu.0,
+        };
+        let used = accounted(last).saturating_sub(accounted(first));
         let within = first.time..last.time;
         let sampled: u64 = profile
             .samples
