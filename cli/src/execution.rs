@@ -30,8 +30,11 @@ pub(crate) fn execute(run: &ResolvedRun, control: &Control) -> Result<Exit, Fail
     let started = SystemTime::now();
     let destination = destination(run, started)?;
     let machine = observe::Observer::new(run.target.clone(), &run.plan.cpus);
-    let beside =
-        run.profile.as_ref().map(|asked| Beside::start(asked, &run.plan, destination.folder()));
+    let target_cpus = run.target.cpus();
+    let beside = run
+        .profile
+        .as_ref()
+        .map(|asked| Beside::start(asked, &run.plan, target_cpus.as_ref(), destination.folder()));
     let mut watch = Watch::new(&run.plan, machine, run.progress, beside.as_ref());
     let result = uringbench_engine::run(&run.plan, control, &mut watch);
     watch.clear();

@@ -17,6 +17,7 @@ use super::overhead::Trial;
 use super::soak::{self, Soaked};
 use super::stream::Stream;
 use super::{ProfilePlan, files};
+use crate::host::cpu_set::CpuSet;
 
 /// A sidecar, or why there is none.
 pub(crate) struct Beside<'a> {
@@ -43,14 +44,19 @@ pub(crate) struct Told {
 
 impl<'a> Beside<'a> {
     /// Begin to record. `folder` is the run's own.
-    pub(crate) fn start(asked: &'a ProfilePlan, plan: &Plan, folder: &Path) -> Self {
+    pub(crate) fn start(
+        asked: &'a ProfilePlan,
+        plan: &Plan,
+        target_cpus: Option<&CpuSet>,
+        folder: &Path,
+    ) -> Self {
         let state = match selector::resolve(&asked.selector) {
             Ok(found) => {
                 let options = Options {
                     hz: asked.hz,
                     timeline_hz: asked.timeline_hz,
                     follows_memory: asked.follows_memory,
-                    cpus: files::free_cpus(&plan.cpus),
+                    cpus: files::free_cpus(&plan.cpus, target_cpus),
                     folder: folder.to_path_buf(),
                 };
                 Ok(Sidecar::attach(asked.selector.clone(), found, options))

@@ -16,6 +16,7 @@ use uringbench_profiler::timeline::document::Document;
 use uringbench_profiler::timeline::series::Timeline;
 use uringbench_profiler::timeline::text;
 
+use crate::host::cpu_set::CpuSet;
 use crate::host::cpus;
 
 /// The folder for named flame graphs.
@@ -109,7 +110,11 @@ fn timeline(parts: &Parts<'_>) -> Document {
     timeline.document(origin, wall.ok().map(|wall| wall.as_secs_f64() - ago))
 }
 
-/// CPUs where neither the generator runs; none when there is no such CPU, which means anywhere.
-pub(crate) fn free_cpus(taken: &[usize]) -> Vec<usize> {
-    cpus::allowed().iter().filter(|cpu| !taken.contains(cpu)).collect()
+/// CPUs that neither the generator nor the target needs; where there is none, those that the
+/// target does not need; none for anywhere.
+pub(crate) fn free_cpus(generator: &[usize], target: Option<&CpuSet>) -> Vec<usize> {
+    let is_targets = |cpu: &usize| target.is_some_and(|target| target.contains(*cpu));
+    let others: Vec<usize> = cpus::allowed().iter().filter(|cpu| !is_targets(cpu)).collect();
+    let free: Vec<usize> = others.iter().copied().filter(|cpu| !generator.contains(cpu)).collect();
+    if free.is_empty() { others } else { free }
 }

@@ -16,7 +16,8 @@ use std::path::PathBuf;
 use std::sync::mpsc::{Sender, channel};
 use std::thread::JoinHandle;
 
-use rustix::thread::{CpuSet, sched_setaffinity};
+use rustix::process::setpriority_process;
+use rustix::thread::{CpuSet, gettid, sched_setaffinity};
 use uringbench_core::time::Timestamp;
 use uringbench_perf::{CpuClock, Recipe, Session};
 
@@ -76,6 +77,15 @@ const PYTHON_HZ_MAX: u32 = 100;
 impl Sidecar {
     /// Begin to record what `selector` was found to mean.
     pub fn attach(selector: Selector, found: Found, options: Options) -> Self {
+        // Threads inherit where they may run, and how urgently, from the one that starts them.
+        let starter = std::thread::spawn(move || {
+            stay_behind(&options.cpus);
+            Self::start(selector, found, options)
+        });
+        starter.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    }
+
+    fn start(selector: Selector, found: Found, options: Options) -> Self {
         let mut notes = Vec::new();
         let started = now();
         let (attachment, follower) = match follow_samples(&found, &options, &mut notes) {
@@ -189,13 +199,9 @@ fn follow_samples(
         pace: SwitchPace::new(now()),
     };
     let (told, hears) = channel();
-    let allowed = options.cpus.clone();
     let thread = std::thread::Builder::new()
         .name("sampler".to_owned())
-        .spawn(move || {
-            keep_to(&allowed);
-            follower.run(&hears)
-        })
+        .spawn(move || follower.run(&hears))
         .map_err(|why| vec![format!("no thread for the profiler: {why}")])?;
     let attachment = Attachment::Sampling { mode, is_user_only, instead_of };
     Ok((attachment, Following { told, thread, clock, hz }))
@@ -246,8 +252,10 @@ fn online_cpus() -> Vec<u32> {
     if cpus.is_empty() { vec![0] } else { cpus }
 }
 
-/// Keep this thread to some CPUs. Where that is refused it runs where it may.
-fn keep_to(cpus: &[usize]) {
+/// Keep this thread to some CPUs, and let others go first: what it does can wait for a moment,
+/// the target and the load cannot. Where that is refused it runs as it may.
+fn stay_behind(cpus: &[usize]) {
+    let _refused = setpriority_process(Some(gettid()), NICE);
     if cpus.is_empty() {
         return;
     }
@@ -255,3 +263,6 @@ fn keep_to(cpus: &[usize]) {
     cpus.iter().filter(|&&cpu| cpu < CpuSet::MAX_CPU).for_each(|&cpu| set.set(cpu));
     let _refused = sched_setaffinity(None, &set);
 }
+
+/// A tenth of the share of a thread that is not nice: enough for 1,000 samples a second.
+const NICE: i32 = 10;
