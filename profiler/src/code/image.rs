@@ -39,11 +39,16 @@ pub(super) struct Section {
     pub(super) bytes: Arc<[u8]>,
 }
 
+/// The dynamic linker's first instructions, up to its first call, which come without rules.
+const ENTRY_BYTES: u64 = 16;
+
 /// What was read of a file.
 #[derive(Debug, Default)]
 pub(super) struct Image {
     /// The linker's build-id, if it wrote one.
     pub(super) build_id: Option<Box<[u8]>>,
+    /// Where the kernel starts it, or its dynamic linker does; `None` for most libraries.
+    entry: Option<u64>,
     /// Where `.text` lies.
     pub(super) text: Option<Range<u64>>,
     /// Where `.got` lies.
@@ -82,7 +87,8 @@ impl Image {
             return Err(ImageError::Foreign);
         }
         let header = elf::FileHeader64::<Little>::parse(reader)?;
-        let mut image = Self::default();
+        let entry = Some(header.e_entry(Little)).filter(|&entry| entry != 0);
+        let mut image = Self { entry, ..Self::default() };
         image.read_segments(header, reader)?;
         image.read_sections(file, header, reader)?;
         if image.eh_frame.is_none() {
@@ -106,6 +112,11 @@ impl Image {
         let start = self.segments.iter().map(|segment| segment.address).min().unwrap_or(0);
         let end = |segment: &Segment| segment.address.saturating_add(segment.memory_size);
         start..self.segments.iter().map(end).max().unwrap_or(0)
+    }
+
+    /// Whether an address is among the first instructions of a program, which nobody called.
+    pub(super) fn is_entry(&self, address: u64) -> bool {
+        self.entry.is_some_and(|entry| (entry..entry + ENTRY_BYTES).contains(&address))
     }
 
     /// The address ranges that have rules for unwinding, sorted: one for each function (or part

@@ -123,6 +123,9 @@ impl Unwinder {
         let mut place = places.place(ip);
         out.push(places.location(place, ip));
         for _ in 1..FRAMES_MAX {
+            if is_start(place, places.modules) {
+                return End::Root;
+            }
             self.admit(places.modules);
             let before = registers;
             let mut next = self.step(frame, place, &mut registers, stack, base);
@@ -218,6 +221,12 @@ impl std::fmt::Debug for Unwinder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Unwinder").field("counts", &self.counts).finish_non_exhaustive()
     }
+}
+
+fn is_start(place: Place, modules: &Modules) -> bool {
+    let Place::File { module, address } = place else { return false };
+    let content = modules.module(module).content.as_ref();
+    content.is_ok_and(|content| content.image.is_entry(address))
 }
 
 /// A module in its range of made-up addresses, and how far that is from its own.
