@@ -142,21 +142,17 @@ fn open_cgroup(folder: &Path, recipe: &Recipe, cpus: &[u32]) -> Result<Session, 
 const LISTINGS_MAX: usize = 4;
 
 /// Attach to every thread there is. A thread inherits the events of the one that starts it, so
-/// attaching to it as well would count it twice: those the kernel has announced since
-/// (`PERF_RECORD_FORK` of an attached creator) are left alone.
+/// attaching to it as well would count it twice: those the kernel announces
+/// (`PERF_RECORD_FORK` of an attached creator) are left alone, before they are attached to or
+/// after, as they can be listed before they are announced.
 fn attach_tasks(session: &mut Session, found: &Found, backlog: &mut Backlog) -> Result<(), String> {
     session.enable().map_err(|why| why.to_string())?;
     let mut known = FxHashSet::default();
     let mut failure = None;
     for _ in 0..LISTINGS_MAX {
-        session.drain(&mut |cpu, bytes| {
-            if let Ok(Record { content: Content::Fork { tid, .. }, .. }) = decode(bytes) {
-                known.insert(tid);
-            }
-            backlog.push((cpu, bytes.into()));
-        });
         let members = selector::descendants(&found.members);
         let threads: Vec<u32> = members.iter().flat_map(|&pid| selector::threads(pid)).collect();
+        leave_announced(session, &mut known, backlog);
         let unknown: Vec<u32> = threads.into_iter().filter(|&tid| known.insert(tid)).collect();
         if unknown.is_empty() {
             break;
@@ -169,8 +165,23 @@ fn attach_tasks(session: &mut Session, found: &Found, backlog: &mut Backlog) -> 
             }
         }
     }
+    leave_announced(session, &mut known, backlog);
     match failure {
         Some(why) if session.tasks() == 0 => Err(why),
         _ => Ok(()),
+    }
+}
+
+fn leave_announced(session: &mut Session, known: &mut FxHashSet<u32>, backlog: &mut Backlog) {
+    let mut announced = Vec::new();
+    session.drain(&mut |cpu, bytes| {
+        if let Ok(Record { content: Content::Fork { tid, .. }, .. }) = decode(bytes) {
+            announced.push(tid);
+        }
+        backlog.push((cpu, bytes.into()));
+    });
+    for tid in announced {
+        known.insert(tid);
+        session.remove_task(tid);
     }
 }

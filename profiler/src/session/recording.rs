@@ -14,7 +14,7 @@ use crate::python::{Counts, Fits, Merger, PythonRecording, is_eval_loop};
 use crate::record::Waits;
 use crate::sample::{Sample, SampleKind};
 use crate::stack::{FrameKind, FrameName, Location, StackTable};
-use crate::timeline::reading::Reading;
+use crate::timeline::reading::TargetReading;
 use crate::timeline::sampler::Sampled;
 use crate::touch::{FirstTouches, PageMap, Survivors};
 
@@ -175,12 +175,7 @@ impl Recording {
         if !self.toggled.is_empty() {
             return None;
         }
-        // What runs in the kernel, interrupts of others among it, is not seen without rights.
-        let accounted = |reading: &Reading| match self.attachment {
-            Attachment::Sampling { is_user_only: true, .. } => reading.target.user.0,
-            _ => reading.target.on_cpu.0,
-        };
-        let used = accounted(last).saturating_sub(accounted(first));
+        let used = accounted(&last.target).saturating_sub(accounted(&first.target));
         let within = first.time..last.time;
         let sampled: u64 = profile
             .samples
@@ -190,7 +185,13 @@ impl Recording {
             .map(|sample| sample.weight)
             .sum();
         // A tenth of a second makes some ten samples at 99 Hz: less tells nothing.
-        (Nanos(used) >= Nanos::from_millis(500)).then(|| sampled as f64 / used as f64)
+        let coverage =
+            (Nanos(used) >= Nanos::from_millis(500)).then(|| sampled as f64 / used as f64);
+        // Without the kernel's half of it samples can only stand for too much: how long the halves
+        // are the scheduler guesses from its ticks, on which timers and switches fall too.
+        let is_user_only =
+            matches!(self.attachment, Attachment::Sampling { is_user_only: true, .. });
+        coverage.filter(|&coverage| !is_user_only || coverage > 1.0)
     }
 
     fn merge_python(&mut self, python: PythonRecording, options: &Options) {
@@ -229,6 +230,12 @@ impl Recording {
         profile.samples.flush()?;
         Ok(Some(survivors))
     }
+}
+
+/// CPU time the scheduler accounts to a target, in nanoseconds. Threads and children that lived
+/// too short to be seen are in the sums of their processes alone.
+fn accounted(target: &TargetReading) -> u64 {
+    target.on_cpu.0.max(target.user.0 + target.system.0)
 }
 
 fn called_or_read(called: &rustc_hash::FxHashMap<u32, String>, pid: u32) -> String {
