@@ -13,7 +13,7 @@ use std::sync::Mutex;
 
 /// Why a program cannot be had here.
 #[derive(Debug)]
-pub struct Skip(String);
+pub(crate) struct Skip(String);
 
 impl fmt::Display for Skip {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -27,7 +27,7 @@ impl fmt::Display for Skip {
 /// # Errors
 /// There is no C compiler; with `CI` set in the environment that panics, as a failed compilation
 /// always does.
-pub fn build(program: &str, flags: &[&str]) -> Result<PathBuf, Skip> {
+pub(crate) fn build(program: &str, flags: &[&str]) -> Result<PathBuf, Skip> {
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let _turn = ONE_AT_A_TIME.lock();
     let source = match program {

@@ -1,0 +1,58 @@
+//! Children that come and go by the hundred while the sidecar attaches: what they burn is sampled
+//! once, whoever asks.
+
+use std::path::Path;
+use std::time::Duration;
+
+use uringbench_profiler::selector::Selector;
+
+use crate::support::program::{Program, tree_used};
+use crate::support::{HZ, Recorder, Way, ordinary, skip, turn};
+use crate::targets;
+
+const FLAGS: &[&str] = &["-fomit-frame-pointer"];
+/// CPU time of the storm while it is recorded.
+const BURN: Duration = Duration::from_secs(3);
+
+#[test]
+fn a_storm_of_children_is_sampled_once() {
+    let _turn = turn();
+    if let Some(why) = Way::System.obstacle() {
+        return skip("a storm", &why);
+    }
+    if let Ok(burner) = targets::build("burner", FLAGS) {
+        check(&burner, Way::System);
+    }
+}
+
+#[test]
+fn a_storm_of_children_is_sampled_once_for_an_ordinary_user() {
+    let name = "storm::a_storm_of_children_is_sampled_once_for_an_ordinary_user";
+    let _turn = turn();
+    ordinary::with_burner(name, FLAGS, |burner| check(burner, Way::Ordinary));
+}
+
+fn check(burner: &Path, way: Way) {
+    let burner = Program::burner(burner, &["storm"]);
+    let pid = burner.pid();
+    burner.burn(Duration::from_millis(100));
+    let before = tree_used(pid);
+    let recorder = Recorder::attach(Selector::Pid(pid), way, HZ);
+    burner.burn(BURN);
+    let all = burner.end();
+    let taken = recorder.detach();
+    assert_eq!(taken.figures.lost, 0, "{:?}", taken.figures);
+    let used = (all - before).as_secs_f64();
+    let sampled = taken.sampled().as_secs_f64();
+    let burned = taken.sampled_in("burn_slices").as_secs_f64();
+    // Without the kernel's half, starting and ending children is not seen; burning is.
+    let least = if way == Way::Ordinary { 0.6 } else { 0.9 };
+    let told = format!("{sampled} s of {used} s, {burned} s of it burning");
+    assert!((least * used..=1.1 * used + taken.accounted().1).contains(&sampled), "{told}");
+    assert!(burned > 0.9 * 0.6 * used, "{told}");
+    taken.expect_no_thread_twice();
+    // Two workers live 200 ms each, and a child that burns 3 ms comes after the other.
+    let (workers, children) = taken.lives(pid);
+    assert!(workers >= 4 && children >= 40, "{workers} workers, {children} children: {told}");
+    assert!(taken.figures.unwound.unwrap() > 0.98, "{:?}", taken.figures);
+}
