@@ -118,8 +118,7 @@ fn sample(body: &[u8], misc: u16) -> Option<Record<'_>> {
     let stack = fields.stack()?;
     let user = (abi == ABI_64).then_some(UserState { registers, stack });
     let is_kernel = misc & MISC_CPUMODE == MISC_CPUMODE_KERNEL;
-    let content =
-        Content::Sample(SampleRecord { ip, address, period, is_kernel, kernel, user });
+    let content = Content::Sample(SampleRecord { ip, address, period, is_kernel, kernel, user });
     fields.0.is_empty().then_some(Record { event, time, cpu, pid, tid, content })
 }
 

@@ -5,6 +5,8 @@
 //! belong to the target, `off_cpu` measures waits. Pure: bytes come as arguments.
 
 mod decode;
+#[cfg(test)]
+mod fixture;
 mod off_cpu;
 mod order;
 mod tree;

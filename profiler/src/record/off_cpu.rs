@@ -171,7 +171,11 @@ impl OffCpu {
         let length = end.since(start);
         let waits = self.totals.entry(pid).or_default();
         waits.intervals += 1;
-        if is_preempted { waits.preempted += length } else { waits.blocked += length }
+        if is_preempted {
+            waits.preempted += length
+        } else {
+            waits.blocked += length
+        }
         let weight = note.map_or(0, |note| note.period.saturating_mul(length.0));
         let stack = note.map_or(StackId::EMPTY, |note| note.stack);
         Interval { pid, tid, start, end, is_preempted, weight, stack }
