@@ -1,13 +1,11 @@
 //! Puts Python frames into native stacks, after the run. Pure.
 //!
 //! A native stack holds one frame of the interpreter's loop for each time C called Python; a
-//! Python stack has as many entry frames. Where the numbers agree, the frames from one entry to
-//! the next stand in for one loop frame. The two were not read at one moment, so a sample takes,
-//! of the same thread: the nearest Python stack that fits if within 5 ms; else the nearest that
-//! fits within 500 ms (the target does now what it did then); else the nearest at all, as a
-//! block between the native frames above the first loop and below the last. So native leaves keep
-//! their shares (they come from native samples alone) and Python functions theirs (every choice
-//! follows time or the native shape, never the function).
+//! Python stack has as many entry frames, each the first of a run. So the n-th run stands in for
+//! the n-th loop. The two were not read at one moment: a sample takes the nearest Python stack of
+//! its thread with as many runs as it has loops, the target being taken to do now what it did up
+//! to 500 ms away. If there is none, the runs that both have are put in place: how deep a thread
+//! is, its native stack knows for sure. Native shares stay exact, and no choice looks at names.
 
 use rustc_hash::FxHashMap;
 use uringbench_core::time::{Nanos, Timestamp};
@@ -26,13 +24,14 @@ const FAR: Nanos = Nanos::from_millis(500);
 pub enum Fit {
     /// The native stack runs no Python: nothing to merge.
     Native,
-    /// Of one moment, and loop and entry frames agree.
+    /// Not 5 ms apart, and each loop has its run.
     Merged,
-    /// They agree, but the Python stack is from up to 500 ms away.
+    /// Each loop has its run, but the Python stack is from up to 500 ms away, from another thread
+    /// of the process (a pool's threads do the same), or lacks outer frames.
     Near,
-    /// They do not agree: the Python frames stand in one block.
+    /// There are more loops than runs or fewer: the innermost functions are missing or guessed.
     Forced,
-    /// No Python stack of the thread was near: the native stack is left as it is.
+    /// No Python stack was near: the native stack is left as it is.
     Unmatched,
 }
 
@@ -77,82 +76,95 @@ pub fn merge(
 ) -> Merged {
     let native: Vec<Location> = located(table, native);
     let loops = Loops::of(&native, is_eval);
-    let Some((first, last)) = loops.first.zip(loops.last) else {
+    if loops.count == 0 {
         return Merged { stack: table.intern(native), fit: Fit::Native };
-    };
-    let frames: Vec<(Location, bool)> = python
-        .root_first()
-        .map(|frame| (Location::Named(table.name(&frame.name)), frame.is_entry))
-        .collect();
-    if !loops.agree_with(python.entries()) {
-        let all = frames.iter().map(|&(frame, _)| frame);
-        let around = native[..first].iter().copied().chain(all);
-        let stack = table.intern(around.chain(native[last + 1..].iter().copied()));
-        return Merged { stack, fit: Fit::Forced };
     }
-    // Loops cut off by a truncation leave their Python frames: those come first.
-    let mut runs = Runs { frames: &frames };
-    let mut merged = Vec::with_capacity(native.len() + frames.len());
+    let runs = runs(table, python);
+    // Stacks are held side by side at their outer ends, or, where one lacks its own, at the inner.
+    let is_cut = loops.is_truncated || python.is_partial();
+    let first = if is_cut { runs.len() as isize - loops.count as isize } else { 0 };
+    let run_of = |nth: isize| usize::try_from(nth).ok().and_then(|nth| runs.get(nth));
+    let mut merged = Vec::with_capacity(native.len() + 4 * runs.len());
+    let mut nth = first;
     for (at, &location) in native.iter().enumerate() {
-        if at == usize::from(loops.is_truncated) {
-            for _ in loops.count..python.entries() {
-                merged.extend(runs.next_run());
-            }
+        if at == 1 && loops.is_truncated {
+            // The loops of these are cut off.
+            merged.extend((0..first).filter_map(run_of).flatten());
         }
         if is_eval(location) {
-            merged.extend(runs.next_run());
+            match run_of(nth) {
+                Some(run) => merged.extend(run),
+                None => merged.push(location),
+            }
+            nth += 1;
         } else {
             merged.push(location);
         }
     }
-    Merged { stack: table.intern(merged), fit: Fit::Merged }
+    let fit = match loops.agreement(python) {
+        Agreement::Whole => Fit::Merged,
+        Agreement::Inner => Fit::Near,
+        Agreement::None => Fit::Forced,
+    };
+    Merged { stack: table.intern(merged), fit }
+}
+
+/// A Python stack's frames, cut before each entry, from the outermost.
+fn runs(table: &mut StackTable, python: PythonStack<'_>) -> Vec<Vec<Location>> {
+    let mut runs: Vec<Vec<Location>> = Vec::new();
+    for frame in python.root_first() {
+        let location = Location::Named(table.name(&frame.name));
+        match runs.last_mut() {
+            Some(run) if !frame.is_entry => run.push(location),
+            _ => runs.push(vec![location]),
+        }
+    }
+    runs
 }
 
 fn located(table: &StackTable, stack: StackId) -> Vec<Location> {
     table.root_first(stack).into_iter().map(|frame| table.location(frame)).collect()
 }
 
-/// Where a native stack runs the interpreter's loop.
+/// How often a native stack runs the interpreter's loop.
 #[derive(Clone, Copy, Debug)]
 struct Loops {
     count: usize,
-    first: Option<usize>,
-    last: Option<usize>,
     is_truncated: bool,
+}
+
+/// How loops and runs match.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Agreement {
+    /// Each loop has its run.
+    Whole,
+    /// They can be of one stack, but the Python one lacks outer frames.
+    Inner,
+    /// They cannot be of one stack.
+    None,
 }
 
 impl Loops {
     fn of(root_first: &[Location], is_eval: &dyn Fn(Location) -> bool) -> Self {
-        let is_loop = |&location: &Location| is_eval(location);
         Self {
-            count: root_first.iter().filter(|&location| is_eval(*location)).count(),
-            first: root_first.iter().position(is_loop),
-            last: root_first.iter().rposition(is_loop),
+            count: root_first.iter().filter(|&&location| is_eval(location)).count(),
             is_truncated: root_first.first() == Some(&Location::Marker(Marker::Truncated)),
         }
     }
 
-    fn agree_with(self, entries: usize) -> bool {
-        entries == self.count || (self.is_truncated && entries > self.count)
-    }
-}
-
-/// The rest of a Python stack, root first, taken off run by run of the loop.
-struct Runs<'a> {
-    frames: &'a [(Location, bool)],
-}
-
-impl<'a> Runs<'a> {
-    fn next_run(&mut self) -> impl Iterator<Item = Location> + use<'a> {
-        let inner = self.frames.iter().skip(1).take_while(|(_, is_entry)| !is_entry).count();
-        let (run, rest) = self.frames.split_at(self.frames.len().min(1 + inner));
-        self.frames = rest;
-        run.iter().map(|&(location, _)| location)
+    fn agreement(self, python: PythonStack<'_>) -> Agreement {
+        let runs = python.entries();
+        if python.is_partial() {
+            let fits = runs <= self.count || self.is_truncated;
+            return if fits { Agreement::Inner } else { Agreement::None };
+        }
+        let fits = runs == self.count || (self.is_truncated && runs > self.count);
+        if fits { Agreement::Whole } else { Agreement::None }
     }
 }
 
 /// Finds for each native sample its Python stack. It holds all Python samples of the time it is
-/// used for: 24 bytes each, hence 15 MB for ten workers, 100 Hz and ten minutes. Longer runs are
+/// used for: 28 bytes each, hence 17 MB for ten workers, 100 Hz and ten minutes. Longer runs are
 /// merged piece by piece, a new one for each piece of time. Native samples may come in any order
 /// and from anywhere, one by one.
 #[derive(Debug)]
@@ -160,6 +172,8 @@ pub struct Merger<'a> {
     stacks: &'a PythonStacks,
     /// By thread, then by time.
     samples: Vec<PythonSample>,
+    /// Those of them not of a main thread, by process, then by time.
+    of_pools: Vec<u32>,
     loops: FxHashMap<StackId, Loops>,
     merged: FxHashMap<(StackId, PythonStackId), Merged>,
     fits: Fits,
@@ -169,8 +183,14 @@ impl<'a> Merger<'a> {
     /// For these samples, in any order, of these stacks.
     pub fn new(stacks: &'a PythonStacks, mut samples: Vec<PythonSample>) -> Self {
         samples.sort_unstable_by_key(|sample| (sample.tid, sample.time));
+        let is_of_pool = |&at: &u32| samples[at as usize].tid != samples[at as usize].pid;
+        let mut of_pools: Vec<u32> = (0..samples.len() as u32).filter(is_of_pool).collect();
+        of_pools.sort_unstable_by_key(|&at| {
+            let sample = samples[at as usize];
+            (sample.pid, sample.time, sample.tid)
+        });
         let (loops, merged) = Default::default();
-        Self { stacks, samples, loops, merged, fits: Fits::default() }
+        Self { stacks, samples, of_pools, loops, merged, fits: Fits::default() }
     }
 
     /// The stack of one native sample with its Python frames; `is_eval` tells by their names
@@ -187,7 +207,7 @@ impl<'a> Merger<'a> {
             .or_insert_with(|| Loops::of(&located(table, native.stack), is_eval));
         let merged = if loops.count == 0 {
             Merged { stack: native.stack, fit: Fit::Native }
-        } else if let Some((python, fit)) = self.choose(native.tid, native.time, loops) {
+        } else if let Some((python, fit)) = self.choose(native, loops) {
             let known = self.merged.entry((native.stack, python));
             let stack = self.stacks.stack(python);
             let merged = *known.or_insert_with(|| merge(table, native.stack, stack, is_eval));
@@ -204,34 +224,84 @@ impl<'a> Merger<'a> {
         self.fits
     }
 
-    fn choose(&self, tid: u32, time: Timestamp, loops: Loops) -> Option<(PythonStackId, Fit)> {
-        let mut nearest = None;
-        for sample in self.around(tid, time) {
-            let is_one_moment = distance(sample.time, time) <= ONE_MOMENT;
-            if loops.agree_with(self.stacks.stack(sample.stack).entries()) {
-                let fit = if is_one_moment { Fit::Merged } else { Fit::Near };
-                return Some((sample.stack, fit));
+    fn choose(&self, native: &Sample, loops: Loops) -> Option<(PythonStackId, Fit)> {
+        let (mut inner, mut any) = (None, None);
+        for sample in self.of_thread(native) {
+            let stack = self.stacks.stack(sample.stack);
+            match loops.agreement(stack) {
+                Agreement::Whole if distance(sample.time, native.time) <= ONE_MOMENT => {
+                    return Some((sample.stack, Fit::Merged));
+                }
+                Agreement::Whole => return Some((sample.stack, Fit::Near)),
+                Agreement::Inner => inner = inner.or(Some((sample.stack, Fit::Near))),
+                // Outer frames are what is put in place then, so they must be there.
+                Agreement::None if stack.is_partial() => {}
+                Agreement::None => any = any.or(Some((sample.stack, Fit::Forced))),
             }
-            nearest = nearest.or(Some((sample.stack, Fit::Forced)));
         }
-        nearest
+        let other_thread = || {
+            let agrees = |sample: &&PythonSample| {
+                loops.agreement(self.stacks.stack(sample.stack)) == Agreement::Whole
+            };
+            self.of_pool(native).find(agrees).map(|sample| (sample.stack, Fit::Near))
+        };
+        inner.or_else(other_thread).or(any)
     }
 
     /// The thread's samples up to 500 ms away, the nearest first.
-    fn around(&self, tid: u32, time: Timestamp) -> impl Iterator<Item = &PythonSample> {
-        let begin = self.samples.partition_point(|s| (s.tid, s.time) < (tid, time - FAR));
-        let middle = self.samples.partition_point(|s| (s.tid, s.time) < (tid, time));
-        let end = self.samples.partition_point(|s| (s.tid, s.time) <= (tid, time + FAR));
-        let mut before = self.samples[begin..middle].iter().rev().peekable();
-        let mut after = self.samples[middle..end].iter().peekable();
-        std::iter::from_fn(move || match (before.peek(), after.peek()) {
-            (Some(one), Some(other)) if distance(one.time, time) > distance(other.time, time) => {
-                after.next()
-            }
-            (Some(_), _) => before.next(),
-            (None, _) => after.next(),
-        })
+    fn of_thread(&self, native: &Sample) -> impl Iterator<Item = &PythonSample> {
+        let (tid, time) = (native.tid, native.time);
+        let key = |at: usize| (self.samples[at].tid, self.samples[at].time);
+        nearest_first(self.samples.len(), tid, time, key).map(|at| &self.samples[at])
     }
+
+    /// The same of all threads of its process but the main one, if it is not that itself.
+    fn of_pool(&self, native: &Sample) -> impl Iterator<Item = &PythonSample> {
+        let sample = |at: usize| &self.samples[self.of_pools[at] as usize];
+        let key = move |at: usize| (sample(at).pid, sample(at).time);
+        let count = if native.tid == native.pid { 0 } else { self.of_pools.len() };
+        nearest_first(count, native.pid, native.time, key).map(sample)
+    }
+}
+
+/// The indices of entries of `owner` up to 500 ms from `time`, the nearest first; `key` gives an
+/// entry's owner and time, by which the `count` entries are sorted.
+fn nearest_first(
+    count: usize,
+    owner: u32,
+    time: Timestamp,
+    key: impl Fn(usize) -> (u32, Timestamp),
+) -> impl Iterator<Item = usize> {
+    let first_at_or_past = |wanted: (u32, Timestamp)| {
+        let (mut low, mut high) = (0, count);
+        while low < high {
+            let middle = low.midpoint(high);
+            if key(middle) < wanted { low = middle + 1 } else { high = middle }
+        }
+        low
+    };
+    let begin = first_at_or_past((owner, time - FAR));
+    let end = first_at_or_past((owner, time + FAR));
+    let mut after = first_at_or_past((owner, time));
+    let mut before = after;
+    std::iter::from_fn(move || {
+        let earlier = (before > begin).then(|| distance(key(before - 1).1, time));
+        let later = (after < end).then(|| distance(key(after).1, time));
+        let is_earlier = match (earlier, later) {
+            (Some(earlier), Some(later)) => earlier <= later,
+            (earlier, later) => {
+                earlier.or(later)?;
+                earlier.is_some()
+            }
+        };
+        Some(if is_earlier {
+            before -= 1;
+            before
+        } else {
+            after += 1;
+            after - 1
+        })
+    })
 }
 
 impl Fits {

@@ -1,12 +1,14 @@
 //! An interpreter's frames: what Python ran while the kernel sampled native code.
 //!
 //! `sampler` reads the Python stacks of the target's processes from outside, never pausing them
-//! (py-spy's non-blocking mode), and stamps each with the kernel's clock. `merge` puts them into
-//! the native stacks of the same thread after the run, when frames have names: native samples tell
-//! how much time was spent, Python samples tell in which function. `merge` and `stacks` are pure.
+//! (py-spy's non-blocking mode), and stamps each with the kernel's clock. `repair` completes what
+//! was read in part. `merge` puts them into the native stacks of the same thread after the run,
+//! when frames have names: native samples tell how much time was spent, Python samples tell in
+//! which function. All but `sampler` and `process` is pure.
 
 mod merge;
 mod process;
+mod repair;
 mod sampler;
 mod stacks;
 #[cfg(test)]
@@ -14,5 +16,6 @@ mod tests;
 
 pub use merge::{Fit, Fits, Merged, Merger, is_eval_loop, merge};
 pub use process::{Failure, is_python};
+pub use repair::{Repairs, repair};
 pub use sampler::{Counts, PythonRecording, PythonSampler, PythonSettings};
 pub use stacks::{PythonFrame, PythonSample, PythonStack, PythonStackId, PythonStacks};

@@ -17,8 +17,11 @@ use py_spy::{PythonSpy, StackTrace};
 
 use super::stacks::PythonFrame;
 
-/// Threads of a process whose state is looked at when no thread holds the interpreter's lock.
-const MOST_WATCHED_THREADS: usize = 8;
+/// So many Python threads of a process are all read each time; of more, the one that holds the
+/// interpreter's lock.
+const FEW_THREADS: usize = 4;
+/// All are read at least every so many readings, to see new ones.
+const COUNT_EVERY: u32 = 64;
 
 /// Why a Python process's functions stay unseen.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -82,6 +85,9 @@ pub(super) struct Interpreter {
     pid: u32,
     spy: PythonSpy,
     threads: ThreadNumbers,
+    /// Python's threads, by our numbers, at the last reading of all.
+    known: Vec<u32>,
+    until_count: u32,
 }
 
 /// What one reading found.
@@ -111,45 +117,54 @@ impl Interpreter {
         // failed reading, not the end of the load run.
         let attached = catch_unwind(|| PythonSpy::new(pid as i32, &config));
         match attached {
-            Ok(Ok(spy)) => Ok(Self { pid, spy, threads: ThreadNumbers::of(pid) }),
+            Ok(Ok(spy)) => {
+                let threads = ThreadNumbers::of(pid);
+                Ok(Self { pid, spy, threads, known: vec![pid], until_count: 0 })
+            }
             Ok(Err(error)) => Err(explain(pid, format!("{error:#}"))),
             Err(_) => Err(Failure::NotFound { pid, cause: "the reader broke off".into() }),
         }
     }
 
-    /// Reads the thread that holds the interpreter's lock; when none does, those that are on a
-    /// CPU all the same (C code gives the lock back around long computations).
+    /// Reads the threads that are on a CPU. Those that merely hold the interpreter's lock are not
+    /// the same: C code gives it back around system calls and long computations, whose callers
+    /// would never be seen. Where there are many threads the lock's holder has to do all the same,
+    /// or reading them all would cost a core (py-spy #811).
     pub(super) fn read(&mut self) -> Reading {
-        match self.traces() {
-            None => Reading::Failed,
-            Some(traces) if !traces.is_empty() => self.running(traces),
-            Some(_) if !self.threads.is_any_running(self.pid) => Reading::Idle,
-            Some(_) => {
-                self.spy.config.gil_only = false;
-                let traces = self.traces();
-                self.spy.config.gil_only = true;
-                match traces {
-                    None => Reading::Failed,
-                    Some(mut traces) => {
-                        traces.retain(|trace| trace.active);
-                        self.running(traces)
-                    }
-                }
-            }
+        self.until_count = self.until_count.checked_sub(1).unwrap_or(COUNT_EVERY);
+        let is_count = self.until_count == 0;
+        self.spy.config.gil_only = self.known.len() > FEW_THREADS && !is_count;
+        if self.spy.config.gil_only {
+            let Some(traces) = self.traces() else { return Reading::Failed };
+            return Reading::of(self.numbered(traces));
         }
+        let running = running(self.pid, &self.known);
+        if running.is_empty() && !is_count {
+            return Reading::Idle;
+        }
+        let Some(traces) = self.traces() else { return Reading::Failed };
+        let mut threads = self.numbered(traces);
+        self.known = threads.iter().filter_map(|(tid, _)| *tid).collect();
+        threads.retain(|(tid, _)| tid.is_none_or(|tid| running.contains(&tid)));
+        Reading::of(threads)
     }
 
     fn traces(&mut self) -> Option<Vec<StackTrace>> {
         catch_unwind(AssertUnwindSafe(|| self.spy.get_stack_traces())).ok()?.ok()
     }
 
-    fn running(&mut self, traces: Vec<StackTrace>) -> Reading {
-        let threads: Vec<_> = traces
+    fn numbered(&mut self, traces: Vec<StackTrace>) -> Vec<(Option<u32>, Vec<PythonFrame>)> {
+        traces
             .into_iter()
             .filter(|trace| !trace.frames.is_empty())
             .map(|trace| (self.threads.number(self.pid, &trace), frames(trace)))
-            .collect();
-        if threads.is_empty() { Reading::Idle } else { Reading::Running(threads) }
+            .collect()
+    }
+}
+
+impl Reading {
+    fn of(threads: Vec<(Option<u32>, Vec<PythonFrame>)>) -> Self {
+        if threads.is_empty() { Self::Idle } else { Self::Running(threads) }
     }
 }
 
@@ -158,6 +173,18 @@ pub(super) fn is_alive(pid: u32) -> bool {
     Process::new(pid as i32)
         .and_then(|process| process.stat())
         .is_ok_and(|stat| !matches!(stat.state, 'Z' | 'X'))
+}
+
+/// Those of the threads that are on a CPU or wait for one.
+fn running(pid: u32, threads: &[u32]) -> Vec<u32> {
+    let is_running = |tid: &u32| {
+        std::fs::read(format!("/proc/{pid}/task/{tid}/stat")).is_ok_and(|stat| {
+            // The name before the state may hold any byte, a parenthesis too.
+            let end = stat.iter().rposition(|&byte| byte == b')');
+            end.is_some_and(|end| stat.get(end + 2) == Some(&b'R'))
+        })
+    };
+    threads.iter().copied().filter(is_running).collect()
 }
 
 fn frames(trace: StackTrace) -> Vec<PythonFrame> {
@@ -224,17 +251,5 @@ impl ThreadNumbers {
             let inner = task.status().ok().and_then(|status| status.nspid?.last().copied());
             self.ours.insert(inner.unwrap_or(task.tid) as u32, task.tid as u32);
         }
-    }
-
-    fn is_any_running(&self, pid: u32) -> bool {
-        // Many threads are not asked: that would cost more than what it finds.
-        self.ours.len() <= MOST_WATCHED_THREADS
-            && self.ours.values().any(|&tid| {
-                std::fs::read(format!("/proc/{pid}/task/{tid}/stat")).is_ok_and(|stat| {
-                    // The name before the state may hold any byte, a parenthesis too.
-                    let end = stat.iter().rposition(|&byte| byte == b')');
-                    end.is_some_and(|end| stat.get(end + 2) == Some(&b'R'))
-                })
-            })
     }
 }

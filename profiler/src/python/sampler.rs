@@ -19,6 +19,7 @@ use rustix::time::{ClockId, clock_gettime};
 use uringbench_core::time::{Nanos, Timestamp};
 
 use super::process::{Failure, Interpreter, Reading, is_alive, is_python};
+use super::repair::{Repairs, repair};
 use super::stacks::{PythonSample, PythonStacks};
 
 /// Samples that wait for [`PythonSampler::take`] at most: 12 MiB, nine minutes of ten workers.
@@ -64,6 +65,8 @@ pub struct Counts {
     pub dropped: u64,
     /// Stacks sampled.
     pub samples: u64,
+    /// Of those not taken before the end: how many were read in part.
+    pub repairs: Repairs,
     /// Time the readings took, on the sampler's own CPU.
     pub cost: Nanos,
 }
@@ -131,11 +134,13 @@ impl PythonSampler {
         lock(&self.shared).counts.clone()
     }
 
-    /// Ends the reading and hands over what is left.
+    /// Ends the reading and hands over what is left, completed by [`repair`].
     pub fn stop(mut self) -> PythonRecording {
         self.end();
-        let Shared { samples, stacks, counts } = take(&mut *lock(&self.shared));
-        PythonRecording { samples: samples.into(), stacks, counts }
+        let Shared { samples, mut stacks, mut counts } = take(&mut *lock(&self.shared));
+        let mut samples: Vec<_> = samples.into();
+        counts.repairs = repair(&mut stacks, &mut samples);
+        PythonRecording { samples, stacks, counts }
     }
 
     fn end(&mut self) {

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use uringbench_core::time::Timestamp;
 
 /// Distinct stacks kept at most; with 20 frames each that is some 2 MiB.
@@ -45,12 +45,18 @@ pub struct PythonSample {
 pub struct PythonStack<'a> {
     frames: &'a [u32],
     table: &'a PythonStacks,
+    is_partial: bool,
 }
 
 impl<'a> PythonStack<'a> {
     /// Its frames from the outermost to the innermost.
     pub fn root_first(self) -> impl DoubleEndedIterator<Item = &'a PythonFrame> {
         self.frames.iter().rev().map(move |&frame| &self.table.frames[frame as usize])
+    }
+
+    /// Whether its outer frames are known to be missing.
+    pub const fn is_partial(self) -> bool {
+        self.is_partial
     }
 
     /// How many times C code called Python on this stack: the runs of the interpreter's loop. An
@@ -69,6 +75,7 @@ pub struct PythonStacks {
     /// Innermost frame first, as they are read.
     stacks: Vec<Arc<[u32]>>,
     stack_of: FxHashMap<Arc<[u32]>, PythonStackId>,
+    partial: FxHashSet<PythonStackId>,
 }
 
 impl PythonStacks {
@@ -95,7 +102,13 @@ impl PythonStacks {
 
     /// The stack of a number this table gave.
     pub fn stack(&self, id: PythonStackId) -> PythonStack<'_> {
-        PythonStack { frames: &self.stacks[id.0 as usize], table: self }
+        let is_partial = self.partial.contains(&id);
+        PythonStack { frames: &self.stacks[id.0 as usize], table: self, is_partial }
+    }
+
+    /// Remembers that outer frames of a stack are missing.
+    pub(super) fn mark_partial(&mut self, id: PythonStackId) {
+        self.partial.insert(id);
     }
 
     /// How many distinct stacks there are.
