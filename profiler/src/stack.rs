@@ -185,6 +185,12 @@ impl StackTable {
         frames
     }
 
+    /// Every stack but the empty one, in the order of its number: its caller's stack, which comes
+    /// before it, and its innermost frame.
+    pub fn nodes(&self) -> impl Iterator<Item = (StackId, FrameId)> + '_ {
+        self.nodes.iter().skip(1).map(|node| (node.caller, node.frame))
+    }
+
     /// Where a frame is.
     pub fn location(&self, frame: FrameId) -> Location {
         self.locations[frame.0 as usize]

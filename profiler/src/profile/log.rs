@@ -15,7 +15,7 @@ use crate::sample::{Sample, SampleKind};
 use crate::stack::StackId;
 
 /// Bytes of a sample on disk, little-endian: time, weight, cpu, pid, tid, stack, kind.
-const RECORD_BYTES: usize = 36;
+pub(super) const RECORD_BYTES: usize = 36;
 /// Samples held in memory before they are written, and read at once: 72 KiB.
 const BATCH: usize = 2_048;
 
@@ -23,12 +23,29 @@ const BATCH: usize = 2_048;
 #[derive(Debug)]
 pub struct SampleLog {
     file: File,
+    /// Where in the file the first sample stands.
+    origin: u64,
     /// Samples in the file.
     stored: u64,
     /// Encoded samples that follow them.
     pending: Vec<u8>,
     /// Samples turned away since a write failed; `None` while all went well.
     refused: Option<u64>,
+    /// How many stacks there are, the empty one included: of no other can a sample be.
+    stacks: Option<u32>,
+}
+
+/// Samples that stand in a file already.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Kept {
+    /// The byte at which they begin.
+    pub(super) origin: u64,
+    /// How many.
+    pub(super) count: u64,
+    /// How many were turned away when they were taken.
+    pub(super) refused: u64,
+    /// How many stacks there are, the empty one included.
+    pub(super) stacks: u32,
 }
 
 impl SampleLog {
@@ -44,7 +61,21 @@ impl SampleLog {
 
     /// A new log in an empty file that is open for reading and writing.
     pub fn in_file(file: File) -> Self {
-        Self { file, stored: 0, pending: Vec::with_capacity(BATCH * RECORD_BYTES), refused: None }
+        Self {
+            file,
+            origin: 0,
+            stored: 0,
+            pending: Vec::with_capacity(BATCH * RECORD_BYTES),
+            refused: None,
+            stacks: None,
+        }
+    }
+
+    /// The samples that `file` holds. It takes no more.
+    pub(super) const fn kept(file: File, kept: Kept) -> Self {
+        let Kept { origin, count, refused, stacks } = kept;
+        let (refused, stacks) = (Some(refused), Some(stacks));
+        Self { file, origin, stored: count, pending: Vec::new(), refused, stacks }
     }
 
     /// Append a sample. After a failed write samples are only counted, as
@@ -70,7 +101,7 @@ impl SampleLog {
             return Ok(());
         }
         // Always to the same place: what a failed write left behind is written over.
-        let end = self.stored * RECORD_BYTES as u64;
+        let end = self.origin + self.stored * RECORD_BYTES as u64;
         if let Err(cause) = self.file.write_all_at(&self.pending, end) {
             self.refused = Some(0);
             let kept = self.len();
@@ -121,7 +152,7 @@ impl SampleLog {
         }
         let count = (self.stored - first).min(BATCH as u64) as usize;
         batch.resize(count * RECORD_BYTES, 0);
-        self.file.read_exact_at(batch, first * RECORD_BYTES as u64)
+        self.file.read_exact_at(batch, self.origin + first * RECORD_BYTES as u64)
     }
 }
 
@@ -154,13 +185,19 @@ impl Iterator for Samples<'_> {
         }
         let record = self.batch[self.at..].first_chunk()?;
         self.at += RECORD_BYTES;
-        let sample = decode(record);
+        let sample = decode(record).and_then(|sample| match self.log.stacks {
+            Some(stacks) if sample.stack.0 >= stacks => {
+                let what = format!("the file of samples was changed: no stack {}", sample.stack.0);
+                Err(io::Error::new(io::ErrorKind::InvalidData, what))
+            }
+            _ => Ok(sample),
+        });
         self.is_broken = sample.is_err();
         Some(sample)
     }
 }
 
-fn encode(sample: &Sample) -> [u8; RECORD_BYTES] {
+pub(super) fn encode(sample: &Sample) -> [u8; RECORD_BYTES] {
     let kind: u32 = match sample.kind {
         SampleKind::Cpu => 0,
         SampleKind::Blocked => 1,

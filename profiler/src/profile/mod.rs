@@ -2,8 +2,9 @@
 //!
 //! `log` keeps the samples, `window` and `view` cut views from them afterwards, `fold` writes a
 //! view as lines, `flame` draws those, `difference` holds two profiles against each other,
-//! `wait` tells waiting for work from being blocked, `files` puts it all in a folder. How samples
-//! are taken, unwound and named is left to the other parts of the crate.
+//! `wait` tells waiting for work from being blocked, `files` puts it all in a folder, `stored` is a
+//! profile as a file of its own. How samples are taken, unwound and named is left to the other
+//! parts of the crate.
 
 mod difference;
 mod files;
@@ -11,6 +12,7 @@ mod flame;
 mod fold;
 mod health;
 mod log;
+mod stored;
 mod view;
 mod wait;
 mod window;
@@ -25,6 +27,9 @@ pub use self::files::{write_all, write_whole};
 pub use self::flame::{Direction, FlameOptions, FoldedSide, Unit, write_difference_svg, write_svg};
 pub use self::health::Health;
 pub use self::log::{SampleLog, Samples};
+pub use self::stored::{
+    About, FILE as STORED_FILE, Step, Stored, StoredError, StoredLoad, read_stored, write_stored,
+};
 pub use self::view::{FunctionShare, Selection, View};
 pub use self::wait::{Wait, classify};
 pub use self::window::Windows;

@@ -102,9 +102,11 @@ impl Profile {
 impl View {
     /// Count a sample.
     pub fn add(&mut self, stack: StackId, weight: u64) {
-        *self.weights.entry(stack).or_default() += weight;
+        // A file can hold any weight: at the end of the range is wrong, but not the end of us.
+        let of_stack = self.weights.entry(stack).or_default();
+        *of_stack = of_stack.saturating_add(weight);
         self.samples += 1;
-        self.total += weight;
+        self.total = self.total.saturating_add(weight);
     }
 
     /// What each function weighs, the one with the most weight of its own first.
@@ -116,10 +118,10 @@ impl View {
             for (depth, frame) in profile.stacks.leaf_first(stack).enumerate() {
                 let (of_itself, in_all, counted) = &mut sums[functions.index(frame)];
                 if depth == 0 {
-                    *of_itself += weight;
+                    *of_itself = weight.saturating_add(*of_itself);
                 }
                 if *counted != stack {
-                    *in_all += weight;
+                    *in_all = weight.saturating_add(*in_all);
                     *counted = stack;
                 }
             }
