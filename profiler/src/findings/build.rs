@@ -10,13 +10,13 @@ use uringbench_core::validity::Validity;
 
 use super::{
     Cpu, Elsewhere, Figures, Findings, Function, Load, Process, Python, Reason, SpikeFunction,
-    Spikes, Stretch, WaitFunction, Waits,
+    Spikes, Stretch, WaitFunction, Waits, blocks,
 };
 use crate::profile::{Profile, Selection, View, Wait, Windows};
 use crate::sample::SampleKind;
 use crate::session::{Attachment, Recording};
 use crate::stack::{FrameKind, StackId};
-use crate::statistics::per_request::{TimeBlock, Work, per_request};
+use crate::statistics::per_request::{Work, per_request};
 use crate::statistics::spike::{self, Contrasts, Extent, FunctionCount, Totals};
 
 /// Functions that are named.
@@ -26,7 +26,7 @@ const ELSEWHERE_MAX: usize = 5;
 /// Functions that waits and spikes are told by.
 const CAUSES_MAX: usize = 10;
 /// Of every resampling: results can be repeated.
-const SEED: u64 = 1;
+pub(super) const SEED: u64 = 1;
 
 /// What `recording` says, under `load` if there was one.
 ///
@@ -40,14 +40,14 @@ pub fn build(recording: &Recording, load: Option<&Load<'_>>) -> io::Result<Findi
         of_health(profile, &mut figures);
         let in_window = Windows::covering([window.clone()]);
         let cpu = Selection::of([SampleKind::Cpu]).within(in_window.clone());
-        let blocked = Selection::of([SampleKind::Blocked]).within(in_window);
+        let blocked = Selection::of([SampleKind::Blocked]).within(in_window.clone());
         let views = profile.cut_all(&[cpu, blocked])?;
         let requests = load.map(|load| completed(load, &window));
         figures.cpu = of_cpu(profile, &views[0], requests);
         figures.functions = functions(profile, &views[0]);
         figures.waits = waits(recording, profile, &views[1], load)?;
         if let Some(load) = load {
-            price(profile, load, &window, &mut figures.functions)?;
+            price(profile, &steps(load), &in_window, &mut figures.functions)?;
             let found = spike::windows(load.intervals, load.start, load.spike);
             figures.spikes = Some(spikes(profile, load, &window, &found)?);
             spike_windows = found.windows;
@@ -67,6 +67,10 @@ fn measured(recording: &Recording, load: Option<&Load<'_>>) -> Range<Timestamp> 
 fn completed(load: &Load<'_>, window: &Range<Timestamp>) -> u64 {
     let inside = load.intervals.iter().filter(|step| window.contains(&(load.start + step.start)));
     inside.map(|step| step.completed).sum()
+}
+
+fn steps(load: &Load<'_>) -> Vec<(Timestamp, u64)> {
+    load.intervals.iter().map(|step| (load.start + step.start, step.completed)).collect()
 }
 
 fn of_attachment(recording: &Recording) -> Figures {
@@ -102,7 +106,7 @@ fn of_attachment(recording: &Recording) -> Figures {
     }
 }
 
-fn of_health(profile: &Profile, figures: &mut Figures) {
+pub(super) fn of_health(profile: &Profile, figures: &mut Figures) {
     let health = profile.health();
     let validity = match health.validity {
         Validity::Valid => "valid",
@@ -120,7 +124,7 @@ fn of_health(profile: &Profile, figures: &mut Figures) {
     figures.unwound = profile.facts.unwound;
 }
 
-fn of_cpu(profile: &Profile, view: &View, requests: Option<u64>) -> Cpu {
+pub(super) fn of_cpu(profile: &Profile, view: &View, requests: Option<u64>) -> Cpu {
     let kernel: u64 = view
         .weights
         .iter()
@@ -139,7 +143,7 @@ fn leaf_kind(profile: &Profile, stack: StackId) -> Option<FrameKind> {
     profile.stacks.leaf_first(stack).next().map(|frame| profile.name(frame).kind)
 }
 
-fn functions(profile: &Profile, view: &View) -> Vec<Function> {
+pub(super) fn functions(profile: &Profile, view: &View) -> Vec<Function> {
     let total = view.total.max(1) as f64;
     let shares = view.functions(profile).into_iter().take(FUNCTIONS_MAX);
     shares
@@ -153,14 +157,15 @@ fn functions(profile: &Profile, view: &View) -> Vec<Function> {
         .collect()
 }
 
-/// Puts a cost per request on each of the functions.
-fn price(
+/// Puts a cost per request on each of the functions. `steps` are when those of the load began
+/// and the requests completed in them.
+pub(super) fn price(
     profile: &Profile,
-    load: &Load<'_>,
-    window: &Range<Timestamp>,
+    steps: &[(Timestamp, u64)],
+    windows: &Windows,
     functions: &mut [Function],
 ) -> io::Result<()> {
-    let work = work(profile, load, window, functions)?;
+    let work = work(profile, steps, windows, functions)?;
     let costs = per_request(&work, functions.len(), SEED);
     for function in functions {
         let key = key(&function.function, &function.module);
@@ -173,37 +178,18 @@ fn price(
 /// The CPU time of these functions themselves, step by step of the load.
 fn work(
     profile: &Profile,
-    load: &Load<'_>,
-    window: &Range<Timestamp>,
+    steps: &[(Timestamp, u64)],
+    windows: &Windows,
     functions: &[Function],
 ) -> io::Result<Work> {
-    let steps: Vec<_> =
-        load.intervals.iter().filter(|step| window.contains(&(load.start + step.start))).collect();
     let index_of: FxHashMap<(&str, &str), usize> = functions
         .iter()
         .enumerate()
         .map(|(index, f)| ((f.function.as_str(), f.module.as_str()), index))
         .collect();
-    let mut blocks: Vec<TimeBlock> = steps
-        .iter()
-        .map(|step| TimeBlock { requests: step.completed, weights: vec![0; functions.len()] })
-        .collect();
-    for sample in profile.samples.samples() {
-        let sample = sample?;
-        if sample.kind != SampleKind::Cpu || !window.contains(&sample.time) {
-            continue;
-        }
-        let Some(leaf) = profile.stacks.leaf_first(sample.stack).next() else { continue };
-        let name = profile.name(leaf);
-        let Some(&function) = index_of.get(&(name.function.as_str(), name.module.as_str())) else {
-            continue;
-        };
-        let elapsed = sample.time.since(load.start);
-        let after = steps.partition_point(|step| step.start <= elapsed);
-        if let Some(block) = after.checked_sub(1) {
-            blocks[block].weights[function] += sample.weight;
-        }
-    }
+    let blocks = blocks::of_leaves(profile, steps, windows, functions.len(), |name| {
+        index_of.get(&(name.function.as_str(), name.module.as_str())).copied()
+    })?;
     let functions = functions.iter().map(|f| key(&f.function, &f.module)).collect();
     Ok(Work { functions, blocks })
 }

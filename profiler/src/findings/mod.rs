@@ -1,8 +1,11 @@
 //! What a recording says about the target, in figures: the key `target` of the result document.
 //!
-//! `build` counts and asks `statistics`, `lines` puts the same into words. Times are in the units
-//! their names state, shares are 0..=1, and what is not known is `null`.
+//! `build` counts and asks `statistics`, `lines` puts the same into words, `again` does both for a
+//! stretch of a stored profile. Times are in the units their names state, shares are 0..=1, and
+//! what is not known is `null`.
 
+mod again;
+mod blocks;
 mod build;
 mod lines;
 
@@ -13,6 +16,7 @@ use uringbench_core::record::{Interval, PhaseSpan};
 use uringbench_core::statistics::Estimate;
 use uringbench_core::time::{Nanos, Timestamp};
 
+pub use self::again::{Comparison, Cut, Delta, FunctionDelta, compare};
 pub use self::build::build;
 pub use self::lines::lines;
 

@@ -146,12 +146,17 @@ impl StoredLoad {
         let steps = intervals.iter().map(step).collect();
         Self { start, phases: phases.to_vec(), steps, spikes }
     }
-}
 
-impl Step {
-    /// Its length.
-    pub const fn length(&self) -> Nanos {
-        Nanos(self.length_ns)
+    /// When a step began.
+    pub fn start_of(&self, step: &Step) -> Timestamp {
+        self.start + Nanos(step.start_ns)
+    }
+
+    /// When the last step or phase ended.
+    pub fn end(&self) -> Timestamp {
+        let steps = self.steps.iter().map(|step| self.start_of(step) + Nanos(step.length_ns));
+        let phases = self.phases.iter().map(|span| span.end);
+        steps.chain(phases).fold(self.start, Timestamp::max)
     }
 }
 

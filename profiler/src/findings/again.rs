@@ -1,0 +1,380 @@
+//! What a stored profile says about a stretch of it, and about what changed since another.
+//!
+//! Which stretch is the caller's choice. Costs are per request: a stretch without requests has
+//! none, and cannot be compared.
+
+use std::io;
+
+use rustc_hash::{FxHashMap, FxHashSet};
+use serde::Serialize;
+use uringbench_core::time::Timestamp;
+
+use super::build::{SEED, functions, of_cpu, of_health, price};
+use super::{Figures, Interval95, blocks};
+use crate::profile::{FunctionChange, Selection, Side, Stored, Windows, difference};
+use crate::sample::SampleKind;
+use crate::stack::FrameKind;
+use crate::statistics::difference::{Kind, difference as judged};
+use crate::statistics::per_request::Work;
+
+/// Functions that are compared, the dearest of either side: cheaper ones have no samples to tell
+/// a change by.
+const COMPARED_MAX: usize = 120;
+/// Stretches of time that intervals are told from.
+const BLOCKS_MAX: usize = 120;
+/// Functions that did not change and are listed all the same.
+const UNCHANGED_MAX: usize = 10;
+
+/// A stretch of a stored profile.
+#[derive(Clone, Copy, Debug)]
+pub struct Cut<'a> {
+    /// The profile.
+    pub stored: &'a Stored,
+    /// The stretch.
+    pub windows: &'a Windows,
+}
+
+/// Key `difference`: two stretches, per request.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Comparison {
+    /// Requests completed before.
+    pub requests_before: u64,
+    /// Requests completed after.
+    pub requests_after: u64,
+    /// The target's whole CPU time per request.
+    pub cpu: Delta,
+    /// How many functions were compared.
+    pub compared: usize,
+    /// Those that changed, the largest change first, then the dearest of the others.
+    pub functions: Vec<FunctionDelta>,
+}
+
+/// A cost before and after, in microseconds per request.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Delta {
+    /// `grown`, `shrunk`, `new`, `gone` or `unchanged`: what chance cannot explain.
+    pub became: &'static str,
+    /// Before; 0 when there was none.
+    pub before_us: f64,
+    /// After; 0 when there is none.
+    pub after_us: f64,
+    /// After minus before.
+    pub change_us: Interval95,
+    /// Probability of such a difference by chance, adjusted for all that were compared.
+    pub q: f64,
+}
+
+/// One of `functions`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct FunctionDelta {
+    /// Its name.
+    pub function: String,
+    /// The file it is of.
+    pub module: String,
+    /// What it costs itself.
+    #[serde(flatten)]
+    pub delta: Delta,
+    /// Change of what it and all that it calls cost, microseconds per request.
+    pub change_in_all_us: f64,
+}
+
+impl Cut<'_> {
+    /// Requests completed in it.
+    pub fn requests(&self) -> u64 {
+        let steps = self.steps().into_iter();
+        let inside = steps.filter(|(start, _)| self.windows.contains(*start));
+        inside.fold(0, |sum: u64, (_, completed)| sum.saturating_add(completed))
+    }
+
+    /// What there was on the CPU in it.
+    ///
+    /// # Errors
+    /// When samples cannot be read back.
+    pub fn figures(&self) -> io::Result<Figures> {
+        let Stored { profile, about } = self.stored;
+        let view = profile.cut(&self.on_cpu())?;
+        let mut figures = Figures {
+            mode: about.mode.clone(),
+            is_user_only: about.is_user_only,
+            samples: view.samples,
+            lost: profile.facts.lost,
+            throttled: profile.facts.throttled,
+            cpu: of_cpu(profile, &view, about.load.is_some().then(|| self.requests())),
+            functions: functions(profile, &view),
+            notes: profile.facts.notes.clone(),
+            ..Figures::default()
+        };
+        of_health(profile, &mut figures);
+        if about.load.is_some() {
+            price(profile, &self.steps(), self.windows, &mut figures.functions)?;
+        }
+        Ok(figures)
+    }
+
+    fn on_cpu(&self) -> Selection {
+        Selection::of([SampleKind::Cpu]).within(self.windows.clone())
+    }
+
+    fn steps(&self) -> Vec<(Timestamp, u64)> {
+        let Some(load) = &self.stored.about.load else { return Vec::new() };
+        load.steps.iter().map(|step| (load.start_of(step), step.completed)).collect()
+    }
+
+    /// The CPU time of these functions, and of everything as the last.
+    fn work(&self, names: &[(String, FrameKind)]) -> io::Result<(Work, Work)> {
+        let index_of: FxHashMap<(&str, FrameKind), usize> =
+            names.iter().zip(0..).map(|((name, kind), i)| ((&**name, *kind), i)).collect();
+        let Stored { profile, .. } = self.stored;
+        let steps = self.steps();
+        let each = blocks::of_leaves(profile, &steps, self.windows, names.len(), |name| {
+            index_of.get(&(&*name.function, name.kind)).copied()
+        })?;
+        let all = blocks::of_leaves(profile, &steps, self.windows, 1, |_| Some(0))?;
+        let work =
+            |functions, blocks| Work { functions, blocks: blocks::coarser(blocks, BLOCKS_MAX) };
+        Ok((work(names.iter().map(key).collect(), each), work(vec![String::new()], all)))
+    }
+}
+
+/// What `after` costs per request against `before`. `None` when either has no requests.
+///
+/// # Errors
+/// When samples cannot be read back.
+pub fn compare(before: Cut<'_>, after: Cut<'_>) -> io::Result<Option<Comparison>> {
+    let views =
+        [before.stored.profile.cut(&before.on_cpu())?, after.stored.profile.cut(&after.on_cpu())?];
+    let cuts = [before, after];
+    let sides = [0, 1].map(|index: usize| Side {
+        profile: &cuts[index].stored.profile,
+        view: &views[index],
+        requests: cuts[index].requests(),
+    });
+    let Some(changes) = difference(sides[0], sides[1]) else { return Ok(None) };
+    let names = dearest(&changes);
+    let (before_each, before_all) = before.work(&names)?;
+    let (after_each, after_all) = after.work(&names)?;
+    let of_key: FxHashMap<String, &FunctionChange> =
+        changes.iter().map(|change| (key(&(change.name.clone(), change.kind)), change)).collect();
+    let listed = judged(&before_each, &after_each, SEED);
+    let compared = listed.len();
+    let mut deltas: Vec<FunctionDelta> = listed
+        .into_iter()
+        .filter_map(|change| {
+            let known = of_key.get(&change.function)?;
+            Some(FunctionDelta {
+                function: known.name.clone(),
+                module: known.module.clone(),
+                change_in_all_us: known.growth_in_all() / 1e3,
+                delta: Delta::of(&change),
+            })
+        })
+        .collect();
+    let dear = |delta: &FunctionDelta| delta.delta.before_us.max(delta.delta.after_us);
+    let is_same = |delta: &FunctionDelta| delta.delta.became == "unchanged";
+    let (mut same, changed): (Vec<_>, Vec<_>) = deltas.drain(..).partition(is_same);
+    same.sort_by(|a, b| dear(b).total_cmp(&dear(a)));
+    same.truncate(UNCHANGED_MAX);
+    let all = judged(&before_all, &after_all, SEED);
+    Ok(Some(Comparison {
+        requests_before: sides[0].requests,
+        requests_after: sides[1].requests,
+        cpu: all.first().map_or_else(Delta::default, Delta::of),
+        compared,
+        functions: changed.into_iter().chain(same).collect(),
+    }))
+}
+
+/// The functions that cost most on either side.
+fn dearest(changes: &[FunctionChange]) -> Vec<(String, FrameKind)> {
+    let cost = |change: &FunctionChange| {
+        let of_itself =
+            |side: Option<_>| side.map_or(0.0, |side: crate::profile::PerRequest| side.of_itself);
+        of_itself(change.before).max(of_itself(change.after))
+    };
+    let mut order: Vec<_> = changes.iter().filter(|change| cost(change) > 0.0).collect();
+    order.sort_by(|a, b| cost(b).total_cmp(&cost(a)));
+    order.truncate(COMPARED_MAX);
+    let names: FxHashSet<_> =
+        order.iter().map(|change| (change.name.clone(), change.kind)).collect();
+    let mut names: Vec<_> = names.into_iter().collect();
+    names.sort_unstable();
+    names
+}
+
+fn key((name, kind): &(String, FrameKind)) -> String {
+    format!("{name}\0{kind:?}")
+}
+
+impl Default for Delta {
+    fn default() -> Self {
+        let change_us = Interval95 { value: 0.0, ci_low: Some(0.0), ci_high: Some(0.0) };
+        Self { became: "unchanged", before_us: 0.0, after_us: 0.0, change_us, q: 1.0 }
+    }
+}
+
+impl Delta {
+    fn of(change: &crate::statistics::difference::Change) -> Self {
+        let became = match change.kind {
+            Kind::Grown => "grown",
+            Kind::Shrunk => "shrunk",
+            Kind::New => "new",
+            Kind::Gone => "gone",
+            Kind::Unchanged => "unchanged",
+        };
+        Self {
+            became,
+            before_us: change.before,
+            after_us: change.after,
+            change_us: change.change.into(),
+            q: change.adjusted,
+        }
+    }
+}
+
+impl Comparison {
+    /// Lines for a person: a name of at most 9 letters (empty: goes on) and the text.
+    pub fn lines(&self) -> Vec<(String, String)> {
+        let changed: Vec<_> =
+            self.functions.iter().filter(|f| f.delta.became != "unchanged").collect();
+        let head = format!(
+            "{}   {} of {} functions changed beyond chance",
+            self.cpu.text(),
+            changed.len(),
+            self.compared
+        );
+        let mut lines = vec![("changed".to_owned(), head)];
+        for function in &changed {
+            let module = match function.module.as_str() {
+                "" => String::new(),
+                module => format!(" ({module})"),
+            };
+            let delta = &function.delta;
+            let text =
+                format!("{:<9} {}{module}   {}", delta.became, function.function, delta.text());
+            lines.push((String::new(), text));
+        }
+        lines
+    }
+}
+
+impl Delta {
+    /// `+0.41 [0.38..0.44] µs/request (1.20 -> 1.61)`.
+    fn text(&self) -> String {
+        let end = |end: Option<f64>| end.map_or_else(|| "?".to_owned(), |end| format!("{end:+.2}"));
+        let Interval95 { value, ci_low, ci_high } = self.change_us;
+        let (low, high) = (end(ci_low), end(ci_high));
+        let (before, after) = (self.before_us, self.after_us);
+        format!("{value:+.2} [{low}..{high}] µs/request ({before:.2} -> {after:.2})")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::profile::{About, Clock, Facts, Profile, SampleLog, Step, StoredLoad};
+    use crate::sample::Sample;
+    use crate::stack::{FrameName, Location, StackTable};
+
+    const SECOND: u64 = 1_000_000_000;
+
+    /// 20 s of load at 1,000 requests a second; each function's share of every second is sampled
+    /// in 20 pieces, a few of them one second later.
+    fn stored(costs: &[(&str, u64)]) -> Stored {
+        let mut stacks = StackTable::default();
+        let mut samples = SampleLog::in_file(tempfile::tempfile().unwrap());
+        let mut names = Vec::new();
+        for (name, us) in costs {
+            let id = stacks.name(name);
+            let stack = stacks.intern([Location::Named(id)]);
+            let kind = FrameKind::Native;
+            names.push(FrameName { function: (*name).into(), module: "app".into(), kind });
+            for piece in 0..20 * 20 {
+                let jitter = (piece * 7919) % 13;
+                let time = Timestamp(SECOND + piece * SECOND / 20 + jitter * SECOND / 100);
+                let weight = us * 1_000 * 1_000 / 20;
+                let kind = SampleKind::Cpu;
+                let sample = Sample { time, cpu: 0, pid: 1, tid: 1, kind, weight, stack };
+                samples.push(&sample).unwrap();
+            }
+        }
+        let step = |second: u64| Step {
+            start_ns: second * SECOND,
+            length_ns: SECOND,
+            completed: 1_000,
+            response_p99_ns: None,
+            in_flight: 1,
+        };
+        let facts = Facts {
+            start: Timestamp(0),
+            end: Timestamp(22 * SECOND),
+            clock: Clock::CpuClock,
+            hz: 99,
+            records: 1,
+            lost: 0,
+            throttled: 0,
+            coverage: None,
+            unwound: None,
+            notes: vec!["said then".into()],
+        };
+        let load = StoredLoad {
+            start: Timestamp(SECOND),
+            steps: (0..20).map(step).collect(),
+            ..StoredLoad::default()
+        };
+        let about = About { mode: "tasks".into(), load: Some(load), ..About::default() };
+        Stored { profile: Profile { stacks, names, samples, facts }, about }
+    }
+
+    fn windows(from: u64, to: u64) -> Windows {
+        Windows::covering([Timestamp(from * SECOND)..Timestamp(to * SECOND)])
+    }
+
+    #[test]
+    fn a_stretch_has_its_own_requests_and_costs() {
+        let stored = stored(&[("parse", 300), ("send", 100)]);
+        let half = windows(1, 11);
+        let cut = Cut { stored: &stored, windows: &half };
+        assert_eq!(cut.requests(), 10_000);
+        let figures = cut.figures().unwrap();
+        assert_eq!((figures.mode.as_str(), figures.notes.len()), ("tasks", 1));
+        assert_eq!(figures.functions[0].function, "parse");
+        assert!((figures.functions[0].self_share - 0.75).abs() < 0.01);
+        let cost = figures.functions[0].us_per_request.unwrap().value;
+        assert!((cost - 300.0).abs() < 6.0, "{cost}");
+        let all = figures.cpu.us_per_request.unwrap();
+        assert!((all - 400.0).abs() < 8.0, "{all}");
+    }
+
+    #[test]
+    fn grown_new_gone_and_unchanged_functions_are_told_apart() {
+        let before = stored(&[("parse", 300), ("old", 50), ("same", 80)]);
+        let after = stored(&[("parse", 420), ("new", 40), ("same", 80)]);
+        let whole = windows(1, 21);
+        let cut = |stored| Cut { stored, windows: &whole };
+        let found = compare(cut(&before), cut(&after)).unwrap().unwrap();
+        let read: Vec<_> = found.functions.iter().map(|f| (&*f.function, f.delta.became)).collect();
+        let expected = [("parse", "grown"), ("old", "gone"), ("new", "new"), ("same", "unchanged")];
+        assert_eq!(read, expected);
+        assert_eq!(
+            (found.requests_before, found.requests_after, found.compared),
+            (20_000, 20_000, 4)
+        );
+        let change = found.functions[0].delta.change_us;
+        assert!((change.value - 120.0).abs() < 4.0, "{change:?}");
+        assert!(change.ci_low.unwrap() > 100.0 && change.ci_high.unwrap() < 140.0, "{change:?}");
+        assert_eq!(found.cpu.became, "grown");
+        assert!((found.cpu.change_us.value - 110.0).abs() < 6.0, "{:?}", found.cpu);
+        let lines = found.lines();
+        assert_eq!(lines.len(), 4, "{lines:?}");
+        assert!(lines[0].1.contains("3 of 4 functions changed"), "{lines:?}");
+        assert!(lines[2].1.starts_with("gone      old (app)   -"), "{lines:?}");
+    }
+
+    #[test]
+    fn without_requests_there_is_no_comparison() {
+        let stored = stored(&[("parse", 300)]);
+        let (whole, outside) = (windows(1, 21), windows(30, 31));
+        let cut = |windows| Cut { stored: &stored, windows };
+        assert_eq!(compare(cut(&whole), cut(&outside)).unwrap(), None);
+    }
+}

@@ -1,0 +1,77 @@
+//! CPU time by function, step by step of a load: what intervals of costs are told from.
+
+use std::io;
+
+use uringbench_core::time::Timestamp;
+
+use crate::profile::{Profile, Windows};
+use crate::sample::SampleKind;
+use crate::stack::FrameName;
+use crate::statistics::per_request::TimeBlock;
+
+/// The weights of `count` functions in the steps that begin in `windows`: of each sample in
+/// `windows` that of the function `index_of` its innermost frame. `steps` are when they begin, in
+/// order, and the requests completed in each.
+///
+/// # Errors
+/// When samples cannot be read back.
+pub(super) fn of_leaves(
+    profile: &Profile,
+    steps: &[(Timestamp, u64)],
+    windows: &Windows,
+    count: usize,
+    index_of: impl Fn(&FrameName) -> Option<usize>,
+) -> io::Result<Vec<TimeBlock>> {
+    let steps: Vec<_> = steps.iter().filter(|(start, _)| windows.contains(*start)).collect();
+    let mut blocks: Vec<TimeBlock> = steps
+        .iter()
+        .map(|(_, requests)| TimeBlock { requests: *requests, weights: vec![0; count] })
+        .collect();
+    for sample in profile.samples.samples() {
+        let sample = sample?;
+        if sample.kind != SampleKind::Cpu || !windows.contains(sample.time) {
+            continue;
+        }
+        let leaf = profile.stacks.leaf_first(sample.stack).next();
+        let Some(function) = leaf.and_then(|leaf| index_of(profile.name(leaf))) else { continue };
+        let begun = steps.partition_point(|(start, _)| *start <= sample.time);
+        if let Some(block) = begun.checked_sub(1) {
+            let weight = &mut blocks[block].weights[function];
+            *weight = weight.saturating_add(sample.weight);
+        }
+    }
+    Ok(blocks)
+}
+
+/// The same in at most `most` blocks, neighbours put together.
+pub(super) fn coarser(blocks: Vec<TimeBlock>, most: usize) -> Vec<TimeBlock> {
+    let together = blocks.len().div_ceil(most.max(1)).max(1);
+    let sum = |part: &[TimeBlock]| {
+        let mut sum = part[0].clone();
+        for block in &part[1..] {
+            sum.requests = sum.requests.saturating_add(block.requests);
+            for (weight, more) in sum.weights.iter_mut().zip(&block.weights) {
+                *weight = weight.saturating_add(*more);
+            }
+        }
+        sum
+    };
+    blocks.chunks(together).map(sum).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn neighbours_are_put_together_and_nothing_is_lost() {
+        let block = |n: u64| TimeBlock { requests: n, weights: vec![n * 10, 1] };
+        let sums = coarser((1..=7).map(block).collect(), 3);
+        let expected = [(6, [60, 3]), (15, [150, 3]), (7, [70, 1])];
+        let read: Vec<_> =
+            sums.iter().map(|b| (b.requests, [b.weights[0], b.weights[1]])).collect();
+        assert_eq!(read, expected);
+        assert_eq!(coarser((1..=3).map(block).collect(), 100).len(), 3);
+        assert!(coarser(Vec::new(), 3).is_empty());
+    }
+}
