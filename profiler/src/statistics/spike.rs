@@ -70,14 +70,19 @@ pub fn windows(intervals: &[Interval], start: Timestamp, threshold: Option<Nanos
     });
     let mut windows: Vec<Range<Timestamp>> = Vec::new();
     let mut exceeding = 0;
+    let first = measured.first().map_or(start, |(interval, _)| start + interval.start);
     for (interval, _) in measured.iter().filter(|(_, worst)| *worst > threshold.0) {
         exceeding += 1;
-        let from = start + interval.start;
-        let end = from + interval.length;
-        match windows.last_mut() {
-            Some(last) if last.end >= from => last.end = end,
-            _ => windows.push(from..end),
+        // A response that took longer than its interval kept its sender waiting before it: a
+        // target that answers nobody for a while is slow then, not when it answers again.
+        let waited = interval.response.map_or(0, |response| response.p99);
+        let before = Nanos(waited.saturating_sub(interval.length.0));
+        let begun = start + interval.start;
+        let mut from = (begun - before.min(begun.since(start))).max(first);
+        while let Some(last) = windows.pop_if(|last| last.end >= from) {
+            from = from.min(last.start);
         }
+        windows.push(from..begun + interval.length);
     }
     let extent = match exceeding {
         _ if measured.is_empty() => Extent::Unmeasured,
@@ -283,6 +288,22 @@ mod tests {
         assert_eq!(windows(&intervals, START, None).windows, [seconds(1, 2)]);
         let all = windows(&intervals, START, Some(Nanos::MILLISECOND));
         assert_eq!((all.windows, all.extent), (vec![seconds(0, 4)], Extent::Everywhere));
+    }
+
+    #[test]
+    fn a_spike_reaches_back_to_when_its_slow_responses_were_due() {
+        let mut intervals = measured(&[1, 1, 1, 2_500, 1, 1, 3_500, 1]);
+        intervals[0].phase = Phase::Warmup;
+        let halves = |from: u64, to: u64| {
+            START + Nanos::from_millis(from * 500)..START + Nanos::from_millis(to * 500)
+        };
+        let found = windows(&intervals, START, None).windows;
+        assert_eq!(found, [halves(3, 14)], "1.5 s to 4 s, and 3.5 s to 7 s");
+        intervals[6].response = None;
+        assert_eq!(windows(&intervals, START, None).windows, [halves(3, 8)]);
+        intervals[3].response = Some(IntervalQuantiles { p50: 1, p99: 60_000_000_000, max: 0 });
+        let found = windows(&intervals, START, None).windows;
+        assert_eq!(found, [halves(2, 8)], "never before the window that is measured");
     }
 
     #[test]
