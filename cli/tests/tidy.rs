@@ -10,7 +10,7 @@ mod source;
 use source::{Offence, Source, TREE, list};
 
 /// Which of our crates a crate may depend on, for its tests too.
-const EDGES: [(&str, &[&str]); 11] = [
+const EDGES: [(&str, &[&str]); 12] = [
     ("uringbench-core", &[]),
     ("uringbench-ring", &[]),
     ("uringbench-engine", &["uringbench-core", "uringbench-ring"]),
@@ -21,6 +21,7 @@ const EDGES: [(&str, &[&str]); 11] = [
     ("uringbench-reference", &["uringbench-ring"]),
     ("uringbench-peers", &["uringbench-ring"]),
     ("uringbench-core-fuzz", &["uringbench-core"]),
+    ("uringbench-profiler-fuzz", &["uringbench-profiler"]),
     (
         "uringbench",
         &[

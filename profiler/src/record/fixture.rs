@@ -115,7 +115,7 @@ pub(crate) fn one_of_each(origin: Origin) -> Vec<Vec<u8>> {
     };
     let of_kernel = SampleParts {
         is_kernel: true,
-        chain: vec![MARKER_KERNEL, 0xffff_ffff_8100_0000, 0xffff_ffff_8100_0010],
+        chain: vec![MARKER_KERNEL, 0xffff_ffff_8100_0000, 0xffff_ffff_8100_0010, MARKER_USER, 8],
         abi: 0,
         stack: Vec::new(),
         filled: 0,

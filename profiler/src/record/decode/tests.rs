@@ -150,7 +150,7 @@ fn sizes_that_lie_are_refused() {
     }
     assert_eq!(decode(&[]), Err(DecodeError::Size { stated: 0, found: 0 }));
     let mut counts_too_many_frames = one_of_each(ORIGIN).swap_remove(1);
-    for lie in [4, 1 << 32, u64::MAX / 8 + 1, u64::MAX] {
+    for lie in [6, 1 << 32, u64::MAX / 8 + 1, u64::MAX] {
         counts_too_many_frames[64..72].copy_from_slice(&u64::to_ne_bytes(lie));
         assert_eq!(decode(&counts_too_many_frames), Err(DecodeError::Layout(9)));
     }
@@ -300,8 +300,9 @@ fn same_sample(ours: &SampleRecord<'_>, theirs: &ReaderSample<'_>) {
     assert_eq!(Some(whole), theirs.ip.zip(theirs.addr).zip(theirs.period).map(flat));
     assert_eq!(ours.is_kernel, theirs.cpu_mode == CpuMode::Kernel);
     let chain = theirs.callchain.as_ref().unwrap();
-    let addresses =
-        (0..chain.len()).filter_map(|at| chain.get(at)).filter(|&word| word < CONTEXT_MAX);
+    // The first word says that the kernel's follow.
+    let words = (1..chain.len()).filter_map(|at| chain.get(at));
+    let addresses = words.take_while(|&word| word < CONTEXT_MAX);
     assert_eq!(ours.kernel.iter().collect::<Vec<_>>(), addresses.collect::<Vec<_>>());
     assert_eq!(ours.user.is_some(), theirs.user_regs.is_some());
     let (Some(ours), Some(theirs_registers)) = (ours.user, &theirs.user_regs) else { return };

@@ -1,0 +1,60 @@
+//! The fuzz target's checks on a fixed number of generated inputs: records put together at
+//! random, as the kernel writes them, then damaged a little.
+
+use rand_core::{Rng, SeedableRng};
+use rand_xoshiro::Xoshiro256PlusPlus;
+
+#[expect(unreachable_pub, reason = "it is a crate of its own for the fuzz targets")]
+#[path = "../fuzz/src/lib.rs"]
+mod checks;
+#[path = "../src/record/fixture.rs"]
+mod fixture;
+
+use fixture::{Origin, one_of_each};
+
+const CASES: u64 = 20_000;
+
+#[test]
+fn rings_of_damaged_records_are_read_without_harm() {
+    let decoded: usize = (0..CASES).map(|seed| checks::records(&input(seed))).sum();
+    assert!(decoded > 5 * CASES as usize, "only {decoded} records were whole");
+}
+
+#[test]
+fn what_a_kernel_wrote_is_read_whole_and_cut_anywhere() {
+    let ring = include_bytes!("rings/shell-x86_64.ring");
+    if cfg!(target_arch = "x86_64") {
+        assert_eq!(checks::records(ring), 64);
+    }
+    for start in 0..ring.len().min(1_000) {
+        checks::records(&ring[start..]);
+    }
+    for end in (0..ring.len()).step_by(7) {
+        checks::records(&ring[..end]);
+    }
+}
+
+/// Up to thirty records of few threads and near times, and damage to every other input.
+fn input(seed: u64) -> Vec<u8> {
+    let mut random = Xoshiro256PlusPlus::seed_from_u64(seed);
+    let mut below = |bound: usize| (random.next_u64() % bound as u64) as usize;
+    let mut input = Vec::new();
+    for _ in 0..1 + below(30) {
+        let (pid, time) = (below(4) as u32, below(50) as u64);
+        let tid = if below(2) == 0 { pid } else { 10 + below(3) as u32 };
+        let of_each = one_of_each(Origin { pid, tid, time, cpu: below(4) as u32, event: 9 });
+        input.extend_from_slice(&of_each[below(of_each.len())]);
+    }
+    for _ in 0..below(2) * below(4) {
+        let at = below(input.len().max(1));
+        match below(5) {
+            _ if input.is_empty() => break,
+            0 => input[at] = below(256) as u8,
+            1 => input[at / 8 * 8] = below(20) as u8,
+            2 => input.truncate(at + 1),
+            3 => drop(input.splice(at..at, [0xff; 8])),
+            _ => drop(input.drain(at / 8 * 8..)),
+        }
+    }
+    input
+}
