@@ -51,8 +51,9 @@ pub enum Extent {
 }
 
 /// The stretches of the measured window in which the response p99 or the lateness p99 of an
-/// interval exceeds `threshold`; without one, three times the median of the response p99s and at
-/// least 1 ms. `start` is the start of the run's first phase.
+/// interval exceeds `threshold`, each from when its slow responses were due; without a threshold,
+/// three times the median of the response p99s and at least 1 ms. `start` is the start of the
+/// run's first phase.
 pub fn windows(intervals: &[Interval], start: Timestamp, threshold: Option<Nanos>) -> Spikes {
     let worst = |interval: &Interval| {
         interval.response.map(|response| response.p99).max(interval.lateness_p99)
@@ -73,10 +74,10 @@ pub fn windows(intervals: &[Interval], start: Timestamp, threshold: Option<Nanos
     let first = measured.first().map_or(start, |(interval, _)| start + interval.start);
     for (interval, _) in measured.iter().filter(|(_, worst)| *worst > threshold.0) {
         exceeding += 1;
-        // A response that took longer than its interval kept its sender waiting before it: a
-        // target that answers nobody for a while is slow then, not when it answers again.
-        let waited = interval.response.map_or(0, |response| response.p99);
-        let before = Nanos(waited.saturating_sub(interval.length.0));
+        // Its slow responses were due earlier by as much as they took: a target that answers nobody
+        // for a while is slow then, not when it answers again.
+        let took = interval.response.map_or(0, |response| response.p99);
+        let before = Nanos(if took > threshold.0 { took } else { 0 });
         let begun = start + interval.start;
         let mut from = (begun - before.min(begun.since(start))).max(first);
         while let Some(last) = windows.pop_if(|last| last.end >= from) {
@@ -267,7 +268,11 @@ mod tests {
     }
 
     fn seconds(from: u64, to: u64) -> Range<Timestamp> {
-        START + Nanos::from_secs(from)..START + Nanos::from_secs(to)
+        millis(from * 1_000, to * 1_000)
+    }
+
+    fn millis(from: u64, to: u64) -> Range<Timestamp> {
+        START + Nanos::from_millis(from)..START + Nanos::from_millis(to)
     }
 
     #[test]
@@ -277,7 +282,7 @@ mod tests {
         intervals.push(interval(9, Phase::Drain, Some(900)));
         let spikes = windows(&intervals, START, None);
         assert_eq!(spikes.threshold, Nanos::from_millis(6));
-        assert_eq!(spikes.windows, [seconds(2, 4), seconds(7, 8)]);
+        assert_eq!(spikes.windows, [millis(1_991, 4_000), millis(6_991, 8_000)]);
         assert_eq!(spikes.extent, Extent::Somewhere);
     }
 
@@ -292,18 +297,14 @@ mod tests {
 
     #[test]
     fn a_spike_reaches_back_to_when_its_slow_responses_were_due() {
-        let mut intervals = measured(&[1, 1, 1, 2_500, 1, 1, 3_500, 1]);
+        let mut intervals = measured(&[1, 1, 1, 1_500, 1, 1, 2_500, 1]);
         intervals[0].phase = Phase::Warmup;
-        let halves = |from: u64, to: u64| {
-            START + Nanos::from_millis(from * 500)..START + Nanos::from_millis(to * 500)
-        };
-        let found = windows(&intervals, START, None).windows;
-        assert_eq!(found, [halves(3, 14)], "1.5 s to 4 s, and 3.5 s to 7 s");
+        assert_eq!(windows(&intervals, START, None).windows, [millis(1_500, 7_000)]);
         intervals[6].response = None;
-        assert_eq!(windows(&intervals, START, None).windows, [halves(3, 8)]);
+        assert_eq!(windows(&intervals, START, None).windows, [millis(1_500, 4_000)]);
         intervals[3].response = Some(IntervalQuantiles { p50: 1, p99: 60_000_000_000, max: 0 });
         let found = windows(&intervals, START, None).windows;
-        assert_eq!(found, [halves(2, 8)], "never before the window that is measured");
+        assert_eq!(found, [millis(1_000, 4_000)], "never before the window that is measured");
     }
 
     #[test]
