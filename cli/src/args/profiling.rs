@@ -81,14 +81,17 @@ pub(crate) struct ProfileCommandArgs {
     pub(crate) timeline_hz: Option<u32>,
 
     /// Cut views from the samples stored in a result's folder, without sampling anything
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["target", "command"])]
+    #[arg(
+        long, value_name = "DIR",
+        conflicts_with_all = ["target", "command", "duration", "profile_hz", "timeline_hz"]
+    )]
     pub(crate) read: Option<PathBuf>,
 
     /// With --read: what changed since the profile in this folder, per request
     #[arg(long, value_name = "DIR", requires = "read")]
     pub(crate) against: Option<PathBuf>,
 
-    /// With --read: this phase alone (warmup, measure, drain)
+    /// With --read: this phase alone (warmup, measure, drain), or the spikes
     #[arg(long, value_name = "NAME", requires = "read", conflicts_with = "between")]
     pub(crate) phase: Option<String>,
 

@@ -1,4 +1,6 @@
-//! `uringbench profile`: sample a process tree, without a load.
+//! `uringbench profile`: sample a process tree, without a load; `read` looks at what is stored.
+
+mod read;
 
 use std::time::{Duration, SystemTime};
 
@@ -29,6 +31,9 @@ const LOOK: Duration = Duration::from_millis(20);
 
 /// Sample, write, print.
 pub(crate) fn execute(args: ProfileCommandArgs) -> Result<Exit, Failure> {
+    if let Some(folder) = &args.read {
+        return read::execute(&args, folder);
+    }
     let control = Control::new();
     signals::forward_to(control.clone())?;
     let subject = Subject::of(&args)?;

@@ -8,10 +8,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use uringbench_core::time::Timestamp;
 use uringbench_profiler::findings::Load;
 use uringbench_profiler::profile::{
-    FlameOptions, Profile, Selection, Unit, Windows, write_all, write_svg, write_whole,
+    About, FlameOptions, Profile, STORED_FILE, Selection, StoredLoad, Unit, Windows, write_all,
+    write_stored, write_svg, write_whole,
 };
 use uringbench_profiler::sample::SampleKind;
-use uringbench_profiler::session::Recording;
+use uringbench_profiler::session::{Attachment, Recording};
 use uringbench_profiler::timeline::document::Document;
 use uringbench_profiler::timeline::series::Timeline;
 use uringbench_profiler::timeline::text;
@@ -54,6 +55,8 @@ pub(crate) fn write(parts: &Parts<'_>, folder: &Path, title: &str) -> io::Result
             write_flames(profile, &of_spikes, folder, "spikes.svg", title, Unit::Time)?;
             names.push("spikes.svg".to_owned());
         }
+        write_stored(profile, &about(parts, title), folder)?;
+        names.push(STORED_FILE.to_owned());
     }
     let timeline = timeline(parts);
     write_whole(folder, "timeline.json", |out| {
@@ -62,6 +65,18 @@ pub(crate) fn write(parts: &Parts<'_>, folder: &Path, title: &str) -> io::Result
     })?;
     names.push("timeline.json".to_owned());
     Ok(Written { names, timeline: text::lines(&timeline) })
+}
+
+/// What the stored profile is of.
+fn about(parts: &Parts<'_>, title: &str) -> About {
+    let (mode, is_user_only) = match &parts.recording.attachment {
+        Attachment::Sampling { mode, is_user_only, .. } => (mode.key(), *is_user_only),
+        Attachment::ProcfsOnly(_) => ("procfs_only", false),
+    };
+    let load = parts
+        .load
+        .map(|load| StoredLoad::new(load.start, load.phases, load.intervals, parts.spikes.clone()));
+    About { title: title.to_owned(), mode: mode.to_owned(), is_user_only, load }
 }
 
 /// Draw a selection into a file of its own.

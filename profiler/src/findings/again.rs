@@ -5,9 +5,9 @@
 
 use std::io;
 
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashMap;
 use serde::Serialize;
-use uringbench_core::time::Timestamp;
+use uringbench_core::time::{Nanos, Timestamp};
 
 use super::build::{SEED, functions, of_cpu, of_health, price};
 use super::{Figures, Interval95, blocks};
@@ -17,13 +17,17 @@ use crate::stack::FrameKind;
 use crate::statistics::difference::{Kind, difference as judged};
 use crate::statistics::per_request::Work;
 
-/// Functions that are compared, the dearest of either side: cheaper ones have no samples to tell
-/// a change by.
+/// Functions that are compared, the dearest of both sides.
 const COMPARED_MAX: usize = 120;
+/// Samples of both sides together below which a function is not compared: no difference of so few
+/// is beyond chance, and every further test takes from the power of the others.
+const SAMPLES_MIN: f64 = 5.0;
 /// Stretches of time that intervals are told from.
 const BLOCKS_MAX: usize = 120;
 /// Functions that did not change and are listed all the same.
 const UNCHANGED_MAX: usize = 10;
+/// How many of those are shown where none changed.
+const PERHAPS_MAX: usize = 4;
 
 /// A stretch of a stored profile.
 #[derive(Clone, Copy, Debug)]
@@ -45,7 +49,7 @@ pub struct Comparison {
     pub cpu: Delta,
     /// How many functions were compared.
     pub compared: usize,
-    /// Those that changed, the largest change first, then the dearest of the others.
+    /// Those that changed, the largest change first, then some whose change may be chance.
     pub functions: Vec<FunctionDelta>,
 }
 
@@ -150,7 +154,7 @@ pub fn compare(before: Cut<'_>, after: Cut<'_>) -> io::Result<Option<Comparison>
         requests: cuts[index].requests(),
     });
     let Some(changes) = difference(sides[0], sides[1]) else { return Ok(None) };
-    let names = dearest(&changes);
+    let names = dearest(&changes, cuts);
     let (before_each, before_all) = before.work(&names)?;
     let (after_each, after_all) = after.work(&names)?;
     let of_key: FxHashMap<String, &FunctionChange> =
@@ -169,10 +173,8 @@ pub fn compare(before: Cut<'_>, after: Cut<'_>) -> io::Result<Option<Comparison>
             })
         })
         .collect();
-    let dear = |delta: &FunctionDelta| delta.delta.before_us.max(delta.delta.after_us);
     let is_same = |delta: &FunctionDelta| delta.delta.became == "unchanged";
     let (mut same, changed): (Vec<_>, Vec<_>) = deltas.drain(..).partition(is_same);
-    same.sort_by(|a, b| dear(b).total_cmp(&dear(a)));
     same.truncate(UNCHANGED_MAX);
     let all = judged(&before_all, &after_all, SEED);
     Ok(Some(Comparison {
@@ -184,21 +186,20 @@ pub fn compare(before: Cut<'_>, after: Cut<'_>) -> io::Result<Option<Comparison>
     }))
 }
 
-/// The functions that cost most on either side.
-fn dearest(changes: &[FunctionChange]) -> Vec<(String, FrameKind)> {
-    let cost = |change: &FunctionChange| {
-        let of_itself =
-            |side: Option<_>| side.map_or(0.0, |side: crate::profile::PerRequest| side.of_itself);
-        of_itself(change.before).max(of_itself(change.after))
+/// The functions that cost most, of those with samples enough that a change could show.
+fn dearest(changes: &[FunctionChange], cuts: [Cut<'_>; 2]) -> Vec<(String, FrameKind)> {
+    let scales = cuts.map(|cut| {
+        cut.requests() as f64 * f64::from(cut.stored.profile.facts.hz) / Nanos::SECOND.0 as f64
+    });
+    let samples = |change: &FunctionChange| -> f64 {
+        let sides = [change.before, change.after].into_iter().zip(scales);
+        sides.map(|(side, scale)| side.map_or(0.0, |cost| cost.of_itself * scale)).sum()
     };
-    let mut order: Vec<_> = changes.iter().filter(|change| cost(change) > 0.0).collect();
-    order.sort_by(|a, b| cost(b).total_cmp(&cost(a)));
+    let mut order: Vec<_> =
+        changes.iter().filter(|change| samples(change) >= SAMPLES_MIN).collect();
+    order.sort_by(|a, b| samples(b).total_cmp(&samples(a)));
     order.truncate(COMPARED_MAX);
-    let names: FxHashSet<_> =
-        order.iter().map(|change| (change.name.clone(), change.kind)).collect();
-    let mut names: Vec<_> = names.into_iter().collect();
-    names.sort_unstable();
-    names
+    order.iter().map(|change| (change.name.clone(), change.kind)).collect()
 }
 
 fn key((name, kind): &(String, FrameKind)) -> String {
@@ -243,7 +244,11 @@ impl Comparison {
             self.compared
         );
         let mut lines = vec![("changed".to_owned(), head)];
-        for function in &changed {
+        let shown = match changed.is_empty() {
+            true => self.functions.iter().take(PERHAPS_MAX).collect(),
+            false => changed,
+        };
+        for function in shown {
             let module = match function.module.as_str() {
                 "" => String::new(),
                 module => format!(" ({module})"),
@@ -376,5 +381,17 @@ mod tests {
         let (whole, outside) = (windows(1, 21), windows(30, 31));
         let cut = |windows| Cut { stored: &stored, windows };
         assert_eq!(compare(cut(&whole), cut(&outside)).unwrap(), None);
+    }
+
+    #[test]
+    fn a_function_of_few_samples_is_not_compared() {
+        // 1 µs for each of 20,000 requests makes 2 samples at 99 Hz, 5 µs make 10.
+        let before = stored(&[("parse", 300), ("rare", 1)]);
+        let after = stored(&[("parse", 300), ("seen", 5)]);
+        let whole = windows(1, 21);
+        let cut = |stored| Cut { stored, windows: &whole };
+        let found = compare(cut(&before), cut(&after)).unwrap().unwrap();
+        let names: Vec<_> = found.functions.iter().map(|f| &*f.function).collect();
+        assert_eq!(names, ["seen", "parse"]);
     }
 }
