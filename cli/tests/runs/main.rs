@@ -9,6 +9,7 @@ mod faults;
 mod faults_start;
 mod faults_store;
 mod main_job;
+mod profile_read;
 mod servers;
 mod stops;
 mod support;
