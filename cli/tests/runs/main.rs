@@ -10,9 +10,12 @@ mod faults_start;
 mod faults_store;
 mod main_job;
 mod profile_read;
+mod profiles;
 mod servers;
 mod stops;
 mod support;
+#[path = "../../../profiler/tests/targets/mod.rs"]
+mod targets;
 mod truth_counts;
 mod truth_delays;
 mod truth_stall;

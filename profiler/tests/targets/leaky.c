@@ -9,6 +9,7 @@
  *   warmup [AFTER] [MB]    takes MB (32) at once at request number AFTER (5000)
  *   idle                   keeps nothing
  *   fds N                  loses a descriptor every N requests
+ *   spike [EVERY] [MS]     once in EVERY ms (1000) computes for MS (150), while all others wait
  *
  * One thread, one epoll; pipelined requests are answered in order; bodies by Content-Length.
  */
@@ -25,6 +26,7 @@
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #define APART __attribute__((noipa))
@@ -88,9 +90,40 @@ APART void warm_up(void)
     memset(warm, 1, second << 20);
 }
 
+static double now_ms(clockid_t clock)
+{
+    struct timespec now;
+    clock_gettime(clock, &now);
+    return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
+}
+
+/* CPU time, not time: where others take their turns the spike is the longer. */
+APART void compute_in_spike(void)
+{
+    volatile unsigned long sum = 0;
+    double end = now_ms(CLOCK_THREAD_CPUTIME_ID) + (double)second;
+    while (now_ms(CLOCK_THREAD_CPUTIME_ID) < end)
+        for (unsigned i = 0; i < 10000; i++)
+            sum += i;
+}
+
+APART void spike_at_times(void)
+{
+    static double last;
+    if (now_ms(CLOCK_MONOTONIC) < last + (double)first)
+        return;
+    if (last)
+        compute_in_spike();
+    last = now_ms(CLOCK_MONOTONIC);
+}
+
 APART void handle_request(void)
 {
     requests++;
+    if (mode[0] == 's' && mode[1] == 'p') {
+        spike_at_times();
+        return;
+    }
     switch (mode[0]) {
     case 'l':
         if (requests % second == 0)
@@ -236,6 +269,7 @@ static void read_mode(int count, char **words)
     static const struct { const char *name; unsigned long first, second; } modes[] = {
         {"leak", 0, 1},       {"sawtooth", 100000, 0}, {"cache", 0, 1024},
         {"warmup", 5000, 32}, {"idle", 0, 0},          {"fds", 1, 0},
+        {"spike", 1000, 150},
     };
     for (unsigned i = 0; count > 2 && i < sizeof modes / sizeof *modes; i++)
         if (!strcmp(words[2], modes[i].name)) {
@@ -247,7 +281,7 @@ static void read_mode(int count, char **words)
         || (mode[0] == 'c' && (!first || second < 32))
         || ((mode[0] == 's' || mode[0] == 'f') && !first)) {
         fprintf(stderr, "leaky PORT leak BYTES [EVERY]|sawtooth [PERIOD]|cache MB [ENTRY]"
-                        "|warmup [AFTER] [MB]|idle|fds N\n");
+                        "|warmup [AFTER] [MB]|idle|fds N|spike [EVERY] [MS]\n");
         exit(2);
     }
 }

@@ -3,6 +3,7 @@
 pub(crate) mod document;
 pub(crate) mod full_backlog;
 pub(crate) mod nginx;
+pub(crate) mod program;
 pub(crate) mod requests;
 pub(crate) mod run;
 pub(crate) mod script;

@@ -71,6 +71,11 @@ impl Nginx {
         None
     }
 
+    /// The number of its first process; the worker is a child of it.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// The URL of a path, by IPv4 address.
     pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}/{path}", self.v4)

@@ -1,0 +1,68 @@
+//! A program whose use of the CPU is known, running beside the binary under test.
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// No test waits longer for a program to use some CPU time.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A program, running; killed on drop.
+pub(crate) struct Program {
+    child: Child,
+    /// Kept open, so that it can go on writing.
+    _stdout: BufReader<ChildStdout>,
+    said: String,
+}
+
+impl Program {
+    /// Start it and wait for the first line it writes.
+    pub(crate) fn start(program: &Path, words: &[&str]) -> Self {
+        let mut child = Command::new(program)
+            .args(words)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|e| panic!("{} does not start: {e}", program.display()));
+        let mut stdout = BufReader::new(child.stdout.take().expect("it was piped"));
+        let mut said = String::new();
+        stdout.read_line(&mut said).expect("a pipe can be read");
+        Self { child, _stdout: stdout, said: said.trim().to_owned() }
+    }
+
+    /// The first line it wrote.
+    pub(crate) fn said(&self) -> &str {
+        &self.said
+    }
+
+    /// Its process number.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Wait until it has used this much CPU time more.
+    pub(crate) fn burn(&self, more: Duration) {
+        let wanted = self.cpu_used() + more;
+        let began = Instant::now();
+        while self.cpu_used() < wanted {
+            assert!(began.elapsed() < PATIENCE, "{more:?} of CPU time take over {PATIENCE:?}");
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    fn cpu_used(&self) -> Duration {
+        let text = std::fs::read_to_string(format!("/proc/{}/schedstat", self.pid()));
+        let text = text.expect("the program runs");
+        let used = text.split_ascii_whitespace().next().and_then(|used| used.parse().ok());
+        Duration::from_nanos(used.expect("schedstat begins with the CPU time"))
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
