@@ -1,9 +1,11 @@
 //! `uringbench doctor`: what this machine offers, each shortcoming with its remedy.
 //!
-//! `facts` reads, `assess` judges, this shows. It fails only where no load could run at all.
+//! `facts` reads, `assess` judges, `sampling` does both for the profiler, this shows. It
+//! fails only where no load could run at all.
 
 mod assess;
 mod facts;
+mod sampling;
 
 use std::fmt::Write;
 use std::io::{self, IsTerminal};

@@ -1,6 +1,8 @@
 //! `uringbench profile --read`: stored profiles cut afterwards and compared, from samples written
 //! by hand, whose figures are known, and from a profile that was just taken.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::fs;
 use std::path::Path;
 

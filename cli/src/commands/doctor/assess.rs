@@ -3,6 +3,7 @@
 //! `bad` stops a load or spoils its numbers; `note` may matter; the rest is `ok`.
 
 use super::facts::Facts;
+use super::sampling;
 use crate::host::limits::Limit;
 
 /// One line of the table.
@@ -35,14 +36,19 @@ pub(crate) fn assess(facts: &Facts) -> Vec<Row> {
     rows.extend(backlogs(facts));
     rows.extend(congestion(facts));
     rows.extend(sandbox(facts));
+    rows.extend(sampling::rows(&facts.sampling));
     rows
 }
 
-fn ok(subject: &'static str, value: impl Into<String>) -> Row {
+pub(super) fn ok(subject: &'static str, value: impl Into<String>) -> Row {
     Row { grade: Grade::Ok, subject, value: value.into(), remedy: None }
 }
 
-fn note(subject: &'static str, value: impl Into<String>, remedy: impl Into<String>) -> Row {
+pub(super) fn note(
+    subject: &'static str,
+    value: impl Into<String>,
+    remedy: impl Into<String>,
+) -> Row {
     Row { grade: Grade::Note, subject, value: value.into(), remedy: Some(remedy.into()) }
 }
 
@@ -304,6 +310,7 @@ mod tests {
             tickless: "".parse().unwrap(),
             stolen_share: Some(0.001),
             seccomp_filter: Some(false),
+            sampling: sampling::tests::good(),
         }
     }
 

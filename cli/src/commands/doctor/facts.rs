@@ -2,6 +2,7 @@
 
 use uringbench_ring::{Features, Unavailable};
 
+use super::sampling::Sampling;
 use crate::host::cpu_set::CpuSet;
 use crate::host::environment::{self, Environment};
 use crate::host::limits::{self, Limit};
@@ -30,6 +31,8 @@ pub(crate) struct Facts {
     pub(crate) stolen_share: Option<f64>,
     /// Whether a seccomp filter stands between this process and the kernel.
     pub(crate) seccomp_filter: Option<bool>,
+    /// What profiling is allowed.
+    pub(crate) sampling: Sampling,
 }
 
 /// Read all of it.
@@ -59,6 +62,7 @@ pub(crate) fn read() -> Facts {
         stolen_share: observe::stolen_since_boot(&environment.cpus),
         // Mode 2 is SECCOMP_MODE_FILTER (proc_pid_status(5)).
         seccomp_filter: status.and_then(|status| status.seccomp).map(|mode| mode == 2),
+        sampling: Sampling::read(),
         environment,
     }
 }

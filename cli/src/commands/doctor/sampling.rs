@@ -1,0 +1,360 @@
+//! What profiling this machine and this user's rights allow. A shortcoming is a note: a load runs
+//! without, and a profile says for itself what it lacks.
+
+use std::path::PathBuf;
+
+use uringbench_perf::{Abilities, OpenError};
+
+use super::assess::{Row, note, ok};
+
+/// What bears on sampling.
+#[derive(Clone, Debug)]
+pub(crate) struct Sampling {
+    pub(crate) abilities: Abilities,
+    pub(crate) cgroups: Cgroups,
+}
+
+/// How control groups are mounted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Cgroups {
+    None,
+    V1,
+    /// Version 2 without most controllers, beside version 1.
+    Hybrid(PathBuf),
+    V2(PathBuf),
+}
+
+impl Sampling {
+    /// Try what can be had.
+    pub(crate) fn read() -> Self {
+        let abilities = uringbench_perf::probe();
+        let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+        let cgroups = Cgroups::of(&mounts, abilities.cgroup2.clone());
+        Self { abilities, cgroups }
+    }
+}
+
+impl Cgroups {
+    /// By `/proc/self/mountinfo` (proc(5)) and where version 2 was found.
+    fn of(mounts: &str, v2: Option<PathBuf>) -> Self {
+        let has_v1 = mounts.lines().any(|line| {
+            line.split_once(" - ").is_some_and(|(_, system)| system.starts_with("cgroup "))
+        });
+        match (v2, has_v1) {
+            (Some(path), true) => Self::Hybrid(path),
+            (Some(path), false) => Self::V2(path),
+            (None, true) => Self::V1,
+            (None, false) => Self::None,
+        }
+    }
+
+    fn text(&self) -> String {
+        match self {
+            Self::None => "no cgroups are mounted".to_owned(),
+            Self::V1 => "cgroup v1 alone".to_owned(),
+            Self::Hybrid(path) => format!("hybrid, v2 at {}", path.display()),
+            Self::V2(path) => format!("v2 at {}", path.display()),
+        }
+    }
+}
+
+/// The rows about profiling.
+pub(super) fn rows(sampling: &Sampling) -> Vec<Row> {
+    let abilities = &sampling.abilities;
+    let mut rows = vec![paranoid(abilities)];
+    if abilities.paranoid.is_some() {
+        rows.extend([
+            cycles(abilities),
+            system_wide(abilities),
+            cgroup(sampling),
+            tasks(abilities),
+            capabilities(abilities),
+        ]);
+        rows.extend(rate(abilities));
+    }
+    rows.extend([tracefs(abilities), ptrace(abilities)]);
+    rows
+}
+
+fn paranoid(abilities: &Abilities) -> Row {
+    const SUBJECT: &str = "perf_event_paranoid";
+    match abilities.paranoid {
+        Some(level) => ok(SUBJECT, level.to_string()),
+        None => note(
+            SUBJECT,
+            "this kernel has no perf events: a profile is a timeline alone",
+            "boot a kernel built with CONFIG_PERF_EVENTS",
+        ),
+    }
+}
+
+fn cycles(abilities: &Abilities) -> Row {
+    const SUBJECT: &str = "PMU cycles";
+    if abilities.has_cycles {
+        return ok(SUBJECT, "counted");
+    }
+    note(
+        SUBJECT,
+        "none: a timer (cpu-clock) takes the samples, and instructions are not counted",
+        "a bare machine, or a guest with a virtual PMU (libvirt: `<pmu state='on'/>`)",
+    )
+}
+
+fn system_wide(abilities: &Abilities) -> Row {
+    sampled("system-wide sampling", &abilities.system_wide, "yes".to_owned())
+}
+
+fn cgroup(sampling: &Sampling) -> Row {
+    const SUBJECT: &str = "cgroup sampling";
+    let mounted = sampling.cgroups.text();
+    match &sampling.abilities.cgroup {
+        // Its own remedy is to name another folder, of which there is none.
+        Err(OpenError::NotCgroup2) => note(
+            SUBJECT,
+            format!("no: {mounted}"),
+            "mount -t cgroup2 none /sys/fs/cgroup/unified, or boot with \
+             `systemd.unified_cgroup_hierarchy=1`",
+        ),
+        tried => sampled(SUBJECT, tried, format!("yes, {mounted}")),
+    }
+}
+
+fn tasks(abilities: &Abilities) -> Row {
+    const SUBJECT: &str = "task sampling";
+    match (&abilities.per_task, &abilities.per_task_user_only) {
+        (Err(why), Ok(())) => {
+            let (_, remedy) = halves(why);
+            note(SUBJECT, "user code alone: the kernel's frames are missing", remedy)
+        }
+        (tried, _) => sampled(SUBJECT, tried, "yes".to_owned()),
+    }
+}
+
+fn sampled(subject: &'static str, tried: &Result<(), OpenError>, value: String) -> Row {
+    match tried {
+        Ok(()) => ok(subject, value),
+        Err(why) => {
+            let (cause, remedy) = halves(why);
+            note(subject, format!("no: {cause}"), remedy)
+        }
+    }
+}
+
+/// Cause and remedy: an error is one line of both.
+fn halves(why: &OpenError) -> (String, String) {
+    let text = why.to_string();
+    let (cause, remedy) = text.split_once("; ").unwrap_or((&text, "see `dmesg`"));
+    (cause.to_owned(), remedy.to_owned())
+}
+
+fn capabilities(abilities: &Abilities) -> Row {
+    let has = &abilities.capabilities;
+    let known = [
+        (has.perfmon, "CAP_PERFMON"),
+        (has.sys_admin, "CAP_SYS_ADMIN"),
+        (has.sys_ptrace, "CAP_SYS_PTRACE"),
+    ];
+    let held: Vec<&str> = known.iter().filter(|(has, _)| *has).map(|(_, name)| *name).collect();
+    ok("capabilities", if held.is_empty() { "none".to_owned() } else { held.join(", ") })
+}
+
+fn rate(abilities: &Abilities) -> Option<Row> {
+    const SUBJECT: &str = "max sample rate";
+    /// The most samples per second that are of use to a profile of a minute.
+    const ENOUGH: u32 = 1_000;
+    let rate = abilities.max_sample_rate?;
+    let value = format!("{rate} per second and CPU");
+    Some(match rate >= ENOUGH {
+        true => ok(SUBJECT, value),
+        false => note(
+            SUBJECT,
+            format!("{value}: the kernel lowered it when interrupts took too long"),
+            "sysctl -w kernel.perf_event_max_sample_rate=100000",
+        ),
+    })
+}
+
+fn tracefs(abilities: &Abilities) -> Row {
+    const SUBJECT: &str = "tracefs";
+    match &abilities.tracefs {
+        Some(path) => ok(SUBJECT, path.display().to_string()),
+        None => note(
+            SUBJECT,
+            "not readable: the kernel's tracepoints cannot be looked up",
+            "as root: mount -t tracefs none /sys/kernel/tracing",
+        ),
+    }
+}
+
+/// Python's frames are read from the target's memory, which takes the right to trace it
+/// (ptrace(2), "Ptrace access mode checking"; Yama: Documentation/admin-guide/LSM/Yama.rst).
+fn ptrace(abilities: &Abilities) -> Row {
+    const SUBJECT: &str = "ptrace";
+    const SYSCTL: &str = "sysctl -w kernel.yama.ptrace_scope=0";
+    const CAPABILITY: &str = "grant CAP_SYS_PTRACE (container: `--cap-add SYS_PTRACE`)";
+    let has_capability = abilities.capabilities.sys_ptrace;
+    match abilities.ptrace_scope {
+        Some(3..) => note(
+            SUBJECT,
+            "kernel.yama.ptrace_scope is 3, for everybody: Python's frames cannot be read",
+            "it can be lowered at the next boot alone: set it to 1 there",
+        ),
+        _ if has_capability => ok(SUBJECT, "every process: Python's frames can be read"),
+        None | Some(0) => ok(SUBJECT, "this user's processes: Python's frames can be read"),
+        Some(1) => note(
+            SUBJECT,
+            "kernel.yama.ptrace_scope is 1: Python's frames of commands we start alone",
+            format!("{SYSCTL}, or {CAPABILITY}"),
+        ),
+        Some(scope) => note(
+            SUBJECT,
+            format!("kernel.yama.ptrace_scope is {scope}: Python's frames cannot be read"),
+            format!("{CAPABILITY}, or {SYSCTL}"),
+        ),
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::commands::doctor::assess::Grade;
+    use uringbench_perf::Capabilities;
+
+    pub(in super::super) fn good() -> Sampling {
+        Sampling {
+            abilities: Abilities {
+                paranoid: Some(2),
+                capabilities: Capabilities { perfmon: true, sys_admin: false, sys_ptrace: true },
+                has_cycles: true,
+                system_wide: Ok(()),
+                cgroup: Ok(()),
+                per_task: Ok(()),
+                per_task_user_only: Ok(()),
+                cgroup2: Some("/sys/fs/cgroup".into()),
+                tracefs: Some("/sys/kernel/tracing".into()),
+                max_sample_rate: Some(100_000),
+                mlock_kb: Some(516),
+                ptrace_scope: Some(1),
+            },
+            cgroups: Cgroups::V2("/sys/fs/cgroup".into()),
+        }
+    }
+
+    const FORBIDDEN: OpenError =
+        OpenError::Forbidden { what: "all processes", paranoid: 2, wanted: 0 };
+
+    #[test]
+    fn a_machine_that_allows_all_has_nothing_to_mend() {
+        let rows = rows(&good());
+        assert_eq!(rows.len(), 9);
+        for row in rows {
+            assert_eq!((row.grade, row.remedy), (Grade::Ok, None), "{}", row.subject);
+        }
+    }
+
+    #[test]
+    fn each_shortcoming_is_a_note_with_its_remedy() {
+        type Spoil = fn(&mut Sampling);
+        let cases: [(&str, Spoil, &str, &str); 11] = [
+            ("PMU cycles", |s| s.abilities.has_cycles = false, "cpu-clock", "PMU"),
+            (
+                "system-wide sampling",
+                |s| s.abilities.system_wide = Err(FORBIDDEN),
+                "paranoid is 2",
+                "CAP_PERFMON",
+            ),
+            (
+                "system-wide sampling",
+                |s| s.abilities.system_wide = Err(OpenError::Seccomp),
+                "seccomp",
+                "--cap-add PERFMON",
+            ),
+            (
+                "cgroup sampling",
+                |s| {
+                    s.abilities.cgroup = Err(OpenError::NotCgroup2);
+                    s.cgroups = Cgroups::V1;
+                },
+                "no: cgroup v1 alone",
+                "unified_cgroup_hierarchy",
+            ),
+            (
+                "task sampling",
+                |s| s.abilities.per_task = Err(FORBIDDEN),
+                "user code alone",
+                "perf_event_paranoid=0",
+            ),
+            (
+                "task sampling",
+                |s| {
+                    s.abilities.per_task = Err(FORBIDDEN);
+                    s.abilities.per_task_user_only = Err(FORBIDDEN);
+                },
+                "no: kernel.perf_event_paranoid",
+                "CAP_PERFMON",
+            ),
+            (
+                "max sample rate",
+                |s| s.abilities.max_sample_rate = Some(250),
+                "250 per second",
+                "max_sample_rate=100000",
+            ),
+            ("tracefs", |s| s.abilities.tracefs = None, "not readable", "mount -t tracefs"),
+            (
+                "ptrace",
+                |s| s.abilities.capabilities.sys_ptrace = false,
+                "commands we start",
+                "ptrace_scope=0",
+            ),
+            (
+                "ptrace",
+                |s| {
+                    s.abilities.capabilities.sys_ptrace = false;
+                    s.abilities.ptrace_scope = Some(2);
+                },
+                "cannot be read",
+                "CAP_SYS_PTRACE",
+            ),
+            ("ptrace", |s| s.abilities.ptrace_scope = Some(3), "for everybody", "next boot"),
+        ];
+        for (subject, spoil, value, remedy) in cases {
+            let mut sampling = good();
+            spoil(&mut sampling);
+            let rows = rows(&sampling);
+            let flagged: Vec<_> = rows.iter().filter(|row| row.grade != Grade::Ok).collect();
+            assert_eq!(flagged.len(), 1, "{subject}: {flagged:?}");
+            assert_eq!((flagged[0].subject, flagged[0].grade), (subject, Grade::Note));
+            assert!(flagged[0].value.contains(value), "{flagged:?}");
+            let text = flagged[0].remedy.as_deref().unwrap_or_default();
+            assert!(text.contains(remedy), "{flagged:?}");
+        }
+    }
+
+    #[test]
+    fn without_perf_events_one_line_says_so() {
+        let mut sampling = good();
+        sampling.abilities.paranoid = None;
+        sampling.abilities.system_wide = Err(OpenError::NoPerf);
+        sampling.abilities.has_cycles = false;
+        let rows = rows(&sampling);
+        let flagged: Vec<_> = rows.iter().filter(|row| row.grade != Grade::Ok).collect();
+        assert_eq!(flagged.len(), 1, "{flagged:?}");
+        assert!(flagged[0].value.contains("timeline alone"), "{flagged:?}");
+    }
+
+    #[test]
+    fn the_hierarchy_is_told_from_what_is_mounted() {
+        let v1 = "26 25 0:23 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n";
+        let v2 = "27 25 0:24 / /sys/fs/cgroup rw shared:2 - cgroup2 none rw\n";
+        let path = || Some(PathBuf::from("/sys/fs/cgroup"));
+        let cases = [
+            (Cgroups::of(v2, path()), "v2 at /sys/fs/cgroup"),
+            (Cgroups::of(&format!("{v1}{v2}"), path()), "hybrid, v2 at /sys/fs/cgroup"),
+            (Cgroups::of(v1, None), "cgroup v1 alone"),
+            (Cgroups::of("", None), "no cgroups are mounted"),
+        ];
+        for (cgroups, text) in cases {
+            assert_eq!(cgroups.text(), text);
+        }
+    }
+}
