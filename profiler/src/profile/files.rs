@@ -33,9 +33,9 @@ pub fn write_all(
     name: &str,
 ) -> io::Result<Vec<PathBuf>> {
     let kinds = [SampleKind::Cpu, SampleKind::Blocked, SampleKind::Preempted];
-    let views = profile.cut_all(&kinds.map(|kind| {
-        Selection { windows: windows.cloned(), ..Selection::of([kind]) }
-    }))?;
+    let views = profile.cut_all(
+        &kinds.map(|kind| Selection { windows: windows.cloned(), ..Selection::of([kind]) }),
+    )?;
     let [cpu, blocked, preempted] = &views[..] else { unreachable!("a view for each kind") };
     let options = options(profile, format!("{name} · CPU time"), cpu, "on CPU");
     let mut files = vec![

@@ -310,7 +310,7 @@ fn same_sample(ours: &SampleRecord<'_>, theirs: &ReaderSample<'_>) {
     for (index, bit) in bits.enumerate() {
         assert_eq!(ours.registers.at(index), theirs_registers.get(bit));
     }
-    let (room, filled) = theirs.user_stack.unwrap_or((RawData::empty(), 0));
+    let (room, filled) = theirs.user_stack.unwrap_or_else(|| (RawData::empty(), 0));
     let filled = filled.min(room.len() as u64) as usize;
     assert_eq!(ours.stack, &room.as_slice()[..filled]);
 }
