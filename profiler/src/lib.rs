@@ -7,6 +7,7 @@
 //! `code` is pure: bytes and times come as arguments. This crate does not know the engine.
 
 pub mod code;
+pub mod export;
 pub mod findings;
 pub mod leak;
 pub mod profile;
