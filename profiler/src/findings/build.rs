@@ -10,7 +10,7 @@ use uringbench_core::validity::Validity;
 
 use super::{
     Cpu, Elsewhere, Figures, Findings, Function, Load, Process, Python, Reason, SpikeFunction,
-    Spikes, Stretch, WaitFunction, Waits, blocks,
+    Spikes, Stretch, WaitFunction, Waits, blocks, counters,
 };
 use crate::profile::{Profile, Selection, View, Wait, Windows};
 use crate::sample::SampleKind;
@@ -52,6 +52,9 @@ pub fn build(recording: &Recording, load: Option<&Load<'_>>) -> io::Result<Findi
             figures.spikes = Some(spikes(profile, load, &window, &found)?);
             spike_windows = found.windows;
         }
+    }
+    if let (Some(load), Some(counted)) = (load, &recording.counted) {
+        figures.counters = counters::per_request(counted, load);
     }
     figures.notes.extend(recording.notes.iter().cloned());
     Ok(Findings { figures, window, spikes: spike_windows })

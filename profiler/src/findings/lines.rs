@@ -28,6 +28,13 @@ pub fn lines(figures: &Figures) -> Vec<(String, String)> {
     for function in used.take(SHOWN) {
         line("", self::function(function));
     }
+    if let Some(counters) = &figures.counters {
+        let mut name = "counters";
+        for text in counters.texts() {
+            line(name, text);
+            name = "";
+        }
+    }
     if let Some(waits) = &figures.waits {
         line("waits", self::waits(waits));
     }

@@ -7,6 +7,7 @@
 mod again;
 mod blocks;
 mod build;
+mod counters;
 mod lines;
 
 use std::ops::Range;
@@ -18,6 +19,7 @@ use uringbench_core::time::{Nanos, Timestamp};
 
 pub use self::again::{Comparison, Cut, Delta, FunctionDelta, compare};
 pub use self::build::build;
+pub use self::counters::{CountersPerRequest, PerRequest};
 pub use self::lines::lines;
 
 /// The load that ran beside a recording.
@@ -70,6 +72,8 @@ pub struct Figures {
     pub waits: Option<Waits>,
     /// Slow stretches and what was different in them; `null` without a load.
     pub spikes: Option<Spikes>,
+    /// What the kernel counted in the measured window, per request; `null` without a load.
+    pub counters: Option<CountersPerRequest>,
     /// What reading Python came to; `null` without Python.
     pub python: Option<Python>,
     /// What sampling cost; `null` unless it was measured.

@@ -2,10 +2,11 @@
 //! recording. The target is never stopped, and what cannot be had is said, not an error.
 //!
 //! `attach` finds the best way to sample, `follow` reads the rings on a thread of its own,
-//! `gather` makes samples of records, `launch` starts a command so that nothing of it is missed,
-//! `recording` is what is handed over.
+//! `gather` makes samples of records, `counting` counts what target and generator do, `launch`
+//! starts a command so that nothing of it is missed, `recording` is what is handed over.
 
 mod attach;
+mod counting;
 mod follow;
 mod gather;
 pub mod launch;
@@ -14,6 +15,7 @@ mod recording;
 use std::fs::File;
 use std::path::PathBuf;
 use std::sync::mpsc::{Sender, channel};
+use std::sync::{Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use rustix::process::setpriority_process;
@@ -22,6 +24,8 @@ use uringbench_core::time::Timestamp;
 use uringbench_perf::{CpuClock, Recipe, Session};
 
 pub use self::attach::{Attachment, Mode};
+pub use self::counting::Counted;
+use self::counting::Counting;
 pub use self::follow::Switch;
 pub use self::follow::now;
 use self::follow::{Followed, Follower, SwitchPace, Told, WAIT_PERIOD_FIRST};
@@ -60,6 +64,9 @@ pub struct Sidecar {
     follower: Option<Following>,
     timeline: Option<Sampler>,
     python: Option<PythonSampler>,
+    /// Whom to count: the target as it was found.
+    target: Found,
+    counting: Mutex<Counting>,
     notes: Vec<String>,
 }
 
@@ -78,11 +85,15 @@ impl Sidecar {
     /// Begin to record what `selector` was found to mean.
     pub fn attach(selector: Selector, found: Found, options: Options) -> Self {
         // Threads inherit where they may run, and how urgently, from the one that starts them.
+        let before = selector::threads(std::process::id());
         let starter = std::thread::spawn(move || {
             stay_behind(&options.cpus);
             Self::start(selector, found, options)
         });
-        starter.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        let sidecar = starter.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        let ours = selector::threads(std::process::id()).into_iter();
+        let ours = ours.filter(|tid| !before.contains(tid)).collect();
+        Self { counting: Mutex::new(Counting::without(ours)), ..sidecar }
     }
 
     fn start(selector: Selector, found: Found, options: Options) -> Self {
@@ -95,11 +106,13 @@ impl Sidecar {
         let python = python_sampler(&found, &options)
             .inspect_err(|why| notes.push(format!("Python is not read: no thread for it: {why}")))
             .ok();
+        let target = found.clone();
         let timeline = Sampler::start(selector, found, options.timeline_hz);
         let timeline = timeline
             .inspect_err(|why| notes.push(format!("there is no timeline: no thread for it: {why}")))
             .ok();
-        Self { attachment, started, options, follower, timeline, python, notes }
+        let counting = Mutex::default();
+        Self { attachment, started, options, follower, timeline, python, target, counting, notes }
     }
 
     /// Whether and how the target is sampled.
@@ -120,6 +133,14 @@ impl Sidecar {
         if let Some(timeline) = &self.timeline {
             timeline.measuring(is_measuring);
         }
+        let mut counting = self.counting.lock().unwrap_or_else(PoisonError::into_inner);
+        match is_measuring {
+            true => counting.begin(&match &self.target.cgroup {
+                Some(folder) => selector::cgroup_processes(folder).into_iter().collect(),
+                None => selector::descendants(&self.target.members),
+            }),
+            false => counting.end(),
+        }
     }
 
     /// The readings of the timeline so far, without the first `seen`.
@@ -130,7 +151,10 @@ impl Sidecar {
     /// End and hand over what was recorded. Takes as long as naming the functions takes.
     pub fn detach(self) -> Recording {
         let ended = now();
-        let Self { attachment, started, options, follower, timeline, python, notes } = self;
+        let Self { attachment, started, options, follower, timeline, python, mut notes, .. } = self;
+        let counting = self.counting.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let (counted, failures) = counting.finish();
+        notes.extend(failures);
         let sampled = timeline.map(Sampler::stop).unwrap_or_default();
         let python = python.map(PythonSampler::stop);
         let followed = follower.and_then(|follower| {
@@ -138,8 +162,18 @@ impl Sidecar {
             let (clock, hz) = (follower.clock, follower.hz);
             follower.thread.join().ok().map(|followed| (followed, clock, hz))
         });
-        recording::Parts { attachment, started, ended, options, sampled, python, followed, notes }
-            .assemble()
+        let parts = recording::Parts {
+            attachment,
+            started,
+            ended,
+            options,
+            sampled,
+            python,
+            followed,
+            counted,
+            notes,
+        };
+        parts.assemble()
     }
 }
 

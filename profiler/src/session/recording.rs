@@ -6,6 +6,7 @@ use std::io;
 use uringbench_core::time::{Nanos, Timestamp};
 
 use super::attach::Attachment;
+use super::counting::Counted;
 use super::follow::Followed;
 use super::gather::{Gatherer, Tally, Toggled};
 use super::{Options, unnamed_file};
@@ -48,6 +49,8 @@ pub struct Recording {
     pub sampled: Sampled,
     /// What came of reading Python; `None` when no process of the target runs it.
     pub python: Option<(Counts, Fits)>,
+    /// What the kernel counted in the measured window; `None` when none was told.
+    pub counted: Option<Counted>,
     /// What else is to be said, a sentence each.
     pub notes: Vec<String>,
     touches: Option<FirstTouches>,
@@ -62,12 +65,13 @@ pub(super) struct Parts {
     pub(super) sampled: Sampled,
     pub(super) python: Option<PythonRecording>,
     pub(super) followed: Option<(Followed, Clock, u32)>,
+    pub(super) counted: Option<Counted>,
     pub(super) notes: Vec<String>,
 }
 
 impl Parts {
     pub(super) fn assemble(self) -> Recording {
-        let Self { attachment, started, ended, options, sampled, python, followed, notes } = self;
+        let Self { attachment, started, ended, options, sampled, python, followed, .. } = self;
         let mut recording = Recording {
             attachment,
             started,
@@ -82,7 +86,8 @@ impl Parts {
             toggled: Vec::new(),
             sampled,
             python: None,
-            notes,
+            counted: self.counted,
+            notes: self.notes,
             touches: None,
         };
         if let Some((followed, clock, hz)) = followed {
