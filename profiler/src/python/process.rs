@@ -138,7 +138,7 @@ impl Interpreter {
             let Some(traces) = self.traces() else { return Reading::Failed };
             return Reading::of(self.numbered(traces));
         }
-        let running = running(self.pid, &self.known);
+        let Some(running) = running(self.pid, &self.known) else { return Reading::Failed };
         if running.is_empty() && !is_count {
             return Reading::Idle;
         }
@@ -175,16 +175,23 @@ pub(super) fn is_alive(pid: u32) -> bool {
         .is_ok_and(|stat| !matches!(stat.state, 'Z' | 'X'))
 }
 
-/// Those of the threads that are on a CPU or wait for one.
-fn running(pid: u32, threads: &[u32]) -> Vec<u32> {
-    let is_running = |tid: &u32| {
-        std::fs::read(format!("/proc/{pid}/task/{tid}/stat")).is_ok_and(|stat| {
-            // The name before the state may hold any byte, a parenthesis too.
-            let end = stat.iter().rposition(|&byte| byte == b')');
-            end.is_some_and(|end| stat.get(end + 2) == Some(&b'R'))
-        })
-    };
-    threads.iter().copied().filter(is_running).collect()
+/// Those of the threads that are on a CPU or wait for one; `None` when all have ended.
+fn running(pid: u32, threads: &[u32]) -> Option<Vec<u32>> {
+    let mut is_alive = threads.is_empty();
+    let mut running = Vec::new();
+    for &tid in threads {
+        let stat = std::fs::read(format!("/proc/{pid}/task/{tid}/stat")).unwrap_or_default();
+        // The name before the state may hold any byte, a parenthesis too.
+        let end = stat.iter().rposition(|&byte| byte == b')');
+        match end.and_then(|end| stat.get(end + 2)) {
+            None | Some(b'Z' | b'X') => {}
+            Some(state) => {
+                is_alive = true;
+                running.extend((*state == b'R').then_some(tid));
+            }
+        }
+    }
+    is_alive.then_some(running)
 }
 
 fn frames(trace: StackTrace) -> Vec<PythonFrame> {

@@ -101,7 +101,7 @@ fn check(burner: &Path, way: Way, case: Case) {
 fn record(burner: &Program, way: Way, case: Case) -> Taken {
     let recorder = Recorder::attach(Selector::Pid(burner.pid()), way, case.hz);
     burner.burn(case.burn);
-    let taken = recorder.detach();
+    let taken = burner.resting(|| recorder.detach());
     // An ordinary user's profiler waits for its turn behind 200 others: what its small rings
     // cannot hold until then is lost, and told.
     let may_lose = way == Way::Ordinary && case.words[0] == "threads";

@@ -1,7 +1,8 @@
 """An HTTP/1.1 keep-alive server of the standard library alone; `compute_answer` burns some 200 µs.
 
 plain_server.py [PORT [WORKERS]]: on 127.0.0.1; writes "listening PORT" (0: any free port). WORKERS
-(0: the process itself serves) are forked and share the listener; one that dies is replaced.
+(0: the process itself serves) are forked and share the listener; one that dies is replaced, and
+all end with the master.
 """
 
 import asyncio
@@ -38,17 +39,20 @@ class Connection(asyncio.Protocol):
         )
 
 
-async def serve(listener):
-    server = await asyncio.get_running_loop().create_server(Connection, sock=listener)
+async def serve(listener, master=None):
+    loop = asyncio.get_running_loop()
+    if master is not None:
+        # Readable once nobody can write to it: the master is gone.
+        loop.add_reader(master, os._exit, 0)
+    server = await loop.create_server(Connection, sock=listener)
     await server.serve_forever()
 
 
-def start_worker(listener):
-    pid = os.fork()
-    if pid == 0:
-        asyncio.run(serve(listener))
+def start_worker(listener, master, alive):
+    if os.fork() == 0:
+        os.close(alive)
+        asyncio.run(serve(listener, master))
         os._exit(0)
-    return pid
 
 
 def main():
@@ -58,11 +62,12 @@ def main():
     print("listening", listener.getsockname()[1], flush=True)
     if workers == 0:
         asyncio.run(serve(listener))
+    master, alive = os.pipe()
     for _ in range(workers):
-        start_worker(listener)
+        start_worker(listener, master, alive)
     while True:
         os.wait()
-        start_worker(listener)
+        start_worker(listener, master, alive)
 
 
 main()

@@ -101,6 +101,15 @@ impl Program {
         children.unwrap().trim().parse().unwrap()
     }
 
+    /// Let it rest for as long as `work` takes: 200 busy threads would leave nothing for that.
+    pub(crate) fn resting<T>(&self, work: impl FnOnce() -> T) -> T {
+        let pid = Pid::from_child(&self.child);
+        kill_process(pid, Signal::STOP).unwrap();
+        let done = work();
+        kill_process(pid, Signal::CONT).unwrap();
+        done
+    }
+
     /// Wait for it to end by itself; the CPU time that it says it used, if it says so.
     pub(crate) fn wait(mut self) -> Option<Duration> {
         let mut used = None;
