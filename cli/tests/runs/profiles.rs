@@ -98,7 +98,8 @@ fn expect_priced(document: &Document) {
     document.expect(sum > 0.0 && sum <= all * 1.001, "parts are not more than the whole");
     // A request takes longer than nothing, and less than all there is.
     let share: f64 = functions.iter().filter_map(|f| f["self_share"].as_f64()).sum();
-    document.expect(share > 0.3 && share <= 1.001, "shares are shares");
+    // Kernel time is spread over hundreds of functions; the first 20 are listed.
+    document.expect(share > 0.1 && share <= 1.001, "shares are shares");
 }
 
 /// The files are there, and say what the document says.
@@ -219,6 +220,7 @@ fn samples_that_were_lost_are_told_and_make_a_profile_invalid() {
     let args = format!("profile --profile-hz 997 -o out {}", burner.pid());
     let run = Run::text(&args).start();
     wait_attached(&run);
+    burner.burn(Duration::from_millis(500));
     // Nobody reads the rings: 8 MiB hold half a second of samples with their stacks.
     run.signal(Signal::STOP);
     burner.burn(Duration::from_secs(2));

@@ -43,6 +43,7 @@ pub fn build(recording: &Recording, load: Option<&Load<'_>>) -> io::Result<Findi
         let blocked = Selection::of([SampleKind::Blocked]).within(in_window.clone());
         let views = profile.cut_all(&[cpu, blocked])?;
         let requests = load.map(|load| completed(load, &window));
+        figures.samples = views[0].samples;
         figures.cpu = of_cpu(profile, &views[0], requests);
         figures.functions = functions(profile, &views[0]);
         figures.waits = waits(recording, profile, &views[1], load)?;
@@ -89,7 +90,6 @@ fn of_attachment(recording: &Recording) -> Figures {
         mode: mode.to_owned(),
         is_user_only,
         instead_of,
-        samples: recording.tally.cpu_samples,
         lost: recording.tally.lost,
         throttled: recording.tally.throttled,
         processes: recording.processes.iter().map(process).collect(),

@@ -52,7 +52,7 @@ pub struct Figures {
     pub validity: Option<String>,
     /// What speaks against them.
     pub reasons: Vec<Reason>,
-    /// Samples of the target on a CPU, whole recording.
+    /// Samples of the target on a CPU, in the window that the figures are about.
     pub samples: u64,
     /// Records the kernel had no room for.
     pub lost: u64,

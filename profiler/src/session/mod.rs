@@ -18,8 +18,7 @@ use std::sync::mpsc::{Sender, channel};
 use std::sync::{Mutex, PoisonError};
 use std::thread::JoinHandle;
 
-use rustix::process::setpriority_process;
-use rustix::thread::{CpuSet, gettid, sched_setaffinity};
+use rustix::thread::{CpuSet, sched_setaffinity};
 use uringbench_core::time::Timestamp;
 use uringbench_perf::{CpuClock, Recipe, Session};
 
@@ -84,10 +83,10 @@ const PYTHON_HZ_MAX: u32 = 100;
 impl Sidecar {
     /// Begin to record what `selector` was found to mean.
     pub fn attach(selector: Selector, found: Found, options: Options) -> Self {
-        // Threads inherit where they may run, and how urgently, from the one that starts them.
+        // Threads inherit where they may run from the one that starts them.
         let before = selector::threads(std::process::id());
         let starter = std::thread::spawn(move || {
-            stay_behind(&options.cpus);
+            stay_on(&options.cpus);
             Self::start(selector, found, options)
         });
         let sidecar = starter.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
@@ -286,10 +285,9 @@ fn online_cpus() -> Vec<u32> {
     if cpus.is_empty() { vec![0] } else { cpus }
 }
 
-/// Keep this thread to some CPUs, and let others go first: what it does can wait for a moment,
-/// the target and the load cannot. Where that is refused it runs as it may.
-fn stay_behind(cpus: &[usize]) {
-    let _refused = setpriority_process(Some(gettid()), NICE);
+/// Keep this thread to some CPUs; where that is refused it runs where it may. It is no nicer than
+/// others: behind a target with hundreds of busy threads it would come too late to its readings.
+fn stay_on(cpus: &[usize]) {
     if cpus.is_empty() {
         return;
     }
@@ -297,6 +295,3 @@ fn stay_behind(cpus: &[usize]) {
     cpus.iter().filter(|&&cpu| cpu < CpuSet::MAX_CPU).for_each(|&cpu| set.set(cpu));
     let _refused = sched_setaffinity(None, &set);
 }
-
-/// A tenth of the share of a thread that is not nice: enough for 1,000 samples a second.
-const NICE: i32 = 10;
