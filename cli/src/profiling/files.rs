@@ -17,6 +17,7 @@ use uringbench_profiler::timeline::document::Document;
 use uringbench_profiler::timeline::series::Timeline;
 use uringbench_profiler::timeline::text;
 
+use super::exports;
 use crate::host::cpu_set::CpuSet;
 use crate::host::cpus;
 
@@ -45,6 +46,7 @@ pub(crate) struct Written {
 /// Write everything there is into `folder`.
 pub(crate) fn write(parts: &Parts<'_>, folder: &Path, title: &str) -> io::Result<Written> {
     let mut names = Vec::new();
+    let (timeline, origin) = timeline(parts);
     if let Some(profile) = &parts.recording.profile {
         let window = Windows::covering([parts.window.clone()]);
         let paths = write_all(profile, Some(&window), folder, title)?;
@@ -57,8 +59,8 @@ pub(crate) fn write(parts: &Parts<'_>, folder: &Path, title: &str) -> io::Result
         }
         write_stored(profile, &about(parts, title), folder)?;
         names.push(STORED_FILE.to_owned());
+        names.extend(exports::write(parts, profile, &timeline, origin, folder)?);
     }
-    let timeline = timeline(parts);
     write_whole(folder, "timeline.json", |out| {
         serde_json::to_writer(&mut *out, &timeline)?;
         writeln!(out)
@@ -110,7 +112,8 @@ pub(crate) fn copy_flamegraph(folder: &Path, name: &str) -> io::Result<()> {
     Ok(())
 }
 
-fn timeline(parts: &Parts<'_>) -> Document {
+/// The timeline, and the moment at which it is 0.
+fn timeline(parts: &Parts<'_>) -> (Document, Timestamp) {
     let mut timeline = Timeline::new(parts.timeline_hz);
     for reading in &parts.recording.sampled.readings {
         timeline.push(reading);
@@ -122,7 +125,7 @@ fn timeline(parts: &Parts<'_>) -> Document {
     }
     let ago = uringbench_profiler::session::now().since(origin).as_secs_f64();
     let wall = SystemTime::now().duration_since(UNIX_EPOCH);
-    timeline.document(origin, wall.ok().map(|wall| wall.as_secs_f64() - ago))
+    (timeline.document(origin, wall.ok().map(|wall| wall.as_secs_f64() - ago)), origin)
 }
 
 /// CPUs that neither the generator nor the target needs; where there is none, those that the

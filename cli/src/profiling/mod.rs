@@ -1,6 +1,7 @@
 //! The profiler beside a load or alone: what is asked of it, and what becomes of what it finds.
 
 mod beside;
+mod exports;
 pub(crate) mod files;
 mod overhead;
 pub(crate) mod soak;

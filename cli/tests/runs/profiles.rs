@@ -4,6 +4,7 @@
 //! What a profile says of a program is tested with the profiler; here it is decided that a result
 //! holds it, that its files agree with each other, and that no profile ever fails a load.
 
+use std::io::Read;
 use std::io::Write;
 use std::path::Path;
 use std::thread;
@@ -111,9 +112,12 @@ fn expect_consistent(finished: &Finished, document: &Document) {
     }
     let listed = |name: &str| files.iter().any(|file| file == name);
     document.expect(
-        ["flamegraph.svg", "profile.folded", "timeline.json"].into_iter().all(listed),
+        ["flamegraph.svg", "profile.folded", "timeline.json", "profile.samples"]
+            .into_iter()
+            .all(listed),
         "what every profile has",
     );
+    expect_exports(&folder, document);
     let stored: Value = parse(&folder.join("run.json"));
     document.expect(&stored["target"] == document.at("target"), "stored as it was printed");
     let svg = text(&folder.join("flamegraph.svg"));
@@ -129,6 +133,29 @@ fn expect_consistent(finished: &Finished, document: &Document) {
     let seconds = document.number("target.cpu.seconds");
     document.expect((sum - seconds).abs() < 1e-6, "stacks add up to the CPU time");
     expect_timeline(&parse(&folder.join("timeline.json")), document);
+}
+
+/// What other tools read holds the same samples, and the load.
+fn expect_exports(folder: &Path, document: &Document) {
+    let firefox = gunzipped(&folder.join("profile.firefox.json.gz"));
+    let firefox: Value = serde_json::from_slice(&firefox).expect("the Firefox Profiler's JSON");
+    let threads = firefox["threads"].as_array().expect("it has threads");
+    let samples = threads.iter().filter_map(|thread| thread["samples"]["length"].as_u64());
+    let counted = document.number("target.samples") as u64;
+    document.expect(samples.sum::<u64>() >= counted, "it has all samples of the whole run");
+    document.expect(firefox.to_string().contains("requests per second"), "and the load");
+    // The strings of a protocol buffer stand in it as they are.
+    let pprof = gunzipped(&folder.join("profile.pb.gz"));
+    let contains = |text: &str| pprof.windows(text.len()).any(|part| part == text.as_bytes());
+    let first = document.at("target.functions")[0]["function"].as_str().expect("a name");
+    document.expect(contains(first) && contains("nanoseconds"), "pprof's file names functions");
+}
+
+fn gunzipped(path: &Path) -> Vec<u8> {
+    let file = std::fs::File::open(path).unwrap_or_else(|why| panic!("{}: {why}", path.display()));
+    let mut content = Vec::new();
+    flate2::read::GzDecoder::new(file).read_to_end(&mut content).expect("it is compressed");
+    content
 }
 
 /// Every series has a value, or none, for each moment; and they say what the document says.

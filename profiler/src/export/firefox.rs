@@ -12,6 +12,8 @@
 
 use std::io::{self, Write};
 
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use fxprof_processed_profile::{
     CategoryColor, CategoryHandle, CpuDelta, Frame, FrameFlags, FrameInfo, ProcessHandle, Profile,
     ReferenceTimestamp, SamplingInterval, StackHandle, ThreadHandle, Timestamp as Moment,
@@ -36,7 +38,7 @@ const SAMPLES_MAX: u64 = 250_000;
 const KINDS: [SampleKind; 4] =
     [SampleKind::Cpu, SampleKind::Blocked, SampleKind::Preempted, SampleKind::FirstTouch];
 
-/// Write a profile as JSON. `samples` is asked twice for all samples, in order of time: first to
+/// Write a profile as JSON, compressed (gzip, RFC 1952). `samples` is asked twice for all samples, in order of time: first to
 /// know how many there are.
 ///
 /// # Errors
@@ -74,8 +76,9 @@ where
             tracks.add(&sample, weight);
         }
     }
-    serde_json::to_writer(&mut *out, &tracks.profile).map_err(io::Error::from)?;
-    out.flush()
+    let mut gzip = GzEncoder::new(out, Compression::default());
+    serde_json::to_writer(&mut gzip, &tracks.profile).map_err(io::Error::from)?;
+    gzip.finish()?.flush()
 }
 
 fn place(kind: SampleKind) -> usize {

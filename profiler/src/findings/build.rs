@@ -311,7 +311,7 @@ fn spikes(
         })
         .collect();
     match spike::contrast(&counts, Totals { spike: inside.1, other: outside.1 }) {
-        Contrasts::TooFew { .. } => spikes.too_few_samples = true,
+        Contrasts::TooFew => spikes.too_few_samples = true,
         Contrasts::Compared(contrasts) => {
             let telling = contrasts.into_iter().filter(|c| c.is_over_represented());
             spikes.functions = telling

@@ -1,5 +1,6 @@
 //! What is written, read back as the viewer reads it.
 
+use flate2::read::GzDecoder;
 use serde_json::Value;
 
 use super::*;
@@ -11,7 +12,7 @@ fn written(samples: &[Sample], series: &[Series<'_>], samples_max: u64) -> Value
     let mut file = Vec::new();
     let all = || samples.iter().copied().map(Ok);
     write_thinned(&recording.source(), all, series, samples_max, &mut file).unwrap();
-    serde_json::from_slice(&file).unwrap()
+    serde_json::from_reader(GzDecoder::new(&file[..])).unwrap()
 }
 
 fn thread<'a>(profile: &'a Value, name: &str) -> &'a Value {
