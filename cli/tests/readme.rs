@@ -27,6 +27,8 @@ const BY_CARGO: &str = "cargo run --release -- ";
 #[test]
 fn every_command_works() {
     let target = Target::start();
+    // One for all, as for somebody who follows it: some commands read what others left.
+    let folder = tempfile::tempdir().expect("the machine has room for a folder");
     let mut run = 0;
     for command in commands(&readme()) {
         if KNOWN.contains(&command.as_str()) {
@@ -34,7 +36,7 @@ fn every_command_works() {
         }
         let line = command.replace(BY_CARGO, "uringbench ");
         assert!(line.starts_with("uringbench"), "say in KNOWN what becomes of `{command}`");
-        let output = run_shortened(&line, &target);
+        let output = run_shortened(&line, &target, folder.path());
         let code = output.status.code();
         // Whether an objective is met depends on the machine; all else must succeed.
         let expected: &[i32] = match &line {
@@ -184,14 +186,13 @@ fn shortened(line: &str, url: &str, pid: &str) -> String {
 }
 
 /// In a shell, since quotes and pipes are part of what README shows, and in a folder of its own.
-fn run_shortened(line: &str, target: &Target) -> Output {
-    let folder = tempfile::tempdir().expect("the machine has room for a folder");
+fn run_shortened(line: &str, target: &Target, folder: &Path) -> Output {
     let binaries = Path::new(env!("CARGO_BIN_EXE_uringbench")).parent().expect("it is in a folder");
     let path = std::env::var_os("PATH").unwrap_or_default();
     let paths = std::iter::once(binaries.to_owned()).chain(std::env::split_paths(&path));
     Command::new("sh")
         .args(["-c", &shortened(line, &target.url, &target.child.id().to_string())])
-        .current_dir(folder.path())
+        .current_dir(folder)
         .env("PATH", std::env::join_paths(paths).expect("the paths came from such a list"))
         .stdin(Stdio::null())
         .output()

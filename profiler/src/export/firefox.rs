@@ -38,8 +38,8 @@ const SAMPLES_MAX: u64 = 250_000;
 const KINDS: [SampleKind; 4] =
     [SampleKind::Cpu, SampleKind::Blocked, SampleKind::Preempted, SampleKind::FirstTouch];
 
-/// Write a profile as JSON, compressed (gzip, RFC 1952). `samples` is asked twice for all samples, in order of time: first to
-/// know how many there are.
+/// Write a profile as JSON, compressed (gzip, RFC 1952). `samples` is asked twice for all samples,
+/// in order of time: first to know how many there are.
 ///
 /// # Errors
 /// When a sample is an error, or `out` refuses.

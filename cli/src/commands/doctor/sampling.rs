@@ -252,72 +252,73 @@ pub(super) mod tests {
         }
     }
 
+    /// What is amiss, what is shown of it, and what helps.
+    const SHORTCOMINGS: [(&str, fn(&mut Sampling), &str, &str); 11] = [
+        ("PMU cycles", |s| s.abilities.has_cycles = false, "cpu-clock", "PMU"),
+        (
+            "system-wide sampling",
+            |s| s.abilities.system_wide = Err(FORBIDDEN),
+            "paranoid is 2",
+            "CAP_PERFMON",
+        ),
+        (
+            "system-wide sampling",
+            |s| s.abilities.system_wide = Err(OpenError::Seccomp),
+            "seccomp",
+            "--cap-add PERFMON",
+        ),
+        (
+            "cgroup sampling",
+            |s| {
+                s.abilities.cgroup = Err(OpenError::NotCgroup2);
+                s.cgroups = Cgroups::V1;
+            },
+            "no: cgroup v1 alone",
+            "unified_cgroup_hierarchy",
+        ),
+        (
+            "task sampling",
+            |s| s.abilities.per_task = Err(FORBIDDEN),
+            "user code alone",
+            "perf_event_paranoid=0",
+        ),
+        (
+            "task sampling",
+            |s| {
+                s.abilities.per_task = Err(FORBIDDEN);
+                s.abilities.per_task_user_only = Err(FORBIDDEN);
+            },
+            "no: kernel.perf_event_paranoid",
+            "CAP_PERFMON",
+        ),
+        (
+            "max sample rate",
+            |s| s.abilities.max_sample_rate = Some(250),
+            "250 per second",
+            "max_sample_rate=100000",
+        ),
+        ("tracefs", |s| s.abilities.tracefs = None, "not readable", "mount -t tracefs"),
+        (
+            "ptrace",
+            |s| s.abilities.capabilities.sys_ptrace = false,
+            "commands we start",
+            "ptrace_scope=0",
+        ),
+        (
+            "ptrace",
+            |s| {
+                s.abilities.capabilities.sys_ptrace = false;
+                s.abilities.ptrace_scope = Some(2);
+            },
+            "cannot be read",
+            "CAP_SYS_PTRACE",
+        ),
+        ("ptrace", |s| s.abilities.ptrace_scope = Some(3), "for everybody", "next boot"),
+    ];
+
     #[test]
     fn each_shortcoming_is_a_note_with_its_remedy() {
-        type Spoil = fn(&mut Sampling);
-        let cases: [(&str, Spoil, &str, &str); 11] = [
-            ("PMU cycles", |s| s.abilities.has_cycles = false, "cpu-clock", "PMU"),
-            (
-                "system-wide sampling",
-                |s| s.abilities.system_wide = Err(FORBIDDEN),
-                "paranoid is 2",
-                "CAP_PERFMON",
-            ),
-            (
-                "system-wide sampling",
-                |s| s.abilities.system_wide = Err(OpenError::Seccomp),
-                "seccomp",
-                "--cap-add PERFMON",
-            ),
-            (
-                "cgroup sampling",
-                |s| {
-                    s.abilities.cgroup = Err(OpenError::NotCgroup2);
-                    s.cgroups = Cgroups::V1;
-                },
-                "no: cgroup v1 alone",
-                "unified_cgroup_hierarchy",
-            ),
-            (
-                "task sampling",
-                |s| s.abilities.per_task = Err(FORBIDDEN),
-                "user code alone",
-                "perf_event_paranoid=0",
-            ),
-            (
-                "task sampling",
-                |s| {
-                    s.abilities.per_task = Err(FORBIDDEN);
-                    s.abilities.per_task_user_only = Err(FORBIDDEN);
-                },
-                "no: kernel.perf_event_paranoid",
-                "CAP_PERFMON",
-            ),
-            (
-                "max sample rate",
-                |s| s.abilities.max_sample_rate = Some(250),
-                "250 per second",
-                "max_sample_rate=100000",
-            ),
-            ("tracefs", |s| s.abilities.tracefs = None, "not readable", "mount -t tracefs"),
-            (
-                "ptrace",
-                |s| s.abilities.capabilities.sys_ptrace = false,
-                "commands we start",
-                "ptrace_scope=0",
-            ),
-            (
-                "ptrace",
-                |s| {
-                    s.abilities.capabilities.sys_ptrace = false;
-                    s.abilities.ptrace_scope = Some(2);
-                },
-                "cannot be read",
-                "CAP_SYS_PTRACE",
-            ),
-            ("ptrace", |s| s.abilities.ptrace_scope = Some(3), "for everybody", "next boot"),
-        ];
-        for (subject, spoil, value, remedy) in cases {
+        for (subject, spoil, value, remedy) in SHORTCOMINGS {
             let mut sampling = good();
             spoil(&mut sampling);
             let rows = rows(&sampling);
