@@ -252,8 +252,10 @@ pub(super) mod tests {
         }
     }
 
+    type Spoil = fn(&mut Sampling);
+
     /// What is amiss, what is shown of it, and what helps.
-    const SHORTCOMINGS: [(&str, fn(&mut Sampling), &str, &str); 11] = [
+    const SHORTCOMINGS: [(&str, Spoil, &str, &str); 11] = [
         ("PMU cycles", |s| s.abilities.has_cycles = false, "cpu-clock", "PMU"),
         (
             "system-wide sampling",
