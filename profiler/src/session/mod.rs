@@ -10,6 +10,7 @@ mod counting;
 mod follow;
 mod gather;
 pub mod launch;
+mod pace;
 mod recording;
 
 use std::fs::File;
@@ -27,9 +28,10 @@ pub use self::counting::Counted;
 use self::counting::Counting;
 pub use self::follow::Switch;
 pub use self::follow::now;
-use self::follow::{Followed, Follower, SwitchPace, Told, WAIT_PERIOD_FIRST};
+use self::follow::{Followed, Follower, Told};
 use self::gather::{CpuWeight, Gatherer};
 pub use self::gather::{Tally, Toggled};
+use self::pace::{RoundPace, SwitchPace, WAIT_PERIOD_FIRST};
 pub use self::recording::Recording;
 use crate::profile::{Clock, SampleLog};
 use crate::python::{PythonSampler, PythonSettings};
@@ -230,6 +232,7 @@ fn follow_samples(
         roots: found.roots.clone(),
         switches: Vec::new(),
         pace: SwitchPace::new(now()),
+        rounds: RoundPace::new(),
     };
     let (told, hears) = channel();
     let thread = std::thread::Builder::new()

@@ -123,7 +123,7 @@ impl Recording {
             self.notes.push(format!(
                 "waits were timed in {waits_timed} of {length}, and are of that time: more than {} \
                  switches between threads a second would have cost the target too much",
-                super::follow::SWITCHES_MAX,
+                super::pace::SWITCHES_MAX,
             ));
         }
         self.tally = gatherer.tally;
