@@ -153,6 +153,7 @@ fn tell(
         recording,
         load: None,
         window: &found.window,
+        sampled: &found.sampled,
         spikes: &Windows::default(),
         timeline_hz,
     };

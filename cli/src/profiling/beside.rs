@@ -152,6 +152,7 @@ impl Detached<'_> {
             recording,
             load: Some(&load),
             window: &found.window,
+            sampled: &found.sampled,
             spikes: &spikes,
             timeline_hz: self.asked.timeline_hz,
         };

@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use uringbench_core::record::Interval;
 use uringbench_core::time::Timestamp;
 use uringbench_profiler::findings::Load;
 use uringbench_profiler::profile::{
@@ -30,6 +31,8 @@ pub(crate) struct Parts<'a> {
     pub(crate) load: Option<&'a Load<'a>>,
     /// What the profile is cut to.
     pub(crate) window: &'a Range<Timestamp>,
+    /// What of it was sampled.
+    pub(crate) sampled: &'a Windows,
     /// The slow stretches.
     pub(crate) spikes: &'a Windows,
     pub(crate) timeline_hz: u32,
@@ -48,8 +51,7 @@ pub(crate) fn write(parts: &Parts<'_>, folder: &Path, title: &str) -> io::Result
     let mut names = Vec::new();
     let (timeline, origin) = timeline(parts);
     if let Some(profile) = &parts.recording.profile {
-        let window = Windows::covering([parts.window.clone()]);
-        let paths = write_all(profile, Some(&window), folder, title)?;
+        let paths = write_all(profile, Some(parts.sampled), folder, title)?;
         names.extend(paths.iter().filter_map(|path| path.file_name()?.to_str()).map(str::to_owned));
         if !parts.spikes.as_slice().is_empty() {
             let of_spikes = Selection::of([SampleKind::Cpu]).within(parts.spikes.clone());
@@ -75,10 +77,17 @@ fn about(parts: &Parts<'_>, title: &str) -> About {
         Attachment::Sampling { mode, is_user_only, .. } => (mode.key(), *is_user_only),
         Attachment::ProcfsOnly(_) => ("procfs_only", false),
     };
-    let load = parts
-        .load
-        .map(|load| StoredLoad::new(load.start, load.phases, load.intervals, parts.spikes.clone()));
+    let load = parts.load.map(|load| {
+        StoredLoad::new(load.start, load.phases, intervals(parts, load), parts.spikes.clone())
+    });
     About { title: title.to_owned(), mode: mode.to_owned(), is_user_only, load }
+}
+
+/// The intervals of the load that costs per request can be told of: those that were sampled.
+fn intervals<'a>(parts: &Parts<'a>, load: &Load<'a>) -> impl Iterator<Item = &'a Interval> {
+    let (start, sampled) = (load.start, parts.sampled);
+    let is_all = parts.recording.toggled.is_empty();
+    load.intervals.iter().filter(move |each| is_all || sampled.contains(start + each.start))
 }
 
 /// Draw a selection into a file of its own.

@@ -70,6 +70,33 @@ fn a_profile_beside_a_load_names_the_reference_target() {
     document.expect(copy.is_file(), "a flame graph under the name of the run");
 }
 
+/// Half of the run is not sampled: what a request costs is of the other half, as the scheduler says
+/// it is of the whole.
+#[test]
+fn costs_are_of_what_was_sampled_while_the_overhead_is_measured() {
+    const TEST: &str = "costs_are_of_what_was_sampled_while_the_overhead_is_measured";
+    if !can_sample(TEST) {
+        return;
+    }
+    let target = Target::start();
+    let finished = {
+        let turn = Turn::alone();
+        let profile = format!("--profile {} --profile-hz 499 --profile-overhead", target.pid());
+        let args = format!("--warmup 300ms -d 8s -c 8 {profile} -o out {}", target.url());
+        Run::json_alone(&args, &turn).finish().expect_code(0)
+    };
+    let document = finished.document();
+    let sampled = document.number("target.cpu.us_per_request");
+    let counted = document.number("target.counters.target.cpu_us");
+    document.expect((0.75..1.33).contains(&(sampled / counted)), "sampled as counted");
+    document.expect(document.number("target.overhead.pairs") >= 2.0, "it was switched");
+    let read =
+        Run::text(&format!("profile --json --read {}", finished.folder().join("out").display()));
+    let again: Value = serde_json::from_str(&read.finish().expect_code(0).stdout).expect("JSON");
+    let later = again["target"]["cpu"]["us_per_request"].as_f64().expect("a cost");
+    document.expect((later / sampled - 1.0).abs() < 1e-6, "read again it is the same");
+}
+
 fn beside(pid: u32, more: &str, url: &str) -> Finished {
     let profile = format!("--profile {pid} --profile-hz 499 --timeline-hz 10 -o out {more}");
     let args = format!("--warmup 300ms -d 2s -c 8 {profile} {url}");

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::profile::{Profile, Selection, View, Wait, Windows};
 use crate::sample::SampleKind;
-use crate::session::{Attachment, Recording};
+use crate::session::{Attachment, Recording, Toggled};
 use crate::stack::{FrameKind, StackId};
 use crate::statistics::per_request::{Work, per_request};
 use crate::statistics::spike::{self, Contrasts, Extent, FunctionCount, Totals};
@@ -34,15 +34,15 @@ pub(super) const SEED: u64 = 1;
 /// When samples cannot be read back.
 pub fn build(recording: &Recording, load: Option<&Load<'_>>) -> io::Result<Findings> {
     let window = measured(recording, load);
+    let in_window = sampled(recording, load, &window);
     let mut figures = of_attachment(recording);
     let mut spike_windows = Vec::new();
     if let Some(profile) = &recording.profile {
         of_health(profile, &mut figures);
-        let in_window = Windows::covering([window.clone()]);
         let cpu = Selection::of([SampleKind::Cpu]).within(in_window.clone());
         let blocked = Selection::of([SampleKind::Blocked]).within(in_window.clone());
         let views = profile.cut_all(&[cpu, blocked])?;
-        let requests = load.map(|load| completed(load, &window));
+        let requests = load.map(|load| completed(load, &in_window));
         figures.samples = views[0].samples;
         figures.cpu = of_cpu(profile, &views[0], requests);
         figures.functions = functions(profile, &views[0]);
@@ -50,7 +50,7 @@ pub fn build(recording: &Recording, load: Option<&Load<'_>>) -> io::Result<Findi
         if let Some(load) = load {
             price(profile, &steps(load), &in_window, &mut figures.functions)?;
             let found = spike::windows(load.intervals, load.start, load.spike);
-            figures.spikes = Some(spikes(profile, load, &window, &found)?);
+            figures.spikes = Some(spikes(profile, load, &in_window, &found)?);
             spike_windows = found.windows;
         }
     }
@@ -58,7 +58,7 @@ pub fn build(recording: &Recording, load: Option<&Load<'_>>) -> io::Result<Findi
         figures.counters = counters::per_request(counted, load);
     }
     figures.notes.extend(recording.notes.iter().cloned());
-    Ok(Findings { figures, window, spikes: spike_windows })
+    Ok(Findings { figures, window, sampled: in_window, spikes: spike_windows })
 }
 
 fn measured(recording: &Recording, load: Option<&Load<'_>>) -> Range<Timestamp> {
@@ -68,8 +68,39 @@ fn measured(recording: &Recording, load: Option<&Load<'_>>) -> Range<Timestamp> 
     measure.map_or(recording.started..recording.ended, |span| span.start..span.end)
 }
 
-fn completed(load: &Load<'_>, window: &Range<Timestamp>) -> u64 {
-    let inside = load.intervals.iter().filter(|step| window.contains(&(load.start + step.start)));
+/// What of `window` was sampled. Where sampling was switched on and off, samples before the first
+/// whole interval of a stretch have no requests to be divided by, and those after the last.
+fn sampled(recording: &Recording, load: Option<&Load<'_>>, window: &Range<Timestamp>) -> Windows {
+    let whole = Windows::covering([window.clone()]);
+    let Some(load) = load.filter(|_| !recording.toggled.is_empty()) else { return whole };
+    let on = stretches(&recording.toggled, recording.started..recording.ended).within(&whole);
+    let intervals = load.intervals.iter().map(|interval| {
+        let start = load.start + interval.start;
+        start..start + interval.length
+    });
+    Windows::covering(intervals.filter(|range| on.hold(range)))
+}
+
+/// The stretches of `whole` in which sampling was on: at first, and as it was toggled.
+fn stretches(toggled: &[Toggled], whole: Range<Timestamp>) -> Windows {
+    let mut since = Some(whole.start);
+    let mut on = Vec::new();
+    for toggle in toggled {
+        match (since, toggle.on) {
+            (None, true) => since = Some(toggle.time),
+            (Some(start), false) => {
+                on.push(start..toggle.time);
+                since = None;
+            }
+            _ => {}
+        }
+    }
+    on.extend(since.map(|start| start..whole.end));
+    Windows::covering(on)
+}
+
+fn completed(load: &Load<'_>, window: &Windows) -> u64 {
+    let inside = load.intervals.iter().filter(|step| window.contains(load.start + step.start));
     inside.map(|step| step.completed).sum()
 }
 
@@ -270,7 +301,7 @@ fn waiter(profile: &Profile, stack: StackId) -> String {
 fn spikes(
     profile: &Profile,
     load: &Load<'_>,
-    window: &Range<Timestamp>,
+    sampled: &Windows,
     found: &spike::Spikes,
 ) -> io::Result<Spikes> {
     let extent = match found.extent {
@@ -294,7 +325,8 @@ fn spikes(
         return Ok(spikes);
     }
     let inside = Windows::covering(found.windows.iter().cloned());
-    let outside = inside.others_of(window.clone());
+    let outside = sampled.within(&inside.others_of(load.start..Timestamp(u64::MAX)));
+    let inside = inside.within(sampled);
     let cpu = || Selection::of([SampleKind::Cpu]);
     let [inside, outside] = [inside, outside].map(|windows| cpu().within(windows));
     let (inside, outside) = (counted(profile, &inside)?, counted(profile, &outside)?);
@@ -353,4 +385,23 @@ fn counted(profile: &Profile, selection: &Selection) -> io::Result<(FxHashMap<St
 
 fn seconds(nanos: u64) -> f64 {
     Nanos(nanos).as_secs_f64()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stretches_are_what_lies_between_on_and_off() {
+        let at = |time, on| Toggled { time: Timestamp(time), on, target_cpu_ns: 0 };
+        let whole = || Timestamp(10)..Timestamp(100);
+        let found = |toggled: &[Toggled]| -> Vec<(u64, u64)> {
+            let windows = stretches(toggled, whole());
+            windows.as_slice().iter().map(|range| (range.start.0, range.end.0)).collect()
+        };
+        assert_eq!(found(&[]), [(10, 100)]);
+        let toggled = [at(20, true), at(30, false), at(40, false), at(50, true), at(70, false)];
+        assert_eq!(found(&toggled), [(10, 30), (50, 70)]);
+        assert_eq!(found(&toggled[..4]), [(10, 30), (50, 100)]);
+    }
 }

@@ -17,6 +17,8 @@ use uringbench_core::record::{Interval, PhaseSpan};
 use uringbench_core::statistics::Estimate;
 use uringbench_core::time::{Nanos, Timestamp};
 
+use crate::profile::Windows;
+
 pub use self::again::{Comparison, Cut, Delta, FunctionDelta, compare};
 pub use self::build::build;
 pub use self::counters::{CountersPerRequest, PerRequest};
@@ -267,6 +269,9 @@ pub struct Findings {
     pub figures: Figures,
     /// The measured window, or the whole recording without a load.
     pub window: Range<Timestamp>,
+    /// What of it was sampled, in whole intervals of the load: what the figures are about. All of
+    /// it, unless sampling was switched off meanwhile.
+    pub sampled: Windows,
     /// The slow stretches.
     pub spikes: Vec<Range<Timestamp>>,
 }

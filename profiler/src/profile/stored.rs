@@ -130,10 +130,10 @@ pub enum StoredError {
 
 impl StoredLoad {
     /// What is kept of a load.
-    pub fn new(
+    pub fn new<'a>(
         start: Timestamp,
         phases: &[PhaseSpan],
-        intervals: &[Interval],
+        intervals: impl IntoIterator<Item = &'a Interval>,
         spikes: Windows,
     ) -> Self {
         let step = |interval: &Interval| Step {
@@ -143,13 +143,22 @@ impl StoredLoad {
             response_p99_ns: interval.response.map(|response| response.p99),
             in_flight: interval.in_flight,
         };
-        let steps = intervals.iter().map(step).collect();
+        let steps = intervals.into_iter().map(step).collect();
         Self { start, phases: phases.to_vec(), steps, spikes }
     }
 
     /// When a step began.
     pub fn start_of(&self, step: &Step) -> Timestamp {
         self.start + Nanos(step.start_ns)
+    }
+
+    /// The steps, which a recording that was switched off meanwhile has none of then.
+    pub fn covered(&self) -> Windows {
+        let range = |step: &Step| {
+            let start = self.start_of(step);
+            start..start + Nanos(step.length_ns)
+        };
+        Windows::covering(self.steps.iter().map(range))
     }
 
     /// When the last step or phase ended.

@@ -36,6 +36,21 @@ impl Windows {
         Self::covering(others)
     }
 
+    /// What of these windows is in one of `others` too.
+    pub fn within(&self, others: &Self) -> Self {
+        let shared = self.0.iter().flat_map(|window| {
+            let overlap =
+                |other: &Range<Timestamp>| window.start.max(other.start)..window.end.min(other.end);
+            others.0.iter().map(overlap)
+        });
+        Self::covering(shared)
+    }
+
+    /// Whether one of them holds all of `range`.
+    pub fn hold(&self, range: &Range<Timestamp>) -> bool {
+        self.0.iter().any(|window| window.start <= range.start && range.end <= window.end)
+    }
+
     /// Whether `time` is in one of them.
     pub fn contains(&self, time: Timestamp) -> bool {
         let next = self.0.partition_point(|window| window.end <= time);
@@ -84,5 +99,15 @@ mod tests {
         assert_eq!(Windows::default().others_of(range(1, 2)).as_slice(), [range(1, 2)]);
         assert_eq!(windows.others_of(range(0, 5)).as_slice(), [range(0, 5)]);
         assert!(windows.others_of(range(12, 18)).as_slice().is_empty());
+    }
+
+    #[test]
+    fn what_is_shared_is_in_both() {
+        let windows = Windows::covering([range(10, 20), range(30, 40)]);
+        let shared = windows.within(&Windows::covering([range(15, 32), range(38, 60)]));
+        assert_eq!(shared.as_slice(), [range(15, 20), range(30, 32), range(38, 40)]);
+        assert!(windows.within(&Windows::default()).as_slice().is_empty());
+        assert!(windows.hold(&range(10, 20)) && windows.hold(&range(31, 33)));
+        assert!(!windows.hold(&range(9, 20)) && !windows.hold(&range(15, 35)));
     }
 }
