@@ -8,7 +8,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use uringbench_core::time::{Nanos, Timestamp};
 use uringbench_profiler::export::{Series, SeriesUnit, Source, write_firefox, write_pprof};
 use uringbench_profiler::profile::{Profile, write_whole};
-use uringbench_profiler::session::now;
+use uringbench_profiler::sample::Sample;
+use uringbench_profiler::session::{Recording, now};
 use uringbench_profiler::timeline::document::Document;
 
 use super::files::Parts;
@@ -25,7 +26,10 @@ pub(super) fn write(
     origin: Timestamp,
     folder: &Path,
 ) -> io::Result<[String; 2]> {
-    let whole = source(parts, profile);
+    let recording = parts.recording;
+    let processes = recording.processes.iter().chain(&recording.ended_processes);
+    let processes: Vec<_> = processes.cloned().collect();
+    let whole = source(recording, &processes, profile);
     let window = parts.window;
     let measured = Source {
         start: window.start,
@@ -33,7 +37,7 @@ pub(super) fn write(
         length: window.end.since(window.start),
         ..whole
     };
-    let is_measured = |sample: &io::Result<uringbench_profiler::sample::Sample>| {
+    let is_measured = |sample: &io::Result<Sample>| {
         sample.as_ref().map_or(true, |sample| window.contains(&sample.time))
     };
     write_whole(folder, PPROF, |out| {
@@ -48,8 +52,11 @@ pub(super) fn write(
     Ok([PPROF.to_owned(), FIREFOX.to_owned()])
 }
 
-fn source<'a>(parts: &Parts<'a>, profile: &'a Profile) -> Source<'a> {
-    let recording = parts.recording;
+fn source<'a>(
+    recording: &'a Recording,
+    processes: &'a [(u32, String)],
+    profile: &'a Profile,
+) -> Source<'a> {
     let ago = now().since(recording.started);
     // Before 1970 there is no recording.
     let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -57,7 +64,7 @@ fn source<'a>(parts: &Parts<'a>, profile: &'a Profile) -> Source<'a> {
     Source {
         stacks: &profile.stacks,
         names: &profile.names,
-        processes: &recording.processes,
+        processes,
         threads: &recording.threads,
         start: recording.started,
         unix_start: Nanos(u64::try_from(unix_start.as_nanos()).unwrap_or(u64::MAX)),

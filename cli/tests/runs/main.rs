@@ -9,6 +9,7 @@ mod faults;
 mod faults_start;
 mod faults_store;
 mod main_job;
+mod profile_python;
 mod profile_read;
 mod profiles;
 mod servers;

@@ -66,7 +66,6 @@ type Legend<'a> = [(&'a str, Option<Color>)];
 
 const KERNEL: Color = color(242, 148, 50);
 const NATIVE: Color = color(234, 96, 72);
-const NATIVE_TOO: Color = color(240, 214, 92);
 const MANAGED: Color = color(96, 190, 96);
 const MARKER: Color = color(200, 200, 200);
 /// The ends and the middle of inferno's scale of differences.
@@ -238,11 +237,7 @@ fn color_of(frame: &str) -> Color {
         Some("_[i]" | "_[j]") => shaded(MANAGED, frame),
         // The whole, and what is no function: `[truncated]`.
         _ if frame.is_empty() || frame.starts_with('[') && frame.ends_with(']') => MARKER,
-        _ => {
-            // Red or yellow, as most frames are native; between them is the kernel's orange.
-            let warm = if hash(frame) & 1 == 0 { NATIVE } else { NATIVE_TOO };
-            shaded(warm, frame)
-        }
+        _ => shaded(NATIVE, frame),
     }
 }
 

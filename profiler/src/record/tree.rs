@@ -103,6 +103,12 @@ impl Tree {
         living.map(|(&pid, _)| pid)
     }
 
+    /// The processes that have ended, as far as they are remembered, in no order.
+    pub fn ended(&self) -> impl Iterator<Item = u32> + '_ {
+        let ended = self.processes.iter().filter(|(_, process)| process.is_ended);
+        ended.map(|(&pid, _)| pid)
+    }
+
     /// How much was seen.
     pub const fn counts(&self) -> TreeCounts {
         self.counts
@@ -198,6 +204,7 @@ mod tests {
         assert_eq!(living(&tree), [10, 20], "a thread ended, the process did not");
         exit(&mut tree, 20, 20);
         assert_eq!(living(&tree), [10]);
+        assert_eq!(tree.ended().collect::<Vec<_>>(), [20]);
         assert!(tree.contains(20), "its memory is yet to be taken down");
         fork(&mut tree, 99, 20);
         assert!(!tree.contains(20));

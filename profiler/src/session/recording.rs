@@ -32,8 +32,10 @@ pub struct Recording {
     pub profile: Option<Profile>,
     /// How much there was.
     pub tally: Tally,
-    /// The target's processes and what they were called last.
+    /// The processes of the target that live, and what they were called last.
     pub processes: Vec<(u32, String)>,
+    /// Those that ended meanwhile, and what they were called; of thousands the last.
+    pub ended_processes: Vec<(u32, String)>,
     /// The threads that were given a name: process, thread, name.
     pub threads: Vec<(u32, u32, String)>,
     /// CPU time of others on the same machine, in nanoseconds, the most first; only what was
@@ -79,6 +81,7 @@ impl Parts {
             profile: None,
             tally: Tally::default(),
             processes: Vec::new(),
+            ended_processes: Vec::new(),
             threads: Vec::new(),
             elsewhere: Vec::new(),
             waits: Waits::default(),
@@ -146,10 +149,13 @@ impl Recording {
         let Gatherer {
             tree, stacks, log, off_cpu, touches, elsewhere, names: called, threads, ..
         } = gatherer;
-        let mut pids: Vec<u32> = tree.living().collect();
-        pids.sort_unstable();
-        self.processes = pids.iter().map(|&pid| (pid, called_or_read(&called, pid))).collect();
-        for &pid in &pids {
+        let named = |mut pids: Vec<u32>| {
+            pids.sort_unstable();
+            pids.into_iter().map(|pid| (pid, called_or_read(&called, pid))).collect()
+        };
+        self.processes = named(tree.living().collect());
+        self.ended_processes = named(tree.ended().collect());
+        for pid in tree.living().chain(tree.ended()) {
             let waits = off_cpu.totals(pid);
             self.waits.intervals += waits.intervals;
             self.waits.blocked += waits.blocked;

@@ -51,6 +51,8 @@ fn replaced(burner: &std::path::Path, way: Way) {
         shell.wait_ready();
     }
     let taken = recorder.detach();
+    let ended = &taken.recording.ended_processes;
+    assert!(workers.iter().all(|worker| ended.iter().any(|(pid, _)| pid == worker)), "{ended:?}");
     let sampled = taken.pids();
     assert!(workers.iter().all(|worker| sampled.contains(worker)), "{workers:?} {sampled:?}");
     assert_eq!(workers.iter().collect::<std::collections::BTreeSet<_>>().len(), 3);

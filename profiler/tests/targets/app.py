@@ -1,5 +1,11 @@
-"""A FastAPI application whose handlers burn some 200 µs of Python each: `uvicorn app:app`."""
+"""A FastAPI application whose handlers burn some 200 µs of Python each: `uvicorn app:app`.
 
+As a program it serves itself on 127.0.0.1, and writes "listening PORT".
+"""
+
+import socket
+
+import uvicorn
 from fastapi import FastAPI
 
 app = FastAPI()
@@ -23,3 +29,10 @@ async def compute_answer():
 @app.get("/threaded")
 def compute_in_thread():
     return {"answer": burn(4000)}
+
+
+if __name__ == "__main__":
+    listener = socket.create_server(("127.0.0.1", 0))
+    print("listening", listener.getsockname()[1], flush=True)
+    config = uvicorn.Config(app, access_log=False, log_level="warning")
+    uvicorn.Server(config).run(sockets=[listener])

@@ -156,8 +156,10 @@ impl Stretch {
             let length = end.since(start);
             return Err(format!("it has no {} (it is {length} long)", self.text()));
         }
-        let covered = load.map(StoredLoad::covered);
-        Ok(covered.map_or(windows.clone(), |covered| windows.within(&covered)))
+        Ok(match load {
+            Some(load) => windows.within(&load.covered()),
+            None => windows,
+        })
     }
 }
 
