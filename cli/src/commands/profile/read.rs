@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use uringbench_core::time::Nanos;
 use uringbench_profiler::findings::{self, Comparison, Cut};
 use uringbench_profiler::profile::{
-    Direction, FlameOptions, FoldedSide, STORED_FILE, Selection, Stored, StoredLoad, Unit, View,
-    Windows, read_stored, write_all, write_difference_svg, write_whole,
+    Direction, FlameOptions, FoldedSide, STORED_FILE, Selection, Stored, Unit, View, Windows,
+    read_stored, write_all, write_difference_svg, write_whole,
 };
 use uringbench_profiler::sample::SampleKind;
 use uringbench_store::Destination;
