@@ -12,7 +12,8 @@ use uringbench_core::statistics::distribution::t_quantile;
 use uringbench_core::statistics::trend::{SlopeRule, theil_sen_within};
 
 use super::envelope::{Envelope, envelope};
-use super::shape::{Explained, Late, explain, shares};
+use super::least_squares::Fit;
+use super::shape::{Explained, Late, Rival, explain, shares};
 use super::{Axis, Call, Point, Rules, Series, Shape, Unit, Verdict};
 
 const CONFIDENCE: f64 = 0.95;
@@ -109,7 +110,7 @@ impl Run<'_> {
         let slope = theil_sen_within(&stretches, &envelope.x, &settled, rule)?;
         let grain = observed_quantum(self.points, self.rules.quantum) / reach;
         let unseen = envelope.unseen_drop / reach + grain;
-        let slope = widened(slope, half_by_fit(&explained, &envelope), &explained, unseen);
+        let slope = widened(slope, &explained, &envelope, unseen);
         Some(Study { axis, envelope, explained, slope, cut, reach, grain })
     }
 
@@ -193,28 +194,33 @@ fn stretches(explained: &Explained, n: usize) -> Vec<Range<usize>> {
     }
 }
 
-/// Sen's interval with what it cannot know: the uncertainty of a transient that was taken off,
-/// and what the windows do not see. Where Sen's has no end (too few independent windows for
-/// ranks), the one of least squares stands in.
-fn widened(slope: Estimate, by_fit: f64, explained: &Explained, unseen: f64) -> Estimate {
-    let Estimate { value, low, high } = slope;
-    let has_transient = matches!(explained.late, Late::Transient(_)) && !explained.is_slowing;
-    let (low, high) = match (low.is_finite(), has_transient) {
-        (false, _) => (value - by_fit, value + by_fit),
-        (true, true) => (low.min(value - by_fit), high.max(value + by_fit)),
-        (true, false) => (low, high),
-    };
+/// Sen's interval with what it cannot know: how long a transient or a warm-up lasted, and what the
+/// windows do not see. Where Sen's has no end (too few independent windows for ranks), the one of
+/// least squares stands in.
+fn widened(slope: Estimate, explained: &Explained, envelope: &Envelope, unseen: f64) -> Estimate {
+    let Estimate { value, mut low, mut high } = slope;
+    let by_fit = |fit: &Fit| half_by_fit(fit, explained.effective, envelope);
+    if !low.is_finite() {
+        let half = by_fit(&explained.fit);
+        (low, high) = (value - half, value + half);
+    }
+    if !explained.is_slowing {
+        let span = envelope.x[envelope.x.len() - 1] - envelope.x[0];
+        for Rival { fit, leeway } in &explained.rivals {
+            let (theirs, half) = (fit.coefficients[1] / span, by_fit(fit) * leeway);
+            low = low.min(theirs - half);
+            high = high.max(theirs + half);
+        }
+    }
     Estimate { value, low: low - unseen, high: high + unseen }
 }
 
 /// Half the least-squares interval of the slope, for so few independent windows.
-fn half_by_fit(explained: &Explained, envelope: &Envelope) -> f64 {
+fn half_by_fit(fit: &Fit, effective: f64, envelope: &Envelope) -> f64 {
     let n = envelope.y.len() as f64;
-    let degrees = (explained.effective - 2.0).max(1.0);
+    let degrees = (effective - 2.0).max(1.0);
     // The variance of the residuals and of the slope, both for `effective` in place of n windows.
-    let variance = explained.fit.squares / n * explained.effective / degrees
-        * explained.fit.slope_variance
-        * (n / explained.effective);
+    let variance = fit.squares / n * effective / degrees * fit.slope_variance * (n / effective);
     let span = envelope.x[envelope.x.len() - 1] - envelope.x[0];
     t_quantile((1.0 - CONFIDENCE) / 2.0, degrees) * variance.sqrt() / span
 }

@@ -9,7 +9,7 @@ pub(super) type Row = [f64; COLUMNS_MAX];
 pub(super) const COLUMNS_MAX: usize = 4;
 
 /// A fitted model.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Fit {
     /// One coefficient per column.
     pub(super) coefficients: Row,
