@@ -71,12 +71,28 @@ const RIVAL: f64 = 3.84;
 const SIDE_MIN: usize = 4;
 /// Decays of a transient, as shares of the run: so close that readings cannot tell neighbours
 /// apart. With 8 of them the gaps biased the slope: intervals covered it in 62 % instead of 95 %.
-const DECAYS: usize = 160;
-const DECAY_LEAST: f64 = 0.02;
-const DECAY_MOST: f64 = 0.6;
-const PLATEAUS: [f64; 11] = [0.03, 0.06, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.65, 0.8, 1.0];
-const LOGARITHMS: [f64; 6] = [0.003, 0.01, 0.03, 0.07, 0.15, 0.3];
-const ROOTS: [f64; 4] = [0.3, 0.5, 0.7, 0.8];
+const DECAYS: Grid = Grid { least: 0.02, most: 0.6 };
+/// A plateau is reached by the decays of a transient and by slower ones.
+const PLATEAUS: Grid = Grid { least: 0.02, most: 1.0 };
+const LOGARITHMS: Grid = Grid { least: 0.003, most: 0.3 };
+const ROOTS: Grid = Grid { least: 0.3, most: 0.8 };
+/// From one value of a grid to the next. Both families share it: the finer one would explain
+/// more for no other reason.
+const GRID_STEP: f64 = 1.02;
+
+/// The values tried of a curve's one non-linear parameter.
+#[derive(Clone, Copy)]
+struct Grid {
+    least: f64,
+    most: f64,
+}
+
+impl Grid {
+    fn values(self) -> impl Iterator<Item = f64> {
+        std::iter::successors(Some(self.least), |value| Some(value * GRID_STEP))
+            .take_while(move |value| *value <= self.most)
+    }
+}
 
 /// Explain an envelope of at least 8 windows; `quantum` is the step the value moves in. `None`
 /// when the axis does not move.
@@ -166,9 +182,7 @@ fn late_candidates(shares: &[f64], y: &[f64]) -> [Vec<(Late, Fit)>; 4] {
     let steps = places.clone().map(Late::Step).collect();
     // Behind a knee there must be enough left for a slope.
     let knees = (2..=y.len() / 2).map(Late::Knee).collect();
-    let part = |step: usize| step as f64 / (DECAYS - 1) as f64;
-    let decay = |step| DECAY_LEAST * (DECAY_MOST / DECAY_LEAST).powf(part(step));
-    let transients = (0..DECAYS).map(|step| Late::Transient(decay(step))).collect();
+    let transients = DECAYS.values().map(Late::Transient).collect();
     let kinds: [Vec<Late>; 4] = [vec![Late::Line], steps, knees, transients];
     let fitted = |late: Late| {
         let rows: Vec<Row> = (0..y.len()).map(|index| row(late, index, shares)).collect();
@@ -180,9 +194,9 @@ fn late_candidates(shares: &[f64], y: &[f64]) -> [Vec<(Late, Fit)>; 4] {
 
 /// The best curve that rises and only slows down.
 fn slowing(shares: &[f64], y: &[f64]) -> Option<(Slowing, Fit)> {
-    let curves = (PLATEAUS.into_iter().map(Slowing::Plateau))
-        .chain(LOGARITHMS.into_iter().map(Slowing::Logarithm))
-        .chain(ROOTS.into_iter().map(Slowing::Root));
+    let curves = (PLATEAUS.values().map(Slowing::Plateau))
+        .chain(LOGARITHMS.values().map(Slowing::Logarithm))
+        .chain(ROOTS.values().map(Slowing::Root));
     let fitted = |curve: Slowing| {
         let rise = |share: f64| match curve {
             Slowing::Plateau(decay) => 1.0 - (-share / decay).exp(),

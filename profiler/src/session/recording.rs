@@ -112,14 +112,7 @@ impl Recording {
         self.notes.extend(gatherer.failure.take().map(|why| why.to_string()));
         let names = gatherer.code.names(&gatherer.stacks);
         let counts = gatherer.code.counts();
-        let unreadable: Vec<String> =
-            gatherer.code.unreadable().map(|(name, why)| format!("{name} ({why})")).collect();
-        if !unreadable.is_empty() {
-            self.notes.push(format!(
-                "not unwound by their rules, and named poorly: {}",
-                unreadable.join(", ")
-            ));
-        }
+        self.notes.extend(unreadable(&gatherer));
         // A tenth is lost to the start and the end.
         let length = self.ended.since(self.started);
         if toggled.is_empty() && waits_timed.0 < length.0 - length.0 / 10 {
@@ -241,6 +234,14 @@ impl Recording {
         profile.samples.flush()?;
         Ok(Some(survivors))
     }
+}
+
+/// Which files' code could not be read, and what follows.
+fn unreadable(gatherer: &Gatherer) -> Option<String> {
+    let files: Vec<String> =
+        gatherer.code.unreadable().map(|(name, why)| format!("{name} ({why})")).collect();
+    let files = (!files.is_empty()).then(|| files.join(", "))?;
+    Some(format!("not unwound by their rules, and named poorly: {files}"))
 }
 
 /// CPU time the scheduler accounts to a target, in nanoseconds. Threads and children that lived
