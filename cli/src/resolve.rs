@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, bail};
-use uringbench_core::plan::{Arrivals, Limit, Load, Plan, WaitMode};
+use uringbench_core::plan::{Arrivals, Closing, Limit, Load, Plan, WaitMode};
 use uringbench_core::record::INTERVAL;
 use uringbench_core::slo::Slo;
 use uringbench_core::time::Nanos;
@@ -113,6 +113,10 @@ pub(crate) fn resolve(args: RunArgs) -> Result<ResolvedRun, Failure> {
         seed,
         slice: slice(profile.as_ref(), limit),
         stages: Vec::new(),
+        tls: None,
+        per_connection: None,
+        sources: Vec::new(),
+        closing: Closing::Fin,
     };
     let OutputArgs { json, out, quiet, name } = args.output;
     Ok(ResolvedRun {

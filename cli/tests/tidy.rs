@@ -53,8 +53,9 @@ const IMPURE: [&str; 10] = [
     "SystemTime",
     "Instant",
 ];
-/// An address is plain data, and a plan names its peers by it.
-const PURE_ALL_THE_SAME: (&str, &str) = ("engine/core/src/plan.rs", "std::net::SocketAddr");
+/// An address is plain data, and a plan names its peers by it, and where connections come from.
+const PURE_ALL_THE_SAME: (&str, &str) =
+    ("engine/core/src/plan.rs", "std::net::{IpAddr, SocketAddr}");
 
 /// A time is a response time, a service time or a lateness. The word `latency` is left to a key
 /// of the result document, to counts that take any of the three, and to wrk's option.
@@ -151,7 +152,7 @@ fn the_core_decides_from_values_alone() {
     ];
     let good = [
         (inside, "/// Not an `Instant`.\nlet x = \"std::fs\";"),
-        (PURE_ALL_THE_SAME.0, "use std::net::SocketAddr;"),
+        (PURE_ALL_THE_SAME.0, "use std::net::{IpAddr, SocketAddr};"),
         ("engine/src/clock.rs", "use std::time::Instant;"),
     ];
     hold(purity, &bad, &good);

@@ -151,6 +151,7 @@ impl Collector {
         handover.lateness.drain_into(&mut times.lateness);
         handover.first_byte.drain_into(&mut times.first_byte);
         handover.connect.drain_into(&mut self.times.connect);
+        handover.handshake.drain_into(&mut self.times.handshake);
     }
 
     /// Move rows that every worker still running has added to into the record, in order.
@@ -241,7 +242,7 @@ impl Row {
 mod tests {
     use super::*;
     use uringbench_core::http::request::{RequestParts, RequestTemplate};
-    use uringbench_core::plan::{Limit, WaitMode};
+    use uringbench_core::plan::{Closing, Limit, WaitMode};
     use uringbench_core::time::Nanos;
 
     const START: Timestamp = Timestamp(5_000_000_000);
@@ -263,6 +264,10 @@ mod tests {
             seed: 1,
             slice,
             stages: Vec::new(),
+            tls: None,
+            per_connection: None,
+            sources: Vec::new(),
+            closing: Closing::Fin,
         }
     }
 

@@ -5,6 +5,7 @@ use uringbench_core::pacer::Slot;
 use uringbench_core::time::Timestamp;
 
 use crate::recorder::Answers;
+use crate::session::Session;
 
 /// A connection number's life: down, connecting, up, closing, down …
 ///
@@ -25,7 +26,11 @@ pub(crate) struct Connection {
     pub(crate) is_large: bool,
     /// Listed as able to take a request.
     pub(crate) is_listed: bool,
+    /// A send whose end is told is under way.
+    pub(crate) is_sending: bool,
     pub(crate) link: Link,
+    /// Requests it has taken since it was made.
+    pub(crate) taken: u32,
     pub(crate) parser: ResponseParser,
     /// Whether it has been up, or every address has been tried for it.
     pub(crate) is_tried: bool,
@@ -33,6 +38,8 @@ pub(crate) struct Connection {
     pub(crate) failures: u16,
     /// How many addresses it has gone on by, one per failure: one that works is kept.
     pub(crate) turn: u32,
+    /// TLS and what is being sent piece by piece, where there is any of it.
+    pub(crate) session: Option<Box<Session>>,
 }
 
 const _: () = assert!(size_of::<Connection>() == 128);
@@ -44,6 +51,8 @@ pub(crate) enum Link {
     Down { retry_at: Timestamp },
     /// Being made.
     Connecting { since: Timestamp },
+    /// Made; what comes before the first request is under way.
+    Opening { since: Timestamp },
     /// Established.
     Up,
     /// Being closed; the number is not free yet.
@@ -72,6 +81,9 @@ impl Connection {
             receive: Receive::None,
             is_large: true,
             is_listed: false,
+            is_sending: false,
+            taken: 0,
+            session: None,
             first: 0,
             entries: 0,
             in_flight: 0,

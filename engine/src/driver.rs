@@ -4,6 +4,8 @@
 //! behind it as well as a ring. Connections are numbered from 0; their generation tells
 //! successive ones with the same number apart.
 
+use std::ops::Range;
+
 use uringbench_core::time::Timestamp;
 use uringbench_ring::Failure;
 
@@ -55,6 +57,9 @@ pub enum EventKind<B> {
     },
     /// So many bytes arrived and were dropped unread, at least 1.
     Skipped(u32),
+    /// What [`Driver::send_range`] or [`Driver::send_bytes`] was given has been handed to the
+    /// kernel, or cannot be any more: then the receive beside it fails too.
+    Sent,
     /// The peer will send nothing more; the receive has ended.
     EndOfStream,
     /// The receive has ended with a failure, or because it was cancelled, or for want of a
@@ -73,6 +78,8 @@ pub struct UnderWay {
     pub receiving: bool,
     /// Sends: their requests have no answer yet.
     pub sending: bool,
+    /// A send whose end is told.
+    pub sending_told: bool,
 }
 
 /// What the event loop needs of the world.
@@ -87,8 +94,19 @@ pub trait Driver {
     /// those the target has. Ends with `Connected` or `ConnectFailed`; an error is immediate.
     fn connect(&mut self, connection: u32, generation: u32, turn: u32) -> Result<(), Failure>;
 
-    /// Send `requests` copies of the request, 1 to the plan's pipeline depth.
+    /// Send `requests` copies of the request, 1 to the plan's pipeline depth. Nothing tells that
+    /// they have been sent but their answers.
     fn send(&mut self, connection: u32, generation: u32, requests: u16);
+
+    /// Send a range of the request's bytes. Ends with `Sent`; at most one of this and
+    /// [`Driver::send_bytes`] is under way per connection.
+    fn send_range(&mut self, connection: u32, generation: u32, range: Range<usize>);
+
+    /// Send bytes made for this connection. Ends with `Sent`.
+    fn send_bytes(&mut self, connection: u32, generation: u32, bytes: Vec<u8>);
+
+    /// An empty vector to make such bytes in, with the room of an earlier one if there is any.
+    fn spare(&mut self) -> Vec<u8>;
 
     /// Arm a receive. At most one is armed per connection.
     fn receive(&mut self, connection: u32, generation: u32, mode: ReceiveMode);
@@ -112,6 +130,9 @@ pub trait Driver {
 
     /// Received bytes, at least one.
     fn bytes<'a>(&'a self, buffer: &'a Self::Buffer) -> &'a [u8];
+
+    /// The same, to be changed in place.
+    fn bytes_mut<'a>(&'a mut self, buffer: &'a mut Self::Buffer) -> &'a mut [u8];
 
     /// Give a lease back.
     fn recycle(&mut self, buffer: Self::Buffer);

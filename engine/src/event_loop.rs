@@ -17,7 +17,12 @@ use crate::connection::{Connection, Exchange, Exchanges, Link, Receive};
 use crate::control::Command;
 use crate::driver::{Driver, ReceiveMode, Until};
 use crate::recorder::{Handover, Recorder};
+use crate::session::{SEALED_AT_ONCE, Terms};
+use crate::tls::TlsFailure;
 
+/// Requests of at most this size, a pipeline's taken together, are left to the kernel: they fit
+/// into the socket's buffer, so that none is cut short while another is sent behind it.
+const LEFT_ALONE_MAX: usize = 16 << 10;
 /// No wait is longer, so that a command is heeded within this time.
 const WAIT_MAX: Nanos = Nanos::from_millis(100);
 
@@ -30,6 +35,8 @@ pub struct LoopOptions {
     pub peers: u16,
     /// Requests in flight on each, at least 1.
     pub pipeline: u16,
+    /// Requests a connection takes before it is closed and made anew, at least 1.
+    pub per_connection: u32,
     /// Bytes of one request.
     pub request_bytes: u32,
     /// Whether the request is a HEAD.
@@ -94,6 +101,13 @@ pub struct EventLoop<D: Driver> {
     pub(crate) exchanges: Exchanges,
     pub(crate) recorder: Recorder,
     pub(crate) shapes: Shapes,
+    pub(crate) terms: Terms,
+    /// Whether requests are sent from the driver's copy and never told of.
+    is_plain: bool,
+    /// Requests sent together at most: large ones go one by one.
+    batch_max: u16,
+    /// What has just been decrypted.
+    pub(crate) plain: Vec<u8>,
     /// None until the run begins.
     pub(crate) pacer: Option<Pacer>,
     /// Connections that can take a request, the one used last on top: its memory is warm.
@@ -119,24 +133,34 @@ pub struct EventLoop<D: Driver> {
 }
 
 /// Why a connection could not be made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum ConnectFailure {
     /// The kernel or the peer said so.
     Refused(Failure),
+    /// There is no TLS with what answers there.
+    Tls(TlsFailure),
+    /// The peer ended it before the first request could be sent.
+    Closed,
     /// Nobody answered within the timeout.
     TimedOut,
 }
 
 impl<D: Driver> EventLoop<D> {
     /// A loop whose connections are all still to be made: turn it until it [`Self::is_settled`].
-    pub fn new(driver: D, options: LoopOptions) -> Self {
+    pub fn new(driver: D, options: LoopOptions, terms: Terms) -> Self {
         let count = options.connections;
+        let at_once = if terms.tls.is_some() { SEALED_AT_ONCE } else { LEFT_ALONE_MAX };
+        let pipelined = terms.request.len() * usize::from(options.pipeline);
         Self {
             driver,
             connections: (0..count).map(|_| Connection::new()).collect(),
             exchanges: Exchanges::new(count, options.pipeline),
             recorder: Recorder::new(options.is_open),
             shapes: Shapes::default(),
+            is_plain: terms.tls.is_none() && pipelined <= LEFT_ALONE_MAX,
+            batch_max: if pipelined <= at_once { options.pipeline } else { 1 },
+            terms,
+            plain: Vec::new(),
             pacer: None,
             ready: Vec::with_capacity(count as usize),
             partial: Vec::with_capacity(count as usize),
@@ -172,8 +196,8 @@ impl<D: Driver> EventLoop<D> {
     }
 
     /// Why the latest failed connection attempt failed.
-    pub const fn connect_failure(&self) -> Option<ConnectFailure> {
-        self.connect_failure
+    pub fn connect_failure(&self) -> Option<ConnectFailure> {
+        self.connect_failure.clone()
     }
 
     /// Responses recognised without parsing, and parsed.
@@ -280,7 +304,11 @@ impl<D: Driver> EventLoop<D> {
             };
             let (sent, pace) = self.fill(number, now);
             if sent > 0 {
-                self.driver.send(number, self.connections[number as usize].generation, sent);
+                if self.is_plain {
+                    self.driver.send(number, self.connections[number as usize].generation, sent);
+                } else {
+                    self.send_told(number, sent);
+                }
                 self.recorder.current.totals.sent_bytes +=
                     u64::from(self.options.request_bytes) * u64::from(sent);
                 self.arm_receive(number);
@@ -299,8 +327,8 @@ impl<D: Driver> EventLoop<D> {
     fn fill(&mut self, number: u32, now: Timestamp) -> (u16, Option<Pace>) {
         let Some(pacer) = &mut self.pacer else { return (0, Some(Pace::Done)) };
         let connection = &mut self.connections[number as usize];
-        let depth = self.options.pipeline;
-        let room = if connection.can_take(depth) { depth - connection.in_flight } else { 0 };
+        let room = connection.room(&self.options);
+        let room = room.min(self.batch_max);
         let mut sent = 0;
         if room > 0 {
             let (slot, count) = match pacer.poll(now, room) {
@@ -315,6 +343,7 @@ impl<D: Driver> EventLoop<D> {
             let exchange = Exchange::new(slot, count, now);
             self.exchanges.push(number, connection, exchange);
             self.in_flight += u64::from(count);
+            connection.taken += u32::from(count);
             sent = count;
         }
         self.ready.pop();
@@ -390,21 +419,42 @@ impl<D: Driver> EventLoop<D> {
 }
 
 impl Connection {
-    /// Whether another request may be sent on it.
+    /// How many more requests may be sent on it now.
     #[inline]
-    pub(crate) fn can_take(&self, depth: u16) -> bool {
-        self.link == Link::Up && self.in_flight < depth && self.receive != Receive::Cancelling
+    pub(crate) fn room(&self, options: &LoopOptions) -> u16 {
+        let can_send =
+            self.link == Link::Up && self.receive != Receive::Cancelling && !self.is_sending;
+        let left = options.per_connection.saturating_sub(self.taken);
+        let free = u32::from(options.pipeline.saturating_sub(self.in_flight));
+        // At most the pipeline's depth, which fits.
+        if can_send { free.min(left) as u16 } else { 0 }
+    }
+
+    /// Whether it has had all the requests it may have, and their answers.
+    #[inline]
+    pub(crate) fn is_done(&self, options: &LoopOptions) -> bool {
+        self.taken >= options.per_connection && self.in_flight == 0
     }
 }
 
 impl fmt::Display for ConnectFailure {
     /// Cause and remedy in one line.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self::Refused(failure) = self else {
-            return f.write_str(
-                "no answer within the timeout; is the address right, and no firewall between? \
-                 --timeout waits longer",
-            );
+        let failure = match self {
+            Self::Refused(failure) => failure,
+            Self::Tls(failure) => return failure.fmt(f),
+            Self::Closed => {
+                return f.write_str(
+                    "it closes connections before the first request can be sent: is it what the \
+                     URL says it is? its log may tell",
+                );
+            }
+            Self::TimedOut => {
+                return f.write_str(
+                    "no answer within the timeout; is the address right, and no firewall \
+                     between? --timeout waits longer",
+                );
+            }
         };
         let remedy = match failure.0 {
             Errno::CONNREFUSED => "nothing listens there; start the server or mend the port",

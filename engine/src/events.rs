@@ -18,8 +18,16 @@ const SKIP_MAX: u64 = 1 << 30;
 /// through many small buffers.
 const LARGE_FROM: u64 = 4 << 10;
 
+/// Where bytes for the parser are.
+pub(crate) enum Source<'a, B> {
+    /// Where they were received.
+    Leased(&'a B),
+    /// Where they were decrypted.
+    Decrypted(&'a [u8]),
+}
+
 /// What a batch of bytes did to its connection.
-enum Fed {
+pub(crate) enum Fed {
     /// It goes on.
     Open,
     /// The last response said that it closes.
@@ -50,14 +58,20 @@ impl<D: Driver> EventLoop<D> {
             EventKind::ConnectFailed(failure) => {
                 self.on_connect_failed(number, ConnectFailure::Refused(failure), now);
             }
-            EventKind::Received { buffer, more } => {
+            EventKind::Received { mut buffer, more } => {
                 if !more {
                     connection.receive = Receive::None;
                 }
-                let fed = self.feed(number, &buffer, now);
-                self.driver.recycle(buffer);
-                self.after_bytes(number, fed, now);
+                if self.terms.tls.is_some() {
+                    self.on_records(number, &mut buffer, now);
+                    self.driver.recycle(buffer);
+                } else {
+                    let fed = self.feed(number, Source::Leased(&buffer), now);
+                    self.driver.recycle(buffer);
+                    self.after_bytes(number, fed, now);
+                }
             }
+            EventKind::Sent => self.on_sent(number),
             EventKind::Skipped(length) => {
                 connection.receive = Receive::None;
                 self.recorder.current.totals.received_bytes += u64::from(length);
@@ -80,9 +94,17 @@ impl<D: Driver> EventLoop<D> {
     /// Run received bytes through the parser, ending exchanges as their responses complete.
     /// Answers that are alike, as a pipeline's mostly are, are recorded together.
     #[inline]
-    fn feed(&mut self, number: u32, buffer: &D::Buffer, now: Timestamp) -> Fed {
+    pub(crate) fn feed(
+        &mut self,
+        number: u32,
+        source: Source<'_, D::Buffer>,
+        now: Timestamp,
+    ) -> Fed {
         let connection = &mut self.connections[number as usize];
-        let mut bytes = self.driver.bytes(buffer);
+        let mut bytes = match source {
+            Source::Leased(buffer) => self.driver.bytes(buffer),
+            Source::Decrypted(plain) => plain,
+        };
         self.recorder.current.totals.received_bytes += bytes.len() as u64;
         let mut alike: Option<Answers> = None;
         let mut fed = Fed::Open;
@@ -138,8 +160,11 @@ impl<D: Driver> EventLoop<D> {
         if response.keep_alive { Fed::Open } else { Fed::Finished }
     }
 
-    fn after_bytes(&mut self, number: u32, fed: Fed, now: Timestamp) {
+    pub(crate) fn after_bytes(&mut self, number: u32, fed: Fed, now: Timestamp) {
         match fed {
+            Fed::Open if self.connections[number as usize].is_done(&self.options) => {
+                self.retire(number);
+            }
             Fed::Open => {
                 self.go_on_receiving(number);
                 self.list(number);
@@ -160,6 +185,9 @@ impl<D: Driver> EventLoop<D> {
     /// Arm the receive that fits what is still to come.
     #[inline]
     fn go_on_receiving(&mut self, number: u32) {
+        if self.terms.tls.is_some() {
+            return self.receive_records(number);
+        }
         let connection = &mut self.connections[number as usize];
         let generation = connection.generation;
         match connection.receive {
@@ -185,9 +213,13 @@ impl<D: Driver> EventLoop<D> {
         }
     }
 
-    fn on_end_of_stream(&mut self, number: u32, now: Timestamp) {
+    pub(crate) fn on_end_of_stream(&mut self, number: u32, now: Timestamp) {
         let connection = &mut self.connections[number as usize];
+        if let Link::Opening { .. } = connection.link {
+            return self.on_connect_failed(number, ConnectFailure::Closed, now);
+        }
         if connection.in_flight > 0
+            && connection.may_end_here()
             && let StreamEnd::Complete(response) = connection.parser.end_of_stream()
         {
             self.on_response(number, response, now);
@@ -207,8 +239,14 @@ impl<D: Driver> EventLoop<D> {
             }
         } else if failure.is_cancelled() && was == Receive::Cancelling {
             self.list(number);
-        } else if connection.link == Link::Up {
-            self.lose(number, Outcome::Reset, now);
+        } else {
+            match connection.link {
+                Link::Up => self.lose(number, Outcome::Reset, now),
+                Link::Opening { .. } => {
+                    self.on_connect_failed(number, ConnectFailure::Refused(failure), now);
+                }
+                Link::Down { .. } | Link::Connecting { .. } | Link::Closing => {}
+            }
         }
     }
 }

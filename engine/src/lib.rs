@@ -16,7 +16,9 @@ mod margin;
 mod recorder;
 mod ring_driver;
 mod run;
+mod session;
 mod thread_cost;
+mod tls;
 mod worker;
 
 pub use control::{Command, Control};
@@ -24,3 +26,5 @@ pub use driver::{Driver, Event, EventKind, ReceiveMode, UnderWay, Until};
 pub use event_loop::{Boundaries, ConnectFailure, EventLoop, LoopOptions, Turn};
 pub use recorder::{Handover, Recorder, Totals};
 pub use run::{Observer, RunError, run};
+pub use session::Terms;
+pub use tls::{TlsFailure, TlsSetupError, client_config};

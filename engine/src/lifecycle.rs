@@ -44,11 +44,19 @@ impl<D: Driver> EventLoop<D> {
     pub(crate) fn on_connected(&mut self, number: u32, now: Timestamp) {
         let connection = &mut self.connections[number as usize];
         let Link::Connecting { since } = connection.link else { return };
+        self.recorder.connected(now.since(since));
+        if !self.begin_session(number, now) {
+            self.open(number);
+        }
+    }
+
+    /// The connection is ready for its first request.
+    pub(crate) fn open(&mut self, number: u32) {
+        let connection = &mut self.connections[number as usize];
         connection.link = Link::Up;
         connection.failures = 0;
         self.connecting -= 1;
         self.connected += 1;
-        self.recorder.connected(now.since(since));
         self.note_tried(number);
         self.list(number);
     }
@@ -98,18 +106,29 @@ impl<D: Driver> EventLoop<D> {
         self.close(number, is_sending);
     }
 
+    /// The connection has had its share of requests, and all their answers: close it in order.
+    pub(crate) fn retire(&mut self, number: u32) {
+        self.take_leave(number);
+        self.connected -= 1;
+        self.close(number, false);
+    }
+
     fn close(&mut self, number: u32, is_sending: bool) {
         let connection = &mut self.connections[number as usize];
         let under_way = UnderWay {
             connecting: matches!(connection.link, Link::Connecting { .. }),
             receiving: connection.receive != Receive::None,
             sending: is_sending,
+            sending_told: connection.is_sending,
         };
         self.driver.close(number, connection.generation, under_way);
         connection.link = Link::Closing;
         connection.generation = next_generation(connection.generation);
         connection.receive = Receive::None;
         connection.is_large = true;
+        connection.is_sending = false;
+        connection.taken = 0;
+        connection.session = None;
         connection.parser = Default::default();
     }
 
@@ -147,7 +166,7 @@ impl<D: Driver> EventLoop<D> {
     #[inline]
     pub(crate) fn list(&mut self, number: u32) {
         let connection = &mut self.connections[number as usize];
-        if !connection.is_listed && connection.can_take(self.options.pipeline) {
+        if !connection.is_listed && connection.room(&self.options) > 0 {
             connection.is_listed = true;
             self.ready.push(number);
         }
@@ -190,7 +209,7 @@ impl<D: Driver> EventLoop<D> {
             let connection = &self.connections[number as usize];
             let deadline = match connection.link {
                 Link::Down { retry_at } => retry_at,
-                Link::Connecting { since } => since + timeout,
+                Link::Connecting { since } | Link::Opening { since } => since + timeout,
                 Link::Up if connection.in_flight > 0 => {
                     self.exchanges.oldest(number, connection).sent + timeout
                 }
@@ -202,7 +221,7 @@ impl<D: Driver> EventLoop<D> {
             }
             match connection.link {
                 Link::Down { .. } => self.connect(number, now),
-                Link::Connecting { .. } => {
+                Link::Connecting { .. } | Link::Opening { .. } => {
                     self.on_connect_failed(number, ConnectFailure::TimedOut, now);
                 }
                 // Answers come in order, so those behind the late one have not come either; the

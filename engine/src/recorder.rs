@@ -10,6 +10,8 @@ use uringbench_core::pacer::Slot;
 use uringbench_core::record::Phase;
 use uringbench_core::time::{Nanos, Timestamp};
 
+use crate::tls::Established;
+
 /// What happened in one interval on one worker.
 #[derive(Debug)]
 pub struct Handover {
@@ -37,6 +39,8 @@ pub struct Handover {
     pub lateness: LatencyCounts,
     /// Connection establishment.
     pub connect: LatencyCounts,
+    /// TLS handshakes.
+    pub handshake: LatencyCounts,
     /// First byte − sent of those.
     pub first_byte: LatencyCounts,
     /// Values in `response` that are ages of unfinished slots.
@@ -68,6 +72,10 @@ pub struct Totals {
     pub unsolicited: u64,
     /// Receives armed again for want of a buffer.
     pub buffers_exhausted: u64,
+    /// TLS handshakes in full.
+    pub handshakes_full: u64,
+    /// TLS handshakes that took up an earlier session.
+    pub handshakes_resumed: u64,
 }
 
 impl Totals {
@@ -81,6 +89,8 @@ impl Totals {
         self.connects_failed += other.connects_failed;
         self.unsolicited += other.unsolicited;
         self.buffers_exhausted += other.buffers_exhausted;
+        self.handshakes_full += other.handshakes_full;
+        self.handshakes_resumed += other.handshakes_resumed;
     }
 }
 
@@ -99,6 +109,7 @@ impl Default for Handover {
             service: LatencyCounts::default(),
             lateness: LatencyCounts::default(),
             connect: LatencyCounts::default(),
+            handshake: LatencyCounts::default(),
             first_byte: LatencyCounts::default(),
             censored: 0,
             totals: Totals::default(),
@@ -208,6 +219,14 @@ impl Recorder {
     /// A connection was established.
     pub(crate) fn connected(&mut self, span: Nanos) {
         self.current.connect.record(span.0);
+    }
+
+    /// A TLS handshake has ended.
+    pub(crate) fn shook_hands(&mut self, span: Nanos, established: Established) {
+        self.current.handshake.record(span.0);
+        let totals = &mut self.current.totals;
+        totals.handshakes_full += u64::from(!established.is_resumed);
+        totals.handshakes_resumed += u64::from(established.is_resumed);
     }
 
     /// What warm-up slots take once the measured window has begun belongs to neither.

@@ -1,12 +1,13 @@
 //! The real world behind [`Driver`]: one ring, and the three ways to wait on it.
 
 use std::net::SocketAddr;
+use std::ops::Range;
 
 use uringbench_core::plan::{Plan, WaitMode};
 use uringbench_core::time::{Nanos, Timestamp};
 use uringbench_ring::{
     BufferId, Completion, Config, Failure, OpenError, Operation, PeerId, Ring, SetupError,
-    TemplateId, Wait,
+    TemplateId, Token, Wait,
 };
 
 use crate::clock;
@@ -25,12 +26,22 @@ pub(crate) struct RingDriver {
     wait: WaitMode,
     margin: Margin,
     has_multishot: bool,
+    /// Emptied vectors for bytes made per connection.
+    spares: Vec<Vec<u8>>,
 }
+
+/// Spare vectors kept, and the most room one keeps.
+const SPARES_MAX: usize = 256;
+const SPARE_ROOM_MAX: usize = 256 << 10;
 
 impl RingDriver {
     /// For worker `index`, on its own thread.
     pub(crate) fn new(plan: &Plan, connections: u32, index: usize) -> Result<Self, SetupError> {
-        let mut ring = Ring::new(Config::small_responses(connections))?;
+        let config = match plan.tls {
+            None => Config::small_responses(connections),
+            Some(_) => Config::records(connections),
+        };
+        let mut ring = Ring::new(config)?;
         let request = plan.request.bytes();
         let template = ring.add_template(&request.repeat(usize::from(plan.pipeline)));
         let peers = plan.peers.iter().map(|&peer| (peer, ring.add_peer(&peer))).collect();
@@ -43,6 +54,7 @@ impl RingDriver {
             first_peer: index,
             wait: plan.wait,
             margin: Margin::default(),
+            spares: Vec::new(),
         })
     }
 
@@ -50,6 +62,17 @@ impl RingDriver {
         // Refused for want of memory or of queue space: what was queued stays queued, what is
         // under way completes, and the next turn tries again.
         let _ = self.ring.enter(wait);
+    }
+
+    /// A send has ended: keep its vector for the next one.
+    fn keep_spare(&mut self, token: Token) {
+        if let Some(mut bytes) = self.ring.sent(token)
+            && self.spares.len() < SPARES_MAX
+            && bytes.capacity() <= SPARE_ROOM_MAX
+        {
+            bytes.clear();
+            self.spares.push(bytes);
+        }
     }
 
     /// Pass the time until something happens or `due` has come, without leaving this CPU.
@@ -103,6 +126,18 @@ impl Driver for RingDriver {
         self.ring.send(connection, generation, self.template, length);
     }
 
+    fn send_range(&mut self, connection: u32, generation: u32, range: Range<usize>) {
+        self.ring.send_range(connection, generation, self.template, range);
+    }
+
+    fn send_bytes(&mut self, connection: u32, generation: u32, bytes: Vec<u8>) {
+        self.ring.send_bytes(connection, generation, bytes);
+    }
+
+    fn spare(&mut self) -> Vec<u8> {
+        self.spares.pop().unwrap_or_default()
+    }
+
     #[inline]
     fn receive(&mut self, connection: u32, generation: u32, mode: ReceiveMode) {
         match mode {
@@ -127,6 +162,7 @@ impl Driver for RingDriver {
             (under_way.receiving, Operation::Receive),
             (under_way.receiving, Operation::Skip),
             (under_way.sending, Operation::Send),
+            (under_way.sending_told, Operation::SendTold),
         ];
         for (_, kind) in kinds.into_iter().filter(|(is_under_way, _)| *is_under_way) {
             self.ring.cancel(connection, generation, kind);
@@ -160,6 +196,9 @@ impl Driver for RingDriver {
                     if let Some(buffer) = buffer {
                         self.ring.recycle(buffer);
                     }
+                    if token.operation() == Some(Operation::SendTold) {
+                        self.keep_spare(token);
+                    }
                     token.operation().and_then(|operation| without_bytes(operation, result))
                 }
             };
@@ -173,6 +212,11 @@ impl Driver for RingDriver {
     #[inline]
     fn bytes<'a>(&'a self, buffer: &'a BufferId) -> &'a [u8] {
         self.ring.bytes(buffer)
+    }
+
+    #[inline]
+    fn bytes_mut<'a>(&'a mut self, buffer: &'a mut BufferId) -> &'a mut [u8] {
+        self.ring.bytes_mut(buffer)
     }
 
     #[inline]
@@ -205,6 +249,7 @@ fn without_bytes(
         (Operation::Connect, Ok(_)) => EventKind::Connected,
         (Operation::Connect, Err(failure)) => EventKind::ConnectFailed(failure),
         (Operation::Close, _) => EventKind::Closed,
+        (Operation::SendTold, _) => EventKind::Sent,
         // A send that fails is followed by the failure of the receive beside it, which ends the
         // exchange once the bytes that came before have been read. A cancellation that finds
         // nothing has nothing to do.

@@ -17,6 +17,7 @@ use crate::control::{Command, Control};
 use crate::event_loop::{Boundaries, ConnectFailure};
 use crate::recorder::Handover;
 use crate::thread_cost::{ThreadCost, resident_peak};
+use crate::tls::TlsSetupError;
 use crate::worker::{self, Finished, Links, Ready, Report, StartFailure};
 
 /// Who is told how a run goes, on the collector's thread.
@@ -40,6 +41,9 @@ pub enum RunError {
     /// A worker has no ring.
     #[error(transparent)]
     Ring(#[from] SetupError),
+    /// There can be no TLS as planned.
+    #[error(transparent)]
+    Tls(#[from] TlsSetupError),
     /// No connection at all could be made.
     #[error("cannot connect to {peers}: {failure}")]
     Unreachable {
@@ -169,6 +173,7 @@ impl Crew {
                 Ok((index, Report::Ready(ready))) => self.workers[index].ready = Some(ready),
                 Ok((_, Report::Failed(StartFailure::Pin(cpu)))) => return Err(RunError::Pin(cpu)),
                 Ok((_, Report::Failed(StartFailure::Ring(error)))) => return Err(error.into()),
+                Ok((_, Report::Failed(StartFailure::Tls(error)))) => return Err(error.into()),
                 Ok((_, Report::Interval(_) | Report::Finished(_))) | Err(_) => {
                     return Err(RunError::WorkerLost);
                 }
@@ -179,7 +184,7 @@ impl Crew {
         }
         let ready = || self.workers.iter().filter_map(|worker| worker.ready.as_ref());
         let connected = ready().map(|ready| ready.connected).sum();
-        match ready().find_map(|ready| ready.failure) {
+        match ready().find_map(|ready| ready.failure.clone()) {
             Some(failure) if connected == 0 => {
                 let peers: Vec<_> = plan.peers.iter().map(ToString::to_string).collect();
                 Err(RunError::Unreachable { peers: peers.join(", "), failure })
@@ -335,9 +340,11 @@ fn worker_record(ends: &Ends, sums: &crate::collector::WorkerSums) -> WorkerReco
         enters: sums.enters,
         waited: sums.measured.waited,
         buffers_exhausted: sums.all.buffers_exhausted,
+        handshakes_full: sums.all.handshakes_full,
+        handshakes_resumed: sums.all.handshakes_resumed,
         completions_overflowed: finished.map_or(0, |finished| finished.overflowed),
         connect_failure: finished
-            .and_then(|finished| finished.failure)
+            .and_then(|finished| finished.failure.as_ref())
             .map(|failure| failure.to_string()),
         sent_bytes: sums.measured.sent_bytes,
         received_bytes: sums.measured.received_bytes,

@@ -13,6 +13,8 @@ use crate::control::{Command, Control};
 use crate::event_loop::{Boundaries, ConnectFailure, EventLoop, LoopOptions, Turn};
 use crate::recorder::Handover;
 use crate::ring_driver::RingDriver;
+use crate::session::Terms;
+use crate::tls::{TlsSetupError, client_config};
 
 /// What a worker tells the collector.
 pub(crate) enum Report {
@@ -30,6 +32,7 @@ pub(crate) enum Report {
 pub(crate) enum StartFailure {
     Pin(usize),
     Ring(SetupError),
+    Tls(TlsSetupError),
 }
 
 pub(crate) struct Ready {
@@ -111,7 +114,9 @@ fn prepare(plan: &Plan, share: Share) -> Result<EventLoop<RingDriver>, StartFail
     let connections = share.of(u64::from(plan.connections)) as u32;
     let driver =
         RingDriver::new(plan, connections, share.index as usize).map_err(StartFailure::Ring)?;
-    Ok(EventLoop::new(driver, loop_options(plan, connections)))
+    let tls = plan.tls.as_ref().map(client_config).transpose().map_err(StartFailure::Tls)?;
+    let terms = Terms { request: plan.request.bytes().to_vec(), tls };
+    Ok(EventLoop::new(driver, loop_options(plan, connections), terms))
 }
 
 fn loop_options(plan: &Plan, connections: u32) -> LoopOptions {
@@ -119,6 +124,7 @@ fn loop_options(plan: &Plan, connections: u32) -> LoopOptions {
         connections,
         peers: plan.peers.len().min(usize::from(u16::MAX)) as u16,
         pipeline: plan.pipeline,
+        per_connection: plan.per_connection.unwrap_or(u32::MAX),
         request_bytes: plan.request.bytes().len() as u32,
         is_head: plan.request.is_head(),
         is_open: plan.load != Load::Closed,

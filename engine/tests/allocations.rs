@@ -6,7 +6,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 
 use uringbench_core::http::request::{RequestParts, RequestTemplate};
 use uringbench_core::outcome::Outcome;
-use uringbench_core::plan::{Limit, Load, Plan, WaitMode};
+use uringbench_core::plan::{Closing, Limit, Load, Plan, WaitMode};
 use uringbench_core::record::{INTERVAL, Interval};
 use uringbench_core::time::{Nanos, Timestamp};
 use uringbench_engine::{Control, Observer};
@@ -66,6 +66,10 @@ fn plan(target: SocketAddr, requests: u64) -> Plan {
         seed: 1,
         slice: INTERVAL,
         stages: Vec::new(),
+        tls: None,
+        per_connection: None,
+        sources: Vec::new(),
+        closing: Closing::Fin,
     }
 }
 

@@ -137,7 +137,7 @@ impl Pacer {
 mod tests {
     use super::*;
     use crate::http::request::{RequestParts, RequestTemplate};
-    use crate::plan::{Arrivals, Limit, WaitMode};
+    use crate::plan::{Arrivals, Closing, Limit, WaitMode};
     use crate::rate::Rate;
 
     const START: Timestamp = Timestamp(1_000);
@@ -159,6 +159,10 @@ mod tests {
             seed: 1,
             slice: Nanos::SECOND,
             stages: Vec::new(),
+            tls: None,
+            per_connection: None,
+            sources: Vec::new(),
+            closing: Closing::Fin,
         }
     }
 

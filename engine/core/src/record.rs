@@ -82,7 +82,7 @@ impl Phase {
     }
 }
 
-/// The five things that are timed, in nanoseconds.
+/// The six things that are timed, in nanoseconds.
 #[derive(Clone, Debug)]
 pub struct Times {
     /// done − due, of every released slot: completed ones, and those that ended without a
@@ -95,6 +95,8 @@ pub struct Times {
     pub lateness: Histogram<u64>,
     /// Connection establishment, of the whole run.
     pub connect: Histogram<u64>,
+    /// TLS handshakes, from the connection's establishment on, of the whole run.
+    pub handshake: Histogram<u64>,
     /// First byte of the answer − sent.
     pub first_byte: Histogram<u64>,
     /// Values in `response` that are ages of unfinished slots rather than response times.
@@ -109,6 +111,7 @@ impl Default for Times {
             service: empty(),
             lateness: empty(),
             connect: empty(),
+            handshake: empty(),
             first_byte: empty(),
             censored: 0,
         }
@@ -190,6 +193,10 @@ pub struct WorkerRecord {
     pub buffers_exhausted: u64,
     /// Completions the kernel had to queue aside, whole run.
     pub completions_overflowed: u64,
+    /// TLS handshakes in full, whole run.
+    pub handshakes_full: u64,
+    /// TLS handshakes that took up an earlier session, whole run.
+    pub handshakes_resumed: u64,
     /// Why the latest failed connection attempt failed, with its remedy.
     pub connect_failure: Option<String>,
     /// Bytes of requests sent, measured window and drain.

@@ -1,7 +1,8 @@
 //! The only file that speaks to the kernel about rings. What makes its `unsafe` sound:
 //!
 //! 1. Memory named in a submission outlives its operation: templates and peer addresses are
-//!    boxed, only ever added, and freed when nothing can touch them any more (`Kernel::drop`).
+//!    boxed, only ever added, and freed when nothing can touch them any more (`Kernel::drop`);
+//!    bytes sent once are kept until the completion of their send has been seen.
 //! 2. A receive buffer is the kernel's or ours, never both: a completion hands out a
 //!    [`BufferId`], which cannot be copied, and [`Kernel::recycle`] takes it back.
 //! 3. A full submission queue is flushed and the push retried; a failed push is an error.
@@ -13,6 +14,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::mem::ManuallyDrop;
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::os::fd::RawFd;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -59,7 +61,17 @@ pub(crate) struct Kernel {
     buffers: Buffers,
     templates: Vec<Box<[u8]>>,
     peers: Vec<Box<Peer>>,
+    /// Bytes being sent once, by the slot they are sent in.
+    outgoing: Vec<Option<Outgoing>>,
+    /// Those of connections that have ended before their send has, few or none.
+    lingering: Vec<Outgoing>,
     enters: u64,
+}
+
+/// Bytes the kernel may read until the operation submitted with this user data has completed.
+struct Outgoing {
+    user_data: u64,
+    bytes: Vec<u8>,
 }
 
 /// The ring of provided buffers: numbers in `entries`, bytes in `bytes`.
@@ -99,6 +111,8 @@ impl Kernel {
             buffers: Buffers::new(count, size),
             templates: Vec::new(),
             peers: Vec::new(),
+            outgoing: Vec::new(),
+            lingering: Vec::new(),
             enters: 0,
         };
         let address = kernel.buffers.entries.as_ptr() as u64;
@@ -136,13 +150,45 @@ impl Kernel {
     /// Send the first `length` bytes of a template; silent on success.
     #[inline]
     pub(crate) fn send(&mut self, user_data: u64, slot: u32, template: usize, length: usize) {
-        let bytes = &self.templates[template][..length];
-        let entry =
-            opcode::Send::new(io_uring::types::Fixed(slot), bytes.as_ptr(), bytes.len() as u32)
-                .flags(libc::MSG_WAITALL | libc::MSG_NOSIGNAL)
-                .build()
-                .flags(squeue::Flags::SKIP_SUCCESS);
+        let entry = send_whole(slot, &self.templates[template][..length]);
+        self.push(entry.flags(squeue::Flags::SKIP_SUCCESS).user_data(user_data));
+    }
+
+    /// Send a range of a template; completes with success too.
+    pub(crate) fn send_range(
+        &mut self,
+        user_data: u64,
+        slot: u32,
+        template: usize,
+        range: Range<usize>,
+    ) {
+        let bytes = &self.templates[template][range];
+        let entry = send_whole(slot, bytes);
         self.push(entry.user_data(user_data));
+    }
+
+    /// Send `bytes`, which [`Kernel::sent`] gives back once the operation has completed.
+    pub(crate) fn send_bytes(&mut self, user_data: u64, slot: u32, bytes: Vec<u8>) {
+        let entry = send_whole(slot, &bytes);
+        let index = slot as usize;
+        if self.outgoing.len() <= index {
+            self.outgoing.resize_with(index + 1, || None);
+        }
+        // The heap bytes stay where they are when the vector that owns them is moved.
+        self.lingering.extend(self.outgoing[index].replace(Outgoing { user_data, bytes }));
+        self.push(entry.user_data(user_data));
+    }
+
+    /// The send submitted with this user data has completed: its bytes, if they were given to
+    /// [`Kernel::send_bytes`].
+    pub(crate) fn sent(&mut self, user_data: u64, slot: u32) -> Option<Vec<u8>> {
+        let is_it = |outgoing: &mut Outgoing| outgoing.user_data == user_data;
+        let found = self.outgoing.get_mut(slot as usize).and_then(|place| place.take_if(is_it));
+        let found = found.or_else(|| {
+            let place = self.lingering.iter_mut().position(is_it)?;
+            Some(self.lingering.swap_remove(place))
+        });
+        found.map(|outgoing| outgoing.bytes)
     }
 
     pub(crate) fn connect(&mut self, user_data: u64, slot: u32, peer: usize) {
@@ -209,7 +255,8 @@ impl Kernel {
     #[inline]
     fn push(&mut self, entry: squeue::Entry) {
         // SAFETY: every entry made above names templates or peers (kept until after the ring,
-        // invariant 1), buffers of the ring by group, or no memory at all.
+        // invariant 1), outgoing bytes (kept until their completion), buffers of the ring by
+        // group, or no memory at all.
         while unsafe { self.submissions.push(&entry) }.is_err() {
             // Full (invariant 3).
             self.submit();
@@ -308,6 +355,17 @@ impl Kernel {
         unsafe { std::slice::from_raw_parts(first.as_ptr(), buffer.length as usize) }
     }
 
+    /// The same, to be changed in place.
+    #[inline]
+    pub(crate) fn bytes_mut(&mut self, buffer: &mut BufferId) -> &mut [u8] {
+        let start = usize::from(buffer.number) * self.buffers.size as usize;
+        // SAFETY: number and length were checked against the slab when the lease was made.
+        let first = unsafe { self.buffers.bytes.cast::<u8>().add(start) };
+        // SAFETY: the lease is ours alone (invariant 2) and both it and the slab are borrowed
+        // mutably while the slice lives; the bytes were initialised with zeroes.
+        unsafe { std::slice::from_raw_parts_mut(first.as_ptr(), buffer.length as usize) }
+    }
+
     /// Give a buffer back; the kernel sees it at the next `enter`.
     #[inline]
     #[expect(clippy::needless_pass_by_value, reason = "taking the lease is what ends it")]
@@ -324,6 +382,13 @@ impl Kernel {
     pub(crate) fn overflowed(&self) -> u32 {
         self.completions.overflow()
     }
+}
+
+/// A send of all of `bytes`, however many attempts it takes.
+fn send_whole(slot: u32, bytes: &[u8]) -> squeue::Entry {
+    opcode::Send::new(io_uring::types::Fixed(slot), bytes.as_ptr(), bytes.len() as u32)
+        .flags(libc::MSG_WAITALL | libc::MSG_NOSIGNAL)
+        .build()
 }
 
 impl Drop for Kernel {

@@ -1,6 +1,7 @@
 //! The ring as the engine sees it: slots, templates, tokens, completions.
 
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::os::fd::{AsFd, AsRawFd};
 
 use crate::failure::{Failure, SetupError};
@@ -25,6 +26,12 @@ impl Config {
     /// For `slots` connections with small responses: 128 buffers of 2 KiB.
     pub const fn small_responses(slots: u32) -> Self {
         Self { slots, buffers: 128, buffer_size: 2_048 }
+    }
+
+    /// For `slots` connections that carry TLS: 64 buffers of 16 KiB, so that most records come
+    /// whole; small ones touch the first lines of each alone.
+    pub const fn records(slots: u32) -> Self {
+        Self { slots, buffers: 64, buffer_size: 16_384 }
     }
 }
 
@@ -149,6 +156,31 @@ impl Ring {
         self.kernel.send(token.user_data(), slot, template.0, length);
     }
 
+    /// Send a range of a template whole. Completes as [`Operation::SendTold`].
+    pub fn send_range(
+        &mut self,
+        slot: u32,
+        generation: u32,
+        template: TemplateId,
+        range: Range<usize>,
+    ) {
+        let token = Token::new(Operation::SendTold, generation, slot);
+        self.kernel.send_range(token.user_data(), slot, template.0, range);
+    }
+
+    /// Send bytes whole. Completes as [`Operation::SendTold`], at which [`Ring::sent`] gives them
+    /// back. One at a time per connection.
+    pub fn send_bytes(&mut self, slot: u32, generation: u32, bytes: Vec<u8>) {
+        let token = Token::new(Operation::SendTold, generation, slot);
+        self.kernel.send_bytes(token.user_data(), slot, bytes);
+    }
+
+    /// The bytes whose [`Operation::SendTold`] has completed with this token, if it had any of
+    /// its own.
+    pub fn sent(&mut self, token: Token) -> Option<Vec<u8>> {
+        self.kernel.sent(token.user_data(), token.slot())
+    }
+
     /// Receive whatever comes until it ends (no [`Completion::more`]). Needs
     /// [`Features::multishot_receive`].
     #[inline]
@@ -228,6 +260,12 @@ impl Ring {
     #[inline]
     pub fn bytes(&self, buffer: &BufferId) -> &[u8] {
         self.kernel.bytes(buffer)
+    }
+
+    /// The bytes of a received buffer, to be changed in place.
+    #[inline]
+    pub fn bytes_mut(&mut self, buffer: &mut BufferId) -> &mut [u8] {
+        self.kernel.bytes_mut(buffer)
     }
 
     /// Give a received buffer back to the kernel.

@@ -9,7 +9,7 @@
 pub enum Operation {
     /// A connection attempt.
     Connect = 1,
-    /// A send; completes only when it fails.
+    /// A send of a template's beginning; completes only when it fails.
     Send = 2,
     /// A receive into a leased buffer.
     Receive = 3,
@@ -21,6 +21,8 @@ pub enum Operation {
     Close = 6,
     /// A new connection on a listener.
     Accept = 7,
+    /// A send whose end is told, of a range or of bytes of its own.
+    SendTold = 8,
 }
 
 /// `operation (8 bits) | generation (24 bits) | slot (32 bits)`.
@@ -61,6 +63,7 @@ impl Token {
             5 => Operation::Cancel,
             6 => Operation::Close,
             7 => Operation::Accept,
+            8 => Operation::SendTold,
             _ => return None,
         })
     }

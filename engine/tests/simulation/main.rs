@@ -4,6 +4,7 @@
 //! A failing seed prints the command that replays it alone.
 
 mod checks;
+mod secure;
 mod server;
 mod world;
 
@@ -40,6 +41,8 @@ fn the_law_holds_in_every_simulated_run() {
         assert!(seen.totals.buffers_exhausted > 0, "no lack of buffers was simulated");
         assert!(seen.totals.reconnects > 0, "no reconnect was simulated");
         assert!(seen.totals.waited > 0, "no slot found all connections busy");
+        assert!(seen.totals.handshakes_full > 0, "no full handshake was simulated");
+        assert!(seen.totals.handshakes_resumed > 0, "no session was resumed");
     }
 }
 

@@ -6,6 +6,7 @@
 use std::cell::Cell;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, VecDeque};
+use std::ops::Range;
 use std::rc::Rc;
 
 use rand_core::{Rng, SeedableRng};
@@ -15,6 +16,7 @@ use uringbench_core::time::{Nanos, Timestamp};
 use uringbench_engine::{Driver, Event, EventKind, ReceiveMode, UnderWay, Until};
 use uringbench_ring::Failure;
 
+use crate::secure::Secure;
 use crate::server::{Answer, Manners, answer};
 
 /// What a world is like.
@@ -32,6 +34,10 @@ pub(crate) struct Climate {
     pub(crate) has_multishot: bool,
     pub(crate) is_head: bool,
     pub(crate) pipeline: u16,
+    pub(crate) request_length: usize,
+    pub(crate) has_tls: bool,
+    /// Thousandths of encrypted answers in which a byte is wrong.
+    pub(crate) corrupt_share: u64,
 }
 
 /// A lease; the world counts those not given back.
@@ -70,6 +76,11 @@ struct Simulated {
     /// When the last answer will have been given; answers keep their order.
     busy_until: Timestamp,
     is_silent: bool,
+    /// A send whose end is to be told is under way.
+    is_told: bool,
+    secure: Option<Secure>,
+    /// Bytes of a request whose rest has not come.
+    half: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,6 +113,10 @@ enum Happening {
         end: End,
     },
     Cancelled {
+        connection: u32,
+        generation: u32,
+    },
+    Sent {
         connection: u32,
         generation: u32,
     },
@@ -160,6 +175,29 @@ impl World {
         self.events.push_back(Event { connection, generation, kind });
     }
 
+    /// A send is under way whose end will be told.
+    fn begin_told(&mut self, connection: u32, generation: u32) {
+        let simulated = self.current(connection, generation);
+        assert!(!simulated.is_told, "two sends at once whose ends are told");
+        simulated.is_told = true;
+        self.soon(Happening::Sent { connection, generation });
+    }
+
+    /// Records reach the server.
+    fn decrypt(&mut self, connection: u32, generation: u32, bytes: &[u8]) {
+        let length = self.climate.request_length;
+        let simulated = self.current(connection, generation);
+        let secure = simulated.secure.as_mut().expect("only records are made to be sent");
+        let (plain, out) = secure.receive(bytes);
+        let came = simulated.half + plain.len();
+        simulated.half = came % length;
+        let time = simulated.busy_until.max(self.now);
+        self.deliver(connection, generation, time, out, None);
+        for _ in 0..came / length {
+            self.serve(connection, generation);
+        }
+    }
+
     /// One request reaches the server.
     fn serve(&mut self, connection: u32, generation: u32) {
         self.witness.requests.set(self.witness.requests.get() + 1);
@@ -183,7 +221,32 @@ impl World {
             Answer::Silence => (Vec::new(), None),
         };
         simulated.is_silent = bytes.is_empty() || end.is_some();
+        let bytes = self.encrypted(connection, generation, bytes, end);
         self.deliver(connection, generation, time, bytes, end);
+    }
+
+    /// An answer as it goes over the wire: with TLS in records, some of them damaged, some ends
+    /// announced.
+    fn encrypted(
+        &mut self,
+        connection: u32,
+        generation: u32,
+        plain: Vec<u8>,
+        end: Option<End>,
+    ) -> Vec<u8> {
+        let is_corrupt = self.below(1_000) < self.climate.corrupt_share;
+        let is_announced = end == Some(End::Close) && self.below(2) == 0;
+        let place = self.below(1 << 32) as usize;
+        let Some(secure) = &mut self.current(connection, generation).secure else { return plain };
+        let mut bytes = secure.seal(&plain);
+        if is_announced {
+            bytes.extend_from_slice(&secure.end());
+        }
+        if is_corrupt && !bytes.is_empty() {
+            let place = place % bytes.len();
+            bytes[place] ^= 0x40;
+        }
+        bytes
     }
 
     /// Bytes on their way, in pieces.
@@ -244,6 +307,12 @@ impl World {
                 {
                     let kind = EventKind::ReceiveEnded(Failure(Errno::CANCELED));
                     self.tell(connection, generation, kind);
+                }
+            }
+            Happening::Sent { connection, generation } => {
+                if let Some(simulated) = self.living(connection, generation) {
+                    simulated.is_told = false;
+                    self.tell(connection, generation, EventKind::Sent);
                 }
             }
             Happening::Closed { connection, generation, was_armed } => {
@@ -342,6 +411,9 @@ impl Driver for World {
                 armed: None,
                 busy_until: self.now,
                 is_silent: false,
+                is_told: false,
+                secure: self.climate.has_tls.then(Secure::new),
+                half: 0,
             },
         );
         // Half of the refusals are no answer at all: the loop's timeout has to notice.
@@ -354,11 +426,31 @@ impl Driver for World {
     }
 
     fn send(&mut self, connection: u32, generation: u32, requests: u16) {
+        assert!(!self.climate.has_tls, "a request in plain text");
         assert!((1..=self.climate.pipeline).contains(&requests), "{requests} requests at once");
         assert!(self.current(connection, generation).is_up, "a send before the connection is up");
         for _ in 0..requests {
             self.serve(connection, generation);
         }
+    }
+
+    fn send_range(&mut self, connection: u32, generation: u32, range: Range<usize>) {
+        assert!(self.current(connection, generation).is_up, "a send before the connection is up");
+        self.begin_told(connection, generation);
+        if range.end == self.climate.request_length {
+            self.serve(connection, generation);
+        }
+    }
+
+    fn send_bytes(&mut self, connection: u32, generation: u32, bytes: Vec<u8>) {
+        assert!(!bytes.is_empty(), "a send of nothing");
+        assert!(self.current(connection, generation).is_up, "a send before the connection is up");
+        self.begin_told(connection, generation);
+        self.decrypt(connection, generation, &bytes);
+    }
+
+    fn spare(&mut self) -> Vec<u8> {
+        Vec::new()
     }
 
     fn receive(&mut self, connection: u32, generation: u32, mode: ReceiveMode) {
@@ -386,6 +478,7 @@ impl Driver for World {
         let simulated = self.current(connection, generation);
         let was_armed = simulated.armed.take().is_some();
         assert!(under_way.receiving || !was_armed, "a receive is left armed");
+        assert!(under_way.sending_told || !simulated.is_told, "a send is left under way");
         simulated.is_up = false;
         simulated.generation = u32::MAX;
         if was_armed && self.below(4) == 0 {
@@ -426,6 +519,10 @@ impl Driver for World {
 
     fn bytes<'a>(&'a self, buffer: &'a Lease) -> &'a [u8] {
         &buffer.bytes
+    }
+
+    fn bytes_mut<'a>(&'a mut self, buffer: &'a mut Lease) -> &'a mut [u8] {
+        &mut buffer.bytes
     }
 
     fn recycle(&mut self, buffer: Lease) {

@@ -5,7 +5,7 @@
 
 use super::words::http::request::{RequestParts, RequestTemplate};
 use super::words::outcome::{Counts, Outcome};
-use super::words::plan::{Arrivals, Limit, Load, Plan, WaitMode};
+use super::words::plan::{Arrivals, Closing, Limit, Load, Plan, WaitMode};
 use super::words::rate::Rate;
 use super::words::record::{
     Interval, IntervalQuantiles, Phase, PhaseSpan, RunRecord, Times, WorkerRecord,
@@ -41,6 +41,10 @@ fn plan(load: Load) -> Plan {
         seed: 7,
         slice: Nanos::SECOND,
         stages: Vec::new(),
+        tls: None,
+        per_connection: None,
+        sources: Vec::new(),
+        closing: Closing::Fin,
     }
 }
 

@@ -1,0 +1,136 @@
+//! From a plan to what the connections of one worker share: trust, identity, earlier sessions.
+
+use std::sync::Arc;
+
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{ClientSessionMemoryCache, Resumption};
+use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::version::{TLS12, TLS13};
+use rustls::{ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
+use thiserror::Error;
+use uringbench_core::plan::{Identity, TlsPlan, TlsVersions, Trust};
+
+/// Servers whose sessions are kept: there is one, under one name.
+const SESSIONS: usize = 8;
+
+/// Why there can be no TLS as planned.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum TlsSetupError {
+    /// Neither a host name nor an address.
+    #[error("`{0}` is no name that a certificate could bear: use a host name or an address")]
+    Name(String),
+    /// None of the certificates to trust can be one.
+    #[error("none of the certificates to trust can be used: {0}")]
+    Roots(String),
+    /// The key is of no kind known.
+    #[error("the private key is neither PKCS #8 nor PKCS #1 nor SEC 1: convert it (openssl pkey)")]
+    Key,
+    /// The certificate and its key do not go together.
+    #[error("the client certificate cannot be used with its key: {0}")]
+    Identity(String),
+    /// The library refuses.
+    #[error("TLS cannot be set up: {0}")]
+    Other(String),
+}
+
+/// What the connections of one worker share, and the name they ask for. One for each worker:
+/// its sessions are then under no other's lock.
+///
+/// # Errors
+/// When the plan's certificates, key or name cannot be used.
+pub fn client_config(
+    plan: &TlsPlan,
+) -> Result<(Arc<ClientConfig>, ServerName<'static>), TlsSetupError> {
+    let name = ServerName::try_from(plan.server_name.clone())
+        .map_err(|_| TlsSetupError::Name(plan.server_name.clone()))?;
+    let provider = Arc::new(ring::default_provider());
+    let versions = match plan.versions {
+        TlsVersions::Both => &[&TLS13, &TLS12][..],
+        TlsVersions::Only12 => &[&TLS12],
+        TlsVersions::Only13 => &[&TLS13],
+    };
+    let other = |why: Error| TlsSetupError::Other(why.to_string());
+    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
+        .with_protocol_versions(versions)
+        .map_err(other)?;
+    let builder = match &plan.trust {
+        Trust::Anything => {
+            builder.dangerous().with_custom_certificate_verifier(Arc::new(Anyone(provider)))
+        }
+        Trust::Roots(roots) => builder.with_root_certificates(root_store(roots)?),
+    };
+    let mut config = match &plan.identity {
+        None => builder.with_no_client_auth(),
+        Some(Identity { chain, key }) => {
+            let chain = chain.iter().cloned().map(CertificateDer::from).collect();
+            let key = PrivateKeyDer::try_from(key.clone()).map_err(|_| TlsSetupError::Key)?;
+            builder
+                .with_client_auth_cert(chain, key)
+                .map_err(|why| TlsSetupError::Identity(why.to_string()))?
+        }
+    };
+    config.alpn_protocols = plan.alpn.iter().map(|name| name.clone().into_bytes()).collect();
+    config.resumption = if plan.resumes {
+        Resumption::store(Arc::new(ClientSessionMemoryCache::new(SESSIONS)))
+    } else {
+        Resumption::disabled()
+    };
+    Ok((Arc::new(config), name))
+}
+
+/// Systems hold some roots that no longer parse; one that does is enough.
+fn root_store(roots: &[Vec<u8>]) -> Result<RootCertStore, TlsSetupError> {
+    let mut store = RootCertStore::empty();
+    let mut refused = None;
+    for root in roots {
+        if let Err(why) = store.add(CertificateDer::from(root.clone())) {
+            refused = Some(why.to_string());
+        }
+    }
+    if store.is_empty() {
+        return Err(TlsSetupError::Roots(refused.unwrap_or_else(|| "there are none".to_owned())));
+    }
+    Ok(store)
+}
+
+/// Takes any certificate for anyone's. That the peer holds its key is still proven.
+#[derive(Debug)]
+struct Anyone(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for Anyone {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let algorithms = &self.0.signature_verification_algorithms;
+        verify_tls12_signature(message, certificate, signed, algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let algorithms = &self.0.signature_verification_algorithms;
+        verify_tls13_signature(message, certificate, signed, algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}

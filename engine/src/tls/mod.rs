@@ -1,0 +1,10 @@
+//! TLS around any protocol: bytes in and bytes out, in memory, by rustls.
+//!
+//! `config` makes of a plan what connections share; `session` is one connection's.
+
+mod config;
+mod session;
+
+pub use config::{TlsSetupError, client_config};
+pub use session::TlsFailure;
+pub(crate) use session::{Established, Received, Tls};

@@ -1,0 +1,329 @@
+//! One connection's TLS: records in, plaintext out, and the other way round.
+//!
+//! Over rustls's unbuffered connection, which keeps no queues of its own: what it decrypts goes
+//! to the caller's vector, and what it encrypts is written where it is sent from.
+
+use std::fmt;
+use std::sync::Arc;
+
+use rustls::client::{ClientConnectionData, UnbufferedClientConnection};
+use rustls::pki_types::ServerName;
+use rustls::unbuffered::{
+    ConnectionState, EncodeError, EncodeTlsData, EncryptError, InsufficientSizeError,
+    UnbufferedStatus,
+};
+use rustls::{
+    AlertDescription, CertificateError, ClientConfig, Error, HandshakeKind, ProtocolVersion,
+};
+
+/// Plaintext of one record at most (RFC 8446 section 5.1), and what its encryption adds at most:
+/// header, explicit nonce or inner type, tag.
+const RECORD_MAX: usize = 16_384;
+const RECORD_ADDS: usize = 64;
+
+/// One connection's session.
+pub(crate) struct Tls {
+    session: UnbufferedClientConnection,
+    /// The first part of a record whose rest has not come.
+    carry: Vec<u8>,
+    is_established: bool,
+    is_closed_by_peer: bool,
+}
+
+/// What a handshake has come to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Established {
+    /// Whether an earlier session was taken up.
+    pub(crate) is_resumed: bool,
+    /// Whether it is TLS 1.2, not 1.3.
+    pub(crate) is_tls12: bool,
+}
+
+/// What received records have brought besides plaintext.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Received {
+    /// The handshake has ended with them.
+    pub(crate) established: Option<Established>,
+    /// The peer has said that it will send nothing more.
+    pub(crate) is_closed: bool,
+}
+
+/// Why a session cannot go on, in words for the user.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TlsFailure(Error);
+
+impl Tls {
+    /// A new session, and its first flight added to `out`.
+    pub(crate) fn begin(
+        config: &Arc<ClientConfig>,
+        name: &ServerName<'static>,
+        out: &mut Vec<u8>,
+    ) -> Result<Self, TlsFailure> {
+        let session = UnbufferedClientConnection::new(Arc::clone(config), name.clone())
+            .map_err(TlsFailure)?;
+        let mut tls =
+            Self { session, carry: Vec::new(), is_established: false, is_closed_by_peer: false };
+        tls.receive(&mut [], &mut Vec::new(), out)?;
+        Ok(tls)
+    }
+
+    /// Take what has come: plaintext is added to `plain`, what must be sent in answer to `out`.
+    ///
+    /// # Errors
+    /// When it is no TLS, or none that can be trusted. `out` then ends with the alert that says
+    /// so to the peer.
+    pub(crate) fn receive(
+        &mut self,
+        bytes: &mut [u8],
+        plain: &mut Vec<u8>,
+        out: &mut Vec<u8>,
+    ) -> Result<Received, TlsFailure> {
+        let mut received = Received::default();
+        if self.carry.is_empty() {
+            let taken = self.process(bytes, plain, out, &mut received)?;
+            self.carry.extend_from_slice(&bytes[taken..]);
+        } else {
+            let mut carry = std::mem::take(&mut self.carry);
+            carry.extend_from_slice(bytes);
+            let taken = self.process(&mut carry, plain, out, &mut received)?;
+            carry.drain(..taken);
+            self.carry = carry;
+        }
+        Ok(received)
+    }
+
+    /// Add `plaintext`, encrypted, to `out`. Only once established.
+    pub(crate) fn seal(&mut self, plaintext: &[u8], out: &mut Vec<u8>) -> Result<(), TlsFailure> {
+        loop {
+            let UnbufferedStatus { state, .. } = self.session.process_tls_records(&mut []);
+            match state.map_err(TlsFailure)? {
+                ConnectionState::WriteTraffic(mut traffic) => {
+                    let records = plaintext.len().div_ceil(RECORD_MAX);
+                    let room = plaintext.len() + records * RECORD_ADDS;
+                    return grow(out, room, |place| {
+                        traffic.encrypt(plaintext, place).map_err(Refused::from)
+                    });
+                }
+                ConnectionState::EncodeTlsData(encode) => encode_into(encode, out)?,
+                ConnectionState::TransmitTlsData(transmit) => transmit.done(),
+                _ => return Err(TlsFailure(Error::HandshakeNotComplete)),
+            }
+        }
+    }
+
+    /// Add the notice that nothing more will be sent to `out`.
+    pub(crate) fn close(&mut self, out: &mut Vec<u8>) {
+        let UnbufferedStatus { state, .. } = self.session.process_tls_records(&mut []);
+        if let Ok(ConnectionState::WriteTraffic(mut traffic)) = state {
+            // The connection ends either way.
+            let _ = grow(out, RECORD_ADDS, |place| {
+                traffic.queue_close_notify(place).map_err(Refused::from)
+            });
+        }
+    }
+
+    /// Whether the peer has said that it will send nothing more.
+    pub(crate) const fn is_closed_by_peer(&self) -> bool {
+        self.is_closed_by_peer
+    }
+
+    /// Run through all whole records at the front of `incoming`. How many bytes they had.
+    fn process(
+        &mut self,
+        incoming: &mut [u8],
+        plain: &mut Vec<u8>,
+        out: &mut Vec<u8>,
+        received: &mut Received,
+    ) -> Result<usize, TlsFailure> {
+        let mut taken = 0;
+        loop {
+            let UnbufferedStatus { mut discard, state } =
+                self.session.process_tls_records(&mut incoming[taken..]);
+            let goes_on = match state {
+                Ok(ConnectionState::ReadTraffic(mut traffic)) => {
+                    while let Some(record) = traffic.next_record() {
+                        let record = record.map_err(TlsFailure)?;
+                        discard += record.discard;
+                        plain.extend_from_slice(record.payload);
+                    }
+                    true
+                }
+                Ok(ConnectionState::EncodeTlsData(encode)) => {
+                    encode_into(encode, out)?;
+                    true
+                }
+                Ok(ConnectionState::TransmitTlsData(transmit)) => {
+                    transmit.done();
+                    true
+                }
+                Ok(ConnectionState::PeerClosed) => {
+                    received.is_closed = true;
+                    self.is_closed_by_peer = true;
+                    true
+                }
+                Ok(ConnectionState::WriteTraffic(_)) => {
+                    received.established = self.note_established();
+                    false
+                }
+                Ok(_) => false,
+                Err(why) => {
+                    self.add_alert(out);
+                    return Err(TlsFailure(why));
+                }
+            };
+            taken += discard;
+            if !goes_on {
+                return Ok(taken);
+            }
+        }
+    }
+
+    /// What the handshake has come to, once.
+    fn note_established(&mut self) -> Option<Established> {
+        if std::mem::replace(&mut self.is_established, true) {
+            return None;
+        }
+        Some(Established {
+            is_resumed: self.session.handshake_kind() == Some(HandshakeKind::Resumed),
+            is_tls12: self.session.protocol_version() == Some(ProtocolVersion::TLSv1_2),
+        })
+    }
+
+    /// What the session has to say to the peer about its failure.
+    fn add_alert(&mut self, out: &mut Vec<u8>) {
+        let UnbufferedStatus { state, .. } = self.session.process_tls_records(&mut []);
+        if let Ok(ConnectionState::EncodeTlsData(encode)) = state {
+            // The failure itself is what is told.
+            let _ = encode_into(encode, out);
+        }
+    }
+}
+
+/// Why bytes could not be written.
+enum Refused {
+    /// For want of so much room.
+    Room(usize),
+    /// For good.
+    Failed(Error),
+}
+
+impl From<EncodeError> for Refused {
+    fn from(error: EncodeError) -> Self {
+        match error {
+            EncodeError::InsufficientSize(InsufficientSizeError { required_size }) => {
+                Self::Room(required_size)
+            }
+            EncodeError::AlreadyEncoded => Self::Failed(Error::General(error.to_string())),
+        }
+    }
+}
+
+impl From<EncryptError> for Refused {
+    fn from(error: EncryptError) -> Self {
+        match error {
+            EncryptError::InsufficientSize(InsufficientSizeError { required_size }) => {
+                Self::Room(required_size)
+            }
+            EncryptError::EncryptExhausted => Self::Failed(Error::EncryptError),
+        }
+    }
+}
+
+fn encode_into(
+    mut encode: EncodeTlsData<'_, ClientConnectionData>,
+    out: &mut Vec<u8>,
+) -> Result<(), TlsFailure> {
+    grow(out, 0, |place| encode.encode(place).map_err(Refused::from))
+}
+
+/// Let `write` add to `out`, with as much room as it asks for.
+fn grow(
+    out: &mut Vec<u8>,
+    mut room: usize,
+    mut write: impl FnMut(&mut [u8]) -> Result<usize, Refused>,
+) -> Result<(), TlsFailure> {
+    let start = out.len();
+    loop {
+        out.resize(start + room, 0);
+        match write(&mut out[start..]) {
+            Ok(written) => {
+                out.truncate(start + written);
+                return Ok(());
+            }
+            Err(Refused::Room(required)) if required > room => room = required,
+            Err(Refused::Room(_)) => {
+                out.truncate(start);
+                return Err(TlsFailure(Error::EncryptError));
+            }
+            Err(Refused::Failed(error)) => {
+                out.truncate(start);
+                return Err(TlsFailure(error));
+            }
+        }
+    }
+}
+
+impl fmt::Display for TlsFailure {
+    /// Cause and remedy in one line.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let remedy = match &self.0 {
+            Error::InvalidCertificate(certificate) => return explain(f, certificate),
+            Error::InvalidMessage(_) => {
+                "what answers there is not TLS: use http://, or mend the port"
+            }
+            Error::AlertReceived(alert) => return explain_alert(f, *alert),
+            Error::PeerIncompatible(_) => {
+                "target and --tls have no version or cipher in common: see what the target offers"
+            }
+            Error::NoApplicationProtocol => "the target speaks none of the protocols asked for",
+            Error::PeerMisbehaved(_) => "the target breaks the rules of TLS",
+            Error::DecryptError => "what came was damaged, or is not of this connection",
+            _ => "the target or something in between broke it off",
+        };
+        write!(f, "TLS failed ({}): {remedy}", self.0)
+    }
+}
+
+fn explain(f: &mut fmt::Formatter<'_>, error: &CertificateError) -> fmt::Result {
+    let (cause, remedy) = match error {
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+            ("has expired", "renew it, set the clock, or take it all the same with -k")
+        }
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+            ("is not valid yet", "set the clock, or take it all the same with -k")
+        }
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            ("is for another name", "use that name (--connect-to says where it is), or -k")
+        }
+        CertificateError::UnknownIssuer => (
+            "is vouched for by nobody this machine trusts",
+            "name its authority with --cacert FILE, or take it all the same with -k",
+        ),
+        CertificateError::Revoked => ("has been revoked", "renew it"),
+        _ => {
+            return write!(f, "the target's certificate is refused ({error}): renew it, or use -k");
+        }
+    };
+    write!(f, "the target's certificate {cause}: {remedy}")
+}
+
+fn explain_alert(f: &mut fmt::Formatter<'_>, alert: AlertDescription) -> fmt::Result {
+    let remedy = match alert {
+        AlertDescription::CertificateRequired
+        | AlertDescription::BadCertificate
+        | AlertDescription::UnknownCA
+        | AlertDescription::CertificateUnknown
+        | AlertDescription::CertificateExpired
+        | AlertDescription::AccessDenied => {
+            "it wants a client certificate that it trusts: give one with --cert and --key"
+        }
+        AlertDescription::ProtocolVersion => "it has no version in common: see --tls",
+        AlertDescription::HandshakeFailure => "it has no cipher or key in common with this side",
+        AlertDescription::NoApplicationProtocol => "it speaks none of the protocols asked for",
+        AlertDescription::UnrecognisedName => {
+            "it knows no server of that name: use the name of its certificate"
+        }
+        _ => "see the target's log",
+    };
+    write!(f, "the target ended TLS ({alert:?}): {remedy}")
+}
