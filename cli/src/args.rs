@@ -3,6 +3,7 @@
 //! Whether the values make sense together and on this machine is `resolve`'s to say. `run` may
 //! be left out, so its options stand at the top as well.
 
+mod connection;
 mod profiling;
 
 use std::ffi::OsString;
@@ -19,6 +20,7 @@ use crate::exit::Failure;
 use crate::host::cpus::CoreSpec;
 use crate::units;
 
+pub(crate) use connection::{ConnectionArgs, Sources, TlsArgs, TlsVersion};
 pub(crate) use profiling::{ProfileArgs, ProfileCommandArgs, SoakArgs};
 
 /// What was typed: something to do, or a text to show (`--help`, `--version`).
@@ -176,6 +178,10 @@ pub(crate) struct RunArgs {
     pub(crate) load: LoadArgs,
     #[command(flatten)]
     pub(crate) request: RequestArgs,
+    #[command(flatten)]
+    pub(crate) connection: ConnectionArgs,
+    #[command(flatten)]
+    pub(crate) tls: TlsArgs,
     #[command(flatten)]
     pub(crate) measurement: MeasurementArgs,
     #[command(flatten)]

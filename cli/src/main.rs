@@ -12,6 +12,7 @@ mod progress;
 mod request;
 mod resolve;
 mod signals;
+mod tls;
 mod units;
 mod url;
 

@@ -5,7 +5,7 @@
 //! network does not know (`Failure::CannotRun`).
 
 use std::collections::HashSet;
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs, UdpSocket};
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -15,7 +15,9 @@ use uringbench_core::record::INTERVAL;
 use uringbench_core::slo::Slo;
 use uringbench_core::time::Nanos;
 
-use crate::args::{LoadArgs, MeasurementArgs, OutputArgs, ProfileArgs, RunArgs};
+use crate::args::{
+    ConnectionArgs, LoadArgs, MeasurementArgs, OutputArgs, ProfileArgs, RunArgs, Sources,
+};
 use crate::exit::Failure;
 use crate::host::cpu_set::CpuSet;
 use crate::host::cpus::{self, CoreSpec, Machine, Topology};
@@ -23,6 +25,7 @@ use crate::host::limits;
 use crate::host::target::{self, Location};
 use crate::profiling::{self, ProfilePlan};
 use crate::request;
+use crate::tls;
 use crate::url::{Host, Url};
 
 /// A plan, and what the command around it needs beside.
@@ -89,13 +92,16 @@ pub(crate) fn resolve(args: RunArgs) -> Result<ResolvedRun, Failure> {
     let warmup = warmup(&args.measurement, limit);
     let timeout = timeout(&args.measurement)?;
     let (method, request) = request::build(args.request, &url)?;
+    let tls = tls::plan(&args.tls, &url)?;
     let slo = slo(&args.measurement)?;
     let profile = profile(&args.profile)?;
     let connections = args.load.connections.unwrap_or(CONNECTIONS);
     let allowed = cpus::allowed();
     check_machine(&args.load, connections, &allowed)?;
 
-    let peers = look_up(&url)?;
+    let (host, port) = address(&args.connection, &url)?;
+    let peers = look_up(&host, port)?;
+    let sources = sources(&args.connection, &peers)?;
     let target = target::locate(&peers);
     let cpus = choose_cpus(&args.load, connections, &allowed, &target)?;
     let wait = args.measurement.wait.map_or(WaitMode::Hybrid, WaitMode::from);
@@ -113,10 +119,10 @@ pub(crate) fn resolve(args: RunArgs) -> Result<ResolvedRun, Failure> {
         seed,
         slice: slice(profile.as_ref(), limit),
         stages: Vec::new(),
-        tls: None,
-        per_connection: None,
-        sources: Vec::new(),
-        closing: Closing::Fin,
+        tls,
+        per_connection: args.connection.requests_per_connection,
+        sources,
+        closing: args.connection.close.map_or(Closing::Fin, Closing::from),
     };
     let OutputArgs { json, out, quiet, name } = args.output;
     Ok(ResolvedRun {
@@ -262,13 +268,44 @@ fn choose_cpus(
     cpus::choose(Some(&fewer), machine).map_err(Failure::Usage)
 }
 
+/// Where connections go: the URL's host, or the one named instead.
+fn address(args: &ConnectionArgs, url: &Url) -> Result<(Host, u16), Failure> {
+    let Some(given) = &args.connect_to else { return Ok((url.host.clone(), url.port)) };
+    let bad = || usage(format!("--connect-to {given:?} is not HOST:PORT, such as 10.0.0.5:8443"));
+    if given.contains(['/', '?', '#', '@']) || !given.contains(':') {
+        return Err(bad());
+    }
+    let other = Url::parse(&format!("http://{given}/")).map_err(|_| bad())?;
+    Ok((other.host, other.port))
+}
+
+/// The addresses connections come from, each of which must be this machine's.
+fn sources(args: &ConnectionArgs, peers: &[SocketAddr]) -> Result<Vec<IpAddr>, Failure> {
+    let Some(Sources(sources)) = &args.source_ip else { return Ok(Vec::new()) };
+    for source in sources {
+        if !peers.iter().any(|peer| peer.is_ipv4() == source.is_ipv4()) {
+            return Err(usage(format!(
+                "--source-ip {source} cannot reach {}: use addresses of its kind",
+                peers[0].ip()
+            )));
+        }
+        if let Err(why) = UdpSocket::bind(SocketAddr::new(*source, 0)) {
+            return Err(usage(format!(
+                "--source-ip {source} is not an address of this machine ({why}): add it \
+                 (`ip address add {source} dev …`), or use 127.0.0.2 and following for loopback"
+            )));
+        }
+    }
+    Ok(sources.clone())
+}
+
 /// Every address of the host, once each, in the resolver's order.
-fn look_up(url: &Url) -> anyhow::Result<Vec<SocketAddr>> {
-    let name = match &url.host {
-        Host::Address(address) => return Ok(vec![SocketAddr::new(*address, url.port)]),
+fn look_up(host: &Host, port: u16) -> anyhow::Result<Vec<SocketAddr>> {
+    let name = match host {
+        Host::Address(address) => return Ok(vec![SocketAddr::new(*address, port)]),
         Host::Name(name) => name,
     };
-    let found = (name.as_str(), url.port)
+    let found = (name.as_str(), port)
         .to_socket_addrs()
         .with_context(|| format!("cannot look up `{name}`; check the name, or use its address"))?;
     let mut seen = HashSet::new();

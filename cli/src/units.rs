@@ -3,9 +3,16 @@
 //! Only the form is judged here; whether a value makes sense together with the others is decided
 //! in `resolve`. Errors say what was expected, since the argument parser puts the name before.
 
+use std::collections::HashSet;
+use std::net::IpAddr;
+
 use uringbench_core::rate::Rate;
 use uringbench_core::time::Nanos;
 
+use crate::args::Sources;
+
+/// Addresses connections may come from at most: more than there are ports for.
+const SOURCES_MAX: usize = 1_024;
 /// The longest span that can be asked for: a year. More is a slip of the keyboard.
 const SPAN_MAX: u64 = 365 * 24 * 3_600 * Nanos::SECOND.0;
 
@@ -54,6 +61,40 @@ pub(crate) fn count(text: &str) -> Result<u64, String> {
 /// As [`count`], for what is held in memory one by one.
 pub(crate) fn small_count(text: &str) -> Result<u32, String> {
     u32::try_from(count(text)?).map_err(|_| format!("must be at most {}", u32::MAX))
+}
+
+/// Addresses and ranges of them, each named once: `127.0.0.2-127.0.0.9,10.0.0.1`.
+pub(crate) fn addresses(text: &str) -> Result<Sources, String> {
+    let mut all: Vec<IpAddr> = Vec::new();
+    for part in text.split(',') {
+        let address = |text: &str| {
+            text.trim().parse::<IpAddr>().map_err(|_| {
+                format!("`{text}` is not an address; write 127.0.0.2-127.0.0.9,10.0.0.1")
+            })
+        };
+        let (first, last) = match part.split_once('-') {
+            Some((first, last)) => (address(first)?, address(last)?),
+            None => (address(part)?, address(part)?),
+        };
+        let range: Vec<IpAddr> = match (first, last) {
+            (IpAddr::V4(first), IpAddr::V4(last)) => (u32::from(first)..=u32::from(last))
+                .take(SOURCES_MAX + 1)
+                .map(|bits| IpAddr::V4(bits.into()))
+                .collect(),
+            (first, last) if first == last => vec![first],
+            _ => return Err(format!("`{part}` is not a range; only IPv4 addresses make ranges")),
+        };
+        if range.is_empty() {
+            return Err(format!("`{part}` ends before it begins"));
+        }
+        all.extend(range);
+    }
+    let mut seen = HashSet::new();
+    all.retain(|address| seen.insert(*address));
+    if all.len() > SOURCES_MAX {
+        return Err(format!("more than {SOURCES_MAX} addresses"));
+    }
+    Ok(Sources(all))
 }
 
 /// Samples per second, 1 to 10,000: more than the kernel takes (`perf_event_max_sample_rate`).
@@ -137,6 +178,27 @@ fn scaled(text: &str, scale: u64) -> Option<u128> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn addresses_and_ranges_become_a_list() {
+        let list = |text: &str| {
+            addresses(text).map(|Sources(all)| all.iter().map(ToString::to_string).collect())
+        };
+        let expected: Vec<String> =
+            ["127.0.0.2", "127.0.0.3", "127.0.0.4", "10.0.0.1", "::1"].map(str::to_owned).to_vec();
+        assert_eq!(list("127.0.0.2-127.0.0.4,10.0.0.1,127.0.0.3,::1"), Ok(expected));
+        let refused = [
+            ("", "not an address"),
+            ("a-b", "not an address"),
+            ("127.0.0.4-127.0.0.2", "before it begins"),
+            ("::1-::4", "only IPv4"),
+            ("10.0.0.0-10.255.255.255", "more than 1024"),
+        ];
+        for (text, part) in refused {
+            let why: Result<Vec<String>, String> = list(text);
+            assert!(why.as_ref().is_err_and(|why| why.contains(part)), "{text}: {why:?}");
+        }
+    }
 
     #[test]
     fn spans_are_read_as_people_write_them() {

@@ -1,4 +1,4 @@
-//! The target's URL: `http://` only, split into what a connection and a request need.
+//! The target's URL: `http://` or `https://`, split into what a connection and a request need.
 //!
 //! It decides what is a URL and says how to mend what is not; addresses are looked up by
 //! `resolve`. The grammar is RFC 3986's, narrowed to what can be sent in an origin-form request.
@@ -9,12 +9,42 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 /// Where requests go, and what they ask for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Url {
+    /// What is spoken there.
+    pub(crate) scheme: Scheme,
     /// A name to look up, or an address.
     pub(crate) host: Host,
-    /// TCP port, 80 when none was given.
+    /// TCP port, the scheme's own when none was given.
     pub(crate) port: u16,
     /// Path and query as sent, beginning with `/`.
     pub(crate) path: String,
+}
+
+/// What is spoken to the target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scheme {
+    /// HTTP in plain text.
+    Http,
+    /// HTTP within TLS.
+    Https,
+}
+
+impl Scheme {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Https => "https",
+        }
+    }
+
+    /// The port where none is given (RFC 9110 section 4.2).
+    const fn port(self) -> u16 {
+        if self.has_tls() { 443 } else { 80 }
+    }
+
+    /// Whether it is spoken within TLS.
+    pub(crate) const fn has_tls(self) -> bool {
+        matches!(self, Self::Https)
+    }
 }
 
 /// The host part of a URL.
@@ -26,13 +56,11 @@ pub(crate) enum Host {
     Address(IpAddr),
 }
 
-const PORT: u16 = 80;
-
 impl Url {
     /// Read a URL; without a scheme, `host:port/path` is taken as http.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let bad = |why: &str| format!("bad URL `{}`: {why}", text.escape_default());
-        let (rest, scheme_given) = without_scheme(text).map_err(|why| bad(&why))?;
+        let (rest, given) = without_scheme(text).map_err(|why| bad(&why))?;
         if let Some(c) = rest.chars().find(|c| !c.is_ascii_graphic()) {
             return Err(bad(&match c {
                 c if c.is_ascii() => format!("write {c:?} as %{:02X}", u32::from(c)),
@@ -42,7 +70,8 @@ impl Url {
         let rest = rest.split_once('#').map_or(rest, |(before, _fragment)| before);
         let end = rest.find(['/', '?']).unwrap_or(rest.len());
         let (authority, path) = rest.split_at(end);
-        if !scheme_given && !looks_like_host(rest) {
+        let scheme = given.unwrap_or(Scheme::Http);
+        if given.is_none() && !looks_like_host(rest) {
             return Err(format!(
                 "`{text}` is neither a command nor a URL such as http://127.0.0.1:8080/ \
                  (see `uringbench --help`)"
@@ -51,16 +80,16 @@ impl Url {
         if authority.contains('@') {
             return Err(bad("no user or password in a URL; use -H 'Authorization: …'"));
         }
-        let (host, port) = split_port(authority).map_err(|why| bad(&why))?;
+        let (host, port) = split_port(authority, scheme.port()).map_err(|why| bad(&why))?;
         let host = parse_host(host).map_err(|why| bad(&why))?;
         let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
-        Ok(Self { host, port, path })
+        Ok(Self { scheme, host, port, path })
     }
 
     /// The value of the `Host` field: the port only where it is not the default
     /// (RFC 9110 section 7.2).
     pub(crate) fn authority(&self) -> String {
-        if self.port == PORT {
+        if self.port == self.scheme.port() {
             self.host.to_string()
         } else {
             format!("{}:{}", self.host, self.port)
@@ -70,7 +99,7 @@ impl Url {
 
 impl fmt::Display for Url {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "http://{}{}", self.authority(), self.path)
+        write!(f, "{}://{}{}", self.scheme.name(), self.authority(), self.path)
     }
 }
 
@@ -84,17 +113,17 @@ impl fmt::Display for Host {
     }
 }
 
-fn without_scheme(text: &str) -> Result<(&str, bool), String> {
+fn without_scheme(text: &str) -> Result<(&str, Option<Scheme>), String> {
     let Some((scheme, rest)) = text.split_once("://") else {
-        return Ok((text, false));
+        return Ok((text, None));
     };
     match scheme.to_ascii_lowercase().as_str() {
-        "http" => Ok((rest, true)),
+        "http" => Ok((rest, Some(Scheme::Http))),
+        "https" => Ok((rest, Some(Scheme::Https))),
         // `host/path?to=https://…` has no scheme of its own.
-        _ if scheme.contains(['/', '?', '#']) => Ok((text, false)),
-        "https" => Err("TLS is not supported; use http://".to_owned()),
-        "" => Err("the scheme is missing; use http://".to_owned()),
-        other => Err(format!("the scheme `{other}` is not supported; use http://")),
+        _ if scheme.contains(['/', '?', '#']) => Ok((text, None)),
+        "" => Err("the scheme is missing; use http:// or https://".to_owned()),
+        other => Err(format!("the scheme `{other}` is not supported; use http:// or https://")),
     }
 }
 
@@ -103,7 +132,7 @@ fn looks_like_host(text: &str) -> bool {
     text.contains(['.', ':', '/']) || text.eq_ignore_ascii_case("localhost")
 }
 
-fn split_port(authority: &str) -> Result<(&str, u16), String> {
+fn split_port(authority: &str, default: u16) -> Result<(&str, u16), String> {
     let (host, port) = match authority.rfind(':') {
         Some(at) if !authority[at..].contains(']') => {
             (&authority[..at], Some(&authority[at + 1..]))
@@ -115,7 +144,7 @@ fn split_port(authority: &str) -> Result<(&str, u16), String> {
     }
     match port {
         // An empty port is the default one (RFC 3986 section 3.2.3).
-        None | Some("") => Ok((host, PORT)),
+        None | Some("") => Ok((host, default)),
         Some(digits) => match digits.parse() {
             Ok(port) if port != 0 && digits.bytes().all(|b| b.is_ascii_digit()) => Ok((host, port)),
             _ => Err(format!("`{digits}` is not a port; ports go from 1 to 65535")),
@@ -170,6 +199,9 @@ mod tests {
             ("svc_1.ns.:81#f", "svc_1.ns.:81", "/"),
             ("localhost/go?to=https://example.com/", "localhost", "/go?to=https://example.com/"),
             ("http://h:/", "h", "/"),
+            ("https://h/", "h", "/"),
+            ("HTTPS://h:80", "h:80", "/"),
+            ("https://h:443/x", "h", "/x"),
         ];
         for (text, authority, path) in cases {
             let url = Url::parse(text).unwrap();
@@ -181,7 +213,6 @@ mod tests {
     #[test]
     fn what_is_refused_says_how_to_mend_it_in_one_line() {
         let cases = [
-            ("https://h/", "use http://"),
             ("ftp://h/", "use http://"),
             ("://h/", "use http://"),
             ("http://", "host is missing"),

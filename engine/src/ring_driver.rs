@@ -1,13 +1,13 @@
 //! The real world behind [`Driver`]: one ring, and the three ways to wait on it.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 
-use uringbench_core::plan::{Plan, WaitMode};
+use uringbench_core::plan::{Closing, Plan, WaitMode};
 use uringbench_core::time::{Nanos, Timestamp};
 use uringbench_ring::{
     BufferId, Completion, Config, Failure, OpenError, Operation, PeerId, Ring, SetupError,
-    TemplateId, Token, Wait,
+    SocketOptions, TemplateId, Token, Wait,
 };
 
 use crate::clock;
@@ -26,6 +26,9 @@ pub(crate) struct RingDriver {
     wait: WaitMode,
     margin: Margin,
     has_multishot: bool,
+    /// Addresses connections come from, by their numbers; empty leaves it to the kernel.
+    sources: Vec<IpAddr>,
+    resets: bool,
     /// Emptied vectors for bytes made per connection.
     spares: Vec<Vec<u8>>,
 }
@@ -54,6 +57,8 @@ impl RingDriver {
             first_peer: index,
             wait: plan.wait,
             margin: Margin::default(),
+            sources: plan.sources.clone(),
+            resets: plan.closing == Closing::Rst,
             spares: Vec::new(),
         })
     }
@@ -112,7 +117,11 @@ impl Driver for RingDriver {
     fn connect(&mut self, connection: u32, generation: u32, turn: u32) -> Result<(), Failure> {
         let place = connection as usize + turn as usize + self.first_peer;
         let (address, peer) = self.peers[place % self.peers.len()];
-        self.ring.open(connection, &address).map_err(|error| match error {
+        let sources = self.sources.iter().filter(|source| source.is_ipv4() == address.is_ipv4());
+        let count = sources.clone().count().max(1);
+        let source = sources.copied().nth(connection as usize % count);
+        let options = SocketOptions { source, resets: self.resets };
+        self.ring.open(connection, &address, options).map_err(|error| match error {
             OpenError::TooManyFiles => Failure(rustix::io::Errno::MFILE),
             OpenError::Other(errno) => Failure(errno),
         })?;

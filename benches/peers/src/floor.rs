@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Pid;
 use rustix::thread::{CpuSet, sched_setaffinity};
-use uringbench_ring::{Config, Operation, PeerId, Ring, TemplateId, Wait};
+use uringbench_ring::{Config, Operation, PeerId, Ring, SocketOptions, TemplateId, Wait};
 
 /// What was asked for on the command line.
 struct Options {
@@ -141,7 +141,9 @@ impl Probe {
     fn connect_all(&mut self, options: &Options) -> Result<(), String> {
         let peer: PeerId = self.ring.add_peer(&options.address);
         for slot in 0..options.connections {
-            self.ring.open(slot, &options.address).map_err(|error| error.to_string())?;
+            self.ring
+                .open(slot, &options.address, SocketOptions::default())
+                .map_err(|error| error.to_string())?;
             self.ring.connect(slot, 0, peer);
             self.ring.enter(Wait::Completion).map_err(|error| error.to_string())?;
             while let Some(completion) = self.ring.next_completion() {

@@ -5,8 +5,8 @@ use std::fmt::Display;
 use std::path::Path;
 
 use uringbench_core::outcome::Outcome;
-use uringbench_core::plan::{Arrivals, Load, Plan};
-use uringbench_core::record::RunRecord;
+use uringbench_core::plan::{Arrivals, Load, Plan, Trust};
+use uringbench_core::record::{RunRecord, WorkerRecord};
 use uringbench_core::slo::{Met, SloFinding};
 use uringbench_core::summary::{Grouped, Percent, Quantile, Summary, TimeSummary};
 use uringbench_core::time::Nanos;
@@ -216,6 +216,7 @@ impl Page {
             self.line("bytes", figures);
         }
         let mut figures = Vec::new();
+        self.connections(parts);
         if let Some(nanos) = client.cpu_ns_per_request {
             figures.push(format!("{} CPU/request", Nanos(nanos.round() as u64)));
         }
@@ -225,6 +226,39 @@ impl Page {
         figures.push(format!("CPU {} busy", Percent(parts.summary.busiest())));
         figures.push(format!("{:.1} MiB resident", client.rss_peak as f64 / f64::from(1 << 20)));
         self.line("client", figures.join("   "));
+    }
+
+    /// How connections were made, where that is part of the load.
+    fn connections(&mut self, parts: &Parts<'_>) {
+        let times = &parts.summary.times;
+        if parts.plan.tls.is_none() && parts.plan.per_connection.is_none() {
+            return;
+        }
+        let span = |time: &TimeSummary| {
+            format!("p50 {} p99 {}", shown(time.at(Quantile::P50)), shown(time.at(Quantile::P99)))
+        };
+        let made = counted(times.connect.count, "connection");
+        let mut figures = vec![format!("{made}, connect {}", span(&times.connect))];
+        if parts.plan.tls.is_some() {
+            let sum = |count: &dyn Fn(&WorkerRecord) -> u64| -> u64 {
+                parts.record.workers.iter().map(count).sum()
+            };
+            let full = sum(&|worker| worker.handshakes_full);
+            let resumed = sum(&|worker| worker.handshakes_resumed);
+            let unverified = match parts.plan.tls.as_ref().map(|tls| &tls.trust) {
+                Some(Trust::Anything) => " · certificate not checked",
+                _ => "",
+            };
+            figures.push(format!(
+                "TLS handshake {}, {} full, {} resumed{unverified}",
+                span(&times.handshake),
+                Grouped(full),
+                Grouped(resumed),
+            ));
+        }
+        for (index, line) in figures.iter().enumerate() {
+            self.line(if index == 0 { "connects" } else { "" }, line);
+        }
     }
 
     fn slo(&mut self, findings: &[SloFinding]) {

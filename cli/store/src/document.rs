@@ -41,6 +41,9 @@ pub struct Document {
     pub latency_ns: TimesFigures,
     /// Bytes of the measured window, headers included.
     pub bytes: ByteFigures,
+    /// TLS handshakes; `null` without TLS.
+    #[serde(default)]
+    pub tls: Option<HandshakeFigures>,
     /// What the load cost.
     pub client: ClientFigures,
     /// The steps of the flow.
@@ -125,6 +128,42 @@ pub struct PlanFigures {
     pub name: Option<String>,
     /// Every address of the target.
     pub peers: Vec<String>,
+    /// TLS on every connection; `null` when there is none.
+    #[serde(default)]
+    pub tls: Option<TlsPlanned>,
+    /// Requests before a connection is closed and made anew; `null` when it is kept.
+    #[serde(default)]
+    pub requests_per_connection: Option<u32>,
+    /// How this side closes connections: `fin` or `rst`.
+    #[serde(default)]
+    pub close: Option<String>,
+    /// The addresses connections come from; empty when the kernel chooses.
+    #[serde(default)]
+    pub source_ips: Vec<String>,
+}
+
+/// Key `plan.tls`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TlsPlanned {
+    /// The name asked for and checked.
+    pub server_name: String,
+    /// Whether the target's certificate is checked.
+    pub verify: bool,
+    /// Versions offered, best first.
+    pub versions: Vec<String>,
+    /// Whether this side has a certificate to show.
+    pub client_certificate: bool,
+    /// Whether earlier sessions are taken up.
+    pub resumption: bool,
+}
+
+/// Key `tls`: handshakes of the whole run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HandshakeFigures {
+    /// In full.
+    pub full: u64,
+    /// That took up an earlier session.
+    pub resumed: u64,
 }
 
 /// Key `host`: the machine the load came from, as far as it could be read.
@@ -222,6 +261,9 @@ pub struct TimesFigures {
     pub lateness: TimeFigures,
     /// Connection establishment, whole run.
     pub connect: TimeFigures,
+    /// TLS handshakes, from the connection's establishment on, whole run; `null` without TLS.
+    #[serde(default)]
+    pub handshake: Option<TimeFigures>,
     /// First byte − sent.
     pub first_byte: TimeFigures,
 }

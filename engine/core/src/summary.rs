@@ -47,7 +47,7 @@ pub struct Rates {
     pub completed: f64,
 }
 
-/// The five histograms in figures.
+/// The six histograms in figures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TimesSummary {
     /// done − due, censored values included.
@@ -58,6 +58,8 @@ pub struct TimesSummary {
     pub lateness: TimeSummary,
     /// Connection establishment.
     pub connect: TimeSummary,
+    /// TLS handshakes.
+    pub handshake: TimeSummary,
     /// First byte − sent.
     pub first_byte: TimeSummary,
     /// Values of `response` that are ages of unfinished slots.
@@ -152,6 +154,7 @@ impl Summary {
                 service: TimeSummary::of(&times.service),
                 lateness: TimeSummary::of(&times.lateness),
                 connect: TimeSummary::of(&times.connect),
+                handshake: TimeSummary::of(&times.handshake),
                 first_byte: TimeSummary::of(&times.first_byte),
                 censored: times.censored,
             },

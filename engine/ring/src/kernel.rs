@@ -15,7 +15,7 @@ use std::io;
 use std::mem::ManuallyDrop;
 use std::net::SocketAddr;
 use std::ops::Range;
-use std::os::fd::RawFd;
+use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU16, Ordering};
 
@@ -382,6 +382,28 @@ impl Kernel {
     pub(crate) fn overflowed(&self) -> u32 {
         self.completions.overflow()
     }
+}
+
+/// Let a socket be bound to an address alone, its port to be chosen when it connects
+/// (IP_BIND_ADDRESS_NO_PORT, which holds for IPv6 too).
+pub(crate) fn bind_without_port(socket: BorrowedFd<'_>) -> Result<(), rustix::io::Errno> {
+    let yes: libc::c_int = 1;
+    // SAFETY: the option's value is the integer that is named with its size, and the call is over
+    // before it goes.
+    let result = unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            libc::IPPROTO_IP,
+            libc::IP_BIND_ADDRESS_NO_PORT,
+            std::ptr::from_ref(&yes).cast(),
+            size_of_val(&yes) as libc::socklen_t,
+        )
+    };
+    if result == 0 {
+        return Ok(());
+    }
+    let error = io::Error::last_os_error();
+    Err(rustix::io::Errno::from_io_error(&error).unwrap_or(rustix::io::Errno::IO))
 }
 
 /// A send of all of `bytes`, however many attempts it takes.

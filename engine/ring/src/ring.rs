@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, AsRawFd};
 use crate::failure::{Failure, SetupError};
 use crate::kernel::{BufferId, Kernel};
 use crate::probe::{self, Features};
-use crate::socket::{self, Listener, OpenError};
+use crate::socket::{self, Listener, OpenError, SocketOptions};
 use crate::token::{Operation, Token};
 
 /// The size of a ring.
@@ -131,8 +131,13 @@ impl Ring {
     }
 
     /// Open a socket towards `address` in an empty slot. It connects with [`Ring::connect`].
-    pub fn open(&mut self, slot: u32, address: &SocketAddr) -> Result<(), OpenError> {
-        let socket = socket::open(address)?;
+    pub fn open(
+        &mut self,
+        slot: u32,
+        address: &SocketAddr,
+        options: SocketOptions,
+    ) -> Result<(), OpenError> {
+        let socket = socket::open(address, options)?;
         // The table keeps its own reference: the descriptor itself is closed again at once, so
         // connections do not count against the limit of open files.
         self.kernel.set_file(slot, socket.as_raw_fd()).map_err(|error| {

@@ -3,12 +3,15 @@
 //! Blocking, because io_uring does its own waiting: a socket marked `O_NONBLOCK` makes it
 //! report EAGAIN instead (seastar b4eaa9f59).
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
 
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, ipproto, sockopt};
 use thiserror::Error;
+
+use crate::kernel;
 
 /// Why no socket could be opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -30,8 +33,17 @@ impl From<Errno> for OpenError {
     }
 }
 
+/// How a socket is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct SocketOptions {
+    /// The address it connects from; the kernel's choice without.
+    pub source: Option<IpAddr>,
+    /// Whether closing it resets the connection instead of ending it in order.
+    pub resets: bool,
+}
+
 /// A TCP socket for a connection to `peer`.
-pub(crate) fn open(peer: &SocketAddr) -> Result<OwnedFd, OpenError> {
+pub(crate) fn open(peer: &SocketAddr, options: SocketOptions) -> Result<OwnedFd, OpenError> {
     let family = match peer {
         SocketAddr::V4(_) => AddressFamily::INET,
         SocketAddr::V6(_) => AddressFamily::INET6,
@@ -43,6 +55,15 @@ pub(crate) fn open(peer: &SocketAddr) -> Result<OwnedFd, OpenError> {
         Some(ipproto::TCP),
     )?;
     sockopt::set_tcp_nodelay(&socket, true)?;
+    if options.resets {
+        sockopt::set_socket_linger(&socket, Some(Duration::ZERO))?;
+    }
+    if let Some(source) = options.source {
+        // The port is chosen with the peer at hand, so that ports towards different peers, and
+        // from different sources, do not run out together (Linux 4.2).
+        kernel::bind_without_port(socket.as_fd())?;
+        rustix::net::bind(&socket, &SocketAddr::new(source, 0))?;
+    }
     Ok(socket)
 }
 

@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::{Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::thread::JoinHandle;
 
-use uringbench_ring::{Completion, Config, Listener, Operation, Ring, Wait};
+use uringbench_ring::{Completion, Config, Listener, Operation, Ring, SocketOptions, Wait};
 
 const SMALL: Config = Config { slots: 4, buffers: 4, buffer_size: 64 };
 
@@ -35,7 +35,7 @@ fn connect(
     address: SocketAddr,
 ) -> Result<u32, String> {
     let peer = ring.add_peer(&address);
-    ring.open(slot, &address).map_err(|error| error.to_string())?;
+    ring.open(slot, &address, SocketOptions::default()).map_err(|error| error.to_string())?;
     ring.connect(slot, generation, peer);
     let mut completion = next(ring);
     while !completion.token.is_of(generation) {

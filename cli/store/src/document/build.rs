@@ -8,7 +8,7 @@ use hdrhistogram::Histogram;
 use hdrhistogram::serialization::{Serializer, V2DeflateSerializer};
 
 use uringbench_core::outcome::{Counts, Outcome};
-use uringbench_core::plan::{Arrivals, Load, Plan, WaitMode};
+use uringbench_core::plan::{Arrivals, Closing, Load, Plan, TlsPlan, TlsVersions, Trust, WaitMode};
 use uringbench_core::record::{Interval, PhaseSpan, RunRecord, Times, WorkerRecord};
 use uringbench_core::slo::{Met, SloFinding};
 use uringbench_core::summary::{Quantile, Summary, TimeSummary, WorkerShare};
@@ -16,8 +16,9 @@ use uringbench_core::validity::{Severity, Verdict};
 
 use super::{
     ByteFigures, ClientFigures, CountFigures, Document, EncodedHistograms, Environment,
-    IntervalFigures, OutcomeFigures, PhaseFigures, PlanFigures, RateFigures, ReasonGiven, SCHEMA,
-    SloHeld, StepFigures, TimeFigures, TimesFigures, VerdictGiven, WorkerFigures,
+    HandshakeFigures, IntervalFigures, OutcomeFigures, PhaseFigures, PlanFigures, RateFigures,
+    ReasonGiven, SCHEMA, SloHeld, StepFigures, TimeFigures, TimesFigures, TlsPlanned, VerdictGiven,
+    WorkerFigures,
 };
 use crate::civil::Civil;
 use crate::write::StoreError;
@@ -74,6 +75,7 @@ impl Document {
             counts: counts(record),
             latency_ns: times(summary),
             bytes: ByteFigures { sent: summary.bytes.sent, received: summary.bytes.received },
+            tls: parts.plan.tls.as_ref().map(|_| handshakes(record)),
             client: client(record, summary),
             steps: vec![StepFigures {
                 name: "request".to_owned(),
@@ -156,6 +158,35 @@ fn plan(parts: &DocumentParts<'_>) -> PlanFigures {
         wait: rate.is_some().then(|| wait.to_owned()),
         name: parts.name.map(str::to_owned),
         peers: plan.peers.iter().map(ToString::to_string).collect(),
+        tls: plan.tls.as_ref().map(tls),
+        requests_per_connection: plan.per_connection,
+        close: Some(match plan.closing {
+            Closing::Fin => "fin".to_owned(),
+            Closing::Rst => "rst".to_owned(),
+        }),
+        source_ips: plan.sources.iter().map(ToString::to_string).collect(),
+    }
+}
+
+fn tls(plan: &TlsPlan) -> TlsPlanned {
+    let versions = match plan.versions {
+        TlsVersions::Both => &["1.3", "1.2"][..],
+        TlsVersions::Only12 => &["1.2"],
+        TlsVersions::Only13 => &["1.3"],
+    };
+    TlsPlanned {
+        server_name: plan.server_name.clone(),
+        verify: plan.trust != Trust::Anything,
+        versions: versions.iter().map(|&version| version.to_owned()).collect(),
+        client_certificate: plan.identity.is_some(),
+        resumption: plan.resumes,
+    }
+}
+
+fn handshakes(record: &RunRecord) -> HandshakeFigures {
+    HandshakeFigures {
+        full: record.workers.iter().map(|worker| worker.handshakes_full).sum(),
+        resumed: record.workers.iter().map(|worker| worker.handshakes_resumed).sum(),
     }
 }
 
@@ -200,6 +231,7 @@ fn times(summary: &Summary) -> TimesFigures {
         service: time(&summary.times.service),
         lateness: time(&summary.times.lateness),
         connect: time(&summary.times.connect),
+        handshake: (summary.times.handshake.count > 0).then(|| time(&summary.times.handshake)),
         first_byte: time(&summary.times.first_byte),
     }
 }

@@ -1,0 +1,162 @@
+//! From files of certificates and keys to the plan's TLS, each mistake named with its file.
+
+use std::path::Path;
+
+use rustls_pki_types::pem::{self, PemObject};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use uringbench_core::plan::{Identity, TlsPlan, TlsVersions, Trust};
+
+use crate::args::{TlsArgs, TlsVersion};
+use crate::exit::Failure;
+use crate::url::{Host, Url};
+
+/// The application protocol of everything sent here so far.
+const ALPN: &str = "http/1.1";
+
+/// What TLS is to do for this URL; `None` where it has no TLS.
+pub(crate) fn plan(args: &TlsArgs, url: &Url) -> Result<Option<TlsPlan>, Failure> {
+    if !url.scheme.has_tls() {
+        return if args.any() {
+            Err(Failure::Usage(
+                "-k, --cacert, --cert, --tls and --no-resumption are about TLS: use an https:// \
+                 or wss:// URL"
+                    .to_owned(),
+            ))
+        } else {
+            Ok(None)
+        };
+    }
+    let trust = match (&args.cacert, args.insecure) {
+        (_, true) => Trust::Anything,
+        (Some(path), _) => Trust::Roots(certificates("--cacert", path)?),
+        (None, _) => Trust::Roots(system_roots()?),
+    };
+    let identity = match (&args.cert, &args.key) {
+        (Some(cert), Some(key)) => {
+            Some(Identity { chain: certificates("--cert", cert)?, key: private_key(key)? })
+        }
+        _ => None,
+    };
+    Ok(Some(TlsPlan {
+        server_name: server_name(&url.host),
+        trust,
+        identity,
+        versions: match args.tls {
+            None => TlsVersions::Both,
+            Some(TlsVersion::Tls12) => TlsVersions::Only12,
+            Some(TlsVersion::Tls13) => TlsVersions::Only13,
+        },
+        alpn: vec![ALPN.to_owned()],
+        resumes: !args.no_resumption,
+    }))
+}
+
+/// The host without the brackets of an address, and without the dot of the root.
+fn server_name(host: &Host) -> String {
+    match host {
+        Host::Name(name) => name.trim_end_matches('.').to_owned(),
+        Host::Address(address) => address.to_string(),
+    }
+}
+
+fn certificates(option: &str, path: &Path) -> Result<Vec<Vec<u8>>, Failure> {
+    let shown = path.display();
+    let read: Result<Vec<_>, _> =
+        CertificateDer::pem_file_iter(path).and_then(|found| found.collect());
+    match read {
+        Err(why) => Err(usage(format!("{option} {shown} cannot be read: {}", explained(&why)))),
+        Ok(found) if found.is_empty() => {
+            Err(usage(format!("{option} {shown} has no certificate in it: give a PEM file")))
+        }
+        Ok(found) => Ok(found.into_iter().map(|found| found.to_vec()).collect()),
+    }
+}
+
+fn private_key(path: &Path) -> Result<Vec<u8>, Failure> {
+    let shown = path.display();
+    let key = PrivateKeyDer::from_pem_file(path).map_err(|why| match why {
+        pem::Error::NoItemsFound => usage(format!(
+            "--key {shown} has no private key in it: give a PEM file without a passphrase"
+        )),
+        why => usage(format!("--key {shown} cannot be read: {}", explained(&why))),
+    })?;
+    Ok(key.secret_der().to_vec())
+}
+
+/// A file's error without the library's words around it.
+fn explained(why: &pem::Error) -> String {
+    match why {
+        pem::Error::Io(why) => why.to_string(),
+        why => why.to_string(),
+    }
+}
+
+/// What this system trusts. Some of it may be unreadable, as long as there is any.
+fn system_roots() -> Result<Vec<Vec<u8>>, Failure> {
+    let found = rustls_native_certs::load_native_certs();
+    if found.certs.is_empty() {
+        let why = found.errors.first().map_or_else(String::new, |why| format!(" ({why})"));
+        return Err(Failure::CannotRun(anyhow::anyhow!(
+            "this system trusts no certificate authority{why}: install ca-certificates, name one \
+             with --cacert FILE, or take any certificate with -k"
+        )));
+    }
+    Ok(found.certs.into_iter().map(|certificate| certificate.to_vec()).collect())
+}
+
+fn usage(line: String) -> Failure {
+    Failure::Usage(line)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    fn refused(args: &TlsArgs) -> String {
+        let url = Url::parse("https://example.com/").unwrap();
+        plan(args, &url).unwrap_err().to_string()
+    }
+
+    fn file(text: &str) -> tempfile::NamedTempFile {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+        file
+    }
+
+    #[test]
+    fn files_that_are_none_are_named_with_what_is_wrong() {
+        let missing = TlsArgs { cacert: Some("/no/such".into()), ..TlsArgs::default() };
+        assert!(refused(&missing).starts_with("--cacert /no/such cannot be read"));
+        let empty = file("nothing here");
+        let path = Some(empty.path().to_owned());
+        let none = refused(&TlsArgs { cacert: path.clone(), ..TlsArgs::default() });
+        assert!(none.contains("no certificate in it"), "{none}");
+        let broken = file("-----BEGIN CERTIFICATE-----\n????\n-----END CERTIFICATE-----\n");
+        let args = TlsArgs { cacert: Some(broken.path().to_owned()), ..TlsArgs::default() };
+        assert!(refused(&args).contains("cannot be read"));
+        let whole = file("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
+        let cert = Some(whole.path().to_owned());
+        let keyless = refused(&TlsArgs { insecure: true, cert, key: path, ..TlsArgs::default() });
+        assert!(keyless.contains("no private key in it"), "{keyless}");
+    }
+
+    #[test]
+    fn options_of_tls_need_tls() {
+        let url = Url::parse("http://example.com/").unwrap();
+        let args = TlsArgs { insecure: true, ..TlsArgs::default() };
+        assert!(plan(&args, &url).unwrap_err().to_string().contains("https://"));
+        assert_eq!(plan(&TlsArgs::default(), &url).unwrap(), None);
+    }
+
+    #[test]
+    fn the_name_asked_for_is_the_url_s_host() {
+        let named = |text: &str| {
+            let args = TlsArgs { insecure: true, ..TlsArgs::default() };
+            let plan = plan(&args, &Url::parse(text).unwrap()).unwrap().unwrap();
+            (plan.server_name, plan.trust)
+        };
+        assert_eq!(named("https://Example.com./").0, "example.com");
+        assert_eq!(named("https://[::1]:8443/"), ("::1".to_owned(), Trust::Anything));
+    }
+}
