@@ -6,11 +6,12 @@
 
 use std::collections::HashSet;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs, UdpSocket};
+use std::os::unix::fs::FileTypeExt;
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, bail};
-use uringbench_core::plan::{Arrivals, Closing, Limit, Load, Plan, WaitMode};
+use uringbench_core::plan::{Arrivals, Closing, Limit, Load, Peer, Plan, WaitMode};
 use uringbench_core::record::INTERVAL;
 use uringbench_core::slo::Slo;
 use uringbench_core::time::Nanos;
@@ -74,6 +75,8 @@ pub(crate) enum Progress {
 }
 
 const CONNECTIONS: u32 = 64;
+/// The path in a Unix socket's address, without the zero at its end (unix(7)).
+const UNIX_PATH_MAX: usize = 107;
 const DURATION: Nanos = Nanos::from_secs(10);
 const WARMUP_MAX: Nanos = Nanos::from_secs(5);
 const TIMEOUT: Nanos = Nanos::from_secs(5);
@@ -99,8 +102,7 @@ pub(crate) fn resolve(args: RunArgs) -> Result<ResolvedRun, Failure> {
     let allowed = cpus::allowed();
     check_machine(&args.load, connections, &allowed)?;
 
-    let (host, port) = address(&args.connection, &url)?;
-    let peers = look_up(&host, port)?;
+    let peers = peers(&args.connection, &url)?;
     let sources = sources(&args.connection, &peers)?;
     let target = target::locate(&peers);
     let cpus = choose_cpus(&args.load, connections, &allowed, &target)?;
@@ -268,6 +270,28 @@ fn choose_cpus(
     cpus::choose(Some(&fewer), machine).map_err(Failure::Usage)
 }
 
+/// Where connections go: every address of the host, or a Unix socket.
+fn peers(args: &ConnectionArgs, url: &Url) -> Result<Vec<Peer>, Failure> {
+    if let Some(path) = &args.unix {
+        let shown = path.display();
+        let kind = std::fs::metadata(path)
+            .map_err(|why| usage(format!("--unix {shown} cannot be used: {why}")))?
+            .file_type();
+        if !kind.is_socket() {
+            return Err(usage(format!("--unix {shown} is not a socket: name the target's socket")));
+        }
+        if path.as_os_str().len() > UNIX_PATH_MAX {
+            return Err(usage(format!(
+                "--unix {shown} is longer than {UNIX_PATH_MAX} bytes, the most a socket's address \
+                 has: use a shorter path, such as a link to its folder"
+            )));
+        }
+        return Ok(vec![Peer::Unix(path.clone())]);
+    }
+    let (host, port) = address(args, url)?;
+    Ok(look_up(&host, port)?.into_iter().map(Peer::Tcp).collect())
+}
+
 /// Where connections go: the URL's host, or the one named instead.
 fn address(args: &ConnectionArgs, url: &Url) -> Result<(Host, u16), Failure> {
     let Some(given) = &args.connect_to else { return Ok((url.host.clone(), url.port)) };
@@ -280,13 +304,14 @@ fn address(args: &ConnectionArgs, url: &Url) -> Result<(Host, u16), Failure> {
 }
 
 /// The addresses connections come from, each of which must be this machine's.
-fn sources(args: &ConnectionArgs, peers: &[SocketAddr]) -> Result<Vec<IpAddr>, Failure> {
+fn sources(args: &ConnectionArgs, peers: &[Peer]) -> Result<Vec<IpAddr>, Failure> {
     let Some(Sources(sources)) = &args.source_ip else { return Ok(Vec::new()) };
     for source in sources {
-        if !peers.iter().any(|peer| peer.is_ipv4() == source.is_ipv4()) {
+        let is_of_kind = |peer: &Peer| matches!(peer, Peer::Tcp(address) if address.is_ipv4() == source.is_ipv4());
+        if !peers.iter().any(is_of_kind) {
             return Err(usage(format!(
                 "--source-ip {source} cannot reach {}: use addresses of its kind",
-                peers[0].ip()
+                peers[0]
             )));
         }
         if let Err(why) = UdpSocket::bind(SocketAddr::new(*source, 0)) {
@@ -341,7 +366,7 @@ mod tests {
         assert_eq!((plan.connections, plan.pipeline), (64, 1));
         assert_eq!((plan.warmup, plan.timeout), (Nanos::SECOND, Nanos::from_secs(5)));
         assert_eq!(plan.wait, WaitMode::Hybrid);
-        assert_eq!(plan.peers, ["127.0.0.1:1".parse().unwrap()]);
+        assert_eq!(plan.peers, [Peer::Tcp("127.0.0.1:1".parse().unwrap())]);
         assert_eq!(run.method, "GET");
         assert_eq!((run.format, run.progress), (Format::Text, Progress::Shown));
         assert!(!plan.cpus.is_empty() && plan.cpus.len() <= 64);
@@ -369,7 +394,7 @@ mod tests {
         let rate = Rate::per_second(1_500).unwrap();
         assert_eq!(plan.load, Load::Open { rate, arrivals: Arrivals::Poisson });
         assert_eq!((plan.seed, plan.wait), (7, WaitMode::Spin));
-        assert_eq!(plan.peers, ["[::1]:80".parse().unwrap()]);
+        assert_eq!(plan.peers, [Peer::Tcp("[::1]:80".parse().unwrap())]);
     }
 
     #[test]

@@ -140,6 +140,9 @@ pub trait Driver {
     /// Whether [`ReceiveMode::Multi`] is there.
     fn has_multishot(&self) -> bool;
 
+    /// Whether [`Driver::skip`] is there: TCP can drop what it receives, others cannot.
+    fn can_skip(&self) -> bool;
+
     /// System calls made to submit and wait so far.
     fn enters(&self) -> u64;
 

@@ -190,19 +190,21 @@ impl<D: Driver> EventLoop<D> {
         }
         let connection = &mut self.connections[number as usize];
         let generation = connection.generation;
+        // One by one pays where the kernel can drop what is large.
+        let is_large = connection.is_large && self.driver.can_skip();
         match connection.receive {
-            Receive::Multi if connection.is_large && connection.in_flight == 0 => {
+            Receive::Multi if is_large && connection.in_flight == 0 => {
                 connection.receive = Receive::Cancelling;
                 self.driver.cancel_receive(number, generation);
             }
-            Receive::None if !connection.is_large && self.driver.has_multishot() => {
+            Receive::None if !is_large && self.driver.has_multishot() => {
                 connection.receive = Receive::Multi;
                 self.driver.receive(number, generation, ReceiveMode::Multi);
             }
             Receive::None if connection.in_flight > 0 => {
                 connection.receive = Receive::Once;
                 let opaque = connection.parser.opaque();
-                if opaque >= SKIP_FROM {
+                if opaque >= SKIP_FROM && self.driver.can_skip() {
                     let length = opaque.min(SKIP_MAX) as u32;
                     self.driver.skip(number, generation, length);
                 } else {

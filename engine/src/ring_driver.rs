@@ -1,13 +1,13 @@
 //! The real world behind [`Driver`]: one ring, and the three ways to wait on it.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::ops::Range;
 
-use uringbench_core::plan::{Closing, Plan, WaitMode};
+use uringbench_core::plan::{Closing, Peer, Plan, WaitMode};
 use uringbench_core::time::{Nanos, Timestamp};
 use uringbench_ring::{
-    BufferId, Completion, Config, Failure, OpenError, Operation, PeerId, Ring, SetupError,
-    SocketOptions, TemplateId, Token, Wait,
+    BufferId, Completion, Config, Failure, OpenError, Operation, PeerAddress, PeerId, Ring,
+    SetupError, SocketOptions, TemplateId, Token, Wait,
 };
 
 use crate::clock;
@@ -20,12 +20,13 @@ pub(crate) struct RingDriver {
     /// The request, as many times over as the pipeline is deep.
     template: TemplateId,
     request_length: usize,
-    peers: Vec<(SocketAddr, PeerId)>,
+    peers: Vec<(PeerAddress, PeerId)>,
     /// Which peer the first connection takes; the workers begin with different ones.
     first_peer: usize,
     wait: WaitMode,
     margin: Margin,
     has_multishot: bool,
+    can_skip: bool,
     /// Addresses connections come from, by their numbers; empty leaves it to the kernel.
     sources: Vec<IpAddr>,
     resets: bool,
@@ -40,15 +41,18 @@ const SPARE_ROOM_MAX: usize = 256 << 10;
 impl RingDriver {
     /// For worker `index`, on its own thread.
     pub(crate) fn new(plan: &Plan, connections: u32, index: usize) -> Result<Self, SetupError> {
-        let config = match plan.tls {
-            None => Config::small_responses(connections),
-            Some(_) => Config::records(connections),
+        let can_skip = plan.tls.is_none() && !plan.peers.iter().any(|p| matches!(p, Peer::Unix(_)));
+        let config = if can_skip {
+            Config::small_responses(connections)
+        } else {
+            Config::records(connections)
         };
         let mut ring = Ring::new(config)?;
         let request = plan.request.bytes();
         let template = ring.add_template(&request.repeat(usize::from(plan.pipeline)));
-        let peers = plan.peers.iter().map(|&peer| (peer, ring.add_peer(&peer))).collect();
+        let peers: Vec<_> = plan.peers.iter().map(|peer| with_id(&mut ring, peer)).collect();
         Ok(Self {
+            can_skip,
             has_multishot: ring.features().multishot_receive,
             ring,
             template,
@@ -116,16 +120,20 @@ impl Driver for RingDriver {
 
     fn connect(&mut self, connection: u32, generation: u32, turn: u32) -> Result<(), Failure> {
         let place = connection as usize + turn as usize + self.first_peer;
-        let (address, peer) = self.peers[place % self.peers.len()];
-        let sources = self.sources.iter().filter(|source| source.is_ipv4() == address.is_ipv4());
+        let (address, peer) = &self.peers[place % self.peers.len()];
+        let is_of_kind = |source: &&IpAddr| match address {
+            PeerAddress::Tcp(address) => source.is_ipv4() == address.is_ipv4(),
+            PeerAddress::Unix(_) => false,
+        };
+        let sources = self.sources.iter().filter(is_of_kind);
         let count = sources.clone().count().max(1);
         let source = sources.copied().nth(connection as usize % count);
         let options = SocketOptions { source, resets: self.resets };
-        self.ring.open(connection, &address, options).map_err(|error| match error {
+        self.ring.open(connection, address, options).map_err(|error| match error {
             OpenError::TooManyFiles => Failure(rustix::io::Errno::MFILE),
             OpenError::Other(errno) => Failure(errno),
         })?;
-        self.ring.connect(connection, generation, peer);
+        self.ring.connect(connection, generation, *peer);
         Ok(())
     }
 
@@ -237,6 +245,10 @@ impl Driver for RingDriver {
         self.has_multishot
     }
 
+    fn can_skip(&self) -> bool {
+        self.can_skip
+    }
+
     fn enters(&self) -> u64 {
         self.ring.enters()
     }
@@ -244,6 +256,15 @@ impl Driver for RingDriver {
     fn overflowed(&self) -> u64 {
         u64::from(self.ring.overflowed())
     }
+}
+
+fn with_id(ring: &mut Ring, peer: &Peer) -> (PeerAddress, PeerId) {
+    let address = match peer {
+        Peer::Tcp(address) => PeerAddress::Tcp(*address),
+        Peer::Unix(path) => PeerAddress::Unix(path.clone()),
+    };
+    let id = ring.add_peer(&address);
+    (address, id)
 }
 
 /// What a completion without bytes means; `None` for those nobody waits for.

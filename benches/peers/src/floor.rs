@@ -10,7 +10,9 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Pid;
 use rustix::thread::{CpuSet, sched_setaffinity};
-use uringbench_ring::{Config, Operation, PeerId, Ring, SocketOptions, TemplateId, Wait};
+use uringbench_ring::{
+    Config, Operation, PeerAddress, PeerId, Ring, SocketOptions, TemplateId, Wait,
+};
 
 /// What was asked for on the command line.
 struct Options {
@@ -139,10 +141,11 @@ fn run(options: &Options) -> Result<String, String> {
 
 impl Probe {
     fn connect_all(&mut self, options: &Options) -> Result<(), String> {
-        let peer: PeerId = self.ring.add_peer(&options.address);
+        let address = PeerAddress::Tcp(options.address);
+        let peer: PeerId = self.ring.add_peer(&address);
         for slot in 0..options.connections {
             self.ring
-                .open(slot, &options.address, SocketOptions::default())
+                .open(slot, &address, SocketOptions::default())
                 .map_err(|error| error.to_string())?;
             self.ring.connect(slot, 0, peer);
             self.ring.enter(Wait::Completion).map_err(|error| error.to_string())?;

@@ -19,6 +19,10 @@ pub(crate) struct ConnectionArgs {
     #[arg(long, value_name = "HOST:PORT")]
     pub(crate) connect_to: Option<String>,
 
+    /// Connect to this Unix socket instead of the URL's host, which is still asked for
+    #[arg(long, value_name = "PATH", conflicts_with_all = ["connect_to", "source_ip"])]
+    pub(crate) unix: Option<PathBuf>,
+
     /// Close a connection after so many requests and make it anew [default: keep it]
     #[arg(
         long, value_name = "N", value_parser = units::small_count, allow_negative_numbers = true

@@ -5,10 +5,12 @@
 //! network namespace nobody is found; then everything here says "unknown".
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::net::{SocketAddr, UdpSocket};
+use std::path::Path;
 
 use procfs::net::{TcpNetEntry, TcpState};
 use procfs::process::{FDTarget, Process, all_processes};
+use uringbench_core::plan::Peer;
 use uringbench_core::time::Nanos;
 
 use crate::host::cpu_set::CpuSet;
@@ -45,8 +47,8 @@ struct ProcessReading {
 }
 
 /// Find out whether the target is on this machine, and its processes if so.
-pub(crate) fn locate(peers: &[SocketAddr]) -> Location {
-    let local: Vec<SocketAddr> = peers.iter().copied().filter(|peer| is_ours(peer.ip())).collect();
+pub(crate) fn locate(peers: &[Peer]) -> Location {
+    let local: Vec<&Peer> = peers.iter().filter(|peer| is_ours(peer)).collect();
     if local.is_empty() {
         return Location::Remote;
     }
@@ -174,17 +176,41 @@ fn tick() -> Nanos {
 }
 
 /// Whether an address belongs to this machine: only those can be bound.
-fn is_ours(address: IpAddr) -> bool {
-    !address.is_multicast() && UdpSocket::bind((address, 0)).is_ok()
+fn is_ours(peer: &Peer) -> bool {
+    match peer {
+        Peer::Unix(_) => true,
+        Peer::Tcp(address) => {
+            !address.ip().is_multicast() && UdpSocket::bind((address.ip(), 0)).is_ok()
+        }
+    }
 }
 
 /// The sockets that accept connections to any of these addresses.
-fn listening_inodes(peers: &[SocketAddr]) -> BTreeSet<u64> {
+fn listening_inodes(peers: &[&Peer]) -> BTreeSet<u64> {
     let entries = |table: procfs::ProcResult<Vec<TcpNetEntry>>| table.into_iter().flatten();
     entries(procfs::net::tcp())
         .chain(entries(procfs::net::tcp6()))
         .filter(|entry| entry.state == TcpState::Listen)
-        .filter(|entry| peers.iter().any(|&peer| accepts(entry.local_address, peer)))
+        .filter(|entry| {
+            peers.iter().any(|peer| match peer {
+                Peer::Tcp(peer) => accepts(entry.local_address, *peer),
+                Peer::Unix(_) => false,
+            })
+        })
+        .map(|entry| entry.inode)
+        .chain(bound_inodes(peers))
+        .collect()
+}
+
+/// The Unix sockets bound to any of these paths. Connections accepted from one bear its path too,
+/// and belong to the same processes.
+fn bound_inodes(peers: &[&Peer]) -> Vec<u64> {
+    let entries = procfs::net::unix().into_iter().flatten();
+    let is_asked_for = |path: &Path| {
+        peers.iter().any(|peer| matches!(peer, Peer::Unix(asked) if asked.as_path() == path))
+    };
+    entries
+        .filter(|entry| entry.path.as_deref().is_some_and(is_asked_for))
         .map(|entry| entry.inode)
         .collect()
 }
@@ -288,10 +314,10 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let here = listener.local_addr().unwrap();
         // This process listens itself, and never counts as its own target.
-        assert_eq!(locate(&[here]), Location::Local(Processes::default()));
+        assert_eq!(locate(&[Peer::Tcp(here)]), Location::Local(Processes::default()));
         // RFC 5737: an address no machine has.
         let elsewhere = "192.0.2.1:80".parse().unwrap();
-        assert_eq!(locate(&[elsewhere]), Location::Remote);
+        assert_eq!(locate(&[Peer::Tcp(elsewhere)]), Location::Remote);
         assert_eq!(Location::Remote.cpus(), None);
     }
 

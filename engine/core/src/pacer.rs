@@ -137,7 +137,7 @@ impl Pacer {
 mod tests {
     use super::*;
     use crate::http::request::{RequestParts, RequestTemplate};
-    use crate::plan::{Arrivals, Closing, Limit, WaitMode};
+    use crate::plan::{Arrivals, Closing, Limit, Peer, WaitMode};
     use crate::rate::Rate;
 
     const START: Timestamp = Timestamp(1_000);
@@ -146,7 +146,7 @@ mod tests {
         let parts =
             RequestParts { method: "GET", authority: "test", target: "/", headers: &[], body: &[] };
         Plan {
-            peers: vec![([127, 0, 0, 1], 80).into()],
+            peers: vec![Peer::Tcp(([127, 0, 0, 1], 80).into())],
             request: RequestTemplate::build(parts).expect("a plain request"),
             cpus: vec![0],
             connections: 1,

@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 
 use crate::http::request::RequestTemplate;
 use crate::rate::Rate;
@@ -16,7 +17,7 @@ use crate::time::Nanos;
 pub struct Plan {
     /// Where the load goes: every address of the target's name, at least one. Connections take
     /// them in turn.
-    pub peers: Vec<SocketAddr>,
+    pub peers: Vec<Peer>,
     /// The bytes of the one request of the flow.
     pub request: RequestTemplate,
     /// The CPUs the workers are pinned to, one worker each, at least one.
@@ -54,6 +55,30 @@ pub struct Plan {
     pub sources: Vec<IpAddr>,
     /// How connections are closed from this side.
     pub closing: Closing,
+}
+
+/// One address of the target.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Peer {
+    /// TCP, over IPv4 or IPv6.
+    Tcp(SocketAddr),
+    /// A Unix socket, by its path.
+    Unix(PathBuf),
+}
+
+impl From<SocketAddr> for Peer {
+    fn from(address: SocketAddr) -> Self {
+        Self::Tcp(address)
+    }
+}
+
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => address.fmt(f),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
 }
 
 /// How a connection ends when this side ends it.

@@ -16,12 +16,15 @@ use std::mem::ManuallyDrop;
 use std::net::SocketAddr;
 use std::ops::Range;
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
+use std::os::unix::ffi::OsStrExt;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU16, Ordering};
 
 use io_uring::types::{BufRingEntry, CancelBuilder, SubmitArgs, Timespec};
 use io_uring::{CompletionQueue, EnterFlags, IoUring, SubmissionQueue, Submitter};
 use io_uring::{cqueue, opcode, squeue};
+
+use crate::socket::PeerAddress;
 
 /// One page, so that a boxed slice of them is aligned as the kernel wants its buffer ring.
 #[repr(C, align(4096))]
@@ -87,6 +90,7 @@ struct Buffers {
 enum Peer {
     V4(libc::sockaddr_in),
     V6(libc::sockaddr_in6),
+    Unix(libc::sockaddr_un),
 }
 
 impl Kernel {
@@ -137,7 +141,7 @@ impl Kernel {
     }
 
     /// Keep a peer's address, for as long as the ring lives.
-    pub(crate) fn add_peer(&mut self, address: &SocketAddr) -> usize {
+    pub(crate) fn add_peer(&mut self, address: &PeerAddress) -> usize {
         self.peers.push(Box::new(Peer::new(address)));
         self.peers.len() - 1
     }
@@ -482,7 +486,22 @@ impl Buffers {
 }
 
 impl Peer {
-    fn new(address: &SocketAddr) -> Self {
+    fn new(address: &PeerAddress) -> Self {
+        let address = match address {
+            PeerAddress::Tcp(address) => address,
+            PeerAddress::Unix(path) => {
+                let mut unix = libc::sockaddr_un {
+                    sun_family: libc::AF_UNIX as libc::sa_family_t,
+                    sun_path: [0; 108],
+                };
+                // One byte stays 0, as the end; what does not fit finds nobody listening.
+                let bytes = path.as_os_str().as_bytes().iter().take(unix.sun_path.len() - 1);
+                for (place, byte) in unix.sun_path.iter_mut().zip(bytes) {
+                    *place = *byte as libc::c_char;
+                }
+                return Self::Unix(unix);
+            }
+        };
         match address {
             SocketAddr::V4(v4) => Self::V4(libc::sockaddr_in {
                 sin_family: libc::AF_INET as libc::sa_family_t,
@@ -504,6 +523,9 @@ impl Peer {
         match self {
             Self::V4(v4) => (std::ptr::from_ref(v4).cast(), size_of_val(v4) as libc::socklen_t),
             Self::V6(v6) => (std::ptr::from_ref(v6).cast(), size_of_val(v6) as libc::socklen_t),
+            Self::Unix(unix) => {
+                (std::ptr::from_ref(unix).cast(), size_of_val(unix) as libc::socklen_t)
+            }
         }
     }
 }

@@ -20,5 +20,5 @@ pub use failure::{Failure, SetupError};
 pub use kernel::BufferId;
 pub use probe::{Features, Unavailable, probe};
 pub use ring::{Completion, Config, PeerId, Ring, TemplateId, Wait};
-pub use socket::{Listener, OpenError, SocketOptions};
+pub use socket::{Listener, OpenError, PeerAddress, SocketOptions};
 pub use token::{Operation, Token};

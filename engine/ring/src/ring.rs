@@ -1,13 +1,12 @@
 //! The ring as the engine sees it: slots, templates, tokens, completions.
 
-use std::net::SocketAddr;
 use std::ops::Range;
 use std::os::fd::{AsFd, AsRawFd};
 
 use crate::failure::{Failure, SetupError};
 use crate::kernel::{BufferId, Kernel};
 use crate::probe::{self, Features};
-use crate::socket::{self, Listener, OpenError, SocketOptions};
+use crate::socket::{self, Listener, OpenError, PeerAddress, SocketOptions};
 use crate::token::{Operation, Token};
 
 /// The size of a ring.
@@ -126,7 +125,7 @@ impl Ring {
     }
 
     /// Keep a peer's address.
-    pub fn add_peer(&mut self, address: &SocketAddr) -> PeerId {
+    pub fn add_peer(&mut self, address: &PeerAddress) -> PeerId {
         PeerId(self.kernel.add_peer(address))
     }
 
@@ -134,7 +133,7 @@ impl Ring {
     pub fn open(
         &mut self,
         slot: u32,
-        address: &SocketAddr,
+        address: &PeerAddress,
         options: SocketOptions,
     ) -> Result<(), OpenError> {
         let socket = socket::open(address, options)?;

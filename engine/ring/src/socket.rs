@@ -5,6 +5,7 @@
 
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use rustix::io::Errno;
@@ -33,6 +34,15 @@ impl From<Errno> for OpenError {
     }
 }
 
+/// Where a connection goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PeerAddress {
+    /// A TCP address.
+    Tcp(SocketAddr),
+    /// The path of a Unix socket, at most 107 bytes.
+    Unix(PathBuf),
+}
+
 /// How a socket is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct SocketOptions {
@@ -42,11 +52,15 @@ pub struct SocketOptions {
     pub resets: bool,
 }
 
-/// A TCP socket for a connection to `peer`.
-pub(crate) fn open(peer: &SocketAddr, options: SocketOptions) -> Result<OwnedFd, OpenError> {
+/// A stream socket for a connection to `peer`. The options are for TCP alone.
+pub(crate) fn open(peer: &PeerAddress, options: SocketOptions) -> Result<OwnedFd, OpenError> {
     let family = match peer {
-        SocketAddr::V4(_) => AddressFamily::INET,
-        SocketAddr::V6(_) => AddressFamily::INET6,
+        PeerAddress::Tcp(SocketAddr::V4(_)) => AddressFamily::INET,
+        PeerAddress::Tcp(SocketAddr::V6(_)) => AddressFamily::INET6,
+        PeerAddress::Unix(_) => {
+            let (kind, flags) = (SocketType::STREAM, SocketFlags::CLOEXEC);
+            return Ok(rustix::net::socket_with(AddressFamily::UNIX, kind, flags, None)?);
+        }
     };
     let socket = rustix::net::socket_with(
         family,

@@ -4,7 +4,9 @@ use std::io::{Read, Write};
 use std::net::{Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::thread::JoinHandle;
 
-use uringbench_ring::{Completion, Config, Listener, Operation, Ring, SocketOptions, Wait};
+use uringbench_ring::{
+    Completion, Config, Listener, Operation, PeerAddress, Ring, SocketOptions, Wait,
+};
 
 const SMALL: Config = Config { slots: 4, buffers: 4, buffer_size: 64 };
 
@@ -34,6 +36,7 @@ fn connect(
     generation: u32,
     address: SocketAddr,
 ) -> Result<u32, String> {
+    let address = PeerAddress::Tcp(address);
     let peer = ring.add_peer(&address);
     ring.open(slot, &address, SocketOptions::default()).map_err(|error| error.to_string())?;
     ring.connect(slot, generation, peer);

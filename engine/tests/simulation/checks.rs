@@ -7,7 +7,7 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 use uringbench_core::http::request::{RequestParts, RequestTemplate};
 use uringbench_core::outcome::{Counts, Outcome};
 use uringbench_core::pacer::Pacer;
-use uringbench_core::plan::{Arrivals, Closing, Limit, Load, Plan, TlsVersions, WaitMode};
+use uringbench_core::plan::{Arrivals, Closing, Limit, Load, Peer, Plan, TlsVersions, WaitMode};
 use uringbench_core::rate::Rate;
 use uringbench_core::record::{INTERVAL, Phase};
 use uringbench_core::schedule::{Schedule, Share};
@@ -235,7 +235,7 @@ fn plan(seed: u64, below: &mut impl FnMut(u64) -> u64) -> Plan {
     let has_tls = below(12) == 0;
     let versions = [TlsVersions::Both, TlsVersions::Only12][below(2) as usize];
     Plan {
-        peers: vec![([127, 0, 0, 1], 80).into(); 1 + below(2) as usize],
+        peers: vec![Peer::Tcp(([127, 0, 0, 1], 80).into()); 1 + below(2) as usize],
         request: RequestTemplate::build(parts).expect("a plain request"),
         cpus: vec![0],
         connections: 1 + below(12) as u32,
@@ -278,6 +278,7 @@ fn climate(plan: &Plan, below: &mut impl FnMut(u64) -> u64) -> Climate {
         service_max: Nanos(1_000 + below(3_000_000)),
         stall: (stall_from, stall_from + Nanos(stall_span)),
         has_multishot: below(4) > 0,
+        can_skip: plan.tls.is_none() && below(4) > 0,
         is_head: plan.request.is_head(),
         pipeline: plan.pipeline,
         request_length: plan.request.bytes().len(),

@@ -32,6 +32,7 @@ pub(crate) struct Climate {
     /// Between these times the server answers nothing and then everything.
     pub(crate) stall: (Timestamp, Timestamp),
     pub(crate) has_multishot: bool,
+    pub(crate) can_skip: bool,
     pub(crate) is_head: bool,
     pub(crate) pipeline: u16,
     pub(crate) request_length: usize,
@@ -466,6 +467,7 @@ impl Driver for World {
 
     fn skip(&mut self, connection: u32, generation: u32, length: u32) {
         assert!(length > 0, "a skip of nothing");
+        assert!(self.climate.can_skip, "a skip where there is none");
         self.arm(connection, generation, Armed::Skip(length));
     }
 
@@ -532,6 +534,10 @@ impl Driver for World {
 
     fn has_multishot(&self) -> bool {
         self.climate.has_multishot
+    }
+
+    fn can_skip(&self) -> bool {
+        self.climate.can_skip
     }
 
     fn enters(&self) -> u64 {

@@ -5,7 +5,7 @@
 
 use super::words::http::request::{RequestParts, RequestTemplate};
 use super::words::outcome::{Counts, Outcome};
-use super::words::plan::{Arrivals, Closing, Limit, Load, Plan, WaitMode};
+use super::words::plan::{Arrivals, Closing, Limit, Load, Peer, Plan, WaitMode};
 use super::words::rate::Rate;
 use super::words::record::{
     Interval, IntervalQuantiles, Phase, PhaseSpan, RunRecord, Times, WorkerRecord,
@@ -28,7 +28,7 @@ pub(crate) fn open() -> Plan {
 
 fn plan(load: Load) -> Plan {
     Plan {
-        peers: vec!["127.0.0.1:8080".parse().expect("an address")],
+        peers: vec![Peer::Tcp("127.0.0.1:8080".parse().expect("an address"))],
         request: request(),
         cpus: vec![0, 1],
         connections: 64,

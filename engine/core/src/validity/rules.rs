@@ -348,7 +348,10 @@ impl Run<'_> {
     fn connections(&self) -> Option<Reason> {
         let fewest = self.total(|w| w.established_min.into());
         let requested = u64::from(self.plan.connections);
-        (fewest < requested).then(|| {
+        // Connections that are to be made anew are not all there at any time.
+        let is_planned = self.plan.per_connection.is_some()
+            && self.record.workers.iter().all(|worker| worker.connects_failed == 0);
+        (fewest < requested && !is_planned).then(|| {
             // The latest cause stands for the others, with its remedy.
             let mut causes =
                 self.record.workers.iter().filter_map(|w| w.connect_failure.as_deref());
