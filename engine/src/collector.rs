@@ -268,6 +268,11 @@ mod tests {
             per_connection: None,
             sources: Vec::new(),
             closing: Closing::Fin,
+            connect_rate: None,
+            idle: 0,
+            proxy: None,
+            read_rate: None,
+            write_rate: None,
         }
     }
 

@@ -4,6 +4,7 @@
 //! behind it as well as a ring. Connections are numbered from 0; their generation tells
 //! successive ones with the same number apart.
 
+use std::net::SocketAddr;
 use std::ops::Range;
 
 use uringbench_core::time::Timestamp;
@@ -18,6 +19,8 @@ pub enum ReceiveMode {
     AfterSend,
     /// Once, into a small buffer, when more may be there already.
     Now,
+    /// The same, but no more than so many bytes, at least 1.
+    AtMost(u32),
 }
 
 /// How long to wait.
@@ -93,6 +96,13 @@ pub trait Driver {
     /// Start connecting, to the address that is `turn` further than the connection's first of
     /// those the target has. Ends with `Connected` or `ConnectFailed`; an error is immediate.
     fn connect(&mut self, connection: u32, generation: u32, turn: u32) -> Result<(), Failure>;
+
+    /// The address a connection under way or established comes from, where the plan has a PROXY
+    /// header say so.
+    fn local_address(&self, connection: u32) -> Option<SocketAddr>;
+
+    /// The address it goes to, likewise.
+    fn peer_address(&self, connection: u32, turn: u32) -> Option<SocketAddr>;
 
     /// Send `requests` copies of the request, 1 to the plan's pipeline depth. Nothing tells that
     /// they have been sent but their answers.

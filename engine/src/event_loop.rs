@@ -13,11 +13,13 @@ use uringbench_core::record::Phase;
 use uringbench_core::time::{Nanos, Timestamp};
 use uringbench_ring::Failure;
 
+use crate::admission::Admission;
 use crate::connection::{Connection, Exchange, Exchanges, Link, Receive};
 use crate::control::Command;
 use crate::driver::{Driver, ReceiveMode, Until};
 use crate::recorder::{Handover, Recorder};
 use crate::session::{SEALED_AT_ONCE, Terms};
+use crate::slow::Trickle;
 use crate::tls::TlsFailure;
 
 /// Requests of at most this size, a pipeline's taken together, are left to the kernel: they fit
@@ -31,6 +33,14 @@ const WAIT_MAX: Nanos = Nanos::from_millis(100);
 pub struct LoopOptions {
     /// Connections to hold, at least 1.
     pub connections: u32,
+    /// Connections to hold besides, which carry nothing.
+    pub idle: u32,
+    /// From one attempt to connect to the next; zero as soon as may be.
+    pub connect_gap: Nanos,
+    /// How slowly each connection takes its answers.
+    pub reading: Option<Trickle>,
+    /// How slowly each connection sends its requests.
+    pub writing: Option<Trickle>,
     /// Addresses of the target, at least 1.
     pub peers: u16,
     /// Requests in flight on each, at least 1.
@@ -117,6 +127,9 @@ pub struct EventLoop<D: Driver> {
     pub(crate) in_flight: u64,
     pub(crate) connected: u32,
     pub(crate) connecting: u32,
+    /// Idle connections established now.
+    pub(crate) idle: u32,
+    pub(crate) admission: Admission,
     /// Connections that have neither been up nor tried every address.
     pub(crate) untried: u32,
     pub(crate) connect_failure: Option<ConnectFailure>,
@@ -149,16 +162,17 @@ impl<D: Driver> EventLoop<D> {
     /// A loop whose connections are all still to be made: turn it until it [`Self::is_settled`].
     pub fn new(driver: D, options: LoopOptions, terms: Terms) -> Self {
         let count = options.connections;
+        let is_slow = options.writing.is_some();
         let at_once = if terms.tls.is_some() { SEALED_AT_ONCE } else { LEFT_ALONE_MAX };
         let pipelined = terms.request.len() * usize::from(options.pipeline);
         Self {
             driver,
-            connections: (0..count).map(|_| Connection::new()).collect(),
+            connections: (0..count + options.idle).map(|_| Connection::new()).collect(),
             exchanges: Exchanges::new(count, options.pipeline),
             recorder: Recorder::new(options.is_open),
             shapes: Shapes::default(),
-            is_plain: terms.tls.is_none() && pipelined <= LEFT_ALONE_MAX,
-            batch_max: if pipelined <= at_once { options.pipeline } else { 1 },
+            is_plain: terms.tls.is_none() && pipelined <= LEFT_ALONE_MAX && !is_slow,
+            batch_max: if pipelined <= at_once && !is_slow { options.pipeline } else { 1 },
             terms,
             plain: Vec::new(),
             pacer: None,
@@ -167,7 +181,9 @@ impl<D: Driver> EventLoop<D> {
             in_flight: 0,
             connected: 0,
             connecting: 0,
-            untried: count,
+            idle: 0,
+            admission: Admission::new(options.connect_gap),
+            untried: count + options.idle,
             connect_failure: None,
             sweep_at: Timestamp::default(),
             boundaries: Boundaries {
@@ -193,6 +209,11 @@ impl<D: Driver> EventLoop<D> {
     /// Connections established now.
     pub const fn connected(&self) -> u32 {
         self.connected
+    }
+
+    /// Idle connections established now.
+    pub const fn idle(&self) -> u32 {
+        self.idle
     }
 
     /// Why the latest failed connection attempt failed.
@@ -240,6 +261,7 @@ impl<D: Driver> EventLoop<D> {
         if arrived >= self.sweep_at {
             self.sweep(arrived);
         }
+        self.admit(arrived);
         // `released` stamps the sends of this turn, which the next wait hands to the kernel.
         let released = self.driver.now();
         if command > self.heeded {
@@ -307,11 +329,11 @@ impl<D: Driver> EventLoop<D> {
                 if self.is_plain {
                     self.driver.send(number, self.connections[number as usize].generation, sent);
                 } else {
-                    self.send_told(number, sent);
+                    self.send_told(number, sent, now);
                 }
                 self.recorder.current.totals.sent_bytes +=
                     u64::from(self.options.request_bytes) * u64::from(sent);
-                self.arm_receive(number);
+                self.arm_receive(number, now);
             }
             match pace {
                 Some(Pace::WaitUntil(due)) => return Some(due),
@@ -355,7 +377,10 @@ impl<D: Driver> EventLoop<D> {
     }
 
     /// Arm a receive on a connection that has just been sent to, unless one is.
-    fn arm_receive(&mut self, number: u32) {
+    fn arm_receive(&mut self, number: u32, now: Timestamp) {
+        if let Some(trickle) = self.options.reading {
+            return self.read_slowly(number, trickle, now);
+        }
         let connection = &mut self.connections[number as usize];
         if connection.receive == Receive::None {
             connection.receive = Receive::Once;
@@ -411,6 +436,7 @@ impl<D: Driver> EventLoop<D> {
 
     fn until(&self, now: Timestamp, next_due: Option<Timestamp>) -> Until {
         let latest = (now + WAIT_MAX).min(self.interval_to).min(self.sweep_at);
+        let latest = latest.min(self.admission.wake_at(self.connecting));
         match next_due {
             Some(due) if due <= latest => Until::Due(due),
             _ => Until::Around(latest),

@@ -71,7 +71,7 @@ impl<D: Driver> EventLoop<D> {
                     self.after_bytes(number, fed, now);
                 }
             }
-            EventKind::Sent => self.on_sent(number),
+            EventKind::Sent => self.on_sent(number, now),
             EventKind::Skipped(length) => {
                 connection.receive = Receive::None;
                 self.recorder.current.totals.received_bytes += u64::from(length);
@@ -166,7 +166,7 @@ impl<D: Driver> EventLoop<D> {
                 self.retire(number);
             }
             Fed::Open => {
-                self.go_on_receiving(number);
+                self.go_on_receiving(number, now);
                 self.list(number);
             }
             Fed::Finished => self.lose(number, Outcome::Reset, now),
@@ -184,9 +184,15 @@ impl<D: Driver> EventLoop<D> {
 
     /// Arm the receive that fits what is still to come.
     #[inline]
-    fn go_on_receiving(&mut self, number: u32) {
+    fn go_on_receiving(&mut self, number: u32, now: Timestamp) {
         if self.terms.tls.is_some() {
-            return self.receive_records(number);
+            return self.receive_records(number, now);
+        }
+        if let Some(trickle) = self.options.reading {
+            return self.read_slowly(number, trickle, now);
+        }
+        if self.is_idle(number) {
+            return self.watch(number);
         }
         let connection = &mut self.connections[number as usize];
         let generation = connection.generation;
@@ -235,7 +241,7 @@ impl<D: Driver> EventLoop<D> {
         if failure.is_out_of_buffers() {
             // Not an error: by the time it is armed again, buffers have been recycled.
             self.recorder.current.totals.buffers_exhausted += 1;
-            self.go_on_receiving(number);
+            self.go_on_receiving(number, now);
             if was == Receive::Cancelling {
                 self.list(number);
             }

@@ -4,6 +4,7 @@
 //! formats. The event loop ([`EventLoop`]) is generic over its [`Driver`], so that the same code
 //! runs over io_uring and over the simulated world of the tests.
 
+mod admission;
 mod clock;
 mod collector;
 mod connection;
@@ -13,10 +14,12 @@ mod event_loop;
 mod events;
 mod lifecycle;
 mod margin;
+mod proxy;
 mod recorder;
 mod ring_driver;
 mod run;
 mod session;
+mod slow;
 mod thread_cost;
 mod tls;
 mod worker;
@@ -27,4 +30,5 @@ pub use event_loop::{Boundaries, ConnectFailure, EventLoop, LoopOptions, Turn};
 pub use recorder::{Handover, Recorder, Totals};
 pub use run::{Observer, RunError, run};
 pub use session::Terms;
+pub use slow::Trickle;
 pub use tls::{TlsFailure, TlsSetupError, client_config};

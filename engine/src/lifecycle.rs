@@ -5,11 +5,9 @@ use uringbench_core::pacer::Pace;
 use uringbench_core::time::{Nanos, Timestamp};
 
 use crate::connection::{Link, Receive};
-use crate::driver::{Driver, UnderWay};
+use crate::driver::{Driver, ReceiveMode, UnderWay};
 use crate::event_loop::{ConnectFailure, EventLoop};
 
-/// Attempts under way at once: more would only overflow the target's accept queue.
-const CONNECTING_MAX: u32 = 256;
 /// The first wait after a failed attempt; it doubles with each, up to the maximum.
 const RETRY_FIRST: Nanos = Nanos::from_millis(10);
 const RETRY_MAX: Nanos = Nanos::from_millis(100);
@@ -22,11 +20,21 @@ const fn next_generation(generation: u32) -> u32 {
 }
 
 impl<D: Driver> EventLoop<D> {
-    /// Start connecting, or put it off while too many attempts are under way.
-    fn connect(&mut self, number: u32, now: Timestamp) {
-        if self.connecting >= CONNECTING_MAX {
-            return self.retry_at(number, now + SWEEP_EVERY);
+    /// A connection is to be made as soon as it is its turn.
+    fn connect(&mut self, number: u32) {
+        self.connections[number as usize].link = Link::Down { retry_at: Timestamp::NEVER };
+        self.admission.ask(number);
+    }
+
+    /// Start connecting those whose turn it is.
+    #[inline]
+    pub(crate) fn admit(&mut self, now: Timestamp) {
+        while let Some(number) = self.admission.admit(self.connecting, now) {
+            self.start_connecting(number, now);
         }
+    }
+
+    fn start_connecting(&mut self, number: u32, now: Timestamp) {
         let connection = &mut self.connections[number as usize];
         match self.driver.connect(number, connection.generation, connection.turn) {
             Ok(()) => {
@@ -56,9 +64,31 @@ impl<D: Driver> EventLoop<D> {
         connection.link = Link::Up;
         connection.failures = 0;
         self.connecting -= 1;
-        self.connected += 1;
         self.note_tried(number);
-        self.list(number);
+        if self.is_idle(number) {
+            self.idle += 1;
+            self.watch(number);
+        } else {
+            self.connected += 1;
+            self.list(number);
+        }
+    }
+
+    /// Whether a connection is held open and carries nothing.
+    #[inline]
+    pub(crate) const fn is_idle(&self, number: u32) -> bool {
+        number >= self.options.connections
+    }
+
+    /// Receive on an idle connection, so that its end is noticed.
+    pub(crate) fn watch(&mut self, number: u32) {
+        let is_multi = self.driver.has_multishot();
+        let connection = &mut self.connections[number as usize];
+        if connection.receive == Receive::None {
+            connection.receive = if is_multi { Receive::Multi } else { Receive::Once };
+            let mode = if is_multi { ReceiveMode::Multi } else { ReceiveMode::AfterSend };
+            self.driver.receive(number, connection.generation, mode);
+        }
     }
 
     pub(crate) fn on_connect_failed(
@@ -75,6 +105,7 @@ impl<D: Driver> EventLoop<D> {
     /// The attempt's end is the end of a slot, if one is due that no connection can take.
     fn note_failed_attempt(&mut self, number: u32, failure: ConnectFailure, now: Timestamp) {
         self.connect_failure = Some(failure);
+        let is_idle = self.is_idle(number);
         self.recorder.current.totals.connects_failed += 1;
         let connection = &mut self.connections[number as usize];
         connection.failures = connection.failures.saturating_add(1);
@@ -82,7 +113,8 @@ impl<D: Driver> EventLoop<D> {
         if connection.failures >= self.options.peers {
             self.note_tried(number);
         }
-        if (!self.options.is_open || self.connected == 0)
+        if !is_idle
+            && (!self.options.is_open || self.connected == 0)
             && let Some(pacer) = &mut self.pacer
             && let Pace::Release(slot, count) = pacer.poll(now, 1)
         {
@@ -102,7 +134,12 @@ impl<D: Driver> EventLoop<D> {
     pub(crate) fn lose(&mut self, number: u32, outcome: Outcome, now: Timestamp) {
         let is_sending = self.connections[number as usize].in_flight > 0;
         self.fail_exchanges(number, outcome, now);
-        self.connected -= 1;
+        if self.is_idle(number) {
+            self.idle -= 1;
+            self.recorder.current.totals.idle_lost += 1;
+        } else {
+            self.connected -= 1;
+        }
         self.close(number, is_sending);
     }
 
@@ -146,7 +183,7 @@ impl<D: Driver> EventLoop<D> {
             // Nothing is left to send on it.
             connection.link = Link::Down { retry_at: Timestamp::NEVER };
         } else {
-            self.connect(number, now);
+            self.connect(number);
         }
     }
 
@@ -166,7 +203,10 @@ impl<D: Driver> EventLoop<D> {
     #[inline]
     pub(crate) fn list(&mut self, number: u32) {
         let connection = &mut self.connections[number as usize];
-        if !connection.is_listed && connection.room(&self.options) > 0 {
+        if number < self.options.connections
+            && !connection.is_listed
+            && connection.room(&self.options) > 0
+        {
             connection.is_listed = true;
             self.ready.push(number);
         }
@@ -205,13 +245,20 @@ impl<D: Driver> EventLoop<D> {
         // Set first: what the look itself begins may move it closer.
         self.sweep_at = now + timeout;
         let mut earliest = self.sweep_at;
-        for number in 0..self.options.connections {
+        for number in 0..self.connections.len() as u32 {
             let connection = &self.connections[number as usize];
             let deadline = match connection.link {
                 Link::Down { retry_at } => retry_at,
                 Link::Connecting { since } | Link::Opening { since } => since + timeout,
                 Link::Up if connection.in_flight > 0 => {
-                    self.exchanges.oldest(number, connection).sent + timeout
+                    let wake_at = connection.wake_at();
+                    let sent = self.exchanges.oldest(number, connection).sent;
+                    if sent + timeout > now && wake_at <= now {
+                        earliest = earliest.min(sent + timeout);
+                        self.go_on_slowly(number, now);
+                        continue;
+                    }
+                    wake_at.min(sent + timeout)
                 }
                 Link::Up | Link::Closing => continue,
             };
@@ -220,7 +267,7 @@ impl<D: Driver> EventLoop<D> {
                 continue;
             }
             match connection.link {
-                Link::Down { .. } => self.connect(number, now),
+                Link::Down { .. } => self.connect(number),
                 Link::Connecting { .. } | Link::Opening { .. } => {
                     self.on_connect_failed(number, ConnectFailure::TimedOut, now);
                 }

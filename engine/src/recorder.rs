@@ -72,6 +72,8 @@ pub struct Totals {
     pub unsolicited: u64,
     /// Receives armed again for want of a buffer.
     pub buffers_exhausted: u64,
+    /// Idle connections that ended.
+    pub idle_lost: u64,
     /// TLS handshakes in full.
     pub handshakes_full: u64,
     /// TLS handshakes that took up an earlier session.
@@ -89,6 +91,7 @@ impl Totals {
         self.connects_failed += other.connects_failed;
         self.unsolicited += other.unsolicited;
         self.buffers_exhausted += other.buffers_exhausted;
+        self.idle_lost += other.idle_lost;
         self.handshakes_full += other.handshakes_full;
         self.handshakes_resumed += other.handshakes_resumed;
     }

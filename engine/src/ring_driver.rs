@@ -1,6 +1,6 @@
 //! The real world behind [`Driver`]: one ring, and the three ways to wait on it.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 
 use uringbench_core::plan::{Closing, Peer, Plan, WaitMode};
@@ -29,11 +29,15 @@ pub(crate) struct RingDriver {
     can_skip: bool,
     /// Addresses connections come from, by their numbers; empty leaves it to the kernel.
     sources: Vec<IpAddr>,
-    resets: bool,
+    sockets: SocketOptions,
+    /// Where each connection comes from, if that must be told.
+    locals: Vec<Option<SocketAddr>>,
     /// Emptied vectors for bytes made per connection.
     spares: Vec<Vec<u8>>,
 }
 
+/// What a slow reader lets the kernel hold for it, in bytes: the target has to notice.
+const SLOW_RECEIVE_BUFFER: u32 = 16 << 10;
 /// Spare vectors kept, and the most room one keeps.
 const SPARES_MAX: usize = 256;
 const SPARE_ROOM_MAX: usize = 256 << 10;
@@ -62,9 +66,20 @@ impl RingDriver {
             wait: plan.wait,
             margin: Margin::default(),
             sources: plan.sources.clone(),
-            resets: plan.closing == Closing::Rst,
+            sockets: SocketOptions {
+                source: None,
+                resets: plan.closing == Closing::Rst,
+                chooses_port: plan.proxy.is_some(),
+                receive_buffer: plan.read_rate.map(|_| SLOW_RECEIVE_BUFFER),
+            },
+            locals: vec![None; if plan.proxy.is_some() { connections as usize } else { 0 }],
             spares: Vec::new(),
         })
+    }
+
+    /// Which peer a connection goes to.
+    fn place(&self, connection: u32, turn: u32) -> usize {
+        (connection as usize + turn as usize + self.first_peer) % self.peers.len()
     }
 
     fn enter(&mut self, wait: Wait) {
@@ -119,8 +134,7 @@ impl Driver for RingDriver {
     }
 
     fn connect(&mut self, connection: u32, generation: u32, turn: u32) -> Result<(), Failure> {
-        let place = connection as usize + turn as usize + self.first_peer;
-        let (address, peer) = &self.peers[place % self.peers.len()];
+        let (address, peer) = &self.peers[self.place(connection, turn)];
         let is_of_kind = |source: &&IpAddr| match address {
             PeerAddress::Tcp(address) => source.is_ipv4() == address.is_ipv4(),
             PeerAddress::Unix(_) => false,
@@ -128,13 +142,28 @@ impl Driver for RingDriver {
         let sources = self.sources.iter().filter(is_of_kind);
         let count = sources.clone().count().max(1);
         let source = sources.copied().nth(connection as usize % count);
-        let options = SocketOptions { source, resets: self.resets };
-        self.ring.open(connection, address, options).map_err(|error| match error {
+        let options = SocketOptions { source, ..self.sockets };
+        let opened = self.ring.open(connection, address, options);
+        let local = opened.map_err(|error| match error {
             OpenError::TooManyFiles => Failure(rustix::io::Errno::MFILE),
             OpenError::Other(errno) => Failure(errno),
         })?;
+        if let (Some(local), Some(place)) = (local, self.locals.get_mut(connection as usize)) {
+            *place = Some(local);
+        }
         self.ring.connect(connection, generation, *peer);
         Ok(())
+    }
+
+    fn local_address(&self, connection: u32) -> Option<SocketAddr> {
+        self.locals.get(connection as usize).copied().flatten()
+    }
+
+    fn peer_address(&self, connection: u32, turn: u32) -> Option<SocketAddr> {
+        match &self.peers[self.place(connection, turn)].0 {
+            PeerAddress::Tcp(address) => Some(*address),
+            PeerAddress::Unix(_) => None,
+        }
     }
 
     #[inline]
@@ -161,6 +190,9 @@ impl Driver for RingDriver {
             ReceiveMode::Multi => self.ring.receive_multi(connection, generation),
             ReceiveMode::AfterSend => self.ring.receive_once(connection, generation, true),
             ReceiveMode::Now => self.ring.receive_once(connection, generation, false),
+            ReceiveMode::AtMost(length) => {
+                self.ring.receive_at_most(connection, generation, length);
+            }
         }
     }
 

@@ -7,12 +7,14 @@ use std::sync::Arc;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use uringbench_core::outcome::Outcome;
+use uringbench_core::plan::ProxyVersion;
 use uringbench_core::time::Timestamp;
 
 use crate::connection::{Connection, Link, Receive};
 use crate::driver::{Driver, ReceiveMode};
 use crate::event_loop::{ConnectFailure, EventLoop};
 use crate::events::Source;
+use crate::proxy;
 use crate::tls::{Received, Tls, TlsFailure};
 
 /// So much of a large request is encrypted at a time; the rest follows as it is sent.
@@ -25,35 +27,57 @@ pub struct Terms {
     pub request: Vec<u8>,
     /// TLS, and the name to ask for.
     pub tls: Option<(Arc<ClientConfig>, ServerName<'static>)>,
+    /// Whether connections say first whom they are made for.
+    pub proxy: Option<ProxyVersion>,
 }
 
 /// One connection's part in it.
+#[derive(Default)]
 pub(crate) struct Session {
     tls: Option<Tls>,
     /// What is to be sent once the send under way has ended.
     outbox: Vec<u8>,
-    /// What of the request is not encrypted yet.
-    unsealed: Range<usize>,
+    /// What of the request has not been handed over to be sent.
+    pub(crate) unsent: Range<usize>,
+    /// Not before then more is received, and sent.
+    pub(crate) read_at: Timestamp,
+    pub(crate) write_at: Timestamp,
 }
 
 impl<D: Driver> EventLoop<D> {
-    /// A connection stands: begin what comes before its first request. Whether anything does.
+    /// A connection stands: begin what comes before its first request. Whether its end has to be
+    /// waited for.
     pub(crate) fn begin_session(&mut self, number: u32, now: Timestamp) -> bool {
-        let Some((config, name)) = &self.terms.tls else { return false };
+        let is_slow = self.options.reading.is_some() || self.options.writing.is_some();
+        let Terms { tls, proxy, .. } = &self.terms;
+        if tls.is_none() && proxy.is_none() && !is_slow {
+            return false;
+        }
         let mut out = self.driver.spare();
-        let begun = Tls::begin(config, name, &mut out);
+        let turn = self.connections[number as usize].turn;
+        if let Some(version) = *proxy
+            && let Some(local) = self.driver.local_address(number)
+            && let Some(peer) = self.driver.peer_address(number, turn)
+        {
+            out.extend_from_slice(&proxy::header(version, local, peer));
+        }
+        let begun = tls.as_ref().map(|(config, name)| Tls::begin(config, name, &mut out));
+        let has_tls = begun.is_some();
         let connection = &mut self.connections[number as usize];
-        match begun {
+        match begun.transpose() {
             Ok(tls) => {
-                connection.session =
-                    Some(Box::new(Session { tls: Some(tls), outbox: Vec::new(), unsealed: 0..0 }));
-                connection.link = Link::Opening { since: now };
+                connection.session = Some(Box::new(Session { tls, ..Session::default() }));
+                if has_tls {
+                    connection.link = Link::Opening { since: now };
+                }
                 self.post(number, out);
-                self.receive_records(number);
+                if has_tls {
+                    self.receive_records(number, now);
+                }
             }
             Err(failure) => self.on_connect_failed(number, ConnectFailure::Tls(failure), now),
         }
-        true
+        has_tls
     }
 
     /// Records have come: what was in them goes to the parser.
@@ -90,7 +114,7 @@ impl<D: Driver> EventLoop<D> {
         if is_same && received.is_closed {
             self.on_end_of_stream(number, now);
         } else if is_same {
-            self.receive_records(number);
+            self.receive_records(number, now);
         }
     }
 
@@ -107,7 +131,10 @@ impl<D: Driver> EventLoop<D> {
     }
 
     /// Arm a receive unless one is.
-    pub(crate) fn receive_records(&mut self, number: u32) {
+    pub(crate) fn receive_records(&mut self, number: u32, now: Timestamp) {
+        if let Some(trickle) = self.options.reading {
+            return self.read_slowly(number, trickle, now);
+        }
         let has_multishot = self.driver.has_multishot();
         let connection = &mut self.connections[number as usize];
         if connection.receive == Receive::None {
@@ -121,51 +148,73 @@ impl<D: Driver> EventLoop<D> {
         }
     }
 
-    /// Send requests that are encrypted, or too large to be left to themselves.
-    pub(crate) fn send_told(&mut self, number: u32, requests: u16) {
+    /// Send requests that are encrypted, slow, or too large to be left to themselves.
+    pub(crate) fn send_told(&mut self, number: u32, requests: u16, now: Timestamp) {
+        let request = &self.terms.request;
         let connection = &mut self.connections[number as usize];
         let Some(session) = &mut connection.session else {
             connection.is_sending = true;
-            let whole = 0..self.terms.request.len();
-            return self.driver.send_range(number, connection.generation, whole);
+            return self.driver.send_range(number, connection.generation, 0..request.len());
         };
-        if self.terms.request.len() > SEALED_AT_ONCE {
-            session.unsealed = 0..self.terms.request.len();
-            return self.go_on_sending(number);
-        }
-        let mut out = self.driver.spare();
-        let tls = session.tls.as_mut();
-        let sealed = tls.map_or(Ok(()), |tls| {
-            (0..requests).try_for_each(|_| tls.seal(&self.terms.request, &mut out))
-        });
-        if sealed.is_ok() {
-            self.post(number, out);
+        match &mut session.tls {
+            // What is small enough goes at once, however many there are.
+            Some(tls) if self.options.writing.is_none() && request.len() <= SEALED_AT_ONCE => {
+                let mut out = self.driver.spare();
+                let sealed = (0..requests).try_for_each(|_| tls.seal(request, &mut out));
+                if sealed.is_ok() {
+                    self.post(number, out);
+                }
+            }
+            _ => {
+                session.unsent = 0..request.len();
+                self.go_on_sending(number, now);
+            }
         }
     }
 
     /// A send has ended: the next piece, if there is one.
-    pub(crate) fn on_sent(&mut self, number: u32) {
+    pub(crate) fn on_sent(&mut self, number: u32, now: Timestamp) {
         self.connections[number as usize].is_sending = false;
-        self.go_on_sending(number);
+        self.go_on_sending(number, now);
         self.list(number);
     }
 
-    fn go_on_sending(&mut self, number: u32) {
+    /// Send what waited for the send before it, or the next piece of a request. Nothing may be
+    /// under way.
+    pub(crate) fn go_on_sending(&mut self, number: u32, now: Timestamp) {
         let connection = &mut self.connections[number as usize];
         let Some(session) = &mut connection.session else { return };
-        let mut out = std::mem::take(&mut session.outbox);
-        if out.is_empty()
-            && !session.unsealed.is_empty()
-            && let Some(tls) = &mut session.tls
-        {
-            out = self.driver.spare();
-            let start = session.unsealed.start;
-            let end = session.unsealed.end.min(start + SEALED_AT_ONCE);
-            // A session that cannot encrypt any more fails where it is read, or in time.
-            let _ = tls.seal(&self.terms.request[start..end], &mut out);
-            session.unsealed.start = end;
+        if !session.outbox.is_empty() {
+            let out = std::mem::take(&mut session.outbox);
+            return self.post(number, out);
         }
-        self.post(number, out);
+        if session.unsent.is_empty() {
+            return;
+        }
+        let mut piece = if session.tls.is_some() { SEALED_AT_ONCE } else { usize::MAX };
+        if let Some(trickle) = self.options.writing {
+            if session.write_at > now {
+                self.sweep_at = self.sweep_at.min(session.write_at);
+                return;
+            }
+            session.write_at = now + trickle.every;
+            piece = piece.min(trickle.bytes as usize);
+        }
+        let start = session.unsent.start;
+        let range = start..session.unsent.end.min(start.saturating_add(piece));
+        session.unsent.start = range.end;
+        match &mut session.tls {
+            None => {
+                connection.is_sending = true;
+                self.driver.send_range(number, connection.generation, range);
+            }
+            Some(tls) => {
+                let mut out = self.driver.spare();
+                // A session that cannot encrypt any more fails where it is read, or in time.
+                let _ = tls.seal(&self.terms.request[range], &mut out);
+                self.post(number, out);
+            }
+        }
     }
 
     /// Send bytes made for a connection, behind those under way.

@@ -5,6 +5,7 @@ use std::sync::mpsc::{Receiver, SyncSender};
 
 use uringbench_core::pacer::Pacer;
 use uringbench_core::plan::{Load, Plan};
+use uringbench_core::rate::Rate;
 use uringbench_core::schedule::Share;
 use uringbench_core::time::{Nanos, Timestamp};
 use uringbench_ring::SetupError;
@@ -14,6 +15,7 @@ use crate::event_loop::{Boundaries, ConnectFailure, EventLoop, LoopOptions, Turn
 use crate::recorder::Handover;
 use crate::ring_driver::RingDriver;
 use crate::session::Terms;
+use crate::slow::Trickle;
 use crate::tls::{TlsSetupError, client_config};
 
 /// What a worker tells the collector.
@@ -111,17 +113,28 @@ fn prepare(plan: &Plan, share: Share) -> Result<EventLoop<RingDriver>, StartFail
     if !core_affinity::set_for_current(core_affinity::CoreId { id: cpu }) {
         return Err(StartFailure::Pin(cpu));
     }
-    let connections = share.of(u64::from(plan.connections)) as u32;
-    let driver =
-        RingDriver::new(plan, connections, share.index as usize).map_err(StartFailure::Ring)?;
+    let all = connections(plan, share) + share.of(u64::from(plan.idle)) as u32;
+    let driver = RingDriver::new(plan, all, share.index as usize).map_err(StartFailure::Ring)?;
     let tls = plan.tls.as_ref().map(client_config).transpose().map_err(StartFailure::Tls)?;
-    let terms = Terms { request: plan.request.bytes().to_vec(), tls };
-    Ok(EventLoop::new(driver, loop_options(plan, connections), terms))
+    let terms = Terms { request: plan.request.bytes().to_vec(), tls, proxy: plan.proxy };
+    Ok(EventLoop::new(driver, loop_options(plan, share), terms))
 }
 
-fn loop_options(plan: &Plan, connections: u32) -> LoopOptions {
+/// How many of the plan's connections are this worker's, the idle ones apart.
+fn connections(plan: &Plan, share: Share) -> u32 {
+    share.of(u64::from(plan.connections)) as u32
+}
+
+fn loop_options(plan: &Plan, share: Share) -> LoopOptions {
+    let workers = u64::from(share.count);
+    // A thousandth of a connection a second is the least there is.
+    let gap = |rate: Rate| Nanos(1_000 * Nanos::SECOND.0 * workers / rate.milli());
     LoopOptions {
-        connections,
+        connections: connections(plan, share),
+        idle: share.of(u64::from(plan.idle)) as u32,
+        connect_gap: plan.connect_rate.map_or(Nanos::ZERO, gap),
+        reading: plan.read_rate.map(Trickle::at),
+        writing: plan.write_rate.map(Trickle::at),
         peers: plan.peers.len().min(usize::from(u16::MAX)) as u16,
         pipeline: plan.pipeline,
         per_connection: plan.per_connection.unwrap_or(u32::MAX),

@@ -70,6 +70,11 @@ fn plan(target: SocketAddr, requests: u64) -> Plan {
         per_connection: None,
         sources: Vec::new(),
         closing: Closing::Fin,
+        connect_rate: None,
+        idle: 0,
+        proxy: None,
+        read_rate: None,
+        write_rate: None,
     }
 }
 

@@ -55,6 +55,27 @@ pub struct Plan {
     pub sources: Vec<IpAddr>,
     /// How connections are closed from this side.
     pub closing: Closing,
+    /// Attempts to connect per second over all workers; `None` as fast as may be.
+    pub connect_rate: Option<Rate>,
+    /// Further connections over all workers, which are held open and carry nothing.
+    pub idle: u32,
+    /// What connections say of themselves first, as if a proxy had taken them; the addresses they
+    /// come from are then given in `sources`.
+    pub proxy: Option<ProxyVersion>,
+    /// Bytes per second each connection takes of its answers, at least 1; `None` as fast as may
+    /// be.
+    pub read_rate: Option<u32>,
+    /// The same for its requests.
+    pub write_rate: Option<u32>,
+}
+
+/// Versions of the PROXY protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProxyVersion {
+    /// A line of text.
+    V1,
+    /// Binary.
+    V2,
 }
 
 /// One address of the target.

@@ -221,6 +221,17 @@ impl Kernel {
         self.push(entry.user_data(user_data));
     }
 
+    /// Receive once into a buffer of the ring, no more than `length` bytes.
+    pub(crate) fn receive_at_most(&mut self, user_data: u64, slot: u32, length: u32) {
+        let slot = io_uring::types::Fixed(slot);
+        let length = length.clamp(1, self.buffers.size);
+        let entry = opcode::Recv::new(slot, std::ptr::null_mut(), length)
+            .buf_group(0)
+            .build()
+            .flags(squeue::Flags::BUFFER_SELECT);
+        self.push(entry.user_data(user_data));
+    }
+
     /// Let the kernel drop up to `length` received bytes uncopied (tcp(7), MSG_TRUNC).
     #[inline]
     pub(crate) fn skip(&mut self, user_data: u64, slot: u32, length: u32) {

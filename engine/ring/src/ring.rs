@@ -1,5 +1,6 @@
 //! The ring as the engine sees it: slots, templates, tokens, completions.
 
+use std::net::SocketAddr;
 use std::ops::Range;
 use std::os::fd::{AsFd, AsRawFd};
 
@@ -129,21 +130,23 @@ impl Ring {
         PeerId(self.kernel.add_peer(address))
     }
 
-    /// Open a socket towards `address` in an empty slot. It connects with [`Ring::connect`].
+    /// Open a socket towards `address` in an empty slot. It connects with [`Ring::connect`], from
+    /// the address that is returned if the options have it chosen here.
     pub fn open(
         &mut self,
         slot: u32,
         address: &PeerAddress,
         options: SocketOptions,
-    ) -> Result<(), OpenError> {
-        let socket = socket::open(address, options)?;
+    ) -> Result<Option<SocketAddr>, OpenError> {
+        let (socket, local) = socket::open(address, options)?;
         // The table keeps its own reference: the descriptor itself is closed again at once, so
         // connections do not count against the limit of open files.
         self.kernel.set_file(slot, socket.as_raw_fd()).map_err(|error| {
             OpenError::from(
                 rustix::io::Errno::from_io_error(&error).unwrap_or(rustix::io::Errno::IO),
             )
-        })
+        })?;
+        Ok(local)
     }
 
     /// Connect the socket in a slot. Completes as [`Operation::Connect`].
@@ -198,6 +201,12 @@ impl Ring {
     pub fn receive_once(&mut self, slot: u32, generation: u32, poll_first: bool) {
         let token = Token::new(Operation::Receive, generation, slot);
         self.kernel.receive_once(token.user_data(), slot, poll_first);
+    }
+
+    /// Receive once, and no more than `length` bytes.
+    pub fn receive_at_most(&mut self, slot: u32, generation: u32, length: u32) {
+        let token = Token::new(Operation::Receive, generation, slot);
+        self.kernel.receive_at_most(token.user_data(), slot, length);
     }
 
     /// Drop up to `length` bytes that arrive next. Completes as [`Operation::Skip`] with their

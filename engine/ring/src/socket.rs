@@ -50,16 +50,25 @@ pub struct SocketOptions {
     pub source: Option<IpAddr>,
     /// Whether closing it resets the connection instead of ending it in order.
     pub resets: bool,
+    /// Whether its port is chosen before it connects, so that it can be told.
+    pub chooses_port: bool,
+    /// What the kernel may hold for it of what it has received, in bytes; its choice without.
+    pub receive_buffer: Option<u32>,
 }
 
 /// A stream socket for a connection to `peer`. The options are for TCP alone.
-pub(crate) fn open(peer: &PeerAddress, options: SocketOptions) -> Result<OwnedFd, OpenError> {
+///
+/// With it comes the address it will connect from, where the options have it chosen here.
+pub(crate) fn open(
+    peer: &PeerAddress,
+    options: SocketOptions,
+) -> Result<(OwnedFd, Option<SocketAddr>), OpenError> {
     let family = match peer {
         PeerAddress::Tcp(SocketAddr::V4(_)) => AddressFamily::INET,
         PeerAddress::Tcp(SocketAddr::V6(_)) => AddressFamily::INET6,
         PeerAddress::Unix(_) => {
             let (kind, flags) = (SocketType::STREAM, SocketFlags::CLOEXEC);
-            return Ok(rustix::net::socket_with(AddressFamily::UNIX, kind, flags, None)?);
+            return Ok((rustix::net::socket_with(AddressFamily::UNIX, kind, flags, None)?, None));
         }
     };
     let socket = rustix::net::socket_with(
@@ -72,13 +81,19 @@ pub(crate) fn open(peer: &PeerAddress, options: SocketOptions) -> Result<OwnedFd
     if options.resets {
         sockopt::set_socket_linger(&socket, Some(Duration::ZERO))?;
     }
-    if let Some(source) = options.source {
+    if let Some(bytes) = options.receive_buffer {
+        sockopt::set_socket_recv_buffer_size(&socket, bytes as usize)?;
+    }
+    let Some(source) = options.source else { return Ok((socket, None)) };
+    if !options.chooses_port {
         // The port is chosen with the peer at hand, so that ports towards different peers, and
         // from different sources, do not run out together (Linux 4.2).
         kernel::bind_without_port(socket.as_fd())?;
-        rustix::net::bind(&socket, &SocketAddr::new(source, 0))?;
     }
-    Ok(socket)
+    rustix::net::bind(&socket, &SocketAddr::new(source, 0))?;
+    let local = rustix::net::getsockname(&socket)?;
+    let local = SocketAddr::try_from(local).ok().filter(|_| options.chooses_port);
+    Ok((socket, local))
 }
 
 /// A listening TCP socket; connections accepted from it inherit TCP_NODELAY.

@@ -14,7 +14,8 @@ use uringbench_core::schedule::{Schedule, Share};
 use uringbench_core::tempo::{Stage, Tempo};
 use uringbench_core::time::{Nanos, Timestamp};
 use uringbench_engine::{
-    Boundaries, Command, EventLoop, Handover, LoopOptions, Terms, Totals, Turn, client_config,
+    Boundaries, Command, EventLoop, Handover, LoopOptions, Terms, Totals, Trickle, Turn,
+    client_config,
 };
 
 use crate::secure::tls_plan;
@@ -174,7 +175,7 @@ fn check(
     // The server saw what was sent, and the loop says so.
     let unsent = unsent + warmup.of(Outcome::NotSent) + warmup.of(Outcome::ConnectFailed);
     let sent = measured.released + warmup.released - unsent;
-    if plan.tls.is_some() && plan.request.bytes().len() > 60_000 {
+    if plan.write_rate.is_some() || plan.tls.is_some() && plan.request.bytes().len() > 60_000 {
         // Sent in pieces, which a connection may end between.
         assert!(witness.requests.get() <= sent, "requests the server saw");
     } else {
@@ -252,6 +253,12 @@ fn plan(seed: u64, below: &mut impl FnMut(u64) -> u64) -> Plan {
         per_connection: (below(5) == 0).then(|| 1 + below(6) as u32),
         sources: Vec::new(),
         closing: Closing::Fin,
+        connect_rate: (below(8) == 0).then_some(rate),
+        idle: if below(6) == 0 { 1 + below(10) as u32 } else { 0 },
+        proxy: None,
+        // Slow enough to be late, so that most answers of such a run time out.
+        read_rate: (below(16) == 0).then(|| 1 + below(200_000) as u32),
+        write_rate: (below(16) == 0).then(|| 1 + below(200_000) as u32),
     }
 }
 
@@ -289,12 +296,18 @@ fn climate(plan: &Plan, below: &mut impl FnMut(u64) -> u64) -> Climate {
 
 fn terms(plan: &Plan) -> Terms {
     let tls = plan.tls.as_ref().map(|tls| client_config(tls).expect("a plan that can be kept"));
-    Terms { request: plan.request.bytes().to_vec(), tls }
+    Terms { request: plan.request.bytes().to_vec(), tls, proxy: None }
 }
 
 fn loop_options(plan: &Plan) -> LoopOptions {
     LoopOptions {
         connections: plan.connections,
+        idle: plan.idle,
+        connect_gap: plan
+            .connect_rate
+            .map_or(Nanos::ZERO, |rate| Nanos(1_000 * Nanos::SECOND.0 / rate.milli())),
+        reading: plan.read_rate.map(Trickle::at),
+        writing: plan.write_rate.map(Trickle::at),
         peers: plan.peers.len() as u16,
         pipeline: plan.pipeline,
         per_connection: plan.per_connection.unwrap_or(u32::MAX),

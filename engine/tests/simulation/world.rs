@@ -6,6 +6,7 @@
 use std::cell::Cell;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
 use std::ops::Range;
 use std::rc::Rc;
 
@@ -94,6 +95,7 @@ enum End {
 enum Armed {
     Multi,
     Once,
+    AtMost(u32),
     Skip(u32),
 }
 
@@ -359,12 +361,16 @@ impl World {
                 simulated.armed = None;
                 EventKind::Skipped(taken as u32)
             }
-            Armed::Multi | Armed::Once if no_buffer => {
+            Armed::Multi | Armed::Once | Armed::AtMost(_) if no_buffer => {
                 simulated.armed = None;
                 EventKind::ReceiveEnded(Failure(Errno::NOBUFS))
             }
-            Armed::Multi | Armed::Once => {
-                let bytes: Vec<u8> = simulated.stream.drain(..there.min(wanted)).collect();
+            Armed::Multi | Armed::Once | Armed::AtMost(_) => {
+                let most = match armed {
+                    Armed::AtMost(length) => length as usize,
+                    _ => wanted,
+                };
+                let bytes: Vec<u8> = simulated.stream.drain(..there.min(most)).collect();
                 let more = armed == Armed::Multi;
                 simulated.armed = more.then_some(Armed::Multi);
                 EventKind::Received { buffer: Lease { bytes }, more }
@@ -426,6 +432,14 @@ impl Driver for World {
         Ok(())
     }
 
+    fn local_address(&self, _: u32) -> Option<SocketAddr> {
+        None
+    }
+
+    fn peer_address(&self, _: u32, _: u32) -> Option<SocketAddr> {
+        None
+    }
+
     fn send(&mut self, connection: u32, generation: u32, requests: u16) {
         assert!(!self.climate.has_tls, "a request in plain text");
         assert!((1..=self.climate.pipeline).contains(&requests), "{requests} requests at once");
@@ -461,6 +475,7 @@ impl Driver for World {
                 Armed::Multi
             }
             ReceiveMode::AfterSend | ReceiveMode::Now => Armed::Once,
+            ReceiveMode::AtMost(length) => Armed::AtMost(length),
         };
         self.arm(connection, generation, armed);
     }

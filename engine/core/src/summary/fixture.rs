@@ -45,6 +45,11 @@ fn plan(load: Load) -> Plan {
         per_connection: None,
         sources: Vec::new(),
         closing: Closing::Fin,
+        connect_rate: None,
+        idle: 0,
+        proxy: None,
+        read_rate: None,
+        write_rate: None,
     }
 }
 
