@@ -18,3 +18,4 @@ pub mod summary;
 pub mod tempo;
 pub mod time;
 pub mod validity;
+pub mod websocket;

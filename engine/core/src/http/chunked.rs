@@ -209,7 +209,7 @@ impl ChunkedDecoder {
 }
 
 /// A byte of a token (RFC 9110 section 5.6.2): a method or a header name.
-pub(super) const fn is_token(byte: u8) -> bool {
+pub(crate) const fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric()
         || matches!(
             byte,

@@ -11,23 +11,23 @@ use super::chunked::PAYLOAD_BYTES_MAX;
 use super::response::{Malformed, Response};
 
 /// Longest header read, status line included.
-pub(super) const HEAD_BYTES_MAX: usize = 64 * 1024;
+pub(crate) const HEAD_BYTES_MAX: usize = 64 * 1024;
 
 /// Most header lines read.
-pub(super) const HEADERS_MAX: usize = 128;
+pub(crate) const HEADERS_MAX: usize = 128;
 
 /// Room for the header lines of one response; left uninitialised, because clearing 4 KiB costs
 /// more than parsing a usual header.
-pub(super) type HeaderRoom<'a> = [MaybeUninit<Header<'a>>; HEADERS_MAX];
+pub(crate) type HeaderRoom<'a> = [MaybeUninit<Header<'a>>; HEADERS_MAX];
 
 /// What one header says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Head {
-    pub(super) status: u16,
+pub(crate) struct Head {
+    pub(crate) status: u16,
     /// Of the connection, once this response has been received.
     pub(super) keep_alive: bool,
     /// Status line to empty line.
-    pub(super) bytes: u32,
+    pub(crate) bytes: u32,
     /// Without a meaning where the response is interim: another header follows.
     pub(super) framing: Framing,
 }
@@ -61,7 +61,7 @@ impl Head {
 }
 
 /// Read one header from the front of `bytes`. `None`: it is not all there yet.
-pub(super) fn parse<'room, 'bytes>(
+pub(crate) fn parse<'room, 'bytes>(
     bytes: &'bytes [u8],
     room: &'room mut HeaderRoom<'bytes>,
     is_head: bool,
@@ -185,7 +185,7 @@ impl Said {
 }
 
 /// The non-empty members of a comma-separated list.
-fn members(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+pub(crate) fn members(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii).filter(|member| !member.is_empty())
 }
 

@@ -1,7 +1,7 @@
 //! HTTP/1.1 (RFC 9112) as a client sees it: request bytes out, response framing in.
 
 pub mod chunked;
-mod head;
+pub(crate) mod head;
 pub mod request;
 pub mod response;
 pub mod shape;

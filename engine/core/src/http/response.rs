@@ -446,7 +446,7 @@ fn parse(bytes: &[u8], shapes: &mut Shapes, is_head: bool) -> Result<Option<Head
 
 /// Where in `bytes`, which follow `carried`, the first empty line ends. CR is optional, as it is
 /// for httparse (RFC 9112 section 2.2).
-fn head_end(carried: &[u8], bytes: &[u8]) -> Option<usize> {
+pub(crate) fn head_end(carried: &[u8], bytes: &[u8]) -> Option<usize> {
     let before = |at: usize, back: usize| match at.checked_sub(back) {
         Some(index) => Some(bytes[index]),
         None => carried.len().checked_sub(back - at).map(|index| carried[index]),

@@ -1,0 +1,530 @@
+//! One connection's WebSocket: bytes in, messages and replies out, split anywhere.
+//!
+//! It keeps the place in the stream and counts bytes; payload is checked as it passes, never
+//! kept. What a header says is decided in `frame`, what an answer to the opening says in
+//! `opening`. When to send what, and which message answers which, is the caller's matter.
+
+use std::str;
+
+use thiserror::Error;
+
+use super::frame::{
+    CONTROL_BYTES_MAX, ControlFrame, FrameError, Header, HeaderReader, Kind, Masks, Opcode,
+    PAYLOAD_BYTES_MAX, is_close_code,
+};
+use super::opening::{Answer, AnswerError, Opening, Verdict};
+use super::text::Utf8;
+use crate::http::response::{self, Response};
+
+/// One complete message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// Text or binary.
+    pub kind: Kind,
+    /// Of all its fragments together, without their headers.
+    pub payload_bytes: u64,
+    /// Whether the payload is the one expected. `true` where none was; `false` where some of it
+    /// was skipped, since nobody compared that.
+    pub matches: bool,
+}
+
+/// What became of the bytes fed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// All of them were taken; nothing ended with them.
+    NeedMore,
+    /// The answer to the opening is in: messages may be sent.
+    Opened {
+        /// How many bytes belonged to it; the rest is frames.
+        consumed: usize,
+    },
+    /// The answer to the opening is in, and is not a 101: there is no WebSocket.
+    Refused {
+        /// How many bytes belonged to it.
+        consumed: usize,
+        /// The answer. Where it keeps the connection alive, the opening may be sent again.
+        response: Response,
+    },
+    /// A message ended among them.
+    Message {
+        /// How many bytes led up to its end.
+        consumed: usize,
+        /// The message.
+        message: Message,
+    },
+    /// A ping ended among them.
+    Reply {
+        /// How many bytes led up to its end.
+        consumed: usize,
+        /// The pong, to be sent.
+        frame: ControlFrame,
+    },
+    /// The peer's Close frame ended among them. Whatever follows it is passed over.
+    Closed {
+        /// How many bytes led up to its end.
+        consumed: usize,
+        /// Why, if it says so.
+        code: Option<u16>,
+        /// To be sent, unless it answers a Close frame of ours.
+        reply: Option<ControlFrame>,
+    },
+}
+
+/// How far a connection has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// The answer to the opening is awaited.
+    Opening,
+    /// Messages go both ways.
+    Open,
+    /// A Close frame was sent; messages still come until it is answered.
+    Closing,
+    /// The peer sent a Close frame.
+    Closed,
+    /// The peer broke the protocol.
+    Broken,
+}
+
+/// What the end of the stream means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StreamEnd {
+    /// The opening had no answer yet.
+    Unopened,
+    /// The peer had sent its Close frame.
+    Closed,
+    /// It was how the answer that refuses says that it is complete.
+    Refused(Response),
+    /// Between messages, without a Close frame (what RFC 6455 section 7.1.5 calls 1006).
+    Unclosed,
+    /// An answer, a frame or a message was cut short, or what came broke the protocol.
+    Truncated,
+}
+
+/// How the peer broke the protocol, in words for the user. The connection is of no more use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum Broken {
+    /// The answer to the opening.
+    #[error(transparent)]
+    Answer(#[from] AnswerError),
+    /// The header of a frame.
+    #[error(transparent)]
+    Frame(#[from] FrameError),
+    /// A continuation outside a message.
+    #[error("a continuation frame came though no message was left unfinished")]
+    NothingToContinue,
+    /// A message inside a message.
+    #[error("a new message began before the last fragment of the one ahead of it")]
+    Interleaved,
+    /// 2^63 bytes or more.
+    #[error("the fragments of a message add up to 2^63 bytes or more")]
+    TooLarge,
+    /// A text message.
+    #[error("a text message is not UTF-8: have the server send it as binary")]
+    Text,
+    /// One byte.
+    #[error("a close frame has one byte of payload, where a code takes two")]
+    CloseLength,
+    /// One that may not stand in a frame.
+    #[error("a close frame has code {0}, which may not be sent")]
+    CloseCode(u16),
+    /// Its reason.
+    #[error("the reason in a close frame is not UTF-8")]
+    CloseReason,
+}
+
+/// The place in one connection's stream.
+#[derive(Debug)]
+pub struct Machine {
+    state: State,
+    /// Of the payload of the data frame being received.
+    remaining: u64,
+    /// Of the message being received, all fragments so far.
+    payload_bytes: u64,
+    masks: Masks,
+    header: HeaderReader,
+    /// Whole between messages: one that ends otherwise breaks the protocol.
+    text: Utf8,
+    /// Of the message being received, as what follows.
+    kind: Kind,
+    /// One has begun and not ended.
+    is_within: bool,
+    /// The frame being received is its last one.
+    is_final: bool,
+    /// Nothing in it differs from what was expected.
+    matches: bool,
+    checks_text: bool,
+    is_closing: bool,
+}
+
+// One per connection, and thousands of them share the cache with the ring.
+const _: () = assert!(size_of::<Machine>() <= 64);
+
+#[derive(Debug)]
+enum State {
+    Opening(Answer),
+    /// At a frame's header, or within it.
+    Header,
+    /// Within the payload of a data frame.
+    Payload,
+    /// Within the payload of a control frame: they are short, and seldom split.
+    Control(Box<Control>),
+    Closed,
+    Broken(Broken),
+}
+
+/// The first part of a control frame's payload.
+#[derive(Debug)]
+struct Control {
+    opcode: Opcode,
+    bytes: [u8; CONTROL_BYTES_MAX],
+    have: usize,
+    length: usize,
+}
+
+impl Broken {
+    /// The code to close with (RFC 6455 section 7.4.1); `None` where no WebSocket was opened that
+    /// could be closed.
+    pub const fn close_code(self) -> Option<u16> {
+        match self {
+            Self::Answer(_) => None,
+            Self::Frame(_)
+            | Self::NothingToContinue
+            | Self::Interleaved
+            | Self::CloseLength
+            | Self::CloseCode(_) => Some(1002),
+            Self::Text | Self::CloseReason => Some(1007),
+            Self::TooLarge => Some(1009),
+        }
+    }
+}
+
+impl Machine {
+    /// Before the first byte of a connection on which the opening is sent. `masks` are for the
+    /// replies; with `checks_text`, text that is not UTF-8 breaks the protocol, and every byte of
+    /// text is read to find it.
+    pub const fn new(masks: Masks, checks_text: bool) -> Self {
+        Self {
+            state: State::Opening(Answer::new()),
+            remaining: 0,
+            payload_bytes: 0,
+            masks,
+            header: HeaderReader::new(),
+            text: Utf8::new(),
+            kind: Kind::Binary,
+            is_within: false,
+            is_final: false,
+            matches: true,
+            checks_text,
+            is_closing: false,
+        }
+    }
+
+    /// Take the next bytes, up to the first thing that ends among them. `opening` is the one that
+    /// was sent; `expected` is what the next message should carry, if that matters.
+    ///
+    /// # Errors
+    /// When the peer broke the protocol; again and again until [`Self::end_of_stream`].
+    #[inline]
+    pub fn feed(
+        &mut self,
+        bytes: &[u8],
+        opening: &Opening,
+        expected: Option<&[u8]>,
+    ) -> Result<Progress, Broken> {
+        match self.short(bytes, expected) {
+            Some((consumed, message)) => Ok(Progress::Message { consumed, message }),
+            None => self.resume(bytes, opening, expected),
+        }
+    }
+
+    /// How many of the next bytes are payload and nothing else, so that they may be dropped
+    /// unread and told by [`Self::skip`]: 0 elsewhere, and in text that is checked.
+    pub const fn opaque(&self) -> u64 {
+        if matches!(self.state, State::Payload) && !self.reads_text() { self.remaining } else { 0 }
+    }
+
+    /// `count` bytes of payload arrived and were dropped, at most [`Self::opaque`]. The message,
+    /// when it ended with them.
+    pub fn skip(&mut self, count: u64) -> Option<Message> {
+        debug_assert!(count <= self.opaque(), "only payload can be skipped");
+        if count == 0 || !matches!(self.state, State::Payload) {
+            return None;
+        }
+        self.matches = false;
+        self.pass(count);
+        if self.remaining > 0 {
+            return None;
+        }
+        self.state = State::Header;
+        self.is_final.then(|| self.finish())
+    }
+
+    /// A Close frame of ours was sent: from now on pings are passed over, and the peer's Close
+    /// frame needs no reply.
+    pub const fn close_sent(&mut self) {
+        self.is_closing = true;
+    }
+
+    /// The peer closed its side: what that means, and back to the start for a new connection.
+    pub fn end_of_stream(&mut self) -> StreamEnd {
+        let is_between = self.is_between();
+        let start = Self::new(self.masks.clone(), self.checks_text);
+        match std::mem::replace(self, start).state {
+            State::Opening(answer) => match answer.end_of_stream() {
+                response::StreamEnd::Clean => StreamEnd::Unopened,
+                response::StreamEnd::Complete(response) => StreamEnd::Refused(response),
+                response::StreamEnd::Truncated => StreamEnd::Truncated,
+            },
+            State::Closed => StreamEnd::Closed,
+            State::Header if is_between => StreamEnd::Unclosed,
+            State::Header | State::Payload | State::Control(_) | State::Broken(_) => {
+                StreamEnd::Truncated
+            }
+        }
+    }
+
+    /// How far the connection has come.
+    pub const fn stage(&self) -> Stage {
+        match self.state {
+            State::Opening(_) => Stage::Opening,
+            State::Closed => Stage::Closed,
+            State::Broken(_) => Stage::Broken,
+            State::Header | State::Payload | State::Control(_) if self.is_closing => Stage::Closing,
+            State::Header | State::Payload | State::Control(_) => Stage::Open,
+        }
+    }
+
+    /// Whether frames may come, and no byte has been seen since the last message or control
+    /// frame ended.
+    #[inline]
+    pub const fn is_between(&self) -> bool {
+        matches!(self.state, State::Header) && !self.is_within && self.header.is_empty()
+    }
+
+    /// A short message in one frame that is all there, as most of them are. `None`: it takes
+    /// `resume` to tell what else this is.
+    #[inline]
+    fn short(&self, bytes: &[u8], expected: Option<&[u8]>) -> Option<(usize, Message)> {
+        let [first, length @ ..126, rest @ ..] = bytes else { return None };
+        let kind = match first {
+            0x81 => Kind::Text,
+            0x82 => Kind::Binary,
+            _ => return None,
+        };
+        let payload = rest.get(..usize::from(*length)).filter(|_| self.is_between())?;
+        if self.checks_text && kind == Kind::Text && str::from_utf8(payload).is_err() {
+            return None;
+        }
+        let matches = expected.is_none_or(|expected| expected == payload);
+        let payload_bytes = payload.len() as u64;
+        Some((2 + payload.len(), Message { kind, payload_bytes, matches }))
+    }
+
+    /// What `feed` does when no short message settles it.
+    #[inline(never)]
+    fn resume(
+        &mut self,
+        bytes: &[u8],
+        opening: &Opening,
+        expected: Option<&[u8]>,
+    ) -> Result<Progress, Broken> {
+        let outcome = match self.state {
+            State::Opening(_) => self.feed_answer(bytes, opening),
+            State::Header | State::Payload | State::Control(_) => self.feed_frames(bytes, expected),
+            // RFC 6455 section 1.4: what follows a Close frame is discarded.
+            State::Closed => Ok(Progress::NeedMore),
+            State::Broken(broken) => Err(broken),
+        };
+        if let Err(broken) = outcome {
+            self.state = State::Broken(broken);
+        }
+        outcome
+    }
+
+    fn feed_answer(&mut self, bytes: &[u8], opening: &Opening) -> Result<Progress, Broken> {
+        let State::Opening(answer) = &mut self.state else { return Ok(Progress::NeedMore) };
+        Ok(match answer.feed(bytes, opening)? {
+            None => Progress::NeedMore,
+            Some((consumed, Verdict::Opened)) => {
+                self.state = State::Header;
+                Progress::Opened { consumed }
+            }
+            Some((consumed, Verdict::Refused(response))) => {
+                self.state = State::Opening(Answer::new());
+                Progress::Refused { consumed, response }
+            }
+        })
+    }
+
+    fn feed_frames(&mut self, bytes: &[u8], expected: Option<&[u8]>) -> Result<Progress, Broken> {
+        let mut at = 0;
+        loop {
+            let rest = &bytes[at..];
+            match &mut self.state {
+                State::Header => {
+                    let Some((header, end)) = self.header.feed(rest)? else { break };
+                    at += end;
+                    if !header.opcode.is_control() {
+                        self.begin_frame(header)?;
+                        continue;
+                    }
+                    let length = header.length as usize; // at most 125
+                    let Some(payload) = rest[end..].get(..length) else {
+                        self.state = State::Control(Control::begun(header, &rest[end..]));
+                        break;
+                    };
+                    at += length;
+                    if let Some(progress) = self.end_control(header.opcode, payload, at)? {
+                        return Ok(progress);
+                    }
+                }
+                State::Payload => {
+                    let here = self.remaining.min(rest.len() as u64) as usize;
+                    self.read(&rest[..here], expected)?;
+                    at += here;
+                    if self.remaining > 0 {
+                        break;
+                    }
+                    self.state = State::Header;
+                    if self.is_final {
+                        let message = self.end_message(expected)?;
+                        return Ok(Progress::Message { consumed: at, message });
+                    }
+                }
+                State::Control(control) => {
+                    at += control.take(rest);
+                    let Control { opcode, bytes, have, length } = **control;
+                    if have < length {
+                        break;
+                    }
+                    self.state = State::Header;
+                    if let Some(progress) = self.end_control(opcode, &bytes[..length], at)? {
+                        return Ok(progress);
+                    }
+                }
+                State::Opening(_) | State::Closed | State::Broken(_) => break,
+            }
+        }
+        Ok(Progress::NeedMore)
+    }
+
+    /// The header of a data frame is in.
+    fn begin_frame(&mut self, header: Header) -> Result<(), Broken> {
+        match (header.opcode, self.is_within) {
+            (Opcode::Message(kind), false) => {
+                self.kind = kind;
+                self.is_within = true;
+                self.payload_bytes = 0;
+                self.matches = true;
+            }
+            (Opcode::Message(_), true) => return Err(Broken::Interleaved),
+            (_, false) => return Err(Broken::NothingToContinue),
+            (_, true) => {}
+        }
+        if header.length > PAYLOAD_BYTES_MAX - self.payload_bytes {
+            return Err(Broken::TooLarge);
+        }
+        self.remaining = header.length;
+        self.is_final = header.is_final;
+        self.state = State::Payload;
+        Ok(())
+    }
+
+    /// `payload` of a data frame came.
+    fn read(&mut self, payload: &[u8], expected: Option<&[u8]>) -> Result<(), Broken> {
+        if let Some(expected) = expected.filter(|_| self.matches) {
+            let rest = usize::try_from(self.payload_bytes).ok().and_then(|at| expected.get(at..));
+            self.matches = rest.is_some_and(|rest| rest.starts_with(payload));
+        }
+        if self.reads_text() && !self.text.feed(payload) {
+            return Err(Broken::Text);
+        }
+        self.pass(payload.len() as u64);
+        Ok(())
+    }
+
+    const fn pass(&mut self, count: u64) {
+        self.remaining -= count;
+        self.payload_bytes += count;
+    }
+
+    /// The last frame of a message is in.
+    fn end_message(&mut self, expected: Option<&[u8]>) -> Result<Message, Broken> {
+        if self.reads_text() && !self.text.is_whole() {
+            return Err(Broken::Text);
+        }
+        // It may still be shorter than what was expected.
+        self.matches &= expected.is_none_or(|expected| expected.len() as u64 == self.payload_bytes);
+        Ok(self.finish())
+    }
+
+    const fn finish(&mut self) -> Message {
+        self.is_within = false;
+        Message { kind: self.kind, payload_bytes: self.payload_bytes, matches: self.matches }
+    }
+
+    /// A control frame is in, and ended `consumed` bytes into what was fed. What it came to, if
+    /// anything.
+    fn end_control(
+        &mut self,
+        opcode: Opcode,
+        payload: &[u8],
+        consumed: usize,
+    ) -> Result<Option<Progress>, Broken> {
+        match opcode {
+            Opcode::Ping if !self.is_closing => {
+                let frame = ControlFrame::new(Opcode::Pong, payload, &mut self.masks);
+                Ok(Some(Progress::Reply { consumed, frame }))
+            }
+            Opcode::Close => {
+                let code = close_code(payload)?;
+                self.state = State::Closed;
+                // It echoes the code alone (RFC 6455 section 5.5.1).
+                let echo = &payload[..payload.len().min(2)];
+                let reply = || ControlFrame::new(Opcode::Close, echo, &mut self.masks);
+                let reply = (!self.is_closing).then(reply);
+                Ok(Some(Progress::Closed { consumed, code, reply }))
+            }
+            // A pong asks for nothing, nor does a ping once a Close frame is sent.
+            _ => Ok(None),
+        }
+    }
+
+    const fn reads_text(&self) -> bool {
+        self.checks_text && matches!(self.kind, Kind::Text)
+    }
+}
+
+impl Control {
+    /// The payload of `header` begins with `bytes`, which are not all of it.
+    fn begun(header: Header, bytes: &[u8]) -> Box<Self> {
+        let length = header.length as usize; // at most 125
+        let opcode = header.opcode;
+        let mut control = Box::new(Self { opcode, bytes: [0; CONTROL_BYTES_MAX], have: 0, length });
+        control.take(bytes);
+        control
+    }
+
+    /// Take what it lacks from `bytes`, and say how much that was.
+    fn take(&mut self, bytes: &[u8]) -> usize {
+        let taken = bytes.len().min(self.length - self.have);
+        self.bytes[self.have..self.have + taken].copy_from_slice(&bytes[..taken]);
+        self.have += taken;
+        taken
+    }
+}
+
+/// What the payload of a Close frame says (RFC 6455 section 5.5.1).
+fn close_code(payload: &[u8]) -> Result<Option<u16>, Broken> {
+    let Some((code, reason)) = payload.split_first_chunk() else {
+        return if payload.is_empty() { Ok(None) } else { Err(Broken::CloseLength) };
+    };
+    let code = u16::from_be_bytes(*code);
+    if !is_close_code(code) {
+        return Err(Broken::CloseCode(code));
+    }
+    if str::from_utf8(reason).is_err() {
+        return Err(Broken::CloseReason);
+    }
+    Ok(Some(code))
+}
