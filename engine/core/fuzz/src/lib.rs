@@ -1,8 +1,13 @@
-//! What must hold of the HTTP machines whatever bytes they are fed.
+//! What must hold of the HTTP machines whatever bytes they are fed; of the WebSocket machine in
+//! `websocket`.
 //!
 //! Called by the fuzz targets with the fuzzer's input, and by a test of `uringbench-core` with
 //! generated input. A check panics when it fails; the first eight bytes of its input choose how
 //! the rest is fed.
+
+mod websocket;
+
+pub use websocket::websocket;
 
 use uringbench_core::http::chunked::{ChunkedDecoder, ChunkedError};
 use uringbench_core::http::response::{Malformed, Progress, Response, ResponseParser, StreamEnd};

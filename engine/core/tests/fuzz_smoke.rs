@@ -1,5 +1,5 @@
-//! The fuzz targets' checks on a fixed number of generated inputs: pieces of HTTP put together
-//! at random, so that they are nearly right, then damaged a little.
+//! The fuzz targets' checks on a fixed number of generated inputs: pieces of HTTP or WebSocket put
+//! together at random, so that they are nearly right, then damaged a little.
 
 use rand_core::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
@@ -24,6 +24,20 @@ fn chunked_bodies_read_as_the_rfc_says() {
     pieces.push([b"a:", "x".repeat(40_000).as_bytes(), b"\r\n"].concat());
     let whole = inputs(&pieces).filter(|input| checks::chunked(input)).count();
     assert!(whole > CASES as usize / 20, "only {whole} bodies came out whole");
+}
+
+#[test]
+fn websockets_read_as_the_rfc_says() {
+    let mut frames: Vec<Vec<u8>> = FRAMES.iter().map(|piece| piece.to_vec()).collect();
+    // Payload that would mean something if it were read as frames.
+    frames.insert(5, [b"\x82\x7e\x03\xe8".as_slice(), &[0x81; 1000]].concat());
+    frames.insert(5, [b"\x82\x7f\0\0\0\0\0\x01\0\0".as_slice(), &[0x81; 65_536]].concat());
+    let answers = ANSWERS.iter().map(|piece| piece.as_bytes().to_vec());
+    let answered: Vec<Vec<u8>> = answers.chain(frames.iter().cloned()).collect();
+    for pieces in [frames, answered] {
+        let messages: usize = inputs(&pieces).map(|input| checks::websocket(&input)).sum();
+        assert!(messages > CASES as usize / 3, "only {messages} messages came out whole");
+    }
 }
 
 /// Eight bytes that choose how it is fed, up to twelve pieces, and damage to every other input.
@@ -98,4 +112,42 @@ const CHUNKS: [&str; 20] = [
     "2\nab\r\n",
     "fF\r\n",
     " : x\r\n",
+];
+
+const FRAMES: [&[u8]; 27] = [
+    b"\x81\x05hello",
+    b"\x82\x05hello",
+    b"\x01\x03hel\x80\x02lo",
+    b"\x89\x04ping",
+    b"\x02\x00\x89\x00\x00\x02he\x8a\x00\x00\x00\x80\x03llo",
+    b"\x81\x06\xe2\x82\xac\xc3\xa4x",
+    b"\x01\x02\xe2\x82\x00\x02\xac\xc3\x89\x01x\x80\x01\xa4",
+    b"\x8a\x04pong",
+    b"\x82\x00",
+    b"\x88\x02\x03\xe8",
+    b"\x01\x03hel",
+    b"\x80\x02lo",
+    b"\x00\x01\xc3",
+    b"\x80\x01\xa4",
+    b"\x88\x04\x0f\xa0ok",
+    b"\x88\x00",
+    b"\x88\x02\x03\xed",
+    b"\x88\x01\x03",
+    b"\x88\x03\x03\xe8\xff",
+    b"\x81\x02\xc3\x28",
+    b"\x81\x01\xc3",
+    b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58",
+    b"\x82\x7e\x00\x05hello",
+    b"\x02\x7f\x7f\xff\xff\xff\xff\xff\xff\xff",
+    b"\x82\x7f\x80\0\0\0\0\0\0\0",
+    b"\x09\x00",
+    b"\x83\x00",
+];
+
+const ANSWERS: [&str; 4] = [
+    "HTTP/1.1 101 S\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+     Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n",
+    "HTTP/1.1 404 Not Found\r\nContent-Length: 4\r\n\r\nnone",
+    "HTTP/1.1 100 Continue\r\n\r\n",
+    "HTTP/1.1 101 S\r\nUpgrade: websocket\r\n",
 ];
