@@ -1,5 +1,6 @@
 //! HTTP/1.1 (RFC 9112) as a client sees it: request bytes out, response framing in.
 
+mod carry;
 pub mod chunked;
 mod head;
 pub mod request;

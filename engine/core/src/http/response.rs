@@ -2,25 +2,17 @@
 //!
 //! It keeps the place in the stream and counts bytes; payload is passed over, never kept. What
 //! a header means is decided in `head`, the chunked coding in `chunked`, recognition without
-//! parsing in `shape`. Which request a response answers is the caller's matter.
-
-use std::mem::MaybeUninit;
+//! parsing in `shape`, a header split over receives in `carry`. Which request a response answers is the caller's matter.
 
 use thiserror::Error;
 
+use super::carry::{self, Carry};
 use super::chunked::{ChunkedDecoder, ChunkedError};
-use super::head::{self, Framing, HEAD_BYTES_MAX, HEADERS_MAX, Head};
+use super::head::{Framing, Head};
 use super::shape::Shapes;
 
 /// Most interim responses ahead of one final response.
 const INTERIMS_MAX: u8 = 64;
-
-/// Largest carry buffer kept for the next split header, so that idle memory stays small at
-/// thousands of connections.
-const CARRY_KEPT_MAX: usize = 1024;
-
-/// Room for a first part of a split header: most fit without growing.
-const CARRY_ROOM: usize = 256;
 
 /// One complete response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -142,13 +134,6 @@ struct Interims {
     bytes: u32,
 }
 
-#[derive(Debug, Default)]
-struct Carry {
-    bytes: Vec<u8>,
-    /// How much of it httparse has seen, without finding fault or an end.
-    parsed: usize,
-}
-
 impl ResponseParser {
     /// Before the first byte of a connection.
     pub const fn new() -> Self {
@@ -268,7 +253,7 @@ impl ResponseParser {
     ) -> Result<Progress, Malformed> {
         let mut at = 0;
         loop {
-            let found = match self.carry.take_if(|carry| !carry.bytes.is_empty()) {
+            let found = match self.carry.take_if(|carry| !carry.is_empty()) {
                 Some(carry) => self.read_carried(carry, &bytes[at..], shapes, is_head)?,
                 None => self.read_head(&bytes[at..], shapes, is_head)?,
             };
@@ -296,14 +281,12 @@ impl ResponseParser {
             return Ok(Some((head, head.bytes as usize)));
         }
         let is_recent = shapes.missing(bytes, is_head).is_some();
-        if !is_recent && let Some(head) = parse(bytes, shapes, is_head)? {
+        if !is_recent && let Some(head) = carry::parse(bytes, shapes, is_head)? {
             return Ok(Some((head, head.bytes as usize)));
         }
         if !bytes.is_empty() {
             let mut carry = self.carry.take().unwrap_or_default();
-            carry.bytes.reserve(CARRY_ROOM.max(bytes.len()));
-            carry.bytes.extend_from_slice(bytes);
-            carry.parsed = bytes.len();
+            carry.begin(bytes);
             self.carry = Some(carry);
         }
         Ok(None)
@@ -328,8 +311,8 @@ impl ResponseParser {
 
     /// Keep an emptied carry for the next split header, unless it has grown large.
     fn keep(&mut self, mut carry: Box<Carry>) {
-        carry.bytes.clear();
-        self.carry = (carry.bytes.capacity() <= CARRY_KEPT_MAX).then_some(carry);
+        carry.clear();
+        self.carry = carry.is_small().then_some(carry);
     }
 
     /// The header ended at `at` in `bytes`; the body begins there.
@@ -396,65 +379,4 @@ impl Interims {
             (_, count) => Ok(Self { count: count + 1, bytes: self.bytes + head.bytes }),
         }
     }
-}
-
-impl Carry {
-    /// Take what the header still lacks from `bytes`: the header and how much that was, or
-    /// `None` when all of `bytes` belongs to it.
-    fn complete(
-        &mut self,
-        bytes: &[u8],
-        shapes: &mut Shapes,
-        is_head: bool,
-    ) -> Result<Option<(Head, usize)>, Malformed> {
-        let carried = self.bytes.len();
-        if let Some(missing) = shapes.missing(&self.bytes, is_head) {
-            let taken = missing.min(bytes.len());
-            self.bytes.extend_from_slice(&bytes[..taken]);
-            if let Some(head) = shapes.recognise(&self.bytes, is_head) {
-                // Another shape, and a shorter one, may be the one that fits.
-                return Ok(Some((head, head.bytes as usize - carried)));
-            }
-            self.bytes.truncate(carried);
-        }
-        let end = head_end(&self.bytes, bytes);
-        self.bytes.extend_from_slice(&bytes[..end.unwrap_or(bytes.len())]);
-        // Parsing only at the end, or when the carry has doubled, keeps the cost linear however
-        // finely the header is split, and still finds garbage that never ends.
-        if end.is_none() && self.bytes.len() < (2 * self.parsed).min(HEAD_BYTES_MAX) {
-            return Ok(None);
-        }
-        self.parsed = self.bytes.len();
-        match (parse(&self.bytes, shapes, is_head)?, end) {
-            (Some(head), Some(end)) => Ok(Some((head, end))),
-            (None, None) => Ok(None),
-            // The empty line and httparse disagree about the end.
-            (Some(_), None) | (None, Some(_)) => Err(Malformed::HeaderLine),
-        }
-    }
-}
-
-/// Parse a header from the front of `bytes`, and let the shapes learn from it.
-fn parse(bytes: &[u8], shapes: &mut Shapes, is_head: bool) -> Result<Option<Head>, Malformed> {
-    let mut room = [const { MaybeUninit::uninit() }; HEADERS_MAX];
-    let Some((head, headers)) = head::parse(bytes, &mut room, is_head)? else { return Ok(None) };
-    if !head.is_interim() {
-        shapes.learn(&bytes[..head.bytes as usize], headers, head, is_head);
-    }
-    Ok(Some(head))
-}
-
-/// Where in `bytes`, which follow `carried`, the first empty line ends. CR is optional, as it is
-/// for httparse (RFC 9112 section 2.2).
-fn head_end(carried: &[u8], bytes: &[u8]) -> Option<usize> {
-    let before = |at: usize, back: usize| match at.checked_sub(back) {
-        Some(index) => Some(bytes[index]),
-        None => carried.len().checked_sub(back - at).map(|index| carried[index]),
-    };
-    let ends = |at: usize| match before(at, 1) {
-        Some(b'\r') => before(at, 2) == Some(b'\n'),
-        byte => byte == Some(b'\n'),
-    };
-    let mut lines = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\n');
-    lines.find(|(at, _)| ends(*at)).map(|(at, _)| at + 1)
 }
