@@ -190,7 +190,7 @@ fn headers_have_their_bounds_whole_and_split() {
             let mut pieces = stream.as_bytes().chunks(piece);
             let fed =
                 pieces.try_fold(None, |_, bytes| match parser.feed(bytes, shapes, false)? {
-                    Progress::NeedMore => Ok(None),
+                    Progress::NeedMore | Progress::Continue { .. } => Ok(None),
                     Progress::Complete { response, .. } => Ok(Some(response.head_bytes as usize)),
                 });
             fed.map_err(|malformed: Malformed| malformed)

@@ -1,13 +1,13 @@
 //! One connection's response parser: bytes in, responses out, split anywhere.
 //!
-//! It keeps the place in the stream and counts bytes; payload is passed over, never kept. What
-//! a header means is decided in `head`, the chunked coding in `chunked`, recognition without
+//! It keeps the place in the stream and counts bytes; payload is passed over, or lent to who
+//! reads it, never kept. What a header means is decided in `head`, the chunked coding in `chunked`, recognition without
 //! parsing in `shape`, a header split over receives in `carry`. Which request a response answers is the caller's matter.
 
 use thiserror::Error;
 
 use super::carry::{self, Carry};
-use super::chunked::{ChunkedDecoder, ChunkedError};
+use super::chunked::{ChunkedDecoder, ChunkedError, lend};
 use super::head::{Framing, Head};
 use super::shape::Shapes;
 
@@ -32,6 +32,13 @@ pub struct Response {
 pub enum Progress {
     /// All of them were taken; the response needs more.
     NeedMore,
+    /// A `100 Continue` ended among them: the server asks for the body of the request. Only of a
+    /// parser that is [`ResponseParser::telling_continue`].
+    Continue {
+        /// How many bytes belonged to it and to what came ahead of it; the rest is still to be
+        /// fed.
+        consumed: usize,
+    },
     /// A response ended among them.
     Complete {
         /// How many bytes belonged to it; the rest is the next response's.
@@ -102,6 +109,7 @@ pub struct ResponseParser {
     state: State,
     /// The first part of a header split over receives; not empty only while it is awaited.
     carry: Option<Box<Carry>>,
+    tells_continue: bool,
 }
 
 // One per connection, and thousands of them share the cache with the ring.
@@ -137,7 +145,13 @@ struct Interims {
 impl ResponseParser {
     /// Before the first byte of a connection.
     pub const fn new() -> Self {
-        Self { state: State::Between, carry: None }
+        Self { state: State::Between, carry: None, tells_continue: false }
+    }
+
+    /// The same, where requests wait for a `100 Continue` before their body is sent: each one
+    /// that comes is told as [`Progress::Continue`]. Other interim responses are passed over.
+    pub const fn telling_continue() -> Self {
+        Self { state: State::Between, carry: None, tells_continue: true }
     }
 
     /// Take the next bytes, up to the end of the response they belong to. `is_head`: that
@@ -152,6 +166,23 @@ impl ResponseParser {
         shapes: &mut Shapes,
         is_head: bool,
     ) -> Result<Progress, Malformed> {
+        self.feed_into(bytes, shapes, is_head, &mut |_: &[u8]| {})
+    }
+
+    /// Like [`Self::feed`], lending every piece of payload to `payload`: in order, each byte
+    /// once, without chunk framing, and no piece empty. What is told by [`Self::skip`] is not
+    /// among it.
+    ///
+    /// # Errors
+    /// As [`Self::feed`]; what was lent before the fault was found stays lent.
+    #[inline]
+    pub fn feed_into(
+        &mut self,
+        bytes: &[u8],
+        shapes: &mut Shapes,
+        is_head: bool,
+        payload: &mut impl FnMut(&[u8]),
+    ) -> Result<Progress, Malformed> {
         if matches!(self.state, State::Between)
             && let Some(head) = shapes.recognise(bytes, is_head)
         {
@@ -159,12 +190,25 @@ impl ResponseParser {
             if let Framing::Length(length) = head.framing
                 && length <= (bytes.len() - consumed) as u64
             {
-                let response = head.response(length);
-                return Ok(Progress::Complete { consumed: consumed + length as usize, response });
+                let end = consumed + length as usize;
+                lend(bytes, consumed..end, payload);
+                return Ok(Progress::Complete { consumed: end, response: head.response(length) });
             }
-            return self.begin_body(head, Interims::default(), bytes, consumed);
+            return self.begin_body(head, Interims::default(), bytes, consumed, payload);
         }
-        self.resume(bytes, shapes, is_head)
+        self.resume(bytes, shapes, is_head, payload)
+    }
+
+    /// The response whose body is under way. Of `body_bytes`, what its header or the bytes so
+    /// far tell.
+    pub const fn under_way(&self) -> Option<Response> {
+        match &self.state {
+            State::Length { response, .. } | State::Close { response } => Some(*response),
+            State::Chunked { response, decoder } => {
+                Some(Response { body_bytes: decoder.payload(), ..*response })
+            }
+            State::Between | State::Head(_) | State::Broken(_) => None,
+        }
     }
 
     /// How many of the next bytes are payload and nothing else, so that they may be dropped
@@ -219,23 +263,24 @@ impl ResponseParser {
         matches!(self.state, State::Between)
     }
 
-    /// What `feed` does when no shape settles it.
+    /// What `feed_into` does when no shape settles it.
     #[inline(never)]
     fn resume(
         &mut self,
         bytes: &[u8],
         shapes: &mut Shapes,
         is_head: bool,
+        payload: &mut impl FnMut(&[u8]),
     ) -> Result<Progress, Malformed> {
         if bytes.is_empty() && !matches!(self.state, State::Broken(_)) {
             return Ok(Progress::NeedMore);
         }
         let outcome = match self.state {
-            State::Between => self.feed_head(Interims::default(), bytes, shapes, is_head),
-            State::Head(interims) => self.feed_head(interims, bytes, shapes, is_head),
+            State::Between => self.feed_head(Interims::default(), bytes, shapes, is_head, payload),
+            State::Head(interims) => self.feed_head(interims, bytes, shapes, is_head, payload),
             State::Broken(malformed) => Err(malformed),
             State::Length { .. } | State::Chunked { .. } | State::Close { .. } => {
-                self.feed_body(bytes, 0)
+                self.feed_body(bytes, 0, payload)
             }
         };
         if let Err(malformed) = outcome {
@@ -250,6 +295,7 @@ impl ResponseParser {
         bytes: &[u8],
         shapes: &mut Shapes,
         is_head: bool,
+        payload: &mut impl FnMut(&[u8]),
     ) -> Result<Progress, Malformed> {
         let mut at = 0;
         loop {
@@ -263,9 +309,13 @@ impl ResponseParser {
             };
             at += consumed;
             if !head.is_interim() {
-                return self.begin_body(head, interims, bytes, at);
+                return self.begin_body(head, interims, bytes, at, payload);
             }
             interims = interims.and(head)?;
+            if self.tells_continue && head.status == 100 {
+                self.state = State::Head(interims);
+                return Ok(Progress::Continue { consumed: at });
+            }
         }
     }
 
@@ -322,6 +372,7 @@ impl ResponseParser {
         interims: Interims,
         bytes: &[u8],
         at: usize,
+        payload: &mut impl FnMut(&[u8]),
     ) -> Result<Progress, Malformed> {
         let mut response = head.response(0);
         response.head_bytes += interims.bytes;
@@ -333,7 +384,7 @@ impl ResponseParser {
             Framing::Chunked => State::Chunked { response, decoder: ChunkedDecoder::new() },
             Framing::Close => State::Close { response },
         };
-        let outcome = self.feed_body(bytes, at);
+        let outcome = self.feed_body(bytes, at, payload);
         if let Err(malformed) = outcome {
             self.state = State::Broken(malformed);
         }
@@ -341,23 +392,33 @@ impl ResponseParser {
     }
 
     /// `bytes` from `at` on belong to the body.
-    fn feed_body(&mut self, bytes: &[u8], at: usize) -> Result<Progress, Malformed> {
+    fn feed_body(
+        &mut self,
+        bytes: &[u8],
+        at: usize,
+        payload: &mut impl FnMut(&[u8]),
+    ) -> Result<Progress, Malformed> {
         let here = (bytes.len() - at) as u64;
         let (consumed, response) = match &mut self.state {
             State::Length { response, remaining } => {
                 let taken = here.min(*remaining);
                 *remaining -= taken;
+                let taken = taken as usize; // at most `here`
+                lend(bytes, at..at + taken, payload);
                 if *remaining > 0 {
                     return Ok(Progress::NeedMore);
                 }
-                (taken as usize, *response) // at most `here`
+                (taken, *response)
             }
-            State::Chunked { response, decoder } => match decoder.feed(&bytes[at..])? {
-                Some(taken) => (taken, Response { body_bytes: decoder.payload(), ..*response }),
-                None => return Ok(Progress::NeedMore),
-            },
+            State::Chunked { response, decoder } => {
+                match decoder.feed_into(&bytes[at..], payload)? {
+                    Some(taken) => (taken, Response { body_bytes: decoder.payload(), ..*response }),
+                    None => return Ok(Progress::NeedMore),
+                }
+            }
             State::Close { response } => {
                 response.body_bytes += here;
+                lend(bytes, at..bytes.len(), payload);
                 return Ok(Progress::NeedMore);
             }
             State::Between | State::Head(_) | State::Broken(_) => return Ok(Progress::NeedMore),
