@@ -1,5 +1,5 @@
-//! The fuzz targets' checks on a fixed number of generated inputs: pieces of HTTP put together
-//! at random, so that they are nearly right, then damaged a little.
+//! The fuzz targets' checks on a fixed number of generated inputs: pieces of HTTP and of event
+//! streams put together at random, so that they are nearly right, then damaged a little.
 
 use rand_core::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
@@ -24,6 +24,13 @@ fn chunked_bodies_read_as_the_rfc_says() {
     pieces.push([b"a:", "x".repeat(40_000).as_bytes(), b"\r\n"].concat());
     let whole = inputs(&pieces).filter(|input| checks::chunked(input)).count();
     assert!(whole > CASES as usize / 20, "only {whole} bodies came out whole");
+}
+
+#[test]
+fn events_read_as_the_whatwg_says() {
+    let pieces: Vec<Vec<u8>> = EVENTS.iter().map(|piece| piece.as_bytes().to_vec()).collect();
+    let events: usize = inputs(&pieces).map(|input| checks::events(&input)).sum();
+    assert!(events > CASES as usize, "only {events} events came out whole");
 }
 
 /// Eight bytes that choose how it is fed, up to twelve pieces, and damage to every other input.
@@ -98,4 +105,29 @@ const CHUNKS: [&str; 20] = [
     "2\nab\r\n",
     "fF\r\n",
     " : x\r\n",
+];
+
+const EVENTS: [&str; 22] = [
+    "data: hello\n\n",
+    "\n",
+    "data:a\r\n",
+    "\r\n",
+    "id: 1\nevent: add\ndata: x\n\n",
+    "data\n",
+    "\r",
+    "event: add\r\n",
+    "id\n",
+    ": keep the connection\n\n",
+    "retry: 3000\n",
+    "retry: 99999999999\r",
+    "retry: 1x\n",
+    "id: a\0b\n",
+    "\u{feff}",
+    "data:  two spaces\r\r",
+    "datas: no\n",
+    "dat",
+    ":",
+    " ",
+    "event:\n",
+    "unknown\n",
 ];

@@ -100,7 +100,8 @@ fn skipped_payload_is_left_out_and_the_rest_still_in_order() {
             while bytes.len() > 0 {
                 let opaque = parser.opaque().min(left).min(bytes.len() as u64);
                 if opaque > 0 {
-                    whole = whole.or(parser.skip(opaque));
+                    let ended = parser.skip(opaque);
+                    whole = whole.or(ended);
                     bytes = bytes.as_slice()[opaque as usize..].iter();
                     left -= opaque;
                     continue;
@@ -137,9 +138,13 @@ fn payload_ahead_of_a_fault_has_been_read() {
 
 #[test]
 fn a_body_under_way_is_told_with_what_is_known_of_it() {
-    let cases = [(LENGTH, Some(12)), (CHUNKED, Some(5)), (CLOSE, Some(6)), ("HTTP/1.1 200", None)];
-    for (stream, known) in cases {
-        let end = stream.find(" world").or(stream.find("2\r\n, ")).unwrap_or(stream.len());
+    for (stream, cut, known) in [
+        (LENGTH, " world", Some(12)),
+        (CHUNKED, "2\r\n, ", Some(5)),
+        (CLOSE, " world", Some(6)),
+        (CLOSE, "OK", None),
+    ] {
+        let end = stream.find(cut).unwrap();
         let mut parser = ResponseParser::new();
         assert_eq!(parser.under_way(), None);
         let fed = parser.feed(&stream.as_bytes()[..end], &mut Shapes::new(), false);

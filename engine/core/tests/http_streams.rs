@@ -53,6 +53,8 @@ const CONNECTIONS: [(&str, Option<bool>); 4] = [
 
 const NAMES: [&str; 5] = ["Date", "Server", "X-Request-Id", "ETag", "Content-Type"];
 
+const EVENTS: &str = "text/event-stream";
+
 fn payload() -> impl Strategy<Value = Vec<u8>> {
     // Bytes that would mean something anywhere else.
     let byte = prop_oneof![proptest::sample::select(b"\r\n0HTP/1. :;".to_vec()), any::<u8>()];
@@ -82,7 +84,7 @@ fn lines() -> impl Strategy<Value = Lines> {
         "HTTP/1.1 103 Early Hints\r\nLink: </a>; rel=preload\r\nContent-Length: 4\r\n\r\n",
     ]);
     // Few values of few lengths, so that shapes are learned, merged and recognised.
-    let more = (0..NAMES.len(), "[a-c]{3}|[ -~]{0,9}");
+    let more = (0..NAMES.len(), prop_oneof![9 => "[a-c]{3}|[ -~]{0,9}", 1 => Just(EVENTS.into())]);
     (
         prop_oneof![4 => Just(vec![]), 1 => vec(interim, 1..3)],
         any::<bool>(),
@@ -132,7 +134,9 @@ fn sent((lines, body): (Lines, Body)) -> Sent {
     let keep_alive = said.unwrap_or(!is_http10) && !matches!(body, Body::Close(_));
     let (head_bytes, body_bytes) = (bytes.len() as u32, payload.len() as u64);
     bytes.extend(wire);
-    let expected = Response { status, keep_alive, head_bytes, body_bytes };
+    let is_event_stream = lines.more.iter().rfind(|(name, _)| NAMES[*name] == "Content-Type");
+    let is_event_stream = is_event_stream.is_some_and(|(_, value)| value == EVENTS);
+    let expected = Response { status, keep_alive, is_event_stream, head_bytes, body_bytes };
     Sent { bytes, is_head, payload, expected }
 }
 

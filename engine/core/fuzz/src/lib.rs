@@ -1,8 +1,10 @@
-//! What must hold of the HTTP machines whatever bytes they are fed.
+//! What must hold of the HTTP and event machines whatever bytes they are fed.
 //!
 //! Called by the fuzz targets with the fuzzer's input, and by a test of `uringbench-core` with
 //! generated input. A check panics when it fails; the first eight bytes of its input choose how
 //! the rest is fed.
+
+mod sse;
 
 use uringbench_core::http::chunked::{ChunkedDecoder, ChunkedError};
 use uringbench_core::http::response::{Malformed, Progress, Response, ResponseParser, StreamEnd};
@@ -42,6 +44,16 @@ pub fn chunked(input: &[u8]) -> bool {
         }
     }
     matches!(expected, Reading::Whole { .. })
+}
+
+/// A stream of server-sent events reads as a plain reading does, however it is split. Returns how
+/// many events it held.
+pub fn events(input: &[u8]) -> usize {
+    let Some((mut choices, stream)) = Choices::take(input) else { return 0 };
+    let expected = sse::plainly(stream);
+    assert_eq!(sse::in_pieces(stream, |left| left), expected);
+    assert_eq!(sse::in_pieces(stream, |left| choices.up_to(left.min(9))), expected);
+    expected.events.len()
 }
 
 /// Everything one stream said.

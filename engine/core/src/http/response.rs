@@ -21,11 +21,17 @@ pub struct Response {
     pub status: u16,
     /// Whether the connection may carry another exchange.
     pub keep_alive: bool,
+    /// Whether its Content-Type is `text/event-stream`, so that an
+    /// [`EventReader`](crate::sse::EventReader) reads its payload.
+    pub is_event_stream: bool,
     /// Bytes of its header, and of the interim responses ahead of it.
     pub head_bytes: u32,
     /// Bytes of payload: the body without its chunk framing.
     pub body_bytes: u64,
 }
+
+// One lies in every connection's parser.
+const _: () = assert!(size_of::<Response>() == 16);
 
 /// What became of the bytes fed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
