@@ -220,8 +220,7 @@ fn plan(seed: u64, below: &mut impl FnMut(u64) -> u64) -> Plan {
         _ => Limit::Duration(span),
     };
     let method = if below(8) == 0 { "HEAD" } else { "GET" };
-    let parts =
-        RequestParts { method, authority: "simulated", target: "/", headers: &[], body: &[] };
+    let parts = RequestParts::new(method, "simulated", "/");
     Plan {
         peers: vec![([127, 0, 0, 1], 80).into(); 1 + below(2) as usize],
         request: RequestTemplate::build(parts).expect("a plain request"),
