@@ -85,6 +85,11 @@ fn an_event_ends_with_the_cr_and_does_not_wait_for_the_lf() {
     reader.feed(b"", &mut |event| found.push(event));
     reader.feed(b"\ndata:bc\r\n\r\n", &mut |event| found.push(event));
     assert_eq!(found, [message(1), message(2)]);
+    // Nor does an empty piece between the two part them.
+    for piece in ["data:d\r", "", "\ndata:e\n\n"] {
+        reader.feed(piece.as_bytes(), &mut |event| found.push(event));
+    }
+    assert_eq!(found, [message(1), message(2), message(3)]);
     assert!(!reader.end_of_stream());
 }
 

@@ -1,8 +1,9 @@
 //! One connection's response parser: bytes in, responses out, split anywhere.
 //!
 //! It keeps the place in the stream and counts bytes; payload is passed over, or lent to who
-//! reads it, never kept. What a header means is decided in `head`, the chunked coding in `chunked`, recognition without
-//! parsing in `shape`, a header split over receives in `carry`. Which request a response answers is the caller's matter.
+//! reads it, never kept. What a header means is decided in `head`, the chunked coding in
+//! `chunked`, recognition without parsing in `shape`, a header split over receives in `carry`.
+//! Which request a response answers is the caller's matter.
 
 use thiserror::Error;
 
