@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
+use uringbench_core::http::body::Body;
 use uringbench_core::http::request::{RequestParts, RequestTemplate};
 
 use crate::args::RequestArgs;
@@ -29,11 +30,9 @@ pub(crate) fn build(args: RequestArgs, url: &Url) -> Result<(String, RequestTemp
         .collect::<Result<_, _>>()
         .map_err(Failure::Usage)?;
     let template = RequestTemplate::build(RequestParts {
-        method: &method,
-        authority: &url.authority(),
-        target: &url.path,
         headers: &headers,
-        body: body.as_deref().unwrap_or_default(),
+        body: Body::Bytes(body.as_deref().unwrap_or_default()),
+        ..RequestParts::new(&method, &url.authority(), &url.path)
     })
     .map_err(|why| Failure::Usage(why.to_string()))?;
     Ok((method, template))

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, bail};
-use uringbench_core::plan::{Arrivals, Closing, Limit, Load, Peer, Plan, WaitMode};
+use uringbench_core::plan::{Arrivals, Closing, Limit, Load, Peer, Plan, ProxyVersion, WaitMode};
 use uringbench_core::record::INTERVAL;
 use uringbench_core::slo::Slo;
 use uringbench_core::time::Nanos;
@@ -125,6 +125,11 @@ pub(crate) fn resolve(args: RunArgs) -> Result<ResolvedRun, Failure> {
         per_connection: args.connection.requests_per_connection,
         sources,
         closing: args.connection.close.map_or(Closing::Fin, Closing::from),
+        connect_rate: args.connection.connect_rate,
+        idle: args.connection.idle_connections.unwrap_or(0),
+        proxy: args.connection.proxy_protocol.map(ProxyVersion::from),
+        read_rate: args.connection.read_rate,
+        write_rate: args.connection.write_rate,
     };
     let OutputArgs { json, out, quiet, name } = args.output;
     Ok(ResolvedRun {
@@ -305,7 +310,10 @@ fn address(args: &ConnectionArgs, url: &Url) -> Result<(Host, u16), Failure> {
 
 /// The addresses connections come from, each of which must be this machine's.
 fn sources(args: &ConnectionArgs, peers: &[Peer]) -> Result<Vec<IpAddr>, Failure> {
-    let Some(Sources(sources)) = &args.source_ip else { return Ok(Vec::new()) };
+    let Some(Sources(sources)) = &args.source_ip else {
+        let is_told = args.proxy_protocol.is_some();
+        return if is_told { own_addresses(peers) } else { Ok(Vec::new()) };
+    };
     for source in sources {
         let is_of_kind = |peer: &Peer| matches!(peer, Peer::Tcp(address) if address.is_ipv4() == source.is_ipv4());
         if !peers.iter().any(is_of_kind) {
@@ -322,6 +330,23 @@ fn sources(args: &ConnectionArgs, peers: &[Peer]) -> Result<Vec<IpAddr>, Failure
         }
     }
     Ok(sources.clone())
+}
+
+/// The addresses this machine reaches its peers from, for a PROXY header to tell.
+fn own_addresses(peers: &[Peer]) -> Result<Vec<IpAddr>, Failure> {
+    let mut own = Vec::new();
+    for peer in peers {
+        let Peer::Tcp(peer) = peer else { continue };
+        let any = if peer.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
+        // Nothing is sent by this: it only looks up the route.
+        let local = UdpSocket::bind(any)
+            .and_then(|socket| socket.connect(peer).and_then(|()| socket.local_addr()))
+            .with_context(|| format!("there is no route to {peer}"))?;
+        if !own.contains(&local.ip()) {
+            own.push(local.ip());
+        }
+    }
+    Ok(own)
 }
 
 /// Every address of the host, once each, in the resolver's order.

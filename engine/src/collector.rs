@@ -248,8 +248,7 @@ mod tests {
     const START: Timestamp = Timestamp(5_000_000_000);
 
     fn plan(slice: Nanos) -> Plan {
-        let parts =
-            RequestParts { method: "GET", authority: "x", target: "/", headers: &[], body: &[] };
+        let parts = RequestParts::new("GET", "x", "/");
         Plan {
             peers: vec![Peer::Tcp(([127, 0, 0, 1], 80).into())],
             request: RequestTemplate::build(parts).expect("a plain request"),

@@ -135,6 +135,8 @@ impl<D: Driver> EventLoop<D> {
                         break;
                     }
                 }
+                // Only told where requests wait for it.
+                Ok(Progress::Continue { consumed }) => bytes = &bytes[consumed..],
                 Ok(Progress::NeedMore) => break,
                 Err(_) => {
                     fed = Fed::Malformed;

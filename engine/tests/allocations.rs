@@ -45,13 +45,7 @@ fn serve(mut stream: TcpStream) {
 }
 
 fn plan(target: SocketAddr, requests: u64) -> Plan {
-    let parts = RequestParts {
-        method: "GET",
-        authority: "localhost",
-        target: "/",
-        headers: &[],
-        body: &[],
-    };
+    let parts = RequestParts::new("GET", "localhost", "/");
     Plan {
         peers: vec![Peer::Tcp(target)],
         request: RequestTemplate::build(parts).expect("a plain request"),

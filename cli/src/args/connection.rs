@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use uringbench_core::plan;
+use uringbench_core::rate::Rate;
 
 use crate::units;
 
@@ -33,6 +34,32 @@ pub(crate) struct ConnectionArgs {
     #[arg(long, value_name = "HOW", value_enum)]
     pub(crate) close: Option<Close>,
 
+    /// Connections made per second, before the load and in it [default: as fast as may be]
+    #[arg(long, value_name = "RATE", value_parser = units::rate, allow_negative_numbers = true)]
+    pub(crate) connect_rate: Option<Rate>,
+
+    /// Connections to hold open besides, which carry nothing [default: 0]
+    #[arg(
+        long, value_name = "N", value_parser = units::small_count, allow_negative_numbers = true
+    )]
+    pub(crate) idle_connections: Option<u32>,
+
+    /// Bytes per second that each connection takes of its answers, like a slow client
+    #[arg(
+        long, value_name = "N", value_parser = units::small_count, allow_negative_numbers = true
+    )]
+    pub(crate) read_rate: Option<u32>,
+
+    /// Bytes per second that each connection sends of its requests, like a slow client
+    #[arg(
+        long, value_name = "N", value_parser = units::small_count, allow_negative_numbers = true
+    )]
+    pub(crate) write_rate: Option<u32>,
+
+    /// Begin connections with a PROXY header, as behind a load balancer
+    #[arg(long, value_name = "VERSION", value_enum, conflicts_with = "unix")]
+    pub(crate) proxy_protocol: Option<Proxy>,
+
     /// Addresses of this machine to connect from, in turn (127.0.0.2-127.0.0.9,10.0.0.1)
     ///
     /// Each has ports of its own: with N addresses there can be N times as many connections.
@@ -43,6 +70,24 @@ pub(crate) struct ConnectionArgs {
 /// Addresses, in a type of their own so that one option takes several.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Sources(pub(crate) Vec<IpAddr>);
+
+/// A version of the PROXY protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Proxy {
+    /// A line of text
+    V1,
+    /// Binary
+    V2,
+}
+
+impl From<Proxy> for plan::ProxyVersion {
+    fn from(proxy: Proxy) -> Self {
+        match proxy {
+            Proxy::V1 => Self::V1,
+            Proxy::V2 => Self::V2,
+        }
+    }
+}
 
 /// How connections end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

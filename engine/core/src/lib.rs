@@ -13,6 +13,7 @@ pub mod rate;
 pub mod record;
 pub mod schedule;
 pub mod slo;
+pub mod sse;
 pub mod statistics;
 pub mod summary;
 pub mod tempo;

@@ -143,8 +143,7 @@ mod tests {
     const START: Timestamp = Timestamp(1_000);
 
     fn plan(load: Load, limit: Limit, warmup: Nanos) -> Plan {
-        let parts =
-            RequestParts { method: "GET", authority: "test", target: "/", headers: &[], body: &[] };
+        let parts = RequestParts::new("GET", "test", "/");
         Plan {
             peers: vec![Peer::Tcp(([127, 0, 0, 1], 80).into())],
             request: RequestTemplate::build(parts).expect("a plain request"),

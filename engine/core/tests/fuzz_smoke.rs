@@ -1,5 +1,5 @@
-//! The fuzz targets' checks on a fixed number of generated inputs: pieces of HTTP or WebSocket put
-//! together at random, so that they are nearly right, then damaged a little.
+//! The fuzz targets' checks on a fixed number of generated inputs: pieces of HTTP, WebSocket and
+//! event streams put together at random, so that they are nearly right, then damaged a little.
 
 use rand_core::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
@@ -38,6 +38,13 @@ fn websockets_read_as_the_rfc_says() {
         let messages: usize = inputs(&pieces).map(|input| checks::websocket(&input)).sum();
         assert!(messages > CASES as usize / 3, "only {messages} messages came out whole");
     }
+}
+
+#[test]
+fn events_read_as_the_whatwg_says() {
+    let pieces: Vec<Vec<u8>> = EVENTS.iter().map(|piece| piece.as_bytes().to_vec()).collect();
+    let events: usize = inputs(&pieces).map(|input| checks::events(&input)).sum();
+    assert!(events > CASES as usize, "only {events} events came out whole");
 }
 
 /// Eight bytes that choose how it is fed, up to twelve pieces, and damage to every other input.
@@ -150,4 +157,29 @@ const ANSWERS: [&str; 4] = [
     "HTTP/1.1 404 Not Found\r\nContent-Length: 4\r\n\r\nnone",
     "HTTP/1.1 100 Continue\r\n\r\n",
     "HTTP/1.1 101 S\r\nUpgrade: websocket\r\n",
+];
+
+const EVENTS: [&str; 22] = [
+    "data: hello\n\n",
+    "\n",
+    "data:a\r\n",
+    "\r\n",
+    "id: 1\nevent: add\ndata: x\n\n",
+    "data\n",
+    "\r",
+    "event: add\r\n",
+    "id\n",
+    ": keep the connection\n\n",
+    "retry: 3000\n",
+    "retry: 99999999999\r",
+    "retry: 1x\n",
+    "id: a\0b\n",
+    "\u{feff}",
+    "data:  two spaces\r\r",
+    "datas: no\n",
+    "dat",
+    ":",
+    " ",
+    "event:\n",
+    "unknown\n",
 ];

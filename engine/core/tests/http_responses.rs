@@ -25,7 +25,13 @@ fn status_body_alive(stream: &str) -> (u16, u64, bool) {
 #[test]
 fn a_content_length_ends_the_body() {
     let stream = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
-    let expected = Response { status: 200, keep_alive: true, head_bytes: 38, body_bytes: 5 };
+    let expected = Response {
+        status: 200,
+        keep_alive: true,
+        is_event_stream: false,
+        head_bytes: 38,
+        body_bytes: 5,
+    };
     assert_eq!(response(stream, false), expected);
     for lines in [
         "Content-Length: 5\r\nContent-Length: 5",
@@ -82,7 +88,13 @@ fn a_close_ends_the_body_where_nothing_else_does() {
         assert_eq!((fed, parser.opaque()), (Ok(Progress::NeedMore), u64::MAX));
         assert_eq!(parser.skip(7), None);
         let head_bytes = stream.len() as u32 - 5;
-        let response = Response { status: 200, keep_alive: false, head_bytes, body_bytes: 12 };
+        let response = Response {
+            status: 200,
+            keep_alive: false,
+            is_event_stream: false,
+            head_bytes,
+            body_bytes: 12,
+        };
         assert_eq!(parser.end_of_stream(), StreamEnd::Complete(response), "{lines}");
         assert!(parser.is_between());
     }
@@ -110,11 +122,38 @@ fn the_connection_header_and_the_version_decide_about_keep_alive() {
 }
 
 #[test]
+fn an_event_stream_is_known_by_its_content_type() {
+    for (lines, is_event_stream) in [
+        ("", false),
+        ("Content-Type: text/event-stream\r\n", true),
+        ("content-type:TEXT/Event-Stream\r\n", true),
+        ("Content-Type: text/event-stream ; charset=utf-8\r\n", true),
+        ("Content-Type: text/event-stream;\r\n", true),
+        ("Content-Type: text/event-streams\r\n", false),
+        ("Content-Type: text/plain; x=text/event-stream\r\n", false),
+        ("Content-Type:\r\n", false),
+        ("Content-Type: text/html\r\nContent-Type: text/event-stream\r\n", true),
+        ("Content-Type: text/event-stream\r\nContent-Type: text/html\r\n", false),
+        ("X-Content-Type: text/event-stream\r\n", false),
+    ] {
+        let stream = format!("HTTP/1.1 200 OK\r\n{lines}Content-Length: 0\r\n\r\n");
+        assert_eq!(response(&stream, false).is_event_stream, is_event_stream, "{lines}");
+        assert_eq!(response(&stream, true).is_event_stream, is_event_stream, "{lines}");
+    }
+}
+
+#[test]
 fn interim_responses_are_passed_over() {
     let interim = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n";
     let last = "HTTP/1.1 201 Created\r\nContent-Length: 2\r\n\r\nhi";
     let head_bytes = (interim.len() + last.len() - 2) as u32;
-    let expected = Response { status: 201, keep_alive: true, head_bytes, body_bytes: 2 };
+    let expected = Response {
+        status: 201,
+        keep_alive: true,
+        is_event_stream: false,
+        head_bytes,
+        body_bytes: 2,
+    };
     assert_eq!(response(&format!("{interim}{last}"), false), expected);
     let mut parser = ResponseParser::new();
     let shapes = &mut Shapes::new();
@@ -190,7 +229,7 @@ fn headers_have_their_bounds_whole_and_split() {
             let mut pieces = stream.as_bytes().chunks(piece);
             let fed =
                 pieces.try_fold(None, |_, bytes| match parser.feed(bytes, shapes, false)? {
-                    Progress::NeedMore => Ok(None),
+                    Progress::NeedMore | Progress::Continue { .. } => Ok(None),
                     Progress::Complete { response, .. } => Ok(Some(response.head_bytes as usize)),
                 });
             fed.map_err(|malformed: Malformed| malformed)

@@ -41,9 +41,7 @@ fn a_header_seen_once_is_recognised_and_its_date_may_differ() {
 fn other_values_may_differ_once_two_have_been_seen() {
     let shapes = &mut Shapes::new();
     let with = |id: &str, kind: &str| {
-        format!(
-            "HTTP/1.1 200 OK\r\nX-Id: {id}\r\nContent-Type: {kind}\r\nContent-Length: 0\r\n\r\n"
-        )
+        format!("HTTP/1.1 200 OK\r\nX-Id: {id}\r\nX-Kind: {kind}\r\nContent-Length: 0\r\n\r\n")
     };
     assert_eq!(learn(shapes, &[&with("00", "a"), &with("01", "a")]), (0, 2));
     assert_eq!(learn(shapes, &[&with("77", "a"), &with("  ", "a")]), (2, 0));
@@ -57,6 +55,10 @@ fn what_decides_is_compared_however_often_it_differs() {
         ("Content-Length: 10", "Content-Length: 11"),
         ("Connection: close\r\nContent-Length: 0", "Connection: clore\r\nContent-Length: 0"),
         ("Transfer-Encoding: chunked", "Transfer-Encoding: chunkes"),
+        (
+            "Content-Type: text/event-streaM\r\nContent-Length: 0",
+            "Content-Type: text/event-streax\r\nContent-Length: 0",
+        ),
         ("X-A: 1\r\nContent-Length: 0", "X-B: 1\r\nContent-Length: 0"),
     ] {
         let [one, two] = [line, other].map(|line| format!("HTTP/1.1 200 OK\r\n{line}\r\n\r\n"));
@@ -138,7 +140,13 @@ fn headers_split_over_receives_are_recognised_too() {
     let mut parser = ResponseParser::new();
     for cut in 1..page.len() {
         assert_eq!(parser.feed(&page[..cut], shapes, false), Ok(Progress::NeedMore));
-        let response = Response { status: 200, keep_alive: true, head_bytes: 47, body_bytes: 2 };
+        let response = Response {
+            status: 200,
+            keep_alive: true,
+            is_event_stream: false,
+            head_bytes: 47,
+            body_bytes: 2,
+        };
         let rest = Progress::Complete { consumed: page.len() - cut, response };
         assert_eq!(parser.feed(&page[cut..], shapes, false), Ok(rest));
     }

@@ -1,5 +1,5 @@
-//! Streams of responses made from known parts: what comes out is what went in, however the
-//! stream is split and whether payload is fed or skipped.
+//! Streams of responses made from known parts: what comes out is what went in, payload byte for
+//! byte, however the stream is split and whether payload is fed or skipped.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -11,7 +11,17 @@ use uringbench_core::http::shape::Shapes;
 struct Sent {
     bytes: Vec<u8>,
     is_head: bool,
+    payload: Vec<u8>,
     expected: Response,
+}
+
+/// What a parser made of a stream: its responses, the payload of each and of one cut short, and
+/// how it ended.
+#[derive(Debug)]
+struct Received {
+    responses: Vec<Response>,
+    payloads: Vec<Vec<u8>>,
+    end: StreamEnd,
 }
 
 /// How the bytes of one response's body are marked off.
@@ -43,6 +53,8 @@ const CONNECTIONS: [(&str, Option<bool>); 4] = [
 
 const NAMES: [&str; 5] = ["Date", "Server", "X-Request-Id", "ETag", "Content-Type"];
 
+const EVENTS: &str = "text/event-stream";
+
 fn payload() -> impl Strategy<Value = Vec<u8>> {
     // Bytes that would mean something anywhere else.
     let byte = prop_oneof![proptest::sample::select(b"\r\n0HTP/1. :;".to_vec()), any::<u8>()];
@@ -72,7 +84,7 @@ fn lines() -> impl Strategy<Value = Lines> {
         "HTTP/1.1 103 Early Hints\r\nLink: </a>; rel=preload\r\nContent-Length: 4\r\n\r\n",
     ]);
     // Few values of few lengths, so that shapes are learned, merged and recognised.
-    let more = (0..NAMES.len(), "[a-c]{3}|[ -~]{0,9}");
+    let more = (0..NAMES.len(), prop_oneof![9 => "[a-c]{3}|[ -~]{0,9}", 1 => Just(EVENTS.into())]);
     (
         prop_oneof![4 => Just(vec![]), 1 => vec(interim, 1..3)],
         any::<bool>(),
@@ -94,7 +106,7 @@ fn sent((lines, body): (Lines, Body)) -> Sent {
     let (framing, status, payload, wire, is_head) = match &body {
         Body::Length(bytes) => {
             let line = format!("Content-Length: {}\r\n", bytes.len());
-            (line, lines.status, bytes.len(), bytes.clone(), false)
+            (line, lines.status, bytes.clone(), bytes.clone(), false)
         }
         Body::Chunked { chunks, extension, trailers } => {
             let mut wire = Vec::new();
@@ -104,11 +116,11 @@ fn sent((lines, body): (Lines, Body)) -> Sent {
             }
             wire.extend(format!("0{extension}\r\n{trailers}\r\n").bytes());
             let line = "Transfer-Encoding: gzip, chunked\r\n".to_owned();
-            (line, lines.status, chunks.iter().map(Vec::len).sum(), wire, false)
+            (line, lines.status, chunks.concat(), wire, false)
         }
-        Body::Bodyless { status, line } => ((*line).to_owned(), *status, 0, Vec::new(), false),
-        Body::Head { line } => ((*line).to_owned(), lines.status, 0, Vec::new(), true),
-        Body::Close(bytes) => (String::new(), lines.status, bytes.len(), bytes.clone(), false),
+        Body::Bodyless { status, line } => ((*line).to_owned(), *status, vec![], vec![], false),
+        Body::Head { line } => ((*line).to_owned(), lines.status, vec![], vec![], true),
+        Body::Close(bytes) => (String::new(), lines.status, bytes.clone(), bytes.clone(), false),
     };
     // HTTP/1.0 knows no codings.
     let is_http10 = lines.is_http10 && !is_chunked(&framing);
@@ -120,9 +132,12 @@ fn sent((lines, body): (Lines, Body)) -> Sent {
     let mut bytes = lines.interims.concat().into_bytes();
     bytes.extend(head.bytes());
     let keep_alive = said.unwrap_or(!is_http10) && !matches!(body, Body::Close(_));
-    let (head_bytes, body_bytes) = (bytes.len() as u32, payload as u64);
+    let (head_bytes, body_bytes) = (bytes.len() as u32, payload.len() as u64);
     bytes.extend(wire);
-    Sent { bytes, is_head, expected: Response { status, keep_alive, head_bytes, body_bytes } }
+    let is_event_stream = lines.more.iter().rfind(|(name, _)| NAMES[*name] == "Content-Type");
+    let is_event_stream = is_event_stream.is_some_and(|(_, value)| value == EVENTS);
+    let expected = Response { status, keep_alive, is_event_stream, head_bytes, body_bytes };
+    Sent { bytes, is_head, payload, expected }
 }
 
 /// Some responses, the last of them perhaps ended by the close alone.
@@ -136,17 +151,13 @@ fn stream() -> impl Strategy<Value = Vec<Sent>> {
 }
 
 /// Receive `sent` in pieces of the sizes given, over and over; skip payload where `skips` says.
-fn receive(
-    sent: &[Sent],
-    pieces: &[usize],
-    skips: &[bool],
-    shapes: &mut Shapes,
-) -> (Vec<Response>, StreamEnd) {
+fn receive(sent: &[Sent], pieces: &[usize], skips: &[bool], shapes: &mut Shapes) -> Received {
     let stream: Vec<u8> = sent.iter().flat_map(|sent| sent.bytes.clone()).collect();
     let mut pieces = pieces.iter().cycle();
     let mut skips = skips.iter().cycle();
     let mut parser = ResponseParser::new();
     let mut found = Vec::new();
+    let mut payloads = vec![Vec::new()];
     let mut arrived = stream.as_slice();
     while !arrived.is_empty() {
         let len = *pieces.next().expect("a cycle of at least one");
@@ -155,15 +166,24 @@ fn receive(
         while !piece.is_empty() {
             let opaque = parser.opaque().min(piece.len() as u64);
             if opaque > 0 && *skips.next().expect("a cycle of at least one") {
-                found.extend(parser.skip(opaque));
+                payloads[found.len()].extend_from_slice(&piece[..opaque as usize]);
                 piece = &piece[opaque as usize..];
+                if let Some(response) = parser.skip(opaque) {
+                    found.push(response);
+                    payloads.push(Vec::new());
+                }
                 continue;
             }
             let is_head = sent.get(found.len()).is_some_and(|sent| sent.is_head);
-            match parser.feed(piece, shapes, is_head).expect("every response sent is well formed") {
+            let payload = &mut payloads[found.len()];
+            let mut read = |piece: &[u8]| payload.extend_from_slice(piece);
+            let fed = parser.feed_into(piece, shapes, is_head, &mut read);
+            match fed.expect("every response sent is well formed") {
                 Progress::NeedMore => break,
+                Progress::Continue { .. } => panic!("told without being asked for"),
                 Progress::Complete { consumed, response } => {
                     found.push(response);
+                    payloads.push(Vec::new());
                     piece = &piece[consumed..];
                 }
             }
@@ -172,8 +192,9 @@ fn receive(
     let end = parser.end_of_stream();
     if let StreamEnd::Complete(response) = end {
         found.push(response);
+        payloads.push(Vec::new());
     }
-    (found, end)
+    Received { responses: found, payloads, end }
 }
 
 proptest! {
@@ -186,17 +207,21 @@ proptest! {
         skips in vec(any::<bool>(), 1..4),
     ) {
         let expected: Vec<Response> = sent.iter().map(|sent| sent.expected).collect();
+        let mut payloads: Vec<Vec<u8>> = sent.iter().map(|sent| sent.payload.clone()).collect();
+        payloads.push(Vec::new());
         let mut shapes = Shapes::new();
         // The first round learns the shapes, the second uses them.
         for pieces in [&[usize::MAX], pieces.as_slice(), &[1], pieces.as_slice()] {
             for skips in [&[false], skips.as_slice()] {
-                let (found, end) = receive(&sent, pieces, skips, &mut shapes);
-                prop_assert_eq!(&found, &expected);
-                prop_assert_ne!(end, StreamEnd::Truncated);
+                let found = receive(&sent, pieces, skips, &mut shapes);
+                prop_assert_eq!(&found.responses, &expected);
+                prop_assert_eq!(&found.payloads, &payloads);
+                prop_assert_ne!(found.end, StreamEnd::Truncated);
             }
         }
-        let (found, _) = receive(&sent, &pieces, &skips, &mut Shapes::disabled());
-        prop_assert_eq!(&found, &expected);
+        let found = receive(&sent, &pieces, &skips, &mut Shapes::disabled());
+        prop_assert_eq!(&found.responses, &expected);
+        prop_assert_eq!(&found.payloads, &payloads);
     }
 
     #[test]
@@ -220,12 +245,15 @@ proptest! {
                 whole.push(sent.expected);
             }
         }
-        let (found, end) = receive(&cut_stream, &pieces, &[true, false], &mut Shapes::new());
-        match end {
-            StreamEnd::Clean => prop_assert!(is_between && found == whole),
-            StreamEnd::Truncated => prop_assert!(!is_between && found == whole),
+        let found = receive(&cut_stream, &pieces, &[true, false], &mut Shapes::new());
+        for (payload, sent) in found.payloads.iter().zip(&sent) {
+            prop_assert!(sent.payload.starts_with(payload));
+        }
+        match found.end {
+            StreamEnd::Clean => prop_assert!(is_between && found.responses == whole),
+            StreamEnd::Truncated => prop_assert!(!is_between && found.responses == whole),
             // A close-delimited body ends with what came, the cut unseen.
-            StreamEnd::Complete(_) => prop_assert!(found.len() == sent.len()),
+            StreamEnd::Complete(_) => prop_assert!(found.responses.len() == sent.len()),
         }
     }
 

@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use rand_core::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
+use uringbench_core::http::body::Body;
 use uringbench_core::http::request::{RequestParts, RequestTemplate};
 use uringbench_core::outcome::{Counts, Outcome};
 use uringbench_core::pacer::Pacer;
@@ -231,7 +232,7 @@ fn plan(seed: u64, below: &mut impl FnMut(u64) -> u64) -> Plan {
     let method = if below(8) == 0 { "HEAD" } else { "GET" };
     let body = vec![b'b'; [0, 0, 0, 0, 20_000, 150_000][below(6) as usize]];
     let parts =
-        RequestParts { method, authority: "simulated", target: "/", headers: &[], body: &body };
+        RequestParts { body: Body::Bytes(&body), ..RequestParts::new(method, "simulated", "/") };
     // Handshakes cost real time, so there are fewer of them.
     let has_tls = below(12) == 0;
     let versions = [TlsVersions::Both, TlsVersions::Only12][below(2) as usize];

@@ -1,10 +1,11 @@
-//! What must hold of the HTTP machines whatever bytes they are fed; of the WebSocket machine in
-//! `websocket`.
+//! What must hold of the HTTP and event machines whatever bytes they are fed; of the WebSocket
+//! machine in `websocket`.
 //!
 //! Called by the fuzz targets with the fuzzer's input, and by a test of `uringbench-core` with
 //! generated input. A check panics when it fails; the first eight bytes of its input choose how
 //! the rest is fed.
 
+mod sse;
 mod websocket;
 
 pub use websocket::websocket;
@@ -14,7 +15,8 @@ use uringbench_core::http::response::{Malformed, Progress, Response, ResponsePar
 use uringbench_core::http::shape::Shapes;
 
 /// A stream of responses reads alike however it is split, whether payload is fed or skipped,
-/// and with shapes learned, half learned or disabled. Returns how many responses it held.
+/// with shapes learned, half learned or disabled, and whether `100 Continue` is told or passed
+/// over; what is read as payload is what the framing says. Returns how many responses it held.
 pub fn response(input: &[u8]) -> usize {
     let Some((choices, stream)) = Choices::take(input) else { return 0 };
     let is_head = choices.0 & 1 == 1;
@@ -37,7 +39,7 @@ pub fn chunked(input: &[u8]) -> bool {
         let found = decode(body, is_split.then_some(&mut choices));
         match (&expected, found) {
             (Reading::Whole { bytes, payload }, Ok(Some(whole))) => {
-                assert_eq!((*bytes, *payload), whole);
+                assert_eq!((*bytes, payload), (whole.0, &whole.1));
             }
             (Reading::Wrong, Err(_)) | (Reading::CutShort, Ok(None)) => {}
             // A fault ahead of a missing line end is found before the line is whole.
@@ -48,10 +50,22 @@ pub fn chunked(input: &[u8]) -> bool {
     matches!(expected, Reading::Whole { .. })
 }
 
+/// A stream of server-sent events reads as a plain reading does, however it is split. Returns how
+/// many events it held.
+pub fn events(input: &[u8]) -> usize {
+    let Some((mut choices, stream)) = Choices::take(input) else { return 0 };
+    let expected = sse::plainly(stream);
+    assert_eq!(sse::in_pieces(stream, |left| left), expected);
+    assert_eq!(sse::in_pieces(stream, |left| choices.up_to(left.min(9))), expected);
+    expected.events.len()
+}
+
 /// Everything one stream said.
 #[derive(Debug)]
 struct Received {
     responses: Vec<Response>,
+    /// Of each response, and of the one cut short.
+    payloads: Vec<Vec<u8>>,
     end: Result<StreamEnd, Malformed>,
 }
 
@@ -59,6 +73,7 @@ struct Received {
 /// malformed what another still waits for; in all else they must agree.
 fn agree(expected: &Received, found: &Received) {
     assert_eq!(expected.responses, found.responses);
+    assert_eq!(expected.payloads, found.payloads);
     let is_unfinished = |end| matches!(end, Ok(StreamEnd::Truncated) | Err(_));
     let (expected, found) = (expected.end, found.end);
     assert!(
@@ -69,22 +84,55 @@ fn agree(expected: &Received, found: &Received) {
 
 fn receive_whole(stream: &[u8], shapes: &mut Shapes, is_head: bool) -> Received {
     let mut parser = ResponseParser::new();
-    let mut responses = Vec::new();
+    let (mut responses, mut payloads) = (Vec::new(), vec![Vec::new()]);
     let mut rest = stream;
     while !rest.is_empty() {
         assert!(parser.is_between() && parser.opaque() == 0);
-        match parser.feed(rest, shapes, is_head) {
-            Err(malformed) => return Received { responses, end: Err(malformed) },
+        let fed = parser.feed_into(rest, shapes, is_head, &mut collect(&mut payloads));
+        match fed {
+            Err(malformed) => return Received { responses, payloads, end: Err(malformed) },
             Ok(Progress::NeedMore) => break,
+            Ok(Progress::Continue { .. }) => panic!("told without being asked for"),
             Ok(Progress::Complete { consumed, response }) => {
-                assert!(consumed >= response.head_bytes as usize);
-                assert!((consumed as u64) >= response.body_bytes);
+                let body = &rest[response.head_bytes as usize..consumed];
+                assert_eq!(payloads.last(), Some(&payload(body, &response)));
+                assert_eq!(parser.under_way(), None);
                 responses.push(response);
+                payloads.push(Vec::new());
                 rest = &rest[consumed..];
             }
         }
     }
-    Received { responses, end: Ok(parser.end_of_stream()) }
+    let under_way = parser.under_way();
+    let end = parser.end_of_stream();
+    if let StreamEnd::Complete(response) = end {
+        assert_eq!(payloads.last().map(Vec::len), Some(response.body_bytes as usize));
+        assert_eq!(under_way, Some(response));
+    }
+    Received { responses, payloads, end: Ok(end) }
+}
+
+/// The payload of a whole body: without framing of its own it is as long as was said.
+fn payload(body: &[u8], response: &Response) -> Vec<u8> {
+    if body.len() as u64 == response.body_bytes {
+        return body.to_vec();
+    }
+    match read_chunked(body) {
+        Reading::Whole { bytes, payload } if bytes == body.len() => {
+            assert_eq!(payload.len() as u64, response.body_bytes);
+            payload
+        }
+        other => panic!("{other:?} was taken for a body in chunks"),
+    }
+}
+
+/// Adds to the payload of the newest response.
+fn collect(payloads: &mut [Vec<u8>]) -> impl FnMut(&[u8]) {
+    let newest = payloads.last_mut().expect("begun with one");
+    |piece| {
+        assert!(!piece.is_empty());
+        newest.extend_from_slice(piece);
+    }
 }
 
 fn receive_split(
@@ -93,36 +141,50 @@ fn receive_split(
     is_head: bool,
     choices: &mut Choices,
 ) -> Received {
-    let mut parser = ResponseParser::new();
-    let mut responses = Vec::new();
+    let tells_continue = choices.next() & 1 == 1;
+    let mut parser =
+        if tells_continue { ResponseParser::telling_continue() } else { ResponseParser::new() };
+    let (mut responses, mut payloads) = (Vec::new(), vec![Vec::new()]);
     let mut rest = stream;
     while !rest.is_empty() {
         let most = rest.len().min(1 << choices.up_to(12));
         let len = choices.up_to(most);
         let opaque = parser.opaque().min(len as u64);
         if opaque > 0 && choices.next() & 1 == 1 {
-            responses.extend(parser.skip(opaque));
-            rest = &rest[opaque as usize..];
+            let (skipped, after) = rest.split_at(opaque as usize);
+            collect(&mut payloads)(skipped);
+            rest = after;
+            if let Some(response) = parser.skip(opaque) {
+                responses.push(response);
+                payloads.push(Vec::new());
+            }
             continue;
         }
-        match parser.feed(&rest[..len], shapes, is_head) {
-            Err(malformed) => return Received { responses, end: Err(malformed) },
+        let fed = parser.feed_into(&rest[..len], shapes, is_head, &mut collect(&mut payloads));
+        match fed {
+            Err(malformed) => return Received { responses, payloads, end: Err(malformed) },
             Ok(Progress::NeedMore) => rest = &rest[len..],
+            Ok(Progress::Continue { consumed }) => {
+                assert!(tells_continue && !parser.is_between() && (1..=len).contains(&consumed));
+                rest = &rest[consumed..];
+            }
             Ok(Progress::Complete { consumed, response }) => {
                 responses.push(response);
+                payloads.push(Vec::new());
                 rest = &rest[consumed..];
             }
         }
     }
-    Received { responses, end: Ok(parser.end_of_stream()) }
+    Received { responses, payloads, end: Ok(parser.end_of_stream()) }
 }
 
-/// Bytes of the body and of its payload, `None` when it is cut short.
+/// Bytes of the body, and its payload; `None` when it is cut short.
 fn decode(
     body: &[u8],
     mut choices: Option<&mut Choices>,
-) -> Result<Option<(usize, u64)>, ChunkedError> {
+) -> Result<Option<(usize, Vec<u8>)>, ChunkedError> {
     let mut decoder = ChunkedDecoder::new();
+    let mut payload = Vec::new();
     let mut at = 0;
     while at < body.len() {
         let left = body.len() - at;
@@ -130,39 +192,47 @@ fn decode(
         let opaque = decoder.opaque().min(len as u64);
         if opaque > 0 && choices.as_deref_mut().is_some_and(|choices| choices.next() & 1 == 1) {
             decoder.skip(opaque);
-            at += opaque as usize;
-        } else if let Some(consumed) = decoder.feed(&body[at..at + len])? {
-            return Ok(Some((at + consumed, decoder.payload())));
-        } else {
-            at += len;
+            let end = at + opaque as usize;
+            payload.extend_from_slice(&body[at..end]);
+            at = end;
+            continue;
         }
+        let mut collect = |piece: &[u8]| payload.extend_from_slice(piece);
+        let ended = decoder.feed_into(&body[at..at + len], &mut collect)?;
+        assert_eq!(decoder.payload(), payload.len() as u64);
+        if let Some(consumed) = ended {
+            return Ok(Some((at + consumed, payload)));
+        }
+        at += len;
     }
     Ok(None)
 }
 
 #[derive(Debug)]
 enum Reading {
-    Whole { bytes: usize, payload: u64 },
+    Whole { bytes: usize, payload: Vec<u8> },
     CutShort,
     Wrong,
 }
 
 /// The plain reading: the whole body in hand, line by line.
 fn read_chunked(body: &[u8]) -> Reading {
-    let (mut at, mut payload) = (0, 0_u64);
+    let (mut at, mut payload) = (0, Vec::new());
     loop {
         let Some(line) = line(&body[at..]) else { return Reading::CutShort };
         at += line.len();
-        let Some(size) = chunk_size(line).filter(|size| *size <= i64::MAX as u64 - payload) else {
+        let left = i64::MAX as u64 - payload.len() as u64;
+        let Some(size) = chunk_size(line).filter(|size| *size <= left) else {
             return Reading::Wrong;
         };
         if size == 0 {
             return read_trailers(body, at, payload);
         }
-        payload += size;
-        let Some(rest) = usize::try_from(size).ok().and_then(|size| body[at..].get(size..)) else {
+        let size = usize::try_from(size).ok();
+        let Some((chunk, rest)) = size.and_then(|size| body[at..].split_at_checked(size)) else {
             return Reading::CutShort;
         };
+        payload.extend_from_slice(chunk);
         match rest {
             [b'\r', b'\n', ..] => at = body.len() - rest.len() + 2,
             [] | [b'\r'] => return Reading::CutShort,
@@ -171,7 +241,7 @@ fn read_chunked(body: &[u8]) -> Reading {
     }
 }
 
-fn read_trailers(body: &[u8], mut at: usize, payload: u64) -> Reading {
+fn read_trailers(body: &[u8], mut at: usize, payload: Vec<u8>) -> Reading {
     let start = at;
     loop {
         let Some(line) = line(&body[at..]) else { return Reading::CutShort };

@@ -1,7 +1,9 @@
 //! The chunked transfer coding (RFC 9112 section 7.1), received in pieces of any size.
 //!
-//! It decides where the body ends and how much of it was payload; the payload itself is passed
-//! over, never copied. Which responses are chunked is decided in `head`.
+//! It decides where the body ends and which bytes of it are payload; the payload is passed over
+//! or lent to who reads it, never copied. Which responses are chunked is decided in `head`.
+
+use std::ops::Range;
 
 use thiserror::Error;
 
@@ -89,13 +91,27 @@ impl ChunkedDecoder {
     /// # Errors
     /// When the bytes are not in the chunked coding.
     pub fn feed(&mut self, bytes: &[u8]) -> Result<Option<usize>, ChunkedError> {
+        self.feed_into(bytes, &mut |_: &[u8]| {})
+    }
+
+    /// Like [`Self::feed`], lending every piece of payload to `payload`, in order; none is empty.
+    ///
+    /// # Errors
+    /// When the bytes are not in the chunked coding; what was lent before stays lent.
+    pub fn feed_into(
+        &mut self,
+        bytes: &[u8],
+        payload: &mut impl FnMut(&[u8]),
+    ) -> Result<Option<usize>, ChunkedError> {
         let mut at = 0;
         while self.state != State::Done {
             let Some(&byte) = bytes.get(at) else { return Ok(None) };
             if self.state == State::Payload {
                 let here = self.remaining.min((bytes.len() - at) as u64);
+                let end = at + here as usize; // at most `bytes.len()`
+                lend(bytes, at..end, payload);
                 self.skip(here);
-                at += here as usize; // at most `bytes.len()`
+                at = end;
             } else {
                 self.state = self.step(byte)?;
                 at += 1;
@@ -205,6 +221,16 @@ impl ChunkedDecoder {
             (State::EndLf, b'\n') => Ok(State::Done),
             _ => Err(ChunkedError::Trailer),
         }
+    }
+}
+
+/// Lend a stretch of `bytes` to who reads the payload, unless it is empty. Where nobody does,
+/// this is no code at all: unlike an index, `get` has no panic to keep.
+#[inline]
+pub(super) fn lend(bytes: &[u8], stretch: Range<usize>, payload: &mut impl FnMut(&[u8])) {
+    debug_assert!(stretch.end <= bytes.len(), "the payload lies in the bytes fed");
+    if let Some(piece) = bytes.get(stretch).filter(|piece| !piece.is_empty()) {
+        payload(piece);
     }
 }
 

@@ -1,7 +1,8 @@
 //! What a response's header says about the bytes that follow it (RFC 9112 section 6.3).
 //!
 //! httparse reads the lines; this file draws the conclusions: where the body ends, whether the
-//! connection lives on, and which contradictions make a response malformed.
+//! connection lives on, whether the body is a stream of events, and which contradictions make a
+//! response malformed.
 
 use std::mem::MaybeUninit;
 
@@ -26,6 +27,7 @@ pub(crate) struct Head {
     pub(crate) status: u16,
     /// Of the connection, once this response has been received.
     pub(super) keep_alive: bool,
+    pub(super) is_event_stream: bool,
     /// Status line to empty line.
     pub(crate) bytes: u32,
     /// Without a meaning where the response is interim: another header follows.
@@ -54,6 +56,7 @@ impl Head {
         Response {
             status: self.status,
             keep_alive: self.keep_alive,
+            is_event_stream: self.is_event_stream,
             head_bytes: self.bytes,
             body_bytes,
         }
@@ -85,14 +88,18 @@ pub(crate) fn parse<'room, 'bytes>(
     let is_http10 = parsed.version == Some(0);
     let framing = said.framing(status, is_http10, is_head)?;
     let keep_alive = framing != Framing::Close && !said.close && (!is_http10 || said.keep_alive);
-    let head = Head { status, keep_alive, bytes: len as u32, framing }; // len <= 64 KiB
+    let is_event_stream = said.is_event_stream;
+    let bytes = len as u32; // at most 64 KiB
+    let head = Head { status, keep_alive, is_event_stream, bytes, framing };
     Ok(Some((head, parsed.headers)))
 }
 
-/// Whether a header decides about framing or the connection, so that its value is always read.
+/// Whether a header decides about framing, the connection or what the body is, so that its value
+/// is always read.
 pub(super) fn is_decisive(name: &str) -> bool {
     match name.len() {
         10 => name.eq_ignore_ascii_case("connection"),
+        12 => name.eq_ignore_ascii_case("content-type"),
         14 => name.eq_ignore_ascii_case("content-length"),
         17 => name.eq_ignore_ascii_case("transfer-encoding"),
         _ => false,
@@ -120,6 +127,7 @@ struct Said {
     names_chunked: bool,
     close: bool,
     keep_alive: bool,
+    is_event_stream: bool,
 }
 
 impl Said {
@@ -128,6 +136,7 @@ impl Said {
         for header in headers.iter().filter(|header| is_decisive(header.name)) {
             match header.name.len() {
                 10 => said.connection(header.value),
+                12 => said.content_type(header.value),
                 14 => said.content_length(header.value)?,
                 _ => said.transfer_encoding(header.value)?,
             }
@@ -140,6 +149,12 @@ impl Said {
             self.close |= option.eq_ignore_ascii_case(b"close");
             self.keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
         }
+    }
+
+    /// Of several the last one counts (WHATWG Fetch, "extract a MIME type").
+    fn content_type(&mut self, value: &[u8]) {
+        let essence = value.split(|byte| *byte == b';').next().unwrap_or_default();
+        self.is_event_stream = essence.trim_ascii().eq_ignore_ascii_case(b"text/event-stream");
     }
 
     /// A list of identical numbers counts as one (RFC 9110 section 8.6).

@@ -1,18 +1,24 @@
 //! A request as bytes, made once and sent many times.
 //!
 //! It refuses whatever would make the bytes mean something else to a server than the user meant:
-//! line breaks in values, two framings, a length that is not the body's. Where the parts come
-//! from (command line, scenario, URL) is the caller's matter.
+//! line breaks in values, two framings, a length that is not the body's. What a body is made of
+//! is decided in `body`; where the parts come from (command line, scenario, URL) is the caller's
+//! matter.
+
+use std::num::NonZeroUsize;
 
 use thiserror::Error;
 
+use super::body::Body;
 use super::chunked::{is_field_value, is_token};
 
 /// The bytes of one request, and what its answer depends on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequestTemplate {
     bytes: Vec<u8>,
+    head_length: usize,
     is_head: bool,
+    expects_continue: bool,
 }
 
 /// What a request is made of.
@@ -26,8 +32,29 @@ pub struct RequestParts<'a> {
     pub target: &'a str,
     /// Further headers. They take the place of those that would be added.
     pub headers: &'a [(String, String)],
-    /// The content, sent with its length.
-    pub body: &'a [u8],
+    /// The content.
+    pub body: Body<'a>,
+    /// Send the body in the chunked coding, in chunks of so many bytes, instead of with its
+    /// length.
+    pub chunk_bytes: Option<NonZeroUsize>,
+    /// Ask for a `100 Continue` ahead of the body (RFC 9110 section 10.1.1).
+    pub expect_continue: bool,
+}
+
+impl<'a> RequestParts<'a> {
+    /// A request without a body and without headers of its own: the rest of a struct that names
+    /// what else there is.
+    pub const fn new(method: &'a str, authority: &'a str, target: &'a str) -> Self {
+        Self {
+            method,
+            authority,
+            target,
+            headers: &[],
+            body: Body::Bytes(&[]),
+            chunk_bytes: None,
+            expect_continue: false,
+        }
+    }
 }
 
 /// Why parts do not make a request, and what would.
@@ -68,56 +95,77 @@ pub enum RequestError {
         /// Length of the body.
         body: usize,
     },
-    /// Bodies are sent with their length.
+    /// A length beside the chunked coding (RFC 9112 section 6.2).
     #[error(
-        "header `Transfer-Encoding` is not supported: leave it out, the body is sent with its \
-         Content-Length"
+        "header `Content-Length` contradicts `--chunked`, by which chunks tell the length: leave \
+         one of them out"
+    )]
+    LengthOfChunks,
+    /// It would be said, but not done.
+    #[error(
+        "header `Transfer-Encoding` cannot be given: leave it out; `--chunked` adds it, and sends \
+         the body in chunks"
     )]
     TransferEncoding,
+    /// It names the boundary between the parts, which only who writes them knows.
+    #[error(
+        "header `Content-Type` is given, but that of a form names the boundary between its \
+         parts: leave it out, it is added"
+    )]
+    FormType,
+    /// The body would not wait.
+    #[error(
+        "header `Expect` cannot be given: leave it out; `--expect-continue` adds it, and holds \
+         the body back"
+    )]
+    Expect,
+    /// RFC 9110 section 10.1.1.
+    #[error("`--expect-continue` holds back a body, but there is none: give one, or leave it out")]
+    ExpectWithoutBody,
+    /// More than 1 GiB on the wire.
+    #[error(
+        "the body takes more than 1 GiB, framing included: send a smaller one, or larger chunks"
+    )]
+    BodyTooLarge,
 }
+
+/// Most bytes of a body on the wire: a template is kept in memory.
+const BODY_BYTES_MAX: usize = 1 << 30;
 
 const USER_AGENT: &str = concat!("uringbench/", env!("CARGO_PKG_VERSION"));
 
 impl RequestTemplate {
     /// Write the request down: `Host` first (RFC 9110 section 7.2), then `User-Agent`
-    /// unless given, the given headers in their order, and `Content-Length` where
-    /// there is a body or the method promises one.
+    /// unless given, the given headers in their order, and what announces the body: the
+    /// `Content-Type` of a form, `Transfer-Encoding` or, where there is a body or the method
+    /// promises one, `Content-Length`; and `Expect`.
     ///
     /// # Errors
     /// When a part would not be sent as what it is.
     pub fn build(parts: RequestParts<'_>) -> Result<Self, RequestError> {
         check_method(parts.method)?;
         check_target(parts.method, parts.target)?;
+        let body = parts.body.len();
         for (name, value) in parts.headers {
-            check_header(name, value, parts.body.len())?;
+            check_header(name, value)?;
+            check_announcement(name, value, &parts, body)?;
         }
-        let host = match given(parts.headers, "Host")? {
-            Some(host) => host,
-            None => checked_authority(parts.authority)?,
-        };
-        let mut bytes = format!("{} {} HTTP/1.1\r\n", parts.method, parts.target).into_bytes();
-        let mut line = |name: &str, value: &str| {
-            for part in [name, ": ", value.trim_matches([' ', '\t']), "\r\n"] {
-                bytes.extend_from_slice(part.as_bytes());
-            }
-        };
-        line("Host", host);
-        if !parts.headers.iter().any(|(given, _)| given.eq_ignore_ascii_case("User-Agent")) {
-            line("User-Agent", USER_AGENT);
+        if parts.expect_continue && body == 0 {
+            return Err(RequestError::ExpectWithoutBody);
         }
-        for (name, value) in parts.headers {
-            if !name.eq_ignore_ascii_case("Host") {
-                line(name, value);
-            }
+        if body > BODY_BYTES_MAX || Body::framed_len(body, parts.chunk_bytes) > BODY_BYTES_MAX {
+            return Err(RequestError::BodyTooLarge);
         }
-        // RFC 9110 section 8.6: a method that defines content says so even when it is empty.
-        let has_length = !parts.body.is_empty() || matches!(parts.method, "POST" | "PUT" | "PATCH");
-        if given(parts.headers, "Content-Length")?.is_none() && has_length {
-            line("Content-Length", &parts.body.len().to_string());
-        }
-        bytes.extend_from_slice(b"\r\n");
-        bytes.extend_from_slice(parts.body);
-        Ok(Self { bytes, is_head: parts.method == "HEAD" })
+        let mut bytes = head(&parts, body)?.into_bytes();
+        let head_length = bytes.len();
+        bytes.reserve_exact(Body::framed_len(body, parts.chunk_bytes));
+        parts.body.append_to(&mut bytes, parts.chunk_bytes);
+        Ok(Self {
+            bytes,
+            head_length,
+            is_head: parts.method == "HEAD",
+            expects_continue: parts.expect_continue,
+        })
     }
 
     /// The request, byte for byte.
@@ -125,10 +173,58 @@ impl RequestTemplate {
         &self.bytes
     }
 
+    /// How many of its bytes are header, empty line included; the body begins there.
+    pub const fn head_length(&self) -> usize {
+        self.head_length
+    }
+
     /// Whether it asks with HEAD, so that the answer has no body (RFC 9110 section 9.3.2).
     pub const fn is_head(&self) -> bool {
         self.is_head
     }
+
+    /// Whether its body is to be sent only when a `100 Continue` has come.
+    pub const fn expects_continue(&self) -> bool {
+        self.expects_continue
+    }
+}
+
+/// Request line to empty line, of a request whose body has so many bytes.
+fn head(parts: &RequestParts<'_>, body: usize) -> Result<String, RequestError> {
+    let host = match given(parts.headers, "Host")? {
+        Some(host) => host,
+        None => checked_authority(parts.authority)?,
+    };
+    let mut head = format!("{} {} HTTP/1.1\r\n", parts.method, parts.target);
+    let mut line = |name: &str, value: &str| {
+        for part in [name, ": ", value.trim_matches([' ', '\t']), "\r\n"] {
+            head.push_str(part);
+        }
+    };
+    line("Host", host);
+    if !parts.headers.iter().any(|(given, _)| given.eq_ignore_ascii_case("User-Agent")) {
+        line("User-Agent", USER_AGENT);
+    }
+    for (name, value) in parts.headers {
+        if !name.eq_ignore_ascii_case("Host") {
+            line(name, value);
+        }
+    }
+    if let Body::Multipart(form) = &parts.body {
+        line("Content-Type", &form.content_type());
+    }
+    // RFC 9110 section 8.6: a method that defines content says so even when it is empty.
+    let has_length = body > 0 || matches!(parts.method, "POST" | "PUT" | "PATCH");
+    if parts.chunk_bytes.is_some() {
+        line("Transfer-Encoding", "chunked");
+    } else if given(parts.headers, "Content-Length")?.is_none() && has_length {
+        line("Content-Length", &body.to_string());
+    }
+    if parts.expect_continue {
+        line("Expect", "100-continue");
+    }
+    head.push_str("\r\n");
+    Ok(head)
 }
 
 fn check_method(method: &str) -> Result<(), RequestError> {
@@ -158,22 +254,39 @@ fn checked_authority(authority: &str) -> Result<&str, RequestError> {
     Ok(authority)
 }
 
-fn check_header(name: &str, value: &str, body: usize) -> Result<(), RequestError> {
+fn check_header(name: &str, value: &str) -> Result<(), RequestError> {
     if name.is_empty() || !name.bytes().all(is_token) {
         return Err(RequestError::HeaderName(name.to_owned()));
     }
     if !value.bytes().all(is_field_value) {
         return Err(RequestError::HeaderValue(name.to_owned()));
     }
-    if name.eq_ignore_ascii_case("Transfer-Encoding") {
-        return Err(RequestError::TransferEncoding);
-    }
+    Ok(())
+}
+
+/// A given header must not contradict what is sent, which has so many bytes of body.
+fn check_announcement(
+    name: &str,
+    value: &str,
+    parts: &RequestParts<'_>,
+    body: usize,
+) -> Result<(), RequestError> {
+    let is = |announcing: &str| name.eq_ignore_ascii_case(announcing);
     // Compared as digits: `+5` parses as a number but is no length.
     let given = value.trim_matches([' ', '\t']);
-    if name.eq_ignore_ascii_case("Content-Length") && given != body.to_string() {
-        return Err(RequestError::ContentLength { given: given.to_owned(), body });
+    if is("Transfer-Encoding") {
+        Err(RequestError::TransferEncoding)
+    } else if is("Expect") {
+        Err(RequestError::Expect)
+    } else if is("Content-Type") && matches!(parts.body, Body::Multipart(_)) {
+        Err(RequestError::FormType)
+    } else if is("Content-Length") && parts.chunk_bytes.is_some() {
+        Err(RequestError::LengthOfChunks)
+    } else if is("Content-Length") && given != body.to_string() {
+        Err(RequestError::ContentLength { given: given.to_owned(), body })
+    } else {
+        Ok(())
     }
-    Ok(())
 }
 
 /// The value given for a header that a request has at most once.
@@ -195,8 +308,7 @@ fn given<'a>(
 mod tests {
     use super::*;
 
-    const GET: RequestParts<'static> =
-        RequestParts { method: "GET", authority: "a:81", target: "/", headers: &[], body: b"" };
+    const GET: RequestParts<'static> = RequestParts::new("GET", "a:81", "/");
 
     fn headers(lines: &[(&str, &str)]) -> Vec<(String, String)> {
         lines.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
@@ -219,9 +331,9 @@ mod tests {
         let post = RequestParts { method: "POST", target: "/x?y=%20", ..GET };
         let line = "POST /x?y=%20 HTTP/1.1\r\n";
         assert_eq!(text(post), format!("{line}{usual}Content-Length: 0\r\n\r\n"));
-        let body = RequestParts { body: b"\r\nhi", ..post };
+        let body = RequestParts { body: Body::Bytes(b"\r\nhi"), ..post };
         assert_eq!(text(body), format!("{line}{usual}Content-Length: 4\r\n\r\n\r\nhi"));
-        let get_with_body = RequestParts { body: b"hi", ..GET };
+        let get_with_body = RequestParts { body: Body::Bytes(b"hi"), ..GET };
         let line = "GET / HTTP/1.1\r\n";
         assert_eq!(text(get_with_body), format!("{line}{usual}Content-Length: 2\r\n\r\nhi"));
         let options = RequestParts { method: "OPTIONS", target: "*", ..GET };
@@ -239,7 +351,7 @@ mod tests {
             ("X-One", "ü"),
         ]);
         assert_eq!(
-            text(RequestParts { method: "PUT", headers: &given, body: b"hi", ..GET }),
+            text(RequestParts { method: "PUT", headers: &given, body: Body::Bytes(b"hi"), ..GET }),
             "PUT / HTTP/1.1\r\nHost: other\r\nX-One: a\tb\r\nuser-agent: \r\nACCEPT: text/html\r\n\
              content-length: 2\r\nX-One: ü\r\n\r\nhi"
         );
@@ -250,6 +362,17 @@ mod tests {
         let is_head =
             |method| RequestTemplate::build(RequestParts { method, ..GET }).unwrap().is_head;
         assert_eq!((is_head("HEAD"), is_head("GET"), is_head("HEADS")), (true, false, false));
+    }
+
+    #[test]
+    fn a_large_body_is_written_once_into_memory_of_its_size() {
+        let content = "x".repeat(1_000_000);
+        let body = Body::Bytes(content.as_bytes());
+        for chunk_bytes in [None, NonZeroUsize::new(1), NonZeroUsize::new(4096)] {
+            let parts = RequestParts { body, chunk_bytes, ..GET };
+            let template = RequestTemplate::build(parts).unwrap();
+            assert_eq!(template.bytes.capacity(), template.bytes.len());
+        }
     }
 
     #[test]
@@ -272,7 +395,7 @@ mod tests {
     #[test]
     fn headers_that_would_break_the_request_are_refused() {
         let refused = |lines: &[(&str, &str)]| {
-            error(RequestParts { headers: &headers(lines), body: b"hello", ..GET })
+            error(RequestParts { headers: &headers(lines), body: Body::Bytes(b"hello"), ..GET })
         };
         for name in ["", "a b", "a:", "a\r\n", "ä"] {
             assert_eq!(refused(&[(name, "x")]), RequestError::HeaderName(name.to_owned()));

@@ -1,26 +1,19 @@
 //! One connection's response parser: bytes in, responses out, split anywhere.
 //!
-//! It keeps the place in the stream and counts bytes; payload is passed over, never kept. What
-//! a header means is decided in `head`, the chunked coding in `chunked`, recognition without
-//! parsing in `shape`. Which request a response answers is the caller's matter.
-
-use std::mem::MaybeUninit;
+//! It keeps the place in the stream and counts bytes; payload is passed over, or lent to who
+//! reads it, never kept. What a header means is decided in `head`, the chunked coding in
+//! `chunked`, recognition without parsing in `shape`, a header split over receives in `carry`.
+//! Which request a response answers is the caller's matter.
 
 use thiserror::Error;
 
-use super::chunked::{ChunkedDecoder, ChunkedError};
-use super::head::{self, Framing, HEAD_BYTES_MAX, HEADERS_MAX, Head};
+use super::carry::{self, Carry};
+use super::chunked::{ChunkedDecoder, ChunkedError, lend};
+use super::head::{Framing, Head};
 use super::shape::Shapes;
 
 /// Most interim responses ahead of one final response.
 const INTERIMS_MAX: u8 = 64;
-
-/// Largest carry buffer kept for the next split header, so that idle memory stays small at
-/// thousands of connections.
-const CARRY_KEPT_MAX: usize = 1024;
-
-/// Room for a first part of a split header: most fit without growing.
-const CARRY_ROOM: usize = 256;
 
 /// One complete response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,17 +22,30 @@ pub struct Response {
     pub status: u16,
     /// Whether the connection may carry another exchange.
     pub keep_alive: bool,
+    /// Whether its Content-Type is `text/event-stream`, so that an
+    /// [`EventReader`](crate::sse::EventReader) reads its payload.
+    pub is_event_stream: bool,
     /// Bytes of its header, and of the interim responses ahead of it.
     pub head_bytes: u32,
     /// Bytes of payload: the body without its chunk framing.
     pub body_bytes: u64,
 }
 
+// One lies in every connection's parser.
+const _: () = assert!(size_of::<Response>() == 16);
+
 /// What became of the bytes fed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Progress {
     /// All of them were taken; the response needs more.
     NeedMore,
+    /// A `100 Continue` ended among them: the server asks for the body of the request. Only of a
+    /// parser that is [`ResponseParser::telling_continue`].
+    Continue {
+        /// How many bytes belonged to it and to what came ahead of it; the rest is still to be
+        /// fed.
+        consumed: usize,
+    },
     /// A response ended among them.
     Complete {
         /// How many bytes belonged to it; the rest is the next response's.
@@ -110,6 +116,7 @@ pub struct ResponseParser {
     state: State,
     /// The first part of a header split over receives; not empty only while it is awaited.
     carry: Option<Box<Carry>>,
+    tells_continue: bool,
 }
 
 // One per connection, and thousands of them share the cache with the ring.
@@ -142,17 +149,16 @@ struct Interims {
     bytes: u32,
 }
 
-#[derive(Debug, Default)]
-struct Carry {
-    bytes: Vec<u8>,
-    /// How much of it httparse has seen, without finding fault or an end.
-    parsed: usize,
-}
-
 impl ResponseParser {
     /// Before the first byte of a connection.
     pub const fn new() -> Self {
-        Self { state: State::Between, carry: None }
+        Self { state: State::Between, carry: None, tells_continue: false }
+    }
+
+    /// The same, where requests wait for a `100 Continue` before their body is sent: each one
+    /// that comes is told as [`Progress::Continue`]. Other interim responses are passed over.
+    pub const fn telling_continue() -> Self {
+        Self { state: State::Between, carry: None, tells_continue: true }
     }
 
     /// Take the next bytes, up to the end of the response they belong to. `is_head`: that
@@ -167,6 +173,23 @@ impl ResponseParser {
         shapes: &mut Shapes,
         is_head: bool,
     ) -> Result<Progress, Malformed> {
+        self.feed_into(bytes, shapes, is_head, &mut |_: &[u8]| {})
+    }
+
+    /// Like [`Self::feed`], lending every piece of payload to `payload`: in order, each byte
+    /// once, without chunk framing, and no piece empty. What is told by [`Self::skip`] is not
+    /// among it.
+    ///
+    /// # Errors
+    /// As [`Self::feed`]; what was lent before the fault was found stays lent.
+    #[inline]
+    pub fn feed_into(
+        &mut self,
+        bytes: &[u8],
+        shapes: &mut Shapes,
+        is_head: bool,
+        payload: &mut impl FnMut(&[u8]),
+    ) -> Result<Progress, Malformed> {
         if matches!(self.state, State::Between)
             && let Some(head) = shapes.recognise(bytes, is_head)
         {
@@ -174,12 +197,25 @@ impl ResponseParser {
             if let Framing::Length(length) = head.framing
                 && length <= (bytes.len() - consumed) as u64
             {
-                let response = head.response(length);
-                return Ok(Progress::Complete { consumed: consumed + length as usize, response });
+                let end = consumed + length as usize;
+                lend(bytes, consumed..end, payload);
+                return Ok(Progress::Complete { consumed: end, response: head.response(length) });
             }
-            return self.begin_body(head, Interims::default(), bytes, consumed);
+            return self.begin_body(head, Interims::default(), bytes, consumed, payload);
         }
-        self.resume(bytes, shapes, is_head)
+        self.resume(bytes, shapes, is_head, payload)
+    }
+
+    /// The response whose body is under way. Of `body_bytes`, what its header or the bytes so
+    /// far tell.
+    pub const fn under_way(&self) -> Option<Response> {
+        match &self.state {
+            State::Length { response, .. } | State::Close { response } => Some(*response),
+            State::Chunked { response, decoder } => {
+                Some(Response { body_bytes: decoder.payload(), ..*response })
+            }
+            State::Between | State::Head(_) | State::Broken(_) => None,
+        }
     }
 
     /// How many of the next bytes are payload and nothing else, so that they may be dropped
@@ -234,23 +270,24 @@ impl ResponseParser {
         matches!(self.state, State::Between)
     }
 
-    /// What `feed` does when no shape settles it.
+    /// What `feed_into` does when no shape settles it.
     #[inline(never)]
     fn resume(
         &mut self,
         bytes: &[u8],
         shapes: &mut Shapes,
         is_head: bool,
+        payload: &mut impl FnMut(&[u8]),
     ) -> Result<Progress, Malformed> {
         if bytes.is_empty() && !matches!(self.state, State::Broken(_)) {
             return Ok(Progress::NeedMore);
         }
         let outcome = match self.state {
-            State::Between => self.feed_head(Interims::default(), bytes, shapes, is_head),
-            State::Head(interims) => self.feed_head(interims, bytes, shapes, is_head),
+            State::Between => self.feed_head(Interims::default(), bytes, shapes, is_head, payload),
+            State::Head(interims) => self.feed_head(interims, bytes, shapes, is_head, payload),
             State::Broken(malformed) => Err(malformed),
             State::Length { .. } | State::Chunked { .. } | State::Close { .. } => {
-                self.feed_body(bytes, 0)
+                self.feed_body(bytes, 0, payload)
             }
         };
         if let Err(malformed) = outcome {
@@ -265,10 +302,11 @@ impl ResponseParser {
         bytes: &[u8],
         shapes: &mut Shapes,
         is_head: bool,
+        payload: &mut impl FnMut(&[u8]),
     ) -> Result<Progress, Malformed> {
         let mut at = 0;
         loop {
-            let found = match self.carry.take_if(|carry| !carry.bytes.is_empty()) {
+            let found = match self.carry.take_if(|carry| !carry.is_empty()) {
                 Some(carry) => self.read_carried(carry, &bytes[at..], shapes, is_head)?,
                 None => self.read_head(&bytes[at..], shapes, is_head)?,
             };
@@ -278,9 +316,13 @@ impl ResponseParser {
             };
             at += consumed;
             if !head.is_interim() {
-                return self.begin_body(head, interims, bytes, at);
+                return self.begin_body(head, interims, bytes, at, payload);
             }
             interims = interims.and(head)?;
+            if self.tells_continue && head.status == 100 {
+                self.state = State::Head(interims);
+                return Ok(Progress::Continue { consumed: at });
+            }
         }
     }
 
@@ -296,14 +338,12 @@ impl ResponseParser {
             return Ok(Some((head, head.bytes as usize)));
         }
         let is_recent = shapes.missing(bytes, is_head).is_some();
-        if !is_recent && let Some(head) = parse(bytes, shapes, is_head)? {
+        if !is_recent && let Some(head) = carry::parse(bytes, shapes, is_head)? {
             return Ok(Some((head, head.bytes as usize)));
         }
         if !bytes.is_empty() {
             let mut carry = self.carry.take().unwrap_or_default();
-            carry.bytes.reserve(CARRY_ROOM.max(bytes.len()));
-            carry.bytes.extend_from_slice(bytes);
-            carry.parsed = bytes.len();
+            carry.begin(bytes);
             self.carry = Some(carry);
         }
         Ok(None)
@@ -328,8 +368,8 @@ impl ResponseParser {
 
     /// Keep an emptied carry for the next split header, unless it has grown large.
     fn keep(&mut self, mut carry: Box<Carry>) {
-        carry.bytes.clear();
-        self.carry = (carry.bytes.capacity() <= CARRY_KEPT_MAX).then_some(carry);
+        carry.clear();
+        self.carry = carry.is_small().then_some(carry);
     }
 
     /// The header ended at `at` in `bytes`; the body begins there.
@@ -339,6 +379,7 @@ impl ResponseParser {
         interims: Interims,
         bytes: &[u8],
         at: usize,
+        payload: &mut impl FnMut(&[u8]),
     ) -> Result<Progress, Malformed> {
         let mut response = head.response(0);
         response.head_bytes += interims.bytes;
@@ -350,7 +391,7 @@ impl ResponseParser {
             Framing::Chunked => State::Chunked { response, decoder: ChunkedDecoder::new() },
             Framing::Close => State::Close { response },
         };
-        let outcome = self.feed_body(bytes, at);
+        let outcome = self.feed_body(bytes, at, payload);
         if let Err(malformed) = outcome {
             self.state = State::Broken(malformed);
         }
@@ -358,23 +399,33 @@ impl ResponseParser {
     }
 
     /// `bytes` from `at` on belong to the body.
-    fn feed_body(&mut self, bytes: &[u8], at: usize) -> Result<Progress, Malformed> {
+    fn feed_body(
+        &mut self,
+        bytes: &[u8],
+        at: usize,
+        payload: &mut impl FnMut(&[u8]),
+    ) -> Result<Progress, Malformed> {
         let here = (bytes.len() - at) as u64;
         let (consumed, response) = match &mut self.state {
             State::Length { response, remaining } => {
                 let taken = here.min(*remaining);
                 *remaining -= taken;
+                let taken = taken as usize; // at most `here`
+                lend(bytes, at..at + taken, payload);
                 if *remaining > 0 {
                     return Ok(Progress::NeedMore);
                 }
-                (taken as usize, *response) // at most `here`
+                (taken, *response)
             }
-            State::Chunked { response, decoder } => match decoder.feed(&bytes[at..])? {
-                Some(taken) => (taken, Response { body_bytes: decoder.payload(), ..*response }),
-                None => return Ok(Progress::NeedMore),
-            },
+            State::Chunked { response, decoder } => {
+                match decoder.feed_into(&bytes[at..], payload)? {
+                    Some(taken) => (taken, Response { body_bytes: decoder.payload(), ..*response }),
+                    None => return Ok(Progress::NeedMore),
+                }
+            }
             State::Close { response } => {
                 response.body_bytes += here;
+                lend(bytes, at..bytes.len(), payload);
                 return Ok(Progress::NeedMore);
             }
             State::Between | State::Head(_) | State::Broken(_) => return Ok(Progress::NeedMore),
@@ -396,65 +447,4 @@ impl Interims {
             (_, count) => Ok(Self { count: count + 1, bytes: self.bytes + head.bytes }),
         }
     }
-}
-
-impl Carry {
-    /// Take what the header still lacks from `bytes`: the header and how much that was, or
-    /// `None` when all of `bytes` belongs to it.
-    fn complete(
-        &mut self,
-        bytes: &[u8],
-        shapes: &mut Shapes,
-        is_head: bool,
-    ) -> Result<Option<(Head, usize)>, Malformed> {
-        let carried = self.bytes.len();
-        if let Some(missing) = shapes.missing(&self.bytes, is_head) {
-            let taken = missing.min(bytes.len());
-            self.bytes.extend_from_slice(&bytes[..taken]);
-            if let Some(head) = shapes.recognise(&self.bytes, is_head) {
-                // Another shape, and a shorter one, may be the one that fits.
-                return Ok(Some((head, head.bytes as usize - carried)));
-            }
-            self.bytes.truncate(carried);
-        }
-        let end = head_end(&self.bytes, bytes);
-        self.bytes.extend_from_slice(&bytes[..end.unwrap_or(bytes.len())]);
-        // Parsing only at the end, or when the carry has doubled, keeps the cost linear however
-        // finely the header is split, and still finds garbage that never ends.
-        if end.is_none() && self.bytes.len() < (2 * self.parsed).min(HEAD_BYTES_MAX) {
-            return Ok(None);
-        }
-        self.parsed = self.bytes.len();
-        match (parse(&self.bytes, shapes, is_head)?, end) {
-            (Some(head), Some(end)) => Ok(Some((head, end))),
-            (None, None) => Ok(None),
-            // The empty line and httparse disagree about the end.
-            (Some(_), None) | (None, Some(_)) => Err(Malformed::HeaderLine),
-        }
-    }
-}
-
-/// Parse a header from the front of `bytes`, and let the shapes learn from it.
-fn parse(bytes: &[u8], shapes: &mut Shapes, is_head: bool) -> Result<Option<Head>, Malformed> {
-    let mut room = [const { MaybeUninit::uninit() }; HEADERS_MAX];
-    let Some((head, headers)) = head::parse(bytes, &mut room, is_head)? else { return Ok(None) };
-    if !head.is_interim() {
-        shapes.learn(&bytes[..head.bytes as usize], headers, head, is_head);
-    }
-    Ok(Some(head))
-}
-
-/// Where in `bytes`, which follow `carried`, the first empty line ends. CR is optional, as it is
-/// for httparse (RFC 9112 section 2.2).
-pub(crate) fn head_end(carried: &[u8], bytes: &[u8]) -> Option<usize> {
-    let before = |at: usize, back: usize| match at.checked_sub(back) {
-        Some(index) => Some(bytes[index]),
-        None => carried.len().checked_sub(back - at).map(|index| carried[index]),
-    };
-    let ends = |at: usize| match before(at, 1) {
-        Some(b'\r') => before(at, 2) == Some(b'\n'),
-        byte => byte == Some(b'\n'),
-    };
-    let mut lines = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\n');
-    lines.find(|(at, _)| ends(*at)).map(|(at, _)| at + 1)
 }

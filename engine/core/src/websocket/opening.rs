@@ -12,10 +12,11 @@ use httparse::Header;
 use sha1::{Digest, Sha1};
 use thiserror::Error;
 
+use crate::http::carry::head_end;
 use crate::http::chunked::is_token;
 use crate::http::head::{self, HEAD_BYTES_MAX, HEADERS_MAX, members};
 use crate::http::request::{RequestError, RequestParts, RequestTemplate};
-use crate::http::response::{Malformed, Progress, Response, ResponseParser, StreamEnd, head_end};
+use crate::http::response::{Malformed, Progress, Response, ResponseParser, StreamEnd};
 use crate::http::shape::Shapes;
 
 /// What a server appends to the key before it hashes it (RFC 6455 section 1.3).
@@ -149,11 +150,8 @@ impl Opening {
             own.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         headers.extend_from_slice(parts.headers);
         let request = RequestTemplate::build(RequestParts {
-            method: "GET",
-            authority: parts.authority,
-            target: parts.target,
             headers: &headers,
-            body: b"",
+            ..RequestParts::new("GET", parts.authority, parts.target)
         })?;
         let hash = Sha1::new().chain_update(&key).chain_update(GUID).finalize();
         Ok(Self {
@@ -306,7 +304,8 @@ impl Begun {
         if self.is_refused {
             let progress = self.parser.feed(bytes, &mut Shapes::disabled(), false)?;
             return Ok(match progress {
-                Progress::NeedMore => None,
+                // Nothing but a body is left, which this parser does not tell of either.
+                Progress::NeedMore | Progress::Continue { .. } => None,
                 Progress::Complete { consumed, response } => {
                     Some((consumed, Some(Verdict::Refused(response))))
                 }
@@ -320,7 +319,7 @@ impl Begun {
         let progress = self.parser.feed(&self.head, &mut Shapes::disabled(), false)?;
         self.head.clear();
         Ok(match progress {
-            Progress::NeedMore => Some((taken, None)),
+            Progress::NeedMore | Progress::Continue { .. } => Some((taken, None)),
             Progress::Complete { response, .. } => Some((taken, Some(Verdict::Refused(response)))),
         })
     }

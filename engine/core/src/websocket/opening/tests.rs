@@ -160,7 +160,8 @@ fn a_101_that_does_not_open_says_why() {
 #[test]
 fn any_other_answer_refuses_once_it_is_complete() {
     let refused = |status, keep_alive, head_bytes, body_bytes| {
-        Verdict::Refused(Response { status, keep_alive, head_bytes, body_bytes })
+        let is_event_stream = false;
+        Verdict::Refused(Response { status, keep_alive, head_bytes, body_bytes, is_event_stream })
     };
     for (text, verdict) in [
         ("HTTP/1.1 404 Not Found\r\nContent-Length: 4\r\n\r\nnone", refused(404, true, 45, 4)),
@@ -185,7 +186,13 @@ fn an_answer_may_end_with_the_stream() {
         assert_eq!(answer.feed(text.as_bytes(), &opening(&[])), Ok(None));
         answer.end_of_stream()
     };
-    let response = Response { status: 500, keep_alive: false, head_bytes: 19, body_bytes: 4 };
+    let response = Response {
+        status: 500,
+        keep_alive: false,
+        head_bytes: 19,
+        body_bytes: 4,
+        is_event_stream: false,
+    };
     assert_eq!(end("HTTP/1.1 500 Oh\r\n\r\ndear"), StreamEnd::Complete(response));
     assert_eq!(end("HTTP/1.1 500 Oh\r\nContent-Length: 5\r\n\r\ndear"), StreamEnd::Truncated);
     assert_eq!(end("HTTP/1.1 101 Sw"), StreamEnd::Truncated);

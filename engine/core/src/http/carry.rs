@@ -1,0 +1,112 @@
+//! A header split over receives: its first parts, carried until the rest is in.
+//!
+//! It decides when a carried header is looked at again, so that the cost stays linear however
+//! finely it is split. What the header means is decided in `head`.
+
+use std::mem::MaybeUninit;
+
+use super::head::{self, HEAD_BYTES_MAX, HEADERS_MAX, Head};
+use super::response::Malformed;
+use super::shape::Shapes;
+
+/// Largest carry buffer kept for the next split header, so that idle memory stays small at
+/// thousands of connections.
+const CARRY_KEPT_MAX: usize = 1024;
+
+/// Room for a first part of a split header: most fit without growing.
+const CARRY_ROOM: usize = 256;
+
+/// The parts of one header that are in.
+#[derive(Debug, Default)]
+pub(super) struct Carry {
+    bytes: Vec<u8>,
+    /// How much of it httparse has seen, without finding fault or an end.
+    parsed: usize,
+}
+
+impl Carry {
+    /// Whether it holds nothing, and is kept for its buffer alone.
+    pub(super) const fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    /// Whether its buffer is small enough to be kept.
+    pub(super) const fn is_small(&self) -> bool {
+        self.bytes.capacity() <= CARRY_KEPT_MAX
+    }
+
+    /// Forget what it holds.
+    pub(super) fn clear(&mut self) {
+        self.bytes.clear();
+    }
+
+    /// Carry `bytes`, a first part in which nothing is at fault.
+    pub(super) fn begin(&mut self, bytes: &[u8]) {
+        self.bytes.reserve(CARRY_ROOM.max(bytes.len()));
+        self.bytes.extend_from_slice(bytes);
+        self.parsed = bytes.len();
+    }
+
+    /// Take what the header still lacks from `bytes`: the header and how much that was, or
+    /// `None` when all of `bytes` belongs to it.
+    pub(super) fn complete(
+        &mut self,
+        bytes: &[u8],
+        shapes: &mut Shapes,
+        is_head: bool,
+    ) -> Result<Option<(Head, usize)>, Malformed> {
+        let carried = self.bytes.len();
+        if let Some(missing) = shapes.missing(&self.bytes, is_head) {
+            let taken = missing.min(bytes.len());
+            self.bytes.extend_from_slice(&bytes[..taken]);
+            if let Some(head) = shapes.recognise(&self.bytes, is_head) {
+                // Another shape, and a shorter one, may be the one that fits.
+                return Ok(Some((head, head.bytes as usize - carried)));
+            }
+            self.bytes.truncate(carried);
+        }
+        let end = head_end(&self.bytes, bytes);
+        self.bytes.extend_from_slice(&bytes[..end.unwrap_or(bytes.len())]);
+        // Parsing only at the end, or when the carry has doubled, keeps the cost linear however
+        // finely the header is split, and still finds garbage that never ends.
+        if end.is_none() && self.bytes.len() < (2 * self.parsed).min(HEAD_BYTES_MAX) {
+            return Ok(None);
+        }
+        self.parsed = self.bytes.len();
+        match (parse(&self.bytes, shapes, is_head)?, end) {
+            (Some(head), Some(end)) => Ok(Some((head, end))),
+            (None, None) => Ok(None),
+            // The empty line and httparse disagree about the end.
+            (Some(_), None) | (None, Some(_)) => Err(Malformed::HeaderLine),
+        }
+    }
+}
+
+/// Parse a header from the front of `bytes`, and let the shapes learn from it.
+pub(super) fn parse(
+    bytes: &[u8],
+    shapes: &mut Shapes,
+    is_head: bool,
+) -> Result<Option<Head>, Malformed> {
+    let mut room = [const { MaybeUninit::uninit() }; HEADERS_MAX];
+    let Some((head, headers)) = head::parse(bytes, &mut room, is_head)? else { return Ok(None) };
+    if !head.is_interim() {
+        shapes.learn(&bytes[..head.bytes as usize], headers, head, is_head);
+    }
+    Ok(Some(head))
+}
+
+/// Where in `bytes`, which follow `carried`, the first empty line ends. CR is optional, as it is
+/// for httparse (RFC 9112 section 2.2).
+pub(crate) fn head_end(carried: &[u8], bytes: &[u8]) -> Option<usize> {
+    let before = |at: usize, back: usize| match at.checked_sub(back) {
+        Some(index) => Some(bytes[index]),
+        None => carried.len().checked_sub(back - at).map(|index| carried[index]),
+    };
+    let ends = |at: usize| match before(at, 1) {
+        Some(b'\r') => before(at, 2) == Some(b'\n'),
+        byte => byte == Some(b'\n'),
+    };
+    let mut lines = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\n');
+    lines.find(|(at, _)| ends(*at)).map(|(at, _)| at + 1)
+}

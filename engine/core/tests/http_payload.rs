@@ -1,0 +1,213 @@
+//! Payload is read as it was sent, exactly once and in order, wherever the stream is split and
+//! whatever of it is skipped; a `100 Continue` is told to who waits for it.
+
+use uringbench_core::http::response::{Malformed, Progress, Response, ResponseParser, StreamEnd};
+use uringbench_core::http::shape::Shapes;
+
+const LENGTH: &str = "HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\nhello, world";
+const CHUNKED: &str = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n\
+                       5;a=b\r\nhello\r\n2\r\n, \r\n05\r\nworld\r\n0\r\nDigest: x\r\n\r\n";
+const CLOSE: &str = "HTTP/1.1 200 OK\r\n\r\nhello, world";
+const BODY: &[u8] = b"hello, world";
+
+/// Feed `pieces` one after the other: the payload read, and the response.
+fn read(
+    pieces: &[&[u8]],
+    shapes: &mut Shapes,
+    is_head: bool,
+) -> Result<(Vec<u8>, Option<Response>), Malformed> {
+    let mut parser = ResponseParser::new();
+    let mut payload = Vec::new();
+    for piece in pieces {
+        let mut collect = |lent: &[u8]| {
+            assert!(!lent.is_empty());
+            payload.extend_from_slice(lent);
+        };
+        let fed = parser.feed_into(piece, shapes, is_head, &mut collect)?;
+        if let Progress::Complete { response, .. } = fed {
+            return Ok((payload, Some(response)));
+        }
+    }
+    match parser.end_of_stream() {
+        StreamEnd::Complete(response) => Ok((payload, Some(response))),
+        StreamEnd::Clean | StreamEnd::Truncated => Ok((payload, None)),
+    }
+}
+
+#[test]
+fn payload_is_the_body_at_every_split() {
+    for stream in [LENGTH, CHUNKED, CLOSE].map(str::as_bytes) {
+        for shapes in [&mut Shapes::new(), &mut Shapes::disabled()] {
+            for second in 0..=stream.len() {
+                for first in 0..=second {
+                    let pieces = [&stream[..first], &stream[first..second], &stream[second..]];
+                    let (payload, response) = read(&pieces, shapes, false).unwrap();
+                    assert_eq!(payload, BODY, "split at {first} and {second}");
+                    assert_eq!(response.map(|response| response.body_bytes), Some(12));
+                }
+            }
+            let bytes: Vec<&[u8]> = stream.chunks(1).collect();
+            assert_eq!(read(&bytes, shapes, false).unwrap().0, BODY);
+        }
+    }
+}
+
+#[test]
+fn payload_ends_where_the_response_does() {
+    let followed = [LENGTH, CHUNKED, LENGTH, CLOSE].concat();
+    let mut rest = followed.as_bytes();
+    let (mut parser, shapes) = (ResponseParser::new(), &mut Shapes::new());
+    for _ in 0..3 {
+        let mut payload = Vec::new();
+        let mut collect = |lent: &[u8]| payload.extend_from_slice(lent);
+        match parser.feed_into(rest, shapes, false, &mut collect) {
+            Ok(Progress::Complete { consumed, .. }) => rest = &rest[consumed..],
+            other => panic!("{other:?}"),
+        }
+        assert_eq!(payload, BODY);
+    }
+    assert_eq!(rest, CLOSE.as_bytes());
+}
+
+#[test]
+fn what_has_no_body_has_no_payload() {
+    for (stream, is_head) in [
+        (LENGTH, true),
+        (CHUNKED, true),
+        ("HTTP/1.1 204 N\r\n\r\n", false),
+        ("HTTP/1.1 304 N\r\nContent-Length: 12\r\n\r\n", false),
+        ("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", false),
+        ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", false),
+    ] {
+        let shapes = &mut Shapes::new();
+        // Parsed, then recognised.
+        for _ in 0..2 {
+            let (payload, response) = read(&[stream.as_bytes()], shapes, is_head).unwrap();
+            assert_eq!(payload, b"", "{stream:?}");
+            assert_eq!(response.map(|response| response.body_bytes), Some(0), "{stream:?}");
+        }
+        assert_eq!(shapes.hits(), 1, "{stream:?}");
+    }
+}
+
+#[test]
+fn skipped_payload_is_left_out_and_the_rest_still_in_order() {
+    for stream in [LENGTH, CHUNKED, CLOSE].map(str::as_bytes) {
+        for skipped in 1..=12_u64 {
+            let (mut parser, shapes) = (ResponseParser::new(), &mut Shapes::new());
+            let (mut payload, mut left, mut bytes) = (Vec::new(), skipped, stream.iter());
+            let mut whole = None;
+            while bytes.len() > 0 {
+                let opaque = parser.opaque().min(left).min(bytes.len() as u64);
+                if opaque > 0 {
+                    let ended = parser.skip(opaque);
+                    whole = whole.or(ended);
+                    bytes = bytes.as_slice()[opaque as usize..].iter();
+                    left -= opaque;
+                    continue;
+                }
+                let mut collect = |lent: &[u8]| payload.extend_from_slice(lent);
+                let byte = &bytes.as_slice()[..1];
+                bytes.next();
+                if let Ok(Progress::Complete { response, .. }) =
+                    parser.feed_into(byte, shapes, false, &mut collect)
+                {
+                    whole = Some(response);
+                }
+            }
+            if let StreamEnd::Complete(response) = parser.end_of_stream() {
+                whole = Some(response);
+            }
+            assert_eq!(payload, &BODY[skipped as usize..], "{skipped} skipped");
+            assert_eq!(whole.map(|response| response.body_bytes), Some(12));
+        }
+    }
+}
+
+#[test]
+fn payload_ahead_of_a_fault_has_been_read() {
+    let stream = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nxyz";
+    let (mut parser, mut payload) = (ResponseParser::new(), Vec::new());
+    let mut collect = |lent: &[u8]| payload.extend_from_slice(lent);
+    let fed = parser.feed_into(stream, &mut Shapes::new(), false, &mut collect);
+    assert!(matches!(fed, Err(Malformed::Chunked(_))), "{fed:?}");
+    let again = parser.feed_into(b"more", &mut Shapes::new(), false, &mut collect);
+    assert_eq!(again, fed);
+    assert_eq!(payload, b"abcxy");
+}
+
+#[test]
+fn a_body_under_way_is_told_with_what_is_known_of_it() {
+    for (stream, cut, known) in [
+        (LENGTH, " world", Some(12)),
+        (CHUNKED, "2\r\n, ", Some(5)),
+        (CLOSE, " world", Some(6)),
+        (CLOSE, "OK", None),
+    ] {
+        let end = stream.find(cut).unwrap();
+        let mut parser = ResponseParser::new();
+        assert_eq!(parser.under_way(), None);
+        let fed = parser.feed(&stream.as_bytes()[..end], &mut Shapes::new(), false);
+        assert_eq!(fed, Ok(Progress::NeedMore));
+        let under_way = parser.under_way();
+        assert_eq!(under_way.map(|response| response.body_bytes), known, "{stream:?}");
+        parser.end_of_stream();
+        assert_eq!(parser.under_way(), None);
+    }
+}
+
+#[test]
+fn a_continue_is_told_to_who_waits_for_it() {
+    let hints = "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n";
+    let go_on = "HTTP/1.1 100 Continue\r\nX: y\r\n\r\n";
+    let stream = [hints, go_on, hints, LENGTH].concat();
+    let told = hints.len() + go_on.len();
+    for cut in 0..=stream.len() {
+        let (mut parser, shapes) = (ResponseParser::telling_continue(), &mut Shapes::new());
+        // A connection made again waits as the one before it did.
+        parser.end_of_stream();
+        let (mut at, mut told_at, mut whole) = (0, None, None);
+        for end in [cut, stream.len()] {
+            while at < end {
+                match parser.feed(&stream.as_bytes()[at..end], shapes, false).unwrap() {
+                    Progress::NeedMore => at = end,
+                    Progress::Continue { consumed } => {
+                        at += consumed;
+                        assert_eq!(told_at.replace(at), None);
+                        assert!(!parser.is_between() && parser.opaque() == 0);
+                    }
+                    Progress::Complete { consumed, response } => {
+                        at += consumed;
+                        whole = Some(response);
+                    }
+                }
+            }
+        }
+        assert_eq!(told_at, Some(told), "cut at {cut}");
+        let heads = stream.len() - BODY.len();
+        assert_eq!(whole.map(|response| response.head_bytes as usize), Some(heads));
+    }
+}
+
+#[test]
+fn a_final_response_may_come_without_a_continue() {
+    let (mut parser, shapes) = (ResponseParser::telling_continue(), &mut Shapes::new());
+    for status in [417, 200, 413, 200] {
+        let stream = format!("HTTP/1.1 {status} S\r\nContent-Length: 0\r\n\r\n");
+        let fed = parser.feed(stream.as_bytes(), shapes, false);
+        assert!(matches!(fed, Ok(Progress::Complete { .. })), "{fed:?}");
+    }
+    let many = "HTTP/1.1 100 C\r\n\r\n".repeat(65);
+    let (mut rest, mut told) = (many.as_bytes(), 0);
+    let end = loop {
+        match parser.feed(rest, shapes, false) {
+            Ok(Progress::Continue { consumed }) => rest = &rest[consumed..],
+            other => break other,
+        }
+        told += 1;
+    };
+    assert_eq!((told, end), (64, Err(Malformed::TooManyInterims)));
+    parser.end_of_stream();
+    let upgrade = parser.feed(b"HTTP/1.1 101 S\r\n\r\n", shapes, false);
+    assert_eq!(upgrade, Err(Malformed::Upgrade));
+}
