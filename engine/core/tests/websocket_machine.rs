@@ -86,7 +86,13 @@ fn frames_may_follow_the_answer_at_once() {
 fn an_answer_that_refuses_leaves_room_for_another() {
     let mut client = Client::new();
     let refusal = b"HTTP/1.1 503 Busy\r\nContent-Length: 2\r\n\r\nno";
-    let response = Response { status: 503, keep_alive: true, head_bytes: 40, body_bytes: 2 };
+    let response = Response {
+        status: 503,
+        keep_alive: true,
+        head_bytes: 40,
+        body_bytes: 2,
+        is_event_stream: false,
+    };
     let refused = Ok(Progress::Refused { consumed: refusal.len(), response });
     assert_eq!(client.feed(&refusal[..39]), Ok(Progress::NeedMore));
     assert_eq!(client.feed(&refusal[39..]), Ok(Progress::Refused { consumed: 3, response }));
@@ -116,7 +122,13 @@ fn the_end_of_the_stream_means_what_came_before() {
     assert_eq!(end(b"", b""), StreamEnd::Unopened);
     assert_eq!(end(b"HTTP/1.1 1", b""), StreamEnd::Truncated);
     let refusal = b"HTTP/1.1 404 No\r\n\r\nnothing here";
-    let response = Response { status: 404, keep_alive: false, head_bytes: 19, body_bytes: 12 };
+    let response = Response {
+        status: 404,
+        keep_alive: false,
+        head_bytes: 19,
+        body_bytes: 12,
+        is_event_stream: false,
+    };
     assert_eq!(end(refusal, b""), StreamEnd::Refused(response));
     assert_eq!(end(ANSWER, b""), StreamEnd::Unclosed);
     for begun in [b"\x81".as_slice(), b"\x81\x02h", b"\x01\x02hi", b"\x89\x02h", b"\xff"] {
