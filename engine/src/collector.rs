@@ -150,6 +150,8 @@ impl Collector {
         handover.service.drain_into(&mut times.service);
         handover.lateness.drain_into(&mut times.lateness);
         handover.first_byte.drain_into(&mut times.first_byte);
+        handover.first_event.drain_into(&mut times.first_event);
+        handover.gap.drain_into(&mut times.gap);
         handover.connect.drain_into(&mut self.times.connect);
         handover.handshake.drain_into(&mut self.times.handshake);
     }
@@ -272,6 +274,8 @@ mod tests {
             proxy: None,
             read_rate: None,
             write_rate: None,
+            websocket: None,
+            stream: None,
         }
     }
 

@@ -2,7 +2,9 @@
 
 use uringbench_core::http::response::ResponseParser;
 use uringbench_core::pacer::Slot;
+use uringbench_core::record::MESSAGE;
 use uringbench_core::time::Timestamp;
+use uringbench_core::websocket::machine::Message;
 
 use crate::recorder::Answers;
 use crate::session::Session;
@@ -74,7 +76,8 @@ pub(crate) enum Receive {
 }
 
 impl Connection {
-    pub(crate) fn new() -> Self {
+    /// One that is down. `tells_continue`: see [`ResponseParser::telling_continue`].
+    pub(crate) fn new(tells_continue: bool) -> Self {
         Self {
             generation: 0,
             link: Link::Down { retry_at: Timestamp::default() },
@@ -90,9 +93,14 @@ impl Connection {
             is_tried: false,
             turn: 0,
             failures: 0,
-            parser: ResponseParser::default(),
+            parser: parser(tells_continue),
         }
     }
+}
+
+/// A parser at the start of a connection.
+pub(crate) const fn parser(tells_continue: bool) -> ResponseParser {
+    if tells_continue { ResponseParser::telling_continue() } else { ResponseParser::new() }
 }
 
 /// Requests sent together, and their responses under way. Half a cache line.
@@ -139,7 +147,14 @@ impl Exchange {
     #[inline]
     pub(crate) fn answered(&mut self, status: u16) -> Answers {
         let first_byte = std::mem::replace(&mut self.first_byte, Timestamp::NEVER);
-        Answers { slot: self.slot(), sent: self.sent, first_byte, status, count: 1 }
+        let matches = true;
+        Answers { slot: self.slot(), sent: self.sent, first_byte, status, matches, count: 1 }
+    }
+
+    /// The oldest message has its answer.
+    #[inline]
+    pub(crate) fn received(&mut self, message: &Message) -> Answers {
+        Answers { matches: message.matches, ..self.answered(MESSAGE) }
     }
 }
 

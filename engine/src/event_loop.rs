@@ -4,6 +4,7 @@
 //! connection is in `events`, how connections come and go in `lifecycle`; this file decides when.
 
 use std::fmt;
+use std::sync::Arc;
 
 use rustix::io::Errno;
 use uringbench_core::http::shape::Shapes;
@@ -114,6 +115,10 @@ pub struct EventLoop<D: Driver> {
     pub(crate) terms: Terms,
     /// Whether requests are sent from the driver's copy and never told of.
     is_plain: bool,
+    /// Whether what comes is read otherwise than as plain answers.
+    pub(crate) is_read_otherwise: bool,
+    /// Whether every byte of payload is wanted.
+    pub(crate) reads_payload: bool,
     /// Requests sent together at most: large ones go one by one.
     batch_max: u16,
     /// What has just been decrypted.
@@ -152,6 +157,10 @@ pub enum ConnectFailure {
     Refused(Failure),
     /// There is no TLS with what answers there.
     Tls(TlsFailure),
+    /// The opening of the WebSocket was answered with this status.
+    Upgrade(u16),
+    /// The opening of the WebSocket was answered with what is none.
+    Answer(Arc<str>),
     /// The peer ended it before the first request could be sent.
     Closed,
     /// Nobody answered within the timeout.
@@ -162,17 +171,21 @@ impl<D: Driver> EventLoop<D> {
     /// A loop whose connections are all still to be made: turn it until it [`Self::is_settled`].
     pub fn new(driver: D, options: LoopOptions, terms: Terms) -> Self {
         let count = options.connections;
-        let is_slow = options.writing.is_some();
+        let is_pieced = options.writing.is_some() || terms.held_at.is_some();
         let at_once = if terms.tls.is_some() { SEALED_AT_ONCE } else { LEFT_ALONE_MAX };
         let pipelined = terms.request.len() * usize::from(options.pipeline);
         Self {
             driver,
-            connections: (0..count + options.idle).map(|_| Connection::new()).collect(),
+            connections: (0..count + options.idle)
+                .map(|_| Connection::new(terms.held_at.is_some()))
+                .collect(),
             exchanges: Exchanges::new(count, options.pipeline),
             recorder: Recorder::new(options.is_open),
             shapes: Shapes::default(),
-            is_plain: terms.tls.is_none() && pipelined <= LEFT_ALONE_MAX && !is_slow,
-            batch_max: if pipelined <= at_once && !is_slow { options.pipeline } else { 1 },
+            is_plain: terms.tls.is_none() && pipelined <= LEFT_ALONE_MAX && !is_pieced,
+            is_read_otherwise: terms.is_read_otherwise(),
+            reads_payload: terms.reads_payload(),
+            batch_max: if pipelined <= at_once && !is_pieced { options.pipeline } else { 1 },
             terms,
             plain: Vec::new(),
             pacer: None,
@@ -469,6 +482,16 @@ impl fmt::Display for ConnectFailure {
         let failure = match self {
             Self::Refused(failure) => failure,
             Self::Tls(failure) => return failure.fmt(f),
+            Self::Upgrade(status) => {
+                return write!(
+                    f,
+                    "the target refuses the WebSocket with status {status}: is its path right, \
+                     and does it want a subprotocol, an Origin or an Authorization header?"
+                );
+            }
+            Self::Answer(why) => {
+                return write!(f, "what answers there opens no WebSocket: {why}");
+            }
             Self::Closed => {
                 return f.write_str(
                     "it closes connections before the first request can be sent: is it what the \

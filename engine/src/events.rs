@@ -3,6 +3,7 @@
 use uringbench_core::http::response::{Progress, Response, StreamEnd};
 use uringbench_core::outcome::Outcome;
 use uringbench_core::time::Timestamp;
+use uringbench_core::websocket::machine::Machine;
 use uringbench_ring::Failure;
 
 use crate::connection::{Connection, Link, Receive};
@@ -36,6 +37,8 @@ pub(crate) enum Fed {
     Malformed,
     /// More came than was asked for.
     Unsolicited,
+    /// There will be no WebSocket.
+    NotOpened(ConnectFailure),
 }
 
 impl<D: Driver> EventLoop<D> {
@@ -75,11 +78,7 @@ impl<D: Driver> EventLoop<D> {
             EventKind::Skipped(length) => {
                 connection.receive = Receive::None;
                 self.recorder.current.totals.received_bytes += u64::from(length);
-                let ended = connection.parser.skip(u64::from(length));
-                let fed = match ended {
-                    Some(response) => self.on_response(number, response, now),
-                    None => Fed::Open,
-                };
+                let fed = self.skipped(number, u64::from(length), now);
                 self.after_bytes(number, fed, now);
             }
             EventKind::EndOfStream => {
@@ -88,6 +87,23 @@ impl<D: Driver> EventLoop<D> {
             }
             EventKind::ReceiveEnded(failure) => self.on_receive_ended(number, failure, now),
             EventKind::Closed => {}
+        }
+    }
+
+    /// So many bytes of payload came and were dropped unread.
+    fn skipped(&mut self, number: u32, length: u64, now: Timestamp) -> Fed {
+        let connection = &mut self.connections[number as usize];
+        if let Some(machine) = connection.machine() {
+            let Some(message) = machine.skip(length) else { return Fed::Open };
+            if connection.in_flight == 0 {
+                return Fed::Unsolicited;
+            }
+            self.on_message_skipped(number, &message, now);
+            return Fed::Open;
+        }
+        match connection.parser.skip(length) {
+            Some(response) => self.on_response(number, response, now),
+            None => Fed::Open,
         }
     }
 
@@ -100,6 +116,9 @@ impl<D: Driver> EventLoop<D> {
         source: Source<'_, D::Buffer>,
         now: Timestamp,
     ) -> Fed {
+        if self.is_read_otherwise {
+            return self.feed_otherwise(number, source, now);
+        }
         let connection = &mut self.connections[number as usize];
         let mut bytes = match source {
             Source::Leased(buffer) => self.driver.bytes(buffer),
@@ -135,9 +154,8 @@ impl<D: Driver> EventLoop<D> {
                         break;
                     }
                 }
-                // Only told where requests wait for it.
-                Ok(Progress::Continue { consumed }) => bytes = &bytes[consumed..],
-                Ok(Progress::NeedMore) => break,
+                // Consent is told only where requests wait for it, which is read otherwise.
+                Ok(Progress::NeedMore | Progress::Continue { .. }) => break,
                 Err(_) => {
                     fed = Fed::Malformed;
                     break;
@@ -150,8 +168,23 @@ impl<D: Driver> EventLoop<D> {
         fed
     }
 
+    /// Bytes of what is not a plain answer.
+    #[inline(never)]
+    fn feed_otherwise(
+        &mut self,
+        number: u32,
+        source: Source<'_, D::Buffer>,
+        now: Timestamp,
+    ) -> Fed {
+        if self.terms.websocket.is_some() {
+            self.feed_frames(number, source, now)
+        } else {
+            self.feed_stream(number, source, now)
+        }
+    }
+
     /// A response that ended otherwise than in a fed buffer.
-    fn on_response(&mut self, number: u32, response: Response, now: Timestamp) -> Fed {
+    pub(crate) fn on_response(&mut self, number: u32, response: Response, now: Timestamp) -> Fed {
         let connection = &mut self.connections[number as usize];
         let oldest = self.exchanges.oldest(number, connection);
         let answer = oldest.answered(response.status);
@@ -159,7 +192,9 @@ impl<D: Driver> EventLoop<D> {
         self.in_flight -= 1;
         self.recorder.completed(&answer, now);
         connection.note_size(&response);
-        if response.keep_alive { Fed::Open } else { Fed::Finished }
+        connection.end_stream();
+        // What is owed would be taken for the next request.
+        if response.keep_alive && !connection.owes_body() { Fed::Open } else { Fed::Finished }
     }
 
     pub(crate) fn after_bytes(&mut self, number: u32, fed: Fed, now: Timestamp) {
@@ -172,11 +207,19 @@ impl<D: Driver> EventLoop<D> {
                 self.list(number);
             }
             Fed::Finished => self.lose(number, Outcome::Reset, now),
+            Fed::Malformed
+                if matches!(self.connections[number as usize].link, Link::Opening { .. }) =>
+            {
+                self.on_connect_failed(number, ConnectFailure::Closed, now);
+            }
             Fed::Malformed => {
                 // The exchange whose answer it was is malformed; those behind it are lost.
-                self.fail_oldest(number, 1, Outcome::Malformed, now);
+                if self.connections[number as usize].in_flight > 0 {
+                    self.fail_oldest(number, 1, Outcome::Malformed, now);
+                }
                 self.lose(number, Outcome::Reset, now);
             }
+            Fed::NotOpened(failure) => self.on_not_opened(number, failure, now),
             Fed::Unsolicited => {
                 self.recorder.current.totals.unsolicited += 1;
                 self.lose(number, Outcome::Reset, now);
@@ -186,7 +229,7 @@ impl<D: Driver> EventLoop<D> {
 
     /// Arm the receive that fits what is still to come.
     #[inline]
-    fn go_on_receiving(&mut self, number: u32, now: Timestamp) {
+    pub(crate) fn go_on_receiving(&mut self, number: u32, now: Timestamp) {
         if self.terms.tls.is_some() {
             return self.receive_records(number, now);
         }
@@ -199,7 +242,9 @@ impl<D: Driver> EventLoop<D> {
         let connection = &mut self.connections[number as usize];
         let generation = connection.generation;
         // One by one pays where the kernel can drop what is large.
-        let is_large = connection.is_large && self.driver.can_skip();
+        let can_skip = self.driver.can_skip() && !self.reads_payload;
+        let is_large = connection.is_large && can_skip;
+        let is_websocket = self.terms.websocket.is_some();
         match connection.receive {
             Receive::Multi if is_large && connection.in_flight == 0 => {
                 connection.receive = Receive::Cancelling;
@@ -209,10 +254,11 @@ impl<D: Driver> EventLoop<D> {
                 connection.receive = Receive::Multi;
                 self.driver.receive(number, generation, ReceiveMode::Multi);
             }
-            Receive::None if connection.in_flight > 0 => {
+            Receive::None if connection.in_flight > 0 || is_websocket => {
                 connection.receive = Receive::Once;
-                let opaque = connection.parser.opaque();
-                if opaque >= SKIP_FROM && self.driver.can_skip() {
+                let parser_opaque = connection.parser.opaque();
+                let opaque = connection.machine().map_or(parser_opaque, |machine| machine.opaque());
+                if opaque >= SKIP_FROM && can_skip {
                     let length = opaque.min(SKIP_MAX) as u32;
                     self.driver.skip(number, generation, length);
                 } else {
@@ -265,6 +311,17 @@ impl Connection {
     /// Learn from a response how to receive the next ones.
     #[inline]
     fn note_size(&mut self, response: &Response) {
-        self.is_large = response.body_bytes > LARGE_FROM;
+        self.note_bytes(response.body_bytes);
+    }
+
+    /// The same of a message.
+    #[inline]
+    pub(crate) fn note_bytes(&mut self, payload: u64) {
+        self.is_large = payload > LARGE_FROM;
+    }
+
+    /// The machine of a WebSocket, where it is one.
+    pub(crate) fn machine(&mut self) -> Option<&mut Machine> {
+        self.session.as_mut().and_then(|session| session.websocket.as_mut())
     }
 }

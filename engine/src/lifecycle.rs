@@ -4,7 +4,7 @@ use uringbench_core::outcome::Outcome;
 use uringbench_core::pacer::Pace;
 use uringbench_core::time::{Nanos, Timestamp};
 
-use crate::connection::{Link, Receive};
+use crate::connection::{Link, Receive, parser};
 use crate::driver::{Driver, ReceiveMode, UnderWay};
 use crate::event_loop::{ConnectFailure, EventLoop};
 
@@ -166,7 +166,7 @@ impl<D: Driver> EventLoop<D> {
         connection.is_sending = false;
         connection.taken = 0;
         connection.session = None;
-        connection.parser = Default::default();
+        connection.parser = parser(self.terms.held_at.is_some());
     }
 
     pub(crate) fn on_closed(&mut self, number: u32, now: Timestamp) {

@@ -41,6 +41,10 @@ pub struct Handover {
     pub connect: LatencyCounts,
     /// TLS handshakes.
     pub handshake: LatencyCounts,
+    /// First event − sent of streams.
+    pub first_event: LatencyCounts,
+    /// From one event to the next.
+    pub gap: LatencyCounts,
     /// First byte − sent of those.
     pub first_byte: LatencyCounts,
     /// Values in `response` that are ages of unfinished slots.
@@ -72,6 +76,10 @@ pub struct Totals {
     pub unsolicited: u64,
     /// Receives armed again for want of a buffer.
     pub buffers_exhausted: u64,
+    /// Events of streams, of timed slots.
+    pub events: u64,
+    /// Gaps between them that were stalls.
+    pub stalls: u64,
     /// Idle connections that ended.
     pub idle_lost: u64,
     /// TLS handshakes in full.
@@ -91,6 +99,8 @@ impl Totals {
         self.connects_failed += other.connects_failed;
         self.unsolicited += other.unsolicited;
         self.buffers_exhausted += other.buffers_exhausted;
+        self.events += other.events;
+        self.stalls += other.stalls;
         self.idle_lost += other.idle_lost;
         self.handshakes_full += other.handshakes_full;
         self.handshakes_resumed += other.handshakes_resumed;
@@ -113,6 +123,8 @@ impl Default for Handover {
             lateness: LatencyCounts::default(),
             connect: LatencyCounts::default(),
             handshake: LatencyCounts::default(),
+            first_event: LatencyCounts::default(),
+            gap: LatencyCounts::default(),
             first_byte: LatencyCounts::default(),
             censored: 0,
             totals: Totals::default(),
@@ -144,6 +156,8 @@ pub(crate) struct Answers {
     pub(crate) sent: Timestamp,
     pub(crate) first_byte: Timestamp,
     pub(crate) status: u16,
+    /// Whether they are what was expected of them.
+    pub(crate) matches: bool,
     pub(crate) count: u16,
 }
 
@@ -153,6 +167,7 @@ impl Answers {
     pub(crate) fn are_like(&self, other: &Self) -> bool {
         (self.slot, self.sent) == (other.slot, other.sent)
             && (self.first_byte, self.status) == (other.first_byte, other.status)
+            && self.matches == other.matches
     }
 }
 
@@ -187,8 +202,12 @@ impl Recorder {
     /// Complete answers arrived.
     #[inline]
     pub(crate) fn completed(&mut self, answers: &Answers, done: Timestamp) {
-        let Answers { slot, sent, first_byte, status, count } = *answers;
-        let outcome = if status < 400 { Outcome::Ok } else { Outcome::Status };
+        let Answers { slot, sent, first_byte, status, matches, count } = *answers;
+        let outcome = match (matches, status) {
+            (false, _) => Outcome::CheckFailed,
+            (true, ..400) => Outcome::Ok,
+            (true, _) => Outcome::Status,
+        };
         self.counts(slot).end(outcome, u64::from(count));
         if slot.measured
             && let Some(sum) = self.current.by_status.get_mut(usize::from(status))
@@ -230,6 +249,11 @@ impl Recorder {
         let totals = &mut self.current.totals;
         totals.handshakes_full += u64::from(!established.is_resumed);
         totals.handshakes_resumed += u64::from(established.is_resumed);
+    }
+
+    /// Where to record what a slot takes, if it is timed.
+    pub(crate) fn timed(&mut self, slot: Slot) -> Option<&mut Handover> {
+        self.is_timed(slot).then(|| &mut *self.current)
     }
 
     /// What warm-up slots take once the measured window has begun belongs to neither.

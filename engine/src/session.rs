@@ -1,5 +1,5 @@
 //! What a connection needs beyond requests that are sent whole and answers parsed as they come:
-//! TLS around both, and requests too large to be sent at once.
+//! what is said before the first request, TLS around everything, requests sent in pieces.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -7,18 +7,23 @@ use std::sync::Arc;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use uringbench_core::outcome::Outcome;
-use uringbench_core::plan::ProxyVersion;
-use uringbench_core::time::Timestamp;
+use uringbench_core::plan::{Plan, ProxyVersion, StreamPlan};
+use uringbench_core::time::{Nanos, Timestamp};
+use uringbench_core::websocket::machine::Machine;
 
 use crate::connection::{Connection, Link, Receive};
 use crate::driver::{Driver, ReceiveMode};
 use crate::event_loop::{ConnectFailure, EventLoop};
 use crate::events::Source;
+use crate::frames::SocketTerms;
 use crate::proxy;
+use crate::stream::Stream;
 use crate::tls::{Received, Tls, TlsFailure};
 
 /// So much of a large request is encrypted at a time; the rest follows as it is sent.
 pub(crate) const SEALED_AT_ONCE: usize = 64 << 10;
+/// How long a body waits for the target's consent.
+const CONSENT_MAX: Nanos = Nanos::SECOND;
 
 /// What every connection of a loop is told.
 #[derive(Debug, Default)]
@@ -29,6 +34,44 @@ pub struct Terms {
     pub tls: Option<(Arc<ClientConfig>, ServerName<'static>)>,
     /// Whether connections say first whom they are made for.
     pub proxy: Option<ProxyVersion>,
+    /// WebSocket: the request is a message.
+    pub websocket: Option<SocketTerms>,
+    /// Answers are streams.
+    pub stream: Option<StreamPlan>,
+    /// The length of the request's header, if its body waits for `100 Continue`.
+    pub held_at: Option<usize>,
+}
+
+impl Terms {
+    /// Whether what comes is read otherwise than as plain answers.
+    pub(crate) const fn is_read_otherwise(&self) -> bool {
+        self.websocket.is_some() || self.stream.is_some() || self.held_at.is_some()
+    }
+
+    /// Whether every byte of payload is wanted.
+    pub(crate) fn reads_payload(&self) -> bool {
+        self.stream.is_some()
+            || self.websocket.as_ref().is_some_and(|terms| terms.expected.is_some())
+    }
+
+    /// What a plan says of them, TLS apart: that has to be set up.
+    pub fn of(plan: &Plan) -> Self {
+        let websocket = plan.websocket.as_ref().map(|websocket| SocketTerms {
+            opening: websocket.opening.clone(),
+            expected: websocket.expected.clone(),
+            checks_text: websocket.checks_text,
+            seed: plan.seed,
+        });
+        let request = &plan.request;
+        Self {
+            request: request.bytes().to_vec(),
+            tls: None,
+            proxy: plan.proxy,
+            websocket,
+            stream: plan.stream,
+            held_at: request.expects_continue().then(|| request.head_length()),
+        }
+    }
 }
 
 /// One connection's part in it.
@@ -39,6 +82,12 @@ pub(crate) struct Session {
     outbox: Vec<u8>,
     /// What of the request has not been handed over to be sent.
     pub(crate) unsent: Range<usize>,
+    /// Frames to be sent once it has been: one must not stand within another.
+    replies: Vec<u8>,
+    /// The body waits for the target's consent.
+    is_held: bool,
+    pub(crate) websocket: Option<Machine>,
+    pub(crate) stream: Option<Stream>,
     /// Not before then more is received, and sent.
     pub(crate) read_at: Timestamp,
     pub(crate) write_at: Timestamp,
@@ -48,11 +97,10 @@ impl<D: Driver> EventLoop<D> {
     /// A connection stands: begin what comes before its first request. Whether its end has to be
     /// waited for.
     pub(crate) fn begin_session(&mut self, number: u32, now: Timestamp) -> bool {
-        let is_slow = self.options.reading.is_some() || self.options.writing.is_some();
-        let Terms { tls, proxy, .. } = &self.terms;
-        if tls.is_none() && proxy.is_none() && !is_slow {
+        if !self.has_sessions() {
             return false;
         }
+        let Terms { tls, proxy, websocket, stream, .. } = &self.terms;
         let mut out = self.driver.spare();
         let turn = self.connections[number as usize].turn;
         if let Some(version) = *proxy
@@ -63,21 +111,54 @@ impl<D: Driver> EventLoop<D> {
         }
         let begun = tls.as_ref().map(|(config, name)| Tls::begin(config, name, &mut out));
         let has_tls = begun.is_some();
+        let mut session = Session {
+            websocket: websocket.as_ref().map(|terms| terms.machine(number)),
+            stream: stream.map(|_| Stream::default()),
+            ..Session::default()
+        };
+        let is_waited_for = has_tls || websocket.is_some();
         let connection = &mut self.connections[number as usize];
         match begun.transpose() {
-            Ok(tls) => {
-                connection.session = Some(Box::new(Session { tls, ..Session::default() }));
-                if has_tls {
-                    connection.link = Link::Opening { since: now };
-                }
-                self.post(number, out);
-                if has_tls {
-                    self.receive_records(number, now);
-                }
+            Ok(tls) => session.tls = tls,
+            Err(failure) => {
+                self.on_connect_failed(number, ConnectFailure::Tls(failure), now);
+                return true;
             }
-            Err(failure) => self.on_connect_failed(number, ConnectFailure::Tls(failure), now),
         }
-        has_tls
+        connection.session = Some(Box::new(session));
+        if is_waited_for {
+            connection.link = Link::Opening { since: now };
+        }
+        self.post(number, out);
+        if has_tls {
+            self.receive_records(number, now);
+        } else if is_waited_for {
+            self.ask_for_websocket(number, now);
+        }
+        is_waited_for
+    }
+
+    /// Whether connections need any of this at all.
+    pub(crate) const fn has_sessions(&self) -> bool {
+        let Terms { tls, proxy, websocket, stream, held_at, request: _ } = &self.terms;
+        tls.is_some()
+            || proxy.is_some()
+            || websocket.is_some()
+            || stream.is_some()
+            || held_at.is_some()
+            || self.options.reading.is_some()
+            || self.options.writing.is_some()
+    }
+
+    /// Send the opening of a WebSocket, where there is to be one. Whether there is.
+    fn ask_for_websocket(&mut self, number: u32, now: Timestamp) -> bool {
+        let Some(terms) = &self.terms.websocket else { return false };
+        let opening = terms.opening.bytes().to_vec();
+        // Messages come whenever they come: pings too, between answers.
+        self.connections[number as usize].is_large = false;
+        self.reply(number, &opening, now);
+        self.go_on_receiving(number, now);
+        true
     }
 
     /// Records have come: what was in them goes to the parser.
@@ -103,7 +184,9 @@ impl<D: Driver> EventLoop<D> {
             && let Link::Opening { since } = self.connections[number as usize].link
         {
             self.recorder.shook_hands(now.since(since), established);
-            self.open(number);
+            if !self.ask_for_websocket(number, now) {
+                self.open(number);
+            }
         }
         let generation = self.connections[number as usize].generation;
         if !plain.is_empty() {
@@ -156,9 +239,10 @@ impl<D: Driver> EventLoop<D> {
             connection.is_sending = true;
             return self.driver.send_range(number, connection.generation, 0..request.len());
         };
+        let is_whole = self.options.writing.is_none() && self.terms.held_at.is_none();
         match &mut session.tls {
             // What is small enough goes at once, however many there are.
-            Some(tls) if self.options.writing.is_none() && request.len() <= SEALED_AT_ONCE => {
+            Some(tls) if is_whole && request.len() <= SEALED_AT_ONCE => {
                 let mut out = self.driver.spare();
                 let sealed = (0..requests).try_for_each(|_| tls.seal(request, &mut out));
                 if sealed.is_ok() {
@@ -167,6 +251,7 @@ impl<D: Driver> EventLoop<D> {
             }
             _ => {
                 session.unsent = 0..request.len();
+                session.is_held = self.terms.held_at.is_some();
                 self.go_on_sending(number, now);
             }
         }
@@ -189,7 +274,20 @@ impl<D: Driver> EventLoop<D> {
             return self.post(number, out);
         }
         if session.unsent.is_empty() {
-            return;
+            let replies = std::mem::take(&mut session.replies);
+            return self.seal_and_post(number, &replies);
+        }
+        let mut end = session.unsent.end;
+        if let (true, Some(held_at)) = (session.is_held, self.terms.held_at) {
+            if session.unsent.start < held_at {
+                end = held_at;
+            } else if session.write_at > now {
+                self.sweep_at = self.sweep_at.min(session.write_at);
+                return;
+            } else {
+                // A target that says nothing gets the body all the same (RFC 9110 section 10.1.1).
+                session.is_held = false;
+            }
         }
         let mut piece = if session.tls.is_some() { SEALED_AT_ONCE } else { usize::MAX };
         if let Some(trickle) = self.options.writing {
@@ -201,8 +299,11 @@ impl<D: Driver> EventLoop<D> {
             piece = piece.min(trickle.bytes as usize);
         }
         let start = session.unsent.start;
-        let range = start..session.unsent.end.min(start.saturating_add(piece));
+        let range = start..end.min(start.saturating_add(piece));
         session.unsent.start = range.end;
+        if session.is_held && Some(range.end) == self.terms.held_at {
+            session.write_at = now + CONSENT_MAX;
+        }
         match &mut session.tls {
             None => {
                 connection.is_sending = true;
@@ -215,6 +316,47 @@ impl<D: Driver> EventLoop<D> {
                 self.post(number, out);
             }
         }
+    }
+
+    /// The target wants the body.
+    pub(crate) fn on_consent(&mut self, number: u32, now: Timestamp) {
+        let connection = &mut self.connections[number as usize];
+        if let Some(session) = &mut connection.session
+            && std::mem::take(&mut session.is_held)
+        {
+            session.write_at = now;
+            if !connection.is_sending {
+                self.go_on_sending(number, now);
+            }
+        }
+    }
+
+    /// Send frames of the protocol's own, which go between messages.
+    pub(crate) fn reply(&mut self, number: u32, frames: &[u8], now: Timestamp) {
+        let connection = &mut self.connections[number as usize];
+        if let Some(session) = &mut connection.session {
+            session.replies.extend_from_slice(frames);
+            if !connection.is_sending {
+                self.go_on_sending(number, now);
+            }
+        }
+    }
+
+    /// Send plaintext made for a connection.
+    fn seal_and_post(&mut self, number: u32, plain: &[u8]) {
+        if plain.is_empty() {
+            return;
+        }
+        let mut out = self.driver.spare();
+        let session = self.connections[number as usize].session.as_mut();
+        match session.and_then(|session| session.tls.as_mut()) {
+            None => out.extend_from_slice(plain),
+            Some(tls) => {
+                // As for requests: a failure shows where it is read.
+                let _ = tls.seal(plain, &mut out);
+            }
+        }
+        self.post(number, out);
     }
 
     /// Send bytes made for a connection, behind those under way.
@@ -235,19 +377,31 @@ impl<D: Driver> EventLoop<D> {
     /// Say goodbye on a connection about to be closed in order.
     pub(crate) fn take_leave(&mut self, number: u32) {
         let connection = &mut self.connections[number as usize];
+        let Some(session) = &mut connection.session else { return };
         if connection.is_sending {
             return;
         }
         // Handed to the kernel ahead of the closing, which cancels it only if it has to wait.
-        if let Some(tls) = connection.session.as_mut().and_then(|session| session.tls.as_mut()) {
-            let mut out = self.driver.spare();
-            tls.close(&mut out);
-            self.post(number, out);
+        let mut out = self.driver.spare();
+        let goodbye = self.terms.websocket.as_ref().map(SocketTerms::goodbye).unwrap_or_default();
+        match &mut session.tls {
+            None => out.extend_from_slice(&goodbye),
+            Some(tls) => {
+                // If it cannot be sealed, the end has to speak for itself.
+                let _ = tls.seal(&goodbye, &mut out);
+                tls.close(&mut out);
+            }
         }
+        self.post(number, out);
     }
 }
 
 impl Connection {
+    /// Whether a body is left of which the target has not been sent everything.
+    pub(crate) fn owes_body(&self) -> bool {
+        self.session.as_ref().is_some_and(|session| !session.unsent.is_empty())
+    }
+
     /// Whether the end of the stream may be the end of an answer: within TLS only what the peer
     /// says is an end; anything else may be an attack (RFC 8446 section 6.1).
     pub(crate) fn may_end_here(&self) -> bool {

@@ -40,6 +40,7 @@ pub(crate) enum StartFailure {
 pub(crate) struct Ready {
     pub(crate) thread: i32,
     pub(crate) connected: u32,
+    pub(crate) idle: u32,
     pub(crate) failure: Option<ConnectFailure>,
 }
 
@@ -78,6 +79,7 @@ pub(crate) fn work(plan: &Plan, index: usize, control: &Control, links: &Links) 
     report(Report::Ready(Ready {
         thread: rustix::thread::gettid().as_raw_nonzero().get(),
         connected: event_loop.connected(),
+        idle: event_loop.idle(),
         failure: event_loop.connect_failure(),
     }));
     let Ok(start) = links.start.recv() else { return };
@@ -116,7 +118,7 @@ fn prepare(plan: &Plan, share: Share) -> Result<EventLoop<RingDriver>, StartFail
     let all = connections(plan, share) + share.of(u64::from(plan.idle)) as u32;
     let driver = RingDriver::new(plan, all, share.index as usize).map_err(StartFailure::Ring)?;
     let tls = plan.tls.as_ref().map(client_config).transpose().map_err(StartFailure::Tls)?;
-    let terms = Terms { request: plan.request.bytes().to_vec(), tls, proxy: plan.proxy };
+    let terms = Terms { tls, ..Terms::of(plan) };
     Ok(EventLoop::new(driver, loop_options(plan, share), terms))
 }
 

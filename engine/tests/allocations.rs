@@ -69,6 +69,8 @@ fn plan(target: SocketAddr, requests: u64) -> Plan {
         proxy: None,
         read_rate: None,
         write_rate: None,
+        websocket: None,
+        stream: None,
     }
 }
 

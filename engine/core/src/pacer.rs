@@ -167,6 +167,8 @@ mod tests {
             proxy: None,
             read_rate: None,
             write_rate: None,
+            websocket: None,
+            stream: None,
         }
     }
 

@@ -11,6 +11,7 @@ use crate::http::request::RequestTemplate;
 use crate::rate::Rate;
 use crate::tempo::{self, Stage};
 use crate::time::Nanos;
+use crate::websocket::opening::Opening;
 
 /// One run, decided.
 #[derive(Clone, Debug)]
@@ -67,6 +68,42 @@ pub struct Plan {
     pub read_rate: Option<u32>,
     /// The same for its requests.
     pub write_rate: Option<u32>,
+    /// WebSocket: the request is then a message, and so is its answer.
+    pub websocket: Option<WebSocketPlan>,
+    /// Answers are streams whose events are timed.
+    pub stream: Option<StreamPlan>,
+}
+
+/// What is spoken over a WebSocket.
+#[derive(Clone, Debug)]
+pub struct WebSocketPlan {
+    /// What is asked for before the first message.
+    pub opening: Opening,
+    /// What every message that comes must carry, if that is checked.
+    pub expected: Option<Vec<u8>>,
+    /// Whether text that comes is checked to be UTF-8.
+    pub checks_text: bool,
+}
+
+/// How the events of a stream are found and judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StreamPlan {
+    /// What an event is.
+    pub kind: StreamKind,
+    /// A gap of at least this length is a stall.
+    pub stall: Nanos,
+    /// After so many events of an answer the exchange ends, as a success, and the connection with
+    /// it; `None` when the target ends its answers.
+    pub events_max: Option<u64>,
+}
+
+/// What an event of a stream is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StreamKind {
+    /// A server-sent event.
+    Events,
+    /// Any payload that arrives.
+    Arrivals,
 }
 
 /// Versions of the PROXY protocol.

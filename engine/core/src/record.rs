@@ -34,6 +34,8 @@ pub struct RunRecord {
     pub interrupted: bool,
 }
 
+/// Stands for a status code in answers that have none: messages of a WebSocket.
+pub const MESSAGE: u16 = 0;
 /// The reporting step.
 pub const INTERVAL: Nanos = Nanos::SECOND;
 
@@ -82,7 +84,7 @@ impl Phase {
     }
 }
 
-/// The six things that are timed, in nanoseconds.
+/// The eight things that are timed, in nanoseconds.
 #[derive(Clone, Debug)]
 pub struct Times {
     /// done − due, of every released slot: completed ones, and those that ended without a
@@ -95,6 +97,10 @@ pub struct Times {
     pub lateness: Histogram<u64>,
     /// Connection establishment, of the whole run.
     pub connect: Histogram<u64>,
+    /// The first event of a stream − sent; empty where answers are no streams, as is the next.
+    pub first_event: Histogram<u64>,
+    /// From one event of a stream to the next.
+    pub gap: Histogram<u64>,
     /// TLS handshakes, from the connection's establishment on, of the whole run.
     pub handshake: Histogram<u64>,
     /// First byte of the answer − sent.
@@ -111,6 +117,8 @@ impl Default for Times {
             service: empty(),
             lateness: empty(),
             connect: empty(),
+            first_event: empty(),
+            gap: empty(),
             handshake: empty(),
             first_byte: empty(),
             censored: 0,
@@ -193,6 +201,14 @@ pub struct WorkerRecord {
     pub buffers_exhausted: u64,
     /// Completions the kernel had to queue aside, whole run.
     pub completions_overflowed: u64,
+    /// Events of streams, of measured slots.
+    pub events: u64,
+    /// Gaps between events that were stalls, of measured slots.
+    pub stalls: u64,
+    /// Idle connections established when the measured window began.
+    pub idle: u32,
+    /// Idle connections that ended, whole run.
+    pub idle_lost: u64,
     /// TLS handshakes in full, whole run.
     pub handshakes_full: u64,
     /// TLS handshakes that took up an earlier session, whole run.

@@ -8,19 +8,23 @@ use uringbench_core::http::body::Body;
 use uringbench_core::http::request::{RequestParts, RequestTemplate};
 use uringbench_core::outcome::{Counts, Outcome};
 use uringbench_core::pacer::Pacer;
-use uringbench_core::plan::{Arrivals, Closing, Limit, Load, Peer, Plan, TlsVersions, WaitMode};
+use uringbench_core::plan::{
+    Arrivals, Closing, Limit, Load, Peer, Plan, StreamKind, StreamPlan, TlsVersions, WaitMode,
+    WebSocketPlan,
+};
 use uringbench_core::rate::Rate;
 use uringbench_core::record::{INTERVAL, Phase};
 use uringbench_core::schedule::{Schedule, Share};
 use uringbench_core::tempo::{Stage, Tempo};
 use uringbench_core::time::{Nanos, Timestamp};
+use uringbench_core::websocket::opening::{Opening, OpeningParts};
 use uringbench_engine::{
     Boundaries, Command, EventLoop, Handover, LoopOptions, Terms, Totals, Trickle, Turn,
     client_config,
 };
 
 use crate::secure::tls_plan;
-use crate::server::Manners;
+use crate::server::{self, Manners, Websocket};
 use crate::world::{Climate, Witness, World};
 
 const START: Timestamp = Timestamp(1_000_000_000);
@@ -231,14 +235,22 @@ fn plan(seed: u64, below: &mut impl FnMut(u64) -> u64) -> Plan {
     };
     let method = if below(8) == 0 { "HEAD" } else { "GET" };
     let body = vec![b'b'; [0, 0, 0, 0, 20_000, 150_000][below(6) as usize]];
-    let parts =
-        RequestParts { body: Body::Bytes(&body), ..RequestParts::new(method, "simulated", "/") };
     // Handshakes cost real time, so there are fewer of them.
     let has_tls = below(12) == 0;
+    let is_held = !has_tls && below(4) == 0;
+    let websocket = (!has_tls && below(6) == 0).then(|| websocket(below));
+    let parts = RequestParts {
+        body: Body::Bytes(&body),
+        expect_continue: is_held && !body.is_empty(),
+        ..RequestParts::new(method, "simulated", "/")
+    };
     let versions = [TlsVersions::Both, TlsVersions::Only12][below(2) as usize];
     Plan {
         peers: vec![Peer::Tcp(([127, 0, 0, 1], 80).into()); 1 + below(2) as usize],
-        request: RequestTemplate::build(parts).expect("a plain request"),
+        request: match &websocket {
+            None => RequestTemplate::build(parts).expect("a plain request"),
+            Some(plan) => server::message(plan.expected.as_deref().unwrap_or(&body)),
+        },
         cpus: vec![0],
         connections: 1 + below(12) as u32,
         pipeline: if below(2) == 0 { 1 } else { 1 + below(8) as u16 },
@@ -259,7 +271,32 @@ fn plan(seed: u64, below: &mut impl FnMut(u64) -> u64) -> Plan {
         proxy: None,
         // Slow enough to be late, so that most answers of such a run time out.
         read_rate: (below(16) == 0).then(|| 1 + below(200_000) as u32),
+        stream: (websocket.is_none() && below(8) == 0).then(|| stream(below)),
+        websocket,
         write_rate: (below(16) == 0).then(|| 1 + below(200_000) as u32),
+    }
+}
+
+fn websocket(below: &mut impl FnMut(u64) -> u64) -> WebSocketPlan {
+    let parts = OpeningParts {
+        authority: "simulated",
+        target: "/",
+        headers: &[],
+        protocols: &[],
+        key: [7; 16],
+    };
+    WebSocketPlan {
+        opening: Opening::build(parts).expect("a plain opening"),
+        expected: (below(2) == 0).then(|| vec![b'm'; below(9_000) as usize]),
+        checks_text: below(2) == 0,
+    }
+}
+
+fn stream(below: &mut impl FnMut(u64) -> u64) -> StreamPlan {
+    StreamPlan {
+        kind: [StreamKind::Events, StreamKind::Arrivals][below(2) as usize],
+        stall: Nanos(below(1_000_000)),
+        events_max: (below(2) == 0).then(|| 1 + below(3)),
     }
 }
 
@@ -290,6 +327,11 @@ fn climate(plan: &Plan, below: &mut impl FnMut(u64) -> u64) -> Climate {
         is_head: plan.request.is_head(),
         pipeline: plan.pipeline,
         request_length: plan.request.bytes().len(),
+        held_at: plan.request.expects_continue().then(|| plan.request.head_length()),
+        websocket: plan.websocket.as_ref().map(|websocket| Websocket {
+            accept: websocket.opening.accept().to_owned(),
+            payload: websocket.expected.clone().unwrap_or_default(),
+        }),
         has_tls: plan.tls.is_some(),
         corrupt_share: share(below, 40),
     }
@@ -297,7 +339,7 @@ fn climate(plan: &Plan, below: &mut impl FnMut(u64) -> u64) -> Climate {
 
 fn terms(plan: &Plan) -> Terms {
     let tls = plan.tls.as_ref().map(|tls| client_config(tls).expect("a plan that can be kept"));
-    Terms { request: plan.request.bytes().to_vec(), tls, proxy: None }
+    Terms { tls, ..Terms::of(plan) }
 }
 
 fn loop_options(plan: &Plan) -> LoopOptions {

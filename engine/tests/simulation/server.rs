@@ -2,6 +2,8 @@
 
 use rand_core::Rng;
 use rand_xoshiro::Xoshiro256PlusPlus;
+use uringbench_core::http::request::RequestTemplate;
+use uringbench_core::websocket::frame::{self, Kind, Masks};
 
 /// How one request is answered.
 #[derive(Clone, Debug)]
@@ -33,6 +35,94 @@ pub(crate) fn answer(random: &mut Xoshiro256PlusPlus, manners: Manners, is_head:
         random.next_u64() % 300
     };
     Answer::Bytes(well_formed(random, length as usize, is_head))
+}
+
+/// What a simulated server knows of a WebSocket.
+#[derive(Clone, Debug)]
+pub(crate) struct Websocket {
+    /// What proves that it has read the opening.
+    pub(crate) accept: String,
+    /// What its messages carry.
+    pub(crate) payload: Vec<u8>,
+}
+
+/// A message of the client's.
+pub(crate) fn message(payload: &[u8]) -> RequestTemplate {
+    let bytes = frame::message(payload, Kind::Binary, None, &mut Masks::new(1));
+    RequestTemplate::of_bytes(bytes)
+}
+
+/// The answer to an opening.
+pub(crate) fn opened(
+    random: &mut Xoshiro256PlusPlus,
+    manners: Manners,
+    websocket: &Websocket,
+) -> Answer {
+    let head = format!(
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+         Sec-WebSocket-Accept: {}\r\n\r\n",
+        websocket.accept
+    );
+    if random.next_u64() % 1_000 >= manners.fault_share {
+        return Answer::Bytes(head.into_bytes());
+    }
+    match random.next_u64() % 5 {
+        0 => Answer::Silence,
+        1 => Answer::ThenClose(head.as_bytes()[..20].to_vec()),
+        2 => Answer::Bytes(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n".to_vec()),
+        3 => Answer::Bytes(head.replace("Accept: ", "Accept: x").into_bytes()),
+        _ => Answer::ThenReset(Vec::new()),
+    }
+}
+
+/// The answer to a message: the same payload, in frames of all kinds, or worse.
+pub(crate) fn replied(
+    random: &mut Xoshiro256PlusPlus,
+    manners: Manners,
+    websocket: &Websocket,
+) -> Answer {
+    let payload = &websocket.payload;
+    let ping = b"\x89\x02hi".to_vec();
+    let whole = unmasked(0x82, payload);
+    if random.next_u64() % 1_000 >= manners.fault_share {
+        let at = random.next_u64() as usize % (payload.len() + 1);
+        let (first, rest) = payload.split_at(at);
+        return Answer::Bytes(match random.next_u64() % 4 {
+            0 => [ping, whole].concat(),
+            1 => [unmasked(0x02, first), ping, unmasked(0x80, rest)].concat(),
+            _ => whole,
+        });
+    }
+    match random.next_u64() % 7 {
+        0 => Answer::Silence,
+        1 => Answer::ThenClose(b"\x88\x02\x03\xe8".to_vec()),
+        2 => Answer::Bytes(unmasked(0x82, b"another message")),
+        3 => Answer::Bytes(b"\x83\x00".to_vec()),
+        4 => Answer::ThenReset(whole[..whole.len() / 2].to_vec()),
+        5 => Answer::Bytes([whole.clone(), whole].concat()),
+        _ => Answer::ThenClose(whole),
+    }
+}
+
+/// A frame as servers send them.
+fn unmasked(first: u8, payload: &[u8]) -> Vec<u8> {
+    let length = payload.len();
+    let head = match length {
+        0..126 => vec![first, length as u8],
+        _ => [&[first, 126][..], &(length as u16).to_be_bytes()].concat(),
+    };
+    [head, payload.to_vec()].concat()
+}
+
+/// What the header of a request is answered whose body waits for consent.
+pub(crate) fn consent(random: &mut Xoshiro256PlusPlus) -> Answer {
+    let refused = b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 0\r\n\r\n".to_vec();
+    match random.next_u64() % 6 {
+        0 => Answer::Silence,
+        1 => Answer::Bytes(refused),
+        2 => Answer::ThenClose(refused),
+        _ => Answer::Bytes(b"HTTP/1.1 100 Continue\r\n\r\n".to_vec()),
+    }
 }
 
 fn well_formed(random: &mut Xoshiro256PlusPlus, length: usize, is_head: bool) -> Vec<u8> {

@@ -18,10 +18,10 @@ use uringbench_engine::{Driver, Event, EventKind, ReceiveMode, UnderWay, Until};
 use uringbench_ring::Failure;
 
 use crate::secure::Secure;
-use crate::server::{Answer, Manners, answer};
+use crate::server::{Answer, Manners, Websocket, answer, consent, opened, replied};
 
 /// What a world is like.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Climate {
     pub(crate) manners: Manners,
     /// Thousandths of connection attempts that fail, half of them without an answer.
@@ -37,6 +37,9 @@ pub(crate) struct Climate {
     pub(crate) is_head: bool,
     pub(crate) pipeline: u16,
     pub(crate) request_length: usize,
+    /// Where the body of a request begins that waits for consent.
+    pub(crate) held_at: Option<usize>,
+    pub(crate) websocket: Option<Websocket>,
     pub(crate) has_tls: bool,
     /// Thousandths of encrypted answers in which a byte is wrong.
     pub(crate) corrupt_share: u64,
@@ -83,6 +86,8 @@ struct Simulated {
     secure: Option<Secure>,
     /// Bytes of a request whose rest has not come.
     half: usize,
+    /// A WebSocket's opening has come.
+    is_opened: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -205,7 +210,15 @@ impl World {
     fn serve(&mut self, connection: u32, generation: u32) {
         self.witness.requests.set(self.witness.requests.get() + 1);
         let (manners, is_head) = (self.climate.manners, self.climate.is_head);
-        let answer = answer(&mut self.random, manners, is_head);
+        let answer = match &self.climate.websocket {
+            Some(websocket) => replied(&mut self.random, manners, websocket),
+            None => answer(&mut self.random, manners, is_head),
+        };
+        self.give(connection, generation, answer);
+    }
+
+    /// An answer is given when it is ready.
+    fn give(&mut self, connection: u32, generation: u32, answer: Answer) {
         let service = Nanos(self.below(self.climate.service_max.0));
         let (now, (from, to)) = (self.now, self.climate.stall);
         let simulated = self.current(connection, generation);
@@ -287,6 +300,14 @@ impl World {
                         EventKind::ConnectFailed(Failure(Errno::CONNREFUSED))
                     } else {
                         self.current(connection, generation).is_up = true;
+                        if self.below(1_000) < self.climate.refuse_share / 8 {
+                            // The target tires of it, whether it is used or not.
+                            let time = self.now + Nanos(self.below(20_000_000));
+                            self.at(
+                                time,
+                                Happening::Ends { connection, generation, end: End::Close },
+                            );
+                        }
                         EventKind::Connected
                     };
                     self.tell(connection, generation, kind);
@@ -421,6 +442,7 @@ impl Driver for World {
                 is_told: false,
                 secure: self.climate.has_tls.then(Secure::new),
                 half: 0,
+                is_opened: false,
             },
         );
         // Half of the refusals are no answer at all: the loop's timeout has to notice.
@@ -452,8 +474,17 @@ impl Driver for World {
     fn send_range(&mut self, connection: u32, generation: u32, range: Range<usize>) {
         assert!(self.current(connection, generation).is_up, "a send before the connection is up");
         self.begin_told(connection, generation);
-        if range.end == self.climate.request_length {
+        if Some(range.end) == self.climate.held_at {
+            // Counted here: what refuses the body has none after it.
+            self.witness.requests.set(self.witness.requests.get() + 1);
+            let answer = consent(&mut self.random);
+            self.give(connection, generation, answer);
+        } else if range.end == self.climate.request_length {
+            let counted = self.witness.requests.get();
             self.serve(connection, generation);
+            if self.climate.held_at.is_some() {
+                self.witness.requests.set(counted);
+            }
         }
     }
 
@@ -461,7 +492,15 @@ impl Driver for World {
         assert!(!bytes.is_empty(), "a send of nothing");
         assert!(self.current(connection, generation).is_up, "a send before the connection is up");
         self.begin_told(connection, generation);
-        self.decrypt(connection, generation, &bytes);
+        if self.climate.has_tls {
+            return self.decrypt(connection, generation, &bytes);
+        }
+        let simulated = self.current(connection, generation);
+        let is_first = !std::mem::replace(&mut simulated.is_opened, true);
+        if let (true, Some(websocket)) = (is_first, &self.climate.websocket) {
+            let answer = opened(&mut self.random, self.climate.manners, websocket);
+            self.give(connection, generation, answer);
+        }
     }
 
     fn spare(&mut self) -> Vec<u8> {
@@ -487,7 +526,9 @@ impl Driver for World {
     }
 
     fn cancel_receive(&mut self, connection: u32, generation: u32) {
-        assert_eq!(self.current(connection, generation).armed, Some(Armed::Multi));
+        // It may have ended already, which is still to be told.
+        let armed = self.current(connection, generation).armed;
+        assert!(matches!(armed, None | Some(Armed::Multi)), "a cancelled {armed:?}");
         self.soon(Happening::Cancelled { connection, generation });
     }
 

@@ -168,6 +168,11 @@ impl RequestTemplate {
         })
     }
 
+    /// Bytes that are made already, such as a WebSocket message: they are sent as they are.
+    pub const fn of_bytes(bytes: Vec<u8>) -> Self {
+        Self { head_length: bytes.len(), bytes, is_head: false, expects_continue: false }
+    }
+
     /// The request, byte for byte.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes

@@ -50,6 +50,8 @@ fn plan(load: Load) -> Plan {
         proxy: None,
         read_rate: None,
         write_rate: None,
+        websocket: None,
+        stream: None,
     }
 }
 

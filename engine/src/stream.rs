@@ -1,0 +1,204 @@
+//! Answers that come as a stream: when the first event comes, and how long until each next one.
+
+use uringbench_core::http::response::Progress;
+use uringbench_core::plan::{StreamKind, StreamPlan};
+use uringbench_core::sse::EventReader;
+use uringbench_core::time::Timestamp;
+
+use crate::connection::Connection;
+use crate::driver::Driver;
+use crate::event_loop::EventLoop;
+use crate::events::{Fed, Source};
+use crate::recorder::Handover;
+
+impl<D: Driver> EventLoop<D> {
+    /// Run received bytes through the parser and the reader of events; heed `100 Continue`.
+    pub(crate) fn feed_stream(
+        &mut self,
+        number: u32,
+        source: Source<'_, D::Buffer>,
+        now: Timestamp,
+    ) -> Fed {
+        let (fed, is_consent) = self.read_stream(number, source, now);
+        if is_consent {
+            self.on_consent(number, now);
+        }
+        fed
+    }
+
+    /// What the bytes did to the connection, and whether the target asks for the body.
+    fn read_stream(
+        &mut self,
+        number: u32,
+        source: Source<'_, D::Buffer>,
+        now: Timestamp,
+    ) -> (Fed, bool) {
+        let connection = &mut self.connections[number as usize];
+        let mut bytes = match source {
+            Source::Leased(buffer) => self.driver.bytes(buffer),
+            Source::Decrypted(plain) => plain,
+        };
+        self.recorder.current.totals.received_bytes += bytes.len() as u64;
+        let mut is_consent = false;
+        let is_head = self.options.is_head;
+        while !bytes.is_empty() {
+            if connection.in_flight == 0 {
+                return (Fed::Unsolicited, is_consent);
+            }
+            let oldest = self.exchanges.oldest(number, connection);
+            oldest.begin_response(now);
+            let times = (oldest.sent, now);
+            let mut timed = self.recorder.timed(oldest.slot());
+            let stream = connection.session.as_mut().and_then(|session| session.stream.as_mut());
+            let progress = match (self.terms.stream, stream) {
+                (Some(plan), Some(stream)) => {
+                    connection.parser.feed_into(bytes, &mut self.shapes, is_head, &mut |payload| {
+                        stream.read(payload, plan, times, timed.as_deref_mut());
+                    })
+                }
+                _ => connection.parser.feed(bytes, &mut self.shapes, is_head),
+            };
+            match progress {
+                Ok(Progress::Complete { consumed, response }) => {
+                    bytes = &bytes[consumed..];
+                    let answer = oldest.answered(response.status);
+                    let owes_body = connection.owes_body();
+                    connection.end_stream();
+                    self.exchanges.end(number, connection, 1);
+                    self.in_flight -= 1;
+                    self.recorder.completed(&answer, now);
+                    connection.note_bytes(response.body_bytes);
+                    // What is owed would be taken for the next request.
+                    if !response.keep_alive || owes_body {
+                        return (Fed::Finished, is_consent);
+                    }
+                }
+                Ok(Progress::Continue { consumed }) => {
+                    bytes = &bytes[consumed..];
+                    is_consent = true;
+                }
+                Ok(Progress::NeedMore) => break,
+                Err(_) => return (Fed::Malformed, is_consent),
+            }
+        }
+        let is_enough = connection.has_enough(self.terms.stream);
+        if let (true, Some(response)) = (is_enough, connection.parser.under_way()) {
+            let answer = self.exchanges.oldest(number, connection).answered(response.status);
+            self.exchanges.end(number, connection, 1);
+            self.in_flight -= 1;
+            self.recorder.completed(&answer, now);
+            return (Fed::Finished, is_consent);
+        }
+        (Fed::Open, is_consent)
+    }
+}
+
+impl Connection {
+    /// An answer that is a stream has ended.
+    pub(crate) fn end_stream(&mut self) {
+        if let Some(stream) = self.session.as_mut().and_then(|session| session.stream.as_mut()) {
+            stream.end();
+        }
+    }
+
+    fn has_enough(&self, plan: Option<StreamPlan>) -> bool {
+        let stream = self.session.as_ref().and_then(|session| session.stream.as_ref());
+        stream.zip(plan).is_some_and(|(stream, plan)| stream.is_enough(plan))
+    }
+}
+
+/// One connection's place in its stream.
+#[derive(Default)]
+pub(crate) struct Stream {
+    reader: EventReader,
+    /// When the last event of this answer came.
+    last: Option<Timestamp>,
+    /// Events of this answer.
+    events: u64,
+}
+
+impl Stream {
+    /// Payload of an answer to a request sent then has come; events are recorded if it is timed.
+    pub(crate) fn read(
+        &mut self,
+        payload: &[u8],
+        plan: StreamPlan,
+        (sent, now): (Timestamp, Timestamp),
+        mut timed: Option<&mut Handover>,
+    ) {
+        let Self { reader, last, events } = self;
+        let mut note = || {
+            *events += 1;
+            let before = last.replace(now);
+            let Some(handover) = timed.as_deref_mut() else { return };
+            handover.totals.events += 1;
+            match before {
+                None => handover.first_event.record(now.since(sent).0),
+                Some(before) => {
+                    let gap = now.since(before);
+                    handover.gap.record(gap.0);
+                    handover.totals.stalls += u64::from(gap >= plan.stall);
+                }
+            }
+        };
+        match plan.kind {
+            StreamKind::Events => reader.feed(payload, &mut |_| note()),
+            StreamKind::Arrivals => note(),
+        }
+    }
+
+    /// Whether this answer has brought as many events as are wanted.
+    pub(crate) fn is_enough(&self, plan: StreamPlan) -> bool {
+        plan.events_max.is_some_and(|most| self.events >= most)
+    }
+
+    /// The answer has ended.
+    pub(crate) fn end(&mut self) {
+        self.reader.end_of_stream();
+        self.last = None;
+        self.events = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use uringbench_core::time::Nanos;
+
+    #[test]
+    fn first_events_gaps_and_stalls_are_told_apart() {
+        let stall = Nanos::from_millis(100);
+        let plan = StreamPlan { kind: StreamKind::Events, stall, events_max: Some(3) };
+        let (mut stream, mut handover) = (Stream::default(), Handover::default());
+        let sent = Timestamp(1_000_000_000);
+        let at = |millis| (sent, sent + Nanos::from_millis(millis));
+        stream.read(b"data: a\n", plan, at(5), Some(&mut handover));
+        assert_eq!(handover.totals.events, 0);
+        stream.read(b"\n: comment\n\n", plan, at(10), Some(&mut handover));
+        stream.read(b"data: b\n\n", plan, at(30), Some(&mut handover));
+        assert!(!stream.is_enough(plan));
+        stream.read(b"data: c\n\n", plan, at(200), Some(&mut handover));
+        assert!(stream.is_enough(plan));
+        let totals = handover.totals;
+        assert_eq!((totals.events, totals.stalls), (3, 1));
+        assert_eq!((handover.first_event.total(), handover.gap.total()), (1, 2));
+        stream.end();
+        // What is not timed is followed all the same.
+        stream.read(b"data: d\n\n", plan, at(300), None);
+        stream.read(b"data: e\n\n", plan, at(400), Some(&mut handover));
+        assert_eq!((handover.first_event.total(), handover.gap.total()), (1, 3));
+    }
+
+    #[test]
+    fn without_events_every_arrival_is_one() {
+        let plan =
+            StreamPlan { kind: StreamKind::Arrivals, stall: Nanos::SECOND, events_max: None };
+        let (mut stream, mut handover) = (Stream::default(), Handover::default());
+        for millis in [1, 2, 3] {
+            let times = (Timestamp(1), Timestamp(1) + Nanos::from_millis(millis));
+            stream.read(b"x", plan, times, Some(&mut handover));
+        }
+        assert_eq!((handover.totals.events, handover.gap.total()), (3, 2));
+        assert!(!stream.is_enough(plan));
+    }
+}
