@@ -5,6 +5,7 @@
 
 mod connection;
 mod profiling;
+mod request;
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
@@ -22,6 +23,7 @@ use crate::units;
 
 pub(crate) use connection::{ConnectionArgs, Sources, TlsArgs, TlsVersion};
 pub(crate) use profiling::{ProfileArgs, ProfileCommandArgs, SoakArgs};
+pub(crate) use request::{FormField, FormValue, RequestArgs, StreamArgs};
 
 /// What was typed: something to do, or a text to show (`--help`, `--version`).
 #[derive(Debug)]
@@ -179,6 +181,8 @@ pub(crate) struct RunArgs {
     #[command(flatten)]
     pub(crate) request: RequestArgs,
     #[command(flatten)]
+    pub(crate) stream: StreamArgs,
+    #[command(flatten)]
     pub(crate) connection: ConnectionArgs,
     #[command(flatten)]
     pub(crate) tls: TlsArgs,
@@ -253,27 +257,6 @@ pub(crate) struct LoadArgs {
         allow_negative_numbers = true
     )]
     pub(crate) pipeline: Option<u32>,
-}
-
-/// What is sent.
-#[derive(Args, Clone, Debug, Default)]
-#[command(next_help_heading = "Request")]
-pub(crate) struct RequestArgs {
-    /// HTTP method [default: GET, or POST with a body]
-    #[arg(short, long, value_name = "METHOD")]
-    pub(crate) method: Option<String>,
-
-    /// A header field; may be given again
-    #[arg(short = 'H', long = "header", value_name = "K: V")]
-    pub(crate) headers: Vec<String>,
-
-    /// The request's body
-    #[arg(long, value_name = "TEXT", allow_hyphen_values = true, conflicts_with = "body_file")]
-    pub(crate) body: Option<String>,
-
-    /// Read the request's body from a file
-    #[arg(long, value_name = "FILE")]
-    pub(crate) body_file: Option<PathBuf>,
 }
 
 /// How it is measured.

@@ -1,41 +1,178 @@
-//! From `-m`, `-H`, `--body` and `--body-file` to the bytes that are sent again and again.
+//! From what was typed about requests to the bytes that are sent again and again.
 
 use std::fs::File;
 use std::io::Read;
+use std::num::NonZeroUsize;
 use std::path::Path;
 
-use uringbench_core::http::body::Body;
+use uringbench_core::http::body::{Alphabet, Body, Generated};
+use uringbench_core::http::multipart::{Multipart, Part};
 use uringbench_core::http::request::{RequestParts, RequestTemplate};
+use uringbench_core::plan::WebSocketPlan;
+use uringbench_core::websocket::frame::{Kind, Masks, message};
+use uringbench_core::websocket::opening::{Opening, OpeningParts};
 
-use crate::args::RequestArgs;
+use crate::args::{FormField, FormValue, RequestArgs};
 use crate::exit::Failure;
 use crate::url::Url;
 
 /// The largest body that is kept in memory and sent from there.
 const BODY_MAX: u64 = 1 << 30;
+/// What a WebSocket sends when nothing was typed, in bytes.
+const MESSAGE_SIZE: u32 = 32;
+/// Stands for the method of what has none.
+const MESSAGES: &str = "WS";
 
-/// The method, and the request to `url` that was described.
-pub(crate) fn build(args: RequestArgs, url: &Url) -> Result<(String, RequestTemplate), Failure> {
-    let body = match (args.body, &args.body_file) {
-        (Some(text), _) => Some(text.into_bytes()),
-        (None, Some(path)) => Some(read_body(path).map_err(Failure::Usage)?),
-        (None, None) => None,
-    };
-    let by_body = if body.is_some() { "POST" } else { "GET" };
-    let method = args.method.unwrap_or_else(|| by_body.to_owned());
+/// What is sent to a target.
+#[derive(Debug)]
+pub(crate) struct Built {
+    /// The request's method.
+    pub(crate) method: String,
+    /// The request, or the message of a WebSocket.
+    pub(crate) request: RequestTemplate,
+    /// What a WebSocket needs besides.
+    pub(crate) websocket: Option<WebSocketPlan>,
+}
+
+/// What was described, for `url`. `seed` is for what is made up.
+pub(crate) fn build(args: &RequestArgs, url: &Url, seed: u64) -> Result<Built, Failure> {
     let headers: Vec<(String, String)> = args
         .headers
         .iter()
         .map(|text| header(text))
         .collect::<Result<_, _>>()
         .map_err(Failure::Usage)?;
-    let template = RequestTemplate::build(RequestParts {
-        headers: &headers,
-        body: Body::Bytes(body.as_deref().unwrap_or_default()),
+    let built = if url.scheme.is_websocket() {
+        websocket(args, url, &headers, seed)
+    } else {
+        http(args, url, &headers, seed)
+    };
+    built.map_err(Failure::Usage)
+}
+
+fn http(
+    args: &RequestArgs,
+    url: &Url,
+    headers: &[(String, String)],
+    seed: u64,
+) -> Result<Built, String> {
+    if args.binary || args.echo || !args.subprotocol.is_empty() {
+        return Err("--binary, --echo and --subprotocol are about messages: use a ws:// or \
+                    wss:// URL"
+            .to_owned());
+    }
+    let read = match (&args.body, &args.body_file) {
+        (Some(text), _) => Some(text.clone().into_bytes()),
+        (None, Some(path)) => Some(read_body("--body-file", path)?),
+        (None, None) => None,
+    };
+    let contents = contents(&args.form, seed)?;
+    let parts: Vec<Part<'_>> = args.form.iter().zip(&contents).map(part).collect();
+    let (body, has_body) = match (read.as_deref(), args.body_size) {
+        (Some(read), _) => (Body::Bytes(read), true),
+        (None, Some(size)) => (Body::Generated(generated(size, seed)), true),
+        (None, None) if parts.is_empty() => (Body::Bytes(b""), false),
+        (None, None) => {
+            let form = Multipart::new(&parts).map_err(|why| format!("--form: {why}"))?;
+            (Body::Multipart(form), true)
+        }
+    };
+    let by_body = if has_body { "POST" } else { "GET" };
+    let method = args.method.clone().unwrap_or_else(|| by_body.to_owned());
+    if args.chunked.is_some() && !has_body {
+        return Err("--chunked needs a body: add --body, --body-file, --body-size or --form".into());
+    }
+    let request = RequestTemplate::build(RequestParts {
+        headers,
+        body,
+        chunk_bytes: args.chunked.and_then(|bytes| NonZeroUsize::new(bytes as usize)),
+        expect_continue: args.expect_continue,
         ..RequestParts::new(&method, &url.authority(), &url.path)
     })
-    .map_err(|why| Failure::Usage(why.to_string()))?;
-    Ok((method, template))
+    .map_err(|why| why.to_string())?;
+    Ok(Built { method, request, websocket: None })
+}
+
+fn websocket(
+    args: &RequestArgs,
+    url: &Url,
+    headers: &[(String, String)],
+    seed: u64,
+) -> Result<Built, String> {
+    let is_http = args.method.is_some()
+        || !args.form.is_empty()
+        || args.chunked.is_some()
+        || args.expect_continue;
+    if is_http {
+        return Err("-m, --form, --chunked and --expect-continue are about HTTP requests: a \
+                    WebSocket sends messages (--body, --body-file, --body-size)"
+            .to_owned());
+    }
+    let payload = match (&args.body, &args.body_file) {
+        (Some(text), _) => text.clone().into_bytes(),
+        (None, Some(path)) => read_body("--body-file", path)?,
+        (None, None) => {
+            let size = args.body_size.unwrap_or(MESSAGE_SIZE);
+            Body::Generated(generated(size, seed)).content()
+        }
+    };
+    let kind = if args.binary { Kind::Binary } else { Kind::Text };
+    if kind == Kind::Text && std::str::from_utf8(&payload).is_err() {
+        return Err("the message is not UTF-8, which text has to be: send it with --binary".into());
+    }
+    let mut masks = Masks::new(seed);
+    let opening = Opening::build(OpeningParts {
+        authority: &url.authority(),
+        target: &url.path,
+        headers,
+        protocols: &args.subprotocol,
+        key: key(seed),
+    })
+    .map_err(|why| why.to_string())?;
+    Ok(Built {
+        method: MESSAGES.to_owned(),
+        request: RequestTemplate::of_bytes(message(&payload, kind, None, &mut masks)),
+        websocket: Some(WebSocketPlan {
+            opening,
+            expected: args.echo.then_some(payload),
+            checks_text: true,
+        }),
+    })
+}
+
+/// The key of an opening: any sixteen bytes (RFC 6455 section 4.1).
+fn key(seed: u64) -> [u8; 16] {
+    let made = Body::Generated(Generated { len: 16, seed, alphabet: Alphabet::Binary }).content();
+    made.try_into().unwrap_or([0; 16])
+}
+
+/// Text, so that it can be a message as well.
+const fn generated(size: u32, seed: u64) -> Generated {
+    Generated { len: size as usize, seed, alphabet: Alphabet::Text }
+}
+
+/// What the fields of a form hold, in their order.
+fn contents(fields: &[FormField], seed: u64) -> Result<Vec<Vec<u8>>, String> {
+    let content = |field: &FormField| match &field.value {
+        FormValue::Text(text) => Ok(text.clone().into_bytes()),
+        FormValue::File(path) => read_body("--form", path),
+        FormValue::Random(size) => Ok(Body::Generated(generated(*size, seed)).content()),
+    };
+    fields.iter().map(content).collect()
+}
+
+fn part<'a>((field, content): (&'a FormField, &'a Vec<u8>)) -> Part<'a> {
+    let on_disk = match &field.value {
+        FormValue::Text(_) => None,
+        FormValue::File(path) => path.file_name().and_then(|name| name.to_str()),
+        FormValue::Random(_) => Some("random"),
+    };
+    Part {
+        name: &field.name,
+        filename: field.filename.as_deref().or(on_disk),
+        content_type: field.content_type.as_deref(),
+        content,
+    }
 }
 
 /// `K: V` in two. What may stand in a name and a value is the template's to judge.
@@ -55,14 +192,14 @@ fn header(text: &str) -> Result<(String, String), String> {
     }
 }
 
-fn read_body(path: &Path) -> Result<Vec<u8>, String> {
+fn read_body(option: &str, path: &Path) -> Result<Vec<u8>, String> {
     let shown = path.display();
     let mut body = Vec::new();
     let read = File::open(path).and_then(|file| file.take(BODY_MAX + 1).read_to_end(&mut body));
     match read {
-        Err(why) => Err(format!("--body-file {shown} cannot be read: {why}")),
+        Err(why) => Err(format!("{option} {shown} cannot be read: {why}")),
         Ok(_) if body.len() as u64 > BODY_MAX => {
-            Err(format!("--body-file {shown} is larger than 1 GiB: send a smaller body"))
+            Err(format!("{option} {shown} is larger than 1 GiB: send a smaller body"))
         }
         Ok(_) => Ok(body),
     }
@@ -75,8 +212,8 @@ mod tests {
 
     fn built(args: RequestArgs) -> Result<(String, String), String> {
         let url = Url::parse("http://example.com:8080/a?b").unwrap();
-        let (method, template) = build(args, &url).map_err(|failure| failure.to_string())?;
-        Ok((method, String::from_utf8(template.bytes().to_vec()).unwrap()))
+        let built = build(&args, &url, 1).map_err(|failure| failure.to_string())?;
+        Ok((built.method, String::from_utf8(built.request.bytes().to_vec()).unwrap()))
     }
 
     fn headers(lines: &[&str]) -> RequestArgs {

@@ -11,13 +11,16 @@ use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, bail};
-use uringbench_core::plan::{Arrivals, Closing, Limit, Load, Peer, Plan, ProxyVersion, WaitMode};
+use uringbench_core::plan::{
+    Arrivals, Closing, Limit, Load, Peer, Plan, ProxyVersion, StreamKind, StreamPlan, WaitMode,
+};
 use uringbench_core::record::INTERVAL;
 use uringbench_core::slo::Slo;
 use uringbench_core::time::Nanos;
 
 use crate::args::{
-    ConnectionArgs, LoadArgs, MeasurementArgs, OutputArgs, ProfileArgs, RunArgs, Sources,
+    ConnectionArgs, FormField, FormValue, LoadArgs, MeasurementArgs, OutputArgs, ProfileArgs,
+    RequestArgs, RunArgs, Sources, StreamArgs,
 };
 use crate::exit::Failure;
 use crate::host::cpu_set::CpuSet;
@@ -25,7 +28,7 @@ use crate::host::cpus::{self, CoreSpec, Machine, Topology};
 use crate::host::limits;
 use crate::host::target::{self, Location};
 use crate::profiling::{self, ProfilePlan};
-use crate::request;
+use crate::request::{self, Built};
 use crate::tls;
 use crate::url::{Host, Url};
 
@@ -75,6 +78,8 @@ pub(crate) enum Progress {
 }
 
 const CONNECTIONS: u32 = 64;
+/// Of bodies that are made up: the same in every run unless asked otherwise.
+const BODY_SEED: u64 = 1;
 /// The path in a Unix socket's address, without the zero at its end (unix(7)).
 const UNIX_PATH_MAX: usize = 107;
 const DURATION: Nanos = Nanos::from_secs(10);
@@ -90,11 +95,13 @@ pub(crate) fn resolve(args: RunArgs) -> Result<ResolvedRun, Failure> {
     let url = Url::parse(url).map_err(Failure::Usage)?;
     let limit = limit(&args.load)?;
     let seed = args.load.seed.unwrap_or_else(seed_from_clock);
-    let load = load(&args.load)?;
+    let load = load(&args.load, is_made_up(&args.request))?;
     let pipeline = pipeline(&args.load)?;
     let warmup = warmup(&args.measurement, limit);
     let timeout = timeout(&args.measurement)?;
-    let (method, request) = request::build(args.request, &url)?;
+    let made_up = args.load.seed.unwrap_or(BODY_SEED);
+    let Built { method, request, websocket } = request::build(&args.request, &url, made_up)?;
+    let stream = stream(&args.stream, &url)?;
     let tls = tls::plan(&args.tls, &url)?;
     let slo = slo(&args.measurement)?;
     let profile = profile(&args.profile)?;
@@ -130,6 +137,8 @@ pub(crate) fn resolve(args: RunArgs) -> Result<ResolvedRun, Failure> {
         proxy: args.connection.proxy_protocol.map(ProxyVersion::from),
         read_rate: args.connection.read_rate,
         write_rate: args.connection.write_rate,
+        websocket,
+        stream,
     };
     let OutputArgs { json, out, quiet, name } = args.output;
     Ok(ResolvedRun {
@@ -166,16 +175,22 @@ fn limit(args: &LoadArgs) -> Result<Limit, Failure> {
     })
 }
 
-fn load(args: &LoadArgs) -> Result<Load, Failure> {
+/// Whether anything sent is made up from a seed.
+fn is_made_up(args: &RequestArgs) -> bool {
+    let is_random = |field: &FormField| matches!(field.value, FormValue::Random(_));
+    args.body_size.is_some() || args.form.iter().any(is_random)
+}
+
+fn load(args: &LoadArgs, is_made_up: bool) -> Result<Load, Failure> {
     let arrivals = args.arrivals.map_or(Arrivals::Constant, Arrivals::from);
     match args.rate {
         Some(rate) => Ok(Load::Open { rate, arrivals }),
         None if args.arrivals.is_some() => Err(usage(
             "--arrivals needs -R: only an open loop has arrivals; add a rate such as -R 10k",
         )),
-        None if args.seed.is_some() => Err(usage(
-            "--seed needs -R: only the arrivals of an open loop are random; add a rate such as \
-             -R 10k --arrivals poisson",
+        None if args.seed.is_some() && !is_made_up => Err(usage(
+            "--seed needs -R or --body-size: only arrivals of an open loop and bodies that are made \
+             up are random; add a rate such as -R 10k --arrivals poisson",
         )),
         None => Ok(Load::Closed),
     }
@@ -205,6 +220,22 @@ fn timeout(args: &MeasurementArgs) -> Result<Nanos, Failure> {
         .contains(&timeout)
         .then_some(timeout)
         .ok_or_else(|| usage(format!("--timeout {timeout} is out of range: 1ms to 1h")))
+}
+
+fn stream(args: &StreamArgs, url: &Url) -> Result<Option<StreamPlan>, Failure> {
+    let kind = match (args.sse, args.stream) {
+        (true, _) => StreamKind::Events,
+        (false, true) => StreamKind::Arrivals,
+        (false, false) if args.stall.is_some() || args.events.is_some() => {
+            return Err(usage("--stall and --events are about streams: add --sse or --stream"));
+        }
+        (false, false) => return Ok(None),
+    };
+    if url.scheme.is_websocket() {
+        return Err(usage("--sse and --stream are about answers of HTTP: use http:// or https://"));
+    }
+    let stall = args.stall.unwrap_or(Nanos::SECOND);
+    Ok(Some(StreamPlan { kind, stall, events_max: args.events }))
 }
 
 fn slo(args: &MeasurementArgs) -> Result<Option<Slo>, Failure> {

@@ -1,4 +1,4 @@
-//! The target's URL: `http://` or `https://`, split into what a connection and a request need.
+//! The target's URL: of HTTP or WebSocket, with TLS or without, split into what a connection and a request need.
 //!
 //! It decides what is a URL and says how to mend what is not; addresses are looked up by
 //! `resolve`. The grammar is RFC 3986's, narrowed to what can be sent in an origin-form request.
@@ -26,6 +26,10 @@ pub(crate) enum Scheme {
     Http,
     /// HTTP within TLS.
     Https,
+    /// WebSocket in plain text.
+    Ws,
+    /// WebSocket within TLS.
+    Wss,
 }
 
 impl Scheme {
@@ -33,6 +37,8 @@ impl Scheme {
         match self {
             Self::Http => "http",
             Self::Https => "https",
+            Self::Ws => "ws",
+            Self::Wss => "wss",
         }
     }
 
@@ -43,7 +49,12 @@ impl Scheme {
 
     /// Whether it is spoken within TLS.
     pub(crate) const fn has_tls(self) -> bool {
-        matches!(self, Self::Https)
+        matches!(self, Self::Https | Self::Wss)
+    }
+
+    /// Whether it is spoken in messages.
+    pub(crate) const fn is_websocket(self) -> bool {
+        matches!(self, Self::Ws | Self::Wss)
     }
 }
 
@@ -120,10 +131,14 @@ fn without_scheme(text: &str) -> Result<(&str, Option<Scheme>), String> {
     match scheme.to_ascii_lowercase().as_str() {
         "http" => Ok((rest, Some(Scheme::Http))),
         "https" => Ok((rest, Some(Scheme::Https))),
+        "ws" => Ok((rest, Some(Scheme::Ws))),
+        "wss" => Ok((rest, Some(Scheme::Wss))),
         // `host/path?to=https://…` has no scheme of its own.
         _ if scheme.contains(['/', '?', '#']) => Ok((text, None)),
         "" => Err("the scheme is missing; use http:// or https://".to_owned()),
-        other => Err(format!("the scheme `{other}` is not supported; use http:// or https://")),
+        other => Err(format!(
+            "the scheme `{other}` is not supported; use http://, https://, ws:// or wss://"
+        )),
     }
 }
 
@@ -202,6 +217,8 @@ mod tests {
             ("https://h/", "h", "/"),
             ("HTTPS://h:80", "h:80", "/"),
             ("https://h:443/x", "h", "/x"),
+            ("ws://h:80/x", "h", "/x"),
+            ("wss://h/x", "h", "/x"),
         ];
         for (text, authority, path) in cases {
             let url = Url::parse(text).unwrap();

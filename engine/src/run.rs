@@ -16,7 +16,7 @@ use crate::collector::Collector;
 use crate::control::{Command, Control};
 use crate::event_loop::{Boundaries, ConnectFailure};
 use crate::recorder::Handover;
-use crate::thread_cost::{ThreadCost, resident_peak};
+use crate::thread_cost::{ThreadCost, resident, resident_peak};
 use crate::tls::TlsSetupError;
 use crate::worker::{self, Finished, Links, Ready, Report, StartFailure};
 
@@ -74,9 +74,10 @@ pub fn run(
     control: &Control,
     observer: &mut dyn Observer,
 ) -> Result<RunRecord, RunError> {
+    let resident_before = resident();
     std::thread::scope(|scope| {
         let (reports, inbox) = sync_channel(REPORTS_AHEAD);
-        let mut crew = Crew { workers: Vec::new(), inbox };
+        let mut crew = Crew { workers: Vec::new(), inbox, resident_before };
         for index in 0..plan.cpus.len() {
             let (ours, links) = Ends::new(reports.clone());
             let builder = std::thread::Builder::new().name(format!("worker-{index}"));
@@ -136,6 +137,8 @@ impl Ends {
 struct Crew {
     workers: Vec<Ends>,
     inbox: Receiver<(usize, Report)>,
+    /// Resident memory before there was any worker.
+    resident_before: u64,
 }
 
 /// Where the collector is in the run.
@@ -154,6 +157,7 @@ impl Crew {
         observer: &mut dyn Observer,
     ) -> Result<RunRecord, RunError> {
         let connected = self.await_ready(plan, control)?;
+        let rss_of_connections = resident().saturating_sub(self.resident_before);
         let start = clock::now() + START_DELAY;
         for worker in &mut self.workers {
             if let Some(sender) = worker.start.take() {
@@ -163,7 +167,8 @@ impl Crew {
         observer.started(start, connected);
         let mut collector = Collector::new(plan, start);
         self.collect(plan, start, control, observer, &mut collector)?;
-        Ok(self.record(plan, start, control, collector))
+        let record = self.record(plan, start, control, collector);
+        Ok(RunRecord { rss_of_connections, ..record })
     }
 
     /// Wait until every worker has tried its connections. How many stand.
@@ -308,6 +313,7 @@ impl Crew {
             intervals: collector.intervals,
             slices: collector.slices,
             workers,
+            rss_of_connections: 0,
             rss_peak: resident_peak(),
             interrupted: control.command() != Command::Run,
         };

@@ -12,7 +12,7 @@ use uringbench_core::time::{Nanos, Timestamp};
 use uringbench_core::websocket::machine::Machine;
 
 use crate::connection::{Connection, Link, Receive};
-use crate::driver::{Driver, ReceiveMode};
+use crate::driver::{Driver, ReceiveMode, Until};
 use crate::event_loop::{ConnectFailure, EventLoop};
 use crate::events::Source;
 use crate::frames::SocketTerms;
@@ -372,6 +372,20 @@ impl<D: Driver> EventLoop<D> {
                 self.driver.send_bytes(number, connection.generation, out);
             }
         }
+    }
+
+    /// The run is over: say goodbye on every connection, so that no target takes it for a loss.
+    pub(crate) fn say_goodbye(&mut self) {
+        if self.terms.tls.is_none() && self.terms.websocket.is_none() {
+            return;
+        }
+        for number in 0..self.connections.len() as u32 {
+            if self.connections[number as usize].link == Link::Up {
+                self.take_leave(number);
+            }
+        }
+        let now = self.driver.now();
+        self.driver.wait(Until::Around(now));
     }
 
     /// Say goodbye on a connection about to be closed in order.

@@ -100,6 +100,7 @@ pub(crate) fn work(plan: &Plan, index: usize, control: &Control, links: &Links) 
             break;
         }
     }
+    event_loop.say_goodbye();
     report(Report::Finished(Finished {
         boundaries: event_loop.boundaries(),
         shape_counts: event_loop.shape_counts(),

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use uringbench_core::outcome::Outcome;
 use uringbench_core::plan::{Arrivals, Load, Plan, Trust};
-use uringbench_core::record::{RunRecord, WorkerRecord};
+use uringbench_core::record::{MESSAGE, RunRecord, WorkerRecord};
 use uringbench_core::slo::{Met, SloFinding};
 use uringbench_core::summary::{Grouped, Percent, Quantile, Summary, TimeSummary};
 use uringbench_core::time::Nanos;
@@ -201,7 +201,11 @@ impl Page {
             self.line("errors", kinds);
         }
         let by_status = (0..).zip(parts.record.by_status.iter().copied());
-        let codes = list(by_status.map(|(code, answers): (u16, u64)| (code, answers)));
+        let name = |code: u16| match code {
+            MESSAGE => "messages".to_owned(),
+            code => code.to_string(),
+        };
+        let codes = list(by_status.map(|(code, answers): (u16, u64)| (name(code), answers)));
         if !codes.is_empty() {
             self.line("answers", codes);
         }
@@ -217,6 +221,7 @@ impl Page {
         }
         let mut figures = Vec::new();
         self.connections(parts);
+        self.stream(parts);
         if let Some(nanos) = client.cpu_ns_per_request {
             figures.push(format!("{} CPU/request", Nanos(nanos.round() as u64)));
         }
@@ -258,6 +263,52 @@ impl Page {
         }
         for (index, line) in figures.iter().enumerate() {
             self.line(if index == 0 { "connects" } else { "" }, line);
+        }
+    }
+
+    /// What streams brought, and idle connections.
+    fn stream(&mut self, parts: &Parts<'_>) {
+        let sum = |count: &dyn Fn(&WorkerRecord) -> u64| -> u64 {
+            parts.record.workers.iter().map(count).sum()
+        };
+        let (events, stalls) = (sum(&|worker| worker.events), sum(&|worker| worker.stalls));
+        if parts.plan.stream.is_some() {
+            let times = &parts.summary.times;
+            let answers = times.first_event.count.max(1);
+            self.line(
+                "stream",
+                format!(
+                    "{} events, {:.1} an answer   first event p50 {} p99 {}",
+                    Grouped(events),
+                    events as f64 / answers as f64,
+                    shown(times.first_event.at(Quantile::P50)),
+                    shown(times.first_event.at(Quantile::P99)),
+                ),
+            );
+            self.line(
+                "",
+                format!(
+                    "gap p50 {} p99 {} max {}   {}",
+                    shown(times.gap.at(Quantile::P50)),
+                    shown(times.gap.at(Quantile::P99)),
+                    shown(times.gap.max),
+                    counted(stalls, "stall"),
+                ),
+            );
+        }
+        if parts.plan.idle > 0 {
+            let held: u64 = sum(&|worker| worker.idle.into());
+            let all = held + u64::from(parts.plan.connections);
+            self.line(
+                "idle",
+                format!(
+                    "{} held of {}, {} lost   {} bytes of memory each",
+                    counted(held, "connection"),
+                    Grouped(parts.plan.idle.into()),
+                    Grouped(sum(&|worker| worker.idle_lost)),
+                    Grouped(parts.record.rss_of_connections / all.max(1)),
+                ),
+            );
         }
     }
 

@@ -44,6 +44,12 @@ pub struct Document {
     /// TLS handshakes; `null` without TLS.
     #[serde(default)]
     pub tls: Option<HandshakeFigures>,
+    /// Events of the answers; `null` when they are no streams.
+    #[serde(default)]
+    pub stream: Option<StreamFigures>,
+    /// Connections that carry nothing; `null` when there are none.
+    #[serde(default)]
+    pub idle: Option<IdleFigures>,
     /// What the load cost.
     pub client: ClientFigures,
     /// The steps of the flow.
@@ -137,6 +143,27 @@ pub struct PlanFigures {
     /// How this side closes connections: `fin` or `rst`.
     #[serde(default)]
     pub close: Option<String>,
+    /// Whether messages of a WebSocket are sent, not requests.
+    #[serde(default)]
+    pub websocket: bool,
+    /// What an event of the answers is: `events` or `arrivals`; `null` when they are no streams.
+    #[serde(default)]
+    pub stream: Option<String>,
+    /// Attempts to connect per second; `null` as fast as may be.
+    #[serde(default)]
+    pub connect_rate: Option<f64>,
+    /// Connections held besides, which carry nothing.
+    #[serde(default)]
+    pub idle_connections: u32,
+    /// Bytes per second each connection takes; `null` as fast as may be, as the next.
+    #[serde(default)]
+    pub read_rate: Option<u32>,
+    /// Bytes per second each connection sends.
+    #[serde(default)]
+    pub write_rate: Option<u32>,
+    /// `v1` or `v2`; `null` without a PROXY header.
+    #[serde(default)]
+    pub proxy_protocol: Option<String>,
     /// The addresses connections come from; empty when the kernel chooses.
     #[serde(default)]
     pub source_ips: Vec<String>,
@@ -155,6 +182,30 @@ pub struct TlsPlanned {
     pub client_certificate: bool,
     /// Whether earlier sessions are taken up.
     pub resumption: bool,
+}
+
+/// Key `stream`: events of the answers in the measured window.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StreamFigures {
+    /// How many there were.
+    pub events: u64,
+    /// Gaps as long as a stall or longer.
+    pub stalls: u64,
+    /// First event − sent.
+    pub first_event_ns: TimeFigures,
+    /// From one event to the next.
+    pub gap_ns: TimeFigures,
+}
+
+/// Key `idle`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IdleFigures {
+    /// Connections that stood when the load began.
+    pub held: u64,
+    /// That ended, whole run.
+    pub lost: u64,
+    /// By how much this process's memory grew per connection, the loaded ones included.
+    pub bytes_per_connection: u64,
 }
 
 /// Key `tls`: handshakes of the whole run.

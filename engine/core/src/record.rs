@@ -30,6 +30,8 @@ pub struct RunRecord {
     pub workers: Vec<WorkerRecord>,
     /// Largest resident memory of this process, in bytes.
     pub rss_peak: u64,
+    /// By how many bytes its resident memory grew while the connections were made.
+    pub rss_of_connections: u64,
     /// Whether a signal ended the run before its limit.
     pub interrupted: bool,
 }

@@ -47,7 +47,7 @@ pub struct Rates {
     pub completed: f64,
 }
 
-/// The six histograms in figures.
+/// The eight histograms in figures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TimesSummary {
     /// done − due, censored values included.
@@ -58,6 +58,10 @@ pub struct TimesSummary {
     pub lateness: TimeSummary,
     /// Connection establishment.
     pub connect: TimeSummary,
+    /// First event − sent of streams.
+    pub first_event: TimeSummary,
+    /// From one event to the next.
+    pub gap: TimeSummary,
     /// TLS handshakes.
     pub handshake: TimeSummary,
     /// First byte − sent.
@@ -154,6 +158,8 @@ impl Summary {
                 service: TimeSummary::of(&times.service),
                 lateness: TimeSummary::of(&times.lateness),
                 connect: TimeSummary::of(&times.connect),
+                first_event: TimeSummary::of(&times.first_event),
+                gap: TimeSummary::of(&times.gap),
                 handshake: TimeSummary::of(&times.handshake),
                 first_byte: TimeSummary::of(&times.first_byte),
                 censored: times.censored,

@@ -8,7 +8,10 @@ use hdrhistogram::Histogram;
 use hdrhistogram::serialization::{Serializer, V2DeflateSerializer};
 
 use uringbench_core::outcome::{Counts, Outcome};
-use uringbench_core::plan::{Arrivals, Closing, Load, Plan, TlsPlan, TlsVersions, Trust, WaitMode};
+use uringbench_core::plan::{
+    Arrivals, Closing, Load, Plan, ProxyVersion, StreamKind, TlsPlan, TlsVersions, Trust, WaitMode,
+};
+use uringbench_core::rate::Rate;
 use uringbench_core::record::{Interval, PhaseSpan, RunRecord, Times, WorkerRecord};
 use uringbench_core::slo::{Met, SloFinding};
 use uringbench_core::summary::{Quantile, Summary, TimeSummary, WorkerShare};
@@ -16,9 +19,9 @@ use uringbench_core::validity::{Severity, Verdict};
 
 use super::{
     ByteFigures, ClientFigures, CountFigures, Document, EncodedHistograms, Environment,
-    HandshakeFigures, IntervalFigures, OutcomeFigures, PhaseFigures, PlanFigures, RateFigures,
-    ReasonGiven, SCHEMA, SloHeld, StepFigures, TimeFigures, TimesFigures, TlsPlanned, VerdictGiven,
-    WorkerFigures,
+    HandshakeFigures, IdleFigures, IntervalFigures, OutcomeFigures, PhaseFigures, PlanFigures,
+    RateFigures, ReasonGiven, SCHEMA, SloHeld, StepFigures, StreamFigures, TimeFigures,
+    TimesFigures, TlsPlanned, VerdictGiven, WorkerFigures,
 };
 use crate::civil::Civil;
 use crate::write::StoreError;
@@ -76,6 +79,8 @@ impl Document {
             latency_ns: times(summary),
             bytes: ByteFigures { sent: summary.bytes.sent, received: summary.bytes.received },
             tls: parts.plan.tls.as_ref().map(|_| handshakes(record)),
+            stream: parts.plan.stream.map(|_| stream(record, summary)),
+            idle: (parts.plan.idle > 0).then(|| idle(parts.plan, record)),
             client: client(record, summary),
             steps: vec![StepFigures {
                 name: "request".to_owned(),
@@ -164,6 +169,19 @@ fn plan(parts: &DocumentParts<'_>) -> PlanFigures {
             Closing::Fin => "fin".to_owned(),
             Closing::Rst => "rst".to_owned(),
         }),
+        websocket: plan.websocket.is_some(),
+        stream: plan.stream.map(|stream| match stream.kind {
+            StreamKind::Events => "events".to_owned(),
+            StreamKind::Arrivals => "arrivals".to_owned(),
+        }),
+        connect_rate: plan.connect_rate.map(Rate::as_f64),
+        idle_connections: plan.idle,
+        read_rate: plan.read_rate,
+        write_rate: plan.write_rate,
+        proxy_protocol: plan.proxy.map(|version| match version {
+            ProxyVersion::V1 => "v1".to_owned(),
+            ProxyVersion::V2 => "v2".to_owned(),
+        }),
         source_ips: plan.sources.iter().map(ToString::to_string).collect(),
     }
 }
@@ -180,6 +198,25 @@ fn tls(plan: &TlsPlan) -> TlsPlanned {
         versions: versions.iter().map(|&version| version.to_owned()).collect(),
         client_certificate: plan.identity.is_some(),
         resumption: plan.resumes,
+    }
+}
+
+fn stream(record: &RunRecord, summary: &Summary) -> StreamFigures {
+    StreamFigures {
+        events: record.workers.iter().map(|worker| worker.events).sum(),
+        stalls: record.workers.iter().map(|worker| worker.stalls).sum(),
+        first_event_ns: time(&summary.times.first_event),
+        gap_ns: time(&summary.times.gap),
+    }
+}
+
+fn idle(plan: &Plan, record: &RunRecord) -> IdleFigures {
+    let held = record.workers.iter().map(|worker| u64::from(worker.idle)).sum();
+    let all = held + u64::from(plan.connections);
+    IdleFigures {
+        held,
+        lost: record.workers.iter().map(|worker| worker.idle_lost).sum(),
+        bytes_per_connection: record.rss_of_connections / all.max(1),
     }
 }
 
@@ -201,7 +238,9 @@ fn phases(spans: &[PhaseSpan]) -> Vec<PhaseFigures> {
 }
 
 fn counts(record: &RunRecord) -> CountFigures {
-    let seen = (0..).zip(record.by_status.iter().copied()).filter(|(_, answers)| *answers > 0);
+    // Messages have no status.
+    let by_status = (0..).zip(record.by_status.iter().copied()).skip(1);
+    let seen = by_status.filter(|(_, answers)| *answers > 0);
     CountFigures {
         released: record.counts.released,
         completed: record.counts.completed(),

@@ -79,6 +79,7 @@ pub(crate) fn record(plan: &Plan) -> RunRecord {
         intervals: (0..4).map(|second| interval(plan.load, second, per_second, usual)).collect(),
         slices: Vec::new(),
         workers: vec![worker(0, slots / 2), worker(1, slots / 2)],
+        rss_of_connections: 0,
         rss_peak: 13 << 20,
         interrupted: false,
     }
