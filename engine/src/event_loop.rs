@@ -195,7 +195,7 @@ impl<D: Driver> EventLoop<D> {
         self.connected
     }
 
-    /// Why the latest failed connection attempt failed.
+    /// Why the latest connection that failed did: it could not be made, or TLS on it broke off.
     pub fn connect_failure(&self) -> Option<ConnectFailure> {
         self.connect_failure.clone()
     }
