@@ -349,15 +349,15 @@ impl Run<'_> {
     fn errors(&self) -> Option<Reason> {
         let share = self.summary.error_share?;
         (share > ERRORS_MAX).then(|| {
-            let what = match self.refused_alike() {
-                Some(question) => question,
-                None => "the times are of a target in trouble",
-            };
-            let message = format!(
+            let what = self.refused_alike().unwrap_or("the times are of a target in trouble");
+            let mut message = format!(
                 "{} of the requests failed ({}): {what}",
                 Percent(share),
                 self.error_kinds()
             );
+            if let Some(cause) = self.tls_broke_off() {
+                message += &format!("; the latest connection that failed: {cause}");
+            }
             suspect("errors", message)
         })
     }
@@ -371,18 +371,24 @@ impl Run<'_> {
             return None;
         }
         Some(match &self.plan.tls {
-            None => {
-                "all answers are 400: should the URL begin with https://, or is a header wrong?"
-            }
+            None => "all answers are 400: is it https:// that is wanted, or is a header wrong?",
             Some(tls) if tls.identity.is_none() => {
-                "all answers are 400: does the target want a client certificate (--cert, --key), or \
-                 is a header wrong?"
+                "all answers are 400: does the target want a client certificate (--cert, --key), \
+                 or is a header wrong?"
             }
             Some(_) => {
                 "all answers are 400: does the target trust the certificate of --cert, or is a \
                  header wrong?"
             }
         })
+    }
+
+    /// Why TLS broke off, unless [`Self::connections`] says so: a connection that is made again at
+    /// once is not missed.
+    fn tls_broke_off(&self) -> Option<&str> {
+        let ended = [Outcome::Reset, Outcome::Malformed].map(|kind| self.record.counts.of(kind));
+        let is_told = self.plan.tls.is_none() || self.connections().is_some();
+        if is_told || ended == [0, 0] { None } else { self.connect_failure() }
     }
 
     /// Why connections failed. The latest cause stands for the others, with its remedy.
