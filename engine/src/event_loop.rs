@@ -143,6 +143,8 @@ pub enum ConnectFailure {
     Closed,
     /// Nobody answered within the timeout.
     TimedOut,
+    /// The connection was made, but what comes before its first request did not end in time.
+    Unanswered,
 }
 
 impl<D: Driver> EventLoop<D> {
@@ -447,6 +449,12 @@ impl fmt::Display for ConnectFailure {
                 return f.write_str(
                     "it closes connections before the first request can be sent: is it what the \
                      URL says it is? its log may tell",
+                );
+            }
+            Self::Unanswered => {
+                return f.write_str(
+                    "it takes connections but did not answer the handshake within the timeout: \
+                     does it speak TLS? if not, use http://; --timeout waits longer",
                 );
             }
             Self::TimedOut => {

@@ -21,6 +21,9 @@ use rustls::{
 const RECORD_MAX: usize = 16_384;
 const RECORD_ADDS: usize = 64;
 
+const NO_PROTOCOL: &str =
+    "it speaks none of the protocols asked for: enable HTTP/1.1 there (ALPN `http/1.1`)";
+
 /// One connection's session.
 pub(crate) struct Tls {
     session: UnbufferedClientConnection,
@@ -303,7 +306,7 @@ impl fmt::Display for TlsFailure {
             Error::PeerIncompatible(_) => {
                 "target and --tls have no version or cipher in common: see what the target offers"
             }
-            Error::NoApplicationProtocol => "the target speaks none of the protocols asked for",
+            Error::NoApplicationProtocol => NO_PROTOCOL,
             Error::PeerMisbehaved(_) => "the target breaks the rules of TLS",
             Error::DecryptError => "what came was damaged, or is not of this connection",
             _ => "the target or something in between broke it off",
@@ -327,6 +330,11 @@ fn explain(f: &mut fmt::Formatter<'_>, error: &CertificateError) -> fmt::Result 
             "is vouched for by nobody this machine trusts",
             "name its authority with --cacert FILE, or take it all the same with -k",
         ),
+        // Names are easily alike: of an authority made anew, for one.
+        CertificateError::BadSignature => (
+            "is signed with another key than that of the authority trusted by this name",
+            "name its authority with --cacert FILE, or take it all the same with -k",
+        ),
         CertificateError::Revoked => ("has been revoked", "renew it"),
         _ => {
             return write!(f, "the target's certificate is refused ({error}): renew it, or use -k");
@@ -346,8 +354,12 @@ fn explain_alert(f: &mut fmt::Formatter<'_>, alert: AlertDescription) -> fmt::Re
             "it wants a client certificate that it trusts: give one with --cert and --key"
         }
         AlertDescription::ProtocolVersion => "it has no version in common: see --tls",
-        AlertDescription::HandshakeFailure => "it has no cipher or key in common with this side",
-        AlertDescription::NoApplicationProtocol => "it speaks none of the protocols asked for",
+        // TLS 1.2 says the same of a certificate that is missing (RFC 5246 section 7.4.6).
+        AlertDescription::HandshakeFailure => {
+            "it has no cipher or key in common with this side (see --tls), or it wants a client \
+             certificate (--cert, --key)"
+        }
+        AlertDescription::NoApplicationProtocol => NO_PROTOCOL,
         AlertDescription::UnrecognisedName => {
             "it knows no server of that name: use the name of its certificate"
         }

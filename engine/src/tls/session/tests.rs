@@ -330,6 +330,29 @@ fn an_alert_amid_a_handshake_message_is_a_failure_and_no_panic() {
     assert!(session.receive(&mut bytes, &mut plain, &mut out).is_err());
 }
 
+#[test]
+fn an_alert_is_told_with_its_remedy() {
+    for (alert, part) in [
+        (40, "--cert"),
+        (42, "--cert"),
+        (48, "--cert"),
+        (70, "--tls"),
+        (112, "knows no server of that name"),
+        (116, "--cert"),
+        (120, "enable HTTP/1.1"),
+        (80, "target's log"),
+    ] {
+        let client = versions(false);
+        let mut session = Tls::begin(&client.0, &client.1, &mut Vec::new()).expect("a flight");
+        let (mut plain, mut out) = (Vec::new(), Vec::new());
+        let failure = session.receive(&mut [21, 3, 3, 0, 2, 2, alert], &mut plain, &mut out);
+        let failure = failure.expect_err("an alert ends it");
+        assert!(failure.is_alert());
+        let told = failure.to_string();
+        assert!(told.starts_with("the target ended TLS (") && told.contains(part), "{told}");
+    }
+}
+
 /// A record of any kind, shaped like one of a handshake's if it is of that kind.
 fn foreign_record(chance: &mut Chance) -> Vec<u8> {
     let kind = 20 + chance.below(5) as u8;
