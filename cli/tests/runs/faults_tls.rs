@@ -288,6 +288,15 @@ fn a_damaged_record_makes_its_answer_malformed() {
 }
 
 #[test]
+fn a_damaged_record_behind_a_whole_answer_costs_no_answer() {
+    for version in ["1.2", "1.3"] {
+        let args = format!("--tls {version}");
+        let (front, document) = all_ok(&Behaviour::Good, Manner::CorruptBehind(9), 200, &args);
+        document.expect(front.server().connections() >= 20, "it costs the connection");
+    }
+}
+
+#[test]
 fn a_fatal_alert_is_a_reset_and_named() {
     for version in ["1.2", "1.3"] {
         let args = format!("--tls {version} -n 200 -c 4");

@@ -1,7 +1,10 @@
 //! TLS connections that never stand: one line with the cause and the remedy where none does, a
 //! count where only some fail.
 
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
 
 use crate::support::certificates::Kind;
 use crate::support::run::{Finished, Run};
@@ -30,6 +33,32 @@ fn what_is_not_tls_is_named_with_the_remedy() {
     let finished =
         Run::json(&format!("-k -c 4 -d 20s --timeout 500ms {url}")).finish().expect_code(1);
     finished.expect_line(&["handshake", "timeout", "http://"]);
+}
+
+#[test]
+fn plain_text_where_tls_is_wanted_is_malformed_and_the_url_suspected() {
+    let front = Front::start(&Behaviour::Good, Manner::Proper);
+    let args = format!("--warmup 0s -n 100 -c 4 http://{}/", front.address());
+    let document = Run::json(&args).finish().expect_code(0).document();
+    // What answers is an alert; a connection may be reset before it has been read.
+    document.expect_none_but(&["malformed", "reset"]);
+    let reasons = document.at("verdict.reasons").to_string();
+    document.expect(reasons.contains("https://"), "the remedy is named");
+    document.expect(front.server().requests() == 0, "nothing gets past it");
+}
+
+#[test]
+fn a_signal_ends_a_run_whose_handshakes_hang() {
+    let front = Front::start(&Behaviour::Good, Manner::Silent(0));
+    let args = format!("-c 4 -d 30s --timeout 20s {}", front.target());
+    let run = Run::json(&args).start();
+    // Nothing tells when the run has come as far as to connect; it is there long before this.
+    thread::sleep(Duration::from_secs(1));
+    run.signal(Signal::INT);
+    let signalled = Instant::now();
+    let finished = run.finish().expect_code(1);
+    let ended = signalled.elapsed();
+    assert!(ended < Duration::from_secs(5), "ended {ended:?} after the signal\n{finished}");
 }
 
 #[test]

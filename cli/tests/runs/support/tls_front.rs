@@ -34,6 +34,8 @@ pub(crate) enum Manner {
     NewKeys,
     /// One byte of the record that bears this answer, from 0, is another.
     Corrupt(u32),
+    /// A damaged record follows the one that bears this answer, from 0, in one write.
+    CorruptBehind(u32),
     /// The request of this number, from 0, is taken for damaged, which ends in a fatal alert.
     Alert(u32),
     /// It offers HTTP/2 alone.
@@ -302,6 +304,11 @@ impl Line {
         match self.manner {
             Manner::Corrupt(which) if answer == Some(which) => {
                 *out.last_mut().expect("an answer has bytes") ^= 1;
+                stream.write_all(&out)
+            }
+            Manner::CorruptBehind(which) if answer == Some(which) => {
+                out.extend_from_slice(&[23, 3, 3, 0, 32]);
+                out.extend_from_slice(&[7; 32]);
                 stream.write_all(&out)
             }
             Manner::CutOff if session.is_handshaking() && out.len() > 100 => {
