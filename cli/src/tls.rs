@@ -37,7 +37,7 @@ pub(crate) fn plan(args: &TlsArgs, url: &Url) -> Result<Option<TlsPlan>, Failure
         }
         _ => None,
     };
-    Ok(Some(TlsPlan {
+    let plan = TlsPlan {
         server_name: server_name(&url.host),
         trust,
         identity,
@@ -48,7 +48,10 @@ pub(crate) fn plan(args: &TlsArgs, url: &Url) -> Result<Option<TlsPlan>, Failure
         },
         alpn: vec![ALPN.to_owned()],
         resumes: !args.no_resumption,
-    }))
+    };
+    // What cannot be used is found out here, where it was typed, and not by a worker.
+    uringbench_engine::client_config(&plan).map_err(|why| usage(why.to_string()))?;
+    Ok(Some(plan))
 }
 
 /// The host without the brackets of an address, and without the dot of the root.

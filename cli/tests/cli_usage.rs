@@ -73,7 +73,7 @@ fn bad_input_is_one_line_and_exit_2() {
 #[test]
 fn bad_urls_are_one_line_and_exit_2() {
     let cases = [
-        ("https://127.0.0.1/", "use http://"),
+        ("ftp://127.0.0.1/", "use http://"),
         ("http://", "host is missing"),
         ("http://127.0.0.1:99999/", "65535"),
         ("http://[::1/", "in brackets"),

@@ -165,6 +165,8 @@ pub enum ConnectFailure {
     Closed,
     /// Nobody answered within the timeout.
     TimedOut,
+    /// The connection was made, but what comes before its first request did not end in time.
+    Unanswered,
 }
 
 impl<D: Driver> EventLoop<D> {
@@ -229,7 +231,7 @@ impl<D: Driver> EventLoop<D> {
         self.idle
     }
 
-    /// Why the latest failed connection attempt failed.
+    /// Why the latest connection that failed did: it could not be made, or TLS on it broke off.
     pub fn connect_failure(&self) -> Option<ConnectFailure> {
         self.connect_failure.clone()
     }
@@ -496,6 +498,12 @@ impl fmt::Display for ConnectFailure {
                 return f.write_str(
                     "it closes connections before the first request can be sent: is it what the \
                      URL says it is? its log may tell",
+                );
+            }
+            Self::Unanswered => {
+                return f.write_str(
+                    "it takes connections but did not answer the handshake within the timeout: \
+                     does it speak TLS, or WebSocket? if not, use http://; --timeout waits longer",
                 );
             }
             Self::TimedOut => {

@@ -268,8 +268,11 @@ impl<D: Driver> EventLoop<D> {
             }
             match connection.link {
                 Link::Down { .. } => self.connect(number),
-                Link::Connecting { .. } | Link::Opening { .. } => {
+                Link::Connecting { .. } => {
                     self.on_connect_failed(number, ConnectFailure::TimedOut, now);
+                }
+                Link::Opening { .. } => {
+                    self.on_connect_failed(number, ConnectFailure::Unanswered, now);
                 }
                 // Answers come in order, so those behind the late one have not come either; the
                 // connection cannot be used on, since the late answer may still arrive.

@@ -173,7 +173,17 @@ impl<D: Driver> EventLoop<D> {
         self.post(number, out);
         match received {
             Ok(received) => self.on_plaintext(number, &plain, received, now),
-            Err(failure) => self.on_tls_failure(number, failure, now),
+            Err(failure) => {
+                // Answers that came whole before it are answers, however they were received.
+                let connection = &self.connections[number as usize];
+                let (generation, is_up) = (connection.generation, connection.link == Link::Up);
+                if is_up {
+                    self.on_plaintext(number, &plain, Received::default(), now);
+                }
+                if self.connections[number as usize].generation == generation {
+                    self.on_tls_failure(number, failure, now);
+                }
+            }
         }
         plain.clear();
         self.plain = plain;
@@ -201,16 +211,20 @@ impl<D: Driver> EventLoop<D> {
         }
     }
 
-    /// The session is broken. Before it stood, that is why there is no connection.
+    /// The session is broken. Before it stood, that is why there is no connection. Later it may
+    /// be so too: with TLS 1.3 the peer refuses this side's certificate, or the want of one,
+    /// when the handshake has ended here.
     fn on_tls_failure(&mut self, number: u32, failure: TlsFailure, now: Timestamp) {
+        let is_the_peer_s_wish = failure.is_alert();
+        let failure = ConnectFailure::Tls(failure);
         if let Link::Opening { .. } = self.connections[number as usize].link {
-            self.on_connect_failed(number, ConnectFailure::Tls(failure), now);
-        } else {
-            if self.connections[number as usize].in_flight > 0 {
-                self.fail_oldest(number, 1, Outcome::Malformed, now);
-            }
-            self.lose(number, Outcome::Reset, now);
+            return self.on_connect_failed(number, failure, now);
         }
+        self.connect_failure = Some(failure);
+        if !is_the_peer_s_wish && self.connections[number as usize].in_flight > 0 {
+            self.fail_oldest(number, 1, Outcome::Malformed, now);
+        }
+        self.lose(number, Outcome::Reset, now);
     }
 
     /// Arm a receive unless one is.

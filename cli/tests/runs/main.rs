@@ -8,6 +8,8 @@
 mod faults;
 mod faults_start;
 mod faults_store;
+mod faults_tls;
+mod faults_tls_start;
 mod main_job;
 mod profile_python;
 mod profile_read;
@@ -17,6 +19,8 @@ mod stops;
 mod support;
 #[path = "../../../profiler/tests/targets/mod.rs"]
 mod targets;
+mod tls;
+mod tls_trust;
 mod truth_counts;
 mod truth_delays;
 mod truth_stall;

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use rustls::client::Resumption;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::client::{ClientSessionMemoryCache, Resumption};
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::version::{TLS12, TLS13};
@@ -11,8 +11,7 @@ use rustls::{ClientConfig, DigitallySignedStruct, Error, RootCertStore, Signatur
 use thiserror::Error;
 use uringbench_core::plan::{Identity, TlsPlan, TlsVersions, Trust};
 
-/// Servers whose sessions are kept: there is one, under one name.
-const SESSIONS: usize = 8;
+use super::sessions::Sessions;
 
 /// Why there can be no TLS as planned.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -72,7 +71,7 @@ pub fn client_config(
     };
     config.alpn_protocols = plan.alpn.iter().map(|name| name.clone().into_bytes()).collect();
     config.resumption = if plan.resumes {
-        Resumption::store(Arc::new(ClientSessionMemoryCache::new(SESSIONS)))
+        Resumption::store(Arc::new(Sessions::default()))
     } else {
         Resumption::disabled()
     };

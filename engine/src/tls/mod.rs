@@ -1,9 +1,11 @@
 //! TLS around any protocol: bytes in and bytes out, in memory, by rustls.
 //!
-//! `config` makes of a plan what connections share; `session` is one connection's.
+//! `config` makes of a plan what connections share, `sessions` is what they leave each other, and
+//! `session` is one connection's.
 
 mod config;
 mod session;
+mod sessions;
 
 pub use config::{TlsSetupError, client_config};
 pub use session::TlsFailure;

@@ -21,11 +21,18 @@ use rustls::{
 const RECORD_MAX: usize = 16_384;
 const RECORD_ADDS: usize = 64;
 
+const NO_PROTOCOL: &str =
+    "it speaks none of the protocols asked for: enable HTTP/1.1 there (ALPN `http/1.1`)";
+
 /// One connection's session.
 pub(crate) struct Tls {
     session: UnbufferedClientConnection,
-    /// The first part of a record whose rest has not come.
+    /// What has come and is of no use before more does: the first part of a record, and of a
+    /// handshake message the records before it. The library keeps places within these bytes and
+    /// looks them up whatever it is asked to do, so it must be shown them each time.
     carry: Vec<u8>,
+    /// Why it cannot go on, if so: the library is not asked again.
+    failure: Option<TlsFailure>,
     is_established: bool,
     is_closed_by_peer: bool,
 }
@@ -61,8 +68,13 @@ impl Tls {
     ) -> Result<Self, TlsFailure> {
         let session = UnbufferedClientConnection::new(Arc::clone(config), name.clone())
             .map_err(TlsFailure)?;
-        let mut tls =
-            Self { session, carry: Vec::new(), is_established: false, is_closed_by_peer: false };
+        let mut tls = Self {
+            session,
+            carry: Vec::new(),
+            failure: None,
+            is_established: false,
+            is_closed_by_peer: false,
+        };
         tls.receive(&mut [], &mut Vec::new(), out)?;
         Ok(tls)
     }
@@ -71,31 +83,40 @@ impl Tls {
     ///
     /// # Errors
     /// When it is no TLS, or none that can be trusted. `out` then ends with the alert that says
-    /// so to the peer.
+    /// so to the peer. What was added to `plain` came before it, and is to be trusted.
     pub(crate) fn receive(
         &mut self,
         bytes: &mut [u8],
         plain: &mut Vec<u8>,
         out: &mut Vec<u8>,
     ) -> Result<Received, TlsFailure> {
+        if let Some(failure) = &self.failure {
+            return Err(failure.clone());
+        }
         let mut received = Received::default();
-        if self.carry.is_empty() {
-            let taken = self.process(bytes, plain, out, &mut received)?;
-            self.carry.extend_from_slice(&bytes[taken..]);
+        let processed = if self.carry.is_empty() {
+            self.process(bytes, plain, out, &mut received).map(|taken| {
+                self.carry.extend_from_slice(&bytes[taken..]);
+            })
         } else {
             let mut carry = std::mem::take(&mut self.carry);
             carry.extend_from_slice(bytes);
-            let taken = self.process(&mut carry, plain, out, &mut received)?;
-            carry.drain(..taken);
-            self.carry = carry;
-        }
-        Ok(received)
+            self.process(&mut carry, plain, out, &mut received).map(|taken| {
+                carry.drain(..taken);
+                self.carry = carry;
+            })
+        };
+        self.failure = processed.err();
+        self.failure.clone().map_or(Ok(received), Err)
     }
 
     /// Add `plaintext`, encrypted, to `out`. Only once established.
     pub(crate) fn seal(&mut self, plaintext: &[u8], out: &mut Vec<u8>) -> Result<(), TlsFailure> {
+        if let Some(failure) = &self.failure {
+            return Err(failure.clone());
+        }
         loop {
-            let UnbufferedStatus { state, .. } = self.session.process_tls_records(&mut []);
+            let UnbufferedStatus { state, .. } = self.session.process_tls_records(&mut self.carry);
             match state.map_err(TlsFailure)? {
                 ConnectionState::WriteTraffic(mut traffic) => {
                     let records = plaintext.len().div_ceil(RECORD_MAX);
@@ -113,7 +134,10 @@ impl Tls {
 
     /// Add the notice that nothing more will be sent to `out`.
     pub(crate) fn close(&mut self, out: &mut Vec<u8>) {
-        let UnbufferedStatus { state, .. } = self.session.process_tls_records(&mut []);
+        if self.failure.is_some() {
+            return;
+        }
+        let UnbufferedStatus { state, .. } = self.session.process_tls_records(&mut self.carry);
         if let Ok(ConnectionState::WriteTraffic(mut traffic)) = state {
             // The connection ends either way.
             let _ = grow(out, RECORD_ADDS, |place| {
@@ -167,7 +191,7 @@ impl Tls {
                 }
                 Ok(_) => false,
                 Err(why) => {
-                    self.add_alert(out);
+                    self.add_alert(&mut incoming[taken + discard..], out);
                     return Err(TlsFailure(why));
                 }
             };
@@ -190,8 +214,8 @@ impl Tls {
     }
 
     /// What the session has to say to the peer about its failure.
-    fn add_alert(&mut self, out: &mut Vec<u8>) {
-        let UnbufferedStatus { state, .. } = self.session.process_tls_records(&mut []);
+    fn add_alert(&mut self, left: &mut [u8], out: &mut Vec<u8>) {
+        let UnbufferedStatus { state, .. } = self.session.process_tls_records(left);
         if let Ok(ConnectionState::EncodeTlsData(encode)) = state {
             // The failure itself is what is told.
             let _ = encode_into(encode, out);
@@ -263,6 +287,13 @@ fn grow(
     }
 }
 
+impl TlsFailure {
+    /// Whether the peer ended it, and said so.
+    pub(crate) const fn is_alert(&self) -> bool {
+        matches!(self.0, Error::AlertReceived(_))
+    }
+}
+
 impl fmt::Display for TlsFailure {
     /// Cause and remedy in one line.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -275,7 +306,7 @@ impl fmt::Display for TlsFailure {
             Error::PeerIncompatible(_) => {
                 "target and --tls have no version or cipher in common: see what the target offers"
             }
-            Error::NoApplicationProtocol => "the target speaks none of the protocols asked for",
+            Error::NoApplicationProtocol => NO_PROTOCOL,
             Error::PeerMisbehaved(_) => "the target breaks the rules of TLS",
             Error::DecryptError => "what came was damaged, or is not of this connection",
             _ => "the target or something in between broke it off",
@@ -299,6 +330,11 @@ fn explain(f: &mut fmt::Formatter<'_>, error: &CertificateError) -> fmt::Result 
             "is vouched for by nobody this machine trusts",
             "name its authority with --cacert FILE, or take it all the same with -k",
         ),
+        // Names are easily alike: of an authority made anew, for one.
+        CertificateError::BadSignature => (
+            "is signed with another key than that of the authority trusted by this name",
+            "name its authority with --cacert FILE, or take it all the same with -k",
+        ),
         CertificateError::Revoked => ("has been revoked", "renew it"),
         _ => {
             return write!(f, "the target's certificate is refused ({error}): renew it, or use -k");
@@ -318,8 +354,12 @@ fn explain_alert(f: &mut fmt::Formatter<'_>, alert: AlertDescription) -> fmt::Re
             "it wants a client certificate that it trusts: give one with --cert and --key"
         }
         AlertDescription::ProtocolVersion => "it has no version in common: see --tls",
-        AlertDescription::HandshakeFailure => "it has no cipher or key in common with this side",
-        AlertDescription::NoApplicationProtocol => "it speaks none of the protocols asked for",
+        // TLS 1.2 says the same of a certificate that is missing (RFC 5246 section 7.4.6).
+        AlertDescription::HandshakeFailure => {
+            "it has no cipher or key in common with this side (see --tls), or it wants a client \
+             certificate (--cert, --key)"
+        }
+        AlertDescription::NoApplicationProtocol => NO_PROTOCOL,
         AlertDescription::UnrecognisedName => {
             "it knows no server of that name: use the name of its certificate"
         }
@@ -327,3 +367,6 @@ fn explain_alert(f: &mut fmt::Formatter<'_>, alert: AlertDescription) -> fmt::Re
     };
     write!(f, "the target ended TLS ({alert:?}): {remedy}")
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,6 @@
 //! What the tests of the real binary are written with.
 
+pub(crate) mod certificates;
 pub(crate) mod document;
 pub(crate) mod full_backlog;
 pub(crate) mod nginx;
@@ -9,4 +10,5 @@ pub(crate) mod run;
 pub(crate) mod script;
 pub(crate) mod server;
 pub(crate) mod target;
+pub(crate) mod tls_front;
 pub(crate) mod turn;

@@ -1,4 +1,5 @@
-//! A real nginx, configured for one test: own folder, own ports, one worker.
+//! A real nginx, configured for one test: own folder, own ports, one worker; with TLS beside
+//! plain text where a certificate is given.
 
 use std::fmt::Write as _;
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -11,42 +12,72 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process_group};
 use tempfile::TempDir;
 
+use super::certificates::Leaf;
 use super::turn::skip;
 
 /// The sizes of the files it serves: `/small`, `/100k`, `/1m`.
 pub(crate) const FILES: [(&str, usize); 3] =
     [("small", 64), ("100k", 100 * 1024), ("1m", 1024 * 1024)];
 
+const KEEP_FOR_EVER: &str = "keepalive_requests 1000000000;";
+
 /// A running nginx; killed with its worker on drop.
 pub(crate) struct Nginx {
     child: Child,
+    plain: Listening,
+    tls: Listening,
+    _folder: TempDir,
+}
+
+/// Where it listens, on both families.
+#[derive(Clone, Copy)]
+struct Listening {
     v4: SocketAddr,
     v6: SocketAddr,
-    _folder: TempDir,
 }
 
 impl Nginx {
     /// Start one that keeps connections for ever; `None`, loudly, where nginx is not installed.
     pub(crate) fn start(test: &str) -> Option<Self> {
-        Self::start_with(test, "keepalive_requests 1000000000;")
+        Self::start_with(test, KEEP_FOR_EVER)
     }
 
     /// Start one with this in its server block.
     pub(crate) fn start_with(test: &str, server: &str) -> Option<Self> {
+        Self::start_either(test, server, None)
+    }
+
+    /// Start one that keeps connections for ever and shows this certificate, with this in its
+    /// server block.
+    pub(crate) fn start_tls(test: &str, shown: &Leaf, server: &str) -> Option<Self> {
+        Self::start_either(test, &format!("{KEEP_FOR_EVER} {server}"), Some(shown))
+    }
+
+    fn start_either(test: &str, server: &str, shown: Option<&Leaf>) -> Option<Self> {
         let Some(program) = program() else {
             skip(test, "nginx is not installed (apt-get install nginx-light)");
             return None;
         };
         // Another program may take a free port between its choice and nginx's start.
-        (0..5).find_map(|_| Self::try_start(&program, server)).or_else(|| {
+        (0..5).find_map(|_| Self::try_start(&program, server, shown)).or_else(|| {
             panic!("nginx at {} does not start with our configuration", program.display())
         })
     }
 
-    fn try_start(program: &Path, server: &str) -> Option<Self> {
+    fn try_start(program: &Path, server: &str, shown: Option<&Leaf>) -> Option<Self> {
         let folder = TempDir::new().expect("the machine has room for a folder");
-        let (v4, v6) = (free_port("127.0.0.1:0"), free_port("[::1]:0"));
-        lay_out(folder.path(), &configuration(folder.path(), v4, v6, server));
+        let (plain, tls) = (Listening::free(), Listening::free());
+        let mut listens = plain.listens("");
+        if let Some(Leaf { certificate, key }) = shown {
+            listens += &tls.listens(" ssl");
+            if !server.contains("ssl_protocols") {
+                // Older ones do not offer 1.3 by themselves.
+                listens += "        ssl_protocols TLSv1.2 TLSv1.3;\n";
+            }
+            listens += &format!("        ssl_certificate {};\n", certificate.display());
+            listens += &format!("        ssl_certificate_key {};\n", key.display());
+        }
+        lay_out(folder.path(), &configuration(folder.path(), &listens, server));
         let child = Command::new(program)
             .arg("-p")
             .arg(folder.path())
@@ -57,10 +88,10 @@ impl Nginx {
             .process_group(0)
             .spawn()
             .expect("nginx is an executable");
-        let mut nginx = Self { child, v4, v6, _folder: folder };
+        let mut nginx = Self { child, plain, tls, _folder: folder };
         let begun = Instant::now();
         while nginx.child.try_wait().expect("nginx is our child").is_none() {
-            if TcpStream::connect(v4).is_ok() && TcpStream::connect(v6).is_ok() {
+            if plain.answers() && (shown.is_none() || tls.answers()) {
                 return Some(nginx);
             }
             if begun.elapsed() > Duration::from_secs(10) {
@@ -78,17 +109,37 @@ impl Nginx {
 
     /// The URL of a path, by IPv4 address.
     pub(crate) fn url(&self, path: &str) -> String {
-        format!("http://{}/{path}", self.v4)
+        format!("http://{}/{path}", self.plain.v4)
     }
 
     /// The URL of a path, by IPv6 address.
     pub(crate) fn url_v6(&self, path: &str) -> String {
-        format!("http://{}/{path}", self.v6)
+        format!("http://{}/{path}", self.plain.v6)
     }
 
     /// The URL of a path, by name.
     pub(crate) fn url_name(&self, path: &str) -> String {
-        format!("http://localhost:{}/{path}", self.v4.port())
+        format!("http://localhost:{}/{path}", self.plain.v4.port())
+    }
+
+    /// Where it listens for TLS, by IPv4 address.
+    pub(crate) const fn tls(&self) -> SocketAddr {
+        self.tls.v4
+    }
+
+    /// The URL of a path within TLS, by IPv4 address.
+    pub(crate) fn https(&self, path: &str) -> String {
+        format!("https://{}/{path}", self.tls.v4)
+    }
+
+    /// The URL of a path within TLS, by IPv6 address.
+    pub(crate) fn https_v6(&self, path: &str) -> String {
+        format!("https://{}/{path}", self.tls.v6)
+    }
+
+    /// The URL of a path within TLS, by name.
+    pub(crate) fn https_name(&self, path: &str) -> String {
+        format!("https://localhost:{}/{path}", self.tls.v4.port())
     }
 }
 
@@ -96,6 +147,25 @@ impl Drop for Nginx {
     fn drop(&mut self) {
         let _ = kill_process_group(Pid::from_child(&self.child), Signal::KILL);
         let _ = self.child.wait();
+    }
+}
+
+impl Listening {
+    fn free() -> Self {
+        Self { v4: free_port("127.0.0.1:0"), v6: free_port("[::1]:0") }
+    }
+
+    /// Both, and the IPv4 port on IPv6 too, so that `localhost` is there either way.
+    fn listens(self, how: &str) -> String {
+        let Self { v4, v6 } = self;
+        let same_port = format!("[::1]:{}", v4.port());
+        [v4.to_string(), v6.to_string(), same_port]
+            .iter()
+            .fold(String::new(), |all, at| all + &format!("        listen {at}{how};\n"))
+    }
+
+    fn answers(self) -> bool {
+        TcpStream::connect(self.v4).is_ok() && TcpStream::connect(self.v6).is_ok()
     }
 }
 
@@ -122,7 +192,7 @@ fn lay_out(folder: &Path, configuration: &str) {
     }
 }
 
-fn configuration(folder: &Path, v4: SocketAddr, v6: SocketAddr, server: &str) -> String {
+fn configuration(folder: &Path, listens: &str, server: &str) -> String {
     let folder = folder.display();
     let mut text = String::new();
     // Started by root, workers would be another user's, who may not read our folder.
@@ -136,10 +206,8 @@ fn configuration(folder: &Path, v4: SocketAddr, v6: SocketAddr, server: &str) ->
         text,
         "daemon off;\nworker_processes 1;\npid {folder}/nginx.pid;\nerror_log {folder}/error.log;\n\
          events {{ worker_connections 1024; }}\n\
-         http {{\n    access_log off;\n    sendfile on;\n{temporary}    server {{\n        \
-         listen {v4};\n        listen {v6};\n        listen [::1]:{};\n        \
-         root {folder}/files;\n        {server}\n    }}\n}}\n",
-        v4.port()
+         http {{\n    access_log off;\n    sendfile on;\n{temporary}    server {{\n\
+         {listens}        root {folder}/files;\n        {server}\n    }}\n}}\n"
     )
     .expect("a string takes text");
     text

@@ -141,7 +141,10 @@ impl Run<'_> {
         (self.record.counts.completed() == 0).then(|| {
             const CHECK: &str = "check that the target listens at this address and speaks HTTP/1.1";
             let message = match self.error_kinds() {
-                kinds if !kinds.is_empty() => format!("no request was answered ({kinds}): {CHECK}"),
+                kinds if !kinds.is_empty() => {
+                    let cause = self.connect_failure().unwrap_or(CHECK);
+                    format!("no request was answered ({kinds}): {cause}{}", self.tls_perhaps())
+                }
                 _ if self.record.interrupted => {
                     "the run was interrupted before its measured window; --warmup 0s measures from \
                      the start"
@@ -151,6 +154,16 @@ impl Run<'_> {
             };
             invalid("nothing_completed", message)
         })
+    }
+
+    /// What came was not HTTP: a target that wants TLS is the most common one to say so.
+    fn tls_perhaps(&self) -> &'static str {
+        let is_plain = self.plan.tls.is_none();
+        if is_plain && self.record.counts.of(Outcome::Malformed) > 0 {
+            "; within TLS its URL begins with https://"
+        } else {
+            ""
+        }
     }
 
     /// Fewer slots were sent than planned: whose fault was it?
@@ -336,13 +349,51 @@ impl Run<'_> {
     fn errors(&self) -> Option<Reason> {
         let share = self.summary.error_share?;
         (share > ERRORS_MAX).then(|| {
-            let message = format!(
-                "{} of the requests failed ({}): the times are of a target in trouble",
+            let what = self.refused_alike().unwrap_or("the times are of a target in trouble");
+            let mut message = format!(
+                "{} of the requests failed ({}): {what}",
                 Percent(share),
-                self.error_kinds(),
+                self.error_kinds()
             );
+            if let Some(cause) = self.tls_broke_off() {
+                message += &format!("; the latest connection that failed: {cause}");
+            }
             suspect("errors", message)
         })
+    }
+
+    /// Every answer is 400: it is the request itself, or what it came over, that is refused. nginx
+    /// says so to plain text where it listens for TLS, and to a client without the certificate
+    /// that it wants.
+    fn refused_alike(&self) -> Option<&'static str> {
+        let completed = self.record.counts.completed();
+        if completed == 0 || self.record.by_status.get(400) != Some(&completed) {
+            return None;
+        }
+        Some(match &self.plan.tls {
+            None => "all answers are 400: is it https:// that is wanted, or is a header wrong?",
+            Some(tls) if tls.identity.is_none() => {
+                "all answers are 400: does the target want a client certificate (--cert, --key), \
+                 or is a header wrong?"
+            }
+            Some(_) => {
+                "all answers are 400: does the target trust the certificate of --cert, or is a \
+                 header wrong?"
+            }
+        })
+    }
+
+    /// Why TLS broke off, unless [`Self::connections`] says so: a connection that is made again at
+    /// once is not missed.
+    fn tls_broke_off(&self) -> Option<&str> {
+        let ended = [Outcome::Reset, Outcome::Malformed].map(|kind| self.record.counts.of(kind));
+        let is_told = self.plan.tls.is_none() || self.connections().is_some();
+        if is_told || ended == [0, 0] { None } else { self.connect_failure() }
+    }
+
+    /// Why connections failed. The latest cause stands for the others, with its remedy.
+    fn connect_failure(&self) -> Option<&str> {
+        self.record.workers.iter().filter_map(|w| w.connect_failure.as_deref()).next_back()
     }
 
     fn connections(&self) -> Option<Reason> {
@@ -352,10 +403,7 @@ impl Run<'_> {
         let is_planned = self.plan.per_connection.is_some()
             && self.record.workers.iter().all(|worker| worker.connects_failed == 0);
         (fewest < requested && !is_planned).then(|| {
-            // The latest cause stands for the others, with its remedy.
-            let mut causes =
-                self.record.workers.iter().filter_map(|w| w.connect_failure.as_deref());
-            let cause = causes.next_back().unwrap_or("the target closes them");
+            let cause = self.connect_failure().unwrap_or("the target closes them");
             let message = format!(
                 "at times only {} of {} connections were established ({} reconnects, {} failed): \
                  {cause}",

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::outcome::{Counts, Outcome};
-use crate::plan::{Arrivals, Limit, Load, WaitMode};
+use crate::plan::{Arrivals, Identity, Limit, Load, TlsPlan, TlsVersions, Trust, WaitMode};
 use crate::record::{Times, WorkerRecord};
 use crate::summary::fixture;
 use crate::time::Nanos;
@@ -272,6 +272,50 @@ fn the_kinds_of_errors_are_named() {
         case.verdict().reasons[0].message,
         "10.0 % of the requests failed (30,000 timeout): the times are of a target in trouble"
     );
+}
+
+#[test]
+fn answers_that_refuse_the_request_itself_raise_the_question_why() {
+    let refused = |tls: Option<TlsPlan>| {
+        let mut case = Case::closed();
+        let all = case.record.counts.released;
+        case.lose(all, Outcome::Status);
+        case.record.by_status.fill(0);
+        case.record.by_status[400] = all;
+        case.plan.tls = tls;
+        case.verdict().reasons[0].message.clone()
+    };
+    let plain = TlsPlan {
+        server_name: "x".to_owned(),
+        trust: Trust::Anything,
+        identity: None,
+        versions: TlsVersions::Both,
+        alpn: Vec::new(),
+        resumes: true,
+    };
+    let mutual = TlsPlan {
+        identity: Some(Identity { chain: Vec::new(), key: Vec::new() }),
+        ..plain.clone()
+    };
+    assert!(refused(None).contains("https://"));
+    assert!(refused(Some(plain)).contains("(--cert, --key)"));
+    assert!(refused(Some(mutual)).contains("trust the certificate of --cert"));
+}
+
+#[test]
+fn nothing_that_is_http_may_be_tls() {
+    let malformed = |cause: Option<&str>| {
+        let mut counts = Counts::default();
+        counts.released = 64;
+        counts.end(Outcome::Malformed, 64);
+        let case = Case::closed().with(|case| {
+            case.record.counts = counts;
+            case.worker().connect_failure = cause.map(str::to_owned);
+        });
+        case.verdict().reasons[0].message.clone()
+    };
+    assert!(malformed(None).ends_with("speaks HTTP/1.1; within TLS its URL begins with https://"));
+    assert!(malformed(Some("it said why: mend that")).contains(": it said why: mend that"));
 }
 
 #[test]

@@ -1,0 +1,130 @@
+//! Certificates of every kind a client must tell apart, made anew for each test, as PEM files.
+
+use std::path::{Path, PathBuf};
+
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose, date_time_ymd,
+};
+use tempfile::TempDir;
+
+/// Every name and address of the loopback interface.
+const LOOPBACK: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
+
+/// A name that no server has; `--connect-to` leads to one all the same.
+pub(crate) const NAMED: &str = "named.test";
+
+/// A certificate and its key, in files.
+#[derive(Clone, Debug)]
+pub(crate) struct Leaf {
+    pub(crate) certificate: PathBuf,
+    pub(crate) key: PathBuf,
+}
+
+/// What is wrong with a certificate, if anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Nothing, for the loopback interface.
+    Good,
+    /// Nothing, for [`NAMED`] alone.
+    Named,
+    /// Its time is over.
+    Expired,
+    /// Its time has not come.
+    NotYetValid,
+    /// Another authority has signed it.
+    UnknownAuthority,
+    /// It has signed itself.
+    SelfSigned,
+    /// Nothing: it is a client's.
+    Client,
+    /// It is a client's, and another authority has signed it.
+    ForeignClient,
+}
+
+/// An authority, its certificates and another authority's, in a folder of their own.
+pub(crate) struct Certificates {
+    folder: TempDir,
+    ours: Authority,
+    other: Authority,
+}
+
+struct Authority {
+    certificate: PathBuf,
+    issuer: Issuer<'static, KeyPair>,
+}
+
+impl Certificates {
+    /// Two authorities; what they sign is made when it is asked for.
+    pub(crate) fn make() -> Self {
+        let folder = TempDir::new().expect("the machine has room for a folder");
+        let ours = Authority::make(folder.path(), "authority");
+        let other = Authority::make(folder.path(), "other-authority");
+        Self { folder, ours, other }
+    }
+
+    /// The authority's certificate, for `--cacert`.
+    pub(crate) fn authority(&self) -> &Path {
+        &self.ours.certificate
+    }
+
+    /// The certificate of the authority that has signed none but the foreign ones.
+    pub(crate) fn other_authority(&self) -> &Path {
+        &self.other.certificate
+    }
+
+    /// A certificate of this kind.
+    pub(crate) fn leaf(&self, kind: Kind) -> Leaf {
+        let names = match kind {
+            Kind::Named => vec![NAMED.to_owned()],
+            _ => LOOPBACK.map(str::to_owned).to_vec(),
+        };
+        let mut parameters = CertificateParams::new(names).expect("these are names");
+        parameters.distinguished_name.push(DnType::CommonName, format!("{kind:?}"));
+        match kind {
+            Kind::Expired => parameters.not_after = date_time_ymd(2001, 1, 1),
+            Kind::NotYetValid => parameters.not_before = date_time_ymd(4000, 1, 1),
+            Kind::Client | Kind::ForeignClient => {
+                parameters.extended_key_usages.push(ExtendedKeyUsagePurpose::ClientAuth);
+            }
+            _ => {}
+        }
+        let key = KeyPair::generate().expect("a key");
+        let signed = match kind {
+            Kind::SelfSigned => parameters.self_signed(&key),
+            Kind::UnknownAuthority | Kind::ForeignClient => {
+                parameters.signed_by(&key, &self.other.issuer)
+            }
+            _ => parameters.signed_by(&key, &self.ours.issuer),
+        };
+        let signed = signed.expect("an authority signs");
+        Leaf {
+            certificate: self.write(&format!("{kind:?}.pem"), &signed.pem()),
+            key: self.write(&format!("{kind:?}.key"), &key.serialize_pem()),
+        }
+    }
+
+    /// A file with this text, beside the certificates.
+    pub(crate) fn write(&self, name: &str, text: &str) -> PathBuf {
+        write(self.folder.path(), name, text)
+    }
+}
+
+impl Authority {
+    fn make(folder: &Path, name: &str) -> Self {
+        let mut parameters = CertificateParams::default();
+        parameters.distinguished_name.push(DnType::CommonName, name);
+        parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        parameters.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+        let key = KeyPair::generate().expect("a key");
+        let signed = parameters.self_signed(&key).expect("an authority signs itself");
+        let certificate = write(folder, &format!("{name}.pem"), &signed.pem());
+        Self { certificate, issuer: Issuer::new(parameters, key) }
+    }
+}
+
+fn write(folder: &Path, name: &str, text: &str) -> PathBuf {
+    let path = folder.join(name);
+    std::fs::write(&path, text).expect("the folder is ours");
+    path
+}

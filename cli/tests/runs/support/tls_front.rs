@@ -1,0 +1,325 @@
+//! TLS before a scripted server, on threads: what comes within TLS goes to the server as plain
+//! text, and what the server says and how it ends comes back within TLS.
+//!
+//! It decides what is wrong with the TLS itself; what is wrong within is the script's.
+
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use rustix::net::sockopt::set_socket_linger;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::WebPkiClientVerifier;
+use rustls::{RootCertStore, ServerConfig, ServerConnection};
+
+use super::certificates::{Certificates, Kind};
+use super::script::Behaviour;
+use super::server::Server;
+
+/// What is done within TLS, and otherwise than it should be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Manner {
+    /// As it should be.
+    Proper,
+    /// Connections end without a notice of it: FIN alone.
+    NoNotice,
+    /// Every byte on the wire is sent by itself.
+    ByteByByte,
+    /// Records hold this many bytes at most, header and all: at least 32.
+    Records(usize),
+    /// Keys are changed before every answer.
+    NewKeys,
+    /// One byte of the record that bears this answer, from 0, is another.
+    Corrupt(u32),
+    /// A damaged record follows the one that bears this answer, from 0, in one write.
+    CorruptBehind(u32),
+    /// The request of this number, from 0, is taken for damaged, which ends in a fatal alert.
+    Alert(u32),
+    /// It offers HTTP/2 alone.
+    OnlyH2,
+    /// A certificate is demanded of the client.
+    AsksForCertificate,
+    /// Something else answers the first bytes, after so many proper connections.
+    Garbage(u64),
+    /// Nothing answers them, after so many proper connections.
+    Silent(u64),
+    /// The handshake is cut off in the middle of the server's first flight.
+    CutOff,
+}
+
+/// A running front with its server; both stop, and their connections end, on drop.
+pub(crate) struct Front {
+    address: SocketAddr,
+    listener: Arc<TcpListener>,
+    certificates: Arc<Certificates>,
+    /// Ended first, so that no connection's thread waits for it.
+    server: Option<Server>,
+    accepting: Option<JoinHandle<()>>,
+}
+
+impl Front {
+    /// On a free port of 127.0.0.1, before a server that behaves so.
+    pub(crate) fn start(behaviour: &Behaviour, manner: Manner) -> Self {
+        Self::start_at("127.0.0.1:0", behaviour, manner, Arc::new(Certificates::make()))
+    }
+
+    /// On `address`, with a certificate of this authority.
+    pub(crate) fn start_at(
+        address: &str,
+        behaviour: &Behaviour,
+        manner: Manner,
+        certificates: Arc<Certificates>,
+    ) -> Self {
+        let server = Server::start(behaviour);
+        let listener = TcpListener::bind(address)
+            .unwrap_or_else(|e| panic!("the front cannot listen on {address}: {e}"));
+        let address = listener.local_addr().expect("a bound socket has an address");
+        let listener = Arc::new(listener);
+        let door = Door { config: config(&certificates, manner), behind: server.address(), manner };
+        let accepting = {
+            let listener = Arc::clone(&listener);
+            thread::spawn(move || accept_all(&listener, &door))
+        };
+        Self { address, listener, certificates, server: Some(server), accepting: Some(accepting) }
+    }
+
+    /// Where it listens.
+    pub(crate) const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Who vouches for it, and what else is signed.
+    pub(crate) const fn certificates(&self) -> &Arc<Certificates> {
+        &self.certificates
+    }
+
+    /// What to give to uringbench: the URL, and whom to trust.
+    pub(crate) fn target(&self) -> String {
+        let authority = self.certificates.authority().display();
+        format!("--cacert {authority} https://{}/", self.address)
+    }
+
+    /// The scripted server.
+    pub(crate) fn server(&self) -> &Server {
+        self.server.as_ref().expect("it runs until the front is dropped")
+    }
+}
+
+impl Drop for Front {
+    fn drop(&mut self) {
+        self.server = None;
+        // Wakes the accepting thread: on Linux, accept on a shut-down listener fails at once.
+        let _ = rustix::net::shutdown(&self.listener, rustix::net::Shutdown::Read);
+        if let Some(accepting) = self.accepting.take() {
+            accepting.join().expect("the accepting thread does not panic");
+        }
+    }
+}
+
+fn config(certificates: &Certificates, manner: Manner) -> Arc<ServerConfig> {
+    let shown = certificates.leaf(Kind::Good);
+    let pem = |path| CertificateDer::from_pem_file(path).expect("a certificate just written");
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()
+        .expect("the default versions");
+    let builder = if manner == Manner::AsksForCertificate {
+        let mut roots = RootCertStore::empty();
+        roots.add(pem(certificates.authority())).expect("an authority's certificate");
+        let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+        builder.with_client_cert_verifier(verifier.build().expect("there is a root"))
+    } else {
+        builder.with_no_client_auth()
+    };
+    let key = PrivateKeyDer::from_pem_file(&shown.key).expect("a key just written");
+    let mut config = builder
+        .with_single_cert(vec![pem(&shown.certificate)], key)
+        .expect("a certificate and its key");
+    match manner {
+        Manner::OnlyH2 => config.alpn_protocols = vec![b"h2".to_vec()],
+        Manner::Records(most) => config.max_fragment_size = Some(most),
+        _ => {}
+    }
+    Arc::new(config)
+}
+
+/// What every connection is met with.
+struct Door {
+    config: Arc<ServerConfig>,
+    behind: SocketAddr,
+    manner: Manner,
+}
+
+fn accept_all(listener: &TcpListener, door: &Door) {
+    let mut serving: Vec<JoinHandle<()>> = Vec::new();
+    let mut open = Vec::new();
+    let mut accepted = 0;
+    while let Ok((stream, _)) = listener.accept() {
+        let stream = Arc::new(stream);
+        open.retain(|stream: &std::sync::Weak<TcpStream>| stream.strong_count() > 0);
+        open.push(Arc::downgrade(&stream));
+        serving.retain(|thread| !thread.is_finished());
+        serving.extend(meet(stream, door, accepted));
+        accepted += 1;
+    }
+    for stream in open.iter().filter_map(std::sync::Weak::upgrade) {
+        let _ = stream.shutdown(Shutdown::Both);
+    }
+    for thread in serving {
+        thread.join().expect("a connection's thread does not panic");
+    }
+}
+
+/// The threads of one connection.
+fn meet(stream: Arc<TcpStream>, door: &Door, accepted: u64) -> Vec<JoinHandle<()>> {
+    let nothing = |stream: Arc<TcpStream>, answer: &'static [u8]| {
+        // The peer may leave at any moment; that ends the connection and is no failure.
+        thread::spawn(move || drop(answer_with(&stream, answer)))
+    };
+    match door.manner {
+        Manner::Garbage(proper) if accepted >= proper => {
+            return vec![nothing(stream, b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")];
+        }
+        Manner::Silent(proper) if accepted >= proper => return vec![nothing(stream, b"")],
+        _ => {}
+    }
+    // A server that has stopped lets go of its connections; so does what stands before it.
+    let Ok(behind) = TcpStream::connect(door.behind) else { return Vec::new() };
+    let mut session = ServerConnection::new(Arc::clone(&door.config)).expect("a session");
+    session.set_buffer_limit(None);
+    let line = Arc::new(Line { session: Mutex::new(session), stream, behind, manner: door.manner });
+    let inward = Arc::clone(&line);
+    vec![thread::spawn(move || drop(inward.inward())), thread::spawn(move || drop(line.outward()))]
+}
+
+/// Read on until the peer leaves; answer its first bytes with these.
+fn answer_with(mut stream: &TcpStream, answer: &[u8]) -> io::Result<()> {
+    let mut chunk = [0; 4096];
+    let mut answer = Some(answer);
+    while stream.read(&mut chunk)? > 0 {
+        if let Some(answer) = answer.take() {
+            stream.write_all(answer)?;
+        }
+    }
+    Ok(())
+}
+
+/// One connection: a thread reads what comes from the client, another what the server says.
+struct Line {
+    session: Mutex<ServerConnection>,
+    stream: Arc<TcpStream>,
+    behind: TcpStream,
+    manner: Manner,
+}
+
+impl Line {
+    /// From the client to the server, to the end of either.
+    fn inward(&self) -> io::Result<()> {
+        self.stream.set_nodelay(true)?;
+        self.behind.set_nodelay(true)?;
+        let ended = self.forward();
+        if ended.is_err() {
+            let _ = self.stream.shutdown(Shutdown::Both);
+        }
+        // The server then ends its side too, which the other thread hears.
+        self.behind.shutdown(Shutdown::Write)
+    }
+
+    fn forward(&self) -> io::Result<()> {
+        let mut chunk = vec![0; 32 * 1024];
+        let mut plain = Vec::new();
+        let mut requests = 0;
+        loop {
+            let length = (&*self.stream).read(&mut chunk)?;
+            if length == 0 {
+                return Ok(());
+            }
+            let mut session = self.session.lock().expect("no thread panics with it");
+            if !session.is_handshaking() {
+                if self.manner == Manner::Alert(requests) {
+                    chunk[length - 1] ^= 1;
+                }
+                requests += 1;
+            }
+            let mut bytes = &chunk[..length];
+            while !bytes.is_empty() {
+                session.read_tls(&mut bytes)?;
+                let processed = session.process_new_packets();
+                // Nothing more to read now is an error of its own kind.
+                let _ = session.reader().read_to_end(&mut plain);
+                if let Err(why) = processed {
+                    self.flush(&mut session, None)?;
+                    return Err(io::Error::other(why));
+                }
+            }
+            self.flush(&mut session, None)?;
+            drop(session);
+            (&self.behind).write_all(&plain)?;
+            plain.clear();
+        }
+    }
+
+    /// From the server to the client, to the end of either.
+    fn outward(&self) -> io::Result<()> {
+        let mut chunk = vec![0; 64 * 1024];
+        for answer in 0.. {
+            match (&self.behind).read(&mut chunk) {
+                Ok(0) => break,
+                Ok(length) => self.say(&chunk[..length], answer)?,
+                Err(why) if why.kind() == io::ErrorKind::ConnectionReset => {
+                    // Closing with a linger time of zero sends RST instead of FIN.
+                    set_socket_linger(&*self.stream, Some(Duration::ZERO))?;
+                    return self.stream.shutdown(Shutdown::Read);
+                }
+                Err(why) => return Err(why),
+            }
+        }
+        let mut session = self.session.lock().expect("no thread panics with it");
+        if self.manner != Manner::NoNotice {
+            session.send_close_notify();
+            self.flush(&mut session, None)?;
+        }
+        self.stream.shutdown(Shutdown::Both)
+    }
+
+    fn say(&self, words: &[u8], answer: u32) -> io::Result<()> {
+        let mut session = self.session.lock().expect("no thread panics with it");
+        if self.manner == Manner::NewKeys {
+            session.refresh_traffic_keys().map_err(io::Error::other)?;
+        }
+        session.writer().write_all(words)?;
+        self.flush(&mut session, Some(answer))
+    }
+
+    /// Send what the session has to say, the way of this manner.
+    fn flush(&self, session: &mut ServerConnection, answer: Option<u32>) -> io::Result<()> {
+        let mut out = Vec::new();
+        while session.wants_write() {
+            session.write_tls(&mut out)?;
+        }
+        let mut stream = &*self.stream;
+        match self.manner {
+            Manner::Corrupt(which) if answer == Some(which) => {
+                *out.last_mut().expect("an answer has bytes") ^= 1;
+                stream.write_all(&out)
+            }
+            Manner::CorruptBehind(which) if answer == Some(which) => {
+                out.extend_from_slice(&[23, 3, 3, 0, 32]);
+                out.extend_from_slice(&[7; 32]);
+                stream.write_all(&out)
+            }
+            Manner::CutOff if session.is_handshaking() && out.len() > 100 => {
+                stream.write_all(&out[..100])?;
+                Err(io::ErrorKind::Interrupted.into())
+            }
+            Manner::ByteByByte => out.iter().try_for_each(|byte| {
+                thread::sleep(Duration::from_micros(10));
+                stream.write_all(&[*byte])
+            }),
+            _ => stream.write_all(&out),
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! Whom to trust, and whom one is: certificates of every kind against a real nginx, each refusal
+//! one line with its cause and its remedy.
+
+use crate::support::certificates::{Certificates, Kind, Leaf, NAMED};
+use crate::support::nginx::Nginx;
+use crate::support::run::{Finished, Run};
+
+/// A short run with these arguments.
+fn run(args: &str, url: &str) -> Finished {
+    Run::json(&format!("--warmup 0s -n 100 -c 4 {args} {url}")).finish()
+}
+
+/// It must be done, every request answered well.
+fn all_ok(finished: Finished) -> Finished {
+    let finished = finished.expect_code(0);
+    finished.document().expect_only(&["ok"]);
+    finished
+}
+
+/// It must not begin, and say so in a line that holds these.
+fn refused(finished: Finished, parts: &[&str]) {
+    let finished = finished.expect_code(1);
+    finished.expect_line(parts);
+    assert_eq!(finished.stdout, "", "no result without a run\n{finished}");
+    assert!(finished.files("run.json").is_empty(), "nothing to store\n{finished}");
+}
+
+/// `--cert` and `--key`.
+fn shows(leaf: &Leaf) -> String {
+    format!("--cert {} --key {}", leaf.certificate.display(), leaf.key.display())
+}
+
+#[test]
+fn a_certificate_that_nothing_is_wrong_with_is_trusted_only_by_its_authority() {
+    const TEST: &str = "a_certificate_that_nothing_is_wrong_with_is_trusted_only_by_its_authority";
+    let certificates = Certificates::make();
+    let Some(nginx) = Nginx::start_tls(TEST, &certificates.leaf(Kind::Good), "") else { return };
+    let url = nginx.https("small");
+    let trusted = format!("--cacert {}", certificates.authority().display());
+    all_ok(run(&trusted, &url));
+    refused(run("", &url), &["nobody this machine trusts", "--cacert", "-k"]);
+    let distrusted = format!("--cacert {}", certificates.other_authority().display());
+    refused(run(&distrusted, &url), &["nobody this machine trusts", "--cacert", "-k"]);
+    // An authority made anew has the old one's name, but not its key.
+    let anew = Certificates::make();
+    let distrusted = format!("--cacert {}", anew.authority().display());
+    refused(run(&distrusted, &url), &["signed with another key", "--cacert", "-k"]);
+}
+
+#[test]
+fn whatever_is_wrong_with_a_certificate_is_named_and_can_be_passed_over() {
+    const TEST: &str = "whatever_is_wrong_with_a_certificate_is_named_and_can_be_passed_over";
+    let certificates = Certificates::make();
+    let trusted = format!("--cacert {}", certificates.authority().display());
+    for (kind, parts) in [
+        (Kind::Expired, ["has expired", "renew it"]),
+        (Kind::NotYetValid, ["is not valid yet", "clock"]),
+        (Kind::Named, ["is for another name", "--connect-to"]),
+        (Kind::UnknownAuthority, ["nobody this machine trusts", "--cacert"]),
+        (Kind::SelfSigned, ["nobody this machine trusts", "--cacert"]),
+    ] {
+        let Some(nginx) = Nginx::start_tls(TEST, &certificates.leaf(kind), "") else { return };
+        for version in ["1.2", "1.3"] {
+            let args = format!("{trusted} --tls {version}");
+            refused(run(&args, &nginx.https("small")), &[parts[0], parts[1], "-k"]);
+            let passed = all_ok(run(&format!("-k --tls {version}"), &nginx.https("small")));
+            let document = passed.document();
+            document.expect(document.at("plan.tls.verify") == false, "it says so");
+        }
+    }
+}
+
+#[test]
+fn a_certificate_that_vouches_for_itself_can_be_trusted_by_itself() {
+    const TEST: &str = "a_certificate_that_vouches_for_itself_can_be_trusted_by_itself";
+    let certificates = Certificates::make();
+    let shown = certificates.leaf(Kind::SelfSigned);
+    let Some(nginx) = Nginx::start_tls(TEST, &shown, "") else { return };
+    let trusted = format!("--cacert {}", shown.certificate.display());
+    all_ok(run(&trusted, &nginx.https("small")));
+}
+
+#[test]
+fn a_certificate_not_checked_is_told_in_the_report() {
+    const TEST: &str = "a_certificate_not_checked_is_told_in_the_report";
+    let certificates = Certificates::make();
+    let Some(nginx) = Nginx::start_tls(TEST, &certificates.leaf(Kind::Good), "") else { return };
+    let args = format!("-q --warmup 0s -n 100 -c 4 -k {}", nginx.https("small"));
+    let finished = Run::text(&args).finish().expect_code(0);
+    assert!(finished.stdout.contains("certificate not checked"), "{finished}");
+    let authority = certificates.authority().display();
+    let url = nginx.https("small");
+    let args = format!("-q --warmup 0s -n 100 -c 4 --cacert {authority} {url}");
+    let finished = Run::text(&args).finish().expect_code(0);
+    assert!(!finished.stdout.contains("not checked"), "{finished}");
+    assert!(finished.stdout.contains("TLS handshake"), "{finished}");
+}
+
+#[test]
+fn the_name_is_checked_wherever_the_connection_goes() {
+    const TEST: &str = "the_name_is_checked_wherever_the_connection_goes";
+    let certificates = Certificates::make();
+    let trusted = format!("--cacert {}", certificates.authority().display());
+    let Some(nginx) = Nginx::start_tls(TEST, &certificates.leaf(Kind::Good), "") else { return };
+    // The certificate would do for the address connected to, but it is not what was asked for.
+    let args = format!("{trusted} --connect-to {}", nginx.tls());
+    refused(run(&args, &format!("https://{NAMED}/small")), &["is for another name"]);
+}
+
+#[test]
+fn a_client_shows_its_certificate_when_asked() {
+    const TEST: &str = "a_client_shows_its_certificate_when_asked";
+    let certificates = Certificates::make();
+    let server = format!(
+        "ssl_verify_client on; ssl_client_certificate {};",
+        certificates.authority().display()
+    );
+    let Some(nginx) = Nginx::start_tls(TEST, &certificates.leaf(Kind::Good), &server) else {
+        return;
+    };
+    let trusted = format!("--cacert {}", certificates.authority().display());
+    let ours = shows(&certificates.leaf(Kind::Client));
+    let foreign = shows(&certificates.leaf(Kind::ForeignClient));
+    for version in ["1.2", "1.3"] {
+        let args = format!("{trusted} --tls {version}");
+        let document = all_ok(run(&format!("{args} {ours}"), &nginx.https("small"))).document();
+        document.expect(document.at("plan.tls.client_certificate") == true, "it says so");
+        // Connections made anew show it again, or take up a session that remembers it.
+        let anew = format!("{args} {ours} --requests-per-connection 2");
+        all_ok(run(&anew, &nginx.https("small")));
+        // nginx lets anyone shake hands, and refuses the request.
+        for (shown, question) in [("", "(--cert, --key)"), (&foreign, "the certificate of --cert")]
+        {
+            let finished = run(&format!("{args} {shown}"), &nginx.https("small")).expect_code(0);
+            let document = finished.document();
+            document.expect_only(&["status"]);
+            document.expect(document.status(400) == 100, "nginx answers 400");
+            let reasons = document.at("verdict.reasons").to_string();
+            document.expect(reasons.contains(question), "what may be wrong is asked");
+        }
+    }
+}
+
+#[test]
+fn plain_text_to_a_tls_port_is_suspected() {
+    const TEST: &str = "plain_text_to_a_tls_port_is_suspected";
+    let certificates = Certificates::make();
+    let Some(nginx) = Nginx::start_tls(TEST, &certificates.leaf(Kind::Good), "") else { return };
+    let url = format!("http://{}/small", nginx.tls());
+    let document = run("", &url).expect_code(0).document();
+    document.expect_only(&["status"]);
+    document.expect(document.status(400) == 100, "nginx answers 400");
+    let reasons = document.at("verdict.reasons").to_string();
+    document.expect(reasons.contains("https://"), "and may be right");
+}
+
+#[test]
+fn tls_to_a_plain_port_is_named() {
+    const TEST: &str = "tls_to_a_plain_port_is_named";
+    let certificates = Certificates::make();
+    let Some(nginx) = Nginx::start_tls(TEST, &certificates.leaf(Kind::Good), "") else { return };
+    let url = nginx.url("small").replace("http://", "https://");
+    refused(run("-k", &url), &["not TLS", "http://"]);
+}
+
+#[test]
+fn a_version_that_the_target_lacks_is_named() {
+    const TEST: &str = "a_version_that_the_target_lacks_is_named";
+    let certificates = Certificates::make();
+    let trusted = format!("--cacert {}", certificates.authority().display());
+    let shown = certificates.leaf(Kind::Good);
+    for (offered, asked) in [("TLSv1.2", "1.3"), ("TLSv1.3", "1.2")] {
+        let server = format!("ssl_protocols {offered};");
+        let Some(nginx) = Nginx::start_tls(TEST, &shown, &server) else { return };
+        let args = format!("{trusted} --tls {asked}");
+        refused(run(&args, &nginx.https("small")), &["--tls"]);
+        all_ok(run(&trusted, &nginx.https("small")));
+    }
+}
+
+#[test]
+fn files_that_cannot_be_used_are_named_before_anything_starts() {
+    let certificates = Certificates::make();
+    let leaf = certificates.leaf(Kind::Client);
+    let (cert, key) = (leaf.certificate.display(), leaf.key.display());
+    let other = certificates.leaf(Kind::ForeignClient);
+    let other_key = other.key.display();
+    let broken = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+    let broken = certificates.write("broken.pem", broken);
+    let empty = certificates.write("empty.pem", "");
+    let (broken, empty) = (broken.display(), empty.display());
+    let url = "https://127.0.0.1:1/";
+    for (args, parts) in [
+        ("--cacert /no/such.pem".to_owned(), ["--cacert /no/such.pem", "cannot be read"]),
+        (format!("--cacert {empty}"), ["--cacert", "no certificate in it"]),
+        (format!("--cacert {key}"), ["--cacert", "no certificate in it"]),
+        (format!("--cacert {broken}"), ["certificates to trust", "can be used"]),
+        (format!("-k --cert /no/such.pem --key {key}"), ["--cert /no/such.pem", "cannot be read"]),
+        (format!("-k --cert {cert} --key /no/such.key"), ["--key /no/such.key", "cannot be read"]),
+        (format!("-k --cert {cert} --key {cert}"), ["--key", "no private key in it"]),
+        (format!("-k --cert {empty} --key {key}"), ["--cert", "no certificate in it"]),
+        (format!("-k --cert {broken} --key {key}"), ["client certificate", "cannot be used"]),
+        (format!("-k --cert {cert} --key {other_key}"), ["client certificate", "its key"]),
+    ] {
+        let finished = run(&args, url).expect_code(2);
+        finished.expect_line(&parts);
+    }
+}
