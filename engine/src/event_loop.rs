@@ -121,6 +121,8 @@ pub struct EventLoop<D: Driver> {
     pub(crate) reads_payload: bool,
     /// Requests sent together at most: large ones go one by one.
     batch_max: u16,
+    /// Connections with something to send at the end of this turn.
+    pub(crate) unflushed: Vec<u32>,
     /// What has just been decrypted.
     pub(crate) plain: Vec<u8>,
     /// None until the run begins.
@@ -189,6 +191,7 @@ impl<D: Driver> EventLoop<D> {
             reads_payload: terms.reads_payload(),
             batch_max: if pipelined <= at_once && !is_pieced { options.pipeline } else { 1 },
             terms,
+            unflushed: Vec::new(),
             plain: Vec::new(),
             pacer: None,
             ready: Vec::with_capacity(count as usize),
@@ -286,6 +289,7 @@ impl<D: Driver> EventLoop<D> {
             return Turn::IntervalOver;
         }
         let next_due = self.release(released);
+        self.flush(released);
         if self.is_over(released) {
             return Turn::Finished;
         }

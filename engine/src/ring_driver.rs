@@ -143,7 +143,7 @@ impl Driver for RingDriver {
         let count = sources.clone().count().max(1);
         let source = sources.copied().nth(connection as usize % count);
         let options = SocketOptions { source, ..self.sockets };
-        let opened = self.ring.open(connection, address, options);
+        let opened = self.ring.open(connection, generation, address, options);
         let local = opened.map_err(|error| match error {
             OpenError::TooManyFiles => Failure(rustix::io::Errno::MFILE),
             OpenError::Other(errno) => Failure(errno),
@@ -309,7 +309,9 @@ fn without_bytes(
         (Operation::Skip, Ok(length @ 1..)) => EventKind::Skipped(length),
         (Operation::Receive | Operation::Skip, Ok(_)) => EventKind::EndOfStream,
         (Operation::Connect, Ok(_)) => EventKind::Connected,
-        (Operation::Connect, Err(failure)) => EventKind::ConnectFailed(failure),
+        // The first of them that fails says why; those behind it fail for want of a socket.
+        (Operation::Connect | Operation::Open, Err(failure)) => EventKind::ConnectFailed(failure),
+        (Operation::Open, Ok(_)) => return None,
         (Operation::Close, _) => EventKind::Closed,
         (Operation::SendTold, _) => EventKind::Sent,
         // A send that fails is followed by the failure of the receive beside it, which ends the

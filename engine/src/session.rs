@@ -170,7 +170,12 @@ impl<D: Driver> EventLoop<D> {
         let received = session
             .map(|tls| tls.receive(self.driver.bytes_mut(buffer), &mut plain, &mut out))
             .unwrap_or(Ok(Received::default()));
-        self.post(number, out);
+        match &received {
+            // The end of the handshake goes with the first request, if one is due: the target then
+            // wakes up once for both.
+            Ok(Received { established: Some(_), .. }) => self.post_later(number, &out),
+            _ => self.post(number, out),
+        }
         match received {
             Ok(received) => self.on_plaintext(number, &plain, received, now),
             Err(failure) => {
@@ -257,7 +262,7 @@ impl<D: Driver> EventLoop<D> {
         match &mut session.tls {
             // What is small enough goes at once, however many there are.
             Some(tls) if is_whole && request.len() <= SEALED_AT_ONCE => {
-                let mut out = self.driver.spare();
+                let mut out = std::mem::take(&mut session.outbox);
                 let sealed = (0..requests).try_for_each(|_| tls.seal(request, &mut out));
                 if sealed.is_ok() {
                     self.post(number, out);
@@ -384,6 +389,24 @@ impl<D: Driver> EventLoop<D> {
             _ => {
                 connection.is_sending = true;
                 self.driver.send_bytes(number, connection.generation, out);
+            }
+        }
+    }
+
+    /// Send bytes at the end of this turn, with what is sent until then.
+    fn post_later(&mut self, number: u32, out: &[u8]) {
+        if let Some(session) = &mut self.connections[number as usize].session {
+            session.outbox.extend_from_slice(out);
+            self.unflushed.push(number);
+        }
+    }
+
+    /// Send what was put off in this turn and has not gone with anything else.
+    #[inline]
+    pub(crate) fn flush(&mut self, now: Timestamp) {
+        while let Some(number) = self.unflushed.pop() {
+            if !self.connections[number as usize].is_sending {
+                self.go_on_sending(number, now);
             }
         }
     }

@@ -145,7 +145,7 @@ impl Probe {
         let peer: PeerId = self.ring.add_peer(&address);
         for slot in 0..options.connections {
             self.ring
-                .open(slot, &address, SocketOptions::default())
+                .open(slot, 0, &address, SocketOptions::default())
                 .map_err(|error| error.to_string())?;
             self.ring.connect(slot, 0, peer);
             self.ring.enter(Wait::Completion).map_err(|error| error.to_string())?;

@@ -20,11 +20,15 @@ use std::os::unix::ffi::OsStrExt;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU16, Ordering};
 
-use io_uring::types::{BufRingEntry, CancelBuilder, SubmitArgs, Timespec};
+use io_uring::types::{BufRingEntry, CancelBuilder, DestinationSlot, SubmitArgs, Timespec};
 use io_uring::{CompletionQueue, EnterFlags, IoUring, SubmissionQueue, Submitter};
 use io_uring::{cqueue, opcode, squeue};
 
-use crate::socket::PeerAddress;
+use crate::socket::{PeerAddress, SocketOptions};
+
+/// Values of socket options, which submissions name: they live for ever.
+static YES: libc::c_int = 1;
+static RESET: libc::linger = libc::linger { l_onoff: 1, l_linger: 0 };
 
 /// One page, so that a boxed slice of them is aligned as the kernel wants its buffer ring.
 #[repr(C, align(4096))]
@@ -195,6 +199,39 @@ impl Kernel {
         found.map(|outgoing| outgoing.bytes)
     }
 
+    /// Make a stream socket in a slot, as the options say; silent on success. Nothing of it waits,
+    /// so it is done before anything submitted later is begun.
+    pub(crate) fn open(&mut self, user_data: u64, slot: u32, family: i32, options: SocketOptions) {
+        let Ok(place) = DestinationSlot::try_from_slot_target(slot) else { return };
+        // No descriptor, so none to be closed on exec.
+        let entry =
+            opcode::Socket::new(family, libc::SOCK_STREAM, 0).file_index(Some(place)).build();
+        self.push(entry.flags(squeue::Flags::SKIP_SUCCESS).user_data(user_data));
+        if family == libc::AF_UNIX {
+            return;
+        }
+        let nodelay = (libc::IPPROTO_TCP, libc::TCP_NODELAY, std::ptr::from_ref(&YES).cast());
+        self.set_option(user_data, slot, nodelay, size_of_val(&YES));
+        if options.resets {
+            let linger = (libc::SOL_SOCKET, libc::SO_LINGER, std::ptr::from_ref(&RESET).cast());
+            self.set_option(user_data, slot, linger, size_of_val(&RESET));
+        }
+    }
+
+    /// Set an option to a value that lives for ever.
+    fn set_option(
+        &mut self,
+        user_data: u64,
+        slot: u32,
+        (level, name, value): (i32, i32, *const libc::c_void),
+        length: usize,
+    ) {
+        let fd = io_uring::types::Fixed(slot);
+        let entry =
+            opcode::SetSockOpt::new(fd, level as u32, name as u32, value, length as u32).build();
+        self.push(entry.flags(squeue::Flags::SKIP_SUCCESS).user_data(user_data));
+    }
+
     pub(crate) fn connect(&mut self, user_data: u64, slot: u32, peer: usize) {
         let (address, length) = self.peers[peer].as_raw();
         let entry = opcode::Connect::new(io_uring::types::Fixed(slot), address, length).build();
@@ -270,8 +307,8 @@ impl Kernel {
     #[inline]
     fn push(&mut self, entry: squeue::Entry) {
         // SAFETY: every entry made above names templates or peers (kept until after the ring,
-        // invariant 1), outgoing bytes (kept until their completion), buffers of the ring by
-        // group, or no memory at all.
+        // invariant 1), outgoing bytes (kept until their completion), statics, buffers of the ring
+        // by group, or no memory at all.
         while unsafe { self.submissions.push(&entry) }.is_err() {
             // Full (invariant 3).
             self.submit();

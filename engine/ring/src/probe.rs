@@ -20,6 +20,8 @@ pub struct Features {
     pub multishot_receive: bool,
     /// Registered ring descriptor (5.18): no descriptor look-up per call.
     pub registered_ring: bool,
+    /// Sockets made and set up within the ring (6.7): no system calls per connection.
+    pub ring_sockets: bool,
 }
 
 /// Why this process has no io_uring at all.
@@ -63,6 +65,7 @@ impl Features {
             ("no index array", self.no_index_array, "6.6"),
             ("multishot receive", self.multishot_receive, "6.0"),
             ("registered ring descriptor", self.registered_ring, "5.18"),
+            ("sockets made within the ring", self.ring_sockets, "6.7"),
         ]
     }
 }
@@ -90,6 +93,8 @@ pub fn probe() -> Result<Features, Unavailable> {
     }
     // 6.0 brought both multishot receives and zero-copy sends; the probe sees the latter.
     let multishot_receive = known.is_supported(opcode::SendZc::CODE);
+    // 6.7 brought socket options within the ring, and futexes, which the probe sees.
+    let ring_sockets = known.is_supported(opcode::FutexWait::CODE);
     let registered_ring = plain.submitter().register_ring_fd().is_ok();
     let works = |set: fn(&mut Builder)| {
         let mut builder = IoUring::builder();
@@ -106,6 +111,7 @@ pub fn probe() -> Result<Features, Unavailable> {
         }),
         multishot_receive,
         registered_ring,
+        ring_sockets,
     })
 }
 
@@ -164,6 +170,7 @@ mod tests {
             no_index_array: false,
             multishot_receive: false,
             registered_ring: false,
+            ring_sockets: false,
         };
         assert!(builder(&none).build(8).is_ok());
         assert_eq!(none.to_string(), "");

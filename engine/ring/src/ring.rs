@@ -131,13 +131,20 @@ impl Ring {
     }
 
     /// Open a socket towards `address` in an empty slot. It connects with [`Ring::connect`], from
-    /// the address that is returned if the options have it chosen here.
+    /// the address that is returned if the options have it chosen here. What fails only when it
+    /// is submitted completes as [`Operation::Open`], and the attempt to connect fails with it.
     pub fn open(
         &mut self,
         slot: u32,
+        generation: u32,
         address: &PeerAddress,
         options: SocketOptions,
     ) -> Result<Option<SocketAddr>, OpenError> {
+        if self.features.ring_sockets && options.are_simple() {
+            let token = Token::new(Operation::Open, generation, slot);
+            self.kernel.open(token.user_data(), slot, socket::family(address), options);
+            return Ok(None);
+        }
         let (socket, local) = socket::open(address, options)?;
         // The table keeps its own reference: the descriptor itself is closed again at once, so
         // connections do not count against the limit of open files.

@@ -56,6 +56,22 @@ pub struct SocketOptions {
     pub receive_buffer: Option<u32>,
 }
 
+impl SocketOptions {
+    /// Whether the ring can make such a socket by itself.
+    pub(crate) const fn are_simple(&self) -> bool {
+        self.source.is_none() && !self.chooses_port && self.receive_buffer.is_none()
+    }
+}
+
+/// The address family of a peer.
+pub(crate) const fn family(peer: &PeerAddress) -> i32 {
+    match peer {
+        PeerAddress::Tcp(SocketAddr::V4(_)) => libc::AF_INET,
+        PeerAddress::Tcp(SocketAddr::V6(_)) => libc::AF_INET6,
+        PeerAddress::Unix(_) => libc::AF_UNIX,
+    }
+}
+
 /// A stream socket for a connection to `peer`. The options are for TCP alone.
 ///
 /// With it comes the address it will connect from, where the options have it chosen here.

@@ -23,6 +23,8 @@ pub enum Operation {
     Accept = 7,
     /// A send whose end is told, of a range or of bytes of its own.
     SendTold = 8,
+    /// The making of a socket within the ring; completes only when it fails.
+    Open = 9,
 }
 
 /// `operation (8 bits) | generation (24 bits) | slot (32 bits)`.
@@ -64,6 +66,7 @@ impl Token {
             6 => Operation::Close,
             7 => Operation::Accept,
             8 => Operation::SendTold,
+            9 => Operation::Open,
             _ => return None,
         })
     }

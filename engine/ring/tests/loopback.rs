@@ -38,7 +38,8 @@ fn connect(
 ) -> Result<u32, String> {
     let address = PeerAddress::Tcp(address);
     let peer = ring.add_peer(&address);
-    ring.open(slot, &address, SocketOptions::default()).map_err(|error| error.to_string())?;
+    ring.open(slot, generation, &address, SocketOptions::default())
+        .map_err(|error| error.to_string())?;
     ring.connect(slot, generation, peer);
     let mut completion = next(ring);
     while !completion.token.is_of(generation) {

@@ -295,6 +295,7 @@ mod tests {
                 no_index_array: true,
                 multishot_receive: true,
                 registered_ring: true,
+                ring_sockets: true,
             }),
             files: limit(1_048_576),
             locked_memory: limit(8 << 20),
