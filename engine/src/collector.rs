@@ -242,7 +242,7 @@ impl Row {
 mod tests {
     use super::*;
     use uringbench_core::http::request::{RequestParts, RequestTemplate};
-    use uringbench_core::plan::{Closing, Limit, WaitMode};
+    use uringbench_core::plan::{Closing, Engine, Limit, WaitMode};
     use uringbench_core::time::Nanos;
 
     const START: Timestamp = Timestamp(5_000_000_000);
@@ -253,6 +253,7 @@ mod tests {
         Plan {
             peers: vec![([127, 0, 0, 1], 80).into()],
             request: RequestTemplate::build(parts).expect("a plain request"),
+            engine: Engine::Ring,
             cpus: vec![0],
             connections: 1,
             pipeline: 1,

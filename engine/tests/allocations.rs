@@ -6,7 +6,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 
 use uringbench_core::http::request::{RequestParts, RequestTemplate};
 use uringbench_core::outcome::Outcome;
-use uringbench_core::plan::{Closing, Limit, Load, Plan, WaitMode};
+use uringbench_core::plan::{Closing, Engine, Limit, Load, Plan, WaitMode};
 use uringbench_core::record::{INTERVAL, Interval};
 use uringbench_core::time::{Nanos, Timestamp};
 use uringbench_engine::{Control, Observer};
@@ -55,6 +55,7 @@ fn plan(target: SocketAddr, requests: u64) -> Plan {
     Plan {
         peers: vec![target],
         request: RequestTemplate::build(parts).expect("a plain request"),
+        engine: Engine::Ring,
         cpus: vec![0],
         connections: 4,
         pipeline: 2,

@@ -137,7 +137,7 @@ impl Pacer {
 mod tests {
     use super::*;
     use crate::http::request::{RequestParts, RequestTemplate};
-    use crate::plan::{Arrivals, Closing, Limit, WaitMode};
+    use crate::plan::{Arrivals, Closing, Engine, Limit, WaitMode};
     use crate::rate::Rate;
 
     const START: Timestamp = Timestamp(1_000);
@@ -148,6 +148,7 @@ mod tests {
         Plan {
             peers: vec![([127, 0, 0, 1], 80).into()],
             request: RequestTemplate::build(parts).expect("a plain request"),
+            engine: Engine::Ring,
             cpus: vec![0],
             connections: 1,
             pipeline: 1,

@@ -19,6 +19,8 @@ pub struct Plan {
     pub peers: Vec<SocketAddr>,
     /// The bytes of the one request of the flow.
     pub request: RequestTemplate,
+    /// What the workers reach the kernel through.
+    pub engine: Engine,
     /// The CPUs the workers are pinned to, one worker each, at least one.
     pub cpus: Vec<usize>,
     /// Connections over all workers, at least one per worker.
@@ -54,6 +56,18 @@ pub struct Plan {
     pub sources: Vec<IpAddr>,
     /// How connections are closed from this side.
     pub closing: Closing,
+}
+
+/// What a worker reaches the kernel through. The machines above it are the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Engine {
+    /// Our own loop over io_uring.
+    #[default]
+    Ring,
+    /// The monoio runtime: over io_uring, or over epoll where that is not to be had.
+    Monoio,
+    /// The tokio-uring runtime.
+    TokioUring,
 }
 
 /// How a connection ends when this side ends it.

@@ -7,7 +7,7 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 use uringbench_core::http::request::{RequestParts, RequestTemplate};
 use uringbench_core::outcome::{Counts, Outcome};
 use uringbench_core::pacer::Pacer;
-use uringbench_core::plan::{Arrivals, Closing, Limit, Load, Plan, TlsVersions, WaitMode};
+use uringbench_core::plan::{Arrivals, Closing, Engine, Limit, Load, Plan, TlsVersions, WaitMode};
 use uringbench_core::rate::Rate;
 use uringbench_core::record::{INTERVAL, Phase};
 use uringbench_core::schedule::{Schedule, Share};
@@ -237,6 +237,7 @@ fn plan(seed: u64, below: &mut impl FnMut(u64) -> u64) -> Plan {
     Plan {
         peers: vec![([127, 0, 0, 1], 80).into(); 1 + below(2) as usize],
         request: RequestTemplate::build(parts).expect("a plain request"),
+        engine: Engine::Ring,
         cpus: vec![0],
         connections: 1 + below(12) as u32,
         pipeline: if below(2) == 0 { 1 } else { 1 + below(8) as u16 },

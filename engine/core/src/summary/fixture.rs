@@ -5,10 +5,10 @@
 
 use super::words::http::request::{RequestParts, RequestTemplate};
 use super::words::outcome::{Counts, Outcome};
-use super::words::plan::{Arrivals, Closing, Limit, Load, Plan, WaitMode};
+use super::words::plan::{Arrivals, Closing, Engine, Limit, Load, Plan, WaitMode};
 use super::words::rate::Rate;
 use super::words::record::{
-    Interval, IntervalQuantiles, Phase, PhaseSpan, RunRecord, Times, WorkerRecord,
+    Backend, Interval, IntervalQuantiles, Phase, PhaseSpan, RunRecord, Times, WorkerRecord,
 };
 use super::words::time::{Nanos, Timestamp};
 
@@ -30,6 +30,7 @@ fn plan(load: Load) -> Plan {
     Plan {
         peers: vec!["127.0.0.1:8080".parse().expect("an address")],
         request: request(),
+        engine: Engine::Ring,
         cpus: vec![0, 1],
         connections: 64,
         pipeline: 1,
@@ -70,6 +71,7 @@ pub(crate) fn record(plan: &Plan) -> RunRecord {
     let mut by_status = vec![0; 1_000].into_boxed_slice();
     by_status[200] = slots;
     RunRecord {
+        backend: Backend::Ring,
         phases: phases(),
         counts: all_ok(slots),
         warmup_counts: all_ok(per_second),
