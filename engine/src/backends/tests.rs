@@ -62,11 +62,12 @@ fn plan(target: SocketAddr) -> Plan {
 
 /// The next thing that happens.
 fn next<R: Runtime>(driver: &mut RuntimeDriver<R>) -> EventKind<Vec<u8>> {
+    let latest = driver.now() + Nanos::from_secs(20);
     loop {
         if let Some(event) = driver.next_event() {
             return event.kind;
         }
-        let latest = driver.now() + Nanos::from_secs(20);
+        assert!(driver.now() < latest, "nothing happens any more");
         driver.wait(Until::Around(latest));
     }
 }
