@@ -303,6 +303,9 @@ impl<R: Runtime> Drop for RuntimeDriver<R> {
     /// End every task: it holds a connection, and the runtime may hold the task beyond its own
     /// end.
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            return;
+        }
         for connection in 0..self.lines.len() as u32 {
             self.order(connection, Line::order_close);
         }
