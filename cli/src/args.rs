@@ -257,6 +257,10 @@ pub(crate) struct LoadArgs {
         allow_negative_numbers = true
     )]
     pub(crate) pipeline: Option<u32>,
+
+    /// What carries the load [default: ring]
+    #[arg(long, value_name = "NAME", value_enum)]
+    pub(crate) engine: Option<Engine>,
 }
 
 /// How it is measured.
@@ -329,6 +333,17 @@ pub(crate) struct TargetArgs {
     pub(crate) cpu: Option<usize>,
 }
 
+/// What carries the load.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Engine {
+    /// io_uring as fast as it goes
+    Ring,
+    /// The monoio runtime: over epoll where io_uring is forbidden, as in most containers
+    Monoio,
+    /// The tokio-uring runtime, to compare with
+    TokioUring,
+}
+
 /// The law of the gaps between due times.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Arrivals {
@@ -347,6 +362,16 @@ pub(crate) enum Wait {
     Hybrid,
     /// Never sleep: least lateness, a whole CPU
     Spin,
+}
+
+impl From<Engine> for plan::Engine {
+    fn from(engine: Engine) -> Self {
+        match engine {
+            Engine::Ring => Self::Ring,
+            Engine::Monoio => Self::Monoio,
+            Engine::TokioUring => Self::TokioUring,
+        }
+    }
 }
 
 impl From<Arrivals> for plan::Arrivals {
@@ -420,6 +445,7 @@ mod tests {
             (&["-R", "0", "http://h/"], "above 0"),
             (&["-d"], "'--duration <TIME>'"),
             (&["--arrivals", "uniform", "http://h/"], "constant, poisson"),
+            (&["--engine", "epoll", "http://h/"], "ring, monoio, tokio-uring"),
             (&["--cores", "0", "http://h/"], "at least 1 CPU"),
             (&["--cores", "-1", "http://h/"], "2-5,8"),
             (&["--body", "a", "--body-file", "b", "http://h/"], "cannot be used with"),

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use anyhow::Context;
-use uringbench_core::record::RunRecord;
+use uringbench_core::record::{Backend, RunRecord};
 use uringbench_core::slo::{Met, SloFinding};
 use uringbench_core::summary::Summary;
 use uringbench_core::validity::{self, Validity, Verdict};
@@ -52,7 +52,7 @@ pub(crate) fn execute(run: &ResolvedRun, control: &Control) -> Result<Exit, Fail
         beside.detach().tell(&run.plan, &record, destination.folder(), (title, run.name.as_deref()))
     });
     let slo = run.slo.as_ref().map(|slo| slo.judge(&summary)).unwrap_or_default();
-    let environment = host();
+    let environment = host(record.backend);
     let soak = told.soak.as_ref().and_then(|soaked| serde_json::to_value(&soaked.soak).ok());
     let document = Document::build(&DocumentParts {
         plan: &run.plan,
@@ -139,7 +139,7 @@ fn store(
 }
 
 /// This machine, in the words of the result document.
-fn host() -> uringbench_store::Environment {
+fn host(backend: Backend) -> uringbench_store::Environment {
     let machine = environment::read();
     let governors: Vec<String> = machine.governors.into_keys().collect();
     uringbench_store::Environment {
@@ -147,7 +147,7 @@ fn host() -> uringbench_store::Environment {
         cpu: machine.cpu,
         cores: Some(machine.cpus.len()),
         governor: (!governors.is_empty()).then(|| governors.join(", ")),
-        engine: Some("ring".to_owned()),
+        engine: Some(backend.to_string()),
         clock: machine.clock_source,
         congestion_control: machine.congestion_control,
         hostname: machine.hostname,

@@ -3,7 +3,7 @@
 use std::io::{IsTerminal, Write};
 
 use uringbench_core::plan::Plan;
-use uringbench_core::record::{Interval, Phase};
+use uringbench_core::record::{Backend, Interval, Phase};
 use uringbench_core::time::{Nanos, Timestamp};
 use uringbench_core::validity::Observations;
 
@@ -74,6 +74,13 @@ impl<'a> Watch<'a> {
 }
 
 impl uringbench_engine::Observer for Watch<'_> {
+    /// What was asked for may have come to something else: that is said, progress or not.
+    fn carried_by(&mut self, backend: Backend) {
+        if backend == Backend::MonoioEpoll {
+            console::note("there is no io_uring here that monoio could use: it runs over epoll");
+        }
+    }
+
     fn started(&mut self, start: Timestamp, connected: u32) {
         if let Some(beside) = self.beside {
             beside.load_starts(start, self.plan);

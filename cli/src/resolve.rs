@@ -12,7 +12,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, bail};
 use uringbench_core::plan::{
-    Arrivals, Closing, Limit, Load, Peer, Plan, ProxyVersion, StreamKind, StreamPlan, WaitMode,
+    Arrivals, Closing, Engine, Limit, Load, Peer, Plan, ProxyVersion, StreamKind, StreamPlan,
+    WaitMode,
 };
 use uringbench_core::record::INTERVAL;
 use uringbench_core::slo::Slo;
@@ -117,6 +118,7 @@ pub(crate) fn resolve(args: RunArgs) -> Result<ResolvedRun, Failure> {
     let plan = Plan {
         peers,
         request,
+        engine: args.load.engine.map_or(Engine::Ring, Engine::from),
         cpus,
         connections,
         pipeline,
@@ -421,7 +423,7 @@ mod tests {
         assert_eq!((plan.load, plan.limit), (Load::Closed, Limit::Duration(DURATION)));
         assert_eq!((plan.connections, plan.pipeline), (64, 1));
         assert_eq!((plan.warmup, plan.timeout), (Nanos::SECOND, Nanos::from_secs(5)));
-        assert_eq!(plan.wait, WaitMode::Hybrid);
+        assert_eq!((plan.engine, plan.wait), (Engine::Ring, WaitMode::Hybrid));
         assert_eq!(plan.peers, [Peer::Tcp("127.0.0.1:1".parse().unwrap())]);
         assert_eq!(run.method, "GET");
         assert_eq!((run.format, run.progress), (Format::Text, Progress::Shown));
@@ -451,6 +453,14 @@ mod tests {
         assert_eq!(plan.load, Load::Open { rate, arrivals: Arrivals::Poisson });
         assert_eq!((plan.seed, plan.wait), (7, WaitMode::Spin));
         assert_eq!(plan.peers, [Peer::Tcp("[::1]:80".parse().unwrap())]);
+    }
+
+    #[test]
+    fn an_engine_is_taken_by_name() {
+        let engine = |name| resolved(&format!("--engine {name} http://127.0.0.1/")).plan.engine;
+        assert_eq!(engine("ring"), Engine::Ring);
+        assert_eq!(engine("monoio"), Engine::Monoio);
+        assert_eq!(engine("tokio-uring"), Engine::TokioUring);
     }
 
     #[test]

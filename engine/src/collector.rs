@@ -244,7 +244,7 @@ impl Row {
 mod tests {
     use super::*;
     use uringbench_core::http::request::{RequestParts, RequestTemplate};
-    use uringbench_core::plan::{Closing, Limit, Peer, WaitMode};
+    use uringbench_core::plan::{Limit, Peer};
     use uringbench_core::time::Nanos;
 
     const START: Timestamp = Timestamp(5_000_000_000);
@@ -252,30 +252,13 @@ mod tests {
     fn plan(slice: Nanos) -> Plan {
         let parts = RequestParts::new("GET", "x", "/");
         Plan {
-            peers: vec![Peer::Tcp(([127, 0, 0, 1], 80).into())],
-            request: RequestTemplate::build(parts).expect("a plain request"),
-            cpus: vec![0],
-            connections: 1,
-            pipeline: 1,
-            load: Load::Closed,
             limit: Limit::Duration(Nanos::from_millis(1_700)),
             warmup: Nanos::from_millis(300),
-            timeout: Nanos::SECOND,
-            wait: WaitMode::Block,
-            seed: 1,
             slice,
-            stages: Vec::new(),
-            tls: None,
-            per_connection: None,
-            sources: Vec::new(),
-            closing: Closing::Fin,
-            connect_rate: None,
-            idle: 0,
-            proxy: None,
-            read_rate: None,
-            write_rate: None,
-            websocket: None,
-            stream: None,
+            ..Plan::plain(
+                Peer::Tcp(([127, 0, 0, 1], 80).into()),
+                RequestTemplate::build(parts).expect("a plain request"),
+            )
         }
     }
 

@@ -2,9 +2,10 @@
 //!
 //! [`run`] executes a plan and returns its record. It knows no files, no arguments and no
 //! formats. The event loop ([`EventLoop`]) is generic over its [`Driver`], so that the same code
-//! runs over io_uring and over the simulated world of the tests.
+//! runs over io_uring, over two runtimes, and over the simulated world of the tests.
 
 mod admission;
+mod backends;
 mod clock;
 mod collector;
 mod connection;
@@ -15,6 +16,7 @@ mod events;
 mod frames;
 mod lifecycle;
 mod margin;
+mod monoio_driver;
 mod proxy;
 mod recorder;
 mod ring_driver;
@@ -24,8 +26,10 @@ mod slow;
 mod stream;
 mod thread_cost;
 mod tls;
+mod tokio_uring_driver;
 mod worker;
 
+pub use backends::EngineError;
 pub use control::{Command, Control};
 pub use driver::{Driver, Event, EventKind, ReceiveMode, UnderWay, Until};
 pub use event_loop::{Boundaries, ConnectFailure, EventLoop, LoopOptions, Turn};

@@ -6,11 +6,12 @@ use std::time::Duration;
 use thiserror::Error;
 use uringbench_core::outcome::Counts;
 use uringbench_core::plan::Plan;
-use uringbench_core::record::{Interval, Phase, PhaseSpan, RunRecord, WorkerRecord};
+use uringbench_core::record::{Backend, Interval, Phase, PhaseSpan, RunRecord, WorkerRecord};
 use uringbench_core::schedule::Share;
 use uringbench_core::time::{Nanos, Timestamp};
 use uringbench_ring::SetupError;
 
+use crate::backends::EngineError;
 use crate::clock;
 use crate::collector::Collector;
 use crate::control::{Command, Control};
@@ -22,6 +23,8 @@ use crate::worker::{self, Finished, Links, Ready, Report, StartFailure};
 
 /// Who is told how a run goes, on the collector's thread.
 pub trait Observer {
+    /// What carries the load is known: before anything else is told.
+    fn carried_by(&mut self, _backend: Backend) {}
     /// The first slot is due then; this many connections stand.
     fn started(&mut self, start: Timestamp, connected: u32);
     /// The measured window begins about now (not told when there is none).
@@ -39,8 +42,11 @@ pub enum RunError {
     #[error("cannot pin a worker to CPU {0}: it is offline or not allowed here; see --cores")]
     Pin(usize),
     /// A worker has no ring.
+    #[error("{error}{remedy}", error = .0, remedy = other_engine(.0))]
+    Ring(SetupError),
+    /// A runtime cannot do it.
     #[error(transparent)]
-    Ring(#[from] SetupError),
+    Engine(#[from] EngineError),
     /// There can be no TLS as planned.
     #[error(transparent)]
     Tls(#[from] TlsSetupError),
@@ -164,6 +170,7 @@ impl Crew {
                 sender.send(start).map_err(|_| RunError::WorkerLost)?;
             }
         }
+        observer.carried_by(self.backend());
         observer.started(start, connected);
         let mut collector = Collector::new(plan, start);
         self.collect(plan, start, control, observer, &mut collector)?;
@@ -177,7 +184,10 @@ impl Crew {
             match self.inbox.recv() {
                 Ok((index, Report::Ready(ready))) => self.workers[index].ready = Some(ready),
                 Ok((_, Report::Failed(StartFailure::Pin(cpu)))) => return Err(RunError::Pin(cpu)),
-                Ok((_, Report::Failed(StartFailure::Ring(error)))) => return Err(error.into()),
+                Ok((_, Report::Failed(StartFailure::Ring(error)))) => {
+                    return Err(RunError::Ring(error));
+                }
+                Ok((_, Report::Failed(StartFailure::Engine(error)))) => return Err(error.into()),
                 Ok((_, Report::Failed(StartFailure::Tls(error)))) => return Err(error.into()),
                 Ok((_, Report::Interval(_) | Report::Finished(_))) | Err(_) => {
                     return Err(RunError::WorkerLost);
@@ -196,6 +206,12 @@ impl Crew {
             }
             _ => Ok(connected),
         }
+    }
+
+    /// What carries the load. The workers of one run are all alike.
+    fn backend(&self) -> Backend {
+        let mut ready = self.workers.iter().filter_map(|worker| worker.ready.as_ref());
+        ready.next().map_or_else(Backend::default, |ready| ready.backend)
     }
 
     fn collect(
@@ -305,6 +321,7 @@ impl Crew {
             })
             .collect();
         let record = RunRecord {
+            backend: self.backend(),
             phases: phase_spans(&boundaries, over),
             counts: collector.counts,
             warmup_counts: collector.warmup_counts,
@@ -319,6 +336,14 @@ impl Crew {
         };
         debug_assert!(is_lawful(&record.counts) && is_lawful(&record.warmup_counts));
         record
+    }
+}
+
+/// What else there is where there is no io_uring.
+fn other_engine(error: &SetupError) -> &'static str {
+    match error {
+        SetupError::Unavailable(_) => "; or load over epoll, with `--engine monoio`",
+        SetupError::TooManyFiles { .. } | SetupError::NoMemory | SetupError::Other { .. } => "",
     }
 }
 

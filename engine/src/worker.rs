@@ -1,22 +1,27 @@
-//! One pinned thread: it owns its ring, connections, slots and records, and shares only the
+//! One pinned thread: it owns its driver, connections, slots and records, and shares only the
 //! command and, once per interval, a box of counts.
 
 use std::sync::mpsc::{Receiver, SyncSender};
 
 use uringbench_core::pacer::Pacer;
-use uringbench_core::plan::{Load, Plan};
+use uringbench_core::plan::{Engine, Load, Plan};
 use uringbench_core::rate::Rate;
+use uringbench_core::record::Backend;
 use uringbench_core::schedule::Share;
 use uringbench_core::time::{Nanos, Timestamp};
 use uringbench_ring::SetupError;
 
+use crate::backends::{EngineError, Runtime, RuntimeDriver};
 use crate::control::{Command, Control};
+use crate::driver::Driver;
 use crate::event_loop::{Boundaries, ConnectFailure, EventLoop, LoopOptions, Turn};
+use crate::monoio_driver::MonoioDriver;
 use crate::recorder::Handover;
 use crate::ring_driver::RingDriver;
 use crate::session::Terms;
 use crate::slow::Trickle;
 use crate::tls::{TlsSetupError, client_config};
+use crate::tokio_uring_driver::TokioUringDriver;
 
 /// What a worker tells the collector.
 pub(crate) enum Report {
@@ -34,10 +39,12 @@ pub(crate) enum Report {
 pub(crate) enum StartFailure {
     Pin(usize),
     Ring(SetupError),
+    Engine(EngineError),
     Tls(TlsSetupError),
 }
 
 pub(crate) struct Ready {
+    pub(crate) backend: Backend,
     pub(crate) thread: i32,
     pub(crate) connected: u32,
     pub(crate) idle: u32,
@@ -64,19 +71,52 @@ pub(crate) struct Links {
 
 /// The body of worker `index`'s thread.
 pub(crate) fn work(plan: &Plan, index: usize, control: &Control, links: &Links) {
+    match plan.engine {
+        Engine::Ring => work_over(plan, index, control, links, |connections| {
+            let driver = RingDriver::new(plan, connections, index).map_err(StartFailure::Ring)?;
+            Ok((driver, Backend::Ring))
+        }),
+        Engine::Monoio => work_over(plan, index, control, links, |connections| {
+            of_runtime(MonoioDriver::over_monoio(plan, connections, index))
+        }),
+        Engine::TokioUring => work_over(plan, index, control, links, |connections| {
+            // The runtime itself would give no more than an error number.
+            uringbench_ring::probe().map_err(|why| StartFailure::Ring(why.into()))?;
+            of_runtime(TokioUringDriver::over_tokio_uring(plan, connections, index))
+        }),
+    }
+}
+
+fn of_runtime<R: Runtime>(
+    driver: Result<RuntimeDriver<R>, EngineError>,
+) -> Result<(RuntimeDriver<R>, Backend), StartFailure> {
+    let driver = driver.map_err(StartFailure::Engine)?;
+    let backend = driver.backend();
+    Ok((driver, backend))
+}
+
+/// The same, over the driver that `make` makes for so many connections.
+fn work_over<D: Driver>(
+    plan: &Plan,
+    index: usize,
+    control: &Control,
+    links: &Links,
+    make: impl FnOnce(u32) -> Result<(D, Backend), StartFailure>,
+) {
     let report = |report| {
         // The collector outlives every worker; if it is gone, so is the run.
         let _ = links.reports.send((index, report));
     };
     let share = Share { index: index as u32, count: plan.cpus.len() as u32 };
-    let mut event_loop = match prepare(plan, share) {
-        Ok(event_loop) => event_loop,
+    let (mut event_loop, backend) = match prepare(plan, share, make) {
+        Ok(prepared) => prepared,
         Err(failure) => return report(Report::Failed(failure)),
     };
     while !event_loop.is_settled() && control.command() == Command::Run {
         event_loop.turn(Command::Run);
     }
     report(Report::Ready(Ready {
+        backend,
         thread: rustix::thread::gettid().as_raw_nonzero().get(),
         connected: event_loop.connected(),
         idle: event_loop.idle(),
@@ -111,16 +151,20 @@ pub(crate) fn work(plan: &Plan, index: usize, control: &Control, links: &Links) 
     let _ = links.release.recv();
 }
 
-fn prepare(plan: &Plan, share: Share) -> Result<EventLoop<RingDriver>, StartFailure> {
+fn prepare<D: Driver>(
+    plan: &Plan,
+    share: Share,
+    make: impl FnOnce(u32) -> Result<(D, Backend), StartFailure>,
+) -> Result<(EventLoop<D>, Backend), StartFailure> {
     let cpu = plan.cpus[share.index as usize];
     if !core_affinity::set_for_current(core_affinity::CoreId { id: cpu }) {
         return Err(StartFailure::Pin(cpu));
     }
     let all = connections(plan, share) + share.of(u64::from(plan.idle)) as u32;
-    let driver = RingDriver::new(plan, all, share.index as usize).map_err(StartFailure::Ring)?;
+    let (driver, backend) = make(all)?;
     let tls = plan.tls.as_ref().map(client_config).transpose().map_err(StartFailure::Tls)?;
     let terms = Terms { tls, ..Terms::of(plan) };
-    Ok(EventLoop::new(driver, loop_options(plan, share), terms))
+    Ok((EventLoop::new(driver, loop_options(plan, share), terms), backend))
 }
 
 /// How many of the plan's connections are this worker's, the idle ones apart.

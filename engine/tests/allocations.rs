@@ -6,8 +6,8 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 
 use uringbench_core::http::request::{RequestParts, RequestTemplate};
 use uringbench_core::outcome::Outcome;
-use uringbench_core::plan::{Closing, Limit, Load, Peer, Plan, WaitMode};
-use uringbench_core::record::{INTERVAL, Interval};
+use uringbench_core::plan::{Limit, Peer, Plan};
+use uringbench_core::record::Interval;
 use uringbench_core::time::{Nanos, Timestamp};
 use uringbench_engine::{Control, Observer};
 
@@ -47,30 +47,11 @@ fn serve(mut stream: TcpStream) {
 fn plan(target: SocketAddr, requests: u64) -> Plan {
     let parts = RequestParts::new("GET", "localhost", "/");
     Plan {
-        peers: vec![Peer::Tcp(target)],
-        request: RequestTemplate::build(parts).expect("a plain request"),
-        cpus: vec![0],
         connections: 4,
         pipeline: 2,
-        load: Load::Closed,
         limit: Limit::Requests(requests),
-        warmup: Nanos::ZERO,
         timeout: Nanos::from_secs(20),
-        wait: WaitMode::Block,
-        seed: 1,
-        slice: INTERVAL,
-        stages: Vec::new(),
-        tls: None,
-        per_connection: None,
-        sources: Vec::new(),
-        closing: Closing::Fin,
-        connect_rate: None,
-        idle: 0,
-        proxy: None,
-        read_rate: None,
-        write_rate: None,
-        websocket: None,
-        stream: None,
+        ..Plan::plain(Peer::Tcp(target), RequestTemplate::build(parts).expect("a plain request"))
     }
 }
 

@@ -23,6 +23,8 @@ pub(crate) struct Answer {
     pub(crate) lateness_us: Option<(f64, f64)>,
     /// uringbench: achieved over planned rate.
     pub(crate) rate_share: Option<f64>,
+    /// uringbench: what carried the load.
+    pub(crate) engine: Option<String>,
     /// uringbench: the codes of its reasons, when it calls its own measurement invalid.
     pub(crate) invalid: Option<String>,
 }
@@ -71,6 +73,7 @@ fn uringbench(run: &Value) -> Option<Answer> {
         response_p50_us: quantile_us("response", "p50"),
         lateness_us: lateness,
         rate_share: rate["achieved"].as_f64().zip(rate["offered"].as_f64()).map(|(a, o)| a / o),
+        engine: run["host"]["engine"].as_str().map(str::to_owned),
         invalid: invalid(&run["verdict"]),
     })
 }

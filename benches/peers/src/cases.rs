@@ -5,7 +5,8 @@
 
 use clap::ValueEnum;
 
-use crate::clients::{Client, End, Load, Pace};
+use crate::clients::{Client, End, Engine, Load, Pace};
+use crate::engines;
 use crate::rounds::{Bench, Contender, Row, Sample, Spread};
 use crate::table::{self, Bound, Goal, Section, Table, Unit};
 
@@ -22,6 +23,8 @@ pub(crate) enum Case {
     Open,
     /// Resident memory: at many connections, and after many requests.
     Memory,
+    /// Small responses over each of uringbench's engines.
+    Engines,
 }
 
 /// How much of it is run.
@@ -47,11 +50,12 @@ impl Case {
             Self::Bodies => bodies(bench, scale),
             Self::Open => vec![lateness(bench, scale), accuracy(bench, scale)],
             Self::Memory => vec![memory(bench, scale)],
+            Self::Engines => engines::compare(bench, scale),
         }
     }
 }
 
-fn closed(path: &str, connections: u32, seconds: u32) -> Load {
+pub(crate) fn closed(path: &str, connections: u32, seconds: u32) -> Load {
     Load {
         path: path.to_owned(),
         connections,
@@ -59,6 +63,7 @@ fn closed(path: &str, connections: u32, seconds: u32) -> Load {
         end: End::Seconds(seconds),
         pace: None,
         floor_receive: "small",
+        engine: Engine::Ring,
     }
 }
 
@@ -136,13 +141,13 @@ fn bodies(bench: &mut Bench, scale: Scale) -> Vec<Section> {
 
 /// A closed loop is compared in throughput and in what a request costs the client.
 #[derive(Clone, Copy, Debug)]
-enum Figure {
+pub(crate) enum Figure {
     Rps,
     Cpu,
 }
 
 impl Figure {
-    fn of(self) -> impl Fn(&Sample) -> Option<f64> {
+    pub(crate) fn of(self) -> impl Fn(&Sample) -> Option<f64> {
         move |sample| {
             Some(match self {
                 Self::Rps => sample.answer.rps,
@@ -151,12 +156,12 @@ impl Figure {
         }
     }
 
-    fn ratio(self, ours: &Row, theirs: &Row) -> Option<Spread> {
+    pub(crate) fn ratio(self, ours: &Row, theirs: &Row) -> Option<Spread> {
         ours.ratio(theirs, (self.of(), self.of()))
     }
 }
 
-fn row_of(rows: &[Row], client: Client) -> Option<&Row> {
+pub(crate) fn row_of(rows: &[Row], client: Client) -> Option<&Row> {
     rows.iter().find(|row| row.client == client)
 }
 
@@ -226,7 +231,7 @@ fn wrk_connected(rows: &[Row]) -> Option<Vec<String>> {
     Some(cells)
 }
 
-fn remarks(rows: &[Row]) -> Vec<String> {
+pub(crate) fn remarks(rows: &[Row]) -> Vec<String> {
     rows.iter().flat_map(Row::remarks).collect()
 }
 

@@ -40,6 +40,21 @@ pub(crate) struct Load {
     pub(crate) pace: Option<Pace>,
     /// How the floor takes the responses.
     pub(crate) floor_receive: &'static str,
+    /// What carries uringbench's.
+    pub(crate) engine: Engine,
+}
+
+/// An engine of uringbench.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Engine {
+    /// Its own, which it takes unless told otherwise.
+    Ring,
+    /// The monoio runtime.
+    Monoio,
+    /// The same, made to leave io_uring alone.
+    MonoioEpoll,
+    /// The tokio-uring runtime.
+    TokioUring,
 }
 
 /// When a load ends.
@@ -161,6 +176,14 @@ fn uringbench(mut command: Command, load: &Load, place: &Place, url: &str) -> Co
         command.args(["-R", &pace.rate.to_string(), "--arrivals", "constant"]);
         command.args(["--wait", pace.wait]);
     }
+    match load.engine {
+        Engine::Ring => &mut command,
+        Engine::Monoio => command.args(["--engine", "monoio"]),
+        Engine::MonoioEpoll => {
+            command.args(["--engine", "monoio"]).env("MONOIO_FORCE_LEGACY_DRIVER", "1")
+        }
+        Engine::TokioUring => command.args(["--engine", "tokio-uring"]),
+    };
     command.arg(url);
     command
 }
@@ -221,6 +244,7 @@ mod tests {
             end: End::Seconds(4),
             pace: None,
             floor_receive: "trunc",
+            engine: Engine::Ring,
         }
     }
 
@@ -254,6 +278,18 @@ mod tests {
             line(Client::Wrk2, &load),
             "-t1 -c 64 -d 20s -R 50000 --latency http://127.0.0.1:80/bytes/16384"
         );
+    }
+
+    #[test]
+    fn an_engine_is_asked_for_by_name() {
+        for (engine, words) in [
+            (Engine::Monoio, "--engine monoio http"),
+            (Engine::MonoioEpoll, "--engine monoio http"),
+            (Engine::TokioUring, "--engine tokio-uring http"),
+        ] {
+            let ours = line(Client::Uringbench, &Load { engine, ..load() });
+            assert!(ours.contains(words), "{ours}");
+        }
     }
 
     #[test]

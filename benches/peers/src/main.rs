@@ -6,6 +6,7 @@
 mod answers;
 mod cases;
 mod clients;
+mod engines;
 mod machine;
 mod measure;
 mod rounds;
@@ -37,6 +38,9 @@ struct Args {
     /// Parts to run, separated by commas [default: all]
     #[arg(long = "case", value_delimiter = ',', value_enum)]
     cases: Vec<Case>,
+    /// The same as --case engines
+    #[arg(long, conflicts_with = "cases")]
+    engines: bool,
     /// Runs of each client in each comparison
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
     rounds: u32,
@@ -137,8 +141,11 @@ fn run_cases(args: &Args, bench: &mut Bench) -> Vec<Section> {
     } else {
         Scale { rounds: args.rounds, seconds: args.seconds, smoke: false }
     };
-    let cases =
-        if args.cases.is_empty() { Case::value_variants().to_vec() } else { args.cases.clone() };
+    let cases = match (args.engines, &args.cases) {
+        (true, _) => vec![Case::Engines],
+        (false, cases) if cases.is_empty() => Case::value_variants().to_vec(),
+        (false, cases) => cases.clone(),
+    };
     let mut all = Vec::new();
     for case in cases {
         let sections = case.run(bench, scale);
@@ -173,6 +180,8 @@ mod tests {
         Args::command().debug_assert();
         let args = Args::try_parse_from(["peers", "--case", "small,memory", "--smoke"]).unwrap();
         assert_eq!(args.cases, [Case::Small, Case::Memory]);
+        assert!(Args::try_parse_from(["peers", "--engines"]).unwrap().engines);
+        assert!(Args::try_parse_from(["peers", "--engines", "--case", "small"]).is_err());
         assert!(Args::try_parse_from(["peers", "--rounds", "0"]).is_err());
         assert!(Args::try_parse_from(["peers", "--case", "large"]).is_err());
         assert!(Args::try_parse_from(["peers", "--target", "localhost"]).is_err());

@@ -277,6 +277,7 @@ mod tests {
             end: crate::clients::End::Seconds(1),
             pace: None,
             floor_receive: "small",
+            engine: crate::clients::Engine::Ring,
         };
         let contender =
             |client: Client| Contender { label: client.name().into(), client, load: load.clone() };

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use uringbench_core::outcome::Outcome;
 use uringbench_core::plan::{Arrivals, Load, Plan, Trust};
-use uringbench_core::record::{MESSAGE, RunRecord, WorkerRecord};
+use uringbench_core::record::{Backend, MESSAGE, RunRecord, WorkerRecord};
 use uringbench_core::slo::{Met, SloFinding};
 use uringbench_core::summary::{Grouped, Percent, Quantile, Summary, TimeSummary};
 use uringbench_core::time::Nanos;
@@ -129,11 +129,15 @@ impl Page {
             1 => String::new(),
             depth => format!(" × {depth} deep"),
         };
+        let backend = match parts.record.backend {
+            Backend::Ring => String::new(),
+            other => format!(" · {other}"),
+        };
         self.line("target", format!("{} {}", parts.method, parts.url));
         self.line(
             "load",
             format!(
-                "{load} · {}{pipeline} · {} · {} measured",
+                "{load} · {}{pipeline} · {}{backend} · {} measured",
                 counted(plan.connections.into(), "connection"),
                 counted(plan.cpus.len() as u64, "core"),
                 parts.summary.measured,

@@ -228,7 +228,7 @@ pub struct Environment {
     pub cores: Option<usize>,
     /// Frequency governor.
     pub governor: Option<String>,
-    /// Which engine ran: `ring`.
+    /// What carried the load: `ring`, `monoio (io_uring)`, `monoio (epoll)` or `tokio-uring`.
     pub engine: Option<String>,
     /// Clock source of the kernel.
     pub clock: Option<String>,

@@ -137,7 +137,7 @@ impl Pacer {
 mod tests {
     use super::*;
     use crate::http::request::{RequestParts, RequestTemplate};
-    use crate::plan::{Arrivals, Closing, Limit, Peer, WaitMode};
+    use crate::plan::{Arrivals, Limit, Peer};
     use crate::rate::Rate;
 
     const START: Timestamp = Timestamp(1_000);
@@ -145,30 +145,14 @@ mod tests {
     fn plan(load: Load, limit: Limit, warmup: Nanos) -> Plan {
         let parts = RequestParts::new("GET", "test", "/");
         Plan {
-            peers: vec![Peer::Tcp(([127, 0, 0, 1], 80).into())],
-            request: RequestTemplate::build(parts).expect("a plain request"),
-            cpus: vec![0],
-            connections: 1,
-            pipeline: 1,
             load,
             limit,
             warmup,
-            timeout: Nanos::SECOND,
-            wait: WaitMode::Block,
-            seed: 1,
             slice: Nanos::SECOND,
-            stages: Vec::new(),
-            tls: None,
-            per_connection: None,
-            sources: Vec::new(),
-            closing: Closing::Fin,
-            connect_rate: None,
-            idle: 0,
-            proxy: None,
-            read_rate: None,
-            write_rate: None,
-            websocket: None,
-            stream: None,
+            ..Plan::plain(
+                Peer::Tcp(([127, 0, 0, 1], 80).into()),
+                RequestTemplate::build(parts).expect("a plain request"),
+            )
         }
     }
 

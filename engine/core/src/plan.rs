@@ -9,6 +9,7 @@ use std::path::PathBuf;
 
 use crate::http::request::RequestTemplate;
 use crate::rate::Rate;
+use crate::record::INTERVAL;
 use crate::tempo::{self, Stage};
 use crate::time::Nanos;
 use crate::websocket::opening::Opening;
@@ -21,6 +22,8 @@ pub struct Plan {
     pub peers: Vec<Peer>,
     /// The bytes of the one request of the flow.
     pub request: RequestTemplate,
+    /// What the workers reach the kernel through.
+    pub engine: Engine,
     /// The CPUs the workers are pinned to, one worker each, at least one.
     pub cpus: Vec<usize>,
     /// Connections over all workers, at least one per worker.
@@ -139,6 +142,18 @@ impl fmt::Display for Peer {
     }
 }
 
+/// What a worker reaches the kernel through. The machines above it are the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Engine {
+    /// Our own loop over io_uring.
+    #[default]
+    Ring,
+    /// The monoio runtime: over io_uring, or over epoll where that is not to be had.
+    Monoio,
+    /// The tokio-uring runtime.
+    TokioUring,
+}
+
 /// How a connection ends when this side ends it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Closing {
@@ -204,6 +219,38 @@ pub enum TlsVersions {
 }
 
 impl Plan {
+    /// The least there is: one request after the other for a second, over one connection from
+    /// CPU 0, with nothing special about either.
+    pub fn plain(peer: Peer, request: RequestTemplate) -> Self {
+        Self {
+            peers: vec![peer],
+            request,
+            engine: Engine::Ring,
+            cpus: vec![0],
+            connections: 1,
+            pipeline: 1,
+            load: Load::Closed,
+            limit: Limit::Duration(Nanos::SECOND),
+            warmup: Nanos::ZERO,
+            timeout: Nanos::SECOND,
+            wait: WaitMode::Block,
+            seed: 1,
+            slice: INTERVAL,
+            stages: Vec::new(),
+            tls: None,
+            per_connection: None,
+            sources: Vec::new(),
+            closing: Closing::Fin,
+            connect_rate: None,
+            idle: 0,
+            proxy: None,
+            read_rate: None,
+            write_rate: None,
+            websocket: None,
+            stream: None,
+        }
+    }
+
     /// The most requests in flight on one connection.
     pub const PIPELINE_MAX: u16 = 256;
 

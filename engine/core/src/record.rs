@@ -3,6 +3,8 @@
 //! Plain data, filled by the engine. Every count of the measured window is of slots released in
 //! it, wherever they ended (the drain included).
 
+use std::fmt;
+
 use hdrhistogram::Histogram;
 
 use crate::outcome::Counts;
@@ -11,6 +13,8 @@ use crate::time::{Nanos, Timestamp};
 /// One finished run.
 #[derive(Clone, Debug)]
 pub struct RunRecord {
+    /// What carried the load.
+    pub backend: Backend,
     /// Warm-up (when there was one), measure and drain, in order.
     pub phases: Vec<PhaseSpan>,
     /// Slots released in the measured window; nothing is in flight any more.
@@ -38,6 +42,32 @@ pub struct RunRecord {
 
 /// Stands for a status code in answers that have none: messages of a WebSocket.
 pub const MESSAGE: u16 = 0;
+/// What a plan's engine came to on this machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Backend {
+    /// Our own loop over io_uring.
+    #[default]
+    Ring,
+    /// monoio over io_uring.
+    MonoioUring,
+    /// monoio over epoll.
+    MonoioEpoll,
+    /// tokio-uring: io_uring beneath an epoll loop.
+    TokioUring,
+}
+
+impl fmt::Display for Backend {
+    /// As results name it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Ring => "ring",
+            Self::MonoioUring => "monoio (io_uring)",
+            Self::MonoioEpoll => "monoio (epoll)",
+            Self::TokioUring => "tokio-uring",
+        })
+    }
+}
+
 /// The reporting step.
 pub const INTERVAL: Nanos = Nanos::SECOND;
 
@@ -195,7 +225,7 @@ pub struct WorkerRecord {
     pub preempted: u64,
     /// Length of the measured window.
     pub measured: Nanos,
-    /// `io_uring_enter` calls in the measured window.
+    /// `io_uring_enter` calls in the measured window; 0 where the backend does not count them.
     pub enters: u64,
     /// Slots that found every connection busy when they were due, measured window.
     pub waited: u64,

@@ -113,7 +113,8 @@ pub struct ClientCost {
     pub system: Nanos,
     /// Largest resident memory of the process, bytes.
     pub rss_peak: u64,
-    /// `io_uring_enter` calls per complete answer; `None` when there was none.
+    /// `io_uring_enter` calls per complete answer; `None` when there was none, or where the
+    /// backend does not count them.
     pub enters_per_request: Option<f64>,
 }
 
@@ -246,12 +247,14 @@ impl ClientCost {
         let sum = |cost: fn(&WorkerRecord) -> u64| record.workers.iter().map(cost).sum::<u64>();
         let (user, system) = (Nanos(sum(|w| w.user.0)), Nanos(sum(|w| w.system.0)));
         let completed = record.counts.completed() as f64;
+        // Nothing is sent without a system call, so none counted is none that could be.
+        let enters = Some(sum(|w| w.enters)).filter(|&enters| enters > 0);
         Self {
             cpu_ns_per_request: ratio((user + system).0 as f64, completed),
             user,
             system,
             rss_peak: record.rss_peak,
-            enters_per_request: ratio(sum(|w| w.enters) as f64, completed),
+            enters_per_request: enters.and_then(|enters| ratio(enters as f64, completed)),
         }
     }
 }

@@ -9,8 +9,8 @@ use uringbench_core::http::request::{RequestParts, RequestTemplate};
 use uringbench_core::outcome::{Counts, Outcome};
 use uringbench_core::pacer::Pacer;
 use uringbench_core::plan::{
-    Arrivals, Closing, Limit, Load, Peer, Plan, StreamKind, StreamPlan, TlsVersions, WaitMode,
-    WebSocketPlan,
+    Arrivals, Closing, Engine, Limit, Load, Peer, Plan, StreamKind, StreamPlan, TlsVersions,
+    WaitMode, WebSocketPlan,
 };
 use uringbench_core::rate::Rate;
 use uringbench_core::record::{INTERVAL, Phase};
@@ -251,6 +251,7 @@ fn plan(seed: u64, below: &mut impl FnMut(u64) -> u64) -> Plan {
             None => RequestTemplate::build(parts).expect("a plain request"),
             Some(plan) => server::message(plan.expected.as_deref().unwrap_or(&body)),
         },
+        engine: Engine::Ring,
         cpus: vec![0],
         connections: 1 + below(12) as u32,
         pipeline: if below(2) == 0 { 1 } else { 1 + below(8) as u16 },

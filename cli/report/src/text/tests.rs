@@ -3,7 +3,7 @@
 use super::*;
 use uringbench_core as words;
 use uringbench_core::outcome::Counts;
-use uringbench_core::record::Times;
+use uringbench_core::record::{Backend, Times};
 use uringbench_core::slo::Slo;
 use uringbench_core::validity::{self, Observations};
 
@@ -61,6 +61,18 @@ client    9.33 µs CPU/request   0.12 enters/request   CPU 70.0 % busy   13.0 Mi
 stored    results/127.0.0.1_8080/GET/20260228T235959Z
 "
     );
+}
+
+#[test]
+fn another_backend_than_the_usual_is_named() {
+    let plan = fixture::closed();
+    let mut record = fixture::record(&plan);
+    record.backend = Backend::MonoioEpoll;
+    record.workers.iter_mut().for_each(|worker| worker.enters = 0);
+    let text = text_of(&plan, &record, None, Colour::No);
+    assert!(text.contains(" · 2 cores · monoio (epoll) · 2.00 s measured\n"), "{text}");
+    // What it does not count is not shown as none.
+    assert!(text.contains("CPU/request   CPU"), "{text}");
 }
 
 #[test]

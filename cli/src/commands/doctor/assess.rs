@@ -60,10 +60,13 @@ fn kernel(facts: &Facts) -> Row {
 fn ring(facts: &Facts) -> Row {
     match &facts.ring {
         Ok(_) => ok("io_uring", "available"),
-        // Its text carries the remedy.
-        Err(why) => {
-            Row { grade: Grade::Bad, subject: "io_uring", value: why.to_string(), remedy: None }
-        }
+        // Its text carries the remedy; this is the way around.
+        Err(why) => Row {
+            grade: Grade::Bad,
+            subject: "io_uring",
+            value: why.to_string(),
+            remedy: Some("or load over epoll: --engine monoio".to_owned()),
+        },
     }
 }
 

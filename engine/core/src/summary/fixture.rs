@@ -5,10 +5,10 @@
 
 use super::words::http::request::{RequestParts, RequestTemplate};
 use super::words::outcome::{Counts, Outcome};
-use super::words::plan::{Arrivals, Closing, Limit, Load, Peer, Plan, WaitMode};
+use super::words::plan::{Arrivals, Limit, Load, Peer, Plan, WaitMode};
 use super::words::rate::Rate;
 use super::words::record::{
-    Interval, IntervalQuantiles, Phase, PhaseSpan, RunRecord, Times, WorkerRecord,
+    Backend, Interval, IntervalQuantiles, Phase, PhaseSpan, RunRecord, Times, WorkerRecord,
 };
 use super::words::time::{Nanos, Timestamp};
 
@@ -28,11 +28,8 @@ pub(crate) fn open() -> Plan {
 
 fn plan(load: Load) -> Plan {
     Plan {
-        peers: vec![Peer::Tcp("127.0.0.1:8080".parse().expect("an address"))],
-        request: request(),
         cpus: vec![0, 1],
         connections: 64,
-        pipeline: 1,
         load,
         limit: Limit::Duration(MEASURED),
         warmup: Nanos::SECOND,
@@ -40,18 +37,7 @@ fn plan(load: Load) -> Plan {
         wait: WaitMode::Hybrid,
         seed: 7,
         slice: Nanos::SECOND,
-        stages: Vec::new(),
-        tls: None,
-        per_connection: None,
-        sources: Vec::new(),
-        closing: Closing::Fin,
-        connect_rate: None,
-        idle: 0,
-        proxy: None,
-        read_rate: None,
-        write_rate: None,
-        websocket: None,
-        stream: None,
+        ..Plan::plain(Peer::Tcp("127.0.0.1:8080".parse().expect("an address")), request())
     }
 }
 
@@ -71,6 +57,7 @@ pub(crate) fn record(plan: &Plan) -> RunRecord {
     let mut by_status = vec![0; 1_000].into_boxed_slice();
     by_status[200] = slots;
     RunRecord {
+        backend: Backend::Ring,
         phases: phases(),
         counts: all_ok(slots),
         warmup_counts: all_ok(per_second),

@@ -31,6 +31,9 @@ fn cost_is_per_complete_answer_and_share_of_the_window() {
     // 2 workers × (200 ms + 1,200 ms) over 300,000 answers.
     assert!((summary.client.cpu_ns_per_request.unwrap() - 9_333.3).abs() < 0.1);
     assert_eq!(summary.client.enters_per_request, Some(0.125));
+    let mut uncounted = fixture::record(&plan);
+    uncounted.workers.iter_mut().for_each(|worker| worker.enters = 0);
+    assert_eq!(Summary::of(&plan, &uncounted).client.enters_per_request, None);
     assert_eq!(
         (summary.client.user, summary.client.system),
         (Nanos::from_millis(400), Nanos::from_millis(2_400))

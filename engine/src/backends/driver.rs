@@ -1,0 +1,347 @@
+//! [`Driver`] over a runtime: it owns the runtime, and waiting is what lets it run.
+//!
+//! Orders are written down as the loop gives them and handed to the tasks when it waits. A due
+//! time is met by looking again and again, because the runtimes' timers count in milliseconds.
+
+use std::future::{Future, poll_fn};
+use std::net::SocketAddr;
+use std::ops::Range;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use uringbench_core::plan::{Peer, Plan, WaitMode};
+use uringbench_core::record::Backend;
+use uringbench_core::time::{Nanos, Timestamp};
+use uringbench_ring::Failure;
+
+use super::board::Board;
+use super::line::{self, Line, Take, Told};
+use super::{EngineError, Runtime};
+use crate::clock;
+use crate::driver::{Driver, Event, ReceiveMode, UnderWay, Until};
+
+/// So long before a due time a hybrid wait leaves the timer and begins to look: the timer rounds
+/// up to a millisecond, is late by as much, and then this thread has to be woken.
+const TIMER_MARGIN: Nanos = Nanos(2_500_000);
+/// No timer is set further: a wait that ends early is begun again.
+const TIMER_MAX: Nanos = Nanos::SECOND;
+/// At the end tasks get this long to leave. All they wait for then is the kernel's word that it
+/// has let go of their buffers.
+const LEAVE_MAX: Duration = Duration::from_secs(1);
+
+/// A runtime with the plan's request and peers.
+pub(crate) struct RuntimeDriver<R: Runtime> {
+    calls: Calls,
+    board: Rc<Board>,
+    /// By connection number: the latest of each.
+    lines: Vec<Option<Rc<Line>>>,
+    alarm: Alarm<R>,
+    peers: Vec<SocketAddr>,
+    /// Which peer the first connection takes; the workers begin with different ones.
+    first_peer: usize,
+    wait: WaitMode,
+    /// Dropped after everything that was made within it.
+    runtime: R,
+}
+
+/// Orders to hand over at the next wait.
+#[derive(Default)]
+struct Calls {
+    /// Tasks to begin.
+    fresh: Vec<Rc<Line>>,
+    /// Tasks to wake.
+    called: Vec<Rc<Line>>,
+}
+
+/// One timer for all waits. It is set again only to ring earlier or when it has rung: setting it
+/// anew for each wait would cost more than a wait that ends too early now and then.
+struct Alarm<R: Runtime> {
+    timer: Option<R::Timer>,
+    rings_at: Timestamp,
+}
+
+impl<R: Runtime> RuntimeDriver<R> {
+    /// For worker `index`, on its own thread.
+    pub(crate) fn new(
+        runtime: R,
+        plan: &Plan,
+        connections: u32,
+        index: usize,
+    ) -> Result<Self, EngineError> {
+        super::check(plan, runtime.backend())?;
+        Ok(Self {
+            calls: Calls::default(),
+            board: Rc::new(Board::new(plan, connections)),
+            lines: vec![None; connections as usize],
+            alarm: Alarm { timer: None, rings_at: Timestamp::default() },
+            peers: plan.peers.iter().filter_map(tcp).collect(),
+            first_peer: index,
+            wait: plan.wait,
+            runtime,
+        })
+    }
+
+    /// Which backend this is.
+    pub(crate) fn backend(&self) -> Backend {
+        self.runtime.backend()
+    }
+
+    #[cfg(test)]
+    pub(super) fn tasks(&self) -> usize {
+        self.board.tasks.get()
+    }
+
+    #[cfg(test)]
+    pub(super) fn buffers_kept(&self) -> usize {
+        self.board.buffers.kept()
+    }
+
+    /// Give a connection an order.
+    fn order(&mut self, connection: u32, give: impl FnOnce(&Line)) {
+        let Some(line) = &self.lines[connection as usize] else { return };
+        give(line);
+        if !line.is_called.replace(true) {
+            self.calls.called.push(Rc::clone(line));
+        }
+    }
+
+    /// Hand the orders over and see what has happened, without sleeping.
+    fn look(&mut self) {
+        let Self { runtime, calls, board, .. } = self;
+        runtime.block_on(async {
+            let has_orders = calls.hand_over::<R>(board);
+            R::look(has_orders).await;
+        });
+    }
+
+    /// Hand the orders over and sleep until something happens or `latest` has come, or a little
+    /// less long.
+    fn sleep(&mut self, latest: Timestamp) {
+        let now = clock::now();
+        if latest <= now || !self.board.is_quiet() {
+            return self.look();
+        }
+        let Self { runtime, calls, board, alarm, .. } = self;
+        let mut is_begun = false;
+        runtime.block_on(poll_fn(|context| {
+            if !std::mem::replace(&mut is_begun, true) {
+                calls.hand_over::<R>(board);
+                alarm.set(now, latest);
+            }
+            if !board.is_quiet() || alarm.poll(context).is_ready() {
+                return Poll::Ready(());
+            }
+            board.waiting.set(Some(context.waker().clone()));
+            Poll::Pending
+        }));
+        self.board.waiting.take();
+    }
+
+    /// Pass the time until something happens or `due` has come, without leaving this CPU.
+    fn spin(&mut self, due: Timestamp) {
+        loop {
+            self.look();
+            if !self.board.is_quiet() || clock::now() >= due {
+                return;
+            }
+        }
+    }
+
+    /// Sleep as long as the timer can be trusted, then spin.
+    fn sleep_then_spin(&mut self, due: Timestamp) {
+        let wake_at = due - TIMER_MARGIN;
+        while clock::now() < wake_at {
+            self.sleep(wake_at);
+            if !self.board.is_quiet() {
+                return;
+            }
+        }
+        self.spin(due);
+    }
+}
+
+impl Calls {
+    /// Begin tasks and wake tasks, within the runtime. Whether there were any.
+    fn hand_over<R: Runtime>(&mut self, board: &Board) -> bool {
+        let has_orders = !self.fresh.is_empty() || !self.called.is_empty();
+        for line in self.fresh.drain(..) {
+            board.tasks.set(board.tasks.get() + 1);
+            R::spawn(line::serve::<R>(line));
+        }
+        for line in self.called.drain(..) {
+            line.wake();
+        }
+        has_orders
+    }
+}
+
+impl<R: Runtime> Alarm<R> {
+    /// Ring at `latest`, or earlier. Within the runtime.
+    fn set(&mut self, now: Timestamp, latest: Timestamp) {
+        let is_set = self.rings_at > now && self.rings_at <= latest;
+        if is_set {
+            return;
+        }
+        self.rings_at = latest.min(now + TIMER_MAX);
+        let after = Duration::from_nanos(self.rings_at.since(now).0);
+        match &mut self.timer {
+            Some(timer) => R::reset(timer, after),
+            None => self.timer = Some(R::timer(after)),
+        }
+    }
+
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        self.timer.as_mut().map_or(Poll::Pending, |timer| Pin::new(timer).poll(context))
+    }
+}
+
+/// What [`super::check`] has left.
+const fn tcp(peer: &Peer) -> Option<SocketAddr> {
+    match peer {
+        Peer::Tcp(address) => Some(*address),
+        Peer::Unix(_) => None,
+    }
+}
+
+impl<R: Runtime> Driver for RuntimeDriver<R> {
+    type Buffer = Vec<u8>;
+
+    #[inline]
+    fn now(&mut self) -> Timestamp {
+        clock::now()
+    }
+
+    /// Every failure comes as an event: the socket is the task's.
+    fn connect(&mut self, connection: u32, generation: u32, turn: u32) -> Result<(), Failure> {
+        let place = connection as usize + turn as usize + self.first_peer;
+        let peer = self.peers[place % self.peers.len()];
+        let line = Rc::new(Line::new(&self.board, connection, generation, peer));
+        self.calls.fresh.push(Rc::clone(&line));
+        self.lines[connection as usize] = Some(line);
+        Ok(())
+    }
+
+    fn local_address(&self, _: u32) -> Option<SocketAddr> {
+        None
+    }
+
+    fn peer_address(&self, _: u32, _: u32) -> Option<SocketAddr> {
+        None
+    }
+
+    #[inline]
+    fn send(&mut self, connection: u32, _: u32, requests: u16) {
+        self.order(connection, |line| line.order_requests(usize::from(requests)));
+    }
+
+    fn send_range(&mut self, connection: u32, _: u32, range: Range<usize>) {
+        self.order(connection, |line| line.order_told(Told::Range(range)));
+    }
+
+    fn send_bytes(&mut self, connection: u32, _: u32, bytes: Vec<u8>) {
+        self.order(connection, |line| line.order_told(Told::Own(bytes)));
+    }
+
+    fn spare(&mut self) -> Vec<u8> {
+        self.board.spares.take()
+    }
+
+    #[inline]
+    fn receive(&mut self, connection: u32, _: u32, _: ReceiveMode) {
+        self.order(connection, |line| line.order_receive(Take::Wanted));
+    }
+
+    #[inline]
+    fn skip(&mut self, connection: u32, _: u32, length: u32) {
+        self.order(connection, |line| line.order_receive(Take::Unwanted(length)));
+    }
+
+    /// Nothing to do: no receive goes on by itself.
+    fn cancel_receive(&mut self, _: u32, _: u32) {}
+
+    fn close(&mut self, connection: u32, _: u32, _: UnderWay) {
+        self.order(connection, Line::order_close);
+        // From now on the task alone knows it.
+        self.lines[connection as usize] = None;
+    }
+
+    #[inline]
+    fn wait(&mut self, until: Until) {
+        match (until, self.wait) {
+            (Until::Due(due), WaitMode::Spin) => self.spin(due),
+            (Until::Due(due), WaitMode::Hybrid) => self.sleep_then_spin(due),
+            (Until::Around(latest), WaitMode::Spin) if latest != Timestamp::NEVER => {
+                self.spin(latest);
+            }
+            (Until::Due(time) | Until::Around(time), _) => self.sleep(time),
+        }
+    }
+
+    #[inline]
+    fn next_event(&mut self) -> Option<Event<Vec<u8>>> {
+        self.board.events.borrow_mut().pop_front()
+    }
+
+    #[inline]
+    fn bytes<'a>(&'a self, buffer: &'a Vec<u8>) -> &'a [u8] {
+        buffer
+    }
+
+    #[inline]
+    fn bytes_mut<'a>(&'a mut self, buffer: &'a mut Vec<u8>) -> &'a mut [u8] {
+        buffer
+    }
+
+    #[inline]
+    fn recycle(&mut self, buffer: Vec<u8>) {
+        self.board.buffers.give(buffer);
+    }
+
+    /// Neither runtime has it.
+    fn has_multishot(&self) -> bool {
+        false
+    }
+
+    fn can_skip(&self) -> bool {
+        true
+    }
+
+    /// The runtime's parks. Each is one `io_uring_enter`, and what the runtime adds of its own.
+    fn enters(&self) -> u64 {
+        self.runtime.parks()
+    }
+
+    /// Neither runtime tells. Their queues are made with room for every connection's operations.
+    fn overflowed(&self) -> u64 {
+        0
+    }
+}
+
+impl<R: Runtime> Drop for RuntimeDriver<R> {
+    /// End every task: it holds a connection, and the runtime may hold the task beyond its own
+    /// end.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            return;
+        }
+        for connection in 0..self.lines.len() as u32 {
+            self.order(connection, Line::order_close);
+        }
+        let Self { runtime, calls, board, .. } = self;
+        runtime.block_on(async {
+            let mut limit = R::timer(LEAVE_MAX);
+            poll_fn(|context| {
+                calls.hand_over::<R>(board);
+                board.events.borrow_mut().clear();
+                if board.tasks.get() == 0 || Pin::new(&mut limit).poll(context).is_ready() {
+                    return Poll::Ready(());
+                }
+                board.waiting.set(Some(context.waker().clone()));
+                Poll::Pending
+            })
+            .await;
+        });
+    }
+}

@@ -1,0 +1,405 @@
+//! Each backend against real servers: the same loads come to the same outcomes, whatever carries
+//! them. Every expectation is a count, so no test depends on how fast the machine is.
+//!
+//! Which of its two drivers monoio takes is decided once per process, so the last test runs the
+//! others again in a process of its own, over epoll.
+
+#[path = "../simulation/secure.rs"]
+mod secure;
+mod server;
+
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::Ordering;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rustix::net::{AddressFamily, SocketAddrV4, SocketType, bind, listen, socket};
+use uringbench_core::http::body::Body;
+use uringbench_core::http::request::{RequestParts, RequestTemplate};
+use uringbench_core::outcome::Outcome;
+use uringbench_core::plan::{
+    Arrivals, Closing, Engine, Limit, Load, Peer, Plan, TlsVersions, WaitMode,
+};
+use uringbench_core::rate::Rate;
+use uringbench_core::record::{Backend, Interval, RunRecord};
+use uringbench_core::time::{Nanos, Timestamp};
+use uringbench_engine::{Control, Observer, RunError};
+
+use server::{Manner, Server, body, files};
+
+/// What makes monoio take epoll.
+const OVER_EPOLL: &str = "MONOIO_FORCE_LEGACY_DRIVER";
+
+/// One test at a time: descriptors are counted, and CPUs are few.
+fn turn() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn is_over_epoll() -> bool {
+    std::env::var_os(OVER_EPOLL).is_some()
+}
+
+/// The backends there are in this process.
+fn backends() -> Vec<(Engine, Backend)> {
+    if is_over_epoll() {
+        return vec![(Engine::Monoio, Backend::MonoioEpoll)];
+    }
+    vec![
+        (Engine::Ring, Backend::Ring),
+        (Engine::Monoio, Backend::MonoioUring),
+        (Engine::TokioUring, Backend::TokioUring),
+    ]
+}
+
+fn plan(engine: Engine, target: SocketAddr, requests: u64) -> Plan {
+    Plan {
+        engine,
+        connections: 4,
+        limit: Limit::Requests(requests),
+        timeout: Nanos::from_secs(20),
+        wait: WaitMode::Hybrid,
+        ..Plan::plain(Peer::Tcp(target), request("GET", &[]))
+    }
+}
+
+fn request(method: &str, body: &[u8]) -> RequestTemplate {
+    let parts = RequestParts {
+        body: Body::Bytes(body),
+        ..RequestParts::new(method, "simulated.test", "/")
+    };
+    RequestTemplate::build(parts).expect("a plain request")
+}
+
+/// Follows a run, and interrupts it when told.
+#[derive(Default)]
+struct Watch {
+    control: Control,
+    start: Timestamp,
+    carried_by: Option<Backend>,
+    interrupts: u32,
+}
+
+impl Observer for Watch {
+    fn carried_by(&mut self, backend: Backend) {
+        self.carried_by = Some(backend);
+    }
+    fn started(&mut self, start: Timestamp, _: u32) {
+        self.start = start;
+    }
+    fn measure_begins(&mut self) {}
+    fn interval(&mut self, _: &Interval) {
+        for _ in 0..std::mem::take(&mut self.interrupts) {
+            self.control.interrupt();
+        }
+    }
+    fn measure_ended(&mut self) {}
+}
+
+fn run(plan: &Plan, backend: Backend) -> (RunRecord, Watch) {
+    run_watched(plan, backend, Watch::default())
+}
+
+fn run_watched(plan: &Plan, backend: Backend, mut watch: Watch) -> (RunRecord, Watch) {
+    let control = watch.control.clone();
+    let record = uringbench_engine::run(plan, &control, &mut watch).expect("the server listens");
+    assert_eq!((record.backend, watch.carried_by), (backend, Some(backend)));
+    assert_eq!(record.counts.in_flight(), Some(0), "{backend}: the law");
+    (record, watch)
+}
+
+/// Exactly these outcomes, and no others.
+fn expect(record: &RunRecord, outcomes: &[(Outcome, u64)]) {
+    let found: Vec<_> = Outcome::ALL
+        .into_iter()
+        .map(|outcome| (outcome, record.counts.of(outcome)))
+        .filter(|(_, count)| *count > 0)
+        .collect();
+    assert_eq!(found, outcomes, "{}", record.backend);
+}
+
+#[test]
+fn every_request_is_sent_once_and_answered_once() {
+    let _turn = turn();
+    for (engine, backend) in backends() {
+        for (connections, pipeline) in [(1, 1), (7, 1), (64, 1), (4, 8), (64, 16)] {
+            let server = Server::start(Manner::Whole(2));
+            let plan = Plan { connections, pipeline, ..plan(engine, server.address, 5_003) };
+            let (record, _) = run(&plan, backend);
+            expect(&record, &[(Outcome::Ok, 5_003)]);
+            assert_eq!(server.requests(), 5_003, "{backend} -c {connections} -p {pipeline}");
+            assert_eq!(server.connections(), u64::from(connections), "{backend}");
+        }
+    }
+}
+
+#[test]
+fn large_answers_are_counted_to_the_byte() {
+    let _turn = turn();
+    const LENGTH: usize = 1 << 20;
+    const CHUNK: usize = 10_000;
+    let chunks = LENGTH.div_ceil(CHUNK);
+    // Hexadecimal lengths: four digits, three for the last chunk, and the line feeds of each.
+    let framing = chunks * (4 + 4) - usize::from(LENGTH % CHUNK < 4_096) + "0\r\n\r\n".len();
+    let cases = [
+        (Manner::Whole(LENGTH), "HTTP/1.1 200 Word\r\nContent-Length: 1048576\r\n\r\n".len()),
+        (
+            Manner::Chunked(LENGTH, CHUNK),
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n".len() + framing,
+        ),
+    ];
+    for (engine, backend) in backends() {
+        for (manner, beside) in cases {
+            for pipeline in [1, 3] {
+                let server = Server::start(manner);
+                let plan = Plan { pipeline, ..plan(engine, server.address, 61) };
+                let (record, _) = run(&plan, backend);
+                expect(&record, &[(Outcome::Ok, 61)]);
+                let received = record.workers[0].received_bytes;
+                assert_eq!(received, 61 * (LENGTH + beside) as u64, "{backend} {manner:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn large_requests_arrive_whole_and_in_order() {
+    let _turn = turn();
+    for (engine, backend) in backends() {
+        for (length, pipeline) in [(1_000, 8), (100_000, 4), (3_000_000, 2)] {
+            let server = Server::start(Manner::Checking);
+            let request = request("POST", &body(length));
+            let plan = Plan { request, pipeline, ..plan(engine, server.address, 41) };
+            let (record, _) = run(&plan, backend);
+            expect(&record, &[(Outcome::Ok, 41)]);
+            assert_eq!(server.requests(), 41, "{backend}");
+        }
+    }
+}
+
+#[test]
+fn faults_of_the_server_come_to_the_same_outcomes() {
+    let _turn = turn();
+    let cases = [
+        // One connection, so that which of its requests are answered well is certain.
+        (Manner::CutShort(0), 1, 20, vec![(Outcome::Reset, 20)]),
+        (Manner::CutShort(3), 1, 20, vec![(Outcome::Ok, 15), (Outcome::Reset, 5)]),
+        (Manner::Resetting(0), 1, 20, vec![(Outcome::Reset, 20)]),
+        (Manner::Resetting(1), 1, 20, vec![(Outcome::Ok, 10), (Outcome::Reset, 10)]),
+        (Manner::CutShort(0), 9, 200, vec![(Outcome::Reset, 200)]),
+        (Manner::Resetting(0), 9, 200, vec![(Outcome::Reset, 200)]),
+        (Manner::Silent, 5, 5, vec![(Outcome::Timeout, 5)]),
+    ];
+    for (engine, backend) in backends() {
+        for (manner, connections, requests, outcomes) in &cases {
+            let server = Server::start(*manner);
+            let timeout = if *manner == Manner::Silent {
+                Nanos::from_millis(50)
+            } else {
+                Nanos::from_secs(20)
+            };
+            let plan = Plan {
+                connections: *connections,
+                timeout,
+                ..plan(engine, server.address, *requests)
+            };
+            let (record, _) = run(&plan, backend);
+            expect(&record, outcomes);
+            assert_eq!(server.requests(), *requests, "{backend} {manner:?}");
+        }
+    }
+}
+
+#[test]
+fn what_a_broken_connection_still_owed_is_lost_with_it() {
+    let _turn = turn();
+    for (engine, backend) in backends() {
+        // Eight at once; three are answered, the fourth is cut short, four are lost with it.
+        let server = Server::start(Manner::CutShort(3));
+        let plan = Plan { connections: 1, pipeline: 8, ..plan(engine, server.address, 8) };
+        let (record, _) = run(&plan, backend);
+        expect(&record, &[(Outcome::Ok, 3), (Outcome::Reset, 5)]);
+    }
+}
+
+#[test]
+fn nobody_there_is_no_run() {
+    let _turn = turn();
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let refusing = listener.local_addr().expect("a bound listener");
+    drop(listener);
+    let full = FullBacklog::start();
+    let before = files();
+    for (engine, backend) in backends() {
+        let mut watch = Watch::default();
+        let failed = |plan: &Plan, watch: &mut Watch| match uringbench_engine::run(
+            plan,
+            &Control::new(),
+            watch,
+        ) {
+            Err(RunError::Unreachable { failure, .. }) => failure.to_string(),
+            other => panic!("{backend}: {other:?}"),
+        };
+        let why = failed(&plan(engine, refusing, 10), &mut watch);
+        assert!(why.contains("nothing listens there"), "{backend}: {why}");
+        // Attempts that are given up must not linger: their descriptors would.
+        let timeout = Nanos::from_millis(50);
+        let patient = Plan { connections: 100, timeout, ..plan(engine, full.address, 10) };
+        let why = failed(&patient, &mut watch);
+        assert!(why.contains("no answer within the timeout"), "{backend}: {why}");
+        let left = settled_files(before);
+        assert_eq!(left, before, "{backend}: descriptors stay open");
+    }
+}
+
+#[test]
+fn a_connection_made_anew_two_thousand_times_leaves_nothing_behind() {
+    let _turn = turn();
+    for (engine, backend) in backends() {
+        let before = files();
+        let server = Server::start(Manner::Closing);
+        let plan = Plan { connections: 8, ..plan(engine, server.address, 2_000) };
+        let (record, _) = run(&plan, backend);
+        expect(&record, &[(Outcome::Ok, 2_000)]);
+        assert!(server.connections() >= 2_000, "{backend}: one connection per request");
+        // Both ends of each connection are this process's. The server's threads may be slow to
+        // let go of theirs.
+        let most = server.seen.files_max.load(Ordering::Relaxed);
+        assert!(most < before + 200, "{backend}: {most} descriptors, {before} before");
+        drop(server);
+        let left = settled_files(before);
+        assert_eq!(left, before, "{backend}: descriptors stay open");
+    }
+}
+
+#[test]
+fn requests_within_tls_and_its_goodbye_arrive() {
+    let _turn = turn();
+    for (engine, backend) in backends() {
+        let server = Server::start(Manner::Secure);
+        let plan = Plan {
+            tls: Some(secure::tls_plan(false, TlsVersions::Only13)),
+            per_connection: Some(5),
+            pipeline: 2,
+            ..plan(engine, server.address, 400)
+        };
+        let (record, _) = run(&plan, backend);
+        expect(&record, &[(Outcome::Ok, 400)]);
+        assert_eq!(server.requests(), 400, "{backend}");
+        // Connections that the run's end found open have nothing to say; the server may not yet
+        // have read what the last ones said.
+        let goodbyes = || server.seen.goodbyes.load(Ordering::Relaxed);
+        let are_enough = settles(|| goodbyes() >= 72);
+        assert!(are_enough, "{backend}: {} goodbyes on 80 connections", goodbyes());
+    }
+}
+
+#[test]
+fn an_open_loop_sends_all_it_planned_and_nothing_early() {
+    let _turn = turn();
+    for (engine, backend) in backends() {
+        for wait in [WaitMode::Hybrid, WaitMode::Block] {
+            let server = Server::start(Manner::Whole(2));
+            let rate = Rate::per_second(2_000).expect("a rate");
+            let plan = Plan {
+                connections: 1,
+                pipeline: 64,
+                load: Load::Open { rate, arrivals: Arrivals::Constant },
+                wait,
+                ..plan(engine, server.address, 1_000)
+            };
+            let (record, watch) = run(&plan, backend);
+            expect(&record, &[(Outcome::Ok, 1_000)]);
+            assert_eq!(record.times.lateness.len(), 1_000, "{backend}");
+            let times = server.seen.times.lock().expect("no thread panicked");
+            assert_eq!(times.len(), 1_000, "{backend}");
+            for (slot, read) in (0..).zip(times.iter()) {
+                let due = watch.start + Nanos(slot * 500_000);
+                assert!(*read >= due, "{backend} {wait:?}: slot {slot} was sent early");
+            }
+        }
+    }
+}
+
+#[test]
+fn an_abort_ends_a_run_that_nobody_answers() {
+    let _turn = turn();
+    for (engine, backend) in backends() {
+        let server = Server::start(Manner::Silent);
+        let plan = Plan {
+            limit: Limit::Duration(Nanos::from_secs(60)),
+            timeout: Nanos::from_secs(60),
+            ..plan(engine, server.address, 1)
+        };
+        // The first interval is over while all four wait. Without the abort they would time out.
+        let watch = Watch { interrupts: 2, ..Watch::default() };
+        let (record, _) = run_watched(&plan, backend, watch);
+        expect(&record, &[(Outcome::Censored, 4)]);
+        assert!(record.interrupted, "{backend}");
+    }
+}
+
+#[test]
+fn what_only_the_ring_can_do_is_refused_elsewhere() {
+    let _turn = turn();
+    let server = Server::start(Manner::Whole(2));
+    for (engine, backend) in backends().into_iter().filter(|(engine, _)| *engine != Engine::Ring) {
+        let plan = Plan { closing: Closing::Rst, ..plan(engine, server.address, 1) };
+        let refused = uringbench_engine::run(&plan, &Control::new(), &mut Watch::default());
+        let why = refused.expect_err("it cannot").to_string();
+        assert!(why.contains(&backend.to_string()) && why.contains("--engine ring"), "{why}");
+    }
+    assert_eq!(server.connections(), 0);
+}
+
+#[test]
+fn monoio_over_epoll_passes_the_same_tests() {
+    if is_over_epoll() {
+        return;
+    }
+    let _turn = turn();
+    let tests = std::env::current_exe().expect("this program");
+    let output = std::process::Command::new(tests).env(OVER_EPOLL, "1").output().expect("it runs");
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(said.contains("12 passed"), "{said}");
+}
+
+/// Wait for what comes by itself, however long it takes, if it comes at all.
+fn settles(is_so: impl Fn() -> bool) -> bool {
+    (0..1_000).any(|_| {
+        std::thread::sleep(Duration::from_millis(10));
+        is_so()
+    })
+}
+
+/// The open descriptors, once they are as few as before or it is clear that some stay.
+fn settled_files(before: u64) -> u64 {
+    settles(|| files() <= before);
+    files()
+}
+
+/// An address that neither accepts nor refuses: the accept queue of a listener with a backlog of
+/// 0 holds one connection, and while it is full the kernel drops what else comes.
+struct FullBacklog {
+    address: SocketAddr,
+    _listener: TcpListener,
+    _queued: Vec<TcpStream>,
+}
+
+impl FullBacklog {
+    fn start() -> Self {
+        let socket = socket(AddressFamily::INET, SocketType::STREAM, None).expect("a socket");
+        let any_port = SocketAddrV4::new(std::net::Ipv4Addr::LOCALHOST, 0);
+        bind(&socket, &any_port).expect("a free port");
+        listen(&socket, 0).expect("a bound socket listens");
+        let listener = TcpListener::from(socket);
+        let address = listener.local_addr().expect("a bound listener");
+        let mut queued = Vec::new();
+        while let Ok(stream) = TcpStream::connect_timeout(&address, Duration::from_millis(200)) {
+            queued.push(stream);
+            assert!(queued.len() < 16, "the kernel queues more than a backlog of 0 allows");
+        }
+        Self { address, _listener: listener, _queued: queued }
+    }
+}
