@@ -191,8 +191,8 @@ fn load(args: &LoadArgs, is_made_up: bool) -> Result<Load, Failure> {
             "--arrivals needs -R: only an open loop has arrivals; add a rate such as -R 10k",
         )),
         None if args.seed.is_some() && !is_made_up => Err(usage(
-            "--seed needs -R or --body-size: only arrivals of an open loop and bodies that are made \
-             up are random; add a rate such as -R 10k --arrivals poisson",
+            "--seed needs -R or --body-size: only the arrivals of an open loop and bodies that \
+             are made up are random; add a rate such as -R 10k --arrivals poisson",
         )),
         None => Ok(Load::Closed),
     }
@@ -348,7 +348,10 @@ fn sources(args: &ConnectionArgs, peers: &[Peer]) -> Result<Vec<IpAddr>, Failure
         return if is_told { own_addresses(peers) } else { Ok(Vec::new()) };
     };
     for source in sources {
-        let is_of_kind = |peer: &Peer| matches!(peer, Peer::Tcp(address) if address.is_ipv4() == source.is_ipv4());
+        let is_of_kind = |peer: &Peer| match peer {
+            Peer::Tcp(address) => address.is_ipv4() == source.is_ipv4(),
+            Peer::Unix(_) => false,
+        };
         if !peers.iter().any(is_of_kind) {
             return Err(usage(format!(
                 "--source-ip {source} cannot reach {}: use addresses of its kind",

@@ -1,0 +1,116 @@
+//! The server's side of a world: requests reach it, and answers go out in pieces.
+
+use uringbench_core::time::{Nanos, Timestamp};
+
+use super::{End, Happening, World};
+use crate::server::{Answer, answer, replied};
+
+impl World {
+    /// A send is under way whose end will be told.
+    pub(super) fn begin_told(&mut self, connection: u32, generation: u32) {
+        let simulated = self.current(connection, generation);
+        assert!(!simulated.is_told, "two sends at once whose ends are told");
+        simulated.is_told = true;
+        self.soon(Happening::Sent { connection, generation });
+    }
+
+    /// Records reach the server.
+    pub(super) fn decrypt(&mut self, connection: u32, generation: u32, bytes: &[u8]) {
+        let length = self.climate.request_length;
+        let simulated = self.current(connection, generation);
+        let secure = simulated.secure.as_mut().expect("only records are made to be sent");
+        let (plain, out) = secure.receive(bytes);
+        let came = simulated.half + plain.len();
+        simulated.half = came % length;
+        let time = simulated.busy_until.max(self.now);
+        self.deliver(connection, generation, time, out, None);
+        for _ in 0..came / length {
+            self.serve(connection, generation);
+        }
+    }
+
+    /// One request reaches the server.
+    pub(super) fn serve(&mut self, connection: u32, generation: u32) {
+        self.witness.requests.set(self.witness.requests.get() + 1);
+        let (manners, is_head) = (self.climate.manners, self.climate.is_head);
+        let answer = match &self.climate.websocket {
+            Some(websocket) => replied(&mut self.random, manners, websocket),
+            None => answer(&mut self.random, manners, is_head),
+        };
+        self.give(connection, generation, answer);
+    }
+
+    /// An answer is given when it is ready.
+    pub(super) fn give(&mut self, connection: u32, generation: u32, answer: Answer) {
+        let service = Nanos(self.below(self.climate.service_max.0));
+        let (now, (from, to)) = (self.now, self.climate.stall);
+        let simulated = self.current(connection, generation);
+        if simulated.is_silent {
+            return;
+        }
+        let mut time = simulated.busy_until.max(now) + service;
+        if (from..to).contains(&time) {
+            time = to;
+        }
+        simulated.busy_until = time;
+        let (bytes, end) = match answer {
+            Answer::Bytes(bytes) => (bytes, None),
+            Answer::ThenClose(bytes) => (bytes, Some(End::Close)),
+            Answer::ThenReset(bytes) => (bytes, Some(End::Reset)),
+            Answer::Silence => (Vec::new(), None),
+        };
+        simulated.is_silent = bytes.is_empty() || end.is_some();
+        let bytes = self.encrypted(connection, generation, bytes, end);
+        self.deliver(connection, generation, time, bytes, end);
+    }
+
+    /// An answer as it goes over the wire: with TLS in records, some of them damaged, some ends
+    /// announced.
+    pub(super) fn encrypted(
+        &mut self,
+        connection: u32,
+        generation: u32,
+        plain: Vec<u8>,
+        end: Option<End>,
+    ) -> Vec<u8> {
+        let is_corrupt = self.below(1_000) < self.climate.corrupt_share;
+        let is_announced = end == Some(End::Close) && self.below(2) == 0;
+        let place = self.below(1 << 32) as usize;
+        let Some(secure) = &mut self.current(connection, generation).secure else { return plain };
+        let mut bytes = secure.seal(&plain);
+        if is_announced {
+            bytes.extend_from_slice(&secure.end());
+        }
+        if is_corrupt && !bytes.is_empty() {
+            let place = place % bytes.len();
+            bytes[place] ^= 0x40;
+        }
+        bytes
+    }
+
+    /// Bytes on their way, in pieces.
+    pub(super) fn deliver(
+        &mut self,
+        connection: u32,
+        generation: u32,
+        mut time: Timestamp,
+        mut bytes: Vec<u8>,
+        end: Option<End>,
+    ) {
+        while !bytes.is_empty() {
+            let whole = self.below(3) > 0;
+            let piece =
+                if whole { bytes.len() } else { 1 + self.below(bytes.len() as u64) as usize };
+            let rest = bytes.split_off(piece);
+            self.at(time, Happening::Arrives { connection, generation, bytes });
+            bytes = rest;
+            time = time + Nanos(self.below(50_000));
+        }
+        if let Some(simulated) = self.connections.get_mut(&connection) {
+            simulated.busy_until = simulated.busy_until.max(time);
+        }
+        if let Some(end) = end {
+            self.at(time, Happening::Ends { connection, generation, end });
+        }
+    }
+}
