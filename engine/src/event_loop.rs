@@ -516,8 +516,9 @@ impl fmt::Display for ConnectFailure {
         let remedy = match failure.0 {
             Errno::CONNREFUSED => "nothing listens there; start the server or mend the port",
             Errno::ADDRNOTAVAIL => {
-                "every local port towards this address is in use; widen \
-                 net.ipv4.ip_local_port_range, use fewer connections, or keep them alive"
+                "every local port towards this address is in use; connect from more addresses \
+                 (--source-ip), widen net.ipv4.ip_local_port_range, use fewer connections, or keep \
+                 them alive"
             }
             Errno::NETUNREACH | Errno::HOSTUNREACH => "there is no route to it from here",
             Errno::MFILE | Errno::NFILE => "raise the limit of open files (`ulimit -n`)",

@@ -3,7 +3,7 @@
 use uringbench_core::http::response::{Progress, Response, StreamEnd};
 use uringbench_core::outcome::Outcome;
 use uringbench_core::time::Timestamp;
-use uringbench_core::websocket::machine::Machine;
+use uringbench_core::websocket::machine::{Machine, StreamEnd as SocketEnd};
 use uringbench_ring::Failure;
 
 use crate::connection::{Connection, Link, Receive};
@@ -272,7 +272,12 @@ impl<D: Driver> EventLoop<D> {
     pub(crate) fn on_end_of_stream(&mut self, number: u32, now: Timestamp) {
         let connection = &mut self.connections[number as usize];
         if let Link::Opening { .. } = connection.link {
-            return self.on_connect_failed(number, ConnectFailure::Closed, now);
+            // The end may be that of an answer which says why.
+            let failure = match connection.machine().map(Machine::end_of_stream) {
+                Some(SocketEnd::Refused(response)) => ConnectFailure::Upgrade(response.status),
+                _ => ConnectFailure::Closed,
+            };
+            return self.on_connect_failed(number, failure, now);
         }
         if connection.in_flight > 0
             && connection.may_end_here()

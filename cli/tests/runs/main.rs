@@ -24,3 +24,5 @@ mod tls_trust;
 mod truth_counts;
 mod truth_delays;
 mod truth_stall;
+mod websocket;
+mod websocket_faults;
