@@ -16,6 +16,7 @@ mod profile_read;
 mod profiles;
 mod servers;
 mod stops;
+mod streams;
 mod support;
 #[path = "../../../profiler/tests/targets/mod.rs"]
 mod targets;
