@@ -193,8 +193,7 @@ impl<D: Driver> EventLoop<D> {
         self.recorder.completed(&answer, now);
         connection.note_size(&response);
         connection.end_stream();
-        // What is owed would be taken for the next request.
-        if response.keep_alive && !connection.owes_body() { Fed::Open } else { Fed::Finished }
+        if response.keep_alive && !connection.owes_answered() { Fed::Open } else { Fed::Finished }
     }
 
     pub(crate) fn after_bytes(&mut self, number: u32, fed: Fed, now: Timestamp) {

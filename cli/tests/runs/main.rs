@@ -25,5 +25,6 @@ mod tls_trust;
 mod truth_counts;
 mod truth_delays;
 mod truth_stall;
+mod uploads;
 mod websocket;
 mod websocket_faults;
