@@ -65,6 +65,9 @@ impl<D: Driver> EventLoop<D> {
                 if !more {
                     connection.receive = Receive::None;
                 }
+                if self.options.reading.is_some() {
+                    self.note_read(number, self.driver.bytes(&buffer).len(), now);
+                }
                 if self.terms.tls.is_some() {
                     self.on_records(number, &mut buffer, now);
                     self.driver.recycle(buffer);

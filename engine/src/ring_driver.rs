@@ -37,8 +37,9 @@ pub(crate) struct RingDriver {
     spares: Vec<Vec<u8>>,
 }
 
-/// What a slow reader lets the kernel hold for it, in bytes: the target has to notice.
-const SLOW_RECEIVE_BUFFER: u32 = 16 << 10;
+/// What a slow reader lets the kernel hold for it, in bytes: the target has to notice. With less
+/// than a segment of the loopback interface in the window, senders wait for timers.
+const SLOW_RECEIVE_BUFFER: u32 = 32 << 10;
 /// Spare vectors kept, and the most room one keeps.
 const SPARES_MAX: usize = 256;
 const SPARE_ROOM_MAX: usize = 256 << 10;

@@ -5,12 +5,14 @@
 //! count, the time. What a peer does is scripted in `support`; the servers are checked
 //! themselves in `servers`, so that a failure elsewhere is uringbench's.
 
+mod connections;
 mod faults;
 mod faults_start;
 mod faults_store;
 mod faults_tls;
 mod faults_tls_start;
 mod main_job;
+mod places;
 mod profile_python;
 mod profile_read;
 mod profiles;
