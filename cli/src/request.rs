@@ -195,7 +195,12 @@ fn header(text: &str) -> Result<(String, String), String> {
 fn read_body(option: &str, path: &Path) -> Result<Vec<u8>, String> {
     let shown = path.display();
     let mut body = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(BODY_MAX + 1).read_to_end(&mut body));
+    let read = File::open(path).and_then(|file| {
+        // Of its size at once: growing would take up to twice the room.
+        let size = file.metadata().map_or(0, |metadata| metadata.len()).min(BODY_MAX);
+        body.reserve_exact(size as usize);
+        file.take(BODY_MAX + 1).read_to_end(&mut body)
+    });
     match read {
         Err(why) => Err(format!("{option} {shown} cannot be read: {why}")),
         Ok(_) if body.len() as u64 > BODY_MAX => {

@@ -108,7 +108,8 @@ pub(crate) fn resolve(args: RunArgs) -> Result<ResolvedRun, Failure> {
     let profile = profile(&args.profile)?;
     let connections = args.load.connections.unwrap_or(CONNECTIONS);
     let allowed = cpus::allowed();
-    check_machine(&args.load, connections, &allowed)?;
+    let idle = args.connection.idle_connections.unwrap_or(0);
+    check_machine(&args.load, connections, idle, &allowed)?;
 
     let peers = peers(&args.connection, &url)?;
     let sources = sources(&args.connection, &peers)?;
@@ -135,7 +136,7 @@ pub(crate) fn resolve(args: RunArgs) -> Result<ResolvedRun, Failure> {
         sources,
         closing: args.connection.close.map_or(Closing::Fin, Closing::from),
         connect_rate: args.connection.connect_rate,
-        idle: args.connection.idle_connections.unwrap_or(0),
+        idle,
         proxy: args.connection.proxy_protocol.map(ProxyVersion::from),
         read_rate: args.connection.read_rate,
         write_rate: args.connection.write_rate,
@@ -271,7 +272,12 @@ fn seed_from_clock() -> u64 {
 }
 
 /// What was asked for must be there before anything is started.
-fn check_machine(args: &LoadArgs, connections: u32, allowed: &CpuSet) -> Result<(), Failure> {
+fn check_machine(
+    args: &LoadArgs,
+    connections: u32,
+    idle: u32,
+    allowed: &CpuSet,
+) -> Result<(), Failure> {
     let workers = match &args.cores {
         None => 1,
         Some(CoreSpec::Count(count)) => *count,
@@ -287,7 +293,7 @@ fn check_machine(args: &LoadArgs, connections: u32, allowed: &CpuSet) -> Result<
             if connections == 1 { "" } else { "s" },
         )));
     }
-    limits::check_files(connections, workers, limits::raise_files()).map_err(Failure::Usage)
+    limits::check_files(connections, idle, workers, limits::raise_files()).map_err(Failure::Usage)
 }
 
 fn choose_cpus(

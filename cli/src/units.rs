@@ -49,13 +49,21 @@ pub(crate) fn rate(text: &str) -> Result<Rate, String> {
 
 /// A whole number of at least 1, such as `64`, `10k` or `2M`.
 pub(crate) fn count(text: &str) -> Result<u64, String> {
+    match whole(text)? {
+        0 => Err("must be at least 1".to_owned()),
+        whole => Ok(whole),
+    }
+}
+
+fn whole(text: &str) -> Result<u64, String> {
     let (number, scale) = without_multiplier(text);
     let whole = scaled(number, scale).and_then(|whole| u64::try_from(whole).ok());
-    match whole {
-        Some(0) => Err("must be at least 1".to_owned()),
-        Some(whole) => Ok(whole),
-        None => Err("expected a whole number such as 64, 10k or 2M".to_owned()),
-    }
+    whole.ok_or_else(|| "expected a whole number such as 64, 10k or 2M".to_owned())
+}
+
+/// Bytes of something that may be empty.
+pub(crate) fn size(text: &str) -> Result<u32, String> {
+    u32::try_from(whole(text)?).map_err(|_| format!("must be at most {}", u32::MAX))
 }
 
 /// As [`count`], for what is held in memory one by one.
@@ -251,5 +259,7 @@ mod tests {
             assert!(count(text).is_err(), "{text}");
         }
         assert!(small_count("5000M").is_err());
+        assert_eq!((size("0"), size("2k")), (Ok(0), Ok(2_000)));
+        assert!(size("5000M").is_err() && size("-1").is_err());
     }
 }

@@ -151,10 +151,11 @@ impl Exchange {
         Answers { slot: self.slot(), sent: self.sent, first_byte, status, matches, count: 1 }
     }
 
-    /// The oldest message has its answer.
+    /// The oldest message has its answer. What nobody checks, and may have been dropped unread,
+    /// is as good as any.
     #[inline]
-    pub(crate) fn received(&mut self, message: &Message) -> Answers {
-        Answers { matches: message.matches, ..self.answered(MESSAGE) }
+    pub(crate) fn received(&mut self, message: &Message, is_checked: bool) -> Answers {
+        Answers { matches: message.matches || !is_checked, ..self.answered(MESSAGE) }
     }
 }
 

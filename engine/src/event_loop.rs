@@ -25,7 +25,7 @@ use crate::tls::TlsFailure;
 
 /// Requests of at most this size, a pipeline's taken together, are left to the kernel: they fit
 /// into the socket's buffer, so that none is cut short while another is sent behind it.
-const LEFT_ALONE_MAX: usize = 16 << 10;
+pub(crate) const LEFT_ALONE_MAX: usize = 16 << 10;
 /// No wait is longer, so that a command is heeded within this time.
 const WAIT_MAX: Nanos = Nanos::from_millis(100);
 
@@ -187,7 +187,8 @@ impl<D: Driver> EventLoop<D> {
             recorder: Recorder::new(options.is_open),
             shapes: Shapes::default(),
             is_plain: terms.tls.is_none() && pipelined <= LEFT_ALONE_MAX && !is_pieced,
-            is_read_otherwise: terms.is_read_otherwise(),
+            // What is answered before it was sent needs a closer look.
+            is_read_otherwise: terms.is_read_otherwise() || options.writing.is_some(),
             reads_payload: terms.reads_payload(),
             batch_max: if pipelined <= at_once && !is_pieced { options.pipeline } else { 1 },
             terms,
@@ -467,8 +468,12 @@ impl Connection {
     /// How many more requests may be sent on it now.
     #[inline]
     pub(crate) fn room(&self, options: &LoopOptions) -> u16 {
-        let can_send =
-            self.link == Link::Up && self.receive != Receive::Cancelling && !self.is_sending;
+        let can_send = self.link == Link::Up
+            && self.receive != Receive::Cancelling
+            && !self.is_sending
+            // A request sent in pieces is one of those in flight, and must be whole before the
+            // next one begins.
+            && (self.in_flight == 0 || !self.owes_request());
         let left = options.per_connection.saturating_sub(self.taken);
         let free = u32::from(options.pipeline.saturating_sub(self.in_flight));
         // At most the pipeline's depth, which fits.
@@ -520,8 +525,9 @@ impl fmt::Display for ConnectFailure {
         let remedy = match failure.0 {
             Errno::CONNREFUSED => "nothing listens there; start the server or mend the port",
             Errno::ADDRNOTAVAIL => {
-                "every local port towards this address is in use; widen \
-                 net.ipv4.ip_local_port_range, use fewer connections, or keep them alive"
+                "every local port towards this address is in use; connect from more addresses \
+                 (--source-ip), widen net.ipv4.ip_local_port_range, use fewer connections, or keep \
+                 them alive"
             }
             Errno::NETUNREACH | Errno::HOSTUNREACH => "there is no route to it from here",
             Errno::MFILE | Errno::NFILE => "raise the limit of open files (`ulimit -n`)",

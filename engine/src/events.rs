@@ -3,7 +3,7 @@
 use uringbench_core::http::response::{Progress, Response, StreamEnd};
 use uringbench_core::outcome::Outcome;
 use uringbench_core::time::Timestamp;
-use uringbench_core::websocket::machine::Machine;
+use uringbench_core::websocket::machine::{Machine, StreamEnd as SocketEnd};
 use uringbench_ring::Failure;
 
 use crate::connection::{Connection, Link, Receive};
@@ -64,6 +64,9 @@ impl<D: Driver> EventLoop<D> {
             EventKind::Received { mut buffer, more } => {
                 if !more {
                     connection.receive = Receive::None;
+                }
+                if self.options.reading.is_some() {
+                    self.note_read(number, self.driver.bytes(&buffer).len(), now);
                 }
                 if self.terms.tls.is_some() {
                     self.on_records(number, &mut buffer, now);
@@ -193,8 +196,7 @@ impl<D: Driver> EventLoop<D> {
         self.recorder.completed(&answer, now);
         connection.note_size(&response);
         connection.end_stream();
-        // What is owed would be taken for the next request.
-        if response.keep_alive && !connection.owes_body() { Fed::Open } else { Fed::Finished }
+        if response.keep_alive && !connection.owes_answered() { Fed::Open } else { Fed::Finished }
     }
 
     pub(crate) fn after_bytes(&mut self, number: u32, fed: Fed, now: Timestamp) {
@@ -272,7 +274,12 @@ impl<D: Driver> EventLoop<D> {
     pub(crate) fn on_end_of_stream(&mut self, number: u32, now: Timestamp) {
         let connection = &mut self.connections[number as usize];
         if let Link::Opening { .. } = connection.link {
-            return self.on_connect_failed(number, ConnectFailure::Closed, now);
+            // The end may be that of an answer which says why.
+            let failure = match connection.machine().map(Machine::end_of_stream) {
+                Some(SocketEnd::Refused(response)) => ConnectFailure::Upgrade(response.status),
+                _ => ConnectFailure::Closed,
+            };
+            return self.on_connect_failed(number, failure, now);
         }
         if connection.in_flight > 0
             && connection.may_end_here()

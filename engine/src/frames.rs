@@ -110,7 +110,8 @@ impl<D: Driver> EventLoop<D> {
                     return Fed::Unsolicited;
                 }
                 Ok(Progress::Message { consumed, message }) => {
-                    let answers = self.exchanges.oldest(number, connection).received(&message);
+                    let oldest = self.exchanges.oldest(number, connection);
+                    let answers = oldest.received(&message, expected.is_some());
                     self.exchanges.end(number, connection, 1);
                     self.in_flight -= 1;
                     self.recorder.completed(&answers, now);
@@ -135,7 +136,8 @@ impl<D: Driver> EventLoop<D> {
     /// A message's payload ended while it was dropped unread.
     pub(crate) fn on_message_skipped(&mut self, number: u32, message: &Message, now: Timestamp) {
         let connection = &mut self.connections[number as usize];
-        let answers = self.exchanges.oldest(number, connection).received(message);
+        // What is checked is never dropped.
+        let answers = self.exchanges.oldest(number, connection).received(message, false);
         self.exchanges.end(number, connection, 1);
         self.in_flight -= 1;
         self.recorder.completed(&answers, now);

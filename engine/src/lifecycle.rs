@@ -247,23 +247,24 @@ impl<D: Driver> EventLoop<D> {
         let mut earliest = self.sweep_at;
         for number in 0..self.connections.len() as u32 {
             let connection = &self.connections[number as usize];
-            let deadline = match connection.link {
-                Link::Down { retry_at } => retry_at,
-                Link::Connecting { since } | Link::Opening { since } => since + timeout,
+            // A slow one waits for its time also before its first request.
+            let (deadline, wake_at) = match connection.link {
+                Link::Down { retry_at } => (retry_at, Timestamp::NEVER),
+                Link::Connecting { since } => (since + timeout, Timestamp::NEVER),
+                Link::Opening { since } => (since + timeout, connection.wake_at()),
                 Link::Up if connection.in_flight > 0 => {
                     let wake_at = connection.wake_at();
-                    let sent = self.exchanges.oldest(number, connection).sent;
-                    if sent + timeout > now && wake_at <= now {
-                        earliest = earliest.min(sent + timeout);
-                        self.go_on_slowly(number, now);
-                        continue;
-                    }
-                    wake_at.min(sent + timeout)
+                    (self.exchanges.oldest(number, connection).sent + timeout, wake_at)
                 }
                 Link::Up | Link::Closing => continue,
             };
             if deadline > now {
                 earliest = earliest.min(deadline);
+                if wake_at <= now {
+                    self.go_on_slowly(number, now);
+                } else {
+                    earliest = earliest.min(wake_at);
+                }
                 continue;
             }
             match connection.link {

@@ -253,7 +253,7 @@ impl Recorder {
 
     /// Where to record what a slot takes, if it is timed.
     pub(crate) fn timed(&mut self, slot: Slot) -> Option<&mut Handover> {
-        if self.is_timed(slot) { Some(&mut self.current) } else { None }
+        self.is_timed(slot).then_some(&mut *self.current)
     }
 
     /// What warm-up slots take once the measured window has begun belongs to neither.

@@ -12,12 +12,13 @@ use uringbench_ring::{
 
 use crate::clock;
 use crate::driver::{Driver, Event, EventKind, ReceiveMode, UnderWay, Until};
+use crate::event_loop::LEFT_ALONE_MAX;
 use crate::margin::Margin;
 
 /// A ring with the plan's request and peers in it.
 pub(crate) struct RingDriver {
     ring: Ring,
-    /// The request, as many times over as the pipeline is deep.
+    /// The request, as many times over as the pipeline is deep if it is small.
     template: TemplateId,
     request_length: usize,
     peers: Vec<(PeerAddress, PeerId)>,
@@ -36,8 +37,9 @@ pub(crate) struct RingDriver {
     spares: Vec<Vec<u8>>,
 }
 
-/// What a slow reader lets the kernel hold for it, in bytes: the target has to notice.
-const SLOW_RECEIVE_BUFFER: u32 = 16 << 10;
+/// What a slow reader lets the kernel hold for it, in bytes: the target has to notice. With less
+/// than a segment of the loopback interface in the window, senders wait for timers.
+const SLOW_RECEIVE_BUFFER: u32 = 32 << 10;
 /// Spare vectors kept, and the most room one keeps.
 const SPARES_MAX: usize = 256;
 const SPARE_ROOM_MAX: usize = 256 << 10;
@@ -53,7 +55,13 @@ impl RingDriver {
         };
         let mut ring = Ring::new(config)?;
         let request = plan.request.bytes();
-        let template = ring.add_template(&request.repeat(usize::from(plan.pipeline)));
+        // What is larger is sent one by one.
+        let pipeline = usize::from(plan.pipeline);
+        let template = if request.len() * pipeline <= LEFT_ALONE_MAX {
+            ring.add_template(&request.repeat(pipeline))
+        } else {
+            ring.add_template(request)
+        };
         let peers: Vec<_> = plan.peers.iter().map(|peer| with_id(&mut ring, peer)).collect();
         Ok(Self {
             can_skip,

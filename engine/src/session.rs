@@ -29,7 +29,7 @@ const CONSENT_MAX: Nanos = Nanos::SECOND;
 #[derive(Debug, Default)]
 pub struct Terms {
     /// The bytes of one request, for what is not sent from the driver's own copy.
-    pub request: Vec<u8>,
+    pub request: Arc<Vec<u8>>,
     /// TLS, and the name to ask for.
     pub tls: Option<(Arc<ClientConfig>, ServerName<'static>)>,
     /// Whether connections say first whom they are made for.
@@ -64,7 +64,7 @@ impl Terms {
         });
         let request = &plan.request;
         Self {
-            request: request.bytes().to_vec(),
+            request: request.shared(),
             tls: None,
             proxy: plan.proxy,
             websocket,
@@ -448,9 +448,15 @@ impl<D: Driver> EventLoop<D> {
 }
 
 impl Connection {
-    /// Whether a body is left of which the target has not been sent everything.
-    pub(crate) fn owes_body(&self) -> bool {
+    /// Whether a request is left of which the target has not been sent everything: the latest.
+    pub(crate) fn owes_request(&self) -> bool {
         self.session.as_ref().is_some_and(|session| !session.unsent.is_empty())
+    }
+
+    /// The same when answers have ended exchanges: what is left of a request that has its answer
+    /// would be taken for the next one.
+    pub(crate) fn owes_answered(&self) -> bool {
+        self.in_flight == 0 && self.owes_request()
     }
 
     /// Whether the end of the stream may be the end of an answer: within TLS only what the peer

@@ -27,6 +27,11 @@ impl Trickle {
         let every = Nanos::SECOND.0 * u64::from(bytes) / u64::from(rate.max(1));
         Self { bytes, every: Nanos(every) }
     }
+
+    /// How long so many bytes take.
+    fn time_of(self, length: usize) -> Nanos {
+        Nanos(self.every.0 * length as u64 / u64::from(self.bytes))
+    }
 }
 
 impl<D: Driver> EventLoop<D> {
@@ -42,9 +47,18 @@ impl<D: Driver> EventLoop<D> {
             self.sweep_at = self.sweep_at.min(session.read_at);
             return;
         }
-        session.read_at = now + trickle.every;
         connection.receive = Receive::Once;
         self.driver.receive(number, generation, ReceiveMode::AtMost(trickle.bytes));
+    }
+
+    /// So many bytes have come: more is received when their time is over. A buffer may hold fewer
+    /// than are wanted at a time.
+    pub(crate) fn note_read(&mut self, number: u32, length: usize, now: Timestamp) {
+        let Some(trickle) = self.options.reading else { return };
+        if let Some(session) = &mut self.connections[number as usize].session {
+            let since = session.read_at.max(now - trickle.every);
+            session.read_at = since + trickle.time_of(length);
+        }
     }
 
     /// The time a connection waited for may have come.
@@ -79,6 +93,7 @@ mod tests {
         let trickle = |rate| Trickle::at(rate);
         assert_eq!(trickle(1), Trickle { bytes: 1, every: Nanos::SECOND });
         assert_eq!(trickle(7).bytes, 1);
+        assert_eq!(trickle(1_000).time_of(250), Nanos::from_millis(250));
         assert_eq!(trickle(1_000), Trickle { bytes: 100, every: Nanos::from_millis(100) });
         for rate in [1, 3, 9, 11, 99, 12_345, 10_000_000] {
             let Trickle { bytes, every } = trickle(rate);

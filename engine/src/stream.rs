@@ -62,14 +62,12 @@ impl<D: Driver> EventLoop<D> {
                 Ok(Progress::Complete { consumed, response }) => {
                     bytes = &bytes[consumed..];
                     let answer = oldest.answered(response.status);
-                    let owes_body = connection.owes_body();
                     connection.end_stream();
                     self.exchanges.end(number, connection, 1);
                     self.in_flight -= 1;
                     self.recorder.completed(&answer, now);
                     connection.note_bytes(response.body_bytes);
-                    // What is owed would be taken for the next request.
-                    if !response.keep_alive || owes_body {
+                    if !response.keep_alive || connection.owes_answered() {
                         return (Fed::Finished, is_consent);
                     }
                 }

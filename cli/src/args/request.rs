@@ -33,7 +33,7 @@ pub(crate) struct RequestArgs {
 
     /// Make up a body of so many bytes (64, 10k, 10M); --seed makes another one
     #[arg(
-        long, value_name = "N", value_parser = units::small_count, conflicts_with = "form",
+        long, value_name = "N", value_parser = units::size, conflicts_with = "form",
         allow_negative_numbers = true
     )]
     pub(crate) body_size: Option<u32>,

@@ -36,14 +36,27 @@ pub(crate) fn raise_files() -> Limit {
     files()
 }
 
-/// Whether so many connections fit under the limit of open files.
-pub(crate) fn check_files(connections: u32, workers: usize, limit: Limit) -> Result<(), String> {
-    let workers = workers as u64;
-    let needed = u64::from(connections) + FILES_OTHERWISE + FILES_PER_WORKER * workers;
+/// Whether so many connections, and so many idle ones besides, fit under the limit of open files.
+pub(crate) fn check_files(
+    connections: u32,
+    idle: u32,
+    workers: usize,
+    limit: Limit,
+) -> Result<(), String> {
+    let otherwise = u64::from(idle) + FILES_OTHERWISE + FILES_PER_WORKER * workers as u64;
+    let needed = u64::from(connections) + otherwise;
     let Some(allowed) = limit.soft.filter(|&allowed| allowed < needed) else {
         return Ok(());
     };
-    let fitting = allowed.saturating_sub(needed - u64::from(connections));
+    if idle > 0 {
+        let fitting = allowed.saturating_sub(needed - u64::from(idle));
+        return Err(format!(
+            "-c {connections} and --idle-connections {idle} need {needed} open files, but this \
+             process may open {allowed}: raise the limit first (`ulimit -n {needed}`, as root), \
+             or hold {fitting} idle ones or fewer"
+        ));
+    }
+    let fitting = allowed.saturating_sub(otherwise);
     Err(format!(
         "-c {connections} needs {needed} open files, but this process may open {allowed}: \
          raise the limit first (`ulimit -n {needed}`, as root), or use -c {fitting} or fewer"
@@ -63,10 +76,12 @@ mod tests {
     #[test]
     fn connections_fit_or_the_line_says_how_many_would() {
         let limit = |soft| Limit { soft, hard: soft };
-        assert_eq!(check_files(u32::MAX, 4, limit(None)), Ok(()));
-        assert_eq!(check_files(990, 1, limit(Some(1_024))), Ok(()));
-        let why = check_files(1_000, 1, limit(Some(1_024))).unwrap_err();
+        assert_eq!(check_files(u32::MAX, u32::MAX, 4, limit(None)), Ok(()));
+        assert_eq!(check_files(990, 0, 1, limit(Some(1_024))), Ok(()));
+        let why = check_files(1_000, 0, 1, limit(Some(1_024))).unwrap_err();
         assert!(why.contains("1024") && why.contains("ulimit -n 1034"), "{why}");
         assert!(why.contains("-c 990 or fewer"), "{why}");
+        let why = check_files(10, 1_000, 1, limit(Some(1_024))).unwrap_err();
+        assert!(why.contains("980 idle ones") && why.contains("ulimit -n 1044"), "{why}");
     }
 }

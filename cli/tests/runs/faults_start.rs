@@ -99,6 +99,26 @@ fn too_few_ports_are_named_and_no_slot_is_lost() {
     // The target is not to blame, and the user can mend it.
     let reasons = document.at("verdict.reasons").to_string();
     document.expect(reasons.contains("ip_local_port_range"), "the cause and the remedy are named");
+    document.expect(reasons.contains("--source-ip"), "and the remedy that needs no root");
+}
+
+#[test]
+fn further_source_addresses_have_ports_of_their_own() {
+    const TEST: &str = "further_source_addresses_have_ports_of_their_own";
+    let args = "-c 100 -n 2000 --warmup 0s --timeout 5s http://127.0.0.1:18080/";
+    let Some(finished) = with_ports(TEST, "40000 40050", "", args) else { return };
+    let document = finished.expect_code(0).document();
+    document.expect(document.text("verdict.validity") != "valid", "51 of 100 are not enough");
+    let reasons = document.at("verdict.reasons").to_string();
+    document.expect(reasons.contains("--source-ip"), "the remedy is named");
+    for more in ["", "--requests-per-connection 20 --close rst"] {
+        let args = format!("--source-ip 127.0.0.2-127.0.0.5 {more} {args}");
+        let Some(finished) = with_ports(TEST, "40000 40050", "", &args) else { return };
+        let document = finished.expect_code(0).document();
+        document.expect_only(&["ok"]);
+        let reasons = document.at("verdict.reasons").to_string();
+        document.expect(!reasons.contains("--source-ip"), "nothing is missing");
+    }
 }
 
 #[test]

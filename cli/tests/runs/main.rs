@@ -5,6 +5,7 @@
 //! count, the time. What a peer does is scripted in `support`; the servers are checked
 //! themselves in `servers`, so that a failure elsewhere is uringbench's.
 
+mod connections;
 mod engines;
 mod faults;
 mod faults_start;
@@ -12,11 +13,13 @@ mod faults_store;
 mod faults_tls;
 mod faults_tls_start;
 mod main_job;
+mod places;
 mod profile_python;
 mod profile_read;
 mod profiles;
 mod servers;
 mod stops;
+mod streams;
 mod support;
 #[path = "../../../profiler/tests/targets/mod.rs"]
 mod targets;
@@ -25,3 +28,6 @@ mod tls_trust;
 mod truth_counts;
 mod truth_delays;
 mod truth_stall;
+mod uploads;
+mod websocket;
+mod websocket_faults;

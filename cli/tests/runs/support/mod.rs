@@ -1,5 +1,6 @@
 //! What the tests of the real binary are written with.
 
+pub(crate) mod acceptor;
 pub(crate) mod certificates;
 pub(crate) mod document;
 pub(crate) mod full_backlog;
@@ -9,6 +10,8 @@ pub(crate) mod requests;
 pub(crate) mod run;
 pub(crate) mod script;
 pub(crate) mod server;
+pub(crate) mod socket_library;
+pub(crate) mod socket_server;
 pub(crate) mod target;
 pub(crate) mod tls_front;
 pub(crate) mod turn;

@@ -178,7 +178,8 @@ fn program() -> Option<PathBuf> {
         .find(|file| file.is_file())
 }
 
-fn free_port(address: &str) -> SocketAddr {
+/// An address with a port that nobody listens on.
+pub(crate) fn free_port(address: &str) -> SocketAddr {
     let listener = TcpListener::bind(address).expect("the loopback interface has a free port");
     listener.local_addr().expect("a bound socket has an address")
 }

@@ -74,16 +74,30 @@ impl Front {
         certificates: Arc<Certificates>,
     ) -> Self {
         let server = Server::start(behaviour);
+        let behind = server.address();
+        let mut front = Self::before(address, behind, manner, certificates);
+        front.server = Some(server);
+        front
+    }
+
+    /// On `address`, before a server of another kind, which must end its side of a connection
+    /// when the other side has ended.
+    pub(crate) fn before(
+        address: &str,
+        behind: SocketAddr,
+        manner: Manner,
+        certificates: Arc<Certificates>,
+    ) -> Self {
         let listener = TcpListener::bind(address)
             .unwrap_or_else(|e| panic!("the front cannot listen on {address}: {e}"));
         let address = listener.local_addr().expect("a bound socket has an address");
         let listener = Arc::new(listener);
-        let door = Door { config: config(&certificates, manner), behind: server.address(), manner };
+        let door = Door { config: config(&certificates, manner), behind, manner };
         let accepting = {
             let listener = Arc::clone(&listener);
             thread::spawn(move || accept_all(&listener, &door))
         };
-        Self { address, listener, certificates, server: Some(server), accepting: Some(accepting) }
+        Self { address, listener, certificates, server: None, accepting: Some(accepting) }
     }
 
     /// Where it listens.
@@ -98,13 +112,18 @@ impl Front {
 
     /// What to give to uringbench: the URL, and whom to trust.
     pub(crate) fn target(&self) -> String {
+        self.target_of("https")
+    }
+
+    /// The same for another scheme.
+    pub(crate) fn target_of(&self, scheme: &str) -> String {
         let authority = self.certificates.authority().display();
-        format!("--cacert {authority} https://{}/", self.address)
+        format!("--cacert {authority} {scheme}://{}/", self.address)
     }
 
     /// The scripted server.
     pub(crate) fn server(&self) -> &Server {
-        self.server.as_ref().expect("it runs until the front is dropped")
+        self.server.as_ref().expect("the front was started with one")
     }
 }
 

@@ -6,6 +6,7 @@
 //! matter.
 
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 
 use thiserror::Error;
 
@@ -15,7 +16,8 @@ use super::chunked::{is_field_value, is_token};
 /// The bytes of one request, and what its answer depends on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequestTemplate {
-    bytes: Vec<u8>,
+    /// Shared: a body may be large, and several have a use for it.
+    bytes: Arc<Vec<u8>>,
     head_length: usize,
     is_head: bool,
     expects_continue: bool,
@@ -161,7 +163,7 @@ impl RequestTemplate {
         bytes.reserve_exact(Body::framed_len(body, parts.chunk_bytes));
         parts.body.append_to(&mut bytes, parts.chunk_bytes);
         Ok(Self {
-            bytes,
+            bytes: Arc::new(bytes),
             head_length,
             is_head: parts.method == "HEAD",
             expects_continue: parts.expect_continue,
@@ -169,13 +171,23 @@ impl RequestTemplate {
     }
 
     /// Bytes that are made already, such as a WebSocket message: they are sent as they are.
-    pub const fn of_bytes(bytes: Vec<u8>) -> Self {
-        Self { head_length: bytes.len(), bytes, is_head: false, expects_continue: false }
+    pub fn of_bytes(bytes: Vec<u8>) -> Self {
+        Self {
+            head_length: bytes.len(),
+            bytes: Arc::new(bytes),
+            is_head: false,
+            expects_continue: false,
+        }
     }
 
     /// The request, byte for byte.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
+    }
+
+    /// The same bytes, to be kept without a copy.
+    pub fn shared(&self) -> Arc<Vec<u8>> {
+        Arc::clone(&self.bytes)
     }
 
     /// How many of its bytes are header, empty line included; the body begins there.
