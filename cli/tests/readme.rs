@@ -3,13 +3,24 @@
 //! Commands of `uringbench` are run as they stand, but against a target of our own and for a
 //! shorter time. Commands of other programs are only known or not: running them is CI's.
 
+#[path = "runs/support/mod.rs"]
+#[expect(dead_code, reason = "what README shows needs few of the servers")]
+mod support;
+
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
+use support::script::Behaviour;
+use support::socket_server::SocketServer;
+use support::tls_front::{Front, Manner};
+
 /// Where README says the user's server is.
 const USERS_URL: &str = "http://127.0.0.1:8080/";
+/// The same over TLS, and one that speaks WebSocket.
+const USERS_TLS_URL: &str = "https://127.0.0.1:8443/";
+const USERS_SOCKET_URL: &str = "ws://127.0.0.1:8081/";
 /// What it is called.
 const USERS_SERVER: &str = "nginx";
 /// Long enough for every worker to measure something.
@@ -27,6 +38,8 @@ const BY_CARGO: &str = "cargo run --release -- ";
 #[test]
 fn every_command_works() {
     let target = Target::start();
+    let secure = Front::start(&Behaviour::Good, Manner::Proper);
+    let socket = SocketServer::echo();
     // One for all, as for somebody who follows it: some commands read what others left.
     let folder = tempfile::tempdir().expect("the machine has room for a folder");
     let mut run = 0;
@@ -34,7 +47,10 @@ fn every_command_works() {
         if KNOWN.contains(&command.as_str()) {
             continue;
         }
-        let line = command.replace(BY_CARGO, "uringbench ");
+        let line = command
+            .replace(BY_CARGO, "uringbench ")
+            .replace(USERS_TLS_URL, &format!("https://{}/", secure.address()))
+            .replace(USERS_SOCKET_URL, &socket.url());
         assert!(line.starts_with("uringbench"), "say in KNOWN what becomes of `{command}`");
         let output = run_shortened(&line, &target, folder.path());
         let code = output.status.code();
