@@ -125,6 +125,8 @@ pub struct EventLoop<D: Driver> {
     pub(crate) unflushed: Vec<u32>,
     /// What has just been decrypted.
     pub(crate) plain: Vec<u8>,
+    /// What TLS has to say in answer to it.
+    pub(crate) answer: Vec<u8>,
     /// None until the run begins.
     pub(crate) pacer: Option<Pacer>,
     /// Connections that can take a request, the one used last on top: its memory is warm.
@@ -194,6 +196,7 @@ impl<D: Driver> EventLoop<D> {
             terms,
             unflushed: Vec::new(),
             plain: Vec::new(),
+            answer: Vec::new(),
             pacer: None,
             ready: Vec::with_capacity(count as usize),
             partial: Vec::with_capacity(count as usize),

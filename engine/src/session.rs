@@ -164,7 +164,8 @@ impl<D: Driver> EventLoop<D> {
     /// Records have come: what was in them goes to the parser.
     pub(crate) fn on_records(&mut self, number: u32, buffer: &mut D::Buffer, now: Timestamp) {
         let mut plain = std::mem::take(&mut self.plain);
-        let mut out = self.driver.spare();
+        // Mostly nothing is to be said in answer, so no vector is taken for it yet.
+        let mut out = std::mem::take(&mut self.answer);
         let connection = &mut self.connections[number as usize];
         let session = connection.session.as_mut().and_then(|session| session.tls.as_mut());
         let received = session
@@ -174,8 +175,15 @@ impl<D: Driver> EventLoop<D> {
             // The end of the handshake goes with the first request, if one is due: the target then
             // wakes up once for both.
             Ok(Received { established: Some(_), .. }) => self.post_later(number, &out),
-            _ => self.post(number, out),
+            _ if out.is_empty() => {}
+            _ => {
+                let mut bytes = self.driver.spare();
+                bytes.extend_from_slice(&out);
+                self.post(number, bytes);
+            }
         }
+        out.clear();
+        self.answer = out;
         match received {
             Ok(received) => self.on_plaintext(number, &plain, received, now),
             Err(failure) => {
@@ -263,6 +271,9 @@ impl<D: Driver> EventLoop<D> {
             // What is small enough goes at once, however many there are.
             Some(tls) if is_whole && request.len() <= SEALED_AT_ONCE => {
                 let mut out = std::mem::take(&mut session.outbox);
+                if out.capacity() == 0 {
+                    out = self.driver.spare();
+                }
                 let sealed = (0..requests).try_for_each(|_| tls.seal(request, &mut out));
                 if sealed.is_ok() {
                     self.post(number, out);

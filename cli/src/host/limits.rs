@@ -63,6 +63,27 @@ pub(crate) fn check_files(
     ))
 }
 
+/// What connections to so many addresses, from so many, will run into for want of local ports, as
+/// cause and remedy. `range` is `net.ipv4.ip_local_port_range`, as the kernel prints it.
+pub(crate) fn foresee_ports(
+    connections: u64,
+    peers: usize,
+    sources: usize,
+    range: &str,
+) -> Option<String> {
+    let mut ends = range.split_ascii_whitespace().map(|end| end.parse::<u64>().ok());
+    let (first, last) = (ends.next()??, ends.next()??);
+    // Each pair of addresses has the whole range to itself.
+    let pairs = (peers * sources.max(1)) as u64;
+    let ports = (last + 1).saturating_sub(first).saturating_mul(pairs);
+    (connections > ports).then(|| {
+        format!(
+            "{connections} connections need as many local ports, and there are {ports}: widen \
+             net.ipv4.ip_local_port_range, or give more addresses to connect from with --source-ip"
+        )
+    })
+}
+
 impl From<Rlimit> for Limit {
     fn from(limit: Rlimit) -> Self {
         Self { soft: limit.current, hard: limit.maximum }
@@ -72,6 +93,17 @@ impl From<Rlimit> for Limit {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ports_are_counted_for_each_pair_of_addresses() {
+        let range = "40000\t40050\n";
+        assert_eq!(foresee_ports(51, 1, 0, range), None);
+        assert_eq!(foresee_ports(204, 1, 4, range), None);
+        assert_eq!(foresee_ports(102, 2, 1, range), None);
+        let why = foresee_ports(205, 1, 4, range).unwrap();
+        assert!(why.contains("there are 204") && why.contains("--source-ip"), "{why}");
+        assert_eq!(foresee_ports(u64::MAX, 1, 1, "garbage"), None);
+    }
 
     #[test]
     fn connections_fit_or_the_line_says_how_many_would() {
