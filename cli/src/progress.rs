@@ -8,6 +8,7 @@ use uringbench_core::time::{Nanos, Timestamp};
 use uringbench_core::validity::Observations;
 
 use crate::console;
+use crate::host::limits;
 use crate::host::observe;
 use crate::profiling::Beside;
 use crate::resolve::Progress;
@@ -84,6 +85,9 @@ impl uringbench_engine::Observer for Watch<'_> {
     fn started(&mut self, start: Timestamp, connected: u32) {
         if let Some(beside) = self.beside {
             beside.load_starts(start, self.plan);
+        }
+        if let Some(why) = limits::ports_wanting(self.plan) {
+            console::note(&format!("uringbench: {why}"));
         }
         if connected < self.connections && self.display != Display::Hidden {
             console::note(&format!("{connected} of {} connections established", self.connections));

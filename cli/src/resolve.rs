@@ -23,7 +23,6 @@ use crate::args::{
     ConnectionArgs, FormField, FormValue, LoadArgs, MeasurementArgs, OutputArgs, ProfileArgs,
     RequestArgs, RunArgs, Sources, StreamArgs,
 };
-use crate::console;
 use crate::exit::Failure;
 use crate::host::cpu_set::CpuSet;
 use crate::host::cpus::{self, CoreSpec, Machine, Topology};
@@ -114,7 +113,6 @@ pub(crate) fn resolve(args: RunArgs) -> Result<ResolvedRun, Failure> {
 
     let peers = peers(&args.connection, &url)?;
     let sources = sources(&args.connection, &peers)?;
-    warn_of_ports(u64::from(connections) + u64::from(idle), &peers, &sources);
     let target = target::locate(&peers);
     let cpus = choose_cpus(&args.load, connections, &allowed, &target)?;
     let wait = args.measurement.wait.map_or(WaitMode::Hybrid, WaitMode::from);
@@ -374,19 +372,6 @@ fn sources(args: &ConnectionArgs, peers: &[Peer]) -> Result<Vec<IpAddr>, Failure
         }
     }
     Ok(sources.clone())
-}
-
-/// Say beforehand what the kernel would say of each connection too many.
-fn warn_of_ports(connections: u64, peers: &[Peer], sources: &[IpAddr]) {
-    let tcp = peers.iter().filter(|peer| matches!(peer, Peer::Tcp(_))).count();
-    let range = std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range");
-    let foreseen = range
-        .ok()
-        .filter(|_| tcp > 0)
-        .and_then(|range| limits::foresee_ports(connections, tcp, sources.len(), &range));
-    if let Some(line) = foreseen {
-        console::note(&format!("uringbench: {line}"));
-    }
 }
 
 /// The addresses this machine reaches its peers from, for a PROXY header to tell.

@@ -1,6 +1,7 @@
 //! The limits of this process that a load runs into: open files and locked memory.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use uringbench_core::plan::{Peer, Plan};
 
 /// A resource limit; `None` is unlimited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,14 +64,19 @@ pub(crate) fn check_files(
     ))
 }
 
+/// What this plan will run into for want of local ports, as cause and remedy: what the kernel would
+/// say of each connection too many, told once.
+pub(crate) fn ports_wanting(plan: &Plan) -> Option<String> {
+    let tcp = plan.peers.iter().filter(|peer| matches!(peer, Peer::Tcp(_))).count();
+    let range = std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").ok()?;
+    let connections = u64::from(plan.connections) + u64::from(plan.idle);
+    let foreseen = || foresee_ports(connections, tcp, plan.sources.len(), &range);
+    (tcp > 0).then(foreseen).flatten()
+}
+
 /// What connections to so many addresses, from so many, will run into for want of local ports, as
 /// cause and remedy. `range` is `net.ipv4.ip_local_port_range`, as the kernel prints it.
-pub(crate) fn foresee_ports(
-    connections: u64,
-    peers: usize,
-    sources: usize,
-    range: &str,
-) -> Option<String> {
+fn foresee_ports(connections: u64, peers: usize, sources: usize, range: &str) -> Option<String> {
     let mut ends = range.split_ascii_whitespace().map(|end| end.parse::<u64>().ok());
     let (first, last) = (ends.next()??, ends.next()??);
     // Each pair of addresses has the whole range to itself.
