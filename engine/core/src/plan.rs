@@ -43,7 +43,7 @@ pub struct Plan {
     pub wait: WaitMode,
     /// Seed of every random choice (Poisson gaps).
     pub seed: u64,
-    /// The step in which the run is followed: [`INTERVAL`](crate::record::INTERVAL), or a divisor
+    /// The step in which the run is followed: [`INTERVAL`], or a divisor
     /// of it (10 ms at least) when what happens within a second matters.
     pub slice: Nanos,
     /// Changes of tempo of an open loop, one after the other from the start of the run; after
