@@ -143,6 +143,7 @@ pub(crate) fn resolve(args: RunArgs) -> Result<ResolvedRun, Failure> {
         websocket,
         stream,
     };
+    uringbench_engine::check(&plan).map_err(|why| usage(why.to_string()))?;
     let OutputArgs { json, out, quiet, name } = args.output;
     Ok(ResolvedRun {
         plan,
@@ -487,6 +488,8 @@ mod tests {
             ("--arrivals poisson http://h/", "needs -R"),
             ("--seed 1 http://h/", "needs -R"),
             ("--slo p99<x http://h/", "--slo"),
+            ("--engine monoio --close rst http://127.0.0.1/", "`--engine ring`"),
+            ("--engine tokio-uring --source-ip 127.0.0.1 http://127.0.0.1/", "addresses"),
             ("--cores 9000 http://h/", "may use"),
             ("-c 4000M http://h/", "ulimit -n"),
         ];

@@ -145,17 +145,10 @@ impl Exchange {
 
     /// The oldest request has its answer; the next one's is still to begin.
     #[inline]
-    pub(crate) fn answered(&mut self, status: u16) -> Answers {
+    fn answered(&mut self, status: u16) -> Answers {
         let first_byte = std::mem::replace(&mut self.first_byte, Timestamp::NEVER);
         let matches = true;
         Answers { slot: self.slot(), sent: self.sent, first_byte, status, matches, count: 1 }
-    }
-
-    /// The oldest message has its answer. What nobody checks, and may have been dropped unread,
-    /// is as good as any.
-    #[inline]
-    pub(crate) fn received(&mut self, message: &Message, is_checked: bool) -> Answers {
-        Answers { matches: message.matches || !is_checked, ..self.answered(MESSAGE) }
     }
 }
 
@@ -163,13 +156,21 @@ impl Exchange {
 pub(crate) struct Exchanges {
     all: Box<[Exchange]>,
     depth: u16,
+    /// Of all connections together.
+    in_flight: u64,
 }
 
 impl Exchanges {
     pub(crate) fn new(connections: u32, depth: u16) -> Self {
         let no_slot = Slot { due: Timestamp::default(), measured: false };
         let none = Exchange::new(no_slot, 0, Timestamp::default());
-        Self { all: vec![none; connections as usize * usize::from(depth)].into(), depth }
+        let all = vec![none; connections as usize * usize::from(depth)].into();
+        Self { all, depth, in_flight: 0 }
+    }
+
+    /// Exchanges in flight on all connections.
+    pub(crate) const fn in_flight(&self) -> u64 {
+        self.in_flight
     }
 
     /// The oldest exchange of a connection that has one in flight.
@@ -186,6 +187,7 @@ impl Exchanges {
         self.all[number as usize * usize::from(self.depth) + usize::from(index)] = exchange;
         connection.entries += 1;
         connection.in_flight += exchange.count;
+        self.in_flight += u64::from(exchange.count);
     }
 
     /// The oldest `count` exchanges of the oldest entry have ended.
@@ -199,5 +201,34 @@ impl Exchanges {
             connection.entries -= 1;
         }
         connection.in_flight -= count;
+        self.in_flight -= u64::from(count);
+    }
+
+    /// The oldest exchange of a connection has its answer, with this status, and ends.
+    #[inline]
+    pub(crate) fn answered(
+        &mut self,
+        number: u32,
+        connection: &mut Connection,
+        status: u16,
+    ) -> Answers {
+        let answers = self.oldest(number, connection).answered(status);
+        self.end(number, connection, 1);
+        answers
+    }
+
+    /// The oldest message has its answer. What nobody checks, and may have been dropped unread,
+    /// is as good as any.
+    #[inline]
+    pub(crate) fn received(
+        &mut self,
+        number: u32,
+        connection: &mut Connection,
+        message: &Message,
+        is_checked: bool,
+    ) -> Answers {
+        connection.note_bytes(message.payload_bytes);
+        let answers = self.answered(number, connection, MESSAGE);
+        Answers { matches: message.matches || !is_checked, ..answers }
     }
 }

@@ -10,7 +10,10 @@ use rustix::io::Errno;
 use uringbench_core::http::shape::Shapes;
 use uringbench_core::outcome::Outcome;
 use uringbench_core::pacer::{Pace, Pacer};
+use uringbench_core::plan::{Load, Plan};
+use uringbench_core::rate::Rate;
 use uringbench_core::record::Phase;
+use uringbench_core::schedule::Share;
 use uringbench_core::time::{Nanos, Timestamp};
 use uringbench_ring::Failure;
 
@@ -25,7 +28,7 @@ use crate::tls::TlsFailure;
 
 /// Requests of at most this size, a pipeline's taken together, are left to the kernel: they fit
 /// into the socket's buffer, so that none is cut short while another is sent behind it.
-pub(crate) const LEFT_ALONE_MAX: usize = 16 << 10;
+const LEFT_ALONE_MAX: usize = 16 << 10;
 /// No wait is longer, so that a command is heeded within this time.
 const WAIT_MAX: Nanos = Nanos::from_millis(100);
 
@@ -46,10 +49,9 @@ pub struct LoopOptions {
     pub peers: u16,
     /// Requests in flight on each, at least 1.
     pub pipeline: u16,
-    /// Requests a connection takes before it is closed and made anew, at least 1.
-    pub per_connection: u32,
-    /// Bytes of one request.
-    pub request_bytes: u32,
+    /// Requests a connection takes before it is closed and made anew, at least 1; `None` as long
+    /// as it lasts.
+    pub per_connection: Option<u32>,
     /// Whether the request is a HEAD.
     pub is_head: bool,
     /// Whether slots have due times of their own.
@@ -58,6 +60,36 @@ pub struct LoopOptions {
     pub timeout: Nanos,
     /// See [`uringbench_core::plan::Plan::slice`].
     pub slice: Nanos,
+}
+
+impl LoopOptions {
+    /// What worker `share` of a plan is given to do.
+    pub fn of(plan: &Plan, share: Share) -> Self {
+        // A thousandth of a connection a second is the least there is.
+        let gap =
+            |rate: Rate| Nanos(1_000 * Nanos::SECOND.0 * u64::from(share.count) / rate.milli());
+        Self {
+            connections: share.of(u64::from(plan.connections)) as u32,
+            idle: share.of(u64::from(plan.idle)) as u32,
+            connect_gap: plan.connect_rate.map_or(Nanos::ZERO, gap),
+            reading: plan.read_rate.map(Trickle::at),
+            writing: plan.write_rate.map(Trickle::at),
+            peers: plan.peers.len().min(usize::from(u16::MAX)) as u16,
+            pipeline: plan.pipeline,
+            per_connection: plan.per_connection,
+            is_head: plan.request.is_head(),
+            is_open: plan.load != Load::Closed,
+            timeout: plan.timeout.max(Nanos::MILLISECOND),
+            slice: plan.slice,
+        }
+    }
+}
+
+/// How many copies of its request a driver keeps, one behind the other: as many as are sent
+/// together.
+pub(crate) fn copies_kept(plan: &Plan) -> usize {
+    let pipeline = usize::from(plan.pipeline);
+    if plan.request.bytes().len() * pipeline <= LEFT_ALONE_MAX { pipeline } else { 1 }
 }
 
 /// What a turn asks of its caller.
@@ -133,7 +165,6 @@ pub struct EventLoop<D: Driver> {
     pub(crate) ready: Vec<u32>,
     /// Connections that have taken some but can take more; used when `ready` is empty.
     partial: Vec<u32>,
-    pub(crate) in_flight: u64,
     pub(crate) connected: u32,
     pub(crate) connecting: u32,
     /// Idle connections established now.
@@ -200,7 +231,6 @@ impl<D: Driver> EventLoop<D> {
             pacer: None,
             ready: Vec::with_capacity(count as usize),
             partial: Vec::with_capacity(count as usize),
-            in_flight: 0,
             connected: 0,
             connecting: 0,
             idle: 0,
@@ -311,7 +341,7 @@ impl<D: Driver> EventLoop<D> {
         fresh.reset(self.intervals, self.boundaries.phase(end), end);
         let mut closed = std::mem::replace(&mut self.recorder.current, fresh);
         closed.end = end;
-        closed.in_flight = self.in_flight;
+        closed.in_flight = self.exchanges.in_flight();
         closed.connected = self.connected;
         closed.totals.enters = self.driver.enters() - self.enters_seen;
         self.enters_seen = self.driver.enters();
@@ -355,7 +385,7 @@ impl<D: Driver> EventLoop<D> {
                     self.send_told(number, sent, now);
                 }
                 self.recorder.current.totals.sent_bytes +=
-                    u64::from(self.options.request_bytes) * u64::from(sent);
+                    self.terms.request.len() as u64 * u64::from(sent);
                 self.arm_receive(number, now);
             }
             match pace {
@@ -372,8 +402,7 @@ impl<D: Driver> EventLoop<D> {
     fn fill(&mut self, number: u32, now: Timestamp) -> (u16, Option<Pace>) {
         let Some(pacer) = &mut self.pacer else { return (0, Some(Pace::Done)) };
         let connection = &mut self.connections[number as usize];
-        let room = connection.room(&self.options);
-        let room = room.min(self.batch_max);
+        let room = connection.room(&self.options).min(self.batch_max);
         let mut sent = 0;
         if room > 0 {
             let (slot, count) = match pacer.poll(now, room) {
@@ -387,8 +416,7 @@ impl<D: Driver> EventLoop<D> {
             }
             let exchange = Exchange::new(slot, count, now);
             self.exchanges.push(number, connection, exchange);
-            self.in_flight += u64::from(count);
-            connection.taken += u32::from(count);
+            connection.taken = connection.taken.saturating_add(u32::from(count));
             sent = count;
         }
         self.ready.pop();
@@ -413,7 +441,7 @@ impl<D: Driver> EventLoop<D> {
 
     fn is_over(&mut self, now: Timestamp) -> bool {
         let Some(pacer) = &self.pacer else { return false };
-        if self.in_flight == 0 && pacer.is_done(now) {
+        if self.exchanges.in_flight() == 0 && pacer.is_done(now) {
             if pacer.is_exhausted() {
                 // A window limited by requests ends when the last of them has.
                 self.boundaries.measure_to = self.boundaries.measure_to.min(now);
@@ -477,16 +505,21 @@ impl Connection {
             // A request sent in pieces is one of those in flight, and must be whole before the
             // next one begins.
             && (self.in_flight == 0 || !self.owes_request());
-        let left = options.per_connection.saturating_sub(self.taken);
-        let free = u32::from(options.pipeline.saturating_sub(self.in_flight));
-        // At most the pipeline's depth, which fits.
-        if can_send { free.min(left) as u16 } else { 0 }
+        if !can_send {
+            return 0;
+        }
+        let free = options.pipeline.saturating_sub(self.in_flight);
+        match options.per_connection {
+            None => free,
+            // At most the pipeline's depth, which fits.
+            Some(most) => u32::from(free).min(most.saturating_sub(self.taken)) as u16,
+        }
     }
 
     /// Whether it has had all the requests it may have, and their answers.
     #[inline]
     pub(crate) fn is_done(&self, options: &LoopOptions) -> bool {
-        self.taken >= options.per_connection && self.in_flight == 0
+        options.per_connection.is_some_and(|most| self.taken >= most) && self.in_flight == 0
     }
 }
 

@@ -37,7 +37,7 @@ pub(crate) enum Fed {
     Malformed,
     /// More came than was asked for.
     Unsolicited,
-    /// There will be no WebSocket.
+    /// It was being opened, and there will be no WebSocket.
     NotOpened(ConnectFailure),
 }
 
@@ -101,7 +101,9 @@ impl<D: Driver> EventLoop<D> {
             if connection.in_flight == 0 {
                 return Fed::Unsolicited;
             }
-            self.on_message_skipped(number, &message, now);
+            // What is checked is never dropped.
+            let answer = self.exchanges.received(number, connection, &message, false);
+            self.recorder.completed(&answer, now);
             return Fed::Open;
         }
         match connection.parser.skip(length) {
@@ -135,15 +137,12 @@ impl<D: Driver> EventLoop<D> {
                 fed = Fed::Unsolicited;
                 break;
             }
-            let oldest = self.exchanges.oldest(number, connection);
-            oldest.begin_response(now);
+            self.exchanges.oldest(number, connection).begin_response(now);
             match connection.parser.feed(bytes, &mut self.shapes, self.options.is_head) {
                 Ok(Progress::Complete { consumed, response }) => {
                     bytes = &bytes[consumed..];
-                    let answer = oldest.answered(response.status);
-                    self.exchanges.end(number, connection, 1);
-                    self.in_flight -= 1;
-                    connection.note_size(&response);
+                    let answer = self.exchanges.answered(number, connection, response.status);
+                    connection.note_bytes(response.body_bytes);
                     match &mut alike {
                         Some(answers) if answers.are_like(&answer) => answers.count += 1,
                         _ => {
@@ -189,12 +188,9 @@ impl<D: Driver> EventLoop<D> {
     /// A response that ended otherwise than in a fed buffer.
     pub(crate) fn on_response(&mut self, number: u32, response: Response, now: Timestamp) -> Fed {
         let connection = &mut self.connections[number as usize];
-        let oldest = self.exchanges.oldest(number, connection);
-        let answer = oldest.answered(response.status);
-        self.exchanges.end(number, connection, 1);
-        self.in_flight -= 1;
+        let answer = self.exchanges.answered(number, connection, response.status);
         self.recorder.completed(&answer, now);
-        connection.note_size(&response);
+        connection.note_bytes(response.body_bytes);
         connection.end_stream();
         if response.keep_alive && !connection.owes_answered() { Fed::Open } else { Fed::Finished }
     }
@@ -209,11 +205,6 @@ impl<D: Driver> EventLoop<D> {
                 self.list(number);
             }
             Fed::Finished => self.lose(number, Outcome::Reset, now),
-            Fed::Malformed
-                if matches!(self.connections[number as usize].link, Link::Opening { .. }) =>
-            {
-                self.on_connect_failed(number, ConnectFailure::Closed, now);
-            }
             Fed::Malformed => {
                 // The exchange whose answer it was is malformed; those behind it are lost.
                 if self.connections[number as usize].in_flight > 0 {
@@ -221,7 +212,7 @@ impl<D: Driver> EventLoop<D> {
                 }
                 self.lose(number, Outcome::Reset, now);
             }
-            Fed::NotOpened(failure) => self.on_not_opened(number, failure, now),
+            Fed::NotOpened(failure) => self.on_connect_failed(number, failure, now),
             Fed::Unsolicited => {
                 self.recorder.current.totals.unsolicited += 1;
                 self.lose(number, Outcome::Reset, now);
@@ -315,13 +306,7 @@ impl<D: Driver> EventLoop<D> {
 }
 
 impl Connection {
-    /// Learn from a response how to receive the next ones.
-    #[inline]
-    fn note_size(&mut self, response: &Response) {
-        self.note_bytes(response.body_bytes);
-    }
-
-    /// The same of a message.
+    /// Learn from an answer with so much payload how to receive the next ones.
     #[inline]
     pub(crate) fn note_bytes(&mut self, payload: u64) {
         self.is_large = payload > LARGE_FROM;

@@ -1,11 +1,10 @@
 //! WebSocket in the loop: the opening before the first message, messages as answers, pings and
 //! closes replied to.
 
-use uringbench_core::outcome::Outcome;
+use uringbench_core::plan::WebSocketPlan;
 use uringbench_core::time::Timestamp;
 use uringbench_core::websocket::frame::{Masks, close};
-use uringbench_core::websocket::machine::{Machine, Message, Progress};
-use uringbench_core::websocket::opening::Opening;
+use uringbench_core::websocket::machine::{Machine, Progress};
 
 use crate::connection::Link;
 use crate::driver::Driver;
@@ -15,12 +14,8 @@ use crate::events::{Fed, Source};
 /// What every WebSocket of a loop is told.
 #[derive(Debug)]
 pub struct SocketTerms {
-    /// The opening, the same for all.
-    pub opening: Opening,
-    /// What every message that comes must carry, if that is checked.
-    pub expected: Option<Vec<u8>>,
-    /// Whether text is checked to be UTF-8.
-    pub checks_text: bool,
+    /// What is spoken.
+    pub plan: WebSocketPlan,
     /// Of the masks of replies.
     pub seed: u64,
 }
@@ -28,7 +23,7 @@ pub struct SocketTerms {
 impl SocketTerms {
     /// The machine of connection `number`.
     pub(crate) fn machine(&self, number: u32) -> Machine {
-        Machine::new(Masks::new(self.seed ^ u64::from(number)), self.checks_text)
+        Machine::new(Masks::new(self.seed ^ u64::from(number)), self.plan.checks_text)
     }
 
     /// The frame that closes in order (RFC 6455 section 7.4.1: 1000).
@@ -83,13 +78,13 @@ impl<D: Driver> EventLoop<D> {
         };
         self.recorder.current.totals.received_bytes += bytes.len() as u64;
         let Some(terms) = &self.terms.websocket else { return Fed::Unsolicited };
-        let expected = terms.expected.as_deref();
+        let expected = terms.plan.expected.as_deref();
         while !bytes.is_empty() {
             if connection.in_flight > 0 {
                 self.exchanges.oldest(number, connection).begin_response(now);
             }
             let Some(machine) = connection.machine() else { return Fed::Unsolicited };
-            let consumed = match machine.feed(bytes, &terms.opening, expected) {
+            let consumed = match machine.feed(bytes, &terms.plan.opening, expected) {
                 Ok(Progress::NeedMore) => break,
                 Ok(Progress::Opened { consumed }) => {
                     asked.is_opened = true;
@@ -110,12 +105,9 @@ impl<D: Driver> EventLoop<D> {
                     return Fed::Unsolicited;
                 }
                 Ok(Progress::Message { consumed, message }) => {
-                    let oldest = self.exchanges.oldest(number, connection);
-                    let answers = oldest.received(&message, expected.is_some());
-                    self.exchanges.end(number, connection, 1);
-                    self.in_flight -= 1;
-                    self.recorder.completed(&answers, now);
-                    connection.note_bytes(message.payload_bytes);
+                    let is_checked = expected.is_some();
+                    let answer = self.exchanges.received(number, connection, &message, is_checked);
+                    self.recorder.completed(&answer, now);
                     consumed
                 }
                 Err(broken) if matches!(connection.link, Link::Opening { .. }) => {
@@ -131,25 +123,5 @@ impl<D: Driver> EventLoop<D> {
             bytes = &bytes[consumed..];
         }
         Fed::Open
-    }
-
-    /// A message's payload ended while it was dropped unread.
-    pub(crate) fn on_message_skipped(&mut self, number: u32, message: &Message, now: Timestamp) {
-        let connection = &mut self.connections[number as usize];
-        // What is checked is never dropped.
-        let answers = self.exchanges.oldest(number, connection).received(message, false);
-        self.exchanges.end(number, connection, 1);
-        self.in_flight -= 1;
-        self.recorder.completed(&answers, now);
-        connection.note_bytes(message.payload_bytes);
-    }
-
-    /// Why there is no WebSocket: the connection ends before it could carry anything.
-    pub(crate) fn on_not_opened(&mut self, number: u32, failure: ConnectFailure, now: Timestamp) {
-        if let Link::Opening { .. } = self.connections[number as usize].link {
-            self.on_connect_failed(number, failure, now);
-        } else {
-            self.lose(number, Outcome::Reset, now);
-        }
     }
 }

@@ -29,7 +29,7 @@ mod tls;
 mod tokio_uring_driver;
 mod worker;
 
-pub use backends::EngineError;
+pub use backends::{EngineError, check};
 pub use control::{Command, Control};
 pub use driver::{Driver, Event, EventKind, ReceiveMode, UnderWay, Until};
 pub use event_loop::{Boundaries, ConnectFailure, EventLoop, LoopOptions, Turn};

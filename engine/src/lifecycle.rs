@@ -231,7 +231,6 @@ impl<D: Driver> EventLoop<D> {
         let oldest = *self.exchanges.oldest(number, connection);
         let count = oldest.count.min(at_most);
         self.exchanges.end(number, connection, count);
-        self.in_flight -= u64::from(count);
         self.recorder.failed(oldest.slot(), count, outcome, now);
     }
 

@@ -12,7 +12,7 @@ use uringbench_ring::{
 
 use crate::clock;
 use crate::driver::{Driver, Event, EventKind, ReceiveMode, UnderWay, Until};
-use crate::event_loop::LEFT_ALONE_MAX;
+use crate::event_loop::copies_kept;
 use crate::margin::Margin;
 
 /// A ring with the plan's request and peers in it.
@@ -21,15 +21,13 @@ pub(crate) struct RingDriver {
     /// The request, as many times over as the pipeline is deep if it is small.
     template: TemplateId,
     request_length: usize,
-    peers: Vec<(PeerAddress, PeerId)>,
+    peers: Vec<Destination>,
     /// Which peer the first connection takes; the workers begin with different ones.
     first_peer: usize,
     wait: WaitMode,
     margin: Margin,
     has_multishot: bool,
     can_skip: bool,
-    /// Addresses connections come from, by their numbers; empty leaves it to the kernel.
-    sources: Vec<IpAddr>,
     sockets: SocketOptions,
     /// Where each connection comes from, if that must be told.
     locals: Vec<Option<SocketAddr>>,
@@ -44,6 +42,29 @@ const SLOW_RECEIVE_BUFFER: u32 = 32 << 10;
 const SPARES_MAX: usize = 256;
 const SPARE_ROOM_MAX: usize = 256 << 10;
 
+/// Where connections go, and where those come from that go there.
+struct Destination {
+    address: PeerAddress,
+    id: PeerId,
+    /// By connection number, in turn; empty leaves it to the kernel.
+    sources: Vec<IpAddr>,
+}
+
+impl Destination {
+    fn of(peer: &Peer, plan: &Plan, ring: &mut Ring) -> Self {
+        let (address, sources) = match peer {
+            Peer::Tcp(address) => {
+                let is_of_kind = |source: &&IpAddr| source.is_ipv4() == address.is_ipv4();
+                let sources = plan.sources.iter().filter(is_of_kind).copied().collect();
+                (PeerAddress::Tcp(*address), sources)
+            }
+            Peer::Unix(path) => (PeerAddress::Unix(path.clone()), Vec::new()),
+        };
+        let id = ring.add_peer(&address);
+        Self { address, id, sources }
+    }
+}
+
 impl RingDriver {
     /// For worker `index`, on its own thread.
     pub(crate) fn new(plan: &Plan, connections: u32, index: usize) -> Result<Self, SetupError> {
@@ -55,14 +76,12 @@ impl RingDriver {
         };
         let mut ring = Ring::new(config)?;
         let request = plan.request.bytes();
-        // What is larger is sent one by one.
-        let pipeline = usize::from(plan.pipeline);
-        let template = if request.len() * pipeline <= LEFT_ALONE_MAX {
-            ring.add_template(&request.repeat(pipeline))
-        } else {
-            ring.add_template(request)
+        let template = match copies_kept(plan) {
+            1 => ring.add_template(request),
+            copies => ring.add_template(&request.repeat(copies)),
         };
-        let peers: Vec<_> = plan.peers.iter().map(|peer| with_id(&mut ring, peer)).collect();
+        let peers: Vec<_> =
+            plan.peers.iter().map(|peer| Destination::of(peer, plan, &mut ring)).collect();
         Ok(Self {
             can_skip,
             has_multishot: ring.features().multishot_receive,
@@ -73,7 +92,6 @@ impl RingDriver {
             first_peer: index,
             wait: plan.wait,
             margin: Margin::default(),
-            sources: plan.sources.clone(),
             sockets: SocketOptions {
                 source: None,
                 resets: plan.closing == Closing::Rst,
@@ -142,14 +160,8 @@ impl Driver for RingDriver {
     }
 
     fn connect(&mut self, connection: u32, generation: u32, turn: u32) -> Result<(), Failure> {
-        let (address, peer) = &self.peers[self.place(connection, turn)];
-        let is_of_kind = |source: &&IpAddr| match address {
-            PeerAddress::Tcp(address) => source.is_ipv4() == address.is_ipv4(),
-            PeerAddress::Unix(_) => false,
-        };
-        let sources = self.sources.iter().filter(is_of_kind);
-        let count = sources.clone().count().max(1);
-        let source = sources.copied().nth(connection as usize % count);
+        let Destination { address, id, sources } = &self.peers[self.place(connection, turn)];
+        let source = sources.get(connection as usize % sources.len().max(1)).copied();
         let options = SocketOptions { source, ..self.sockets };
         let opened = self.ring.open(connection, generation, address, options);
         let local = opened.map_err(|error| match error {
@@ -159,7 +171,7 @@ impl Driver for RingDriver {
         if let (Some(local), Some(place)) = (local, self.locals.get_mut(connection as usize)) {
             *place = Some(local);
         }
-        self.ring.connect(connection, generation, *peer);
+        self.ring.connect(connection, generation, *id);
         Ok(())
     }
 
@@ -168,7 +180,7 @@ impl Driver for RingDriver {
     }
 
     fn peer_address(&self, connection: u32, turn: u32) -> Option<SocketAddr> {
-        match &self.peers[self.place(connection, turn)].0 {
+        match &self.peers[self.place(connection, turn)].address {
             PeerAddress::Tcp(address) => Some(*address),
             PeerAddress::Unix(_) => None,
         }
@@ -296,15 +308,6 @@ impl Driver for RingDriver {
     fn overflowed(&self) -> u64 {
         u64::from(self.ring.overflowed())
     }
-}
-
-fn with_id(ring: &mut Ring, peer: &Peer) -> (PeerAddress, PeerId) {
-    let address = match peer {
-        Peer::Tcp(address) => PeerAddress::Tcp(*address),
-        Peer::Unix(path) => PeerAddress::Unix(path.clone()),
-    };
-    let id = ring.add_peer(&address);
-    (address, id)
 }
 
 /// What a completion without bytes means; `None` for those nobody waits for.

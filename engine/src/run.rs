@@ -11,7 +11,7 @@ use uringbench_core::schedule::Share;
 use uringbench_core::time::{Nanos, Timestamp};
 use uringbench_ring::SetupError;
 
-use crate::backends::EngineError;
+use crate::backends::{self, EngineError};
 use crate::clock;
 use crate::collector::Collector;
 use crate::control::{Command, Control};
@@ -19,7 +19,7 @@ use crate::event_loop::{Boundaries, ConnectFailure};
 use crate::recorder::Handover;
 use crate::thread_cost::{ThreadCost, resident, resident_peak};
 use crate::tls::TlsSetupError;
-use crate::worker::{self, Finished, Links, Ready, Report, StartFailure};
+use crate::worker::{self, Finished, Links, Ready, Report};
 
 /// Who is told how a run goes, on the collector's thread.
 pub trait Observer {
@@ -46,10 +46,10 @@ pub enum RunError {
     Ring(SetupError),
     /// A runtime cannot do it.
     #[error(transparent)]
-    Engine(#[from] EngineError),
+    Engine(EngineError),
     /// There can be no TLS as planned.
     #[error(transparent)]
-    Tls(#[from] TlsSetupError),
+    Tls(TlsSetupError),
     /// No connection at all could be made.
     #[error("cannot connect to {peers}: {failure}")]
     Unreachable {
@@ -80,10 +80,11 @@ pub fn run(
     control: &Control,
     observer: &mut dyn Observer,
 ) -> Result<RunRecord, RunError> {
-    let resident_before = resident();
+    backends::check(plan).map_err(RunError::Engine)?;
     std::thread::scope(|scope| {
         let (reports, inbox) = sync_channel(REPORTS_AHEAD);
-        let mut crew = Crew { workers: Vec::new(), inbox, resident_before };
+        let resident_before = resident();
+        let mut crew = Crew { workers: Vec::new(), inbox, resident_before, rss_of_connections: 0 };
         for index in 0..plan.cpus.len() {
             let (ours, links) = Ends::new(reports.clone());
             let builder = std::thread::Builder::new().name(format!("worker-{index}"));
@@ -143,8 +144,10 @@ impl Ends {
 struct Crew {
     workers: Vec<Ends>,
     inbox: Receiver<(usize, Report)>,
-    /// Resident memory before there was any worker.
+    /// Resident memory before there was any worker, in bytes.
     resident_before: u64,
+    /// By how much it grew until every connection was tried.
+    rss_of_connections: u64,
 }
 
 /// Where the collector is in the run.
@@ -163,7 +166,7 @@ impl Crew {
         observer: &mut dyn Observer,
     ) -> Result<RunRecord, RunError> {
         let connected = self.await_ready(plan, control)?;
-        let rss_of_connections = resident().saturating_sub(self.resident_before);
+        self.rss_of_connections = resident().saturating_sub(self.resident_before);
         let start = clock::now() + START_DELAY;
         for worker in &mut self.workers {
             if let Some(sender) = worker.start.take() {
@@ -174,8 +177,7 @@ impl Crew {
         observer.started(start, connected);
         let mut collector = Collector::new(plan, start);
         self.collect(plan, start, control, observer, &mut collector)?;
-        let record = self.record(plan, start, control, collector);
-        Ok(RunRecord { rss_of_connections, ..record })
+        Ok(self.record(plan, start, control, collector))
     }
 
     /// Wait until every worker has tried its connections. How many stand.
@@ -183,12 +185,7 @@ impl Crew {
         while self.workers.iter().any(|worker| worker.ready.is_none()) {
             match self.inbox.recv() {
                 Ok((index, Report::Ready(ready))) => self.workers[index].ready = Some(ready),
-                Ok((_, Report::Failed(StartFailure::Pin(cpu)))) => return Err(RunError::Pin(cpu)),
-                Ok((_, Report::Failed(StartFailure::Ring(error)))) => {
-                    return Err(RunError::Ring(error));
-                }
-                Ok((_, Report::Failed(StartFailure::Engine(error)))) => return Err(error.into()),
-                Ok((_, Report::Failed(StartFailure::Tls(error)))) => return Err(error.into()),
+                Ok((_, Report::Failed(why))) => return Err(why),
                 Ok((_, Report::Interval(_) | Report::Finished(_))) | Err(_) => {
                     return Err(RunError::WorkerLost);
                 }
@@ -330,7 +327,7 @@ impl Crew {
             intervals: collector.intervals,
             slices: collector.slices,
             workers,
-            rss_of_connections: 0,
+            rss_of_connections: self.rss_of_connections,
             rss_peak: resident_peak(),
             interrupted: control.command() != Command::Run,
         };

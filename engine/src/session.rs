@@ -51,23 +51,18 @@ impl Terms {
     /// Whether every byte of payload is wanted.
     pub(crate) fn reads_payload(&self) -> bool {
         self.stream.is_some()
-            || self.websocket.as_ref().is_some_and(|terms| terms.expected.is_some())
+            || self.websocket.as_ref().is_some_and(|terms| terms.plan.expected.is_some())
     }
 
     /// What a plan says of them, TLS apart: that has to be set up.
     pub fn of(plan: &Plan) -> Self {
-        let websocket = plan.websocket.as_ref().map(|websocket| SocketTerms {
-            opening: websocket.opening.clone(),
-            expected: websocket.expected.clone(),
-            checks_text: websocket.checks_text,
-            seed: plan.seed,
-        });
+        let websocket = plan.websocket.clone();
         let request = &plan.request;
         Self {
             request: request.shared(),
             tls: None,
             proxy: plan.proxy,
-            websocket,
+            websocket: websocket.map(|websocket| SocketTerms { plan: websocket, seed: plan.seed }),
             stream: plan.stream,
             held_at: request.expects_continue().then(|| request.head_length()),
         }
@@ -153,10 +148,13 @@ impl<D: Driver> EventLoop<D> {
     /// Send the opening of a WebSocket, where there is to be one. Whether there is.
     fn ask_for_websocket(&mut self, number: u32, now: Timestamp) -> bool {
         let Some(terms) = &self.terms.websocket else { return false };
-        let opening = terms.opening.bytes().to_vec();
+        let connection = &mut self.connections[number as usize];
         // Messages come whenever they come: pings too, between answers.
-        self.connections[number as usize].is_large = false;
-        self.reply(number, &opening, now);
+        connection.is_large = false;
+        if let Some(session) = &mut connection.session {
+            session.replies.extend_from_slice(terms.plan.opening.bytes());
+        }
+        self.send_replies(number, now);
         self.go_on_receiving(number, now);
         true
     }
@@ -219,7 +217,8 @@ impl<D: Driver> EventLoop<D> {
         let is_same = self.connections[number as usize].generation == generation;
         if is_same && received.is_closed {
             self.on_end_of_stream(number, now);
-        } else if is_same {
+        } else if plain.is_empty() {
+            // Otherwise what was done with the plaintext has seen to it.
             self.receive_records(number, now);
         }
     }
@@ -355,9 +354,7 @@ impl<D: Driver> EventLoop<D> {
             && std::mem::take(&mut session.is_held)
         {
             session.write_at = now;
-            if !connection.is_sending {
-                self.go_on_sending(number, now);
-            }
+            self.send_replies(number, now);
         }
     }
 
@@ -366,9 +363,14 @@ impl<D: Driver> EventLoop<D> {
         let connection = &mut self.connections[number as usize];
         if let Some(session) = &mut connection.session {
             session.replies.extend_from_slice(frames);
-            if !connection.is_sending {
-                self.go_on_sending(number, now);
-            }
+            self.send_replies(number, now);
+        }
+    }
+
+    /// Send the frames that wait, unless something is under way: then they follow it.
+    fn send_replies(&mut self, number: u32, now: Timestamp) {
+        if !self.connections[number as usize].is_sending {
+            self.go_on_sending(number, now);
         }
     }
 

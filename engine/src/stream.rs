@@ -61,10 +61,8 @@ impl<D: Driver> EventLoop<D> {
             match progress {
                 Ok(Progress::Complete { consumed, response }) => {
                     bytes = &bytes[consumed..];
-                    let answer = oldest.answered(response.status);
+                    let answer = self.exchanges.answered(number, connection, response.status);
                     connection.end_stream();
-                    self.exchanges.end(number, connection, 1);
-                    self.in_flight -= 1;
                     self.recorder.completed(&answer, now);
                     connection.note_bytes(response.body_bytes);
                     if !response.keep_alive || connection.owes_answered() {
@@ -81,9 +79,7 @@ impl<D: Driver> EventLoop<D> {
         }
         let is_enough = connection.has_enough(self.terms.stream);
         if let (true, Some(response)) = (is_enough, connection.parser.under_way()) {
-            let answer = self.exchanges.oldest(number, connection).answered(response.status);
-            self.exchanges.end(number, connection, 1);
-            self.in_flight -= 1;
+            let answer = self.exchanges.answered(number, connection, response.status);
             self.recorder.completed(&answer, now);
             return (Fed::Finished, is_consent);
         }

@@ -4,12 +4,10 @@
 use std::sync::mpsc::{Receiver, SyncSender};
 
 use uringbench_core::pacer::Pacer;
-use uringbench_core::plan::{Engine, Load, Plan};
-use uringbench_core::rate::Rate;
+use uringbench_core::plan::{Engine, Plan};
 use uringbench_core::record::Backend;
 use uringbench_core::schedule::Share;
-use uringbench_core::time::{Nanos, Timestamp};
-use uringbench_ring::SetupError;
+use uringbench_core::time::Timestamp;
 
 use crate::backends::{EngineError, Runtime, RuntimeDriver};
 use crate::control::{Command, Control};
@@ -18,9 +16,9 @@ use crate::event_loop::{Boundaries, ConnectFailure, EventLoop, LoopOptions, Turn
 use crate::monoio_driver::MonoioDriver;
 use crate::recorder::Handover;
 use crate::ring_driver::RingDriver;
+use crate::run::RunError;
 use crate::session::Terms;
-use crate::slow::Trickle;
-use crate::tls::{TlsSetupError, client_config};
+use crate::tls::client_config;
 use crate::tokio_uring_driver::TokioUringDriver;
 
 /// What a worker tells the collector.
@@ -28,19 +26,11 @@ pub(crate) enum Report {
     /// The thread runs on its CPU and its connections have been tried.
     Ready(Ready),
     /// It could not begin.
-    Failed(StartFailure),
+    Failed(RunError),
     /// An interval is over.
     Interval(Box<Handover>),
     /// The run is over. The thread waits to be let go, so that its cost can still be read.
     Finished(Finished),
-}
-
-/// A worker that could not begin.
-pub(crate) enum StartFailure {
-    Pin(usize),
-    Ring(SetupError),
-    Engine(EngineError),
-    Tls(TlsSetupError),
 }
 
 pub(crate) struct Ready {
@@ -73,7 +63,7 @@ pub(crate) struct Links {
 pub(crate) fn work(plan: &Plan, index: usize, control: &Control, links: &Links) {
     match plan.engine {
         Engine::Ring => work_over(plan, index, control, links, |connections| {
-            let driver = RingDriver::new(plan, connections, index).map_err(StartFailure::Ring)?;
+            let driver = RingDriver::new(plan, connections, index).map_err(RunError::Ring)?;
             Ok((driver, Backend::Ring))
         }),
         Engine::Monoio => work_over(plan, index, control, links, |connections| {
@@ -81,7 +71,7 @@ pub(crate) fn work(plan: &Plan, index: usize, control: &Control, links: &Links) 
         }),
         Engine::TokioUring => work_over(plan, index, control, links, |connections| {
             // The runtime itself would give no more than an error number.
-            uringbench_ring::probe().map_err(|why| StartFailure::Ring(why.into()))?;
+            uringbench_ring::probe().map_err(|why| RunError::Ring(why.into()))?;
             of_runtime(TokioUringDriver::over_tokio_uring(plan, connections, index))
         }),
     }
@@ -89,8 +79,8 @@ pub(crate) fn work(plan: &Plan, index: usize, control: &Control, links: &Links) 
 
 fn of_runtime<R: Runtime>(
     driver: Result<RuntimeDriver<R>, EngineError>,
-) -> Result<(RuntimeDriver<R>, Backend), StartFailure> {
-    let driver = driver.map_err(StartFailure::Engine)?;
+) -> Result<(RuntimeDriver<R>, Backend), RunError> {
+    let driver = driver.map_err(RunError::Engine)?;
     let backend = driver.backend();
     Ok((driver, backend))
 }
@@ -101,7 +91,7 @@ fn work_over<D: Driver>(
     index: usize,
     control: &Control,
     links: &Links,
-    make: impl FnOnce(u32) -> Result<(D, Backend), StartFailure>,
+    make: impl FnOnce(u32) -> Result<(D, Backend), RunError>,
 ) {
     let report = |report| {
         // The collector outlives every worker; if it is gone, so is the run.
@@ -154,41 +144,15 @@ fn work_over<D: Driver>(
 fn prepare<D: Driver>(
     plan: &Plan,
     share: Share,
-    make: impl FnOnce(u32) -> Result<(D, Backend), StartFailure>,
-) -> Result<(EventLoop<D>, Backend), StartFailure> {
+    make: impl FnOnce(u32) -> Result<(D, Backend), RunError>,
+) -> Result<(EventLoop<D>, Backend), RunError> {
     let cpu = plan.cpus[share.index as usize];
     if !core_affinity::set_for_current(core_affinity::CoreId { id: cpu }) {
-        return Err(StartFailure::Pin(cpu));
+        return Err(RunError::Pin(cpu));
     }
-    let all = connections(plan, share) + share.of(u64::from(plan.idle)) as u32;
-    let (driver, backend) = make(all)?;
-    let tls = plan.tls.as_ref().map(client_config).transpose().map_err(StartFailure::Tls)?;
+    let options = LoopOptions::of(plan, share);
+    let (driver, backend) = make(options.connections + options.idle)?;
+    let tls = plan.tls.as_ref().map(client_config).transpose().map_err(RunError::Tls)?;
     let terms = Terms { tls, ..Terms::of(plan) };
-    Ok((EventLoop::new(driver, loop_options(plan, share), terms), backend))
-}
-
-/// How many of the plan's connections are this worker's, the idle ones apart.
-fn connections(plan: &Plan, share: Share) -> u32 {
-    share.of(u64::from(plan.connections)) as u32
-}
-
-fn loop_options(plan: &Plan, share: Share) -> LoopOptions {
-    let workers = u64::from(share.count);
-    // A thousandth of a connection a second is the least there is.
-    let gap = |rate: Rate| Nanos(1_000 * Nanos::SECOND.0 * workers / rate.milli());
-    LoopOptions {
-        connections: connections(plan, share),
-        idle: share.of(u64::from(plan.idle)) as u32,
-        connect_gap: plan.connect_rate.map_or(Nanos::ZERO, gap),
-        reading: plan.read_rate.map(Trickle::at),
-        writing: plan.write_rate.map(Trickle::at),
-        peers: plan.peers.len().min(usize::from(u16::MAX)) as u16,
-        pipeline: plan.pipeline,
-        per_connection: plan.per_connection.unwrap_or(u32::MAX),
-        request_bytes: plan.request.bytes().len() as u32,
-        is_head: plan.request.is_head(),
-        is_open: plan.load != Load::Closed,
-        timeout: plan.timeout.max(Nanos::MILLISECOND),
-        slice: plan.slice,
-    }
+    Ok((EventLoop::new(driver, options, terms), backend))
 }

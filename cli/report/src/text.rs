@@ -249,11 +249,8 @@ impl Page {
         let made = counted(times.connect.count, "connection");
         let mut figures = vec![format!("{made}, connect {}", span(&times.connect))];
         if parts.plan.tls.is_some() {
-            let sum = |count: &dyn Fn(&WorkerRecord) -> u64| -> u64 {
-                parts.record.workers.iter().map(count).sum()
-            };
-            let full = sum(&|worker| worker.handshakes_full);
-            let resumed = sum(&|worker| worker.handshakes_resumed);
+            let full = total(parts.record, |worker| worker.handshakes_full);
+            let resumed = total(parts.record, |worker| worker.handshakes_resumed);
             let unverified = match parts.plan.tls.as_ref().map(|tls| &tls.trust) {
                 Some(Trust::Anything) => " · certificate not checked",
                 _ => "",
@@ -272,10 +269,8 @@ impl Page {
 
     /// What streams brought, and idle connections.
     fn stream(&mut self, parts: &Parts<'_>) {
-        let sum = |count: &dyn Fn(&WorkerRecord) -> u64| -> u64 {
-            parts.record.workers.iter().map(count).sum()
-        };
-        let (events, stalls) = (sum(&|worker| worker.events), sum(&|worker| worker.stalls));
+        let events = total(parts.record, |worker| worker.events);
+        let stalls = total(parts.record, |worker| worker.stalls);
         if parts.plan.stream.is_some() {
             let times = &parts.summary.times;
             let answers = times.first_event.count.max(1);
@@ -301,7 +296,7 @@ impl Page {
             );
         }
         if parts.plan.idle > 0 {
-            let held: u64 = sum(&|worker| worker.idle.into());
+            let held = total(parts.record, |worker| worker.idle.into());
             let all = held + u64::from(parts.plan.connections);
             self.line(
                 "idle",
@@ -309,7 +304,7 @@ impl Page {
                     "{} held of {}, {} lost   {} bytes of memory each",
                     counted(held, "connection"),
                     Grouped(parts.plan.idle.into()),
-                    Grouped(sum(&|worker| worker.idle_lost)),
+                    Grouped(total(parts.record, |worker| worker.idle_lost)),
                     Grouped(parts.record.rss_of_connections / all.max(1)),
                 ),
             );
@@ -382,6 +377,11 @@ impl Page {
         self.text.push_str(&line);
         self.text.push('\n');
     }
+}
+
+/// Over all workers.
+fn total(record: &RunRecord, count: impl Fn(&WorkerRecord) -> u64) -> u64 {
+    record.workers.iter().map(count).sum()
 }
 
 fn right(cell: impl AsRef<str>) -> String {

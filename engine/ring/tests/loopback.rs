@@ -167,6 +167,107 @@ fn more_sends_than_the_queue_holds_all_go_out_whole_and_in_silence() {
 }
 
 #[test]
+fn bytes_sent_once_are_kept_until_they_are_gone_and_then_given_back() {
+    let (mut ring, mut peer) = connected(SMALL);
+    // More than the sockets hold, so that the kernel reads on after the call has returned.
+    let sent = pattern(8 << 20);
+    ring.send_bytes(0, 0, sent.clone());
+    ring.enter(Wait::No).expect("submitting works");
+    // What was freed too early would be written over by these.
+    let others: Vec<Vec<u8>> = (0..8).map(|fill| vec![fill; sent.len()]).collect();
+    let reader = std::thread::spawn(move || {
+        let mut received = vec![0; 8 << 20];
+        peer.read_exact(&mut received).expect("all of it comes");
+        received
+    });
+    let completion = next(&mut ring);
+    assert_eq!(completion.token.operation(), Some(Operation::SendTold));
+    assert_eq!(completion.result.expect("sent"), 8 << 20);
+    assert_eq!(ring.sent(completion.token).as_deref(), Some(&sent[..]));
+    assert_eq!(ring.sent(completion.token), None, "they are given back once");
+    assert!(reader.join().expect("the reader ends") == sent, "bytes were changed on the way");
+    drop(others);
+}
+
+#[test]
+fn ranges_of_a_template_are_told_of_and_records_are_changed_in_place() {
+    let (mut ring, mut peer) = connected(SMALL);
+    let template = ring.add_template(b"0123456789");
+    for range in [3..7, 0..10, 9..10] {
+        ring.send_range(0, 0, template, range.clone());
+        let completion = next(&mut ring);
+        assert_eq!(completion.result.expect("sent") as usize, range.len());
+        assert_eq!(ring.sent(completion.token), None, "it had no bytes of its own");
+        let mut received = vec![0; range.len()];
+        peer.read_exact(&mut received).expect("the range comes");
+        assert_eq!(received, b"0123456789"[range]);
+    }
+    peer.write_all(b"abc").expect("the peer is there");
+    ring.receive_at_most(0, 0, 2);
+    let mut buffer = next(&mut ring).buffer.expect("bytes came");
+    assert_eq!(ring.bytes(&buffer), b"ab", "no more than was asked for");
+    ring.bytes_mut(&mut buffer).make_ascii_uppercase();
+    assert_eq!(ring.bytes(&buffer), b"AB");
+    ring.recycle(buffer);
+}
+
+#[test]
+fn the_bytes_of_a_connection_that_has_ended_are_kept_beside_the_next_one_s() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("a bound listener");
+    let mut ring = Ring::new(SMALL).expect("this machine has io_uring");
+    connect(&mut ring, 0, 0, address).expect("a connection");
+    let (_silent, _) = listener.accept().expect("the connection arrives");
+    ring.send_bytes(0, 0, pattern(32 << 20));
+    ring.enter(Wait::No).expect("submitting works");
+    ring.cancel(0, 0, Operation::SendTold);
+    ring.close(0, 0);
+    let mut seen = Vec::new();
+    while !seen.contains(&Some(Operation::Close)) {
+        seen.push(next(&mut ring).token.operation());
+    }
+    connect(&mut ring, 0, 1, address).expect("another connection in its slot");
+    let (mut peer, _) = listener.accept().expect("the connection arrives");
+    ring.send_bytes(0, 1, b"second".to_vec());
+    let mut completion = next(&mut ring);
+    while !completion.token.is_of(1) {
+        completion = next(&mut ring);
+    }
+    assert_eq!(ring.sent(completion.token), Some(b"second".to_vec()));
+    let mut received = [0; 6];
+    peer.read_exact(&mut received).expect("the second connection carries");
+    assert_eq!(&received, b"second");
+}
+
+#[test]
+fn sockets_take_their_options_whoever_makes_them() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = PeerAddress::Tcp(listener.local_addr().expect("a bound listener"));
+    let mut ring = Ring::new(SMALL).expect("this machine has io_uring");
+    let peer = ring.add_peer(&address);
+    let source = "127.0.0.3".parse().expect("an address");
+    let resetting = SocketOptions { resets: true, ..SocketOptions::default() };
+    let told =
+        SocketOptions { source: Some(source), chooses_port: true, ..SocketOptions::default() };
+    let silent = SocketOptions { source: Some(source), ..SocketOptions::default() };
+    for (generation, options) in [resetting, told, silent].into_iter().enumerate() {
+        let generation = generation as u32;
+        let local = ring.open(0, generation, &address, options).expect("a socket");
+        ring.connect(0, generation, peer);
+        let completion = next(&mut ring);
+        assert_eq!(completion.token.operation(), Some(Operation::Connect));
+        completion.result.expect("connected");
+        let (mut accepted, from) = listener.accept().expect("the connection arrives");
+        assert_eq!(local, options.chooses_port.then_some(from), "where it comes from is told");
+        assert!(options.source.is_none_or(|source| source == from.ip()));
+        ring.close(0, generation);
+        assert_eq!(next(&mut ring).token.operation(), Some(Operation::Close));
+        let ended = accepted.read(&mut [0; 1]);
+        assert_eq!(ended.is_err(), options.resets, "FIN or RST: {ended:?}");
+    }
+}
+
+#[test]
 fn closing_cancels_what_is_armed_and_frees_the_slot_for_another_generation() {
     let (mut ring, mut peer) = connected(SMALL);
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");

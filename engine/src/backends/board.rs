@@ -9,6 +9,7 @@ use bytes::Bytes;
 use uringbench_core::plan::Plan;
 
 use crate::driver::Event;
+use crate::event_loop::copies_kept;
 
 /// Room of a receive buffer: as in the ring, for small answers and for TLS records.
 const SMALL_ANSWERS: usize = 2 << 10;
@@ -28,7 +29,7 @@ pub(super) struct Board {
     pub(super) waiting: Cell<Option<Waker>>,
     /// Tasks that have not ended.
     pub(super) tasks: Cell<usize>,
-    /// The request, as many times over as the pipeline is deep.
+    /// The request, as many times over as it is sent together.
     pub(super) template: Bytes,
     pub(super) request_length: usize,
     /// For bytes that are wanted.
@@ -49,7 +50,7 @@ impl Board {
             events: RefCell::new(VecDeque::with_capacity(connections)),
             waiting: Cell::new(None),
             tasks: Cell::new(0),
-            template: request.repeat(usize::from(plan.pipeline)).into(),
+            template: request.repeat(copies_kept(plan)).into(),
             request_length: request.len(),
             buffers: Pool::new(buffer, connections, buffer),
             scratches: Pool::new(scratch, connections, scratch),

@@ -70,7 +70,6 @@ impl<R: Runtime> RuntimeDriver<R> {
         connections: u32,
         index: usize,
     ) -> Result<Self, EngineError> {
-        super::check(plan, runtime.backend())?;
         Ok(Self {
             calls: Calls::default(),
             board: Rc::new(Board::new(plan, connections)),

@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use thiserror::Error;
-use uringbench_core::plan::{Closing, Peer, Plan};
+use uringbench_core::plan::{Closing, Engine, Peer, Plan};
 use uringbench_core::record::Backend;
 
 pub(crate) use driver::RuntimeDriver;
@@ -91,10 +91,10 @@ pub(crate) type Pinned<S> = Pin<Box<S>>;
 #[derive(Debug, Error)]
 pub enum EngineError {
     /// It has no way to.
-    #[error("{backend} cannot {ability}; leave that out, or use `--engine ring`")]
+    #[error("`--engine {engine}` cannot {ability}; leave that out, or use `--engine ring`")]
     Lacks {
-        /// Which.
-        backend: Backend,
+        /// The engine's name.
+        engine: &'static str,
         /// What it cannot do.
         ability: &'static str,
     },
@@ -109,7 +109,15 @@ pub enum EngineError {
 }
 
 /// Refuse what only the ring can do: neither runtime lets its sockets be prepared.
-fn check(plan: &Plan, backend: Backend) -> Result<(), EngineError> {
+///
+/// # Errors
+/// When the plan's engine cannot carry it; before anything is started.
+pub fn check(plan: &Plan) -> Result<(), EngineError> {
+    let engine = match plan.engine {
+        Engine::Ring => return Ok(()),
+        Engine::Monoio => "monoio",
+        Engine::TokioUring => "tokio-uring",
+    };
     let ability = if !plan.sources.is_empty() {
         "choose the addresses that connections come from"
     } else if plan.closing == Closing::Rst {
@@ -121,5 +129,5 @@ fn check(plan: &Plan, backend: Backend) -> Result<(), EngineError> {
     } else {
         return Ok(());
     };
-    Err(EngineError::Lacks { backend, ability })
+    Err(EngineError::Lacks { engine, ability })
 }

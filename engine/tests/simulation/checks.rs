@@ -19,8 +19,7 @@ use uringbench_core::tempo::{Stage, Tempo};
 use uringbench_core::time::{Nanos, Timestamp};
 use uringbench_core::websocket::opening::{Opening, OpeningParts};
 use uringbench_engine::{
-    Boundaries, Command, EventLoop, Handover, LoopOptions, Terms, Totals, Trickle, Turn,
-    client_config,
+    Boundaries, Command, EventLoop, Handover, LoopOptions, Terms, Totals, Turn, client_config,
 };
 
 use crate::secure::tls_plan;
@@ -94,7 +93,7 @@ pub(crate) fn simulate(seed: u64) -> Sums {
 
     let witness = Rc::new(Witness::default());
     let world = World::new(seed, climate, START, Rc::clone(&witness));
-    let mut event_loop = EventLoop::new(world, loop_options(&plan), terms(&plan));
+    let mut event_loop = EventLoop::new(world, LoopOptions::of(&plan, Share::WHOLE), terms(&plan));
     settle(&mut event_loop);
     let start = START + Nanos::from_millis(20);
     let measure_from = start + plan.warmup;
@@ -341,24 +340,4 @@ fn climate(plan: &Plan, below: &mut impl FnMut(u64) -> u64) -> Climate {
 fn terms(plan: &Plan) -> Terms {
     let tls = plan.tls.as_ref().map(|tls| client_config(tls).expect("a plan that can be kept"));
     Terms { tls, ..Terms::of(plan) }
-}
-
-fn loop_options(plan: &Plan) -> LoopOptions {
-    LoopOptions {
-        connections: plan.connections,
-        idle: plan.idle,
-        connect_gap: plan
-            .connect_rate
-            .map_or(Nanos::ZERO, |rate| Nanos(1_000 * Nanos::SECOND.0 / rate.milli())),
-        reading: plan.read_rate.map(Trickle::at),
-        writing: plan.write_rate.map(Trickle::at),
-        peers: plan.peers.len() as u16,
-        pipeline: plan.pipeline,
-        per_connection: plan.per_connection.unwrap_or(u32::MAX),
-        request_bytes: plan.request.bytes().len() as u32,
-        is_head: plan.request.is_head(),
-        is_open: plan.load != Load::Closed,
-        timeout: plan.timeout,
-        slice: plan.slice,
-    }
 }
