@@ -279,7 +279,7 @@ pub(crate) struct MeasurementArgs {
     )]
     pub(crate) timeout: Option<Nanos>,
 
-    /// How a core waits for the next due time, with -R [default: hybrid]
+    /// How a core waits, for the next due time or for answers [default: hybrid]
     #[arg(long, value_name = "HOW", value_enum)]
     pub(crate) wait: Option<Wait>,
 
@@ -358,7 +358,7 @@ pub(crate) enum Arrivals {
 pub(crate) enum Wait {
     /// Sleep in the kernel: least CPU, some 10 µs late
     Block,
-    /// Sleep, then spin for the last stretch
+    /// Sleep, and spin for the last stretch before a due time, or while answers come at once
     Hybrid,
     /// Never sleep: least lateness, a whole CPU
     Spin,

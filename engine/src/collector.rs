@@ -6,7 +6,7 @@ use uringbench_core::histogram::LatencyCounts;
 use uringbench_core::outcome::Counts;
 use uringbench_core::plan::{Load, Plan};
 use uringbench_core::record::{INTERVAL, Interval, IntervalQuantiles, Phase, Times};
-use uringbench_core::time::Timestamp;
+use uringbench_core::time::{Nanos, Timestamp};
 
 use crate::recorder::{Handover, Totals};
 
@@ -19,6 +19,7 @@ pub(crate) struct WorkerSums {
     pub(crate) measured: Totals,
     /// In the measured window alone.
     pub(crate) enters: u64,
+    pub(crate) spun: Nanos,
     /// Fewest connections established at the end of an interval of the measured window.
     pub(crate) connected_min: Option<u32>,
 }
@@ -105,6 +106,7 @@ impl Collector {
         }
         if handover.phase == Phase::Measure {
             sums.enters += handover.totals.enters;
+            sums.spun += handover.totals.spun;
             let least = sums.connected_min.unwrap_or(u32::MAX);
             sums.connected_min = Some(least.min(handover.connected));
         }

@@ -7,7 +7,7 @@
 use std::net::SocketAddr;
 use std::ops::Range;
 
-use uringbench_core::time::Timestamp;
+use uringbench_core::time::{Nanos, Timestamp};
 use uringbench_ring::Failure;
 
 /// How a connection receives.
@@ -155,6 +155,9 @@ pub trait Driver {
 
     /// System calls made to submit and wait so far.
     fn enters(&self) -> u64;
+
+    /// Time passed so far with looking whether something has happened, instead of sleeping.
+    fn spun(&self) -> Nanos;
 
     /// Completions lost from the queue to the kernel's slow path so far.
     fn overflowed(&self) -> u64;

@@ -183,6 +183,7 @@ pub struct EventLoop<D: Driver> {
     is_starved: bool,
     heeded: Command,
     enters_seen: u64,
+    spun_seen: Nanos,
 }
 
 /// Why a connection could not be made.
@@ -249,6 +250,7 @@ impl<D: Driver> EventLoop<D> {
             is_starved: false,
             heeded: Command::Run,
             enters_seen: 0,
+            spun_seen: Nanos::ZERO,
             options,
         }
     }
@@ -292,7 +294,7 @@ impl<D: Driver> EventLoop<D> {
     pub fn begin(&mut self, pacer: Pacer, boundaries: Boundaries) {
         self.pacer = Some(pacer);
         self.boundaries = boundaries;
-        self.enters_seen = self.driver.enters();
+        (self.enters_seen, self.spun_seen) = (self.driver.enters(), self.driver.spun());
         self.open_interval(boundaries.start);
     }
 
@@ -343,8 +345,9 @@ impl<D: Driver> EventLoop<D> {
         closed.end = end;
         closed.in_flight = self.exchanges.in_flight();
         closed.connected = self.connected;
-        closed.totals.enters = self.driver.enters() - self.enters_seen;
-        self.enters_seen = self.driver.enters();
+        let (enters, spun) = (self.driver.enters(), self.driver.spun());
+        closed.totals.enters = enters - std::mem::replace(&mut self.enters_seen, enters);
+        closed.totals.spun = Nanos(spun.0 - std::mem::replace(&mut self.spun_seen, spun).0);
         self.open_interval(end);
         closed
     }

@@ -17,6 +17,7 @@ mod frames;
 mod lifecycle;
 mod margin;
 mod monoio_driver;
+mod patience;
 mod proxy;
 mod recorder;
 mod ring_driver;

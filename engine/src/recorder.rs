@@ -62,6 +62,8 @@ pub struct Handover {
 pub struct Totals {
     /// System calls of the loop.
     pub enters: u64,
+    /// Time the loop spun for want of anything to do.
+    pub spun: Nanos,
     /// Slots that found every connection busy.
     pub waited: u64,
     /// Bytes of requests.
@@ -92,6 +94,7 @@ impl Totals {
     /// Add another interval's.
     pub fn merge(&mut self, other: &Self) {
         self.enters += other.enters;
+        self.spun += other.spun;
         self.waited += other.waited;
         self.sent_bytes += other.sent_bytes;
         self.received_bytes += other.received_bytes;

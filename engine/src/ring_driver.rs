@@ -14,6 +14,8 @@ use crate::clock;
 use crate::driver::{Driver, Event, EventKind, ReceiveMode, UnderWay, Until};
 use crate::event_loop::copies_kept;
 use crate::margin::Margin;
+use crate::patience::Patience;
+use crate::thread_cost::RunQueue;
 
 /// A ring with the plan's request and peers in it.
 pub(crate) struct RingDriver {
@@ -26,6 +28,9 @@ pub(crate) struct RingDriver {
     first_peer: usize,
     wait: WaitMode,
     margin: Margin,
+    patience: Patience,
+    run_queue: RunQueue,
+    spun: Nanos,
     has_multishot: bool,
     can_skip: bool,
     sockets: SocketOptions,
@@ -92,6 +97,9 @@ impl RingDriver {
             first_peer: index,
             wait: plan.wait,
             margin: Margin::default(),
+            patience: Patience::default(),
+            run_queue: RunQueue::of_this_thread(),
+            spun: Nanos::ZERO,
             sockets: SocketOptions {
                 source: None,
                 resets: plan.closing == Closing::Rst,
@@ -125,22 +133,49 @@ impl RingDriver {
         }
     }
 
-    /// Pass the time until something happens or `due` has come, without leaving this CPU.
-    fn spin(&mut self, due: Timestamp) {
+    /// Pass the time until something happens or `due` has come, without leaving this CPU. Whether
+    /// something happened.
+    fn spin(&mut self, due: Timestamp) -> bool {
         self.enter(Wait::No);
-        while clock::now() < due {
-            if self.ring.is_work_pending() {
-                return self.enter(Wait::No);
-            }
-            std::hint::spin_loop();
+        if self.ring.has_completions() {
+            return true;
         }
+        let begun = clock::now();
+        let mut now = begun;
+        while now < due && !self.ring.is_work_pending() {
+            std::hint::spin_loop();
+            now = clock::now();
+        }
+        self.spun += now.since(begun);
+        if now < due {
+            self.enter(Wait::No);
+        }
+        now < due
+    }
+
+    /// Look out for a while, as long as that is likely to help, then sleep.
+    fn spin_then_sleep(&mut self, now: Timestamp, latest: Timestamp) {
+        let span = self.patience.span(now, || self.run_queue.waited());
+        if span > Nanos::ZERO {
+            if self.spin(latest.min(now + span)) {
+                return self.patience.came();
+            }
+            self.patience.was_vain();
+        }
+        self.sleep(latest);
+    }
+
+    fn sleep(&mut self, latest: Timestamp) {
+        let span = latest.since(clock::now());
+        self.enter(if span == Nanos::ZERO { Wait::No } else { Wait::AtMost(span.0) });
     }
 
     /// Sleep until shortly before `due`, then spin.
     fn sleep_then_spin(&mut self, now: Timestamp, due: Timestamp) {
         let wake_at = due - self.margin.span();
         if wake_at <= now {
-            return self.spin(due);
+            self.spin(due);
+            return;
         }
         self.enter(Wait::AtMost(wake_at.since(now).0));
         let woken = clock::now();
@@ -242,15 +277,17 @@ impl Driver for RingDriver {
     #[inline]
     fn wait(&mut self, until: Until) {
         match (until, self.wait) {
-            (Until::Due(due), WaitMode::Spin) => self.spin(due),
+            (Until::Due(due), WaitMode::Spin) => {
+                self.spin(due);
+            }
             (Until::Due(due), WaitMode::Hybrid) => self.sleep_then_spin(clock::now(), due),
             (Until::Around(latest), WaitMode::Spin) if latest != Timestamp::NEVER => {
                 self.spin(latest);
             }
-            (Until::Due(time) | Until::Around(time), _) => {
-                let span = time.since(clock::now());
-                self.enter(if span == Nanos::ZERO { Wait::No } else { Wait::AtMost(span.0) });
+            (Until::Around(latest), WaitMode::Hybrid) => {
+                self.spin_then_sleep(clock::now(), latest);
             }
+            (Until::Due(time) | Until::Around(time), _) => self.sleep(time),
         }
     }
 
@@ -303,6 +340,10 @@ impl Driver for RingDriver {
 
     fn enters(&self) -> u64 {
         self.ring.enters()
+    }
+
+    fn spun(&self) -> Nanos {
+        self.spun
     }
 
     fn overflowed(&self) -> u64 {

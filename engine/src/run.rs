@@ -366,6 +366,7 @@ fn worker_record(ends: &Ends, sums: &crate::collector::WorkerSums) -> WorkerReco
         run_queue: cost.run_queue,
         preempted: cost.preempted,
         enters: sums.enters,
+        spun: sums.spun,
         waited: sums.measured.waited,
         buffers_exhausted: sums.all.buffers_exhausted,
         events: sums.measured.events,

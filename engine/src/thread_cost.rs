@@ -1,6 +1,9 @@
 //! What a worker's thread has cost so far, read from procfs by another thread, so that reading
 //! it disturbs nothing.
 
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+
 use uringbench_core::time::Nanos;
 
 /// CPU time and scheduling of one thread since it began.
@@ -74,6 +77,24 @@ impl ThreadCost {
     }
 }
 
+/// How long one thread has waited for a CPU, read by the thread itself.
+pub(crate) struct RunQueue(Option<File>);
+
+impl RunQueue {
+    /// Of the thread that calls.
+    pub(crate) fn of_this_thread() -> Self {
+        Self(File::open("/proc/thread-self/schedstat").ok())
+    }
+
+    /// Since it began; zero where procfs cannot be read.
+    pub(crate) fn waited(&self) -> Nanos {
+        let mut text = [0; 64];
+        let read = self.0.as_ref().map_or(0, |file| file.read_at(&mut text, 0).unwrap_or(0));
+        let text = std::str::from_utf8(&text[..read]).unwrap_or_default();
+        ThreadCost::parse(text, "", "").run_queue
+    }
+}
+
 /// Largest resident memory of this process so far, in bytes; 0 where procfs cannot be read.
 pub(crate) fn resident_peak() -> u64 {
     from_status("VmHWM:")
@@ -123,6 +144,9 @@ mod tests {
         while ThreadCost::read(thread).on_cpu == Nanos::ZERO {
             sum = sum.wrapping_add(1);
         }
+        let own = RunQueue::of_this_thread();
+        let (before, waited) = (ThreadCost::read(thread).run_queue, own.waited());
+        assert!(before <= waited && waited <= ThreadCost::read(thread).run_queue);
         assert!(resident() > 1 << 20 && resident_peak() >= resident());
     }
 }

@@ -50,6 +50,9 @@ const NAMES: usize = 10;
 /// Columns of one column of times.
 const TIMES: usize = 12;
 
+/// A share of spinning from which on it is told.
+const SPUN_SHOWN: f64 = 0.01;
+
 /// The whole text, line end included.
 pub fn summary(parts: &Parts<'_>, colour: Colour) -> String {
     let mut page = Page { text: String::new(), colour };
@@ -232,7 +235,12 @@ impl Page {
         if let Some(enters) = client.enters_per_request {
             figures.push(format!("{enters:.2} enters/request"));
         }
-        figures.push(format!("CPU {} busy", Percent(parts.summary.busiest())));
+        let spun = parts.summary.workers.iter().map(|worker| worker.spun).fold(0.0, f64::max);
+        let spinning = match spun {
+            SPUN_SHOWN.. => format!(", {} spinning", Percent(spun)),
+            _ => String::new(),
+        };
+        figures.push(format!("CPU {} busy{spinning}", Percent(parts.summary.busiest())));
         figures.push(format!("{:.1} MiB resident", client.rss_peak as f64 / f64::from(1 << 20)));
         self.line("client", figures.join("   "));
     }

@@ -359,7 +359,7 @@ pub struct ByteFigures {
 /// Key `client`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ClientFigures {
-    /// CPU time of the workers per complete answer.
+    /// CPU time of the workers per complete answer, without what they spun.
     pub cpu_ns_per_request: Option<f64>,
     /// Outside the kernel.
     pub user_s: f64,
@@ -389,8 +389,11 @@ pub struct WorkerFigures {
     pub reconnects: u64,
     /// Attempts, whole run.
     pub connects_failed: u64,
-    /// Share of the measured window it ran.
+    /// Share of the measured window it was at work.
     pub busy: f64,
+    /// Share of it that it spun for want of anything to do.
+    #[serde(default)]
+    pub spun: f64,
     /// Share of the measured window it waited for its CPU.
     pub run_queue: f64,
     /// Times it lost its CPU in the measured window.

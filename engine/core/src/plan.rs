@@ -319,12 +319,13 @@ impl Limit {
     }
 }
 
-/// How a worker passes the time to its next due slot (open loop only).
+/// How a worker passes the time to its next due slot, or until an answer comes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WaitMode {
     /// Sleep in the kernel: cheapest, late by the wake-up (some 10 µs).
     Block,
-    /// Sleep until shortly before the due time, then spin.
+    /// Sleep until shortly before the due time, then spin. Where no slot is due, spin first, for
+    /// a moment and while that pays, then sleep.
     Hybrid,
     /// Never sleep: a full CPU, the least lateness.
     Spin,

@@ -219,6 +219,8 @@ pub struct WorkerRecord {
     pub user: Nanos,
     /// Kernel share of the same.
     pub system: Nanos,
+    /// The part of `user` passed with looking whether something has happened, instead of sleeping.
+    pub spun: Nanos,
     /// Time its thread waited for a CPU in the measured window (`/proc/self/task/*/schedstat`).
     pub run_queue: Nanos,
     /// How often it was preempted in the measured window.

@@ -105,7 +105,8 @@ pub enum Quantile {
 /// What the load cost this machine.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ClientCost {
-    /// CPU nanoseconds of the workers per complete answer; `None` when there was none.
+    /// CPU nanoseconds of the workers per complete answer, without those spun for want of anything
+    /// to do; `None` when there was none.
     pub cpu_ns_per_request: Option<f64>,
     /// CPU time of the workers outside the kernel.
     pub user: Nanos,
@@ -132,8 +133,10 @@ pub struct Bytes {
 pub struct WorkerShare {
     /// The CPU it was pinned to.
     pub cpu: usize,
-    /// Running, in user space or the kernel.
+    /// At work, in user space or the kernel.
     pub busy: f64,
+    /// Spinning for want of anything to do.
+    pub spun: f64,
     /// Ready to run while something else had the CPU.
     pub run_queue: f64,
 }
@@ -246,11 +249,12 @@ impl ClientCost {
     fn of(record: &RunRecord) -> Self {
         let sum = |cost: fn(&WorkerRecord) -> u64| record.workers.iter().map(cost).sum::<u64>();
         let (user, system) = (Nanos(sum(|w| w.user.0)), Nanos(sum(|w| w.system.0)));
+        let worked = sum(|w| worked(w).0);
         let completed = record.counts.completed() as f64;
         // Nothing is sent without a system call, so none counted is none that could be.
         let enters = Some(sum(|w| w.enters)).filter(|&enters| enters > 0);
         Self {
-            cpu_ns_per_request: ratio((user + system).0 as f64, completed),
+            cpu_ns_per_request: ratio(worked as f64, completed),
             user,
             system,
             rss_peak: record.rss_peak,
@@ -264,10 +268,16 @@ impl WorkerShare {
         let share = |spent: Nanos| ratio(spent.0 as f64, worker.measured.0 as f64).unwrap_or(0.0);
         Self {
             cpu: worker.cpu,
-            busy: share(worker.user + worker.system),
+            busy: share(worked(worker)),
+            spun: share(worker.spun),
             run_queue: share(worker.run_queue),
         }
     }
+}
+
+/// CPU time that served the load.
+fn worked(worker: &WorkerRecord) -> Nanos {
+    Nanos((worker.user + worker.system).0.saturating_sub(worker.spun.0))
 }
 
 fn measured_window(record: &RunRecord) -> Nanos {

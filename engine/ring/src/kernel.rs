@@ -370,10 +370,14 @@ impl Kernel {
     /// Whether an `enter` would find completions to run or queued aside.
     #[inline]
     pub(crate) fn is_work_pending(&mut self) -> bool {
-        self.submissions.taskrun() || self.submissions.cq_overflow() || {
-            self.completions.sync();
-            !self.completions.is_empty() || !self.aside.is_empty()
-        }
+        self.submissions.taskrun() || self.submissions.cq_overflow() || self.has_completions()
+    }
+
+    /// Whether completions have been posted.
+    #[inline]
+    pub(crate) fn has_completions(&mut self) -> bool {
+        self.completions.sync();
+        !self.completions.is_empty() || !self.aside.is_empty()
     }
 
     /// The next completion that has been posted, if any.

@@ -258,6 +258,12 @@ impl Ring {
         })
     }
 
+    /// Whether [`Ring::next_completion`] would find one: a load, no system call.
+    #[inline]
+    pub fn has_completions(&mut self) -> bool {
+        self.kernel.has_completions()
+    }
+
     /// Whether an enter would find something to do: a load or two, no system call.
     #[inline]
     pub fn is_work_pending(&mut self) -> bool {

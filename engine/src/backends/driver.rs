@@ -42,6 +42,7 @@ pub(crate) struct RuntimeDriver<R: Runtime> {
     /// Which peer the first connection takes; the workers begin with different ones.
     first_peer: usize,
     wait: WaitMode,
+    spun: Nanos,
     /// Dropped after everything that was made within it.
     runtime: R,
 }
@@ -78,6 +79,7 @@ impl<R: Runtime> RuntimeDriver<R> {
             peers: plan.peers.iter().filter_map(tcp).collect(),
             first_peer: index,
             wait: plan.wait,
+            spun: Nanos::ZERO,
             runtime,
         })
     }
@@ -140,12 +142,14 @@ impl<R: Runtime> RuntimeDriver<R> {
 
     /// Pass the time until something happens or `due` has come, without leaving this CPU.
     fn spin(&mut self, due: Timestamp) {
-        loop {
+        self.look();
+        let begun = clock::now();
+        let mut now = begun;
+        while self.board.is_quiet() && now < due {
             self.look();
-            if !self.board.is_quiet() || clock::now() >= due {
-                return;
-            }
+            now = clock::now();
         }
+        self.spun += now.since(begun);
     }
 
     /// Sleep as long as the timer can be trusted, then spin.
@@ -310,6 +314,10 @@ impl<R: Runtime> Driver for RuntimeDriver<R> {
     /// The runtime's parks. Each is one `io_uring_enter`, and what the runtime adds of its own.
     fn enters(&self) -> u64 {
         self.runtime.parks()
+    }
+
+    fn spun(&self) -> Nanos {
+        self.spun
     }
 
     /// Neither runtime tells. Their queues are made with room for every connection's operations.

@@ -494,6 +494,10 @@ impl Driver for World {
         self.enters
     }
 
+    fn spun(&self) -> Nanos {
+        Nanos::ZERO
+    }
+
     fn overflowed(&self) -> u64 {
         0
     }

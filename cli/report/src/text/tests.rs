@@ -76,6 +76,16 @@ fn another_backend_than_the_usual_is_named() {
 }
 
 #[test]
+fn a_worker_that_spun_is_not_called_busy() {
+    let plan = fixture::closed();
+    let mut record = fixture::record(&plan);
+    record.workers.iter_mut().for_each(|worker| worker.spun = Nanos::from_millis(400));
+    let text = text_of(&plan, &record, None, Colour::No);
+    assert!(text.contains("6.67 µs CPU/request"), "{text}");
+    assert!(text.contains("   CPU 50.0 % busy, 20.0 % spinning   "), "{text}");
+}
+
+#[test]
 fn an_open_loop_shows_all_three_times() {
     let plan = fixture::open();
     let slo = Some("p99<20ms,errors<0.1%,rate>60k");

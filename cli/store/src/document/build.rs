@@ -316,6 +316,7 @@ fn worker((worker, share): (&WorkerRecord, &WorkerShare)) -> WorkerFigures {
         reconnects: worker.reconnects,
         connects_failed: worker.connects_failed,
         busy: share.busy,
+        spun: share.spun,
         run_queue: share.run_queue,
         preempted: worker.preempted,
         waited: worker.waited,

@@ -39,8 +39,15 @@ fn cost_is_per_complete_answer_and_share_of_the_window() {
         (Nanos::from_millis(400), Nanos::from_millis(2_400))
     );
     assert_eq!(summary.bytes, Bytes { sent: 12_000_000, received: 255_000_000 });
-    assert_eq!(summary.workers[1], WorkerShare { cpu: 1, busy: 0.7, run_queue: 0.002 });
+    assert_eq!(summary.workers[1], WorkerShare { cpu: 1, busy: 0.7, spun: 0.0, run_queue: 0.002 });
     assert_eq!(summary.busiest(), 0.7);
+    // Time spun cost the CPU, but served no request.
+    let mut spinning = fixture::record(&plan);
+    spinning.workers.iter_mut().for_each(|worker| worker.spun = Nanos::from_millis(700));
+    let summary = Summary::of(&plan, &spinning);
+    assert!((summary.client.cpu_ns_per_request.unwrap() - 4_666.7).abs() < 0.1);
+    assert_eq!((summary.busiest(), summary.workers[0].spun), (0.35, 0.35));
+    assert_eq!(summary.client.system, Nanos::from_millis(2_400));
 }
 
 #[test]

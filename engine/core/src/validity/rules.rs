@@ -205,14 +205,9 @@ impl Run<'_> {
         })
     }
 
-    /// Whether the workers' CPU was the limit. One that spins is always busy: there only an idle
-    /// target tells.
+    /// Whether the workers' CPU was the limit.
     fn generator_saturated(&self) -> bool {
-        let busy = self.summary.busiest() >= OPEN_BUSY_MAX;
-        let spins = self.plan.wait != WaitMode::Block;
-        let target_idle =
-            self.observed.target.is_some_and(|cpu| cpu.used < cpu.allowed * TARGET_IDLE);
-        busy && (!spins || target_idle)
+        self.summary.busiest() >= OPEN_BUSY_MAX
     }
 
     fn late_sends(&self) -> Option<Reason> {

@@ -1,0 +1,157 @@
+//! Whether to look out for an answer for a while before going to sleep for it.
+//!
+//! A wake-up costs the thread that sleeps, and the target on the same machine which wakes it,
+//! some µs each; and an answer is not seen before it. Looking out costs nobody anything, but only
+//! if the CPU would have been idle and the answer comes soon.
+
+use uringbench_core::time::{Nanos, Timestamp};
+
+/// Longest look-out: about what one exchange takes over the loopback interface when neither side
+/// is awake, so that both then stay so.
+const SPAN: Nanos = Nanos(50_000);
+/// One look-out in so many that succeeds pays for the others.
+const PAYS_ONE_IN: u8 = 4;
+const CREDIT_MAX: u8 = 64;
+/// Without credit one wait in so many is tried all the same.
+const TRY_ONE_IN: u8 = 64;
+/// How often to ask whether something else wants this CPU, which costs a system call.
+const ASK_EVERY: Nanos = Nanos::from_millis(10);
+/// It does if the thread has waited for its CPU for one part in so many of the time since. On a
+/// CPU of its own that was one in 30, on one shared with the target one in 4.
+const SHARED_FROM: u64 = 8;
+
+/// What past look-outs have taught.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Patience {
+    /// Look-outs in vain until no more are made.
+    credit: u8,
+    /// Waits since one was made without credit.
+    waits: u8,
+    ask_at: Timestamp,
+    /// When it was asked last, and how long the thread had waited for its CPU by then.
+    asked: (Timestamp, Nanos),
+    is_shared: bool,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self {
+            credit: CREDIT_MAX,
+            waits: 0,
+            ask_at: Timestamp::default(),
+            asked: (Timestamp::default(), Nanos::ZERO),
+            is_shared: false,
+        }
+    }
+}
+
+impl Patience {
+    /// How long to look out now; zero is not at all. `run_queue` tells how long the thread has
+    /// waited for its CPU in all.
+    #[inline]
+    pub(crate) fn span(&mut self, now: Timestamp, run_queue: impl FnOnce() -> Nanos) -> Nanos {
+        if now >= self.ask_at {
+            self.ask(now, run_queue());
+        }
+        if self.is_shared {
+            return Nanos::ZERO;
+        }
+        if self.credit == 0 {
+            self.waits += 1;
+            if self.waits < TRY_ONE_IN {
+                return Nanos::ZERO;
+            }
+            self.waits = 0;
+            self.credit = 1;
+        }
+        SPAN
+    }
+
+    /// Something came in time.
+    #[inline]
+    pub(crate) fn came(&mut self) {
+        self.credit = (self.credit + PAYS_ONE_IN - 1).min(CREDIT_MAX);
+    }
+
+    /// Nothing came in time.
+    pub(crate) fn was_vain(&mut self) {
+        self.credit = self.credit.saturating_sub(1);
+    }
+
+    /// A CPU that something else wants is given up as soon as there is nothing to do.
+    #[cold]
+    fn ask(&mut self, now: Timestamp, run_queue: Nanos) {
+        let (then, before) = std::mem::replace(&mut self.asked, (now, run_queue));
+        let waited = run_queue.0.saturating_sub(before.0);
+        self.is_shared = waited > now.since(then).0 / SHARED_FROM;
+        self.ask_at = now + ASK_EVERY;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How many of `waits` look out, where one in `success` of those that do sees something.
+    fn lookouts(success: u32, waits: u32) -> u32 {
+        let (mut patience, mut made) = (Patience::default(), 0);
+        for _ in 0..waits {
+            if patience.span(Timestamp::default(), Nanos::default) == Nanos::ZERO {
+                continue;
+            }
+            made += 1;
+            if made % success == 0 {
+                patience.came();
+            } else {
+                patience.was_vain();
+            }
+        }
+        made
+    }
+
+    #[test]
+    fn it_looks_out_while_that_pays() {
+        assert_eq!(lookouts(1, 10_000), 10_000);
+        assert_eq!(lookouts(3, 10_000), 10_000);
+    }
+
+    #[test]
+    fn it_mostly_sleeps_where_answers_take_longer_and_still_tries() {
+        let made = lookouts(u32::MAX, 100_000);
+        assert!((1_500..1_700).contains(&made), "{made}");
+    }
+
+    #[test]
+    fn it_takes_it_up_again_when_answers_come_sooner() {
+        let mut patience = Patience::default();
+        let now = Timestamp::default();
+        for _ in 0..1_000 {
+            if patience.span(now, Nanos::default) > Nanos::ZERO {
+                patience.was_vain();
+            }
+        }
+        let slept = (0..1_000).filter(|_| {
+            let is_asleep = patience.span(now, Nanos::default) == Nanos::ZERO;
+            if !is_asleep {
+                patience.came();
+            }
+            is_asleep
+        });
+        assert!(slept.count() < usize::from(TRY_ONE_IN));
+    }
+
+    #[test]
+    fn it_leaves_the_cpu_to_what_else_wants_it() {
+        let mut patience = Patience::default();
+        let mut at = |millis, run_queue: u64| {
+            patience.span(Timestamp::default() + Nanos::from_millis(millis), || Nanos(run_queue))
+        };
+        assert_eq!(at(1_000, 0), SPAN);
+        // An eighth of the 10 ms, and less.
+        assert_eq!(at(1_010, 1_250_000), SPAN);
+        assert_eq!(at(1_020, 2_500_001), Nanos::ZERO);
+        // Nobody asks in between.
+        assert_eq!(at(1_029, u64::MAX), Nanos::ZERO);
+        assert_eq!(at(1_030, 2_500_001), SPAN);
+    }
+}
