@@ -75,6 +75,8 @@ struct Connection {
     generation: u32,
     carry: Vec<u8>,
     body_left: usize,
+    /// What the request is answered with whose body has not come whole.
+    owed: Option<usize>,
 }
 
 /// An answer in the ring.
@@ -172,14 +174,20 @@ impl Server {
     }
 
     fn on_bytes(&mut self, slot: u32, buffer: BufferId) {
-        let connection = &self.connections[slot as usize];
-        let is_plain = connection.carry.is_empty() && connection.body_left == 0;
+        let connection = &mut self.connections[slot as usize];
         let bytes = self.ring.bytes(&buffer);
-        if is_plain && let Some((answer, count)) = repeated(&self.known, bytes) {
+        if connection.carry.is_empty()
+            && connection.body_left == 0
+            && let Some((answer, count)) = repeated(&self.known, bytes)
+        {
             self.ring.recycle(buffer);
             return self.reply(slot, answer, count);
         }
-        self.connections[slot as usize].carry.extend_from_slice(bytes);
+        // Of a body nothing is kept, so nothing is copied.
+        let is_body = connection.carry.is_empty();
+        let dropped = if is_body { connection.body_left.min(bytes.len()) } else { 0 };
+        connection.body_left -= dropped;
+        connection.carry.extend_from_slice(&bytes[dropped..]);
         self.ring.recycle(buffer);
         self.on_carry(slot);
     }
@@ -194,16 +202,23 @@ impl Server {
             let dropped = connection.body_left.min(bytes.len() - start);
             connection.body_left -= dropped;
             start += dropped;
+            if connection.body_left > 0 {
+                break;
+            }
+            if let Some(answer) = connection.owed.take() {
+                self.reply(slot, answer, 1);
+                if self.connections[slot as usize].generation != generation {
+                    return;
+                }
+            }
             match scan(&bytes[start..]) {
                 Scan::Request(request) => {
                     let head = &bytes[start..start + request.head_length];
                     let answer = self.prepare(&request, head);
                     start += request.head_length;
-                    self.connections[slot as usize].body_left = request.body_length;
-                    self.reply(slot, answer, 1);
-                    if self.connections[slot as usize].generation != generation {
-                        return;
-                    }
+                    let connection = &mut self.connections[slot as usize];
+                    connection.body_left = request.body_length;
+                    connection.owed = Some(answer);
                 }
                 Scan::Incomplete if bytes.len() - start <= HEAD_MAX => break,
                 Scan::Incomplete | Scan::Malformed => return self.end(slot),
@@ -267,6 +282,7 @@ impl Server {
         connection.generation = connection.generation.wrapping_add(1);
         connection.carry.clear();
         connection.body_left = 0;
+        connection.owed = None;
     }
 }
 
