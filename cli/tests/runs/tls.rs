@@ -56,6 +56,33 @@ fn connections_are_kept_and_counts_are_exact_in_both_versions() {
 }
 
 #[test]
+fn an_rsa_certificate_at_the_end_of_a_long_chain_is_trusted() {
+    const TEST: &str = "an_rsa_certificate_at_the_end_of_a_long_chain_is_trusted";
+    let certificates = Certificates::make();
+    let leaf = certificates.chain(5);
+    let server = "location / { return 200; }";
+    let Some(nginx) = Nginx::start_tls(TEST, &leaf, server) else { return };
+    for version in ["1.3", "1.2"] {
+        let document = load(&certificates, &format!("--tls {version}"), &nginx.https(""));
+        all_ok(&document, 0);
+        document.expect(handshakes(&document).0 >= 1, "a handshake in full");
+    }
+}
+
+#[test]
+fn two_workers_have_sessions_of_their_own() {
+    const TEST: &str = "two_workers_have_sessions_of_their_own";
+    let Some((nginx, certificates)) = start(TEST, "location / { return 200; }") else { return };
+    let args = "--cores 2 --requests-per-connection 10";
+    let document = load(&certificates, args, &nginx.https(""));
+    all_ok(&document, 0);
+    let (full, resumed) = handshakes(&document);
+    document.expect(full >= 2, "each worker begins with a handshake in full");
+    document.expect(resumed >= 1, "and takes its sessions up");
+    document.expect(full + resumed >= 40, "ten requests on each connection");
+}
+
+#[test]
 fn files_of_every_size_arrive_whole() {
     const TEST: &str = "tls: files_of_every_size_arrive_whole";
     let Some((nginx, certificates)) = start(TEST, "") else { return };

@@ -14,6 +14,9 @@ const LOOPBACK: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
 /// A name that no server has; `--connect-to` leads to one all the same.
 pub(crate) const NAMED: &str = "named.test";
 
+/// An RSA key that protects nothing: the library signs with such, but makes none.
+const RSA_KEY: &str = include_str!("rsa.key");
+
 /// A certificate and its key, in files.
 #[derive(Clone, Debug)]
 pub(crate) struct Leaf {
@@ -104,6 +107,26 @@ impl Certificates {
         }
     }
 
+    /// A certificate over an RSA key, with so many between it and the authority, in one file.
+    pub(crate) fn chain(&self, between: usize) -> Leaf {
+        let mut text = String::new();
+        let mut above: Option<Issuer<'static, KeyPair>> = None;
+        for number in 0..between {
+            let parameters = Authority::parameters(&format!("between-{number}"));
+            let key = KeyPair::generate().expect("a key");
+            let signed = parameters.signed_by(&key, above.as_ref().unwrap_or(&self.ours.issuer));
+            // A server shows its own first, and then each before the one that signed it.
+            text.insert_str(0, &signed.expect("an authority signs").pem());
+            above = Some(Issuer::new(parameters, key));
+        }
+        let names = LOOPBACK.map(str::to_owned).to_vec();
+        let parameters = CertificateParams::new(names).expect("these are names");
+        let key = KeyPair::from_pem(RSA_KEY).expect("an RSA key");
+        let signed = parameters.signed_by(&key, above.as_ref().unwrap_or(&self.ours.issuer));
+        text.insert_str(0, &signed.expect("an authority signs").pem());
+        Leaf { certificate: self.write("chain.pem", &text), key: self.write("chain.key", RSA_KEY) }
+    }
+
     /// A file with this text, beside the certificates.
     pub(crate) fn write(&self, name: &str, text: &str) -> PathBuf {
         write(self.folder.path(), name, text)
@@ -112,14 +135,19 @@ impl Certificates {
 
 impl Authority {
     fn make(folder: &Path, name: &str) -> Self {
-        let mut parameters = CertificateParams::default();
-        parameters.distinguished_name.push(DnType::CommonName, name);
-        parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        parameters.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+        let parameters = Self::parameters(name);
         let key = KeyPair::generate().expect("a key");
         let signed = parameters.self_signed(&key).expect("an authority signs itself");
         let certificate = write(folder, &format!("{name}.pem"), &signed.pem());
         Self { certificate, issuer: Issuer::new(parameters, key) }
+    }
+
+    fn parameters(name: &str) -> CertificateParams {
+        let mut parameters = CertificateParams::default();
+        parameters.distinguished_name.push(DnType::CommonName, name);
+        parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        parameters.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+        parameters
     }
 }
 
