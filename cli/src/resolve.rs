@@ -294,7 +294,9 @@ fn check_machine(
             if connections == 1 { "" } else { "s" },
         )));
     }
-    limits::check_files(connections, idle, workers, limits::raise_files()).map_err(Failure::Usage)
+    let engine = args.engine.map_or(Engine::Ring, Engine::from);
+    let limit = limits::raise_files();
+    limits::check_files(connections, idle, workers, engine, limit).map_err(Failure::Usage)
 }
 
 fn choose_cpus(

@@ -1,7 +1,7 @@
 //! The limits of this process that a load runs into: open files and locked memory.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use uringbench_core::plan::{Peer, Plan};
+use uringbench_core::plan::{Engine, Peer, Plan};
 
 /// A resource limit; `None` is unlimited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,29 +38,38 @@ pub(crate) fn raise_files() -> Limit {
 }
 
 /// Whether so many connections, and so many idle ones besides, fit under the limit of open files.
+/// Each worker's ring has a table of its own, under a limit of its own; the runtimes' connections
+/// are this process's files.
 pub(crate) fn check_files(
     connections: u32,
     idle: u32,
     workers: usize,
+    engine: Engine,
     limit: Limit,
 ) -> Result<(), String> {
-    let otherwise = u64::from(idle) + FILES_OTHERWISE + FILES_PER_WORKER * workers as u64;
-    let needed = u64::from(connections) + otherwise;
+    let tables = if engine == Engine::Ring { workers as u64 } else { 1 };
+    let otherwise = FILES_OTHERWISE + FILES_PER_WORKER * workers as u64;
+    let (connections, idle) = (u64::from(connections), u64::from(idle));
+    let needed = (connections + idle).div_ceil(tables) + otherwise;
     let Some(allowed) = limit.soft.filter(|&allowed| allowed < needed) else {
         return Ok(());
     };
-    if idle > 0 {
-        let fitting = allowed.saturating_sub(needed - u64::from(idle));
-        return Err(format!(
-            "-c {connections} and --idle-connections {idle} need {needed} open files, but this \
-             process may open {allowed}: raise the limit first (`ulimit -n {needed}`, as root), \
-             or hold {fitting} idle ones or fewer"
-        ));
-    }
-    let fitting = allowed.saturating_sub(otherwise);
+    let fitting = allowed.saturating_sub(otherwise) * tables;
+    let (load, remedy) = if idle > 0 {
+        let fitting = fitting.saturating_sub(connections);
+        let load = format!("-c {connections} and --idle-connections {idle} need");
+        (load, format!("or hold {fitting} idle ones or fewer"))
+    } else {
+        (format!("-c {connections} needs"), format!("or use -c {fitting} or fewer"))
+    };
+    let (each, cores) = if engine == Engine::Ring {
+        (" on each core", ", or give it more --cores")
+    } else {
+        ("", "")
+    };
     Err(format!(
-        "-c {connections} needs {needed} open files, but this process may open {allowed}: \
-         raise the limit first (`ulimit -n {needed}`, as root), or use -c {fitting} or fewer"
+        "{load} {needed} open files{each}, but the limit is {allowed}: raise it first (`ulimit -n \
+         {needed}`, as root), {remedy}{cores}"
     ))
 }
 
@@ -114,12 +123,19 @@ mod tests {
     #[test]
     fn connections_fit_or_the_line_says_how_many_would() {
         let limit = |soft| Limit { soft, hard: soft };
-        assert_eq!(check_files(u32::MAX, u32::MAX, 4, limit(None)), Ok(()));
-        assert_eq!(check_files(990, 0, 1, limit(Some(1_024))), Ok(()));
-        let why = check_files(1_000, 0, 1, limit(Some(1_024))).unwrap_err();
+        assert_eq!(check_files(u32::MAX, u32::MAX, 4, Engine::Ring, limit(None)), Ok(()));
+        assert_eq!(check_files(990, 0, 1, Engine::Ring, limit(Some(1_024))), Ok(()));
+        let why = check_files(1_000, 0, 1, Engine::Ring, limit(Some(1_024))).unwrap_err();
         assert!(why.contains("1024") && why.contains("ulimit -n 1034"), "{why}");
         assert!(why.contains("-c 990 or fewer"), "{why}");
-        let why = check_files(10, 1_000, 1, limit(Some(1_024))).unwrap_err();
+        let why = check_files(10, 1_000, 1, Engine::Ring, limit(Some(1_024))).unwrap_err();
         assert!(why.contains("980 idle ones") && why.contains("ulimit -n 1044"), "{why}");
+        // A table for each worker, or one for all.
+        let over = |engine| check_files(0, 1_976, 2, engine, limit(Some(1_024)));
+        assert_eq!(over(Engine::Ring), Ok(()));
+        let why = over(Engine::Monoio).unwrap_err();
+        assert!(why.contains("988 idle ones") && !why.contains("core"), "{why}");
+        let why = check_files(0, 1_977, 2, Engine::Ring, limit(Some(1_024))).unwrap_err();
+        assert!(why.contains("1976 idle ones or fewer, or give it more --cores"), "{why}");
     }
 }
