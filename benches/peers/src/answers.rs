@@ -33,7 +33,7 @@ pub(crate) struct Answer {
 pub(crate) fn parse(client: Client, stdout: &str) -> Result<Answer, String> {
     let answer = match client {
         Client::Uringbench => json(stdout, uringbench)?,
-        Client::Floor => json(stdout, floor)?,
+        Client::Floor | Client::Websockets => json(stdout, floor)?,
         Client::Gcannon => json(stdout, gcannon)?,
         Client::Wrk | Client::Wrk2 => wrk(stdout),
         Client::H2load => h2load(stdout),
@@ -87,6 +87,7 @@ fn invalid(verdict: &Value) -> Option<String> {
     Some(codes.collect::<Vec<_>>().join(", "))
 }
 
+/// What the programs of this crate say.
 fn floor(run: &Value) -> Option<Answer> {
     let requests = run["requests"].as_u64()?;
     let rps = requests as f64 / run["seconds"].as_f64()?;
