@@ -281,6 +281,9 @@ mod tests {
         let floor = r#"{"requests":872000,"seconds":4.0,"user_s":0.2,"system_s":3.8}"#;
         let answer = parse(Client::Floor, floor).unwrap();
         assert_eq!((answer.requests, answer.rps), (872_000, 218_000.0));
+        let python = r#"{"requests": 23600, "seconds": 1.25}"#;
+        let answer = parse(Client::Websockets, python).unwrap();
+        assert_eq!((answer.requests, answer.rps), (23_600, 18_880.0));
     }
 
     #[test]

@@ -27,8 +27,8 @@ use crate::rounds::Bench;
 use crate::server::Server;
 use crate::table::Section;
 
-/// Compare uringbench with the floor probe, wrk, h2load and, where installed, oha, gcannon and
-/// wrk2: server on one CPU, client on another, interleaved round by round.
+/// Compare uringbench with the floor probe, wrk, h2load and, where installed, oha, gcannon, wrk2
+/// and Python's websockets: server on one CPU, client on another, interleaved round by round.
 #[derive(Debug, Parser)]
 #[command(
     name = "peers",

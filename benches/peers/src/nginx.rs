@@ -88,10 +88,13 @@ impl Nginx {
 
 impl Drop for Nginx {
     fn drop(&mut self) {
-        // Asked to, it stops its workers; killed, it would leave them behind.
-        kill_process(Pid::from_child(&self.child), Signal::TERM).ok();
+        let is_running = |child: &mut Child| matches!(child.try_wait(), Ok(None));
+        if is_running(&mut self.child) {
+            // Asked to, it stops its workers; killed, it would leave them behind.
+            kill_process(Pid::from_child(&self.child), Signal::TERM).ok();
+        }
         let asked = Instant::now();
-        while matches!(self.child.try_wait(), Ok(None)) && asked.elapsed() < STOP_MAX {
+        while is_running(&mut self.child) && asked.elapsed() < STOP_MAX {
             thread::sleep(POLL);
         }
         // Already gone is as good as stopped.
