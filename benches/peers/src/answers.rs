@@ -33,7 +33,7 @@ pub(crate) struct Answer {
 pub(crate) fn parse(client: Client, stdout: &str) -> Result<Answer, String> {
     let answer = match client {
         Client::Uringbench => json(stdout, uringbench)?,
-        Client::Floor => json(stdout, floor)?,
+        Client::Floor | Client::Websockets => json(stdout, floor)?,
         Client::Gcannon => json(stdout, gcannon)?,
         Client::Wrk | Client::Wrk2 => wrk(stdout),
         Client::H2load => h2load(stdout),
@@ -87,6 +87,7 @@ fn invalid(verdict: &Value) -> Option<String> {
     Some(codes.collect::<Vec<_>>().join(", "))
 }
 
+/// What the programs of this crate say.
 fn floor(run: &Value) -> Option<Answer> {
     let requests = run["requests"].as_u64()?;
     let rps = requests as f64 / run["seconds"].as_f64()?;
@@ -280,6 +281,9 @@ mod tests {
         let floor = r#"{"requests":872000,"seconds":4.0,"user_s":0.2,"system_s":3.8}"#;
         let answer = parse(Client::Floor, floor).unwrap();
         assert_eq!((answer.requests, answer.rps), (872_000, 218_000.0));
+        let python = r#"{"requests": 23600, "seconds": 1.25}"#;
+        let answer = parse(Client::Websockets, python).unwrap();
+        assert_eq!((answer.requests, answer.rps), (23_600, 18_880.0));
     }
 
     #[test]

@@ -5,8 +5,9 @@
 
 use clap::ValueEnum;
 
-use crate::clients::{Client, End, Engine, Load, Pace};
+use crate::clients::{Client, End, Engine, Load, Request};
 use crate::engines;
+use crate::protocols;
 use crate::rounds::{Bench, Contender, Row, Sample, Spread};
 use crate::table::{self, Bound, Goal, Section, Table, Unit};
 
@@ -25,6 +26,14 @@ pub(crate) enum Case {
     Memory,
     /// Small responses over each of uringbench's engines.
     Engines,
+    /// A connection per request.
+    Connections,
+    /// TLS 1.3: connections kept, full handshakes, resumed ones.
+    Tls,
+    /// Requests with bodies of 10 MB.
+    Uploads,
+    /// WebSocket messages that come back.
+    Websocket,
 }
 
 /// How much of it is run.
@@ -51,23 +60,33 @@ impl Case {
             Self::Open => vec![lateness(bench, scale), accuracy(bench, scale)],
             Self::Memory => vec![memory(bench, scale)],
             Self::Engines => engines::compare(bench, scale),
+            Self::Connections => vec![protocols::connections(bench, scale)],
+            Self::Tls => protocols::tls(bench, scale),
+            Self::Uploads => vec![protocols::uploads(bench, scale)],
+            Self::Websocket => protocols::websocket(bench, scale),
         }
     }
 }
 
+/// A closed loop of GETs over kept connections. uringbench sleeps while it waits, as the others do:
+/// its CPU time is then what the requests cost.
 pub(crate) fn closed(path: &str, connections: u32, seconds: u32) -> Load {
     Load {
+        server: None,
+        is_tls: false,
         path: path.to_owned(),
+        request: Request::Get,
         connections,
         pipeline: 1,
         end: End::Seconds(seconds),
-        pace: None,
+        rate: None,
+        wait: Some("block"),
         floor_receive: "small",
         engine: Engine::Ring,
     }
 }
 
-fn contenders(clients: &[Client], load: &Load) -> Vec<Contender> {
+pub(crate) fn contenders(clients: &[Client], load: &Load) -> Vec<Contender> {
     let contender = |client: &Client| Contender {
         label: client.name().to_owned(),
         client: *client,
@@ -165,7 +184,7 @@ pub(crate) fn row_of(rows: &[Row], client: Client) -> Option<&Row> {
     rows.iter().find(|row| row.client == client)
 }
 
-fn goal_against(rows: &[Row], peer: Client, figure: Figure, bound: Bound) -> Goal {
+pub(crate) fn goal_against(rows: &[Row], peer: Client, figure: Figure, bound: Bound) -> Goal {
     let ours = row_of(rows, Client::Uringbench);
     let ratio = ours.zip(row_of(rows, peer)).and_then(|(a, b)| figure.ratio(a, b));
     let name = match figure {
@@ -180,7 +199,7 @@ fn goal_against(rows: &[Row], peer: Client, figure: Figure, bound: Bound) -> Goa
     }
 }
 
-fn closed_section(title: String, rows: &[Row]) -> Section {
+pub(crate) fn closed_section(title: String, rows: &[Row]) -> Section {
     let head = [
         "client",
         "rps",
@@ -247,7 +266,7 @@ fn paced(rate: u64, wait: &'static str, seconds: u32) -> Contender {
     Contender {
         label: format!("uringbench {rate}/s {wait}"),
         client: Client::Uringbench,
-        load: Load { pace: Some(Pace { rate, wait }), ..closed("/", 64, seconds) },
+        load: Load { rate: Some(rate), wait: Some(wait), ..closed("/", 64, seconds) },
     }
 }
 

@@ -4,7 +4,7 @@
 
 use std::env;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 /// A load generator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,25 +23,48 @@ pub(crate) enum Client {
     Gcannon,
     /// wrk2: wrk at a constant rate.
     Wrk2,
+    /// Python's websockets over asyncio, by the script beside this file.
+    Websockets,
 }
 
 /// The same load for every client.
 #[derive(Clone, Debug)]
 pub(crate) struct Load {
+    /// `HOST:PORT` of its server, where it is not the one all others load.
+    pub(crate) server: Option<String>,
+    /// Whether the connections carry TLS. No client checks the certificate.
+    pub(crate) is_tls: bool,
     /// Path of the target, with its leading slash.
     pub(crate) path: String,
-    /// Keep-alive connections.
+    /// What is asked of it.
+    pub(crate) request: Request,
+    /// Connections at a time.
     pub(crate) connections: u32,
     /// Requests in flight per connection.
     pub(crate) pipeline: u32,
     /// When it ends.
     pub(crate) end: End,
-    /// Open loop, or closed when absent.
-    pub(crate) pace: Option<Pace>,
+    /// Requests per second of an open loop; a closed one when absent.
+    pub(crate) rate: Option<u64>,
+    /// uringbench's `--wait`, or its default when absent.
+    pub(crate) wait: Option<&'static str>,
     /// How the floor takes the responses.
     pub(crate) floor_receive: &'static str,
     /// What carries uringbench's.
     pub(crate) engine: Engine,
+}
+
+/// A request, and what becomes of its connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Request {
+    /// A GET; the connection is kept.
+    Get,
+    /// A GET that has its connection closed (uringbench, wrk).
+    GetAndClose,
+    /// A POST with a body of so many bytes (uringbench, floor).
+    Upload(u64),
+    /// A WebSocket message of so many bytes that comes back (uringbench, websockets).
+    Message(usize),
 }
 
 /// An engine of uringbench.
@@ -66,15 +89,6 @@ pub(crate) enum End {
     Requests(u64),
 }
 
-/// A constant rate.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Pace {
-    /// Requests per second.
-    pub(crate) rate: u64,
-    /// uringbench's `--wait`.
-    pub(crate) wait: &'static str,
-}
-
 /// Where one run of a client goes.
 #[derive(Clone, Debug)]
 pub(crate) struct Place {
@@ -86,12 +100,17 @@ pub(crate) struct Place {
     pub(crate) out: PathBuf,
 }
 
+const CLOSE: &str = "Connection: close";
+
+/// What `python3 -c` runs to be [`Client::Websockets`].
+const WEBSOCKETS: &str = include_str!("websockets.py");
+
 /// wrk2 measures its own timer for 10 s before it records anything.
 const WRK2_SECONDS_MIN: u32 = 20;
 
 impl Client {
     /// Every client, in the order of the tables.
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self::Uringbench,
         Self::Floor,
         Self::Wrk,
@@ -99,6 +118,7 @@ impl Client {
         Self::Oha,
         Self::Gcannon,
         Self::Wrk2,
+        Self::Websockets,
     ];
 
     /// Its name in tables.
@@ -111,6 +131,7 @@ impl Client {
             Self::Oha => "oha",
             Self::Gcannon => "gcannon",
             Self::Wrk2 => "wrk2",
+            Self::Websockets => "websockets",
         }
     }
 
@@ -125,7 +146,7 @@ impl Client {
 
     /// The command line that applies `load`.
     pub(crate) fn command(self, program: &Path, load: &Load, place: &Place) -> Command {
-        let url = format!("http://{}{}", place.address, load.path);
+        let url = format!("{}://{}{}", load.scheme(), place.address, load.path);
         let connections = load.connections.to_string();
         let seconds = self.seconds_expected(load);
         let mut command = Command::new(program);
@@ -135,9 +156,11 @@ impl Client {
                 .args(["--addr", &place.address, "--path", &load.path])
                 .args(["--connections", &connections, "--seconds", &seconds.to_string()])
                 .args(["--cpu", &place.cpu.to_string(), "--receive", load.floor_receive])
-                .args(["--pipeline", &load.pipeline.to_string()]),
+                .args(["--pipeline", &load.pipeline.to_string()])
+                .args(load.floor_upload()),
             Self::Wrk => command
                 .args(["-t1", "-c", &connections, "-d", &format!("{seconds}s")])
+                .args(if load.request == Request::GetAndClose { &["-H", CLOSE][..] } else { &[] })
                 .args(["--latency", &url]),
             Self::H2load => command
                 .args(["--h1", "-t1", "-c", &connections, "-D", &seconds.to_string()])
@@ -150,12 +173,40 @@ impl Client {
                 .args(["-p", &load.pipeline.to_string(), "--json"]),
             Self::Wrk2 => command
                 .args(["-t1", "-c", &connections, "-d", &format!("{seconds}s")])
-                .args(["-R", &load.pace.map_or(0, |pace| pace.rate).to_string()])
+                .args(["-R", &load.rate.unwrap_or_default().to_string()])
                 .args(["--latency", &url]),
+            Self::Websockets => command
+                .args(["-c", WEBSOCKETS, &url, &connections, &seconds.to_string()])
+                .arg(load.message().unwrap_or_default()),
         };
         // gcannon keeps a history under HOME.
         command_ref.env("HOME", &place.out);
         command
+    }
+}
+
+impl Load {
+    const fn scheme(&self) -> &'static str {
+        match (self.request, self.is_tls) {
+            (Request::Message(_), _) => "ws",
+            (_, true) => "https",
+            (_, false) => "http",
+        }
+    }
+
+    /// A message as a command line has it.
+    fn message(&self) -> Option<String> {
+        match self.request {
+            Request::Message(bytes) => Some("x".repeat(bytes)),
+            _ => None,
+        }
+    }
+
+    fn floor_upload(&self) -> Vec<String> {
+        match self.request {
+            Request::Upload(bytes) => vec!["--upload".to_owned(), bytes.to_string()],
+            _ => Vec::new(),
+        }
     }
 }
 
@@ -172,9 +223,20 @@ fn uringbench(mut command: Command, load: &Load, place: &Place, url: &str) -> Co
         End::Seconds(seconds) => command.args(["-d", &format!("{seconds}s")]),
         End::Requests(requests) => command.args(["-n", &requests.to_string()]),
     };
-    if let Some(pace) = load.pace {
-        command.args(["-R", &pace.rate.to_string(), "--arrivals", "constant"]);
-        command.args(["--wait", pace.wait]);
+    if let Some(rate) = load.rate {
+        command.args(["-R", &rate.to_string(), "--arrivals", "constant"]);
+    }
+    if let Some(wait) = load.wait {
+        command.args(["--wait", wait]);
+    }
+    match load.request {
+        Request::Get => &mut command,
+        Request::GetAndClose => command.args(["-H", CLOSE]),
+        Request::Upload(bytes) => command.args(["-m", "POST", "--body-size", &bytes.to_string()]),
+        Request::Message(_) => command.args(["--body", &load.message().unwrap_or_default()]),
+    };
+    if load.is_tls {
+        command.arg("-k");
     }
     match load.engine {
         Engine::Ring => &mut command,
@@ -192,6 +254,8 @@ fn uringbench(mut command: Command, load: &Load, place: &Place, url: &str) -> Co
 #[derive(Debug)]
 pub(crate) struct Programs {
     found: Vec<(Client, PathBuf)>,
+    /// The server of the cases that need another than ours.
+    pub(crate) nginx: Option<PathBuf>,
 }
 
 impl Programs {
@@ -201,11 +265,18 @@ impl Programs {
         for client in &Client::ALL[found.len()..] {
             let variable = format!("PEERS_{}", client.name().to_uppercase());
             let path = env::var_os(variable).map(PathBuf::from);
-            if let Some(path) = path.or_else(|| in_path(client.name(), env::var_os("PATH")?)) {
+            let usual = || match client {
+                Client::Websockets => python_with_websockets(),
+                _ => in_path(client.name(), env::var_os("PATH")?),
+            };
+            if let Some(path) = path.or_else(usual) {
                 found.push((*client, path));
             }
         }
-        Self { found }
+        // Debian keeps it where only root looks.
+        let folders = env::var("PATH").unwrap_or_default() + ":/usr/sbin:/usr/local/sbin";
+        let nginx = env::var_os("PEERS_NGINX").map(PathBuf::from);
+        Self { found, nginx: nginx.or_else(|| in_path("nginx", folders.into())) }
     }
 
     /// Where a client is, if it is there.
@@ -213,15 +284,26 @@ impl Programs {
         self.found.iter().find(|(name, _)| *name == client).map(|(_, path)| path.as_path())
     }
 
-    /// The names of the absent clients.
+    /// The names of the absent clients, and of the server if it is absent.
     pub(crate) fn absent(&self) -> Vec<&'static str> {
         let absent = Client::ALL.iter().filter(|client| self.path(**client).is_none());
-        absent.map(|client| client.name()).collect()
+        absent.map(|client| client.name()).chain(self.nginx.is_none().then_some("nginx")).collect()
     }
 }
 
 fn in_path(name: &str, path: std::ffi::OsString) -> Option<PathBuf> {
     env::split_paths(&path).map(|folder| folder.join(name)).find(|file| file.is_file())
+}
+
+/// The interpreter of the distribution, whose module it is: another one would not see it.
+fn python_with_websockets() -> Option<PathBuf> {
+    let python = PathBuf::from("/usr/bin/python3");
+    let has_module = Command::new(&python)
+        .args(["-c", "import websockets"])
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success());
+    has_module.then_some(python)
 }
 
 #[cfg(test)]
@@ -238,11 +320,15 @@ mod tests {
 
     fn load() -> Load {
         Load {
+            server: None,
+            is_tls: false,
             path: "/bytes/16384".into(),
+            request: Request::Get,
             connections: 64,
             pipeline: 16,
             end: End::Seconds(4),
-            pace: None,
+            rate: None,
+            wait: None,
             floor_receive: "trunc",
             engine: Engine::Ring,
         }
@@ -271,13 +357,35 @@ mod tests {
     #[test]
     fn an_open_loop_names_its_rate_and_wait() {
         let mut load = load();
-        load.pace = Some(Pace { rate: 50_000, wait: "spin" });
+        (load.rate, load.wait) = (Some(50_000), Some("spin"));
         let ours = line(Client::Uringbench, &load);
         assert!(ours.contains("-R 50000 --arrivals constant --wait spin"), "{ours}");
         assert_eq!(
             line(Client::Wrk2, &load),
             "-t1 -c 64 -d 20s -R 50000 --latency http://127.0.0.1:80/bytes/16384"
         );
+    }
+
+    #[test]
+    fn both_sides_of_a_protocol_are_asked_for_the_same() {
+        let mut load = Load { path: "/".into(), is_tls: true, pipeline: 1, ..load() };
+        load.request = Request::GetAndClose;
+        let ours = line(Client::Uringbench, &load);
+        assert!(ours.ends_with("-H Connection: close -k https://127.0.0.1:80/"), "{ours}");
+        assert_eq!(
+            line(Client::Wrk, &load),
+            "-t1 -c 64 -d 4s -H Connection: close --latency https://127.0.0.1:80/"
+        );
+        (load.request, load.is_tls) = (Request::Upload(9), false);
+        let ours = line(Client::Uringbench, &load);
+        assert!(ours.ends_with("-m POST --body-size 9 http://127.0.0.1:80/"), "{ours}");
+        let floor = line(Client::Floor, &load);
+        assert!(floor.ends_with("--pipeline 1 --upload 9"), "{floor}");
+        load.request = Request::Message(3);
+        let ours = line(Client::Uringbench, &load);
+        assert!(ours.ends_with("--body xxx ws://127.0.0.1:80/"), "{ours}");
+        let python = line(Client::Websockets, &load);
+        assert!(python.ends_with("ws://127.0.0.1:80/ 64 4 xxx"), "{python}");
     }
 
     #[test]

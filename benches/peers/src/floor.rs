@@ -2,7 +2,8 @@
 //!
 //! A bare loop over the ring: it sends, counts received bytes against the length of the first
 //! response, and sends again. No parsing, no recording, no schedule, no reconnecting. Whatever
-//! uringbench costs above this is its own.
+//! uringbench costs above this is its own. With `--upload` each request has a body of so many
+//! bytes; all connections send the same ones.
 
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -23,6 +24,7 @@ struct Options {
     pipeline: usize,
     path: String,
     receive: Receive,
+    upload: Option<usize>,
 }
 
 /// How response bytes are taken.
@@ -56,6 +58,7 @@ fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Options, String>
         pipeline: 1,
         path: "/".to_owned(),
         receive: Receive::Small,
+        upload: None,
     };
     while let Some(flag) = arguments.next() {
         let value = arguments.next().ok_or_else(|| format!("{flag} needs a value"))?;
@@ -67,6 +70,7 @@ fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Options, String>
             "--cpu" => options.cpu = Some(value.parse().map_err(|e| bad(&e))?),
             "--pipeline" => options.pipeline = value.parse().map_err(|e| bad(&e))?,
             "--path" => options.path = value,
+            "--upload" => options.upload = Some(value.parse().map_err(|e| bad(&e))?),
             "--receive" => {
                 options.receive = match value.as_str() {
                     "small" => Receive::Small,
@@ -87,8 +91,11 @@ struct Probe {
     request_length: usize,
     pipeline: usize,
     receive: Receive,
+    is_upload: bool,
     response_length: u64,
     missing: Vec<u64>,
+    /// Connections whose upload is on its way: an answer may come before the body has gone out.
+    is_sending: Vec<bool>,
     responses: u64,
 }
 
@@ -98,25 +105,21 @@ fn run(options: &Options) -> Result<String, String> {
         set.set(cpu);
         sched_setaffinity(None::<Pid>, &set).map_err(|error| format!("CPU {cpu}: {error}"))?;
     }
-    // The bytes that uringbench sends, so that the kernel's part is the same.
-    let request = format!(
-        "GET {} HTTP/1.1\r\nHost: {}\r\nUser-Agent: uringbench/{}\r\n\r\n",
-        options.path,
-        options.address,
-        env!("CARGO_PKG_VERSION"),
-    );
+    let request = request(options);
     let response_length = measure_response(options.address, &request)?;
     let mut ring = Ring::new(Config::small_responses(options.connections))
         .map_err(|error| error.to_string())?;
-    let template = ring.add_template(request.repeat(options.pipeline).as_bytes());
+    let template = ring.add_template(&request.repeat(options.pipeline));
     let mut probe = Probe {
         ring,
         template,
         request_length: request.len() * options.pipeline,
         pipeline: options.pipeline,
         receive: options.receive,
+        is_upload: options.upload.is_some(),
         response_length,
         missing: vec![0; options.connections as usize],
+        is_sending: vec![false; options.connections as usize],
         responses: 0,
     };
     probe.connect_all(options)?;
@@ -137,6 +140,23 @@ fn run(options: &Options) -> Result<String, String> {
         after.1 - before.1,
         probe.ring.enters() - enters,
     ))
+}
+
+/// The bytes that uringbench sends, so that the kernel's part is the same.
+fn request(options: &Options) -> Vec<u8> {
+    let (method, length) = match options.upload {
+        Some(bytes) => ("POST", format!("Content-Length: {bytes}\r\n")),
+        None => ("GET", String::new()),
+    };
+    let head = format!(
+        "{method} {} HTTP/1.1\r\nHost: {}\r\nUser-Agent: uringbench/{}\r\n{length}\r\n",
+        options.path,
+        options.address,
+        env!("CARGO_PKG_VERSION"),
+    );
+    let mut request = head.into_bytes();
+    request.resize(request.len() + options.upload.unwrap_or(0), b'x');
+    request
 }
 
 impl Probe {
@@ -163,7 +183,12 @@ impl Probe {
 
     fn send(&mut self, slot: u32) {
         self.missing[slot as usize] = self.response_length * self.pipeline as u64;
-        self.ring.send(slot, 0, self.template, self.request_length);
+        if self.is_upload {
+            self.is_sending[slot as usize] = true;
+            self.ring.send_range(slot, 0, self.template, 0..self.request_length);
+        } else {
+            self.ring.send(slot, 0, self.template, self.request_length);
+        }
         if self.receive == Receive::Trunc {
             self.ring.receive_once(slot, 0, true);
         }
@@ -175,7 +200,12 @@ impl Probe {
             if let Some(buffer) = completion.buffer {
                 self.ring.recycle(buffer);
             }
+            let operation = completion.token.operation();
             let received = match completion.result {
+                Ok(_) if operation == Some(Operation::SendTold) => {
+                    self.is_sending[slot as usize] = false;
+                    0
+                }
                 Ok(0) => return Err("the server closed a connection".to_owned()),
                 Ok(bytes) => u64::from(bytes),
                 Err(failure) if failure.is_out_of_buffers() => 0,
@@ -184,15 +214,17 @@ impl Probe {
             let missing = &mut self.missing[slot as usize];
             *missing = missing.saturating_sub(received);
             let left = *missing;
-            let is_receive = completion.token.operation() == Some(Operation::Receive);
+            let is_receive = operation == Some(Operation::Receive);
             if is_receive && self.receive == Receive::Small && !completion.more {
                 self.ring.receive_multi(slot, 0);
             }
-            if left == 0 {
+            if left == 0 && received > 0 {
                 self.responses += self.pipeline as u64;
-                self.send(slot);
-            } else if self.receive == Receive::Trunc {
+            }
+            if left > 0 && self.receive == Receive::Trunc {
                 self.ring.skip(slot, 0, u32::try_from(left).unwrap_or(u32::MAX));
+            } else if left == 0 && !self.is_sending[slot as usize] {
+                self.send(slot);
             }
         }
         Ok(())
@@ -200,12 +232,12 @@ impl Probe {
 }
 
 /// Bytes of one response, header and body, as a plain socket sees them.
-fn measure_response(address: SocketAddr, request: &str) -> Result<u64, String> {
+fn measure_response(address: SocketAddr, request: &[u8]) -> Result<u64, String> {
     use std::io::{Read, Write};
     let fail = |error: std::io::Error| format!("{address}: {error}");
     let mut stream = std::net::TcpStream::connect(address).map_err(fail)?;
     stream.set_read_timeout(Some(Duration::from_millis(300))).map_err(fail)?;
-    stream.write_all(request.as_bytes()).map_err(fail)?;
+    stream.write_all(request).map_err(fail)?;
     let (mut total, mut buffer) = (0, vec![0; 1 << 20]);
     while let Ok(bytes @ 1..) = stream.read(&mut buffer) {
         total += bytes as u64;

@@ -9,6 +9,8 @@ mod clients;
 mod engines;
 mod machine;
 mod measure;
+mod nginx;
+mod protocols;
 mod rounds;
 mod server;
 mod table;
@@ -25,13 +27,14 @@ use crate::rounds::Bench;
 use crate::server::Server;
 use crate::table::Section;
 
-/// Compare uringbench with the floor probe, wrk, h2load and, where installed, oha, gcannon and
-/// wrk2: server on one CPU, client on another, interleaved round by round.
+/// Compare uringbench with the floor probe, wrk, h2load and, where installed, oha, gcannon, wrk2
+/// and Python's websockets: server on one CPU, client on another, interleaved round by round.
 #[derive(Debug, Parser)]
 #[command(
     name = "peers",
     after_help = "Clients not in PATH: PEERS_WRK2=/path/to/wrk, \
-    PEERS_GCANNON, PEERS_OHA, PEERS_WRK, PEERS_H2LOAD.\nA missed goal is reported and exits 0; \
+    PEERS_GCANNON, PEERS_OHA, PEERS_WRK, PEERS_H2LOAD; PEERS_WEBSOCKETS=/path/to/python3, \
+    PEERS_NGINX.\nA missed goal is reported and exits 0; \
     a client that failed to run exits 1."
 )]
 struct Args {
@@ -59,10 +62,10 @@ struct Args {
     /// CPU of the clients [default: the last allowed]
     #[arg(long, value_name = "CPU")]
     client_cpu: Option<usize>,
-    /// Load this server instead of the built-in one; it must answer / and /bytes/N
+    /// Load this server instead of the built-in one; it must answer / and /bytes/N, and take POST /
     #[arg(long, value_name = "http://HOST:PORT", value_parser = target_address)]
     target: Option<String>,
-    /// Take uringbench and floor from this folder instead of building them
+    /// Take uringbench, floor and echo from this folder instead of building them
     #[arg(long, value_name = "DIR")]
     binaries: Option<PathBuf>,
 }
@@ -103,7 +106,7 @@ fn compare(args: &Args) -> Result<usize, String> {
     let (_server, address) = match &args.target {
         Some(address) => (None, address.clone()),
         None => {
-            let server = Server::start(&built.uringbench, target_cpu)?;
+            let server = Server::target(&built.uringbench, target_cpu)?;
             let address = server.address.clone();
             (Some(server), address)
         }
@@ -113,13 +116,15 @@ fn compare(args: &Args) -> Result<usize, String> {
         programs: Programs::find(built.uringbench, built.floor),
         address,
         cpu: client_cpu,
+        target_cpu,
+        echo: built.echo,
         scratch,
         settle: Duration::from_millis(if args.smoke { 100 } else { 500 }),
         open_files,
         failures: 0,
         runs: 0,
     };
-    let heading = heading(&bench, target_cpu);
+    let heading = heading(&bench);
     for line in &heading {
         println!("{line}");
     }
@@ -157,10 +162,10 @@ fn run_cases(args: &Args, bench: &mut Bench) -> Vec<Section> {
     all
 }
 
-fn heading(bench: &Bench, target_cpu: usize) -> Vec<String> {
+fn heading(bench: &Bench) -> Vec<String> {
     let mut lines = vec![machine::describe()];
-    lines.push(format!("server on CPU {target_cpu}, clients on CPU {}", bench.cpu));
-    if target_cpu == bench.cpu {
+    lines.push(format!("server on CPU {}, clients on CPU {}", bench.target_cpu, bench.cpu));
+    if bench.target_cpu == bench.cpu {
         lines.push("! server and clients share one CPU: the rates mean little".to_owned());
     }
     let absent = bench.programs.absent();

@@ -33,7 +33,7 @@ pub(crate) struct Finished {
 /// Runs `command` on `cpu` until it ends; past `limit` it is killed and the run is an error.
 pub(crate) fn run(command: Command, cpu: usize, limit: Duration) -> Result<Finished, String> {
     let program = command.get_program().to_string_lossy().into_owned();
-    let mut child = spawn_pinned(command, cpu)?;
+    let mut child = spawn_pinned(command, &[cpu])?;
     let stdout = collect(child.stdout.take());
     let stderr = collect(child.stderr.take());
     let pid = Pid::from_child(&child);
@@ -64,16 +64,18 @@ pub(crate) fn run(command: Command, cpu: usize, limit: Duration) -> Result<Finis
     })
 }
 
-/// Starts `command` with its output piped and every thread it will ever have held to `cpu`.
-pub(crate) fn spawn_pinned(mut command: Command, cpu: usize) -> Result<Child, String> {
+/// Starts `command` with its output piped and every thread it will ever have held to `cpus`.
+pub(crate) fn spawn_pinned(mut command: Command, cpus: &[usize]) -> Result<Child, String> {
     let program = command.get_program().to_string_lossy().into_owned();
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     // A child inherits the affinity of the thread that starts it; this thread lives for that only.
+    let cpus = cpus.to_vec();
     let starter = thread::spawn(move || {
         let mut set = CpuSet::new();
-        set.set(cpu);
-        sched_setaffinity(None, &set)
-            .map_err(|e| format!("cannot pin to CPU {cpu}: {e}; name CPUs this process may use"))?;
+        cpus.iter().for_each(|&cpu| set.set(cpu));
+        sched_setaffinity(None, &set).map_err(|e| {
+            format!("cannot pin to CPU {cpus:?}: {e}; name CPUs this process may use")
+        })?;
         command.spawn().map_err(|e| format!("cannot start {program}: {e}"))
     });
     starter.join().unwrap_or_else(|_| Err("the starting thread ended early".to_owned()))

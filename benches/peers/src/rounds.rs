@@ -122,6 +122,10 @@ pub(crate) struct Bench {
     pub(crate) address: String,
     /// The CPU every client is held to.
     pub(crate) cpu: usize,
+    /// The CPU every server is held to.
+    pub(crate) target_cpu: usize,
+    /// The WebSocket echo server.
+    pub(crate) echo: PathBuf,
     /// A folder for what clients write.
     pub(crate) scratch: PathBuf,
     /// Pause before each run: sockets close, caches and the scheduler calm down.
@@ -182,7 +186,8 @@ impl Bench {
         self.runs += 1;
         let out = self.scratch.join(self.runs.to_string());
         std::fs::create_dir_all(&out).map_err(|e| format!("cannot make {}: {e}", out.display()))?;
-        let place = Place { address: self.address.clone(), cpu: self.cpu, out };
+        let address = contender.load.server.as_ref().unwrap_or(&self.address).clone();
+        let place = Place { address, cpu: self.cpu, out };
         let command = contender.client.command(program, &contender.load, &place);
         let seconds = contender.client.seconds_expected(&contender.load);
         let limit = Duration::from_secs(u64::from(seconds)) + OVERHEAD_MAX;
@@ -260,6 +265,8 @@ mod tests {
             programs: Programs::find(program.into(), "/nonexistent/floor".into()),
             address: "127.0.0.1:9".into(),
             cpu: crate::machine::cpus_allowed()[0],
+            target_cpu: crate::machine::cpus_allowed()[0],
+            echo: "/nonexistent/echo".into(),
             scratch: std::env::temp_dir().join(format!("peers-test-{}", std::process::id())),
             settle: Duration::ZERO,
             open_files: 1024,
@@ -270,15 +277,7 @@ mod tests {
 
     #[test]
     fn a_client_that_cannot_run_is_counted_and_named() {
-        let load = Load {
-            path: "/".into(),
-            connections: 1,
-            pipeline: 1,
-            end: crate::clients::End::Seconds(1),
-            pace: None,
-            floor_receive: "small",
-            engine: crate::clients::Engine::Ring,
-        };
+        let load = crate::cases::closed("/", 1, 1);
         let contender =
             |client: Client| Contender { label: client.name().into(), client, load: load.clone() };
         let mut bench = bench("/bin/false");

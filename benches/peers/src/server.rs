@@ -15,9 +15,11 @@ pub(crate) struct Built {
     pub(crate) uringbench: PathBuf,
     /// The floor probe.
     pub(crate) floor: PathBuf,
+    /// The WebSocket echo server.
+    pub(crate) echo: PathBuf,
 }
 
-/// The built-in target, stopped when dropped.
+/// The built-in target or the echo server, stopped when dropped.
 #[derive(Debug)]
 pub(crate) struct Server {
     child: Child,
@@ -25,7 +27,7 @@ pub(crate) struct Server {
     pub(crate) address: String,
 }
 
-/// How long the target may take to listen.
+/// How long a server may take to listen.
 const START_MAX: Duration = Duration::from_secs(10);
 
 /// Builds the release programs and says where cargo put them.
@@ -43,20 +45,34 @@ pub(crate) fn build() -> Result<Built, String> {
     }
     let messages = String::from_utf8_lossy(&output.stdout);
     let find = |name| executable(&messages, name).ok_or_else(|| format!("cargo built no {name}"));
-    Ok(Built { uringbench: find("uringbench")?, floor: find("floor")? })
+    Ok(Built { uringbench: find("uringbench")?, floor: find("floor")?, echo: find("echo")? })
 }
 
 /// Programs built before, in one folder.
 pub(crate) fn built_in(folder: &Path) -> Built {
-    Built { uringbench: folder.join("uringbench"), floor: folder.join("floor") }
+    Built {
+        uringbench: folder.join("uringbench"),
+        floor: folder.join("floor"),
+        echo: folder.join("echo"),
+    }
 }
 
 impl Server {
     /// Starts `uringbench target` on `cpu` and a port the kernel chooses; waits until it listens.
-    pub(crate) fn start(uringbench: &Path, cpu: usize) -> Result<Self, String> {
+    pub(crate) fn target(uringbench: &Path, cpu: usize) -> Result<Self, String> {
         let mut command = Command::new(uringbench);
         command.args(["target", "--listen", "127.0.0.1:0", "--cpu", &cpu.to_string()]);
-        let mut child = measure::spawn_pinned(command, cpu)?;
+        Self::start(command, cpu)
+    }
+
+    /// Starts the echo server likewise.
+    pub(crate) fn echo(echo: &Path, cpu: usize) -> Result<Self, String> {
+        Self::start(Command::new(echo), cpu)
+    }
+
+    fn start(command: Command, cpu: usize) -> Result<Self, String> {
+        let program = command.get_program().to_string_lossy().into_owned();
+        let mut child = measure::spawn_pinned(command, &[cpu])?;
         let stdout = child.stdout.take();
         // Dropped on every way out of here, so that no server is left behind.
         let mut server = Self { child, address: String::new() };
@@ -64,7 +80,7 @@ impl Server {
         let address = line.as_deref().and_then(parse_address);
         server.address = address.ok_or_else(|| {
             let said = line.unwrap_or_default();
-            format!("the target did not say where it listens but '{}'", said.trim())
+            format!("{program} did not say where it listens but '{}'", said.trim())
         })?;
         Ok(server)
     }
@@ -124,7 +140,7 @@ not json
     #[test]
     fn a_target_that_says_nothing_is_an_error() {
         let cpu = crate::machine::cpus_allowed()[0];
-        let error = Server::start(Path::new("/bin/true"), cpu).unwrap_err();
+        let error = Server::target(Path::new("/bin/true"), cpu).unwrap_err();
         assert!(error.contains("did not say"), "{error}");
     }
 }

@@ -164,9 +164,14 @@ pub(crate) fn spread(value: Option<Spread>, decimals: usize) -> String {
     )
 }
 
-/// The median of a rate, in thousands.
+/// The median of a rate, in thousands once there are any.
 pub(crate) fn thousands(value: Option<Spread>) -> String {
-    value.map_or_else(|| "-".to_owned(), |spread| format!("{:.1} k", spread.median / 1e3))
+    value.map_or_else(
+        || "-".to_owned(),
+        |Spread { median, .. }| {
+            if median < 1e3 { format!("{median:.1}") } else { format!("{:.1} k", median / 1e3) }
+        },
+    )
 }
 
 #[cfg(test)]
@@ -227,6 +232,7 @@ mod tests {
         let value = Spread { median: 152_340.0, min: 150_000.0, max: 160_000.0 };
         assert_eq!(spread(Some(value), 0), "152340 (150000..160000)");
         assert_eq!(thousands(Some(value)), "152.3 k");
+        assert_eq!(thousands(Spread::of(vec![166.66])), "166.7");
         assert_eq!((spread(None, 2), thousands(None)), ("-".into(), "-".into()));
     }
 }

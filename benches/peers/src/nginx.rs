@@ -1,0 +1,213 @@
+//! nginx as the server of the comparisons that need what our own target does not have: connections
+//! that close, and TLS 1.3.
+//!
+//! One process per configuration, in a folder of its own, stopped when dropped. What is compared is
+//! left to the protocols.
+
+use std::fmt::Write;
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rcgen::{CertificateParams, KeyPair};
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::measure;
+
+/// What it serves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Plain HTTP.
+    Plain,
+    /// HTTPS; a session is never resumed, whatever the client keeps.
+    FullHandshakes,
+    /// HTTPS with session tickets and a session cache.
+    Resumption,
+}
+
+/// A running nginx.
+#[derive(Debug)]
+pub(crate) struct Nginx {
+    child: Child,
+    /// `HOST:PORT` it listens on.
+    pub(crate) address: String,
+}
+
+/// How long it may take to listen, and to stop.
+const START_MAX: Duration = Duration::from_secs(10);
+const STOP_MAX: Duration = Duration::from_secs(3);
+const POLL: Duration = Duration::from_millis(20);
+
+impl Nginx {
+    /// Starts one in the new `folder`, with a worker for each of `cpus`, none of them held to one
+    /// in particular; waits until it accepts.
+    pub(crate) fn start(
+        program: &Path,
+        folder: &Path,
+        kind: Kind,
+        cpus: &[usize],
+    ) -> Result<Self, String> {
+        let fail = |e: std::io::Error| format!("cannot set up {}: {e}", folder.display());
+        std::fs::create_dir_all(folder).map_err(fail)?;
+        if kind != Kind::Plain {
+            make_certificate(folder)?;
+        }
+        // Free now and, but for a rare race, when nginx binds it; nginx says so if it is not.
+        let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
+        let address = free.map_err(fail)?.to_string();
+        let file = folder.join("nginx.conf");
+        let is_root = rustix::process::geteuid().is_root();
+        let text = configuration(folder, &address, kind, cpus.len(), is_root);
+        std::fs::write(&file, text).map_err(fail)?;
+        let mut command = Command::new(program);
+        command.arg("-p").arg(folder).arg("-c").arg(&file);
+        let child = measure::spawn_pinned(command, cpus)?;
+        // Dropped on every way out of here, so that no server is left behind.
+        let mut nginx = Self { child, address };
+        nginx.wait_until_it_accepts(folder)?;
+        Ok(nginx)
+    }
+
+    fn wait_until_it_accepts(&mut self, folder: &Path) -> Result<(), String> {
+        let started = Instant::now();
+        while TcpStream::connect(&self.address).is_err() {
+            // Asked before the log is read: what it said last is then in there.
+            let has_ended = self.child.try_wait().is_ok_and(|status| status.is_some());
+            if has_ended || started.elapsed() > START_MAX {
+                let log = std::fs::read_to_string(folder.join("error.log")).unwrap_or_default();
+                let last = log.lines().last().unwrap_or("no message in its error log");
+                return Err(format!("nginx does not accept connections: {last}"));
+            }
+            thread::sleep(POLL);
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Nginx {
+    fn drop(&mut self) {
+        let is_running = |child: &mut Child| matches!(child.try_wait(), Ok(None));
+        if is_running(&mut self.child) {
+            // Asked to, it stops its workers; killed, it would leave them behind.
+            kill_process(Pid::from_child(&self.child), Signal::TERM).ok();
+        }
+        let asked = Instant::now();
+        while is_running(&mut self.child) && asked.elapsed() < STOP_MAX {
+            thread::sleep(POLL);
+        }
+        // Already gone is as good as stopped.
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
+fn certificate(folder: &Path) -> (PathBuf, PathBuf) {
+    (folder.join("certificate.pem"), folder.join("key.pem"))
+}
+
+/// One that has signed itself, with an ECDSA key on P-256: rcgen's default.
+fn make_certificate(folder: &Path) -> Result<(), String> {
+    let fail = |what: &dyn std::fmt::Display| format!("cannot make a certificate: {what}");
+    let key = KeyPair::generate().map_err(|e| fail(&e))?;
+    let names = ["localhost", "127.0.0.1"].map(str::to_owned);
+    let parameters = CertificateParams::new(names).map_err(|e| fail(&e))?;
+    let signed = parameters.self_signed(&key).map_err(|e| fail(&e))?;
+    let (certificate, key_file) = certificate(folder);
+    std::fs::write(certificate, signed.pem()).map_err(|e| fail(&e))?;
+    std::fs::write(key_file, key.serialize_pem()).map_err(|e| fail(&e))
+}
+
+fn configuration(
+    folder: &Path,
+    address: &str,
+    kind: Kind,
+    workers: usize,
+    is_root: bool,
+) -> String {
+    let mut text = String::from("daemon off;\n");
+    // Started by root, workers would be another user's, who may not enter our folder.
+    if is_root {
+        text.push_str("user root;\n");
+    }
+    let (certificate, key) = certificate(folder);
+    let (certificate, key) = (certificate.display(), key.display());
+    let folder = folder.display();
+    let sessions = match kind {
+        Kind::Plain => "",
+        Kind::FullHandshakes => "ssl_session_tickets off;\n        ssl_session_cache off;",
+        Kind::Resumption => "ssl_session_tickets on;\n        ssl_session_cache shared:S:10m;",
+    };
+    let (how, tls) = match kind {
+        Kind::Plain => ("", String::new()),
+        _ => (
+            " ssl",
+            format!(
+                "        ssl_protocols TLSv1.3;\n        ssl_certificate {certificate};\n        \
+                 ssl_certificate_key {key};\n        {sessions}\n"
+            ),
+        ),
+    };
+    let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"];
+    let temporary: String =
+        temporary.map(|n| format!("    {n}_temp_path {folder}/{n};\n")).concat();
+    write!(
+        text,
+        "worker_processes {workers};\npid {folder}/nginx.pid;\nerror_log {folder}/error.log;\n\
+         events {{ worker_connections 10000; }}\n\
+         http {{\n    access_log off;\n    keepalive_requests 1000000000;\n{temporary}    \
+         server {{\n        listen {address}{how};\n{tls}        \
+         location / {{ return 200 \"hello\\n\"; }}\n    }}\n}}\n"
+    )
+    .expect("a string takes text");
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(kind: Kind) -> String {
+        configuration(Path::new("/x"), "127.0.0.1:81", kind, 2, false)
+    }
+
+    #[test]
+    fn a_configuration_says_what_its_kind_is() {
+        let plain = text(Kind::Plain);
+        assert!(plain.contains("listen 127.0.0.1:81;") && !plain.contains("ssl"), "{plain}");
+        assert!(plain.contains("worker_processes 2;") && !plain.contains("user"), "{plain}");
+        let full = text(Kind::FullHandshakes);
+        assert!(full.contains("listen 127.0.0.1:81 ssl;"), "{full}");
+        assert!(full.contains("ssl_certificate_key /x/key.pem;"), "{full}");
+        assert!(full.contains("tickets off;") && full.contains("cache off;"), "{full}");
+        let resumed = text(Kind::Resumption);
+        assert!(resumed.contains("tickets on;") && resumed.contains("shared:S:10m;"), "{resumed}");
+        for kind in [Kind::Plain, Kind::FullHandshakes, Kind::Resumption] {
+            let text = text(kind);
+            assert_eq!(text.matches('{').count(), text.matches('}').count(), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_key_is_an_ecdsa_key_on_p256() {
+        let folder = std::env::temp_dir().join(format!("peers-key-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        make_certificate(&folder).unwrap();
+        let (file, key_file) = certificate(&folder);
+        let key = KeyPair::from_pem(&std::fs::read_to_string(key_file).unwrap()).unwrap();
+        assert!(key.is_compatible(&rcgen::PKCS_ECDSA_P256_SHA256));
+        assert!(std::fs::read_to_string(file).unwrap().starts_with("-----BEGIN CERTIFICATE"));
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn what_does_not_listen_is_an_error() {
+        let folder = std::env::temp_dir().join(format!("peers-nginx-{}", std::process::id()));
+        let cpus = [crate::machine::cpus_allowed()[0]];
+        let started = Nginx::start(Path::new("/bin/false"), &folder, Kind::Plain, &cpus);
+        let error = started.unwrap_err();
+        assert!(error.contains("does not accept connections: no message"), "{error}");
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+}
