@@ -60,14 +60,15 @@ fn explained(error: &clap::Error) -> String {
     }
 }
 
-/// clap explains in paragraphs; the contract is one line. Tips stay, the usage text goes.
+/// clap explains in paragraphs; the contract is one line. Tips stay, but for the one that the word
+/// may have been meant as a value; the usage text goes.
 fn one_line(explanation: &str) -> String {
     let kept = explanation
         .lines()
         .map(str::trim)
         .take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more"))
-        .filter(|line| !line.is_empty());
-    let line = kept.collect::<Vec<_>>().join(" ");
+        .filter(|line| !line.is_empty() && !line.starts_with("tip: to pass '"));
+    let line = kept.collect::<Vec<_>>().join(" ").replace(" tip: ", "; ");
     let line = line.strip_prefix("error: ").unwrap_or(&line);
     format!("{line} (see `uringbench --help`)")
 }
@@ -439,7 +440,11 @@ mod tests {
     #[test]
     fn a_mistake_is_explained_in_one_line() {
         let cases = [
-            (&["--conections", "8", "http://h/"][..], "'--connections'"),
+            (
+                &["--conections", "8", "http://h/"][..],
+                "found; a similar argument exists: '--connections'",
+            ),
+            (&["--pid", "8", "http://h/"], "unexpected argument '--pid' found (see"),
             (&["-c", "0", "http://h/"], "at least 1"),
             (&["-c", "-5", "http://h/"], "whole number"),
             (&["-R", "0", "http://h/"], "above 0"),
