@@ -102,7 +102,7 @@ fn more_connections_than_open_files_names_the_limit() {
         Command::new("sh").args(["-c", script, env!("CARGO_BIN_EXE_uringbench")]).output().unwrap();
     let line = complaint(&output);
     assert_eq!(output.status.code(), Some(2), "{line}");
-    assert!(line.contains("may open 64") && line.contains("ulimit -n"), "{line}");
+    assert!(line.contains("the limit is 64") && line.contains("ulimit -n"), "{line}");
 }
 
 #[test]
