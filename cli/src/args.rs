@@ -6,6 +6,7 @@
 mod connection;
 mod profiling;
 mod request;
+mod scenario;
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
@@ -24,6 +25,7 @@ use crate::units;
 pub(crate) use connection::{ConnectionArgs, Sources, TlsArgs, TlsVersion};
 pub(crate) use profiling::{ProfileArgs, ProfileCommandArgs, SoakArgs};
 pub(crate) use request::{FormField, FormValue, RequestArgs, StreamArgs};
+pub(crate) use scenario::{ScenarioArgs, ScenarioCommand};
 
 /// What was typed: something to do, or a text to show (`--help`, `--version`).
 #[derive(Debug)]
@@ -157,6 +159,10 @@ pub(crate) enum Command {
         after_help = SOAK_EXAMPLES
     )]
     Soak(Box<SoakArgs>),
+    /// Check scenario files, or show the requests they describe
+    Scenario(ScenarioArgs),
+    /// Print the JSON Schema of scenario files, for editors
+    Schema,
     /// Say what this machine offers for load generation, and how to mend what it lacks
     Doctor,
     /// Load the built-in reference target for a few seconds and show the result

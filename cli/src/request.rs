@@ -192,7 +192,8 @@ fn header(text: &str) -> Result<(String, String), String> {
     }
 }
 
-fn read_body(option: &str, path: &Path) -> Result<Vec<u8>, String> {
+/// The bytes of a file; `option` says in an error who asked for it.
+pub(crate) fn read_body(option: &str, path: &Path) -> Result<Vec<u8>, String> {
     let shown = path.display();
     let mut body = Vec::new();
     let read = File::open(path).and_then(|file| {

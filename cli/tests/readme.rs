@@ -50,7 +50,8 @@ fn every_command_works() {
         let line = command
             .replace(BY_CARGO, "uringbench ")
             .replace(USERS_TLS_URL, &format!("https://{}/", secure.address()))
-            .replace(USERS_SOCKET_URL, &socket.url());
+            .replace(USERS_SOCKET_URL, &socket.url())
+            .replace(" scenarios/", &format!(" {}/scenarios/", root().display()));
         assert!(line.starts_with("uringbench"), "say in KNOWN what becomes of `{command}`");
         let output = run_shortened(&line, &target, folder.path());
         let code = output.status.code();
@@ -80,7 +81,14 @@ fn durations_are_shortened_and_the_target_replaced() {
 
 #[test]
 fn every_option_is_one_of_the_help() {
-    let commands = ["--help", "target --help", "demo --help", "profile --help", "soak --help"];
+    let commands = [
+        "--help",
+        "target --help",
+        "demo --help",
+        "profile --help",
+        "soak --help",
+        "scenario show --help",
+    ];
     let help = commands.map(|words| {
         let output = uringbench(Path::new(".")).args(words.split(' ')).output();
         String::from_utf8(output.expect("the binary starts").stdout).expect("help is UTF-8")

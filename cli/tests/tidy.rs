@@ -10,7 +10,7 @@ mod source;
 use source::{Offence, Source, TREE, list};
 
 /// Which of our crates a crate may depend on, for its tests too.
-const EDGES: [(&str, &[&str]); 12] = [
+const EDGES: [(&str, &[&str]); 13] = [
     ("uringbench-core", &[]),
     ("uringbench-ring", &[]),
     ("uringbench-engine", &["uringbench-core", "uringbench-ring"]),
@@ -18,6 +18,7 @@ const EDGES: [(&str, &[&str]); 12] = [
     ("uringbench-profiler", &["uringbench-core", "uringbench-perf"]),
     ("uringbench-store", &["uringbench-core"]),
     ("uringbench-report", &["uringbench-core"]),
+    ("uringbench-scenario", &["uringbench-core"]),
     ("uringbench-reference", &["uringbench-ring"]),
     ("uringbench-peers", &["uringbench-ring"]),
     ("uringbench-core-fuzz", &["uringbench-core"]),
@@ -33,6 +34,7 @@ const EDGES: [(&str, &[&str]); 12] = [
             "uringbench-store",
             "uringbench-report",
             "uringbench-reference",
+            "uringbench-scenario",
         ],
     ),
 ];

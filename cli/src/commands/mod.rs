@@ -5,5 +5,6 @@ pub(crate) mod demo;
 pub(crate) mod doctor;
 pub(crate) mod profile;
 pub(crate) mod run;
+pub(crate) mod scenario;
 pub(crate) mod soak;
 pub(crate) mod target;

@@ -4,6 +4,7 @@
 //! argument, bytes are slices, and every machine can be stepped by a test. The drivers
 //! (`uringbench-ring`, `uringbench-engine`) bring the world to it.
 
+pub mod flow;
 pub mod histogram;
 pub mod http;
 pub mod outcome;
@@ -18,5 +19,6 @@ pub mod statistics;
 pub mod summary;
 pub mod tempo;
 pub mod time;
+pub mod units;
 pub mod validity;
 pub mod websocket;

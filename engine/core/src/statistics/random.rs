@@ -26,6 +26,11 @@ impl Random {
         ((u128::from(self.0.next_u64()) * end as u128) >> 64) as usize
     }
 
+    /// 64 bits, each heads or tails.
+    pub fn bits(&mut self) -> u64 {
+        self.0.next_u64()
+    }
+
     /// Heads or tails.
     pub fn coin(&mut self) -> bool {
         self.0.next_u64() >> 63 == 1

@@ -1,0 +1,332 @@
+//! From what a file says to a plan: names bound, steps compiled, their order made flat.
+
+use regex::bytes::RegexBuilder;
+use uringbench_core::flow::capture::{Capture, Source};
+use uringbench_core::flow::check::Check;
+use uringbench_core::flow::pointer::Pointer;
+use uringbench_core::flow::program::{Arm, Operation, Think};
+use uringbench_core::flow::table::Table;
+use uringbench_core::flow::{self};
+
+use crate::format::{self, Order, Scenario, Step};
+use crate::plan::{Flow, Plan};
+use crate::problem::{Place, Problems};
+use crate::text::{Names, Text, name_error};
+use crate::{Surroundings, data, load, request};
+
+/// Longest capture without `max`, and with it.
+const CAPTURE_BYTES: u32 = 256;
+const CAPTURE_BYTES_MAX: u32 = 65_536;
+/// A compiled regular expression's size.
+const REGEX_BYTES_MAX: usize = 1 << 20;
+/// A step is not taken more often in a row: more is a slip of the keyboard.
+const REPEAT_MAX: u32 = 1_000_000;
+
+/// The plan of a scenario; without a meaning when a problem was added.
+pub(crate) fn plan(
+    given: &Scenario,
+    around: &Surroundings<'_>,
+    problems: &mut Problems<'_>,
+) -> Option<Plan> {
+    let (connections, load, warmup, duration) = load::load(&given.load, problems);
+    let (described, tables, orders) = tables(given, around, problems);
+    let names = Names { env: around.env, tables: &described, captures: Vec::new() };
+    let target = Place::top("target");
+    let written = Text::read(&given.target, &names).and_then(|text| {
+        text.constant().ok_or_else(|| {
+            "the target is one for all: only {{env NAME}} may stand in it".to_owned()
+        })
+    });
+    let written = problems.take(&target, written);
+    let authority =
+        written.as_ref().and_then(|url| problems.take(&target, (around.authority)(url)));
+    let mut compiler = Compiler {
+        around,
+        // Other mistakes are told even where this one keeps the plan from being made.
+        authority: authority.unwrap_or_else(|| "target".to_owned()),
+        captures: Vec::new(),
+        problems,
+    };
+    let mut names = names;
+    let on_start =
+        compiler.flow("on_start", 1, &given.on_start, &Place::top("on_start"), &mut names);
+    let mut flows: Vec<Flow> = Vec::new();
+    for (at, flow) in given.flow.iter().enumerate() {
+        let place = Place::top("flow").index(at);
+        compiler.check_flow(flow, &place, &flows);
+        let weight = flow.weight.unwrap_or(1);
+        let mut names = names.clone();
+        flows.push(compiler.flow(&flow.name, weight, &flow.step, &place.key("step"), &mut names));
+    }
+    if flows.is_empty() {
+        let why = "the scenario has no flow: add [[flow]] with a name and [[flow.step]]";
+        compiler.problems.add(&Place::top("flow"), why);
+    }
+    let on_end = compiler.flow("on_end", 1, &given.on_end, &Place::top("on_end"), &mut names);
+    let captures = compiler.captures;
+    let objectives = load::objectives(&given.slo, &flows, problems);
+    Some(Plan {
+        target: written?,
+        connections,
+        load,
+        warmup,
+        duration,
+        flows,
+        on_start,
+        on_end,
+        tables,
+        orders,
+        captures,
+        objectives,
+    })
+}
+
+type Described = Vec<(String, Vec<String>)>;
+
+fn tables(
+    given: &Scenario,
+    around: &Surroundings<'_>,
+    problems: &mut Problems<'_>,
+) -> (Described, Vec<Table>, Vec<Order>) {
+    let (mut described, mut tables, mut orders) = (Vec::new(), Vec::new(), Vec::new());
+    for (name, source) in &given.data {
+        let place = Place::top("data").key(name);
+        if let Some(why) = name_error(name) {
+            problems.add(&place, why);
+        }
+        let read = (around.read)(&source.file).and_then(|bytes| data::table(&source.file, &bytes));
+        if let Some((columns, table)) = problems.take(&place.key("file"), read) {
+            described.push((name.clone(), columns));
+            tables.push(table);
+            orders.push(source.order);
+        }
+    }
+    (described, tables, orders)
+}
+
+struct Compiler<'a, 'b> {
+    around: &'a Surroundings<'a>,
+    authority: String,
+    /// The names of all captures, by number.
+    captures: Vec<String>,
+    problems: &'a mut Problems<'b>,
+}
+
+impl Compiler<'_, '_> {
+    fn check_flow(&mut self, flow: &format::Flow, place: &Place, before: &[Flow]) {
+        if flow.name.trim().is_empty() {
+            self.problems.add(&place.key("name"), "the name is empty: name the flow");
+        }
+        if before.iter().any(|known| known.name == flow.name) {
+            let why = format!("there is a flow `{}` already: choose another name", flow.name);
+            self.problems.add(&place.key("name"), why);
+        }
+        if flow.weight == Some(0) {
+            let why = "with weight 0 it is never chosen: write at least 1, or leave the flow out";
+            self.problems.add(&place.key("weight"), why);
+        }
+        if flow.step.is_empty() {
+            self.problems.add(place, "the flow has no step: add [[flow.step]] with a path");
+        }
+    }
+
+    /// Steps in their order; `names` are those there before it, and then those after it.
+    fn flow(
+        &mut self,
+        name: &str,
+        weight: u32,
+        given: &[Step],
+        place: &Place,
+        names: &mut Names<'_>,
+    ) -> Flow {
+        let mut flow = Flow { name: name.to_owned(), weight, ..Flow::default() };
+        let mut at = 0;
+        while at < given.len() {
+            let choice = given[at].choice.as_ref();
+            let same = |step: &&Step| choice.is_some() && step.choice.as_ref() == choice;
+            let count = given[at..].iter().take_while(same).count().max(1);
+            if choice.is_some() {
+                self.choice(&given[at..at + count], at, place, names, &mut flow);
+            } else {
+                if given[at].weight.is_some() {
+                    let why = "a weight is for steps of a choice: add `choice`, or leave it out";
+                    self.problems.add(&place.index(at).key("weight"), why);
+                }
+                self.step(&given[at], &place.index(at), names, &mut flow);
+            }
+            at += count;
+        }
+        flow
+    }
+
+    /// Neighbouring steps of which one is taken. Behind them is what all of them capture.
+    fn choice(
+        &mut self,
+        given: &[Step],
+        first: usize,
+        place: &Place,
+        names: &mut Names<'_>,
+        flow: &mut Flow,
+    ) {
+        let chooses = flow.operations.len();
+        flow.operations.push(Operation::Choose(Vec::new()));
+        let (mut arms, mut jumps) = (Vec::new(), Vec::new());
+        let mut behind: Option<Vec<(String, usize)>> = None;
+        for (at, step) in given.iter().enumerate() {
+            let place = place.index(first + at);
+            let weight = step.weight.unwrap_or(1);
+            if weight == 0 {
+                let why = "with weight 0 it is never chosen: write at least 1, or leave it out";
+                self.problems.add(&place.key("weight"), why);
+            }
+            arms.push(Arm { weight, at: flow.operations.len() });
+            let mut names = names.clone();
+            self.step(step, &place, &mut names, flow);
+            jumps.push(flow.operations.len());
+            flow.operations.push(Operation::Jump(0));
+            behind = Some(match behind {
+                None => names.captures,
+                Some(before) => {
+                    before.into_iter().filter(|name| names.captures.contains(name)).collect()
+                }
+            });
+        }
+        let end = flow.operations.len();
+        for jump in jumps {
+            flow.operations[jump] = Operation::Jump(end);
+        }
+        flow.operations[chooses] = Operation::Choose(arms);
+        names.captures = behind.unwrap_or_default();
+    }
+
+    fn step(&mut self, given: &Step, place: &Place, names: &mut Names<'_>, flow: &mut Flow) {
+        let written = || format!("{} {}", request::method(given), given.path);
+        let name = given.name.clone().unwrap_or_else(written);
+        if flow.steps.iter().any(|known| known.name == name) {
+            let why = format!("the flow has a step `{name}` already: give it another `name`");
+            self.problems.add(&place.key("name"), why);
+        }
+        let template =
+            request::template(given, place, names, self.around, &self.authority, self.problems);
+        let checks = self.checks(given, &place.key("check"));
+        let captures = self.captures(given, &place.key("capture"), names);
+        let times = given.repeat.unwrap_or(1);
+        if !(1..=REPEAT_MAX).contains(&times) {
+            let why = format!("a step is taken 1 to {REPEAT_MAX} times: write such a number");
+            self.problems.add(&place.key("repeat"), why);
+        }
+        let from = flow.operations.len();
+        // Without a template there is a problem, and no plan.
+        if let Some(template) = template {
+            flow.operations.push(Operation::Send(flow.steps.len()));
+            let is_last_when_failed = given.is_last_when_failed;
+            flow.steps.push(flow::Step { name, template, checks, captures, is_last_when_failed });
+        }
+        if let Some(think) = self.think(given, &place.key("think")) {
+            flow.operations.push(Operation::Think(think));
+        }
+        if times > 1 {
+            flow.operations.push(Operation::Repeat { from, times });
+        }
+    }
+
+    fn think(&mut self, given: &Step, place: &Place) -> Option<Think> {
+        Some(match given.think? {
+            format::Think::Constant(span) => Think::Constant(span.0),
+            format::Think::Exponential(mean) => Think::Exponential(mean.0),
+            format::Think::Uniform(from, to) if from.0 <= to.0 => Think::Uniform(from.0, to.0),
+            format::Think::Uniform(..) => {
+                let why = "the pause ends before it begins: write the shorter time first";
+                self.problems.add(&place.key("uniform"), why);
+                return None;
+            }
+        })
+    }
+
+    fn checks(&mut self, given: &Step, place: &Place) -> Vec<Check> {
+        let Some(given) = &given.check else { return vec![Check::Status((100..400).collect())] };
+        let mut checks = Vec::new();
+        match &given.status {
+            Some(statuses) => {
+                if statuses.is_empty() || statuses.iter().any(|s| !(100..600).contains(s)) {
+                    let why = "a status is a number from 100 to 599: write [200]";
+                    self.problems.add(&place.key("status"), why);
+                }
+                checks.push(Check::Status(statuses.clone()));
+            }
+            None => checks.push(Check::Status((100..400).collect())),
+        }
+        for (name, value) in &given.header.0 {
+            checks.push(Check::Header { name: name.clone(), value: value.trim().to_owned() });
+        }
+        checks.extend(given.length.map(Check::Length));
+        checks.extend(given.contains.iter().map(|text| Check::Contains(text.clone().into())));
+        checks.extend(given.equals.iter().map(|text| Check::Equals(text.clone().into())));
+        for (text, expected) in &given.json {
+            let pointer = text.parse::<Pointer>().map_err(|why| why.to_string());
+            if let Some(pointer) = self.problems.take(&place.key("json").key(text), pointer) {
+                checks.push(Check::Json { pointer, expected: expected.0.clone() });
+            }
+        }
+        checks
+    }
+
+    /// What a step keeps; the names are known behind it.
+    fn captures(
+        &mut self,
+        given: &Step,
+        place: &Place,
+        names: &mut Names<'_>,
+    ) -> Vec<(usize, Capture)> {
+        let mut captures = Vec::new();
+        for (name, capture) in &given.capture {
+            let place = place.key(name);
+            if let Some(why) = name_error(name) {
+                self.problems.add(&place, why);
+            }
+            let number = self.captures.iter().position(|known| known == name);
+            let number = number.unwrap_or_else(|| {
+                self.captures.push(name.clone());
+                self.captures.len() - 1
+            });
+            if !names.captures.iter().any(|(known, _)| known == name) {
+                names.captures.push((name.clone(), number));
+            }
+            captures.extend(self.capture(capture, &place).map(|capture| (number, capture)));
+        }
+        captures
+    }
+
+    fn capture(&mut self, given: &format::Capture, place: &Place) -> Option<Capture> {
+        let source = match (&given.header, &given.cookie, &given.json, &given.regex) {
+            (Some(name), None, None, None) => Source::Header(name.clone()),
+            (None, Some(name), None, None) => Source::Cookie(name.clone()),
+            (None, None, Some(text), None) => {
+                let pointer =
+                    text.parse().map_err(|why: flow::pointer::PointerError| why.to_string());
+                Source::Json(self.problems.take(&place.key("json"), pointer)?)
+            }
+            (None, None, None, Some(text)) => {
+                let built =
+                    RegexBuilder::new(text).unicode(false).size_limit(REGEX_BYTES_MAX).build();
+                let regex = built.map_err(|why| {
+                    let why = why.to_string();
+                    let cause = why.lines().last().unwrap_or_default().trim();
+                    format!("not a regular expression: mend it: {cause}")
+                });
+                Source::Regex(self.problems.take(&place.key("regex"), regex)?)
+            }
+            _ => {
+                let why = "a capture has one source: write one of header, cookie, json and regex";
+                self.problems.add(place, why);
+                return None;
+            }
+        };
+        let bytes_max = given.max.unwrap_or(CAPTURE_BYTES);
+        if !(1..=CAPTURE_BYTES_MAX).contains(&bytes_max) {
+            let why = format!("a capture has 1 to {CAPTURE_BYTES_MAX} bytes: write such a number");
+            self.problems.add(&place.key("max"), why);
+        }
+        Some(Capture { source, bytes_max: bytes_max as usize })
+    }
+}

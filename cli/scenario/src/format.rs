@@ -1,0 +1,280 @@
+//! What may stand in a scenario file, as serde reads it and as the JSON Schema tells editors.
+//!
+//! The doc comments are what editors show. Whether values make sense together is decided by
+//! `compile`.
+
+mod values;
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+pub use values::{Pairs, PerSecond, Scalar, Span};
+
+/// A scenario of uringbench.
+///
+/// In texts `{{name}}` stands for a value: a capture of an earlier step, a data column
+/// (`{{users.email}}`), `{{seq}}`, `{{uuid}}`, `{{int 1 1000}}`, `{{string 12}}`,
+/// `{{choice a b c}}`, `{{timestamp}}`, `{{user}}` or `{{env NAME}}`. `{{{{` is a plain `{{`.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Scenario {
+    /// The server, without a path: `http://127.0.0.1:8080`. `{{env NAME}}` may stand in it.
+    pub target: String,
+    /// How much load, for how long.
+    #[serde(default)]
+    pub load: Load,
+    /// Files of rows to take values from, by name.
+    #[serde(default)]
+    pub data: BTreeMap<String, Data>,
+    /// What each user does once before its first flow. Its captures are there in every flow.
+    #[serde(default)]
+    pub on_start: Vec<Step>,
+    /// What users do again and again.
+    #[serde(default)]
+    pub flow: Vec<Flow>,
+    /// What each user does once after its last flow.
+    #[serde(default)]
+    pub on_end: Vec<Step>,
+    /// Objectives.
+    #[serde(default)]
+    pub slo: Vec<Slo>,
+}
+
+/// How much load, for how long. With `rate` the loop is open: flows begin at a rate whatever the
+/// server does. Without it the loop is closed: each of `users` begins a flow when its last one
+/// has ended.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Load {
+    /// Connections over all cores; without it 64.
+    pub connections: Option<u32>,
+    /// Users of a closed loop; without it one for each connection.
+    pub users: Option<u32>,
+    /// Flows begun per second: `500`, `"1.5k"`.
+    pub rate: Option<PerSecond>,
+    /// Gaps between beginnings, with `rate`: without it constant.
+    pub arrivals: Option<Arrivals>,
+    /// Changes of `rate`, one after the other.
+    #[serde(default)]
+    pub stage: Vec<Stage>,
+    /// Load before the measured window; without it 1 second.
+    pub warmup: Option<Span>,
+    /// The measured window; without it as long as the stages last, or 10 seconds.
+    pub duration: Option<Span>,
+}
+
+/// The law of the gaps between beginnings.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum Arrivals {
+    /// Evenly spaced.
+    Constant,
+    /// Random and independent, as users arrive.
+    Poisson,
+}
+
+/// A stretch of the load.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Stage {
+    /// How the rate gets to `rate`.
+    pub shape: Shape,
+    /// Flows begun per second.
+    pub rate: PerSecond,
+    /// How long the stage lasts.
+    pub duration: Span,
+}
+
+/// How the rate of a stage comes about.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum Shape {
+    /// Evenly from the rate before to this one.
+    Ramp,
+    /// At once, and it stays.
+    Step,
+    /// At once, and after the stage back to the rate before.
+    Spike,
+}
+
+/// A file of rows.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Data {
+    /// Path from the scenario's folder: `.csv` with a line of column names, or `.jsonl` with an
+    /// object on each line.
+    pub file: String,
+    /// Who gets which row; without it shared.
+    #[serde(default)]
+    pub order: Order,
+}
+
+/// Who gets which row.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum Order {
+    /// Each flow that begins takes the next row; after the last comes the first.
+    #[default]
+    Shared,
+    /// Each flow that begins takes a random row.
+    Random,
+    /// Each user keeps the row of its number.
+    User,
+}
+
+/// What users do, step by step.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Flow {
+    /// What reports call it.
+    pub name: String,
+    /// How often it is chosen compared with other flows; without it 1.
+    pub weight: Option<u32>,
+    /// Its steps, in order.
+    #[serde(default)]
+    pub step: Vec<Step>,
+}
+
+/// One request.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Step {
+    /// What reports call it; without it method and path.
+    pub name: Option<String>,
+    /// In upper case; without it `POST` with a body, else `GET`.
+    pub method: Option<String>,
+    /// Begins with `/`, without a query. Values in it are percent-encoded.
+    pub path: String,
+    /// The query, name = value. Both are percent-encoded.
+    #[serde(default)]
+    pub query: Pairs,
+    /// Headers, name = value.
+    #[serde(default)]
+    pub headers: Pairs,
+    /// The content.
+    pub body: Option<Body>,
+    /// What must hold of the answer; without it a status below 400 is enough.
+    pub check: Option<Check>,
+    /// What to keep of the answer for later steps, by name.
+    #[serde(default)]
+    pub capture: BTreeMap<String, Capture>,
+    /// A pause after the step.
+    pub think: Option<Think>,
+    /// How often the step is taken in a row; without it once.
+    pub repeat: Option<u32>,
+    /// Of neighbouring steps that name the same choice, each time one is taken.
+    pub choice: Option<String>,
+    /// How often it is the one, compared with the others of its choice; without it 1.
+    pub weight: Option<u32>,
+    /// Whether the flow ends here when the step fails.
+    #[serde(default, rename = "stop_on_failure")]
+    pub is_last_when_failed: bool,
+}
+
+/// The content of a request.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase", deny_unknown_fields)]
+pub enum Body {
+    /// A text, sent as `text/plain; charset=utf-8` unless `headers` says otherwise.
+    Text(String),
+    /// A JSON text. Values in it are escaped as in a JSON string: write `"{{name}}"` for a string
+    /// and `{{number}}` for a number.
+    Json(String),
+    /// The fields of a form, name = value, percent-encoded.
+    Form(Pairs),
+    /// A file, from the scenario's folder, sent as it is.
+    File(String),
+    /// The fields and files of a form, as browsers upload them.
+    Multipart(Vec<Part>),
+    /// Made-up bytes, the same every time.
+    Generated(Generated),
+}
+
+/// A field or file of an upload: `text` or `file`.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Part {
+    /// The field's name.
+    pub name: String,
+    /// Its value.
+    pub text: Option<String>,
+    /// A file, from the scenario's folder.
+    pub file: Option<String>,
+    /// The name the file is sent under; without it its own.
+    pub filename: Option<String>,
+    /// What it is, like `image/png`.
+    pub content_type: Option<String>,
+}
+
+/// Made-up bytes.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Generated {
+    /// How many, up to 2^30.
+    pub size: u32,
+    /// Names them; without it 0.
+    #[serde(default)]
+    pub seed: u64,
+}
+
+/// What must hold of an answer: all that is named.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Check {
+    /// The status is one of these.
+    pub status: Option<Vec<u16>>,
+    /// Headers, name = value: exactly this value.
+    #[serde(default)]
+    pub header: Pairs,
+    /// The body holds this text.
+    pub contains: Option<String>,
+    /// The body is this text.
+    pub equals: Option<String>,
+    /// The body has so many bytes.
+    pub length: Option<u64>,
+    /// Values in the JSON of the body, JSON pointer = value.
+    #[serde(default)]
+    pub json: BTreeMap<String, Scalar>,
+}
+
+/// What to keep of an answer: one of `header`, `cookie`, `json` and `regex`.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Capture {
+    /// The value of this header.
+    pub header: Option<String>,
+    /// The value of this cookie, which the answer sets.
+    pub cookie: Option<String>,
+    /// What this JSON pointer finds in the body.
+    pub json: Option<String>,
+    /// The first group of the first match in the body, or all of the match.
+    pub regex: Option<String>,
+    /// Longest value in bytes, 1 to 65536; a longer one fails the step. Without it 256.
+    pub max: Option<u32>,
+}
+
+/// A pause.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase", deny_unknown_fields)]
+pub enum Think {
+    /// Always this long.
+    Constant(Span),
+    /// From the first to the second, all as likely.
+    Uniform(Span, Span),
+    /// With this mean, as between independent events.
+    Exponential(Span),
+}
+
+/// An objective of the whole run, of a flow, or of a step.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Slo {
+    /// Terms such as `p99<20ms,errors<0.1%`.
+    pub limit: String,
+    /// The flow it is about.
+    pub flow: Option<String>,
+    /// The step of that flow it is about.
+    pub step: Option<String>,
+}

@@ -1,0 +1,184 @@
+//! Values as people write them: times, rates, tables whose order counts, scalars.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::marker::PhantomData;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
+use uringbench_core::flow::check;
+use uringbench_core::rate::Rate;
+use uringbench_core::time::Nanos;
+use uringbench_core::units;
+
+/// A time such as `"30s"`, `"1m30s"`, `"500ms"`; a plain number is seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span(pub Nanos);
+
+/// A rate such as `500`, `"1.5k"`, `"2M"`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PerSecond(pub Rate);
+
+/// Names and values, in the order they were written.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Pairs(pub Vec<(String, String)>);
+
+/// A string, a number or a boolean.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Scalar(pub check::Scalar);
+
+/// Something that is read from a text, or from a number as if it were one.
+trait Written: Sized {
+    const EXPECTED: &'static str;
+    fn read(text: &str) -> Result<Self, String>;
+}
+
+impl Written for Span {
+    const EXPECTED: &'static str = "a time such as \"30s\", \"500ms\" or 10";
+
+    fn read(text: &str) -> Result<Self, String> {
+        units::span(text).map(Self)
+    }
+}
+
+impl Written for PerSecond {
+    const EXPECTED: &'static str = "a rate such as 500 or \"1.5k\"";
+
+    fn read(text: &str) -> Result<Self, String> {
+        units::rate(text).map(Self)
+    }
+}
+
+struct WrittenVisitor<T>(PhantomData<T>);
+
+impl<T: Written> Visitor<'_> for WrittenVisitor<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(T::EXPECTED)
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<T, E> {
+        T::read(text).map_err(|why| E::custom(format!("`{}`: {why}", text.escape_debug())))
+    }
+
+    fn visit_i64<E: Error>(self, number: i64) -> Result<T, E> {
+        self.visit_str(&number.to_string())
+    }
+
+    fn visit_f64<E: Error>(self, number: f64) -> Result<T, E> {
+        self.visit_str(&number.to_string())
+    }
+}
+
+impl<'de> Deserialize<'de> for Span {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(WrittenVisitor(PhantomData))
+    }
+}
+
+impl<'de> Deserialize<'de> for PerSecond {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(WrittenVisitor(PhantomData))
+    }
+}
+
+impl<'de> Deserialize<'de> for Pairs {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct PairsVisitor;
+
+        impl<'de> Visitor<'de> for PairsVisitor {
+            type Value = Pairs;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a table of strings such as { name = \"value\" }")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Pairs, A::Error> {
+                let mut pairs = Vec::new();
+                while let Some(pair) = map.next_entry()? {
+                    pairs.push(pair);
+                }
+                Ok(Pairs(pairs))
+            }
+        }
+        deserializer.deserialize_map(PairsVisitor)
+    }
+}
+
+impl<'de> Deserialize<'de> for Scalar {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct ScalarVisitor;
+
+        impl Visitor<'_> for ScalarVisitor {
+            type Value = Scalar;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string, a number or a boolean")
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Scalar, E> {
+                Ok(Scalar(check::Scalar::Text(text.to_owned())))
+            }
+
+            fn visit_i64<E: Error>(self, number: i64) -> Result<Scalar, E> {
+                Ok(Scalar(check::Scalar::Integer(number)))
+            }
+
+            fn visit_f64<E: Error>(self, number: f64) -> Result<Scalar, E> {
+                Ok(Scalar(check::Scalar::Float(number)))
+            }
+
+            fn visit_bool<E: Error>(self, bool: bool) -> Result<Scalar, E> {
+                Ok(Scalar(check::Scalar::Bool(bool)))
+            }
+        }
+        deserializer.deserialize_any(ScalarVisitor)
+    }
+}
+
+impl JsonSchema for Span {
+    fn schema_name() -> Cow<'static, str> {
+        "Span".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "A time such as \"30s\", \"1m30s\", \"500ms\"; a number is seconds.",
+            "type": ["string", "number"],
+        })
+    }
+}
+
+impl JsonSchema for PerSecond {
+    fn schema_name() -> Cow<'static, str> {
+        "PerSecond".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "A rate per second such as 500, \"1.5k\", \"2M\".",
+            "type": ["string", "number"],
+        })
+    }
+}
+
+impl JsonSchema for Pairs {
+    fn schema_name() -> Cow<'static, str> {
+        "Pairs".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "object", "additionalProperties": { "type": "string" } })
+    }
+}
+
+impl JsonSchema for Scalar {
+    fn schema_name() -> Cow<'static, str> {
+        "Scalar".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": ["string", "number", "boolean"] })
+    }
+}

@@ -1,0 +1,50 @@
+//! Scenario files: TOML in, a plan with every request compiled out, or every mistake with its
+//! place, its cause and what to write instead.
+//!
+//! Files, environment and the target's address are asked for through [`Surroundings`]; running a
+//! plan is for others.
+
+mod compile;
+mod data;
+pub mod format;
+mod load;
+pub mod plan;
+mod problem;
+mod request;
+pub mod show;
+mod text;
+
+pub use problem::Problem;
+
+use format::Scenario;
+use plan::Plan;
+use problem::Problems;
+
+/// What a scenario refers to outside its file.
+pub struct Surroundings<'a> {
+    /// The bytes of a file, named as in the scenario, or why it cannot be read.
+    pub read: &'a dyn Fn(&str) -> Result<Vec<u8>, String>,
+    /// The value of an environment variable.
+    pub env: &'a dyn Fn(&str) -> Option<String>,
+    /// What `Host` says for a target, or what is wrong with it and what to write instead.
+    pub authority: &'a dyn Fn(&str) -> Result<String, String>,
+}
+
+/// Read, check and compile a scenario.
+///
+/// # Errors
+/// Every mistake that was found, by line. A mistake of form (not TOML, unknown or missing fields,
+/// wrong types) hides the others.
+pub fn compile(text: &str, around: &Surroundings<'_>) -> Result<Plan, Vec<Problem>> {
+    let scenario: Scenario = problem::read(text).map_err(|problem| vec![problem])?;
+    let mut problems = Problems::new(text);
+    let plan = compile::plan(&scenario, around, &mut problems);
+    problems.into_result(plan)
+}
+
+/// The JSON Schema of scenario files, for editors.
+pub fn schema() -> String {
+    let schema = schemars::schema_for!(Scenario);
+    let text = serde_json::to_string_pretty(&schema);
+    text.expect("a schema consists of strings, numbers and maps") + "\n"
+}

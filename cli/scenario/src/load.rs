@@ -1,0 +1,106 @@
+//! `[load]` and `[[slo]]`: checked, and put into the plan's terms.
+
+use uringbench_core::plan;
+use uringbench_core::slo::Slo;
+use uringbench_core::time::Nanos;
+
+use crate::format::{self, Arrivals};
+use crate::plan::{Flow, Load, Objective, Stage};
+use crate::problem::{Place, Problems, did_you_mean};
+
+/// As `uringbench URL` has it.
+const CONNECTIONS: u32 = 64;
+const WARMUP: Nanos = Nanos::SECOND;
+const DURATION: Nanos = Nanos(10 * Nanos::SECOND.0);
+
+/// What `[load]` comes to: connections, load, warm-up and duration.
+pub(crate) fn load(given: &format::Load, problems: &mut Problems<'_>) -> (u32, Load, Nanos, Nanos) {
+    let top = Place::top("load");
+    for (name, count) in [("connections", given.connections), ("users", given.users)] {
+        if count == Some(0) {
+            problems.add(&top.key(name), format!("0 {name} do nothing: write at least 1"));
+        }
+    }
+    let connections = given.connections.unwrap_or(CONNECTIONS);
+    let load = match given.rate {
+        Some(rate) => {
+            if given.users.is_some() {
+                let why = "users are counted in a closed loop alone: leave out `users` or `rate`";
+                problems.add(&top.key("users"), why);
+            }
+            let arrivals = match given.arrivals {
+                Some(Arrivals::Poisson) => plan::Arrivals::Poisson,
+                Some(Arrivals::Constant) | None => plan::Arrivals::Constant,
+            };
+            Load::Open { rate: rate.0, arrivals, stages: stages(given, problems) }
+        }
+        None => {
+            if given.arrivals.is_some() {
+                problems.add(&top.key("arrivals"), "arrivals need a rate: add `rate`");
+            }
+            if !given.stage.is_empty() {
+                problems.add(&top.key("stage"), "stages change a rate: add `rate` to [load]");
+            }
+            Load::Closed { users: given.users.unwrap_or(connections) }
+        }
+    };
+    let staged: u64 = given.stage.iter().map(|stage| stage.duration.0.0).sum();
+    let by_stages = if staged > 0 { Nanos(staged) } else { DURATION };
+    let duration = given.duration.map_or(by_stages, |span| span.0);
+    if duration.0 == 0 {
+        problems.add(&top.key("duration"), "0s measures nothing: write a time such as \"30s\"");
+    }
+    (connections, load, given.warmup.map_or(WARMUP, |span| span.0), duration)
+}
+
+fn stages(given: &format::Load, problems: &mut Problems<'_>) -> Vec<Stage> {
+    let place = Place::top("load").key("stage");
+    for (at, stage) in given.stage.iter().enumerate() {
+        if stage.duration.0.0 == 0 {
+            let why = "a stage of 0s never is: write a time such as \"30s\"";
+            problems.add(&place.index(at).key("duration"), why);
+        }
+    }
+    let stage = |stage: &format::Stage| Stage {
+        shape: stage.shape,
+        rate: stage.rate.0,
+        duration: stage.duration.0,
+    };
+    given.stage.iter().map(stage).collect()
+}
+
+/// What `[[slo]]` comes to.
+pub(crate) fn objectives(
+    given: &[format::Slo],
+    flows: &[Flow],
+    problems: &mut Problems<'_>,
+) -> Vec<Objective> {
+    let mut objectives = Vec::new();
+    for (at, slo) in given.iter().enumerate() {
+        let place = Place::top("slo").index(at);
+        let limit = slo.limit.parse::<Slo>().map_err(|why| why.to_string());
+        let limit = problems.take(&place.key("limit"), limit);
+        let flow = slo.flow.as_ref().map(|name| {
+            let names = || flows.iter().map(|flow| flow.name.as_str());
+            let found = names().position(|known| known == name);
+            let why = || format!("there is no flow `{name}`{}", did_you_mean(name, names()));
+            problems.take(&place.key("flow"), found.ok_or_else(why))
+        });
+        let step = slo.step.as_ref().map(|name| {
+            let Some(flow) = flow else {
+                let why = "a step belongs to a flow: add `flow` with its name";
+                problems.add(&place.key("step"), why);
+                return None;
+            };
+            let steps = &flows[flow?].steps;
+            let names = || steps.iter().map(|step| step.name.as_str());
+            let found = names().position(|known| known == name);
+            let why = || format!("the flow has no step `{name}`{}", did_you_mean(name, names()));
+            problems.take(&place.key("step"), found.ok_or_else(why))
+        });
+        if let Some(limit) = limit {
+            objectives.push(Objective { limit, flow: flow.flatten(), step: step.flatten() });
+        }
+    }
+    objectives
+}

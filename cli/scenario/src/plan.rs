@@ -1,0 +1,94 @@
+//! A scenario that was checked and compiled.
+
+use uringbench_core::flow::Step;
+use uringbench_core::flow::program::Operation;
+use uringbench_core::flow::table::Table;
+use uringbench_core::plan::Arrivals;
+use uringbench_core::rate::Rate;
+use uringbench_core::slo::Slo;
+use uringbench_core::time::Nanos;
+
+use crate::format::{Order, Shape};
+
+/// Everything a scenario says.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The server, as written.
+    pub target: String,
+    /// Connections over all cores.
+    pub connections: u32,
+    /// How much load.
+    pub load: Load,
+    /// Load before the measured window.
+    pub warmup: Nanos,
+    /// The measured window.
+    pub duration: Nanos,
+    /// What users do again and again; at least one.
+    pub flows: Vec<Flow>,
+    /// What each user does first.
+    pub on_start: Flow,
+    /// What each user does last.
+    pub on_end: Flow,
+    /// Rows of data, by number.
+    pub tables: Vec<Table>,
+    /// Who gets which row of each.
+    pub orders: Vec<Order>,
+    /// The names of captures, by number.
+    pub captures: Vec<String>,
+    /// Objectives.
+    pub objectives: Vec<Objective>,
+}
+
+/// How much load.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Load {
+    /// Each user begins a flow when its last one has ended.
+    Closed {
+        /// At least 1.
+        users: u32,
+    },
+    /// Flows begin at a rate.
+    Open {
+        /// At the beginning.
+        rate: Rate,
+        /// Gaps between beginnings.
+        arrivals: Arrivals,
+        /// Changes of the rate, one after the other.
+        stages: Vec<Stage>,
+    },
+}
+
+/// A stretch of an open loop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stage {
+    /// How the rate comes about.
+    pub shape: Shape,
+    /// The rate it gets to.
+    pub rate: Rate,
+    /// How long it lasts.
+    pub duration: Nanos,
+}
+
+/// Steps and their order.
+#[derive(Clone, Debug, Default)]
+pub struct Flow {
+    /// What reports call it.
+    pub name: String,
+    /// How often it is chosen, compared with the others.
+    pub weight: u32,
+    /// Its steps.
+    pub steps: Vec<Step>,
+    /// Their order.
+    pub operations: Vec<Operation>,
+}
+
+/// An objective and what it is about.
+#[derive(Clone, Debug)]
+pub struct Objective {
+    /// What must hold.
+    pub limit: Slo,
+    /// The flow it is about: an index. The whole run without one.
+    pub flow: Option<usize>,
+    /// The step of the flow it is about: an index.
+    pub step: Option<usize>,
+}

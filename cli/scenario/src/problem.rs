@@ -1,0 +1,213 @@
+//! Mistakes and where they are: what serde and the TOML parser say, in our words, and a place for
+//! what is found afterwards.
+
+use std::fmt;
+use std::ops::Range;
+
+use toml::de::{DeTable, DeValue};
+
+use crate::format::Scenario;
+
+/// One mistake in a scenario.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// From 1.
+    pub line: usize,
+    /// In characters, from 1.
+    pub column: usize,
+    /// Keys from the top, such as `flow.step.path`; empty when the file is not TOML.
+    pub field: String,
+    /// Cause and remedy, in one line.
+    pub message: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}: ", self.line, self.column)?;
+        if !self.field.is_empty() {
+            write!(f, "{}: ", self.field)?;
+        }
+        f.write_str(&self.message)
+    }
+}
+
+/// A place in the file: keys and indices from the top.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Place(Vec<Key>);
+
+#[derive(Clone, Debug)]
+enum Key {
+    Name(String),
+    Index(usize),
+}
+
+impl Place {
+    pub(crate) fn top(name: &str) -> Self {
+        Self::default().key(name)
+    }
+
+    pub(crate) fn key(&self, name: &str) -> Self {
+        let mut place = self.clone();
+        place.0.push(Key::Name(name.to_owned()));
+        place
+    }
+
+    pub(crate) fn index(&self, index: usize) -> Self {
+        let mut place = self.clone();
+        place.0.push(Key::Index(index));
+        place
+    }
+}
+
+/// The mistakes found so far.
+pub(crate) struct Problems<'a> {
+    text: &'a str,
+    found: Vec<(usize, Problem)>,
+}
+
+impl<'a> Problems<'a> {
+    pub(crate) const fn new(text: &'a str) -> Self {
+        Self { text, found: Vec::new() }
+    }
+
+    pub(crate) fn add(&mut self, place: &Place, message: impl Into<String>) {
+        let at = DeTable::parse(self.text).map_or(0, |tree| offset(tree.get_ref(), place));
+        let names = place.0.iter().filter_map(|key| match key {
+            Key::Name(name) => Some(name.as_str()),
+            Key::Index(_) => None,
+        });
+        let field = names.collect::<Vec<_>>().join(".");
+        self.found.push((at, problem(self.text, at, field, message.into())));
+    }
+
+    /// `value`, or `None` with its mistake noted.
+    pub(crate) fn take<T>(&mut self, place: &Place, value: Result<T, String>) -> Option<T> {
+        value.map_err(|why| self.add(place, why)).ok()
+    }
+
+    /// `value` if nothing was found.
+    pub(crate) fn into_result<T>(mut self, value: Option<T>) -> Result<T, Vec<Problem>> {
+        match value {
+            Some(value) if self.found.is_empty() => Ok(value),
+            _ => {
+                self.found.sort_by_key(|(at, _)| *at);
+                Err(self.found.into_iter().map(|(_, problem)| problem).collect())
+            }
+        }
+    }
+}
+
+/// Read the form of a scenario.
+pub(crate) fn read(text: &str) -> Result<Scenario, Problem> {
+    toml::from_str(text).map_err(|error| {
+        let at = error.span().map_or(0, |span| span.start);
+        let field = DeTable::parse(text).map_or_else(
+            |_| String::new(),
+            |tree| {
+                let mut best = (0, String::new());
+                nearest_key(tree.get_ref(), "", at, &mut best);
+                best.1
+            },
+        );
+        problem(text, at, field, explained(error.message()))
+    })
+}
+
+/// The valid name that looks most like `name`, as a question.
+pub(crate) fn did_you_mean<'a>(name: &str, valid: impl IntoIterator<Item = &'a str>) -> String {
+    let nearest = valid.into_iter().min_by_key(|valid| strsim::osa_distance(name, valid));
+    nearest.map_or_else(String::new, |nearest| format!(", did you mean `{nearest}`?"))
+}
+
+/// serde's words in ours: cause and remedy.
+fn explained(message: &str) -> String {
+    let message = message.split_whitespace().collect::<Vec<_>>().join(" ");
+    let quoted: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
+    for kind in ["unknown field", "unknown variant"] {
+        if message.starts_with(kind)
+            && let Some((name, valid)) = quoted.split_first()
+        {
+            let meant = did_you_mean(name, valid.iter().copied());
+            return format!("`{name}` is unknown here{meant} (valid: {})", valid.join(", "));
+        }
+    }
+    if let Some(field) = message.strip_prefix("missing field ") {
+        return format!("{field} is missing: add it");
+    }
+    if let Some((given, expected)) = message
+        .strip_prefix("invalid type: ")
+        .or_else(|| message.strip_prefix("invalid value: "))
+        .and_then(|rest| rest.split_once(", expected "))
+    {
+        return format!("{given} cannot stand here: write {expected}");
+    }
+    message
+}
+
+fn problem(text: &str, at: usize, field: String, message: String) -> Problem {
+    let before = text.get(..at).unwrap_or(text);
+    let line_begins = before.rfind('\n').map_or(0, |end| end + 1);
+    Problem {
+        line: before.matches('\n').count() + 1,
+        column: before[line_begins..].chars().count() + 1,
+        field,
+        message,
+    }
+}
+
+/// Where `place` begins, or as much of it as there is.
+fn offset(tree: &DeTable<'_>, place: &Place) -> usize {
+    let mut at = 0;
+    let mut table = Some(tree);
+    let mut array: Option<&DeValue<'_>> = None;
+    for key in &place.0 {
+        let found = match key {
+            Key::Name(name) => {
+                let entry = table.and_then(|table| {
+                    table.iter().find(|(key, _)| key.get_ref().as_ref() == name.as_str())
+                });
+                entry.map(|(key, value)| (key.span(), value))
+            }
+            Key::Index(index) => array
+                .and_then(DeValue::as_array)
+                .and_then(|array| array.get(*index))
+                .map(|value| (value.span(), value)),
+        };
+        let Some((span, value)) = found else { break };
+        at = begin_of(&span, value.get_ref());
+        table = value.get_ref().as_table();
+        array = Some(value.get_ref());
+    }
+    at
+}
+
+/// The elements of `[[name]]` may have an empty span; their first key tells the place.
+fn begin_of(span: &Range<usize>, value: &DeValue<'_>) -> usize {
+    let first = value.as_table().and_then(|table| table.iter().next());
+    match first {
+        Some((key, _)) if span.is_empty() => key.span().start,
+        _ => span.start,
+    }
+}
+
+/// The key that begins last before `at`, with those above it.
+fn nearest_key(table: &DeTable<'_>, above: &str, at: usize, best: &mut (usize, String)) {
+    for (key, value) in table {
+        let dot = if above.is_empty() { "" } else { "." };
+        let name = format!("{above}{dot}{}", key.get_ref());
+        let begin = key.span().start;
+        if begin <= at && (begin >= best.0) {
+            *best = (begin, name.clone());
+        }
+        below(value.get_ref(), &name, at, best);
+    }
+}
+
+fn below(value: &DeValue<'_>, name: &str, at: usize, best: &mut (usize, String)) {
+    if let Some(table) = value.as_table() {
+        nearest_key(table, name, at, best);
+    }
+    for element in value.as_array().into_iter().flatten() {
+        below(element.get_ref(), name, at, best);
+    }
+}

@@ -1,0 +1,323 @@
+//! A step's request: its texts read, its body brought in, and all of it one template.
+
+use uringbench_core::flow::template::{Marks, Template};
+use uringbench_core::flow::value::Escape;
+use uringbench_core::http::body::{Alphabet, Body, Generated};
+use uringbench_core::http::multipart::{Multipart, Part};
+use uringbench_core::http::request::{RequestError, RequestParts};
+
+use crate::Surroundings;
+use crate::format::{self, Pairs, Step};
+use crate::problem::{Place, Problems};
+use crate::text::{Names, Text};
+
+/// Most bytes made up for one body, as for any body.
+const GENERATED_MAX: u32 = 1 << 30;
+
+/// A request whose texts were read.
+struct Parts {
+    method: String,
+    path: Text,
+    query: Vec<(String, Text)>,
+    headers: Vec<(String, Text)>,
+    content: Content,
+}
+
+enum Content {
+    None,
+    /// A text, in which values are escaped so.
+    Text(Text, Escape),
+    Form(Vec<(String, Text)>),
+    Bytes(Vec<u8>),
+    Generated(Generated),
+    Multipart(Vec<PartText>),
+}
+
+struct PartText {
+    name: String,
+    filename: Option<String>,
+    content_type: Option<String>,
+    content: PartContent,
+}
+
+enum PartContent {
+    Text(Text),
+    File(Vec<u8>),
+}
+
+/// `GET` or what was given.
+pub(crate) fn method(step: &Step) -> &str {
+    let by_body = if step.body.is_some() { "POST" } else { "GET" };
+    step.method.as_deref().unwrap_or(by_body)
+}
+
+/// The request of a step; `None` with its mistakes noted.
+pub(crate) fn template(
+    step: &Step,
+    place: &Place,
+    names: &Names<'_>,
+    around: &Surroundings<'_>,
+    authority: &str,
+    problems: &mut Problems<'_>,
+) -> Option<Template> {
+    let path = Text::read(&step.path, names).and_then(checked_path);
+    let path = problems.take(&place.key("path"), path);
+    let query = pairs(&step.query, &place.key("query"), names, problems);
+    let headers = pairs(&step.headers, &place.key("headers"), names, problems);
+    let content = match &step.body {
+        None => Some(Content::None),
+        Some(body) => content(body, &place.key("body"), names, around, problems),
+    };
+    let parts = Parts {
+        method: method(step).to_owned(),
+        path: path?,
+        query: query?,
+        headers: headers?,
+        content: content?,
+    };
+    parts.template(authority).map_err(|(field, why)| problems.add(&place.key(field), why)).ok()
+}
+
+fn checked_path(path: Text) -> Result<Text, String> {
+    let shown = path.with("…");
+    if !shown.starts_with('/') && shown != "*" {
+        return Err(format!("`{shown}` does not begin with `/`: write /{shown}"));
+    }
+    let is_out_of_place = |c: &char| !c.is_ascii_graphic() || matches!(c, '?' | '#');
+    let found = path.literals().flat_map(str::chars).find(is_out_of_place);
+    match found {
+        Some('?') => Err("the path has a `?`: put what follows into `query`".to_owned()),
+        Some('#') => Err("the path has a `#`, which is never sent: leave it out".to_owned()),
+        Some(c) => {
+            let encoded = c.to_string().bytes().map(|b| format!("%{b:02X}")).collect::<String>();
+            Err(format!("the path has {c:?} in it: write {encoded}"))
+        }
+        None => Ok(path),
+    }
+}
+
+fn pairs(
+    given: &Pairs,
+    place: &Place,
+    names: &Names<'_>,
+    problems: &mut Problems<'_>,
+) -> Option<Vec<(String, Text)>> {
+    let read: Vec<_> = given
+        .0
+        .iter()
+        .map(|(name, value)| {
+            let text = problems.take(&place.key(name), Text::read(value, names));
+            text.map(|text| (name.clone(), text))
+        })
+        .collect();
+    read.into_iter().collect()
+}
+
+fn content(
+    body: &format::Body,
+    place: &Place,
+    names: &Names<'_>,
+    around: &Surroundings<'_>,
+    problems: &mut Problems<'_>,
+) -> Option<Content> {
+    match body {
+        format::Body::Text(text) => {
+            let text = problems.take(&place.key("text"), Text::read(text, names))?;
+            Some(Content::Text(text, Escape::None))
+        }
+        format::Body::Json(text) => {
+            let text = Text::read(text, names).and_then(checked_json);
+            Some(Content::Text(problems.take(&place.key("json"), text)?, Escape::Json))
+        }
+        format::Body::Form(fields) => {
+            pairs(fields, &place.key("form"), names, problems).map(Content::Form)
+        }
+        format::Body::File(file) => {
+            let read = (around.read)(file);
+            problems.take(&place.key("file"), read).map(Content::Bytes)
+        }
+        format::Body::Generated(given) => {
+            let place = place.key("generated").key("size");
+            if given.size > GENERATED_MAX {
+                problems.add(&place, format!("more than 1 GiB: write at most {GENERATED_MAX}"));
+                return None;
+            }
+            let len = given.size as usize;
+            let alphabet = Alphabet::Text;
+            Some(Content::Generated(Generated { len, seed: given.seed, alphabet }))
+        }
+        format::Body::Multipart(parts) => {
+            let place = place.key("multipart");
+            let parts: Vec<_> = parts
+                .iter()
+                .enumerate()
+                .map(|(at, part)| part_text(part, &place.index(at), names, around, problems))
+                .collect();
+            parts.into_iter().collect::<Option<_>>().map(Content::Multipart)
+        }
+    }
+}
+
+/// Values stand for something that is right in a string and as a number, such as `0`.
+fn checked_json(text: Text) -> Result<Text, String> {
+    match serde_json::from_str::<serde::de::IgnoredAny>(&text.with("0")) {
+        Ok(_) => Ok(text),
+        Err(why) => Err(format!("not JSON: mend it, or send it as `text`: {why}")),
+    }
+}
+
+fn part_text(
+    part: &format::Part,
+    place: &Place,
+    names: &Names<'_>,
+    around: &Surroundings<'_>,
+    problems: &mut Problems<'_>,
+) -> Option<PartText> {
+    let (content, own_name) = match (&part.text, &part.file) {
+        (Some(text), None) => {
+            let text = problems.take(&place.key("text"), Text::read(text, names))?;
+            (PartContent::Text(text), None)
+        }
+        (None, Some(file)) => {
+            let bytes = problems.take(&place.key("file"), (around.read)(file))?;
+            (PartContent::File(bytes), file.rsplit('/').next().map(str::to_owned))
+        }
+        _ => {
+            problems.add(place, "a part has either a text or a file: write one of the two");
+            return None;
+        }
+    };
+    Some(PartText {
+        name: part.name.clone(),
+        filename: part.filename.clone().or(own_name),
+        content_type: part.content_type.clone(),
+        content,
+    })
+}
+
+impl Parts {
+    fn template(&self, authority: &str) -> Result<Template, (&'static str, String)> {
+        let literals = self.literals();
+        let mut marks = Marks::unlike(literals.iter().copied());
+        let target = self.target(&mut marks);
+        let headers = self.marked_headers(&mut marks);
+        let parts = |body| RequestParts {
+            headers: &headers,
+            body,
+            ..RequestParts::new(&self.method, authority, &target)
+        };
+        let built = match &self.content {
+            Content::None => Template::build(parts(Body::Bytes(b"")), &marks),
+            Content::Bytes(bytes) => Template::build(parts(Body::Bytes(bytes)), &marks),
+            Content::Generated(made) => Template::build(parts(Body::Generated(*made)), &marks),
+            Content::Text(text, escape) => {
+                let text = text.marked(Escape::None, *escape, &mut marks);
+                Template::build(parts(Body::Bytes(text.as_bytes())), &marks)
+            }
+            Content::Form(fields) => {
+                let text = encoded(fields, &mut marks);
+                Template::build(parts(Body::Bytes(text.as_bytes())), &marks)
+            }
+            Content::Multipart(given) => {
+                let contents: Vec<Vec<u8>> =
+                    given.iter().map(|part| part.content.marked(&mut marks)).collect();
+                let all: Vec<Part<'_>> =
+                    given.iter().zip(&contents).map(PartText::with_content).collect();
+                let form = Multipart::new(&all).map_err(|why| ("body", why.to_string()))?;
+                Template::build(parts(Body::Multipart(form)), &marks)
+            }
+        };
+        built.map_err(|why| (field_of(&why), why.to_string()))
+    }
+
+    /// Whatever of the file gets into the request.
+    fn literals(&self) -> Vec<&[u8]> {
+        let mut all: Vec<&[u8]> = self.path.literals().map(str::as_bytes).collect();
+        let mut pairs = vec![&self.query, &self.headers];
+        match &self.content {
+            Content::None | Content::Generated(_) => {}
+            Content::Text(text, _) => all.extend(text.literals().map(str::as_bytes)),
+            Content::Form(fields) => pairs.push(fields),
+            Content::Bytes(bytes) => all.push(bytes),
+            Content::Multipart(parts) => {
+                for part in parts {
+                    let texts =
+                        [Some(&part.name), part.filename.as_ref(), part.content_type.as_ref()];
+                    all.extend(texts.into_iter().flatten().map(|text| text.as_bytes()));
+                    match &part.content {
+                        PartContent::Text(text) => all.extend(text.literals().map(str::as_bytes)),
+                        PartContent::File(bytes) => all.push(bytes),
+                    }
+                }
+            }
+        }
+        for (name, text) in pairs.into_iter().flatten() {
+            all.push(name.as_bytes());
+            all.extend(text.literals().map(str::as_bytes));
+        }
+        all
+    }
+
+    fn target(&self, marks: &mut Marks) -> String {
+        let path = self.path.marked(Escape::None, Escape::Url, marks);
+        if self.query.is_empty() { path } else { format!("{path}?{}", encoded(&self.query, marks)) }
+    }
+
+    fn marked_headers(&self, marks: &mut Marks) -> Vec<(String, String)> {
+        let marked = |(name, text): &(String, Text)| {
+            (name.clone(), text.marked(Escape::None, Escape::Header, marks))
+        };
+        let mut headers: Vec<_> = self.headers.iter().map(marked).collect();
+        let own = match &self.content {
+            Content::Text(_, Escape::Json) => "application/json",
+            Content::Text(..) => "text/plain; charset=utf-8",
+            Content::Form(_) => "application/x-www-form-urlencoded",
+            _ => return headers,
+        };
+        if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("Content-Type")) {
+            headers.push(("Content-Type".to_owned(), own.to_owned()));
+        }
+        headers
+    }
+}
+
+impl PartText {
+    fn with_content<'a>((part, content): (&'a Self, &'a Vec<u8>)) -> Part<'a> {
+        Part {
+            name: &part.name,
+            filename: part.filename.as_deref(),
+            content_type: part.content_type.as_deref(),
+            content,
+        }
+    }
+}
+
+impl PartContent {
+    fn marked(&self, marks: &mut Marks) -> Vec<u8> {
+        match self {
+            Self::Text(text) => text.marked(Escape::None, Escape::None, marks).into_bytes(),
+            Self::File(bytes) => bytes.clone(),
+        }
+    }
+}
+
+/// `name=value&…`, percent-encoded.
+fn encoded(pairs: &[(String, Text)], marks: &mut Marks) -> String {
+    let mut text = String::new();
+    for (name, value) in pairs {
+        let and = if text.is_empty() { "" } else { "&" };
+        let name = Text::literal(name).marked(Escape::Url, Escape::Url, marks);
+        text += &format!("{and}{name}={}", value.marked(Escape::Url, Escape::Url, marks));
+    }
+    text
+}
+
+/// The field of a step in which a mistake lies.
+const fn field_of(error: &RequestError) -> &'static str {
+    match error {
+        RequestError::Method(_) | RequestError::Connect => "method",
+        RequestError::Target(_) => "path",
+        RequestError::BodyTooLarge => "body",
+        _ => "headers",
+    }
+}

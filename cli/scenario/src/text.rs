@@ -1,0 +1,205 @@
+//! Texts with `{{…}}` in them: what stands for a value, and which one.
+
+use uringbench_core::flow::template::Marks;
+use uringbench_core::flow::value::{Escape, Slot, Value};
+
+use crate::problem::did_you_mean;
+
+/// Words that mean a value by themselves.
+const BUILT_IN: [&str; 8] = ["seq", "uuid", "int", "string", "choice", "timestamp", "user", "env"];
+/// Longest made-up string: longer ones are a body's matter.
+const LETTERS_MAX: usize = 65_536;
+
+/// What names mean at some point of a flow.
+#[derive(Clone)]
+pub(crate) struct Names<'a> {
+    pub(crate) env: &'a dyn Fn(&str) -> Option<String>,
+    /// Tables with their columns.
+    pub(crate) tables: &'a [(String, Vec<String>)],
+    /// Captures defined so far, with their numbers.
+    pub(crate) captures: Vec<(String, usize)>,
+}
+
+/// A text whose values are known.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Text(Vec<Piece>);
+
+#[derive(Clone, Debug)]
+enum Piece {
+    Literal(String),
+    Value(Value),
+}
+
+impl Text {
+    /// Only this.
+    pub(crate) fn literal(text: &str) -> Self {
+        Self(vec![Piece::Literal(text.to_owned())])
+    }
+
+    /// Read a text.
+    pub(crate) fn read(text: &str, names: &Names<'_>) -> Result<Self, String> {
+        let mut pieces = Vec::new();
+        let mut rest = text;
+        while let Some(at) = rest.find("{{") {
+            let (before, after) = rest.split_at(at);
+            pieces.push(Piece::Literal(before.to_owned()));
+            if let Some(after) = after.strip_prefix("{{{{") {
+                pieces.push(Piece::Literal("{{".to_owned()));
+                rest = after;
+                continue;
+            }
+            let inner = &after[2..];
+            let end = inner
+                .find("}}")
+                .ok_or("`{{` is not closed: write {{name}}, or {{{{ for a plain {{")?;
+            pieces.push(names.piece(&inner[..end])?);
+            rest = &inner[end + 2..];
+        }
+        pieces.push(Piece::Literal(rest.to_owned()));
+        Ok(Self(pieces))
+    }
+
+    /// What is not made at run time.
+    pub(crate) fn literals(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().filter_map(|piece| match piece {
+            Piece::Literal(text) => Some(text.as_str()),
+            Piece::Value(_) => None,
+        })
+    }
+
+    /// The text, if nothing in it is made at run time.
+    pub(crate) fn constant(&self) -> Option<String> {
+        let is_constant = self.0.iter().all(|piece| matches!(piece, Piece::Literal(_)));
+        is_constant.then(|| self.literals().collect())
+    }
+
+    /// The text with `value` in the place of each value.
+    pub(crate) fn with(&self, value: &str) -> String {
+        let piece = |piece: &Piece| match piece {
+            Piece::Literal(text) => text.clone(),
+            Piece::Value(_) => value.to_owned(),
+        };
+        self.0.iter().map(piece).collect()
+    }
+
+    /// The text with marks in the place of values, which are escaped as told; what stands in the
+    /// file is escaped by `literal`.
+    pub(crate) fn marked(&self, literal: Escape, value: Escape, marks: &mut Marks) -> String {
+        let mut text = String::new();
+        for piece in &self.0 {
+            match piece {
+                Piece::Literal(part) if literal == Escape::None => text.push_str(part),
+                Piece::Literal(part) => literal.pieces(part.as_bytes(), &mut |piece| {
+                    // Escapes are ASCII, and so are the bytes they stand between.
+                    text.push_str(&String::from_utf8_lossy(piece));
+                }),
+                Piece::Value(of) => text.push_str(&marks.mark(Slot::new(of.clone(), value))),
+            }
+        }
+        text
+    }
+}
+
+impl Names<'_> {
+    /// What stands between `{{` and `}}`.
+    fn piece(&self, inner: &str) -> Result<Piece, String> {
+        let words: Vec<&str> = inner.split_whitespace().collect();
+        let Some((&name, arguments)) = words.split_first() else {
+            return Err("{{}} is empty: write {{name}}, or {{{{ for a plain {{".to_owned());
+        };
+        if name == "env" {
+            return self.environment(arguments).map(Piece::Literal);
+        }
+        let value = match (name, arguments) {
+            ("seq", []) => Value::Sequence,
+            ("uuid", []) => Value::Uuid,
+            ("timestamp", []) => Value::Timestamp,
+            ("user", []) => Value::User,
+            ("int", [low, high]) => int(low, high)?,
+            ("int", _) => return Err("{{int}} takes two numbers: write {{int 1 1000}}".into()),
+            ("string", [count]) => letters(count)?,
+            ("string", _) => return Err("{{string}} takes a length: write {{string 12}}".into()),
+            ("choice", []) => {
+                return Err("{{choice}} has nothing to choose from: write {{choice a b c}}".into());
+            }
+            ("choice", all) => Value::Choice(all.iter().map(|one| one.as_bytes().into()).collect()),
+            ("seq" | "uuid" | "timestamp" | "user", _) => {
+                return Err(format!("{{{{{name}}}}} takes nothing: write {{{{{name}}}}} alone"));
+            }
+            (name, []) => self.reference(name)?,
+            (name, _) => {
+                let meant = did_you_mean(name, BUILT_IN);
+                return Err(format!("{{{{{name} …}}}} is no value that takes words{meant}"));
+            }
+        };
+        Ok(Piece::Value(value))
+    }
+
+    fn environment(&self, arguments: &[&str]) -> Result<String, String> {
+        let [name] = arguments else {
+            return Err("{{env}} takes the name of a variable: write {{env NAME}}".to_owned());
+        };
+        (self.env)(name).ok_or_else(|| {
+            format!("environment variable {name} is not set: set it, as in {name}=… uringbench …")
+        })
+    }
+
+    /// A capture, or a column of a table.
+    fn reference(&self, name: &str) -> Result<Value, String> {
+        if let Some((_, number)) = self.captures.iter().rfind(|(known, _)| known == name) {
+            return Ok(Value::Capture(*number));
+        }
+        let columns = || {
+            self.tables.iter().enumerate().flat_map(|(table, (of, columns))| {
+                let cell =
+                    move |(column, name)| (format!("{of}.{name}"), Value::Cell { table, column });
+                columns.iter().enumerate().map(cell)
+            })
+        };
+        if let Some((_, value)) = columns().find(|(known, _)| known == name) {
+            return Ok(value);
+        }
+        let columns: Vec<String> = columns().map(|(name, _)| name).collect();
+        let captures = self.captures.iter().map(|(name, _)| name.as_str());
+        let known = captures.chain(columns.iter().map(String::as_str)).chain(BUILT_IN);
+        let meant = did_you_mean(name, known);
+        Err(format!(
+            "nothing before this step defines `{name}`{meant} A capture is defined by an earlier \
+             step, a column by [data.NAME]"
+        ))
+    }
+}
+
+/// Why `name` cannot be that of a capture or of data.
+pub(crate) fn name_error(name: &str) -> Option<String> {
+    let is_word = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-');
+    if name.is_empty() || !name.chars().all(is_word) {
+        let shown = name.escape_debug();
+        return Some(format!("`{shown}` is no name: write letters, digits, `_` and `-`"));
+    }
+    let is_taken = BUILT_IN.contains(&name);
+    is_taken.then(|| format!("`{name}` is a built-in value: choose another name"))
+}
+
+fn int(low: &str, high: &str) -> Result<Value, String> {
+    let number = |text: &str| {
+        text.parse::<i64>()
+            .map_err(|_| format!("`{text}` is not a whole number: write {{{{int 1 1000}}}}"))
+    };
+    const MOST: i64 = i64::MAX - 1;
+    let (low, high) = (number(low)?, number(high)?);
+    match high.checked_sub(low) {
+        Some(0..=MOST) => Ok(Value::Int { low, high }),
+        Some(..0) => {
+            Err(format!("{{{{int}}}} ends before it begins: write {{{{int {high} {low}}}}}"))
+        }
+        _ => Err("{{int}} spans more than 2^63 numbers: write a smaller range".to_owned()),
+    }
+}
+
+fn letters(count: &str) -> Result<Value, String> {
+    let count = count.parse().ok().filter(|count| (1..=LETTERS_MAX).contains(count));
+    count.map(Value::Letters).ok_or_else(|| {
+        format!("{{{{string}}}} takes a length from 1 to {LETTERS_MAX}: write {{{{string 12}}}}")
+    })
+}

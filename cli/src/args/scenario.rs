@@ -1,0 +1,35 @@
+//! What can be typed about scenario files.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+/// Options of `uringbench scenario`.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct ScenarioArgs {
+    #[command(subcommand)]
+    pub(crate) command: ScenarioCommand,
+}
+
+/// What to do with scenario files.
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum ScenarioCommand {
+    /// Say what each file holds, or every mistake in it with its place and what to write instead
+    Check {
+        /// The scenarios
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+    },
+    /// Print the bytes of each request, as user 0 sends it first
+    ///
+    /// Line ends and what cannot be printed are escaped; long bodies are cut. Captures stand as
+    /// their names, since no answer has come.
+    Show {
+        /// The scenario
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// For random values
+        #[arg(long, value_name = "N", default_value_t = 1)]
+        seed: u64,
+    },
+}

@@ -1,0 +1,130 @@
+//! What is kept of an answer for later steps, bounded so that no server can fill the memory.
+
+use regex::bytes::Regex;
+use thiserror::Error;
+
+use super::answer::Answer;
+use super::pointer::Pointer;
+
+/// What to keep.
+#[derive(Clone, Debug)]
+pub struct Capture {
+    /// Where it is found.
+    pub source: Source,
+    /// Longest value kept, in bytes: at least 1.
+    pub bytes_max: usize,
+}
+
+/// Where a capture is found.
+#[derive(Clone, Debug)]
+pub enum Source {
+    /// The first header of this name.
+    Header(String),
+    /// The cookie that the answer sets.
+    Cookie(String),
+    /// A value of the JSON in the body: strings without quotes and escapes, others as written.
+    Json(Pointer),
+    /// The first group of the first match in the body, or all of it when there is no group.
+    Regex(Regex),
+}
+
+/// Why nothing was kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum CaptureError {
+    /// The answer has no such thing.
+    #[error("the answer does not have it")]
+    Missing,
+    /// It is longer than allowed.
+    #[error("it is longer than the capture's `max`")]
+    TooLong,
+}
+
+impl Capture {
+    /// Put what is kept of `answer` into `kept`, which is emptied first.
+    ///
+    /// # Errors
+    /// When there is nothing to keep, or too much; `kept` is empty then.
+    pub fn take(&self, answer: &Answer<'_>, kept: &mut Vec<u8>) -> Result<(), CaptureError> {
+        kept.clear();
+        let found = match &self.source {
+            Source::Header(name) => answer.headers(name).next(),
+            Source::Cookie(name) => answer.cookie(name),
+            Source::Json(pointer) => {
+                let value = pointer.find(answer.body).ok_or(CaptureError::Missing)?;
+                let mut is_short = true;
+                let is_whole = super::pointer::text(value, &mut |piece| {
+                    is_short &= kept.len() + piece.len() <= self.bytes_max;
+                    if is_short {
+                        kept.extend_from_slice(piece);
+                    }
+                });
+                return match (is_whole, is_short) {
+                    (true, true) => Ok(()),
+                    (is_whole, _) => {
+                        kept.clear();
+                        let too_long = CaptureError::TooLong;
+                        Err(if is_whole { too_long } else { CaptureError::Missing })
+                    }
+                };
+            }
+            Source::Regex(regex) => {
+                let captures = regex.captures(answer.body);
+                captures
+                    .and_then(|found| found.get(1).or_else(|| found.get(0)))
+                    .map(|m| m.as_bytes())
+            }
+        };
+        let found = found.ok_or(CaptureError::Missing)?;
+        if found.len() > self.bytes_max {
+            return Err(CaptureError::TooLong);
+        }
+        kept.extend_from_slice(found);
+        Ok(())
+    }
+
+    /// Whether it looks at the body, whose bytes then have to be kept.
+    pub const fn needs_body(&self) -> bool {
+        matches!(self.source, Source::Json(_) | Source::Regex(_))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn captures_hold_at_their_bounds() {
+        let answer = Answer {
+            status: 200,
+            head: b"Location: /items/7\r\nSet-Cookie: sid=abcdef; HttpOnly\r\n\r\n",
+            body: br#"{"a":[{"b":"x\u00e9y\n"}],"n":-1.5,"o":{}} token=abc123;"#,
+        };
+        let json = |text: &str| Source::Json(text.parse().unwrap());
+        let regex = |text: &str| Source::Regex(Regex::new(text).unwrap());
+        let cases = [
+            (Source::Header("location".into()), Some("/items/7")),
+            (Source::Header("x-none".into()), None),
+            (Source::Cookie("sid".into()), Some("abcdef")),
+            (json("/a/0/b"), Some("xéy\n")),
+            (json("/n"), Some("-1.5")),
+            (json("/a/1/b"), None),
+            (json("/o"), Some("{}")),
+            (regex("token=([a-z0-9]+)"), Some("abc123")),
+            (regex("token=[a-z]+"), Some("token=abc")),
+            (regex("nothing"), None),
+        ];
+        for (source, expected) in cases {
+            let mut kept = b"old".to_vec();
+            let len = expected.map_or(1, str::len);
+            let exact = Capture { source, bytes_max: len };
+            let taken = exact.take(&answer, &mut kept);
+            assert_eq!(taken.is_ok(), expected.is_some(), "{exact:?}: {taken:?}");
+            assert_eq!(kept, expected.unwrap_or("").as_bytes());
+            if expected.is_some() {
+                let short = Capture { bytes_max: len - 1, ..exact };
+                assert_eq!(short.take(&answer, &mut kept), Err(CaptureError::TooLong));
+                assert!(kept.is_empty());
+            }
+        }
+    }
+}

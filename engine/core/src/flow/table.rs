@@ -1,0 +1,64 @@
+//! Rows of data that values are taken from, in one block of memory.
+//!
+//! Which row a user has is the caller's to decide.
+
+/// Cells of equal rows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Table {
+    columns: usize,
+    bytes: Vec<u8>,
+    /// Where each cell ends, row by row.
+    ends: Vec<usize>,
+}
+
+impl Table {
+    /// Without rows, of so many columns: at least 1.
+    pub const fn new(columns: usize) -> Self {
+        Self { columns, bytes: Vec::new(), ends: Vec::new() }
+    }
+
+    /// Add a row. Cells missing at its end are empty, those too many are left out.
+    pub fn push<C: AsRef<[u8]>>(&mut self, cells: impl IntoIterator<Item = C>) {
+        let mut cells = cells.into_iter();
+        for _ in 0..self.columns {
+            if let Some(cell) = cells.next() {
+                self.bytes.extend_from_slice(cell.as_ref());
+            }
+            self.ends.push(self.bytes.len());
+        }
+    }
+
+    /// How many rows.
+    pub fn rows(&self) -> usize {
+        self.ends.len().checked_div(self.columns).unwrap_or(0)
+    }
+
+    /// One cell; empty where there is none.
+    pub fn cell(&self, row: usize, column: usize) -> &[u8] {
+        let at = row * self.columns + column;
+        match self.ends.get(at) {
+            Some(&end) if column < self.columns => {
+                let begin = at.checked_sub(1).map_or(0, |before| self.ends[before]);
+                &self.bytes[begin..end]
+            }
+            _ => &[],
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cells_are_where_they_were_put() {
+        let mut table = Table::new(2);
+        table.push(["a", "bc"]);
+        table.push(["", "d", "too much"]);
+        table.push(["e"]);
+        assert_eq!(table.rows(), 3);
+        let cell = |row, column| std::str::from_utf8(table.cell(row, column)).unwrap();
+        assert_eq!([cell(0, 0), cell(0, 1), cell(1, 0), cell(1, 1)], ["a", "bc", "", "d"]);
+        assert_eq!([cell(2, 0), cell(2, 1), cell(3, 0), cell(0, 2)], ["e", "", "", ""]);
+    }
+}

@@ -1,0 +1,190 @@
+//! A request that differs a little each time: bytes made once, and slots in them.
+//!
+//! It decides where slots lie and keeps `Content-Length` right; what fills them is decided in
+//! `value`, and what a request looks like in `http::request`, which makes the bytes.
+
+use super::value::{Digits, Scope, Slot};
+use crate::http::request::{RequestError, RequestParts, RequestTemplate};
+use crate::statistics::random::Random;
+
+/// Room for the length of a body that varies, filled up with spaces in front, which are optional
+/// white space there (RFC 9110 section 5.5).
+const LENGTH_WIDTH: usize = 10;
+const LENGTH_NAME: &[u8] = b"\r\nContent-Length: ";
+const MARK_DIGITS: usize = 8;
+
+/// A request with slots.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Template {
+    /// Slots of fixed width lie in them, the others between them.
+    bytes: Vec<u8>,
+    slots: Vec<Placed>,
+    head_length: usize,
+    /// Where the length of a body that varies lies.
+    length_at: Option<usize>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Placed {
+    at: usize,
+    width: Option<usize>,
+    slot: Slot,
+}
+
+/// Words that stand for slots while a request is put together, and occur nowhere else in it.
+#[derive(Clone, Debug, Default)]
+pub struct Marks {
+    number: u32,
+    slots: Vec<Slot>,
+}
+
+impl Marks {
+    /// Marks that occur in none of `texts`.
+    pub fn unlike<'a>(texts: impl Iterator<Item = &'a [u8]> + Clone) -> Self {
+        let mut marks = Self::default();
+        while texts.clone().any(|text| find(text, marks.prefix().as_bytes()).is_some()) {
+            marks.number += 1;
+        }
+        marks
+    }
+
+    /// The word that stands for `slot` from now on. It is the same in a URL, JSON or a header,
+    /// escaped or not.
+    pub fn mark(&mut self, slot: Slot) -> String {
+        self.slots.push(slot);
+        format!("{}{:0MARK_DIGITS$}", self.prefix(), self.slots.len() - 1)
+    }
+
+    /// One that has its first letter nowhere else, so that no text before it makes it begin early.
+    fn prefix(&self) -> String {
+        format!("zSlot{:0MARK_DIGITS$}n", self.number)
+    }
+}
+
+impl Template {
+    /// The request made of `parts`, in which `marks` stand for slots.
+    ///
+    /// # Errors
+    /// When the parts do not make a request.
+    pub fn build(parts: RequestParts<'_>, marks: &Marks) -> Result<Self, RequestError> {
+        let request = RequestTemplate::build(parts)?;
+        let (head, body) = request.bytes().split_at(request.head_length());
+        let mut template =
+            Self { bytes: Vec::new(), slots: Vec::new(), head_length: 0, length_at: None };
+        let prefix = marks.prefix();
+        let in_head = marks.slots.len() - occurrences(body, prefix.as_bytes(), marks.slots.len());
+        if in_head == marks.slots.len() {
+            template.push(head, marks, in_head);
+            template.head_length = template.bytes.len();
+            template.bytes.extend_from_slice(body);
+            return Ok(template);
+        }
+        // A body has its length told, as the last header but for `Expect`.
+        let name = find(head, LENGTH_NAME).unwrap_or(head.len() - 4);
+        let digits = (name + LENGTH_NAME.len()).min(head.len());
+        let after = find(&head[digits..], b"\r\n").map_or(head.len(), |end| digits + end);
+        template.push(&head[..digits], marks, in_head);
+        let length_at = template.bytes.len();
+        let mut tail =
+            Self { bytes: Vec::new(), slots: Vec::new(), head_length: 0, length_at: None };
+        tail.push(body, marks, marks.slots.len() - in_head);
+        if tail.is_fixed() {
+            template.bytes.extend_from_slice(Digits::of(tail.bytes.len() as i128).text());
+        } else {
+            template.length_at = Some(length_at);
+            template.bytes.extend_from_slice(&[b' '; LENGTH_WIDTH]);
+        }
+        template.bytes.extend_from_slice(&head[after..]);
+        template.head_length = template.bytes.len();
+        template.append(tail);
+        Ok(template)
+    }
+
+    /// Whether every request it gives has the same length, so that it can be patched in place.
+    pub fn is_fixed(&self) -> bool {
+        self.slots.iter().all(|placed| placed.width.is_some())
+    }
+
+    /// The bytes between slots; those of fixed width are filled with `0`.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Append one request to `out`.
+    pub fn render(&self, scope: &Scope<'_>, random: &mut Random, out: &mut Vec<u8>) {
+        let begin = out.len();
+        let mut from = 0;
+        let mut grown = [0, 0]; // of the head, of the body
+        for placed in &self.slots {
+            out.extend_from_slice(&self.bytes[from..placed.at]);
+            let before = out.len();
+            placed.slot.pieces(scope, random, &mut |piece| out.extend_from_slice(piece));
+            let width = placed.width.unwrap_or(0);
+            let is_body = usize::from(placed.at >= self.head_length);
+            grown[is_body] += out.len() - before - width;
+            from = placed.at + width;
+        }
+        out.extend_from_slice(&self.bytes[from..]);
+        if let Some(at) = self.length_at {
+            let length = Digits::of((self.bytes.len() - self.head_length + grown[1]) as i128);
+            let end = begin + at + grown[0] + LENGTH_WIDTH;
+            out[end - length.text().len()..end].copy_from_slice(length.text());
+        }
+    }
+
+    /// Fill the slots of a copy of [`Self::bytes`], or of a request rendered before, in place.
+    /// For a template that [`Self::is_fixed`]: other slots are passed over.
+    pub fn patch(&self, scope: &Scope<'_>, random: &mut Random, bytes: &mut [u8]) {
+        for placed in self.slots.iter().filter(|placed| placed.width.is_some()) {
+            let mut at = placed.at;
+            placed.slot.pieces(scope, random, &mut |piece| {
+                bytes[at..at + piece.len()].copy_from_slice(piece);
+                at += piece.len();
+            });
+        }
+    }
+
+    /// Append `text`, in which so many marks stand.
+    fn push(&mut self, text: &[u8], marks: &Marks, count: usize) {
+        let prefix = marks.prefix();
+        let mut rest = text;
+        for _ in 0..count {
+            let Some(at) = find(rest, prefix.as_bytes()) else { break };
+            let (mark, after) = rest[at + prefix.len()..].split_at(MARK_DIGITS);
+            let number = mark.iter().fold(0, |sum, digit| sum * 10 + usize::from(digit - b'0'));
+            self.bytes.extend_from_slice(&rest[..at]);
+            let slot = marks.slots[number].clone();
+            let width = slot.width();
+            self.slots.push(Placed { at: self.bytes.len(), width, slot });
+            self.bytes.resize(self.bytes.len() + width.unwrap_or(0), b'0');
+            rest = after;
+        }
+        self.bytes.extend_from_slice(rest);
+    }
+
+    fn append(&mut self, tail: Self) {
+        let begin = self.bytes.len();
+        self.bytes.extend_from_slice(&tail.bytes);
+        let moved = |placed: Placed| Placed { at: placed.at + begin, ..placed };
+        self.slots.extend(tail.slots.into_iter().map(moved));
+    }
+}
+
+/// Where `word`, which is not empty, first occurs.
+pub(super) fn find(text: &[u8], word: &[u8]) -> Option<usize> {
+    // The first byte alone rules most places out, and a body may be long.
+    let mut places = text.windows(word.len());
+    places.position(|place| place[0] == word[0] && place == word)
+}
+
+/// How often `word` occurs, counted up to `most`.
+fn occurrences(text: &[u8], word: &[u8], most: usize) -> usize {
+    let mut rest = text;
+    let mut count = 0;
+    while count < most {
+        let Some(at) = find(rest, word) else { break };
+        rest = &rest[at + word.len()..];
+        count += 1;
+    }
+    count
+}

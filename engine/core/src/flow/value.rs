@@ -1,0 +1,237 @@
+//! What a slot of a request is filled with, and how it is escaped where it stands.
+//!
+//! Everything is decided by the scope and the random source that are passed in, so the same ones
+//! give the same bytes.
+
+use super::table::Table;
+use crate::statistics::random::Random;
+
+/// Milliseconds since 1970 have this many digits until the year 2286.
+const TIMESTAMP_DIGITS: usize = 13;
+/// Of `8-4-4-4-12` hexadecimal digits.
+const UUID_BYTES: usize = 36;
+/// What made-up strings consist of: they mean themselves in a URL, in JSON and in a header.
+const LETTERS: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+const HEX: &[u8; 16] = b"0123456789abcdef";
+
+/// Where a value comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Value {
+    /// A number that each request of the run has for itself.
+    Sequence,
+    /// The user's number, from 0.
+    User,
+    /// A random UUID (RFC 9562 version 4).
+    Uuid,
+    /// Milliseconds since 1970, in 13 digits.
+    Timestamp,
+    /// A random whole number from `low` to `high`, both included.
+    Int {
+        /// At most `high`.
+        low: i64,
+        /// At least `low`, and less than 2^63 above it.
+        high: i64,
+    },
+    /// So many random letters and digits.
+    Letters(usize),
+    /// One of these at random, each as likely; at least one.
+    Choice(Vec<Vec<u8>>),
+    /// A cell of the user's row.
+    Cell {
+        /// Which table.
+        table: usize,
+        /// Which of its columns.
+        column: usize,
+    },
+    /// What an earlier answer left.
+    Capture(usize),
+}
+
+/// How a value is written so that it stays one value where it stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Escape {
+    /// As it is: in a text.
+    None,
+    /// In a path, a query or a form: anything but unreserved characters becomes `%XX` (RFC 3986).
+    Url,
+    /// In a JSON text: what a string may not hold becomes `\u00XX`, `"` and `\` get a `\`.
+    Json,
+    /// In a header: control characters become spaces (RFC 9110 section 5.5).
+    Header,
+}
+
+/// What values depend on besides chance.
+#[derive(Clone, Copy, Debug)]
+pub struct Scope<'a> {
+    /// The user's number, from 0.
+    pub user: u64,
+    /// The request's number, from 0.
+    pub sequence: u64,
+    /// Milliseconds since 1970.
+    pub unix_ms: u64,
+    /// What the user's earlier answers left, by number.
+    pub captures: &'a [Vec<u8>],
+    /// All tables.
+    pub tables: &'a [Table],
+    /// The user's row in each.
+    pub rows: &'a [usize],
+}
+
+/// A value and how it is written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Slot {
+    value: Value,
+    escape: Escape,
+}
+
+impl Slot {
+    /// A slot for `value`; what can be escaped beforehand is.
+    pub fn new(value: Value, escape: Escape) -> Self {
+        let Value::Choice(choices) = value else { return Self { value, escape } };
+        let escaped = |choice: Vec<u8>| {
+            let mut bytes = Vec::new();
+            escape.pieces(&choice, &mut |piece| bytes.extend_from_slice(piece));
+            bytes
+        };
+        let choices = choices.into_iter().map(escaped).collect();
+        Self { value: Value::Choice(choices), escape: Escape::None }
+    }
+
+    /// Bytes it always takes; `None` when that depends on the value.
+    pub fn width(&self) -> Option<usize> {
+        match &self.value {
+            Value::Uuid => Some(UUID_BYTES),
+            Value::Timestamp => Some(TIMESTAMP_DIGITS),
+            Value::Letters(count) => Some(*count),
+            Value::Choice(choices) => {
+                let width = choices.first()?.len();
+                choices.iter().all(|choice| choice.len() == width).then_some(width)
+            }
+            Value::Int { low, high } => {
+                let width = Digits::of((*low).into()).text().len();
+                // Between two of one sign and one length, all are as long.
+                (width == Digits::of((*high).into()).text().len() && (*low < 0) == (*high < 0))
+                    .then_some(width)
+            }
+            Value::Sequence | Value::User | Value::Cell { .. } | Value::Capture(_) => None,
+        }
+    }
+
+    /// Hand over the value, escaped, piece by piece.
+    pub fn pieces(&self, scope: &Scope<'_>, random: &mut Random, take: &mut impl FnMut(&[u8])) {
+        match &self.value {
+            Value::Sequence => take(Digits::of(scope.sequence.into()).text()),
+            Value::User => take(Digits::of(scope.user.into()).text()),
+            Value::Uuid => take(&uuid(random)),
+            Value::Timestamp => take(&timestamp(scope.unix_ms)),
+            Value::Int { low, high } => {
+                let drawn = random.below(high.abs_diff(*low) as usize + 1);
+                let number = low.saturating_add_unsigned(drawn as u64);
+                take(Digits::of(number.into()).text());
+            }
+            Value::Letters(count) => {
+                for _ in 0..*count {
+                    take(&[LETTERS[random.below(LETTERS.len())]]);
+                }
+            }
+            Value::Choice(choices) => {
+                if let Some(choice) = choices.get(random.below(choices.len())) {
+                    take(choice);
+                }
+            }
+            Value::Cell { table, column } => {
+                let row = scope.rows.get(*table).copied().unwrap_or(0);
+                if let Some(table) = scope.tables.get(*table) {
+                    self.escape.pieces(table.cell(row, *column), take);
+                }
+            }
+            Value::Capture(number) => {
+                if let Some(capture) = scope.captures.get(*number) {
+                    self.escape.pieces(capture, take);
+                }
+            }
+        }
+    }
+}
+
+impl Escape {
+    /// Hand over `text`, escaped, piece by piece.
+    pub fn pieces(self, text: &[u8], take: &mut impl FnMut(&[u8])) {
+        let mut rest = text;
+        while let Some(at) = rest.iter().position(|&byte| !self.is_plain(byte)) {
+            take(&rest[..at]);
+            let byte = rest[at];
+            let [high, low] = [byte >> 4, byte & 15].map(|digit| HEX[usize::from(digit)]);
+            match self {
+                Self::None | Self::Header => take(b" "),
+                Self::Url => take(&[b'%', high.to_ascii_uppercase(), low.to_ascii_uppercase()]),
+                Self::Json if matches!(byte, b'"' | b'\\') => take(&[b'\\', byte]),
+                Self::Json => take(&[b'\\', b'u', b'0', b'0', high, low]),
+            }
+            rest = &rest[at + 1..];
+        }
+        take(rest);
+    }
+
+    const fn is_plain(self, byte: u8) -> bool {
+        match self {
+            Self::None => true,
+            Self::Url => byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~'),
+            Self::Json => byte >= b' ' && !matches!(byte, b'"' | b'\\'),
+            Self::Header => !byte.is_ascii_control() || byte == b'\t',
+        }
+    }
+}
+
+/// A whole number in decimal, at the end of a buffer that is larger.
+pub(super) struct Digits {
+    bytes: [u8; 21],
+    begin: usize,
+}
+
+impl Digits {
+    pub(super) fn of(number: i128) -> Self {
+        let mut digits = Self { bytes: [b'0'; 21], begin: 21 };
+        let mut rest = number.unsigned_abs();
+        loop {
+            digits.begin -= 1;
+            digits.bytes[digits.begin] = b'0' + (rest % 10) as u8; // a digit
+            rest /= 10;
+            // Any number of 64 bits fits, with its sign.
+            if rest == 0 || digits.begin == 1 {
+                break;
+            }
+        }
+        if number < 0 {
+            digits.begin -= 1;
+            digits.bytes[digits.begin] = b'-';
+        }
+        digits
+    }
+
+    pub(super) fn text(&self) -> &[u8] {
+        &self.bytes[self.begin..]
+    }
+}
+
+fn uuid(random: &mut Random) -> [u8; UUID_BYTES] {
+    let bits = u128::from(random.bits()) << 64 | u128::from(random.bits());
+    let version = 0x4 << 76 | 0x2 << 62;
+    let bits = bits & !(0xF << 76 | 0x3 << 62) | version;
+    let mut text = [b'-'; UUID_BYTES];
+    let places = (0..UUID_BYTES).filter(|at| !matches!(at, 8 | 13 | 18 | 23));
+    for (place, digit) in places.zip(0..) {
+        text[place] = HEX[(bits >> (124 - 4 * digit)) as usize & 15];
+    }
+    text
+}
+
+fn timestamp(unix_ms: u64) -> [u8; TIMESTAMP_DIGITS] {
+    let mut text = [b'0'; TIMESTAMP_DIGITS];
+    let mut rest = unix_ms;
+    for digit in text.iter_mut().rev() {
+        *digit = b'0' + (rest % 10) as u8; // a digit
+        rest /= 10;
+    }
+    text
+}
