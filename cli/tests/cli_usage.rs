@@ -96,6 +96,64 @@ fn bad_urls_are_one_line_and_exit_2() {
 }
 
 #[test]
+fn scenarios_are_checked_and_shown_without_a_server() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let flow = "target = \"http://127.0.0.1:1\"\n[[flow]]\nname = \"f\"\n[[flow.step]]\n";
+    let write = |name: &str, text: &str| std::fs::write(path(name), text).unwrap();
+    write(
+        "good.toml",
+        &format!("{flow}path = \"/{{{{users.id}}}}\"\n[data.users]\nfile = \"u.csv\""),
+    );
+    write("u.csv", "id\n7\n");
+    write("bad.toml", &format!("{flow}path = \"x\"\nrepeat = 0"));
+    write("worse.toml", &format!("{flow}pth = 1"));
+
+    let output = uringbench(&["scenario", "check", &path("good.toml")]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(
+        text,
+        format!("{}: 1 flow, 1 step, 1 data file; closed loop, 64 users\n", path("good.toml"))
+    );
+    let output = uringbench(&["scenario", "show", "--seed", "2", &path("good.toml")]);
+    assert!(output.status.success() && output.stdout.starts_with(b"=== f (weight 1)"));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("GET /7 HTTP/1.1\\r\\n\n"));
+
+    let files = ["good.toml", "bad.toml", "worse.toml", "none.toml"].map(path);
+    let words: Vec<&str> =
+        ["scenario", "check"].into_iter().chain(files.iter().map(|f| &**f)).collect();
+    let output = uringbench(&words);
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(String::from_utf8_lossy(&output.stdout).lines().count(), 1, "the good one");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    let told: Vec<_> = stderr.lines().collect();
+    let expected = [
+        "bad.toml:5:1: flow.step.path: `x` does not begin with `/`: write /x",
+        "bad.toml:6:1: flow.step.repeat: a step is taken 1 to 1000000 times",
+        "worse.toml:5:1: flow.step.pth: `pth` is unknown here, did you mean `path`?",
+        "none.toml cannot be read",
+    ];
+    assert_eq!(told.len(), expected.len(), "{stderr}");
+    for (line, part) in told.iter().zip(expected) {
+        assert!(line.starts_with("uringbench: ") && line.contains(part), "{line}");
+    }
+    let output = uringbench(&["scenario", "show", &path("worse.toml")]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(complaint(&output).contains("did you mean `path`?"));
+}
+
+#[test]
+fn the_schema_describes_every_field() {
+    let output = uringbench(&["schema"]);
+    let schema: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(schema["required"], serde_json::json!(["target"]));
+    assert_eq!(schema["additionalProperties"], serde_json::json!(false));
+    for (name, step) in schema["$defs"]["Step"]["properties"].as_object().unwrap() {
+        assert!(step["description"].is_string(), "{name}: {step}");
+    }
+}
+
+#[test]
 fn more_connections_than_open_files_names_the_limit() {
     let script = "ulimit -n 64; exec \"$0\" -c 100 --cores 1 http://127.0.0.1:1/";
     let output =

@@ -115,7 +115,9 @@ pub(crate) fn read(text: &str) -> Result<Scenario, Problem> {
 
 /// The valid name that looks most like `name`, as a question.
 pub(crate) fn did_you_mean<'a>(name: &str, valid: impl IntoIterator<Item = &'a str>) -> String {
-    let nearest = valid.into_iter().min_by_key(|valid| strsim::osa_distance(name, valid));
+    // The beginning of a name means that name, however long it is.
+    let distance = |valid: &&str| (!valid.starts_with(name), strsim::osa_distance(name, valid));
+    let nearest = valid.into_iter().min_by_key(distance);
     nearest.map_or_else(String::new, |nearest| format!(", did you mean `{nearest}`?"))
 }
 

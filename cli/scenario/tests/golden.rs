@@ -1,0 +1,172 @@
+//! Every kind of request is these bytes, and a plan is what its file says.
+
+use uringbench_core::flow::program::{Arm, Operation, Think};
+use uringbench_core::plan::Arrivals;
+use uringbench_core::rate::Rate;
+use uringbench_core::time::Nanos;
+use uringbench_scenario::plan::{Load, Plan};
+use uringbench_scenario::{Problem, Surroundings, compile, show};
+
+fn compiled(text: &str) -> Result<Plan, Vec<Problem>> {
+    let around = Surroundings {
+        read: &|name| match name {
+            "people.csv" => Ok(b"email,note\na@b,\"x, \"\"y\"\"\"\nc@d,z\n".to_vec()),
+            "people.jsonl" => Ok(b"{\"id\":7,\"name\":\"\xc3\xa9\"}\n".to_vec()),
+            "raw.bin" => Ok(b"\x00\xff{{seq}}".to_vec()),
+            other => Err(format!("{other} cannot be read: there is no such file")),
+        },
+        env: &|name| (name == "TOKEN").then(|| "s3cret".to_owned()),
+        authority: &|target| Ok(target.trim_start_matches("http://").to_owned()),
+    };
+    compile(text, &around)
+}
+
+fn plan(text: &str) -> Plan {
+    compiled(text).unwrap_or_else(|problems| panic!("{problems:?}\n{text}"))
+}
+
+/// What is shown of a step, without what every request has.
+fn shown(step: &str) -> String {
+    let text = format!(
+        "target = \"http://a\"\n[data.p]\nfile = \"people.csv\"\n[data.j]\nfile = \
+         \"people.jsonl\"\n[[flow]]\nname = \"f\"\n[[flow.step]]\n{step}"
+    );
+    let usual = "Host: a\\r\\n\nUser-Agent: uringbench/";
+    let shown = show::requests(&plan(&text), 1);
+    let (line, rest) = shown.split_once(usual).expect("every request says so");
+    let line = line.lines().last().expect("the request line");
+    format!("{line}\n{}", rest.split_once('\n').expect("the version ends").1)
+}
+
+#[test]
+fn every_kind_of_request_is_these_bytes() {
+    let cases = [
+        ("path = \"/a%20b\"", "GET /a%20b HTTP/1.1\\r\\n\n\\r\\n\n"),
+        (
+            "path = \"/{{p.note}}\"\nquery = { \"q r\" = \"{{p.email}}&\", n = \"{{user}}\" }",
+            "GET /x%2C%20%22y%22?q%20r=a%40b%26&n=0 HTTP/1.1\\r\\n\n\\r\\n\n",
+        ),
+        (
+            "method = \"DELETE\"\npath = \"/\"\nheaders = { X-T = \"{{env TOKEN}} {{{{\" }",
+            "DELETE / HTTP/1.1\\r\\n\nX-T: s3cret {{\\r\\n\n\\r\\n\n",
+        ),
+        (
+            "path = \"/\"\nbody = { text = \"{{p.note}}\\\\\" }",
+            "POST / HTTP/1.1\\r\\n\nContent-Type: text/plain; charset=utf-8\\r\\n\n\
+             Content-Length:          7\\r\\n\n\\r\\n\nx, \"y\"\\\\\n",
+        ),
+        (
+            "path = \"/\"\nbody = { json = '{\"n\":\"{{p.note}}\",\"i\":{{j.id}},\"{{j.name}}\":1}' }",
+            "POST / HTTP/1.1\\r\\n\nContent-Type: application/json\\r\\n\n\
+             Content-Length:         29\\r\\n\n\\r\\n\n{\"n\":\"x, \\\\\"y\\\\\"\",\"i\":7,\"é\":1}\n",
+        ),
+        (
+            "path = \"/\"\nbody = { form = { b = \"{{p.email}}\", a = \"1 2\" } }",
+            "POST / HTTP/1.1\\r\\n\nContent-Type: application/x-www-form-urlencoded\\r\\n\n\
+             Content-Length:         15\\r\\n\n\\r\\n\nb=a%40b&a=1%202\n",
+        ),
+        (
+            "path = \"/\"\nmethod = \"PUT\"\nbody = { file = \"raw.bin\" }",
+            "PUT / HTTP/1.1\\r\\n\nContent-Length: 9\\r\\n\n\\r\\n\n\\u{0}\\xff{{seq}}\n",
+        ),
+        (
+            "path = \"/\"\nbody = { generated = { size = 8 } }",
+            "POST / HTTP/1.1\\r\\n\nContent-Length: 8\\r\\n\n\\r\\n\nfjLJhdXT\n",
+        ),
+        (
+            "path = \"/\"\nheaders = { content-type = \"a/b\" }\nbody = { text = \"{{timestamp}}\" }",
+            "POST / HTTP/1.1\\r\\n\ncontent-type: a/b\\r\\n\nContent-Length: 13\\r\\n\n\\r\\n\n\
+             1767225600000\n",
+        ),
+    ];
+    for (step, expected) in cases {
+        assert_eq!(shown(step), expected, "{step}");
+    }
+}
+
+#[test]
+fn an_upload_is_these_bytes() {
+    let step = "path = \"/\"\nbody = { multipart = [{ name = \"who\", text = \"{{p.email}}\" }, \
+                { name = \"f\", file = \"raw.bin\", content_type = \"image/png\" }] }";
+    let boundary = "----uringbench0000000000000000";
+    let line = |text: &str| format!("{text}\\r\\n\n");
+    let disposition = "Content-Disposition: form-data; name=";
+    let expected = [
+        line("POST / HTTP/1.1"),
+        line(&format!("Content-Type: multipart/form-data; boundary={boundary}")),
+        line("Content-Length:        255"),
+        line(""),
+        line(&format!("--{boundary}")),
+        line(&format!("{disposition}\"who\"")),
+        line(""),
+        line("a@b"),
+        line(&format!("--{boundary}")),
+        line(&format!("{disposition}\"f\"; filename=\"raw.bin\"")),
+        line("Content-Type: image/png"),
+        line(""),
+        line("\\u{0}\\xff{{seq}}"),
+        line(&format!("--{boundary}--")),
+    ];
+    assert_eq!(shown(step), expected.concat());
+}
+
+#[test]
+fn long_bodies_are_cut_and_their_length_told() {
+    let text = shown("path = \"/\"\nbody = { generated = { size = 5000, seed = 3 } }");
+    assert!(text.ends_with("\n… 3976 more bytes, 5000 in all\n"), "{text}");
+}
+
+#[test]
+fn the_order_of_steps_is_flat() {
+    let text = "target = \"http://a\"\n[[flow]]\nname = \"f\"\n\
+        [[flow.step]]\npath = \"/1\"\nrepeat = 2\nthink = { constant = \"1s\" }\n\
+        [[flow.step]]\npath = \"/2\"\nchoice = \"c\"\nweight = 3\n\
+        capture = { x = { header = \"X\" } }\n\
+        [[flow.step]]\npath = \"/3\"\nchoice = \"c\"\nthink = { exponential = 2 }\n\
+        capture = { x = { cookie = \"X\" } }\n\
+        [[flow.step]]\npath = \"/{{x}}\"\nthink = { uniform = [0, \"5ms\"] }\n";
+    let plan = plan(text);
+    let expected = [
+        Operation::Send(0),
+        Operation::Think(Think::Constant(Nanos::SECOND)),
+        Operation::Repeat { from: 0, times: 2 },
+        Operation::Choose(vec![Arm { weight: 3, at: 4 }, Arm { weight: 1, at: 6 }]),
+        Operation::Send(1),
+        Operation::Jump(9),
+        Operation::Send(2),
+        Operation::Think(Think::Exponential(Nanos::from_secs(2))),
+        Operation::Jump(9),
+        Operation::Send(3),
+        Operation::Think(Think::Uniform(Nanos(0), Nanos::from_millis(5))),
+    ];
+    assert_eq!(plan.flows[0].operations, expected);
+    let shown = show::requests(&plan, 1);
+    assert!(shown.contains("--- GET /1, 2 times\n"), "{shown}");
+    assert!(shown.contains("--- GET /2, chosen 3 of 4 times\n"), "{shown}");
+}
+
+#[test]
+fn load_and_objectives_are_the_plan_s() {
+    let text = "target = \"http://a\"\n[load]\nrate = \"1.5k\"\narrivals = \"poisson\"\n\
+        warmup = 2\n[[load.stage]]\nshape = \"ramp\"\nrate = 3000\nduration = \"1m\"\n\
+        [[load.stage]]\nshape = \"spike\"\nrate = 9000\nduration = \"5s\"\n\
+        [[flow]]\nname = \"f\"\n[[flow.step]]\npath = \"/1\"\n\
+        [[slo]]\nlimit = \"p99<20ms\"\n[[slo]]\nlimit = \"errors<1%\"\nflow = \"f\"\nstep = \"GET /1\"";
+    let plan = plan(text);
+    let Load::Open { rate, arrivals, stages } = &plan.load else { panic!("{:?}", plan.load) };
+    assert_eq!((*rate, *arrivals), (Rate::per_second(1_500).unwrap(), Arrivals::Poisson));
+    assert_eq!(stages.len(), 2);
+    assert_eq!((plan.warmup, plan.duration), (Nanos::from_secs(2), Nanos::from_secs(65)));
+    let about: Vec<_> = plan.objectives.iter().map(|slo| (slo.flow, slo.step)).collect();
+    assert_eq!(about, [(None, None), (Some(0), Some(0))]);
+    assert_eq!(show::summary(&plan), "1 flow, 1 step, 2 objectives; open loop, 1500/s, 2 stages");
+}
+
+#[test]
+fn a_thousand_steps_are_compiled() {
+    let mut text = String::from("target = \"http://a\"\n[[flow]]\nname = \"f\"\n");
+    for step in 0..1_000 {
+        text += &format!("[[flow.step]]\npath = \"/{step}/{{{{uuid}}}}\"\n");
+    }
+    assert_eq!(plan(&text).flows[0].steps.len(), 1_000);
+}

@@ -1,0 +1,301 @@
+//! A hundred ways to get a scenario wrong, each with its place, its field and a remedy; and no
+//! file, however mangled, makes the reader panic.
+
+use uringbench_core::statistics::random::Random;
+use uringbench_scenario::{Surroundings, compile};
+
+/// The lines before a step's own.
+const HEAD: &str = "target = \"http://a\"\n[[flow]]\nname = \"f\"\n[[flow.step]]\n";
+
+/// What is wrong with a file: a line for each mistake.
+fn mistakes(text: &str) -> Vec<String> {
+    let around = Surroundings {
+        read: &|name| match name {
+            "people.csv" => Ok(b"email,note\na@b,x\n".to_vec()),
+            "empty.csv" => Ok(b"email\n".to_vec()),
+            "uneven.csv" => Ok(b"a,b\n1\n".to_vec()),
+            "bad.jsonl" => Ok(b"{\"a\":1}\n[]\n".to_vec()),
+            "short.jsonl" => Ok(b"{\"a\":1,\"b\":2}\n{\"a\":1}\n".to_vec()),
+            other => Err(format!("{other} cannot be read: there is no such file")),
+        },
+        env: &|_| None,
+        authority: &|target| match target.strip_prefix("http://") {
+            Some(host) => Ok(host.to_owned()),
+            None => Err(format!("bad URL `{target}`: write http://")),
+        },
+    };
+    let problems = compile(text, &around).err().unwrap_or_default();
+    problems.iter().map(ToString::to_string).collect()
+}
+
+fn hold(before: &str, cases: &[(&str, &[&str])]) {
+    for (text, parts) in cases {
+        let all = mistakes(&format!("{before}{text}"));
+        let told = all.iter().any(|line| parts.iter().all(|part| line.contains(part)));
+        assert!(told, "{text}\nshould say {parts:?}, says {all:#?}");
+        for line in all {
+            assert!(!line.contains('\n'), "one line: {line}");
+            let place: Vec<&str> = line.splitn(3, ':').collect();
+            assert!(place[0].parse::<usize>().is_ok_and(|line| line > 0), "{line}");
+            assert!(place[1].parse::<usize>().is_ok_and(|column| column > 0), "{line}");
+        }
+    }
+}
+
+#[test]
+fn mistakes_in_a_step_are_told() {
+    hold(
+        HEAD,
+        &[
+            ("pth = \"/\"", &["5:1: flow.step.pth", "did you mean `path`?", "stop_on_failure"]),
+            ("path = 1", &["5:8: flow.step.path", "integer `1` cannot stand here: write a string"]),
+            ("method = \"GET\"", &["`path` is missing: add it"]),
+            ("path = \"x\"", &["5:1: flow.step.path", "does not begin with `/`: write /x"]),
+            ("path = \"\"", &["flow.step.path", "does not begin with `/`"]),
+            ("path = \"/a?b=1\"", &["flow.step.path", "put what follows into `query`"]),
+            ("path = \"/a#b\"", &["flow.step.path", "leave it out"]),
+            ("path = \"/a b\"", &["flow.step.path", "write %20"]),
+            ("path = \"/é\"", &["flow.step.path", "write %C3%A9"]),
+            ("path = \"/\\n\"", &["flow.step.path", "write %0A"]),
+            ("path = \"/{{\"", &["flow.step.path", "is not closed: write {{name}}"]),
+            ("path = \"/{{}}\"", &["flow.step.path", "{{}} is empty: write {{name}}"]),
+            ("path = \"/{{uid}}\"", &["flow.step.path", "`uid`, did you mean `uuid`?"]),
+            ("path = \"/{{users.id}}\"", &["flow.step.path", "nothing before this step defines"]),
+            ("path = \"/{{int}}\"", &["flow.step.path", "write {{int 1 1000}}"]),
+            ("path = \"/{{int 1}}\"", &["flow.step.path", "write {{int 1 1000}}"]),
+            ("path = \"/{{int a 2}}\"", &["`a` is not a whole number: write {{int 1 1000}}"]),
+            ("path = \"/{{int 5 1}}\"", &["ends before it begins: write {{int 1 5}}"]),
+            (
+                "path = \"/{{int -9223372036854775808 9223372036854775807}}\"",
+                &["write a smaller range"],
+            ),
+            ("path = \"/{{string}}\"", &["takes a length: write {{string 12}}"]),
+            ("path = \"/{{string 0}}\"", &["a length from 1 to 65536: write {{string 12}}"]),
+            ("path = \"/{{string 9999999}}\"", &["a length from 1 to 65536"]),
+            ("path = \"/{{string x}}\"", &["a length from 1 to 65536"]),
+            ("path = \"/{{choice}}\"", &["write {{choice a b c}}"]),
+            ("path = \"/{{seq 1}}\"", &["takes nothing: write {{seq}} alone"]),
+            ("path = \"/{{uuid 4}}\"", &["takes nothing: write {{uuid}} alone"]),
+            ("path = \"/{{user 4}}\"", &["takes nothing: write {{user}} alone"]),
+            ("path = \"/{{timestamp ms}}\"", &["takes nothing: write {{timestamp}} alone"]),
+            ("path = \"/{{strin 4}}\"", &["did you mean `string`?"]),
+            ("path = \"/{{env}}\"", &["write {{env NAME}}"]),
+            ("path = \"/{{env A B}}\"", &["write {{env NAME}}"]),
+            ("path = \"/{{env NO}}\"", &["flow.step.path", "NO is not set: set it"]),
+            ("path = \"/\"\nmethod = \"get\"", &["6:1: flow.step.method", "upper case"]),
+            ("path = \"/\"\nmethod = \"CONNECT\"", &["flow.step.method", "name another method"]),
+            ("path = \"/\"\nmethod = \"\"", &["flow.step.method", "upper case"]),
+            ("path = \"*\"", &["flow.step.path", "begins with `/`"]),
+            ("path = \"/\"\nquery = \"a=1\"", &["flow.step.query", "write a table of strings"]),
+            ("path = \"/\"\nquery = { a = 1 }", &["flow.step.query.a", "write a string"]),
+            (
+                "path = \"/\"\nquery = { a = \"{{x}}\" }",
+                &["6:11: flow.step.query.a", "defines `x`"],
+            ),
+            ("path = \"/\"\nheaders = { \"A B\" = \"1\" }", &["flow.step.headers", "`-`"]),
+            ("path = \"/\"\nheaders = { A = \"1\\n2\" }", &["flow.step.headers", "remove it"]),
+            ("path = \"/\"\nheaders = { Host = \"a\", host = \"b\" }", &["keep one of them"]),
+            ("path = \"/\"\nheaders = { Content-Length = \"9\" }", &["leave the header out"]),
+            (
+                "path = \"/\"\nheaders = { Expect = \"100-continue\" }",
+                &["`Expect`", "leave it out"],
+            ),
+            ("path = \"/\"\nheaders = { Transfer-Encoding = \"chunked\" }", &["leave it out"]),
+            ("path = \"/\"\nheader = { A = \"1\" }", &["did you mean `headers`?"]),
+            ("path = \"/\"\ncheck = { statu = [200] }", &["flow.step.check.statu", "`status`?"]),
+            ("path = \"/\"\ncheck = { status = 200 }", &["flow.step.check.status", "sequence"]),
+            ("path = \"/\"\ncheck = { status = [99] }", &["flow.step.check.status", "write [200]"]),
+            ("path = \"/\"\ncheck = { status = [] }", &["flow.step.check.status", "write [200]"]),
+            ("path = \"/\"\ncheck = { length = -1 }", &["flow.step.check.length", "write u64"]),
+            ("path = \"/\"\ncheck = { json = { a = 1 } }", &["flow.step.check.json.a", "/user/id"]),
+            ("path = \"/\"\ncheck = { json = { \"/~\" = 1 } }", &["`~0`: write /user/id"]),
+            ("path = \"/\"\ncheck = { json = { \"/a\" = [1] } }", &["write a string, a number"]),
+            ("path = \"/\"\ncapture = { x = {} }", &["flow.step.capture.x", "write one of header"]),
+            (
+                "path = \"/\"\ncapture = { x = { json = \"/a\", regex = \"a\" } }",
+                &["flow.step.capture.x", "write one of header"],
+            ),
+            ("path = \"/\"\ncapture = { x = { json = \"a\" } }", &["capture.x.json", "/user/id"]),
+            ("path = \"/\"\ncapture = { x = { regex = \"(\" } }", &["x.regex", "mend it: error"]),
+            ("path = \"/\"\ncapture = { x = { regex = \"a{9999999}\" } }", &["x.regex", "mend it"]),
+            ("path = \"/\"\ncapture = { x = { jsn = \"/a\" } }", &["did you mean `json`?"]),
+            (
+                "path = \"/\"\ncapture = { x = { json = \"/a\", max = 0 } }",
+                &["x.max", "1 to 65536"],
+            ),
+            ("path = \"/\"\ncapture = { x = { json = \"/a\", max = 70000 } }", &["1 to 65536"]),
+            ("path = \"/\"\ncapture = { seq = { json = \"/a\" } }", &["choose another name"]),
+            ("path = \"/\"\ncapture = { \"a b\" = { json = \"/a\" } }", &["is no name: write"]),
+            ("path = \"/\"\nthink = \"1s\"", &["flow.step.think", "did you mean `constant`?"]),
+            ("path = \"/\"\nthink = { constant = \"soon\" }", &["think.constant", "30s, 1m30s"]),
+            ("path = \"/\"\nthink = { constant = -1 }", &["think.constant", "30s, 1m30s"]),
+            (
+                "path = \"/\"\nthink = { uniform = [2, 1] }",
+                &["think.uniform", "shorter time first"],
+            ),
+            ("path = \"/\"\nthink = { uniform = [2] }", &["flow.step.think"]),
+            ("path = \"/\"\nthink = { exp = 2 }", &["did you mean `exponential`?"]),
+            ("path = \"/\"\nrepeat = 0", &["flow.step.repeat", "1 to 1000000 times"]),
+            ("path = \"/\"\nrepeat = -1", &["flow.step.repeat", "write u32"]),
+            ("path = \"/\"\nweight = 2", &["flow.step.weight", "add `choice`"]),
+            ("path = \"/\"\nchoice = \"c\"\nweight = 0", &["flow.step.weight", "at least 1"]),
+            ("path = \"/\"\nstop_on_failure = 1", &["stop_on_failure", "write a boolean"]),
+            ("path = \"/\"\n[[flow.step]]\npath = \"/\"", &["give it another `name`"]),
+        ],
+    );
+}
+
+#[test]
+fn mistakes_in_a_body_are_told() {
+    hold(
+        &format!("{HEAD}path = \"/\"\n"),
+        &[
+            ("body = \"x\"", &["6:8: flow.step.body", "`x` is unknown here"]),
+            ("body = { txt = \"x\" }", &["did you mean `text`?", "multipart, generated"]),
+            ("body = { text = \"x\", json = \"1\" }", &["flow.step.body"]),
+            ("body = { text = \"{{x}}\" }", &["6:10: flow.step.body.text", "defines `x`"]),
+            ("body = { json = \"{\" }", &["flow.step.body.json", "not JSON: mend it"]),
+            ("body = { json = '{\"a\": {{x}}}' }", &["flow.step.body.json", "defines `x`"]),
+            ("body = { form = { a = \"{{x}}\" } }", &["flow.step.body.form.a", "defines `x`"]),
+            ("body = { file = \"no.bin\" }", &["flow.step.body.file", "no.bin cannot be read"]),
+            ("body = { generated = {} }", &["`size` is missing: add it"]),
+            ("body = { generated = { size = -1 } }", &["generated.size", "write u32"]),
+            ("body = { generated = { size = 2000000000 } }", &["at most 1073741824"]),
+            ("body = { multipart = [] }", &["flow.step.body", "no parts: give it one"]),
+            ("body = { multipart = [{ name = \"a\" }] }", &["multipart", "one of the two"]),
+            (
+                "body = { multipart = [{ name = \"a\", text = \"\", file = \"b\" }] }",
+                &["either a text or a file"],
+            ),
+            (
+                "body = { multipart = [{ name = \"\", text = \"\" }] }",
+                &["flow.step.body", "name it"],
+            ),
+            ("body = { multipart = [{ name = \"a\", file = \"no\" }] }", &["no cannot be read"]),
+            (
+                "headers = { Content-Type = \"a/b\" }\nbody = { multipart = [{ name = \"a\", \
+                 text = \"\" }] }",
+                &["flow.step.headers", "leave it out"],
+            ),
+        ],
+    );
+}
+
+#[test]
+fn mistakes_around_the_steps_are_told() {
+    let flow = "[[flow]]\nname = \"f\"\n[[flow.step]]\npath = \"/\"\n";
+    let with = |text: &str| format!("target = \"http://a\"\n{text}\n{flow}");
+    let cases: &[(&str, &[&str])] = &[
+        ("lod = 1", &["2:1: lod", "did you mean `load`?"]),
+        ("[load]\nrates = 1", &["3:1: load.rates", "did you mean `rate`?"]),
+        ("[load]\nrate = 0", &["3:8: load.rate", "above 0"]),
+        ("[load]\nrate = \"fast\"", &["load.rate", "such as 50000, 100k"]),
+        ("[load]\nrate = true", &["load.rate", "write a rate such as 500"]),
+        ("[load]\nconnections = 0", &["load.connections", "write at least 1"]),
+        ("[load]\nusers = 0", &["load.users", "write at least 1"]),
+        ("[load]\nrate = 1\nusers = 2", &["load.users", "leave out `users` or `rate`"]),
+        ("[load]\narrivals = \"poisson\"", &["load.arrivals", "add `rate`"]),
+        ("[load]\nrate = 1\narrivals = \"poison\"", &["did you mean `poisson`?"]),
+        ("[load]\nduration = 0", &["load.duration", "write a time"]),
+        ("[load]\nwarmup = \"x\"", &["load.warmup", "30s, 1m30s"]),
+        (
+            "[[load.stage]]\nshape = \"ramp\"\nrate = 1\nduration = 1",
+            &["load.stage", "add `rate` to [load]"],
+        ),
+        ("[load]\nrate = 1\n[[load.stage]]\nshape = \"rmp\"\n", &["did you mean `ramp`?"]),
+        ("[load]\nrate = 1\n[[load.stage]]\nshape = \"ramp\"\n", &["`rate` is missing: add it"]),
+        (
+            "[load]\nrate = 1\n[[load.stage]]\nshape = \"step\"\nrate = 2\nduration = 0",
+            &["load.stage.duration", "write a time"],
+        ),
+        ("[data.p]\nfile = \"no.csv\"", &["3:1: data.p.file", "no.csv cannot be read"]),
+        ("[data.p]\nfile = \"people.txt\"", &["data.p.file", "cannot be read"]),
+        ("[data.p]\nfile = \"empty.csv\"", &["data.p.file", "has no rows: add one"]),
+        ("[data.p]\nfile = \"uneven.csv\"", &["data.p.file", "equal rows: mend it"]),
+        ("[data.p]\nfile = \"bad.jsonl\"", &["data.p.file", "line 2: not a JSON object"]),
+        ("[data.p]\nfile = \"short.jsonl\"", &["line 2: `b` of the first line is missing"]),
+        ("[data.p]\nfile = \"people.csv\"\norder = \"rand\"", &["did you mean `random`?"]),
+        ("[data.p]\nfil = \"people.csv\"", &["did you mean `file`?"]),
+        ("[data.uuid]\nfile = \"people.csv\"", &["data.uuid", "choose another name"]),
+        ("[[slo]]\nlimit = \"p98<1ms\"", &["3:1: slo.limit", "did you mean `p99`?"]),
+        ("[[slo]]\nlimit = \"p99<1ms\"\nflow = \"g\"", &["slo.flow", "did you mean `f`?"]),
+        ("[[slo]]\nlimit = \"p99<1ms\"\nstep = \"g\"", &["slo.step", "add `flow`"]),
+        (
+            "[[slo]]\nlimit = \"p99<1ms\"\nflow = \"f\"\nstep = \"GET\"",
+            &["slo.step", "did you mean `GET /`?"],
+        ),
+        ("[[slo]]\nflow = \"f\"", &["`limit` is missing: add it"]),
+        ("[[on_start]]\npath = \"x\"", &["3:1: on_start.path", "write /x"]),
+        ("[[flow]]\nname = \"f\"\n[[flow.step]]\npath = \"/\"", &["choose another name"]),
+        ("[[flow]]\nname = \"\"\n[[flow.step]]\npath = \"/\"", &["flow.name", "name the flow"]),
+        ("[[flow]]\nname = \"g\"", &["flow", "has no step: add [[flow.step]]"]),
+        ("[[flow]]\nname = \"g\"\nweight = 0", &["flow.weight", "at least 1"]),
+        ("[[flow]]\nweight = 1", &["`name` is missing: add it"]),
+    ];
+    for (text, parts) in cases {
+        hold("", &[(&with(text), parts)]);
+    }
+    hold(
+        "",
+        &[
+            ("", &["1:1: ", "`target` is missing: add it"]),
+            ("target = \"http://a\"", &["flow", "no flow: add [[flow]]"]),
+            ("target = \"http://{{seq}}\"\n", &["target", "only {{env NAME}}"]),
+            ("target = \"ftp://a\"", &["1:1: target", "write http://"]),
+            ("target = ", &["1:10"]),
+            ("target = \"a\"\ntarget = \"b\"", &["2:1", "duplicate key"]),
+            ("[[flow]\n", &["1:8"]),
+        ],
+    );
+}
+
+#[test]
+fn a_capture_is_known_behind_its_step_alone() {
+    let step = |lines: &str| format!("[[flow.step]]\n{lines}\n");
+    let captures = "capture = { id = { json = \"/id\" } }";
+    let before = format!("{HEAD}path = \"/{{{{id}}}}\"\n{captures}");
+    assert!(mistakes(&before)[0].contains("defines `id`"));
+    let behind = format!("{HEAD}path = \"/\"\n{captures}\n{}", step("path = \"/{{id}}\""));
+    assert_eq!(mistakes(&behind), [""; 0]);
+    let one_of_two = format!(
+        "{HEAD}path = \"/\"\nchoice = \"c\"\n{captures}\n{}{}",
+        step("path = \"/b\"\nchoice = \"c\""),
+        step("path = \"/{{id}}\"")
+    );
+    assert!(mistakes(&one_of_two)[0].contains("defines `id`"));
+    let typed = format!("{HEAD}path = \"/\"\n{captures}\n{}", step("path = \"/{{idd}}\""));
+    assert!(mistakes(&typed)[0].contains("did you mean `id`?"));
+    let other = format!("{behind}[[flow]]\nname = \"g\"\n{}", step("path = \"/{{id}}\""));
+    assert_eq!(mistakes(&other).len(), 1, "another flow does not know it");
+}
+
+#[test]
+fn all_mistakes_are_told_in_the_order_of_the_file() {
+    let text = format!(
+        "{HEAD}path = \"x\"\nmethod = \"GET\"\nquery = {{ a = \"{{{{b}}}}\" }}\nrepeat = 0"
+    );
+    let places: Vec<_> = mistakes(&text).iter().map(|line| line[..3].to_owned()).collect();
+    assert_eq!(places, ["5:1", "7:1", "8:1"]);
+}
+
+#[test]
+fn no_mangled_file_makes_it_panic() {
+    let whole = include_str!("../../../scenarios/example.toml").as_bytes();
+    let mut random = Random::new(5);
+    for _ in 0..3_000 {
+        let mut bytes = whole.to_vec();
+        for _ in 0..=random.below(4) {
+            let at = random.below(bytes.len());
+            match random.below(4) {
+                0 => bytes[at] = b" \"{}[]=\n.#0a\xff"[random.below(13)],
+                1 => drop(bytes.drain(at..(at + random.below(30)).min(bytes.len()))),
+                2 => bytes.truncate(at.max(1)),
+                _ => {
+                    let piece = whole[random.below(whole.len())..].iter().take(random.below(40));
+                    bytes.splice(at..at, piece.copied());
+                }
+            }
+        }
+        mistakes(&String::from_utf8_lossy(&bytes));
+    }
+}

@@ -1,0 +1,189 @@
+//! A compiled request is, for any request and any values, what a plain rendering of its texts
+//! gives: header, body and `Content-Length`.
+
+use std::fmt::Write;
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use uringbench_core::flow::table::Table;
+use uringbench_core::flow::template::{Marks, Template};
+use uringbench_core::flow::value::{Escape, Scope, Slot, Value};
+use uringbench_core::http::body::Body;
+use uringbench_core::http::request::{RequestParts, RequestTemplate};
+use uringbench_core::statistics::random::Random;
+
+/// A piece of a text: as it is, or a value.
+#[derive(Clone, Debug)]
+enum Piece {
+    Literal(String),
+    Value(Value),
+}
+
+fn value() -> impl Strategy<Value = Value> {
+    prop_oneof![
+        Just(Value::Sequence),
+        Just(Value::User),
+        Just(Value::Uuid),
+        Just(Value::Timestamp),
+        (any::<i32>(), any::<u32>()).prop_map(|(low, by)| Value::Int {
+            low: low.into(),
+            high: i64::from(low) + i64::from(by)
+        }),
+        (100..1_000_i64).prop_map(|low| Value::Int { low, high: 999 }),
+        (1..40_usize).prop_map(Value::Letters),
+        vec(vec(any::<u8>(), 0..6), 1..4).prop_map(Value::Choice),
+        (0..2_usize).prop_map(|column| Value::Cell { table: 0, column }),
+        (0..2_usize).prop_map(Value::Capture),
+    ]
+}
+
+fn text(letters: &'static str) -> impl Strategy<Value = Vec<Piece>> {
+    // What marks look like stands in texts too.
+    let literal = prop_oneof![Just("zSlot00000000n".to_owned()), letters.prop_map(String::from)];
+    vec(prop_oneof![literal.prop_map(Piece::Literal), value().prop_map(Piece::Value)], 0..6)
+}
+
+fn literals(text: &[Piece]) -> impl Iterator<Item = &[u8]> + Clone {
+    text.iter().filter_map(|piece| match piece {
+        Piece::Literal(text) => Some(text.as_bytes()),
+        Piece::Value(_) => None,
+    })
+}
+
+fn marked(text: &[Piece], escape: Escape, marks: &mut Marks) -> String {
+    let piece = |piece: &Piece| match piece {
+        Piece::Literal(text) => text.clone(),
+        Piece::Value(value) => marks.mark(Slot::new(value.clone(), escape)),
+    };
+    text.iter().map(piece).collect()
+}
+
+/// The text with its values drawn, the plain way.
+fn plain(text: &[Piece], escape: Escape, scope: &Scope<'_>, random: &mut Random) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for piece in text {
+        match piece {
+            Piece::Literal(text) => bytes.extend_from_slice(text.as_bytes()),
+            Piece::Value(value) => {
+                let slot = Slot::new(value.clone(), escape);
+                slot.pieces(scope, random, &mut |piece| bytes.extend_from_slice(piece));
+            }
+        }
+    }
+    bytes
+}
+
+/// A length written with spaces in front, written without.
+fn without_padding(request: &[u8]) -> Vec<u8> {
+    let name = b"\r\nContent-Length: ";
+    let Some(at) = request.windows(name.len()).position(|window| window == name) else {
+        return request.to_vec();
+    };
+    let (before, after) = request.split_at(at + name.len());
+    let digits = after.iter().position(|byte| *byte != b' ').unwrap();
+    [before, &after[digits..]].concat()
+}
+
+proptest! {
+    #[test]
+    fn a_template_gives_what_plain_rendering_gives(
+        path in text("[a-z/%.]{0,8}"),
+        header in text("[a-zA-Z :;=]{0,8}"),
+        body in text("[ -~\n]{0,12}"),
+        captures in vec(vec(any::<u8>(), 0..12), 2),
+        cells in vec("[ -~é]{0,9}", 2),
+        seed in any::<u64>(),
+        numbers in (any::<u64>(), any::<u64>(), 1_000_000_000_000..9_999_999_999_999_u64),
+    ) {
+        let mut table = Table::new(2);
+        table.push(&cells);
+        let tables = [table];
+        let scope = Scope {
+            user: numbers.0,
+            sequence: numbers.1,
+            unix_ms: numbers.2,
+            captures: &captures,
+            tables: &tables,
+            rows: &[0],
+        };
+        let all = literals(&path).chain(literals(&header)).chain(literals(&body));
+        let mut marks = Marks::unlike(all);
+        let target = format!("/{}", marked(&path, Escape::Url, &mut marks));
+        let line = marked(&header, Escape::Header, &mut marks);
+        let content = marked(&body, Escape::Json, &mut marks);
+        let headers = [("X-It".to_owned(), format!("<{line}>"))];
+        let parts = RequestParts {
+            headers: &headers,
+            body: Body::Bytes(content.as_bytes()),
+            ..RequestParts::new("POST", "a", &target)
+        };
+        let template = Template::build(parts, &marks).unwrap();
+
+        let mut random = Random::new(seed);
+        let target = [&b"/"[..], &plain(&path, Escape::Url, &scope, &mut random)].concat();
+        let line = plain(&header, Escape::Header, &scope, &mut random);
+        let content = plain(&body, Escape::Json, &scope, &mut random);
+        let mut expected = [b"POST ", &target[..], b" HTTP/1.1\r\nHost: a\r\n"].concat();
+        expected.extend(format!("User-Agent: uringbench/{}\r\n", env!("CARGO_PKG_VERSION")).bytes());
+        expected.extend([b"X-It: <", &line[..], b">\r\n"].concat());
+        expected.extend(format!("Content-Length: {}\r\n\r\n", content.len()).bytes());
+        expected.extend_from_slice(&content);
+
+        let mut rendered = b"before".to_vec();
+        template.render(&scope, &mut Random::new(seed), &mut rendered);
+        let rendered = rendered.strip_prefix(b"before").unwrap();
+        let request = without_padding(rendered);
+        prop_assert_eq!(
+            String::from_utf8_lossy(&request),
+            String::from_utf8_lossy(&expected)
+        );
+        if template.is_fixed() {
+            let mut patched = template.bytes().to_vec();
+            template.patch(&scope, &mut Random::new(seed), &mut patched);
+            prop_assert_eq!(&patched, rendered);
+        }
+    }
+}
+
+const NOWHERE: Scope<'static> =
+    Scope { user: 7, sequence: 8, unix_ms: 9, captures: &[], tables: &[], rows: &[] };
+
+#[test]
+fn a_request_without_slots_is_the_plain_request() {
+    let parts = RequestParts { body: Body::Bytes(b"x"), ..RequestParts::new("PUT", "a", "/b") };
+    let template = Template::build(parts, &Marks::default()).unwrap();
+    let plain = RequestTemplate::build(parts).unwrap();
+    assert_eq!(template.bytes(), plain.bytes());
+    let mut rendered = Vec::new();
+    template.render(&NOWHERE, &mut Random::new(1), &mut rendered);
+    assert_eq!(rendered, plain.bytes());
+}
+
+#[test]
+fn values_look_as_they_should() {
+    let text = |value: Value, random: &mut Random| {
+        let mut text = String::new();
+        Slot::new(value, Escape::None).pieces(&NOWHERE, random, &mut |piece| {
+            write!(text, "{}", std::str::from_utf8(piece).unwrap()).unwrap();
+        });
+        text
+    };
+    let mut random = Random::new(3);
+    for _ in 0..1_000 {
+        let uuid = text(Value::Uuid, &mut random);
+        let groups: Vec<&str> = uuid.split('-').collect();
+        assert_eq!(groups.iter().map(|group| group.len()).collect::<Vec<_>>(), [8, 4, 4, 4, 12]);
+        assert!(
+            groups[2].starts_with('4') && groups[3].starts_with(['8', '9', 'a', 'b']),
+            "{uuid}"
+        );
+        let number: i64 = text(Value::Int { low: -3, high: 3 }, &mut random).parse().unwrap();
+        assert!((-3..=3).contains(&number));
+        assert_eq!(text(Value::Letters(12), &mut random).len(), 12);
+    }
+    let widest = Value::Int { low: i64::MIN, high: -2 };
+    assert!(text(widest, &mut random).parse::<i64>().is_ok());
+    assert_eq!(text(Value::User, &mut random), "7");
+    assert_eq!(text(Value::Sequence, &mut random), "8");
+    assert_eq!(text(Value::Timestamp, &mut random), "0000000000009");
+}
