@@ -56,9 +56,11 @@ fn every_kind_of_request_is_these_bytes() {
              Content-Length:          7\\r\\n\n\\r\\n\nx, \"y\"\\\\\n",
         ),
         (
-            "path = \"/\"\nbody = { json = '{\"n\":\"{{p.note}}\",\"i\":{{j.id}},\"{{j.name}}\":1}' }",
+            "path = \"/\"\nbody = { json = '{\"n\":\"{{p.note}}\",\"i\":{{j.id}},\
+             \"{{j.name}}\":1}' }",
             "POST / HTTP/1.1\\r\\n\nContent-Type: application/json\\r\\n\n\
-             Content-Length:         29\\r\\n\n\\r\\n\n{\"n\":\"x, \\\\\"y\\\\\"\",\"i\":7,\"é\":1}\n",
+             Content-Length:         29\\r\\n\n\\r\\n\n\
+             {\"n\":\"x, \\\\\"y\\\\\"\",\"i\":7,\"é\":1}\n",
         ),
         (
             "path = \"/\"\nbody = { form = { b = \"{{p.email}}\", a = \"1 2\" } }",
@@ -74,7 +76,8 @@ fn every_kind_of_request_is_these_bytes() {
             "POST / HTTP/1.1\\r\\n\nContent-Length: 8\\r\\n\n\\r\\n\nfjLJhdXT\n",
         ),
         (
-            "path = \"/\"\nheaders = { content-type = \"a/b\" }\nbody = { text = \"{{timestamp}}\" }",
+            "path = \"/\"\nheaders = { content-type = \"a/b\" }\n\
+             body = { text = \"{{timestamp}}\" }",
             "POST / HTTP/1.1\\r\\n\ncontent-type: a/b\\r\\n\nContent-Length: 13\\r\\n\n\\r\\n\n\
              1767225600000\n",
         ),
@@ -151,7 +154,8 @@ fn load_and_objectives_are_the_plan_s() {
         warmup = 2\n[[load.stage]]\nshape = \"ramp\"\nrate = 3000\nduration = \"1m\"\n\
         [[load.stage]]\nshape = \"spike\"\nrate = 9000\nduration = \"5s\"\n\
         [[flow]]\nname = \"f\"\n[[flow.step]]\npath = \"/1\"\n\
-        [[slo]]\nlimit = \"p99<20ms\"\n[[slo]]\nlimit = \"errors<1%\"\nflow = \"f\"\nstep = \"GET /1\"";
+        [[slo]]\nlimit = \"p99<20ms\"\n[[slo]]\nlimit = \"errors<1%\"\nflow = \"f\"\n\
+        step = \"GET /1\"";
     let plan = plan(text);
     let Load::Open { rate, arrivals, stages } = &plan.load else { panic!("{:?}", plan.load) };
     assert_eq!((*rate, *arrivals), (Rate::per_second(1_500).unwrap(), Arrivals::Poisson));

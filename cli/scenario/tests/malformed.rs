@@ -82,6 +82,15 @@ fn mistakes_in_a_step_are_told() {
             ("path = \"/{{env}}\"", &["write {{env NAME}}"]),
             ("path = \"/{{env A B}}\"", &["write {{env NAME}}"]),
             ("path = \"/{{env NO}}\"", &["flow.step.path", "NO is not set: set it"]),
+        ],
+    );
+}
+
+#[test]
+fn mistakes_in_a_request_are_told() {
+    hold(
+        HEAD,
+        &[
             ("path = \"/\"\nmethod = \"get\"", &["6:1: flow.step.method", "upper case"]),
             ("path = \"/\"\nmethod = \"CONNECT\"", &["flow.step.method", "name another method"]),
             ("path = \"/\"\nmethod = \"\"", &["flow.step.method", "upper case"]),
@@ -102,6 +111,15 @@ fn mistakes_in_a_step_are_told() {
             ),
             ("path = \"/\"\nheaders = { Transfer-Encoding = \"chunked\" }", &["leave it out"]),
             ("path = \"/\"\nheader = { A = \"1\" }", &["did you mean `headers`?"]),
+        ],
+    );
+}
+
+#[test]
+fn mistakes_in_what_becomes_of_an_answer_are_told() {
+    hold(
+        HEAD,
+        &[
             ("path = \"/\"\ncheck = { statu = [200] }", &["flow.step.check.statu", "`status`?"]),
             ("path = \"/\"\ncheck = { status = 200 }", &["flow.step.check.status", "sequence"]),
             ("path = \"/\"\ncheck = { status = [99] }", &["flow.step.check.status", "write [200]"]),

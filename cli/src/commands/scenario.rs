@@ -56,7 +56,7 @@ fn load(file: &Path) -> Result<Plan, Vec<String>> {
     let shown = file.display();
     let text = fs::read_to_string(file)
         .map_err(|why| vec![format!("{shown} cannot be read: {why}; name a scenario file")])?;
-    let folder = file.parent().unwrap_or(Path::new(""));
+    let folder = file.parent().unwrap_or_else(|| Path::new(""));
     let around = Surroundings {
         read: &|name| read_body("file", &folder.join(name)),
         env: &|name| std::env::var(name).ok(),

@@ -124,7 +124,8 @@ proptest! {
         let line = plain(&header, Escape::Header, &scope, &mut random);
         let content = plain(&body, Escape::Json, &scope, &mut random);
         let mut expected = [b"POST ", &target[..], b" HTTP/1.1\r\nHost: a\r\n"].concat();
-        expected.extend(format!("User-Agent: uringbench/{}\r\n", env!("CARGO_PKG_VERSION")).bytes());
+        let version = env!("CARGO_PKG_VERSION");
+        expected.extend(format!("User-Agent: uringbench/{version}\r\n").bytes());
         expected.extend([b"X-It: <", &line[..], b">\r\n"].concat());
         expected.extend(format!("Content-Length: {}\r\n\r\n", content.len()).bytes());
         expected.extend_from_slice(&content);
