@@ -219,7 +219,7 @@ pub struct Generated {
     pub seed: u64,
 }
 
-/// What must hold of an answer: all that is named.
+/// What must hold of an answer: all that is named. `{{` means itself here.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Check {

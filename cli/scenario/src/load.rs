@@ -75,6 +75,7 @@ pub(crate) fn objectives(
     flows: &[Flow],
     problems: &mut Problems<'_>,
 ) -> Vec<Objective> {
+    let is_whole = problems.is_empty();
     let mut objectives = Vec::new();
     for (at, slo) in given.iter().enumerate() {
         let place = Place::top("slo").index(at);
@@ -93,6 +94,10 @@ pub(crate) fn objectives(
                 return None;
             };
             let steps = &flows[flow?].steps;
+            // A step with a mistake is not among them, and its own mistake is told.
+            if !is_whole {
+                return None;
+            }
             let names = || steps.iter().map(|step| step.name.as_str());
             let found = names().position(|known| known == name);
             let why = || format!("the flow has no step `{name}`{}", did_you_mean(name, names()));

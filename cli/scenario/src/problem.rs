@@ -70,6 +70,10 @@ impl<'a> Problems<'a> {
         Self { text, found: Vec::new() }
     }
 
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.found.is_empty()
+    }
+
     pub(crate) fn add(&mut self, place: &Place, message: impl Into<String>) {
         let at = DeTable::parse(self.text).map_or(0, |tree| offset(tree.get_ref(), place));
         let names = place.0.iter().filter_map(|key| match key {

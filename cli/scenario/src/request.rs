@@ -79,7 +79,7 @@ pub(crate) fn template(
 }
 
 fn checked_path(path: Text) -> Result<Text, String> {
-    let shown = path.with("…");
+    let shown = path.example();
     if !shown.starts_with('/') && shown != "*" {
         return Err(format!("`{shown}` does not begin with `/`: write /{shown}"));
     }
@@ -158,9 +158,9 @@ fn content(
     }
 }
 
-/// Values stand for something that is right in a string and as a number, such as `0`.
+/// A value that is never a number has to stand in a string.
 fn checked_json(text: Text) -> Result<Text, String> {
-    match serde_json::from_str::<serde::de::IgnoredAny>(&text.with("0")) {
+    match serde_json::from_str::<serde::de::IgnoredAny>(&text.example()) {
         Ok(_) => Ok(text),
         Err(why) => Err(format!("not JSON: mend it, or send it as `text`: {why}")),
     }

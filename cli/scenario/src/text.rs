@@ -73,11 +73,15 @@ impl Text {
         is_constant.then(|| self.literals().collect())
     }
 
-    /// The text with `value` in the place of each value.
-    pub(crate) fn with(&self, value: &str) -> String {
+    /// The text with something in the place of each value: a number where it can be one.
+    pub(crate) fn example(&self) -> String {
         let piece = |piece: &Piece| match piece {
             Piece::Literal(text) => text.clone(),
-            Piece::Value(_) => value.to_owned(),
+            Piece::Value(Value::Uuid | Value::Letters(_)) => "x".to_owned(),
+            Piece::Value(Value::Choice(choices)) => {
+                choices.first().map_or_else(String::new, |one| String::from_utf8_lossy(one).into())
+            }
+            Piece::Value(_) => "0".to_owned(),
         };
         self.0.iter().map(piece).collect()
     }

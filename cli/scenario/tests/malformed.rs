@@ -174,6 +174,7 @@ fn mistakes_in_a_body_are_told() {
             ("body = { text = \"{{x}}\" }", &["6:10: flow.step.body.text", "defines `x`"]),
             ("body = { json = \"{\" }", &["flow.step.body.json", "not JSON: mend it"]),
             ("body = { json = '{\"a\": {{x}}}' }", &["flow.step.body.json", "defines `x`"]),
+            ("body = { json = '{\"a\": {{uuid}}}' }", &["flow.step.body.json", "not JSON"]),
             ("body = { form = { a = \"{{x}}\" } }", &["flow.step.body.form.a", "defines `x`"]),
             ("body = { file = \"no.bin\" }", &["flow.step.body.file", "no.bin cannot be read"]),
             ("body = { generated = {} }", &["`size` is missing: add it"]),

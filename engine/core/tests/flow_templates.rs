@@ -1,8 +1,6 @@
 //! A compiled request is, for any request and any values, what a plain rendering of its texts
 //! gives: header, body and `Content-Length`.
 
-use std::fmt::Write;
-
 use proptest::collection::vec;
 use proptest::prelude::*;
 use uringbench_core::flow::table::Table;
@@ -80,7 +78,7 @@ fn without_padding(request: &[u8]) -> Vec<u8> {
         return request.to_vec();
     };
     let (before, after) = request.split_at(at + name.len());
-    let digits = after.iter().position(|byte| *byte != b' ').unwrap();
+    let digits = after.iter().position(|byte| *byte != b' ').expect("a number");
     [before, &after[digits..]].concat()
 }
 
@@ -117,7 +115,7 @@ proptest! {
             body: Body::Bytes(content.as_bytes()),
             ..RequestParts::new("POST", "a", &target)
         };
-        let template = Template::build(parts, &marks).unwrap();
+        let template = Template::build(parts, &marks).expect("a request");
 
         let mut random = Random::new(seed);
         let target = [&b"/"[..], &plain(&path, Escape::Url, &scope, &mut random)].concat();
@@ -132,7 +130,7 @@ proptest! {
 
         let mut rendered = b"before".to_vec();
         template.render(&scope, &mut Random::new(seed), &mut rendered);
-        let rendered = rendered.strip_prefix(b"before").unwrap();
+        let rendered = rendered.strip_prefix(b"before").expect("what was there stays");
         let request = without_padding(rendered);
         prop_assert_eq!(
             String::from_utf8_lossy(&request),
@@ -165,7 +163,7 @@ fn values_look_as_they_should() {
     let text = |value: Value, random: &mut Random| {
         let mut text = String::new();
         Slot::new(value, Escape::None).pieces(&NOWHERE, random, &mut |piece| {
-            write!(text, "{}", std::str::from_utf8(piece).unwrap()).unwrap();
+            text.push_str(std::str::from_utf8(piece).expect("text"));
         });
         text
     };
