@@ -8,6 +8,7 @@
 mod secure;
 mod server;
 
+use std::cell::Cell;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::Ordering;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -229,7 +230,7 @@ fn nobody_there_is_no_run() {
     let refusing = listener.local_addr().expect("a bound listener");
     drop(listener);
     let full = FullBacklog::start();
-    let before = files();
+    let before = files_at_rest();
     for (engine, backend) in backends() {
         let mut watch = Watch::default();
         let failed = |plan: &Plan, watch: &mut Watch| match uringbench_engine::run(
@@ -248,7 +249,7 @@ fn nobody_there_is_no_run() {
         let why = failed(&patient, &mut watch);
         assert!(why.contains("no answer within the timeout"), "{backend}: {why}");
         let left = settled_files(before);
-        assert_eq!(left, before, "{backend}: descriptors stay open");
+        assert!(left <= before, "{backend}: {left} descriptors stay open, {before} were before");
     }
 }
 
@@ -256,7 +257,7 @@ fn nobody_there_is_no_run() {
 fn a_connection_made_anew_two_thousand_times_leaves_nothing_behind() {
     let _turn = turn();
     for (engine, backend) in backends() {
-        let before = files();
+        let before = files_at_rest();
         let server = Server::start(Manner::Closing);
         let plan = Plan { connections: 8, ..plan(engine, server.address, 2_000) };
         let (record, _) = run(&plan, backend);
@@ -268,7 +269,7 @@ fn a_connection_made_anew_two_thousand_times_leaves_nothing_behind() {
         assert!(most < before + 200, "{backend}: {most} descriptors, {before} before");
         drop(server);
         let left = settled_files(before);
-        assert_eq!(left, before, "{backend}: descriptors stay open");
+        assert!(left <= before, "{backend}: {left} descriptors stay open, {before} were before");
     }
 }
 
@@ -374,6 +375,18 @@ fn settles(is_so: impl Fn() -> bool) -> bool {
         std::thread::sleep(Duration::from_millis(10));
         is_so()
     })
+}
+
+/// The open descriptors, once those that an earlier test's threads still held are closed.
+fn files_at_rest() -> u64 {
+    let fewest = Cell::new((u64::MAX, 0));
+    settles(|| {
+        let now = files();
+        let (fewest_so_far, times) = fewest.get();
+        fewest.set(if now < fewest_so_far { (now, 1) } else { (fewest_so_far, times + 1) });
+        fewest.get().1 >= 10
+    });
+    fewest.get().0
 }
 
 /// The open descriptors, once they are as few as before or it is clear that some stay.
