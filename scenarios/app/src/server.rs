@@ -98,7 +98,8 @@ impl App {
         }
         let store = Store::open(options.database.as_deref(), workers).map_err(|source| {
             let file = options.database.as_ref();
-            let name = file.map_or("in memory".to_owned(), |file| file.display().to_string());
+            let name =
+                file.map_or_else(|| "in memory".to_owned(), |file| file.display().to_string());
             AppError::Database { name, source }
         })?;
         let trouble = TroubleMaker::new(options.trouble);
