@@ -7,9 +7,9 @@ mod connection;
 mod profiling;
 mod request;
 mod scenario;
+mod target;
 
 use std::ffi::OsString;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::error::{ContextKind, ErrorKind};
@@ -26,6 +26,7 @@ pub(crate) use connection::{ConnectionArgs, Sources, TlsArgs, TlsVersion};
 pub(crate) use profiling::{ProfileArgs, ProfileCommandArgs, SoakArgs};
 pub(crate) use request::{FormField, FormValue, RequestArgs, StreamArgs};
 pub(crate) use scenario::{ScenarioArgs, ScenarioCommand};
+pub(crate) use target::{AppArgs, TargetArgs};
 
 /// What was typed: something to do, or a text to show (`--help`, `--version`).
 #[derive(Debug)]
@@ -326,18 +327,6 @@ pub(crate) struct DemoArgs {
     /// Length of each of the two parts
     #[arg(short, long, value_name = "TIME", value_parser = units::span, default_value = "3s")]
     pub(crate) duration: Nanos,
-}
-
-/// Options of `uringbench target`.
-#[derive(Args, Clone, Debug)]
-pub(crate) struct TargetArgs {
-    /// Address to listen on; port 0 takes a free one
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
-    pub(crate) listen: SocketAddr,
-
-    /// CPU to pin the server to
-    #[arg(long, value_name = "N")]
-    pub(crate) cpu: Option<usize>,
 }
 
 /// What carries the load.

@@ -10,7 +10,7 @@ mod source;
 use source::{Offence, Source, TREE, list};
 
 /// Which of our crates a crate may depend on, for its tests too.
-const EDGES: [(&str, &[&str]); 13] = [
+const EDGES: [(&str, &[&str]); 14] = [
     ("uringbench-core", &[]),
     ("uringbench-ring", &[]),
     ("uringbench-engine", &["uringbench-core", "uringbench-ring"]),
@@ -20,6 +20,7 @@ const EDGES: [(&str, &[&str]); 13] = [
     ("uringbench-report", &["uringbench-core"]),
     ("uringbench-scenario", &["uringbench-core"]),
     ("uringbench-reference", &["uringbench-ring"]),
+    ("uringbench-app", &[]),
     ("uringbench-peers", &["uringbench-ring"]),
     ("uringbench-core-fuzz", &["uringbench-core"]),
     ("uringbench-profiler-fuzz", &["uringbench-profiler"]),
@@ -34,6 +35,7 @@ const EDGES: [(&str, &[&str]); 13] = [
             "uringbench-store",
             "uringbench-report",
             "uringbench-reference",
+            "uringbench-app",
             "uringbench-scenario",
         ],
     ),

@@ -1,0 +1,17 @@
+//! The reference application: what users load, in one process whose answers are known.
+//!
+//! The endpoints of a framework shoot-out and the API of a task tracker, on axum and an embedded
+//! SQLite, with switches that make trouble on purpose. It is a real server to test and
+//! demonstrate with; the fastest one, to calibrate with, is the crate `uringbench-reference`.
+
+mod refusal;
+mod server;
+mod shootout;
+mod site;
+mod stats;
+mod storage;
+mod taskflow;
+mod trouble;
+
+pub use server::{App, AppError, AppOptions};
+pub use trouble::{Stall, Trouble};

@@ -1,0 +1,32 @@
+//! What all requests share, and which path leads where.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::middleware;
+use axum::routing::get;
+
+use crate::refusal::Refusal;
+use crate::stats::{self, Stats};
+use crate::storage::Store;
+use crate::trouble::{self, TroubleMaker};
+use crate::{shootout, taskflow};
+
+/// The application behind its routes.
+pub(crate) struct Site {
+    pub(crate) store: Store,
+    pub(crate) stats: Stats,
+    pub(crate) trouble: TroubleMaker,
+}
+
+/// All routes, behind the one layer that counts requests and makes trouble.
+pub(crate) fn routes(site: Arc<Site>) -> Router {
+    Router::new()
+        .route("/health", get(stats::health))
+        .route("/stats", get(stats::show))
+        .merge(shootout::routes())
+        .nest("/api/v1", taskflow::routes())
+        .fallback(async || Refusal::NotFound("path"))
+        .layer(middleware::from_fn_with_state(site.clone(), trouble::meet))
+        .with_state(site)
+}

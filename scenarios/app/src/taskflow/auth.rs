@@ -1,0 +1,77 @@
+//! Who asks: registration, login, and the token that stands for a user.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{FromRequestParts, State};
+use axum::http::request::Parts;
+use axum::http::{StatusCode, header};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::check_text;
+use crate::refusal::Refusal;
+use crate::site::Site;
+use crate::storage::{Account, User};
+
+const PASSWORD_MIN: usize = 8;
+
+/// Who wants to be known.
+#[derive(Deserialize)]
+pub(super) struct Registration {
+    name: String,
+    email: String,
+    password: String,
+}
+
+/// Who says they are known.
+#[derive(Deserialize)]
+pub(super) struct Login {
+    name: String,
+    password: String,
+}
+
+pub(super) async fn register(
+    State(site): State<Arc<Site>>,
+    Json(asked): Json<Registration>,
+) -> Result<(StatusCode, Json<User>), Refusal> {
+    check_text("name", &asked.name)?;
+    if !asked.email.contains('@') {
+        return Err(Refusal::Invalid("give an e-mail address with an @ in it".to_owned()));
+    }
+    if asked.password.len() < PASSWORD_MIN {
+        let cause = format!("give a password of at least {PASSWORD_MIN} characters");
+        return Err(Refusal::Invalid(cause));
+    }
+    let account = Account { name: &asked.name, email: &asked.email, password: &asked.password };
+    let user = site.store.register(&account)?;
+    let user = user.ok_or(Refusal::Conflict("this name is taken, register another"))?;
+    Ok((StatusCode::CREATED, Json(user)))
+}
+
+pub(super) async fn log_in(
+    State(site): State<Arc<Site>>,
+    Json(asked): Json<Login>,
+) -> Result<Json<Value>, Refusal> {
+    let token = site.store.log_in(&asked.name, &asked.password)?;
+    let token = token.ok_or(Refusal::Unauthorized)?;
+    Ok(Json(json!({ "token": token, "token_type": "Bearer" })))
+}
+
+pub(super) async fn me(user: User) -> Json<User> {
+    Json(user)
+}
+
+/// A handler that takes a `User` is for those alone who have logged in.
+impl FromRequestParts<Arc<Site>> for User {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, site: &Arc<Site>) -> Result<Self, Refusal> {
+        let given = parts.headers.get(header::AUTHORIZATION);
+        let token = given
+            .and_then(|value| value.to_str().ok())
+            .and_then(|value| value.strip_prefix("Bearer "))
+            .ok_or(Refusal::Unauthorized)?;
+        site.store.user_of(token.trim())?.ok_or(Refusal::Unauthorized)
+    }
+}

@@ -1,0 +1,96 @@
+//! Projects: members see them, owners change them.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use serde::Deserialize;
+
+use super::check_text;
+use crate::refusal::Refusal;
+use crate::site::Site;
+use crate::storage::{Project, ProjectDraft, User};
+
+/// Who is to be taken in.
+#[derive(Deserialize)]
+pub(super) struct Newcomer {
+    name: String,
+}
+
+pub(super) async fn create(
+    State(site): State<Arc<Site>>,
+    user: User,
+    Json(draft): Json<ProjectDraft>,
+) -> Result<(StatusCode, Json<Project>), Refusal> {
+    check_text("name", &draft.name)?;
+    Ok((StatusCode::CREATED, Json(site.store.create_project(user.id, &draft)?)))
+}
+
+pub(super) async fn list(
+    State(site): State<Arc<Site>>,
+    user: User,
+) -> Result<Json<Vec<Project>>, Refusal> {
+    Ok(Json(site.store.projects(user.id)?))
+}
+
+pub(super) async fn show(
+    State(site): State<Arc<Site>>,
+    user: User,
+    Path(project): Path<i64>,
+) -> Result<Json<Project>, Refusal> {
+    visible(&site, &user, project).map(Json)
+}
+
+pub(super) async fn update(
+    State(site): State<Arc<Site>>,
+    user: User,
+    Path(project): Path<i64>,
+    Json(draft): Json<ProjectDraft>,
+) -> Result<Json<Project>, Refusal> {
+    owned(&site, &user, project)?;
+    check_text("name", &draft.name)?;
+    site.store.update_project(project, &draft)?.map(Json).ok_or(Refusal::NotFound("project"))
+}
+
+pub(super) async fn delete(
+    State(site): State<Arc<Site>>,
+    user: User,
+    Path(project): Path<i64>,
+) -> Result<StatusCode, Refusal> {
+    owned(&site, &user, project)?;
+    site.store.delete_project(project)?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+pub(super) async fn members(
+    State(site): State<Arc<Site>>,
+    user: User,
+    Path(project): Path<i64>,
+) -> Result<Json<Vec<User>>, Refusal> {
+    visible(&site, &user, project)?;
+    Ok(Json(site.store.members(project)?))
+}
+
+pub(super) async fn add_member(
+    State(site): State<Arc<Site>>,
+    user: User,
+    Path(project): Path<i64>,
+    Json(newcomer): Json<Newcomer>,
+) -> Result<(StatusCode, Json<User>), Refusal> {
+    owned(&site, &user, project)?;
+    let member = site.store.add_member(project, &newcomer.name)?;
+    Ok((StatusCode::CREATED, Json(member.ok_or(Refusal::NotFound("user"))?)))
+}
+
+/// A project this user may see.
+pub(super) fn visible(site: &Site, user: &User, project: i64) -> Result<Project, Refusal> {
+    site.store.project(user.id, project)?.ok_or(Refusal::NotFound("project"))
+}
+
+fn owned(site: &Site, user: &User, project: i64) -> Result<(), Refusal> {
+    if visible(site, user, project)?.owner != user.id {
+        return Err(Refusal::Forbidden("only its owner may change a project"));
+    }
+    Ok(())
+}

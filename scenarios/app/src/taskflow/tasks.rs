@@ -1,0 +1,110 @@
+//! Tasks: every member of a project may do everything with them.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use serde::Deserialize;
+
+use super::check_text;
+use super::projects::visible;
+use crate::refusal::Refusal;
+use crate::site::Site;
+use crate::storage::{Task, TaskDraft, User};
+
+const STATUSES: [&str; 3] = ["todo", "in_progress", "done"];
+
+/// What is looked for.
+#[derive(Deserialize)]
+pub(super) struct Search {
+    q: String,
+}
+
+/// Who is to do it.
+#[derive(Deserialize)]
+pub(super) struct Assignment {
+    user: i64,
+}
+
+pub(super) async fn create(
+    State(site): State<Arc<Site>>,
+    user: User,
+    Path(project): Path<i64>,
+    Json(draft): Json<TaskDraft>,
+) -> Result<(StatusCode, Json<Task>), Refusal> {
+    visible(&site, &user, project)?;
+    check(&draft)?;
+    Ok((StatusCode::CREATED, Json(site.store.create_task(project, &draft)?)))
+}
+
+pub(super) async fn list(
+    State(site): State<Arc<Site>>,
+    user: User,
+    Path(project): Path<i64>,
+) -> Result<Json<Vec<Task>>, Refusal> {
+    visible(&site, &user, project)?;
+    Ok(Json(site.store.tasks(project)?))
+}
+
+pub(super) async fn search(
+    State(site): State<Arc<Site>>,
+    user: User,
+    Query(search): Query<Search>,
+) -> Result<Json<Vec<Task>>, Refusal> {
+    check_text("text to search for", &search.q)?;
+    Ok(Json(site.store.search_tasks(user.id, &search.q)?))
+}
+
+pub(super) async fn show(
+    State(site): State<Arc<Site>>,
+    user: User,
+    Path(task): Path<i64>,
+) -> Result<Json<Task>, Refusal> {
+    seen(&site, &user, task).map(Json)
+}
+
+pub(super) async fn update(
+    State(site): State<Arc<Site>>,
+    user: User,
+    Path(task): Path<i64>,
+    Json(draft): Json<TaskDraft>,
+) -> Result<Json<Task>, Refusal> {
+    seen(&site, &user, task)?;
+    check(&draft)?;
+    site.store.update_task(task, &draft)?.map(Json).ok_or(Refusal::NotFound("task"))
+}
+
+pub(super) async fn assign(
+    State(site): State<Arc<Site>>,
+    user: User,
+    Path(task): Path<i64>,
+    Json(assignment): Json<Assignment>,
+) -> Result<Json<Task>, Refusal> {
+    seen(&site, &user, task)?;
+    let assigned = site.store.assign_task(task, assignment.user)?;
+    assigned.map(Json).ok_or(Refusal::NotFound("member of the project"))
+}
+
+pub(super) async fn delete(
+    State(site): State<Arc<Site>>,
+    user: User,
+    Path(task): Path<i64>,
+) -> Result<StatusCode, Refusal> {
+    seen(&site, &user, task)?;
+    site.store.delete_task(task)?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// A task this user may see.
+fn seen(site: &Site, user: &User, task: i64) -> Result<Task, Refusal> {
+    site.store.task(user.id, task)?.ok_or(Refusal::NotFound("task"))
+}
+
+fn check(draft: &TaskDraft) -> Result<(), Refusal> {
+    check_text("title", &draft.title)?;
+    if !STATUSES.contains(&draft.status.as_str()) {
+        return Err(Refusal::Invalid(format!("give a status of {}", STATUSES.join(", "))));
+    }
+    Ok(())
+}

@@ -1,0 +1,192 @@
+//! Trouble made on purpose, by switch: memory lost, stalls, delays, errors, CPU time burnt.
+//!
+//! `/health` and `/stats` are spared, so that a run can still wait for the application and watch.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use axum::Json;
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use rustix::time::{ClockId, Timespec, clock_gettime};
+use serde_json::json;
+use tokio::time::sleep;
+
+use crate::site::Site;
+
+/// What goes wrong; the default is nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Trouble {
+    /// Bytes each request leaves behind for ever.
+    pub leak_bytes: usize,
+    /// When nothing is answered.
+    pub stall: Option<Stall>,
+    /// How long each request waits before it is worked on; rounded up to a millisecond.
+    pub delay: Duration,
+    /// The share of requests answered with status 500, 0 to 1, spread evenly.
+    pub error_rate: f64,
+    /// CPU time each request costs on top.
+    pub burn: Duration,
+}
+
+/// A pause that comes again: requests that arrive in it wait for its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stall {
+    /// How long it lasts, less than `every`.
+    pub length: Duration,
+    /// From the start of one to the start of the next. The first starts after `every - length`.
+    pub every: Duration,
+}
+
+/// The switches at work.
+pub(crate) struct TroubleMaker {
+    switches: Trouble,
+    started: Instant,
+    leak: Mutex<Leak>,
+    leaked_bytes: AtomicU64,
+}
+
+/// Memory that is never given back. It is cut from blocks, so that a request costs exactly its
+/// bytes: an allocation of its own would cost the allocator's header and rounding too.
+#[derive(Default)]
+struct Leak {
+    full: Vec<Vec<u8>>,
+    open: Vec<u8>,
+}
+
+const LEAK_BLOCK: usize = 1 << 20;
+
+impl TroubleMaker {
+    pub(crate) fn new(switches: Trouble) -> Self {
+        Self {
+            switches,
+            started: Instant::now(),
+            leak: Mutex::default(),
+            leaked_bytes: AtomicU64::new(0),
+        }
+    }
+
+    pub(crate) fn leaked_bytes(&self) -> u64 {
+        self.leaked_bytes.load(Relaxed)
+    }
+
+    /// What befalls the request of this number before it is worked on. Whether it fails.
+    async fn befall(&self, number: u64) -> bool {
+        let switches = &self.switches;
+        if switches.leak_bytes > 0 {
+            self.remember_request();
+        }
+        if let Some(rest) = switches.stall.and_then(|stall| stall.rest(self.started.elapsed())) {
+            sleep(rest).await;
+        }
+        if !switches.delay.is_zero() {
+            sleep(switches.delay).await;
+        }
+        if !switches.burn.is_zero() {
+            burn_cpu(switches.burn);
+        }
+        is_failing(number, switches.error_rate)
+    }
+
+    /// The leak. A function of its own, so that it has a name in a flame graph.
+    #[inline(never)]
+    fn remember_request(&self) {
+        let bytes = self.switches.leak_bytes;
+        // A panic in here cannot leave a block half made: the lock is good even when poisoned.
+        let mut leak = self.leak.lock().unwrap_or_else(PoisonError::into_inner);
+        if leak.open.capacity() - leak.open.len() < bytes {
+            let block = Vec::with_capacity(bytes.max(LEAK_BLOCK));
+            let full = std::mem::replace(&mut leak.open, block);
+            leak.full.push(full);
+        }
+        let length = leak.open.len() + bytes;
+        // Written, not only reserved: memory that was never touched is not resident.
+        leak.open.resize(length, 1);
+        self.leaked_bytes.fetch_add(bytes as u64, Relaxed);
+    }
+}
+
+impl Stall {
+    /// How long the stall at this time since the start still lasts, if there is one.
+    fn rest(self, elapsed: Duration) -> Option<Duration> {
+        let every = self.every.as_nanos().max(1);
+        let to_next_round = every - elapsed.as_nanos() % every;
+        let is_stalled = to_next_round <= self.length.as_nanos();
+        // Less than `every`, which was a duration: it fits.
+        is_stalled.then(|| Duration::from_nanos(to_next_round as u64))
+    }
+}
+
+/// Whether the request of this number is one of the share that fails. Spread evenly, so that the
+/// share is met after few requests, and is the same in each run.
+fn is_failing(number: u64, rate: f64) -> bool {
+    let failures = |requests: u64| (requests as f64 * rate) as u64;
+    failures(number + 1) > failures(number)
+}
+
+/// CPU time spent. A function of its own, so that it has a name in a flame graph.
+#[inline(never)]
+fn burn_cpu(length: Duration) {
+    let now = || thread_time(clock_gettime(ClockId::ThreadCPUTime));
+    let end = now() + length;
+    while now() < end {
+        std::hint::spin_loop();
+    }
+}
+
+/// A clock of the kernel never shows a time before its start.
+fn thread_time(time: Timespec) -> Duration {
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+}
+
+/// The layer in front of every route: counts, makes trouble, hands on.
+pub(crate) async fn meet(State(site): State<Arc<Site>>, request: Request, next: Next) -> Response {
+    if matches!(request.uri().path(), "/health" | "/stats") {
+        return next.run(request).await;
+    }
+    let number = site.stats.begin();
+    let answer = if site.trouble.befall(number).await {
+        let body = Json(json!({ "error": "failed on purpose, see --error-rate" }));
+        (StatusCode::INTERNAL_SERVER_ERROR, body).into_response()
+    } else {
+        next.run(request).await
+    };
+    site.stats.end(answer.status());
+    answer
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failures_meet_their_share_exactly() {
+        for (rate, expected) in [(0.0, 0), (0.01, 10), (0.25, 250), (1.0, 1_000)] {
+            let failures = (0..1_000).filter(|&number| is_failing(number, rate)).count();
+            assert_eq!(failures, expected, "of 1,000 at {rate}");
+        }
+    }
+
+    #[test]
+    fn a_stall_ends_each_round() {
+        let stall =
+            Stall { length: Duration::from_millis(200), every: Duration::from_millis(1_000) };
+        let rest = |at| stall.rest(Duration::from_millis(at)).map(|rest| rest.as_millis());
+        assert_eq!(rest(0), None);
+        assert_eq!(rest(799), None);
+        assert_eq!(rest(800), Some(200));
+        assert_eq!(rest(1_950), Some(50));
+        assert_eq!(rest(2_000), None);
+    }
+
+    #[test]
+    fn burning_takes_cpu_time() {
+        let before = thread_time(clock_gettime(ClockId::ThreadCPUTime));
+        burn_cpu(Duration::from_millis(5));
+        let after = thread_time(clock_gettime(ClockId::ThreadCPUTime));
+        assert!(after - before >= Duration::from_millis(5));
+    }
+}
