@@ -172,20 +172,32 @@ impl Recording {
         self.profile = Some(profile);
     }
 
-    /// Sampled CPU time over what the scheduler accounted to the target, between the first and
-    /// the last reading; meaningless when sampling was switched off meanwhile.
+    /// Sampled CPU time over what the scheduler accounted to the target: between the first and the
+    /// last reading, or in the stretches in which sampling was on, where it was switched.
     fn coverage(&self, profile: &Profile) -> Option<f64> {
-        let (first, last) = (self.sampled.readings.first()?, self.sampled.readings.last()?);
-        if !self.toggled.is_empty() {
-            return None;
-        }
-        let used = accounted(&last.target).saturating_sub(accounted(&first.target));
-        let within = first.time..last.time;
+        let stretches = match self.toggled.as_slice() {
+            [] => {
+                let readings = &self.sampled.readings;
+                let (first, last) = (readings.first()?, readings.last()?);
+                let used = accounted(&last.target).saturating_sub(accounted(&first.target));
+                vec![(first.time..last.time, used)]
+            }
+            toggled => toggled
+                .iter()
+                .zip(&toggled[1..])
+                .filter(|(from, _)| from.on)
+                .map(|(from, to)| {
+                    (from.time..to.time, to.target_cpu_ns.saturating_sub(from.target_cpu_ns))
+                })
+                .collect(),
+        };
+        let used = stretches.iter().map(|(_, used)| used).sum::<u64>();
         let sampled: u64 = profile
             .samples
             .samples()
             .flatten()
-            .filter(|sample| sample.kind == SampleKind::Cpu && within.contains(&sample.time))
+            .filter(|sample| sample.kind == SampleKind::Cpu)
+            .filter(|sample| stretches.iter().any(|(range, _)| range.contains(&sample.time)))
             .map(|sample| sample.weight)
             .sum();
         // A tenth of a second makes some ten samples at 99 Hz: less tells nothing.
