@@ -219,7 +219,8 @@ pub struct Generated {
     pub seed: u64,
 }
 
-/// What must hold of an answer: all that is named. `{{` means itself here.
+/// What must hold of an answer: all that is named. In its texts may stand captures of earlier
+/// steps, data columns, `{{user}}` and `{{env NAME}}`.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Check {

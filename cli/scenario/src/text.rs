@@ -1,5 +1,6 @@
 //! Texts with `{{…}}` in them: what stands for a value, and which one.
 
+use uringbench_core::flow::expected::Expected;
 use uringbench_core::flow::template::Marks;
 use uringbench_core::flow::value::{Escape, Slot, Value};
 
@@ -71,6 +72,20 @@ impl Text {
     pub(crate) fn constant(&self) -> Option<String> {
         let is_constant = self.0.iter().all(|piece| matches!(piece, Piece::Literal(_)));
         is_constant.then(|| self.literals().collect())
+    }
+
+    /// The text as one to compare with: written like that, and without values that would be
+    /// others than those sent.
+    pub(crate) fn expected(&self, written: &str) -> Result<Expected, String> {
+        self.0.iter().try_fold(Expected::new(written), |text, piece| match piece {
+            Piece::Literal(part) => Ok(text.literal(part.as_bytes())),
+            Piece::Value(of @ (Value::User | Value::Cell { .. } | Value::Capture(_))) => {
+                Ok(text.value(of.clone()))
+            }
+            Piece::Value(_) => Err("a value that is another each time is never the one that was \
+                 sent: compare with a capture, a column or {{user}}"
+                .to_owned()),
+        })
     }
 
     /// The text with something in the place of each value: a number where it can be one.

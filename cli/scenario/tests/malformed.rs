@@ -128,6 +128,17 @@ fn mistakes_in_what_becomes_of_an_answer_are_told() {
             ("path = \"/\"\ncheck = { json = { a = 1 } }", &["flow.step.check.json.a", "/user/id"]),
             ("path = \"/\"\ncheck = { json = { \"/~\" = 1 } }", &["`~0`: write /user/id"]),
             ("path = \"/\"\ncheck = { json = { \"/a\" = [1] } }", &["write a string, a number"]),
+            ("path = \"/\"\ncheck = { contains = \"{{x}}\" }", &["check.contains", "defines `x`"]),
+            ("path = \"/\"\ncheck = { equals = \"{{\" }", &["check.equals", "is not closed"]),
+            ("path = \"/\"\ncheck = { header = { A = \"{{seq}}\" } }", &["header.A", "{{user}}"]),
+            (
+                "path = \"/\"\ncheck = { json = { \"/a\" = \"{{uuid}}\" } }",
+                &["6:20: flow.step.check.json./a", "another each time", "compare with a capture"],
+            ),
+            (
+                "path = \"/\"\nmethod = \"HEAD\"\ncheck = { equals = \"a\" }",
+                &["6:1: flow.step.method", "HEAD has no body", "another method"],
+            ),
             ("path = \"/\"\ncapture = { x = {} }", &["flow.step.capture.x", "write one of header"]),
             (
                 "path = \"/\"\ncapture = { x = { json = \"/a\", regex = \"a\" } }",
