@@ -191,7 +191,8 @@ impl Compiler<'_, '_> {
     }
 
     fn step(&mut self, given: &Step, place: &Place, names: &mut Names<'_>, flow: &mut Flow) {
-        let written = || format!("{} {}", request::method(given), given.path);
+        let target = given.path.as_ref().or(given.url.as_ref()).map_or("", String::as_str);
+        let written = || format!("{} {target}", request::method(given));
         let name = given.name.clone().unwrap_or_else(written);
         if flow.steps.iter().any(|known| known.name == name) {
             let why = format!("the flow has a step `{name}` already: give it another `name`");

@@ -145,8 +145,12 @@ pub struct Step {
     pub name: Option<String>,
     /// In upper case; without it `POST` with a body, else `GET`.
     pub method: Option<String>,
-    /// Begins with `/`, without a query. Values in it are percent-encoded.
-    pub path: String,
+    /// Begins with `/`, without a query. Values in it are percent-encoded. This or `url`.
+    pub path: Option<String>,
+    /// Path and query as they stand, values included: only spaces, control characters and what is
+    /// not ASCII are percent-encoded. What begins with `http://` or `https://`, such as a captured
+    /// `Location`, is asked of the target all the same. In the place of `path` and `query`.
+    pub url: Option<String>,
     /// The query, name = value. Both are percent-encoded.
     #[serde(default)]
     pub query: Pairs,

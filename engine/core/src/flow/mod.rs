@@ -14,7 +14,9 @@ pub mod pointer;
 pub mod program;
 pub mod step;
 pub mod table;
+pub mod target;
 pub mod template;
+pub mod text;
 pub mod value;
 
 pub use step::Step;

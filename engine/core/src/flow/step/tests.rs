@@ -4,7 +4,8 @@ use crate::flow::check::Scalar;
 use crate::flow::expected::Expected;
 use crate::flow::table::Table;
 use crate::flow::template::Marks;
-use crate::flow::value::Value;
+use crate::flow::text::Text;
+use crate::flow::value::{Escape, Slot, Value};
 use crate::http::request::RequestParts;
 
 fn step(checks: Vec<Check>, captures: Vec<(usize, Capture)>) -> Step {
@@ -96,13 +97,17 @@ fn checks_compare_with_what_the_user_knows() {
     table.push(["x", "y"]);
     let tables = [table];
     let scope = Scope { tables: &tables, rows: &[0], ..NOWHERE };
-    let id = || Expected::new("{{t.b}}-{{id}}-{{user}}");
-    let id = || id().value(Value::Cell { table: 0, column: 1 }).literal(b"-");
-    let id = || id().value(Value::Capture(0)).literal(b"-").value(Value::User);
+    let slot = |value| Slot::new(value, Escape::None);
+    let id = || {
+        let text = Text::new().slot(slot(Value::Cell { table: 0, column: 1 })).literal(b"-");
+        let text = text.slot(slot(Value::Capture(0))).literal(b"-").slot(slot(Value::User));
+        Expected::new("{{t.b}}-{{id}}-{{user}}", text)
+    };
+    let whole = Text::from("{\"id\":\"").slot(slot(Value::Capture(1)));
     let pointer = || "/id".parse().expect("a pointer");
     let checks = [
         Check::Contains(id()),
-        Check::Equals(Expected::from("{\"id\":\"").literal(b"").value(Value::Capture(1))),
+        Check::Equals(Expected::new("", whole)),
         Check::Json { pointer: pointer(), expected: Scalar::Text(id()) },
     ];
     let body = br#"{"id":"y-42-7"}"#;
