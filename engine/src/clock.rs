@@ -11,3 +11,10 @@ pub(crate) fn now() -> Timestamp {
     // Monotonic time is never negative and 64 bits of nanoseconds last 584 years.
     Timestamp(time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64)
 }
+
+/// Milliseconds since 1970 (UTC) at the zero of [`now`], as the system's clock stands today.
+pub(crate) fn epoch() -> u64 {
+    let today = clock_gettime(ClockId::Realtime);
+    let unix_ms = today.tv_sec as u64 * 1_000 + today.tv_nsec as u64 / 1_000_000;
+    unix_ms.saturating_sub(now().0 / 1_000_000)
+}

@@ -4,8 +4,10 @@ use std::collections::VecDeque;
 
 use uringbench_core::histogram::LatencyCounts;
 use uringbench_core::outcome::Counts;
-use uringbench_core::plan::{Load, Plan};
-use uringbench_core::record::{INTERVAL, Interval, IntervalQuantiles, Phase, Times};
+use uringbench_core::plan::Plan;
+use uringbench_core::record::{
+    FlowRecord, INTERVAL, Interval, IntervalQuantiles, Phase, StepRecord, Times,
+};
 use uringbench_core::time::{Nanos, Timestamp};
 
 use crate::recorder::{Handover, Totals};
@@ -34,8 +36,10 @@ pub(crate) struct Collector {
     /// Empty unless the run is followed in steps shorter than an interval.
     pub(crate) slices: Vec<Interval>,
     pub(crate) workers: Vec<WorkerSums>,
+    pub(crate) steps: Vec<StepRecord>,
+    pub(crate) flows: Vec<FlowRecord>,
     start: Timestamp,
-    is_open: bool,
+    has_due_times: bool,
     is_sliced: bool,
     /// Rows not every worker has added to yet, oldest first.
     pending: VecDeque<Row>,
@@ -58,6 +62,9 @@ struct Row {
 impl Collector {
     pub(crate) fn new(plan: &Plan, start: Timestamp) -> Self {
         let workers = plan.cpus.len();
+        let script = plan.script.as_ref();
+        let steps = script.map_or(0, |script| script.steps().count());
+        let flows = script.map_or(0, |script| script.flows().len());
         Self {
             counts: Counts::default(),
             warmup_counts: Counts::default(),
@@ -66,8 +73,10 @@ impl Collector {
             intervals: Vec::new(),
             slices: Vec::new(),
             workers: vec![WorkerSums::default(); workers],
+            steps: vec![StepRecord::default(); steps],
+            flows: vec![FlowRecord::default(); flows],
             start,
-            is_open: plan.load != Load::Closed,
+            has_due_times: plan.has_due_times(),
             is_sliced: plan.slice < INTERVAL,
             pending: VecDeque::new(),
             gathering: None,
@@ -80,13 +89,14 @@ impl Collector {
         handover.service.merge(&handover.whole);
         handover.first_byte.merge(&handover.whole);
         handover.whole.clear();
-        if !self.is_open {
+        if !self.has_due_times {
             // In a closed loop a request is due when it is sent.
             handover.response.merge(&handover.service);
         }
         self.add_to_worker(worker, handover);
         self.add_to_row(worker, handover);
         self.add_to_whole(handover);
+        self.add_to_steps(handover);
         let complete = self.intervals.len();
         self.complete_rows();
         &self.intervals[complete..]
@@ -156,6 +166,37 @@ impl Collector {
         handover.gap.drain_into(&mut times.gap);
         handover.connect.drain_into(&mut self.times.connect);
         handover.handshake.drain_into(&mut self.times.handshake);
+    }
+
+    fn add_to_steps(&mut self, handover: &mut Handover) {
+        for (sum, step) in self.steps.iter_mut().zip(&mut handover.steps) {
+            sum.counts.merge(&std::mem::take(&mut step.counts));
+            if let Some(times) = &mut step.times {
+                for (sum, times) in [
+                    (&mut sum.response, &mut times.response),
+                    (&mut sum.service, &mut times.service),
+                    (&mut sum.lateness, &mut times.lateness),
+                ] {
+                    sum.merge(times);
+                    times.clear();
+                }
+            }
+            for (failed, count) in step.failures.drain(..) {
+                match sum.failures.iter_mut().find(|(known, _)| *known == failed) {
+                    Some((_, sum)) => *sum += count,
+                    None => sum.failures.push((failed, count)),
+                }
+            }
+        }
+        for (sum, flow) in self.flows.iter_mut().zip(&mut handover.flows) {
+            sum.passed += std::mem::take(&mut flow.passed);
+            sum.failed += std::mem::take(&mut flow.failed);
+            sum.unfinished += std::mem::take(&mut flow.unfinished);
+            if let Some(response) = &mut flow.response {
+                sum.response.merge(response);
+                response.clear();
+            }
+        }
     }
 
     /// Move rows that every worker still running has added to into the record, in order.

@@ -114,6 +114,8 @@ pub(crate) struct Exchange {
     /// How many of them are not answered yet; more than one only in a closed loop.
     pub(crate) count: u16,
     is_measured: bool,
+    /// The user whose request it is, where there are users.
+    pub(crate) user: u32,
 }
 
 const _: () = assert!(size_of::<Exchange>() == 32);
@@ -128,7 +130,14 @@ impl Exchange {
             first_byte: Timestamp::NEVER,
             count,
             is_measured: slot.measured,
+            user: 0,
         }
+    }
+
+    /// One request of a user, sent now.
+    #[inline]
+    pub(crate) const fn of_user(slot: Slot, user: u32, sent: Timestamp) -> Self {
+        Self { user, ..Self::new(slot, 1, sent) }
     }
 
     /// The slot they were sent for.

@@ -108,6 +108,10 @@ pub trait Driver {
     /// they have been sent but their answers.
     fn send(&mut self, connection: u32, generation: u32, requests: u16);
 
+    /// Send a range of the request's bytes, small enough to fit into the socket's buffer. Nothing
+    /// tells that it has been sent but the answer.
+    fn send_part(&mut self, connection: u32, generation: u32, range: Range<usize>);
+
     /// Send a range of the request's bytes. Ends with `Sent`; at most one of this and
     /// [`Driver::send_bytes`] is under way per connection.
     fn send_range(&mut self, connection: u32, generation: u32, range: Range<usize>);

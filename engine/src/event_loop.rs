@@ -4,6 +4,7 @@
 //! connection is in `events`, how connections come and go in `lifecycle`; this file decides when.
 
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
 use rustix::io::Errno;
@@ -21,6 +22,7 @@ use crate::admission::Admission;
 use crate::connection::{Connection, Exchange, Exchanges, Link, Receive};
 use crate::control::Command;
 use crate::driver::{Driver, ReceiveMode, Until};
+use crate::flows::Flows;
 use crate::recorder::{Handover, Recorder};
 use crate::session::{SEALED_AT_ONCE, Terms};
 use crate::slow::Trickle;
@@ -28,7 +30,7 @@ use crate::tls::TlsFailure;
 
 /// Requests of at most this size, a pipeline's taken together, are left to the kernel: they fit
 /// into the socket's buffer, so that none is cut short while another is sent behind it.
-const LEFT_ALONE_MAX: usize = 16 << 10;
+pub(crate) const LEFT_ALONE_MAX: usize = 16 << 10;
 /// No wait is longer, so that a command is heeded within this time.
 const WAIT_MAX: Nanos = Nanos::from_millis(100);
 
@@ -54,8 +56,10 @@ pub struct LoopOptions {
     pub per_connection: Option<u32>,
     /// Whether the request is a HEAD.
     pub is_head: bool,
-    /// Whether slots have due times of their own.
+    /// Whether slots are released on a schedule.
     pub is_open: bool,
+    /// See [`uringbench_core::plan::Plan::has_due_times`].
+    pub has_due_times: bool,
     /// See [`uringbench_core::plan::Plan::timeout`].
     pub timeout: Nanos,
     /// See [`uringbench_core::plan::Plan::slice`].
@@ -79,6 +83,7 @@ impl LoopOptions {
             per_connection: plan.per_connection,
             is_head: plan.request.is_head(),
             is_open: plan.load != Load::Closed,
+            has_due_times: plan.has_due_times(),
             timeout: plan.timeout.max(Nanos::MILLISECOND),
             slice: plan.slice,
         }
@@ -89,6 +94,9 @@ impl LoopOptions {
 /// together.
 pub(crate) fn copies_kept(plan: &Plan) -> usize {
     let pipeline = usize::from(plan.pipeline);
+    if plan.script.is_some() {
+        return 1;
+    }
     if plan.request.bytes().len() * pipeline <= LEFT_ALONE_MAX { pipeline } else { 1 }
 }
 
@@ -126,6 +134,11 @@ impl Boundaries {
         }
     }
 
+    /// What is due in this window is measured.
+    pub(crate) const fn measured(&self) -> Range<Timestamp> {
+        self.measure_from..self.measure_to
+    }
+
     /// The next boundary after `now`.
     fn next(&self, now: Timestamp) -> Timestamp {
         [self.measure_from, self.measure_to]
@@ -145,6 +158,7 @@ pub struct EventLoop<D: Driver> {
     pub(crate) recorder: Recorder,
     pub(crate) shapes: Shapes,
     pub(crate) terms: Terms,
+    pub(crate) flows: Option<Box<Flows>>,
     /// Whether requests are sent from the driver's copy and never told of.
     is_plain: bool,
     /// Whether what comes is read otherwise than as plain answers.
@@ -175,11 +189,11 @@ pub struct EventLoop<D: Driver> {
     pub(crate) connect_failure: Option<ConnectFailure>,
     /// When some deadline may have passed: until then none has.
     pub(crate) sweep_at: Timestamp,
-    boundaries: Boundaries,
+    pub(crate) boundaries: Boundaries,
     interval_to: Timestamp,
     intervals: u32,
     /// Every slot due until then found all connections busy.
-    starved_until: Timestamp,
+    pub(crate) starved_until: Timestamp,
     is_starved: bool,
     heeded: Command,
     enters_seen: u64,
@@ -218,13 +232,14 @@ impl<D: Driver> EventLoop<D> {
                 .map(|_| Connection::new(terms.held_at.is_some()))
                 .collect(),
             exchanges: Exchanges::new(count, options.pipeline),
-            recorder: Recorder::new(options.is_open),
+            recorder: Recorder::new(options.has_due_times),
             shapes: Shapes::default(),
             is_plain: terms.tls.is_none() && pipelined <= LEFT_ALONE_MAX && !is_pieced,
             // What is answered before it was sent needs a closer look.
             is_read_otherwise: terms.is_read_otherwise() || options.writing.is_some(),
             reads_payload: terms.reads_payload(),
             batch_max: if pipelined <= at_once && !is_pieced { options.pipeline } else { 1 },
+            flows: terms.flows.as_ref().map(|terms| Box::new(Flows::new(terms, count))),
             terms,
             unflushed: Vec::new(),
             plain: Vec::new(),
@@ -295,6 +310,8 @@ impl<D: Driver> EventLoop<D> {
         self.pacer = Some(pacer);
         self.boundaries = boundaries;
         (self.enters_seen, self.spun_seen) = (self.driver.enters(), self.driver.spun());
+        let (steps, flows) = self.followed();
+        self.recorder.current.follow(steps, flows);
         self.open_interval(boundaries.start);
     }
 
@@ -340,7 +357,8 @@ impl<D: Driver> EventLoop<D> {
     pub fn close_interval(&mut self, mut fresh: Box<Handover>) -> Box<Handover> {
         let now = self.driver.now();
         let end = self.interval_to.min(now);
-        fresh.reset(self.intervals, self.boundaries.phase(end), end);
+        let followed = self.followed();
+        fresh.reset((self.intervals, self.boundaries.phase(end), end), followed);
         let mut closed = std::mem::replace(&mut self.recorder.current, fresh);
         closed.end = end;
         closed.in_flight = self.exchanges.in_flight();
@@ -350,6 +368,11 @@ impl<D: Driver> EventLoop<D> {
         closed.totals.spun = Nanos(spun.0 - std::mem::replace(&mut self.spun_seen, spun).0);
         self.open_interval(end);
         closed
+    }
+
+    /// How many steps and flows of a script are counted apart.
+    fn followed(&self) -> (usize, usize) {
+        self.flows.as_ref().map(|flows| flows.counts()).unwrap_or_default()
     }
 
     fn open_interval(&mut self, start: Timestamp) {
@@ -367,17 +390,17 @@ impl<D: Driver> EventLoop<D> {
         if std::mem::take(&mut self.is_starved) {
             self.starved_until = now;
         }
+        if self.flows.is_some() {
+            return self.release_steps(now);
+        }
         let timeout = self.options.timeout;
         while let Some(slot) = self.pacer.as_mut()?.give_up(now, timeout) {
             self.recorder.released(slot, 1);
             self.recorder.failed(slot, 1, Outcome::NotSent, now);
         }
         loop {
-            if self.ready.is_empty() {
-                std::mem::swap(&mut self.ready, &mut self.partial);
-            }
-            let Some(&number) = self.ready.last() else {
-                self.is_starved = true;
+            let Some(number) = self.free_connection() else {
+                self.note_starved();
                 return None;
             };
             let (sent, pace) = self.fill(number, now);
@@ -397,6 +420,21 @@ impl<D: Driver> EventLoop<D> {
                 Some(Pace::Release(..)) | None => {}
             }
         }
+    }
+
+    /// A connection that is listed as able to take a request, the one at the top of `ready`.
+    #[inline]
+    pub(crate) fn free_connection(&mut self) -> Option<u32> {
+        if self.ready.is_empty() {
+            std::mem::swap(&mut self.ready, &mut self.partial);
+        }
+        self.ready.last().copied()
+    }
+
+    /// Something is due, or may be, and every connection is busy.
+    #[inline]
+    pub(crate) const fn note_starved(&mut self) {
+        self.is_starved = true;
     }
 
     /// Give due slots to a connection: as many as it can take in a closed loop, one in an open
@@ -431,7 +469,7 @@ impl<D: Driver> EventLoop<D> {
     }
 
     /// Arm a receive on a connection that has just been sent to, unless one is.
-    fn arm_receive(&mut self, number: u32, now: Timestamp) {
+    pub(crate) fn arm_receive(&mut self, number: u32, now: Timestamp) {
         if let Some(trickle) = self.options.reading {
             return self.read_slowly(number, trickle, now);
         }
@@ -444,7 +482,8 @@ impl<D: Driver> EventLoop<D> {
 
     fn is_over(&mut self, now: Timestamp) -> bool {
         let Some(pacer) = &self.pacer else { return false };
-        if self.exchanges.in_flight() == 0 && pacer.is_done(now) {
+        let is_quiet = self.flows.as_ref().is_none_or(|flows| flows.is_quiet());
+        if self.exchanges.in_flight() == 0 && is_quiet && pacer.is_done(now) {
             if pacer.is_exhausted() {
                 // A window limited by requests ends when the last of them has.
                 self.boundaries.measure_to = self.boundaries.measure_to.min(now);
@@ -467,6 +506,9 @@ impl<D: Driver> EventLoop<D> {
         }
         let Some(pacer) = &mut self.pacer else { return };
         pacer.finish(now);
+        if let Some(flows) = &mut self.flows {
+            return flows.abandon(&mut self.recorder, now);
+        }
         if self.options.is_open {
             while let Pace::Release(slot, count) = pacer.poll(now, 1) {
                 self.recorder.released(slot, count);

@@ -178,7 +178,9 @@ impl<D: Driver> EventLoop<D> {
         source: Source<'_, D::Buffer>,
         now: Timestamp,
     ) -> Fed {
-        if self.terms.websocket.is_some() {
+        if self.flows.is_some() {
+            self.feed_steps(number, source, now)
+        } else if self.terms.websocket.is_some() {
             self.feed_frames(number, source, now)
         } else {
             self.feed_stream(number, source, now)
@@ -187,9 +189,12 @@ impl<D: Driver> EventLoop<D> {
 
     /// A response that ended otherwise than in a fed buffer.
     pub(crate) fn on_response(&mut self, number: u32, response: Response, now: Timestamp) -> Fed {
+        if !self.end_answer(number, response, now) {
+            let connection = &mut self.connections[number as usize];
+            let answer = self.exchanges.answered(number, connection, response.status);
+            self.recorder.completed(&answer, now);
+        }
         let connection = &mut self.connections[number as usize];
-        let answer = self.exchanges.answered(number, connection, response.status);
-        self.recorder.completed(&answer, now);
         connection.note_bytes(response.body_bytes);
         connection.end_stream();
         if response.keep_alive && !connection.owes_answered() { Fed::Open } else { Fed::Finished }

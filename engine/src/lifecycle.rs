@@ -113,7 +113,11 @@ impl<D: Driver> EventLoop<D> {
         if connection.failures >= self.options.peers {
             self.note_tried(number);
         }
-        if !is_idle
+        if self.flows.is_some() {
+            if !is_idle && self.connected == 0 && self.pacer.is_some() {
+                self.fail_next_step(now);
+            }
+        } else if !is_idle
             && (!self.options.is_open || self.connected == 0)
             && let Some(pacer) = &mut self.pacer
             && let Pace::Release(slot, count) = pacer.poll(now, 1)
@@ -179,7 +183,8 @@ impl<D: Driver> EventLoop<D> {
             return self.retry_at(number, now + wait);
         }
         self.recorder.current.totals.reconnects += 1;
-        if self.pacer.as_ref().is_some_and(|pacer| pacer.is_done(now)) {
+        let is_quiet = self.flows.as_ref().is_none_or(|flows| flows.is_quiet());
+        if is_quiet && self.pacer.as_ref().is_some_and(|pacer| pacer.is_done(now)) {
             // Nothing is left to send on it.
             connection.link = Link::Down { retry_at: Timestamp::NEVER };
         } else {
@@ -231,7 +236,10 @@ impl<D: Driver> EventLoop<D> {
         let oldest = *self.exchanges.oldest(number, connection);
         let count = oldest.count.min(at_most);
         self.exchanges.end(number, connection, count);
-        self.recorder.failed(oldest.slot(), count, outcome, now);
+        match &mut self.flows {
+            Some(flows) => flows.failed(number, &oldest, outcome, &mut self.recorder, now),
+            None => self.recorder.failed(oldest.slot(), count, outcome, now),
+        }
     }
 
     /// Look at every deadline: attempts and exchanges that took too long, retries that are due.

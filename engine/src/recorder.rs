@@ -4,6 +4,8 @@
 //! gives an empty one back. Intervals are cut at the ends of phases, so that adding up those of
 //! a phase gives exactly that phase.
 
+use uringbench_core::flow::crowd::{Ended, FlowEnd};
+use uringbench_core::flow::step::{Failed, Judgement};
 use uringbench_core::histogram::LatencyCounts;
 use uringbench_core::outcome::{Counts, Outcome};
 use uringbench_core::pacer::Slot;
@@ -55,6 +57,51 @@ pub struct Handover {
     pub in_flight: u64,
     /// Connections established at its end.
     pub connected: u32,
+    /// The measured requests of each step of a script, by number.
+    pub steps: Vec<StepSums>,
+    /// The measured flows of a script.
+    pub flows: Vec<FlowSums>,
+}
+
+/// One step's requests. Its times take no room before there are any.
+#[derive(Debug, Default)]
+pub struct StepSums {
+    /// What became of them.
+    pub counts: Counts,
+    /// What was timed.
+    pub times: Option<Box<StepTimes>>,
+    /// Why answers did not pass, and how many.
+    pub failures: Vec<(Failed, u64)>,
+}
+
+/// What is timed of a step's requests.
+#[derive(Debug, Default)]
+pub struct StepTimes {
+    /// done - due, and the ages of those without an answer.
+    pub response: LatencyCounts,
+    /// done - sent.
+    pub service: LatencyCounts,
+    /// sent - due.
+    pub lateness: LatencyCounts,
+}
+
+/// The ends of a flow.
+#[derive(Debug, Default)]
+pub struct FlowSums {
+    /// Every step passed.
+    pub passed: u64,
+    /// A step did not.
+    pub failed: u64,
+    /// The run was over before they were.
+    pub unfinished: u64,
+    /// How long they took without their pauses; those unfinished with what they took until then.
+    pub response: Option<Box<LatencyCounts>>,
+}
+
+impl StepSums {
+    fn times(&mut self) -> &mut StepTimes {
+        self.times.get_or_insert_default()
+    }
 }
 
 /// Plain counters of an interval.
@@ -133,13 +180,19 @@ impl Default for Handover {
             totals: Totals::default(),
             in_flight: 0,
             connected: 0,
+            steps: Vec::new(),
+            flows: Vec::new(),
         }
     }
 }
 
 impl Handover {
-    /// Forget everything; histograms must have been drained.
-    pub(crate) fn reset(&mut self, index: u32, phase: Phase, start: Timestamp) {
+    /// Forget everything; histograms must have been drained. So many steps and flows are followed.
+    pub(crate) fn reset(
+        &mut self,
+        (index, phase, start): (u32, Phase, Timestamp),
+        (steps, flows): (usize, usize),
+    ) {
         debug_assert_eq!(self.response.total() + self.whole.total() + self.service.total(), 0);
         self.index = index;
         self.phase = phase;
@@ -149,6 +202,13 @@ impl Handover {
         self.by_status.fill(0);
         self.censored = 0;
         self.totals = Totals::default();
+        self.follow(steps, flows);
+    }
+
+    /// Follow so many steps and flows.
+    pub(crate) fn follow(&mut self, steps: usize, flows: usize) {
+        self.steps.resize_with(steps, StepSums::default);
+        self.flows.resize_with(flows, FlowSums::default);
     }
 }
 
@@ -205,12 +265,17 @@ impl Recorder {
     /// Complete answers arrived.
     #[inline]
     pub(crate) fn completed(&mut self, answers: &Answers, done: Timestamp) {
-        let Answers { slot, sent, first_byte, status, matches, count } = *answers;
-        let outcome = match (matches, status) {
+        let outcome = match (answers.matches, answers.status) {
             (false, _) => Outcome::CheckFailed,
             (true, ..400) => Outcome::Ok,
             (true, _) => Outcome::Status,
         };
+        self.ended(answers, outcome, done);
+    }
+
+    #[inline]
+    fn ended(&mut self, answers: &Answers, outcome: Outcome, done: Timestamp) {
+        let Answers { slot, sent, first_byte, status, matches: _, count } = *answers;
         self.counts(slot).end(outcome, u64::from(count));
         if slot.measured
             && let Some(sum) = self.current.by_status.get_mut(usize::from(status))
@@ -239,6 +304,82 @@ impl Recorder {
             self.current.response.record_many(now.since(slot.due).0, u32::from(count));
             self.current.censored += u64::from(count);
         }
+    }
+
+    /// A step's request was released and sent.
+    #[inline]
+    pub(crate) fn sent_step(&mut self, step: usize, slot: Slot, sent: Timestamp) {
+        self.released(slot, 1);
+        self.sent(slot, sent);
+        if let Some(sums) = self.step(step, slot) {
+            sums.counts.released += 1;
+            sums.times().lateness.record(sent.since(slot.due).0);
+        }
+    }
+
+    /// A step's answer is complete, and was judged.
+    #[inline]
+    pub(crate) fn judged(
+        &mut self,
+        step: usize,
+        answers: &Answers,
+        judgement: Judgement,
+        done: Timestamp,
+    ) {
+        let outcome = match judgement {
+            Ok(()) => Outcome::Ok,
+            Err(Failed::Status) if answers.status >= 400 => Outcome::Status,
+            Err(_) => Outcome::CheckFailed,
+        };
+        self.ended(answers, outcome, done);
+        let Some(sums) = self.step(step, answers.slot) else { return };
+        sums.counts.end(outcome, 1);
+        let times = sums.times();
+        times.service.record(done.since(answers.sent).0);
+        times.response.record(done.since(answers.slot.due).0);
+        if let Err(failed) = judgement {
+            match sums.failures.iter_mut().find(|(known, _)| *known == failed) {
+                Some((_, count)) => *count += 1,
+                None => sums.failures.push((failed, 1)),
+            }
+        }
+    }
+
+    /// A step's request, released before or just now, ended without a complete answer.
+    pub(crate) fn failed_step(
+        &mut self,
+        (step, is_released): (usize, bool),
+        slot: Slot,
+        outcome: Outcome,
+        now: Timestamp,
+    ) {
+        if !is_released {
+            self.released(slot, 1);
+        }
+        self.failed(slot, 1, outcome, now);
+        if let Some(sums) = self.step(step, slot) {
+            sums.counts.released += u64::from(!is_released);
+            sums.counts.end(outcome, 1);
+            sums.times().response.record(now.since(slot.due).0);
+        }
+    }
+
+    /// A flow has ended.
+    pub(crate) fn ended_flow(&mut self, ended: &Ended) {
+        let Some(sums) = self.current.flows.get_mut(ended.flow as usize) else { return };
+        if ended.slot.measured {
+            *match ended.end {
+                FlowEnd::Passed => &mut sums.passed,
+                FlowEnd::Failed => &mut sums.failed,
+                FlowEnd::Unfinished => &mut sums.unfinished,
+            } += 1;
+            sums.response.get_or_insert_default().record(ended.response.0);
+        }
+    }
+
+    #[inline]
+    fn step(&mut self, step: usize, slot: Slot) -> Option<&mut StepSums> {
+        self.current.steps.get_mut(step).filter(|_| slot.measured)
     }
 
     /// A connection was established.

@@ -224,7 +224,12 @@ impl Driver for RingDriver {
     #[inline]
     fn send(&mut self, connection: u32, generation: u32, requests: u16) {
         let length = self.request_length * usize::from(requests);
-        self.ring.send(connection, generation, self.template, length);
+        self.ring.send(connection, generation, self.template, 0..length);
+    }
+
+    #[inline]
+    fn send_part(&mut self, connection: u32, generation: u32, range: Range<usize>) {
+        self.ring.send(connection, generation, self.template, range);
     }
 
     fn send_range(&mut self, connection: u32, generation: u32, range: Range<usize>) {

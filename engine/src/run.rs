@@ -326,6 +326,8 @@ impl Crew {
             times: collector.times,
             intervals: collector.intervals,
             slices: collector.slices,
+            steps: collector.steps,
+            flows: collector.flows,
             workers,
             rss_of_connections: self.rss_of_connections,
             rss_peak: resident_peak(),

@@ -15,6 +15,7 @@ use crate::connection::{Connection, Link, Receive};
 use crate::driver::{Driver, ReceiveMode, Until};
 use crate::event_loop::{ConnectFailure, EventLoop};
 use crate::events::Source;
+use crate::flows::FlowTerms;
 use crate::frames::SocketTerms;
 use crate::proxy;
 use crate::stream::Stream;
@@ -40,18 +41,24 @@ pub struct Terms {
     pub stream: Option<StreamPlan>,
     /// The length of the request's header, if its body waits for `100 Continue`.
     pub held_at: Option<usize>,
+    /// What users do step by step; the request is then all of theirs that are always the same.
+    pub flows: Option<FlowTerms>,
 }
 
 impl Terms {
     /// Whether what comes is read otherwise than as plain answers.
     pub(crate) const fn is_read_otherwise(&self) -> bool {
-        self.websocket.is_some() || self.stream.is_some() || self.held_at.is_some()
+        self.websocket.is_some()
+            || self.stream.is_some()
+            || self.held_at.is_some()
+            || self.flows.is_some()
     }
 
     /// Whether every byte of payload is wanted.
     pub(crate) fn reads_payload(&self) -> bool {
         self.stream.is_some()
             || self.websocket.as_ref().is_some_and(|terms| terms.plan.expected.is_some())
+            || self.flows.as_ref().is_some_and(FlowTerms::read_payload)
     }
 
     /// What a plan says of them, TLS apart: that has to be set up.
@@ -65,6 +72,7 @@ impl Terms {
             websocket: websocket.map(|websocket| SocketTerms { plan: websocket, seed: plan.seed }),
             stream: plan.stream,
             held_at: request.expects_continue().then(|| request.head_length()),
+            flows: None,
         }
     }
 }
@@ -135,7 +143,7 @@ impl<D: Driver> EventLoop<D> {
 
     /// Whether connections need any of this at all.
     pub(crate) const fn has_sessions(&self) -> bool {
-        let Terms { tls, proxy, websocket, stream, held_at, request: _ } = &self.terms;
+        let Terms { tls, proxy, websocket, stream, held_at, request: _, flows: _ } = &self.terms;
         tls.is_some()
             || proxy.is_some()
             || websocket.is_some()
@@ -375,7 +383,7 @@ impl<D: Driver> EventLoop<D> {
     }
 
     /// Send plaintext made for a connection.
-    fn seal_and_post(&mut self, number: u32, plain: &[u8]) {
+    pub(crate) fn seal_and_post(&mut self, number: u32, plain: &[u8]) {
         if plain.is_empty() {
             return;
         }
@@ -392,7 +400,7 @@ impl<D: Driver> EventLoop<D> {
     }
 
     /// Send bytes made for a connection, behind those under way.
-    fn post(&mut self, number: u32, out: Vec<u8>) {
+    pub(crate) fn post(&mut self, number: u32, out: Vec<u8>) {
         let connection = &mut self.connections[number as usize];
         if out.is_empty() {
             return;

@@ -1,6 +1,7 @@
 //! One pinned thread: it owns its driver, connections, slots and records, and shares only the
 //! command and, once per interval, a box of counts.
 
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender};
 
 use uringbench_core::pacer::Pacer;
@@ -10,9 +11,11 @@ use uringbench_core::schedule::Share;
 use uringbench_core::time::Timestamp;
 
 use crate::backends::{EngineError, Runtime, RuntimeDriver};
+use crate::clock;
 use crate::control::{Command, Control};
 use crate::driver::Driver;
 use crate::event_loop::{Boundaries, ConnectFailure, EventLoop, LoopOptions, Turn};
+use crate::flows::FlowTerms;
 use crate::monoio_driver::MonoioDriver;
 use crate::recorder::Handover;
 use crate::ring_driver::RingDriver;
@@ -153,6 +156,12 @@ fn prepare<D: Driver>(
     let options = LoopOptions::of(plan, share);
     let (driver, backend) = make(options.connections + options.idle)?;
     let tls = plan.tls.as_ref().map(client_config).transpose().map_err(RunError::Tls)?;
-    let terms = Terms { tls, ..Terms::of(plan) };
+    let flows = plan.script.as_ref().map(|script| FlowTerms {
+        script: Arc::clone(script),
+        share,
+        seed: plan.seed,
+        epoch: clock::epoch(),
+    });
+    let terms = Terms { tls, flows, ..Terms::of(plan) };
     Ok((EventLoop::new(driver, options, terms), backend))
 }

@@ -187,7 +187,7 @@ impl Probe {
             self.is_sending[slot as usize] = true;
             self.ring.send_range(slot, 0, self.template, 0..self.request_length);
         } else {
-            self.ring.send(slot, 0, self.template, self.request_length);
+            self.ring.send(slot, 0, self.template, 0..self.request_length);
         }
         if self.receive == Receive::Trunc {
             self.ring.receive_once(slot, 0, true);

@@ -83,6 +83,7 @@ fn costs_are_of_what_was_sampled_while_the_overhead_is_measured() {
     let profile = format!("--profile {} --profile-hz 499 --profile-overhead", target.pid());
     let args = format!("--warmup 300ms -d 8s -c 8 {profile} -o out {}", target.url());
     let finished = Run::json_alone(&args, &turn).finish().expect_code(0);
+    drop(turn);
     let document = finished.document();
     // A virtual machine may lose the timers of a CPU for hours: coverage is how much of the time
     // there are samples of, and what is missing there is missing in the cost.

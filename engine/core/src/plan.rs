@@ -6,7 +6,9 @@
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::Arc;
 
+use crate::flow::script::Script;
 use crate::http::request::RequestTemplate;
 use crate::rate::Rate;
 use crate::record::INTERVAL;
@@ -75,6 +77,9 @@ pub struct Plan {
     pub websocket: Option<WebSocketPlan>,
     /// Answers are streams whose events are timed.
     pub stream: Option<StreamPlan>,
+    /// What users do step by step. The request is then [`Script::constants`], and what is due on
+    /// a schedule are flows.
+    pub script: Option<Arc<Script>>,
 }
 
 /// What is spoken over a WebSocket.
@@ -248,7 +253,14 @@ impl Plan {
             write_rate: None,
             websocket: None,
             stream: None,
+            script: None,
         }
+    }
+
+    /// Whether requests have due times of their own: in an open loop, and in every flow, whose
+    /// steps are due when the one before has ended.
+    pub fn has_due_times(&self) -> bool {
+        self.load != Load::Closed || self.script.is_some()
     }
 
     /// The most requests in flight on one connection.

@@ -7,6 +7,8 @@ use std::fmt;
 
 use hdrhistogram::Histogram;
 
+use crate::flow::step::Failed;
+use crate::histogram::LatencyCounts;
 use crate::outcome::Counts;
 use crate::time::{Nanos, Timestamp};
 
@@ -32,12 +34,51 @@ pub struct RunRecord {
     pub slices: Vec<Interval>,
     /// One per worker.
     pub workers: Vec<WorkerRecord>,
+    /// The requests of each step of a script, by its number; empty without a script.
+    pub steps: Vec<StepRecord>,
+    /// The flows of a script.
+    pub flows: Vec<FlowRecord>,
     /// Largest resident memory of this process, in bytes.
     pub rss_peak: u64,
     /// By how many bytes its resident memory grew while the connections were made.
     pub rss_of_connections: u64,
     /// Whether a signal ended the run before its limit.
     pub interrupted: bool,
+}
+
+/// The measured requests of one step.
+#[derive(Clone, Debug, Default)]
+pub struct StepRecord {
+    /// What became of them.
+    pub counts: Counts,
+    /// done − due, and the ages of those without a complete answer.
+    pub response: LatencyCounts,
+    /// done − sent, of complete answers.
+    pub service: LatencyCounts,
+    /// sent − due.
+    pub lateness: LatencyCounts,
+    /// Why answers did not pass, and how many.
+    pub failures: Vec<(Failed, u64)>,
+}
+
+/// The measured flows of one kind.
+#[derive(Clone, Debug, Default)]
+pub struct FlowRecord {
+    /// Those in which every step passed.
+    pub passed: u64,
+    /// Those in which one did not.
+    pub failed: u64,
+    /// Those that were cut short by the end of the run.
+    pub unfinished: u64,
+    /// How long they took without their pauses; those cut short until then.
+    pub response: LatencyCounts,
+}
+
+impl FlowRecord {
+    /// Flows that have ended, so or so.
+    pub const fn ended(&self) -> u64 {
+        self.passed + self.failed + self.unfinished
+    }
 }
 
 /// Stands for a status code in answers that have none: messages of a WebSocket.

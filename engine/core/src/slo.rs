@@ -5,7 +5,7 @@
 
 use std::str::FromStr;
 
-use crate::summary::{Grouped, Percent, Quantile, Summary};
+use crate::summary::{FlowSummary, Grouped, Percent, Quantile, StepSummary, Summary, TimeSummary};
 use crate::time::Nanos;
 
 /// Objectives, at least one.
@@ -23,6 +23,17 @@ pub struct SloFinding {
     pub measured: String,
     /// Whether the one satisfies the other.
     pub met: Met,
+}
+
+/// What objectives are held against.
+#[derive(Clone, Debug)]
+pub struct Measured<'a> {
+    about: Option<String>,
+    /// Whether the times are service times: in a closed loop of requests.
+    is_service: bool,
+    response: &'a TimeSummary,
+    error_share: Option<f64>,
+    rate: f64,
 }
 
 /// Whether an objective was met.
@@ -116,9 +127,44 @@ const TIME_UNITS: [(&str, f64); 5] =
     [("ns", 1.0), ("us", 1e3), ("µs", 1e3), ("ms", 1e6), ("s", 1e9)];
 
 impl Slo {
-    /// Hold every objective against a run, in the order they were written.
-    pub fn judge(&self, summary: &Summary) -> Vec<SloFinding> {
-        self.terms.iter().map(|term| term.judge(summary)).collect()
+    /// Hold every objective against what was measured, in the order they were written.
+    pub fn judge(&self, measured: &Measured<'_>) -> Vec<SloFinding> {
+        self.terms.iter().map(|term| term.judge(measured)).collect()
+    }
+}
+
+impl<'a> Measured<'a> {
+    /// Of a whole run.
+    pub const fn of_run(summary: &'a Summary) -> Self {
+        Self {
+            about: None,
+            is_service: summary.is_served_at_once(),
+            response: &summary.times.response,
+            error_share: summary.error_share,
+            rate: summary.rate.completed,
+        }
+    }
+
+    /// Of the flows of one name.
+    pub fn of_flow(flow: &'a FlowSummary) -> Self {
+        Self {
+            about: Some(flow.name.clone()),
+            is_service: false,
+            response: &flow.response,
+            error_share: flow.error_share,
+            rate: flow.rate,
+        }
+    }
+
+    /// Of one step's requests.
+    pub fn of_step(step: &'a StepSummary) -> Self {
+        Self {
+            about: Some(format!("{}/{}", step.flow, step.name)),
+            is_service: false,
+            response: &step.response,
+            error_share: step.error_share,
+            rate: step.rate,
+        }
     }
 }
 
@@ -160,8 +206,8 @@ impl FromStr for Term {
 }
 
 impl Term {
-    fn judge(&self, summary: &Summary) -> SloFinding {
-        let measured = self.metric.measured(summary);
+    fn judge(&self, of: &Measured<'_>) -> SloFinding {
+        let measured = self.metric.measured(of);
         let met = match measured {
             None => Met::Unknown,
             Some(measured) if self.holds(measured) => Met::Yes,
@@ -169,12 +215,12 @@ impl Term {
         };
         let equals = if self.inclusive { "=" } else { "" };
         let is_time = !matches!(self.metric, Metric::Errors | Metric::Rate);
-        let closed = summary.rate.offered.is_none() && is_time;
         SloFinding {
             text: format!(
-                "{}{} {}{equals} {}",
+                "{}{}{} {}{equals} {}",
+                of.about.as_ref().map(|about| format!("{about} ")).unwrap_or_default(),
                 self.metric.name(),
-                if closed { " of service time (closed loop)" } else { "" },
+                if of.is_service && is_time { " of service time (closed loop)" } else { "" },
                 self.metric.relation(),
                 self.metric.show(self.bound),
             ),
@@ -246,14 +292,14 @@ impl Metric {
     }
 
     /// `None` when the run has too few samples for it.
-    fn measured(self, summary: &Summary) -> Option<f64> {
-        let response = &summary.times.response;
+    fn measured(self, of: &Measured<'_>) -> Option<f64> {
+        let response = of.response;
         match self {
             Self::Quantile(quantile) => response.at(quantile).map(|nanos| nanos as f64),
             Self::Max => response.max.map(|nanos| nanos as f64),
             Self::Mean => response.mean.map(|nanos| nanos as f64),
-            Self::Errors => summary.error_share,
-            Self::Rate => Some(summary.rate.completed),
+            Self::Errors => of.error_share,
+            Self::Rate => Some(of.rate),
         }
     }
 

@@ -6,12 +6,17 @@
 
 use std::fmt;
 
+mod script;
+
 use hdrhistogram::Histogram;
 
+use crate::histogram::LatencyCounts;
 use crate::outcome::Outcome;
-use crate::plan::Plan;
+use crate::plan::{Load, Plan};
 use crate::record::{Phase, RunRecord, WorkerRecord};
 use crate::time::Nanos;
+
+pub use script::{FlowSummary, ScriptSummary, StepSummary};
 
 /// Samples that must lie beyond a quantile before it is printed: with fewer, one slow request
 /// more or less moves it.
@@ -34,14 +39,17 @@ pub struct Summary {
     pub bytes: Bytes,
     /// One per worker, in the order of the record.
     pub workers: Vec<WorkerShare>,
+    /// Steps and flows, where there is a script.
+    pub script: Option<ScriptSummary>,
 }
 
 /// Requests per second of the measured window.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Rates {
-    /// What the plan asks for; `None` in a closed loop.
+    /// What the plan asks for; `None` in a closed loop. Flows, where there is a script.
     pub offered: Option<f64>,
-    /// Slots that were sent: released, less those never sent for want of a connection.
+    /// Slots that were sent: released, less those never sent for want of a connection. In an open
+    /// loop of flows, the flows that were begun.
     pub achieved: f64,
     /// Slots that ended `ok`.
     pub completed: f64,
@@ -148,12 +156,17 @@ impl Summary {
         let per_second = |slots: u64| ratio(slots as f64, measured.as_secs_f64()).unwrap_or(0.0);
         let counts = &record.counts;
         let unsent = counts.of(Outcome::NotSent) + counts.of(Outcome::ConnectFailed);
+        let script = plan.script.as_ref().map(|script| ScriptSummary::of(script, record, measured));
+        let released = match &script {
+            Some(script) if plan.load != Load::Closed => script.flows_ended(),
+            _ => counts.released,
+        };
         let times = &record.times;
         Self {
             measured,
             rate: Rates {
                 offered: plan.offered(measured),
-                achieved: per_second(counts.released.saturating_sub(unsent)),
+                achieved: per_second(released.saturating_sub(unsent)),
                 completed: per_second(counts.of(Outcome::Ok)),
             },
             error_share: ratio(counts.errors() as f64, counts.ended() as f64),
@@ -174,7 +187,13 @@ impl Summary {
                 received: record.workers.iter().map(|w| w.received_bytes).sum(),
             },
             workers: record.workers.iter().map(WorkerShare::of).collect(),
+            script,
         }
+    }
+
+    /// Whether response times are service times, because nothing is due before it can be sent.
+    pub const fn is_served_at_once(&self) -> bool {
+        self.rate.offered.is_none() && self.script.is_none()
     }
 
     /// The largest share of the window any worker ran, 0 when there is no worker.
@@ -198,6 +217,13 @@ impl TimeSummary {
             max: any(histogram.max()),
             count,
         }
+    }
+
+    /// The same, of counts.
+    pub fn of_counts(counts: &LatencyCounts) -> Self {
+        let mut whole = crate::histogram::empty();
+        counts.clone().drain_into(&mut whole);
+        Self::of(&whole)
     }
 
     /// The value of a quantile; `None` when there are too few values for it.

@@ -155,14 +155,14 @@ impl Kernel {
         self.submitter.register_files_update(slot, &[fd]).map(drop)
     }
 
-    /// Send the first `length` bytes of a template; silent on success.
+    /// Send a range of a template; silent on success.
     #[inline]
-    pub(crate) fn send(&mut self, user_data: u64, slot: u32, template: usize, length: usize) {
-        let entry = send_whole(slot, &self.templates[template][..length]);
+    pub(crate) fn send(&mut self, user_data: u64, slot: u32, template: usize, range: Range<usize>) {
+        let entry = send_whole(slot, &self.templates[template][range]);
         self.push(entry.flags(squeue::Flags::SKIP_SUCCESS).user_data(user_data));
     }
 
-    /// Send a range of a template; completes with success too.
+    /// The same; completes with success too.
     pub(crate) fn send_range(
         &mut self,
         user_data: u64,

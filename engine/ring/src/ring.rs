@@ -162,15 +162,14 @@ impl Ring {
         self.kernel.connect(token.user_data(), slot, peer.0);
     }
 
-    /// Send the first `length` bytes of a template (at most its length) whole. Completes as
-    /// [`Operation::Send`] only if it fails.
+    /// Send a range of a template whole. Completes as [`Operation::Send`] only if it fails.
     #[inline]
-    pub fn send(&mut self, slot: u32, generation: u32, template: TemplateId, length: usize) {
+    pub fn send(&mut self, slot: u32, generation: u32, template: TemplateId, range: Range<usize>) {
         let token = Token::new(Operation::Send, generation, slot);
-        self.kernel.send(token.user_data(), slot, template.0, length);
+        self.kernel.send(token.user_data(), slot, template.0, range);
     }
 
-    /// Send a range of a template whole. Completes as [`Operation::SendTold`].
+    /// The same. Completes as [`Operation::SendTold`].
     pub fn send_range(
         &mut self,
         slot: u32,

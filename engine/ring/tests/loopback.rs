@@ -154,7 +154,7 @@ fn more_sends_than_the_queue_holds_all_go_out_whole_and_in_silence() {
         peer.read_to_end(&mut bytes).map(|_| bytes)
     });
     for _ in 0..500 {
-        ring.send(0, 0, template, 1_000);
+        ring.send(0, 0, template, 0..1_000);
     }
     ring.cancel(0, 0, Operation::Receive);
     ring.close(0, 0);
@@ -293,7 +293,7 @@ fn cancelling_a_receive_ends_it_and_leaves_the_connection() {
     let completion = next(&mut ring);
     assert!(completion.result.expect_err("nothing arrived").is_cancelled() && !completion.more);
     let template = ring.add_template(b"still here");
-    ring.send(0, 0, template, 10);
+    ring.send(0, 0, template, 0..10);
     ring.enter(Wait::No).expect("submitting works");
     let mut bytes = [0; 10];
     peer.read_exact(&mut bytes).expect("the connection stands");
@@ -306,7 +306,7 @@ fn a_ring_may_go_while_everything_is_under_way() {
         let (mut ring, peer) = connected(SMALL);
         let template = ring.add_template(&pattern(4 << 20));
         ring.receive_multi(0, 0);
-        ring.send(0, 0, template, 4 << 20);
+        ring.send(0, 0, template, 0..4 << 20);
         ring.enter(Wait::No).expect("submitting works");
         drop(ring);
         drop(peer);
@@ -335,7 +335,7 @@ fn both_address_families_and_accepted_connections_work() {
         let mut client = TcpStream::connect(address).expect("the ring listens");
         let slot = next(&mut server).result.expect("a connection is accepted");
         let template = server.add_template(b"welcome");
-        server.send(slot, 0, template, 7);
+        server.send(slot, 0, template, 0..7);
         server.close(slot, 0);
         server.enter(Wait::No).expect("submitting works");
         let mut bytes = Vec::new();

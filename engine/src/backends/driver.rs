@@ -17,7 +17,7 @@ use uringbench_core::time::{Nanos, Timestamp};
 use uringbench_ring::Failure;
 
 use super::board::Board;
-use super::line::{self, Line, Take, Told};
+use super::line::{self, Line, Piece, Take};
 use super::{EngineError, Runtime};
 use crate::clock;
 use crate::driver::{Driver, Event, ReceiveMode, UnderWay, Until};
@@ -239,12 +239,16 @@ impl<R: Runtime> Driver for RuntimeDriver<R> {
         self.order(connection, |line| line.order_requests(usize::from(requests)));
     }
 
+    fn send_part(&mut self, connection: u32, _: u32, range: Range<usize>) {
+        self.order(connection, |line| line.order_piece(Piece::Silent(range)));
+    }
+
     fn send_range(&mut self, connection: u32, _: u32, range: Range<usize>) {
-        self.order(connection, |line| line.order_told(Told::Range(range)));
+        self.order(connection, |line| line.order_piece(Piece::Range(range)));
     }
 
     fn send_bytes(&mut self, connection: u32, _: u32, bytes: Vec<u8>) {
-        self.order(connection, |line| line.order_told(Told::Own(bytes)));
+        self.order(connection, |line| line.order_piece(Piece::Own(bytes)));
     }
 
     fn spare(&mut self) -> Vec<u8> {

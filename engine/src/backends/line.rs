@@ -5,6 +5,7 @@
 //! socket.
 
 use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::net::SocketAddr;
@@ -29,9 +30,11 @@ pub(super) enum Take {
     Unwanted(u32),
 }
 
-/// A send whose end is told.
+/// A send of something else than whole requests.
 #[derive(Debug)]
-pub(super) enum Told {
+pub(super) enum Piece {
+    /// A part of the request; its end is not told.
+    Silent(Range<usize>),
     /// A part of the request.
     Range(Range<usize>),
     /// Bytes of the connection's own.
@@ -49,7 +52,7 @@ pub(super) struct Line {
     receive: Cell<Option<Take>>,
     /// Requests to be sent.
     requests: Cell<usize>,
-    told: RefCell<Option<Told>>,
+    pieces: RefCell<VecDeque<Piece>>,
     is_reading: Cell<bool>,
     is_writing: Cell<bool>,
     is_closed: Cell<bool>,
@@ -72,7 +75,7 @@ impl Line {
             task: Cell::new(None),
             receive: Cell::new(None),
             requests: Cell::new(0),
-            told: RefCell::new(None),
+            pieces: RefCell::default(),
             is_reading: Cell::new(false),
             is_writing: Cell::new(false),
             is_closed: Cell::new(false),
@@ -88,8 +91,8 @@ impl Line {
         self.requests.set(self.requests.get() + requests);
     }
 
-    pub(super) fn order_told(&self, told: Told) {
-        *self.told.borrow_mut() = Some(told);
+    pub(super) fn order_piece(&self, piece: Piece) {
+        self.pieces.borrow_mut().push_back(piece);
     }
 
     pub(super) fn order_close(&self) {
@@ -125,8 +128,8 @@ impl Line {
     /// ordered before is out.
     async fn next_send(&self) -> Option<Send> {
         poll_fn(|_| {
-            if let Some(told) = self.told.borrow_mut().take() {
-                return Poll::Ready(Some(Send::Told(told)));
+            if let Some(piece) = self.pieces.borrow_mut().pop_front() {
+                return Poll::Ready(Some(Send::Piece(piece)));
             }
             match self.requests.take() {
                 0 if self.is_closed.get() => Poll::Ready(None),
@@ -158,7 +161,7 @@ impl Line {
 enum Send {
     /// So many requests.
     Requests(usize),
-    Told(Told),
+    Piece(Piece),
 }
 
 /// The life of a connection, as a task. Every future in it waits for orders or for the runtime,
@@ -238,7 +241,7 @@ async fn receive_as_ordered<R: Runtime>(line: &Line, reader: &mut R::Reader) {
 async fn send_as_ordered<R: Runtime>(line: &Line, writer: &mut R::Writer) {
     let mut is_broken = false;
     while let Some(send) = line.next_send().await {
-        let is_told = matches!(send, Send::Told(_));
+        let is_told = matches!(send, Send::Piece(Piece::Range(_) | Piece::Own(_)));
         if !is_broken {
             line.is_writing.set(true);
             is_broken = write::<R>(line, writer, send).await.is_err();
@@ -259,8 +262,10 @@ async fn write<R: Runtime>(line: &Line, writer: &mut R::Writer, send: Send) -> i
             line.order_requests(requests - fitting);
             R::write(writer, board.template.slice(..fitting * board.request_length)).await
         }
-        Send::Told(Told::Range(range)) => R::write(writer, board.template.slice(range)).await,
-        Send::Told(Told::Own(bytes)) => {
+        Send::Piece(Piece::Silent(range) | Piece::Range(range)) => {
+            R::write(writer, board.template.slice(range)).await
+        }
+        Send::Piece(Piece::Own(bytes)) => {
             let (sent, bytes) = R::write_own(writer, bytes).await;
             board.spares.give(bytes);
             sent

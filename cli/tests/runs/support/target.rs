@@ -17,18 +17,8 @@ pub(crate) struct Target {
 impl Target {
     /// On a free port of 127.0.0.1.
     pub(crate) fn start() -> Self {
-        Self::start_with(&[])
-    }
-
-    /// The same, and on this CPU alone.
-    pub(crate) fn start_on(cpu: usize) -> Self {
-        Self::start_with(&["--cpu", &cpu.to_string()])
-    }
-
-    fn start_with(more: &[&str]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_uringbench"))
             .args(["target", "--listen", "127.0.0.1:0"])
-            .args(more)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()

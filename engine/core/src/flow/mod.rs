@@ -9,9 +9,12 @@
 pub mod answer;
 pub mod capture;
 pub mod check;
+pub mod crowd;
 pub mod expected;
+pub mod gathering;
 pub mod pointer;
 pub mod program;
+pub mod script;
 pub mod step;
 pub mod table;
 pub mod target;

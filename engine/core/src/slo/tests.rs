@@ -6,7 +6,7 @@ use crate::summary::fixture;
 
 fn findings(slo: &str, summary: &Summary) -> Vec<(String, String, Met)> {
     let slo: Slo = slo.parse().unwrap();
-    slo.judge(summary).into_iter().map(|f| (f.text, f.measured, f.met)).collect()
+    slo.judge(&Measured::of_run(summary)).into_iter().map(|f| (f.text, f.measured, f.met)).collect()
 }
 
 fn finding(text: &str, measured: &str, met: Met) -> (String, String, Met) {

@@ -67,6 +67,8 @@ pub(crate) fn record(plan: &Plan) -> RunRecord {
         slices: Vec::new(),
         workers: vec![worker(0, slots / 2), worker(1, slots / 2)],
         rss_of_connections: 0,
+        steps: Vec::new(),
+        flows: Vec::new(),
         rss_peak: 13 << 20,
         interrupted: false,
     }

@@ -68,7 +68,16 @@ impl Run<'_> {
                 let offered = self.summary.rate.offered.unwrap_or_default();
                 [self.shortfall(offered, arrivals), self.late_sends(), self.not_sent()]
             }
-            Load::Closed => [self.client_limited(), self.little(), self.target_idle()],
+            Load::Closed => {
+                // Users who pause leave connections idle, and the target with them.
+                let is_steady = self.plan.script.is_none();
+                let pauses = self.plan.script.as_ref().is_some_and(|script| script.has_pauses());
+                [
+                    self.client_limited(),
+                    is_steady.then(|| self.little()).flatten(),
+                    (!pauses).then(|| self.target_idle()).flatten(),
+                ]
+            }
         };
         let of_all = [
             self.preempted(),

@@ -1,0 +1,472 @@
+//! The users of one worker: who is to send what, and when. Pure; time is an argument.
+//!
+//! In a closed loop there are so many users, and each begins a flow when its last one has ended.
+//! In an open loop a user arrives for each flow and leaves after it. Users are kept in a slab and
+//! named by their place in it, so that a user takes the same memory however many there have been.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
+use std::sync::Arc;
+
+use super::answer::Answer;
+use super::program::{Action, Place};
+use super::script::{Flow, Part, RowOrder, Script};
+use super::step::{Judgement, Step};
+use super::value::Scope;
+use crate::pacer::Slot;
+use crate::schedule::Share;
+use crate::statistics::random::Random;
+use crate::time::{Nanos, Timestamp};
+
+/// How a flow ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FlowEnd {
+    /// Every step passed.
+    Passed,
+    /// A step did not.
+    Failed,
+    /// The run was over before it was.
+    Unfinished,
+}
+
+/// A flow that has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ended {
+    /// Which, from 0.
+    pub flow: u32,
+    /// When it was to begin.
+    pub slot: Slot,
+    /// How long its user waited for answers, from the moment each request was due: all of the
+    /// flow but its pauses.
+    pub response: Nanos,
+    /// How it ended.
+    pub end: FlowEnd,
+}
+
+/// The users of one worker.
+#[derive(Debug)]
+pub struct Crowd {
+    script: Arc<Script>,
+    share: Share,
+    seed: u64,
+    users: Vec<User>,
+    /// Places of users that have left.
+    vacant: Vec<u32>,
+    /// Users of a closed loop who may begin a flow.
+    idle: VecDeque<u32>,
+    /// Users with a request to be sent, in the order in which they came to it.
+    ready: VecDeque<u32>,
+    /// Users who pause, and until when.
+    pausing: BinaryHeap<Reverse<(Timestamp, u32)>>,
+    /// Users with steps before them.
+    busy: usize,
+    chance: Random,
+    arrived: u64,
+    requests: u64,
+    next_rows: Vec<u64>,
+    is_leaving: bool,
+    /// Flows that have ended and were not asked for yet.
+    ended: Vec<Ended>,
+    scratch: Vec<u8>,
+}
+
+#[derive(Debug)]
+struct User {
+    number: u64,
+    random: Random,
+    captures: Box<[Vec<u8>]>,
+    rows: Box<[usize]>,
+    /// The steps it goes through; none between flows.
+    part: Option<Part>,
+    flow: u32,
+    place: Place,
+    step: u32,
+    /// Of the request.
+    sequence: u64,
+    due: Timestamp,
+    slot: Slot,
+    spent: Nanos,
+    has_started: bool,
+    has_failed: bool,
+}
+
+impl Crowd {
+    /// Share `share` of a script's users; what they draw is decided by `seed`.
+    pub fn new(script: Arc<Script>, share: Share, seed: u64) -> Self {
+        let users = script.users().map_or(0, |users| share.of(u64::from(users)));
+        let mixed = seed ^ (u64::from(share.index) + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let mut crowd = Self {
+            next_rows: vec![u64::from(share.index); script.tables().len()],
+            script,
+            share,
+            seed,
+            users: Vec::with_capacity(users as usize),
+            vacant: Vec::new(),
+            idle: VecDeque::with_capacity(users as usize),
+            ready: VecDeque::new(),
+            pausing: BinaryHeap::new(),
+            busy: 0,
+            chance: Random::new(mixed),
+            arrived: 0,
+            requests: 0,
+            is_leaving: false,
+            ended: Vec::new(),
+            scratch: Vec::new(),
+        };
+        for _ in 0..users {
+            let user = crowd.arrive();
+            crowd.idle.push_back(user);
+        }
+        crowd
+    }
+
+    /// Whether a user of a closed loop may begin a flow.
+    pub fn has_idle(&self) -> bool {
+        !self.idle.is_empty()
+    }
+
+    /// A flow begins: one of a user who is idle or, in an open loop, of one who arrives.
+    pub fn begin(&mut self, slot: Slot) {
+        let place = match (self.script.users(), self.idle.pop_front()) {
+            (_, Some(user)) => user,
+            (None, None) => self.arrive(),
+            (Some(_), None) => return,
+        };
+        let flow = self.script.draw(&mut self.chance);
+        let has_start = !self.script.part(Part::Start).steps.is_empty();
+        self.draw_rows(place);
+        let user = &mut self.users[place as usize];
+        user.flow = flow;
+        user.slot = slot;
+        user.spent = Nanos::ZERO;
+        user.has_failed = false;
+        let part = if has_start && !user.has_started { Part::Start } else { Part::Flow(flow) };
+        self.busy += 1;
+        self.enter(place, part, slot.due);
+    }
+
+    /// Users whose pauses are over go on.
+    pub fn wake(&mut self, now: Timestamp) {
+        while let Some(&Reverse((at, place))) = self.pausing.peek()
+            && at <= now
+        {
+            self.pausing.pop();
+            if self.users[place as usize].part.is_some() {
+                self.advance(place, at);
+            } else {
+                self.idle.push_back(place);
+            }
+        }
+    }
+
+    /// When the next pause is over; never, if nobody pauses.
+    pub fn wakes_at(&self) -> Timestamp {
+        self.pausing.peek().map_or(Timestamp::NEVER, |&Reverse((at, _))| at)
+    }
+
+    /// The user whose request has waited longest, taken off the line.
+    pub fn take(&mut self) -> Option<u32> {
+        let place = self.ready.pop_front()?;
+        let sequence = self.requests * u64::from(self.share.count) + u64::from(self.share.index);
+        self.requests += 1;
+        self.users[place as usize].sequence = sequence;
+        Some(place)
+    }
+
+    /// Whether a request waits to be sent.
+    pub fn is_ready(&self) -> bool {
+        !self.ready.is_empty()
+    }
+
+    /// The same, if it has been due for longer than `patience`.
+    pub fn take_stale(&mut self, now: Timestamp, patience: Nanos) -> Option<u32> {
+        let &place = self.ready.front()?;
+        (self.users[place as usize].due + patience < now).then(|| self.take()).flatten()
+    }
+
+    /// When the user's request was due.
+    pub fn due(&self, place: u32) -> Timestamp {
+        self.users[place as usize].due
+    }
+
+    /// The number of the user's step.
+    pub fn step_number(&self, place: u32) -> usize {
+        let user = &self.users[place as usize];
+        user.part.map_or(0, |part| self.script.step_number(part, user.step))
+    }
+
+    /// Append the user's request to `out`.
+    pub fn render(&mut self, place: u32, unix_ms: u64, out: &mut Vec<u8>) {
+        let script = &self.script;
+        let user = &mut self.users[place as usize];
+        let Some(step) = step_of(script, user) else { return };
+        let scope = Scope {
+            user: user.number,
+            sequence: user.sequence,
+            unix_ms,
+            captures: &user.captures,
+            tables: script.tables(),
+            rows: &user.rows,
+        };
+        step.template.render(&scope, &mut user.random, out);
+    }
+
+    /// Whether the user's answer passes; what is to be kept of it is.
+    ///
+    /// # Errors
+    /// With what of the step failed first.
+    pub fn judge(&mut self, place: u32, unix_ms: u64, answer: &Answer<'_>) -> Judgement {
+        let script = &self.script;
+        let user = &mut self.users[place as usize];
+        let Some(step) = step_of(script, user) else { return Ok(()) };
+        let scope = Scope {
+            user: user.number,
+            sequence: user.sequence,
+            unix_ms,
+            captures: &[],
+            tables: script.tables(),
+            rows: &user.rows,
+        };
+        step.judge(answer, &scope, &mut user.captures, &mut self.scratch)
+    }
+
+    /// The user's request has ended, so or so: it goes on.
+    pub fn end_step(&mut self, place: u32, has_passed: bool, now: Timestamp) {
+        let user = &mut self.users[place as usize];
+        user.spent += now.since(user.due);
+        user.has_failed |= !has_passed;
+        let is_last = || step_of(&self.script, user).is_some_and(|step| step.is_last_when_failed);
+        if !has_passed && is_last() {
+            self.break_off(place, now);
+        } else {
+            self.advance(place, now);
+        }
+    }
+
+    /// The user has waited too long for a connection, and gives its flow up.
+    pub fn give_up(&mut self, place: u32, now: Timestamp) {
+        let user = &mut self.users[place as usize];
+        user.spent += now.since(user.due);
+        user.has_failed = true;
+        self.break_off(place, now);
+    }
+
+    /// No more flows begin: users of a closed loop leave as soon as their last one has ended.
+    pub fn leave(&mut self, now: Timestamp) {
+        if std::mem::replace(&mut self.is_leaving, true) {
+            return;
+        }
+        let mut going = std::mem::take(&mut self.idle);
+        let users = &self.users;
+        self.pausing.retain(|&Reverse((_, place))| {
+            let is_resting = users[place as usize].part.is_none();
+            if is_resting {
+                going.push_back(place);
+            }
+            !is_resting
+        });
+        for place in going {
+            if self.says_goodbye(place) {
+                self.busy += 1;
+                self.enter(place, Part::End, now);
+            }
+        }
+    }
+
+    /// Whether no user has a step before it.
+    pub const fn is_quiet(&self) -> bool {
+        self.busy == 0
+    }
+
+    /// The run is over: whatever is not finished stays so.
+    pub fn abandon(&mut self, now: Timestamp) {
+        for place in 0..self.users.len() as u32 {
+            self.cut_short(place, now);
+        }
+        self.ready.clear();
+        self.pausing.clear();
+    }
+
+    /// The same for one user, if it has steps before it.
+    pub fn cut_short(&mut self, place: u32, now: Timestamp) {
+        let user = &mut self.users[place as usize];
+        let Some(part) = user.part.take() else { return };
+        self.busy -= 1;
+        if part != Part::End {
+            let response = user.spent + now.since(user.due);
+            let (flow, slot) = (user.flow, user.slot);
+            self.ended.push(Ended { flow, slot, response, end: FlowEnd::Unfinished });
+        }
+    }
+
+    /// A flow that has ended, each once.
+    pub fn take_ended(&mut self) -> Option<Ended> {
+        self.ended.pop()
+    }
+
+    /// A new user, or one in the place of another who has left.
+    fn arrive(&mut self) -> u32 {
+        let number = self.arrived * u64::from(self.share.count) + u64::from(self.share.index);
+        self.arrived += 1;
+        let random = Random::new(self.seed ^ number.wrapping_mul(0xd1b5_4a32_d192_ed03));
+        if let Some(place) = self.vacant.pop() {
+            let user = &mut self.users[place as usize];
+            user.captures.iter_mut().for_each(Vec::clear);
+            (user.number, user.random, user.has_started) = (number, random, false);
+            return place;
+        }
+        let no_slot = Slot { due: Timestamp::default(), measured: false };
+        self.users.push(User {
+            number,
+            random,
+            captures: vec![Vec::new(); self.script.captures()].into(),
+            rows: vec![0; self.script.tables().len()].into(),
+            part: None,
+            flow: 0,
+            place: Place::default(),
+            step: 0,
+            sequence: 0,
+            due: Timestamp::default(),
+            slot: no_slot,
+            spent: Nanos::ZERO,
+            has_started: false,
+            has_failed: false,
+        });
+        self.users.len() as u32 - 1
+    }
+
+    fn draw_rows(&mut self, place: u32) {
+        let user = &mut self.users[place as usize];
+        for (number, (table, order)) in
+            self.script.tables().iter().zip(self.script.orders()).enumerate()
+        {
+            let rows = table.rows().max(1);
+            user.rows[number] = match order {
+                RowOrder::Random => self.chance.below(rows),
+                RowOrder::User => (user.number % rows as u64) as usize,
+                RowOrder::Shared => {
+                    let next = &mut self.next_rows[number];
+                    let row = *next % rows as u64;
+                    *next += u64::from(self.share.count);
+                    row as usize
+                }
+            };
+        }
+    }
+
+    fn enter(&mut self, place: u32, part: Part, now: Timestamp) {
+        let user = &mut self.users[place as usize];
+        user.part = Some(part);
+        user.place = Place::default();
+        user.due = now;
+        self.advance(place, now);
+    }
+
+    /// On to the user's next request, the end of its pause, or what comes after its last step.
+    fn advance(&mut self, place: u32, now: Timestamp) {
+        let user = &mut self.users[place as usize];
+        let Some(part) = user.part else { return };
+        let flow = self.script.part(part);
+        match user.place.next(&flow.operations, &mut user.random) {
+            Some(Action::Send(step)) => {
+                user.step = step as u32;
+                user.due = now;
+                self.ready.push_back(place);
+            }
+            Some(Action::Pause(span)) if !is_over(flow, user) => {
+                // What nobody waits for is not part of a flow cut short by the run's end.
+                user.due = now + span;
+                self.pausing.push(Reverse((now + span, place)));
+            }
+            Some(Action::Pause(span)) => self.finish(place, now, span),
+            None => self.finish(place, now, Nanos::ZERO),
+        }
+    }
+
+    /// The user's steps are done. A pause behind the last one is the user's, not the flow's.
+    fn finish(&mut self, place: u32, now: Timestamp, pause: Nanos) {
+        let user = &mut self.users[place as usize];
+        match user.part {
+            Some(Part::Start) => {
+                user.has_started = true;
+                let part = Part::Flow(user.flow);
+                if pause > Nanos::ZERO {
+                    (user.part, user.place) = (Some(part), Place::default());
+                    user.due = now + pause;
+                    self.pausing.push(Reverse((now + pause, place)));
+                } else {
+                    self.enter(place, part, now);
+                }
+            }
+            Some(Part::Flow(_)) => {
+                self.note_end(place);
+                self.go_on(place, now, pause);
+            }
+            Some(Part::End) | None => self.rest(place, now, Nanos::ZERO),
+        }
+    }
+
+    /// The user's steps end here because one has failed.
+    fn break_off(&mut self, place: u32, now: Timestamp) {
+        match self.users[place as usize].part {
+            Some(Part::Start) => {
+                self.note_end(place);
+                self.rest(place, now, Nanos::ZERO);
+            }
+            Some(Part::Flow(_)) => {
+                self.note_end(place);
+                self.go_on(place, now, Nanos::ZERO);
+            }
+            Some(Part::End) | None => self.rest(place, now, Nanos::ZERO),
+        }
+    }
+
+    fn note_end(&mut self, place: u32) {
+        let User { flow, slot, spent: response, has_failed, .. } = self.users[place as usize];
+        let end = if has_failed { FlowEnd::Failed } else { FlowEnd::Passed };
+        self.ended.push(Ended { flow, slot, response, end });
+    }
+
+    /// A flow has ended: the user's next one, or what comes after the last one.
+    fn go_on(&mut self, place: u32, now: Timestamp, pause: Nanos) {
+        self.users[place as usize].has_started = true;
+        let is_last = self.script.users().is_none() || self.is_leaving;
+        if is_last && self.says_goodbye(place) {
+            self.enter(place, Part::End, now);
+        } else {
+            self.rest(place, now, pause);
+        }
+    }
+
+    fn says_goodbye(&self, place: u32) -> bool {
+        self.users[place as usize].has_started && !self.script.part(Part::End).steps.is_empty()
+    }
+
+    /// The user has nothing to do: it waits for its next flow, or leaves.
+    fn rest(&mut self, place: u32, now: Timestamp, pause: Nanos) {
+        self.busy -= 1;
+        self.users[place as usize].part = None;
+        if self.script.users().is_none() {
+            self.vacant.push(place);
+        } else if self.is_leaving {
+            // Gone, and nobody takes its place.
+        } else if pause > Nanos::ZERO {
+            self.pausing.push(Reverse((now + pause, place)));
+        } else {
+            self.idle.push_back(place);
+        }
+    }
+}
+
+fn step_of<'a>(script: &'a Script, user: &User) -> Option<&'a Step> {
+    script.part(user.part?).steps.get(user.step as usize)
+}
+
+/// Whether nothing comes after the pause that the user has come to.
+fn is_over(flow: &Flow, user: &User) -> bool {
+    let (mut place, mut random) = (user.place, user.random.clone());
+    place.next(&flow.operations, &mut random).is_none()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,266 @@
+use super::*;
+use crate::flow::capture::{Capture, Source};
+use crate::flow::program::{Operation, Think};
+use crate::flow::script::Data;
+use crate::flow::table::Table;
+use crate::flow::template::{Marks, Template};
+use crate::flow::value::{Escape, Slot as ValueSlot, Value};
+use crate::http::request::RequestParts;
+
+const START: Timestamp = Timestamp(1_000_000_000);
+const PAUSE: Nanos = Nanos::from_millis(50);
+
+/// A step that asks for `/name/` and these values.
+fn step(name: &str, values: &[Value]) -> Step {
+    let mut marks = Marks::default();
+    let mut path = format!("/{name}");
+    for value in values {
+        path.push('/');
+        path.push_str(&marks.mark(ValueSlot::new(value.clone(), Escape::Url)));
+    }
+    let parts = RequestParts::new("GET", "x", &path);
+    Step::new(name, Template::build(parts, &marks).expect("a plain request"))
+}
+
+fn flow(name: &str, weight: u32, steps: Vec<Step>, operations: Vec<Operation>) -> Flow {
+    Flow { name: name.to_owned(), weight, steps, operations }
+}
+
+fn line(names: &[&str]) -> (Vec<Step>, Vec<Operation>) {
+    let steps = names.iter().map(|name| step(name, &[])).collect();
+    (steps, (0..names.len()).map(Operation::Send).collect())
+}
+
+fn none() -> Flow {
+    Flow::default()
+}
+
+/// The next request that is ready: who sends it, and its path.
+fn sent(crowd: &mut Crowd) -> Option<(u32, String)> {
+    let user = crowd.take()?;
+    let mut out = Vec::new();
+    crowd.render(user, 0, &mut out);
+    let text = String::from_utf8(out).expect("a plain request");
+    Some((user, text.split(' ').nth(1).expect("a path").to_owned()))
+}
+
+fn slot(due: Timestamp) -> Slot {
+    Slot { due, measured: true }
+}
+
+fn of(parts: (Flow, Vec<Flow>, Flow), users: Option<u32>) -> Crowd {
+    Crowd::new(Arc::new(Script::new(parts, Vec::new(), 1, users)), Share::WHOLE, 1)
+}
+
+#[test]
+fn a_user_of_a_closed_loop_starts_once_goes_on_and_says_goodbye() {
+    let (first, order) = line(&["login"]);
+    let (steps, mut operations) = line(&["a", "b"]);
+    operations.insert(1, Operation::Think(Think::Constant(PAUSE)));
+    operations.push(Operation::Think(Think::Constant(PAUSE)));
+    let (last, farewell) = line(&["logout"]);
+    let parts = (
+        flow("start", 0, first, order),
+        vec![flow("f", 1, steps, operations)],
+        flow("end", 0, last, farewell),
+    );
+    let mut crowd = of(parts, Some(1));
+    let mut now = START;
+    let mut seen = Vec::new();
+    for round in 0..3 {
+        crowd.wake(now);
+        assert!(crowd.has_idle(), "round {round}");
+        crowd.begin(slot(now));
+        while !crowd.is_quiet() {
+            let Some((user, path)) = sent(&mut crowd) else {
+                now = crowd.wakes_at();
+                crowd.wake(now);
+                continue;
+            };
+            assert_eq!(crowd.due(user), now, "{path}");
+            seen.push(path);
+            now = now + Nanos::MILLISECOND;
+            crowd.end_step(user, true, now);
+        }
+        let ended = crowd.take_ended().expect("the flow has ended");
+        // Its pauses are not in it, those before and behind its last step alike.
+        let steps = if round == 0 { 3 } else { 2 };
+        assert_eq!(ended.response, Nanos::from_millis(steps));
+        assert_eq!((ended.end, crowd.take_ended()), (FlowEnd::Passed, None));
+        assert!(!crowd.has_idle(), "the last pause is the user's");
+        assert_eq!(crowd.wakes_at(), now + PAUSE);
+        now = now + PAUSE;
+    }
+    assert_eq!(seen, ["/login", "/a", "/b", "/a", "/b", "/a", "/b"]);
+    // A user who pauses between flows leaves without waiting for the pause's end.
+    crowd.leave(now);
+    let (user, path) = sent(&mut crowd).expect("a last request");
+    assert_eq!((path.as_str(), crowd.is_quiet()), ("/logout", false));
+    crowd.end_step(user, true, now);
+    assert!(crowd.is_quiet() && !crowd.has_idle() && crowd.take_ended().is_none());
+}
+
+#[test]
+fn users_of_an_open_loop_come_and_go_and_share_no_memory() {
+    let mut keeps = step("keeps", &[Value::User]);
+    let source = Source::Header("x".to_owned());
+    keeps.captures.push((0, Capture { source, bytes_max: 8 }));
+    let tells = step("tells", &[Value::User, Value::Capture(0)]);
+    let operations = vec![Operation::Send(0), Operation::Send(1)];
+    let parts = (none(), vec![flow("f", 1, vec![keeps, tells], operations)], none());
+    let mut crowd = of(parts, None);
+    assert!(!crowd.has_idle());
+    for round in 0..100_u64 {
+        // Three at a time, each in its own step.
+        (0..3).for_each(|_| crowd.begin(slot(START)));
+        let asked: Vec<_> = (0..3).filter_map(|_| sent(&mut crowd)).collect();
+        for (at, (user, path)) in asked.into_iter().rev().enumerate() {
+            let number = round * 3 + 2 - at as u64;
+            assert_eq!(path, format!("/keeps/{number}"));
+            // The second of them finds nothing to keep, and must not know what others have.
+            let has_it = number % 3 != 1;
+            let head = if has_it { format!("X: v{number}\r\n\r\n") } else { "\r\n".to_owned() };
+            let answer = Answer { status: 200, head: head.as_bytes(), body: b"", body_bytes: 0 };
+            let judged = crowd.judge(user, 0, &answer);
+            assert_eq!(judged.is_ok(), has_it);
+            crowd.end_step(user, judged.is_ok(), START);
+        }
+        for _ in 0..3 {
+            let (user, path) = sent(&mut crowd).expect("everybody goes on");
+            let number = path.split('/').nth(2).expect("a number").parse::<u64>().expect("one");
+            let kept = if number % 3 == 1 { String::new() } else { format!("v{number}") };
+            assert_eq!(path, format!("/tells/{number}/{kept}"));
+            crowd.end_step(user, true, START);
+            let end = crowd.take_ended().map(|ended| ended.end);
+            let expected = if number % 3 == 1 { FlowEnd::Failed } else { FlowEnd::Passed };
+            assert_eq!(end, Some(expected));
+        }
+        assert!(crowd.is_quiet());
+        assert!(crowd.users.len() <= 3, "places are taken again");
+    }
+}
+
+#[test]
+fn a_failed_step_ends_a_flow_where_that_was_asked_for() {
+    let (mut steps, operations) = line(&["a", "b"]);
+    steps[0].is_last_when_failed = true;
+    let (mut first, order) = line(&["login"]);
+    first[0].is_last_when_failed = true;
+    let parts = (flow("start", 0, first, order), vec![flow("f", 1, steps, operations)], none());
+    let mut crowd = of(parts, Some(1));
+    let fail = |crowd: &mut Crowd, expected: &str| {
+        let (user, path) = sent(crowd).expect("a request");
+        assert_eq!(path, expected);
+        crowd.end_step(user, false, START + Nanos(5));
+        let ended = crowd.take_ended().expect("it is over");
+        assert_eq!((ended.end, ended.response), (FlowEnd::Failed, Nanos(5)));
+        assert!(crowd.has_idle() && crowd.is_quiet());
+    };
+    // Who cannot start tries to again.
+    for _ in 0..2 {
+        crowd.begin(slot(START));
+        fail(&mut crowd, "/login");
+    }
+    crowd.begin(slot(START));
+    let (user, _) = sent(&mut crowd).expect("a request");
+    crowd.end_step(user, true, START);
+    fail(&mut crowd, "/a");
+    crowd.begin(slot(START));
+    fail(&mut crowd, "/a");
+}
+
+#[test]
+fn what_waits_too_long_is_given_up_and_what_is_cut_short_is_told() {
+    let (steps, operations) = line(&["a", "b"]);
+    let parts = || (none(), vec![flow("f", 1, steps.clone(), operations.clone())], none());
+    let mut crowd = of(parts(), None);
+    crowd.begin(slot(START));
+    let patience = Nanos(10);
+    assert_eq!(crowd.take_stale(START + patience, patience), None);
+    let late = START + Nanos(11);
+    let user = crowd.take_stale(late, patience).expect("it waits too long");
+    crowd.give_up(user, late);
+    let ended = crowd.take_ended().expect("the flow is over");
+    assert_eq!((ended.end, ended.response), (FlowEnd::Failed, Nanos(11)));
+
+    let mut crowd = of(parts(), None);
+    (0..2).for_each(|_| crowd.begin(slot(START)));
+    let (user, _) = sent(&mut crowd).expect("a request");
+    crowd.end_step(user, true, START + Nanos(3));
+    crowd.abandon(START + Nanos(8));
+    let mut ends: Vec<_> = std::iter::from_fn(|| crowd.take_ended()).collect();
+    ends.sort_by_key(|ended| ended.response);
+    let ends: Vec<_> = ends.iter().map(|ended| (ended.end, ended.response)).collect();
+    assert_eq!(ends, [(FlowEnd::Unfinished, Nanos(8)); 2]);
+    assert!(crowd.is_quiet() && crowd.take().is_none());
+}
+
+/// Who gets which row, over two workers.
+#[test]
+fn rows_and_numbers_are_dealt_out_as_they_are_asked_for() {
+    let mut table = Table::new(1);
+    (0..5).for_each(|row| table.push([format!("r{row}")]));
+    let asked = |order: RowOrder, users: Option<u32>| {
+        let cell = Value::Cell { table: 0, column: 0 };
+        let all = [cell, Value::User, Value::Sequence];
+        let parts =
+            (none(), vec![flow("f", 1, vec![step("s", &all)], vec![Operation::Send(0)])], none());
+        let data = vec![Data { table: table.clone(), order }];
+        let script = Arc::new(Script::new(parts, data, 0, users));
+        let mut paths = Vec::new();
+        for index in 0..2 {
+            let mut crowd = Crowd::new(Arc::clone(&script), Share { index, count: 2 }, 7);
+            for _ in 0..40 {
+                crowd.begin(slot(START));
+                let (user, path) = sent(&mut crowd).expect("a request");
+                crowd.end_step(user, true, START);
+                let values = path.split('/').skip(2).map(str::to_owned);
+                paths.push(values.collect::<Vec<_>>());
+            }
+        }
+        paths
+    };
+    let column = |paths: &[Vec<String>], at: usize| {
+        paths.iter().map(|values| values[at].clone()).collect::<Vec<_>>()
+    };
+    let shared = asked(RowOrder::Shared, Some(4));
+    // All rows are taken as often, over both workers.
+    for row in 0..5 {
+        let count = column(&shared, 0).iter().filter(|cell| **cell == format!("r{row}")).count();
+        assert_eq!(count, 16);
+    }
+    let mut numbers: Vec<u32> =
+        column(&shared, 2).iter().map(|text| text.parse().expect("a number")).collect();
+    numbers.sort_unstable();
+    assert_eq!(numbers, (0..80).collect::<Vec<_>>(), "each request has a number of its own");
+    for values in asked(RowOrder::User, Some(4)) {
+        let user: u32 = values[1].parse().expect("a number");
+        assert!(user < 4);
+        assert_eq!(values[0], format!("r{}", user % 5));
+    }
+    let random = column(&asked(RowOrder::Random, Some(4)), 0);
+    let count = |row: &str| random.iter().filter(|cell| *cell == row).count() as i32;
+    // Of 80 draws 16 each; five standard deviations are 18.
+    assert!((0..5).all(|row| (count(&format!("r{row}")) - 16).abs() < 18));
+    assert!((0..5).all(|row| count(&format!("r{row}")) > 0));
+}
+
+#[test]
+fn flows_are_mixed_by_weight_for_each_flow_anew() {
+    let one = |name: &str, weight| {
+        let (steps, operations) = line(&[name]);
+        flow(name, weight, steps, operations)
+    };
+    let parts = (none(), vec![one("a", 1), one("never", 0), one("c", 3)], none());
+    let mut crowd = of(parts, Some(1));
+    let mut counts = [0_i32; 3];
+    for _ in 0..10_000 {
+        crowd.begin(slot(START));
+        let (user, _) = sent(&mut crowd).expect("a request");
+        crowd.end_step(user, true, START);
+        counts[crowd.take_ended().expect("it has ended").flow as usize] += 1;
+    }
+    assert_eq!((counts[1], counts[0] + counts[2]), (0, 10_000));
+    // Five standard deviations of a binomial count, and one user has them all.
+    assert!((counts[0] - 2_500).abs() < 217, "{counts:?}");
+}

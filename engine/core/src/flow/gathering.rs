@@ -1,0 +1,184 @@
+//! An answer whose bytes are wanted, put together from what arrives.
+//!
+//! Most answers arrive in one piece; those are looked at where they lie. The others are copied.
+
+use std::ops::Range;
+
+use super::answer::Answer;
+use crate::http::response::{Malformed, Progress, Response, ResponseParser};
+use crate::http::shape::Shapes;
+
+/// So much of a body is kept; a longer one passes no check on its bytes.
+pub const BODY_MAX: usize = 64 << 20;
+
+/// What has arrived of an answer.
+#[derive(Debug, Default)]
+pub struct Gathering {
+    head: Vec<u8>,
+    body: Vec<u8>,
+    /// Something of it came with earlier bytes.
+    is_begun: bool,
+    /// Some of its payload did.
+    has_payload: bool,
+    /// Header and body within the bytes that were fed last, where they hold all of it.
+    whole: Option<(usize, Range<usize>)>,
+}
+
+impl Gathering {
+    /// Run bytes through the parser, as [`ResponseParser::feed`] does, and keep what is theirs.
+    ///
+    /// # Errors
+    /// Those of the parser.
+    pub fn feed(
+        &mut self,
+        parser: &mut ResponseParser,
+        bytes: &[u8],
+        shapes: &mut Shapes,
+        is_head: bool,
+    ) -> Result<Progress, Malformed> {
+        let base = bytes.as_ptr().addr();
+        let mut first: Option<Range<usize>> = None;
+        let mut pieces = 0;
+        let body = &mut self.body;
+        let has_payload = self.has_payload;
+        let progress = parser.feed_into(bytes, shapes, is_head, &mut |piece| {
+            pieces += 1;
+            if pieces == 1 {
+                // Pieces are parts of what is fed, so the first tells where the header ends.
+                let begin = piece.as_ptr().addr() - base;
+                first = Some(begin..begin + piece.len());
+                if has_payload {
+                    keep(body, piece);
+                }
+            } else {
+                if pieces == 2
+                    && !has_payload
+                    && let Some(range) = &first
+                {
+                    keep(body, &bytes[range.clone()]);
+                }
+                keep(body, piece);
+            }
+        })?;
+        let consumed = match progress {
+            Progress::Complete { consumed, .. } => {
+                if !self.is_begun && pieces <= 1 {
+                    let payload = first.unwrap_or(consumed..consumed);
+                    self.whole = Some((payload.start, payload));
+                    return Ok(progress);
+                }
+                consumed
+            }
+            Progress::Continue { consumed } => consumed,
+            Progress::NeedMore => bytes.len(),
+        };
+        self.is_begun = true;
+        if !has_payload {
+            let end = first.as_ref().map_or(consumed, |range| range.start);
+            self.head.extend_from_slice(&bytes[..end]);
+            self.has_payload = pieces > 0;
+            if pieces == 1
+                && let Some(range) = first
+            {
+                keep(&mut self.body, &bytes[range]);
+            }
+        }
+        Ok(progress)
+    }
+
+    /// The answer that is complete. `bytes` are those that were fed last.
+    pub fn answer<'a>(&'a self, bytes: &'a [u8], response: &Response) -> Answer<'a> {
+        let (head, body) = match &self.whole {
+            Some((end, body)) => (&bytes[..*end], &bytes[body.clone()]),
+            None => (self.head.as_slice(), self.body.as_slice()),
+        };
+        Answer { status: response.status, head, body, body_bytes: response.body_bytes }
+    }
+
+    /// Forget the answer; the room stays.
+    pub fn clear(&mut self) {
+        self.head.clear();
+        self.body.clear();
+        (self.is_begun, self.has_payload, self.whole) = (false, false, None);
+    }
+}
+
+fn keep(body: &mut Vec<u8>, piece: &[u8]) {
+    let room = BODY_MAX - body.len().min(BODY_MAX);
+    body.extend_from_slice(&piece[..piece.len().min(room)]);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What checks see of an answer, fed in these pieces.
+    fn seen(pieces: &[&[u8]], is_head: bool) -> (u16, Vec<u8>, Vec<u8>, u64) {
+        let mut parser = ResponseParser::new();
+        let mut shapes = Shapes::default();
+        let mut gathering = Gathering::default();
+        for piece in pieces {
+            let fed = gathering.feed(&mut parser, piece, &mut shapes, is_head);
+            if let Ok(Progress::Complete { response, .. }) = fed {
+                let answer = gathering.answer(piece, &response);
+                let (head, body) = (answer.head.to_vec(), answer.body.to_vec());
+                return (answer.status, head, body, answer.body_bytes);
+            }
+        }
+        panic!("the answer is complete");
+    }
+
+    #[test]
+    fn an_answer_is_the_same_at_every_split() {
+        let answers: [(&[u8], &[u8], bool); 4] = [
+            (
+                b"HTTP/1.1 200 OK\r\nX-A: 1\r\nContent-Length: 11\r\n\r\nhello world",
+                b"hello world",
+                false,
+            ),
+            (
+                b"HTTP/1.1 201 Created\r\nX-A: 1\r\nTransfer-Encoding: chunked\r\n\r\n\
+                  6\r\nhello \r\n5\r\nworld\r\n0\r\n\r\n",
+                b"hello world",
+                false,
+            ),
+            (b"HTTP/1.1 204 No Content\r\nX-A: 1\r\n\r\n", b"", false),
+            (b"HTTP/1.1 200 OK\r\nX-A: 1\r\nContent-Length: 11\r\n\r\n", b"", true),
+        ];
+        for (text, body, is_head) in answers {
+            let whole = seen(&[text], is_head);
+            assert_eq!((whole.2.as_slice(), whole.3), (body, body.len() as u64));
+            let answer = Answer { status: 200, head: &whole.1, body: b"", body_bytes: 0 };
+            assert_eq!(answer.headers("x-a").collect::<Vec<_>>(), [b"1"]);
+            for first in 1..text.len() {
+                let (a, rest) = text.split_at(first);
+                for second in 1..=rest.len() {
+                    let (b, c) = rest.split_at(second);
+                    let pieces = if c.is_empty() { vec![a, b] } else { vec![a, b, c] };
+                    let split = seen(&pieces, is_head);
+                    assert_eq!((split.0, &split.2, split.3), (whole.0, &whole.2, whole.3));
+                    let answer = Answer { status: 200, head: &split.1, body: b"", body_bytes: 0 };
+                    assert_eq!(answer.headers("x-a").collect::<Vec<_>>(), [b"1"], "{pieces:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn answers_behind_each_other_are_told_apart() {
+        let one = b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\na";
+        let two = b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nb";
+        let both = [one.as_slice(), two.as_slice()].concat();
+        let (mut parser, mut shapes) = (ResponseParser::new(), Shapes::default());
+        let mut gathering = Gathering::default();
+        let mut bytes = both.as_slice();
+        for expected in [b"a", b"b"] {
+            let fed = gathering.feed(&mut parser, bytes, &mut shapes, false);
+            let Ok(Progress::Complete { consumed, response }) = fed else { panic!("{fed:?}") };
+            assert_eq!(gathering.answer(bytes, &response).body, expected);
+            gathering.clear();
+            bytes = &bytes[consumed..];
+        }
+        assert!(bytes.is_empty());
+    }
+}

@@ -1,0 +1,113 @@
+//! The figures of a script's steps and flows.
+
+use crate::flow::script::{Part, Script};
+use crate::outcome::{Counts, Outcome};
+use crate::record::{FlowRecord, RunRecord, StepRecord};
+use crate::summary::{TimeSummary, ratio};
+use crate::time::Nanos;
+
+/// What a script came to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ScriptSummary {
+    /// Its steps, by number.
+    pub steps: Vec<StepSummary>,
+    /// Its flows.
+    pub flows: Vec<FlowSummary>,
+}
+
+/// One step's requests.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StepSummary {
+    /// What the step is called.
+    pub name: String,
+    /// What it belongs to: a flow's name, `on_start` or `on_end`.
+    pub flow: String,
+    /// What became of its requests.
+    pub counts: Counts,
+    /// Those that passed, per second.
+    pub rate: f64,
+    /// Share of those that did not pass; `None` when none ended.
+    pub error_share: Option<f64>,
+    /// done − due.
+    pub response: TimeSummary,
+    /// done − sent.
+    pub service: TimeSummary,
+    /// sent − due.
+    pub lateness: TimeSummary,
+    /// Why answers did not pass, and how many, the most first.
+    pub failures: Vec<(String, u64)>,
+}
+
+/// One kind of flow.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FlowSummary {
+    /// What it is called.
+    pub name: String,
+    /// Flows in which every step passed.
+    pub passed: u64,
+    /// Flows in which one did not.
+    pub failed: u64,
+    /// Flows that the end of the run cut short.
+    pub unfinished: u64,
+    /// Those that passed, per second.
+    pub rate: f64,
+    /// Share of those that did not pass; `None` when none ended.
+    pub error_share: Option<f64>,
+    /// How long they took without their pauses.
+    pub response: TimeSummary,
+}
+
+impl ScriptSummary {
+    pub(super) fn of(script: &Script, record: &RunRecord, measured: Nanos) -> Self {
+        let per_second = |count: u64| ratio(count as f64, measured.as_secs_f64()).unwrap_or(0.0);
+        let step = |((part, step), record): ((Part, &crate::flow::Step), &StepRecord)| {
+            let mut failures: Vec<_> = record
+                .failures
+                .iter()
+                .map(|(failed, count)| (step.describe(*failed), *count))
+                .collect();
+            failures.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+            let counts = record.counts.clone();
+            StepSummary {
+                name: step.name.clone(),
+                flow: match part {
+                    Part::Start => "on_start".to_owned(),
+                    Part::Flow(flow) => script.flows()[flow as usize].name.clone(),
+                    Part::End => "on_end".to_owned(),
+                },
+                rate: per_second(counts.of(Outcome::Ok)),
+                error_share: ratio(counts.errors() as f64, counts.ended() as f64),
+                counts,
+                response: TimeSummary::of_counts(&record.response),
+                service: TimeSummary::of_counts(&record.service),
+                lateness: TimeSummary::of_counts(&record.lateness),
+                failures,
+            }
+        };
+        let flow = |(name, record): (&String, &FlowRecord)| FlowSummary {
+            name: name.clone(),
+            passed: record.passed,
+            failed: record.failed,
+            unfinished: record.unfinished,
+            rate: per_second(record.passed),
+            error_share: ratio((record.failed + record.unfinished) as f64, record.ended() as f64),
+            response: TimeSummary::of_counts(&record.response),
+        };
+        let names = script.flows().iter().map(|flow| &flow.name);
+        Self {
+            steps: script.steps().zip(&record.steps).map(step).collect(),
+            flows: names.zip(&record.flows).map(flow).collect(),
+        }
+    }
+
+    /// Flows that have ended, so or so.
+    pub fn flows_ended(&self) -> u64 {
+        self.flows.iter().map(|flow| flow.passed + flow.failed + flow.unfinished).sum()
+    }
+
+    /// A step of a flow: the flow's index and the step's within it.
+    pub fn step(&self, flow: usize, step: usize) -> Option<&StepSummary> {
+        let name = &self.flows.get(flow)?.name;
+        self.steps.iter().filter(|step| step.flow == *name).nth(step)
+    }
+}

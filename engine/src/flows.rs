@@ -1,0 +1,372 @@
+//! Flows on connections: which user sends next, its request's bytes, and its answer's judgement.
+//!
+//! Who does what and when is the crowd's matter (`uringbench_core::flow::crowd`); a user takes
+//! whichever connection is free.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use uringbench_core::flow::answer::Answer;
+use uringbench_core::flow::crowd::Crowd;
+use uringbench_core::flow::gathering::Gathering;
+use uringbench_core::flow::script::Script;
+use uringbench_core::flow::step::Step;
+use uringbench_core::http::response::{Progress, Response};
+use uringbench_core::outcome::Outcome;
+use uringbench_core::pacer::{Pace, Slot};
+use uringbench_core::schedule::Share;
+use uringbench_core::time::Timestamp;
+
+use crate::connection::{Connection, Exchange, Exchanges};
+use crate::driver::Driver;
+use crate::event_loop::{EventLoop, LEFT_ALONE_MAX};
+use crate::events::{Fed, Source};
+use crate::recorder::Recorder;
+use crate::session::SEALED_AT_ONCE;
+
+/// What a loop is told of flows.
+#[derive(Clone, Debug)]
+pub struct FlowTerms {
+    /// What users do.
+    pub script: Arc<Script>,
+    /// Which of the users are this loop's.
+    pub share: Share,
+    /// Decides what they draw.
+    pub seed: u64,
+    /// Milliseconds since 1970 at the zero of the driver's clock.
+    pub epoch: u64,
+}
+
+impl FlowTerms {
+    /// Whether the bytes of an answer's payload are wanted.
+    pub(crate) fn read_payload(&self) -> bool {
+        self.script.steps().any(|(_, step)| step.needs_body())
+    }
+}
+
+/// The flows of a loop.
+pub(crate) struct Flows {
+    crowd: Crowd,
+    steps: Vec<StepTerms>,
+    /// How many flows there are to tell apart.
+    flows: usize,
+    epoch: u64,
+    /// Answers whose bytes are wanted, by connection; empty where none are.
+    gatherings: Vec<Gathering>,
+}
+
+/// What of a step matters to its connection.
+struct StepTerms {
+    /// The bytes of its request, if they are always the same.
+    constant: Option<Range<usize>>,
+    is_head: bool,
+    /// Whether header or body of its answer are looked at.
+    needs_bytes: bool,
+}
+
+impl Flows {
+    pub(crate) fn new(terms: &FlowTerms, connections: u32) -> Self {
+        let FlowTerms { script, share, seed, epoch } = terms;
+        let needs_bytes = |step: &Step| step.needs_head() || step.needs_body();
+        let of_step = |(number, (_, step)): (usize, (_, &Step))| StepTerms {
+            constant: script.constant(number),
+            is_head: step.is_head(),
+            needs_bytes: needs_bytes(step),
+        };
+        let steps: Vec<_> = script.steps().enumerate().map(of_step).collect();
+        let wanted = steps.iter().any(|step| step.needs_bytes);
+        let gatherings = if wanted { connections as usize } else { 0 };
+        Self {
+            crowd: Crowd::new(Arc::clone(script), *share, *seed),
+            steps,
+            flows: script.flows().len(),
+            epoch: *epoch,
+            gatherings: std::iter::repeat_with(Gathering::default).take(gatherings).collect(),
+        }
+    }
+
+    /// How many steps and flows are followed.
+    pub(crate) fn counts(&self) -> (usize, usize) {
+        (self.steps.len(), self.flows)
+    }
+
+    /// Whether no user has a step before it.
+    pub(crate) const fn is_quiet(&self) -> bool {
+        self.crowd.is_quiet()
+    }
+
+    /// The run is over: what users have not finished stays so.
+    pub(crate) fn abandon(&mut self, recorder: &mut Recorder, now: Timestamp) {
+        self.crowd.abandon(now);
+        self.record_ends(recorder);
+    }
+
+    const fn unix_ms(&self, now: Timestamp) -> u64 {
+        self.epoch + now.0 / 1_000_000
+    }
+
+    /// A user's request, sent before, has ended without an answer.
+    pub(crate) fn failed(
+        &mut self,
+        number: u32,
+        exchange: &Exchange,
+        outcome: Outcome,
+        recorder: &mut Recorder,
+        now: Timestamp,
+    ) {
+        let user = exchange.user;
+        let step = self.crowd.step_number(user);
+        recorder.failed_step((step, true), exchange.slot(), outcome, now);
+        if let Some(gathering) = self.gatherings.get_mut(number as usize) {
+            gathering.clear();
+        }
+        if outcome == Outcome::Censored {
+            self.crowd.cut_short(user, now);
+        } else {
+            self.crowd.end_step(user, false, now);
+        }
+        self.record_ends(recorder);
+    }
+
+    /// The oldest answer on a connection is complete, with the last of these bytes.
+    fn answered(
+        &mut self,
+        (number, connection): (u32, &mut Connection),
+        (exchanges, recorder): (&mut Exchanges, &mut Recorder),
+        (response, bytes): (Response, &[u8]),
+        now: Timestamp,
+    ) {
+        let user = exchanges.oldest(number, connection).user;
+        let step = self.crowd.step_number(user);
+        let unix_ms = self.unix_ms(now);
+        let judgement = if self.steps[step].needs_bytes {
+            let gathering = &mut self.gatherings[number as usize];
+            let judgement = self.crowd.judge(user, unix_ms, &gathering.answer(bytes, &response));
+            gathering.clear();
+            judgement
+        } else {
+            let Response { status, body_bytes, .. } = response;
+            let answer = Answer { status, head: b"", body: b"", body_bytes };
+            self.crowd.judge(user, unix_ms, &answer)
+        };
+        let answer = exchanges.answered(number, connection, response.status);
+        recorder.judged(step, &answer, judgement, now);
+        self.crowd.end_step(user, judgement.is_ok(), now);
+        self.record_ends(recorder);
+    }
+
+    fn record_ends(&mut self, recorder: &mut Recorder) {
+        while let Some(ended) = self.crowd.take_ended() {
+            recorder.ended_flow(&ended);
+        }
+    }
+}
+
+impl<D: Driver> EventLoop<D> {
+    /// Begin flows that are due, and send every request that is ready and has a connection. When
+    /// the next one will be, unless that is for connections to decide.
+    pub(crate) fn release_steps(&mut self, now: Timestamp) -> Option<Timestamp> {
+        self.give_up_steps(now);
+        loop {
+            let connection = self.free_connection();
+            let next_slot = self.begin_flows(connection.is_some(), now);
+            let Some(number) = connection else {
+                self.note_starved();
+                return None;
+            };
+            let crowd = &mut self.flows.as_mut()?.crowd;
+            let Some(user) = crowd.take() else {
+                let next = crowd.wakes_at().min(next_slot.unwrap_or(Timestamp::NEVER));
+                return (next != Timestamp::NEVER).then_some(next);
+            };
+            self.send_step(number, user, now);
+        }
+    }
+
+    /// Requests that have been due for too long are given up, and their flows with them.
+    fn give_up_steps(&mut self, now: Timestamp) {
+        let timeout = self.options.timeout;
+        let (Some(flows), Some(pacer)) = (self.flows.as_deref_mut(), &mut self.pacer) else {
+            return;
+        };
+        // A closed loop's users wait for as long as it takes, as its connections would.
+        while self.options.is_open
+            && let Some(slot) = pacer.give_up(now, timeout)
+        {
+            flows.crowd.begin(slot);
+        }
+        while self.options.is_open
+            && let Some(user) = flows.crowd.take_stale(now, timeout)
+        {
+            let slot = slot_of(&flows.crowd, user, self.boundaries.measured());
+            let step = flows.crowd.step_number(user);
+            self.recorder.failed_step((step, false), slot, Outcome::NotSent, now);
+            flows.crowd.give_up(user, now);
+        }
+        flows.record_ends(&mut self.recorder);
+    }
+
+    /// Users whose pauses are over go on; those who may begin a flow do. In an open loop only
+    /// when nobody else is ready and there is a connection: what is not begun needs no memory.
+    /// When the next slot is due, if that is known.
+    fn begin_flows(&mut self, has_connection: bool, now: Timestamp) -> Option<Timestamp> {
+        let flows = self.flows.as_mut()?;
+        let pacer = self.pacer.as_mut()?;
+        flows.crowd.wake(now);
+        loop {
+            let may_begin = if self.options.is_open {
+                has_connection && !flows.crowd.is_ready()
+            } else {
+                flows.crowd.has_idle() || pacer.is_done(now)
+            };
+            if !may_begin {
+                return None;
+            }
+            match pacer.poll(now, 1) {
+                Pace::Release(slot, _) => flows.crowd.begin(slot),
+                Pace::WaitUntil(due) => return Some(due),
+                Pace::Done => {
+                    flows.crowd.leave(now);
+                    return None;
+                }
+            }
+        }
+    }
+
+    /// Send the request that a user has come to, on a connection that can take it.
+    fn send_step(&mut self, number: u32, user: u32, now: Timestamp) {
+        let Some(flows) = self.flows.as_deref_mut() else { return };
+        let slot = slot_of(&flows.crowd, user, self.boundaries.measured());
+        let number_of_step = flows.crowd.step_number(user);
+        self.recorder.sent_step(number_of_step, slot, now);
+        self.recorder.current.totals.waited += u64::from(slot.due <= self.starved_until);
+        let connection = &mut self.connections[number as usize];
+        self.exchanges.push(number, connection, Exchange::of_user(slot, user, now));
+        connection.taken = connection.taken.saturating_add(1);
+        self.ready.pop();
+        connection.is_listed = false;
+
+        let length = match flows.steps[number_of_step].constant.clone() {
+            Some(range) => {
+                let length = range.len();
+                self.send_constant(number, range, now);
+                length
+            }
+            None => {
+                let unix_ms = flows.unix_ms(now);
+                let mut out = self.driver.spare();
+                flows.crowd.render(user, unix_ms, &mut out);
+                let length = out.len();
+                self.send_made(number, out);
+                length
+            }
+        };
+        self.recorder.current.totals.sent_bytes += length as u64;
+        self.arm_receive(number, now);
+        self.list(number);
+    }
+
+    /// Send a request that is always the same.
+    fn send_constant(&mut self, number: u32, range: Range<usize>, now: Timestamp) {
+        let connection = &mut self.connections[number as usize];
+        let is_whole = self.options.writing.is_none();
+        match &mut connection.session {
+            None if range.len() * usize::from(self.options.pipeline) <= LEFT_ALONE_MAX => {
+                self.driver.send_part(number, connection.generation, range);
+            }
+            None => {
+                connection.is_sending = true;
+                self.driver.send_range(number, connection.generation, range);
+            }
+            Some(_) if is_whole && range.len() <= SEALED_AT_ONCE => {
+                let request = Arc::clone(&self.terms.request);
+                self.seal_and_post(number, &request[range]);
+            }
+            Some(session) => {
+                session.unsent = range;
+                self.go_on_sending(number, now);
+            }
+        }
+    }
+
+    /// Send a request that was made for this user.
+    fn send_made(&mut self, number: u32, out: Vec<u8>) {
+        if self.terms.tls.is_some() {
+            self.seal_and_post(number, &out);
+        } else {
+            self.post(number, out);
+        }
+    }
+
+    /// Nothing can be sent for want of a connection: the next request has failed.
+    pub(crate) fn fail_next_step(&mut self, now: Timestamp) {
+        self.begin_flows(true, now);
+        let Some(flows) = self.flows.as_deref_mut() else { return };
+        if let Some(user) = flows.crowd.take() {
+            let slot = slot_of(&flows.crowd, user, self.boundaries.measured());
+            let step = flows.crowd.step_number(user);
+            self.recorder.failed_step((step, false), slot, Outcome::ConnectFailed, now);
+            flows.crowd.end_step(user, false, now);
+        }
+        flows.record_ends(&mut self.recorder);
+    }
+
+    /// Run received bytes through the parser, judging answers as they complete.
+    pub(crate) fn feed_steps(
+        &mut self,
+        number: u32,
+        source: Source<'_, D::Buffer>,
+        now: Timestamp,
+    ) -> Fed {
+        let connection = &mut self.connections[number as usize];
+        let Some(flows) = self.flows.as_deref_mut() else { return Fed::Open };
+        let mut bytes = match source {
+            Source::Leased(buffer) => self.driver.bytes(buffer),
+            Source::Decrypted(plain) => plain,
+        };
+        self.recorder.current.totals.received_bytes += bytes.len() as u64;
+        while !bytes.is_empty() {
+            if connection.in_flight == 0 {
+                return Fed::Unsolicited;
+            }
+            let oldest = self.exchanges.oldest(number, connection);
+            oldest.begin_response(now);
+            let step = &flows.steps[flows.crowd.step_number(oldest.user)];
+            let (parser, shapes) = (&mut connection.parser, &mut self.shapes);
+            let progress = if step.needs_bytes {
+                flows.gatherings[number as usize].feed(parser, bytes, shapes, step.is_head)
+            } else {
+                parser.feed(bytes, shapes, step.is_head)
+            };
+            match progress {
+                Ok(Progress::Complete { consumed, response }) => {
+                    let shared = (&mut self.exchanges, &mut self.recorder);
+                    flows.answered((number, connection), shared, (response, bytes), now);
+                    bytes = &bytes[consumed..];
+                    connection.note_bytes(response.body_bytes);
+                    if !response.keep_alive || connection.owes_answered() {
+                        return Fed::Finished;
+                    }
+                }
+                Ok(Progress::NeedMore | Progress::Continue { .. }) => break,
+                Err(_) => return Fed::Malformed,
+            }
+        }
+        Fed::Open
+    }
+
+    /// An answer that ended otherwise than in a fed buffer. Whether it was a step's.
+    pub(crate) fn end_answer(&mut self, number: u32, response: Response, now: Timestamp) -> bool {
+        let Some(flows) = self.flows.as_deref_mut() else { return false };
+        let connection = &mut self.connections[number as usize];
+        let shared = (&mut self.exchanges, &mut self.recorder);
+        flows.answered((number, connection), shared, (response, b""), now);
+        true
+    }
+}
+
+/// The slot of a user's request, where requests due in `window` are measured.
+fn slot_of(crowd: &Crowd, user: u32, window: Range<Timestamp>) -> Slot {
+    let due = crowd.due(user);
+    Slot { due, measured: window.contains(&due) }
+}
