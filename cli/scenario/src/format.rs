@@ -22,6 +22,9 @@ pub use values::{Pairs, PerSecond, Scalar, Span};
 pub struct Scenario {
     /// The server, without a path: `http://127.0.0.1:8080`. `{{env NAME}}` may stand in it.
     pub target: String,
+    /// Whether each user keeps the cookies that answers set, and sends them back.
+    #[serde(default, rename = "cookies")]
+    pub keeps_cookies: bool,
     /// How much load, for how long.
     #[serde(default)]
     pub load: Load,
@@ -157,6 +160,9 @@ pub struct Step {
     /// Headers, name = value.
     #[serde(default)]
     pub headers: Pairs,
+    /// Cookies to send, name = value, besides those the user keeps.
+    #[serde(default)]
+    pub cookies: Pairs,
     /// The content.
     pub body: Option<Body>,
     /// What must hold of the answer; without it a status below 400 is enough.

@@ -15,6 +15,10 @@ use crate::format::{Order, Shape};
 pub struct Plan {
     /// The server, as written.
     pub target: String,
+    /// What `Host` says: host and, unless it is the scheme's own, port.
+    pub authority: String,
+    /// Whether users keep cookies; then every step uses the jar.
+    pub keeps_cookies: bool,
     /// Connections over all cores.
     pub connections: u32,
     /// How much load.

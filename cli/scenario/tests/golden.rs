@@ -58,6 +58,10 @@ fn every_kind_of_request_is_these_bytes() {
         ("url = \"{{p.email}}\"", "GET /a@b HTTP/1.1\\r\\n\n\\r\\n\n"),
         ("url = \"\"", "GET / HTTP/1.1\\r\\n\n\\r\\n\n"),
         (
+            "path = \"/\"\ncookies = { lang = \"en\", who = \"{{p.email}}-{{choice a;b}}\" }",
+            "GET / HTTP/1.1\\r\\n\nCookie: lang=en; who=a@b-a%3Bb\\r\\n\n\\r\\n\n",
+        ),
+        (
             "path = \"/\"\nbody = { text = \"{{p.note}}\\\\\" }",
             "POST / HTTP/1.1\\r\\n\nContent-Type: text/plain; charset=utf-8\\r\\n\n\
              Content-Length:          7\\r\\n\n\\r\\n\nx, \"y\"\\\\\n",
@@ -92,6 +96,20 @@ fn every_kind_of_request_is_these_bytes() {
     for (step, expected) in cases {
         assert_eq!(shown(step), expected, "{step}");
     }
+}
+
+#[test]
+fn kept_cookies_follow_those_of_the_step() {
+    let text = "target = \"http://a\"\ncookies = true\n[[flow]]\nname = \"f\"\n\
+        [[flow.step]]\npath = \"/1\"\n\
+        [[flow.step]]\npath = \"/2\"\ncookies = { a = \"{{user}}\" }";
+    let plan = plan(text);
+    assert!(plan.keeps_cookies && plan.authority == "a");
+    assert!(plan.flows[0].steps.iter().all(|step| step.uses_jar() && step.needs_head()));
+    let shown = show::requests(&plan, 1);
+    assert!(shown.contains("GET /1 HTTP/1.1\\r\\n\nHost: a\\r\\n\nUser-Agent"), "{shown}");
+    assert!(shown.contains("GET /2 HTTP/1.1\\r\\n\nHost: a\\r\\n\nCookie: a=0\\r\\n\n"), "{shown}");
+    assert_eq!(show::summary(&plan), "1 flow, 2 steps; closed loop, 64 users; users keep cookies");
 }
 
 #[test]

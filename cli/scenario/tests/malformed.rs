@@ -115,6 +115,17 @@ fn mistakes_in_a_request_are_told() {
                 &["`Expect`", "leave it out"],
             ),
             ("path = \"/\"\nheaders = { Transfer-Encoding = \"chunked\" }", &["leave it out"]),
+            ("path = \"/\"\ncookies = true", &["flow.step.cookies", "write a table of strings"]),
+            ("path = \"/\"\ncookies = { \"a b\" = \"1\" }", &["cookies.a b", "name is a word"]),
+            (
+                "path = \"/\"\ncookies = { a = \"1;2\" }",
+                &["6:13: flow.step.cookies.a", "write %3B"],
+            ),
+            ("path = \"/\"\ncookies = { a = \"{{x}}\" }", &["step.cookies.a", "defines `x`"]),
+            (
+                "path = \"/\"\ncookies = { a = \"1\" }\nheaders = { cookie = \"b=2\" }",
+                &["7:1: flow.step.headers", "leave it out"],
+            ),
             ("path = \"/\"\nheader = { A = \"1\" }", &["did you mean `headers`?"]),
         ],
     );
@@ -278,6 +289,12 @@ fn mistakes_around_the_steps_are_told() {
             ("target = \"http://{{seq}}\"\n", &["target", "only {{env NAME}}"]),
             ("target = \"ftp://a\"", &["1:1: target", "write http://"]),
             ("target = ", &["1:10"]),
+            ("target = \"http://a\"\ncookies = {}", &["2:11: cookies", "write a boolean"]),
+            (
+                "target = \"http://a\"\ncookies = true\n[[on_start]]\npath = \"/\"\n\
+                 headers = { Cookie = \"a=1\" }",
+                &["on_start.headers", "put what it says there"],
+            ),
             ("target = \"a\"\ntarget = \"b\"", &["2:1", "duplicate key"]),
             ("[[flow]\n", &["1:8"]),
         ],
