@@ -7,6 +7,7 @@ use uringbench_core::flow::{self};
 use crate::format::{self, Order, Scenario, Step};
 use crate::plan::{Flow, Plan};
 use crate::problem::{Place, Problems};
+use crate::replay::{self, Tables};
 use crate::request::Server;
 use crate::text::{Names, Text, name_error};
 use crate::{Surroundings, answer, data, load, request};
@@ -20,7 +21,7 @@ pub(crate) fn plan(
     around: &Surroundings<'_>,
     problems: &mut Problems<'_>,
 ) -> Option<Plan> {
-    let (connections, load, warmup, duration) = load::load(&given.load, problems);
+    let (connections, mut load, mut warmup, mut duration) = load::load(&given.load, problems);
     let (described, tables, orders) = tables(given, around, problems);
     let names = Names { env: around.env, tables: &described, captures: Vec::new() };
     let target = Place::top("target");
@@ -59,6 +60,11 @@ pub(crate) fn plan(
     }
     let on_end = compiler.flow("on_end", 1, &given.on_end, &Place::top("on_end"), &mut names);
     let Compiler { server, captures, .. } = compiler;
+    if let Some(replay) = &given.load.replay {
+        let data = Tables { given: &given.data, described: &described, tables: &tables };
+        let replayed = replay::load(&given.load, replay, &data, &flows, problems);
+        (load, warmup, duration) = replayed.unwrap_or((load, warmup, duration));
+    }
     let objectives = load::objectives(&given.slo, &flows, problems);
     Some(Plan {
         target: written?,

@@ -60,6 +60,15 @@ pub enum Load {
         /// Changes of the rate, one after the other.
         stages: Vec<Stage>,
     },
+    /// Flows begin at given times.
+    Replay {
+        /// When, from the start, one for each row of a table; none less than the one before.
+        times: Vec<Nanos>,
+        /// The table: the flow that begins at a time takes the row of the same number.
+        table: usize,
+        /// Which flow begins: an index for each time. By weight without them.
+        flows: Option<Vec<usize>>,
+    },
 }
 
 /// A stretch of an open loop.

@@ -32,6 +32,10 @@ pub fn summary(plan: &Plan) -> String {
         Load::Open { rate, stages, .. } => {
             format!("open loop, {rate}, {}", counted(stages.len(), "stage"))
         }
+        Load::Replay { times, .. } => {
+            let last = times.last().copied().unwrap_or_default();
+            format!("replay of {} in {last}", counted(times.len(), "row"))
+        }
     };
     let cookies = if plan.keeps_cookies { "; users keep cookies" } else { "" };
     format!("{}; {load}{cookies}", parts.join(", "))

@@ -1,3 +1,5 @@
+//! Cookies are kept and sent as RFC 6265 says, its examples first.
+
 use super::*;
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -170,7 +172,7 @@ proptest! {
         }
         plain.sort_by_key(|(_, path, _)| Reverse(path.len()));
         let expected: Vec<Vec<u8>> =
-            plain.into_iter().map(|(name, _, value)| [name, b"=".to_vec(), value].concat()).collect();
+            plain.iter().map(|(name, _, value)| [&name[..], b"=", value].concat()).collect();
         let found: Vec<Vec<u8>> =
             jar.cookies().iter().map(|cookie| cookie.pair().to_vec()).collect();
         prop_assert_eq!(found, expected);

@@ -1,3 +1,5 @@
+//! What an answer comes to, and what is said of it.
+
 use super::*;
 use crate::flow::capture::Source;
 use crate::flow::check::Scalar;
