@@ -191,9 +191,10 @@ impl<D: Driver> EventLoop<D> {
         };
         // A closed loop's users wait for as long as it takes, as its connections would.
         while self.options.is_open
+            && let number = pacer.number()
             && let Some(slot) = pacer.give_up(now, timeout)
         {
-            flows.crowd.begin(slot);
+            flows.crowd.begin(slot, number);
         }
         while self.options.is_open
             && let Some(user) = flows.crowd.take_stale(now, timeout)
@@ -222,8 +223,9 @@ impl<D: Driver> EventLoop<D> {
             if !may_begin {
                 return None;
             }
+            let number = pacer.number();
             match pacer.poll(now, 1) {
-                Pace::Release(slot, _) => flows.crowd.begin(slot),
+                Pace::Release(slot, _) => flows.crowd.begin(slot, number),
                 Pace::WaitUntil(due) => return Some(due),
                 Pace::Done => {
                     flows.crowd.leave(now);

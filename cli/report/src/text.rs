@@ -12,6 +12,8 @@ use uringbench_core::summary::{Grouped, Percent, Quantile, Summary, TimeSummary}
 use uringbench_core::time::Nanos;
 use uringbench_core::validity::{Severity, Validity, Verdict};
 
+mod script;
+
 use crate::paint::{Colour, Ink};
 
 /// What a summary is made of.
@@ -67,6 +69,10 @@ pub fn summary(parts: &Parts<'_>, colour: Colour) -> String {
         page.times(parts);
         page.blank();
     }
+    if let Some(script) = &parts.summary.script {
+        page.script(script);
+        page.blank();
+    }
     page.errors(parts);
     page.costs(parts);
     page.slo(parts.slo);
@@ -118,14 +124,20 @@ impl Page {
 
     fn load(&mut self, parts: &Parts<'_>) {
         let plan = parts.plan;
+        let users = plan.script.as_ref().map(|script| script.users());
         let load = match plan.load {
-            Load::Closed => "closed loop".to_owned(),
+            Load::Closed => match users.flatten() {
+                Some(users) => format!("closed loop, {}", counted(users.into(), "user")),
+                None => "closed loop".to_owned(),
+            },
+            Load::Replay => "open loop, replayed".to_owned(),
             Load::Open { rate, arrivals } => {
                 let law = match arrivals {
                     Arrivals::Constant => "constant",
                     Arrivals::Poisson => "poisson",
                 };
-                format!("open loop, {} {law}", per_second(rate.as_f64()))
+                let of = if users.is_some() { " flows" } else { "" };
+                format!("open loop, {}{of} {law}", per_second(rate.as_f64()))
             }
         };
         let pipeline = match plan.pipeline {
@@ -151,9 +163,10 @@ impl Page {
     fn rates(&mut self, parts: &Parts<'_>) {
         let rate = &parts.summary.rate;
         let completed = self.colour.paint(Ink::Bold, per_second(rate.completed));
+        let of = if parts.plan.script.is_some() { " flows" } else { "" };
         let mut figures = match rate.offered {
             Some(offered) => format!(
-                "{completed} completed   {} offered   {} achieved",
+                "{completed} completed   {}{of} offered   {}{of} achieved",
                 per_second(offered),
                 per_second(rate.achieved),
             ),
@@ -176,16 +189,13 @@ impl Page {
             ("service", &times.service),
             ("lateness", &times.lateness),
         ];
-        let columns = match parts.plan.load {
-            Load::Closed => {
-                self.line("time", "service time (closed loop)");
-                &open[1..2]
-            }
-            Load::Open { .. } => {
-                let heads: String = open.iter().map(|(head, _)| right(head)).collect();
-                self.line("time", heads);
-                &open[..]
-            }
+        let columns = if parts.summary.is_served_at_once() {
+            self.line("time", "service time (closed loop)");
+            &open[1..2]
+        } else {
+            let heads: String = open.iter().map(|(head, _)| right(head)).collect();
+            self.line("time", heads);
+            &open[..]
         };
         let mut row = |name: &str, figure: &dyn Fn(&TimeSummary) -> String| {
             let cells: String = columns.iter().map(|(_, time)| right(figure(time))).collect();

@@ -52,8 +52,11 @@ pub struct Document {
     pub idle: Option<IdleFigures>,
     /// What the load cost.
     pub client: ClientFigures,
-    /// The steps of the flow.
+    /// The steps of the flow, or of all flows of a scenario.
     pub steps: Vec<StepFigures>,
+    /// The flows of a scenario; empty without one.
+    #[serde(default)]
+    pub flows: Vec<FlowFigures>,
     /// The whole run, second by second.
     pub intervals: Vec<IntervalFigures>,
     /// What was sampled of the target; `null` unless it was profiled.
@@ -155,6 +158,9 @@ pub struct PlanFigures {
     /// Connections held besides, which carry nothing.
     #[serde(default)]
     pub idle_connections: u32,
+    /// Users of a closed loop of flows; `null` elsewhere.
+    #[serde(default)]
+    pub users: Option<u32>,
     /// Bytes per second each connection takes; `null` as fast as may be, as the next.
     #[serde(default)]
     pub read_rate: Option<u32>,
@@ -421,8 +427,50 @@ pub struct StepFigures {
     pub response: TimeFigures,
     /// done − sent.
     pub service: TimeFigures,
-    /// First byte − sent.
-    pub first_byte: TimeFigures,
+    /// First byte − sent; of a step of a scenario not known.
+    pub first_byte: Option<TimeFigures>,
+    /// What it belongs to: a flow's name, `on_start` or `on_end`; `null` for a single URL, as is
+    /// what follows.
+    #[serde(default)]
+    pub flow: Option<String>,
+    /// Answers that passed.
+    #[serde(default)]
+    pub ok: Option<u64>,
+    /// Requests that ended otherwise, by outcome.
+    #[serde(default)]
+    pub errors: Option<BTreeMap<String, u64>>,
+    /// Why answers did not pass, and how many, the most first.
+    #[serde(default)]
+    pub failures: Vec<FailureCounted>,
+    /// sent − due.
+    #[serde(default)]
+    pub lateness: Option<TimeFigures>,
+}
+
+/// One of a step's `failures`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FailureCounted {
+    /// What was not as it was to be.
+    pub what: String,
+    /// How often.
+    pub count: u64,
+}
+
+/// One of `flows`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FlowFigures {
+    /// Its name.
+    pub name: String,
+    /// Flows in which every step passed.
+    pub passed: u64,
+    /// Flows in which a step did not.
+    pub failed: u64,
+    /// Flows that the end of the run cut short.
+    pub unfinished: u64,
+    /// Those that passed, per second.
+    pub rate: f64,
+    /// How long they took from the moment they were due, without their pauses.
+    pub response: TimeFigures,
 }
 
 /// One of `intervals`.

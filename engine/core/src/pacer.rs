@@ -4,6 +4,8 @@
 //! due but find no connection stay where they are, with their due time, until they are taken or
 //! given up: the backlog is a position in the schedule and needs no memory.
 
+use std::sync::Arc;
+
 use crate::plan::{Load, Plan};
 use crate::schedule::{Schedule, Share};
 use crate::time::{Nanos, Timestamp};
@@ -53,6 +55,11 @@ impl Pacer {
     pub fn new(plan: &Plan, share: Share, start: Timestamp) -> Self {
         let source = match plan.load {
             Load::Closed => Source::Closed { start },
+            Load::Replay => {
+                let replay = plan.script.as_ref().and_then(|script| script.replay());
+                let times = replay.map_or_else(|| [].into(), |replay| Arc::clone(&replay.times));
+                Source::Open(Schedule::replay(times, share, start))
+            }
             Load::Open { rate, arrivals } => {
                 let schedule = Schedule::new(arrivals, rate, share, start, plan.seed);
                 Source::Open(schedule.with_stages(&plan.stages, start))
@@ -93,6 +100,15 @@ impl Pacer {
             *left -= u64::from(count);
         }
         Pace::Release(Slot { due, measured }, count)
+    }
+
+    /// The next slot's place among the times of a replay, from 0; `None` elsewhere.
+    #[inline]
+    pub const fn number(&self) -> Option<usize> {
+        match &self.source {
+            Source::Closed { .. } => None,
+            Source::Open(schedule) => schedule.number(),
+        }
     }
 
     /// Release the next slot if it has been due for longer than `patience`: it is given up.

@@ -271,6 +271,12 @@ impl Plan {
     pub fn offered(&self, measured: Nanos) -> Option<f64> {
         match self.load {
             Load::Closed => None,
+            Load::Replay => {
+                let replay = self.script.as_ref()?.replay()?;
+                let from = replay.times.partition_point(|&time| time < self.warmup);
+                let to = replay.times.partition_point(|&time| time < self.warmup + measured);
+                Some((to - from) as f64 / measured.as_secs_f64().max(1e-9))
+            }
             Load::Open { rate, .. } => {
                 let to = self.warmup + measured;
                 Some(rate.as_f64() * tempo::mean_share(&self.stages, self.warmup, to))
@@ -291,6 +297,8 @@ pub enum Load {
         /// The law of the gaps between due times.
         arrivals: Arrivals,
     },
+    /// Flows are due at the times of the script's replay.
+    Replay,
 }
 
 /// The law of the gaps between the due times of an open loop.

@@ -274,6 +274,7 @@ fn plan(seed: u64, below: &mut impl FnMut(u64) -> u64) -> Plan {
         stream: (websocket.is_none() && below(8) == 0).then(|| stream(below)),
         websocket,
         write_rate: (below(16) == 0).then(|| 1 + below(200_000) as u32),
+        script: None,
     }
 }
 

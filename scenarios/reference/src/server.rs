@@ -257,7 +257,7 @@ impl Server {
         let generation = self.connections[slot as usize].generation;
         while count > 0 {
             let now = count.min(copies);
-            self.ring.send(slot, generation, template, length * now);
+            self.ring.send(slot, generation, template, 0..length * now);
             count -= now;
         }
         if close {

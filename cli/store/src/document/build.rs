@@ -14,14 +14,16 @@ use uringbench_core::plan::{
 use uringbench_core::rate::Rate;
 use uringbench_core::record::{Interval, PhaseSpan, RunRecord, Times, WorkerRecord};
 use uringbench_core::slo::{Met, SloFinding};
-use uringbench_core::summary::{Quantile, Summary, TimeSummary, WorkerShare};
+use uringbench_core::summary::{
+    FlowSummary, Quantile, StepSummary, Summary, TimeSummary, WorkerShare,
+};
 use uringbench_core::validity::{Severity, Verdict};
 
 use super::{
     ByteFigures, ClientFigures, CountFigures, Document, EncodedHistograms, Environment,
-    HandshakeFigures, IdleFigures, IntervalFigures, OutcomeFigures, PhaseFigures, PlanFigures,
-    RateFigures, ReasonGiven, SCHEMA, SloHeld, StepFigures, StreamFigures, TimeFigures,
-    TimesFigures, TlsPlanned, VerdictGiven, WorkerFigures,
+    FailureCounted, FlowFigures, HandshakeFigures, IdleFigures, IntervalFigures, OutcomeFigures,
+    PhaseFigures, PlanFigures, RateFigures, ReasonGiven, SCHEMA, SloHeld, StepFigures,
+    StreamFigures, TimeFigures, TimesFigures, TlsPlanned, VerdictGiven, WorkerFigures,
 };
 use crate::civil::Civil;
 use crate::write::StoreError;
@@ -82,14 +84,8 @@ impl Document {
             stream: parts.plan.stream.map(|_| stream(record, summary)),
             idle: (parts.plan.idle > 0).then(|| idle(parts.plan, record)),
             client: client(record, summary),
-            steps: vec![StepFigures {
-                name: "request".to_owned(),
-                released: record.counts.released,
-                completed: record.counts.completed(),
-                response: response(summary),
-                service: time(&summary.times.service),
-                first_byte: time(&summary.times.first_byte),
-            }],
+            steps: steps(record, summary),
+            flows: flows(summary),
             intervals: record.intervals.iter().map(interval).collect(),
             target: parts.target.cloned(),
             soak: parts.soak.cloned(),
@@ -104,6 +100,57 @@ impl Document {
     pub fn to_json(&self) -> Result<String, StoreError> {
         serde_json::to_string_pretty(self).map_err(|error| StoreError::Encode(error.to_string()))
     }
+}
+
+fn steps(record: &RunRecord, summary: &Summary) -> Vec<StepFigures> {
+    let Some(script) = &summary.script else {
+        return vec![StepFigures {
+            name: "request".to_owned(),
+            released: record.counts.released,
+            completed: record.counts.completed(),
+            response: response(summary),
+            service: time(&summary.times.service),
+            first_byte: Some(time(&summary.times.first_byte)),
+            flow: None,
+            ok: None,
+            errors: None,
+            failures: Vec::new(),
+            lateness: None,
+        }];
+    };
+    let step = |step: &StepSummary| {
+        let errors = Outcome::ALL.into_iter().filter(|outcome| *outcome != Outcome::Ok);
+        let errors = errors.map(|outcome| (outcome.key().to_owned(), step.counts.of(outcome)));
+        let failures = step.failures.iter();
+        StepFigures {
+            name: step.name.clone(),
+            released: step.counts.released,
+            completed: step.counts.completed(),
+            response: time(&step.response),
+            service: time(&step.service),
+            first_byte: None,
+            flow: Some(step.flow.clone()),
+            ok: Some(step.counts.of(Outcome::Ok)),
+            errors: Some(errors.filter(|(_, count)| *count > 0).collect()),
+            failures: failures
+                .map(|(what, count)| FailureCounted { what: what.clone(), count: *count })
+                .collect(),
+            lateness: Some(time(&step.lateness)),
+        }
+    };
+    script.steps.iter().map(step).collect()
+}
+
+fn flows(summary: &Summary) -> Vec<FlowFigures> {
+    let flow = |flow: &FlowSummary| FlowFigures {
+        name: flow.name.clone(),
+        passed: flow.passed,
+        failed: flow.failed,
+        unfinished: flow.unfinished,
+        rate: flow.rate,
+        response: time(&flow.response),
+    };
+    summary.script.iter().flat_map(|script| &script.flows).map(flow).collect()
 }
 
 fn verdict(verdict: &Verdict) -> VerdictGiven {
@@ -140,6 +187,7 @@ fn plan(parts: &DocumentParts<'_>) -> PlanFigures {
         Load::Closed => ("closed", None, None),
         Load::Open { rate, arrivals: Arrivals::Constant } => ("open", Some(rate), Some("constant")),
         Load::Open { rate, arrivals: Arrivals::Poisson } => ("open", Some(rate), Some("poisson")),
+        Load::Replay => ("open", None, Some("replay")),
     };
     let wait = match plan.wait {
         WaitMode::Block => "block",
@@ -176,6 +224,7 @@ fn plan(parts: &DocumentParts<'_>) -> PlanFigures {
         }),
         connect_rate: plan.connect_rate.map(Rate::as_f64),
         idle_connections: plan.idle,
+        users: plan.script.as_ref().and_then(|script| script.users()),
         read_rate: plan.read_rate,
         write_rate: plan.write_rate,
         proxy_protocol: plan.proxy.map(|version| match version {

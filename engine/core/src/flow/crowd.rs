@@ -9,8 +9,9 @@ use std::collections::{BinaryHeap, VecDeque};
 use std::sync::Arc;
 
 use super::answer::Answer;
+use super::jar::{Jar, Origin};
 use super::program::{Action, Place};
-use super::script::{Flow, Part, RowOrder, Script};
+use super::script::{Flow, Part, Replay, RowOrder, Script};
 use super::step::{Judgement, Step};
 use super::value::Scope;
 use crate::pacer::Slot;
@@ -75,6 +76,9 @@ struct User {
     number: u64,
     random: Random,
     captures: Box<[Vec<u8>]>,
+    cookies: Jar,
+    /// What its latest request asked for, where cookies are kept.
+    target: Vec<u8>,
     rows: Box<[usize]>,
     /// The steps it goes through; none between flows.
     part: Option<Part>,
@@ -125,16 +129,22 @@ impl Crowd {
         !self.idle.is_empty()
     }
 
-    /// A flow begins: one of a user who is idle or, in an open loop, of one who arrives.
-    pub fn begin(&mut self, slot: Slot) {
+    /// A flow begins: one of a user who is idle or, in an open loop, of one who arrives. `number`
+    /// is the slot's, where flows are replayed.
+    pub fn begin(&mut self, slot: Slot, number: Option<usize>) {
         let place = match (self.script.users(), self.idle.pop_front()) {
             (_, Some(user)) => user,
             (None, None) => self.arrive(),
             (Some(_), None) => return,
         };
-        let flow = self.script.draw(&mut self.chance);
+        let flow = match (number, self.script.replay()) {
+            (Some(number), Some(Replay { flows: Some(flows), .. })) => {
+                flows.get(number).copied().unwrap_or(0)
+            }
+            _ => self.script.draw(&mut self.chance),
+        };
         let has_start = !self.script.part(Part::Start).steps.is_empty();
-        self.draw_rows(place);
+        self.draw_rows(place, number.unwrap_or(0));
         let user = &mut self.users[place as usize];
         user.flow = flow;
         user.slot = slot;
@@ -205,10 +215,18 @@ impl Crowd {
             sequence: user.sequence,
             unix_ms,
             captures: &user.captures,
+            cookies: &user.cookies,
             tables: script.tables(),
             rows: &user.rows,
         };
+        let begin = out.len();
         step.template.render(&scope, &mut user.random, out);
+        if step.uses_jar() {
+            user.target.clear();
+            // Between the first and the second space of the request line (RFC 9112 section 3).
+            let target = out[begin..].split(|&byte| byte == b' ').nth(1);
+            user.target.extend_from_slice(target.unwrap_or_default());
+        }
     }
 
     /// Whether the user's answer passes; what is to be kept of it is.
@@ -219,11 +237,16 @@ impl Crowd {
         let script = &self.script;
         let user = &mut self.users[place as usize];
         let Some(step) = step_of(script, user) else { return Ok(()) };
+        if step.uses_jar() {
+            let authority = script.authority();
+            user.cookies.take(answer, Origin { authority, target: &user.target, unix_ms });
+        }
         let scope = Scope {
             user: user.number,
             sequence: user.sequence,
             unix_ms,
             captures: &[],
+            cookies: &user.cookies,
             tables: script.tables(),
             rows: &user.rows,
         };
@@ -312,6 +335,7 @@ impl Crowd {
         if let Some(place) = self.vacant.pop() {
             let user = &mut self.users[place as usize];
             user.captures.iter_mut().for_each(Vec::clear);
+            user.cookies.clear();
             (user.number, user.random, user.has_started) = (number, random, false);
             return place;
         }
@@ -320,6 +344,8 @@ impl Crowd {
             number,
             random,
             captures: vec![Vec::new(); self.script.captures()].into(),
+            cookies: Jar::new(),
+            target: Vec::new(),
             rows: vec![0; self.script.tables().len()].into(),
             part: None,
             flow: 0,
@@ -335,7 +361,7 @@ impl Crowd {
         self.users.len() as u32 - 1
     }
 
-    fn draw_rows(&mut self, place: u32) {
+    fn draw_rows(&mut self, place: u32, slot: usize) {
         let user = &mut self.users[place as usize];
         for (number, (table, order)) in
             self.script.tables().iter().zip(self.script.orders()).enumerate()
@@ -343,6 +369,7 @@ impl Crowd {
             let rows = table.rows().max(1);
             user.rows[number] = match order {
                 RowOrder::Random => self.chance.below(rows),
+                RowOrder::Replayed => slot % rows,
                 RowOrder::User => (user.number % rows as u64) as usize,
                 RowOrder::Shared => {
                     let next = &mut self.next_rows[number];

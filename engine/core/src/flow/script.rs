@@ -11,6 +11,7 @@ use super::program::Operation;
 use super::step::Step;
 use super::table::Table;
 use crate::statistics::random::Random;
+use crate::time::Nanos;
 
 /// Steps and their order.
 #[derive(Clone, Debug, Default)]
@@ -34,6 +35,17 @@ pub enum RowOrder {
     Random,
     /// Each user keeps the row of its number.
     User,
+    /// The flow that begins at a time of the replay takes the row of the same number.
+    Replayed,
+}
+
+/// Flows that begin at given times.
+#[derive(Clone, Debug)]
+pub struct Replay {
+    /// When, from the start of the run; none less than the one before.
+    pub times: Arc<[Nanos]>,
+    /// Which flow begins at each: by weight without them.
+    pub flows: Option<Vec<u32>>,
 }
 
 /// Rows, and who gets which.
@@ -56,6 +68,8 @@ pub struct Script {
     orders: Vec<RowOrder>,
     captures: usize,
     users: Option<u32>,
+    authority: String,
+    replay: Option<Replay>,
     constants: Arc<Vec<u8>>,
     /// Where the request of each step lies in them, if it is always the same.
     ranges: Vec<Option<Range<usize>>>,
@@ -102,8 +116,39 @@ impl Script {
                 })
             })
             .collect();
-        let constants = Arc::new(constants);
-        Self { parts, first_steps, tables, orders, captures, users, constants, ranges }
+        Self {
+            parts,
+            first_steps,
+            tables,
+            orders,
+            captures,
+            users,
+            authority: String::new(),
+            replay: None,
+            constants: Arc::new(constants),
+            ranges,
+        }
+    }
+
+    /// The same, with requests that go to this host, with or without a port: cookies are kept if
+    /// they are its.
+    pub fn to(self, authority: &str) -> Self {
+        Self { authority: authority.to_owned(), ..self }
+    }
+
+    /// The same, with flows that begin at given times.
+    pub fn replaying(self, replay: Replay) -> Self {
+        Self { replay: Some(replay), ..self }
+    }
+
+    /// The host that requests go to.
+    pub fn authority(&self) -> &str {
+        &self.authority
+    }
+
+    /// When flows begin, if that is given.
+    pub const fn replay(&self) -> Option<&Replay> {
+        self.replay.as_ref()
     }
 
     /// The flows.

@@ -50,7 +50,7 @@ fn request() -> RequestTemplate {
 /// about 427 µs (64 connections, by Little's law) when it is closed.
 pub(crate) fn record(plan: &Plan) -> RunRecord {
     let (per_second, usual) = match plan.load {
-        Load::Closed => (150_000, 400_000),
+        Load::Closed | Load::Replay => (150_000, 400_000),
         Load::Open { rate, .. } => (rate.milli() / 1_000, 20_000),
     };
     let slots = 2 * per_second;

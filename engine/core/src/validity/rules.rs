@@ -64,7 +64,11 @@ impl Run<'_> {
             return [law, overflow, Some(nothing)].into_iter().flatten().collect();
         }
         let by_load = match self.plan.load {
-            Load::Open { arrivals, .. } => {
+            Load::Open { .. } | Load::Replay => {
+                let arrivals = match self.plan.load {
+                    Load::Open { arrivals, .. } => arrivals,
+                    Load::Closed | Load::Replay => Arrivals::Constant,
+                };
                 let offered = self.summary.rate.offered.unwrap_or_default();
                 [self.shortfall(offered, arrivals), self.late_sends(), self.not_sent()]
             }

@@ -70,7 +70,7 @@ fn a_user_of_a_closed_loop_starts_once_goes_on_and_says_goodbye() {
     for round in 0..3 {
         crowd.wake(now);
         assert!(crowd.has_idle(), "round {round}");
-        crowd.begin(slot(now));
+        crowd.begin(slot(now), None);
         while !crowd.is_quiet() {
             let Some((user, path)) = sent(&mut crowd) else {
                 now = crowd.wakes_at();
@@ -112,7 +112,7 @@ fn users_of_an_open_loop_come_and_go_and_share_no_memory() {
     assert!(!crowd.has_idle());
     for round in 0..100_u64 {
         // Three at a time, each in its own step.
-        (0..3).for_each(|_| crowd.begin(slot(START)));
+        (0..3).for_each(|_| crowd.begin(slot(START), None));
         let asked: Vec<_> = (0..3).filter_map(|_| sent(&mut crowd)).collect();
         for (at, (user, path)) in asked.into_iter().rev().enumerate() {
             let number = round * 3 + 2 - at as u64;
@@ -158,14 +158,14 @@ fn a_failed_step_ends_a_flow_where_that_was_asked_for() {
     };
     // Who cannot start tries to again.
     for _ in 0..2 {
-        crowd.begin(slot(START));
+        crowd.begin(slot(START), None);
         fail(&mut crowd, "/login");
     }
-    crowd.begin(slot(START));
+    crowd.begin(slot(START), None);
     let (user, _) = sent(&mut crowd).expect("a request");
     crowd.end_step(user, true, START);
     fail(&mut crowd, "/a");
-    crowd.begin(slot(START));
+    crowd.begin(slot(START), None);
     fail(&mut crowd, "/a");
 }
 
@@ -174,7 +174,7 @@ fn what_waits_too_long_is_given_up_and_what_is_cut_short_is_told() {
     let (steps, operations) = line(&["a", "b"]);
     let parts = || (none(), vec![flow("f", 1, steps.clone(), operations.clone())], none());
     let mut crowd = of(parts(), None);
-    crowd.begin(slot(START));
+    crowd.begin(slot(START), None);
     let patience = Nanos(10);
     assert_eq!(crowd.take_stale(START + patience, patience), None);
     let late = START + Nanos(11);
@@ -184,7 +184,7 @@ fn what_waits_too_long_is_given_up_and_what_is_cut_short_is_told() {
     assert_eq!((ended.end, ended.response), (FlowEnd::Failed, Nanos(11)));
 
     let mut crowd = of(parts(), None);
-    (0..2).for_each(|_| crowd.begin(slot(START)));
+    (0..2).for_each(|_| crowd.begin(slot(START), None));
     let (user, _) = sent(&mut crowd).expect("a request");
     crowd.end_step(user, true, START + Nanos(3));
     crowd.abandon(START + Nanos(8));
@@ -211,7 +211,7 @@ fn rows_and_numbers_are_dealt_out_as_they_are_asked_for() {
         for index in 0..2 {
             let mut crowd = Crowd::new(Arc::clone(&script), Share { index, count: 2 }, 7);
             for _ in 0..40 {
-                crowd.begin(slot(START));
+                crowd.begin(slot(START), None);
                 let (user, path) = sent(&mut crowd).expect("a request");
                 crowd.end_step(user, true, START);
                 let values = path.split('/').skip(2).map(str::to_owned);
@@ -255,7 +255,7 @@ fn flows_are_mixed_by_weight_for_each_flow_anew() {
     let mut crowd = of(parts, Some(1));
     let mut counts = [0_i32; 3];
     for _ in 0..10_000 {
-        crowd.begin(slot(START));
+        crowd.begin(slot(START), None);
         let (user, _) = sent(&mut crowd).expect("a request");
         crowd.end_step(user, true, START);
         counts[crowd.take_ended().expect("it has ended").flow as usize] += 1;
