@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use anyhow::Context;
 use uringbench_core::record::{Backend, RunRecord};
-use uringbench_core::slo::{Met, SloFinding};
+use uringbench_core::slo::{Measured, Met, SloFinding};
 use uringbench_core::summary::Summary;
 use uringbench_core::validity::{self, Validity, Verdict};
 use uringbench_engine::Control;
@@ -51,7 +51,7 @@ pub(crate) fn execute(run: &ResolvedRun, control: &Control) -> Result<Exit, Fail
         let title = run.name.as_deref().unwrap_or(&url);
         beside.detach().tell(&run.plan, &record, destination.folder(), (title, run.name.as_deref()))
     });
-    let slo = run.slo.as_ref().map(|slo| slo.judge(&summary)).unwrap_or_default();
+    let slo = judged(run, &summary);
     let environment = host(record.backend);
     let soak = told.soak.as_ref().and_then(|soaked| serde_json::to_value(&soaked.soak).ok());
     let document = Document::build(&DocumentParts {
@@ -85,6 +85,26 @@ pub(crate) fn execute(run: &ResolvedRun, control: &Control) -> Result<Exit, Fail
         (None, Exit::Success) if run.is_soak => Exit::Inconclusive,
         (_, exit) => exit,
     })
+}
+
+/// What was typed is about the whole run; a scenario may ask for more of its parts.
+fn judged(run: &ResolvedRun, summary: &Summary) -> Vec<SloFinding> {
+    let whole = Measured::of_run(summary);
+    let typed = run.slo.iter().flat_map(|slo| slo.judge(&whole));
+    let written = run.objectives.iter().flat_map(|objective| {
+        let script = summary.script.as_ref();
+        let about = match (objective.flow, objective.step) {
+            (None, _) => Some(whole.clone()),
+            (Some(flow), None) => {
+                script.and_then(|script| script.flows.get(flow)).map(Measured::of_flow)
+            }
+            (Some(flow), Some(step)) => {
+                script.and_then(|script| script.step(flow, step)).map(Measured::of_step)
+            }
+        };
+        about.map(|about| objective.limit.judge(&about)).unwrap_or_default()
+    });
+    typed.chain(written).collect()
 }
 
 fn page(

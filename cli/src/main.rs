@@ -11,6 +11,7 @@ mod profiling;
 mod progress;
 mod request;
 mod resolve;
+mod scenario;
 mod signals;
 mod tls;
 mod units;

@@ -18,6 +18,7 @@ use uringbench_core::plan::{
 use uringbench_core::record::INTERVAL;
 use uringbench_core::slo::Slo;
 use uringbench_core::time::Nanos;
+use uringbench_scenario::plan::Objective;
 
 use crate::args::{
     ConnectionArgs, FormField, FormValue, LoadArgs, MeasurementArgs, OutputArgs, ProfileArgs,
@@ -30,6 +31,7 @@ use crate::host::limits;
 use crate::host::target::{self, Location};
 use crate::profiling::{self, ProfilePlan};
 use crate::request::{self, Built};
+use crate::scenario;
 use crate::tls;
 use crate::url::{Host, Url};
 
@@ -40,7 +42,7 @@ pub(crate) struct ResolvedRun {
     pub(crate) plan: Plan,
     /// What is loaded, as it is shown and stored.
     pub(crate) url: Url,
-    /// The request's method.
+    /// The request's method, or the scenario's file.
     pub(crate) method: String,
     /// What is sampled of the target meanwhile.
     pub(crate) profile: Option<ProfilePlan>,
@@ -48,6 +50,8 @@ pub(crate) struct ResolvedRun {
     pub(crate) is_soak: bool,
     /// The objective to judge by.
     pub(crate) slo: Option<Slo>,
+    /// Those of a scenario, and what they are about.
+    pub(crate) objectives: Vec<Objective>,
     /// Where the target is; its processes when on this machine.
     pub(crate) target: Location,
     /// The name the user gave this run.
@@ -93,6 +97,9 @@ const TIMEOUT_MAX: Nanos = Nanos::from_secs(3_600);
 /// Decide everything about a run. Raises this process's limit of open files to what it may be.
 pub(crate) fn resolve(args: RunArgs) -> Result<ResolvedRun, Failure> {
     let url = args.url.as_deref().ok_or_else(|| usage(NO_URL))?;
+    if let Some(file) = scenario::named(url) {
+        return scenario::resolve(&args, &file);
+    }
     let url = Url::parse(url).map_err(Failure::Usage)?;
     let limit = limit(&args.load)?;
     let seed = args.load.seed.unwrap_or_else(seed_from_clock);
@@ -131,6 +138,7 @@ pub(crate) fn resolve(args: RunArgs) -> Result<ResolvedRun, Failure> {
         seed,
         slice: slice(profile.as_ref(), limit),
         stages: Vec::new(),
+        stretches: Vec::new(),
         tls,
         per_connection: args.connection.requests_per_connection,
         sources,
@@ -142,6 +150,7 @@ pub(crate) fn resolve(args: RunArgs) -> Result<ResolvedRun, Failure> {
         write_rate: args.connection.write_rate,
         websocket,
         stream,
+        script: None,
     };
     uringbench_engine::check(&plan).map_err(|why| usage(why.to_string()))?;
     let OutputArgs { json, out, quiet, name } = args.output;
@@ -152,6 +161,7 @@ pub(crate) fn resolve(args: RunArgs) -> Result<ResolvedRun, Failure> {
         profile,
         is_soak: false,
         slo,
+        objectives: Vec::new(),
         target,
         name,
         out,
@@ -163,7 +173,7 @@ pub(crate) fn resolve(args: RunArgs) -> Result<ResolvedRun, Failure> {
 const NO_URL: &str = "no URL given: try `uringbench http://127.0.0.1:8080/`, or `uringbench demo` \
                       for the built-in target (see `uringbench --help`)";
 
-fn usage(line: impl Into<String>) -> Failure {
+pub(crate) fn usage(line: impl Into<String>) -> Failure {
     Failure::Usage(line.into())
 }
 
@@ -217,7 +227,7 @@ fn warmup(args: &MeasurementArgs, limit: Limit) -> Nanos {
     }
 }
 
-fn timeout(args: &MeasurementArgs) -> Result<Nanos, Failure> {
+pub(crate) fn timeout(args: &MeasurementArgs) -> Result<Nanos, Failure> {
     let timeout = args.timeout.unwrap_or(TIMEOUT);
     let allowed = Nanos::MILLISECOND..=TIMEOUT_MAX;
     allowed
@@ -242,12 +252,12 @@ fn stream(args: &StreamArgs, url: &Url) -> Result<Option<StreamPlan>, Failure> {
     Ok(Some(StreamPlan { kind, stall, events_max: args.events }))
 }
 
-fn slo(args: &MeasurementArgs) -> Result<Option<Slo>, Failure> {
+pub(crate) fn slo(args: &MeasurementArgs) -> Result<Option<Slo>, Failure> {
     let parsed = args.slo.as_deref().map(str::parse::<Slo>).transpose();
     parsed.map_err(|why| usage(format!("--slo: {why}")))
 }
 
-fn profile(args: &ProfileArgs) -> Result<Option<ProfilePlan>, Failure> {
+pub(crate) fn profile(args: &ProfileArgs) -> Result<Option<ProfilePlan>, Failure> {
     let Some(target) = &args.profile else { return Ok(None) };
     let selector = target.parse().map_err(|why| usage(format!("--profile: {why}")))?;
     Ok(Some(ProfilePlan {
@@ -261,19 +271,19 @@ fn profile(args: &ProfileArgs) -> Result<Option<ProfilePlan>, Failure> {
 }
 
 /// A profile is cut by what happened within a second; a long run would have too many slices.
-fn slice(profile: Option<&ProfilePlan>, limit: Limit) -> Nanos {
+pub(crate) fn slice(profile: Option<&ProfilePlan>, limit: Limit) -> Nanos {
     let is_short = limit.duration().is_some_and(|span| span <= SLICED_MAX);
     if profile.is_some() && is_short { SLICE } else { INTERVAL }
 }
 
 /// 32 bits are enough to tell runs apart, and short enough to type again.
-fn seed_from_clock() -> u64 {
+pub(crate) fn seed_from_clock() -> u64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::from(now.subsec_nanos()) ^ (now.as_secs() & 0xffff_ffff)
 }
 
 /// What was asked for must be there before anything is started.
-fn check_machine(
+pub(crate) fn check_machine(
     args: &LoadArgs,
     connections: u32,
     idle: u32,
@@ -299,7 +309,7 @@ fn check_machine(
     limits::check_files(connections, idle, workers, engine, limit).map_err(Failure::Usage)
 }
 
-fn choose_cpus(
+pub(crate) fn choose_cpus(
     args: &LoadArgs,
     connections: u32,
     allowed: &CpuSet,
@@ -318,7 +328,7 @@ fn choose_cpus(
 }
 
 /// Where connections go: every address of the host, or a Unix socket.
-fn peers(args: &ConnectionArgs, url: &Url) -> Result<Vec<Peer>, Failure> {
+pub(crate) fn peers(args: &ConnectionArgs, url: &Url) -> Result<Vec<Peer>, Failure> {
     if let Some(path) = &args.unix {
         let shown = path.display();
         let kind = std::fs::metadata(path)
@@ -351,7 +361,7 @@ fn address(args: &ConnectionArgs, url: &Url) -> Result<(Host, u16), Failure> {
 }
 
 /// The addresses connections come from, each of which must be this machine's.
-fn sources(args: &ConnectionArgs, peers: &[Peer]) -> Result<Vec<IpAddr>, Failure> {
+pub(crate) fn sources(args: &ConnectionArgs, peers: &[Peer]) -> Result<Vec<IpAddr>, Failure> {
     let Some(Sources(sources)) = &args.source_ip else {
         let is_told = args.proxy_protocol.is_some();
         return if is_told { own_addresses(peers) } else { Ok(Vec::new()) };

@@ -83,12 +83,6 @@ impl Url {
         let end = rest.find(['/', '?']).unwrap_or(rest.len());
         let (authority, path) = rest.split_at(end);
         let scheme = given.unwrap_or(Scheme::Http);
-        if given.is_none() && rest.ends_with(".toml") {
-            return Err(format!(
-                "`{text}` is no URL, and scenarios are not run yet: check it with `uringbench \
-                 scenario check {text}`, or write http:// before a host of that name"
-            ));
-        }
         if given.is_none() && !looks_like_host(rest) {
             return Err(format!(
                 "`{text}` is neither a command nor a URL such as http://127.0.0.1:8080/ \

@@ -21,4 +21,5 @@ pub mod tempo;
 pub mod time;
 pub mod units;
 pub mod validity;
+pub mod varying;
 pub mod websocket;

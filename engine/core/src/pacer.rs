@@ -9,6 +9,7 @@ use std::sync::Arc;
 use crate::plan::{Load, Plan};
 use crate::schedule::{Schedule, Share};
 use crate::time::{Nanos, Timestamp};
+use crate::varying::Varying;
 
 /// A planned start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,8 +62,14 @@ impl Pacer {
                 Source::Open(Schedule::replay(times, share, start))
             }
             Load::Open { rate, arrivals } => {
-                let schedule = Schedule::new(arrivals, rate, share, start, plan.seed);
-                Source::Open(schedule.with_stages(&plan.stages, start))
+                let varying = Varying::new(arrivals, &plan.stretches, share, start, plan.seed);
+                Source::Open(varying.map_or_else(
+                    || {
+                        let schedule = Schedule::new(arrivals, rate, share, start, plan.seed);
+                        schedule.with_stages(&plan.stages, start)
+                    },
+                    |varying| Schedule::Varying(Box::new(varying)),
+                ))
             }
         };
         let measure_from = start + plan.warmup;

@@ -14,6 +14,7 @@ use crate::rate::Rate;
 use crate::record::INTERVAL;
 use crate::tempo::{self, Stage};
 use crate::time::Nanos;
+use crate::varying::{self, Stretch};
 use crate::websocket::opening::Opening;
 
 /// One run, decided.
@@ -51,6 +52,8 @@ pub struct Plan {
     /// Changes of tempo of an open loop, one after the other from the start of the run; after
     /// the last one, and where there is none, the rate holds.
     pub stages: Vec<Stage>,
+    /// How the rate of an open loop changes, from the start of the run; without it it holds.
+    pub stretches: Vec<Stretch>,
     /// TLS on every connection, if at all.
     pub tls: Option<TlsPlan>,
     /// Requests sent on a connection before it is closed and made anew, at least 1; `None` as
@@ -242,6 +245,7 @@ impl Plan {
             seed: 1,
             slice: INTERVAL,
             stages: Vec::new(),
+            stretches: Vec::new(),
             tls: None,
             per_connection: None,
             sources: Vec::new(),
@@ -279,6 +283,9 @@ impl Plan {
             }
             Load::Open { rate, .. } => {
                 let to = self.warmup + measured;
+                if !self.stretches.is_empty() {
+                    return Some(varying::mean_rate(&self.stretches, self.warmup, to));
+                }
                 Some(rate.as_f64() * tempo::mean_share(&self.stages, self.warmup, to))
             }
         }

@@ -12,6 +12,7 @@ use crate::plan::Arrivals;
 use crate::rate::Rate;
 use crate::tempo::{Paced, Stage};
 use crate::time::{Nanos, Timestamp};
+use crate::varying::Varying;
 
 /// Which share of the whole schedule: worker `index` of `count`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +44,8 @@ pub enum Schedule {
     Poisson(Gaps),
     /// At given times.
     Replay(Replay),
+    /// At a rate that changes.
+    Varying(Box<Varying>),
     /// One of these, changing its tempo.
     Paced(Box<Paced>),
 }
@@ -108,6 +111,7 @@ impl Schedule {
             Self::Constant(ticks) => ticks.due,
             Self::Poisson(gaps) => gaps.due,
             Self::Replay(replay) => replay.due,
+            Self::Varying(varying) => varying.due(),
             Self::Paced(paced) => paced.due(),
         }
     }
@@ -116,7 +120,7 @@ impl Schedule {
     /// schedule without such times.
     pub const fn number(&self) -> Option<usize> {
         match self {
-            Self::Constant(_) | Self::Poisson(_) => None,
+            Self::Constant(_) | Self::Poisson(_) | Self::Varying(_) => None,
             Self::Replay(replay) => Some(replay.at),
             Self::Paced(paced) => paced.number(),
         }
@@ -129,6 +133,7 @@ impl Schedule {
             Self::Constant(ticks) => ticks.advance(),
             Self::Poisson(gaps) => gaps.advance(),
             Self::Replay(replay) => replay.advance(),
+            Self::Varying(varying) => varying.advance(),
             Self::Paced(paced) => paced.advance(),
         }
     }

@@ -262,6 +262,7 @@ fn plan(seed: u64, below: &mut impl FnMut(u64) -> u64) -> Plan {
         seed,
         slice: [INTERVAL, Nanos::from_millis(10)][below(2) as usize],
         stages: stages(below),
+        stretches: Vec::new(),
         tls: has_tls.then(|| tls_plan(below(4) > 0, versions)),
         per_connection: (below(5) == 0).then(|| 1 + below(6) as u32),
         sources: Vec::new(),

@@ -4,7 +4,7 @@ use super::*;
 use uringbench_core as words;
 use uringbench_core::outcome::Counts;
 use uringbench_core::record::{Backend, Times};
-use uringbench_core::slo::Slo;
+use uringbench_core::slo::{Measured, Slo};
 use uringbench_core::validity::{self, Observations};
 
 #[path = "../../../../engine/core/src/summary/fixture.rs"]
@@ -22,7 +22,7 @@ fn text_of(plan: &Plan, record: &RunRecord, slo: Option<&str>, colour: Colour) -
             record,
             summary: &figures,
             verdict: &validity::judge(plan, record, &figures, &observed),
-            slo: &slo.map_or_else(Vec::new, |slo| slo.judge(&figures)),
+            slo: &slo.map_or_else(Vec::new, |slo| slo.judge(&Measured::of_run(&figures))),
             headline: None,
             soak: &[],
             target: &[],

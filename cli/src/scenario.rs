@@ -1,0 +1,271 @@
+//! Scenario files: read, checked, and made into plans that can be executed.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use uringbench_core::flow::script::{Data, Flow, Replay, RowOrder, Script};
+use uringbench_core::http::request::RequestTemplate;
+use uringbench_core::plan::{Arrivals, Engine, Limit, Load, Plan, WaitMode};
+use uringbench_core::rate::Rate;
+use uringbench_core::time::Nanos;
+use uringbench_core::varying::Stretch;
+use uringbench_scenario::format::{Order, Shape};
+use uringbench_scenario::plan::{self as written, Stage};
+use uringbench_scenario::{Surroundings, compile};
+
+use crate::args::{OutputArgs, RequestArgs, RunArgs};
+use crate::console;
+use crate::exit::Failure;
+use crate::host::{cpus, target};
+use crate::request::read_body;
+use crate::resolve::{self, Format, Progress, ResolvedRun, usage};
+use crate::tls;
+use crate::url::Url;
+
+/// The file, if what was typed where a URL belongs names a scenario.
+pub(crate) fn named(text: &str) -> Option<PathBuf> {
+    let is_named = !text.contains("://") && text.ends_with(".toml");
+    is_named.then(|| PathBuf::from(text))
+}
+
+/// The plan of a file, or its mistakes, each beginning with its place.
+pub(crate) fn load(file: &Path) -> Result<written::Plan, Vec<String>> {
+    let shown = file.display();
+    let text = fs::read_to_string(file)
+        .map_err(|why| vec![format!("{shown} cannot be read: {why}; name a scenario file")])?;
+    let folder = file.parent().unwrap_or_else(|| Path::new(""));
+    let around = Surroundings {
+        read: &|name| read_body("file", &folder.join(name)),
+        env: &|name| std::env::var(name).ok(),
+        authority: &authority,
+    };
+    compile(&text, &around)
+        .map_err(|problems| problems.iter().map(|problem| format!("{shown}:{problem}")).collect())
+}
+
+/// Every mistake is a line; the last becomes the failure.
+pub(crate) fn one_by_one(mut mistakes: Vec<String>) -> Failure {
+    let last = mistakes.pop().unwrap_or_default();
+    for mistake in mistakes {
+        console::note(&format!("uringbench: {}", Failure::Usage(mistake)));
+    }
+    Failure::Usage(last)
+}
+
+fn authority(target: &str) -> Result<String, String> {
+    let url = Url::parse(target)?;
+    if url.scheme.is_websocket() {
+        return Err("scenarios speak HTTP: write http:// or https://".to_owned());
+    }
+    if url.path != "/" {
+        return Err(format!("the target has no path: put `{}` into the steps", url.path));
+    }
+    Ok(url.authority())
+}
+
+/// Decide everything about a run of the scenario in `file`. What is typed beside it goes before
+/// what it says.
+pub(crate) fn resolve(args: &RunArgs, file: &Path) -> Result<ResolvedRun, Failure> {
+    refuse_what_the_file_says(args)?;
+    let scenario = load(file).map_err(one_by_one)?;
+    let url = Url::parse(&scenario.target).map_err(Failure::Usage)?;
+    let typed = &args.load;
+    let seed = typed.seed.unwrap_or_else(resolve::seed_from_clock);
+    let duration = typed.duration.unwrap_or(scenario.duration);
+    if duration == Nanos::ZERO {
+        return Err(usage("-d 0 measures nothing: give a duration such as 10s"));
+    }
+    let limit = Limit::Duration(duration);
+    let warmup = args.measurement.warmup.unwrap_or(scenario.warmup);
+    let (load, stretches) = pace(args, &scenario, warmup)?;
+    let timeout = resolve::timeout(&args.measurement)?;
+    let tls = tls::plan(&args.tls, &url)?;
+    let slo = resolve::slo(&args.measurement)?;
+    let profile = resolve::profile(&args.profile)?;
+    let connections = typed.connections.unwrap_or(scenario.connections);
+    let allowed = cpus::allowed();
+    resolve::check_machine(typed, connections, 0, &allowed)?;
+    let peers = resolve::peers(&args.connection, &url)?;
+    let sources = resolve::sources(&args.connection, &peers)?;
+    let location = target::locate(&peers);
+    let cpus = resolve::choose_cpus(typed, connections, &allowed, &location)?;
+    let users = match load {
+        Load::Closed => Some(match scenario.load {
+            // Without a number of its own a file has as many users as connections.
+            written::Load::Closed { users } if users != scenario.connections => users,
+            _ => connections,
+        }),
+        Load::Open { .. } | Load::Replay => None,
+    };
+    let objectives = scenario.objectives.clone();
+    let script = Arc::new(script(scenario, users, load == Load::Replay));
+    let plan = Plan {
+        engine: typed.engine.map_or(Engine::Ring, Engine::from),
+        cpus,
+        connections,
+        load,
+        limit,
+        warmup,
+        timeout,
+        wait: args.measurement.wait.map_or(WaitMode::Hybrid, WaitMode::from),
+        seed,
+        slice: resolve::slice(profile.as_ref(), limit),
+        stretches,
+        tls,
+        per_connection: args.connection.requests_per_connection,
+        sources,
+        closing: args.connection.close.map_or_else(Default::default, Into::into),
+        connect_rate: args.connection.connect_rate,
+        script: Some(Arc::clone(&script)),
+        ..Plan::plain(
+            peers[0].clone(),
+            RequestTemplate::of_bytes(script.constants().as_ref().clone()),
+        )
+    };
+    let plan = Plan { peers, ..plan };
+    uringbench_engine::check(&plan).map_err(|why| usage(why.to_string()))?;
+    let OutputArgs { json, out, quiet, name } = args.output.clone();
+    Ok(ResolvedRun {
+        plan,
+        url,
+        method: file.display().to_string(),
+        profile,
+        is_soak: false,
+        slo,
+        objectives,
+        target: location,
+        name: name.or_else(|| Some(file.file_stem()?.to_string_lossy().into_owned())),
+        out,
+        format: if json { Format::Json } else { Format::Text },
+        progress: if quiet { Progress::Hidden } else { Progress::Shown },
+    })
+}
+
+/// Options that describe a request or what a file does not have.
+fn refuse_what_the_file_says(args: &RunArgs) -> Result<(), Failure> {
+    let RequestArgs { method, headers, body, body_file, body_size, form, chunked, .. } =
+        &args.request;
+    let of_request = method.is_some()
+        || !headers.is_empty()
+        || body.is_some()
+        || body_file.is_some()
+        || body_size.is_some()
+        || !form.is_empty()
+        || chunked.is_some()
+        || args.request.expect_continue
+        || args.request.binary
+        || args.request.echo
+        || !args.request.subprotocol.is_empty();
+    let of_stream = args.stream.sse
+        || args.stream.stream
+        || args.stream.stall.is_some()
+        || args.stream.events.is_some();
+    if of_request || of_stream {
+        return Err(usage(
+            "a scenario says what is sent: write methods, headers, bodies and streams into its \
+             steps",
+        ));
+    }
+    let connection = &args.connection;
+    if connection.idle_connections.is_some()
+        || connection.read_rate.is_some()
+        || connection.write_rate.is_some()
+        || connection.proxy_protocol.is_some()
+    {
+        return Err(usage(
+            "--idle-connections, --read-rate, --write-rate and --proxy-protocol are for a single \
+             URL: run one beside the scenario",
+        ));
+    }
+    if args.load.requests.is_some() || args.load.pipeline.is_some() {
+        return Err(usage(
+            "-n and -p are for a single URL: a scenario lasts for a time (-d), and each of its \
+             users waits for its answers",
+        ));
+    }
+    Ok(())
+}
+
+/// When flows begin, and how their rate changes.
+fn pace(
+    args: &RunArgs,
+    scenario: &written::Plan,
+    warmup: Nanos,
+) -> Result<(Load, Vec<Stretch>), Failure> {
+    let typed = args.load.arrivals.map(Arrivals::from);
+    if let Some(rate) = args.load.rate {
+        return Ok((
+            Load::Open { rate, arrivals: typed.unwrap_or(Arrivals::Constant) },
+            Vec::new(),
+        ));
+    }
+    Ok(match &scenario.load {
+        written::Load::Open { rate, arrivals, stages } => {
+            let load = Load::Open { rate: *rate, arrivals: typed.unwrap_or(*arrivals) };
+            (load, stretches(*rate, stages, warmup))
+        }
+        _ if typed.is_some() => {
+            return Err(usage("--arrivals needs -R here: the scenario has no rate"));
+        }
+        written::Load::Closed { .. } => (Load::Closed, Vec::new()),
+        written::Load::Replay { .. } => (Load::Replay, Vec::new()),
+    })
+}
+
+/// The stages of a file, which begin with the measured window.
+fn stretches(first: Rate, stages: &[Stage], warmup: Nanos) -> Vec<Stretch> {
+    if stages.is_empty() {
+        return Vec::new();
+    }
+    let mut stretches = Vec::new();
+    if warmup > Nanos::ZERO {
+        stretches.push(Stretch { length: warmup, from: first, to: first });
+    }
+    let mut before = first;
+    for Stage { shape, rate, duration } in stages {
+        let from = if *shape == Shape::Ramp { before } else { *rate };
+        stretches.push(Stretch { length: *duration, from, to: *rate });
+        if *shape != Shape::Spike {
+            before = *rate;
+        }
+    }
+    // What comes after a spike at the end is what was before it.
+    stretches.push(Stretch { length: Nanos::SECOND, from: before, to: before });
+    stretches
+}
+
+fn script(scenario: written::Plan, users: Option<u32>, is_replay: bool) -> Script {
+    let replayed = match &scenario.load {
+        written::Load::Replay { table, .. } if is_replay => Some(*table),
+        _ => None,
+    };
+    let rows = |(number, order): (usize, &Order)| match order {
+        _ if replayed == Some(number) => RowOrder::Replayed,
+        Order::Shared => RowOrder::Shared,
+        Order::Random => RowOrder::Random,
+        Order::User => RowOrder::User,
+    };
+    let orders = scenario.orders.iter().enumerate().map(rows);
+    let data = scenario.tables.into_iter().zip(orders).map(|(table, order)| Data { table, order });
+    let flow = |flow: written::Flow| Flow {
+        name: flow.name,
+        weight: flow.weight,
+        steps: flow.steps,
+        operations: flow.operations,
+    };
+    let parts = (
+        flow(scenario.on_start),
+        scenario.flows.into_iter().map(flow).collect(),
+        flow(scenario.on_end),
+    );
+    let script =
+        Script::new(parts, data.collect(), scenario.captures.len(), users).to(&scenario.authority);
+    match scenario.load {
+        written::Load::Replay { times, flows, .. } if is_replay => {
+            let flows = flows.map(|flows| flows.into_iter().map(|flow| flow as u32).collect());
+            script.replaying(Replay { times: times.into(), flows })
+        }
+        _ => script,
+    }
+}
