@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use uringbench_core::flow::exchange::Exchange;
 use uringbench_core::flow::jar::Jar;
 use uringbench_core::flow::program::Operation;
 use uringbench_core::flow::value::Scope;
@@ -74,6 +75,14 @@ pub fn requests(plan: &Plan, seed: u64) -> String {
             step.template.render(&scope, &mut random, &mut bytes);
             scope.sequence += 1;
             text.push_str(&visible(&bytes));
+            if let Exchange::Socket(socket) = &step.exchange {
+                let mut bytes = Vec::new();
+                let take = &mut |piece: &[u8]| bytes.extend_from_slice(piece);
+                socket.message.pieces(&scope, &mut random, take);
+                text.push_str("--- message\n");
+                text.push_str(&printable(&bytes[..bytes.len().min(BODY_SHOWN)]));
+                text.push_str(&cut(bytes.len()));
+            }
         }
     }
     text
@@ -101,13 +110,17 @@ fn order(flow: &Flow, step: usize) -> String {
     text
 }
 
-/// Line by line as sent: CR and what cannot be printed are escaped, long bodies cut.
+/// Line by line as sent, long bodies cut.
 fn visible(bytes: &[u8]) -> String {
     let head = bytes.windows(4).position(|end| end == b"\r\n\r\n").map_or(bytes.len(), |at| at + 4);
     let body = bytes.len() - head;
-    let shown = head + body.min(BODY_SHOWN);
+    printable(&bytes[..head + body.min(BODY_SHOWN)]) + &cut(body)
+}
+
+/// Whole lines: CR and what cannot be printed are escaped.
+fn printable(bytes: &[u8]) -> String {
     let mut text = String::new();
-    for chunk in bytes[..shown].utf8_chunks() {
+    for chunk in bytes.utf8_chunks() {
         for c in chunk.valid().chars() {
             match c {
                 '\n' => text.push_str("\\n\n"),
@@ -123,10 +136,15 @@ fn visible(bytes: &[u8]) -> String {
     if !text.ends_with('\n') {
         text.push('\n');
     }
-    if body > BODY_SHOWN {
-        let _ = writeln!(text, "… {} more bytes, {body} in all", body - BODY_SHOWN);
-    }
     text
+}
+
+/// What is said of the rest of a body that is not shown whole.
+fn cut(body: usize) -> String {
+    match body.checked_sub(BODY_SHOWN) {
+        None | Some(0) => String::new(),
+        Some(more) => format!("… {more} more bytes, {body} in all\n"),
+    }
 }
 
 fn counted(count: usize, what: &str) -> String {

@@ -1,9 +1,11 @@
 //! Every kind of request is these bytes, and a plan is what its file says.
 
+use uringbench_core::flow::exchange::Exchange;
 use uringbench_core::flow::program::{Arm, Operation, Think};
 use uringbench_core::plan::Arrivals;
 use uringbench_core::rate::Rate;
 use uringbench_core::time::Nanos;
+use uringbench_core::websocket::frame::Kind;
 use uringbench_scenario::plan::{Load, Plan};
 use uringbench_scenario::{Problem, Surroundings, compile, show};
 
@@ -64,6 +66,7 @@ fn every_kind_of_request_is_these_bytes() {
             "path = \"/\"\ncookies = { lang = \"en\", who = \"{{p.email}}-{{choice a;b}}\" }",
             "GET / HTTP/1.1\\r\\n\nCookie: lang=en; who=a@b-a%3Bb\\r\\n\n\\r\\n\n",
         ),
+        ("path = \"/events\"\nevents = { count = 50 }", "GET /events HTTP/1.1\\r\\n\n\\r\\n\n"),
         (
             "path = \"/\"\nbody = { text = \"{{p.note}}\\\\\" }",
             "POST / HTTP/1.1\\r\\n\nContent-Type: text/plain; charset=utf-8\\r\\n\n\
@@ -99,6 +102,38 @@ fn every_kind_of_request_is_these_bytes() {
     for (step, expected) in cases {
         assert_eq!(shown(step), expected, "{step}");
     }
+}
+
+#[test]
+fn a_websocket_is_an_opening_and_its_messages() {
+    let step = "path = \"/{{p.note}}\"\nheaders = { Origin = \"http://{{p.email}}\" }\n\
+                websocket = { json = '{\"n\":{{seq}},\"note\":\"{{p.note}}\"}', messages = 9, \
+                echo = true, protocols = [\"chat\", \"v2\"] }";
+    let line = |text: &str| format!("{text}\\r\\n\n");
+    let expected = [
+        line("GET /x%2C%20%22y%22 HTTP/1.1"),
+        line("Upgrade: websocket"),
+        line("Connection: Upgrade"),
+        line("Sec-WebSocket-Version: 13"),
+        line("Sec-WebSocket-Key: dXJpbmdiZW5jaCBmbG93cw=="),
+        line("Sec-WebSocket-Protocol: chat, v2"),
+        line("Origin: http://a@b"),
+        line(""),
+        "--- message\n{\"n\":1,\"note\":\"x, \\\\\"y\\\\\"\"}\n".to_owned(),
+    ];
+    assert_eq!(shown(step), expected.concat());
+    let whole = "target = \"http://zSlot00000000n.a\"\n[[flow]]\nname = \"f\"\n[[flow.step]]\n\
+                 path = \"/{{seq}}\"\nwebsocket = { size = 3, binary = true, protocols = \
+                 [\"zSlot00000001n\"] }\ncheck = { length = 3 }";
+    let plan = plan(whole);
+    let step = &plan.flows[0].steps[0];
+    let Exchange::Socket(socket) = &step.exchange else { panic!("no WebSocket") };
+    assert_eq!((socket.messages, socket.is_echo, socket.kind), (1, false, Kind::Binary));
+    assert_eq!(socket.message.constant().map(<[u8]>::len), Some(3));
+    // RFC 6455 section 4.2.2, of that key.
+    assert_eq!(socket.opening.accept(), "xtT8wd7l3pjlg9IuUUr04mzG3pk=");
+    let shown = show::requests(&plan, 1);
+    assert!(shown.contains("GET /0 HTTP/1.1"), "marks are not mistaken: {shown}");
 }
 
 #[test]
