@@ -171,8 +171,14 @@ fn mistakes_in_what_becomes_of_an_answer_are_told() {
                 &["flow.step.capture.x", "write one of header"],
             ),
             ("path = \"/\"\ncapture = { x = { json = \"a\" } }", &["capture.x.json", "/user/id"]),
-            ("path = \"/\"\ncapture = { x = { regex = \"(\" } }", &["x.regex", "mend it: error"]),
-            ("path = \"/\"\ncapture = { x = { regex = \"a{9999999}\" } }", &["x.regex", "mend it"]),
+            (
+                "path = \"/\"\ncapture = { x = { regex = \"(\" } }",
+                &["x.regex", "mend it: error: unclosed"],
+            ),
+            (
+                "path = \"/\"\ncapture = { x = { regex = \"a{9999999}\" } }",
+                &["x.regex", "mend it", "more than"],
+            ),
             ("path = \"/\"\ncapture = { x = { jsn = \"/a\" } }", &["did you mean `json`?"]),
             (
                 "path = \"/\"\ncapture = { x = { json = \"/a\", max = 0 } }",

@@ -13,6 +13,7 @@ pub mod check;
 pub mod exchange;
 pub mod expected;
 pub mod jar;
+pub mod pattern;
 pub mod pointer;
 pub mod program;
 pub mod step;
