@@ -1,9 +1,5 @@
 //! From what a file says to a plan: names bound, steps compiled, their order made flat.
 
-use regex::bytes::RegexBuilder;
-use uringbench_core::flow::capture::{Capture, Source};
-use uringbench_core::flow::check::Check;
-use uringbench_core::flow::pointer::Pointer;
 use uringbench_core::flow::program::{Arm, Operation, Think};
 use uringbench_core::flow::table::Table;
 use uringbench_core::flow::{self};
@@ -12,13 +8,8 @@ use crate::format::{self, Order, Scenario, Step};
 use crate::plan::{Flow, Plan};
 use crate::problem::{Place, Problems};
 use crate::text::{Names, Text, name_error};
-use crate::{Surroundings, data, load, request};
+use crate::{Surroundings, answer, data, load, request};
 
-/// Longest capture without `max`, and with it.
-const CAPTURE_BYTES: u32 = 256;
-const CAPTURE_BYTES_MAX: u32 = 65_536;
-/// A compiled regular expression's size.
-const REGEX_BYTES_MAX: usize = 1 << 20;
 /// A step is not taken more often in a row: more is a slip of the keyboard.
 const REPEAT_MAX: u32 = 1_000_000;
 
@@ -200,7 +191,8 @@ impl Compiler<'_, '_> {
     }
 
     fn step(&mut self, given: &Step, place: &Place, names: &mut Names<'_>, flow: &mut Flow) {
-        let written = || format!("{} {}", request::method(given), given.path);
+        let target = given.path.as_ref().or(given.url.as_ref()).map_or("", String::as_str);
+        let written = || format!("{} {target}", request::method(given));
         let name = given.name.clone().unwrap_or_else(written);
         if flow.steps.iter().any(|known| known.name == name) {
             let why = format!("the flow has a step `{name}` already: give it another `name`");
@@ -208,8 +200,9 @@ impl Compiler<'_, '_> {
         }
         let template =
             request::template(given, place, names, self.around, &self.authority, self.problems);
-        let checks = self.checks(given, &place.key("check"));
-        let captures = self.captures(given, &place.key("capture"), names);
+        let checks = answer::checks(given, &place.key("check"), names, self.problems);
+        let all = &mut self.captures;
+        let captures = answer::captures(given, &place.key("capture"), names, all, self.problems);
         let times = given.repeat.unwrap_or(1);
         if !(1..=REPEAT_MAX).contains(&times) {
             let why = format!("a step is taken 1 to {REPEAT_MAX} times: write such a number");
@@ -220,7 +213,12 @@ impl Compiler<'_, '_> {
         if let Some(template) = template {
             flow.operations.push(Operation::Send(flow.steps.len()));
             let is_last_when_failed = given.is_last_when_failed;
-            flow.steps.push(flow::Step { name, template, checks, captures, is_last_when_failed });
+            let step = flow::Step { name, template, checks, captures, is_last_when_failed };
+            if step.is_head() && step.needs_body() {
+                let why = "an answer to HEAD has no body to look at: write another method";
+                self.problems.add(&place.key("method"), why);
+            }
+            flow.steps.push(step);
         }
         if let Some(think) = self.think(given, &place.key("think")) {
             flow.operations.push(Operation::Think(think));
@@ -241,92 +239,5 @@ impl Compiler<'_, '_> {
                 return None;
             }
         })
-    }
-
-    fn checks(&mut self, given: &Step, place: &Place) -> Vec<Check> {
-        let Some(given) = &given.check else { return vec![Check::Status((100..400).collect())] };
-        let mut checks = Vec::new();
-        match &given.status {
-            Some(statuses) => {
-                if statuses.is_empty() || statuses.iter().any(|s| !(100..600).contains(s)) {
-                    let why = "a status is a number from 100 to 599: write [200]";
-                    self.problems.add(&place.key("status"), why);
-                }
-                checks.push(Check::Status(statuses.clone()));
-            }
-            None => checks.push(Check::Status((100..400).collect())),
-        }
-        for (name, value) in &given.header.0 {
-            checks.push(Check::Header { name: name.clone(), value: value.trim().to_owned() });
-        }
-        checks.extend(given.length.map(Check::Length));
-        checks.extend(given.contains.iter().map(|text| Check::Contains(text.clone().into())));
-        checks.extend(given.equals.iter().map(|text| Check::Equals(text.clone().into())));
-        for (text, expected) in &given.json {
-            let pointer = text.parse::<Pointer>().map_err(|why| why.to_string());
-            if let Some(pointer) = self.problems.take(&place.key("json").key(text), pointer) {
-                checks.push(Check::Json { pointer, expected: expected.0.clone() });
-            }
-        }
-        checks
-    }
-
-    /// What a step keeps; the names are known behind it.
-    fn captures(
-        &mut self,
-        given: &Step,
-        place: &Place,
-        names: &mut Names<'_>,
-    ) -> Vec<(usize, Capture)> {
-        let mut captures = Vec::new();
-        for (name, capture) in &given.capture {
-            let place = place.key(name);
-            if let Some(why) = name_error(name) {
-                self.problems.add(&place, why);
-            }
-            let number = self.captures.iter().position(|known| known == name);
-            let number = number.unwrap_or_else(|| {
-                self.captures.push(name.clone());
-                self.captures.len() - 1
-            });
-            if !names.captures.iter().any(|(known, _)| known == name) {
-                names.captures.push((name.clone(), number));
-            }
-            captures.extend(self.capture(capture, &place).map(|capture| (number, capture)));
-        }
-        captures
-    }
-
-    fn capture(&mut self, given: &format::Capture, place: &Place) -> Option<Capture> {
-        let source = match (&given.header, &given.cookie, &given.json, &given.regex) {
-            (Some(name), None, None, None) => Source::Header(name.clone()),
-            (None, Some(name), None, None) => Source::Cookie(name.clone()),
-            (None, None, Some(text), None) => {
-                let pointer =
-                    text.parse().map_err(|why: flow::pointer::PointerError| why.to_string());
-                Source::Json(self.problems.take(&place.key("json"), pointer)?)
-            }
-            (None, None, None, Some(text)) => {
-                let built =
-                    RegexBuilder::new(text).unicode(false).size_limit(REGEX_BYTES_MAX).build();
-                let regex = built.map_err(|why| {
-                    let why = why.to_string();
-                    let cause = why.lines().last().unwrap_or_default().trim();
-                    format!("not a regular expression: mend it: {cause}")
-                });
-                Source::Regex(self.problems.take(&place.key("regex"), regex)?)
-            }
-            _ => {
-                let why = "a capture has one source: write one of header, cookie, json and regex";
-                self.problems.add(place, why);
-                return None;
-            }
-        };
-        let bytes_max = given.max.unwrap_or(CAPTURE_BYTES);
-        if !(1..=CAPTURE_BYTES_MAX).contains(&bytes_max) {
-            let why = format!("a capture has 1 to {CAPTURE_BYTES_MAX} bytes: write such a number");
-            self.problems.add(&place.key("max"), why);
-        }
-        Some(Capture { source, bytes_max: bytes_max as usize })
     }
 }

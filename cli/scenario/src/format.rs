@@ -145,8 +145,12 @@ pub struct Step {
     pub name: Option<String>,
     /// In upper case; without it `POST` with a body, else `GET`.
     pub method: Option<String>,
-    /// Begins with `/`, without a query. Values in it are percent-encoded.
-    pub path: String,
+    /// Begins with `/`, without a query. Values in it are percent-encoded. This or `url`.
+    pub path: Option<String>,
+    /// Path and query as they stand, values included: only spaces, control characters and what is
+    /// not ASCII are percent-encoded. What begins with `http://` or `https://`, such as a captured
+    /// `Location`, is asked of the target all the same. In the place of `path` and `query`.
+    pub url: Option<String>,
     /// The query, name = value. Both are percent-encoded.
     #[serde(default)]
     pub query: Pairs,
@@ -219,7 +223,8 @@ pub struct Generated {
     pub seed: u64,
 }
 
-/// What must hold of an answer: all that is named. `{{` means itself here.
+/// What must hold of an answer: all that is named. In its texts may stand captures of earlier
+/// steps, data columns, `{{user}}` and `{{env NAME}}`.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Check {

@@ -4,6 +4,7 @@
 //! Files, environment and the target's address are asked for through [`Surroundings`]; running a
 //! plan is for others.
 
+mod answer;
 mod compile;
 mod data;
 pub mod format;

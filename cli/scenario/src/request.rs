@@ -1,7 +1,8 @@
 //! A step's request: its texts read, its body brought in, and all of it one template.
 
+use uringbench_core::flow;
 use uringbench_core::flow::template::{Marks, Template};
-use uringbench_core::flow::value::Escape;
+use uringbench_core::flow::value::{Escape, Slot, Value};
 use uringbench_core::http::body::{Alphabet, Body, Generated};
 use uringbench_core::http::multipart::{Multipart, Part};
 use uringbench_core::http::request::{RequestError, RequestParts};
@@ -17,10 +18,14 @@ const GENERATED_MAX: u32 = 1 << 30;
 /// A request whose texts were read.
 struct Parts {
     method: String,
-    path: Text,
-    query: Vec<(String, Text)>,
+    target: Target,
     headers: Vec<(String, Text)>,
     content: Content,
+}
+
+enum Target {
+    Path(Text, Vec<(String, Text)>),
+    Url(Text),
 }
 
 enum Content {
@@ -60,9 +65,7 @@ pub(crate) fn template(
     authority: &str,
     problems: &mut Problems<'_>,
 ) -> Option<Template> {
-    let path = Text::read(&step.path, names).and_then(checked_path);
-    let path = problems.take(&place.key("path"), path);
-    let query = pairs(&step.query, &place.key("query"), names, problems);
+    let target = target(step, place, names, authority, problems);
     let headers = pairs(&step.headers, &place.key("headers"), names, problems);
     let content = match &step.body {
         None => Some(Content::None),
@@ -70,12 +73,61 @@ pub(crate) fn template(
     };
     let parts = Parts {
         method: method(step).to_owned(),
-        path: path?,
-        query: query?,
+        target: target?,
         headers: headers?,
         content: content?,
     };
     parts.template(authority).map_err(|(field, why)| problems.add(&place.key(field), why)).ok()
+}
+
+fn target(
+    step: &Step,
+    place: &Place,
+    names: &Names<'_>,
+    authority: &str,
+    problems: &mut Problems<'_>,
+) -> Option<Target> {
+    let query = pairs(&step.query, &place.key("query"), names, problems);
+    match (&step.path, &step.url) {
+        (Some(path), None) => {
+            let path = Text::read(path, names).and_then(checked_path);
+            let path = problems.take(&place.key("path"), path);
+            Some(Target::Path(path?, query?))
+        }
+        (None, Some(url)) => {
+            if !step.query.0.is_empty() {
+                let why = "the query is part of `url`: write it there, behind a `?`";
+                problems.add(&place.key("query"), why);
+            }
+            let url = Text::read(url, names).and_then(|url| checked_url(url, authority));
+            problems.take(&place.key("url"), url).map(Target::Url)
+        }
+        (Some(_), Some(_)) => {
+            problems
+                .add(&place.key("url"), "`path` says already what to ask for: keep one of them");
+            None
+        }
+        (None, None) => {
+            problems.add(place, "`path` is missing: add it, or `url`");
+            None
+        }
+    }
+}
+
+/// All requests go to the target, so that no other host may be written.
+fn checked_url(url: Text, authority: &str) -> Result<Text, String> {
+    let begin = url.beginning();
+    let host = begin.strip_prefix("http://").or_else(|| begin.strip_prefix("https://"));
+    let Some(host) = host else { return Ok(url) };
+    let (host, is_whole) = match host.find(['/', '?', '#']) {
+        Some(end) => (&host[..end], true),
+        None => (host, url.constant().is_some()),
+    };
+    // A value may be the rest of the host.
+    if !is_whole || authority.eq_ignore_ascii_case(host) {
+        return Ok(url);
+    }
+    Err(format!("`{host}` is not the target, which all requests go to: write the path alone"))
 }
 
 fn checked_path(path: Text) -> Result<Text, String> {
@@ -199,7 +251,7 @@ impl Parts {
     fn template(&self, authority: &str) -> Result<Template, (&'static str, String)> {
         let literals = self.literals();
         let mut marks = Marks::unlike(literals.iter().copied());
-        let target = self.target(&mut marks);
+        let target = self.target.marked(&mut marks);
         let headers = self.marked_headers(&mut marks);
         let parts = |body| RequestParts {
             headers: &headers,
@@ -232,8 +284,15 @@ impl Parts {
 
     /// Whatever of the file gets into the request.
     fn literals(&self) -> Vec<&[u8]> {
-        let mut all: Vec<&[u8]> = self.path.literals().map(str::as_bytes).collect();
-        let mut pairs = vec![&self.query, &self.headers];
+        let mut all: Vec<&[u8]> = Vec::new();
+        let mut pairs = vec![&self.headers];
+        match &self.target {
+            Target::Path(path, query) => {
+                all.extend(path.literals().map(str::as_bytes));
+                pairs.push(query);
+            }
+            Target::Url(url) => all.extend(url.literals().map(str::as_bytes)),
+        }
         match &self.content {
             Content::None | Content::Generated(_) => {}
             Content::Text(text, _) => all.extend(text.literals().map(str::as_bytes)),
@@ -258,11 +317,6 @@ impl Parts {
         all
     }
 
-    fn target(&self, marks: &mut Marks) -> String {
-        let path = self.path.marked(Escape::None, Escape::Url, marks);
-        if self.query.is_empty() { path } else { format!("{path}?{}", encoded(&self.query, marks)) }
-    }
-
     fn marked_headers(&self, marks: &mut Marks) -> Vec<(String, String)> {
         let marked = |(name, text): &(String, Text)| {
             (name.clone(), text.marked(Escape::None, Escape::Header, marks))
@@ -278,6 +332,30 @@ impl Parts {
             headers.push(("Content-Type".to_owned(), own.to_owned()));
         }
         headers
+    }
+}
+
+impl Target {
+    fn marked(&self, marks: &mut Marks) -> String {
+        match self {
+            Self::Path(path, query) => {
+                let path = path.marked(Escape::None, Escape::Url, marks);
+                if query.is_empty() { path } else { format!("{path}?{}", encoded(query, marks)) }
+            }
+            Self::Url(url) => {
+                let text = url.alone(Escape::None);
+                let Some(constant) = text.constant() else {
+                    let slot = Slot::new(Value::Target(text), Escape::None);
+                    return format!("/{}", marks.mark(slot));
+                };
+                let mut bytes = b"/".to_vec();
+                let mut target = flow::target::Target::new();
+                target.push(constant, &mut |piece| bytes.extend_from_slice(piece));
+                target.end(&mut |piece| bytes.extend_from_slice(piece));
+                // Nothing but ASCII is left.
+                String::from_utf8_lossy(&bytes).into_owned()
+            }
+        }
     }
 }
 

@@ -1,6 +1,8 @@
 //! Texts with `{{…}}` in them: what stands for a value, and which one.
 
+use uringbench_core::flow::expected::Expected;
 use uringbench_core::flow::template::Marks;
+use uringbench_core::flow::text as core;
 use uringbench_core::flow::value::{Escape, Slot, Value};
 
 use crate::problem::did_you_mean;
@@ -67,10 +69,44 @@ impl Text {
         })
     }
 
+    /// What stands before the first value.
+    pub(crate) fn beginning(&self) -> String {
+        let literals = self.0.iter().map_while(|piece| match piece {
+            Piece::Literal(text) => Some(text.as_str()),
+            Piece::Value(_) => None,
+        });
+        literals.collect()
+    }
+
     /// The text, if nothing in it is made at run time.
     pub(crate) fn constant(&self) -> Option<String> {
         let is_constant = self.0.iter().all(|piece| matches!(piece, Piece::Literal(_)));
         is_constant.then(|| self.literals().collect())
+    }
+
+    /// The text as one that stands by itself, its values escaped as told.
+    pub(crate) fn alone(&self, value: Escape) -> core::Text {
+        self.0.iter().fold(core::Text::new(), |text, piece| match piece {
+            Piece::Literal(part) => text.literal(part.as_bytes()),
+            Piece::Value(of) => text.slot(Slot::new(of.clone(), value)),
+        })
+    }
+
+    /// The text as one to compare with: written like that, and without values that would be
+    /// others than those sent.
+    pub(crate) fn expected(&self, written: &str) -> Result<Expected, String> {
+        let lasts = |piece: &Piece| match piece {
+            Piece::Literal(_) => true,
+            Piece::Value(of) => {
+                matches!(of, Value::User | Value::Cell { .. } | Value::Capture(_))
+            }
+        };
+        if self.0.iter().all(lasts) {
+            return Ok(Expected::new(written, self.alone(Escape::None)));
+        }
+        Err("a value that is another each time is never the one that was sent: compare with a \
+             capture, a column or {{user}}"
+            .to_owned())
     }
 
     /// The text with something in the place of each value: a number where it can be one.

@@ -50,6 +50,13 @@ fn every_kind_of_request_is_these_bytes() {
             "method = \"DELETE\"\npath = \"/\"\nheaders = { X-T = \"{{env TOKEN}} {{{{\" }",
             "DELETE / HTTP/1.1\\r\\n\nX-T: s3cret {{\\r\\n\n\\r\\n\n",
         ),
+        ("url = \"http://a/b?c=d|é#f\"", "GET /b?c=d|%C3%A9 HTTP/1.1\\r\\n\n\\r\\n\n"),
+        (
+            "url = \"https://{{p.note}}/{{p.note}}?q=a b&u={{user}}\"",
+            "GET /x,%20\"y\"?q=a%20b&u=0 HTTP/1.1\\r\\n\n\\r\\n\n",
+        ),
+        ("url = \"{{p.email}}\"", "GET /a@b HTTP/1.1\\r\\n\n\\r\\n\n"),
+        ("url = \"\"", "GET / HTTP/1.1\\r\\n\n\\r\\n\n"),
         (
             "path = \"/\"\nbody = { text = \"{{p.note}}\\\\\" }",
             "POST / HTTP/1.1\\r\\n\nContent-Type: text/plain; charset=utf-8\\r\\n\n\

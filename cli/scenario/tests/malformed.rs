@@ -49,7 +49,12 @@ fn mistakes_in_a_step_are_told() {
         &[
             ("pth = \"/\"", &["5:1: flow.step.pth", "did you mean `path`?", "stop_on_failure"]),
             ("path = 1", &["5:8: flow.step.path", "integer `1` cannot stand here: write a string"]),
-            ("method = \"GET\"", &["`path` is missing: add it"]),
+            ("method = \"GET\"", &["flow.step: `path` is missing: add it, or `url`"]),
+            ("path = \"/\"\nurl = \"/\"", &["6:1: flow.step.url", "keep one of them"]),
+            ("url = 1", &["5:7: flow.step.url", "write a string"]),
+            ("url = \"/{{x}}\"", &["5:1: flow.step.url", "defines `x`"]),
+            ("url = \"/\"\nquery = { a = \"1\" }", &["6:1: flow.step.query", "write it there"]),
+            ("url = \"http://b/c\"", &["flow.step.url", "`b` is not the target", "path alone"]),
             ("path = \"x\"", &["5:1: flow.step.path", "does not begin with `/`: write /x"]),
             ("path = \"\"", &["flow.step.path", "does not begin with `/`"]),
             ("path = \"/a?b=1\"", &["flow.step.path", "put what follows into `query`"]),
@@ -128,6 +133,17 @@ fn mistakes_in_what_becomes_of_an_answer_are_told() {
             ("path = \"/\"\ncheck = { json = { a = 1 } }", &["flow.step.check.json.a", "/user/id"]),
             ("path = \"/\"\ncheck = { json = { \"/~\" = 1 } }", &["`~0`: write /user/id"]),
             ("path = \"/\"\ncheck = { json = { \"/a\" = [1] } }", &["write a string, a number"]),
+            ("path = \"/\"\ncheck = { contains = \"{{x}}\" }", &["check.contains", "defines `x`"]),
+            ("path = \"/\"\ncheck = { equals = \"{{\" }", &["check.equals", "is not closed"]),
+            ("path = \"/\"\ncheck = { header = { A = \"{{seq}}\" } }", &["header.A", "{{user}}"]),
+            (
+                "path = \"/\"\ncheck = { json = { \"/a\" = \"{{uuid}}\" } }",
+                &["6:20: flow.step.check.json./a", "another each time", "compare with a capture"],
+            ),
+            (
+                "path = \"/\"\nmethod = \"HEAD\"\ncheck = { equals = \"a\" }",
+                &["6:1: flow.step.method", "HEAD has no body", "another method"],
+            ),
             ("path = \"/\"\ncapture = { x = {} }", &["flow.step.capture.x", "write one of header"]),
             (
                 "path = \"/\"\ncapture = { x = { json = \"/a\", regex = \"a\" } }",

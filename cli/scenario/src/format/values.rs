@@ -118,7 +118,7 @@ impl<'de> Deserialize<'de> for Scalar {
             }
 
             fn visit_str<E: Error>(self, text: &str) -> Result<Scalar, E> {
-                Ok(Scalar(check::Scalar::Text(text.to_owned())))
+                Ok(Scalar(check::Scalar::Text(text.into())))
             }
 
             fn visit_i64<E: Error>(self, number: i64) -> Result<Scalar, E> {

@@ -7,8 +7,10 @@ pub struct Answer<'a> {
     pub status: u16,
     /// Status line or first header to the empty line, as received.
     pub head: &'a [u8],
-    /// The payload, chunks joined.
+    /// The payload, chunks joined; nothing where nobody needs its bytes.
     pub body: &'a [u8],
+    /// How many bytes the payload had, kept or not.
+    pub body_bytes: u64,
 }
 
 impl<'a> Answer<'a> {
@@ -40,7 +42,7 @@ mod tests {
     fn headers_and_cookies_are_found_by_name() {
         let head = b"HTTP/1.1 200 OK\r\nX-A:  1 \r\nx-a: 2\r\nSet-Cookie: sid=ab; Path=/\r\n\
                      Set-Cookie: other=1\r\nSet-Cookie: sid=cd=e\r\n\r\n";
-        let answer = Answer { status: 200, head, body: b"" };
+        let answer = Answer { status: 200, head, body: b"", body_bytes: 0 };
         assert_eq!(answer.headers("x-A").collect::<Vec<_>>(), [b"1", b"2"]);
         assert_eq!(answer.headers("X").count(), 0);
         assert_eq!(answer.cookie("sid"), Some(&b"cd=e"[..]));

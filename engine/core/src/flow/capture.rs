@@ -1,5 +1,7 @@
 //! What is kept of an answer for later steps, bounded so that no server can fill the memory.
 
+use std::fmt;
+
 use regex::bytes::Regex;
 use thiserror::Error;
 
@@ -82,9 +84,26 @@ impl Capture {
         Ok(())
     }
 
+    /// Whether it looks at the header, whose bytes then have to be kept.
+    pub const fn needs_head(&self) -> bool {
+        matches!(self.source, Source::Header(_) | Source::Cookie(_))
+    }
+
     /// Whether it looks at the body, whose bytes then have to be kept.
     pub const fn needs_body(&self) -> bool {
         matches!(self.source, Source::Json(_) | Source::Regex(_))
+    }
+}
+
+impl fmt::Display for Source {
+    /// As reports name it: `header X-Id`, `JSON /token`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Header(name) => write!(f, "header {name}"),
+            Self::Cookie(name) => write!(f, "cookie {name}"),
+            Self::Json(pointer) => write!(f, "JSON {pointer}"),
+            Self::Regex(regex) => write!(f, "match of `{}`", regex.as_str().escape_debug()),
+        }
     }
 }
 
@@ -98,6 +117,7 @@ mod tests {
             status: 200,
             head: b"Location: /items/7\r\nSet-Cookie: sid=abcdef; HttpOnly\r\n\r\n",
             body: br#"{"a":[{"b":"x\u00e9y\n"}],"n":-1.5,"o":{}} token=abc123;"#,
+            body_bytes: 55,
         };
         let json = |text: &str| Source::Json(text.parse().unwrap());
         let regex = |text: &str| Source::Regex(Regex::new(text).unwrap());

@@ -1,8 +1,12 @@
 //! Whether an answer is the one that was expected.
 
+use std::fmt;
+
 use super::answer::Answer;
+use super::expected::Expected;
 use super::pointer::{Pointer, is_string_of};
 use super::template::find;
+use super::value::Scope;
 
 /// One thing that must hold of an answer.
 #[derive(Clone, Debug, PartialEq)]
@@ -14,12 +18,12 @@ pub enum Check {
         /// In any case.
         name: String,
         /// Without white space around it.
-        value: String,
+        value: Expected,
     },
     /// These bytes occur in the body.
-    Contains(Vec<u8>),
+    Contains(Expected),
     /// The body is these bytes.
-    Equals(Vec<u8>),
+    Equals(Expected),
     /// The body has so many bytes.
     Length(u64),
     /// A value of the JSON in the body.
@@ -41,24 +45,34 @@ pub enum Scalar {
     /// Any number.
     Float(f64),
     /// A string.
-    Text(String),
+    Text(Expected),
 }
 
 impl Check {
-    /// Whether it holds.
-    pub fn holds(&self, answer: &Answer<'_>) -> bool {
+    /// Whether it holds. Texts are put together in `scratch`, where they vary.
+    pub fn holds(&self, answer: &Answer<'_>, scope: &Scope<'_>, scratch: &mut Vec<u8>) -> bool {
         match self {
             Self::Status(statuses) => statuses.contains(&answer.status),
             Self::Header { name, value } => {
-                answer.headers(name).any(|given| given == value.as_bytes())
+                let value = value.bytes(scope, scratch);
+                answer.headers(name).any(|given| given == value)
             }
-            Self::Contains(bytes) => bytes.is_empty() || find(answer.body, bytes).is_some(),
-            Self::Equals(bytes) => answer.body == bytes,
-            Self::Length(length) => answer.body.len() as u64 == *length,
+            Self::Contains(text) => {
+                let bytes = text.bytes(scope, scratch);
+                bytes.is_empty() || find(answer.body, bytes).is_some()
+            }
+            Self::Equals(text) => answer.body == text.bytes(scope, scratch),
+            Self::Length(length) => answer.body_bytes == *length,
             Self::Json { pointer, expected } => {
-                pointer.find(answer.body).is_some_and(|value| expected.is(value))
+                let value = pointer.find(answer.body);
+                value.is_some_and(|value| expected.is(value, scope, scratch))
             }
         }
+    }
+
+    /// Whether it looks at the header, whose bytes then have to be kept.
+    pub const fn needs_head(&self) -> bool {
+        matches!(self, Self::Header { .. })
     }
 
     /// Whether it looks at the body's bytes, which then have to be kept.
@@ -69,7 +83,7 @@ impl Check {
 
 impl Scalar {
     /// Whether `value`, as written in JSON, is this.
-    fn is(&self, value: &[u8]) -> bool {
+    fn is(&self, value: &[u8], scope: &Scope<'_>, scratch: &mut Vec<u8>) -> bool {
         let text = || std::str::from_utf8(value).ok();
         match self {
             Self::Bool(bool) => value == if *bool { &b"true"[..] } else { b"false" },
@@ -78,8 +92,52 @@ impl Scalar {
                 let number = text().filter(|text| !text.starts_with(['i', 'n', 'N', '+']));
                 number.and_then(|text| text.parse().ok()) == Some(*float)
             }
-            Self::Text(expected) => is_string_of(value, expected),
+            Self::Text(expected) => is_string_of(value, expected.bytes(scope, scratch)),
         }
+    }
+}
+
+/// Longest text that is shown of a check, in characters.
+const SHOWN_MAX: usize = 60;
+
+impl fmt::Display for Check {
+    /// What is wrong when it does not hold: `status is not 200`, `JSON /id is not 42`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Status(statuses) => {
+                f.write_str("status is not ")?;
+                for (at, status) in statuses.iter().enumerate() {
+                    let or = if at == 0 { "" } else { " or " };
+                    write!(f, "{or}{status}")?;
+                }
+                Ok(())
+            }
+            Self::Header { name, value } => write!(f, "header {name} is not {}", Shown(value)),
+            Self::Contains(text) => write!(f, "body does not hold {}", Shown(text)),
+            Self::Equals(text) => write!(f, "body is not {}", Shown(text)),
+            Self::Length(length) => write!(f, "body does not have {length} bytes"),
+            Self::Json { pointer, expected } => {
+                write!(f, "JSON {pointer} is not ")?;
+                match expected {
+                    Scalar::Bool(bool) => write!(f, "{bool}"),
+                    Scalar::Integer(integer) => write!(f, "{integer}"),
+                    Scalar::Float(float) => write!(f, "{float}"),
+                    Scalar::Text(text) => write!(f, "{}", Shown(text)),
+                }
+            }
+        }
+    }
+}
+
+/// A text in quotes and on one line, cut when it is long.
+struct Shown<'a>(&'a Expected);
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = self.0.written();
+        let cut = text.char_indices().nth(SHOWN_MAX).map_or(text, |(end, _)| &text[..end]);
+        let dots = if cut.len() < text.len() { "…" } else { "" };
+        write!(f, "`{}{dots}`", cut.escape_debug())
     }
 }
 
@@ -89,31 +147,34 @@ mod tests {
 
     #[test]
     fn each_check_tells_right_from_wrong() {
+        let body = r#"{"id":42,"ratio":0.5,"name":"a\"b","ok":true}"#;
         let answer = Answer {
             status: 201,
             head: b"Content-Type: application/json\r\n\r\n",
-            body: br#"{"id":42,"ratio":0.5,"name":"a\"b","ok":true}"#,
+            body: body.as_bytes(),
+            body_bytes: body.len() as u64,
         };
         let json =
             |pointer: &str, expected| Check::Json { pointer: pointer.parse().unwrap(), expected };
-        let header = |value: &str| Check::Header {
-            name: "content-type".to_owned(),
-            value: value.to_owned(),
-        };
+        let header =
+            |value: &str| Check::Header { name: "content-type".to_owned(), value: value.into() };
         let pairs = [
             (Check::Status(vec![200, 201]), Check::Status(vec![200])),
             (header("application/json"), header("application")),
-            (Check::Contains(b"\"id\":42".to_vec()), Check::Contains(b"43".to_vec())),
-            (Check::Equals(answer.body.to_vec()), Check::Equals(b"{}".to_vec())),
-            (Check::Length(answer.body.len() as u64), Check::Length(0)),
+            (Check::Contains("\"id\":42".into()), Check::Contains("43".into())),
+            (Check::Equals(body.into()), Check::Equals("{}".into())),
+            (Check::Length(body.len() as u64), Check::Length(0)),
             (json("/id", Scalar::Integer(42)), json("/id", Scalar::Integer(4))),
             (json("/ratio", Scalar::Float(0.5)), json("/ok", Scalar::Float(1.0))),
             (json("/name", Scalar::Text("a\"b".into())), json("/id", Scalar::Text("42".into()))),
             (json("/ok", Scalar::Bool(true)), json("/gone", Scalar::Bool(false))),
         ];
+        let nowhere =
+            Scope { user: 0, sequence: 0, unix_ms: 0, captures: &[], tables: &[], rows: &[] };
         for (right, wrong) in pairs {
-            assert!(right.holds(&answer), "{right:?}");
-            assert!(!wrong.holds(&answer), "{wrong:?}");
+            let mut scratch = Vec::new();
+            assert!(right.holds(&answer, &nowhere, &mut scratch), "{right}");
+            assert!(!wrong.holds(&answer, &nowhere, &mut scratch), "{wrong}");
         }
     }
 }

@@ -22,6 +22,7 @@ pub struct Template {
     head_length: usize,
     /// Where the length of a body that varies lies.
     length_at: Option<usize>,
+    is_head: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,8 +70,7 @@ impl Template {
     pub fn build(parts: RequestParts<'_>, marks: &Marks) -> Result<Self, RequestError> {
         let request = RequestTemplate::build(parts)?;
         let (head, body) = request.bytes().split_at(request.head_length());
-        let mut template =
-            Self { bytes: Vec::new(), slots: Vec::new(), head_length: 0, length_at: None };
+        let mut template = Self::empty(request.is_head());
         let prefix = marks.prefix();
         let in_head = marks.slots.len() - occurrences(body, prefix.as_bytes(), marks.slots.len());
         if in_head == marks.slots.len() {
@@ -85,8 +85,7 @@ impl Template {
         let after = find(&head[digits..], b"\r\n").map_or(head.len(), |end| digits + end);
         template.push(&head[..digits], marks, in_head);
         let length_at = template.bytes.len();
-        let mut tail =
-            Self { bytes: Vec::new(), slots: Vec::new(), head_length: 0, length_at: None };
+        let mut tail = Self::empty(false);
         tail.push(body, marks, marks.slots.len() - in_head);
         if tail.is_fixed() {
             template.bytes.extend_from_slice(Digits::of(tail.bytes.len() as i128).text());
@@ -98,6 +97,20 @@ impl Template {
         template.head_length = template.bytes.len();
         template.append(tail);
         Ok(template)
+    }
+
+    const fn empty(is_head: bool) -> Self {
+        Self { bytes: Vec::new(), slots: Vec::new(), head_length: 0, length_at: None, is_head }
+    }
+
+    /// Whether it has no slots, so that every request it gives is [`Self::bytes`].
+    pub const fn is_constant(&self) -> bool {
+        self.slots.is_empty()
+    }
+
+    /// Whether it asks with HEAD.
+    pub const fn is_head(&self) -> bool {
+        self.is_head
     }
 
     /// Whether every request it gives has the same length, so that it can be patched in place.

@@ -4,6 +4,8 @@
 //! give the same bytes.
 
 use super::table::Table;
+use super::target::Target;
+use super::text::Text;
 use crate::statistics::random::Random;
 
 /// Milliseconds since 1970 have this many digits until the year 2286.
@@ -45,6 +47,8 @@ pub enum Value {
     },
     /// What an earlier answer left.
     Capture(usize),
+    /// All this as a request target, without the `/` at its beginning; its slots are not escaped.
+    Target(Text),
 }
 
 /// How a value is written so that it stays one value where it stands.
@@ -113,7 +117,11 @@ impl Slot {
                 (width == Digits::of((*high).into()).text().len() && (*low < 0) == (*high < 0))
                     .then_some(width)
             }
-            Value::Sequence | Value::User | Value::Cell { .. } | Value::Capture(_) => None,
+            Value::Sequence
+            | Value::User
+            | Value::Cell { .. }
+            | Value::Capture(_)
+            | Value::Target(_) => None,
         }
     }
 
@@ -149,6 +157,11 @@ impl Slot {
                 if let Some(capture) = scope.captures.get(*number) {
                     self.escape.pieces(capture, take);
                 }
+            }
+            Value::Target(text) => {
+                let mut target = Target::new();
+                text.pieces(scope, random, &mut |piece| target.push(piece, take));
+                target.end(take);
             }
         }
     }

@@ -1,0 +1,120 @@
+//! What becomes of a step's answer: checks and captures, as written and as compiled.
+
+use regex::bytes::RegexBuilder;
+use uringbench_core::flow::capture::{Capture, Source};
+use uringbench_core::flow::check::{Check, Scalar};
+use uringbench_core::flow::expected::Expected;
+use uringbench_core::flow::pointer::{Pointer, PointerError};
+
+use crate::format::{self, Step};
+use crate::problem::{Place, Problems};
+use crate::text::{Names, Text, name_error};
+
+/// Longest capture without `max`, and with it.
+const CAPTURE_BYTES: u32 = 256;
+const CAPTURE_BYTES_MAX: u32 = 65_536;
+/// A compiled regular expression's size.
+const REGEX_BYTES_MAX: usize = 1 << 20;
+
+/// What must hold. Without a status among them, one below 400 is enough.
+pub(crate) fn checks(
+    step: &Step,
+    place: &Place,
+    names: &Names<'_>,
+    problems: &mut Problems<'_>,
+) -> Vec<Check> {
+    let Some(given) = &step.check else { return Vec::new() };
+    let mut checks = Vec::new();
+    if let Some(statuses) = &given.status {
+        if statuses.is_empty() || statuses.iter().any(|s| !(100..600).contains(s)) {
+            let why = "a status is a number from 100 to 599: write [200]";
+            problems.add(&place.key("status"), why);
+        }
+        checks.push(Check::Status(statuses.clone()));
+    }
+    let text = |problems: &mut Problems<'_>, place: &Place, written: &str| {
+        let read = Text::read(written, names).and_then(|text| text.expected(written));
+        problems.take(place, read)
+    };
+    for (name, value) in &given.header.0 {
+        let value = text(problems, &place.key("header").key(name), value.trim());
+        checks.extend(value.map(|value| Check::Header { name: name.clone(), value }));
+    }
+    checks.extend(given.length.map(Check::Length));
+    let mut body = |field: &str, given: &Option<String>, check: fn(Expected) -> Check| {
+        let given = given.as_ref().and_then(|written| text(problems, &place.key(field), written));
+        checks.extend(given.map(check));
+    };
+    body("contains", &given.contains, Check::Contains);
+    body("equals", &given.equals, Check::Equals);
+    for (written, expected) in &given.json {
+        let place = place.key("json").key(written);
+        let expected = match &expected.0 {
+            Scalar::Text(value) => text(problems, &place, value.written()).map(Scalar::Text),
+            other => Some(other.clone()),
+        };
+        let pointer = written.parse::<Pointer>().map_err(|why| why.to_string());
+        let pointer = problems.take(&place, pointer);
+        let both = pointer.zip(expected);
+        checks.extend(both.map(|(pointer, expected)| Check::Json { pointer, expected }));
+    }
+    checks
+}
+
+/// What a step keeps, by the numbers of `all` captures; the names are known behind it.
+pub(crate) fn captures(
+    step: &Step,
+    place: &Place,
+    names: &mut Names<'_>,
+    all: &mut Vec<String>,
+    problems: &mut Problems<'_>,
+) -> Vec<(usize, Capture)> {
+    let mut captures = Vec::new();
+    for (name, given) in &step.capture {
+        let place = place.key(name);
+        if let Some(why) = name_error(name) {
+            problems.add(&place, why);
+        }
+        let number = all.iter().position(|known| known == name);
+        let number = number.unwrap_or_else(|| {
+            all.push(name.clone());
+            all.len() - 1
+        });
+        if !names.captures.iter().any(|(known, _)| known == name) {
+            names.captures.push((name.clone(), number));
+        }
+        captures.extend(capture(given, &place, problems).map(|capture| (number, capture)));
+    }
+    captures
+}
+
+fn capture(given: &format::Capture, place: &Place, problems: &mut Problems<'_>) -> Option<Capture> {
+    let source = match (&given.header, &given.cookie, &given.json, &given.regex) {
+        (Some(name), None, None, None) => Source::Header(name.clone()),
+        (None, Some(name), None, None) => Source::Cookie(name.clone()),
+        (None, None, Some(text), None) => {
+            let pointer = text.parse().map_err(|why: PointerError| why.to_string());
+            Source::Json(problems.take(&place.key("json"), pointer)?)
+        }
+        (None, None, None, Some(text)) => {
+            let built = RegexBuilder::new(text).unicode(false).size_limit(REGEX_BYTES_MAX).build();
+            let regex = built.map_err(|why| {
+                let why = why.to_string();
+                let cause = why.lines().last().unwrap_or_default().trim();
+                format!("not a regular expression: mend it: {cause}")
+            });
+            Source::Regex(problems.take(&place.key("regex"), regex)?)
+        }
+        _ => {
+            let why = "a capture has one source: write one of header, cookie, json and regex";
+            problems.add(place, why);
+            return None;
+        }
+    };
+    let bytes_max = given.max.unwrap_or(CAPTURE_BYTES);
+    if !(1..=CAPTURE_BYTES_MAX).contains(&bytes_max) {
+        let why = format!("a capture has 1 to {CAPTURE_BYTES_MAX} bytes: write such a number");
+        problems.add(&place.key("max"), why);
+    }
+    Some(Capture { source, bytes_max: bytes_max as usize })
+}

@@ -1,0 +1,140 @@
+//! One request of a flow, and whether its answer passes: checks first, then what is kept of it.
+
+use super::answer::Answer;
+use super::capture::{Capture, CaptureError};
+use super::check::Check;
+use super::template::Template;
+use super::value::Scope;
+
+/// From here on a status says that something went wrong (RFC 9110 section 15).
+const FIRST_ERROR: u16 = 400;
+
+/// One request of a flow, and what its answer is for.
+#[derive(Clone, Debug)]
+pub struct Step {
+    /// What reports call it.
+    pub name: String,
+    /// The request.
+    pub template: Template,
+    /// All must hold. Without one of the status, a status below 400 is enough.
+    pub checks: Vec<Check>,
+    /// What is kept of the answer, each with the number of the user's capture it goes to.
+    pub captures: Vec<(usize, Capture)>,
+    /// Whether the flow ends here when the step fails.
+    pub is_last_when_failed: bool,
+}
+
+/// What of a step failed first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Failed {
+    /// The status is not one that was asked for or, where none was, it is 400 or above.
+    Status,
+    /// This one of the step's checks does not hold.
+    Check(usize),
+    /// The answer does not have what this one of the step's captures keeps.
+    Capture(usize),
+    /// What this one of the step's captures keeps is longer than it may be.
+    TooLong(usize),
+}
+
+/// What an answer comes to.
+pub type Judgement = Result<(), Failed>;
+
+impl Step {
+    /// A step that checks the status alone and keeps nothing: the rest of a struct that names
+    /// what else there is.
+    pub fn new(name: impl Into<String>, template: Template) -> Self {
+        Self {
+            name: name.into(),
+            template,
+            checks: Vec::new(),
+            captures: Vec::new(),
+            is_last_when_failed: false,
+        }
+    }
+
+    /// Whether it asks with HEAD, so that the answer has no body (RFC 9110 section 9.3.2).
+    pub const fn is_head(&self) -> bool {
+        self.template.is_head()
+    }
+
+    /// Whether the answer's header has to be kept until it is judged.
+    pub fn needs_head(&self) -> bool {
+        self.checks.iter().any(Check::needs_head)
+            || self.captures.iter().any(|(_, capture)| capture.needs_head())
+    }
+
+    /// Whether the answer's body has to be kept until it is judged. Its length alone is told by
+    /// [`Answer::body_bytes`].
+    pub fn needs_body(&self) -> bool {
+        self.checks.iter().any(Check::needs_body)
+            || self.captures.iter().any(|(_, capture)| capture.needs_body())
+    }
+
+    /// Whether the answer passes. If all checks hold, what is kept of it goes into `captures`,
+    /// which are all of the user's; those before a capture that fails keep their new values, and
+    /// the one that fails becomes empty.
+    ///
+    /// `scope` is the user's, as the request was made with; what it says of captures is not
+    /// looked at. `scratch` is room for texts that are compared with.
+    ///
+    /// # Errors
+    /// With what failed first: the status, the checks in their order, the captures in theirs.
+    pub fn judge(
+        &self,
+        answer: &Answer<'_>,
+        scope: &Scope<'_>,
+        captures: &mut [Vec<u8>],
+        scratch: &mut Vec<u8>,
+    ) -> Judgement {
+        let scope_now = Scope { captures, ..*scope };
+        let mut is_status_named = false;
+        for check in &self.checks {
+            if let Check::Status(statuses) = check {
+                is_status_named = true;
+                if !statuses.contains(&answer.status) {
+                    return Err(Failed::Status);
+                }
+            }
+        }
+        if !is_status_named && answer.status >= FIRST_ERROR {
+            return Err(Failed::Status);
+        }
+        if let Some(at) = self.checks.iter().position(|c| !c.holds(answer, &scope_now, scratch)) {
+            return Err(Failed::Check(at));
+        }
+        for (at, (number, capture)) in self.captures.iter().enumerate() {
+            let Some(kept) = captures.get_mut(*number) else { return Err(Failed::Capture(at)) };
+            capture.take(answer, kept).map_err(|why| match why {
+                CaptureError::Missing => Failed::Capture(at),
+                CaptureError::TooLong => Failed::TooLong(at),
+            })?;
+        }
+        Ok(())
+    }
+
+    /// What failed, for reports: `status is not 200`, `no JSON /token`.
+    pub fn describe(&self, failed: Failed) -> String {
+        let capture = |at: usize| self.captures.get(at).map(|(_, capture)| capture);
+        let status = |check: &Check| match check {
+            Check::Status(_) => Some(check.to_string()),
+            _ => None,
+        };
+        let found = match failed {
+            Failed::Status => self.checks.iter().find_map(status),
+            Failed::Check(at) => self.checks.get(at).map(ToString::to_string),
+            Failed::Capture(at) => capture(at).map(|capture| format!("no {}", capture.source)),
+            Failed::TooLong(at) => capture(at).map(|capture| {
+                format!("{} is longer than {} bytes", capture.source, capture.bytes_max)
+            }),
+        };
+        match (found, failed) {
+            (Some(text), _) => text,
+            (None, Failed::Status) => format!("status is {FIRST_ERROR} or above"),
+            (None, _) => "something this step does not have".to_owned(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,61 @@
+//! A text with values in it that stands by itself: not part of a request made beforehand.
+
+use super::value::{Scope, Slot};
+use crate::statistics::random::Random;
+
+/// Literal bytes and slots, one after the other.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Text(Vec<Piece>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Piece {
+    Literal(Vec<u8>),
+    Slot(Slot),
+}
+
+impl Text {
+    /// Nothing yet.
+    pub const fn new() -> Self {
+        Self(Vec::new())
+    }
+
+    /// Go on with these bytes.
+    pub fn literal(mut self, bytes: &[u8]) -> Self {
+        match self.0.last_mut() {
+            Some(Piece::Literal(before)) => before.extend_from_slice(bytes),
+            _ => self.0.push(Piece::Literal(bytes.to_vec())),
+        }
+        self
+    }
+
+    /// Go on with this slot.
+    pub fn slot(mut self, slot: Slot) -> Self {
+        self.0.push(Piece::Slot(slot));
+        self
+    }
+
+    /// The bytes, if there is no slot.
+    pub fn constant(&self) -> Option<&[u8]> {
+        match self.0.as_slice() {
+            [] => Some(&[]),
+            [Piece::Literal(bytes)] => Some(bytes),
+            _ => None,
+        }
+    }
+
+    /// Hand over the text piece by piece.
+    pub fn pieces(&self, scope: &Scope<'_>, random: &mut Random, mut take: &mut dyn FnMut(&[u8])) {
+        for piece in &self.0 {
+            match piece {
+                Piece::Literal(bytes) => take(bytes),
+                Piece::Slot(slot) => slot.pieces(scope, random, &mut take),
+            }
+        }
+    }
+}
+
+impl From<&str> for Text {
+    fn from(text: &str) -> Self {
+        Self::new().literal(text.as_bytes())
+    }
+}
