@@ -5,7 +5,7 @@
 
 pub mod curl;
 pub mod har;
-//X pub mod hurl;
+pub mod hurl;
 pub mod log;
 mod model;
 //X pub mod openapi;

@@ -68,8 +68,8 @@ pub(crate) struct Step {
     pub(crate) body: Option<Body>,
     /// What must hold of the answer.
     pub(crate) check: Check,
-    /// What is kept of the answer, by name.
-    pub(crate) captures: Vec<(String, Source)>,
+    /// What is kept of the answer.
+    pub(crate) captures: Vec<Capture>,
     /// A pause afterwards, in milliseconds.
     pub(crate) think_ms: u64,
     /// How often in a row, unless once.
@@ -134,7 +134,7 @@ pub(crate) enum PartContent {
     File(BodyFile),
 }
 
-/// What must hold of an answer. Texts mean themselves.
+/// What must hold of an answer.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Check {
     pub(crate) status: Vec<u16>,
@@ -153,6 +153,15 @@ pub(crate) enum Scalar {
     Integer(i64),
     Float(f64),
     Bool(bool),
+}
+
+/// Something to keep of an answer.
+#[derive(Clone, Debug)]
+pub(crate) struct Capture {
+    pub(crate) name: String,
+    pub(crate) source: Source,
+    /// Longest value in bytes.
+    pub(crate) max: u32,
 }
 
 /// Where a value is in an answer. Texts mean themselves.

@@ -3,11 +3,11 @@
 
 /// A stretch of a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Piece<'a> {
+pub(crate) enum Piece {
     /// Means itself; escapes are resolved.
     Literal(String),
     /// With its braces.
-    Value(&'a str),
+    Value(String),
 }
 
 /// A text that means itself.
@@ -16,7 +16,7 @@ pub(crate) fn plain(text: &str) -> String {
 }
 
 /// The stretches of a text. What is not closed is literal.
-pub(crate) fn pieces(text: &str) -> Vec<Piece<'_>> {
+pub(crate) fn pieces(text: &str) -> Vec<Piece> {
     let mut pieces = Vec::new();
     let mut literal = String::new();
     let mut rest = text;
@@ -28,7 +28,7 @@ pub(crate) fn pieces(text: &str) -> Vec<Piece<'_>> {
             rest = after;
         } else if let Some(end) = after.find("}}") {
             pieces.push(Piece::Literal(std::mem::take(&mut literal)));
-            pieces.push(Piece::Value(&after[..end + 2]));
+            pieces.push(Piece::Value(after[..end + 2].to_owned()));
             rest = &after[end + 2..];
         } else {
             literal.push_str("{{");
@@ -43,7 +43,7 @@ pub(crate) fn pieces(text: &str) -> Vec<Piece<'_>> {
 
 /// A text of such stretches. A brace right before a value would be read as part of it, and there
 /// is no way to write that: a space parts them.
-pub(crate) fn join<'a>(pieces: impl IntoIterator<Item = Piece<'a>>) -> String {
+pub(crate) fn join(pieces: impl IntoIterator<Item = Piece>) -> String {
     let mut text = String::new();
     let mut ends_in_brace = false;
     for piece in pieces {
@@ -56,7 +56,7 @@ pub(crate) fn join<'a>(pieces: impl IntoIterator<Item = Piece<'a>>) -> String {
                 if ends_in_brace {
                     text.push(' ');
                 }
-                text.push_str(value);
+                text.push_str(&value);
                 ends_in_brace = false;
             }
         }
@@ -74,7 +74,7 @@ pub(crate) fn map(text: &str, change: &dyn Fn(&str) -> String) -> String {
 
 /// What the text means, with `value` in the place of each value.
 pub(crate) fn filled(text: &str, value: &str) -> String {
-    let piece = |piece: Piece<'_>| match piece {
+    let piece = |piece: Piece| match piece {
         Piece::Literal(literal) => literal,
         Piece::Value(_) => value.to_owned(),
     };
@@ -140,6 +140,6 @@ mod tests {
         assert_eq!(map("A{{B c}}D{{", &str::to_lowercase), "a{{B c}}d{{{{");
         assert_eq!(split("a&b={{x & y}}&c", '&'), ["a", "b={{x & y}}", "c"]);
         assert_eq!(split_once("{{a b}}=c=d", '='), Some(("{{a b}}", "c=d")));
-        assert_eq!(join([Piece::Literal("{".into()), Piece::Value("{{a}}")]), "{ {{a}}");
+        assert_eq!(join([Piece::Literal("{".into()), Piece::Value("{{a}}".into())]), "{ {{a}}");
     }
 }

@@ -161,7 +161,7 @@ fn decoded_literal(text: &str) -> Option<String> {
 fn checked_host(host: &str) -> Option<String> {
     let is_host = |c: char| c.is_ascii_alphanumeric() || "-._:[]".contains(c);
     let pieces = template::pieces(host);
-    let is_good = |piece: &Piece<'_>| match piece {
+    let is_good = |piece: &Piece| match piece {
         Piece::Literal(literal) => literal.chars().all(is_host),
         Piece::Value(value) => value.trim_start_matches("{{").trim_start().starts_with("env "),
     };

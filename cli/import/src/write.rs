@@ -3,7 +3,7 @@
 use toml_writer::{ToTomlKey as _, ToTomlValue as _, TomlKeyBuilder, TomlStringBuilder};
 
 use crate::model::{
-    Body, Check, Flow, Part, PartContent, Replay, Scalar, Scenario, Source, Step, Target,
+    Body, Capture, Check, Flow, Part, PartContent, Replay, Scalar, Scenario, Source, Step, Target,
 };
 
 /// Longest line of a table that stands in one.
@@ -111,7 +111,7 @@ fn step(step: &Step, name: Option<String>) -> Table {
     items.extend(step.body.as_ref().map(|body| ("body".to_owned(), Item::Table(self::body(body)))));
     items.extend(check(&step.check));
     let captures: Table =
-        step.captures.iter().map(|(name, source)| (name.clone(), capture(source))).collect();
+        step.captures.iter().map(|one| (one.name.clone(), capture(one))).collect();
     if !captures.is_empty() {
         items.push(("capture".to_owned(), Item::Table(captures)));
     }
@@ -175,7 +175,13 @@ fn check(check: &Check) -> Option<(String, Item)> {
     let mut items: Table = Vec::new();
     if !check.status.is_empty() {
         let all: Vec<String> = check.status.iter().map(u16::to_string).collect();
-        items.push(("status".to_owned(), Item::Value(format!("[{}]", all.join(", ")))));
+        // Ranges of statuses have to be written out.
+        let lines: Vec<String> = all.chunks(18).map(|some| some.join(", ")).collect();
+        let list = match lines.as_slice() {
+            [line] => format!("[{line}]"),
+            lines => format!("[\n    {},\n]", lines.join(",\n    ")),
+        };
+        items.push(("status".to_owned(), Item::Value(list)));
     }
     items.extend(pairs("header", &check.header));
     let text = |name: &str, text: &Option<String>| {
@@ -202,14 +208,15 @@ fn scalar(value: &Scalar) -> String {
     }
 }
 
-fn capture(source: &Source) -> Item {
-    let (name, text) = match source {
+fn capture(capture: &Capture) -> Item {
+    let (name, text) = match &capture.source {
         Source::Header(name) => ("header", name),
         Source::Cookie(name) => ("cookie", name),
         Source::Json(pointer) => ("json", pointer),
         Source::Regex(text) => ("regex", text),
     };
-    Item::Table(vec![(name.to_owned(), Item::Value(string(text)))])
+    let text = (name.to_owned(), Item::Value(string(text)));
+    Item::Table(vec![text, number("max", capture.max)])
 }
 
 /// A table with a line of its own, and the long ones in it after it.
