@@ -7,6 +7,8 @@ use uringbench_core::flow::{self};
 use crate::format::{self, Order, Scenario, Step};
 use crate::plan::{Flow, Plan};
 use crate::problem::{Place, Problems};
+use crate::replay::{self, Tables};
+use crate::request::Server;
 use crate::text::{Names, Text, name_error};
 use crate::{Surroundings, answer, data, load, request};
 
@@ -19,7 +21,7 @@ pub(crate) fn plan(
     around: &Surroundings<'_>,
     problems: &mut Problems<'_>,
 ) -> Option<Plan> {
-    let (connections, load, warmup, duration) = load::load(&given.load, problems);
+    let (connections, mut load, mut warmup, mut duration) = load::load(&given.load, problems);
     let (described, tables, orders) = tables(given, around, problems);
     let names = Names { env: around.env, tables: &described, captures: Vec::new() };
     let target = Place::top("target");
@@ -34,7 +36,10 @@ pub(crate) fn plan(
     let mut compiler = Compiler {
         around,
         // Other mistakes are told even where this one keeps the plan from being made.
-        authority: authority.unwrap_or_else(|| "target".to_owned()),
+        server: Server {
+            authority: authority.unwrap_or_else(|| "target".to_owned()),
+            keeps_cookies: given.keeps_cookies,
+        },
         captures: Vec::new(),
         problems,
     };
@@ -54,10 +59,17 @@ pub(crate) fn plan(
         compiler.problems.add(&Place::top("flow"), why);
     }
     let on_end = compiler.flow("on_end", 1, &given.on_end, &Place::top("on_end"), &mut names);
-    let captures = compiler.captures;
+    let Compiler { server, captures, .. } = compiler;
+    if let Some(replay) = &given.load.replay {
+        let data = Tables { given: &given.data, described: &described, tables: &tables };
+        let replayed = replay::load(&given.load, replay, &data, &flows, problems);
+        (load, warmup, duration) = replayed.unwrap_or((load, warmup, duration));
+    }
     let objectives = load::objectives(&given.slo, &flows, problems);
     Some(Plan {
         target: written?,
+        authority: server.authority,
+        keeps_cookies: server.keeps_cookies,
         connections,
         load,
         warmup,
@@ -97,7 +109,7 @@ fn tables(
 
 struct Compiler<'a, 'b> {
     around: &'a Surroundings<'a>,
-    authority: String,
+    server: Server,
     /// The names of all captures, by number.
     captures: Vec<String>,
     problems: &'a mut Problems<'b>,
@@ -199,7 +211,7 @@ impl Compiler<'_, '_> {
             self.problems.add(&place.key("name"), why);
         }
         let template =
-            request::template(given, place, names, self.around, &self.authority, self.problems);
+            request::template(given, place, names, self.around, &self.server, self.problems);
         let checks = answer::checks(given, &place.key("check"), names, self.problems);
         let all = &mut self.captures;
         let captures = answer::captures(given, &place.key("capture"), names, all, self.problems);

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-pub use values::{Pairs, PerSecond, Scalar, Span};
+pub use values::{Pairs, PerSecond, Scalar, Span, Speed};
 
 /// A scenario of uringbench.
 ///
@@ -22,6 +22,9 @@ pub use values::{Pairs, PerSecond, Scalar, Span};
 pub struct Scenario {
     /// The server, without a path: `http://127.0.0.1:8080`. `{{env NAME}}` may stand in it.
     pub target: String,
+    /// Whether each user keeps the cookies that answers set, and sends them back.
+    #[serde(default, rename = "cookies")]
+    pub keeps_cookies: bool,
     /// How much load, for how long.
     #[serde(default)]
     pub load: Load,
@@ -59,10 +62,27 @@ pub struct Load {
     /// Changes of `rate`, one after the other.
     #[serde(default)]
     pub stage: Vec<Stage>,
-    /// Load before the measured window; without it 1 second.
+    /// Flows begin at times from a data file: in the place of `rate`, `users`, `arrivals` and
+    /// `stage`.
+    pub replay: Option<Replay>,
+    /// Load before the measured window; without it 1 second, or none of a replay.
     pub warmup: Option<Span>,
-    /// The measured window; without it as long as the stages last, or 10 seconds.
+    /// The measured window; without it as long as the stages or the replay last, or 10 seconds.
     pub duration: Option<Span>,
+}
+
+/// A recording that is played: each row of a data file begins a flow, which takes that row.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Replay {
+    /// The data, by its name under `data`.
+    pub data: String,
+    /// The column of times: seconds from the start such as `12.5`, none less than the one before.
+    pub column: String,
+    /// How fast; without it as recorded.
+    pub speed: Option<Speed>,
+    /// The column of names of flows; without it they are chosen by their weights.
+    pub flow: Option<String>,
 }
 
 /// The law of the gaps between beginnings.
@@ -157,6 +177,9 @@ pub struct Step {
     /// Headers, name = value.
     #[serde(default)]
     pub headers: Pairs,
+    /// Cookies to send, name = value, besides those the user keeps.
+    #[serde(default)]
+    pub cookies: Pairs,
     /// The content.
     pub body: Option<Body>,
     /// What must hold of the answer; without it a status below 400 is enough.

@@ -11,6 +11,7 @@ pub mod format;
 mod load;
 pub mod plan;
 mod problem;
+mod replay;
 mod request;
 pub mod show;
 mod text;

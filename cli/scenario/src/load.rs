@@ -1,4 +1,5 @@
-//! `[load]` and `[[slo]]`: checked, and put into the plan's terms.
+//! `[load]` and `[[slo]]`: checked, and put into the plan's terms. Times that are replayed are
+//! read in `replay`.
 
 use uringbench_core::plan;
 use uringbench_core::slo::Slo;
@@ -22,6 +23,9 @@ pub(crate) fn load(given: &format::Load, problems: &mut Problems<'_>) -> (u32, L
         }
     }
     let connections = given.connections.unwrap_or(CONNECTIONS);
+    if given.replay.is_some() {
+        beside_replay(given, problems);
+    }
     let load = match given.rate {
         Some(rate) => {
             if given.users.is_some() {
@@ -34,6 +38,8 @@ pub(crate) fn load(given: &format::Load, problems: &mut Problems<'_>) -> (u32, L
             };
             Load::Open { rate: rate.0, arrivals, stages: stages(given, problems) }
         }
+        // It is made of the data, later.
+        None if given.replay.is_some() => Load::Closed { users: connections },
         None => {
             if given.arrivals.is_some() {
                 problems.add(&top.key("arrivals"), "arrivals need a rate: add `rate`");
@@ -51,6 +57,20 @@ pub(crate) fn load(given: &format::Load, problems: &mut Problems<'_>) -> (u32, L
         problems.add(&top.key("duration"), "0s measures nothing: write a time such as \"30s\"");
     }
     (connections, load, given.warmup.map_or(WARMUP, |span| span.0), duration)
+}
+
+/// What contradicts times that are given.
+fn beside_replay(given: &format::Load, problems: &mut Problems<'_>) {
+    let named = [
+        ("rate", given.rate.is_some()),
+        ("users", given.users.is_some()),
+        ("arrivals", given.arrivals.is_some()),
+        ("stage", !given.stage.is_empty()),
+    ];
+    for (name, _) in named.iter().filter(|(_, is_named)| *is_named) {
+        let why = format!("a replay has its own times: leave out `{name}` or `replay`");
+        problems.add(&Place::top("load").key(name), why);
+    }
 }
 
 fn stages(given: &format::Load, problems: &mut Problems<'_>) -> Vec<Stage> {

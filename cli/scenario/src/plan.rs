@@ -15,6 +15,10 @@ use crate::format::{Order, Shape};
 pub struct Plan {
     /// The server, as written.
     pub target: String,
+    /// What `Host` says: host and, unless it is the scheme's own, port.
+    pub authority: String,
+    /// Whether users keep cookies; then every step uses the jar.
+    pub keeps_cookies: bool,
     /// Connections over all cores.
     pub connections: u32,
     /// How much load.
@@ -55,6 +59,15 @@ pub enum Load {
         arrivals: Arrivals,
         /// Changes of the rate, one after the other.
         stages: Vec<Stage>,
+    },
+    /// Flows begin at given times.
+    Replay {
+        /// When, from the start, one for each row of a table; none less than the one before.
+        times: Vec<Nanos>,
+        /// The table: the flow that begins at a time takes the row of the same number.
+        table: usize,
+        /// Which flow begins: an index for each time. By weight without them.
+        flows: Option<Vec<usize>>,
     },
 }
 

@@ -145,6 +145,8 @@ fn explained(message: &str) -> String {
         .or_else(|| message.strip_prefix("invalid value: "))
         .and_then(|rest| rest.split_once(", expected "))
     {
+        let is_table = expected.starts_with("struct ");
+        let expected = if is_table { "a table of fields, { name = value }" } else { expected };
         return format!("{given} cannot stand here: write {expected}");
     }
     message

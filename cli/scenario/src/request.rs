@@ -20,7 +20,15 @@ struct Parts {
     method: String,
     target: Target,
     headers: Vec<(String, Text)>,
+    cookies: Vec<(String, Text)>,
     content: Content,
+}
+
+/// Where all requests go.
+pub(crate) struct Server {
+    /// What `Host` says.
+    pub(crate) authority: String,
+    pub(crate) keeps_cookies: bool,
 }
 
 enum Target {
@@ -62,11 +70,12 @@ pub(crate) fn template(
     place: &Place,
     names: &Names<'_>,
     around: &Surroundings<'_>,
-    authority: &str,
+    server: &Server,
     problems: &mut Problems<'_>,
 ) -> Option<Template> {
-    let target = target(step, place, names, authority, problems);
+    let target = target(step, place, names, &server.authority, problems);
     let headers = pairs(&step.headers, &place.key("headers"), names, problems);
+    let cookies = cookies(step, place, names, server, problems);
     let content = match &step.body {
         None => Some(Content::None),
         Some(body) => content(body, &place.key("body"), names, around, problems),
@@ -75,9 +84,10 @@ pub(crate) fn template(
         method: method(step).to_owned(),
         target: target?,
         headers: headers?,
+        cookies: cookies?,
         content: content?,
     };
-    parts.template(authority).map_err(|(field, why)| problems.add(&place.key(field), why)).ok()
+    parts.template(server).map_err(|(field, why)| problems.add(&place.key(field), why)).ok()
 }
 
 fn target(
@@ -140,10 +150,7 @@ fn checked_path(path: Text) -> Result<Text, String> {
     match found {
         Some('?') => Err("the path has a `?`: put what follows into `query`".to_owned()),
         Some('#') => Err("the path has a `#`, which is never sent: leave it out".to_owned()),
-        Some(c) => {
-            let encoded = c.to_string().bytes().map(|b| format!("%{b:02X}")).collect::<String>();
-            Err(format!("the path has {c:?} in it: write {encoded}"))
-        }
+        Some(c) => Err(format!("the path has {c:?} in it: write {}", percent_encoded(c))),
         None => Ok(path),
     }
 }
@@ -163,6 +170,40 @@ fn pairs(
         })
         .collect();
     read.into_iter().collect()
+}
+
+/// Cookies that are always sent.
+fn cookies(
+    step: &Step,
+    place: &Place,
+    names: &Names<'_>,
+    server: &Server,
+    problems: &mut Problems<'_>,
+) -> Option<Vec<(String, Text)>> {
+    let has_header = step.headers.0.iter().any(|(name, _)| name.eq_ignore_ascii_case("Cookie"));
+    if has_header && (server.keeps_cookies || !step.cookies.0.is_empty()) {
+        let why = "`cookies` writes the header `Cookie`: leave it out, and put what it says there";
+        problems.add(&place.key("headers"), why);
+    }
+    let place = place.key("cookies");
+    let cookies = pairs(&step.cookies, &place, names, problems)?;
+    for (name, text) in &cookies {
+        let place = place.key(name);
+        let is_word = |c: char| c.is_ascii_graphic() && !matches!(c, '=' | ';' | ',' | '"');
+        if name.is_empty() || !name.chars().all(is_word) {
+            problems.add(&place, "a cookie's name is a word: write letters, digits, `-` and `_`");
+        }
+        let is_out_of_place = |c: char| c.is_control() || c == ';';
+        if let Some(c) = text.literals().flat_map(str::chars).find(|c| is_out_of_place(*c)) {
+            let encoded = percent_encoded(c);
+            problems.add(&place, format!("a cookie has no {c:?} in it: write {encoded}"));
+        }
+    }
+    Some(cookies)
+}
+
+fn percent_encoded(c: char) -> String {
+    c.to_string().bytes().map(|byte| format!("%{byte:02X}")).collect()
 }
 
 fn content(
@@ -248,15 +289,24 @@ fn part_text(
 }
 
 impl Parts {
-    fn template(&self, authority: &str) -> Result<Template, (&'static str, String)> {
+    fn template(&self, server: &Server) -> Result<Template, (&'static str, String)> {
+        let template = self.without_jar(server)?;
+        if !server.keeps_cookies {
+            return Ok(template);
+        }
+        let fixed = |(name, text): &(String, Text)| (name.clone(), text.alone(Escape::Cookie));
+        Ok(template.with_cookies(self.cookies.iter().map(fixed).collect()))
+    }
+
+    fn without_jar(&self, server: &Server) -> Result<Template, (&'static str, String)> {
         let literals = self.literals();
         let mut marks = Marks::unlike(literals.iter().copied());
         let target = self.target.marked(&mut marks);
-        let headers = self.marked_headers(&mut marks);
+        let headers = self.marked_headers(server, &mut marks);
         let parts = |body| RequestParts {
             headers: &headers,
             body,
-            ..RequestParts::new(&self.method, authority, &target)
+            ..RequestParts::new(&self.method, &server.authority, &target)
         };
         let built = match &self.content {
             Content::None => Template::build(parts(Body::Bytes(b"")), &marks),
@@ -285,7 +335,7 @@ impl Parts {
     /// Whatever of the file gets into the request.
     fn literals(&self) -> Vec<&[u8]> {
         let mut all: Vec<&[u8]> = Vec::new();
-        let mut pairs = vec![&self.headers];
+        let mut pairs = vec![&self.headers, &self.cookies];
         match &self.target {
             Target::Path(path, query) => {
                 all.extend(path.literals().map(str::as_bytes));
@@ -317,11 +367,18 @@ impl Parts {
         all
     }
 
-    fn marked_headers(&self, marks: &mut Marks) -> Vec<(String, String)> {
-        let marked = |(name, text): &(String, Text)| {
-            (name.clone(), text.marked(Escape::None, Escape::Header, marks))
-        };
-        let mut headers: Vec<_> = self.headers.iter().map(marked).collect();
+    fn marked_headers(&self, server: &Server, marks: &mut Marks) -> Vec<(String, String)> {
+        let mut headers = Vec::new();
+        for (name, text) in &self.headers {
+            headers.push((name.clone(), text.marked(Escape::None, Escape::Header, marks)));
+        }
+        if !self.cookies.is_empty() && !server.keeps_cookies {
+            let pair = |(name, text): &(String, Text)| {
+                format!("{name}={}", text.marked(Escape::None, Escape::Cookie, marks))
+            };
+            let pairs: Vec<String> = self.cookies.iter().map(pair).collect();
+            headers.push(("Cookie".to_owned(), pairs.join("; ")));
+        }
         let own = match &self.content {
             Content::Text(_, Escape::Json) => "application/json",
             Content::Text(..) => "text/plain; charset=utf-8",

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use uringbench_core::flow::jar::Jar;
 use uringbench_core::flow::program::Operation;
 use uringbench_core::flow::value::Scope;
 use uringbench_core::statistics::random::Random;
@@ -31,8 +32,13 @@ pub fn summary(plan: &Plan) -> String {
         Load::Open { rate, stages, .. } => {
             format!("open loop, {rate}, {}", counted(stages.len(), "stage"))
         }
+        Load::Replay { times, .. } => {
+            let last = times.last().copied().unwrap_or_default();
+            format!("replay of {} in {last}", counted(times.len(), "row"))
+        }
     };
-    format!("{}; {load}", parts.join(", "))
+    let cookies = if plan.keeps_cookies { "; users keep cookies" } else { "" };
+    format!("{}; {load}{cookies}", parts.join(", "))
 }
 
 /// Every request as user 0 sends it first. Captures stand as their names, since no answer has
@@ -54,6 +60,7 @@ pub fn requests(plan: &Plan, seed: u64) -> String {
         captures: &captures,
         tables: &plan.tables,
         rows: &rows,
+        cookies: Jar::empty(),
     };
     let mut text = String::new();
     let once = |flow| (flow, String::new());

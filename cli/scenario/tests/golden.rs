@@ -12,6 +12,9 @@ fn compiled(text: &str) -> Result<Plan, Vec<Problem>> {
         read: &|name| match name {
             "people.csv" => Ok(b"email,note\na@b,\"x, \"\"y\"\"\"\nc@d,z\n".to_vec()),
             "people.jsonl" => Ok(b"{\"id\":7,\"name\":\"\xc3\xa9\"}\n".to_vec()),
+            "requests.csv" => {
+                Ok(b"at,what,q\n0,f,a\n0.5,g,b\n0.5,f,c\n 2.0000000019 ,f,d\n".to_vec())
+            }
             "raw.bin" => Ok(b"\x00\xff{{seq}}".to_vec()),
             other => Err(format!("{other} cannot be read: there is no such file")),
         },
@@ -58,6 +61,10 @@ fn every_kind_of_request_is_these_bytes() {
         ("url = \"{{p.email}}\"", "GET /a@b HTTP/1.1\\r\\n\n\\r\\n\n"),
         ("url = \"\"", "GET / HTTP/1.1\\r\\n\n\\r\\n\n"),
         (
+            "path = \"/\"\ncookies = { lang = \"en\", who = \"{{p.email}}-{{choice a;b}}\" }",
+            "GET / HTTP/1.1\\r\\n\nCookie: lang=en; who=a@b-a%3Bb\\r\\n\n\\r\\n\n",
+        ),
+        (
             "path = \"/\"\nbody = { text = \"{{p.note}}\\\\\" }",
             "POST / HTTP/1.1\\r\\n\nContent-Type: text/plain; charset=utf-8\\r\\n\n\
              Content-Length:          7\\r\\n\n\\r\\n\nx, \"y\"\\\\\n",
@@ -92,6 +99,20 @@ fn every_kind_of_request_is_these_bytes() {
     for (step, expected) in cases {
         assert_eq!(shown(step), expected, "{step}");
     }
+}
+
+#[test]
+fn kept_cookies_follow_those_of_the_step() {
+    let text = "target = \"http://a\"\ncookies = true\n[[flow]]\nname = \"f\"\n\
+        [[flow.step]]\npath = \"/1\"\n\
+        [[flow.step]]\npath = \"/2\"\ncookies = { a = \"{{user}}\" }";
+    let plan = plan(text);
+    assert!(plan.keeps_cookies && plan.authority == "a");
+    assert!(plan.flows[0].steps.iter().all(|step| step.uses_jar() && step.needs_head()));
+    let shown = show::requests(&plan, 1);
+    assert!(shown.contains("GET /1 HTTP/1.1\\r\\n\nHost: a\\r\\n\nUser-Agent"), "{shown}");
+    assert!(shown.contains("GET /2 HTTP/1.1\\r\\n\nHost: a\\r\\n\nCookie: a=0\\r\\n\n"), "{shown}");
+    assert_eq!(show::summary(&plan), "1 flow, 2 steps; closed loop, 64 users; users keep cookies");
 }
 
 #[test]
@@ -171,6 +192,36 @@ fn load_and_objectives_are_the_plan_s() {
     let about: Vec<_> = plan.objectives.iter().map(|slo| (slo.flow, slo.step)).collect();
     assert_eq!(about, [(None, None), (Some(0), Some(0))]);
     assert_eq!(show::summary(&plan), "1 flow, 1 step, 2 objectives; open loop, 1500/s, 2 stages");
+}
+
+#[test]
+fn a_replay_takes_its_times_and_flows_from_rows() {
+    let plan_at = |rest: &str| {
+        plan(&format!(
+            "target = \"http://a\"\n[load]\nreplay = {{ data = \"r\", column = \"at\" {rest} }}\n\
+             [data.p]\nfile = \"people.csv\"\n[data.r]\nfile = \"requests.csv\"\n\
+             [[flow]]\nname = \"f\"\n[[flow.step]]\npath = \"/{{{{r.q}}}}\"\n\
+             [[flow]]\nname = \"g\"\n[[flow.step]]\npath = \"/\"\n"
+        ))
+    };
+    let micros = |times: [u64; 4]| times.map(|time| Nanos(time * 1_000)).to_vec();
+    let whole = plan_at("");
+    let mut times = micros([0, 500_000, 500_000, 2_000_000]);
+    times[3] += Nanos(1);
+    assert_eq!(whole.load, Load::Replay { times, table: 1, flows: None });
+    assert_eq!(whole.warmup, Nanos::ZERO);
+    assert_eq!(whole.duration, Nanos::from_secs(2) + Nanos(1) + Nanos::MILLISECOND);
+    let shown = "2 flows, 2 steps, 2 data files; replay of 4 rows in 2.00 s";
+    assert_eq!(show::summary(&whole), shown);
+    for (speed, by) in [("2.0", 2.0), ("\"2x\"", 2.0), ("4", 4.0), ("0.5", 0.5)] {
+        let plan = plan_at(&format!(", speed = {speed}, flow = \"what\""));
+        let times = micros([0, 500_000, 500_000, 2_000_000]);
+        let Load::Replay { times: found, flows, .. } = plan.load else { panic!("no replay") };
+        assert_eq!(flows, Some(vec![0, 1, 0, 0]));
+        for (found, time) in found.into_iter().zip(times) {
+            assert!((found.0 as f64 * by - time.0 as f64).abs() <= 4.0, "{found:?}");
+        }
+    }
 }
 
 #[test]

@@ -12,6 +12,10 @@ fn mistakes(text: &str) -> Vec<String> {
     let around = Surroundings {
         read: &|name| match name {
             "people.csv" => Ok(b"email,note\na@b,x\n".to_vec()),
+            "sorted.csv" => Ok(b"at,what\n0,f\n2,g\n".to_vec()),
+            "times.csv" => {
+                Ok(b"at,odd,late,what\n0,0,0,f\n2.5,1e3,1700000000,g\n1,3,3,f\n".to_vec())
+            }
             "empty.csv" => Ok(b"email\n".to_vec()),
             "uneven.csv" => Ok(b"a,b\n1\n".to_vec()),
             "bad.jsonl" => Ok(b"{\"a\":1}\n[]\n".to_vec()),
@@ -40,6 +44,12 @@ fn hold(before: &str, cases: &[(&str, &[&str])]) {
             assert!(place[1].parse::<usize>().is_ok_and(|column| column > 0), "{line}");
         }
     }
+}
+
+/// A file with one flow, and `text` ahead of it.
+fn with_flow(text: &str) -> String {
+    let flow = "[[flow]]\nname = \"f\"\n[[flow.step]]\npath = \"/\"\n";
+    format!("target = \"http://a\"\n{text}\n{flow}")
 }
 
 #[test]
@@ -115,6 +125,17 @@ fn mistakes_in_a_request_are_told() {
                 &["`Expect`", "leave it out"],
             ),
             ("path = \"/\"\nheaders = { Transfer-Encoding = \"chunked\" }", &["leave it out"]),
+            ("path = \"/\"\ncookies = true", &["flow.step.cookies", "write a table of strings"]),
+            ("path = \"/\"\ncookies = { \"a b\" = \"1\" }", &["cookies.a b", "name is a word"]),
+            (
+                "path = \"/\"\ncookies = { a = \"1;2\" }",
+                &["6:13: flow.step.cookies.a", "write %3B"],
+            ),
+            ("path = \"/\"\ncookies = { a = \"{{x}}\" }", &["step.cookies.a", "defines `x`"]),
+            (
+                "path = \"/\"\ncookies = { a = \"1\" }\nheaders = { cookie = \"b=2\" }",
+                &["7:1: flow.step.headers", "leave it out"],
+            ),
             ("path = \"/\"\nheader = { A = \"1\" }", &["did you mean `headers`?"]),
         ],
     );
@@ -218,8 +239,6 @@ fn mistakes_in_a_body_are_told() {
 
 #[test]
 fn mistakes_around_the_steps_are_told() {
-    let flow = "[[flow]]\nname = \"f\"\n[[flow.step]]\npath = \"/\"\n";
-    let with = |text: &str| format!("target = \"http://a\"\n{text}\n{flow}");
     let cases: &[(&str, &[&str])] = &[
         ("lod = 1", &["2:1: lod", "did you mean `load`?"]),
         ("[load]\nrates = 1", &["3:1: load.rates", "did you mean `rate`?"]),
@@ -268,8 +287,12 @@ fn mistakes_around_the_steps_are_told() {
         ("[[flow]]\nweight = 1", &["`name` is missing: add it"]),
     ];
     for (text, parts) in cases {
-        hold("", &[(&with(text), parts)]);
+        hold("", &[(&with_flow(text), parts)]);
     }
+}
+
+#[test]
+fn mistakes_in_a_whole_file_are_told() {
     hold(
         "",
         &[
@@ -278,10 +301,63 @@ fn mistakes_around_the_steps_are_told() {
             ("target = \"http://{{seq}}\"\n", &["target", "only {{env NAME}}"]),
             ("target = \"ftp://a\"", &["1:1: target", "write http://"]),
             ("target = ", &["1:10"]),
+            ("target = \"http://a\"\ncookies = {}", &["2:11: cookies", "write a boolean"]),
+            (
+                "target = \"http://a\"\ncookies = true\n[[on_start]]\npath = \"/\"\n\
+                 headers = { Cookie = \"a=1\" }",
+                &["on_start.headers", "put what it says there"],
+            ),
             ("target = \"a\"\ntarget = \"b\"", &["2:1", "duplicate key"]),
             ("[[flow]\n", &["1:8"]),
         ],
     );
+}
+
+#[test]
+fn mistakes_in_a_replay_are_told() {
+    let cases: &[(&str, &[&str])] = &[
+        ("replay = 1", &["3:10: load.replay", "write a table of fields"]),
+        ("replay = {}", &["load.replay", "`data` is missing: add it"]),
+        ("replay = { data = \"t\" }", &["load.replay", "`column` is missing: add it"]),
+        ("replay = { data = \"tt\", column = \"at\" }", &["replay.data", "did you mean `t`?"]),
+        ("replay = { data = \"t\", column = \"a\" }", &["replay.column", "did you mean `at`?"]),
+        ("replay = { data = \"t\", columns = \"a\" }", &["did you mean `column`?"]),
+        ("replay = { data = \"t\", column = \"at\" }", &["replay.column: row 3: `1` is before"]),
+        ("replay = { data = \"t\", column = \"odd\" }", &["row 2: `1e3` is no time", "12.5"]),
+        ("replay = { data = \"t\", column = \"what\" }", &["row 1: `f` is no time"]),
+        ("replay = { data = \"t\", column = \"late\" }", &["row 2", "seconds from the start"]),
+        (
+            "replay = { data = \"s\", column = \"at\", flow = \"wha\" }",
+            &["3:39: load.replay.flow", "no column `wha`, did you mean `what`?"],
+        ),
+        (
+            "replay = { data = \"s\", column = \"at\", flow = \"what\" }",
+            &["load.replay.flow", "row 2: there is no flow `g`, did you mean `f`?"],
+        ),
+        ("replay = { data = \"s\", column = \"at\", speed = 0 }", &["speed", "write 2.0 or 2x"]),
+        ("replay = { data = \"s\", column = \"at\", speed = \"fast\" }", &["write 2.0 or 2x"]),
+        ("replay = { data = \"s\", column = \"at\", speed = true }", &["such as 2.0"]),
+        ("replay = { data = \"s\", column = \"at\" }\nrate = 5", &["4:1: load.rate", "own times"]),
+        ("replay = { data = \"s\", column = \"at\" }\nusers = 5", &["load.users", "own times"]),
+        (
+            "replay = { data = \"s\", column = \"at\" }\narrivals = \"poisson\"",
+            &["load.arrivals", "leave out `arrivals` or `replay`"],
+        ),
+        (
+            "replay = { data = \"s\", column = \"at\" }\n\
+             stage = [{ shape = \"step\", rate = 1, duration = 1 }]",
+            &["load.stage", "own times"],
+        ),
+        ("replay = { data = \"s\", column = \"at\" }\nwarmup = 3", &["warmup", "shorter time"]),
+        ("replay = { data = \"r\", column = \"at\" }", &["data.r.order", "leave `order` out"]),
+    ];
+    for (text, parts) in cases {
+        let data = "[data.t]\nfile = \"times.csv\"\n[data.s]\nfile = \"sorted.csv\"\n\
+                    [data.r]\nfile = \"sorted.csv\"\norder = \"random\"";
+        hold("", &[(&with_flow(&format!("[load]\n{text}\n{data}")), parts)]);
+    }
+    let unread = "[load]\nreplay = { data = \"p\", column = \"at\" }\n[data.p]\nfile = \"no.csv\"";
+    assert_eq!(mistakes(&with_flow(unread)).len(), 1, "one mistake is told once");
 }
 
 #[test]

@@ -1,6 +1,9 @@
 //! When slots are due: integer nanoseconds, no drift, every worker its own share.
 //!
-//! A schedule is an unending series of due times; when to stop is the pacer's business.
+//! A schedule is an unending series of due times; when to stop is the pacer's business. Only a
+//! replay has a last one.
+
+use std::sync::Arc;
 
 use rand_core::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
@@ -38,6 +41,8 @@ pub enum Schedule {
     /// Exponential gaps. The sum of independent Poisson streams is one of the summed rate, so
     /// each worker draws its own at its share of the rate.
     Poisson(Gaps),
+    /// At given times.
+    Replay(Replay),
     /// One of these, changing its tempo.
     Paced(Box<Paced>),
 }
@@ -62,7 +67,24 @@ pub struct Gaps {
     random: Box<Xoshiro256PlusPlus>,
 }
 
+/// Every `count`-th of the given times, from the worker's index on.
+#[derive(Clone, Debug)]
+pub struct Replay {
+    due: Timestamp,
+    /// Of all workers, since they are the same for all.
+    times: Arc<[Nanos]>,
+    at: usize,
+    step: usize,
+    start: Timestamp,
+}
+
 impl Schedule {
+    /// The share of one worker in a schedule whose slots are due so long after `start`; `times`
+    /// do not decrease. After the last one, the next is due [`Timestamp::NEVER`].
+    pub fn replay(times: Arc<[Nanos]>, share: Share, start: Timestamp) -> Self {
+        Self::Replay(Replay::new(times, share, start))
+    }
+
     /// The share of one worker in a schedule that starts at `start`.
     pub fn new(arrivals: Arrivals, rate: Rate, share: Share, start: Timestamp, seed: u64) -> Self {
         match arrivals {
@@ -85,7 +107,18 @@ impl Schedule {
         match self {
             Self::Constant(ticks) => ticks.due,
             Self::Poisson(gaps) => gaps.due,
+            Self::Replay(replay) => replay.due,
             Self::Paced(paced) => paced.due(),
+        }
+    }
+
+    /// The next slot's place among the times of a replay, over all workers, from 0; `None` of a
+    /// schedule without such times.
+    pub const fn number(&self) -> Option<usize> {
+        match self {
+            Self::Constant(_) | Self::Poisson(_) => None,
+            Self::Replay(replay) => Some(replay.at),
+            Self::Paced(paced) => paced.number(),
         }
     }
 
@@ -95,8 +128,29 @@ impl Schedule {
         match self {
             Self::Constant(ticks) => ticks.advance(),
             Self::Poisson(gaps) => gaps.advance(),
+            Self::Replay(replay) => replay.advance(),
             Self::Paced(paced) => paced.advance(),
         }
+    }
+}
+
+impl Replay {
+    fn new(times: Arc<[Nanos]>, share: Share, start: Timestamp) -> Self {
+        let at = share.index as usize;
+        let mut replay =
+            Self { due: Timestamp::NEVER, times, at, step: share.count as usize, start };
+        replay.due = replay.time();
+        replay
+    }
+
+    #[inline]
+    fn advance(&mut self) {
+        self.at = self.at.saturating_add(self.step);
+        self.due = self.time();
+    }
+
+    fn time(&self) -> Timestamp {
+        self.times.get(self.at).map_or(Timestamp::NEVER, |span| self.start + *span)
     }
 }
 
@@ -179,6 +233,36 @@ mod tests {
         }
 
         #[test]
+        fn workers_replay_every_time_once(
+            mut times in proptest::collection::vec(0..1_000_000_u64, 0..200),
+            count in 1u32..=9,
+        ) {
+            times.sort_unstable();
+            let all: Arc<[Nanos]> = times.iter().copied().map(Nanos).collect();
+            let mut seen = vec![None; times.len()];
+            for index in 0..count {
+                let share = Share { index, count };
+                let mut schedule = Schedule::replay(Arc::clone(&all), share, START);
+                let mut before = START;
+                let mut taken = 0;
+                while schedule.due() != Timestamp::NEVER {
+                    prop_assert!(schedule.due() >= before);
+                    before = schedule.due();
+                    let number = schedule.number().expect("a replay has numbers");
+                    prop_assert_eq!(number % count as usize, index as usize);
+                    prop_assert_eq!(seen[number].replace(schedule.due().since(START)), None);
+                    schedule.advance();
+                    taken += 1;
+                }
+                prop_assert_eq!(taken, share.of(times.len() as u64));
+                schedule.advance();
+                prop_assert_eq!(schedule.due(), Timestamp::NEVER, "it stays so");
+            }
+            let expected: Vec<_> = all.iter().copied().map(Some).collect();
+            prop_assert_eq!(seen, expected);
+        }
+
+        #[test]
         fn shares_add_up_to_the_whole(total in 0u64..1_000_000, count in 1u32..=64) {
             let sum: u64 = (0..count).map(|index| Share { index, count }.of(total)).sum();
             prop_assert_eq!(sum, total);
@@ -212,6 +296,20 @@ mod tests {
         // equals its mean. Five standard errors either way.
         assert!((mean - 100_000.0).abs() < 1_120.0, "{mean}");
         assert!((variance.sqrt() / mean - 1.0).abs() < 0.02, "{}", variance.sqrt() / mean);
+    }
+
+    #[test]
+    fn only_a_replay_numbers_its_slots() {
+        let times: Arc<[Nanos]> = [Nanos(5), Nanos(7)].into();
+        let replay = Schedule::replay(times, Share::WHOLE, START);
+        assert_eq!((replay.number(), replay.due()), (Some(0), START + Nanos(5)));
+        let stage = crate::tempo::Stage { length: Nanos(9), tempo: crate::tempo::Tempo::Rest };
+        let mut paced = replay.with_stages(&[stage], START);
+        assert_eq!((paced.number(), paced.due()), (Some(0), START + Nanos(14)));
+        paced.advance();
+        assert_eq!(paced.number(), Some(1));
+        let constant = Schedule::new(Arrivals::Constant, rate(1), Share::WHOLE, START, 0);
+        assert_eq!(constant.number(), None);
     }
 
     #[test]

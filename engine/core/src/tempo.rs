@@ -96,6 +96,10 @@ impl Paced {
         self.due
     }
 
+    pub(crate) const fn number(&self) -> Option<usize> {
+        self.beneath.number()
+    }
+
     pub(crate) fn advance(&mut self) {
         self.beneath.advance();
         self.due = self.stretched();

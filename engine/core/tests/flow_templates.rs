@@ -3,8 +3,11 @@
 
 use proptest::collection::vec;
 use proptest::prelude::*;
+use uringbench_core::flow::answer::Answer;
+use uringbench_core::flow::jar::{Jar, Origin};
 use uringbench_core::flow::table::Table;
 use uringbench_core::flow::template::{Marks, Template};
+use uringbench_core::flow::text::Text;
 use uringbench_core::flow::value::{Escape, Scope, Slot, Value};
 use uringbench_core::http::body::Body;
 use uringbench_core::http::request::{RequestParts, RequestTemplate};
@@ -103,6 +106,7 @@ proptest! {
             captures: &captures,
             tables: &tables,
             rows: &[0],
+            cookies: Jar::empty(),
         };
         let all = literals(&path).chain(literals(&header)).chain(literals(&body));
         let mut marks = Marks::unlike(all);
@@ -144,8 +148,17 @@ proptest! {
     }
 }
 
-const NOWHERE: Scope<'static> =
-    Scope { user: 7, sequence: 8, unix_ms: 9, captures: &[], tables: &[], rows: &[] };
+fn nowhere() -> Scope<'static> {
+    Scope {
+        user: 7,
+        sequence: 8,
+        unix_ms: 9,
+        captures: &[],
+        tables: &[],
+        rows: &[],
+        cookies: Jar::empty(),
+    }
+}
 
 #[test]
 fn a_request_without_slots_is_the_plain_request() {
@@ -154,7 +167,7 @@ fn a_request_without_slots_is_the_plain_request() {
     let plain = RequestTemplate::build(parts).unwrap();
     assert_eq!(template.bytes(), plain.bytes());
     let mut rendered = Vec::new();
-    template.render(&NOWHERE, &mut Random::new(1), &mut rendered);
+    template.render(&nowhere(), &mut Random::new(1), &mut rendered);
     assert_eq!(rendered, plain.bytes());
 }
 
@@ -162,7 +175,7 @@ fn a_request_without_slots_is_the_plain_request() {
 fn values_look_as_they_should() {
     let text = |value: Value, random: &mut Random| {
         let mut text = String::new();
-        Slot::new(value, Escape::None).pieces(&NOWHERE, random, &mut |piece| {
+        Slot::new(value, Escape::None).pieces(&nowhere(), random, &mut |piece| {
             text.push_str(std::str::from_utf8(piece).expect("text"));
         });
         text
@@ -185,4 +198,85 @@ fn values_look_as_they_should() {
     assert_eq!(text(Value::User, &mut random), "7");
     assert_eq!(text(Value::Sequence, &mut random), "8");
     assert_eq!(text(Value::Timestamp, &mut random), "0000000000009");
+}
+
+fn jar(user: usize, lines: &[(&str, &str)]) -> Jar {
+    let mut jar = Jar::new();
+    for (name, path) in lines {
+        let head = format!("Set-Cookie: {name}=of{user}; Path={path}\r\n\r\n");
+        let answer = Answer { status: 200, head: head.as_bytes(), body: b"", body_bytes: 0 };
+        jar.take(&answer, Origin { authority: "a", target: b"/", unix_ms: 1 });
+    }
+    jar
+}
+
+fn with_cookies(fixed: &[(&str, Text)]) -> Template {
+    let mut marks = Marks::default();
+    let mark = marks.mark(Slot::new(Value::Capture(0), Escape::Url));
+    let text = marks.mark(Slot::new(Value::User, Escape::None));
+    let target = format!("/{mark}?q=/z");
+    let parts = RequestParts {
+        body: Body::Bytes(text.as_bytes()),
+        ..RequestParts::new("POST", "a", &target)
+    };
+    let fixed = fixed.iter().map(|(name, text)| ((*name).to_owned(), text.clone())).collect();
+    Template::build(parts, &marks).expect("a request").with_cookies(fixed)
+}
+
+fn rendered(template: &Template, scope: &Scope<'_>) -> String {
+    let mut bytes = b"before GET /x ".to_vec();
+    template.render(scope, &mut Random::new(1), &mut bytes);
+    String::from_utf8(bytes.split_off(14)).expect("text")
+}
+
+#[test]
+fn cookies_are_one_line_or_none() {
+    let jar = jar(3, &[("a", "/"), ("b", "/s"), ("c", "/t")]);
+    let user = Text::from("u").slot(Slot::new(Value::User, Escape::Cookie));
+    let captures = [b"s".to_vec()];
+    let scope = Scope { captures: &captures, unix_ms: 9, cookies: &jar, ..nowhere() };
+    let cases = [
+        (with_cookies(&[]), nowhere(), ""),
+        (with_cookies(&[]), scope, "Cookie: b=of3; a=of3\r\n"),
+        (with_cookies(&[("a", user.clone())]), scope, "Cookie: a=u7; b=of3\r\n"),
+        (with_cookies(&[("x", "1".into()), ("y", user)]), nowhere(), "Cookie: x=1; y=u7\r\n"),
+    ];
+    for (template, scope, line) in cases {
+        assert!(template.uses_jar() && !template.is_fixed() && !template.is_constant());
+        let target = if scope.captures.is_empty() { "/?q=/z" } else { "/s?q=/z" };
+        let request = rendered(&template, &scope);
+        let begin = format!("POST {target} HTTP/1.1\r\nHost: a\r\n{line}User-Agent: ");
+        assert!(request.starts_with(&begin), "{request}");
+        assert!(request.ends_with("\r\nContent-Length:          1\r\n\r\n7"), "{request}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_user_sends_the_cookies_of_another(
+        kept in vec(vec((0..4_usize, 0..3_usize), 0..5), 1..20),
+        turns in vec((0..20_usize, 0..3_usize), 0..40),
+    ) {
+        let names = ["a", "b", "sid", "of"];
+        let paths = ["/", "/s", "/s/t"];
+        let jars: Vec<Jar> = kept.iter().enumerate().map(|(user, lines)| {
+            let lines: Vec<_> = lines.iter().map(|(n, p)| (names[*n], paths[*p])).collect();
+            jar(user, &lines)
+        }).collect();
+        let template = with_cookies(&[]);
+        for (user, path) in turns {
+            let user = user % jars.len();
+            let captures = [paths[path].as_bytes()[1..].to_vec()];
+            let scope =
+                Scope { captures: &captures, unix_ms: 9, cookies: &jars[user], ..nowhere() };
+            let request = rendered(&template, &scope);
+            let line = request.lines().find_map(|line| line.strip_prefix("Cookie: "));
+            for pair in line.into_iter().flat_map(|line| line.split("; ")) {
+                let (name, value) = pair.split_once('=').expect("a pair");
+                prop_assert_eq!(value, format!("of{user}"));
+                let is_his = kept[user].iter().any(|(n, _)| names[*n] == name);
+                prop_assert!(is_his, "{} of {}", name, user);
+            }
+        }
+    }
 }

@@ -11,6 +11,10 @@ use uringbench_core::rate::Rate;
 use uringbench_core::time::Nanos;
 use uringbench_core::units;
 
+/// A recording is played between so much slower and so much faster.
+const SPEED_MIN: f64 = 0.001;
+const SPEED_MAX: f64 = 1_000_000.0;
+
 /// A time such as `"30s"`, `"1m30s"`, `"500ms"`; a plain number is seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Span(pub Nanos);
@@ -18,6 +22,10 @@ pub struct Span(pub Nanos);
 /// A rate such as `500`, `"1.5k"`, `"2M"`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PerSecond(pub Rate);
+
+/// How fast a recording is played: `2` and `"2x"` are twice as fast.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Speed(pub f64);
 
 /// Names and values, in the order they were written.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -46,6 +54,18 @@ impl Written for PerSecond {
 
     fn read(text: &str) -> Result<Self, String> {
         units::rate(text).map(Self)
+    }
+}
+
+impl Written for Speed {
+    const EXPECTED: &'static str = "a speed such as 2.0 or \"2x\"";
+
+    fn read(text: &str) -> Result<Self, String> {
+        let number = text.strip_suffix('x').unwrap_or(text).parse().ok();
+        number
+            .filter(|speed| (SPEED_MIN..=SPEED_MAX).contains(speed))
+            .map(Self)
+            .ok_or_else(|| format!("not a speed from {SPEED_MIN} to {SPEED_MAX}: write 2.0 or 2x"))
     }
 }
 
@@ -78,6 +98,12 @@ impl<'de> Deserialize<'de> for Span {
 }
 
 impl<'de> Deserialize<'de> for PerSecond {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(WrittenVisitor(PhantomData))
+    }
+}
+
+impl<'de> Deserialize<'de> for Speed {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(WrittenVisitor(PhantomData))
     }
@@ -158,6 +184,19 @@ impl JsonSchema for PerSecond {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
             "description": "A rate per second such as 500, \"1.5k\", \"2M\".",
+            "type": ["string", "number"],
+        })
+    }
+}
+
+impl JsonSchema for Speed {
+    fn schema_name() -> Cow<'static, str> {
+        "Speed".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "How fast: 2.0 and \"2x\" are twice as fast, 0.5 is half as fast.",
             "type": ["string", "number"],
         })
     }

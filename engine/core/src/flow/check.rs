@@ -144,6 +144,7 @@ impl fmt::Display for Shown<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::flow::jar::Jar;
 
     #[test]
     fn each_check_tells_right_from_wrong() {
@@ -169,8 +170,15 @@ mod tests {
             (json("/name", Scalar::Text("a\"b".into())), json("/id", Scalar::Text("42".into()))),
             (json("/ok", Scalar::Bool(true)), json("/gone", Scalar::Bool(false))),
         ];
-        let nowhere =
-            Scope { user: 0, sequence: 0, unix_ms: 0, captures: &[], tables: &[], rows: &[] };
+        let nowhere = Scope {
+            user: 0,
+            sequence: 0,
+            unix_ms: 0,
+            captures: &[],
+            tables: &[],
+            rows: &[],
+            cookies: Jar::empty(),
+        };
         for (right, wrong) in pairs {
             let mut scratch = Vec::new();
             assert!(right.holds(&answer, &nowhere, &mut scratch), "{right}");

@@ -58,9 +58,16 @@ impl Step {
         self.template.is_head()
     }
 
+    /// Whether it sends the cookies of the user's jar, which then keeps those of the answer: before
+    /// it is judged, and whatever comes of that.
+    pub fn uses_jar(&self) -> bool {
+        self.template.uses_jar()
+    }
+
     /// Whether the answer's header has to be kept until it is judged.
     pub fn needs_head(&self) -> bool {
-        self.checks.iter().any(Check::needs_head)
+        self.uses_jar()
+            || self.checks.iter().any(Check::needs_head)
             || self.captures.iter().any(|(_, capture)| capture.needs_head())
     }
 

@@ -3,6 +3,7 @@
 //! It decides where slots lie and keeps `Content-Length` right; what fills them is decided in
 //! `value`, and what a request looks like in `http::request`, which makes the bytes.
 
+use super::text::Text;
 use super::value::{Digits, Scope, Slot};
 use crate::http::request::{RequestError, RequestParts, RequestTemplate};
 use crate::statistics::random::Random;
@@ -29,7 +30,14 @@ pub struct Template {
 struct Placed {
     at: usize,
     width: Option<usize>,
-    slot: Slot,
+    fill: Fill,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Fill {
+    Slot(Slot),
+    /// The whole line `Cookie: …`, or nothing: these by name, and those of the jar.
+    Cookies(Vec<(String, Text)>),
 }
 
 /// Words that stand for slots while a request is put together, and occur nowhere else in it.
@@ -113,6 +121,24 @@ impl Template {
         self.is_head
     }
 
+    /// The same, sending the cookies of the user's jar behind the `fixed` ones, which take the
+    /// place of those of the same name.
+    pub fn with_cookies(mut self, fixed: Vec<(String, Text)>) -> Self {
+        // Behind the request line and `Host`.
+        let end = b"\r\n";
+        let after =
+            |at: usize| find(&self.bytes[at..], end).map_or(at, |line| at + line + end.len());
+        let at = after(after(0));
+        let before = self.slots.partition_point(|placed| placed.at < at);
+        self.slots.insert(before, Placed { at, width: None, fill: Fill::Cookies(fixed) });
+        self
+    }
+
+    /// Whether it sends the cookies of the user's jar.
+    pub fn uses_jar(&self) -> bool {
+        self.slots.iter().any(|placed| matches!(placed.fill, Fill::Cookies(_)))
+    }
+
     /// Whether every request it gives has the same length, so that it can be patched in place.
     pub fn is_fixed(&self) -> bool {
         self.slots.iter().all(|placed| placed.width.is_some())
@@ -131,7 +157,12 @@ impl Template {
         for placed in &self.slots {
             out.extend_from_slice(&self.bytes[from..placed.at]);
             let before = out.len();
-            placed.slot.pieces(scope, random, &mut |piece| out.extend_from_slice(piece));
+            match &placed.fill {
+                Fill::Slot(slot) => {
+                    slot.pieces(scope, random, &mut |piece| out.extend_from_slice(piece));
+                }
+                Fill::Cookies(fixed) => cookies(fixed, begin, scope, random, out),
+            }
             let width = placed.width.unwrap_or(0);
             let is_body = usize::from(placed.at >= self.head_length);
             grown[is_body] += out.len() - before - width;
@@ -149,8 +180,9 @@ impl Template {
     /// For a template that [`Self::is_fixed`]: other slots are passed over.
     pub fn patch(&self, scope: &Scope<'_>, random: &mut Random, bytes: &mut [u8]) {
         for placed in self.slots.iter().filter(|placed| placed.width.is_some()) {
+            let Fill::Slot(slot) = &placed.fill else { continue };
             let mut at = placed.at;
-            placed.slot.pieces(scope, random, &mut |piece| {
+            slot.pieces(scope, random, &mut |piece| {
                 bytes[at..at + piece.len()].copy_from_slice(piece);
                 at += piece.len();
             });
@@ -168,7 +200,7 @@ impl Template {
             self.bytes.extend_from_slice(&rest[..at]);
             let slot = marks.slots[number].clone();
             let width = slot.width();
-            self.slots.push(Placed { at: self.bytes.len(), width, slot });
+            self.slots.push(Placed { at: self.bytes.len(), width, fill: Fill::Slot(slot) });
             self.bytes.resize(self.bytes.len() + width.unwrap_or(0), b'0');
             rest = after;
         }
@@ -180,6 +212,40 @@ impl Template {
         self.bytes.extend_from_slice(&tail.bytes);
         let moved = |placed: Placed| Placed { at: placed.at + begin, ..placed };
         self.slots.extend(tail.slots.into_iter().map(moved));
+    }
+}
+
+/// What a request asks for, path and query: the second word of its first line.
+pub fn target_of(request: &[u8]) -> &[u8] {
+    request.split(|&byte| byte == b' ').nth(1).unwrap_or_default()
+}
+
+/// Append the cookies of a request that begins at `begin`.
+fn cookies(
+    fixed: &[(String, Text)],
+    begin: usize,
+    scope: &Scope<'_>,
+    random: &mut Random,
+    out: &mut Vec<u8>,
+) {
+    let mut before: &[u8] = b"Cookie: ";
+    for (name, text) in fixed {
+        for part in [before, name.as_bytes(), b"="] {
+            out.extend_from_slice(part);
+        }
+        text.pieces(scope, random, &mut |piece| out.extend_from_slice(piece));
+        before = b"; ";
+    }
+    for cookie in scope.cookies.cookies() {
+        let is_fixed = fixed.iter().any(|(name, _)| name.as_bytes() == cookie.name());
+        if !is_fixed && cookie.is_sent(target_of(&out[begin..]), scope.unix_ms) {
+            out.extend_from_slice(before);
+            out.extend_from_slice(cookie.pair());
+            before = b"; ";
+        }
+    }
+    if before == b"; " {
+        out.extend_from_slice(b"\r\n");
     }
 }
 

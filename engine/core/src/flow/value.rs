@@ -3,6 +3,7 @@
 //! Everything is decided by the scope and the random source that are passed in, so the same ones
 //! give the same bytes.
 
+use super::jar::Jar;
 use super::table::Table;
 use super::target::Target;
 use super::text::Text;
@@ -62,6 +63,8 @@ pub enum Escape {
     Json,
     /// In a header: control characters become spaces (RFC 9110 section 5.5).
     Header,
+    /// In a cookie: `;` and control characters become `%XX`.
+    Cookie,
 }
 
 /// What values depend on besides chance.
@@ -79,6 +82,8 @@ pub struct Scope<'a> {
     pub tables: &'a [Table],
     /// The user's row in each.
     pub rows: &'a [usize],
+    /// What the user's earlier answers set; [`Jar::empty`] where nobody keeps cookies.
+    pub cookies: &'a Jar,
 }
 
 /// A value and how it is written.
@@ -177,7 +182,9 @@ impl Escape {
             let [high, low] = [byte >> 4, byte & 15].map(|digit| HEX[usize::from(digit)]);
             match self {
                 Self::None | Self::Header => take(b" "),
-                Self::Url => take(&[b'%', high.to_ascii_uppercase(), low.to_ascii_uppercase()]),
+                Self::Url | Self::Cookie => {
+                    take(&[b'%', high.to_ascii_uppercase(), low.to_ascii_uppercase()])
+                }
                 Self::Json if matches!(byte, b'"' | b'\\') => take(&[b'\\', byte]),
                 Self::Json => take(&[b'\\', b'u', b'0', b'0', high, low]),
             }
@@ -191,6 +198,7 @@ impl Escape {
             Self::None => true,
             Self::Url => byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~'),
             Self::Json => byte >= b' ' && !matches!(byte, b'"' | b'\\'),
+            Self::Cookie => !byte.is_ascii_control() && byte != b';',
             Self::Header => !byte.is_ascii_control() || byte == b'\t',
         }
     }

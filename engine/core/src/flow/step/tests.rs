@@ -1,7 +1,10 @@
+//! What an answer comes to, and what is said of it.
+
 use super::*;
 use crate::flow::capture::Source;
 use crate::flow::check::Scalar;
 use crate::flow::expected::Expected;
+use crate::flow::jar::Jar;
 use crate::flow::table::Table;
 use crate::flow::template::Marks;
 use crate::flow::text::Text;
@@ -21,8 +24,17 @@ fn json(pointer: &str) -> Source {
     Source::Json(pointer.parse().expect("a pointer"))
 }
 
-const NOWHERE: Scope<'static> =
-    Scope { user: 7, sequence: 8, unix_ms: 9, captures: &[], tables: &[], rows: &[] };
+fn nowhere() -> Scope<'static> {
+    Scope {
+        user: 7,
+        sequence: 8,
+        unix_ms: 9,
+        captures: &[],
+        tables: &[],
+        rows: &[],
+        cookies: Jar::empty(),
+    }
+}
 
 fn answer<'a>(status: u16, body: &'a [u8]) -> Answer<'a> {
     let head = b"HTTP/1.1 200 OK\r\nX-A: 1\r\nSet-Cookie: sid=ab\r\n\r\n";
@@ -30,7 +42,7 @@ fn answer<'a>(status: u16, body: &'a [u8]) -> Answer<'a> {
 }
 
 fn judge(step: &Step, answer: &Answer<'_>, captures: &mut [Vec<u8>]) -> Judgement {
-    step.judge(answer, &NOWHERE, captures, &mut Vec::new())
+    step.judge(answer, &nowhere(), captures, &mut Vec::new())
 }
 
 #[test]
@@ -96,7 +108,7 @@ fn checks_compare_with_what_the_user_knows() {
     let mut table = Table::new(2);
     table.push(["x", "y"]);
     let tables = [table];
-    let scope = Scope { tables: &tables, rows: &[0], ..NOWHERE };
+    let scope = Scope { tables: &tables, rows: &[0], ..nowhere() };
     let slot = |value| Slot::new(value, Escape::None);
     let id = || {
         let text = Text::new().slot(slot(Value::Cell { table: 0, column: 1 })).literal(b"-");

@@ -1,0 +1,123 @@
+//! `[load] replay`: when flows begin, read from a data file.
+
+use std::collections::BTreeMap;
+
+use uringbench_core::flow::table::Table;
+use uringbench_core::time::Nanos;
+
+use crate::format::{self, Order};
+use crate::plan::{Flow, Load};
+use crate::problem::{Place, Problems, did_you_mean};
+
+/// Behind the last time, so that what begins then is measured.
+const TAIL: Nanos = Nanos::MILLISECOND;
+/// Later times are those of a calendar, not of a run.
+const SECONDS_MAX: u64 = 366 * 86_400;
+
+/// The data of a scenario.
+pub(crate) struct Tables<'a> {
+    pub(crate) given: &'a BTreeMap<String, format::Data>,
+    /// Names of those that could be read, each with its columns.
+    pub(crate) described: &'a [(String, Vec<String>)],
+    pub(crate) tables: &'a [Table],
+}
+
+/// Load, warm-up and duration of a replay.
+pub(crate) fn load(
+    given: &format::Load,
+    replay: &format::Replay,
+    data: &Tables<'_>,
+    flows: &[Flow],
+    problems: &mut Problems<'_>,
+) -> Option<(Load, Nanos, Nanos)> {
+    let place = Place::top("load").key("replay");
+    let source = data.given.get(&replay.data).ok_or_else(|| {
+        let meant = did_you_mean(&replay.data, data.given.keys().map(String::as_str));
+        format!("there is no data `{}`{meant} It is defined by [data.NAME]", replay.data)
+    });
+    let source = problems.take(&place.key("data"), source)?;
+    if source.order != Order::Shared {
+        let why = "a replay takes the rows as they come: leave `order` out";
+        problems.add(&Place::top("data").key(&replay.data).key("order"), why);
+    }
+    // Where the file cannot be read, that is told already.
+    let table = data.described.iter().position(|(name, _)| *name == replay.data)?;
+    let columns = &data.described[table].1;
+    let mut column = |field: &str, name: &String| {
+        let found = columns.iter().position(|known| known == name).ok_or_else(|| {
+            let meant = did_you_mean(name, columns.iter().map(String::as_str));
+            format!("`{}` has no column `{name}`{meant}", replay.data)
+        });
+        problems.take(&place.key(field), found)
+    };
+    let at = column("column", &replay.column);
+    let flow = replay.flow.as_ref().map(|name| column("flow", name));
+    let rows = &data.tables[table];
+    let times = problems.take(&place.key("column"), times(rows, at?, replay))?;
+    let flows = match flow {
+        Some(flow) => Some(problems.take(&place.key("flow"), flows_of(rows, flow?, flows))?),
+        None => None,
+    };
+    let last = times.last().copied().unwrap_or_default();
+    let warmup = given.warmup.map_or(Nanos::ZERO, |span| span.0);
+    if warmup > last {
+        let why = format!("the replay is over after {last}: write a shorter time");
+        problems.add(&Place::top("load").key("warmup"), why);
+    }
+    let measured = Nanos(last.0.saturating_sub(warmup.0)) + TAIL;
+    let duration = given.duration.map_or(measured, |span| span.0);
+    Some((Load::Replay { times, table, flows }, warmup, duration))
+}
+
+/// When each row is due, at the speed that was asked for.
+fn times(rows: &Table, column: usize, replay: &format::Replay) -> Result<Vec<Nanos>, String> {
+    let speed = replay.speed.map_or(1.0, |speed| speed.0);
+    let mut before = Nanos::ZERO;
+    let mut times = Vec::with_capacity(rows.rows());
+    for row in 0..rows.rows() {
+        let text = String::from_utf8_lossy(rows.cell(row, column));
+        let bad =
+            |why: &str| Err(format!("row {}: `{}` {why}", row + 1, text.trim().escape_debug()));
+        let Some(time) = seconds(text.trim()) else {
+            return bad("is no time: write seconds from the start such as 12.5");
+        };
+        if time.0 > Nanos::from_secs(SECONDS_MAX).0 {
+            return bad("is over a year: write seconds from the start");
+        }
+        if time < before {
+            return bad("is before the row above: bring the rows into the order of their times");
+        }
+        before = time;
+        // Within a year to a fraction of a microsecond, however slow.
+        times.push(if speed == 1.0 { time } else { Nanos((time.0 as f64 / speed) as u64) });
+    }
+    Ok(times)
+}
+
+/// Decimal seconds; what is finer than a nanosecond is cut off.
+fn seconds(text: &str) -> Option<Nanos> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let is_number = |digits: &str| digits.bytes().all(|byte| byte.is_ascii_digit());
+    if whole.is_empty() || !is_number(whole) || !is_number(fraction) {
+        return None;
+    }
+    let whole = whole.parse::<u64>().unwrap_or(u64::MAX);
+    let nanos = fraction
+        .bytes()
+        .chain([b'0'; 9])
+        .take(9)
+        .fold(0, |sum, digit| sum * 10 + u64::from(digit - b'0'));
+    Some(Nanos::from_secs(whole) + Nanos(nanos))
+}
+
+fn flows_of(rows: &Table, column: usize, flows: &[Flow]) -> Result<Vec<usize>, String> {
+    let named = |row: usize| {
+        let name = String::from_utf8_lossy(rows.cell(row, column));
+        let names = || flows.iter().map(|flow| flow.name.as_str());
+        names().position(|known| known == name.trim()).ok_or_else(|| {
+            let meant = did_you_mean(name.trim(), names());
+            format!("row {}: there is no flow `{}`{meant}", row + 1, name.escape_debug())
+        })
+    };
+    (0..rows.rows()).map(named).collect()
+}
