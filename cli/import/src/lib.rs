@@ -8,7 +8,7 @@ pub mod har;
 pub mod hurl;
 pub mod log;
 mod model;
-//X pub mod openapi;
+pub mod openapi;
 mod request;
 mod template;
 mod time;

@@ -45,23 +45,22 @@ pub(crate) fn pieces(text: &str) -> Vec<Piece> {
 /// is no way to write that: a space parts them.
 pub(crate) fn join(pieces: impl IntoIterator<Item = Piece>) -> String {
     let mut text = String::new();
-    let mut ends_in_brace = false;
+    let mut literal = String::new();
     for piece in pieces {
         match piece {
-            Piece::Literal(literal) => {
-                text.push_str(&plain(&literal));
-                ends_in_brace = literal.ends_with('{');
-            }
+            // Two stretches may make two braces.
+            Piece::Literal(more) => literal += &more,
             Piece::Value(value) => {
-                if ends_in_brace {
+                text += &plain(&literal);
+                if literal.ends_with('{') {
                     text.push(' ');
                 }
-                text.push_str(&value);
-                ends_in_brace = false;
+                literal.clear();
+                text += &value;
             }
         }
     }
-    text
+    text + &plain(&literal)
 }
 
 /// The text with its literal stretches changed.

@@ -17,8 +17,7 @@ pub fn read(name: &str) -> Result<Vec<u8>, String> {
 
 /// The plan of what was imported.
 pub fn compiled(imported: &Imported) -> Plan {
-    let text = imported.toml().replace("cookies = true\n", ""); // PENDING
-    let text: String = text.split_inclusive('\n').filter(|l| !l.starts_with("replay = ")).collect(); // PENDING
+    let text = imported.toml();
     let around = Surroundings {
         read: &|name| match imported.files().iter().find(|file| file.name == name) {
             Some(file) => Ok(file.bytes.clone()),
