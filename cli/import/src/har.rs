@@ -211,7 +211,8 @@ impl Reader {
         for Named { name, value } in &request.headers {
             add_header(&mut step, name, &plain(value), &address.origin, &mut self.notes);
         }
-        self.without_own_cookies(&mut step);
+        // Those that earlier answers have set come from the user's own.
+        step.cookies.retain(|(name, _)| !self.cookies.contains(name));
         if let Some(data) = &request.post_data {
             step.body = self.body(data, &mut step);
         }
@@ -228,22 +229,12 @@ impl Reader {
         Some(step)
     }
 
-    /// Cookies that earlier answers have set come from the user's own.
-    fn without_own_cookies(&self, step: &mut Step) {
-        for (_, value) in step.headers.iter_mut().filter(|(name, _)| is_cookie(name)) {
-            let name = |pair: &str| pair.split('=').next().unwrap_or_default().trim().to_owned();
-            let others = value.split(';').filter(|pair| !self.cookies.contains(&name(pair)));
-            *value = others.map(str::trim).collect::<Vec<_>>().join("; ");
-        }
-        step.headers.retain(|(name, value)| !is_cookie(name) || !value.is_empty());
-    }
-
     fn remember_cookies(&mut self, response: &Response) {
         let is_set = |named: &&Named| named.name.eq_ignore_ascii_case("Set-Cookie");
         // Firefox puts several into one, a line each.
         let lines = response.headers.iter().filter(is_set).flat_map(|named| named.value.lines());
         let names = lines.filter_map(|line| line.split_once('='));
-        self.cookies.extend(names.map(|(name, _)| plain(name.trim())));
+        self.cookies.extend(names.map(|(name, _)| name.trim().to_owned()));
     }
 
     fn body(&mut self, data: &PostData, step: &mut Step) -> Option<Body> {
@@ -310,10 +301,6 @@ impl Reader {
         }
         if parts.is_empty() { Body::Text(String::new()) } else { Body::Multipart(parts) }
     }
-}
-
-fn is_cookie(name: &str) -> bool {
-    name.eq_ignore_ascii_case("Cookie")
 }
 
 /// The fields of a form; archives hold some encoded and some not.

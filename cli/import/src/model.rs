@@ -64,6 +64,8 @@ pub(crate) struct Step {
     pub(crate) target: Target,
     /// In order; names differ.
     pub(crate) headers: Vec<(String, String)>,
+    /// Sent besides those that the user keeps.
+    pub(crate) cookies: Vec<(String, String)>,
     /// The content.
     pub(crate) body: Option<Body>,
     /// What must hold of the answer.

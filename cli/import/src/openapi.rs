@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use crate::model::{Body, Flow, Part, PartContent, Scenario, Step};
 use crate::request::{add_header, header, settle};
-use crate::url::Address;
 use crate::template::{self, Piece, plain};
+use crate::url::Address;
 use crate::{ImportError, Imported, Notes};
 use sample::{Maker, Sample};
 
@@ -258,7 +258,7 @@ impl<'a> Reader<'a> {
         parameters
     }
 
-    fn parameter(&mut self, place: &Place<'_>, parameter: &Parameter<'_>) -> Sample {
+    fn parameter(&mut self, place: &Place<'_>, parameter: &Parameter<'a>) -> Sample {
         let value = parameter.value;
         if let Some(example) = example(self.document, value) {
             return Sample::of(example);
@@ -268,7 +268,7 @@ impl<'a> Reader<'a> {
         self.sample(place, schema.unwrap_or(&self.document.nothing))
     }
 
-    fn sample(&mut self, place: &Place<'_>, schema: &Value) -> Sample {
+    fn sample(&mut self, place: &Place<'_>, schema: &'a Value) -> Sample {
         let mut maker = Maker::new(self.document);
         let sample = maker.sample(schema);
         if maker.has_pattern {
@@ -279,7 +279,7 @@ impl<'a> Reader<'a> {
         sample
     }
 
-    fn body(&mut self, place: &Place<'_>, operation: &Value, step: &mut Step) {
+    fn body(&mut self, place: &Place<'_>, operation: &'a Value, step: &mut Step) {
         let body = operation.get("requestBody").map(|body| self.document.resolved(body));
         let Some(content) = body.and_then(|body| body.get("content")?.as_object()) else { return };
         let kind = |name: &str| name.split(';').next().unwrap_or(name).trim().to_ascii_lowercase();

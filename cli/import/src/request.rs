@@ -88,14 +88,39 @@ pub(crate) fn add_header(
         notes.add(format!("header {name}: left out, its value has a control character"));
         return;
     }
+    if is("Cookie") {
+        add_cookies(step, value, notes);
+        return;
+    }
     match step.headers.iter_mut().find(|(known, _)| known.eq_ignore_ascii_case(name)) {
-        Some((_, before)) if is("Cookie") => *before = format!("{before}; {value}"),
         Some((_, before)) if is("Host") || is("Content-Type") => {
             notes.add(format!("header {name}: stands twice, the last one was taken"));
             *before = value.to_owned();
         }
         Some((_, before)) => *before = format!("{before}, {value}"),
         None => step.headers.push((name.to_owned(), value.to_owned())),
+    }
+}
+
+/// `name=value; …`: cookies are the step's, besides those that a user keeps.
+fn add_cookies(step: &mut Step, pairs: &str, notes: &mut Notes) {
+    for pair in template::split(pairs, ';').into_iter().filter(|pair| !pair.trim().is_empty()) {
+        let is_word = |c: char| c.is_ascii_graphic() && !matches!(c, '=' | ',' | '"');
+        let named = template::split_once(pair.trim(), '=').and_then(|(name, value)| {
+            let name = template::constant(name.trim())?;
+            let is_name = !name.is_empty() && name.chars().all(is_word);
+            is_name.then(|| (name, value.trim().to_owned()))
+        });
+        match named {
+            Some((name, value)) => {
+                step.cookies.retain(|(known, _)| *known != name);
+                step.cookies.push((name, value));
+            }
+            None => {
+                let pair = crate::shown(pair.trim());
+                notes.add(format!("cookie `{pair}`: left out, a cookie is name=value"));
+            }
+        }
     }
 }
 

@@ -108,6 +108,7 @@ fn step(step: &Step, name: Option<String>) -> Table {
         Target::Verbatim(url) => items.push(("url".to_owned(), Item::Value(string(url)))),
     }
     items.extend(pairs("headers", &step.headers));
+    items.extend(pairs("cookies", &step.cookies));
     items.extend(step.body.as_ref().map(|body| ("body".to_owned(), Item::Table(self::body(body)))));
     items.extend(check(&step.check));
     let captures: Table =

@@ -34,10 +34,10 @@ name = "curl"
 method = "PUT"
 path = "/api/items"
 query = { page = "2", q = "red shoes" }
+cookies = { session = "abc", theme = "dark" }
 body = { json = """{"note":"it's {{{{new}}"}""" }
 [flow.step.headers]
 accept = "application/json, text/plain, */*"
-Cookie = "session=abc; theme=dark"
 Accept-Encoding = "deflate, gzip, br, zstd"
 "#
     );
@@ -104,10 +104,10 @@ fn options_become_parts_of_a_request() {
           \"text/xml\" }; body = { text = \"onetwo\" }; ",
         ),
         (
-            "-F a=1 -F 'f=@up.png;type=image/png;filename=x.png' a",
+            "-F 'f=@up.png;type=a/b;filename=x' a",
             "path = \"/\"; body = { \
-          multipart = [{ name = \"a\", text = \"1\" }, { name = \"f\", file = \"up.png\", filename \
-          = \"x.png\", content_type = \"image/png\" }] }; ",
+          multipart = [{ name = \"f\", file = \"up.png\", filename \
+          = \"x\", content_type = \"a/b\" }] }; ",
         ),
         (
             "-F 'a=<lines.txt' --form-string 'b=@c' a",

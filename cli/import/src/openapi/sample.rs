@@ -1,6 +1,6 @@
 //! Values that fit a schema: its own examples where it has some, else made of its type and bounds.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::Document;
 use crate::template::plain;
@@ -79,22 +79,33 @@ pub(super) struct Maker<'a> {
     pub(super) document: &'a Document,
     /// Whether a text had to keep to a pattern, which it does not.
     pub(super) has_pattern: bool,
+    /// The references that are being followed.
+    open: Vec<&'a str>,
     /// Members that may still be made.
     budget: usize,
 }
 
 impl<'a> Maker<'a> {
-    pub(super) const fn new(document: &'a Document) -> Self {
-        Self { document, has_pattern: false, budget: MEMBERS_MAX }
+    pub(super) fn new(document: &'a Document) -> Self {
+        Self { document, has_pattern: false, open: Vec::new(), budget: MEMBERS_MAX }
     }
 
     /// A value for a schema.
-    pub(super) fn sample(&mut self, schema: &Value) -> Sample {
+    pub(super) fn sample(&mut self, schema: &'a Value) -> Sample {
         self.at(schema, DEPTH_MAX)
     }
 
-    fn at(&mut self, schema: &Value, depth: usize) -> Sample {
-        let schema = self.document.resolved(schema);
+    fn at(&mut self, schema: &'a Value, depth: usize) -> Sample {
+        let reference = reference(schema);
+        self.open.extend(reference);
+        let sample = self.resolved(self.document.resolved(schema), depth);
+        if reference.is_some() {
+            self.open.pop();
+        }
+        sample
+    }
+
+    fn resolved(&mut self, schema: &'a Value, depth: usize) -> Sample {
         if let Some(literal) = literal(schema) {
             return Sample::of(literal);
         }
@@ -128,7 +139,7 @@ impl<'a> Maker<'a> {
     }
 
     /// The members of all parts, or the first part that is no object.
-    fn all_of(&mut self, schema: &Value, depth: usize) -> Sample {
+    fn all_of(&mut self, schema: &'a Value, depth: usize) -> Sample {
         let mut members = match self.object(schema, depth) {
             Sample::Object(members) => members,
             other => return other,
@@ -149,17 +160,18 @@ impl<'a> Maker<'a> {
         Sample::Object(members)
     }
 
-    fn object(&mut self, schema: &Value, depth: usize) -> Sample {
-        let empty = Map::new();
-        let properties = schema.get("properties").and_then(Value::as_object).unwrap_or(&empty);
+    fn object(&mut self, schema: &'a Value, depth: usize) -> Sample {
+        let properties = schema.get("properties").and_then(Value::as_object);
         let required: Vec<&str> = strings(schema.get("required")).collect();
         let mut members = Vec::new();
-        for (name, property) in properties {
+        for (name, property) in properties.into_iter().flatten() {
             let is_required = required.contains(&name.as_str());
             let resolved = self.document.resolved(property);
             let is_answered = resolved.get("readOnly").and_then(Value::as_bool) == Some(true);
             // What need not be there is left out where a schema goes on and on.
-            let goes_on = depth < DEPTH_MAX / 2 || self.budget == 0;
+            let of_items = resolved.get("items").and_then(reference);
+            let mut references = reference(property).into_iter().chain(of_items);
+            let goes_on = self.budget == 0 || references.any(|one| self.open.contains(&one));
             if is_answered || (!is_required && goes_on) {
                 continue;
             }
@@ -170,13 +182,17 @@ impl<'a> Maker<'a> {
         Sample::Object(members)
     }
 
-    fn list(&mut self, schema: &Value, depth: usize) -> Sample {
+    fn list(&mut self, schema: &'a Value, depth: usize) -> Sample {
         let least = schema.get("minItems").and_then(Value::as_u64).unwrap_or(1);
         let most = schema.get("maxItems").and_then(Value::as_u64).unwrap_or(u64::MAX);
         let Some(items) = schema.get("items") else { return Sample::List(Vec::new()) };
         let count = least.clamp(1, ITEMS_MAX).min(most);
         Sample::List((0..count).map(|_| self.at(items, depth - 1)).collect())
     }
+}
+
+fn reference(schema: &Value) -> Option<&str> {
+    schema.get("$ref").and_then(Value::as_str)
 }
 
 fn strings(value: Option<&Value>) -> impl Iterator<Item = &str> {
