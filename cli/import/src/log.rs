@@ -11,6 +11,8 @@ use crate::{ImportError, Imported, Notes, SideFile, time};
 /// How many bad lines are shown.
 const SHOWN_MAX: usize = 5;
 const SECOND: i64 = 1_000_000;
+/// No replay lasts longer.
+const YEAR: i64 = 365 * 86_400 * SECOND;
 
 /// How a log is replayed.
 #[derive(Clone, Debug, Default)]
@@ -54,11 +56,17 @@ pub fn import(text: &str, options: &Options) -> Result<Imported, ImportError> {
         ));
     }
     lines.sort_by_key(|line| line.at);
+    let start = lines[0].at;
+    let count = lines.len();
+    lines.retain(|line| line.at - start < YEAR);
+    if lines.len() < count {
+        let left = count - lines.len();
+        notes.add(format!("{left} lines: left out, a year or more after the first"));
+    }
     spread(&mut lines, &mut notes);
     if lines.iter().any(|line| line.has_agent) {
         notes.add("headers, such as the user agent and the referer, are not sent");
     }
-    let start = lines[0].at;
     let rows = lines.iter().map(|line| {
         let at = line.at - start;
         [format!("{}.{:06}", at / SECOND, at % SECOND), line.method.to_owned(), line.url.clone()]

@@ -33,7 +33,8 @@ impl Address {
             _ if text.starts_with("{{") && !text.starts_with("{{{{") => (String::new(), text),
             _ => ("http".to_owned(), text),
         };
-        if !matches!(scheme.as_str(), "http" | "https" | "") {
+        let is_of_value = scheme.is_empty() && !text.starts_with("://");
+        if !matches!(scheme.as_str(), "http" | "https") && !is_of_value {
             return Err(bad("write http:// or https://"));
         }
         let end = template::find(rest, |c| matches!(c, '/' | '?' | '#')).unwrap_or(rest.len());

@@ -237,6 +237,9 @@ fn logs_of_other_times_are_read() {
     assert!(imported.notes().iter().all(|note| note.contains("(--target)")));
     let iso = "192.0.2.1 - - [2026-11-21T10:00:00+00:00] \"GET /a HTTP/1.1\" 200\n";
     assert!(log::import(iso, &log::Options::default()).is_ok());
+    let late = iso.to_owned() + &iso.replace("2026", "2036");
+    let notes = log::import(&late, &log::Options::default()).unwrap().notes();
+    assert!(notes.contains(&"1 lines: left out, a year or more after the first".to_owned()));
     let bad = "x\n".repeat(9);
     assert!(log::import(&bad, &log::Options::default()).is_err());
     let notes = log::import(&(bad + iso), &log::Options::default()).unwrap().notes();
