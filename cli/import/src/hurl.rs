@@ -10,7 +10,7 @@ mod parse;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::model::{Body, BodyFile, Flow, Part, PartContent, Scenario, Step};
+use crate::model::{Body, BodyFile, Flow, Part, PartContent, Scenario, Step, Target};
 use crate::request::{add_header, basic, body, default_header, header, is_json, is_method, settle};
 use crate::url::Address;
 use crate::{ImportError, Imported, Notes, SideFile, template, url};
@@ -94,9 +94,16 @@ impl Reader {
             self.left_out(entry, "the option skip says so");
             return Ok(());
         }
-        let address = self.names.text(&entry.url, Escapes::None, line, &mut self.notes)?;
-        let mut address = Address::parse(&address)
-            .map_err(|why| ImportError::new(format!("line {line}: {why}")))?;
+        let url = self.names.text(&entry.url, Escapes::None, line, &mut self.notes)?;
+        let address = match &self.target {
+            // A captured address, such as a `Location`, is asked of the target.
+            Some(target) if is_captured(&url) => {
+                let (origin, path) = (target.clone(), url.clone());
+                Ok(Address { origin, path, query: None, user: None })
+            }
+            _ => Address::parse(&url),
+        };
+        let mut address = address.map_err(|why| ImportError::new(format!("line {line}: {why}")))?;
         let target = self.target.get_or_insert_with(|| address.origin.clone());
         if *target != address.origin {
             let why = format!("{} is another server, a scenario has one target", address.origin);
@@ -116,7 +123,11 @@ impl Reader {
         let query = address.query.take().into_iter().chain((!query.is_empty()).then_some(query));
         let query: Vec<String> = query.collect();
         address.query = (!query.is_empty()).then(|| query.join("&"));
-        step.target = address.target();
+        step.target = match address.query.take() {
+            None if is_captured(&url) => Target::Verbatim(url),
+            Some(query) if is_captured(&url) => Target::Verbatim(format!("{url}?{query}")),
+            query => Address { query, ..address }.target(),
+        };
         step.body = self.body(entry, &mut step)?;
         settle(&mut step);
         if let Some(response) = &entry.response {
@@ -248,7 +259,8 @@ impl Reader {
             let parts = entry.multipart.iter().map(|field| self.part(field));
             return Ok(Some(Body::Multipart(parts.collect::<Result<_, _>>()?)));
         }
-        if !entry.form.is_empty() {
+        // With a body, Hurl takes no notice of a form.
+        if entry.body.is_none() && !entry.form.is_empty() {
             let text = self.pairs(&entry.form)?;
             default_header(step, "Content-Type", "application/x-www-form-urlencoded");
             return Ok(Some(body(text, header(step, "Content-Type"))));
@@ -316,10 +328,31 @@ impl Reader {
         })?;
         let file = self.constant(file.trim(), *line)?;
         let content_type = self.constant(content_type.trim(), *line)?;
-        let content_type = (!content_type.is_empty() && !content_type.contains(char::is_control))
-            .then_some(content_type);
+        let is_given = !content_type.is_empty() && !content_type.contains(char::is_control);
+        let content_type = Some(if is_given { content_type } else { type_of(&file).to_owned() });
         let content = PartContent::File(BodyFile::Given(file));
         Ok(Part { name, content, filename: None, content_type })
+    }
+}
+
+/// Whether an address begins with a captured value.
+fn is_captured(url: &str) -> bool {
+    let inside = url.strip_prefix("{{").filter(|inside| !inside.starts_with("{{"));
+    inside.is_some_and(|inside| !inside.starts_with("env "))
+}
+
+/// What Hurl takes a file for whose type is not given.
+fn type_of(file: &str) -> &'static str {
+    match file.rsplit_once('.').map_or("", |(_, extension)| extension) {
+        "gif" => "image/gif",
+        "jpg" | "jpeg" => "image/jpeg",
+        "png" => "image/png",
+        "svg" => "image/svg+xml",
+        "txt" => "text/plain",
+        "htm" | "html" => "text/html",
+        "pdf" => "application/pdf",
+        "xml" => "application/xml",
+        _ => "application/octet-stream",
     }
 }
 

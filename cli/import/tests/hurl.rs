@@ -180,6 +180,10 @@ fn requests_are_sent_as_they_are_described() {
         assert_eq!(found, expected, "{request}");
         assert_eq!(notes, Vec::<String>::new(), "{request}");
     }
+    let text = "GET http://a/\nHTTP 302\n[Captures]\nto: header \"Location\"\n\nGET {{to}}\n";
+    assert!(scenario(&import(text)).contains("url = \"{{to}}\""));
+    let text = "POST http://a/\n[Multipart]\nf: file,up.png;\n";
+    assert!(scenario(&import(text)).contains("content_type = \"image/png\""));
     let text = "GET http://a/\n[Options]\nvariable: n=8\n\nGET http://a/{{n}}\n";
     assert!(scenario(&import(text)).contains("path = \"/8\""));
 }
@@ -200,7 +204,7 @@ fn what_cannot_be_said_is_told_by_line() {
             "[Asserts]\nbody == \"{{x}}\"\n[Captures]\nx: header \"A\"",
             "line 3: `body == \"{{x}}\"`",
         ),
-        ("[Captures]\nx: status", "line 3: `x: status`: left out, captures cannot say it"),
+        ("[Captures]\nx: status", "line 3: `x: status`: left out, a regex may say it"),
         ("[Captures]\nx: xpath \"//p\"\nGET http://a/{{x}}", "line 4: {{x}} is sent as the word x"),
         ("file,data.json;", "line 2: the bytes of the answer: left out"),
         ("A: 1\nA: 2", "line 4: header A a second time: left out"),

@@ -207,6 +207,7 @@ impl Checks<'_> {
             } else {
                 CANNOT
             };
+            let text = if text.contains("```") { text } else { without_comment(text) };
             self.notes.add(format!("line {line}: `{}`: {instead}", crate::shown(text)));
         }
         Ok(())
@@ -329,7 +330,7 @@ fn capture(
         None => {
             names.lose(key);
             let shown = crate::shown(&format!("{key}: {value}"));
-            notes.add(format!("line {line}: `{shown}`: left out, captures cannot say it"));
+            notes.add(format!("line {line}: `{shown}`: left out, a regex may say it"));
         }
     }
     Ok(())

@@ -25,9 +25,10 @@ pub fn compiled(imported: &Imported) -> Plan {
             None => Ok(read(name).unwrap_or_default()),
         },
         env: &|_| Some("0".to_owned()),
-        authority: &|target| {
-            let host = target.strip_prefix("http://").or_else(|| target.strip_prefix("https://"));
-            host.map(str::to_owned).ok_or_else(|| format!("bad target {target}"))
+        // A host may come from the environment.
+        authority: &|target| match target.split_once("://").map_or(target, |(_, host)| host) {
+            "" => Err("the target is empty".to_owned()),
+            host => Ok(host.to_owned()),
         },
     };
     compile(&text, &around).unwrap_or_else(|problems| {
