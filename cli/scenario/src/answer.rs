@@ -1,9 +1,9 @@
 //! What becomes of a step's answer: checks and captures, as written and as compiled.
 
-use regex::bytes::RegexBuilder;
 use uringbench_core::flow::capture::{Capture, Source};
 use uringbench_core::flow::check::{Check, Scalar};
 use uringbench_core::flow::expected::Expected;
+use uringbench_core::flow::pattern::Pattern;
 use uringbench_core::flow::pointer::{Pointer, PointerError};
 
 use crate::format::{self, Step};
@@ -13,8 +13,6 @@ use crate::text::{Names, Text, name_error};
 /// Longest capture without `max`, and with it.
 const CAPTURE_BYTES: u32 = 256;
 const CAPTURE_BYTES_MAX: u32 = 65_536;
-/// A compiled regular expression's size.
-const REGEX_BYTES_MAX: usize = 1 << 20;
 
 /// What must hold. Without a status among them, one below 400 is enough.
 pub(crate) fn checks(
@@ -97,13 +95,8 @@ fn capture(given: &format::Capture, place: &Place, problems: &mut Problems<'_>) 
             Source::Json(problems.take(&place.key("json"), pointer)?)
         }
         (None, None, None, Some(text)) => {
-            let built = RegexBuilder::new(text).unicode(false).size_limit(REGEX_BYTES_MAX).build();
-            let regex = built.map_err(|why| {
-                let why = why.to_string();
-                let cause = why.lines().last().unwrap_or_default().trim();
-                format!("not a regular expression: mend it: {cause}")
-            });
-            Source::Regex(problems.take(&place.key("regex"), regex)?)
+            let pattern = Pattern::new(text).map_err(|why| why.to_string());
+            Source::Regex(problems.take(&place.key("regex"), pattern)?)
         }
         _ => {
             let why = "a capture has one source: write one of header, cookie, json and regex";

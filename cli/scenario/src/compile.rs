@@ -210,8 +210,8 @@ impl Compiler<'_, '_> {
             let why = format!("the flow has a step `{name}` already: give it another `name`");
             self.problems.add(&place.key("name"), why);
         }
-        let template =
-            request::template(given, place, names, self.around, &self.server, self.problems);
+        let request =
+            request::compiled(given, place, names, self.around, &self.server, self.problems);
         let checks = answer::checks(given, &place.key("check"), names, self.problems);
         let all = &mut self.captures;
         let captures = answer::captures(given, &place.key("capture"), names, all, self.problems);
@@ -221,11 +221,12 @@ impl Compiler<'_, '_> {
             self.problems.add(&place.key("repeat"), why);
         }
         let from = flow.operations.len();
-        // Without a template there is a problem, and no plan.
-        if let Some(template) = template {
+        // Without a request there is a problem, and no plan.
+        if let Some((template, exchange)) = request {
             flow.operations.push(Operation::Send(flow.steps.len()));
             let is_last_when_failed = given.is_last_when_failed;
-            let step = flow::Step { name, template, checks, captures, is_last_when_failed };
+            let step =
+                flow::Step { name, template, exchange, checks, captures, is_last_when_failed };
             if step.is_head() && step.needs_body() {
                 let why = "an answer to HEAD has no body to look at: write another method";
                 self.problems.add(&place.key("method"), why);

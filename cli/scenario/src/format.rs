@@ -182,7 +182,11 @@ pub struct Step {
     pub cookies: Pairs,
     /// The content.
     pub body: Option<Body>,
-    /// What must hold of the answer; without it a status below 400 is enough.
+    /// The answer is a stream of server-sent events.
+    pub events: Option<Events>,
+    /// The answer opens a WebSocket, over which messages go; then it is closed.
+    pub websocket: Option<Socket>,
+    /// What must hold of the answer, or of each message; without it a status below 400 is enough.
     pub check: Option<Check>,
     /// What to keep of the answer for later steps, by name.
     #[serde(default)]
@@ -217,6 +221,40 @@ pub enum Body {
     Multipart(Vec<Part>),
     /// Made-up bytes, the same every time.
     Generated(Generated),
+}
+
+/// A stream of server-sent events. What is checked and kept of it is in its header.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Events {
+    /// After so many the step is done; without it, when the server ends the answer.
+    pub count: Option<u64>,
+    /// A gap of this length is a stall; without it 1 second.
+    pub stall: Option<Span>,
+}
+
+/// Messages over a WebSocket: one of `text`, `json` and `size`. Each is sent when the answer to
+/// the one before has come. The step's `check` and `capture` are about each answer.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Socket {
+    /// The message, with values made anew each time.
+    pub text: Option<String>,
+    /// The message, a JSON text. Values in it are escaped as in a JSON string.
+    pub json: Option<String>,
+    /// The message is so many made-up bytes, up to 2^30.
+    pub size: Option<u32>,
+    /// Whether the message is sent as binary; without it as text.
+    #[serde(default, rename = "binary")]
+    pub is_binary: bool,
+    /// How many are sent; without it 1.
+    pub messages: Option<u32>,
+    /// Whether each answer must be the message that was sent.
+    #[serde(default, rename = "echo")]
+    pub is_echo: bool,
+    /// Subprotocols to choose from, the preferred one first.
+    #[serde(default)]
+    pub protocols: Vec<String>,
 }
 
 /// A field or file of an upload: `text` or `file`.

@@ -7,6 +7,7 @@
 mod answer;
 mod compile;
 mod data;
+mod exchange;
 pub mod format;
 mod load;
 pub mod plan;

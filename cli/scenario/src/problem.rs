@@ -4,6 +4,7 @@
 use std::fmt;
 use std::ops::Range;
 
+use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::format::Scenario;
@@ -62,12 +63,14 @@ impl Place {
 /// The mistakes found so far.
 pub(crate) struct Problems<'a> {
     text: &'a str,
+    /// The file's tree, made when the first mistake asks for its place: a long file may have many.
+    tree: Option<Option<Spanned<DeTable<'a>>>>,
     found: Vec<(usize, Problem)>,
 }
 
 impl<'a> Problems<'a> {
     pub(crate) const fn new(text: &'a str) -> Self {
-        Self { text, found: Vec::new() }
+        Self { text, tree: None, found: Vec::new() }
     }
 
     pub(crate) const fn is_empty(&self) -> bool {
@@ -75,7 +78,9 @@ impl<'a> Problems<'a> {
     }
 
     pub(crate) fn add(&mut self, place: &Place, message: impl Into<String>) {
-        let at = DeTable::parse(self.text).map_or(0, |tree| offset(tree.get_ref(), place));
+        let text = self.text;
+        let tree = self.tree.get_or_insert_with(|| DeTable::parse(text).ok());
+        let at = tree.as_ref().map_or(0, |tree| offset(tree.get_ref(), place));
         let names = place.0.iter().filter_map(|key| match key {
             Key::Name(name) => Some(name.as_str()),
             Key::Index(_) => None,

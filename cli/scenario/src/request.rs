@@ -1,19 +1,25 @@
 //! A step's request: its texts read, its body brought in, and all of it one template.
 
 use uringbench_core::flow;
+use uringbench_core::flow::exchange::Exchange;
 use uringbench_core::flow::template::{Marks, Template};
 use uringbench_core::flow::value::{Escape, Slot, Value};
 use uringbench_core::http::body::{Alphabet, Body, Generated};
 use uringbench_core::http::multipart::{Multipart, Part};
-use uringbench_core::http::request::{RequestError, RequestParts};
+use uringbench_core::http::request::{RequestError, RequestParts, RequestTemplate};
+use uringbench_core::websocket::opening::{Opening, OpeningError, OpeningParts};
 
 use crate::Surroundings;
+use crate::exchange::{self, Wanted};
 use crate::format::{self, Pairs, Step};
 use crate::problem::{Place, Problems};
 use crate::text::{Names, Text};
 
 /// Most bytes made up for one body, as for any body.
-const GENERATED_MAX: u32 = 1 << 30;
+pub(crate) const GENERATED_MAX: u32 = 1 << 30;
+
+/// Any sixteen bytes, which the answer to an opening must prove to have read.
+const KEY: [u8; 16] = *b"uringbench flows";
 
 /// A request whose texts were read.
 struct Parts {
@@ -64,15 +70,15 @@ pub(crate) fn method(step: &Step) -> &str {
     step.method.as_deref().unwrap_or(by_body)
 }
 
-/// The request of a step; `None` with its mistakes noted.
-pub(crate) fn template(
+/// The request of a step and what comes of it; `None` with its mistakes noted.
+pub(crate) fn compiled(
     step: &Step,
     place: &Place,
     names: &Names<'_>,
     around: &Surroundings<'_>,
     server: &Server,
     problems: &mut Problems<'_>,
-) -> Option<Template> {
+) -> Option<(Template, Exchange)> {
     let target = target(step, place, names, &server.authority, problems);
     let headers = pairs(&step.headers, &place.key("headers"), names, problems);
     let cookies = cookies(step, place, names, server, problems);
@@ -80,6 +86,7 @@ pub(crate) fn template(
         None => Some(Content::None),
         Some(body) => content(body, &place.key("body"), names, around, problems),
     };
+    let wanted = exchange::read(step, place, names, problems);
     let parts = Parts {
         method: method(step).to_owned(),
         target: target?,
@@ -87,7 +94,14 @@ pub(crate) fn template(
         cookies: cookies?,
         content: content?,
     };
-    parts.template(server).map_err(|(field, why)| problems.add(&place.key(field), why)).ok()
+    let wanted = wanted?;
+    let protocols = match &wanted {
+        Wanted::Socket(talk) => Some(talk.protocols.as_slice()),
+        Wanted::Http | Wanted::Events { .. } => None,
+    };
+    let built = parts.template(server, protocols);
+    let built = built.map_err(|(field, why)| problems.add(&place.key(field), why));
+    built.ok().map(|(template, opening)| (template, wanted.compiled(opening)))
 }
 
 fn target(
@@ -252,7 +266,7 @@ fn content(
 }
 
 /// A value that is never a number has to stand in a string.
-fn checked_json(text: Text) -> Result<Text, String> {
+pub(crate) fn checked_json(text: Text) -> Result<Text, String> {
     match serde_json::from_str::<serde::de::IgnoredAny>(&text.example()) {
         Ok(_) => Ok(text),
         Err(why) => Err(format!("not JSON: mend it, or send it as `text`: {why}")),
@@ -289,44 +303,73 @@ fn part_text(
 }
 
 impl Parts {
-    fn template(&self, server: &Server) -> Result<Template, (&'static str, String)> {
-        let template = self.without_jar(server)?;
-        if !server.keeps_cookies {
-            return Ok(template);
-        }
-        let fixed = |(name, text): &(String, Text)| (name.clone(), text.alone(Escape::Cookie));
-        Ok(template.with_cookies(self.cookies.iter().map(fixed).collect()))
-    }
-
-    fn without_jar(&self, server: &Server) -> Result<Template, (&'static str, String)> {
-        let literals = self.literals();
+    /// The request; with `protocols`, of a WebSocket, whose opening goes with it.
+    fn template(
+        &self,
+        server: &Server,
+        protocols: Option<&[String]>,
+    ) -> Result<(Template, Option<Opening>), (&'static str, String)> {
+        let mut literals = self.literals();
+        literals.push(server.authority.as_bytes());
+        literals.extend(protocols.into_iter().flatten().map(|name| name.as_bytes()));
         let mut marks = Marks::unlike(literals.iter().copied());
         let target = self.target.marked(&mut marks);
         let headers = self.marked_headers(server, &mut marks);
-        let parts = |body| RequestParts {
-            headers: &headers,
-            body,
-            ..RequestParts::new(&self.method, &server.authority, &target)
+        let authority = server.authority.as_str();
+        let (template, opening) = match protocols {
+            Some(protocols) => {
+                let parts = OpeningParts {
+                    authority,
+                    target: &target,
+                    headers: &headers,
+                    protocols,
+                    key: KEY,
+                };
+                let opening = Opening::build(parts)
+                    .map_err(|why| (field_of_opening(&why), why.to_string()))?;
+                let request = RequestTemplate::of_bytes(opening.bytes().to_vec());
+                (Template::of_request(&request, &marks), Some(opening))
+            }
+            None => {
+                let parts = RequestParts {
+                    headers: &headers,
+                    ..RequestParts::new(&self.method, authority, &target)
+                };
+                (self.with_content(parts, &mut marks)?, None)
+            }
         };
+        if !server.keeps_cookies {
+            return Ok((template, opening));
+        }
+        let fixed = |(name, text): &(String, Text)| (name.clone(), text.alone(Escape::Cookie));
+        Ok((template.with_cookies(self.cookies.iter().map(fixed).collect()), opening))
+    }
+
+    fn with_content(
+        &self,
+        parts: RequestParts<'_>,
+        marks: &mut Marks,
+    ) -> Result<Template, (&'static str, String)> {
+        let with = |body| RequestParts { body, ..parts };
         let built = match &self.content {
-            Content::None => Template::build(parts(Body::Bytes(b"")), &marks),
-            Content::Bytes(bytes) => Template::build(parts(Body::Bytes(bytes)), &marks),
-            Content::Generated(made) => Template::build(parts(Body::Generated(*made)), &marks),
+            Content::None => Template::build(with(Body::Bytes(b"")), marks),
+            Content::Bytes(bytes) => Template::build(with(Body::Bytes(bytes)), marks),
+            Content::Generated(made) => Template::build(with(Body::Generated(*made)), marks),
             Content::Text(text, escape) => {
-                let text = text.marked(Escape::None, *escape, &mut marks);
-                Template::build(parts(Body::Bytes(text.as_bytes())), &marks)
+                let text = text.marked(Escape::None, *escape, marks);
+                Template::build(with(Body::Bytes(text.as_bytes())), marks)
             }
             Content::Form(fields) => {
-                let text = encoded(fields, &mut marks);
-                Template::build(parts(Body::Bytes(text.as_bytes())), &marks)
+                let text = encoded(fields, marks);
+                Template::build(with(Body::Bytes(text.as_bytes())), marks)
             }
             Content::Multipart(given) => {
                 let contents: Vec<Vec<u8>> =
-                    given.iter().map(|part| part.content.marked(&mut marks)).collect();
+                    given.iter().map(|part| part.content.marked(marks)).collect();
                 let all: Vec<Part<'_>> =
                     given.iter().zip(&contents).map(PartText::with_content).collect();
                 let form = Multipart::new(&all).map_err(|why| ("body", why.to_string()))?;
-                Template::build(parts(Body::Multipart(form)), &marks)
+                Template::build(with(Body::Multipart(form)), marks)
             }
         };
         built.map_err(|why| (field_of(&why), why.to_string()))
@@ -334,7 +377,7 @@ impl Parts {
 
     /// Whatever of the file gets into the request.
     fn literals(&self) -> Vec<&[u8]> {
-        let mut all: Vec<&[u8]> = Vec::new();
+        let mut all: Vec<&[u8]> = vec![self.method.as_bytes()];
         let mut pairs = vec![&self.headers, &self.cookies];
         match &self.target {
             Target::Path(path, query) => {
@@ -445,6 +488,14 @@ fn encoded(pairs: &[(String, Text)], marks: &mut Marks) -> String {
         text += &format!("{and}{name}={}", value.marked(Escape::Url, Escape::Url, marks));
     }
     text
+}
+
+const fn field_of_opening(error: &OpeningError) -> &'static str {
+    match error {
+        OpeningError::Request(error) => field_of(error),
+        OpeningError::Protocol(_) | OpeningError::ProtocolTwice(_) => "websocket",
+        _ => "headers",
+    }
 }
 
 /// The field of a step in which a mistake lies.

@@ -2,8 +2,10 @@
 
 use std::fmt::Write;
 
+use uringbench_core::flow::capture::Capture;
+use uringbench_core::flow::exchange::Exchange;
 use uringbench_core::flow::jar::Jar;
-use uringbench_core::flow::program::Operation;
+use uringbench_core::flow::program::{Operation, Think};
 use uringbench_core::flow::value::Scope;
 use uringbench_core::statistics::random::Random;
 
@@ -26,7 +28,12 @@ pub fn summary(plan: &Plan) -> String {
         (plan.objectives.len(), "objective"),
     ];
     parts.extend(others.iter().filter(|(n, _)| *n > 0).map(|(n, what)| counted(*n, what)));
-    let load = match &plan.load {
+    let cookies = if plan.keeps_cookies { "; users keep cookies" } else { "" };
+    format!("{}; {}{cookies}", parts.join(", "), load(&plan.load))
+}
+
+fn load(load: &Load) -> String {
+    match load {
         Load::Closed { users } => format!("closed loop, {}", counted(*users as usize, "user")),
         Load::Open { rate, stages, .. } if stages.is_empty() => format!("open loop, {rate}"),
         Load::Open { rate, stages, .. } => {
@@ -36,13 +43,11 @@ pub fn summary(plan: &Plan) -> String {
             let last = times.last().copied().unwrap_or_default();
             format!("replay of {} in {last}", counted(times.len(), "row"))
         }
-    };
-    let cookies = if plan.keeps_cookies { "; users keep cookies" } else { "" };
-    format!("{}; {load}{cookies}", parts.join(", "))
+    }
 }
 
-/// Every request as user 0 sends it first. Captures stand as their names, since no answer has
-/// come.
+/// Every request as user 0 sends it first, what comes of it, and the load. Captures stand as their
+/// names, since no answer has come; cookies are those of the step, for the same reason.
 pub fn requests(plan: &Plan, seed: u64) -> String {
     let mut random = Random::new(seed);
     let captures: Vec<Vec<u8>> =
@@ -74,9 +79,52 @@ pub fn requests(plan: &Plan, seed: u64) -> String {
             step.template.render(&scope, &mut random, &mut bytes);
             scope.sequence += 1;
             text.push_str(&visible(&bytes));
+            if let Exchange::Socket(socket) = &step.exchange {
+                let mut bytes = Vec::new();
+                let take = &mut |piece: &[u8]| bytes.extend_from_slice(piece);
+                socket.message.pieces(&scope, &mut random, take);
+                let echo = if socket.is_echo { ", echoed" } else { "" };
+                let messages = counted(socket.messages as usize, "message");
+                let _ = writeln!(text, "--- {messages}{echo}");
+                text.push_str(&printable(&bytes[..bytes.len().min(BODY_SHOWN)]));
+                text.push_str(&cut(bytes.len()));
+            }
+            text.push_str(&outcome(plan, flow, at));
         }
     }
+    let Plan { connections, warmup, duration, .. } = plan;
+    let connections = counted(*connections as usize, "connection");
+    let _ = writeln!(text, "=== load\n{}", load(&plan.load));
+    let _ = writeln!(text, "{connections}, warm-up {warmup}, measured {duration}");
     text
+}
+
+/// What comes of a step, a line for each thing that its file says.
+fn outcome(plan: &Plan, flow: &Flow, at: usize) -> String {
+    let step = &flow.steps[at];
+    let mut lines = Vec::new();
+    if let Exchange::Events { count, stall } = &step.exchange {
+        let count = count.map_or_else(String::new, |count| format!("{count} "));
+        lines.push(format!("reads {count}events, with a stall from {stall} on"));
+    }
+    lines.extend(step.checks.iter().map(|check| format!("fails if {check}")));
+    for (number, Capture { source, bytes_max }) in &step.captures {
+        let name = plan.captures.get(*number).map_or("", String::as_str);
+        lines.push(format!("keeps {name}: {source}, up to {bytes_max} bytes"));
+    }
+    if step.is_last_when_failed {
+        lines.push("ends the flow if it fails".to_owned());
+    }
+    let sends = |operation: &Operation| *operation == Operation::Send(at);
+    let after = flow.operations.iter().skip_while(|operation| !sends(operation)).nth(1);
+    if let Some(Operation::Think(think)) = after {
+        lines.push(match think {
+            Think::Constant(span) => format!("then waits {span}"),
+            Think::Uniform(from, to) => format!("then waits {from} to {to}"),
+            Think::Exponential(mean) => format!("then waits {mean} in the mean"),
+        });
+    }
+    lines.iter().map(|line| format!("<-- {line}\n")).collect()
 }
 
 /// What the operations say about a step: how often, or whether at all.
@@ -101,13 +149,17 @@ fn order(flow: &Flow, step: usize) -> String {
     text
 }
 
-/// Line by line as sent: CR and what cannot be printed are escaped, long bodies cut.
+/// Line by line as sent, long bodies cut.
 fn visible(bytes: &[u8]) -> String {
     let head = bytes.windows(4).position(|end| end == b"\r\n\r\n").map_or(bytes.len(), |at| at + 4);
     let body = bytes.len() - head;
-    let shown = head + body.min(BODY_SHOWN);
+    printable(&bytes[..head + body.min(BODY_SHOWN)]) + &cut(body)
+}
+
+/// Whole lines: CR and what cannot be printed are escaped.
+fn printable(bytes: &[u8]) -> String {
     let mut text = String::new();
-    for chunk in bytes[..shown].utf8_chunks() {
+    for chunk in bytes.utf8_chunks() {
         for c in chunk.valid().chars() {
             match c {
                 '\n' => text.push_str("\\n\n"),
@@ -123,10 +175,15 @@ fn visible(bytes: &[u8]) -> String {
     if !text.ends_with('\n') {
         text.push('\n');
     }
-    if body > BODY_SHOWN {
-        let _ = writeln!(text, "… {} more bytes, {body} in all", body - BODY_SHOWN);
-    }
     text
+}
+
+/// What is said of the rest of a body that is not shown whole.
+fn cut(body: usize) -> String {
+    match body.checked_sub(BODY_SHOWN) {
+        None | Some(0) => String::new(),
+        Some(more) => format!("… {more} more bytes, {body} in all\n"),
+    }
 }
 
 fn counted(count: usize, what: &str) -> String {

@@ -1,9 +1,11 @@
 //! Every kind of request is these bytes, and a plan is what its file says.
 
+use uringbench_core::flow::exchange::Exchange;
 use uringbench_core::flow::program::{Arm, Operation, Think};
 use uringbench_core::plan::Arrivals;
 use uringbench_core::rate::Rate;
 use uringbench_core::time::Nanos;
+use uringbench_core::websocket::frame::Kind;
 use uringbench_scenario::plan::{Load, Plan};
 use uringbench_scenario::{Problem, Surroundings, compile, show};
 
@@ -38,7 +40,9 @@ fn shown(step: &str) -> String {
     let shown = show::requests(&plan(&text), 1);
     let (line, rest) = shown.split_once(usual).expect("every request says so");
     let line = line.lines().last().expect("the request line");
-    format!("{line}\n{}", rest.split_once('\n').expect("the version ends").1)
+    let rest = rest.split_once('\n').expect("the version ends").1;
+    let rest = rest.split_once("=== load\n").expect("the load comes last").0;
+    format!("{line}\n{rest}")
 }
 
 #[test]
@@ -63,6 +67,10 @@ fn every_kind_of_request_is_these_bytes() {
         (
             "path = \"/\"\ncookies = { lang = \"en\", who = \"{{p.email}}-{{choice a;b}}\" }",
             "GET / HTTP/1.1\\r\\n\nCookie: lang=en; who=a@b-a%3Bb\\r\\n\n\\r\\n\n",
+        ),
+        (
+            "path = \"/events\"\nevents = { count = 50 }",
+            "GET /events HTTP/1.1\\r\\n\n\\r\\n\n<-- reads 50 events, with a stall from 1.00 s on\n",
         ),
         (
             "path = \"/\"\nbody = { text = \"{{p.note}}\\\\\" }",
@@ -99,6 +107,38 @@ fn every_kind_of_request_is_these_bytes() {
     for (step, expected) in cases {
         assert_eq!(shown(step), expected, "{step}");
     }
+}
+
+#[test]
+fn a_websocket_is_an_opening_and_its_messages() {
+    let step = "path = \"/{{p.note}}\"\nheaders = { Origin = \"http://{{p.email}}\" }\n\
+                websocket = { json = '{\"n\":{{seq}},\"note\":\"{{p.note}}\"}', messages = 9, \
+                echo = true, protocols = [\"chat\", \"v2\"] }";
+    let line = |text: &str| format!("{text}\\r\\n\n");
+    let expected = [
+        line("GET /x%2C%20%22y%22 HTTP/1.1"),
+        line("Upgrade: websocket"),
+        line("Connection: Upgrade"),
+        line("Sec-WebSocket-Version: 13"),
+        line("Sec-WebSocket-Key: dXJpbmdiZW5jaCBmbG93cw=="),
+        line("Sec-WebSocket-Protocol: chat, v2"),
+        line("Origin: http://a@b"),
+        line(""),
+        "--- 9 messages, echoed\n{\"n\":1,\"note\":\"x, \\\\\"y\\\\\"\"}\n".to_owned(),
+    ];
+    assert_eq!(shown(step), expected.concat());
+    let whole = "target = \"http://zSlot00000000n.a\"\n[[flow]]\nname = \"f\"\n[[flow.step]]\n\
+                 path = \"/{{seq}}\"\nwebsocket = { size = 3, binary = true, protocols = \
+                 [\"zSlot00000001n\"] }\ncheck = { length = 3 }";
+    let plan = plan(whole);
+    let step = &plan.flows[0].steps[0];
+    let Exchange::Socket(socket) = &step.exchange else { panic!("no WebSocket") };
+    assert_eq!((socket.messages, socket.is_echo, socket.kind), (1, false, Kind::Binary));
+    assert_eq!(socket.message.constant().map(<[u8]>::len), Some(3));
+    // RFC 6455 section 4.2.2, of that key.
+    assert_eq!(socket.opening.accept(), "xtT8wd7l3pjlg9IuUUr04mzG3pk=");
+    let shown = show::requests(&plan, 1);
+    assert!(shown.contains("GET /0 HTTP/1.1"), "marks are not mistaken: {shown}");
 }
 
 #[test]
@@ -145,6 +185,8 @@ fn an_upload_is_these_bytes() {
 fn long_bodies_are_cut_and_their_length_told() {
     let text = shown("path = \"/\"\nbody = { generated = { size = 5000, seed = 3 } }");
     assert!(text.ends_with("\n… 3976 more bytes, 5000 in all\n"), "{text}");
+    let text = shown("path = \"/\"\nwebsocket = { size = 1024 }");
+    assert!(text.contains("--- 1 message\n") && !text.contains('…'), "{text}");
 }
 
 #[test]
@@ -174,6 +216,47 @@ fn the_order_of_steps_is_flat() {
     let shown = show::requests(&plan, 1);
     assert!(shown.contains("--- GET /1, 2 times\n"), "{shown}");
     assert!(shown.contains("--- GET /2, chosen 3 of 4 times\n"), "{shown}");
+}
+
+#[test]
+fn what_comes_of_an_answer_is_shown() {
+    let step = "path = \"/\"\nevents = { count = 5, stall = \"20ms\" }\n\
+        check = { status = [200, 201], header = { A = \"{{p.email}}\" } }\n\
+        capture = { c = { cookie = \"sid\" }, h = { header = \"A\", max = 9 } }\n\
+        stop_on_failure = true\nthink = { uniform = [1, 2] }\nrepeat = 2";
+    let request = "GET / HTTP/1.1\\r\\n\n\\r\\n\n";
+    let lines = [
+        "reads 5 events, with a stall from 20.0 ms on",
+        "fails if status is not 200 or 201",
+        "fails if header A is not `{{p.email}}`",
+        "keeps c: cookie sid, up to 256 bytes",
+        "keeps h: header A, up to 9 bytes",
+        "ends the flow if it fails",
+        "then waits 1.00 s to 2.00 s",
+    ];
+    let lines: String = lines.iter().map(|line| format!("<-- {line}\n")).collect();
+    assert_eq!(shown(step), format!("{request}{lines}"));
+    let step = "path = \"/\"\ncheck = { contains = \"a\", equals = \"b\", length = 3, json = { \"/i\" = \
+        1, \"/t\" = \"x\", \"/y\" = true } }\ncapture = { j = { json = \"/a~1b\" }, r = { regex = \
+        \"a(b)\" } }\nthink = { exponential = \"5ms\" }";
+    let lines = [
+        "fails if body does not have 3 bytes",
+        "fails if body does not hold `a`",
+        "fails if body is not `b`",
+        "fails if JSON /i is not 1",
+        "fails if JSON /t is not `x`",
+        "fails if JSON /y is not true",
+        "keeps j: JSON /a~1b, up to 256 bytes",
+        "keeps r: match of `a(b)`, up to 256 bytes",
+        "then waits 5.00 ms in the mean",
+    ];
+    let lines: String = lines.iter().map(|line| format!("<-- {line}\n")).collect();
+    assert_eq!(shown(step), format!("{request}{lines}"));
+    let text = "target = \"http://a\"\n[load]\nrate = 5\nwarmup = 2\n[[flow]]\nname = \"f\"\n\
+        [[flow.step]]\npath = \"/\"";
+    let shown = show::requests(&plan(text), 1);
+    let end = "=== load\nopen loop, 5/s\n64 connections, warm-up 2.00 s, measured 10.0 s\n";
+    assert!(shown.ends_with(end), "{shown}");
 }
 
 #[test]

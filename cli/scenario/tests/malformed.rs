@@ -171,8 +171,14 @@ fn mistakes_in_what_becomes_of_an_answer_are_told() {
                 &["flow.step.capture.x", "write one of header"],
             ),
             ("path = \"/\"\ncapture = { x = { json = \"a\" } }", &["capture.x.json", "/user/id"]),
-            ("path = \"/\"\ncapture = { x = { regex = \"(\" } }", &["x.regex", "mend it: error"]),
-            ("path = \"/\"\ncapture = { x = { regex = \"a{9999999}\" } }", &["x.regex", "mend it"]),
+            (
+                "path = \"/\"\ncapture = { x = { regex = \"(\" } }",
+                &["x.regex", "mend it: error: unclosed"],
+            ),
+            (
+                "path = \"/\"\ncapture = { x = { regex = \"a{9999999}\" } }",
+                &["x.regex", "mend it", "more than"],
+            ),
             ("path = \"/\"\ncapture = { x = { jsn = \"/a\" } }", &["did you mean `json`?"]),
             (
                 "path = \"/\"\ncapture = { x = { json = \"/a\", max = 0 } }",
@@ -196,6 +202,60 @@ fn mistakes_in_what_becomes_of_an_answer_are_told() {
             ("path = \"/\"\nchoice = \"c\"\nweight = 0", &["flow.step.weight", "at least 1"]),
             ("path = \"/\"\nstop_on_failure = 1", &["stop_on_failure", "write a boolean"]),
             ("path = \"/\"\n[[flow.step]]\npath = \"/\"", &["give it another `name`"]),
+        ],
+    );
+}
+
+#[test]
+fn mistakes_in_a_stream_are_told() {
+    let events = |rest: &str| format!("events = {{ count = 5 }}\n{rest}");
+    hold(
+        &format!("{HEAD}path = \"/\"\n"),
+        &[
+            ("events = 1", &["6:10: flow.step.events", "write a table of fields"]),
+            ("events = { counts = 1 }", &["did you mean `count`?"]),
+            ("events = { count = 0 }", &["6:12: flow.step.events.count", "at least 1"]),
+            ("events = { count = -1 }", &["events.count", "write u64"]),
+            ("events = { stall = \"x\" }", &["events.stall", "30s, 1m30s"]),
+            (&events("method = \"HEAD\""), &["7:1: flow.step.method", "another method"]),
+            (&events("check = { contains = \"a\" }"), &["check.contains", "status or a header"]),
+            (&events("check = { equals = \"a\" }"), &["check.equals", "a stream is not kept"]),
+            (&events("check = { length = 5 }"), &["check.length", "a stream is not kept"]),
+            (&events("check = { json = { \"/a\" = 5 } }"), &["check.json", "is not kept"]),
+            (&events("capture = { x = { json = \"/a\" } }"), &["capture.x", "is not kept"]),
+            (&events("capture = { x = { regex = \"a\" } }"), &["capture.x", "is not kept"]),
+            (&events("websocket = { text = \"\" }"), &["7:1: flow.step.websocket", "keep one"]),
+        ],
+    );
+}
+
+#[test]
+fn mistakes_in_a_websocket_are_told() {
+    let socket = |rest: &str| format!("websocket = {{ text = \"a\" }}\n{rest}");
+    hold(
+        &format!("{HEAD}path = \"/\"\n"),
+        &[
+            ("websocket = true", &["6:13: flow.step.websocket", "write a table of fields"]),
+            ("websocket = {}", &["6:1: flow.step.websocket", "one of text, json and size"]),
+            ("websocket = { text = \"a\", size = 1 }", &["one of text, json and size"]),
+            ("websocket = { txt = \"a\" }", &["did you mean `text`?"]),
+            ("websocket = { text = \"{{x}}\" }", &["6:15: flow.step.websocket.text", "`x`"]),
+            ("websocket = { json = \"{\" }", &["websocket.json", "not JSON: mend it"]),
+            ("websocket = { size = 2000000000 }", &["websocket.size", "at most 1073741824"]),
+            ("websocket = { size = 1, binary = 1 }", &["websocket.binary", "write a boolean"]),
+            ("websocket = { size = 1, echo = 1 }", &["websocket.echo", "write a boolean"]),
+            ("websocket = { size = 1, messages = 0 }", &["websocket.messages", "1 to 1000000"]),
+            ("websocket = { size = 1, protocols = \"a\" }", &["protocols", "write a sequence"]),
+            ("websocket = { size = 1, protocols = [\"a b\"] }", &["step.websocket", "`-`"]),
+            ("websocket = { size = 1, protocols = [\"a\", \"a\"] }", &["keep one of them"]),
+            (&socket("body = { text = \"b\" }"), &["7:1: flow.step.body", "into `websocket`"]),
+            (&socket("method = \"POST\""), &["7:1: flow.step.method", "leave `method` out"]),
+            (&socket("check = { status = [200] }"), &["check.status", "look at their text"]),
+            (&socket("check = { header = { A = \"1\" } }"), &["check.header", "no headers"]),
+            (&socket("capture = { x = { header = \"A\" } }"), &["capture.x", "no headers"]),
+            (&socket("capture = { x = { cookie = \"A\" } }"), &["capture.x", "no headers"]),
+            (&socket("headers = { Upgrade = \"h2c\" }"), &["step.headers", "leave it out"]),
+            (&socket("headers = { Sec-WebSocket-Key = \"a\" }"), &["step.headers", "leave it"]),
         ],
     );
 }

@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-use regex::bytes::Regex;
 use thiserror::Error;
 
 use super::answer::Answer;
+use super::pattern::Pattern;
 use super::pointer::Pointer;
 
 /// What to keep.
@@ -27,7 +27,7 @@ pub enum Source {
     /// A value of the JSON in the body: strings without quotes and escapes, others as written.
     Json(Pointer),
     /// The first group of the first match in the body, or all of it when there is no group.
-    Regex(Regex),
+    Regex(Pattern),
 }
 
 /// Why nothing was kept.
@@ -69,12 +69,7 @@ impl Capture {
                     }
                 };
             }
-            Source::Regex(regex) => {
-                let captures = regex.captures(answer.body);
-                captures
-                    .and_then(|found| found.get(1).or_else(|| found.get(0)))
-                    .map(|m| m.as_bytes())
-            }
+            Source::Regex(pattern) => pattern.find(answer.body),
         };
         let found = found.ok_or(CaptureError::Missing)?;
         if found.len() > self.bytes_max {
@@ -102,7 +97,9 @@ impl fmt::Display for Source {
             Self::Header(name) => write!(f, "header {name}"),
             Self::Cookie(name) => write!(f, "cookie {name}"),
             Self::Json(pointer) => write!(f, "JSON {pointer}"),
-            Self::Regex(regex) => write!(f, "match of `{}`", regex.as_str().escape_debug()),
+            Self::Regex(pattern) => {
+                write!(f, "match of `{}`", pattern.to_string().escape_debug())
+            }
         }
     }
 }
@@ -120,7 +117,7 @@ mod tests {
             body_bytes: 55,
         };
         let json = |text: &str| Source::Json(text.parse().unwrap());
-        let regex = |text: &str| Source::Regex(Regex::new(text).unwrap());
+        let regex = |text: &str| Source::Regex(Pattern::new(text).unwrap());
         let cases = [
             (Source::Header("location".into()), Some("/items/7")),
             (Source::Header("x-none".into()), None),

@@ -181,12 +181,15 @@ impl<'a> Given<'a> {
         for part in parts {
             let named = name_and_value(part);
             let (attribute, value) = named.unwrap_or_else(|| (part.trim_ascii(), b""));
-            match attribute.to_ascii_lowercase().as_slice() {
-                b"path" => path = Some(value).filter(|path| path.starts_with(b"/")),
-                b"expires" => expires = date::unix_ms(value).or(expires),
-                b"max-age" => age = age_in_ms(value).or(age),
-                b"domain" if !is_of_domain(origin.authority, value) => return None,
-                _ => {}
+            let is = |name: &str| attribute.eq_ignore_ascii_case(name.as_bytes());
+            if is("path") {
+                path = Some(value).filter(|path| path.starts_with(b"/"));
+            } else if is("expires") {
+                expires = date::unix_ms(value).or(expires);
+            } else if is("max-age") {
+                age = age_in_ms(value).or(age);
+            } else if is("domain") && !is_of_domain(origin.authority, value) {
+                return None;
             }
         }
         let path = path.unwrap_or_else(|| default_path(without_query(origin.target)));

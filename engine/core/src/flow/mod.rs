@@ -3,14 +3,17 @@
 //!
 //! Requests are templates with slots (`template`), filled by values (`value`) from tables
 //! (`table`) and earlier answers (`capture`); answers are judged (`step`) by `check`, against texts
-//! that may vary as well (`expected`), and their cookies kept (`jar`). The order of steps is a
+//! that may vary as well (`expected`), and their cookies kept (`jar`). Not every answer is one
+//! response (`exchange`). The order of steps is a
 //! flat list of operations (`program`). Where all this is written down is the caller's matter.
 
 pub mod answer;
 pub mod capture;
 pub mod check;
+pub mod exchange;
 pub mod expected;
 pub mod jar;
+pub mod pattern;
 pub mod pointer;
 pub mod program;
 pub mod step;

@@ -3,11 +3,14 @@
 use super::answer::Answer;
 use super::capture::{Capture, CaptureError};
 use super::check::Check;
+use super::exchange::Exchange;
 use super::template::Template;
 use super::value::Scope;
 
 /// From here on a status says that something went wrong (RFC 9110 section 15).
 const FIRST_ERROR: u16 = 400;
+/// The status under which messages come.
+const SWITCHING: u16 = 101;
 
 /// One request of a flow, and what its answer is for.
 #[derive(Clone, Debug)]
@@ -16,7 +19,10 @@ pub struct Step {
     pub name: String,
     /// The request.
     pub template: Template,
-    /// All must hold. Without one of the status, a status below 400 is enough.
+    /// What comes of it.
+    pub exchange: Exchange,
+    /// All must hold. Without one of the status, a status below 400 is enough. With a WebSocket
+    /// they, and the captures, are about each message that comes.
     pub checks: Vec<Check>,
     /// What is kept of the answer, each with the number of the user's capture it goes to.
     pub captures: Vec<(usize, Capture)>,
@@ -35,6 +41,8 @@ pub enum Failed {
     Capture(usize),
     /// What this one of the step's captures keeps is longer than it may be.
     TooLong(usize),
+    /// The message that came is not the one that was sent.
+    Echo,
 }
 
 /// What an answer comes to.
@@ -47,6 +55,7 @@ impl Step {
         Self {
             name: name.into(),
             template,
+            exchange: Exchange::Http,
             checks: Vec::new(),
             captures: Vec::new(),
             is_last_when_failed: false,
@@ -120,6 +129,30 @@ impl Step {
         Ok(())
     }
 
+    /// Whether a message that came over the step's WebSocket passes, where `sent` was the last one
+    /// that went; as [`Self::judge`] otherwise.
+    ///
+    /// # Errors
+    /// With what failed first: the echo, the checks in their order, the captures in theirs.
+    pub fn judge_message(
+        &self,
+        sent: &[u8],
+        received: &[u8],
+        scope: &Scope<'_>,
+        captures: &mut [Vec<u8>],
+        scratch: &mut Vec<u8>,
+    ) -> Judgement {
+        if let Exchange::Socket(socket) = &self.exchange
+            && socket.is_echo
+            && sent != received
+        {
+            return Err(Failed::Echo);
+        }
+        let body_bytes = received.len() as u64;
+        let answer = Answer { status: SWITCHING, head: b"", body: received, body_bytes };
+        self.judge(&answer, scope, captures, scratch)
+    }
+
     /// What failed, for reports: `status is not 200`, `no JSON /token`.
     pub fn describe(&self, failed: Failed) -> String {
         let capture = |at: usize| self.captures.get(at).map(|(_, capture)| capture);
@@ -128,6 +161,7 @@ impl Step {
             _ => None,
         };
         let found = match failed {
+            Failed::Echo => Some("message is not the one sent".to_owned()),
             Failed::Status => self.checks.iter().find_map(status),
             Failed::Check(at) => self.checks.get(at).map(ToString::to_string),
             Failed::Capture(at) => capture(at).map(|capture| format!("no {}", capture.source)),

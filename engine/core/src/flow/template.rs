@@ -76,7 +76,11 @@ impl Template {
     /// # Errors
     /// When the parts do not make a request.
     pub fn build(parts: RequestParts<'_>, marks: &Marks) -> Result<Self, RequestError> {
-        let request = RequestTemplate::build(parts)?;
+        RequestTemplate::build(parts).map(|request| Self::of_request(&request, marks))
+    }
+
+    /// A request that was made already, in which `marks` stand for slots.
+    pub fn of_request(request: &RequestTemplate, marks: &Marks) -> Self {
         let (head, body) = request.bytes().split_at(request.head_length());
         let mut template = Self::empty(request.is_head());
         let prefix = marks.prefix();
@@ -85,7 +89,7 @@ impl Template {
             template.push(head, marks, in_head);
             template.head_length = template.bytes.len();
             template.bytes.extend_from_slice(body);
-            return Ok(template);
+            return template;
         }
         // A body has its length told, as the last header but for `Expect`.
         let name = find(head, LENGTH_NAME).unwrap_or(head.len() - 4);
@@ -104,7 +108,7 @@ impl Template {
         template.bytes.extend_from_slice(&head[after..]);
         template.head_length = template.bytes.len();
         template.append(tail);
-        Ok(template)
+        template
     }
 
     const fn empty(is_head: bool) -> Self {

@@ -3,6 +3,7 @@
 use super::*;
 use crate::flow::capture::Source;
 use crate::flow::check::Scalar;
+use crate::flow::exchange::Socket;
 use crate::flow::expected::Expected;
 use crate::flow::jar::Jar;
 use crate::flow::table::Table;
@@ -10,6 +11,8 @@ use crate::flow::template::Marks;
 use crate::flow::text::Text;
 use crate::flow::value::{Escape, Slot, Value};
 use crate::http::request::RequestParts;
+use crate::websocket::frame::Kind;
+use crate::websocket::opening::{Opening, OpeningParts};
 
 fn step(checks: Vec<Check>, captures: Vec<(usize, Capture)>) -> Step {
     let template = Template::build(RequestParts::new("GET", "a", "/"), &Marks::default());
@@ -152,4 +155,32 @@ fn a_step_says_what_it_needs_of_an_answer() {
     let length = step(vec![Check::Length(3)], Vec::new());
     let unkept = Answer { body: b"", body_bytes: 3, ..answer(200, b"") };
     assert_eq!(judge(&length, &unkept, &mut []), Ok(()), "without its bytes");
+}
+
+#[test]
+fn messages_are_judged_as_answers_are_and_against_what_was_sent() {
+    let opening =
+        OpeningParts { authority: "a", target: "/", headers: &[], protocols: &[], key: [0; 16] };
+    let socket = |is_echo| {
+        Exchange::Socket(Box::new(Socket {
+            opening: Opening::build(opening).expect("an opening"),
+            kind: Kind::Text,
+            message: "m".into(),
+            messages: 1,
+            is_echo,
+        }))
+    };
+    let plain = step(vec![Check::Contains("m".into())], vec![capture(0, json("/n"))]);
+    let judge = |is_echo, received: &[u8]| {
+        let step = Step { exchange: socket(is_echo), ..plain.clone() };
+        let mut kept = vec![Vec::new()];
+        let sent = b"{\"m\":1,\"n\":2}";
+        let judged = step.judge_message(sent, received, &nowhere(), &mut kept, &mut Vec::new());
+        (judged, kept.remove(0))
+    };
+    assert_eq!(judge(true, b"{\"m\":1,\"n\":2}"), (Ok(()), b"2".to_vec()));
+    assert_eq!(judge(true, b"{\"m\":1,\"n\":3}"), (Err(Failed::Echo), Vec::new()));
+    assert_eq!(judge(false, b"{\"m\":1,\"n\":3}"), (Ok(()), b"3".to_vec()));
+    assert_eq!(judge(false, b"{\"n\":3}"), (Err(Failed::Check(0)), Vec::new()));
+    assert_eq!(plain.describe(Failed::Echo), "message is not the one sent");
 }

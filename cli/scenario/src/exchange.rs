@@ -1,0 +1,178 @@
+//! A step whose answer is a stream of events, or opens a WebSocket: what is said there, and what
+//! contradicts it.
+
+use uringbench_core::flow::exchange::{Exchange, Socket};
+use uringbench_core::flow::text as core;
+use uringbench_core::flow::value::Escape;
+use uringbench_core::http::body::{Alphabet, Body, Generated};
+use uringbench_core::time::Nanos;
+use uringbench_core::websocket::frame::Kind;
+use uringbench_core::websocket::opening::Opening;
+
+use crate::format::{self, Step};
+use crate::problem::{Place, Problems};
+use crate::request::{GENERATED_MAX, checked_json};
+use crate::text::{Names, Text};
+
+/// As `--stall` has it.
+const STALL: Nanos = Nanos::SECOND;
+/// More messages are a slip of the keyboard.
+const MESSAGES_MAX: u32 = 1_000_000;
+
+/// What a step wants to happen after its request.
+pub(crate) enum Wanted {
+    Http,
+    Events { count: Option<u64>, stall: Nanos },
+    Socket(Talk),
+}
+
+/// What is said over a WebSocket.
+pub(crate) struct Talk {
+    kind: Kind,
+    message: core::Text,
+    messages: u32,
+    is_echo: bool,
+    pub(crate) protocols: Vec<String>,
+}
+
+impl Wanted {
+    /// With the opening that was made of the step's request, of a WebSocket.
+    pub(crate) fn compiled(self, opening: Option<Opening>) -> Exchange {
+        match (self, opening) {
+            (Self::Socket(talk), Some(opening)) => Exchange::Socket(Box::new(Socket {
+                opening,
+                kind: talk.kind,
+                message: talk.message,
+                messages: talk.messages,
+                is_echo: talk.is_echo,
+            })),
+            (Self::Events { count, stall }, _) => Exchange::Events { count, stall },
+            (Self::Http | Self::Socket(_), _) => Exchange::Http,
+        }
+    }
+}
+
+/// What a step wants; `None` with its mistakes noted.
+pub(crate) fn read(
+    step: &Step,
+    place: &Place,
+    names: &Names<'_>,
+    problems: &mut Problems<'_>,
+) -> Option<Wanted> {
+    match (&step.events, &step.websocket) {
+        (None, None) => Some(Wanted::Http),
+        (Some(given), None) => {
+            beside_events(step, place, problems);
+            if given.count == Some(0) {
+                let why = "0 events are none to wait for: write at least 1";
+                problems.add(&place.key("events").key("count"), why);
+            }
+            let stall = given.stall.map_or(STALL, |span| span.0);
+            Some(Wanted::Events { count: given.count, stall })
+        }
+        (None, Some(given)) => {
+            beside_socket(step, place, problems);
+            talk(given, &place.key("websocket"), names, problems).map(Wanted::Socket)
+        }
+        (Some(_), Some(_)) => {
+            let why = "`events` says already what comes: keep one of them";
+            problems.add(&place.key("websocket"), why);
+            None
+        }
+    }
+}
+
+/// What a stream has no use for: its body is read as it comes, and not kept.
+fn beside_events(step: &Step, place: &Place, problems: &mut Problems<'_>) {
+    if step.method.as_deref() == Some("HEAD") {
+        let why = "an answer to HEAD has no events: write another method";
+        problems.add(&place.key("method"), why);
+    }
+    let mut contradict = |place: &Place| {
+        let why = "a stream is not kept: look at its status or a header";
+        problems.add(place, why);
+    };
+    if let Some(check) = &step.check {
+        let place = place.key("check");
+        let named = [
+            ("contains", check.contains.is_some()),
+            ("equals", check.equals.is_some()),
+            ("length", check.length.is_some()),
+            ("json", !check.json.is_empty()),
+        ];
+        let named = named.iter().filter(|(_, is_named)| *is_named);
+        named.for_each(|(field, _)| contradict(&place.key(field)));
+    }
+    for (name, capture) in &step.capture {
+        if capture.json.is_some() || capture.regex.is_some() {
+            contradict(&place.key("capture").key(name));
+        }
+    }
+}
+
+/// What a WebSocket has no use for: messages have no status, no headers and no method.
+fn beside_socket(step: &Step, place: &Place, problems: &mut Problems<'_>) {
+    if step.body.is_some() {
+        let why = "a WebSocket is opened without a body: put what is sent into `websocket`";
+        problems.add(&place.key("body"), why);
+    }
+    if step.method.as_ref().is_some_and(|method| method != "GET") {
+        let why = "a WebSocket is opened with GET: leave `method` out";
+        problems.add(&place.key("method"), why);
+    }
+    let mut contradict = |place: &Place| {
+        let why = "messages have no status and no headers: look at their text";
+        problems.add(place, why);
+    };
+    if let Some(check) = &step.check {
+        let place = place.key("check");
+        let named = [("status", check.status.is_some()), ("header", !check.header.0.is_empty())];
+        let named = named.iter().filter(|(_, is_named)| *is_named);
+        named.for_each(|(field, _)| contradict(&place.key(field)));
+    }
+    for (name, capture) in &step.capture {
+        if capture.header.is_some() || capture.cookie.is_some() {
+            contradict(&place.key("capture").key(name));
+        }
+    }
+}
+
+fn talk(
+    given: &format::Socket,
+    place: &Place,
+    names: &Names<'_>,
+    problems: &mut Problems<'_>,
+) -> Option<Talk> {
+    let messages = given.messages.unwrap_or(1);
+    if !(1..=MESSAGES_MAX).contains(&messages) {
+        let why = format!("1 to {MESSAGES_MAX} messages are sent: write such a number");
+        problems.add(&place.key("messages"), why);
+    }
+    let message = match (&given.text, &given.json, given.size) {
+        (Some(text), None, None) => {
+            let text = problems.take(&place.key("text"), Text::read(text, names))?;
+            text.alone(Escape::None)
+        }
+        (None, Some(text), None) => {
+            let text = Text::read(text, names).and_then(checked_json);
+            problems.take(&place.key("json"), text)?.alone(Escape::Json)
+        }
+        (None, None, Some(size)) if size > GENERATED_MAX => {
+            let why = format!("more than 1 GiB: write at most {GENERATED_MAX}");
+            problems.add(&place.key("size"), why);
+            return None;
+        }
+        (None, None, Some(size)) => {
+            let alphabet = if given.is_binary { Alphabet::Binary } else { Alphabet::Text };
+            let made = Generated { len: size as usize, seed: 0, alphabet };
+            core::Text::new().literal(&Body::Generated(made).content())
+        }
+        _ => {
+            problems.add(place, "messages have one content: write one of text, json and size");
+            return None;
+        }
+    };
+    let kind = if given.is_binary { Kind::Binary } else { Kind::Text };
+    let (is_echo, protocols) = (given.is_echo, given.protocols.clone());
+    Some(Talk { kind, message, messages, is_echo, protocols })
+}
