@@ -4,6 +4,7 @@
 //! be left out, so its options stand at the top as well.
 
 mod connection;
+mod import;
 mod profiling;
 mod request;
 mod scenario;
@@ -23,6 +24,7 @@ use crate::host::cpus::CoreSpec;
 use crate::units;
 
 pub(crate) use connection::{ConnectionArgs, Sources, TlsArgs, TlsVersion};
+pub(crate) use import::{ImportArgs, ImportSource};
 pub(crate) use profiling::{ProfileArgs, ProfileCommandArgs, SoakArgs};
 pub(crate) use request::{FormField, FormValue, RequestArgs, StreamArgs};
 pub(crate) use scenario::{ScenarioArgs, ScenarioCommand};
@@ -162,6 +164,8 @@ pub(crate) enum Command {
     Soak(Box<SoakArgs>),
     /// Check scenario files, or show the requests they describe
     Scenario(ScenarioArgs),
+    /// Write a scenario file from what another tool knows: curl, HAR, OpenAPI, vegeta, logs, Hurl
+    Import(ImportArgs),
     /// Print the JSON Schema of scenario files, for editors
     Schema,
     /// Say what this machine offers for load generation, and how to mend what it lacks

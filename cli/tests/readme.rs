@@ -88,6 +88,10 @@ fn every_option_is_one_of_the_help() {
         "profile --help",
         "soak --help",
         "scenario show --help",
+        "import curl --help",
+        "import har --help",
+        "import log --help",
+        "import hurl --help",
     ];
     let help = commands.map(|words| {
         let output = uringbench(Path::new(".")).args(words.split(' ')).output();

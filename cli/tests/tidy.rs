@@ -10,7 +10,7 @@ mod source;
 use source::{Offence, Source, TREE, list};
 
 /// Which of our crates a crate may depend on, for its tests too.
-const EDGES: [(&str, &[&str]); 14] = [
+const EDGES: [(&str, &[&str]); 16] = [
     ("uringbench-core", &[]),
     ("uringbench-ring", &[]),
     ("uringbench-engine", &["uringbench-core", "uringbench-ring"]),
@@ -19,11 +19,13 @@ const EDGES: [(&str, &[&str]); 14] = [
     ("uringbench-store", &["uringbench-core"]),
     ("uringbench-report", &["uringbench-core"]),
     ("uringbench-scenario", &["uringbench-core"]),
+    ("uringbench-import", &["uringbench-scenario"]),
     ("uringbench-reference", &["uringbench-ring"]),
     ("uringbench-app", &[]),
     ("uringbench-peers", &["uringbench-ring"]),
     ("uringbench-core-fuzz", &["uringbench-core"]),
     ("uringbench-profiler-fuzz", &["uringbench-profiler"]),
+    ("uringbench-import-fuzz", &["uringbench-import"]),
     (
         "uringbench",
         &[
@@ -37,6 +39,7 @@ const EDGES: [(&str, &[&str]); 14] = [
             "uringbench-reference",
             "uringbench-app",
             "uringbench-scenario",
+            "uringbench-import",
         ],
     ),
 ];

@@ -1,0 +1,159 @@
+//! The options of curl (8.x), and what becomes of each.
+
+use super::Act::{self, Left};
+
+/// An option that was recognised.
+#[derive(Clone, Copy)]
+pub(super) struct Known {
+    /// With its dashes.
+    pub(super) name: &'static str,
+    /// Whether a word belongs to it.
+    pub(super) takes_value: bool,
+    pub(super) act: Act,
+}
+
+/// Options that become part of the scenario: long and short name, whether a value follows.
+const TAKEN: [(&str, char, bool, Act); 30] = [
+    ("--request", 'X', true, Act::Method),
+    ("--header", 'H', true, Act::Header),
+    ("--data", 'd', true, Act::Data),
+    ("--data-ascii", '\0', true, Act::Data),
+    ("--data-binary", '\0', true, Act::DataBinary),
+    ("--data-raw", '\0', true, Act::DataRaw),
+    ("--data-urlencode", '\0', true, Act::DataEncoded),
+    ("--json", '\0', true, Act::Json),
+    ("--form", 'F', true, Act::Form),
+    ("--form-string", '\0', true, Act::FormString),
+    ("--get", 'G', false, Act::Get),
+    ("--head", 'I', false, Act::Head),
+    ("--user", 'u', true, Act::User),
+    ("--basic", '\0', false, Act::Nothing),
+    ("--oauth2-bearer", '\0', true, Act::Bearer),
+    ("--user-agent", 'A', true, Act::Named("User-Agent")),
+    ("--referer", 'e', true, Act::Named("Referer")),
+    ("--range", 'r', true, Act::Range),
+    ("--cookie", 'b', true, Act::Cookie),
+    ("--cookie-jar", 'c', true, Act::CookieJar),
+    ("--compressed", '\0', false, Act::Compressed),
+    ("--url", '\0', true, Act::Url),
+    ("--url-query", '\0', true, Act::UrlQuery),
+    ("--upload-file", 'T', true, Act::Upload),
+    ("--next", ':', false, Act::Next),
+    ("--globoff", 'g', false, Act::GlobOff),
+    ("--path-as-is", '\0', false, Act::Nothing),
+    ("--http1.1", '\0', false, Act::Nothing),
+    (
+        "--no-keepalive",
+        '\0',
+        false,
+        Left("connections stay open; a run closes them by --requests-per-connection 1"),
+    ),
+    ("--expect100-timeout", '\0', true, Act::Nothing),
+];
+
+const OUTPUT: &str = "answers are measured, not written down";
+const CONNECTION: &str = "how to connect is the run's matter, see `uringbench --help`";
+const TLS: &str = "certificates are the run's matter: -k, --cacert, --cert, --key and --tls";
+const FAILURE: &str = "a check says which answers are failures, and none is asked for again";
+const REDIRECT: &str = "redirects are not followed: add a step for where they lead";
+const AUTHENTICATION: &str = "only Basic and Bearer can be said in advance";
+const OTHER_PROTOCOL: &str = "it is about another protocol than HTTP/1.1";
+const NOT_READ: &str = "what is in that file is not known here: write it as options";
+const LIMIT: &str = "load and time limits are the run's matter: -n, -d, -R and --timeout";
+
+/// Options that cannot be taken over, each with why; a `=` behind the name means that a value
+/// follows, a letter before it is its short form.
+const LEFT: [(&str, &str); 9] = [
+    (
+        OUTPUT,
+        "o--output= O--remote-name J--remote-header-name --remote-name-all R--remote-time \
+         s--silent S--show-error v--verbose i--include D--dump-header= w--write-out= \
+         #--progress-bar --no-progress-meter --output-dir= --create-dirs --create-file-mode= \
+         --stderr= --trace= --trace-ascii= --trace-time --trace-ids --trace-config= \
+         --styled-output N--no-buffer --libcurl= --xattr --etag-save= --no-clobber \
+         --remove-on-error --suppress-connect-headers --raw --ignore-content-length C--continue-at= \
+         --hsts= --alt-svc= --skip-existing --ssl-sessions= --out-null",
+    ),
+    (
+        CONNECTION,
+        "x--proxy= --preproxy= U--proxy-user= --proxy1.0= p--proxytunnel --noproxy= --socks4= \
+         --socks4a= --socks5= --socks5-hostname= --socks5-basic --socks5-gssapi \
+         --socks5-gssapi-nec --socks5-gssapi-service= --proxy-anyauth --proxy-basic \
+         --proxy-digest --proxy-ntlm --proxy-negotiate --proxy-header= --proxy-service-name= \
+         --proxy-pass= --proxy-http2 --connect-to= --resolve= --interface= --local-port= \
+         4--ipv4 6--ipv6 --unix-socket= --abstract-unix-socket= --dns-interface= \
+         --dns-ipv4-addr= --dns-ipv6-addr= --dns-servers= --doh-url= --doh-insecure \
+         --doh-cert-status --haproxy-protocol --haproxy-clientip= --tcp-fastopen --tcp-nodelay \
+         --keepalive-time= --keepalive-cnt= --happy-eyeballs-timeout-ms= --ip-tos= --mptcp \
+         --vlan-priority= --ipfs-gateway= --request-target=",
+    ),
+    (
+        TLS,
+        "k--insecure --cacert= --capath= E--cert= --cert-status --cert-type= --key= --key-type= \
+         --pass= --ciphers= --tls13-ciphers= --curves= --tls-max= 1--tlsv1 --tlsv1.0 --tlsv1.1 \
+         --tlsv1.2 --tlsv1.3 2--sslv2 3--sslv3 --ssl --ssl-reqd --ssl-allow-beast \
+         --ssl-auto-client-cert --ssl-no-revoke --ssl-revoke-best-effort --pinnedpubkey= \
+         --no-alpn --no-npn --no-sessionid --false-start --engine= --crlfile= --ca-native \
+         --egd-file= --random-file= --tlsauthtype= --tlspassword= --tlsuser= --proxy-insecure \
+         --proxy-cacert= --proxy-capath= --proxy-cert= --proxy-cert-type= --proxy-ciphers= \
+         --proxy-crlfile= --proxy-key= --proxy-key-type= --proxy-pinnedpubkey= \
+         --proxy-ssl-allow-beast --proxy-ssl-auto-client-cert --proxy-tls13-ciphers= \
+         --proxy-tlsauthtype= --proxy-tlspassword= --proxy-tlsuser= --proxy-tlsv1 \
+         --proxy-ca-native --ech= --sigalgs= --signature-algorithms= --tls-earlydata",
+    ),
+    (
+        FAILURE,
+        "f--fail --fail-with-body --fail-early --retry= --retry-delay= --retry-max-time= \
+         --retry-all-errors --retry-connrefused --max-filesize=",
+    ),
+    (
+        REDIRECT,
+        "L--location --location-trusted --max-redirs= --post301 --post302 --post303 --follow",
+    ),
+    (
+        AUTHENTICATION,
+        "--digest --ntlm --ntlm-wb --negotiate --anyauth --aws-sigv4= n--netrc --netrc-file= \
+         --netrc-optional --delegation= --service-name= --login-options= --sasl-authzid= \
+         --sasl-ir --krb=",
+    ),
+    (
+        OTHER_PROTOCOL,
+        "0--http1.0 --http0.9 --http2 --http2-prior-knowledge --http3 --http3-only a--append \
+         l--list-only Q--quote= P--ftp-port= --ftp-account= --ftp-alternative-to-user= \
+         --ftp-create-dirs --ftp-method= --ftp-pasv --ftp-pret --ftp-skip-pasv-ip --ftp-ssl-ccc \
+         --ftp-ssl-ccc-mode= --ftp-ssl-control --disable-eprt --disable-epsv --mail-auth= \
+         --mail-from= --mail-rcpt= --mail-rcpt-allowfails t--telnet-option= --tftp-blksize= \
+         --tftp-no-options B--use-ascii --crlf --pubkey= --hostpubmd5= --hostpubsha256= \
+         --compressed-ssh --tr-encoding --proto= --proto-default= --proto-redir= --metalink \
+         --form-escape z--time-cond= --etag-compare= --disallow-username-in-url --upload-flags=",
+    ),
+    (NOT_READ, "K--config= q--disable --variable= j--junk-session-cookies --expand-url="),
+    (
+        LIMIT,
+        "m--max-time= --connect-timeout= --limit-rate= Y--speed-limit= y--speed-time= --rate= \
+         Z--parallel --parallel-immediate --parallel-max= --parallel-max-host=",
+    ),
+];
+
+/// The option of this name, `--long` or `-s`.
+pub(super) fn known(name: &str) -> Option<Known> {
+    let is = |long: &str, short: Option<char>| {
+        let letter = name.strip_prefix('-').and_then(|rest| rest.parse::<char>().ok());
+        name == long || (letter.is_some() && letter == short)
+    };
+    let taken =
+        TAKEN.iter().find(|(long, short, ..)| is(long, Some(*short).filter(|c| *c != '\0')));
+    if let Some((name, _, takes_value, act)) = taken {
+        return Some(Known { name, takes_value: *takes_value, act: *act });
+    }
+    LEFT.iter().find_map(|(why, names)| {
+        let found = names.split_whitespace().find_map(|entry| {
+            let (long, takes_value) =
+                entry.strip_suffix('=').map_or((entry, false), |long| (long, true));
+            let short = long.chars().next().filter(|c| *c != '-');
+            let long = long.trim_start_matches(|c| c != '-');
+            is(long, short).then_some((long, takes_value))
+        });
+        found.map(|(name, takes_value)| Known { name, takes_value, act: Left(why) })
+    })
+}

@@ -1,0 +1,182 @@
+//! What all inputs have in common about requests: headers that are taken over or made by
+//! uringbench itself, and bodies in the scenario's words.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::Notes;
+use crate::model::{Body, Step};
+use crate::template;
+use crate::url;
+
+/// Headers of a connection and not of a request (RFC 9110 section 7.6.1), and what a client
+/// negotiates by itself.
+const OF_CONNECTION: [&str; 9] = [
+    "Connection",
+    "Keep-Alive",
+    "Proxy-Connection",
+    "Proxy-Authorization",
+    "TE",
+    "Trailer",
+    "Transfer-Encoding",
+    "Upgrade",
+    "HTTP2-Settings",
+];
+const FORM: &str = "application/x-www-form-urlencoded";
+
+/// Whether a method can be sent.
+pub(crate) fn is_method(method: &str) -> bool {
+    let is_letter = |c: char| is_token(c) && !c.is_ascii_lowercase();
+    !method.is_empty() && method.chars().all(is_letter) && method != "CONNECT"
+}
+
+const fn is_token(c: char) -> bool {
+    c.is_ascii_alphanumeric()
+        || matches!(
+            c,
+            '!' | '#'
+                | '$'
+                | '%'
+                | '&'
+                | '\''
+                | '*'
+                | '+'
+                | '-'
+                | '.'
+                | '^'
+                | '_'
+                | '`'
+                | '|'
+                | '~'
+        )
+}
+
+/// Add a header to a step, its value in the scenario's syntax. What uringbench makes itself is
+/// left out, a second header of a name joins the first.
+pub(crate) fn add_header(
+    step: &mut Step,
+    name: &str,
+    value: &str,
+    origin: &str,
+    notes: &mut Notes,
+) {
+    let name = name.trim();
+    let value = value.trim();
+    let is = |other: &str| name.eq_ignore_ascii_case(other);
+    // HTTP/2 has its request line in these.
+    if name.starts_with(':') || is("Content-Length") {
+        return;
+    }
+    if is("Host") && Some(value) == origin.split_once("://").map(|(_, host)| host) {
+        return;
+    }
+    if OF_CONNECTION.iter().any(|other| is(other)) {
+        notes.add(format!("header {name}: left out, connections are uringbench's own matter"));
+        return;
+    }
+    if is("Expect") {
+        notes.add("header Expect: left out, bodies of scenarios are sent at once");
+        return;
+    }
+    let is_value = |c: char| c == '\t' || !c.is_control();
+    if name.is_empty() || !name.chars().all(is_token) {
+        notes
+            .add(format!("header `{}`: left out, this is no name of a header", crate::shown(name)));
+        return;
+    }
+    if !template::filled(value, "").chars().all(is_value) {
+        notes.add(format!("header {name}: left out, its value has a control character"));
+        return;
+    }
+    if is("Cookie") {
+        add_cookies(step, value, notes);
+        return;
+    }
+    match step.headers.iter_mut().find(|(known, _)| known.eq_ignore_ascii_case(name)) {
+        Some((_, before)) if is("Host") || is("Content-Type") => {
+            notes.add(format!("header {name}: stands twice, the last one was taken"));
+            *before = value.to_owned();
+        }
+        Some((_, before)) => *before = format!("{before}, {value}"),
+        None => step.headers.push((name.to_owned(), value.to_owned())),
+    }
+}
+
+/// `name=value; …`: cookies are the step's, besides those that a user keeps.
+fn add_cookies(step: &mut Step, pairs: &str, notes: &mut Notes) {
+    for pair in template::split(pairs, ';').into_iter().filter(|pair| !pair.trim().is_empty()) {
+        let is_word = |c: char| c.is_ascii_graphic() && !matches!(c, '=' | ',' | '"');
+        let named = template::split_once(pair.trim(), '=').and_then(|(name, value)| {
+            let name = template::constant(name.trim())?;
+            let is_name = !name.is_empty() && name.chars().all(is_word);
+            is_name.then(|| (name, value.trim().to_owned()))
+        });
+        match named {
+            Some((name, value)) => {
+                step.cookies.retain(|(known, _)| *known != name);
+                step.cookies.push((name, value));
+            }
+            None => {
+                let pair = crate::shown(pair.trim());
+                notes.add(format!("cookie `{pair}`: left out, a cookie is name=value"));
+            }
+        }
+    }
+}
+
+/// The value of a header.
+pub(crate) fn header<'a>(step: &'a Step, name: &str) -> Option<&'a str> {
+    let found = step.headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
+    found.map(|(_, value)| value.as_str())
+}
+
+/// Add a header unless there is one of that name.
+pub(crate) fn default_header(step: &mut Step, name: &str, value: &str) {
+    if header(step, name).is_none() {
+        step.headers.push((name.to_owned(), value.to_owned()));
+    }
+}
+
+/// `Authorization` for a name and a password, `name:password`. With a value in it there is no
+/// way to say it.
+pub(crate) fn basic(user: &str) -> Option<String> {
+    Some(format!("Basic {}", STANDARD.encode(template::constant(user)?)))
+}
+
+/// A text as the body, in the kind its content type asks for.
+pub(crate) fn body(text: String, content_type: Option<&str>) -> Body {
+    let kind = content_type.unwrap_or_default().split(';').next().unwrap_or_default().trim();
+    let kind = kind.to_ascii_lowercase();
+    if (kind == "application/json" || kind.ends_with("+json")) && is_json(&text) {
+        return Body::Json(text);
+    }
+    if kind == FORM
+        && let Some(fields) = url::pairs(&text)
+    {
+        return Body::Form(fields);
+    }
+    Body::Text(text)
+}
+
+/// Whether a text is JSON when its values are.
+pub(crate) fn is_json(text: &str) -> bool {
+    serde_json::from_str::<serde::de::IgnoredAny>(&template::filled(text, "0")).is_ok()
+}
+
+/// Leave out what the scenario says anyhow.
+pub(crate) fn settle(step: &mut Step) {
+    let own = match &step.body {
+        Some(Body::Json(_)) => "application/json",
+        Some(Body::Form(_)) => FORM,
+        Some(Body::Text(_)) => "text/plain; charset=utf-8",
+        // It names the boundary, which only the sender knows.
+        Some(Body::Multipart(_)) => {
+            step.headers.retain(|(name, _)| !name.eq_ignore_ascii_case("Content-Type"));
+            return;
+        }
+        Some(Body::File(_)) | None => return,
+    };
+    let is_own =
+        |name: &str, value: &str| name.eq_ignore_ascii_case("Content-Type") && value == own;
+    step.headers.retain(|(name, value)| !is_own(name, value));
+}

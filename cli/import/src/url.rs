@@ -1,0 +1,222 @@
+//! Addresses as the inputs have them, cut into the scenario's target and a step's path and query.
+
+use crate::ImportError;
+use crate::model::Target;
+use crate::template::{self, Piece};
+
+/// An address. All of it is in the scenario's syntax.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Address {
+    /// Scheme and authority: `http://host:port`.
+    pub(crate) origin: String,
+    /// Begins with `/`.
+    pub(crate) path: String,
+    /// As it was written.
+    pub(crate) query: Option<String>,
+    /// `name:password` before the host.
+    pub(crate) user: Option<String>,
+}
+
+impl Address {
+    /// Read an address; without a scheme it is http.
+    pub(crate) fn parse(text: &str) -> Result<Self, ImportError> {
+        let text = text.trim();
+        let bad = |why: &str| {
+            let shown = crate::shown(text);
+            ImportError::new(format!("`{shown}` is no address that can be loaded: {why}"))
+        };
+        let (scheme, rest) = match text.split_once("://") {
+            Some((scheme, rest)) if !scheme.contains(['/', '?', '#', '{']) => {
+                (scheme.to_ascii_lowercase(), rest)
+            }
+            // A value may bring its own scheme.
+            _ if text.starts_with("{{") && !text.starts_with("{{{{") => (String::new(), text),
+            _ => ("http".to_owned(), text),
+        };
+        let is_of_value = scheme.is_empty() && !text.starts_with("://");
+        if !matches!(scheme.as_str(), "http" | "https") && !is_of_value {
+            return Err(bad("write http:// or https://"));
+        }
+        let end = template::find(rest, |c| matches!(c, '/' | '?' | '#')).unwrap_or(rest.len());
+        let (authority, after) = rest.split_at(end);
+        let (user, host) = match authority.rsplit_once('@') {
+            Some((user, host)) => (Some(user.to_owned()), host),
+            None => (None, authority),
+        };
+        let host = checked_host(host)
+            .ok_or_else(|| bad("write a host, such as http://127.0.0.1:8080/"))?;
+        let origin = if scheme.is_empty() { host } else { format!("{scheme}://{host}") };
+        let after = template::split_once(after, '#').map_or(after, |(before, _)| before);
+        let (path, query) = match template::split_once(after, '?') {
+            Some((path, query)) => (path, Some(query.to_owned())),
+            None => (after, None),
+        };
+        Ok(Self {
+            origin,
+            path: clean_path(path),
+            query: query.filter(|query| !query.is_empty()),
+            user,
+        })
+    }
+
+    /// What is asked for.
+    pub(crate) fn target(&self) -> Target {
+        target(&self.path, self.query.as_deref())
+    }
+}
+
+/// What is asked for with this path and this query, which stands as it was written.
+pub(crate) fn target(path: &str, query: Option<&str>) -> Target {
+    let path = clean_path(path);
+    match query.map(|query| (query, pairs(query))) {
+        None => Target::Path { path, query: Vec::new() },
+        Some((_, Some(query))) => Target::Path { path, query },
+        Some((query, None)) => Target::Verbatim(format!("{path}?{}", clean(query, &['#']))),
+    }
+}
+
+/// The path with `/` before it, and percent-encoded where it has to be.
+fn clean_path(path: &str) -> String {
+    let path = clean(path, &['#', '?']);
+    if path.starts_with('/') { path } else { format!("/{path}") }
+}
+
+fn clean(text: &str, besides: &[char]) -> String {
+    template::map(text, &|literal| {
+        let mut clean = String::new();
+        for c in literal.chars() {
+            if c.is_ascii_graphic() && !besides.contains(&c) {
+                clean.push(c);
+            } else {
+                push_encoded(&mut clean, c);
+            }
+        }
+        clean
+    })
+}
+
+/// Percent-encoded but for letters, digits and `-._~`, as forms and queries need it.
+pub(crate) fn encoded(text: &str) -> String {
+    let mut encoded = String::new();
+    for c in text.chars() {
+        if c.is_ascii_alphanumeric() || "-._~".contains(c) {
+            encoded.push(c);
+        } else {
+            push_encoded(&mut encoded, c);
+        }
+    }
+    encoded
+}
+
+fn push_encoded(text: &mut String, c: char) {
+    for byte in c.encode_utf8(&mut [0; 4]).bytes() {
+        *text += &format!("%{byte:02X}");
+    }
+}
+
+/// The names and values of a query or a form, decoded; `None` where the scenario could not say the
+/// same: a name twice, or without a value, or bytes that are no text.
+pub(crate) fn pairs(query: &str) -> Option<Vec<(String, String)>> {
+    let mut pairs: Vec<(String, String)> = Vec::new();
+    for part in template::split(query, '&') {
+        let (name, value) = template::split_once(part, '=')?;
+        let name = template::constant(&decoded(name)?)?;
+        if pairs.iter().any(|(known, _)| *known == name) {
+            return None;
+        }
+        pairs.push((name, decoded(value)?));
+    }
+    Some(pairs)
+}
+
+fn decoded(text: &str) -> Option<String> {
+    let mut pieces = template::pieces(text);
+    for piece in &mut pieces {
+        if let Piece::Literal(literal) = piece {
+            *literal = decoded_literal(literal)?;
+        }
+    }
+    Some(template::join(pieces))
+}
+
+fn decoded_literal(text: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&byte, after)) = rest.split_first() {
+        rest = after;
+        let pair = after.get(..2).and_then(|pair| std::str::from_utf8(pair).ok());
+        let code = pair.filter(|pair| pair.bytes().all(|digit| digit.is_ascii_hexdigit()));
+        match (byte, code.and_then(|code| u8::from_str_radix(code, 16).ok())) {
+            (b'%', Some(code)) => {
+                bytes.push(code);
+                rest = &after[2..];
+            }
+            (b'+', _) => bytes.push(b' '),
+            _ => bytes.push(byte),
+        }
+    }
+    String::from_utf8(bytes).ok()
+}
+
+/// A host with an optional port, in lower case.
+fn checked_host(host: &str) -> Option<String> {
+    let is_host = |c: char| c.is_ascii_alphanumeric() || "-._:[]".contains(c);
+    let pieces = template::pieces(host);
+    let is_good = |piece: &Piece| match piece {
+        Piece::Literal(literal) => literal.chars().all(is_host),
+        Piece::Value(value) => value.trim_start_matches("{{").trim_start().starts_with("env "),
+    };
+    let is_empty = host.is_empty() || host.starts_with(':');
+    let port = host.rsplit_once(':').map_or("", |(_, port)| port);
+    let has_bad_port = !port.contains(']')
+        && !port.is_empty()
+        && !port.contains("}}")
+        && port.parse::<u16>().is_err();
+    (!is_empty && !has_bad_port && pieces.iter().all(is_good))
+        .then(|| template::map(host, &str::to_ascii_lowercase))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> String {
+        match Address::parse(text) {
+            Err(why) => why.to_string(),
+            Ok(address) => {
+                let user = address.user.as_deref().unwrap_or_default();
+                format!("{} {:?} {user}", address.origin, address.target())
+            }
+        }
+    }
+
+    #[test]
+    fn addresses_are_cut_into_target_path_and_query() {
+        let path =
+            |path: &str, query: &str| format!("Path {{ path: \"{path}\", query: [{query}] }} ");
+        let cases = [
+            ("http://A.example", format!("http://a.example {}", path("/", ""))),
+            ("a:8080/x y?#f", format!("http://a:8080 {}", path("/x%20y", ""))),
+            ("https://a/?q=1+2%263&%C3%A9=", {
+                format!("https://a {}", path("/", "(\"q\", \"1 2&3\"), (\"é\", \"\")"))
+            }),
+            ("http://a/p?x&y=1", "http://a Verbatim(\"/p?x&y=1\") ".into()),
+            ("http://a/p?x=1&x=2 3", "http://a Verbatim(\"/p?x=1&x=2%203\") ".into()),
+            ("http://a/p?x=%ff", "http://a Verbatim(\"/p?x=%ff\") ".into()),
+            ("http://u:p@a/", format!("http://a {}u:p", path("/", ""))),
+            (
+                "{{env H}}/x?q={{a/b?c}}",
+                format!("{{{{env H}}}} {}", path("/x", "(\"q\", \"{{a/b?c}}\")")),
+            ),
+            ("http://a/?q=%7b%7bx", format!("http://a {}", path("/", "(\"q\", \"{{{{x\")"))),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(read(text), expected, "{text}");
+        }
+        for text in
+            ["", "ftp://a/", "http://", "http:///x", "http://a b/", "http://é/", "http://a:x/"]
+        {
+            assert!(read(text).contains("is no address that can be loaded: write"), "{text}");
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! Commands of curl: every option is taken over or told of, and what comes out compiles.
+
+mod support;
+
+use support::{compiled, read, scenario};
+use uringbench_import::curl;
+
+fn import(line: &str) -> (String, Vec<String>) {
+    let imported = curl::import(line, &read).unwrap();
+    compiled(&imported);
+    (scenario(&imported), imported.notes())
+}
+
+#[test]
+fn a_browser_s_command_becomes_a_step() {
+    let (text, notes) = import(
+        r#"curl 'https://shop.example/api/items?page=2&q=red%20shoes' \
+  -X 'PUT' \
+  -H 'accept: application/json, text/plain, */*' \
+  -H 'content-type: application/json' \
+  -H 'Connection: keep-alive' \
+  -b 'session=abc; theme=dark' \
+  --data-raw $'{"note":"it\'s {{new}}"}' \
+  --compressed --insecure"#,
+    );
+    assert_eq!(
+        text,
+        r#"target = "https://shop.example"
+
+[[flow]]
+name = "curl"
+
+[[flow.step]]
+method = "PUT"
+path = "/api/items"
+query = { page = "2", q = "red shoes" }
+cookies = { session = "abc", theme = "dark" }
+body = { json = """{"note":"it's {{{{new}}"}""" }
+[flow.step.headers]
+accept = "application/json, text/plain, */*"
+Accept-Encoding = "deflate, gzip, br, zstd"
+"#
+    );
+    let expected = [
+        "--compressed: answers are not unpacked before they are checked",
+        "--insecure: left out, certificates are the run's matter: -k, --cacert, --cert, --key and \
+         --tls",
+        "header Connection: left out, connections are uringbench's own matter",
+    ];
+    assert_eq!(notes, expected);
+}
+
+/// What stands behind the target and the flow's name.
+fn step(line: &str) -> (String, Vec<String>) {
+    let (text, notes) = import(line);
+    let begin = "target = \"http://a\"\n\n[[flow]]\nname = \"curl\"\n\n[[flow.step]]\n";
+    let step = text.strip_prefix(begin).unwrap_or_else(|| panic!("{text}"));
+    (step.replace('\n', "; "), notes)
+}
+
+#[test]
+fn options_become_parts_of_a_request() {
+    for (options, expected) in [
+        ("http://a", "path = \"/\"; "),
+        ("a/x -s", "path = \"/x\"; "),
+        ("-XDELETE http://a/x", "method = \"DELETE\"; path = \"/x\"; "),
+        ("-sSI http://a", "method = \"HEAD\"; path = \"/\"; "),
+        ("--head -d a=1 http://a", "method = \"HEAD\"; path = \"/\"; query = { a = \"1\" }; "),
+        ("-d a=1 -d 'b=x+y' a", "path = \"/\"; body = { form = { a = \"1\", b = \"x y\" } }; "),
+        (
+            "-d a=1 -d a=2 a",
+            "path = \"/\"; headers = { Content-Type = \"application/x-www-form-\
+          urlencoded\" }; body = { text = \"a=1&a=2\" }; ",
+        ),
+        (
+            "-G -d a=1 --data-urlencode 'b=x&y' 'a/?c=3'",
+            "path = \"/\"; query = { c = \"3\", a = \
+          \"1\", b = \"x&y\" }; ",
+        ),
+        (
+            "--data-urlencode '=x y' a",
+            "path = \"/\"; headers = { Content-Type = \"application/x-\
+          www-form-urlencoded\" }; body = { text = \"x%20y\" }; ",
+        ),
+        ("--url-query b=2 'a/?c'", "name = \"GET /\"; url = \"/?c&b=2\"; "),
+        (
+            "--json '{\"a\":1}' a",
+            "path = \"/\"; headers = { Accept = \"application/json\" }; body \
+          = { json = '{\"a\":1}' }; ",
+        ),
+        (
+            "--json '{\"a\":' --json 1} a",
+            "path = \"/\"; headers = { Accept = \"application/json\" \
+          }; body = { json = '{\"a\":1}' }; ",
+        ),
+        (
+            "-H 'content-type: text/xml' --data-binary @lines.txt a",
+            "path = \"/\"; headers = { \
+          content-type = \"text/xml\" }; body = { file = \"lines.txt\" }; ",
+        ),
+        (
+            "-H 'content-type: text/xml' -d @lines.txt a",
+            "path = \"/\"; headers = { content-type = \
+          \"text/xml\" }; body = { text = \"onetwo\" }; ",
+        ),
+        (
+            "-F 'f=@up.png;type=a/b;filename=x' a",
+            "path = \"/\"; body = { \
+          multipart = [{ name = \"f\", file = \"up.png\", filename \
+          = \"x\", content_type = \"a/b\" }] }; ",
+        ),
+        (
+            "-F 'a=<lines.txt' --form-string 'b=@c' a",
+            "path = \"/\"; body = { multipart = [{ name \
+          = \"a\", text = \"one\\r\\ntwo\\n\" }, { name = \"b\", text = \"@c\" }] }; ",
+        ),
+        ("-T up.png a/x", "method = \"PUT\"; path = \"/x\"; body = { file = \"up.png\" }; "),
+        (
+            "-u bob:secret a",
+            "path = \"/\"; headers = { Authorization = \"Basic Ym9iOnNlY3JldA==\" \
+          }; ",
+        ),
+        (
+            "http://bob:secret@a",
+            "path = \"/\"; headers = { Authorization = \"Basic \
+          Ym9iOnNlY3JldA==\" }; ",
+        ),
+        (
+            "-H \"Authorization: Bearer $TOKEN\" a",
+            "path = \"/\"; headers = { Authorization = \
+          \"Bearer {{env TOKEN}}\" }; ",
+        ),
+        (
+            "-A x/1 -e http://b -r 0-9 a",
+            "path = \"/\"; headers = { User-Agent = \"x/1\", Referer = \
+          \"http://b\", Range = \"bytes=0-9\" }; ",
+        ),
+        (
+            "-H 'Accept:' -H 'X-Empty;' -H @headers.txt a",
+            "path = \"/\"; headers = { X-Empty = \
+          \"\", X-File = \"yes\" }; ",
+        ),
+    ] {
+        let (found, notes) = step(&format!("curl {options}"));
+        assert_eq!(found, expected, "{options}");
+        let is_silent = notes.iter().all(|note| note.contains("answers are measured"));
+        assert!(is_silent, "{options}: {notes:?}");
+    }
+}
+
+#[test]
+fn what_cannot_be_taken_over_is_told() {
+    for (options, expected) in [
+        ("-L a", "--location: left out, redirects are not followed"),
+        ("-k a", "--insecure: left out, certificates are the run's matter"),
+        ("-so /dev/null a", "--output: left out, answers are measured"),
+        ("-m 5 a", "--max-time: left out, load and time limits"),
+        ("--digest -u a:b a", "--digest: left out, only Basic and Bearer"),
+        ("--http2 a", "--http2: left out, it is about another protocol"),
+        ("--retry 3 a", "--retry: left out, a check says"),
+        ("-x p:1 a", "--proxy: left out, how to connect"),
+        ("--frobnicate a", "--frobnicate: left out, no option of curl"),
+        ("-b jar.txt a", "--cookie jar.txt: left out, the file is not read"),
+        ("-H 'Expect: x' a", "header Expect: left out"),
+        ("-H Nothing a", "-H 'Nothing': left out"),
+        ("-H 'A B: c' a", "header `A B`: left out"),
+        ("'a/{x,y}'", "braces are sent as they are"),
+        ("a | jq .", "`| jq .`: left out"),
+        ("a http://b/", "http://b: left out, a scenario has one target"),
+        ("-u $U a", "--user: left out, a variable"),
+    ] {
+        let (_, notes) = import(&format!("curl {options}"));
+        assert!(notes.iter().any(|note| note.contains(expected)), "{options}: {notes:?}");
+    }
+}
+
+#[test]
+fn several_addresses_are_several_steps() {
+    let (text, _) = import("curl -d x=1 a/b a/b --next a/c");
+    assert!(text.contains("name = \"POST /b (2)\"\npath = \"/b\"\nbody"), "{text}");
+    assert!(text.ends_with("[[flow.step]]\npath = \"/c\"\n"), "{text}");
+    let (text, _) = import("curl -c jar a");
+    assert!(text.contains("cookies = true"), "{text}");
+}
+
+#[test]
+fn words_that_a_shell_has_cut_mean_themselves() {
+    let words = ["curl", "http://a/", "-H", "X: $Y {{z}}"].map(str::to_owned);
+    let imported = curl::import_words(&words, &read).unwrap();
+    compiled(&imported);
+    assert!(scenario(&imported).contains("X = \"$Y {{{{z}}\""));
+}
+
+#[test]
+fn what_is_no_command_says_why() {
+    for (line, expected) in [
+        ("", "write curl"),
+        ("wget http://a", "`wget` is not curl"),
+        ("curl", "no address"),
+        ("curl -s", "no address"),
+        ("curl -d", "--data has no value"),
+        ("curl ftp://a", "write http://"),
+        ("curl -X 'a b' a", "is no method"),
+        ("curl -F a a", "has no `=`"),
+        ("curl -d @missing a", "missing cannot be read"),
+        ("curl 'a", "not closed"),
+    ] {
+        let why = curl::import(line, &read).unwrap_err().to_string();
+        assert!(why.contains(expected), "{line}: {why}");
+    }
+}

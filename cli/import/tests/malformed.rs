@@ -1,0 +1,118 @@
+//! No input, however mangled, makes an import panic; and what comes out of it compiles.
+
+mod support;
+
+use proptest::prelude::*;
+use support::{compiled, read};
+use uringbench_import::{ImportError, Imported, curl, har, hurl, log, openapi, vegeta};
+
+const CURL: &str = r#"curl 'http://a/b?c=d&e' -X POST -H 'A: {{b}}' -b 'x=1; y' -u "$U:p" --json '{"a":1}'
+ -F 'f=@up.png;type=a/b' --data-urlencode 'n=a b' $'\x41\u00e9' --next -G -d a=1 http://a/{x}"#;
+const HAR: &str = r#"{"log":{"entries":[{"startedDateTime":"2026-11-21T10:00:00.000Z","time":1.5,"request":
+{"method":"POST","url":"http://a/b?c=%20&c","headers":[{"name":"cookie","value":"a=1; b"}],"postData":
+{"mimeType":"multipart/form-data","text":"","params":[{"name":"n","fileName":"f","value":"{{"}]}},
+"response":{"status":200,"headers":[{"name":"set-cookie","value":"a=1"}]}},{"startedDateTime":
+"2026-11-21T10:00:02Z","request":{"method":"GET","url":"http://a/"}}]}}"#;
+const OPENAPI: &str = "openapi: 3.0.0\nservers: [{url: 'http://a/{v}', variables: {v: {default: x}}}]\n\
+security: [{k: []}]\npaths:\n  /{i}/{{j}}:\n    post:\n      parameters:\n      - {name: i, in: path, \
+schema: {type: integer, minimum: 3, maximum: 9}}\n      - {name: q, in: query, required: true, schema: \
+{enum: [a, 'b c']}}\n      requestBody: {content: {application/json: {schema: {$ref: '#/x'}}}}\n      \
+responses: {2XX: {}, '404': {}}\nx: &x\n  properties: {a: {$ref: '#/x'}, b: {items: {type: number}}, '{{c': {type: \
+string, format: uuid}}\n  required: [a]\n";
+const VEGETA: &str = "GET http://a/?q={{x}}\nA: b\n@up.png\n\nPOST http://a/é#\n# c\n";
+const LOG: &str = "1 - - [21/Nov/2026:10:00:00 +0000] \"GET /{{a}}?\\x22 HTTP/1.1\" 404 1 \"-\" \"x\"\n\
+1 - - [21/Nov/2026:10:00:00 +0000] \"POST /b HTTP/1.1\" 200 1\n1795266455.25 \"GET /c HTTP/1.1\" 200\n";
+const HURL: &str = "GET http://a/{{v}}?x#y\nA: \\#b\n[Query]\nq: {{v}}\n[Options]\nrepeat: 2\ndelay: 1s\n\
+HTTP *\n[Captures]\nuser: jsonpath \"$.a['b'][0]\"\nr: regex /a(.)/\n[Asserts]\nstatus < 300\n\
+jsonpath \"$.a\" == \"{{v}}\"\nbody == ```\nx\n```\n\nPOST http://a/{{user}}\n[Multipart]\nf: \
+file,up.png; a/b\nn: {{r}}\nHTTP 200\n{\"a\": {{v}}, \"b\": [1, \"c\"]}\n\nPUT http://a/\n<a b='c'>\
+<!-- --></a>\nPUT http://a/\nhex,00ff;\n";
+
+type Import = fn(&str) -> Result<Imported, ImportError>;
+
+fn imports() -> [(&'static str, Import); 6] {
+    [
+        (CURL, |text| curl::import(text, &read)),
+        (HAR, |text| {
+            har::import(text, &har::Options { origin: None, filter: None, has_think: true })
+        }),
+        (OPENAPI, |text| openapi::import(text, None)),
+        (VEGETA, |text| vegeta::import(text)),
+        (LOG, |text| log::import(text, &log::Options { target: None, speed: Some(1.5) })),
+        (HURL, |text| hurl::import(text, &[("v".to_owned(), "{{1".to_owned())])),
+    ]
+}
+
+#[test]
+fn the_samples_are_whole() {
+    for (sample, import) in imports() {
+        let imported = import(sample).unwrap_or_else(|why| panic!("{why}\n{sample}"));
+        compiled(&imported);
+    }
+}
+
+/// A change of a text: a stretch of it is left out, doubled, or replaced by what often breaks.
+fn mutated(sample: &str, changes: &[(usize, usize, u8)]) -> String {
+    const BREAKERS: [&str; 24] = [
+        "{{",
+        "}}",
+        "{",
+        "'",
+        "\"",
+        "\\",
+        "\n",
+        "\r\n",
+        "\0",
+        "é",
+        "😀",
+        "%",
+        "%ff",
+        " ",
+        "[",
+        "<",
+        ":",
+        "#",
+        "```",
+        "@",
+        "-",
+        "$",
+        ";",
+        "99999999999999999999",
+    ];
+    let mut text: Vec<char> = sample.chars().collect();
+    for (at, length, kind) in changes {
+        let begin = at % (text.len() + 1);
+        let end = (begin + length % 12).min(text.len());
+        let stretch: Vec<char> = match *kind {
+            0..=79 => Vec::new(),
+            80..=119 => text[begin..end].repeat(2),
+            kind => BREAKERS[kind as usize % BREAKERS.len()].chars().collect(),
+        };
+        text.splice(begin..end, stretch);
+    }
+    text.into_iter().collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(2_000) })]
+
+    #[test]
+    fn what_is_mangled_is_refused_or_compiles(
+        which in 0..6usize,
+        changes in prop::collection::vec((any::<usize>(), any::<usize>(), any::<u8>()), 1..6),
+    ) {
+        let (sample, import) = imports()[which];
+        if let Ok(imported) = import(&mutated(sample, &changes)) {
+            compiled(&imported);
+            prop_assert!(imported.notes().iter().all(|note| !note.contains('\n')));
+        }
+    }
+
+    #[test]
+    fn no_text_at_all_makes_an_import_panic(which in 0..6usize, text in ".{0,80}") {
+        let (_, import) = imports()[which];
+        if let Ok(imported) = import(&text) {
+            compiled(&imported);
+        }
+    }
+}

@@ -1,0 +1,247 @@
+//! What was recorded or listed elsewhere: HTTP archives, targets of vegeta, access logs.
+
+mod support;
+
+use support::{compiled, scenario};
+use uringbench_import::{Imported, har, log, vegeta};
+
+const ARCHIVE: &str = r#"{"log": {"version": "1.2", "entries": [
+  {"startedDateTime": "2026-11-21T10:00:00.000Z", "time": 120.5,
+   "request": {"method": "GET", "url": "https://shop.example/", "httpVersion": "h2",
+    "headers": [{"name": ":authority", "value": "shop.example"}, {"name": "accept", "value": "*/*"},
+                {"name": "connection", "value": "keep-alive"}, {"name": "cookie", "value": "old=1"}],
+    "queryString": [], "cookies": []},
+   "response": {"status": 200, "headers": [{"name": "Set-Cookie", "value": "sid=abc; Path=/\nt=1"}]}},
+  {"startedDateTime": "2026-11-21T10:00:00.200Z", "time": 1,
+   "request": {"method": "GET", "url": "https://cdn.example/app.js", "headers": []},
+   "response": {"status": 200, "headers": []}},
+  {"startedDateTime": "2026-11-21T11:00:02.120+01:00", "time": 30,
+   "request": {"method": "POST", "url": "https://shop.example/login?next=%2Fcart",
+    "headers": [{"name": "cookie", "value": "old=1; sid=abc"}, {"name": "content-length", "value": "9"}],
+    "postData": {"mimeType": "application/x-www-form-urlencoded", "params": [
+      {"name": "user", "value": "a%40b"}, {"name": "password", "value": "x y"}]}},
+   "response": {"status": 302, "headers": []}},
+  {"startedDateTime": "2026-11-21T10:00:02.151Z", "time": 0,
+   "request": {"method": "PATCH", "url": "https://shop.example/cart", "headers": [],
+    "postData": {"mimeType": "application/json; charset=utf-8", "text": "{\"n\": 1}"}},
+   "response": {"status": 0}}
+]}}"#;
+
+fn archive(options: har::Options) -> Imported {
+    let imported = har::import(ARCHIVE, &options).unwrap();
+    compiled(&imported);
+    imported
+}
+
+fn all() -> har::Options {
+    har::Options { origin: None, filter: None, has_think: true }
+}
+
+#[test]
+fn an_archive_becomes_a_flow() {
+    let imported = archive(all());
+    assert_eq!(
+        scenario(&imported),
+        r#"target = "https://shop.example"
+cookies = true
+
+[[flow]]
+name = "recorded"
+
+[[flow.step]]
+path = "/"
+headers = { accept = "*/*" }
+cookies = { old = "1" }
+check = { status = [200] }
+think = { constant = "2s" }
+
+[[flow.step]]
+path = "/login"
+query = { next = "/cart" }
+cookies = { old = "1" }
+body = { form = { user = "a@b", password = "x y" } }
+check = { status = [302] }
+
+[[flow.step]]
+method = "PATCH"
+path = "/cart"
+headers = { Content-Type = "application/json; charset=utf-8" }
+body = { json = '{"n": 1}' }
+"#
+    );
+    let expected = [
+        "https://cdn.example: 1 request left out, a scenario has one target (--origin)",
+        "header connection: left out, connections are uringbench's own matter",
+        "PATCH /cart: no answer was recorded, so its status is not checked",
+    ];
+    assert_eq!(imported.notes(), expected);
+}
+
+#[test]
+fn an_archive_is_narrowed_down() {
+    let other = har::Options { origin: Some("https://CDN.example/".into()), ..all() };
+    assert!(scenario(&archive(other)).contains("path = \"/app.js\""));
+    let quick = scenario(&archive(har::Options { has_think: false, ..all() }));
+    assert!(!quick.contains("think"));
+    let login = archive(har::Options { filter: Some("login".into()), ..all() });
+    assert_eq!(scenario(&login).matches("[[flow.step]]").count(), 1);
+    assert!(login.notes()[0].contains("3 requests: left out, without `login`"));
+    let nowhere = har::Options { origin: Some("http://b".into()), ..all() };
+    let why = har::import(ARCHIVE, &nowhere).unwrap_err().to_string();
+    assert!(why.contains("choose among https://shop.example, https://cdn.example"), "{why}");
+}
+
+#[test]
+fn uploads_of_an_archive_are_kept_as_far_as_they_are_there() {
+    let data = |data: &str| {
+        let text = format!(
+            r#"{{"log": {{"entries": [{{"request": {{"method": "post", "url": "http://a/", "headers": [],
+               "postData": {data}}}, "response": {{"status": 200}}}}]}}}}"#
+        );
+        let imported = har::import(&text, &all()).unwrap();
+        compiled(&imported);
+        (scenario(&imported), imported.notes(), imported.files().len())
+    };
+    let (text, notes, _) = data(
+        r#"{"mimeType": "multipart/form-data; boundary=x", "params": [{"name": "a", "value": "1"},
+           {"name": "f", "fileName": "x.png", "contentType": "image/png"}]}"#,
+    );
+    let part = "{ name = \"f\", text = \"\", filename = \"x.png\", content_type = \"image/png\" }";
+    assert!(text.contains(part), "{text}");
+    assert!(notes[0].contains("does not hold its file"));
+    let (text, _, files) = data(r#"{"mimeType": "a/b", "text": "/wA=", "encoding": "base64"}"#);
+    assert!(text.contains("body = { file = \"body-1.bin\" }") && files == 1, "{text}");
+    let (text, ..) = data(r#"{"mimeType": "text/plain", "text": "{{x}}"}"#);
+    assert!(text.contains("body = { text = \"{{{{x}}\" }"), "{text}");
+}
+
+#[test]
+fn targets_of_vegeta_become_steps() {
+    let http = "# comment\nGET http://a:80/x?q=1\nX-A: 1\nX-A: 2\n\nPOST http://a:80/y\n\
+                Content-Type: application/json\n@data.json\nDELETE http://b/\n";
+    let imported = vegeta::import(http).unwrap();
+    compiled(&imported);
+    assert_eq!(
+        scenario(&imported),
+        "target = \"http://a:80\"\n\n[[flow]]\nname = \"targets\"\n\n[[flow.step]]\npath = \"/x\"\n\
+         query = { q = \"1\" }\nheaders = { X-A = \"1, 2\" }\n\n[[flow.step]]\npath = \"/y\"\n\
+         headers = { Content-Type = \"application/json\" }\nbody = { file = \"data.json\" }\n"
+    );
+    assert!(imported.notes()[0].contains("http://b: left out"));
+    let json = r#"{"method": "POST", "url": "http://a/", "body": "eyJhIjoxfQ==",
+        "header": {"Content-Type": ["application/json"]}}"#;
+    let json = json.replace('\n', "") + "\n{\"method\": \"GET\", \"url\": \"http://a/z\"}\n";
+    let imported = vegeta::import(&json).unwrap();
+    compiled(&imported);
+    assert!(scenario(&imported).contains("body = { json = '{\"a\":1}' }"));
+    for (text, expected) in [
+        ("", "no target"),
+        ("http://a/", "line 1: `http://a/` is no target"),
+        ("GET http://a/\nx", "line 2: `x` is neither"),
+        ("GET ftp://a/", "line 1: `ftp://a/` is no address"),
+        ("{\"method\": 1}", "line 1: no target in JSON"),
+        ("{\"method\":\"get\",\"url\":\"http://a\"}", "line 1: `get` is no method"),
+    ] {
+        let why = vegeta::import(text).unwrap_err().to_string();
+        assert!(why.contains(expected), "{text}: {why}");
+    }
+}
+
+#[test]
+fn many_targets_become_rows() {
+    let mut text = String::new();
+    for at in 0..300 {
+        text += &format!("GET http://a/items/{at}?q=a+b&x=%22,\n");
+    }
+    text += "HEAD http://a/\n";
+    let mut imported = vegeta::import(&text).unwrap();
+    imported.name_files("shop");
+    let plan = compiled(&imported);
+    assert_eq!(plan.flows.len(), 2);
+    assert_eq!(plan.flows.iter().map(|flow| flow.weight).collect::<Vec<_>>(), [300, 1]);
+    let rows = String::from_utf8(imported.files()[0].bytes.clone()).unwrap();
+    assert!(rows.starts_with("url\n/items/0?q=a%20b&x=%22%2C\n"), "{rows}");
+    assert_eq!(imported.files()[0].name, "shop-targets.csv");
+    assert!(scenario(&imported).contains("file = \"shop-targets-2.csv\""));
+}
+
+const LOG: &str = r#"192.0.2.1 - - [21/Nov/2026:10:00:00 +0000] "GET /a?x=1 HTTP/1.1" 200 12 "http://r/" "agent"
+192.0.2.1 - - [21/Nov/2026:10:00:01 +0000] "GET /c HTTP/1.1" 404 12 "-" "agent \"x\""
+192.0.2.1 - - [21/Nov/2026:10:00:00 +0000] "POST /b HTTP/2.0" 201 12 "-" "agent"
+192.0.2.1 - - [21/Nov/2026:10:00:03 +0000] "-" 400 0 "-" "-"
+::1 - bob [21/Nov/2026:11:00:02 +0100] "GET http://x/d\x22é#f HTTP/1.1" 304 0
+nonsense
+192.0.2.1 - - [21/Nov/2026:10:00:03 +0000] "\x16\x03\x01" 400 0
+"#;
+
+#[test]
+fn a_log_is_replayed_at_its_times() {
+    let options = log::Options { target: Some("http://a:80/".into()), speed: Some(2.0) };
+    let imported = log::import(LOG, &options).unwrap();
+    compiled(&imported);
+    assert_eq!(
+        scenario(&imported),
+        r#"target = "http://a:80"
+
+[load]
+replay = { data = "requests", column = "at", flow = "flow", speed = 2.0 }
+
+[data.requests]
+file = "requests.csv"
+
+[[flow]]
+name = "GET"
+
+[[flow.step]]
+name = "GET"
+url = "{{requests.url}}"
+check = { status = [200, 304, 404] }
+
+[[flow]]
+name = "POST"
+
+[[flow.step]]
+name = "POST"
+method = "POST"
+url = "{{requests.url}}"
+"#
+    );
+    let rows = String::from_utf8(imported.files()[0].bytes.clone()).unwrap();
+    assert_eq!(
+        rows,
+        "at,flow,url\n0.000000,GET,/a?x=1\n0.500000,POST,/b\n1.000000,GET,/c\n\
+         2.000000,GET,/d%22%C3%A9\n"
+    );
+    let notes = imported.notes();
+    for expected in [
+        "line 4: left out, there is no request in it",
+        "line 6: left out, not a line of an access log",
+        "line 7: left out, there is no request in it",
+        "spread evenly within each",
+        "headers, such as the user agent",
+        "POST: 1 requests are sent without a body",
+        "GET: statuses that were recorded below 499 are taken for good",
+    ] {
+        assert!(notes.iter().any(|note| note.contains(expected)), "{expected}: {notes:#?}");
+    }
+}
+
+#[test]
+fn logs_of_other_times_are_read() {
+    let exact = "1795266455.250 192.0.2.1 \"GET /a HTTP/1.1\" 200\n\
+                 1795266455.750 192.0.2.1 \"GET /b HTTP/1.1\" 200\n";
+    let imported = log::import(exact, &log::Options::default()).unwrap();
+    compiled(&imported);
+    let rows = String::from_utf8(imported.files()[0].bytes.clone()).unwrap();
+    assert_eq!(rows, "at,flow,url\n0.000000,GET,/a\n0.500000,GET,/b\n");
+    assert!(imported.notes().iter().all(|note| note.contains("(--target)")));
+    let iso = "192.0.2.1 - - [2026-11-21T10:00:00+00:00] \"GET /a HTTP/1.1\" 200\n";
+    assert!(log::import(iso, &log::Options::default()).is_ok());
+    let late = iso.to_owned() + &iso.replace("2026", "2036");
+    let notes = log::import(&late, &log::Options::default()).unwrap().notes();
+    assert!(notes.contains(&"1 lines: left out, a year or more after the first".to_owned()));
+    let bad = "x\n".repeat(9);
+    assert!(log::import(&bad, &log::Options::default()).is_err());
+    let notes = log::import(&(bad + iso), &log::Options::default()).unwrap().notes();
+    assert!(notes.contains(&"4 more lines: left out likewise".to_owned()), "{notes:?}");
+}

@@ -1,0 +1,44 @@
+//! What all tests of imports need: files that are named, and a compiler of what comes out.
+
+use uringbench_import::Imported;
+use uringbench_scenario::plan::Plan;
+use uringbench_scenario::{Surroundings, compile};
+
+/// The files that inputs may name.
+pub fn read(name: &str) -> Result<Vec<u8>, String> {
+    match name {
+        "lines.txt" => Ok(b"one\r\ntwo\n".to_vec()),
+        "headers.txt" => Ok(b"X-File: yes\n".to_vec()),
+        "up.png" => Ok(b"\x89PNG\r\n".to_vec()),
+        "data.json" => Ok(b"{\"a\": 1}".to_vec()),
+        other => Err(format!("{other} cannot be read: name a file that is there")),
+    }
+}
+
+/// The plan of what was imported.
+pub fn compiled(imported: &Imported) -> Plan {
+    let text = imported.toml();
+    let around = Surroundings {
+        read: &|name| match imported.files().iter().find(|file| file.name == name) {
+            Some(file) => Ok(file.bytes.clone()),
+            // What the input names is the user's to have.
+            None => Ok(read(name).unwrap_or_default()),
+        },
+        env: &|_| Some("0".to_owned()),
+        // A host may come from the environment.
+        authority: &|target| match target.split_once("://").map_or(target, |(_, host)| host) {
+            "" => Err("the target is empty".to_owned()),
+            host => Ok(host.to_owned()),
+        },
+    };
+    compile(&text, &around).unwrap_or_else(|problems| {
+        let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        panic!("{}\n{text}", problems.join("\n"))
+    })
+}
+
+/// The scenario without the comments on top.
+pub fn scenario(imported: &Imported) -> String {
+    let text = imported.toml();
+    text.lines().filter(|line| !line.starts_with('#')).map(|line| format!("{line}\n")).collect()
+}

@@ -1,0 +1,119 @@
+//! `uringbench import` as people type it: where the scenario goes, and what is told of it.
+
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+fn import(folder: &Path, words: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_uringbench"));
+    command.arg("import").args(words).current_dir(folder).output().expect("the binary runs")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).expect("it speaks UTF-8")
+}
+
+fn check(folder: &Path, file: &str) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_uringbench"));
+    let output = command.args(["scenario", "check", file]).current_dir(folder).output().unwrap();
+    assert!(output.status.success(), "{}", text(&output.stderr));
+}
+
+const LOG: &str = "192.0.2.1 - - [21/Nov/2026:10:00:00 +0000] \"GET /a HTTP/1.1\" 200 1\nbad\n";
+
+#[test]
+fn a_scenario_goes_to_stdout_and_what_is_left_out_to_stderr() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = import(folder.path(), &["curl", "curl -k http://127.0.0.1:1/a"]);
+    assert!(output.status.success());
+    let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
+    assert!(stdout.contains("target = \"http://127.0.0.1:1\"") && stdout.contains("path = \"/a\""));
+    assert_eq!(stderr.lines().count(), 1, "{stderr}");
+    assert!(stderr.starts_with("uringbench: --insecure: left out"), "{stderr}");
+    assert!(stdout.contains("# - --insecure: left out"), "{stdout}");
+}
+
+#[test]
+fn commands_come_by_stdin_and_word_by_word() {
+    let folder = tempfile::tempdir().unwrap();
+    let words = import(folder.path(), &["curl", "--", "curl", "-H", "A: b c", "http://a/"]);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_uringbench"));
+    let mut child = command
+        .args(["import", "curl", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(b"curl -H 'A: b c' \\\n http://a/").unwrap();
+    let by_stdin = child.wait_with_output().unwrap();
+    assert!(text(&words.stdout).contains("headers = { A = \"b c\" }"), "{}", text(&words.stderr));
+    assert_eq!(words.stdout, by_stdin.stdout);
+}
+
+#[test]
+fn a_file_gets_what_belongs_to_it_beside_it_and_is_not_written_over() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("access.log"), LOG).unwrap();
+    std::fs::create_dir(folder.path().join("out")).unwrap();
+    let words = ["log", "access.log", "--target", "http://127.0.0.1:1"];
+    let refused = import(folder.path(), &words);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(text(&refused.stderr).contains("requests.csv belongs beside the scenario: say where"));
+    let words = [words.as_slice(), &["-o", "out/replay.toml"]].concat();
+    let written = import(folder.path(), &words);
+    assert!(written.status.success(), "{}", text(&written.stderr));
+    assert!(written.stdout.is_empty());
+    assert!(text(&written.stderr).contains("line 2: left out"), "{}", text(&written.stderr));
+    let rows = std::fs::read_to_string(folder.path().join("out/replay-requests.csv")).unwrap();
+    assert_eq!(rows, "at,flow,url\n0.000000,GET,/a\n");
+    check(folder.path(), "out/replay.toml");
+    let again = import(folder.path(), &words);
+    assert_eq!(again.status.code(), Some(2));
+    assert!(text(&again.stderr).contains("out/replay.toml is there: write it over by --force"));
+    assert!(import(folder.path(), &[words.as_slice(), &["--force"]].concat()).status.success());
+}
+
+#[test]
+fn files_that_the_input_names_are_found_from_the_scenario() {
+    let folder = tempfile::tempdir().unwrap();
+    for below in ["tests", "out"] {
+        std::fs::create_dir(folder.path().join(below)).unwrap();
+    }
+    let hurl = "POST http://127.0.0.1:1/\nfile,body.bin;\n";
+    std::fs::write(folder.path().join("tests/a.hurl"), hurl).unwrap();
+    std::fs::write(folder.path().join("tests/body.bin"), "x").unwrap();
+    for (to, expected) in [
+        ("a.toml", "tests/body.bin"),
+        ("tests/a.toml", "body.bin"),
+        ("out/a.toml", "../tests/body.bin"),
+    ] {
+        let output = import(folder.path(), &["hurl", "tests/a.hurl", "-o", to]);
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        let scenario = std::fs::read_to_string(folder.path().join(to)).unwrap();
+        assert!(scenario.contains(&format!("file = \"{expected}\"")), "{scenario}");
+        check(folder.path(), to);
+    }
+}
+
+#[test]
+fn mistakes_are_one_line_and_exit_2() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("a.hurl"), "GET {{host}}/\n").unwrap();
+    let cases: &[(&[&str], &str)] = &[
+        (&["curl", "wget http://a"], "curl: `wget` is not curl"),
+        (&["hurl", "a.hurl"], "a.hurl: line 1: the variable `host` is not defined"),
+        (&["har", "no.har"], "no.har cannot be read"),
+        (&["har", "a.hurl"], "not an HTTP archive"),
+        (&["log", "a.hurl", "--speed", "fast"], "such as 2x"),
+        (&["hurl", "a.hurl", "--variable", "x"], "name=value"),
+        (&["curl"], "COMMAND"),
+        (&["curl", "curl http://a/", "-o", "no/folder/a.toml"], "make its folder"),
+    ];
+    for (words, expected) in cases {
+        let output = import(folder.path(), words);
+        let stderr = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{words:?}: {stderr}");
+        assert_eq!(stderr.lines().count(), 1, "{words:?}: {stderr}");
+        assert!(stderr.contains(expected), "{words:?}: {stderr}");
+    }
+}
