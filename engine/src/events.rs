@@ -33,6 +33,8 @@ pub(crate) enum Fed {
     Open,
     /// The last response said that it closes.
     Finished,
+    /// It has done what it was for.
+    Done,
     /// What came was not a response.
     Malformed,
     /// More came than was asked for.
@@ -209,6 +211,7 @@ impl<D: Driver> EventLoop<D> {
                 self.go_on_receiving(number, now);
                 self.list(number);
             }
+            Fed::Done => self.retire(number),
             Fed::Finished => self.lose(number, Outcome::Reset, now),
             Fed::Malformed => {
                 // The exchange whose answer it was is malformed; those behind it are lost.

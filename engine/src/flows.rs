@@ -8,21 +8,25 @@ use std::sync::Arc;
 
 use uringbench_core::flow::answer::Answer;
 use uringbench_core::flow::crowd::Crowd;
+use uringbench_core::flow::exchange::Exchange;
 use uringbench_core::flow::gathering::Gathering;
 use uringbench_core::flow::script::Script;
 use uringbench_core::flow::step::Step;
 use uringbench_core::http::response::{Progress, Response};
 use uringbench_core::outcome::Outcome;
 use uringbench_core::pacer::{Pace, Slot};
+use uringbench_core::plan::{StreamKind, StreamPlan};
 use uringbench_core::schedule::Share;
 use uringbench_core::time::Timestamp;
 
-use crate::connection::{Connection, Exchange, Exchanges};
+use crate::connection::{self, Connection, Exchanges};
 use crate::driver::Driver;
 use crate::event_loop::{EventLoop, LEFT_ALONE_MAX};
 use crate::events::{Fed, Source};
 use crate::recorder::Recorder;
 use crate::session::SEALED_AT_ONCE;
+use crate::stream::Stream;
+use crate::talks::Talk;
 
 /// What a loop is told of flows.
 #[derive(Clone, Debug)]
@@ -40,19 +44,41 @@ pub struct FlowTerms {
 impl FlowTerms {
     /// Whether the bytes of an answer's payload are wanted.
     pub(crate) fn read_payload(&self) -> bool {
-        self.script.steps().any(|(_, step)| step.needs_body())
+        let is_plain = |step: &Step| matches!(step.exchange, Exchange::Http);
+        self.script.steps().any(|(_, step)| step.needs_body() || !is_plain(step))
     }
 }
 
 /// The flows of a loop.
 pub(crate) struct Flows {
-    crowd: Crowd,
+    pub(crate) crowd: Crowd,
     steps: Vec<StepTerms>,
     /// How many flows there are to tell apart.
     flows: usize,
-    epoch: u64,
-    /// Answers whose bytes are wanted, by connection; empty where none are.
-    gatherings: Vec<Gathering>,
+    pub(crate) epoch: u64,
+    /// What has come, by connection; empty where no step looks at more than a status.
+    pub(crate) receipts: Vec<Receipt>,
+    /// Room for what comes over a WebSocket.
+    pub(crate) heard: Vec<u8>,
+}
+
+/// What has come on a connection, of an answer that is looked at.
+#[derive(Default)]
+pub(crate) struct Receipt {
+    gathering: Gathering,
+    stream: Stream,
+    pub(crate) talk: Option<Box<Talk>>,
+    /// To be sent once what is under way has been.
+    pub(crate) outbox: Vec<u8>,
+}
+
+impl Receipt {
+    fn clear(&mut self) {
+        self.gathering.clear();
+        self.stream.end();
+        self.talk = None;
+        self.outbox.clear();
+    }
 }
 
 /// What of a step matters to its connection.
@@ -60,28 +86,33 @@ struct StepTerms {
     /// The bytes of its request, if they are always the same.
     constant: Option<Range<usize>>,
     is_head: bool,
-    /// Whether header or body of its answer are looked at.
+    exchange: Arc<Exchange>,
+    /// Whether more of its answer is looked at than the status.
     needs_bytes: bool,
 }
 
 impl Flows {
     pub(crate) fn new(terms: &FlowTerms, connections: u32) -> Self {
         let FlowTerms { script, share, seed, epoch } = terms;
-        let needs_bytes = |step: &Step| step.needs_head() || step.needs_body();
+        let needs_bytes = |step: &Step| {
+            step.needs_head() || step.needs_body() || !matches!(step.exchange, Exchange::Http)
+        };
         let of_step = |(number, (_, step)): (usize, (_, &Step))| StepTerms {
             constant: script.constant(number),
             is_head: step.is_head(),
+            exchange: Arc::new(step.exchange.clone()),
             needs_bytes: needs_bytes(step),
         };
         let steps: Vec<_> = script.steps().enumerate().map(of_step).collect();
         let wanted = steps.iter().any(|step| step.needs_bytes);
-        let gatherings = if wanted { connections as usize } else { 0 };
+        let receipts = if wanted { connections as usize } else { 0 };
         Self {
             crowd: Crowd::new(Arc::clone(script), *share, *seed),
             steps,
             flows: script.flows().len(),
             epoch: *epoch,
-            gatherings: std::iter::repeat_with(Gathering::default).take(gatherings).collect(),
+            heard: Vec::new(),
+            receipts: std::iter::repeat_with(Receipt::default).take(receipts).collect(),
         }
     }
 
@@ -101,7 +132,12 @@ impl Flows {
         self.record_ends(recorder);
     }
 
-    const fn unix_ms(&self, now: Timestamp) -> u64 {
+    /// What comes of the step that a user has come to.
+    pub(crate) fn exchange(&self, user: u32) -> Arc<Exchange> {
+        Arc::clone(&self.steps[self.crowd.step_number(user)].exchange)
+    }
+
+    pub(crate) const fn unix_ms(&self, now: Timestamp) -> u64 {
         self.epoch + now.0 / 1_000_000
     }
 
@@ -109,7 +145,7 @@ impl Flows {
     pub(crate) fn failed(
         &mut self,
         number: u32,
-        exchange: &Exchange,
+        exchange: &connection::Exchange,
         outcome: Outcome,
         recorder: &mut Recorder,
         now: Timestamp,
@@ -117,8 +153,8 @@ impl Flows {
         let user = exchange.user;
         let step = self.crowd.step_number(user);
         recorder.failed_step((step, true), exchange.slot(), outcome, now);
-        if let Some(gathering) = self.gatherings.get_mut(number as usize) {
-            gathering.clear();
+        if let Some(receipt) = self.receipts.get_mut(number as usize) {
+            receipt.clear();
         }
         if outcome == Outcome::Censored {
             self.crowd.cut_short(user, now);
@@ -140,9 +176,10 @@ impl Flows {
         let step = self.crowd.step_number(user);
         let unix_ms = self.unix_ms(now);
         let judgement = if self.steps[step].needs_bytes {
-            let gathering = &mut self.gatherings[number as usize];
-            let judgement = self.crowd.judge(user, unix_ms, &gathering.answer(bytes, &response));
-            gathering.clear();
+            let receipt = &mut self.receipts[number as usize];
+            let answer = receipt.gathering.answer(bytes, &response);
+            let judgement = self.crowd.judge(user, unix_ms, &answer);
+            receipt.clear();
             judgement
         } else {
             let Response { status, body_bytes, .. } = response;
@@ -155,7 +192,7 @@ impl Flows {
         self.record_ends(recorder);
     }
 
-    fn record_ends(&mut self, recorder: &mut Recorder) {
+    pub(crate) fn record_ends(&mut self, recorder: &mut Recorder) {
         while let Some(ended) = self.crowd.take_ended() {
             recorder.ended_flow(&ended);
         }
@@ -243,7 +280,7 @@ impl<D: Driver> EventLoop<D> {
         self.recorder.sent_step(number_of_step, slot, now);
         self.recorder.current.totals.waited += u64::from(slot.due <= self.starved_until);
         let connection = &mut self.connections[number as usize];
-        self.exchanges.push(number, connection, Exchange::of_user(slot, user, now));
+        self.exchanges.push(number, connection, connection::Exchange::of_user(slot, user, now));
         connection.taken = connection.taken.saturating_add(1);
         self.ready.pop();
         connection.is_listed = false;
@@ -291,8 +328,8 @@ impl<D: Driver> EventLoop<D> {
         }
     }
 
-    /// Send a request that was made for this user.
-    fn send_made(&mut self, number: u32, out: Vec<u8>) {
+    /// Send bytes that were made for this user.
+    pub(crate) fn send_made(&mut self, number: u32, out: Vec<u8>) {
         if self.terms.tls.is_some() {
             self.seal_and_post(number, &out);
         } else {
@@ -333,16 +370,36 @@ impl<D: Driver> EventLoop<D> {
             }
             let oldest = self.exchanges.oldest(number, connection);
             oldest.begin_response(now);
-            let step = &flows.steps[flows.crowd.step_number(oldest.user)];
+            let (user, sent, slot) = (oldest.user, oldest.sent, oldest.slot());
+            let step = &flows.steps[flows.crowd.step_number(user)];
             let (parser, shapes) = (&mut connection.parser, &mut self.shapes);
-            let progress = if step.needs_bytes {
-                flows.gatherings[number as usize].feed(parser, bytes, shapes, step.is_head)
-            } else {
-                parser.feed(bytes, shapes, step.is_head)
+            let mut is_enough = false;
+            let progress = match &*step.exchange {
+                Exchange::Http if !step.needs_bytes => parser.feed(bytes, shapes, step.is_head),
+                Exchange::Http => {
+                    let gathering = &mut flows.receipts[number as usize].gathering;
+                    gathering.feed(parser, bytes, shapes, step.is_head)
+                }
+                Exchange::Events { count, stall } => {
+                    let plan =
+                        StreamPlan { kind: StreamKind::Events, stall: *stall, events_max: *count };
+                    let Receipt { gathering, stream, .. } = &mut flows.receipts[number as usize];
+                    let mut timed = self.recorder.timed(slot);
+                    let progress = gathering.feed_into(parser, bytes, shapes, &mut |payload| {
+                        stream.read(payload, plan, (sent, now), timed.as_deref_mut());
+                    });
+                    is_enough = stream.is_enough(plan);
+                    progress
+                }
+                Exchange::Socket(_) => {
+                    let mut heard = std::mem::take(&mut flows.heard);
+                    heard.extend_from_slice(bytes);
+                    return self.feed_talk(number, user, heard, now);
+                }
             };
+            let shared = (&mut self.exchanges, &mut self.recorder);
             match progress {
                 Ok(Progress::Complete { consumed, response }) => {
-                    let shared = (&mut self.exchanges, &mut self.recorder);
                     flows.answered((number, connection), shared, (response, bytes), now);
                     bytes = &bytes[consumed..];
                     connection.note_bytes(response.body_bytes);
@@ -350,7 +407,13 @@ impl<D: Driver> EventLoop<D> {
                         return Fed::Finished;
                     }
                 }
-                Ok(Progress::NeedMore | Progress::Continue { .. }) => break,
+                Ok(Progress::NeedMore | Progress::Continue { .. }) => {
+                    if let (true, Some(response)) = (is_enough, connection.parser.under_way()) {
+                        flows.answered((number, connection), shared, (response, b""), now);
+                        return Fed::Finished;
+                    }
+                    break;
+                }
                 Err(_) => return Fed::Malformed,
             }
         }
@@ -368,7 +431,7 @@ impl<D: Driver> EventLoop<D> {
 }
 
 /// The slot of a user's request, where requests due in `window` are measured.
-fn slot_of(crowd: &Crowd, user: u32, window: Range<Timestamp>) -> Slot {
+pub(crate) fn slot_of(crowd: &Crowd, user: u32, window: Range<Timestamp>) -> Slot {
     let due = crowd.due(user);
     Slot { due, measured: window.contains(&due) }
 }

@@ -34,7 +34,7 @@ impl SocketTerms {
 }
 
 /// The purpose of the connection has been fulfilled.
-const NORMAL: u16 = 1000;
+pub(crate) const NORMAL: u16 = 1000;
 
 /// What a batch of frames asks for once it has been read.
 #[derive(Default)]

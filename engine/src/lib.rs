@@ -26,6 +26,7 @@ mod run;
 mod session;
 mod slow;
 mod stream;
+mod talks;
 mod thread_cost;
 mod tls;
 mod tokio_uring_driver;

@@ -298,6 +298,7 @@ impl<D: Driver> EventLoop<D> {
     pub(crate) fn on_sent(&mut self, number: u32, now: Timestamp) {
         self.connections[number as usize].is_sending = false;
         self.go_on_sending(number, now);
+        self.send_waiting(number);
         self.list(number);
     }
 

@@ -289,7 +289,7 @@ impl Page {
     fn stream(&mut self, parts: &Parts<'_>) {
         let events = total(parts.record, |worker| worker.events);
         let stalls = total(parts.record, |worker| worker.stalls);
-        if parts.plan.stream.is_some() {
+        if parts.plan.stream.is_some() || parts.summary.times.first_event.count > 0 {
             let times = &parts.summary.times;
             let answers = times.first_event.count.max(1);
             self.line(

@@ -81,7 +81,8 @@ impl Document {
             latency_ns: times(summary),
             bytes: ByteFigures { sent: summary.bytes.sent, received: summary.bytes.received },
             tls: parts.plan.tls.as_ref().map(|_| handshakes(record)),
-            stream: parts.plan.stream.map(|_| stream(record, summary)),
+            stream: (parts.plan.stream.is_some() || summary.times.first_event.count > 0)
+                .then(|| stream(record, summary)),
             idle: (parts.plan.idle > 0).then(|| idle(parts.plan, record)),
             client: client(record, summary),
             steps: steps(record, summary),

@@ -13,6 +13,7 @@ use super::jar::{Jar, Origin};
 use super::program::{Action, Place};
 use super::script::{Flow, Part, Replay, RowOrder, Script};
 use super::step::{Judgement, Step};
+use super::text::Text;
 use super::value::Scope;
 use crate::pacer::Slot;
 use crate::schedule::Share;
@@ -251,6 +252,48 @@ impl Crowd {
             rows: &user.rows,
         };
         step.judge(answer, &scope, &mut user.captures, &mut self.scratch)
+    }
+
+    /// Put the next message of the user's WebSocket into `out`, in the place of what is there.
+    pub fn say(&mut self, place: u32, unix_ms: u64, message: &Text, out: &mut Vec<u8>) {
+        out.clear();
+        let script = &self.script;
+        let user = &mut self.users[place as usize];
+        let scope = Scope {
+            user: user.number,
+            sequence: user.sequence,
+            unix_ms,
+            captures: &user.captures,
+            cookies: &user.cookies,
+            tables: script.tables(),
+            rows: &user.rows,
+        };
+        message.pieces(&scope, &mut user.random, &mut |piece| out.extend_from_slice(piece));
+    }
+
+    /// Whether what came over the user's WebSocket passes, where `sent` went before it.
+    ///
+    /// # Errors
+    /// With what of the step failed first.
+    pub fn hear(
+        &mut self,
+        place: u32,
+        unix_ms: u64,
+        (sent, received): (&[u8], &[u8]),
+    ) -> Judgement {
+        let script = &self.script;
+        let user = &mut self.users[place as usize];
+        let Some(step) = step_of(script, user) else { return Ok(()) };
+        let scope = Scope {
+            user: user.number,
+            sequence: user.sequence,
+            unix_ms,
+            captures: &[],
+            cookies: &user.cookies,
+            tables: script.tables(),
+            rows: &user.rows,
+        };
+        step.judge_message(sent, received, &scope, &mut user.captures, &mut self.scratch)
     }
 
     /// The user's request has ended, so or so: it goes on.

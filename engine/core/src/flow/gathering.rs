@@ -36,13 +36,44 @@ impl Gathering {
         shapes: &mut Shapes,
         is_head: bool,
     ) -> Result<Progress, Malformed> {
+        self.feed_and_lend(parser, bytes, shapes, is_head, None)
+    }
+
+    /// The same, of an answer whose payload is not kept but lent, piece by piece.
+    ///
+    /// # Errors
+    /// Those of the parser.
+    pub fn feed_into(
+        &mut self,
+        parser: &mut ResponseParser,
+        bytes: &[u8],
+        shapes: &mut Shapes,
+        payload: &mut dyn FnMut(&[u8]),
+    ) -> Result<Progress, Malformed> {
+        self.feed_and_lend(parser, bytes, shapes, false, Some(payload))
+    }
+
+    fn feed_and_lend(
+        &mut self,
+        parser: &mut ResponseParser,
+        bytes: &[u8],
+        shapes: &mut Shapes,
+        is_head: bool,
+        mut payload: Option<&mut dyn FnMut(&[u8])>,
+    ) -> Result<Progress, Malformed> {
         let base = bytes.as_ptr().addr();
         let mut first: Option<Range<usize>> = None;
         let mut pieces = 0;
         let body = &mut self.body;
         let has_payload = self.has_payload;
+        let is_lent = payload.is_some();
         let progress = parser.feed_into(bytes, shapes, is_head, &mut |piece| {
             pieces += 1;
+            if let Some(payload) = &mut payload {
+                let begin = piece.as_ptr().addr() - base;
+                first.get_or_insert(begin..begin);
+                return payload(piece);
+            }
             if pieces == 1 {
                 // Pieces are parts of what is fed, so the first tells where the header ends.
                 let begin = piece.as_ptr().addr() - base;
@@ -78,6 +109,7 @@ impl Gathering {
             self.head.extend_from_slice(&bytes[..end]);
             self.has_payload = pieces > 0;
             if pieces == 1
+                && !is_lent
                 && let Some(range) = first
             {
                 keep(&mut self.body, &bytes[range]);

@@ -231,9 +231,29 @@ impl Machine {
         opening: &Opening,
         expected: Option<&[u8]>,
     ) -> Result<Progress, Broken> {
+        self.feed_into(bytes, opening, expected, &mut |_| {})
+    }
+
+    /// Like [`Self::feed`], lending every piece of a message's payload to `payload`: in order,
+    /// each byte once, unmasked as it came. What is told by [`Self::skip`] is not among it.
+    ///
+    /// # Errors
+    /// As [`Self::feed`]; what was lent before the fault was found stays lent.
+    #[inline]
+    pub fn feed_into(
+        &mut self,
+        bytes: &[u8],
+        opening: &Opening,
+        expected: Option<&[u8]>,
+        payload: &mut impl FnMut(&[u8]),
+    ) -> Result<Progress, Broken> {
         match self.short(bytes, expected) {
-            Some((consumed, message)) => Ok(Progress::Message { consumed, message }),
-            None => self.resume(bytes, opening, expected),
+            Some((consumed, message)) => {
+                // Behind the two bytes of a short frame's header.
+                payload(&bytes[2..consumed]);
+                Ok(Progress::Message { consumed, message })
+            }
+            None => self.resume(bytes, opening, expected, payload),
         }
     }
 
@@ -327,10 +347,13 @@ impl Machine {
         bytes: &[u8],
         opening: &Opening,
         expected: Option<&[u8]>,
+        payload: &mut dyn FnMut(&[u8]),
     ) -> Result<Progress, Broken> {
         let outcome = match self.state {
             State::Opening(_) => self.feed_answer(bytes, opening),
-            State::Header | State::Payload | State::Control(_) => self.feed_frames(bytes, expected),
+            State::Header | State::Payload | State::Control(_) => {
+                self.feed_frames(bytes, expected, payload)
+            }
             // RFC 6455 section 1.4: what follows a Close frame is discarded.
             State::Closed => Ok(Progress::NeedMore),
             State::Broken(broken) => Err(broken),
@@ -356,7 +379,12 @@ impl Machine {
         })
     }
 
-    fn feed_frames(&mut self, bytes: &[u8], expected: Option<&[u8]>) -> Result<Progress, Broken> {
+    fn feed_frames(
+        &mut self,
+        bytes: &[u8],
+        expected: Option<&[u8]>,
+        payload: &mut dyn FnMut(&[u8]),
+    ) -> Result<Progress, Broken> {
         let mut at = 0;
         loop {
             let rest = &bytes[at..];
@@ -369,18 +397,21 @@ impl Machine {
                         continue;
                     }
                     let length = header.length as usize; // at most 125
-                    let Some(payload) = rest[end..].get(..length) else {
+                    let Some(control) = rest[end..].get(..length) else {
                         self.state = State::Control(Control::begun(header, &rest[end..]));
                         break;
                     };
                     at += length;
-                    if let Some(progress) = self.end_control(header.opcode, payload, at)? {
+                    if let Some(progress) = self.end_control(header.opcode, control, at)? {
                         return Ok(progress);
                     }
                 }
                 State::Payload => {
                     let here = self.remaining.min(rest.len() as u64) as usize;
                     self.read(&rest[..here], expected)?;
+                    if here > 0 {
+                        payload(&rest[..here]);
+                    }
                     at += here;
                     if self.remaining > 0 {
                         break;
