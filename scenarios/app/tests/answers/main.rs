@@ -1,5 +1,10 @@
 //! What the application answers, seen by a client that only knows HTTP.
 
+mod cluster;
+mod databases;
+mod features;
+mod files;
+mod flows;
 mod lasting;
 mod served;
 mod shootout;
