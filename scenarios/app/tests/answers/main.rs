@@ -8,5 +8,6 @@ mod flows;
 mod lasting;
 mod served;
 mod shootout;
+mod table;
 mod taskflow;
 mod trouble;
