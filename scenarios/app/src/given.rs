@@ -1,9 +1,9 @@
-//! What a request brings, read from JSON or from the query. What cannot be read is refused in
+//! What a request brings, read from JSON, the path or the query. What cannot be read is refused in
 //! JSON, as everything else is.
 
 use axum::Json;
 use axum::body::Body;
-use axum::extract::{FromRequest, FromRequestParts, Query, Request};
+use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use futures_util::StreamExt;
@@ -16,6 +16,9 @@ pub(crate) struct Given<T>(pub(crate) T);
 
 /// Parameters of the query: 422 for others than are expected.
 pub(crate) struct Asked<T>(pub(crate) T);
+
+/// Parameters of the path: 400 for others than are expected.
+pub(crate) struct Named<T>(pub(crate) T);
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Given<T> {
     type Rejection = Refusal;
@@ -35,6 +38,17 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Asked<T> {
         match Query::from_request_parts(parts, state).await {
             Ok(Query(asked)) => Ok(Self(asked)),
             Err(error) => Err(Refusal::Invalid(error.body_text())),
+        }
+    }
+}
+
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Named<T> {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
+        match Path::from_request_parts(parts, state).await {
+            Ok(Path(named)) => Ok(Self(named)),
+            Err(error) => Err(Refusal::Unreadable(error.status(), error.body_text())),
         }
     }
 }

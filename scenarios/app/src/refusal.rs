@@ -20,6 +20,8 @@ pub(crate) enum Refusal {
     Forbidden(&'static str),
     /// Nothing there, or nothing this user may know of.
     NotFound(&'static str),
+    /// Other methods would do.
+    WrongMethod,
     /// It exists already, or not any more.
     Conflict(&'static str),
     /// More than can be taken on at this time.
@@ -46,6 +48,10 @@ impl IntoResponse for Refusal {
             Self::Unauthorized(remedy) => (StatusCode::UNAUTHORIZED, remedy.to_owned()),
             Self::Forbidden(cause) => (StatusCode::FORBIDDEN, cause.to_owned()),
             Self::NotFound(what) => (StatusCode::NOT_FOUND, format!("there is no such {what}")),
+            Self::WrongMethod => {
+                let cause = "this path takes other methods, see `Allow`";
+                (StatusCode::METHOD_NOT_ALLOWED, cause.to_owned())
+            }
             Self::Conflict(cause) => (StatusCode::CONFLICT, cause.to_owned()),
             Self::Busy(cause) => (StatusCode::SERVICE_UNAVAILABLE, cause.to_owned()),
             Self::Storage(error) => {

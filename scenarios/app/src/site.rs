@@ -32,6 +32,7 @@ pub(crate) fn routes(site: Arc<Site>) -> Router {
         .route("/static/{*path}", get(files::serve))
         .nest("/api/v1", taskflow::routes())
         .nest("/features", features::routes(&site))
+        .method_not_allowed_fallback(async || Refusal::WrongMethod)
         .fallback(async || Refusal::NotFound("path"))
         .layer(middleware::from_fn_with_state(site.clone(), trouble::meet))
         .with_state(site)

@@ -7,7 +7,7 @@ use std::collections::BinaryHeap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::{get, post};
 use axum::{Json, Router};
@@ -20,7 +20,7 @@ use tokio::time::sleep;
 
 use super::lock;
 use super::newest::Newest;
-use crate::given::{Given, check_range};
+use crate::given::{Given, Named, check_range};
 use crate::refusal::Refusal;
 use crate::site::Site;
 use crate::storage::hexadecimal;
@@ -197,7 +197,7 @@ async fn create_many(
 
 async fn show(
     State(site): State<Arc<Site>>,
-    Path(number): Path<u64>,
+    Named(number): Named<u64>,
 ) -> Result<Json<Value>, Refusal> {
     let known = lock(&site.features.jobs.board).known.get(number).copied();
     let known = known.ok_or(Refusal::NotFound("task, or it is long done"))?;

@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
-use axum::extract::Path;
 use axum::routing::get;
 use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::given::{Asked, Given};
+use crate::given::{Asked, Given, Named};
 use crate::site::Site;
 
 /// A small object.
@@ -49,10 +48,13 @@ async fn sum(Given(given): Given<Numbers>) -> Json<Value> {
     Json(json!({ "name": given.name, "count": given.numbers.len(), "sum": sum }))
 }
 
-async fn greet(Path(name): Path<String>) -> Json<Value> {
+async fn greet(Named(name): Named<String>) -> Json<Value> {
     Json(json!({ "hello": name }))
 }
 
-async fn route(Path((user, post)): Path<(u64, u64)>, Asked(window): Asked<Window>) -> Json<Value> {
+async fn route(
+    Named((user, post)): Named<(u64, u64)>,
+    Asked(window): Asked<Window>,
+) -> Json<Value> {
     Json(json!({ "user": user, "post": post, "skip": window.skip, "limit": window.limit }))
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::{FromRequestParts, Path, State};
+use axum::extract::{FromRequestParts, State};
 use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
 use axum::routing::{get, post};
@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 
 use super::lock;
 use super::newest::Newest;
-use crate::given::{Given, check_long_text, check_text};
+use crate::given::{Given, Named, check_long_text, check_text};
 use crate::refusal::Refusal;
 use crate::site::Site;
 use crate::storage::hexadecimal;
@@ -147,7 +147,10 @@ async fn list(State(site): State<Arc<Site>>) -> Json<Value> {
     Json(newest.take(LISTED).map(Post::head).collect())
 }
 
-async fn show(State(site): State<Arc<Site>>, Path(id): Path<u64>) -> Result<Json<Value>, Refusal> {
+async fn show(
+    State(site): State<Arc<Site>>,
+    Named(id): Named<u64>,
+) -> Result<Json<Value>, Refusal> {
     let mut blog = lock(&site.features.blog);
     let post = blog.post(id)?;
     let comments: Vec<_> = post.comments.iter().collect();
@@ -174,7 +177,7 @@ async fn write(
 async fn comment(
     State(site): State<Arc<Site>>,
     Author(author): Author,
-    Path(id): Path<u64>,
+    Named(id): Named<u64>,
     Given(draft): Given<CommentDraft>,
 ) -> Result<(StatusCode, Json<Value>), Refusal> {
     check_text("text", &draft.text)?;

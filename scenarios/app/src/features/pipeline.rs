@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::{get, post};
 use axum::{Json, Router};
@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 
 use super::lock;
 use super::newest::Newest;
-use crate::given::read_through;
+use crate::given::{Named, read_through};
 use crate::refusal::Refusal;
 use crate::site::Site;
 use crate::storage::hexadecimal;
@@ -104,7 +104,7 @@ async fn upload(
 /// Once; after that the text is gone and its result remains.
 async fn process(
     State(site): State<Arc<Site>>,
-    Path(file): Path<u64>,
+    Named(file): Named<u64>,
 ) -> Result<Json<Value>, Refusal> {
     let texts = &site.features.texts;
     let uploaded = match lock(texts).0.get(file).ok_or(MISSING)? {
@@ -122,7 +122,7 @@ async fn process(
 
 async fn show(
     State(site): State<Arc<Site>>,
-    Path(file): Path<u64>,
+    Named(file): Named<u64>,
 ) -> Result<Json<Value>, Refusal> {
     lock(&site.features.texts).0.get(file).map(|text| told(file, text)).ok_or(MISSING)
 }

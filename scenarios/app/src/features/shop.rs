@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::{get, post};
 use axum::{Json, Router};
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::lock;
 use super::newest::Newest;
-use crate::given::{Asked, Given, check_range};
+use crate::given::{Asked, Given, Named, check_range};
 use crate::refusal::Refusal;
 use crate::site::Site;
 
@@ -139,14 +139,14 @@ async fn products(
 
 async fn product(
     State(site): State<Arc<Site>>,
-    Path(product): Path<u64>,
+    Named(product): Named<u64>,
 ) -> Result<Json<Product>, Refusal> {
     lock(&site.features.shop).product(product).cloned().map(Json)
 }
 
 async fn stock(
     State(site): State<Arc<Site>>,
-    Path(product): Path<u64>,
+    Named(product): Named<u64>,
 ) -> Result<Json<Value>, Refusal> {
     let stock = lock(&site.features.shop).product(product)?.stock;
     Ok(Json(json!({ "product": product, "stock": stock })))
@@ -154,7 +154,7 @@ async fn stock(
 
 async fn deliver(
     State(site): State<Arc<Site>>,
-    Path(product): Path<u64>,
+    Named(product): Named<u64>,
     Given(delivery): Given<Delivery>,
 ) -> Result<Json<Value>, Refusal> {
     let add = check_range("add", delivery.add, 1, STOCK)?;
@@ -175,7 +175,7 @@ async fn order(
 
 async fn ordered(
     State(site): State<Arc<Site>>,
-    Path(order): Path<u64>,
+    Named(order): Named<u64>,
 ) -> Result<Json<Order>, Refusal> {
     let order = lock(&site.features.shop).orders.get(order).cloned();
     order.map(Json).ok_or(Refusal::NotFound("order, or it is an old one"))

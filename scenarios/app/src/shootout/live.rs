@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
+use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
 use axum::response::Response;
 use axum::response::sse::{Event, Sse};
@@ -12,6 +13,7 @@ use serde::de::IgnoredAny;
 use tokio::time::sleep;
 
 use crate::given::Asked;
+use crate::refusal::Refusal;
 
 const EVENTS: u32 = 50;
 /// A longer gap would outlast every run.
@@ -46,8 +48,12 @@ pub(super) async fn events(
     }))
 }
 
-pub(super) async fn echo(upgrade: WebSocketUpgrade) -> Response {
-    upgrade.max_message_size(MESSAGE_MAX).on_upgrade(serve_echo)
+pub(super) async fn echo(
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+) -> Result<Response, Refusal> {
+    let upgrade =
+        upgrade.map_err(|error| Refusal::Unreadable(error.status(), error.body_text()))?;
+    Ok(upgrade.max_message_size(MESSAGE_MAX).on_upgrade(serve_echo))
 }
 
 /// Send back what comes. Text must be JSON; it is read to the end and goes back as it came.

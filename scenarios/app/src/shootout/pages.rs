@@ -5,12 +5,11 @@ use std::fmt::Write;
 use std::sync::LazyLock;
 
 use axum::Json;
-use axum::extract::Path;
 use axum::response::{Html, IntoResponse};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::given::Asked;
+use crate::given::{Asked, Named};
 use crate::refusal::Refusal;
 
 /// Enough records for more than 1 MiB of JSON.
@@ -63,7 +62,7 @@ pub(super) async fn html() -> Html<String> {
     Html(page("Items & more", (1..=LIST_ITEMS).map(|id| format!("Item <{id}>"))))
 }
 
-pub(super) async fn path(Path(id): Path<i64>) -> Json<Value> {
+pub(super) async fn path(Named(id): Named<i64>) -> Json<Value> {
     Json(json!({ "id": id }))
 }
 

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 
-use crate::given::{Given, check_long_text, check_text};
+use crate::given::{Given, Named, check_long_text, check_text};
 use crate::refusal::Refusal;
 use crate::site::Site;
 use crate::storage::{Row, RowDraft};
@@ -17,7 +17,7 @@ const BACKGROUND_MAX: u64 = 10_000;
 
 pub(super) async fn read(
     State(site): State<Arc<Site>>,
-    Path(id): Path<i64>,
+    Named(id): Named<i64>,
 ) -> Result<Json<Row>, Refusal> {
     site.store.row(id).await?.map(Json).ok_or(Refusal::NotFound("row, they go from 1 to 1000"))
 }

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Deserialize;
 
-use crate::given::{Given, check_long_text, check_text};
+use crate::given::{Given, Named, check_long_text, check_text};
 use crate::refusal::Refusal;
 use crate::site::Site;
 use crate::storage::{Project, ProjectDraft, User};
@@ -37,7 +37,7 @@ pub(super) async fn list(
 pub(super) async fn show(
     State(site): State<Arc<Site>>,
     user: User,
-    Path(project): Path<i64>,
+    Named(project): Named<i64>,
 ) -> Result<Json<Project>, Refusal> {
     visible(&site, &user, project).await.map(Json)
 }
@@ -45,7 +45,7 @@ pub(super) async fn show(
 pub(super) async fn update(
     State(site): State<Arc<Site>>,
     user: User,
-    Path(project): Path<i64>,
+    Named(project): Named<i64>,
     Given(draft): Given<ProjectDraft>,
 ) -> Result<Json<Project>, Refusal> {
     owned(&site, &user, project).await?;
@@ -56,7 +56,7 @@ pub(super) async fn update(
 pub(super) async fn delete(
     State(site): State<Arc<Site>>,
     user: User,
-    Path(project): Path<i64>,
+    Named(project): Named<i64>,
 ) -> Result<StatusCode, Refusal> {
     owned(&site, &user, project).await?;
     site.store.delete_project(project).await?;
@@ -66,7 +66,7 @@ pub(super) async fn delete(
 pub(super) async fn members(
     State(site): State<Arc<Site>>,
     user: User,
-    Path(project): Path<i64>,
+    Named(project): Named<i64>,
 ) -> Result<Json<Vec<User>>, Refusal> {
     visible(&site, &user, project).await?;
     Ok(Json(site.store.members(project).await?))
@@ -75,7 +75,7 @@ pub(super) async fn members(
 pub(super) async fn add_member(
     State(site): State<Arc<Site>>,
     user: User,
-    Path(project): Path<i64>,
+    Named(project): Named<i64>,
     Given(newcomer): Given<Newcomer>,
 ) -> Result<(StatusCode, Json<User>), Refusal> {
     owned(&site, &user, project).await?;

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Deserialize;
 
 use super::projects::visible;
-use crate::given::{Asked, Given, check_long_text, check_text};
+use crate::given::{Asked, Given, Named, check_long_text, check_text};
 use crate::refusal::Refusal;
 use crate::site::Site;
 use crate::storage::{Task, TaskDraft, User};
@@ -30,7 +30,7 @@ pub(super) struct Assignment {
 pub(super) async fn create(
     State(site): State<Arc<Site>>,
     user: User,
-    Path(project): Path<i64>,
+    Named(project): Named<i64>,
     Given(draft): Given<TaskDraft>,
 ) -> Result<(StatusCode, Json<Task>), Refusal> {
     visible(&site, &user, project).await?;
@@ -41,7 +41,7 @@ pub(super) async fn create(
 pub(super) async fn list(
     State(site): State<Arc<Site>>,
     user: User,
-    Path(project): Path<i64>,
+    Named(project): Named<i64>,
 ) -> Result<Json<Vec<Task>>, Refusal> {
     visible(&site, &user, project).await?;
     Ok(Json(site.store.tasks(project).await?))
@@ -59,7 +59,7 @@ pub(super) async fn search(
 pub(super) async fn show(
     State(site): State<Arc<Site>>,
     user: User,
-    Path(task): Path<i64>,
+    Named(task): Named<i64>,
 ) -> Result<Json<Task>, Refusal> {
     seen(&site, &user, task).await.map(Json)
 }
@@ -67,7 +67,7 @@ pub(super) async fn show(
 pub(super) async fn update(
     State(site): State<Arc<Site>>,
     user: User,
-    Path(task): Path<i64>,
+    Named(task): Named<i64>,
     Given(draft): Given<TaskDraft>,
 ) -> Result<Json<Task>, Refusal> {
     seen(&site, &user, task).await?;
@@ -78,7 +78,7 @@ pub(super) async fn update(
 pub(super) async fn assign(
     State(site): State<Arc<Site>>,
     user: User,
-    Path(task): Path<i64>,
+    Named(task): Named<i64>,
     Given(assignment): Given<Assignment>,
 ) -> Result<Json<Task>, Refusal> {
     seen(&site, &user, task).await?;
@@ -89,7 +89,7 @@ pub(super) async fn assign(
 pub(super) async fn delete(
     State(site): State<Arc<Site>>,
     user: User,
-    Path(task): Path<i64>,
+    Named(task): Named<i64>,
 ) -> Result<StatusCode, Refusal> {
     seen(&site, &user, task).await?;
     site.store.delete_task(task).await?;

@@ -21,11 +21,14 @@ fn pages_are_what_was_asked_for() {
     assert_eq!(html.text().matches("<li>").count(), 50);
     assert!(html.text().contains("<li>Item &lt;50&gt;</li>"), "what is put in is escaped");
     assert_eq!(served.get("/path/17").json(), json!({ "id": 17 }));
-    assert_eq!(served.get("/path/x").status, 400);
+    for (path, status) in [("/path/x", 400), ("/ws", 400), ("/db", 405), ("/nowhere", 404)] {
+        let refused = served.get(path);
+        assert_eq!((refused.status, refused.json()["error"].is_string()), (status, true), "{path}");
+    }
+    assert!(served.get("/db").head.contains("allow: post"), "{}", served.get("/db").head);
+    assert!(served.get("/features/shop/orders").json()["error"].is_string());
     let file = served.get("/static/bench.bin");
     assert_eq!((file.status, file.body.len()), (200, 102_400));
-    let missing = served.get("/nowhere");
-    assert_eq!((missing.status, missing.json()["error"].is_string()), (404, true));
 }
 
 #[test]
