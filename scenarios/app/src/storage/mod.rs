@@ -34,13 +34,11 @@ pub(crate) enum Store {
 }
 
 impl Store {
-    /// Open the database and make sure that tables and rows are there.
-    ///
-    /// A file is read over as many connections as there are `readers`.
-    pub(crate) async fn open(database: &Database, readers: usize) -> Result<Self, StoreError> {
+    /// Open the database for so many workers, and make sure that tables and rows are there.
+    pub(crate) async fn open(database: &Database, workers: usize) -> Result<Self, StoreError> {
         match database {
-            Database::Memory => Sqlite::open(None, readers).map(Self::Sqlite),
-            Database::File(file) => Sqlite::open(Some(file), readers).map(Self::Sqlite),
+            Database::Memory => Sqlite::open(None, workers).map(Self::Sqlite),
+            Database::File(file) => Sqlite::open(Some(file), workers).map(Self::Sqlite),
             Database::Postgres(url) => Postgres::open(url).await.map(Self::Postgres),
         }
     }

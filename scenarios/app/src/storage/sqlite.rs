@@ -1,8 +1,9 @@
 //! SQLite, embedded.
 //!
 //! Statements run on the thread that serves the request: they take microseconds, which is less
-//! than handing them to another thread costs. A file is read over one connection per worker
-//! while another connection writes to it; a database in memory has one connection for both.
+//! than handing them to another thread costs. Several workers read a file over one connection
+//! each, while another connection writes to it. One worker has no use for a second connection,
+//! whose pages each write would make stale, and a database in memory cannot have any.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -19,24 +20,28 @@ const STATEMENTS: usize = 64;
 /// How long another process that has the file open may hold it up.
 const BUSY: Duration = Duration::from_secs(5);
 
+/// Pages of 4 KiB that are written before they go to their places in the file, which takes as long
+/// as the disk does: seldom, so that it is the lot of few requests.
+const CHECKPOINT_PAGES: u32 = 8_192;
+
 /// An open database.
 pub(crate) struct Sqlite {
     writer: Mutex<Connection>,
-    /// None for a database in memory.
+    /// None for a database in memory, or for one worker.
     readers: Vec<Mutex<Connection>>,
     turn: AtomicUsize,
 }
 
 impl Sqlite {
     /// Open the file, or a database in memory, and make sure that tables and rows are there.
-    pub(super) fn open(file: Option<&Path>, readers: usize) -> Result<Self, StoreError> {
+    pub(super) fn open(file: Option<&Path>, workers: usize) -> Result<Self, StoreError> {
         let writer = connect(file)?;
         writer.execute_batch(schema::SQLITE)?;
         let readers = match file {
-            Some(_) => {
-                (0..readers).map(|_| connect(file).map(Mutex::new)).collect::<Result<_, _>>()?
+            Some(_) if workers > 1 => {
+                (0..workers).map(|_| connect(file).map(Mutex::new)).collect::<Result<_, _>>()?
             }
-            None => Vec::new(),
+            _ => Vec::new(),
         };
         Ok(Self { writer: Mutex::new(writer), readers, turn: AtomicUsize::new(0) })
     }
@@ -123,6 +128,7 @@ fn connect(file: Option<&Path>) -> Result<Connection, StoreError> {
     // may cost is the last commits, never the file.
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "NORMAL")?;
+    connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     Ok(connection)

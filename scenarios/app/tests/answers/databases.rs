@@ -28,7 +28,11 @@ fn all_holds_over_a_file() {
     let folder = tempfile::tempdir().expect("room for a folder");
     for (number, case) in cases().enumerate() {
         let file = folder.path().join(format!("{number}.db"));
-        case(&Served::over(Database::File(file)));
+        case(&Served::start_with(|options| {
+            options.database = Database::File(file);
+            // One reads over the connection that writes, two have connections of their own.
+            options.workers = number % 2 + 1;
+        }));
     }
 }
 
