@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
 use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
@@ -79,6 +79,7 @@ impl Files {
 pub(crate) async fn serve(
     State(site): State<Arc<Site>>,
     Named(path): Named<String>,
+    method: Method,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
     if path.split('/').any(|part| part == "..") {
@@ -87,7 +88,9 @@ pub(crate) async fn serve(
     if path.split('/').any(|part| part.starts_with('.')) {
         return Err(Refusal::Forbidden("hidden files are not for others"));
     }
-    let asked = headers.get(header::RANGE).and_then(|range| range.to_str().ok());
+    // A range of what is only described means nothing.
+    let asked = headers.get(header::RANGE).filter(|_| method == Method::GET);
+    let asked = asked.and_then(|range| range.to_str().ok());
     if path == BENCH_NAME {
         let length = site.files.bench.len() as u64;
         let part = part(asked, length);

@@ -8,7 +8,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::lock;
@@ -19,7 +19,8 @@ use crate::site::Site;
 const BATCH_MAX: usize = 1_000;
 /// How far back seconds are counted one by one.
 const SECONDS_KEPT: usize = 60;
-const KINDS: [Kind; 5] = [Kind::View, Kind::Click, Kind::Search, Kind::Signup, Kind::Purchase];
+/// In the order of [`Kind`].
+const KINDS: [&str; 5] = ["view", "click", "search", "signup", "purchase"];
 
 /// What has come so far.
 pub(super) struct Events {
@@ -29,7 +30,7 @@ pub(super) struct Events {
     seconds: VecDeque<(u64, u64)>,
 }
 
-#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+#[derive(Clone, Copy, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum Kind {
     View,
@@ -119,10 +120,10 @@ async fn take(
 async fn summary(State(site): State<Arc<Site>>) -> Json<Value> {
     let sums = lock(&site.features.events).sums;
     let count: u64 = sums.iter().map(|sum| sum.count).sum();
-    let of_kind = |(kind, sum): (&Kind, &Sum)| {
+    let of_kind = |(kind, sum): (&&str, &Sum)| {
         let mean = sum.total / sum.count.max(1) as f64;
         let told = json!({ "count": sum.count, "min": sum.least, "max": sum.most, "mean": mean });
-        (format!("{kind:?}").to_lowercase(), told)
+        ((*kind).to_owned(), told)
     };
     let kinds: Map<_, _> = KINDS.iter().zip(&sums).map(of_kind).collect();
     Json(json!({ "events": count, "kinds": kinds }))

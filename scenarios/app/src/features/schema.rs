@@ -112,7 +112,7 @@ impl Schema {
         match value {
             Value::String(text) => {
                 let length = text.chars().count();
-                check_bounds(length, self.min_length, self.max_length, "characters", &mut fault);
+                check_bounds(length, self.min_length, self.max_length, " characters", &mut fault);
                 if let Some(Pattern(pattern)) = &self.pattern
                     && !pattern.is_match(text)
                 {
@@ -121,11 +121,11 @@ impl Schema {
             }
             Value::Number(number) => {
                 let number = number.as_f64().unwrap_or(f64::NAN);
-                check_bounds(number, self.minimum, self.maximum, "as a number", &mut fault);
+                check_bounds(number, self.minimum, self.maximum, "", &mut fault);
             }
             Value::Array(items) => {
                 let length = items.len();
-                check_bounds(length, self.min_items, self.max_items, "items", &mut fault);
+                check_bounds(length, self.min_items, self.max_items, " items", &mut fault);
                 if let Some(schema) = &self.items {
                     for (index, item) in items.iter().enumerate() {
                         schema.check(item, &below(path, &index.to_string()), faults);
@@ -161,9 +161,9 @@ fn check_bounds<T: PartialOrd + std::fmt::Display>(
     fault: &mut impl FnMut(String),
 ) {
     if let Some(least) = least.filter(|least| value < *least) {
-        fault(format!("{least} or more {what}"));
+        fault(format!("{least} or more{what}"));
     }
     if let Some(most) = most.filter(|most| value > *most) {
-        fault(format!("{most} or fewer {what}"));
+        fault(format!("{most} or less{what}"));
     }
 }

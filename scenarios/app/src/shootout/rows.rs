@@ -12,8 +12,9 @@ use crate::refusal::Refusal;
 use crate::site::Site;
 use crate::storage::{Row, RowDraft};
 
-/// Work that is accepted and not done yet: memory must not grow when it comes faster than it goes.
-const BACKGROUND_MAX: u64 = 10_000;
+/// Work that is accepted and not done yet: neither memory nor the wait for the database may grow
+/// when it comes faster than it goes.
+const BACKGROUND_MAX: u64 = 1_000;
 
 pub(super) async fn read(
     State(site): State<Arc<Site>>,

@@ -41,12 +41,14 @@ impl fmt::Display for Database {
 /// A URL whose `user:password@` and `password=` show no password.
 fn without_password(url: &str) -> String {
     let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
-    let (rest, _options) = rest.split_once('?').unwrap_or((rest, ""));
+    let (rest, options) = rest.split_once('?').unwrap_or((rest, ""));
     match rest.rsplit_once('@') {
         Some((user, place)) => {
             let name = user.split(':').next().unwrap_or_default();
             format!("{scheme}://{name}@{place}")
         }
+        // No URL that works: who knows which part of it is the password.
+        None if options.contains('@') => format!("{scheme}://…"),
         None => format!("{scheme}://{rest}"),
     }
 }
@@ -69,5 +71,6 @@ mod tests {
         assert_eq!(shown("postgres://ada:secret@h:5432/db"), "postgres://ada@h:5432/db");
         assert_eq!(shown("postgres://ada:se@cret@h/db"), "postgres://ada@h/db");
         assert_eq!(shown("postgres://h/db?password=secret"), "postgres://h/db");
+        assert_eq!(shown("postgres://ada:sec?ret@h/db"), "postgres://…");
     }
 }

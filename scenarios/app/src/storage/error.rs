@@ -91,7 +91,6 @@ fn is_end_of_server(code: &SqlState) -> bool {
 
 fn is_io(error: &tokio_postgres::Error) -> bool {
     error.source().is_some_and(|source| source.is::<std::io::Error>())
-        || error.to_string().contains("timed out")
 }
 
 /// The driver's error with its cause, in one line.

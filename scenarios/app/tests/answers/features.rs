@@ -202,9 +202,8 @@ fn files() {
     let processed = ok(&send("/process", b"abc\ndef\n"));
     assert_eq!(processed, json!({ "bytes": 8, "lines": 2, "sha256": digest }));
     let part = |name: &str| {
-        format!(
-            "--cut\r\nContent-Disposition: form-data; name=\"{name}\"; filename=\"f\"\r\n\r\n{name}\r\n"
-        )
+        let about = format!("form-data; name=\"{name}\"; filename=\"f\"");
+        format!("--cut\r\nContent-Disposition: {about}\r\n\r\n{name}\r\n")
     };
     let form = format!("{}{}--cut--\r\n", part("one"), part("three"));
     let kind = "Content-Type: multipart/form-data; boundary=cut\r\n";
