@@ -235,7 +235,7 @@ fn background() {
         }
     };
     // The only worker waits with the first one, while the others come.
-    assert_eq!(create(json!({ "wait_ms": 1_000 })), 1);
+    assert_eq!(create(json!({ "wait_ms": 3_000 })), 1);
     for priority in [1, 9, 5] {
         create(json!({ "priority": priority, "rounds": 10 }));
     }
