@@ -390,7 +390,7 @@ fn hex(text: &str) -> Option<Vec<u8>> {
         .filter(|c| !c.is_whitespace())
         .map(|c| c.to_digit(16))
         .collect::<Option<_>>()?;
-    let is_even = digits.len() % 2 == 0;
+    let is_even = digits.len().is_multiple_of(2);
     // Two digits make at most 255.
     is_even.then(|| digits.chunks(2).map(|pair| (pair[0] * 16 + pair[1]) as u8).collect())
 }

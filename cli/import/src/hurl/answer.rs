@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use uringbench_core::flow::pattern::Pattern;
+
 use super::names::{Escapes, Names, called};
 use super::parse::{Content, Field, Kind, Response, without_comment};
 use crate::model::{Capture, Check, Scalar, Source, Step};
@@ -373,11 +375,9 @@ fn source(
     })
 }
 
-/// Whether the scenario's reader takes it: a pattern over bytes, of a bounded size.
+/// Whether the scenario's reader takes it.
 fn is_regex(text: &str) -> bool {
-    const BYTES_MAX: usize = 1 << 20;
-    let mut builder = regex::bytes::RegexBuilder::new(text);
-    builder.unicode(false).size_limit(BYTES_MAX).build().is_ok()
+    Pattern::new(text).is_ok()
 }
 
 /// The pointer of a path without wildcards, `first` and `nth N` behind it included.
