@@ -173,7 +173,8 @@ impl Reader {
                 }
                 "delay" => wishes.delay_ms = millis(&value).ok_or_else(|| bad("500ms or 1s"))?,
                 "repeat" if value == "-1" => {
-                    self.notes.add(format!("line {line}: repeat: left out, flows begin again anyhow"));
+                    self.notes
+                        .add(format!("line {line}: repeat: left out, flows begin again anyhow"));
                 }
                 "repeat" => {
                     let times = value.parse().ok().filter(|times| (0..=1_000_000).contains(times));
@@ -196,8 +197,8 @@ impl Reader {
                 }
                 _ if value == "false" => {}
                 "location" | "location-trusted" | "max-redirs" => self.notes.add(format!(
-                    "line {line}: {key}: left out, redirects are not followed: add an entry for where \
-                     they lead"
+                    "line {line}: {key}: left out, redirects are not followed: add an entry for \
+                     where they lead"
                 )),
                 _ => self.notes.add(format!(
                     "line {line}: {key}: left out, it is the run's matter, see `uringbench --help`"

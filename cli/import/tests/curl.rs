@@ -6,7 +6,7 @@ use support::{compiled, read, scenario};
 use uringbench_import::curl;
 
 fn import(line: &str) -> (String, Vec<String>) {
-    let imported = curl::import(line, &read).unwrap();
+    let imported = curl::import(line, &read).expect("the command is one of curl");
     compiled(&imported);
     (scenario(&imported), imported.notes())
 }

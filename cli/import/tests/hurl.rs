@@ -108,7 +108,7 @@ json = { "/state" = "open", "/items/0/price" = 1.5, "/ok" = true, "/list/2" = 3 
 fn step(text: &str) -> (String, Vec<String>) {
     let imported = import(text);
     let scenario = scenario(&imported);
-    let (_, step) = scenario.split_once("[[flow.step]]\n").unwrap();
+    let (_, step) = scenario.split_once("[[flow.step]]\n").expect("there is a step");
     let lines = step.lines().filter(|line| !line.starts_with("path = "));
     (lines.collect::<Vec<_>>().join("; "), imported.notes())
 }

@@ -191,7 +191,10 @@ impl Checks<'_> {
 
     fn assert(&mut self, line: usize, text: &str) -> Result<(), ImportError> {
         let mut tokens = tokens(text).into_iter().peekable();
-        let is_predicate = |token: &Token| matches!(token, Token::Word(word) if PREDICATES.contains(&word.as_str()));
+        let is_predicate = |token: &Token| match token {
+            Token::Word(word) => PREDICATES.contains(&word.as_str()),
+            _ => false,
+        };
         let mut of_query = Vec::new();
         while let Some(token) = tokens.next_if(|token| !is_predicate(token)) {
             of_query.push(token);
