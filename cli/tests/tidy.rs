@@ -10,7 +10,7 @@ mod source;
 use source::{Offence, Source, TREE, list};
 
 /// Which of our crates a crate may depend on, for its tests too.
-const EDGES: [(&str, &[&str]); 16] = [
+const EDGES: [(&str, &[&str]); 17] = [
     ("uringbench-core", &[]),
     ("uringbench-ring", &[]),
     ("uringbench-engine", &["uringbench-core", "uringbench-ring"]),
@@ -25,6 +25,7 @@ const EDGES: [(&str, &[&str]); 16] = [
     ("uringbench-peers", &["uringbench-ring"]),
     ("uringbench-core-fuzz", &["uringbench-core"]),
     ("uringbench-profiler-fuzz", &["uringbench-profiler"]),
+    ("uringbench-scenario-fuzz", &["uringbench-scenario"]),
     ("uringbench-import-fuzz", &["uringbench-import"]),
     (
         "uringbench",

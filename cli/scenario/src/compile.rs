@@ -1,5 +1,7 @@
 //! From what a file says to a plan: names bound, steps compiled, their order made flat.
 
+use std::collections::HashSet;
+
 use uringbench_core::flow::program::{Arm, Operation, Think};
 use uringbench_core::flow::table::Table;
 use uringbench_core::flow::{self};
@@ -40,6 +42,7 @@ pub(crate) fn plan(
             authority: authority.unwrap_or_else(|| "target".to_owned()),
             keeps_cookies: given.keeps_cookies,
         },
+        steps: HashSet::new(),
         captures: Vec::new(),
         problems,
     };
@@ -110,6 +113,8 @@ fn tables(
 struct Compiler<'a, 'b> {
     around: &'a Surroundings<'a>,
     server: Server,
+    /// The names of the flow's steps so far; those of a long flow take long to compare one by one.
+    steps: HashSet<String>,
     /// The names of all captures, by number.
     captures: Vec<String>,
     problems: &'a mut Problems<'b>,
@@ -143,6 +148,7 @@ impl Compiler<'_, '_> {
         names: &mut Names<'_>,
     ) -> Flow {
         let mut flow = Flow { name: name.to_owned(), weight, ..Flow::default() };
+        self.steps.clear();
         let mut at = 0;
         while at < given.len() {
             let choice = given[at].choice.as_ref();
@@ -206,7 +212,7 @@ impl Compiler<'_, '_> {
         let target = given.path.as_ref().or(given.url.as_ref()).map_or("", String::as_str);
         let written = || format!("{} {target}", request::method(given));
         let name = given.name.clone().unwrap_or_else(written);
-        if flow.steps.iter().any(|known| known.name == name) {
+        if !self.steps.insert(name.clone()) {
             let why = format!("the flow has a step `{name}` already: give it another `name`");
             self.problems.add(&place.key("name"), why);
         }

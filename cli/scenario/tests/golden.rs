@@ -70,7 +70,8 @@ fn every_kind_of_request_is_these_bytes() {
         ),
         (
             "path = \"/events\"\nevents = { count = 50 }",
-            "GET /events HTTP/1.1\\r\\n\n\\r\\n\n<-- reads 50 events, with a stall from 1.00 s on\n",
+            "GET /events HTTP/1.1\\r\\n\n\\r\\n\n\
+             <-- reads 50 events, with a stall from 1.00 s on\n",
         ),
         (
             "path = \"/\"\nbody = { text = \"{{p.note}}\\\\\" }",
@@ -236,7 +237,8 @@ fn what_comes_of_an_answer_is_shown() {
     ];
     let lines: String = lines.iter().map(|line| format!("<-- {line}\n")).collect();
     assert_eq!(shown(step), format!("{request}{lines}"));
-    let step = "path = \"/\"\ncheck = { contains = \"a\", equals = \"b\", length = 3, json = { \"/i\" = \
+    let step = "path = \"/\"\ncheck = { contains = \"a\", equals = \"b\", length = 3, \
+        json = { \"/i\" = \
         1, \"/t\" = \"x\", \"/y\" = true } }\ncapture = { j = { json = \"/a~1b\" }, r = { regex = \
         \"a(b)\" } }\nthink = { exponential = \"5ms\" }";
     let lines = [

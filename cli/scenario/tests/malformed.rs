@@ -4,6 +4,10 @@
 use uringbench_core::statistics::random::Random;
 use uringbench_scenario::{Surroundings, compile};
 
+#[expect(unreachable_pub, reason = "it is a crate of its own for the fuzz target")]
+#[path = "../fuzz/src/lib.rs"]
+mod checks;
+
 /// The lines before a step's own.
 const HEAD: &str = "target = \"http://a\"\n[[flow]]\nname = \"f\"\n[[flow.step]]\n";
 
@@ -451,22 +455,27 @@ fn all_mistakes_are_told_in_the_order_of_the_file() {
 
 #[test]
 fn no_mangled_file_makes_it_panic() {
-    let whole = include_str!("../../../scenarios/example.toml").as_bytes();
+    let files = [include_str!("../../../scenarios/example.toml"), include_str!("whole.toml")];
     let mut random = Random::new(5);
-    for _ in 0..3_000 {
-        let mut bytes = whole.to_vec();
-        for _ in 0..=random.below(4) {
-            let at = random.below(bytes.len());
-            match random.below(4) {
-                0 => bytes[at] = b" \"{}[]=\n.#0a\xff"[random.below(13)],
-                1 => drop(bytes.drain(at..(at + random.below(30)).min(bytes.len()))),
-                2 => bytes.truncate(at.max(1)),
-                _ => {
-                    let piece = whole[random.below(whole.len())..].iter().take(random.below(40));
-                    bytes.splice(at..at, piece.copied());
+    let mut plans = 0;
+    for whole in files.map(str::as_bytes) {
+        assert!(checks::scenario(&String::from_utf8_lossy(whole)), "{:#?}", whole.len());
+        for _ in 0..3_000 {
+            let mut bytes = whole.to_vec();
+            for _ in 0..=random.below(4) {
+                let at = random.below(bytes.len());
+                match random.below(4) {
+                    0 => bytes[at] = b" \"{}[]=\n.#0a\xff"[random.below(13)],
+                    1 => drop(bytes.drain(at..(at + random.below(30)).min(bytes.len()))),
+                    2 => bytes.truncate(at.max(1)),
+                    _ => {
+                        let piece = whole[random.below(whole.len())..].iter();
+                        bytes.splice(at..at, piece.take(random.below(40)).copied());
+                    }
                 }
             }
+            plans += usize::from(checks::scenario(&String::from_utf8_lossy(&bytes)));
         }
-        mistakes(&String::from_utf8_lossy(&bytes));
     }
+    assert!(plans > 100, "only {plans} of 6,000 were plans still");
 }

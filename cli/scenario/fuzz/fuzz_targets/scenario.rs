@@ -1,0 +1,6 @@
+//! A scenario file, to a plan or its mistakes. Begin with the files in `tests` and `scenarios`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| {
+    uringbench_scenario_fuzz::scenario(&String::from_utf8_lossy(input));
+});
