@@ -196,7 +196,8 @@ fn what_is_not_described_is_told() {
     let both = "parameters: [{ name: q, in: query, required: true, example: 1 }], \
                 security: [{ k: [] }]";
     let text = format!(
-        "openapi: 3.0.0\nservers: [{{ url: 'http://a' }}]\npaths: {{ /x: {{ get: {{ {both} }} }} }}\n\
+        "openapi: 3.0.0\nservers: [{{ url: 'http://a' }}]\n\
+         paths: {{ /x: {{ get: {{ {both} }} }} }}\n\
          components: {{ securitySchemes: {{ k: {{ type: apiKey, in: query, name: q }} }} }}\n"
     );
     assert!(scenario(&import(&text, None)).contains("query = { q = \"1\" }"));
