@@ -25,7 +25,7 @@ pub(crate) enum ImportSource {
                                 uringbench import curl [OPTIONS] -- curl <WORDS>...")]
     Curl {
         /// All of it in one word, `-` for stdin, or word by word behind `--`
-        #[arg(required = true, value_name = "COMMAND", allow_hyphen_values = true)]
+        #[arg(required = true, value_name = "COMMAND")]
         words: Vec<String>,
     },
     /// An HTTP archive: the requests to one server, in their order, with the pauses between them
