@@ -100,6 +100,9 @@ pub(crate) fn resolve(args: RunArgs) -> Result<ResolvedRun, Failure> {
     if let Some(file) = scenario::named(url) {
         return scenario::resolve(&args, &file);
     }
+    if !args.scenario.variables.is_empty() {
+        return Err(usage("--variable is for .hurl files: a URL has no variables"));
+    }
     let url = Url::parse(url).map_err(Failure::Usage)?;
     let limit = limit(&args.load)?;
     let seed = args.load.seed.unwrap_or_else(seed_from_clock);

@@ -10,6 +10,7 @@ use uringbench_core::plan::{Arrivals, Engine, Limit, Load, Plan, WaitMode};
 use uringbench_core::rate::Rate;
 use uringbench_core::time::Nanos;
 use uringbench_core::varying::Stretch;
+use uringbench_import::hurl;
 use uringbench_scenario::format::{Order, Shape};
 use uringbench_scenario::plan::{self as written, Stage};
 use uringbench_scenario::{Surroundings, compile};
@@ -23,20 +24,39 @@ use crate::resolve::{self, Format, Progress, ResolvedRun, usage};
 use crate::tls;
 use crate::url::Url;
 
-/// The file, if what was typed where a URL belongs names a scenario.
+/// How files of Hurl are called.
+const HURL: &str = ".hurl";
+
+/// The file, if what was typed where a URL belongs names a scenario, or requests of Hurl.
 pub(crate) fn named(text: &str) -> Option<PathBuf> {
-    let is_named = !text.contains("://") && text.ends_with(".toml");
+    let is_named = !text.contains("://") && (text.ends_with(".toml") || text.ends_with(HURL));
     is_named.then(|| PathBuf::from(text))
 }
 
 /// The plan of a file, or its mistakes, each beginning with its place.
-pub(crate) fn load(file: &Path) -> Result<written::Plan, Vec<String>> {
+pub(crate) fn load(
+    file: &Path,
+    variables: &[(String, String)],
+) -> Result<written::Plan, Vec<String>> {
     let shown = file.display();
-    let text = fs::read_to_string(file)
+    let mut text = fs::read_to_string(file)
         .map_err(|why| vec![format!("{shown} cannot be read: {why}; name a scenario file")])?;
+    let mut beside = Vec::new();
+    if file.extension().is_some_and(|extension| extension == "hurl") {
+        let imported =
+            hurl::import(&text, variables).map_err(|why| vec![format!("{shown}: {why}")])?;
+        for note in imported.notes() {
+            console::note(&format!("uringbench: {shown}: {note}"));
+        }
+        text = imported.toml();
+        beside.extend_from_slice(imported.files());
+    }
     let folder = file.parent().unwrap_or_else(|| Path::new(""));
     let around = Surroundings {
-        read: &|name| read_body("file", &folder.join(name)),
+        read: &|name| match beside.iter().find(|file| file.name == name) {
+            Some(file) => Ok(file.bytes.clone()),
+            None => read_body("file", &folder.join(name)),
+        },
         env: &|name| std::env::var(name).ok(),
         authority: &authority,
     };
@@ -68,7 +88,7 @@ fn authority(target: &str) -> Result<String, String> {
 /// what it says.
 pub(crate) fn resolve(args: &RunArgs, file: &Path) -> Result<ResolvedRun, Failure> {
     refuse_what_the_file_says(args)?;
-    let scenario = load(file).map_err(one_by_one)?;
+    let scenario = load(file, &args.scenario.variables).map_err(one_by_one)?;
     let url = Url::parse(&scenario.target).map_err(Failure::Usage)?;
     let typed = &args.load;
     let seed = typed.seed.unwrap_or_else(resolve::seed_from_clock);

@@ -4,6 +4,15 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+/// What can be typed beside a scenario to be run.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Scenario")]
+pub(crate) struct ScenarioRunArgs {
+    /// A variable of a .hurl file
+    #[arg(long = "variable", value_name = "NAME=VALUE", value_parser = variable)]
+    pub(crate) variables: Vec<(String, String)>,
+}
+
 /// Options of `uringbench scenario`.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct ScenarioArgs {
@@ -32,4 +41,10 @@ pub(crate) enum ScenarioCommand {
         #[arg(long, value_name = "N", default_value_t = 1)]
         seed: u64,
     },
+}
+
+pub(super) fn variable(text: &str) -> Result<(String, String), String> {
+    let pair = text.split_once('=').filter(|(name, _)| !name.is_empty());
+    let pair = pair.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    pair.ok_or_else(|| "expected name=value".to_owned())
 }

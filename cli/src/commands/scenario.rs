@@ -14,7 +14,7 @@ pub(crate) fn execute(args: &ScenarioArgs) -> Result<Exit, Failure> {
     match &args.command {
         ScenarioCommand::Check { files } => check(files),
         ScenarioCommand::Show { file, seed } => {
-            let plan = load(file).map_err(one_by_one)?;
+            let plan = load(file, &[]).map_err(one_by_one)?;
             console::print(&show::requests(&plan, *seed)).map(|()| Exit::Success)
         }
     }
@@ -29,7 +29,7 @@ fn check<P: AsRef<Path>>(files: &[P]) -> Result<Exit, Failure> {
     let mut mistakes = Vec::new();
     for file in files {
         let file = file.as_ref();
-        match load(file) {
+        match load(file, &[]) {
             Ok(plan) => {
                 console::print(&format!("{}: {}\n", file.display(), show::summary(&plan)))?;
             }
