@@ -121,15 +121,29 @@ impl Flows {
         (self.steps.len(), self.flows)
     }
 
-    /// Whether no user has a step before it.
-    pub(crate) const fn is_quiet(&self) -> bool {
-        self.crowd.is_quiet()
+    /// Whether no user has a step before it, nor will have one once no more flows begin.
+    pub(crate) fn is_over(&self) -> bool {
+        self.crowd.is_over()
     }
 
-    /// The run is over: what users have not finished stays so.
-    pub(crate) fn abandon(&mut self, recorder: &mut Recorder, now: Timestamp) {
+    /// The run is over: what users have not finished stays so. A request that was due and waits
+    /// for a connection counts: it is not missing because it was slow.
+    fn abandon(&mut self, recorder: &mut Recorder, window: &Range<Timestamp>, now: Timestamp) {
+        while let Some(user) = self.crowd.take() {
+            let slot = slot_of(&self.crowd, user, window);
+            let step = self.crowd.step_number(user);
+            recorder.failed_step((step, false), slot, Outcome::NotSent, now);
+            self.crowd.cut_short(user, now);
+        }
         self.crowd.abandon(now);
         self.record_ends(recorder);
+    }
+
+    /// A connection has ended: what came on it, and what waited to go, is nobody's any more.
+    pub(crate) fn forget(&mut self, number: u32) {
+        if let Some(receipt) = self.receipts.get_mut(number as usize) {
+            receipt.clear();
+        }
     }
 
     /// What comes of the step that a user has come to.
@@ -153,9 +167,7 @@ impl Flows {
         let user = exchange.user;
         let step = self.crowd.step_number(user);
         recorder.failed_step((step, true), exchange.slot(), outcome, now);
-        if let Some(receipt) = self.receipts.get_mut(number as usize) {
-            receipt.clear();
-        }
+        self.forget(number);
         if outcome == Outcome::Censored {
             self.crowd.cut_short(user, now);
         } else {
@@ -205,7 +217,7 @@ impl<D: Driver> EventLoop<D> {
     pub(crate) fn release_steps(&mut self, now: Timestamp) -> Option<Timestamp> {
         self.give_up_steps(now);
         loop {
-            let connection = self.free_connection();
+            let connection = self.usable_connection();
             let next_slot = self.begin_flows(connection.is_some(), now);
             let Some(number) = connection else {
                 self.note_starved();
@@ -226,22 +238,34 @@ impl<D: Driver> EventLoop<D> {
         let (Some(flows), Some(pacer)) = (self.flows.as_deref_mut(), &mut self.pacer) else {
             return;
         };
+        let window = self.boundaries.measured();
         // A closed loop's users wait for as long as it takes, as its connections would.
-        while self.options.is_open
-            && let number = pacer.number()
-            && let Some(slot) = pacer.give_up(now, timeout)
-        {
+        while self.options.is_open {
+            while let Some(user) = flows.crowd.take_stale(now, timeout) {
+                let slot = slot_of(&flows.crowd, user, &window);
+                let step = flows.crowd.step_number(user);
+                self.recorder.failed_step((step, false), slot, Outcome::NotSent, now);
+                flows.crowd.give_up(user, now);
+            }
+            let number = pacer.number();
+            let Some(slot) = pacer.give_up(now, timeout) else { break };
             flows.crowd.begin(slot, number);
         }
-        while self.options.is_open
-            && let Some(user) = flows.crowd.take_stale(now, timeout)
-        {
-            let slot = slot_of(&flows.crowd, user, self.boundaries.measured());
-            let step = flows.crowd.step_number(user);
-            self.recorder.failed_step((step, false), slot, Outcome::NotSent, now);
-            flows.crowd.give_up(user, now);
-        }
         flows.record_ends(&mut self.recorder);
+    }
+
+    /// The run ends before its flows have: those due that nobody has begun do so to be counted.
+    pub(crate) fn give_up_flows(&mut self, now: Timestamp) {
+        let window = self.boundaries.measured();
+        let (Some(flows), Some(pacer)) = (self.flows.as_deref_mut(), &mut self.pacer) else {
+            return;
+        };
+        while self.options.is_open {
+            let number = pacer.number();
+            let Pace::Release(slot, _) = pacer.poll(now, 1) else { break };
+            flows.crowd.begin(slot, number);
+        }
+        flows.abandon(&mut self.recorder, &window, now);
     }
 
     /// Users whose pauses are over go on; those who may begin a flow do. In an open loop only
@@ -275,7 +299,7 @@ impl<D: Driver> EventLoop<D> {
     /// Send the request that a user has come to, on a connection that can take it.
     fn send_step(&mut self, number: u32, user: u32, now: Timestamp) {
         let Some(flows) = self.flows.as_deref_mut() else { return };
-        let slot = slot_of(&flows.crowd, user, self.boundaries.measured());
+        let slot = slot_of(&flows.crowd, user, &self.boundaries.measured());
         let number_of_step = flows.crowd.step_number(user);
         self.recorder.sent_step(number_of_step, slot, now);
         self.recorder.current.totals.waited += u64::from(slot.due <= self.starved_until);
@@ -342,7 +366,7 @@ impl<D: Driver> EventLoop<D> {
         self.begin_flows(true, now);
         let Some(flows) = self.flows.as_deref_mut() else { return };
         if let Some(user) = flows.crowd.take() {
-            let slot = slot_of(&flows.crowd, user, self.boundaries.measured());
+            let slot = slot_of(&flows.crowd, user, &self.boundaries.measured());
             let step = flows.crowd.step_number(user);
             self.recorder.failed_step((step, false), slot, Outcome::ConnectFailed, now);
             flows.crowd.end_step(user, false, now);
@@ -431,7 +455,7 @@ impl<D: Driver> EventLoop<D> {
 }
 
 /// The slot of a user's request, where requests due in `window` are measured.
-pub(crate) fn slot_of(crowd: &Crowd, user: u32, window: Range<Timestamp>) -> Slot {
+fn slot_of(crowd: &Crowd, user: u32, window: &Range<Timestamp>) -> Slot {
     let due = crowd.due(user);
     Slot { due, measured: window.contains(&due) }
 }
