@@ -118,6 +118,13 @@ pub(crate) fn resolve(args: &RunArgs, file: &Path) -> Result<ResolvedRun, Failur
         }),
         Load::Open { .. } | Load::Replay => None,
     };
+    let has_own = scenario.has_own_connections;
+    if let Some(users) = users.filter(|users| has_own && *users > connections) {
+        return Err(usage(format!(
+            "{users} users cannot each have one of {connections} connections: raise -c, or leave \
+             out `own_connections`"
+        )));
+    }
     let objectives = scenario.objectives.clone();
     let script = Arc::new(script(scenario, users, load == Load::Replay));
     let plan = Plan {
