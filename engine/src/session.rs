@@ -439,7 +439,9 @@ impl<D: Driver> EventLoop<D> {
 
     /// The run is over: say goodbye on every connection, so that no target takes it for a loss.
     pub(crate) fn say_goodbye(&mut self) {
-        if self.terms.tls.is_none() && self.terms.websocket.is_none() {
+        // The last talk of a flow may have ended this moment, its goodbye not handed over yet.
+        let has_talked = self.flows.is_some();
+        if self.terms.tls.is_none() && self.terms.websocket.is_none() && !has_talked {
             return;
         }
         for number in 0..self.connections.len() as u32 {

@@ -210,7 +210,9 @@ fn an_open_loop_has_a_user_for_each_flow() {
         document.expect(sent == whole, "each logs in, orders once and logs out");
     }
     document.expect(flow(&document, "order")["passed"] == 50, "all of them");
-    document.expect(step(&document, "logout")["ok"].as_u64() >= Some(48), "but late ones");
+    // Those who come last log out after the window.
+    let inside = step(&document, "logout")["ok"].as_u64();
+    document.expect((Some(30)..=Some(50)).contains(&inside), &format!("{inside:?} in it"));
 }
 
 #[test]

@@ -32,9 +32,10 @@ fn a_constant_rate_begins_exactly_so_many_flows() {
         document.expect(document.number("rate.offered") == rate as f64, "as offered");
         let told = format!("{} requests", server.count());
         document.expect(server.count() == 3 * (2 * rate + rate / 2), &told);
-        // A flow's later steps are due when its earlier ones are answered, even past the window.
+        // A flow's later steps are due when its earlier ones are answered, even past the window;
+        // those of the warm-up may be due in it.
         let released = document.released();
-        document.expect((6 * rate - 3..=6 * rate + 3).contains(&released), &released.to_string());
+        document.expect((4 * rate..=7 * rate).contains(&released), &released.to_string());
     }
 }
 

@@ -112,7 +112,7 @@ name = "f"
 [[flow.step]]
 name = "talk"
 path = "/echo"
-websocket = { json = '{"user":{{user}},"id":"{{uuid}}"}', messages = 5, echo = true }
+websocket = { json = '{"user":"{{user}}","id":"{{uuid}}"}', messages = 5, echo = true }
 check = { json = { "/user" = "{{user}}" } }
 capture = { id = { json = "/id", max = 64 } }
 [[flow.step]]
@@ -152,7 +152,7 @@ fn a_library_s_server_is_talked_to_in_steps() {
         let flows = flow(&document, "f")["passed"].as_u64().unwrap_or_default();
         document.expect(flow(&document, "f")["failed"] == 0, "every flow is whole");
         document.expect(seen.text == 6 * flows && seen.binary == 0, &all);
-        document.expect(seen.normal >= 2 * flows && seen.other <= 3, &all);
+        document.expect(seen.normal == 2 * flows && seen.other <= 3, &all);
     }
 }
 
@@ -197,7 +197,9 @@ fn a_wrong_echo_fails_its_message_and_its_step() {
     let failed = talk["errors"]["check_failed"].as_u64().unwrap_or_default();
     // One message of four, and each opening passes.
     document.expect(failed > 0, &talk.to_string());
-    document.expect(talk["ok"].as_u64() == Some(failed * 4), &talk.to_string());
+    // The window may end amid the talks of the four users.
+    let passed = talk["ok"].as_u64().unwrap_or_default();
+    document.expect(passed.abs_diff(failed * 4) <= 4 * 4, &talk.to_string());
     document.expect(step(&document, "never")["released"] == 0, "the flow ends there");
     document.expect(flow(&document, "f")["passed"] == 0, "failed in all");
 }
@@ -218,6 +220,9 @@ fn a_refused_opening_fails_its_step() {
             .expect_code(0)
             .document();
         document.expect_only(&[outcome]);
+        let told = &step(&document, "talk")["failures"][0]["what"];
+        let is_told = outcome == "malformed" || *told == "the WebSocket is refused";
+        document.expect(is_told, &format!("told by {told}"));
         document.expect(server.messages() == 0, "nothing is said where nothing is open");
         document.expect(flow(&document, "f")["passed"] == 0, "none is whole");
         document.expect(step(&document, "never")["released"] == 0, "the flow ends there");
