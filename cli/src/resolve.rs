@@ -7,7 +7,7 @@
 use std::collections::HashSet;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs, UdpSocket};
 use std::os::unix::fs::FileTypeExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, bail};
@@ -103,6 +103,12 @@ pub(crate) fn resolve(args: RunArgs) -> Result<ResolvedRun, Failure> {
     if !args.scenario.variables.is_empty() {
         return Err(usage("--variable is for .hurl files: a URL has no variables"));
     }
+    if !url.contains("://") && Path::new(url).is_file() {
+        return Err(usage(format!(
+            "`{url}` is a file, not a URL: a scenario's name ends in .toml or .hurl; rename it, or write \
+             http:// before a host of that name"
+        )));
+    }
     let url = Url::parse(url).map_err(Failure::Usage)?;
     let limit = limit(&args.load)?;
     let seed = args.load.seed.unwrap_or_else(seed_from_clock);
@@ -173,8 +179,9 @@ pub(crate) fn resolve(args: RunArgs) -> Result<ResolvedRun, Failure> {
     })
 }
 
-const NO_URL: &str = "no URL given: try `uringbench http://127.0.0.1:8080/`, or `uringbench demo` \
-                      for the built-in target (see `uringbench --help`)";
+const NO_URL: &str = "no URL given: try `uringbench http://127.0.0.1:8080/` or the file of a \
+                      scenario, or `uringbench demo` for the built-in target (see `uringbench \
+                      --help`)";
 
 pub(crate) fn usage(line: impl Into<String>) -> Failure {
     Failure::Usage(line.into())
@@ -413,9 +420,13 @@ fn look_up(host: &Host, port: u16) -> anyhow::Result<Vec<SocketAddr>> {
         Host::Address(address) => return Ok(vec![SocketAddr::new(*address, port)]),
         Host::Name(name) => name,
     };
-    let found = (name.as_str(), port)
-        .to_socket_addrs()
-        .with_context(|| format!("cannot look up `{name}`; check the name, or use its address"))?;
+    let found = (name.as_str(), port).to_socket_addrs().with_context(|| {
+        let remedy = match name.ends_with(".toml") {
+            true => "to run a scenario of that name, leave out http://",
+            false => "check the name, or use its address",
+        };
+        format!("cannot look up `{name}`; {remedy}")
+    })?;
     let mut seen = HashSet::new();
     let peers: Vec<SocketAddr> = found.filter(|peer| seen.insert(*peer)).collect();
     if peers.is_empty() {
