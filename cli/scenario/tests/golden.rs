@@ -11,6 +11,7 @@ use uringbench_scenario::{Problem, Surroundings, compile, show};
 
 fn compiled(text: &str) -> Result<Plan, Vec<Problem>> {
     let around = Surroundings {
+        target: None,
         read: &|name| match name {
             "people.csv" => Ok(b"email,note\na@b,\"x, \"\"y\"\"\"\nc@d,z\n".to_vec()),
             "people.jsonl" => Ok(b"{\"id\":7,\"name\":\"\xc3\xa9\"}\n".to_vec()),
@@ -159,14 +160,15 @@ fn kept_cookies_follow_those_of_the_step() {
 #[test]
 fn an_upload_is_these_bytes() {
     let step = "path = \"/\"\nbody = { multipart = [{ name = \"who\", text = \"{{p.email}}\" }, \
-                { name = \"f\", file = \"raw.bin\", content_type = \"image/png\" }] }";
+                { name = \"f\", file = \"raw.bin\", content_type = \"image/png\" }, \
+                { name = \"g\", generated = { size = 8 } }] }";
     let boundary = "----uringbench0000000000000000";
     let line = |text: &str| format!("{text}\\r\\n\n");
     let disposition = "Content-Disposition: form-data; name=";
     let expected = [
         line("POST / HTTP/1.1"),
         line(&format!("Content-Type: multipart/form-data; boundary={boundary}")),
-        line("Content-Length:        255"),
+        line("Content-Length:        405"),
         line(""),
         line(&format!("--{boundary}")),
         line(&format!("{disposition}\"who\"")),
@@ -177,6 +179,11 @@ fn an_upload_is_these_bytes() {
         line("Content-Type: image/png"),
         line(""),
         line("\\u{0}\\xff{{seq}}"),
+        line(&format!("--{boundary}")),
+        line(&format!("{disposition}\"g\"; filename=\"generated\"")),
+        line("Content-Type: application/octet-stream"),
+        line(""),
+        line("fjLJhdXT"),
         line(&format!("--{boundary}--")),
     ];
     assert_eq!(shown(step), expected.concat());
