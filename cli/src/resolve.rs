@@ -101,6 +101,9 @@ pub(crate) fn resolve(args: RunArgs) -> Result<ResolvedRun, Failure> {
         return scenario::resolve(&args, &file);
     }
     let url = Url::parse(url).map_err(Failure::Usage)?;
+    if args.connection.target.is_some() {
+        return Err(usage("--target is for scenario files: a URL says itself where it leads"));
+    }
     let limit = limit(&args.load)?;
     let seed = args.load.seed.unwrap_or_else(seed_from_clock);
     let load = load(&args.load, is_made_up(&args.request))?;

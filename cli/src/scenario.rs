@@ -29,13 +29,18 @@ pub(crate) fn named(text: &str) -> Option<PathBuf> {
     is_named.then(|| PathBuf::from(text))
 }
 
-/// The plan of a file, or its mistakes, each beginning with its place.
-pub(crate) fn load(file: &Path) -> Result<written::Plan, Vec<String>> {
+/// The plan of a file, or its mistakes, each beginning with its place. With `target` its requests
+/// go there instead.
+pub(crate) fn load(file: &Path, target: Option<&str>) -> Result<written::Plan, Vec<String>> {
+    if let Some(target) = target {
+        authority(target).map_err(|why| vec![format!("--target: {why}")])?;
+    }
     let shown = file.display();
     let text = fs::read_to_string(file)
         .map_err(|why| vec![format!("{shown} cannot be read: {why}; name a scenario file")])?;
     let folder = file.parent().unwrap_or_else(|| Path::new(""));
     let around = Surroundings {
+        target,
         read: &|name| read_body("file", &folder.join(name)),
         env: &|name| std::env::var(name).ok(),
         authority: &authority,
@@ -68,7 +73,7 @@ fn authority(target: &str) -> Result<String, String> {
 /// what it says.
 pub(crate) fn resolve(args: &RunArgs, file: &Path) -> Result<ResolvedRun, Failure> {
     refuse_what_the_file_says(args)?;
-    let scenario = load(file).map_err(one_by_one)?;
+    let scenario = load(file, args.connection.target.as_deref()).map_err(one_by_one)?;
     let url = Url::parse(&scenario.target).map_err(Failure::Usage)?;
     let typed = &args.load;
     let seed = typed.seed.unwrap_or_else(resolve::seed_from_clock);

@@ -19,6 +19,9 @@ pub(crate) enum ScenarioCommand {
         /// The scenarios
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
+        /// The server, in the place of the one the files name
+        #[arg(long, value_name = "URL")]
+        target: Option<String>,
     },
     /// Print the bytes of each request, as user 0 sends it first
     ///
@@ -31,5 +34,8 @@ pub(crate) enum ScenarioCommand {
         /// For random values
         #[arg(long, value_name = "N", default_value_t = 1)]
         seed: u64,
+        /// The server, in the place of the one the file names
+        #[arg(long, value_name = "URL")]
+        target: Option<String>,
     },
 }
