@@ -101,8 +101,8 @@ pub(crate) fn resolve(args: RunArgs) -> Result<ResolvedRun, Failure> {
         return scenario::resolve(&args, &file);
     }
     let url = Url::parse(url).map_err(Failure::Usage)?;
-    if args.connection.target.is_some() {
-        return Err(usage("--target is for scenario files: a URL says itself where it leads"));
+    if args.file.target.is_some() || !args.file.flows.is_empty() {
+        return Err(usage("--target and --flow are for scenario files: a URL is a single request"));
     }
     let limit = limit(&args.load)?;
     let seed = args.load.seed.unwrap_or_else(seed_from_clock);

@@ -14,7 +14,7 @@ use uringbench_scenario::format::{Order, Shape};
 use uringbench_scenario::plan::{self as written, Stage};
 use uringbench_scenario::{Surroundings, compile};
 
-use crate::args::{OutputArgs, RequestArgs, RunArgs};
+use crate::args::{FileArgs, OutputArgs, RequestArgs, RunArgs};
 use crate::console;
 use crate::exit::Failure;
 use crate::host::{cpus, target};
@@ -73,7 +73,9 @@ fn authority(target: &str) -> Result<String, String> {
 /// what it says.
 pub(crate) fn resolve(args: &RunArgs, file: &Path) -> Result<ResolvedRun, Failure> {
     refuse_what_the_file_says(args)?;
-    let scenario = load(file, args.connection.target.as_deref()).map_err(one_by_one)?;
+    let FileArgs { target, flows } = &args.file;
+    let mut scenario = load(file, target.as_deref()).map_err(one_by_one)?;
+    scenario.keep_flows(flows).map_err(|why| usage(format!("--flow: {why}")))?;
     let url = Url::parse(&scenario.target).map_err(Failure::Usage)?;
     let typed = &args.load;
     let seed = typed.seed.unwrap_or_else(resolve::seed_from_clock);
@@ -140,11 +142,17 @@ pub(crate) fn resolve(args: &RunArgs, file: &Path) -> Result<ResolvedRun, Failur
         slo,
         objectives,
         target: location,
-        name: name.or_else(|| Some(file.file_stem()?.to_string_lossy().into_owned())),
+        name: name.or_else(|| name_of(file, flows)),
         out,
         format: if json { Format::Json } else { Format::Text },
         progress: if quiet { Progress::Hidden } else { Progress::Shown },
     })
+}
+
+/// The file's own name, and what was taken of it.
+fn name_of(file: &Path, flows: &[String]) -> Option<String> {
+    let stem = file.file_stem()?.to_string_lossy().into_owned();
+    Some(flows.iter().fold(stem, |name, flow| format!("{name}-{flow}")))
 }
 
 /// Options that describe a request or what a file does not have.

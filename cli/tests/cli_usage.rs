@@ -161,7 +161,8 @@ fn a_scenario_may_be_sent_to_another_server() {
         (&["scenario", "check", file, "--target", "127.0.0.1:9/a"], "--target: the target has no"),
         (&["scenario", "show", file, "--target", "ws://h"], "--target: scenarios speak HTTP"),
         (&["-d", "1", file, "--target", "ftp://h"], "--target: "),
-        (&["http://127.0.0.1:9/", "--target", "http://h"], "--target is for scenario files"),
+        (&[file, "--target", "http://h", "--flow", "g"], "--flow: there is no flow `g`"),
+        (&["http://127.0.0.1:9/", "--target", "http://h"], "--target and --flow are for"),
     ];
     for (words, part) in cases {
         let output = uringbench(words);

@@ -13,10 +13,6 @@ use crate::units;
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Connections")]
 pub(crate) struct ConnectionArgs {
-    /// Of a scenario file: load this server instead of the one the file names
-    #[arg(long, value_name = "URL")]
-    pub(crate) target: Option<String>,
-
     /// Connect to this address instead of the URL's, which is still asked for
     ///
     /// The URL's host remains in the request and, with TLS, in the name asked for (SNI) and

@@ -4,6 +4,19 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+/// Of a run: what is taken of a scenario file.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Scenario files")]
+pub(crate) struct FileArgs {
+    /// Load this server instead of the one the file names
+    #[arg(long, value_name = "URL")]
+    pub(crate) target: Option<String>,
+
+    /// Take this flow alone; may be given several times [default: all]
+    #[arg(long = "flow", value_name = "NAME")]
+    pub(crate) flows: Vec<String>,
+}
+
 /// Options of `uringbench scenario`.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct ScenarioArgs {
