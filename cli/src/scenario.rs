@@ -15,7 +15,7 @@ use uringbench_scenario::format::{Order, Shape};
 use uringbench_scenario::plan::{self as written, Stage};
 use uringbench_scenario::{Surroundings, compile};
 
-use crate::args::{OutputArgs, RunArgs};
+use crate::args::{FileArgs, OutputArgs, RunArgs};
 use crate::console;
 use crate::exit::Failure;
 use crate::host::{cpus, target};
@@ -34,11 +34,16 @@ pub(crate) fn named(text: &str) -> Option<PathBuf> {
     is_named.then(|| PathBuf::from(text))
 }
 
-/// The plan of a file, or its mistakes, each beginning with its place.
+/// The plan of a file, or its mistakes, each beginning with its place. With `target` its requests
+/// go there instead; `variables` are those of a file of Hurl.
 pub(crate) fn load(
     file: &Path,
+    target: Option<&str>,
     variables: &[(String, String)],
 ) -> Result<written::Plan, Vec<String>> {
+    if let Some(target) = target {
+        authority(target).map_err(|why| vec![format!("--target: {why}")])?;
+    }
     let shown = file.display();
     let mut text = fs::read_to_string(file)
         .map_err(|why| vec![format!("{shown} cannot be read: {why}; name a scenario file")])?;
@@ -54,6 +59,7 @@ pub(crate) fn load(
     }
     let folder = file.parent().unwrap_or_else(|| Path::new(""));
     let around = Surroundings {
+        target,
         read: &|name| match beside.iter().find(|file| file.name == name) {
             Some(file) => Ok(file.bytes.clone()),
             None => read_body("file", &folder.join(name)),
@@ -89,7 +95,9 @@ fn authority(target: &str) -> Result<String, String> {
 /// what it says.
 pub(crate) fn resolve(args: &RunArgs, file: &Path) -> Result<ResolvedRun, Failure> {
     refuse_what_the_file_says(args)?;
-    let scenario = load(file, &args.scenario.variables).map_err(one_by_one)?;
+    let FileArgs { target, flows, variables } = &args.file;
+    let mut scenario = load(file, target.as_deref(), variables).map_err(one_by_one)?;
+    scenario.keep_flows(flows).map_err(|why| usage(format!("--flow: {why}")))?;
     let url = Url::parse(&scenario.target).map_err(Failure::Usage)?;
     let typed = &args.load;
     let seed = typed.seed.unwrap_or_else(resolve::seed_from_clock);
@@ -163,11 +171,17 @@ pub(crate) fn resolve(args: &RunArgs, file: &Path) -> Result<ResolvedRun, Failur
         slo,
         objectives,
         target: location,
-        name: name.or_else(|| Some(file.file_stem()?.to_string_lossy().into_owned())),
+        name: name.or_else(|| name_of(file, flows)),
         out,
         format: if json { Format::Json } else { Format::Text },
         progress: if quiet { Progress::Hidden } else { Progress::Shown },
     })
+}
+
+/// The file's own name, and what was taken of it.
+fn name_of(file: &Path, flows: &[String]) -> Option<String> {
+    let stem = file.file_stem()?.to_string_lossy().into_owned();
+    Some(flows.iter().fold(stem, |name, flow| format!("{name}-{flow}")))
 }
 
 /// Options that describe a request, or what a file does not have. The first of them is told.

@@ -261,7 +261,7 @@ pub struct Socket {
     pub protocols: Vec<String>,
 }
 
-/// A field or file of an upload: `text` or `file`.
+/// A field or file of an upload: one of `text`, `file` and `generated`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Part {
@@ -271,7 +271,9 @@ pub struct Part {
     pub text: Option<String>,
     /// A file, from the scenario's folder.
     pub file: Option<String>,
-    /// The name the file is sent under; without it its own.
+    /// A file of made-up bytes, the same every time.
+    pub generated: Option<Generated>,
+    /// The name the file is sent under; without it its own, or `generated`.
     pub filename: Option<String>,
     /// What it is, like `image/png`.
     pub content_type: Option<String>,

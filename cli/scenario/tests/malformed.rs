@@ -14,6 +14,7 @@ const HEAD: &str = "target = \"http://a\"\n[[flow]]\nname = \"f\"\n[[flow.step]]
 /// What is wrong with a file: a line for each mistake.
 fn mistakes(text: &str) -> Vec<String> {
     let around = Surroundings {
+        target: None,
         read: &|name| match name {
             "people.csv" => Ok(b"email,note\na@b,x\n".to_vec()),
             "sorted.csv" => Ok(b"at,what\n0,f\n2,g\n".to_vec()),
@@ -282,10 +283,14 @@ fn mistakes_in_a_body_are_told() {
             ("body = { generated = { size = -1 } }", &["generated.size", "write u32"]),
             ("body = { generated = { size = 2000000000 } }", &["at most 1073741824"]),
             ("body = { multipart = [] }", &["flow.step.body", "no parts: give it one"]),
-            ("body = { multipart = [{ name = \"a\" }] }", &["multipart", "one of the two"]),
+            ("body = { multipart = [{ name = \"a\" }] }", &["multipart", "one of the three"]),
             (
                 "body = { multipart = [{ name = \"a\", text = \"\", file = \"b\" }] }",
-                &["either a text or a file"],
+                &["one of `text`, `file` and `generated`"],
+            ),
+            (
+                "body = { multipart = [{ name = \"a\", generated = { size = 2000000000 } }] }",
+                &["multipart", "at most 1073741824"],
             ),
             (
                 "body = { multipart = [{ name = \"\", text = \"\" }] }",

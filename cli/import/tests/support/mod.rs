@@ -19,6 +19,7 @@ pub(crate) fn read(name: &str) -> Result<Vec<u8>, String> {
 pub(crate) fn compiled(imported: &Imported) -> Plan {
     let text = imported.toml();
     let around = Surroundings {
+        target: None,
         read: &|name| match imported.files().iter().find(|file| file.name == name) {
             Some(file) => Ok(file.bytes.clone()),
             // What the input names is the user's to have.
