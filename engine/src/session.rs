@@ -400,14 +400,22 @@ impl<D: Driver> EventLoop<D> {
         self.post(number, out);
     }
 
-    /// Send bytes made for a connection, behind those under way.
-    pub(crate) fn post(&mut self, number: u32, out: Vec<u8>) {
+    /// Send bytes made for a connection, behind those under way and those put off.
+    pub(crate) fn post(&mut self, number: u32, mut out: Vec<u8>) {
         let connection = &mut self.connections[number as usize];
         if out.is_empty() {
             return;
         }
         match &mut connection.session {
             Some(session) if connection.is_sending => session.outbox.extend_from_slice(&out),
+            Some(session) if !session.outbox.is_empty() => {
+                session.outbox.extend_from_slice(&out);
+                // What is left becomes the room for what is put off next.
+                std::mem::swap(&mut session.outbox, &mut out);
+                session.outbox.clear();
+                connection.is_sending = true;
+                self.driver.send_bytes(number, connection.generation, out);
+            }
             _ => {
                 connection.is_sending = true;
                 self.driver.send_bytes(number, connection.generation, out);

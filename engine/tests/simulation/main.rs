@@ -4,8 +4,10 @@
 //! A failing seed prints the command that replays it alone.
 
 mod checks;
+mod scripts;
 mod secure;
 mod server;
+mod visits;
 mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
