@@ -114,3 +114,8 @@ pub(crate) fn is_stream(script: &Script, step: usize) -> bool {
     let step = script.steps().nth(step).map(|(_, step)| &step.exchange);
     matches!(step, Some(Exchange::Events { .. }))
 }
+
+/// Whether some steps talk over WebSockets.
+pub(crate) fn has_talks(script: &Script) -> bool {
+    script.steps().any(|(_, step)| matches!(step.exchange, Exchange::Socket(_)))
+}

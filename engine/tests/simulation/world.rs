@@ -99,6 +99,8 @@ struct Simulated {
     half: usize,
     /// A WebSocket's opening has come.
     is_opened: bool,
+    /// More answers are on their way than were asked for.
+    is_ahead: bool,
     /// When the latest answer begins to arrive.
     answers_at: Timestamp,
     /// What has come of a user's request whose rest has not.
@@ -350,6 +352,7 @@ impl Driver for World {
                 secure: self.climate.has_tls.then(Secure::new),
                 half: 0,
                 is_opened: false,
+                is_ahead: false,
                 answers_at: Timestamp::NEVER,
                 inbox: Vec::new(),
             },

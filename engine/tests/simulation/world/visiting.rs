@@ -58,12 +58,16 @@ impl World {
         } else {
             named(answer(&mut self.random, manners, visit.is_head), &visit)
         };
-        self.current(connection, generation).answers_at = Timestamp::NEVER;
+        let simulated = self.current(connection, generation);
+        simulated.answers_at = Timestamp::NEVER;
+        // Whatever came too much before may be taken for the answer to this.
+        let is_answered = simulated.is_ahead;
+        simulated.is_ahead |= matches!(&answer, Answer::Bytes(bytes) if is_doubled(bytes));
         self.give(connection, generation, answer);
-        let answered = if is_talk {
-            Timestamp::NEVER
-        } else {
-            self.current(connection, generation).answers_at
+        let answered = match (is_talk, is_answered) {
+            (true, _) => Timestamp::NEVER,
+            (false, true) => self.now,
+            (false, false) => self.current(connection, generation).answers_at,
         };
         let Some(user) = visit.user else { return };
         let latest = Latest { connection, generation, answered };
