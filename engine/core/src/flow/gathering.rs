@@ -11,6 +11,9 @@ use crate::http::shape::Shapes;
 /// So much of a body is kept; a longer one passes no check on its bytes.
 pub const BODY_MAX: usize = 64 << 20;
 
+/// Who is lent pieces of a payload.
+type Taker<'a> = &'a mut dyn FnMut(&[u8]);
+
 /// What has arrived of an answer.
 #[derive(Debug, Default)]
 pub struct Gathering {
@@ -59,7 +62,7 @@ impl Gathering {
         bytes: &[u8],
         shapes: &mut Shapes,
         is_head: bool,
-        mut payload: Option<&mut dyn FnMut(&[u8])>,
+        mut payload: Option<Taker<'_>>,
     ) -> Result<Progress, Malformed> {
         let base = bytes.as_ptr().addr();
         let mut first: Option<Range<usize>> = None;
