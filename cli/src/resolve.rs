@@ -100,13 +100,19 @@ pub(crate) fn resolve(args: RunArgs) -> Result<ResolvedRun, Failure> {
     if let Some(file) = scenario::named(url) {
         return scenario::resolve(&args, &file);
     }
+    if !args.file.variables.is_empty() {
+        return Err(usage("--variable is for .hurl files: a URL has no variables"));
+    }
     if !url.contains("://") && Path::new(url).is_file() {
         return Err(usage(format!(
-            "`{url}` is a file, not a URL: a scenario's name ends in .toml; rename it, or write \
+            "`{url}` is a file, not a URL: a scenario's name ends in .toml or .hurl; rename it, or write \
              http:// before a host of that name"
         )));
     }
     let url = Url::parse(url).map_err(Failure::Usage)?;
+    if args.file.target.is_some() || !args.file.flows.is_empty() {
+        return Err(usage("--target and --flow are for scenario files: a URL is a single request"));
+    }
     let limit = limit(&args.load)?;
     let seed = args.load.seed.unwrap_or_else(seed_from_clock);
     let load = load(&args.load, is_made_up(&args.request))?;
