@@ -27,7 +27,7 @@ pub(crate) use connection::{ConnectionArgs, Sources, TlsArgs, TlsVersion};
 pub(crate) use import::{ImportArgs, ImportSource};
 pub(crate) use profiling::{ProfileArgs, ProfileCommandArgs, SoakArgs};
 pub(crate) use request::{FormField, FormValue, RequestArgs, StreamArgs};
-pub(crate) use scenario::{FileArgs, ScenarioArgs, ScenarioCommand};
+pub(crate) use scenario::{ScenarioArgs, ScenarioCommand, ScenarioRunArgs};
 pub(crate) use target::{AppArgs, TargetArgs};
 
 /// What was typed: something to do, or a text to show (`--help`, `--version`).
@@ -195,11 +195,11 @@ pub(crate) struct RunArgs {
     #[command(flatten)]
     pub(crate) stream: StreamArgs,
     #[command(flatten)]
-    pub(crate) file: FileArgs,
-    #[command(flatten)]
     pub(crate) connection: ConnectionArgs,
     #[command(flatten)]
     pub(crate) tls: TlsArgs,
+    #[command(flatten)]
+    pub(crate) scenario: ScenarioRunArgs,
     #[command(flatten)]
     pub(crate) measurement: MeasurementArgs,
     #[command(flatten)]

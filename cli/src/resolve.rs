@@ -100,10 +100,13 @@ pub(crate) fn resolve(args: RunArgs) -> Result<ResolvedRun, Failure> {
     if let Some(file) = scenario::named(url) {
         return scenario::resolve(&args, &file);
     }
-    let url = Url::parse(url).map_err(Failure::Usage)?;
-    if args.file.target.is_some() || !args.file.flows.is_empty() {
+    if !args.scenario.variables.is_empty() {
+        return Err(usage("--variable is for .hurl files: a URL has no variables"));
+    }
+    if args.scenario.target.is_some() || !args.scenario.flows.is_empty() {
         return Err(usage("--target and --flow are for scenario files: a URL is a single request"));
     }
+    let url = Url::parse(url).map_err(Failure::Usage)?;
     let limit = limit(&args.load)?;
     let seed = args.load.seed.unwrap_or_else(seed_from_clock);
     let load = load(&args.load, is_made_up(&args.request))?;

@@ -10,11 +10,12 @@ use uringbench_core::plan::{Arrivals, Engine, Limit, Load, Plan, WaitMode};
 use uringbench_core::rate::Rate;
 use uringbench_core::time::Nanos;
 use uringbench_core::varying::Stretch;
+use uringbench_import::hurl;
 use uringbench_scenario::format::{Order, Shape};
 use uringbench_scenario::plan::{self as written, Stage};
 use uringbench_scenario::{Surroundings, compile};
 
-use crate::args::{FileArgs, OutputArgs, RequestArgs, RunArgs};
+use crate::args::{OutputArgs, RequestArgs, RunArgs, ScenarioRunArgs};
 use crate::console;
 use crate::exit::Failure;
 use crate::host::{cpus, target};
@@ -23,25 +24,45 @@ use crate::resolve::{self, Format, Progress, ResolvedRun, usage};
 use crate::tls;
 use crate::url::Url;
 
-/// The file, if what was typed where a URL belongs names a scenario.
+/// How files of Hurl are called.
+const HURL: &str = ".hurl";
+
+/// The file, if what was typed where a URL belongs names a scenario, or requests of Hurl.
 pub(crate) fn named(text: &str) -> Option<PathBuf> {
-    let is_named = !text.contains("://") && text.ends_with(".toml");
+    let is_named = !text.contains("://") && (text.ends_with(".toml") || text.ends_with(HURL));
     is_named.then(|| PathBuf::from(text))
 }
 
 /// The plan of a file, or its mistakes, each beginning with its place. With `target` its requests
 /// go there instead.
-pub(crate) fn load(file: &Path, target: Option<&str>) -> Result<written::Plan, Vec<String>> {
+pub(crate) fn load(
+    file: &Path,
+    target: Option<&str>,
+    variables: &[(String, String)],
+) -> Result<written::Plan, Vec<String>> {
     if let Some(target) = target {
         authority(target).map_err(|why| vec![format!("--target: {why}")])?;
     }
     let shown = file.display();
-    let text = fs::read_to_string(file)
+    let mut text = fs::read_to_string(file)
         .map_err(|why| vec![format!("{shown} cannot be read: {why}; name a scenario file")])?;
+    let mut beside = Vec::new();
+    if file.extension().is_some_and(|extension| extension == "hurl") {
+        let imported =
+            hurl::import(&text, variables).map_err(|why| vec![format!("{shown}: {why}")])?;
+        for note in imported.notes() {
+            console::note(&format!("uringbench: {shown}: {note}"));
+        }
+        text = imported.toml();
+        beside.extend_from_slice(imported.files());
+    }
     let folder = file.parent().unwrap_or_else(|| Path::new(""));
     let around = Surroundings {
         target,
-        read: &|name| read_body("file", &folder.join(name)),
+        read: &|name| match beside.iter().find(|file| file.name == name) {
+            Some(file) => Ok(file.bytes.clone()),
+            None => read_body("file", &folder.join(name)),
+        },
         env: &|name| std::env::var(name).ok(),
         authority: &authority,
     };
@@ -73,8 +94,8 @@ fn authority(target: &str) -> Result<String, String> {
 /// what it says.
 pub(crate) fn resolve(args: &RunArgs, file: &Path) -> Result<ResolvedRun, Failure> {
     refuse_what_the_file_says(args)?;
-    let FileArgs { target, flows } = &args.file;
-    let mut scenario = load(file, target.as_deref()).map_err(one_by_one)?;
+    let ScenarioRunArgs { target, flows, variables } = &args.scenario;
+    let mut scenario = load(file, target.as_deref(), variables).map_err(one_by_one)?;
     scenario.keep_flows(flows).map_err(|why| usage(format!("--flow: {why}")))?;
     let url = Url::parse(&scenario.target).map_err(Failure::Usage)?;
     let typed = &args.load;
@@ -105,6 +126,13 @@ pub(crate) fn resolve(args: &RunArgs, file: &Path) -> Result<ResolvedRun, Failur
         }),
         Load::Open { .. } | Load::Replay => None,
     };
+    let has_own = scenario.has_own_connections;
+    if let Some(users) = users.filter(|users| has_own && *users > connections) {
+        return Err(usage(format!(
+            "{users} users cannot each have one of {connections} connections: raise -c, or leave \
+             out `own_connections`"
+        )));
+    }
     let objectives = scenario.objectives.clone();
     let script = Arc::new(script(scenario, users, load == Load::Replay));
     let plan = Plan {

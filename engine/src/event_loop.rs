@@ -79,7 +79,8 @@ impl LoopOptions {
             reading: plan.read_rate.map(Trickle::at),
             writing: plan.write_rate.map(Trickle::at),
             peers: plan.peers.len().min(usize::from(u16::MAX)) as u16,
-            pipeline: plan.pipeline,
+            // A user waits for each of its answers, and what a step is read as is its own.
+            pipeline: if plan.script.is_some() { 1 } else { plan.pipeline },
             per_connection: plan.per_connection,
             is_head: plan.request.is_head(),
             is_open: plan.load != Load::Closed,
@@ -431,6 +432,20 @@ impl<D: Driver> EventLoop<D> {
         self.ready.last().copied()
     }
 
+    /// A connection that can take a request now. Those listed that no longer can leave the list:
+    /// one may have ended while nothing was in flight on it.
+    pub(crate) fn usable_connection(&mut self) -> Option<u32> {
+        loop {
+            let number = self.free_connection()?;
+            let connection = &mut self.connections[number as usize];
+            if connection.room(&self.options) > 0 {
+                return Some(number);
+            }
+            connection.is_listed = false;
+            self.ready.pop();
+        }
+    }
+
     /// Something is due, or may be, and every connection is busy.
     #[inline]
     pub(crate) const fn note_starved(&mut self) {
@@ -482,7 +497,7 @@ impl<D: Driver> EventLoop<D> {
 
     fn is_over(&mut self, now: Timestamp) -> bool {
         let Some(pacer) = &self.pacer else { return false };
-        let is_quiet = self.flows.as_ref().is_none_or(|flows| flows.is_quiet());
+        let is_quiet = self.flows.as_ref().is_none_or(|flows| flows.is_over());
         if self.exchanges.in_flight() == 0 && is_quiet && pacer.is_done(now) {
             if pacer.is_exhausted() {
                 // A window limited by requests ends when the last of them has.
@@ -506,8 +521,8 @@ impl<D: Driver> EventLoop<D> {
         }
         let Some(pacer) = &mut self.pacer else { return };
         pacer.finish(now);
-        if let Some(flows) = &mut self.flows {
-            return flows.abandon(&mut self.recorder, now);
+        if self.flows.is_some() {
+            return self.give_up_flows(now);
         }
         if self.options.is_open {
             while let Pace::Release(slot, count) = pacer.poll(now, 1) {

@@ -55,6 +55,7 @@ pub(crate) struct Flows {
     steps: Vec<StepTerms>,
     /// How many flows there are to tell apart.
     flows: usize,
+    has_own_connections: bool,
     pub(crate) epoch: u64,
     /// What has come, by connection; empty where no step looks at more than a status.
     pub(crate) receipts: Vec<Receipt>,
@@ -110,6 +111,7 @@ impl Flows {
             crowd: Crowd::new(Arc::clone(script), *share, *seed),
             steps,
             flows: script.flows().len(),
+            has_own_connections: script.has_own_connections(),
             epoch: *epoch,
             heard: Vec::new(),
             receipts: std::iter::repeat_with(Receipt::default).take(receipts).collect(),
@@ -121,15 +123,29 @@ impl Flows {
         (self.steps.len(), self.flows)
     }
 
-    /// Whether no user has a step before it.
-    pub(crate) const fn is_quiet(&self) -> bool {
-        self.crowd.is_quiet()
+    /// Whether no user has a step before it, nor will have one once no more flows begin.
+    pub(crate) fn is_over(&self) -> bool {
+        self.crowd.is_over()
     }
 
-    /// The run is over: what users have not finished stays so.
-    pub(crate) fn abandon(&mut self, recorder: &mut Recorder, now: Timestamp) {
+    /// The run is over: what users have not finished stays so. A request that was due and waits
+    /// for a connection counts: it is not missing because it was slow.
+    fn abandon(&mut self, recorder: &mut Recorder, window: &Range<Timestamp>, now: Timestamp) {
+        while let Some(user) = self.crowd.take() {
+            let slot = slot_of(&self.crowd, user, window);
+            let step = self.crowd.step_number(user);
+            recorder.failed_step((step, false), slot, Outcome::NotSent, now);
+            self.crowd.cut_short(user, now);
+        }
         self.crowd.abandon(now);
         self.record_ends(recorder);
+    }
+
+    /// A connection has ended: what came on it, and what waited to go, is nobody's any more.
+    pub(crate) fn forget(&mut self, number: u32) {
+        if let Some(receipt) = self.receipts.get_mut(number as usize) {
+            receipt.clear();
+        }
     }
 
     /// What comes of the step that a user has come to.
@@ -153,9 +169,7 @@ impl Flows {
         let user = exchange.user;
         let step = self.crowd.step_number(user);
         recorder.failed_step((step, true), exchange.slot(), outcome, now);
-        if let Some(receipt) = self.receipts.get_mut(number as usize) {
-            receipt.clear();
-        }
+        self.forget(number);
         if outcome == Outcome::Censored {
             self.crowd.cut_short(user, now);
         } else {
@@ -204,8 +218,11 @@ impl<D: Driver> EventLoop<D> {
     /// the next one will be, unless that is for connections to decide.
     pub(crate) fn release_steps(&mut self, now: Timestamp) -> Option<Timestamp> {
         self.give_up_steps(now);
+        if self.flows.as_ref()?.has_own_connections {
+            return self.release_own(now);
+        }
         loop {
-            let connection = self.free_connection();
+            let connection = self.usable_connection();
             let next_slot = self.begin_flows(connection.is_some(), now);
             let Some(number) = connection else {
                 self.note_starved();
@@ -220,28 +237,61 @@ impl<D: Driver> EventLoop<D> {
         }
     }
 
+    /// The same where each user has a connection of its own: a connection is free when its user's
+    /// request can be sent.
+    fn release_own(&mut self, now: Timestamp) -> Option<Timestamp> {
+        loop {
+            let next_slot = self.begin_flows(true, now);
+            let (connections, options) = (&self.connections, &self.options);
+            let crowd = &mut self.flows.as_mut()?.crowd;
+            let free = |user: u32| connections[user as usize].room(options) > 0;
+            if let Some(user) = crowd.take_if(free) {
+                self.send_step(user, user, now);
+                continue;
+            }
+            if crowd.is_ready() {
+                self.note_starved();
+            }
+            let next = self.flows.as_ref()?.crowd.wakes_at();
+            let next = next.min(next_slot.unwrap_or(Timestamp::NEVER));
+            return (next != Timestamp::NEVER).then_some(next);
+        }
+    }
+
     /// Requests that have been due for too long are given up, and their flows with them.
     fn give_up_steps(&mut self, now: Timestamp) {
         let timeout = self.options.timeout;
         let (Some(flows), Some(pacer)) = (self.flows.as_deref_mut(), &mut self.pacer) else {
             return;
         };
+        let window = self.boundaries.measured();
         // A closed loop's users wait for as long as it takes, as its connections would.
-        while self.options.is_open
-            && let number = pacer.number()
-            && let Some(slot) = pacer.give_up(now, timeout)
-        {
+        while self.options.is_open {
+            while let Some(user) = flows.crowd.take_stale(now, timeout) {
+                let slot = slot_of(&flows.crowd, user, &window);
+                let step = flows.crowd.step_number(user);
+                self.recorder.failed_step((step, false), slot, Outcome::NotSent, now);
+                flows.crowd.give_up(user, now);
+            }
+            let number = pacer.number();
+            let Some(slot) = pacer.give_up(now, timeout) else { break };
             flows.crowd.begin(slot, number);
         }
-        while self.options.is_open
-            && let Some(user) = flows.crowd.take_stale(now, timeout)
-        {
-            let slot = slot_of(&flows.crowd, user, self.boundaries.measured());
-            let step = flows.crowd.step_number(user);
-            self.recorder.failed_step((step, false), slot, Outcome::NotSent, now);
-            flows.crowd.give_up(user, now);
-        }
         flows.record_ends(&mut self.recorder);
+    }
+
+    /// The run ends before its flows have: those due that nobody has begun do so to be counted.
+    pub(crate) fn give_up_flows(&mut self, now: Timestamp) {
+        let window = self.boundaries.measured();
+        let (Some(flows), Some(pacer)) = (self.flows.as_deref_mut(), &mut self.pacer) else {
+            return;
+        };
+        while self.options.is_open {
+            let number = pacer.number();
+            let Pace::Release(slot, _) = pacer.poll(now, 1) else { break };
+            flows.crowd.begin(slot, number);
+        }
+        flows.abandon(&mut self.recorder, &window, now);
     }
 
     /// Users whose pauses are over go on; those who may begin a flow do. In an open loop only
@@ -252,7 +302,9 @@ impl<D: Driver> EventLoop<D> {
         let pacer = self.pacer.as_mut()?;
         flows.crowd.wake(now);
         loop {
-            let may_begin = if self.options.is_open {
+            let may_begin = if self.options.is_open && flows.has_own_connections {
+                flows.crowd.has_room(self.options.connections)
+            } else if self.options.is_open {
                 has_connection && !flows.crowd.is_ready()
             } else {
                 flows.crowd.has_idle() || pacer.is_done(now)
@@ -275,15 +327,17 @@ impl<D: Driver> EventLoop<D> {
     /// Send the request that a user has come to, on a connection that can take it.
     fn send_step(&mut self, number: u32, user: u32, now: Timestamp) {
         let Some(flows) = self.flows.as_deref_mut() else { return };
-        let slot = slot_of(&flows.crowd, user, self.boundaries.measured());
+        let slot = slot_of(&flows.crowd, user, &self.boundaries.measured());
         let number_of_step = flows.crowd.step_number(user);
         self.recorder.sent_step(number_of_step, slot, now);
         self.recorder.current.totals.waited += u64::from(slot.due <= self.starved_until);
         let connection = &mut self.connections[number as usize];
         self.exchanges.push(number, connection, connection::Exchange::of_user(slot, user, now));
         connection.taken = connection.taken.saturating_add(1);
-        self.ready.pop();
-        connection.is_listed = false;
+        if !flows.has_own_connections {
+            self.ready.pop();
+            connection.is_listed = false;
+        }
 
         let length = match flows.steps[number_of_step].constant.clone() {
             Some(range) => {
@@ -342,7 +396,7 @@ impl<D: Driver> EventLoop<D> {
         self.begin_flows(true, now);
         let Some(flows) = self.flows.as_deref_mut() else { return };
         if let Some(user) = flows.crowd.take() {
-            let slot = slot_of(&flows.crowd, user, self.boundaries.measured());
+            let slot = slot_of(&flows.crowd, user, &self.boundaries.measured());
             let step = flows.crowd.step_number(user);
             self.recorder.failed_step((step, false), slot, Outcome::ConnectFailed, now);
             flows.crowd.end_step(user, false, now);
@@ -431,7 +485,7 @@ impl<D: Driver> EventLoop<D> {
 }
 
 /// The slot of a user's request, where requests due in `window` are measured.
-pub(crate) fn slot_of(crowd: &Crowd, user: u32, window: Range<Timestamp>) -> Slot {
+fn slot_of(crowd: &Crowd, user: u32, window: &Range<Timestamp>) -> Slot {
     let due = crowd.due(user);
     Slot { due, measured: window.contains(&due) }
 }

@@ -171,6 +171,9 @@ impl<D: Driver> EventLoop<D> {
         connection.taken = 0;
         connection.session = None;
         connection.parser = parser(self.terms.held_at.is_some());
+        if let Some(flows) = &mut self.flows {
+            flows.forget(number);
+        }
     }
 
     pub(crate) fn on_closed(&mut self, number: u32, now: Timestamp) {
@@ -183,7 +186,7 @@ impl<D: Driver> EventLoop<D> {
             return self.retry_at(number, now + wait);
         }
         self.recorder.current.totals.reconnects += 1;
-        let is_quiet = self.flows.as_ref().is_none_or(|flows| flows.is_quiet());
+        let is_quiet = self.flows.as_ref().is_none_or(|flows| flows.is_over());
         if is_quiet && self.pacer.as_ref().is_some_and(|pacer| pacer.is_done(now)) {
             // Nothing is left to send on it.
             connection.link = Link::Down { retry_at: Timestamp::NEVER };

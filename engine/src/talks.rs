@@ -139,7 +139,10 @@ impl<D: Driver> EventLoop<D> {
     fn heard(&mut self, number: u32, judgement: Judgement, status: u16, now: Timestamp) {
         let Some(flows) = self.flows.as_deref_mut() else { return };
         let connection = &mut self.connections[number as usize];
-        let user = self.exchanges.oldest(number, connection).user;
+        let oldest = self.exchanges.oldest(number, connection);
+        // Of several messages that come together, each is an answer's first byte and its last.
+        oldest.begin_response(now);
+        let user = oldest.user;
         let step = flows.crowd.step_number(user);
         let answer = self.exchanges.answered(number, connection, status);
         self.recorder.judged(step, &answer, judgement, now);

@@ -71,6 +71,7 @@ pub(crate) fn plan(
         authority: server.authority,
         keeps_cookies: server.keeps_cookies,
         connections,
+        has_own_connections: given.load.has_own_connections,
         load,
         warmup,
         duration,

@@ -55,6 +55,10 @@ pub struct Load {
     pub connections: Option<u32>,
     /// Users of a closed loop; without it one for each connection.
     pub users: Option<u32>,
+    /// Whether each user keeps a connection of its own, as a browser does; without it a user's
+    /// request takes whichever connection is free.
+    #[serde(default, rename = "own_connections")]
+    pub has_own_connections: bool,
     /// Flows begun per second: `500`, `"1.5k"`.
     pub rate: Option<PerSecond>,
     /// Gaps between beginnings, with `rate`: without it constant.

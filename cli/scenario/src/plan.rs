@@ -22,6 +22,8 @@ pub struct Plan {
     pub keeps_cookies: bool,
     /// Connections over all cores.
     pub connections: u32,
+    /// Whether each user keeps one of its own.
+    pub has_own_connections: bool,
     /// How much load.
     pub load: Load,
     /// Load before the measured window.

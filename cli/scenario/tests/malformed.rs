@@ -315,6 +315,10 @@ fn mistakes_around_the_steps_are_told() {
         ("[load]\nrate = \"fast\"", &["load.rate", "such as 50000, 100k"]),
         ("[load]\nrate = true", &["load.rate", "write a rate such as 500"]),
         ("[load]\nconnections = 0", &["load.connections", "write at least 1"]),
+        (
+            "[load]\nusers = 9\nconnections = 8\nown_connections = true",
+            &["load.own_connections", "raise `connections`"],
+        ),
         ("[load]\nusers = 0", &["load.users", "write at least 1"]),
         ("[load]\nrate = 1\nusers = 2", &["load.users", "leave out `users` or `rate`"]),
         ("[load]\narrivals = \"poisson\"", &["load.arrivals", "add `rate`"]),

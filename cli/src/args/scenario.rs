@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-/// Of a run: what is taken of a scenario file.
+/// What can be typed beside a scenario to be run.
 #[derive(Args, Clone, Debug, Default)]
-#[command(next_help_heading = "Scenario files")]
-pub(crate) struct FileArgs {
+#[command(next_help_heading = "Scenario")]
+pub(crate) struct ScenarioRunArgs {
     /// Load this server instead of the one the file names
     #[arg(long, value_name = "URL")]
     pub(crate) target: Option<String>,
@@ -15,6 +15,10 @@ pub(crate) struct FileArgs {
     /// Take this flow alone; may be given several times [default: all]
     #[arg(long = "flow", value_name = "NAME")]
     pub(crate) flows: Vec<String>,
+
+    /// A variable of a .hurl file
+    #[arg(long = "variable", value_name = "NAME=VALUE", value_parser = variable)]
+    pub(crate) variables: Vec<(String, String)>,
 }
 
 /// Options of `uringbench scenario`.
@@ -51,4 +55,10 @@ pub(crate) enum ScenarioCommand {
         #[arg(long, value_name = "URL")]
         target: Option<String>,
     },
+}
+
+pub(super) fn variable(text: &str) -> Result<(String, String), String> {
+    let pair = text.split_once('=').filter(|(name, _)| !name.is_empty());
+    let pair = pair.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    pair.ok_or_else(|| "expected name=value".to_owned())
 }

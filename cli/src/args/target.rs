@@ -19,6 +19,10 @@ pub(crate) struct TargetArgs {
     #[arg(long, value_name = "N")]
     pub(crate) cpu: Option<usize>,
 
+    /// Serve the fastest responder there is, for calibration; so does nothing at all
+    #[arg(long = "null", conflicts_with = "is_app")]
+    pub(crate) is_null: bool,
+
     #[command(flatten)]
     pub(crate) app: AppArgs,
 }

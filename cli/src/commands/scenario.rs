@@ -14,7 +14,7 @@ pub(crate) fn execute(args: &ScenarioArgs) -> Result<Exit, Failure> {
     match &args.command {
         ScenarioCommand::Check { files, target } => check(files, target.as_deref()),
         ScenarioCommand::Show { file, seed, target } => {
-            let plan = load(file, target.as_deref()).map_err(one_by_one)?;
+            let plan = load(file, target.as_deref(), &[]).map_err(one_by_one)?;
             console::print(&show::requests(&plan, *seed)).map(|()| Exit::Success)
         }
     }
@@ -29,7 +29,7 @@ fn check<P: AsRef<Path>>(files: &[P], target: Option<&str>) -> Result<Exit, Fail
     let mut mistakes = Vec::new();
     for file in files {
         let file = file.as_ref();
-        match load(file, target) {
+        match load(file, target, &[]) {
             Ok(plan) => {
                 console::print(&format!("{}: {}\n", file.display(), show::summary(&plan)))?;
             }

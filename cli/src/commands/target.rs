@@ -22,7 +22,7 @@ const STALL_EVERY: Duration = Duration::from_secs(5);
 /// Bind, say where, serve.
 pub(crate) fn execute(args: TargetArgs) -> Result<Exit, Failure> {
     let files = limits::raise_files().soft.unwrap_or(u64::MAX);
-    if args.app.is_app {
+    if args.app.is_app && !args.is_null {
         return serve_app(args);
     }
     let connections = files.saturating_sub(DESCRIPTORS_KEPT).clamp(1, CONNECTIONS_MAX) as u32;

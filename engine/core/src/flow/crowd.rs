@@ -184,6 +184,19 @@ impl Crowd {
         Some(place)
     }
 
+    /// The same among those whom `may_send` lets.
+    pub fn take_if(&mut self, may_send: impl Fn(u32) -> bool) -> Option<u32> {
+        let at = self.ready.iter().position(|&place| may_send(place))?;
+        let place = self.ready.remove(at)?;
+        self.ready.push_front(place);
+        self.take()
+    }
+
+    /// Whether another user may arrive where there are to be no more than so many.
+    pub fn has_room(&self, most: u32) -> bool {
+        !self.vacant.is_empty() || self.users.len() < most as usize
+    }
+
     /// Whether a request waits to be sent.
     pub fn is_ready(&self) -> bool {
         !self.ready.is_empty()
@@ -344,6 +357,12 @@ impl Crowd {
         self.busy == 0
     }
 
+    /// The same, where those of a closed loop know also that they are to leave, so that nobody
+    /// says goodbye any more.
+    pub fn is_over(&self) -> bool {
+        self.busy == 0 && (self.is_leaving || self.script.users().is_none())
+    }
+
     /// The run is over: whatever is not finished stays so.
     pub fn abandon(&mut self, now: Timestamp) {
         for place in 0..self.users.len() as u32 {
@@ -441,7 +460,7 @@ impl Crowd {
             Some(Action::Send(step)) => {
                 user.step = step as u32;
                 user.due = now;
-                self.ready.push_back(place);
+                self.line_up(place);
             }
             Some(Action::Pause(span)) if !is_over(flow, user) => {
                 // What nobody waits for is not part of a flow cut short by the run's end.
@@ -450,6 +469,18 @@ impl Crowd {
             }
             Some(Action::Pause(span)) => self.finish(place, now, span),
             None => self.finish(place, now, Nanos::ZERO),
+        }
+    }
+
+    /// The user's request is ready. Flows that begin late, for want of a connection, go ahead of
+    /// requests that were due after them.
+    fn line_up(&mut self, place: u32) {
+        let due = self.users[place as usize].due;
+        let first = self.ready.front().map(|&first| self.users[first as usize].due);
+        if first.is_some_and(|first| due < first) {
+            self.ready.push_front(place);
+        } else {
+            self.ready.push_back(place);
         }
     }
 
