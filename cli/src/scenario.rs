@@ -15,7 +15,7 @@ use uringbench_scenario::format::{Order, Shape};
 use uringbench_scenario::plan::{self as written, Stage};
 use uringbench_scenario::{Surroundings, compile};
 
-use crate::args::{OutputArgs, RequestArgs, RunArgs, ScenarioRunArgs};
+use crate::args::{FileArgs, OutputArgs, RunArgs};
 use crate::console;
 use crate::exit::Failure;
 use crate::host::{cpus, target};
@@ -29,12 +29,13 @@ const HURL: &str = ".hurl";
 
 /// The file, if what was typed where a URL belongs names a scenario, or requests of Hurl.
 pub(crate) fn named(text: &str) -> Option<PathBuf> {
-    let is_named = !text.contains("://") && (text.ends_with(".toml") || text.ends_with(HURL));
+    let lower = text.to_ascii_lowercase();
+    let is_named = !text.contains("://") && (lower.ends_with(".toml") || lower.ends_with(HURL));
     is_named.then(|| PathBuf::from(text))
 }
 
 /// The plan of a file, or its mistakes, each beginning with its place. With `target` its requests
-/// go there instead.
+/// go there instead; `variables` are those of a file of Hurl.
 pub(crate) fn load(
     file: &Path,
     target: Option<&str>,
@@ -47,7 +48,7 @@ pub(crate) fn load(
     let mut text = fs::read_to_string(file)
         .map_err(|why| vec![format!("{shown} cannot be read: {why}; name a scenario file")])?;
     let mut beside = Vec::new();
-    if file.extension().is_some_and(|extension| extension == "hurl") {
+    if file.to_string_lossy().to_ascii_lowercase().ends_with(HURL) {
         let imported =
             hurl::import(&text, variables).map_err(|why| vec![format!("{shown}: {why}")])?;
         for note in imported.notes() {
@@ -94,7 +95,7 @@ fn authority(target: &str) -> Result<String, String> {
 /// what it says.
 pub(crate) fn resolve(args: &RunArgs, file: &Path) -> Result<ResolvedRun, Failure> {
     refuse_what_the_file_says(args)?;
-    let ScenarioRunArgs { target, flows, variables } = &args.scenario;
+    let FileArgs { target, flows, variables } = &args.file;
     let mut scenario = load(file, target.as_deref(), variables).map_err(one_by_one)?;
     scenario.keep_flows(flows).map_err(|why| usage(format!("--flow: {why}")))?;
     let url = Url::parse(&scenario.target).map_err(Failure::Usage)?;
@@ -183,49 +184,59 @@ fn name_of(file: &Path, flows: &[String]) -> Option<String> {
     Some(flows.iter().fold(stem, |name, flow| format!("{name}-{flow}")))
 }
 
-/// Options that describe a request or what a file does not have.
+/// Options that describe a request, or what a file does not have. The first of them is told.
 fn refuse_what_the_file_says(args: &RunArgs) -> Result<(), Failure> {
-    let RequestArgs { method, headers, body, body_file, body_size, form, chunked, .. } =
-        &args.request;
-    let of_request = method.is_some()
-        || !headers.is_empty()
-        || body.is_some()
-        || body_file.is_some()
-        || body_size.is_some()
-        || !form.is_empty()
-        || chunked.is_some()
-        || args.request.expect_continue
-        || args.request.binary
-        || args.request.echo
-        || !args.request.subprotocol.is_empty();
-    let of_stream = args.stream.sse
-        || args.stream.stream
-        || args.stream.stall.is_some()
-        || args.stream.events.is_some();
-    if of_request || of_stream {
+    let (request, stream) = (&args.request, &args.stream);
+    let of_steps = [
+        ("-m", request.method.is_some()),
+        ("-H", !request.headers.is_empty()),
+        ("--body", request.body.is_some()),
+        ("--body-file", request.body_file.is_some()),
+        ("--body-size", request.body_size.is_some()),
+        ("-F", !request.form.is_empty()),
+        ("--chunked", request.chunked.is_some()),
+        ("--expect-continue", request.expect_continue),
+        ("--binary", request.binary),
+        ("--echo", request.echo),
+        ("--subprotocol", !request.subprotocol.is_empty()),
+        ("--sse", stream.sse),
+        ("--stream", stream.stream),
+        ("--stall", stream.stall.is_some()),
+        ("--events", stream.events.is_some()),
+    ];
+    if let Some(option) = given(&of_steps) {
+        return Err(usage(format!(
+            "{option} is for a single URL: a scenario says in its steps what is sent and what \
+             comes; write it there"
+        )));
+    }
+    let of_url = [
+        ("--idle-connections", args.connection.idle_connections.is_some()),
+        ("--read-rate", args.connection.read_rate.is_some()),
+        ("--write-rate", args.connection.write_rate.is_some()),
+        ("--proxy-protocol", args.connection.proxy_protocol.is_some()),
+    ];
+    if let Some(option) = given(&of_url) {
+        return Err(usage(format!(
+            "{option} is for a single URL: leave it out, or load a URL with it beside the scenario"
+        )));
+    }
+    if args.load.requests.is_some() {
         return Err(usage(
-            "a scenario says what is sent: write methods, headers, bodies and streams into its \
-             steps",
+            "-n is for a single URL: a scenario lasts for a time; give it with -d, such as -d 10s",
         ));
     }
-    let connection = &args.connection;
-    if connection.idle_connections.is_some()
-        || connection.read_rate.is_some()
-        || connection.write_rate.is_some()
-        || connection.proxy_protocol.is_some()
-    {
+    if args.load.pipeline.is_some() {
         return Err(usage(
-            "--idle-connections, --read-rate, --write-rate and --proxy-protocol are for a single \
-             URL: run one beside the scenario",
-        ));
-    }
-    if args.load.requests.is_some() || args.load.pipeline.is_some() {
-        return Err(usage(
-            "-n and -p are for a single URL: a scenario lasts for a time (-d), and each of its \
-             users waits for its answers",
+            "-p is for a single URL: each user of a scenario waits for its answers; give more \
+             users in the file",
         ));
     }
     Ok(())
+}
+
+fn given(options: &[(&'static str, bool)]) -> Option<&'static str> {
+    options.iter().find(|(_, is_given)| *is_given).map(|(option, _)| *option)
 }
 
 /// When flows begin, and how their rate changes.

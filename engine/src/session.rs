@@ -400,19 +400,23 @@ impl<D: Driver> EventLoop<D> {
         self.post(number, out);
     }
 
-    /// Send bytes made for a connection, behind those under way.
-    pub(crate) fn post(&mut self, number: u32, out: Vec<u8>) {
+    /// Send bytes made for a connection, behind those under way and those put off.
+    pub(crate) fn post(&mut self, number: u32, mut out: Vec<u8>) {
         let connection = &mut self.connections[number as usize];
         if out.is_empty() {
             return;
         }
-        match &mut connection.session {
-            Some(session) if connection.is_sending => session.outbox.extend_from_slice(&out),
-            _ => {
-                connection.is_sending = true;
-                self.driver.send_bytes(number, connection.generation, out);
+        if let Some(session) = &mut connection.session {
+            if connection.is_sending {
+                return session.outbox.extend_from_slice(&out);
+            }
+            if !session.outbox.is_empty() {
+                session.outbox.append(&mut out);
+                std::mem::swap(&mut session.outbox, &mut out);
             }
         }
+        connection.is_sending = true;
+        self.driver.send_bytes(number, connection.generation, out);
     }
 
     /// Send bytes at the end of this turn, with what is sent until then.
@@ -435,7 +439,9 @@ impl<D: Driver> EventLoop<D> {
 
     /// The run is over: say goodbye on every connection, so that no target takes it for a loss.
     pub(crate) fn say_goodbye(&mut self) {
-        if self.terms.tls.is_none() && self.terms.websocket.is_none() {
+        // The last talk of a flow may have ended this moment, its goodbye not handed over yet.
+        let has_talked = self.flows.is_some();
+        if self.terms.tls.is_none() && self.terms.websocket.is_none() && !has_talked {
             return;
         }
         for number in 0..self.connections.len() as u32 {

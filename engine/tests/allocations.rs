@@ -3,7 +3,16 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
 
+use uringbench_core::flow::capture::{Capture, Source};
+use uringbench_core::flow::check::Check;
+use uringbench_core::flow::program::Operation;
+use uringbench_core::flow::script::{Data, Flow, RowOrder, Script};
+use uringbench_core::flow::step::Step;
+use uringbench_core::flow::table::Table;
+use uringbench_core::flow::template::{Marks, Template};
+use uringbench_core::flow::value::{Escape, Slot, Value};
 use uringbench_core::http::request::{RequestParts, RequestTemplate};
 use uringbench_core::outcome::Outcome;
 use uringbench_core::plan::{Limit, Peer, Plan};
@@ -26,7 +35,7 @@ impl Observer for Unobserved {
 
 /// Answer whatever comes with one response per request, without allocating per request.
 fn serve(mut stream: TcpStream) {
-    const RESPONSE: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+    const RESPONSE: &[u8] = b"HTTP/1.1 200 OK\r\nX-Id: 7\r\nContent-Length: 2\r\n\r\nok";
     let mut buffer = [0; 4_096];
     let mut ends = 0;
     while let Ok(length @ 1..) = stream.read(&mut buffer) {
@@ -55,10 +64,44 @@ fn plan(target: SocketAddr, requests: u64) -> Plan {
     }
 }
 
-/// Blocks allocated by a run of so many requests, per interval it reported, and in all.
-fn allocated_by(target: SocketAddr, requests: u64) -> (u64, u64) {
+/// The same number of flows, each of a request that is always the same, one with a row, and one
+/// with what the answer before left; the answers are checked.
+fn scripted(target: SocketAddr, flows: u64) -> Plan {
+    let step = |values: &[Value]| {
+        let mut marks = Marks::default();
+        let slots = values.iter().map(|value| Slot::new(value.clone(), Escape::Url));
+        let path: String = slots.map(|slot| format!("/{}", marks.mark(slot))).collect();
+        let path = format!("/a{path}");
+        let parts = RequestParts::new("GET", "localhost", &path);
+        Step {
+            checks: vec![Check::Status(vec![200]), Check::Equals("ok".into())],
+            ..Step::new(path.clone(), Template::build(parts, &marks).expect("a plain request"))
+        }
+    };
+    let source = Source::Header("X-Id".to_owned());
+    let keeping = Step {
+        captures: vec![(0, Capture { source, bytes_max: 16 })],
+        ..step(&[Value::Cell { table: 0, column: 0 }, Value::Uuid])
+    };
+    let steps = vec![step(&[]), keeping, step(&[Value::Capture(0), Value::Sequence])];
+    let operations = (0..steps.len()).map(Operation::Send).collect();
+    let flow = Flow { name: "flow".to_owned(), weight: 1, steps, operations };
+    let mut table = Table::new(1);
+    (0..100).for_each(|row| table.push([row.to_string()]));
+    let data = vec![Data { table, order: RowOrder::Shared }];
+    // More users than connections, so that they wait for each other.
+    let script = Script::new((Flow::default(), vec![flow], Flow::default()), data, 1, Some(9));
+    Plan {
+        request: RequestTemplate::of_bytes(script.constants().as_ref().clone()),
+        pipeline: 1,
+        script: Some(Arc::new(script)),
+        ..plan(target, flows)
+    }
+}
+
+/// Blocks allocated by a run of a plan, and the intervals it reported.
+fn allocated_by(plan: Plan, requests: u64) -> (u64, u64) {
     let before = dhat::HeapStats::get().total_blocks;
-    let plan = plan(target, requests);
     let record = uringbench_engine::run(&plan, &Control::new(), &mut Unobserved)
         .expect("the server answers");
     assert_eq!(record.counts.of(Outcome::Ok), requests);
@@ -77,11 +120,13 @@ fn requests_allocate_nothing() {
         }
     });
     // The first run also pays for what is made once per process.
-    allocated_by(target, 1_000);
-    let (few, few_intervals) = allocated_by(target, 1_000);
-    let (many, many_intervals) = allocated_by(target, 101_000);
-    // A row of the record holds two histograms and grows a list; a lagging collector costs a box
-    // of five more.
-    let allowed = 20 * (many_intervals - few_intervals.min(many_intervals) + 1);
-    assert!(many <= few + allowed, "{few} blocks for 1,000 requests, {many} for 101,000");
+    allocated_by(plan(target, 1_000), 1_000);
+    for (make, requests) in [(plan as fn(_, _) -> Plan, 1), (scripted, 3)] {
+        let (few, few_intervals) = allocated_by(make(target, 1_000), 1_000 * requests);
+        let (many, many_intervals) = allocated_by(make(target, 101_000), 101_000 * requests);
+        // A row of the record holds two histograms and grows a list; a lagging collector costs a
+        // box of five more, and three for each step.
+        let allowed = (20 + 3 * 4) * (many_intervals - few_intervals.min(many_intervals) + 1);
+        assert!(many <= few + allowed, "{few} blocks for 1,000, {many} for 101,000");
+    }
 }

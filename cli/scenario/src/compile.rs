@@ -129,6 +129,10 @@ impl Compiler<'_, '_> {
         if flow.name.trim().is_empty() {
             self.problems.add(&place.key("name"), "the name is empty: name the flow");
         }
+        if ["on_start", "on_end"].contains(&flow.name.as_str()) {
+            let why = format!("`{}` is the name of other steps: choose another", flow.name);
+            self.problems.add(&place.key("name"), why);
+        }
         if before.iter().any(|known| known.name == flow.name) {
             let why = format!("there is a flow `{}` already: choose another name", flow.name);
             self.problems.add(&place.key("name"), why);

@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-/// What can be typed beside a scenario to be run.
+/// Of a run: what is taken of a scenario file.
 #[derive(Args, Clone, Debug, Default)]
-#[command(next_help_heading = "Scenario")]
-pub(crate) struct ScenarioRunArgs {
+#[command(next_help_heading = "Scenario files")]
+pub(crate) struct FileArgs {
     /// Load this server instead of the one the file names
     #[arg(long, value_name = "URL")]
     pub(crate) target: Option<String>,

@@ -1,29 +1,33 @@
 //! One simulated run from seed to verdict: what is loaded, and what must hold of it.
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use rand_core::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use uringbench_core::http::body::Body;
 use uringbench_core::http::request::{RequestParts, RequestTemplate};
 use uringbench_core::outcome::{Counts, Outcome};
-use uringbench_core::pacer::Pacer;
+use uringbench_core::pacer::{Pace, Pacer};
 use uringbench_core::plan::{
     Arrivals, Closing, Engine, Limit, Load, Peer, Plan, StreamKind, StreamPlan, TlsVersions,
     WaitMode, WebSocketPlan,
 };
 use uringbench_core::rate::Rate;
 use uringbench_core::record::{INTERVAL, Phase};
-use uringbench_core::schedule::{Schedule, Share};
+use uringbench_core::schedule::Share;
 use uringbench_core::tempo::{Stage, Tempo};
 use uringbench_core::time::{Nanos, Timestamp};
 use uringbench_core::websocket::opening::{Opening, OpeningParts};
 use uringbench_engine::{
-    Boundaries, Command, EventLoop, Handover, LoopOptions, Terms, Totals, Turn, client_config,
+    Boundaries, Command, EventLoop, FlowTerms, Handover, LoopOptions, Terms, Totals, Turn,
+    client_config,
 };
 
+use crate::scripts::scripted;
 use crate::secure::tls_plan;
 use crate::server::{self, Manners, Websocket};
+use crate::visits::has_talks;
 use crate::world::{Climate, Witness, World};
 
 const START: Timestamp = Timestamp(1_000_000_000);
@@ -35,12 +39,20 @@ const TURNS_MAX: u64 = 2_000_000;
 pub(crate) struct Sums {
     pub(crate) counts: Counts,
     pub(crate) totals: Totals,
+    /// Flows that passed, failed, and did not end.
+    pub(crate) flows: [u64; 3],
+    /// Messages that users sent.
+    pub(crate) messages: u64,
 }
 
 impl Sums {
     pub(crate) fn merge(&mut self, other: &Self) {
         self.counts.merge(&other.counts);
         self.totals.merge(&other.totals);
+        self.messages += other.messages;
+        for (sum, flows) in self.flows.iter_mut().zip(other.flows) {
+            *sum += flows;
+        }
     }
 }
 
@@ -58,6 +70,13 @@ struct Collected {
     censored: u64,
     intervals: Vec<(Phase, Timestamp, Timestamp)>,
     in_flight: u64,
+    /// Of all steps together.
+    steps: Counts,
+    /// Their response and service times, their lateness.
+    step_times: [u64; 3],
+    /// Flows that passed, failed, and did not end; and their times.
+    flows: [u64; 3],
+    flow_times: u64,
 }
 
 impl Collected {
@@ -68,6 +87,25 @@ impl Collected {
         self.by_status += handover.by_status.iter().map(|&count| u64::from(count)).sum::<u64>();
         self.intervals.push((handover.phase, handover.start, handover.end));
         self.in_flight = handover.in_flight;
+        // Slower than any answer: what has no first byte must not be timed.
+        let slowest = handover.first_byte.value_at(1.0);
+        assert!(slowest.is_none_or(|slowest| slowest < Nanos::SECOND.0), "{slowest:?}");
+        for step in &handover.steps {
+            self.steps.merge(&step.counts);
+            let failures: u64 = step.failures.iter().map(|(_, count)| count).sum();
+            let failed = step.counts.of(Outcome::Status) + step.counts.of(Outcome::CheckFailed);
+            assert_eq!(failures, failed, "each failure has a reason");
+            let Some(times) = &step.times else { continue };
+            let times = [&times.response, &times.service, &times.lateness];
+            for (sum, times) in self.step_times.iter_mut().zip(times) {
+                *sum += times.total();
+            }
+        }
+        for flow in &handover.flows {
+            let ends = [flow.passed, flow.failed, flow.unfinished];
+            self.flows.iter_mut().zip(ends).for_each(|(sum, ends)| *sum += ends);
+            self.flow_times += flow.response.as_ref().map_or(0, |times| times.total());
+        }
         if handover.phase != Phase::Warmup {
             self.response += handover.response.total();
             let whole = handover.whole.total();
@@ -131,7 +169,8 @@ pub(crate) fn simulate(seed: u64) -> Sums {
     check(&plan, &collected, &witness, &boundaries, was_cut);
     let mut counts = collected.measured.clone();
     counts.merge(&collected.warmup);
-    Sums { counts, totals: collected.totals }
+    let messages = witness.visits.borrow().messages;
+    Sums { counts, totals: collected.totals, flows: collected.flows, messages }
 }
 
 fn settle(event_loop: &mut EventLoop<World>) {
@@ -157,10 +196,14 @@ fn check(
     assert_eq!(warmup.in_flight(), Some(0), "{warmup:?}");
     assert_eq!(collected.in_flight, 0);
     // Every slot that was due was released, no more and no fewer.
+    let begun: u64 = collected.flows.iter().sum();
+    let released = if plan.script.is_some() { begun } else { measured.released };
     if let (Some(expected), false) = (slots_expected(plan, boundaries), was_cut) {
-        assert_eq!(measured.released, expected, "released against planned");
+        assert_eq!(released, expected, "released against planned");
     }
-    if plan.warmup == Nanos::ZERO {
+    if plan.script.is_some() {
+        check_script(plan, collected, witness);
+    } else if plan.warmup == Nanos::ZERO {
         assert_eq!(warmup.released, 0, "slots of a warm-up that there is not");
     }
     // A window limited by time alone is as long as planned.
@@ -172,21 +215,26 @@ fn check(
     assert_eq!(collected.by_status, completed);
     assert_eq!((collected.service, collected.first_byte), (completed, completed));
     assert_eq!(collected.censored, measured.ended() - completed);
-    let is_open = plan.load != Load::Closed;
+    let is_open = plan.has_due_times();
     assert_eq!(collected.response, if is_open { measured.ended() } else { collected.censored });
     let unsent = measured.of(Outcome::NotSent) + measured.of(Outcome::ConnectFailed);
     assert_eq!(collected.lateness, if is_open { measured.released - unsent } else { 0 });
     // The server saw what was sent, and the loop says so.
     let unsent = unsent + warmup.of(Outcome::NotSent) + warmup.of(Outcome::ConnectFailed);
     let sent = measured.released + warmup.released - unsent;
-    if plan.write_rate.is_some() || plan.tls.is_some() && plan.request.bytes().len() > 60_000 {
-        // Sent in pieces, which a connection may end between.
+    let is_pieced = plan.tls.is_some() && plan.request.bytes().len() > 60_000;
+    if plan.write_rate.is_some() || is_pieced || plan.script.as_deref().is_some_and(has_talks) {
+        // Sent in pieces, or behind what is under way: a connection may end between.
         assert!(witness.requests.get() <= sent, "requests the server saw");
     } else {
         assert_eq!(witness.requests.get(), sent, "requests the server saw");
     }
     let request_bytes = plan.request.bytes().len() as u64;
-    assert_eq!(collected.totals.sent_bytes, sent * request_bytes);
+    if plan.script.is_none() {
+        assert_eq!(collected.totals.sent_bytes, sent * request_bytes);
+    } else if witness.requests.get() == sent {
+        assert_eq!(collected.totals.sent_bytes, witness.bytes.get());
+    }
     assert_eq!(witness.leases.get(), 0, "leases not given back");
     // Intervals follow one another without a gap, in the order of the phases.
     for pair in collected.intervals.windows(2) {
@@ -200,19 +248,33 @@ fn check(
     }
 }
 
+/// What must hold of users and flows besides.
+fn check_script(plan: &Plan, collected: &Collected, witness: &Witness) {
+    let Collected { measured, steps, .. } = collected;
+    assert_eq!(steps, measured, "what steps add up to");
+    let unsent = measured.of(Outcome::NotSent) + measured.of(Outcome::ConnectFailed);
+    let times = [measured.ended(), measured.completed(), measured.released - unsent];
+    assert_eq!(collected.step_times, times, "each request of a step is timed once");
+    let ended: u64 = collected.flows.iter().sum();
+    assert_eq!(collected.flow_times, ended, "each flow is timed once");
+    if plan.warmup == Nanos::ZERO {
+        let seen = witness.visits.borrow().flows();
+        assert!(seen <= ended, "{seen} flows came to the server, {ended} have ended");
+    }
+}
+
 /// How many measured slots the plan has, where that is known beforehand.
 fn slots_expected(plan: &Plan, boundaries: &Boundaries) -> Option<u64> {
     match (plan.load, plan.limit) {
         (_, Limit::Requests(requests)) => Some(requests),
-        (Load::Open { rate, arrivals }, Limit::Duration(span)) => {
+        (Load::Open { .. } | Load::Replay, Limit::Duration(span)) => {
             let start = boundaries.start;
-            let mut schedule = Schedule::new(arrivals, rate, Share::WHOLE, start, plan.seed)
-                .with_stages(&plan.stages, start);
-            let (from, to) = (start + plan.warmup, start + plan.warmup + span);
+            let mut pacer = Pacer::new(plan, Share::WHOLE, start);
+            let window = start + plan.warmup..start + plan.warmup + span;
             let mut slots = 0;
-            while schedule.due() < to {
-                slots += u64::from(schedule.due() >= from);
-                schedule.advance();
+            while let Pace::Release(slot, _) = pacer.poll(Timestamp(u64::MAX - 1), 1) {
+                assert!(slot.due < window.end);
+                slots += u64::from(window.contains(&slot.due));
             }
             Some(slots)
         }
@@ -244,7 +306,7 @@ fn plan(seed: u64, below: &mut impl FnMut(u64) -> u64) -> Plan {
         ..RequestParts::new(method, "simulated", "/")
     };
     let versions = [TlsVersions::Both, TlsVersions::Only12][below(2) as usize];
-    Plan {
+    let plan = Plan {
         peers: vec![Peer::Tcp(([127, 0, 0, 1], 80).into()); 1 + below(2) as usize],
         request: match &websocket {
             None => RequestTemplate::build(parts).expect("a plain request"),
@@ -276,7 +338,8 @@ fn plan(seed: u64, below: &mut impl FnMut(u64) -> u64) -> Plan {
         websocket,
         write_rate: (below(16) == 0).then(|| 1 + below(200_000) as u32),
         script: None,
-    }
+    };
+    if below(3) == 0 { scripted(plan, below) } else { plan }
 }
 
 fn websocket(below: &mut impl FnMut(u64) -> u64) -> WebSocketPlan {
@@ -336,10 +399,17 @@ fn climate(plan: &Plan, below: &mut impl FnMut(u64) -> u64) -> Climate {
         }),
         has_tls: plan.tls.is_some(),
         corrupt_share: share(below, 40),
+        script: plan.script.clone(),
     }
 }
 
 fn terms(plan: &Plan) -> Terms {
     let tls = plan.tls.as_ref().map(|tls| client_config(tls).expect("a plan that can be kept"));
-    Terms { tls, ..Terms::of(plan) }
+    let flows = plan.script.as_ref().map(|script| FlowTerms {
+        script: Arc::clone(script),
+        share: Share::WHOLE,
+        seed: plan.seed,
+        epoch: 0,
+    });
+    Terms { tls, flows, ..Terms::of(plan) }
 }

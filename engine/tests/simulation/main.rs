@@ -4,8 +4,10 @@
 //! A failing seed prints the command that replays it alone.
 
 mod checks;
+mod scripts;
 mod secure;
 mod server;
+mod visits;
 mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -45,6 +47,12 @@ fn the_law_holds_in_every_simulated_run() {
         assert!(seen.totals.idle_lost > 0, "no idle connection was lost");
         assert!(seen.totals.handshakes_full > 0, "no full handshake was simulated");
         assert!(seen.totals.handshakes_resumed > 0, "no session was resumed");
+        assert!(
+            seen.flows.iter().all(|&flows| flows > 0),
+            "flows end in one way: {:?}",
+            seen.flows
+        );
+        assert!(seen.messages > 0, "nobody talked over a WebSocket");
     }
 }
 

@@ -125,6 +125,15 @@ pub(crate) fn consent(random: &mut Xoshiro256PlusPlus) -> Answer {
     }
 }
 
+/// A stream of events.
+pub(crate) fn events(random: &mut Xoshiro256PlusPlus) -> Answer {
+    let body = "data: tick\n\n".repeat(random.next_u64() as usize % 6);
+    if random.next_u64().is_multiple_of(2) {
+        return Answer::Bytes(chunked(random, body.as_bytes()));
+    }
+    Answer::Bytes(with_length("200 OK", body.len(), body.as_bytes(), "Cache-Control: no-store\r\n"))
+}
+
 fn well_formed(random: &mut Xoshiro256PlusPlus, length: usize, is_head: bool) -> Vec<u8> {
     let body = if is_head { Vec::new() } else { vec![b'x'; length] };
     match random.next_u64() % 8 {

@@ -4,23 +4,27 @@
 //! not there, at most one receive armed, every lease given back.
 
 mod serving;
+mod visiting;
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::ops::Range;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use rand_core::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rustix::io::Errno;
+use uringbench_core::flow::script::Script;
 use uringbench_core::time::{Nanos, Timestamp};
 use uringbench_engine::{Driver, Event, EventKind, ReceiveMode, UnderWay, Until};
 use uringbench_ring::Failure;
 
 use crate::secure::Secure;
 use crate::server::{Manners, Websocket, consent, opened};
+use crate::visits::Visits;
 
 /// What a world is like.
 #[derive(Clone, Debug)]
@@ -45,6 +49,8 @@ pub(crate) struct Climate {
     pub(crate) has_tls: bool,
     /// Thousandths of encrypted answers in which a byte is wrong.
     pub(crate) corrupt_share: u64,
+    /// What users do; the request is then all of theirs that are always the same.
+    pub(crate) script: Option<Arc<Script>>,
 }
 
 /// A lease; the world counts those not given back.
@@ -57,6 +63,9 @@ pub(crate) struct Lease {
 pub(crate) struct Witness {
     pub(crate) requests: Cell<u64>,
     pub(crate) leases: Cell<i64>,
+    /// Bytes of a script's requests.
+    pub(crate) bytes: Cell<u64>,
+    pub(crate) visits: RefCell<Visits>,
 }
 
 pub(crate) struct World {
@@ -90,6 +99,12 @@ struct Simulated {
     half: usize,
     /// A WebSocket's opening has come.
     is_opened: bool,
+    /// More answers are on their way than were asked for.
+    is_ahead: bool,
+    /// When the latest answer begins to arrive.
+    answers_at: Timestamp,
+    /// What has come of a user's request whose rest has not.
+    inbox: Vec<u8>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -337,6 +352,9 @@ impl Driver for World {
                 secure: self.climate.has_tls.then(Secure::new),
                 half: 0,
                 is_opened: false,
+                is_ahead: false,
+                answers_at: Timestamp::NEVER,
+                inbox: Vec::new(),
             },
         );
         // Half of the refusals are no answer at all: the loop's timeout has to notice.
@@ -358,6 +376,7 @@ impl Driver for World {
 
     fn send(&mut self, connection: u32, generation: u32, requests: u16) {
         assert!(!self.climate.has_tls, "a request in plain text");
+        assert!(self.climate.script.is_none(), "users send one request at a time");
         assert!((1..=self.climate.pipeline).contains(&requests), "{requests} requests at once");
         assert!(self.current(connection, generation).is_up, "a send before the connection is up");
         for _ in 0..requests {
@@ -368,12 +387,15 @@ impl Driver for World {
     fn send_part(&mut self, connection: u32, generation: u32, range: Range<usize>) {
         assert!(self.current(connection, generation).is_up, "a send before the connection is up");
         assert!(!range.is_empty() && range.end <= self.climate.request_length, "{range:?}");
-        self.serve(connection, generation);
+        self.visit_constant(connection, generation, range);
     }
 
     fn send_range(&mut self, connection: u32, generation: u32, range: Range<usize>) {
         assert!(self.current(connection, generation).is_up, "a send before the connection is up");
         self.begin_told(connection, generation);
+        if self.climate.script.is_some() {
+            return self.visit_constant(connection, generation, range);
+        }
         if Some(range.end) == self.climate.held_at {
             // Counted here: what refuses the body has none after it.
             self.witness.requests.set(self.witness.requests.get() + 1);
@@ -394,6 +416,9 @@ impl Driver for World {
         self.begin_told(connection, generation);
         if self.climate.has_tls {
             return self.decrypt(connection, generation, &bytes);
+        }
+        if self.climate.script.is_some() {
+            return self.visit(connection, generation, &bytes);
         }
         let simulated = self.current(connection, generation);
         let is_first = !std::mem::replace(&mut simulated.is_opened, true);

@@ -17,12 +17,18 @@ impl World {
     /// Records reach the server.
     pub(super) fn decrypt(&mut self, connection: u32, generation: u32, bytes: &[u8]) {
         let length = self.climate.request_length;
+        let has_script = self.climate.script.is_some();
+        let now = self.now;
         let simulated = self.current(connection, generation);
         let secure = simulated.secure.as_mut().expect("only records are made to be sent");
         let (plain, out) = secure.receive(bytes);
+        let time = simulated.busy_until.max(now);
+        if has_script {
+            self.deliver(connection, generation, time, out, None);
+            return self.visit(connection, generation, &plain);
+        }
         let came = simulated.half + plain.len();
         simulated.half = came % length;
-        let time = simulated.busy_until.max(self.now);
         self.deliver(connection, generation, time, out, None);
         for _ in 0..came / length {
             self.serve(connection, generation);
@@ -60,6 +66,9 @@ impl World {
             Answer::Silence => (Vec::new(), None),
         };
         simulated.is_silent = bytes.is_empty() || end.is_some();
+        if !bytes.is_empty() {
+            simulated.answers_at = time;
+        }
         let bytes = self.encrypted(connection, generation, bytes, end);
         self.deliver(connection, generation, time, bytes, end);
     }

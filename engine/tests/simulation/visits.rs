@@ -1,0 +1,121 @@
+//! What the simulated server knows of users, and what it expects of their requests.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use uringbench_core::flow::exchange::Exchange;
+use uringbench_core::flow::script::{Part, Script};
+use uringbench_core::time::Timestamp;
+
+use crate::scripts::{FLOWS_MAX, ROWS, TIMES_MAX};
+
+/// What has come of a run's users.
+#[derive(Debug, Default)]
+pub(crate) struct Visits {
+    /// The latest request of each user.
+    users: BTreeMap<u64, Latest>,
+    /// Where each flow has come to: the number of its step, and how often it came.
+    flows: BTreeMap<u64, (usize, u32)>,
+    sequences: BTreeSet<u64>,
+    /// Messages over WebSockets.
+    pub(crate) messages: u64,
+}
+
+/// A request whose answer its user waits for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Latest {
+    /// The connection it came on.
+    pub(crate) connection: u32,
+    pub(crate) generation: u32,
+    /// When its answer begins to arrive; never if there is none.
+    pub(crate) answered: Timestamp,
+}
+
+/// A request, as its path tells it.
+pub(crate) struct Visit {
+    /// The number of its step.
+    pub(crate) step: usize,
+    /// Who sent it, if it tells.
+    pub(crate) user: Option<u64>,
+    pub(crate) is_head: bool,
+}
+
+impl Visits {
+    /// Judge one request by its header.
+    pub(crate) fn read(&mut self, script: &Script, head: &[u8]) -> Visit {
+        let line = head.split(|&byte| byte == b'\r').next().expect("a first line");
+        let text = std::str::from_utf8(line).expect("a request line is text");
+        let mut words = text.split(' ');
+        let (method, path) = (words.next().expect("a method"), words.next().expect("a path"));
+        let mut cells = path.split('/').skip(1);
+        let mut number = || cells.next().and_then(|cell| cell.parse::<u64>().ok());
+        let step = number().expect("a step's number") as usize;
+        let (part, known) = script.steps().nth(step).expect("a step of the script");
+        assert_eq!(known.is_head(), method == "HEAD", "the method of another step");
+        let mut visit = Visit { step, user: None, is_head: known.is_head() };
+        if let Some(user) = number() {
+            let rest = (number(), number(), number(), number());
+            let (Some(flow), Some(sequence), Some(row), Some(_)) = rest else {
+                panic!("a value is missing: {path}");
+            };
+            visit.user = Some(user);
+            assert_eq!(row, user % ROWS, "a user keeps its row");
+            assert!(script.users().is_none_or(|users| user < u64::from(users)), "user {user}");
+            assert!(self.sequences.insert(sequence), "request {sequence} came twice");
+            let captured = cells.next().unwrap_or_default();
+            let is_own = captured.is_empty() || captured == user.to_string();
+            let is_nobody_s = captured == "constant" || captured.starts_with('x');
+            assert!(is_own || is_nobody_s, "user {user} has what is another's: {captured}");
+            if sequence < FLOWS_MAX as u64 {
+                self.follow(script, (part, step), flow);
+            }
+        }
+        visit
+    }
+
+    /// Steps of one flow come in their order, and none too often.
+    fn follow(&mut self, script: &Script, (part, step): (Part, usize), flow: u64) {
+        let (latest, times) = self.flows.entry(flow).or_insert((step, 0));
+        assert!(step >= *latest, "step {step} after step {latest} of flow {flow}");
+        if let (Part::Flow(now), Some((Part::Flow(before), _))) =
+            (part, script.steps().nth(*latest))
+        {
+            assert_eq!(now, before, "flow {flow} becomes another");
+        }
+        if let (Part::Flow(now), Some(chosen)) =
+            (part, script.replay().and_then(|replay| replay.flows.as_ref()))
+        {
+            assert_eq!(chosen.get(flow as usize), Some(&now), "the flow of time {flow}");
+        }
+        (*latest, *times) = if step == *latest { (step, *times + 1) } else { (step, 1) };
+        assert!(*times <= TIMES_MAX, "step {step} of flow {flow} came too often");
+    }
+
+    /// The request of a user that came before this one, which it waits for from now on.
+    pub(crate) fn replace(&mut self, user: u64, latest: Latest) -> Option<Latest> {
+        self.users.insert(user, latest)
+    }
+
+    /// How many flows have come, as far as requests tell.
+    pub(crate) fn flows(&self) -> u64 {
+        self.flows.len() as u64
+    }
+}
+
+/// The WebSocket of a step, if it is one's.
+pub(crate) fn socket(script: &Arc<Script>, step: usize) -> Option<String> {
+    let (_, step) = script.steps().nth(step)?;
+    let Exchange::Socket(socket) = &step.exchange else { return None };
+    Some(socket.opening.accept().to_owned())
+}
+
+/// Whether the answers of a step are streams of events.
+pub(crate) fn is_stream(script: &Script, step: usize) -> bool {
+    let step = script.steps().nth(step).map(|(_, step)| &step.exchange);
+    matches!(step, Some(Exchange::Events { .. }))
+}
+
+/// Whether some steps talk over WebSockets.
+pub(crate) fn has_talks(script: &Script) -> bool {
+    script.steps().any(|(_, step)| matches!(step.exchange, Exchange::Socket(_)))
+}
