@@ -299,3 +299,17 @@ fn nothing_is_over_while_somebody_may_still_say_goodbye() {
     crowd.end_step(user, true, START);
     assert!(crowd.is_over());
 }
+
+/// What a million users take before they have met anybody.
+#[test]
+fn a_million_users_take_a_hundred_bytes_each() {
+    let (steps, operations) = line(&["a"]);
+    let crowd = of((none(), vec![flow("f", 1, steps, operations)], none()), Some(1_000_000));
+    let bytes = crowd.users.capacity() * size_of::<User>()
+        + crowd.idle.capacity() * size_of::<u32>()
+        + crowd.captures.capacity() * size_of::<Vec<u8>>()
+        + crowd.rows.capacity() * size_of::<usize>();
+    // One capture in this script; each table would add 8.
+    assert!(bytes <= (100 + 24) * 1_000_000, "{bytes}");
+    assert_eq!(crowd.targets.capacity(), 0, "no step keeps cookies");
+}
