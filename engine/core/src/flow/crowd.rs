@@ -4,16 +4,18 @@
 //! In an open loop a user arrives for each flow and leaves after it. Users are kept in a slab and
 //! named by their place in it, so that a user takes the same memory however many there have been.
 
+mod user;
+
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
-use std::ops::Range;
 use std::sync::Arc;
 
+use self::user::{User, is_over, places, step_of};
 use super::answer::Answer;
 use super::jar::{Jar, Origin};
 use super::program::{Action, Place};
-use super::script::{Flow, Part, Replay, RowOrder, Script};
-use super::step::{Judgement, Step};
+use super::script::{Part, Replay, RowOrder, Script};
+use super::step::Judgement;
 use super::template::target_of;
 use super::text::Text;
 use super::value::Scope;
@@ -80,31 +82,6 @@ pub struct Crowd {
     ended: Vec<Ended>,
     scratch: Vec<u8>,
 }
-
-/// Small, and without memory of its own but for cookies: there may be millions.
-#[derive(Debug)]
-struct User {
-    number: u64,
-    /// The seed of its next draws.
-    chance: u64,
-    cookies: Jar,
-    /// The steps it goes through; none between flows.
-    part: Option<Part>,
-    flow: u32,
-    place: Place,
-    step: u32,
-    /// Of the request.
-    sequence: u64,
-    due: Timestamp,
-    /// When its flow was to begin, and whether that counts.
-    slot_due: Timestamp,
-    is_measured: bool,
-    spent: Nanos,
-    has_started: bool,
-    has_failed: bool,
-}
-
-const _: () = assert!(size_of::<User>() <= 88);
 
 impl Crowd {
     /// Share `share` of a script's users; what they draw is decided by `seed`.
@@ -572,28 +549,6 @@ impl Crowd {
             self.idle.push_back(place);
         }
     }
-}
-
-impl User {
-    const fn slot(&self) -> Slot {
-        Slot { due: self.slot_due, measured: self.is_measured }
-    }
-}
-
-/// Where what is the user's lies, of which each has so many.
-const fn places(place: u32, each: usize) -> Range<usize> {
-    let begin = place as usize * each;
-    begin..begin + each
-}
-
-fn step_of<'a>(script: &'a Script, user: &User) -> Option<&'a Step> {
-    script.part(user.part?).steps.get(user.step as usize)
-}
-
-/// Whether nothing comes after the pause that the user has come to.
-fn is_over(flow: &Flow, user: &User) -> bool {
-    let (mut place, mut random) = (user.place, Random::new(user.chance));
-    place.next(&flow.operations, &mut random).is_none()
 }
 
 #[cfg(test)]

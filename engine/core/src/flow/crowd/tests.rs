@@ -1,7 +1,8 @@
 use super::*;
 use crate::flow::capture::{Capture, Source};
 use crate::flow::program::{Operation, Think};
-use crate::flow::script::Data;
+use crate::flow::script::{Data, Flow};
+use crate::flow::step::Step;
 use crate::flow::table::Table;
 use crate::flow::template::{Marks, Template};
 use crate::flow::value::{Escape, Slot as ValueSlot, Value};
