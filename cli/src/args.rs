@@ -27,7 +27,7 @@ pub(crate) use connection::{ConnectionArgs, Sources, TlsArgs, TlsVersion};
 pub(crate) use import::{ImportArgs, ImportSource};
 pub(crate) use profiling::{ProfileArgs, ProfileCommandArgs, SoakArgs};
 pub(crate) use request::{FormField, FormValue, RequestArgs, StreamArgs};
-pub(crate) use scenario::{ScenarioArgs, ScenarioCommand};
+pub(crate) use scenario::{FileArgs, ScenarioArgs, ScenarioCommand};
 pub(crate) use target::{AppArgs, TargetArgs};
 
 /// What was typed: something to do, or a text to show (`--help`, `--version`).
@@ -59,7 +59,9 @@ where
 fn explained(error: &clap::Error) -> String {
     match (error.kind(), error.get(ContextKind::InvalidSubcommand)) {
         (ErrorKind::ArgumentConflict, Some(word)) => {
-            format!("unexpected argument '{word}': one URL at a time, a command comes first")
+            format!(
+                "unexpected argument '{word}': one URL or scenario at a time, a command comes first"
+            )
         }
         _ => error.to_string(),
     }
@@ -83,7 +85,7 @@ fn one_line(explanation: &str) -> String {
     name = "uringbench",
     version,
     about = "Load an HTTP server over io_uring and say whether the numbers can be trusted",
-    override_usage = "uringbench [run] [OPTIONS] <URL>\n       uringbench <COMMAND>",
+    override_usage = "uringbench [run] [OPTIONS] <URL|SCENARIO.toml>\n       uringbench <COMMAND>",
     after_help = "Examples and details: uringbench --help",
     after_long_help = EXAMPLES,
     args_conflicts_with_subcommands = true,
@@ -108,6 +110,8 @@ Examples:
       Arrivals as independent users make them, the same ones in every run with this seed.
   uringbench -n 100k -m PUT -H 'Content-Type: application/json' --body '{}' http://localhost/item
       Exactly 100,000 requests with a body, every one accounted for.
+  uringbench -d 1m shop.toml
+      What users do in several steps, as a scenario file describes it.
   uringbench --json -q -d 5s http://127.0.0.1:8080/ | jq .rate.completed
       One JSON document on stdout, nothing else.
 
@@ -146,9 +150,9 @@ Exit codes: 10 LEAK, 12 INCONCLUSIVE; otherwise as a run.";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Load a URL (the default: `run` may be left out)
+    /// Load a URL, or run a scenario (the default: `run` may be left out)
     #[command(
-        override_usage = "uringbench [run] [OPTIONS] <URL>",
+        override_usage = "uringbench [run] [OPTIONS] <URL|SCENARIO.toml>",
         after_help = "Examples and details: uringbench --help",
         after_long_help = EXAMPLES
     )]
@@ -156,9 +160,9 @@ pub(crate) enum Command {
     /// Sample a process tree: flame graphs, waits and timelines
     #[command(override_usage = PROFILE_USAGE, after_help = PROFILE_EXAMPLES)]
     Profile(Box<ProfileCommandArgs>),
-    /// Load a URL for long and say whether its target leaks memory, files or threads
+    /// Load a target for long and say whether it leaks memory, files or threads
     #[command(
-        override_usage = "uringbench soak [OPTIONS] --profile <TARGET> <URL>",
+        override_usage = "uringbench soak [OPTIONS] --profile <TARGET> <URL|SCENARIO.toml>",
         after_help = SOAK_EXAMPLES
     )]
     Soak(Box<SoakArgs>),
@@ -184,8 +188,8 @@ pub(crate) enum Command {
 /// Options of `uringbench run`.
 #[derive(Args, Clone, Debug, Default)]
 pub(crate) struct RunArgs {
-    /// The address to load, such as http://127.0.0.1:8080/
-    #[arg(value_name = "URL")]
+    /// The address to load, such as http://127.0.0.1:8080/, or the file of a scenario
+    #[arg(value_name = "URL|SCENARIO.toml")]
     pub(crate) url: Option<String>,
 
     #[command(flatten)]
@@ -194,6 +198,8 @@ pub(crate) struct RunArgs {
     pub(crate) request: RequestArgs,
     #[command(flatten)]
     pub(crate) stream: StreamArgs,
+    #[command(flatten)]
+    pub(crate) file: FileArgs,
     #[command(flatten)]
     pub(crate) connection: ConnectionArgs,
     #[command(flatten)]

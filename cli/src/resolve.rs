@@ -7,7 +7,7 @@
 use std::collections::HashSet;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs, UdpSocket};
 use std::os::unix::fs::FileTypeExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, bail};
@@ -100,7 +100,19 @@ pub(crate) fn resolve(args: RunArgs) -> Result<ResolvedRun, Failure> {
     if let Some(file) = scenario::named(url) {
         return scenario::resolve(&args, &file);
     }
+    if !args.file.variables.is_empty() {
+        return Err(usage("--variable is for .hurl files: a URL has no variables"));
+    }
+    if !url.contains("://") && Path::new(url).is_file() {
+        return Err(usage(format!(
+            "`{url}` is a file, not a URL: a scenario's name ends in .toml or .hurl; rename it, or write \
+             http:// before a host of that name"
+        )));
+    }
     let url = Url::parse(url).map_err(Failure::Usage)?;
+    if args.file.target.is_some() || !args.file.flows.is_empty() {
+        return Err(usage("--target and --flow are for scenario files: a URL is a single request"));
+    }
     let limit = limit(&args.load)?;
     let seed = args.load.seed.unwrap_or_else(seed_from_clock);
     let load = load(&args.load, is_made_up(&args.request))?;
@@ -170,8 +182,9 @@ pub(crate) fn resolve(args: RunArgs) -> Result<ResolvedRun, Failure> {
     })
 }
 
-const NO_URL: &str = "no URL given: try `uringbench http://127.0.0.1:8080/`, or `uringbench demo` \
-                      for the built-in target (see `uringbench --help`)";
+const NO_URL: &str = "no URL given: try `uringbench http://127.0.0.1:8080/` or the file of a \
+                      scenario, or `uringbench demo` for the built-in target (see `uringbench \
+                      --help`)";
 
 pub(crate) fn usage(line: impl Into<String>) -> Failure {
     Failure::Usage(line.into())
@@ -410,9 +423,13 @@ fn look_up(host: &Host, port: u16) -> anyhow::Result<Vec<SocketAddr>> {
         Host::Address(address) => return Ok(vec![SocketAddr::new(*address, port)]),
         Host::Name(name) => name,
     };
-    let found = (name.as_str(), port)
-        .to_socket_addrs()
-        .with_context(|| format!("cannot look up `{name}`; check the name, or use its address"))?;
+    let found = (name.as_str(), port).to_socket_addrs().with_context(|| {
+        let remedy = match name.ends_with(".toml") {
+            true => "to run a scenario of that name, leave out http://",
+            false => "check the name, or use its address",
+        };
+        format!("cannot look up `{name}`; {remedy}")
+    })?;
     let mut seen = HashSet::new();
     let peers: Vec<SocketAddr> = found.filter(|peer| seen.insert(*peer)).collect();
     if peers.is_empty() {

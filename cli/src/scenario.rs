@@ -10,11 +10,12 @@ use uringbench_core::plan::{Arrivals, Engine, Limit, Load, Plan, WaitMode};
 use uringbench_core::rate::Rate;
 use uringbench_core::time::Nanos;
 use uringbench_core::varying::Stretch;
+use uringbench_import::hurl;
 use uringbench_scenario::format::{Order, Shape};
 use uringbench_scenario::plan::{self as written, Stage};
 use uringbench_scenario::{Surroundings, compile};
 
-use crate::args::{OutputArgs, RequestArgs, RunArgs};
+use crate::args::{FileArgs, OutputArgs, RunArgs};
 use crate::console;
 use crate::exit::Failure;
 use crate::host::{cpus, target};
@@ -23,20 +24,46 @@ use crate::resolve::{self, Format, Progress, ResolvedRun, usage};
 use crate::tls;
 use crate::url::Url;
 
-/// The file, if what was typed where a URL belongs names a scenario.
+/// How files of Hurl are called.
+const HURL: &str = ".hurl";
+
+/// The file, if what was typed where a URL belongs names a scenario, or requests of Hurl.
 pub(crate) fn named(text: &str) -> Option<PathBuf> {
-    let is_named = !text.contains("://") && text.ends_with(".toml");
+    let lower = text.to_ascii_lowercase();
+    let is_named = !text.contains("://") && (lower.ends_with(".toml") || lower.ends_with(HURL));
     is_named.then(|| PathBuf::from(text))
 }
 
-/// The plan of a file, or its mistakes, each beginning with its place.
-pub(crate) fn load(file: &Path) -> Result<written::Plan, Vec<String>> {
+/// The plan of a file, or its mistakes, each beginning with its place. With `target` its requests
+/// go there instead; `variables` are those of a file of Hurl.
+pub(crate) fn load(
+    file: &Path,
+    target: Option<&str>,
+    variables: &[(String, String)],
+) -> Result<written::Plan, Vec<String>> {
+    if let Some(target) = target {
+        authority(target).map_err(|why| vec![format!("--target: {why}")])?;
+    }
     let shown = file.display();
-    let text = fs::read_to_string(file)
+    let mut text = fs::read_to_string(file)
         .map_err(|why| vec![format!("{shown} cannot be read: {why}; name a scenario file")])?;
+    let mut beside = Vec::new();
+    if file.to_string_lossy().to_ascii_lowercase().ends_with(HURL) {
+        let imported =
+            hurl::import(&text, variables).map_err(|why| vec![format!("{shown}: {why}")])?;
+        for note in imported.notes() {
+            console::note(&format!("uringbench: {shown}: {note}"));
+        }
+        text = imported.toml();
+        beside.extend_from_slice(imported.files());
+    }
     let folder = file.parent().unwrap_or_else(|| Path::new(""));
     let around = Surroundings {
-        read: &|name| read_body("file", &folder.join(name)),
+        target,
+        read: &|name| match beside.iter().find(|file| file.name == name) {
+            Some(file) => Ok(file.bytes.clone()),
+            None => read_body("file", &folder.join(name)),
+        },
         env: &|name| std::env::var(name).ok(),
         authority: &authority,
     };
@@ -68,7 +95,9 @@ fn authority(target: &str) -> Result<String, String> {
 /// what it says.
 pub(crate) fn resolve(args: &RunArgs, file: &Path) -> Result<ResolvedRun, Failure> {
     refuse_what_the_file_says(args)?;
-    let scenario = load(file).map_err(one_by_one)?;
+    let FileArgs { target, flows, variables } = &args.file;
+    let mut scenario = load(file, target.as_deref(), variables).map_err(one_by_one)?;
+    scenario.keep_flows(flows).map_err(|why| usage(format!("--flow: {why}")))?;
     let url = Url::parse(&scenario.target).map_err(Failure::Usage)?;
     let typed = &args.load;
     let seed = typed.seed.unwrap_or_else(resolve::seed_from_clock);
@@ -98,6 +127,13 @@ pub(crate) fn resolve(args: &RunArgs, file: &Path) -> Result<ResolvedRun, Failur
         }),
         Load::Open { .. } | Load::Replay => None,
     };
+    let has_own = scenario.has_own_connections;
+    if let Some(users) = users.filter(|users| has_own && *users > connections) {
+        return Err(usage(format!(
+            "{users} users cannot each have one of {connections} connections: raise -c, or leave \
+             out `own_connections`"
+        )));
+    }
     let objectives = scenario.objectives.clone();
     let script = Arc::new(script(scenario, users, load == Load::Replay));
     let plan = Plan {
@@ -135,56 +171,72 @@ pub(crate) fn resolve(args: &RunArgs, file: &Path) -> Result<ResolvedRun, Failur
         slo,
         objectives,
         target: location,
-        name: name.or_else(|| Some(file.file_stem()?.to_string_lossy().into_owned())),
+        name: name.or_else(|| name_of(file, flows)),
         out,
         format: if json { Format::Json } else { Format::Text },
         progress: if quiet { Progress::Hidden } else { Progress::Shown },
     })
 }
 
-/// Options that describe a request or what a file does not have.
+/// The file's own name, and what was taken of it.
+fn name_of(file: &Path, flows: &[String]) -> Option<String> {
+    let stem = file.file_stem()?.to_string_lossy().into_owned();
+    Some(flows.iter().fold(stem, |name, flow| format!("{name}-{flow}")))
+}
+
+/// Options that describe a request, or what a file does not have. The first of them is told.
 fn refuse_what_the_file_says(args: &RunArgs) -> Result<(), Failure> {
-    let RequestArgs { method, headers, body, body_file, body_size, form, chunked, .. } =
-        &args.request;
-    let of_request = method.is_some()
-        || !headers.is_empty()
-        || body.is_some()
-        || body_file.is_some()
-        || body_size.is_some()
-        || !form.is_empty()
-        || chunked.is_some()
-        || args.request.expect_continue
-        || args.request.binary
-        || args.request.echo
-        || !args.request.subprotocol.is_empty();
-    let of_stream = args.stream.sse
-        || args.stream.stream
-        || args.stream.stall.is_some()
-        || args.stream.events.is_some();
-    if of_request || of_stream {
+    let (request, stream) = (&args.request, &args.stream);
+    let of_steps = [
+        ("-m", request.method.is_some()),
+        ("-H", !request.headers.is_empty()),
+        ("--body", request.body.is_some()),
+        ("--body-file", request.body_file.is_some()),
+        ("--body-size", request.body_size.is_some()),
+        ("-F", !request.form.is_empty()),
+        ("--chunked", request.chunked.is_some()),
+        ("--expect-continue", request.expect_continue),
+        ("--binary", request.binary),
+        ("--echo", request.echo),
+        ("--subprotocol", !request.subprotocol.is_empty()),
+        ("--sse", stream.sse),
+        ("--stream", stream.stream),
+        ("--stall", stream.stall.is_some()),
+        ("--events", stream.events.is_some()),
+    ];
+    if let Some(option) = given(&of_steps) {
+        return Err(usage(format!(
+            "{option} is for a single URL: a scenario says in its steps what is sent and what \
+             comes; write it there"
+        )));
+    }
+    let of_url = [
+        ("--idle-connections", args.connection.idle_connections.is_some()),
+        ("--read-rate", args.connection.read_rate.is_some()),
+        ("--write-rate", args.connection.write_rate.is_some()),
+        ("--proxy-protocol", args.connection.proxy_protocol.is_some()),
+    ];
+    if let Some(option) = given(&of_url) {
+        return Err(usage(format!(
+            "{option} is for a single URL: leave it out, or load a URL with it beside the scenario"
+        )));
+    }
+    if args.load.requests.is_some() {
         return Err(usage(
-            "a scenario says what is sent: write methods, headers, bodies and streams into its \
-             steps",
+            "-n is for a single URL: a scenario lasts for a time; give it with -d, such as -d 10s",
         ));
     }
-    let connection = &args.connection;
-    if connection.idle_connections.is_some()
-        || connection.read_rate.is_some()
-        || connection.write_rate.is_some()
-        || connection.proxy_protocol.is_some()
-    {
+    if args.load.pipeline.is_some() {
         return Err(usage(
-            "--idle-connections, --read-rate, --write-rate and --proxy-protocol are for a single \
-             URL: run one beside the scenario",
-        ));
-    }
-    if args.load.requests.is_some() || args.load.pipeline.is_some() {
-        return Err(usage(
-            "-n and -p are for a single URL: a scenario lasts for a time (-d), and each of its \
-             users waits for its answers",
+            "-p is for a single URL: each user of a scenario waits for its answers; give more \
+             users in the file",
         ));
     }
     Ok(())
+}
+
+fn given(options: &[(&'static str, bool)]) -> Option<&'static str> {
+    options.iter().find(|(_, is_given)| *is_given).map(|(option, _)| *option)
 }
 
 /// When flows begin, and how their rate changes.

@@ -143,6 +143,36 @@ fn scenarios_are_checked_and_shown_without_a_server() {
 }
 
 #[test]
+fn a_scenario_may_be_sent_to_another_server() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("f.toml");
+    let file = file.to_str().unwrap();
+    let text = "target = \"{{env URINGBENCH_TEST_NOT_SET}}\"\n[[flow]]\nname = \"f\"\n\
+                [[flow.step]]\npath = \"/\"\n";
+    std::fs::write(file, text).unwrap();
+    let other = ["--target", "http://127.0.0.1:9"];
+    let output = uringbench(&[&["scenario", "check", file][..], &other].concat());
+    assert!(output.status.success(), "{output:?}");
+    let output = uringbench(&[&["scenario", "show", file][..], &other].concat());
+    let shown = String::from_utf8(output.stdout).unwrap();
+    assert!(shown.contains("Host: 127.0.0.1:9\\r\\n"), "{shown}");
+    let cases = [
+        (&["scenario", "check", file][..], "f.toml:1:1: target: "),
+        (&["scenario", "check", file, "--target", "127.0.0.1:9/a"], "--target: the target has no"),
+        (&["scenario", "show", file, "--target", "ws://h"], "--target: scenarios speak HTTP"),
+        (&["-d", "1", file, "--target", "ftp://h"], "--target: "),
+        (&[file, "--target", "http://h", "--flow", "g"], "--flow: there is no flow `g`"),
+        (&["http://127.0.0.1:9/", "--target", "http://h"], "--target and --flow are for"),
+    ];
+    for (words, part) in cases {
+        let output = uringbench(words);
+        let line = complaint(&output);
+        assert_eq!(output.status.code(), Some(2), "{words:?}: {line}");
+        assert!(line.contains(part), "{words:?}: {line}");
+    }
+}
+
+#[test]
 fn the_schema_describes_every_field() {
     let output = uringbench(&["schema"]);
     let schema: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();

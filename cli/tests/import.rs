@@ -15,7 +15,8 @@ fn text(bytes: &[u8]) -> String {
 
 fn check(folder: &Path, file: &str) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_uringbench"));
-    let output = command.args(["scenario", "check", file]).current_dir(folder).output().unwrap();
+    let output = command.args(["scenario", "check", file]).current_dir(folder).output();
+    let output = output.expect("the binary runs");
     assert!(output.status.success(), "{}", text(&output.stderr));
 }
 

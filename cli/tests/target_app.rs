@@ -57,11 +57,15 @@ fn switches_arrive_and_a_signal_ends_it_well() {
 #[test]
 fn switches_that_cannot_be_meant_are_one_line() {
     let complaint = |output: &Output| String::from_utf8_lossy(&output.stderr).into_owned();
-    let cases: [(&[&str], i32, &str); 5] = [
+    let nobody = "postgres://bench:secret@127.0.0.1:1/x";
+    let cases: [(&[&str], i32, &str); 8] = [
         (&["--leak", "64"], 2, "--app"),
         (&["--app", "--error-rate", "2"], 2, "from 0 to 1"),
         (&["--app", "--stall", "5s", "--stall-every", "1s"], 2, "make it shorter"),
         (&["--app", "--database", "/no/such/folder/x.db"], 1, "--database"),
+        (&["--app", "--database", nobody], 1, "start the server"),
+        (&["--app", "--static", "/no/such/folder"], 1, "--static"),
+        (&["--app", "--static", "/dev/null"], 1, "--static"),
         (&["--app", "--cpu", "100000"], 1, "--cpu"),
     ];
     for (words, code, part) in cases {

@@ -19,7 +19,7 @@ const EDGES: [(&str, &[&str]); 17] = [
     ("uringbench-store", &["uringbench-core"]),
     ("uringbench-report", &["uringbench-core"]),
     ("uringbench-scenario", &["uringbench-core"]),
-    ("uringbench-import", &["uringbench-scenario"]),
+    ("uringbench-import", &["uringbench-core", "uringbench-scenario"]),
     ("uringbench-reference", &["uringbench-ring"]),
     ("uringbench-app", &[]),
     ("uringbench-peers", &["uringbench-ring"]),

@@ -55,6 +55,7 @@ pub(crate) struct Flows {
     steps: Vec<StepTerms>,
     /// How many flows there are to tell apart.
     flows: usize,
+    has_own_connections: bool,
     pub(crate) epoch: u64,
     /// What has come, by connection; empty where no step looks at more than a status.
     pub(crate) receipts: Vec<Receipt>,
@@ -110,6 +111,7 @@ impl Flows {
             crowd: Crowd::new(Arc::clone(script), *share, *seed),
             steps,
             flows: script.flows().len(),
+            has_own_connections: script.has_own_connections(),
             epoch: *epoch,
             heard: Vec::new(),
             receipts: std::iter::repeat_with(Receipt::default).take(receipts).collect(),
@@ -214,6 +216,9 @@ impl<D: Driver> EventLoop<D> {
     /// the next one will be, unless that is for connections to decide.
     pub(crate) fn release_steps(&mut self, now: Timestamp) -> Option<Timestamp> {
         self.give_up_steps(now);
+        if self.flows.as_ref()?.has_own_connections {
+            return self.release_own(now);
+        }
         loop {
             let connection = self.usable_connection();
             let next_slot = self.begin_flows(connection.is_some(), now);
@@ -227,6 +232,27 @@ impl<D: Driver> EventLoop<D> {
                 return (next != Timestamp::NEVER).then_some(next);
             };
             self.send_step(number, user, now);
+        }
+    }
+
+    /// The same where each user has a connection of its own: a connection is free when its user's
+    /// request can be sent.
+    fn release_own(&mut self, now: Timestamp) -> Option<Timestamp> {
+        loop {
+            let next_slot = self.begin_flows(true, now);
+            let (connections, options) = (&self.connections, &self.options);
+            let crowd = &mut self.flows.as_mut()?.crowd;
+            let free = |user: u32| connections[user as usize].room(options) > 0;
+            if let Some(user) = crowd.take_if(free) {
+                self.send_step(user, user, now);
+                continue;
+            }
+            if crowd.is_ready() {
+                self.note_starved();
+            }
+            let next = self.flows.as_ref()?.crowd.wakes_at();
+            let next = next.min(next_slot.unwrap_or(Timestamp::NEVER));
+            return (next != Timestamp::NEVER).then_some(next);
         }
     }
 
@@ -274,7 +300,9 @@ impl<D: Driver> EventLoop<D> {
         let pacer = self.pacer.as_mut()?;
         flows.crowd.wake(now);
         loop {
-            let may_begin = if self.options.is_open {
+            let may_begin = if self.options.is_open && flows.has_own_connections {
+                flows.crowd.has_room(self.options.connections)
+            } else if self.options.is_open {
                 has_connection && !flows.crowd.is_ready()
             } else {
                 flows.crowd.has_idle() || pacer.is_done(now)
@@ -304,8 +332,10 @@ impl<D: Driver> EventLoop<D> {
         let connection = &mut self.connections[number as usize];
         self.exchanges.push(number, connection, connection::Exchange::of_user(slot, user, now));
         connection.taken = connection.taken.saturating_add(1);
-        self.ready.pop();
-        connection.is_listed = false;
+        if !flows.has_own_connections {
+            self.ready.pop();
+            connection.is_listed = false;
+        }
 
         let length = match flows.steps[number_of_step].constant.clone() {
             Some(range) => {

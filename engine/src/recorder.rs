@@ -313,7 +313,9 @@ impl Recorder {
         self.sent(slot, sent);
         if let Some(sums) = self.step(step, slot) {
             sums.counts.released += 1;
-            sums.times().lateness.record(sent.since(slot.due).0);
+            if let Some(times) = self.step_times(step) {
+                times.lateness.record(sent.since(slot.due).0);
+            }
         }
     }
 
@@ -334,14 +336,15 @@ impl Recorder {
         self.ended(answers, outcome, done);
         let Some(sums) = self.step(step, answers.slot) else { return };
         sums.counts.end(outcome, 1);
-        let times = sums.times();
-        times.service.record(done.since(answers.sent).0);
-        times.response.record(done.since(answers.slot.due).0);
         if let Err(failed) = judgement {
             match sums.failures.iter_mut().find(|(known, _)| *known == failed) {
                 Some((_, count)) => *count += 1,
                 None => sums.failures.push((failed, 1)),
             }
+        }
+        if let Some(times) = self.step_times(step) {
+            times.service.record(done.since(answers.sent).0);
+            times.response.record(done.since(answers.slot.due).0);
         }
     }
 
@@ -360,7 +363,9 @@ impl Recorder {
         if let Some(sums) = self.step(step, slot) {
             sums.counts.released += u64::from(!is_released);
             sums.counts.end(outcome, 1);
-            sums.times().response.record(now.since(slot.due).0);
+            if let Some(times) = self.step_times(step) {
+                times.response.record(now.since(slot.due).0);
+            }
         }
     }
 
@@ -380,6 +385,15 @@ impl Recorder {
     #[inline]
     fn step(&mut self, step: usize, slot: Slot) -> Option<&mut StepSums> {
         self.current.steps.get_mut(step).filter(|_| slot.measured)
+    }
+
+    /// Where to record what a measured request of a step takes. A step that is the only one takes
+    /// what the whole takes, which is recorded already.
+    #[inline]
+    fn step_times(&mut self, step: usize) -> Option<&mut StepTimes> {
+        let steps = &mut self.current.steps;
+        let is_only = steps.len() == 1;
+        steps.get_mut(step).filter(|_| !is_only).map(StepSums::times)
     }
 
     /// A connection was established.

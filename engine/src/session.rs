@@ -406,21 +406,17 @@ impl<D: Driver> EventLoop<D> {
         if out.is_empty() {
             return;
         }
-        match &mut connection.session {
-            Some(session) if connection.is_sending => session.outbox.extend_from_slice(&out),
-            Some(session) if !session.outbox.is_empty() => {
-                session.outbox.extend_from_slice(&out);
-                // What is left becomes the room for what is put off next.
-                std::mem::swap(&mut session.outbox, &mut out);
-                session.outbox.clear();
-                connection.is_sending = true;
-                self.driver.send_bytes(number, connection.generation, out);
+        if let Some(session) = &mut connection.session {
+            if connection.is_sending {
+                return session.outbox.extend_from_slice(&out);
             }
-            _ => {
-                connection.is_sending = true;
-                self.driver.send_bytes(number, connection.generation, out);
+            if !session.outbox.is_empty() {
+                session.outbox.append(&mut out);
+                std::mem::swap(&mut session.outbox, &mut out);
             }
         }
+        connection.is_sending = true;
+        self.driver.send_bytes(number, connection.generation, out);
     }
 
     /// Send bytes at the end of this turn, with what is sent until then.
@@ -443,7 +439,9 @@ impl<D: Driver> EventLoop<D> {
 
     /// The run is over: say goodbye on every connection, so that no target takes it for a loss.
     pub(crate) fn say_goodbye(&mut self) {
-        if self.terms.tls.is_none() && self.terms.websocket.is_none() {
+        // The last talk of a flow may have ended this moment, its goodbye not handed over yet.
+        let has_talked = self.flows.is_some();
+        if self.terms.tls.is_none() && self.terms.websocket.is_none() && !has_talked {
             return;
         }
         for number in 0..self.connections.len() as u32 {

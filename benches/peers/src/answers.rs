@@ -35,6 +35,7 @@ pub(crate) fn parse(client: Client, stdout: &str) -> Result<Answer, String> {
         Client::Uringbench => json(stdout, uringbench)?,
         Client::Floor | Client::Websockets => json(stdout, floor)?,
         Client::Gcannon => json(stdout, gcannon)?,
+        Client::Locust => json(stdout, locust)?,
         Client::Wrk | Client::Wrk2 => wrk(stdout),
         Client::H2load => h2load(stdout),
         Client::Oha => oha(stdout),
@@ -92,6 +93,18 @@ fn floor(run: &Value) -> Option<Answer> {
     let requests = run["requests"].as_u64()?;
     let rps = requests as f64 / run["seconds"].as_f64()?;
     Some(Answer { requests, rps, ..Answer::default() })
+}
+
+/// A list of requests by name, with counts and times of all of the run.
+fn locust(run: &Value) -> Option<Answer> {
+    let rows = run.as_array()?;
+    let sum = |key: &str| rows.iter().map(|row| row[key].as_u64()).sum::<Option<u64>>();
+    let times = |key: &'static str| rows.iter().filter_map(move |row| row[key].as_f64());
+    let first = times("start_time").fold(f64::INFINITY, f64::min);
+    let last = times("last_request_timestamp").fold(0.0, f64::max);
+    let (requests, errors) = (sum("num_requests")?, sum("num_failures")?);
+    let rps = requests as f64 / (last - first);
+    Some(Answer { requests, rps, errors, ..Answer::default() })
 }
 
 fn gcannon(run: &Value) -> Option<Answer> {
@@ -282,6 +295,11 @@ mod tests {
         let answer = parse(Client::Floor, floor).unwrap();
         assert_eq!((answer.requests, answer.rps), (872_000, 218_000.0));
         let python = r#"{"requests": 23600, "seconds": 1.25}"#;
+        let locust = r#"[{"num_requests": 30, "num_failures": 1, "start_time": 10.0,
+            "last_request_timestamp": 12.5}, {"num_requests": 20, "num_failures": 0,
+            "start_time": 10.5, "last_request_timestamp": 12.0}]"#;
+        let answer = parse(Client::Locust, locust).unwrap();
+        assert_eq!((answer.requests, answer.rps, answer.errors), (50, 20.0, 1));
         let answer = parse(Client::Websockets, python).unwrap();
         assert_eq!((answer.requests, answer.rps), (23_600, 18_880.0));
     }

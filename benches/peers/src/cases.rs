@@ -9,6 +9,7 @@ use crate::clients::{Client, End, Engine, Load, Request};
 use crate::engines;
 use crate::protocols;
 use crate::rounds::{Bench, Contender, Row, Sample, Spread};
+use crate::scenarios;
 use crate::table::{self, Bound, Goal, Section, Table, Unit};
 
 /// A part of the comparison.
@@ -34,6 +35,8 @@ pub(crate) enum Case {
     Uploads,
     /// WebSocket messages that come back.
     Websocket,
+    /// Scenarios: a single step against the plain URL, and a flow of four.
+    Scenarios,
 }
 
 /// How much of it is run.
@@ -64,6 +67,7 @@ impl Case {
             Self::Tls => protocols::tls(bench, scale),
             Self::Uploads => vec![protocols::uploads(bench, scale)],
             Self::Websocket => protocols::websocket(bench, scale),
+            Self::Scenarios => scenarios::compare(bench, scale),
         }
     }
 }

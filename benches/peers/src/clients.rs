@@ -6,6 +6,8 @@ use std::env;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use crate::scenarios;
+
 /// A load generator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Client {
@@ -25,6 +27,8 @@ pub(crate) enum Client {
     Wrk2,
     /// Python's websockets over asyncio, by the script beside this file.
     Websockets,
+    /// Locust with its fast client (gevent), by the script beside this file.
+    Locust,
 }
 
 /// The same load for every client.
@@ -65,6 +69,10 @@ pub(crate) enum Request {
     Upload(u64),
     /// A WebSocket message of so many bytes that comes back (uringbench, websockets).
     Message(usize),
+    /// The same as `Get`, written as a scenario (uringbench).
+    Step,
+    /// A flow of four steps with data, captures and checks (uringbench, Locust).
+    Flow,
 }
 
 /// An engine of uringbench.
@@ -110,7 +118,7 @@ const WRK2_SECONDS_MIN: u32 = 20;
 
 impl Client {
     /// Every client, in the order of the tables.
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Uringbench,
         Self::Floor,
         Self::Wrk,
@@ -119,6 +127,7 @@ impl Client {
         Self::Gcannon,
         Self::Wrk2,
         Self::Websockets,
+        Self::Locust,
     ];
 
     /// Its name in tables.
@@ -132,6 +141,7 @@ impl Client {
             Self::Gcannon => "gcannon",
             Self::Wrk2 => "wrk2",
             Self::Websockets => "websockets",
+            Self::Locust => "locust",
         }
     }
 
@@ -175,6 +185,12 @@ impl Client {
                 .args(["-t1", "-c", &connections, "-d", &format!("{seconds}s")])
                 .args(["-R", &load.rate.unwrap_or_default().to_string()])
                 .args(["--latency", &url]),
+            Self::Locust => command
+                .current_dir(scenarios::beside(place))
+                .args(["--headless", "--only-summary", "--json", "-f", "locustfile.py"])
+                // All users at once, and no ramp within the measured seconds.
+                .args(["-u", &connections, "-r", &connections, "-t", &format!("{seconds}s")])
+                .args(["--host", &format!("http://{}", place.address)]),
             Self::Websockets => command
                 .args(["-c", WEBSOCKETS, &url, &connections, &seconds.to_string()])
                 .arg(load.message().unwrap_or_default()),
@@ -216,7 +232,6 @@ fn uringbench(mut command: Command, load: &Load, place: &Place, url: &str) -> Co
         // The list form names CPUs; a bare number would count them.
         .args(["--cores", &format!("{cpu}-{cpu}", cpu = place.cpu)])
         .args(["-c", &load.connections.to_string()])
-        .args(["-p", &load.pipeline.to_string()])
         .arg("--out")
         .arg(&place.out);
     match load.end {
@@ -229,8 +244,15 @@ fn uringbench(mut command: Command, load: &Load, place: &Place, url: &str) -> Co
     if let Some(wait) = load.wait {
         command.args(["--wait", wait]);
     }
+    if load.pipeline > 1 {
+        command.args(["-p", &load.pipeline.to_string()]);
+    }
+    if let Request::Step | Request::Flow = load.request {
+        command.arg(scenarios::file(load.request, place));
+        return command;
+    }
     match load.request {
-        Request::Get => &mut command,
+        Request::Get | Request::Step | Request::Flow => &mut command,
         Request::GetAndClose => command.args(["-H", CLOSE]),
         Request::Upload(bytes) => command.args(["-m", "POST", "--body-size", &bytes.to_string()]),
         Request::Message(_) => command.args(["--body", &load.message().unwrap_or_default()]),
@@ -340,7 +362,7 @@ mod tests {
         let mut load = load();
         assert_eq!(
             line(Client::Uringbench, &load),
-            format!("--json -q --warmup 0s --cores 1-1 -c 64 -p 16 --out /tmp/out -d 4s {url}")
+            format!("--json -q --warmup 0s --cores 1-1 -c 64 --out /tmp/out -d 4s -p 16 {url}")
         );
         assert_eq!(
             line(Client::Floor, &load),

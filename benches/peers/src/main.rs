@@ -12,6 +12,7 @@ mod measure;
 mod nginx;
 mod protocols;
 mod rounds;
+mod scenarios;
 mod server;
 mod table;
 

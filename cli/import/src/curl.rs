@@ -343,7 +343,7 @@ impl Reader<'_> {
             if file.contains(',') {
                 self.notes.add(format!("-F {name}: several files in one part are taken for one"));
             }
-            PartContent::File(BodyFile::Given(unquoted(file)))
+            PartContent::File(given(&unquoted(file))?)
         } else if let Some(file) = content.strip_prefix('<') {
             PartContent::Text(plain(&self.text(&unquoted(file))?))
         } else {
@@ -458,7 +458,7 @@ impl Reader<'_> {
         query: &mut Vec<String>,
     ) -> Result<(), ImportError> {
         if let Some(file) = &request.upload {
-            step.body = Some(Body::File(BodyFile::Given(file.clone())));
+            step.body = Some(Body::File(given(file)?));
             return Ok(());
         }
         if !request.parts.is_empty() {
@@ -479,7 +479,7 @@ impl Reader<'_> {
                 default_header(step, "Content-Type", FORM);
                 step.body = Some(match data {
                     Data::Text(text) => body(text.clone(), header(step, "Content-Type")),
-                    Data::File(file) => Body::File(BodyFile::Given(file.clone())),
+                    Data::File(file) => Body::File(given(file)?),
                 });
             }
         }
@@ -509,6 +509,14 @@ impl Reader<'_> {
         };
         Ok(Imported { scenario, files: Vec::new(), notes })
     }
+}
+
+/// A file whose bytes are sent; no value can stand in its name.
+fn given(file: &str) -> Result<BodyFile, ImportError> {
+    template::constant(file).map(BodyFile::Given).ok_or_else(|| {
+        let file = crate::shown(file);
+        ImportError::new(format!("@{file}: a variable cannot stand in it: write the file's name"))
+    })
 }
 
 /// What the sender accepts as a content type: something without control characters.

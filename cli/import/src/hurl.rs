@@ -173,7 +173,8 @@ impl Reader {
                 }
                 "delay" => wishes.delay_ms = millis(&value).ok_or_else(|| bad("500ms or 1s"))?,
                 "repeat" if value == "-1" => {
-                    self.notes.add(format!("line {line}: repeat: left out, flows begin again anyhow"));
+                    self.notes
+                        .add(format!("line {line}: repeat: left out, flows begin again anyhow"));
                 }
                 "repeat" => {
                     let times = value.parse().ok().filter(|times| (0..=1_000_000).contains(times));
@@ -196,8 +197,8 @@ impl Reader {
                 }
                 _ if value == "false" => {}
                 "location" | "location-trusted" | "max-redirs" => self.notes.add(format!(
-                    "line {line}: {key}: left out, redirects are not followed: add an entry for where \
-                     they lead"
+                    "line {line}: {key}: left out, redirects are not followed: add an entry for \
+                     where they lead"
                 )),
                 _ => self.notes.add(format!(
                     "line {line}: {key}: left out, it is the run's matter, see `uringbench --help`"
@@ -390,7 +391,7 @@ fn hex(text: &str) -> Option<Vec<u8>> {
         .filter(|c| !c.is_whitespace())
         .map(|c| c.to_digit(16))
         .collect::<Option<_>>()?;
-    let is_even = digits.len() % 2 == 0;
+    let is_even = digits.len().is_multiple_of(2);
     // Two digits make at most 255.
     is_even.then(|| digits.chunks(2).map(|pair| (pair[0] * 16 + pair[1]) as u8).collect())
 }

@@ -153,9 +153,7 @@ fn closing_quote(text: &str) -> Option<usize> {
 /// What is sent: logs of proxies have the host before it, and bytes that are no text are `\xHH`.
 fn path_of(url: &str) -> Option<String> {
     let path = match url.split_once("://") {
-        Some((scheme, rest)) if matches!(scheme, "http" | "https") => {
-            rest.find('/').map_or("/", |at| &rest[at..])
-        }
+        Some(("http" | "https", rest)) => rest.find('/').map_or("/", |at| &rest[at..]),
         _ => url,
     };
     let path = path.split('#').next().unwrap_or(path);

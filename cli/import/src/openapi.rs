@@ -218,8 +218,11 @@ impl<'a> Reader<'a> {
         }
         step.target = crate::url::target(&path, None);
         if let crate::model::Target::Path { query: known, .. } = &mut step.target {
-            query.dedup_by(|(a, _), (b, _)| a == b);
-            known.extend(query);
+            for (name, value) in query {
+                if known.iter().all(|(other, _)| *other != name) {
+                    known.push((name, value));
+                }
+            }
         }
         step.check.status = self.statuses(operation);
         settle(&mut step);

@@ -11,7 +11,7 @@ pub(crate) fn iso(text: &str) -> Option<i64> {
     let at = rest.find(['Z', 'z', '+', '-']).unwrap_or(rest.len());
     let (clock, zone) = rest.split_at(at);
     let (clock, fraction) = clock.split_once(['.', ',']).unwrap_or((clock, ""));
-    Some(micros(days(year, month, day)?, clock, fraction, zone)?)
+    micros(days(year, month, day)?, clock, fraction, zone)
 }
 
 /// As Apache and nginx write it: `21/Nov/2026:14:07:35 +0100`.

@@ -6,7 +6,7 @@ use support::{compiled, read, scenario};
 use uringbench_import::curl;
 
 fn import(line: &str) -> (String, Vec<String>) {
-    let imported = curl::import(line, &read).unwrap();
+    let imported = curl::import(line, &read).expect("the command is one of curl");
     compiled(&imported);
     (scenario(&imported), imported.notes())
 }
@@ -58,89 +58,92 @@ fn step(line: &str) -> (String, Vec<String>) {
     (step.replace('\n', "; "), notes)
 }
 
-#[test]
-fn options_become_parts_of_a_request() {
-    for (options, expected) in [
-        ("http://a", "path = \"/\"; "),
-        ("a/x -s", "path = \"/x\"; "),
-        ("-XDELETE http://a/x", "method = \"DELETE\"; path = \"/x\"; "),
-        ("-sSI http://a", "method = \"HEAD\"; path = \"/\"; "),
-        ("--head -d a=1 http://a", "method = \"HEAD\"; path = \"/\"; query = { a = \"1\" }; "),
-        ("-d a=1 -d 'b=x+y' a", "path = \"/\"; body = { form = { a = \"1\", b = \"x y\" } }; "),
-        (
-            "-d a=1 -d a=2 a",
-            "path = \"/\"; headers = { Content-Type = \"application/x-www-form-\
+/// Options, and the step they make.
+const OPTIONS: [(&str, &str); 22] = [
+    ("http://a", "path = \"/\"; "),
+    ("a/x -s", "path = \"/x\"; "),
+    ("-XDELETE http://a/x", "method = \"DELETE\"; path = \"/x\"; "),
+    ("-sSI http://a", "method = \"HEAD\"; path = \"/\"; "),
+    ("--head -d a=1 http://a", "method = \"HEAD\"; path = \"/\"; query = { a = \"1\" }; "),
+    ("-d a=1 -d 'b=x+y' a", "path = \"/\"; body = { form = { a = \"1\", b = \"x y\" } }; "),
+    (
+        "-d a=1 -d a=2 a",
+        "path = \"/\"; headers = { Content-Type = \"application/x-www-form-\
           urlencoded\" }; body = { text = \"a=1&a=2\" }; ",
-        ),
-        (
-            "-G -d a=1 --data-urlencode 'b=x&y' 'a/?c=3'",
-            "path = \"/\"; query = { c = \"3\", a = \
+    ),
+    (
+        "-G -d a=1 --data-urlencode 'b=x&y' 'a/?c=3'",
+        "path = \"/\"; query = { c = \"3\", a = \
           \"1\", b = \"x&y\" }; ",
-        ),
-        (
-            "--data-urlencode '=x y' a",
-            "path = \"/\"; headers = { Content-Type = \"application/x-\
+    ),
+    (
+        "--data-urlencode '=x y' a",
+        "path = \"/\"; headers = { Content-Type = \"application/x-\
           www-form-urlencoded\" }; body = { text = \"x%20y\" }; ",
-        ),
-        ("--url-query b=2 'a/?c'", "name = \"GET /\"; url = \"/?c&b=2\"; "),
-        (
-            "--json '{\"a\":1}' a",
-            "path = \"/\"; headers = { Accept = \"application/json\" }; body \
+    ),
+    ("--url-query b=2 'a/?c'", "name = \"GET /\"; url = \"/?c&b=2\"; "),
+    (
+        "--json '{\"a\":1}' a",
+        "path = \"/\"; headers = { Accept = \"application/json\" }; body \
           = { json = '{\"a\":1}' }; ",
-        ),
-        (
-            "--json '{\"a\":' --json 1} a",
-            "path = \"/\"; headers = { Accept = \"application/json\" \
+    ),
+    (
+        "--json '{\"a\":' --json 1} a",
+        "path = \"/\"; headers = { Accept = \"application/json\" \
           }; body = { json = '{\"a\":1}' }; ",
-        ),
-        (
-            "-H 'content-type: text/xml' --data-binary @lines.txt a",
-            "path = \"/\"; headers = { \
+    ),
+    (
+        "-H 'content-type: text/xml' --data-binary @lines.txt a",
+        "path = \"/\"; headers = { \
           content-type = \"text/xml\" }; body = { file = \"lines.txt\" }; ",
-        ),
-        (
-            "-H 'content-type: text/xml' -d @lines.txt a",
-            "path = \"/\"; headers = { content-type = \
+    ),
+    (
+        "-H 'content-type: text/xml' -d @lines.txt a",
+        "path = \"/\"; headers = { content-type = \
           \"text/xml\" }; body = { text = \"onetwo\" }; ",
-        ),
-        (
-            "-F 'f=@up.png;type=a/b;filename=x' a",
-            "path = \"/\"; body = { \
+    ),
+    (
+        "-F 'f=@up.png;type=a/b;filename=x' a",
+        "path = \"/\"; body = { \
           multipart = [{ name = \"f\", file = \"up.png\", filename \
           = \"x\", content_type = \"a/b\" }] }; ",
-        ),
-        (
-            "-F 'a=<lines.txt' --form-string 'b=@c' a",
-            "path = \"/\"; body = { multipart = [{ name \
+    ),
+    (
+        "-F 'a=<lines.txt' --form-string 'b=@c' a",
+        "path = \"/\"; body = { multipart = [{ name \
           = \"a\", text = \"one\\r\\ntwo\\n\" }, { name = \"b\", text = \"@c\" }] }; ",
-        ),
-        ("-T up.png a/x", "method = \"PUT\"; path = \"/x\"; body = { file = \"up.png\" }; "),
-        (
-            "-u bob:secret a",
-            "path = \"/\"; headers = { Authorization = \"Basic Ym9iOnNlY3JldA==\" \
+    ),
+    ("-T up.png a/x", "method = \"PUT\"; path = \"/x\"; body = { file = \"up.png\" }; "),
+    (
+        "-u bob:secret a",
+        "path = \"/\"; headers = { Authorization = \"Basic Ym9iOnNlY3JldA==\" \
           }; ",
-        ),
-        (
-            "http://bob:secret@a",
-            "path = \"/\"; headers = { Authorization = \"Basic \
+    ),
+    (
+        "http://bob:secret@a",
+        "path = \"/\"; headers = { Authorization = \"Basic \
           Ym9iOnNlY3JldA==\" }; ",
-        ),
-        (
-            "-H \"Authorization: Bearer $TOKEN\" a",
-            "path = \"/\"; headers = { Authorization = \
+    ),
+    (
+        "-H \"Authorization: Bearer $TOKEN\" a",
+        "path = \"/\"; headers = { Authorization = \
           \"Bearer {{env TOKEN}}\" }; ",
-        ),
-        (
-            "-A x/1 -e http://b -r 0-9 a",
-            "path = \"/\"; headers = { User-Agent = \"x/1\", Referer = \
+    ),
+    (
+        "-A x/1 -e http://b -r 0-9 a",
+        "path = \"/\"; headers = { User-Agent = \"x/1\", Referer = \
           \"http://b\", Range = \"bytes=0-9\" }; ",
-        ),
-        (
-            "-H 'Accept:' -H 'X-Empty;' -H @headers.txt a",
-            "path = \"/\"; headers = { X-Empty = \
+    ),
+    (
+        "-H 'Accept:' -H 'X-Empty;' -H @headers.txt a",
+        "path = \"/\"; headers = { X-Empty = \
           \"\", X-File = \"yes\" }; ",
-        ),
-    ] {
+    ),
+];
+
+#[test]
+fn options_become_parts_of_a_request() {
+    for (options, expected) in OPTIONS {
         let (found, notes) = step(&format!("curl {options}"));
         assert_eq!(found, expected, "{options}");
         let is_silent = notes.iter().all(|note| note.contains("answers are measured"));
@@ -203,6 +206,7 @@ fn what_is_no_command_says_why() {
         ("curl -X 'a b' a", "is no method"),
         ("curl -F a a", "has no `=`"),
         ("curl -d @missing a", "missing cannot be read"),
+        ("curl --data-binary @$F a", "write the file's name"),
         ("curl 'a", "not closed"),
     ] {
         let why = curl::import(line, &read).unwrap_err().to_string();

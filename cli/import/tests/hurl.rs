@@ -13,10 +13,7 @@ fn import(text: &str) -> Imported {
     imported
 }
 
-#[test]
-fn a_file_becomes_a_flow() {
-    let imported = import(
-        r##"# A user logs in.
+const LOGIN: &str = r##"# A user logs in.
 GET {{host}}/login   # the form
 Accept: text/html
 
@@ -56,12 +53,8 @@ jsonpath "$.ok" == true
 jsonpath "$.list" nth 2 == 3
 body contains "#done"
 bytes count == 12
-"##,
-    );
-    assert_eq!(imported.notes(), Vec::<String>::new());
-    assert_eq!(
-        scenario(&imported),
-        r##"target = "http://a"
+"##;
+const LOGIN_SCENARIO: &str = r##"target = "http://a"
 cookies = true
 
 [[flow]]
@@ -100,15 +93,20 @@ header = { X-Id = "{{user_}}" }
 contains = "#done"
 length = 12
 json = { "/state" = "open", "/items/0/price" = 1.5, "/ok" = true, "/list/2" = 3 }
-"##
-    );
+"##;
+
+#[test]
+fn a_file_becomes_a_flow() {
+    let imported = import(LOGIN);
+    assert_eq!(imported.notes(), Vec::<String>::new());
+    assert_eq!(scenario(&imported), LOGIN_SCENARIO);
 }
 
 /// The lines of the only step, but for its path.
 fn step(text: &str) -> (String, Vec<String>) {
     let imported = import(text);
     let scenario = scenario(&imported);
-    let (_, step) = scenario.split_once("[[flow.step]]\n").unwrap();
+    let (_, step) = scenario.split_once("[[flow.step]]\n").expect("there is a step");
     let lines = step.lines().filter(|line| !line.starts_with("path = "));
     (lines.collect::<Vec<_>>().join("; "), imported.notes())
 }

@@ -1,32 +1,77 @@
 //! No input, however mangled, makes an import panic; and what comes out of it compiles.
 
+#[expect(dead_code, reason = "how a scenario reads is of no matter here")]
 mod support;
 
 use proptest::prelude::*;
 use support::{compiled, read};
 use uringbench_import::{ImportError, Imported, curl, har, hurl, log, openapi, vegeta};
 
-const CURL: &str = r#"curl 'http://a/b?c=d&e' -X POST -H 'A: {{b}}' -b 'x=1; y' -u "$U:p" --json '{"a":1}'
- -F 'f=@up.png;type=a/b' --data-urlencode 'n=a b' $'\x41\u00e9' --next -G -d a=1 http://a/{x}"#;
-const HAR: &str = r#"{"log":{"entries":[{"startedDateTime":"2026-11-21T10:00:00.000Z","time":1.5,"request":
-{"method":"POST","url":"http://a/b?c=%20&c","headers":[{"name":"cookie","value":"a=1; b"}],"postData":
-{"mimeType":"multipart/form-data","text":"","params":[{"name":"n","fileName":"f","value":"{{"}]}},
-"response":{"status":200,"headers":[{"name":"set-cookie","value":"a=1"}]}},{"startedDateTime":
-"2026-11-21T10:00:02Z","request":{"method":"GET","url":"http://a/"}}]}}"#;
-const OPENAPI: &str = "openapi: 3.0.0\nservers: [{url: 'http://a/{v}', variables: {v: {default: x}}}]\n\
-security: [{k: []}]\npaths:\n  /{i}/{{j}}:\n    post:\n      parameters:\n      - {name: i, in: path, \
-schema: {type: integer, minimum: 3, maximum: 9}}\n      - {name: q, in: query, required: true, schema: \
-{enum: [a, 'b c']}}\n      requestBody: {content: {application/json: {schema: {$ref: '#/x'}}}}\n      \
-responses: {2XX: {}, '404': {}}\nx: &x\n  properties: {a: {$ref: '#/x'}, b: {items: {type: number}}, '{{c': {type: \
-string, format: uuid}}\n  required: [a]\n";
+const CURL: &str = r#"curl 'http://a/b?c=d&e' -X POST -H 'A: {{b}}' -b 'x=1; y' -u "$U:p" \
+ --json '{"a":1}' -F 'f=@up.png;type=a/b' --data-urlencode 'n=a b' -H $'B: \x41\u00e9' \
+ --next -G -d a=1 http://a/{x}"#;
+const HAR: &str = r#"{"log":{"entries":[{"startedDateTime":"2026-11-21T10:00:00.000Z","time":1.5,
+"request":{"method":"POST","url":"http://a/b?c=%20&c","headers":[{"name":"cookie","value":
+"a=1; b"}],"postData":{"mimeType":"multipart/form-data","text":"","params":[{"name":"n",
+"fileName":"f","value":"{{"}]}},"response":{"status":200,"headers":[{"name":"set-cookie",
+"value":"a=1"}]}},{"startedDateTime":"2026-11-21T10:00:02Z","request":{"method":"GET",
+"url":"http://a/"}}]}}"#;
+const OPENAPI: &str = r##"
+openapi: 3.0.0
+servers: [{url: 'http://a/{v}', variables: {v: {default: x}}}]
+security: [{k: []}]
+paths:
+  /{i}/{{j}}:
+    post:
+      parameters:
+      - {name: i, in: path, schema: {type: integer, minimum: 3, maximum: 9}}
+      - {name: q, in: query, required: true, schema: {enum: [a, 'b c']}}
+      requestBody: {content: {application/json: {schema: {$ref: '#/x'}}}}
+      responses: {2XX: {}, '404': {}}
+x: &x
+  required: [a]
+  properties:
+    a: {$ref: '#/x'}
+    b: {items: {type: number}}
+    '{{c': {type: string, format: uuid}
+"##;
 const VEGETA: &str = "GET http://a/?q={{x}}\nA: b\n@up.png\n\nPOST http://a/é#\n# c\n";
-const LOG: &str = "1 - - [21/Nov/2026:10:00:00 +0000] \"GET /{{a}}?\\x22 HTTP/1.1\" 404 1 \"-\" \"x\"\n\
-1 - - [21/Nov/2026:10:00:00 +0000] \"POST /b HTTP/1.1\" 200 1\n1795266455.25 \"GET /c HTTP/1.1\" 200\n";
-const HURL: &str = "GET http://a/{{v}}?x#y\nA: \\#b\n[Query]\nq: {{v}}\n[Options]\nrepeat: 2\ndelay: 1s\n\
-HTTP *\n[Captures]\nuser: jsonpath \"$.a['b'][0]\"\nr: regex /a(.)/\n[Asserts]\nstatus < 300\n\
-jsonpath \"$.a\" == \"{{v}}\"\nbody == ```\nx\n```\n\nPOST http://a/{{user}}\n[Multipart]\nf: \
-file,up.png; a/b\nn: {{r}}\nHTTP 200\n{\"a\": {{v}}, \"b\": [1, \"c\"]}\n\nPUT http://a/\n<a b='c'>\
-<!-- --></a>\nPUT http://a/\nhex,00ff;\n";
+const LOG: &str = r#"
+1 - - [21/Nov/2026:10:00:00 +0000] "GET /{{a}}?\x22 HTTP/1.1" 404 1 "-" "x"
+1 - - [21/Nov/2026:10:00:00 +0000] "POST /b HTTP/1.1" 200 1
+1795266455.25 "GET /c HTTP/1.1" 200
+"#;
+const HURL: &str = r#"
+GET http://a/{{v}}?x#y
+A: \#b
+[Query]
+q: {{v}}
+[Options]
+repeat: 2
+delay: 1s
+HTTP *
+[Captures]
+user: jsonpath "$.a['b'][0]"
+r: regex /a(.)/
+[Asserts]
+status < 300
+jsonpath "$.a" == "{{v}}"
+body == ```
+x
+```
+
+POST {{user}}
+[Multipart]
+f: file,up.png; a/b
+n: {{r}}
+HTTP 200
+{"a": {{v}}, "b": [1, "c"]}
+
+PUT http://a/
+<a b='c'><!-- --></a>
+PUT http://a/
+hex,00ff;
+"#;
 
 type Import = fn(&str) -> Result<Imported, ImportError>;
 
@@ -94,7 +139,10 @@ fn mutated(sample: &str, changes: &[(usize, usize, u8)]) -> String {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(2_000) })]
+    #![proptest_config(ProptestConfig {
+        failure_persistence: None,
+        ..ProptestConfig::with_cases(2_000)
+    })]
 
     #[test]
     fn what_is_mangled_is_refused_or_compiles(

@@ -193,6 +193,14 @@ fn what_is_not_described_is_told() {
     assert!(text.contains("method = \"POST\"\npath = \"/{x}\"\n"), "{text}");
     assert!(notes.contains("POST /{x}: a parameter of the path is not described"), "{notes}");
     assert!(notes.contains("POST /{x}: body image/png: left out"), "{notes}");
+    let both = "parameters: [{ name: q, in: query, required: true, example: 1 }], \
+                security: [{ k: [] }]";
+    let text = format!(
+        "openapi: 3.0.0\nservers: [{{ url: 'http://a' }}]\n\
+         paths: {{ /x: {{ get: {{ {both} }} }} }}\n\
+         components: {{ securitySchemes: {{ k: {{ type: apiKey, in: query, name: q }} }} }}\n"
+    );
+    assert!(scenario(&import(&text, None)).contains("query = { q = \"1\" }"));
     let (_, notes) = operation("parameters: [{ $ref: 'other.yaml#/x' }]");
     assert!(notes.contains("$ref other.yaml#/x: left out"), "{notes}");
     let (text, notes) = operation(

@@ -163,14 +163,15 @@ impl Page {
     fn rates(&mut self, parts: &Parts<'_>) {
         let rate = &parts.summary.rate;
         let completed = self.colour.paint(Ink::Bold, per_second(rate.completed));
-        let of = if parts.plan.script.is_some() { " flows" } else { "" };
+        let (requests, of) =
+            if parts.plan.script.is_some() { (" requests", " flows") } else { ("", "") };
         let mut figures = match rate.offered {
             Some(offered) => format!(
-                "{completed} completed   {}{of} offered   {}{of} achieved",
+                "{completed}{requests} completed   {}{of} offered   {}{of} achieved",
                 per_second(offered),
                 per_second(rate.achieved),
             ),
-            None => format!("{completed} completed"),
+            None => format!("{completed}{requests} completed"),
         };
         let errors = parts.record.counts.errors();
         if let (Some(share), 1..) = (parts.summary.error_share, errors) {

@@ -27,11 +27,8 @@ pub(crate) fn plan(
     let (described, tables, orders) = tables(given, around, problems);
     let names = Names { env: around.env, tables: &described, captures: Vec::new() };
     let target = Place::top("target");
-    let written = Text::read(&given.target, &names).and_then(|text| {
-        text.constant().ok_or_else(|| {
-            "the target is one for all: only {{env NAME}} may stand in it".to_owned()
-        })
-    });
+    let written =
+        around.target.map_or_else(|| own_target(&given.target, &names), |url| Ok(url.to_owned()));
     let written = problems.take(&target, written);
     let authority =
         written.as_ref().and_then(|url| problems.take(&target, (around.authority)(url)));
@@ -74,6 +71,7 @@ pub(crate) fn plan(
         authority: server.authority,
         keeps_cookies: server.keeps_cookies,
         connections,
+        has_own_connections: given.load.has_own_connections,
         load,
         warmup,
         duration,
@@ -85,6 +83,12 @@ pub(crate) fn plan(
         captures,
         objectives,
     })
+}
+
+fn own_target(text: &str, names: &Names<'_>) -> Result<String, String> {
+    Text::read(text, names)?
+        .constant()
+        .ok_or_else(|| "the target is one for all: only {{env NAME}} may stand in it".to_owned())
 }
 
 type Described = Vec<(String, Vec<String>)>;
@@ -124,6 +128,10 @@ impl Compiler<'_, '_> {
     fn check_flow(&mut self, flow: &format::Flow, place: &Place, before: &[Flow]) {
         if flow.name.trim().is_empty() {
             self.problems.add(&place.key("name"), "the name is empty: name the flow");
+        }
+        if ["on_start", "on_end"].contains(&flow.name.as_str()) {
+            let why = format!("`{}` is the name of other steps: choose another", flow.name);
+            self.problems.add(&place.key("name"), why);
         }
         if before.iter().any(|known| known.name == flow.name) {
             let why = format!("there is a flow `{}` already: choose another name", flow.name);

@@ -55,6 +55,10 @@ pub struct Load {
     pub connections: Option<u32>,
     /// Users of a closed loop; without it one for each connection.
     pub users: Option<u32>,
+    /// Whether each user keeps a connection of its own, as a browser does; without it a user's
+    /// request takes whichever connection is free.
+    #[serde(default, rename = "own_connections")]
+    pub has_own_connections: bool,
     /// Flows begun per second: `500`, `"1.5k"`.
     pub rate: Option<PerSecond>,
     /// Gaps between beginnings, with `rate`: without it constant.
@@ -257,7 +261,7 @@ pub struct Socket {
     pub protocols: Vec<String>,
 }
 
-/// A field or file of an upload: `text` or `file`.
+/// A field or file of an upload: one of `text`, `file` and `generated`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Part {
@@ -267,7 +271,9 @@ pub struct Part {
     pub text: Option<String>,
     /// A file, from the scenario's folder.
     pub file: Option<String>,
-    /// The name the file is sent under; without it its own.
+    /// A file of made-up bytes, the same every time.
+    pub generated: Option<Generated>,
+    /// The name the file is sent under; without it its own, or `generated`.
     pub filename: Option<String>,
     /// What it is, like `image/png`.
     pub content_type: Option<String>,

@@ -25,6 +25,8 @@ use problem::Problems;
 
 /// What a scenario refers to outside its file.
 pub struct Surroundings<'a> {
+    /// A target in the place of the file's.
+    pub target: Option<&'a str>,
     /// The bytes of a file, named as in the scenario, or why it cannot be read.
     pub read: &'a dyn Fn(&str) -> Result<Vec<u8>, String>,
     /// The value of an environment variable.

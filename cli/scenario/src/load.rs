@@ -22,7 +22,15 @@ pub(crate) fn load(given: &format::Load, problems: &mut Problems<'_>) -> (u32, L
             problems.add(&top.key(name), format!("0 {name} do nothing: write at least 1"));
         }
     }
-    let connections = given.connections.unwrap_or(CONNECTIONS);
+    let users = given.users.filter(|_| given.has_own_connections);
+    let connections = given.connections.or(users).unwrap_or(CONNECTIONS);
+    if let Some(users) = users.filter(|users| *users > connections) {
+        let why = format!(
+            "{users} users cannot each have one of {connections} connections: raise \
+             `connections`, or leave out `own_connections`"
+        );
+        problems.add(&top.key("own_connections"), why);
+    }
     if given.replay.is_some() {
         beside_replay(given, problems);
     }

@@ -9,6 +9,7 @@ use uringbench_core::slo::Slo;
 use uringbench_core::time::Nanos;
 
 use crate::format::{Order, Shape};
+use crate::problem::did_you_mean;
 
 /// Everything a scenario says.
 #[derive(Clone, Debug)]
@@ -21,6 +22,8 @@ pub struct Plan {
     pub keeps_cookies: bool,
     /// Connections over all cores.
     pub connections: u32,
+    /// Whether each user keeps one of its own.
+    pub has_own_connections: bool,
     /// How much load.
     pub load: Load,
     /// Load before the measured window.
@@ -41,6 +44,35 @@ pub struct Plan {
     pub captures: Vec<String>,
     /// Objectives.
     pub objectives: Vec<Objective>,
+}
+
+impl Plan {
+    /// Leave out the flows that are not among `names`, and the objectives about them. Without
+    /// names all stay.
+    ///
+    /// # Errors
+    /// A name that no flow has, or a replay whose rows name their flows; with the remedy.
+    pub fn keep_flows(&mut self, names: &[String]) -> Result<(), String> {
+        if names.is_empty() {
+            return Ok(());
+        }
+        if matches!(self.load, Load::Replay { flows: Some(_), .. }) {
+            return Err("the replay says itself which flows begin: take all of them".to_owned());
+        }
+        let known = || self.flows.iter().map(|flow| flow.name.as_str());
+        if let Some(name) = names.iter().find(|name| known().all(|known| known != *name)) {
+            return Err(format!("there is no flow `{name}`{}", did_you_mean(name, known())));
+        }
+        let kept: Vec<_> = known().map(|known| names.iter().any(|name| name == known)).collect();
+        self.objectives.retain(|objective| objective.flow.is_none_or(|flow| kept[flow]));
+        for objective in &mut self.objectives {
+            objective.flow =
+                objective.flow.map(|flow| kept[..flow].iter().filter(|is_kept| **is_kept).count());
+        }
+        let mut kept = kept.into_iter();
+        self.flows.retain(|_| kept.next().unwrap_or(false));
+        Ok(())
+    }
 }
 
 /// How much load.

@@ -244,14 +244,7 @@ fn content(
             problems.take(&place.key("file"), read).map(Content::Bytes)
         }
         format::Body::Generated(given) => {
-            let place = place.key("generated").key("size");
-            if given.size > GENERATED_MAX {
-                problems.add(&place, format!("more than 1 GiB: write at most {GENERATED_MAX}"));
-                return None;
-            }
-            let len = given.size as usize;
-            let alphabet = Alphabet::Text;
-            Some(Content::Generated(Generated { len, seed: given.seed, alphabet }))
+            generated(*given, &place.key("generated"), problems).map(Content::Generated)
         }
         format::Body::Multipart(parts) => {
             let place = place.key("multipart");
@@ -263,6 +256,19 @@ fn content(
             parts.into_iter().collect::<Option<_>>().map(Content::Multipart)
         }
     }
+}
+
+fn generated(
+    given: format::Generated,
+    place: &Place,
+    problems: &mut Problems<'_>,
+) -> Option<Generated> {
+    if given.size > GENERATED_MAX {
+        let why = format!("more than 1 GiB: write at most {GENERATED_MAX}");
+        problems.add(&place.key("size"), why);
+        return None;
+    }
+    Some(Generated { len: given.size as usize, seed: given.seed, alphabet: Alphabet::Text })
 }
 
 /// A value that is never a number has to stand in a string.
@@ -280,17 +286,22 @@ fn part_text(
     around: &Surroundings<'_>,
     problems: &mut Problems<'_>,
 ) -> Option<PartText> {
-    let (content, own_name) = match (&part.text, &part.file) {
-        (Some(text), None) => {
+    let (content, own_name) = match (&part.text, &part.file, part.generated) {
+        (Some(text), None, None) => {
             let text = problems.take(&place.key("text"), Text::read(text, names))?;
             (PartContent::Text(text), None)
         }
-        (None, Some(file)) => {
+        (None, Some(file), None) => {
             let bytes = problems.take(&place.key("file"), (around.read)(file))?;
             (PartContent::File(bytes), file.rsplit('/').next().map(str::to_owned))
         }
+        (None, None, Some(given)) => {
+            let made = generated(given, &place.key("generated"), problems)?;
+            (PartContent::File(Body::Generated(made).content()), Some("generated".to_owned()))
+        }
         _ => {
-            problems.add(place, "a part has either a text or a file: write one of the two");
+            let why = "a part is one of `text`, `file` and `generated`: write one of the three";
+            problems.add(place, why);
             return None;
         }
     };

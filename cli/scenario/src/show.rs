@@ -93,7 +93,8 @@ pub fn requests(plan: &Plan, seed: u64) -> String {
         }
     }
     let Plan { connections, warmup, duration, .. } = plan;
-    let connections = counted(*connections as usize, "connection");
+    let own = if plan.has_own_connections { ", each a user's own" } else { "" };
+    let connections = counted(*connections as usize, "connection") + own;
     let _ = writeln!(text, "=== load\n{}", load(&plan.load));
     let _ = writeln!(text, "{connections}, warm-up {warmup}, measured {duration}");
     text

@@ -11,6 +11,7 @@ use uringbench_scenario::{Problem, Surroundings, compile, show};
 
 fn compiled(text: &str) -> Result<Plan, Vec<Problem>> {
     let around = Surroundings {
+        target: None,
         read: &|name| match name {
             "people.csv" => Ok(b"email,note\na@b,\"x, \"\"y\"\"\"\nc@d,z\n".to_vec()),
             "people.jsonl" => Ok(b"{\"id\":7,\"name\":\"\xc3\xa9\"}\n".to_vec()),
@@ -159,14 +160,15 @@ fn kept_cookies_follow_those_of_the_step() {
 #[test]
 fn an_upload_is_these_bytes() {
     let step = "path = \"/\"\nbody = { multipart = [{ name = \"who\", text = \"{{p.email}}\" }, \
-                { name = \"f\", file = \"raw.bin\", content_type = \"image/png\" }] }";
+                { name = \"f\", file = \"raw.bin\", content_type = \"image/png\" }, \
+                { name = \"g\", generated = { size = 8 } }] }";
     let boundary = "----uringbench0000000000000000";
     let line = |text: &str| format!("{text}\\r\\n\n");
     let disposition = "Content-Disposition: form-data; name=";
     let expected = [
         line("POST / HTTP/1.1"),
         line(&format!("Content-Type: multipart/form-data; boundary={boundary}")),
-        line("Content-Length:        255"),
+        line("Content-Length:        405"),
         line(""),
         line(&format!("--{boundary}")),
         line(&format!("{disposition}\"who\"")),
@@ -177,6 +179,11 @@ fn an_upload_is_these_bytes() {
         line("Content-Type: image/png"),
         line(""),
         line("\\u{0}\\xff{{seq}}"),
+        line(&format!("--{boundary}")),
+        line(&format!("{disposition}\"g\"; filename=\"generated\"")),
+        line("Content-Type: application/octet-stream"),
+        line(""),
+        line("fjLJhdXT"),
         line(&format!("--{boundary}--")),
     ];
     assert_eq!(shown(step), expected.concat());
@@ -280,6 +287,35 @@ fn load_and_objectives_are_the_plan_s() {
 }
 
 #[test]
+fn flows_are_left_out_with_what_is_about_them() {
+    let flow = |name: &str| format!("[[flow]]\nname = \"{name}\"\n[[flow.step]]\npath = \"/\"\n");
+    let slo = |about: &str| format!("[[slo]]\nlimit = \"p99<1s\"\n{about}");
+    let text = format!(
+        "target = \"http://a\"\n{}{}{}{}{}{}",
+        flow("f"),
+        flow("g"),
+        flow("h"),
+        slo("flow = \"f\"\n"),
+        slo("flow = \"h\"\nstep = \"GET /\"\n"),
+        slo("")
+    );
+    let kept = |names: &[&str]| {
+        let mut plan = plan(&text);
+        let names: Vec<_> = names.iter().map(ToString::to_string).collect();
+        plan.keep_flows(&names).map(|()| {
+            let flows: Vec<_> = plan.flows.iter().map(|flow| flow.name.clone()).collect();
+            let about: Vec<_> = plan.objectives.iter().map(|slo| slo.flow).collect();
+            (flows.concat(), about)
+        })
+    };
+    assert_eq!(kept(&[]), Ok(("fgh".to_owned(), vec![Some(0), Some(2), None])));
+    assert_eq!(kept(&["h"]), Ok(("h".to_owned(), vec![Some(0), None])));
+    assert_eq!(kept(&["h", "g"]), Ok(("gh".to_owned(), vec![Some(1), None])));
+    let unknown = "there is no flow `hh`, did you mean `h`?".to_owned();
+    assert_eq!(kept(&["g", "hh"]), Err(unknown));
+}
+
+#[test]
 fn a_replay_takes_its_times_and_flows_from_rows() {
     let plan_at = |rest: &str| {
         plan(&format!(
@@ -299,7 +335,8 @@ fn a_replay_takes_its_times_and_flows_from_rows() {
     let shown = "2 flows, 2 steps, 2 data files; replay of 4 rows in 2.00 s";
     assert_eq!(show::summary(&whole), shown);
     for (speed, by) in [("2.0", 2.0), ("\"2x\"", 2.0), ("4", 4.0), ("0.5", 0.5)] {
-        let plan = plan_at(&format!(", speed = {speed}, flow = \"what\""));
+        let mut plan = plan_at(&format!(", speed = {speed}, flow = \"what\""));
+        assert!(plan.keep_flows(&["f".to_owned()]).is_err(), "rows name the flows");
         let times = micros([0, 500_000, 500_000, 2_000_000]);
         let Load::Replay { times: found, flows, .. } = plan.load else { panic!("no replay") };
         assert_eq!(flows, Some(vec![0, 1, 0, 0]));

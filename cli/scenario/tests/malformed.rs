@@ -14,6 +14,7 @@ const HEAD: &str = "target = \"http://a\"\n[[flow]]\nname = \"f\"\n[[flow.step]]
 /// What is wrong with a file: a line for each mistake.
 fn mistakes(text: &str) -> Vec<String> {
     let around = Surroundings {
+        target: None,
         read: &|name| match name {
             "people.csv" => Ok(b"email,note\na@b,x\n".to_vec()),
             "sorted.csv" => Ok(b"at,what\n0,f\n2,g\n".to_vec()),
@@ -282,10 +283,14 @@ fn mistakes_in_a_body_are_told() {
             ("body = { generated = { size = -1 } }", &["generated.size", "write u32"]),
             ("body = { generated = { size = 2000000000 } }", &["at most 1073741824"]),
             ("body = { multipart = [] }", &["flow.step.body", "no parts: give it one"]),
-            ("body = { multipart = [{ name = \"a\" }] }", &["multipart", "one of the two"]),
+            ("body = { multipart = [{ name = \"a\" }] }", &["multipart", "one of the three"]),
             (
                 "body = { multipart = [{ name = \"a\", text = \"\", file = \"b\" }] }",
-                &["either a text or a file"],
+                &["one of `text`, `file` and `generated`"],
+            ),
+            (
+                "body = { multipart = [{ name = \"a\", generated = { size = 2000000000 } }] }",
+                &["multipart", "at most 1073741824"],
             ),
             (
                 "body = { multipart = [{ name = \"\", text = \"\" }] }",
@@ -310,6 +315,10 @@ fn mistakes_around_the_steps_are_told() {
         ("[load]\nrate = \"fast\"", &["load.rate", "such as 50000, 100k"]),
         ("[load]\nrate = true", &["load.rate", "write a rate such as 500"]),
         ("[load]\nconnections = 0", &["load.connections", "write at least 1"]),
+        (
+            "[load]\nusers = 9\nconnections = 8\nown_connections = true",
+            &["load.own_connections", "raise `connections`"],
+        ),
         ("[load]\nusers = 0", &["load.users", "write at least 1"]),
         ("[load]\nrate = 1\nusers = 2", &["load.users", "leave out `users` or `rate`"]),
         ("[load]\narrivals = \"poisson\"", &["load.arrivals", "add `rate`"]),

@@ -25,7 +25,7 @@ pub(crate) enum ImportSource {
                                 uringbench import curl [OPTIONS] -- curl <WORDS>...")]
     Curl {
         /// All of it in one word, `-` for stdin, or word by word behind `--`
-        #[arg(required = true, value_name = "COMMAND", allow_hyphen_values = true)]
+        #[arg(required = true, value_name = "COMMAND")]
         words: Vec<String>,
     },
     /// An HTTP archive: the requests to one server, in their order, with the pauses between them
@@ -76,7 +76,7 @@ pub(crate) enum ImportSource {
         #[arg(value_name = "FILE")]
         file: PathBuf,
         /// A variable of the file
-        #[arg(long = "variable", value_name = "NAME=VALUE", value_parser = variable)]
+        #[arg(long = "variable", value_name = "NAME=VALUE", value_parser = super::scenario::variable)]
         variables: Vec<(String, String)>,
     },
 }
@@ -85,10 +85,4 @@ fn speed(text: &str) -> Result<f64, String> {
     let number = text.strip_suffix(['x', 'X']).unwrap_or(text).parse::<f64>().ok();
     let number = number.filter(|speed| (0.001..=1_000.0).contains(speed));
     number.ok_or_else(|| "expected a factor from 0.001 to 1000 such as 2x or 0.5".to_owned())
-}
-
-fn variable(text: &str) -> Result<(String, String), String> {
-    let pair = text.split_once('=').filter(|(name, _)| !name.is_empty());
-    let pair = pair.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    pair.ok_or_else(|| "expected name=value".to_owned())
 }

@@ -19,6 +19,10 @@ pub(crate) struct TargetArgs {
     #[arg(long, value_name = "N")]
     pub(crate) cpu: Option<usize>,
 
+    /// Serve the fastest responder there is, for calibration; so does nothing at all
+    #[arg(long = "null", conflicts_with = "is_app")]
+    pub(crate) is_null: bool,
+
     #[command(flatten)]
     pub(crate) app: AppArgs,
 }
@@ -35,9 +39,13 @@ pub(crate) struct AppArgs {
     #[arg(long, value_name = "N", value_parser = units::small_count, requires = "is_app")]
     pub(crate) workers: Option<u32>,
 
-    /// SQLite file of the application [default: in memory, new at each start]
-    #[arg(long, value_name = "FILE", requires = "is_app")]
+    /// SQLite file, or postgres://user:password@host/name [default: in memory, new at each start]
+    #[arg(long, value_name = "FILE|URL", requires = "is_app")]
     pub(crate) database: Option<PathBuf>,
+
+    /// Folder whose files are served below /static
+    #[arg(long = "static", value_name = "FOLDER", requires = "is_app")]
+    pub(crate) files: Option<PathBuf>,
 
     /// Bytes that each request leaves behind in memory
     #[arg(long, value_name = "BYTES", value_parser = units::small_count, requires = "is_app")]

@@ -12,9 +12,9 @@ use crate::scenario::{load, one_by_one};
 /// Check or show.
 pub(crate) fn execute(args: &ScenarioArgs) -> Result<Exit, Failure> {
     match &args.command {
-        ScenarioCommand::Check { files } => check(files),
-        ScenarioCommand::Show { file, seed } => {
-            let plan = load(file).map_err(one_by_one)?;
+        ScenarioCommand::Check { files, target } => check(files, target.as_deref()),
+        ScenarioCommand::Show { file, seed, target } => {
+            let plan = load(file, target.as_deref(), &[]).map_err(one_by_one)?;
             console::print(&show::requests(&plan, *seed)).map(|()| Exit::Success)
         }
     }
@@ -25,11 +25,11 @@ pub(crate) fn print_schema() -> Result<Exit, Failure> {
     console::print(&schema()).map(|()| Exit::Success)
 }
 
-fn check<P: AsRef<Path>>(files: &[P]) -> Result<Exit, Failure> {
+fn check<P: AsRef<Path>>(files: &[P], target: Option<&str>) -> Result<Exit, Failure> {
     let mut mistakes = Vec::new();
     for file in files {
         let file = file.as_ref();
-        match load(file) {
+        match load(file, target, &[]) {
             Ok(plan) => {
                 console::print(&format!("{}: {}\n", file.display(), show::summary(&plan)))?;
             }

@@ -10,6 +10,7 @@ use crate::execution;
 use crate::exit::{Exit, Failure};
 use crate::profiling::soak;
 use crate::resolve::resolve;
+use crate::scenario;
 use crate::signals;
 
 /// Length of the measured window unless asked otherwise.
@@ -23,7 +24,9 @@ pub(crate) fn execute(mut args: SoakArgs) -> Result<Exit, Failure> {
                 .to_owned(),
         ));
     }
-    if args.run.load.requests.is_none() {
+    let is_scenario = args.run.url.as_deref().is_some_and(|url| scenario::named(url).is_some());
+    // A scenario lasts as long as its file says.
+    if args.run.load.requests.is_none() && !is_scenario {
         args.run.load.duration.get_or_insert(DURATION);
     }
     let mut run = resolve(args.run)?;
@@ -40,6 +43,13 @@ pub(crate) fn execute(mut args: SoakArgs) -> Result<Exit, Failure> {
                 "--dose changes a rate over time: give it with -R, and -d instead of -n".to_owned(),
             ));
         };
+        if !run.plan.stretches.is_empty() {
+            return Err(Failure::Usage(
+                "--dose changes the rate by itself: give a constant one with -R, or leave the \
+                 stages out of the file"
+                    .to_owned(),
+            ));
+        }
         *rate = rate.doubled().ok_or_else(|| {
             Failure::Usage("--dose sends up to twice the rate: lower -R".to_owned())
         })?;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::Context;
-use uringbench_app::{App, AppOptions, Stall, Trouble};
+use uringbench_app::{App, AppOptions, Database, Stall, Trouble};
 use uringbench_core::time::Nanos;
 use uringbench_reference::{ServeOptions, Server};
 
@@ -22,7 +22,7 @@ const STALL_EVERY: Duration = Duration::from_secs(5);
 /// Bind, say where, serve.
 pub(crate) fn execute(args: TargetArgs) -> Result<Exit, Failure> {
     let files = limits::raise_files().soft.unwrap_or(u64::MAX);
-    if args.app.is_app {
+    if args.app.is_app && !args.is_null {
         return serve_app(args);
     }
     let connections = files.saturating_sub(DESCRIPTORS_KEPT).clamp(1, CONNECTIONS_MAX) as u32;
@@ -42,11 +42,14 @@ fn serve_app(args: TargetArgs) -> Result<Exit, Failure> {
         cpu: args.cpu,
         workers: args.app.workers.map_or(1, |workers| workers as usize),
         trouble: trouble(&args.app)?,
-        database: args.app.database,
+        database: args.app.database.map_or(Database::Memory, Database::named),
+        files: args.app.files,
     };
     let app = App::bind(&options).map_err(anyhow::Error::from)?;
+    // Who reads the line may stop the application at once.
+    let interruption = app.interruption().map_err(anyhow::Error::from)?;
     console::print(&format!("listening on http://{}/\n", app.address()))?;
-    app.serve().map_err(anyhow::Error::from)?;
+    app.serve_until(interruption).map_err(anyhow::Error::from)?;
     Ok(Exit::Success)
 }
 

@@ -279,6 +279,9 @@ pub struct CountFigures {
     pub outcomes: OutcomeFigures,
     /// Complete answers per status code; those never seen are left out.
     pub by_status: BTreeMap<u16, u64>,
+    /// Messages of WebSockets among the complete answers: they have no status.
+    #[serde(default)]
+    pub messages: u64,
     /// Slots released in the warm-up, in no other figure.
     #[serde(default)]
     pub warmup_released: u64,

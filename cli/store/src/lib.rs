@@ -21,3 +21,6 @@ use uringbench_core as words;
 #[cfg(test)]
 #[path = "../../../engine/core/src/summary/fixture.rs"]
 mod fixture;
+#[cfg(test)]
+#[path = "../../../engine/core/src/summary/fixture_script.rs"]
+mod fixture_script;

@@ -93,6 +93,20 @@ impl LatencyCounts {
         self.touched = UNTOUCHED;
     }
 
+    /// The mean, with every value in the middle of its slot (as HDR has it); `None` when empty.
+    pub fn mean(&self) -> Option<f64> {
+        let slots = self.touched.0..self.touched.1;
+        let sum: f64 =
+            slots.map(|slot| middle_of(slot) as f64 * f64::from(self.counts[slot])).sum();
+        (self.total > 0).then(|| sum / self.total as f64)
+    }
+
+    /// The smallest value, as the lowest of its slot; `None` when empty.
+    pub fn min(&self) -> Option<u64> {
+        let mut slots = self.touched.0..self.touched.1;
+        slots.find(|&slot| self.counts[slot] > 0).map(lowest_of)
+    }
+
     /// The smallest value that at least the share `quantile` of the values do not exceed, as the
     /// highest value of its slot (as HDR reports it); `None` when empty.
     pub fn value_at(&self, quantile: f64) -> Option<u64> {
@@ -123,6 +137,12 @@ const fn slot_of(value: u64) -> usize {
 const fn lowest_of(slot: usize) -> u64 {
     let (bucket, within) = split(slot);
     (within as u64) << bucket
+}
+
+/// The middle of a slot.
+const fn middle_of(slot: usize) -> u64 {
+    let (bucket, _) = split(slot);
+    lowest_of(slot) + ((1 << bucket) >> 1)
 }
 
 /// The largest value of a slot.
@@ -161,6 +181,10 @@ mod tests {
                 theirs.record(value).expect("the value is within the bounds");
             }
             prop_assert_eq!(ours.value_at(quantile), Some(theirs.value_at_quantile(quantile)));
+            prop_assert_eq!(ours.min(), Some(theirs.min()));
+            prop_assert_eq!(ours.value_at(1.0), Some(theirs.max()));
+            let means = ours.mean().expect("there are values") / theirs.mean();
+            prop_assert!((means - 1.0).abs() < 1e-9, "{}", means);
             let mut merged = empty();
             ours.drain_into(&mut merged);
             prop_assert_eq!(&merged, &theirs);

@@ -34,7 +34,8 @@ pub struct RunRecord {
     pub slices: Vec<Interval>,
     /// One per worker.
     pub workers: Vec<WorkerRecord>,
-    /// The requests of each step of a script, by its number; empty without a script.
+    /// The requests of each step of a script, by its number; empty without a script. The times
+    /// of a step that is the only one are those of the whole.
     pub steps: Vec<StepRecord>,
     /// The flows of a script.
     pub flows: Vec<FlowRecord>,

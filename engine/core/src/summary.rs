@@ -221,9 +221,16 @@ impl TimeSummary {
 
     /// The same, of counts.
     pub fn of_counts(counts: &LatencyCounts) -> Self {
-        let mut whole = crate::histogram::empty();
-        counts.clone().drain_into(&mut whole);
-        Self::of(&whole)
+        let count = counts.total();
+        Self {
+            quantiles: Quantile::ALL.map(|quantile| {
+                counts.value_at(quantile.share()).filter(|_| count >= quantile.samples_needed())
+            }),
+            mean: counts.mean().map(|mean| mean.round() as u64),
+            min: counts.min(),
+            max: counts.value_at(1.0),
+            count,
+        }
     }
 
     /// The value of a quantile; `None` when there are too few values for it.

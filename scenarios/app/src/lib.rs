@@ -1,9 +1,13 @@
 //! The reference application: what users load, in one process whose answers are known.
 //!
-//! The endpoints of a framework shoot-out and the API of a task tracker, on axum and an embedded
-//! SQLite, with switches that make trouble on purpose. It is a real server to test and
-//! demonstrate with; the fastest one, to calibrate with, is the crate `uringbench-reference`.
+//! The endpoints of a framework shoot-out, features of frameworks one by one, and the API of a task
+//! tracker, on axum and SQLite or PostgreSQL, with switches that make trouble on purpose. It is a
+//! real server to test and demonstrate with; the fastest one, to calibrate with, is the crate
+//! `uringbench-reference`. ROUTES.md, beside this crate's manifest, shows every request.
 
+mod features;
+mod files;
+mod given;
 mod refusal;
 mod server;
 mod shootout;
@@ -14,4 +18,5 @@ mod taskflow;
 mod trouble;
 
 pub use server::{App, AppError, AppOptions};
+pub use storage::Database;
 pub use trouble::{Stall, Trouble};

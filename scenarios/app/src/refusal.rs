@@ -1,52 +1,77 @@
 //! Why a request is refused, and the answer that says so.
 
 use axum::Json;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
+
+use crate::storage::StoreError;
 
 /// What is wrong with a request, or with the application.
 #[derive(Debug)]
 pub(crate) enum Refusal {
+    /// The request cannot be read: with which status, and why.
+    Unreadable(StatusCode, String),
     /// The request can be read, but not be meant.
     Invalid(String),
-    /// No token, or one that nobody was given.
-    Unauthorized,
+    /// No proof of who asks, or a wrong one: how to prove it.
+    Unauthorized(&'static str),
     /// Known, but not allowed to.
     Forbidden(&'static str),
     /// Nothing there, or nothing this user may know of.
     NotFound(&'static str),
-    /// It exists already.
+    /// Other methods would do.
+    WrongMethod,
+    /// It exists already, or not any more.
     Conflict(&'static str),
+    /// More than can be taken on at this time.
+    Busy(&'static str),
     /// The database failed.
-    Storage(rusqlite::Error),
+    Storage(StoreError),
 }
 
-impl From<rusqlite::Error> for Refusal {
-    fn from(error: rusqlite::Error) -> Self {
-        Self::Storage(error)
+impl From<StoreError> for Refusal {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Nul => Self::Invalid("give text without NUL characters".to_owned()),
+            error if error.is_dangling() => Self::NotFound("thing any more, it was deleted"),
+            error => Self::Storage(error),
+        }
     }
 }
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let (status, cause) = match self {
+            Self::Unreadable(status, cause) => (status, cause),
             Self::Invalid(cause) => (StatusCode::UNPROCESSABLE_ENTITY, cause),
-            Self::Unauthorized => (
-                StatusCode::UNAUTHORIZED,
-                "log in, and send the token as `Authorization: Bearer TOKEN`".to_owned(),
-            ),
+            Self::Unauthorized(remedy) => (StatusCode::UNAUTHORIZED, remedy.to_owned()),
             Self::Forbidden(cause) => (StatusCode::FORBIDDEN, cause.to_owned()),
             Self::NotFound(what) => (StatusCode::NOT_FOUND, format!("there is no such {what}")),
+            Self::WrongMethod => {
+                let cause = "this path takes other methods, see `Allow`";
+                (StatusCode::METHOD_NOT_ALLOWED, cause.to_owned())
+            }
             Self::Conflict(cause) => (StatusCode::CONFLICT, cause.to_owned()),
+            Self::Busy(cause) => (StatusCode::SERVICE_UNAVAILABLE, cause.to_owned()),
             Self::Storage(error) => {
-                (StatusCode::INTERNAL_SERVER_ERROR, format!("the database failed: {error}"))
+                let status = if error.is_passing() {
+                    StatusCode::SERVICE_UNAVAILABLE
+                } else {
+                    StatusCode::INTERNAL_SERVER_ERROR
+                };
+                (status, format!("the database failed: {error}"))
             }
         };
-        let body = Json(json!({ "error": cause }));
-        if status == StatusCode::UNAUTHORIZED {
-            return (status, [(header::WWW_AUTHENTICATE, "Bearer")], body).into_response();
+        let mut answer = (status, Json(json!({ "error": cause }))).into_response();
+        let more = match status {
+            StatusCode::UNAUTHORIZED => Some((header::WWW_AUTHENTICATE, "Bearer")),
+            StatusCode::SERVICE_UNAVAILABLE => Some((header::RETRY_AFTER, "1")),
+            _ => None,
+        };
+        if let Some((name, value)) = more {
+            answer.headers_mut().insert(name, HeaderValue::from_static(value));
         }
-        (status, body).into_response()
+        answer
     }
 }

@@ -16,9 +16,11 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 use tokio::time::sleep;
 
+use crate::features::{self, Features};
+use crate::files::Files;
 use crate::site::{self, Site};
 use crate::stats::Stats;
-use crate::storage::Store;
+use crate::storage::{Database, Store};
 use crate::trouble::{Trouble, TroubleMaker};
 
 /// Where and how to serve.
@@ -30,8 +32,10 @@ pub struct AppOptions {
     pub cpu: Option<usize>,
     /// Threads that serve, at least 1.
     pub workers: usize,
-    /// The file of the database; none keeps it in memory, new at each start.
-    pub database: Option<PathBuf>,
+    /// The database.
+    pub database: Database,
+    /// The folder whose files are served below `/static`, if any.
+    pub files: Option<PathBuf>,
     /// What goes wrong on purpose.
     pub trouble: Trouble,
 }
@@ -55,13 +59,23 @@ pub enum AppError {
         /// The kernel's answer.
         source: io::Error,
     },
-    /// The database cannot be opened or set up.
-    #[error("cannot open the database {name}: {source}; choose another file with --database")]
+    /// The database cannot be reached, opened or set up.
+    #[error("cannot open the database {database}: {cause}; {remedy}")]
     Database {
-        /// Its file, or where else it is.
-        name: String,
-        /// SQLite's answer.
-        source: rusqlite::Error,
+        /// What was asked for.
+        database: Database,
+        /// The database's answer.
+        cause: String,
+        /// What can be done.
+        remedy: &'static str,
+    },
+    /// The folder of files cannot be read.
+    #[error("cannot read the folder {}: {source}; name another with --static", folder.display())]
+    Files {
+        /// What was asked for.
+        folder: PathBuf,
+        /// The kernel's answer.
+        source: io::Error,
     },
     /// No threads, no signals.
     #[error("cannot start {workers} workers: {source}; ask for fewer with --workers")]
@@ -96,19 +110,28 @@ impl App {
         if let Some(cpu) = options.cpu {
             stay_on(cpu)?;
         }
-        let store = Store::open(options.database.as_deref(), workers).map_err(|source| {
-            let file = options.database.as_ref();
-            let name =
-                file.map_or_else(|| "in memory".to_owned(), |file| file.display().to_string());
-            AppError::Database { name, source }
-        })?;
-        let trouble = TroubleMaker::new(options.trouble);
-        let site = Arc::new(Site { store, stats: Stats::new(), trouble });
         let runtime = Builder::new_multi_thread()
             .worker_threads(workers)
             .enable_all()
             .build()
             .map_err(|source| AppError::Start { workers, source })?;
+        let store = runtime.block_on(Store::open(&options.database, workers));
+        let store = store.map_err(|error| AppError::Database {
+            database: options.database.clone(),
+            cause: error.to_string(),
+            remedy: error.remedy(),
+        })?;
+        let files = Files::open(options.files.as_deref()).map_err(|source| AppError::Files {
+            folder: options.files.clone().unwrap_or_default(),
+            source,
+        })?;
+        let site = Arc::new(Site {
+            store,
+            files,
+            features: Features::default(),
+            stats: Stats::new(),
+            trouble: TroubleMaker::new(options.trouble),
+        });
         let listening = runtime.block_on(async {
             let listener = TcpListener::bind(address).await?;
             let address = listener.local_addr()?;
@@ -124,14 +147,14 @@ impl App {
         self.address
     }
 
-    /// Serve until SIGINT or SIGTERM.
-    pub fn serve(self) -> Result<(), AppError> {
-        let workers = self.workers;
-        let signals = self.runtime.block_on(async {
-            Ok([signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?])
-        });
-        let signals = signals.map_err(|source| AppError::Start { workers, source })?;
-        self.serve_until(first_of(signals))
+    /// What is done when SIGINT or SIGTERM comes. From now on they do not kill the process.
+    pub fn interruption(&self) -> Result<impl Future<Output = ()> + Send + 'static, AppError> {
+        // Signals are caught where a runtime runs.
+        let _inside = self.runtime.enter();
+        let caught =
+            |kind| signal(kind).map_err(|source| AppError::Start { workers: self.workers, source });
+        let signals = [caught(SignalKind::interrupt())?, caught(SignalKind::terminate())?];
+        Ok(first_of(signals))
     }
 
     /// Serve until `stop` is done; answers under way are then finished, for a few seconds.
@@ -139,7 +162,10 @@ impl App {
         self,
         stop: impl Future<Output = ()> + Send + 'static,
     ) -> Result<(), AppError> {
-        let Self { runtime, listener, site, .. } = self;
+        let Self { runtime, listener, site, workers, .. } = self;
+        for _ in 0..workers {
+            runtime.spawn(features::work(site.clone()));
+        }
         // Small answers must not wait for the acknowledgement of earlier ones. A connection that
         // is gone already cannot be set; its first read will tell.
         let listener = listener.tap_io(|connection| {

@@ -20,6 +20,7 @@ pub(crate) struct Stats {
     refused: AtomicU64,
     background_begun: AtomicU64,
     background_done: AtomicU64,
+    background_failed: AtomicU64,
 }
 
 impl Stats {
@@ -31,6 +32,7 @@ impl Stats {
             refused: AtomicU64::new(0),
             background_begun: AtomicU64::new(0),
             background_done: AtomicU64::new(0),
+            background_failed: AtomicU64::new(0),
         }
     }
 
@@ -48,14 +50,21 @@ impl Stats {
         }
     }
 
-    /// A background task was taken on: its number, from 1.
-    pub(crate) fn begin_background(&self) -> u64 {
-        self.background_begun.fetch_add(1, Relaxed) + 1
+    /// A background task is to be taken on: its number, from 1; none if so many are under way.
+    pub(crate) fn begin_background(&self, most: u64) -> Option<u64> {
+        let over = self.background_done.load(Relaxed) + self.background_failed.load(Relaxed);
+        self.background_begun
+            .fetch_update(Relaxed, Relaxed, |begun| {
+                (begun.saturating_sub(over) < most).then_some(begun + 1)
+            })
+            .ok()
+            .map(|begun| begun + 1)
     }
 
-    /// A background task is done.
-    pub(crate) fn end_background(&self) {
-        self.background_done.fetch_add(1, Relaxed);
+    /// A background task is over.
+    pub(crate) fn end_background(&self, is_done: bool) {
+        let count = if is_done { &self.background_done } else { &self.background_failed };
+        count.fetch_add(1, Relaxed);
     }
 }
 
@@ -75,6 +84,7 @@ pub(crate) async fn show(State(site): State<Arc<Site>>) -> Json<Value> {
         "background": {
             "begun": stats.background_begun.load(Relaxed),
             "done": stats.background_done.load(Relaxed),
+            "failed": stats.background_failed.load(Relaxed),
         },
     }))
 }

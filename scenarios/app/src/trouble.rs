@@ -15,6 +15,8 @@ use rustix::time::{ClockId, Timespec, clock_gettime};
 use serde_json::json;
 use tokio::time::sleep;
 
+use crate::given::read_through;
+use crate::shootout::UPLOAD_MAX;
 use crate::site::Site;
 
 /// What goes wrong; the default is nothing.
@@ -79,11 +81,12 @@ impl TroubleMaker {
         if switches.leak_bytes > 0 {
             self.remember_request();
         }
-        if let Some(rest) = switches.stall.and_then(|stall| stall.rest(self.started.elapsed())) {
-            sleep(rest).await;
-        }
         if !switches.delay.is_zero() {
             sleep(switches.delay).await;
+        }
+        // After the delay, which may end in a stall.
+        if let Some(rest) = switches.stall.and_then(|stall| stall.rest(self.started.elapsed())) {
+            sleep(rest).await;
         }
         if !switches.burn.is_zero() {
             burn_cpu(switches.burn);
@@ -149,6 +152,8 @@ pub(crate) async fn meet(State(site): State<Arc<Site>>, request: Request, next: 
     }
     let number = site.stats.begin();
     let answer = if site.trouble.befall(number).await {
+        // An answer before the end of the body would be lost with the connection.
+        let _discarded = read_through(request.into_body(), UPLOAD_MAX, |_| {}).await;
         let body = Json(json!({ "error": "failed on purpose, see --error-rate" }));
         (StatusCode::INTERNAL_SERVER_ERROR, body).into_response()
     } else {

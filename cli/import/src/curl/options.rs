@@ -71,7 +71,8 @@ const LEFT: [(&str, &str); 9] = [
          #--progress-bar --no-progress-meter --output-dir= --create-dirs --create-file-mode= \
          --stderr= --trace= --trace-ascii= --trace-time --trace-ids --trace-config= \
          --styled-output N--no-buffer --libcurl= --xattr --etag-save= --no-clobber \
-         --remove-on-error --suppress-connect-headers --raw --ignore-content-length C--continue-at= \
+         --remove-on-error --suppress-connect-headers --raw --ignore-content-length \
+         C--continue-at= \
          --hsts= --alt-svc= --skip-existing --ssl-sessions= --out-null",
     ),
     (

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use uringbench_core::flow::pattern::Pattern;
+
 use super::names::{Escapes, Names, called};
 use super::parse::{Content, Field, Kind, Response, without_comment};
 use crate::model::{Capture, Check, Scalar, Source, Step};
@@ -189,7 +191,10 @@ impl Checks<'_> {
 
     fn assert(&mut self, line: usize, text: &str) -> Result<(), ImportError> {
         let mut tokens = tokens(text).into_iter().peekable();
-        let is_predicate = |token: &Token| matches!(token, Token::Word(word) if PREDICATES.contains(&word.as_str()));
+        let is_predicate = |token: &Token| match token {
+            Token::Word(word) => PREDICATES.contains(&word.as_str()),
+            _ => false,
+        };
         let mut of_query = Vec::new();
         while let Some(token) = tokens.next_if(|token| !is_predicate(token)) {
             of_query.push(token);
@@ -373,11 +378,9 @@ fn source(
     })
 }
 
-/// Whether the scenario's reader takes it: a pattern over bytes, of a bounded size.
+/// Whether the scenario's reader takes it.
 fn is_regex(text: &str) -> bool {
-    const BYTES_MAX: usize = 1 << 20;
-    let mut builder = regex::bytes::RegexBuilder::new(text);
-    builder.unicode(false).size_limit(BYTES_MAX).build().is_ok()
+    Pattern::new(text).is_ok()
 }
 
 /// The pointer of a path without wildcards, `first` and `nth N` behind it included.

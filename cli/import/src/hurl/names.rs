@@ -92,7 +92,8 @@ impl Names {
         }
         if self.lost.contains(name) {
             notes.add(format!(
-                "line {line}: {{{{{name}}}}} is sent as the word {name}: what it captures was left out"
+                "line {line}: {{{{{name}}}}} is sent as the word {name}: what it captures was \
+                 left out"
             ));
             return Ok(Piece::Literal(name.to_owned()));
         }
@@ -113,8 +114,8 @@ impl Names {
         }
         let shown = crate::shown(name);
         Err(ImportError::new(format!(
-            "line {line}: the variable `{shown}` is not defined: give it by --variable {shown}=…, or \
-             capture it before"
+            "line {line}: the variable `{shown}` is not defined: give it by --variable \
+             {shown}=…, or capture it before"
         )))
     }
 }

@@ -286,13 +286,17 @@ impl<'a> Parser<'a> {
 
     /// `base64,…;`, `hex,…;` and `file,…;`.
     fn encoded(&self, body: &str) -> Result<Option<(Kind, usize)>, ImportError> {
-        let kinds: [(&str, fn(String) -> Kind); 3] =
-            [("base64,", Kind::Base64), ("hex,", Kind::Hex), ("file,", Kind::File)];
-        for (prefix, kind) in kinds {
+        for prefix in ["base64,", "hex,", "file,"] {
             if let Some(inner) = body.strip_prefix(prefix) {
                 let end = inner.find(';').ok_or_else(|| self.bad("write a `;` behind it"))?;
                 let length = prefix.len() + end + 1;
-                return Ok(Some((kind(inner[..end].trim().to_owned()), length)));
+                let text = inner[..end].trim().to_owned();
+                let kind = match prefix {
+                    "base64," => Kind::Base64(text),
+                    "hex," => Kind::Hex(text),
+                    _ => Kind::File(text),
+                };
+                return Ok(Some((kind, length)));
             }
         }
         Ok(None)

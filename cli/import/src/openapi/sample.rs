@@ -19,8 +19,8 @@ pub(super) enum Sample {
     /// A number, a boolean or null, as JSON has it, or a value that makes one.
     Bare(String),
     Text(String),
-    List(Vec<Sample>),
-    Object(Vec<(String, Sample)>),
+    List(Vec<Self>),
+    Object(Vec<(String, Self)>),
 }
 
 impl Sample {

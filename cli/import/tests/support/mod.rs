@@ -5,7 +5,7 @@ use uringbench_scenario::plan::Plan;
 use uringbench_scenario::{Surroundings, compile};
 
 /// The files that inputs may name.
-pub fn read(name: &str) -> Result<Vec<u8>, String> {
+pub(crate) fn read(name: &str) -> Result<Vec<u8>, String> {
     match name {
         "lines.txt" => Ok(b"one\r\ntwo\n".to_vec()),
         "headers.txt" => Ok(b"X-File: yes\n".to_vec()),
@@ -16,9 +16,10 @@ pub fn read(name: &str) -> Result<Vec<u8>, String> {
 }
 
 /// The plan of what was imported.
-pub fn compiled(imported: &Imported) -> Plan {
+pub(crate) fn compiled(imported: &Imported) -> Plan {
     let text = imported.toml();
     let around = Surroundings {
+        target: None,
         read: &|name| match imported.files().iter().find(|file| file.name == name) {
             Some(file) => Ok(file.bytes.clone()),
             // What the input names is the user's to have.
@@ -38,7 +39,7 @@ pub fn compiled(imported: &Imported) -> Plan {
 }
 
 /// The scenario without the comments on top.
-pub fn scenario(imported: &Imported) -> String {
+pub(crate) fn scenario(imported: &Imported) -> String {
     let text = imported.toml();
     text.lines().filter(|line| !line.starts_with('#')).map(|line| format!("{line}\n")).collect()
 }

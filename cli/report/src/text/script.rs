@@ -1,62 +1,111 @@
 //! The tables of a scenario: its flows, and their steps.
 
+use std::ops::RangeInclusive;
+
 use uringbench_core::outcome::Outcome;
-use uringbench_core::summary::{Grouped, Quantile, ScriptSummary, TimeSummary};
+use uringbench_core::summary::{Grouped, Quantile, ScriptSummary, StepSummary, TimeSummary};
 
 use super::{Page, per_second, shown};
 use crate::paint::Ink;
 
-/// Columns of a name that leave the figures in line; longer ones push theirs aside.
-const NAMES: usize = 24;
+/// Columns of the names, at least and at most; a longer one has a line of its own.
+const NAMES: RangeInclusive<usize> = 24..=40;
+/// So many steps are shown, those that have failed before others; a file holds all of them.
+const STEPS_SHOWN: usize = 40;
+/// Before a name.
+const INDENT: &str = "  ";
 /// Columns of a figure.
 const FIGURES: usize = 11;
-/// Times of an answer that did not pass: reasons are told up to so many a step.
+/// Reasons why requests did not pass are told up to so many a step.
 const FAILURES_SHOWN: usize = 3;
 
 impl Page {
     pub(super) fn script(&mut self, script: &ScriptSummary) {
-        self.heads("flows");
+        let shown = shown_steps(&script.steps);
+        let names = script.flows.iter().map(|flow| flow.name.clone());
+        let names = names.chain(shown.iter().map(|step| full_name(step)));
+        let longest = names.map(|name| name.chars().count() + INDENT.len() + 1);
+        let fitting = longest.filter(|width| NAMES.contains(width)).max();
+        let width = fitting.unwrap_or(*NAMES.start());
+        self.heads("flows", width);
         for flow in &script.flows {
             let failed = flow.failed + flow.unfinished;
-            self.row(&flow.name, (flow.passed, failed, flow.rate), &flow.response);
+            self.row((&flow.name, width), (flow.passed, failed, flow.rate), &flow.response);
             if flow.unfinished > 0 {
                 let unfinished = Grouped(flow.unfinished);
                 self.push(format!("    {unfinished} cut short by the end of the run"));
             }
         }
-        self.heads("steps");
-        for step in &script.steps {
-            let name = format!("{}/{}", step.flow, step.name);
+        self.heads("steps", width);
+        for step in &shown {
             let passed = step.counts.of(Outcome::Ok);
-            self.row(&name, (passed, step.counts.errors(), step.rate), &step.response);
-            for (what, count) in step.failures.iter().take(FAILURES_SHOWN) {
-                let text = format!("{} x {what}", Grouped(*count));
-                let text = self.colour.paint(Ink::Red, text);
-                self.push(format!("    {text}"));
-            }
+            let counts = (passed, step.counts.errors(), step.rate);
+            self.row((&full_name(step), width), counts, &step.response);
+            self.failures(step);
+        }
+        if let hidden @ 1.. = script.steps.len() - shown.len() {
+            self.push(format!("{INDENT}and {} more, in run.json", Grouped(hidden as u64)));
         }
     }
 
-    fn heads(&mut self, title: &str) {
-        let heads = ["passed", "failed", "rate", "p50", "p95", "p99", "max"];
-        let heads: String = heads.iter().map(|head| right(head)).collect();
-        self.push(format!("{title:<NAMES$}{heads}"));
+    /// Why requests of a step did not pass: what answers lacked, or why there was none.
+    fn failures(&mut self, step: &StepSummary) {
+        let without = Outcome::ALL.into_iter().filter(|outcome| {
+            !matches!(outcome, Outcome::Ok | Outcome::Status | Outcome::CheckFailed)
+        });
+        let without = without.map(|outcome| (outcome.key(), step.counts.of(outcome)));
+        let answered = step.failures.iter().map(|(what, count)| (what.as_str(), *count));
+        let all = answered.chain(without.filter(|(_, count)| *count > 0));
+        for (what, count) in all.take(FAILURES_SHOWN) {
+            let text = format!("{} x {what}", Grouped(count));
+            let text = self.colour.paint(Ink::Red, text);
+            self.push(format!("    {text}"));
+        }
     }
 
-    fn row(&mut self, name: &str, (passed, failed, rate): (u64, u64, f64), time: &TimeSummary) {
+    fn heads(&mut self, title: &str, width: usize) {
+        let heads = ["passed", "failed", "rate", "p50", "p95", "p99", "max"];
+        let heads: String = heads.iter().map(|head| right(head)).collect();
+        self.push(format!("{title:<width$}{heads}"));
+    }
+
+    fn row(
+        &mut self,
+        (name, width): (&str, usize),
+        (passed, failed, rate): (u64, u64, f64),
+        time: &TimeSummary,
+    ) {
+        let mut name = format!("{INDENT}{name}");
+        if name.chars().count() >= width {
+            self.push(std::mem::take(&mut name));
+        }
         let failures = right(&Grouped(failed).to_string());
         let failures = if failed > 0 { self.colour.paint(Ink::Red, failures) } else { failures };
         let times: String = [Quantile::P50, Quantile::P95, Quantile::P99]
             .map(|quantile| right(&shown(time.at(quantile))))
             .concat();
-        let name = format!("  {name}");
         self.push(format!(
-            "{name:<NAMES$}{}{failures}{}{times}{}",
+            "{name:<width$}{}{failures}{}{times}{}",
             right(&Grouped(passed).to_string()),
             right(&per_second(rate)),
             right(&shown(time.max)),
         ));
     }
+}
+
+/// The steps there is room for, in their order.
+fn shown_steps(steps: &[StepSummary]) -> Vec<&StepSummary> {
+    let mut places: Vec<usize> = (0..steps.len()).collect();
+    if places.len() > STEPS_SHOWN {
+        places.sort_by_key(|&place| steps[place].counts.errors() == 0);
+        places.truncate(STEPS_SHOWN);
+        places.sort_unstable();
+    }
+    places.into_iter().map(|place| &steps[place]).collect()
+}
+
+fn full_name(step: &StepSummary) -> String {
+    format!("{}/{}", step.flow, step.name)
 }
 
 fn right(text: &str) -> String {

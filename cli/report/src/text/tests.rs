@@ -1,4 +1,4 @@
-//! The text of four runs, letter by letter.
+//! The text of runs, letter by letter.
 
 use super::*;
 use uringbench_core as words;
@@ -9,6 +9,8 @@ use uringbench_core::validity::{self, Observations};
 
 #[path = "../../../../engine/core/src/summary/fixture.rs"]
 mod fixture;
+#[path = "../../../../engine/core/src/summary/fixture_script.rs"]
+mod fixture_script;
 
 fn text_of(plan: &Plan, record: &RunRecord, slo: Option<&str>, colour: Colour) -> String {
     let observed = Observations { steal_share: Some(0.001), ..Observations::default() };
@@ -268,4 +270,31 @@ fn dead() -> RunRecord {
     }
     record.interrupted = true;
     record
+}
+
+#[test]
+fn a_scenario_has_tables_of_flows_and_steps() {
+    let plan = fixture_script::scripted(fixture::closed(), Some(20));
+    let record = fixture_script::scripted_record(fixture::record(&plan));
+    let text = text_of(&plan, &record, None, Colour::No);
+    assert!(text.contains("\nload      closed loop, 20 users · 64 connections"), "{text}");
+    assert!(text.contains("\nrate      1,506/s requests completed   508 errors"), "{text}");
+    let (from, to) = (text.find("flows  ").unwrap(), text.find("\n\nerrors").unwrap());
+    let expected = include_str!("../../tests/script.txt");
+    assert_eq!(&text[from..=to], expected);
+}
+
+#[test]
+fn of_many_steps_those_that_failed_are_shown() {
+    let plan = fixture_script::scripted(fixture::open(), None);
+    let record = fixture_script::scripted_record(fixture::record(&plan));
+    let mut figures = Summary::of(&plan, &record);
+    let script = figures.script.as_mut().expect("a scenario");
+    let (good, bad) = (script.steps[1].clone(), script.steps[2].clone());
+    script.steps = std::iter::repeat_n(good, 100).chain([bad]).collect();
+    let mut page = Page { text: String::new(), colour: Colour::No };
+    page.script(&script.clone());
+    assert_eq!(page.text.matches("browse/search").count(), 39);
+    assert_eq!(page.text.matches("browse/look").count(), 1);
+    assert!(page.text.ends_with("  and 61 more, in run.json\n"), "{}", page.text);
 }

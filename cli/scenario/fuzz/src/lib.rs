@@ -9,6 +9,7 @@ use uringbench_scenario::{Surroundings, compile, show};
 /// with its place. Returns whether it is a plan.
 pub fn scenario(text: &str) -> bool {
     let around = Surroundings {
+        target: None,
         read: &|name| match name.rsplit_once('.') {
             Some((_, "csv")) => {
                 Ok(b"email,password,at,flow\na,b,0,browse\n\"c,\",d,1.5,order\n".to_vec())

@@ -12,7 +12,7 @@ use uringbench_core::plan::{
     Arrivals, Closing, Load, Plan, ProxyVersion, StreamKind, TlsPlan, TlsVersions, Trust, WaitMode,
 };
 use uringbench_core::rate::Rate;
-use uringbench_core::record::{Interval, PhaseSpan, RunRecord, Times, WorkerRecord};
+use uringbench_core::record::{Interval, MESSAGE, PhaseSpan, RunRecord, Times, WorkerRecord};
 use uringbench_core::slo::{Met, SloFinding};
 use uringbench_core::summary::{
     FlowSummary, Quantile, StepSummary, Summary, TimeSummary, WorkerShare,
@@ -288,14 +288,15 @@ fn phases(spans: &[PhaseSpan]) -> Vec<PhaseFigures> {
 }
 
 fn counts(record: &RunRecord) -> CountFigures {
-    // Messages have no status.
-    let by_status = (0..).zip(record.by_status.iter().copied()).skip(1);
+    let by_status = (0..).zip(record.by_status.iter().copied());
+    let by_status = by_status.filter(|(code, _)| *code != MESSAGE);
     let seen = by_status.filter(|(_, answers)| *answers > 0);
     CountFigures {
         released: record.counts.released,
         completed: record.counts.completed(),
         outcomes: outcomes(&record.counts),
         by_status: seen.collect(),
+        messages: record.by_status.get(usize::from(MESSAGE)).copied().unwrap_or(0),
         warmup_released: record.warmup_counts.released,
     }
 }

@@ -38,6 +38,12 @@ impl Run {
         Self::new(&format!("--json -q {args}"), None)
     }
 
+    /// Like [`Run::json`], of a scenario for this target: `text` is all else that its file says.
+    pub(crate) fn scenario(args: &str, target: &str, text: &str) -> Self {
+        let run = Self::json(&format!("{args} shop.toml"));
+        run.file("shop.toml", &format!("target = \"{target}\"\n{text}"))
+    }
+
     /// `uringbench` and these arguments, separated by blanks.
     pub(crate) fn text(args: &str) -> Self {
         Self::new(args, Some(Turn::together()))
@@ -47,6 +53,13 @@ impl Run {
         let args = args.split_whitespace().map(str::to_owned).collect();
         let folder = TempDir::new().expect("the machine has room for a folder");
         Self { around: Vec::new(), args, folder, turn }
+    }
+
+    /// A file in the folder it runs in.
+    pub(crate) fn file(self, name: &str, text: &str) -> Self {
+        let path = self.folder.path().join(name);
+        std::fs::write(&path, text).expect("the folder is ours");
+        self
     }
 
     /// One more argument, blanks and all.

@@ -177,6 +177,19 @@ impl Crowd {
         Some(place)
     }
 
+    /// The same among those whom `may_send` lets.
+    pub fn take_if(&mut self, may_send: impl Fn(u32) -> bool) -> Option<u32> {
+        let at = self.ready.iter().position(|&place| may_send(place))?;
+        let place = self.ready.remove(at)?;
+        self.ready.push_front(place);
+        self.take()
+    }
+
+    /// Whether another user may arrive where there are to be no more than so many.
+    pub fn has_room(&self, most: u32) -> bool {
+        !self.vacant.is_empty() || self.users.len() < most as usize
+    }
+
     /// Whether a request waits to be sent.
     pub fn is_ready(&self) -> bool {
         !self.ready.is_empty()

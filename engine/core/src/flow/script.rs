@@ -68,6 +68,7 @@ pub struct Script {
     orders: Vec<RowOrder>,
     captures: usize,
     users: Option<u32>,
+    has_own_connections: bool,
     authority: String,
     replay: Option<Replay>,
     constants: Arc<Vec<u8>>,
@@ -123,6 +124,7 @@ impl Script {
             orders,
             captures,
             users,
+            has_own_connections: false,
             authority: String::new(),
             replay: None,
             constants: Arc::new(constants),
@@ -139,6 +141,17 @@ impl Script {
     /// The same, with flows that begin at given times.
     pub fn replaying(self, replay: Replay) -> Self {
         Self { replay: Some(replay), ..self }
+    }
+
+    /// The same, with a connection for each user that no other takes. There are as many
+    /// connections at least as users; in an open loop no more users than connections.
+    pub fn with_own_connections(self) -> Self {
+        Self { has_own_connections: true, ..self }
+    }
+
+    /// Whether each user has a connection of its own: the one of its place in the crowd.
+    pub const fn has_own_connections(&self) -> bool {
+        self.has_own_connections
     }
 
     /// The host that requests go to.

@@ -171,6 +171,9 @@ impl Step {
         };
         match (found, failed) {
             (Some(text), _) => text,
+            (None, Failed::Status) if matches!(self.exchange, Exchange::Socket(_)) => {
+                "the WebSocket is refused".to_owned()
+            }
             (None, Failed::Status) => format!("status is {FIRST_ERROR} or above"),
             (None, _) => "something this step does not have".to_owned(),
         }

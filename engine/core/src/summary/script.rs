@@ -60,6 +60,7 @@ pub struct FlowSummary {
 impl ScriptSummary {
     pub(super) fn of(script: &Script, record: &RunRecord, measured: Nanos) -> Self {
         let per_second = |count: u64| ratio(count as f64, measured.as_secs_f64()).unwrap_or(0.0);
+        let only = (record.steps.len() == 1).then_some(&record.times);
         let step = |((part, step), record): ((Part, &crate::flow::Step), &StepRecord)| {
             let mut failures: Vec<_> = record
                 .failures
@@ -68,6 +69,13 @@ impl ScriptSummary {
                 .collect();
             failures.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
             let counts = record.counts.clone();
+            let [response, service, lateness] = match only {
+                Some(times) => {
+                    [&times.response, &times.service, &times.lateness].map(TimeSummary::of)
+                }
+                None => [&record.response, &record.service, &record.lateness]
+                    .map(TimeSummary::of_counts),
+            };
             StepSummary {
                 name: step.name.clone(),
                 flow: match part {
@@ -78,9 +86,9 @@ impl ScriptSummary {
                 rate: per_second(counts.of(Outcome::Ok)),
                 error_share: ratio(counts.errors() as f64, counts.ended() as f64),
                 counts,
-                response: TimeSummary::of_counts(&record.response),
-                service: TimeSummary::of_counts(&record.service),
-                lateness: TimeSummary::of_counts(&record.lateness),
+                response,
+                service,
+                lateness,
                 failures,
             }
         };

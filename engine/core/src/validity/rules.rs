@@ -115,6 +115,16 @@ impl Run<'_> {
             let needed = Grouped(needed);
             notes.push(format!("too few samples for p99: {count} of {needed}; run longer"));
         }
+        let users = self.plan.script.as_ref().and_then(|script| script.users());
+        if let (Some(users), WAITED_FEW..) = (users, self.waited_share()) {
+            notes.push(format!(
+                "{} of the requests waited for a free connection, {} users sharing {}: response \
+                 times include that wait; raise -c to leave it out",
+                Percent(self.waited_share()),
+                Grouped(users.into()),
+                Grouped(self.plan.connections.into()),
+            ));
+        }
         if times.censored > 0 {
             notes.push(format!(
                 "unfinished requests counted at the age they reached, less than their true \

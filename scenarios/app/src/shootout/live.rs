@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
-use axum::extract::Query;
+use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
 use axum::response::Response;
 use axum::response::sse::{Event, Sse};
@@ -12,9 +12,14 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use tokio::time::sleep;
 
+use crate::given::Asked;
+use crate::refusal::Refusal;
+
 const EVENTS: u32 = 50;
 /// A longer gap would outlast every run.
 const GAP_MAX_MS: u64 = 60_000;
+/// What one connection may keep in memory.
+const MESSAGE_MAX: usize = 1 << 20;
 
 /// How the events come.
 #[derive(Deserialize)]
@@ -25,7 +30,7 @@ pub(super) struct Pace {
 }
 
 pub(super) async fn events(
-    Query(pace): Query<Pace>,
+    Asked(pace): Asked<Pace>,
 ) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
     let gap = Duration::from_millis(pace.gap_ms.min(GAP_MAX_MS));
     Sse::new(stream::unfold(1, move |number| async move {
@@ -43,8 +48,12 @@ pub(super) async fn events(
     }))
 }
 
-pub(super) async fn echo(upgrade: WebSocketUpgrade) -> Response {
-    upgrade.on_upgrade(serve_echo)
+pub(super) async fn echo(
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+) -> Result<Response, Refusal> {
+    let upgrade =
+        upgrade.map_err(|error| Refusal::Unreadable(error.status(), error.body_text()))?;
+    Ok(upgrade.max_message_size(MESSAGE_MAX).on_upgrade(serve_echo))
 }
 
 /// Send back what comes. Text must be JSON; it is read to the end and goes back as it came.

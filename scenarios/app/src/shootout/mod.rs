@@ -13,8 +13,10 @@ use axum::routing::{get, post};
 
 use crate::site::Site;
 
+pub(crate) use transfer::upload;
+
 /// The largest upload taken, its envelope included: 64 MiB of file and what stands around it.
-const UPLOAD_MAX: usize = (64 << 20) + (64 << 10);
+pub(crate) const UPLOAD_MAX: usize = (64 << 20) + (64 << 10);
 
 /// Their routes.
 pub(crate) fn routes() -> Router<Arc<Site>> {
@@ -25,7 +27,6 @@ pub(crate) fn routes() -> Router<Arc<Site>> {
         .route("/html", get(pages::html))
         .route("/path/{id}", get(pages::path))
         .route("/query", get(pages::query))
-        .route("/static/bench.bin", get(pages::file))
         .route("/db/{id}", get(rows::read))
         .route("/db", post(rows::write))
         .route("/background", get(rows::background).post(rows::background))

@@ -5,19 +5,16 @@ use std::fmt::Write;
 use std::sync::LazyLock;
 
 use axum::Json;
-use axum::body::Bytes;
-use axum::extract::{Path, Query};
-use axum::http::header;
 use axum::response::{Html, IntoResponse};
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use crate::given::{Asked, Named};
 use crate::refusal::Refusal;
 
 /// Enough records for more than 1 MiB of JSON.
 const LARGE_RECORDS: u32 = 9_000;
 const LIST_ITEMS: u32 = 50;
-const FILE_LENGTH: usize = 100 << 10;
 
 #[derive(Serialize)]
 struct Greeting {
@@ -37,9 +34,6 @@ pub(super) struct Record {
 
 /// Made once: writing it as JSON is what a request is to cost.
 static LARGE: LazyLock<Vec<Record>> = LazyLock::new(|| (1..=LARGE_RECORDS).map(record).collect());
-
-static FILE: LazyLock<Bytes> =
-    LazyLock::new(|| (0..FILE_LENGTH).map(|index| b'a' + (index % 26) as u8).collect());
 
 fn record(id: u32) -> Record {
     Record {
@@ -68,22 +62,18 @@ pub(super) async fn html() -> Html<String> {
     Html(page("Items & more", (1..=LIST_ITEMS).map(|id| format!("Item <{id}>"))))
 }
 
-pub(super) async fn path(Path(id): Path<i64>) -> Json<Value> {
+pub(super) async fn path(Named(id): Named<i64>) -> Json<Value> {
     Json(json!({ "id": id }))
 }
 
 /// Query parameters of every name; of two with the same name the last one counts.
 pub(super) async fn query(
-    Query(parameters): Query<BTreeMap<String, String>>,
+    Asked(parameters): Asked<BTreeMap<String, String>>,
 ) -> Result<Json<Value>, Refusal> {
     if parameters.is_empty() {
         return Err(Refusal::Invalid("give at least one parameter, as in ?a=1&b=2".to_owned()));
     }
     Ok(Json(json!({ "count": parameters.len(), "parameters": parameters })))
-}
-
-pub(super) async fn file() -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, "application/octet-stream")], FILE.clone())
 }
 
 /// The template: what is put in is text, whatever characters it has.

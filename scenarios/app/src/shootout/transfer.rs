@@ -5,18 +5,21 @@ use std::convert::Infallible;
 use axum::Json;
 use axum::body::{Body, Bytes};
 use axum::extract::Multipart;
-use axum::extract::multipart::MultipartError;
+use axum::extract::multipart::{MultipartError, MultipartRejection};
 use axum::http::header;
 use axum::response::IntoResponse;
 use futures_util::stream;
 use serde::Serialize;
 
+use crate::refusal::Refusal;
+
+const PARTS_MAX: usize = 1_000;
 const CHUNKS: usize = 100;
 const CHUNK: [u8; 10 << 10] = [b's'; 10 << 10];
 
 /// What came in one part.
 #[derive(Serialize)]
-pub(super) struct Part {
+pub(crate) struct Part {
     name: Option<String>,
     file_name: Option<String>,
     bytes: u64,
@@ -24,27 +27,37 @@ pub(super) struct Part {
 
 /// What came.
 #[derive(Serialize)]
-pub(super) struct Upload {
+pub(crate) struct Upload {
     bytes: u64,
     parts: Vec<Part>,
 }
 
 /// Parts are counted as they come and not kept, so that memory does not grow with them.
-pub(super) async fn upload(mut form: Multipart) -> Result<Json<Upload>, MultipartError> {
+pub(crate) async fn upload(
+    form: Result<Multipart, MultipartRejection>,
+) -> Result<Json<Upload>, Refusal> {
+    let mut form = form.map_err(|error| Refusal::Unreadable(error.status(), error.body_text()))?;
     let mut upload = Upload { bytes: 0, parts: Vec::new() };
-    while let Some(mut field) = form.next_field().await? {
+    while let Some(mut field) = form.next_field().await.map_err(unreadable)? {
+        if upload.parts.len() == PARTS_MAX {
+            return Err(Refusal::Invalid(format!("send {PARTS_MAX} parts at most")));
+        }
         let mut part = Part {
             name: field.name().map(str::to_owned),
             file_name: field.file_name().map(str::to_owned),
             bytes: 0,
         };
-        while let Some(chunk) = field.chunk().await? {
+        while let Some(chunk) = field.chunk().await.map_err(unreadable)? {
             part.bytes += chunk.len() as u64;
         }
         upload.bytes += part.bytes;
         upload.parts.push(part);
     }
     Ok(Json(upload))
+}
+
+fn unreadable(error: MultipartError) -> Refusal {
+    Refusal::Unreadable(error.status(), error.body_text())
 }
 
 /// A body of known content whose length is not told: it goes out in chunks.

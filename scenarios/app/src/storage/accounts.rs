@@ -1,12 +1,13 @@
 //! Users and the tokens they log in for.
 
+use std::fmt::Write;
 use std::hash::{BuildHasher, RandomState};
 
-use rusqlite::{OptionalExtension, params};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use super::Store;
+use super::fields::{Fields, Record, Value};
+use super::{Store, StoreError};
 
 /// A user, as others may see them.
 #[derive(Clone, Debug, Serialize)]
@@ -23,69 +24,87 @@ pub(crate) struct Account<'a> {
     pub(crate) password: &'a str,
 }
 
-impl User {
-    pub(super) fn read(row: &rusqlite::Row<'_>) -> Result<Self, rusqlite::Error> {
-        Ok(Self { id: row.get(0)?, name: row.get(1)?, email: row.get(2)? })
+/// What a login is held against.
+struct Credentials {
+    user: i64,
+    salt: String,
+    secret: String,
+}
+
+impl Record for User {
+    fn read(fields: &Fields<'_>) -> Result<Self, StoreError> {
+        Ok(Self { id: fields.number(0)?, name: fields.text(1)?, email: fields.text(2)? })
+    }
+}
+
+impl Record for Credentials {
+    fn read(fields: &Fields<'_>) -> Result<Self, StoreError> {
+        Ok(Self { user: fields.number(0)?, salt: fields.text(1)?, secret: fields.text(2)? })
     }
 }
 
 impl Store {
     /// A new user; none if the name is taken.
-    pub(crate) fn register(&self, account: &Account<'_>) -> Result<Option<User>, rusqlite::Error> {
+    pub(crate) async fn register(&self, account: &Account<'_>) -> Result<Option<User>, StoreError> {
         let salt = unguessable();
         let secret = secret(&salt, account.password);
-        self.writer()
-            .prepare_cached(
-                "INSERT INTO users (name, email, salt, secret) VALUES (?1, ?2, ?3, ?4)
-                 ON CONFLICT (name) DO NOTHING RETURNING id, name, email",
-            )?
-            .query_row(params![account.name, account.email, salt, secret], User::read)
-            .optional()
+        self.change(
+            "INSERT INTO users (name, email, salt, secret) VALUES ($1, $2, $3, $4)
+             ON CONFLICT (name) DO NOTHING RETURNING id, name, email",
+            &[account.name, account.email, &salt, &secret].map(Value::Text),
+        )
+        .await
     }
 
     /// A new token for the user of this name, if the password is theirs.
-    pub(crate) fn log_in(
+    pub(crate) async fn log_in(
         &self,
         name: &str,
         password: &str,
-    ) -> Result<Option<String>, rusqlite::Error> {
-        let found = self
-            .reader()
-            .prepare_cached("SELECT id, salt, secret FROM users WHERE name = ?1")?
-            .query_row([name], |row| {
-                Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?, row.get::<_, Vec<u8>>(2)?))
-            })
-            .optional()?;
-        let Some((user, salt, expected)) = found else { return Ok(None) };
-        if secret(&salt, password) != expected {
+    ) -> Result<Option<String>, StoreError> {
+        let statement = "SELECT id, salt, secret FROM users WHERE name = $1";
+        let known: Option<Credentials> = self.find(statement, &[Value::Text(name)]).await?;
+        let Some(known) = known else { return Ok(None) };
+        if secret(&known.salt, password) != known.secret {
             return Ok(None);
         }
         let token = unguessable();
-        self.writer()
-            .prepare_cached("INSERT INTO sessions (token, user) VALUES (?1, ?2)")?
-            .execute(params![token, user])?;
+        self.execute(
+            "INSERT INTO sessions (token, account) VALUES ($1, $2)",
+            &[Value::Text(&token), Value::Number(known.user)],
+        )
+        .await?;
         Ok(Some(token))
     }
 
     /// Whose token this is.
-    pub(crate) fn user_of(&self, token: &str) -> Result<Option<User>, rusqlite::Error> {
-        self.reader()
-            .prepare_cached(
-                "SELECT users.id, users.name, users.email
-                 FROM sessions JOIN users ON users.id = sessions.user WHERE token = ?1",
-            )?
-            .query_row([token], User::read)
-            .optional()
+    pub(crate) async fn user_of(&self, token: &str) -> Result<Option<User>, StoreError> {
+        self.find(
+            "SELECT users.id, users.name, users.email
+             FROM sessions JOIN users ON users.id = sessions.account WHERE token = $1",
+            &[Value::Text(token)],
+        )
+        .await
     }
 }
 
 /// What is kept of a password. One round: a real password hash is slow by design, and would be
 /// all that a load on this application measures.
-fn secret(salt: &str, password: &str) -> Vec<u8> {
+fn secret(salt: &str, password: &str) -> String {
     let mut hash = Sha256::new();
     hash.update(salt);
     hash.update(password);
-    hash.finalize().to_vec()
+    hexadecimal(&hash.finalize())
+}
+
+/// Bytes as digits.
+pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
+    let mut digits = String::with_capacity(2 * bytes.len());
+    for byte in bytes {
+        // Writing to a string cannot fail.
+        let _infallible = write!(digits, "{byte:02x}");
+    }
+    digits
 }
 
 /// 128 bits in hexadecimal. Each `RandomState` of a thread differs from the last, and the first

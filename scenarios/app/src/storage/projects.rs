@@ -1,9 +1,9 @@
 //! Projects and who belongs to them. A project of others is as good as none.
 
-use rusqlite::{OptionalExtension, params};
 use serde::{Deserialize, Serialize};
 
-use super::{Store, User};
+use super::fields::{Fields, Record, Value};
+use super::{Store, StoreError, User};
 
 /// A project.
 #[derive(Debug, Serialize)]
@@ -20,118 +20,104 @@ pub(crate) struct Project {
 pub(crate) struct ProjectDraft {
     pub(crate) name: String,
     #[serde(default)]
-    description: String,
+    pub(crate) description: String,
 }
 
 /// A list never has more: its cost must not grow with the length of a run.
 pub(super) const LIST_MAX: i64 = 50;
 
-impl Project {
-    fn read(row: &rusqlite::Row<'_>) -> Result<Self, rusqlite::Error> {
-        let [id, owner] = [row.get(0)?, row.get(1)?];
-        Ok(Self { id, owner, name: row.get(2)?, description: row.get(3)? })
+impl Record for Project {
+    fn read(fields: &Fields<'_>) -> Result<Self, StoreError> {
+        let [id, owner] = [fields.number(0)?, fields.number(1)?];
+        Ok(Self { id, owner, name: fields.text(2)?, description: fields.text(3)? })
     }
 }
 
 impl Store {
     /// A new project, with its owner as the first member.
-    pub(crate) fn create_project(
+    pub(crate) async fn create_project(
         &self,
         owner: i64,
         draft: &ProjectDraft,
-    ) -> Result<Project, rusqlite::Error> {
-        let mut writer = self.writer();
-        let both = writer.transaction()?;
-        let project = both
-            .prepare_cached(
-                "INSERT INTO projects (owner, name, description) VALUES (?1, ?2, ?3)
-                 RETURNING id, owner, name, description",
-            )?
-            .query_row(params![owner, draft.name, draft.description], Project::read)?;
-        both.prepare_cached("INSERT INTO members (user, project) VALUES (?1, ?2)")?
-            .execute([owner, project.id])?;
-        both.commit()?;
-        Ok(project)
+    ) -> Result<Project, StoreError> {
+        self.create(
+            "INSERT INTO projects (owner, name, description) VALUES ($1, $2, $3)
+             RETURNING id, owner, name, description",
+            &[Value::Number(owner), Value::Text(&draft.name), Value::Text(&draft.description)],
+        )
+        .await
     }
 
     /// The newest projects this user is a member of.
-    pub(crate) fn projects(&self, user: i64) -> Result<Vec<Project>, rusqlite::Error> {
-        self.reader()
-            .prepare_cached(
-                "SELECT id, owner, name, description
-                 FROM members JOIN projects ON projects.id = members.project
-                 WHERE members.user = ?1 ORDER BY members.project DESC LIMIT ?2",
-            )?
-            .query_map([user, LIST_MAX], Project::read)?
-            .collect()
+    pub(crate) async fn projects(&self, user: i64) -> Result<Vec<Project>, StoreError> {
+        self.list(
+            "SELECT id, owner, name, description
+             FROM members JOIN projects ON projects.id = members.project
+             WHERE members.member = $1 ORDER BY members.project DESC LIMIT $2",
+            &[user, LIST_MAX].map(Value::Number),
+        )
+        .await
     }
 
     /// A project this user is a member of.
-    pub(crate) fn project(
+    pub(crate) async fn project(
         &self,
         user: i64,
         project: i64,
-    ) -> Result<Option<Project>, rusqlite::Error> {
-        self.reader()
-            .prepare_cached(
-                "SELECT id, owner, name, description
-                 FROM members JOIN projects ON projects.id = members.project
-                 WHERE members.user = ?1 AND members.project = ?2",
-            )?
-            .query_row([user, project], Project::read)
-            .optional()
+    ) -> Result<Option<Project>, StoreError> {
+        self.find(
+            "SELECT id, owner, name, description
+             FROM members JOIN projects ON projects.id = members.project
+             WHERE members.member = $1 AND members.project = $2",
+            &[user, project].map(Value::Number),
+        )
+        .await
     }
 
     /// Say something else of a project.
-    pub(crate) fn update_project(
+    pub(crate) async fn update_project(
         &self,
         project: i64,
         draft: &ProjectDraft,
-    ) -> Result<Option<Project>, rusqlite::Error> {
-        self.writer()
-            .prepare_cached(
-                "UPDATE projects SET name = ?2, description = ?3 WHERE id = ?1
-                 RETURNING id, owner, name, description",
-            )?
-            .query_row(params![project, draft.name, draft.description], Project::read)
-            .optional()
+    ) -> Result<Option<Project>, StoreError> {
+        self.change(
+            "UPDATE projects SET name = $1, description = $2 WHERE id = $3
+             RETURNING id, owner, name, description",
+            &[Value::Text(&draft.name), Value::Text(&draft.description), Value::Number(project)],
+        )
+        .await
     }
 
     /// Remove a project with its members and tasks.
-    pub(crate) fn delete_project(&self, project: i64) -> Result<(), rusqlite::Error> {
-        self.writer()
-            .prepare_cached("DELETE FROM projects WHERE id = ?1")?
-            .execute([project])
-            .map(|_rows| ())
+    pub(crate) async fn delete_project(&self, project: i64) -> Result<(), StoreError> {
+        self.execute("DELETE FROM projects WHERE id = $1", &[Value::Number(project)]).await
     }
 
     /// Take the user of this name in; none if there is nobody of this name.
-    pub(crate) fn add_member(
+    pub(crate) async fn add_member(
         &self,
         project: i64,
         name: &str,
-    ) -> Result<Option<User>, rusqlite::Error> {
-        let writer = self.writer();
-        let user = writer
-            .prepare_cached("SELECT id, name, email FROM users WHERE name = ?1")?
-            .query_row([name], User::read)
-            .optional()?;
+    ) -> Result<Option<User>, StoreError> {
+        let statement = "SELECT id, name, email FROM users WHERE name = $1";
+        let user: Option<User> = self.find(statement, &[Value::Text(name)]).await?;
         if let Some(user) = &user {
-            writer
-                .prepare_cached("INSERT OR IGNORE INTO members (user, project) VALUES (?1, ?2)")?
-                .execute([user.id, project])?;
+            self.execute(
+                "INSERT INTO members (member, project) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+                &[user.id, project].map(Value::Number),
+            )
+            .await?;
         }
         Ok(user)
     }
 
     /// Who belongs to a project.
-    pub(crate) fn members(&self, project: i64) -> Result<Vec<User>, rusqlite::Error> {
-        self.reader()
-            .prepare_cached(
-                "SELECT id, name, email FROM members JOIN users ON users.id = members.user
-                 WHERE members.project = ?1 ORDER BY id LIMIT ?2",
-            )?
-            .query_map([project, LIST_MAX], User::read)?
-            .collect()
+    pub(crate) async fn members(&self, project: i64) -> Result<Vec<User>, StoreError> {
+        self.list(
+            "SELECT id, name, email FROM members JOIN users ON users.id = members.member
+             WHERE members.project = $1 ORDER BY id LIMIT $2",
+            &[project, LIST_MAX].map(Value::Number),
+        )
+        .await
     }
 }

@@ -1,10 +1,10 @@
 //! Tasks: what is to be done in a project, and by whom.
 
-use rusqlite::{OptionalExtension, params};
 use serde::{Deserialize, Serialize};
 
-use super::Store;
+use super::fields::{Fields, Record, Value};
 use super::projects::LIST_MAX;
+use super::{Store, StoreError};
 
 /// A task.
 #[derive(Debug, Serialize)]
@@ -22,7 +22,7 @@ pub(crate) struct Task {
 pub(crate) struct TaskDraft {
     pub(crate) title: String,
     #[serde(default)]
-    description: String,
+    pub(crate) description: String,
     #[serde(default = "new_status")]
     pub(crate) status: String,
 }
@@ -31,106 +31,117 @@ fn new_status() -> String {
     "todo".to_owned()
 }
 
-impl Task {
-    fn read(row: &rusqlite::Row<'_>) -> Result<Self, rusqlite::Error> {
+impl Record for Task {
+    fn read(fields: &Fields<'_>) -> Result<Self, StoreError> {
         Ok(Self {
-            id: row.get(0)?,
-            project: row.get(1)?,
-            title: row.get(2)?,
-            description: row.get(3)?,
-            status: row.get(4)?,
-            assignee: row.get(5)?,
+            id: fields.number(0)?,
+            project: fields.number(1)?,
+            title: fields.text(2)?,
+            description: fields.text(3)?,
+            status: fields.text(4)?,
+            assignee: fields.reference(5)?,
         })
     }
 }
 
 impl Store {
     /// A new task, nobody's yet.
-    pub(crate) fn create_task(
+    pub(crate) async fn create_task(
         &self,
         project: i64,
         draft: &TaskDraft,
-    ) -> Result<Task, rusqlite::Error> {
-        self.writer()
-            .prepare_cached(
-                "INSERT INTO tasks (project, title, description, status) VALUES (?1, ?2, ?3, ?4)
-                 RETURNING id, project, title, description, status, assignee",
-            )?
-            .query_row(params![project, draft.title, draft.description, draft.status], Task::read)
+    ) -> Result<Task, StoreError> {
+        let [title, description, status] =
+            [&draft.title, &draft.description, &draft.status].map(|text| Value::Text(text));
+        self.create(
+            "INSERT INTO tasks (project, title, description, status) VALUES ($1, $2, $3, $4)
+             RETURNING id, project, title, description, status, assignee",
+            &[Value::Number(project), title, description, status],
+        )
+        .await
     }
 
     /// The newest tasks of a project.
-    pub(crate) fn tasks(&self, project: i64) -> Result<Vec<Task>, rusqlite::Error> {
-        self.reader()
-            .prepare_cached(
-                "SELECT id, project, title, description, status, assignee FROM tasks
-                 WHERE project = ?1 ORDER BY id DESC LIMIT ?2",
-            )?
-            .query_map([project, LIST_MAX], Task::read)?
-            .collect()
+    pub(crate) async fn tasks(&self, project: i64) -> Result<Vec<Task>, StoreError> {
+        self.list(
+            "SELECT id, project, title, description, status, assignee FROM tasks
+             WHERE project = $1 ORDER BY id DESC LIMIT $2",
+            &[project, LIST_MAX].map(Value::Number),
+        )
+        .await
     }
 
-    /// The newest tasks with this text in their titles, in the projects of this user.
-    pub(crate) fn search_tasks(&self, user: i64, text: &str) -> Result<Vec<Task>, rusqlite::Error> {
-        self.reader()
-            .prepare_cached(
-                "SELECT id, tasks.project, title, description, status, assignee
-                 FROM members JOIN tasks ON tasks.project = members.project
-                 WHERE members.user = ?1 AND instr(lower(title), lower(?2)) > 0
-                 ORDER BY id DESC LIMIT ?3",
-            )?
-            .query_map(params![user, text, LIST_MAX], Task::read)?
-            .collect()
+    /// The newest tasks with this text in their titles, of those the lists of this user show: what
+    /// a search costs does not grow with the length of a run.
+    pub(crate) async fn search_tasks(
+        &self,
+        user: i64,
+        text: &str,
+    ) -> Result<Vec<Task>, StoreError> {
+        self.list(
+            "SELECT id, tasks.project, title, description, status, assignee
+             FROM (SELECT project FROM members WHERE member = $1
+                   ORDER BY project DESC LIMIT $2) AS mine
+             JOIN tasks ON tasks.project = mine.project
+              AND tasks.id >= COALESCE((SELECT id FROM tasks WHERE project = mine.project
+                                        ORDER BY id DESC LIMIT 1 OFFSET $3), 0)
+             WHERE replace(lower(title), lower($4), '') <> lower(title)
+             ORDER BY id DESC LIMIT $2",
+            &[
+                Value::Number(user),
+                Value::Number(LIST_MAX),
+                Value::Number(LIST_MAX - 1),
+                Value::Text(text),
+            ],
+        )
+        .await
     }
 
     /// A task in one of this user's projects.
-    pub(crate) fn task(&self, user: i64, task: i64) -> Result<Option<Task>, rusqlite::Error> {
-        self.reader()
-            .prepare_cached(
-                "SELECT id, tasks.project, title, description, status, assignee
-                 FROM tasks JOIN members ON members.project = tasks.project
-                 WHERE tasks.id = ?2 AND members.user = ?1",
-            )?
-            .query_row([user, task], Task::read)
-            .optional()
+    pub(crate) async fn task(&self, user: i64, task: i64) -> Result<Option<Task>, StoreError> {
+        self.find(
+            "SELECT id, tasks.project, title, description, status, assignee
+             FROM tasks JOIN members ON members.project = tasks.project
+             WHERE members.member = $1 AND tasks.id = $2",
+            &[user, task].map(Value::Number),
+        )
+        .await
     }
 
     /// Say something else of a task.
-    pub(crate) fn update_task(
+    pub(crate) async fn update_task(
         &self,
         task: i64,
         draft: &TaskDraft,
-    ) -> Result<Option<Task>, rusqlite::Error> {
-        self.writer()
-            .prepare_cached(
-                "UPDATE tasks SET title = ?2, description = ?3, status = ?4 WHERE id = ?1
-                 RETURNING id, project, title, description, status, assignee",
-            )?
-            .query_row(params![task, draft.title, draft.description, draft.status], Task::read)
-            .optional()
+    ) -> Result<Option<Task>, StoreError> {
+        let [title, description, status] =
+            [&draft.title, &draft.description, &draft.status].map(|text| Value::Text(text));
+        self.change(
+            "UPDATE tasks SET title = $1, description = $2, status = $3 WHERE id = $4
+             RETURNING id, project, title, description, status, assignee",
+            &[title, description, status, Value::Number(task)],
+        )
+        .await
     }
 
     /// Give a task to a member of its project; none if they are no member.
-    pub(crate) fn assign_task(
+    pub(crate) async fn assign_task(
         &self,
         task: i64,
         assignee: i64,
-    ) -> Result<Option<Task>, rusqlite::Error> {
-        self.writer()
-            .prepare_cached(
-                "UPDATE tasks SET assignee = ?2 WHERE id = ?1 AND EXISTS (
-                     SELECT 1 FROM members WHERE user = ?2 AND project = tasks.project)
-                 RETURNING id, project, title, description, status, assignee",
-            )?
-            .query_row([task, assignee], Task::read)
-            .optional()
+    ) -> Result<Option<Task>, StoreError> {
+        self.change(
+            "UPDATE tasks SET assignee = $1 WHERE EXISTS (
+                 SELECT 1 FROM members WHERE member = $1 AND project = tasks.project)
+               AND id = $2
+             RETURNING id, project, title, description, status, assignee",
+            &[assignee, task].map(Value::Number),
+        )
+        .await
     }
 
     /// Remove a task.
-    pub(crate) fn delete_task(&self, task: i64) -> Result<(), rusqlite::Error> {
-        self.writer()
-            .prepare_cached("DELETE FROM tasks WHERE id = ?1")?
-            .execute([task])
-            .map(|_rows| ())
+    pub(crate) async fn delete_task(&self, task: i64) -> Result<(), StoreError> {
+        self.execute("DELETE FROM tasks WHERE id = $1", &[Value::Number(task)]).await
     }
 }

@@ -9,12 +9,14 @@ use axum::http::{StatusCode, header};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::check_text;
+use crate::given::{Given, check_text};
 use crate::refusal::Refusal;
 use crate::site::Site;
 use crate::storage::{Account, User};
 
 const PASSWORD_MIN: usize = 8;
+const UNAUTHORIZED: Refusal =
+    Refusal::Unauthorized("log in, and send the token as `Authorization: Bearer TOKEN`");
 
 /// Who wants to be known.
 #[derive(Deserialize)]
@@ -33,28 +35,29 @@ pub(super) struct Login {
 
 pub(super) async fn register(
     State(site): State<Arc<Site>>,
-    Json(asked): Json<Registration>,
+    Given(asked): Given<Registration>,
 ) -> Result<(StatusCode, Json<User>), Refusal> {
     check_text("name", &asked.name)?;
+    check_text("e-mail address", &asked.email)?;
     if !asked.email.contains('@') {
         return Err(Refusal::Invalid("give an e-mail address with an @ in it".to_owned()));
     }
-    if asked.password.len() < PASSWORD_MIN {
+    if asked.password.chars().count() < PASSWORD_MIN {
         let cause = format!("give a password of at least {PASSWORD_MIN} characters");
         return Err(Refusal::Invalid(cause));
     }
     let account = Account { name: &asked.name, email: &asked.email, password: &asked.password };
-    let user = site.store.register(&account)?;
+    let user = site.store.register(&account).await?;
     let user = user.ok_or(Refusal::Conflict("this name is taken, register another"))?;
     Ok((StatusCode::CREATED, Json(user)))
 }
 
 pub(super) async fn log_in(
     State(site): State<Arc<Site>>,
-    Json(asked): Json<Login>,
+    Given(asked): Given<Login>,
 ) -> Result<Json<Value>, Refusal> {
-    let token = site.store.log_in(&asked.name, &asked.password)?;
-    let token = token.ok_or(Refusal::Unauthorized)?;
+    let token = site.store.log_in(&asked.name, &asked.password).await?;
+    let token = token.ok_or(UNAUTHORIZED)?;
     Ok(Json(json!({ "token": token, "token_type": "Bearer" })))
 }
 
@@ -71,7 +74,7 @@ impl FromRequestParts<Arc<Site>> for User {
         let token = given
             .and_then(|value| value.to_str().ok())
             .and_then(|value| value.strip_prefix("Bearer "))
-            .ok_or(Refusal::Unauthorized)?;
-        site.store.user_of(token.trim())?.ok_or(Refusal::Unauthorized)
+            .ok_or(UNAUTHORIZED)?;
+        site.store.user_of(token.trim()).await?.ok_or(UNAUTHORIZED)
     }
 }

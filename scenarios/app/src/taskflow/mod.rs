@@ -9,7 +9,6 @@ use std::sync::Arc;
 use axum::Router;
 use axum::routing::{get, post, put};
 
-use crate::refusal::Refusal;
 use crate::site::Site;
 
 /// Its routes, below `/api/v1`.
@@ -28,13 +27,4 @@ pub(crate) fn routes() -> Router<Arc<Site>> {
         .route("/tasks/search", get(tasks::search))
         .route("/tasks/{task}", get(tasks::show).put(tasks::update).delete(tasks::delete))
         .route("/tasks/{task}/assignee", put(tasks::assign))
-}
-
-/// Refuse a name or a title that says nothing, or too much.
-fn check_text(what: &str, text: &str) -> Result<(), Refusal> {
-    const LENGTH_MAX: usize = 200;
-    if text.trim().is_empty() || text.chars().count() > LENGTH_MAX {
-        return Err(Refusal::Invalid(format!("give a {what} of 1 to {LENGTH_MAX} characters")));
-    }
-    Ok(())
 }

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Deserialize;
 
-use super::check_text;
+use crate::given::{Given, Named, check_long_text, check_text};
 use crate::refusal::Refusal;
 use crate::site::Site;
 use crate::storage::{Project, ProjectDraft, User};
@@ -21,76 +21,81 @@ pub(super) struct Newcomer {
 pub(super) async fn create(
     State(site): State<Arc<Site>>,
     user: User,
-    Json(draft): Json<ProjectDraft>,
+    Given(draft): Given<ProjectDraft>,
 ) -> Result<(StatusCode, Json<Project>), Refusal> {
-    check_text("name", &draft.name)?;
-    Ok((StatusCode::CREATED, Json(site.store.create_project(user.id, &draft)?)))
+    check(&draft)?;
+    Ok((StatusCode::CREATED, Json(site.store.create_project(user.id, &draft).await?)))
 }
 
 pub(super) async fn list(
     State(site): State<Arc<Site>>,
     user: User,
 ) -> Result<Json<Vec<Project>>, Refusal> {
-    Ok(Json(site.store.projects(user.id)?))
+    Ok(Json(site.store.projects(user.id).await?))
 }
 
 pub(super) async fn show(
     State(site): State<Arc<Site>>,
     user: User,
-    Path(project): Path<i64>,
+    Named(project): Named<i64>,
 ) -> Result<Json<Project>, Refusal> {
-    visible(&site, &user, project).map(Json)
+    visible(&site, &user, project).await.map(Json)
 }
 
 pub(super) async fn update(
     State(site): State<Arc<Site>>,
     user: User,
-    Path(project): Path<i64>,
-    Json(draft): Json<ProjectDraft>,
+    Named(project): Named<i64>,
+    Given(draft): Given<ProjectDraft>,
 ) -> Result<Json<Project>, Refusal> {
-    owned(&site, &user, project)?;
-    check_text("name", &draft.name)?;
-    site.store.update_project(project, &draft)?.map(Json).ok_or(Refusal::NotFound("project"))
+    owned(&site, &user, project).await?;
+    check(&draft)?;
+    site.store.update_project(project, &draft).await?.map(Json).ok_or(Refusal::NotFound("project"))
 }
 
 pub(super) async fn delete(
     State(site): State<Arc<Site>>,
     user: User,
-    Path(project): Path<i64>,
+    Named(project): Named<i64>,
 ) -> Result<StatusCode, Refusal> {
-    owned(&site, &user, project)?;
-    site.store.delete_project(project)?;
+    owned(&site, &user, project).await?;
+    site.store.delete_project(project).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 pub(super) async fn members(
     State(site): State<Arc<Site>>,
     user: User,
-    Path(project): Path<i64>,
+    Named(project): Named<i64>,
 ) -> Result<Json<Vec<User>>, Refusal> {
-    visible(&site, &user, project)?;
-    Ok(Json(site.store.members(project)?))
+    visible(&site, &user, project).await?;
+    Ok(Json(site.store.members(project).await?))
 }
 
 pub(super) async fn add_member(
     State(site): State<Arc<Site>>,
     user: User,
-    Path(project): Path<i64>,
-    Json(newcomer): Json<Newcomer>,
+    Named(project): Named<i64>,
+    Given(newcomer): Given<Newcomer>,
 ) -> Result<(StatusCode, Json<User>), Refusal> {
-    owned(&site, &user, project)?;
-    let member = site.store.add_member(project, &newcomer.name)?;
+    owned(&site, &user, project).await?;
+    let member = site.store.add_member(project, &newcomer.name).await?;
     Ok((StatusCode::CREATED, Json(member.ok_or(Refusal::NotFound("user"))?)))
 }
 
 /// A project this user may see.
-pub(super) fn visible(site: &Site, user: &User, project: i64) -> Result<Project, Refusal> {
-    site.store.project(user.id, project)?.ok_or(Refusal::NotFound("project"))
+pub(super) async fn visible(site: &Site, user: &User, project: i64) -> Result<Project, Refusal> {
+    site.store.project(user.id, project).await?.ok_or(Refusal::NotFound("project"))
 }
 
-fn owned(site: &Site, user: &User, project: i64) -> Result<(), Refusal> {
-    if visible(site, user, project)?.owner != user.id {
+async fn owned(site: &Site, user: &User, project: i64) -> Result<(), Refusal> {
+    if visible(site, user, project).await?.owner != user.id {
         return Err(Refusal::Forbidden("only its owner may change a project"));
     }
     Ok(())
+}
+
+fn check(draft: &ProjectDraft) -> Result<(), Refusal> {
+    check_text("name", &draft.name)?;
+    check_long_text("description", &draft.description)
 }

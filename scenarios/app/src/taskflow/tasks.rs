@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Deserialize;
 
-use super::check_text;
 use super::projects::visible;
+use crate::given::{Asked, Given, Named, check_long_text, check_text};
 use crate::refusal::Refusal;
 use crate::site::Site;
 use crate::storage::{Task, TaskDraft, User};
@@ -30,79 +30,80 @@ pub(super) struct Assignment {
 pub(super) async fn create(
     State(site): State<Arc<Site>>,
     user: User,
-    Path(project): Path<i64>,
-    Json(draft): Json<TaskDraft>,
+    Named(project): Named<i64>,
+    Given(draft): Given<TaskDraft>,
 ) -> Result<(StatusCode, Json<Task>), Refusal> {
-    visible(&site, &user, project)?;
+    visible(&site, &user, project).await?;
     check(&draft)?;
-    Ok((StatusCode::CREATED, Json(site.store.create_task(project, &draft)?)))
+    Ok((StatusCode::CREATED, Json(site.store.create_task(project, &draft).await?)))
 }
 
 pub(super) async fn list(
     State(site): State<Arc<Site>>,
     user: User,
-    Path(project): Path<i64>,
+    Named(project): Named<i64>,
 ) -> Result<Json<Vec<Task>>, Refusal> {
-    visible(&site, &user, project)?;
-    Ok(Json(site.store.tasks(project)?))
+    visible(&site, &user, project).await?;
+    Ok(Json(site.store.tasks(project).await?))
 }
 
 pub(super) async fn search(
     State(site): State<Arc<Site>>,
     user: User,
-    Query(search): Query<Search>,
+    Asked(search): Asked<Search>,
 ) -> Result<Json<Vec<Task>>, Refusal> {
     check_text("text to search for", &search.q)?;
-    Ok(Json(site.store.search_tasks(user.id, &search.q)?))
+    Ok(Json(site.store.search_tasks(user.id, &search.q).await?))
 }
 
 pub(super) async fn show(
     State(site): State<Arc<Site>>,
     user: User,
-    Path(task): Path<i64>,
+    Named(task): Named<i64>,
 ) -> Result<Json<Task>, Refusal> {
-    seen(&site, &user, task).map(Json)
+    seen(&site, &user, task).await.map(Json)
 }
 
 pub(super) async fn update(
     State(site): State<Arc<Site>>,
     user: User,
-    Path(task): Path<i64>,
-    Json(draft): Json<TaskDraft>,
+    Named(task): Named<i64>,
+    Given(draft): Given<TaskDraft>,
 ) -> Result<Json<Task>, Refusal> {
-    seen(&site, &user, task)?;
+    seen(&site, &user, task).await?;
     check(&draft)?;
-    site.store.update_task(task, &draft)?.map(Json).ok_or(Refusal::NotFound("task"))
+    site.store.update_task(task, &draft).await?.map(Json).ok_or(Refusal::NotFound("task"))
 }
 
 pub(super) async fn assign(
     State(site): State<Arc<Site>>,
     user: User,
-    Path(task): Path<i64>,
-    Json(assignment): Json<Assignment>,
+    Named(task): Named<i64>,
+    Given(assignment): Given<Assignment>,
 ) -> Result<Json<Task>, Refusal> {
-    seen(&site, &user, task)?;
-    let assigned = site.store.assign_task(task, assignment.user)?;
+    seen(&site, &user, task).await?;
+    let assigned = site.store.assign_task(task, assignment.user).await?;
     assigned.map(Json).ok_or(Refusal::NotFound("member of the project"))
 }
 
 pub(super) async fn delete(
     State(site): State<Arc<Site>>,
     user: User,
-    Path(task): Path<i64>,
+    Named(task): Named<i64>,
 ) -> Result<StatusCode, Refusal> {
-    seen(&site, &user, task)?;
-    site.store.delete_task(task)?;
+    seen(&site, &user, task).await?;
+    site.store.delete_task(task).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// A task this user may see.
-fn seen(site: &Site, user: &User, task: i64) -> Result<Task, Refusal> {
-    site.store.task(user.id, task)?.ok_or(Refusal::NotFound("task"))
+async fn seen(site: &Site, user: &User, task: i64) -> Result<Task, Refusal> {
+    site.store.task(user.id, task).await?.ok_or(Refusal::NotFound("task"))
 }
 
 fn check(draft: &TaskDraft) -> Result<(), Refusal> {
     check_text("title", &draft.title)?;
+    check_long_text("description", &draft.description)?;
     if !STATUSES.contains(&draft.status.as_str()) {
         return Err(Refusal::Invalid(format!("give a status of {}", STATUSES.join(", "))));
     }

@@ -4,6 +4,7 @@ use std::io::{Read, Write};
 use std::time::{Duration, Instant};
 
 use serde_json::json;
+use uringbench_app::Database;
 
 use crate::served::Served;
 
@@ -11,7 +12,7 @@ use crate::served::Served;
 fn a_file_keeps_what_was_written() {
     let folder = tempfile::tempdir().expect("room for a folder");
     let file = folder.path().join("app.db");
-    let start = || Served::start_with(|options| options.database = Some(file.clone()));
+    let start = || Served::over(Database::File(file.clone()));
     let account = json!({ "name": "ada", "email": "a@b", "password": "password" });
     let served = start();
     assert_eq!(served.post("/api/v1/auth/register", &account).status, 201);

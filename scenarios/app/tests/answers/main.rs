@@ -1,7 +1,13 @@
 //! What the application answers, seen by a client that only knows HTTP.
 
+mod cluster;
+mod databases;
+mod features;
+mod files;
+mod flows;
 mod lasting;
 mod served;
 mod shootout;
+mod table;
 mod taskflow;
 mod trouble;

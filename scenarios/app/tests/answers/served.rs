@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use tokio::sync::oneshot;
-use uringbench_app::{App, AppError, AppOptions, Trouble};
+use uringbench_app::{App, AppError, AppOptions, Database, Trouble};
 
 /// A hung answer fails its test.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -38,13 +38,19 @@ impl Served {
         Self::start_with(|options| options.trouble = trouble)
     }
 
+    /// Over this database.
+    pub(crate) fn over(database: Database) -> Self {
+        Self::start_with(|options| options.database = database)
+    }
+
     /// With options changed.
     pub(crate) fn start_with(change: impl FnOnce(&mut AppOptions)) -> Self {
         let mut options = AppOptions {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             cpu: None,
             workers: 2,
-            database: None,
+            database: Database::Memory,
+            files: None,
             trouble: Trouble::default(),
         };
         change(&mut options);

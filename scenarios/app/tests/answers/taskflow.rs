@@ -1,8 +1,18 @@
-//! TaskFlow from end to end, and what it refuses.
+//! TaskFlow from end to end, and what it refuses, over whichever database.
 
 use serde_json::{Value, json};
 
 use crate::served::{Answer, Served};
+
+/// What holds over every database; each over a new one.
+pub(crate) const CASES: [fn(&Served); 6] = [
+    a_project_goes_from_plan_to_done,
+    nobody_gets_in_without_a_token,
+    others_see_nothing_and_members_change_no_project,
+    what_means_nothing_is_refused,
+    lists_and_searches_are_bounded,
+    what_cannot_be_read_is_refused_in_json,
+];
 
 /// Register and log in: the user's number and token.
 fn user(served: &Served, name: &str) -> (i64, String) {
@@ -21,11 +31,9 @@ fn ok(answer: &Answer, status: u16) -> Value {
     answer.json()
 }
 
-#[test]
-fn a_project_goes_from_plan_to_done() {
-    let served = Served::start();
-    let (owner, token) = user(&served, "ada");
-    let (member, _) = user(&served, "ben");
+fn a_project_goes_from_plan_to_done(served: &Served) {
+    let (owner, token) = user(served, "ada");
+    let (member, _) = user(served, "ben");
     let call = |method: &str, path: &str, body: Value| {
         served.call(method, &format!("/api/v1{path}"), &token, Some(&body))
     };
@@ -65,10 +73,8 @@ fn a_project_goes_from_plan_to_done() {
     assert_eq!(ok(&get("/tasks/search?q=oil"), 200), json!([]), "tasks go with their project");
 }
 
-#[test]
-fn nobody_gets_in_without_a_token() {
-    let served = Served::start();
-    user(&served, "ada");
+fn nobody_gets_in_without_a_token(served: &Served) {
+    user(served, "ada");
     for (method, path) in [
         ("GET", "/auth/me"),
         ("GET", "/projects"),
@@ -89,11 +95,9 @@ fn nobody_gets_in_without_a_token() {
     assert_eq!(served.post("/api/v1/auth/login", &unknown).status, 401);
 }
 
-#[test]
-fn others_see_nothing_and_members_change_no_project() {
-    let served = Served::start();
-    let (_, ada) = user(&served, "ada");
-    let (ben_number, ben) = user(&served, "ben");
+fn others_see_nothing_and_members_change_no_project(served: &Served) {
+    let (_, ada) = user(served, "ada");
+    let (ben_number, ben) = user(served, "ben");
     let call = |token: &str, method: &str, path: &str, body: Value| {
         served.call(method, &format!("/api/v1{path}"), token, Some(&body)).status
     };
@@ -111,10 +115,8 @@ fn others_see_nothing_and_members_change_no_project() {
     assert_eq!(call(&ben, "PUT", "/projects/1", named()), 403);
 }
 
-#[test]
-fn what_means_nothing_is_refused() {
-    let served = Served::start();
-    let (_, token) = user(&served, "ada");
+fn what_means_nothing_is_refused(served: &Served) {
+    let (_, token) = user(served, "ada");
     let account = |name: &str, email: &str, password: &str| {
         let account = json!({ "name": name, "email": email, "password": password });
         served.post("/api/v1/auth/register", &account).status
@@ -130,4 +132,46 @@ fn what_means_nothing_is_refused() {
     assert_eq!(call("/projects", json!({ "name": "x" })), 201);
     assert_eq!(call("/projects/1/tasks", json!({ "title": "x", "status": "lost" })), 422);
     assert_eq!(call("/projects/1/members", json!({ "name": "nobody" })), 404);
+}
+
+fn lists_and_searches_are_bounded(served: &Served) {
+    let (_, token) = user(served, "ada");
+    let call = |path: &str, body: Value| {
+        served.call("POST", &format!("/api/v1{path}"), &token, Some(&body)).status
+    };
+    let count = |path: &str| {
+        let answer = served.call("GET", &format!("/api/v1{path}"), &token, None);
+        ok(&answer, 200).as_array().map(Vec::len)
+    };
+    assert_eq!(call("/projects", json!({ "name": "Full" })), 201);
+    assert_eq!(call("/projects/1/tasks", json!({ "title": "oldest" })), 201);
+    for number in 0..50 {
+        let title = format!("task {}", if number < 7 { "odd" } else { "even" });
+        assert_eq!(call("/projects/1/tasks", json!({ "title": title })), 201);
+    }
+    assert_eq!(count("/projects/1/tasks"), Some(50));
+    assert_eq!(count("/tasks/search?q=ODD"), Some(7));
+    assert_eq!(count("/tasks/search?q=task"), Some(50));
+    assert_eq!(count("/tasks/search?q=oldest"), Some(0), "the list does not show it either");
+    assert_eq!(count("/tasks/search?q=%25"), Some(0), "a text is no pattern");
+}
+
+fn what_cannot_be_read_is_refused_in_json(served: &Served) {
+    let (_, token) = user(served, "ada");
+    let send = |kind: &str, body: &str| {
+        let headers = format!("Authorization: Bearer {token}\r\n{kind}");
+        let answer = served.send("POST", "/api/v1/projects", &headers, body.as_bytes());
+        assert!(answer.json()["error"].is_string(), "{answer:?}");
+        answer.status
+    };
+    let json = "Content-Type: application/json\r\n";
+    assert_eq!(send(json, "{"), 400);
+    assert_eq!(send("", "{\"name\":\"x\"}"), 415);
+    assert_eq!(send(json, "{\"name\":1}"), 422);
+    assert_eq!(send(json, "{\"name\":\"a\\u0000b\"}"), 422, "no database need keep NUL");
+    let long = "x".repeat(2_001);
+    assert_eq!(send(json, &json!({ "name": "x", "description": long }).to_string()), 422);
+    assert_eq!(send(json, &json!({ "name": "x".repeat(201) }).to_string()), 422);
+    assert_eq!(served.get("/api/v1/nowhere").status, 404);
+    assert_eq!(served.get("/api/v1/auth/login").status, 405);
 }

@@ -38,6 +38,14 @@ fn errors_come_in_their_share() {
 }
 
 #[test]
+fn an_error_comes_after_the_whole_body() {
+    let served = Served::troubled(Trouble { error_rate: 1.0, ..Trouble::default() });
+    // More than the kernel keeps for a peer that does not read.
+    let answer = served.send("POST", "/features/files/upload", "", &vec![b'x'; 20 << 20]);
+    assert_eq!((answer.status, answer.json()["error"].is_string()), (500, true));
+}
+
+#[test]
 fn each_request_leaves_its_bytes() {
     let leak_bytes = 1 << 20;
     let served = Served::troubled(Trouble { leak_bytes, ..Trouble::default() });

@@ -7,10 +7,13 @@ use serde_json::Value;
 use uringbench_core::validity::{Reason, Validity};
 
 use super::*;
-use crate::fixture;
+use crate::{fixture, fixture_script};
 
 /// What schema run/1 looks like. Never regenerated: documents of this form are on users' disks.
 const OPEN_V1: &str = include_str!("../../../tests/run-v1-open.json");
+
+/// Keys `flows` and `steps` of a scenario; the same holds of them.
+const SCRIPT_V1: &str = include_str!("../../../tests/run-v1-script.json");
 
 /// Words of the verdict and the objectives are given, so that rewording them changes no sample.
 fn verdict_given() -> Verdict {
@@ -175,4 +178,20 @@ fn a_closed_loop_has_no_rate_and_nulls_where_nothing_was_timed() {
         assert_eq!(*value, expected, "{key}");
     }
     assert_eq!(document["latency_ns"]["response"]["p9999"], 2_400_255);
+}
+
+#[test]
+fn a_scenario_has_its_flows_and_steps() {
+    let plan = fixture_script::scripted(fixture::closed(), Some(20));
+    let record = fixture_script::scripted_record(fixture::record(&plan));
+    let document = document_of(&plan, &record);
+    let text = document.to_json().unwrap();
+    let read: Document = serde_json::from_str(&text).unwrap();
+    assert_eq!((read.steps, read.flows), (document.steps, document.flows), "they read back");
+    let value: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(value["plan"]["users"], 20);
+    assert_eq!(value["counts"]["messages"], 0);
+    let sample: Value = serde_json::from_str(SCRIPT_V1).unwrap();
+    assert_holds(&value["flows"], &sample["flows"], "flows");
+    assert_holds(&value["steps"], &sample["steps"], "steps");
 }

@@ -314,3 +314,17 @@ fn a_million_users_take_a_hundred_bytes_each() {
     assert!(bytes <= (100 + 24) * 1_000_000, "{bytes}");
     assert_eq!(crowd.targets.capacity(), 0, "no step keeps cookies");
 }
+
+#[test]
+fn who_may_send_goes_before_who_may_not_and_keeps_the_others_in_line() {
+    let (steps, operations) = line(&["a"]);
+    let mut crowd = of((none(), vec![flow("f", 1, steps, operations)], none()), None);
+    (0..4).for_each(|_| crowd.begin(slot(START), None));
+    assert!(crowd.has_room(5) && !crowd.has_room(4));
+    assert_eq!(crowd.take_if(|user| user == 2), Some(2));
+    assert_eq!(crowd.take_if(|user| user == 2), None);
+    assert_eq!(crowd.take_if(|_| true), Some(0));
+    crowd.end_step(2, true, START);
+    assert!(crowd.has_room(4), "a place is free again");
+    assert_eq!((crowd.take(), crowd.take(), crowd.take()), (Some(1), Some(3), None));
+}

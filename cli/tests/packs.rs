@@ -1,0 +1,136 @@
+//! The scenarios that come with uringbench are right, and the reference application passes them.
+//!
+//! Each file of a pack is run for a moment against an application started for the pack: every step
+//! is taken, and every check holds. How fast it was, and so whether objectives were met, depends on
+//! the machine and is not looked at.
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use serde_json::Value;
+
+/// How long a file is run. A rare flow of a slow machine may not be chosen in the first; then the
+/// next is tried.
+const DURATIONS: [&str; 4] = ["300ms", "1s", "4s", "15s"];
+
+#[test]
+fn every_scenario_is_right() {
+    let files: Vec<_> = folders().iter().flat_map(|folder| scenarios(folder)).collect();
+    assert!(files.len() >= 27, "{files:?}");
+    let output = uringbench().args(["scenario", "check"]).args(&files).output();
+    let output = output.expect("the binary runs");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{stderr}");
+    assert_eq!(output.stdout.iter().filter(|byte| **byte == b'\n').count(), files.len());
+}
+
+#[test]
+fn the_application_passes_the_shoot_out() {
+    passes("shootout", 14);
+}
+
+#[test]
+fn the_application_passes_the_features() {
+    passes("features", 8);
+}
+
+#[test]
+fn the_application_passes_taskflow() {
+    passes("taskflow", 4);
+}
+
+fn passes(pack: &str, count: usize) {
+    let application = Application::start();
+    let files = scenarios(&root().join(pack));
+    assert_eq!(files.len(), count, "{files:?}");
+    for file in files {
+        let shown = file.display();
+        let is_whole = DURATIONS.iter().any(|duration| {
+            let result = application.result(&file, duration);
+            assert_eq!(result["counts"]["released"], result["counts"]["outcomes"]["ok"], "{shown}");
+            for flow in list(&result["flows"]) {
+                assert_eq!(flow["failed"], 0, "{shown}: {flow}");
+            }
+            let text = std::fs::read_to_string(&file).expect("it was read before");
+            assert_eq!(text.contains("[[slo]]"), !list(&result["slo"]).is_empty(), "{shown}");
+            let has_been = |part: &Value, count: &str| part[count].as_u64() > Some(0);
+            assert!(!list(&result["flows"]).is_empty(), "{shown}");
+            list(&result["flows"]).iter().all(|flow| has_been(flow, "passed"))
+                && list(&result["steps"]).iter().all(|step| has_been(step, "ok"))
+        });
+        assert!(is_whole, "{shown}: a step was never taken");
+    }
+}
+
+fn list(value: &Value) -> &[Value] {
+    value.as_array().map_or(&[], Vec::as_slice)
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios")
+}
+
+/// Where scenarios are.
+fn folders() -> [PathBuf; 4] {
+    ["", "shootout", "features", "taskflow"].map(|name| root().join(name))
+}
+
+/// The scenarios of a folder, by name.
+fn scenarios(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).expect("the folder is there");
+    let files = entries.map(|entry| entry.expect("it can be read").path());
+    let mut files: Vec<_> =
+        files.filter(|path| path.extension().is_some_and(|end| end == "toml")).collect();
+    files.sort();
+    files
+}
+
+fn uringbench() -> Command {
+    Command::new(env!("CARGO_BIN_EXE_uringbench"))
+}
+
+/// `uringbench target --app`, running; killed on drop.
+struct Application {
+    child: Child,
+    url: String,
+}
+
+impl Application {
+    fn start() -> Self {
+        let child = uringbench().args(["target", "--app"]).stdout(Stdio::piped()).spawn();
+        let mut child = child.expect("the binary starts");
+        let stdout = child.stdout.take().expect("it was piped");
+        let mut application = Self { child, url: String::new() };
+        let mut line = String::new();
+        BufReader::new(stdout).read_line(&mut line).expect("it speaks UTF-8");
+        let url = line.trim().strip_prefix("listening on ").expect("it says where it listens");
+        application.url = url.to_owned();
+        application
+    }
+
+    /// What a run of the scenario came to.
+    fn result(&self, file: &Path, duration: &str) -> Value {
+        let folder = tempfile::tempdir().expect("the machine has room for a folder");
+        let words = "--json -q --warmup 0s -c 4 --cores 1 --timeout 30s";
+        let output = uringbench()
+            .arg(file)
+            .args(words.split(' '))
+            .args(["-d", duration, "--target", &self.url])
+            .current_dir(folder.path())
+            .output()
+            .expect("the binary runs");
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        // Objectives may be missed, and so short a run is not valid everywhere.
+        let is_done = output.status.code().is_some_and(|code| [0, 11, 12, 13].contains(&code));
+        assert!(is_done, "{}: {:?}\n{stderr}", file.display(), output.status);
+        serde_json::from_slice(&output.stdout).expect("one JSON document")
+    }
+}
+
+impl Drop for Application {
+    fn drop(&mut self) {
+        let _gone = self.child.kill();
+        let _status = self.child.wait();
+    }
+}

@@ -1,0 +1,91 @@
+//! A run of a scenario as the engine hands it over, with a step that always fails, one that
+//! sometimes does, and one that nobody came to; for the tests of crates that show it.
+//!
+//! Included by path beside `fixture`; the module that includes them calls `uringbench-core`
+//! `words`.
+
+use std::sync::Arc;
+
+use super::words::flow::check::Check;
+use super::words::flow::program::Operation;
+use super::words::flow::script::{Flow, Script};
+use super::words::flow::step::{Failed, Step};
+use super::words::flow::template::{Marks, Template};
+use super::words::histogram::LatencyCounts;
+use super::words::http::request::RequestParts;
+use super::words::outcome::{Counts, Outcome};
+use super::words::plan::Plan;
+use super::words::record::{FlowRecord, RunRecord, StepRecord};
+
+/// `plan` with two flows of two steps each, begun 2,000 times in all.
+pub(crate) fn scripted(plan: Plan, users: Option<u32>) -> Plan {
+    let flows = vec![
+        flow("browse", &["search", "look"]),
+        flow("order, with a name as long as some people write", &["basket", "pay"]),
+    ];
+    let script = Script::new((flow("login", &["login"]), flows, Flow::default()), vec![], 0, users);
+    Plan { script: Some(Arc::new(script)), ..plan }
+}
+
+/// What `record` says of it: 1,500 and 500 flows, 3,500 requests and 20 logins before them.
+pub(crate) fn scripted_record(record: RunRecord) -> RunRecord {
+    let mut counts = Counts::default();
+    counts.released = 3_520;
+    counts.end(Outcome::Ok, 3_012);
+    counts.end(Outcome::CheckFailed, 500);
+    counts.end(Outcome::Status, 5);
+    counts.end(Outcome::Reset, 3);
+    let mut by_status = vec![0; 1_000].into_boxed_slice();
+    (by_status[200], by_status[404]) = (3_512, 5);
+    let steps = vec![
+        step(&[(Outcome::Ok, 20)], 9_000_000, &[]),
+        step(&[(Outcome::Ok, 1_500)], 2_000_000, &[]),
+        step(
+            &[(Outcome::Ok, 1_492), (Outcome::Status, 5), (Outcome::Reset, 3)],
+            4_000_000,
+            &[(Failed::Status, 5)],
+        ),
+        step(&[(Outcome::CheckFailed, 500)], 8_000_000, &[(Failed::Status, 500)]),
+        step(&[], 0, &[]),
+    ];
+    let flows = vec![
+        FlowRecord { passed: 1_490, failed: 8, unfinished: 2, response: times(1_500, 6_000_000) },
+        FlowRecord { passed: 0, failed: 500, unfinished: 0, response: times(500, 8_000_000) },
+    ];
+    RunRecord { counts, by_status, steps, flows, ..record }
+}
+
+fn flow(name: &str, steps: &[&str]) -> Flow {
+    let operations = (0..steps.len()).map(Operation::Send).collect();
+    let steps = steps.iter().map(|name| request(name)).collect();
+    Flow { name: name.to_owned(), weight: 1, steps, operations }
+}
+
+fn request(name: &str) -> Step {
+    let path = format!("/{name}");
+    let template = Template::build(RequestParts::new("GET", "shop", &path), &Marks::default());
+    let checks = if name == "basket" { vec![Check::Status(vec![201])] } else { Vec::new() };
+    Step { checks, ..Step::new(name, template.expect("a plain request")) }
+}
+
+fn step(ends: &[(Outcome, u64)], usual: u64, failures: &[(Failed, u64)]) -> StepRecord {
+    let mut counts = Counts::default();
+    for &(outcome, count) in ends {
+        counts.released += count;
+        counts.end(outcome, count);
+    }
+    StepRecord {
+        response: times(counts.released, usual + 1_000),
+        service: times(counts.completed(), usual),
+        lateness: times(counts.released, 1_000),
+        counts,
+        failures: failures.to_vec(),
+    }
+}
+
+/// One in a hundred is four times as slow.
+fn times(count: u64, usual: u64) -> LatencyCounts {
+    let mut times = LatencyCounts::default();
+    (0..count).for_each(|n| times.record(if n % 100 == 99 { 4 * usual } else { usual }));
+    times
+}

@@ -1,0 +1,160 @@
+//! Analytics: events come in, one or many at a time, and are summed up as they come.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use super::lock;
+use crate::given::{Given, check_range};
+use crate::refusal::Refusal;
+use crate::site::Site;
+
+const BATCH_MAX: usize = 1_000;
+/// How far back seconds are counted one by one.
+const SECONDS_KEPT: usize = 60;
+/// In the order of [`Kind`].
+const KINDS: [&str; 5] = ["view", "click", "search", "signup", "purchase"];
+
+/// What has come so far.
+pub(super) struct Events {
+    started: Instant,
+    sums: [Sum; KINDS.len()],
+    /// The newest seconds in which events came: which since the start, and how many.
+    seconds: VecDeque<(u64, u64)>,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Kind {
+    View,
+    Click,
+    Search,
+    Signup,
+    Purchase,
+}
+
+#[derive(Deserialize)]
+struct Event {
+    kind: Kind,
+    #[serde(default)]
+    value: f64,
+}
+
+/// One or many.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Posted {
+    One(Event),
+    Many(Vec<Event>),
+}
+
+#[derive(Clone, Copy, Default)]
+struct Sum {
+    count: u64,
+    total: f64,
+    least: f64,
+    most: f64,
+}
+
+impl Default for Events {
+    fn default() -> Self {
+        Self { started: Instant::now(), sums: Default::default(), seconds: VecDeque::new() }
+    }
+}
+
+impl Events {
+    fn add(&mut self, events: &[Event], now: Instant) {
+        for event in events {
+            self.sums[event.kind as usize].add(event.value);
+        }
+        let second = now.saturating_duration_since(self.started).as_secs();
+        let count = events.len() as u64;
+        match self.seconds.back_mut() {
+            // Another worker may have looked at the clock later and come here first.
+            Some((newest, so_far)) if *newest >= second => *so_far += count,
+            _ => self.seconds.push_back((second, count)),
+        }
+        if self.seconds.len() > SECONDS_KEPT {
+            self.seconds.pop_front();
+        }
+    }
+}
+
+impl Sum {
+    fn add(&mut self, value: f64) {
+        let is_first = self.count == 0;
+        self.least = if is_first { value } else { self.least.min(value) };
+        self.most = if is_first { value } else { self.most.max(value) };
+        self.count += 1;
+        self.total += value;
+    }
+}
+
+pub(super) fn routes() -> Router<Arc<Site>> {
+    Router::new()
+        .route("/events", post(take))
+        .route("/summary", get(summary))
+        .route("/seconds", get(seconds))
+}
+
+async fn take(
+    State(site): State<Arc<Site>>,
+    Given(posted): Given<Posted>,
+) -> Result<(StatusCode, Json<Value>), Refusal> {
+    let events = match posted {
+        Posted::One(event) => vec![event],
+        Posted::Many(events) => events,
+    };
+    check_range("events", events.len(), 1, BATCH_MAX)?;
+    lock(&site.features.events).add(&events, Instant::now());
+    Ok((StatusCode::ACCEPTED, Json(json!({ "accepted": events.len() }))))
+}
+
+async fn summary(State(site): State<Arc<Site>>) -> Json<Value> {
+    let sums = lock(&site.features.events).sums;
+    let count: u64 = sums.iter().map(|sum| sum.count).sum();
+    let of_kind = |(kind, sum): (&&str, &Sum)| {
+        let mean = sum.total / sum.count.max(1) as f64;
+        let told = json!({ "count": sum.count, "min": sum.least, "max": sum.most, "mean": mean });
+        ((*kind).to_owned(), told)
+    };
+    let kinds: Map<_, _> = KINDS.iter().zip(&sums).map(of_kind).collect();
+    Json(json!({ "events": count, "kinds": kinds }))
+}
+
+/// How many came in each of the newest seconds with any.
+async fn seconds(State(site): State<Arc<Site>>) -> Json<Value> {
+    let events = lock(&site.features.events);
+    let told = |(second, count): &(u64, u64)| json!({ "second": second, "events": count });
+    Json(events.seconds.iter().map(told).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn seconds_are_counted_apart_and_the_oldest_go() {
+        let mut events = Events::default();
+        let start = events.started;
+        let one = [Event { kind: Kind::View, value: 1.0 }];
+        for second in [0, 0, 3, 2] {
+            events.add(&one, start + Duration::from_secs(second));
+        }
+        assert_eq!(events.seconds, [(0, 2), (3, 2)]);
+        for second in 4..100 {
+            events.add(&one, start + Duration::from_secs(second));
+        }
+        assert_eq!(events.seconds.len(), SECONDS_KEPT);
+        assert_eq!(events.seconds.front(), Some(&(40, 1)));
+    }
+}

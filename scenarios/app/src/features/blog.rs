@@ -1,0 +1,188 @@
+//! A blog: posts to read, a login for authors, posts and comments to write.
+
+use std::sync::Arc;
+
+use axum::extract::{FromRequestParts, State};
+use axum::http::request::Parts;
+use axum::http::{StatusCode, header};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use super::lock;
+use super::newest::Newest;
+use crate::given::{Given, Named, check_long_text, check_text};
+use crate::refusal::Refusal;
+use crate::site::Site;
+use crate::storage::hexadecimal;
+
+const AUTHORS: u32 = 10;
+const PASSWORD: &str = "password";
+/// Posts that are there from the start and stay.
+const SEEDED: u64 = 100;
+/// Posts written since, the newest.
+const WRITTEN_KEPT: usize = 1_000;
+const COMMENTS_KEPT: usize = 20;
+const LISTED: usize = 20;
+const UNAUTHORIZED: Refusal = Refusal::Unauthorized(
+    "log in as author-1 to author-10, and send `Authorization: Bearer TOKEN`",
+);
+const MISSING: Refusal = Refusal::NotFound("post, or it is an old one");
+
+/// All posts.
+pub(super) struct Blog {
+    seeded: Vec<Post>,
+    written: Newest<Post>,
+}
+
+struct Post {
+    id: u64,
+    author: String,
+    title: String,
+    text: String,
+    comments: Newest<Comment>,
+}
+
+#[derive(Serialize)]
+struct Comment {
+    author: String,
+    text: String,
+}
+
+/// Somebody who has logged in.
+struct Author(String);
+
+#[derive(Deserialize)]
+struct Login {
+    name: String,
+    password: String,
+}
+
+#[derive(Deserialize)]
+struct PostDraft {
+    title: String,
+    text: String,
+}
+
+#[derive(Deserialize)]
+struct CommentDraft {
+    text: String,
+}
+
+impl Default for Blog {
+    fn default() -> Self {
+        let post = |id| {
+            let author = format!("author-{}", id % u64::from(AUTHORS) + 1);
+            let text = "What a framework does with a page of text. ".repeat(20);
+            Post::new(id, author, format!("Post {id}"), text)
+        };
+        Self { seeded: (1..=SEEDED).map(post).collect(), written: Newest::new(WRITTEN_KEPT) }
+    }
+}
+
+impl Blog {
+    fn post(&mut self, id: u64) -> Result<&mut Post, Refusal> {
+        if let Some(number) = id.checked_sub(SEEDED + 1) {
+            return self.written.get_mut(number + 1).ok_or(MISSING);
+        }
+        let index = id.checked_sub(1).ok_or(MISSING)?;
+        // Not more than there are, so it fits.
+        self.seeded.get_mut(index as usize).ok_or(MISSING)
+    }
+}
+
+impl Post {
+    const fn new(id: u64, author: String, title: String, text: String) -> Self {
+        Self { id, author, title, text, comments: Newest::new(COMMENTS_KEPT) }
+    }
+
+    fn head(&self) -> Value {
+        json!({ "id": self.id, "author": self.author, "title": self.title })
+    }
+}
+
+/// The token proves itself, so that logins leave nothing behind. Whoever reads this can make one:
+/// there is nothing to steal.
+fn token_of(name: &str) -> String {
+    let proof = Sha256::new().chain_update("uringbench blog ").chain_update(name).finalize();
+    format!("{name}.{}", hexadecimal(&proof))
+}
+
+impl FromRequestParts<Arc<Site>> for Author {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Arc<Site>) -> Result<Self, Refusal> {
+        let given = parts.headers.get(header::AUTHORIZATION).and_then(|it| it.to_str().ok());
+        let token = given.and_then(|it| it.strip_prefix("Bearer ")).ok_or(UNAUTHORIZED)?;
+        let (name, _) = token.split_once('.').ok_or(UNAUTHORIZED)?;
+        if token != token_of(name) {
+            return Err(UNAUTHORIZED);
+        }
+        Ok(Self(name.to_owned()))
+    }
+}
+
+pub(super) fn routes() -> Router<Arc<Site>> {
+    Router::new()
+        .route("/login", post(log_in))
+        .route("/posts", get(list).post(write))
+        .route("/posts/{post}", get(show))
+        .route("/posts/{post}/comments", post(comment))
+}
+
+async fn log_in(Given(login): Given<Login>) -> Result<Json<Value>, Refusal> {
+    let is_author = (1..=AUTHORS).any(|number| login.name == format!("author-{number}"));
+    if !is_author || login.password != PASSWORD {
+        return Err(UNAUTHORIZED);
+    }
+    Ok(Json(json!({ "token": token_of(&login.name), "token_type": "Bearer" })))
+}
+
+/// The newest, without their texts.
+async fn list(State(site): State<Arc<Site>>) -> Json<Value> {
+    let blog = lock(&site.features.blog);
+    let newest = blog.written.iter().chain(blog.seeded.iter().rev());
+    Json(newest.take(LISTED).map(Post::head).collect())
+}
+
+async fn show(
+    State(site): State<Arc<Site>>,
+    Named(id): Named<u64>,
+) -> Result<Json<Value>, Refusal> {
+    let mut blog = lock(&site.features.blog);
+    let post = blog.post(id)?;
+    let comments: Vec<_> = post.comments.iter().collect();
+    Ok(Json(json!({
+        "id": post.id, "author": post.author, "title": post.title, "text": post.text,
+        "comments": comments,
+    })))
+}
+
+async fn write(
+    State(site): State<Arc<Site>>,
+    Author(author): Author,
+    Given(draft): Given<PostDraft>,
+) -> Result<(StatusCode, Json<Value>), Refusal> {
+    check_text("title", &draft.title)?;
+    check_long_text("text", &draft.text)?;
+    let mut blog = lock(&site.features.blog);
+    let post = Post::new(SEEDED + blog.written.next(), author, draft.title, draft.text);
+    let head = post.head();
+    blog.written.push(post);
+    Ok((StatusCode::CREATED, Json(head)))
+}
+
+async fn comment(
+    State(site): State<Arc<Site>>,
+    Author(author): Author,
+    Named(id): Named<u64>,
+    Given(draft): Given<CommentDraft>,
+) -> Result<(StatusCode, Json<Value>), Refusal> {
+    check_text("text", &draft.text)?;
+    let mut blog = lock(&site.features.blog);
+    let post = blog.post(id)?;
+    let number = post.comments.push(Comment { author, text: draft.text });
+    Ok((StatusCode::CREATED, Json(json!({ "post": id, "comment": number }))))
+}

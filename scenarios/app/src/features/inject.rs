@@ -1,0 +1,111 @@
+//! Dependency injection, as axum has it: what a handler needs is named by its parameters.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use axum::extract::{FromRef, FromRequestParts};
+use axum::http::request::Parts;
+use axum::routing::get;
+use axum::{Json, Router};
+use serde_json::{Value, json};
+
+use crate::site::Site;
+
+/// One for the whole application.
+#[derive(Clone, Default)]
+pub(super) struct Singleton(Arc<Counts>);
+
+#[derive(Default)]
+struct Counts {
+    uses: AtomicU64,
+    scopes: AtomicU64,
+    transients: AtomicU64,
+}
+
+/// One per request: all who ask within a request get the same.
+#[derive(Clone, Copy)]
+struct Scoped(u64);
+
+/// A new one whenever somebody asks.
+struct Transient(u64);
+
+/// Needs one that lives longer and one that lives as long.
+struct Service {
+    singleton: Singleton,
+    scoped: Scoped,
+}
+
+impl FromRef<Arc<Site>> for Singleton {
+    fn from_ref(site: &Arc<Site>) -> Self {
+        site.features.singleton.clone()
+    }
+}
+
+impl FromRequestParts<Arc<Site>> for Singleton {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(_: &mut Parts, site: &Arc<Site>) -> Result<Self, Infallible> {
+        Ok(Self::from_ref(site))
+    }
+}
+
+impl FromRequestParts<Arc<Site>> for Scoped {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, site: &Arc<Site>) -> Result<Self, Infallible> {
+        if let Some(scoped) = parts.extensions.get::<Self>() {
+            return Ok(*scoped);
+        }
+        let scoped = Self(next(&Singleton::from_ref(site).0.scopes));
+        parts.extensions.insert(scoped);
+        Ok(scoped)
+    }
+}
+
+impl FromRequestParts<Arc<Site>> for Transient {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(_: &mut Parts, site: &Arc<Site>) -> Result<Self, Infallible> {
+        Ok(Self(next(&Singleton::from_ref(site).0.transients)))
+    }
+}
+
+impl FromRequestParts<Arc<Site>> for Service {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, site: &Arc<Site>) -> Result<Self, Infallible> {
+        let singleton = Singleton::from_request_parts(parts, site).await?;
+        Ok(Self { singleton, scoped: Scoped::from_request_parts(parts, site).await? })
+    }
+}
+
+pub(super) fn routes() -> Router<Arc<Site>> {
+    Router::new()
+        .route("/singleton", get(singleton))
+        .route("/scoped", get(scoped))
+        .route("/transient", get(transient))
+        .route("/chain", get(chain))
+}
+
+async fn singleton(Singleton(counts): Singleton) -> Json<Value> {
+    Json(json!({ "uses": next(&counts.uses) }))
+}
+
+async fn scoped(Scoped(first): Scoped, Scoped(second): Scoped) -> Json<Value> {
+    Json(json!({ "scope": first, "is_shared": first == second }))
+}
+
+async fn transient(Transient(first): Transient, Transient(second): Transient) -> Json<Value> {
+    Json(json!({ "instances": [first, second] }))
+}
+
+async fn chain(service: Service, Scoped(scope): Scoped) -> Json<Value> {
+    let uses = next(&service.singleton.0.uses);
+    Json(json!({ "uses": uses, "scope": scope, "is_shared": service.scoped.0 == scope }))
+}
+
+/// Counts from 1.
+fn next(count: &AtomicU64) -> u64 {
+    count.fetch_add(1, Relaxed) + 1
+}

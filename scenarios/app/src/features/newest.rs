@@ -1,0 +1,74 @@
+//! The newest of many things: memory does not grow with the length of a run.
+
+use std::collections::VecDeque;
+
+/// The newest of many things, each under its number from 1.
+pub(super) struct Newest<T> {
+    most: usize,
+    /// The number of the oldest that is kept.
+    first: u64,
+    kept: VecDeque<T>,
+}
+
+impl<T> Newest<T> {
+    /// Keep this many, at least 1.
+    pub(super) const fn new(most: usize) -> Self {
+        Self { most, first: 1, kept: VecDeque::new() }
+    }
+
+    /// Keep one more: its number. The oldest may have to go.
+    pub(super) fn push(&mut self, thing: T) -> u64 {
+        if self.kept.len() == self.most {
+            self.kept.pop_front();
+            self.first += 1;
+        }
+        self.kept.push_back(thing);
+        self.next() - 1
+    }
+
+    /// The number the next one will have.
+    pub(super) fn next(&self) -> u64 {
+        self.first + self.kept.len() as u64
+    }
+
+    /// The one of this number, unless it never was or is gone.
+    pub(super) fn get(&self, number: u64) -> Option<&T> {
+        self.kept.get(self.index(number)?)
+    }
+
+    pub(super) fn get_mut(&mut self, number: u64) -> Option<&mut T> {
+        let index = self.index(number)?;
+        self.kept.get_mut(index)
+    }
+
+    /// The newest first.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &T> {
+        self.kept.iter().rev()
+    }
+
+    fn index(&self, number: u64) -> Option<usize> {
+        number.checked_sub(self.first)?.try_into().ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_oldest_goes_and_numbers_stay() {
+        let mut newest = Newest::new(3);
+        for (number, thing) in ["a", "b", "c", "d"].into_iter().enumerate() {
+            assert_eq!(newest.push(thing), number as u64 + 1);
+        }
+        assert_eq!(
+            [0, 1, 2, 4, 5].map(|n| newest.get(n).copied()),
+            [None, None, Some("b"), Some("d"), None]
+        );
+        assert_eq!(newest.iter().copied().collect::<Vec<_>>(), ["d", "c", "b"]);
+        assert_eq!(newest.next(), 5);
+        *newest.get_mut(4).expect("it is kept") = "e";
+        assert_eq!(newest.get(4), Some(&"e"));
+        assert!(newest.get(u64::MAX).is_none());
+    }
+}

@@ -1,0 +1,135 @@
+//! A file pipeline: a text is uploaded, worked through in stages, and its result fetched.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use serde::Serialize;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use super::lock;
+use super::newest::Newest;
+use crate::given::{Named, read_through};
+use crate::refusal::Refusal;
+use crate::site::Site;
+use crate::storage::hexadecimal;
+
+/// Together at most 64 MiB.
+const TEXTS_KEPT: usize = 256;
+const TEXT_MAX: usize = 256 << 10;
+const MISSING: Refusal = Refusal::NotFound("file, or it is an old one");
+
+/// The newest texts.
+pub(super) struct Texts(Newest<Text>);
+
+enum Text {
+    Uploaded(Arc<str>),
+    Processed(Summary),
+}
+
+/// What became of a text.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+struct Summary {
+    rows: usize,
+    skipped: usize,
+    names: usize,
+    sum: f64,
+    mean: f64,
+    /// Of the rows that were kept, in their normal form.
+    sha256: String,
+}
+
+impl Default for Texts {
+    fn default() -> Self {
+        Self(Newest::new(TEXTS_KEPT))
+    }
+}
+
+impl Summary {
+    /// Parse lines of `name,number`, skip the others, normalise, sum up.
+    fn of(text: &str) -> Self {
+        let (mut rows, mut skipped, mut sum) = (0, 0, 0.0);
+        let (mut names, mut hash) = (BTreeSet::new(), Sha256::new());
+        for line in text.lines() {
+            let Some((name, number)) = parse(line) else {
+                skipped += 1;
+                continue;
+            };
+            let name = name.to_lowercase();
+            hash.update(format!("{name},{number}\n"));
+            names.insert(name);
+            rows += 1;
+            sum += number;
+        }
+        let mean = if rows == 0 { 0.0 } else { sum / rows as f64 };
+        let sha256 = hexadecimal(&hash.finalize());
+        Self { rows, skipped, names: names.len(), sum, mean, sha256 }
+    }
+}
+
+fn parse(line: &str) -> Option<(&str, f64)> {
+    let (name, number) = line.split_once(',')?;
+    let number: f64 = number.trim().parse().ok()?;
+    let name = name.trim();
+    (!name.is_empty() && number.is_finite()).then_some((name, number))
+}
+
+pub(super) fn routes() -> Router<Arc<Site>> {
+    Router::new()
+        .route("/files", post(upload))
+        .route("/files/{file}", get(show))
+        .route("/files/{file}/process", post(process))
+}
+
+async fn upload(
+    State(site): State<Arc<Site>>,
+    body: Body,
+) -> Result<(StatusCode, Json<Value>), Refusal> {
+    let mut bytes = Vec::new();
+    read_through(body, TEXT_MAX, |chunk| bytes.extend_from_slice(chunk)).await?;
+    bytes.shrink_to_fit();
+    let text = String::from_utf8(bytes)
+        .map_err(|_| Refusal::Invalid("send text in UTF-8, in lines of name,number".to_owned()))?;
+    let length = text.len();
+    let file = lock(&site.features.texts).0.push(Text::Uploaded(text.into()));
+    let told = json!({ "file": file, "bytes": length, "status": "uploaded" });
+    Ok((StatusCode::CREATED, Json(told)))
+}
+
+/// Once; after that the text is gone and its result remains.
+async fn process(
+    State(site): State<Arc<Site>>,
+    Named(file): Named<u64>,
+) -> Result<Json<Value>, Refusal> {
+    let texts = &site.features.texts;
+    let uploaded = match lock(texts).0.get(file).ok_or(MISSING)? {
+        Text::Uploaded(text) => text.clone(),
+        done @ Text::Processed(_) => return Ok(told(file, done)),
+    };
+    // Others need not wait for this.
+    let done = Text::Processed(Summary::of(&uploaded));
+    let answer = told(file, &done);
+    if let Some(kept) = lock(texts).0.get_mut(file) {
+        *kept = done;
+    }
+    Ok(answer)
+}
+
+async fn show(
+    State(site): State<Arc<Site>>,
+    Named(file): Named<u64>,
+) -> Result<Json<Value>, Refusal> {
+    lock(&site.features.texts).0.get(file).map(|text| told(file, text)).ok_or(MISSING)
+}
+
+fn told(file: u64, text: &Text) -> Json<Value> {
+    Json(match text {
+        Text::Uploaded(text) => json!({ "file": file, "bytes": text.len(), "status": "uploaded" }),
+        Text::Processed(result) => json!({ "file": file, "status": "done", "result": result }),
+    })
+}
