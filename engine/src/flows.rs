@@ -157,10 +157,9 @@ impl Flows {
         self.epoch + now.0 / 1_000_000
     }
 
-    /// A user's request, sent before, has ended without an answer.
+    /// A user's request, sent before, has ended without an answer, and its connection ends too.
     pub(crate) fn failed(
         &mut self,
-        number: u32,
         exchange: &connection::Exchange,
         outcome: Outcome,
         recorder: &mut Recorder,
@@ -169,7 +168,6 @@ impl Flows {
         let user = exchange.user;
         let step = self.crowd.step_number(user);
         recorder.failed_step((step, true), exchange.slot(), outcome, now);
-        self.forget(number);
         if outcome == Outcome::Censored {
             self.crowd.cut_short(user, now);
         } else {
