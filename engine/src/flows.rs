@@ -264,12 +264,19 @@ impl<D: Driver> EventLoop<D> {
         };
         let window = self.boundaries.measured();
         // A closed loop's users wait for as long as it takes, as its connections would.
-        while self.options.is_open {
+        if !self.options.is_open {
+            return;
+        }
+        loop {
             while let Some(user) = flows.crowd.take_stale(now, timeout) {
                 let slot = slot_of(&flows.crowd, user, &window);
                 let step = flows.crowd.step_number(user);
                 self.recorder.failed_step((step, false), slot, Outcome::NotSent, now);
                 flows.crowd.give_up(user, now);
+            }
+            // A slot without a user's place waits for one.
+            if flows.has_own_connections && !flows.crowd.has_room(self.options.connections) {
+                break;
             }
             let number = pacer.number();
             let Some(slot) = pacer.give_up(now, timeout) else { break };
@@ -284,9 +291,14 @@ impl<D: Driver> EventLoop<D> {
         let (Some(flows), Some(pacer)) = (self.flows.as_deref_mut(), &mut self.pacer) else {
             return;
         };
-        while self.options.is_open {
+        let mut next = || {
             let number = pacer.number();
-            let Pace::Release(slot, _) = pacer.poll(now, 1) else { break };
+            match pacer.poll(now, 1) {
+                Pace::Release(slot, _) => Some((slot, number)),
+                Pace::WaitUntil(_) | Pace::Done => None,
+            }
+        };
+        while let Some((slot, number)) = self.options.is_open.then(&mut next).flatten() {
             flows.crowd.begin(slot, number);
         }
         flows.abandon(&mut self.recorder, &window, now);
