@@ -286,10 +286,12 @@ impl<D: Driver> EventLoop<D> {
         let (Some(flows), Some(pacer)) = (self.flows.as_deref_mut(), &mut self.pacer) else {
             return;
         };
-        while self.options.is_open {
-            let number = pacer.number();
-            let Pace::Release(slot, _) = pacer.poll(now, 1) else { break };
+        let mut number = pacer.number();
+        while self.options.is_open
+            && let Pace::Release(slot, _) = pacer.poll(now, 1)
+        {
             flows.crowd.begin(slot, number);
+            number = pacer.number();
         }
         flows.abandon(&mut self.recorder, &window, now);
     }
