@@ -157,10 +157,9 @@ impl Flows {
         self.epoch + now.0 / 1_000_000
     }
 
-    /// A user's request, sent before, has ended without an answer.
+    /// A user's request, sent before, has ended without an answer, and its connection ends too.
     pub(crate) fn failed(
         &mut self,
-        number: u32,
         exchange: &connection::Exchange,
         outcome: Outcome,
         recorder: &mut Recorder,
@@ -169,7 +168,6 @@ impl Flows {
         let user = exchange.user;
         let step = self.crowd.step_number(user);
         recorder.failed_step((step, true), exchange.slot(), outcome, now);
-        self.forget(number);
         if outcome == Outcome::Censored {
             self.crowd.cut_short(user, now);
         } else {
@@ -266,12 +264,19 @@ impl<D: Driver> EventLoop<D> {
         };
         let window = self.boundaries.measured();
         // A closed loop's users wait for as long as it takes, as its connections would.
-        while self.options.is_open {
+        if !self.options.is_open {
+            return;
+        }
+        loop {
             while let Some(user) = flows.crowd.take_stale(now, timeout) {
                 let slot = slot_of(&flows.crowd, user, &window);
                 let step = flows.crowd.step_number(user);
                 self.recorder.failed_step((step, false), slot, Outcome::NotSent, now);
                 flows.crowd.give_up(user, now);
+            }
+            // A slot without a user's place waits for one.
+            if flows.has_own_connections && !flows.crowd.has_room(self.options.connections) {
+                break;
             }
             let number = pacer.number();
             let Some(slot) = pacer.give_up(now, timeout) else { break };
@@ -286,12 +291,15 @@ impl<D: Driver> EventLoop<D> {
         let (Some(flows), Some(pacer)) = (self.flows.as_deref_mut(), &mut self.pacer) else {
             return;
         };
-        let mut number = pacer.number();
-        while self.options.is_open
-            && let Pace::Release(slot, _) = pacer.poll(now, 1)
-        {
+        let mut next = || {
+            let number = pacer.number();
+            match pacer.poll(now, 1) {
+                Pace::Release(slot, _) => Some((slot, number)),
+                Pace::WaitUntil(_) | Pace::Done => None,
+            }
+        };
+        while let Some((slot, number)) = self.options.is_open.then(&mut next).flatten() {
             flows.crowd.begin(slot, number);
-            number = pacer.number();
         }
         flows.abandon(&mut self.recorder, &window, now);
     }

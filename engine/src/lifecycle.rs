@@ -240,7 +240,7 @@ impl<D: Driver> EventLoop<D> {
         let count = oldest.count.min(at_most);
         self.exchanges.end(number, connection, count);
         match &mut self.flows {
-            Some(flows) => flows.failed(number, &oldest, outcome, &mut self.recorder, now),
+            Some(flows) => flows.failed(&oldest, outcome, &mut self.recorder, now),
             None => self.recorder.failed(oldest.slot(), count, outcome, now),
         }
     }

@@ -4,6 +4,7 @@
 //! Which of its two drivers monoio takes is decided once per process, so the last test runs the
 //! others again in a process of its own, over epoll.
 
+mod scripts;
 #[path = "../simulation/secure.rs"]
 mod secure;
 mod server;
@@ -366,7 +367,7 @@ fn monoio_over_epoll_passes_the_same_tests() {
     let output = std::process::Command::new(tests).env(OVER_EPOLL, "1").output().expect("it runs");
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
-    assert!(said.contains("12 passed"), "{said}");
+    assert!(said.contains("14 passed"), "{said}");
 }
 
 /// Wait for what comes by itself, however long it takes, if it comes at all.

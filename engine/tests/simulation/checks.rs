@@ -403,7 +403,7 @@ fn climate(plan: &Plan, below: &mut impl FnMut(u64) -> u64) -> Climate {
     }
 }
 
-fn terms(plan: &Plan) -> Terms {
+pub(crate) fn terms(plan: &Plan) -> Terms {
     let tls = plan.tls.as_ref().map(|tls| client_config(tls).expect("a plan that can be kept"));
     let flows = plan.script.as_ref().map(|script| FlowTerms {
         script: Arc::clone(script),

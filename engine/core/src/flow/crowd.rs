@@ -4,15 +4,19 @@
 //! In an open loop a user arrives for each flow and leaves after it. Users are kept in a slab and
 //! named by their place in it, so that a user takes the same memory however many there have been.
 
+mod user;
+
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 use std::sync::Arc;
 
+use self::user::{User, is_over, places, step_of};
 use super::answer::Answer;
 use super::jar::{Jar, Origin};
 use super::program::{Action, Place};
-use super::script::{Flow, Part, Replay, RowOrder, Script};
-use super::step::{Judgement, Step};
+use super::script::{Part, Replay, RowOrder, Script};
+use super::step::Judgement;
+use super::template::target_of;
 use super::text::Text;
 use super::value::Scope;
 use crate::pacer::Slot;
@@ -66,33 +70,17 @@ pub struct Crowd {
     arrived: u64,
     requests: u64,
     next_rows: Vec<u64>,
+    /// What answers left for later steps: so many for each user, in the order of their places.
+    captures: Vec<Vec<u8>>,
+    /// The row of each user in each table, likewise.
+    rows: Vec<usize>,
+    /// What the latest request of each user asked for; empty where nobody keeps cookies.
+    targets: Vec<Vec<u8>>,
+    keeps_cookies: bool,
     is_leaving: bool,
     /// Flows that have ended and were not asked for yet.
     ended: Vec<Ended>,
     scratch: Vec<u8>,
-}
-
-#[derive(Debug)]
-struct User {
-    number: u64,
-    random: Random,
-    captures: Box<[Vec<u8>]>,
-    cookies: Jar,
-    /// What its latest request asked for, where cookies are kept.
-    target: Vec<u8>,
-    rows: Box<[usize]>,
-    /// The steps it goes through; none between flows.
-    part: Option<Part>,
-    flow: u32,
-    place: Place,
-    step: u32,
-    /// Of the request.
-    sequence: u64,
-    due: Timestamp,
-    slot: Slot,
-    spent: Nanos,
-    has_started: bool,
-    has_failed: bool,
 }
 
 impl Crowd {
@@ -100,8 +88,13 @@ impl Crowd {
     pub fn new(script: Arc<Script>, share: Share, seed: u64) -> Self {
         let users = script.users().map_or(0, |users| share.of(u64::from(users)));
         let mixed = seed ^ (u64::from(share.index) + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let keeps_cookies = script.steps().any(|(_, step)| step.uses_jar());
         let mut crowd = Self {
             next_rows: vec![u64::from(share.index); script.tables().len()],
+            captures: Vec::with_capacity(users as usize * script.captures()),
+            rows: Vec::with_capacity(users as usize * script.tables().len()),
+            targets: Vec::new(),
+            keeps_cookies,
             script,
             share,
             seed,
@@ -148,7 +141,7 @@ impl Crowd {
         self.draw_rows(place, number.unwrap_or(0));
         let user = &mut self.users[place as usize];
         user.flow = flow;
-        user.slot = slot;
+        (user.slot_due, user.is_measured) = (slot.due, slot.measured);
         user.spent = Nanos::ZERO;
         user.has_failed = false;
         let part = if has_start && !user.has_started { Part::Start } else { Part::Flow(flow) };
@@ -228,18 +221,19 @@ impl Crowd {
             user: user.number,
             sequence: user.sequence,
             unix_ms,
-            captures: &user.captures,
+            captures: &self.captures[places(place, script.captures())],
             cookies: &user.cookies,
             tables: script.tables(),
-            rows: &user.rows,
+            rows: &self.rows[places(place, script.tables().len())],
         };
         let begin = out.len();
-        step.template.render(&scope, &mut user.random, out);
+        let mut random = Random::new(user.chance);
+        step.template.render(&scope, &mut random, out);
+        user.chance = random.bits();
         if step.uses_jar() {
-            user.target.clear();
-            // Between the first and the second space of the request line (RFC 9112 section 3).
-            let target = out[begin..].split(|&byte| byte == b' ').nth(1);
-            user.target.extend_from_slice(target.unwrap_or_default());
+            let target = &mut self.targets[place as usize];
+            target.clear();
+            target.extend_from_slice(target_of(&out[begin..]));
         }
     }
 
@@ -253,7 +247,8 @@ impl Crowd {
         let Some(step) = step_of(script, user) else { return Ok(()) };
         if step.uses_jar() {
             let authority = script.authority();
-            user.cookies.take(answer, Origin { authority, target: &user.target, unix_ms });
+            let target = &self.targets[place as usize];
+            user.cookies.take(answer, Origin { authority, target, unix_ms });
         }
         let scope = Scope {
             user: user.number,
@@ -262,9 +257,10 @@ impl Crowd {
             captures: &[],
             cookies: &user.cookies,
             tables: script.tables(),
-            rows: &user.rows,
+            rows: &self.rows[places(place, script.tables().len())],
         };
-        step.judge(answer, &scope, &mut user.captures, &mut self.scratch)
+        let captures = &mut self.captures[places(place, script.captures())];
+        step.judge(answer, &scope, captures, &mut self.scratch)
     }
 
     /// Put the next message of the user's WebSocket into `out`, in the place of what is there.
@@ -276,12 +272,14 @@ impl Crowd {
             user: user.number,
             sequence: user.sequence,
             unix_ms,
-            captures: &user.captures,
+            captures: &self.captures[places(place, script.captures())],
             cookies: &user.cookies,
             tables: script.tables(),
-            rows: &user.rows,
+            rows: &self.rows[places(place, script.tables().len())],
         };
-        message.pieces(&scope, &mut user.random, &mut |piece| out.extend_from_slice(piece));
+        let mut random = Random::new(user.chance);
+        message.pieces(&scope, &mut random, &mut |piece| out.extend_from_slice(piece));
+        user.chance = random.bits();
     }
 
     /// Whether what came over the user's WebSocket passes, where `sent` went before it.
@@ -304,9 +302,10 @@ impl Crowd {
             captures: &[],
             cookies: &user.cookies,
             tables: script.tables(),
-            rows: &user.rows,
+            rows: &self.rows[places(place, script.tables().len())],
         };
-        step.judge_message(sent, received, &scope, &mut user.captures, &mut self.scratch)
+        let captures = &mut self.captures[places(place, script.captures())];
+        step.judge_message(sent, received, &scope, captures, &mut self.scratch)
     }
 
     /// The user's request has ended, so or so: it goes on.
@@ -379,7 +378,7 @@ impl Crowd {
         self.busy -= 1;
         if part != Part::End {
             let response = user.spent + now.since(user.due);
-            let (flow, slot) = (user.flow, user.slot);
+            let (flow, slot) = (user.flow, user.slot());
             self.ended.push(Ended { flow, slot, response, end: FlowEnd::Unfinished });
         }
     }
@@ -393,29 +392,31 @@ impl Crowd {
     fn arrive(&mut self) -> u32 {
         let number = self.arrived * u64::from(self.share.count) + u64::from(self.share.index);
         self.arrived += 1;
-        let random = Random::new(self.seed ^ number.wrapping_mul(0xd1b5_4a32_d192_ed03));
+        let chance = self.seed ^ number.wrapping_mul(0xd1b5_4a32_d192_ed03);
         if let Some(place) = self.vacant.pop() {
+            let captures = &mut self.captures[places(place, self.script.captures())];
+            captures.iter_mut().for_each(Vec::clear);
             let user = &mut self.users[place as usize];
-            user.captures.iter_mut().for_each(Vec::clear);
             user.cookies.clear();
-            (user.number, user.random, user.has_started) = (number, random, false);
+            (user.number, user.chance, user.has_started) = (number, chance, false);
             return place;
         }
-        let no_slot = Slot { due: Timestamp::default(), measured: false };
+        let users = self.users.len() + 1;
+        self.captures.resize_with(users * self.script.captures(), Vec::new);
+        self.rows.resize(users * self.script.tables().len(), 0);
+        self.targets.resize_with(if self.keeps_cookies { users } else { 0 }, Vec::new);
         self.users.push(User {
             number,
-            random,
-            captures: vec![Vec::new(); self.script.captures()].into(),
+            chance,
             cookies: Jar::new(),
-            target: Vec::new(),
-            rows: vec![0; self.script.tables().len()].into(),
             part: None,
             flow: 0,
             place: Place::default(),
             step: 0,
             sequence: 0,
             due: Timestamp::default(),
-            slot: no_slot,
+            slot_due: Timestamp::default(),
+            is_measured: false,
             spent: Nanos::ZERO,
             has_started: false,
             has_failed: false,
@@ -424,15 +425,15 @@ impl Crowd {
     }
 
     fn draw_rows(&mut self, place: u32, slot: usize) {
-        let user = &mut self.users[place as usize];
-        for (number, (table, order)) in
-            self.script.tables().iter().zip(self.script.orders()).enumerate()
-        {
+        let user = self.users[place as usize].number;
+        let tables = self.script.tables();
+        let drawn = &mut self.rows[places(place, tables.len())];
+        for (number, (table, order)) in tables.iter().zip(self.script.orders()).enumerate() {
             let rows = table.rows().max(1);
-            user.rows[number] = match order {
+            drawn[number] = match order {
                 RowOrder::Random => self.chance.below(rows),
                 RowOrder::Replayed => slot % rows,
-                RowOrder::User => (user.number % rows as u64) as usize,
+                RowOrder::User => (user % rows as u64) as usize,
                 RowOrder::Shared => {
                     let next = &mut self.next_rows[number];
                     let row = *next % rows as u64;
@@ -456,7 +457,10 @@ impl Crowd {
         let user = &mut self.users[place as usize];
         let Some(part) = user.part else { return };
         let flow = self.script.part(part);
-        match user.place.next(&flow.operations, &mut user.random) {
+        let mut random = Random::new(user.chance);
+        let action = user.place.next(&flow.operations, &mut random);
+        user.chance = random.bits();
+        match action {
             Some(Action::Send(step)) => {
                 user.step = step as u32;
                 user.due = now;
@@ -523,8 +527,9 @@ impl Crowd {
     }
 
     fn note_end(&mut self, place: u32) {
-        let User { flow, slot, spent: response, has_failed, .. } = self.users[place as usize];
-        let end = if has_failed { FlowEnd::Failed } else { FlowEnd::Passed };
+        let user = &self.users[place as usize];
+        let end = if user.has_failed { FlowEnd::Failed } else { FlowEnd::Passed };
+        let (flow, slot, response) = (user.flow, user.slot(), user.spent);
         self.ended.push(Ended { flow, slot, response, end });
     }
 
@@ -557,16 +562,6 @@ impl Crowd {
             self.idle.push_back(place);
         }
     }
-}
-
-fn step_of<'a>(script: &'a Script, user: &User) -> Option<&'a Step> {
-    script.part(user.part?).steps.get(user.step as usize)
-}
-
-/// Whether nothing comes after the pause that the user has come to.
-fn is_over(flow: &Flow, user: &User) -> bool {
-    let (mut place, mut random) = (user.place, user.random.clone());
-    place.next(&flow.operations, &mut random).is_none()
 }
 
 #[cfg(test)]

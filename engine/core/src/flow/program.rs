@@ -57,7 +57,7 @@ pub enum Action {
 /// A user's place in a flow.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Place {
-    at: usize,
+    at: u32,
     /// Of the stretch that is repeated. Stretches do not lie within each other.
     rounds: u32,
 }
@@ -82,7 +82,7 @@ impl Place {
     /// What comes next; `None` at the flow's end.
     pub fn next(&mut self, operations: &[Operation], random: &mut Random) -> Option<Action> {
         loop {
-            let operation = operations.get(self.at)?;
+            let operation = operations.get(self.at as usize)?;
             self.at += 1;
             match operation {
                 Operation::Send(step) => return Some(Action::Send(*step)),
@@ -90,16 +90,21 @@ impl Place {
                 Operation::Repeat { from, times } => {
                     self.rounds += 1;
                     if self.rounds < *times {
-                        self.at = *from;
+                        self.at = place_of(*from);
                     } else {
                         self.rounds = 0;
                     }
                 }
-                Operation::Choose(arms) => self.at = chosen(arms, random)?,
-                Operation::Jump(at) => self.at = *at,
+                Operation::Choose(arms) => self.at = place_of(chosen(arms, random)?),
+                Operation::Jump(at) => self.at = place_of(*at),
             }
         }
     }
+}
+
+/// A place in a list, which has less than 2^32; no other is one, and ends the flow.
+fn place_of(index: usize) -> u32 {
+    u32::try_from(index).unwrap_or(u32::MAX)
 }
 
 fn chosen(arms: &[Arm], random: &mut Random) -> Option<usize> {

@@ -1,7 +1,8 @@
 use super::*;
 use crate::flow::capture::{Capture, Source};
 use crate::flow::program::{Operation, Think};
-use crate::flow::script::Data;
+use crate::flow::script::{Data, Flow};
+use crate::flow::step::Step;
 use crate::flow::table::Table;
 use crate::flow::template::{Marks, Template};
 use crate::flow::value::{Escape, Slot as ValueSlot, Value};
@@ -263,6 +264,55 @@ fn flows_are_mixed_by_weight_for_each_flow_anew() {
     assert_eq!((counts[1], counts[0] + counts[2]), (0, 10_000));
     // Five standard deviations of a binomial count, and one user has them all.
     assert!((counts[0] - 2_500).abs() < 217, "{counts:?}");
+}
+
+#[test]
+fn flows_that_begin_late_go_ahead_of_what_was_due_after_them() {
+    let (steps, operations) = line(&["a", "b"]);
+    let mut crowd = of((none(), vec![flow("f", 1, steps, operations)], none()), None);
+    crowd.begin(slot(START), None);
+    let (first, _) = sent(&mut crowd).expect("a request");
+    let now = START + Nanos(20);
+    crowd.end_step(first, true, now);
+    crowd.begin(slot(START + Nanos(1)), None);
+    // Only what has waited too long is given up, and that is found whatever came before it.
+    let patience = Nanos(10);
+    let stale = crowd.take_stale(now, patience).expect("the late one");
+    assert_ne!(stale, first);
+    assert_eq!((crowd.take_stale(now, patience), crowd.take()), (None, Some(first)));
+}
+
+#[test]
+fn nothing_is_over_while_somebody_may_still_say_goodbye() {
+    let one = |name: &str| {
+        let (steps, operations) = line(&[name]);
+        flow(name, 1, steps, operations)
+    };
+    let mut crowd = of((none(), vec![one("a")], one("bye")), Some(1));
+    crowd.begin(slot(START), None);
+    let (user, _) = sent(&mut crowd).expect("a request");
+    crowd.end_step(user, true, START);
+    assert!(crowd.is_quiet() && !crowd.is_over());
+    crowd.leave(START);
+    assert!(!crowd.is_over());
+    let (user, path) = sent(&mut crowd).expect("a farewell");
+    assert_eq!(path, "/bye");
+    crowd.end_step(user, true, START);
+    assert!(crowd.is_over());
+}
+
+/// What a million users take before they have met anybody.
+#[test]
+fn a_million_users_take_a_hundred_bytes_each() {
+    let (steps, operations) = line(&["a"]);
+    let crowd = of((none(), vec![flow("f", 1, steps, operations)], none()), Some(1_000_000));
+    let bytes = crowd.users.capacity() * size_of::<User>()
+        + crowd.idle.capacity() * size_of::<u32>()
+        + crowd.captures.capacity() * size_of::<Vec<u8>>()
+        + crowd.rows.capacity() * size_of::<usize>();
+    // One capture in this script; each table would add 8.
+    assert!(bytes <= (100 + 24) * 1_000_000, "{bytes}");
+    assert_eq!(crowd.targets.capacity(), 0, "no step keeps cookies");
 }
 
 #[test]

@@ -1,0 +1,60 @@
+//! One user: what it is at, and how much it has done.
+
+use std::ops::Range;
+
+use super::super::jar::Jar;
+use super::super::program::Place;
+use super::super::script::{Flow, Part, Script};
+use super::super::step::Step;
+use crate::pacer::Slot;
+use crate::statistics::random::Random;
+use crate::time::{Nanos, Timestamp};
+
+/// Small, and without memory of its own but for cookies: there may be millions.
+#[derive(Debug)]
+pub(super) struct User {
+    pub(super) number: u64,
+    /// The seed of its next draws.
+    pub(super) chance: u64,
+    pub(super) cookies: Jar,
+    /// The steps it goes through; none between flows.
+    pub(super) part: Option<Part>,
+    pub(super) flow: u32,
+    pub(super) place: Place,
+    pub(super) step: u32,
+    /// Of the request.
+    pub(super) sequence: u64,
+    pub(super) due: Timestamp,
+    /// When its flow was to begin, and whether that counts.
+    pub(super) slot_due: Timestamp,
+    pub(super) is_measured: bool,
+    pub(super) spent: Nanos,
+    pub(super) has_started: bool,
+    pub(super) has_failed: bool,
+}
+
+const _: () = assert!(size_of::<User>() <= 88);
+
+impl User {
+    /// The slot of its flow.
+    pub(super) const fn slot(&self) -> Slot {
+        Slot { due: self.slot_due, measured: self.is_measured }
+    }
+}
+
+/// Where what is the user's lies, of which each has so many.
+pub(super) const fn places(place: u32, each: usize) -> Range<usize> {
+    let begin = place as usize * each;
+    begin..begin + each
+}
+
+/// The step it is at.
+pub(super) fn step_of<'a>(script: &'a Script, user: &User) -> Option<&'a Step> {
+    script.part(user.part?).steps.get(user.step as usize)
+}
+
+/// Whether nothing comes after the pause that the user has come to.
+pub(super) fn is_over(flow: &Flow, user: &User) -> bool {
+    let (mut place, mut random) = (user.place, Random::new(user.chance));
+    place.next(&flow.operations, &mut random).is_none()
+}

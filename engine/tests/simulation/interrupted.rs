@@ -1,0 +1,108 @@
+//! Runs of scripts that end while users wait, in worlds where nothing else happens.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use uringbench_core::flow::program::Operation;
+use uringbench_core::flow::script::{Flow, Script};
+use uringbench_core::flow::step::Step;
+use uringbench_core::flow::template::{Marks, Template};
+use uringbench_core::http::request::{RequestParts, RequestTemplate};
+use uringbench_core::outcome::{Counts, Outcome};
+use uringbench_core::pacer::Pacer;
+use uringbench_core::plan::{Arrivals, Limit, Load, Peer, Plan};
+use uringbench_core::rate::Rate;
+use uringbench_core::schedule::Share;
+use uringbench_core::time::{Nanos, Timestamp};
+use uringbench_engine::{Boundaries, Command, EventLoop, LoopOptions, Turn};
+
+use crate::checks::terms;
+use crate::server::Manners;
+use crate::world::{Climate, Witness, World};
+
+const START: Timestamp = Timestamp(1_000_000_000);
+
+/// One connection to a server that answers nothing for ten seconds.
+fn climate(plan: &Plan) -> Climate {
+    Climate {
+        manners: Manners { fault_share: 0, large_share: 0 },
+        refuse_share: 0,
+        no_buffer_share: 0,
+        service_max: Nanos(1),
+        stall: (START, START + Nanos::from_secs(10)),
+        has_multishot: true,
+        can_skip: true,
+        is_head: false,
+        pipeline: 1,
+        request_length: plan.request.bytes().len(),
+        held_at: None,
+        websocket: None,
+        has_tls: false,
+        corrupt_share: 0,
+        script: plan.script.clone(),
+    }
+}
+
+fn plan(load: Load, users: Option<u32>) -> Plan {
+    let parts = RequestParts::new("GET", "simulated", "/0");
+    let template = Template::build(parts, &Marks::default()).expect("a plain request");
+    let steps = vec![Step::new("step", template)];
+    let operations = vec![Operation::Send(0)];
+    let flow = Flow { name: "flow".to_owned(), weight: 1, steps, operations };
+    let parts = (Flow::default(), vec![flow], Flow::default());
+    let script = Script::new(parts, Vec::new(), 0, users);
+    let request = RequestTemplate::of_bytes(script.constants().as_ref().clone());
+    Plan {
+        load,
+        limit: Limit::Duration(Nanos::from_millis(20)),
+        timeout: Nanos::from_millis(50),
+        script: Some(Arc::new(script)),
+        ..Plan::plain(Peer::Tcp(([127, 0, 0, 1], 80).into()), request)
+    }
+}
+
+/// What became of the requests, and how many flows did not end, of a run aborted after so long.
+fn aborted(plan: &Plan, after: Nanos) -> (Counts, u64) {
+    let world = World::new(1, climate(plan), START, Rc::new(Witness::default()));
+    let mut event_loop = EventLoop::new(world, LoopOptions::of(plan, Share::WHOLE), terms(plan));
+    while !event_loop.is_settled() {
+        event_loop.turn(Command::Run);
+    }
+    let start = START + Nanos::from_millis(1);
+    let measure_to = start + plan.limit.duration().expect("it is limited by time");
+    let boundaries = Boundaries { start, measure_from: start, measure_to };
+    event_loop.begin(Pacer::new(plan, Share::WHOLE, start), boundaries);
+    let (mut counts, mut unfinished, mut now) = (Counts::default(), 0, start);
+    loop {
+        let command = if now >= start + after { Command::Abort } else { Command::Run };
+        let asked = event_loop.turn(command);
+        if asked != Turn::Continue {
+            let handover = event_loop.close_interval(Box::default());
+            now = handover.end;
+            counts.merge(&handover.measured);
+            unfinished += handover.flows[0].unfinished;
+        }
+        if asked == Turn::Finished {
+            return (counts, unfinished);
+        }
+    }
+}
+
+#[test]
+fn users_who_wait_for_a_connection_at_the_end_are_counted() {
+    let plan = Plan { slice: Nanos::from_millis(10), ..plan(Load::Closed, Some(5)) };
+    let (counts, unfinished) = aborted(&plan, Nanos::from_millis(10));
+    assert_eq!((counts.released, unfinished), (5, 5));
+    assert_eq!((counts.of(Outcome::Censored), counts.of(Outcome::NotSent)), (1, 4));
+}
+
+#[test]
+fn flows_that_were_due_and_not_begun_at_the_end_are_counted() {
+    let rate = Rate::per_second(1_000).expect("a rate");
+    let load = Load::Open { rate, arrivals: Arrivals::Constant };
+    let plan = Plan { slice: Nanos::from_millis(10), ..plan(load, None) };
+    let (counts, unfinished) = aborted(&plan, Nanos::from_millis(10));
+    // Those due within the 10 ms, and at their end.
+    assert_eq!((counts.released, unfinished), (11, 11));
+    assert_eq!((counts.of(Outcome::Censored), counts.of(Outcome::NotSent)), (1, 10));
+}
