@@ -18,6 +18,7 @@ mod profile_python;
 mod profile_read;
 mod profiles;
 mod scenarios;
+mod scenarios_answers;
 mod scenarios_load;
 mod scenarios_talks;
 mod scenarios_typed;

