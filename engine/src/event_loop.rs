@@ -3,11 +3,8 @@
 //! One worker's connections, slots and records, driven by a [`Driver`]. What happens to a
 //! connection is in `events`, how connections come and go in `lifecycle`; this file decides when.
 
-use std::fmt;
 use std::ops::Range;
-use std::sync::Arc;
 
-use rustix::io::Errno;
 use uringbench_core::http::shape::Shapes;
 use uringbench_core::outcome::Outcome;
 use uringbench_core::pacer::{Pace, Pacer};
@@ -16,9 +13,9 @@ use uringbench_core::rate::Rate;
 use uringbench_core::record::Phase;
 use uringbench_core::schedule::Share;
 use uringbench_core::time::{Nanos, Timestamp};
-use uringbench_ring::Failure;
 
 use crate::admission::Admission;
+use crate::connect_failure::ConnectFailure;
 use crate::connection::{Connection, Exchange, Exchanges, Link, Receive};
 use crate::control::Command;
 use crate::driver::{Driver, ReceiveMode, Until};
@@ -26,7 +23,6 @@ use crate::flows::Flows;
 use crate::recorder::{Handover, Recorder};
 use crate::session::{SEALED_AT_ONCE, Terms};
 use crate::slow::Trickle;
-use crate::tls::TlsFailure;
 
 /// Requests of at most this size, a pipeline's taken together, are left to the kernel: they fit
 /// into the socket's buffer, so that none is cut short while another is sent behind it.
@@ -199,25 +195,6 @@ pub struct EventLoop<D: Driver> {
     heeded: Command,
     enters_seen: u64,
     spun_seen: Nanos,
-}
-
-/// Why a connection could not be made.
-#[derive(Clone, Debug, PartialEq)]
-pub enum ConnectFailure {
-    /// The kernel or the peer said so.
-    Refused(Failure),
-    /// There is no TLS with what answers there.
-    Tls(TlsFailure),
-    /// The opening of the WebSocket was answered with this status.
-    Upgrade(u16),
-    /// The opening of the WebSocket was answered with what is none.
-    Answer(Arc<str>),
-    /// The peer ended it before the first request could be sent.
-    Closed,
-    /// Nobody answered within the timeout.
-    TimedOut,
-    /// The connection was made, but what comes before its first request did not end in time.
-    Unanswered,
 }
 
 impl<D: Driver> EventLoop<D> {
@@ -580,56 +557,5 @@ impl Connection {
     #[inline]
     pub(crate) fn is_done(&self, options: &LoopOptions) -> bool {
         options.per_connection.is_some_and(|most| self.taken >= most) && self.in_flight == 0
-    }
-}
-
-impl fmt::Display for ConnectFailure {
-    /// Cause and remedy in one line.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let failure = match self {
-            Self::Refused(failure) => failure,
-            Self::Tls(failure) => return failure.fmt(f),
-            Self::Upgrade(status) => {
-                return write!(
-                    f,
-                    "the target refuses the WebSocket with status {status}: is its path right, \
-                     and does it want a subprotocol, an Origin or an Authorization header?"
-                );
-            }
-            Self::Answer(why) => {
-                return write!(f, "what answers there opens no WebSocket: {why}");
-            }
-            Self::Closed => {
-                return f.write_str(
-                    "it closes connections before the first request can be sent: is it what the \
-                     URL says it is? its log may tell",
-                );
-            }
-            Self::Unanswered => {
-                return f.write_str(
-                    "it takes connections but did not answer the handshake within the timeout: \
-                     does it speak TLS, or WebSocket? if not, use http://; --timeout waits longer",
-                );
-            }
-            Self::TimedOut => {
-                return f.write_str(
-                    "no answer within the timeout; is the address right, and no firewall \
-                     between? --timeout waits longer",
-                );
-            }
-        };
-        let remedy = match failure.0 {
-            Errno::CONNREFUSED => "nothing listens there; start the server or mend the port",
-            Errno::ADDRNOTAVAIL => {
-                "every local port towards this address is in use; connect from more addresses \
-                 (--source-ip), widen net.ipv4.ip_local_port_range, use fewer connections, or keep \
-                 them alive"
-            }
-            Errno::NETUNREACH | Errno::HOSTUNREACH => "there is no route to it from here",
-            Errno::MFILE | Errno::NFILE => "raise the limit of open files (`ulimit -n`)",
-            Errno::TIMEDOUT => "nothing answers there; is a firewall between?",
-            _ => "the target or the network refuses connections",
-        };
-        write!(f, "{failure}: {remedy}")
     }
 }

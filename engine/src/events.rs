@@ -6,9 +6,10 @@ use uringbench_core::time::Timestamp;
 use uringbench_core::websocket::machine::{Machine, StreamEnd as SocketEnd};
 use uringbench_ring::Failure;
 
+use crate::connect_failure::ConnectFailure;
 use crate::connection::{Connection, Link, Receive};
 use crate::driver::{Driver, Event, EventKind, ReceiveMode};
-use crate::event_loop::{ConnectFailure, EventLoop};
+use crate::event_loop::EventLoop;
 use crate::recorder::Answers;
 
 /// Payload of at least this size is dropped by the kernel, uncopied, instead of received.

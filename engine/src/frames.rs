@@ -6,9 +6,10 @@ use uringbench_core::time::Timestamp;
 use uringbench_core::websocket::frame::{Masks, close};
 use uringbench_core::websocket::machine::{Machine, Progress};
 
+use crate::connect_failure::ConnectFailure;
 use crate::connection::Link;
 use crate::driver::Driver;
-use crate::event_loop::{ConnectFailure, EventLoop};
+use crate::event_loop::EventLoop;
 use crate::events::{Fed, Source};
 
 /// What every WebSocket of a loop is told.

@@ -4,9 +4,10 @@ use uringbench_core::outcome::Outcome;
 use uringbench_core::pacer::Pace;
 use uringbench_core::time::{Nanos, Timestamp};
 
+use crate::connect_failure::ConnectFailure;
 use crate::connection::{Link, Receive, parser};
 use crate::driver::{Driver, ReceiveMode, UnderWay};
-use crate::event_loop::{ConnectFailure, EventLoop};
+use crate::event_loop::EventLoop;
 
 /// The first wait after a failed attempt; it doubles with each, up to the maximum.
 const RETRY_FIRST: Nanos = Nanos::from_millis(10);

@@ -11,9 +11,10 @@ use uringbench_core::plan::{Plan, ProxyVersion, StreamPlan};
 use uringbench_core::time::{Nanos, Timestamp};
 use uringbench_core::websocket::machine::Machine;
 
+use crate::connect_failure::ConnectFailure;
 use crate::connection::{Connection, Link, Receive};
 use crate::driver::{Driver, ReceiveMode, Until};
-use crate::event_loop::{ConnectFailure, EventLoop};
+use crate::event_loop::EventLoop;
 use crate::events::Source;
 use crate::flows::FlowTerms;
 use crate::frames::SocketTerms;

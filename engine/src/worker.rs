@@ -12,9 +12,10 @@ use uringbench_core::time::Timestamp;
 
 use crate::backends::{EngineError, Runtime, RuntimeDriver};
 use crate::clock;
+use crate::connect_failure::ConnectFailure;
 use crate::control::{Command, Control};
 use crate::driver::Driver;
-use crate::event_loop::{Boundaries, ConnectFailure, EventLoop, LoopOptions, Turn};
+use crate::event_loop::{Boundaries, EventLoop, LoopOptions, Turn};
 use crate::flows::FlowTerms;
 use crate::monoio_driver::MonoioDriver;
 use crate::recorder::Handover;

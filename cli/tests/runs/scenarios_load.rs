@@ -1,5 +1,6 @@
 //! When the flows of scenarios begin, and how many: schedules, stages, replays, users, pauses.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::scenarios::{flow, step};
@@ -289,4 +290,38 @@ fn what_outlasts_the_timeout_after_the_window_is_cut_short() {
     document.expect(document.released() == 3, "the first step of each");
     document.expect(flow(&document, "f")["unfinished"] == 3, "told as such");
     document.expect(step(&document, "GET /b")["released"] == 0, "never came to it");
+}
+
+#[test]
+fn a_user_keeps_to_a_connection_of_its_own_where_that_is_asked_for() {
+    let text = r#"
+        [[flow]]
+        name = "two"
+        [[flow.step]]
+        path = "/a"
+        headers = { X-User = "{{user}}" }
+        [[flow.step]]
+        path = "/b"
+        headers = { X-User = "{{user}}" }
+    "#;
+    for load in ["users = 5\nconnections = 8", "rate = 300\nconnections = 4"] {
+        for cores in [1, 2] {
+            let server = Recording::good();
+            let text = format!("[load]\nown_connections = true\n{load}\n{text}");
+            let args = format!("--warmup 0s -d 500ms --cores {cores}");
+            let run = Run::scenario(&args, &server.target(), &text);
+            let document = run.finish().expect_code(0).document();
+            document.expect_only(&["ok"]);
+            let mut connections: BTreeMap<String, BTreeSet<u64>> = BTreeMap::new();
+            for asked in server.asked() {
+                let user = asked.field("X-User").expect("every request names its user");
+                connections.entry(user).or_default().insert(asked.connection);
+            }
+            document.expect(connections.len() >= 5, "there are users");
+            document.expect(connections.values().all(|of| of.len() == 1), "one each");
+            let all: BTreeSet<_> = connections.values().flatten().collect();
+            let is_closed = load.starts_with("users");
+            document.expect(!is_closed || all.len() == 5, "of five users, five");
+        }
+    }
 }

@@ -27,6 +27,9 @@ fn objectives(document: &Document) -> Vec<(String, Option<bool>)> {
     all.iter().map(one).collect()
 }
 
+/// Objectives as written, what they come to, and the exit code.
+type Case<'a> = (&'a str, &'a [(&'a str, bool)], i32);
+
 /// The exit code must be this one, or the one of a measurement that another load has spoiled.
 fn expect_gate(finished: Finished, code: i32) -> Finished {
     let is_invalid = finished.stdout.contains("\"validity\": \"invalid\"");
@@ -36,7 +39,7 @@ fn expect_gate(finished: Finished, code: i32) -> Finished {
 #[test]
 fn objectives_are_about_the_whole_a_flow_or_a_step() {
     let server = server();
-    let cases: [(&str, &[(&str, bool)], i32); 5] = [
+    let cases: [Case<'_>; 5] = [
         ("limit = \"p50<60s,errors<60%\"", &[("p50 < 60.0 s", true), ("errors < 60.0 %", true)], 0),
         ("limit = \"errors<1%\"", &[("errors < 1.0 %", false)], 11),
         (

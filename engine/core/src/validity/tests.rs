@@ -1,6 +1,9 @@
 //! Each rule at its bound, where it is silent, and just past it, where it speaks.
 
+use std::sync::Arc;
+
 use super::*;
+use crate::flow::script::Script;
 use crate::outcome::{Counts, Outcome};
 use crate::plan::{Arrivals, Identity, Limit, Load, TlsPlan, TlsVersions, Trust, WaitMode};
 use crate::record::{Times, WorkerRecord};
@@ -394,4 +397,19 @@ fn notes_change_no_verdict() {
              time: 3",
         ]
     );
+}
+
+#[test]
+fn users_are_told_to_wait_where_they_are_more_than_connections() {
+    let notes = |users| {
+        let script = Script::new(Default::default(), Vec::new(), 0, Some(users));
+        let case = Case::closed().with(|case| {
+            case.plan.script = Some(Arc::new(script));
+            case.worker().waited = 30_000;
+        });
+        case.verdict().notes
+    };
+    assert_eq!(notes(64), [""; 0]);
+    let told = notes(65).concat();
+    assert!(told.starts_with("10.0 % of the requests waited for a free connection, 65"), "{told}");
 }
