@@ -118,19 +118,14 @@ impl Run<'_> {
             let needed = Grouped(needed);
             notes.push(format!("too few samples for p99: {count} of {needed}; run longer"));
         }
-        // As many connections as users are enough: who waits then waits for its own turn.
         let users = self.plan.script.as_ref().and_then(|script| script.users());
-<<<<<<< HEAD
+        let users = users.filter(|users| *users > self.plan.connections);
         let of_response = times
             .lateness
             .mean
             .zip(times.response.mean)
             .map(|(late, all)| late as f64 / all as f64);
         if let (Some(users), Some(share @ CLOSED_WAIT_TOLD..)) = (users, of_response) {
-=======
-        let users = users.filter(|users| *users > self.plan.connections);
-        if let (Some(users), WAITED_FEW..) = (users, self.waited_share()) {
->>>>>>> packs
             notes.push(format!(
                 "{} of the response time is waiting for a free connection, {} users sharing {}: \
                  raise -c to leave it out",
