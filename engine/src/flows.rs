@@ -7,7 +7,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use uringbench_core::flow::answer::Answer;
-use uringbench_core::flow::crowd::Crowd;
+use uringbench_core::flow::crowd::{Crowd, FlowEnd};
 use uringbench_core::flow::exchange::Exchange;
 use uringbench_core::flow::gathering::Gathering;
 use uringbench_core::flow::script::Script;
@@ -242,7 +242,8 @@ impl<D: Driver> EventLoop<D> {
             let next_slot = self.begin_flows(true, now);
             let (connections, options) = (&self.connections, &self.options);
             let crowd = &mut self.flows.as_mut()?.crowd;
-            let free = |user: u32| connections[user as usize].room(options) > 0;
+            let free =
+                |user: u32| connections.get(user as usize).is_some_and(|its| its.room(options) > 0);
             if let Some(user) = crowd.take_if(free) {
                 self.send_step(user, user, now);
                 continue;
@@ -264,42 +265,32 @@ impl<D: Driver> EventLoop<D> {
         };
         let window = self.boundaries.measured();
         // A closed loop's users wait for as long as it takes, as its connections would.
-        if !self.options.is_open {
-            return;
-        }
-        loop {
-            while let Some(user) = flows.crowd.take_stale(now, timeout) {
-                let slot = slot_of(&flows.crowd, user, &window);
-                let step = flows.crowd.step_number(user);
-                self.recorder.failed_step((step, false), slot, Outcome::NotSent, now);
+        while self.options.is_open {
+            let (step, slot) = if let Some(user) = flows.crowd.take_stale(now, timeout) {
+                let unsent = (flows.crowd.step_number(user), slot_of(&flows.crowd, user, &window));
                 flows.crowd.give_up(user, now);
-            }
-            // A slot without a user's place waits for one.
-            if flows.has_own_connections && !flows.crowd.has_room(self.options.connections) {
-                break;
-            }
-            let number = pacer.number();
-            let Some(slot) = pacer.give_up(now, timeout) else { break };
-            flows.crowd.begin(slot, number);
+                unsent
+            } else {
+                let number = pacer.number();
+                let Some(slot) = pacer.give_up(now, timeout) else { break };
+                (flows.crowd.turn_away(slot, number, FlowEnd::Failed, now), slot)
+            };
+            self.recorder.failed_step((step, false), slot, Outcome::NotSent, now);
         }
         flows.record_ends(&mut self.recorder);
     }
 
-    /// The run ends before its flows have: those due that nobody has begun do so to be counted.
+    /// The run ends before its flows have: those due that nobody has begun are counted too.
     pub(crate) fn give_up_flows(&mut self, now: Timestamp) {
         let window = self.boundaries.measured();
         let (Some(flows), Some(pacer)) = (self.flows.as_deref_mut(), &mut self.pacer) else {
             return;
         };
-        let mut next = || {
+        while self.options.is_open {
             let number = pacer.number();
-            match pacer.poll(now, 1) {
-                Pace::Release(slot, _) => Some((slot, number)),
-                Pace::WaitUntil(_) | Pace::Done => None,
-            }
-        };
-        while let Some((slot, number)) = self.options.is_open.then(&mut next).flatten() {
-            flows.crowd.begin(slot, number);
+            let Pace::Release(slot, _) = pacer.poll(now, 1) else { break };
+            let step = flows.crowd.turn_away(slot, number, FlowEnd::Unfinished, now);
+            self.recorder.failed_step((step, false), slot, Outcome::NotSent, now);
         }
         flows.abandon(&mut self.recorder, &window, now);
     }
@@ -401,11 +392,18 @@ impl<D: Driver> EventLoop<D> {
         }
     }
 
-    /// Nothing can be sent for want of a connection: the next request has failed.
-    pub(crate) fn fail_next_step(&mut self, now: Timestamp) {
+    /// A connection could not be made. If nothing can be sent for want of one, the next request
+    /// has failed: its user's, where it would have been a user's own.
+    pub(crate) fn fail_next_step(&mut self, number: u32, now: Timestamp) {
+        let has_own = self.flows.as_ref().is_some_and(|flows| flows.has_own_connections);
+        if self.connected > 0 && !has_own {
+            return;
+        }
         self.begin_flows(true, now);
         let Some(flows) = self.flows.as_deref_mut() else { return };
-        if let Some(user) = flows.crowd.take() {
+        let crowd = &mut flows.crowd;
+        let user = if has_own { crowd.take_if(|user| user == number) } else { crowd.take() };
+        if let Some(user) = user {
             let slot = slot_of(&flows.crowd, user, &self.boundaries.measured());
             let step = flows.crowd.step_number(user);
             self.recorder.failed_step((step, false), slot, Outcome::ConnectFailed, now);

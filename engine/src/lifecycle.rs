@@ -115,8 +115,8 @@ impl<D: Driver> EventLoop<D> {
             self.note_tried(number);
         }
         if self.flows.is_some() {
-            if !is_idle && self.connected == 0 && self.pacer.is_some() {
-                self.fail_next_step(now);
+            if !is_idle && self.pacer.is_some() {
+                self.fail_next_step(number, now);
             }
         } else if !is_idle
             && (!self.options.is_open || self.connected == 0)

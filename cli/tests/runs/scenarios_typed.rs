@@ -18,6 +18,9 @@ fn server() -> Recording {
     })
 }
 
+/// Objectives, and whether each is to be met.
+type Expected = &'static [(&'static str, bool)];
+
 /// Each objective of a document with whether it was met.
 fn objectives(document: &Document) -> Vec<(String, Option<bool>)> {
     let all = document.at("slo").as_array().expect("a list");
@@ -26,9 +29,6 @@ fn objectives(document: &Document) -> Vec<(String, Option<bool>)> {
     };
     all.iter().map(one).collect()
 }
-
-/// Objectives as written, what they come to, and the exit code.
-type Case<'a> = (&'a str, &'a [(&'a str, bool)], i32);
 
 /// The exit code must be this one, or the one of a measurement that another load has spoiled.
 fn expect_gate(finished: Finished, code: i32) -> Finished {
@@ -39,7 +39,7 @@ fn expect_gate(finished: Finished, code: i32) -> Finished {
 #[test]
 fn objectives_are_about_the_whole_a_flow_or_a_step() {
     let server = server();
-    let cases: [Case<'_>; 5] = [
+    let cases: [(&str, Expected, i32); 5] = [
         ("limit = \"p50<60s,errors<60%\"", &[("p50 < 60.0 s", true), ("errors < 60.0 %", true)], 0),
         ("limit = \"errors<1%\"", &[("errors < 1.0 %", false)], 11),
         (

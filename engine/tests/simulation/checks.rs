@@ -254,6 +254,9 @@ fn check_script(plan: &Plan, collected: &Collected, witness: &Witness) {
     assert_eq!(steps, measured, "what steps add up to");
     let unsent = measured.of(Outcome::NotSent) + measured.of(Outcome::ConnectFailed);
     let times = [measured.ended(), measured.completed(), measured.released - unsent];
+    // One that is the only one takes what the whole takes.
+    let is_only = plan.script.as_ref().is_some_and(|script| script.steps().count() == 1);
+    let times = if is_only { [0; 3] } else { times };
     assert_eq!(collected.step_times, times, "each request of a step is timed once");
     let ended: u64 = collected.flows.iter().sum();
     assert_eq!(collected.flow_times, ended, "each flow is timed once");

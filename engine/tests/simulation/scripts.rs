@@ -43,8 +43,11 @@ fn numbers(rows: usize) -> Table {
 pub(crate) fn scripted(plan: Plan, below: &mut dyn FnMut(u64) -> u64) -> Plan {
     let is_replay = below(6) == 0;
     let load = if is_replay { Load::Replay } else { plan.load };
-    let users = (load == Load::Closed).then(|| 1 + below(3 * u64::from(plan.connections)) as u32);
+    let has_own = below(4) == 0;
+    let most = if has_own { plan.connections } else { 3 * plan.connections };
+    let users = (load == Load::Closed).then(|| 1 + below(u64::from(most)) as u32);
     let script = Maker { below, steps: 0 }.script(users, is_replay);
+    let script = if has_own { script.with_own_connections() } else { script };
     let limit = match plan.limit {
         Limit::Requests(_) if is_replay => Limit::Duration(Nanos(1_000_000 + below(60_000_000))),
         limit => limit,

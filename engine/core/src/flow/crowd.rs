@@ -131,12 +131,7 @@ impl Crowd {
             (None, None) => self.arrive(),
             (Some(_), None) => return,
         };
-        let flow = match (number, self.script.replay()) {
-            (Some(number), Some(Replay { flows: Some(flows), .. })) => {
-                flows.get(number).copied().unwrap_or(0)
-            }
-            _ => self.script.draw(&mut self.chance),
-        };
+        let flow = self.choose(number);
         let has_start = !self.script.part(Part::Start).steps.is_empty();
         self.draw_rows(place, number.unwrap_or(0));
         let user = &mut self.users[place as usize];
@@ -147,6 +142,38 @@ impl Crowd {
         let part = if has_start && !user.has_started { Part::Start } else { Part::Flow(flow) };
         self.busy += 1;
         self.enter(place, part, slot.due);
+    }
+
+    /// A flow of an open loop is counted that nobody has begun and nobody will. The number of the
+    /// step that would have been its first.
+    pub fn turn_away(
+        &mut self,
+        slot: Slot,
+        number: Option<usize>,
+        end: FlowEnd,
+        now: Timestamp,
+    ) -> usize {
+        let flow = self.choose(number);
+        self.ended.push(Ended { flow, slot, response: now.since(slot.due), end });
+        let has_start = !self.script.part(Part::Start).steps.is_empty();
+        let part = if has_start { Part::Start } else { Part::Flow(flow) };
+        let (mut place, operations) = (Place::default(), &self.script.part(part).operations);
+        loop {
+            match place.next(operations, &mut self.chance) {
+                Some(Action::Pause(_)) => {}
+                Some(Action::Send(step)) => return self.script.step_number(part, step as u32),
+                None => return self.script.step_number(part, 0),
+            }
+        }
+    }
+
+    fn choose(&mut self, number: Option<usize>) -> u32 {
+        match (number, self.script.replay()) {
+            (Some(number), Some(Replay { flows: Some(flows), .. })) => {
+                flows.get(number).copied().unwrap_or(0)
+            }
+            _ => self.script.draw(&mut self.chance),
+        }
     }
 
     /// Users whose pauses are over go on.
@@ -464,7 +491,7 @@ impl Crowd {
             Some(Action::Send(step)) => {
                 user.step = step as u32;
                 user.due = now;
-                self.line_up(place);
+                self.ready.push_back(place);
             }
             Some(Action::Pause(span)) if !is_over(flow, user) => {
                 // What nobody waits for is not part of a flow cut short by the run's end.
@@ -473,18 +500,6 @@ impl Crowd {
             }
             Some(Action::Pause(span)) => self.finish(place, now, span),
             None => self.finish(place, now, Nanos::ZERO),
-        }
-    }
-
-    /// The user's request is ready. Flows that begin late, for want of a connection, go ahead of
-    /// requests that were due after them.
-    fn line_up(&mut self, place: u32) {
-        let due = self.users[place as usize].due;
-        let first = self.ready.front().map(|&first| self.users[first as usize].due);
-        if first.is_some_and(|first| due < first) {
-            self.ready.push_front(place);
-        } else {
-            self.ready.push_back(place);
         }
     }
 

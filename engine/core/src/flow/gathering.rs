@@ -11,8 +11,11 @@ use crate::http::shape::Shapes;
 /// So much of a body is kept; a longer one passes no check on its bytes.
 pub const BODY_MAX: usize = 64 << 20;
 
-/// Who is lent pieces of a payload.
-type Taker<'a> = &'a mut dyn FnMut(&[u8]);
+/// So much room stays for the next answer: there may be thousands of connections.
+const ROOM_MAX: usize = 1 << 20;
+
+/// Who reads payload as it comes.
+type Lend<'a> = dyn FnMut(&[u8]) + 'a;
 
 /// What has arrived of an answer.
 #[derive(Debug, Default)]
@@ -62,7 +65,7 @@ impl Gathering {
         bytes: &[u8],
         shapes: &mut Shapes,
         is_head: bool,
-        mut payload: Option<Taker<'_>>,
+        mut payload: Option<&mut Lend<'_>>,
     ) -> Result<Progress, Malformed> {
         let base = bytes.as_ptr().addr();
         let mut first: Option<Range<usize>> = None;
@@ -131,10 +134,11 @@ impl Gathering {
         Answer { status: response.status, head, body, body_bytes: response.body_bytes }
     }
 
-    /// Forget the answer; the room stays.
+    /// Forget the answer; the room stays, within reason.
     pub fn clear(&mut self) {
         self.head.clear();
         self.body.clear();
+        self.body.shrink_to(ROOM_MAX);
         (self.is_begun, self.has_payload, self.whole) = (false, false, None);
     }
 }

@@ -118,6 +118,7 @@ impl Run<'_> {
             let needed = Grouped(needed);
             notes.push(format!("too few samples for p99: {count} of {needed}; run longer"));
         }
+        // As many connections as users are enough: who waits then waits for its own turn.
         let users = self.plan.script.as_ref().and_then(|script| script.users());
         let users = users.filter(|users| *users > self.plan.connections);
         let of_response = times

@@ -401,8 +401,8 @@ fn notes_change_no_verdict() {
 
 #[test]
 fn users_are_told_of_waits_for_connections_that_shape_their_times() {
-    let notes = |lateness| {
-        let script = Script::new(Default::default(), Vec::new(), 0, Some(65));
+    let notes = |users, lateness| {
+        let script = Script::new(Default::default(), Vec::new(), 0, Some(users));
         let case = Case::closed().with(|case| {
             case.plan.script = Some(Arc::new(script));
             case.worker().waited = 30_000;
@@ -413,8 +413,9 @@ fn users_are_told_of_waits_for_connections_that_shape_their_times() {
         });
         case.verdict().notes
     };
-    assert_eq!(notes(90_000), [""; 0]);
-    let told = notes(200_000).concat();
+    assert_eq!(notes(65, 90_000), [""; 0]);
+    assert_eq!(notes(64, 200_000), [""; 0], "each user can have one");
+    let told = notes(65, 200_000).concat();
     assert!(told.starts_with("20.0 % of the response time"), "{told}");
     assert!(told.contains("65 users sharing 64"), "{told}");
 }

@@ -56,7 +56,10 @@ impl World {
         } else if is_stream(script, visit.step) && self.random.next_u64().is_multiple_of(2) {
             events(&mut self.random)
         } else {
-            named(answer(&mut self.random, manners, visit.is_head), &visit)
+            let answer = answer(&mut self.random, manners, visit.is_head);
+            // What will be taken for the answer to another request names nobody.
+            let is_ahead = self.current(connection, generation).is_ahead;
+            if is_ahead { answer } else { named(answer, &visit) }
         };
         let simulated = self.current(connection, generation);
         simulated.answers_at = Timestamp::NEVER;
@@ -71,8 +74,11 @@ impl World {
         };
         let Some(user) = visit.user else { return };
         let latest = Latest { connection, generation, answered };
+        let its = connection;
         let before = self.witness.visits.borrow_mut().replace(user, latest);
         if let Some(Latest { connection, generation, answered }) = before {
+            let may_change = !script.has_own_connections() || connection == its;
+            assert!(may_change, "user {user} has another's connection");
             let is_up = self.living(connection, generation).is_some();
             assert!(!is_up || answered <= self.now, "user {user} has two requests in flight");
         }

@@ -267,19 +267,17 @@ fn flows_are_mixed_by_weight_for_each_flow_anew() {
 }
 
 #[test]
-fn flows_that_begin_late_go_ahead_of_what_was_due_after_them() {
-    let (steps, operations) = line(&["a", "b"]);
-    let mut crowd = of((none(), vec![flow("f", 1, steps, operations)], none()), None);
-    crowd.begin(slot(START), None);
-    let (first, _) = sent(&mut crowd).expect("a request");
-    let now = START + Nanos(20);
-    crowd.end_step(first, true, now);
-    crowd.begin(slot(START + Nanos(1)), None);
-    // Only what has waited too long is given up, and that is found whatever came before it.
-    let patience = Nanos(10);
-    let stale = crowd.take_stale(now, patience).expect("the late one");
-    assert_ne!(stale, first);
-    assert_eq!((crowd.take_stale(now, patience), crowd.take()), (None, Some(first)));
+fn flows_that_nobody_begins_are_counted_and_leave_nobody_behind() {
+    let one = |name: &str| {
+        let (steps, operations) = line(&[name]);
+        flow(name, 1, steps, operations)
+    };
+    let mut crowd = of((none(), vec![one("a")], one("bye")), None);
+    let now = START + Nanos(9);
+    assert_eq!(crowd.turn_away(slot(START), None, FlowEnd::Failed, now), 0);
+    let (slot, response, end) = (slot(START), Nanos(9), FlowEnd::Failed);
+    assert_eq!(crowd.take_ended(), Some(Ended { flow: 0, slot, response, end }));
+    assert!(crowd.is_over() && !crowd.is_ready() && crowd.users.is_empty());
 }
 
 #[test]
