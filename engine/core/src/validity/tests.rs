@@ -400,16 +400,22 @@ fn notes_change_no_verdict() {
 }
 
 #[test]
-fn users_are_told_to_wait_where_they_are_more_than_connections() {
-    let notes = |users| {
+fn users_are_told_of_waits_for_connections_that_shape_their_times() {
+    let notes = |users, lateness| {
         let script = Script::new(Default::default(), Vec::new(), 0, Some(users));
         let case = Case::closed().with(|case| {
             case.plan.script = Some(Arc::new(script));
             case.worker().waited = 30_000;
+            let times = &mut case.record.times;
+            times.response.reset();
+            times.response.record_n(1_000_000, 300_000).unwrap();
+            times.lateness.record_n(lateness, 300_000).unwrap();
         });
         case.verdict().notes
     };
-    assert_eq!(notes(64), [""; 0]);
-    let told = notes(65).concat();
-    assert!(told.starts_with("10.0 % of the requests waited for a free connection, 65"), "{told}");
+    assert_eq!(notes(65, 90_000), [""; 0]);
+    assert_eq!(notes(64, 200_000), [""; 0], "each user can have one");
+    let told = notes(65, 200_000).concat();
+    assert!(told.starts_with("20.0 % of the response time"), "{told}");
+    assert!(told.contains("65 users sharing 64"), "{told}");
 }
