@@ -172,14 +172,7 @@ impl Collector {
         for (sum, step) in self.steps.iter_mut().zip(&mut handover.steps) {
             sum.counts.merge(&std::mem::take(&mut step.counts));
             if let Some(times) = &mut step.times {
-                for (sum, times) in [
-                    (&mut sum.response, &mut times.response),
-                    (&mut sum.service, &mut times.service),
-                    (&mut sum.lateness, &mut times.lateness),
-                ] {
-                    sum.merge(times);
-                    times.clear();
-                }
+                times.drain_into([&mut sum.response, &mut sum.service, &mut sum.lateness]);
             }
             for (failed, count) in step.failures.drain(..) {
                 match sum.failures.iter_mut().find(|(known, _)| *known == failed) {
@@ -192,9 +185,8 @@ impl Collector {
             sum.passed += std::mem::take(&mut flow.passed);
             sum.failed += std::mem::take(&mut flow.failed);
             sum.unfinished += std::mem::take(&mut flow.unfinished);
-            if let Some(response) = &mut flow.response {
-                sum.response.merge(response);
-                response.clear();
+            if let Some(times) = &mut flow.times {
+                times.drain_into([&mut sum.response, &mut sum.service, &mut sum.lateness]);
             }
         }
     }

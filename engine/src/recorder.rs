@@ -74,7 +74,7 @@ pub struct StepSums {
     pub failures: Vec<(Failed, u64)>,
 }
 
-/// What is timed of a step's requests.
+/// What is timed of a step's requests, and of all those of a flow together.
 #[derive(Debug, Default)]
 pub struct StepTimes {
     /// done - due, and the ages of those without an answer.
@@ -94,8 +94,20 @@ pub struct FlowSums {
     pub failed: u64,
     /// The run was over before they were.
     pub unfinished: u64,
-    /// How long they took without their pauses; those unfinished with what they took until then.
-    pub response: Option<Box<LatencyCounts>>,
+    /// How long they took without their pauses, those unfinished until then, and how much of that
+    /// was waiting to send and how much for answers.
+    pub times: Option<Box<StepTimes>>,
+}
+
+impl StepTimes {
+    /// Add response, service and lateness to these, and become empty.
+    pub(crate) fn drain_into(&mut self, sums: [&mut LatencyCounts; 3]) {
+        let times = [&mut self.response, &mut self.service, &mut self.lateness];
+        for (sum, times) in sums.into_iter().zip(times) {
+            sum.merge(times);
+            times.clear();
+        }
+    }
 }
 
 impl StepSums {
@@ -378,7 +390,10 @@ impl Recorder {
                 FlowEnd::Failed => &mut sums.failed,
                 FlowEnd::Unfinished => &mut sums.unfinished,
             } += 1;
-            sums.response.get_or_insert_default().record(ended.response.0);
+            let times = sums.times.get_or_insert_default();
+            times.response.record(ended.response.0);
+            times.lateness.record(ended.lateness.0);
+            times.service.record(ended.response.0.saturating_sub(ended.lateness.0));
         }
     }
 

@@ -474,6 +474,10 @@ pub struct FlowFigures {
     pub rate: f64,
     /// How long they took from the moment they were due, without their pauses.
     pub response: TimeFigures,
+    /// How much of that was waiting for answers.
+    pub service: TimeFigures,
+    /// How much of that was waiting to send, since a request was due.
+    pub lateness: TimeFigures,
 }
 
 /// One of `intervals`.

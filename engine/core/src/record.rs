@@ -73,6 +73,10 @@ pub struct FlowRecord {
     pub unfinished: u64,
     /// How long they took without their pauses; those cut short until then.
     pub response: LatencyCounts,
+    /// How much of that was waiting for answers.
+    pub service: LatencyCounts,
+    /// How much of that was waiting to send, since a request was due.
+    pub lateness: LatencyCounts,
 }
 
 impl FlowRecord {

@@ -104,7 +104,7 @@ impl Collected {
         for flow in &handover.flows {
             let ends = [flow.passed, flow.failed, flow.unfinished];
             self.flows.iter_mut().zip(ends).for_each(|(sum, ends)| *sum += ends);
-            self.flow_times += flow.response.as_ref().map_or(0, |times| times.total());
+            self.flow_times += flow.times.as_ref().map_or(0, |times| times.response.total());
         }
         if handover.phase != Phase::Warmup {
             self.response += handover.response.total();

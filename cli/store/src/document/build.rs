@@ -150,6 +150,8 @@ fn flows(summary: &Summary) -> Vec<FlowFigures> {
         unfinished: flow.unfinished,
         rate: flow.rate,
         response: time(&flow.response),
+        service: time(&flow.service),
+        lateness: time(&flow.lateness),
     };
     summary.script.iter().flat_map(|script| &script.flows).map(flow).collect()
 }

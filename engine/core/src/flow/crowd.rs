@@ -45,6 +45,8 @@ pub struct Ended {
     /// How long its user waited for answers, from the moment each request was due: all of the
     /// flow but its pauses.
     pub response: Nanos,
+    /// How much of that its requests waited to be sent, since they were due.
+    pub lateness: Nanos,
     /// How it ended.
     pub end: FlowEnd,
 }
@@ -137,7 +139,7 @@ impl Crowd {
         let user = &mut self.users[place as usize];
         user.flow = flow;
         (user.slot_due, user.is_measured) = (slot.due, slot.measured);
-        user.spent = Nanos::ZERO;
+        (user.spent, user.late) = (Nanos::ZERO, Nanos::ZERO);
         user.has_failed = false;
         let part = if has_start && !user.has_started { Part::Start } else { Part::Flow(flow) };
         self.busy += 1;
@@ -154,7 +156,8 @@ impl Crowd {
         now: Timestamp,
     ) -> usize {
         let flow = self.choose(number);
-        self.ended.push(Ended { flow, slot, response: now.since(slot.due), end });
+        let late = now.since(slot.due);
+        self.ended.push(Ended { flow, slot, response: late, lateness: late, end });
         let has_start = !self.script.part(Part::Start).steps.is_empty();
         let part = if has_start { Part::Start } else { Part::Flow(flow) };
         let (mut place, operations) = (Place::default(), &self.script.part(part).operations);
@@ -226,6 +229,12 @@ impl Crowd {
     pub fn take_stale(&mut self, now: Timestamp, patience: Nanos) -> Option<u32> {
         let &place = self.ready.front()?;
         (self.users[place as usize].due + patience < now).then(|| self.take()).flatten()
+    }
+
+    /// The user's request is sent now.
+    pub fn note_sent(&mut self, place: u32, now: Timestamp) {
+        let user = &mut self.users[place as usize];
+        user.late += now.since(user.due);
     }
 
     /// When the user's request was due.
@@ -405,8 +414,8 @@ impl Crowd {
         self.busy -= 1;
         if part != Part::End {
             let response = user.spent + now.since(user.due);
-            let (flow, slot) = (user.flow, user.slot());
-            self.ended.push(Ended { flow, slot, response, end: FlowEnd::Unfinished });
+            let (flow, slot, lateness) = (user.flow, user.slot(), user.late);
+            self.ended.push(Ended { flow, slot, response, lateness, end: FlowEnd::Unfinished });
         }
     }
 
@@ -445,6 +454,7 @@ impl Crowd {
             slot_due: Timestamp::default(),
             is_measured: false,
             spent: Nanos::ZERO,
+            late: Nanos::ZERO,
             has_started: false,
             has_failed: false,
         });
@@ -544,8 +554,8 @@ impl Crowd {
     fn note_end(&mut self, place: u32) {
         let user = &self.users[place as usize];
         let end = if user.has_failed { FlowEnd::Failed } else { FlowEnd::Passed };
-        let (flow, slot, response) = (user.flow, user.slot(), user.spent);
-        self.ended.push(Ended { flow, slot, response, end });
+        let (flow, slot) = (user.flow, user.slot());
+        self.ended.push(Ended { flow, slot, response: user.spent, lateness: user.late, end });
     }
 
     /// A flow has ended: the user's next one, or what comes after the last one.

@@ -49,8 +49,22 @@ pub(crate) fn scripted_record(record: RunRecord) -> RunRecord {
         step(&[], 0, &[]),
     ];
     let flows = vec![
-        FlowRecord { passed: 1_490, failed: 8, unfinished: 2, response: times(1_500, 6_000_000) },
-        FlowRecord { passed: 0, failed: 500, unfinished: 0, response: times(500, 8_000_000) },
+        FlowRecord {
+            passed: 1_490,
+            failed: 8,
+            unfinished: 2,
+            response: times(1_500, 6_000_000),
+            service: times(1_500, 5_900_000),
+            lateness: times(1_500, 100_000),
+        },
+        FlowRecord {
+            passed: 0,
+            failed: 500,
+            unfinished: 0,
+            response: times(500, 8_000_000),
+            service: times(500, 7_900_000),
+            lateness: times(500, 100_000),
+        },
     ];
     RunRecord { counts, by_status, steps, flows, ..record }
 }

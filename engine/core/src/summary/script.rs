@@ -55,6 +55,10 @@ pub struct FlowSummary {
     pub error_share: Option<f64>,
     /// How long they took without their pauses.
     pub response: TimeSummary,
+    /// How much of that was waiting for answers.
+    pub service: TimeSummary,
+    /// How much of that was waiting to send, since a request was due.
+    pub lateness: TimeSummary,
 }
 
 impl ScriptSummary {
@@ -100,6 +104,8 @@ impl ScriptSummary {
             rate: per_second(record.passed),
             error_share: ratio((record.failed + record.unfinished) as f64, record.ended() as f64),
             response: TimeSummary::of_counts(&record.response),
+            service: TimeSummary::of_counts(&record.service),
+            lateness: TimeSummary::of_counts(&record.lateness),
         };
         let names = script.flows().iter().map(|flow| &flow.name);
         Self {

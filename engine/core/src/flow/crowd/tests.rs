@@ -10,6 +10,7 @@ use crate::http::request::RequestParts;
 
 const START: Timestamp = Timestamp(1_000_000_000);
 const PAUSE: Nanos = Nanos::from_millis(50);
+const LATE: Nanos = Nanos(7);
 
 /// A step that asks for `/name/` and these values.
 fn step(name: &str, values: &[Value]) -> Step {
@@ -80,6 +81,7 @@ fn a_user_of_a_closed_loop_starts_once_goes_on_and_says_goodbye() {
             };
             assert_eq!(crowd.due(user), now, "{path}");
             seen.push(path);
+            crowd.note_sent(user, now + LATE);
             now = now + Nanos::MILLISECOND;
             crowd.end_step(user, true, now);
         }
@@ -87,6 +89,7 @@ fn a_user_of_a_closed_loop_starts_once_goes_on_and_says_goodbye() {
         // Its pauses are not in it, those before and behind its last step alike.
         let steps = if round == 0 { 3 } else { 2 };
         assert_eq!(ended.response, Nanos::from_millis(steps));
+        assert_eq!(ended.lateness, Nanos(steps * LATE.0));
         assert_eq!((ended.end, crowd.take_ended()), (FlowEnd::Passed, None));
         assert!(!crowd.has_idle(), "the last pause is the user's");
         assert_eq!(crowd.wakes_at(), now + PAUSE);
@@ -276,7 +279,10 @@ fn flows_that_nobody_begins_are_counted_and_leave_nobody_behind() {
     let now = START + Nanos(9);
     assert_eq!(crowd.turn_away(slot(START), None, FlowEnd::Failed, now), 0);
     let (slot, response, end) = (slot(START), Nanos(9), FlowEnd::Failed);
-    assert_eq!(crowd.take_ended(), Some(Ended { flow: 0, slot, response, end }));
+    assert_eq!(
+        crowd.take_ended(),
+        Some(Ended { flow: 0, slot, response, lateness: response, end })
+    );
     assert!(crowd.is_over() && !crowd.is_ready() && crowd.users.is_empty());
 }
 

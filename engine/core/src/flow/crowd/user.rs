@@ -28,12 +28,14 @@ pub(super) struct User {
     /// When its flow was to begin, and whether that counts.
     pub(super) slot_due: Timestamp,
     pub(super) is_measured: bool,
+    /// In its flow, without pauses; and how much of that it waited to send.
     pub(super) spent: Nanos,
+    pub(super) late: Nanos,
     pub(super) has_started: bool,
     pub(super) has_failed: bool,
 }
 
-const _: () = assert!(size_of::<User>() <= 88);
+const _: () = assert!(size_of::<User>() <= 96);
 
 impl User {
     /// The slot of its flow.
