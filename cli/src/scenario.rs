@@ -119,21 +119,7 @@ pub(crate) fn resolve(args: &RunArgs, file: &Path) -> Result<ResolvedRun, Failur
     let sources = resolve::sources(&args.connection, &peers)?;
     let location = target::locate(&peers);
     let cpus = resolve::choose_cpus(typed, connections, &allowed, &location)?;
-    let users = match load {
-        Load::Closed => Some(match scenario.load {
-            // Without a number of its own a file has as many users as connections.
-            written::Load::Closed { users } if users != scenario.connections => users,
-            _ => connections,
-        }),
-        Load::Open { .. } | Load::Replay => None,
-    };
-    let has_own = scenario.has_own_connections;
-    if let Some(users) = users.filter(|users| has_own && *users > connections) {
-        return Err(usage(format!(
-            "{users} users cannot each have one of {connections} connections: raise -c, or leave \
-             out `own_connections`"
-        )));
-    }
+    let users = users(load, &scenario, connections)?;
     let objectives = scenario.objectives.clone();
     let script = Arc::new(script(scenario, users, load == Load::Replay));
     let plan = Plan {
@@ -176,6 +162,25 @@ pub(crate) fn resolve(args: &RunArgs, file: &Path) -> Result<ResolvedRun, Failur
         format: if json { Format::Json } else { Format::Text },
         progress: if quiet { Progress::Hidden } else { Progress::Shown },
     })
+}
+
+/// The users of a closed loop.
+fn users(load: Load, scenario: &written::Plan, connections: u32) -> Result<Option<u32>, Failure> {
+    let users = match load {
+        Load::Closed => match scenario.load {
+            // Without a number of its own a file has as many users as connections.
+            written::Load::Closed { users } if users != scenario.connections => users,
+            _ => connections,
+        },
+        Load::Open { .. } | Load::Replay => return Ok(None),
+    };
+    if scenario.has_own_connections && users > connections {
+        return Err(usage(format!(
+            "{users} users cannot each have one of {connections} connections: raise -c, or leave \
+             out `own_connections`"
+        )));
+    }
+    Ok(Some(users))
 }
 
 /// The file's own name, and what was taken of it.
