@@ -100,19 +100,7 @@ pub(crate) fn resolve(args: RunArgs) -> Result<ResolvedRun, Failure> {
     if let Some(file) = scenario::named(url) {
         return scenario::resolve(&args, &file);
     }
-    if !args.file.variables.is_empty() {
-        return Err(usage("--variable is for .hurl files: a URL has no variables"));
-    }
-    if !url.contains("://") && Path::new(url).is_file() {
-        return Err(usage(format!(
-            "`{url}` is a file, not a URL: a scenario's name ends in .toml or .hurl; rename it, or write \
-             http:// before a host of that name"
-        )));
-    }
-    let url = Url::parse(url).map_err(Failure::Usage)?;
-    if args.file.target.is_some() || !args.file.flows.is_empty() {
-        return Err(usage("--target and --flow are for scenario files: a URL is a single request"));
-    }
+    let url = single(url, &args)?;
     let limit = limit(&args.load)?;
     let seed = args.load.seed.unwrap_or_else(seed_from_clock);
     let load = load(&args.load, is_made_up(&args.request))?;
@@ -134,10 +122,7 @@ pub(crate) fn resolve(args: RunArgs) -> Result<ResolvedRun, Failure> {
     let sources = sources(&args.connection, &peers)?;
     let target = target::locate(&peers);
     let cpus = choose_cpus(&args.load, connections, &allowed, &target)?;
-    let wait = args.measurement.wait.map_or(WaitMode::Hybrid, WaitMode::from);
     let plan = Plan {
-        peers,
-        request,
         engine: args.load.engine.map_or(Engine::Ring, Engine::from),
         cpus,
         connections,
@@ -146,11 +131,9 @@ pub(crate) fn resolve(args: RunArgs) -> Result<ResolvedRun, Failure> {
         limit,
         warmup,
         timeout,
-        wait,
+        wait: args.measurement.wait.map_or(WaitMode::Hybrid, WaitMode::from),
         seed,
         slice: slice(profile.as_ref(), limit),
-        stages: Vec::new(),
-        stretches: Vec::new(),
         tls,
         per_connection: args.connection.requests_per_connection,
         sources,
@@ -162,8 +145,9 @@ pub(crate) fn resolve(args: RunArgs) -> Result<ResolvedRun, Failure> {
         write_rate: args.connection.write_rate,
         websocket,
         stream,
-        script: None,
+        ..Plan::plain(peers[0].clone(), request)
     };
+    let plan = Plan { peers, ..plan };
     uringbench_engine::check(&plan).map_err(|why| usage(why.to_string()))?;
     let OutputArgs { json, out, quiet, name } = args.output;
     Ok(ResolvedRun {
@@ -180,6 +164,24 @@ pub(crate) fn resolve(args: RunArgs) -> Result<ResolvedRun, Failure> {
         format: if json { Format::Json } else { Format::Text },
         progress: if quiet { Progress::Hidden } else { Progress::Shown },
     })
+}
+
+/// The URL, if it is one and nothing was typed that is for scenarios.
+fn single(url: &str, args: &RunArgs) -> Result<Url, Failure> {
+    if !url.contains("://") && Path::new(url).is_file() {
+        return Err(usage(format!(
+            "`{url}` is a file, not a URL: a scenario's name ends in .toml or .hurl; rename it, or \
+             write http:// before a host of that name"
+        )));
+    }
+    let parsed = Url::parse(url).map_err(Failure::Usage)?;
+    if !args.file.variables.is_empty() {
+        return Err(usage("--variable is for .hurl files: a URL has no variables"));
+    }
+    if args.file.target.is_some() || !args.file.flows.is_empty() {
+        return Err(usage("--target and --flow are for scenario files: a URL is a single request"));
+    }
+    Ok(parsed)
 }
 
 const NO_URL: &str = "no URL given: try `uringbench http://127.0.0.1:8080/` or the file of a \

@@ -132,7 +132,7 @@ impl Flows {
     /// for a connection counts: it is not missing because it was slow.
     fn abandon(&mut self, recorder: &mut Recorder, window: &Range<Timestamp>, now: Timestamp) {
         while let Some(user) = self.crowd.take() {
-            let slot = slot_of(&self.crowd, user, window);
+            let slot = slot_of(&self.crowd, user, window, now);
             let step = self.crowd.step_number(user);
             recorder.failed_step((step, false), slot, Outcome::NotSent, now);
             self.crowd.cut_short(user, now);
@@ -267,7 +267,8 @@ impl<D: Driver> EventLoop<D> {
         // A closed loop's users wait for as long as it takes, as its connections would.
         while self.options.is_open {
             let (step, slot) = if let Some(user) = flows.crowd.take_stale(now, timeout) {
-                let unsent = (flows.crowd.step_number(user), slot_of(&flows.crowd, user, &window));
+                let unsent =
+                    (flows.crowd.step_number(user), slot_of(&flows.crowd, user, &window, now));
                 flows.crowd.give_up(user, now);
                 unsent
             } else {
@@ -328,9 +329,9 @@ impl<D: Driver> EventLoop<D> {
     /// Send the request that a user has come to, on a connection that can take it.
     fn send_step(&mut self, number: u32, user: u32, now: Timestamp) {
         let Some(flows) = self.flows.as_deref_mut() else { return };
-        let slot = slot_of(&flows.crowd, user, &self.boundaries.measured());
+        let slot = slot_of(&flows.crowd, user, &self.boundaries.measured(), now);
         let number_of_step = flows.crowd.step_number(user);
-        flows.crowd.note_sent(user, now);
+        flows.crowd.note_sent(user, slot.measured, now);
         self.recorder.sent_step(number_of_step, slot, now);
         self.recorder.current.totals.waited += u64::from(slot.due <= self.starved_until);
         let connection = &mut self.connections[number as usize];
@@ -405,7 +406,7 @@ impl<D: Driver> EventLoop<D> {
         let crowd = &mut flows.crowd;
         let user = if has_own { crowd.take_if(|user| user == number) } else { crowd.take() };
         if let Some(user) = user {
-            let slot = slot_of(&flows.crowd, user, &self.boundaries.measured());
+            let slot = slot_of(&flows.crowd, user, &self.boundaries.measured(), now);
             let step = flows.crowd.step_number(user);
             self.recorder.failed_step((step, false), slot, Outcome::ConnectFailed, now);
             flows.crowd.end_step(user, false, now);
@@ -493,8 +494,11 @@ impl<D: Driver> EventLoop<D> {
     }
 }
 
-/// The slot of a user's request, where requests due in `window` are measured.
-fn slot_of(crowd: &Crowd, user: u32, window: &Range<Timestamp>) -> Slot {
+/// The slot of a user's request that ends or is sent now. In an open loop what is due in the window
+/// is measured. A closed loop has as many requests as are sent in it: there more may be due than
+/// could ever be answered.
+fn slot_of(crowd: &Crowd, user: u32, window: &Range<Timestamp>, now: Timestamp) -> Slot {
     let due = crowd.due(user);
-    Slot { due, measured: window.contains(&due) }
+    let decides = if crowd.is_closed() { now } else { due };
+    Slot { due, measured: window.contains(&decides) }
 }

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use super::scenario::variable;
+
 /// Options of `uringbench import`.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct ImportArgs {
@@ -76,7 +78,7 @@ pub(crate) enum ImportSource {
         #[arg(value_name = "FILE")]
         file: PathBuf,
         /// A variable of the file
-        #[arg(long = "variable", value_name = "NAME=VALUE", value_parser = super::scenario::variable)]
+        #[arg(long = "variable", value_name = "NAME=VALUE", value_parser = variable)]
         variables: Vec<(String, String)>,
     },
 }

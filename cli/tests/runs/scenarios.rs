@@ -375,7 +375,10 @@ fn bodies_may_be_large_both_ways() {
         [[flow.step]]
         name = "down"
         path = "/large"
-        check = {{ length = {length}, contains = "19998", json = {{ "/last" = "yes", "/items/19999/id" = 19999 }} }}
+        [flow.step.check]
+        length = {length}
+        contains = "19998"
+        json = {{ "/last" = "yes", "/items/19999/id" = 19999 }}
         capture = {{ last = {{ json = "/items/20000/id" }} }}
         [[flow.step]]
         name = "up"
@@ -440,8 +443,14 @@ fn heads_have_no_body_and_the_next_step_follows() {
 fn a_real_server_within_tls_is_walked_through() {
     const TEST: &str = "a_real_server_within_tls_is_walked_through";
     let certificates = Certificates::make();
-    let places = "location /start { add_header Set-Cookie \"way=$arg_n; Path=/\"; return 200 '{\"n\":\"$arg_n\"}'; }
-        location /go/ { default_type application/json; return 200 '{\"way\":\"$cookie_way\",\"uri\":\"$uri\"}'; }";
+    let places = r#"location /start {
+            add_header Set-Cookie "way=$arg_n; Path=/";
+            return 200 '{"n":"$arg_n"}';
+        }
+        location /go/ {
+            default_type application/json;
+            return 200 '{"way":"$cookie_way","uri":"$uri"}';
+        }"#;
     let Some(nginx) = Nginx::start_tls(TEST, &certificates.leaf(Kind::Good), places) else {
         return;
     };

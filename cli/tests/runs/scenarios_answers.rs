@@ -15,9 +15,11 @@ use crate::support::run::Run;
 use crate::support::tls_front::{Front, Manner};
 
 /// What stands for a body, chunked with extensions and a trailer.
-const CHUNKED: &str = "HTTP/1.1 200 OK\r\nX-Kind: yes\r\nSet-Cookie: a=1\r\nTransfer-Encoding: chunked\r\n\
-    Trailer: X-Sum\r\n\r\n4;x=y\r\n{\"na\r\nC\r\nme\":\"value\",\r\n008\r\n\"n\":[7]}\r\n0\r\nX-Sum: 1\r\n\r\n";
-const LENGTH: &str = "HTTP/1.1 200 OK\r\nX-Kind: yes\r\nSet-Cookie: a=1\r\nContent-Length: 24\r\n\r\n\
+const CHUNKED: &str = "HTTP/1.1 200 OK\r\nX-Kind: yes\r\nSet-Cookie: a=1\r\n\
+    Transfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n4;x=y\r\n{\"na\r\nC\r\nme\":\"value\",\r\n\
+    008\r\n\"n\":[7]}\r\n0\r\nX-Sum: 1\r\n\r\n";
+const LENGTH: &str = "HTTP/1.1 200 OK\r\nX-Kind: yes\r\nSet-Cookie: a=1\r\n\
+    Content-Length: 24\r\n\r\n\
     {\"name\":\"value\",\"n\":[7]}";
 const INTERIM: &str = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nX-Kind: no\r\n\
     Set-Cookie: a=2\r\n\r\nHTTP/1.1 200 OK\r\nX-Kind: yes\r\nSet-Cookie: a=1\r\n\
@@ -34,8 +36,17 @@ name = "f"
 [[flow.step]]
 name = "a"
 path = "/"
-check = { status = [200], header = { X-Kind = "yes" }, length = 24, contains = "value", json = { "/name" = "value", "/n/0" = 7 } }
-capture = { v = { json = "/name" }, c = { cookie = "a" }, r = { regex = "n\":\\[(\\d)" }, h = { header = "x-kind" } }
+[flow.step.check]
+status = [200]
+header = { X-Kind = "yes" }
+length = 24
+contains = "value"
+json = { "/name" = "value", "/n/0" = 7 }
+[flow.step.capture]
+v = { json = "/name" }
+c = { cookie = "a" }
+r = { regex = "n\":\\[(\\d)" }
+h = { header = "x-kind" }
 [[flow.step]]
 name = "b"
 path = "/{{v}}/{{c}}/{{r}}/{{h}}"
@@ -152,8 +163,10 @@ fn what_is_longer_than_it_may_be_is_not_captured() {
         Answer::Bytes(answer(200, &[&format!("X-Id: {}", "x".repeat(length))], ""))
     });
     let text = "[load]\nusers = 2\nconnections = 2\n[[flow]]\nname = \"f\"\n\
-        [[flow.step]]\nname = \"short\"\npath = \"/short\"\ncapture = { id = { header = \"X-Id\", max = 16 } }\n\
-        [[flow.step]]\nname = \"long\"\npath = \"/long\"\ncapture = { id = { header = \"X-Id\", max = 16 } }\n\
+        [[flow.step]]\nname = \"short\"\npath = \"/short\"\n\
+        capture = { id = { header = \"X-Id\", max = 16 } }\n\
+        [[flow.step]]\nname = \"long\"\npath = \"/long\"\n\
+        capture = { id = { header = \"X-Id\", max = 16 } }\n\
         [[flow.step]]\nname = \"after\"\npath = \"/after/{{id}}\"\n";
     let document = Run::scenario(SHORT, &server.target(), text).finish().expect_code(0).document();
     document.expect_only(&["ok", "check_failed"]);
@@ -174,7 +187,8 @@ fn reconnections_within_tls_serve_their_first_request() {
         for more in ["", "--tls 1.2", "--engine monoio"] {
             let text = format!(
                 "[load]\nusers = 3\nconnections = 2\n[[flow]]\nname = \"f\"\n[[flow.step]]\n\
-                 path = \"{path}\"\n[[flow.step]]\npath = \"/b\"\ncheck = {{ equals = \"hello\" }}\n"
+                 path = \"{path}\"\n[[flow.step]]\npath = \"/b\"\n\
+                 check = {{ equals = \"hello\" }}\n"
             );
             let args = format!("{SHORT} -k --requests-per-connection 3 {more}");
             let target = format!("https://{}", front.address());

@@ -252,7 +252,8 @@ fn other_backends_and_options_carry_scenarios() {
 fn a_soak_of_a_scenario_lasts_as_long_as_its_file_says() {
     let target = Target::start();
     let text = "[load]\nrate = 200\nconnections = 4\nwarmup = \"0s\"\nduration = \"3s\"\n\
-                [[flow]]\nname = \"f\"\n[[flow.step]]\npath = \"/\"\n[[flow.step]]\npath = \"/x\"\n";
+                [[flow]]\nname = \"f\"\n[[flow.step]]\npath = \"/\"\n\
+                [[flow.step]]\npath = \"/x\"\n";
     let file = format!("target = \"{}\"\n{text}", target.url().trim_end_matches('/'));
     let watched = format!("--profile {}", target.pid());
     for more in ["", "--dose"] {

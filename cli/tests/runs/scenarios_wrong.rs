@@ -15,18 +15,8 @@ fn lines(server: &Recording) -> Vec<String> {
     server.asked().iter().map(Asked::line).collect()
 }
 
-#[test]
-fn what_fails_a_check_is_told_and_is_no_throughput() {
-    // Each step fails in a way of its own, one in two.
-    let server = Recording::start(|asked| {
-        let line = asked.line();
-        let number = line.rsplit('/').next().and_then(|n| n.parse::<u64>().ok()).unwrap_or(0);
-        let (kind, name) =
-            if number % 2 == 0 { ("X-Kind: good", "good") } else { ("X-Kind: bad", "bad") };
-        let status = if line.contains("status") && number % 2 == 1 { 202 } else { 200 };
-        Answer::Bytes(answer(status, &[kind], &format!("{{\"is\":\"{name}\"}}")))
-    });
-    let text = r#"
+/// Each step fails in a way of its own, one in two.
+const KINDS: &str = r#"
         [load]
         rate = 40
         connections = 4
@@ -63,7 +53,18 @@ fn what_fails_a_check_is_told_and_is_no_throughput() {
         path = "/{{rows.n}}"
         capture = { it = { regex = "go+d" } }
     "#;
-    let run = Run::scenario("--warmup 0s -d 1s --timeout 5s --cores 1", &server.target(), text)
+
+#[test]
+fn what_fails_a_check_is_told_and_is_no_throughput() {
+    let server = Recording::start(|asked| {
+        let line = asked.line();
+        let number = line.rsplit('/').next().and_then(|n| n.parse::<u64>().ok()).unwrap_or(0);
+        let (kind, name) =
+            if number % 2 == 0 { ("X-Kind: good", "good") } else { ("X-Kind: bad", "bad") };
+        let status = if line.contains("status") && number % 2 == 1 { 202 } else { 200 };
+        Answer::Bytes(answer(status, &[kind], &format!("{{\"is\":\"{name}\"}}")))
+    });
+    let run = Run::scenario("--warmup 0s -d 1s --timeout 5s --cores 1", &server.target(), KINDS)
         .file("rows.csv", "n\n0\n1\n");
     let finished = run.finish().expect_code(0);
     let document = finished.document();
@@ -280,8 +281,9 @@ fn ctrl_c_ends_a_scenario_and_keeps_what_was_measured() {
     for load in ["users = 4", "rate = 200"] {
         let server = Recording::good();
         let text = format!(
-            "[load]\n{load}\nconnections = 4\n[[flow]]\nname = \"f\"\n[[flow.step]]\npath = \"/a\"\n\
-             think = {{ constant = \"10ms\" }}\n[[flow.step]]\npath = \"/b\"\n[[on_end]]\npath = \"/bye\"\n"
+            "[load]\n{load}\nconnections = 4\n[[flow]]\nname = \"f\"\n\
+             [[flow.step]]\npath = \"/a\"\nthink = {{ constant = \"10ms\" }}\n\
+             [[flow.step]]\npath = \"/b\"\n[[on_end]]\npath = \"/bye\"\n"
         );
         let run = Run::scenario("--warmup 0s -d 30s --cores 1", &server.target(), &text).start();
         let begun = Instant::now();
@@ -309,7 +311,8 @@ fn ctrl_c_ends_a_scenario_and_keeps_what_was_measured() {
 #[test]
 fn two_signals_end_a_scenario_at_once() {
     let server = Recording::start(|_| Answer::Silence);
-    let text = "[load]\nusers = 8\nconnections = 4\n[[flow]]\nname = \"f\"\n[[flow.step]]\npath = \"/a\"\n";
+    let text = "[load]\nusers = 8\nconnections = 4\n\
+        [[flow]]\nname = \"f\"\n[[flow.step]]\npath = \"/a\"\n";
     let run = Run::scenario("--warmup 0s -d 30s --timeout 30s", &server.target(), text).start();
     let begun = Instant::now();
     while server.count() < 4 && begun.elapsed() < Duration::from_secs(20) {

@@ -73,8 +73,8 @@ impl Document {
     }
 
     /// released = Σ outcomes; complete answers are told apart by status, which only messages do
-    /// not have; and no released slot is missing from the response times, nor a complete answer from
-    /// the service times.
+    /// not have; and no released slot is missing from the response times, nor a complete answer
+    /// from the service times.
     pub(crate) fn assert_law(&self) {
         assert_eq!(self.text("schema"), "uringbench.run/1", "{}", self.story);
         let listed = self.at("counts.outcomes").as_object().map_or(0, serde_json::Map::len);

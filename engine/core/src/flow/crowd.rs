@@ -4,12 +4,14 @@
 //! In an open loop a user arrives for each flow and leaves after it. Users are kept in a slab and
 //! named by their place in it, so that a user takes the same memory however many there have been.
 
+mod ended;
 mod user;
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 use std::sync::Arc;
 
+pub use self::ended::{Ended, FlowEnd};
 use self::user::{User, is_over, places, step_of};
 use super::answer::Answer;
 use super::jar::{Jar, Origin};
@@ -23,33 +25,6 @@ use crate::pacer::Slot;
 use crate::schedule::Share;
 use crate::statistics::random::Random;
 use crate::time::{Nanos, Timestamp};
-
-/// How a flow ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FlowEnd {
-    /// Every step passed.
-    Passed,
-    /// A step did not.
-    Failed,
-    /// The run was over before it was.
-    Unfinished,
-}
-
-/// A flow that has ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Ended {
-    /// Which, from 0.
-    pub flow: u32,
-    /// When it was to begin.
-    pub slot: Slot,
-    /// How long its user waited for answers, from the moment each request was due: all of the
-    /// flow but its pauses.
-    pub response: Nanos,
-    /// How much of that its requests waited to be sent, since they were due.
-    pub lateness: Nanos,
-    /// How it ended.
-    pub end: FlowEnd,
-}
 
 /// The users of one worker.
 #[derive(Debug)]
@@ -118,6 +93,11 @@ impl Crowd {
             crowd.idle.push_back(user);
         }
         crowd
+    }
+
+    /// Whether users are the same all the time, and none arrives.
+    pub fn is_closed(&self) -> bool {
+        self.script.users().is_some()
     }
 
     /// Whether a user of a closed loop may begin a flow.
@@ -231,9 +211,14 @@ impl Crowd {
         (self.users[place as usize].due + patience < now).then(|| self.take()).flatten()
     }
 
-    /// The user's request is sent now.
-    pub fn note_sent(&mut self, place: u32, now: Timestamp) {
+    /// The user's request is sent now, and measured or not.
+    pub fn note_sent(&mut self, place: u32, is_measured: bool, now: Timestamp) {
+        let is_closed = self.is_closed();
         let user = &mut self.users[place as usize];
+        if is_closed && user.spent == Nanos::ZERO {
+            // The flow's first: more users may wait for a connection than there will be.
+            user.is_measured = is_measured;
+        }
         user.late += now.since(user.due);
     }
 
