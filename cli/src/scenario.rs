@@ -318,6 +318,7 @@ fn script(scenario: written::Plan, users: Option<u32>, is_replay: bool) -> Scrip
     );
     let script =
         Script::new(parts, data.collect(), scenario.captures.len(), users).to(&scenario.authority);
+    let script = if scenario.has_own_connections { script.with_own_connections() } else { script };
     match scenario.load {
         written::Load::Replay { times, flows, .. } if is_replay => {
             let flows = flows.map(|flows| flows.into_iter().map(|flow| flow as u32).collect());

@@ -251,7 +251,6 @@ mod tests {
             ("http://h/é", "percent-encode"),
             ("", "neither a command nor a URL"),
             ("doctr", "neither a command nor a URL"),
-            ("scenarios/shop.toml", "`uringbench scenario check scenarios/shop.toml`"),
         ];
         for (text, part) in cases {
             let why = Url::parse(text).unwrap_err();

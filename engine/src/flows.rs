@@ -331,7 +331,7 @@ impl<D: Driver> EventLoop<D> {
         let Some(flows) = self.flows.as_deref_mut() else { return };
         let slot = slot_of(&flows.crowd, user, &self.boundaries.measured(), now);
         let number_of_step = flows.crowd.step_number(user);
-        flows.crowd.note_sent(user, slot.measured, now);
+        flows.crowd.note_sent(user, now);
         self.recorder.sent_step(number_of_step, slot, now);
         self.recorder.current.totals.waited += u64::from(slot.due <= self.starved_until);
         let connection = &mut self.connections[number as usize];

@@ -375,11 +375,11 @@ fn bodies_may_be_large_both_ways() {
         [[flow.step]]
         name = "down"
         path = "/large"
+        capture = {{ last = {{ json = "/items/20000/id" }} }}
         [flow.step.check]
         length = {length}
         contains = "19998"
         json = {{ "/last" = "yes", "/items/19999/id" = 19999 }}
-        capture = {{ last = {{ json = "/items/20000/id" }} }}
         [[flow.step]]
         name = "up"
         path = "/up"

@@ -211,14 +211,9 @@ impl Crowd {
         (self.users[place as usize].due + patience < now).then(|| self.take()).flatten()
     }
 
-    /// The user's request is sent now, and measured or not.
-    pub fn note_sent(&mut self, place: u32, is_measured: bool, now: Timestamp) {
-        let is_closed = self.is_closed();
+    /// The user's request is sent now.
+    pub fn note_sent(&mut self, place: u32, now: Timestamp) {
         let user = &mut self.users[place as usize];
-        if is_closed && user.spent == Nanos::ZERO {
-            // The flow's first: more users may wait for a connection than there will be.
-            user.is_measured = is_measured;
-        }
         user.late += now.since(user.due);
     }
 

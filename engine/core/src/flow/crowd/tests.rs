@@ -83,7 +83,7 @@ fn a_user_of_a_closed_loop_starts_once_goes_on_and_says_goodbye() {
             };
             assert_eq!(crowd.due(user), now, "{path}");
             seen.push(path);
-            crowd.note_sent(user, true, now + LATE);
+            crowd.note_sent(user, now + LATE);
             now = now + Nanos::MILLISECOND;
             crowd.end_step(user, true, now);
         }
