@@ -6,12 +6,18 @@
 //! `uringbench-core`; here they are only put in their places.
 
 mod build;
+mod client;
+mod plan;
+mod steps;
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 pub use build::DocumentParts;
+pub use client::{ClientFigures, HandshakeFigures, IdleFigures, WorkerFigures};
+pub use plan::{Environment, PlanFigures, TlsPlanned};
+pub use steps::{FailureCounted, FlowFigures, StepFigures, StreamFigures};
 
 /// The value of `schema`.
 pub const SCHEMA: &str = "uringbench.run/1";
@@ -100,150 +106,6 @@ pub struct SloHeld {
     pub measured: String,
     /// `null` when there are too few samples to tell.
     pub met: Option<bool>,
-}
-
-/// Key `plan`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct PlanFigures {
-    /// As typed.
-    pub url: String,
-    /// `GET` and so on.
-    pub method: String,
-    /// The CPUs of the workers.
-    pub cores: Vec<usize>,
-    /// Over all workers.
-    pub connections: u32,
-    /// Requests in flight per connection.
-    pub pipeline: u16,
-    /// `closed` or `open`.
-    pub load: String,
-    /// Requests per second; `null` in a closed loop, as are the next and `wait`.
-    pub rate: Option<f64>,
-    /// `constant` or `poisson`.
-    pub arrivals: Option<String>,
-    /// Of every random choice.
-    pub seed: u64,
-    /// Limit of the measured window, if it is one of time.
-    pub duration_s: Option<f64>,
-    /// Limit of the measured window, if it is one of requests.
-    pub requests: Option<u64>,
-    /// Load before the measured window.
-    pub warmup_s: f64,
-    /// Of an exchange.
-    pub timeout_s: f64,
-    /// `block`, `hybrid` or `spin`.
-    pub wait: Option<String>,
-    /// What the user calls the run.
-    pub name: Option<String>,
-    /// Every address of the target.
-    pub peers: Vec<String>,
-    /// TLS on every connection; `null` when there is none.
-    #[serde(default)]
-    pub tls: Option<TlsPlanned>,
-    /// Requests before a connection is closed and made anew; `null` when it is kept.
-    #[serde(default)]
-    pub requests_per_connection: Option<u32>,
-    /// How this side closes connections: `fin` or `rst`.
-    #[serde(default)]
-    pub close: Option<String>,
-    /// Whether messages of a WebSocket are sent, not requests.
-    #[serde(default)]
-    pub websocket: bool,
-    /// What an event of the answers is: `events` or `arrivals`; `null` when they are no streams.
-    #[serde(default)]
-    pub stream: Option<String>,
-    /// Attempts to connect per second; `null` as fast as may be.
-    #[serde(default)]
-    pub connect_rate: Option<f64>,
-    /// Connections held besides, which carry nothing.
-    #[serde(default)]
-    pub idle_connections: u32,
-    /// Users of a closed loop of flows; `null` elsewhere.
-    #[serde(default)]
-    pub users: Option<u32>,
-    /// Bytes per second each connection takes; `null` as fast as may be, as the next.
-    #[serde(default)]
-    pub read_rate: Option<u32>,
-    /// Bytes per second each connection sends.
-    #[serde(default)]
-    pub write_rate: Option<u32>,
-    /// `v1` or `v2`; `null` without a PROXY header.
-    #[serde(default)]
-    pub proxy_protocol: Option<String>,
-    /// The addresses connections come from; empty when the kernel chooses.
-    #[serde(default)]
-    pub source_ips: Vec<String>,
-}
-
-/// Key `plan.tls`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TlsPlanned {
-    /// The name asked for and checked.
-    pub server_name: String,
-    /// Whether the target's certificate is checked.
-    pub verify: bool,
-    /// Versions offered, best first.
-    pub versions: Vec<String>,
-    /// Whether this side has a certificate to show.
-    pub client_certificate: bool,
-    /// Whether earlier sessions are taken up.
-    pub resumption: bool,
-}
-
-/// Key `stream`: events of the answers in the measured window.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct StreamFigures {
-    /// How many there were.
-    pub events: u64,
-    /// Gaps as long as a stall or longer.
-    pub stalls: u64,
-    /// First event − sent.
-    pub first_event_ns: TimeFigures,
-    /// From one event to the next.
-    pub gap_ns: TimeFigures,
-}
-
-/// Key `idle`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct IdleFigures {
-    /// Connections that stood when the load began.
-    pub held: u64,
-    /// That ended, whole run.
-    pub lost: u64,
-    /// By how much this process's memory grew per connection, the loaded ones included.
-    pub bytes_per_connection: u64,
-}
-
-/// Key `tls`: handshakes of the whole run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct HandshakeFigures {
-    /// In full.
-    pub full: u64,
-    /// That took up an earlier session.
-    pub resumed: u64,
-}
-
-/// Key `host`: the machine the load came from, as far as it could be read.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Environment {
-    /// Release of the kernel.
-    pub kernel: Option<String>,
-    /// Model of the CPU.
-    pub cpu: Option<String>,
-    /// Logical CPUs this process may use.
-    pub cores: Option<usize>,
-    /// Frequency governor.
-    pub governor: Option<String>,
-    /// What carried the load: `ring`, `monoio (io_uring)`, `monoio (epoll)` or `tokio-uring`.
-    pub engine: Option<String>,
-    /// Clock source of the kernel.
-    pub clock: Option<String>,
-    /// TCP congestion control.
-    pub congestion_control: Option<String>,
-    /// Name of the machine.
-    pub hostname: Option<String>,
-    /// Version of uringbench.
-    pub uringbench: Option<String>,
 }
 
 /// One of `phases`.
@@ -363,121 +225,6 @@ pub struct ByteFigures {
     pub sent: u64,
     /// Of responses.
     pub received: u64,
-}
-
-/// Key `client`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct ClientFigures {
-    /// CPU time of the workers per complete answer, without what they spun.
-    pub cpu_ns_per_request: Option<f64>,
-    /// Outside the kernel.
-    pub user_s: f64,
-    /// Inside it.
-    pub system_s: f64,
-    /// Largest resident memory of the process.
-    pub rss_peak_bytes: u64,
-    /// `io_uring_enter` calls per complete answer.
-    pub enters_per_request: Option<f64>,
-    /// One per worker.
-    #[serde(default)]
-    pub workers: Vec<WorkerFigures>,
-}
-
-/// One of `client.workers`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct WorkerFigures {
-    /// Where it was pinned.
-    pub cpu: usize,
-    /// It was to hold.
-    pub connections: u32,
-    /// When the measured window began.
-    pub established: u32,
-    /// The fewest during it.
-    pub established_min: u32,
-    /// After a close, whole run.
-    pub reconnects: u64,
-    /// Attempts, whole run.
-    pub connects_failed: u64,
-    /// Share of the measured window it was at work.
-    pub busy: f64,
-    /// Share of it that it spun for want of anything to do.
-    #[serde(default)]
-    pub spun: f64,
-    /// Share of the measured window it waited for its CPU.
-    pub run_queue: f64,
-    /// Times it lost its CPU in the measured window.
-    pub preempted: u64,
-    /// Slots that found every connection busy.
-    pub waited: u64,
-    /// Receives that found no free buffer, whole run.
-    pub buffers_exhausted: u64,
-    /// Completions the kernel queued aside, whole run.
-    pub completions_overflowed: u64,
-    /// Times bytes came that nobody had asked for, whole run.
-    pub unsolicited: u64,
-}
-
-/// One of `steps`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct StepFigures {
-    /// `request` when the flow is a single URL.
-    pub name: String,
-    /// Slots released.
-    pub released: u64,
-    /// Complete answers.
-    pub completed: u64,
-    /// done − due.
-    pub response: TimeFigures,
-    /// done − sent.
-    pub service: TimeFigures,
-    /// First byte − sent; of a step of a scenario not known.
-    pub first_byte: Option<TimeFigures>,
-    /// What it belongs to: a flow's name, `on_start` or `on_end`; `null` for a single URL, as is
-    /// what follows.
-    #[serde(default)]
-    pub flow: Option<String>,
-    /// Answers that passed.
-    #[serde(default)]
-    pub ok: Option<u64>,
-    /// Requests that ended otherwise, by outcome.
-    #[serde(default)]
-    pub errors: Option<BTreeMap<String, u64>>,
-    /// Why answers did not pass, and how many, the most first.
-    #[serde(default)]
-    pub failures: Vec<FailureCounted>,
-    /// sent − due.
-    #[serde(default)]
-    pub lateness: Option<TimeFigures>,
-}
-
-/// One of a step's `failures`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FailureCounted {
-    /// What was not as it was to be.
-    pub what: String,
-    /// How often.
-    pub count: u64,
-}
-
-/// One of `flows`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct FlowFigures {
-    /// Its name.
-    pub name: String,
-    /// Flows in which every step passed.
-    pub passed: u64,
-    /// Flows in which a step did not.
-    pub failed: u64,
-    /// Flows that the end of the run cut short.
-    pub unfinished: u64,
-    /// Those that passed, per second.
-    pub rate: f64,
-    /// How long they took from the moment they were due, without their pauses.
-    pub response: TimeFigures,
-    /// How much of that was waiting for answers.
-    pub service: TimeFigures,
-    /// How much of that was waiting to send, since a request was due.
-    pub lateness: TimeFigures,
 }
 
 /// One of `intervals`.

@@ -1,0 +1,75 @@
+//! The generator and its connections.
+
+use serde::{Deserialize, Serialize};
+
+/// Key `client`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ClientFigures {
+    /// CPU time of the workers per complete answer, without what they spun.
+    pub cpu_ns_per_request: Option<f64>,
+    /// Outside the kernel.
+    pub user_s: f64,
+    /// Inside it.
+    pub system_s: f64,
+    /// Largest resident memory of the process.
+    pub rss_peak_bytes: u64,
+    /// `io_uring_enter` calls per complete answer.
+    pub enters_per_request: Option<f64>,
+    /// One per worker.
+    #[serde(default)]
+    pub workers: Vec<WorkerFigures>,
+}
+
+/// One of `client.workers`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct WorkerFigures {
+    /// Where it was pinned.
+    pub cpu: usize,
+    /// It was to hold.
+    pub connections: u32,
+    /// When the measured window began.
+    pub established: u32,
+    /// The fewest during it.
+    pub established_min: u32,
+    /// After a close, whole run.
+    pub reconnects: u64,
+    /// Attempts, whole run.
+    pub connects_failed: u64,
+    /// Share of the measured window it was at work.
+    pub busy: f64,
+    /// Share of it that it spun for want of anything to do.
+    #[serde(default)]
+    pub spun: f64,
+    /// Share of the measured window it waited for its CPU.
+    pub run_queue: f64,
+    /// Times it lost its CPU in the measured window.
+    pub preempted: u64,
+    /// Slots that found every connection busy.
+    pub waited: u64,
+    /// Receives that found no free buffer, whole run.
+    pub buffers_exhausted: u64,
+    /// Completions the kernel queued aside, whole run.
+    pub completions_overflowed: u64,
+    /// Times bytes came that nobody had asked for, whole run.
+    pub unsolicited: u64,
+}
+
+/// Key `tls`: handshakes of the whole run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HandshakeFigures {
+    /// In full.
+    pub full: u64,
+    /// That took up an earlier session.
+    pub resumed: u64,
+}
+
+/// Key `idle`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IdleFigures {
+    /// Connections that stood when the load began.
+    pub held: u64,
+    /// That ended, whole run.
+    pub lost: u64,
+    /// By how much this process's memory grew per connection, the loaded ones included.
+    pub bytes_per_connection: u64,
+}

@@ -1,0 +1,114 @@
+//! What was asked for, and of which machine.
+
+use serde::{Deserialize, Serialize};
+
+/// Key `plan`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PlanFigures {
+    /// As typed.
+    pub url: String,
+    /// `GET` and so on.
+    pub method: String,
+    /// The CPUs of the workers.
+    pub cores: Vec<usize>,
+    /// Over all workers.
+    pub connections: u32,
+    /// Requests in flight per connection.
+    pub pipeline: u16,
+    /// `closed` or `open`.
+    pub load: String,
+    /// Requests per second; `null` in a closed loop, as are the next and `wait`.
+    pub rate: Option<f64>,
+    /// `constant` or `poisson`.
+    pub arrivals: Option<String>,
+    /// Of every random choice.
+    pub seed: u64,
+    /// Limit of the measured window, if it is one of time.
+    pub duration_s: Option<f64>,
+    /// Limit of the measured window, if it is one of requests.
+    pub requests: Option<u64>,
+    /// Load before the measured window.
+    pub warmup_s: f64,
+    /// Of an exchange.
+    pub timeout_s: f64,
+    /// `block`, `hybrid` or `spin`.
+    pub wait: Option<String>,
+    /// What the user calls the run.
+    pub name: Option<String>,
+    /// Every address of the target.
+    pub peers: Vec<String>,
+    /// TLS on every connection; `null` when there is none.
+    #[serde(default)]
+    pub tls: Option<TlsPlanned>,
+    /// Requests before a connection is closed and made anew; `null` when it is kept.
+    #[serde(default)]
+    pub requests_per_connection: Option<u32>,
+    /// How this side closes connections: `fin` or `rst`.
+    #[serde(default)]
+    pub close: Option<String>,
+    /// Whether messages of a WebSocket are sent, not requests.
+    #[serde(default)]
+    pub websocket: bool,
+    /// What an event of the answers is: `events` or `arrivals`; `null` when they are no streams.
+    #[serde(default)]
+    pub stream: Option<String>,
+    /// Attempts to connect per second; `null` as fast as may be.
+    #[serde(default)]
+    pub connect_rate: Option<f64>,
+    /// Connections held besides, which carry nothing.
+    #[serde(default)]
+    pub idle_connections: u32,
+    /// Users of a closed loop of flows; `null` elsewhere.
+    #[serde(default)]
+    pub users: Option<u32>,
+    /// Bytes per second each connection takes; `null` as fast as may be, as the next.
+    #[serde(default)]
+    pub read_rate: Option<u32>,
+    /// Bytes per second each connection sends.
+    #[serde(default)]
+    pub write_rate: Option<u32>,
+    /// `v1` or `v2`; `null` without a PROXY header.
+    #[serde(default)]
+    pub proxy_protocol: Option<String>,
+    /// The addresses connections come from; empty when the kernel chooses.
+    #[serde(default)]
+    pub source_ips: Vec<String>,
+}
+
+/// Key `plan.tls`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TlsPlanned {
+    /// The name asked for and checked.
+    pub server_name: String,
+    /// Whether the target's certificate is checked.
+    pub verify: bool,
+    /// Versions offered, best first.
+    pub versions: Vec<String>,
+    /// Whether this side has a certificate to show.
+    pub client_certificate: bool,
+    /// Whether earlier sessions are taken up.
+    pub resumption: bool,
+}
+
+/// Key `host`: the machine the load came from, as far as it could be read.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Environment {
+    /// Release of the kernel.
+    pub kernel: Option<String>,
+    /// Model of the CPU.
+    pub cpu: Option<String>,
+    /// Logical CPUs this process may use.
+    pub cores: Option<usize>,
+    /// Frequency governor.
+    pub governor: Option<String>,
+    /// What carried the load: `ring`, `monoio (io_uring)`, `monoio (epoll)` or `tokio-uring`.
+    pub engine: Option<String>,
+    /// Clock source of the kernel.
+    pub clock: Option<String>,
+    /// TCP congestion control.
+    pub congestion_control: Option<String>,
+    /// Name of the machine.
+    pub hostname: Option<String>,
+    /// Version of uringbench.
+    pub uringbench: Option<String>,
+}

@@ -1,0 +1,83 @@
+//! The steps and flows of a scenario, and the events of streams.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::TimeFigures;
+
+/// One of `steps`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StepFigures {
+    /// `request` when the flow is a single URL.
+    pub name: String,
+    /// Slots released.
+    pub released: u64,
+    /// Complete answers.
+    pub completed: u64,
+    /// done − due.
+    pub response: TimeFigures,
+    /// done − sent.
+    pub service: TimeFigures,
+    /// First byte − sent; of a step of a scenario not known.
+    pub first_byte: Option<TimeFigures>,
+    /// What it belongs to: a flow's name, `on_start` or `on_end`; `null` for a single URL, as is
+    /// what follows.
+    #[serde(default)]
+    pub flow: Option<String>,
+    /// Answers that passed.
+    #[serde(default)]
+    pub ok: Option<u64>,
+    /// Requests that ended otherwise, by outcome.
+    #[serde(default)]
+    pub errors: Option<BTreeMap<String, u64>>,
+    /// Why answers did not pass, and how many, the most first.
+    #[serde(default)]
+    pub failures: Vec<FailureCounted>,
+    /// sent − due.
+    #[serde(default)]
+    pub lateness: Option<TimeFigures>,
+}
+
+/// One of a step's `failures`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FailureCounted {
+    /// What was not as it was to be.
+    pub what: String,
+    /// How often.
+    pub count: u64,
+}
+
+/// One of `flows`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FlowFigures {
+    /// Its name.
+    pub name: String,
+    /// Flows in which every step passed.
+    pub passed: u64,
+    /// Flows in which a step did not.
+    pub failed: u64,
+    /// Flows that the end of the run cut short.
+    pub unfinished: u64,
+    /// Those that passed, per second.
+    pub rate: f64,
+    /// How long they took from the moment they were due, without their pauses.
+    pub response: TimeFigures,
+    /// How much of that was waiting for answers.
+    pub service: TimeFigures,
+    /// How much of that was waiting to send, since a request was due.
+    pub lateness: TimeFigures,
+}
+
+/// Key `stream`: events of the answers in the measured window.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StreamFigures {
+    /// How many there were.
+    pub events: u64,
+    /// Gaps as long as a stall or longer.
+    pub stalls: u64,
+    /// First event − sent.
+    pub first_event_ns: TimeFigures,
+    /// From one event to the next.
+    pub gap_ns: TimeFigures,
+}

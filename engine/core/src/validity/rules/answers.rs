@@ -1,0 +1,99 @@
+//! The answers: what failed, and why.
+
+use super::{ERRORS_MAX, Reason, Run, invalid, suspect};
+use crate::outcome::Outcome;
+use crate::summary::{Grouped, Percent};
+
+impl Run<'_> {
+    pub(super) fn nothing_completed(&self) -> Option<Reason> {
+        (self.record.counts.completed() == 0).then(|| {
+            const CHECK: &str = "check that the target listens at this address and speaks HTTP/1.1";
+            let message = match self.error_kinds() {
+                kinds if !kinds.is_empty() => {
+                    let cause = self.connect_failure().unwrap_or(CHECK);
+                    format!("no request was answered ({kinds}): {cause}{}", self.tls_perhaps())
+                }
+                _ if self.record.interrupted => {
+                    "the run was interrupted before its measured window; --warmup 0s measures from \
+                     the start"
+                        .to_owned()
+                }
+                _ => format!("no request was sent: {CHECK}"),
+            };
+            invalid("nothing_completed", message)
+        })
+    }
+
+    /// What came was not HTTP: a target that wants TLS is the most common one to say so.
+    pub(super) fn tls_perhaps(&self) -> &'static str {
+        let is_plain = self.plan.tls.is_none();
+        if is_plain && self.record.counts.of(Outcome::Malformed) > 0 {
+            "; within TLS its URL begins with https://"
+        } else {
+            ""
+        }
+    }
+
+    pub(super) fn errors(&self) -> Option<Reason> {
+        let share = self.summary.error_share?;
+        (share > ERRORS_MAX).then(|| {
+            let what = self.refused_alike().unwrap_or("the times are of a target in trouble");
+            let mut message = format!(
+                "{} of the requests failed ({}): {what}",
+                Percent(share),
+                self.error_kinds()
+            );
+            if let Some(cause) = self.tls_broke_off() {
+                message += &format!("; the latest connection that failed: {cause}");
+            }
+            suspect("errors", message)
+        })
+    }
+
+    /// Every answer is 400: it is the request itself, or what it came over, that is refused. nginx
+    /// says so to plain text where it listens for TLS, and to a client without the certificate
+    /// that it wants.
+    pub(super) fn refused_alike(&self) -> Option<&'static str> {
+        let completed = self.record.counts.completed();
+        if completed == 0 || self.record.by_status.get(400) != Some(&completed) {
+            return None;
+        }
+        Some(match &self.plan.tls {
+            None => "all answers are 400: is it https:// that is wanted, or is a header wrong?",
+            Some(tls) if tls.identity.is_none() => {
+                "all answers are 400: does the target want a client certificate (--cert, --key), \
+                 or is a header wrong?"
+            }
+            Some(_) => {
+                "all answers are 400: does the target trust the certificate of --cert, or is a \
+                 header wrong?"
+            }
+        })
+    }
+
+    /// `12 timeout, 3 reset`: what did not end `ok`, the most frequent first.
+    pub(super) fn error_kinds(&self) -> String {
+        let mut kinds: Vec<_> = Outcome::ALL
+            .into_iter()
+            .filter(|&outcome| outcome != Outcome::Ok)
+            .map(|outcome| (self.record.counts.of(outcome), outcome.key()))
+            .filter(|(count, _)| *count > 0)
+            .collect();
+        kinds.sort_by_key(|(count, _)| std::cmp::Reverse(*count));
+        let kinds: Vec<_> =
+            kinds.iter().map(|(count, key)| format!("{} {key}", Grouped(*count))).collect();
+        kinds.join(", ")
+    }
+
+    pub(super) fn unsolicited(&self) -> Option<Reason> {
+        let unsolicited = self.total(|w| w.unsolicited);
+        (unsolicited > 0).then(|| {
+            let message = format!(
+                "{} times the target sent bytes nobody had asked for: its answers may be longer \
+                 than they declare",
+                Grouped(unsolicited),
+            );
+            suspect("unsolicited", message)
+        })
+    }
+}

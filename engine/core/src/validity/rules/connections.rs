@@ -1,0 +1,56 @@
+//! The connections: were they all there, and what did the network do to them?
+
+use super::{Reason, Run, suspect};
+use crate::outcome::Outcome;
+use crate::summary::Grouped;
+
+/// Retransmits per answer: one costs at least the 200 ms of Linux' `TCP_RTO_MIN`, so from one
+/// in a thousand on they are the p99.9.
+const RETRANSMITS_MAX: f64 = 0.001;
+
+impl Run<'_> {
+    /// Why TLS broke off, unless [`Self::connections`] says so: a connection that is made again at
+    /// once is not missed.
+    pub(super) fn tls_broke_off(&self) -> Option<&str> {
+        let ended = [Outcome::Reset, Outcome::Malformed].map(|kind| self.record.counts.of(kind));
+        let is_told = self.plan.tls.is_none() || self.connections().is_some();
+        if is_told || ended == [0, 0] { None } else { self.connect_failure() }
+    }
+
+    /// Why connections failed. The latest cause stands for the others, with its remedy.
+    pub(super) fn connect_failure(&self) -> Option<&str> {
+        self.record.workers.iter().filter_map(|w| w.connect_failure.as_deref()).next_back()
+    }
+
+    pub(super) fn connections(&self) -> Option<Reason> {
+        let fewest = self.total(|w| w.established_min.into());
+        let requested = u64::from(self.plan.connections);
+        // Connections that are to be made anew are not all there at any time.
+        let is_planned = self.plan.per_connection.is_some()
+            && self.record.workers.iter().all(|worker| worker.connects_failed == 0);
+        (fewest < requested && !is_planned).then(|| {
+            let cause = self.connect_failure().unwrap_or("the target closes them");
+            let message = format!(
+                "at times only {} of {} connections were established ({} reconnects, {} failed): \
+                 {cause}",
+                Grouped(fewest),
+                Grouped(requested),
+                Grouped(self.total(|w| w.reconnects)),
+                Grouped(self.total(|w| w.connects_failed)),
+            );
+            suspect("connections", message)
+        })
+    }
+
+    pub(super) fn retransmits(&self) -> Option<Reason> {
+        let retransmits = self.observed.retransmits?;
+        (retransmits as f64 > RETRANSMITS_MAX * self.record.counts.completed() as f64).then(|| {
+            let message = format!(
+                "{} TCP segments were sent again: the network loses packets, and each loss costs \
+                 200 ms or more",
+                Grouped(retransmits),
+            );
+            suspect("retransmits", message)
+        })
+    }
+}

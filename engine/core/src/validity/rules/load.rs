@@ -1,0 +1,165 @@
+//! The load: was it sent as planned, and who set the rate?
+
+use super::{ERRORS_MAX, Reason, Run, invalid, suspect};
+use crate::outcome::Outcome;
+use crate::plan::{Arrivals, WaitMode};
+use crate::summary::{Grouped, Percent, Quantile};
+use crate::time::Nanos;
+
+/// Open loop: least share of the planned slots that must be sent. Nighthawk advises the same
+/// bound for its send-rate metric.
+const ACHIEVED_MIN: f64 = 0.99;
+/// Standard deviations by which a Poisson schedule may fall short by chance (1 run in 700).
+const POISSON_SIGMAS: f64 = 3.0;
+/// A worker busier than this cannot keep a schedule: above it, queueing for its own CPU grows
+/// without bound. Artillery warns from 80 %.
+const OPEN_BUSY_MAX: f64 = 0.90;
+/// Closed loop: from here on the generator's CPU, not the target, sets the rate.
+const CLOSED_BUSY_MAX: f64 = 0.95;
+/// Lateness p99 that never matters: what a timer wake-up of the kernel costs.
+const LATENESS_MAX: Nanos = Nanos(50_000);
+/// Lateness p99 as a share of the response p99 that does not change what is read from it.
+const LATENESS_OF_RESPONSE_MAX: f64 = 0.10;
+/// Below this share of slots that found every connection busy, lateness is the generator's own.
+const WAITED_FEW: f64 = 0.01;
+/// Little's law (N = X·R, exact for any stable system): the disagreement that measurement
+/// explains.
+const LITTLE_MAX: f64 = 0.05;
+/// Mean service times that the window must hold, so that its edges explain at most 1 %.
+const LITTLE_WINDOW_MIN: f64 = 100.0;
+/// Closed loop: a target that uses less of its CPUs was not what set the rate.
+const TARGET_IDLE: f64 = 0.50;
+
+impl Run<'_> {
+    /// Fewer slots were sent than planned: whose fault was it?
+    pub(super) fn shortfall(&self, offered: f64, arrivals: Arrivals) -> Option<Reason> {
+        let planned = offered * self.summary.measured.as_secs_f64();
+        let sent = self.summary.rate.achieved * self.summary.measured.as_secs_f64();
+        let chance = match arrivals {
+            // The slot at the edge of the window.
+            Arrivals::Constant => 1.0,
+            Arrivals::Poisson => POISSON_SIGMAS * planned.sqrt(),
+        };
+        let missing = planned - sent;
+        if sent >= planned * ACHIEVED_MIN || missing <= chance {
+            return None;
+        }
+        let refused = self.record.counts.of(Outcome::ConnectFailed) as f64;
+        let waited = self.total(|w| w.waited).max(self.record.counts.of(Outcome::NotSent)) as f64;
+        let share = Percent(sent / planned);
+        // A slot missing for want of a connection was counted as waiting for one.
+        let unexplained = missing - waited - refused;
+        if unexplained > planned * (1.0 - ACHIEVED_MIN) || self.generator_saturated() {
+            let message = format!(
+                "only {share} of the planned rate was sent, and not for want of free connections: \
+                 the generator was the limit (its busiest worker used {} of its CPU); give it \
+                 more --cores or lower -R",
+                Percent(self.summary.busiest()),
+            );
+            return Some(invalid("generator_limited", message));
+        }
+        // Refused connections are errors, and reported as such.
+        (waited > refused).then(|| {
+            let message = format!(
+                "only {share} of the planned rate was sent: every connection was busy when {} of \
+                 the slots were due; response times include that wait and are honest; the target \
+                 is at its limit, or give it more connections (-c)",
+                Percent(self.waited_share()),
+            );
+            suspect("connections_busy", message)
+        })
+    }
+
+    /// Whether the workers' CPU was the limit.
+    pub(super) fn generator_saturated(&self) -> bool {
+        self.summary.busiest() >= OPEN_BUSY_MAX
+    }
+
+    pub(super) fn late_sends(&self) -> Option<Reason> {
+        let lateness = self.summary.times.lateness.at(Quantile::P99)?;
+        let response = self.summary.times.response.at(Quantile::P99)?;
+        let bound = (response as f64 * LATENESS_OF_RESPONSE_MAX).max(LATENESS_MAX.0 as f64);
+        let late = lateness as f64 > bound && self.waited_share() < WAITED_FEW;
+        late.then(|| {
+            let remedy = match self.plan.wait {
+                WaitMode::Block => "use --wait hybrid or spin, more --cores, or lower -R",
+                _ => "keep the workers' CPUs free, give them more --cores, or lower -R",
+            };
+            let message = format!(
+                "requests left late by p99 {} (response p99 {}) though connections were free: \
+                 the generator is in the numbers; {remedy}",
+                Nanos(lateness),
+                Nanos(response),
+            );
+            invalid("late_sends", message)
+        })
+    }
+
+    pub(super) fn not_sent(&self) -> Option<Reason> {
+        let not_sent = self.record.counts.of(Outcome::NotSent);
+        (not_sent > 0).then(|| {
+            let message = format!(
+                "{} slots ({}) were given up because no connection came free in time: the target \
+                 cannot take this rate over {} connections; lower -R or raise -c",
+                Grouped(not_sent),
+                Percent(self.share_of_released(not_sent)),
+                Grouped(self.plan.connections.into()),
+            );
+            suspect("not_sent", message)
+        })
+    }
+
+    pub(super) fn client_limited(&self) -> Option<Reason> {
+        let busiest = self.summary.busiest();
+        (busiest >= CLOSED_BUSY_MAX).then(|| {
+            let message = format!(
+                "the generator's CPU was {} busy: this is its ceiling, the target may do more; \
+                 give it more --cores",
+                Percent(busiest),
+            );
+            suspect("client_limited", message)
+        })
+    }
+
+    /// Connections × depth = rate × mean service time, when no connection stands idle.
+    pub(super) fn little(&self) -> Option<Reason> {
+        let completed = self.record.counts.completed();
+        let undisturbed = self.record.counts.errors() as f64 <= ERRORS_MAX * completed as f64
+            && self.total(|w| w.reconnects) as f64 <= ERRORS_MAX * completed as f64;
+        let mean = self.summary.times.service.mean? as f64 / 1e9;
+        let window = self.summary.measured.as_secs_f64();
+        if !undisturbed || window < mean * LITTLE_WINDOW_MIN {
+            return None;
+        }
+        let places = self.total(|w| w.established.into()) * u64::from(self.plan.pipeline);
+        let in_service = completed as f64 / window * mean;
+        let off = (in_service / places as f64 - 1.0).abs();
+        (off > LITTLE_MAX).then(|| {
+            let message = format!(
+                "rate × mean service time gives {in_service:.1} requests in flight where {} were \
+                 to be ({} off): connections stood idle or the generator paused; check its CPUs \
+                 and raise --warmup",
+                Grouped(places),
+                Percent(off),
+            );
+            suspect("little", message)
+        })
+    }
+
+    pub(super) fn target_idle(&self) -> Option<Reason> {
+        let cpu = self.observed.target?;
+        let idle = cpu.used < cpu.allowed * TARGET_IDLE && self.client_limited().is_none();
+        idle.then(|| {
+            let message = format!(
+                "the target used {:.2} of its {:.2} CPUs: this is not its ceiling; raise -c or -p, \
+                 or look for what it waits for (locks, disk, upstreams)",
+                cpu.used, cpu.allowed,
+            );
+            suspect("target_idle", message)
+        })
+    }
+
+    pub(super) fn waited_share(&self) -> f64 {
+        self.share_of_released(self.total(|w| w.waited))
+    }
+}
