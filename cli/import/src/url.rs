@@ -11,9 +11,9 @@ pub(crate) struct Address {
     pub(crate) origin: String,
     /// Begins with `/`.
     pub(crate) path: String,
-    /// As it was written.
+    /// As it was written; empty behind a `?` with nothing after it.
     pub(crate) query: Option<String>,
-    /// `name:password` before the host.
+    /// `name:password` before the host, percent-encoded as it was written.
     pub(crate) user: Option<String>,
 }
 
@@ -51,12 +51,7 @@ impl Address {
             Some((path, query)) => (path, Some(query.to_owned())),
             None => (after, None),
         };
-        Ok(Self {
-            origin,
-            path: clean_path(path),
-            query: query.filter(|query| !query.is_empty()),
-            user,
-        })
+        Ok(Self { origin, path: clean_path(path), query, user })
     }
 
     /// What is asked for.
@@ -65,7 +60,8 @@ impl Address {
     }
 }
 
-/// What is asked for with this path and this query, which stands as it was written.
+/// What is asked for with this path and this query, which is sent as it was written: servers may
+/// compare it, or a signature of it, byte by byte.
 pub(crate) fn target(path: &str, query: Option<&str>) -> Target {
     let path = clean_path(path);
     match query.map(|query| (query, pairs(query))) {
@@ -114,17 +110,22 @@ fn push_encoded(text: &mut String, c: char) {
     }
 }
 
-/// The names and values of a query or a form, decoded; `None` where the scenario could not say the
-/// same: a name twice, or without a value, or bytes that are no text.
+/// The names and values of a query or a form, decoded; `None` where the scenario, which encodes
+/// them again, would send other bytes: another spelling of the same value, a name twice, no value,
+/// or bytes that are no text.
 pub(crate) fn pairs(query: &str) -> Option<Vec<(String, String)>> {
     let mut pairs: Vec<(String, String)> = Vec::new();
     for part in template::split(query, '&') {
         let (name, value) = template::split_once(part, '=')?;
-        let name = template::constant(&decoded(name)?)?;
-        if pairs.iter().any(|(known, _)| *known == name) {
+        let plain_name = template::constant(&decoded(name)?)?;
+        let plain_value = decoded(value)?;
+        let is_exact = encoded(&plain_name) == name
+            && template::map(&plain_value, &encoded) == value
+            && pairs.iter().all(|(known, _)| *known != plain_name);
+        if !is_exact {
             return None;
         }
-        pairs.push((name, decoded(value)?));
+        pairs.push((plain_name, plain_value));
     }
     Some(pairs)
 }
@@ -196,10 +197,17 @@ mod tests {
             |path: &str, query: &str| format!("Path {{ path: \"{path}\", query: [{query}] }} ");
         let cases = [
             ("http://A.example", format!("http://a.example {}", path("/", ""))),
-            ("a:8080/x y?#f", format!("http://a:8080 {}", path("/x%20y", ""))),
-            ("https://a/?q=1+2%263&%C3%A9=", {
+            ("a:8080/x y#f", format!("http://a:8080 {}", path("/x%20y", ""))),
+            ("https://a/?q=1%202%263&%C3%A9=", {
                 format!("https://a {}", path("/", "(\"q\", \"1 2&3\"), (\"é\", \"\")"))
             }),
+            ("a/x?", "http://a Verbatim(\"/x?\") ".into()),
+            ("a/?q=1+2", "http://a Verbatim(\"/?q=1+2\") ".into()),
+            ("a/?q=%2f", "http://a Verbatim(\"/?q=%2f\") ".into()),
+            ("a/?q=%7E", "http://a Verbatim(\"/?q=%7E\") ".into()),
+            ("a/?q=a/b:c@d,e", "http://a Verbatim(\"/?q=a/b:c@d,e\") ".into()),
+            ("a/?q[]=1", "http://a Verbatim(\"/?q[]=1\") ".into()),
+            ("a/?q=1&", "http://a Verbatim(\"/?q=1&\") ".into()),
             ("http://a/p?x&y=1", "http://a Verbatim(\"/p?x&y=1\") ".into()),
             ("http://a/p?x=1&x=2 3", "http://a Verbatim(\"/p?x=1&x=2%203\") ".into()),
             ("http://a/p?x=%ff", "http://a Verbatim(\"/p?x=%ff\") ".into()),
@@ -208,7 +216,8 @@ mod tests {
                 "{{env H}}/x?q={{a/b?c}}",
                 format!("{{{{env H}}}} {}", path("/x", "(\"q\", \"{{a/b?c}}\")")),
             ),
-            ("http://a/?q=%7b%7bx", format!("http://a {}", path("/", "(\"q\", \"{{{{x\")"))),
+            ("http://a/?q=%7B%7Bx", format!("http://a {}", path("/", "(\"q\", \"{{{{x\")"))),
+            ("http://a/?q=%7b", "http://a Verbatim(\"/?q=%7b\") ".into()),
         ];
         for (text, expected) in cases {
             assert_eq!(read(text), expected, "{text}");

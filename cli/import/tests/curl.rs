@@ -59,13 +59,19 @@ fn step(line: &str) -> (String, Vec<String>) {
 }
 
 /// Options, and the step they make.
-const OPTIONS: [(&str, &str); 22] = [
+const OPTIONS: [(&str, &str); 24] = [
     ("http://a", "path = \"/\"; "),
     ("a/x -s", "path = \"/x\"; "),
     ("-XDELETE http://a/x", "method = \"DELETE\"; path = \"/x\"; "),
     ("-sSI http://a", "method = \"HEAD\"; path = \"/\"; "),
     ("--head -d a=1 http://a", "method = \"HEAD\"; path = \"/\"; query = { a = \"1\" }; "),
-    ("-d a=1 -d 'b=x+y' a", "path = \"/\"; body = { form = { a = \"1\", b = \"x y\" } }; "),
+    ("-d a=1 -d b=x%20y a", "path = \"/\"; body = { form = { a = \"1\", b = \"x y\" } }; "),
+    (
+        "-d b=x+y a",
+        "path = \"/\"; headers = { Content-Type = \"application/x-www-form-\
+          urlencoded\" }; body = { text = \"b=x+y\" }; ",
+    ),
+    ("a/?sig=a%2fb%2Bc+d'&X=%7Ey&e='", "name = \"GET /\"; url = \"/?sig=a%2fb%2Bc+d&X=%7Ey&e=\"; "),
     (
         "-d a=1 -d a=2 a",
         "path = \"/\"; headers = { Content-Type = \"application/x-www-form-\

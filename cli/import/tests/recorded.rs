@@ -152,6 +152,22 @@ fn targets_of_vegeta_become_steps() {
 }
 
 #[test]
+fn a_signed_query_keeps_its_bytes() {
+    const SIGNED: &str = "/a?sig=a%2fb%2Bc+d&X=%7Ey&e=";
+    let archive = format!(
+        r#"{{"log": {{"entries": [{{"request": {{"method": "GET", "url": "http://a{SIGNED}",
+           "headers": []}}, "response": {{"status": 200}}}}]}}}}"#
+    );
+    let targets = format!("GET http://a{SIGNED}\n");
+    for imported in [har::import(&archive, &all()), vegeta::import(&targets)] {
+        let imported = imported.unwrap();
+        let line = format!("GET {SIGNED} HTTP/1.1\r\n");
+        let text = uringbench_scenario::show::requests(&compiled(&imported), 1);
+        assert!(text.contains(&line.replace("\r\n", "\\r\\n")), "{text}");
+    }
+}
+
+#[test]
 fn many_targets_become_rows() {
     let mut text = String::new();
     for at in 0..300 {
@@ -164,7 +180,7 @@ fn many_targets_become_rows() {
     assert_eq!(plan.flows.len(), 2);
     assert_eq!(plan.flows.iter().map(|flow| flow.weight).collect::<Vec<_>>(), [300, 1]);
     let rows = String::from_utf8(imported.files()[0].bytes.clone()).unwrap();
-    assert!(rows.starts_with("url\n/items/0?q=a%20b&x=%22%2C\n"), "{rows}");
+    assert!(rows.starts_with("url\n\"/items/0?q=a+b&x=%22,\"\n"), "{rows}");
     assert_eq!(imported.files()[0].name, "shop-targets.csv");
     assert!(scenario(&imported).contains("file = \"shop-targets-2.csv\""));
 }
