@@ -38,6 +38,8 @@ pub(crate) struct Connection {
     pub(crate) is_tried: bool,
     /// Failed attempts since it was last up.
     pub(crate) failures: u16,
+    /// How many in a row have ended before they took a request.
+    pub(crate) unused: u8,
     /// How many addresses it has gone on by, one per failure: one that works is kept.
     pub(crate) turn: u32,
     /// TLS and what is being sent piece by piece, where there is any of it.
@@ -55,10 +57,10 @@ pub(crate) enum Link {
     Connecting { since: Timestamp },
     /// Made; what comes before the first request is under way.
     Opening { since: Timestamp },
-    /// Established.
-    Up,
-    /// Being closed; the number is not free yet.
-    Closing,
+    /// Established, since then.
+    Up { since: Timestamp },
+    /// Being closed; the number is not free yet. It is not made again before then.
+    Closing { not_before: Timestamp },
 }
 
 /// Which receive is armed.
@@ -93,6 +95,7 @@ impl Connection {
             is_tried: false,
             turn: 0,
             failures: 0,
+            unused: 0,
             parser: parser(tells_continue),
         }
     }

@@ -15,7 +15,7 @@ use uringbench_ring::Failure;
 pub enum ReceiveMode {
     /// Again and again until it ends, each time into a small buffer.
     Multi,
-    /// Once, into a small buffer, when nothing can have arrived yet.
+    /// Once, into a small buffer, when nothing is likely to be there yet.
     AfterSend,
     /// Once, into a small buffer, when more may be there already.
     Now,

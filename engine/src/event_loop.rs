@@ -18,7 +18,7 @@ use crate::admission::Admission;
 use crate::connect_failure::ConnectFailure;
 use crate::connection::{Connection, Exchange, Exchanges, Link, Receive};
 use crate::control::Command;
-use crate::driver::{Driver, ReceiveMode, Until};
+use crate::driver::{Driver, Until};
 use crate::flows::Flows;
 use crate::recorder::{Handover, Recorder};
 use crate::session::{SEALED_AT_ONCE, Terms};
@@ -390,7 +390,6 @@ impl<D: Driver> EventLoop<D> {
                 }
                 self.recorder.current.totals.sent_bytes +=
                     self.terms.request.len() as u64 * u64::from(sent);
-                self.arm_receive(number, now);
             }
             match pace {
                 Some(Pace::WaitUntil(due)) => return Some(due),
@@ -460,18 +459,6 @@ impl<D: Driver> EventLoop<D> {
         (sent, None)
     }
 
-    /// Arm a receive on a connection that has just been sent to, unless one is.
-    pub(crate) fn arm_receive(&mut self, number: u32, now: Timestamp) {
-        if let Some(trickle) = self.options.reading {
-            return self.read_slowly(number, trickle, now);
-        }
-        let connection = &mut self.connections[number as usize];
-        if connection.receive == Receive::None {
-            connection.receive = Receive::Once;
-            self.driver.receive(number, connection.generation, ReceiveMode::AfterSend);
-        }
-    }
-
     fn is_over(&mut self, now: Timestamp) -> bool {
         let Some(pacer) = &self.pacer else { return false };
         let is_quiet = self.flows.as_ref().is_none_or(|flows| flows.is_over());
@@ -533,10 +520,16 @@ impl<D: Driver> EventLoop<D> {
 }
 
 impl Connection {
+    /// Whether it is established.
+    #[inline]
+    pub(crate) const fn is_up(&self) -> bool {
+        matches!(self.link, Link::Up { .. })
+    }
+
     /// How many more requests may be sent on it now.
     #[inline]
     pub(crate) fn room(&self, options: &LoopOptions) -> u16 {
-        let can_send = self.link == Link::Up
+        let can_send = self.is_up()
             && self.receive != Receive::Cancelling
             && !self.is_sending
             // A request sent in pieces is one of those in flight, and must be whole before the

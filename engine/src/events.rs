@@ -229,7 +229,8 @@ impl<D: Driver> EventLoop<D> {
         }
     }
 
-    /// Arm the receive that fits what is still to come.
+    /// Arm the receive that fits what is still to come, unless one is armed: a connection that is up
+    /// always has one. A slow reader has it whenever its time to read has come.
     #[inline]
     pub(crate) fn go_on_receiving(&mut self, number: u32, now: Timestamp) {
         if self.terms.tls.is_some() {
@@ -246,7 +247,6 @@ impl<D: Driver> EventLoop<D> {
         // One by one pays where the kernel can drop what is large.
         let can_skip = self.driver.can_skip() && !self.reads_payload;
         let is_large = connection.is_large && can_skip;
-        let is_websocket = self.terms.websocket.is_some();
         match connection.receive {
             Receive::Multi if is_large && connection.in_flight == 0 => {
                 connection.receive = Receive::Cancelling;
@@ -256,7 +256,9 @@ impl<D: Driver> EventLoop<D> {
                 connection.receive = Receive::Multi;
                 self.driver.receive(number, generation, ReceiveMode::Multi);
             }
-            Receive::None if connection.in_flight > 0 || is_websocket => {
+            // One that waits for nothing waits for its end: without that, the next request would go
+            // to a target that has closed long ago.
+            Receive::None => {
                 connection.receive = Receive::Once;
                 let parser_opaque = connection.parser.opaque();
                 let opaque = connection.machine().map_or(parser_opaque, |machine| machine.opaque());
@@ -264,10 +266,12 @@ impl<D: Driver> EventLoop<D> {
                     let length = opaque.min(SKIP_MAX) as u32;
                     self.driver.skip(number, generation, length);
                 } else {
-                    self.driver.receive(number, generation, ReceiveMode::Now);
+                    let is_awaited = connection.in_flight > 0;
+                    let mode = if is_awaited { ReceiveMode::Now } else { ReceiveMode::AfterSend };
+                    self.driver.receive(number, generation, mode);
                 }
             }
-            _ => {}
+            Receive::Multi | Receive::Cancelling | Receive::Once => {}
         }
     }
 
@@ -293,22 +297,22 @@ impl<D: Driver> EventLoop<D> {
     fn on_receive_ended(&mut self, number: u32, failure: Failure, now: Timestamp) {
         let connection = &mut self.connections[number as usize];
         let was = std::mem::replace(&mut connection.receive, Receive::None);
-        if failure.is_out_of_buffers() {
+        let is_out_of_buffers = failure.is_out_of_buffers();
+        let is_cancelled = failure.is_cancelled() && was == Receive::Cancelling;
+        if is_out_of_buffers || is_cancelled {
             // Not an error: by the time it is armed again, buffers have been recycled.
-            self.recorder.current.totals.buffers_exhausted += 1;
+            self.recorder.current.totals.buffers_exhausted += u64::from(is_out_of_buffers);
             self.go_on_receiving(number, now);
             if was == Receive::Cancelling {
                 self.list(number);
             }
-        } else if failure.is_cancelled() && was == Receive::Cancelling {
-            self.list(number);
         } else {
             match connection.link {
-                Link::Up => self.lose(number, Outcome::Reset, now),
+                Link::Up { .. } => self.lose(number, Outcome::Reset, now),
                 Link::Opening { .. } => {
                     self.on_connect_failed(number, ConnectFailure::Refused(failure), now);
                 }
-                Link::Down { .. } | Link::Connecting { .. } | Link::Closing => {}
+                Link::Down { .. } | Link::Connecting { .. } | Link::Closing { .. } => {}
             }
         }
     }

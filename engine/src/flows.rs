@@ -358,7 +358,6 @@ impl<D: Driver> EventLoop<D> {
             }
         };
         self.recorder.current.totals.sent_bytes += length as u64;
-        self.arm_receive(number, now);
         self.list(number);
     }
 

@@ -60,7 +60,7 @@ impl<D: Driver> EventLoop<D> {
             self.reply(number, &asked.replies, now);
         }
         if asked.is_opened {
-            self.open(number);
+            self.open(number, now);
         }
         fed
     }

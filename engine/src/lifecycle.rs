@@ -55,24 +55,24 @@ impl<D: Driver> EventLoop<D> {
         let Link::Connecting { since } = connection.link else { return };
         self.recorder.connected(now.since(since));
         if !self.begin_session(number, now) {
-            self.open(number);
+            self.open(number, now);
         }
     }
 
     /// The connection is ready for its first request.
-    pub(crate) fn open(&mut self, number: u32) {
+    pub(crate) fn open(&mut self, number: u32, now: Timestamp) {
         let connection = &mut self.connections[number as usize];
-        connection.link = Link::Up;
+        connection.link = Link::Up { since: now };
         connection.failures = 0;
         self.connecting -= 1;
         self.note_tried(number);
         if self.is_idle(number) {
             self.idle += 1;
-            self.watch(number);
         } else {
             self.connected += 1;
-            self.list(number);
         }
+        self.go_on_receiving(number, now);
+        self.list(number);
     }
 
     /// Whether a connection is held open and carries nothing.
@@ -100,7 +100,7 @@ impl<D: Driver> EventLoop<D> {
     ) {
         self.connecting -= 1;
         self.note_failed_attempt(number, failure, now);
-        self.close(number, false);
+        self.close(number, false, now);
     }
 
     /// The attempt's end is the end of a slot, if one is due that no connection can take.
@@ -145,17 +145,32 @@ impl<D: Driver> EventLoop<D> {
         } else {
             self.connected -= 1;
         }
-        self.close(number, is_sending);
+        let not_before = self.connect_again_at(number, now);
+        self.close(number, is_sending, not_before);
+    }
+
+    /// When a connection that ends may be made again: one that ends before it took a request, and
+    /// soon, only after a while. A target that closes whatever it accepts would be asked without end.
+    fn connect_again_at(&mut self, number: u32, now: Timestamp) -> Timestamp {
+        let connection = &mut self.connections[number as usize];
+        let Link::Up { since } = connection.link else { return now };
+        if connection.taken > 0 {
+            connection.unused = 0;
+            return now;
+        }
+        let pause = Nanos(RETRY_FIRST.0 << connection.unused.min(8)).min(RETRY_MAX);
+        connection.unused = connection.unused.saturating_add(1);
+        since + pause
     }
 
     /// The connection has had its share of requests, and all their answers: close it in order.
     pub(crate) fn retire(&mut self, number: u32) {
         self.take_leave(number);
         self.connected -= 1;
-        self.close(number, false);
+        self.close(number, false, Timestamp::default());
     }
 
-    fn close(&mut self, number: u32, is_sending: bool) {
+    fn close(&mut self, number: u32, is_sending: bool, not_before: Timestamp) {
         let connection = &mut self.connections[number as usize];
         let under_way = UnderWay {
             connecting: matches!(connection.link, Link::Connecting { .. }),
@@ -164,7 +179,7 @@ impl<D: Driver> EventLoop<D> {
             sending_told: connection.is_sending,
         };
         self.driver.close(number, connection.generation, under_way);
-        connection.link = Link::Closing;
+        connection.link = Link::Closing { not_before };
         connection.generation = next_generation(connection.generation);
         connection.receive = Receive::None;
         connection.is_large = true;
@@ -179,9 +194,7 @@ impl<D: Driver> EventLoop<D> {
 
     pub(crate) fn on_closed(&mut self, number: u32, now: Timestamp) {
         let connection = &mut self.connections[number as usize];
-        if connection.link != Link::Closing {
-            return;
-        }
+        let Link::Closing { not_before } = connection.link else { return };
         if connection.failures > 0 {
             let wait = self.next_retry(number);
             return self.retry_at(number, now + wait);
@@ -191,6 +204,8 @@ impl<D: Driver> EventLoop<D> {
         if is_quiet && self.pacer.as_ref().is_some_and(|pacer| pacer.is_done(now)) {
             // Nothing is left to send on it.
             connection.link = Link::Down { retry_at: Timestamp::NEVER };
+        } else if not_before > now {
+            self.retry_at(number, not_before);
         } else {
             self.connect(number);
         }
@@ -263,11 +278,12 @@ impl<D: Driver> EventLoop<D> {
                 Link::Down { retry_at } => (retry_at, Timestamp::NEVER),
                 Link::Connecting { since } => (since + timeout, Timestamp::NEVER),
                 Link::Opening { since } => (since + timeout, connection.wake_at()),
-                Link::Up if connection.in_flight > 0 => {
+                Link::Up { .. } if connection.in_flight > 0 => {
                     let wake_at = connection.wake_at();
                     (self.exchanges.oldest(number, connection).sent + timeout, wake_at)
                 }
-                Link::Up | Link::Closing => continue,
+                Link::Up { .. } => (Timestamp::NEVER, connection.wake_at()),
+                Link::Closing { .. } => continue,
             };
             if deadline > now {
                 earliest = earliest.min(deadline);
@@ -288,7 +304,7 @@ impl<D: Driver> EventLoop<D> {
                 }
                 // Answers come in order, so those behind the late one have not come either; the
                 // connection cannot be used on, since the late answer may still arrive.
-                Link::Up | Link::Closing => self.lose(number, Outcome::Timeout, now),
+                Link::Up { .. } | Link::Closing { .. } => self.lose(number, Outcome::Timeout, now),
             }
         }
         self.sweep_at = self.sweep_at.min(earliest).max(now + SWEEP_EVERY);

@@ -196,7 +196,7 @@ impl<D: Driver> EventLoop<D> {
             Err(failure) => {
                 // Answers that came whole before it are answers, however they were received.
                 let connection = &self.connections[number as usize];
-                let (generation, is_up) = (connection.generation, connection.link == Link::Up);
+                let (generation, is_up) = (connection.generation, connection.is_up());
                 if is_up {
                     self.on_plaintext(number, &plain, Received::default(), now);
                 }
@@ -215,7 +215,7 @@ impl<D: Driver> EventLoop<D> {
         {
             self.recorder.shook_hands(now.since(since), established);
             if !self.ask_for_websocket(number, now) {
-                self.open(number);
+                self.open(number, now);
             }
         }
         let generation = self.connections[number as usize].generation;
@@ -446,7 +446,7 @@ impl<D: Driver> EventLoop<D> {
             return;
         }
         for number in 0..self.connections.len() as u32 {
-            if self.connections[number as usize].link == Link::Up {
+            if self.connections[number as usize].is_up() {
                 self.take_leave(number);
             }
         }

@@ -26,7 +26,7 @@ use uringbench_engine::{
 
 use crate::scripts::scripted;
 use crate::secure::tls_plan;
-use crate::server::{self, Manners, Websocket};
+use crate::server::{self, Leaving, Manners, Websocket};
 use crate::visits::has_talks;
 use crate::world::{Climate, Witness, World};
 
@@ -388,9 +388,11 @@ fn climate(plan: &Plan, below: &mut impl FnMut(u64) -> u64) -> Climate {
         manners: Manners { fault_share: share(below, 200), large_share: below(300) },
         refuse_share: share(below, 400),
         no_buffer_share: share(below, 300),
+        leaves: (below(3) == 0).then(|| leaves(plan, below)),
         service_max: Nanos(1_000 + below(3_000_000)),
         stall: (stall_from, stall_from + Nanos(stall_span)),
         has_multishot: below(4) > 0,
+        is_slow: plan.read_rate.is_some(),
         can_skip: plan.tls.is_none() && below(4) > 0,
         is_head: plan.request.is_head(),
         pipeline: plan.pipeline,
@@ -404,6 +406,14 @@ fn climate(plan: &Plan, below: &mut impl FnMut(u64) -> u64) -> Climate {
         corrupt_share: share(below, 40),
         script: plan.script.clone(),
     }
+}
+
+/// After how long a server leaves, and how.
+fn leaves(plan: &Plan, below: &mut impl FnMut(u64) -> u64) -> (Nanos, Leaving) {
+    let ways = [Leaving::Closing, Leaving::Breaking, Leaving::Saying, Leaving::Pushing];
+    // What a WebSocket is told unasked are messages.
+    let known = if plan.websocket.is_some() { 2 } else { ways.len() as u64 };
+    (Nanos(100_000 + below(8_000_000)), ways[below(known) as usize])
 }
 
 pub(crate) fn terms(plan: &Plan) -> Terms {

@@ -18,6 +18,23 @@ pub(crate) enum Answer {
     Silence,
 }
 
+/// What servers say before they close a connection that nothing has come on.
+pub(crate) const TIMED_OUT: &[u8] =
+    b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+
+/// How a server leaves a connection that nothing comes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Leaving {
+    /// It closes it.
+    Closing,
+    /// It breaks it off.
+    Breaking,
+    /// It says 408 first (RFC 9110 section 15.5.9).
+    Saying,
+    /// It stays, and says something that nobody has asked for.
+    Pushing,
+}
+
 /// How often the server misbehaves, in thousandths of its answers.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Manners {

@@ -1,7 +1,7 @@
 //! A world behind the driver: virtual time, simulated connections, seeded misfortune.
 //!
 //! It asserts what every driver may expect of the loop: no operation on a connection that is
-//! not there, at most one receive armed, every lease given back.
+//! not there, exactly one receive armed on one that is up, every lease given back.
 
 mod serving;
 mod visiting;
@@ -23,7 +23,7 @@ use uringbench_engine::{Driver, Event, EventKind, ReceiveMode, UnderWay, Until};
 use uringbench_ring::Failure;
 
 use crate::secure::Secure;
-use crate::server::{Manners, Websocket, consent, opened};
+use crate::server::{Leaving, Manners, Websocket, consent, opened};
 use crate::visits::Visits;
 
 /// What a world is like.
@@ -34,11 +34,15 @@ pub(crate) struct Climate {
     pub(crate) refuse_share: u64,
     /// Thousandths of receives that find no buffer.
     pub(crate) no_buffer_share: u64,
+    /// The server leaves connections on which nothing has come for so long, in this way.
+    pub(crate) leaves: Option<(Nanos, Leaving)>,
     /// Longest service time.
     pub(crate) service_max: Nanos,
     /// Between these times the server answers nothing and then everything.
     pub(crate) stall: (Timestamp, Timestamp),
     pub(crate) has_multishot: bool,
+    /// Connections pause between receives.
+    pub(crate) is_slow: bool,
     pub(crate) can_skip: bool,
     pub(crate) is_head: bool,
     pub(crate) pipeline: u16,
@@ -89,6 +93,8 @@ struct Simulated {
     stream: VecDeque<u8>,
     end: Option<End>,
     armed: Option<Armed>,
+    /// That receive is being cancelled.
+    is_cancelled: bool,
     /// When the last answer will have been given; answers keep their order.
     busy_until: Timestamp,
     is_silent: bool,
@@ -101,6 +107,8 @@ struct Simulated {
     is_opened: bool,
     /// More answers are on their way than were asked for.
     is_ahead: bool,
+    /// Answers given.
+    given: u64,
     /// When the latest answer begins to arrive.
     answers_at: Timestamp,
     /// What has come of a user's request whose rest has not.
@@ -149,6 +157,12 @@ enum Happening {
         connection: u32,
         generation: u32,
         was_armed: bool,
+    },
+    /// Nothing has come since so many answers were given: the server leaves.
+    Leaves {
+        connection: u32,
+        generation: u32,
+        given: u64,
     },
     /// A receive looks at what is there.
     Looks {
@@ -209,6 +223,7 @@ impl World {
                         EventKind::ConnectFailed(Failure(Errno::CONNREFUSED))
                     } else {
                         self.current(connection, generation).is_up = true;
+                        self.leave_later(connection, generation);
                         if self.below(1_000) < self.climate.refuse_share / 8 {
                             // The target tires of it, whether it is used or not.
                             let time = self.now + Nanos(self.below(20_000_000));
@@ -231,11 +246,14 @@ impl World {
             Happening::Ends { connection, generation, end } => {
                 if let Some(simulated) = self.living(connection, generation) {
                     simulated.end = Some(end);
+                    // What comes from now on is not read any more.
+                    simulated.is_silent = true;
                     self.look(connection, generation);
                 }
             }
             Happening::Cancelled { connection, generation } => {
                 if let Some(simulated) = self.living(connection, generation)
+                    && std::mem::take(&mut simulated.is_cancelled)
                     && simulated.armed.take().is_some()
                 {
                     let kind = EventKind::ReceiveEnded(Failure(Errno::CANCELED));
@@ -259,6 +277,9 @@ impl World {
                 if was_armed && !is_first {
                     self.tell(connection, generation, ended());
                 }
+            }
+            Happening::Leaves { connection, generation, given } => {
+                self.leave(connection, generation, given);
             }
             Happening::Looks { connection, generation } => self.look(connection, generation),
         }
@@ -318,6 +339,7 @@ impl World {
         assert!(simulated.is_up, "a receive on a connection that is not up");
         assert_eq!(simulated.armed, None, "a second receive was armed");
         simulated.armed = Some(armed);
+        simulated.is_cancelled = false;
         self.soon(Happening::Looks { connection, generation });
     }
 }
@@ -346,6 +368,7 @@ impl Driver for World {
                 stream: VecDeque::new(),
                 end: None,
                 armed: None,
+                is_cancelled: false,
                 busy_until: self.now,
                 is_silent: false,
                 is_told: false,
@@ -353,6 +376,7 @@ impl Driver for World {
                 half: 0,
                 is_opened: false,
                 is_ahead: false,
+                given: 0,
                 answers_at: Timestamp::NEVER,
                 inbox: Vec::new(),
             },
@@ -452,8 +476,10 @@ impl Driver for World {
 
     fn cancel_receive(&mut self, connection: u32, generation: u32) {
         // It may have ended already, which is still to be told.
-        let armed = self.current(connection, generation).armed;
+        let simulated = self.current(connection, generation);
+        let armed = simulated.armed;
         assert!(matches!(armed, None | Some(Armed::Multi)), "a cancelled {armed:?}");
+        simulated.is_cancelled = armed.is_some();
         self.soon(Happening::Cancelled { connection, generation });
     }
 
@@ -474,6 +500,7 @@ impl Driver for World {
 
     fn wait(&mut self, until: Until) {
         self.enters += 1;
+        self.check_receives();
         let (latest, late) = match until {
             Until::Due(due) => (due, 0),
             Until::Around(time) => (time, self.below(30_000)),
@@ -544,6 +571,18 @@ impl Drop for World {
 }
 
 impl World {
+    /// Before it waits the loop has seen everything there is: whatever is up is received on, so that
+    /// its end is noticed, used or not.
+    fn check_receives(&self) {
+        if self.climate.is_slow {
+            return;
+        }
+        for (number, simulated) in &self.connections {
+            let is_watched = simulated.armed.is_some() || !simulated.is_up;
+            assert!(is_watched, "no receive is armed on connection {number}, which is up");
+        }
+    }
+
     /// Completions of different connections come in any order; those of one keep theirs.
     fn reorder(&mut self) {
         let salt = self.random.next_u64();

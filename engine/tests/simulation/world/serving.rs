@@ -3,7 +3,7 @@
 use uringbench_core::time::{Nanos, Timestamp};
 
 use super::{End, Happening, World};
-use crate::server::{Answer, answer, replied};
+use crate::server::{Answer, Leaving, TIMED_OUT, answer, replied};
 
 impl World {
     /// A send is under way whose end will be told.
@@ -71,6 +71,35 @@ impl World {
         }
         let bytes = self.encrypted(connection, generation, bytes, end);
         self.deliver(connection, generation, time, bytes, end);
+        self.current(connection, generation).given += 1;
+        self.leave_later(connection, generation);
+    }
+
+    /// The server leaves when nothing comes for long.
+    pub(super) fn leave_later(&mut self, connection: u32, generation: u32) {
+        let Some((after, _)) = self.climate.leaves else { return };
+        let now = self.now;
+        let simulated = self.current(connection, generation);
+        let (time, given) = (simulated.busy_until.max(now) + after, simulated.given);
+        self.at(time, Happening::Leaves { connection, generation, given });
+    }
+
+    /// It does, unless something has come.
+    pub(super) fn leave(&mut self, connection: u32, generation: u32, given: u64) {
+        let Some((_, leaving)) = self.climate.leaves else { return };
+        let Some(simulated) = self.living(connection, generation) else { return };
+        if simulated.given != given || simulated.is_silent {
+            return;
+        }
+        let (bytes, end) = match leaving {
+            Leaving::Closing => (Vec::new(), Some(End::Close)),
+            Leaving::Breaking => (Vec::new(), Some(End::Reset)),
+            Leaving::Saying => (TIMED_OUT.to_vec(), Some(End::Close)),
+            Leaving::Pushing => (b"push".to_vec(), None),
+        };
+        let bytes = self.encrypted(connection, generation, bytes, end);
+        self.current(connection, generation).is_silent = end.is_some();
+        self.deliver(connection, generation, self.now, bytes, end);
     }
 
     /// An answer as it goes over the wire: with TLS in records, some of them damaged, some ends
