@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use uringbench_core::cause::Causes;
 use uringbench_core::histogram::LatencyCounts;
 use uringbench_core::outcome::Counts;
 use uringbench_core::plan::Plan;
@@ -29,6 +30,7 @@ pub(crate) struct WorkerSums {
 /// Everything handed over so far.
 pub(crate) struct Collector {
     pub(crate) counts: Counts,
+    pub(crate) causes: Causes,
     pub(crate) warmup_counts: Counts,
     pub(crate) by_status: Box<[u64]>,
     pub(crate) times: Times,
@@ -67,6 +69,7 @@ impl Collector {
         let flows = script.map_or(0, |script| script.flows().len());
         Self {
             counts: Counts::default(),
+            causes: Causes::default(),
             warmup_counts: Counts::default(),
             by_status: vec![0; 1_000].into(),
             times: Times::default(),
@@ -149,6 +152,7 @@ impl Collector {
     fn add_to_whole(&mut self, handover: &mut Handover) {
         self.counts.merge(&handover.measured);
         self.warmup_counts.merge(&handover.warmup);
+        self.causes.merge(&handover.causes);
         for (sum, &count) in self.by_status.iter_mut().zip(&handover.by_status) {
             *sum += u64::from(count);
         }

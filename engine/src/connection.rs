@@ -191,6 +191,18 @@ impl Exchanges {
         &mut self.all[number as usize * usize::from(self.depth) + usize::from(connection.first)]
     }
 
+    /// The exchanges in flight on a connection, the oldest first.
+    pub(crate) fn of(
+        &self,
+        number: u32,
+        connection: &Connection,
+    ) -> impl Iterator<Item = &Exchange> {
+        let start = number as usize * usize::from(self.depth);
+        let share = &self.all[start..start + usize::from(self.depth)];
+        let oldest_first = share.iter().cycle().skip(usize::from(connection.first));
+        oldest_first.take(usize::from(connection.entries))
+    }
+
     /// Add an entry. The caller has seen that there is room.
     #[inline]
     pub(crate) fn push(&mut self, number: u32, connection: &mut Connection, exchange: Exchange) {

@@ -214,19 +214,26 @@ impl<D: Driver> EventLoop<D> {
             }
             Fed::Done => self.retire(number),
             Fed::Finished => self.lose(number, Outcome::Reset, now),
-            Fed::Malformed => {
-                // The exchange whose answer it was is malformed; those behind it are lost.
-                if self.connections[number as usize].in_flight > 0 {
-                    self.fail_oldest(number, 1, Outcome::Malformed, now);
-                }
-                self.lose(number, Outcome::Reset, now);
-            }
+            Fed::Malformed => self.on_malformed(number, now),
             Fed::NotOpened(failure) => self.on_connect_failed(number, failure, now),
             Fed::Unsolicited => {
                 self.recorder.current.totals.unsolicited += 1;
                 self.lose(number, Outcome::Reset, now);
             }
         }
+    }
+
+    /// The exchange whose answer it was is malformed; those behind it are lost.
+    #[cold]
+    fn on_malformed(&mut self, number: u32, now: Timestamp) {
+        let connection = &self.connections[number as usize];
+        if connection.in_flight > 0 {
+            match connection.parser.malformed() {
+                Some(why) => self.fail_oldest_because(number, Outcome::Malformed, &why, now),
+                None => self.fail_oldest(number, 1, Outcome::Malformed, now),
+            }
+        }
+        self.lose_because(number, Outcome::Reset, &"the answer before it was malformed", now);
     }
 
     /// Arm the receive that fits what is still to come, unless one is armed: a connection that is up

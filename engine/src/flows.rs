@@ -407,6 +407,9 @@ impl<D: Driver> EventLoop<D> {
         if let Some(user) = user {
             let slot = slot_of(&flows.crowd, user, &self.boundaries.measured(), now);
             let step = flows.crowd.step_number(user);
+            if let Some(failure) = &self.connect_failure {
+                self.recorder.caused(slot, Outcome::ConnectFailed, failure, 1);
+            }
             self.recorder.failed_step((step, false), slot, Outcome::ConnectFailed, now);
             flows.crowd.end_step(user, false, now);
         }

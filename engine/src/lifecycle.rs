@@ -1,5 +1,7 @@
 //! How connections come and go: attempts, failures, losses, deadlines.
 
+use std::fmt::Display;
+
 use uringbench_core::outcome::Outcome;
 use uringbench_core::pacer::Pace;
 use uringbench_core::time::{Nanos, Timestamp};
@@ -124,6 +126,9 @@ impl<D: Driver> EventLoop<D> {
             && let Pace::Release(slot, count) = pacer.poll(now, 1)
         {
             self.recorder.released(slot, count);
+            if let Some(failure) = &self.connect_failure {
+                self.recorder.caused(slot, Outcome::ConnectFailed, failure, count);
+            }
             self.recorder.failed(slot, count, Outcome::ConnectFailed, now);
         }
     }
@@ -161,6 +166,21 @@ impl<D: Driver> EventLoop<D> {
         let pause = Nanos(RETRY_FIRST.0 << connection.unused.min(8)).min(RETRY_MAX);
         connection.unused = connection.unused.saturating_add(1);
         since + pause
+    }
+
+    /// The same, with the cause: one line, for people, that says what was seen.
+    pub(crate) fn lose_because(
+        &mut self,
+        number: u32,
+        outcome: Outcome,
+        cause: &dyn Display,
+        now: Timestamp,
+    ) {
+        let connection = &self.connections[number as usize];
+        for exchange in self.exchanges.of(number, connection) {
+            self.recorder.caused(exchange.slot(), outcome, cause, exchange.count);
+        }
+        self.lose(number, outcome, now);
     }
 
     /// The connection has had its share of requests, and all their answers: close it in order.
@@ -259,6 +279,19 @@ impl<D: Driver> EventLoop<D> {
             Some(flows) => flows.failed(&oldest, outcome, &mut self.recorder, now),
             None => self.recorder.failed(oldest.slot(), count, outcome, now),
         }
+    }
+
+    /// End the oldest exchange in flight on a connection that has one, with the cause.
+    pub(crate) fn fail_oldest_because(
+        &mut self,
+        number: u32,
+        outcome: Outcome,
+        cause: &dyn Display,
+        now: Timestamp,
+    ) {
+        let slot = self.exchanges.oldest(number, &self.connections[number as usize]).slot();
+        self.recorder.caused(slot, outcome, cause, 1);
+        self.fail_oldest(number, 1, outcome, now);
     }
 
     /// Look at every deadline: attempts and exchanges that took too long, retries that are due.

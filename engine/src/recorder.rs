@@ -4,6 +4,9 @@
 //! gives an empty one back. Intervals are cut at the ends of phases, so that adding up those of
 //! a phase gives exactly that phase.
 
+use std::fmt::Display;
+
+use uringbench_core::cause::Causes;
 use uringbench_core::flow::crowd::{Ended, FlowEnd};
 use uringbench_core::flow::step::{Failed, Judgement};
 use uringbench_core::histogram::LatencyCounts;
@@ -29,6 +32,8 @@ pub struct Handover {
     pub measured: Counts,
     /// Slots of the warm-up.
     pub warmup: Counts,
+    /// Why slots of the measured window ended without a passing answer.
+    pub causes: Causes,
     /// Complete answers by status code, of the measured window.
     pub by_status: Box<[u32]>,
     /// Ages of unfinished slots (closed loop) or all response times (open loop).
@@ -178,6 +183,7 @@ impl Default for Handover {
             end: Timestamp::default(),
             measured: Counts::default(),
             warmup: Counts::default(),
+            causes: Causes::default(),
             by_status: vec![0; 1_000].into(),
             response: LatencyCounts::default(),
             whole: LatencyCounts::default(),
@@ -211,6 +217,7 @@ impl Handover {
         self.start = start;
         self.measured = Counts::default();
         self.warmup = Counts::default();
+        self.causes.clear();
         self.by_status.fill(0);
         self.censored = 0;
         self.totals = Totals::default();
@@ -315,6 +322,15 @@ impl Recorder {
         if self.is_timed(slot) {
             self.current.response.record_many(now.since(slot.due).0, u32::from(count));
             self.current.censored += u64::from(count);
+        }
+    }
+
+    /// `count` released slots end as `outcome` for the reason `cause`: one line, for people.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn caused(&mut self, slot: Slot, outcome: Outcome, cause: &dyn Display, count: u16) {
+        if slot.measured {
+            self.current.causes.add(outcome, cause, u64::from(count));
         }
     }
 

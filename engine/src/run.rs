@@ -322,6 +322,7 @@ impl Crew {
             backend: self.backend(),
             phases: phase_spans(&boundaries, over),
             counts: collector.counts,
+            causes: collector.causes,
             warmup_counts: collector.warmup_counts,
             by_status: collector.by_status,
             times: collector.times,

@@ -241,11 +241,11 @@ impl<D: Driver> EventLoop<D> {
         if let Link::Opening { .. } = self.connections[number as usize].link {
             return self.on_connect_failed(number, failure, now);
         }
-        self.connect_failure = Some(failure);
+        self.connect_failure = Some(failure.clone());
         if !is_the_peer_s_wish && self.connections[number as usize].in_flight > 0 {
-            self.fail_oldest(number, 1, Outcome::Malformed, now);
+            self.fail_oldest_because(number, Outcome::Malformed, &failure, now);
         }
-        self.lose(number, Outcome::Reset, now);
+        self.lose_because(number, Outcome::Reset, &failure, now);
     }
 
     /// Arm a receive unless one is.

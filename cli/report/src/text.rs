@@ -4,6 +4,7 @@
 use std::fmt::Display;
 use std::path::Path;
 
+use uringbench_core::cause::Cause;
 use uringbench_core::outcome::Outcome;
 use uringbench_core::plan::{Arrivals, Load, Plan, Trust};
 use uringbench_core::record::{Backend, MESSAGE, RunRecord, WorkerRecord};
@@ -52,6 +53,8 @@ const NAMES: usize = 10;
 /// Columns of one column of times.
 const TIMES: usize = 12;
 
+/// So many causes of errors are listed, the most frequent first; a file holds all of them.
+const CAUSES_SHOWN: usize = 4;
 /// A share of spinning from which on it is told.
 const SPUN_SHOWN: f64 = 0.01;
 
@@ -217,6 +220,13 @@ impl Page {
         if !kinds.is_empty() {
             let kinds = self.colour.paint(Ink::Red, kinds);
             self.line("errors", kinds);
+        }
+        for cause in parts.record.causes.list().iter().take(CAUSES_SHOWN) {
+            let Cause { outcome, text, count } = cause;
+            let text = format!("{} × {}: {text}", Grouped(*count), outcome.key());
+            for line in wrap(&text, WIDTH - NAMES) {
+                self.line("", line);
+            }
         }
         let by_status = (0..).zip(parts.record.by_status.iter().copied());
         let name = |code: u16| match code {

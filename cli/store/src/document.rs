@@ -139,6 +139,9 @@ pub struct CountFigures {
     pub completed: u64,
     /// How every slot ended.
     pub outcomes: OutcomeFigures,
+    /// Why slots ended without a passing answer, where that is known, the most frequent first.
+    #[serde(default)]
+    pub causes: Vec<CauseFigures>,
     /// Complete answers per status code; those never seen are left out.
     pub by_status: BTreeMap<u16, u64>,
     /// Messages of WebSockets among the complete answers: they have no status.
@@ -170,6 +173,17 @@ pub struct OutcomeFigures {
     pub not_sent: u64,
     /// In flight when the run was cut short.
     pub censored: u64,
+}
+
+/// One of `counts.causes`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CauseFigures {
+    /// The outcome of the slots, as it is named in `counts.outcomes`.
+    pub outcome: String,
+    /// What was seen, in one line.
+    pub cause: String,
+    /// How many slots.
+    pub count: u64,
 }
 
 /// Key `latency_ns`.

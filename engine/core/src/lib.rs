@@ -4,6 +4,7 @@
 //! argument, bytes are slices, and every machine can be stepped by a test. The drivers
 //! (`uringbench-ring`, `uringbench-engine`) bring the world to it.
 
+pub mod cause;
 pub mod flow;
 pub mod histogram;
 pub mod http;

@@ -7,6 +7,7 @@ use std::fmt;
 
 use hdrhistogram::Histogram;
 
+use crate::cause::Causes;
 use crate::flow::step::Failed;
 use crate::histogram::LatencyCounts;
 use crate::outcome::Counts;
@@ -21,7 +22,9 @@ pub struct RunRecord {
     pub phases: Vec<PhaseSpan>,
     /// Slots released in the measured window; nothing is in flight any more.
     pub counts: Counts,
-    /// Slots released in the warm-up, likewise.
+    /// Why slots of the measured window ended without a passing answer, where that is known.
+    pub causes: Causes,
+    /// Slots released in the warm-up; nothing is in flight any more.
     pub warmup_counts: Counts,
     /// Complete answers per status code, of the measured window; index = code, 0..1000.
     pub by_status: Box<[u64]>,

@@ -238,6 +238,21 @@ fn lines_break_at_spaces_but_not_before_a_unit() {
     assert_eq!(wrap("", 8), [""]);
 }
 
+#[test]
+fn causes_stand_below_the_errors_they_explain() {
+    let plan = fixture::open();
+    let mut record = failing();
+    record.causes.add(Outcome::Reset, "the target closed the connection", 400);
+    record.causes.add(Outcome::Timeout, "no byte came", 1_900);
+    let text = text_of(&plan, &record, None, Colour::No);
+    let expected = "\
+errors    status × 2,000   timeout × 1,900   reset × 400
+          1,900 × timeout: no byte came
+          400 × reset: the target closed the connection
+";
+    assert!(text.contains(expected), "{text}");
+}
+
 fn failing() -> RunRecord {
     let plan = fixture::open();
     let mut record = fixture::record(&plan);

@@ -7,6 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use hdrhistogram::Histogram;
 use hdrhistogram::serialization::{Serializer, V2DeflateSerializer};
 
+use uringbench_core::cause::Cause;
 use uringbench_core::outcome::{Counts, Outcome};
 use uringbench_core::plan::{
     Arrivals, Closing, Load, Plan, ProxyVersion, StreamKind, TlsPlan, TlsVersions, Trust, WaitMode,
@@ -20,10 +21,10 @@ use uringbench_core::summary::{
 use uringbench_core::validity::{Severity, Verdict};
 
 use super::{
-    ByteFigures, ClientFigures, CountFigures, Document, EncodedHistograms, Environment,
-    FailureCounted, FlowFigures, HandshakeFigures, IdleFigures, IntervalFigures, OutcomeFigures,
-    PhaseFigures, PlanFigures, RateFigures, ReasonGiven, SCHEMA, SloHeld, StepFigures,
-    StreamFigures, TimeFigures, TimesFigures, TlsPlanned, VerdictGiven, WorkerFigures,
+    ByteFigures, CauseFigures, ClientFigures, CountFigures, Document, EncodedHistograms,
+    Environment, FailureCounted, FlowFigures, HandshakeFigures, IdleFigures, IntervalFigures,
+    OutcomeFigures, PhaseFigures, PlanFigures, RateFigures, ReasonGiven, SCHEMA, SloHeld,
+    StepFigures, StreamFigures, TimeFigures, TimesFigures, TlsPlanned, VerdictGiven, WorkerFigures,
 };
 use crate::civil::Civil;
 use crate::write::StoreError;
@@ -297,10 +298,16 @@ fn counts(record: &RunRecord) -> CountFigures {
         released: record.counts.released,
         completed: record.counts.completed(),
         outcomes: outcomes(&record.counts),
+        causes: record.causes.list().into_iter().map(cause).collect(),
         by_status: seen.collect(),
         messages: record.by_status.get(usize::from(MESSAGE)).copied().unwrap_or(0),
         warmup_released: record.warmup_counts.released,
     }
+}
+
+fn cause(cause: Cause) -> CauseFigures {
+    let Cause { outcome, text, count } = cause;
+    CauseFigures { outcome: outcome.key().to_owned(), cause: text, count }
 }
 
 fn outcomes(counts: &Counts) -> OutcomeFigures {

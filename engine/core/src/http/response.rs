@@ -265,6 +265,14 @@ impl ResponseParser {
         }
     }
 
+    /// Why what came is not a response, if it is not.
+    pub const fn malformed(&self) -> Option<Malformed> {
+        match self.state {
+            State::Broken(malformed) => Some(malformed),
+            _ => None,
+        }
+    }
+
     /// Whether no byte of a response has been seen since the last one ended.
     pub const fn is_between(&self) -> bool {
         matches!(self.state, State::Between)

@@ -3,6 +3,7 @@
 //! Included by path where it is needed; the module that includes it calls `uringbench-core`
 //! `words`. A test that needs an unhealthy run changes the record it gets here.
 
+use super::words::cause::Causes;
 use super::words::http::request::{RequestParts, RequestTemplate};
 use super::words::outcome::{Counts, Outcome};
 use super::words::plan::{Arrivals, Limit, Load, Peer, Plan, WaitMode};
@@ -60,6 +61,7 @@ pub(crate) fn record(plan: &Plan) -> RunRecord {
         backend: Backend::Ring,
         phases: phases(),
         counts: all_ok(slots),
+        causes: Causes::default(),
         warmup_counts: all_ok(per_second),
         by_status,
         times: times(plan.load, slots, usual),

@@ -320,6 +320,20 @@ fn nothing_that_is_http_may_be_tls() {
 }
 
 #[test]
+fn the_most_frequent_cause_is_quoted() {
+    let quoted = |lost| {
+        let case = Case::open().with(|case| {
+            case.lose(lost, Outcome::Malformed);
+            case.record.causes.add(Outcome::Reset, "it closed", 1);
+            case.record.causes.add(Outcome::Malformed, "no colon", lost);
+        });
+        case.verdict().reasons[0].message.clone()
+    };
+    assert!(quoted(50_000).ends_with("; most often: no colon"), "{}", quoted(50_000));
+    assert!(quoted(100_000).contains("(100,000 malformed): no colon"), "{}", quoted(100_000));
+}
+
+#[test]
 fn a_run_without_an_answer_says_that_alone() {
     let mut counts = Counts::default();
     counts.released = 64;

@@ -133,6 +133,21 @@ fn keys_stand_in_the_order_of_the_contract() {
 }
 
 #[test]
+fn causes_stand_beside_the_outcomes() {
+    let plan = fixture::open();
+    let mut record = fixture::record(&plan);
+    record.causes.add(Outcome::Reset, "it closed", 1);
+    record.causes.add(Outcome::Malformed, "no colon", 2);
+    let text = document_of(&plan, &record).to_json().unwrap();
+    let document: Value = serde_json::from_str(&text).unwrap();
+    let expected = serde_json::json!([
+        { "outcome": "malformed", "cause": "no colon", "count": 2 },
+        { "outcome": "reset", "cause": "it closed", "count": 1 },
+    ]);
+    assert_eq!(document["counts"]["causes"], expected);
+}
+
+#[test]
 fn the_sample_reads_back() {
     let sample: Document = serde_json::from_str(OPEN_V1).unwrap();
     assert_eq!(sample.schema, SCHEMA);

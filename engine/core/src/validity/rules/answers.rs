@@ -10,7 +10,9 @@ impl Run<'_> {
             const CHECK: &str = "check that the target listens at this address and speaks HTTP/1.1";
             let message = match self.error_kinds() {
                 kinds if !kinds.is_empty() => {
-                    let cause = self.connect_failure().unwrap_or(CHECK);
+                    let cause = self.main_cause();
+                    let cause =
+                        cause.as_deref().or_else(|| self.connect_failure()).unwrap_or(CHECK);
                     format!("no request was answered ({kinds}): {cause}{}", self.tls_perhaps())
                 }
                 _ if self.record.interrupted => {
@@ -43,7 +45,9 @@ impl Run<'_> {
                 Percent(share),
                 self.error_kinds()
             );
-            if let Some(cause) = self.tls_broke_off() {
+            if let Some(cause) = self.main_cause() {
+                message += &format!("; most often: {cause}");
+            } else if let Some(cause) = self.tls_broke_off() {
                 message += &format!("; the latest connection that failed: {cause}");
             }
             suspect("errors", message)
@@ -69,6 +73,11 @@ impl Run<'_> {
                  header wrong?"
             }
         })
+    }
+
+    /// The most frequent cause that is known.
+    fn main_cause(&self) -> Option<String> {
+        self.record.causes.list().into_iter().next().map(|cause| cause.text)
     }
 
     /// `12 timeout, 3 reset`: what did not end `ok`, the most frequent first.

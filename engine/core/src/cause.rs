@@ -1,0 +1,143 @@
+//! Why slots ended without a passing answer: a bounded tally of texts.
+//!
+//! Outcomes say how many requests failed, causes say why. Texts are formatted into a buffer that
+//! is kept, so that a cause seen before allocates nothing. It decides which causes are kept apart
+//! and in which order they are listed; where they are shown is left to the readers of records.
+
+use std::fmt::{Display, Write as _};
+
+use crate::outcome::Outcome;
+
+/// Most causes kept apart; later ones are counted together, per outcome.
+pub const CAUSES_MAX: usize = 16;
+
+/// The text of the causes that are counted together.
+const OTHERS: &str = "other causes";
+
+/// Why slots ended as they did, and how many.
+#[derive(Clone, Debug, Default)]
+pub struct Causes {
+    known: Vec<Cause>,
+    others: [u64; Outcome::ALL.len()],
+    /// Where texts are formatted before they are compared.
+    text: String,
+}
+
+/// One cause.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cause {
+    /// How the slots ended.
+    pub outcome: Outcome,
+    /// Why: one line without an end, for people.
+    pub text: String,
+    /// How many.
+    pub count: u64,
+}
+
+impl Causes {
+    /// `count` slots ended as `outcome` for the reason `text`: one line.
+    #[cold]
+    #[inline(never)]
+    pub fn add(&mut self, outcome: Outcome, text: impl Display, count: u64) {
+        let mut room = std::mem::take(&mut self.text);
+        room.clear();
+        // A `String` takes whatever it is given.
+        let _ = write!(room, "{text}");
+        self.count(outcome, &room, count);
+        self.text = room;
+    }
+
+    /// Add another worker's or interval's.
+    pub fn merge(&mut self, other: &Self) {
+        for cause in &other.known {
+            self.count(cause.outcome, &cause.text, cause.count);
+        }
+        for (mine, theirs) in self.others.iter_mut().zip(other.others) {
+            *mine += theirs;
+        }
+    }
+
+    /// Forget everything.
+    pub fn clear(&mut self) {
+        self.known.clear();
+        self.others = Default::default();
+    }
+
+    /// Every cause, the most frequent first and those of the same frequency in the order in
+    /// which they were first seen; the causes beyond [`CAUSES_MAX`] stand last.
+    pub fn list(&self) -> Vec<Cause> {
+        let mut causes = self.known.clone();
+        causes.sort_by_key(|cause| std::cmp::Reverse(cause.count));
+        let others = Outcome::ALL.into_iter().zip(self.others).filter(|(_, count)| *count > 0);
+        causes.extend(others.map(|(outcome, count)| Cause {
+            outcome,
+            text: OTHERS.to_owned(),
+            count,
+        }));
+        causes
+    }
+
+    fn count(&mut self, outcome: Outcome, text: &str, count: u64) {
+        let known = self.known.iter_mut();
+        let mut same = known.filter(|cause| cause.outcome == outcome && cause.text == text);
+        if let Some(cause) = same.next() {
+            cause.count += count;
+        } else if self.known.len() < CAUSES_MAX {
+            self.known.push(Cause { outcome, text: text.to_owned(), count });
+        } else {
+            self.others[outcome as usize] += count;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn listed(causes: &Causes) -> Vec<(Outcome, String, u64)> {
+        causes.list().into_iter().map(|cause| (cause.outcome, cause.text, cause.count)).collect()
+    }
+
+    #[test]
+    fn the_most_frequent_stands_first_and_outcomes_are_kept_apart() {
+        let mut causes = Causes::default();
+        causes.add(Outcome::Reset, "closed", 1);
+        causes.add(Outcome::Malformed, format_args!("line {}", 3), 2);
+        causes.add(Outcome::Timeout, "closed", 2);
+        causes.add(Outcome::Reset, "closed", 4);
+        let expected = [
+            (Outcome::Reset, "closed".to_owned(), 5),
+            (Outcome::Malformed, "line 3".to_owned(), 2),
+            (Outcome::Timeout, "closed".to_owned(), 2),
+        ];
+        assert_eq!(listed(&causes), expected);
+    }
+
+    #[test]
+    fn past_the_bound_causes_are_counted_together() {
+        let mut causes = Causes::default();
+        for number in 0..CAUSES_MAX + 3 {
+            causes.add(Outcome::Malformed, format_args!("cause {number}"), 1);
+        }
+        causes.add(Outcome::Malformed, "cause 0", 1);
+        let list = listed(&causes);
+        assert_eq!(list.len(), CAUSES_MAX + 1);
+        assert_eq!(list[0], (Outcome::Malformed, "cause 0".to_owned(), 2));
+        assert_eq!(list[CAUSES_MAX], (Outcome::Malformed, OTHERS.to_owned(), 3));
+    }
+
+    #[test]
+    fn merging_adds_up_what_is_the_same() {
+        let (mut one, mut other) = (Causes::default(), Causes::default());
+        for number in 0..CAUSES_MAX + 1 {
+            one.add(Outcome::Reset, number, 1);
+            other.add(Outcome::Reset, number, 2);
+        }
+        one.merge(&other);
+        let list = listed(&one);
+        assert!(list[..CAUSES_MAX].iter().all(|(_, _, count)| *count == 3), "{list:?}");
+        assert_eq!(list[CAUSES_MAX].2, 3);
+        one.clear();
+        assert_eq!(listed(&one), []);
+    }
+}
