@@ -77,7 +77,8 @@ fn clean_path(path: &str) -> String {
     if path.starts_with('/') { path } else { format!("/{path}") }
 }
 
-fn clean(text: &str, besides: &[char]) -> String {
+/// Percent-encoded where it could not be sent as it stands.
+pub(crate) fn clean(text: &str, besides: &[char]) -> String {
     template::map(text, &|literal| {
         let mut clean = String::new();
         for c in literal.chars() {
@@ -138,6 +139,12 @@ fn decoded(text: &str) -> Option<String> {
         }
     }
     Some(template::join(pieces))
+}
+
+/// A text without its percent-encoding, in which `+` means itself; `None` where the bytes are no
+/// text.
+pub(crate) fn percent_decoded(text: &str) -> Option<String> {
+    decoded_literal(&text.replace('+', "%2B"))
 }
 
 fn decoded_literal(text: &str) -> Option<String> {

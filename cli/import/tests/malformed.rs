@@ -17,23 +17,33 @@ const HAR: &str = r#"{"log":{"entries":[{"startedDateTime":"2026-11-21T10:00:00.
 "value":"a=1"}]}},{"startedDateTime":"2026-11-21T10:00:02Z","request":{"method":"GET",
 "url":"http://a/"}}]}}"#;
 const OPENAPI: &str = r##"
-openapi: 3.0.0
+openapi: 3.1.0
 servers: [{url: 'http://a/{v}', variables: {v: {default: x}}}]
 security: [{k: []}]
 paths:
-  /{i}/{{j}}:
+  /{i}/{j:[0-9]{2}}?q={i}#f:
     post:
+      servers: [{url: //a/y}]
       parameters:
-      - {name: i, in: path, schema: {type: integer, minimum: 3, maximum: 9}}
-      - {name: q, in: query, required: true, schema: {enum: [a, 'b c']}}
-      requestBody: {content: {application/json: {schema: {$ref: '#/x'}}}}
+      - {name: i, in: path, style: matrix, schema: {type: integer, minimum: 3, maximum: 9}}
+      - {name: q, in: query, required: true, style: deepObject, example: {a: [1], 'b{{': c}}
+      - {name: l, in: query, required: true, explode: false, schema: {type: array, minItems: 2,
+         items: {enum: [a, b/c]}}}
+      requestBody: {content: {application/json: {schema: {$ref: '#/x%20'}}}}
       responses: {2XX: {}, '404': {}}
-x: &x
+    put:
+      requestBody: {content: {multipart/form-data: {schema: {properties: {f: {type: array, items:
+        {format: binary}}, m: {prefixItems: [{const: 1}], uniqueItems: true}}},
+        encoding: {m: {contentType: a/b}}}}}
+'x ': &x
   required: [a]
+  oneOf: [{required: [b]}, {$ref: '#/x%20'}]
+  discriminator: {propertyName: k, mapping: {x: '#/x%20'}}
   properties:
-    a: {$ref: '#/x'}
-    b: {items: {type: number}}
-    '{{c': {type: string, format: uuid}
+    a: {$ref: '#/x%20', minProperties: 2}
+    b: {items: {type: number, multipleOf: 0.1, exclusiveMinimum: 3}, maxItems: 2}
+    '{{c': {type: string, format: uuid, pattern: '^a'}
+    k: {allOf: [{type: [string, 'null']}, {not: {const: a}}]}
 "##;
 const VEGETA: &str = "GET http://a/?q={{x}}\nA: b\n@up.png\n\nPOST http://a/é#\n# c\n";
 const LOG: &str = r#"

@@ -191,7 +191,7 @@ fn what_is_not_described_is_told() {
     };
     let (text, notes) = operation("requestBody: { content: { image/png: {} } }");
     assert!(text.contains("method = \"POST\"\npath = \"/{x}\"\n"), "{text}");
-    assert!(notes.contains("POST /{x}: a parameter of the path is not described"), "{notes}");
+    assert!(notes.contains("POST /{x}: a parameter of the path is not described: {x} is sent"));
     assert!(notes.contains("POST /{x}: body image/png: left out"), "{notes}");
     let both = "parameters: [{ name: q, in: query, required: true, example: 1 }], \
                 security: [{ k: [] }]";
@@ -202,14 +202,238 @@ fn what_is_not_described_is_told() {
     );
     assert!(scenario(&import(&text, None)).contains("query = { q = \"1\" }"));
     let (_, notes) = operation("parameters: [{ $ref: 'other.yaml#/x' }]");
-    assert!(notes.contains("$ref other.yaml#/x: left out"), "{notes}");
+    assert!(notes.contains("$ref other.yaml#/x: left out, it is not found"), "{notes}");
     let (text, notes) = operation(
-        "requestBody: { content: { multipart/form-data: { schema: { properties: { f: { type: \
-         string, format: binary }, n: { type: string, pattern: '^a' } } } } } }",
+        "requestBody: { content: { multipart/form-data: { schema: { required: [n], properties: { \
+         f: { type: string, format: binary }, n: { type: string, pattern: '^b' } } } } } }",
     );
     assert!(
         text.contains("{ name = \"f\", text = \"{{string 1024}}\", filename = \"file.bin\""),
         "{text}"
     );
-    assert!(notes.contains("without regard to `pattern`"), "{notes}");
+    assert!(notes.contains("POST /{x}: body: /n does not fit `pattern` of its schema"), "{notes}");
+}
+
+/// The requests of a description with one operation below `paths`, and what is told of them.
+fn operations(paths: &str) -> (String, String) {
+    let text = format!(
+        "openapi: 3.1.0\nservers: [{{url: 'http://a'}}]\npaths: {paths}\n\
+         components: {{schemas: {{Pet: {{type: object, required: [name], properties: \
+         {{name: {{enum: [x]}}}}}}, 'Page<User>': {{properties: {{n: {{const: 1}}}}}}}}}}"
+    );
+    let imported = import(&text, None);
+    let requests: String = scenario(&imported)
+        .lines()
+        .filter(|line| {
+            !line.is_empty() && !line.starts_with(['[', 't']) && !line.starts_with("name")
+        })
+        .map(|line| format!("{line}\n"))
+        .collect();
+    (requests, imported.notes().join("\n"))
+}
+
+#[test]
+fn parameters_are_written_in_their_styles() {
+    let cases: &[(&str, &str)] = &[
+        // Queries.
+        (
+            "{in: query, style: deepObject, example: {status: open, limit: 5}}",
+            r#"query = { "q[limit]" = "5", "q[status]" = "open" }"#,
+        ),
+        ("{in: query, style: deepObject, example: {a: {b: 1}}}", r#"query = { "q[a][b]" = "1" }"#),
+        (
+            "{in: query, schema: {type: array, minItems: 2, items: {const: 7}}}",
+            r#"url = "/x?q=7&q=7""#,
+        ),
+        ("{in: query, example: [a b]}", r#"query = { q = "a b" }"#),
+        (
+            "{in: query, explode: false, schema: {type: array, minItems: 2, items: {const: a b}}}",
+            r#"url = "/x?q=a%20b,a%20b""#,
+        ),
+        ("{in: query, style: pipeDelimited, example: [a, b]}", r#"url = "/x?q=a%7Cb""#),
+        (
+            "{in: query, style: spaceDelimited, explode: false, example: [a, b]}",
+            r#"url = "/x?q=a%20b""#,
+        ),
+        (
+            "{in: query, style: pipeDelimited, explode: true, example: [a, b]}",
+            r#"url = "/x?q=a&q=b""#,
+        ),
+        ("{in: query, example: {r: 1, g: 2}}", r#"query = { g = "2", r = "1" }"#),
+        ("{in: query, explode: false, example: {r: 1, g: 2}}", r#"url = "/x?q=g,2,r,1""#),
+        ("{in: query, allowReserved: true, example: 'a/b?c d'}", r#"url = "/x?q=a/b?c%20d""#),
+        (
+            "{in: query, content: {application/json: {schema: {type: array, items: {const: 1}}}}}",
+            r#"query = { q = "[1]" }"#,
+        ),
+        (
+            "{in: query, explode: false, schema: {minItems: 2, items: {enum: [a/b, c]}}}",
+            r#"url = "/x?q={{choice a%2Fb c}},{{choice a%2Fb c}}""#,
+        ),
+        // Headers and cookies.
+        (
+            "{in: header, schema: {type: array, minItems: 2, items: {const: 9}}}",
+            r#"headers = { q = "9,9" }"#,
+        ),
+        ("{in: header, explode: true, example: {a: 1, b: 2}}", r#"headers = { q = "a=1,b=2" }"#),
+        ("{in: header, example: {a: 1, b: 2}}", r#"headers = { q = "a,1,b,2" }"#),
+        ("{in: cookie, explode: false, example: [1, 2]}", r#"cookies = { q = "1,2" }"#),
+    ];
+    for (parameter, expected) in cases {
+        let parameter = parameter.replacen('{', "{name: q, required: true, ", 1);
+        let (text, notes) = operations(&format!("{{/x: {{get: {{parameters: [{parameter}]}}}}}}"));
+        assert!(text.contains(expected), "{parameter}\n{text}");
+        assert_eq!(notes, "", "{parameter}");
+    }
+    let cases: &[(&str, &str)] = &[
+        ("example: 3", "/3"),
+        ("example: [a, b c]", "/a,b%20c"),
+        ("example: {a: 1, b: 2}", "/a,1,b,2"),
+        ("explode: true, example: {a: 1, b: 2}", "/a=1,b=2"),
+        ("style: label, example: 3", "/.3"),
+        ("style: label, example: [a, b]", "/.a,b"),
+        ("style: label, explode: true, example: [a, b]", "/.a.b"),
+        ("style: label, explode: true, example: {a: 1, b: 2}", "/.a=1.b=2"),
+        ("style: matrix, example: 3", "/;q=3"),
+        ("style: matrix, example: [a, b]", "/;q=a,b"),
+        ("style: matrix, explode: true, example: [a, b]", "/;q=a;q=b"),
+        ("style: matrix, explode: true, example: {a: 1, b: 2}", "/;a=1;b=2"),
+    ];
+    for (parameter, expected) in cases {
+        let (text, notes) = operations(&format!(
+            "{{'/{{q}}': {{get: {{parameters: [{{name: q, in: path, {parameter}}}]}}}}}}"
+        ));
+        assert!(text.starts_with(&format!("path = \"{expected}\"\n")), "{parameter}\n{text}");
+        assert_eq!(notes, "", "{parameter}");
+    }
+}
+
+#[test]
+fn keys_of_gateways_are_paths_and_queries() {
+    let id = "{name: id, in: path, required: true, example: 4}";
+    let x = "{name: x, in: query, required: true, example: 1}";
+    for (key, parameters, expected, note) in [
+        (
+            "/#Action=Foo",
+            "",
+            "path = \"/\"",
+            "`#Action=Foo` of its path: left out, no request has it",
+        ),
+        ("/{id}?acl", id, "url = \"/4?acl\"", ""),
+        ("/{id}?acl", &format!("{id}, {x}"), "url = \"/4?acl&x=1\"", ""),
+        ("/p/{id+}", id, "path = \"/p/4\"", ""),
+        ("/i/{id:[0-9]{1,3}}", id, "path = \"/i/4\"", ""),
+        ("/i/{other}", id, "path = \"/i/{other}\"", "not described: {other} is sent as it stands"),
+    ] {
+        let (text, notes) =
+            operations(&format!("{{'{key}': {{get: {{parameters: [{parameters}]}}}}}}"));
+        assert!(text.starts_with(&format!("{expected}\n")), "{key}\n{text}");
+        assert!(notes.contains(note) && notes.is_empty() == note.is_empty(), "{key}: {notes}");
+    }
+}
+
+#[test]
+fn bodies_are_what_their_media_types_ask_for() {
+    let pet = "'#/components/schemas/Pet'";
+    let cases: &[(&str, &str, &str)] = &[
+        (
+            "application/json: {schema: {type: object, properties: {title: {const: t}}, \
+          anyOf: [{required: [title]}, {required: [state]}]}}",
+            r#"{"title": "t"}"#,
+            "",
+        ),
+        (
+            &format!(
+                "application/json: {{schema: {{allOf: [{{description: a}}, {{$ref: {pet}}}]}}}}"
+            ),
+            r#"{"name": "x"}"#,
+            "",
+        ),
+        (
+            &format!(
+                "application/json: {{schema: {{allOf: [{{required: [name]}}, {{$ref: {pet}}}]}}}}"
+            ),
+            r#"{"name": "x"}"#,
+            "",
+        ),
+        (
+            "application/json: {schema: {$ref: '#/components/schemas/Page%3CUser%3E'}}",
+            r#"{"n": 1}"#,
+            "",
+        ),
+        ("application/json: {schema: {}}", "json = \"{}\"", "nothing is known of what it holds"),
+        ("application/json: {schema: {description: a}}", "json = \"{}\"", "nothing is known"),
+        ("application/json: {schema: {$ref: 'no.yaml'}}", "json = \"{}\"", "nothing is known"),
+        (
+            "application/json: {example: {name: 1}, schema: {properties: {name: {type: string}}}}",
+            r#"{"name": 1}"#,
+            "body: its example: /name does not fit `type`",
+        ),
+        (
+            "application/octet-stream: {schema: {type: string, format: binary}}",
+            "{{string 1024}}",
+            "body application/octet-stream: 1024 made-up letters are sent",
+        ),
+        ("application/octet-stream: {}", "{{string 1024}}", "1024 made-up letters"),
+        (
+            "image/png: {schema: {type: string, format: binary}}",
+            "Content-Type = \"image/png\"",
+            "body image/png: 1024 made-up letters",
+        ),
+        (
+            "application/x-www-form-urlencoded: {example: {a: [1, 2], b: {c: d}}}",
+            r#"text = "a=1&a=2&b=%7B%22c%22%3A%20%22d%22%7D""#,
+            "",
+        ),
+        (
+            "application/x-www-form-urlencoded: {example: {b: {c: d}}, \
+          encoding: {b: {style: deepObject}}}",
+            r#"form = { "b[c]" = "d" }"#,
+            "",
+        ),
+        (
+            "multipart/form-data: {example: {meta: {a: 1}}, \
+          encoding: {meta: {contentType: 'application/vnd.x+json'}}}",
+            "content_type = \"application/vnd.x+json\"",
+            "",
+        ),
+        (
+            "multipart/form-data: {example: {meta: {a: 1}}}",
+            "content_type = \"application/json\"",
+            "",
+        ),
+        (
+            "multipart/form-data: {schema: {properties: {f: {minItems: 2, items: {type: \
+          string, format: binary}}}}, encoding: {f: {contentType: 'image/*, image/png'}}}",
+            "content_type = \"image/png\" },\n    { name = \"f\"",
+            "",
+        ),
+    ];
+    for (content, expected, note) in cases {
+        let (text, notes) =
+            operations(&format!("{{/x: {{post: {{requestBody: {{content: {{{content}}}}}}}}}}}"));
+        assert!(text.contains(expected), "{content}\n{text}");
+        assert!(notes.contains(note) && notes.is_empty() == note.is_empty(), "{content}: {notes}");
+    }
+}
+
+#[test]
+fn operations_at_other_servers_are_left_out_and_told() {
+    let text = "openapi: 3.0.0\nservers: [{ url: 'wss://a' }, { url: 'http://a/v1' }]\npaths:\n  \
+                /x: { get: {} }\n  /y: { servers: [{ url: 'http://b/v2' }], get: {} }\n  /z: { \
+                servers: [{ url: 'http://b' }], get: { servers: [{ url: 'http://a/v3' }] } }\n";
+    let imported = import(text, None);
+    let found = scenario(&imported);
+    assert!(found.contains("/v1/x") && found.contains("/v3/z") && !found.contains("/y"), "{found}");
+    let why = "GET /y: left out, it is at http://b, a scenario has one target (--target)";
+    assert_eq!(imported.notes(), [why]);
+    let other = import(text, Some("http://b"));
+    assert!(scenario(&other).contains("/v2/y"));
+    let bare =
+        import("openapi: 3.0.0\nservers: [{url: 'api.a.io/v1'}]\npaths: {/x: {get: {}}}", None);
+    assert!(scenario(&bare).starts_with("target = \"http://api.a.io\"\n"));
+    assert_eq!(bare.notes(), ["server api.a.io/v1: names no scheme, it is taken for http://"]);
+    let own = "openapi: 3.0.0\npaths: {/x: {get: {servers: [{url: '{s}://a/{b}', variables: {s: \
+               {enum: [https]}, b: {default: v1}}}]}}}";
+    assert!(scenario(&import(own, None)).contains("path = \"/v1/x\""));
 }

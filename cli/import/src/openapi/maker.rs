@@ -1,0 +1,464 @@
+//! Values that fit a schema: its own examples where they do, else made of its types and bounds.
+//!
+//! A schema is looked at together with all that holds beside it, in whatever order it stands
+//! there. Of alternatives the first is taken with which the whole fits.
+
+use std::cmp::Reverse;
+use std::collections::HashSet;
+
+use serde_json::{Map, Value};
+
+use super::document::{Document, Joined, reference, strings};
+use super::fit::{Fit, of_member};
+use super::sample::Sample;
+use super::scalar;
+
+/// Deeper is cut off: schemas may name themselves.
+const DEPTH_MAX: usize = 12;
+/// Most items that are made for a lower bound.
+const ITEMS_MAX: u64 = 10;
+/// Members of all objects of one value: schemas can branch without end.
+const MEMBERS_MAX: usize = 500;
+/// Values that are made in looking for one that fits.
+const TRIES_MAX: usize = 20_000;
+
+/// Makes values for the schemas of a document.
+pub(super) struct Maker<'a> {
+    document: &'a Document,
+    /// The references that are being followed.
+    open: Vec<&'a str>,
+    /// Members that may still be made.
+    budget: usize,
+    /// Values that may still be made.
+    tries: usize,
+    /// Members that need not be there are left out.
+    is_least: bool,
+    /// Members that are in answers only.
+    answered: HashSet<String>,
+    /// What is to be told of the value.
+    notes: Vec<String>,
+}
+
+/// What a value is by its type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Object,
+    Array,
+    Number,
+    Integer,
+    Boolean,
+    Null,
+    Text,
+}
+
+impl<'a> Maker<'a> {
+    pub(super) fn new(document: &'a Document) -> Self {
+        Self {
+            document,
+            open: Vec::new(),
+            budget: MEMBERS_MAX,
+            tries: TRIES_MAX,
+            is_least: false,
+            answered: HashSet::new(),
+            notes: Vec::new(),
+        }
+    }
+
+    /// A value for a schema, and what is to be told of it.
+    pub(super) fn sample(mut self, schema: &'a Value) -> (Sample, Vec<String>) {
+        let mut sample = self.at(&[schema], DEPTH_MAX);
+        if self.misfit(&sample, schema).is_some() {
+            let notes = std::mem::take(&mut self.notes);
+            (self.is_least, self.budget) = (true, MEMBERS_MAX);
+            let least = self.at(&[schema], DEPTH_MAX);
+            if self.misfit(&least, schema).is_none() {
+                sample = least;
+            } else {
+                self.notes = notes;
+            }
+        }
+        self.notes.extend(self.misfit(&sample, schema));
+        (sample, self.notes)
+    }
+
+    /// A value that the document gives as an example for a schema.
+    pub(super) fn given(mut self, example: &Value, schema: &Value) -> (Sample, Vec<String>) {
+        let sample = Sample::of(example);
+        // Examples may be of answers, and then have more members; none may be missing.
+        self.notes.extend(self.misfit(&sample, schema).map(|why| format!("its example: {why}")));
+        (sample, self.notes)
+    }
+
+    /// Whether anything at all is said of what a schema is for.
+    pub(super) fn is_known(document: &Document, schema: &Value) -> bool {
+        const SAYING: [&str; 20] = [
+            "type",
+            "properties",
+            "required",
+            "additionalProperties",
+            "patternProperties",
+            "items",
+            "prefixItems",
+            "enum",
+            "const",
+            "oneOf",
+            "anyOf",
+            "example",
+            "examples",
+            "default",
+            "format",
+            "pattern",
+            "minimum",
+            "maximum",
+            "minLength",
+            "maxLength",
+        ];
+        let joined = document.joined(&[schema]);
+        joined.parts.iter().any(|part| SAYING.iter().any(|keyword| part.contains_key(*keyword)))
+    }
+
+    fn misfit(&self, sample: &Sample, schema: &Value) -> Option<String> {
+        let fit = Fit { document: self.document, answered: &self.answered };
+        let misfit = fit.check(&sample.value(), schema).err()?;
+        let pointer = match misfit.pointer.as_str() {
+            "" => "it".to_owned(),
+            pointer => crate::shown(pointer),
+        };
+        Some(format!("{pointer} does not fit `{}` of its schema: write what does", misfit.keyword))
+    }
+
+    fn fits(&self, value: &Value, schemas: &[&Value]) -> bool {
+        Fit { document: self.document, answered: &self.answered }.is(value, schemas)
+    }
+
+    /// A value for which all schemas hold.
+    fn at(&mut self, schemas: &[&'a Value], depth: usize) -> Sample {
+        self.tries = self.tries.saturating_sub(1);
+        let joined = self.document.joined(schemas);
+        if let Some(literal) = self.literal(&joined, schemas) {
+            return literal;
+        }
+        if depth == 0 {
+            return Sample::Bare("null".to_owned());
+        }
+        let before = self.open.len();
+        self.open.extend(&joined.references);
+        let sample = self.alternatives(schemas.to_vec(), 0, depth);
+        self.open.truncate(before);
+        sample
+    }
+
+    /// What the schemas give by themselves.
+    fn literal(&mut self, joined: &Joined<'a>, schemas: &[&'a Value]) -> Option<Sample> {
+        if let Some(only) = joined.all("const").next() {
+            return Some(Sample::of(only));
+        }
+        let examples = joined.all("examples").filter_map(|all| all.as_array()?.first());
+        let given = joined.all("example").chain(examples).chain(joined.all("default"));
+        let given: Vec<&Value> = given.filter(|value| !value.is_null()).collect();
+        for value in given {
+            if self.fits(value, schemas) {
+                return Some(Sample::of(value));
+            }
+            // Without quotes a version is a number in YAML.
+            let text = value.to_string();
+            if !value.is_string() && self.fits(&Value::from(text.as_str()), schemas) {
+                return Some(scalar::literal(&text));
+            }
+        }
+        let all = joined.all("enum").next()?.as_array()?;
+        let fitting: Vec<&Value> = all.iter().filter(|value| self.fits(value, schemas)).collect();
+        scalar::choice(&fitting)
+    }
+
+    /// One of each `oneOf` and `anyOf` is added to the schemas, the first with which a value fits.
+    fn alternatives(&mut self, schemas: Vec<&'a Value>, chosen: usize, depth: usize) -> Sample {
+        let joined = self.document.joined(&schemas);
+        let groups = joined.parts.iter().flat_map(|part| {
+            ["oneOf", "anyOf"].into_iter().filter_map(|name| part.get(name)?.as_array())
+        });
+        let Some(group) = groups.filter(|group| !group.is_empty()).nth(chosen) else {
+            return match self.variant(&joined) {
+                Some(variant) => {
+                    let with = [schemas, vec![variant]].concat();
+                    let joined = self.document.joined(&with);
+                    self.within(&joined, with, chosen, depth)
+                }
+                None => self.typed(&joined, depth),
+            };
+        };
+        let modes: &[bool] = if self.is_least { &[true] } else { &[false, true] };
+        let (was_least, budget, notes) = (self.is_least, self.budget, self.notes.len());
+        let mut first = None;
+        for (is_least, alternative) in
+            modes.iter().flat_map(|mode| group.iter().map(move |one| (*mode, one)))
+        {
+            let is_null = alternative.get("type").and_then(Value::as_str) == Some("null");
+            if (is_null && group.len() > 1) || (self.tries == 0 && first.is_some()) {
+                continue;
+            }
+            (self.is_least, self.budget) = (is_least, budget);
+            self.notes.truncate(notes);
+            let mut with = schemas.clone();
+            with.push(alternative);
+            let joined = self.document.joined(&with);
+            let sample = match self.literal(&joined, &with) {
+                Some(literal) => literal,
+                None => self.within(&joined, with, chosen + 1, depth),
+            };
+            self.is_least = was_least;
+            if self.fits(&sample.value(), &schemas) {
+                return sample;
+            }
+            first = first.or(Some(sample));
+        }
+        first.unwrap_or_else(|| Sample::Bare("null".to_owned()))
+    }
+
+    /// The value of an alternative, whose references are followed meanwhile.
+    fn within(
+        &mut self,
+        joined: &Joined<'a>,
+        schemas: Vec<&'a Value>,
+        chosen: usize,
+        depth: usize,
+    ) -> Sample {
+        let before = self.open.len();
+        let new = joined.references.iter().copied().filter(|one| !self.open.contains(one));
+        let new: Vec<&str> = new.collect();
+        self.open.extend(new);
+        let sample = self.alternatives(schemas, chosen, depth);
+        self.open.truncate(before);
+        sample
+    }
+
+    /// A value of the type that all parts allow.
+    fn typed(&mut self, joined: &Joined<'a>, depth: usize) -> Sample {
+        match kind(joined) {
+            Kind::Object => self.object(joined, depth),
+            Kind::Array => self.list(joined, depth),
+            Kind::Integer => scalar::number(joined, true),
+            Kind::Number => scalar::number(joined, false),
+            Kind::Boolean => Sample::Bare("{{choice true false}}".to_owned()),
+            Kind::Null => Sample::Bare("null".to_owned()),
+            Kind::Text => Sample::Text(scalar::text(joined)),
+        }
+    }
+
+    fn object(&mut self, joined: &Joined<'a>, depth: usize) -> Sample {
+        let required: HashSet<&str> =
+            joined.parts.iter().flat_map(|part| strings(part.get("required"))).collect();
+        let least = joined.numbers("minProperties").max().unwrap_or(0).min(ITEMS_MAX) as usize;
+        let most = joined.numbers("maxProperties").min().unwrap_or(u64::MAX);
+        let mut members: Vec<(String, Sample)> = Vec::new();
+        let order = names(joined, &required);
+        // What has to be there comes first where there is no room for all.
+        let (first, others): (Vec<&str>, Vec<&str>) =
+            order.iter().partition(|name| required.contains(*name));
+        for name in first.into_iter().chain(others) {
+            let schemas: Vec<&Value> =
+                joined.parts.iter().flat_map(|part| of_member(part, name)).collect();
+            let is_required = required.contains(name);
+            let of_member = self.document.joined(&schemas);
+            if of_member.all("readOnly").any(|value| value == &Value::Bool(true)) {
+                self.answered.insert(name.to_owned());
+                continue;
+            }
+            let has_room = (members.len() as u64) < most && self.budget > 0;
+            let is_left_out = self.is_least
+                || !has_room
+                || schemas.contains(&&Value::Bool(false))
+                || self.goes_on(&of_member);
+            if !is_required && is_left_out {
+                continue;
+            }
+            self.budget = self.budget.saturating_sub(1);
+            let depth = if self.budget == 0 { 0 } else { depth - 1 };
+            let sample = match self.discriminated(joined, name, &schemas) {
+                Some(sample) => sample,
+                None => self.at(&schemas, depth),
+            };
+            if !is_required && !self.fits(&sample.value(), &schemas) {
+                let name = crate::shown(name);
+                self.notes.push(format!("member {name}: left out, no value was made that fits"));
+                continue;
+            }
+            members.push((name.to_owned(), sample));
+        }
+        for at in members.len()..least {
+            let name = format!("member{}", at + 1);
+            let schemas: Vec<&Value> =
+                joined.parts.iter().flat_map(|part| of_member(part, &name)).collect();
+            members.push((name, self.at(&schemas, depth - 1)));
+        }
+        members.sort_by_key(|(name, _)| {
+            order.iter().position(|one| one == name).unwrap_or(usize::MAX)
+        });
+        Sample::Object(members)
+    }
+
+    /// Whether a schema is one that is being followed already.
+    fn goes_on(&self, joined: &Joined<'a>) -> bool {
+        let items: Vec<&Value> = joined.all("items").collect();
+        let of_items = self.document.joined(&items).references;
+        joined.references.iter().chain(&of_items).any(|one| self.open.contains(one))
+    }
+
+    /// The variants that a mapping names, the ones made of most parts first.
+    fn mapped(&self, discriminator: &'a Value) -> Vec<(&'a str, &'a Value)> {
+        let mapping = discriminator.get("mapping").and_then(Value::as_object);
+        let schemas = self.document.root.pointer("/components/schemas");
+        let variant = |(name, target): (&'a String, &'a Value)| {
+            let target = target.as_str()?;
+            let by_name = schemas.and_then(|all| all.get(target));
+            Some((name.as_str(), by_name.or_else(|| self.document.found(target))?))
+        };
+        let mut all: Vec<_> = mapping.into_iter().flatten().filter_map(variant).collect();
+        all.sort_by_key(|(_, schema)| Reverse(self.document.joined(&[schema]).parts.len()));
+        all
+    }
+
+    /// The first variant of an object that a discriminator tells apart, if it is none itself.
+    fn variant(&self, joined: &Joined<'a>) -> Option<&'a Value> {
+        let base = joined.parts.iter().copied().find(|part| {
+            let is_choice = part.contains_key("oneOf") || part.contains_key("anyOf");
+            part.contains_key("discriminator") && !is_choice
+        })?;
+        // A schema that is made of the base and is not the base.
+        let is_variant = |schema: &Value| {
+            let is_base = schema.as_object().is_some_and(|one| std::ptr::eq(one, base));
+            let parts = self.document.joined(&[schema]).parts;
+            !is_base && parts.iter().any(|part| std::ptr::eq(*part, base))
+        };
+        let mut named = joined.references.iter().filter_map(|one| self.document.found(one));
+        let variants = self.mapped(base.get("discriminator")?);
+        if named.any(is_variant) || variants.iter().any(|(_, schema)| joined.has(schema)) {
+            return None;
+        }
+        variants.into_iter().map(|(_, schema)| schema).find(|schema| is_variant(schema))
+    }
+
+    /// The name of the variant, where a discriminator asks for it in this member.
+    fn discriminated(
+        &self,
+        joined: &Joined<'a>,
+        name: &str,
+        schemas: &[&'a Value],
+    ) -> Option<Sample> {
+        let is_here = |part: &&&Map<String, Value>| {
+            let member = part.get("discriminator").and_then(|one| one.get("propertyName"));
+            member.and_then(Value::as_str) == Some(name)
+        };
+        let part = joined.parts.iter().find(is_here)?;
+        let mapped = self.mapped(part.get("discriminator")?).into_iter();
+        let mapped =
+            mapped.filter(|(_, schema)| joined.has(schema)).map(|(name, _)| name.to_owned());
+        // Without a mapping it is the name of the schema.
+        let choice = ["oneOf", "anyOf"].into_iter().filter_map(|name| part.get(name)?.as_array());
+        let choice: Vec<&str> = choice.flatten().filter_map(reference).collect();
+        let is_variant = |one: &&&str| choice.is_empty() || choice.contains(*one);
+        let own = joined.references.iter().filter(is_variant).map(|one| last(one));
+        let is_fitting = |name: &String| self.fits(&Value::from(name.as_str()), schemas);
+        mapped.chain(own).find(is_fitting).map(|name| scalar::literal(&name))
+    }
+
+    fn list(&mut self, joined: &Joined<'a>, depth: usize) -> Sample {
+        let least = joined.numbers("minItems").max();
+        let most = joined.numbers("maxItems").min().unwrap_or(u64::MAX);
+        let places = |at: usize| -> Vec<&'a Value> {
+            let of_part = |part: &&'a Map<String, Value>| {
+                let first = part.get("prefixItems").and_then(|all| all.as_array()?.get(at));
+                first.or_else(|| part.get("items"))
+            };
+            joined.parts.iter().filter_map(of_part).collect()
+        };
+        let fixed = joined.all("prefixItems").filter_map(|all| Some(all.as_array()?.len()));
+        let fixed = fixed.max().unwrap_or(0) as u64;
+        let is_typed =
+            fixed > 0 || !places(0).is_empty() || joined.all("contains").next().is_some();
+        let is_over = self.document.joined(&places(fixed as usize));
+        let by_itself =
+            if self.is_least || !is_typed || self.goes_on(&is_over) { 0 } else { 1.max(fixed) };
+        let count = least.unwrap_or(by_itself).max(by_itself).min(ITEMS_MAX.max(fixed)).min(most);
+        let is_unique = joined.all("uniqueItems").any(|value| value == &Value::Bool(true));
+        let mut items: Vec<Sample> = Vec::new();
+        for at in 0..count as usize {
+            let mut schemas = places(at);
+            if schemas.contains(&&Value::Bool(false)) {
+                break;
+            }
+            if at == 0 {
+                schemas.extend(joined.all("contains"));
+            }
+            let item = self.at(&schemas, depth - 1);
+            items.push(if is_unique && count > 1 { item.numbered(at) } else { item });
+        }
+        Sample::List(items)
+    }
+}
+
+/// The members that schemas have, and those they ask for without describing them.
+fn names<'a>(joined: &Joined<'a>, required: &HashSet<&'a str>) -> Vec<&'a str> {
+    let mut names: Vec<&str> = Vec::new();
+    let described = joined.all("properties").filter_map(Value::as_object).flat_map(Map::keys);
+    for name in described {
+        if !names.contains(&name.as_str()) {
+            names.push(name);
+        }
+    }
+    let mut others: Vec<&str> =
+        required.iter().copied().filter(|name| !names.contains(name)).collect();
+    others.sort_unstable();
+    names.extend(others);
+    names
+}
+
+/// The name of a schema that a reference leads to.
+fn last(reference: &str) -> String {
+    let name = reference.rsplit('/').next().unwrap_or(reference);
+    let name = crate::url::percent_decoded(name).unwrap_or_else(|| name.to_owned());
+    name.replace("~1", "/").replace("~0", "~")
+}
+
+/// The type that all parts allow; if none says one, by what else they say.
+fn kind(joined: &Joined<'_>) -> Kind {
+    const ALL: [(&str, Kind); 7] = [
+        ("object", Kind::Object),
+        ("array", Kind::Array),
+        ("string", Kind::Text),
+        ("integer", Kind::Integer),
+        ("number", Kind::Number),
+        ("boolean", Kind::Boolean),
+        ("null", Kind::Null),
+    ];
+    let allows = |types: &Value, name: &str| {
+        let is = |one: &str| one == name || (one == "number" && name == "integer");
+        types.as_str().map_or_else(|| strings(Some(types)).any(is), is)
+    };
+    let of_all = |name: &str| joined.all("type").all(|types| allows(types, name));
+    // The order of the first part is the author's.
+    let first = joined.all("type").next();
+    let named = first.into_iter().flat_map(|types| {
+        types.as_str().into_iter().chain(strings(Some(types))).filter(|name| *name != "null")
+    });
+    let by_name = |name: &str| ALL.iter().find(|(known, _)| *known == name).map(|(_, kind)| *kind);
+    if let Some(kind) = named.filter(|name| of_all(name)).find_map(by_name) {
+        return kind;
+    }
+    if first.is_some() {
+        let allowed = ALL.iter().find(|(name, _)| of_all(name));
+        return allowed.map_or(Kind::Text, |(_, kind)| *kind);
+    }
+    let has = |keywords: &[&str]| {
+        joined.parts.iter().any(|part| keywords.iter().any(|keyword| part.contains_key(*keyword)))
+    };
+    if has(&["properties", "required", "additionalProperties", "patternProperties"]) {
+        Kind::Object
+    } else if has(&["items", "prefixItems", "contains", "minItems", "maxItems"]) {
+        Kind::Array
+    } else if has(&["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"]) {
+        Kind::Number
+    } else {
+        Kind::Text
+    }
+}
