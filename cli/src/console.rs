@@ -1,15 +1,30 @@
-//! Writing to the two streams without ever panicking on a reader that left.
+//! Writing to the two streams without ever panicking on a reader that left, and to stderr without
+//! waiting for one that does not read.
 //!
 //! stdout carries results and nothing else; stderr carries everything for the person watching.
 
+use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Write};
+use std::sync::{Condvar, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
 
 use anyhow::Context;
 
 use crate::exit::Failure;
 
-/// Write a result to stdout. A reader that closed the pipe has had all it wanted: success.
+/// Lines kept for a reader that is slow. Those beyond wait for it, or are dropped once it takes
+/// nothing.
+const WAITING_MAX: usize = 256;
+/// How long a reader may take nothing before nobody waits for it, until it takes something again.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+static STDERR: LazyLock<Lines> = LazyLock::new(Lines::default);
+
+/// Write a result to stdout, behind what was said on stderr before. A reader that closed the pipe
+/// has had all it wanted: success.
 pub(crate) fn print(text: &str) -> Result<(), Failure> {
+    flush();
     let mut stdout = io::stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
@@ -17,7 +32,135 @@ pub(crate) fn print(text: &str) -> Result<(), Failure> {
     }
 }
 
-/// Write one line to stderr. Where nobody can read it there is nobody to tell either.
+/// Have one line written to stderr. Where nobody can read it there is nobody to tell either.
 pub(crate) fn note(line: &str) {
-    let _unread = writeln!(io::stderr().lock(), "{line}");
+    STDERR.add(Said::Line(format!("{line}\n")));
+}
+
+/// Have the terminal's current line written over, on stderr.
+pub(crate) fn rewrite(line: &str) {
+    STDERR.add(Said::Over(format!("\r\x1b[K{line}")));
+}
+
+/// Wait until all of it is written, unless nobody takes it.
+pub(crate) fn flush() {
+    drop(STDERR.until(0, PATIENCE));
+}
+
+/// Something said.
+#[derive(Debug, PartialEq, Eq)]
+enum Said {
+    Line(String),
+    /// What takes its place before it is written makes it void.
+    Over(String),
+}
+
+/// What is on its way to stderr. A thread of its own writes it: a terminal that was stopped
+/// (Ctrl-S) or whose connection is dead must hold up neither a run nor its end.
+#[derive(Default)]
+struct Lines {
+    queue: Mutex<Queue>,
+    is_written: Condvar,
+    is_waiting: Condvar,
+}
+
+#[derive(Default)]
+struct Queue {
+    waiting: VecDeque<Said>,
+    is_writing: bool,
+    /// Pieces written so far.
+    written: u64,
+    has_thread: bool,
+    /// How many pieces had been written when it was last given up to wait for more.
+    given_up_at: Option<u64>,
+}
+
+impl Queue {
+    fn add(&mut self, said: Said) {
+        if let (Said::Over(_), Some(last @ Said::Over(_))) = (&said, self.waiting.back_mut()) {
+            *last = said;
+        } else if self.waiting.len() < WAITING_MAX {
+            self.waiting.push_back(said);
+        }
+    }
+
+    /// Pieces that are not written yet.
+    fn left(&self) -> usize {
+        self.waiting.len() + usize::from(self.is_writing)
+    }
+}
+
+impl Lines {
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn add(&'static self, said: Said) {
+        let mut queue = self.until(WAITING_MAX, PATIENCE);
+        queue.add(said);
+        if !queue.has_thread {
+            let writer = thread::Builder::new().name("stderr".to_owned());
+            queue.has_thread = writer.spawn(|| self.write_all()).is_ok();
+        }
+        self.is_waiting.notify_one();
+    }
+
+    fn write_all(&self) {
+        let mut queue = self.queue();
+        loop {
+            while let Some(Said::Line(text) | Said::Over(text)) = queue.waiting.pop_front() {
+                queue.is_writing = true;
+                drop(queue);
+                // Without the lock: this may wait for ever.
+                let _unread = io::stderr().write_all(text.as_bytes());
+                queue = self.queue();
+                queue.is_writing = false;
+                queue.written += 1;
+                self.is_written.notify_all();
+            }
+            queue = self.is_waiting.wait(queue).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Wait until no more than so many pieces are left, as long as one is taken in each span of
+    /// `patience`.
+    fn until(&self, left: usize, patience: Duration) -> MutexGuard<'_, Queue> {
+        let mut queue = self.queue();
+        while queue.has_thread && queue.left() > left && queue.given_up_at != Some(queue.written) {
+            let written = queue.written;
+            let waited = self.is_written.wait_timeout(queue, patience);
+            queue = waited.unwrap_or_else(PoisonError::into_inner).0;
+            if queue.written == written {
+                queue.given_up_at = Some(written);
+            }
+        }
+        queue
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_waits_is_bounded_and_a_line_written_over_waits_once() {
+        let mut queue = Queue::default();
+        for second in 0..1_000 {
+            queue.add(Said::Over(format!("{second} s")));
+        }
+        assert_eq!(queue.waiting, [Said::Over("999 s".to_owned())]);
+        for line in 0..1_000 {
+            queue.add(Said::Line(format!("{line}")));
+        }
+        assert_eq!(queue.waiting.len(), WAITING_MAX);
+    }
+
+    #[test]
+    fn nobody_waits_twice_for_a_reader_that_takes_nothing() {
+        let lines = Lines::default();
+        // As a thread leaves it that is held up in its first write.
+        *lines.queue() = Queue { has_thread: true, is_writing: true, ..Queue::default() };
+        assert_eq!(lines.until(0, Duration::from_millis(1)).given_up_at, Some(0));
+        drop(lines.until(0, Duration::MAX));
+    }
 }

@@ -4,12 +4,12 @@ use std::io::IsTerminal;
 use std::path::Path;
 use std::time::SystemTime;
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use uringbench_core::record::{Backend, RunRecord};
 use uringbench_core::slo::{Measured, Met, SloFinding};
 use uringbench_core::summary::Summary;
 use uringbench_core::validity::{self, Validity, Verdict};
-use uringbench_engine::Control;
+use uringbench_engine::{Control, RunError};
 use uringbench_report::{Colour, text};
 use uringbench_store::{Destination, Document, DocumentParts, HistogramLog, run_folder};
 
@@ -38,7 +38,7 @@ pub(crate) fn execute(run: &ResolvedRun, control: &Control) -> Result<Exit, Fail
     let mut watch = Watch::new(&run.plan, machine, run.progress, beside.as_ref());
     let result = uringbench_engine::run(&run.plan, control, &mut watch);
     watch.clear();
-    let record = result.context("the run did not begin").inspect_err(|_| {
+    let record = result.map_err(broken_off).inspect_err(|_| {
         // Nothing was measured: an empty folder would only puzzle. One with files in it stays,
         // since only empty folders can be removed so.
         let _kept = std::fs::remove_dir(destination.folder());
@@ -77,6 +77,11 @@ pub(crate) fn execute(run: &ResolvedRun, control: &Control) -> Result<Exit, Fail
     };
     console::print(&result)?;
     stored?;
+    if let Some(why) = record.workers.iter().find_map(|worker| worker.halted.as_ref()) {
+        return Err(
+            anyhow!("the run was ended, io_uring_enter fails again and again: {why}").into()
+        );
+    }
     let soak = told.soak.as_ref().map(|soaked| soaked.soak.verdict);
     Ok(match (soak, exit(verdict.validity, &slo)) {
         (Some("leak"), _) => Exit::GateFailed,
@@ -85,6 +90,15 @@ pub(crate) fn execute(run: &ResolvedRun, control: &Control) -> Result<Exit, Fail
         (None, Exit::Success) if run.is_soak => Exit::Inconclusive,
         (_, exit) => exit,
     })
+}
+
+/// Why there is no record.
+fn broken_off(error: RunError) -> anyhow::Error {
+    let what = match error {
+        RunError::WorkerLost { .. } => "the run broke off",
+        _ => "the run did not begin",
+    };
+    anyhow::Error::new(error).context(what)
 }
 
 /// What was typed is about the whole run; a scenario may ask for more of its parts.

@@ -23,13 +23,15 @@ use args::{Command, Typed};
 use exit::{Exit, Failure};
 
 fn main() -> ExitCode {
-    match run() {
+    let code = match run() {
         Ok(exit) => exit.into(),
         Err(failure) => {
             console::note(&format!("uringbench: {failure}"));
             failure.exit_code()
         }
-    }
+    };
+    console::flush();
+    code
 }
 
 fn run() -> Result<Exit, Failure> {

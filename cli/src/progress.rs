@@ -1,6 +1,6 @@
 //! What is said on stderr while a run lasts, and what is read of the machine meanwhile.
 
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 
 use uringbench_core::plan::Plan;
 use uringbench_core::record::{Backend, Interval, Phase};
@@ -69,7 +69,7 @@ impl<'a> Watch<'a> {
     /// Leave the line that was written over empty for what comes next.
     pub(crate) fn clear(&self) {
         if self.display == Display::Rewritten {
-            rewrite("");
+            console::rewrite("");
         }
     }
 }
@@ -115,7 +115,7 @@ impl uringbench_engine::Observer for Watch<'_> {
         let line = uringbench_report::progress::line(interval, left);
         match self.display {
             Display::Hidden => {}
-            Display::Rewritten => rewrite(&line),
+            Display::Rewritten => console::rewrite(&line),
             Display::Lines => console::note(&line),
         }
     }
@@ -128,10 +128,4 @@ impl uringbench_engine::Observer for Watch<'_> {
             self.observed = self.machine.between(before, &self.machine.read());
         }
     }
-}
-
-/// Write over the terminal's current line. Where nobody reads there is nobody to tell.
-fn rewrite(line: &str) {
-    let mut stderr = std::io::stderr().lock();
-    let _unread = write!(stderr, "\r\x1b[K{line}").and_then(|()| stderr.flush());
 }

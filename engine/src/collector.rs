@@ -47,18 +47,20 @@ pub(crate) struct Collector {
     pending: VecDeque<Row>,
     /// The interval that complete slices are being added to.
     gathering: Option<Row>,
-    /// Workers that hand over nothing more.
-    finished: Vec<bool>,
+    /// The first interval each worker has still to hand over; past all of them when it is none.
+    next: Vec<u32>,
 }
 
-/// A row in the making.
+/// A row in the making: one interval, or several if a worker handed them over as one.
 struct Row {
+    /// The numbers of its first and last interval.
     index: u32,
+    last: u32,
     figures: Interval,
     response: LatencyCounts,
     lateness: LatencyCounts,
-    /// Which workers have added to it.
-    seen: Vec<bool>,
+    /// Exchanges in flight and connections established at its end, of each worker that took part.
+    levels: Vec<Option<(u64, u32)>>,
 }
 
 impl Collector {
@@ -83,7 +85,7 @@ impl Collector {
             is_sliced: plan.slice < INTERVAL,
             pending: VecDeque::new(),
             gathering: None,
-            finished: vec![false; workers],
+            next: vec![0; workers],
         }
     }
 
@@ -107,7 +109,7 @@ impl Collector {
 
     /// A worker has ended: rows no longer wait for it.
     pub(crate) fn finish(&mut self, worker: usize) {
-        self.finished[worker] = true;
+        self.next[worker] = u32::MAX;
         self.complete_rows();
     }
 
@@ -126,27 +128,41 @@ impl Collector {
     }
 
     fn add_to_row(&mut self, worker: usize, handover: &Handover) {
-        let workers = self.workers.len();
-        let start = self.start;
-        let position = self.pending.iter().position(|row| row.index == handover.index);
-        let position = position.unwrap_or_else(|| {
-            self.pending.push_back(Row::new(handover, start, workers));
-            self.pending.len() - 1
-        });
-        let pending = &mut self.pending[position];
+        self.next[worker] = handover.last + 1;
+        let pending = self.row_of(handover);
         let ended = [&handover.measured, &handover.warmup];
         let row = &mut pending.figures;
-        row.length = row.length.max(handover.end.since(handover.start));
         row.released += ended.iter().map(|counts| counts.released).sum::<u64>();
         row.completed += ended.iter().map(|counts| counts.completed()).sum::<u64>();
         row.errors += ended.iter().map(|counts| counts.errors()).sum::<u64>();
-        row.in_flight += handover.in_flight;
-        row.connected += u64::from(handover.connected);
         row.sent_bytes += handover.totals.sent_bytes;
         row.received_bytes += handover.totals.received_bytes;
         pending.response.merge(&handover.response);
         pending.lateness.merge(&handover.lateness);
-        pending.seen[worker] = true;
+        pending.levels[worker] = Some((handover.in_flight, handover.connected));
+    }
+
+    /// The row that what was handed over belongs to. What a worker did not hand over in parts takes
+    /// the rows of all those parts together.
+    fn row_of(&mut self, handover: &Handover) -> &mut Row {
+        let from = self.pending.partition_point(|row| row.last < handover.index);
+        let to = self.pending.partition_point(|row| row.index <= handover.last);
+        if from == to {
+            self.pending.insert(from, Row::new(handover, self.start, self.workers.len()));
+        }
+        let parts: Vec<_> = self.pending.drain(from + 1..to.max(from + 1)).collect();
+        let row = &mut self.pending[from];
+        for part in &parts {
+            row.append(part);
+        }
+        let end = handover.end.since(self.start).0;
+        row.last = row.last.max(handover.last);
+        row.index = row.index.min(handover.index);
+        let figures = &mut row.figures;
+        let end = end.max(figures.start.0 + figures.length.0);
+        figures.start = figures.start.min(handover.start.since(self.start));
+        figures.length = Nanos(end - figures.start.0);
+        row
     }
 
     fn add_to_whole(&mut self, handover: &mut Handover) {
@@ -197,10 +213,8 @@ impl Collector {
 
     /// Move rows that every worker still running has added to into the record, in order.
     fn complete_rows(&mut self) {
-        let is_complete = |row: &Row, finished: &[bool]| {
-            row.seen.iter().zip(finished).all(|(&seen, &finished)| seen || finished)
-        };
-        while self.pending.front().is_some_and(|row| is_complete(row, &self.finished))
+        let through = self.next.iter().min().copied().unwrap_or(u32::MAX);
+        while self.pending.front().is_some_and(|row| row.last < through)
             && let Some(row) = self.pending.pop_front()
         {
             if self.is_sliced {
@@ -210,7 +224,7 @@ impl Collector {
                 self.intervals.push(row.close());
             }
         }
-        if self.pending.is_empty() && self.finished.iter().all(|&finished| finished) {
+        if through == u32::MAX {
             self.intervals.extend(self.gathering.take().map(|row| row.close()));
         }
     }
@@ -235,6 +249,7 @@ impl Row {
     fn new(first: &Handover, start: Timestamp, workers: usize) -> Self {
         Self {
             index: first.index,
+            last: first.last,
             figures: Interval {
                 start: first.start.since(start),
                 length: first.end.since(first.start),
@@ -251,20 +266,24 @@ impl Row {
             },
             response: LatencyCounts::default(),
             lateness: LatencyCounts::default(),
-            seen: vec![false; workers],
+            levels: vec![None; workers],
         }
     }
 
     /// Add what came right after.
     fn append(&mut self, next: &Self) {
         let (sum, more) = (&mut self.figures, &next.figures);
+        self.last = next.last;
         sum.length += more.length;
         sum.released += more.released;
         sum.completed += more.completed;
         sum.errors += more.errors;
         sum.sent_bytes += more.sent_bytes;
         sum.received_bytes += more.received_bytes;
-        (sum.in_flight, sum.connected) = (more.in_flight, more.connected);
+        // One that took no part in the next is where it was.
+        for (level, next) in self.levels.iter_mut().zip(&next.levels) {
+            *level = next.or(*level);
+        }
         self.response.merge(&next.response);
         self.lateness.merge(&next.lateness);
     }
@@ -275,7 +294,13 @@ impl Row {
             (Some(p50), Some(p99), Some(max)) => Some(IntervalQuantiles { p50, p99, max }),
             _ => None,
         };
-        Interval { response, lateness_p99: self.lateness.value_at(0.99), ..self.figures.clone() }
+        Interval {
+            response,
+            lateness_p99: self.lateness.value_at(0.99),
+            in_flight: self.levels.iter().flatten().map(|(in_flight, _)| in_flight).sum(),
+            connected: self.levels.iter().flatten().map(|level| u64::from(level.1)).sum(),
+            ..self.figures.clone()
+        }
     }
 }
 
@@ -303,7 +328,7 @@ mod tests {
 
     fn slice(index: u32, phase: Phase, response: u64) -> Handover {
         let start = START + Nanos::from_millis(100 * u64::from(index));
-        let mut handover = Handover { index, phase, start, ..Handover::default() };
+        let mut handover = Handover { index, last: index, phase, start, ..Handover::default() };
         handover.end = start + Nanos::from_millis(100);
         handover.in_flight = u64::from(index);
         let counts = match phase {
@@ -336,6 +361,43 @@ mod tests {
         let of = |row: &Interval| row.response.map(|quantiles| (quantiles.p50, quantiles.max));
         assert_eq!(of(&collector.slices[13]), Some((14_007, 14_007)));
         assert_eq!(of(last), Some((17_007, 20_015)));
+    }
+
+    #[test]
+    fn intervals_handed_over_as_one_take_the_rows_of_all_of_them() {
+        let plan = Plan { cpus: vec![0, 1], ..plan(INTERVAL) };
+        // The second worker handed over its intervals 1 to 3 as one, before or after the other's.
+        for is_first in [false, true] {
+            let mut collector = Collector::new(&plan, START);
+            let long = || {
+                let mut long = slice(1, Phase::Measure, 1_000);
+                (long.last, long.in_flight, long.connected) = (3, 7, 1);
+                long.end = START + Nanos::from_millis(400);
+                long
+            };
+            if is_first {
+                collector.add(1, &mut slice(0, Phase::Measure, 1_000));
+                collector.add(1, &mut long());
+                collector.add(1, &mut slice(4, Phase::Measure, 1_000));
+            }
+            for index in 0..5 {
+                collector.add(0, &mut slice(index, Phase::Measure, 1_000));
+            }
+            if !is_first {
+                assert!(collector.intervals.is_empty(), "the other has handed over nothing yet");
+                collector.add(1, &mut slice(0, Phase::Measure, 1_000));
+                collector.add(1, &mut long());
+                collector.add(1, &mut slice(4, Phase::Measure, 1_000));
+            }
+            let rows = collector.intervals.iter();
+            let rows: Vec<_> = rows
+                .map(|row| (row.start.0 / 1_000_000, row.length.0 / 1_000_000, row.released))
+                .collect();
+            assert_eq!(rows, [(0, 100, 2), (100, 300, 4), (400, 100, 2)]);
+            // What each worker had at its end, not what it had at the ends of the parts.
+            let merged = &collector.intervals[1];
+            assert_eq!((merged.in_flight, merged.connected), (3 + 7, 1));
+        }
     }
 
     #[test]

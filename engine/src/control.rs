@@ -30,6 +30,11 @@ impl Control {
         self.0.store(next as u8, Ordering::Relaxed);
     }
 
+    /// Have it end at once, whatever was asked for before.
+    pub fn abort(&self) {
+        self.0.store(Command::Abort as u8, Ordering::Relaxed);
+    }
+
     /// What has been asked for.
     #[inline]
     pub fn command(&self) -> Command {
@@ -55,5 +60,9 @@ mod tests {
         control.interrupt();
         control.interrupt();
         assert_eq!(seen.command(), Command::Abort);
+        let control = Control::new();
+        control.abort();
+        control.interrupt();
+        assert_eq!(control.command(), Command::Abort, "it is never taken back");
     }
 }

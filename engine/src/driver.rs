@@ -137,7 +137,11 @@ pub trait Driver {
     fn close(&mut self, connection: u32, generation: u32, under_way: UnderWay);
 
     /// Hand over what was asked for and wait for something to happen.
-    fn wait(&mut self, until: Until);
+    ///
+    /// # Errors
+    /// When the world has refused so often that it will not work any more. What was asked for is
+    /// kept; what happened before can still be taken.
+    fn wait(&mut self, until: Until) -> Result<(), Failure>;
 
     /// The next thing that happened, if any.
     fn next_event(&mut self) -> Option<Event<Self::Buffer>>;

@@ -13,6 +13,7 @@ use uringbench_core::rate::Rate;
 use uringbench_core::record::Phase;
 use uringbench_core::schedule::Share;
 use uringbench_core::time::{Nanos, Timestamp};
+use uringbench_ring::Failure;
 
 use crate::admission::Admission;
 use crate::connect_failure::ConnectFailure;
@@ -170,6 +171,8 @@ pub struct EventLoop<D: Driver> {
     pub(crate) plain: Vec<u8>,
     /// What TLS has to say in answer to it.
     pub(crate) answer: Vec<u8>,
+    /// Why the driver does not work any more.
+    halted: Option<Failure>,
     /// None until the run begins.
     pub(crate) pacer: Option<Pacer>,
     /// Connections that can take a request, the one used last on top: its memory is warm.
@@ -222,6 +225,7 @@ impl<D: Driver> EventLoop<D> {
             unflushed: Vec::new(),
             plain: Vec::new(),
             answer: Vec::new(),
+            halted: None,
             pacer: None,
             ready: Vec::with_capacity(count as usize),
             partial: Vec::with_capacity(count as usize),
@@ -278,6 +282,12 @@ impl<D: Driver> EventLoop<D> {
         self.driver.overflowed()
     }
 
+    /// Why the driver does not work any more, if that is so: the run has ended as one that is
+    /// aborted.
+    pub const fn halted(&self) -> Option<Failure> {
+        self.halted
+    }
+
     /// The phases' times; the window's end is known at the latest when the run has finished.
     pub const fn boundaries(&self) -> Boundaries {
         self.boundaries
@@ -325,10 +335,31 @@ impl<D: Driver> EventLoop<D> {
             return Turn::Finished;
         }
         let is_set_up = self.pacer.is_none() && self.is_settled();
-        if !is_set_up {
-            self.driver.wait(self.until(released, next_due));
+        if !is_set_up && let Err(failure) = self.driver.wait(self.until(released, next_due)) {
+            self.halt(failure);
         }
         Turn::Continue
+    }
+
+    /// The driver does not work any more: the next turn ends the run.
+    #[cold]
+    fn halt(&mut self, failure: Failure) {
+        self.halted = Some(failure);
+        let now = self.driver.now();
+        self.heed(Command::Abort, now);
+    }
+
+    /// Let the interval that is over go on for another slice, unless its phase is over too: it
+    /// then covers both. Whether it does.
+    pub fn prolong_interval(&mut self) -> bool {
+        let Boundaries { measure_from, measure_to, .. } = self.boundaries;
+        if self.interval_to == measure_from || self.interval_to == measure_to {
+            return false;
+        }
+        self.intervals += 1;
+        let next = self.boundaries.next(self.interval_to);
+        self.interval_to = (self.interval_to + self.options.slice).min(next);
+        true
     }
 
     /// Give away the interval that is over and go on with `fresh`, which must be empty.
@@ -339,6 +370,7 @@ impl<D: Driver> EventLoop<D> {
         fresh.reset((self.intervals, self.boundaries.phase(end), end), followed);
         let mut closed = std::mem::replace(&mut self.recorder.current, fresh);
         closed.end = end;
+        closed.last = self.intervals - 1;
         closed.in_flight = self.exchanges.in_flight();
         closed.connected = self.connected;
         let (enters, spun) = (self.driver.enters(), self.driver.spun());

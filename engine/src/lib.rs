@@ -22,6 +22,7 @@ mod monoio_driver;
 mod patience;
 mod proxy;
 mod recorder;
+mod refusals;
 mod ring_driver;
 mod run;
 mod session;

@@ -22,6 +22,8 @@ use crate::tls::Established;
 pub struct Handover {
     /// Number of the interval, from 0.
     pub index: u32,
+    /// The same, or that of the last of those that it took the place of.
+    pub last: u32,
     /// The phase it lies in.
     pub phase: Phase,
     /// Its start.
@@ -178,6 +180,7 @@ impl Default for Handover {
     fn default() -> Self {
         Self {
             index: 0,
+            last: 0,
             phase: Phase::Warmup,
             start: Timestamp::default(),
             end: Timestamp::default(),
@@ -212,7 +215,7 @@ impl Handover {
         (steps, flows): (usize, usize),
     ) {
         debug_assert_eq!(self.response.total() + self.whole.total() + self.service.total(), 0);
-        self.index = index;
+        (self.index, self.last) = (index, index);
         self.phase = phase;
         self.start = start;
         self.measured = Counts::default();

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
+use std::time::Duration;
 
 use uringbench_core::plan::{Closing, Peer, Plan, WaitMode};
 use uringbench_core::time::{Nanos, Timestamp};
@@ -15,6 +16,7 @@ use crate::driver::{Driver, Event, EventKind, ReceiveMode, UnderWay, Until};
 use crate::event_loop::copies_kept;
 use crate::margin::Margin;
 use crate::patience::Patience;
+use crate::refusals::Refusals;
 use crate::thread_cost::RunQueue;
 
 /// A ring with the plan's request and peers in it.
@@ -31,6 +33,7 @@ pub(crate) struct RingDriver {
     patience: Patience,
     run_queue: RunQueue,
     spun: Nanos,
+    refusals: Refusals,
     has_multishot: bool,
     can_skip: bool,
     sockets: SocketOptions,
@@ -100,6 +103,7 @@ impl RingDriver {
             patience: Patience::default(),
             run_queue: RunQueue::of_this_thread(),
             spun: Nanos::ZERO,
+            refusals: Refusals::default(),
             sockets: SocketOptions {
                 source: None,
                 resets: plan.closing == Closing::Rst,
@@ -117,9 +121,18 @@ impl RingDriver {
     }
 
     fn enter(&mut self, wait: Wait) {
-        // Refused for want of memory or of queue space: what was queued stays queued, what is
-        // under way completes, and the next turn tries again.
-        let _ = self.ring.enter(wait);
+        match self.ring.enter(wait) {
+            Ok(()) => self.refusals.end(),
+            Err(failure) => self.refused(failure),
+        }
+    }
+
+    /// Refused for want of memory or of queue space, mostly: what was queued stays queued, what is
+    /// under way completes, and the next turn tries again, but not for ever.
+    #[cold]
+    fn refused(&mut self, failure: Failure) {
+        let pause = self.refusals.note(failure);
+        std::thread::sleep(Duration::from_nanos(pause.0));
     }
 
     /// A send has ended: keep its vector for the next one.
@@ -280,7 +293,7 @@ impl Driver for RingDriver {
     }
 
     #[inline]
-    fn wait(&mut self, until: Until) {
+    fn wait(&mut self, until: Until) -> Result<(), Failure> {
         match (until, self.wait) {
             (Until::Due(due), WaitMode::Spin) => {
                 self.spin(due);
@@ -294,6 +307,7 @@ impl Driver for RingDriver {
             }
             (Until::Due(time) | Until::Around(time), _) => self.sleep(time),
         }
+        self.refusals.verdict()
     }
 
     #[inline]
@@ -352,7 +366,7 @@ impl Driver for RingDriver {
     }
 
     fn overflowed(&self) -> u64 {
-        u64::from(self.ring.overflowed())
+        self.ring.overflows() + u64::from(self.ring.dropped())
     }
 }
 

@@ -1,6 +1,6 @@
 //! A run from plan to record: start the workers, gather what they hand over, judge nothing.
 
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
 use thiserror::Error;
@@ -9,7 +9,7 @@ use uringbench_core::plan::Plan;
 use uringbench_core::record::{Backend, Interval, Phase, PhaseSpan, RunRecord, WorkerRecord};
 use uringbench_core::schedule::Share;
 use uringbench_core::time::{Nanos, Timestamp};
-use uringbench_ring::SetupError;
+use uringbench_ring::{Failure, SetupError};
 
 use crate::backends::{self, EngineError};
 use crate::clock;
@@ -65,13 +65,22 @@ pub enum RunError {
     /// The operating system refused a thread.
     #[error("cannot start a worker thread: {0}")]
     Thread(std::io::Error),
+    /// The kernel refused to work before the first request.
+    #[error("io_uring_enter failed again and again: {0}")]
+    Halted(Failure),
     /// A worker died; the figures would be incomplete.
-    #[error("a worker thread ended unexpectedly; this is a defect of uringbench")]
-    WorkerLost,
+    #[error(
+        "worker {worker} ended unexpectedly ({cause}), so the figures would be incomplete: a \
+         defect of uringbench, please report it"
+    )]
+    WorkerLost {
+        /// Its number, from 0.
+        worker: usize,
+        /// The message of its panic.
+        cause: String,
+    },
 }
 
-/// How many intervals a worker may be ahead of the collector before it waits: a minute's worth.
-const REPORTS_AHEAD: usize = 64;
 /// Between the last worker's readiness and the first slot: time for all of them to wake up.
 const START_DELAY: Nanos = Nanos::from_millis(2);
 
@@ -82,27 +91,56 @@ pub fn run(
     observer: &mut dyn Observer,
 ) -> Result<RunRecord, RunError> {
     backends::check(plan).map_err(RunError::Engine)?;
+    run_with(plan, control, observer, &|index, links| worker::work(plan, index, control, links))
+}
+
+/// The same, with what each worker does.
+fn run_with(
+    plan: &Plan,
+    control: &Control,
+    observer: &mut dyn Observer,
+    work: &(dyn Fn(usize, &Links) + Sync),
+) -> Result<RunRecord, RunError> {
     std::thread::scope(|scope| {
-        let (reports, inbox) = sync_channel(REPORTS_AHEAD);
+        let halt = Halt(control);
+        let (reports, inbox) = channel();
         let resident_before = resident();
         let mut crew = Crew { workers: Vec::new(), inbox, resident_before, rss_of_connections: 0 };
         for index in 0..plan.cpus.len() {
             let (ours, links) = Ends::new(reports.clone());
             let builder = std::thread::Builder::new().name(format!("worker-{index}"));
             builder
-                .spawn_scoped(scope, move || worker::work(plan, index, control, &links))
+                .spawn_scoped(scope, move || worker::live(index, &links, || work(index, &links)))
                 .map_err(RunError::Thread)?;
             crew.workers.push(ours);
         }
         drop(reports);
-        crew.run(plan, control, observer)
+        let record = crew.run(plan, control, observer)?;
+        halt.is_not_needed();
+        Ok(record)
     })
+}
+
+/// Ends every worker when the collector leaves before they have, for whatever reason: nobody would
+/// take what they hand over.
+struct Halt<'a>(&'a Control);
+
+impl Halt<'_> {
+    fn is_not_needed(self) {
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for Halt<'_> {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 /// The collector's ends of one worker's channels.
 struct Ends {
     start: Option<Sender<Timestamp>>,
-    empties: SyncSender<Box<Handover>>,
+    empties: Sender<Box<Handover>>,
     release: Option<Sender<()>>,
     ready: Option<Ready>,
     /// Cost at the start and at the end of the measured window.
@@ -111,12 +149,10 @@ struct Ends {
 }
 
 impl Ends {
-    fn new(reports: SyncSender<(usize, Report)>) -> (Self, Links) {
+    fn new(reports: Sender<(usize, Report)>) -> (Self, Links) {
         let (start, start_receiver) = channel();
-        let (empties, empties_receiver) = sync_channel(4);
+        let (empties, empties_receiver) = channel();
         let (release, release_receiver) = channel();
-        // One box is being filled and one is on its way; the channel has room for them.
-        let _ = empties.try_send(Box::default());
         let links = Links {
             reports,
             start: start_receiver,
@@ -171,7 +207,8 @@ impl Crew {
         let start = clock::now() + START_DELAY;
         for worker in &mut self.workers {
             if let Some(sender) = worker.start.take() {
-                sender.send(start).map_err(|_| RunError::WorkerLost)?;
+                // One that is gone says so in its last report.
+                let _ = sender.send(start);
             }
         }
         observer.carried_by(self.backend());
@@ -187,9 +224,8 @@ impl Crew {
             match self.inbox.recv() {
                 Ok((index, Report::Ready(ready))) => self.workers[index].ready = Some(ready),
                 Ok((_, Report::Failed(why))) => return Err(why),
-                Ok((_, Report::Interval(_) | Report::Finished(_))) | Err(_) => {
-                    return Err(RunError::WorkerLost);
-                }
+                Ok((index, Report::Interval(_) | Report::Finished(_))) => return Err(lost(index)),
+                Err(_) => return Err(lost(self.missing())),
             }
         }
         if control.command() != Command::Run {
@@ -246,14 +282,30 @@ impl Crew {
             let boundary = if stage == Stage::BeforeMeasure { measure_from } else { measure_to };
             let wait = Duration::from_nanos(boundary.since(now).0.clamp(1_000, 100_000_000));
             match self.inbox.recv_timeout(wait) {
+                Ok((_, Report::Failed(why))) => return Err(why),
                 Ok((index, report)) => {
                     self.on_report(index, report, stage, observer, collector);
+                    self.end_with_the_halted(control);
                 }
                 Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return Err(RunError::WorkerLost),
+                Err(RecvTimeoutError::Disconnected) => return Err(lost(self.missing())),
             }
         }
         Ok(())
+    }
+
+    /// A worker that hands over nothing more, though it has not finished.
+    fn missing(&self) -> usize {
+        self.workers.iter().position(|worker| worker.finished.is_none()).unwrap_or_default()
+    }
+
+    /// Once the driver of one worker has stopped working, the load is not the planned one: all end,
+    /// and what was measured stays.
+    fn end_with_the_halted(&self, control: &Control) {
+        let finished = self.workers.iter().filter_map(|worker| worker.finished.as_ref());
+        if finished.into_iter().any(|finished| finished.halted.is_some()) {
+            control.abort();
+        }
     }
 
     fn on_report(
@@ -269,8 +321,8 @@ impl Crew {
         match report {
             Report::Interval(mut handover) => {
                 collector.add(index, &mut handover);
-                // Full only if the worker made boxes of its own while the collector lagged.
-                let _ = worker.empties.try_send(handover);
+                // One that has ended takes none back.
+                let _ = worker.empties.send(handover);
             }
             Report::Finished(finished) => {
                 if stage == Stage::Measuring {
@@ -348,6 +400,11 @@ fn other_engine(error: &SetupError) -> &'static str {
     }
 }
 
+/// A worker that ended without a word.
+fn lost(worker: usize) -> RunError {
+    RunError::WorkerLost { worker, cause: "it gave no cause".to_owned() }
+}
+
 /// released = Σ outcomes, nothing in flight. The verdict checks it as well, in every build.
 fn is_lawful(counts: &Counts) -> bool {
     counts.in_flight() == Some(0)
@@ -383,6 +440,7 @@ fn worker_record(ends: &Ends, sums: &crate::collector::WorkerSums) -> WorkerReco
         connect_failure: finished
             .and_then(|finished| finished.failure.as_ref())
             .map(|failure| failure.to_string()),
+        halted: finished.and_then(|finished| finished.halted).map(|failure| failure.to_string()),
         sent_bytes: sums.measured.sent_bytes,
         received_bytes: sums.measured.received_bytes,
         shape_hits,
@@ -402,3 +460,6 @@ fn phase_spans(boundaries: &Boundaries, over: Timestamp) -> Vec<PhaseSpan> {
     .filter(|span| span.phase == Phase::Measure || span.end > span.start)
     .collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -451,7 +451,7 @@ impl<D: Driver> EventLoop<D> {
             }
         }
         let now = self.driver.now();
-        self.driver.wait(Until::Around(now));
+        let _gone = self.driver.wait(Until::Around(now));
     }
 
     /// Say goodbye on a connection about to be closed in order.

@@ -1,14 +1,17 @@
 //! One pinned thread: it owns its driver, connections, slots and records, and shares only the
-//! command and, once per interval, a box of counts.
+//! command and, once per interval, a box of counts. It never waits for the collector.
 
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender};
+use std::sync::mpsc::{Receiver, Sender};
 
 use uringbench_core::pacer::Pacer;
 use uringbench_core::plan::{Engine, Plan};
 use uringbench_core::record::Backend;
 use uringbench_core::schedule::Share;
 use uringbench_core::time::Timestamp;
+use uringbench_ring::Failure;
 
 use crate::backends::{EngineError, Runtime, RuntimeDriver};
 use crate::clock;
@@ -29,7 +32,7 @@ use crate::tokio_uring_driver::TokioUringDriver;
 pub(crate) enum Report {
     /// The thread runs on its CPU and its connections have been tried.
     Ready(Ready),
-    /// It could not begin.
+    /// It could not begin, or it panicked: nothing more comes from it.
     Failed(RunError),
     /// An interval is over.
     Interval(Box<Handover>),
@@ -50,11 +53,13 @@ pub(crate) struct Finished {
     pub(crate) shape_counts: (u64, u64),
     pub(crate) overflowed: u64,
     pub(crate) failure: Option<ConnectFailure>,
+    /// Why its driver stopped working, if it did.
+    pub(crate) halted: Option<Failure>,
 }
 
 /// A worker's ends of its channels.
 pub(crate) struct Links {
-    pub(crate) reports: SyncSender<(usize, Report)>,
+    pub(crate) reports: Sender<(usize, Report)>,
     /// When the run starts; closed instead when it does not.
     pub(crate) start: Receiver<Timestamp>,
     /// Emptied boxes to fill again.
@@ -63,7 +68,60 @@ pub(crate) struct Links {
     pub(crate) release: Receiver<()>,
 }
 
-/// The body of worker `index`'s thread.
+/// Boxes handed over and not returned, from which on intervals are prolonged instead: what a worker
+/// takes in memory is bounded, however long the collector is held up.
+const AWAY_MAX: usize = 16;
+/// Empty boxes kept.
+const IDLE_MAX: usize = 2;
+
+/// The boxes of one worker.
+struct Boxes<'a> {
+    empties: &'a Receiver<Box<Handover>>,
+    idle: Vec<Box<Handover>>,
+    /// Handed over and not returned.
+    away: usize,
+}
+
+impl<'a> Boxes<'a> {
+    /// One is there to begin with, beside the one being filled.
+    fn new(empties: &'a Receiver<Box<Handover>>) -> Self {
+        Self { empties, idle: vec![Box::default()], away: 0 }
+    }
+
+    /// Whether another may be handed over.
+    fn has_room(&mut self) -> bool {
+        while let Ok(empty) = self.empties.try_recv() {
+            self.away -= 1;
+            self.idle.push(empty);
+        }
+        self.idle.truncate(IDLE_MAX);
+        self.away < AWAY_MAX
+    }
+
+    /// An empty one, in place of one that is handed over.
+    fn exchange(&mut self) -> Box<Handover> {
+        self.away += 1;
+        self.idle.pop().unwrap_or_default()
+    }
+}
+
+/// The whole life of worker `index`'s thread. However it ends, the collector learns of it: one that
+/// ended in silence would be waited for.
+pub(crate) fn live(index: usize, links: &Links, work: impl FnOnce()) {
+    if let Err(panic) = catch_unwind(AssertUnwindSafe(work)) {
+        let lost = RunError::WorkerLost { worker: index, cause: cause_of(&*panic) };
+        let _ = links.reports.send((index, Report::Failed(lost)));
+    }
+}
+
+/// The message of a panic.
+fn cause_of(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+    text.unwrap_or_else(|| "it gave no cause".to_owned())
+}
+
+/// The work of worker `index`.
 pub(crate) fn work(plan: &Plan, index: usize, control: &Control, links: &Links) {
     match plan.engine {
         Engine::Ring => work_over(plan, index, control, links, |connections| {
@@ -90,7 +148,7 @@ fn of_runtime<R: Runtime>(
 }
 
 /// The same, over the driver that `make` makes for so many connections.
-fn work_over<D: Driver>(
+pub(crate) fn work_over<D: Driver>(
     plan: &Plan,
     index: usize,
     control: &Control,
@@ -108,6 +166,9 @@ fn work_over<D: Driver>(
     };
     while !event_loop.is_settled() && control.command() == Command::Run {
         event_loop.turn(Command::Run);
+        if let Some(failure) = event_loop.halted() {
+            return report(Report::Failed(RunError::Halted(failure)));
+        }
     }
     report(Report::Ready(Ready {
         backend,
@@ -122,14 +183,16 @@ fn work_over<D: Driver>(
     let measure_to = span.map_or(Timestamp::NEVER, |span| measure_from + span);
     let boundaries = Boundaries { start, measure_from, measure_to };
     event_loop.begin(Pacer::new(plan, share, start), boundaries);
+    let mut boxes = Boxes::new(&links.empties);
     loop {
         let turn = event_loop.turn(control.command());
         if turn == Turn::Continue {
             continue;
         }
-        // An empty box is there unless the collector lags; then a new one is made.
-        let fresh = links.empties.try_recv().unwrap_or_default();
-        report(Report::Interval(event_loop.close_interval(fresh)));
+        if !boxes.has_room() && turn == Turn::IntervalOver && event_loop.prolong_interval() {
+            continue;
+        }
+        report(Report::Interval(event_loop.close_interval(boxes.exchange())));
         if turn == Turn::Finished {
             break;
         }
@@ -140,6 +203,7 @@ fn work_over<D: Driver>(
         shape_counts: event_loop.shape_counts(),
         overflowed: event_loop.overflowed(),
         failure: event_loop.connect_failure(),
+        halted: event_loop.halted(),
     }));
     // Ends when the collector drops its end.
     let _ = links.release.recv();

@@ -1,4 +1,5 @@
 //! Ctrl-C: one ends the run and what was measured is printed and stored; a second ends it at once.
+//! A terminal that is stopped ends nothing.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -100,4 +101,32 @@ fn one_ends_a_run_that_cannot_connect() {
     let finished = run.finish();
     let ended = signalled.elapsed();
     assert!(ended < Duration::from_secs(5), "ended {ended:?} after the signal\n{finished}");
+}
+
+#[test]
+fn nobody_who_reads_the_progress_holds_nothing_up() {
+    for load in ["", "-R 1000"] {
+        let server = Server::start(&Behaviour::Good);
+        let run = Run::text(&format!("--json -d 3s --warmup 0s -c 4 {load} {}", server.url()));
+        let finished = run.unread().finish().expect_code(0);
+        let document = finished.document();
+        document.expect_only(&["ok"]);
+        document.expect(server.requests() == document.released(), "all that was sent is counted");
+        document.expect(
+            document.at("intervals").as_array().is_some_and(|rows| rows.len() >= 3),
+            "all intervals are there",
+        );
+        finished.expect_stored();
+    }
+    // What a signal has to say is not waited for either, nor is why a run failed.
+    let server = Server::start(&Behaviour::Good);
+    let run = Run::text(&format!("--json -d 60s --warmup 0s -c 4 {}", server.url()));
+    let run = run.unread().start();
+    let begun = Instant::now();
+    while server.requests() < 4 && begun.elapsed() < Duration::from_secs(20) {
+        thread::sleep(Duration::from_millis(5));
+    }
+    run.signal(Signal::INT);
+    run.finish().expect_code(0).document().expect_only(&["ok"]);
+    Run::text("-d 1s http://127.0.0.1:1/").unread().finish().expect_code(1);
 }

@@ -282,7 +282,8 @@ pub struct WorkerRecord {
     pub waited: u64,
     /// Receives that found the buffer ring empty and were armed again, whole run.
     pub buffers_exhausted: u64,
-    /// Completions the kernel had to queue aside, whole run.
+    /// How often completions found their queue full and the kernel set them aside, or lost them
+    /// for want of memory; whole run.
     pub completions_overflowed: u64,
     /// Events of streams, of measured slots.
     pub events: u64,
@@ -298,6 +299,8 @@ pub struct WorkerRecord {
     pub handshakes_resumed: u64,
     /// Why the latest failed connection attempt failed, with its remedy.
     pub connect_failure: Option<String>,
+    /// Why its driver stopped working, which ended the run.
+    pub halted: Option<String>,
     /// Bytes of requests sent, measured window and drain.
     pub sent_bytes: u64,
     /// Bytes received, measured window and drain.

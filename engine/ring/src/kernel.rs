@@ -5,7 +5,8 @@
 //!    bytes sent once are kept until the completion of their send has been seen.
 //! 2. A receive buffer is the kernel's or ours, never both: a completion hands out a
 //!    [`BufferId`], which cannot be copied, and [`Kernel::recycle`] takes it back.
-//! 3. A full submission queue is flushed and the push retried; a failed push is an error.
+//! 3. A full submission queue is flushed; what it still does not take waits in order, and what
+//!    such an entry names is kept like what a queued one names.
 //! 4. What the kernel returns is data: buffer numbers and lengths are checked against bounds.
 //! 5. The queues borrow the ring's mappings for as long as they live: the ring is boxed and
 //!    leaked while they exist, and dropped after them, all within this type.
@@ -13,10 +14,8 @@
 use std::collections::VecDeque;
 use std::io;
 use std::mem::ManuallyDrop;
-use std::net::SocketAddr;
 use std::ops::Range;
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
-use std::os::unix::ffi::OsStrExt;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU16, Ordering};
 
@@ -24,6 +23,7 @@ use io_uring::types::{BufRingEntry, CancelBuilder, DestinationSlot, SubmitArgs, 
 use io_uring::{CompletionQueue, EnterFlags, IoUring, SubmissionQueue, Submitter};
 use io_uring::{cqueue, opcode, squeue};
 
+use crate::peer::Peer;
 use crate::socket::{PeerAddress, SocketOptions};
 
 /// Values of socket options, which submissions name: they live for ever.
@@ -65,6 +65,8 @@ pub(crate) struct Kernel {
     is_deferred: bool,
     /// Completions taken out of the queue to make room, older than those in it.
     aside: VecDeque<cqueue::Entry>,
+    /// Entries the submission queue had no room for. It is full as long as there are any.
+    backlog: VecDeque<squeue::Entry>,
     buffers: Buffers,
     templates: Vec<Box<[u8]>>,
     peers: Vec<Box<Peer>>,
@@ -73,6 +75,7 @@ pub(crate) struct Kernel {
     /// Those of connections that have ended before their send has, few or none.
     lingering: Vec<Outgoing>,
     enters: u64,
+    overflows: u64,
 }
 
 /// Bytes the kernel may read until the operation submitted with this user data has completed.
@@ -88,13 +91,6 @@ struct Buffers {
     count: u16,
     size: u32,
     tail: u16,
-}
-
-/// A peer's address as the kernel reads it.
-enum Peer {
-    V4(libc::sockaddr_in),
-    V6(libc::sockaddr_in6),
-    Unix(libc::sockaddr_un),
 }
 
 impl Kernel {
@@ -116,12 +112,14 @@ impl Kernel {
             ring,
             is_deferred,
             aside: VecDeque::new(),
+            backlog: VecDeque::new(),
             buffers: Buffers::new(count, size),
             templates: Vec::new(),
             peers: Vec::new(),
             outgoing: Vec::new(),
             lingering: Vec::new(),
             enters: 0,
+            overflows: 0,
         };
         let address = kernel.buffers.entries.as_ptr() as u64;
         // SAFETY: `entries` is page-aligned, holds `count` zeroed entries and is freed only after
@@ -309,16 +307,26 @@ impl Kernel {
         // SAFETY: every entry made above names templates or peers (kept until after the ring,
         // invariant 1), outgoing bytes (kept until their completion), statics, buffers of the ring
         // by group, or no memory at all.
-        while unsafe { self.submissions.push(&entry) }.is_err() {
-            // Full (invariant 3).
+        if unsafe { self.submissions.push(&entry) }.is_err() {
+            self.make_room_for(entry);
+        }
+    }
+
+    /// The queue is full (invariant 3). Once the kernel has refused to empty it, it is not asked
+    /// again before the next `enter`.
+    #[cold]
+    fn make_room_for(&mut self, entry: squeue::Entry) {
+        self.backlog.push_back(entry);
+        if self.backlog.len() == 1 {
             self.submit();
         }
     }
 
-    /// Hand what is queued to the kernel to make room, and nothing more: task work that ran here
-    /// would take receive buffers that nobody gives back before the next `enter`.
-    #[cold]
-    fn submit(&mut self) {
+    /// Hand what is queued to the kernel, and nothing more: task work that ran here would take
+    /// receive buffers that nobody gives back before the next `enter`. What the kernel does not
+    /// take, for want of memory, stays queued; the next `enter` says why.
+    #[inline(never)]
+    pub(crate) fn submit(&mut self) {
         // What has completed makes room first for what this may complete.
         self.completions.sync();
         self.aside.extend(self.completions.by_ref());
@@ -327,17 +335,48 @@ impl Kernel {
         self.submissions.sync();
         let queued = self.submissions.len() as u32;
         self.enters += 1;
-        // The kernel takes all of it, or fails for want of memory, which passes as other work
-        // completes; the caller tries again.
         // SAFETY: no argument is passed, and none is announced.
         let _ = unsafe { self.submitter.enter::<libc::sigset_t>(queued, 0, 0, None) };
         self.submissions.sync();
+        self.note_overflow();
+        self.refill();
+    }
+
+    /// Queue as much of the backlog as there is room for.
+    fn refill(&mut self) {
+        while let Some(entry) = self.backlog.front() {
+            // SAFETY: made above like every other (see `push`).
+            if unsafe { self.submissions.push(entry) }.is_err() {
+                return;
+            }
+            self.backlog.pop_front();
+        }
+    }
+
+    /// Hand the backlog to the kernel. Whether nothing is left of it.
+    #[cold]
+    fn clear_backlog(&mut self) -> bool {
+        let mut left = usize::MAX;
+        while !self.backlog.is_empty() && self.backlog.len() < left {
+            left = self.backlog.len();
+            self.submit();
+        }
+        self.backlog.is_empty()
+    }
+
+    /// The queue may have been full when something completed; the kernel then says so until it has
+    /// found room for what it has set aside.
+    #[inline]
+    fn note_overflow(&mut self) {
+        self.overflows += u64::from(self.submissions.cq_overflow());
     }
 
     /// One system call: submit what is queued, run what is due, and wait for `want` completions
     /// or until `timeout` nanoseconds have passed.
     #[inline]
     pub(crate) fn enter(&mut self, want: u32, timeout: Option<u64>) -> io::Result<()> {
+        // What waits for room must not wait for what it would bring about.
+        let want = if self.backlog.is_empty() || self.clear_backlog() { want } else { 0 };
         self.buffers.publish();
         self.submissions.sync();
         self.completions.sync();
@@ -357,6 +396,8 @@ impl Kernel {
         };
         self.submissions.sync();
         self.completions.sync();
+        self.note_overflow();
+        self.refill();
         match entered {
             Ok(_) => Ok(()),
             // The time is up, or a signal came: both leave the queues as they should be.
@@ -434,8 +475,14 @@ impl Kernel {
         self.enters
     }
 
-    /// Completions the kernel could not queue in the ring and kept aside.
-    pub(crate) fn overflowed(&self) -> u32 {
+    /// Calls after which the kernel held completions for which the queue had had no room. How many
+    /// they were it does not tell.
+    pub(crate) fn overflows(&self) -> u64 {
+        self.overflows
+    }
+
+    /// Completions it had no memory to hold either: they are lost.
+    pub(crate) fn dropped(&self) -> u32 {
         self.completions.overflow()
     }
 }
@@ -537,47 +584,5 @@ impl Buffers {
     }
 }
 
-impl Peer {
-    fn new(address: &PeerAddress) -> Self {
-        let address = match address {
-            PeerAddress::Tcp(address) => address,
-            PeerAddress::Unix(path) => {
-                let mut unix = libc::sockaddr_un {
-                    sun_family: libc::AF_UNIX as libc::sa_family_t,
-                    sun_path: [0; 108],
-                };
-                // One byte stays 0, as the end; what does not fit finds nobody listening.
-                let bytes = path.as_os_str().as_bytes().iter().take(unix.sun_path.len() - 1);
-                for (place, byte) in unix.sun_path.iter_mut().zip(bytes) {
-                    *place = *byte as libc::c_char;
-                }
-                return Self::Unix(unix);
-            }
-        };
-        match address {
-            SocketAddr::V4(v4) => Self::V4(libc::sockaddr_in {
-                sin_family: libc::AF_INET as libc::sa_family_t,
-                sin_port: v4.port().to_be(),
-                sin_addr: libc::in_addr { s_addr: u32::from_ne_bytes(v4.ip().octets()) },
-                sin_zero: [0; 8],
-            }),
-            SocketAddr::V6(v6) => Self::V6(libc::sockaddr_in6 {
-                sin6_family: libc::AF_INET6 as libc::sa_family_t,
-                sin6_port: v6.port().to_be(),
-                sin6_flowinfo: v6.flowinfo(),
-                sin6_addr: libc::in6_addr { s6_addr: v6.ip().octets() },
-                sin6_scope_id: v6.scope_id(),
-            }),
-        }
-    }
-
-    fn as_raw(&self) -> (*const libc::sockaddr, libc::socklen_t) {
-        match self {
-            Self::V4(v4) => (std::ptr::from_ref(v4).cast(), size_of_val(v4) as libc::socklen_t),
-            Self::V6(v6) => (std::ptr::from_ref(v6).cast(), size_of_val(v6) as libc::socklen_t),
-            Self::Unix(unix) => {
-                (std::ptr::from_ref(unix).cast(), size_of_val(unix) as libc::socklen_t)
-            }
-        }
-    }
-}
+#[cfg(test)]
+mod tests;

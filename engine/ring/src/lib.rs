@@ -11,8 +11,10 @@
 mod failure;
 #[expect(unsafe_code, reason = "the one file that speaks to the kernel; invariants in its header")]
 mod kernel;
+mod peer;
 mod probe;
 mod ring;
+mod sizes;
 mod socket;
 mod token;
 
@@ -20,5 +22,6 @@ pub use failure::{Failure, SetupError};
 pub use kernel::BufferId;
 pub use probe::{Features, Unavailable, probe};
 pub use ring::{Completion, Config, PeerId, Ring, TemplateId, Wait};
+pub use sizes::KernelVersion;
 pub use socket::{Listener, OpenError, PeerAddress, SocketOptions};
 pub use token::{Operation, Token};

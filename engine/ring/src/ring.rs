@@ -7,6 +7,7 @@ use std::os::fd::{AsFd, AsRawFd};
 use crate::failure::{Failure, SetupError};
 use crate::kernel::{BufferId, Kernel};
 use crate::probe::{self, Features};
+use crate::sizes::{self, KernelVersion};
 use crate::socket::{self, Listener, OpenError, PeerAddress, SocketOptions};
 use crate::token::{Operation, Token};
 
@@ -20,28 +21,30 @@ pub struct Config {
     pub buffers: u16,
     /// Bytes of a receive buffer.
     pub buffer_size: u32,
+    /// Entries of the completion queue, a power of two. What the kernel completes while it is full
+    /// is late, and counted ([`Ring::overflows`]).
+    pub completions: u32,
 }
 
 impl Config {
-    /// For `slots` connections with small responses: 128 buffers of 2 KiB.
-    pub const fn small_responses(slots: u32) -> Self {
-        Self { slots, buffers: 128, buffer_size: 2_048 }
+    /// For `slots` connections with small responses: buffers of 2 KiB, 128 or more of them.
+    pub fn small_responses(slots: u32) -> Self {
+        Self::of_connections(slots, 128, 2_048)
     }
 
-    /// For `slots` connections that carry TLS: 64 buffers of 16 KiB, so that most records come
-    /// whole; small ones touch the first lines of each alone.
-    pub const fn records(slots: u32) -> Self {
-        Self { slots, buffers: 64, buffer_size: 16_384 }
+    /// For `slots` connections that carry TLS: buffers of 16 KiB, 64 or more of them, so that most
+    /// records come whole; small ones touch the first lines of each alone.
+    pub fn records(slots: u32) -> Self {
+        Self::of_connections(slots, 64, 16_384)
+    }
+
+    fn of_connections(slots: u32, least: u16, buffer_size: u32) -> Self {
+        let version = KernelVersion::running();
+        let buffers = sizes::buffers(version, slots, least, buffer_size);
+        let completions = sizes::completions(version, slots, buffers);
+        Self { slots, buffers, buffer_size, completions }
     }
 }
-
-/// Both queues are used in turn from end to end, so all of their memory is touched: they are kept
-/// small enough for the L1 and L2 caches. A fuller submission queue is handed over early.
-const SUBMISSIONS_MAX: u32 = 256;
-/// With deferred task work nothing completes but within an enter, which posts at most one
-/// completion per submission and 40 of task work (Linux 6.13; before, as many as are due); the
-/// driver empties the queue before each.
-const COMPLETIONS: u32 = 2_048;
 
 /// A request kept in the ring.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,15 +88,11 @@ impl Ring {
     /// A ring of the given size, on the thread that will use it.
     pub fn new(config: Config) -> Result<Self, SetupError> {
         let features = probe::probe()?;
-        let completions = if features.deferred_work {
-            COMPLETIONS
-        } else {
-            // Every connection may have two operations complete at any moment.
-            (config.slots.clamp(COMPLETIONS, 1 << 20) * 2).next_power_of_two()
-        };
-        let submissions = config.slots.clamp(64, SUBMISSIONS_MAX).next_power_of_two();
+        // A fuller submission queue is handed over early.
+        let submissions = config.slots.clamp(64, sizes::SUBMISSIONS_MAX).next_power_of_two();
         let mut builder = probe::builder(&features);
-        builder.setup_clamp().setup_cqsize(completions);
+        builder.setup_clamp().setup_cqsize(config.completions);
+        let submissions = submissions.min(config.completions);
         let ring = builder
             .build(submissions)
             .map_err(|error| SetupError::from_io("setting up the ring", error))?;
@@ -257,6 +256,12 @@ impl Ring {
         })
     }
 
+    /// One system call: submit everything queued, and no more. What fails here fails again in the
+    /// next [`Ring::enter`], which says so.
+    pub fn submit(&mut self) {
+        self.kernel.submit();
+    }
+
     /// Whether [`Ring::next_completion`] would find one: a load, no system call.
     #[inline]
     pub fn has_completions(&mut self) -> bool {
@@ -304,8 +309,14 @@ impl Ring {
         self.kernel.enters()
     }
 
-    /// Completions the kernel had to keep aside because the queue was full; 0 in a sound run.
-    pub fn overflowed(&self) -> u32 {
-        self.kernel.overflowed()
+    /// Calls after which the kernel held completions for which the queue had had no room; 0 in a
+    /// sound run.
+    pub fn overflows(&self) -> u64 {
+        self.kernel.overflows()
+    }
+
+    /// Completions lost because it had no memory to hold them either.
+    pub fn dropped(&self) -> u32 {
+        self.kernel.dropped()
     }
 }

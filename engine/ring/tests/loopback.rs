@@ -8,7 +8,7 @@ use uringbench_ring::{
     Completion, Config, Listener, Operation, PeerAddress, Ring, SocketOptions, Wait,
 };
 
-const SMALL: Config = Config { slots: 4, buffers: 4, buffer_size: 64 };
+const SMALL: Config = Config { slots: 4, buffers: 4, buffer_size: 64, completions: 2_048 };
 
 /// The next completion, waiting for it.
 fn next(ring: &mut Ring) -> Completion {
@@ -351,7 +351,7 @@ fn waiting_ends_by_itself_and_costs_one_call() {
     ring.enter(Wait::AtMost(1_000_000)).expect("waiting works");
     ring.enter(Wait::No).expect("submitting works");
     assert!(ring.next_completion().is_none() && !ring.is_work_pending());
-    assert_eq!((ring.enters() - before, ring.overflowed()), (2, 0));
+    assert_eq!((ring.enters() - before, ring.overflows()), (2, 0));
 }
 
 #[test]
@@ -393,4 +393,41 @@ fn receives_that_find_no_buffer_and_are_armed_again_at_once_make_progress() {
         }
     }
     panic!("{received} bytes of {} after a million completions", 64 * CONNECTIONS);
+}
+
+#[test]
+fn a_queue_that_is_too_small_is_counted_and_loses_nothing() {
+    const CONNECTIONS: u32 = 64;
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("a bound listener");
+    let config = Config { slots: CONNECTIONS, buffers: 64, buffer_size: 64, completions: 8 };
+    let mut ring = Ring::new(config).expect("io_uring is there");
+    let mut peers = Vec::new();
+    for slot in 0..CONNECTIONS {
+        connect(&mut ring, slot, 0, address).expect("a connection");
+        peers.push(listener.accept().expect("the connection arrives").0);
+        ring.receive_multi(slot, 0);
+    }
+    ring.enter(Wait::No).expect("submitting works");
+    assert_eq!(ring.overflows(), 0, "nothing has completed that was not taken");
+    for round in 1..=3 {
+        for peer in &mut peers {
+            peer.write_all(b"x").expect("the socket has room");
+        }
+        let before = ring.overflows();
+        let mut received = 0;
+        while received < CONNECTIONS {
+            let completion = next(&mut ring);
+            if let Some(buffer) = completion.buffer {
+                received += 1;
+                ring.recycle(buffer);
+            }
+            // A receive may end where it found no room to go on.
+            if !completion.more {
+                ring.receive_multi(completion.token.slot(), 0);
+            }
+        }
+        assert!(ring.overflows() > before, "64 completions through 8 places, round {round}");
+    }
+    assert_eq!(ring.dropped(), 0);
 }

@@ -274,8 +274,10 @@ impl<R: Runtime> Driver for RuntimeDriver<R> {
         self.lines[connection as usize] = None;
     }
 
+    /// Neither runtime tells when its ring refuses to work: monoio keeps it to itself, tokio-uring
+    /// panics, which ends the run too.
     #[inline]
-    fn wait(&mut self, until: Until) {
+    fn wait(&mut self, until: Until) -> Result<(), Failure> {
         match (until, self.wait) {
             (Until::Due(due), WaitMode::Spin) => self.spin(due),
             (Until::Due(due), WaitMode::Hybrid) => self.sleep_then_spin(due),
@@ -284,6 +286,7 @@ impl<R: Runtime> Driver for RuntimeDriver<R> {
             }
             (Until::Due(time) | Until::Around(time), _) => self.sleep(time),
         }
+        Ok(())
     }
 
     #[inline]

@@ -46,7 +46,7 @@ fn next<R: Runtime>(driver: &mut RuntimeDriver<R>) -> EventKind<Vec<u8>> {
             return event.kind;
         }
         assert!(driver.now() < latest, "nothing happens any more");
-        driver.wait(Until::Around(latest));
+        driver.wait(Until::Around(latest)).expect("a runtime works, or panics");
     }
 }
 
@@ -64,7 +64,7 @@ fn live_once<R: Runtime>(driver: &mut RuntimeDriver<R>, generation: u32) {
     driver.receive(0, generation, ReceiveMode::Now);
     // Let it begin to wait.
     let soon = driver.now();
-    driver.wait(Until::Around(soon));
+    driver.wait(Until::Around(soon)).expect("a runtime works, or panics");
     driver.close(0, generation, RECEIVING);
     assert!(matches!(next(driver), EventKind::Closed));
     assert!(driver.next_event().is_none(), "closed is told last, and once");

@@ -43,6 +43,8 @@ pub(crate) struct Sums {
     pub(crate) flows: [u64; 3],
     /// Messages that users sent.
     pub(crate) messages: u64,
+    /// Runs whose driver stopped working.
+    pub(crate) halted: u64,
 }
 
 impl Sums {
@@ -50,6 +52,7 @@ impl Sums {
         self.counts.merge(&other.counts);
         self.totals.merge(&other.totals);
         self.messages += other.messages;
+        self.halted += other.halted;
         for (sum, flows) in self.flows.iter_mut().zip(other.flows) {
             *sum += flows;
         }
@@ -132,7 +135,10 @@ pub(crate) fn simulate(seed: u64) -> Sums {
     let witness = Rc::new(Witness::default());
     let world = World::new(seed, climate, START, Rc::clone(&witness));
     let mut event_loop = EventLoop::new(world, LoopOptions::of(&plan, Share::WHOLE), terms(&plan));
-    settle(&mut event_loop);
+    if !settle(&mut event_loop) {
+        // There is nothing to measure over a driver that does not work.
+        return Sums { halted: 1, ..Sums::default() };
+    }
     let start = START + Nanos::from_millis(20);
     let measure_from = start + plan.warmup;
     let span = plan.limit.duration();
@@ -163,24 +169,27 @@ pub(crate) fn simulate(seed: u64) -> Sums {
             break;
         }
     }
-    let was_cut = last_command != Command::Run;
+    let halted = event_loop.halted().is_some();
+    let was_cut = last_command != Command::Run || halted;
     let boundaries = event_loop.boundaries();
     drop(event_loop);
     check(&plan, &collected, &witness, &boundaries, was_cut);
     let mut counts = collected.measured.clone();
     counts.merge(&collected.warmup);
     let messages = witness.visits.borrow().messages;
-    Sums { counts, totals: collected.totals, flows: collected.flows, messages }
+    let (totals, flows, halted) = (collected.totals, collected.flows, u64::from(halted));
+    Sums { counts, totals, flows, messages, halted }
 }
 
-fn settle(event_loop: &mut EventLoop<World>) {
-    for turn in 0.. {
-        assert!(turn < TURNS_MAX, "the connections never settle");
-        if event_loop.is_settled() {
-            return;
+/// Make the connections. Whether the driver still works then.
+fn settle(event_loop: &mut EventLoop<World>) -> bool {
+    for _ in 0..TURNS_MAX {
+        if event_loop.is_settled() || event_loop.halted().is_some() {
+            return event_loop.halted().is_none();
         }
         event_loop.turn(Command::Run);
     }
+    panic!("the connections never settle");
 }
 
 fn check(
@@ -405,6 +414,7 @@ fn climate(plan: &Plan, below: &mut impl FnMut(u64) -> u64) -> Climate {
         has_tls: plan.tls.is_some(),
         corrupt_share: share(below, 40),
         script: plan.script.clone(),
+        breaks_after: (below(30) == 0).then(|| below(600)),
     }
 }
 

@@ -42,6 +42,7 @@ fn climate(plan: &Plan) -> Climate {
         has_tls: false,
         corrupt_share: 0,
         script: plan.script.clone(),
+        breaks_after: None,
     }
 }
 

@@ -54,6 +54,7 @@ fn the_law_holds_in_every_simulated_run() {
             seen.flows
         );
         assert!(seen.messages > 0, "nobody talked over a WebSocket");
+        assert!(seen.halted > 0, "no driver stopped working");
     }
 }
 

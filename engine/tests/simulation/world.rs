@@ -55,6 +55,8 @@ pub(crate) struct Climate {
     pub(crate) corrupt_share: u64,
     /// What users do; the request is then all of theirs that are always the same.
     pub(crate) script: Option<Arc<Script>>,
+    /// So many waits, and the driver does not work any more.
+    pub(crate) breaks_after: Option<u64>,
 }
 
 /// A lease; the world counts those not given back.
@@ -498,9 +500,14 @@ impl Driver for World {
         self.soon(Happening::Closed { connection, generation, was_armed });
     }
 
-    fn wait(&mut self, until: Until) {
+    fn wait(&mut self, until: Until) -> Result<(), Failure> {
         self.enters += 1;
         self.check_receives();
+        if self.climate.breaks_after.is_some_and(|enters| self.enters > enters) {
+            // Time goes on all the same.
+            self.now = self.now + Nanos(1_000);
+            return Err(Failure(Errno::NOMEM));
+        }
         let (latest, late) = match until {
             Until::Due(due) => (due, 0),
             Until::Around(time) => (time, self.below(30_000)),
@@ -521,6 +528,7 @@ impl Driver for World {
             self.happen(happening);
         }
         self.reorder();
+        Ok(())
     }
 
     fn next_event(&mut self) -> Option<Event<Lease>> {

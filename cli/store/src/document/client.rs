@@ -48,7 +48,7 @@ pub struct WorkerFigures {
     pub waited: u64,
     /// Receives that found no free buffer, whole run.
     pub buffers_exhausted: u64,
-    /// Completions the kernel queued aside, whole run.
+    /// How often the queue of completions was full, so that the kernel set some aside; whole run.
     pub completions_overflowed: u64,
     /// Times bytes came that nobody had asked for, whole run.
     pub unsolicited: u64,

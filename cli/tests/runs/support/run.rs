@@ -3,13 +3,14 @@
 //! It decides how the binary is called and that a hang is a failure that names the command. What
 //! the result must say is the tests' and `document`'s.
 
-use std::io::Read;
+use std::io::{PipeReader, PipeWriter, Read, Write};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use tempfile::TempDir;
 
@@ -25,6 +26,7 @@ pub(crate) struct Run {
     args: Vec<String>,
     folder: TempDir,
     turn: Option<Turn>,
+    is_unread: bool,
 }
 
 impl Run {
@@ -52,7 +54,7 @@ impl Run {
     fn new(args: &str, turn: Option<Turn>) -> Self {
         let args = args.split_whitespace().map(str::to_owned).collect();
         let folder = TempDir::new().expect("the machine has room for a folder");
-        Self { around: Vec::new(), args, folder, turn }
+        Self { around: Vec::new(), args, folder, turn, is_unread: false }
     }
 
     /// A file in the folder it runs in.
@@ -76,6 +78,12 @@ impl Run {
         self
     }
 
+    /// Let its standard error be a full pipe that nobody reads.
+    pub(crate) fn unread(mut self) -> Self {
+        self.is_unread = true;
+        self
+    }
+
     /// The folder it runs in.
     pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
@@ -86,19 +94,24 @@ impl Run {
         let mut words = self.around;
         words.push(env!("CARGO_BIN_EXE_uringbench").to_owned());
         words.extend(self.args);
+        let (unread, stderr) = match self.is_unread.then(full_pipe) {
+            Some((reader, writer)) => (Some(reader), Stdio::from(writer)),
+            None => (None, Stdio::piped()),
+        };
         let mut child = Command::new(&words[0])
             .args(&words[1..])
             .current_dir(self.folder.path())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
+            .stderr(stderr)
             // A group of its own, so that whatever it started can be ended with it.
             .process_group(0)
             .spawn()
             .unwrap_or_else(|e| panic!("{} does not start: {e}", words[0]));
         let left = Left {
             stdout: collect(child.stdout.take().expect("it was piped")),
-            stderr: collect(child.stderr.take().expect("it was piped")),
+            stderr: child.stderr.take().map_or_else(|| thread::spawn(String::new), collect),
+            unread,
             folder: self.folder,
         };
         Running {
@@ -129,6 +142,8 @@ pub(crate) struct Running {
 struct Left {
     stdout: JoinHandle<String>,
     stderr: JoinHandle<String>,
+    /// Kept open, so that writing to it waits and does not fail.
+    unread: Option<PipeReader>,
     folder: TempDir,
 }
 
@@ -164,6 +179,7 @@ impl Running {
         // Whatever a wrapping shell left behind would keep the pipes open.
         self.end_all();
         let left = self.left.take().expect("a run finishes once");
+        drop(left.unread);
         Finished {
             status,
             stdout: left.stdout.join().expect("reading a pipe does not panic"),
@@ -186,6 +202,17 @@ impl Drop for Running {
             self.end_all();
         }
     }
+}
+
+/// A pipe that takes nothing more.
+fn full_pipe() -> (PipeReader, PipeWriter) {
+    let (reader, mut writer) = std::io::pipe().expect("descriptors are left");
+    let flags = fcntl_getfl(&writer).expect("a pipe has flags");
+    fcntl_setfl(&writer, flags | OFlags::NONBLOCK).expect("they can be changed");
+    while writer.write(&[b'.'; 4_096]).is_ok() {}
+    while writer.write(b".").is_ok() {}
+    fcntl_setfl(&writer, flags).expect("they can be changed back");
+    (reader, writer)
 }
 
 fn collect(mut pipe: impl Read + Send + 'static) -> JoinHandle<String> {

@@ -31,10 +31,10 @@ pub(super) struct Run<'a> {
 impl Run<'_> {
     /// Every rule that fires, in the order of the rules.
     pub(super) fn reasons(&self) -> Vec<Reason> {
-        let (law, overflow) = (self.law(), self.completions_overflowed());
+        let of_engine = [self.law(), self.engine_failed(), self.completions_overflowed()];
         if let Some(nothing) = self.nothing_completed() {
             // Every other rule would only repeat it.
-            return [law, overflow, Some(nothing)].into_iter().flatten().collect();
+            return of_engine.into_iter().chain([Some(nothing)]).flatten().collect();
         }
         let by_load = match self.plan.load {
             Load::Open { .. } | Load::Replay => {
@@ -67,7 +67,7 @@ impl Run<'_> {
             self.retransmits(),
             self.buffers_exhausted(),
         ];
-        [law, overflow].into_iter().chain(by_load).chain(of_all).flatten().collect()
+        of_engine.into_iter().chain(by_load).chain(of_all).flatten().collect()
     }
 
     /// What a reader should know beside the verdict.

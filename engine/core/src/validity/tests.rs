@@ -78,6 +78,15 @@ fn healthy_runs_are_valid() {
 }
 
 #[test]
+fn a_driver_that_stopped_working_is_named_with_its_errno() {
+    let why = "Cannot allocate memory (os error 12)";
+    let halted = Case::closed().with(|case| case.worker().halted = Some(why.to_owned()));
+    assert_eq!(halted.codes(), [("engine_failed", Severity::Invalid)]);
+    let message = &halted.verdict().reasons[0].message;
+    assert!(message.contains(why) && message.contains("after 2.00 s"), "{message}");
+}
+
+#[test]
 fn a_shortfall_without_waiting_is_the_generators() {
     let released = |slots| Case::open().with(|case| case.record.counts = fixture::all_ok(slots));
     fires_past(&released(99_000), &released(98_999), "generator_limited", Severity::Invalid);
@@ -243,6 +252,9 @@ fn what_must_never_happen_speaks_at_once() {
     let suspect = Severity::Suspect;
     let overflowed = |n| closed().with(|case| case.worker().completions_overflowed = n);
     fires_past(&overflowed(0), &overflowed(1), "completions_overflowed", Severity::Invalid);
+    let said = |n| overflowed(n).verdict().reasons[0].message.clone();
+    assert!(said(1).contains("full 1 time,"), "{}", said(1));
+    assert!(said(2_000).contains("full 2,000 times,"), "{}", said(2_000));
     let unsolicited = |n| closed().with(|case| case.worker().unsolicited = n);
     fires_past(&unsolicited(0), &unsolicited(1), "unsolicited", suspect);
     let established = |n| closed().with(|case| case.worker().established_min = n);

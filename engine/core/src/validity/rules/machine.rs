@@ -15,13 +15,27 @@ impl Run<'_> {
     pub(super) fn completions_overflowed(&self) -> Option<Reason> {
         let overflowed = self.total(|w| w.completions_overflowed);
         (overflowed > 0).then(|| {
+            let times = if overflowed == 1 { "time" } else { "times" };
             let message = format!(
-                "the kernel had to queue {} completions aside, so their times are late: use fewer \
-                 connections per core",
+                "the queue of completions was full {} {times}, and the kernel had to set some \
+                 aside, so their times are late: use fewer connections per core",
                 Grouped(overflowed),
             );
             invalid("completions_overflowed", message)
         })
+    }
+
+    /// A driver that stopped working ended the run for all.
+    pub(super) fn engine_failed(&self) -> Option<Reason> {
+        let mut workers = self.record.workers.iter();
+        let (cpu, why) = workers.find_map(|w| w.halted.as_ref().map(|why| (w.cpu, why)))?;
+        let message = format!(
+            "io_uring stopped working on CPU {cpu} after {}, so the run was ended: \
+             `io_uring_enter` failed again and again ({why}); free memory, or use fewer \
+             connections",
+            self.summary.measured,
+        );
+        Some(invalid("engine_failed", message))
     }
 
     pub(super) fn buffers_exhausted(&self) -> Option<Reason> {

@@ -1,0 +1,118 @@
+//! How large a ring's completion queue and its buffers have to be: by what the kernel may post
+//! within one call, which is not the same in all of its versions.
+
+/// A kernel's version, as far as it matters here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct KernelVersion {
+    major: u16,
+    minor: u16,
+}
+
+/// Submissions queued at most; each completes at most once while it is submitted, and a
+/// cancellation has one other operation complete.
+pub(crate) const SUBMISSIONS_MAX: u32 = 256;
+/// Both queues are used in turn from end to end, so all of their memory is touched: they are kept
+/// small enough for the L1 and L2 caches. 32 KiB.
+const COMPLETIONS_MIN: u32 = 2_048;
+/// The kernel makes none larger (`IORING_MAX_CQ_ENTRIES`).
+const COMPLETIONS_MAX: u32 = 65_536;
+/// Memory of receive buffers at most: they are used in turn too.
+const BUFFER_BYTES_MAX: u32 = 2 << 20;
+
+impl KernelVersion {
+    /// From here on one call runs at most 40 pieces of task work (`IO_LOCAL_TW_DEFAULT_MAX`, Linux
+    /// f46b9cdb22f7); before, all there is.
+    const WORK_IS_BOUNDED: Self = Self::new(6, 13);
+
+    /// Version `major.minor`.
+    pub const fn new(major: u16, minor: u16) -> Self {
+        Self { major, minor }
+    }
+
+    /// The one that runs here. One that names itself otherwise than kernels do counts as old.
+    pub fn running() -> Self {
+        let name = rustix::system::uname();
+        Self::of(&name.release().to_string_lossy()).unwrap_or(Self::new(0, 0))
+    }
+
+    /// From a release such as `6.12.3-amd64`.
+    fn of(release: &str) -> Option<Self> {
+        let mut parts = release.split(|c: char| !c.is_ascii_digit()).map(str::parse);
+        Some(Self { major: parts.next()?.ok()?, minor: parts.next()?.ok()? })
+    }
+
+    fn bounds_work(self) -> bool {
+        self >= Self::WORK_IS_BOUNDED
+    }
+}
+
+/// Receive buffers for so many connections, a power of two, at least `least`. Where all connections
+/// may be served within one call, a buffer for each, as far as they are worth their memory: who
+/// finds none has to be served again.
+pub(crate) fn buffers(version: KernelVersion, slots: u32, least: u16, size: u32) -> u16 {
+    if version.bounds_work() {
+        return least;
+    }
+    let most = (BUFFER_BYTES_MAX / size.max(1)).max(u32::from(least));
+    // At most the 32,768 that the kernel takes, which fits.
+    slots.clamp(u32::from(least), most.min(1 << 15)).next_power_of_two() as u16
+}
+
+/// Completions that one call may post, and so the entries of a queue that is emptied before each.
+pub(crate) fn completions(version: KernelVersion, slots: u32, buffers: u16) -> u32 {
+    // Receives that get bytes take a buffer each, so that is how many there are of them.
+    let always = 2 * SUBMISSIONS_MAX + u32::from(buffers);
+    // Beside them a connection may have the end of its receive and that of a send or connect.
+    let work = if version.bounds_work() { 40 } else { slots.saturating_mul(2) };
+    let posted = always.saturating_add(work).clamp(COMPLETIONS_MIN, COMPLETIONS_MAX);
+    posted.next_power_of_two()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn releases_are_read_as_kernels_and_distributions_write_them() {
+        for (release, version) in [
+            ("6.18.44-fc-v669", Some((6, 18))),
+            ("5.15.0-105-generic", Some((5, 15))),
+            ("6.13-rc1", Some((6, 13))),
+            ("6.12.0+deb13-amd64", Some((6, 12))),
+            ("10.0", Some((10, 0))),
+            ("6", None),
+            ("", None),
+            ("next-20260101", None),
+        ] {
+            let version = version.map(|(major, minor)| KernelVersion::new(major, minor));
+            assert_eq!(KernelVersion::of(release), version, "{release}");
+        }
+        assert!(KernelVersion::running() >= KernelVersion::new(5, 19), "this one is read too");
+    }
+
+    #[test]
+    fn queues_hold_what_one_call_posts_by_version_and_connections() {
+        let (old, last, bounded) = ((5, 19), (6, 12), (6, 13));
+        for (version, slots, completions_wanted, small, records) in [
+            (bounded, 1, 2_048, 128, 64),
+            (bounded, 64, 2_048, 128, 64),
+            (bounded, 1_000_000, 2_048, 128, 64),
+            ((7, 0), 9_000, 2_048, 128, 64),
+            (last, 1, 2_048, 128, 64),
+            (last, 64, 2_048, 128, 64),
+            (last, 512, 2_048, 512, 128),
+            (last, 1_024, 4_096, 1_024, 128),
+            (last, 9_000, 32_768, 1_024, 128),
+            // As large as there are: what does not fit is counted.
+            (last, 1_000_000, 65_536, 1_024, 128),
+            (last, u32::MAX, 65_536, 1_024, 128),
+            (old, 9_000, 32_768, 1_024, 128),
+        ] {
+            let version = KernelVersion::new(version.0, version.1);
+            let case = format!("{version:?}, {slots} connections");
+            assert_eq!(buffers(version, slots, 128, 2_048), small, "{case}");
+            assert_eq!(buffers(version, slots, 64, 16_384), records, "{case}");
+            assert_eq!(completions(version, slots, small), completions_wanted, "{case}");
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! Workers, drivers and observers that break: the run ends, says why, and loses nothing.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::ops::Range;
+
+use rustix::io::Errno;
+use uringbench_core::http::request::{RequestParts, RequestTemplate};
+use uringbench_core::outcome::Outcome;
+use uringbench_core::plan::{Limit, Peer};
+
+use super::*;
+use crate::driver::{Driver, Event, EventKind, ReceiveMode, UnderWay, Until};
+
+/// What breaks a worker, in so many waits from the start.
+#[derive(Clone, Copy, Debug)]
+enum Fate {
+    Panics(u64),
+    Halts(u64),
+    Lasts,
+}
+
+/// A world in which each request is answered at once, until its fate.
+struct Fated {
+    fate: Fate,
+    waits: u64,
+    events: VecDeque<Event<Vec<u8>>>,
+}
+
+impl Fated {
+    fn new(fate: Fate) -> Self {
+        Self { fate, waits: 0, events: VecDeque::new() }
+    }
+
+    fn tell(&mut self, connection: u32, generation: u32, kind: EventKind<Vec<u8>>) {
+        self.events.push_back(Event { connection, generation, kind });
+    }
+}
+
+impl Driver for Fated {
+    type Buffer = Vec<u8>;
+
+    fn now(&mut self) -> Timestamp {
+        clock::now()
+    }
+    fn connect(&mut self, connection: u32, generation: u32, _: u32) -> Result<(), Failure> {
+        self.tell(connection, generation, EventKind::Connected);
+        Ok(())
+    }
+    fn local_address(&self, _: u32) -> Option<SocketAddr> {
+        None
+    }
+    fn peer_address(&self, _: u32, _: u32) -> Option<SocketAddr> {
+        None
+    }
+    fn send(&mut self, connection: u32, generation: u32, _: u16) {
+        let buffer = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n".to_vec();
+        self.tell(connection, generation, EventKind::Received { buffer, more: true });
+    }
+    fn send_part(&mut self, _: u32, _: u32, _: Range<usize>) {}
+    fn send_range(&mut self, _: u32, _: u32, _: Range<usize>) {}
+    fn send_bytes(&mut self, _: u32, _: u32, _: Vec<u8>) {}
+    fn spare(&mut self) -> Vec<u8> {
+        Vec::new()
+    }
+    fn receive(&mut self, _: u32, _: u32, _: ReceiveMode) {}
+    fn skip(&mut self, _: u32, _: u32, _: u32) {}
+    fn cancel_receive(&mut self, _: u32, _: u32) {}
+    fn close(&mut self, connection: u32, generation: u32, _: UnderWay) {
+        self.tell(connection, generation, EventKind::Closed);
+    }
+    fn wait(&mut self, _: Until) -> Result<(), Failure> {
+        self.waits += 1;
+        std::thread::yield_now();
+        match self.fate {
+            Fate::Panics(waits) if self.waits > waits => panic!("broken on purpose"),
+            Fate::Halts(waits) if self.waits > waits => Err(Failure(Errno::NOMEM)),
+            Fate::Panics(_) | Fate::Halts(_) | Fate::Lasts => Ok(()),
+        }
+    }
+    fn next_event(&mut self) -> Option<Event<Vec<u8>>> {
+        self.events.pop_front()
+    }
+    fn bytes<'a>(&'a self, buffer: &'a Vec<u8>) -> &'a [u8] {
+        buffer
+    }
+    fn bytes_mut<'a>(&'a mut self, buffer: &'a mut Vec<u8>) -> &'a mut [u8] {
+        buffer
+    }
+    fn recycle(&mut self, _: Vec<u8>) {}
+    fn has_multishot(&self) -> bool {
+        true
+    }
+    fn can_skip(&self) -> bool {
+        true
+    }
+    fn enters(&self) -> u64 {
+        self.waits
+    }
+    fn spun(&self) -> Nanos {
+        Nanos::ZERO
+    }
+    fn overflowed(&self) -> u64 {
+        0
+    }
+}
+
+/// Does not watch, or breaks with the first interval.
+struct Watch {
+    panics: bool,
+}
+
+impl Observer for Watch {
+    fn started(&mut self, _: Timestamp, _: u32) {}
+    fn measure_begins(&mut self) {}
+    fn interval(&mut self, _: &Interval) {
+        assert!(!self.panics, "an observer broken on purpose");
+    }
+    fn measure_ended(&mut self) {}
+}
+
+/// Far longer than a test may take: what does not end by itself fails it.
+fn plan(workers: usize) -> Plan {
+    let parts = RequestParts::new("GET", "localhost", "/");
+    Plan {
+        cpus: vec![0; workers],
+        connections: workers as u32,
+        limit: Limit::Duration(Nanos::from_secs(3_600)),
+        slice: Nanos::from_millis(10),
+        ..Plan::plain(
+            Peer::Tcp(([127, 0, 0, 1], 80).into()),
+            RequestTemplate::build(parts).expect("a plain request"),
+        )
+    }
+}
+
+fn run_fated(fates: &[Fate], panics: bool) -> Result<RunRecord, RunError> {
+    let plan = plan(fates.len());
+    let control = Control::new();
+    run_with(&plan, &control, &mut Watch { panics }, &|index, links| {
+        worker::work_over(&plan, index, &control, links, |_| {
+            Ok((Fated::new(fates[index]), Backend::Ring))
+        });
+    })
+}
+
+#[test]
+fn a_worker_that_panics_ends_the_run_whenever_it_does() {
+    // In its setting up, at its first wait before it is ready, and long after.
+    let error = run_with(&plan(2), &Control::new(), &mut Watch { panics: false }, &|index, _| {
+        assert!(index == 0, "no worker at all");
+    });
+    let text = error.expect_err("the second worker is lost").to_string();
+    assert!(text.contains("worker 1") && text.contains("no worker at all"), "{text}");
+    for waits in [0, 1, 500] {
+        let error = run_fated(&[Fate::Lasts, Fate::Panics(waits), Fate::Lasts], false);
+        match error.expect_err("the figures would be incomplete") {
+            RunError::WorkerLost { worker: 1, cause } => assert_eq!(cause, "broken on purpose"),
+            other => panic!("{other}"),
+        }
+    }
+}
+
+#[test]
+fn an_observer_that_panics_takes_the_workers_with_it() {
+    let broken = std::panic::catch_unwind(|| run_fated(&[Fate::Lasts, Fate::Lasts], true));
+    assert!(broken.is_err(), "the panic goes on to the caller, and is not waited for");
+}
+
+#[test]
+fn a_driver_that_halts_before_the_first_request_is_no_run() {
+    let error = run_fated(&[Fate::Lasts, Fate::Halts(0)], false).expect_err("nothing was sent");
+    assert!(matches!(error, RunError::Halted(Failure(Errno::NOMEM))), "{error}");
+}
+
+#[test]
+fn a_driver_that_halts_ends_the_run_and_nothing_that_was_measured_is_lost() {
+    let record = run_fated(&[Fate::Lasts, Fate::Halts(500)], false).expect("it was measured");
+    assert_eq!(record.counts.in_flight(), Some(0), "the law");
+    let answered = record.counts.of(Outcome::Ok);
+    assert!(answered > 0, "what had been answered stays");
+    assert!(record.counts.errors() <= 2, "what was in flight on two connections: {record:?}");
+    assert!(record.interrupted);
+    assert_eq!(record.workers[0].halted, None);
+    let why = record.workers[1].halted.as_deref().expect("the second says why");
+    assert!(why.contains("memory"), "{why}");
+}
