@@ -76,12 +76,16 @@ impl Destination {
 impl RingDriver {
     /// For worker `index`, on its own thread.
     pub(crate) fn new(plan: &Plan, connections: u32, index: usize) -> Result<Self, SetupError> {
-        let can_skip = plan.tls.is_none() && !plan.peers.iter().any(|p| matches!(p, Peer::Unix(_)));
-        let config = if can_skip {
+        let config = if can_skip(plan) {
             Config::small_responses(connections)
         } else {
             Config::records(connections)
         };
+        Self::of_size(config, plan, index)
+    }
+
+    /// The same, over a ring of this size.
+    pub(crate) fn of_size(config: Config, plan: &Plan, index: usize) -> Result<Self, SetupError> {
         let mut ring = Ring::new(config)?;
         let request = plan.request.bytes();
         let template = match copies_kept(plan) {
@@ -91,7 +95,7 @@ impl RingDriver {
         let peers: Vec<_> =
             plan.peers.iter().map(|peer| Destination::of(peer, plan, &mut ring)).collect();
         Ok(Self {
-            can_skip,
+            can_skip: can_skip(plan),
             has_multishot: ring.features().multishot_receive,
             ring,
             template,
@@ -110,7 +114,7 @@ impl RingDriver {
                 chooses_port: plan.proxy.is_some(),
                 receive_buffer: plan.read_rate.map(|_| SLOW_RECEIVE_BUFFER),
             },
-            locals: vec![None; if plan.proxy.is_some() { connections as usize } else { 0 }],
+            locals: vec![None; if plan.proxy.is_some() { config.slots as usize } else { 0 }],
             spares: Vec::new(),
         })
     }
@@ -197,6 +201,11 @@ impl RingDriver {
             self.spin(due);
         }
     }
+}
+
+/// Whether the kernel can drop what is received: TCP can, and nothing that is encrypted is.
+fn can_skip(plan: &Plan) -> bool {
+    plan.tls.is_none() && !plan.peers.iter().any(|peer| matches!(peer, Peer::Unix(_)))
 }
 
 impl Driver for RingDriver {

@@ -1,16 +1,21 @@
 //! Workers, drivers and observers that break: the run ends, says why, and loses nothing.
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener};
 use std::ops::Range;
 
 use rustix::io::Errno;
 use uringbench_core::http::request::{RequestParts, RequestTemplate};
 use uringbench_core::outcome::Outcome;
 use uringbench_core::plan::{Limit, Peer};
+use uringbench_core::summary::Summary;
+use uringbench_core::validity::{Observations, judge};
+use uringbench_ring::Config;
 
 use super::*;
 use crate::driver::{Driver, Event, EventKind, ReceiveMode, UnderWay, Until};
+use crate::ring_driver::RingDriver;
 
 /// What breaks a worker, in so many waits from the start.
 #[derive(Clone, Copy, Debug)]
@@ -184,4 +189,46 @@ fn a_driver_that_halts_ends_the_run_and_nothing_that_was_measured_is_lost() {
     assert_eq!(record.workers[0].halted, None);
     let why = record.workers[1].halted.as_deref().expect("the second says why");
     assert!(why.contains("memory"), "{why}");
+}
+
+/// Answers each receipt, which is a request: one is in flight on each connection.
+fn target() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("a bound listener");
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            std::thread::spawn(move || {
+                let mut request = [0; 4_096];
+                let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+                while let Ok(1..) = stream.read(&mut request)
+                    && stream.write_all(answer).is_ok()
+                {}
+            });
+        }
+    });
+    address
+}
+
+#[test]
+fn a_run_whose_completions_overflow_is_invalid_and_complete() {
+    let plan = Plan {
+        connections: 64,
+        limit: Limit::Requests(2_000),
+        peers: vec![Peer::Tcp(target())],
+        ..plan(1)
+    };
+    let control = Control::new();
+    let record = run_with(&plan, &control, &mut Watch { panics: false }, &|index, links| {
+        worker::work_over(&plan, index, &control, links, |slots| {
+            let small = Config { completions: 8, ..Config::small_responses(slots) };
+            let driver = RingDriver::of_size(small, &plan, index).map_err(RunError::Ring)?;
+            Ok((driver, Backend::Ring))
+        });
+    });
+    let record = record.expect("the target answers");
+    assert_eq!(record.counts.of(Outcome::Ok), 2_000, "none is lost");
+    assert!(record.workers[0].completions_overflowed > 0, "64 connections, 8 places");
+    let summary = Summary::of(&plan, &record);
+    let verdict = judge(&plan, &record, &summary, &Observations::default());
+    assert_eq!(verdict.reasons[0].code, "completions_overflowed", "{verdict:?}");
 }

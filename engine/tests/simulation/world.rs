@@ -7,7 +7,6 @@ mod serving;
 mod visiting;
 
 use std::cell::{Cell, RefCell};
-use std::cmp::Reverse;
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::ops::Range;
@@ -504,8 +503,6 @@ impl Driver for World {
         self.enters += 1;
         self.check_receives();
         if self.climate.breaks_after.is_some_and(|enters| self.enters > enters) {
-            // Time goes on all the same.
-            self.now = self.now + Nanos(1_000);
             return Err(Failure(Errno::NOMEM));
         }
         let (latest, late) = match until {
@@ -575,29 +572,5 @@ impl Drop for World {
         let is_lease = |event: &&Event<Lease>| matches!(event.kind, EventKind::Received { .. });
         let unseen = self.events.iter().filter(is_lease).count() as i64;
         self.witness.leases.set(self.witness.leases.get() - unseen);
-    }
-}
-
-impl World {
-    /// Before it waits the loop has seen everything there is: whatever is up is received on, so that
-    /// its end is noticed, used or not.
-    fn check_receives(&self) {
-        if self.climate.is_slow {
-            return;
-        }
-        for (number, simulated) in &self.connections {
-            let is_watched = simulated.armed.is_some() || !simulated.is_up;
-            assert!(is_watched, "no receive is armed on connection {number}, which is up");
-        }
-    }
-
-    /// Completions of different connections come in any order; those of one keep theirs.
-    fn reorder(&mut self) {
-        let salt = self.random.next_u64();
-        let mut events: Vec<_> = self.events.drain(..).collect();
-        if salt.is_multiple_of(2) {
-            events.sort_by_key(|event| Reverse(u64::from(event.connection).wrapping_mul(salt)));
-        }
-        self.events.extend(events);
     }
 }

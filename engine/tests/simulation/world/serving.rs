@@ -1,5 +1,8 @@
 //! The server's side of a world: requests reach it, and answers go out in pieces.
 
+use std::cmp::Reverse;
+
+use rand_core::Rng;
 use uringbench_core::time::{Nanos, Timestamp};
 
 use super::{End, Happening, World};
@@ -150,5 +153,29 @@ impl World {
         if let Some(end) = end {
             self.at(time, Happening::Ends { connection, generation, end });
         }
+    }
+}
+
+impl World {
+    /// Before it waits the loop has seen everything there is: whatever is up is received on, so that
+    /// its end is noticed, used or not.
+    pub(super) fn check_receives(&self) {
+        if self.climate.is_slow {
+            return;
+        }
+        for (number, simulated) in &self.connections {
+            let is_watched = simulated.armed.is_some() || !simulated.is_up;
+            assert!(is_watched, "no receive is armed on connection {number}, which is up");
+        }
+    }
+
+    /// Completions of different connections come in any order; those of one keep theirs.
+    pub(super) fn reorder(&mut self) {
+        let salt = self.random.next_u64();
+        let mut events: Vec<_> = self.events.drain(..).collect();
+        if salt.is_multiple_of(2) {
+            events.sort_by_key(|event| Reverse(u64::from(event.connection).wrapping_mul(salt)));
+        }
+        self.events.extend(events);
     }
 }
