@@ -96,23 +96,23 @@ impl Lines {
     }
 
     fn add(&'static self, said: Said) {
-        let mut queue = self.until(WAITING_MAX, PATIENCE);
+        let mut queue = self.until(WAITING_MAX - 1, PATIENCE);
         queue.add(said);
         if !queue.has_thread {
             let writer = thread::Builder::new().name("stderr".to_owned());
-            queue.has_thread = writer.spawn(|| self.write_all()).is_ok();
+            queue.has_thread = writer.spawn(|| self.write_all_to(io::stderr())).is_ok();
         }
         self.is_waiting.notify_one();
     }
 
-    fn write_all(&self) {
+    fn write_all_to(&self, mut stream: impl Write) {
         let mut queue = self.queue();
         loop {
             while let Some(Said::Line(text) | Said::Over(text)) = queue.waiting.pop_front() {
                 queue.is_writing = true;
                 drop(queue);
                 // Without the lock: this may wait for ever.
-                let _unread = io::stderr().write_all(text.as_bytes());
+                let _unread = stream.write_all(text.as_bytes());
                 queue = self.queue();
                 queue.is_writing = false;
                 queue.written += 1;
@@ -129,8 +129,9 @@ impl Lines {
         while queue.has_thread && queue.left() > left && queue.given_up_at != Some(queue.written) {
             let written = queue.written;
             let waited = self.is_written.wait_timeout(queue, patience);
-            queue = waited.unwrap_or_else(PoisonError::into_inner).0;
-            if queue.written == written {
+            let (waited, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
+            queue = waited;
+            if timeout.timed_out() && queue.written == written {
                 queue.given_up_at = Some(written);
             }
         }
@@ -153,6 +154,23 @@ mod tests {
             queue.add(Said::Line(format!("{line}")));
         }
         assert_eq!(queue.waiting.len(), WAITING_MAX);
+    }
+
+    #[test]
+    fn a_reader_that_is_slow_gets_every_line() {
+        let lines: &'static Lines = Box::leak(Box::default());
+        lines.queue().has_thread = true;
+        let (reader, writer) = io::pipe().expect("descriptors are left");
+        thread::spawn(|| lines.write_all_to(writer));
+        let read = thread::spawn(|| {
+            let lines = io::BufRead::lines(io::BufReader::new(reader));
+            lines.map_while(Result::ok).take(3_000).collect::<Vec<_>>()
+        });
+        for line in 0..3_000 {
+            lines.add(Said::Line(format!("{line}\n")));
+        }
+        let expected: Vec<_> = (0..3_000).map(|line| line.to_string()).collect();
+        assert!(read.join().expect("it reads to the end") == expected, "lines are lost or mixed");
     }
 
     #[test]
