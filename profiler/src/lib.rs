@@ -2,9 +2,10 @@
 //!
 //! `record` decodes what the kernel wrote, `code` turns addresses into stacks and names,
 //! `profile` keeps samples and cuts views from them, `python` adds an interpreter's frames,
-//! `timeline` reads procfs, `statistics` and `leak` judge. `session` joins them to a sidecar that
-//! runs beside a load. Everything but `session`, `python` and the readers of `timeline` and
-//! `code` is pure: bytes and times come as arguments. This crate does not know the engine.
+//! `timeline` reads procfs, `runtime` knows garbage collectors by their files, `statistics` and
+//! `leak` judge. `session` joins them to a sidecar that runs beside a load. Everything but
+//! `session`, `python`, `runtime` and the readers of `timeline` and `code` is pure: bytes and times
+//! come as arguments. This crate does not know the engine.
 
 pub mod code;
 pub mod export;
@@ -13,6 +14,7 @@ pub mod leak;
 pub mod profile;
 pub mod python;
 pub mod record;
+pub mod runtime;
 pub mod sample;
 pub mod selector;
 pub mod session;

@@ -11,13 +11,18 @@ use uringbench_core::tempo::{Stage, Tempo};
 use uringbench_core::time::{Nanos, Timestamp};
 use uringbench_profiler::findings::Interval95;
 use uringbench_profiler::leak::dose::{self, Dose};
-use uringbench_profiler::leak::{Axis, Call, Point, Rules, Series, Shape, Verdict, judge};
+use uringbench_profiler::leak::{
+    Axis, Call, Heap, Kinds, Memory, MemoryPoint, Point, ProcessPoint, Rules, Series, Shape,
+    Verdict, judge, judge_memory,
+};
 use uringbench_profiler::profile::{Profile, Selection, Unit, write_whole};
 use uringbench_profiler::sample::SampleKind;
 use uringbench_profiler::session::Recording;
 use uringbench_profiler::timeline::reading::Reading;
 
 use super::files;
+
+mod text;
 
 /// Pages touched in the last part of the run may yet be given back.
 const TAIL_SHARE: u64 = 10;
@@ -52,7 +57,7 @@ pub(crate) fn stages(warmup: Nanos, length: Nanos, seed: u64) -> Vec<Stage> {
 pub(crate) struct Soak {
     /// `leak`, `no_leak` or `inconclusive`: the worst of the resources.
     pub(crate) verdict: &'static str,
-    /// Growth of private memory per completed request, 95 %.
+    /// Growth of private, shared and swapped memory per completed request, 95 %.
     bytes_per_request: Option<f64>,
     ci_low: Option<f64>,
     ci_high: Option<f64>,
@@ -65,6 +70,16 @@ pub(crate) struct Soak {
     memory: Option<Resource>,
     fds: Option<Resource>,
     threads: Option<Resource>,
+    /// How much each kind of memory grew after the warm-up, in bytes.
+    grown: Option<Grown>,
+    /// With a leak of memory, the kinds that grow: `private`, `shared`, `swapped`.
+    growing: Vec<&'static str>,
+    /// Processes that ended under load, when growth was looked for within their lives.
+    replaced_processes: usize,
+    /// Runtimes with a garbage collector that the target was seen to run.
+    runtimes: Vec<&'static str>,
+    /// When the target ended under load, in seconds from the load's start.
+    target_ended_s: Option<f64>,
     /// With `--dose`: what the growth follows.
     dose: Option<DoseFound>,
     /// Pages first touched and never given back, by function.
@@ -88,6 +103,13 @@ struct Resource {
     windows: usize,
     hours_to_limit: Option<f64>,
     reason: String,
+}
+
+#[derive(Clone, Copy, Debug, Serialize)]
+struct Grown {
+    private: f64,
+    shared: f64,
+    swapped: f64,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -125,18 +147,30 @@ pub(crate) fn conclude(
     let taken = recording.sampled.readings.clone();
     let readings: Vec<&Reading> = taken.iter().collect();
     let limit = readings.iter().rev().find_map(|reading| reading.cgroup?.limit);
-    let memory_rules = Rules { limit: limit.map(|limit| limit as f64), ..Rules::BYTES };
-    let memory_series = course.series(&readings, |reading| Some(reading.target.rss_anon as f64));
-    let memory = verdict(&memory_series, &memory_rules);
+    let runtimes = &recording.sampled.runtimes;
+    let heap = runtimes.iter().map(|runtime| runtime.heap()).max().unwrap_or(Heap::Freed);
+    let memory_rules = Rules { limit: limit.map(|limit| limit as f64), heap, ..Rules::BYTES };
+    let points = course.memory(&readings);
+    let judged = (!points.is_empty()).then(|| judge_memory(&points, &memory_rules));
+    let memory = judged.as_ref().map(|judged| judged.verdict.clone());
     let fds = course.series(&readings, |reading| Some(reading.target.fds? as f64));
     let fds = verdict(&fds, &Rules::DESCRIPTORS);
     let threads = course.series(&readings, |reading| Some(reading.target.threads as f64));
     let threads = verdict(&threads, &Rules::THREADS);
-    let dose = dose_found(plan, &memory_series, &memory_rules);
+    let total = course.series(&readings, |reading| Some(kept(reading) as f64));
+    let dose = dose_found(plan, &total, &memory_rules);
     let warm = memory.as_ref().map_or(0.0, |verdict| verdict.warmup_cut_s);
     let mut soak = Soak::of(memory.as_ref(), fds.as_ref(), threads.as_ref());
     soak.dose = dose;
+    soak.runtimes = runtimes.iter().map(|runtime| runtime.name()).collect();
+    if let Some(judged) = &judged {
+        soak.grew(judged);
+    }
+    if let Some(ended_s) = course.target_ended(&readings) {
+        soak.target_ended(ended_s, course.end.since(course.start).as_secs_f64());
+    }
     let mut notes = Vec::new();
+    notes.extend(outside_of_processes(&course, &readings, warm));
     let mut files = Vec::new();
     let span = course.end.since(course.start);
     let from = course.start + Nanos((warm * 1e9) as u64);
@@ -197,12 +231,47 @@ impl Course {
         before + ((sum - before) as f64 * share.min(1.0)) as u64
     }
 
+    /// The readings under load of a target that lives.
+    fn under_load<'a>(
+        &self,
+        readings: &'a [&'a Reading],
+    ) -> impl Iterator<Item = &'a Reading> + use<'a> {
+        let load = self.start..=self.end;
+        let is_of_load =
+            move |reading: &&Reading| load.contains(&reading.time) && reading.target.processes > 0;
+        readings.iter().copied().filter(is_of_load)
+    }
+
+    fn memory(&self, readings: &[&Reading]) -> Vec<MemoryPoint> {
+        let point = |reading: &Reading| {
+            let target = &reading.target;
+            let each = target.each.iter().map(|process| ProcessPoint {
+                id: (process.pid, process.start),
+                bytes: process.bytes as f64,
+            });
+            MemoryPoint {
+                t_s: reading.time.since(self.start).as_secs_f64(),
+                requests: self.requests_at(reading.time),
+                kinds: Kinds {
+                    private: target.rss_anon as f64,
+                    shared: target.rss_shmem as f64,
+                    swapped: target.swap as f64,
+                },
+                each: each.collect(),
+            }
+        };
+        self.under_load(readings).map(point).collect()
+    }
+
+    /// When the target was first seen to be gone for good, if that was under load.
+    fn target_ended(&self, readings: &[&Reading]) -> Option<f64> {
+        let gone = readings.iter().rev().take_while(|reading| reading.target.processes == 0);
+        let ended = gone.last()?.time;
+        (self.start..self.end).contains(&ended).then(|| ended.since(self.start).as_secs_f64())
+    }
+
     fn series(&self, readings: &[&Reading], of: impl Fn(&Reading) -> Option<f64>) -> Series {
-        let under_load = readings
-            .iter()
-            .filter(|reading| (self.start..=self.end).contains(&reading.time))
-            .filter(|reading| reading.target.processes > 0);
-        let points = under_load.filter_map(|reading| {
+        let points = self.under_load(readings).filter_map(|reading| {
             Some(Point {
                 t_s: reading.time.since(self.start).as_secs_f64(),
                 requests: self.requests_at(reading.time),
@@ -213,6 +282,41 @@ impl Course {
     }
 }
 
+/// All memory that is judged.
+const fn kept(reading: &Reading) -> u64 {
+    reading.target.rss_anon + reading.target.rss_shmem + reading.target.swap
+}
+
+/// Growth of what the target's control group is charged with besides the memory of its processes.
+fn outside_of_processes(course: &Course, readings: &[&Reading], warm_s: f64) -> Vec<String> {
+    /// Less is not worth a line.
+    const LEAST: u64 = 4 << 20;
+    let from = course.start + Nanos((warm_s * 1e9) as u64);
+    let mut warm = course.under_load(readings).filter(|reading| reading.time >= from);
+    let Some(first) = warm.next() else { return Vec::new() };
+    let last = warm.last().unwrap_or(first);
+    let grown = |of: fn(&Reading) -> Option<u64>| Some(of(last)?.saturating_sub(of(first)?));
+    let note = |bytes: Option<u64>, what: &str| {
+        let mib = bytes.filter(|&bytes| bytes >= LEAST)? as f64 / f64::from(1 << 20);
+        Some(format!(
+            "{what} of the target's control group grew by {mib:.1} MiB after the warm-up, which is \
+             not part of the verdict"
+        ))
+    };
+    let unmapped =
+        |reading: &Reading| Some(reading.cgroup?.shared?.saturating_sub(reading.target.rss_shmem));
+    [
+        note(
+            grown(|reading| reading.cgroup?.kernel),
+            "kernel memory (socket buffers, page tables)",
+        ),
+        note(grown(unmapped), "unmapped shared memory and files on a tmpfs"),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
 fn verdict(series: &Series, rules: &Rules) -> Option<Verdict> {
     (!series.points.is_empty()).then(|| judge(series, rules))
 }
@@ -220,7 +324,7 @@ fn verdict(series: &Series, rules: &Rules) -> Option<Verdict> {
 fn grown(readings: &[&Reading], from: Timestamp, to: Timestamp) -> Option<i64> {
     let at = |time: Timestamp| {
         let before = readings.iter().rev().find(|reading| reading.time <= time);
-        before.or_else(|| readings.first()).map(|reading| reading.target.rss_anon as i64)
+        before.or_else(|| readings.first()).map(|reading| kept(reading) as i64)
     };
     Some(at(to)? - at(from)?)
 }
@@ -366,12 +470,17 @@ impl Soak {
                 Call::Leak | Call::NoLeak { .. } => None,
             }),
             reason: decisive.map_or_else(
-                || "the target's memory could not be read".to_owned(),
+                || "the target's memory could not be read under load".to_owned(),
                 |verdict| verdict.reason.clone(),
             ),
             memory: memory.map(Resource::of),
             fds: fds.map(Resource::of),
             threads: threads.map(Resource::of),
+            grown: None,
+            growing: Vec::new(),
+            replaced_processes: 0,
+            runtimes: Vec::new(),
+            target_ended_s: None,
             dose: None,
             leak_functions: Vec::new(),
             surviving_bytes: None,
@@ -379,94 +488,25 @@ impl Soak {
         }
     }
 
-    fn headline(&self, memory: Option<&Verdict>) -> String {
-        match (self.verdict, memory.map(|verdict| (verdict.call, verdict.axis))) {
-            ("leak", Some((Call::Leak, Axis::Requests))) => {
-                let bytes = self.bytes_per_request.unwrap_or_default();
-                let most = self.leak_functions.first();
-                let place = most.map_or_else(String::new, |most| format!(", {}", most.function));
-                format!("LEAK ({bytes:.1} bytes per request{place})")
-            }
-            ("leak", Some((Call::Leak, Axis::Hours))) => "LEAK (memory, by the clock)".to_owned(),
-            ("leak", _) => {
-                let is_fds = self.fds.as_ref().is_some_and(|fds| fds.verdict == "leak");
-                format!("LEAK ({})", if is_fds { "file descriptors" } else { "threads" })
-            }
-            ("no_leak", Some((Call::NoLeak { below }, Axis::Requests))) => {
-                format!("NO LEAK > {below:.3} bytes per request")
-            }
-            ("no_leak", Some((Call::NoLeak { below }, Axis::Hours))) => {
-                format!("NO LEAK > {:.2} MB per hour", below / 1e6)
-            }
-            _ => match self.needs_minutes {
-                Some(minutes) => format!("INCONCLUSIVE (needs {:.0} more minutes)", minutes.ceil()),
-                None => "INCONCLUSIVE".to_owned(),
-            },
+    fn grew(&mut self, judged: &Memory) {
+        let Kinds { private, shared, swapped } = judged.grown;
+        self.grown = Some(Grown { private, shared, swapped });
+        if judged.verdict.call == Call::Leak {
+            self.growing = judged.grown.growing();
         }
+        self.replaced_processes = judged.replaced;
     }
 
-    fn lines(&self, notes: &[String]) -> Vec<(String, String)> {
-        let mut lines = Vec::new();
-        let resources = [
-            ("memory", "bytes", &self.memory),
-            ("fds", "fds", &self.fds),
-            ("threads", "threads", &self.threads),
-        ];
-        for (name, unit, resource) in resources {
-            let Some(resource) = resource else { continue };
-            let slope = match resource.per_request {
-                Some(slope) => ranged(slope, &format!("{unit}/request")),
-                None => ranged(resource.per_hour, &format!("{unit}/hour")),
-            };
-            let word = resource.verdict.replace('_', " ").to_uppercase();
-            lines.push((name.to_owned(), format!("{word}   {slope}   {}", resource.shape)));
-            lines.push((String::new(), format!("- {}", resource.reason)));
-        }
-        if let Some(dose) = &self.dose {
-            let parts = format!(
-                "growth follows: {}   {}   {}",
-                dose.follows,
-                ranged(dose.bytes_per_request, "bytes/request"),
-                ranged(dose.bytes_per_second, "bytes/second"),
+    /// A target that ended has shown what it kept until then; that there was no leak it has not.
+    fn target_ended(&mut self, ended_s: f64, planned_s: f64) {
+        self.target_ended_s = Some(ended_s);
+        if self.verdict != "leak" {
+            self.verdict = "inconclusive";
+            self.needs_minutes = None;
+            self.reason = format!(
+                "the target ended {ended_s:.1} s after the load began, of {planned_s:.0} s: find \
+                 out why (its log, dmesg for the OOM killer) and run again"
             );
-            lines.push(("dose".to_owned(), parts));
         }
-        if let (Some(bytes), Some(grown)) = (self.surviving_bytes, self.grown_bytes) {
-            let mib = |bytes: f64| bytes / f64::from(1 << 20);
-            lines.push((
-                "stays".to_owned(),
-                format!(
-                    "{:.1} MiB first touched after the warm-up are still there; memory grew by \
-                     {:.1} MiB meanwhile",
-                    mib(bytes as f64),
-                    mib(grown as f64)
-                ),
-            ));
-        }
-        for function in self.leak_functions.iter().take(5) {
-            let cost = function
-                .bytes_per_request
-                .map_or_else(String::new, |cost| format!("   {cost:.1} bytes/request"));
-            let text = format!("{:>5.1} %  {}{cost}", function.share * 100.0, function.function);
-            lines.push((String::new(), text));
-        }
-        lines.extend(notes.iter().map(|note| ("note".to_owned(), note.clone())));
-        lines.push((String::new(), String::new()));
-        lines
-    }
-}
-
-fn ranged(figure: Interval95, unit: &str) -> String {
-    let end = |end: Option<f64>| end.map_or_else(|| "?".to_owned(), shown);
-    let (low, high) = (end(figure.ci_low), end(figure.ci_high));
-    format!("{} [{low}..{high}] {unit}", shown(figure.value))
-}
-
-/// Bytes have two decimals; a share of a descriptor has a power of ten.
-fn shown(figure: f64) -> String {
-    match figure.abs() {
-        0.0 => "0".to_owned(),
-        small if small < 0.005 => format!("{figure:.1e}"),
-        _ => format!("{figure:.2}"),
     }
 }

@@ -24,6 +24,7 @@ mod scenarios_talks;
 mod scenarios_typed;
 mod scenarios_wrong;
 mod servers;
+mod soaks;
 mod stops;
 mod streams;
 mod support;

@@ -14,9 +14,15 @@ use uringbench_core::statistics::trend::{SlopeRule, theil_sen_within};
 use super::envelope::{Envelope, envelope};
 use super::least_squares::Fit;
 use super::shape::{Explained, Late, Rival, explain, shares};
-use super::{Axis, Call, Point, Rules, Series, Shape, Unit, Verdict};
+use super::{Axis, Call, Heap, Point, Rules, Series, Shape, Unit, Verdict};
 
 const CONFIDENCE: f64 = 0.95;
+/// Rises of the floor that a leak shows itself by, at least so many of them in the last third, and
+/// the most that one of them may be of the whole growth: a line through fewer is a line through
+/// accidents.
+const RISES_MIN: usize = 12;
+const RISES_LATE_MIN: usize = 4;
+const RISE_SHARE_MAX: f64 = 0.25;
 /// Readings and windows below which nothing is said.
 const READINGS_MIN: usize = 16;
 const WINDOWS_MIN: usize = 8;
@@ -125,7 +131,7 @@ impl Run<'_> {
         let half = (slope.high - slope.low) / 2.0;
         let smallest_detectable = (half * POWER).max(study.grain);
         let shape = shape(study);
-        let call = self.call(study, floor, smallest_detectable);
+        let (call, doubt) = self.call(study, floor, smallest_detectable);
         let to_hours = |value: f64| match study.axis {
             Axis::Hours => value,
             Axis::Requests => value * self.per_hour,
@@ -151,15 +157,43 @@ impl Run<'_> {
             hours_to_limit: left.filter(|hours| hours.is_finite() && per_hour.value > 0.0),
             reason: String::new(),
         };
-        verdict.reason = reason(&verdict, self.rules.unit, slope);
+        verdict.reason = match doubt {
+            Some(doubt) => self.doubtful(&verdict, doubt),
+            None => reason(&verdict, self.rules.unit, slope),
+        };
         verdict
     }
 
-    fn call(&self, study: &Study, floor: f64, smallest_detectable: f64) -> Call {
+    /// Why a line above the floor is no evidence yet.
+    fn doubt(&self, study: &Study) -> Option<Doubt> {
+        if self.rules.unit != Unit::Bytes {
+            return None;
+        }
+        let level = study.envelope.y[study.cut];
+        let least = self.rules.heap.least_growth(level);
+        let grown = study.slope.value * study.reach;
+        if least.is_infinite() {
+            return Some(Doubt::HeapToItsLimit { grown });
+        }
+        if grown < least {
+            return Some(Doubt::Little { grown, least });
+        }
+        let rises = Rises::of(self.points, study.envelope.t_s[study.cut]);
+        (!rises.are_a_line()).then_some(Doubt::Lumps { grown, rises })
+    }
+
+    fn call(&self, study: &Study, floor: f64, smallest_detectable: f64) -> (Call, Option<Doubt>) {
         let slope = study.slope;
         let explained = &study.explained;
         if slope.low > floor && !explained.is_slowing && explained.over_slowing >= EVIDENCE {
-            return Call::Leak;
+            let Some(doubt) = self.doubt(study) else { return (Call::Leak, None) };
+            let minutes = self.span_s / 60.0;
+            let needs_minutes = match doubt {
+                Doubt::Little { grown, least } => (minutes * (least / grown - 1.0)).max(1.0).ceil(),
+                Doubt::HeapToItsLimit { .. } => f64::INFINITY,
+                Doubt::Lumps { .. } => minutes.max(1.0).ceil(),
+            };
+            return (Call::Inconclusive { needs_minutes }, Some(doubt));
         }
         // A jump could be a leak that grows by large pieces, as long as it was seen only once.
         let step = match explained.late {
@@ -167,14 +201,110 @@ impl Run<'_> {
             _ => 0.0,
         };
         if slope.high.max(slope.value + step) <= floor {
-            return Call::NoLeak { below: slope.high.max(smallest_detectable).min(floor) };
+            let below = slope.high.max(smallest_detectable).min(floor);
+            return (Call::NoLeak { below }, None);
         }
         // An interval narrows with the run's length to the power of 3/2: as many more windows,
         // over as much more of the axis.
         let half = (slope.high - slope.low) / 2.0 + step.abs();
         let distance = (slope.value - floor).abs().max(floor / 4.0);
         let longer = (half / distance).powf(2.0 / 3.0).clamp(1.5, 20.0);
-        Call::Inconclusive { needs_minutes: (self.span_s / 60.0 * (longer - 1.0)).max(1.0).ceil() }
+        let needs_minutes = (self.span_s / 60.0 * (longer - 1.0)).max(1.0).ceil();
+        (Call::Inconclusive { needs_minutes }, None)
+    }
+
+    fn doubtful(&self, verdict: &Verdict, doubt: Doubt) -> String {
+        let rate = (self.per_hour / 3_600.0).round();
+        let needs = match verdict.call {
+            Call::Inconclusive { needs_minutes } if needs_minutes.is_finite() => {
+                if verdict.axis == Axis::Requests && rate >= 1.0 {
+                    let sooner = (needs_minutes / 10.0).ceil();
+                    format!(
+                        "{needs_minutes} more minutes at {rate} requests/s would show, or {sooner} \
+                         at ten times the rate"
+                    )
+                } else {
+                    format!("{needs_minutes} more minutes would show")
+                }
+            }
+            _ => String::new(),
+        };
+        let mib = |bytes: f64| format!("{:.1} MiB", bytes / 1_048_576.0);
+        match doubt {
+            Doubt::Little { grown, least } if self.rules.heap == Heap::Freed => format!(
+                "it grows in a line, but by {} only since the warm-up, and an allocator may take \
+                 {} without a leak: {needs}",
+                mib(grown),
+                mib(least)
+            ),
+            Doubt::Little { grown, least } => format!(
+                "it grows in a line, but by {} only since the warm-up, and a heap under a garbage \
+                 collector may grow by {} without a leak: {needs}",
+                mib(grown),
+                mib(least)
+            ),
+            Doubt::HeapToItsLimit { grown } => format!(
+                "it grew by {} since the warm-up, and a heap under this garbage collector grows to \
+                 its limit without a leak: limit the heap (-Xmx, DOTNET_GCHeapHardLimit) so that \
+                 the run goes on well past the time when it is full",
+                mib(grown)
+            ),
+            Doubt::Lumps { grown, rises } => format!(
+                "it grew by {} since the warm-up, but not as a leak does: in {} steps, {} of them \
+                 in the last third, the largest {:.0} % of the growth: {needs}",
+                mib(grown),
+                rises.count,
+                rises.late,
+                rises.largest / rises.total.max(1.0) * 100.0
+            ),
+        }
+    }
+}
+
+/// Why a line above the floor is no evidence of a leak yet; bytes since the warm-up.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Doubt {
+    /// The growth is within what a heap may do.
+    Little { grown: f64, least: f64 },
+    /// Any growth is.
+    HeapToItsLimit { grown: f64 },
+    /// It came in few pieces.
+    Lumps { grown: f64, rises: Rises },
+}
+
+/// How the floor rose: the level that the resource never fell below again.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Rises {
+    count: usize,
+    late: usize,
+    largest: f64,
+    total: f64,
+}
+
+impl Rises {
+    fn of(points: &[Point], from_s: f64) -> Self {
+        let settled = &points[points.partition_point(|point| point.t_s < from_s)..];
+        let mut rises = Self { count: 0, late: 0, largest: 0.0, total: 0.0 };
+        let (Some(first), Some(last)) = (settled.first(), settled.last()) else { return rises };
+        let late_s = last.t_s - (last.t_s - first.t_s) / 3.0;
+        let mut floor = last.value;
+        for point in settled.iter().rev() {
+            if point.value < floor {
+                let rise = floor - point.value;
+                rises.count += 1;
+                rises.late += usize::from(point.t_s >= late_s);
+                rises.largest = rises.largest.max(rise);
+                rises.total += rise;
+                floor = point.value;
+            }
+        }
+        rises
+    }
+
+    fn are_a_line(&self) -> bool {
+        self.count >= RISES_MIN
+            && self.late >= RISES_LATE_MIN
+            && self.largest <= RISE_SHARE_MAX * self.total
     }
 }
 

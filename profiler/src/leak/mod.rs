@@ -2,18 +2,21 @@
 //!
 //! `envelope` reduces the series to windows that a garbage collector cannot fool, `shape` tells a
 //! line from a step, a warm-up and a cache that fills, `judge` puts an interval on the slope and
-//! draws the verdict, `dose` tells per-request leaks from per-second ones. Where the memory comes
-//! from is the leak flame graph's to say; who reads the series is `timeline`'s.
+//! draws the verdict, `memory` judges all kinds of it, through the lives of processes, `dose` tells
+//! per-request leaks from per-second ones. Where the memory comes from is the leak flame graph's to
+//! say; who reads the series is `timeline`'s.
 
 pub mod dose;
 mod envelope;
 mod judge;
 mod least_squares;
+mod memory;
 mod shape;
 
 use uringbench_core::statistics::Estimate;
 
 pub use judge::judge;
+pub use memory::{Kinds, Memory, MemoryPoint, ProcessPoint, judge_memory};
 
 /// One reading.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -46,6 +49,33 @@ pub struct Rules {
     pub limit: Option<f64>,
     /// What one unit is called.
     pub unit: Unit,
+    /// Who gives memory back.
+    pub heap: Heap,
+}
+
+/// Who gives memory back, which decides how much of a line is evidence; the most reluctant last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Heap {
+    /// The program itself, or a count of references: what it holds is in use.
+    Freed,
+    /// A collector that lets the heap grow to a multiple of what it last found in use (Go, V8,
+    /// Ruby, Erlang): a heap that settles grows by as much as a small leak.
+    Collected,
+    /// A collector that lets the heap grow to its limit before it looks at all of it (HotSpot,
+    /// .NET): what is resident does not tell what is in use.
+    CollectedAtItsLimit,
+}
+
+impl Heap {
+    /// What a heap of `level` bytes may grow by after the warm-up without a leak.
+    pub fn least_growth(self, level: f64) -> f64 {
+        const MIB: f64 = 1_048_576.0;
+        match self {
+            Self::Freed => MIB,
+            Self::Collected => (64.0 * MIB).max(level / 4.0),
+            Self::CollectedAtItsLimit => f64::INFINITY,
+        }
+    }
 }
 
 /// What is counted.
@@ -68,6 +98,7 @@ impl Rules {
         quantum: 4_096.0,
         limit: None,
         unit: Unit::Bytes,
+        heap: Heap::Freed,
     };
     /// Descriptors: 1 in 10,000 requests, and 10 an hour (a limit of 1,024 lasts four days).
     pub const DESCRIPTORS: Self = Self {
@@ -76,6 +107,7 @@ impl Rules {
         quantum: 1.0,
         limit: None,
         unit: Unit::Descriptors,
+        heap: Heap::Freed,
     };
     /// Threads: as descriptors; each holds a stack besides.
     pub const THREADS: Self = Self { unit: Unit::Threads, ..Self::DESCRIPTORS };

@@ -62,18 +62,29 @@ impl MemoryFiles {
         };
         let stat = |folder: &Path| fs::read_to_string(folder.join("memory.stat")).ok();
         match self {
-            Self::Unified(folder) => CgroupReading {
-                current: number(folder, "memory.current"),
-                anon: stat(folder).and_then(|text| field(&text, "anon")),
-                // The tightest of its own limit and those above it; `max` is no number.
-                limit: folder.ancestors().filter_map(|above| number(above, "memory.max")).min(),
-            },
+            Self::Unified(folder) => {
+                let stat = stat(folder);
+                let of = |name: &str| stat.as_deref().and_then(|text| field(text, name));
+                // Buffers of sockets are not part of `kernel`, which there is since Linux 5.18.
+                let kernel = of("kernel").map(|kernel| kernel + of("sock").unwrap_or(0));
+                CgroupReading {
+                    current: number(folder, "memory.current"),
+                    anon: of("anon"),
+                    kernel,
+                    shared: of("shmem"),
+                    // The tightest of its own limit and those above it; `max` is no number.
+                    limit: folder.ancestors().filter_map(|above| number(above, "memory.max")).min(),
+                }
+            }
             Self::Controller(folder) => {
                 let stat = stat(folder);
                 let of = |name: &str| stat.as_deref().and_then(|text| field(text, name));
+                let tcp = number(folder, "memory.kmem.tcp.usage_in_bytes").unwrap_or(0);
                 CgroupReading {
                     current: number(folder, "memory.usage_in_bytes"),
                     anon: of("total_rss"),
+                    kernel: number(folder, "memory.kmem.usage_in_bytes").map(|other| other + tcp),
+                    shared: of("total_shmem"),
                     // No limit is written as the largest number of whole pages.
                     limit: of("hierarchical_memory_limit").filter(|&limit| limit < 1 << 62),
                 }
@@ -107,10 +118,16 @@ mod tests {
             ("memory.max", "800\n"),
             ("a/memory.max", "max\n"),
             ("a/memory.current", "500\n"),
-            ("a/memory.stat", "anon 300\nfile 150\nanon_thp 7\n"),
+            ("a/memory.stat", "anon 300\nfile 150\nkernel 40\nsock 2\nshmem 9\n"),
         ]);
         let files = MemoryFiles::at(&tree.path().join("a")).expect("it has some");
-        let expected = CgroupReading { current: Some(500), anon: Some(300), limit: Some(800) };
+        let expected = CgroupReading {
+            current: Some(500),
+            anon: Some(300),
+            kernel: Some(42),
+            shared: Some(9),
+            limit: Some(800),
+        };
         assert_eq!(files.read(), expected);
         assert_eq!(MemoryFiles::at(tree.path()), None);
     }
@@ -118,9 +135,20 @@ mod tests {
     #[test]
     fn the_old_controllers_files_tell_the_same() {
         let stat = "cache 1\nrss 2\nhierarchical_memory_limit 9223372036854771712\ntotal_rss 42\n";
-        let tree = folder(&[("memory.usage_in_bytes", "77\n"), ("memory.stat", stat)]);
+        let tree = folder(&[
+            ("memory.usage_in_bytes", "77\n"),
+            ("memory.kmem.usage_in_bytes", "30\n"),
+            ("memory.kmem.tcp.usage_in_bytes", "5\n"),
+            ("memory.stat", stat),
+        ]);
         let files = MemoryFiles::at(tree.path()).expect("it has some");
-        let expected = CgroupReading { current: Some(77), anon: Some(42), limit: None };
+        let expected = CgroupReading {
+            current: Some(77),
+            anon: Some(42),
+            kernel: Some(35),
+            shared: None,
+            limit: None,
+        };
         assert_eq!(files.read(), expected);
     }
 

@@ -173,7 +173,7 @@ columns! {
         rss_anon_bytes,
         /// Resident pages of files.
         rss_file_bytes,
-        /// Resident shared memory.
+        /// Shared memory, each object once.
         rss_shmem_bytes,
         /// Memory swapped out.
         swap_bytes,

@@ -42,8 +42,12 @@ pub struct TargetReading {
     pub rss_anon: u64,
     /// Resident pages of files in bytes; shared ones count once per process.
     pub rss_file: u64,
-    /// Resident shared memory in bytes, likewise.
+    /// Shared memory in bytes: each object (memfd, segment, shared anonymous mapping, file of a
+    /// tmpfs) once, with all the pages that it holds.
     pub rss_shmem: u64,
+    /// Whether an object could not be looked at: `rss_shmem` is then the resident part, once per
+    /// process that maps it.
+    pub is_shmem_per_process: bool,
     /// Memory swapped out, in bytes.
     pub swap: u64,
     /// Proportional set size in bytes: shared pages divided among their users. Read rarely.
@@ -57,6 +61,31 @@ pub struct TargetReading {
     /// Threads that were too many to be read one by one: run queue, switches and `on_cpu` are
     /// without them.
     pub threads_unread: u64,
+    /// The private memory of each process, of at most [`PROCESSES_MAX`]; once a second, empty
+    /// between.
+    pub each: Vec<ProcessMemory>,
+}
+
+impl TargetReading {
+    /// CPU time the scheduler accounts to the target. Threads and children that lived too short to
+    /// be seen are in the sums of their processes alone.
+    pub fn accounted(&self) -> Nanos {
+        self.on_cpu.max(Nanos(self.user.0 + self.system.0))
+    }
+}
+
+/// Processes whose memory is kept apart in a reading.
+pub const PROCESSES_MAX: usize = 256;
+
+/// The private memory of one process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProcessMemory {
+    /// The process.
+    pub pid: u32,
+    /// When it started, in ticks since boot: with the PID, who it is.
+    pub start: u64,
+    /// Resident private and swapped memory, in bytes.
+    pub bytes: u64,
 }
 
 /// The memory of a control group, in bytes.
@@ -66,6 +95,10 @@ pub struct CgroupReading {
     pub current: Option<u64>,
     /// Private memory alone.
     pub anon: Option<u64>,
+    /// What the kernel holds for it: socket buffers, page tables, open files.
+    pub kernel: Option<u64>,
+    /// Shared memory and files on a tmpfs, mapped or not.
+    pub shared: Option<u64>,
     /// Where the kernel starts to kill; `None` without a limit.
     pub limit: Option<u64>,
 }

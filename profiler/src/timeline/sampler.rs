@@ -3,6 +3,7 @@
 //! Ticks are absolute times, so that they do not drift; one that comes too late for the next is
 //! left out, and said.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -17,10 +18,15 @@ use super::host::Host;
 use super::membership::Membership;
 use super::reading::Reading;
 use super::tree::{THREADS_MAX, Tree};
+use crate::runtime::Runtime;
 use crate::selector::{Found, Selector};
 
 /// Most ticks per second: beyond, reading would disturb what is read.
 pub const HZ_MAX: u32 = 100;
+/// Between two looks at the runtimes: a program may be started by a script, or later.
+const RUNTIMES_PERIOD: Nanos = Nanos::from_secs(20);
+/// Processes looked at, which takes some 100 µs each.
+const RUNTIMES_MAX: usize = 8;
 
 /// A running sampler.
 #[derive(Debug)]
@@ -34,6 +40,8 @@ pub struct Sampler {
 pub struct Sampled {
     /// In order of time.
     pub readings: Vec<Reading>,
+    /// Garbage-collected runtimes that the target's largest processes run.
+    pub runtimes: Vec<Runtime>,
     /// What a reader of the timeline should know, a sentence each.
     pub notes: Vec<String>,
 }
@@ -41,6 +49,7 @@ pub struct Sampled {
 #[derive(Debug, Default)]
 struct Shared {
     readings: Mutex<Vec<Reading>>,
+    runtimes: Mutex<BTreeSet<Runtime>>,
     control: Mutex<Control>,
     changed: Condvar,
     is_measuring: AtomicBool,
@@ -86,7 +95,8 @@ impl Sampler {
         let readings = std::mem::take(&mut *lock(&self.shared.readings));
         let missed = lock(&self.shared.control).ticks_missed;
         let notes = notes(&readings, missed);
-        Sampled { readings, notes }
+        let runtimes = std::mem::take(&mut *lock(&self.shared.runtimes)).into_iter().collect();
+        Sampled { readings, runtimes, notes }
     }
 
     fn end(&mut self) {
@@ -126,10 +136,16 @@ impl Readers {
 
 fn run(shared: &Shared, mut readers: Readers, period: Nanos) {
     let mut due = now();
+    let mut looked: Option<Timestamp> = None;
     loop {
         let is_measuring = shared.is_measuring.load(Ordering::Relaxed);
         let reading = readers.read(due, is_measuring);
         let read = reading.time;
+        let is_due = looked.is_none_or(|looked| read.since(looked) >= RUNTIMES_PERIOD);
+        if is_due && !reading.target.each.is_empty() {
+            looked = Some(read);
+            lock(&shared.runtimes).extend(runtimes(&reading));
+        }
         lock(&shared.readings).push(reading);
         let (next, missed) = next_tick(due, now(), period);
         lock(&shared.control).ticks_missed += missed;
@@ -146,6 +162,13 @@ fn run(shared: &Shared, mut readers: Readers, period: Nanos) {
         }
         due = next;
     }
+}
+
+/// The runtimes of the largest processes.
+fn runtimes(reading: &Reading) -> Vec<Runtime> {
+    let mut each = reading.target.each.clone();
+    each.sort_unstable_by_key(|process| std::cmp::Reverse(process.bytes));
+    each.iter().take(RUNTIMES_MAX).filter_map(|process| Runtime::of(process.pid)).collect()
 }
 
 /// The tick after `due` that is still to come, and how many between them are not any more.
@@ -186,6 +209,13 @@ fn notes(readings: &[Reading], missed: u64) -> Vec<String> {
     if readings.iter().any(|r| r.target.processes > 0 && r.target.fds.is_none()) {
         let remedy = "run as its user or with CAP_SYS_PTRACE";
         notes.push(format!("the target's file descriptors may not be counted: {remedy}"));
+    }
+    if readings.iter().any(|reading| reading.target.is_shmem_per_process) {
+        notes.push(
+            "shared memory may be counted more than once, for each process that maps it: run as \
+             root or with CAP_CHECKPOINT_RESTORE to count it once"
+                .to_owned(),
+        );
     }
     if readings.last().is_some_and(|last| last.target.processes == 0) {
         notes.push("the target was gone at the end of the timeline".to_owned());

@@ -63,6 +63,7 @@ fn series(document: &Document) -> Vec<Series> {
         new("major faults", &target.major_faults_per_s, per_second),
         new("rss anon", &target.rss_anon_bytes, bytes),
         new("rss file", &target.rss_file_bytes, bytes),
+        new("rss shared", &target.rss_shmem_bytes, bytes),
         new("swap", &target.swap_bytes, bytes),
         new("pss", &target.pss_bytes, bytes),
         new("fds", &target.fds, count),
@@ -81,7 +82,15 @@ fn series(document: &Document) -> Vec<Series> {
         new("retransmits", &host.tcp_retransmits_per_s, per_second),
     ]);
     // Of these a line of zeros says nothing.
-    let troubles = ["errors", "major faults", "swap", "pressure mem", "pressure io", "retransmits"];
+    let troubles = [
+        "errors",
+        "major faults",
+        "rss shared",
+        "swap",
+        "pressure mem",
+        "pressure io",
+        "retransmits",
+    ];
     all.retain(|series| {
         let is_quiet = series.values.iter().flatten().all(|&value| value == 0.0);
         !(is_quiet && troubles.contains(&series.name))

@@ -10,7 +10,8 @@ use rustix::time::{ClockId, clock_gettime};
 use uringbench_core::time::{Nanos, Timestamp};
 
 use super::membership::{Member, Membership};
-use super::reading::TargetReading;
+use super::reading::{PROCESSES_MAX, ProcessMemory, TargetReading};
+use super::shared::{Mapper, SharedMemory};
 use super::totals::{Counters, Scheduling, Totals, Usage};
 use crate::selector;
 
@@ -19,6 +20,8 @@ pub const THREADS_MAX: usize = 512;
 /// Between two readings of the PSS: the kernel walks all page tables for it, 20 ms a GB, and
 /// holds the lock that the target's page faults need.
 const PSS_PERIOD: Nanos = Nanos::from_secs(60);
+/// Between two readings that keep the memory of each process apart.
+const EACH_PERIOD: Nanos = Nanos::from_millis(900);
 
 /// The reader of one target.
 #[derive(Debug)]
@@ -28,6 +31,10 @@ pub struct Tree {
     /// Nanoseconds of one tick of `utime` and the like.
     tick: u64,
     pss_read: Option<Timestamp>,
+    each_read: Option<Timestamp>,
+    shared: SharedMemory,
+    /// Those of the reading that is being taken.
+    mappers: Vec<Mapper>,
     buffer: Vec<u8>,
 }
 
@@ -44,6 +51,9 @@ impl Tree {
             totals: Totals::new(attached),
             tick: 1_000_000_000 / per_second,
             pss_read: None,
+            each_read: None,
+            shared: SharedMemory::default(),
+            mappers: Vec::new(),
             buffer: Vec::with_capacity(4096),
         }
     }
@@ -58,6 +68,7 @@ impl Tree {
             self.pss_read = Some(now);
         }
         let mut sum = TargetReading { fds: Some(0), ..TargetReading::default() };
+        self.mappers.clear();
         let mut pss = wants_pss.then_some(0);
         let mut threads_left = THREADS_MAX;
         let mut present = Vec::with_capacity(members.len());
@@ -71,6 +82,12 @@ impl Tree {
             }
         }
         self.totals.add(present);
+        let shared = self.shared.read(now, &self.mappers);
+        if self.each_read.is_some_and(|read| now.since(read) < EACH_PERIOD) {
+            sum.each.clear();
+        } else {
+            self.each_read = Some(now);
+        }
         let (usage, scheduling) = (self.totals.usage(), self.totals.scheduling());
         TargetReading {
             user: Nanos(usage.user),
@@ -81,6 +98,8 @@ impl Tree {
             run_queue: Nanos(scheduling.run_queue),
             voluntary_switches: scheduling.voluntary,
             involuntary_switches: scheduling.involuntary,
+            rss_shmem: shared.bytes,
+            is_shmem_per_process: shared.is_per_process,
             pss,
             ..sum
         }
@@ -105,8 +124,14 @@ impl Tree {
         let status = Status::of(self.file(&format!("{folder}/status"))?);
         sum.rss_anon += status.rss_anon;
         sum.rss_file += status.rss_file;
-        sum.rss_shmem += status.rss_shmem;
         sum.swap += status.swap;
+        if status.rss_shmem > 0 {
+            self.mappers.push(Mapper { pid: member.pid, resident: status.rss_shmem });
+        }
+        if sum.each.len() < PROCESSES_MAX {
+            let bytes = status.rss_anon + status.swap;
+            sum.each.push(ProcessMemory { pid: member.pid, start: member.start, bytes });
+        }
         let threads = stat.num_threads.max(0) as u64;
         sum.threads += threads;
         sum.processes += 1;

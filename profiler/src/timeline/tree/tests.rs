@@ -231,6 +231,47 @@ fn switches_and_cpu_of_every_thread_count() {
     });
 }
 
+/// Two processes map the same memory, twice each, and touch all of it.
+#[test]
+fn shared_memory_counts_once_and_private_memory_by_process() {
+    const PROGRAM: &str = "
+import mmap, os, signal
+size = 8 << 20
+shared = os.memfd_create('shared')
+os.ftruncate(shared, size)
+anonymous = mmap.mmap(-1, size)
+end, held = os.pipe()
+child = os.fork()
+if not child: os.close(held)
+maps = [mmap.mmap(shared, size) for _ in range(2)] + [anonymous]
+for one in maps: one[:] = b'x' * size
+os.write(1, b'done\\n')
+signal.pause() if child else os.read(end, 1)
+";
+    let mut shell = Shell::start();
+    writeln!(shell.to, "exec python3 -c \"{PROGRAM}\"").expect("the shell reads");
+    let mut line = String::new();
+    for _ in 0..2 {
+        assert!(shell.from.read_line(&mut line).expect("both write") > 0, "it ended");
+    }
+    assert_eq!(line, "done\ndone\n");
+    let mut tree = shell.tree();
+    let reading = tree.read(Timestamp(0), true);
+    assert_eq!((reading.processes, reading.each.len()), (2, 2));
+    let private: u64 = reading.each.iter().map(|process| process.bytes).sum();
+    assert_eq!(private, reading.rss_anon + reading.swap);
+    // Without the right to look at mappings, the anonymous one cannot be told from another.
+    let once = 16_u64 << 20;
+    if reading.is_shmem_per_process {
+        assert!(reading.rss_shmem >= once, "{reading:?}");
+    } else {
+        assert!((once..once + (1 << 20)).contains(&reading.rss_shmem), "{reading:?}");
+    }
+    // A moment later nothing is read apart again.
+    let again = tree.read(Timestamp(1), true);
+    assert_eq!((again.rss_shmem, again.each.len()), (reading.rss_shmem, 0));
+}
+
 #[test]
 fn status_is_read_by_name_in_kib() {
     let text =

@@ -1,0 +1,66 @@
+//! Soaks of real servers whose truth is known: the verdict has to be about all memory that they
+//! keep, and a target that ends has to be told of.
+
+use std::path::Path;
+use std::thread;
+use std::time::Duration;
+
+use crate::support::program::Program;
+use crate::support::run::Run;
+use crate::support::target::Target;
+use rustix::process::Signal;
+
+/// Answers on a free port, whose number it prints, and keeps 4 KiB of each request in memory that
+/// a child maps as well.
+const KEEPS_SHARED: &str = r"
+import mmap, os, signal, socket, threading
+area, at, lock = mmap.mmap(-1, 1 << 30), [0], threading.Lock()
+end, held = os.pipe()
+if not os.fork():
+    os.close(held)
+    os.read(end, 1)
+    os._exit(0)
+def talk(peer):
+    while peer.recv(65536):
+        with lock:
+            area[at[0]:at[0] + 4096] = b'x' * 4096
+            at[0] += 4096
+        peer.sendall(b'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok')
+listener = socket.create_server(('127.0.0.1', 0))
+print(listener.getsockname()[1], flush=True)
+while True: threading.Thread(target=talk, args=(listener.accept()[0],), daemon=True).start()
+";
+
+#[test]
+fn memory_that_is_kept_in_shared_mappings_is_a_leak() {
+    let server = Program::start(Path::new("python3"), &["-c", KEEPS_SHARED]);
+    let (pid, port) = (server.pid(), server.said());
+    let words = format!(
+        "soak --json -q -c 2 -R 400 -d 8s --warmup 0s --timeline-hz 10 --profile {pid} \
+         http://127.0.0.1:{port}/"
+    );
+    let document = Run::text(&words).finish().expect_code(10).document();
+    document.expect(document.text("soak.verdict") == "leak", "it keeps each request");
+    let bytes = document.number("soak.bytes_per_request");
+    document.expect((3_900.0..4_300.0).contains(&bytes), "4 KiB of each");
+    document.expect(document.at("soak.growing") == &serde_json::json!(["shared"]), "the kind");
+}
+
+#[test]
+fn a_target_that_ends_leaves_the_soak_without_a_verdict() {
+    let target = Target::start();
+    let words = format!(
+        "soak --json -q -c 2 -R 100 -d 6s --warmup 0s --timeline-hz 10 --profile {} {}",
+        target.pid(),
+        target.url()
+    );
+    let running = Run::text(&words).start();
+    thread::sleep(Duration::from_secs(3));
+    target.signal(Signal::KILL);
+    let document = running.finish().document();
+    document.expect(document.text("soak.verdict") == "inconclusive", "it was not seen to the end");
+    let ended = document.number("soak.target_ended_s");
+    document.expect(ended > 0.0 && ended < 6.0, "when it ended");
+    let reason = document.text("soak.reason");
+    document.expect(reason.starts_with("the target ended "), "and says so");
+}
