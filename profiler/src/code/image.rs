@@ -13,7 +13,7 @@ use std::sync::Arc;
 use gimli::{BaseAddresses, CieOrFde, EndianSlice, LittleEndian, UnwindSection};
 use object::LittleEndian as Little;
 use object::elf;
-use object::read::elf::{FileHeader, ProgramHeader, SectionHeader};
+use object::read::elf::{FileHeader, ProgramHeader, SectionHeader, Sym};
 use object::read::{ReadCache, ReadRef};
 
 /// Why a file has no image.
@@ -59,6 +59,11 @@ pub(super) struct Image {
     pub(super) eh_frame_hdr: Option<Section>,
     /// How to unwind, when there is no `.eh_frame`.
     pub(super) debug_frame: Option<Section>,
+    /// Whether Go's linker made it.
+    pub(super) is_go: bool,
+    /// Whether it has a table of all its symbols, or one packed up for debuggers.
+    has_symbols: bool,
+    has_packed_symbols: bool,
     segments: Vec<Segment>,
 }
 
@@ -114,6 +119,25 @@ impl Image {
         start..self.segments.iter().map(end).max().unwrap_or(0)
     }
 
+    /// Why its functions have no names, and how to get them.
+    pub(super) fn unnamed(&self) -> Option<&'static str> {
+        if self.has_symbols {
+            None
+        } else if self.is_go {
+            Some(
+                "is a Go program without symbols, so that its functions have no names: build it \
+                 without -ldflags -s",
+            )
+        } else if self.has_packed_symbols {
+            Some(
+                "has its symbols in .gnu_debugdata, which is not read: install its debug symbols \
+                 (debuginfo, dbgsym) to have all its functions named",
+            )
+        } else {
+            None
+        }
+    }
+
     /// Whether an address is among the first instructions of a program, which nobody called.
     pub(super) fn is_entry(&self, address: u64) -> bool {
         self.entry.is_some_and(|entry| (entry..entry + ENTRY_BYTES).contains(&address))
@@ -137,6 +161,18 @@ impl Image {
         }
         functions.sort_unstable_by_key(|range| range.start);
         functions
+    }
+
+    /// Where something starts or ends in the code, sorted: `functions` (those with rules for
+    /// unwinding), sections, and symbols of functions, or of assembly that others can see.
+    pub(super) fn edges(&self, file: &File, functions: &[Range<u64>]) -> Vec<u64> {
+        let mut edges: Vec<u64> =
+            functions.iter().flat_map(|range| [range.start, range.end]).collect();
+        // What cannot be read has been read before: then rules have to be enough.
+        let _ = symbol_edges(file, &mut edges);
+        edges.sort_unstable();
+        edges.dedup();
+        edges
     }
 
     fn read_segments<'a, R: ReadRef<'a>>(
@@ -180,11 +216,40 @@ impl Image {
                 b".eh_frame" => self.eh_frame = content(file, section, addresses)?,
                 b".eh_frame_hdr" => self.eh_frame_hdr = content(file, section, addresses)?,
                 b".debug_frame" => self.debug_frame = content(file, section, addresses)?,
+                b".go.buildinfo" | b".note.go.buildid" => self.is_go = true,
+                b".symtab" => self.has_symbols = true,
+                b".gnu_debugdata" => self.has_packed_symbols = true,
                 _ => {}
             }
         }
         Ok(())
     }
+}
+
+fn symbol_edges(file: &File, edges: &mut Vec<u64>) -> Result<(), ImageError> {
+    let cache = ReadCache::new(file);
+    let reader = &cache;
+    let header = elf::FileHeader64::<Little>::parse(reader)?;
+    let sections = header.sections(Little, reader)?;
+    for section in sections.iter() {
+        if section.sh_flags(Little) & u64::from(elf::SHF_EXECINSTR) != 0 {
+            let start = section.sh_addr(Little);
+            edges.extend([start, start.saturating_add(section.sh_size(Little))]);
+        }
+    }
+    for table in [elf::SHT_SYMTAB, elf::SHT_DYNSYM] {
+        for symbol in sections.symbols(Little, reader, table)?.iter() {
+            let is_edge = match symbol.st_type() {
+                elf::STT_FUNC | elf::STT_GNU_IFUNC => true,
+                elf::STT_NOTYPE => symbol.st_bind() != elf::STB_LOCAL,
+                _ => false,
+            };
+            if is_edge && symbol.st_shndx(Little) != elf::SHN_UNDEF {
+                edges.push(symbol.st_value(Little));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Reads a section; `None` when it has no (plain) bytes in the file.

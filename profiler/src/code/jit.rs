@@ -2,73 +2,43 @@
 //!
 //! Format: one function a line, `START SIZE name`, the numbers in hexadecimal (Linux
 //! `tools/perf/Documentation/jit-interface.txt`). A later line replaces what it covers, because
-//! compilers use memory again. Pure: the text comes as an argument.
+//! compilers use memory again. The map is read once from its oldest line to its newest and only
+//! the names that are asked for are kept, so that a map of any length costs no memory.
 
-use std::collections::BTreeMap;
+use std::io::{self, BufRead, Read};
 use std::ops::Range;
 
 use super::spaces::hex;
 
-/// The functions of one perf map.
-#[derive(Debug, Default)]
-pub(super) struct PerfMap {
-    text: Box<[u8]>,
-    /// Start of a function to its end and the place of its name in `text`.
-    functions: BTreeMap<u64, (u64, Range<usize>)>,
+/// Longer lines are left out: no compiler has such names.
+const LINE_MAX: u64 = 64 << 10;
+
+/// The function at each of `addresses`, which are sorted: that of the newest line which covers it.
+/// Lines of another format are left out, as is the last one while it is still being written.
+pub(super) fn functions(
+    mut map: impl BufRead,
+    addresses: &[u64],
+) -> io::Result<Vec<Option<String>>> {
+    let mut found: Vec<Option<String>> = vec![None; addresses.len()];
+    let mut line = Vec::new();
+    while map.by_ref().take(LINE_MAX).read_until(b'\n', &mut line)? > 0 {
+        if line.len() as u64 == LINE_MAX && !line.ends_with(b"\n") {
+            map.skip_until(b'\n')?;
+        } else if let Some((covered, name)) = function(&line) {
+            let first = addresses.partition_point(|&address| address < covered.start);
+            let those = addresses[first..].iter().take_while(|&&address| address < covered.end);
+            for found in &mut found[first..first + those.count()] {
+                *found = Some(String::from_utf8_lossy(name).into_owned());
+            }
+        }
+        line.clear();
+    }
+    Ok(found.into_iter().map(|name| name.filter(|name| !name.is_empty())).collect())
 }
 
-impl PerfMap {
-    /// Reads a perf map; lines that are none are left out (the last one may still be written).
-    pub(super) fn parse(text: Vec<u8>) -> Self {
-        let mut map = Self { text: text.into(), functions: BTreeMap::new() };
-        let mut line_start = 0;
-        let mut lines = Vec::new();
-        for line in map.text.split_inclusive(|&byte| byte == b'\n') {
-            if let Some((addresses, name)) = function(line) {
-                lines.push((addresses, line_start + name.start..line_start + name.end));
-            }
-            line_start += line.len();
-        }
-        for (addresses, name) in lines {
-            map.insert(addresses, name);
-        }
-        map
-    }
-
-    /// The name of the function at an address.
-    pub(super) fn name(&self, address: u64) -> Option<String> {
-        let (_, (end, name)) = self.functions.range(..=address).next_back()?;
-        (address < *end)
-            .then(|| String::from_utf8_lossy(&self.text[name.clone()]).into_owned())
-            .filter(|name| !name.is_empty())
-    }
-
-    /// Whether there is no function in it.
-    pub(super) fn is_empty(&self) -> bool {
-        self.functions.is_empty()
-    }
-
-    fn insert(&mut self, addresses: Range<u64>, name: Range<usize>) {
-        while let Some((&start, (end, old))) = self.functions.range(..addresses.end).next_back() {
-            if *end <= addresses.start {
-                break;
-            }
-            let (end, old) = (*end, old.clone());
-            self.functions.remove(&start);
-            if end > addresses.end {
-                self.functions.insert(addresses.end, (end, old.clone()));
-            }
-            if start < addresses.start {
-                self.functions.insert(start, (addresses.start, old));
-            }
-        }
-        self.functions.insert(addresses.start, (addresses.end, name));
-    }
-}
-
-/// The addresses of a line's function and where in the line its name stands; `None` for a line
-/// that is not finished or not of the format.
-fn function(line: &[u8]) -> Option<(Range<u64>, Range<usize>)> {
+/// The addresses of a line's function and its name; `None` for a line that is not finished or not
+/// of the format.
+fn function(line: &[u8]) -> Option<(Range<u64>, &[u8])> {
     let line = line.strip_suffix(b"\n")?;
     let space = |from: usize| Some(from + line[from..].iter().position(|&byte| byte == b' ')?);
     let first = space(0)?;
@@ -76,7 +46,7 @@ fn function(line: &[u8]) -> Option<(Range<u64>, Range<usize>)> {
     let start = hex(strip(&line[..first]))?;
     let size = hex(strip(&line[first + 1..second]))?;
     let end = start.checked_add(size).filter(|&end| end > start)?;
-    Some((start..end, second + 1..line.len()))
+    Some((start..end, &line[second + 1..]))
 }
 
 /// Some compilers write `0x` although the format has none.
@@ -90,16 +60,28 @@ mod tests {
 
     use super::*;
 
+    fn names(map: &[u8], addresses: &[u64]) -> Vec<Option<String>> {
+        functions(map, addresses).expect("memory can be read")
+    }
+
     #[test]
     fn names_may_hold_spaces_and_the_last_unfinished_line_is_left_out() {
-        let text = b"1000 10 int Foo::bar(int, char)\nbroken\n0x2000 0x8 two\n3000 10 cut off";
-        let map = PerfMap::parse(text.to_vec());
-        assert_eq!(map.name(0x1000).as_deref(), Some("int Foo::bar(int, char)"));
-        assert_eq!(map.name(0x100f).as_deref(), Some("int Foo::bar(int, char)"));
-        assert_eq!(map.name(0x1010), None);
-        assert_eq!(map.name(0x2007).as_deref(), Some("two"));
-        assert_eq!(map.name(0x3000), None);
-        assert!(PerfMap::parse(Vec::new()).is_empty());
+        let map = b"1000 10 int Foo::bar(int, char)\nbroken\n0x2000 0x8 two\n3000 10 cut off";
+        let found = names(map, &[0x1000, 0x100f, 0x1010, 0x2007, 0x3000]);
+        let bar = Some("int Foo::bar(int, char)".to_owned());
+        assert_eq!(found, [bar.clone(), bar, None, Some("two".to_owned()), None]);
+        assert_eq!(names(b"", &[1]), [None]);
+    }
+
+    #[test]
+    fn the_newest_line_of_a_long_map_wins_and_an_endless_line_is_left_out() {
+        let mut map = b"1000 100 old\n".to_vec();
+        map.extend(std::iter::repeat_n(b"9000000 10 other functions\n", 100_000).flatten());
+        map.extend(b"1000 100 ");
+        map.extend(std::iter::repeat_n(b'x', 3 * LINE_MAX as usize));
+        map.extend(b"\n1000 80 new\n");
+        let found = names(&map, &[0x1000, 0x1080]);
+        assert_eq!(found, [Some("new".to_owned()), Some("old".to_owned())]);
     }
 
     proptest! {
@@ -113,12 +95,13 @@ mod tests {
                 .enumerate()
                 .map(|(number, (start, size))| format!("{start:x} {size:x} f{number}\n"))
                 .collect();
-            let map = PerfMap::parse(text.into_bytes());
-            for address in 0..90 {
+            let addresses: Vec<u64> = (0..90).collect();
+            let found = names(text.as_bytes(), &addresses);
+            for (address, found) in addresses.into_iter().zip(found) {
                 let newest = lines
                     .iter()
                     .rposition(|&(start, size)| (start..start + size).contains(&address));
-                prop_assert_eq!(map.name(address), newest.map(|number| format!("f{number}")));
+                prop_assert_eq!(found, newest.map(|number| format!("f{number}")));
             }
         }
     }

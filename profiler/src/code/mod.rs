@@ -19,15 +19,14 @@ mod unwind;
 
 use std::collections::VecDeque;
 use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::path::PathBuf;
 
 use rustc_hash::FxHashMap;
 
 pub use self::image::ImageError;
-use self::jit::PerfMap;
-use self::module::{Modules, Sight};
-use self::places::Places;
+use self::module::{Module, Modules, Sight};
+use self::places::{Places, Snippets};
 use self::spaces::{Region, Spaces, maps_line};
 use self::unwind::Unwinder;
 pub use self::unwind::{FRAMES_MAX, UnwindCounts};
@@ -39,6 +38,7 @@ use crate::stack::{FrameName, Location, Marker, StackId, StackTable};
 pub struct Code {
     spaces: Spaces,
     modules: Modules,
+    snippets: Snippets,
     unwinder: Unwinder,
     /// The perf maps of processes that ran code of no file, kept open past their exit.
     perf_maps: FxHashMap<u32, Option<File>>,
@@ -78,6 +78,7 @@ impl Code {
             Content::Name { is_exec: true, .. } => {
                 self.spaces.exec(record.pid);
                 self.perf_maps.remove(&record.pid);
+                self.snippets.forget(record.pid);
             }
             Content::Fork { pid, parent, .. } if pid != parent => {
                 self.exited.retain(|exited| exited != pid);
@@ -123,7 +124,9 @@ impl Code {
         let pids: Vec<_> = self.perf_maps.keys().copied().collect();
         pids.into_iter().for_each(|pid| self.refresh_jit(pid));
         let perf_maps = &self.perf_maps;
-        names::names(stacks, &self.modules, |pid| read_perf_map(perf_maps.get(&pid)?.as_ref()?))
+        names::names(stacks, &self.modules, |pid, addresses| {
+            of_perf_map(perf_maps.get(&pid)?.as_ref()?, addresses).ok()
+        })
     }
 
     /// How the unwinding of user stacks went so far.
@@ -138,9 +141,19 @@ impl Code {
         })
     }
 
+    /// Files whose functions have no names though their makers had them, and how to get them.
+    pub fn unnamed(&self) -> Vec<String> {
+        let advice = |module: &Module| {
+            let image = &module.content.as_ref().ok()?.image;
+            Some(format!("{} {}", module.name, image.unnamed()?))
+        };
+        self.modules.all().iter().filter_map(advice).collect()
+    }
+
     /// Drops what is mapped in a process that ended. Its stacks keep their names.
     pub fn forget(&mut self, pid: u32) {
         self.spaces.forget(pid);
+        self.snippets.forget(pid);
     }
 
     fn observe_mapping(&mut self, mapping: &Mapping<'_>) {
@@ -165,7 +178,7 @@ impl Code {
         if self.exited.len() > EXITED_MAX
             && let Some(oldest) = self.exited.pop_front()
         {
-            self.spaces.forget(oldest);
+            self.forget(oldest);
         }
     }
 
@@ -174,8 +187,8 @@ impl Code {
             // Not asked again.
             self.spaces.exec(pid);
         }
-        let Self { spaces, modules, unwinder, .. } = self;
-        let mut places = Places { pid, spaces, modules };
+        let Self { spaces, modules, snippets, unwinder, .. } = self;
+        let mut places = Places { pid, spaces, modules, snippets };
         match &sample.user {
             Some(state) => unwinder.user_stack(state, &mut places, frames),
             None => {
@@ -217,14 +230,19 @@ fn own_pid(status: &str) -> Option<u32> {
     line.split_ascii_whitespace().next_back()?.parse().ok()
 }
 
-fn read_perf_map(file: &File) -> Option<PerfMap> {
+/// The names that a perf map has for sorted addresses.
+fn of_perf_map(file: &File, addresses: &[u64]) -> io::Result<Vec<Option<String>>> {
+    // Opened anew, so that it is read from its start each time.
     let path = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(file));
-    let mut text = Vec::new();
-    File::open(path).ok()?.take(PERF_MAP_SIZE_MAX).read_to_end(&mut text).ok()?;
-    Some(PerfMap::parse(text)).filter(|map| !map.is_empty())
+    let mut file = File::open(path)?;
+    // A compiler adds lines at the end: of a map too long to be read the newest count.
+    let length = file.metadata()?.len();
+    file.seek(SeekFrom::Start(length.saturating_sub(PERF_MAP_SIZE_MAX)))?;
+    // The lines that are added meanwhile are of code that no sample can be of.
+    jit::functions(BufReader::with_capacity(1 << 20, file.take(PERF_MAP_SIZE_MAX)), addresses)
 }
 
 /// How many processes that ended are kept.
 const EXITED_MAX: usize = 512;
-/// Longer perf maps are read only so far, to bound the profiler's own memory.
-const PERF_MAP_SIZE_MAX: u64 = 32 << 20;
+/// Of longer perf maps the end is read, to bound the time it takes: some seconds.
+const PERF_MAP_SIZE_MAX: u64 = 1 << 30;

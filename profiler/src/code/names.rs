@@ -14,16 +14,16 @@ use std::os::fd::AsRawFd;
 use blazesym::symbolize::source::{Elf, Source};
 use blazesym::symbolize::{Input, Symbolized, Symbolizer};
 
-use super::jit::PerfMap;
 use super::kallsyms;
 use super::module::{Content, Module, Modules};
 use crate::stack::{FrameKind, FrameName, Location, ModuleId, StackTable};
 
-/// Names every location of a table, in its order. `perf_map` reads a process's perf map.
+/// Names every location of a table, in its order. `perf_map` looks sorted addresses up in a
+/// process's perf map.
 pub(super) fn names(
     stacks: &StackTable,
     modules: &Modules,
-    mut perf_map: impl FnMut(u32) -> Option<PerfMap>,
+    mut perf_map: impl FnMut(u32, &[u64]) -> Option<Vec<Option<String>>>,
 ) -> Vec<FrameName> {
     let mut names = vec![name("", "", FrameKind::Marker); stacks.locations().len()];
     let mut of_module: BTreeMap<ModuleId, Asked> = BTreeMap::new();
@@ -48,10 +48,11 @@ pub(super) fn names(
         asked.sort_unstable();
         of_file(modules.module(id), &asked, &mut names);
     }
-    for (pid, asked) in of_process {
-        let map = perf_map(pid);
-        for (address, index) in asked {
-            let function = map.as_ref().and_then(|map| map.name(address));
+    for (pid, mut asked) in of_process {
+        asked.sort_unstable();
+        let addresses: Vec<_> = asked.iter().map(|&(address, _)| address).collect();
+        let found = perf_map(pid, &addresses).unwrap_or_else(|| vec![None; addresses.len()]);
+        for (&(_, index), function) in asked.iter().zip(found) {
             names[index] = name(function.as_deref().unwrap_or("[jit]"), "", FrameKind::Jit);
         }
     }
@@ -90,9 +91,13 @@ fn functions(module: &str, content: &Content, addresses: &[u64]) -> Vec<Option<S
             return found;
         }
         let symbols = symbols(content, &asked, has_debug_information);
+        let is_any_sizeless = symbols.iter().flatten().any(|symbol| symbol.size.is_none());
+        let edges = match is_any_sizeless {
+            true => content.image.edges(&content.file, &ranges),
+            false => Vec::new(),
+        };
         for (at, symbol) in missing.into_iter().zip(symbols) {
-            found[at] =
-                symbol.filter(|symbol| symbol.holds(addresses[at], &ranges)).map(|s| s.name);
+            found[at] = symbol.filter(|symbol| symbol.holds(addresses[at], &edges)).map(|s| s.name);
         }
     }
     for (found, &address) in found.iter_mut().zip(addresses) {
@@ -111,15 +116,23 @@ struct Symbol {
 }
 
 impl Symbol {
-    /// Whether an address really is part of it. A symbol without a size reaches as far as
-    /// whatever starts next, and that may be a function without a symbol.
-    fn holds(&self, address: u64, ranges: &[Range<u64>]) -> bool {
+    /// Whether an address really is part of it. A symbol without a size (of assembly, as a rule)
+    /// reaches as far as whatever starts or ends next, and not far.
+    fn holds(&self, address: u64, edges: &[u64]) -> bool {
+        let Some(offset) = address.checked_sub(self.start) else { return false };
         match self.size {
-            Some(size) => address.checked_sub(self.start).is_some_and(|offset| offset < size),
-            None => range_of(address, ranges).is_none_or(|range| range.start <= self.start),
+            Some(size) => offset < size,
+            None if offset == 0 => true,
+            None => {
+                let next = edges.partition_point(|&edge| edge <= self.start);
+                offset <= SIZELESS_MAX && edges.get(next).is_none_or(|&next| address < next)
+            }
         }
     }
 }
+
+/// No function without a size is taken to be longer: what lies behind may be code of any name.
+const SIZELESS_MAX: u64 = 4_096;
 
 /// The function whose unwind rules hold an address.
 fn range_of(address: u64, ranges: &[Range<u64>]) -> Option<&Range<u64>> {

@@ -3,6 +3,11 @@
 //! Joins the bookkeeping of mappings to the table of modules, and finds out about a file when the
 //! first address falls into it.
 
+#[cfg(target_arch = "x86_64")]
+use std::{fs::File, os::unix::fs::FileExt};
+
+use rustc_hash::FxHashMap;
+
 use super::module::Modules;
 use super::spaces::{Backing, Spaces};
 use crate::stack::{Location, Marker, ModuleId};
@@ -23,6 +28,25 @@ pub(super) struct Places<'a> {
     pub(super) pid: u32,
     pub(super) spaces: &'a mut Spaces,
     pub(super) modules: &'a mut Modules,
+    pub(super) snippets: &'a mut Snippets,
+}
+
+/// The code of no file that was looked at, by process and address: read once each.
+#[derive(Debug, Default)]
+pub(super) struct Snippets(FxHashMap<u32, FxHashMap<u64, Option<Snippet>>>);
+
+/// A few bytes of code.
+pub(super) type Snippet = [u8; 7];
+
+/// Addresses kept of a process; beyond, all are read anew.
+#[cfg(target_arch = "x86_64")]
+const SNIPPETS_MAX: usize = 16_384;
+
+impl Snippets {
+    /// Forgets those of a process that ended or runs another program.
+    pub(super) fn forget(&mut self, pid: u32) {
+        self.0.remove(&pid);
+    }
 }
 
 impl Places<'_> {
@@ -44,6 +68,22 @@ impl Places<'_> {
             }
             Backing::Anonymous | Backing::Unchecked(_) => Place::Anonymous,
         }
+    }
+
+    /// The code at an address, from the process itself; `None` when it may not be read.
+    #[cfg(target_arch = "x86_64")]
+    pub(super) fn code_at(&mut self, address: u64) -> Option<Snippet> {
+        let pid = self.pid;
+        let known = self.snippets.0.entry(pid).or_default();
+        if known.len() >= SNIPPETS_MAX {
+            known.clear();
+        }
+        *known.entry(address).or_insert_with(|| {
+            let mut snippet = Snippet::default();
+            let memory = File::open(format!("/proc/{pid}/mem")).ok()?;
+            memory.read_exact_at(&mut snippet, address).ok()?;
+            Some(snippet)
+        })
     }
 
     /// The same as a frame of a stack.

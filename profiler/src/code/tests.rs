@@ -322,6 +322,45 @@ fn names_are_demangled_without_hashes() {
 }
 
 #[test]
+fn a_symbol_without_a_size_does_not_name_code_far_behind_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let source = folder.path().join("sizeless.c");
+    let text = r#"
+        __asm__(".text\n.globl long_one\n.type long_one, @function\nlong_one:\n"
+                ".fill 0x3000, 1, 0x90\n"
+                ".globl with_rules\n.type with_rules, @function\nwith_rules:\n"
+                ".cfi_startproc\n.fill 16, 1, 0x90\n.cfi_endproc\n.fill 64, 1, 0x90\n"
+                ".globl sized\n.type sized, @function\nsized:\n.fill 16, 1, 0x90\n"
+                ".size sized, 16\n.fill 64, 1, 0x90\n");
+    "#;
+    fs::write(&source, text).unwrap();
+    let library = folder.path().join("libsizeless.so");
+    let Some(library) = compile_source(&source, &library, &["-shared", "-fPIC"]) else { return };
+    let addresses = nm(&library);
+    let (mut code, mut table) = (Code::new(), StackTable::default());
+    let path = library.to_str().unwrap().as_bytes();
+    let sight = Sight { pid: std::process::id(), start: 0, end: 0x10000, path };
+    let Backing::Module(module) = code.modules.backing(sight) else { panic!("no file") };
+    let expected = [
+        ("long_one", 0, "long_one"),
+        ("long_one", 0x1000, "long_one"),
+        ("long_one", 0x1001, "[libsizeless.so]"),
+        ("long_one", 0x2fff, "[libsizeless.so]"),
+        ("with_rules", 15, "with_rules"),
+        ("with_rules", 16, "[libsizeless.so]"),
+        ("sized", 15, "sized"),
+        ("sized", 16, "[libsizeless.so]"),
+    ];
+    table.intern(expected.map(|(symbol, offset, _)| {
+        let address = addresses[symbol] + offset;
+        Location::Code { module, address }
+    }));
+    let names = code.names(&table);
+    let found: Vec<_> = names.iter().map(|name| &*name.function).collect();
+    assert_eq!(found, expected.map(|(_, _, name)| name));
+}
+
+#[test]
 fn compiled_code_is_named_by_its_perf_map() {
     let mut sleeper = Command::new("sleep").arg("60").stdin(Stdio::null()).spawn().unwrap();
     let pid = sleeper.id();

@@ -126,6 +126,14 @@ impl Unwinder {
             if is_start(place, places.modules) {
                 return End::Root;
             }
+            if let Some((to, above)) = trampoline(frame, place, &registers, stack, base, places) {
+                registers = above;
+                let Some(caller) = FrameAddress::from_return_address(to) else { return End::Root };
+                frame = caller;
+                place = places.place(to - 1);
+                out.push(places.location(place, to - 1));
+                continue;
+            }
             self.admit(places.modules);
             let before = registers;
             let mut next = self.step(frame, place, &mut registers, stack, base);
@@ -177,11 +185,7 @@ impl Unwinder {
                     .unwrap_or(FrameAddress::InstructionPointer(lookup))
             }
         };
-        let mut read = |address: u64| {
-            let at = address.checked_sub(base).and_then(|at| usize::try_from(at).ok()).ok_or(())?;
-            let bytes = stack.get(at..at.checked_add(8).ok_or(())?).ok_or(())?;
-            bytes.try_into().map(u64::from_ne_bytes).map_err(|_| ())
-        };
+        let mut read = |address: u64| word(stack, base, address).ok_or(());
         self.framehop.unwind_frame(frame, registers, &mut self.cache, &mut read)
     }
 
@@ -223,6 +227,52 @@ impl std::fmt::Debug for Unwinder {
     }
 }
 
+/// The caller of one of CPython's trampolines (`-X perf`, 3.12), and the registers there. They have
+/// no unwind rules and keep no frame pointer, but all have the same code: after the call into the
+/// interpreter's loop they drop a word and return.
+#[cfg(target_arch = "x86_64")]
+fn trampoline(
+    frame: FrameAddress,
+    place: Place,
+    registers: &UnwindRegsNative,
+    stack: &[u8],
+    base: u64,
+    places: &mut Places<'_>,
+) -> Option<(u64, UnwindRegsNative)> {
+    /// `call *%rcx`, which returns here; `add $8, %rsp`; `ret` (Python/asm_trampoline.S).
+    const CODE: [u8; 7] = [0xff, 0xd1, 0x48, 0x83, 0xc4, 0x08, 0xc3];
+    let FrameAddress::ReturnAddress(here) = frame else { return None };
+    let call = here.get().checked_sub(2)?;
+    if place != Place::Anonymous || places.code_at(call)? != CODE {
+        return None;
+    }
+    let at = registers.sp().checked_add(8)?;
+    let to = word(stack, base, at)?;
+    // Only what lies in known code can have called it.
+    (places.place(to.checked_sub(1)?) != Place::Unmapped)
+        .then(|| (to, UnwindRegsNative::new(to, at + 8, registers.bp())))
+}
+
+/// CPython's trampolines keep the frame pointer on other processors.
+#[cfg(not(target_arch = "x86_64"))]
+fn trampoline(
+    _: FrameAddress,
+    _: Place,
+    _: &UnwindRegsNative,
+    _: &[u8],
+    _: u64,
+    _: &mut Places<'_>,
+) -> Option<(u64, UnwindRegsNative)> {
+    None
+}
+
+/// The word at an address of a copied stack that begins at `base`.
+fn word(stack: &[u8], base: u64, address: u64) -> Option<u64> {
+    let at = usize::try_from(address.checked_sub(base)?).ok()?;
+    let bytes = stack.get(at..at.checked_add(8)?)?;
+    bytes.try_into().map(u64::from_ne_bytes).ok()
+}
+
 fn is_start(place: Place, modules: &Modules) -> bool {
     let Place::File { module, address } = place else { return false };
     let content = modules.module(module).content.as_ref();
@@ -231,7 +281,9 @@ fn is_start(place: Place, modules: &Modules) -> bool {
 
 /// A module in its range of made-up addresses, and how far that is from its own.
 fn placed(id: ModuleId, image: &Image) -> Option<(Placed<Arc<[u8]>>, u64)> {
-    if image.eh_frame.is_none() && image.debug_frame.is_none() {
+    // Go's rules end where a goroutine's stack is switched or grown; its frame pointers do not.
+    let debug_frame = if image.is_go { &None } else { &image.debug_frame };
+    if image.eh_frame.is_none() && debug_frame.is_none() {
         return None;
     }
     let extent = image.extent();
@@ -255,7 +307,7 @@ fn placed(id: ModuleId, image: &Image) -> Option<(Placed<Arc<[u8]>>, u64)> {
         eh_frame: bytes(&image.eh_frame),
         eh_frame_hdr_svma: addresses(&image.eh_frame_hdr),
         eh_frame_hdr: bytes(&image.eh_frame_hdr),
-        debug_frame: bytes(&image.debug_frame),
+        debug_frame: bytes(debug_frame),
         ..ExplicitModuleSectionInfo::default()
     };
     let module = Placed::new(String::new(), place..place + (extent.end - base), place, sections);

@@ -12,7 +12,7 @@ use uringbench_core::time::{Nanos, Timestamp};
 
 use super::stacks::{PythonSample, PythonStack, PythonStackId, PythonStacks};
 use crate::sample::Sample;
-use crate::stack::{Location, Marker, StackId, StackTable};
+use crate::stack::{FrameKind, FrameName, Location, Marker, StackId, StackTable};
 
 /// Two readings no further apart are taken for one moment.
 const ONE_MOMENT: Nanos = Nanos::from_millis(5);
@@ -67,15 +67,35 @@ pub fn is_eval_loop(function: &str) -> bool {
     matches!(name, "_PyEval_EvalFrameDefault" | "PyEval_EvalFrameEx")
 }
 
+/// What a native frame is to the merge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// The interpreter's loop.
+    Loop,
+    /// The code that `python -X perf` (3.12) makes for each function and calls the loop through.
+    Trampoline,
+}
+
+impl Part {
+    /// By its name; `None` for all frames that stay as they are.
+    pub fn of(name: &FrameName) -> Option<Self> {
+        if is_eval_loop(&name.function) {
+            return Some(Self::Loop);
+        }
+        let is_trampoline = name.kind == FrameKind::Jit && name.function.starts_with("py::");
+        is_trampoline.then_some(Self::Trampoline)
+    }
+}
+
 /// Merges two stacks that were found to belong together.
 pub fn merge(
     table: &mut StackTable,
     native: StackId,
     python: PythonStack<'_>,
-    is_eval: &dyn Fn(Location) -> bool,
+    part: &dyn Fn(Location) -> Option<Part>,
 ) -> Merged {
     let native: Vec<Location> = located(table, native);
-    let loops = Loops::of(&native, is_eval);
+    let loops = Loops::of(&native, part);
     if loops.count == 0 {
         return Merged { stack: table.intern(native), fit: Fit::Native };
     }
@@ -91,14 +111,17 @@ pub fn merge(
             // The loops of these are cut off.
             merged.extend((0..first).filter_map(run_of).flatten());
         }
-        if is_eval(location) {
-            match run_of(nth) {
-                Some(run) => merged.extend(run),
-                None => merged.push(location),
+        match part(location) {
+            Some(Part::Loop) => {
+                match run_of(nth) {
+                    Some(run) => merged.extend(run),
+                    None => merged.push(location),
+                }
+                nth += 1;
             }
-            nth += 1;
-        } else {
-            merged.push(location);
+            // The loop that it leads to has the same function in its run.
+            Some(Part::Trampoline) if run_of(nth).is_some() => {}
+            Some(Part::Trampoline) | None => merged.push(location),
         }
     }
     let fit = match loops.agreement(python) {
@@ -145,9 +168,9 @@ enum Agreement {
 }
 
 impl Loops {
-    fn of(root_first: &[Location], is_eval: &dyn Fn(Location) -> bool) -> Self {
+    fn of(root_first: &[Location], part: &dyn Fn(Location) -> Option<Part>) -> Self {
         Self {
-            count: root_first.iter().filter(|&&location| is_eval(location)).count(),
+            count: root_first.iter().filter(|&&at| part(at) == Some(Part::Loop)).count(),
             is_truncated: root_first.first() == Some(&Location::Marker(Marker::Truncated)),
         }
     }
@@ -193,24 +216,24 @@ impl<'a> Merger<'a> {
         Self { stacks, samples, of_pools, loops, merged, fits: Fits::default() }
     }
 
-    /// The stack of one native sample with its Python frames; `is_eval` tells by their names
-    /// ([`is_eval_loop`]) which locations are the interpreter's loop, and never changes its mind.
+    /// The stack of one native sample with its Python frames; `part` tells by their names
+    /// ([`Part::of`]) which locations are the interpreter's, and never changes its mind.
     pub fn merge(
         &mut self,
         table: &mut StackTable,
         native: &Sample,
-        is_eval: &dyn Fn(Location) -> bool,
+        part: &dyn Fn(Location) -> Option<Part>,
     ) -> Merged {
         let loops = *self
             .loops
             .entry(native.stack)
-            .or_insert_with(|| Loops::of(&located(table, native.stack), is_eval));
+            .or_insert_with(|| Loops::of(&located(table, native.stack), part));
         let merged = if loops.count == 0 {
             Merged { stack: native.stack, fit: Fit::Native }
         } else if let Some((python, fit)) = self.choose(native, loops) {
             let known = self.merged.entry((native.stack, python));
             let stack = self.stacks.stack(python);
-            let merged = *known.or_insert_with(|| merge(table, native.stack, stack, is_eval));
+            let merged = *known.or_insert_with(|| merge(table, native.stack, stack, part));
             Merged { stack: merged.stack, fit }
         } else {
             Merged { stack: native.stack, fit: Fit::Unmatched }

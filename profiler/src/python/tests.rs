@@ -13,8 +13,14 @@ const fn code(address: u64) -> Location {
     Location::Code { module: ModuleId(0), address }
 }
 
-fn is_eval(location: Location) -> bool {
-    location == LOOP
+const TRAMPOLINE: Location = Location::Anonymous { pid: 1, address: 0xf };
+
+fn part(location: Location) -> Option<Part> {
+    match location {
+        LOOP => Some(Part::Loop),
+        TRAMPOLINE => Some(Part::Trampoline),
+        _ => None,
+    }
 }
 
 /// Root first; a name with `>` in front is an entry.
@@ -26,11 +32,12 @@ fn python(stacks: &mut PythonStacks, frames: &str) -> PythonStackId {
     stacks.intern(leaf_first).expect("the table is not full")
 }
 
-/// Root first: `L` for the loop, `T` for the truncation, a digit for other code, `k` for the
-/// kernel.
+/// Root first: `L` for the loop, `P` for a trampoline to it, `T` for the truncation, a digit for
+/// other code, `k` for the kernel.
 fn native(table: &mut StackTable, frames: &str) -> StackId {
     table.intern(frames.chars().map(|frame| match frame {
         'L' => LOOP,
+        'P' => TRAMPOLINE,
         'T' => Location::Marker(Marker::Truncated),
         'k' => Location::Kernel(1),
         digit => code(u64::from(digit.to_digit(10).expect("a digit"))),
@@ -44,7 +51,7 @@ fn shown(table: &StackTable, stack: StackId) -> String {
         Location::Kernel(_) => "k".to_owned(),
         Location::Named(name) => table.name_text(name).to_owned(),
         Location::Code { address, .. } => address.to_string(),
-        Location::Anonymous { .. } => unreachable!("none is made"),
+        Location::Anonymous { .. } => "P".to_owned(),
     });
     frames.collect::<Vec<_>>().join(" ")
 }
@@ -69,13 +76,16 @@ fn runs_stand_where_the_loop_did() {
         ("TL", ">a >b", "T a b", Fit::Merged),
         ("L", ">a b", "a b", Fit::Merged),
         ("012k", ">a b", "0 1 2 k", Fit::Native),
+        // Trampolines say what the runs of their loops say.
+        ("0PL1PL2", ">a >b", "0 a 1 b 2", Fit::Merged),
+        ("0PL1PL2", ">a", "0 a 1 P L 2", Fit::Forced),
         // What a reading found above the first entry is a run all the same.
         ("0L1L", "a >b", "0 a 1 b", Fit::Merged),
     ] {
         let (mut table, mut stacks) = (StackTable::default(), PythonStacks::default());
         let native_stack = native(&mut table, native_stack);
         let python_stack = python(&mut stacks, python_stack);
-        let merged = merge(&mut table, native_stack, stacks.stack(python_stack), &is_eval);
+        let merged = merge(&mut table, native_stack, stacks.stack(python_stack), &part);
         assert_eq!((shown(&table, merged.stack).as_str(), merged.fit), (expected, fit));
     }
 }
@@ -106,7 +116,7 @@ fn a_sample_takes_the_stack_that_fits_then_the_one_that_is_near() {
         (3000, 1, deep, "0 L 1 L 2", Fit::Unmatched),
         (1003, 3, flat, "0 L 1", Fit::Unmatched),
     ] {
-        let merged = merger.merge(&mut table, &sample(time, tid, native_stack), &is_eval);
+        let merged = merger.merge(&mut table, &sample(time, tid, native_stack), &part);
         assert_eq!((shown(&table, merged.stack).as_str(), merged.fit), (expected, fit), "{time}");
     }
     let fits = Fits { native: 0, merged: 2, near: 3, forced: 1, unmatched: 2 };
@@ -147,7 +157,7 @@ fn what_lacks_outer_frames_is_held_at_the_inner_end() {
         vec![reading(1000, 1, whole), reading(1001, 1, whole), reading(1002, 1, partial)];
     assert_eq!(repair(&mut stacks, &mut samples).partial, 1);
     let mut merger = Merger::new(&stacks, samples);
-    let merged = merger.merge(&mut table, &sample(1000, 1, native_stack), &is_eval);
+    let merged = merger.merge(&mut table, &sample(1000, 1, native_stack), &part);
     assert_eq!(shown(&table, merged.stack), "0 L 1 route 2 handler 3");
     assert_eq!(merged.fit, Fit::Near);
 }
@@ -161,6 +171,19 @@ fn the_loop_is_told_by_its_name() {
     for name in ["PyEval_EvalCode", "_PyEval_Vector", "_PyEval_EvalFrameDefaults", ""] {
         assert!(!is_eval_loop(name), "{name}");
     }
+}
+
+#[test]
+fn trampolines_are_told_by_their_name_and_kind() {
+    let name = |function: &str, kind| crate::stack::FrameName {
+        function: function.to_owned(),
+        module: String::new(),
+        kind,
+    };
+    use crate::stack::FrameKind::{Jit, Native};
+    assert_eq!(Part::of(&name("py::handler:/srv/app.py", Jit)), Some(Part::Trampoline));
+    assert_eq!(Part::of(&name("py::handler:/srv/app.py", Native)), None);
+    assert_eq!(Part::of(&name("_PyEval_EvalFrameDefault", Native)), Some(Part::Loop));
 }
 
 proptest! {
@@ -178,7 +201,7 @@ proptest! {
             is_entry,
         });
         let python = stacks.intern(frames).expect("the table is not full");
-        let merged = merge(&mut table, native_stack, stacks.stack(python), &is_eval);
+        let merged = merge(&mut table, native_stack, stacks.stack(python), &part);
         let located = |stack| -> Vec<Location> {
             table.root_first(stack).into_iter().map(|frame| table.location(frame)).collect()
         };

@@ -10,12 +10,12 @@ use super::counting::Counted;
 use super::follow::Followed;
 use super::gather::{Gatherer, Tally, Toggled};
 use super::{Options, unnamed_file};
+use crate::code::UnwindCounts;
 use crate::profile::{Clock, Facts, Profile, SampleLog};
-use crate::python::{Counts, Fits, Merger, PythonRecording, is_eval_loop};
+use crate::python::{Counts, Fits, Merger, Part, PythonRecording};
 use crate::record::Waits;
 use crate::sample::{Sample, SampleKind};
 use crate::stack::{FrameKind, FrameName, Location, StackTable};
-use crate::timeline::reading::TargetReading;
 use crate::timeline::sampler::Sampled;
 use crate::touch::{FirstTouches, PageMap, Survivors};
 
@@ -113,6 +113,8 @@ impl Recording {
         let names = gatherer.code.names(&gatherer.stacks);
         let counts = gatherer.code.counts();
         self.notes.extend(unreadable(&gatherer));
+        self.notes.extend(gatherer.code.unnamed());
+        self.notes.extend(cut(&counts));
         // A tenth is lost to the start and the end.
         let length = self.ended.since(self.started);
         if toggled.is_empty() && waits_timed.0 < length.0 - length.0 / 10 {
@@ -179,7 +181,7 @@ impl Recording {
             [] => {
                 let readings = &self.sampled.readings;
                 let (first, last) = (readings.first()?, readings.last()?);
-                let used = accounted(&last.target).saturating_sub(accounted(&first.target));
+                let used = last.target.accounted().0.saturating_sub(first.target.accounted().0);
                 vec![(first.time..last.time, used)]
             }
             toggled => toggled
@@ -248,18 +250,49 @@ impl Recording {
     }
 }
 
+/// A share of cut stacks from which on the totals of callers mislead.
+const CUT_SHARE: f64 = 0.1;
+/// Of fewer stacks a share says little.
+const STACKS_MIN: u64 = 20;
+
+/// That many stacks lack their outermost frames, why most of them do, and what helps.
+fn cut(counts: &UnwindCounts) -> Option<String> {
+    let (total, cut) = (counts.total(), counts.truncated());
+    if total < STACKS_MIN || (cut as f64) < CUT_SHARE * total as f64 {
+        return None;
+    }
+    let reasons = [
+        (
+            counts.out_of_copy,
+            "they reach further than the part of a stack that is copied (large frames, deep \
+             recursion)",
+        ),
+        (
+            counts.unreadable + counts.stuck,
+            "code without unwind rules kept no frame pointers, or ran on another stack than its \
+             thread's: build it with -fno-omit-frame-pointer (JVM: -XX:+PreserveFramePointer)",
+        ),
+        (
+            counts.lost,
+            "a frame of compiled code had no caller that is code: use the runtime's frame pointers \
+             (JVM: -XX:+PreserveFramePointer)",
+        ),
+        (counts.too_deep, "they are deeper than 1,024 frames"),
+    ];
+    let (_, why) = reasons.into_iter().max_by_key(|(count, _)| *count)?;
+    let share = cut as f64 / total as f64 * 100.0;
+    Some(format!(
+        "{share:.0} % of the stacks lack their outermost callers, most of them because {why}; what \
+         functions use themselves is right, the totals of those callers are too small"
+    ))
+}
+
 /// Which files' code could not be read, and what follows.
 fn unreadable(gatherer: &Gatherer) -> Option<String> {
     let files: Vec<String> =
         gatherer.code.unreadable().map(|(name, why)| format!("{name} ({why})")).collect();
     let files = (!files.is_empty()).then(|| files.join(", "))?;
     Some(format!("not unwound by their rules, and named poorly: {files}"))
-}
-
-/// CPU time the scheduler accounts to a target, in nanoseconds. Threads and children that lived
-/// too short to be seen are in the sums of their processes alone.
-fn accounted(target: &TargetReading) -> u64 {
-    target.on_cpu.0.max(target.user.0 + target.system.0)
 }
 
 fn called_or_read(called: &rustc_hash::FxHashMap<u32, String>, pid: u32) -> String {
@@ -276,21 +309,18 @@ fn merged(
     merger: &mut Merger<'_>,
     options: &Options,
 ) -> io::Result<SampleLog> {
-    let is_loop: Vec<bool> =
-        profile.names.iter().map(|name| is_eval_loop(&name.function)).collect();
-    let loops: rustc_hash::FxHashSet<Location> = profile
+    let parts: rustc_hash::FxHashMap<Location, Part> = profile
         .stacks
         .locations()
         .iter()
-        .zip(is_loop)
-        .filter(|(_, is_loop)| *is_loop)
-        .map(|(&location, _)| location)
+        .zip(&profile.names)
+        .filter_map(|(&location, name)| Some((location, Part::of(name)?)))
         .collect();
-    let is_eval = |location: Location| loops.contains(&location);
+    let part = |location: Location| parts.get(&location).copied();
     let mut log = SampleLog::in_file(unnamed_file(options)?);
     for sample in profile.samples.samples() {
         let sample: Sample = sample?;
-        let merged = merger.merge(&mut profile.stacks, &sample, &is_eval);
+        let merged = merger.merge(&mut profile.stacks, &sample, &part);
         log.push(&Sample { stack: merged.stack, ..sample })?;
     }
     log.flush()?;
