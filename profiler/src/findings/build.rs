@@ -57,8 +57,37 @@ pub fn build(recording: &Recording, load: Option<&Load<'_>>) -> io::Result<Findi
     if let (Some(load), Some(counted)) = (load, &recording.counted) {
         figures.counters = counters::per_request(counted, load);
     }
+    if recording.profile.is_some() && figures.samples == 0 {
+        figures.notes.push(without_samples(recording, &figures, &window));
+    }
     figures.notes.extend(recording.notes.iter().cloned());
     Ok(Findings { figures, window, sampled: in_window, spikes: spike_windows })
+}
+
+/// Why there is no sample, by the CPU time that the scheduler accounts to the target.
+fn without_samples(recording: &Recording, figures: &Figures, window: &Range<Timestamp>) -> String {
+    let inside: Vec<_> = recording
+        .sampled
+        .readings
+        .iter()
+        .filter(|reading| window.contains(&reading.time))
+        .map(|reading| reading.target.accounted())
+        .collect();
+    let used = inside.last().zip(inside.first());
+    let used = Nanos(used.map_or(0, |(last, first)| last.0.saturating_sub(first.0)));
+    let length = window.end.since(window.start);
+    let why = match figures.hz {
+        _ if used == Nanos::ZERO => "it had nothing to do",
+        Some(hz) if used.0 < 1_000_000_000 / u64::from(hz.max(1)) => {
+            "that is less than the time between two samples: sample for longer"
+        }
+        _ if figures.is_user_only => {
+            "only user code may be sampled here: run as root, or with kernel.perf_event_paranoid \
+             at 1, to see the kernel's"
+        }
+        _ => "sample for longer, or more often with --profile-hz",
+    };
+    format!("no sample was taken; the target used {used} of CPU time in {length}: {why}")
 }
 
 fn measured(recording: &Recording, load: Option<&Load<'_>>) -> Range<Timestamp> {

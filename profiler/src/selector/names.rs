@@ -11,12 +11,14 @@ pub(super) struct Like {
     pub(super) name: String,
 }
 
-/// Every name of a process; `None` when it is gone, has ended, or is the kernel's own.
+/// Every name of a process; `None` when it is gone or has ended.
 pub(super) fn of(pid: u32) -> Option<Vec<String>> {
     let command_line = std::fs::read(format!("/proc/{pid}/cmdline")).ok()?;
-    // Only kernel threads and zombies have none.
+    // Only kernel threads and zombies have none. `ps -e` shows both, the former by this name.
     if command_line.is_empty() {
-        return None;
+        let comm = std::fs::read_to_string(format!("/proc/{pid}/comm")).ok()?;
+        let is_ended = super::Entry::read(pid)?.is_ended;
+        return (!is_ended).then(|| vec![comm.trim_end().to_owned()]);
     }
     let arguments: Vec<_> = command_line
         .split(|&byte| byte == 0)

@@ -98,7 +98,7 @@ impl Sidecar {
     }
 
     fn start(selector: Selector, found: Found, options: Options) -> Self {
-        let mut notes = Vec::new();
+        let mut notes = Vec::from_iter(several_trees(&selector, &found));
         let started = now();
         let (attachment, follower) = match follow_samples(&found, &options, &mut notes) {
             Ok((attachment, follower)) => (attachment, Some(follower)),
@@ -176,6 +176,22 @@ impl Sidecar {
         };
         parts.assemble()
     }
+}
+
+/// Says that a name is that of processes which have nothing to do with each other.
+fn several_trees(selector: &Selector, found: &Found) -> Option<String> {
+    const SHOWN: usize = 5;
+    let Selector::Name(name) = selector else { return None };
+    let count = found.roots.len();
+    let shown: Vec<_> = found.roots.iter().take(SHOWN).map(u32::to_string).collect();
+    let more = if count > SHOWN { ", …" } else { "" };
+    (count > 1).then(|| {
+        format!(
+            "{count} process trees are called `{name}` (PIDs {}{more}) and all of them are the \
+             target: give a PID for one of them",
+            shown.join(", ")
+        )
+    })
 }
 
 fn follow_samples(
@@ -297,4 +313,21 @@ fn stay_on(cpus: &[usize]) {
     let mut set = CpuSet::new();
     cpus.iter().filter(|&&cpu| cpu < CpuSet::MAX_CPU).for_each(|&cpu| set.set(cpu));
     let _refused = sched_setaffinity(None, &set);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn trees_of_one_name_are_counted() {
+        let found = |roots: &[u32]| Found { roots: roots.to_vec(), ..Found::default() };
+        let named = Selector::Name("nginx".to_owned());
+        assert_eq!(several_trees(&named, &found(&[7])), None);
+        assert_eq!(several_trees(&Selector::Pid(7), &found(&[7, 8])), None);
+        let note = several_trees(&named, &found(&[7, 8])).expect("two");
+        assert!(note.starts_with("2 process trees are called `nginx` (PIDs 7, 8) and"), "{note}");
+        let note = several_trees(&named, &found(&[1, 2, 3, 4, 5, 6])).expect("six");
+        assert!(note.contains("(PIDs 1, 2, 3, 4, 5, …)"), "{note}");
+    }
 }
