@@ -143,6 +143,15 @@ impl Exchange {
         Self { user, ..Self::new(slot, 1, sent) }
     }
 
+    /// They have left then. Those that are not due at a time of their own are due when they leave.
+    #[inline]
+    pub(crate) const fn leave(&mut self, sent: Timestamp, has_due_time: bool) {
+        self.sent = sent;
+        if !has_due_time {
+            self.due = sent;
+        }
+    }
+
     /// The slot they were sent for.
     #[inline]
     pub(crate) const fn slot(&self) -> Slot {
@@ -203,15 +212,28 @@ impl Exchanges {
         oldest_first.take(usize::from(connection.entries))
     }
 
-    /// Add an entry. The caller has seen that there is room.
+    /// The exchange at a place that [`Exchanges::push`] has named, as long as it is in flight.
     #[inline]
-    pub(crate) fn push(&mut self, number: u32, connection: &mut Connection, exchange: Exchange) {
+    pub(crate) fn at(&mut self, place: u32) -> &mut Exchange {
+        &mut self.all[place as usize]
+    }
+
+    /// Add an entry. The caller has seen that there is room. Where it is.
+    #[inline]
+    pub(crate) fn push(
+        &mut self,
+        number: u32,
+        connection: &mut Connection,
+        exchange: Exchange,
+    ) -> u32 {
         let mut index = connection.first + connection.entries;
         index -= if index >= self.depth { self.depth } else { 0 };
-        self.all[number as usize * usize::from(self.depth) + usize::from(index)] = exchange;
+        let place = number as usize * usize::from(self.depth) + usize::from(index);
+        self.all[place] = exchange;
         connection.entries += 1;
         connection.in_flight += exchange.count;
         self.in_flight += u64::from(exchange.count);
+        place as u32
     }
 
     /// The oldest `count` exchanges of the oldest entry have ended.

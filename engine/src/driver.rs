@@ -136,6 +136,10 @@ pub trait Driver {
     /// again; events of the old generation may come before it and after.
     fn close(&mut self, connection: u32, generation: u32, under_way: UnderWay);
 
+    /// Hand over what was asked for so far, as sends above all, without waiting for anything. What
+    /// cannot be handed over is when waiting.
+    fn submit(&mut self);
+
     /// Hand over what was asked for and wait for something to happen.
     ///
     /// # Errors

@@ -19,6 +19,7 @@ use crate::admission::Admission;
 use crate::connect_failure::ConnectFailure;
 use crate::connection::{Connection, Exchange, Exchanges, Link, Receive};
 use crate::control::Command;
+use crate::departures::Departures;
 use crate::driver::{Driver, Until};
 use crate::flows::Flows;
 use crate::recorder::{Handover, Recorder};
@@ -165,6 +166,8 @@ pub struct EventLoop<D: Driver> {
     pub(crate) reads_payload: bool,
     /// Requests sent together at most: large ones go one by one.
     batch_max: u16,
+    /// Requests of this turn whose times of sending are still to be stamped.
+    pub(crate) departures: Departures,
     /// Connections with something to send at the end of this turn.
     pub(crate) unflushed: Vec<u32>,
     /// What has just been decrypted.
@@ -222,6 +225,7 @@ impl<D: Driver> EventLoop<D> {
             batch_max: if pipelined <= at_once && !is_pieced { options.pipeline } else { 1 },
             flows: terms.flows.as_ref().map(|terms| Box::new(Flows::new(terms, count))),
             terms,
+            departures: Departures::new(),
             unflushed: Vec::new(),
             plain: Vec::new(),
             answer: Vec::new(),
@@ -321,8 +325,9 @@ impl<D: Driver> EventLoop<D> {
             self.sweep(arrived);
         }
         self.admit(arrived);
-        // `released` stamps the sends of this turn, which the next wait hands to the kernel.
+        // From `released` on the sends of this turn leave.
         let released = self.driver.now();
+        self.departures.begin(released);
         if command > self.heeded {
             self.heed(command, released);
         }
@@ -331,6 +336,7 @@ impl<D: Driver> EventLoop<D> {
         }
         let next_due = self.release(released);
         self.flush(released);
+        self.depart_all();
         if self.is_over(released) {
             return Turn::Finished;
         }
@@ -422,6 +428,7 @@ impl<D: Driver> EventLoop<D> {
                 }
                 self.recorder.current.totals.sent_bytes +=
                     self.terms.request.len() as u64 * u64::from(sent);
+                self.depart_in_groups();
             }
             match pace {
                 Some(Pace::WaitUntil(due)) => return Some(due),
@@ -475,11 +482,10 @@ impl<D: Driver> EventLoop<D> {
             };
             self.recorder.released(slot, count);
             if self.options.is_open {
-                self.recorder.sent(slot, now);
                 self.recorder.current.totals.waited += u64::from(slot.due <= self.starved_until);
             }
             let exchange = Exchange::new(slot, count, now);
-            self.exchanges.push(number, connection, exchange);
+            self.departures.add(self.exchanges.push(number, connection, exchange));
             connection.taken = connection.taken.saturating_add(u32::from(count));
             sent = count;
         }

@@ -204,6 +204,12 @@ impl Flows {
         self.record_ends(recorder);
     }
 
+    /// The request of a user's step was sent.
+    pub(crate) fn sent(&mut self, user: u32, slot: Slot, recorder: &mut Recorder, sent: Timestamp) {
+        self.crowd.note_sent(user, sent);
+        recorder.sent_step(self.crowd.step_number(user), slot, sent);
+    }
+
     pub(crate) fn record_ends(&mut self, recorder: &mut Recorder) {
         while let Some(ended) = self.crowd.take_ended() {
             recorder.ended_flow(&ended);
@@ -331,11 +337,11 @@ impl<D: Driver> EventLoop<D> {
         let Some(flows) = self.flows.as_deref_mut() else { return };
         let slot = slot_of(&flows.crowd, user, &self.boundaries.measured(), now);
         let number_of_step = flows.crowd.step_number(user);
-        flows.crowd.note_sent(user, now);
-        self.recorder.sent_step(number_of_step, slot, now);
+        self.recorder.released_step(number_of_step, slot);
         self.recorder.current.totals.waited += u64::from(slot.due <= self.starved_until);
         let connection = &mut self.connections[number as usize];
-        self.exchanges.push(number, connection, connection::Exchange::of_user(slot, user, now));
+        let exchange = connection::Exchange::of_user(slot, user, now);
+        self.departures.add(self.exchanges.push(number, connection, exchange));
         connection.taken = connection.taken.saturating_add(1);
         if !flows.has_own_connections {
             self.ready.pop();
@@ -358,6 +364,7 @@ impl<D: Driver> EventLoop<D> {
             }
         };
         self.recorder.current.totals.sent_bytes += length as u64;
+        self.depart_in_groups();
         self.list(number);
     }
 

@@ -11,6 +11,7 @@ mod collector;
 mod connect_failure;
 mod connection;
 mod control;
+mod departures;
 mod driver;
 mod event_loop;
 mod events;

@@ -337,16 +337,23 @@ impl Recorder {
         }
     }
 
-    /// A step's request was released and sent.
+    /// A step's request was released.
     #[inline]
-    pub(crate) fn sent_step(&mut self, step: usize, slot: Slot, sent: Timestamp) {
+    pub(crate) fn released_step(&mut self, step: usize, slot: Slot) {
         self.released(slot, 1);
-        self.sent(slot, sent);
         if let Some(sums) = self.step(step, slot) {
             sums.counts.released += 1;
-            if let Some(times) = self.step_times(step) {
-                times.lateness.record(sent.since(slot.due).0);
-            }
+        }
+    }
+
+    /// A step's request that was released was sent.
+    #[inline]
+    pub(crate) fn sent_step(&mut self, step: usize, slot: Slot, sent: Timestamp) {
+        self.sent(slot, sent);
+        if self.step(step, slot).is_some()
+            && let Some(times) = self.step_times(step)
+        {
+            times.lateness.record(sent.since(slot.due).0);
         }
     }
 

@@ -301,6 +301,10 @@ impl Driver for RingDriver {
         self.ring.close(connection, generation);
     }
 
+    fn submit(&mut self) {
+        self.ring.submit();
+    }
+
     #[inline]
     fn wait(&mut self, until: Until) -> Result<(), Failure> {
         match (until, self.wait) {

@@ -163,6 +163,7 @@ impl<D: Driver> EventLoop<D> {
         let step = flows.crowd.step_number(user);
         let bytes = frame::message(&talk.sent, socket.kind, None, &mut talk.masks);
         let slot = Slot { due: now, measured: self.boundaries.measured().contains(&now) };
+        self.recorder.released_step(step, slot);
         self.recorder.sent_step(step, slot, now);
         self.recorder.current.totals.sent_bytes += bytes.len() as u64;
         let connection = &mut self.connections[number as usize];

@@ -274,6 +274,10 @@ impl<R: Runtime> Driver for RuntimeDriver<R> {
         self.lines[connection as usize] = None;
     }
 
+    fn submit(&mut self) {
+        self.look();
+    }
+
     /// Neither runtime tells when its ring refuses to work: monoio keeps it to itself, tokio-uring
     /// panics, which ends the run too.
     #[inline]

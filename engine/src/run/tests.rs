@@ -74,6 +74,7 @@ impl Driver for Fated {
     fn close(&mut self, connection: u32, generation: u32, _: UnderWay) {
         self.tell(connection, generation, EventKind::Closed);
     }
+    fn submit(&mut self) {}
     fn wait(&mut self, _: Until) -> Result<(), Failure> {
         self.waits += 1;
         std::thread::yield_now();

@@ -414,6 +414,7 @@ fn climate(plan: &Plan, below: &mut impl FnMut(u64) -> u64) -> Climate {
         has_tls: plan.tls.is_some(),
         corrupt_share: share(below, 40),
         script: plan.script.clone(),
+        send_cost: Nanos(below(5_000)),
         breaks_after: (below(30) == 0).then(|| below(600)),
     }
 }

@@ -23,7 +23,7 @@ use crate::world::{Climate, Witness, World};
 const START: Timestamp = Timestamp(1_000_000_000);
 
 /// One connection to a server that answers nothing for ten seconds.
-fn climate(plan: &Plan) -> Climate {
+pub(crate) fn climate(plan: &Plan) -> Climate {
     Climate {
         manners: Manners { fault_share: 0, large_share: 0 },
         refuse_share: 0,
@@ -42,6 +42,7 @@ fn climate(plan: &Plan) -> Climate {
         has_tls: false,
         corrupt_share: 0,
         script: plan.script.clone(),
+        send_cost: Nanos::ZERO,
         breaks_after: None,
     }
 }

@@ -4,6 +4,7 @@
 //! A failing seed prints the command that replays it alone.
 
 mod checks;
+mod departures;
 mod interrupted;
 mod scripts;
 mod secure;

@@ -54,6 +54,8 @@ pub(crate) struct Climate {
     pub(crate) corrupt_share: u64,
     /// What users do; the request is then all of theirs that are always the same.
     pub(crate) script: Option<Arc<Script>>,
+    /// How long the kernel takes over each send that is handed to it.
+    pub(crate) send_cost: Nanos,
     /// So many waits, and the driver does not work any more.
     pub(crate) breaks_after: Option<u64>,
 }
@@ -68,6 +70,8 @@ pub(crate) struct Lease {
 pub(crate) struct Witness {
     pub(crate) requests: Cell<u64>,
     pub(crate) leases: Cell<i64>,
+    /// When each send was begun by the kernel.
+    pub(crate) departures: RefCell<Vec<Timestamp>>,
     /// Bytes of a script's requests.
     pub(crate) bytes: Cell<u64>,
     pub(crate) visits: RefCell<Visits>,
@@ -83,6 +87,8 @@ pub(crate) struct World {
     made: u64,
     events: VecDeque<Event<Lease>>,
     enters: u64,
+    /// Sends that have not been handed over.
+    unsubmitted: u64,
     witness: Rc<Witness>,
 }
 
@@ -183,6 +189,7 @@ impl World {
             made: 0,
             events: VecDeque::new(),
             enters: 0,
+            unsubmitted: 0,
             witness,
         }
     }
@@ -404,6 +411,7 @@ impl Driver for World {
         assert!(self.climate.script.is_none(), "users send one request at a time");
         assert!((1..=self.climate.pipeline).contains(&requests), "{requests} requests at once");
         assert!(self.current(connection, generation).is_up, "a send before the connection is up");
+        self.unsubmitted += 1;
         for _ in 0..requests {
             self.serve(connection, generation);
         }
@@ -412,6 +420,7 @@ impl Driver for World {
     fn send_part(&mut self, connection: u32, generation: u32, range: Range<usize>) {
         assert!(self.current(connection, generation).is_up, "a send before the connection is up");
         assert!(!range.is_empty() && range.end <= self.climate.request_length, "{range:?}");
+        self.unsubmitted += 1;
         self.visit_constant(connection, generation, range);
     }
 
@@ -499,8 +508,13 @@ impl Driver for World {
         self.soon(Happening::Closed { connection, generation, was_armed });
     }
 
+    fn submit(&mut self) {
+        self.send_all();
+    }
+
     fn wait(&mut self, until: Until) -> Result<(), Failure> {
         self.enters += 1;
+        self.send_all();
         self.check_receives();
         if self.climate.breaks_after.is_some_and(|enters| self.enters > enters) {
             return Err(Failure(Errno::NOMEM));

@@ -157,6 +157,14 @@ impl World {
 }
 
 impl World {
+    /// The kernel sends what was handed over, one after the other.
+    pub(super) fn send_all(&mut self) {
+        for _ in 0..std::mem::take(&mut self.unsubmitted) {
+            self.witness.departures.borrow_mut().push(self.now);
+            self.now = self.now + self.climate.send_cost;
+        }
+    }
+
     /// Before it waits the loop has seen everything there is: whatever is up is received on, so that
     /// its end is noticed, used or not.
     pub(super) fn check_receives(&self) {
