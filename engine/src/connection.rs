@@ -24,8 +24,8 @@ pub(crate) struct Connection {
     /// Entries in its share of the ring.
     pub(crate) entries: u16,
     pub(crate) receive: Receive,
-    /// Receive response by response, because bodies are large, instead of continuously.
-    pub(crate) is_large: bool,
+    /// Answers in a row that were small, as far as it matters.
+    pub(crate) small_in_row: u8,
     /// Listed as able to take a request.
     pub(crate) is_listed: bool,
     /// A send whose end is told is under way.
@@ -84,7 +84,7 @@ impl Connection {
             generation: 0,
             link: Link::Down { retry_at: Timestamp::default() },
             receive: Receive::None,
-            is_large: true,
+            small_in_row: UNKNOWN,
             is_listed: false,
             is_sending: false,
             taken: 0,
@@ -98,6 +98,36 @@ impl Connection {
             unused: 0,
             parser: parser(tells_continue),
         }
+    }
+}
+
+/// From so many small answers in a row on they are received continuously. A large one then costs a
+/// cancellation, which answers of changing sizes must not cost each time.
+pub(crate) const STEADY: u8 = 8;
+/// Before there was any: the first small one is as good as a row of them.
+pub(crate) const UNKNOWN: u8 = STEADY - 1;
+/// An answer with more payload than this is large: received continuously it would come through many
+/// small buffers.
+const LARGE_FROM: u64 = 4 << 10;
+
+impl Connection {
+    /// Learn from an answer with so much payload how to receive the next ones.
+    #[inline]
+    pub(crate) const fn note_bytes(&mut self, payload: u64) {
+        let small_in_row = self.small_in_row.saturating_add(1);
+        self.small_in_row = if payload > LARGE_FROM { 0 } else { small_in_row };
+    }
+
+    /// Whether answers have been small for so long that they are received continuously.
+    #[inline]
+    pub(crate) const fn is_steady(&self) -> bool {
+        self.small_in_row >= STEADY
+    }
+
+    /// Whether the next answer may well be large: one of the latest was.
+    #[inline]
+    pub(crate) const fn may_be_large(&self) -> bool {
+        self.small_in_row < UNKNOWN
     }
 }
 

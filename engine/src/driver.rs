@@ -8,18 +8,18 @@ use std::net::SocketAddr;
 use std::ops::Range;
 
 use uringbench_core::time::{Nanos, Timestamp};
-use uringbench_ring::Failure;
+use uringbench_ring::{Failure, Room};
 
 /// How a connection receives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReceiveMode {
     /// Again and again until it ends, each time into a small buffer.
     Multi,
-    /// Once, into a small buffer, when nothing is likely to be there yet.
-    AfterSend,
-    /// Once, into a small buffer, when more may be there already.
-    Now,
-    /// The same, but no more than so many bytes, at least 1.
+    /// Once, when nothing is likely to be there yet.
+    AfterSend(Room),
+    /// Once, when more may be there already.
+    Now(Room),
+    /// The same, into a small buffer and no more than so many bytes, at least 1.
     AtMost(u32),
 }
 

@@ -4,7 +4,7 @@ use uringbench_core::http::response::{Progress, Response, StreamEnd};
 use uringbench_core::outcome::Outcome;
 use uringbench_core::time::Timestamp;
 use uringbench_core::websocket::machine::{Machine, StreamEnd as SocketEnd};
-use uringbench_ring::Failure;
+use uringbench_ring::{Failure, Room};
 
 use crate::connect_failure::ConnectFailure;
 use crate::connection::{Connection, Link, Receive};
@@ -16,9 +16,6 @@ use crate::recorder::Answers;
 const SKIP_FROM: u64 = 4_096;
 /// One skip asks for at most this much.
 const SKIP_MAX: u64 = 1 << 30;
-/// Responses larger than this are received one by one; a continuous receive would copy them
-/// through many small buffers.
-const LARGE_FROM: u64 = 4 << 10;
 
 /// Where bytes for the parser are.
 pub(crate) enum Source<'a, B> {
@@ -251,15 +248,16 @@ impl<D: Driver> EventLoop<D> {
         }
         let connection = &mut self.connections[number as usize];
         let generation = connection.generation;
-        // One by one pays where the kernel can drop what is large.
-        let can_skip = self.driver.can_skip() && !self.reads_payload;
-        let is_large = connection.is_large && can_skip;
+        // One by one pays where the kernel can drop what is large, or has large buffers for it.
+        // Streams and messages that are read come bit by bit.
+        let is_bodies = !self.reads_payload || self.flows.is_some();
+        let is_multi = connection.is_steady() || !(self.driver.can_skip() && is_bodies);
         match connection.receive {
-            Receive::Multi if is_large && connection.in_flight == 0 => {
+            Receive::Multi if !is_multi && connection.in_flight == 0 => {
                 connection.receive = Receive::Cancelling;
                 self.driver.cancel_receive(number, generation);
             }
-            Receive::None if !is_large && self.driver.has_multishot() => {
+            Receive::None if is_multi && self.driver.has_multishot() => {
                 connection.receive = Receive::Multi;
                 self.driver.receive(number, generation, ReceiveMode::Multi);
             }
@@ -269,13 +267,17 @@ impl<D: Driver> EventLoop<D> {
                 connection.receive = Receive::Once;
                 let parser_opaque = connection.parser.opaque();
                 let opaque = connection.machine().map_or(parser_opaque, |machine| machine.opaque());
-                if opaque >= SKIP_FROM && can_skip {
+                let is_large = opaque >= SKIP_FROM;
+                if is_large && !self.reads_payload && self.driver.can_skip() {
                     let length = opaque.min(SKIP_MAX) as u32;
                     self.driver.skip(number, generation, length);
                 } else {
+                    let is_large = is_large || connection.may_be_large();
+                    let is_read = is_large && is_bodies && self.reads_payload;
+                    let room = if is_read { Room::Large } else { Room::Small };
                     let is_awaited = connection.in_flight > 0;
                     let mode = if is_awaited { ReceiveMode::Now } else { ReceiveMode::AfterSend };
-                    self.driver.receive(number, generation, mode);
+                    self.driver.receive(number, generation, mode(room));
                 }
             }
             Receive::Multi | Receive::Cancelling | Receive::Once => {}
@@ -326,12 +328,6 @@ impl<D: Driver> EventLoop<D> {
 }
 
 impl Connection {
-    /// Learn from an answer with so much payload how to receive the next ones.
-    #[inline]
-    pub(crate) fn note_bytes(&mut self, payload: u64) {
-        self.is_large = payload > LARGE_FROM;
-    }
-
     /// The machine of a WebSocket, where it is one.
     pub(crate) fn machine(&mut self) -> Option<&mut Machine> {
         self.session.as_mut().and_then(|session| session.websocket.as_mut())

@@ -41,12 +41,10 @@ pub struct FlowTerms {
     pub epoch: u64,
 }
 
-impl FlowTerms {
-    /// Whether the bytes of an answer's payload are wanted.
-    pub(crate) fn read_payload(&self) -> bool {
-        let is_plain = |step: &Step| matches!(step.exchange, Exchange::Http);
-        self.script.steps().any(|(_, step)| step.needs_body() || !is_plain(step))
-    }
+/// Whether the bytes of an answer's payload are wanted.
+pub(crate) fn read_payload(script: &Script) -> bool {
+    let is_plain = |step: &Step| matches!(step.exchange, Exchange::Http);
+    script.steps().any(|(_, step)| step.needs_body() || !is_plain(step))
 }
 
 /// The flows of a loop.

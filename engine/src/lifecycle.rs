@@ -5,9 +5,10 @@ use std::fmt::Display;
 use uringbench_core::outcome::Outcome;
 use uringbench_core::pacer::Pace;
 use uringbench_core::time::{Nanos, Timestamp};
+use uringbench_ring::Room;
 
 use crate::connect_failure::ConnectFailure;
-use crate::connection::{Link, Receive, parser};
+use crate::connection::{Link, Receive, UNKNOWN, parser};
 use crate::driver::{Driver, ReceiveMode, UnderWay};
 use crate::event_loop::EventLoop;
 
@@ -89,7 +90,8 @@ impl<D: Driver> EventLoop<D> {
         let connection = &mut self.connections[number as usize];
         if connection.receive == Receive::None {
             connection.receive = if is_multi { Receive::Multi } else { Receive::Once };
-            let mode = if is_multi { ReceiveMode::Multi } else { ReceiveMode::AfterSend };
+            let mode =
+                if is_multi { ReceiveMode::Multi } else { ReceiveMode::AfterSend(Room::Small) };
             self.driver.receive(number, connection.generation, mode);
         }
     }
@@ -202,7 +204,7 @@ impl<D: Driver> EventLoop<D> {
         connection.link = Link::Closing { not_before };
         connection.generation = next_generation(connection.generation);
         connection.receive = Receive::None;
-        connection.is_large = true;
+        connection.small_in_row = UNKNOWN;
         connection.is_sending = false;
         connection.taken = 0;
         connection.session = None;

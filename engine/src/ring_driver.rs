@@ -14,6 +14,7 @@ use uringbench_ring::{
 use crate::clock;
 use crate::driver::{Driver, Event, EventKind, ReceiveMode, UnderWay, Until};
 use crate::event_loop::copies_kept;
+use crate::flows;
 use crate::margin::Margin;
 use crate::patience::Patience;
 use crate::refusals::Refusals;
@@ -76,10 +77,10 @@ impl Destination {
 impl RingDriver {
     /// For worker `index`, on its own thread.
     pub(crate) fn new(plan: &Plan, connections: u32, index: usize) -> Result<Self, SetupError> {
-        let config = if can_skip(plan) {
-            Config::small_responses(connections)
-        } else {
-            Config::records(connections)
+        let config = match (can_skip(plan), reads_bodies(plan)) {
+            (true, false) => Config::small_responses(connections),
+            (true, true) => Config::small_responses(connections).with_large_buffers(),
+            (false, _) => Config::records(connections),
         };
         Self::of_size(config, plan, index)
     }
@@ -203,6 +204,11 @@ impl RingDriver {
     }
 }
 
+/// Whether bodies are wanted, so that large ones are received and not dropped.
+fn reads_bodies(plan: &Plan) -> bool {
+    plan.script.as_deref().is_some_and(flows::read_payload)
+}
+
 /// Whether the kernel can drop what is received: TCP can, and nothing that is encrypted is.
 fn can_skip(plan: &Plan) -> bool {
     plan.tls.is_none() && !plan.peers.iter().any(|peer| matches!(peer, Peer::Unix(_)))
@@ -270,8 +276,10 @@ impl Driver for RingDriver {
     fn receive(&mut self, connection: u32, generation: u32, mode: ReceiveMode) {
         match mode {
             ReceiveMode::Multi => self.ring.receive_multi(connection, generation),
-            ReceiveMode::AfterSend => self.ring.receive_once(connection, generation, true),
-            ReceiveMode::Now => self.ring.receive_once(connection, generation, false),
+            ReceiveMode::AfterSend(room) => {
+                self.ring.receive_once(connection, generation, room, true);
+            }
+            ReceiveMode::Now(room) => self.ring.receive_once(connection, generation, room, false),
             ReceiveMode::AtMost(length) => {
                 self.ring.receive_at_most(connection, generation, length);
             }

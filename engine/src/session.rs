@@ -10,13 +10,14 @@ use uringbench_core::outcome::Outcome;
 use uringbench_core::plan::{Plan, ProxyVersion, StreamPlan};
 use uringbench_core::time::{Nanos, Timestamp};
 use uringbench_core::websocket::machine::Machine;
+use uringbench_ring::Room;
 
 use crate::connect_failure::ConnectFailure;
-use crate::connection::{Connection, Link, Receive};
+use crate::connection::{Connection, Link, Receive, STEADY};
 use crate::driver::{Driver, ReceiveMode, Until};
 use crate::event_loop::EventLoop;
 use crate::events::Source;
-use crate::flows::FlowTerms;
+use crate::flows::{self, FlowTerms};
 use crate::frames::SocketTerms;
 use crate::proxy;
 use crate::stream::Stream;
@@ -59,7 +60,7 @@ impl Terms {
     pub(crate) fn reads_payload(&self) -> bool {
         self.stream.is_some()
             || self.websocket.as_ref().is_some_and(|terms| terms.plan.expected.is_some())
-            || self.flows.as_ref().is_some_and(FlowTerms::read_payload)
+            || self.flows.as_ref().is_some_and(|terms| flows::read_payload(&terms.script))
     }
 
     /// What a plan says of them, TLS apart: that has to be set up.
@@ -159,7 +160,7 @@ impl<D: Driver> EventLoop<D> {
         let Some(terms) = &self.terms.websocket else { return false };
         let connection = &mut self.connections[number as usize];
         // Messages come whenever they come: pings too, between answers.
-        connection.is_large = false;
+        connection.small_in_row = STEADY;
         if let Some(session) = &mut connection.session {
             session.replies.extend_from_slice(terms.plan.opening.bytes());
         }
@@ -259,7 +260,7 @@ impl<D: Driver> EventLoop<D> {
             let (armed, mode) = if has_multishot {
                 (Receive::Multi, ReceiveMode::Multi)
             } else {
-                (Receive::Once, ReceiveMode::Now)
+                (Receive::Once, ReceiveMode::Now(Room::Small))
             };
             connection.receive = armed;
             self.driver.receive(number, connection.generation, mode);

@@ -23,6 +23,8 @@ use io_uring::types::{BufRingEntry, CancelBuilder, DestinationSlot, SubmitArgs, 
 use io_uring::{CompletionQueue, EnterFlags, IoUring, SubmissionQueue, Submitter};
 use io_uring::{cqueue, opcode, squeue};
 
+use crate::buffer::{BufferId, BufferSizes, Room};
+use crate::outgoing::Outgoing;
 use crate::peer::Peer;
 use crate::socket::{PeerAddress, SocketOptions};
 
@@ -34,15 +36,6 @@ static RESET: libc::linger = libc::linger { l_onoff: 1, l_linger: 0 };
 #[repr(C, align(4096))]
 #[derive(Clone)]
 struct Page([u8; 4096]);
-
-/// A received buffer, leased from the kernel until it is recycled. Not `Clone`: whoever holds
-/// it is the only one, so the kernel cannot write to it meanwhile.
-#[derive(Debug, PartialEq, Eq)]
-#[must_use = "a buffer that is not recycled is lost to the ring"]
-pub struct BufferId {
-    number: u16,
-    length: u32,
-}
 
 /// One completion, as the kernel posted it.
 pub(crate) struct Posted {
@@ -67,36 +60,35 @@ pub(crate) struct Kernel {
     aside: VecDeque<cqueue::Entry>,
     /// Entries the submission queue had no room for. It is full as long as there are any.
     backlog: VecDeque<squeue::Entry>,
-    buffers: Buffers,
+    /// The small ones and the large ones, numbered on from the former.
+    buffers: [Buffers; 2],
     templates: Vec<Box<[u8]>>,
     peers: Vec<Box<Peer>>,
-    /// Bytes being sent once, by the slot they are sent in.
-    outgoing: Vec<Option<Outgoing>>,
-    /// Those of connections that have ended before their send has, few or none.
-    lingering: Vec<Outgoing>,
+    /// Bytes being sent once.
+    outgoing: Outgoing,
     enters: u64,
     overflows: u64,
 }
 
-/// Bytes the kernel may read until the operation submitted with this user data has completed.
-struct Outgoing {
-    user_data: u64,
-    bytes: Vec<u8>,
-}
-
-/// The ring of provided buffers: numbers in `entries`, bytes in `bytes`.
+/// A ring of provided buffers: numbers in `entries`, bytes in `bytes`.
 struct Buffers {
     entries: Box<[Page]>,
     bytes: NonNull<[u8]>,
+    /// The number of the first.
+    first: u16,
     count: u16,
     size: u32,
     tail: u16,
 }
 
 impl Kernel {
-    /// Take over a ring. `is_deferred`: it was set up with deferred task work. `count` buffers (a
-    /// power of two, at most 32,768) of `size` bytes.
-    pub(crate) fn new(ring: IoUring, is_deferred: bool, count: u16, size: u32) -> io::Result<Self> {
+    /// Take over a ring. `is_deferred`: it was set up with deferred task work. Small and large
+    /// buffers, at most 32,768 together.
+    pub(crate) fn new(
+        ring: IoUring,
+        is_deferred: bool,
+        [small, large]: [BufferSizes; 2],
+    ) -> io::Result<Self> {
         let ring = NonNull::from(Box::leak(Box::new(ring)));
         // SAFETY: just leaked, so valid until `drop` rebuilds the box; no `&mut` is ever made.
         let shared: &'static IoUring = unsafe { ring.as_ref() };
@@ -113,22 +105,23 @@ impl Kernel {
             is_deferred,
             aside: VecDeque::new(),
             backlog: VecDeque::new(),
-            buffers: Buffers::new(count, size),
+            buffers: [Buffers::new(0, small), Buffers::new(small.count, large)],
             templates: Vec::new(),
             peers: Vec::new(),
-            outgoing: Vec::new(),
-            lingering: Vec::new(),
+            outgoing: Outgoing::default(),
             enters: 0,
             overflows: 0,
         };
-        let address = kernel.buffers.entries.as_ptr() as u64;
-        // SAFETY: `entries` is page-aligned, holds `count` zeroed entries and is freed only after
-        // the ring is gone (invariant 1).
-        unsafe { kernel.submitter.register_buf_ring_with_flags(address, count, 0, 0) }?;
-        for number in 0..count {
-            kernel.buffers.offer(number);
+        for (group, buffers) in (0..).zip(&mut kernel.buffers) {
+            if buffers.count > 0 {
+                let (address, count) = (buffers.entries.as_ptr() as u64, buffers.count);
+                // SAFETY: `entries` is page-aligned, holds `count` zeroed entries and is freed
+                // only after the ring is gone (invariant 1).
+                unsafe { kernel.submitter.register_buf_ring_with_flags(address, count, group, 0) }?;
+                (buffers.first..buffers.first + count).for_each(|number| buffers.offer(number));
+                buffers.publish();
+            }
         }
-        kernel.buffers.publish();
         Ok(kernel)
     }
 
@@ -176,25 +169,15 @@ impl Kernel {
     /// Send `bytes`, which [`Kernel::sent`] gives back once the operation has completed.
     pub(crate) fn send_bytes(&mut self, user_data: u64, slot: u32, bytes: Vec<u8>) {
         let entry = send_whole(slot, &bytes);
-        let index = slot as usize;
-        if self.outgoing.len() <= index {
-            self.outgoing.resize_with(index + 1, || None);
-        }
         // The heap bytes stay where they are when the vector that owns them is moved.
-        self.lingering.extend(self.outgoing[index].replace(Outgoing { user_data, bytes }));
+        self.outgoing.keep(user_data, slot, bytes);
         self.push(entry.user_data(user_data));
     }
 
     /// The send submitted with this user data has completed: its bytes, if they were given to
     /// [`Kernel::send_bytes`].
     pub(crate) fn sent(&mut self, user_data: u64, slot: u32) -> Option<Vec<u8>> {
-        let is_it = |outgoing: &mut Outgoing| outgoing.user_data == user_data;
-        let found = self.outgoing.get_mut(slot as usize).and_then(|place| place.take_if(is_it));
-        let found = found.or_else(|| {
-            let place = self.lingering.iter_mut().position(is_it)?;
-            Some(self.lingering.swap_remove(place))
-        });
-        found.map(|outgoing| outgoing.bytes)
+        self.outgoing.take(user_data, slot)
     }
 
     /// Make a stream socket in a slot, as the options say; silent on success. Nothing of it waits,
@@ -239,18 +222,20 @@ impl Kernel {
     /// Receive again and again, each time into a buffer of the ring.
     #[inline]
     pub(crate) fn receive_multi(&mut self, user_data: u64, slot: u32) {
-        let entry = opcode::RecvMulti::new(io_uring::types::Fixed(slot), 0).build();
+        let group = Room::Small as u16;
+        let entry = opcode::RecvMulti::new(io_uring::types::Fixed(slot), group).build();
         self.push(entry.user_data(user_data));
     }
 
     /// Receive once into a buffer of the ring; `poll_first` when no data can be there yet.
     #[inline]
-    pub(crate) fn receive_once(&mut self, user_data: u64, slot: u32, poll_first: bool) {
+    pub(crate) fn receive_once(&mut self, user_data: u64, slot: u32, room: Room, poll_first: bool) {
         const IORING_RECVSEND_POLL_FIRST: u16 = 1;
         let slot = io_uring::types::Fixed(slot);
-        let entry = opcode::Recv::new(slot, std::ptr::null_mut(), self.buffers.size)
+        let size = self.buffers[room as usize].size;
+        let entry = opcode::Recv::new(slot, std::ptr::null_mut(), size)
             .ioprio(if poll_first { IORING_RECVSEND_POLL_FIRST } else { 0 })
-            .buf_group(0)
+            .buf_group(room as u16)
             .build()
             .flags(squeue::Flags::BUFFER_SELECT);
         self.push(entry.user_data(user_data));
@@ -259,7 +244,7 @@ impl Kernel {
     /// Receive once into a buffer of the ring, no more than `length` bytes.
     pub(crate) fn receive_at_most(&mut self, user_data: u64, slot: u32, length: u32) {
         let slot = io_uring::types::Fixed(slot);
-        let length = length.clamp(1, self.buffers.size);
+        let length = length.clamp(1, self.buffers[0].size);
         let entry = opcode::Recv::new(slot, std::ptr::null_mut(), length)
             .buf_group(0)
             .build()
@@ -331,7 +316,7 @@ impl Kernel {
         self.completions.sync();
         self.aside.extend(self.completions.by_ref());
         // What is submitted may take a buffer at once.
-        self.buffers.publish();
+        self.publish();
         self.submissions.sync();
         let queued = self.submissions.len() as u32;
         self.enters += 1;
@@ -377,7 +362,7 @@ impl Kernel {
     pub(crate) fn enter(&mut self, want: u32, timeout: Option<u64>) -> io::Result<()> {
         // What waits for room must not wait for what it would bring about.
         let want = if self.backlog.is_empty() || self.clear_backlog() { want } else { 0 };
-        self.buffers.publish();
+        self.publish();
         self.submissions.sync();
         self.completions.sync();
         let queued = self.submissions.len() as u32;
@@ -429,24 +414,39 @@ impl Kernel {
             Some(entry) => entry,
         };
         let (result, flags) = (entry.result(), entry.flags());
-        let number = cqueue::buffer_select(flags).filter(|&number| number < self.buffers.count);
+        let [small, large] = &self.buffers;
+        let count = small.count + large.count;
+        let number = cqueue::buffer_select(flags).filter(|&number| number < count);
         Some(Posted {
             user_data: entry.user_data(),
             result,
             more: cqueue::more(flags),
             buffer: number.map(|number| BufferId {
                 number,
-                length: (result.max(0) as u32).min(self.buffers.size),
+                length: (result.max(0) as u32).min(self.buffers[self.room_of(number)].size),
             }),
         })
+    }
+
+    /// Which ring of buffers one is of.
+    #[inline]
+    fn room_of(&self, number: u16) -> usize {
+        usize::from(number >= self.buffers[1].first)
+    }
+
+    /// Where the bytes of a leased buffer are.
+    #[inline]
+    fn place_of(&self, buffer: &BufferId) -> NonNull<u8> {
+        let buffers = &self.buffers[self.room_of(buffer.number)];
+        let start = usize::from(buffer.number - buffers.first) * buffers.size as usize;
+        // SAFETY: number and length were checked against the slab when the lease was made.
+        unsafe { buffers.bytes.cast::<u8>().add(start) }
     }
 
     /// The bytes received into a buffer.
     #[inline]
     pub(crate) fn bytes(&self, buffer: &BufferId) -> &[u8] {
-        let start = usize::from(buffer.number) * self.buffers.size as usize;
-        // SAFETY: number and length were checked against the slab when the lease was made.
-        let first = unsafe { self.buffers.bytes.cast::<u8>().add(start) };
+        let first = self.place_of(buffer);
         // SAFETY: the lease is ours (invariant 2) and `recycle` needs `&mut self`, so the kernel
         // does not write here while the slice lives; the bytes were initialised with zeroes.
         unsafe { std::slice::from_raw_parts(first.as_ptr(), buffer.length as usize) }
@@ -455,9 +455,7 @@ impl Kernel {
     /// The same, to be changed in place.
     #[inline]
     pub(crate) fn bytes_mut(&mut self, buffer: &mut BufferId) -> &mut [u8] {
-        let start = usize::from(buffer.number) * self.buffers.size as usize;
-        // SAFETY: number and length were checked against the slab when the lease was made.
-        let first = unsafe { self.buffers.bytes.cast::<u8>().add(start) };
+        let first = self.place_of(buffer);
         // SAFETY: the lease is ours alone (invariant 2) and both it and the slab are borrowed
         // mutably while the slice lives; the bytes were initialised with zeroes.
         unsafe { std::slice::from_raw_parts_mut(first.as_ptr(), buffer.length as usize) }
@@ -467,7 +465,17 @@ impl Kernel {
     #[inline]
     #[expect(clippy::needless_pass_by_value, reason = "taking the lease is what ends it")]
     pub(crate) fn recycle(&mut self, buffer: BufferId) {
-        self.buffers.offer(buffer.number);
+        self.buffers[self.room_of(buffer.number)].offer(buffer.number);
+    }
+
+    /// Let the kernel see every buffer given back so far.
+    #[inline]
+    fn publish(&mut self) {
+        let [small, large] = &mut self.buffers;
+        small.publish();
+        if large.count > 0 {
+            large.publish();
+        }
     }
 
     /// `io_uring_enter` calls made.
@@ -535,19 +543,23 @@ impl Drop for Kernel {
         // SAFETY: the pointer came from `Box::leak`, and no view of the ring is left
         // (invariant 5).
         drop(unsafe { Box::from_raw(self.ring.as_ptr()) });
-        // SAFETY: the pointer came from `Box::into_raw`; with the ring gone nobody writes there.
-        drop(unsafe { Box::from_raw(self.buffers.bytes.as_ptr()) });
+        for buffers in &self.buffers {
+            // SAFETY: the pointer came from `Box::leak`; with the ring gone nobody writes there.
+            drop(unsafe { Box::from_raw(buffers.bytes.as_ptr()) });
+        }
     }
 }
 
 impl Buffers {
-    fn new(count: u16, size: u32) -> Self {
-        assert!(count.is_power_of_two(), "the kernel wants a power of two of buffers");
+    fn new(first: u16, BufferSizes { count, size }: BufferSizes) -> Self {
+        let is_fit = count == 0 || count.is_power_of_two();
+        assert!(is_fit, "the kernel wants a power of two of buffers");
         let pages = (usize::from(count) * size_of::<BufRingEntry>()).div_ceil(4096);
         let bytes = vec![0u8; usize::from(count) * size as usize].into_boxed_slice();
         Self {
             entries: vec![Page([0; 4096]); pages].into_boxed_slice(),
             bytes: NonNull::from(Box::leak(bytes)),
+            first,
             count,
             size,
             tail: 0,
@@ -564,7 +576,7 @@ impl Buffers {
         // SAFETY: in bounds, aligned (a page holds whole entries) and zero-initialised; the
         // kernel reads entries only between its head and the published tail, so not this one.
         let entry = unsafe { &mut *entry };
-        let start = usize::from(number) * self.size as usize;
+        let start = usize::from(number - self.first) * self.size as usize;
         entry.set_addr(self.bytes.as_ptr().cast::<u8>() as u64 + start as u64);
         entry.set_len(self.size);
         entry.set_bid(number);

@@ -8,9 +8,11 @@
 //! reference counting per operation. Requests are sent from immutable templates the ring owns;
 //! a send completes silently unless it fails (`IOSQE_CQE_SKIP_SUCCESS` with `MSG_WAITALL`).
 
+mod buffer;
 mod failure;
 #[expect(unsafe_code, reason = "the one file that speaks to the kernel; invariants in its header")]
 mod kernel;
+mod outgoing;
 mod peer;
 mod probe;
 mod ring;
@@ -18,8 +20,8 @@ mod sizes;
 mod socket;
 mod token;
 
+pub use buffer::{BufferId, BufferSizes, Room};
 pub use failure::{Failure, SetupError};
-pub use kernel::BufferId;
 pub use probe::{Features, Unavailable, probe};
 pub use ring::{Completion, Config, PeerId, Ring, TemplateId, Wait};
 pub use sizes::KernelVersion;

@@ -4,8 +4,9 @@ use std::net::SocketAddr;
 use std::ops::Range;
 use std::os::fd::{AsFd, AsRawFd};
 
+use crate::buffer::{BufferId, BufferSizes, Room};
 use crate::failure::{Failure, SetupError};
-use crate::kernel::{BufferId, Kernel};
+use crate::kernel::Kernel;
 use crate::probe::{self, Features};
 use crate::sizes::{self, KernelVersion};
 use crate::socket::{self, Listener, OpenError, PeerAddress, SocketOptions};
@@ -16,11 +17,11 @@ use crate::token::{Operation, Token};
 pub struct Config {
     /// Slots for connections, at least 1.
     pub slots: u32,
-    /// Receive buffers, a power of two. Small, so that they stay in the L2 cache: the kernel
-    /// uses them in turn, so all of them are touched.
-    pub buffers: u16,
-    /// Bytes of a receive buffer.
-    pub buffer_size: u32,
+    /// Small receive buffers. Few, so that they stay in the L2 cache: the kernel uses them in turn,
+    /// so all of them are touched.
+    pub small: BufferSizes,
+    /// Large ones, for [`Room::Large`].
+    pub large: BufferSizes,
     /// Entries of the completion queue, a power of two. What the kernel completes while it is full
     /// is late, and counted ([`Ring::overflows`]).
     pub completions: u32,
@@ -40,9 +41,17 @@ impl Config {
 
     fn of_connections(slots: u32, least: u16, buffer_size: u32) -> Self {
         let version = KernelVersion::running();
-        let buffers = sizes::buffers(version, slots, least, buffer_size);
-        let completions = sizes::completions(version, slots, buffers);
-        Self { slots, buffers, buffer_size, completions }
+        let count = sizes::buffers(version, slots, least, buffer_size);
+        let completions = sizes::completions(version, slots, count);
+        let small = BufferSizes { count, size: buffer_size };
+        Self { slots, small, large: BufferSizes::NONE, completions }
+    }
+
+    /// The same with large buffers: 32 of 64 KiB. Each receive of a large body fills one, and what
+    /// is small touches its first lines alone.
+    #[must_use]
+    pub fn with_large_buffers(self) -> Self {
+        Self { large: BufferSizes { count: 32, size: 65_536 }, ..self }
     }
 }
 
@@ -96,9 +105,8 @@ impl Ring {
         let ring = builder
             .build(submissions)
             .map_err(|error| SetupError::from_io("setting up the ring", error))?;
-        let mut kernel =
-            Kernel::new(ring, features.deferred_work, config.buffers, config.buffer_size)
-                .map_err(|error| SetupError::from_io("registering receive buffers", error))?;
+        let mut kernel = Kernel::new(ring, features.deferred_work, [config.small, config.large])
+            .map_err(|error| SetupError::from_io("registering receive buffers", error))?;
         kernel.submitter().register_files_sparse(config.slots).map_err(|error| {
             match error.raw_os_error() {
                 Some(libc::EMFILE) => SetupError::TooManyFiles { slots: config.slots },
@@ -203,9 +211,9 @@ impl Ring {
 
     /// Receive once. `poll_first` when nothing can have arrived yet: saves a vain attempt.
     #[inline]
-    pub fn receive_once(&mut self, slot: u32, generation: u32, poll_first: bool) {
+    pub fn receive_once(&mut self, slot: u32, generation: u32, room: Room, poll_first: bool) {
         let token = Token::new(Operation::Receive, generation, slot);
-        self.kernel.receive_once(token.user_data(), slot, poll_first);
+        self.kernel.receive_once(token.user_data(), slot, room, poll_first);
     }
 
     /// Receive once, and no more than `length` bytes.

@@ -5,10 +5,16 @@ use std::net::{Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::thread::JoinHandle;
 
 use uringbench_ring::{
-    Completion, Config, Listener, Operation, PeerAddress, Ring, SocketOptions, Wait,
+    BufferSizes, Completion, Config, Listener, Operation, PeerAddress, Ring, Room, SocketOptions,
+    Wait,
 };
 
-const SMALL: Config = Config { slots: 4, buffers: 4, buffer_size: 64, completions: 2_048 };
+const SMALL: Config = Config {
+    slots: 4,
+    small: BufferSizes { count: 4, size: 64 },
+    large: BufferSizes { count: 2, size: 4_096 },
+    completions: 2_048,
+};
 
 /// The next completion, waiting for it.
 fn next(ring: &mut Ring) -> Completion {
@@ -113,7 +119,7 @@ fn leased_buffers_are_left_alone_until_they_are_given_back() {
     for lease in leases {
         ring.recycle(lease);
     }
-    ring.receive_once(0, 0, false);
+    ring.receive_once(0, 0, Room::Small, false);
     let completion = next(&mut ring);
     let buffer = completion.buffer.expect("buffers are there again");
     assert_eq!(ring.bytes(&buffer)[0], sent[held.len()]);
@@ -136,7 +142,7 @@ fn skipped_bytes_are_counted_and_the_next_are_whole() {
         assert!((1..=left).contains(&skipped), "{skipped} of {left}");
         left -= skipped;
     }
-    ring.receive_once(0, 0, true);
+    ring.receive_once(0, 0, Room::Small, true);
     let buffer = next(&mut ring).buffer.expect("five bytes are left");
     assert_eq!(ring.bytes(&buffer), b"after");
     ring.recycle(buffer);
@@ -400,7 +406,8 @@ fn a_queue_that_is_too_small_is_counted_and_loses_nothing() {
     const CONNECTIONS: u32 = 64;
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = listener.local_addr().expect("a bound listener");
-    let config = Config { slots: CONNECTIONS, buffers: 64, buffer_size: 64, completions: 8 };
+    let small = BufferSizes { count: 64, size: 64 };
+    let config = Config { slots: CONNECTIONS, small, completions: 8, ..SMALL };
     let mut ring = Ring::new(config).expect("io_uring is there");
     let mut peers = Vec::new();
     for slot in 0..CONNECTIONS {
@@ -430,4 +437,41 @@ fn a_queue_that_is_too_small_is_counted_and_loses_nothing() {
         assert!(ring.overflows() > before, "64 completions through 8 places, round {round}");
     }
     assert_eq!(ring.dropped(), 0);
+}
+
+#[test]
+fn large_buffers_are_beside_the_small_ones_and_come_back_to_their_own() {
+    let (mut ring, peer) = connected(SMALL);
+    let sent = pattern(300_000);
+    let sender = send_from(peer, sent.clone());
+    let mut received = Vec::new();
+    let (mut longest, mut rooms) = ([0; 2], 0..);
+    while received.len() < sent.len() {
+        // In turn, and far more often than there are buffers of either size.
+        let room = [Room::Small, Room::Large][rooms.next().unwrap_or(0) % 2];
+        ring.receive_once(0, 0, room, false);
+        let buffer = next(&mut ring).buffer.expect("all were given back");
+        let bytes = ring.bytes(&buffer);
+        longest[room as usize] = longest[room as usize].max(bytes.len());
+        received.extend_from_slice(bytes);
+        ring.recycle(buffer);
+    }
+    assert!(received == sent, "bytes were changed on the way");
+    assert_eq!(longest, [64, 4_096]);
+    drop(sender.join());
+    // The large ones run out by themselves.
+    let (mut ring, peer) = connected(SMALL);
+    let _peer = send_from(peer, pattern(20_000)).join().expect("it fits into the socket");
+    let mut leases = Vec::new();
+    for _ in 0..2 {
+        ring.receive_once(0, 0, Room::Large, false);
+        leases.extend(next(&mut ring).buffer);
+    }
+    ring.receive_once(0, 0, Room::Large, false);
+    assert!(next(&mut ring).result.expect_err("both are leased").is_out_of_buffers());
+    ring.receive_once(0, 0, Room::Small, false);
+    leases.extend(next(&mut ring).buffer);
+    let held: Vec<u8> = leases.iter().flat_map(|lease| ring.bytes(lease).to_vec()).collect();
+    assert_eq!(held, pattern(20_000)[..2 * 4_096 + 64]);
+    leases.into_iter().for_each(|lease| ring.recycle(lease));
 }

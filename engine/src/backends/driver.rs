@@ -14,7 +14,7 @@ use std::time::Duration;
 use uringbench_core::plan::{Peer, Plan, WaitMode};
 use uringbench_core::record::Backend;
 use uringbench_core::time::{Nanos, Timestamp};
-use uringbench_ring::Failure;
+use uringbench_ring::{Failure, Room};
 
 use super::board::Board;
 use super::line::{self, Line, Piece, Take};
@@ -256,8 +256,12 @@ impl<R: Runtime> Driver for RuntimeDriver<R> {
     }
 
     #[inline]
-    fn receive(&mut self, connection: u32, _: u32, _: ReceiveMode) {
-        self.order(connection, |line| line.order_receive(Take::Wanted));
+    fn receive(&mut self, connection: u32, _: u32, mode: ReceiveMode) {
+        let room = match mode {
+            ReceiveMode::AfterSend(room) | ReceiveMode::Now(room) => room,
+            ReceiveMode::Multi | ReceiveMode::AtMost(_) => Room::Small,
+        };
+        self.order(connection, |line| line.order_receive(Take::Wanted(room)));
     }
 
     #[inline]
@@ -310,7 +314,9 @@ impl<R: Runtime> Driver for RuntimeDriver<R> {
 
     #[inline]
     fn recycle(&mut self, buffer: Vec<u8>) {
-        self.board.buffers.give(buffer);
+        let Board { buffers, scratches, .. } = &*self.board;
+        let is_small = buffer.capacity() == buffers.room;
+        if is_small { buffers.give(buffer) } else { scratches.give(buffer) }
     }
 
     /// Neither runtime has it.

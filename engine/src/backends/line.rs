@@ -15,7 +15,7 @@ use std::rc::Rc;
 use std::task::{Poll, Waker};
 
 use rustix::io::Errno;
-use uringbench_ring::Failure;
+use uringbench_ring::{Failure, Room};
 
 use super::board::Board;
 use super::{Runtime, Stream};
@@ -25,7 +25,7 @@ use crate::driver::{Event, EventKind};
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Take {
     /// Of bytes that are wanted.
-    Wanted,
+    Wanted(Room),
     /// Of at most so many that are not.
     Unwanted(u32),
 }
@@ -211,7 +211,8 @@ async fn carry<R: Runtime>(line: &Line, (mut reader, mut writer, ending): Stream
 async fn receive_as_ordered<R: Runtime>(line: &Line, reader: &mut R::Reader) {
     while let Some(take) = line.next_receive().await {
         let (pool, at_most) = match take {
-            Take::Wanted => (&line.board.buffers, line.board.buffers.room),
+            Take::Wanted(Room::Small) => (&line.board.buffers, line.board.buffers.room),
+            Take::Wanted(Room::Large) => (&line.board.scratches, line.board.scratches.room),
             Take::Unwanted(length) => {
                 (&line.board.scratches, line.board.scratches.room.min(length as usize))
             }
@@ -222,7 +223,7 @@ async fn receive_as_ordered<R: Runtime>(line: &Line, reader: &mut R::Reader) {
         let kind = match (result, take) {
             // Nobody waits for it any more.
             (_, _) if line.is_closed.get() => return pool.give(buffer),
-            (Ok(1..), Take::Wanted) => {
+            (Ok(1..), Take::Wanted(_)) => {
                 line.tell(EventKind::Received { buffer, more: false });
                 continue;
             }

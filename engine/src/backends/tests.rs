@@ -6,6 +6,7 @@ use std::net::{SocketAddr, TcpListener};
 use uringbench_core::http::request::{RequestParts, RequestTemplate};
 use uringbench_core::plan::{Engine, Limit, Peer, Plan};
 use uringbench_core::time::Nanos;
+use uringbench_ring::Room;
 
 use super::{Runtime, RuntimeDriver};
 use crate::driver::{Driver, EventKind, ReceiveMode, UnderWay, Until};
@@ -57,11 +58,11 @@ const RECEIVING: UnderWay =
 fn live_once<R: Runtime>(driver: &mut RuntimeDriver<R>, generation: u32) {
     driver.connect(0, generation, 0).expect("failures come as events");
     assert!(matches!(next(driver), EventKind::Connected));
-    driver.receive(0, generation, ReceiveMode::Now);
+    driver.receive(0, generation, ReceiveMode::Now(Room::Small));
     let EventKind::Received { buffer, more: false } = next(driver) else { panic!("no word") };
     assert_eq!(driver.bytes(&buffer), b"word");
     driver.recycle(buffer);
-    driver.receive(0, generation, ReceiveMode::Now);
+    driver.receive(0, generation, ReceiveMode::Now(Room::Small));
     // Let it begin to wait.
     let soon = driver.now();
     driver.wait(Until::Around(soon)).expect("a runtime works, or panics");

@@ -83,6 +83,27 @@ fn a_script_s_requests_arrive_whole_and_in_order() {
 }
 
 #[test]
+fn large_bodies_that_are_read_come_whole() {
+    let _turn = turn();
+    for (engine, backend) in backends() {
+        // Around the size of a large buffer, and far beyond.
+        for length in [5_000, 65_536, 1 << 20] {
+            let server = Server::start(Manner::Whole(length));
+            let parts = RequestParts::new("GET", "simulated.test", "/");
+            let template = Template::build(parts, &Marks::default()).expect("a plain request");
+            let whole = "x".repeat(length);
+            let checks = vec![Check::Length(length as u64), Check::Equals(whole.as_str().into())];
+            let step = Step { checks, ..Step::new("large", template) };
+            let plan = scripted(plan(engine, server.address, 100), vec![step]);
+            let (record, _) = run(&plan, backend);
+            expect(&record, &[(Outcome::Ok, 100)]);
+            let exhausted = record.workers[0].buffers_exhausted;
+            assert_eq!(exhausted, 0, "{backend}, {length} bytes: four connections");
+        }
+    }
+}
+
+#[test]
 fn a_script_s_requests_arrive_within_tls() {
     let _turn = turn();
     for (engine, backend) in backends() {

@@ -6,6 +6,7 @@
 mod checks;
 mod departures;
 mod interrupted;
+mod receives;
 mod scripts;
 mod secure;
 mod server;

@@ -70,6 +70,8 @@ pub(crate) struct Lease {
 pub(crate) struct Witness {
     pub(crate) requests: Cell<u64>,
     pub(crate) leases: Cell<i64>,
+    /// Receives that were cancelled.
+    pub(crate) cancels: Cell<u64>,
     /// When each send was begun by the kernel.
     pub(crate) departures: RefCell<Vec<Timestamp>>,
     /// Bytes of a script's requests.
@@ -472,7 +474,7 @@ impl Driver for World {
                 assert!(self.climate.has_multishot, "a multishot receive that is not there");
                 Armed::Multi
             }
-            ReceiveMode::AfterSend | ReceiveMode::Now => Armed::Once,
+            ReceiveMode::AfterSend(_) | ReceiveMode::Now(_) => Armed::Once,
             ReceiveMode::AtMost(length) => Armed::AtMost(length),
         };
         self.arm(connection, generation, armed);
@@ -485,6 +487,7 @@ impl Driver for World {
     }
 
     fn cancel_receive(&mut self, connection: u32, generation: u32) {
+        self.witness.cancels.set(self.witness.cancels.get() + 1);
         // It may have ended already, which is still to be told.
         let simulated = self.current(connection, generation);
         let armed = simulated.armed;

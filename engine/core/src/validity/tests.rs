@@ -279,6 +279,27 @@ fn what_may_happen_now_and_then_has_a_share() {
 }
 
 #[test]
+fn want_of_buffers_names_what_wants_them() {
+    let message = |script: Option<Script>, received| {
+        let case = Case::closed().with(|case| {
+            case.worker().buffers_exhausted = 30_000;
+            case.worker().received_bytes = received;
+            case.plan.script = script.map(Arc::new);
+        });
+        let reasons = case.verdict().reasons;
+        let reason = reasons.into_iter().find(|reason| reason.code == "buffers_exhausted");
+        reason.expect("a tenth of the answers").message
+    };
+    let script = || Some(Script::new(Default::default(), Vec::new(), 0, Some(64)));
+    let small = "more connections at once than there are buffers";
+    assert!(message(None, 300_000 * 100).contains(small));
+    assert!(message(script(), 300_000 * 100).contains(small));
+    // What a plain load does with large answers needs no buffers.
+    assert!(message(None, 300_000 << 20).contains(small));
+    assert!(message(script(), 300_000 << 20).contains("large answers are read"));
+}
+
+#[test]
 fn the_kinds_of_errors_are_named() {
     let case = Case::closed().with(|case| case.lose(30_000, Outcome::Timeout));
     assert_eq!(

@@ -7,7 +7,9 @@ fn refusing() -> Kernel {
     let mut builder = IoUring::builder();
     builder.setup_r_disabled().setup_cqsize(4_096);
     let ring = builder.build(8).expect("this machine has io_uring");
-    let kernel = Kernel::new(ring, false, 4, 64).expect("buffers can be registered");
+    let four = BufferSizes { count: 4, size: 64 };
+    let kernel =
+        Kernel::new(ring, false, [four, BufferSizes::NONE]).expect("buffers can be registered");
     kernel.submitter.register_files_sparse(1).expect("a table of one file");
     kernel
 }

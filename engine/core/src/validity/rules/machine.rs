@@ -5,6 +5,8 @@ use crate::summary::{Grouped, Percent};
 
 /// Receives that found no buffer, per answer: each costs a pass through the kernel.
 const BUFFERS_EXHAUSTED_MAX: f64 = 0.01;
+/// Bytes of an answer, with its header, from which on it takes several buffers.
+const LARGE_ANSWER: f64 = 5_000.0;
 /// Share of the window a worker waits for its CPU, or the hypervisor takes it: noticeable, and
 /// too much.
 const STOLEN_SUSPECT: f64 = 0.01;
@@ -42,9 +44,19 @@ impl Run<'_> {
         let exhausted = self.total(|w| w.buffers_exhausted);
         let share = exhausted as f64 / self.record.counts.completed() as f64;
         (share > BUFFERS_EXHAUSTED_MAX).then(|| {
+            let size = self.total(|w| w.received_bytes) as f64
+                / self.record.counts.completed().max(1) as f64;
+            // Those that are not read are dropped in the kernel, and need none.
+            let cause = if size > LARGE_ANSWER && self.plan.script.is_some() {
+                "large answers are read, each through many buffers: check and capture less of \
+                 their bodies, use fewer connections per core, or more --cores"
+            } else {
+                "answers came on more connections at once than there are buffers: use fewer \
+                 connections per core, or more --cores"
+            };
             let message = format!(
-                "{} receives found no free buffer ({} of the answers): the client pays for it in \
-                 CPU; use fewer connections per core",
+                "{} receives found no free buffer ({} of the answers), and the client pays for \
+                 it in CPU: {cause}",
                 Grouped(exhausted),
                 Percent(share),
             );

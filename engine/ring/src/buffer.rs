@@ -1,0 +1,33 @@
+//! Receive buffers as the caller knows them: their sizes, and leases on their bytes.
+
+/// Which of the ring's buffers a receive is given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Room {
+    /// One of the small ones.
+    Small,
+    /// One of the large ones: for bodies that are read.
+    Large,
+}
+
+/// Receive buffers of one size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BufferSizes {
+    /// How many, a power of two, or none.
+    pub count: u16,
+    /// Bytes of each.
+    pub size: u32,
+}
+
+impl BufferSizes {
+    /// No buffers at all.
+    pub const NONE: Self = Self { count: 0, size: 0 };
+}
+
+/// A received buffer, leased from the kernel until it is recycled. Not `Clone`: whoever holds
+/// it is the only one, so the kernel cannot write to it meanwhile.
+#[derive(Debug, PartialEq, Eq)]
+#[must_use = "a buffer that is not recycled is lost to the ring"]
+pub struct BufferId {
+    pub(crate) number: u16,
+    pub(crate) length: u32,
+}
