@@ -36,26 +36,60 @@ pub(crate) struct Built {
 
 /// What was described, for `url`. `seed` is for what is made up.
 pub(crate) fn build(args: &RequestArgs, url: &Url, seed: u64) -> Result<Built, Failure> {
-    let headers: Vec<(String, String)> = args
-        .headers
-        .iter()
-        .map(|text| header(text))
-        .collect::<Result<_, _>>()
-        .map_err(Failure::Usage)?;
+    let headers = Headers::read(&args.headers).map_err(Failure::Usage)?;
     let built = if url.scheme.is_websocket() {
         websocket(args, url, &headers, seed)
     } else {
-        http(args, url, &headers, seed)
+        http(args, url, headers, seed)
     };
     built.map_err(Failure::Usage)
 }
 
-fn http(
-    args: &RequestArgs,
-    url: &Url,
-    headers: &[(String, String)],
-    seed: u64,
-) -> Result<Built, String> {
+/// What `-H` says.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Headers {
+    sent: Vec<(String, String)>,
+    /// Names of those that are not sent, although they would be.
+    omitted: Vec<String>,
+}
+
+impl Headers {
+    /// `K: V`, or as of curl `K:` for none and `K;` for an empty one. What may stand in a name and
+    /// a value is the template's to judge.
+    fn read(lines: &[String]) -> Result<Self, String> {
+        let mut headers = Self::default();
+        for text in lines {
+            let shown = text.escape_debug();
+            if text.contains(['\r', '\n', '\0']) {
+                return Err(format!(
+                    "-H '{shown}' has a line break in it: give each header its own -H 'K: V'"
+                ));
+            }
+            // Whitespace around the value is not part of it (RFC 9110 section 5.5).
+            let blanks = [' ', '\t'];
+            match text.split_once(':').map(|(name, value)| (name, value.trim_matches(blanks))) {
+                Some((name, "")) if !name.is_empty() => headers.omitted.push(name.to_owned()),
+                Some((name, value)) if !name.is_empty() => {
+                    headers.sent.push((name.to_owned(), value.to_owned()));
+                }
+                None if text.len() > 1 && text.ends_with(';') => {
+                    headers.sent.push((text[..text.len() - 1].to_owned(), String::new()));
+                }
+                _ => return Err(format!("-H '{shown}' is not a header: write -H 'K: V'")),
+            }
+        }
+        Ok(headers)
+    }
+
+    /// The type of a form, which writes it itself with its boundary.
+    fn take_content_type(&mut self) -> Option<String> {
+        let is_type = |(name, _): &(String, String)| name.eq_ignore_ascii_case("Content-Type");
+        let at = self.sent.iter().position(is_type)?;
+        Some(self.sent.remove(at).1)
+    }
+}
+
+fn http(args: &RequestArgs, url: &Url, mut headers: Headers, seed: u64) -> Result<Built, String> {
     if args.binary || args.echo || !args.subprotocol.is_empty() {
         return Err("--binary, --echo and --subprotocol are about messages: use a ws:// or \
                     wss:// URL"
@@ -68,13 +102,17 @@ fn http(
     };
     let contents = contents(&args.form, seed)?;
     let parts: Vec<Part<'_>> = args.form.iter().zip(&contents).map(part).collect();
+    let form_type = if parts.is_empty() { None } else { headers.take_content_type() };
     let (body, has_body) = match (read.as_deref(), args.body_size) {
         (Some(read), _) => (Body::Bytes(read), true),
         (None, Some(size)) => (Body::Generated(generated(size, seed)), true),
         (None, None) if parts.is_empty() => (Body::Bytes(b""), false),
         (None, None) => {
-            let form = Multipart::new(&parts).map_err(|why| format!("--form: {why}"))?;
-            (Body::Multipart(form), true)
+            let form = Multipart::new(&parts).and_then(|form| match &form_type {
+                Some(kind) => form.with_content_type(kind),
+                None => Ok(form),
+            });
+            (Body::Multipart(form.map_err(|why| format!("--form: {why}"))?), true)
         }
     };
     let by_body = if has_body { "POST" } else { "GET" };
@@ -83,7 +121,8 @@ fn http(
         return Err("--chunked needs a body: add --body, --body-file, --body-size or --form".into());
     }
     let request = RequestTemplate::build(RequestParts {
-        headers,
+        headers: &headers.sent,
+        omitted: &headers.omitted,
         body,
         chunk_bytes: args.chunked.and_then(|bytes| NonZeroUsize::new(bytes as usize)),
         expect_continue: args.expect_continue,
@@ -93,12 +132,13 @@ fn http(
     Ok(Built { method, request, websocket: None })
 }
 
-fn websocket(
-    args: &RequestArgs,
-    url: &Url,
-    headers: &[(String, String)],
-    seed: u64,
-) -> Result<Built, String> {
+fn websocket(args: &RequestArgs, url: &Url, headers: &Headers, seed: u64) -> Result<Built, String> {
+    if let Some(name) = headers.omitted.first() {
+        return Err(format!(
+            "-H '{name}:' leaves out a header, which the opening of a WebSocket needs: write -H \
+             '{name}: V', or -H '{name};' to send it empty"
+        ));
+    }
     let is_http = args.method.is_some()
         || !args.form.is_empty()
         || args.chunked.is_some()
@@ -124,7 +164,7 @@ fn websocket(
     let opening = Opening::build(OpeningParts {
         authority: &url.authority(),
         target: &url.path,
-        headers,
+        headers: &headers.sent,
         protocols: &args.subprotocol,
         key: key(seed),
     })
@@ -155,7 +195,7 @@ const fn generated(size: u32, seed: u64) -> Generated {
 fn contents(fields: &[FormField], seed: u64) -> Result<Vec<Vec<u8>>, String> {
     let content = |field: &FormField| match &field.value {
         FormValue::Text(text) => Ok(text.clone().into_bytes()),
-        FormValue::File(path) => read_body("--form", path),
+        FormValue::File(path) | FormValue::TextOf(path) => read_body("--form", path),
         FormValue::Random(size) => Ok(Body::Generated(generated(*size, seed)).content()),
     };
     fields.iter().map(content).collect()
@@ -163,7 +203,7 @@ fn contents(fields: &[FormField], seed: u64) -> Result<Vec<Vec<u8>>, String> {
 
 fn part<'a>((field, content): (&'a FormField, &'a Vec<u8>)) -> Part<'a> {
     let on_disk = match &field.value {
-        FormValue::Text(_) => None,
+        FormValue::Text(_) | FormValue::TextOf(_) => None,
         FormValue::File(path) => path.file_name().and_then(|name| name.to_str()),
         FormValue::Random(_) => Some("random"),
     };
@@ -171,24 +211,8 @@ fn part<'a>((field, content): (&'a FormField, &'a Vec<u8>)) -> Part<'a> {
         name: &field.name,
         filename: field.filename.as_deref().or(on_disk),
         content_type: field.content_type.as_deref(),
+        headers: &field.headers,
         content,
-    }
-}
-
-/// `K: V` in two. What may stand in a name and a value is the template's to judge.
-fn header(text: &str) -> Result<(String, String), String> {
-    let shown = text.escape_debug();
-    if text.contains(['\r', '\n', '\0']) {
-        return Err(format!(
-            "-H '{shown}' has a line break in it: give each header its own -H 'K: V'"
-        ));
-    }
-    match text.split_once(':') {
-        Some((name, value)) if !name.is_empty() => {
-            // Whitespace around the value is not part of it (RFC 9110 section 5.5).
-            Ok((name.to_owned(), value.trim_matches([' ', '\t']).to_owned()))
-        }
-        _ => Err(format!("-H '{shown}' is not a header: write -H 'K: V'")),
     }
 }
 
@@ -257,8 +281,28 @@ mod tests {
     }
 
     #[test]
+    fn headers_are_left_out_and_sent_empty_as_of_curl() {
+        let (_, text) = built(headers(&["User-Agent:", "Accept: ", "X-Empty;"])).unwrap();
+        assert_eq!(text, "GET /a?b HTTP/1.1\r\nHost: example.com:8080\r\nX-Empty: \r\n\r\n");
+        let why = built(headers(&["Host:"])).unwrap_err();
+        assert!(why.contains("cannot be left out"), "{why}");
+    }
+
+    #[test]
+    fn a_form_can_be_of_another_type() {
+        let form = vec!["a=b".parse().unwrap()];
+        let args = RequestArgs { form, ..headers(&["content-type: multipart/related"]) };
+        let (_, text) = built(args.clone()).unwrap();
+        assert!(text.contains("\r\nContent-Type: multipart/related; boundary=--"), "{text}");
+        assert!(text.contains("\r\nContent-Disposition: attachment; name=\"a\"\r\n"), "{text}");
+        let lines = vec!["Content-Type: multipart/form-data; boundary=x".to_owned()];
+        let why = built(RequestArgs { headers: lines, ..args }).unwrap_err();
+        assert!(why.contains("without a boundary"), "{why}");
+    }
+
+    #[test]
     fn what_is_not_a_header_is_refused_in_one_line() {
-        for line in ["X-One", ": v", "", "A: b\r\nC: d", "A: b\nC", "A b: c"] {
+        for line in ["X-One", ": v", "", ";", "A: b\r\nC: d", "A: b\nC", "A b: c"] {
             let why = built(headers(&[line])).unwrap_err();
             assert!(!why.contains('\n') && why.contains("header"), "{line:?}: {why}");
         }

@@ -1,16 +1,24 @@
 //! Command lines of curl, as browsers copy them and people write them: a step for each address.
 
+mod build;
+pub mod form;
+mod glob;
+mod input;
 mod options;
+mod shell;
 mod words;
 
-use crate::model::{Body, BodyFile, Flow, Part, PartContent, Scenario, Step};
-use crate::request::{add_header, basic, body, default_header, header, is_method, settle};
-use crate::template::{self, plain};
-use crate::url::{self, Address};
-use crate::{ImportError, Imported, Notes, Read};
-use options::Known;
+use std::iter::Peekable;
 
-const FORM: &str = "application/x-www-form-urlencoded";
+use crate::model::{Flow, Scenario, Step};
+use crate::request::{add_cookies, exact_cookies};
+use crate::template::plain;
+use crate::{ImportError, Imported, Notes, Read};
+use build::{Data, Header, Request};
+use form::Field;
+use input::Input;
+use options::Known;
+use shell::{Command, Joint};
 
 /// What an option does.
 #[derive(Clone, Copy)]
@@ -28,7 +36,8 @@ enum Act {
     Head,
     User,
     Bearer,
-    Named(&'static str),
+    Agent,
+    Referer,
     Range,
     Cookie,
     CookieJar,
@@ -38,100 +47,160 @@ enum Act {
     Upload,
     Next,
     GlobOff,
+    PathAsIs,
+    /// `--request-target`
+    Target,
     /// It is so anyhow.
     Nothing,
+    /// Name and password are for something that cannot be taken over, because of this.
+    Challenge(&'static str),
     /// It cannot be taken over, because of this.
     Left(&'static str),
 }
 
-/// Read a command line as it was copied.
+/// Read what was copied: one command, or several with what a shell has between them.
 ///
 /// # Errors
-/// When it is not a command of curl with an address of HTTP, or names a file that cannot be read.
-pub fn import(line: &str, read: Read<'_>) -> Result<Imported, ImportError> {
-    let found = words::words(line)?;
-    let mut notes = Notes::default();
-    if let Some(after) = &found.after {
-        let after = crate::shown(after);
-        notes.add(format!("`{after}`: left out, it is no part of the command; quote it if it is"));
+/// When there is no command of curl with an address of HTTP, or one names a file that cannot be
+/// read, or needs a shell to be worked out.
+pub fn import(text: &str, read: Read<'_>) -> Result<Imported, ImportError> {
+    let script = shell::script(text)?;
+    let mut all = All::default();
+    script.notes.iter().for_each(|note| all.notes.add(note));
+    let mut other = None;
+    for command in script.commands {
+        let is_first = all.steps.is_empty() && other.is_none();
+        let Some(words) = words_of_curl(&command.words, is_first) else {
+            all.notes.add(left_out(&command));
+            other.get_or_insert(command);
+            continue;
+        };
+        if command.joint == Joint::Or {
+            let shown = crate::shown(&command.source);
+            all.notes
+                .add(format!("`{shown}`: left out, it runs only when the command before it fails"));
+            continue;
+        }
+        all.command(words, Input { read, stdin: command.stdin })?;
     }
-    command(&found.words, read, notes)
+    all.imported(other.as_ref())
 }
 
-/// As [`import`], of words that a shell has cut already.
+/// As [`import`], of the words of one command that a shell has cut already.
 ///
 /// # Errors
 /// As there.
 pub fn import_words(words: &[String], read: Read<'_>) -> Result<Imported, ImportError> {
     let words: Vec<String> = words.iter().map(|word| plain(word)).collect();
-    command(&words, read, Notes::default())
-}
-
-fn command(words: &[String], read: Read<'_>, notes: Notes) -> Result<Imported, ImportError> {
-    // A prompt that was copied along, and variables that are set for the command alone.
-    let is_before = |word: &&String| {
-        word.as_str() == "$" || (word.contains('=') && !word.contains(['-', ':', '/', '?']))
-    };
-    let mut words = words.iter().skip_while(is_before).peekable();
-    let is_curl = |word: &str| {
-        word.rsplit(['/', '\\']).next().is_some_and(|name| matches!(name, "curl" | "curl.exe"))
-    };
-    match words.peek() {
-        Some(word) if is_curl(word) => {
-            words.next();
+    let mut all = All::default();
+    let command = Command { words, ..Command::default() };
+    match words_of_curl(&command.words, true) {
+        Some(words) => {
+            all.command(words, Input { read, stdin: command.stdin })?;
+            all.imported(None)
         }
-        Some(word) if word.starts_with('-') || word.contains("://") => {}
-        Some(word) => {
-            let word = crate::shown(word);
-            return Err(ImportError::new(format!("`{word}` is not curl: write curl first")));
-        }
-        None => {
-            return Err(ImportError::new("there is no command: write curl and an address"));
-        }
+        None => all.imported(Some(&command)),
     }
-    let mut reader =
-        Reader { read, notes, request: Request::default(), has_cookies: false, steps: Vec::new() };
-    reader.options(words.map(String::as_str))?;
-    reader.finish()?;
-    reader.imported()
 }
 
-/// What the options say so far, until `--next`.
+/// The words behind `curl`, which may be missing from the first command.
+fn words_of_curl(words: &[String], is_first: bool) -> Option<&[String]> {
+    let (first, rest) = words.split_first()?;
+    match first.rsplit(['/', '\\']).next() {
+        Some("curl" | "curl.exe") => Some(rest),
+        _ if is_first && (first.starts_with('-') || first.contains("://")) => Some(words),
+        _ => None,
+    }
+}
+
+/// What is said of a command that is none of curl.
+fn left_out(command: &Command) -> String {
+    let shown = crate::shown(&command.source);
+    match command.joint {
+        Joint::Pipe => format!("`{shown}`: left out, answers are measured, not passed on"),
+        Joint::Background { is_glued: true } => {
+            format!("`{shown}`: left out; if it is part of the address, put quotes around that")
+        }
+        _ => format!("`{shown}`: left out, it is not curl"),
+    }
+}
+
+/// What all commands say.
 #[derive(Default)]
-struct Request {
-    addresses: Vec<String>,
-    method: Option<String>,
-    headers: Vec<(String, String)>,
-    data: Option<Data>,
-    is_json: bool,
-    parts: Vec<Part>,
-    query: Vec<String>,
-    is_get: bool,
-    is_head: bool,
-    is_glob_off: bool,
-    user: Option<String>,
-    upload: Option<String>,
-}
-
-/// What `-d` and its like have gathered.
-enum Data {
-    Text(String),
-    /// One file as it is.
-    File(String),
-}
-
-struct Reader<'a> {
-    read: Read<'a>,
+struct All {
     notes: Notes,
-    request: Request,
     has_cookies: bool,
     /// With the origin of each.
     steps: Vec<(String, Step)>,
 }
 
-impl Reader<'_> {
+impl All {
+    fn command(&mut self, words: &[String], input: Input<'_>) -> Result<(), ImportError> {
+        let mut reader = Reader { input, request: Request::default(), all: self };
+        reader.options(words.iter().map(String::as_str))?;
+        reader.finish()
+    }
+
+    fn imported(self, other: Option<&Command>) -> Result<Imported, ImportError> {
+        let Self { mut notes, has_cookies, steps } = self;
+        let mut steps = steps.into_iter().peekable();
+        let Some((target, _)) = steps.peek().cloned() else {
+            let first = other.and_then(|command| command.words.first());
+            return Err(ImportError::new(match first {
+                Some(word) => format!("`{}` is not curl: write curl first", crate::shown(word)),
+                None => "there is no command: write curl and an address".to_owned(),
+            }));
+        };
+        let mut flow = Flow { name: "curl".to_owned(), ..Flow::default() };
+        for (origin, mut step) in steps {
+            if origin == target {
+                settle_cookies(&mut step, has_cookies, &mut notes);
+                flow.steps.push(step);
+            } else {
+                notes.add(format!("{origin}: left out, a scenario has one target"));
+            }
+        }
+        let scenario = Scenario {
+            origin: "Imported from a command of curl.".to_owned(),
+            target,
+            has_cookies,
+            flows: vec![flow],
+            ..Scenario::default()
+        };
+        Ok(Imported { scenario, files: Vec::new(), notes })
+    }
+}
+
+/// Cookies become a table where that sends the same bytes, or where users keep their own besides.
+fn settle_cookies(step: &mut Step, has_cookies: bool, notes: &mut Notes) {
+    let is_cookie = |name: &str| name.eq_ignore_ascii_case("Cookie");
+    let lines: Vec<String> = step
+        .headers
+        .iter()
+        .filter(|(name, _)| is_cookie(name))
+        .map(|(_, value)| value.clone())
+        .collect();
+    if has_cookies {
+        lines.iter().for_each(|line| add_cookies(step, line, notes));
+    } else if let [line] = lines.as_slice()
+        && let Some(cookies) = exact_cookies(line)
+    {
+        step.cookies = cookies;
+    } else {
+        return;
+    }
+    step.headers.retain(|(name, _)| !is_cookie(name));
+}
+
+struct Reader<'a, 'b> {
+    input: Input<'a>,
+    request: Request,
+    all: &'b mut All,
+}
+
+impl Reader<'_, '_> {
     fn options<'a>(&mut self, words: impl Iterator<Item = &'a str>) -> Result<(), ImportError> {
-        let mut words = words;
+        let mut words = words.peekable();
         let mut is_past_options = false;
         while let Some(word) = words.next() {
             if is_past_options || !word.starts_with('-') || word == "-" {
@@ -141,11 +210,11 @@ impl Reader<'_> {
             } else if word.starts_with("--") {
                 let (name, joined) =
                     word.split_once('=').map_or((word, None), |(name, value)| (name, Some(value)));
-                let Some(known) = options::known(name) else {
-                    self.unknown(name);
-                    continue;
-                };
-                self.take(known, joined, &mut words)?;
+                match options::known(name) {
+                    Some(known) => self.take(known, joined, &mut words)?,
+                    None if self.negated(name) => {}
+                    None => self.unknown(name, joined, &mut words),
+                }
             } else {
                 self.letters(&word[1..], &mut words)?;
             }
@@ -157,11 +226,11 @@ impl Reader<'_> {
     fn letters<'a>(
         &mut self,
         letters: &'a str,
-        words: &mut impl Iterator<Item = &'a str>,
+        words: &mut Peekable<impl Iterator<Item = &'a str>>,
     ) -> Result<(), ImportError> {
         for (at, letter) in letters.char_indices() {
             let Some(known) = options::known(&format!("-{letter}")) else {
-                self.unknown(&format!("-{letter}"));
+                self.unknown(&format!("-{letter}"), None, words);
                 continue;
             };
             let rest = &letters[at + letter.len_utf8()..];
@@ -174,9 +243,57 @@ impl Reader<'_> {
         Ok(())
     }
 
-    fn unknown(&mut self, name: &str) {
+    /// An option that is not known may take a value, which is no address then.
+    fn unknown<'a>(
+        &mut self,
+        name: &str,
+        joined: Option<&str>,
+        words: &mut Peekable<impl Iterator<Item = &'a str>>,
+    ) {
         let name = crate::shown(name);
-        self.notes.add(format!("{name}: left out, no option of curl is called so here"));
+        let notes = &mut self.all.notes;
+        if name.starts_with("--expand-") {
+            // It has one, whatever the option behind it is.
+            let value = if joined.is_none() { words.next() } else { joined };
+            let with = if value.is_some() { " and its value" } else { "" };
+            notes.add(format!(
+                "{name}{with}: left out, variables of curl are not worked out: write the option \
+                 with its value"
+            ));
+            return;
+        }
+        notes.add(format!("{name}: left out, no option of curl is called so here"));
+        let is_doubtful = |word: &&str| {
+            !word.starts_with('-') && !word.contains("://") && !word.contains(['.', ':', '/'])
+        };
+        if joined.is_none()
+            && let Some(word) = words.next_if(is_doubtful)
+        {
+            self.request.doubtful.push(word.to_owned());
+        }
+    }
+
+    /// `--no-…` takes a switch back.
+    fn negated(&mut self, name: &str) -> bool {
+        let Some(known) = name
+            .strip_prefix("--no-")
+            .and_then(|rest| options::known(&format!("--{rest}")))
+            .filter(|known| !known.takes_value)
+        else {
+            return false;
+        };
+        let request = &mut self.request;
+        match known.act {
+            Act::Get => request.is_get = false,
+            Act::Head => request.is_head = false,
+            Act::GlobOff => request.is_glob_off = false,
+            Act::PathAsIs => request.keeps_dots = false,
+            Act::Compressed => request.is_compressed = false,
+            Act::Challenge(_) => request.is_challenged = false,
+            // It is so anyhow.
+            _ => {}
+        }
+        true
     }
 
     fn take<'a>(
@@ -197,61 +314,65 @@ impl Reader<'_> {
 
     fn act(&mut self, known: Known, value: &str) -> Result<(), ImportError> {
         let request = &mut self.request;
+        let notes = &mut self.all.notes;
         match known.act {
             Act::Method => request.method = Some(value.to_owned()),
             Act::Header => self.header(value)?,
-            Act::Named(name) => request.headers.push((name.to_owned(), value.to_owned())),
-            Act::Range => {
-                request.headers.push(("Range".to_owned(), format!("bytes={value}")));
-            }
-            Act::Bearer => {
-                request.headers.push(("Authorization".to_owned(), format!("Bearer {value}")));
-            }
+            Act::Agent => request.agent = Some(value.to_owned()),
+            Act::Referer => request.referer = Some(value.to_owned()),
+            Act::Range => request.range = Some(value.to_owned()),
+            Act::Bearer => request.bearer = Some(value.to_owned()),
             Act::Compressed => {
-                let all = ("Accept-Encoding".to_owned(), "deflate, gzip, br, zstd".to_owned());
-                request.headers.push(all);
-                self.notes.add("--compressed: answers are not unpacked before they are checked");
+                request.is_compressed = true;
+                notes.add("--compressed: answers are not unpacked before they are checked");
             }
             Act::Data | Act::DataBinary | Act::DataRaw | Act::DataEncoded | Act::Json => {
                 self.data(known.act, value)?;
             }
-            Act::Form => self.form(value)?,
-            Act::FormString => {
-                let (name, text) = template::split_once(value, '=').unwrap_or((value, ""));
-                self.part(name, PartContent::Text(text.to_owned()), "")?;
+            Act::Form | Act::FormString => {
+                let is_form = matches!(known.act, Act::Form);
+                let field = if is_form { Field::parse(value) } else { Field::literal(value) };
+                let name = if is_form { "-F" } else { "--form-string" };
+                let shown = crate::shown(value);
+                let bad = |why| ImportError::new(format!("{name} '{shown}': {why}"));
+                request.fields.push(field.map_err(bad)?);
             }
             Act::Get => request.is_get = true,
             Act::Head => request.is_head = true,
             Act::GlobOff => request.is_glob_off = true,
+            Act::PathAsIs => request.keeps_dots = true,
             Act::User => request.user = Some(value.to_owned()),
-            Act::Cookie if value.contains('=') => {
-                request.headers.push(("Cookie".to_owned(), value.to_owned()));
-            }
-            Act::Cookie if value.is_empty() => self.has_cookies = true,
+            Act::Cookie if value.contains('=') => request.cookies.push(value.to_owned()),
+            Act::Cookie if value.is_empty() => self.all.has_cookies = true,
             Act::Cookie => {
-                self.has_cookies = true;
+                self.all.has_cookies = true;
                 let file = crate::shown(value);
-                self.notes.add(format!(
+                notes.add(format!(
                     "--cookie {file}: left out, the file is not read; users \
                      keep the cookies that answers set"
                 ));
             }
-            Act::CookieJar => self.has_cookies = true,
+            Act::CookieJar => self.all.has_cookies = true,
             Act::Url => request.addresses.push(value.to_owned()),
             Act::UrlQuery => request.query.push(value.to_owned()),
-            Act::Upload => request.upload = Some(value.to_owned()),
+            Act::Target => request.target = Some(value.to_owned()),
+            Act::Upload => request.uploads.push(value.to_owned()),
             Act::Next => self.finish()?,
+            Act::Challenge(why) => {
+                request.is_challenged = true;
+                notes.add(format!("{}: left out, {why}", known.name));
+            }
             Act::Nothing => {}
-            Act::Left(why) => self.notes.add(format!("{}: left out, {why}", known.name)),
+            Act::Left(why) => notes.add(format!("{}: left out, {why}", known.name)),
         }
         Ok(())
     }
 
     fn header(&mut self, value: &str) -> Result<(), ImportError> {
         if let Some(file) = value.strip_prefix('@') {
-            let text = self.text(file)?;
+            let text = self.input.text_of(file, "-H")?;
             for line in text.lines().filter(|line| !line.trim().is_empty()) {
-                self.header_line(&plain(line));
+                self.header_line(line);
             }
         } else {
             self.header_line(value);
@@ -260,46 +381,40 @@ impl Reader<'_> {
     }
 
     fn header_line(&mut self, line: &str) {
-        match line.split_once(':') {
-            // curl leaves out its own header of that name then.
-            Some((_, value)) if value.trim().is_empty() => {}
-            Some((name, value)) => {
-                self.request.headers.push((name.to_owned(), value.trim().to_owned()));
-            }
+        let (name, value) = match line.split_once(':') {
+            // Not even one that curl would send by itself.
+            Some((name, value)) if value.trim().is_empty() => (name, None),
+            Some((name, value)) => (name, Some(value.trim())),
             // `Name;` sends it empty.
-            None => match line.strip_suffix(';') {
-                Some(name) => self.request.headers.push((name.to_owned(), String::new())),
+            None => match line.trim_end().strip_suffix(';') {
+                Some(name) => (name, Some("")),
                 None => {
                     let line = crate::shown(line);
-                    self.notes.add(format!("-H '{line}': left out, a header is 'Name: value'"));
+                    let why = "left out, a header is 'Name: value'";
+                    self.all.notes.add(format!("-H '{line}': {why}"));
+                    return;
                 }
             },
-        }
-    }
-
-    /// The text of a file that the command names.
-    fn text(&self, file: &str) -> Result<String, ImportError> {
-        let file = template::constant(file).unwrap_or_else(|| file.to_owned());
-        let bytes = (self.read)(&file).map_err(ImportError)?;
-        let not_text = |_| {
-            ImportError::new(format!("{file} is no text: send it alone, by --data-binary @{file}"))
         };
-        String::from_utf8(bytes).map_err(not_text)
+        let header = Header { name: name.to_owned(), value: value.map(str::to_owned) };
+        self.request.headers.push(header);
     }
 
     fn data(&mut self, act: Act, value: &str) -> Result<(), ImportError> {
+        let option = if matches!(act, Act::Json) { "--json" } else { "-d" };
         let file = value.strip_prefix('@').filter(|_| !matches!(act, Act::DataRaw));
+        let as_it_is = matches!(act, Act::DataBinary | Act::Json);
         let text = match (act, file) {
-            (Act::DataEncoded, _) => self.encoded(value)?,
+            (Act::DataEncoded, _) => build::encoded(value, &self.input)?,
             (_, None) => value.to_owned(),
-            (Act::DataBinary | Act::Json, Some(file)) if self.request.data.is_none() => {
+            (_, Some(file)) if as_it_is && self.request.data.is_none() && file != "-" => {
                 self.request.is_json |= matches!(act, Act::Json);
                 self.request.data = Some(Data::File(file.to_owned()));
                 return Ok(());
             }
-            (Act::DataBinary | Act::Json, Some(file)) => plain(&self.text(file)?),
-            // `-d @file` has always left out line ends.
-            (_, Some(file)) => plain(&self.text(file)?.replace(['\r', '\n', '\0'], "")),
+            (_, Some(file)) if as_it_is => self.input.text_of(file, option)?,
+            // `-d @file` leaves out line ends.
+            (_, Some(file)) => self.input.text_of(file, option)?.replace(['\r', '\n', '\0'], ""),
         };
         let is_json = matches!(act, Act::Json);
         self.request.is_json |= is_json;
@@ -308,218 +423,28 @@ impl Reader<'_> {
         self.request.data = Some(Data::Text(match self.request.data.take() {
             None => text,
             Some(Data::Text(before)) => format!("{before}{between}{text}"),
-            Some(Data::File(file)) => format!("{}{between}{text}", plain(&self.text(&file)?)),
+            Some(Data::File(file)) => {
+                format!("{}{between}{text}", plain(&self.input.text(&file)?))
+            }
         }));
-        Ok(())
-    }
-
-    /// `content`, `=content`, `name=content`, `@file` or `name@file`.
-    fn encoded(&self, value: &str) -> Result<String, ImportError> {
-        let at = template::find(value, |c| matches!(c, '=' | '@'));
-        let (name, content) = match at.map(|at| value.split_at(at)) {
-            None => ("", value.to_owned()),
-            Some((name, rest)) => match rest.strip_prefix('@') {
-                Some(file) => (name, plain(&self.text(file)?)),
-                None => (name, rest[1..].to_owned()),
-            },
-        };
-        let content = template::map(&content, &url::encoded);
-        Ok(if name.is_empty() { content } else { format!("{name}={content}") })
-    }
-
-    /// `name=content`, `name=@file` or `name=<file`, with `;type=` and `;filename=` behind it.
-    fn form(&mut self, value: &str) -> Result<(), ImportError> {
-        let Some((name, content)) = template::split_once(value, '=') else {
-            let value = crate::shown(value);
-            return Err(ImportError::new(format!("-F '{value}' has no `=`: write name=content")));
-        };
-        let (content, parameters) = match template::split_once(content, ';') {
-            _ if content.starts_with('"') => (content, ""),
-            Some((content, parameters)) => (content, parameters),
-            None => (content, ""),
-        };
-        let unquoted = |text: &str| text.trim().trim_matches('"').to_owned();
-        let content = if let Some(file) = content.strip_prefix('@') {
-            if file.contains(',') {
-                self.notes.add(format!("-F {name}: several files in one part are taken for one"));
-            }
-            PartContent::File(given(&unquoted(file))?)
-        } else if let Some(file) = content.strip_prefix('<') {
-            PartContent::Text(plain(&self.text(&unquoted(file))?))
-        } else {
-            PartContent::Text(content.to_owned())
-        };
-        self.part(name, content, parameters)
-    }
-
-    fn part(
-        &mut self,
-        name: &str,
-        content: PartContent,
-        parameters: &str,
-    ) -> Result<(), ImportError> {
-        let name = template::constant(name).filter(|name| !name.is_empty()).ok_or_else(|| {
-            ImportError::new("a part of the form has no name of its own: write -F name=content")
-        })?;
-        let mut part = Part { name, content, filename: None, content_type: None };
-        for parameter in template::split(parameters, ';') {
-            let (key, value) = parameter.split_once('=').unwrap_or((parameter, ""));
-            let value = template::constant(value.trim().trim_matches('"')).unwrap_or_default();
-            match key.trim() {
-                "" => {}
-                "type" => part.content_type = content_type(&value),
-                "filename" => part.filename = Some(value),
-                other => {
-                    let other = crate::shown(other);
-                    self.notes
-                        .add(format!("-F …;{other}=: left out, parts have type and filename"));
-                }
-            }
-        }
-        self.request.parts.push(part);
         Ok(())
     }
 
     /// The steps of what was said so far.
     fn finish(&mut self) -> Result<(), ImportError> {
-        let request = std::mem::take(&mut self.request);
+        let mut request = std::mem::take(&mut self.request);
+        let doubtful = std::mem::take(&mut request.doubtful);
         if request.addresses.is_empty() {
-            return Err(ImportError::new("the command has no address: copy all of it"));
-        }
-        for address in &request.addresses {
-            self.step(&request, address)?;
-        }
-        Ok(())
-    }
-
-    fn step(&mut self, request: &Request, address: &str) -> Result<(), ImportError> {
-        if !request.is_glob_off && template::find(address, |c| "{}[]".contains(c)).is_some() {
-            let shown = crate::shown(address);
-            self.notes.add(format!(
-                "`{shown}`: braces are sent as they are, curl would make several \
-                 addresses of them"
-            ));
-        }
-        let mut address = Address::parse(address)?;
-        let mut step = Step::default();
-        for (name, value) in &request.headers {
-            add_header(&mut step, name, value, &address.origin, &mut self.notes);
-        }
-        self.authorize(&mut step, request, &address);
-        let mut query: Vec<String> = address.query.take().into_iter().collect();
-        for text in &request.query {
-            query.push(self.encoded(text)?);
-        }
-        self.content(&mut step, request, &mut query)?;
-        address.query = (!query.is_empty()).then(|| query.join("&"));
-        step.target = address.target();
-        if request.upload.is_some() && address.path.ends_with('/') {
-            self.notes.add("--upload-file: curl would add the file's name to the path");
-        }
-        let by_content = if request.is_head {
-            "HEAD"
-        } else if request.upload.is_some() {
-            "PUT"
-        } else if step.body.is_some() {
-            "POST"
+            request.addresses = doubtful;
         } else {
-            "GET"
-        };
-        let method = request.method.as_deref().unwrap_or(by_content);
-        if !is_method(method) {
-            let method = crate::shown(method);
-            return Err(ImportError::new(format!("-X {method} is no method: write one like GET")));
-        }
-        step.method = method.to_owned();
-        settle(&mut step);
-        self.steps.push((address.origin, step));
-        Ok(())
-    }
-
-    fn authorize(&mut self, step: &mut Step, request: &Request, address: &Address) {
-        let Some(user) = request.user.as_ref().or(address.user.as_ref()) else { return };
-        if header(step, "Authorization").is_some() {
-            self.notes.add("--user: left out, there is a header Authorization");
-            return;
-        }
-        let user = if user.contains(':') { user.clone() } else { format!("{user}:") };
-        match basic(&user) {
-            Some(value) => default_header(step, "Authorization", &value),
-            None => self.notes.add(
-                "--user: left out, a variable in it cannot be encoded; add a header Authorization",
-            ),
-        }
-    }
-
-    fn content(
-        &mut self,
-        step: &mut Step,
-        request: &Request,
-        query: &mut Vec<String>,
-    ) -> Result<(), ImportError> {
-        if let Some(file) = &request.upload {
-            step.body = Some(Body::File(given(file)?));
-            return Ok(());
-        }
-        if !request.parts.is_empty() {
-            step.body = Some(Body::Multipart(request.parts.clone()));
-            return Ok(());
-        }
-        match &request.data {
-            None => {}
-            Some(data) if request.is_get || request.is_head => query.push(match data {
-                Data::Text(text) => text.clone(),
-                Data::File(file) => plain(&self.text(file)?),
-            }),
-            Some(data) => {
-                if request.is_json {
-                    default_header(step, "Content-Type", "application/json");
-                    default_header(step, "Accept", "application/json");
-                }
-                default_header(step, "Content-Type", FORM);
-                step.body = Some(match data {
-                    Data::Text(text) => body(text.clone(), header(step, "Content-Type")),
-                    Data::File(file) => Body::File(given(file)?),
-                });
+            for word in doubtful {
+                let word = crate::shown(&word);
+                let why = "it may be the value of the option before it, which is not known";
+                self.all.notes.add(format!("`{word}`: left out, {why}"));
             }
         }
+        let steps = request.steps(&self.input, &mut self.all.notes)?;
+        self.all.steps.extend(steps);
         Ok(())
     }
-
-    fn imported(self) -> Result<Imported, ImportError> {
-        let mut notes = self.notes;
-        let mut steps = self.steps.into_iter().peekable();
-        let Some((target, _)) = steps.peek().cloned() else {
-            return Err(ImportError::new("the command has no address: copy all of it"));
-        };
-        let mut flow = Flow { name: "curl".to_owned(), ..Flow::default() };
-        for (origin, step) in steps {
-            if origin == target {
-                flow.steps.push(step);
-            } else {
-                notes.add(format!("{origin}: left out, a scenario has one target"));
-            }
-        }
-        let scenario = Scenario {
-            origin: "Imported from a command of curl.".to_owned(),
-            target,
-            has_cookies: self.has_cookies,
-            flows: vec![flow],
-            ..Scenario::default()
-        };
-        Ok(Imported { scenario, files: Vec::new(), notes })
-    }
-}
-
-/// A file whose bytes are sent; no value can stand in its name.
-fn given(file: &str) -> Result<BodyFile, ImportError> {
-    template::constant(file).map(BodyFile::Given).ok_or_else(|| {
-        let file = crate::shown(file);
-        ImportError::new(format!("@{file}: a variable cannot stand in it: write the file's name"))
-    })
-}
-
-/// What the sender accepts as a content type: something without control characters.
-fn content_type(text: &str) -> Option<String> {
-    (!text.is_empty() && !text.contains(char::is_control)).then(|| text.to_owned())
 }

@@ -297,6 +297,7 @@ impl Reader {
                 content: PartContent::Text(plain(param.value.as_deref().unwrap_or_default())),
                 filename: param.file_name.clone(),
                 content_type: param.content_type.clone().filter(is_clean),
+                headers: Vec::new(),
             });
         }
         if parts.is_empty() { Body::Text(String::new()) } else { Body::Multipart(parts) }

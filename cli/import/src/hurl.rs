@@ -319,7 +319,13 @@ impl Reader {
         let name = self.constant(key, *line)?;
         let Some(file) = value.strip_prefix("file,") else {
             let content = PartContent::Text(self.text(value, *line)?);
-            return Ok(Part { name, content, filename: None, content_type: None });
+            return Ok(Part {
+                name,
+                content,
+                filename: None,
+                content_type: None,
+                headers: Vec::new(),
+            });
         };
         let (file, content_type) = file.split_once(';').ok_or_else(|| {
             ImportError::new(format!(
@@ -332,7 +338,7 @@ impl Reader {
         let is_given = !content_type.is_empty() && !content_type.contains(char::is_control);
         let content_type = Some(if is_given { content_type } else { type_of(&file).to_owned() });
         let content = PartContent::File(BodyFile::Given(file));
-        Ok(Part { name, content, filename: None, content_type })
+        Ok(Part { name, content, filename: None, content_type, headers: Vec::new() })
     }
 }
 

@@ -58,12 +58,14 @@ pub(crate) struct Flow {
 pub(crate) struct Step {
     /// Without one: method and path.
     pub(crate) name: Option<String>,
-    /// In upper case.
+    /// As it is sent.
     pub(crate) method: String,
     /// What is asked for.
     pub(crate) target: Target,
-    /// In order; names differ.
+    /// In order; several of a name are a line each.
     pub(crate) headers: Vec<(String, String)>,
+    /// Names of headers that are not sent although they would be.
+    pub(crate) without: Vec<String>,
     /// Sent besides those that the user keeps.
     pub(crate) cookies: Vec<(String, String)>,
     /// The content.
@@ -126,7 +128,10 @@ pub(crate) struct Part {
     pub(crate) name: String,
     pub(crate) content: PartContent,
     pub(crate) filename: Option<String>,
+    /// Empty: none is told.
     pub(crate) content_type: Option<String>,
+    /// Further ones, which mean themselves.
+    pub(crate) headers: Vec<(String, String)>,
 }
 
 /// What is in a field of an upload.

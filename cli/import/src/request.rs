@@ -24,10 +24,9 @@ const OF_CONNECTION: [&str; 9] = [
 ];
 const FORM: &str = "application/x-www-form-urlencoded";
 
-/// Whether a method can be sent.
+/// Whether a method can be sent. Letters of both cases can (RFC 9110 section 9.1).
 pub(crate) fn is_method(method: &str) -> bool {
-    let is_letter = |c: char| is_token(c) && !c.is_ascii_lowercase();
-    !method.is_empty() && method.chars().all(is_letter) && method != "CONNECT"
+    !method.is_empty() && method.chars().all(is_token) && method != "CONNECT"
 }
 
 const fn is_token(c: char) -> bool {
@@ -51,8 +50,15 @@ const fn is_token(c: char) -> bool {
         )
 }
 
+/// Whether a name and a value can be those of a header.
+pub(crate) fn is_header(name: &str, value: &str) -> bool {
+    !name.is_empty()
+        && name.chars().all(is_token)
+        && value.chars().all(|c| c == '\t' || !c.is_control())
+}
+
 /// Add a header to a step, its value in the scenario's syntax. What uringbench makes itself is
-/// left out, a second header of a name joins the first.
+/// left out, several headers of a name are a line each.
 pub(crate) fn add_header(
     step: &mut Step,
     name: &str,
@@ -97,13 +103,12 @@ pub(crate) fn add_header(
             notes.add(format!("header {name}: stands twice, the last one was taken"));
             *before = value.to_owned();
         }
-        Some((_, before)) => *before = format!("{before}, {value}"),
-        None => step.headers.push((name.to_owned(), value.to_owned())),
+        _ => step.headers.push((name.to_owned(), value.to_owned())),
     }
 }
 
 /// `name=value; …`: cookies are the step's, besides those that a user keeps.
-fn add_cookies(step: &mut Step, pairs: &str, notes: &mut Notes) {
+pub(crate) fn add_cookies(step: &mut Step, pairs: &str, notes: &mut Notes) {
     for pair in template::split(pairs, ';').into_iter().filter(|pair| !pair.trim().is_empty()) {
         let is_word = |c: char| c.is_ascii_graphic() && !matches!(c, '=' | ',' | '"');
         let named = template::split_once(pair.trim(), '=').and_then(|(name, value)| {
@@ -113,7 +118,10 @@ fn add_cookies(step: &mut Step, pairs: &str, notes: &mut Notes) {
         });
         match named {
             Some((name, value)) => {
-                step.cookies.retain(|(known, _)| *known != name);
+                if step.cookies.iter().any(|(known, _)| *known == name) {
+                    notes.add(format!("cookie {name}: stands twice, the last one was taken"));
+                    step.cookies.retain(|(known, _)| *known != name);
+                }
                 step.cookies.push((name, value));
             }
             None => {
@@ -122,6 +130,15 @@ fn add_cookies(step: &mut Step, pairs: &str, notes: &mut Notes) {
             }
         }
     }
+}
+
+/// The cookies of a header, if a table of them is sent as the same bytes.
+pub(crate) fn exact_cookies(line: &str) -> Option<Vec<(String, String)>> {
+    let (mut step, mut notes) = (Step::default(), Notes::default());
+    add_cookies(&mut step, line, &mut notes);
+    let pairs = step.cookies.iter().map(|(name, value)| format!("{name}={value}"));
+    let is_exact = notes.lines().is_empty() && pairs.collect::<Vec<_>>().join("; ") == line;
+    is_exact.then_some(step.cookies)
 }
 
 /// The value of a header.
@@ -169,9 +186,13 @@ pub(crate) fn settle(step: &mut Step) {
         Some(Body::Json(_)) => "application/json",
         Some(Body::Form(_)) => FORM,
         Some(Body::Text(_)) => "text/plain; charset=utf-8",
-        // It names the boundary, which only the sender knows.
         Some(Body::Multipart(_)) => {
-            step.headers.retain(|(name, _)| !name.eq_ignore_ascii_case("Content-Type"));
+            let is_type = |name: &str| name.eq_ignore_ascii_case("Content-Type");
+            for (_, value) in step.headers.iter_mut().filter(|(name, _)| is_type(name)) {
+                *value = without_boundary(value);
+            }
+            let is_own = |value: &str| value.eq_ignore_ascii_case("multipart/form-data");
+            step.headers.retain(|(name, value)| !is_type(name) || !is_own(value));
             return;
         }
         Some(Body::File(_)) | None => return,
@@ -179,4 +200,13 @@ pub(crate) fn settle(step: &mut Step) {
     let is_own =
         |name: &str, value: &str| name.eq_ignore_ascii_case("Content-Type") && value == own;
     step.headers.retain(|(name, value)| !is_own(name, value));
+}
+
+/// A content type without its boundary, which only the sender knows.
+fn without_boundary(kind: &str) -> String {
+    let is_boundary = |parameter: &str| {
+        parameter.trim_start().get(..9).is_some_and(|name| name.eq_ignore_ascii_case("boundary="))
+    };
+    let kept: Vec<&str> = kind.split(';').filter(|parameter| !is_boundary(parameter)).collect();
+    kept.join(";").trim().to_owned()
 }

@@ -13,7 +13,7 @@ pub(crate) struct Address {
     pub(crate) path: String,
     /// As it was written; empty behind a `?` with nothing after it.
     pub(crate) query: Option<String>,
-    /// `name:password` before the host, percent-encoded as it was written.
+    /// `name:password` before the host, decoded.
     pub(crate) user: Option<String>,
 }
 
@@ -40,11 +40,16 @@ impl Address {
         let end = template::find(rest, |c| matches!(c, '/' | '?' | '#')).unwrap_or(rest.len());
         let (authority, after) = rest.split_at(end);
         let (user, host) = match authority.rsplit_once('@') {
-            Some((user, host)) => (Some(user.to_owned()), host),
+            Some((user, host)) => (Some(decoded_user(user)), host),
             None => (None, authority),
         };
-        let host = checked_host(host)
-            .ok_or_else(|| bad("write a host, such as http://127.0.0.1:8080/"))?;
+        let host = checked_host(host).ok_or_else(|| {
+            bad(if host.is_ascii() {
+                "write a host, such as http://127.0.0.1:8080/"
+            } else {
+                "write the host's name in ASCII, xn--…"
+            })
+        })?;
         let origin = if scheme.is_empty() { host } else { format!("{scheme}://{host}") };
         let after = template::split_once(after, '#').map_or(after, |(before, _)| before);
         let (path, query) = match template::split_once(after, '?') {
@@ -67,8 +72,13 @@ pub(crate) fn target(path: &str, query: Option<&str>) -> Target {
     match query.map(|query| (query, pairs(query))) {
         None => Target::Path { path, query: Vec::new() },
         Some((_, Some(query))) => Target::Path { path, query },
-        Some((query, None)) => Target::Verbatim(format!("{path}?{}", clean(query, &['#']))),
+        Some((query, None)) => verbatim(&path, query),
     }
+}
+
+/// Path and query as they stand, values included.
+pub(crate) fn verbatim(path: &str, query: &str) -> Target {
+    Target::Verbatim(format!("{}?{}", clean_path(path), clean(query, &['#'])))
 }
 
 /// The path with `/` before it, and percent-encoded where it has to be.
@@ -85,7 +95,8 @@ pub(crate) fn clean(text: &str, besides: &[char]) -> String {
             if c.is_ascii_graphic() && !besides.contains(&c) {
                 clean.push(c);
             } else {
-                push_encoded(&mut clean, c);
+                // In lower case, as curl does.
+                clean += &c.to_string().bytes().map(|b| format!("%{b:02x}")).collect::<String>();
             }
         }
         clean
@@ -99,16 +110,10 @@ pub(crate) fn encoded(text: &str) -> String {
         if c.is_ascii_alphanumeric() || "-._~".contains(c) {
             encoded.push(c);
         } else {
-            push_encoded(&mut encoded, c);
+            encoded += &c.to_string().bytes().map(|b| format!("%{b:02X}")).collect::<String>();
         }
     }
     encoded
-}
-
-fn push_encoded(text: &mut String, c: char) {
-    for byte in c.encode_utf8(&mut [0; 4]).bytes() {
-        *text += &format!("%{byte:02X}");
-    }
 }
 
 /// The names and values of a query or a form, decoded; `None` where the scenario, which encodes
@@ -132,10 +137,20 @@ pub(crate) fn pairs(query: &str) -> Option<Vec<(String, String)>> {
 }
 
 fn decoded(text: &str) -> Option<String> {
+    decoded_with(text, b' ')
+}
+
+/// Name and password, in which a `+` means itself. What is no text stays encoded.
+fn decoded_user(user: &str) -> String {
+    decoded_with(user, b'+').unwrap_or_else(|| user.to_owned())
+}
+
+/// Percent-decoded, with `plus` in the place of `+`.
+fn decoded_with(text: &str, plus: u8) -> Option<String> {
     let mut pieces = template::pieces(text);
     for piece in &mut pieces {
         if let Piece::Literal(literal) = piece {
-            *literal = decoded_literal(literal)?;
+            *literal = decoded_literal(literal, plus)?;
         }
     }
     Some(template::join(pieces))
@@ -144,10 +159,10 @@ fn decoded(text: &str) -> Option<String> {
 /// A text without its percent-encoding, in which `+` means itself; `None` where the bytes are no
 /// text.
 pub(crate) fn percent_decoded(text: &str) -> Option<String> {
-    decoded_literal(&text.replace('+', "%2B"))
+    decoded_literal(text, b'+')
 }
 
-fn decoded_literal(text: &str) -> Option<String> {
+fn decoded_literal(text: &str, plus: u8) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((&byte, after)) = rest.split_first() {
@@ -159,7 +174,7 @@ fn decoded_literal(text: &str) -> Option<String> {
                 bytes.push(code);
                 rest = &after[2..];
             }
-            (b'+', _) => bytes.push(b' '),
+            (b'+', _) => bytes.push(plus),
             _ => bytes.push(byte),
         }
     }
@@ -219,6 +234,7 @@ mod tests {
             ("http://a/p?x=1&x=2 3", "http://a Verbatim(\"/p?x=1&x=2%203\") ".into()),
             ("http://a/p?x=%ff", "http://a Verbatim(\"/p?x=%ff\") ".into()),
             ("http://u:p@a/", format!("http://a {}u:p", path("/", ""))),
+            ("http://u%40x:p%2Fw+@a/", format!("http://a {}u@x:p/w+", path("/", ""))),
             (
                 "{{env H}}/x?q={{a/b?c}}",
                 format!("{{{{env H}}}} {}", path("/x", "(\"q\", \"{{a/b?c}}\")")),

@@ -107,7 +107,7 @@ fn step(step: &Step, name: Option<String>) -> Table {
         }
         Target::Verbatim(url) => items.push(("url".to_owned(), Item::Value(string(url)))),
     }
-    items.extend(pairs("headers", &step.headers));
+    items.extend(headers(step));
     items.extend(pairs("cookies", &step.cookies));
     items.extend(step.body.as_ref().map(|body| ("body".to_owned(), Item::Table(self::body(body)))));
     items.extend(check(&step.check));
@@ -130,6 +130,34 @@ fn step(step: &Step, name: Option<String>) -> Table {
 
 fn number(name: &str, value: impl ToString) -> (String, Item) {
     (name.to_owned(), Item::Value(value.to_string()))
+}
+
+/// Several values of a header are a list, and one that is not sent is an empty one.
+fn headers(step: &Step) -> Option<(String, Item)> {
+    let mut lines: Vec<(&str, Vec<&str>)> = Vec::new();
+    for (name, value) in &step.headers {
+        match lines.iter_mut().find(|(known, _)| known == name) {
+            Some((_, values)) => values.push(value),
+            None => lines.push((name, vec![value])),
+        }
+    }
+    for name in &step.without {
+        if !lines.iter().any(|(known, _)| known.eq_ignore_ascii_case(name)) {
+            lines.push((name, Vec::new()));
+        }
+    }
+    let item = |(name, values): (&str, Vec<&str>)| {
+        let text = match values.as_slice() {
+            [value] => string(value),
+            values => {
+                format!("[{}]", values.iter().map(|v| string(v)).collect::<Vec<_>>().join(", "))
+            }
+        };
+        (name.to_owned(), Item::Value(text))
+    };
+    let is_empty = lines.is_empty();
+    let table: Table = lines.into_iter().map(item).collect();
+    (!is_empty).then(|| ("headers".to_owned(), Item::Table(table)))
 }
 
 fn pairs(name: &str, pairs: &[(String, String)]) -> Option<(String, Item)> {
@@ -169,7 +197,8 @@ fn part(part: &Part) -> Table {
         [("filename", part.filename.as_deref()), ("content_type", part.content_type.as_deref())];
     let optional = optional.into_iter().filter_map(|(name, value)| Some((name, value?)));
     let all = [("name", part.name.as_str()), content].into_iter().chain(optional);
-    all.map(|(name, value)| (name.to_owned(), Item::Value(string(value)))).collect()
+    let all = all.map(|(name, value)| (name.to_owned(), Item::Value(string(value))));
+    all.chain(pairs("headers", &part.headers)).collect()
 }
 
 fn check(check: &Check) -> Option<(String, Item)> {

@@ -38,6 +38,7 @@ cookies = { session = "abc", theme = "dark" }
 body = { json = """{"note":"it's {{{{new}}"}""" }
 [flow.step.headers]
 accept = "application/json, text/plain, */*"
+Connection = "keep-alive"
 Accept-Encoding = "deflate, gzip, br, zstd"
 "#
     );
@@ -45,7 +46,6 @@ Accept-Encoding = "deflate, gzip, br, zstd"
         "--compressed: answers are not unpacked before they are checked",
         "--insecure: left out, certificates are the run's matter: -k, --cacert, --cert, --key and \
          --tls",
-        "header Connection: left out, connections are uringbench's own matter",
     ];
     assert_eq!(notes, expected);
 }
@@ -59,7 +59,7 @@ fn step(line: &str) -> (String, Vec<String>) {
 }
 
 /// Options, and the step they make.
-const OPTIONS: [(&str, &str); 24] = [
+const OPTIONS: [(&str, &str); 27] = [
     ("http://a", "path = \"/\"; "),
     ("a/x -s", "path = \"/x\"; "),
     ("-XDELETE http://a/x", "method = \"DELETE\"; path = \"/x\"; "),
@@ -85,7 +85,7 @@ const OPTIONS: [(&str, &str); 24] = [
     (
         "--data-urlencode '=x y' a",
         "path = \"/\"; headers = { Content-Type = \"application/x-\
-          www-form-urlencoded\" }; body = { text = \"x%20y\" }; ",
+          www-form-urlencoded\" }; body = { text = \"x+y\" }; ",
     ),
     ("--url-query b=2 'a/?c'", "name = \"GET /\"; url = \"/?c&b=2\"; "),
     (
@@ -131,14 +131,25 @@ const OPTIONS: [(&str, &str); 24] = [
           Ym9iOnNlY3JldA==\" }; ",
     ),
     (
+        "-H X:1 -H X:2 -H User-Agent: a",
+        "path = \"/\"; headers = { X = [\"1\", \"2\"], User-Agent = [] }; ",
+    ),
+    ("-d a=b -H Content-Type: a", {
+        "path = \"/\"; headers = { Content-Type = [] }; body = { text = \"a=b\" }; "
+    }),
+    (
+        "-b 'sid=a; lang=b; sid=c' a",
+        "path = \"/\"; headers = { Cookie = \"sid=a; lang=b; sid=c\" }; ",
+    ),
+    (
         "-H \"Authorization: Bearer $TOKEN\" a",
         "path = \"/\"; headers = { Authorization = \
           \"Bearer {{env TOKEN}}\" }; ",
     ),
     (
         "-A x/1 -e http://b -r 0-9 a",
-        "path = \"/\"; headers = { User-Agent = \"x/1\", Referer = \
-          \"http://b\", Range = \"bytes=0-9\" }; ",
+        "path = \"/\"; headers = { Range = \"bytes=0-9\", User-Agent = \"x/1\", Referer = \
+          \"http://b\" }; ",
     ),
     (
         "-H 'Accept:' -H 'X-Empty;' -H @headers.txt a",
@@ -165,6 +176,8 @@ fn what_cannot_be_taken_over_is_told() {
         ("-so /dev/null a", "--output: left out, answers are measured"),
         ("-m 5 a", "--max-time: left out, load and time limits"),
         ("--digest -u a:b a", "--digest: left out, only Basic and Bearer"),
+        ("--digest -u a:b a", "who asks is left out, curl tells it when"),
+        ("-d x -F a=b a", "-d: left out beside -F or -T"),
         ("--http2 a", "--http2: left out, it is about another protocol"),
         ("--retry 3 a", "--retry: left out, a check says"),
         ("-x p:1 a", "--proxy: left out, how to connect"),
@@ -173,14 +186,51 @@ fn what_cannot_be_taken_over_is_told() {
         ("-H 'Expect: x' a", "header Expect: left out"),
         ("-H Nothing a", "-H 'Nothing': left out"),
         ("-H 'A B: c' a", "header `A B`: left out"),
-        ("'a/{x,y}'", "braces are sent as they are"),
-        ("a | jq .", "`| jq .`: left out"),
+        ("'a/{x'", "braces are sent as they are, curl refuses them"),
+        ("a | jq .", "`| jq .`: left out, answers are measured"),
+        ("a && echo done", "`echo done`: left out, it is not curl"),
+        ("a || curl b", "`|| curl b`: left out, it runs only when"),
+        ("a?x=1&y=2", "`&y=2`: left out; if it is part of the address"),
+        ("a \\  \n -d x", "blanks behind the `\\` at the end of a line"),
+        ("--expand-data '{{x}}' --variable x=1 a", {
+            "--expand-data and its value: left out, variables of curl"
+        }),
+        ("--frobnicate much a.b", "`much`: left out, it may be the value of the option"),
+        ("-F 'a=b;c' a", "-F a: `c`: left out, as curl does"),
+        ("-F 'f=@a,b' a", "its files are fields of one name"),
         ("a http://b/", "http://b: left out, a scenario has one target"),
         ("-u $U a", "--user: left out, a variable"),
     ] {
         let (_, notes) = import(&format!("curl {options}"));
         assert!(notes.iter().any(|note| note.contains(expected)), "{options}: {notes:?}");
     }
+}
+
+#[test]
+fn several_commands_are_several_steps() {
+    let (text, notes) = import(
+        "# login\ncurl 'http://a/a' -H 'x: y' ;\ncurl 'http://a/b' \\\n  -X POST --data-raw \
+         '{\"k\":1}' ;\ncurl 'http://a/c' && echo done\ncurl http://b/",
+    );
+    assert_eq!(text.matches("[[flow.step]]").count(), 3, "{text}");
+    assert!(
+        text.contains("path = \"/b\"\nheaders = { Content-Type = \"application/x-www"),
+        "{text}"
+    );
+    let expected =
+        ["`echo done`: left out, it is not curl", "http://b: left out, a scenario has one target"];
+    assert_eq!(notes, expected);
+}
+
+#[test]
+fn addresses_with_braces_are_noted_only_where_curl_would_take_them() {
+    for address in ["http://[::1]:8080/a", "a?q[]=1", "a/{x,y}", "-g 'a/{x'"] {
+        let (_, notes) = import(&format!("curl {address}"));
+        assert!(notes.is_empty(), "{address}: {notes:?}");
+    }
+    let (text, _) = import("curl 'a/{x,y}' 'a?q[]=1'");
+    assert!(text.contains("path = \"/x\"\n") && text.contains("path = \"/y\"\n"), "{text}");
+    assert!(text.contains("url = \"/?q[]=1\"\n"), "{text}");
 }
 
 #[test]
@@ -210,9 +260,17 @@ fn what_is_no_command_says_why() {
         ("curl -d", "--data has no value"),
         ("curl ftp://a", "write http://"),
         ("curl -X 'a b' a", "is no method"),
-        ("curl -F a a", "has no `=`"),
+        ("curl -F a a", "-F 'a': it has no `=`"),
+        ("curl -F '=(;type=multipart/alternative' -F '=plain' -F '=)' a", "has no name"),
+        ("curl -F 'json={\"k\":\"a;type=b\"}' a", "is no media type"),
+        ("curl -d @- a", "-d reads stdin, which the command does not show"),
+        ("echo 1 | curl -d @- a", "-d reads what `echo 1` prints, which is not run"),
+        ("for i in 1 2; do curl a; done", "`for` is for the shell to work out"),
+        ("curl 'a/[1-1000]'", "more than 100 addresses"),
+        ("curl http://\u{e9}/", "in ASCII, xn--"),
         ("curl -d @missing a", "missing cannot be read"),
         ("curl --data-binary @$F a", "write the file's name"),
+        ("curl -d @- a < $F", "write the file's name"),
         ("curl 'a", "not closed"),
     ] {
         let why = curl::import(line, &read).unwrap_err().to_string();

@@ -128,7 +128,7 @@ fn targets_of_vegeta_become_steps() {
     assert_eq!(
         scenario(&imported),
         "target = \"http://a:80\"\n\n[[flow]]\nname = \"targets\"\n\n[[flow.step]]\npath = \"/x\"\n\
-         query = { q = \"1\" }\nheaders = { X-A = \"1, 2\" }\n\n[[flow.step]]\npath = \"/y\"\n\
+         query = { q = \"1\" }\nheaders = { X-A = [\"1\", \"2\"] }\n\n[[flow.step]]\npath = \"/y\"\n\
          headers = { Content-Type = \"application/json\" }\nbody = { file = \"data.json\" }\n"
     );
     assert!(imported.notes()[0].contains("http://b: left out"));
@@ -144,7 +144,7 @@ fn targets_of_vegeta_become_steps() {
         ("GET http://a/\nx", "line 2: `x` is neither"),
         ("GET ftp://a/", "line 1: `ftp://a/` is no address"),
         ("{\"method\": 1}", "line 1: no target in JSON"),
-        ("{\"method\":\"get\",\"url\":\"http://a\"}", "line 1: `get` is no method"),
+        ("{\"method\":\"g t\",\"url\":\"http://a\"}", "line 1: `g t` is no method"),
     ] {
         let why = vegeta::import(text).unwrap_err().to_string();
         assert!(why.contains(expected), "{text}: {why}");

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-pub use values::{Pairs, PerSecond, Scalar, Span, Speed};
+pub use values::{Headers, Pairs, PerSecond, Scalar, Span, Speed};
 
 /// A scenario of uringbench.
 ///
@@ -167,7 +167,8 @@ pub struct Flow {
 pub struct Step {
     /// What reports call it; without it method and path.
     pub name: Option<String>,
-    /// In upper case; without it `POST` with a body, else `GET`.
+    /// Sent as it is written, in these cases of letters; without it `POST` with a body, else
+    /// `GET`.
     pub method: Option<String>,
     /// Begins with `/`, without a query. Values in it are percent-encoded. This or `url`.
     pub path: Option<String>,
@@ -178,9 +179,10 @@ pub struct Step {
     /// The query, name = value. Both are percent-encoded.
     #[serde(default)]
     pub query: Pairs,
-    /// Headers, name = value.
+    /// Headers, name = value. A list of values is sent as a line each; an empty one, such as
+    /// `User-Agent = []`, leaves out a header that would be sent otherwise.
     #[serde(default)]
-    pub headers: Pairs,
+    pub headers: Headers,
     /// Cookies to send, name = value, besides those the user keeps.
     #[serde(default)]
     pub cookies: Pairs,
@@ -221,7 +223,8 @@ pub enum Body {
     Form(Pairs),
     /// A file, from the scenario's folder, sent as it is.
     File(String),
-    /// The fields and files of a form, as browsers upload them.
+    /// The fields and files of a form, as browsers upload them. `headers` may have another
+    /// `Content-Type` than `multipart/form-data`, without a boundary, which is added.
     Multipart(Vec<Part>),
     /// Made-up bytes, the same every time.
     Generated(Generated),
@@ -275,8 +278,12 @@ pub struct Part {
     pub generated: Option<Generated>,
     /// The name the file is sent under; without it its own, or `generated`.
     pub filename: Option<String>,
-    /// What it is, like `image/png`.
+    /// What it is, like `image/png`; without it a file is `application/octet-stream`, and the
+    /// type of a value is not told. Empty: it is not told of a file either.
     pub content_type: Option<String>,
+    /// Further headers of the part, name = value.
+    #[serde(default)]
+    pub headers: Pairs,
 }
 
 /// Made-up bytes.

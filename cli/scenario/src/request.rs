@@ -11,7 +11,7 @@ use uringbench_core::websocket::opening::{Opening, OpeningError, OpeningParts};
 
 use crate::Surroundings;
 use crate::exchange::{self, Wanted};
-use crate::format::{self, Pairs, Step};
+use crate::format::{self, Headers, Pairs, Step};
 use crate::problem::{Place, Problems};
 use crate::text::{Names, Text};
 
@@ -26,6 +26,8 @@ struct Parts {
     method: String,
     target: Target,
     headers: Vec<(String, Text)>,
+    /// Headers that are not sent.
+    omitted: Vec<String>,
     cookies: Vec<(String, Text)>,
     content: Content,
 }
@@ -56,6 +58,7 @@ struct PartText {
     name: String,
     filename: Option<String>,
     content_type: Option<String>,
+    headers: Vec<(String, String)>,
     content: PartContent,
 }
 
@@ -80,7 +83,7 @@ pub(crate) fn compiled(
     problems: &mut Problems<'_>,
 ) -> Option<(Template, Exchange)> {
     let target = target(step, place, names, &server.authority, problems);
-    let headers = pairs(&step.headers, &place.key("headers"), names, problems);
+    let headers = headers(&step.headers, &place.key("headers"), names, problems);
     let cookies = cookies(step, place, names, server, problems);
     let content = match &step.body {
         None => Some(Content::None),
@@ -91,6 +94,7 @@ pub(crate) fn compiled(
         method: method(step).to_owned(),
         target: target?,
         headers: headers?,
+        omitted: omitted(&step.headers),
         cookies: cookies?,
         content: content?,
     };
@@ -184,6 +188,29 @@ fn pairs(
         })
         .collect();
     read.into_iter().collect()
+}
+
+/// Header lines: several values of a name are a line each.
+fn headers(
+    given: &Headers,
+    place: &Place,
+    names: &Names<'_>,
+    problems: &mut Problems<'_>,
+) -> Option<Vec<(String, Text)>> {
+    let lines = given.0.iter().flat_map(|(name, values)| values.iter().map(move |v| (name, v)));
+    let read: Vec<_> = lines
+        .map(|(name, value)| {
+            let text = problems.take(&place.key(name), Text::read(value, names));
+            text.map(|text| (name.clone(), text))
+        })
+        .collect();
+    read.into_iter().collect()
+}
+
+/// Headers with an empty list of values.
+fn omitted(given: &Headers) -> Vec<String> {
+    let without = given.0.iter().filter(|(_, values)| values.is_empty());
+    without.map(|(name, _)| name.clone()).collect()
 }
 
 /// Cookies that are always sent.
@@ -309,6 +336,7 @@ fn part_text(
         name: part.name.clone(),
         filename: part.filename.clone().or(own_name),
         content_type: part.content_type.clone(),
+        headers: part.headers.0.clone(),
         content,
     })
 }
@@ -328,6 +356,11 @@ impl Parts {
         let headers = self.marked_headers(server, &mut marks);
         let authority = server.authority.as_str();
         let (template, opening) = match protocols {
+            Some(_) if !self.omitted.is_empty() => {
+                let why = "the opening of a WebSocket has all of its headers: leave the empty \
+                           list out";
+                return Err(("headers", why.to_owned()));
+            }
             Some(protocols) => {
                 let parts = OpeningParts {
                     authority,
@@ -344,6 +377,7 @@ impl Parts {
             None => {
                 let parts = RequestParts {
                     headers: &headers,
+                    omitted: &self.omitted,
                     ..RequestParts::new(&self.method, authority, &target)
                 };
                 (self.with_content(parts, &mut marks)?, None)
@@ -379,8 +413,16 @@ impl Parts {
                     given.iter().map(|part| part.content.marked(marks)).collect();
                 let all: Vec<Part<'_>> =
                     given.iter().zip(&contents).map(PartText::with_content).collect();
-                let form = Multipart::new(&all).map_err(|why| ("body", why.to_string()))?;
-                Template::build(with(Body::Multipart(form)), marks)
+                let mut form = Multipart::new(&all).map_err(|why| ("body", why.to_string()))?;
+                // The form writes its type itself, with the boundary.
+                let (types, headers): (Vec<_>, Vec<_>) =
+                    parts.headers.iter().cloned().partition(|(name, _)| is_content_type(name));
+                for (_, kind) in &types {
+                    form =
+                        form.with_content_type(kind).map_err(|why| ("headers", why.to_string()))?;
+                }
+                let body = Body::Multipart(form);
+                Template::build(RequestParts { headers: &headers, body, ..parts }, marks)
             }
         };
         built.map_err(|why| (field_of(&why), why.to_string()))
@@ -407,6 +449,8 @@ impl Parts {
                     let texts =
                         [Some(&part.name), part.filename.as_ref(), part.content_type.as_ref()];
                     all.extend(texts.into_iter().flatten().map(|text| text.as_bytes()));
+                    let headers = part.headers.iter().flat_map(|(name, value)| [name, value]);
+                    all.extend(headers.map(String::as_bytes));
                     match &part.content {
                         PartContent::Text(text) => all.extend(text.literals().map(str::as_bytes)),
                         PartContent::File(bytes) => all.push(bytes),
@@ -439,7 +483,8 @@ impl Parts {
             Content::Form(_) => "application/x-www-form-urlencoded",
             _ => return headers,
         };
-        if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("Content-Type")) {
+        let is_given = headers.iter().any(|(name, _)| is_content_type(name));
+        if !is_given && !self.omitted.iter().any(|name| is_content_type(name)) {
             headers.push(("Content-Type".to_owned(), own.to_owned()));
         }
         headers
@@ -476,6 +521,7 @@ impl PartText {
             name: &part.name,
             filename: part.filename.as_deref(),
             content_type: part.content_type.as_deref(),
+            headers: &part.headers,
             content,
         }
     }
@@ -488,6 +534,10 @@ impl PartContent {
             Self::File(bytes) => bytes.clone(),
         }
     }
+}
+
+fn is_content_type(name: &str) -> bool {
+    name.eq_ignore_ascii_case("Content-Type")
 }
 
 /// `name=value&…`, percent-encoded.

@@ -58,6 +58,14 @@ fn every_kind_of_request_is_these_bytes() {
             "method = \"DELETE\"\npath = \"/\"\nheaders = { X-T = \"{{env TOKEN}} {{{{\" }",
             "DELETE / HTTP/1.1\\r\\n\nX-T: s3cret {{\\r\\n\n\\r\\n\n",
         ),
+        (
+            "method = \"post\"\npath = \"/\"\nheaders = { X = [\"1\", \"{{user}}\"], Y = [] }",
+            "post / HTTP/1.1\\r\\n\nX: 1\\r\\n\nX: 0\\r\\n\n\\r\\n\n",
+        ),
+        (
+            "path = \"/\"\nheaders = { Content-Type = [] }\nbody = { text = \"a\" }",
+            "POST / HTTP/1.1\\r\\n\nContent-Length: 1\\r\\n\n\\r\\n\na\n",
+        ),
         ("url = \"http://a/b?c=d|é#f\"", "GET /b?c=d|%C3%A9 HTTP/1.1\\r\\n\n\\r\\n\n"),
         (
             "url = \"https://{{p.note}}/{{p.note}}?q=a b&u={{user}}\"",
@@ -109,6 +117,26 @@ fn every_kind_of_request_is_these_bytes() {
     for (step, expected) in cases {
         assert_eq!(shown(step), expected, "{step}");
     }
+}
+
+#[test]
+fn a_header_that_is_added_can_be_left_out() {
+    let text = "target = \"http://a\"\n[[flow]]\nname = \"f\"\n[[flow.step]]\npath = \"/\"\n\
+                headers = { User-Agent = [] }\n";
+    let shown = show::requests(&plan(text), 1);
+    assert!(shown.contains("GET / HTTP/1.1\\r\\n\nHost: a\\r\\n\n\\r\\n\n"), "{shown}");
+}
+
+#[test]
+fn a_form_can_be_of_another_type_and_its_parts_have_headers() {
+    let step = "path = \"/\"\nheaders = { content-type = \"multipart/related\" }\n\
+                body = { multipart = [{ name = \"a\", text = \"{{user}}\", content_type = \"\", \
+                filename = \"f\", headers = { X-A = \"b\" } }] }";
+    let shown = shown(step);
+    let kind = "Content-Type: multipart/related; boundary=----uringbench0000000000000000\\r\\n\n";
+    let part = "Content-Disposition: attachment; name=\"a\"; filename=\"f\"\\r\\n\nX-A: b\\r\\n\n\
+                \\r\\n\n0\\r\\n\n";
+    assert!(shown.contains(kind) && shown.contains(part), "{shown}");
 }
 
 #[test]

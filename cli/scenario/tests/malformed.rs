@@ -111,9 +111,19 @@ fn mistakes_in_a_request_are_told() {
     hold(
         HEAD,
         &[
-            ("path = \"/\"\nmethod = \"get\"", &["6:1: flow.step.method", "upper case"]),
+            ("path = \"/\"\nmethod = \"g t\"", &["6:1: flow.step.method", "write one like"]),
+            (
+                "path = \"/\"\nheaders = { Host = [] }",
+                &["6:1: flow.step.headers", "`Host` cannot be left out"],
+            ),
+            ("path = \"/\"\nheaders = { A = 1 }", &["a list of strings that are a line each"]),
+            (
+                "path = \"/\"\nbody = { multipart = [{ name = \"a\", text = \"b\" }] }\n\
+                 headers = { Content-Type = \"multipart/mixed; boundary=x\" }",
+                &["flow.step.headers", "without a boundary"],
+            ),
             ("path = \"/\"\nmethod = \"CONNECT\"", &["flow.step.method", "name another method"]),
-            ("path = \"/\"\nmethod = \"\"", &["flow.step.method", "upper case"]),
+            ("path = \"/\"\nmethod = \"\"", &["flow.step.method", "write one like"]),
             ("path = \"*\"", &["flow.step.path", "begins with `/`"]),
             ("path = \"/\"\nquery = \"a=1\"", &["flow.step.query", "write a table of strings"]),
             ("path = \"/\"\nquery = { a = 1 }", &["flow.step.query.a", "write a string"]),

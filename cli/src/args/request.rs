@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use clap::Args;
 use uringbench_core::time::Nanos;
+use uringbench_import::curl::form::{Field, FieldContent, FieldHeader};
 
 use crate::units;
 
@@ -17,6 +18,8 @@ pub(crate) struct RequestArgs {
     pub(crate) method: Option<String>,
 
     /// A header field; may be given again
+    ///
+    /// As of curl, 'K:' leaves out a header that is sent otherwise, and 'K;' sends it empty.
     #[arg(short = 'H', long = "header", value_name = "K: V")]
     pub(crate) headers: Vec<String>,
 
@@ -40,7 +43,8 @@ pub(crate) struct RequestArgs {
 
     /// A field of a form: name=value, name=@file or name=@random:10M; may be given again
     ///
-    /// Sent as multipart/form-data, as curl's -F does; `;type=…` and `;filename=…` may follow.
+    /// Sent as multipart/form-data and read as curl's -F: quotes, `<file`, and `;type=…`,
+    /// `;filename=…` and `;headers=…` may follow. -H 'Content-Type: multipart/…' names another type.
     #[arg(short = 'F', long, value_name = "FIELD")]
     pub(crate) form: Vec<FormField>,
 
@@ -104,6 +108,8 @@ pub(crate) struct FormField {
     pub(crate) filename: Option<String>,
     /// Its media type.
     pub(crate) content_type: Option<String>,
+    /// Further headers of it.
+    pub(crate) headers: Vec<(String, String)>,
 }
 
 /// What a field holds.
@@ -113,6 +119,8 @@ pub(crate) enum FormValue {
     Text(String),
     /// What is in this file.
     File(PathBuf),
+    /// What is in this file, as a value.
+    TextOf(PathBuf),
     /// So many bytes, made up.
     Random(u32),
 }
@@ -120,30 +128,56 @@ pub(crate) enum FormValue {
 impl FromStr for FormField {
     type Err = String;
 
+    /// As curl reads it. What curl would leave out with a warning is refused.
     fn from_str(text: &str) -> Result<Self, String> {
-        let (name, rest) = text
-            .split_once('=')
-            .filter(|(name, _)| !name.is_empty())
-            .ok_or("expected name=value, name=@file or name=@random:10M")?;
-        let mut parts = rest.split(';');
-        let first = parts.next().unwrap_or_default();
-        let (mut value, mut filename, mut content_type) = (first.to_owned(), None, None);
-        for part in parts {
-            match part.trim_start().split_once('=') {
-                Some(("type", given)) => content_type = Some(given.to_owned()),
-                Some(("filename", given)) => filename = Some(given.trim_matches('"').to_owned()),
-                // A semicolon of the value's own.
-                _ => value = format!("{value};{part}"),
-            }
+        let Field { name, mut parts, left_out } = Field::parse(text)?;
+        if let Some(left_out) = left_out.first() {
+            return Err(format!(
+                "`{}` is no type=, filename= or headers=: put quotes around a value with a `;` \
+                 in it, as in -F '{name}=\"a;b\"'",
+                left_out.escape_debug()
+            ));
         }
-        let value = match value.strip_prefix('@') {
-            None => FormValue::Text(value),
-            Some(file) => match file.strip_prefix("random:") {
+        let (Some(part), true) = (parts.pop(), parts.is_empty()) else {
+            return Err("several files are several fields: give each its own -F".to_owned());
+        };
+        if let FieldContent::File(file) | FieldContent::TextOf(file) = &part.content
+            && file == "-"
+        {
+            return Err("`-` is stdin, which is not read here: name a file".to_owned());
+        }
+        if part.encoder.is_some() {
+            return Err("encoder= is not known here: write the content as it is to be sent".into());
+        }
+        let headers = part.headers.iter().map(header).collect::<Result<_, _>>()?;
+        let mut content_type = part.media_type().map(str::to_owned);
+        let value = match part.content {
+            FieldContent::Text(text) => {
+                // As of curl, a value with a file's name has no type by itself.
+                if part.filename.is_some() {
+                    content_type.get_or_insert_default();
+                }
+                FormValue::Text(text)
+            }
+            FieldContent::TextOf(file) => FormValue::TextOf(file.into()),
+            FieldContent::File(file) => match file.strip_prefix("random:") {
                 Some(size) => FormValue::Random(units::small_count(size)?),
                 None => FormValue::File(file.into()),
             },
         };
-        Ok(Self { name: name.to_owned(), value, filename, content_type })
+        Ok(Self { name, value, filename: part.filename, content_type, headers })
+    }
+}
+
+fn header(given: &FieldHeader) -> Result<(String, String), String> {
+    match given {
+        FieldHeader::Line(line) => match line.split_once(':') {
+            Some((name, value)) => Ok((name.to_owned(), value.trim().to_owned())),
+            None => {
+                Err(format!("headers={} is no header: write headers=\"K: V\"", line.escape_debug()))
+            }
+        },
+        FieldHeader::File(_) => Err("headers=@FILE is not read: write headers=\"K: V\"".to_owned()),
     }
 }
 
@@ -157,16 +191,35 @@ mod tests {
 
     #[test]
     fn fields_are_read_as_curl_reads_them() {
-        let plain = field("a=b;c");
-        assert_eq!((plain.name.as_str(), plain.value), ("a", FormValue::Text("b;c".to_owned())));
-        let file = field("up=@pic.png;type=image/png;filename=\"x.png\"");
+        let quoted = field("a=\"red; green\";type=text/x");
+        assert_eq!(quoted.value, FormValue::Text("red; green".to_owned()));
+        assert_eq!(quoted.content_type.as_deref(), Some("text/x"));
+        let file = field("up=@pic.png;type=image/x;filename=\"x.png\";headers=\"X-A: b\"");
         assert_eq!(file.value, FormValue::File("pic.png".into()));
         assert_eq!(file.filename.as_deref(), Some("x.png"));
-        assert_eq!(file.content_type.as_deref(), Some("image/png"));
+        assert_eq!(file.content_type.as_deref(), Some("image/x"));
+        assert_eq!(file.headers, [("X-A".to_owned(), "b".to_owned())]);
+        assert_eq!(field("f=@\"a,b.txt\"").value, FormValue::File("a,b.txt".into()));
+        assert_eq!(field("f=@a.txt").content_type.as_deref(), Some("text/plain"));
+        assert_eq!(field("f=<a.txt").value, FormValue::TextOf("a.txt".into()));
+        assert_eq!(field("f=x;filename=y").content_type.as_deref(), Some(""));
         assert_eq!(field("f=@random:10M").value, FormValue::Random(10_000_000));
         assert_eq!(field("empty=").value, FormValue::Text(String::new()));
-        for wrong in ["", "=x", "name", "f=@random:lots"] {
-            assert!(wrong.parse::<FormField>().is_err(), "{wrong}");
+        for (wrong, expected) in [
+            ("", "write name=content"),
+            ("=x", "no name"),
+            ("name", "write name=content"),
+            ("f=@random:lots", "lots"),
+            ("a=b;c", "put quotes around"),
+            ("f=@a,b", "several files"),
+            ("a=b;encoder=base64", "encoder="),
+            ("f=@-", "name a file"),
+            ("f=<-;type=a/b", "name a file"),
+            ("json={\"k\":\"a;type=b\"}", "is no media type"),
+            ("a=(", "form within the form"),
+        ] {
+            let why = wrong.parse::<FormField>().unwrap_err();
+            assert!(why.contains(expected), "{wrong}: {why}");
         }
     }
 }

@@ -36,7 +36,7 @@ const fn generated(len: usize, seed: u64, alphabet: Alphabet) -> Body<'static> {
 }
 
 const fn field<'a>(name: &'a str, content: &'a [u8]) -> Part<'a> {
-    Part { name, filename: None, content_type: None, content }
+    Part { name, filename: None, content_type: None, headers: &[], content }
 }
 
 #[test]
@@ -173,11 +173,41 @@ fn parts_that_make_no_form_are_refused() {
     let refused = |parts: &[Part<'_>]| Multipart::new(parts).unwrap_err();
     assert_eq!(refused(&[]), MultipartError::NoParts);
     assert_eq!(refused(&[field("a", b""), field("", b"x")]), MultipartError::NoName);
-    for kind in ["", "a/b\r\nX: y", "a/b\0"] {
+    for kind in ["a/b\r\nX: y", "a/b\0"] {
         let refused = refused(&[Part { content_type: Some(kind), ..field("a", b"") }]);
         let (name, content_type) = ("a".to_owned(), kind.to_owned());
         assert_eq!(refused, MultipartError::ContentType { name, content_type });
         assert!(!refused.to_string().contains(['\r', '\n', '\0']), "{refused}");
+    }
+}
+
+#[test]
+fn a_form_of_another_type_has_attachments() {
+    let headers = [("X-A".to_owned(), "b".to_owned())];
+    let parts = [Part {
+        filename: Some("a"),
+        content_type: Some(""),
+        headers: &headers,
+        ..field("f", b"x")
+    }];
+    let form = Multipart::new(&parts).unwrap();
+    let related = form.with_content_type("multipart/related; type=\"a/b\"").unwrap();
+    let kind = "multipart/related; type=\"a/b\"; boundary=----uringbench0000000000000000";
+    assert_eq!(related.content_type(), kind);
+    let body = String::from_utf8(Body::Multipart(related).content()).unwrap();
+    let head = "Content-Disposition: attachment; name=\"f\"; filename=\"a\"\r\nX-A: b\r\n\r\nx";
+    assert!(body.contains(head), "{body}");
+    let data = form.with_content_type("Multipart/Form-Data").unwrap();
+    let body = String::from_utf8(Body::Multipart(data).content()).unwrap();
+    assert!(body.contains("Content-Disposition: form-data; name"), "{body}");
+    for kind in ["", "a/b\r\nX: y", "multipart/mixed; Boundary=x", "multipart/mixed;boundary"] {
+        assert!(form.with_content_type(kind).is_err(), "{kind}");
+    }
+    for (name, value) in [("", "x"), ("A b", "x"), ("A", "x\r\ny"), ("content-type", "a/b")] {
+        let headers = [(name.to_owned(), value.to_owned())];
+        let parts = [Part { headers: &headers, ..field("f", b"x") }];
+        let refused = Multipart::new(&parts).unwrap_err();
+        assert!(matches!(refused, MultipartError::Header { .. }), "{name}: {refused}");
     }
 }
 
@@ -369,6 +399,7 @@ proptest! {
             name,
             filename: filename.as_deref(),
             content_type: kind.as_deref(),
+            headers: &[],
             content,
         }).collect();
         let form = Multipart::new(&parts).unwrap();

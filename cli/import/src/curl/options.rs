@@ -13,7 +13,7 @@ pub(super) struct Known {
 }
 
 /// Options that become part of the scenario: long and short name, whether a value follows.
-const TAKEN: [(&str, char, bool, Act); 30] = [
+const TAKEN: [(&str, char, bool, Act); 37] = [
     ("--request", 'X', true, Act::Method),
     ("--header", 'H', true, Act::Header),
     ("--data", 'd', true, Act::Data),
@@ -29,8 +29,8 @@ const TAKEN: [(&str, char, bool, Act); 30] = [
     ("--user", 'u', true, Act::User),
     ("--basic", '\0', false, Act::Nothing),
     ("--oauth2-bearer", '\0', true, Act::Bearer),
-    ("--user-agent", 'A', true, Act::Named("User-Agent")),
-    ("--referer", 'e', true, Act::Named("Referer")),
+    ("--user-agent", 'A', true, Act::Agent),
+    ("--referer", 'e', true, Act::Referer),
     ("--range", 'r', true, Act::Range),
     ("--cookie", 'b', true, Act::Cookie),
     ("--cookie-jar", 'c', true, Act::CookieJar),
@@ -39,8 +39,15 @@ const TAKEN: [(&str, char, bool, Act); 30] = [
     ("--url-query", '\0', true, Act::UrlQuery),
     ("--upload-file", 'T', true, Act::Upload),
     ("--next", ':', false, Act::Next),
+    ("--digest", '\0', false, Act::Challenge(AUTHENTICATION)),
+    ("--ntlm", '\0', false, Act::Challenge(AUTHENTICATION)),
+    ("--ntlm-wb", '\0', false, Act::Challenge(AUTHENTICATION)),
+    ("--negotiate", '\0', false, Act::Challenge(AUTHENTICATION)),
+    ("--anyauth", '\0', false, Act::Challenge(AUTHENTICATION)),
+    ("--aws-sigv4", '\0', true, Act::Challenge(AUTHENTICATION)),
     ("--globoff", 'g', false, Act::GlobOff),
-    ("--path-as-is", '\0', false, Act::Nothing),
+    ("--path-as-is", '\0', false, Act::PathAsIs),
+    ("--request-target", '\0', true, Act::Target),
     ("--http1.1", '\0', false, Act::Nothing),
     (
         "--no-keepalive",
@@ -86,7 +93,7 @@ const LEFT: [(&str, &str); 9] = [
          --dns-ipv4-addr= --dns-ipv6-addr= --dns-servers= --doh-url= --doh-insecure \
          --doh-cert-status --haproxy-protocol --haproxy-clientip= --tcp-fastopen --tcp-nodelay \
          --keepalive-time= --keepalive-cnt= --happy-eyeballs-timeout-ms= --ip-tos= --mptcp \
-         --vlan-priority= --ipfs-gateway= --request-target=",
+         --vlan-priority= --ipfs-gateway=",
     ),
     (
         TLS,
@@ -113,8 +120,7 @@ const LEFT: [(&str, &str); 9] = [
     ),
     (
         AUTHENTICATION,
-        "--digest --ntlm --ntlm-wb --negotiate --anyauth --aws-sigv4= n--netrc --netrc-file= \
-         --netrc-optional --delegation= --service-name= --login-options= --sasl-authzid= \
+        "n--netrc --netrc-file= --netrc-optional --delegation= --service-name= --login-options= --sasl-authzid= \
          --sasl-ir --krb=",
     ),
     (
@@ -136,25 +142,42 @@ const LEFT: [(&str, &str); 9] = [
     ),
 ];
 
-/// The option of this name, `--long` or `-s`.
-pub(super) fn known(name: &str) -> Option<Known> {
-    let is = |long: &str, short: Option<char>| {
-        let letter = name.strip_prefix('-').and_then(|rest| rest.parse::<char>().ok());
-        name == long || (letter.is_some() && letter == short)
-    };
-    let taken =
-        TAKEN.iter().find(|(long, short, ..)| is(long, Some(*short).filter(|c| *c != '\0')));
-    if let Some((name, _, takes_value, act)) = taken {
-        return Some(Known { name, takes_value: *takes_value, act: *act });
-    }
-    LEFT.iter().find_map(|(why, names)| {
-        let found = names.split_whitespace().find_map(|entry| {
+/// Options that cannot be taken over: name, letter, whether a value follows, and why.
+fn left() -> impl Iterator<Item = (&'static str, Option<char>, bool, &'static str)> {
+    LEFT.iter().flat_map(|(why, names)| {
+        names.split_whitespace().map(move |entry| {
             let (long, takes_value) =
                 entry.strip_suffix('=').map_or((entry, false), |long| (long, true));
-            let short = long.chars().next().filter(|c| *c != '-');
-            let long = long.trim_start_matches(|c| c != '-');
-            is(long, short).then_some((long, takes_value))
-        });
-        found.map(|(name, takes_value)| Known { name, takes_value, act: Left(why) })
+            let letter = long.chars().next().filter(|c| *c != '-');
+            (long.trim_start_matches(|c| c != '-'), letter, takes_value, *why)
+        })
     })
+}
+
+/// The option of this name, `--long`, the beginning of one alone, or `-s`.
+pub(super) fn known(name: &str) -> Option<Known> {
+    let taken = TAKEN.iter().map(|&(name, letter, takes_value, act)| {
+        (Some(letter).filter(|c| *c != '\0'), Known { name, takes_value, act })
+    });
+    let left = left().map(|(name, letter, takes_value, why)| {
+        (letter, Known { name, takes_value, act: Left(why) })
+    });
+    let mut all = taken.chain(left);
+    if let Some(letter) = name.strip_prefix('-').and_then(|rest| rest.parse::<char>().ok()) {
+        return all.find(|(known, _)| *known == Some(letter)).map(|(_, known)| known);
+    }
+    let mut begun: Vec<Known> = Vec::new();
+    for (_, known) in all {
+        if known.name == name {
+            return Some(known);
+        }
+        if known.name.starts_with(name) {
+            begun.push(known);
+        }
+    }
+    // Several begin so: curl asks which is meant.
+    match begun.as_slice() {
+        [only] => Some(*only),
+        _ => None,
+    }
 }

@@ -1,45 +1,37 @@
-//! A command line cut into words, as a POSIX shell and bash's `$'…'` do it.
+//! A text cut into words and what stands between them, as a POSIX shell and bash's `$'…'` do it.
 //!
 //! Words come out in the scenario's syntax: a variable of the shell becomes `{{env NAME}}`.
+
+use std::collections::HashMap;
 
 use crate::ImportError;
 use crate::template;
 
-/// The words of the first command.
+/// What a stretch of the text is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Words {
-    pub(super) words: Vec<String>,
-    /// What follows that command on the line.
-    pub(super) after: Option<String>,
+pub(super) enum Token {
+    Word(Word),
+    /// What stands between words: `;`, `&&`, `<<` and so on, or a line end.
+    Operator(&'static str),
 }
 
-/// Cut a command line into words.
-pub(super) fn words(line: &str) -> Result<Words, ImportError> {
-    let mut lexer = Lexer { rest: line, text: String::new(), bytes: Vec::new(), has_word: false };
-    let mut words = Vec::new();
-    loop {
-        let Some(c) = lexer.next() else {
-            words.extend(lexer.word()?);
-            return Ok(Words { words, after: None });
-        };
-        match c {
-            ' ' | '\t' | '\r' => words.extend(lexer.word()?),
-            '#' if !lexer.has_word => lexer.skip_comment(),
-            '\n' | ';' | '|' | '&' | '<' | '>' => {
-                words.extend(lexer.word()?);
-                if c == '\n' && words.is_empty() {
-                    continue;
-                }
-                let after = format!("{c}{}", lexer.rest);
-                let is_all = after.trim().is_empty();
-                return Ok(Words { words, after: (!is_all).then(|| after.trim().to_owned()) });
-            }
-            c => lexer.part(c)?,
-        }
-    }
+/// A word in the scenario's syntax.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Word {
+    pub(super) text: String,
+    /// Whether any of it was quoted.
+    pub(super) is_quoted: bool,
 }
 
-struct Lexer<'a> {
+/// Longer ones come before those they begin with.
+const OPERATORS: [&str; 19] = [
+    "<<<", "<<-", "<<", "<(", "<&", "<", "&>>", "&>", "&&", "&", ">>", ">(", ">&", ">|", ">", "||",
+    "|&", "|", ";",
+];
+
+/// Reads token by token.
+#[derive(Debug, Default)]
+pub(super) struct Lexer<'a> {
     rest: &'a str,
     /// The word so far, in the scenario's syntax.
     text: String,
@@ -47,9 +39,117 @@ struct Lexer<'a> {
     bytes: Vec<u8>,
     /// Whether a word has begun: an empty one needs quotes.
     has_word: bool,
+    is_quoted: bool,
+    /// Variables that the text itself sets, in the scenario's syntax.
+    variables: HashMap<String, String>,
+    /// What was read in another way than a shell reads it.
+    notes: Vec<String>,
 }
 
-impl Lexer<'_> {
+impl<'a> Lexer<'a> {
+    pub(super) fn new(text: &'a str) -> Self {
+        Self { rest: text, ..Self::default() }
+    }
+
+    /// What has not been read yet.
+    pub(super) const fn rest(&self) -> &'a str {
+        self.rest
+    }
+
+    /// What was read in another way than a shell reads it.
+    pub(super) fn take_notes(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.notes)
+    }
+
+    /// Let `$NAME` mean `value`, which is in the scenario's syntax.
+    pub(super) fn set(&mut self, name: &str, value: &str) {
+        self.variables.insert(name.to_owned(), value.to_owned());
+    }
+
+    /// The next token; `None` at the end.
+    pub(super) fn token(&mut self) -> Result<Option<Token>, ImportError> {
+        loop {
+            let Some(c) = self.rest.chars().next() else {
+                return Ok(self.word()?.map(Token::Word));
+            };
+            let is_space = matches!(c, ' ' | '\t' | '\r' | '\n');
+            let operator = OPERATORS.iter().find(|operator| self.rest.starts_with(**operator));
+            if (is_space || operator.is_some())
+                && let Some(word) = self.word()?
+            {
+                return Ok(Some(Token::Word(word)));
+            }
+            if let Some(operator) = operator {
+                self.rest = &self.rest[operator.len()..];
+                return Ok(Some(Token::Operator(operator)));
+            }
+            self.next();
+            match c {
+                '\n' => return Ok(Some(Token::Operator("\n"))),
+                ' ' | '\t' | '\r' => {}
+                '#' if !self.has_word => self.skip_comment(),
+                '(' | ')' if !self.has_word => {
+                    return Err(ImportError::new(
+                        "`( … )` is for the shell to work out: write the commands of curl alone",
+                    ));
+                }
+                c => self.part(c)?,
+            }
+        }
+    }
+
+    /// The lines up to `end`, of a heredoc; `is_plain` if they mean themselves.
+    pub(super) fn heredoc(
+        &mut self,
+        end: &str,
+        is_plain: bool,
+        has_tabs: bool,
+    ) -> Result<String, ImportError> {
+        let mut lines = String::new();
+        loop {
+            if self.rest.is_empty() {
+                let end = crate::shown(end);
+                return Err(ImportError::new(format!(
+                    "the heredoc has no end: copy it up to the line `{end}`"
+                )));
+            }
+            let (line, after) = self.rest.split_once('\n').unwrap_or((self.rest, ""));
+            self.rest = after;
+            let line = if has_tabs { line.trim_start_matches('\t') } else { line };
+            if line.trim_end_matches('\r') == end {
+                break;
+            }
+            lines += line;
+            lines.push('\n');
+        }
+        if is_plain {
+            return Ok(template::plain(&lines));
+        }
+        let variables = std::mem::take(&mut self.variables);
+        let mut inner = Lexer { rest: &lines, variables, ..Lexer::default() };
+        let text = inner.expanded();
+        self.variables = std::mem::take(&mut inner.variables);
+        text
+    }
+
+    /// All of the text, with its variables and escapes worked out as between double quotes.
+    fn expanded(&mut self) -> Result<String, ImportError> {
+        while let Some(c) = self.next() {
+            match c {
+                '`' => return Err(backquote()),
+                '$' => self.variable()?,
+                '\\' if self.take("\n") => {}
+                '\\' if self.rest.starts_with(['$', '`', '\\']) => {
+                    let c = self.next().unwrap_or('\\');
+                    self.push(c);
+                }
+                c => self.push(c),
+            }
+        }
+        self.flush()?;
+        Ok(std::mem::take(&mut self.text))
+    }
+
     fn next(&mut self) -> Option<char> {
         let c = self.rest.chars().next()?;
         self.rest = &self.rest[c.len_utf8()..];
@@ -73,10 +173,11 @@ impl Lexer<'_> {
     }
 
     /// The word that ends here, if one had begun.
-    fn word(&mut self) -> Result<Option<String>, ImportError> {
+    fn word(&mut self) -> Result<Option<Word>, ImportError> {
         self.flush()?;
-        let word = std::mem::take(&mut self.text);
-        Ok(std::mem::take(&mut self.has_word).then_some(word))
+        let text = std::mem::take(&mut self.text);
+        let is_quoted = std::mem::take(&mut self.is_quoted);
+        Ok(std::mem::take(&mut self.has_word).then_some(Word { text, is_quoted }))
     }
 
     fn flush(&mut self) -> Result<(), ImportError> {
@@ -94,7 +195,15 @@ impl Lexer<'_> {
     fn part(&mut self, c: char) -> Result<(), ImportError> {
         match c {
             '\\' if self.take("\r\n") || self.take("\n") => {}
+            '\\' if self.is_at_blank_end() => {
+                let note = "blanks behind the `\\` at the end of a line: taken as if they were not \
+                            there, a shell would end the command at the next line";
+                self.notes.push(note.to_owned());
+                self.rest = self.rest.trim_start_matches([' ', '\t', '\r']);
+                self.take("\n");
+            }
             '\\' => {
+                self.is_quoted = true;
                 let c = self.next().unwrap_or('\\');
                 self.push(c);
             }
@@ -103,7 +212,24 @@ impl Lexer<'_> {
             '$' if self.take("'") => self.ansi_c()?,
             '$' if self.take("\"") => self.double()?,
             '$' => self.variable()?,
-            '`' => return Err(substitution()),
+            '`' => return Err(backquote()),
+            '‘' | '’' | '“' | '”' | '„' | '«' | '»' => {
+                return Err(ImportError::new(format!(
+                    "{c} is a quote of word processors, which no shell knows: write ' or \" in its \
+                     place"
+                )));
+            }
+            '–' | '—' if !self.has_word => {
+                return Err(ImportError::new(format!(
+                    "{c} is a dash of word processors and begins no option: write -- or - in its \
+                     place"
+                )));
+            }
+            '\u{a0}' => {
+                return Err(ImportError::new(
+                    "there is a no-break space (U+00A0) between words: write a plain space",
+                ));
+            }
             '^' if self.rest.starts_with(['"', '\r', '\n']) => {
                 return Err(ImportError::new(
                     "this is written for cmd.exe: choose \"Copy as cURL (bash)\" instead",
@@ -114,8 +240,20 @@ impl Lexer<'_> {
         Ok(())
     }
 
-    fn single(&mut self) -> Result<(), ImportError> {
+    /// Whether nothing but blanks is left of the line, and some are.
+    fn is_at_blank_end(&self) -> bool {
+        let after = self.rest.trim_start_matches([' ', '\t', '\r']);
+        after.len() < self.rest.len() && (after.is_empty() || after.starts_with('\n'))
+    }
+
+    /// A word has begun, and it is quoted.
+    const fn begin_quoted(&mut self) {
         self.has_word = true;
+        self.is_quoted = true;
+    }
+
+    fn single(&mut self) -> Result<(), ImportError> {
+        self.begin_quoted();
         let end = self.rest.find('\'').ok_or_else(|| unclosed('\''))?;
         self.bytes.extend_from_slice(&self.rest.as_bytes()[..end]);
         self.rest = &self.rest[end + 1..];
@@ -123,11 +261,11 @@ impl Lexer<'_> {
     }
 
     fn double(&mut self) -> Result<(), ImportError> {
-        self.has_word = true;
+        self.begin_quoted();
         loop {
             match self.next().ok_or_else(|| unclosed('"'))? {
                 '"' => return Ok(()),
-                '`' => return Err(substitution()),
+                '`' => return Err(backquote()),
                 '$' => self.variable()?,
                 '\\' if self.take("\n") => {}
                 '\\' if self.rest.starts_with(['$', '`', '"', '\\']) => {
@@ -165,6 +303,11 @@ impl Lexer<'_> {
         self.has_word = true;
         let ends_in_brace = self.bytes.last() == Some(&b'{');
         self.flush()?;
+        if let Some(value) = self.variables.get(name) {
+            self.text.push_str(value);
+            self.rest = after;
+            return Ok(());
+        }
         // Otherwise the brace would be read as part of the value.
         self.text.push_str(if ends_in_brace { " " } else { "" });
         self.text.push_str(&format!("{{{{env {name}}}}}"));
@@ -174,7 +317,7 @@ impl Lexer<'_> {
 
     /// `$'…'`, with the escapes of C.
     fn ansi_c(&mut self) -> Result<(), ImportError> {
-        self.has_word = true;
+        self.begin_quoted();
         loop {
             match self.next().ok_or_else(|| unclosed('\''))? {
                 '\'' => return Ok(()),
@@ -255,47 +398,84 @@ fn substitution() -> ImportError {
     ImportError::new("`$(…)` is for the shell to work out: run it, and write what it prints")
 }
 
+fn backquote() -> ImportError {
+    ImportError::new(
+        "a backquote is for the shell to work out: run what it holds, and write what that prints; \
+         if this is written for PowerShell, choose \"Copy as cURL (bash)\" instead",
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    /// The words, and operators in brackets.
+    fn read(text: &str) -> Result<Vec<String>, ImportError> {
+        let mut lexer = Lexer::new(text);
+        lexer.set("SET", "{{env A}}b");
+        let mut all = Vec::new();
+        while let Some(token) = lexer.token()? {
+            all.push(match token {
+                Token::Word(word) => word.text,
+                Token::Operator(operator) => format!("[{}]", operator.escape_debug()),
+            });
+        }
+        Ok(all)
+    }
+
     #[test]
     fn words_are_cut_as_a_shell_cuts_them() {
-        let cases: [(&str, &[&str], Option<&str>); 14] = [
-            ("curl  a\tb", &["curl", "a", "b"], None),
-            ("curl \\\n  -X 'P O'\"S\\\"T\"", &["curl", "-X", "P OS\"T"], None),
-            ("a '' \"\"", &["a", "", ""], None),
-            ("a '\\n' \"\\n\" \\n", &["a", "\\n", "\\n", "n"], None),
-            (r"$'a\n\t\'\\\x41\101\u00e9\q'", &["a\n\t'\\AAé\\q"], None),
-            (r"$'\ud83d\ude00 \ud83d'", &["😀 \u{fffd}"], None),
-            (r"$'\xc3\xa9'", &["é"], None),
-            ("a # b", &["a"], None),
-            ("a#b", &["a#b"], None),
-            ("a | jq .", &["a"], Some("| jq .")),
-            ("a http://b/?x=1&y=2", &["a", "http://b/?x=1"], Some("&y=2")),
-            ("a $B \"c ${D}e\" '$F' $", &["a", "{{env B}}", "c {{env D}}e", "$F", "$"], None),
-            ("a '{{b}}' \"{$C}\"", &["a", "{{{{b}}", "{ {{env C}}}"], None),
-            ("\n a\n", &["a"], None),
+        let cases: [(&str, &[&str]); 18] = [
+            ("curl  a\tb", &["curl", "a", "b"]),
+            ("curl \\\n  -X 'P O'\"S\\\"T\"", &["curl", "-X", "P OS\"T"]),
+            ("a '' \"\"", &["a", "", ""]),
+            ("a '\\n' \"\\n\" \\n", &["a", "\\n", "\\n", "n"]),
+            (r"$'a\n\t\'\\\x41\101\u00e9\q'", &["a\n\t'\\AAé\\q"]),
+            (r"$'\ud83d\ude00 \ud83d'", &["😀 \u{fffd}"]),
+            (r"$'\xc3\xa9'", &["é"]),
+            ("a # b\nc", &["a", "[\\n]", "c"]),
+            ("a#b", &["a#b"]),
+            ("a|jq .||b;c", &["a", "[|]", "jq", ".", "[||]", "b", "[;]", "c"]),
+            ("a http://b/?x=1&y=2", &["a", "http://b/?x=1", "[&]", "y=2"]),
+            ("a 2>&1 <<-E <<<'x y'<f", {
+                &["a", "2", "[>&]", "1", "[<<-]", "E", "[<<<]", "x y", "[<]", "f"]
+            }),
+            ("a $B \"c ${D}e\" '$F' $", &["a", "{{env B}}", "c {{env D}}e", "$F", "$"]),
+            ("a '{{b}}' \"{$C}\"", &["a", "{{{{b}}", "{ {{env C}}}"]),
+            ("x$SET", &["x{{env A}}b"]),
+            ("a \\  \n b", &["a", "b"]),
+            ("a \\ b", &["a", " b"]),
+            ("\n a\n", &["[\\n]", "a", "[\\n]"]),
         ];
-        for (line, expected, after) in cases {
-            let found = words(line).unwrap();
-            assert_eq!(
-                (found.words, found.after.as_deref()),
-                (expected.iter().map(ToString::to_string).collect(), after,),
-                "{line}"
-            );
+        for (text, expected) in cases {
+            assert_eq!(read(text).unwrap(), expected, "{text}");
         }
-        for (line, why) in [
+        for (text, why) in [
             ("a 'b", "a ' that is not closed"),
             ("a \"b", "a \" that is not closed"),
             ("a $'b\\", "not closed"),
             ("a $(b)", "run it"),
-            ("a \"`b`\"", "run it"),
+            ("a \"`b`\"", "PowerShell"),
+            ("curl `\n a", "PowerShell"),
             ("a ${b:-c}", "write what it stands for"),
             ("a $'\\xff'", "--data-binary @FILE"),
             ("curl ^\"http://a/^\"", "cmd.exe"),
+            ("curl ‘http://a/’", "‘ is a quote of word processors"),
+            ("curl –data x", "– is a dash of word processors"),
+            ("curl\u{a0}x", "no-break space"),
+            ("(curl a)", "( … )"),
         ] {
-            assert!(words(line).unwrap_err().to_string().contains(why), "{line}");
+            assert!(read(text).unwrap_err().to_string().contains(why), "{text}");
         }
+    }
+
+    #[test]
+    fn heredocs_are_read_up_to_their_end() {
+        let read =
+            |text: &str, is_plain, has_tabs| Lexer::new(text).heredoc("E", is_plain, has_tabs);
+        assert_eq!(read("a $B\n\\$c \\x\nE\nd", false, false).unwrap(), "a {{env B}}\n$c \\x\n");
+        assert_eq!(read("a $B {{\nE", true, false).unwrap(), "a $B {{{{\n");
+        assert_eq!(read("\ta\n\tE\n", true, true).unwrap(), "a\n");
+        assert!(read("a\n E\n", true, false).unwrap_err().to_string().contains("no end"));
     }
 }

@@ -131,6 +131,7 @@ impl<'a> Reader<'a> {
                     content: PartContent::Text(content),
                     filename: is_file.then(|| "file.bin".to_owned()),
                     content_type: chosen.or(default).filter(|one| is_clean(one)).map(Into::into),
+                    headers: Vec::new(),
                 });
             }
         }

@@ -6,10 +6,16 @@
 
 use thiserror::Error;
 
-use super::chunked::is_field_value;
+use super::chunked::{is_field_value, is_token};
+
+/// What a form is unless its type was given.
+const FORM_DATA: &str = "multipart/form-data";
 
 /// What browsers call a file whose type they do not know.
 const UNKNOWN_TYPE: &str = "application/octet-stream";
+
+/// Headers of a part that are written from its fields.
+const OWN: [&str; 2] = ["Content-Disposition", "Content-Type"];
 
 /// One field or file of a form.
 #[derive(Clone, Copy, Debug)]
@@ -19,8 +25,10 @@ pub struct Part<'a> {
     /// Of a file: the name it is sent under.
     pub filename: Option<&'a str>,
     /// What the content is. Left out, a file is `application/octet-stream`, and a field's type
-    /// is not told, which means `text/plain`.
+    /// is not told, which means `text/plain`. Empty, no type is told, of a file neither.
     pub content_type: Option<&'a str>,
+    /// Further header lines of the part, behind its type.
+    pub headers: &'a [(String, String)],
     /// The field's value or the file's bytes, sent as they are.
     pub content: &'a [u8],
 }
@@ -29,6 +37,8 @@ pub struct Part<'a> {
 #[derive(Clone, Copy, Debug)]
 pub struct Multipart<'a> {
     parts: &'a [Part<'a>],
+    /// Without the boundary.
+    content_type: &'a str,
     boundary: u64,
 }
 
@@ -41,7 +51,7 @@ pub enum MultipartError {
     /// Servers tell fields by their names.
     #[error("a part of the form has an empty name: name it")]
     NoName,
-    /// Empty, or with a line break or another control character.
+    /// With a line break or another control character.
     #[error("{content_type:?} is not a content type, which part {name:?} needs: write `image/png`")]
     ContentType {
         /// Of the part.
@@ -49,6 +59,20 @@ pub enum MultipartError {
         /// As given.
         content_type: String,
     },
+    /// Not a token and a value, or a header of the part that is written by itself.
+    #[error("{header:?} is not a header for part {name:?}: write a name and a value in one line")]
+    Header {
+        /// Of the part.
+        name: String,
+        /// As given.
+        header: String,
+    },
+    /// It names a boundary, which only who writes the parts knows, or is no value of a header.
+    #[error(
+        "content type {0:?} cannot be that of a form: write one in one line, such as \
+         `multipart/related`, without a boundary, which is added"
+    )]
+    FormType(String),
 }
 
 impl<'a> Multipart<'a> {
@@ -66,12 +90,29 @@ impl<'a> Multipart<'a> {
         while parts.iter().any(|part| part.holds(boundary_text(boundary).as_bytes())) {
             boundary += 1;
         }
-        Ok(Self { parts, boundary })
+        Ok(Self { parts, content_type: FORM_DATA, boundary })
+    }
+
+    /// The same parts as another type than `multipart/form-data`, such as `multipart/related`.
+    /// Its parts are attachments, as of curl.
+    ///
+    /// # Errors
+    /// When the type is empty, names a boundary, or is no value of a header.
+    pub fn with_content_type(self, content_type: &'a str) -> Result<Self, MultipartError> {
+        let content_type = content_type.trim_matches([' ', '\t', ';']);
+        let is_good = !content_type.is_empty()
+            && content_type.bytes().all(is_field_value)
+            && !has_boundary(content_type);
+        if is_good {
+            Ok(Self { content_type, ..self })
+        } else {
+            Err(MultipartError::FormType(content_type.to_owned()))
+        }
     }
 
     /// The value of the request's `Content-Type`, which names the boundary.
     pub fn content_type(&self) -> String {
-        format!("multipart/form-data; boundary={}", boundary_text(self.boundary))
+        format!("{}; boundary={}", self.content_type, boundary_text(self.boundary))
     }
 
     /// Bytes of the whole form.
@@ -84,8 +125,11 @@ impl<'a> Multipart<'a> {
     /// Hand over the form piece by piece.
     pub(super) fn pieces(&self, take: &mut impl FnMut(&[u8])) {
         let boundary = boundary_text(self.boundary);
+        let kind = self.content_type.split(';').next().unwrap_or_default().trim();
+        let disposition =
+            if kind.eq_ignore_ascii_case(FORM_DATA) { "form-data" } else { "attachment" };
         for part in self.parts {
-            take(part.head(&boundary).as_bytes());
+            take(part.head(&boundary, disposition).as_bytes());
             take(part.content);
             take(b"\r\n");
         }
@@ -98,20 +142,30 @@ impl Part<'_> {
         if self.name.is_empty() {
             return Err(MultipartError::NoName);
         }
-        let is_type = |text: &str| !text.is_empty() && text.bytes().all(is_field_value);
-        match self.content_type.filter(|text| !is_type(text)) {
+        let name = || self.name.to_owned();
+        if let Some(text) = self.content_type.filter(|text| !text.bytes().all(is_field_value)) {
+            let content_type = text.to_owned();
+            return Err(MultipartError::ContentType { name: name(), content_type });
+        }
+        let is_header = |(name, value): &&(String, String)| {
+            !name.is_empty()
+                && name.bytes().all(is_token)
+                && !OWN.iter().any(|own| own.eq_ignore_ascii_case(name))
+                && value.bytes().all(is_field_value)
+        };
+        match self.headers.iter().find(|header| !is_header(header)) {
             None => Ok(()),
-            Some(text) => Err(MultipartError::ContentType {
-                name: self.name.to_owned(),
-                content_type: text.to_owned(),
-            }),
+            Some((header, value)) => {
+                Err(MultipartError::Header { name: name(), header: format!("{header}: {value}") })
+            }
         }
     }
 
     /// Whether the boundary occurs in the part, also where no reader should look for it.
     fn holds(&self, boundary: &[u8]) -> bool {
-        let texts = [Some(self.name), self.filename, self.content_type];
-        let mut all = texts.into_iter().flatten().map(str::as_bytes).chain([self.content]);
+        let texts = [Some(self.name), self.filename, self.content_type].into_iter().flatten();
+        let headers = self.headers.iter().flat_map(|(name, value)| [name.as_str(), value]);
+        let mut all = texts.chain(headers).map(str::as_bytes).chain([self.content]);
         // The first byte alone rules most places out, and content may be long.
         all.any(|bytes| {
             let mut places = bytes.windows(boundary.len());
@@ -120,19 +174,30 @@ impl Part<'_> {
     }
 
     /// The delimiter line, and the part's headers up to the empty line.
-    fn head(&self, boundary: &str) -> String {
+    fn head(&self, boundary: &str, disposition: &str) -> String {
         let mut head = format!(
-            "--{boundary}\r\nContent-Disposition: form-data; name=\"{}\"",
+            "--{boundary}\r\nContent-Disposition: {disposition}; name=\"{}\"",
             escaped(self.name)
         );
         if let Some(filename) = self.filename {
             head += &format!("; filename=\"{}\"", escaped(filename));
         }
-        if let Some(kind) = self.content_type.or_else(|| self.filename.map(|_| UNKNOWN_TYPE)) {
+        let kind = self.content_type.or_else(|| self.filename.map(|_| UNKNOWN_TYPE));
+        if let Some(kind) = kind.filter(|kind| !kind.is_empty()) {
             head += &format!("\r\nContent-Type: {kind}");
+        }
+        for (name, value) in self.headers {
+            head += &format!("\r\n{name}: {value}");
         }
         head + "\r\n\r\n"
     }
+}
+
+/// Whether a content type has a parameter `boundary`.
+fn has_boundary(content_type: &str) -> bool {
+    let mut parameters = content_type.split(';').skip(1);
+    let is_boundary = |name: &str| name.trim().eq_ignore_ascii_case("boundary");
+    parameters.any(|parameter| parameter.split('=').next().is_some_and(is_boundary))
 }
 
 /// Numbered instead of random, so that the same form is always the same bytes.

@@ -26,7 +26,8 @@ pub struct RequestTemplate {
 /// What a request is made of.
 #[derive(Clone, Copy, Debug)]
 pub struct RequestParts<'a> {
-    /// `GET` and so on: a token in upper case, any but `CONNECT`.
+    /// `GET` and so on: a token, any but `CONNECT`. Letters keep their case, which is part of it
+    /// (RFC 9110 section 9.1).
     pub method: &'a str,
     /// Host and, unless it is the scheme's own, port: the value of `Host`.
     pub authority: &'a str,
@@ -34,6 +35,8 @@ pub struct RequestParts<'a> {
     pub target: &'a str,
     /// Further headers. They take the place of those that would be added.
     pub headers: &'a [(String, String)],
+    /// Names of headers that are not sent although they would be added, such as `User-Agent`.
+    pub omitted: &'a [String],
     /// The content.
     pub body: Body<'a>,
     /// Send the body in the chunked coding, in chunks of so many bytes, instead of with its
@@ -52,6 +55,7 @@ impl<'a> RequestParts<'a> {
             authority,
             target,
             headers: &[],
+            omitted: &[],
             body: Body::Bytes(&[]),
             chunk_bytes: None,
             expect_continue: false,
@@ -62,8 +66,8 @@ impl<'a> RequestParts<'a> {
 /// Why parts do not make a request, and what would.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum RequestError {
-    /// Not a token, or not in upper case.
-    #[error("method {0:?} is not a word in upper case: methods are case-sensitive, like `GET`")]
+    /// Not a token.
+    #[error("method {0:?} is not a word: write one like `GET`")]
     Method(String),
     /// A tunnel, not an exchange.
     #[error("method `CONNECT` opens a tunnel, which cannot be measured: name another method")]
@@ -83,6 +87,9 @@ pub enum RequestError {
     /// A line break or another control character.
     #[error("the value of header `{0}` holds a line break or control character: remove it")]
     HeaderValue(String),
+    /// One that no request is without.
+    #[error("header `{0}` cannot be left out: the request would have no host or no end")]
+    Omitted(String),
     /// One of those a request has once.
     #[error("header `{0}` is given more than once: keep one of them")]
     HeaderTwice(&'static str),
@@ -109,7 +116,8 @@ pub enum RequestError {
          the body in chunks"
     )]
     TransferEncoding,
-    /// It names the boundary between the parts, which only who writes them knows.
+    /// It names the boundary between the parts, which only who writes them knows: give another
+    /// type to the form itself.
     #[error(
         "header `Content-Type` is given, but that of a form names the boundary between its \
          parts: leave it out, it is added"
@@ -138,7 +146,7 @@ const USER_AGENT: &str = concat!("uringbench/", env!("CARGO_PKG_VERSION"));
 
 impl RequestTemplate {
     /// Write the request down: `Host` first (RFC 9110 section 7.2), then `User-Agent`
-    /// unless given, the given headers in their order, and what announces the body: the
+    /// unless given or omitted, the given headers in their order, and what announces the body: the
     /// `Content-Type` of a form, `Transfer-Encoding` or, where there is a body or the method
     /// promises one, `Content-Length`; and `Expect`.
     ///
@@ -152,6 +160,7 @@ impl RequestTemplate {
             check_header(name, value)?;
             check_announcement(name, value, &parts, body)?;
         }
+        parts.omitted.iter().try_for_each(|name| check_omitted(name, &parts))?;
         if parts.expect_continue && body == 0 {
             return Err(RequestError::ExpectWithoutBody);
         }
@@ -219,7 +228,9 @@ fn head(parts: &RequestParts<'_>, body: usize) -> Result<String, RequestError> {
         }
     };
     line("Host", host);
-    if !parts.headers.iter().any(|(given, _)| given.eq_ignore_ascii_case("User-Agent")) {
+    let is_agent = |name: &str| name.eq_ignore_ascii_case("User-Agent");
+    let is_omitted = parts.omitted.iter().any(|name| is_agent(name));
+    if !is_omitted && !parts.headers.iter().any(|(name, _)| is_agent(name)) {
         line("User-Agent", USER_AGENT);
     }
     for (name, value) in parts.headers {
@@ -245,8 +256,7 @@ fn head(parts: &RequestParts<'_>, body: usize) -> Result<String, RequestError> {
 }
 
 fn check_method(method: &str) -> Result<(), RequestError> {
-    let is_method = |byte: u8| is_token(byte) && !byte.is_ascii_lowercase();
-    if method.is_empty() || !method.bytes().all(is_method) {
+    if method.is_empty() || !method.bytes().all(is_token) {
         return Err(RequestError::Method(method.to_owned()));
     }
     if method == "CONNECT" { Err(RequestError::Connect) } else { Ok(()) }
@@ -279,6 +289,23 @@ fn check_header(name: &str, value: &str) -> Result<(), RequestError> {
         return Err(RequestError::HeaderValue(name.to_owned()));
     }
     Ok(())
+}
+
+/// What tells the host and where the request ends is needed; all else that is added is not.
+fn check_omitted(name: &str, parts: &RequestParts<'_>) -> Result<(), RequestError> {
+    let is_form = matches!(parts.body, Body::Multipart(_));
+    let is_needed = |needed: &&str| needed.eq_ignore_ascii_case(name);
+    let mut needed = ["Host", "Content-Length", "Transfer-Encoding", "Content-Type"].iter();
+    match needed.find(|needed| is_needed(needed)) {
+        Some(&"Content-Type") if !is_form => Ok(()),
+        Some(&"Transfer-Encoding") if parts.chunk_bytes.is_none() => Ok(()),
+        Some(&"Content-Length") if parts.chunk_bytes.is_some() => Ok(()),
+        Some(needed) => Err(RequestError::Omitted((*needed).to_owned())),
+        None if name.is_empty() || !name.bytes().all(is_token) => {
+            Err(RequestError::HeaderName(name.to_owned()))
+        }
+        None => Ok(()),
+    }
 }
 
 /// A given header must not contradict what is sent, which has so many bytes of body.
@@ -375,6 +402,28 @@ mod tests {
     }
 
     #[test]
+    fn methods_keep_their_case() {
+        let text = text(RequestParts { method: "post", ..GET });
+        assert!(text.starts_with("post / HTTP/1.1\r\n"), "{text}");
+    }
+
+    #[test]
+    fn added_headers_can_be_left_out_but_for_those_a_server_needs() {
+        let omitted = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
+        let agent: Vec<String> = omitted(&["user-agent", "Accept", "Content-Type"]);
+        let parts = RequestParts { omitted: &agent, ..GET };
+        assert_eq!(text(parts), "GET / HTTP/1.1\r\nHost: a:81\r\n\r\n");
+        for name in ["host", "content-length"] {
+            let names: Vec<String> = omitted(&[name]);
+            let refused = error(RequestParts { omitted: &names, ..GET });
+            assert!(refused.to_string().contains("cannot be left out"), "{name}: {refused}");
+        }
+        let names: Vec<String> = omitted(&["a b"]);
+        let refused = error(RequestParts { omitted: &names, ..GET });
+        assert_eq!(refused, RequestError::HeaderName("a b".to_owned()));
+    }
+
+    #[test]
     fn only_head_is_head() {
         let is_head =
             |method| RequestTemplate::build(RequestParts { method, ..GET }).unwrap().is_head;
@@ -394,7 +443,7 @@ mod tests {
 
     #[test]
     fn methods_targets_and_hosts_that_are_none_are_refused() {
-        for method in ["", "get", "G T", "GET\r\n", "G\0", "GÉT", "GET:"] {
+        for method in ["", "G T", "GET\r\n", "G\0", "GÉT", "GET:"] {
             let refused = error(RequestParts { method, ..GET });
             assert_eq!(refused, RequestError::Method(method.to_owned()));
         }

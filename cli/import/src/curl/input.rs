@@ -1,0 +1,58 @@
+//! What a command reads besides its words: files, and its stdin.
+
+use crate::template::{self, plain};
+use crate::{ImportError, Read};
+
+use super::shell::Stdin;
+
+/// What a command can read.
+pub(super) struct Input<'a> {
+    pub(super) read: Read<'a>,
+    pub(super) stdin: Stdin,
+}
+
+/// The name of a file, in which no variable can stand.
+pub(super) fn name(file: &str) -> Result<String, ImportError> {
+    template::constant(file).ok_or_else(|| {
+        let file = crate::shown(file);
+        ImportError::new(format!("@{file}: a variable cannot stand in it: write the file's name"))
+    })
+}
+
+impl Input<'_> {
+    /// The bytes of a file that the command names.
+    pub(super) fn bytes(&self, file: &str) -> Result<Vec<u8>, ImportError> {
+        (self.read)(&name(file)?).map_err(ImportError)
+    }
+
+    /// The text of a file, which means itself.
+    pub(super) fn text(&self, file: &str) -> Result<String, ImportError> {
+        String::from_utf8(self.bytes(file)?).map_err(|_| {
+            let file = crate::shown(file);
+            ImportError::new(format!("{file} is no text: send it alone, by --data-binary @{file}"))
+        })
+    }
+
+    /// The text of a file or, where its name is `-`, of stdin, in the scenario's syntax.
+    pub(super) fn text_of(&self, file: &str, option: &str) -> Result<String, ImportError> {
+        self.stdin(file, option).unwrap_or_else(|| Ok(plain(&self.text(file)?)))
+    }
+
+    /// What stdin holds, in the scenario's syntax, if `file` means that.
+    pub(super) fn stdin(&self, file: &str, option: &str) -> Option<Result<String, ImportError>> {
+        let is_stdin = file == "-" || (file == "." && option == "-T");
+        is_stdin.then(|| match &self.stdin {
+            Stdin::Text(text) => Ok(text.clone()),
+            Stdin::File(file) => Ok(plain(&self.text(file)?)),
+            Stdin::Pipe(before) => Err(ImportError::new(format!(
+                "{option} reads what `{}` prints, which is not run: write it into a file, and \
+                 name that",
+                crate::shown(before)
+            ))),
+            Stdin::Unknown => Err(ImportError::new(format!(
+                "{option} reads stdin, which the command does not show: write what it sends, or \
+                 the name of a file"
+            ))),
+        })
+    }
+}
