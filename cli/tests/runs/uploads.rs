@@ -3,6 +3,7 @@
 
 use std::io::{self, BufReader, Read, Write};
 use std::net::TcpStream;
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -14,6 +15,7 @@ use crate::support::document::Document;
 use crate::support::nginx::Nginx;
 use crate::support::run::Run;
 use crate::support::tls_front::{Front, Manner};
+use crate::support::turn::skip;
 
 const GOOD: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 const TOO_LARGE: &[u8] = b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 3\r\n\r\nno.";
@@ -154,6 +156,46 @@ fn a_body_arrives_as_it_is_in_its_file() {
             document.expect(upload.body == pattern(300_000), "byte for byte");
             document.expect(upload.head.starts_with("POST / HTTP/1.1\r\n"), &upload.head);
         }
+    }
+}
+
+/// Body and type of a form, its boundary replaced by a word, and a header of the request.
+fn form_of(upload: &Upload) -> (String, String, Option<String>) {
+    let kind = field(&upload.head, "Content-Type").expect("a form has a type");
+    let boundary = kind.rsplit_once("boundary=").expect("its type has a boundary").1.to_owned();
+    let body = String::from_utf8_lossy(&upload.body).replace(&boundary, "BOUNDARY");
+    (body, kind.replace(&boundary, "BOUNDARY"), field(&upload.head, "X-A"))
+}
+
+#[test]
+fn forms_are_those_that_curl_sends() {
+    let found = Command::new("curl").arg("--version").stdout(Stdio::null()).status();
+    if !found.is_ok_and(|status| status.success()) {
+        return skip("forms_are_those_that_curl_sends", "there is no curl");
+    }
+    let (acceptor, sent) = server(b"");
+    let cases: [&[&str]; 9] = [
+        &["-F", "a=b", "-F", "c= d ", "-F", "e="],
+        &["-F", "c=\"red; green\";type=text/x"],
+        &["-F", r#"n="she said \"hi\" \\""#],
+        &["-F", "f=@\"a,b.txt\"", "-F", "g=@body.bin;type=a/b; c=d;filename=\"x;y\""],
+        &["-F", "text=<note.txt", "-F", "meta={\"a\":1};type=application/json"],
+        &["-F", "f=@note.txt;headers=\"X-B: c; d\"", "-F", "v=w;filename=x"],
+        &["-F", "a=b", "-H", "content-type: multipart/related"],
+        &["-F", "a=b", "-H", "X-A;"],
+        &["-F", "a=b", "-H", "X-A: 1"],
+    ];
+    for words in cases {
+        let run = Run::json("--warmup 0s -n 1 -c 1").file("note.txt", "NNN\n").file("a,b.txt", "A");
+        let run = run.file("body.bin", "\u{1}\u{fe}");
+        let mut curl = Command::new("curl");
+        curl.args(["-q", "-s", "--noproxy", "*"]).args(words).arg(acceptor.url());
+        let ended = curl.current_dir(run.folder()).stdout(Stdio::null()).status();
+        assert!(ended.is_ok_and(|status| status.success()), "curl sends {words:?}");
+        let theirs = form_of(&sent.last());
+        let run = words.iter().fold(run, |run, word| run.arg(*word)).arg(acceptor.url());
+        run.finish().expect_code(0);
+        assert_eq!(form_of(&sent.last()), theirs, "{words:?}");
     }
 }
 
