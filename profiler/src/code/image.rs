@@ -5,7 +5,7 @@
 //! read (64-bit, same processor). Names come from elsewhere.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Read};
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
@@ -60,7 +60,7 @@ pub(super) struct Image {
     /// How to unwind, when there is no `.eh_frame`.
     pub(super) debug_frame: Option<Section>,
     /// Whether Go's linker made it.
-    pub(super) is_go: bool,
+    is_go: bool,
     /// Whether it has a table of all its symbols, or one packed up for debuggers.
     has_symbols: bool,
     has_packed_symbols: bool,
@@ -252,7 +252,8 @@ fn symbol_edges(file: &File, edges: &mut Vec<u64>) -> Result<(), ImageError> {
     Ok(())
 }
 
-/// Reads a section; `None` when it has no (plain) bytes in the file.
+/// Reads a section, which may be compressed (Go's linker does so with `.debug_frame`); `None` when
+/// it has no bytes in the file, or not by zlib.
 fn content(
     file: &File,
     section: &elf::SectionHeader64<Little>,
@@ -260,12 +261,36 @@ fn content(
 ) -> Result<Option<Section>, ImageError> {
     let is_compressed = section.sh_flags(Little) & u64::from(elf::SHF_COMPRESSED) != 0;
     let Some((offset, size)) = section.file_range(Little) else { return Ok(None) };
-    if is_compressed || size == 0 || size > SECTION_SIZE_MAX {
+    if size == 0 || size > SECTION_SIZE_MAX {
         return Ok(None);
     }
     let mut bytes = vec![0; size as usize];
     file.read_exact_at(&mut bytes, offset)?;
+    let (bytes, addresses) = if is_compressed {
+        let Some(bytes) = inflated(&bytes) else { return Ok(None) };
+        let end = addresses.start.saturating_add(bytes.len() as u64);
+        (bytes, addresses.start..end)
+    } else {
+        (bytes, addresses)
+    };
     Ok(Some(Section { addresses, bytes: bytes.into() }))
+}
+
+/// What a compressed section holds: a header of 24 bytes (`Elf64_Chdr`: how, a gap, the size) and
+/// a zlib stream.
+fn inflated(section: &[u8]) -> Option<Vec<u8>> {
+    let (header, stream) = section.split_at_checked(24)?;
+    if header[..4] != elf::ELFCOMPRESS_ZLIB.to_le_bytes() {
+        return None;
+    }
+    let size = u64::from_le_bytes(header[8..16].try_into().ok()?);
+    if size > SECTION_SIZE_MAX {
+        return None;
+    }
+    let mut bytes = Vec::with_capacity(size as usize);
+    let decoder = flate2::read::ZlibDecoder::new(stream);
+    decoder.take(SECTION_SIZE_MAX).read_to_end(&mut bytes).ok()?;
+    (bytes.len() as u64 == size).then_some(bytes)
 }
 
 /// Whether an index holds the table that lookups need (a linker may leave it out).
@@ -299,3 +324,34 @@ const SECTION_SIZE_MAX: u64 = 24 << 20;
 const MACHINE: u16 = elf::EM_X86_64;
 #[cfg(target_arch = "aarch64")]
 const MACHINE: u16 = elf::EM_AARCH64;
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    fn compressed(kind: u32, size: u64, content: &[u8]) -> Vec<u8> {
+        let mut section = Vec::new();
+        section.extend(kind.to_le_bytes());
+        section.extend([0; 4]);
+        section.extend(size.to_le_bytes());
+        section.extend(1_u64.to_le_bytes());
+        let mut encoder = flate2::write::ZlibEncoder::new(section, flate2::Compression::default());
+        encoder.write_all(content).expect("memory takes all");
+        encoder.finish().expect("memory takes all")
+    }
+
+    #[test]
+    fn a_compressed_section_is_read_if_it_is_what_its_header_states() {
+        let content = [7; 5_000];
+        let zlib = elf::ELFCOMPRESS_ZLIB;
+        let whole = compressed(zlib, 5_000, &content);
+        assert_eq!(inflated(&whole).as_deref(), Some(&content[..]));
+        assert_eq!(inflated(&compressed(zlib, 4_999, &content)), None);
+        assert_eq!(inflated(&compressed(zlib, u64::MAX, &content)), None);
+        assert_eq!(inflated(&compressed(elf::ELFCOMPRESS_ZSTD, 5_000, &content)), None);
+        assert_eq!(inflated(&whole[..whole.len() - 9]), None);
+        assert_eq!(inflated(&whole[..20]), None);
+    }
+}

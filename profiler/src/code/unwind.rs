@@ -281,9 +281,7 @@ fn is_start(place: Place, modules: &Modules) -> bool {
 
 /// A module in its range of made-up addresses, and how far that is from its own.
 fn placed(id: ModuleId, image: &Image) -> Option<(Placed<Arc<[u8]>>, u64)> {
-    // Go's rules end where a goroutine's stack is switched or grown; its frame pointers do not.
-    let debug_frame = if image.is_go { &None } else { &image.debug_frame };
-    if image.eh_frame.is_none() && debug_frame.is_none() {
+    if image.eh_frame.is_none() && image.debug_frame.is_none() {
         return None;
     }
     let extent = image.extent();
@@ -307,7 +305,7 @@ fn placed(id: ModuleId, image: &Image) -> Option<(Placed<Arc<[u8]>>, u64)> {
         eh_frame: bytes(&image.eh_frame),
         eh_frame_hdr_svma: addresses(&image.eh_frame_hdr),
         eh_frame_hdr: bytes(&image.eh_frame_hdr),
-        debug_frame: bytes(debug_frame),
+        debug_frame: bytes(&image.debug_frame),
         ..ExplicitModuleSectionInfo::default()
     };
     let module = Placed::new(String::new(), place..place + (extent.end - base), place, sections);

@@ -201,9 +201,10 @@ fn notes(readings: &[Reading], missed: u64) -> Vec<String> {
     }
     if missed > 0 {
         let late = readings.iter().map(|reading| reading.late).max().unwrap_or_default();
+        let were = if missed == 1 { "reading was" } else { "readings were" };
         notes.push(format!(
-            "{missed} readings of the timeline were left out because the machine was too busy \
-             (the latest came {late} late)"
+            "{missed} {were} left out of the timeline because the machine was too busy (the latest \
+             came {late} late)"
         ));
     }
     if readings.iter().any(|r| r.target.processes > 0 && r.target.fds.is_none()) {

@@ -15,9 +15,9 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use rustix::fs::statfs;
 use uringbench_core::time::{Nanos, Timestamp};
 
-/// Between two readings; a timeline of more rows a second repeats the last one.
+/// Between two listings of mappings.
 const PERIOD: Nanos = Nanos::from_millis(900);
-/// Processes whose mappings are listed at one reading; of more, some at each in turn.
+/// Processes whose mappings are listed again at a time; of more, some at each in turn.
 const LISTED_MAX: usize = 16;
 /// Descriptors that are looked through for an object that cannot be looked at by its mapping.
 const DESCRIPTORS_MAX: usize = 256;
@@ -62,40 +62,42 @@ struct Mapping {
 /// The reader of one target.
 #[derive(Debug, Default)]
 pub(super) struct SharedMemory {
-    read: Option<Timestamp>,
-    last: Shared,
+    listed: Option<Timestamp>,
     /// Of each process; `None` when they may not be seen.
     mappings: FxHashMap<u32, Option<Vec<Mapping>>>,
-    /// Where the next listing begins among the processes.
+    /// Where the next listing begins among the processes that were listed before.
     turn: usize,
     devices: Devices,
 }
 
 impl SharedMemory {
-    /// Reads it at `now`, or repeats the last reading when that was a moment ago.
+    /// Reads it at `now`.
     pub(super) fn read(&mut self, now: Timestamp, mappers: &[Mapper]) -> Shared {
-        if self.read.is_some_and(|read| now.since(read) < PERIOD) {
-            return self.last;
+        for mapper in mappers {
+            self.mappings.entry(mapper.pid).or_insert_with(|| listed(mapper.pid));
         }
-        self.read = Some(now);
-        self.list(mappers);
-        let per_process =
-            || Shared { bytes: mappers.iter().map(|one| one.resident).sum(), is_per_process: true };
-        self.last = self
-            .objects(mappers)
-            .map_or_else(per_process, |bytes| Shared { bytes, is_per_process: false });
-        self.last
+        if self.listed.is_some_and(|listed| now.since(listed) >= PERIOD) {
+            self.list_again(mappers);
+            self.listed = Some(now);
+        }
+        self.listed.get_or_insert(now);
+        match self.objects(mappers) {
+            Some(bytes) => Shared { bytes, is_per_process: false },
+            None => {
+                let bytes = mappers.iter().map(|one| one.resident).sum();
+                Shared { bytes, is_per_process: true }
+            }
+        }
     }
 
-    fn list(&mut self, mappers: &[Mapper]) {
+    fn list_again(&mut self, mappers: &[Mapper]) {
         let present: FxHashSet<u32> = mappers.iter().map(|one| one.pid).collect();
         self.mappings.retain(|pid, _| present.contains(pid));
         let count = mappers.len().min(LISTED_MAX);
-        let turn = self.turn;
-        for mapper in mappers.iter().cycle().skip(turn % mappers.len().max(1)).take(count) {
+        for mapper in mappers.iter().cycle().skip(self.turn % mappers.len().max(1)).take(count) {
             self.mappings.insert(mapper.pid, listed(mapper.pid));
         }
-        self.turn = turn.wrapping_add(count);
+        self.turn = self.turn.wrapping_add(count);
     }
 
     /// The bytes of all objects, each once; `None` when one may not be looked at.

@@ -93,7 +93,7 @@ fn what_a_reader_should_know_is_said() {
         all,
         [
             "run queue and switches of the target are of 512 threads; up to 88 more were not read",
-            "4 readings of the timeline were left out because the machine was too busy (the \
+            "4 readings were left out of the timeline because the machine was too busy (the \
              latest came 7.00 ms late)",
             "the target's file descriptors may not be counted: run as its user or with \
              CAP_SYS_PTRACE",
