@@ -80,6 +80,53 @@ fn a_certificate_that_vouches_for_itself_can_be_trusted_by_itself() {
     all_ok(run(&trusted, &nginx.https("small")));
 }
 
+/// Keys and certificates that no library of ours makes, by the arguments of `openssl req` and what
+/// the refusal says without `-k`.
+const ODD: [(&str, &str); 5] = [
+    ("-newkey rsa:1024", "nobody this machine trusts"),
+    ("-newkey ec -pkeyopt ec_paramgen_curve:secp521r1", "nobody this machine trusts"),
+    ("-newkey ed448", "nobody this machine trusts"),
+    ("-newkey rsa:2048 -sha1", "nobody this machine trusts"),
+    ("-newkey rsa:2048 -version1", "version 1"),
+];
+/// Lets OpenSSL, on the other side, use the weak ones.
+const WEAK: &str = "ssl_ciphers DEFAULT:@SECLEVEL=0;";
+
+#[test]
+fn with_k_nothing_in_a_certificate_is_looked_at() {
+    const TEST: &str = "with_k_nothing_in_a_certificate_is_looked_at";
+    let certificates = Certificates::make();
+    for (how, refusal) in ODD {
+        let shown = certificates.by_openssl(how, "/CN=127.0.0.1");
+        let Some(nginx) = Nginx::start_tls(TEST, &shown, WEAK) else { return };
+        for version in ["1.2", "1.3"] {
+            all_ok(run(&format!("-k --tls {version}"), &nginx.https("small")));
+        }
+        refused(run("", &nginx.https("small")), &[refusal, "-k"]);
+    }
+}
+
+#[test]
+fn an_authority_s_own_certificate_is_taken_where_it_is_the_one_named() {
+    const TEST: &str = "an_authority_s_own_certificate_is_taken_where_it_is_the_one_named";
+    let certificates = Certificates::make();
+    let with_name = "-newkey rsa:2048 -addext subjectAltName=IP:127.0.0.1";
+    let shown = certificates.by_openssl(with_name, "/CN=any");
+    let Some(nginx) = Nginx::start_tls(TEST, &shown, "") else { return };
+    let trusted = format!("--cacert {}", shown.certificate.display());
+    for version in ["1.2", "1.3"] {
+        all_ok(run(&format!("{trusted} --tls {version}"), &nginx.https("small")));
+    }
+    // Named or not, it is for its own name, and only where it has one.
+    let elsewhere = format!("{trusted} --connect-to {}", nginx.tls());
+    refused(run(&elsewhere, &format!("https://{NAMED}/small")), &["is for another name"]);
+    let nameless = "-newkey rsa:2048 -addext basicConstraints=critical,CA:FALSE";
+    let shown = certificates.by_openssl(nameless, "/CN=127.0.0.1");
+    let Some(nginx) = Nginx::start_tls(TEST, &shown, "") else { return };
+    let trusted = format!("--cacert {}", shown.certificate.display());
+    refused(run(&trusted, &nginx.https("small")), &["subjectAltName", "-k"]);
+}
+
 #[test]
 fn a_certificate_not_checked_is_told_in_the_report() {
     const TEST: &str = "a_certificate_not_checked_is_told_in_the_report";

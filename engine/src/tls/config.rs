@@ -2,16 +2,16 @@
 
 use std::sync::Arc;
 
-use rustls::client::Resumption;
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::client::{Resumption, WebPkiServerVerifier};
+use rustls::crypto::{CryptoProvider, ring};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::version::{TLS12, TLS13};
-use rustls::{ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
+use rustls::{ClientConfig, Error, RootCertStore};
 use thiserror::Error;
 use uringbench_core::plan::{Identity, TlsPlan, TlsVersions, Trust};
 
 use super::sessions::Sessions;
+use super::trust::{Anyone, Vouched};
 
 /// Why there can be no TLS as planned.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -54,10 +54,11 @@ pub fn client_config(
         .with_protocol_versions(versions)
         .map_err(other)?;
     let builder = match &plan.trust {
-        Trust::Anything => {
-            builder.dangerous().with_custom_certificate_verifier(Arc::new(Anyone(provider)))
+        Trust::Anything => builder.dangerous().with_custom_certificate_verifier(Arc::new(Anyone)),
+        Trust::Roots(roots) => {
+            let vouched = Arc::new(vouched(roots, provider)?);
+            builder.dangerous().with_custom_certificate_verifier(vouched)
         }
-        Trust::Roots(roots) => builder.with_root_certificates(root_store(roots)?),
     };
     let mut config = match &plan.identity {
         None => builder.with_no_client_auth(),
@@ -78,6 +79,15 @@ pub fn client_config(
     Ok((Arc::new(config), name))
 }
 
+fn vouched(roots: &[Vec<u8>], provider: Arc<CryptoProvider>) -> Result<Vouched, TlsSetupError> {
+    let store = Arc::new(root_store(roots)?);
+    let authorities = WebPkiServerVerifier::builder_with_provider(store, provider)
+        .build()
+        .map_err(|why| TlsSetupError::Roots(why.to_string()))?;
+    let roots = roots.iter().cloned().map(CertificateDer::from).collect();
+    Ok(Vouched { roots, authorities })
+}
+
 /// Systems hold some roots that no longer parse; one that does is enough.
 fn root_store(roots: &[Vec<u8>]) -> Result<RootCertStore, TlsSetupError> {
     let mut store = RootCertStore::empty();
@@ -91,45 +101,4 @@ fn root_store(roots: &[Vec<u8>]) -> Result<RootCertStore, TlsSetupError> {
         return Err(TlsSetupError::Roots(refused.unwrap_or_else(|| "there are none".to_owned())));
     }
     Ok(store)
-}
-
-/// Takes any certificate for anyone's. That the peer holds its key is still proven.
-#[derive(Debug)]
-struct Anyone(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for Anyone {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        let algorithms = &self.0.signature_verification_algorithms;
-        verify_tls12_signature(message, certificate, signed, algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        let algorithms = &self.0.signature_verification_algorithms;
-        verify_tls13_signature(message, certificate, signed, algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
-    }
 }

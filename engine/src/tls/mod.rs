@@ -6,6 +6,7 @@
 mod config;
 mod session;
 mod sessions;
+mod trust;
 
 pub use config::{TlsSetupError, client_config};
 pub use session::TlsFailure;

@@ -16,6 +16,8 @@ use rustls::{
     AlertDescription, CertificateError, ClientConfig, Error, HandshakeKind, ProtocolVersion,
 };
 
+use super::trust::{is_authority, is_old_version};
+
 /// Plaintext of one record at most (RFC 8446 section 5.1), and what its encryption adds at most:
 /// header, explicit nonce or inner type, tag.
 const RECORD_MAX: usize = 16_384;
@@ -323,6 +325,10 @@ fn explain(f: &mut fmt::Formatter<'_>, error: &CertificateError) -> fmt::Result 
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
             ("is not valid yet", "set the clock, or take it all the same with -k")
         }
+        CertificateError::NotValidForNameContext { presented, .. } if presented.is_empty() => (
+            "bears no name (a subjectAltName; its common name does not count, RFC 9525)",
+            "make it anew with `-addext subjectAltName=DNS:NAME`, or take it all the same with -k",
+        ),
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
             ("is for another name", "use that name (--connect-to says where it is), or -k")
         }
@@ -336,8 +342,26 @@ fn explain(f: &mut fmt::Formatter<'_>, error: &CertificateError) -> fmt::Result 
             "name its authority with --cacert FILE, or take it all the same with -k",
         ),
         CertificateError::Revoked => ("has been revoked", "renew it"),
+        _ if is_authority(error) => (
+            "is that of an authority, which vouches for servers and is none",
+            "name this very certificate with --cacert FILE, make one that is no authority's \
+             (`-addext basicConstraints=CA:FALSE`), or take it all the same with -k",
+        ),
+        _ if is_old_version(error) => (
+            "is of X.509 version 1 or 2, which is no longer verified",
+            "make one of version 3, or take it all the same with -k",
+        ),
+        CertificateError::UnsupportedSignatureAlgorithmContext { .. }
+        | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => (
+            "is signed in a way, or over a kind of key, that this side cannot verify",
+            "use RSA from 2,048 bits on, P-256, P-384 or Ed25519, or take it all the same with -k",
+        ),
         _ => {
-            return write!(f, "the target's certificate is refused ({error}): renew it, or use -k");
+            return write!(
+                f,
+                "the target's certificate is refused ({error:?}): make it anew, or take it all \
+                 the same with -k",
+            );
         }
     };
     write!(f, "the target's certificate {cause}: {remedy}")

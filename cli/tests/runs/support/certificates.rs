@@ -1,6 +1,7 @@
 //! Certificates of every kind a client must tell apart, made anew for each test, as PEM files.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
@@ -127,6 +128,25 @@ impl Certificates {
         Leaf { certificate: self.write("chain.pem", &text), key: self.write("chain.key", RSA_KEY) }
     }
 
+    /// One that has signed itself, made by OpenSSL with these arguments of `req` for this subject.
+    /// With `-version1` it is of X.509 version 1.
+    pub(crate) fn by_openssl(&self, how: &str, subject: &str) -> Leaf {
+        let path = |name: &str| self.folder.path().join(name);
+        let (certificate, key, request) = (path("odd.pem"), path("odd.key"), path("odd.csr"));
+        let is_old = how.contains("-version1");
+        let how = how.replace("-version1", "");
+        let mut make = Command::new("openssl");
+        make.args(["req", "-nodes", "-subj", subject]).args(how.split_whitespace());
+        make.arg("-keyout").arg(&key).arg("-out").arg(if is_old { &request } else { &certificate });
+        openssl(if is_old { make.arg("-new") } else { make.args(["-x509", "-days", "9"]) });
+        if is_old {
+            let mut sign = Command::new("openssl");
+            sign.args(["x509", "-req", "-days", "9", "-in"]).arg(&request);
+            openssl(sign.arg("-signkey").arg(&key).arg("-out").arg(&certificate));
+        }
+        Leaf { certificate, key }
+    }
+
     /// A file with this text, beside the certificates.
     pub(crate) fn write(&self, name: &str, text: &str) -> PathBuf {
         write(self.folder.path(), name, text)
@@ -149,6 +169,11 @@ impl Authority {
         parameters.key_usages = vec![KeyUsagePurpose::KeyCertSign];
         parameters
     }
+}
+
+fn openssl(command: &mut Command) {
+    let made = command.output().expect("openssl is installed");
+    assert!(made.status.success(), "{command:?}: {}", String::from_utf8_lossy(&made.stderr));
 }
 
 fn write(folder: &Path, name: &str, text: &str) -> PathBuf {
