@@ -30,6 +30,25 @@ pub enum Unavailable {
     /// The kernel has no such system call.
     #[error("this kernel has no io_uring; uringbench needs Linux 5.19 or newer")]
     NoSystemCall,
+    /// The kernel is new enough to have it, yet it is not there.
+    #[error(
+        "io_uring is hidden here though Linux {release} has it, most likely by a seccomp filter \
+         (of a container or a service): run outside of it or allow io_uring_setup, io_uring_enter \
+         and io_uring_register; or this kernel is built without CONFIG_IO_URING"
+    )]
+    Hidden {
+        /// What `uname -r` says.
+        release: String,
+    },
+    /// Locked memory, which rings are charged to, is used up.
+    #[error(
+        "io_uring gets no memory (ENOMEM) and this process may lock {limit}: raise it (`ulimit -l \
+         unlimited`, `LimitMEMLOCK=infinity`, `--ulimit memlock=-1`), or use fewer --cores"
+    )]
+    NoMemory {
+        /// The limit of locked memory (`ulimit -l`), in words.
+        limit: String,
+    },
     /// The administrator switched it off.
     #[error(
         "io_uring is switched off (kernel.io_uring_disabled={level}); \
@@ -134,9 +153,38 @@ pub(crate) fn builder(features: &Features) -> Builder {
     builder
 }
 
+/// `uname -r`.
+fn release() -> String {
+    rustix::system::uname().release().to_string_lossy().into_owned()
+}
+
+/// ENOSYS on a kernel of this release: io_uring came with 5.1, so a newer one hides it.
+fn no_system_call(release: &str) -> Unavailable {
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(str::parse::<u32>);
+    match (numbers.next(), numbers.next()) {
+        (Some(Ok(major)), Some(Ok(minor))) if (major, minor) >= FIRST_RELEASE => {
+            Unavailable::Hidden { release: release.to_owned() }
+        }
+        _ => Unavailable::NoSystemCall,
+    }
+}
+
+/// The first kernel that is new enough for uringbench.
+const FIRST_RELEASE: (u32, u32) = (5, 19);
+
+fn locked_memory() -> String {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Memlock).current;
+    match limit {
+        None => "any amount of memory, so that the machine or the cgroup has none left".to_owned(),
+        Some(0) => "no memory at all (ulimit -l is 0)".to_owned(),
+        Some(bytes) => format!("{} KiB of memory (ulimit -l)", bytes >> 10),
+    }
+}
+
 fn unavailable(error: &io::Error) -> Unavailable {
     match error.raw_os_error() {
-        Some(libc::ENOSYS) => Unavailable::NoSystemCall,
+        Some(libc::ENOSYS) => no_system_call(&release()),
+        Some(libc::ENOMEM) => Unavailable::NoMemory { limit: locked_memory() },
         Some(libc::EPERM | libc::EACCES) => {
             match std::fs::read_to_string("/proc/sys/kernel/io_uring_disabled") {
                 Ok(level) if level.trim() != "0" => {
@@ -156,7 +204,14 @@ mod tests {
     #[test]
     fn every_refusal_names_cause_and_remedy() {
         let of = |errno| unavailable(&io::Error::from_raw_os_error(errno)).to_string();
-        assert!(of(libc::ENOSYS).contains("Linux 5.19"));
+        assert!(of(libc::ENOMEM).contains("ulimit -l"));
+        let without = |release| no_system_call(release).to_string();
+        for old in ["5.18.0-generic", "4.19.300", "odd"] {
+            assert!(without(old).contains("needs Linux 5.19"), "{old}");
+        }
+        for new in ["6.18.5", "5.19.0", "10.0-rc1"] {
+            assert!(without(new).contains("seccomp") && without(new).contains(new), "{new}");
+        }
         let forbidden = of(libc::EPERM);
         assert!(forbidden.contains("seccomp") || forbidden.contains("sysctl"), "{forbidden}");
         assert!(of(libc::EINVAL).contains("cannot be set up"));
