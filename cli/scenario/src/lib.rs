@@ -14,6 +14,7 @@ pub mod plan;
 mod problem;
 mod replay;
 mod request;
+mod schema;
 pub mod show;
 mod text;
 
@@ -49,7 +50,5 @@ pub fn compile(text: &str, around: &Surroundings<'_>) -> Result<Plan, Vec<Proble
 
 /// The JSON Schema of scenario files, for editors.
 pub fn schema() -> String {
-    let schema = schemars::schema_for!(Scenario);
-    let text = serde_json::to_string_pretty(&schema);
-    text.expect("a schema consists of strings, numbers and maps") + "\n"
+    schema::text()
 }

@@ -8,6 +8,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::format::Scenario;
+use crate::schema;
 
 /// One mistake in a scenario.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -110,16 +111,35 @@ impl<'a> Problems<'a> {
 pub(crate) fn read(text: &str) -> Result<Scenario, Problem> {
     toml::from_str(text).map_err(|error| {
         let at = error.span().map_or(0, |span| span.start);
-        let field = DeTable::parse(text).map_or_else(
-            |_| String::new(),
-            |tree| {
-                let mut best = (0, String::new());
-                nearest_key(tree.get_ref(), "", at, &mut best);
-                best.1
-            },
-        );
-        problem(text, at, field, explained(error.message()))
+        let field = field_at(text, at);
+        let message = explained(error.message(), &field);
+        problem(text, at, field, message)
     })
+}
+
+/// The keys from the top to what stands at `at`.
+fn field_at(text: &str, at: usize) -> String {
+    let Ok(tree) = DeTable::parse(text) else { return String::new() };
+    if let Some(header) = header_at(text, at) {
+        return header;
+    }
+    let mut best = (0, String::new());
+    nearest_key(tree.get_ref(), "", at, &mut best);
+    best.1
+}
+
+/// The keys of the `[table]` or `[[table]]` whose header begins at `at`: a mistake of the whole
+/// table has its place there.
+fn header_at(text: &str, at: usize) -> Option<String> {
+    let is_first = text.get(..at)?.rsplit('\n').next()?.trim().is_empty();
+    let header = text.get(at..)?.lines().next()?.strip_prefix('[').filter(|_| is_first)?;
+    let keys = header.trim_start_matches('[').split(']').next()?;
+    Some(
+        keys.split('.')
+            .map(|key| key.trim().trim_matches(['"', '\'']))
+            .collect::<Vec<_>>()
+            .join("."),
+    )
 }
 
 /// The valid name that looks most like `name`, as a question.
@@ -131,7 +151,7 @@ pub(crate) fn did_you_mean<'a>(name: &str, valid: impl IntoIterator<Item = &'a s
 }
 
 /// serde's words in ours: cause and remedy.
-fn explained(message: &str) -> String {
+fn explained(message: &str, field: &str) -> String {
     let message = message.split_whitespace().collect::<Vec<_>>().join(" ");
     let quoted: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
     for kind in ["unknown field", "unknown variant"] {
@@ -142,8 +162,10 @@ fn explained(message: &str) -> String {
             return format!("`{name}` is unknown here{meant} (valid: {})", valid.join(", "));
         }
     }
-    if let Some(field) = message.strip_prefix("missing field ") {
-        return format!("{field} is missing: add it");
+    if let Some(missing) = message.strip_prefix("missing field ") {
+        let values = schema::values(field, missing.trim_matches('`'));
+        let values = values.map_or_else(String::new, |values| format!(" ({})", values.join(", ")));
+        return format!("{missing} is missing: add it{values}");
     }
     if let Some((given, expected)) = message
         .strip_prefix("invalid type: ")

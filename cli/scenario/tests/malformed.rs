@@ -342,6 +342,15 @@ fn mistakes_around_the_steps_are_told() {
         ("[load]\nrate = 1\n[[load.stage]]\nshape = \"rmp\"\n", &["did you mean `ramp`?"]),
         ("[load]\nrate = 1\n[[load.stage]]\nshape = \"ramp\"\n", &["`rate` is missing: add it"]),
         (
+            "[load]\nrate = 1\nwarmup = \"1s\"\n[[load.stage]]\nrate = 5\nduration = \"1s\"\n",
+            &["5:1: load.stage: `shape` is missing: add it (ramp, step, spike)"],
+        ),
+        (
+            "[load]\nrate = 1\nstage = [\n{ shape = \"step\", rate = 5, duration = \"1s\" },\n\
+             { rate = 5, duration = \"1s\" }]\n",
+            &["5:1: load.stage", "`shape` is missing: add it (ramp, step, spike)"],
+        ),
+        (
             "[load]\nrate = 1\n[[load.stage]]\nshape = \"step\"\nrate = 2\nduration = 0",
             &["load.stage.duration", "write a time"],
         ),
