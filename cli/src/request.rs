@@ -96,8 +96,8 @@ fn http(args: &RequestArgs, url: &Url, mut headers: Headers, seed: u64) -> Resul
             .to_owned());
     }
     let read = match (&args.body, &args.body_file) {
-        (Some(text), _) => Some(text.clone().into_bytes()),
-        (None, Some(path)) => Some(read_body("--body-file", path)?),
+        (Some(text), _) => Some(typed_body(text)?),
+        (None, Some(path)) => Some(read_input("--body-file", path)?),
         (None, None) => None,
     };
     let contents = contents(&args.form, seed)?;
@@ -149,8 +149,8 @@ fn websocket(args: &RequestArgs, url: &Url, headers: &Headers, seed: u64) -> Res
             .to_owned());
     }
     let payload = match (&args.body, &args.body_file) {
-        (Some(text), _) => text.clone().into_bytes(),
-        (None, Some(path)) => read_body("--body-file", path)?,
+        (Some(text), _) => typed_body(text)?,
+        (None, Some(path)) => read_input("--body-file", path)?,
         (None, None) => {
             let size = args.body_size.unwrap_or(MESSAGE_SIZE);
             Body::Generated(generated(size, seed)).content()
@@ -195,7 +195,7 @@ const fn generated(size: u32, seed: u64) -> Generated {
 fn contents(fields: &[FormField], seed: u64) -> Result<Vec<Vec<u8>>, String> {
     let content = |field: &FormField| match &field.value {
         FormValue::Text(text) => Ok(text.clone().into_bytes()),
-        FormValue::File(path) | FormValue::TextOf(path) => read_body("--form", path),
+        FormValue::File(path) | FormValue::TextOf(path) => read_input("--form", path),
         FormValue::Random(size) => Ok(Body::Generated(generated(*size, seed)).content()),
     };
     fields.iter().map(content).collect()
@@ -216,6 +216,27 @@ fn part<'a>((field, content): (&'a FormField, &'a Vec<u8>)) -> Part<'a> {
     }
 }
 
+/// The text of `--body`, unless it is meant as the name of a file, as with curl.
+fn typed_body(text: &str) -> Result<Vec<u8>, String> {
+    match text.strip_prefix('@') {
+        Some(file) if Path::new(file).is_file() => Err(format!(
+            "--body sends its text as it stands, but `{file}` is a file here: write --body-file \
+             {file}"
+        )),
+        _ => Ok(text.as_bytes().to_vec()),
+    }
+}
+
+/// The same as [`read_body`], or the bytes of the standard input where the name is `-`.
+fn read_input(option: &str, path: &Path) -> Result<Vec<u8>, String> {
+    if path != Path::new("-") {
+        return read_body(option, path);
+    }
+    let mut body = Vec::new();
+    let read = std::io::stdin().lock().take(BODY_MAX + 1).read_to_end(&mut body);
+    kept(option, "-", read, body)
+}
+
 /// The bytes of a file; `option` says in an error who asked for it.
 pub(crate) fn read_body(option: &str, path: &Path) -> Result<Vec<u8>, String> {
     let shown = path.display();
@@ -226,6 +247,15 @@ pub(crate) fn read_body(option: &str, path: &Path) -> Result<Vec<u8>, String> {
         body.reserve_exact(size as usize);
         file.take(BODY_MAX + 1).read_to_end(&mut body)
     });
+    kept(option, &shown.to_string(), read, body)
+}
+
+fn kept(
+    option: &str,
+    shown: &str,
+    read: std::io::Result<usize>,
+    body: Vec<u8>,
+) -> Result<Vec<u8>, String> {
     match read {
         Err(why) => Err(format!("{option} {shown} cannot be read: {why}")),
         Ok(_) if body.len() as u64 > BODY_MAX => {
@@ -298,6 +328,16 @@ mod tests {
         let lines = vec!["Content-Type: multipart/form-data; boundary=x".to_owned()];
         let why = built(RequestArgs { headers: lines, ..args }).unwrap_err();
         assert!(why.contains("without a boundary"), "{why}");
+    }
+
+    #[test]
+    fn a_body_that_names_a_file_is_refused_with_the_option_that_reads_it() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let body = |text: String| RequestArgs { body: Some(text), ..RequestArgs::default() };
+        let path = file.path().display();
+        let why = built(body(format!("@{path}"))).unwrap_err();
+        assert!(why.ends_with(&format!("write --body-file {path}")), "{why}");
+        assert!(built(body("@nobody".to_owned())).unwrap().1.ends_with("\r\n\r\n@nobody"));
     }
 
     #[test]

@@ -419,6 +419,16 @@ fn own_addresses(peers: &[Peer]) -> Result<Vec<IpAddr>, Failure> {
     Ok(own)
 }
 
+/// Who has a proxy set may expect names to be looked up by it.
+fn proxies_unused() -> String {
+    const VARIABLES: [&str; 6] =
+        ["http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"];
+    let is_set = |name: &&&str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    VARIABLES.iter().find(is_set).map_or_else(String::new, |name| {
+        format!("; {name} is set, but uringbench connects to the target itself and uses no proxy")
+    })
+}
+
 /// Every address of the host, once each, in the resolver's order.
 fn look_up(host: &Host, port: u16) -> anyhow::Result<Vec<SocketAddr>> {
     let name = match host {
@@ -430,7 +440,7 @@ fn look_up(host: &Host, port: u16) -> anyhow::Result<Vec<SocketAddr>> {
             true => "to run a scenario of that name, leave out http://",
             false => "check the name, or use its address",
         };
-        format!("cannot look up `{name}`; {remedy}")
+        format!("cannot look up `{name}`; {remedy}{}", proxies_unused())
     })?;
     let mut seen = HashSet::new();
     let peers: Vec<SocketAddr> = found.filter(|peer| seen.insert(*peer)).collect();

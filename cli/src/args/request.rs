@@ -30,7 +30,7 @@ pub(crate) struct RequestArgs {
     )]
     pub(crate) body: Option<String>,
 
-    /// Read the request's body from a file
+    /// Read the request's body from a file, or from the standard input (-)
     #[arg(long, value_name = "FILE", conflicts_with_all = ["body_size", "form"])]
     pub(crate) body_file: Option<PathBuf>,
 
