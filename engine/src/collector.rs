@@ -11,7 +11,7 @@ use uringbench_core::record::{
 };
 use uringbench_core::time::{Nanos, Timestamp};
 
-use crate::recorder::{Handover, Totals};
+use crate::recorder::{Handover, Totals, add};
 
 /// One worker's sums.
 #[derive(Clone, Debug, Default)]
@@ -195,10 +195,10 @@ impl Collector {
                 times.drain_into([&mut sum.response, &mut sum.service, &mut sum.lateness]);
             }
             for (failed, count) in step.failures.drain(..) {
-                match sum.failures.iter_mut().find(|(known, _)| *known == failed) {
-                    Some((_, sum)) => *sum += count,
-                    None => sum.failures.push((failed, count)),
-                }
+                add(&mut sum.failures, failed, count);
+            }
+            for (status, count) in step.statuses.drain(..) {
+                add(&mut sum.statuses, status, count);
             }
         }
         for (sum, flow) in self.flows.iter_mut().zip(&mut handover.flows) {

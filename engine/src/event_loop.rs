@@ -25,6 +25,7 @@ use crate::flows::Flows;
 use crate::recorder::{Handover, Recorder};
 use crate::session::{SEALED_AT_ONCE, Terms};
 use crate::slow::Trickle;
+use crate::statuses::Statuses;
 
 /// Requests of at most this size, a pipeline's taken together, are left to the kernel: they fit
 /// into the socket's buffer, so that none is cut short while another is sent behind it.
@@ -156,6 +157,7 @@ pub struct EventLoop<D: Driver> {
     pub(crate) exchanges: Exchanges,
     pub(crate) recorder: Recorder,
     pub(crate) shapes: Shapes,
+    pub(crate) statuses: Statuses,
     pub(crate) terms: Terms,
     pub(crate) flows: Option<Box<Flows>>,
     /// Whether requests are sent from the driver's copy and never told of.
@@ -218,6 +220,7 @@ impl<D: Driver> EventLoop<D> {
             exchanges: Exchanges::new(count, options.pipeline),
             recorder: Recorder::new(options.has_due_times),
             shapes: Shapes::default(),
+            statuses: Statuses::new(options.peers),
             is_plain: terms.tls.is_none() && pipelined <= LEFT_ALONE_MAX && !is_pieced,
             // What is answered before it was sent needs a closer look.
             is_read_otherwise: terms.is_read_otherwise() || options.writing.is_some(),
@@ -279,6 +282,11 @@ impl<D: Driver> EventLoop<D> {
     /// Responses recognised without parsing, and parsed.
     pub const fn shape_counts(&self) -> (u64, u64) {
         (self.shapes.hits(), self.shapes.misses())
+    }
+
+    /// What was kept of answers that are no plain success.
+    pub(crate) fn take_statuses(&mut self) -> Statuses {
+        std::mem::take(&mut self.statuses)
     }
 
     /// Completions that left the queue for the kernel's slow path.

@@ -11,6 +11,7 @@ use crate::connection::{Connection, Link, Receive};
 use crate::driver::{Driver, Event, EventKind, ReceiveMode};
 use crate::event_loop::EventLoop;
 use crate::recorder::Answers;
+use crate::statuses::FIRST_SAMPLED;
 
 /// Payload of at least this size is dropped by the kernel, uncopied, instead of received.
 const SKIP_FROM: u64 = 4_096;
@@ -140,9 +141,14 @@ impl<D: Driver> EventLoop<D> {
             self.exchanges.oldest(number, connection).begin_response(now);
             match connection.parser.feed(bytes, &mut self.shapes, self.options.is_head) {
                 Ok(Progress::Complete { consumed, response }) => {
-                    bytes = &bytes[consumed..];
+                    let head;
+                    (head, bytes) = bytes.split_at(consumed);
                     let answer = self.exchanges.answered(number, connection, response.status);
                     connection.note_bytes(response.body_bytes);
+                    if response.status >= FIRST_SAMPLED {
+                        let at = || self.driver.peer_address(number, connection.turn);
+                        self.statuses.answered(response.status, head, at);
+                    }
                     match &mut alike {
                         Some(answers) if answers.are_like(&answer) => answers.count += 1,
                         _ => {
@@ -157,7 +163,10 @@ impl<D: Driver> EventLoop<D> {
                     }
                 }
                 // Consent is told only where requests wait for it, which is read otherwise.
-                Ok(Progress::NeedMore | Progress::Continue { .. }) => break,
+                Ok(Progress::NeedMore | Progress::Continue { .. }) => {
+                    self.statuses.under_way(&connection.parser, bytes);
+                    break;
+                }
                 Err(_) => {
                     fed = Fed::Malformed;
                     break;
@@ -195,6 +204,10 @@ impl<D: Driver> EventLoop<D> {
             self.recorder.completed(&answer, now);
         }
         let connection = &mut self.connections[number as usize];
+        if response.status >= FIRST_SAMPLED {
+            let at = || self.driver.peer_address(number, connection.turn);
+            self.statuses.answered(response.status, b"", at);
+        }
         connection.note_bytes(response.body_bytes);
         connection.end_stream();
         if response.keep_alive && !connection.owes_answered() { Fed::Open } else { Fed::Finished }

@@ -25,6 +25,7 @@ use crate::event_loop::{EventLoop, LEFT_ALONE_MAX};
 use crate::events::{Fed, Source};
 use crate::recorder::Recorder;
 use crate::session::SEALED_AT_ONCE;
+use crate::statuses::FIRST_SAMPLED;
 use crate::stream::Stream;
 use crate::talks::Talk;
 
@@ -471,6 +472,10 @@ impl<D: Driver> EventLoop<D> {
             let shared = (&mut self.exchanges, &mut self.recorder);
             match progress {
                 Ok(Progress::Complete { consumed, response }) => {
+                    if response.status >= FIRST_SAMPLED {
+                        let at = || self.driver.peer_address(number, connection.turn);
+                        self.statuses.answered(response.status, bytes, at);
+                    }
                     flows.answered((number, connection), shared, (response, bytes), now);
                     bytes = &bytes[consumed..];
                     connection.note_bytes(response.body_bytes);
@@ -479,6 +484,7 @@ impl<D: Driver> EventLoop<D> {
                     }
                 }
                 Ok(Progress::NeedMore | Progress::Continue { .. }) => {
+                    self.statuses.under_way(&connection.parser, bytes);
                     if let (true, Some(response)) = (is_enough, connection.parser.under_way()) {
                         flows.answered((number, connection), shared, (response, b""), now);
                         return Fed::Finished;

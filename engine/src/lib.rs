@@ -28,6 +28,7 @@ mod ring_driver;
 mod run;
 mod session;
 mod slow;
+mod statuses;
 mod stream;
 mod talks;
 mod thread_cost;

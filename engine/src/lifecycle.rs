@@ -276,6 +276,8 @@ impl<D: Driver> EventLoop<D> {
         let connection = &mut self.connections[number as usize];
         let oldest = *self.exchanges.oldest(number, connection);
         let count = oldest.count.min(at_most);
+        let at = || self.driver.peer_address(number, connection.turn);
+        self.statuses.failed(count, at);
         self.exchanges.end(number, connection, count);
         match &mut self.flows {
             Some(flows) => flows.failed(&oldest, outcome, &mut self.recorder, now),

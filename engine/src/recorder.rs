@@ -15,6 +15,7 @@ use uringbench_core::pacer::Slot;
 use uringbench_core::record::Phase;
 use uringbench_core::time::{Nanos, Timestamp};
 
+use crate::statuses::FIRST_SAMPLED;
 use crate::tls::Established;
 
 /// What happened in one interval on one worker.
@@ -79,6 +80,8 @@ pub struct StepSums {
     pub times: Option<Box<StepTimes>>,
     /// Why answers did not pass, and how many.
     pub failures: Vec<(Failed, u64)>,
+    /// Complete answers with a status of 300 and above, by status.
+    pub statuses: Vec<(u16, u64)>,
 }
 
 /// What is timed of a step's requests, and of all those of a flow together.
@@ -234,6 +237,14 @@ impl Handover {
     }
 }
 
+/// Add to the sum of this key.
+pub(crate) fn add<K: PartialEq>(sums: &mut Vec<(K, u64)>, key: K, count: u64) {
+    match sums.iter_mut().find(|(known, _)| *known == key) {
+        Some((_, sum)) => *sum += count,
+        None => sums.push((key, count)),
+    }
+}
+
 /// Complete answers that are alike: to requests sent together, arrived together.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Answers {
@@ -375,10 +386,10 @@ impl Recorder {
         let Some(sums) = self.step(step, answers.slot) else { return };
         sums.counts.end(outcome, 1);
         if let Err(failed) = judgement {
-            match sums.failures.iter_mut().find(|(known, _)| *known == failed) {
-                Some((_, count)) => *count += 1,
-                None => sums.failures.push((failed, 1)),
-            }
+            add(&mut sums.failures, failed, 1);
+        }
+        if answers.status >= FIRST_SAMPLED {
+            add(&mut sums.statuses, answers.status, 1);
         }
         if let Some(times) = self.step_times(step) {
             times.service.record(done.since(answers.sent).0);

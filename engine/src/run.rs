@@ -395,8 +395,10 @@ impl Crew {
 /// What else there is where there is no io_uring.
 fn other_engine(error: &SetupError) -> &'static str {
     match error {
-        SetupError::Unavailable(_) => "; or load over epoll, with `--engine monoio`",
-        SetupError::TooManyFiles { .. } | SetupError::NoMemory | SetupError::Other { .. } => "",
+        SetupError::Unavailable(_) | SetupError::NoMemory => {
+            "; or load over epoll, with `--engine monoio`"
+        }
+        SetupError::TooManyFiles { .. } | SetupError::Other { .. } => "",
     }
 }
 
@@ -445,6 +447,8 @@ fn worker_record(ends: &Ends, sums: &crate::collector::WorkerSums) -> WorkerReco
         received_bytes: sums.measured.received_bytes,
         shape_hits,
         shape_misses,
+        statuses: finished.map_or_else(Vec::new, |finished| finished.statuses.samples.clone()),
+        failed_at: finished.map_or_else(Vec::new, |finished| finished.statuses.failed_at.clone()),
         ..WorkerRecord::default()
     }
 }

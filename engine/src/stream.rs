@@ -10,6 +10,7 @@ use crate::driver::Driver;
 use crate::event_loop::EventLoop;
 use crate::events::{Fed, Source};
 use crate::recorder::Handover;
+use crate::statuses::FIRST_SAMPLED;
 
 impl<D: Driver> EventLoop<D> {
     /// Run received bytes through the parser and the reader of events; heed `100 Continue`.
@@ -60,7 +61,12 @@ impl<D: Driver> EventLoop<D> {
             };
             match progress {
                 Ok(Progress::Complete { consumed, response }) => {
-                    bytes = &bytes[consumed..];
+                    let head;
+                    (head, bytes) = bytes.split_at(consumed);
+                    if response.status >= FIRST_SAMPLED {
+                        let at = || self.driver.peer_address(number, connection.turn);
+                        self.statuses.answered(response.status, head, at);
+                    }
                     let answer = self.exchanges.answered(number, connection, response.status);
                     connection.end_stream();
                     self.recorder.completed(&answer, now);
@@ -73,7 +79,10 @@ impl<D: Driver> EventLoop<D> {
                     bytes = &bytes[consumed..];
                     is_consent = true;
                 }
-                Ok(Progress::NeedMore) => break,
+                Ok(Progress::NeedMore) => {
+                    self.statuses.under_way(&connection.parser, bytes);
+                    break;
+                }
                 Err(_) => return (Fed::Malformed, is_consent),
             }
         }

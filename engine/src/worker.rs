@@ -25,6 +25,7 @@ use crate::recorder::Handover;
 use crate::ring_driver::RingDriver;
 use crate::run::RunError;
 use crate::session::Terms;
+use crate::statuses::Statuses;
 use crate::tls::client_config;
 use crate::tokio_uring_driver::TokioUringDriver;
 
@@ -55,6 +56,7 @@ pub(crate) struct Finished {
     pub(crate) failure: Option<ConnectFailure>,
     /// Why its driver stopped working, if it did.
     pub(crate) halted: Option<Failure>,
+    pub(crate) statuses: Statuses,
 }
 
 /// A worker's ends of its channels.
@@ -204,6 +206,7 @@ pub(crate) fn work_over<D: Driver>(
         overflowed: event_loop.overflowed(),
         failure: event_loop.connect_failure(),
         halted: event_loop.halted(),
+        statuses: event_loop.take_statuses(),
     }));
     // Ends when the collector drops its end.
     let _ = links.release.recv();

@@ -9,7 +9,7 @@ use uringbench_core::outcome::Outcome;
 use uringbench_core::plan::{Arrivals, Load, Plan, Trust};
 use uringbench_core::record::{Backend, MESSAGE, RunRecord, WorkerRecord};
 use uringbench_core::slo::{Met, SloFinding};
-use uringbench_core::summary::{Grouped, Percent, Quantile, Summary, TimeSummary};
+use uringbench_core::summary::{Grouped, Percent, Quantile, Summary, TimeSummary, plural};
 use uringbench_core::time::Nanos;
 use uringbench_core::validity::{Severity, Validity, Verdict};
 
@@ -130,7 +130,7 @@ impl Page {
         let users = plan.script.as_ref().map(|script| script.users());
         let load = match plan.load {
             Load::Closed => match users.flatten() {
-                Some(users) => format!("closed loop, {}", counted(users.into(), "user")),
+                Some(users) => format!("closed loop, {}", plural(users.into(), "user")),
                 None => "closed loop".to_owned(),
             },
             Load::Replay => "open loop, replayed".to_owned(),
@@ -156,8 +156,8 @@ impl Page {
             "load",
             format!(
                 "{load} · {}{pipeline} · {}{backend} · {} measured",
-                counted(plan.connections.into(), "connection"),
-                counted(plan.cpus.len() as u64, "core"),
+                plural(plan.connections.into(), "connection"),
+                plural(plan.cpus.len() as u64, "core"),
                 parts.summary.measured,
             ),
         );
@@ -178,7 +178,7 @@ impl Page {
         };
         let errors = parts.record.counts.errors();
         if let (Some(share), 1..) = (parts.summary.error_share, errors) {
-            let errors = format!("{} ({})", counted(errors, "error"), Percent(share));
+            let errors = format!("{} ({})", plural(errors, "error"), Percent(share));
             figures.push_str("   ");
             figures.push_str(&self.colour.paint(Ink::Red, errors));
         }
@@ -207,6 +207,9 @@ impl Page {
         };
         for quantile in Quantile::ALL {
             row(quantile.name(), &|time| shown(time.at(quantile)));
+        }
+        if columns.iter().any(|(_, time)| time.at(Quantile::P50).is_none()) {
+            row("min", &|time| shown(time.min));
         }
         row("max", &|time| shown(time.max));
         row("mean", &|time| shown(time.mean));
@@ -272,11 +275,8 @@ impl Page {
         if parts.plan.tls.is_none() && parts.plan.per_connection.is_none() {
             return;
         }
-        let span = |time: &TimeSummary| {
-            format!("p50 {} p99 {}", shown(time.at(Quantile::P50)), shown(time.at(Quantile::P99)))
-        };
-        let made = counted(times.connect.count, "connection");
-        let mut figures = vec![format!("{made}, connect {}", span(&times.connect))];
+        let made = plural(times.connect.count, "connection");
+        let mut figures = vec![format!("{made}, connect {}", spread(&times.connect))];
         if parts.plan.tls.is_some() {
             let full = total(parts.record, |worker| worker.handshakes_full);
             let resumed = total(parts.record, |worker| worker.handshakes_resumed);
@@ -286,7 +286,7 @@ impl Page {
             };
             figures.push(format!(
                 "TLS handshake {}, {} full, {} resumed{unverified}",
-                span(&times.handshake),
+                spread(&times.handshake),
                 Grouped(full),
                 Grouped(resumed),
             ));
@@ -306,22 +306,15 @@ impl Page {
             self.line(
                 "stream",
                 format!(
-                    "{} events, {:.1} an answer   first event p50 {} p99 {}",
-                    Grouped(events),
+                    "{}, {:.1} an answer   first event {}",
+                    plural(events, "event"),
                     events as f64 / answers as f64,
-                    shown(times.first_event.at(Quantile::P50)),
-                    shown(times.first_event.at(Quantile::P99)),
+                    spread(&times.first_event),
                 ),
             );
             self.line(
                 "",
-                format!(
-                    "gap p50 {} p99 {} max {}   {}",
-                    shown(times.gap.at(Quantile::P50)),
-                    shown(times.gap.at(Quantile::P99)),
-                    shown(times.gap.max),
-                    counted(stalls, "stall"),
-                ),
+                format!("gap {}   {}", spread_with_max(&times.gap), plural(stalls, "stall"),),
             );
         }
         if parts.plan.idle > 0 {
@@ -331,7 +324,7 @@ impl Page {
                 "idle",
                 format!(
                     "{} held of {}, {} lost   {} bytes of memory each",
-                    counted(held, "connection"),
+                    plural(held, "connection"),
                     Grouped(parts.plan.idle.into()),
                     Grouped(total(parts.record, |worker| worker.idle_lost)),
                     Grouped(parts.record.rss_of_connections / all.max(1)),
@@ -421,6 +414,29 @@ fn shown(nanos: Option<u64>) -> String {
     nanos.map_or_else(|| "-".to_owned(), |nanos| Nanos(nanos).to_string())
 }
 
+/// Median and p99; of too few values for them, what can be said of any: `min 1 ms mean 2 ms`.
+fn spread(time: &TimeSummary) -> String {
+    let quantiles = [time.at(Quantile::P50), time.at(Quantile::P99)];
+    match quantiles {
+        [Some(p50), Some(p99)] => format!("p50 {} p99 {}", Nanos(p50), Nanos(p99)),
+        [Some(p50), None] => format!("p50 {} max {}", Nanos(p50), shown(time.max)),
+        _ => match (time.min, time.mean, time.max) {
+            (Some(min), Some(mean), Some(max)) => {
+                format!("min {} mean {} max {}", Nanos(min), Nanos(mean), Nanos(max))
+            }
+            _ => "-".to_owned(),
+        },
+    }
+}
+
+/// The same, and always the longest.
+fn spread_with_max(time: &TimeSummary) -> String {
+    match time.at(Quantile::P99) {
+        Some(_) => format!("{} max {}", spread(time), shown(time.max)),
+        None => spread(time),
+    }
+}
+
 /// `152,340/s`; below 100 a decimal, so that slow targets show their change.
 fn per_second(rate: f64) -> String {
     match rate {
@@ -444,10 +460,6 @@ fn byte_rate(per_second: f64) -> String {
         _ => 2,
     };
     format!("{value:.decimals$} {unit}")
-}
-
-fn counted(count: u64, noun: &str) -> String {
-    format!("{} {noun}{}", Grouped(count), if count == 1 { "" } else { "s" })
 }
 
 /// `503 × 12   504 × 3`, without those that never happened.

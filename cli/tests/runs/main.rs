@@ -36,5 +36,6 @@ mod truth_counts;
 mod truth_delays;
 mod truth_stall;
 mod uploads;
+mod verdicts;
 mod websocket;
 mod websocket_faults;

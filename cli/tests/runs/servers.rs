@@ -43,6 +43,7 @@ fn each_behaviour_sends_its_bytes_and_ends_as_it_says() {
     let cases: &[(Behaviour, &str, Ending)] = &[
         (B::Good, "hello", Ending::Silent),
         (B::Status(503), "no.\n", Ending::Silent),
+        (B::StatusWith(301, "Location: /x"), "no.\n", Ending::Silent),
         (B::NeverAnswer, "", Ending::Silent),
         (B::GoodThenClose(0), "", Ending::Closed),
         (B::GoodThenReset(0), "", Ending::Reset),

@@ -17,6 +17,7 @@ pub mod schedule;
 pub mod slo;
 pub mod sse;
 pub mod statistics;
+pub mod status;
 pub mod summary;
 pub mod tempo;
 pub mod time;

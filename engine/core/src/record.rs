@@ -11,6 +11,8 @@ use crate::cause::Causes;
 use crate::flow::step::Failed;
 use crate::histogram::LatencyCounts;
 use crate::outcome::Counts;
+use crate::plan::Peer;
+use crate::status::StatusSample;
 use crate::time::{Nanos, Timestamp};
 
 /// One finished run.
@@ -63,6 +65,8 @@ pub struct StepRecord {
     pub lateness: LatencyCounts,
     /// Why answers did not pass, and how many.
     pub failures: Vec<(Failed, u64)>,
+    /// Complete answers with a status of 300 and above, by status.
+    pub statuses: Vec<(u16, u64)>,
 }
 
 /// The measured flows of one kind.
@@ -309,4 +313,9 @@ pub struct WorkerRecord {
     pub shape_hits: u64,
     /// Response headers parsed in full, whole run.
     pub shape_misses: u64,
+    /// What one answer of each status of 300 and above said, whole run.
+    pub statuses: Vec<StatusSample>,
+    /// Slots that ended other than `ok` on connections to each address of the target; empty when
+    /// it has one. Whole run.
+    pub failed_at: Vec<(Peer, u64)>,
 }

@@ -344,6 +344,17 @@ impl fmt::Display for Grouped {
     }
 }
 
+/// So many of a countable thing, grouped: `1 request`, `12,000 requests`. The noun's plural ends
+/// in `s`.
+pub fn plural(count: u64, noun: &str) -> String {
+    format!("{} {noun}{}", Grouped(count), if count == 1 { "" } else { "s" })
+}
+
+/// The same as the subject of a sentence in the past: `1 slot was`, `2 slots were`.
+pub fn plural_were(count: u64, noun: &str) -> String {
+    format!("{} {}", plural(count, noun), if count == 1 { "was" } else { "were" })
+}
+
 /// A share of 0..=1 as people read it: `12.3 %`, `0.04 %`, `100 %`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Percent(pub f64);

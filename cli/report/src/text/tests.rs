@@ -155,6 +155,8 @@ answers   200 × 56,000   503 × 2,000
 bytes     42.5 MB/s received   2.00 MB/s sent
 client    48.3 µs CPU/request   0.22 enters/request   CPU 70.0 % busy   13.0 MiB resident
 slo       met      p99 < 20.0 ms   30.3 µs
+note      2,000 of 58,000 answers (3.4 %) are 503: the target turns load away; lower -R or -c,
+          or see its log
 note      unfinished requests counted at the age they reached, less than their true response
           time: 2,300
 stored    results/127.0.0.1_8080/GET/20260228T235959Z

@@ -14,6 +14,8 @@ pub(crate) enum Behaviour {
     Hold(Hold),
     /// Another status, connection kept.
     Status(u16),
+    /// The same with a header line of its own.
+    StatusWith(u16, &'static str),
     /// The request is read, nothing is ever said.
     NeverAnswer,
     /// The given number of good answers, then the connection closes on the next request.
@@ -171,6 +173,10 @@ impl Behaviour {
             }
             Self::Status(status) => Script::of(
                 format!("HTTP/1.1 {status} Said So\r\nContent-Length: 4\r\n\r\nno.\n"),
+                End::Keep,
+            ),
+            Self::StatusWith(status, header) => Script::of(
+                format!("HTTP/1.1 {status} Said So\r\n{header}\r\nContent-Length: 4\r\n\r\nno.\n"),
                 End::Keep,
             ),
             _ => self.fixed(),

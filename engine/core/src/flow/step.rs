@@ -1,7 +1,7 @@
 //! One request of a flow, and whether its answer passes: checks first, then what is kept of it.
 
 use super::answer::Answer;
-use super::capture::{Capture, CaptureError};
+use super::capture::{Capture, CaptureError, Source};
 use super::check::Check;
 use super::exchange::Exchange;
 use super::template::Template;
@@ -85,6 +85,24 @@ impl Step {
     pub fn needs_body(&self) -> bool {
         self.checks.iter().any(Check::needs_body)
             || self.captures.iter().any(|(_, capture)| capture.needs_body())
+    }
+
+    /// Whether an answer with this status, 300 or above, is one that the step asks for: it checks
+    /// for the status, or looks at where it is redirected to.
+    pub fn expects_status(&self, status: u16) -> bool {
+        let is_location = |name: &str| name.eq_ignore_ascii_case("location");
+        let is_redirect = (300..FIRST_ERROR).contains(&status);
+        let checks = self.checks.iter().any(|check| match check {
+            Check::Status(statuses) => statuses.contains(&status),
+            Check::Header { name, .. } => is_redirect && is_location(name),
+            _ => false,
+        });
+        checks
+            || is_redirect
+                && self.captures.iter().any(|(_, capture)| match &capture.source {
+                    Source::Header(name) => is_location(name),
+                    _ => false,
+                })
     }
 
     /// Whether the answer passes. If all checks hold, what is kept of it goes into `captures`,

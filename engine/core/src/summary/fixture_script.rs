@@ -93,6 +93,7 @@ fn step(ends: &[(Outcome, u64)], usual: u64, failures: &[(Failed, u64)]) -> Step
         service: times(counts.completed(), usual),
         lateness: times(counts.released, 1_000),
         counts,
+        statuses: Vec::new(),
         failures: failures.to_vec(),
     }
 }

@@ -8,6 +8,8 @@ mod answers;
 mod connections;
 mod load;
 mod machine;
+mod statuses;
+mod target;
 
 use super::{Observations, Reason, Severity};
 use crate::plan::{Arrivals, Limit, Load, Plan};
@@ -36,7 +38,10 @@ impl Run<'_> {
             // Every other rule would only repeat it.
             return of_engine.into_iter().chain([Some(nothing)]).flatten().collect();
         }
+        let gone = self.target_gone();
         let by_load = match self.plan.load {
+            // What was not sent then was not sent for want of a target.
+            _ if gone.is_some() => [gone, None, None],
             Load::Open { .. } | Load::Replay => {
                 let arrivals = match self.plan.load {
                     Load::Open { arrivals, .. } => arrivals,
@@ -61,8 +66,10 @@ impl Run<'_> {
             self.steal(),
             self.throttled(),
             self.cpu_overlap(),
+            self.redirects(),
+            self.refusals(),
             self.errors(),
-            self.connections(),
+            self.target_gone().is_none().then(|| self.connections()).flatten(),
             self.unsolicited(),
             self.retransmits(),
             self.buffers_exhausted(),
@@ -88,6 +95,10 @@ impl Run<'_> {
             let needed = Grouped(needed);
             notes.push(format!("too few samples for p99: {count} of {needed}; run longer"));
         }
+        notes.extend(self.status_notes());
+        notes.extend(self.addresses_differ());
+        notes.extend(self.stalled_load());
+        notes.extend(self.few_in_flight());
         // As many connections as users are enough: who waits then waits for its own turn.
         let users = self.plan.script.as_ref().and_then(|script| script.users());
         let users = users.filter(|users| *users > self.plan.connections);

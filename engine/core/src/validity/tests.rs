@@ -10,6 +10,8 @@ use crate::record::{Times, WorkerRecord};
 use crate::summary::fixture;
 use crate::time::Nanos;
 
+mod target;
+
 /// A run that can be bent before it is judged.
 struct Case {
     plan: Plan,
@@ -308,6 +310,17 @@ fn the_kinds_of_errors_are_named() {
     );
 }
 
+fn tls() -> TlsPlan {
+    TlsPlan {
+        server_name: "x".to_owned(),
+        trust: Trust::Anything,
+        identity: None,
+        versions: TlsVersions::Both,
+        alpn: Vec::new(),
+        resumes: true,
+    }
+}
+
 #[test]
 fn answers_that_refuse_the_request_itself_raise_the_question_why() {
     let refused = |tls: Option<TlsPlan>| {
@@ -319,20 +332,10 @@ fn answers_that_refuse_the_request_itself_raise_the_question_why() {
         case.plan.tls = tls;
         case.verdict().reasons[0].message.clone()
     };
-    let plain = TlsPlan {
-        server_name: "x".to_owned(),
-        trust: Trust::Anything,
-        identity: None,
-        versions: TlsVersions::Both,
-        alpn: Vec::new(),
-        resumes: true,
-    };
-    let mutual = TlsPlan {
-        identity: Some(Identity { chain: Vec::new(), key: Vec::new() }),
-        ..plain.clone()
-    };
+    let identity = Some(Identity { chain: Vec::new(), key: Vec::new() });
+    let mutual = TlsPlan { identity, ..tls() };
     assert!(refused(None).contains("https://"));
-    assert!(refused(Some(plain)).contains("(--cert, --key)"));
+    assert!(refused(Some(tls())).contains("(--cert, --key)"));
     assert!(refused(Some(mutual)).contains("trust the certificate of --cert"));
 }
 

@@ -2,7 +2,8 @@
 
 use super::{ERRORS_MAX, Reason, Run, invalid, suspect};
 use crate::outcome::Outcome;
-use crate::summary::{Grouped, Percent};
+use crate::plan::Load;
+use crate::summary::{Grouped, Percent, plural};
 
 impl Run<'_> {
     pub(super) fn nothing_completed(&self) -> Option<Reason> {
@@ -18,6 +19,11 @@ impl Run<'_> {
                 _ if self.record.interrupted => {
                     "the run was interrupted before its measured window; --warmup 0s measures from \
                      the start"
+                        .to_owned()
+                }
+                _ if self.record.counts.released == 0 && self.plan.load != Load::Closed => {
+                    "no request was due in the measured window: the schedule has none there; \
+                     measure longer (-d), or raise the rate"
                         .to_owned()
                 }
                 _ => format!("no request was sent: {CHECK}"),
@@ -39,7 +45,13 @@ impl Run<'_> {
     pub(super) fn errors(&self) -> Option<Reason> {
         let share = self.summary.error_share?;
         (share > ERRORS_MAX).then(|| {
-            let what = self.refused_alike().unwrap_or("the times are of a target in trouble");
+            let what = if self.target_gone().is_some() {
+                "the target was gone by then"
+            } else if self.refusals().is_some() {
+                "the times are those of refusals"
+            } else {
+                "the times are of a target in trouble"
+            };
             let mut message = format!(
                 "{} of the requests failed ({}): {what}",
                 Percent(share),
@@ -51,27 +63,6 @@ impl Run<'_> {
                 message += &format!("; the latest connection that failed: {cause}");
             }
             suspect("errors", message)
-        })
-    }
-
-    /// Every answer is 400: it is the request itself, or what it came over, that is refused. nginx
-    /// says so to plain text where it listens for TLS, and to a client without the certificate
-    /// that it wants.
-    pub(super) fn refused_alike(&self) -> Option<&'static str> {
-        let completed = self.record.counts.completed();
-        if completed == 0 || self.record.by_status.get(400) != Some(&completed) {
-            return None;
-        }
-        Some(match &self.plan.tls {
-            None => "all answers are 400: is it https:// that is wanted, or is a header wrong?",
-            Some(tls) if tls.identity.is_none() => {
-                "all answers are 400: does the target want a client certificate (--cert, --key), \
-                 or is a header wrong?"
-            }
-            Some(_) => {
-                "all answers are 400: does the target trust the certificate of --cert, or is a \
-                 header wrong?"
-            }
         })
     }
 
@@ -98,9 +89,9 @@ impl Run<'_> {
         let unsolicited = self.total(|w| w.unsolicited);
         (unsolicited > 0).then(|| {
             let message = format!(
-                "{} times the target sent bytes nobody had asked for: its answers may be longer \
-                 than they declare",
-                Grouped(unsolicited),
+                "{} the target sent bytes nobody had asked for: its answers may be longer than they \
+                 declare",
+                plural(unsolicited, "time"),
             );
             suspect("unsolicited", message)
         })

@@ -2,7 +2,7 @@
 
 use super::{Reason, Run, suspect};
 use crate::outcome::Outcome;
-use crate::summary::Grouped;
+use crate::summary::{Grouped, plural, plural_were};
 
 /// Retransmits per answer: one costs at least the 200 ms of Linux' `TCP_RTO_MIN`, so from one
 /// in a thousand on they are the p99.9.
@@ -31,11 +31,10 @@ impl Run<'_> {
         (fewest < requested && !is_planned).then(|| {
             let cause = self.connect_failure().unwrap_or("the target closes them");
             let message = format!(
-                "at times only {} of {} connections were established ({} reconnects, {} failed): \
-                 {cause}",
+                "at times only {} of {} established ({}, {} failed): {cause}",
                 Grouped(fewest),
-                Grouped(requested),
-                Grouped(self.total(|w| w.reconnects)),
+                plural_were(requested, "connection"),
+                plural(self.total(|w| w.reconnects), "reconnect"),
                 Grouped(self.total(|w| w.connects_failed)),
             );
             suspect("connections", message)

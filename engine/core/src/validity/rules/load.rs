@@ -3,7 +3,7 @@
 use super::{ERRORS_MAX, Reason, Run, invalid, suspect};
 use crate::outcome::Outcome;
 use crate::plan::{Arrivals, WaitMode};
-use crate::summary::{Grouped, Percent, Quantile};
+use crate::summary::{Grouped, Percent, Quantile, plural, plural_were};
 use crate::time::Nanos;
 
 /// Open loop: least share of the planned slots that must be sent. Nighthawk advises the same
@@ -27,8 +27,6 @@ const WAITED_FEW: f64 = 0.01;
 const LITTLE_MAX: f64 = 0.05;
 /// Mean service times that the window must hold, so that its edges explain at most 1 %.
 const LITTLE_WINDOW_MIN: f64 = 100.0;
-/// Closed loop: a target that uses less of its CPUs was not what set the rate.
-const TARGET_IDLE: f64 = 0.50;
 
 impl Run<'_> {
     /// Fewer slots were sent than planned: whose fault was it?
@@ -61,10 +59,10 @@ impl Run<'_> {
         // Refused connections are errors, and reported as such.
         (waited > refused).then(|| {
             let message = format!(
-                "only {share} of the planned rate was sent: every connection was busy when {} of \
-                 the slots were due; response times include that wait and are honest; the target \
-                 is at its limit, or give it more connections (-c)",
-                Percent(self.waited_share()),
+                "only {share} of the planned rate was sent: no connection was free when {} of the \
+                 slots were due; response times include that wait and are honest; the target is \
+                 at its limit, or give it more connections (-c)",
+                Percent((waited / planned).min(1.0)),
             );
             suspect("connections_busy", message)
         })
@@ -99,11 +97,11 @@ impl Run<'_> {
         let not_sent = self.record.counts.of(Outcome::NotSent);
         (not_sent > 0).then(|| {
             let message = format!(
-                "{} slots ({}) were given up because no connection came free in time: the target \
-                 cannot take this rate over {} connections; lower -R or raise -c",
-                Grouped(not_sent),
+                "{} ({} of all) given up because no connection came free in time: the target cannot \
+                 take this rate over {}; lower -R or raise -c",
+                plural_were(not_sent, "slot"),
                 Percent(self.share_of_released(not_sent)),
-                Grouped(self.plan.connections.into()),
+                plural(self.plan.connections.into(), "connection"),
             );
             suspect("not_sent", message)
         })
@@ -143,19 +141,6 @@ impl Run<'_> {
                 Percent(off),
             );
             suspect("little", message)
-        })
-    }
-
-    pub(super) fn target_idle(&self) -> Option<Reason> {
-        let cpu = self.observed.target?;
-        let idle = cpu.used < cpu.allowed * TARGET_IDLE && self.client_limited().is_none();
-        idle.then(|| {
-            let message = format!(
-                "the target used {:.2} of its {:.2} CPUs: this is not its ceiling; raise -c or -p, \
-                 or look for what it waits for (locks, disk, upstreams)",
-                cpu.used, cpu.allowed,
-            );
-            suspect("target_idle", message)
         })
     }
 

@@ -1,7 +1,7 @@
 //! The machine the load came from: its CPUs and its queues.
 
 use super::{Reason, Run, invalid, suspect};
-use crate::summary::{Grouped, Percent};
+use crate::summary::{Percent, plural};
 
 /// Receives that found no buffer, per answer: each costs a pass through the kernel.
 const BUFFERS_EXHAUSTED_MAX: f64 = 0.01;
@@ -17,11 +17,10 @@ impl Run<'_> {
     pub(super) fn completions_overflowed(&self) -> Option<Reason> {
         let overflowed = self.total(|w| w.completions_overflowed);
         (overflowed > 0).then(|| {
-            let times = if overflowed == 1 { "time" } else { "times" };
             let message = format!(
-                "the queue of completions was full {} {times}, and the kernel had to set some \
+                "the queue of completions was full {}, and the kernel had to set some \
                  aside, so their times are late: use fewer connections per core",
-                Grouped(overflowed),
+                plural(overflowed, "time"),
             );
             invalid("completions_overflowed", message)
         })
@@ -55,9 +54,9 @@ impl Run<'_> {
                  connections per core, or more --cores"
             };
             let message = format!(
-                "{} receives found no free buffer ({} of the answers), and the client pays for \
-                 it in CPU: {cause}",
-                Grouped(exhausted),
+                "{} found no free buffer ({} of the answers), and the client pays for it in CPU: \
+                 {cause}",
+                plural(exhausted, "receive"),
                 Percent(share),
             );
             suspect("buffers_exhausted", message)
@@ -90,9 +89,9 @@ impl Run<'_> {
         let periods = self.observed.throttled_periods?;
         (periods > 0).then(|| {
             let message = format!(
-                "the generator's cgroup was out of CPU quota in {} periods: raise its quota or use \
-                 fewer --cores",
-                Grouped(periods),
+                "the generator's cgroup was out of CPU quota in {}: raise its quota or use fewer \
+                 --cores",
+                plural(periods, "period"),
             );
             suspect("throttled", message)
         })

@@ -1,0 +1,107 @@
+//! What an answer says about why it is no plain success: where it redirects to, which credentials
+//! it asks for, when to come back (RFC 9110 sections 10.2.2, 10.2.3 and 11.6.1).
+//!
+//! One answer per status is looked at, off the hot path. What may be a secret is left out: the
+//! query and the credentials of a location, everything of a challenge but its scheme.
+
+use crate::flow::answer::Answer;
+
+/// Longest text kept of a header, in characters.
+const SHOWN_MAX: usize = 120;
+/// Where a status line has its digits: behind `HTTP/1.1 `.
+const STATUS_AT: usize = 9;
+
+/// The headers of one answer that explain its status.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StatusSample {
+    /// The status, 300 to 599.
+    pub status: u16,
+    /// `Location`, without query and credentials.
+    pub location: Option<String>,
+    /// The scheme of `WWW-Authenticate` or `Proxy-Authenticate`, such as `Basic`.
+    pub scheme: Option<String>,
+    /// `Retry-After`: seconds, or a date.
+    pub retry_after: Option<String>,
+}
+
+impl StatusSample {
+    /// Read the answer with this status whose header begins `bytes`, interim answers before it
+    /// aside. `None` when `bytes` do not begin with a whole header of it.
+    pub fn of(status: u16, mut bytes: &[u8]) -> Option<Self> {
+        loop {
+            let end = bytes.windows(4).position(|four| four == b"\r\n\r\n")? + 4;
+            let (head, rest) = bytes.split_at(end);
+            let given = head.strip_prefix(b"HTTP/").and(head.get(STATUS_AT..STATUS_AT + 3))?;
+            if given == status.to_string().as_bytes() {
+                return Some(Self::of_head(status, head));
+            }
+            if !given.starts_with(b"1") {
+                return None;
+            }
+            bytes = rest;
+        }
+    }
+
+    fn of_head(status: u16, head: &[u8]) -> Self {
+        let answer = Answer { status, head, body: b"", body_bytes: 0 };
+        let first = |name: &str| answer.headers(name).next();
+        let challenge = first("www-authenticate").or_else(|| first("proxy-authenticate"));
+        let scheme = challenge.and_then(|value| value.split(u8::is_ascii_whitespace).next());
+        Self {
+            status,
+            location: first("location").map(|value| shown(without_secrets(value))),
+            scheme: scheme.map(shown),
+            retry_after: first("retry-after").map(shown),
+        }
+    }
+}
+
+/// A URL up to its query, and without user and password.
+fn without_secrets(url: &[u8]) -> &[u8] {
+    let end = url.iter().position(|byte| b"?#".contains(byte)).unwrap_or(url.len());
+    let url = &url[..end];
+    let has_user = url.split(|&byte| byte == b'/').nth(2).is_some_and(|part| part.contains(&b'@'));
+    if has_user { b"a URL with credentials" } else { url }
+}
+
+/// Printable, and of a bounded length.
+fn shown(value: &[u8]) -> String {
+    let text = String::from_utf8_lossy(value);
+    let cut: String = text.escape_debug().take(SHOWN_MAX).collect();
+    if cut.chars().count() < SHOWN_MAX { cut } else { cut + "…" }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_explains_a_status_is_read_and_secrets_are_not() {
+        let head = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 302 Found\r\nlocation:  \
+                     https://x/login?token=secret\r\nRetry-After: 5\r\n\r\nbody";
+        let sample = StatusSample::of(302, head).unwrap();
+        assert_eq!(sample.location.as_deref(), Some("https://x/login"));
+        assert_eq!((sample.scheme, sample.retry_after.as_deref()), (None, Some("5")));
+        let with_user = b"HTTP/1.1 301 M\r\nLocation: http://me:secret@x/\r\n\r\n";
+        let location = StatusSample::of(301, with_user).unwrap().location.unwrap();
+        assert_eq!(location, "a URL with credentials");
+        let digest = b"HTTP/1.1 401 U\r\nWWW-Authenticate: Digest realm=\"a\", nonce=\"b\"\r\n\r\n";
+        assert_eq!(StatusSample::of(401, digest).unwrap().scheme.as_deref(), Some("Digest"));
+        let long = format!("HTTP/1.1 301 M\r\nLocation: /{}\x1b\r\n\r\n", "a".repeat(200));
+        let location = StatusSample::of(301, long.as_bytes()).unwrap().location.unwrap();
+        assert_eq!(location.chars().count(), SHOWN_MAX + 1);
+    }
+
+    #[test]
+    fn only_a_whole_header_of_that_status_is_read() {
+        for bytes in [
+            &b""[..],
+            b"HTTP/1.1 301 M\r\nLocation: /x\r\n",
+            b"HTTP/1.1 200 OK\r\n\r\n",
+            b"payload HTTP/1.1 301 M\r\n\r\n",
+            b"HTTP/1\r\n\r\n",
+        ] {
+            assert_eq!(StatusSample::of(301, bytes), None, "{}", bytes.escape_ascii());
+        }
+    }
+}
