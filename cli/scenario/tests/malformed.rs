@@ -348,7 +348,7 @@ fn mistakes_around_the_steps_are_told() {
         (
             "[load]\nrate = 1\nstage = [\n{ shape = \"step\", rate = 5, duration = \"1s\" },\n\
              { rate = 5, duration = \"1s\" }]\n",
-            &["5:1: load.stage", "`shape` is missing: add it (ramp, step, spike)"],
+            &["6:1: load.stage", "`shape` is missing: add it (ramp, step, spike)"],
         ),
         (
             "[load]\nrate = 1\n[[load.stage]]\nshape = \"step\"\nrate = 2\nduration = 0",
