@@ -31,7 +31,8 @@ impl StatusSample {
         loop {
             let end = bytes.windows(4).position(|four| four == b"\r\n\r\n")? + 4;
             let (head, rest) = bytes.split_at(end);
-            let given = head.strip_prefix(b"HTTP/").and(head.get(STATUS_AT..STATUS_AT + 3))?;
+            let given =
+                head.strip_prefix(b"HTTP/").and_then(|_| head.get(STATUS_AT..STATUS_AT + 3))?;
             if given == status.to_string().as_bytes() {
                 return Some(Self::of_head(status, head));
             }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::*;
 use crate::flow::script::Script;
 use crate::outcome::{Counts, Outcome};
-use crate::plan::{Arrivals, Identity, Limit, Load, TlsPlan, TlsVersions, Trust, WaitMode};
+use crate::plan::{Arrivals, Identity, Limit, Load, Peer, TlsPlan, TlsVersions, Trust, WaitMode};
 use crate::record::{Times, WorkerRecord};
 use crate::summary::fixture;
 use crate::time::Nanos;
@@ -274,8 +274,15 @@ fn what_may_happen_now_and_then_has_a_share() {
     let suspect = Severity::Suspect;
     let exhausted = |n| closed().with(|case| case.worker().buffers_exhausted = n);
     fires_past(&exhausted(3_000), &exhausted(3_001), "buffers_exhausted", suspect);
-    let resent = |n| closed().with(|case| case.observed.retransmits = Some(n));
+    let resent = |n| {
+        closed().with(|case| {
+            case.observed.retransmits = Some(n);
+            case.plan.peers = vec![Peer::Tcp(([10, 0, 0, 1], 80).into())];
+        })
+    };
     fires_past(&resent(300), &resent(301), "retransmits", suspect);
+    let on_loopback = closed().with(|case| case.observed.retransmits = Some(1_000_000));
+    assert_eq!(on_loopback.codes(), [], "others lost them");
     let reset = |n| closed().with(|case| case.lose(n, Outcome::Reset));
     fires_past(&reset(3_000), &reset(3_001), "errors", suspect);
 }
@@ -299,6 +306,22 @@ fn want_of_buffers_names_what_wants_them() {
     // What a plain load does with large answers needs no buffers.
     assert!(message(None, 300_000 << 20).contains(small));
     assert!(message(script(), 300_000 << 20).contains("large answers are read"));
+}
+
+#[test]
+fn who_ends_connections_is_not_accused_of_what_this_side_does() {
+    let message = |change: fn(&mut Case)| {
+        let case = Case::closed().with(|case| {
+            case.worker().established_min = 31;
+            change(case);
+        });
+        let reasons = case.verdict().reasons;
+        reasons.into_iter().find(|reason| reason.code == "connections").unwrap().message
+    };
+    assert!(message(|case| case.worker().reconnects = 5).ends_with("the target closes them"));
+    assert!(message(|case| case.worker().unsolicited = 1).contains("uringbench gives up"));
+    assert!(message(|case| case.lose(5, Outcome::Timeout)).contains("uringbench gives up"));
+    assert!(!message(|_| {}).contains("closes"));
 }
 
 #[test]

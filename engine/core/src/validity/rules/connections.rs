@@ -2,6 +2,7 @@
 
 use super::{Reason, Run, suspect};
 use crate::outcome::Outcome;
+use crate::plan::Peer;
 use crate::summary::{Grouped, plural, plural_were};
 
 /// Retransmits per answer: one costs at least the 200 ms of Linux' `TCP_RTO_MIN`, so from one
@@ -29,7 +30,7 @@ impl Run<'_> {
         let is_planned = self.plan.per_connection.is_some()
             && self.record.workers.iter().all(|worker| worker.connects_failed == 0);
         (fewest < requested && !is_planned).then(|| {
-            let cause = self.connect_failure().unwrap_or("the target closes them");
+            let cause = self.connect_failure().unwrap_or_else(|| self.loss_of_connections());
             let message = format!(
                 "at times only {} of {} established ({}, {} failed): {cause}",
                 Grouped(fewest),
@@ -41,13 +42,32 @@ impl Run<'_> {
         })
     }
 
+    /// Who ended connections that could all be made.
+    fn loss_of_connections(&self) -> &'static str {
+        let given_up =
+            [Outcome::Timeout, Outcome::Malformed].map(|kind| self.record.counts.of(kind));
+        if given_up != [0, 0] || self.total(|w| w.unsolicited) > 0 {
+            "uringbench gives up connections whose answers are late or cannot be told apart"
+        } else if self.total(|w| w.reconnects) > 0 {
+            "the target closes them"
+        } else {
+            "they had not been made by then"
+        }
+    }
+
+    /// The counter is of the whole machine: on loopback, where nothing is lost on the way, it
+    /// counts what other programs send elsewhere.
     pub(super) fn retransmits(&self) -> Option<Reason> {
-        let retransmits = self.observed.retransmits?;
+        let is_local = self.plan.peers.iter().all(|peer| match peer {
+            Peer::Tcp(address) => address.ip().is_loopback(),
+            Peer::Unix(_) => true,
+        });
+        let retransmits = self.observed.retransmits.filter(|_| !is_local)?;
         (retransmits as f64 > RETRANSMITS_MAX * self.record.counts.completed() as f64).then(|| {
             let message = format!(
-                "{} TCP segments were sent again: the network loses packets, and each loss costs \
-                 200 ms or more",
-                Grouped(retransmits),
+                "{} sent again by all programs of this machine together: where they were this \
+                 run's, its network loses packets, and each loss costs 200 ms or more",
+                plural_were(retransmits, "TCP segment"),
             );
             suspect("retransmits", message)
         })

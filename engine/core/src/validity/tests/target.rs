@@ -6,7 +6,6 @@ use crate::flow::script::Flow;
 use crate::flow::step::Step;
 use crate::flow::template::{Marks, Template};
 use crate::http::request::RequestParts;
-use crate::plan::Peer;
 use crate::record::{Interval, Phase, StepRecord};
 use crate::status::StatusSample;
 use crate::summary::fixture;
