@@ -3,7 +3,7 @@
 
 use std::path::Path;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::support::program::Program;
 use crate::support::run::Run;
@@ -50,12 +50,18 @@ fn memory_that_is_kept_in_shared_mappings_is_a_leak() {
 fn a_target_that_ends_leaves_the_soak_without_a_verdict() {
     let target = Target::start();
     let words = format!(
-        "soak --json -q -c 2 -R 100 -d 6s --warmup 0s --timeline-hz 10 --profile {} {}",
+        "soak --json -q -o out -c 2 -R 100 -d 6s --warmup 0s --timeline-hz 10 --profile {} {}",
         target.pid(),
         target.url()
     );
     let running = Run::text(&words).start();
-    thread::sleep(Duration::from_secs(3));
+    // Rows come while the load runs.
+    let timeline = running.folder().join("out/timeline.jsonl");
+    let began = Instant::now();
+    while std::fs::read_to_string(&timeline).map_or(0, |text| text.lines().count()) < 12 {
+        assert!(began.elapsed() < Duration::from_secs(30), "no rows within 30 s");
+        thread::sleep(Duration::from_millis(20));
+    }
     target.signal(Signal::KILL);
     let document = running.finish().document();
     document.expect(document.text("soak.verdict") == "inconclusive", "it was not seen to the end");

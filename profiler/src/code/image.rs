@@ -64,6 +64,10 @@ pub(super) struct Image {
     /// Whether it has a table of all its symbols, or one packed up for debuggers.
     has_symbols: bool,
     has_packed_symbols: bool,
+    /// Where in the file Go's table of functions is, and how many bytes it has.
+    go_functions: Option<(u64, u64)>,
+    /// Where in the file Go's module data is.
+    go_module: Option<u64>,
     segments: Vec<Segment>,
 }
 
@@ -119,14 +123,29 @@ impl Image {
         start..self.segments.iter().map(end).max().unwrap_or(0)
     }
 
+    /// Go's table of functions, and where its module data has the code start; read each time.
+    pub(super) fn go_functions(&self, file: &File) -> Option<(Vec<u8>, Option<u64>)> {
+        /// The word of `runtime.moduledata` that is `text`.
+        const TEXT: u64 = 22;
+        let (start, size) = self.go_functions.filter(|&(_, size)| size <= GO_FUNCTIONS_MAX)?;
+        let mut table = vec![0; size as usize];
+        file.read_exact_at(&mut table, start).ok()?;
+        let text = self.go_module.and_then(|start| {
+            let mut word = [0; 8];
+            file.read_exact_at(&mut word, start + 8 * TEXT).ok()?;
+            Some(u64::from_le_bytes(word)).filter(|&text| text != 0)
+        });
+        Some((table, text))
+    }
+
     /// Why its functions have no names, and how to get them.
     pub(super) fn unnamed(&self) -> Option<&'static str> {
         if self.has_symbols {
             None
-        } else if self.is_go {
+        } else if self.is_go && self.go_functions.is_none() {
             Some(
-                "is a Go program without symbols, so that its functions have no names: build it \
-                 without -ldflags -s",
+                "is a Go program without symbols or a table of functions, so that they have no \
+                 names: build it without -ldflags -s",
             )
         } else if self.has_packed_symbols {
             Some(
@@ -217,6 +236,12 @@ impl Image {
                 b".eh_frame_hdr" => self.eh_frame_hdr = content(file, section, addresses)?,
                 b".debug_frame" => self.debug_frame = content(file, section, addresses)?,
                 b".go.buildinfo" | b".note.go.buildid" => self.is_go = true,
+                b".gopclntab" | b".data.rel.ro.gopclntab" => {
+                    self.go_functions = section.file_range(Little);
+                }
+                b".go.module" => {
+                    self.go_module = section.file_range(Little).map(|(start, _)| start);
+                }
                 b".symtab" => self.has_symbols = true,
                 b".gnu_debugdata" => self.has_packed_symbols = true,
                 _ => {}
@@ -319,6 +344,9 @@ where
 /// Larger sections are left unread, to bound the profiler's own memory: a browser's `.eh_frame`
 /// has about 10 MB.
 const SECTION_SIZE_MAX: u64 = 24 << 20;
+/// The same of a table of functions, which is kept no longer than it is used: a large Go program's
+/// has 30 MB.
+const GO_FUNCTIONS_MAX: u64 = 128 << 20;
 
 #[cfg(target_arch = "x86_64")]
 const MACHINE: u16 = elf::EM_X86_64;

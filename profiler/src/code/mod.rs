@@ -1,11 +1,12 @@
 //! From addresses to stacks, and from stacks to names.
 //!
 //! `spaces` follows what is mapped where, `module` keeps the files, `image` reads them, `places`
-//! joins the two, `unwind` follows stacks, `names` names their frames (`jit` and `kallsyms` know
-//! the text formats). What is recorded, when, and who belongs to the target is decided elsewhere.
+//! joins the two, `unwind` follows stacks, `names` names their frames (`jit`, `kallsyms` and
+//! `gopclntab` know the formats). What is recorded, when, and who belongs to the target is decided elsewhere.
 
 #[cfg(test)]
 mod burner;
+mod gopclntab;
 mod image;
 mod jit;
 mod kallsyms;

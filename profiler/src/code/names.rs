@@ -2,8 +2,9 @@
 //!
 //! A file's symbol table is asked first, then its debug information (its own or what a debug link
 //! leads to): tables are quick and name every part of a function, while reading debug information
-//! can take minutes. Stripped code is named by where its function starts, which its unwind rules
-//! tell, so that functions stay apart. Line numbers and inlined calls are left out.
+//! can take minutes. A Go program has a table of its functions besides, stripped or not. Other
+//! stripped code is named by where its function starts, which its unwind rules tell, so that
+//! functions stay apart. Line numbers and inlined calls are left out.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -14,6 +15,7 @@ use std::os::fd::AsRawFd;
 use blazesym::symbolize::source::{Elf, Source};
 use blazesym::symbolize::{Input, Symbolized, Symbolizer};
 
+use super::gopclntab::GoFunctions;
 use super::kallsyms;
 use super::module::{Content, Module, Modules};
 use crate::stack::{FrameKind, FrameName, Location, ModuleId, StackTable};
@@ -99,6 +101,13 @@ fn functions(module: &str, content: &Content, addresses: &[u64]) -> Vec<Option<S
         for (at, symbol) in missing.into_iter().zip(symbols) {
             found[at] = symbol.filter(|symbol| symbol.holds(addresses[at], &edges)).map(|s| s.name);
         }
+    }
+    if found.contains(&None)
+        && let Some((table, text)) = content.image.go_functions(&content.file)
+        && let Some(table) = GoFunctions::read(&table, text)
+    {
+        let missing = found.iter_mut().zip(addresses).filter(|(found, _)| found.is_none());
+        missing.for_each(|(found, &address)| *found = table.name(address));
     }
     for (found, &address) in found.iter_mut().zip(addresses) {
         if found.is_none() {
