@@ -18,8 +18,8 @@ pub(crate) fn plan(args: &TlsArgs, url: &Url) -> Result<Option<TlsPlan>, Failure
     if !url.scheme.has_tls() {
         return if args.any() {
             Err(Failure::Usage(
-                "-k, --cacert, --cert, --tls and --no-resumption are about TLS: use an https:// \
-                 or wss:// URL"
+                "-k, --cacert, --cert, --tls, --no-resumption and --tolerate-truncation are about \
+                 TLS: use an https:// or wss:// URL"
                     .to_owned(),
             ))
         } else {
@@ -48,6 +48,7 @@ pub(crate) fn plan(args: &TlsArgs, url: &Url) -> Result<Option<TlsPlan>, Failure
         },
         alpn: vec![ALPN.to_owned()],
         resumes: !args.no_resumption,
+        tolerates_truncation: args.tolerate_truncation,
     };
     // What cannot be used is found out here, where it was typed, and not by a worker.
     uringbench_engine::client_config(&plan).map_err(|why| usage(why.to_string()))?;

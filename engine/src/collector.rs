@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use uringbench_core::cause::Causes;
 use uringbench_core::histogram::LatencyCounts;
+use uringbench_core::http::deviation::Deviations;
 use uringbench_core::outcome::Counts;
 use uringbench_core::plan::Plan;
 use uringbench_core::record::{
@@ -31,6 +32,7 @@ pub(crate) struct WorkerSums {
 pub(crate) struct Collector {
     pub(crate) counts: Counts,
     pub(crate) causes: Causes,
+    pub(crate) tolerated: Deviations,
     pub(crate) warmup_counts: Counts,
     pub(crate) by_status: Box<[u64]>,
     pub(crate) times: Times,
@@ -72,6 +74,7 @@ impl Collector {
         Self {
             counts: Counts::default(),
             causes: Causes::default(),
+            tolerated: Deviations::new(),
             warmup_counts: Counts::default(),
             by_status: vec![0; 1_000].into(),
             times: Times::default(),
@@ -169,6 +172,9 @@ impl Collector {
         self.counts.merge(&handover.measured);
         self.warmup_counts.merge(&handover.warmup);
         self.causes.merge(&handover.causes);
+        if handover.phase != Phase::Warmup {
+            self.tolerated.merge(&handover.tolerated);
+        }
         for (sum, &count) in self.by_status.iter_mut().zip(&handover.by_status) {
             *sum += u64::from(count);
         }

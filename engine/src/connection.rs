@@ -194,6 +194,11 @@ impl Exchange {
         self.first_byte = self.first_byte.min(now);
     }
 
+    /// They were of no response.
+    pub(crate) const fn not_begun(&mut self) {
+        self.first_byte = Timestamp::NEVER;
+    }
+
     /// The oldest request has its answer; the next one's is still to begin.
     #[inline]
     fn answered(&mut self, status: u16) -> Answers {

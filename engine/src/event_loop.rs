@@ -385,8 +385,8 @@ impl<D: Driver> EventLoop<D> {
         let mut closed = std::mem::replace(&mut self.recorder.current, fresh);
         closed.end = end;
         closed.last = self.intervals - 1;
-        closed.in_flight = self.exchanges.in_flight();
-        closed.connected = self.connected;
+        (closed.in_flight, closed.connected) = (self.exchanges.in_flight(), self.connected);
+        self.shapes.drain_deviations(&mut closed.tolerated);
         let (enters, spun) = (self.driver.enters(), self.driver.spun());
         closed.totals.enters = enters - std::mem::replace(&mut self.enters_seen, enters);
         closed.totals.spun = Nanos(spun.0 - std::mem::replace(&mut self.spun_seen, spun).0);

@@ -18,6 +18,10 @@ const SKIP_FROM: u64 = 4_096;
 /// One skip asks for at most this much.
 const SKIP_MAX: u64 = 1 << 30;
 
+/// The cause where TLS leaves open whether an answer is whole (RFC 8446 section 6.1).
+const TRUNCATED: &str = "TLS ended without close_notify, so the body that the connection's end \
+                         delimits may be cut short: --tolerate-truncation counts it";
+
 /// Where bytes for the parser are.
 pub(crate) enum Source<'a, B> {
     /// Where they were received.
@@ -162,6 +166,10 @@ impl<D: Driver> EventLoop<D> {
                         break;
                     }
                 }
+                Ok(Progress::Dropped { consumed }) => {
+                    self.exchanges.oldest(number, connection).not_begun();
+                    bytes = &bytes[consumed..];
+                }
                 // Consent is told only where requests wait for it, which is read otherwise.
                 Ok(Progress::NeedMore | Progress::Continue { .. }) => {
                     self.statuses.under_way(&connection.parser, bytes);
@@ -175,6 +183,11 @@ impl<D: Driver> EventLoop<D> {
         }
         if let Some(answers) = alike {
             self.recorder.completed(&answers, now);
+        }
+        if matches!(fed, Fed::Unsolicited)
+            && connection.parser.drop_unasked(bytes, &mut self.shapes) == bytes.len()
+        {
+            fed = Fed::Open;
         }
         fed
     }
@@ -238,10 +251,11 @@ impl<D: Driver> EventLoop<D> {
     fn on_malformed(&mut self, number: u32, now: Timestamp) {
         let connection = &self.connections[number as usize];
         if connection.in_flight > 0 {
-            match connection.parser.malformed() {
-                Some(why) => self.fail_oldest_because(number, Outcome::Malformed, &why, now),
-                None => self.fail_oldest(number, 1, Outcome::Malformed, now),
+            if let Some(fault) = connection.parser.fault() {
+                let slot = self.exchanges.oldest(number, connection).slot();
+                self.recorder.malformed(slot, fault);
             }
+            self.fail_oldest(number, 1, Outcome::Malformed, now);
         }
         self.lose_because(number, Outcome::Reset, &"the answer before it was malformed", now);
     }
@@ -307,6 +321,10 @@ impl<D: Driver> EventLoop<D> {
             };
             return self.on_connect_failed(number, failure, now);
         }
+        if connection.in_flight > 0 && connection.is_truncated() {
+            self.fail_oldest_because(number, Outcome::Reset, &TRUNCATED, now);
+        }
+        let connection = &mut self.connections[number as usize];
         if connection.in_flight > 0
             && connection.may_end_here()
             && let StreamEnd::Complete(response) = connection.parser.end_of_stream()

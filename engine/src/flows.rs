@@ -491,6 +491,10 @@ impl<D: Driver> EventLoop<D> {
                     }
                     break;
                 }
+                Ok(Progress::Dropped { consumed }) => {
+                    shared.0.oldest(number, connection).not_begun();
+                    bytes = &bytes[consumed..];
+                }
                 Err(_) => return Fed::Malformed,
             }
         }

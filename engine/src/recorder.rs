@@ -10,6 +10,8 @@ use uringbench_core::cause::Causes;
 use uringbench_core::flow::crowd::{Ended, FlowEnd};
 use uringbench_core::flow::step::{Failed, Judgement};
 use uringbench_core::histogram::LatencyCounts;
+use uringbench_core::http::deviation::Deviations;
+use uringbench_core::http::fault::Fault;
 use uringbench_core::outcome::{Counts, Outcome};
 use uringbench_core::pacer::Slot;
 use uringbench_core::record::Phase;
@@ -37,6 +39,8 @@ pub struct Handover {
     pub warmup: Counts,
     /// Why slots of the measured window ended without a passing answer.
     pub causes: Causes,
+    /// How answers deviated from the protocol and were read all the same.
+    pub tolerated: Deviations,
     /// Complete answers by status code, of the measured window.
     pub by_status: Box<[u32]>,
     /// Ages of unfinished slots (closed loop) or all response times (open loop).
@@ -190,6 +194,7 @@ impl Default for Handover {
             measured: Counts::default(),
             warmup: Counts::default(),
             causes: Causes::default(),
+            tolerated: Deviations::new(),
             by_status: vec![0; 1_000].into(),
             response: LatencyCounts::default(),
             whole: LatencyCounts::default(),
@@ -224,6 +229,7 @@ impl Handover {
         self.measured = Counts::default();
         self.warmup = Counts::default();
         self.causes.clear();
+        self.tolerated = Deviations::new();
         self.by_status.fill(0);
         self.censored = 0;
         self.totals = Totals::default();
@@ -345,6 +351,16 @@ impl Recorder {
     pub(crate) fn caused(&mut self, slot: Slot, outcome: Outcome, cause: &dyn Display, count: u16) {
         if slot.measured {
             self.current.causes.add(outcome, cause, u64::from(count));
+        }
+    }
+
+    /// The answer to a released slot is malformed.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn malformed(&mut self, slot: Slot, fault: &Fault) {
+        if slot.measured {
+            let causes = &mut self.current.causes;
+            causes.add_with_example(Outcome::Malformed, fault, fault.quote(), 1);
         }
     }
 

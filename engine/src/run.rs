@@ -375,6 +375,7 @@ impl Crew {
             phases: phase_spans(&boundaries, over),
             counts: collector.counts,
             causes: collector.causes,
+            tolerated: collector.tolerated,
             warmup_counts: collector.warmup_counts,
             by_status: collector.by_status,
             times: collector.times,

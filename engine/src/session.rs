@@ -35,6 +35,8 @@ pub struct Terms {
     pub request: Arc<Vec<u8>>,
     /// TLS, and the name to ask for.
     pub tls: Option<(Arc<ClientConfig>, ServerName<'static>)>,
+    /// Whether an answer may end with the connection where TLS does not say that it is the end.
+    pub tolerates_truncation: bool,
     /// Whether connections say first whom they are made for.
     pub proxy: Option<ProxyVersion>,
     /// WebSocket: the request is a message.
@@ -70,6 +72,7 @@ impl Terms {
         Self {
             request: request.shared(),
             tls: None,
+            tolerates_truncation: plan.tls.as_ref().is_some_and(|tls| tls.tolerates_truncation),
             proxy: plan.proxy,
             websocket: websocket.map(|websocket| SocketTerms { plan: websocket, seed: plan.seed }),
             stream: plan.stream,
@@ -91,6 +94,8 @@ pub(crate) struct Session {
     replies: Vec<u8>,
     /// The body waits for the target's consent.
     is_held: bool,
+    /// TLS may end without a notice.
+    tolerates_truncation: bool,
     pub(crate) websocket: Option<Machine>,
     pub(crate) stream: Option<Stream>,
     /// Not before then more is received, and sent.
@@ -119,6 +124,7 @@ impl<D: Driver> EventLoop<D> {
         let mut session = Session {
             websocket: websocket.as_ref().map(|terms| terms.machine(number)),
             stream: stream.map(|_| Stream::default()),
+            tolerates_truncation: self.terms.tolerates_truncation,
             ..Session::default()
         };
         let is_waited_for = has_tls || websocket.is_some();
@@ -145,7 +151,7 @@ impl<D: Driver> EventLoop<D> {
 
     /// Whether connections need any of this at all.
     pub(crate) const fn has_sessions(&self) -> bool {
-        let Terms { tls, proxy, websocket, stream, held_at, request: _, flows: _ } = &self.terms;
+        let Terms { tls, proxy, websocket, stream, held_at, .. } = &self.terms;
         tls.is_some()
             || proxy.is_some()
             || websocket.is_some()
@@ -490,10 +496,16 @@ impl Connection {
     }
 
     /// Whether the end of the stream may be the end of an answer: within TLS only what the peer
-    /// says is an end; anything else may be an attack (RFC 8446 section 6.1).
+    /// says is an end; anything else may be an attack (RFC 8446 section 6.1), unless it is
+    /// tolerated.
     pub(crate) fn may_end_here(&self) -> bool {
-        self.session
-            .as_ref()
-            .is_none_or(|session| session.tls.as_ref().is_none_or(Tls::is_closed_by_peer))
+        self.session.as_ref().is_none_or(|session| {
+            session.tolerates_truncation || session.tls.as_ref().is_none_or(Tls::is_closed_by_peer)
+        })
+    }
+
+    /// Whether it is an end that leaves open whether the answer is whole.
+    pub(crate) fn is_truncated(&self) -> bool {
+        self.parser.opaque() == u64::MAX && !self.may_end_here()
     }
 }

@@ -79,6 +79,10 @@ impl<D: Driver> EventLoop<D> {
                     bytes = &bytes[consumed..];
                     is_consent = true;
                 }
+                Ok(Progress::Dropped { consumed }) => {
+                    self.exchanges.oldest(number, connection).not_begun();
+                    bytes = &bytes[consumed..];
+                }
                 Ok(Progress::NeedMore) => {
                     self.statuses.under_way(&connection.parser, bytes);
                     break;

@@ -134,6 +134,10 @@ pub(crate) struct TlsArgs {
     /// Never take up an earlier session: every handshake is a full one
     #[arg(long)]
     pub(crate) no_resumption: bool,
+
+    /// Count a body that the end of the connection delimits though TLS ended without close_notify
+    #[arg(long)]
+    pub(crate) tolerate_truncation: bool,
 }
 
 impl TlsArgs {
@@ -144,6 +148,7 @@ impl TlsArgs {
             || self.cert.is_some()
             || self.tls.is_some()
             || self.no_resumption
+            || self.tolerate_truncation
     }
 }
 

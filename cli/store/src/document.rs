@@ -142,6 +142,9 @@ pub struct CountFigures {
     /// Why slots ended without a passing answer, where that is known, the most frequent first.
     #[serde(default)]
     pub causes: Vec<CauseFigures>,
+    /// How answers deviated from RFC 9112 and were read all the same.
+    #[serde(default)]
+    pub tolerated: Vec<ToleratedFigures>,
     /// Complete answers per status code; those never seen are left out.
     pub by_status: BTreeMap<u16, u64>,
     /// Messages of WebSockets among the complete answers: they have no status.
@@ -184,6 +187,17 @@ pub struct CauseFigures {
     pub cause: String,
     /// How many slots.
     pub count: u64,
+}
+
+/// One of `counts.tolerated`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ToleratedFigures {
+    /// The way of deviating, in a word: `space_before_colon`.
+    pub kind: String,
+    /// How many answers.
+    pub count: u64,
+    /// Where the first of them did.
+    pub example: String,
 }
 
 /// Key `latency_ns`.

@@ -306,3 +306,17 @@ fn a_fatal_alert_is_a_reset_and_named() {
         document.expect(reasons(&document).contains("BadRecordMac"), "the alert is named");
     }
 }
+
+#[test]
+fn a_body_that_ends_without_notice_names_the_cause_and_can_be_counted() {
+    let (_front, document) = run(&Behaviour::CloseDelimited, Manner::NoNotice, "-n 40 -c 4");
+    document.expect_only(&["reset"]);
+    let reasons = reasons(&document);
+    document.expect(reasons.contains("TLS ended without close_notify"), "the cause is named");
+    document.expect(reasons.contains("--tolerate-truncation"), "and what to do");
+    all_ok(&Behaviour::CloseDelimited, Manner::NoNotice, 40, "--tolerate-truncation");
+    // A length that is not reached is no end in any case.
+    let args = "-n 40 -c 4 --tolerate-truncation";
+    let (_front, document) = run(&Behaviour::CloseMidBody, Manner::NoNotice, args);
+    document.expect_only(&["reset"]);
+}

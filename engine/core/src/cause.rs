@@ -17,10 +17,18 @@ const OTHERS: &str = "other causes";
 /// Why slots ended as they did, and how many.
 #[derive(Clone, Debug, Default)]
 pub struct Causes {
-    known: Vec<Cause>,
+    known: Vec<Known>,
     others: [u64; Outcome::ALL.len()],
     /// Where texts are formatted before they are compared.
     text: String,
+}
+
+/// A cause as it is counted.
+#[derive(Clone, Debug)]
+struct Known {
+    cause: Cause,
+    /// How much of its text tells it from others; the rest is an example.
+    own: usize,
 }
 
 /// One cause.
@@ -39,18 +47,37 @@ impl Causes {
     #[cold]
     #[inline(never)]
     pub fn add(&mut self, outcome: Outcome, text: impl Display, count: u64) {
+        self.add_with_example(outcome, text, "", count);
+    }
+
+    /// The same, with what was seen this time: the first example of a cause is kept behind its
+    /// text.
+    #[cold]
+    #[inline(never)]
+    pub fn add_with_example(
+        &mut self,
+        outcome: Outcome,
+        text: impl Display,
+        example: impl Display,
+        count: u64,
+    ) {
         let mut room = std::mem::take(&mut self.text);
         room.clear();
         // A `String` takes whatever it is given.
         let _ = write!(room, "{text}");
-        self.count(outcome, &room, count);
+        let own = room.len();
+        let _ = write!(room, ": {example}");
+        if room.len() == own + 2 {
+            room.truncate(own);
+        }
+        self.count(outcome, (&room, own), count);
         self.text = room;
     }
 
     /// Add another worker's or interval's.
     pub fn merge(&mut self, other: &Self) {
-        for cause in &other.known {
-            self.count(cause.outcome, &cause.text, cause.count);
+        for Known { cause, own } in &other.known {
+            self.count(cause.outcome, (&cause.text, *own), cause.count);
         }
         for (mine, theirs) in self.others.iter_mut().zip(other.others) {
             *mine += theirs;
@@ -66,7 +93,7 @@ impl Causes {
     /// Every cause, the most frequent first and those of the same frequency in the order in
     /// which they were first seen; the causes beyond [`CAUSES_MAX`] stand last.
     pub fn list(&self) -> Vec<Cause> {
-        let mut causes = self.known.clone();
+        let mut causes: Vec<_> = self.known.iter().map(|known| known.cause.clone()).collect();
         causes.sort_by_key(|cause| std::cmp::Reverse(cause.count));
         let others = Outcome::ALL.into_iter().zip(self.others).filter(|(_, count)| *count > 0);
         causes.extend(others.map(|(outcome, count)| Cause {
@@ -77,13 +104,15 @@ impl Causes {
         causes
     }
 
-    fn count(&mut self, outcome: Outcome, text: &str, count: u64) {
-        let known = self.known.iter_mut();
-        let mut same = known.filter(|cause| cause.outcome == outcome && cause.text == text);
-        if let Some(cause) = same.next() {
-            cause.count += count;
+    fn count(&mut self, outcome: Outcome, (text, own): (&str, usize), count: u64) {
+        let mut same = self.known.iter_mut().filter(|known| {
+            known.cause.outcome == outcome && known.cause.text[..known.own] == text[..own]
+        });
+        if let Some(known) = same.next() {
+            known.cause.count += count;
         } else if self.known.len() < CAUSES_MAX {
-            self.known.push(Cause { outcome, text: text.to_owned(), count });
+            let cause = Cause { outcome, text: text.to_owned(), count };
+            self.known.push(Known { cause, own });
         } else {
             self.others[outcome as usize] += count;
         }
@@ -111,6 +140,16 @@ mod tests {
             (Outcome::Timeout, "closed".to_owned(), 2),
         ];
         assert_eq!(listed(&causes), expected);
+    }
+
+    #[test]
+    fn the_first_example_stands_for_all() {
+        let (mut causes, mut other) = (Causes::default(), Causes::default());
+        causes.add_with_example(Outcome::Malformed, "no colon", "`a`", 1);
+        causes.add_with_example(Outcome::Malformed, "no colon", "`b`", 1);
+        other.add_with_example(Outcome::Malformed, "no colon", "`c`", 1);
+        causes.merge(&other);
+        assert_eq!(listed(&causes), [(Outcome::Malformed, "no colon: `a`".to_owned(), 3)]);
     }
 
     #[test]

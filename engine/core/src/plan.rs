@@ -187,6 +187,8 @@ pub struct TlsPlan {
     pub alpn: Vec<String>,
     /// Whether a connection made anew takes up an earlier session.
     pub resumes: bool,
+    /// A body that only the end of the connection delimits is whole without a close_notify too.
+    pub tolerates_truncation: bool,
 }
 
 /// Which certificates are taken for the target's.

@@ -10,6 +10,7 @@ use hdrhistogram::Histogram;
 use crate::cause::Causes;
 use crate::flow::step::Failed;
 use crate::histogram::LatencyCounts;
+use crate::http::deviation::Deviations;
 use crate::outcome::Counts;
 use crate::plan::Peer;
 use crate::status::StatusSample;
@@ -26,6 +27,9 @@ pub struct RunRecord {
     pub counts: Counts,
     /// Why slots of the measured window ended without a passing answer, where that is known.
     pub causes: Causes,
+    /// How answers that came from the start of the measured window on deviated from RFC 9112, and
+    /// were read all the same.
+    pub tolerated: Deviations,
     /// Slots released in the warm-up; nothing is in flight any more.
     pub warmup_counts: Counts,
     /// Complete answers per status code, of the measured window; index = code, 0..1000.

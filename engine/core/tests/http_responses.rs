@@ -1,6 +1,7 @@
 //! Every kind of response framing, and every way of being malformed, one by one.
 
 use uringbench_core::http::chunked::ChunkedError;
+use uringbench_core::http::protocol::Protocol;
 use uringbench_core::http::response::{Malformed, Progress, Response, ResponseParser, StreamEnd};
 use uringbench_core::http::shape::Shapes;
 
@@ -169,26 +170,23 @@ fn interim_responses_are_passed_over() {
 #[test]
 fn malformed_headers_are_refused_for_their_reason() {
     use Malformed::{
-        ChunkedCoding, CodingInHttp10, ContentLength, ContentLengthsDiffer, HeaderLine,
-        LengthAndCoding, NotHttp, StatusCode, Upgrade,
+        ChunkedCoding, ContentLength, ContentLengthsDiffer, HeaderColon, HeaderLine, HeaderNul,
+        NotHttp, StatusCode, Upgrade,
     };
     for (stream, reason) in [
         ("GET / HTTP/1.1\r\n", NotHttp),
-        ("\r\nHTTP/1.1 200 OK\r\n\r\n", NotHttp),
         ("HTTP/2.0 200 OK\r\n\r\n", NotHttp),
         ("HTTP/1.1\r\n\r\n", NotHttp),
-        ("\x16\x03\x01", NotHttp),
+        ("\x16\x03\x01", Malformed::Protocol(Protocol::Tls)),
+        ("SSH-2.0-OpenSSH_9.6\r\n", Malformed::Protocol(Protocol::Ssh)),
         ("HTTP/1.1 20 OK\r\n\r\n", StatusCode),
         ("HTTP/1.1 099 OK\r\n\r\n", StatusCode),
         ("HTTP/1.1 2000 OK\r\n\r\n", StatusCode),
         ("HTTP/1.1 2x0 OK\r\n\r\n", StatusCode),
         ("HTTP/1.1 101 Switching Protocols\r\n\r\n", Upgrade),
-        ("HTTP/1.1 200 OK\r\n: x\r\n\r\n", HeaderLine),
-        ("HTTP/1.1 200 OK\r\na b: x\r\n\r\n", HeaderLine),
-        ("HTTP/1.1 200 OK\r\na : x\r\n\r\n", HeaderLine),
-        ("HTTP/1.1 200 OK\r\na: b\r\n c\r\n\r\n", HeaderLine),
-        ("HTTP/1.1 200 OK\r\na: b\0\r\n\r\n", HeaderLine),
-        ("HTTP/1.1 200 OK\r\na: b\rc: d\r\n\r\n", HeaderLine),
+        ("HTTP/1.1 200 OK\r\nno colon\r\n\r\n", HeaderColon),
+        ("HTTP/1.1 200 OK\r\n folded: first\r\n\r\n", HeaderLine),
+        ("HTTP/1.1 200 OK\r\na: b\0\r\n\r\n", HeaderNul),
         ("HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n", ContentLengthsDiffer),
         ("HTTP/1.1 200 OK\r\nContent-Length: 5, 6\r\n\r\n", ContentLengthsDiffer),
         ("HTTP/1.1 200 OK\r\nContent-Length:\r\n\r\n", ContentLength),
@@ -199,11 +197,6 @@ fn malformed_headers_are_refused_for_their_reason() {
         ("HTTP/1.1 200 OK\r\nContent-Length: 0x5\r\n\r\n", ContentLength),
         ("HTTP/1.1 200 OK\r\nContent-Length: 9223372036854775808\r\n\r\n", ContentLength),
         ("HTTP/1.1 200 OK\r\nContent-Length: 18446744073709551621\r\n\r\n", ContentLength),
-        (
-            "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n",
-            LengthAndCoding,
-        ),
-        ("HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", CodingInHttp10),
         ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked, chunked\r\n\r\n", ChunkedCoding),
         ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked, a, chunked\r\n\r\n", ChunkedCoding),
         ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked;q=1\r\n\r\n", ChunkedCoding),
@@ -229,7 +222,9 @@ fn headers_have_their_bounds_whole_and_split() {
             let mut pieces = stream.as_bytes().chunks(piece);
             let fed =
                 pieces.try_fold(None, |_, bytes| match parser.feed(bytes, shapes, false)? {
-                    Progress::NeedMore | Progress::Continue { .. } => Ok(None),
+                    Progress::NeedMore | Progress::Continue { .. } | Progress::Dropped { .. } => {
+                        Ok(None)
+                    }
                     Progress::Complete { response, .. } => Ok(Some(response.head_bytes as usize)),
                 });
             fed.map_err(|malformed: Malformed| malformed)
@@ -252,8 +247,8 @@ fn garbage_without_a_line_end_is_found_before_the_bound() {
         fed += 1;
         assert!(fed < 100);
     }
-    assert_eq!(parser.feed(b"", shapes, false), Err(Malformed::HeaderLine));
-    assert_eq!(parser.feed(b"HTTP/1.1 204 N\r\n\r\n", shapes, false), Err(Malformed::HeaderLine));
+    assert_eq!(parser.feed(b"", shapes, false), Err(Malformed::HeaderNul));
+    assert_eq!(parser.feed(b"HTTP/1.1 204 N\r\n\r\n", shapes, false), Err(Malformed::HeaderNul));
     assert_eq!(parser.end_of_stream(), StreamEnd::Truncated);
     let fed = parser.feed(b"HTTP/1.1 204 N\r\n\r\n", shapes, false);
     assert!(matches!(fed, Ok(Progress::Complete { consumed: 18, .. })));

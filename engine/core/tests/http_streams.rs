@@ -181,6 +181,7 @@ fn receive(sent: &[Sent], pieces: &[usize], skips: &[bool], shapes: &mut Shapes)
             match fed.expect("every response sent is well formed") {
                 Progress::NeedMore => break,
                 Progress::Continue { .. } => panic!("told without being asked for"),
+                Progress::Dropped { .. } => panic!("every byte is some response's"),
                 Progress::Complete { consumed, response } => {
                     found.push(response);
                     payloads.push(Vec::new());

@@ -38,6 +38,7 @@ pub(crate) fn tls_plan(resumes: bool, versions: TlsVersions) -> TlsPlan {
         versions,
         alpn: Vec::new(),
         resumes,
+        tolerates_truncation: false,
     }
 }
 

@@ -8,6 +8,7 @@ use hdrhistogram::Histogram;
 use hdrhistogram::serialization::{Serializer, V2DeflateSerializer};
 
 use uringbench_core::cause::Cause;
+use uringbench_core::http::deviation::Deviation;
 use uringbench_core::outcome::{Counts, Outcome};
 use uringbench_core::plan::{
     Arrivals, Closing, Load, Plan, ProxyVersion, StreamKind, TlsPlan, TlsVersions, Trust, WaitMode,
@@ -24,7 +25,8 @@ use super::{
     ByteFigures, CauseFigures, ClientFigures, CountFigures, Document, EncodedHistograms,
     Environment, FailureCounted, FlowFigures, HandshakeFigures, IdleFigures, IntervalFigures,
     OutcomeFigures, PhaseFigures, PlanFigures, RateFigures, ReasonGiven, SCHEMA, SloHeld,
-    StepFigures, StreamFigures, TimeFigures, TimesFigures, TlsPlanned, VerdictGiven, WorkerFigures,
+    StepFigures, StreamFigures, TimeFigures, TimesFigures, TlsPlanned, ToleratedFigures,
+    VerdictGiven, WorkerFigures,
 };
 use crate::civil::Civil;
 use crate::write::StoreError;
@@ -251,6 +253,7 @@ fn tls(plan: &TlsPlan) -> TlsPlanned {
         versions: versions.iter().map(|&version| version.to_owned()).collect(),
         client_certificate: plan.identity.is_some(),
         resumption: plan.resumes,
+        tolerate_truncation: plan.tolerates_truncation,
     }
 }
 
@@ -299,6 +302,7 @@ fn counts(record: &RunRecord) -> CountFigures {
         completed: record.counts.completed(),
         outcomes: outcomes(&record.counts),
         causes: record.causes.list().into_iter().map(cause).collect(),
+        tolerated: record.tolerated.list().map(tolerated).collect(),
         by_status: seen.collect(),
         messages: record.by_status.get(usize::from(MESSAGE)).copied().unwrap_or(0),
         warmup_released: record.warmup_counts.released,
@@ -308,6 +312,10 @@ fn counts(record: &RunRecord) -> CountFigures {
 fn cause(cause: Cause) -> CauseFigures {
     let Cause { outcome, text, count } = cause;
     CauseFigures { outcome: outcome.key().to_owned(), cause: text, count }
+}
+
+fn tolerated((deviation, count, example): (Deviation, u64, &str)) -> ToleratedFigures {
+    ToleratedFigures { kind: deviation.key().to_owned(), count, example: example.to_owned() }
 }
 
 fn outcomes(counts: &Counts) -> OutcomeFigures {

@@ -88,6 +88,9 @@ pub struct TlsPlanned {
     pub client_certificate: bool,
     /// Whether earlier sessions are taken up.
     pub resumption: bool,
+    /// Whether a body that the connection's end delimits is whole without a close_notify.
+    #[serde(default)]
+    pub tolerate_truncation: bool,
 }
 
 /// Key `host`: the machine the load came from, as far as it could be read.

@@ -34,6 +34,10 @@ pub(crate) enum Behaviour {
     Reset,
     /// Bytes that are not HTTP.
     Garbage,
+    /// These bytes for each request, then the next request or the close.
+    Answer(&'static str, End),
+    /// These bytes, cut at a place that moves with every answer.
+    AnswerInTwo(&'static str),
     /// A chunk size that is no number.
     BadChunkSize,
     /// Two lengths that contradict each other.
@@ -161,6 +165,10 @@ impl Behaviour {
             Self::GoodThenClose(n) => Script { good_first: n, ..Script::of(b"", End::Close) },
             Self::GoodThenReset(n) => Script { good_first: n, ..Script::of(b"", End::Reset) },
             Self::CloseUnannounced => Script::of(GOOD, End::Close),
+            Self::Answer(bytes, end) => Script::of(bytes, end),
+            Self::AnswerInTwo(bytes) => {
+                Script { delivery: Delivery::MovingCut, ..Script::of(bytes, End::Keep) }
+            }
             Self::Chunked => {
                 Script { delivery: Delivery::MovingCut, ..Script::of(CHUNKED, End::Keep) }
             }

@@ -93,6 +93,7 @@ fn receive_whole(stream: &[u8], shapes: &mut Shapes, is_head: bool) -> Received 
             Err(malformed) => return Received { responses, payloads, end: Err(malformed) },
             Ok(Progress::NeedMore) => break,
             Ok(Progress::Continue { .. }) => panic!("told without being asked for"),
+            Ok(Progress::Dropped { consumed }) => rest = &rest[consumed..],
             Ok(Progress::Complete { consumed, response }) => {
                 let body = &rest[response.head_bytes as usize..consumed];
                 assert_eq!(payloads.last(), Some(&payload(body, &response)));
@@ -166,6 +167,10 @@ fn receive_split(
             Ok(Progress::NeedMore) => rest = &rest[len..],
             Ok(Progress::Continue { consumed }) => {
                 assert!(tells_continue && !parser.is_between() && (1..=len).contains(&consumed));
+                rest = &rest[consumed..];
+            }
+            Ok(Progress::Dropped { consumed }) => {
+                assert!(parser.is_between() && (1..=len).contains(&consumed));
                 rest = &rest[consumed..];
             }
             Ok(Progress::Complete { consumed, response }) => {

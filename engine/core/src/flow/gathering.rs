@@ -107,6 +107,8 @@ impl Gathering {
                 consumed
             }
             Progress::Continue { consumed } => consumed,
+            // Nothing of an answer.
+            Progress::Dropped { .. } => return Ok(progress),
             Progress::NeedMore => bytes.len(),
         };
         self.is_begun = true;

@@ -5,7 +5,8 @@
 
 use std::mem::MaybeUninit;
 
-use super::head::{self, HEAD_BYTES_MAX, HEADERS_MAX, Head};
+use super::fault::Fault;
+use super::head::{self, HEAD_BYTES_MAX, HEADERS_MAX, Head, Parsed};
 use super::response::Malformed;
 use super::shape::Shapes;
 
@@ -54,7 +55,7 @@ impl Carry {
         bytes: &[u8],
         shapes: &mut Shapes,
         is_head: bool,
-    ) -> Result<Option<(Head, usize)>, Malformed> {
+    ) -> Result<Option<(Head, usize)>, Box<Fault>> {
         let carried = self.bytes.len();
         if let Some(missing) = shapes.missing(&self.bytes, is_head) {
             let taken = missing.min(bytes.len());
@@ -77,7 +78,7 @@ impl Carry {
             (Some(head), Some(end)) => Ok(Some((head, end))),
             (None, None) => Ok(None),
             // The empty line and httparse disagree about the end.
-            (Some(_), None) | (None, Some(_)) => Err(Malformed::HeaderLine),
+            (Some(_), None) | (None, Some(_)) => Err(Malformed::HeaderLine.into()),
         }
     }
 }
@@ -87,10 +88,15 @@ pub(super) fn parse(
     bytes: &[u8],
     shapes: &mut Shapes,
     is_head: bool,
-) -> Result<Option<Head>, Malformed> {
+) -> Result<Option<Head>, Box<Fault>> {
     let mut room = [const { MaybeUninit::uninit() }; HEADERS_MAX];
-    let Some((head, headers)) = head::parse(bytes, &mut room, is_head)? else { return Ok(None) };
-    if !head.is_interim() {
+    let parsed = head::parse(bytes, &mut room, is_head, &mut shapes.deviations)?;
+    let Some(Parsed { head, headers, deviates }) = parsed else { return Ok(None) };
+    // What deviates is parsed again and again, to be counted.
+    if !head.is_interim()
+        && !deviates
+        && let Some(headers) = headers
+    {
         shapes.learn(&bytes[..head.bytes as usize], headers, head, is_head);
     }
     Ok(Some(head))

@@ -103,21 +103,31 @@ impl ChunkedDecoder {
         bytes: &[u8],
         payload: &mut impl FnMut(&[u8]),
     ) -> Result<Option<usize>, ChunkedError> {
-        let mut at = 0;
+        self.feed_from(&mut 0, bytes, payload)
+    }
+
+    /// Like [`Self::feed_into`], of the bytes from `at` on, which goes along: to the end of the
+    /// body, or to the byte at fault.
+    pub(super) fn feed_from(
+        &mut self,
+        at: &mut usize,
+        bytes: &[u8],
+        payload: &mut impl FnMut(&[u8]),
+    ) -> Result<Option<usize>, ChunkedError> {
         while self.state != State::Done {
-            let Some(&byte) = bytes.get(at) else { return Ok(None) };
+            let Some(&byte) = bytes.get(*at) else { return Ok(None) };
             if self.state == State::Payload {
-                let here = self.remaining.min((bytes.len() - at) as u64);
-                let end = at + here as usize; // at most `bytes.len()`
-                lend(bytes, at..end, payload);
+                let here = self.remaining.min((bytes.len() - *at) as u64);
+                let end = *at + here as usize; // at most `bytes.len()`
+                lend(bytes, *at..end, payload);
                 self.skip(here);
-                at = end;
+                *at = end;
             } else {
                 self.state = self.step(byte)?;
-                at += 1;
+                *at += 1;
             }
         }
-        Ok(Some(at))
+        Ok(Some(*at))
     }
 
     /// How many of the next bytes are payload and nothing else.

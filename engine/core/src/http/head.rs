@@ -9,6 +9,10 @@ use std::mem::MaybeUninit;
 use httparse::{Error, Header, ParserConfig, Status};
 
 use super::chunked::PAYLOAD_BYTES_MAX;
+use super::deviation::{Deviation, Deviations};
+use super::fault::Fault;
+use super::lenient;
+use super::protocol;
 use super::response::{Malformed, Response};
 
 /// Longest header read, status line included.
@@ -37,11 +41,21 @@ pub(crate) struct Head {
 /// How the end of the body is found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Framing {
-    /// So many bytes; 0 where there is no body at all.
+    /// So many bytes.
     Length(u64),
+    /// There is no body, whatever the header says: the answer is to HEAD, or a 204 or 304.
+    None(Declared),
     Chunked,
     /// All that comes until the connection closes.
     Close,
+}
+
+/// What the header of an answer without a body says of one: some servers send it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Declared {
+    Nothing,
+    Length(u64),
+    Chunked,
 }
 
 impl Head {
@@ -63,35 +77,69 @@ impl Head {
     }
 }
 
+/// What [`parse`] finds.
+pub(crate) struct Parsed<'room, 'bytes> {
+    pub(crate) head: Head,
+    /// Its lines; `None` where they had to be put right to be read.
+    pub(crate) headers: Option<&'room [Header<'bytes>]>,
+    /// It is not as RFC 9112 has it.
+    pub(super) deviates: bool,
+}
+
 /// Read one header from the front of `bytes`. `None`: it is not all there yet.
 pub(crate) fn parse<'room, 'bytes>(
     bytes: &'bytes [u8],
     room: &'room mut HeaderRoom<'bytes>,
     is_head: bool,
-) -> Result<Option<(Head, &'room [Header<'bytes>])>, Malformed> {
-    // httparse passes over empty lines ahead of a status line; nothing in RFC 9112 allows them
-    // ahead of a response, and after a body they are the sign of a wrong Content-Length.
+    deviations: &mut Deviations,
+) -> Result<Option<Parsed<'room, 'bytes>>, Box<Fault>> {
+    // httparse passes over empty lines ahead of a status line, which are not the header's.
     if matches!(bytes.first(), Some(b'\r' | b'\n')) {
-        return Err(Malformed::NotHttp);
+        return Err(Fault::at(Malformed::NotHttp, bytes));
     }
     let limited = &bytes[..bytes.len().min(HEAD_BYTES_MAX)];
+    match parse_strictly(limited, room, is_head, deviations) {
+        Ok(None) if limited.len() == HEAD_BYTES_MAX => Err(Malformed::HeadTooLarge.into()),
+        Err(fault) if fault.kind() == Malformed::HeaderLine => {
+            let head = lenient::parse(limited, is_head, deviations)?;
+            Ok(head.map(|head| Parsed { head, headers: None, deviates: true }))
+        }
+        parsed => parsed,
+    }
+}
+
+/// The same of a header as httparse reads it, no longer than what is read.
+pub(super) fn parse_strictly<'room, 'bytes>(
+    bytes: &'bytes [u8],
+    room: &'room mut HeaderRoom<'bytes>,
+    is_head: bool,
+    deviations: &mut Deviations,
+) -> Result<Option<Parsed<'room, 'bytes>>, Box<Fault>> {
     let mut parsed = httparse::Response::new(&mut []);
     let config = ParserConfig::default();
-    let outcome = config.parse_response_with_uninit_headers(&mut parsed, limited, room);
-    let len = match outcome.map_err(reason)? {
+    let outcome = config.parse_response_with_uninit_headers(&mut parsed, bytes, room);
+    let len = match outcome.map_err(|error| fault(error, bytes))? {
         Status::Complete(len) => len,
-        Status::Partial if limited.len() == HEAD_BYTES_MAX => return Err(Malformed::HeadTooLarge),
         Status::Partial => return Ok(None),
     };
-    let status = parsed.code.filter(|code| *code >= 100).ok_or(Malformed::StatusCode)?;
-    let said = Said::by(parsed.headers)?;
+    let status = parsed.code.filter(|code| *code >= 100);
+    let status = status.ok_or_else(|| Fault::at(Malformed::StatusCode, first_line(bytes)))?;
+    let headers: &[Header<'_>] = parsed.headers;
+    let said = Said::by(headers)?;
     let is_http10 = parsed.version == Some(0);
-    let framing = said.framing(status, is_http10, is_head)?;
-    let keep_alive = framing != Framing::Close && !said.close && (!is_http10 || said.keep_alive);
+    let framing = said.framing(status, is_head);
+    // Where framing contradicts itself or the version, nothing behind the body can be trusted
+    // (RFC 9112 sections 6.1 and 6.3).
+    let is_sure = !said.is_coded || (!is_http10 && said.length.is_none());
+    let keep_alive =
+        framing != Framing::Close && is_sure && !said.close && (!is_http10 || said.keep_alive);
     let is_event_stream = said.is_event_stream;
-    let bytes = len as u32; // at most 64 KiB
-    let head = Head { status, keep_alive, is_event_stream, bytes, framing };
-    Ok(Some((head, parsed.headers)))
+    let head = Head { status, keep_alive, is_event_stream, bytes: len as u32, framing };
+    let deviates = !is_sure || said.repeats_length || said.names_identity;
+    if deviates {
+        said.note(headers, is_http10, deviations);
+    }
+    Ok(Some(Parsed { head, headers: Some(headers), deviates }))
 }
 
 /// Whether a header decides about framing, the connection or what the body is, so that its value
@@ -106,13 +154,24 @@ pub(super) fn is_decisive(name: &str) -> bool {
     }
 }
 
-const fn reason(error: Error) -> Malformed {
+#[cold]
+fn fault(error: Error, bytes: &[u8]) -> Box<Fault> {
     match error {
-        Error::Version | Error::Token => Malformed::NotHttp,
-        Error::Status => Malformed::StatusCode,
-        Error::TooManyHeaders => Malformed::TooManyHeaders,
-        Error::HeaderName | Error::HeaderValue | Error::NewLine => Malformed::HeaderLine,
+        Error::Version | Error::Token => {
+            let kind = protocol::recognise(bytes).map_or(Malformed::NotHttp, Malformed::Protocol);
+            Fault::at(kind, first_line(bytes))
+        }
+        Error::Status => Fault::at(Malformed::StatusCode, first_line(bytes)),
+        Error::TooManyHeaders => Malformed::TooManyHeaders.into(),
+        // `lenient` finds out where.
+        Error::HeaderName | Error::HeaderValue | Error::NewLine => Malformed::HeaderLine.into(),
     }
+}
+
+/// Up to the first line end, without it.
+fn first_line(bytes: &[u8]) -> &[u8] {
+    let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    line.strip_suffix(b"\r").unwrap_or(line)
 }
 
 /// What the decisive headers say together.
@@ -125,42 +184,74 @@ struct Said {
     is_chunked: bool,
     /// … and it names chunked, last or not.
     names_chunked: bool,
+    /// … and identity, which is no coding.
+    names_identity: bool,
+    /// The same length is given more than once.
+    repeats_length: bool,
     close: bool,
     keep_alive: bool,
     is_event_stream: bool,
 }
 
 impl Said {
-    fn by(headers: &[Header<'_>]) -> Result<Self, Malformed> {
+    fn by(headers: &[Header<'_>]) -> Result<Self, Box<Fault>> {
         let mut said = Self::default();
-        for header in headers.iter().filter(|header| is_decisive(header.name)) {
-            match header.name.len() {
+        for (index, header) in headers.iter().enumerate() {
+            if !is_decisive(header.name) {
+                continue;
+            }
+            let read = match header.name.len() {
                 10 => said.connection(header.value),
                 12 => said.content_type(header.value),
-                14 => said.content_length(header.value)?,
-                _ => said.transfer_encoding(header.value)?,
-            }
+                14 => said.content_length(header.value),
+                _ => said.transfer_encoding(header.value),
+            };
+            read.map_err(|kind| Fault::in_line(kind, Some(index + 1), &line(header)))?;
         }
         Ok(said)
     }
 
-    fn connection(&mut self, value: &[u8]) {
+    /// Note how the header deviates.
+    #[cold]
+    fn note(&self, headers: &[Header<'_>], is_http10: bool, deviations: &mut Deviations) {
+        let last = |length: usize| {
+            let is_it = |header: &&Header<'_>| header.name.len() == length;
+            let mut decisive = headers.iter().rev().filter(|header| is_decisive(header.name));
+            decisive.find(is_it).map(line).unwrap_or_default()
+        };
+        let (length, coding) = (14, 17);
+        for (is_so, deviation, line) in [
+            (self.is_coded && is_http10, Deviation::CodingInHttp10, coding),
+            (self.is_coded && self.length.is_some(), Deviation::LengthBesideCoding, length),
+            (self.names_identity, Deviation::IdentityCoding, coding),
+            (self.repeats_length, Deviation::LengthRepeated, length),
+        ] {
+            if is_so {
+                deviations.note(deviation, &last(line));
+            }
+        }
+    }
+
+    fn connection(&mut self, value: &[u8]) -> Result<(), Malformed> {
         for option in members(value) {
             self.close |= option.eq_ignore_ascii_case(b"close");
             self.keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
         }
+        Ok(())
     }
 
     /// Of several the last one counts (WHATWG Fetch, "extract a MIME type").
-    fn content_type(&mut self, value: &[u8]) {
+    fn content_type(&mut self, value: &[u8]) -> Result<(), Malformed> {
         let essence = value.split(|byte| *byte == b';').next().unwrap_or_default();
         self.is_event_stream = essence.trim_ascii().eq_ignore_ascii_case(b"text/event-stream");
+        Ok(())
     }
 
     /// A list of identical numbers counts as one (RFC 9110 section 8.6).
     fn content_length(&mut self, value: &[u8]) -> Result<(), Malformed> {
         for member in value.split(|byte| *byte == b',') {
             let length = decimal(member.trim_ascii()).ok_or(Malformed::ContentLength)?;
+            self.repeats_length |= self.length.is_some();
             if *self.length.get_or_insert(length) != length {
                 return Err(Malformed::ContentLengthsDiffer);
             }
@@ -169,10 +260,15 @@ impl Said {
     }
 
     fn transfer_encoding(&mut self, value: &[u8]) -> Result<(), Malformed> {
-        self.is_coded = true;
+        self.is_coded |= members(value).next().is_none();
         for coding in members(value) {
             let mut parts = coding.splitn(2, |byte| *byte == b';');
             let name = parts.next().unwrap_or_default().trim_ascii();
+            if name.eq_ignore_ascii_case(b"identity") {
+                self.names_identity = true;
+                continue;
+            }
+            self.is_coded = true;
             self.is_chunked = name.eq_ignore_ascii_case(b"chunked");
             // RFC 9112 sections 6.1 and 7.1: at most once, and without parameters.
             if self.is_chunked && (self.names_chunked || parts.next().is_some()) {
@@ -183,20 +279,29 @@ impl Said {
         Ok(())
     }
 
-    fn framing(&self, status: u16, is_http10: bool, is_head: bool) -> Result<Framing, Malformed> {
+    /// Chunked wins over a length (RFC 9112 section 6.3).
+    const fn framing(&self, status: u16, is_head: bool) -> Framing {
         match (self.is_coded, self.length) {
-            (true, _) if is_http10 => return Err(Malformed::CodingInHttp10),
-            (true, Some(_)) => return Err(Malformed::LengthAndCoding),
-            _ => {}
-        }
-        Ok(match (self.is_coded, self.length) {
-            _ if is_head || matches!(status, 204 | 304) => Framing::Length(0),
+            _ if is_head || matches!(status, 204 | 304) => Framing::None(self.declared()),
             (true, _) if self.is_chunked => Framing::Chunked,
             (true, _) => Framing::Close,
             (false, Some(length)) => Framing::Length(length),
             (false, None) => Framing::Close,
-        })
+        }
     }
+
+    const fn declared(&self) -> Declared {
+        match (self.is_chunked, self.length) {
+            (true, _) => Declared::Chunked,
+            (false, Some(length)) => Declared::Length(length),
+            (false, None) => Declared::Nothing,
+        }
+    }
+}
+
+/// A header as a line.
+fn line(header: &Header<'_>) -> Vec<u8> {
+    [header.name.as_bytes(), b": ", header.value].concat()
 }
 
 /// The non-empty members of a comma-separated list.

@@ -7,9 +7,13 @@
 
 use thiserror::Error;
 
+use super::behind::Behind;
 use super::carry::{self, Carry};
 use super::chunked::{ChunkedDecoder, ChunkedError, lend};
+use super::deviation::Deviation;
+use super::fault::Fault;
 use super::head::{Framing, Head};
+use super::protocol::Protocol;
 use super::shape::Shapes;
 
 /// Most interim responses ahead of one final response.
@@ -46,6 +50,12 @@ pub enum Progress {
         /// fed.
         consumed: usize,
     },
+    /// The first of them belong to no response and are passed over: empty lines, or a body where
+    /// there can be none. No response has begun.
+    Dropped {
+        /// How many; the rest is still to be fed.
+        consumed: usize,
+    },
     /// A response ended among them.
     Complete {
         /// How many bytes belonged to it; the rest is the next response's.
@@ -72,12 +82,21 @@ pub enum Malformed {
     /// No status line of a version known.
     #[error("no `HTTP/1.1` or `HTTP/1.0` stands where a response should begin")]
     NotHttp,
+    /// Another protocol.
+    #[error("{0}")]
+    Protocol(Protocol),
     /// Not 100 to 999.
     #[error("the status code is not three digits from 100 to 999, or its line is broken")]
     StatusCode,
-    /// Bad name, bad value or a folded line.
-    #[error("a header line is not `name: value`, or holds a control character")]
+    /// Not a header line in any reading.
+    #[error("not `name: value`")]
     HeaderLine,
+    /// A line that is neither a header nor the end of the header.
+    #[error("no colon")]
+    HeaderColon,
+    /// Browsers and curl refuse it too.
+    #[error("a NUL byte")]
+    HeaderNul,
     /// More than 64 KiB.
     #[error("the header is longer than 64 KiB")]
     HeadTooLarge,
@@ -90,12 +109,6 @@ pub enum Malformed {
     /// Several values.
     #[error("Content-Length is given more than once, with different values")]
     ContentLengthsDiffer,
-    /// Two framings at once (RFC 9112 section 6.3: possibly response splitting).
-    #[error("Content-Length and Transfer-Encoding contradict each other")]
-    LengthAndCoding,
-    /// HTTP/1.0 has no transfer codings (RFC 9112 section 6.1).
-    #[error("Transfer-Encoding is given in an HTTP/1.0 response")]
-    CodingInHttp10,
     /// Twice, or with parameters.
     #[error("Transfer-Encoding names `chunked` twice, or with parameters")]
     ChunkedCoding,
@@ -139,7 +152,9 @@ enum State {
     Close {
         response: Response,
     },
-    Broken(Malformed),
+    /// Between, and the last response had no body though it may have declared one.
+    Behind(Behind),
+    Broken(Box<Fault>),
 }
 
 /// The interim responses ahead of the one awaited.
@@ -201,7 +216,8 @@ impl ResponseParser {
                 lend(bytes, consumed..end, payload);
                 return Ok(Progress::Complete { consumed: end, response: head.response(length) });
             }
-            return self.begin_body(head, Interims::default(), bytes, consumed, payload);
+            let begun = self.begin_body(head, Interims::default(), bytes, consumed, payload);
+            return begun.map_err(|fault| self.break_off(fault));
         }
         self.resume(bytes, shapes, is_head, payload)
     }
@@ -214,7 +230,7 @@ impl ResponseParser {
             State::Chunked { response, decoder } => {
                 Some(Response { body_bytes: decoder.payload(), ..*response })
             }
-            State::Between | State::Head(_) | State::Broken(_) => None,
+            State::Between | State::Behind(_) | State::Head(_) | State::Broken(_) => None,
         }
     }
 
@@ -225,7 +241,7 @@ impl ResponseParser {
             State::Length { remaining, .. } => *remaining,
             State::Chunked { decoder, .. } => decoder.opaque(),
             State::Close { .. } => u64::MAX,
-            State::Between | State::Head(_) | State::Broken(_) => 0,
+            State::Between | State::Behind(_) | State::Head(_) | State::Broken(_) => 0,
         }
     }
 
@@ -247,7 +263,7 @@ impl ResponseParser {
                 response.body_bytes += count;
                 None
             }
-            State::Between | State::Head(_) | State::Broken(_) => None,
+            State::Between | State::Behind(_) | State::Head(_) | State::Broken(_) => None,
         }
     }
 
@@ -258,24 +274,57 @@ impl ResponseParser {
         }
         match std::mem::take(&mut self.state) {
             State::Between => StreamEnd::Clean,
+            State::Behind(behind) if !behind.is_open() => StreamEnd::Clean,
             State::Close { response } => StreamEnd::Complete(response),
-            State::Head(_) | State::Length { .. } | State::Chunked { .. } | State::Broken(_) => {
-                StreamEnd::Truncated
-            }
+            State::Behind(_)
+            | State::Head(_)
+            | State::Length { .. }
+            | State::Chunked { .. }
+            | State::Broken(_) => StreamEnd::Truncated,
         }
     }
 
     /// Why what came is not a response, if it is not.
-    pub const fn malformed(&self) -> Option<Malformed> {
-        match self.state {
-            State::Broken(malformed) => Some(malformed),
+    pub fn fault(&self) -> Option<&Fault> {
+        match &self.state {
+            State::Broken(fault) => Some(fault),
             _ => None,
+        }
+    }
+
+    /// Pass over bytes that came without a request in flight, where they belong to no response:
+    /// empty lines, or a body where there can be none. How many of the first ones; 0 when they
+    /// are something else.
+    #[cold]
+    #[inline(never)]
+    pub fn drop_unasked(&mut self, bytes: &[u8], shapes: &mut Shapes) -> usize {
+        match &mut self.state {
+            State::Between => {
+                let is_line_end = |byte: &&u8| matches!(byte, b'\r' | b'\n');
+                let empty = bytes.iter().take_while(is_line_end).count();
+                if bytes[..empty].contains(&b'\n') {
+                    shapes.deviations.note(Deviation::EmptyLine, &bytes[..empty]);
+                }
+                empty
+            }
+            State::Behind(behind) => {
+                let (dropped, is_over) = behind.take(bytes, &mut shapes.deviations);
+                if is_over {
+                    self.state = State::Between;
+                }
+                dropped
+            }
+            _ => 0,
         }
     }
 
     /// Whether no byte of a response has been seen since the last one ended.
     pub const fn is_between(&self) -> bool {
-        matches!(self.state, State::Between)
+        match &self.state {
+            State::Between => true,
+            State::Behind(behind) => !behind.is_open(),
+            _ => false,
+        }
     }
 
     /// What `feed_into` does when no shape settles it.
@@ -290,18 +339,44 @@ impl ResponseParser {
         if bytes.is_empty() && !matches!(self.state, State::Broken(_)) {
             return Ok(Progress::NeedMore);
         }
-        let outcome = match self.state {
-            State::Between => self.feed_head(Interims::default(), bytes, shapes, is_head, payload),
-            State::Head(interims) => self.feed_head(interims, bytes, shapes, is_head, payload),
-            State::Broken(malformed) => Err(malformed),
+        let outcome = match &mut self.state {
+            State::Between | State::Behind(_) => {
+                if let consumed @ 1.. = self.drop_unasked(bytes, shapes) {
+                    // The last of them may be the first of a response.
+                    let is_open = matches!(&self.state, State::Behind(behind) if behind.is_open());
+                    return Ok(match is_open {
+                        true => Progress::NeedMore,
+                        false => Progress::Dropped { consumed },
+                    });
+                }
+                self.take_up_withheld();
+                self.feed_head(Interims::default(), bytes, shapes, is_head, payload)
+            }
+            &mut State::Head(interims) => self.feed_head(interims, bytes, shapes, is_head, payload),
+            State::Broken(fault) => return Err(fault.kind()),
             State::Length { .. } | State::Chunked { .. } | State::Close { .. } => {
                 self.feed_body(bytes, 0, payload)
             }
         };
-        if let Err(malformed) = outcome {
-            self.state = State::Broken(malformed);
+        outcome.map_err(|fault| self.break_off(fault))
+    }
+
+    /// A response begins with bytes that might not have been its own.
+    fn take_up_withheld(&mut self) {
+        if let State::Behind(behind) = &mut self.state
+            && let withheld @ [_, ..] = behind.withheld()
+        {
+            let mut carry = self.carry.take().unwrap_or_default();
+            carry.begin(withheld);
+            self.carry = Some(carry);
         }
-        outcome
+    }
+
+    #[cold]
+    fn break_off(&mut self, fault: Box<Fault>) -> Malformed {
+        let kind = fault.kind();
+        self.state = State::Broken(fault);
+        kind
     }
 
     fn feed_head(
@@ -311,7 +386,7 @@ impl ResponseParser {
         shapes: &mut Shapes,
         is_head: bool,
         payload: &mut impl FnMut(&[u8]),
-    ) -> Result<Progress, Malformed> {
+    ) -> Result<Progress, Box<Fault>> {
         let mut at = 0;
         loop {
             let found = match self.carry.take_if(|carry| !carry.is_empty()) {
@@ -341,7 +416,7 @@ impl ResponseParser {
         bytes: &[u8],
         shapes: &mut Shapes,
         is_head: bool,
-    ) -> Result<Option<(Head, usize)>, Malformed> {
+    ) -> Result<Option<(Head, usize)>, Box<Fault>> {
         if let Some(head) = shapes.recognise(bytes, is_head) {
             return Ok(Some((head, head.bytes as usize)));
         }
@@ -364,7 +439,7 @@ impl ResponseParser {
         bytes: &[u8],
         shapes: &mut Shapes,
         is_head: bool,
-    ) -> Result<Option<(Head, usize)>, Malformed> {
+    ) -> Result<Option<(Head, usize)>, Box<Fault>> {
         let found = carry.complete(bytes, shapes, is_head)?;
         if found.is_some() {
             self.keep(carry);
@@ -388,10 +463,14 @@ impl ResponseParser {
         bytes: &[u8],
         at: usize,
         payload: &mut impl FnMut(&[u8]),
-    ) -> Result<Progress, Malformed> {
+    ) -> Result<Progress, Box<Fault>> {
         let mut response = head.response(0);
         response.head_bytes += interims.bytes;
         self.state = match head.framing {
+            Framing::None(declared) => {
+                self.state = State::Behind(Behind::new(declared));
+                return Ok(Progress::Complete { consumed: at, response });
+            }
             Framing::Length(remaining) => {
                 response.body_bytes = remaining;
                 State::Length { response, remaining }
@@ -399,11 +478,7 @@ impl ResponseParser {
             Framing::Chunked => State::Chunked { response, decoder: ChunkedDecoder::new() },
             Framing::Close => State::Close { response },
         };
-        let outcome = self.feed_body(bytes, at, payload);
-        if let Err(malformed) = outcome {
-            self.state = State::Broken(malformed);
-        }
-        outcome
+        self.feed_body(bytes, at, payload)
     }
 
     /// `bytes` from `at` on belong to the body.
@@ -412,7 +487,7 @@ impl ResponseParser {
         bytes: &[u8],
         at: usize,
         payload: &mut impl FnMut(&[u8]),
-    ) -> Result<Progress, Malformed> {
+    ) -> Result<Progress, Box<Fault>> {
         let here = (bytes.len() - at) as u64;
         let (consumed, response) = match &mut self.state {
             State::Length { response, remaining } => {
@@ -426,9 +501,14 @@ impl ResponseParser {
                 (taken, *response)
             }
             State::Chunked { response, decoder } => {
-                match decoder.feed_into(&bytes[at..], payload)? {
-                    Some(taken) => (taken, Response { body_bytes: decoder.payload(), ..*response }),
-                    None => return Ok(Progress::NeedMore),
+                let mut place = at;
+                match decoder.feed_from(&mut place, bytes, payload) {
+                    Ok(Some(end)) => {
+                        let body_bytes = decoder.payload();
+                        (end - at, Response { body_bytes, ..*response })
+                    }
+                    Ok(None) => return Ok(Progress::NeedMore),
+                    Err(error) => return Err(Fault::in_chunks(error, &bytes[at..], place - at)),
                 }
             }
             State::Close { response } => {
@@ -436,12 +516,14 @@ impl ResponseParser {
                 lend(bytes, at..bytes.len(), payload);
                 return Ok(Progress::NeedMore);
             }
-            State::Between | State::Head(_) | State::Broken(_) => return Ok(Progress::NeedMore),
+            State::Between | State::Behind(_) | State::Head(_) | State::Broken(_) => {
+                return Ok(Progress::NeedMore);
+            }
         };
         Ok(Progress::Complete { consumed: at + consumed, response: self.finish(response) })
     }
 
-    const fn finish(&mut self, response: Response) -> Response {
+    fn finish(&mut self, response: Response) -> Response {
         self.state = State::Between;
         response
     }

@@ -7,6 +7,7 @@
 
 use httparse::Header;
 
+use super::deviation::Deviations;
 use super::head::{Head, is_decisive};
 
 /// Most shapes kept: a page, its "not modified", an error and one more.
@@ -30,6 +31,8 @@ pub struct Shapes {
     trying: Trying,
     hits: u64,
     misses: u64,
+    /// Of the headers that are not learned because they deviate from RFC 9112.
+    pub(super) deviations: Deviations,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -132,7 +135,16 @@ impl Shapes {
     }
 
     const fn with(trying: Trying) -> Self {
-        Self { shapes: Vec::new(), recent: 0, trying, hits: 0, misses: 0 }
+        let deviations = Deviations::new();
+        Self { shapes: Vec::new(), recent: 0, trying, hits: 0, misses: 0, deviations }
+    }
+
+    /// Add how responses deviated since the last time to `sum`.
+    pub fn drain_deviations(&mut self, sum: &mut Deviations) {
+        if !self.deviations.is_empty() {
+            sum.merge(&self.deviations);
+            self.deviations = Deviations::new();
+        }
     }
 
     #[cold]

@@ -4,6 +4,7 @@
 //! `words`. A test that needs an unhealthy run changes the record it gets here.
 
 use super::words::cause::Causes;
+use super::words::http::deviation::Deviations;
 use super::words::http::request::{RequestParts, RequestTemplate};
 use super::words::outcome::{Counts, Outcome};
 use super::words::plan::{Arrivals, Limit, Load, Peer, Plan, WaitMode};
@@ -62,6 +63,7 @@ pub(crate) fn record(plan: &Plan) -> RunRecord {
         phases: phases(),
         counts: all_ok(slots),
         causes: Causes::default(),
+        tolerated: Deviations::new(),
         warmup_counts: all_ok(per_second),
         by_status,
         times: times(plan.load, slots, usual),

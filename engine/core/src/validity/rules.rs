@@ -116,6 +116,7 @@ impl Run<'_> {
                 Grouped(self.plan.connections.into()),
             ));
         }
+        notes.extend(self.tolerated());
         if times.censored > 0 {
             notes.push(format!(
                 "unfinished requests counted at the age they reached, less than their true \

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use super::*;
 use crate::flow::script::Script;
+use crate::http::response::ResponseParser;
+use crate::http::shape::Shapes;
 use crate::outcome::{Counts, Outcome};
 use crate::plan::{Arrivals, Identity, Limit, Load, Peer, TlsPlan, TlsVersions, Trust, WaitMode};
 use crate::record::{Times, WorkerRecord};
@@ -341,6 +343,7 @@ fn tls() -> TlsPlan {
         versions: TlsVersions::Both,
         alpn: Vec::new(),
         resumes: true,
+        tolerates_truncation: false,
     }
 }
 
@@ -363,7 +366,7 @@ fn answers_that_refuse_the_request_itself_raise_the_question_why() {
 }
 
 #[test]
-fn nothing_that_is_http_may_be_tls() {
+fn a_run_of_malformed_answers_says_why_if_that_is_known() {
     let malformed = |cause: Option<&str>| {
         let mut counts = Counts::default();
         counts.released = 64;
@@ -374,8 +377,48 @@ fn nothing_that_is_http_may_be_tls() {
         });
         case.verdict().reasons[0].message.clone()
     };
-    assert!(malformed(None).ends_with("speaks HTTP/1.1; within TLS its URL begins with https://"));
+    assert!(malformed(None).ends_with("speaks HTTP/1.1"), "{}", malformed(None));
     assert!(malformed(Some("it said why: mend that")).contains(": it said why: mend that"));
+}
+
+#[test]
+fn https_is_suggested_where_tls_answers() {
+    let answered = |bytes: &[u8]| {
+        let mut parser = ResponseParser::new();
+        assert!(parser.feed(bytes, &mut Shapes::new(), false).is_err());
+        let fault = parser.fault().expect("it is kept").clone();
+        let case = Case::open().with(|case| {
+            case.lose(100_000, Outcome::Malformed);
+            let causes = &mut case.record.causes;
+            causes.add_with_example(Outcome::Malformed, &fault, fault.quote(), 100_000);
+        });
+        case.verdict().reasons[0].message.clone()
+    };
+    let alert = answered(b"\x15\x03\x01\0\x02\x02\x46");
+    assert!(
+        alert.contains(": TLS answers: ") && alert.ends_with("begins with https://"),
+        "{alert}"
+    );
+    let settings = answered(b"\0\0\x06\x04\0\0\0\0\0\0\x03\0\0\0d");
+    assert!(settings.contains(": HTTP/2 answers") && !settings.contains("https"), "{settings}");
+}
+
+#[test]
+fn what_is_tolerated_is_a_note() {
+    let mut parser = ResponseParser::new();
+    let mut shapes = Shapes::new();
+    let stream = b"HTTP/1.1 200 OK\r\nX : y\r\nContent-Length: 0\r\n\r\n";
+    let case = Case::open().with(|case| {
+        for _ in 0..2 {
+            assert!(parser.feed(stream, &mut shapes, false).is_ok());
+        }
+        shapes.drain_deviations(&mut case.record.tolerated);
+    });
+    let verdict = case.verdict();
+    assert_eq!(verdict.validity, Validity::Valid);
+    let note = "2 answers had a space before the colon of a header line, read as browsers and curl \
+                do, the first: `X : y`";
+    assert_eq!(verdict.notes, [note]);
 }
 
 #[test]

@@ -14,7 +14,8 @@ use thiserror::Error;
 
 use crate::http::carry::head_end;
 use crate::http::chunked::is_token;
-use crate::http::head::{self, HEAD_BYTES_MAX, HEADERS_MAX, members};
+use crate::http::deviation::Deviations;
+use crate::http::head::{self, HEAD_BYTES_MAX, HEADERS_MAX, Parsed, members};
 use crate::http::request::{RequestError, RequestParts, RequestTemplate};
 use crate::http::response::{Malformed, Progress, Response, ResponseParser, StreamEnd};
 use crate::http::shape::Shapes;
@@ -209,9 +210,11 @@ impl Opening {
     /// it is not all there yet.
     fn read(&self, bytes: &[u8]) -> Result<Option<(u16, usize)>, AnswerError> {
         let mut room = [const { MaybeUninit::uninit() }; HEADERS_MAX];
-        let Some((head, headers)) = head::parse(bytes, &mut room, false)? else { return Ok(None) };
+        let parsed = head::parse(bytes, &mut room, false, &mut Deviations::new());
+        let parsed = parsed.map_err(|fault| fault.kind())?;
+        let Some(Parsed { head, headers, .. }) = parsed else { return Ok(None) };
         if head.status == SWITCHING {
-            self.check(headers)?;
+            self.check(headers.ok_or(Malformed::HeaderLine)?)?;
         }
         Ok(Some((head.status, head.bytes as usize)))
     }
@@ -305,7 +308,7 @@ impl Begun {
             let progress = self.parser.feed(bytes, &mut Shapes::disabled(), false)?;
             return Ok(match progress {
                 // Nothing but a body is left, which this parser does not tell of either.
-                Progress::NeedMore | Progress::Continue { .. } => None,
+                Progress::NeedMore | Progress::Continue { .. } | Progress::Dropped { .. } => None,
                 Progress::Complete { consumed, response } => {
                     Some((consumed, Some(Verdict::Refused(response))))
                 }
@@ -319,7 +322,9 @@ impl Begun {
         let progress = self.parser.feed(&self.head, &mut Shapes::disabled(), false)?;
         self.head.clear();
         Ok(match progress {
-            Progress::NeedMore | Progress::Continue { .. } => Some((taken, None)),
+            Progress::NeedMore | Progress::Continue { .. } | Progress::Dropped { .. } => {
+                Some((taken, None))
+            }
             Progress::Complete { response, .. } => Some((taken, Some(Verdict::Refused(response)))),
         })
     }

@@ -70,6 +70,7 @@ fn versions(is_tls12: bool) -> (Arc<ClientConfig>, ServerName<'static>) {
         versions: if is_tls12 { TlsVersions::Only12 } else { TlsVersions::Both },
         alpn: Vec::new(),
         resumes: true,
+        tolerates_truncation: false,
     };
     client_config(&plan).expect("a plan that can be kept")
 }

@@ -32,14 +32,31 @@ impl Run<'_> {
         })
     }
 
-    /// What came was not HTTP: a target that wants TLS is the most common one to say so.
+    /// What answers is TLS, and plain HTTP was sent to it.
     pub(super) fn tls_perhaps(&self) -> &'static str {
-        let is_plain = self.plan.tls.is_none();
-        if is_plain && self.record.counts.of(Outcome::Malformed) > 0 {
-            "; within TLS its URL begins with https://"
+        let tls = crate::http::response::Malformed::Protocol(crate::http::protocol::Protocol::Tls)
+            .to_string();
+        let is_tls = |cause: &crate::cause::Cause| cause.text.starts_with(&tls);
+        if self.plan.tls.is_none() && self.record.causes.list().iter().any(is_tls) {
+            "; its URL begins with https://"
         } else {
             ""
         }
+    }
+
+    /// How answers deviated from the protocol without harm, a note each.
+    pub(super) fn tolerated(&self) -> impl Iterator<Item = String> {
+        self.record.tolerated.list().map(|(deviation, count, example)| {
+            format!(
+                "{} had {}, read as browsers and curl do, the first: {example}",
+                if count == 1 {
+                    "1 answer".to_owned()
+                } else {
+                    format!("{} answers", Grouped(count))
+                },
+                deviation.describe(),
+            )
+        })
     }
 
     pub(super) fn errors(&self) -> Option<Reason> {

@@ -1,0 +1,141 @@
+//! Headers that httparse refuses and browsers read: the same conclusions, drawn from a copy in
+//! which what deviates is put right.
+//!
+//! It decides what is read all the same (RFC 9112 sections 2.2, 5.1 and 5.2 with what curl and
+//! browsers do), and where a header is at fault: in which line, and why. Only headers that
+//! httparse refuses come here.
+
+use std::mem::MaybeUninit;
+
+use super::carry::head_end;
+use super::chunked::{is_field_value, is_token};
+use super::deviation::{Deviation, Deviations};
+use super::fault::Fault;
+use super::head::{self, HEAD_BYTES_MAX, HEADERS_MAX, Head, Parsed};
+use super::response::Malformed;
+
+/// Read one header from the front of `bytes`, which is cut at the longest read. `None`: it is not
+/// all there yet.
+#[cold]
+#[inline(never)]
+pub(super) fn parse(
+    bytes: &[u8],
+    is_head: bool,
+    deviations: &mut Deviations,
+) -> Result<Option<Head>, Box<Fault>> {
+    let end = head_end(&[], bytes);
+    let mut copy = Repaired::default();
+    for line in bytes[..end.unwrap_or(bytes.len())].split_inclusive(|byte| *byte == b'\n') {
+        copy.take(line)?;
+    }
+    let Some(end) = end else {
+        let is_bounded = bytes.len() >= HEAD_BYTES_MAX;
+        return if is_bounded { Err(Malformed::HeadTooLarge.into()) } else { Ok(None) };
+    };
+    let mut room = [const { MaybeUninit::uninit() }; HEADERS_MAX];
+    let whole = head::parse_strictly(&copy.bytes, &mut room, is_head, deviations)
+        .map_err(|fault| fault.without_line())?;
+    // A copy that is whole is read to its end.
+    let Parsed { head, .. } = whole.ok_or(Malformed::HeaderLine)?;
+    for (deviation, line) in copy.deviations() {
+        deviations.note(deviation, &bytes[line]);
+    }
+    Ok(Some(Head { bytes: end as u32, ..head })) // at most 64 KiB
+}
+
+/// The header put right, as far as it is read.
+#[derive(Default)]
+struct Repaired {
+    bytes: Vec<u8>,
+    /// Lines read, the status line included.
+    lines: usize,
+    /// Bytes read.
+    at: usize,
+    /// Where the field begins that is being read.
+    field_at: usize,
+    /// It is left out, because its name is none.
+    is_left_out: bool,
+    /// Where each way of deviating was first seen.
+    seen: [Option<std::ops::Range<usize>>; Deviation::ALL.len()],
+}
+
+impl Repaired {
+    /// Take the next line, which ends in LF unless it is the last and has not come whole.
+    fn take(&mut self, line: &[u8]) -> Result<(), Box<Fault>> {
+        let is_whole = line.ends_with(b"\n");
+        let text = line.strip_suffix(b"\n").unwrap_or(line);
+        let text = text.strip_suffix(b"\r").unwrap_or(text);
+        let number = self.lines;
+        if number > 0 && text.contains(&0) {
+            return Err(Fault::in_line(Malformed::HeaderNul, Some(number), text));
+        }
+        match text.first() {
+            // The status line, or the empty line at the end: as they are.
+            _ if number == 0 => self.bytes.extend_from_slice(line),
+            None => self.bytes.extend_from_slice(line),
+            Some(_) if number > HEADERS_MAX => return Err(Malformed::TooManyHeaders.into()),
+            Some(b' ' | b'\t') => self.fold(number, text)?,
+            Some(_) => self.field(number, is_whole, text)?,
+        }
+        self.lines += 1;
+        self.at += line.len();
+        Ok(())
+    }
+
+    fn field(&mut self, number: usize, is_whole: bool, text: &[u8]) -> Result<(), Box<Fault>> {
+        self.field_at = self.at;
+        let Some(colon) = text.iter().position(|byte| *byte == b':') else {
+            if is_whole {
+                return Err(Fault::in_line(Malformed::HeaderColon, Some(number), text));
+            }
+            return Ok(());
+        };
+        let name = text[..colon].trim_ascii_end();
+        if name.len() < colon {
+            self.note(Deviation::SpaceBeforeColon, text);
+        }
+        self.is_left_out = name.is_empty() || !name.iter().all(|byte| is_token(*byte));
+        if self.is_left_out {
+            self.note(Deviation::HeaderName, text);
+            return Ok(());
+        }
+        self.bytes.extend_from_slice(name);
+        self.bytes.push(b':');
+        self.value(&text[colon + 1..], text);
+        Ok(())
+    }
+
+    /// A line that goes on with the value of the one before it.
+    fn fold(&mut self, number: usize, text: &[u8]) -> Result<(), Box<Fault>> {
+        if number == 1 {
+            return Err(Fault::in_line(Malformed::HeaderLine, Some(number), text));
+        }
+        let range = self.field_at..self.at + text.len();
+        self.seen[Deviation::FoldedLine as usize].get_or_insert(range);
+        if !self.is_left_out {
+            // In place of the line end before it.
+            self.bytes.truncate(self.bytes.len() - 2);
+            self.value(text, text);
+        }
+        Ok(())
+    }
+
+    fn value(&mut self, value: &[u8], text: &[u8]) {
+        if !value.iter().all(|byte| is_field_value(*byte)) {
+            self.note(Deviation::ControlCharacter, text);
+        }
+        let plain = value.iter().map(|byte| if is_field_value(*byte) { *byte } else { b' ' });
+        self.bytes.extend(plain);
+        self.bytes.extend_from_slice(b"\r\n");
+    }
+
+    fn note(&mut self, deviation: Deviation, text: &[u8]) {
+        let range = self.at..self.at + text.len();
+        self.seen[deviation as usize].get_or_insert(range);
+    }
+
+    fn deviations(self) -> impl Iterator<Item = (Deviation, std::ops::Range<usize>)> {
+        let seen = Deviation::ALL.into_iter().zip(self.seen);
+        seen.filter_map(|(deviation, line)| Some((deviation, line?)))
+    }
+}

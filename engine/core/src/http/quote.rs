@@ -1,0 +1,70 @@
+//! Bytes of a peer as people read them: escaped, shortened, and without secrets.
+
+use std::fmt::{self, Display, Write as _};
+
+/// Most bytes of a quotation; what is left out shows as `…`.
+const SHOWN_MAX: usize = 60;
+
+/// Headers whose name holds one of these carry what belongs to somebody.
+const SECRETS: [&[u8]; 6] = [b"cookie", b"auth", b"token", b"secret", b"key", b"session"];
+
+/// Any bytes, in backquotes.
+pub(crate) struct Quoted<'a>(pub(crate) &'a [u8]);
+
+/// A header line, in backquotes. The value of one that may carry a secret is left out.
+pub(crate) struct QuotedLine<'a>(pub(crate) &'a [u8]);
+
+impl Display for Quoted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_char('`')?;
+        for byte in self.0.iter().take(SHOWN_MAX) {
+            match byte {
+                b'\r' => f.write_str("\\r")?,
+                b'\n' => f.write_str("\\n")?,
+                b'\t' => f.write_str("\\t")?,
+                b'`' | b'\\' | 0..b' ' | 0x7f.. => write!(f, "\\x{byte:02x}")?,
+                _ => f.write_char(char::from(*byte))?,
+            }
+        }
+        f.write_str(if self.0.len() > SHOWN_MAX { "…`" } else { "`" })
+    }
+}
+
+impl Display for QuotedLine<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = self.0.split(|byte| *byte == b':').next().unwrap_or_default();
+        let is_secret = SECRETS
+            .iter()
+            .any(|word| name.windows(word.len()).any(|window| window.eq_ignore_ascii_case(word)));
+        if is_secret && name.len() < self.0.len() {
+            return write!(f, "{} (its value is left out)", Quoted(&self.0[..=name.len()]));
+        }
+        Quoted(self.0).fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_are_escaped_and_shortened() {
+        assert_eq!(
+            Quoted(b"a\r\n\t\0\x7f\xff`\\ z").to_string(),
+            r"`a\r\n\t\x00\x7f\xff\x60\x5c z`"
+        );
+        assert_eq!(Quoted(&[b'x'; 60]).to_string(), format!("`{}`", "x".repeat(60)));
+        assert_eq!(Quoted(&[b'x'; 61]).to_string(), format!("`{}…`", "x".repeat(60)));
+    }
+
+    #[test]
+    fn secrets_are_left_out() {
+        let line = |line: &str| QuotedLine(line.as_bytes()).to_string();
+        assert_eq!(line("X-Powered-By : php"), "`X-Powered-By : php`");
+        assert_eq!(line("no colon"), "`no colon`");
+        for name in ["Set-Cookie ", "WWW-Authenticate", "X-Api-Key", "x-csrf-token"] {
+            let expected = format!("`{name}:` (its value is left out)");
+            assert_eq!(line(&format!("{name}: s3cret")), expected);
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! Answers that are not as RFC 9112 has them: those that are read all the same, and why others are
+//! not; whole, and cut at every byte.
+
+use uringbench_core::http::deviation::{Deviation, Deviations};
+use uringbench_core::http::response::{Malformed, Progress, ResponseParser};
+use uringbench_core::http::shape::Shapes;
+
+/// What a stream came to.
+#[derive(Debug, Default)]
+struct Read {
+    /// Status, payload bytes and whether the connection lives on, of each answer.
+    answers: Vec<(u16, u64, bool)>,
+    /// The kind, where and what it is, and the quotation.
+    fault: Option<(Malformed, String, String)>,
+    deviations: Deviations,
+}
+
+impl Read {
+    fn deviations(&self) -> Vec<(Deviation, u64)> {
+        self.deviations.list().map(|(deviation, count, _)| (deviation, count)).collect()
+    }
+}
+
+fn read(stream: &[u8], cut: usize) -> Read {
+    let (mut parser, mut shapes) = (ResponseParser::new(), Shapes::new());
+    let mut read = Read::default();
+    let (first, second) = stream.split_at(cut);
+    for mut bytes in [first, second] {
+        while !bytes.is_empty() && read.fault.is_none() {
+            match parser.feed(bytes, &mut shapes, false) {
+                Ok(Progress::NeedMore) => break,
+                Ok(Progress::Dropped { consumed }) => bytes = &bytes[consumed..],
+                Ok(Progress::Complete { consumed, response }) => {
+                    bytes = &bytes[consumed..];
+                    let alive = response.keep_alive;
+                    read.answers.push((response.status, response.body_bytes, alive));
+                }
+                Ok(Progress::Continue { .. }) => panic!("told without being asked for"),
+                Err(kind) => {
+                    let fault = parser.fault().expect("it is kept");
+                    read.fault = Some((kind, fault.to_string(), fault.quote().to_owned()));
+                }
+            }
+        }
+    }
+    shapes.drain_deviations(&mut read.deviations);
+    read
+}
+
+#[test]
+fn what_browsers_and_curl_read_is_read_and_noted() {
+    use Deviation::{
+        CodingInHttp10, ControlCharacter, FoldedLine, HeaderName, IdentityCoding,
+        LengthBesideCoding, LengthRepeated, SpaceBeforeColon,
+    };
+    let length = "Content-Length: 2\r\n\r\nok";
+    let chunks = "\r\n\r\n2\r\nok\r\n0\r\n\r\n";
+    for (stream, alive, deviation, example) in [
+        (format!("X-Powered-By : php\r\n{length}"), true, SpaceBeforeColon, "`X-Powered-By : php`"),
+        ("Content-Length : 2\r\n\r\nok".to_owned(), true, SpaceBeforeColon, "`Content-Length : 2`"),
+        (
+            format!("Set-Cookie : a=b\r\n{length}"),
+            true,
+            SpaceBeforeColon,
+            "`Set-Cookie :` (its value is left out)",
+        ),
+        (format!("a: b\r\n c\r\n{length}"), true, FoldedLine, r"`a: b\r\n c`"),
+        (format!("<b>Warning</b>: x\r\n{length}"), true, HeaderName, "`<b>Warning</b>: x`"),
+        (format!("a@b: x\r\n{length}"), true, HeaderName, "`a@b: x`"),
+        (format!(": x\r\n{length}"), true, HeaderName, "`: x`"),
+        (format!("a: b\x01\r\n{length}"), true, ControlCharacter, r"`a: b\x01`"),
+        (format!("a: b\rc: d\r\n{length}"), true, ControlCharacter, r"`a: b\rc: d`"),
+        (
+            format!("Transfer-Encoding: identity\r\n{length}"),
+            true,
+            IdentityCoding,
+            "`Transfer-Encoding: identity`",
+        ),
+        (
+            format!("Content-Length: 9\r\nTransfer-Encoding: chunked{chunks}"),
+            false,
+            LengthBesideCoding,
+            "`Content-Length: 9`",
+        ),
+        (format!("Content-Length: 2\r\n{length}"), true, LengthRepeated, "`Content-Length: 2`"),
+        ("Content-Length: 2, 2\r\n\r\nok".into(), true, LengthRepeated, "`Content-Length: 2, 2`"),
+    ] {
+        let stream = format!("HTTP/1.1 200 OK\r\n{stream}");
+        for cut in 0..=stream.len() {
+            let read = read(stream.as_bytes(), cut);
+            assert_eq!(read.answers, [(200, 2, alive)], "{stream:?} cut at {cut}: {read:?}");
+            let noted: Vec<_> = read.deviations.list().collect();
+            assert_eq!(noted, [(deviation, 1, example)], "{stream:?} cut at {cut}");
+        }
+    }
+    // Chunked in HTTP/1.0 is read, and the connection is not used again.
+    let old =
+        format!("HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked{chunks}");
+    let read = read(old.as_bytes(), 0);
+    assert_eq!(
+        (read.answers.as_slice(), read.deviations().as_slice()),
+        (&[(200, 2, false)][..], &[(CodingInHttp10, 1)][..])
+    );
+}
+
+#[test]
+fn bytes_that_belong_to_no_answer_are_passed_over() {
+    use Deviation::{BytesBehind, EmptyLine};
+    let next = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+    for (first, status, deviation) in [
+        ("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok\r\n", 200, EmptyLine),
+        ("HTTP/1.1 204 N\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 204, BytesBehind),
+        ("HTTP/1.1 204 N\r\nContent-Length: 4\r\n\r\n\r\n{}", 204, BytesBehind),
+        ("HTTP/1.1 304 N\r\n\r\n{}", 304, BytesBehind),
+    ] {
+        let stream = format!("{first}{next}{first}{next}");
+        for cut in 0..=stream.len() {
+            let read = read(stream.as_bytes(), cut);
+            let statuses: Vec<_> = read.answers.iter().map(|(status, ..)| *status).collect();
+            assert_eq!(statuses, [status, 200, status, 200], "{stream:?} cut at {cut}: {read:?}");
+            assert!(read.answers.iter().all(|(_, _, alive)| *alive), "{stream:?}");
+            assert_eq!(read.deviations(), [(deviation, 2)], "{stream:?} cut at {cut}");
+        }
+    }
+}
+
+#[test]
+fn what_deviates_is_counted_each_time_and_what_does_not_is_learned() {
+    let (mut parser, mut shapes) = (ResponseParser::new(), Shapes::new());
+    for head in ["X: y", "X : y"] {
+        let stream = format!("HTTP/1.1 200 OK\r\n{head}\r\nContent-Length: 0\r\n\r\n");
+        for _ in 0..3 {
+            let fed = parser.feed(stream.as_bytes(), &mut shapes, false);
+            assert!(matches!(fed, Ok(Progress::Complete { .. })), "{fed:?}");
+        }
+    }
+    let mut deviations = Deviations::new();
+    shapes.drain_deviations(&mut deviations);
+    shapes.drain_deviations(&mut deviations);
+    let counted: Vec<_> = deviations.list().map(|(_, count, _)| count).collect();
+    assert_eq!((shapes.hits(), counted), (2, vec![3]));
+}
+
+#[test]
+fn a_fault_says_where_it_is_and_quotes_it() {
+    let chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+    for (stream, what, quote) in [
+        (
+            "HTTP/1.1 200 OK\r\nA: b\r\nno colon\r\n\r\n".to_owned(),
+            "header line 2: no colon",
+            "`no colon`",
+        ),
+        (
+            "HTTP/1.1 200 OK\r\nA: b\0c\r\n\r\n".to_owned(),
+            "header line 1: a NUL byte",
+            r"`A: b\x00c`",
+        ),
+        (
+            "HTTP/1.1 200 OK\r\n a: b\r\n\r\n".to_owned(),
+            "header line 1: not `name: value`",
+            "` a: b`",
+        ),
+        (
+            "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n".to_owned(),
+            "header line 2: Content-Length is given more than once, with different values",
+            "`Content-Length: 3`",
+        ),
+        (
+            "HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n".to_owned(),
+            "header line 1: Content-Length is not a decimal number below 2^63",
+            "`Content-Length: x`",
+        ),
+        (
+            format!("{chunked}2\r\nok\r\nxyz\r\n"),
+            "a chunk of the body does not begin with its size in hexadecimal digits",
+            "`xyz`",
+        ),
+        (
+            format!("{chunked}2\r\nokay\r\n"),
+            "a chunk of the body is not followed by CRLF: its size is wrong",
+            "`ay`",
+        ),
+    ] {
+        let whole = read(stream.as_bytes(), 0).fault.expect(what);
+        assert_eq!((whole.1.as_str(), whole.2.as_str()), (what, quote), "{stream:?}");
+        for cut in 0..=stream.len() {
+            let (kind, found, _) = read(stream.as_bytes(), cut).fault.expect(what);
+            assert_eq!((kind, found.as_str()), (whole.0, what), "{stream:?} cut at {cut}");
+        }
+    }
+    let status = read(b"HTTP/1.1 20 OK\r\n\r\n", 0).fault.expect("no status");
+    assert_eq!((status.0, status.2.as_str()), (Malformed::StatusCode, "`HTTP/1.1 20 OK`"));
+    let greeting = read(b"SSH-2.0-OpenSSH_9.6\r\n", 0).fault.expect("no HTTP");
+    assert_eq!(greeting.1, "an SSH server answers");
+    assert_eq!(greeting.2, "`SSH-2.0-OpenSSH_9.6`");
+}
