@@ -2,7 +2,8 @@
 //!
 //! `spaces` follows what is mapped where, `module` keeps the files, `image` reads them, `places`
 //! joins the two, `unwind` follows stacks, `names` names their frames (`jit`, `kallsyms` and
-//! `gopclntab` know the formats). What is recorded, when, and who belongs to the target is decided elsewhere.
+//! `gopclntab` know the formats). What is recorded, when, and who belongs to the target is decided
+//! elsewhere.
 
 #[cfg(test)]
 mod burner;
