@@ -3,6 +3,7 @@
 //! It looks at requests: members that only answers have may be missing, and where a discriminator
 //! names the variant, a value may fit several. Formats are left out, as JSON Schema has it.
 
+use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
 
 use regex::bytes::RegexBuilder;
@@ -24,9 +25,13 @@ pub(super) struct Misfit {
 
 /// Compares values with schemas.
 pub(super) struct Fit<'a> {
-    pub(super) document: &'a Document,
+    document: &'a Document,
     /// Members that are in answers only.
-    pub(super) answered: &'a HashSet<String>,
+    answered: &'a HashSet<String>,
+    /// Schemas that may still be looked at; without any more, everything fits.
+    steps: &'a Cell<usize>,
+    /// The references that are being followed, each with the value it is followed for.
+    open: RefCell<Vec<(*const Value, *const Value)>>,
 }
 
 type Found = Result<(), Misfit>;
@@ -35,7 +40,15 @@ fn hold(is_held: bool, keyword: &'static str) -> Found {
     if is_held { Ok(()) } else { Err(Misfit { pointer: String::new(), keyword }) }
 }
 
-impl Fit<'_> {
+impl<'a> Fit<'a> {
+    pub(super) const fn new(
+        document: &'a Document,
+        answered: &'a HashSet<String>,
+        steps: &'a Cell<usize>,
+    ) -> Self {
+        Self { document, answered, steps, open: RefCell::new(Vec::new()) }
+    }
+
     pub(super) fn is(&self, value: &Value, schemas: &[&Value]) -> bool {
         schemas.iter().all(|schema| self.check(value, schema).is_ok())
     }
@@ -52,10 +65,12 @@ impl Fit<'_> {
             _ => return Ok(()),
         };
         let depth = depth - 1;
+        let Some(steps) = self.steps.get().checked_sub(1) else { return Ok(()) };
+        self.steps.set(steps);
         if let Some(reference) = reference(schema) {
             // Those that are not there were reported once.
             if let Some(found) = self.document.found(reference) {
-                self.at(value, found, depth)?;
+                self.referred(value, found, depth)?;
             }
             if !self.document.has_siblings() {
                 return Ok(());
@@ -70,6 +85,18 @@ impl Fit<'_> {
             Value::Object(members) => self.object(members, part, depth),
             Value::Null | Value::Bool(_) => Ok(()),
         }
+    }
+
+    /// A schema that leads to itself without a step into the value says nothing more.
+    fn referred(&self, value: &Value, schema: &Value, depth: usize) -> Found {
+        let pair = (std::ptr::from_ref(schema), std::ptr::from_ref(value));
+        if self.open.borrow().contains(&pair) {
+            return Ok(());
+        }
+        self.open.borrow_mut().push(pair);
+        let found = self.at(value, schema, depth);
+        self.open.borrow_mut().pop();
+        found
     }
 
     /// Schemas that hold of the same value.

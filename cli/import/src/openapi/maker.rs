@@ -3,6 +3,7 @@
 //! A schema is looked at together with all that holds beside it, in whatever order it stands
 //! there. Of alternatives the first is taken with which the whole fits.
 
+use std::cell::Cell;
 use std::cmp::Reverse;
 use std::collections::HashSet;
 
@@ -20,7 +21,9 @@ const ITEMS_MAX: u64 = 10;
 /// Members of all objects of one value: schemas can branch without end.
 const MEMBERS_MAX: usize = 500;
 /// Values that are made in looking for one that fits.
-const TRIES_MAX: usize = 20_000;
+const TRIES_MAX: usize = 2_000;
+/// Schemas that are looked at in comparing such values with them.
+const STEPS_MAX: usize = 200_000;
 
 /// Makes values for the schemas of a document.
 pub(super) struct Maker<'a> {
@@ -31,6 +34,8 @@ pub(super) struct Maker<'a> {
     budget: usize,
     /// Values that may still be made.
     tries: usize,
+    /// Schemas that may still be compared with values.
+    steps: Cell<usize>,
     /// Members that need not be there are left out.
     is_least: bool,
     /// Members that are in answers only.
@@ -58,6 +63,7 @@ impl<'a> Maker<'a> {
             open: Vec::new(),
             budget: MEMBERS_MAX,
             tries: TRIES_MAX,
+            steps: Cell::new(STEPS_MAX),
             is_least: false,
             answered: HashSet::new(),
             notes: Vec::new(),
@@ -118,7 +124,8 @@ impl<'a> Maker<'a> {
     }
 
     fn misfit(&self, sample: &Sample, schema: &Value) -> Option<String> {
-        let fit = Fit { document: self.document, answered: &self.answered };
+        let steps = Cell::new(STEPS_MAX);
+        let fit = Fit::new(self.document, &self.answered, &steps);
         let misfit = fit.check(&sample.value(), schema).err()?;
         let pointer = match misfit.pointer.as_str() {
             "" => "it".to_owned(),
@@ -128,7 +135,7 @@ impl<'a> Maker<'a> {
     }
 
     fn fits(&self, value: &Value, schemas: &[&Value]) -> bool {
-        Fit { document: self.document, answered: &self.answered }.is(value, schemas)
+        Fit::new(self.document, &self.answered, &self.steps).is(value, schemas)
     }
 
     /// A value for which all schemas hold.
@@ -138,7 +145,7 @@ impl<'a> Maker<'a> {
         if let Some(literal) = self.literal(&joined, schemas) {
             return literal;
         }
-        if depth == 0 {
+        if depth == 0 || self.tries == 0 {
             return Sample::Bare("null".to_owned());
         }
         let before = self.open.len();
@@ -197,6 +204,7 @@ impl<'a> Maker<'a> {
             if (is_null && group.len() > 1) || (self.tries == 0 && first.is_some()) {
                 continue;
             }
+            self.tries = self.tries.saturating_sub(1);
             (self.is_least, self.budget) = (is_least, budget);
             self.notes.truncate(notes);
             let mut with = schemas.clone();

@@ -1,5 +1,6 @@
 //! Values that are made for schemas, held against a validator that is not ours.
 
+use std::cell::Cell;
 use std::collections::HashSet;
 
 use boon::{Compiler, Draft, Schemas};
@@ -297,8 +298,9 @@ fn our_verdict_is_that_of_the_validator() {
     let mut count = 0;
     for text in all {
         let document = document("3.1.0", &serde_json::from_str(text).unwrap());
-        let fit = Fit { document: &document, answered: &HashSet::new() };
         for value in &values {
+            let (answered, steps) = (HashSet::new(), Cell::new(1_000));
+            let fit = Fit::new(&document, &answered, &steps);
             let ours = fit.check(value, &document.root["schema"]);
             let theirs = verdict(&document, Draft::V2020_12, value);
             assert_eq!(ours.is_ok(), theirs.is_ok(), "{text}\n{value}\n{ours:?}\n{theirs:?}");
@@ -340,4 +342,16 @@ fn the_variant_is_named() {
         assert_eq!(value.pointer(member), Some(&json!(expected)), "{text}\n{value}");
         assert_eq!(notes, Vec::<String>::new(), "{text}");
     }
+}
+
+#[test]
+fn schemas_without_end_take_little_time() {
+    // Each is itself in every one of its members, and an alternative of itself.
+    let text = r##"{"type": "object", "required": ["a", "b", "c"],
+        "oneOf": [{"required": ["d"]}, {"$ref": "#/schema"}, {"$ref": "#/schema"}],
+        "properties": {"a": {"$ref": "#/schema"}, "b": {"$ref": "#/schema"},
+                       "c": {"anyOf": [{"$ref": "#/schema"}, {"$ref": "#/schema"}]}}}"##;
+    let document = document("3.1.0", &serde_json::from_str(text).unwrap());
+    let (_, notes) = Maker::new(&document).sample(&document.root["schema"]);
+    assert!(!notes.is_empty());
 }
