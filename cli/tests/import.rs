@@ -1,8 +1,13 @@
 //! `uringbench import` as people type it: where the scenario goes, and what is told of it.
 
-use std::io::Write as _;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 
 fn import(folder: &Path, words: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_uringbench"));
@@ -96,6 +101,70 @@ fn files_that_the_input_names_are_found_from_the_scenario() {
     }
 }
 
+/// A server that takes down the requests of all its connections: method, address and body.
+fn recorder() -> (String, Receiver<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let (sender, receiver) = channel();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            let sender = sender.clone();
+            std::thread::spawn(move || {
+                let mut reader = BufReader::new(stream.try_clone().unwrap());
+                while let Some(request) = take_down(&mut reader) {
+                    let _ = sender.send(request);
+                    let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+                    if (&stream).write_all(answer).is_err() {
+                        break;
+                    }
+                }
+            });
+        }
+    });
+    (url, receiver)
+}
+
+fn take_down(reader: &mut BufReader<TcpStream>) -> Option<String> {
+    let mut head = Vec::new();
+    loop {
+        let mut line = String::new();
+        let is_end = reader.read_line(&mut line).ok()? == 0;
+        match line.trim_end() {
+            "" if is_end => return None,
+            "" => break,
+            line => head.push(line.to_owned()),
+        }
+    }
+    let length = head.iter().find_map(|line| {
+        let (name, value) = line.split_once(':')?;
+        name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse().ok())?
+    });
+    let mut body = vec![0; length.unwrap_or(0)];
+    reader.read_exact(&mut body).ok()?;
+    let line = head.first()?.strip_suffix(" HTTP/1.1")?;
+    Some(format!("{line} {}", STANDARD.encode(body)).trim_end().to_owned())
+}
+
+#[test]
+fn an_archive_is_sent_as_the_browser_sent_it() {
+    let recordings = Path::new(env!("CARGO_MANIFEST_DIR")).join("import/tests/recordings");
+    let archive = recordings.join("chromium.har");
+    let by_browser = std::fs::read_to_string(recordings.join("chromium.txt")).unwrap();
+    let by_browser: Vec<&str> = by_browser.lines().collect();
+    let folder = tempfile::tempdir().unwrap();
+    let archive = archive.to_str().unwrap();
+    let imported = import(folder.path(), &["har", archive, "--no-think", "-o", "shop.toml"]);
+    assert!(imported.status.success(), "{}", text(&imported.stderr));
+    let (url, requests) = recorder();
+    let output = Command::new(env!("CARGO_BIN_EXE_uringbench"))
+        .args(["-q", "-c", "1", "-n", "10", "--warmup", "0s", "shop.toml", "--target", &url])
+        .current_dir(folder.path())
+        .output()
+        .unwrap();
+    let sent: Vec<String> = requests.try_iter().take(by_browser.len()).collect();
+    assert_eq!(sent, by_browser, "{}", text(&output.stderr));
+}
+
 #[test]
 fn mistakes_are_one_line_and_exit_2() {
     let folder = tempfile::tempdir().unwrap();
@@ -108,6 +177,8 @@ fn mistakes_are_one_line_and_exit_2() {
         (&["log", "a.hurl", "--speed", "fast"], "such as 2x"),
         (&["hurl", "a.hurl", "--variable", "x"], "name=value"),
         (&["curl"], "COMMAND"),
+        (&["log", "a.hurl"], "line 1: left out, there is no request in it: GET {{host}}/"),
+        (&["log", "a.hurl", "--log-format", "%h %t"], "has no request: write $request or %r"),
         (&["curl", "curl http://a/", "-o", "no/folder/a.toml"], "make its folder"),
     ];
     for (words, expected) in cases {

@@ -1,20 +1,24 @@
 //! HTTP archives, as browsers and proxies record them: a flow of the requests in their order.
 
+mod entry;
+
 use std::collections::HashSet;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde::Deserialize;
 use serde_json::Value;
 
 use crate::model::{Body, BodyFile, Flow, Part, PartContent, Scenario, Step};
-use crate::request::{add_header, body, header, is_method, settle};
+use crate::request::{add_header, basic, body, default_header, header, is_method, settle};
 use crate::template::plain;
 use crate::url::{self, Address};
-use crate::{ImportError, Imported, Notes, SideFile, time};
+use crate::{ImportError, Imported, Notes, SideFile};
+use entry::{Entry, Param, PostData};
 
 /// A shorter pause is the browser's, not the user's.
 const THINK_MS_MIN: i64 = 10;
+/// What compares with a copy that the browser had and users of the scenario have not.
+const CONDITIONS: [&str; 2] = ["If-None-Match", "If-Modified-Since"];
 
 /// What of an archive is wanted.
 #[derive(Clone, Debug)]
@@ -27,95 +31,31 @@ pub struct Options {
     pub has_think: bool,
 }
 
-#[derive(Deserialize)]
-struct Archive {
-    log: Log,
-}
-
-#[derive(Deserialize)]
-struct Log {
-    #[serde(default)]
-    entries: Vec<Entry>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Entry {
-    #[serde(default)]
-    started_date_time: String,
-    /// In milliseconds.
-    #[serde(default)]
-    time: Value,
-    request: Request,
-    #[serde(default)]
-    response: Response,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Request {
-    method: String,
-    url: String,
-    #[serde(default)]
-    headers: Vec<Named>,
-    post_data: Option<PostData>,
-}
-
-#[derive(Default, Deserialize)]
-struct Response {
-    #[serde(default)]
-    status: Value,
-    #[serde(default)]
-    headers: Vec<Named>,
-}
-
-#[derive(Deserialize)]
-struct Named {
-    name: String,
-    #[serde(default)]
-    value: String,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct PostData {
-    #[serde(default)]
-    mime_type: String,
-    text: Option<String>,
-    encoding: Option<String>,
-    #[serde(default)]
-    params: Vec<Param>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Param {
-    name: String,
-    value: Option<String>,
-    file_name: Option<String>,
-    content_type: Option<String>,
-}
-
 /// Read an archive.
 ///
 /// # Errors
 /// When it is none, or has no request to the origin.
 pub fn import(text: &str, options: &Options) -> Result<Imported, ImportError> {
-    let archive: Archive =
-        serde_json::from_str(text.trim_start_matches('\u{feff}')).map_err(|why| {
-            ImportError::new(format!("not an HTTP archive: export one with log.entries: {why}"))
-        })?;
+    let not = |why: &dyn std::fmt::Display| {
+        ImportError::new(format!("not an HTTP archive: export one with log.entries: {why}"))
+    };
+    let archive: Value =
+        serde_json::from_str(text.trim_start_matches('\u{feff}')).map_err(|why| not(&why))?;
+    let entries = archive.pointer("/log/entries").and_then(Value::as_array);
+    let entries = entries.ok_or_else(|| not(&"it has no such list"))?;
     let mut reader = Reader::default();
-    let kept = reader.of_origin(&archive.log.entries, options)?;
-    let starts: Vec<Option<i64>> =
-        kept.iter().map(|(entry, _)| time::iso(&entry.started_date_time)).collect();
+    let entries = reader.entries(entries);
+    let kept = reader.of_origin(&entries, options)?;
+    let creator = archive.pointer("/log/creator/name").and_then(Value::as_str).unwrap_or_default();
+    reader.note_sanitized(&kept, creator);
     let mut flow = Flow { name: "recorded".to_owned(), ..Flow::default() };
     for (at, (entry, address)) in kept.iter().enumerate() {
         let Some(mut step) = reader.step(entry, address) else { continue };
+        let next = kept.get(at + 1).and_then(|(next, _)| next.start);
         if options.has_think
-            && let (Some(Some(next)), Some(start)) = (starts.get(at + 1), starts[at])
+            && let (Some(next), Some(start)) = (next, entry.start)
         {
-            step.think_ms = think(start, *next, entry.time.as_f64());
+            step.think_ms = think(start, next, entry.took_ms);
         }
         flow.steps.push(step);
     }
@@ -149,6 +89,39 @@ struct Reader {
 }
 
 impl Reader {
+    /// All that can be read.
+    fn entries(&mut self, all: &[Value]) -> Vec<Entry> {
+        let mut entries = Vec::new();
+        for (at, entry) in all.iter().enumerate() {
+            match Entry::read(entry) {
+                Ok(mut entry) => {
+                    for line in std::mem::take(&mut entry.unread) {
+                        self.notes.add(line);
+                    }
+                    entries.push(entry);
+                }
+                Err(why) => self.notes.add(format!("entry {}: left out, {why}", at + 1)),
+            }
+        }
+        entries
+    }
+
+    /// Browsers leave cookies and keys out of archives unless they are asked for them.
+    fn note_sanitized(&mut self, kept: &[(&Entry, Address)], creator: &str) {
+        const BROWSERS: [&str; 5] = ["WebInspector", "Chrom", "Edge", "Firefox", "WebKit"];
+        let is_of_browser = BROWSERS.iter().any(|name| creator.contains(name));
+        let has_any = |(entry, _): &(&Entry, Address)| {
+            let names = ["Cookie", "Authorization"];
+            names.iter().any(|name| entry.header(name).is_some()) || !entry.cookies_set.is_empty()
+        };
+        if is_of_browser && !kept.iter().any(has_any) {
+            self.notes.add(
+                "no request has a cookie or an Authorization: if the target asks for them, export \
+                 the archive with sensitive data",
+            );
+        }
+    }
+
     /// The entries of one origin; how many of others there are is noted.
     fn of_origin<'a>(
         &mut self,
@@ -157,14 +130,21 @@ impl Reader {
     ) -> Result<Vec<(&'a Entry, Address)>, ImportError> {
         let filter = options.filter.as_deref().unwrap_or_default();
         let wanted: Vec<&Entry> =
-            entries.iter().filter(|entry| entry.request.url.contains(filter)).collect();
+            entries.iter().filter(|entry| entry.url.contains(filter)).collect();
         if wanted.len() < entries.len() {
             let left = entries.len() - wanted.len();
             self.notes.add(format!("{left} requests: left out, without `{filter}` in the address"));
         }
         let mut all = Vec::new();
         for entry in wanted {
-            match Address::parse(&plain(&entry.request.url)) {
+            // Such as data:, blob:, ws: and chrome-extension:.
+            let scheme = entry.url.split(':').next().unwrap_or_default().to_ascii_lowercase();
+            let has_scheme = entry.url.contains("://") || matches!(&*scheme, "data" | "blob");
+            match Address::parse(&plain(&entry.url)) {
+                _ if has_scheme && !matches!(&*scheme, "http" | "https") => {
+                    let scheme = crate::shown(&scheme);
+                    self.notes.add(format!("an address of {scheme}: left out, it is not http"));
+                }
                 Ok(address) => all.push((entry, address)),
                 Err(why) => self.notes.add(format!("left out: {why}")),
             }
@@ -199,54 +179,91 @@ impl Reader {
     }
 
     fn step(&mut self, entry: &Entry, address: &Address) -> Option<Step> {
-        let request = &entry.request;
-        let method = request.method.to_ascii_uppercase();
+        let upper = entry.method.to_ascii_uppercase();
+        // Browsers do likewise with these and no others (Fetch, "normalize a method").
+        let is_common = matches!(&*upper, "DELETE" | "GET" | "HEAD" | "OPTIONS" | "POST" | "PUT");
+        let method = if is_common { upper } else { entry.method.clone() };
+        let place = format!("{} {}", crate::shown(&method), address.path);
         if !is_method(&method) {
-            let method = crate::shown(&method);
-            self.notes
-                .add(format!("{method} {}: left out, no such method can be sent", address.path));
+            self.notes.add(format!("{place}: left out, no such method can be sent"));
+            return None;
+        }
+        if entry.status == Some(101) {
+            self.notes.add(format!("{place}: left out, it left HTTP for another protocol"));
             return None;
         }
         let mut step = Step { method, target: address.target(), ..Step::default() };
-        for Named { name, value } in &request.headers {
-            add_header(&mut step, name, &plain(value), &address.origin, &mut self.notes);
-        }
+        self.headers(entry, address, &mut step);
         // Those that earlier answers have set come from the user's own.
         step.cookies.retain(|(name, _)| !self.cookies.contains(name));
-        if let Some(data) = &request.post_data {
+        if let Some(data) = &entry.data {
             step.body = self.body(data, &mut step);
         }
-        let status = entry.response.status.as_u64().and_then(|status| u16::try_from(status).ok());
-        match status.filter(|status| (100..600).contains(status)) {
-            Some(status) => step.check.status = vec![status],
-            None => self.notes.add(format!(
-                "{} {}: no answer was recorded, so its status is not checked",
-                step.method, address.path
-            )),
+        step.check.status = self.status(entry, &step, &place).into_iter().collect();
+        if entry.is_cached {
+            self.notes.add("answers that the browser had in its cache are asked for all the same");
         }
-        self.remember_cookies(&entry.response);
+        let names = entry.cookies_set.iter().filter_map(|line| line.split_once('='));
+        self.cookies.extend(names.map(|(name, _)| name.trim().to_owned()));
         settle(&mut step);
         Some(step)
     }
 
-    fn remember_cookies(&mut self, response: &Response) {
-        let is_set = |named: &&Named| named.name.eq_ignore_ascii_case("Set-Cookie");
-        // Firefox puts several into one, a line each.
-        let lines = response.headers.iter().filter(is_set).flat_map(|named| named.value.lines());
-        let names = lines.filter_map(|line| line.split_once('='));
-        self.cookies.extend(names.map(|(name, _)| name.trim().to_owned()));
+    fn headers(&mut self, entry: &Entry, address: &Address, step: &mut Step) {
+        let is_read = matches!(step.method.as_str(), "GET" | "HEAD");
+        for (name, value) in &entry.headers {
+            let is = |other: &str| name.eq_ignore_ascii_case(other);
+            if is_read && CONDITIONS.iter().any(|condition| is(condition)) {
+                self.notes.add(format!("header {name}: left out, users have no copy to compare"));
+                continue;
+            }
+            if is_redacted(value) {
+                let name = crate::shown(name);
+                self.notes.add(format!("header {name}: the archive does not hold its value"));
+            }
+            add_header(step, name, &plain(value), &address.origin, &mut self.notes);
+        }
+        if let Some(user) = &address.user
+            && let Some(value) = basic(user)
+        {
+            default_header(step, "Authorization", &value);
+        }
+    }
+
+    /// The status that is expected again.
+    fn status(&mut self, entry: &Entry, step: &Step, place: &str) -> Option<u16> {
+        match entry.status {
+            None => {
+                let why = "no answer was recorded, so its status is not checked";
+                self.notes.add(format!("{place}: {why}"));
+                None
+            }
+            Some(304) => {
+                let why = "304 was recorded for the browser's copy, it is not expected again";
+                self.notes.add(format!("{place}: {why}"));
+                None
+            }
+            Some(status @ (401 | 403)) if header(step, "Authorization").is_some() => {
+                let why = "its Authorization was refused, this is not expected again: put in a \
+                           valid one";
+                self.notes.add(format!("{place}: {status} was recorded, {why}"));
+                None
+            }
+            status => status,
+        }
     }
 
     fn body(&mut self, data: &PostData, step: &mut Step) -> Option<Body> {
         let is_multipart = data.mime_type.to_ascii_lowercase().starts_with("multipart/");
         let content_type = header(step, "Content-Type").map(str::to_owned);
         let content_type = content_type.unwrap_or_else(|| data.mime_type.clone());
-        let text = data.text.as_deref().unwrap_or_default();
-        if data.encoding.as_deref() == Some("base64") {
-            return Some(self.bytes(text, &content_type));
-        }
-        if !text.is_empty() {
-            if is_multipart {
+        let bytes = match STANDARD.decode(&data.text) {
+            Ok(bytes) if data.is_base64 => bytes,
+            _ => bytes_of(&data.text),
+        };
+        self.unpacked(&bytes, step);
+        if !bytes.is_empty() {
+            if is_multipart && data.text.contains("filename=") {
                 self.notes.add(format!(
                     "{}: files of the form are sent as far as the archive \
                      holds them",
@@ -257,7 +274,7 @@ impl Reader {
                 let value = plain(&content_type);
                 add_header(step, "Content-Type", &value, "", &mut self.notes);
             }
-            return Some(body(plain(text), Some(&content_type)));
+            return Some(self.content(bytes, &content_type));
         }
         if data.params.is_empty() {
             return None;
@@ -265,10 +282,28 @@ impl Reader {
         Some(if is_multipart { self.upload(&data.params) } else { form(&data.params) })
     }
 
-    fn bytes(&mut self, text: &str, content_type: &str) -> Body {
-        let Ok(bytes) = STANDARD.decode(text) else {
-            return Body::Text(plain(text));
+    /// Archives hold some bodies unpacked, whose header would say that they are packed.
+    fn unpacked(&mut self, bytes: &[u8], step: &mut Step) {
+        let Some(coding) = header(step, "Content-Encoding").map(str::to_ascii_lowercase) else {
+            return;
         };
+        let is_packed = match coding.trim() {
+            "identity" => true,
+            "gzip" | "x-gzip" => bytes.starts_with(b"\x1f\x8b"),
+            "zstd" => bytes.starts_with(b"\x28\xb5\x2f\xfd"),
+            // These have no mark of their own, but are no text.
+            _ => std::str::from_utf8(bytes).is_err(),
+        };
+        if !is_packed {
+            step.headers.retain(|(name, _)| !name.eq_ignore_ascii_case("Content-Encoding"));
+            self.notes.add(
+                "header Content-Encoding: left out, the archive holds the body unpacked, and so \
+                 it is sent",
+            );
+        }
+    }
+
+    fn content(&mut self, bytes: Vec<u8>, content_type: &str) -> Body {
         match String::from_utf8(bytes) {
             Ok(text) => body(plain(&text), Some(content_type)),
             Err(error) => {
@@ -302,6 +337,24 @@ impl Reader {
         }
         if parts.is_empty() { Body::Text(String::new()) } else { Body::Multipart(parts) }
     }
+}
+
+/// Browsers write bytes that are no text as characters up to U+00FF.
+fn bytes_of(text: &str) -> Vec<u8> {
+    // No text has these, and hardly any bytes of a file are without them.
+    let is_binary = text.contains(|c| ('\u{80}'..='\u{9f}').contains(&c));
+    let bytes: Result<Vec<u8>, _> = text.chars().map(u8::try_from).collect();
+    match bytes {
+        Ok(bytes) if is_binary => bytes,
+        _ => text.as_bytes().to_vec(),
+    }
+}
+
+/// Whether a tool that cleans archives has put a word in the place of a value.
+fn is_redacted(value: &str) -> bool {
+    let word = value.trim_matches(|c: char| !c.is_ascii_alphabetic()).to_ascii_lowercase();
+    let is_masked = value.len() > 2 && value.chars().all(|c| c == '*');
+    is_masked || matches!(word.as_str(), "redacted" | "removed" | "sanitized")
 }
 
 /// The fields of a form; archives hold some encoded and some not.

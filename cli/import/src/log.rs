@@ -1,15 +1,25 @@
-//! Access logs of Apache and nginx, common and combined: what was asked for, at its time.
+//! Access logs: what was asked for, at its time.
+//!
+//! Lines are read by what is in them, a request in quotes and a time, by names, in JSON or below
+//! `#Fields`, or by the format that the server was given.
+
+mod format;
+mod json;
+mod line;
+mod w3c;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{Data, Flow, Replay, Scenario, Step, Target};
-use crate::request::is_method;
 use crate::template::plain;
 use crate::url::Address;
-use crate::{ImportError, Imported, Notes, SideFile, time};
+use crate::{ImportError, Imported, Notes, SideFile};
+use format::Format;
+use line::{Line, Why};
+use w3c::Columns;
 
-/// How many bad lines are shown.
-const SHOWN_MAX: usize = 5;
+/// How many lines of a kind that cannot be read are named.
+const NAMED_MAX: usize = 5;
 const SECOND: i64 = 1_000_000;
 /// No replay lasts longer.
 const YEAR: i64 = 365 * 86_400 * SECOND;
@@ -21,22 +31,15 @@ pub struct Options {
     pub target: Option<String>,
     /// How much faster than recorded; above 0.
     pub speed: Option<f64>,
-}
-
-/// A request as a line of the log has it.
-struct Line<'a> {
-    /// In microseconds.
-    at: i64,
-    method: &'a str,
-    url: String,
-    status: Option<u16>,
-    has_agent: bool,
+    /// nginx's `log_format` or Apache's `LogFormat`, or `common` or `combined`; without it lines
+    /// are read by what is in them.
+    pub format: Option<String>,
 }
 
 /// Read a log.
 ///
 /// # Errors
-/// When no line of it is a request, or the target is no address.
+/// When no line of it is a request, or the target is no address, or the format says too little.
 pub fn import(text: &str, options: &Options) -> Result<Imported, ImportError> {
     let mut notes = Notes::default();
     let target = match &options.target {
@@ -49,27 +52,26 @@ pub fn import(text: &str, options: &Options) -> Result<Imported, ImportError> {
             "http://127.0.0.1:8080".to_owned()
         }
     };
-    let mut lines = read(text, &mut notes);
-    if lines.is_empty() {
-        return Err(ImportError::new(
-            "no line is one of an access log, common or combined: name such a log",
-        ));
-    }
-    lines.sort_by_key(|line| line.at);
-    let start = lines[0].at;
+    let format = options.format.as_deref().map(Format::parse).transpose()?;
+    let mut lines = read(text, format.as_ref(), &mut notes)?;
+    lines.sort_by_key(|line| line.stamp.at);
+    let start = lines[0].stamp.at;
     let count = lines.len();
-    lines.retain(|line| line.at - start < YEAR);
+    lines.retain(|line| line.stamp.at - start < YEAR);
     if lines.len() < count {
-        let left = count - lines.len();
-        notes.add(format!("{left} lines: left out, a year or more after the first"));
+        let left = counted(count - lines.len(), "line");
+        notes.add(format!("{left}: left out, a year or more after the first"));
+    }
+    if lines.iter().any(|line| !line.stamp.has_zone) {
+        notes.add("times without a zone are taken for UTC");
     }
     spread(&mut lines, &mut notes);
-    if lines.iter().any(|line| line.has_agent) {
+    if lines.iter().any(|line| line.has_headers) {
         notes.add("headers, such as the user agent and the referer, are not sent");
     }
     let rows = lines.iter().map(|line| {
-        let at = line.at - start;
-        [format!("{}.{:06}", at / SECOND, at % SECOND), line.method.to_owned(), line.url.clone()]
+        let at = line.stamp.at - start;
+        [format!("{}.{:06}", at / SECOND, at % SECOND), line.method.clone(), line.url.clone()]
     });
     let bytes = crate::rows(&["at", "flow", "url"], rows);
     let speed = options.speed.filter(|speed| (*speed - 1.0).abs() > f64::EPSILON);
@@ -90,103 +92,82 @@ pub fn import(text: &str, options: &Options) -> Result<Imported, ImportError> {
     Ok(Imported { scenario, files, notes })
 }
 
-fn read<'a>(text: &'a str, notes: &mut Notes) -> Vec<Line<'a>> {
+/// All lines that are requests. The others are reported by kinds.
+fn read(text: &str, format: Option<&Format>, notes: &mut Notes) -> Result<Vec<Line>, ImportError> {
     let mut lines = Vec::new();
-    let mut bad = 0;
+    let mut columns = Columns::default();
+    let mut unread: Vec<Unread<'_>> = Vec::new();
     for (at, text) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-        match line(text) {
-            Ok(line) => lines.push(line),
-            Err(why) => {
-                bad += 1;
-                if bad <= SHOWN_MAX {
-                    notes.add(format!("line {}: left out, {why}: {}", at + 1, crate::shown(text)));
-                }
-            }
-        }
-    }
-    if bad > SHOWN_MAX {
-        notes.add(format!("{} more lines: left out likewise", bad - SHOWN_MAX));
-    }
-    lines
-}
-
-/// Up to the time in brackets, or at the beginning of the line, and then the request in quotes.
-fn line(text: &str) -> Result<Line<'_>, &'static str> {
-    let bracketed = text.split_once('[').and_then(|(_, rest)| rest.split_once(']'));
-    let (stamp, rest) = bracketed
-        .filter(|(stamp, _)| stamp_of(stamp).is_some())
-        .or_else(|| text.split_once(' '))
-        .ok_or("not a line of an access log")?;
-    let at = stamp_of(stamp).ok_or("there is no time in it")?;
-    let (_, rest) = rest.split_once('"').ok_or("there is no request in it")?;
-    let end = closing_quote(rest).ok_or("its request does not end")?;
-    let (request, after) = (&rest[..end], &rest[end + 1..]);
-    let mut words = request.split_ascii_whitespace();
-    let (Some(method), Some(url)) = (words.next(), words.next()) else {
-        return Err("there is no request in it");
-    };
-    let version = words.next().unwrap_or("HTTP/0.9");
-    if !is_method(method) || words.next().is_some() || !version.starts_with("HTTP/") {
-        return Err("its request is none that can be sent");
-    }
-    let url = path_of(url).ok_or("its request is none that can be sent")?;
-    let status = after.split_ascii_whitespace().next().and_then(|status| status.parse().ok());
-    Ok(Line { at, method, url, status, has_agent: after.contains('"') })
-}
-
-fn stamp_of(text: &str) -> Option<i64> {
-    time::common_log(text).or_else(|| time::iso(text)).or_else(|| time::seconds(text))
-}
-
-/// Quotes in a request are escaped.
-fn closing_quote(text: &str) -> Option<usize> {
-    let mut is_escaped = false;
-    for (at, c) in text.char_indices() {
-        match c {
-            '"' if !is_escaped => return Some(at),
-            c => is_escaped = c == '\\' && !is_escaped,
-        }
-    }
-    None
-}
-
-/// What is sent: logs of proxies have the host before it, and bytes that are no text are `\xHH`.
-fn path_of(url: &str) -> Option<String> {
-    let path = match url.split_once("://") {
-        Some(("http" | "https", rest)) => rest.find('/').map_or("/", |at| &rest[at..]),
-        _ => url,
-    };
-    let path = path.split('#').next().unwrap_or(path);
-    let mut clean = String::new();
-    let mut rest = path;
-    while let Some(c) = rest.chars().next() {
-        let code = rest.strip_prefix("\\x").and_then(|rest| rest.get(..2));
-        if let Some(code) = code.filter(|code| code.bytes().all(|c| c.is_ascii_hexdigit())) {
-            clean += &format!("%{code}");
-            rest = &rest[4..];
+        if text.starts_with('#') {
+            columns.directive(text);
             continue;
         }
-        if c.is_ascii_graphic() {
-            clean.push(c);
-        } else {
-            clean += &crate::url::encoded(c.encode_utf8(&mut [0; 4]));
+        let read = match format {
+            Some(format) => format.line(text),
+            None => json::line(text).unwrap_or_else(|| {
+                if columns.are_known() { columns.line(text) } else { line::read(text, None) }
+            }),
+        };
+        match read {
+            Ok(line) => lines.push(line),
+            Err(why) => match unread.iter_mut().find(|kind| kind.why == why) {
+                Some(kind) => kind.numbers.push(at + 1),
+                None => unread.push(Unread { why, example: text, numbers: vec![at + 1] }),
+            },
         }
-        rest = &rest[c.len_utf8()..];
     }
-    clean.starts_with('/').then_some(clean)
+    if lines.is_empty() {
+        let why = match unread.first() {
+            Some(kind) => kind.to_string(),
+            None => "it has no line".to_owned(),
+        };
+        return Err(ImportError::new(format!(
+            "no line is a request with its time: {why}: name an access log, or its form by \
+             --log-format"
+        )));
+    }
+    for kind in unread {
+        notes.add(kind.to_string());
+    }
+    Ok(lines)
+}
+
+/// Lines of a kind that cannot be read.
+struct Unread<'a> {
+    why: Why,
+    example: &'a str,
+    numbers: Vec<usize>,
+}
+
+impl std::fmt::Display for Unread<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let named: Vec<String> =
+            self.numbers.iter().take(NAMED_MAX).map(usize::to_string).collect();
+        let lines = if self.numbers.len() == 1 { "line" } else { "lines" };
+        let more = match self.numbers.len().saturating_sub(NAMED_MAX) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        let (why, example) = (self.why, crate::shown(self.example));
+        write!(f, "{lines} {}{more}: left out, {why}: {example}", named.join(", "))
+    }
+}
+
+fn counted(count: usize, name: &str) -> String {
+    if count == 1 { format!("1 {name}") } else { format!("{count} {name}s") }
 }
 
 /// Times in whole seconds do not say when within them: requests are spread over each evenly.
-fn spread(lines: &mut [Line<'_>], notes: &mut Notes) {
-    if lines.iter().any(|line| line.at % SECOND != 0) {
+fn spread(lines: &mut [Line], notes: &mut Notes) {
+    if lines.iter().any(|line| line.stamp.at % SECOND != 0) {
         return;
     }
     let mut is_spread = false;
-    for second in lines.chunk_by_mut(|a, b| a.at == b.at) {
+    for second in lines.chunk_by_mut(|a, b| a.stamp.at == b.stamp.at) {
         let count = second.len() as i64;
         is_spread |= count > 1;
         for (at, line) in second.iter_mut().enumerate() {
-            line.at += at as i64 * SECOND / count;
+            line.stamp.at += at as i64 * SECOND / count;
         }
     }
     if is_spread {
@@ -195,10 +176,10 @@ fn spread(lines: &mut [Line<'_>], notes: &mut Notes) {
 }
 
 /// A flow for each method, and what cannot be known of its requests.
-fn flows(lines: &[Line<'_>], notes: &mut Notes) -> Vec<Flow> {
+fn flows(lines: &[Line], notes: &mut Notes) -> Vec<Flow> {
     let mut methods: BTreeMap<&str, (usize, BTreeSet<u16>)> = BTreeMap::new();
     for line in lines {
-        let (count, statuses) = methods.entry(line.method).or_default();
+        let (count, statuses) = methods.entry(&line.method).or_default();
         *count += 1;
         // 499 is nginx's for a client that left.
         statuses.extend(line.status.filter(|status| (100..499).contains(status)));
@@ -206,8 +187,11 @@ fn flows(lines: &[Line<'_>], notes: &mut Notes) -> Vec<Flow> {
     let mut flows = Vec::new();
     for (method, (count, statuses)) in methods {
         if matches!(method, "POST" | "PUT" | "PATCH") {
-            notes
-                .add(format!("{method}: {count} requests are sent without a body, logs have none"));
+            let requests = match count {
+                1 => "1 request is".to_owned(),
+                count => format!("{count} requests are"),
+            };
+            notes.add(format!("{method}: {requests} sent without a body, logs have none"));
         }
         let mut step = Step {
             name: Some(method.to_owned()),

@@ -1,40 +1,107 @@
 //! Points in time as logs and recordings write them, in microseconds since 1970.
 
+const MONTHS: [&str; 12] =
+    ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+const DAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
+
+/// A point in time as a text has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Stamp {
+    pub(crate) at: i64,
+    /// Whether the text says where; else it is taken for UTC.
+    pub(crate) has_zone: bool,
+}
+
+/// A time with its date, in any of the forms that logs have.
+pub(crate) fn stamp(text: &str) -> Option<Stamp> {
+    let text = text.trim();
+    if !text.is_ascii() || text.len() < 10 {
+        return None;
+    }
+    common_log(text)
+        .or_else(|| iso_like(text))
+        .or_else(|| in_words(text))
+        .or_else(|| seconds(text).map(|at| Stamp { at, has_zone: true }))
+}
+
 /// ISO 8601 with date, time and zone: `2026-11-21T14:07:35.123Z`, `2026-11-21T14:07:35+01:00`.
 pub(crate) fn iso(text: &str) -> Option<i64> {
-    let (date, rest) = text.trim().split_once(['T', 't', ' '])?;
-    let mut date = date.split('-');
+    iso_like(text.trim()).filter(|stamp| stamp.has_zone).map(|stamp| stamp.at)
+}
+
+/// The same with a blank before the time or the zone, with `/` in the date, or without a zone.
+fn iso_like(text: &str) -> Option<Stamp> {
+    let (date, rest) = text.split_once(['T', 't', ' '])?;
+    let mut date = date.split(['-', '/']);
     let (year, month, day) = (number(date.next()?)?, number(date.next()?)?, number(date.next()?)?);
     if date.next().is_some() {
         return None;
     }
-    let at = rest.find(['Z', 'z', '+', '-']).unwrap_or(rest.len());
+    let rest = rest.trim_start().trim_start_matches("- ");
+    let at = rest.find(['Z', 'z', '+', '-', ' ']).unwrap_or(rest.len());
     let (clock, zone) = rest.split_at(at);
-    let (clock, fraction) = clock.split_once(['.', ',']).unwrap_or((clock, ""));
-    micros(days(year, month, day)?, clock, fraction, zone)
+    micros(days(year, month, day)?, clock, zone)
 }
 
-/// As Apache and nginx write it: `21/Nov/2026:14:07:35 +0100`.
-pub(crate) fn common_log(text: &str) -> Option<i64> {
-    const MONTHS: [&str; 12] =
-        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-    let (date, rest) = text.trim().split_once(':')?;
+/// As Apache and nginx write it: `21/Nov/2026:14:07:35 +0100`; servers for development have a
+/// blank before the time.
+fn common_log(text: &str) -> Option<Stamp> {
+    let (date, rest) = text.split_once([':', ' '])?;
     let mut date = date.split('/');
     let (day, month, year) = (date.next()?, date.next()?, date.next()?);
-    let month = MONTHS.iter().position(|known| known.eq_ignore_ascii_case(month))? as i64 + 1;
     let (clock, zone) = rest.split_once(' ').unwrap_or((rest, ""));
-    let (clock, fraction) = clock.split_once('.').unwrap_or((clock, ""));
-    micros(days(number(year)?, month, number(day)?)?, clock, fraction, zone)
+    micros(days(number(year)?, month_of(month)?, number(day)?)?, clock, zone)
+}
+
+/// `Fri Jan  2 03:04:05 2026`, as `ctime` writes it, and `Fri, 02 Jan 2026 03:04:05 GMT`.
+fn in_words(text: &str) -> Option<Stamp> {
+    let mut words = text.split_ascii_whitespace();
+    let day = words.next()?.trim_end_matches(',');
+    if !DAYS.contains(&day) {
+        return None;
+    }
+    let words: Vec<&str> = words.collect();
+    let (day, month, year, clock, zone) = match words.as_slice() {
+        [month, day, clock, year] if clock.contains(':') => (day, month, year, clock, ""),
+        [month, day, clock, zone, year] if clock.contains(':') => (day, month, year, clock, *zone),
+        [day, month, year, clock] => (day, month, year, clock, ""),
+        [day, month, year, clock, zone] => (day, month, year, clock, *zone),
+        _ => return None,
+    };
+    micros(days(number(year)?, month_of(month)?, number(day)?)?, clock, zone)
+}
+
+fn month_of(name: &str) -> Option<i64> {
+    let at = MONTHS.iter().position(|known| known.eq_ignore_ascii_case(name))?;
+    i64::try_from(at + 1).ok()
 }
 
 /// Seconds since 1970 with a fraction, as nginx's `$msec`.
-pub(crate) fn seconds(text: &str) -> Option<i64> {
+fn seconds(text: &str) -> Option<i64> {
     let (whole, fraction) = text.split_once('.')?;
     let whole = number(whole).filter(|_| (9..=11).contains(&whole.len()))?;
     whole.checked_mul(1_000_000)?.checked_add(fraction_micros(fraction)?)
 }
 
-fn micros(days: i64, clock: &str, fraction: &str, zone: &str) -> Option<i64> {
+/// Seconds, milliseconds, microseconds or nanoseconds since 1970, by how large they are.
+pub(crate) fn since_epoch(text: &str) -> Option<i64> {
+    if let Some(at) = seconds(text) {
+        return Some(at);
+    }
+    let whole = text.split('.').next().unwrap_or(text);
+    let is_number = whole.bytes().all(|digit| digit.is_ascii_digit());
+    let number = whole.parse::<i64>().ok().filter(|_| is_number)?;
+    match whole.len() {
+        9..=10 => Some(number * 1_000_000),
+        12..=13 => Some(number * 1_000),
+        15..=16 => Some(number),
+        18..=19 => Some(number / 1_000),
+        _ => None,
+    }
+}
+
+fn micros(days: i64, clock: &str, zone: &str) -> Option<Stamp> {
+    let (clock, fraction) = clock.split_once(['.', ',']).unwrap_or((clock, ""));
     let mut parts = clock.split(':');
     let (hour, minute) = (number(parts.next()?)?, number(parts.next()?)?);
     let second = parts.next().map_or(Some(0), number)?;
@@ -42,8 +109,11 @@ fn micros(days: i64, clock: &str, fraction: &str, zone: &str) -> Option<i64> {
     if parts.next().is_some() || hour > 23 || minute > 59 || second > 60 {
         return None;
     }
-    let seconds = days * 86_400 + hour * 3_600 + minute * 60 + second - zone_seconds(zone.trim())?;
-    Some(seconds * 1_000_000 + fraction_micros(fraction)?)
+    let zone = zone.trim();
+    let offset = if zone.is_empty() { 0 } else { zone_seconds(zone)? };
+    let seconds = days * 86_400 + hour * 3_600 + minute * 60 + second - offset;
+    let at = seconds * 1_000_000 + fraction_micros(fraction)?;
+    Some(Stamp { at, has_zone: !zone.is_empty() })
 }
 
 fn fraction_micros(fraction: &str) -> Option<i64> {
@@ -54,7 +124,9 @@ fn fraction_micros(fraction: &str) -> Option<i64> {
 
 fn zone_seconds(zone: &str) -> Option<i64> {
     let (sign, digits) = match zone.split_at_checked(1)? {
-        _ if zone.eq_ignore_ascii_case("z") => return Some(0),
+        _ if ["z", "utc", "gmt"].iter().any(|name| zone.eq_ignore_ascii_case(name)) => {
+            return Some(0);
+        }
         ("+", digits) => (1, digits),
         ("-", digits) => (-1, digits),
         _ => return None,
@@ -98,14 +170,47 @@ mod tests {
             (iso("2026-11-21"), None),
             (iso("2026-13-21T00:00:00Z"), None),
             (iso("2026-11-21T00:00:00"), None),
-            (common_log("10/Oct/2000:13:55:36 -0700"), Some(971_211_336_000_000)),
-            (common_log("10/Okt/2000:13:55:36 -0700"), None),
-            (common_log("10/Oct/2000:25:55:36 -0700"), None),
             (seconds("1795266455.123"), Some(1_795_266_455_123_000)),
             (seconds("12.5"), None),
+            (since_epoch("1795266455"), Some(1_795_266_455_000_000)),
+            (since_epoch("1795266455123"), Some(1_795_266_455_123_000)),
+            (since_epoch("1795266455123456789"), Some(1_795_266_455_123_456)),
+            (since_epoch("1795266455.5"), Some(1_795_266_455_500_000)),
+            (since_epoch("-795266455"), None),
+            (since_epoch("0.003"), None),
         ];
         for (at, (found, expected)) in cases.into_iter().enumerate() {
             assert_eq!(found, expected, "case {at}");
+        }
+    }
+
+    #[test]
+    fn times_of_logs_are_read() {
+        let (zoned, bare) =
+            (|at| Some(Stamp { at, has_zone: true }), |at| Some(Stamp { at, has_zone: false }));
+        let at = 971_186_136_000_000;
+        for (text, expected) in [
+            ("10/Oct/2000:13:55:36 +0000", zoned(at)),
+            ("10/Oct/2000:13:55:36 -0700", zoned(at + 25_200_000_000)),
+            ("10/Oct/2000 13:55:36", bare(at)),
+            ("10/Oct/2000:13:55:36.250", bare(at + 250_000)),
+            ("2000-10-10 13:55:36,250", bare(at + 250_000)),
+            ("2000-10-10 13:55:36 +0000", zoned(at)),
+            ("2000-10-10 13:55:36 UTC", zoned(at)),
+            ("2000/10/10 - 13:55:36", bare(at)),
+            ("2000/10/10 13:55:36", bare(at)),
+            ("Tue Oct 10 13:55:36 2000", bare(at)),
+            ("Tue Oct 10 13:55:36 UTC 2000", zoned(at)),
+            ("Tue, 10 Oct 2000 13:55:36 GMT", zoned(at)),
+            ("971186136.25", zoned(at + 250_000)),
+            ("10/Okt/2000:13:55:36 -0700", None),
+            ("10/Oct/2000:25:55:36 -0700", None),
+            ("10/Oct/2000:13:55:36 somewhere", None),
+            ("Tue Oct 10 13:55:36", None),
+            ("10.0.0.1", None),
+            ("é".repeat(20).as_str(), None),
+        ] {
+            assert_eq!(stamp(text), expected, "{text}");
         }
     }
 }

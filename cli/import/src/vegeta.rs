@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
+use serde_json::{Deserializer, Value};
 
 use crate::model::{Body, BodyFile, Data, Flow, Scenario, Step, Target};
-use crate::request::{add_header, body, header, is_method, settle};
+use crate::request::{add_header, basic, body, default_header, header, is_method, settle};
 use crate::template::plain;
 use crate::url::Address;
 use crate::{ImportError, Imported, Notes, SideFile};
@@ -47,14 +48,21 @@ struct JsonTarget {
 /// When a line is none of the format, or no target is there.
 pub fn import(text: &str) -> Result<Imported, ImportError> {
     let text = text.trim_start_matches('\u{feff}');
-    let given = if text.trim_start().starts_with('{') { json(text)? } else { http(text)? };
+    let is_json = text.trim_start().starts_with(['{', '[']);
+    let given = if is_json { json(text)? } else { http(text)? };
     let (mut notes, mut files) = (Notes::default(), Vec::new());
     let mut target: Option<String> = None;
     let mut steps = Vec::new();
     for given in given {
         let line = given.line;
-        let address = Address::parse(&plain(&given.url))
-            .map_err(|why| ImportError::new(format!("line {line}: {why}")))?;
+        let mut url = plain(&given.url);
+        // Go, in which vegeta is written, takes it so.
+        if url.contains("://:") {
+            notes.add("an address without a host is at localhost");
+            url = url.replacen("://:", "://localhost:", 1);
+        }
+        let address =
+            Address::parse(&url).map_err(|why| ImportError::new(format!("line {line}: {why}")))?;
         let origin = target.get_or_insert_with(|| address.origin.clone());
         if *origin != address.origin {
             notes.add(format!("{}: left out, a scenario has one target", address.origin));
@@ -96,6 +104,7 @@ fn http(text: &str) -> Result<Vec<Given>, ImportError> {
         }
         if let Some((method, url)) = line.split_once(char::is_whitespace)
             && is_method(method)
+            && (url.contains("://") || !method.contains(|c: char| c.is_ascii_lowercase()))
         {
             all.push(Given {
                 line: number,
@@ -110,6 +119,9 @@ fn http(text: &str) -> Result<Vec<Given>, ImportError> {
             return Err(bad("is no target: begin with GET http://…"));
         };
         if let Some(file) = line.strip_prefix('@') {
+            if file.is_empty() {
+                return Err(bad("names no file: write @body.json"));
+            }
             last.content = Content::File(file.to_owned());
         } else {
             let (name, value) = line
@@ -121,25 +133,48 @@ fn http(text: &str) -> Result<Vec<Given>, ImportError> {
     Ok(all)
 }
 
+/// One after the other, each in a line or over several, or all in a list.
 fn json(text: &str) -> Result<Vec<Given>, ImportError> {
     let mut all = Vec::new();
-    for (at, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-        let number = at + 1;
-        let bad = |why: &dyn std::fmt::Display| {
-            ImportError::new(format!("line {number}: no target in JSON: mend it: {why}"))
-        };
-        let target: JsonTarget = serde_json::from_str(line).map_err(|why| bad(&why))?;
-        let content = match target.body {
-            None => Content::None,
-            Some(text) => Content::Bytes(STANDARD.decode(&text).map_err(|why| bad(&why))?),
-        };
-        let headers = target.header.unwrap_or_default().into_iter();
-        let headers =
-            headers.flat_map(|(name, all)| all.into_iter().map(move |one| (name.clone(), one)));
-        let headers = headers.collect();
-        all.push(Given { line: number, method: target.method, url: target.url, headers, content });
+    let mut values = Deserializer::from_str(text).into_iter::<Value>();
+    loop {
+        let rest = text.get(values.byte_offset()..).unwrap_or_default();
+        let begin = text.len() - rest.trim_start().len();
+        let line = text.as_bytes()[..begin].iter().filter(|byte| **byte == b'\n').count() + 1;
+        match values.next() {
+            None => return Ok(all),
+            Some(Ok(Value::Array(targets))) => {
+                for target in targets {
+                    all.push(json_target(target, line)?);
+                }
+            }
+            Some(Ok(target)) => all.push(json_target(target, line)?),
+            Some(Err(why)) => {
+                return Err(ImportError::new(format!(
+                    "line {}: this is not JSON: mend it: {why}",
+                    why.line()
+                )));
+            }
+        }
     }
-    Ok(all)
+}
+
+fn json_target(target: Value, line: usize) -> Result<Given, ImportError> {
+    let bad = |why: &dyn std::fmt::Display| {
+        ImportError::new(format!("line {line}: no target in JSON: mend it: {why}"))
+    };
+    let target: JsonTarget = serde_json::from_value(target).map_err(|why| bad(&why))?;
+    let content = match target.body {
+        None => Content::None,
+        Some(text) => {
+            Content::Bytes(STANDARD.decode(&text).map_err(|_| bad(&"its body is not base64"))?)
+        }
+    };
+    let headers = target.header.unwrap_or_default().into_iter();
+    let headers =
+        headers.flat_map(|(name, all)| all.into_iter().map(move |one| (name.clone(), one)));
+    let headers = headers.collect();
+    Ok(Given { line, method: target.method, url: target.url, headers, content })
 }
 
 fn step(
@@ -155,6 +190,9 @@ fn step(
     let mut step = Step { method: given.method, target: address.target(), ..Step::default() };
     for (name, value) in &given.headers {
         add_header(&mut step, name, &plain(value), &address.origin, notes);
+    }
+    if let Some(value) = address.user.as_deref().and_then(basic) {
+        default_header(&mut step, "Authorization", &value);
     }
     step.body = match given.content {
         Content::None => None,

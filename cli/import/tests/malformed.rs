@@ -15,7 +15,8 @@ const HAR: &str = r#"{"log":{"entries":[{"startedDateTime":"2026-11-21T10:00:00.
 "a=1; b"}],"postData":{"mimeType":"multipart/form-data","text":"","params":[{"name":"n",
 "fileName":"f","value":"{{"}]}},"response":{"status":200,"headers":[{"name":"set-cookie",
 "value":"a=1"}]}},{"startedDateTime":"2026-11-21T10:00:02Z","request":{"method":"GET",
-"url":"http://a/"}}]}}"#;
+"url":"http://u:p@a/","headers":{"if-none-match":"x","content-encoding":"gzip"}},"response":
+{"status":304}},null,{"request":7}]}}"#;
 const OPENAPI: &str = r##"
 openapi: 3.1.0
 servers: [{url: 'http://a/{v}', variables: {v: {default: x}}}]
@@ -50,7 +51,13 @@ const LOG: &str = r#"
 1 - - [21/Nov/2026:10:00:00 +0000] "GET /{{a}}?\x22 HTTP/1.1" 404 1 "-" "x"
 1 - - [21/Nov/2026:10:00:00 +0000] "POST /b HTTP/1.1" 200 1
 1795266455.25 "GET /c HTTP/1.1" 200
+<1>Jan  2 03:04:05 a b[1]: [2026-11-21 10:00:00,5] [200]: GET /d?{{e
+{"ts":1795266455.5,"request":{"method":"GET","uri":"/a\\\"{{"},"status":"200","args":"é"}
+{"log":"\"GET /c HTTP/1.1\" 200","time":"2026-11-21T10:00:00Z"}
 "#;
+const FIELDS: &str = "#Fields: date time cs-method cs-uri-stem cs-uri-query sc-status\n\
+    2026-11-21 10:00:00 GET /a x={{y}} 200\n2026-11-21\t10:00:01\tGET\t/a\t-\t200\n";
+const FORMAT: &str = r#"$msec %"${host}$request_uri$args" [%{%s}t] $request_method %>s"#;
 const HURL: &str = r#"
 GET http://a/{{v}}?x#y
 A: \#b
@@ -85,7 +92,7 @@ hex,00ff;
 
 type Import = fn(&str) -> Result<Imported, ImportError>;
 
-fn imports() -> [(&'static str, Import); 6] {
+fn imports() -> [(&'static str, Import); 8] {
     [
         (CURL, |text| curl::import(text, &read)),
         (HAR, |text| {
@@ -93,7 +100,15 @@ fn imports() -> [(&'static str, Import); 6] {
         }),
         (OPENAPI, |text| openapi::import(text, None)),
         (VEGETA, |text| vegeta::import(text)),
-        (LOG, |text| log::import(text, &log::Options { target: None, speed: Some(1.5) })),
+        (LOG, |text| {
+            log::import(text, &log::Options { speed: Some(1.5), ..log::Options::default() })
+        }),
+        (FIELDS, |text| log::import(text, &log::Options::default())),
+        (FORMAT, |text| {
+            let format = Some(text.to_owned());
+            let line = "1795266455.5 %\"a/b?c\" [%{%s}t] GET %>s\n";
+            log::import(line, &log::Options { format, ..log::Options::default() })
+        }),
         (HURL, |text| hurl::import(text, &[("v".to_owned(), "{{1".to_owned())])),
     ]
 }
@@ -156,7 +171,7 @@ proptest! {
 
     #[test]
     fn what_is_mangled_is_refused_or_compiles(
-        which in 0..6usize,
+        which in 0..8usize,
         changes in prop::collection::vec((any::<usize>(), any::<usize>(), any::<u8>()), 1..6),
     ) {
         let (sample, import) = imports()[which];
@@ -167,7 +182,7 @@ proptest! {
     }
 
     #[test]
-    fn no_text_at_all_makes_an_import_panic(which in 0..6usize, text in ".{0,80}") {
+    fn no_text_at_all_makes_an_import_panic(which in 0..8usize, text in ".{0,80}") {
         let (_, import) = imports()[which];
         if let Ok(imported) = import(&text) {
             compiled(&imported);

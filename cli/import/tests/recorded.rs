@@ -145,6 +145,13 @@ fn targets_of_vegeta_become_steps() {
         ("GET ftp://a/", "line 1: `ftp://a/` is no address"),
         ("{\"method\": 1}", "line 1: no target in JSON"),
         ("{\"method\":\"g t\",\"url\":\"http://a\"}", "line 1: `g t` is no method"),
+        ("GET http://a/\n@", "line 2: `@` names no file"),
+        ("{\n\"method\": \"GET\",\n}", "line 3: this is not JSON: mend it: trailing comma"),
+        ("\n{\"method\": \"GET\"}", "line 2: no target in JSON: mend it: missing field `url`"),
+        (
+            "{\"method\":\"GET\",\"url\":\"http://a\",\"body\":\"?\"}",
+            "line 1: no target in JSON: mend it: its body is not base64",
+        ),
     ] {
         let why = vegeta::import(text).unwrap_err().to_string();
         assert!(why.contains(expected), "{text}: {why}");
@@ -165,6 +172,29 @@ fn a_signed_query_keeps_its_bytes() {
         let text = uringbench_scenario::show::requests(&compiled(&imported), 1);
         assert!(text.contains(&line.replace("\r\n", "\\r\\n")), "{text}");
     }
+}
+
+#[test]
+fn targets_are_read_as_vegeta_reads_them() {
+    let step = |text: &str| {
+        let imported = vegeta::import(text).unwrap_or_else(|why| panic!("{why}\n{text}"));
+        compiled(&imported);
+        (scenario(&imported), imported.notes())
+    };
+    let (text, notes) = step("GET http://:8080/a");
+    assert!(text.starts_with("target = \"http://localhost:8080\"\n"), "{text}");
+    assert_eq!(notes, ["an address without a host is at localhost"]);
+    let pretty = "{\n  \"method\": \"GET\",\n  \"url\": \"http://a/x\"\n}\n";
+    for text in [pretty.to_owned(), format!("[{pretty}]"), pretty.replace('\n', "")] {
+        assert!(step(&text).0.contains("path = \"/x\""), "{text}");
+    }
+    assert!(step("purge http://a/x").0.contains("method = \"purge\""));
+    assert!(step("{\"method\": \"purge\", \"url\": \"http://a/\"}").0.contains("\"purge\""));
+    // Of `me@x.org:p/w`; a header of one's own is stronger.
+    let (text, _) = step("GET http://me%40x.org:p%2Fw@a/");
+    assert!(text.contains("Authorization = \"Basic bWVAeC5vcmc6cC93\""), "{text}");
+    let (text, _) = step("GET http://u:p@a/\nAuthorization: Bearer t");
+    assert!(text.contains("headers = { Authorization = \"Bearer t\" }"), "{text}");
 }
 
 #[test]
@@ -196,7 +226,8 @@ nonsense
 
 #[test]
 fn a_log_is_replayed_at_its_times() {
-    let options = log::Options { target: Some("http://a:80/".into()), speed: Some(2.0) };
+    let options =
+        log::Options { target: Some("http://a:80/".into()), speed: Some(2.0), format: None };
     let imported = log::import(LOG, &options).unwrap();
     compiled(&imported);
     assert_eq!(
@@ -234,12 +265,10 @@ url = "{{requests.url}}"
     );
     let notes = imported.notes();
     for expected in [
-        "line 4: left out, there is no request in it",
-        "line 6: left out, not a line of an access log",
-        "line 7: left out, there is no request in it",
+        "lines 4, 6, 7: left out, there is no request in it: 192.0.2.1 - - [21/Nov/2026:10:00:03",
         "spread evenly within each",
         "headers, such as the user agent",
-        "POST: 1 requests are sent without a body",
+        "POST: 1 request is sent without a body",
         "GET: statuses that were recorded below 499 are taken for good",
     ] {
         assert!(notes.iter().any(|note| note.contains(expected)), "{expected}: {notes:#?}");
@@ -259,9 +288,10 @@ fn logs_of_other_times_are_read() {
     assert!(log::import(iso, &log::Options::default()).is_ok());
     let late = iso.to_owned() + &iso.replace("2026", "2036");
     let notes = log::import(&late, &log::Options::default()).unwrap().notes();
-    assert!(notes.contains(&"1 lines: left out, a year or more after the first".to_owned()));
+    assert!(notes.contains(&"1 line: left out, a year or more after the first".to_owned()));
     let bad = "x\n".repeat(9);
     assert!(log::import(&bad, &log::Options::default()).is_err());
     let notes = log::import(&(bad + iso), &log::Options::default()).unwrap().notes();
-    assert!(notes.contains(&"4 more lines: left out likewise".to_owned()), "{notes:?}");
+    let expected = "lines 1, 2, 3, 4, 5 and 4 more: left out, there is no request in it: x";
+    assert!(notes.contains(&expected.to_owned()), "{notes:?}");
 }

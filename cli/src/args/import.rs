@@ -60,7 +60,7 @@ pub(crate) enum ImportSource {
         #[arg(value_name = "FILE")]
         file: PathBuf,
     },
-    /// An access log of nginx or Apache, common or combined: its requests at their times
+    /// An access log of a server or a balancer, as text or JSON: its requests at their times
     Log {
         /// The log
         #[arg(value_name = "FILE")]
@@ -71,6 +71,10 @@ pub(crate) enum ImportSource {
         /// The server, which a log does not name
         #[arg(long, value_name = "URL")]
         target: Option<String>,
+        /// The form of its lines, as nginx's `log_format` or Apache's `LogFormat` has it, or
+        /// `common` or `combined`; without it they are read by what is in them
+        #[arg(long, value_name = "FORMAT")]
+        log_format: Option<String>,
     },
     /// A Hurl file: its entries in their order
     Hurl {

@@ -60,8 +60,9 @@ fn import(source: &ImportSource) -> Result<(Imported, PathBuf), Failure> {
             (openapi::import(&text(file)?, target.as_deref()), of(file))
         }
         ImportSource::Vegeta { file } => (vegeta::import(&text(file)?), here),
-        ImportSource::Log { file, speed, target } => {
-            let options = log::Options { target: target.clone(), speed: *speed };
+        ImportSource::Log { file, speed, target, log_format } => {
+            let options =
+                log::Options { target: target.clone(), speed: *speed, format: log_format.clone() };
             (log::import(&lossy(file)?, &options), of(file))
         }
         ImportSource::Hurl { file, variables } => (hurl::import(&text(file)?, variables), of(file)),
