@@ -128,7 +128,8 @@ fn targets_of_vegeta_become_steps() {
     assert_eq!(
         scenario(&imported),
         "target = \"http://a:80\"\n\n[[flow]]\nname = \"targets\"\n\n[[flow.step]]\npath = \"/x\"\n\
-         query = { q = \"1\" }\nheaders = { X-A = [\"1\", \"2\"] }\n\n[[flow.step]]\npath = \"/y\"\n\
+         query = { q = \"1\" }\nheaders = { X-A = [\"1\", \"2\"] }\n\n[[flow.step]]\n\
+         path = \"/y\"\n\
          headers = { Content-Type = \"application/json\" }\nbody = { file = \"data.json\" }\n"
     );
     assert!(imported.notes()[0].contains("http://b: left out"));

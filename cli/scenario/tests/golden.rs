@@ -58,14 +58,6 @@ fn every_kind_of_request_is_these_bytes() {
             "method = \"DELETE\"\npath = \"/\"\nheaders = { X-T = \"{{env TOKEN}} {{{{\" }",
             "DELETE / HTTP/1.1\\r\\n\nX-T: s3cret {{\\r\\n\n\\r\\n\n",
         ),
-        (
-            "method = \"post\"\npath = \"/\"\nheaders = { X = [\"1\", \"{{user}}\"], Y = [] }",
-            "post / HTTP/1.1\\r\\n\nX: 1\\r\\n\nX: 0\\r\\n\n\\r\\n\n",
-        ),
-        (
-            "path = \"/\"\nheaders = { Content-Type = [] }\nbody = { text = \"a\" }",
-            "POST / HTTP/1.1\\r\\n\nContent-Length: 1\\r\\n\n\\r\\n\na\n",
-        ),
         ("url = \"http://a/b?c=d|é#f\"", "GET /b?c=d|%C3%A9 HTTP/1.1\\r\\n\n\\r\\n\n"),
         (
             "url = \"https://{{p.note}}/{{p.note}}?q=a b&u={{user}}\"",
@@ -112,6 +104,23 @@ fn every_kind_of_request_is_these_bytes() {
              body = { text = \"{{timestamp}}\" }",
             "POST / HTTP/1.1\\r\\n\ncontent-type: a/b\\r\\n\nContent-Length: 13\\r\\n\n\\r\\n\n\
              1767225600000\n",
+        ),
+    ];
+    for (step, expected) in cases {
+        assert_eq!(shown(step), expected, "{step}");
+    }
+}
+
+#[test]
+fn a_header_is_sent_as_often_as_it_has_values() {
+    let cases = [
+        (
+            "method = \"post\"\npath = \"/\"\nheaders = { X = [\"1\", \"{{user}}\"], Y = [] }",
+            "post / HTTP/1.1\\r\\n\nX: 1\\r\\n\nX: 0\\r\\n\n\\r\\n\n",
+        ),
+        (
+            "path = \"/\"\nheaders = { Content-Type = [] }\nbody = { text = \"a\" }",
+            "POST / HTTP/1.1\\r\\n\nContent-Length: 1\\r\\n\n\\r\\n\na\n",
         ),
     ];
     for (step, expected) in cases {

@@ -44,7 +44,8 @@ pub(crate) struct RequestArgs {
     /// A field of a form: name=value, name=@file or name=@random:10M; may be given again
     ///
     /// Sent as multipart/form-data and read as curl's -F: quotes, `<file`, and `;type=…`,
-    /// `;filename=…` and `;headers=…` may follow. -H 'Content-Type: multipart/…' names another type.
+    /// `;filename=…` and `;headers=…` may follow. -H 'Content-Type: multipart/…' names another
+    /// type.
     #[arg(short = 'F', long, value_name = "FIELD")]
     pub(crate) form: Vec<FormField>,
 

@@ -455,11 +455,7 @@ fn part(
     input: &Input<'_>,
     notes: &mut Notes,
 ) -> Result<Part, ImportError> {
-    let constant = |text: &str| {
-        template::constant(text).ok_or_else(|| {
-            ImportError::new(format!("-F {name}: a variable stands in a parameter: write it out"))
-        })
-    };
+    let constant = |text: &str| constant_of(name, text);
     let mut filename = part.filename.as_deref().map(constant).transpose()?;
     let mut content = match &part.content {
         FieldContent::Text(text) => PartContent::Text(text.clone()),
@@ -476,10 +472,7 @@ fn part(
     if content_type.take_if(|kind| kind.contains(char::is_control)).is_some() {
         notes.add(format!("-F {name}: type=: left out, it has a control character"));
     }
-    // Of a value with a file's name curl tells no type that it does not know.
-    if content_type.is_none() && filename.is_some() && matches!(content, PartContent::Text(_)) {
-        content_type = Some(String::new());
-    }
+    let is_value = matches!(content, PartContent::Text(_));
     let mut headers = Vec::new();
     match part.encoder.as_deref() {
         None => {}
@@ -500,17 +493,37 @@ fn part(
             )));
         }
     }
+    for (header, value) in part_headers(name, part, input, notes)? {
+        if header.eq_ignore_ascii_case("Content-Type") {
+            content_type.get_or_insert(value);
+        } else {
+            headers.push((header, value));
+        }
+    }
+    // Of a value with a file's name curl tells no type that it does not know.
+    if content_type.is_none() && filename.is_some() && is_value {
+        content_type = Some(String::new());
+    }
+    Ok(Part { name: name.to_owned(), content, filename, content_type, headers })
+}
+
+/// The headers that a part is given, `Content-Type` among them.
+fn part_headers(
+    name: &str,
+    part: &FieldPart,
+    input: &Input<'_>,
+    notes: &mut Notes,
+) -> Result<Vec<(String, String)>, ImportError> {
+    let mut headers = Vec::new();
     for given in &part.headers {
         let lines = match given {
-            FieldHeader::Line(line) => constant(line)?,
+            FieldHeader::Line(line) => constant_of(name, line)?,
             FieldHeader::File(file) => input.text(file)?,
         };
         for line in lines.lines().filter(|line| !line.trim().is_empty()) {
             let (header, value) = line.split_once(':').unwrap_or(("", line));
-            let is = |other: &str| header.eq_ignore_ascii_case(other);
-            if is("Content-Type") && !value.contains(char::is_control) {
-                content_type.get_or_insert_with(|| value.trim().to_owned());
-            } else if is_header(header, value) && !is("Content-Disposition") {
+            let is_own = header.eq_ignore_ascii_case("Content-Disposition");
+            if is_header(header, value) && !is_own {
                 headers.push((header.to_owned(), value.trim().to_owned()));
             } else {
                 notes.add(format!(
@@ -520,7 +533,14 @@ fn part(
             }
         }
     }
-    Ok(Part { name: name.to_owned(), content, filename, content_type, headers })
+    Ok(headers)
+}
+
+/// A parameter of a part, in which no variable can stand.
+fn constant_of(name: &str, text: &str) -> Result<String, ImportError> {
+    template::constant(text).ok_or_else(|| {
+        ImportError::new(format!("-F {name}: a variable stands in a parameter: write it out"))
+    })
 }
 
 /// Content in base64, in lines of 76 characters (RFC 2045 section 6.8).

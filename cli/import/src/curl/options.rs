@@ -120,8 +120,8 @@ const LEFT: [(&str, &str); 9] = [
     ),
     (
         AUTHENTICATION,
-        "n--netrc --netrc-file= --netrc-optional --delegation= --service-name= --login-options= --sasl-authzid= \
-         --sasl-ir --krb=",
+        "n--netrc --netrc-file= --netrc-optional --delegation= --service-name= \
+         --login-options= --sasl-authzid= --sasl-ir --krb=",
     ),
     (
         OTHER_PROTOCOL,
