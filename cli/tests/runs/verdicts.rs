@@ -4,8 +4,6 @@
 use std::thread;
 use std::time::Duration;
 
-use serde_json::Value;
-
 use crate::support::document::Document;
 use crate::support::run::Run;
 use crate::support::script::Behaviour;
@@ -17,12 +15,6 @@ fn reason<'a>(document: &'a Document, code: &str) -> Option<&'a str> {
     let reasons = document.at("verdict.reasons").as_array()?;
     let reason = reasons.iter().find(|reason| reason["code"] == code)?;
     reason["message"].as_str()
-}
-
-/// All notes, one after the other.
-fn notes(document: &Document) -> String {
-    let notes = document.at("verdict.notes").as_array().expect("notes are a list");
-    notes.iter().filter_map(Value::as_str).collect()
 }
 
 fn seen(code: &str, status: u16, header: &'static str, parts: &[&str]) {
