@@ -90,9 +90,9 @@ impl Headers {
 }
 
 fn http(args: &RequestArgs, url: &Url, mut headers: Headers, seed: u64) -> Result<Built, String> {
-    if args.binary || args.echo || !args.subprotocol.is_empty() {
-        return Err("--binary, --echo and --subprotocol are about messages: use a ws:// or \
-                    wss:// URL"
+    if args.binary || args.echo || args.greeting.is_some() || !args.subprotocol.is_empty() {
+        return Err("--binary, --echo, --greeting and --subprotocol are about messages: use a \
+                    ws:// or wss:// URL"
             .to_owned());
     }
     let read = match (&args.body, &args.body_file) {
@@ -176,6 +176,7 @@ fn websocket(args: &RequestArgs, url: &Url, headers: &Headers, seed: u64) -> Res
             opening,
             expected: args.echo.then_some(payload),
             checks_text: true,
+            greeting: args.greeting.unwrap_or(0),
         }),
     })
 }

@@ -203,6 +203,7 @@ fn refuse_what_the_file_says(args: &RunArgs) -> Result<(), Failure> {
         ("--expect-continue", request.expect_continue),
         ("--binary", request.binary),
         ("--echo", request.echo),
+        ("--greeting", request.greeting.is_some()),
         ("--subprotocol", !request.subprotocol.is_empty()),
         ("--sse", stream.sse),
         ("--stream", stream.stream),

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use uringbench_core::cause::Causes;
+use uringbench_core::edges::EdgeShares;
 use uringbench_core::histogram::LatencyCounts;
 use uringbench_core::http::deviation::Deviations;
 use uringbench_core::outcome::Counts;
@@ -33,6 +34,7 @@ pub(crate) struct Collector {
     pub(crate) counts: Counts,
     pub(crate) causes: Causes,
     pub(crate) tolerated: Deviations,
+    pub(crate) edges: EdgeShares,
     pub(crate) warmup_counts: Counts,
     pub(crate) by_status: Box<[u64]>,
     pub(crate) times: Times,
@@ -75,6 +77,7 @@ impl Collector {
             counts: Counts::default(),
             causes: Causes::default(),
             tolerated: Deviations::new(),
+            edges: EdgeShares::default(),
             warmup_counts: Counts::default(),
             by_status: vec![0; 1_000].into(),
             times: Times::default(),
@@ -170,6 +173,7 @@ impl Collector {
 
     fn add_to_whole(&mut self, handover: &mut Handover) {
         self.counts.merge(&handover.measured);
+        self.edges.merge(handover.edges);
         self.warmup_counts.merge(&handover.warmup);
         self.causes.merge(&handover.causes);
         if handover.phase != Phase::Warmup {
@@ -197,6 +201,7 @@ impl Collector {
     fn add_to_steps(&mut self, handover: &mut Handover) {
         for (sum, step) in self.steps.iter_mut().zip(&mut handover.steps) {
             sum.counts.merge(&std::mem::take(&mut step.counts));
+            sum.edge += std::mem::take(&mut step.edge);
             if let Some(times) = &mut step.times {
                 times.drain_into([&mut sum.response, &mut sum.service, &mut sum.lateness]);
             }
@@ -211,6 +216,7 @@ impl Collector {
             sum.passed += std::mem::take(&mut flow.passed);
             sum.failed += std::mem::take(&mut flow.failed);
             sum.unfinished += std::mem::take(&mut flow.unfinished);
+            sum.edge += std::mem::take(&mut flow.edge);
             if let Some(times) = &mut flow.times {
                 times.drain_into([&mut sum.response, &mut sum.service, &mut sum.lateness]);
             }

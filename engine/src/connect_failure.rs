@@ -17,6 +17,8 @@ pub enum ConnectFailure {
     Tls(TlsFailure),
     /// The opening of the WebSocket was answered with this status.
     Upgrade(u16),
+    /// The WebSocket was opened, but only so many messages came of a greeting that is so long.
+    Greeting(u32, u32),
     /// The opening of the WebSocket was answered with what is none.
     Answer(Arc<str>),
     /// The peer ended it before the first request could be sent.
@@ -38,6 +40,14 @@ impl fmt::Display for ConnectFailure {
                     f,
                     "the target refuses the WebSocket with status {status}: is its path right, \
                      and does it want a subprotocol, an Origin or an Authorization header?"
+                );
+            }
+            Self::Greeting(came, wanted) => {
+                let s = if *wanted == 1 { "" } else { "s" };
+                return write!(
+                    f,
+                    "the WebSocket was opened, but {came} of {wanted} message{s} of the greeting \
+                     came within the timeout: wait for fewer (--greeting), or longer (--timeout)"
                 );
             }
             Self::Answer(why) => {

@@ -2,10 +2,9 @@
 
 use uringbench_core::http::response::ResponseParser;
 use uringbench_core::pacer::Slot;
-use uringbench_core::record::MESSAGE;
 use uringbench_core::time::Timestamp;
-use uringbench_core::websocket::machine::Message;
 
+use crate::event_loop::LoopOptions;
 use crate::recorder::Answers;
 use crate::session::Session;
 
@@ -38,8 +37,10 @@ pub(crate) struct Connection {
     pub(crate) is_tried: bool,
     /// Failed attempts since it was last up.
     pub(crate) failures: u16,
-    /// How many in a row have ended before they took a request.
-    pub(crate) unused: u8,
+    /// Whether a request was answered on it.
+    pub(crate) has_answered: bool,
+    /// How many in a row have ended without an answer.
+    pub(crate) unanswered: u8,
     /// How many addresses it has gone on by, one per failure: one that works is kept.
     pub(crate) turn: u32,
     /// TLS and what is being sent piece by piece, where there is any of it.
@@ -59,6 +60,8 @@ pub(crate) enum Link {
     Opening { since: Timestamp },
     /// Established, since then.
     Up { since: Timestamp },
+    /// A WebSocket that this side has ended, since then: what still comes is looked at.
+    Parting { since: Timestamp },
     /// Being closed; the number is not free yet. It is not made again before then.
     Closing { not_before: Timestamp },
 }
@@ -95,7 +98,8 @@ impl Connection {
             is_tried: false,
             turn: 0,
             failures: 0,
-            unused: 0,
+            has_answered: false,
+            unanswered: 0,
             parser: parser(tells_continue),
         }
     }
@@ -128,6 +132,42 @@ impl Connection {
     #[inline]
     pub(crate) const fn may_be_large(&self) -> bool {
         self.small_in_row < UNKNOWN
+    }
+}
+
+impl Connection {
+    /// Whether it is established.
+    #[inline]
+    pub(crate) const fn is_up(&self) -> bool {
+        matches!(self.link, Link::Up { .. })
+    }
+
+    /// How many more requests may be sent on it now.
+    #[inline]
+    pub(crate) fn room(&self, options: &LoopOptions) -> u16 {
+        let can_send = self.is_up()
+            && self.receive != Receive::Cancelling
+            && !self.is_sending
+            // A request sent in pieces is one of those in flight, and must be whole before the
+            // next one begins.
+            && (self.in_flight == 0 || !self.owes_request());
+        if !can_send {
+            return 0;
+        }
+        let free = options.pipeline.saturating_sub(self.in_flight);
+        match options.per_connection {
+            None => free,
+            // At most the pipeline's depth, which fits.
+            Some(most) => u32::from(free).min(most.saturating_sub(self.taken)) as u16,
+        }
+    }
+
+    /// Whether it has had all the requests it may have, and their answers.
+    #[inline]
+    pub(crate) fn is_done(&self, options: &LoopOptions) -> bool {
+        options.per_connection.is_some_and(|most| self.taken >= most)
+            && self.in_flight == 0
+            && self.is_up()
     }
 }
 
@@ -293,23 +333,9 @@ impl Exchanges {
         connection: &mut Connection,
         status: u16,
     ) -> Answers {
+        connection.has_answered = true;
         let answers = self.oldest(number, connection).answered(status);
         self.end(number, connection, 1);
         answers
-    }
-
-    /// The oldest message has its answer. What nobody checks, and may have been dropped unread,
-    /// is as good as any.
-    #[inline]
-    pub(crate) fn received(
-        &mut self,
-        number: u32,
-        connection: &mut Connection,
-        message: &Message,
-        is_checked: bool,
-    ) -> Answers {
-        connection.note_bytes(message.payload_bytes);
-        let answers = self.answered(number, connection, MESSAGE);
-        Answers { matches: message.matches || !is_checked, ..answers }
     }
 }

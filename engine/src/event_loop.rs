@@ -17,7 +17,7 @@ use uringbench_ring::Failure;
 
 use crate::admission::Admission;
 use crate::connect_failure::ConnectFailure;
-use crate::connection::{Connection, Exchange, Exchanges, Link, Receive};
+use crate::connection::{Connection, Exchange, Exchanges};
 use crate::control::Command;
 use crate::departures::Departures;
 use crate::driver::{Driver, Until};
@@ -61,6 +61,8 @@ pub struct LoopOptions {
     pub has_due_times: bool,
     /// See [`uringbench_core::plan::Plan::timeout`].
     pub timeout: Nanos,
+    /// Decides how long attempts that failed wait for the next one.
+    pub seed: u64,
     /// See [`uringbench_core::plan::Plan::slice`].
     pub slice: Nanos,
 }
@@ -85,6 +87,7 @@ impl LoopOptions {
             is_open: plan.load != Load::Closed,
             has_due_times: plan.has_due_times(),
             timeout: plan.timeout.max(Nanos::MILLISECOND),
+            seed: plan.seed ^ u64::from(share.index).rotate_right(16),
             slice: plan.slice,
         }
     }
@@ -192,10 +195,14 @@ pub struct EventLoop<D: Driver> {
     /// Connections that have neither been up nor tried every address.
     pub(crate) untried: u32,
     pub(crate) connect_failure: Option<ConnectFailure>,
+    /// WebSockets whose end is awaited.
+    pub(crate) parting: u32,
+    /// Whether this side has ended all of them, because the run is over.
+    pub(crate) has_parted: bool,
     /// When some deadline may have passed: until then none has.
     pub(crate) sweep_at: Timestamp,
     pub(crate) boundaries: Boundaries,
-    interval_to: Timestamp,
+    pub(crate) interval_to: Timestamp,
     intervals: u32,
     /// Every slot due until then found all connections busy.
     pub(crate) starved_until: Timestamp,
@@ -242,6 +249,8 @@ impl<D: Driver> EventLoop<D> {
             admission: Admission::new(options.connect_gap),
             untried: count + options.idle,
             connect_failure: None,
+            parting: 0,
+            has_parted: false,
             sweep_at: Timestamp::default(),
             boundaries: Boundaries {
                 start: Timestamp::default(),
@@ -309,6 +318,7 @@ impl<D: Driver> EventLoop<D> {
     pub fn begin(&mut self, pacer: Pacer, boundaries: Boundaries) {
         self.pacer = Some(pacer);
         self.boundaries = boundaries;
+        self.cut_rates();
         (self.enters_seen, self.spun_seen) = (self.driver.enters(), self.driver.spun());
         let (steps, flows) = self.followed();
         self.recorder.current.follow(steps, flows);
@@ -514,7 +524,7 @@ impl<D: Driver> EventLoop<D> {
                 self.boundaries.measure_to = self.boundaries.measure_to.min(now);
             }
             // One limited by time lasts to its end, even when no slot is left in it.
-            return now >= self.boundaries.measure_to;
+            return now >= self.boundaries.measure_to && self.is_all_said(now);
         }
         let is_drained = now >= self.boundaries.measure_to + self.options.timeout;
         if is_drained || self.heeded == Command::Abort {
@@ -553,6 +563,14 @@ impl<D: Driver> EventLoop<D> {
         boundaries.measure_from = boundaries.measure_from.min(now);
         boundaries.measure_to = boundaries.measure_to.min(now);
         self.interval_to = self.interval_to.min(now);
+        self.cut_rates();
+    }
+
+    /// The rate of an open loop is its schedule's; a closed loop's is what the window holds.
+    fn cut_rates(&mut self) {
+        if !self.options.is_open {
+            self.recorder.cut_at(self.boundaries.measured());
+        }
     }
 
     fn until(&self, now: Timestamp, next_due: Option<Timestamp>) -> Until {
@@ -562,39 +580,5 @@ impl<D: Driver> EventLoop<D> {
             Some(due) if due <= latest => Until::Due(due),
             _ => Until::Around(latest),
         }
-    }
-}
-
-impl Connection {
-    /// Whether it is established.
-    #[inline]
-    pub(crate) const fn is_up(&self) -> bool {
-        matches!(self.link, Link::Up { .. })
-    }
-
-    /// How many more requests may be sent on it now.
-    #[inline]
-    pub(crate) fn room(&self, options: &LoopOptions) -> u16 {
-        let can_send = self.is_up()
-            && self.receive != Receive::Cancelling
-            && !self.is_sending
-            // A request sent in pieces is one of those in flight, and must be whole before the
-            // next one begins.
-            && (self.in_flight == 0 || !self.owes_request());
-        if !can_send {
-            return 0;
-        }
-        let free = options.pipeline.saturating_sub(self.in_flight);
-        match options.per_connection {
-            None => free,
-            // At most the pipeline's depth, which fits.
-            Some(most) => u32::from(free).min(most.saturating_sub(self.taken)) as u16,
-        }
-    }
-
-    /// Whether it has had all the requests it may have, and their answers.
-    #[inline]
-    pub(crate) fn is_done(&self, options: &LoopOptions) -> bool {
-        options.per_connection.is_some_and(|most| self.taken >= most) && self.in_flight == 0
     }
 }

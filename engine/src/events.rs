@@ -12,6 +12,7 @@ use crate::driver::{Driver, Event, EventKind, ReceiveMode};
 use crate::event_loop::EventLoop;
 use crate::recorder::Answers;
 use crate::statuses::FIRST_SAMPLED;
+use crate::unasked::Goodbye;
 
 /// Payload of at least this size is dropped by the kernel, uncopied, instead of received.
 const SKIP_FROM: u64 = 4_096;
@@ -38,6 +39,10 @@ pub(crate) enum Fed {
     Finished,
     /// It has done what it was for.
     Done,
+    /// The same, and what still comes is looked at.
+    Parting,
+    /// The target closed the WebSocket, for this reason if it gave one.
+    Closed(Goodbye),
     /// What came was not a response.
     Malformed,
     /// More came than was asked for.
@@ -103,12 +108,7 @@ impl<D: Driver> EventLoop<D> {
         let connection = &mut self.connections[number as usize];
         if let Some(machine) = connection.machine() {
             let Some(message) = machine.skip(length) else { return Fed::Open };
-            if connection.in_flight == 0 {
-                return Fed::Unsolicited;
-            }
-            // What is checked is never dropped.
-            let answer = self.exchanges.received(number, connection, &message, false);
-            self.recorder.completed(&answer, now);
+            self.on_dropped(number, &message, now);
             return Fed::Open;
         }
         match connection.parser.skip(length) {
@@ -200,7 +200,9 @@ impl<D: Driver> EventLoop<D> {
         source: Source<'_, D::Buffer>,
         now: Timestamp,
     ) -> Fed {
-        if self.flows.is_some() {
+        if let Link::Parting { .. } = self.connections[number as usize].link {
+            self.feed_parting(number, source)
+        } else if self.flows.is_some() {
             self.feed_steps(number, source, now)
         } else if self.terms.websocket.is_some() {
             self.feed_frames(number, source, now)
@@ -229,14 +231,17 @@ impl<D: Driver> EventLoop<D> {
     pub(crate) fn after_bytes(&mut self, number: u32, fed: Fed, now: Timestamp) {
         match fed {
             Fed::Open if self.connections[number as usize].is_done(&self.options) => {
-                self.retire(number);
+                self.leave(number, now);
             }
+            Fed::Open if self.is_left(number) => self.retire(number),
             Fed::Open => {
                 self.go_on_receiving(number, now);
                 self.list(number);
             }
             Fed::Done => self.retire(number),
+            Fed::Parting => self.part(number, now),
             Fed::Finished => self.lose(number, Outcome::Reset, now),
+            Fed::Closed(goodbye) => self.lose_because(number, Outcome::Reset, &goodbye, now),
             Fed::Malformed => self.on_malformed(number, now),
             Fed::NotOpened(failure) => self.on_connect_failed(number, failure, now),
             Fed::Unsolicited => {
@@ -258,6 +263,12 @@ impl<D: Driver> EventLoop<D> {
             self.fail_oldest(number, 1, Outcome::Malformed, now);
         }
         self.lose_because(number, Outcome::Reset, &"the answer before it was malformed", now);
+    }
+
+    /// Whether it was a user's own who has left.
+    fn is_left(&self, number: u32) -> bool {
+        self.flows.as_ref().is_some_and(|flows| flows.has_left(number))
+            && self.connections[number as usize].is_up()
     }
 
     /// Arm the receive that fits what is still to come, unless one is armed: a connection that is up
@@ -331,6 +342,10 @@ impl<D: Driver> EventLoop<D> {
         {
             self.on_response(number, response, now);
         }
+        if self.connections[number as usize].machine().is_some() {
+            let cause = &"the target ended the connection without closing the WebSocket";
+            return self.lose_because(number, Outcome::Reset, cause, now);
+        }
         self.lose(number, Outcome::Reset, now);
     }
 
@@ -348,7 +363,7 @@ impl<D: Driver> EventLoop<D> {
             }
         } else {
             match connection.link {
-                Link::Up { .. } => self.lose(number, Outcome::Reset, now),
+                Link::Up { .. } | Link::Parting { .. } => self.lose(number, Outcome::Reset, now),
                 Link::Opening { .. } => {
                     self.on_connect_failed(number, ConnectFailure::Refused(failure), now);
                 }

@@ -18,6 +18,8 @@ use uringbench_core::pacer::{Pace, Slot};
 use uringbench_core::plan::{StreamKind, StreamPlan};
 use uringbench_core::schedule::Share;
 use uringbench_core::time::Timestamp;
+use uringbench_core::websocket::machine::Machine;
+use uringbench_core::websocket::opening::Opening;
 
 use crate::connection::{self, Connection, Exchanges};
 use crate::driver::Driver;
@@ -28,6 +30,7 @@ use crate::session::SEALED_AT_ONCE;
 use crate::statuses::FIRST_SAMPLED;
 use crate::stream::Stream;
 use crate::talks::Talk;
+use crate::unasked::{Hearing, Held};
 
 /// What a loop is told of flows.
 #[derive(Clone, Debug)]
@@ -89,6 +92,10 @@ struct StepTerms {
     exchange: Arc<Exchange>,
     /// Whether more of its answer is looked at than the status.
     needs_bytes: bool,
+    /// Whether messages are told from answers by what they hold.
+    knows_answers: bool,
+    /// What earlier answers over its WebSocket tell.
+    hearing: Hearing,
 }
 
 impl Flows {
@@ -102,12 +109,19 @@ impl Flows {
             is_head: step.is_head(),
             exchange: Arc::new(step.exchange.clone()),
             needs_bytes: needs_bytes(step),
+            knows_answers: step.knows_answers(),
+            hearing: Hearing::default(),
         };
         let steps: Vec<_> = script.steps().enumerate().map(of_step).collect();
+        let crowd = Crowd::new(Arc::clone(script), *share, *seed);
         let wanted = steps.iter().any(|step| step.needs_bytes);
         let receipts = if wanted { connections as usize } else { 0 };
         Self {
-            crowd: Crowd::new(Arc::clone(script), *share, *seed),
+            crowd: if script.has_own_connections() {
+                crowd.with_places(connections)
+            } else {
+                crowd
+            },
             steps,
             flows: script.flows().len(),
             has_own_connections: script.has_own_connections(),
@@ -140,11 +154,44 @@ impl Flows {
         self.record_ends(recorder);
     }
 
+    /// Whether a connection was a user's own who has left: the next user gets a new one.
+    pub(crate) fn has_left(&self, number: u32) -> bool {
+        self.has_own_connections && self.crowd.has_left(number)
+    }
+
+    /// A user's own connection can take a request. Whether users have any.
+    pub(crate) fn note_free(&mut self, number: u32) -> bool {
+        if self.has_own_connections {
+            self.crowd.look_again(number);
+        }
+        self.has_own_connections
+    }
+
     /// A connection has ended: what came on it, and what waited to go, is nobody's any more.
     pub(crate) fn forget(&mut self, number: u32) {
         if let Some(receipt) = self.receipts.get_mut(number as usize) {
             receipt.clear();
         }
+    }
+
+    /// What earlier answers over the WebSocket of a user's step tell; `None` where answers are not
+    /// known by what they hold.
+    pub(crate) fn hearing(&mut self, user: u32) -> Option<&mut Hearing> {
+        let step = self.crowd.step_number(user);
+        let terms = self.steps.get_mut(step).filter(|terms| terms.knows_answers);
+        terms.map(|terms| &mut terms.hearing)
+    }
+
+    /// What reads what comes after this side's goodbye on a WebSocket.
+    pub(crate) fn parting(&mut self, number: u32) -> Option<(&mut Machine, &Opening)> {
+        self.receipts.get_mut(number as usize)?.talk.as_mut()?.parting()
+    }
+
+    /// Messages that may answer nothing, and what earlier ones tell.
+    pub(crate) fn held(&self, number: u32) -> Option<(&Held, Hearing)> {
+        let talk = self.receipts.get(number as usize)?.talk.as_ref()?;
+        let (step, held) = talk.held()?;
+        Some((held, self.steps.get(step)?.hearing))
     }
 
     /// What comes of the step that a user has come to.
@@ -269,12 +316,14 @@ impl<D: Driver> EventLoop<D> {
             return;
         };
         let window = self.boundaries.measured();
+        let mut left = Vec::new();
         // A closed loop's users wait for as long as it takes, as its connections would.
         while self.options.is_open {
             let (step, slot) = if let Some(user) = flows.crowd.take_stale(now, timeout) {
                 let unsent =
                     (flows.crowd.step_number(user), slot_of(&flows.crowd, user, &window, now));
                 flows.crowd.give_up(user, now);
+                left.push(user);
                 unsent
             } else {
                 let number = pacer.number();
@@ -284,6 +333,13 @@ impl<D: Driver> EventLoop<D> {
             self.recorder.failed_step((step, false), slot, Outcome::NotSent, now);
         }
         flows.record_ends(&mut self.recorder);
+        left.retain(|&user| flows.has_left(user));
+        for number in left {
+            let connection = &self.connections[number as usize];
+            if connection.is_up() && connection.taken > 0 {
+                self.retire(number);
+            }
+        }
     }
 
     /// The run ends before its flows have: those due that nobody has begun are counted too.
@@ -310,7 +366,7 @@ impl<D: Driver> EventLoop<D> {
         flows.crowd.wake(now);
         loop {
             let may_begin = if self.options.is_open && flows.has_own_connections {
-                flows.crowd.has_room(self.options.connections)
+                flows.crowd.has_room()
             } else if self.options.is_open {
                 has_connection && !flows.crowd.is_ready()
             } else {
@@ -409,7 +465,7 @@ impl<D: Driver> EventLoop<D> {
         self.begin_flows(true, now);
         let Some(flows) = self.flows.as_deref_mut() else { return };
         let crowd = &mut flows.crowd;
-        let user = if has_own { crowd.take_if(|user| user == number) } else { crowd.take() };
+        let user = if has_own { crowd.take_of(number).then_some(number) } else { crowd.take() };
         if let Some(user) = user {
             let slot = slot_of(&flows.crowd, user, &self.boundaries.measured(), now);
             let step = flows.crowd.step_number(user);
@@ -441,9 +497,13 @@ impl<D: Driver> EventLoop<D> {
                 return Fed::Unsolicited;
             }
             let oldest = self.exchanges.oldest(number, connection);
-            oldest.begin_response(now);
             let (user, sent, slot) = (oldest.user, oldest.sent, oldest.slot());
             let step = &flows.steps[flows.crowd.step_number(user)];
+            // What comes over a WebSocket need not be an answer.
+            let is_talk = flows.receipts.get(number as usize).is_some_and(|its| its.talk.is_some());
+            if !is_talk {
+                oldest.begin_response(now);
+            }
             let (parser, shapes) = (&mut connection.parser, &mut self.shapes);
             let mut is_enough = false;
             let progress = match &*step.exchange {

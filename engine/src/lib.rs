@@ -20,6 +20,7 @@ mod frames;
 mod lifecycle;
 mod margin;
 mod monoio_driver;
+mod parting;
 mod patience;
 mod proxy;
 mod recorder;
@@ -34,6 +35,7 @@ mod talks;
 mod thread_cost;
 mod tls;
 mod tokio_uring_driver;
+mod unasked;
 mod worker;
 
 pub use backends::{EngineError, check};

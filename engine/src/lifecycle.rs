@@ -4,6 +4,7 @@ use std::fmt::Display;
 
 use uringbench_core::outcome::Outcome;
 use uringbench_core::pacer::Pace;
+use uringbench_core::statistics::random::Random;
 use uringbench_core::time::{Nanos, Timestamp};
 use uringbench_ring::Room;
 
@@ -11,10 +12,13 @@ use crate::connect_failure::ConnectFailure;
 use crate::connection::{Link, Receive, UNKNOWN, parser};
 use crate::driver::{Driver, ReceiveMode, UnderWay};
 use crate::event_loop::EventLoop;
+use crate::parting::PARTING_MAX;
 
 /// The first wait after a failed attempt; it doubles with each, up to the maximum.
 const RETRY_FIRST: Nanos = Nanos::from_millis(10);
 const RETRY_MAX: Nanos = Nanos::from_millis(100);
+/// The maximum is at least so much for each connection.
+const RETRY_EACH: Nanos = Nanos::MILLISECOND;
 /// Deadlines are looked for at most this often: one may be noticed that much late.
 const SWEEP_EVERY: Nanos = Nanos::MILLISECOND;
 
@@ -144,6 +148,7 @@ impl<D: Driver> EventLoop<D> {
 
     /// The connection ends: what is in flight on it ends as `outcome`.
     pub(crate) fn lose(&mut self, number: u32, outcome: Outcome, now: Timestamp) {
+        self.note_parted(number);
         let is_sending = self.connections[number as usize].in_flight > 0;
         self.fail_exchanges(number, outcome, now);
         if self.is_idle(number) {
@@ -156,18 +161,32 @@ impl<D: Driver> EventLoop<D> {
         self.close(number, is_sending, not_before);
     }
 
-    /// When a connection that ends may be made again: one that ends before it took a request, and
-    /// soon, only after a while. A target that closes whatever it accepts would be asked without end.
+    /// When a connection that ends may be made again: one that ends soon, and without an answer,
+    /// only after a while. A target that drops whatever it accepts would be asked without end.
     fn connect_again_at(&mut self, number: u32, now: Timestamp) -> Timestamp {
         let connection = &mut self.connections[number as usize];
         let Link::Up { since } = connection.link else { return now };
-        if connection.taken > 0 {
-            connection.unused = 0;
+        if connection.has_answered {
+            connection.unanswered = 0;
             return now;
         }
-        let pause = Nanos(RETRY_FIRST.0 << connection.unused.min(8)).min(RETRY_MAX);
-        connection.unused = connection.unused.saturating_add(1);
-        since + pause
+        let rounds = connection.unanswered;
+        connection.unanswered = rounds.saturating_add(1);
+        since + self.pause(number, rounds.into())
+    }
+
+    /// How long a connection waits after so many attempts that failed alike: twice as long each
+    /// time, up to a bound that grows with their number, so that all together ask no more than a
+    /// thousand times a second. A part of it is drawn, lest those that failed together come back
+    /// together; the same seed draws the same.
+    fn pause(&self, number: u32, rounds: u32) -> Nanos {
+        let connection = &self.connections[number as usize];
+        let all = self.connections.len() as u64;
+        let most = Nanos(RETRY_EACH.0.saturating_mul(all)).max(RETRY_MAX).min(Nanos::SECOND);
+        let whole = Nanos(RETRY_FIRST.0 << rounds.min(8)).min(most);
+        let draw = u64::from(number) << 32 | u64::from(connection.generation);
+        let off = Random::new(self.options.seed ^ draw).below(whole.0 as usize / 2);
+        Nanos(whole.0 - off as u64)
     }
 
     /// The same, with the cause: one line, for people, that says what was seen.
@@ -179,8 +198,11 @@ impl<D: Driver> EventLoop<D> {
         now: Timestamp,
     ) {
         let connection = &self.connections[number as usize];
-        for exchange in self.exchanges.of(number, connection) {
-            self.recorder.caused(exchange.slot(), outcome, cause, exchange.count);
+        // One that is held open and idle has no place for exchanges.
+        if connection.in_flight > 0 {
+            for exchange in self.exchanges.of(number, connection) {
+                self.recorder.caused(exchange.slot(), outcome, cause, exchange.count);
+            }
         }
         self.lose(number, outcome, now);
     }
@@ -207,6 +229,7 @@ impl<D: Driver> EventLoop<D> {
         connection.small_in_row = UNKNOWN;
         connection.is_sending = false;
         connection.taken = 0;
+        connection.has_answered = false;
         connection.session = None;
         connection.parser = parser(self.terms.held_at.is_some());
         if let Some(flows) = &mut self.flows {
@@ -221,12 +244,14 @@ impl<D: Driver> EventLoop<D> {
             let wait = self.next_retry(number);
             return self.retry_at(number, now + wait);
         }
-        self.recorder.current.totals.reconnects += 1;
         let is_quiet = self.flows.as_ref().is_none_or(|flows| flows.is_over());
         if is_quiet && self.pacer.as_ref().is_some_and(|pacer| pacer.is_done(now)) {
             // Nothing is left to send on it.
             connection.link = Link::Down { retry_at: Timestamp::NEVER };
-        } else if not_before > now {
+            return;
+        }
+        self.recorder.current.totals.reconnects += 1;
+        if not_before > now {
             self.retry_at(number, not_before);
         } else {
             self.connect(number);
@@ -237,7 +262,7 @@ impl<D: Driver> EventLoop<D> {
         let failures = self.connections[number as usize].failures;
         // The next address at once; waiting begins when all have failed.
         let Some(rounds) = failures.checked_sub(self.options.peers) else { return Nanos::ZERO };
-        Nanos(RETRY_FIRST.0 << rounds.min(8)).min(RETRY_MAX)
+        self.pause(number, rounds.into())
     }
 
     fn retry_at(&mut self, number: u32, retry_at: Timestamp) {
@@ -253,6 +278,9 @@ impl<D: Driver> EventLoop<D> {
             && !connection.is_listed
             && connection.room(&self.options) > 0
         {
+            if self.flows.as_mut().is_some_and(|flows| flows.note_free(number)) {
+                return;
+            }
             connection.is_listed = true;
             self.ready.push(number);
         }
@@ -315,9 +343,11 @@ impl<D: Driver> EventLoop<D> {
                 Link::Down { retry_at } => (retry_at, Timestamp::NEVER),
                 Link::Connecting { since } => (since + timeout, Timestamp::NEVER),
                 Link::Opening { since } => (since + timeout, connection.wake_at()),
+                Link::Parting { since } => (since + PARTING_MAX.min(timeout), connection.wake_at()),
                 Link::Up { .. } if connection.in_flight > 0 => {
                     let wake_at = connection.wake_at();
-                    (self.exchanges.oldest(number, connection).sent + timeout, wake_at)
+                    let late_at = self.exchanges.oldest(number, connection).sent + timeout;
+                    (late_at.min(self.judged_at(number)), wake_at)
                 }
                 Link::Up { .. } => (Timestamp::NEVER, connection.wake_at()),
                 Link::Closing { .. } => continue,
@@ -337,7 +367,12 @@ impl<D: Driver> EventLoop<D> {
                     self.on_connect_failed(number, ConnectFailure::TimedOut, now);
                 }
                 Link::Opening { .. } => {
-                    self.on_connect_failed(number, ConnectFailure::Unanswered, now);
+                    let failure = self.unopened(number);
+                    self.on_connect_failed(number, failure, now);
+                }
+                Link::Parting { .. } => self.lose(number, Outcome::Reset, now),
+                Link::Up { .. } if self.judged_at(number) < Timestamp::NEVER => {
+                    self.give_up_answer(number, now);
                 }
                 // Answers come in order, so those behind the late one have not come either; the
                 // connection cannot be used on, since the late answer may still arrive.

@@ -5,8 +5,10 @@
 //! a phase gives exactly that phase.
 
 use std::fmt::Display;
+use std::ops::Range;
 
 use uringbench_core::cause::Causes;
+use uringbench_core::edges::{EdgeShares, share_within};
 use uringbench_core::flow::crowd::{Ended, FlowEnd};
 use uringbench_core::flow::step::{Failed, Judgement};
 use uringbench_core::histogram::LatencyCounts;
@@ -41,6 +43,8 @@ pub struct Handover {
     pub causes: Causes,
     /// How answers deviated from the protocol and were read all the same.
     pub tolerated: Deviations,
+    /// What exchanges across the edges of a closed loop's window add to rates.
+    pub edges: EdgeShares,
     /// Complete answers by status code, of the measured window.
     pub by_status: Box<[u32]>,
     /// Ages of unfinished slots (closed loop) or all response times (open loop).
@@ -80,6 +84,8 @@ pub struct Handover {
 pub struct StepSums {
     /// What became of them.
     pub counts: Counts,
+    /// What those across the window's edges add to those that passed.
+    pub edge: f64,
     /// What was timed.
     pub times: Option<Box<StepTimes>>,
     /// Why answers did not pass, and how many.
@@ -108,6 +114,8 @@ pub struct FlowSums {
     pub failed: u64,
     /// The run was over before they were.
     pub unfinished: u64,
+    /// What those across the window's edges add to those that passed.
+    pub edge: f64,
     /// How long they took without their pauses, those unfinished until then, and how much of that
     /// was waiting to send and how much for answers.
     pub times: Option<Box<StepTimes>>,
@@ -149,6 +157,8 @@ pub struct Totals {
     pub connects_failed: u64,
     /// Receipts nobody had asked for.
     pub unsolicited: u64,
+    /// Messages over WebSockets that nobody had asked for.
+    pub unsolicited_messages: u64,
     /// Receives armed again for want of a buffer.
     pub buffers_exhausted: u64,
     /// Events of streams, of timed slots.
@@ -174,6 +184,7 @@ impl Totals {
         self.reconnects += other.reconnects;
         self.connects_failed += other.connects_failed;
         self.unsolicited += other.unsolicited;
+        self.unsolicited_messages += other.unsolicited_messages;
         self.buffers_exhausted += other.buffers_exhausted;
         self.events += other.events;
         self.stalls += other.stalls;
@@ -195,6 +206,7 @@ impl Default for Handover {
             warmup: Counts::default(),
             causes: Causes::default(),
             tolerated: Deviations::new(),
+            edges: EdgeShares::default(),
             by_status: vec![0; 1_000].into(),
             response: LatencyCounts::default(),
             whole: LatencyCounts::default(),
@@ -230,6 +242,7 @@ impl Handover {
         self.warmup = Counts::default();
         self.causes.clear();
         self.tolerated = Deviations::new();
+        self.edges = EdgeShares::default();
         self.by_status.fill(0);
         self.censored = 0;
         self.totals = Totals::default();
@@ -278,13 +291,20 @@ pub struct Recorder {
     /// The interval being filled.
     pub current: Box<Handover>,
     is_open: bool,
+    /// The measured window of a closed loop.
+    window: Option<Range<Timestamp>>,
 }
 
 impl Recorder {
     /// For an open loop every slot has a due time of its own; in a closed loop response time is
     /// service time and is derived by the collector.
     pub fn new(is_open: bool) -> Self {
-        Self { current: Box::default(), is_open }
+        Self { current: Box::default(), is_open, window: None }
+    }
+
+    /// Count what lies across the edges of this window of a closed loop by its share.
+    pub(crate) fn cut_at(&mut self, window: Range<Timestamp>) {
+        self.window = Some(window);
     }
 
     /// `count` slots were released.
@@ -316,6 +336,9 @@ impl Recorder {
     fn ended(&mut self, answers: &Answers, outcome: Outcome, done: Timestamp) {
         let Answers { slot, sent, first_byte, status, matches: _, count } = *answers;
         self.counts(slot).end(outcome, u64::from(count));
+        if self.is_across(slot) {
+            self.note_across(slot, (sent, done), (outcome, count));
+        }
         if slot.measured
             && let Some(sum) = self.current.by_status.get_mut(usize::from(status))
         {
@@ -339,6 +362,10 @@ impl Recorder {
     /// times.
     pub(crate) fn failed(&mut self, slot: Slot, count: u16, outcome: Outcome, now: Timestamp) {
         self.counts(slot).end(outcome, u64::from(count));
+        if self.is_across(slot) {
+            // A closed loop's request is due when it is sent, a step's hardly before.
+            self.note_across(slot, (slot.due, now), (outcome, count));
+        }
         if self.is_timed(slot) {
             self.current.response.record_many(now.since(slot.due).0, u32::from(count));
             self.current.censored += u64::from(count);
@@ -399,6 +426,13 @@ impl Recorder {
             Err(_) => Outcome::CheckFailed,
         };
         self.ended(answers, outcome, done);
+        if outcome == Outcome::Ok
+            && self.is_across(answers.slot)
+            && let Some(window) = &self.window
+            && let Some(sums) = self.current.steps.get_mut(step)
+        {
+            sums.edge += added(window, answers.slot, (answers.sent, done));
+        }
         let Some(sums) = self.step(step, answers.slot) else { return };
         sums.counts.end(outcome, 1);
         if let Err(failed) = judgement {
@@ -437,6 +471,9 @@ impl Recorder {
     /// A flow has ended.
     pub(crate) fn ended_flow(&mut self, ended: &Ended) {
         let Some(sums) = self.current.flows.get_mut(ended.flow as usize) else { return };
+        if let (FlowEnd::Passed, Some(window)) = (ended.end, &self.window) {
+            sums.edge += added(window, ended.slot, (ended.slot.due, ended.done));
+        }
         if ended.slot.measured {
             *match ended.end {
                 FlowEnd::Passed => &mut sums.passed,
@@ -482,6 +519,35 @@ impl Recorder {
         self.is_timed(slot).then_some(&mut *self.current)
     }
 
+    /// Whether what ends now lies across an edge of the measured window.
+    #[inline]
+    fn is_across(&self, slot: Slot) -> bool {
+        match self.current.phase {
+            Phase::Warmup => false,
+            Phase::Measure => !slot.measured,
+            Phase::Drain => true,
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn note_across(
+        &mut self,
+        slot: Slot,
+        (sent, done): (Timestamp, Timestamp),
+        (outcome, count): (Outcome, u16),
+    ) {
+        let Some(window) = &self.window else { return };
+        if matches!(outcome, Outcome::NotSent | Outcome::ConnectFailed) {
+            return;
+        }
+        let more = added(window, slot, (sent, done)) * f64::from(count);
+        let edges = &mut self.current.edges;
+        edges.sent += more;
+        edges.completed += if outcome.is_completed() { more } else { 0.0 };
+        edges.ok += if outcome == Outcome::Ok { more } else { 0.0 };
+    }
+
     /// What warm-up slots take once the measured window has begun belongs to neither.
     #[inline]
     fn is_timed(&self, slot: Slot) -> bool {
@@ -492,4 +558,9 @@ impl Recorder {
     fn counts(&mut self, slot: Slot) -> &mut Counts {
         if slot.measured { &mut self.current.measured } else { &mut self.current.warmup }
     }
+}
+
+/// What something that began and ended so adds to the count of those begun in the window.
+fn added(window: &Range<Timestamp>, slot: Slot, (began, ended): (Timestamp, Timestamp)) -> f64 {
+    share_within(window, began, ended) - f64::from(u8::from(slot.measured))
 }

@@ -116,7 +116,7 @@ fn run_with(
         }
         drop(reports);
         let record = crew.run(plan, control, observer)?;
-        halt.is_not_needed();
+        halt.disarm();
         Ok(record)
     })
 }
@@ -126,7 +126,7 @@ fn run_with(
 struct Halt<'a>(&'a Control);
 
 impl Halt<'_> {
-    fn is_not_needed(self) {
+    fn disarm(self) {
         std::mem::forget(self);
     }
 }
@@ -376,6 +376,7 @@ impl Crew {
             counts: collector.counts,
             causes: collector.causes,
             tolerated: collector.tolerated,
+            edges: collector.edges,
             warmup_counts: collector.warmup_counts,
             by_status: collector.by_status,
             times: collector.times,
@@ -425,6 +426,7 @@ fn worker_record(ends: &Ends, sums: &crate::collector::WorkerSums) -> WorkerReco
         reconnects: sums.all.reconnects,
         connects_failed: sums.all.connects_failed,
         unsolicited: sums.all.unsolicited,
+        unsolicited_messages: sums.all.unsolicited_messages,
         user,
         system,
         run_queue: cost.run_queue,

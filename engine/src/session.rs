@@ -22,6 +22,7 @@ use crate::frames::SocketTerms;
 use crate::proxy;
 use crate::stream::Stream;
 use crate::tls::{Received, Tls, TlsFailure};
+use crate::unasked::Held;
 
 /// So much of a large request is encrypted at a time; the rest follows as it is sent.
 pub(crate) const SEALED_AT_ONCE: usize = 64 << 10;
@@ -74,7 +75,7 @@ impl Terms {
             tls: None,
             tolerates_truncation: plan.tls.as_ref().is_some_and(|tls| tls.tolerates_truncation),
             proxy: plan.proxy,
-            websocket: websocket.map(|websocket| SocketTerms { plan: websocket, seed: plan.seed }),
+            websocket: websocket.map(|websocket| SocketTerms::new(websocket, plan.seed)),
             stream: plan.stream,
             held_at: request.expects_continue().then(|| request.head_length()),
             flows: None,
@@ -97,6 +98,12 @@ pub(crate) struct Session {
     /// TLS may end without a notice.
     tolerates_truncation: bool,
     pub(crate) websocket: Option<Machine>,
+    /// Messages that the target is still to send before the first of this side.
+    pub(crate) greeting: u32,
+    /// When the message began to come whose rest has not come yet.
+    pub(crate) begun: Option<Timestamp>,
+    /// Messages that may answer nothing.
+    pub(crate) held: Option<Box<Held>>,
     pub(crate) stream: Option<Stream>,
     /// Not before then more is received, and sent.
     pub(crate) read_at: Timestamp,
@@ -123,6 +130,7 @@ impl<D: Driver> EventLoop<D> {
         let has_tls = begun.is_some();
         let mut session = Session {
             websocket: websocket.as_ref().map(|terms| terms.machine(number)),
+            greeting: websocket.as_ref().map_or(0, |terms| terms.plan.greeting),
             stream: stream.map(|_| Stream::default()),
             tolerates_truncation: self.terms.tolerates_truncation,
             ..Session::default()

@@ -79,6 +79,7 @@ const IDLE_MAX: usize = 2;
 /// The boxes of one worker.
 struct Boxes<'a> {
     empties: &'a Receiver<Box<Handover>>,
+    #[expect(clippy::vec_box, reason = "boxes are handed over as they are")]
     idle: Vec<Box<Handover>>,
     /// Handed over and not returned.
     away: usize,

@@ -32,6 +32,7 @@ pub(crate) struct Talk {
     message: core::Text,
     messages: u32,
     is_echo: bool,
+    greeting: u32,
     pub(crate) protocols: Vec<String>,
 }
 
@@ -45,6 +46,7 @@ impl Wanted {
                 message: talk.message,
                 messages: talk.messages,
                 is_echo: talk.is_echo,
+                greeting: talk.greeting,
             })),
             (Self::Events { count, stall }, _) => Exchange::Events { count, stall },
             (Self::Http | Self::Socket(_), _) => Exchange::Http,
@@ -148,6 +150,10 @@ fn talk(
         let why = format!("1 to {MESSAGES_MAX} messages are sent: write such a number");
         problems.add(&place.key("messages"), why);
     }
+    if given.greeting.is_some_and(|greeting| greeting > MESSAGES_MAX) {
+        let why = format!("at most {MESSAGES_MAX} messages are waited for: write such a number");
+        problems.add(&place.key("greeting"), why);
+    }
     let message = match (&given.text, &given.json, given.size) {
         (Some(text), None, None) => {
             let text = problems.take(&place.key("text"), Text::read(text, names))?;
@@ -174,5 +180,6 @@ fn talk(
     };
     let kind = if given.is_binary { Kind::Binary } else { Kind::Text };
     let (is_echo, protocols) = (given.is_echo, given.protocols.clone());
-    Some(Talk { kind, message, messages, is_echo, protocols })
+    let greeting = given.greeting.unwrap_or(0);
+    Some(Talk { kind, message, messages, is_echo, greeting, protocols })
 }

@@ -259,6 +259,9 @@ pub struct Socket {
     /// Whether each answer must be the message that was sent.
     #[serde(default, rename = "echo")]
     pub is_echo: bool,
+    /// How many messages the target sends of its own accord when the WebSocket is open: the first
+    /// message of the step waits for them, and they answer none; without it 0.
+    pub greeting: Option<u32>,
     /// Subprotocols to choose from, the preferred one first.
     #[serde(default)]
     pub protocols: Vec<String>,

@@ -85,6 +85,10 @@ pub fn requests(plan: &Plan, seed: u64) -> String {
                 socket.message.pieces(&scope, &mut random, take);
                 let echo = if socket.is_echo { ", echoed" } else { "" };
                 let messages = counted(socket.messages as usize, "message");
+                if socket.greeting > 0 {
+                    let awaited = counted(socket.greeting as usize, "message");
+                    let _ = writeln!(text, "--- {awaited} of the target first");
+                }
                 let _ = writeln!(text, "--- {messages}{echo}");
                 text.push_str(&printable(&bytes[..bytes.len().min(BODY_SHOWN)]));
                 text.push_str(&cut(bytes.len()));

@@ -71,6 +71,12 @@ pub(crate) struct RequestArgs {
     /// Check that each message that comes equals the one sent (WebSocket)
     #[arg(long)]
     pub(crate) echo: bool,
+
+    /// Wait for so many messages that the target sends first, on each WebSocket [default: 0]
+    #[arg(
+        long, value_name = "N", value_parser = units::small_count, allow_negative_numbers = true
+    )]
+    pub(crate) greeting: Option<u32>,
 }
 
 /// What is timed of answers that are streams.

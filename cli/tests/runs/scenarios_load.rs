@@ -322,6 +322,9 @@ fn a_user_keeps_to_a_connection_of_its_own_where_that_is_asked_for() {
             let all: BTreeSet<_> = connections.values().flatten().collect();
             let is_closed = load.starts_with("users");
             document.expect(!is_closed || all.len() == 5, "of five users, five");
+            document.expect(is_closed || all.len() == connections.len(), "nobody has another's");
+            let reasons = document.at("verdict.reasons").to_string();
+            document.expect(!reasons.contains("\"connections\""), &reasons);
         }
     }
 }

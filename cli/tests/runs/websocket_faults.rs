@@ -187,17 +187,6 @@ fn an_echo_that_differs_fails_its_check() {
 }
 
 #[test]
-fn messages_nobody_asked_for_are_not_answers() {
-    let (server, document) =
-        run("-c 4 -R 200 -d 5s", |said| vec![frame(said.opcode, &said.payload), frame(TEXT, b"!")]);
-    document.expect_none_but(&["ok", "reset", "not_sent"]);
-    document.expect(document.outcome("ok") >= 80, "answers are counted");
-    document.expect(server.connections() > 4, "what is unsolicited costs the connection");
-    let reasons = document.at("verdict.reasons").to_string();
-    document.expect(reasons.contains("unsolicited"), "and is told");
-}
-
-#[test]
 fn silence_and_half_an_answer_are_timeouts() {
     for answer in [Vec::new(), vec![vec![0x81]], vec![vec![0x82, 0x7e, 0xff, 0xff, 7]]] {
         let server = SocketServer::start(move |_| answer.clone());

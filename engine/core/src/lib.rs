@@ -5,6 +5,7 @@
 //! (`uringbench-ring`, `uringbench-engine`) bring the world to it.
 
 pub mod cause;
+pub mod edges;
 pub mod flow;
 pub mod histogram;
 pub mod http;

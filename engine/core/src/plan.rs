@@ -94,6 +94,9 @@ pub struct WebSocketPlan {
     pub expected: Option<Vec<u8>>,
     /// Whether text that comes is checked to be UTF-8.
     pub checks_text: bool,
+    /// Messages that the target sends of its own accord after the opening, and that the first
+    /// message of this side waits for.
+    pub greeting: u32,
 }
 
 /// How the events of a stream are found and judged.

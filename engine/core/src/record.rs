@@ -8,6 +8,7 @@ use std::fmt;
 use hdrhistogram::Histogram;
 
 use crate::cause::Causes;
+use crate::edges::EdgeShares;
 use crate::flow::step::Failed;
 use crate::histogram::LatencyCounts;
 use crate::http::deviation::Deviations;
@@ -30,6 +31,8 @@ pub struct RunRecord {
     /// How answers that came from the start of the measured window on deviated from RFC 9112, and
     /// were read all the same.
     pub tolerated: Deviations,
+    /// What exchanges of a closed loop across the window's edges add to rates; else nothing.
+    pub edges: EdgeShares,
     /// Slots released in the warm-up; nothing is in flight any more.
     pub warmup_counts: Counts,
     /// Complete answers per status code, of the measured window; index = code, 0..1000.
@@ -61,6 +64,8 @@ pub struct RunRecord {
 pub struct StepRecord {
     /// What became of them.
     pub counts: Counts,
+    /// What those across the window's edges add to the rate of those that passed.
+    pub edge: f64,
     /// done − due, and the ages of those without a complete answer.
     pub response: LatencyCounts,
     /// done − sent, of complete answers.
@@ -82,6 +87,8 @@ pub struct FlowRecord {
     pub failed: u64,
     /// Those that were cut short by the end of the run.
     pub unfinished: u64,
+    /// What those across the window's edges add to the rate of those that passed.
+    pub edge: f64,
     /// How long they took without their pauses; those cut short until then.
     pub response: LatencyCounts,
     /// How much of that was waiting for answers.
@@ -132,6 +139,12 @@ impl RunRecord {
     /// When the first phase began.
     pub fn start(&self) -> Timestamp {
         self.phases.first().map_or_else(Timestamp::default, |span| span.start)
+    }
+
+    /// Complete answers that the measured window holds; in a closed loop those across its edges by
+    /// their share.
+    pub fn completed(&self) -> f64 {
+        (self.counts.completed() as f64 + self.edges.completed).max(0.0)
     }
 
     /// The run in the finest steps it was followed in.
@@ -272,6 +285,9 @@ pub struct WorkerRecord {
     pub connects_failed: u64,
     /// Bytes that arrived with no exchange in flight to own them: the connection was closed.
     pub unsolicited: u64,
+    /// Messages over WebSockets that the target sent of its own accord, whole run: beyond the
+    /// greeting that was waited for, and none taken for an answer.
+    pub unsolicited_messages: u64,
     /// CPU time of its thread in the measured window.
     pub user: Nanos,
     /// Kernel share of the same.

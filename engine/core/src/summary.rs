@@ -49,9 +49,10 @@ pub struct Rates {
     /// What the plan asks for; `None` in a closed loop. Flows, where there is a script.
     pub offered: Option<f64>,
     /// Slots that were sent: released, less those never sent for want of a connection. In an open
-    /// loop of flows, the flows that were begun.
+    /// loop of flows, the flows that were begun. In a closed loop those across an edge of the
+    /// window count by the share of their time that lies in it ([`crate::edges`]).
     pub achieved: f64,
-    /// Slots that ended `ok`.
+    /// Slots that ended `ok`, likewise.
     pub completed: f64,
 }
 
@@ -153,7 +154,9 @@ impl Summary {
     /// Sum up one run.
     pub fn of(plan: &Plan, record: &RunRecord) -> Self {
         let measured = measured_window(record);
-        let per_second = |slots: u64| ratio(slots as f64, measured.as_secs_f64()).unwrap_or(0.0);
+        // What is left of sums that cancel out may be a hair below nothing.
+        let per_second = |slots: f64| ratio(slots.max(0.0), measured.as_secs_f64()).unwrap_or(0.0);
+        let edges = record.edges;
         let counts = &record.counts;
         let unsent = counts.of(Outcome::NotSent) + counts.of(Outcome::ConnectFailed);
         let script = plan.script.as_ref().map(|script| ScriptSummary::of(script, record, measured));
@@ -166,8 +169,8 @@ impl Summary {
             measured,
             rate: Rates {
                 offered: plan.offered(measured),
-                achieved: per_second(released.saturating_sub(unsent)),
-                completed: per_second(counts.of(Outcome::Ok)),
+                achieved: per_second(released.saturating_sub(unsent) as f64 + edges.sent),
+                completed: per_second(counts.of(Outcome::Ok) as f64 + edges.ok),
             },
             error_share: ratio(counts.errors() as f64, counts.ended() as f64),
             times: TimesSummary {
@@ -283,7 +286,7 @@ impl ClientCost {
         let sum = |cost: fn(&WorkerRecord) -> u64| record.workers.iter().map(cost).sum::<u64>();
         let (user, system) = (Nanos(sum(|w| w.user.0)), Nanos(sum(|w| w.system.0)));
         let worked = sum(|w| worked(w).0);
-        let completed = record.counts.completed() as f64;
+        let completed = record.completed();
         // Nothing is sent without a system call, so none counted is none that could be.
         let enters = Some(sum(|w| w.enters)).filter(|&enters| enters > 0);
         Self {

@@ -28,7 +28,7 @@ use crate::scripts::scripted;
 use crate::secure::tls_plan;
 use crate::server::{self, Leaving, Manners, Websocket};
 use crate::visits::has_talks;
-use crate::world::{Climate, Witness, World};
+use crate::world::{Climate, Speech, Witness, World};
 
 const START: Timestamp = Timestamp(1_000_000_000);
 /// A run that has not ended by then hangs.
@@ -354,6 +354,17 @@ fn plan(seed: u64, below: &mut impl FnMut(u64) -> u64) -> Plan {
     if below(3) == 0 { scripted(plan, below) } else { plan }
 }
 
+/// Half of the WebSockets speak of their own accord; none of those that opened is asked for less.
+fn speech(plan: &Plan, below: &mut impl FnMut(u64) -> u64) -> Speech {
+    let Some(websocket) = &plan.websocket else {
+        let pushes = [0, 0, 3][below(3) as usize];
+        return Speech { greeting: below(2), pushes, within: Nanos(20_000_000) };
+    };
+    let more = if below(2) == 0 { 0 } else { below(3) };
+    let greeting = u64::from(websocket.greeting) + more;
+    Speech { greeting, pushes: more * below(5), within: Nanos(20_000_000) }
+}
+
 fn websocket(below: &mut impl FnMut(u64) -> u64) -> WebSocketPlan {
     let parts = OpeningParts {
         authority: "simulated",
@@ -366,6 +377,7 @@ fn websocket(below: &mut impl FnMut(u64) -> u64) -> WebSocketPlan {
         opening: Opening::build(parts).expect("a plain opening"),
         expected: (below(2) == 0).then(|| vec![b'm'; below(9_000) as usize]),
         checks_text: below(2) == 0,
+        greeting: [0, 0, 1, 2][below(4) as usize],
     }
 }
 
@@ -398,7 +410,10 @@ fn climate(plan: &Plan, below: &mut impl FnMut(u64) -> u64) -> Climate {
         refuse_share: share(below, 400),
         no_buffer_share: share(below, 300),
         leaves: (below(3) == 0).then(|| leaves(plan, below)),
+        service_min: Nanos::ZERO,
         service_max: Nanos(1_000 + below(3_000_000)),
+        speech: speech(plan, below),
+        always: None,
         stall: (stall_from, stall_from + Nanos(stall_span)),
         has_multishot: below(4) > 0,
         is_slow: plan.read_rate.is_some(),

@@ -18,7 +18,7 @@ use uringbench_engine::{Boundaries, Command, EventLoop, LoopOptions, Turn};
 
 use crate::checks::terms;
 use crate::server::Manners;
-use crate::world::{Climate, Witness, World};
+use crate::world::{Climate, Speech, Witness, World};
 
 const START: Timestamp = Timestamp(1_000_000_000);
 
@@ -29,7 +29,10 @@ pub(crate) fn climate(plan: &Plan) -> Climate {
         refuse_share: 0,
         no_buffer_share: 0,
         leaves: None,
+        service_min: Nanos::ZERO,
         service_max: Nanos(1),
+        speech: Speech::default(),
+        always: None,
         stall: (START, START + Nanos::from_secs(10)),
         has_multishot: true,
         is_slow: false,

@@ -218,6 +218,7 @@ impl Maker<'_> {
             message,
             messages: 1 + (self.below)(4) as u32,
             is_echo: !self.is_one_in(3),
+            greeting: (self.below)(2) as u32 * (self.below)(2) as u32,
         };
         Step {
             exchange: Exchange::Socket(Box::new(socket)),

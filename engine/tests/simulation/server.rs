@@ -83,8 +83,10 @@ pub(crate) fn opened(
     if random.next_u64() % 1_000 >= manners.fault_share {
         return Answer::Bytes(head.into_bytes());
     }
-    match random.next_u64() % 5 {
+    match random.next_u64() % 7 {
         0 => Answer::Silence,
+        4 => Answer::Bytes([head.as_bytes(), b"\x83\x00"].concat()),
+        5 => Answer::ThenClose([head.as_bytes(), b"\x88\x02\x03\xe8"].concat()),
         1 => Answer::ThenClose(head.as_bytes()[..20].to_vec()),
         2 => Answer::Bytes(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n".to_vec()),
         3 => Answer::Bytes(head.replace("Accept: ", "Accept: x").into_bytes()),

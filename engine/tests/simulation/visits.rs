@@ -96,6 +96,14 @@ impl Visits {
         self.users.insert(user, latest)
     }
 
+    /// Whoever talks over a connection may go on.
+    pub(crate) fn end_talk(&mut self, connection: u32, generation: u32, now: Timestamp) {
+        let over = |latest: &&mut Latest| {
+            (latest.connection, latest.generation) == (connection, generation)
+        };
+        self.users.values_mut().filter(over).for_each(|latest| latest.answered = now);
+    }
+
     /// How many flows have come, as far as requests tell.
     pub(crate) fn flows(&self) -> u64 {
         self.flows.len() as u64
@@ -107,6 +115,11 @@ pub(crate) fn socket(script: &Arc<Script>, step: usize) -> Option<String> {
     let (_, step) = script.steps().nth(step)?;
     let Exchange::Socket(socket) = &step.exchange else { return None };
     Some(socket.opening.accept().to_owned())
+}
+
+/// Whether a step's WebSocket knows answers by their order alone.
+pub(crate) fn is_blind(script: &Script, step: usize) -> bool {
+    script.steps().nth(step).is_some_and(|(_, step)| !step.knows_answers())
 }
 
 /// Whether the answers of a step are streams of events.

@@ -3,6 +3,7 @@
 //! It asserts what every driver may expect of the loop: no operation on a connection that is
 //! not there, exactly one receive armed on one that is up, every lease given back.
 
+mod climate;
 mod serving;
 mod visiting;
 
@@ -11,54 +12,18 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::ops::Range;
 use std::rc::Rc;
-use std::sync::Arc;
 
 use rand_core::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rustix::io::Errno;
-use uringbench_core::flow::script::Script;
 use uringbench_core::time::{Nanos, Timestamp};
 use uringbench_engine::{Driver, Event, EventKind, ReceiveMode, UnderWay, Until};
 use uringbench_ring::Failure;
 
+pub(crate) use self::climate::{Climate, Speech};
 use crate::secure::Secure;
-use crate::server::{Leaving, Manners, Websocket, consent, opened};
+use crate::server::{Answer, consent, opened};
 use crate::visits::Visits;
-
-/// What a world is like.
-#[derive(Clone, Debug)]
-pub(crate) struct Climate {
-    pub(crate) manners: Manners,
-    /// Thousandths of connection attempts that fail, half of them without an answer.
-    pub(crate) refuse_share: u64,
-    /// Thousandths of receives that find no buffer.
-    pub(crate) no_buffer_share: u64,
-    /// The server leaves connections on which nothing has come for so long, in this way.
-    pub(crate) leaves: Option<(Nanos, Leaving)>,
-    /// Longest service time.
-    pub(crate) service_max: Nanos,
-    /// Between these times the server answers nothing and then everything.
-    pub(crate) stall: (Timestamp, Timestamp),
-    pub(crate) has_multishot: bool,
-    /// Connections pause between receives.
-    pub(crate) is_slow: bool,
-    pub(crate) can_skip: bool,
-    pub(crate) is_head: bool,
-    pub(crate) pipeline: u16,
-    pub(crate) request_length: usize,
-    /// Where the body of a request begins that waits for consent.
-    pub(crate) held_at: Option<usize>,
-    pub(crate) websocket: Option<Websocket>,
-    pub(crate) has_tls: bool,
-    /// Thousandths of encrypted answers in which a byte is wrong.
-    pub(crate) corrupt_share: u64,
-    /// What users do; the request is then all of theirs that are always the same.
-    pub(crate) script: Option<Arc<Script>>,
-    /// How long the kernel takes over each send that is handed to it.
-    pub(crate) send_cost: Nanos,
-    /// So many waits, and the driver does not work any more.
-    pub(crate) breaks_after: Option<u64>,
-}
 
 /// A lease; the world counts those not given back.
 pub(crate) struct Lease {
@@ -77,6 +42,10 @@ pub(crate) struct Witness {
     /// Bytes of a script's requests.
     pub(crate) bytes: Cell<u64>,
     pub(crate) visits: RefCell<Visits>,
+    /// Attempts to connect.
+    pub(crate) connects: Cell<u64>,
+    /// Messages that nobody asked for.
+    pub(crate) spoken: Cell<u64>,
 }
 
 pub(crate) struct World {
@@ -114,6 +83,8 @@ struct Simulated {
     half: usize,
     /// A WebSocket's opening has come.
     is_opened: bool,
+    /// Over it answers are known by their order alone.
+    is_blind: bool,
     /// More answers are on their way than were asked for.
     is_ahead: bool,
     /// Answers given.
@@ -172,6 +143,11 @@ enum Happening {
         connection: u32,
         generation: u32,
         given: u64,
+    },
+    /// The server says something of its own accord.
+    Speaks {
+        connection: u32,
+        generation: u32,
     },
     /// A receive looks at what is there.
     Looks {
@@ -291,6 +267,11 @@ impl World {
             Happening::Leaves { connection, generation, given } => {
                 self.leave(connection, generation, given);
             }
+            Happening::Speaks { connection, generation } => {
+                if self.living(connection, generation).is_some() {
+                    self.say(connection, generation);
+                }
+            }
             Happening::Looks { connection, generation } => self.look(connection, generation),
         }
     }
@@ -366,6 +347,7 @@ impl Driver for World {
         if let Some(before) = self.connections.get(&connection) {
             assert_ne!(before.generation, generation, "connected again without closing");
         }
+        self.witness.connects.set(self.witness.connects.get() + 1);
         let fate = self.below(1_000);
         if fate < self.climate.refuse_share / 8 {
             return Err(Failure(Errno::MFILE));
@@ -385,6 +367,7 @@ impl Driver for World {
                 secure: self.climate.has_tls.then(Secure::new),
                 half: 0,
                 is_opened: false,
+                is_blind: false,
                 is_ahead: false,
                 given: 0,
                 answers_at: Timestamp::NEVER,
@@ -460,7 +443,10 @@ impl Driver for World {
         let is_first = !std::mem::replace(&mut simulated.is_opened, true);
         if let (true, Some(websocket)) = (is_first, &self.climate.websocket) {
             let answer = opened(&mut self.random, self.climate.manners, websocket);
-            self.give(connection, generation, answer);
+            self.greet(connection, generation, answer);
+        } else if bytes.first() == Some(&0x88) {
+            // Their goodbye is answered when all before it has been.
+            self.give(connection, generation, Answer::ThenClose(b"\x88\x00".to_vec()));
         }
     }
 

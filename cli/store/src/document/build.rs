@@ -391,6 +391,7 @@ fn worker((worker, share): (&WorkerRecord, &WorkerShare)) -> WorkerFigures {
         buffers_exhausted: worker.buffers_exhausted,
         completions_overflowed: worker.completions_overflowed,
         unsolicited: worker.unsolicited,
+        unsolicited_messages: worker.unsolicited_messages,
     }
 }
 

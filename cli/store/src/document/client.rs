@@ -52,6 +52,9 @@ pub struct WorkerFigures {
     pub completions_overflowed: u64,
     /// Times bytes came that nobody had asked for, whole run.
     pub unsolicited: u64,
+    /// Messages over WebSockets that nobody had asked for, whole run.
+    #[serde(default)]
+    pub unsolicited_messages: u64,
 }
 
 /// Key `tls`: handshakes of the whole run.

@@ -34,6 +34,12 @@ pub(crate) enum Opening {
     OfAnotherKey,
     /// As it should be, byte by byte, and these frames with the last of them.
     Slowly(&'static [u8]),
+    /// As it should be, and these frames in the same segment.
+    Greeting(&'static [u8]),
+    /// As it should be, and these frames so much later.
+    Later(Duration, &'static [u8]),
+    /// As it should be, and these frames again and again, each so long after the one before.
+    Pushing(Duration, &'static [u8]),
 }
 
 /// A message of the client.
@@ -173,6 +179,24 @@ fn serve(
     told.openings.lock().expect("no thread panics with it").push(request);
     match opening {
         Opening::Accepted => writer.write_all(accepted(&key).as_bytes())?,
+        Opening::Greeting(more) => {
+            writer.write_all(&[accepted(&key).as_bytes(), more].concat())?;
+        }
+        Opening::Later(pause, more) => {
+            writer.write_all(accepted(&key).as_bytes())?;
+            thread::sleep(pause);
+            writer.write_all(more)?;
+        }
+        Opening::Pushing(pause, more) => {
+            writer.write_all(accepted(&key).as_bytes())?;
+            let mut pushing = stream.try_clone()?;
+            thread::spawn(move || {
+                // It ends with the connection.
+                while pushing.write_all(more).is_ok() {
+                    thread::sleep(pause);
+                }
+            });
+        }
         Opening::OfAnotherKey => writer.write_all(accepted("another").as_bytes())?,
         Opening::Answered(bytes) => writer.write_all(bytes.as_bytes())?,
         Opening::AnsweredAndClosed(bytes) => return writer.write_all(bytes.as_bytes()),

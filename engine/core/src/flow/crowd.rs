@@ -4,7 +4,9 @@
 //! In an open loop a user arrives for each flow and leaves after it. Users are kept in a slab and
 //! named by their place in it, so that a user takes the same memory however many there have been.
 
+mod asked;
 mod ended;
+mod line;
 mod user;
 
 use std::cmp::Reverse;
@@ -12,15 +14,11 @@ use std::collections::{BinaryHeap, VecDeque};
 use std::sync::Arc;
 
 pub use self::ended::{Ended, FlowEnd};
+use self::line::Line;
 use self::user::{User, is_over, places, step_of};
-use super::answer::Answer;
-use super::jar::{Jar, Origin};
+use super::jar::Jar;
 use super::program::{Action, Place};
 use super::script::{Part, Replay, RowOrder, Script};
-use super::step::Judgement;
-use super::template::target_of;
-use super::text::Text;
-use super::value::Scope;
 use crate::pacer::Slot;
 use crate::schedule::Share;
 use crate::statistics::random::Random;
@@ -33,12 +31,17 @@ pub struct Crowd {
     share: Share,
     seed: u64,
     users: Vec<User>,
-    /// Places of users that have left.
-    vacant: Vec<u32>,
+    /// Places of users that have left, the latest last.
+    vacant: VecDeque<u32>,
+    /// Places to be taken in turn, where each has a connection of its own; 0 elsewhere.
+    places: u32,
     /// Users of a closed loop who may begin a flow.
     idle: VecDeque<u32>,
     /// Users with a request to be sent, in the order in which they came to it.
-    ready: VecDeque<u32>,
+    ready: Line,
+    /// Where users have connections of their own: those whose request may have become possible to
+    /// be sent, because they came to it or because their connection came free.
+    candidates: VecDeque<u32>,
     /// Users who pause, and until when.
     pausing: BinaryHeap<Reverse<(Timestamp, u32)>>,
     /// Users with steps before them.
@@ -76,9 +79,11 @@ impl Crowd {
             share,
             seed,
             users: Vec::with_capacity(users as usize),
-            vacant: Vec::new(),
+            vacant: VecDeque::new(),
+            places: 0,
             idle: VecDeque::with_capacity(users as usize),
-            ready: VecDeque::new(),
+            ready: Line::new(),
+            candidates: VecDeque::new(),
             pausing: BinaryHeap::new(),
             busy: 0,
             chance: Random::new(mixed),
@@ -137,7 +142,7 @@ impl Crowd {
     ) -> usize {
         let flow = self.choose(number);
         let late = now.since(slot.due);
-        self.ended.push(Ended { flow, slot, response: late, lateness: late, end });
+        self.ended.push(Ended { flow, slot, done: now, response: late, lateness: late, end });
         let has_start = !self.script.part(Part::Start).steps.is_empty();
         let part = if has_start { Part::Start } else { Part::Flow(flow) };
         let (mut place, operations) = (Place::default(), &self.script.part(part).operations);
@@ -180,24 +185,61 @@ impl Crowd {
 
     /// The user whose request has waited longest, taken off the line.
     pub fn take(&mut self) -> Option<u32> {
-        let place = self.ready.pop_front()?;
-        let sequence = self.requests * u64::from(self.share.count) + u64::from(self.share.index);
-        self.requests += 1;
-        self.users[place as usize].sequence = sequence;
+        let place = self.ready.pop()?;
+        self.number_request(place);
         Some(place)
     }
 
-    /// The same among those whom `may_send` lets.
-    pub fn take_if(&mut self, may_send: impl Fn(u32) -> bool) -> Option<u32> {
-        let at = self.ready.iter().position(|&place| may_send(place))?;
-        let place = self.ready.remove(at)?;
-        self.ready.push_front(place);
-        self.take()
+    /// The request of this user, taken off the line. Whether it has one.
+    pub fn take_of(&mut self, place: u32) -> bool {
+        let has_one = self.ready.remove(place);
+        if has_one {
+            self.number_request(place);
+        }
+        has_one
     }
 
-    /// Whether another user may arrive where there are to be no more than so many.
-    pub fn has_room(&self, most: u32) -> bool {
-        !self.vacant.is_empty() || self.users.len() < most as usize
+    fn number_request(&mut self, place: u32) {
+        let sequence = self.requests * u64::from(self.share.count) + u64::from(self.share.index);
+        self.requests += 1;
+        self.users[place as usize].sequence = sequence;
+    }
+
+    /// Where users have connections of their own: the next one whose request can be sent, which
+    /// `may_send` tells. Each is asked about once, when it has come to its request and whenever
+    /// [`Self::look_again`] says so.
+    pub fn take_if(&mut self, may_send: impl Fn(u32) -> bool) -> Option<u32> {
+        while let Some(place) = self.candidates.pop_front() {
+            if self.ready.contains(place) && may_send(place) {
+                return self.take_of(place).then_some(place);
+            }
+        }
+        None
+    }
+
+    /// A user's own connection can take a request.
+    pub fn look_again(&mut self, place: u32) {
+        if self.ready.contains(place) {
+            self.candidates.push_back(place);
+        }
+    }
+
+    /// The same crowd with so many places, each with a connection: in an open loop users take them
+    /// in turn, so that each connection has the longest time to be made anew.
+    #[must_use]
+    pub fn with_places(self, places: u32) -> Self {
+        Self { places, ..self }
+    }
+
+    /// Whether another user may arrive where each has a place of its own.
+    pub fn has_room(&self) -> bool {
+        !self.vacant.is_empty() || self.users.len() < self.places as usize
+    }
+
+    /// Whether the user of this place has left, in an open loop, and nobody has come after it.
+    pub fn has_left(&self, place: u32) -> bool {
+        let is_vacant = |user: &User| user.part.is_none();
+        self.script.users().is_none() && self.users.get(place as usize).is_some_and(is_vacant)
     }
 
     /// Whether a request waits to be sent.
@@ -207,7 +249,7 @@ impl Crowd {
 
     /// The same, if it has been due for longer than `patience`.
     pub fn take_stale(&mut self, now: Timestamp, patience: Nanos) -> Option<u32> {
-        let &place = self.ready.front()?;
+        let place = self.ready.first()?;
         (self.users[place as usize].due + patience < now).then(|| self.take()).flatten()
     }
 
@@ -226,102 +268,6 @@ impl Crowd {
     pub fn step_number(&self, place: u32) -> usize {
         let user = &self.users[place as usize];
         user.part.map_or(0, |part| self.script.step_number(part, user.step))
-    }
-
-    /// Append the user's request to `out`.
-    pub fn render(&mut self, place: u32, unix_ms: u64, out: &mut Vec<u8>) {
-        let script = &self.script;
-        let user = &mut self.users[place as usize];
-        let Some(step) = step_of(script, user) else { return };
-        let scope = Scope {
-            user: user.number,
-            sequence: user.sequence,
-            unix_ms,
-            captures: &self.captures[places(place, script.captures())],
-            cookies: &user.cookies,
-            tables: script.tables(),
-            rows: &self.rows[places(place, script.tables().len())],
-        };
-        let begin = out.len();
-        let mut random = Random::new(user.chance);
-        step.template.render(&scope, &mut random, out);
-        user.chance = random.bits();
-        if step.uses_jar() {
-            let target = &mut self.targets[place as usize];
-            target.clear();
-            target.extend_from_slice(target_of(&out[begin..]));
-        }
-    }
-
-    /// Whether the user's answer passes; what is to be kept of it is.
-    ///
-    /// # Errors
-    /// With what of the step failed first.
-    pub fn judge(&mut self, place: u32, unix_ms: u64, answer: &Answer<'_>) -> Judgement {
-        let script = &self.script;
-        let user = &mut self.users[place as usize];
-        let Some(step) = step_of(script, user) else { return Ok(()) };
-        if step.uses_jar() {
-            let authority = script.authority();
-            let target = &self.targets[place as usize];
-            user.cookies.take(answer, Origin { authority, target, unix_ms });
-        }
-        let scope = Scope {
-            user: user.number,
-            sequence: user.sequence,
-            unix_ms,
-            captures: &[],
-            cookies: &user.cookies,
-            tables: script.tables(),
-            rows: &self.rows[places(place, script.tables().len())],
-        };
-        let captures = &mut self.captures[places(place, script.captures())];
-        step.judge(answer, &scope, captures, &mut self.scratch)
-    }
-
-    /// Put the next message of the user's WebSocket into `out`, in the place of what is there.
-    pub fn say(&mut self, place: u32, unix_ms: u64, message: &Text, out: &mut Vec<u8>) {
-        out.clear();
-        let script = &self.script;
-        let user = &mut self.users[place as usize];
-        let scope = Scope {
-            user: user.number,
-            sequence: user.sequence,
-            unix_ms,
-            captures: &self.captures[places(place, script.captures())],
-            cookies: &user.cookies,
-            tables: script.tables(),
-            rows: &self.rows[places(place, script.tables().len())],
-        };
-        let mut random = Random::new(user.chance);
-        message.pieces(&scope, &mut random, &mut |piece| out.extend_from_slice(piece));
-        user.chance = random.bits();
-    }
-
-    /// Whether what came over the user's WebSocket passes, where `sent` went before it.
-    ///
-    /// # Errors
-    /// With what of the step failed first.
-    pub fn hear(
-        &mut self,
-        place: u32,
-        unix_ms: u64,
-        (sent, received): (&[u8], &[u8]),
-    ) -> Judgement {
-        let script = &self.script;
-        let user = &mut self.users[place as usize];
-        let Some(step) = step_of(script, user) else { return Ok(()) };
-        let scope = Scope {
-            user: user.number,
-            sequence: user.sequence,
-            unix_ms,
-            captures: &[],
-            cookies: &user.cookies,
-            tables: script.tables(),
-            rows: &self.rows[places(place, script.tables().len())],
-        };
-        let captures = &mut self.captures[places(place, script.captures())];
-        step.judge_message(sent, received, &scope, captures, &mut self.scratch)
     }
 
     /// The user's request has ended, so or so: it goes on.
@@ -384,6 +330,7 @@ impl Crowd {
             self.cut_short(place, now);
         }
         self.ready.clear();
+        self.candidates.clear();
         self.pausing.clear();
     }
 
@@ -395,7 +342,14 @@ impl Crowd {
         if part != Part::End {
             let response = user.spent + now.since(user.due);
             let (flow, slot, lateness) = (user.flow, user.slot(), user.late);
-            self.ended.push(Ended { flow, slot, response, lateness, end: FlowEnd::Unfinished });
+            self.ended.push(Ended {
+                flow,
+                slot,
+                done: now,
+                response,
+                lateness,
+                end: FlowEnd::Unfinished,
+            });
         }
     }
 
@@ -409,7 +363,13 @@ impl Crowd {
         let number = self.arrived * u64::from(self.share.count) + u64::from(self.share.index);
         self.arrived += 1;
         let chance = self.seed ^ number.wrapping_mul(0xd1b5_4a32_d192_ed03);
-        if let Some(place) = self.vacant.pop() {
+        // Where connections do not matter, the place left last is warm.
+        let vacant = match self.places {
+            0 => self.vacant.pop_back(),
+            places if self.users.len() < places as usize => None,
+            _ => self.vacant.pop_front(),
+        };
+        if let Some(place) = vacant {
             let captures = &mut self.captures[places(place, self.script.captures())];
             captures.iter_mut().for_each(Vec::clear);
             let user = &mut self.users[place as usize];
@@ -481,7 +441,10 @@ impl Crowd {
             Some(Action::Send(step)) => {
                 user.step = step as u32;
                 user.due = now;
-                self.ready.push_back(place);
+                self.ready.push(place);
+                if self.script.has_own_connections() {
+                    self.candidates.push_back(place);
+                }
             }
             Some(Action::Pause(span)) if !is_over(flow, user) => {
                 // What nobody waits for is not part of a flow cut short by the run's end.
@@ -509,7 +472,7 @@ impl Crowd {
                 }
             }
             Some(Part::Flow(_)) => {
-                self.note_end(place);
+                self.note_end(place, now);
                 self.go_on(place, now, pause);
             }
             Some(Part::End) | None => self.rest(place, now, Nanos::ZERO),
@@ -520,22 +483,23 @@ impl Crowd {
     fn break_off(&mut self, place: u32, now: Timestamp) {
         match self.users[place as usize].part {
             Some(Part::Start) => {
-                self.note_end(place);
+                self.note_end(place, now);
                 self.rest(place, now, Nanos::ZERO);
             }
             Some(Part::Flow(_)) => {
-                self.note_end(place);
+                self.note_end(place, now);
                 self.go_on(place, now, Nanos::ZERO);
             }
             Some(Part::End) | None => self.rest(place, now, Nanos::ZERO),
         }
     }
 
-    fn note_end(&mut self, place: u32) {
+    fn note_end(&mut self, place: u32, now: Timestamp) {
         let user = &self.users[place as usize];
         let end = if user.has_failed { FlowEnd::Failed } else { FlowEnd::Passed };
         let (flow, slot) = (user.flow, user.slot());
-        self.ended.push(Ended { flow, slot, response: user.spent, lateness: user.late, end });
+        let (response, lateness) = (user.spent, user.late);
+        self.ended.push(Ended { flow, slot, done: now, response, lateness, end });
     }
 
     /// A flow has ended: the user's next one, or what comes after the last one.
@@ -558,7 +522,7 @@ impl Crowd {
         self.busy -= 1;
         self.users[place as usize].part = None;
         if self.script.users().is_none() {
-            self.vacant.push(place);
+            self.vacant.push_back(place);
         } else if self.is_leaving {
             // Gone, and nobody takes its place.
         } else if pause > Nanos::ZERO {

@@ -36,4 +36,7 @@ pub struct Socket {
     pub messages: u32,
     /// Whether what comes must be what was sent.
     pub is_echo: bool,
+    /// Messages that the target sends of its own accord after the opening, and that the first
+    /// message waits for.
+    pub greeting: u32,
 }

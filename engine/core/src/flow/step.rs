@@ -105,6 +105,13 @@ impl Step {
                 })
     }
 
+    /// Whether a message is known to be an answer by what it holds, so that one that the target
+    /// sent of its own accord is not taken for it.
+    pub fn knows_answers(&self) -> bool {
+        let is_echo = matches!(&self.exchange, Exchange::Socket(socket) if socket.is_echo);
+        is_echo || !self.checks.is_empty() || !self.captures.is_empty()
+    }
+
     /// Whether the answer passes. If all checks hold, what is kept of it goes into `captures`,
     /// which are all of the user's; those before a capture that fails keep their new values, and
     /// the one that fails becomes empty.

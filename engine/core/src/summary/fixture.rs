@@ -4,6 +4,7 @@
 //! `words`. A test that needs an unhealthy run changes the record it gets here.
 
 use super::words::cause::Causes;
+use super::words::edges::EdgeShares;
 use super::words::http::deviation::Deviations;
 use super::words::http::request::{RequestParts, RequestTemplate};
 use super::words::outcome::{Counts, Outcome};
@@ -64,6 +65,7 @@ pub(crate) fn record(plan: &Plan) -> RunRecord {
         counts: all_ok(slots),
         causes: Causes::default(),
         tolerated: Deviations::new(),
+        edges: EdgeShares::default(),
         warmup_counts: all_ok(per_second),
         by_status,
         times: times(plan.load, slots, usual),

@@ -50,6 +50,7 @@ pub(crate) fn scripted_record(record: RunRecord) -> RunRecord {
     ];
     let flows = vec![
         FlowRecord {
+            edge: 0.0,
             passed: 1_490,
             failed: 8,
             unfinished: 2,
@@ -58,6 +59,7 @@ pub(crate) fn scripted_record(record: RunRecord) -> RunRecord {
             lateness: times(1_500, 100_000),
         },
         FlowRecord {
+            edge: 0.0,
             passed: 0,
             failed: 500,
             unfinished: 0,
@@ -89,6 +91,7 @@ fn step(ends: &[(Outcome, u64)], usual: u64, failures: &[(Failed, u64)]) -> Step
         counts.end(outcome, count);
     }
     StepRecord {
+        edge: 0.0,
         response: times(counts.released, usual + 1_000),
         service: times(counts.completed(), usual),
         lateness: times(counts.released, 1_000),

@@ -24,7 +24,8 @@ pub struct StepSummary {
     pub flow: String,
     /// What became of its requests.
     pub counts: Counts,
-    /// Those that passed, per second.
+    /// Those that passed, per second; in a closed loop those across an edge of the window by their
+    /// share.
     pub rate: f64,
     /// Share of those that did not pass; `None` when none ended.
     pub error_share: Option<f64>,
@@ -63,7 +64,9 @@ pub struct FlowSummary {
 
 impl ScriptSummary {
     pub(super) fn of(script: &Script, record: &RunRecord, measured: Nanos) -> Self {
-        let per_second = |count: u64| ratio(count as f64, measured.as_secs_f64()).unwrap_or(0.0);
+        let per_second = |count: u64, edge: f64| {
+            ratio((count as f64 + edge).max(0.0), measured.as_secs_f64()).unwrap_or(0.0)
+        };
         let only = (record.steps.len() == 1).then_some(&record.times);
         let step = |((part, step), record): ((Part, &crate::flow::Step), &StepRecord)| {
             let mut failures: Vec<_> = record
@@ -87,7 +90,7 @@ impl ScriptSummary {
                     Part::Flow(flow) => script.flows()[flow as usize].name.clone(),
                     Part::End => "on_end".to_owned(),
                 },
-                rate: per_second(counts.of(Outcome::Ok)),
+                rate: per_second(counts.of(Outcome::Ok), record.edge),
                 error_share: ratio(counts.errors() as f64, counts.ended() as f64),
                 counts,
                 response,
@@ -101,7 +104,7 @@ impl ScriptSummary {
             passed: record.passed,
             failed: record.failed,
             unfinished: record.unfinished,
-            rate: per_second(record.passed),
+            rate: per_second(record.passed, record.edge),
             error_share: ratio((record.failed + record.unfinished) as f64, record.ended() as f64),
             response: TimeSummary::of_counts(&record.response),
             service: TimeSummary::of_counts(&record.service),

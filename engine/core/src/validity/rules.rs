@@ -71,6 +71,7 @@ impl Run<'_> {
             self.errors(),
             self.target_gone().is_none().then(|| self.connections()).flatten(),
             self.unsolicited(),
+            self.unsolicited_messages(),
             self.retransmits(),
             self.buffers_exhausted(),
         ];
@@ -117,6 +118,7 @@ impl Run<'_> {
             ));
         }
         notes.extend(self.tolerated());
+        notes.extend(self.unsolicited_note());
         if times.censored > 0 {
             notes.push(format!(
                 "unfinished requests counted at the age they reached, less than their true \

@@ -3,14 +3,18 @@
 use std::sync::Arc;
 
 use super::*;
+use crate::edges::EdgeShares;
 use crate::flow::script::Script;
 use crate::http::response::ResponseParser;
 use crate::http::shape::Shapes;
 use crate::outcome::{Counts, Outcome};
-use crate::plan::{Arrivals, Identity, Limit, Load, Peer, TlsPlan, TlsVersions, Trust, WaitMode};
+use crate::plan::{
+    Arrivals, Identity, Limit, Load, Peer, TlsPlan, TlsVersions, Trust, WaitMode, WebSocketPlan,
+};
 use crate::record::{Times, WorkerRecord};
 use crate::summary::fixture;
 use crate::time::Nanos;
+use crate::websocket::opening::{Opening, OpeningParts};
 
 mod target;
 
@@ -217,8 +221,29 @@ fn rate_times_service_time_is_what_is_in_flight() {
     fires_past(&service(406_000, 1, 300_000), &service(404_000, 1, 300_000), "little", suspect);
     fires_past(&service(447_000, 1, 300_000), &service(449_000, 1, 300_000), "little", suspect);
     fires_past(&service(812_000, 2, 300_000), &service(808_000, 2, 300_000), "little", suspect);
-    // A window of fewer than a hundred service times is all edges: 2 s / 20.1 ms.
-    fires_past(&service(20_100_000, 1, 3_000), &service(19_900_000, 1, 3_000), "little", suspect);
+    // So it is in a window of five service times, whose edges count by their share.
+    fires_past(&service(381_000_000, 1, 320), &service(379_000_000, 1, 320), "little", suspect);
+    // Of 64 answers of 3 s that were all sent at the start, the window of 2 s holds two thirds.
+    let cut = |share| {
+        service(3_000_000_000, 1, 64).with(|case| {
+            let more = -64.0 * share;
+            case.record.edges = EdgeShares { sent: more, completed: more, ok: more };
+        })
+    };
+    fires_past(&cut(1.0 / 3.0), &cut(0.0), "little", suspect);
+    // Where lengths vary, the exchanges at the edges may bend it.
+    let varied = |spread: u64| {
+        service(360_000_000, 1, 320).with(|case| {
+            case.record.times.service.reset();
+            case.record.times.service.record_n(360_000_000 - spread, 160).unwrap();
+            case.record.times.service.record_n(360_000_000 + spread, 160).unwrap();
+        })
+    };
+    fires_past(&varied(350_000_000), &varied(10_000_000), "little", suspect);
+    // When the last requests are sent, connections fall idle.
+    let limited = |limit| service(340_000_000, 1, 320).with(|case| case.plan.limit = limit);
+    let time = Limit::Duration(Nanos::from_secs(2));
+    fires_past(&limited(Limit::Requests(320)), &limited(time), "little", suspect);
     // Errors and reconnects explain idle connections.
     let reconnecting = service(200_000, 1, 300_000).with(|case| case.worker().reconnects = 3_001);
     assert_eq!(reconnecting.codes(), []);
@@ -268,6 +293,29 @@ fn what_must_never_happen_speaks_at_once() {
     let shared =
         |cpus: &[usize]| closed().with(|case| case.observed.cpus_shared = Some(cpus.to_vec()));
     fires_past(&shared(&[]), &shared(&[1]), "cpu_overlap", suspect);
+}
+
+#[test]
+fn messages_nobody_asked_for_matter_where_answers_are_known_by_their_order() {
+    let parts =
+        OpeningParts { authority: "x", target: "/", headers: &[], protocols: &[], key: [7; 16] };
+    let case = |expected: Option<&[u8]>, messages| {
+        Case::closed().with(|case| {
+            case.plan.websocket = Some(WebSocketPlan {
+                opening: Opening::build(parts).expect("a plain opening"),
+                expected: expected.map(<[u8]>::to_vec),
+                checks_text: true,
+                greeting: 0,
+            });
+            case.worker().unsolicited_messages = messages;
+        })
+    };
+    fires_past(&case(None, 0), &case(None, 1), "unsolicited_messages", Severity::Suspect);
+    let known = case(Some(b"x"), 2).verdict();
+    assert_eq!((known.validity, known.reasons.len()), (Validity::Valid, 0));
+    assert!(known.notes[0].starts_with("the server speaks first: 2 messages came"), "{known:?}");
+    let first = &case(None, 1).verdict().reasons[0];
+    assert!(first.message.contains("1 message came") && first.message.contains("--greeting N"));
 }
 
 #[test]

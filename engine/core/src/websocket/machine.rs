@@ -168,9 +168,14 @@ enum State {
     Payload,
     /// Within the payload of a control frame: they are short, and seldom split.
     Control(Box<Control>),
-    Closed,
+    /// The peer's Close frame came, with this reason if it gave one.
+    Closed(Option<Box<Reason>>),
     Broken(Broken),
 }
+
+/// Why the peer closed, in its own words (RFC 6455 section 5.5.1): at most 123 bytes.
+#[derive(Debug)]
+struct Reason(String);
 
 /// The first part of a control frame's payload.
 #[derive(Debug)]
@@ -295,7 +300,7 @@ impl Machine {
                 response::StreamEnd::Complete(response) => StreamEnd::Refused(response),
                 response::StreamEnd::Truncated => StreamEnd::Truncated,
             },
-            State::Closed => StreamEnd::Closed,
+            State::Closed(_) => StreamEnd::Closed,
             State::Header if is_between => StreamEnd::Unclosed,
             State::Header | State::Payload | State::Control(_) | State::Broken(_) => {
                 StreamEnd::Truncated
@@ -307,10 +312,25 @@ impl Machine {
     pub const fn stage(&self) -> Stage {
         match self.state {
             State::Opening(_) => Stage::Opening,
-            State::Closed => Stage::Closed,
+            State::Closed(_) => Stage::Closed,
             State::Broken(_) => Stage::Broken,
             State::Header | State::Payload | State::Control(_) if self.is_closing => Stage::Closing,
             State::Header | State::Payload | State::Control(_) => Stage::Open,
+        }
+    }
+
+    /// Whether the first frame of a message has begun and its last one has not ended.
+    #[inline]
+    pub const fn is_within_message(&self) -> bool {
+        self.is_within
+    }
+
+    /// Why the peer closed, as its Close frame says; `None` where it gave no reason, or has sent
+    /// no Close frame.
+    pub fn close_reason(&self) -> Option<&str> {
+        match &self.state {
+            State::Closed(reason) => reason.as_ref().map(|reason| reason.0.as_str()),
+            _ => None,
         }
     }
 
@@ -355,7 +375,7 @@ impl Machine {
                 self.feed_frames(bytes, expected, payload)
             }
             // RFC 6455 section 1.4: what follows a Close frame is discarded.
-            State::Closed => Ok(Progress::NeedMore),
+            State::Closed(_) => Ok(Progress::NeedMore),
             State::Broken(broken) => Err(broken),
         };
         if let Err(broken) = outcome {
@@ -433,7 +453,7 @@ impl Machine {
                         return Ok(progress);
                     }
                 }
-                State::Opening(_) | State::Closed | State::Broken(_) => break,
+                State::Opening(_) | State::Closed(_) | State::Broken(_) => break,
             }
         }
         Ok(Progress::NeedMore)
@@ -509,7 +529,7 @@ impl Machine {
             }
             Opcode::Close => {
                 let code = close_code(payload)?;
-                self.state = State::Closed;
+                self.state = State::Closed(Reason::of(payload));
                 // It echoes the code alone (RFC 6455 section 5.5.1).
                 let echo = &payload[..payload.len().min(2)];
                 let reply = || ControlFrame::new(Opcode::Close, echo, &mut self.masks);
@@ -523,6 +543,14 @@ impl Machine {
 
     const fn reads_text(&self) -> bool {
         self.checks_text && matches!(self.kind, Kind::Text)
+    }
+}
+
+impl Reason {
+    /// Behind the code in the payload of a Close frame that was found good.
+    fn of(payload: &[u8]) -> Option<Box<Self>> {
+        let reason = payload.get(2..).filter(|reason| !reason.is_empty())?;
+        Some(Box::new(Self(String::from_utf8_lossy(reason).into_owned())))
     }
 }
 

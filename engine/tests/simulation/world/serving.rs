@@ -5,8 +5,13 @@ use std::cmp::Reverse;
 use rand_core::Rng;
 use uringbench_core::time::{Nanos, Timestamp};
 
-use super::{End, Happening, World};
+use super::{End, Happening, Speech, World};
 use crate::server::{Answer, Leaving, TIMED_OUT, answer, replied};
+
+/// How an answer that opens a WebSocket begins.
+const OPENS: &[u8] = b"HTTP/1.1 101";
+/// A message that echoes none.
+const SPOKEN: &[u8] = b"\x81\x05hello";
 
 impl World {
     /// A send is under way whose end will be told.
@@ -42,16 +47,43 @@ impl World {
     pub(super) fn serve(&mut self, connection: u32, generation: u32) {
         self.witness.requests.set(self.witness.requests.get() + 1);
         let (manners, is_head) = (self.climate.manners, self.climate.is_head);
-        let answer = match &self.climate.websocket {
-            Some(websocket) => replied(&mut self.random, manners, websocket),
-            None => answer(&mut self.random, manners, is_head),
+        let answer = match (&self.climate.always, &self.climate.websocket) {
+            (Some(answer), _) => answer.clone(),
+            (None, Some(websocket)) => replied(&mut self.random, manners, websocket),
+            (None, None) => answer(&mut self.random, manners, is_head),
         };
         self.give(connection, generation, answer);
     }
 
+    /// The answer to an opening, with a greeting in its segment or right after it; more may follow
+    /// at any time.
+    pub(super) fn greet(&mut self, connection: u32, generation: u32, answer: Answer) {
+        let Speech { greeting, pushes, within } = self.climate.speech;
+        let is_refused = !matches!(&answer, Answer::Bytes(bytes) if bytes.starts_with(OPENS));
+        if is_refused || greeting + pushes == 0 {
+            return self.give(connection, generation, answer);
+        }
+        let at_once = self.below(greeting + 1);
+        let Answer::Bytes(mut bytes) = answer else { return };
+        (0..at_once).for_each(|_| bytes.extend_from_slice(SPOKEN));
+        self.witness.spoken.set(self.witness.spoken.get() + at_once);
+        self.give(connection, generation, Answer::Bytes(bytes));
+        (at_once..greeting).for_each(|_| self.say(connection, generation));
+        for _ in 0..pushes {
+            let time = self.now + Nanos(self.below(within.0));
+            self.at(time, Happening::Speaks { connection, generation });
+        }
+    }
+
+    /// Say something that nobody has asked for.
+    pub(super) fn say(&mut self, connection: u32, generation: u32) {
+        self.witness.spoken.set(self.witness.spoken.get() + 1);
+        self.give(connection, generation, Answer::Bytes(SPOKEN.to_vec()));
+    }
+
     /// An answer is given when it is ready.
     pub(super) fn give(&mut self, connection: u32, generation: u32, answer: Answer) {
-        let service = Nanos(self.below(self.climate.service_max.0));
+        let service = self.climate.service_min + Nanos(self.below(self.climate.service_max.0));
         let (now, (from, to)) = (self.now, self.climate.stall);
         let simulated = self.current(connection, generation);
         if simulated.is_silent {

@@ -9,7 +9,7 @@ use uringbench_core::time::Timestamp;
 
 use super::World;
 use crate::server::{Answer, Websocket, answer, events, opened, replied};
-use crate::visits::{Latest, Visit, is_stream, socket};
+use crate::visits::{Latest, Visit, is_blind, is_stream, socket};
 
 impl World {
     /// Bytes that are always the same reach the server.
@@ -51,7 +51,9 @@ impl World {
         // It is over when its connection is.
         let is_talk = talk.is_some();
         let answer = if let Some(accept) = talk {
-            self.current(connection, generation).is_opened = true;
+            let simulated = self.current(connection, generation);
+            simulated.is_opened = true;
+            simulated.is_blind = is_blind(script, visit.step);
             opened(&mut self.random, manners, &Websocket { accept, payload: Vec::new() })
         } else if is_stream(script, visit.step) && self.random.next_u64().is_multiple_of(2) {
             events(&mut self.random)
@@ -66,7 +68,7 @@ impl World {
         // Whatever came too much before may be taken for the answer to this.
         let is_answered = simulated.is_ahead;
         simulated.is_ahead |= matches!(&answer, Answer::Bytes(bytes) if is_doubled(bytes));
-        self.give(connection, generation, answer);
+        self.greet(connection, generation, answer);
         let answered = match (is_talk, is_answered) {
             (true, _) => Timestamp::NEVER,
             (false, true) => self.now,
@@ -88,11 +90,22 @@ impl World {
     fn reply(&mut self, connection: u32, generation: u32, frame: &[u8]) {
         const CLOSE: u8 = 8;
         let opcode = frame[0] & 0x0f;
-        if opcode >= CLOSE {
+        if opcode == CLOSE {
+            let goodbye = Answer::ThenClose(b"\x88\x00".to_vec());
+            return self.give(connection, generation, goodbye);
+        }
+        if opcode > CLOSE {
             return;
         }
         self.count(frame);
-        self.witness.visits.borrow_mut().messages += 1;
+        let (now, is_blind) = (self.now, self.current(connection, generation).is_blind);
+        let mut visits = self.witness.visits.borrow_mut();
+        visits.messages += 1;
+        if is_blind {
+            // Whatever comes may be taken for the answer, and the goodbye wait for its turn.
+            visits.end_talk(connection, generation, now);
+        }
+        drop(visits);
         let (head, _) = lengths(frame).expect("a whole frame");
         let (mask, payload) = frame[head - 4..].split_at(4);
         let payload = payload.iter().zip(mask.iter().cycle()).map(|(byte, mask)| byte ^ mask);

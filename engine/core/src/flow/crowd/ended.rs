@@ -1,7 +1,7 @@
 //! What is told of a flow that has ended.
 
 use crate::pacer::Slot;
-use crate::time::Nanos;
+use crate::time::{Nanos, Timestamp};
 
 /// How a flow ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +21,8 @@ pub struct Ended {
     pub flow: u32,
     /// When it was to begin.
     pub slot: Slot,
+    /// When it ended.
+    pub done: Timestamp,
     /// How long its user waited for answers, from the moment each request was due: all of the
     /// flow but its pauses.
     pub response: Nanos,

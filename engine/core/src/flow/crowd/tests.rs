@@ -1,6 +1,7 @@
 //! A crowd, step by step: who comes, what it sends, and when it goes.
 
 use super::*;
+use crate::flow::answer::Answer;
 use crate::flow::capture::{Capture, Source};
 use crate::flow::program::{Operation, Think};
 use crate::flow::script::{Data, Flow};
@@ -283,7 +284,7 @@ fn flows_that_nobody_begins_are_counted_and_leave_nobody_behind() {
     let (slot, response, end) = (slot(START), Nanos(9), FlowEnd::Failed);
     assert_eq!(
         crowd.take_ended(),
-        Some(Ended { flow: 0, slot, response, lateness: response, end })
+        Some(Ended { flow: 0, slot, done: now, response, lateness: response, end })
     );
     assert!(crowd.is_over() && !crowd.is_ready() && crowd.users.is_empty());
 }
@@ -321,16 +322,82 @@ fn a_million_users_take_a_hundred_bytes_each() {
     assert_eq!(crowd.targets.capacity(), 0, "no step keeps cookies");
 }
 
+fn of_own(parts: (Flow, Vec<Flow>, Flow), places: u32) -> Crowd {
+    let script = Script::new(parts, Vec::new(), 1, None).with_own_connections();
+    Crowd::new(Arc::new(script), Share::WHOLE, 1).with_places(places)
+}
+
 #[test]
 fn who_may_send_goes_before_who_may_not_and_keeps_the_others_in_line() {
     let (steps, operations) = line(&["a"]);
-    let mut crowd = of((none(), vec![flow("f", 1, steps, operations)], none()), None);
+    let mut crowd = of_own((none(), vec![flow("f", 1, steps, operations)], none()), 4);
     (0..4).for_each(|_| crowd.begin(slot(START), None));
-    assert!(crowd.has_room(5) && !crowd.has_room(4));
+    assert!(!crowd.has_room());
     assert_eq!(crowd.take_if(|user| user == 2), Some(2));
-    assert_eq!(crowd.take_if(|user| user == 2), None);
-    assert_eq!(crowd.take_if(|_| true), Some(0));
+    // Everybody was asked about, and nobody is again before there is a reason.
+    assert_eq!(crowd.take_if(|_| true), Some(3));
+    assert_eq!(crowd.take_if(|_| true), None);
+    crowd.look_again(1);
+    crowd.look_again(1);
+    crowd.look_again(2);
+    assert_eq!(crowd.take_if(|_| true), Some(1));
+    assert_eq!(crowd.take_if(|_| true), None);
     crowd.end_step(2, true, START);
-    assert!(crowd.has_room(4), "a place is free again");
-    assert_eq!((crowd.take(), crowd.take(), crowd.take()), (Some(1), Some(3), None));
+    assert!(crowd.has_room(), "a place is free again");
+    assert!(crowd.is_ready() && !crowd.take_of(1));
+    assert!(crowd.take_of(0) && !crowd.is_ready());
+}
+
+#[test]
+fn users_with_connections_of_their_own_take_places_in_turn() {
+    let (steps, operations) = line(&["a"]);
+    let mut crowd = of_own((none(), vec![flow("f", 1, steps, operations)], none()), 3);
+    let mut taken = Vec::new();
+    for _ in 0..7 {
+        crowd.begin(slot(START), None);
+        let place = crowd.take_if(|_| true).expect("somebody came");
+        assert!(!crowd.has_left(place));
+        crowd.end_step(place, true, START);
+        assert!(crowd.has_left(place));
+        taken.push(place);
+    }
+    assert_eq!(taken, [0, 1, 2, 0, 1, 2, 0]);
+}
+
+/// However a crowd's connections come and go, whoever can send does, and in the end everybody has.
+#[test]
+fn nobody_who_can_send_is_forgotten() {
+    let (steps, operations) = line(&["a", "b"]);
+    for seed in 0..200 {
+        let mut random = Random::new(seed);
+        let parts = (none(), vec![flow("f", 1, steps.clone(), operations.clone())], none());
+        let mut crowd = of_own(parts, 5);
+        let (mut is_free, mut flying) = ([true; 5], Vec::new());
+        for _ in 0..300 {
+            let place = random.below(5);
+            match random.below(3) {
+                0 if crowd.has_room() => crowd.begin(slot(START), None),
+                1 => {
+                    is_free[place] = !is_free[place] && !flying.contains(&(place as u32));
+                    if is_free[place] {
+                        crowd.look_again(place as u32);
+                    }
+                }
+                _ => {
+                    if let Some(user) = flying.pop() {
+                        is_free[user as usize] = true;
+                        crowd.end_step(user, true, START);
+                        crowd.look_again(user);
+                    }
+                }
+            }
+            while let Some(user) = crowd.take_if(|user| is_free[user as usize]) {
+                is_free[user as usize] = false;
+                flying.push(user);
+            }
+            let forgotten =
+                (0..5).find(|&user| is_free[user as usize] && crowd.ready.contains(user));
+            assert_eq!(forgotten, None, "seed {seed}");
+        }
+    }
 }

@@ -168,6 +168,7 @@ fn messages_are_judged_as_answers_are_and_against_what_was_sent() {
             message: "m".into(),
             messages: 1,
             is_echo,
+            greeting: 0,
         }))
     };
     let plain = step(vec![Check::Contains("m".into())], vec![capture(0, json("/n"))]);

@@ -1,6 +1,8 @@
 //! The answers: what failed, and why.
 
 use super::{ERRORS_MAX, Reason, Run, invalid, suspect};
+use crate::flow::exchange::Exchange;
+use crate::flow::step::Step;
 use crate::outcome::Outcome;
 use crate::plan::Load;
 use crate::summary::{Grouped, Percent, plural};
@@ -112,5 +114,47 @@ impl Run<'_> {
             );
             suspect("unsolicited", message)
         })
+    }
+    /// Messages of the target's own accord, where answers are known by their order alone.
+    pub(super) fn unsolicited_messages(&self) -> Option<Reason> {
+        if self.unsolicited_count() == 0 || self.knows_answers() {
+            return None;
+        }
+        let message = format!(
+            "the server speaks first: {}, and answers are known by their order alone, so that times \
+             may be those of one message too early; wait for its greeting (--greeting N, `greeting` \
+             in a scenario), or know answers by what they hold (--echo, `echo` or `check`)",
+            self.unasked(),
+        );
+        Some(suspect("unsolicited_messages", message))
+    }
+
+    /// The same where no answer can be taken for another: worth a note.
+    pub(super) fn unsolicited_note(&self) -> Option<String> {
+        (self.unsolicited_count() > 0 && self.knows_answers()).then(|| {
+            format!("the server speaks first: {}, none of them taken for an answer", self.unasked())
+        })
+    }
+
+    fn unsolicited_count(&self) -> u64 {
+        self.total(|w| w.unsolicited_messages)
+    }
+
+    fn unasked(&self) -> String {
+        match self.unsolicited_count() {
+            1 => "1 message came that nobody had asked for".to_owned(),
+            count => format!("{} messages came that nobody had asked for", Grouped(count)),
+        }
+    }
+
+    /// Whether every answer over a WebSocket is known by what it holds.
+    fn knows_answers(&self) -> bool {
+        let is_blind =
+            |step: &Step| matches!(step.exchange, Exchange::Socket(_)) && !step.knows_answers();
+        match (&self.plan.websocket, &self.plan.script) {
+            (Some(websocket), _) => websocket.expected.is_some(),
+            (None, Some(script)) => !script.steps().any(|(_, step)| is_blind(step)),
+            (None, None) => true,
+        }
     }
 }

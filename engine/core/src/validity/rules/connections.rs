@@ -2,7 +2,7 @@
 
 use super::{Reason, Run, suspect};
 use crate::outcome::Outcome;
-use crate::plan::Peer;
+use crate::plan::{Load, Peer};
 use crate::summary::{Grouped, plural, plural_were};
 
 /// Retransmits per answer: one costs at least the 200 ms of Linux' `TCP_RTO_MIN`, so from one
@@ -27,7 +27,9 @@ impl Run<'_> {
         let fewest = self.total(|w| w.established_min.into());
         let requested = u64::from(self.plan.connections);
         // Connections that are to be made anew are not all there at any time.
-        let is_planned = self.plan.per_connection.is_some()
+        let comes_and_goes = self.plan.load != Load::Closed
+            && self.plan.script.as_ref().is_some_and(|script| script.has_own_connections());
+        let is_planned = (self.plan.per_connection.is_some() || comes_and_goes)
             && self.record.workers.iter().all(|worker| worker.connects_failed == 0);
         (fewest < requested && !is_planned).then(|| {
             let cause = self.connect_failure().unwrap_or_else(|| self.loss_of_connections());

@@ -2,7 +2,7 @@
 
 use super::{ERRORS_MAX, Reason, Run, invalid, suspect};
 use crate::outcome::Outcome;
-use crate::plan::{Arrivals, WaitMode};
+use crate::plan::{Arrivals, Limit, WaitMode};
 use crate::summary::{Grouped, Percent, Quantile, plural, plural_were};
 use crate::time::Nanos;
 
@@ -25,8 +25,8 @@ const WAITED_FEW: f64 = 0.01;
 /// Little's law (N = X·R, exact for any stable system): the disagreement that measurement
 /// explains.
 const LITTLE_MAX: f64 = 0.05;
-/// Mean service times that the window must hold, so that its edges explain at most 1 %.
-const LITTLE_WINDOW_MIN: f64 = 100.0;
+/// Standard deviations by which the edges of the window may bend it by chance.
+const LITTLE_SIGMAS: f64 = 4.0;
 
 impl Run<'_> {
     /// Fewer slots were sent than planned: whose fault was it?
@@ -120,19 +120,31 @@ impl Run<'_> {
     }
 
     /// Connections × depth = rate × mean service time, when no connection stands idle.
+    ///
+    /// Both sides are of the window, whatever its length: the rate counts what lies across its edges
+    /// by its share. What chance may do is bounded: the mean is of those sent in the window, and at
+    /// each edge every place has one exchange that the rate weighs otherwise, whose length deviates
+    /// as lengths do.
     pub(super) fn little(&self) -> Option<Reason> {
-        let completed = self.record.counts.completed();
-        let undisturbed = self.record.counts.errors() as f64 <= ERRORS_MAX * completed as f64
-            && self.total(|w| w.reconnects) as f64 <= ERRORS_MAX * completed as f64;
-        let mean = self.summary.times.service.mean? as f64 / 1e9;
+        let completed = self.record.completed();
+        let undisturbed = self.record.counts.errors() as f64 <= ERRORS_MAX * completed
+            && self.total(|w| w.reconnects) as f64 <= ERRORS_MAX * completed;
+        let service = &self.record.times.service;
+        let (mean, deviation) = (service.mean() / 1e9, service.stdev() / 1e9);
         let window = self.summary.measured.as_secs_f64();
-        if !undisturbed || window < mean * LITTLE_WINDOW_MIN {
+        if !undisturbed || service.is_empty() || window <= 0.0 {
             return None;
         }
         let places = self.total(|w| w.established.into()) * u64::from(self.plan.pipeline);
-        let in_service = completed as f64 / window * mean;
+        let in_service = completed / window * mean;
         let off = (in_service / places as f64 - 1.0).abs();
-        (off > LITTLE_MAX).then(|| {
+        let chance = LITTLE_SIGMAS * deviation / (window * (places as f64).sqrt());
+        // When the last requests are sent, places fall idle one after the other.
+        let tail = match self.plan.limit {
+            Limit::Duration(_) => 0.0,
+            Limit::Requests(_) | Limit::Either(..) => service.max() as f64 / 1e9 / window,
+        };
+        (off > LITTLE_MAX + chance + tail).then(|| {
             let message = format!(
                 "rate × mean service time gives {in_service:.1} requests in flight where {} were \
                  to be ({} off): connections stood idle or the generator paused; check its CPUs \

@@ -1,0 +1,109 @@
+//! What users ask for, and what they make of the answers.
+
+use super::super::answer::Answer;
+use super::super::jar::Origin;
+use super::super::step::Judgement;
+use super::super::template::target_of;
+use super::super::text::Text;
+use super::super::value::Scope;
+use super::Crowd;
+use super::user::{places, step_of};
+use crate::statistics::random::Random;
+
+impl Crowd {
+    /// Append the user's request to `out`.
+    pub fn render(&mut self, place: u32, unix_ms: u64, out: &mut Vec<u8>) {
+        let script = &self.script;
+        let user = &mut self.users[place as usize];
+        let Some(step) = step_of(script, user) else { return };
+        let scope = Scope {
+            user: user.number,
+            sequence: user.sequence,
+            unix_ms,
+            captures: &self.captures[places(place, script.captures())],
+            cookies: &user.cookies,
+            tables: script.tables(),
+            rows: &self.rows[places(place, script.tables().len())],
+        };
+        let begin = out.len();
+        let mut random = Random::new(user.chance);
+        step.template.render(&scope, &mut random, out);
+        user.chance = random.bits();
+        if step.uses_jar() {
+            let target = &mut self.targets[place as usize];
+            target.clear();
+            target.extend_from_slice(target_of(&out[begin..]));
+        }
+    }
+
+    /// Whether the user's answer passes; what is to be kept of it is.
+    ///
+    /// # Errors
+    /// With what of the step failed first.
+    pub fn judge(&mut self, place: u32, unix_ms: u64, answer: &Answer<'_>) -> Judgement {
+        let script = &self.script;
+        let user = &mut self.users[place as usize];
+        let Some(step) = step_of(script, user) else { return Ok(()) };
+        if step.uses_jar() {
+            let authority = script.authority();
+            let target = &self.targets[place as usize];
+            user.cookies.take(answer, Origin { authority, target, unix_ms });
+        }
+        let scope = Scope {
+            user: user.number,
+            sequence: user.sequence,
+            unix_ms,
+            captures: &[],
+            cookies: &user.cookies,
+            tables: script.tables(),
+            rows: &self.rows[places(place, script.tables().len())],
+        };
+        let captures = &mut self.captures[places(place, script.captures())];
+        step.judge(answer, &scope, captures, &mut self.scratch)
+    }
+
+    /// Put the next message of the user's WebSocket into `out`, in the place of what is there.
+    pub fn say(&mut self, place: u32, unix_ms: u64, message: &Text, out: &mut Vec<u8>) {
+        out.clear();
+        let script = &self.script;
+        let user = &mut self.users[place as usize];
+        let scope = Scope {
+            user: user.number,
+            sequence: user.sequence,
+            unix_ms,
+            captures: &self.captures[places(place, script.captures())],
+            cookies: &user.cookies,
+            tables: script.tables(),
+            rows: &self.rows[places(place, script.tables().len())],
+        };
+        let mut random = Random::new(user.chance);
+        message.pieces(&scope, &mut random, &mut |piece| out.extend_from_slice(piece));
+        user.chance = random.bits();
+    }
+
+    /// Whether what came over the user's WebSocket passes, where `sent` went before it.
+    ///
+    /// # Errors
+    /// With what of the step failed first.
+    pub fn hear(
+        &mut self,
+        place: u32,
+        unix_ms: u64,
+        (sent, received): (&[u8], &[u8]),
+    ) -> Judgement {
+        let script = &self.script;
+        let user = &mut self.users[place as usize];
+        let Some(step) = step_of(script, user) else { return Ok(()) };
+        let scope = Scope {
+            user: user.number,
+            sequence: user.sequence,
+            unix_ms,
+            captures: &[],
+            cookies: &user.cookies,
+            tables: script.tables(),
+            rows: &self.rows[places(place, script.tables().len())],
+        };
+        let captures = &mut self.captures[places(place, script.captures())];
+        step.judge_message(sent, received, &scope, captures, &mut self.scratch)
+    }
+}
