@@ -51,7 +51,8 @@ impl Format {
         if !has(Value::Time) && !has(Value::Epoch) {
             return bad("has no time with a date: write $time_local or %t");
         }
-        if !has(Value::Request) && !(has(Value::Method) && has(Value::Url)) {
+        let has_request = has(Value::Request) || (has(Value::Method) && has(Value::Url));
+        if !has_request {
             return bad("has no request: write $request or %r");
         }
         let is_value = |piece: &Piece| matches!(piece, Piece::Value(_));
