@@ -1,5 +1,5 @@
-//! When requests leave. Those of a turn are handed to the kernel together, which sends one after the
-//! other, each in some microseconds: one time for all would make the last ones' service times too
+//! When requests leave. Those of a turn are handed to the kernel together, which sends one after
+//! the other, each in some microseconds: one time for all would make the last ones' service times too
 //! long, and their lateness too short, by up to a millisecond.
 //!
 //! They are handed over in groups, the clock is read before and after, and each is stamped by its
@@ -11,8 +11,8 @@ use crate::driver::Driver;
 use crate::event_loop::EventLoop;
 
 /// Requests handed over together: over the loopback interface some 40 µs' worth. On a busy machine
-/// the error was 1.6 µs at p50 and 24 to 55 µs at p99 in six runs, with groups of 32 it was 3 µs and
-/// 53 to 68 µs in three: a send that takes long moves the stamps of all its group.
+/// the error was 1.6 µs at p50 and 24 to 55 µs at p99 in six runs, with groups of 32 it was 3 µs
+/// and 53 to 68 µs in three: a send that takes long moves the stamps of all its group.
 const GROUP: usize = 8;
 /// So few at the end of a turn leave with its wait, stamped with the time before it: that is nearer
 /// to it than a system call of their own is worth.

@@ -1,5 +1,5 @@
-//! Bytes sent once, which the kernel may read until the operation submitted with their user data has
-//! completed.
+//! Bytes sent once, which the kernel may read until the operation submitted with their user data
+//! has completed.
 
 /// All of them.
 #[derive(Default)]
