@@ -1,6 +1,6 @@
 //! When requests leave. Those of a turn are handed to the kernel together, which sends one after
-//! the other, each in some microseconds: one time for all would make the last ones' service times too
-//! long, and their lateness too short, by up to a millisecond.
+//! the other, each in some microseconds: one time for all would make the last ones' service times
+//! too long, and their lateness too short, by up to a millisecond.
 //!
 //! They are handed over in groups, the clock is read before and after, and each is stamped by its
 //! place between the two.

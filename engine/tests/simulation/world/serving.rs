@@ -197,8 +197,8 @@ impl World {
         }
     }
 
-    /// Before it waits the loop has seen everything there is: whatever is up is received on, so that
-    /// its end is noticed, used or not.
+    /// Before it waits the loop has seen everything there is: whatever is up is received on, so
+    /// that its end is noticed, used or not.
     pub(super) fn check_receives(&self) {
         if self.climate.is_slow {
             return;

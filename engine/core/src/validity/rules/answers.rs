@@ -108,22 +108,24 @@ impl Run<'_> {
         let unsolicited = self.total(|w| w.unsolicited);
         (unsolicited > 0).then(|| {
             let message = format!(
-                "{} the target sent bytes nobody had asked for: its answers may be longer than they \
-                 declare",
+                "{} the target sent bytes nobody had asked for: its answers may be longer than \
+                 they declare",
                 plural(unsolicited, "time"),
             );
             suspect("unsolicited", message)
         })
     }
+
     /// Messages of the target's own accord, where answers are known by their order alone.
     pub(super) fn unsolicited_messages(&self) -> Option<Reason> {
         if self.unsolicited_count() == 0 || self.knows_answers() {
             return None;
         }
         let message = format!(
-            "the server speaks first: {}, and answers are known by their order alone, so that times \
-             may be those of one message too early; wait for its greeting (--greeting N, `greeting` \
-             in a scenario), or know answers by what they hold (--echo, `echo` or `check`)",
+            "the server speaks first: {}, and answers are known by their order alone, so that \
+             times may be those of one message too early; wait for its greeting (--greeting N, \
+             `greeting` in a scenario), or know answers by what they hold (--echo, `echo` or \
+             `check`)",
             self.unasked(),
         );
         Some(suspect("unsolicited_messages", message))

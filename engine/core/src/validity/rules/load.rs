@@ -97,8 +97,8 @@ impl Run<'_> {
         let not_sent = self.record.counts.of(Outcome::NotSent);
         (not_sent > 0).then(|| {
             let message = format!(
-                "{} ({} of all) given up because no connection came free in time: the target cannot \
-                 take this rate over {}; lower -R or raise -c",
+                "{} ({} of all) given up because no connection came free in time: the target \
+                 cannot take this rate over {}; lower -R or raise -c",
                 plural_were(not_sent, "slot"),
                 Percent(self.share_of_released(not_sent)),
                 plural(self.plan.connections.into(), "connection"),
@@ -121,8 +121,8 @@ impl Run<'_> {
 
     /// Connections × depth = rate × mean service time, when no connection stands idle.
     ///
-    /// Both sides are of the window, whatever its length: the rate counts what lies across its edges
-    /// by its share. What chance may do is bounded: the mean is of those sent in the window, and at
+    /// Both sides are of the window, whatever its length: the rate counts what lies across its
+    /// edges by its share. What chance may do is bounded: the mean is of those sent in the window, and at
     /// each edge every place has one exchange that the rate weighs otherwise, whose length deviates
     /// as lengths do.
     pub(super) fn little(&self) -> Option<Reason> {
