@@ -232,74 +232,72 @@ fn operations(paths: &str) -> (String, String) {
     (requests, imported.notes().join("\n"))
 }
 
+/// Parameters outside paths, and how their requests have them.
+const STYLES: &[(&str, &str)] = &[
+    // Queries.
+    (
+        "{in: query, style: deepObject, example: {status: open, limit: 5}}",
+        r#"query = { "q[limit]" = "5", "q[status]" = "open" }"#,
+    ),
+    ("{in: query, style: deepObject, example: {a: {b: 1}}}", r#"query = { "q[a][b]" = "1" }"#),
+    ("{in: query, schema: {type: array, minItems: 2, items: {const: 7}}}", r#"url = "/x?q=7&q=7""#),
+    ("{in: query, example: [a b]}", r#"query = { q = "a b" }"#),
+    (
+        "{in: query, explode: false, schema: {type: array, minItems: 2, items: {const: a b}}}",
+        r#"url = "/x?q=a%20b,a%20b""#,
+    ),
+    ("{in: query, style: pipeDelimited, example: [a, b]}", r#"url = "/x?q=a%7Cb""#),
+    (
+        "{in: query, style: spaceDelimited, explode: false, example: [a, b]}",
+        r#"url = "/x?q=a%20b""#,
+    ),
+    ("{in: query, style: pipeDelimited, explode: true, example: [a, b]}", r#"url = "/x?q=a&q=b""#),
+    ("{in: query, example: {r: 1, g: 2}}", r#"query = { g = "2", r = "1" }"#),
+    ("{in: query, explode: false, example: {r: 1, g: 2}}", r#"url = "/x?q=g,2,r,1""#),
+    ("{in: query, allowReserved: true, example: 'a/b?c d'}", r#"url = "/x?q=a/b?c%20d""#),
+    (
+        "{in: query, content: {application/json: {schema: {type: array, items: {const: 1}}}}}",
+        r#"query = { q = "[1]" }"#,
+    ),
+    (
+        "{in: query, explode: false, schema: {minItems: 2, items: {enum: [a/b, c]}}}",
+        r#"url = "/x?q={{choice a%2Fb c}},{{choice a%2Fb c}}""#,
+    ),
+    // Headers and cookies.
+    (
+        "{in: header, schema: {type: array, minItems: 2, items: {const: 9}}}",
+        r#"headers = { q = "9,9" }"#,
+    ),
+    ("{in: header, explode: true, example: {a: 1, b: 2}}", r#"headers = { q = "a=1,b=2" }"#),
+    ("{in: header, example: {a: 1, b: 2}}", r#"headers = { q = "a,1,b,2" }"#),
+    ("{in: cookie, explode: false, example: [1, 2]}", r#"cookies = { q = "1,2" }"#),
+];
+
+/// The same in paths.
+const STYLES_OF_PATHS: &[(&str, &str)] = &[
+    ("example: 3", "/3"),
+    ("example: [a, b c]", "/a,b%20c"),
+    ("example: {a: 1, b: 2}", "/a,1,b,2"),
+    ("explode: true, example: {a: 1, b: 2}", "/a=1,b=2"),
+    ("style: label, example: 3", "/.3"),
+    ("style: label, example: [a, b]", "/.a,b"),
+    ("style: label, explode: true, example: [a, b]", "/.a.b"),
+    ("style: label, explode: true, example: {a: 1, b: 2}", "/.a=1.b=2"),
+    ("style: matrix, example: 3", "/;q=3"),
+    ("style: matrix, example: [a, b]", "/;q=a,b"),
+    ("style: matrix, explode: true, example: [a, b]", "/;q=a;q=b"),
+    ("style: matrix, explode: true, example: {a: 1, b: 2}", "/;a=1;b=2"),
+];
+
 #[test]
 fn parameters_are_written_in_their_styles() {
-    let cases: &[(&str, &str)] = &[
-        // Queries.
-        (
-            "{in: query, style: deepObject, example: {status: open, limit: 5}}",
-            r#"query = { "q[limit]" = "5", "q[status]" = "open" }"#,
-        ),
-        ("{in: query, style: deepObject, example: {a: {b: 1}}}", r#"query = { "q[a][b]" = "1" }"#),
-        (
-            "{in: query, schema: {type: array, minItems: 2, items: {const: 7}}}",
-            r#"url = "/x?q=7&q=7""#,
-        ),
-        ("{in: query, example: [a b]}", r#"query = { q = "a b" }"#),
-        (
-            "{in: query, explode: false, schema: {type: array, minItems: 2, items: {const: a b}}}",
-            r#"url = "/x?q=a%20b,a%20b""#,
-        ),
-        ("{in: query, style: pipeDelimited, example: [a, b]}", r#"url = "/x?q=a%7Cb""#),
-        (
-            "{in: query, style: spaceDelimited, explode: false, example: [a, b]}",
-            r#"url = "/x?q=a%20b""#,
-        ),
-        (
-            "{in: query, style: pipeDelimited, explode: true, example: [a, b]}",
-            r#"url = "/x?q=a&q=b""#,
-        ),
-        ("{in: query, example: {r: 1, g: 2}}", r#"query = { g = "2", r = "1" }"#),
-        ("{in: query, explode: false, example: {r: 1, g: 2}}", r#"url = "/x?q=g,2,r,1""#),
-        ("{in: query, allowReserved: true, example: 'a/b?c d'}", r#"url = "/x?q=a/b?c%20d""#),
-        (
-            "{in: query, content: {application/json: {schema: {type: array, items: {const: 1}}}}}",
-            r#"query = { q = "[1]" }"#,
-        ),
-        (
-            "{in: query, explode: false, schema: {minItems: 2, items: {enum: [a/b, c]}}}",
-            r#"url = "/x?q={{choice a%2Fb c}},{{choice a%2Fb c}}""#,
-        ),
-        // Headers and cookies.
-        (
-            "{in: header, schema: {type: array, minItems: 2, items: {const: 9}}}",
-            r#"headers = { q = "9,9" }"#,
-        ),
-        ("{in: header, explode: true, example: {a: 1, b: 2}}", r#"headers = { q = "a=1,b=2" }"#),
-        ("{in: header, example: {a: 1, b: 2}}", r#"headers = { q = "a,1,b,2" }"#),
-        ("{in: cookie, explode: false, example: [1, 2]}", r#"cookies = { q = "1,2" }"#),
-    ];
-    for (parameter, expected) in cases {
+    for (parameter, expected) in STYLES {
         let parameter = parameter.replacen('{', "{name: q, required: true, ", 1);
         let (text, notes) = operations(&format!("{{/x: {{get: {{parameters: [{parameter}]}}}}}}"));
         assert!(text.contains(expected), "{parameter}\n{text}");
         assert_eq!(notes, "", "{parameter}");
     }
-    let cases: &[(&str, &str)] = &[
-        ("example: 3", "/3"),
-        ("example: [a, b c]", "/a,b%20c"),
-        ("example: {a: 1, b: 2}", "/a,1,b,2"),
-        ("explode: true, example: {a: 1, b: 2}", "/a=1,b=2"),
-        ("style: label, example: 3", "/.3"),
-        ("style: label, example: [a, b]", "/.a,b"),
-        ("style: label, explode: true, example: [a, b]", "/.a.b"),
-        ("style: label, explode: true, example: {a: 1, b: 2}", "/.a=1.b=2"),
-        ("style: matrix, example: 3", "/;q=3"),
-        ("style: matrix, example: [a, b]", "/;q=a,b"),
-        ("style: matrix, explode: true, example: [a, b]", "/;q=a;q=b"),
-        ("style: matrix, explode: true, example: {a: 1, b: 2}", "/;a=1;b=2"),
-    ];
-    for (parameter, expected) in cases {
+    for (parameter, expected) in STYLES_OF_PATHS {
         let (text, notes) = operations(&format!(
             "{{'/{{q}}': {{get: {{parameters: [{{name: q, in: path, {parameter}}}]}}}}}}"
         ));
@@ -332,84 +330,79 @@ fn keys_of_gateways_are_paths_and_queries() {
     }
 }
 
+/// Contents of bodies, what their requests have, and a part of the note.
+const BODIES: &[(&str, &str, &str)] = &[
+    (
+        "application/json: {schema: {type: object, properties: {title: {const: t}}, \
+      anyOf: [{required: [title]}, {required: [state]}]}}",
+        r#"{"title": "t"}"#,
+        "",
+    ),
+    (
+        "application/json: {schema: {allOf: [{description: a}, \
+          {$ref: '#/components/schemas/Pet'}]}}",
+        r#"{"name": "x"}"#,
+        "",
+    ),
+    (
+        "application/json: {schema: {allOf: [{required: [name]}, \
+          {$ref: '#/components/schemas/Pet'}]}}",
+        r#"{"name": "x"}"#,
+        "",
+    ),
+    (
+        "application/json: {schema: {$ref: '#/components/schemas/Page%3CUser%3E'}}",
+        r#"{"n": 1}"#,
+        "",
+    ),
+    ("application/json: {schema: {}}", "json = \"{}\"", "nothing is known of what it holds"),
+    ("application/json: {schema: {description: a}}", "json = \"{}\"", "nothing is known"),
+    ("application/json: {schema: {$ref: 'no.yaml'}}", "json = \"{}\"", "nothing is known"),
+    (
+        "application/json: {example: {name: 1}, schema: {properties: {name: {type: string}}}}",
+        r#"{"name": 1}"#,
+        "body: its example: /name does not fit `type`",
+    ),
+    (
+        "application/octet-stream: {schema: {type: string, format: binary}}",
+        "{{string 1024}}",
+        "body application/octet-stream: 1024 made-up letters are sent",
+    ),
+    ("application/octet-stream: {}", "{{string 1024}}", "1024 made-up letters"),
+    (
+        "image/png: {schema: {type: string, format: binary}}",
+        "Content-Type = \"image/png\"",
+        "body image/png: 1024 made-up letters",
+    ),
+    (
+        "application/x-www-form-urlencoded: {example: {a: [1, 2], b: {c: d}}}",
+        r#"text = "a=1&a=2&b=%7B%22c%22%3A%20%22d%22%7D""#,
+        "",
+    ),
+    (
+        "application/x-www-form-urlencoded: {example: {b: {c: d}}, \
+      encoding: {b: {style: deepObject}}}",
+        r#"form = { "b[c]" = "d" }"#,
+        "",
+    ),
+    (
+        "multipart/form-data: {example: {meta: {a: 1}}, \
+      encoding: {meta: {contentType: 'application/vnd.x+json'}}}",
+        "content_type = \"application/vnd.x+json\"",
+        "",
+    ),
+    ("multipart/form-data: {example: {meta: {a: 1}}}", "content_type = \"application/json\"", ""),
+    (
+        "multipart/form-data: {schema: {properties: {f: {minItems: 2, items: {type: \
+      string, format: binary}}}}, encoding: {f: {contentType: 'image/*, image/png'}}}",
+        "content_type = \"image/png\" },\n    { name = \"f\"",
+        "",
+    ),
+];
+
 #[test]
 fn bodies_are_what_their_media_types_ask_for() {
-    let pet = "'#/components/schemas/Pet'";
-    let cases: &[(&str, &str, &str)] = &[
-        (
-            "application/json: {schema: {type: object, properties: {title: {const: t}}, \
-          anyOf: [{required: [title]}, {required: [state]}]}}",
-            r#"{"title": "t"}"#,
-            "",
-        ),
-        (
-            &format!(
-                "application/json: {{schema: {{allOf: [{{description: a}}, {{$ref: {pet}}}]}}}}"
-            ),
-            r#"{"name": "x"}"#,
-            "",
-        ),
-        (
-            &format!(
-                "application/json: {{schema: {{allOf: [{{required: [name]}}, {{$ref: {pet}}}]}}}}"
-            ),
-            r#"{"name": "x"}"#,
-            "",
-        ),
-        (
-            "application/json: {schema: {$ref: '#/components/schemas/Page%3CUser%3E'}}",
-            r#"{"n": 1}"#,
-            "",
-        ),
-        ("application/json: {schema: {}}", "json = \"{}\"", "nothing is known of what it holds"),
-        ("application/json: {schema: {description: a}}", "json = \"{}\"", "nothing is known"),
-        ("application/json: {schema: {$ref: 'no.yaml'}}", "json = \"{}\"", "nothing is known"),
-        (
-            "application/json: {example: {name: 1}, schema: {properties: {name: {type: string}}}}",
-            r#"{"name": 1}"#,
-            "body: its example: /name does not fit `type`",
-        ),
-        (
-            "application/octet-stream: {schema: {type: string, format: binary}}",
-            "{{string 1024}}",
-            "body application/octet-stream: 1024 made-up letters are sent",
-        ),
-        ("application/octet-stream: {}", "{{string 1024}}", "1024 made-up letters"),
-        (
-            "image/png: {schema: {type: string, format: binary}}",
-            "Content-Type = \"image/png\"",
-            "body image/png: 1024 made-up letters",
-        ),
-        (
-            "application/x-www-form-urlencoded: {example: {a: [1, 2], b: {c: d}}}",
-            r#"text = "a=1&a=2&b=%7B%22c%22%3A%20%22d%22%7D""#,
-            "",
-        ),
-        (
-            "application/x-www-form-urlencoded: {example: {b: {c: d}}, \
-          encoding: {b: {style: deepObject}}}",
-            r#"form = { "b[c]" = "d" }"#,
-            "",
-        ),
-        (
-            "multipart/form-data: {example: {meta: {a: 1}}, \
-          encoding: {meta: {contentType: 'application/vnd.x+json'}}}",
-            "content_type = \"application/vnd.x+json\"",
-            "",
-        ),
-        (
-            "multipart/form-data: {example: {meta: {a: 1}}}",
-            "content_type = \"application/json\"",
-            "",
-        ),
-        (
-            "multipart/form-data: {schema: {properties: {f: {minItems: 2, items: {type: \
-          string, format: binary}}}}, encoding: {f: {contentType: 'image/*, image/png'}}}",
-            "content_type = \"image/png\" },\n    { name = \"f\"",
-            "",
-        ),
-    ];
-    for (content, expected, note) in cases {
+    for (content, expected, note) in BODIES {
         let (text, notes) =
             operations(&format!("{{/x: {{post: {{requestBody: {{content: {{{content}}}}}}}}}}}"));
         assert!(text.contains(expected), "{content}\n{text}");

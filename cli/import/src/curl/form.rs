@@ -57,8 +57,7 @@ impl Field {
     /// # Errors
     /// What curl refuses, and forms within forms: cause and remedy in one line.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let (name, rest) =
-            text.split_once('=').ok_or("it has no `=`: write name=content".to_owned())?;
+        let (name, rest) = text.split_once('=').ok_or("it has no `=`: write name=content")?;
         if name.is_empty() {
             return Err("the field has no name: write name=content".to_owned());
         }
