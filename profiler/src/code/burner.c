@@ -86,9 +86,9 @@ static void start_timer(void) {
     sink += x;                                                        \
     return (int)(x >> 33);                                            \
   }
-BURN(alpha, ALPHA, 60000)
-BURN(beta, BETA, 30000)
-BURN(gamma_, GAMMA, 10000)
+BURN(alpha, ALPHA, 120000)
+BURN(beta, BETA, 60000)
+BURN(gamma_, GAMMA, 20000)
 
 NOINLINE int compare(const void *a, const void *b) {
   int result = *(const int *)a - *(const int *)b;
