@@ -122,9 +122,9 @@ impl Run<'_> {
     /// Connections × depth = rate × mean service time, when no connection stands idle.
     ///
     /// Both sides are of the window, whatever its length: the rate counts what lies across its
-    /// edges by its share. What chance may do is bounded: the mean is of those sent in the window, and at
-    /// each edge every place has one exchange that the rate weighs otherwise, whose length deviates
-    /// as lengths do.
+    /// edges by its share. What chance may do is bounded: the mean is of those sent in the window,
+    /// and at each edge every place has one exchange that the rate weighs otherwise, whose length
+    /// deviates as lengths do.
     pub(super) fn little(&self) -> Option<Reason> {
         let completed = self.record.completed();
         let undisturbed = self.record.counts.errors() as f64 <= ERRORS_MAX * completed
