@@ -138,6 +138,10 @@ pub(crate) fn resolve(args: RunArgs) -> Result<ResolvedRun, Failure> {
         per_connection: args.connection.requests_per_connection,
         sources,
         closing: args.connection.close.map_or(Closing::Fin, Closing::from),
+        connection_order: args
+            .connection
+            .connection_order
+            .map_or_else(Default::default, Into::into),
         connect_rate: args.connection.connect_rate,
         idle,
         proxy: args.connection.proxy_protocol.map(ProxyVersion::from),

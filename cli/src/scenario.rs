@@ -121,6 +121,8 @@ pub(crate) fn resolve(args: &RunArgs, file: &Path) -> Result<ResolvedRun, Failur
     let cpus = resolve::choose_cpus(typed, connections, &allowed, &location)?;
     let users = users(load, &scenario, connections)?;
     let objectives = scenario.objectives.clone();
+    let connection_order = args.connection.connection_order.map(Into::into);
+    let connection_order = connection_order.unwrap_or(scenario.connection_order);
     let script = Arc::new(script(scenario, users, load == Load::Replay));
     let plan = Plan {
         engine: typed.engine.map_or(Engine::Ring, Engine::from),
@@ -138,6 +140,7 @@ pub(crate) fn resolve(args: &RunArgs, file: &Path) -> Result<ResolvedRun, Failur
         per_connection: args.connection.requests_per_connection,
         sources,
         closing: args.connection.close.map_or_else(Default::default, Into::into),
+        connection_order,
         connect_rate: args.connection.connect_rate,
         script: Some(Arc::clone(&script)),
         ..Plan::plain(

@@ -18,6 +18,8 @@ pub(crate) struct Connection {
     pub(crate) generation: u32,
     /// Exchanges in flight: what the entries count, summed.
     pub(crate) in_flight: u16,
+    /// The youngest of them, which were given back and have not been sent again.
+    pub(crate) owed: u16,
     /// The first of its exchanges, as an index within its share of the ring.
     pub(crate) first: u16,
     /// Entries in its share of the ring.
@@ -30,21 +32,26 @@ pub(crate) struct Connection {
     /// A send whose end is told is under way.
     pub(crate) is_sending: bool,
     pub(crate) link: Link,
+    /// Not before then has an answer begun to be late: it was made, something was given back, or a
+    /// stream has brought something.
+    pub(crate) renewed: Timestamp,
     /// Requests it has taken since it was made.
     pub(crate) taken: u32,
-    pub(crate) parser: ResponseParser,
-    /// Whether it has been up, or every address has been tried for it.
-    pub(crate) is_tried: bool,
     /// Failed attempts since it was last up.
     pub(crate) failures: u16,
+    /// It has carried a measured request, in whatever life.
+    pub(crate) is_used: bool,
     /// Whether a request was answered on it.
     pub(crate) has_answered: bool,
-    /// How many in a row have ended without an answer.
-    pub(crate) unanswered: u8,
-    /// How many addresses it has gone on by, one per failure: one that works is kept.
-    pub(crate) turn: u32,
+    /// Whether it has been up, or every address has been tried for it.
+    pub(crate) is_tried: bool,
+    pub(crate) parser: ResponseParser,
     /// TLS and what is being sent piece by piece, where there is any of it.
     pub(crate) session: Option<Box<Session>>,
+    /// How many addresses it has gone on by, one per failure: one that works is kept.
+    pub(crate) turn: u32,
+    /// How many in a row have ended without an answer.
+    pub(crate) unanswered: u8,
 }
 
 const _: () = assert!(size_of::<Connection>() == 128);
@@ -89,12 +96,15 @@ impl Connection {
             receive: Receive::None,
             small_in_row: UNKNOWN,
             is_listed: false,
+            is_used: false,
             is_sending: false,
             taken: 0,
             session: None,
             first: 0,
             entries: 0,
             in_flight: 0,
+            owed: 0,
+            renewed: Timestamp::default(),
             is_tried: false,
             turn: 0,
             failures: 0,
@@ -187,6 +197,8 @@ pub(crate) struct Exchange {
     /// How many of them are not answered yet; more than one only in a closed loop.
     pub(crate) count: u16,
     is_measured: bool,
+    /// How often the oldest of them has been given back.
+    pub(crate) retries: u8,
     /// The user whose request it is, where there are users.
     pub(crate) user: u32,
 }
@@ -203,6 +215,7 @@ impl Exchange {
             first_byte: Timestamp::NEVER,
             count,
             is_measured: slot.measured,
+            retries: 0,
             user: 0,
         }
     }
@@ -226,6 +239,12 @@ impl Exchange {
     #[inline]
     pub(crate) const fn slot(&self) -> Slot {
         Slot { due: self.due, measured: self.is_measured }
+    }
+
+    /// Whether bytes of the oldest response have arrived.
+    #[inline]
+    pub(crate) fn is_begun(&self) -> bool {
+        self.first_byte != Timestamp::NEVER
     }
 
     /// Bytes of the oldest response arrive.
@@ -285,6 +304,29 @@ impl Exchanges {
         let share = &self.all[start..start + usize::from(self.depth)];
         let oldest_first = share.iter().cycle().skip(usize::from(connection.first));
         oldest_first.take(usize::from(connection.entries))
+    }
+
+    /// The slots of the exchanges in flight on a connection, the oldest first.
+    pub(crate) fn slots(&self, number: u32, connection: &Connection) -> impl Iterator<Item = Slot> {
+        let of_entry = |entry: &Exchange| {
+            (0..entry.count).map({
+                let slot = entry.slot();
+                move |_| slot
+            })
+        };
+        self.of(number, connection).flat_map(of_entry)
+    }
+
+    /// Everything in flight on a connection is given back: no answer to it has begun.
+    pub(crate) fn give_back(&mut self, number: u32, connection: &Connection) {
+        let start = number as usize * usize::from(self.depth);
+        for place in 0..connection.entries {
+            let mut index = connection.first + place;
+            index -= if index >= self.depth { self.depth } else { 0 };
+            let exchange = &mut self.all[start + usize::from(index)];
+            exchange.first_byte = Timestamp::NEVER;
+            exchange.retries = exchange.retries.saturating_add(1);
+        }
     }
 
     /// The exchange at a place that [`Exchanges::push`] has named, as long as it is in flight.

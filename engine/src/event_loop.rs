@@ -5,10 +5,11 @@
 
 use std::ops::Range;
 
+use uringbench_core::http::request::is_idempotent;
 use uringbench_core::http::shape::Shapes;
 use uringbench_core::outcome::Outcome;
 use uringbench_core::pacer::{Pace, Pacer};
-use uringbench_core::plan::{Load, Plan};
+use uringbench_core::plan::{ConnectionOrder, Load, Plan};
 use uringbench_core::rate::Rate;
 use uringbench_core::record::Phase;
 use uringbench_core::schedule::Share;
@@ -22,6 +23,7 @@ use crate::control::Command;
 use crate::departures::Departures;
 use crate::driver::{Driver, Until};
 use crate::flows::Flows;
+use crate::lineup::Lineup;
 use crate::recorder::{Handover, Recorder};
 use crate::session::{SEALED_AT_ONCE, Terms};
 use crate::slow::Trickle;
@@ -53,8 +55,12 @@ pub struct LoopOptions {
     /// Requests a connection takes before it is closed and made anew, at least 1; `None` as long
     /// as it lasts.
     pub per_connection: Option<u32>,
+    /// Which connection takes the next request.
+    pub order: ConnectionOrder,
     /// Whether the request is a HEAD.
     pub is_head: bool,
+    /// Whether the request may be sent twice and mean the same.
+    pub is_repeatable: bool,
     /// Whether slots are released on a schedule.
     pub is_open: bool,
     /// See [`uringbench_core::plan::Plan::has_due_times`].
@@ -83,7 +89,9 @@ impl LoopOptions {
             // A user waits for each of its answers, and what a step is read as is its own.
             pipeline: if plan.script.is_some() { 1 } else { plan.pipeline },
             per_connection: plan.per_connection,
+            order: plan.connection_order,
             is_head: plan.request.is_head(),
+            is_repeatable: is_idempotent(plan.request.bytes()),
             is_open: plan.load != Load::Closed,
             has_due_times: plan.has_due_times(),
             timeout: plan.timeout.max(Nanos::MILLISECOND),
@@ -170,7 +178,7 @@ pub struct EventLoop<D: Driver> {
     /// Whether every byte of payload is wanted.
     pub(crate) reads_payload: bool,
     /// Requests sent together at most: large ones go one by one.
-    batch_max: u16,
+    pub(crate) batch_max: u16,
     /// Requests of this turn whose times of sending are still to be stamped.
     pub(crate) departures: Departures,
     /// Connections with something to send at the end of this turn.
@@ -183,10 +191,8 @@ pub struct EventLoop<D: Driver> {
     halted: Option<Failure>,
     /// None until the run begins.
     pub(crate) pacer: Option<Pacer>,
-    /// Connections that can take a request, the one used last on top: its memory is warm.
-    pub(crate) ready: Vec<u32>,
-    /// Connections that have taken some but can take more; used when `ready` is empty.
-    partial: Vec<u32>,
+    /// Connections that can take a request.
+    pub(crate) lineup: Lineup,
     pub(crate) connected: u32,
     pub(crate) connecting: u32,
     /// Idle connections established now.
@@ -241,8 +247,7 @@ impl<D: Driver> EventLoop<D> {
             answer: Vec::new(),
             halted: None,
             pacer: None,
-            ready: Vec::with_capacity(count as usize),
-            partial: Vec::with_capacity(count as usize),
+            lineup: Lineup::new(count, options.order),
             connected: 0,
             connecting: 0,
             idle: 0,
@@ -433,17 +438,13 @@ impl<D: Driver> EventLoop<D> {
             self.recorder.failed(slot, 1, Outcome::NotSent, now);
         }
         loop {
-            let Some(number) = self.free_connection() else {
+            let Some(number) = self.lineup.next() else {
                 self.note_starved();
                 return None;
             };
             let (sent, pace) = self.fill(number, now);
             if sent > 0 {
-                if self.is_plain {
-                    self.driver.send(number, self.connections[number as usize].generation, sent);
-                } else {
-                    self.send_told(number, sent, now);
-                }
+                self.send_requests(number, sent, now);
                 self.recorder.current.totals.sent_bytes +=
                     self.terms.request.len() as u64 * u64::from(sent);
                 self.depart_in_groups();
@@ -456,26 +457,27 @@ impl<D: Driver> EventLoop<D> {
         }
     }
 
-    /// A connection that is listed as able to take a request, the one at the top of `ready`.
+    /// Send so many copies of the request.
     #[inline]
-    pub(crate) fn free_connection(&mut self) -> Option<u32> {
-        if self.ready.is_empty() {
-            std::mem::swap(&mut self.ready, &mut self.partial);
+    pub(crate) fn send_requests(&mut self, number: u32, count: u16, now: Timestamp) {
+        if self.is_plain {
+            self.driver.send(number, self.connections[number as usize].generation, count);
+        } else {
+            self.send_told(number, count, now);
         }
-        self.ready.last().copied()
     }
 
     /// A connection that can take a request now. Those listed that no longer can leave the list:
     /// one may have ended while nothing was in flight on it.
     pub(crate) fn usable_connection(&mut self) -> Option<u32> {
         loop {
-            let number = self.free_connection()?;
+            let number = self.lineup.next()?;
             let connection = &mut self.connections[number as usize];
             if connection.room(&self.options) > 0 {
                 return Some(number);
             }
             connection.is_listed = false;
-            self.ready.pop();
+            self.lineup.take();
         }
     }
 
@@ -505,12 +507,13 @@ impl<D: Driver> EventLoop<D> {
             let exchange = Exchange::new(slot, count, now);
             self.departures.add(self.exchanges.push(number, connection, exchange));
             connection.taken = connection.taken.saturating_add(u32::from(count));
+            self.recorder.used(connection, slot);
             sent = count;
         }
-        self.ready.pop();
+        self.lineup.take();
         connection.is_listed = room > sent;
         if connection.is_listed {
-            self.partial.push(number);
+            self.lineup.add_partial(number);
         }
         (sent, None)
     }
@@ -537,7 +540,7 @@ impl<D: Driver> EventLoop<D> {
     /// End every slot that has not ended: sent ones as censored, unsent ones as not sent.
     fn give_up_all(&mut self, now: Timestamp) {
         for number in 0..self.options.connections {
-            self.fail_exchanges(number, Outcome::Censored, now);
+            self.cut_short(number, now);
         }
         let Some(pacer) = &mut self.pacer else { return };
         pacer.finish(now);

@@ -11,6 +11,7 @@ use crate::connection::{Connection, Link, Receive};
 use crate::driver::{Driver, Event, EventKind, ReceiveMode};
 use crate::event_loop::EventLoop;
 use crate::recorder::Answers;
+use crate::retry::{End, unasked};
 use crate::statuses::FIRST_SAMPLED;
 use crate::unasked::Goodbye;
 
@@ -47,6 +48,8 @@ pub(crate) enum Fed {
     Malformed,
     /// More came than was asked for.
     Unsolicited,
+    /// The target has given the connection up because nothing came on it.
+    Expired,
     /// It was being opened, and there will be no WebSocket.
     NotOpened(ConnectFailure),
 }
@@ -139,12 +142,17 @@ impl<D: Driver> EventLoop<D> {
         let mut fed = Fed::Open;
         while !bytes.is_empty() {
             if connection.in_flight == 0 {
-                fed = Fed::Unsolicited;
+                fed = unasked(bytes);
                 break;
             }
             self.exchanges.oldest(number, connection).begin_response(now);
             match connection.parser.feed(bytes, &mut self.shapes, self.options.is_head) {
                 Ok(Progress::Complete { consumed, response }) => {
+                    let oldest = self.exchanges.oldest(number, connection);
+                    if connection.has_expired(oldest, &response) && self.options.is_repeatable {
+                        fed = Fed::Expired;
+                        break;
+                    }
                     let head;
                     (head, bytes) = bytes.split_at(consumed);
                     let answer = self.exchanges.answered(number, connection, response.status);
@@ -240,13 +248,14 @@ impl<D: Driver> EventLoop<D> {
             }
             Fed::Done => self.retire(number),
             Fed::Parting => self.part(number, now),
-            Fed::Finished => self.lose(number, Outcome::Reset, now),
-            Fed::Closed(goodbye) => self.lose_because(number, Outcome::Reset, &goodbye, now),
+            Fed::Finished => self.lose(number, End::Announced, now),
+            Fed::Closed(goodbye) => self.lose(number, End::WebSocket(&goodbye), now),
+            Fed::Expired => self.lose(number, End::Expired, now),
             Fed::Malformed => self.on_malformed(number, now),
             Fed::NotOpened(failure) => self.on_connect_failed(number, failure, now),
             Fed::Unsolicited => {
                 self.recorder.current.totals.unsolicited += 1;
-                self.lose(number, Outcome::Reset, now);
+                self.lose(number, End::Unsolicited, now);
             }
         }
     }
@@ -262,7 +271,7 @@ impl<D: Driver> EventLoop<D> {
             }
             self.fail_oldest(number, 1, Outcome::Malformed, now);
         }
-        self.lose_because(number, Outcome::Reset, &"the answer before it was malformed", now);
+        self.lose(number, End::Malformed, now);
     }
 
     /// Whether it was a user's own who has left.
@@ -341,12 +350,13 @@ impl<D: Driver> EventLoop<D> {
             && let StreamEnd::Complete(response) = connection.parser.end_of_stream()
         {
             self.on_response(number, response, now);
+            return self.lose(number, End::Announced, now);
         }
         if self.connections[number as usize].machine().is_some() {
             let cause = &"the target ended the connection without closing the WebSocket";
-            return self.lose_because(number, Outcome::Reset, cause, now);
+            return self.lose(number, End::WebSocket(cause), now);
         }
-        self.lose(number, Outcome::Reset, now);
+        self.lose(number, End::Closed, now);
     }
 
     fn on_receive_ended(&mut self, number: u32, failure: Failure, now: Timestamp) {
@@ -363,7 +373,7 @@ impl<D: Driver> EventLoop<D> {
             }
         } else {
             match connection.link {
-                Link::Up { .. } | Link::Parting { .. } => self.lose(number, Outcome::Reset, now),
+                Link::Up { .. } | Link::Parting { .. } => self.lose(number, End::Closed, now),
                 Link::Opening { .. } => {
                     self.on_connect_failed(number, ConnectFailure::Refused(failure), now);
                 }

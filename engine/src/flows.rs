@@ -26,6 +26,7 @@ use crate::driver::Driver;
 use crate::event_loop::{EventLoop, LEFT_ALONE_MAX};
 use crate::events::{Fed, Source};
 use crate::recorder::Recorder;
+use crate::retry::unasked;
 use crate::session::SEALED_AT_ONCE;
 use crate::statuses::FIRST_SAMPLED;
 use crate::stream::Stream;
@@ -89,6 +90,8 @@ struct StepTerms {
     /// The bytes of its request, if they are always the same.
     constant: Option<Range<usize>>,
     is_head: bool,
+    /// Whether it may be sent twice and mean the same.
+    is_repeatable: bool,
     exchange: Arc<Exchange>,
     /// Whether more of its answer is looked at than the status.
     needs_bytes: bool,
@@ -107,6 +110,7 @@ impl Flows {
         let of_step = |(number, (_, step)): (usize, (_, &Step))| StepTerms {
             constant: script.constant(number),
             is_head: step.is_head(),
+            is_repeatable: step.template.is_idempotent(),
             exchange: Arc::new(step.exchange.clone()),
             needs_bytes: needs_bytes(step),
             knows_answers: step.knows_answers(),
@@ -192,6 +196,21 @@ impl Flows {
         let talk = self.receipts.get(number as usize)?.talk.as_ref()?;
         let (step, held) = talk.held()?;
         Some((held, self.steps.get(step)?.hearing))
+    }
+
+    /// Whether the request of the user's step may be sent twice and mean the same.
+    pub(crate) fn is_repeatable(&self, user: u32) -> bool {
+        self.steps[self.crowd.step_number(user)].is_repeatable
+    }
+
+    /// Whether the answer of the user's step is read as a stream.
+    pub(crate) fn is_stream(&self, user: u32) -> bool {
+        matches!(*self.steps[self.crowd.step_number(user)].exchange, Exchange::Events { .. })
+    }
+
+    /// Whether a WebSocket is open on a connection.
+    pub(crate) fn is_talk(&self, number: u32) -> bool {
+        self.receipts.get(number as usize).is_some_and(|receipt| receipt.talk.is_some())
     }
 
     /// What comes of the step that a user has come to.
@@ -398,12 +417,32 @@ impl<D: Driver> EventLoop<D> {
         let exchange = connection::Exchange::of_user(slot, user, now);
         self.departures.add(self.exchanges.push(number, connection, exchange));
         connection.taken = connection.taken.saturating_add(1);
+        self.recorder.used(connection, slot);
         if !flows.has_own_connections {
-            self.ready.pop();
+            self.lineup.take();
             connection.is_listed = false;
         }
 
-        let length = match flows.steps[number_of_step].constant.clone() {
+        self.write_step(number, user, now);
+        self.depart_in_groups();
+        self.list(number);
+    }
+
+    /// Send the request that was given back on a connection, as it was put together before.
+    pub(crate) fn send_step_again(&mut self, number: u32, now: Timestamp) {
+        let oldest = self.exchanges.oldest(number, &self.connections[number as usize]);
+        let (user, slot) = (oldest.user, oldest.slot());
+        if let Some(flows) = self.flows.as_deref_mut() {
+            self.recorder.sent_step_again(flows.crowd.step_number(user), slot);
+        }
+        self.write_step(number, user, now);
+    }
+
+    /// Send the bytes of the request that a user has come to.
+    fn write_step(&mut self, number: u32, user: u32, now: Timestamp) {
+        let Some(flows) = self.flows.as_deref_mut() else { return };
+        let step = flows.crowd.step_number(user);
+        let length = match flows.steps[step].constant.clone() {
             Some(range) => {
                 let length = range.len();
                 self.send_constant(number, range, now);
@@ -419,8 +458,6 @@ impl<D: Driver> EventLoop<D> {
             }
         };
         self.recorder.current.totals.sent_bytes += length as u64;
-        self.depart_in_groups();
-        self.list(number);
     }
 
     /// Send a request that is always the same.
@@ -494,7 +531,7 @@ impl<D: Driver> EventLoop<D> {
         self.recorder.current.totals.received_bytes += bytes.len() as u64;
         while !bytes.is_empty() {
             if connection.in_flight == 0 {
-                return Fed::Unsolicited;
+                return unasked(bytes);
             }
             let oldest = self.exchanges.oldest(number, connection);
             let (user, sent, slot) = (oldest.user, oldest.sent, oldest.slot());
@@ -513,6 +550,8 @@ impl<D: Driver> EventLoop<D> {
                     gathering.feed(parser, bytes, shapes, step.is_head)
                 }
                 Exchange::Events { count, stall } => {
+                    // A stream is late when it brings nothing, however long it lasts.
+                    connection.renewed = now;
                     let plan =
                         StreamPlan { kind: StreamKind::Events, stall: *stall, events_max: *count };
                     let Receipt { gathering, stream, .. } = &mut flows.receipts[number as usize];
@@ -531,6 +570,13 @@ impl<D: Driver> EventLoop<D> {
             };
             let shared = (&mut self.exchanges, &mut self.recorder);
             match progress {
+                Ok(Progress::Complete { response, .. })
+                    if step.is_repeatable
+                        && connection
+                            .has_expired(shared.0.oldest(number, connection), &response) =>
+                {
+                    return Fed::Expired;
+                }
                 Ok(Progress::Complete { consumed, response }) => {
                     if response.status >= FIRST_SAMPLED {
                         let at = || self.driver.peer_address(number, connection.turn);

@@ -14,6 +14,7 @@ use crate::driver::Driver;
 use crate::event_loop::EventLoop;
 use crate::events::{Fed, Source};
 use crate::recorder::{Answers, Recorder};
+use crate::retry::End;
 use crate::unasked::{Goodbye, Hearing, Held, Instead, payload_of, quoted};
 
 /// What every WebSocket of a loop is told.
@@ -220,7 +221,7 @@ impl<D: Driver> EventLoop<D> {
         }
         self.recorder.current.totals.unsolicited_messages += unasked;
         if terms.hearing.may_come_late() {
-            self.lose(number, Outcome::Timeout, now);
+            self.lose(number, End::Late, now);
         } else {
             terms.hearing.note_missing();
             self.after_bytes(number, Fed::Open, now);

@@ -13,6 +13,7 @@ use crate::connection::{Link, Receive, UNKNOWN, parser};
 use crate::driver::{Driver, ReceiveMode, UnderWay};
 use crate::event_loop::EventLoop;
 use crate::parting::PARTING_MAX;
+use crate::retry::End;
 
 /// The first wait after a failed attempt; it doubles with each, up to the maximum.
 const RETRY_FIRST: Nanos = Nanos::from_millis(10);
@@ -70,6 +71,8 @@ impl<D: Driver> EventLoop<D> {
     pub(crate) fn open(&mut self, number: u32, now: Timestamp) {
         let connection = &mut self.connections[number as usize];
         connection.link = Link::Up { since: now };
+        connection.renewed = now;
+        let is_owed = connection.owed > 0;
         connection.failures = 0;
         self.connecting -= 1;
         self.note_tried(number);
@@ -79,6 +82,9 @@ impl<D: Driver> EventLoop<D> {
             self.connected += 1;
         }
         self.go_on_receiving(number, now);
+        if is_owed {
+            self.send_again(number, now);
+        }
         self.list(number);
     }
 
@@ -113,14 +119,19 @@ impl<D: Driver> EventLoop<D> {
 
     /// The attempt's end is the end of a slot, if one is due that no connection can take.
     fn note_failed_attempt(&mut self, number: u32, failure: ConnectFailure, now: Timestamp) {
-        self.connect_failure = Some(failure);
+        self.connect_failure = Some(failure.clone());
         let is_idle = self.is_idle(number);
         self.recorder.current.totals.connects_failed += 1;
         let connection = &mut self.connections[number as usize];
         connection.failures = connection.failures.saturating_add(1);
         connection.turn = connection.turn.wrapping_add(1);
-        if connection.failures >= self.options.peers {
+        let (has_tried_all, is_owed) =
+            (connection.failures >= self.options.peers, connection.owed > 0);
+        if has_tried_all {
             self.note_tried(number);
+        }
+        if has_tried_all && is_owed {
+            self.fail_given_back(number, &failure, now);
         }
         if self.flows.is_some() {
             if !is_idle && self.pacer.is_some() {
@@ -146,17 +157,8 @@ impl<D: Driver> EventLoop<D> {
         }
     }
 
-    /// The connection ends: what is in flight on it ends as `outcome`.
-    pub(crate) fn lose(&mut self, number: u32, outcome: Outcome, now: Timestamp) {
-        self.note_parted(number);
-        let is_sending = self.connections[number as usize].in_flight > 0;
-        self.fail_exchanges(number, outcome, now);
-        if self.is_idle(number) {
-            self.idle -= 1;
-            self.recorder.current.totals.idle_lost += 1;
-        } else {
-            self.connected -= 1;
-        }
+    /// Close a connection that has ended, and make it again in time.
+    pub(crate) fn close_lost(&mut self, number: u32, is_sending: bool, now: Timestamp) {
         let not_before = self.connect_again_at(number, now);
         self.close(number, is_sending, not_before);
     }
@@ -187,24 +189,6 @@ impl<D: Driver> EventLoop<D> {
         let draw = u64::from(number) << 32 | u64::from(connection.generation);
         let off = Random::new(self.options.seed ^ draw).below(whole.0 as usize / 2);
         Nanos(whole.0 - off as u64)
-    }
-
-    /// The same, with the cause: one line, for people, that says what was seen.
-    pub(crate) fn lose_because(
-        &mut self,
-        number: u32,
-        outcome: Outcome,
-        cause: &dyn Display,
-        now: Timestamp,
-    ) {
-        let connection = &self.connections[number as usize];
-        // One that is held open and idle has no place for exchanges.
-        if connection.in_flight > 0 {
-            for exchange in self.exchanges.of(number, connection) {
-                self.recorder.caused(exchange.slot(), outcome, cause, exchange.count);
-            }
-        }
-        self.lose(number, outcome, now);
     }
 
     /// The connection has had its share of requests, and all their answers: close it in order.
@@ -244,7 +228,8 @@ impl<D: Driver> EventLoop<D> {
             let wait = self.next_retry(number);
             return self.retry_at(number, now + wait);
         }
-        let is_quiet = self.flows.as_ref().is_none_or(|flows| flows.is_over());
+        let is_owed = connection.owed > 0;
+        let is_quiet = !is_owed && self.flows.as_ref().is_none_or(|flows| flows.is_over());
         if is_quiet && self.pacer.as_ref().is_some_and(|pacer| pacer.is_done(now)) {
             // Nothing is left to send on it.
             connection.link = Link::Down { retry_at: Timestamp::NEVER };
@@ -282,7 +267,7 @@ impl<D: Driver> EventLoop<D> {
                 return;
             }
             connection.is_listed = true;
-            self.ready.push(number);
+            self.lineup.add(number);
         }
     }
 
@@ -307,6 +292,7 @@ impl<D: Driver> EventLoop<D> {
         let at = || self.driver.peer_address(number, connection.turn);
         self.statuses.failed(count, at);
         self.exchanges.end(number, connection, count);
+        connection.owed = connection.owed.min(connection.in_flight);
         match &mut self.flows {
             Some(flows) => flows.failed(&oldest, outcome, &mut self.recorder, now),
             None => self.recorder.failed(oldest.slot(), count, outcome, now),
@@ -338,6 +324,15 @@ impl<D: Driver> EventLoop<D> {
         let mut earliest = self.sweep_at;
         for number in 0..self.connections.len() as u32 {
             let connection = &self.connections[number as usize];
+            let late_at = connection.renewed + timeout;
+            if connection.owed > 0 && !connection.is_up() {
+                if late_at <= now {
+                    self.give_up_given_back(number, now);
+                } else {
+                    earliest = earliest.min(late_at);
+                }
+            }
+            let connection = &self.connections[number as usize];
             // A slow one waits for its time also before its first request.
             let (deadline, wake_at) = match connection.link {
                 Link::Down { retry_at } => (retry_at, Timestamp::NEVER),
@@ -346,8 +341,8 @@ impl<D: Driver> EventLoop<D> {
                 Link::Parting { since } => (since + PARTING_MAX.min(timeout), connection.wake_at()),
                 Link::Up { .. } if connection.in_flight > 0 => {
                     let wake_at = connection.wake_at();
-                    let late_at = self.exchanges.oldest(number, connection).sent + timeout;
-                    (late_at.min(self.judged_at(number)), wake_at)
+                    let sent = self.exchanges.oldest(number, connection).sent;
+                    (late_at.max(sent + timeout).min(self.judged_at(number)), wake_at)
                 }
                 Link::Up { .. } => (Timestamp::NEVER, connection.wake_at()),
                 Link::Closing { .. } => continue,
@@ -370,13 +365,12 @@ impl<D: Driver> EventLoop<D> {
                     let failure = self.unopened(number);
                     self.on_connect_failed(number, failure, now);
                 }
-                Link::Parting { .. } => self.lose(number, Outcome::Reset, now),
+                Link::Parting { .. } => self.lose(number, End::Closed, now),
                 Link::Up { .. } if self.judged_at(number) < Timestamp::NEVER => {
                     self.give_up_answer(number, now);
                 }
-                // Answers come in order, so those behind the late one have not come either; the
-                // connection cannot be used on, since the late answer may still arrive.
-                Link::Up { .. } | Link::Closing { .. } => self.lose(number, Outcome::Timeout, now),
+                // The connection cannot be used on, since the late answer may still arrive.
+                Link::Up { .. } | Link::Closing { .. } => self.lose(number, End::Late, now),
             }
         }
         self.sweep_at = self.sweep_at.min(earliest).max(now + SWEEP_EVERY);

@@ -9,6 +9,7 @@ use std::ops::Range;
 
 use uringbench_core::cause::Causes;
 use uringbench_core::edges::{EdgeShares, share_within};
+use uringbench_core::ending::Endings;
 use uringbench_core::flow::crowd::{Ended, FlowEnd};
 use uringbench_core::flow::step::{Failed, Judgement};
 use uringbench_core::histogram::LatencyCounts;
@@ -19,6 +20,7 @@ use uringbench_core::pacer::Slot;
 use uringbench_core::record::Phase;
 use uringbench_core::time::{Nanos, Timestamp};
 
+use crate::connection::Connection;
 use crate::statuses::FIRST_SAMPLED;
 use crate::tls::Established;
 
@@ -151,6 +153,10 @@ pub struct Totals {
     pub sent_bytes: u64,
     /// Bytes of responses.
     pub received_bytes: u64,
+    /// Connections that carried their first measured request.
+    pub connections_used: u32,
+    /// Why connections that stood have ended.
+    pub endings: Endings,
     /// Connections made again.
     pub reconnects: u64,
     /// Connection attempts that failed.
@@ -181,6 +187,8 @@ impl Totals {
         self.waited += other.waited;
         self.sent_bytes += other.sent_bytes;
         self.received_bytes += other.received_bytes;
+        self.connections_used += other.connections_used;
+        self.endings.merge(&other.endings);
         self.reconnects += other.reconnects;
         self.connects_failed += other.connects_failed;
         self.unsolicited += other.unsolicited;
@@ -499,6 +507,26 @@ impl Recorder {
         let steps = &mut self.current.steps;
         let is_only = steps.len() == 1;
         steps.get_mut(step).filter(|_| !is_only).map(StepSums::times)
+    }
+
+    /// A released slot was sent another time.
+    pub(crate) fn sent_again(&mut self, slot: Slot) {
+        self.counts(slot).retried += 1;
+    }
+
+    /// The same, of a step.
+    pub(crate) fn sent_step_again(&mut self, step: usize, slot: Slot) {
+        if let Some(sums) = self.step(step, slot) {
+            sums.counts.retried += 1;
+        }
+    }
+
+    /// A connection carries a request for this slot.
+    #[inline]
+    pub(crate) fn used(&mut self, connection: &mut Connection, slot: Slot) {
+        let is_first = slot.measured && !connection.is_used;
+        connection.is_used |= slot.measured;
+        self.current.totals.connections_used += u32::from(is_first);
     }
 
     /// A connection was established.

@@ -423,6 +423,8 @@ fn worker_record(ends: &Ends, sums: &crate::collector::WorkerSums) -> WorkerReco
     WorkerRecord {
         established,
         established_min: sums.connected_min.unwrap_or(established),
+        connections_used: sums.all.connections_used,
+        endings: sums.all.endings,
         reconnects: sums.all.reconnects,
         connects_failed: sums.all.connects_failed,
         unsolicited: sums.all.unsolicited,

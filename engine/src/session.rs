@@ -20,6 +20,7 @@ use crate::events::Source;
 use crate::flows::{self, FlowTerms};
 use crate::frames::SocketTerms;
 use crate::proxy;
+use crate::retry::End;
 use crate::stream::Stream;
 use crate::tls::{Received, Tls, TlsFailure};
 use crate::unasked::Held;
@@ -260,7 +261,7 @@ impl<D: Driver> EventLoop<D> {
         if !is_the_peer_s_wish && self.connections[number as usize].in_flight > 0 {
             self.fail_oldest_because(number, Outcome::Malformed, &failure, now);
         }
-        self.lose_because(number, Outcome::Reset, &failure, now);
+        self.lose(number, End::Tls(&failure), now);
     }
 
     /// Arm a receive unless one is.
@@ -305,7 +306,9 @@ impl<D: Driver> EventLoop<D> {
             _ => {
                 session.unsent = 0..request.len();
                 session.is_held = self.terms.held_at.is_some();
-                self.go_on_sending(number, now);
+                if !connection.is_sending {
+                    self.go_on_sending(number, now);
+                }
             }
         }
     }
@@ -315,6 +318,9 @@ impl<D: Driver> EventLoop<D> {
         self.connections[number as usize].is_sending = false;
         self.go_on_sending(number, now);
         self.send_waiting(number);
+        if self.connections[number as usize].owed > 0 {
+            self.send_again(number, now);
+        }
         self.list(number);
     }
 
@@ -500,7 +506,7 @@ impl Connection {
     /// The same when answers have ended exchanges: what is left of a request that has its answer
     /// would be taken for the next one.
     pub(crate) fn owes_answered(&self) -> bool {
-        self.in_flight == 0 && self.owes_request()
+        self.in_flight == self.owed && self.owes_request()
     }
 
     /// Whether the end of the stream may be the end of an answer: within TLS only what the peer

@@ -10,6 +10,7 @@ use crate::driver::Driver;
 use crate::event_loop::EventLoop;
 use crate::events::{Fed, Source};
 use crate::recorder::Handover;
+use crate::retry::unasked;
 use crate::statuses::FIRST_SAMPLED;
 
 impl<D: Driver> EventLoop<D> {
@@ -41,10 +42,14 @@ impl<D: Driver> EventLoop<D> {
         };
         self.recorder.current.totals.received_bytes += bytes.len() as u64;
         let mut is_consent = false;
+        if self.terms.stream.is_some() {
+            // A stream is late when it brings nothing, however long it lasts.
+            connection.renewed = now;
+        }
         let is_head = self.options.is_head;
         while !bytes.is_empty() {
             if connection.in_flight == 0 {
-                return (Fed::Unsolicited, is_consent);
+                return (unasked(bytes), is_consent);
             }
             let oldest = self.exchanges.oldest(number, connection);
             oldest.begin_response(now);
@@ -61,6 +66,10 @@ impl<D: Driver> EventLoop<D> {
             };
             match progress {
                 Ok(Progress::Complete { consumed, response }) => {
+                    let oldest = self.exchanges.oldest(number, connection);
+                    if connection.has_expired(oldest, &response) && self.options.is_repeatable {
+                        return (Fed::Expired, is_consent);
+                    }
                     let head;
                     (head, bytes) = bytes.split_at(consumed);
                     if response.status >= FIRST_SAMPLED {

@@ -151,11 +151,16 @@ impl Page {
             Backend::Ring => String::new(),
             other => format!(" · {other}"),
         };
+        let used = total(parts.record, |worker| worker.connections_used.into());
+        let used = match used < u64::from(plan.connections) {
+            true => format!(", {} used", Grouped(used)),
+            false => String::new(),
+        };
         self.line("target", format!("{} {}", parts.method, parts.url));
         self.line(
             "load",
             format!(
-                "{load} · {}{pipeline} · {}{backend} · {} measured",
+                "{load} · {}{used}{pipeline} · {}{backend} · {} measured",
                 plural(plan.connections.into(), "connection"),
                 plural(plan.cpus.len() as u64, "core"),
                 parts.summary.measured,
@@ -230,6 +235,10 @@ impl Page {
             for line in wrap(&text, WIDTH - NAMES) {
                 self.line("", line);
             }
+        }
+        if counts.retried > 0 {
+            let times = plural(counts.retried, "time");
+            self.line("retried", format!("{times}, since the target closed the connection first"));
         }
         let by_status = (0..).zip(parts.record.by_status.iter().copied());
         let name = |code: u16| match code {

@@ -72,6 +72,7 @@ pub(crate) fn plan(
         keeps_cookies: server.keeps_cookies,
         connections,
         has_own_connections: given.load.has_own_connections,
+        connection_order: load::connection_order(&given.load),
         load,
         warmup,
         duration,

@@ -59,6 +59,8 @@ pub struct Load {
     /// request takes whichever connection is free.
     #[serde(default, rename = "own_connections")]
     pub has_own_connections: bool,
+    /// Which free connection takes the next request; without it round-robin.
+    pub connection_order: Option<ConnectionOrder>,
     /// Flows begun per second: `500`, `"1.5k"`.
     pub rate: Option<PerSecond>,
     /// Gaps between beginnings, with `rate`: without it constant.
@@ -97,6 +99,16 @@ pub enum Arrivals {
     Constant,
     /// Random and independent, as users arrive.
     Poisson,
+}
+
+/// Which free connection takes the next request.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub enum ConnectionOrder {
+    /// The one that has been free for longest: all of them are used alike.
+    RoundRobin,
+    /// The one used last: few are used when few are needed.
+    Lifo,
 }
 
 /// A stretch of the load.

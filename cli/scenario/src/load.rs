@@ -5,7 +5,7 @@ use uringbench_core::plan;
 use uringbench_core::slo::Slo;
 use uringbench_core::time::Nanos;
 
-use crate::format::{self, Arrivals};
+use crate::format::{self, Arrivals, ConnectionOrder};
 use crate::plan::{Flow, Load, Objective, Stage};
 use crate::problem::{Place, Problems, did_you_mean};
 
@@ -65,6 +65,14 @@ pub(crate) fn load(given: &format::Load, problems: &mut Problems<'_>) -> (u32, L
         problems.add(&top.key("duration"), "0s measures nothing: write a time such as \"30s\"");
     }
     (connections, load, given.warmup.map_or(WARMUP, |span| span.0), duration)
+}
+
+/// Which free connection takes the next request.
+pub(crate) const fn connection_order(given: &format::Load) -> plan::ConnectionOrder {
+    match given.connection_order {
+        Some(ConnectionOrder::Lifo) => plan::ConnectionOrder::Lifo,
+        Some(ConnectionOrder::RoundRobin) | None => plan::ConnectionOrder::RoundRobin,
+    }
 }
 
 /// What contradicts times that are given.

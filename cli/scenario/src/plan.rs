@@ -3,7 +3,7 @@
 use uringbench_core::flow::Step;
 use uringbench_core::flow::program::Operation;
 use uringbench_core::flow::table::Table;
-use uringbench_core::plan::Arrivals;
+use uringbench_core::plan::{Arrivals, ConnectionOrder};
 use uringbench_core::rate::Rate;
 use uringbench_core::slo::Slo;
 use uringbench_core::time::Nanos;
@@ -24,6 +24,8 @@ pub struct Plan {
     pub connections: u32,
     /// Whether each user keeps one of its own.
     pub has_own_connections: bool,
+    /// Which free connection takes the next request, where they are not users' own.
+    pub connection_order: ConnectionOrder,
     /// How much load.
     pub load: Load,
     /// Load before the measured window.

@@ -34,6 +34,13 @@ pub(crate) struct ConnectionArgs {
     #[arg(long, value_name = "HOW", value_enum)]
     pub(crate) close: Option<Close>,
 
+    /// Which free connection takes the next request [default: round-robin]
+    ///
+    /// round-robin takes the one that has been free for longest, so that all of them are used
+    /// alike. lifo takes the one used last: few are used when few are needed.
+    #[arg(long, value_name = "ORDER", value_enum)]
+    pub(crate) connection_order: Option<Order>,
+
     /// Connections made per second, before the load and in it [default: as fast as may be]
     #[arg(long, value_name = "RATE", value_parser = units::rate, allow_negative_numbers = true)]
     pub(crate) connect_rate: Option<Rate>,
@@ -85,6 +92,24 @@ impl From<Proxy> for plan::ProxyVersion {
         match proxy {
             Proxy::V1 => Self::V1,
             Proxy::V2 => Self::V2,
+        }
+    }
+}
+
+/// Which free connection takes the next request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Order {
+    /// The one that has been free for longest
+    RoundRobin,
+    /// The one used last
+    Lifo,
+}
+
+impl From<Order> for plan::ConnectionOrder {
+    fn from(order: Order) -> Self {
+        match order {
+            Order::RoundRobin => Self::RoundRobin,
+            Order::Lifo => Self::Lifo,
         }
     }
 }

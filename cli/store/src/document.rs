@@ -139,6 +139,9 @@ pub struct CountFigures {
     pub completed: u64,
     /// How every slot ended.
     pub outcomes: OutcomeFigures,
+    /// Times that a request was sent again, since the target closed its connection first.
+    #[serde(default)]
+    pub retried: u64,
     /// Why slots ended without a passing answer, where that is known, the most frequent first.
     #[serde(default)]
     pub causes: Vec<CauseFigures>,

@@ -18,12 +18,15 @@ fn run(behaviour: &Behaviour, args: &str) -> (Server, Document) {
     (server, document)
 }
 
-/// 200 requests that must all end in `outcome`, each sent once, and a verdict that warns.
+/// 200 requests that must all end in `outcome`, none lost, and a verdict that warns.
 fn all_end(behaviour: &Behaviour, outcome: &str) {
     let (server, document) = run(behaviour, "-n 200 -c 4");
     document.expect(document.released() == 200, "-n 200 releases 200");
     document.expect_only(&[outcome]);
-    document.expect(server.requests() == 200, "each request is sent once");
+    // What met a connection that had stood idle may be sent again.
+    let retried = document.count("counts.retried");
+    document.expect(retried <= 4, "once for each connection that stood before the run");
+    document.expect(server.requests() == 200 + retried, "each request is sent once");
     warns(&document);
 }
 
@@ -204,18 +207,23 @@ fn connections_that_end_after_some_answers_are_made_again() {
     for behaviour in [Behaviour::GoodThenClose(9), Behaviour::GoodThenReset(9)] {
         let (server, document) = run(&behaviour, "-n 200 -c 4");
         document.expect(document.released() == 200, "-n 200 releases 200");
-        document.expect_only(&["ok", "reset"]);
-        document.expect(server.requests() == 200, "each request is sent once");
+        document.expect_only(&["ok"]);
+        let retried = document.count("counts.retried");
+        document.expect(retried >= 17, "what met the end of a connection is sent again");
+        document.expect(server.requests() == 200 + retried, "and the rest once");
         document.expect(server.connections() >= 20, "a connection for every ten requests");
     }
 }
 
 #[test]
-fn a_close_under_pipelined_requests_resets_those_in_flight() {
+fn a_close_under_pipelined_requests_costs_none_that_may_be_sent_again() {
     for behaviour in [Behaviour::GoodThenClose(9), Behaviour::GoodThenReset(9)] {
         let (_server, document) = run(&behaviour, "-n 400 -c 4 -p 4");
         document.expect(document.released() == 400, "-n 400 releases 400");
-        document.expect_only(&["ok", "reset"]);
+        // A reset may cut an answer that was on its way.
+        document.expect_none_but(&["ok", "reset"]);
+        document.expect(document.outcome("ok") >= 300, "most are answered");
+        document.expect(document.count("counts.retried") > 0, "those behind are sent again");
     }
 }
 

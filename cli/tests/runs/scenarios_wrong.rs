@@ -205,8 +205,11 @@ fn resets_and_closes_fail_a_step_and_the_flow_goes_on() {
         document.expect_only(&["ok", outcome]);
         let count = |line: &str| lines(&server).iter().filter(|sent| *sent == line).count();
         let counts = format!("{} {} {}", count("GET /a"), count("GET /b"), count("GET /c"));
-        document.expect(count("GET /a") == count("GET /b"), &counts);
-        document.expect(count("GET /b") == count("GET /c"), &counts);
+        document.expect(count("GET /a") == count("GET /c"), &counts);
+        // Closed without an answer, it is sent once more.
+        let most = if matches!(ending, "reset" | "close") { 2 } else { 1 };
+        let (a, b) = (count("GET /a"), count("GET /b"));
+        document.expect((a..=most * a).contains(&b), &counts);
         document.expect(flow(&document, "f")["passed"] == 0, "none is whole");
         document.expect(step(&document, "c")["ok"].as_u64() > Some(4), "but they went on");
     }

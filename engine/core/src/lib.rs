@@ -6,6 +6,7 @@
 
 pub mod cause;
 pub mod edges;
+pub mod ending;
 pub mod flow;
 pub mod histogram;
 pub mod http;

@@ -67,6 +67,8 @@ impl Outcome {
 pub struct Counts {
     /// Slots released: handed to a connection or given up.
     pub released: u64,
+    /// Times that one of them was sent again, on another connection.
+    pub retried: u64,
     outcomes: [u64; Outcome::ALL.len()],
 }
 
@@ -105,6 +107,7 @@ impl Counts {
     /// Add another worker's or interval's counts.
     pub fn merge(&mut self, other: &Self) {
         self.released += other.released;
+        self.retried += other.retried;
         for (mine, theirs) in self.outcomes.iter_mut().zip(other.outcomes) {
             *mine += theirs;
         }

@@ -64,6 +64,8 @@ pub struct Plan {
     pub sources: Vec<IpAddr>,
     /// How connections are closed from this side.
     pub closing: Closing,
+    /// Which of the connections that are free takes the next request.
+    pub connection_order: ConnectionOrder,
     /// Attempts to connect per second over all workers; `None` as fast as may be.
     pub connect_rate: Option<Rate>,
     /// Further connections over all workers, which are held open and carry nothing.
@@ -175,6 +177,17 @@ pub enum Closing {
     Rst,
 }
 
+/// Which of the connections that are free takes the next request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum ConnectionOrder {
+    /// The one free for longest: all of them are used alike, and with them every process, address
+    /// and queue behind them.
+    #[default]
+    RoundRobin,
+    /// The one used last: few are used as long as few are needed, and their memory is warm.
+    Lifo,
+}
+
 /// What TLS is to do. Certificates and keys are DER (X.690), as files give them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TlsPlan {
@@ -255,6 +268,7 @@ impl Plan {
             per_connection: None,
             sources: Vec::new(),
             closing: Closing::Fin,
+            connection_order: ConnectionOrder::RoundRobin,
             connect_rate: None,
             idle: 0,
             proxy: None,

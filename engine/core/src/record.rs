@@ -9,6 +9,7 @@ use hdrhistogram::Histogram;
 
 use crate::cause::Causes;
 use crate::edges::EdgeShares;
+use crate::ending::Endings;
 use crate::flow::step::Failed;
 use crate::histogram::LatencyCounts;
 use crate::http::deviation::Deviations;
@@ -268,6 +269,15 @@ pub struct IntervalQuantiles {
     pub max: u64,
 }
 
+impl RunRecord {
+    /// Why connections that stood have ended, on all workers.
+    pub fn endings(&self) -> Endings {
+        let mut sum = Endings::default();
+        self.workers.iter().for_each(|worker| sum.merge(&worker.endings));
+        sum
+    }
+}
+
 /// What one worker did and what it cost.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct WorkerRecord {
@@ -279,6 +289,10 @@ pub struct WorkerRecord {
     pub established: u32,
     /// Fewest connections established at the end of any interval of the measured window.
     pub established_min: u32,
+    /// Its connections that carried a request of the measured window.
+    pub connections_used: u32,
+    /// Why connections that stood have ended, whole run.
+    pub endings: Endings,
     /// Connections made again after a close, whole run.
     pub reconnects: u64,
     /// Connection attempts that failed, whole run.

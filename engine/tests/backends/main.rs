@@ -213,14 +213,21 @@ fn faults_of_the_server_come_to_the_same_outcomes() {
 }
 
 #[test]
-fn what_a_broken_connection_still_owed_is_lost_with_it() {
+fn what_a_broken_connection_still_owed_is_sent_again_if_it_may_be() {
     let _turn = turn();
     for (engine, backend) in backends() {
-        // Eight at once; three are answered, the fourth is cut short, four are lost with it.
+        // Eight at once; three are answered, the fourth is cut short, and of the four behind it
+        // three are answered on the next connection and one is cut short.
         let server = Server::start(Manner::CutShort(3));
         let plan = Plan { connections: 1, pipeline: 8, ..plan(engine, server.address, 8) };
         let (record, _) = run(&plan, backend);
+        expect(&record, &[(Outcome::Ok, 6), (Outcome::Reset, 2)]);
+        assert_eq!(record.counts.retried, 4, "{backend}");
+        // What may not be sent twice is lost.
+        let plan = Plan { request: request("POST", &[]), ..plan };
+        let (record, _) = run(&plan, backend);
         expect(&record, &[(Outcome::Ok, 3), (Outcome::Reset, 5)]);
+        assert_eq!(record.counts.retried, 0, "{backend}");
     }
 }
 

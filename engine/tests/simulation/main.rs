@@ -16,6 +16,7 @@ mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use uringbench_core::ending::Ending;
 use uringbench_core::outcome::Outcome;
 
 use crate::checks::{Sums, simulate};
@@ -45,6 +46,10 @@ fn the_law_holds_in_every_simulated_run() {
         assert!(seen.totals.unsolicited > 0, "no unsolicited bytes were simulated");
         assert!(seen.totals.buffers_exhausted > 0, "no lack of buffers was simulated");
         assert!(seen.totals.reconnects > 0, "no reconnect was simulated");
+        assert!(seen.counts.retried > 0, "no request was sent again");
+        for ending in Ending::ALL {
+            assert!(seen.totals.endings.of(ending) > 0, "no connection ended so: {ending:?}");
+        }
         assert!(seen.totals.waited > 0, "no slot found all connections busy");
         assert!(seen.totals.events > seen.totals.stalls, "no events of streams were simulated");
         assert!(seen.totals.stalls > 0, "no stream stalled");

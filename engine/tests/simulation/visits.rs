@@ -1,6 +1,6 @@
 //! What the simulated server knows of users, and what it expects of their requests.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use uringbench_core::flow::exchange::Exchange;
@@ -16,7 +16,8 @@ pub(crate) struct Visits {
     users: BTreeMap<u64, Latest>,
     /// Where each flow has come to: the number of its step, and how often it came.
     flows: BTreeMap<u64, (usize, u32)>,
-    sequences: BTreeSet<u64>,
+    /// Requests, by their number.
+    sequences: BTreeMap<u64, Vec<u8>>,
     /// Messages over WebSockets.
     pub(crate) messages: u64,
 }
@@ -61,12 +62,16 @@ impl Visits {
             visit.user = Some(user);
             assert_eq!(row, user % ROWS, "a user keeps its row");
             assert!(script.users().is_none_or(|users| user < u64::from(users)), "user {user}");
-            assert!(self.sequences.insert(sequence), "request {sequence} came twice");
+            let before = self.sequences.insert(sequence, head.to_vec());
+            if let Some(before) = &before {
+                let may_repeat = known.template.is_idempotent();
+                assert!(may_repeat && before == head, "request {sequence} came twice: {path}");
+            }
             let captured = cells.next().unwrap_or_default();
             let is_own = captured.is_empty() || captured == user.to_string();
             let is_nobody_s = captured == "constant" || captured.starts_with('x');
             assert!(is_own || is_nobody_s, "user {user} has what is another's: {captured}");
-            if sequence < FLOWS_MAX as u64 {
+            if before.is_none() && sequence < FLOWS_MAX as u64 {
                 self.follow(script, (part, step), flow);
             }
         }

@@ -1,5 +1,6 @@
 //! From a run's parts to its document: every figure to its key.
 
+use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 use base64::Engine as _;
@@ -11,7 +12,8 @@ use uringbench_core::cause::Cause;
 use uringbench_core::http::deviation::Deviation;
 use uringbench_core::outcome::{Counts, Outcome};
 use uringbench_core::plan::{
-    Arrivals, Closing, Load, Plan, ProxyVersion, StreamKind, TlsPlan, TlsVersions, Trust, WaitMode,
+    Arrivals, Closing, ConnectionOrder, Load, Plan, ProxyVersion, StreamKind, TlsPlan, TlsVersions,
+    Trust, WaitMode,
 };
 use uringbench_core::rate::Rate;
 use uringbench_core::record::{Interval, MESSAGE, PhaseSpan, RunRecord, Times, WorkerRecord};
@@ -228,6 +230,10 @@ fn plan(parts: &DocumentParts<'_>) -> PlanFigures {
             StreamKind::Events => "events".to_owned(),
             StreamKind::Arrivals => "arrivals".to_owned(),
         }),
+        connection_order: Some(match plan.connection_order {
+            ConnectionOrder::RoundRobin => "round-robin".to_owned(),
+            ConnectionOrder::Lifo => "lifo".to_owned(),
+        }),
         connect_rate: plan.connect_rate.map(Rate::as_f64),
         idle_connections: plan.idle,
         users: plan.script.as_ref().and_then(|script| script.users()),
@@ -301,6 +307,7 @@ fn counts(record: &RunRecord) -> CountFigures {
         released: record.counts.released,
         completed: record.counts.completed(),
         outcomes: outcomes(&record.counts),
+        retried: record.counts.retried,
         causes: record.causes.list().into_iter().map(cause).collect(),
         tolerated: record.tolerated.list().map(tolerated).collect(),
         by_status: seen.collect(),
@@ -371,8 +378,15 @@ fn client(record: &RunRecord, summary: &Summary) -> ClientFigures {
         system_s: client.system.as_secs_f64(),
         rss_peak_bytes: client.rss_peak,
         enters_per_request: client.enters_per_request,
+        connections_used: Some(record.workers.iter().map(|w| u64::from(w.connections_used)).sum()),
+        connection_endings: endings(record),
         workers: record.workers.iter().zip(&summary.workers).map(worker).collect(),
     }
+}
+
+fn endings(record: &RunRecord) -> BTreeMap<String, u64> {
+    let endings = record.endings();
+    endings.list().map(|(ending, count)| (ending.key().to_owned(), count)).collect()
 }
 
 fn worker((worker, share): (&WorkerRecord, &WorkerShare)) -> WorkerFigures {
@@ -381,6 +395,7 @@ fn worker((worker, share): (&WorkerRecord, &WorkerShare)) -> WorkerFigures {
         connections: worker.connections,
         established: worker.established,
         established_min: worker.established_min,
+        connections_used: Some(worker.connections_used),
         reconnects: worker.reconnects,
         connects_failed: worker.connects_failed,
         busy: share.busy,

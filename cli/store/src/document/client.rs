@@ -1,5 +1,7 @@
 //! The generator and its connections.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 /// Key `client`.
@@ -15,6 +17,14 @@ pub struct ClientFigures {
     pub rss_peak_bytes: u64,
     /// `io_uring_enter` calls per complete answer.
     pub enters_per_request: Option<f64>,
+    /// Connections that carried a request of the measured window, of all workers.
+    #[serde(default)]
+    pub connections_used: Option<u64>,
+    /// Why connections that stood have ended, where neither the plan nor the run's end wanted it, by
+    /// kind, whole run: `announced`, `idle`, `unanswered` and `broken_off` by the target; `tls`;
+    /// `malformed`, `unsolicited` and `late` by uringbench. Those never seen are left out.
+    #[serde(default)]
+    pub connection_endings: BTreeMap<String, u64>,
     /// One per worker.
     #[serde(default)]
     pub workers: Vec<WorkerFigures>,
@@ -31,6 +41,9 @@ pub struct WorkerFigures {
     pub established: u32,
     /// The fewest during it.
     pub established_min: u32,
+    /// That carried a request of the measured window.
+    #[serde(default)]
+    pub connections_used: Option<u32>,
     /// After a close, whole run.
     pub reconnects: u64,
     /// Attempts, whole run.

@@ -52,6 +52,9 @@ pub struct PlanFigures {
     /// What an event of the answers is: `events` or `arrivals`; `null` when they are no streams.
     #[serde(default)]
     pub stream: Option<String>,
+    /// Which free connection takes the next request: `round-robin` or `lifo`.
+    #[serde(default)]
+    pub connection_order: Option<String>,
     /// Attempts to connect per second; `null` as fast as may be.
     #[serde(default)]
     pub connect_rate: Option<f64>,

@@ -5,7 +5,7 @@
 
 use super::text::Text;
 use super::value::{Digits, Scope, Slot};
-use crate::http::request::{RequestError, RequestParts, RequestTemplate};
+use crate::http::request::{RequestError, RequestParts, RequestTemplate, is_idempotent};
 use crate::statistics::random::Random;
 
 /// Room for the length of a body that varies, filled up with spaces in front, which are optional
@@ -118,6 +118,11 @@ impl Template {
     /// Whether it has no slots, so that every request it gives is [`Self::bytes`].
     pub const fn is_constant(&self) -> bool {
         self.slots.is_empty()
+    }
+
+    /// Whether it may be sent twice and mean the same.
+    pub fn is_idempotent(&self) -> bool {
+        is_idempotent(&self.bytes)
     }
 
     /// Whether it asks with HEAD.

@@ -147,6 +147,7 @@ fn worker(cpu: usize, slots: u64) -> WorkerRecord {
         connections: 32,
         established: 32,
         established_min: 32,
+        connections_used: 32,
         user: Nanos::from_millis(200),
         system: Nanos::from_millis(1_200),
         run_queue: Nanos::from_millis(4),

@@ -100,6 +100,8 @@ impl Run<'_> {
         notes.extend(self.addresses_differ());
         notes.extend(self.stalled_load());
         notes.extend(self.few_in_flight());
+        notes.extend(self.few_used());
+        notes.extend(self.closed_and_retried());
         // As many connections as users are enough: who waits then waits for its own turn.
         let users = self.plan.script.as_ref().and_then(|script| script.users());
         let users = users.filter(|users| *users > self.plan.connections);

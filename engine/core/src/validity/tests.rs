@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::edges::EdgeShares;
+use crate::ending::Ending;
 use crate::flow::script::Script;
 use crate::http::response::ResponseParser;
 use crate::http::shape::Shapes;
@@ -368,10 +369,18 @@ fn who_ends_connections_is_not_accused_of_what_this_side_does() {
         let reasons = case.verdict().reasons;
         reasons.into_iter().find(|reason| reason.code == "connections").unwrap().message
     };
-    assert!(message(|case| case.worker().reconnects = 5).ends_with("the target closes them"));
-    assert!(message(|case| case.worker().unsolicited = 1).contains("uringbench gives up"));
-    assert!(message(|case| case.lose(5, Outcome::Timeout)).contains("uringbench gives up"));
-    assert!(!message(|_| {}).contains("closes"));
+    let broken = message(|case| case.worker().endings.add(Ending::BrokenOff));
+    assert!(broken.ends_with("the target closed 1 in the middle of an answer"), "{broken}");
+    let dropped = message(|case| {
+        case.worker().endings.add(Ending::Unsolicited);
+        case.worker().endings.add(Ending::Late);
+    });
+    assert!(
+        dropped.ends_with(
+            "uringbench dropped 1 after bytes nobody had asked for, 1 after a late answer"
+        )
+    );
+    assert!(!message(|_| {}).contains("closed"));
 }
 
 #[test]

@@ -10,8 +10,12 @@ use super::Crowd;
 use super::user::{places, step_of};
 use crate::statistics::random::Random;
 
+/// What a request draws is apart from what its user does next.
+const OF_REQUESTS: u64 = 0x9e37_79b9_7f4a_7c15;
+
 impl Crowd {
-    /// Append the user's request to `out`.
+    /// Append the user's request to `out`: the same each time, until its step has ended, so that it
+    /// can be sent again. Only the time in it is that of `unix_ms`.
     pub fn render(&mut self, place: u32, unix_ms: u64, out: &mut Vec<u8>) {
         let script = &self.script;
         let user = &mut self.users[place as usize];
@@ -26,9 +30,8 @@ impl Crowd {
             rows: &self.rows[places(place, script.tables().len())],
         };
         let begin = out.len();
-        let mut random = Random::new(user.chance);
+        let mut random = Random::new(user.chance ^ OF_REQUESTS);
         step.template.render(&scope, &mut random, out);
-        user.chance = random.bits();
         if step.uses_jar() {
             let target = &mut self.targets[place as usize];
             target.clear();

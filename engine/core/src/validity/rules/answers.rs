@@ -1,6 +1,7 @@
 //! The answers: what failed, and why.
 
 use super::{ERRORS_MAX, Reason, Run, invalid, suspect};
+use crate::ending::CLOSED_IDLE;
 use crate::flow::exchange::Exchange;
 use crate::flow::step::Step;
 use crate::outcome::Outcome;
@@ -64,10 +65,14 @@ impl Run<'_> {
     pub(super) fn errors(&self) -> Option<Reason> {
         let share = self.summary.error_share?;
         (share > ERRORS_MAX).then(|| {
+            let main_cause = self.main_cause();
+            let is_closed_idle = main_cause.as_deref() == Some(CLOSED_IDLE);
             let what = if self.target_gone().is_some() {
                 "the target was gone by then"
             } else if self.refusals().is_some() {
                 "the times are those of refusals"
+            } else if is_closed_idle {
+                "the target is not in trouble, it closes connections between requests"
             } else {
                 "the times are of a target in trouble"
             };
@@ -76,7 +81,7 @@ impl Run<'_> {
                 Percent(share),
                 self.error_kinds()
             );
-            if let Some(cause) = self.main_cause() {
+            if let Some(cause) = main_cause {
                 message += &format!("; most often: {cause}");
             } else if let Some(cause) = self.tls_broke_off() {
                 message += &format!("; the latest connection that failed: {cause}");

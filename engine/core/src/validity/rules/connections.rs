@@ -2,12 +2,15 @@
 
 use super::{Reason, Run, suspect};
 use crate::outcome::Outcome;
-use crate::plan::{Load, Peer};
+use crate::plan::{ConnectionOrder, Load, Peer};
 use crate::summary::{Grouped, plural, plural_were};
 
 /// Retransmits per answer: one costs at least the 200 ms of Linux' `TCP_RTO_MIN`, so from one
 /// in a thousand on they are the p99.9.
 const RETRANSMITS_MAX: f64 = 0.001;
+
+/// Fewer connections used than one in so many are told.
+const FEW_USED_OF: u64 = 2;
 
 impl Run<'_> {
     /// Why TLS broke off, unless [`Self::connections`] says so: a connection that is made again at
@@ -31,8 +34,10 @@ impl Run<'_> {
             && self.plan.script.as_ref().is_some_and(|script| script.has_own_connections());
         let is_planned = (self.plan.per_connection.is_some() || comes_and_goes)
             && self.record.workers.iter().all(|worker| worker.connects_failed == 0);
-        (fewest < requested && !is_planned).then(|| {
-            let cause = self.connect_failure().unwrap_or_else(|| self.loss_of_connections());
+        (fewest < requested && !is_planned && !self.ends_as_usual()).then(|| {
+            let told = self.endings_told();
+            let cause = self.connect_failure().or(told.as_deref());
+            let cause = cause.unwrap_or("they had not been made by then");
             let message = format!(
                 "at times only {} of {} established ({}, {} failed): {cause}",
                 Grouped(fewest),
@@ -44,17 +49,70 @@ impl Run<'_> {
         })
     }
 
-    /// Who ended connections that could all be made.
-    fn loss_of_connections(&self) -> &'static str {
-        let given_up =
-            [Outcome::Timeout, Outcome::Malformed].map(|kind| self.record.counts.of(kind));
-        if given_up != [0, 0] || self.total(|w| w.unsolicited) > 0 {
-            "uringbench gives up connections whose answers are late or cannot be told apart"
-        } else if self.total(|w| w.reconnects) > 0 {
-            "the target closes them"
-        } else {
-            "they had not been made by then"
-        }
+    /// Whether connections have ended in ways alone that cost no request, and were made again.
+    fn ends_as_usual(&self) -> bool {
+        let endings = self.record.endings();
+        let has_failed = self.record.workers.iter().any(|worker| worker.connects_failed > 0);
+        !has_failed
+            && endings.list().next().is_some()
+            && endings.list().all(|(ending, _)| ending.is_usual())
+    }
+
+    /// Who ended connections, and when: `the target closed 12 while idle`.
+    fn endings_told(&self) -> Option<String> {
+        let endings = self.record.endings();
+        let told = |is_the_target_s: bool| {
+            let those = endings.list().filter(|(e, _)| e.is_the_target_s() == is_the_target_s);
+            let those: Vec<_> =
+                those.map(|(e, count)| format!("{} {}", Grouped(count), e.when())).collect();
+            those.join(", ")
+        };
+        let (theirs, ours) = (told(true), told(false));
+        let parts = [("the target closed", theirs), ("uringbench dropped", ours)];
+        let parts = parts.iter().filter(|(_, told)| !told.is_empty());
+        let parts: Vec<_> = parts.map(|(who, told)| format!("{who} {told}")).collect();
+        (!parts.is_empty()).then(|| parts.join("; "))
+    }
+
+    /// Connections that the target ended, and requests that were sent again for it.
+    pub(super) fn closed_and_retried(&self) -> Option<String> {
+        let retried = self.record.counts.retried;
+        let fewest = self.total(|w| w.established_min.into());
+        let is_short = self.ends_as_usual() && fewest < u64::from(self.plan.connections);
+        let told = self.endings_told().filter(|_| retried > 0 || is_short)?;
+        Some(match retried {
+            0 => format!("connections were made again: {told}"),
+            1 => format!("1 request was sent again on a new connection: {told}"),
+            _ => {
+                format!("{} requests were sent again on new connections: {told}", Grouped(retried))
+            }
+        })
+    }
+
+    /// Most connections stood idle: what lies behind them, processes, addresses or queues, was not
+    /// loaded alike.
+    pub(super) fn few_used(&self) -> Option<String> {
+        let used = self.total(|w| w.connections_used.into());
+        let all = u64::from(self.plan.connections);
+        let released = self.record.counts.released;
+        (used * FEW_USED_OF < all).then(|| {
+            let why = match self.plan.connection_order {
+                ConnectionOrder::Lifo => {
+                    "the one used last goes first: --connection-order round-robin uses them alike"
+                        .to_owned()
+                }
+                ConnectionOrder::RoundRobin if released < all => {
+                    "there were fewer requests than connections: run longer, or lower -c".to_owned()
+                }
+                ConnectionOrder::RoundRobin => {
+                    "the others were not established, or no user came to need them: see \
+                     established_min in the JSON, or lower -c"
+                        .to_owned()
+                }
+            };
+            let (used, all) = (Grouped(used), Grouped(all));
+            format!("{used} of {all} connections carried the measured requests; {why}")
+        })
     }
 
     /// The counter is of the whole machine: on loopback, where nothing is lost on the way, it
