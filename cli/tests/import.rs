@@ -5,6 +5,7 @@ use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -156,12 +157,19 @@ fn an_archive_is_sent_as_the_browser_sent_it() {
     let imported = import(folder.path(), &["har", archive, "--no-think", "-o", "shop.toml"]);
     assert!(imported.status.success(), "{}", text(&imported.stderr));
     let (url, requests) = recorder();
-    let output = Command::new(env!("CARGO_BIN_EXE_uringbench"))
-        .args(["-q", "-c", "1", "-n", "10", "--warmup", "0s", "shop.toml", "--target", &url])
+    let mut run = Command::new(env!("CARGO_BIN_EXE_uringbench"))
+        .args(["-q", "-c", "1", "-d", "60s", "--warmup", "0s", "shop.toml", "--target", &url])
         .current_dir(folder.path())
-        .output()
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
         .unwrap();
-    let sent: Vec<String> = requests.try_iter().take(by_browser.len()).collect();
+    // It lasts until the first flow is through, or a request is missing for long.
+    let wait = Duration::from_secs(30);
+    let sent: Vec<String> =
+        std::iter::from_fn(|| requests.recv_timeout(wait).ok()).take(by_browser.len()).collect();
+    run.kill().unwrap();
+    let output = run.wait_with_output().unwrap();
     assert_eq!(sent, by_browser, "{}", text(&output.stderr));
 }
 
