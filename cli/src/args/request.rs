@@ -216,7 +216,7 @@ mod tests {
             ("", "write name=content"),
             ("=x", "no name"),
             ("name", "write name=content"),
-            ("f=@random:lots", "lots"),
+            ("f=@random:lots", "whole number"),
             ("a=b;c", "put quotes around"),
             ("f=@a,b", "several files"),
             ("a=b;encoder=base64", "encoder="),
