@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use rustix::process::Pid;
 use rustix::thread::{CpuSet, sched_setaffinity};
 use uringbench_ring::{
-    Config, Operation, PeerAddress, PeerId, Ring, SocketOptions, TemplateId, Wait,
+    Config, Operation, PeerAddress, PeerId, Ring, Room, SocketOptions, TemplateId, Wait,
 };
 
 /// What was asked for on the command line.
@@ -190,7 +190,7 @@ impl Probe {
             self.ring.send(slot, 0, self.template, 0..self.request_length);
         }
         if self.receive == Receive::Trunc {
-            self.ring.receive_once(slot, 0, true);
+            self.ring.receive_once(slot, 0, Room::Small, true);
         }
     }
 
