@@ -293,8 +293,8 @@ pub(crate) struct MeasurementArgs {
 
     /// How long an answer, a connection or the drain may take, 1ms to 1h [default: 5s]
     ///
-    /// A stream of events (--sse, --stream) may last longer: it is late when nothing has come for so
-    /// long.
+    /// A stream of events (--sse, --stream) may last longer: it is late when nothing has come for
+    /// so long.
     #[arg(
         long, value_name = "TIME", value_parser = units::span, allow_negative_numbers = true
     )]

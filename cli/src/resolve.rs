@@ -117,7 +117,6 @@ pub(crate) fn resolve(args: RunArgs) -> Result<ResolvedRun, Failure> {
     let allowed = cpus::allowed();
     let idle = args.connection.idle_connections.unwrap_or(0);
     check_machine(&args.load, connections, idle, &allowed)?;
-
     let peers = peers(&args.connection, &url)?;
     let sources = sources(&args.connection, &peers)?;
     let target = target::locate(&peers);
@@ -138,10 +137,7 @@ pub(crate) fn resolve(args: RunArgs) -> Result<ResolvedRun, Failure> {
         per_connection: args.connection.requests_per_connection,
         sources,
         closing: args.connection.close.map_or(Closing::Fin, Closing::from),
-        connection_order: args
-            .connection
-            .connection_order
-            .map_or_else(Default::default, Into::into),
+        connection_order: args.connection.order().unwrap_or_default(),
         connect_rate: args.connection.connect_rate,
         idle,
         proxy: args.connection.proxy_protocol.map(ProxyVersion::from),

@@ -121,9 +121,9 @@ pub(crate) fn resolve(args: &RunArgs, file: &Path) -> Result<ResolvedRun, Failur
     let cpus = resolve::choose_cpus(typed, connections, &allowed, &location)?;
     let users = users(load, &scenario, connections)?;
     let objectives = scenario.objectives.clone();
-    let connection_order = args.connection.connection_order.map(Into::into);
-    let connection_order = connection_order.unwrap_or(scenario.connection_order);
+    let connection_order = args.connection.order().unwrap_or(scenario.connection_order);
     let script = Arc::new(script(scenario, users, load == Load::Replay));
+    let request = RequestTemplate::of_bytes(script.constants().as_ref().clone());
     let plan = Plan {
         engine: typed.engine.map_or(Engine::Ring, Engine::from),
         cpus,
@@ -143,10 +143,7 @@ pub(crate) fn resolve(args: &RunArgs, file: &Path) -> Result<ResolvedRun, Failur
         connection_order,
         connect_rate: args.connection.connect_rate,
         script: Some(Arc::clone(&script)),
-        ..Plan::plain(
-            peers[0].clone(),
-            RequestTemplate::of_bytes(script.constants().as_ref().clone()),
-        )
+        ..Plan::plain(peers[0].clone(), request)
     };
     let plan = Plan { peers, ..plan };
     uringbench_engine::check(&plan).map_err(|why| usage(why.to_string()))?;

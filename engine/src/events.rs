@@ -12,7 +12,6 @@ use crate::driver::{Driver, Event, EventKind, ReceiveMode};
 use crate::event_loop::EventLoop;
 use crate::recorder::Answers;
 use crate::retry::{End, unasked};
-use crate::statuses::FIRST_SAMPLED;
 use crate::unasked::Goodbye;
 
 /// Payload of at least this size is dropped by the kernel, uncopied, instead of received.
@@ -157,18 +156,9 @@ impl<D: Driver> EventLoop<D> {
                     (head, bytes) = bytes.split_at(consumed);
                     let answer = self.exchanges.answered(number, connection, response.status);
                     connection.note_bytes(response.body_bytes);
-                    if response.status >= FIRST_SAMPLED {
-                        let at = || self.driver.peer_address(number, connection.turn);
-                        self.statuses.answered(response.status, head, at);
-                    }
-                    match &mut alike {
-                        Some(answers) if answers.are_like(&answer) => answers.count += 1,
-                        _ => {
-                            if let Some(answers) = alike.replace(answer) {
-                                self.recorder.completed(&answers, now);
-                            }
-                        }
-                    }
+                    let at = || self.driver.peer_address(number, connection.turn);
+                    self.statuses.answered(response.status, head, at);
+                    self.recorder.gather(&mut alike, answer, now);
                     if !response.keep_alive {
                         fed = Fed::Finished;
                         break;
@@ -227,10 +217,8 @@ impl<D: Driver> EventLoop<D> {
             self.recorder.completed(&answer, now);
         }
         let connection = &mut self.connections[number as usize];
-        if response.status >= FIRST_SAMPLED {
-            let at = || self.driver.peer_address(number, connection.turn);
-            self.statuses.answered(response.status, b"", at);
-        }
+        let at = || self.driver.peer_address(number, connection.turn);
+        self.statuses.answered(response.status, b"", at);
         connection.note_bytes(response.body_bytes);
         connection.end_stream();
         if response.keep_alive && !connection.owes_answered() { Fed::Open } else { Fed::Finished }
@@ -280,8 +268,8 @@ impl<D: Driver> EventLoop<D> {
             && self.connections[number as usize].is_up()
     }
 
-    /// Arm the receive that fits what is still to come, unless one is armed: a connection that is up
-    /// always has one. A slow reader has it whenever its time to read has come.
+    /// Arm the receive that fits what is still to come, unless one is armed: a connection that is
+    /// up always has one. A slow reader has it whenever its time to read has come.
     #[inline]
     pub(crate) fn go_on_receiving(&mut self, number: u32, now: Timestamp) {
         if self.terms.tls.is_some() {

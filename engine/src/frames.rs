@@ -65,6 +65,16 @@ struct Asked {
     judged_at: Option<Timestamp>,
 }
 
+impl Asked {
+    /// The target has closed the WebSocket; one that is being opened was waited for its greeting.
+    fn closed(&self, goodbye: Goodbye, is_opening: bool) -> Fed {
+        if is_opening && !self.is_opened {
+            return Fed::NotOpened(ConnectFailure::Answer(goodbye.to_string().into()));
+        }
+        Fed::Closed(goodbye)
+    }
+}
+
 impl<D: Driver> EventLoop<D> {
     /// Run received bytes through the machine, ending exchanges as messages complete.
     pub(crate) fn feed_frames(
@@ -126,12 +136,7 @@ impl<D: Driver> EventLoop<D> {
                 Ok(Progress::Closed { code, reply, .. }) => {
                     asked.replies.extend(reply.iter().flat_map(|frame| frame.bytes()));
                     let goodbye = Goodbye::of(machine, code);
-                    if connection.is_opening() && !asked.is_opened {
-                        // It was waited for its greeting.
-                        let why = goodbye.to_string().into();
-                        return Fed::NotOpened(ConnectFailure::Answer(why));
-                    }
-                    return Fed::Closed(goodbye);
+                    return asked.closed(goodbye, connection.is_opening());
                 }
                 Ok(Progress::Message { consumed, message }) => {
                     let payload = payload_of(&bytes[..consumed]);
@@ -162,6 +167,7 @@ impl<D: Driver> EventLoop<D> {
         }
         Fed::Open
     }
+
     /// A message came of which some was dropped unread.
     pub(crate) fn on_dropped(&mut self, number: u32, message: &Message, now: Timestamp) {
         let Some(terms) = &mut self.terms.websocket else { return };

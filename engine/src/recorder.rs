@@ -4,12 +4,13 @@
 //! gives an empty one back. Intervals are cut at the ends of phases, so that adding up those of
 //! a phase gives exactly that phase.
 
+mod totals;
+
 use std::fmt::Display;
 use std::ops::Range;
 
 use uringbench_core::cause::Causes;
 use uringbench_core::edges::{EdgeShares, share_within};
-use uringbench_core::ending::Endings;
 use uringbench_core::flow::crowd::{Ended, FlowEnd};
 use uringbench_core::flow::step::{Failed, Judgement};
 use uringbench_core::histogram::LatencyCounts;
@@ -20,6 +21,7 @@ use uringbench_core::pacer::Slot;
 use uringbench_core::record::Phase;
 use uringbench_core::time::{Nanos, Timestamp};
 
+pub use self::totals::Totals;
 use crate::connection::Connection;
 use crate::statuses::FIRST_SAMPLED;
 use crate::tls::Established;
@@ -137,68 +139,6 @@ impl StepTimes {
 impl StepSums {
     fn times(&mut self) -> &mut StepTimes {
         self.times.get_or_insert_default()
-    }
-}
-
-/// Plain counters of an interval.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Totals {
-    /// System calls of the loop.
-    pub enters: u64,
-    /// Time the loop spun for want of anything to do.
-    pub spun: Nanos,
-    /// Slots that found every connection busy.
-    pub waited: u64,
-    /// Bytes of requests.
-    pub sent_bytes: u64,
-    /// Bytes of responses.
-    pub received_bytes: u64,
-    /// Connections that carried their first measured request.
-    pub connections_used: u32,
-    /// Why connections that stood have ended.
-    pub endings: Endings,
-    /// Connections made again.
-    pub reconnects: u64,
-    /// Connection attempts that failed.
-    pub connects_failed: u64,
-    /// Receipts nobody had asked for.
-    pub unsolicited: u64,
-    /// Messages over WebSockets that nobody had asked for.
-    pub unsolicited_messages: u64,
-    /// Receives armed again for want of a buffer.
-    pub buffers_exhausted: u64,
-    /// Events of streams, of timed slots.
-    pub events: u64,
-    /// Gaps between them that were stalls.
-    pub stalls: u64,
-    /// Idle connections that ended.
-    pub idle_lost: u64,
-    /// TLS handshakes in full.
-    pub handshakes_full: u64,
-    /// TLS handshakes that took up an earlier session.
-    pub handshakes_resumed: u64,
-}
-
-impl Totals {
-    /// Add another interval's.
-    pub fn merge(&mut self, other: &Self) {
-        self.enters += other.enters;
-        self.spun += other.spun;
-        self.waited += other.waited;
-        self.sent_bytes += other.sent_bytes;
-        self.received_bytes += other.received_bytes;
-        self.connections_used += other.connections_used;
-        self.endings.merge(&other.endings);
-        self.reconnects += other.reconnects;
-        self.connects_failed += other.connects_failed;
-        self.unsolicited += other.unsolicited;
-        self.unsolicited_messages += other.unsolicited_messages;
-        self.buffers_exhausted += other.buffers_exhausted;
-        self.events += other.events;
-        self.stalls += other.stalls;
-        self.idle_lost += other.idle_lost;
-        self.handshakes_full += other.handshakes_full;
-        self.handshakes_resumed += other.handshakes_resumed;
     }
 }
 
@@ -507,6 +447,19 @@ impl Recorder {
         let steps = &mut self.current.steps;
         let is_only = steps.len() == 1;
         steps.get_mut(step).filter(|_| !is_only).map(StepSums::times)
+    }
+
+    /// One more answer: it joins those before it that are alike, which are recorded together.
+    #[inline]
+    pub(crate) fn gather(&mut self, alike: &mut Option<Answers>, answer: Answers, now: Timestamp) {
+        match alike {
+            Some(answers) if answers.are_like(&answer) => answers.count += 1,
+            _ => {
+                if let Some(answers) = alike.replace(answer) {
+                    self.completed(&answers, now);
+                }
+            }
+        }
     }
 
     /// A released slot was sent another time.

@@ -33,16 +33,24 @@ impl Statuses {
         Self { has_addresses: peers > 1, ..Self::default() }
     }
 
-    /// An answer of [`FIRST_SAMPLED`] or above is complete, with `bytes` as its last or only ones,
-    /// from the address that `at` gives.
-    #[cold]
-    #[inline(never)]
+    /// An answer is complete, with `bytes` as its last or only ones, from the address that `at`
+    /// gives.
+    #[inline]
     pub(crate) fn answered(
         &mut self,
         status: u16,
         bytes: &[u8],
         at: impl FnOnce() -> Option<SocketAddr>,
     ) {
+        if status >= FIRST_SAMPLED {
+            self.refused(status, bytes, at);
+        }
+    }
+
+    /// An answer of [`FIRST_SAMPLED`] or above.
+    #[cold]
+    #[inline(never)]
+    fn refused(&mut self, status: u16, bytes: &[u8], at: impl FnOnce() -> Option<SocketAddr>) {
         self.sample(status, bytes);
         if status >= FIRST_ERROR {
             self.failed(1, at);

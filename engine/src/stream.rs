@@ -11,7 +11,6 @@ use crate::event_loop::EventLoop;
 use crate::events::{Fed, Source};
 use crate::recorder::Handover;
 use crate::retry::unasked;
-use crate::statuses::FIRST_SAMPLED;
 
 impl<D: Driver> EventLoop<D> {
     /// Run received bytes through the parser and the reader of events; heed `100 Continue`.
@@ -72,10 +71,8 @@ impl<D: Driver> EventLoop<D> {
                     }
                     let head;
                     (head, bytes) = bytes.split_at(consumed);
-                    if response.status >= FIRST_SAMPLED {
-                        let at = || self.driver.peer_address(number, connection.turn);
-                        self.statuses.answered(response.status, head, at);
-                    }
+                    let at = || self.driver.peer_address(number, connection.turn);
+                    self.statuses.answered(response.status, head, at);
                     let answer = self.exchanges.answered(number, connection, response.status);
                     connection.end_stream();
                     self.recorder.completed(&answer, now);
@@ -99,13 +96,19 @@ impl<D: Driver> EventLoop<D> {
                 Err(_) => return (Fed::Malformed, is_consent),
             }
         }
+        (self.end_if_enough(number, now), is_consent)
+    }
+
+    /// End an answer whose stream has had as many events as are wanted.
+    fn end_if_enough(&mut self, number: u32, now: Timestamp) -> Fed {
+        let connection = &mut self.connections[number as usize];
         let is_enough = connection.has_enough(self.terms.stream);
-        if let (true, Some(response)) = (is_enough, connection.parser.under_way()) {
-            let answer = self.exchanges.answered(number, connection, response.status);
-            self.recorder.completed(&answer, now);
-            return (Fed::Finished, is_consent);
-        }
-        (Fed::Open, is_consent)
+        let (true, Some(response)) = (is_enough, connection.parser.under_way()) else {
+            return Fed::Open;
+        };
+        let answer = self.exchanges.answered(number, connection, response.status);
+        self.recorder.completed(&answer, now);
+        Fed::Finished
     }
 }
 

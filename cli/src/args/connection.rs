@@ -105,6 +105,13 @@ pub(crate) enum Order {
     Lifo,
 }
 
+impl ConnectionArgs {
+    /// Which connection takes the next request, where it was typed.
+    pub(crate) fn order(&self) -> Option<plan::ConnectionOrder> {
+        self.connection_order.map(Into::into)
+    }
+}
+
 impl From<Order> for plan::ConnectionOrder {
     fn from(order: Order) -> Self {
         match order {

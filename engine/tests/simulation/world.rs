@@ -203,25 +203,7 @@ impl World {
     fn happen(&mut self, happening: Happening) {
         match happening {
             Happening::Connected { connection, generation, refused } => {
-                let simulated = self.connections.get_mut(&connection);
-                if simulated.is_some_and(|s| s.generation == generation && !s.is_up) {
-                    let kind = if refused {
-                        EventKind::ConnectFailed(Failure(Errno::CONNREFUSED))
-                    } else {
-                        self.current(connection, generation).is_up = true;
-                        self.leave_later(connection, generation);
-                        if self.below(1_000) < self.climate.refuse_share / 8 {
-                            // The target tires of it, whether it is used or not.
-                            let time = self.now + Nanos(self.below(20_000_000));
-                            self.at(
-                                time,
-                                Happening::Ends { connection, generation, end: End::Close },
-                            );
-                        }
-                        EventKind::Connected
-                    };
-                    self.tell(connection, generation, kind);
-                }
+                self.connected(connection, generation, refused);
             }
             Happening::Arrives { connection, generation, bytes } => {
                 if let Some(simulated) = self.living(connection, generation) {
@@ -273,6 +255,25 @@ impl World {
                 }
             }
             Happening::Looks { connection, generation } => self.look(connection, generation),
+        }
+    }
+
+    fn connected(&mut self, connection: u32, generation: u32, refused: bool) {
+        let simulated = self.connections.get_mut(&connection);
+        if simulated.is_some_and(|s| s.generation == generation && !s.is_up) {
+            let kind = if refused {
+                EventKind::ConnectFailed(Failure(Errno::CONNREFUSED))
+            } else {
+                self.current(connection, generation).is_up = true;
+                self.leave_later(connection, generation);
+                if self.below(1_000) < self.climate.refuse_share / 8 {
+                    // The target tires of it, whether it is used or not.
+                    let time = self.now + Nanos(self.below(20_000_000));
+                    self.at(time, Happening::Ends { connection, generation, end: End::Close });
+                }
+                EventKind::Connected
+            };
+            self.tell(connection, generation, kind);
         }
     }
 

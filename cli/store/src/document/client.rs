@@ -20,8 +20,8 @@ pub struct ClientFigures {
     /// Connections that carried a request of the measured window, of all workers.
     #[serde(default)]
     pub connections_used: Option<u64>,
-    /// Why connections that stood have ended, where neither the plan nor the run's end wanted it, by
-    /// kind, whole run: `announced`, `idle`, `unanswered` and `broken_off` by the target; `tls`;
+    /// Why connections that stood have ended, where neither the plan nor the run's end wanted it,
+    /// by kind, whole run: `announced`, `idle`, `unanswered` and `broken_off` by the target; `tls`;
     /// `malformed`, `unsolicited` and `late` by uringbench. Those never seen are left out.
     #[serde(default)]
     pub connection_endings: BTreeMap<String, u64>,

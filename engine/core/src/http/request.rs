@@ -23,8 +23,8 @@ pub struct RequestTemplate {
     expects_continue: bool,
 }
 
-/// Whether a request that begins with these bytes may be sent twice and mean the same: its method is
-/// idempotent (RFC 9110 section 9.2.2).
+/// Whether a request that begins with these bytes may be sent twice and mean the same: its method
+/// is idempotent (RFC 9110 section 9.2.2).
 pub fn is_idempotent(request: &[u8]) -> bool {
     const METHODS: [&[u8]; 6] = [b"GET ", b"HEAD ", b"PUT ", b"DELETE ", b"OPTIONS ", b"TRACE "];
     METHODS.iter().any(|method| request.starts_with(method))

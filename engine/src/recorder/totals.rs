@@ -1,0 +1,66 @@
+//! What an interval counts beside its slots.
+
+use uringbench_core::ending::Endings;
+use uringbench_core::time::Nanos;
+
+/// Plain counters of an interval.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// System calls of the loop.
+    pub enters: u64,
+    /// Time the loop spun for want of anything to do.
+    pub spun: Nanos,
+    /// Slots that found every connection busy.
+    pub waited: u64,
+    /// Bytes of requests.
+    pub sent_bytes: u64,
+    /// Bytes of responses.
+    pub received_bytes: u64,
+    /// Connections that carried their first measured request.
+    pub connections_used: u32,
+    /// Why connections that stood have ended.
+    pub endings: Endings,
+    /// Connections made again.
+    pub reconnects: u64,
+    /// Connection attempts that failed.
+    pub connects_failed: u64,
+    /// Receipts nobody had asked for.
+    pub unsolicited: u64,
+    /// Messages over WebSockets that nobody had asked for.
+    pub unsolicited_messages: u64,
+    /// Receives armed again for want of a buffer.
+    pub buffers_exhausted: u64,
+    /// Events of streams, of timed slots.
+    pub events: u64,
+    /// Gaps between them that were stalls.
+    pub stalls: u64,
+    /// Idle connections that ended.
+    pub idle_lost: u64,
+    /// TLS handshakes in full.
+    pub handshakes_full: u64,
+    /// TLS handshakes that took up an earlier session.
+    pub handshakes_resumed: u64,
+}
+
+impl Totals {
+    /// Add another interval's.
+    pub fn merge(&mut self, other: &Self) {
+        self.enters += other.enters;
+        self.spun += other.spun;
+        self.waited += other.waited;
+        self.sent_bytes += other.sent_bytes;
+        self.received_bytes += other.received_bytes;
+        self.connections_used += other.connections_used;
+        self.endings.merge(&other.endings);
+        self.reconnects += other.reconnects;
+        self.connects_failed += other.connects_failed;
+        self.unsolicited += other.unsolicited;
+        self.unsolicited_messages += other.unsolicited_messages;
+        self.buffers_exhausted += other.buffers_exhausted;
+        self.events += other.events;
+        self.stalls += other.stalls;
+        self.idle_lost += other.idle_lost;
+        self.handshakes_full += other.handshakes_full;
+        self.handshakes_resumed += other.handshakes_resumed;
+    }
+}
