@@ -104,14 +104,14 @@ fn files_that_the_input_names_are_found_from_the_scenario() {
 
 /// A server that takes down the requests of all its connections: method, address and body.
 fn recorder() -> (String, Receiver<String>) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
+    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has free ports");
+    let url = format!("http://{}", listener.local_addr().expect("a bound listener has an address"));
     let (sender, receiver) = channel();
     std::thread::spawn(move || {
         for stream in listener.incoming().map_while(Result::ok) {
             let sender = sender.clone();
             std::thread::spawn(move || {
-                let mut reader = BufReader::new(stream.try_clone().unwrap());
+                let mut reader = BufReader::new(stream.try_clone().expect("descriptors are left"));
                 while let Some(request) = take_down(&mut reader) {
                     let _ = sender.send(request);
                     let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";

@@ -25,7 +25,8 @@ fn import_of(creator: &str, entries: &[&str]) -> (String, Vec<String>) {
 fn entry(request: &str, response: &str) -> (String, Vec<String>) {
     let entry = format!(r#"{{"request": {{{request}}}, "response": {{{response}}}}}"#);
     let (text, notes) = import_of("test", &[&entry]);
-    (text.split_once("[[flow.step]]\n").map_or(text.clone(), |(_, step)| step.to_owned()), notes)
+    let step = text.split_once("[[flow.step]]\n").map_or(text.as_str(), |(_, step)| step);
+    (step.to_owned(), notes)
 }
 
 /// What stands in the place of a value, and what is told then; without a second request it is

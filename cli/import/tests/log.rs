@@ -20,8 +20,8 @@ fn import(text: &str, format: Option<&str>) -> Imported {
 /// The rows without their head, and what is told.
 fn rows(text: &str, format: Option<&str>) -> (String, Vec<String>) {
     let imported = import(text, format);
-    let rows = String::from_utf8(imported.files()[0].bytes.clone()).unwrap();
-    (rows.split_once('\n').unwrap().1.to_owned(), imported.notes())
+    let rows = String::from_utf8(imported.files()[0].bytes.clone()).expect("rows are text");
+    (rows.split_once('\n').expect("a line of names").1.to_owned(), imported.notes())
 }
 
 const NO_ZONE: &str = "times without a zone are taken for UTC";
@@ -40,7 +40,7 @@ fn lines_of_many_servers_are_read() {
     for (name, text) in lines() {
         let text = text.trim_end_matches('\n');
         let imported = import(text, None);
-        let rows = String::from_utf8(imported.files()[0].bytes.clone()).unwrap();
+        let rows = String::from_utf8(imported.files()[0].bytes.clone()).expect("rows are text");
         assert_eq!(rows, "at,flow,url\n0.000000,GET,/a?b\n", "{text}");
         assert!(scenario(&imported).contains("check = { status = [404] }"), "{text}");
         let notes = imported.notes();
@@ -110,7 +110,8 @@ fn formats_of_servers_are_taken_from_their_configuration() {
                 assert!(expected == "no" && why.contains("line 1: left out"), "{format}: {why}");
             }
             Ok(imported) => {
-                let rows = String::from_utf8(imported.files()[0].bytes.clone()).unwrap();
+                let rows =
+                    String::from_utf8(imported.files()[0].bytes.clone()).expect("rows are text");
                 assert_eq!(rows, format!("at,flow,url\n0.000000,GET,{expected}\n"), "{format}");
                 assert!(scenario(&imported).contains("[404]"), "{format}");
             }

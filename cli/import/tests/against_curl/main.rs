@@ -130,9 +130,9 @@ fn has_curl() -> bool {
 }
 
 fn folder() -> tempfile::TempDir {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempfile::tempdir().expect("the machine has room for a folder");
     for (name, bytes) in commands::FILES {
-        std::fs::write(folder.path().join(name), bytes).unwrap();
+        std::fs::write(folder.path().join(name), bytes).expect("it can be written");
     }
     folder
 }
