@@ -375,14 +375,15 @@ fn a_body_is_in_memory_once_however_many_send_it() {
         document.expect_only(&["ok"]);
         document
     };
-    // What the run takes without a body to speak of, and its body once, not twice.
+    // What the run takes without a body to speak of, its body once, and once more while it is made:
+    // nothing that grows with the 50 connections.
     let without = load("--body-size 1").count("client.rss_peak_bytes");
     for how in ["--body-size 10M", "--body-size 10M -p 4", "--body-file body.bin"] {
         let document = load(how);
         document.expect(document.count("bytes.sent") >= 1_000_000_000, "all of it is sent");
         let peak = document.count("client.rss_peak_bytes");
         let wrong = format!("{how}: {peak} bytes resident, {without} without a body");
-        document.expect(peak < without + 19_000_000, &wrong);
+        document.expect(peak < without + 25_000_000, &wrong);
     }
 }
 
