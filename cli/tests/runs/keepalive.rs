@@ -97,7 +97,7 @@ fn users_who_think_longer_than_the_keep_alive_timeout_lose_nothing() {
                 own_connections = true\n[[flow]]\nname = \"f\"\n[[flow.step]]\npath = \"/\"\n\
                 think = { constant = \"500ms\" }\n";
     let target = format!("http://{}", server.address());
-    let document = Run::scenario("--json -q", &target, text).finish().expect_code(0).document();
+    let document = Run::scenario("", &target, text).finish().expect_code(0).document();
     document.expect_only(&["ok"]);
     document.expect(document.released() >= 16, "four users, a request each half second");
 }
@@ -239,8 +239,7 @@ fn the_order_of_connections_can_stand_in_a_scenario() {
             "[load]\nconnections = 8\nrate = 100\nduration = \"500ms\"\nwarmup = \"0s\"\n{line}\
              [[flow]]\nname = \"f\"\n[[flow.step]]\npath = \"/\"\n"
         );
-        let document =
-            Run::scenario("--json -q", &target, &text).finish().expect_code(0).document();
+        let document = Run::scenario("", &target, &text).finish().expect_code(0).document();
         document.expect(document.text("plan.connection_order") == order, order);
         document.expect_only(&["ok"]);
     }
@@ -301,7 +300,7 @@ fn a_stream_is_late_only_when_nothing_comes() {
     let text = "[load]\nconnections = 1\nusers = 1\nduration = \"1s\"\nwarmup = \"0s\"\n\
                 [[flow]]\nname = \"f\"\n[[flow.step]]\npath = \"/\"\nevents = { count = 15 }\n";
     let target = format!("http://{}", server.address());
-    let run = Run::scenario("--json -q --timeout 1s", &target, text);
+    let run = Run::scenario("--timeout 1s", &target, text);
     let document = run.finish().expect_code(0).document();
     document.expect_only(&["ok"]);
 }
