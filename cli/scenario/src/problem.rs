@@ -243,6 +243,11 @@ fn below(value: &DeValue<'_>, name: &str, at: usize, best: &mut (usize, String))
         nearest_key(table, name, at, best);
     }
     for element in value.as_array().into_iter().flatten() {
+        // A mistake of a whole element has its place where that begins.
+        let begin = element.span().start;
+        if begin <= at && begin >= best.0 {
+            *best = (begin, name.to_owned());
+        }
         below(element.get_ref(), name, at, best);
     }
 }

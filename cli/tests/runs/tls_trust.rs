@@ -86,12 +86,14 @@ fn a_certificate_that_vouches_for_itself_can_be_trusted_by_itself() {
 /// cipher's signature too, which the library has not.
 const ODD: [(&str, &str, &[&str]); 5] = [
     ("-newkey rsa:1024", AUTHORITY, &["1.2", "1.3"]),
-    ("-newkey ec -pkeyopt ec_paramgen_curve:secp521r1", AUTHORITY, &["1.3"]),
-    ("-newkey ed448", AUTHORITY, &["1.3"]),
+    ("-newkey ec -pkeyopt ec_paramgen_curve:secp521r1", NOTHING_COMMON, &["1.3"]),
+    ("-newkey ed448", NOTHING_COMMON, &["1.3"]),
     ("-newkey rsa:2048 -sha1", AUTHORITY, &["1.2", "1.3"]),
     ("-newkey rsa:2048 -version1", "version 1", &["1.2", "1.3"]),
 ];
 const AUTHORITY: &str = "is that of an authority";
+/// Without `-k` the kinds of key that cannot be checked are not offered, and the server ends TLS.
+const NOTHING_COMMON: &str = "no cipher or key in common";
 /// Lets OpenSSL, on the other side, use the weak ones.
 const WEAK: &str = "ssl_ciphers DEFAULT:@SECLEVEL=0;";
 
@@ -105,7 +107,7 @@ fn with_k_nothing_in_a_certificate_is_looked_at() {
         for version in versions {
             all_ok(run(&format!("-k --tls {version}"), &nginx.https("small")));
         }
-        refused(run("", &nginx.https("small")), &[refusal, "-k"]);
+        refused(run("", &nginx.https("small")), &[refusal]);
     }
 }
 
