@@ -1,5 +1,6 @@
 //! One connection's life, from the answer to the opening to the end of the stream.
 
+use uringbench_core::http::protocol::Protocol;
 use uringbench_core::http::response::{Malformed, Response};
 use uringbench_core::websocket::frame::{self, Kind, Masks};
 use uringbench_core::websocket::machine::{Broken, Machine, Message, Progress, Stage, StreamEnd};
@@ -105,7 +106,10 @@ fn an_answer_that_refuses_leaves_room_for_another() {
 fn a_broken_answer_has_no_close_code() {
     let mut client = Client::new();
     let broken = client.feed(b"220 smtp.example.com ESMTP\r\n").unwrap_err();
-    assert_eq!(broken, Broken::Answer(AnswerError::Malformed(Malformed::NotHttp)));
+    assert_eq!(
+        broken,
+        Broken::Answer(AnswerError::Malformed(Malformed::Protocol(Protocol::MailOrFtp)))
+    );
     assert_eq!((broken.close_code(), client.machine.stage()), (None, Stage::Broken));
 }
 
