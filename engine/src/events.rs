@@ -11,7 +11,7 @@ use crate::connection::{Connection, Link, Receive};
 use crate::driver::{Driver, Event, EventKind, ReceiveMode};
 use crate::event_loop::EventLoop;
 use crate::recorder::Answers;
-use crate::retry::{End, unasked};
+use crate::retry::End;
 use crate::unasked::Goodbye;
 
 /// Payload of at least this size is dropped by the kernel, uncopied, instead of received.
@@ -141,7 +141,7 @@ impl<D: Driver> EventLoop<D> {
         let mut fed = Fed::Open;
         while !bytes.is_empty() {
             if connection.in_flight == 0 {
-                fed = unasked(bytes);
+                fed = connection.unasked(bytes, &mut self.shapes);
                 break;
             }
             self.exchanges.oldest(number, connection).begin_response(now);
@@ -181,11 +181,6 @@ impl<D: Driver> EventLoop<D> {
         }
         if let Some(answers) = alike {
             self.recorder.completed(&answers, now);
-        }
-        if matches!(fed, Fed::Unsolicited)
-            && connection.parser.drop_unasked(bytes, &mut self.shapes) == bytes.len()
-        {
-            fed = Fed::Open;
         }
         fed
     }
@@ -255,7 +250,7 @@ impl<D: Driver> EventLoop<D> {
         if connection.in_flight > 0 {
             if let Some(fault) = connection.parser.fault() {
                 let slot = self.exchanges.oldest(number, connection).slot();
-                self.recorder.malformed(slot, fault);
+                self.recorder.caused_with(slot, Outcome::Malformed, fault, &fault.quote());
             }
             self.fail_oldest(number, 1, Outcome::Malformed, now);
         }

@@ -15,7 +15,6 @@ use uringbench_core::flow::crowd::{Ended, FlowEnd};
 use uringbench_core::flow::step::{Failed, Judgement};
 use uringbench_core::histogram::LatencyCounts;
 use uringbench_core::http::deviation::Deviations;
-use uringbench_core::http::fault::Fault;
 use uringbench_core::outcome::{Counts, Outcome};
 use uringbench_core::pacer::Slot;
 use uringbench_core::record::Phase;
@@ -329,13 +328,18 @@ impl Recorder {
         }
     }
 
-    /// The answer to a released slot is malformed.
+    /// The same of one slot, with an example of what was seen.
     #[cold]
     #[inline(never)]
-    pub(crate) fn malformed(&mut self, slot: Slot, fault: &Fault) {
+    pub(crate) fn caused_with(
+        &mut self,
+        slot: Slot,
+        outcome: Outcome,
+        cause: &dyn Display,
+        example: &dyn Display,
+    ) {
         if slot.measured {
-            let causes = &mut self.current.causes;
-            causes.add_with_example(Outcome::Malformed, fault, fault.quote(), 1);
+            self.current.causes.add_with_example(outcome, cause, example, 1);
         }
     }
 
@@ -418,8 +422,9 @@ impl Recorder {
 
     /// A flow has ended.
     pub(crate) fn ended_flow(&mut self, ended: &Ended) {
+        let is_across = self.is_across(ended.slot);
         let Some(sums) = self.current.flows.get_mut(ended.flow as usize) else { return };
-        if let (FlowEnd::Passed, Some(window)) = (ended.end, &self.window) {
+        if is_across && let (FlowEnd::Passed, Some(window)) = (ended.end, &self.window) {
             sums.edge += added(window, ended.slot, (ended.slot.due, ended.done));
         }
         if ended.slot.measured {

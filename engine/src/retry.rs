@@ -9,6 +9,8 @@ use std::fmt::Display;
 
 use uringbench_core::ending::{CLOSED_IDLE, Ending};
 use uringbench_core::http::response::Response;
+use uringbench_core::http::shape::Shapes;
+use uringbench_core::http::unfinished::Unfinished;
 use uringbench_core::outcome::Outcome;
 use uringbench_core::time::{Nanos, Timestamp};
 
@@ -44,12 +46,6 @@ pub(crate) enum End<'a> {
     Unsolicited,
     /// The oldest answer is late. It may still come, so that the connection is of no further use.
     Late,
-}
-
-/// Bytes that nobody has asked for: a 408 is a server's way to close what nothing came on.
-pub(crate) fn unasked(bytes: &[u8]) -> Fed {
-    let is_expired = bytes.starts_with(b"HTTP/1.") && bytes.get(8..12) == Some(b" 408");
-    if is_expired { Fed::Expired } else { Fed::Unsolicited }
 }
 
 impl<D: Driver> EventLoop<D> {
@@ -117,33 +113,51 @@ impl<D: Driver> EventLoop<D> {
             }
             (End::Late, _) => {
                 let cause = self.late_cause(number);
-                self.fail_oldest_because(number, Outcome::Timeout, &cause, now);
+                self.fail_unfinished(number, Outcome::Timeout, cause, now);
                 &"the connection was dropped, since an answer before this one was late"
             }
             (End::Malformed, _) => &"the answer before it was malformed",
             (End::Announced | End::Closed | End::Expired | End::Unsolicited, _) => {
                 let cause = "the target closed the connection in the middle of an answer";
-                self.fail_oldest_because(number, Outcome::Reset, &cause, now);
+                self.fail_unfinished(number, Outcome::Reset, cause, now);
                 &"the target closed the connection in the middle of the answer before it"
             }
         };
         self.give_back_or_fail(number, end, behind, now);
     }
 
-    /// What a late answer was like.
+    /// Why the oldest answer on a connection is late.
     fn late_cause(&mut self, number: u32) -> &'static str {
-        let is_begun = self.exchanges.oldest(number, &self.connections[number as usize]).is_begun();
-        match (is_begun, self.is_stream(number)) {
-            (false, _) => "no byte of an answer came within --timeout",
-            (true, false) => {
-                "the answer began but did not end within --timeout: raise it; one that never ends \
-                 is read with --sse or --stream, and ended by --events"
-            }
-            (true, true) => {
+        let connection = &self.connections[number as usize];
+        let unfinished = connection.parser.unfinished();
+        let is_begun = self.exchanges.oldest(number, connection).is_begun();
+        match (is_begun, self.is_stream(number), unfinished) {
+            (false, _, _) => "no byte of an answer came within --timeout",
+            (true, true, _) => {
                 "the stream brought nothing for as long as --timeout: raise it, or end the answer \
                  earlier with --events"
             }
+            (true, false, Some(Unfinished::UntilClose)) => {
+                "the end of the answer cannot be seen within --timeout; one that never ends is \
+                 read with --sse or --stream, and ended by --events"
+            }
+            (true, false, _) => {
+                "the answer began but did not end within --timeout: raise it; one that never ends \
+                 is read with --sse or --stream, and ended by --events"
+            }
         }
+    }
+
+    /// End the oldest exchange in flight on a connection that has one, with the cause and how far
+    /// its answer had come.
+    fn fail_unfinished(&mut self, number: u32, outcome: Outcome, cause: &str, now: Timestamp) {
+        let connection = &self.connections[number as usize];
+        let slot = self.exchanges.oldest(number, connection).slot();
+        match connection.parser.unfinished() {
+            Some(unfinished) => self.recorder.caused_with(slot, outcome, &cause, &unfinished),
+            None => self.recorder.caused(slot, outcome, &cause, 1),
+        }
+        self.fail_oldest(number, 1, outcome, now);
     }
 
     /// Whether the answer that a connection awaits is read as a stream.
@@ -279,6 +293,18 @@ impl<D: Driver> EventLoop<D> {
 }
 
 impl Connection {
+    /// Bytes came though nothing is in flight: some belong to no answer and do no harm, and a 408 is
+    /// a server's way to close what nothing came on.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn unasked(&mut self, bytes: &[u8], shapes: &mut Shapes) -> Fed {
+        if bytes.starts_with(b"HTTP/1.") && bytes.get(8..12) == Some(b" 408") {
+            return Fed::Expired;
+        }
+        let is_harmless = self.parser.drop_unasked(bytes, shapes) == bytes.len();
+        if is_harmless { Fed::Open } else { Fed::Unsolicited }
+    }
+
     /// Whether it had a life before the oldest request in flight on it: it has answered another, or
     /// has stood idle. A target that ends it then may not have seen that request.
     pub(crate) fn has_stood(&self, oldest: &Exchange) -> bool {

@@ -10,7 +10,6 @@ use crate::driver::Driver;
 use crate::event_loop::EventLoop;
 use crate::events::{Fed, Source};
 use crate::recorder::Handover;
-use crate::retry::unasked;
 
 impl<D: Driver> EventLoop<D> {
     /// Run received bytes through the parser and the reader of events; heed `100 Continue`.
@@ -48,7 +47,7 @@ impl<D: Driver> EventLoop<D> {
         let is_head = self.options.is_head;
         while !bytes.is_empty() {
             if connection.in_flight == 0 {
-                return (unasked(bytes), is_consent);
+                return (connection.unasked(bytes, &mut self.shapes), is_consent);
             }
             let oldest = self.exchanges.oldest(number, connection);
             oldest.begin_response(now);

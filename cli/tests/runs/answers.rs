@@ -96,6 +96,53 @@ fn bytes_behind_an_answer_without_a_body_blame_no_request() {
     }
 }
 
+#[test]
+fn bytes_behind_an_answer_cost_a_user_no_connection() {
+    let behind = "HTTP/1.1 204 N\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n";
+    let server = Server::start(&Behaviour::AnswerInTwo(behind));
+    let text = "[load]\nconnections = 2\nusers = 2\nduration = \"300ms\"\nwarmup = \"0s\"\n\
+                [[flow]]\nname = \"f\"\n[[flow.step]]\npath = \"/\"\n\
+                think = { constant = \"5ms\" }\n";
+    let url = server.url();
+    let target = url.trim_end_matches('/');
+    let document = Run::scenario("", target, text).finish().expect_code(0).document();
+    document.expect_only(&["ok"]);
+    document.expect(document.count("client.workers.0.reconnects") == 0, "none is lost");
+    document.expect(document.at("counts.tolerated.0.kind") == "bytes_behind", "it is noted");
+}
+
+#[test]
+fn an_answer_that_does_not_end_says_how_far_it_came() {
+    for (answer, end, outcome, told) in [
+        (
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: identity\r\n\r\nok",
+            End::Keep,
+            "timeout",
+            "no Content-Length, no chunks, and the connection stays open",
+        ),
+        (
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n",
+            End::Keep,
+            "timeout",
+            "no last chunk came after 2 bytes of its body",
+        ),
+        (
+            "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nok",
+            End::Close,
+            "reset",
+            "2 of 9 bytes of its body came",
+        ),
+        ("HTTP/1.1 200 OK\r\nA: b", End::Close, "reset", "its header had not ended"),
+    ] {
+        let server = Server::start(&Behaviour::Answer(answer, end));
+        let args = format!("--warmup 0s --timeout 400ms -n 2 -c 1 {}", server.url());
+        let document = Run::json(&args).finish().expect_code(0).document();
+        document.expect_only(&[outcome]);
+        let reason = document.at("verdict.reasons.0.message").as_str().expect("a text");
+        document.expect(reason.contains(told), told);
+    }
+}
+
 /// Odd answers, each followed by the connection's end, and whether it is read differently here
 /// than by curl on purpose.
 const ODD: [(&str, bool); 27] = [

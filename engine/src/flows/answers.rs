@@ -14,7 +14,6 @@ use crate::driver::Driver;
 use crate::event_loop::EventLoop;
 use crate::events::{Fed, Source};
 use crate::recorder::Recorder;
-use crate::retry::unasked;
 
 /// Bytes that have come for the oldest request on a connection.
 struct Arrived<'a> {
@@ -115,7 +114,7 @@ impl<D: Driver> EventLoop<D> {
         self.recorder.current.totals.received_bytes += bytes.len() as u64;
         while !bytes.is_empty() {
             if connection.in_flight == 0 {
-                return unasked(bytes);
+                return connection.unasked(bytes, &mut self.shapes);
             }
             let oldest = self.exchanges.oldest(number, connection);
             let (user, sent, slot) = (oldest.user, oldest.sent, oldest.slot());

@@ -14,3 +14,4 @@ mod quote;
 pub mod request;
 pub mod response;
 pub mod shape;
+pub mod unfinished;

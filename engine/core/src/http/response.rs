@@ -15,6 +15,7 @@ use super::fault::Fault;
 use super::head::{Framing, Head};
 use super::protocol::Protocol;
 use super::shape::Shapes;
+use super::unfinished::Unfinished;
 
 /// Most interim responses ahead of one final response.
 const INTERIMS_MAX: u8 = 64;
@@ -231,6 +232,20 @@ impl ResponseParser {
                 Some(Response { body_bytes: decoder.payload(), ..*response })
             }
             State::Between | State::Behind(_) | State::Head(_) | State::Broken(_) => None,
+        }
+    }
+
+    /// What is missing of the response under way; `None` when none has begun.
+    pub fn unfinished(&self) -> Option<Unfinished> {
+        match &self.state {
+            State::Head(_) => Some(Unfinished::Header),
+            State::Length { response, remaining } => {
+                let of = response.body_bytes;
+                Some(Unfinished::Length { got: of - remaining, of })
+            }
+            State::Chunked { decoder, .. } => Some(Unfinished::Chunked { got: decoder.payload() }),
+            State::Close { .. } => Some(Unfinished::UntilClose),
+            State::Between | State::Behind(_) | State::Broken(_) => None,
         }
     }
 

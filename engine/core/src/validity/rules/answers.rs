@@ -29,6 +29,12 @@ impl Run<'_> {
                      measure longer (-d), or raise the rate"
                         .to_owned()
                 }
+                _ if self.record.warmup_counts.released > 0 => {
+                    "no request was sent in the measured window: every connection was busy with \
+                     one of the warm-up, whose answers take longer than the window; measure \
+                     longer (-d)"
+                        .to_owned()
+                }
                 _ => format!("no request was sent: {CHECK}"),
             };
             invalid("nothing_completed", message)

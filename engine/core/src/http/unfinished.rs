@@ -1,0 +1,44 @@
+//! How far an answer had come that did not end.
+
+use std::fmt;
+
+use crate::summary::Grouped;
+
+/// What is missing of an answer that has begun.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unfinished {
+    /// The end of its header.
+    Header,
+    /// The rest of a body of known length, in bytes.
+    Length {
+        /// Bytes that came.
+        got: u64,
+        /// Bytes that Content-Length announced.
+        of: u64,
+    },
+    /// The last chunk (RFC 9112 section 7.1).
+    Chunked {
+        /// Bytes of payload that came.
+        got: u64,
+    },
+    /// The end of the connection, which is the body's: neither length nor chunks tell it (RFC 9112
+    /// section 6.3, rule 8).
+    UntilClose,
+}
+
+impl fmt::Display for Unfinished {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Header => f.write_str("its header had not ended"),
+            Self::Length { got, of } => {
+                write!(f, "{} of {} bytes of its body came", Grouped(got), Grouped(of))
+            }
+            Self::Chunked { got } => {
+                write!(f, "no last chunk came after {} bytes of its body", Grouped(got))
+            }
+            Self::UntilClose => {
+                f.write_str("no Content-Length, no chunks, and the connection stays open")
+            }
+        }
+    }
+}
