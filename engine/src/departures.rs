@@ -25,17 +25,20 @@ pub(crate) struct Departures {
     waiting: Vec<u32>,
     /// None of them has left before.
     from: Timestamp,
+    /// When the turn began to send.
+    begun: Timestamp,
 }
 
 impl Departures {
     pub(crate) fn new() -> Self {
-        Self { waiting: Vec::with_capacity(GROUP), from: Timestamp::default() }
+        let never = Timestamp::default();
+        Self { waiting: Vec::with_capacity(GROUP), from: never, begun: never }
     }
 
     /// The first of them leaves from now on.
     #[inline]
     pub(crate) const fn begin(&mut self, now: Timestamp) {
-        self.from = now;
+        (self.from, self.begun) = (now, now);
     }
 
     /// The request of the exchange at this place has been given to the driver.
@@ -80,7 +83,7 @@ impl<D: Driver> EventLoop<D> {
     /// Stamp those waiting, the last of which has left by `to`, and time their lateness.
     fn stamp_to(&mut self, to: Timestamp) {
         let from = std::mem::replace(&mut self.departures.from, to);
-        let count = self.departures.waiting.len();
+        let (count, begun) = (self.departures.waiting.len(), self.departures.begun);
         for (place, index) in self.departures.waiting.drain(..).enumerate() {
             let sent = stamp(from, to, place, count);
             let exchange = self.exchanges.at(index);
@@ -88,7 +91,10 @@ impl<D: Driver> EventLoop<D> {
             let slot = exchange.slot();
             match &mut self.flows {
                 None if self.options.is_open => self.recorder.sent(slot, sent),
-                None => {}
+                None => {
+                    let span = sent.since(begun).0 * u64::from(exchange.count);
+                    self.recorder.current.totals.departing.0 += span;
+                }
                 Some(flows) => flows.sent(exchange.user, slot, &mut self.recorder, sent),
             }
         }

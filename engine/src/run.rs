@@ -436,6 +436,7 @@ fn worker_record(ends: &Ends, sums: &crate::collector::WorkerSums) -> WorkerReco
         enters: sums.enters,
         spun: sums.spun,
         waited: sums.measured.waited,
+        departing: sums.measured.departing,
         buffers_exhausted: sums.all.buffers_exhausted,
         events: sums.measured.events,
         stalls: sums.measured.stalls,

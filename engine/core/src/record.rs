@@ -318,6 +318,9 @@ pub struct WorkerRecord {
     pub enters: u64,
     /// Slots that found every connection busy when they were due, measured window.
     pub waited: u64,
+    /// How long requests of a closed loop waited behind others of their turn before they left,
+    /// summed, measured window: their connections stood idle meanwhile.
+    pub departing: Nanos,
     /// Receives that found the buffer ring empty and were armed again, whole run.
     pub buffers_exhausted: u64,
     /// How often completions found their queue full and the kernel set them aside, or lost them

@@ -12,6 +12,9 @@ pub struct Totals {
     pub spun: Nanos,
     /// Slots that found every connection busy.
     pub waited: u64,
+    /// How long requests of a closed loop waited behind others of their turn before they left,
+    /// summed.
+    pub departing: Nanos,
     /// Bytes of requests.
     pub sent_bytes: u64,
     /// Bytes of responses.
@@ -48,6 +51,7 @@ impl Totals {
         self.enters += other.enters;
         self.spun += other.spun;
         self.waited += other.waited;
+        self.departing.0 += other.departing.0;
         self.sent_bytes += other.sent_bytes;
         self.received_bytes += other.received_bytes;
         self.connections_used += other.connections_used;

@@ -222,6 +222,12 @@ fn rate_times_service_time_is_what_is_in_flight() {
     fires_past(&service(406_000, 1, 300_000), &service(404_000, 1, 300_000), "little", suspect);
     fires_past(&service(447_000, 1, 300_000), &service(449_000, 1, 300_000), "little", suspect);
     fires_past(&service(812_000, 2, 300_000), &service(808_000, 2, 300_000), "little", suspect);
+    // A request that waits behind others to leave is on its way to be in flight.
+    let departing = |nanos: u64| {
+        let case = service(304_000, 1, 300_000);
+        case.with(|case| case.worker().departing = Nanos(300_000 * nanos))
+    };
+    fires_past(&departing(102_000), &departing(100_000), "little", suspect);
     // So it is in a window of five service times, whose edges count by their share.
     fires_past(&service(381_000_000, 1, 320), &service(379_000_000, 1, 320), "little", suspect);
     // Of 64 answers of 3 s that were all sent at the start, the window of 2 s holds two thirds.

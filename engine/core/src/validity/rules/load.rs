@@ -119,7 +119,8 @@ impl Run<'_> {
         })
     }
 
-    /// Connections × depth = rate × mean service time, when no connection stands idle.
+    /// Connections × depth = rate × mean service time, when no connection stands idle, save while
+    /// its next request waits behind others to leave.
     ///
     /// Both sides are of the window, whatever its length: the rate counts what lies across its
     /// edges by its share. What chance may do is bounded: the mean is of those sent in the window,
@@ -136,7 +137,8 @@ impl Run<'_> {
             return None;
         }
         let places = self.total(|w| w.established.into()) * u64::from(self.plan.pipeline);
-        let in_service = completed / window * mean;
+        let departing = Nanos(self.total(|w| w.departing.0)).as_secs_f64();
+        let in_service = (completed * mean + departing) / window;
         let off = (in_service / places as f64 - 1.0).abs();
         let chance = LITTLE_SIGMAS * deviation / (window * (places as f64).sqrt());
         // When the last requests are sent, places fall idle one after the other.
