@@ -1,6 +1,7 @@
 //! What happens to connections: bytes, ends and failures, each turned into outcomes.
 
 use uringbench_core::http::response::{Progress, Response, StreamEnd};
+use uringbench_core::http::unfinished::Unfinished;
 use uringbench_core::outcome::Outcome;
 use uringbench_core::time::Timestamp;
 use uringbench_core::websocket::machine::{Machine, StreamEnd as SocketEnd};
@@ -330,6 +331,8 @@ impl<D: Driver> EventLoop<D> {
         let connection = &mut self.connections[number as usize];
         if connection.in_flight > 0
             && connection.may_end_here()
+            // What is cut short stays as it is, for the cause to say how far it came.
+            && connection.parser.unfinished() == Some(Unfinished::UntilClose)
             && let StreamEnd::Complete(response) = connection.parser.end_of_stream()
         {
             self.on_response(number, response, now);

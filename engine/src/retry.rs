@@ -293,8 +293,8 @@ impl<D: Driver> EventLoop<D> {
 }
 
 impl Connection {
-    /// Bytes came though nothing is in flight: some belong to no answer and do no harm, and a 408 is
-    /// a server's way to close what nothing came on.
+    /// Bytes came though nothing is in flight: some belong to no answer and do no harm, and a 408
+    /// is a server's way to close what nothing came on.
     #[cold]
     #[inline(never)]
     pub(crate) fn unasked(&mut self, bytes: &[u8], shapes: &mut Shapes) -> Fed {

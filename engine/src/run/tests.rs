@@ -17,10 +17,12 @@ use super::*;
 use crate::driver::{Driver, Event, EventKind, ReceiveMode, UnderWay, Until};
 use crate::ring_driver::RingDriver;
 
-/// What breaks a worker, in so many waits from the start.
+/// What breaks a worker.
 #[derive(Clone, Copy, Debug)]
 enum Fate {
+    /// At a wait, after so many of them.
     Panics(u64),
+    /// At a wait, after so many requests.
     Halts(u64),
     Lasts,
 }
@@ -29,12 +31,13 @@ enum Fate {
 struct Fated {
     fate: Fate,
     waits: u64,
+    sent: u64,
     events: VecDeque<Event<Vec<u8>>>,
 }
 
 impl Fated {
     fn new(fate: Fate) -> Self {
-        Self { fate, waits: 0, events: VecDeque::new() }
+        Self { fate, waits: 0, sent: 0, events: VecDeque::new() }
     }
 
     fn tell(&mut self, connection: u32, generation: u32, kind: EventKind<Vec<u8>>) {
@@ -59,6 +62,7 @@ impl Driver for Fated {
         None
     }
     fn send(&mut self, connection: u32, generation: u32, _: u16) {
+        self.sent += 1;
         let buffer = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n".to_vec();
         self.tell(connection, generation, EventKind::Received { buffer, more: true });
     }
@@ -80,7 +84,7 @@ impl Driver for Fated {
         std::thread::yield_now();
         match self.fate {
             Fate::Panics(waits) if self.waits > waits => panic!("broken on purpose"),
-            Fate::Halts(waits) if self.waits > waits => Err(Failure(Errno::NOMEM)),
+            Fate::Halts(requests) if self.sent >= requests => Err(Failure(Errno::NOMEM)),
             Fate::Panics(_) | Fate::Halts(_) | Fate::Lasts => Ok(()),
         }
     }

@@ -37,7 +37,7 @@ impl fmt::Display for Unfinished {
                 write!(f, "no last chunk came after {} bytes of its body", Grouped(got))
             }
             Self::UntilClose => {
-                f.write_str("no Content-Length, no chunks, and the connection stays open")
+                f.write_str("no Content-Length and no chunks: only the connection's end is its end")
             }
         }
     }
