@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::ops::Range;
 
 use uringbench_core::time::{Nanos, Timestamp};
-use uringbench_ring::{Failure, Room};
+use uringbench_ring::{Failure, Room, TcpInfo};
 
 /// How a connection receives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,6 +68,8 @@ pub enum EventKind<B> {
     /// The receive has ended with a failure, or because it was cancelled, or for want of a
     /// buffer.
     ReceiveEnded(Failure),
+    /// What TCP knows of the connection: the answer to [`Driver::inspect`].
+    Inspected(TcpInfo),
     /// The connection is closed and its number free.
     Closed,
 }
@@ -131,6 +133,10 @@ pub trait Driver {
 
     /// End a [`ReceiveMode::Multi`] receive; it answers with `ReceiveEnded`.
     fn cancel_receive(&mut self, connection: u32, generation: u32);
+
+    /// Ask what TCP knows of a connection that is up. Ends with `Inspected`, or with nothing where
+    /// the world cannot tell.
+    fn inspect(&mut self, connection: u32, generation: u32);
 
     /// Close, ending what is under way. Answers with `Closed`, after which the number may connect
     /// again; events of the old generation may come before it and after.

@@ -23,6 +23,7 @@ use crate::control::Command;
 use crate::departures::Departures;
 use crate::driver::{Driver, Until};
 use crate::flows::Flows;
+use crate::inspection::Inspection;
 use crate::lineup::Lineup;
 use crate::recorder::{Handover, Recorder};
 use crate::session::{SEALED_AT_ONCE, Terms};
@@ -169,6 +170,7 @@ pub struct EventLoop<D: Driver> {
     pub(crate) recorder: Recorder,
     pub(crate) shapes: Shapes,
     pub(crate) statuses: Statuses,
+    pub(crate) inspection: Inspection,
     pub(crate) terms: Terms,
     pub(crate) flows: Option<Box<Flows>>,
     /// Whether requests are sent from the driver's copy and never told of.
@@ -234,6 +236,7 @@ impl<D: Driver> EventLoop<D> {
             recorder: Recorder::new(options.has_due_times),
             shapes: Shapes::default(),
             statuses: Statuses::new(options.peers),
+            inspection: Inspection::new(count),
             is_plain: terms.tls.is_none() && pipelined <= LEFT_ALONE_MAX && !is_pieced,
             // What is answered before it was sent needs a closer look.
             is_read_otherwise: terms.is_read_otherwise() || options.writing.is_some(),
@@ -406,6 +409,7 @@ impl<D: Driver> EventLoop<D> {
         closed.totals.enters = enters - std::mem::replace(&mut self.enters_seen, enters);
         closed.totals.spun = Nanos(spun.0 - std::mem::replace(&mut self.spun_seen, spun).0);
         self.open_interval(end);
+        self.inspect_some(end);
         closed
     }
 

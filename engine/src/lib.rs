@@ -17,6 +17,7 @@ mod event_loop;
 mod events;
 mod flows;
 mod frames;
+mod inspection;
 mod lifecycle;
 mod lineup;
 mod margin;

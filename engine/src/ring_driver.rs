@@ -295,6 +295,10 @@ impl Driver for RingDriver {
         self.ring.cancel(connection, generation, Operation::Receive);
     }
 
+    fn inspect(&mut self, connection: u32, generation: u32) {
+        self.ring.inspect(connection, generation);
+    }
+
     fn close(&mut self, connection: u32, generation: u32, under_way: UnderWay) {
         let kinds = [
             (under_way.connecting, Operation::Connect),
@@ -342,10 +346,18 @@ impl Driver for RingDriver {
                     if let Some(buffer) = buffer {
                         self.ring.recycle(buffer);
                     }
-                    if token.operation() == Some(Operation::SendTold) {
-                        self.keep_spare(token);
+                    match token.operation() {
+                        Some(Operation::Inspect) => {
+                            self.ring.inspected(token).map(EventKind::Inspected)
+                        }
+                        Some(operation) => {
+                            if operation == Operation::SendTold {
+                                self.keep_spare(token);
+                            }
+                            without_bytes(operation, result)
+                        }
+                        None => None,
                     }
-                    token.operation().and_then(|operation| without_bytes(operation, result))
                 }
             };
             if let Some(kind) = kind {
@@ -409,6 +421,8 @@ fn without_bytes(
         // A send that fails is followed by the failure of the receive beside it, which ends the
         // exchange once the bytes that came before have been read. A cancellation that finds
         // nothing has nothing to do.
-        (Operation::Send | Operation::Cancel | Operation::Accept, _) => return None,
+        (Operation::Send | Operation::Cancel | Operation::Accept | Operation::Inspect, _) => {
+            return None;
+        }
     })
 }

@@ -453,6 +453,7 @@ fn worker_record(ends: &Ends, sums: &crate::collector::WorkerSums) -> WorkerReco
         received_bytes: sums.measured.received_bytes,
         shape_hits,
         shape_misses,
+        tcp: finished.map_or_else(Vec::new, |finished| finished.tcp.clone()),
         statuses: finished.map_or_else(Vec::new, |finished| finished.statuses.samples.clone()),
         failed_at: finished.map_or_else(Vec::new, |finished| finished.statuses.failed_at.clone()),
         ..WorkerRecord::default()

@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, Sender};
 
 use uringbench_core::pacer::Pacer;
 use uringbench_core::plan::{Engine, Plan};
-use uringbench_core::record::Backend;
+use uringbench_core::record::{Backend, TcpReading};
 use uringbench_core::schedule::Share;
 use uringbench_core::time::Timestamp;
 use uringbench_ring::Failure;
@@ -57,6 +57,7 @@ pub(crate) struct Finished {
     /// Why its driver stopped working, if it did.
     pub(crate) halted: Option<Failure>,
     pub(crate) statuses: Statuses,
+    pub(crate) tcp: Vec<TcpReading>,
 }
 
 /// A worker's ends of its channels.
@@ -200,6 +201,7 @@ pub(crate) fn work_over<D: Driver>(
             break;
         }
     }
+    let tcp = event_loop.inspect_all();
     event_loop.say_goodbye();
     report(Report::Finished(Finished {
         boundaries: event_loop.boundaries(),
@@ -208,6 +210,7 @@ pub(crate) fn work_over<D: Driver>(
         failure: event_loop.connect_failure(),
         halted: event_loop.halted(),
         statuses: event_loop.take_statuses(),
+        tcp,
     }));
     // Ends when the collector drops its end.
     let _ = links.release.recv();

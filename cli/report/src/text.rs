@@ -261,6 +261,7 @@ impl Page {
         }
         let mut figures = Vec::new();
         self.connections(parts);
+        self.tcp(parts);
         self.stream(parts);
         if let Some(nanos) = client.cpu_ns_per_request {
             figures.push(format!("{} CPU/request", Nanos(nanos.round() as u64)));
@@ -303,6 +304,27 @@ impl Page {
         for (index, line) in figures.iter().enumerate() {
             self.line(if index == 0 { "connects" } else { "" }, line);
         }
+    }
+
+    /// What the network did to the connections that could be asked, where there is one or where
+    /// something was lost.
+    fn tcp(&mut self, parts: &Parts<'_>) {
+        let Some(tcp) = parts.summary.tcp else { return };
+        if tcp.retransmits == 0 && parts.plan.is_on_loopback() {
+            return;
+        }
+        let mut figures = Vec::new();
+        if let Some(rtt) = tcp.rtt {
+            let (p50, max) = (Nanos(rtt.p50), Nanos(rtt.max));
+            figures.push(format!("round trip p50 {p50} max {max}"));
+        }
+        if let Some(rate) = tcp.delivery_rate {
+            figures.push(format!("delivery p50 {}", byte_rate(rate.p50 as f64)));
+        }
+        figures.push(plural(tcp.retransmits, "retransmit"));
+        let of = format!("{} of {} asked", Grouped(tcp.connections), Grouped(tcp.made));
+        figures.push(format!("{of} connections"));
+        self.line("tcp", figures.join("   "));
     }
 
     /// What streams brought, and idle connections.

@@ -15,7 +15,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 pub use build::DocumentParts;
-pub use client::{ClientFigures, HandshakeFigures, IdleFigures, WorkerFigures};
+pub use client::{
+    ClientFigures, HandshakeFigures, IdleFigures, SpreadFigures, TcpFigures, WorkerFigures,
+};
 pub use plan::{Environment, PlanFigures, TlsPlanned};
 pub use steps::{FailureCounted, FlowFigures, StepFigures, StreamFigures};
 

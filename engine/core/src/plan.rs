@@ -245,6 +245,14 @@ pub enum TlsVersions {
 }
 
 impl Plan {
+    /// Whether no network lies between this machine's sockets and the target's.
+    pub fn is_on_loopback(&self) -> bool {
+        self.peers.iter().all(|peer| match peer {
+            Peer::Tcp(address) => address.ip().is_loopback(),
+            Peer::Unix(_) => true,
+        })
+    }
+
     /// The least there is: one request after the other for a second, over one connection from
     /// CPU 0, with nothing special about either.
     pub fn plain(peer: Peer, request: RequestTemplate) -> Self {

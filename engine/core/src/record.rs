@@ -278,6 +278,22 @@ impl RunRecord {
     }
 }
 
+/// What TCP knew of the connections of one number, as of the last time one of them was asked
+/// (tcp(7), TCP_INFO).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TcpReading {
+    /// Successive connections that were asked, at least 1.
+    pub connections: u64,
+    /// Segments that this side sent again on them.
+    pub retransmits: u64,
+    /// Smoothed round-trip time.
+    pub rtt: Option<Nanos>,
+    /// The least round-trip time.
+    pub rtt_min: Option<Nanos>,
+    /// How fast what was sent last was acknowledged, bytes per second.
+    pub delivery_rate: Option<u64>,
+}
+
 /// What one worker did and what it cost.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct WorkerRecord {
@@ -350,6 +366,9 @@ pub struct WorkerRecord {
     pub shape_hits: u64,
     /// Response headers parsed in full, whole run.
     pub shape_misses: u64,
+    /// What TCP knew of its connections, of those that were asked; empty where the backend or the
+    /// kernel (before 6.8) cannot tell. Whole run.
+    pub tcp: Vec<TcpReading>,
     /// What one answer of each status of 300 and above said, whole run.
     pub statuses: Vec<StatusSample>,
     /// Slots that ended other than `ok` on connections to each address of the target; empty when

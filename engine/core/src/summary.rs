@@ -7,6 +7,7 @@
 use std::fmt;
 
 mod script;
+mod tcp;
 
 use hdrhistogram::Histogram;
 
@@ -17,6 +18,7 @@ use crate::record::{Phase, RunRecord, WorkerRecord};
 use crate::time::Nanos;
 
 pub use script::{FlowSummary, ScriptSummary, StepSummary};
+pub use tcp::{Spread, TcpSummary};
 
 /// Samples that must lie beyond a quantile before it is printed: with fewer, one slow request
 /// more or less moves it.
@@ -33,6 +35,8 @@ pub struct Summary {
     pub error_share: Option<f64>,
     /// What was timed.
     pub times: TimesSummary,
+    /// What TCP knew of the connections; `None` where none could be asked.
+    pub tcp: Option<TcpSummary>,
     /// What the load cost this machine.
     pub client: ClientCost,
     /// What crossed the sockets.
@@ -184,6 +188,7 @@ impl Summary {
                 first_byte: TimeSummary::of(&times.first_byte),
                 censored: times.censored,
             },
+            tcp: TcpSummary::of(record),
             client: ClientCost::of(record),
             bytes: Bytes {
                 sent: record.workers.iter().map(|w| w.sent_bytes).sum(),

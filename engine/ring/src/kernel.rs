@@ -15,22 +15,20 @@ use std::collections::VecDeque;
 use std::io;
 use std::mem::ManuallyDrop;
 use std::ops::Range;
-use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU16, Ordering};
 
-use io_uring::types::{BufRingEntry, CancelBuilder, DestinationSlot, SubmitArgs, Timespec};
+use io_uring::types::{BufRingEntry, CancelBuilder, SubmitArgs, Timespec};
 use io_uring::{CompletionQueue, EnterFlags, IoUring, SubmissionQueue, Submitter};
-use io_uring::{cqueue, opcode, squeue};
+use io_uring::{cqueue, squeue};
 
 use crate::buffer::{BufferId, BufferSizes, Room};
 use crate::outgoing::Outgoing;
 use crate::peer::Peer;
 use crate::socket::{PeerAddress, SocketOptions};
-
-/// Values of socket options, which submissions name: they live for ever.
-static YES: libc::c_int = 1;
-static RESET: libc::linger = libc::linger { l_onoff: 1, l_linger: 0 };
+use crate::submission;
+use crate::tcp_info::TCP_INFO_BYTES;
 
 /// One page, so that a boxed slice of them is aligned as the kernel wants its buffer ring.
 #[repr(C, align(4096))]
@@ -149,8 +147,8 @@ impl Kernel {
     /// Send a range of a template; silent on success.
     #[inline]
     pub(crate) fn send(&mut self, user_data: u64, slot: u32, template: usize, range: Range<usize>) {
-        let entry = send_whole(slot, &self.templates[template][range]);
-        self.push(entry.flags(squeue::Flags::SKIP_SUCCESS).user_data(user_data));
+        let entry = submission::send(slot, &self.templates[template][range]);
+        self.push(entry.flags(squeue::Flags::SKIP_SUCCESS), user_data);
     }
 
     /// The same; completes with success too.
@@ -161,17 +159,16 @@ impl Kernel {
         template: usize,
         range: Range<usize>,
     ) {
-        let bytes = &self.templates[template][range];
-        let entry = send_whole(slot, bytes);
-        self.push(entry.user_data(user_data));
+        let entry = submission::send(slot, &self.templates[template][range]);
+        self.push(entry, user_data);
     }
 
     /// Send `bytes`, which [`Kernel::sent`] gives back once the operation has completed.
     pub(crate) fn send_bytes(&mut self, user_data: u64, slot: u32, bytes: Vec<u8>) {
-        let entry = send_whole(slot, &bytes);
+        let entry = submission::send(slot, &bytes);
         // The heap bytes stay where they are when the vector that owns them is moved.
         self.outgoing.keep(user_data, slot, bytes);
-        self.push(entry.user_data(user_data));
+        self.push(entry, user_data);
     }
 
     /// The send submitted with this user data has completed: its bytes, if they were given to
@@ -183,112 +180,65 @@ impl Kernel {
     /// Make a stream socket in a slot, as the options say; silent on success. Nothing of it waits,
     /// so it is done before anything submitted later is begun.
     pub(crate) fn open(&mut self, user_data: u64, slot: u32, family: i32, options: SocketOptions) {
-        let Ok(place) = DestinationSlot::try_from_slot_target(slot) else { return };
-        // No descriptor, so none to be closed on exec.
-        let entry =
-            opcode::Socket::new(family, libc::SOCK_STREAM, 0).file_index(Some(place)).build();
-        self.push(entry.flags(squeue::Flags::SKIP_SUCCESS).user_data(user_data));
-        if family == libc::AF_UNIX {
-            return;
+        for entry in submission::open(slot, family, options).into_iter().flatten() {
+            self.push(entry, user_data);
         }
-        let nodelay = (libc::IPPROTO_TCP, libc::TCP_NODELAY, std::ptr::from_ref(&YES).cast());
-        self.set_option(user_data, slot, nodelay, size_of_val(&YES));
-        if options.resets {
-            let linger = (libc::SOL_SOCKET, libc::SO_LINGER, std::ptr::from_ref(&RESET).cast());
-            self.set_option(user_data, slot, linger, size_of_val(&RESET));
-        }
-    }
-
-    /// Set an option to a value that lives for ever.
-    fn set_option(
-        &mut self,
-        user_data: u64,
-        slot: u32,
-        (level, name, value): (i32, i32, *const libc::c_void),
-        length: usize,
-    ) {
-        let fd = io_uring::types::Fixed(slot);
-        let entry =
-            opcode::SetSockOpt::new(fd, level as u32, name as u32, value, length as u32).build();
-        self.push(entry.flags(squeue::Flags::SKIP_SUCCESS).user_data(user_data));
     }
 
     pub(crate) fn connect(&mut self, user_data: u64, slot: u32, peer: usize) {
-        let (address, length) = self.peers[peer].as_raw();
-        let entry = opcode::Connect::new(io_uring::types::Fixed(slot), address, length).build();
-        self.push(entry.user_data(user_data));
+        let entry = submission::connect(slot, self.peers[peer].as_raw());
+        self.push(entry, user_data);
     }
 
     /// Receive again and again, each time into a buffer of the ring.
     #[inline]
     pub(crate) fn receive_multi(&mut self, user_data: u64, slot: u32) {
-        let group = Room::Small as u16;
-        let entry = opcode::RecvMulti::new(io_uring::types::Fixed(slot), group).build();
-        self.push(entry.user_data(user_data));
+        self.push(submission::receive_multi(slot), user_data);
     }
 
     /// Receive once into a buffer of the ring; `poll_first` when no data can be there yet.
     #[inline]
     pub(crate) fn receive_once(&mut self, user_data: u64, slot: u32, room: Room, poll_first: bool) {
-        const IORING_RECVSEND_POLL_FIRST: u16 = 1;
-        let slot = io_uring::types::Fixed(slot);
         let size = self.buffers[room as usize].size;
-        let entry = opcode::Recv::new(slot, std::ptr::null_mut(), size)
-            .ioprio(if poll_first { IORING_RECVSEND_POLL_FIRST } else { 0 })
-            .buf_group(room as u16)
-            .build()
-            .flags(squeue::Flags::BUFFER_SELECT);
-        self.push(entry.user_data(user_data));
+        self.push(submission::receive_once(slot, room, size, poll_first), user_data);
     }
 
     /// Receive once into a buffer of the ring, no more than `length` bytes.
     pub(crate) fn receive_at_most(&mut self, user_data: u64, slot: u32, length: u32) {
-        let slot = io_uring::types::Fixed(slot);
         let length = length.clamp(1, self.buffers[0].size);
-        let entry = opcode::Recv::new(slot, std::ptr::null_mut(), length)
-            .buf_group(0)
-            .build()
-            .flags(squeue::Flags::BUFFER_SELECT);
-        self.push(entry.user_data(user_data));
+        self.push(submission::receive_once(slot, Room::Small, length, false), user_data);
     }
 
     /// Let the kernel drop up to `length` received bytes uncopied (tcp(7), MSG_TRUNC).
     #[inline]
     pub(crate) fn skip(&mut self, user_data: u64, slot: u32, length: u32) {
-        // With MSG_TRUNC on TCP nothing is written, so no memory is named.
-        let slot = io_uring::types::Fixed(slot);
-        let entry =
-            opcode::Recv::new(slot, std::ptr::null_mut(), length).flags(libc::MSG_TRUNC).build();
-        self.push(entry.user_data(user_data));
+        self.push(submission::skip(slot, length), user_data);
     }
 
     /// Cancel every operation submitted as `target`, of which there may be none; silent.
-    ///
-    /// By its user data, which the kernel finds by hashing: cancelling by descriptor, or whatever
-    /// there is, looks at every armed operation of the ring (12 % of a run's CPU time at 9,000
-    /// connections).
     pub(crate) fn cancel(&mut self, user_data: u64, target: u64) {
-        let all = CancelBuilder::user_data(target).all();
-        let entry = opcode::AsyncCancel2::new(all).build().flags(squeue::Flags::SKIP_SUCCESS);
-        self.push(entry.user_data(user_data));
+        self.push(submission::cancel(target), user_data);
     }
 
     /// Take the socket out of the slot; it closes once its last operation has ended.
     pub(crate) fn close(&mut self, user_data: u64, slot: u32) {
-        let entry = opcode::Close::new(io_uring::types::Fixed(slot)).build();
-        self.push(entry.user_data(user_data));
+        self.push(submission::close(slot), user_data);
     }
 
     /// Accept again and again, each time into a free slot of the file table.
     pub(crate) fn accept_multi(&mut self, user_data: u64, listener: RawFd) {
-        let entry = opcode::AcceptMulti::new(io_uring::types::Fd(listener))
-            .allocate_file_index(true)
-            .build();
-        self.push(entry.user_data(user_data));
+        self.push(submission::accept_multi(listener), user_data);
+    }
+
+    /// Give the socket in a slot a descriptor of this process, which the completion tells: for
+    /// [`tcp_info`].
+    pub(crate) fn install(&mut self, user_data: u64, slot: u32) {
+        self.push(submission::install(slot), user_data);
     }
 
     #[inline]
-    fn push(&mut self, entry: squeue::Entry) {
+    fn push(&mut self, entry: squeue::Entry, user_data: u64) {
+        let entry = entry.user_data(user_data);
         // SAFETY: every entry made above names templates or peers (kept until after the ring,
         // invariant 1), outgoing bytes (kept until their completion), statics, buffers of the ring
         // by group, or no memory at all.
@@ -510,18 +460,33 @@ pub(crate) fn bind_without_port(socket: BorrowedFd<'_>) -> Result<(), rustix::io
             size_of_val(&yes) as libc::socklen_t,
         )
     };
-    if result == 0 {
-        return Ok(());
-    }
-    let error = io::Error::last_os_error();
-    Err(rustix::io::Errno::from_io_error(&error).unwrap_or(rustix::io::Errno::IO))
+    if result == 0 { Ok(()) } else { Err(last_error()) }
 }
 
-/// A send of all of `bytes`, however many attempts it takes.
-fn send_whole(slot: u32, bytes: &[u8]) -> squeue::Entry {
-    opcode::Send::new(io_uring::types::Fixed(slot), bytes.as_ptr(), bytes.len() as u32)
-        .flags(libc::MSG_WAITALL | libc::MSG_NOSIGNAL)
-        .build()
+/// What `getsockopt(TCP_INFO)` writes, as far as this kernel knows it; the rest stays 0.
+/// `installed` is what a [`Kernel::install`] has just completed with: the descriptor is closed.
+pub(crate) fn tcp_info(installed: u32) -> Result<[u8; TCP_INFO_BYTES], rustix::io::Errno> {
+    // SAFETY: the kernel has just made it for us, and each completion is taken from the queue once,
+    // so nobody else owns it.
+    let socket = unsafe { OwnedFd::from_raw_fd(installed as RawFd) };
+    let mut bytes = [0; TCP_INFO_BYTES];
+    let mut length = TCP_INFO_BYTES as libc::socklen_t;
+    // SAFETY: at most `length` bytes are written, all of them ours, before the call is over.
+    let result = unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::IPPROTO_TCP,
+            libc::TCP_INFO,
+            bytes.as_mut_ptr().cast(),
+            &raw mut length,
+        )
+    };
+    if result == 0 { Ok(bytes) } else { Err(last_error()) }
+}
+
+fn last_error() -> rustix::io::Errno {
+    let error = io::Error::last_os_error();
+    rustix::io::Errno::from_io_error(&error).unwrap_or(rustix::io::Errno::IO)
 }
 
 impl Drop for Kernel {

@@ -18,6 +18,8 @@ mod probe;
 mod ring;
 mod sizes;
 mod socket;
+mod submission;
+mod tcp_info;
 mod token;
 
 pub use buffer::{BufferId, BufferSizes, Room};
@@ -26,4 +28,5 @@ pub use probe::{Features, Unavailable, probe};
 pub use ring::{Completion, Config, PeerId, Ring, TemplateId, Wait};
 pub use sizes::KernelVersion;
 pub use socket::{Listener, OpenError, PeerAddress, SocketOptions};
+pub use tcp_info::TcpInfo;
 pub use token::{Operation, Token};

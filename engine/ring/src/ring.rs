@@ -6,10 +6,11 @@ use std::os::fd::{AsFd, AsRawFd};
 
 use crate::buffer::{BufferId, BufferSizes, Room};
 use crate::failure::{Failure, SetupError};
-use crate::kernel::Kernel;
+use crate::kernel::{self, Kernel};
 use crate::probe::{self, Features};
 use crate::sizes::{self, KernelVersion};
 use crate::socket::{self, Listener, OpenError, PeerAddress, SocketOptions};
+use crate::tcp_info::TcpInfo;
 use crate::token::{Operation, Token};
 
 /// The size of a ring.
@@ -91,6 +92,8 @@ pub struct Completion {
 pub struct Ring {
     kernel: Kernel,
     features: Features,
+    /// Answers to [`Ring::inspect`] that nobody has taken.
+    inspected: Vec<(Token, TcpInfo)>,
 }
 
 impl Ring {
@@ -119,7 +122,7 @@ impl Ring {
                 .register_ring_fd()
                 .map_err(|error| SetupError::from_io("registering the ring", error))?;
         }
-        Ok(Self { kernel, features })
+        Ok(Self { kernel, features, inspected: Vec::new() })
     }
 
     /// What the kernel offers this ring.
@@ -244,6 +247,20 @@ impl Ring {
         self.kernel.close(Token::new(Operation::Close, generation, slot).user_data(), slot);
     }
 
+    /// Ask what TCP knows of the connection in a slot. Completes as [`Operation::Inspect`], at
+    /// which [`Ring::inspected`] tells it. It takes a descriptor until then. Fails if there is no
+    /// connection, if it is not TCP's, and on kernels before 6.8.
+    pub fn inspect(&mut self, slot: u32, generation: u32) {
+        let token = Token::new(Operation::Inspect, generation, slot);
+        self.kernel.install(token.user_data(), slot);
+    }
+
+    /// The answer whose [`Operation::Inspect`] has completed with this token.
+    pub fn inspected(&mut self, token: Token) -> Option<TcpInfo> {
+        let at = self.inspected.iter().position(|(of, _)| *of == token)?;
+        Some(self.inspected.swap_remove(at).1)
+    }
+
     /// Accept connections into free slots until it ends. Completes as [`Operation::Accept`], the
     /// result being the slot.
     pub fn accept_multi(&mut self, listener: &Listener) {
@@ -286,12 +303,29 @@ impl Ring {
     #[inline]
     pub fn next_completion(&mut self) -> Option<Completion> {
         let posted = self.kernel.next_posted()?;
-        Some(Completion {
+        let mut completion = Completion {
             token: Token::from_user_data(posted.user_data),
             result: u32::try_from(posted.result).map_err(|_| Failure::from_result(posted.result)),
             more: posted.more,
             buffer: posted.buffer,
-        })
+        };
+        if completion.token.operation() == Some(Operation::Inspect) {
+            self.read_tcp_info(&mut completion);
+        }
+        Some(completion)
+    }
+
+    /// The result is a descriptor, of which nobody learns: what it is for is done here.
+    #[cold]
+    fn read_tcp_info(&mut self, completion: &mut Completion) {
+        let Ok(installed) = completion.result else { return };
+        completion.result = match kernel::tcp_info(installed) {
+            Ok(bytes) => {
+                self.inspected.push((completion.token, TcpInfo::of(&bytes)));
+                Ok(0)
+            }
+            Err(errno) => Err(Failure(errno)),
+        };
     }
 
     /// The bytes of a received buffer.

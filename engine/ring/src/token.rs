@@ -25,6 +25,8 @@ pub enum Operation {
     SendTold = 8,
     /// The making of a socket within the ring; completes only when it fails.
     Open = 9,
+    /// A question what TCP knows of a slot's connection.
+    Inspect = 10,
 }
 
 /// `operation (8 bits) | generation (24 bits) | slot (32 bits)`.
@@ -67,6 +69,7 @@ impl Token {
             7 => Operation::Accept,
             8 => Operation::SendTold,
             9 => Operation::Open,
+            10 => Operation::Inspect,
             _ => return None,
         })
     }

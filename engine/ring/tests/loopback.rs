@@ -5,8 +5,8 @@ use std::net::{Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::thread::JoinHandle;
 
 use uringbench_ring::{
-    BufferSizes, Completion, Config, Listener, Operation, PeerAddress, Ring, Room, SocketOptions,
-    Wait,
+    BufferSizes, Completion, Config, KernelVersion, Listener, Operation, PeerAddress, Ring, Room,
+    SocketOptions, Wait,
 };
 
 const SMALL: Config = Config {
@@ -474,4 +474,33 @@ fn large_buffers_are_beside_the_small_ones_and_come_back_to_their_own() {
     let held: Vec<u8> = leases.iter().flat_map(|lease| ring.bytes(lease).to_vec()).collect();
     assert_eq!(held, pattern(20_000)[..2 * 4_096 + 64]);
     leases.into_iter().for_each(|lease| ring.recycle(lease));
+}
+
+#[test]
+fn connections_are_asked_what_tcp_knows_of_them() {
+    let (mut ring, mut peer) = connected(SMALL);
+    // The other slots are empty.
+    for slot in 0..4 {
+        ring.inspect(slot, 0);
+    }
+    let mut told = 0;
+    for _ in 0..4 {
+        let completion = next(&mut ring);
+        assert_eq!(completion.token.operation(), Some(Operation::Inspect));
+        let Some(info) = ring.inspected(completion.token) else {
+            assert!(completion.result.is_err());
+            continue;
+        };
+        assert_eq!((completion.token.slot(), completion.result), (0, Ok(0)));
+        assert!((1..1_000_000).contains(&info.rtt_us), "loopback within a second: {info:?}");
+        assert_eq!(info.retransmits, 0, "{info:?}");
+        assert!(ring.inspected(completion.token).is_none(), "told once");
+        told += 1;
+    }
+    assert_eq!(told, i32::from(KernelVersion::running() >= KernelVersion::new(6, 8)));
+    // The connection is none the worse for it, and no descriptor holds it open.
+    ring.close(0, 0);
+    let mut left = Vec::new();
+    while next(&mut ring).token.operation() != Some(Operation::Close) {}
+    peer.read_to_end(&mut left).expect("it ends in order");
 }

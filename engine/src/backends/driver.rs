@@ -272,6 +272,9 @@ impl<R: Runtime> Driver for RuntimeDriver<R> {
     /// Nothing to do: no receive goes on by itself.
     fn cancel_receive(&mut self, _: u32, _: u32) {}
 
+    /// The socket is the task's, which cannot ask.
+    fn inspect(&mut self, _: u32, _: u32) {}
+
     fn close(&mut self, connection: u32, _: u32, _: UnderWay) {
         self.order(connection, Line::order_close);
         // From now on the task alone knows it.

@@ -75,6 +75,7 @@ impl Driver for Fated {
     fn receive(&mut self, _: u32, _: u32, _: ReceiveMode) {}
     fn skip(&mut self, _: u32, _: u32, _: u32) {}
     fn cancel_receive(&mut self, _: u32, _: u32) {}
+    fn inspect(&mut self, _: u32, _: u32) {}
     fn close(&mut self, connection: u32, generation: u32, _: UnderWay) {
         self.tell(connection, generation, EventKind::Closed);
     }

@@ -18,7 +18,7 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 use rustix::io::Errno;
 use uringbench_core::time::{Nanos, Timestamp};
 use uringbench_engine::{Driver, Event, EventKind, ReceiveMode, UnderWay, Until};
-use uringbench_ring::Failure;
+use uringbench_ring::{Failure, TcpInfo};
 
 pub(crate) use self::climate::{Climate, Speech};
 use crate::secure::Secure;
@@ -481,6 +481,14 @@ impl Driver for World {
         assert!(matches!(armed, None | Some(Armed::Multi)), "a cancelled {armed:?}");
         simulated.is_cancelled = armed.is_some();
         self.soon(Happening::Cancelled { connection, generation });
+    }
+
+    fn inspect(&mut self, connection: u32, generation: u32) {
+        assert!(self.current(connection, generation).is_up, "a closed connection is asked");
+        // Half of the answers never come, as on kernels that have none.
+        if self.below(2) == 0 {
+            self.tell(connection, generation, EventKind::Inspected(TcpInfo::default()));
+        }
     }
 
     fn close(&mut self, connection: u32, generation: u32, under_way: UnderWay) {

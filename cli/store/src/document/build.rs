@@ -19,7 +19,7 @@ use uringbench_core::rate::Rate;
 use uringbench_core::record::{Interval, MESSAGE, PhaseSpan, RunRecord, Times, WorkerRecord};
 use uringbench_core::slo::{Met, SloFinding};
 use uringbench_core::summary::{
-    FlowSummary, Quantile, StepSummary, Summary, TimeSummary, WorkerShare,
+    FlowSummary, Quantile, Spread, StepSummary, Summary, TcpSummary, TimeSummary, WorkerShare,
 };
 use uringbench_core::validity::{Severity, Verdict};
 
@@ -27,8 +27,8 @@ use super::{
     ByteFigures, CauseFigures, ClientFigures, CountFigures, Document, EncodedHistograms,
     Environment, FailureCounted, FlowFigures, HandshakeFigures, IdleFigures, IntervalFigures,
     OutcomeFigures, PhaseFigures, PlanFigures, RateFigures, ReasonGiven, SCHEMA, SloHeld,
-    StepFigures, StreamFigures, TimeFigures, TimesFigures, TlsPlanned, ToleratedFigures,
-    VerdictGiven, WorkerFigures,
+    SpreadFigures, StepFigures, StreamFigures, TcpFigures, TimeFigures, TimesFigures, TlsPlanned,
+    ToleratedFigures, VerdictGiven, WorkerFigures,
 };
 use crate::civil::Civil;
 use crate::write::StoreError;
@@ -380,7 +380,25 @@ fn client(record: &RunRecord, summary: &Summary) -> ClientFigures {
         enters_per_request: client.enters_per_request,
         connections_used: Some(record.workers.iter().map(|w| u64::from(w.connections_used)).sum()),
         connection_endings: endings(record),
+        tcp: summary.tcp.map(tcp),
         workers: record.workers.iter().zip(&summary.workers).map(worker).collect(),
+    }
+}
+
+fn tcp(tcp: TcpSummary) -> TcpFigures {
+    let spread = |spread: Spread| SpreadFigures {
+        min: spread.min,
+        p50: spread.p50,
+        p90: spread.p90,
+        max: spread.max,
+    };
+    TcpFigures {
+        connections_asked: tcp.connections,
+        connections_made: tcp.made,
+        retransmits: tcp.retransmits,
+        rtt_ns: tcp.rtt.map(spread),
+        rtt_min_ns: tcp.rtt_min,
+        delivery_rate_bytes: tcp.delivery_rate.map(spread),
     }
 }
 

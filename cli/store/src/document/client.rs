@@ -25,9 +25,44 @@ pub struct ClientFigures {
     /// `malformed`, `unsolicited` and `late` by uringbench. Those never seen are left out.
     #[serde(default)]
     pub connection_endings: BTreeMap<String, u64>,
+    /// What TCP knew of the connections (tcp(7), TCP_INFO); `null` where it cannot be asked:
+    /// kernels before 6.8, and engines other than the ring.
+    #[serde(default)]
+    pub tcp: Option<TcpFigures>,
     /// One per worker.
     #[serde(default)]
     pub workers: Vec<WorkerFigures>,
+}
+
+/// Key `client.tcp`: eight connections of each worker are asked in turn every second, and those
+/// that stand once the last request has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TcpFigures {
+    /// How many were asked.
+    pub connections_asked: u64,
+    /// How many the run has made.
+    pub connections_made: u64,
+    /// Segments sent again on those that were asked.
+    pub retransmits: u64,
+    /// Smoothed round-trip times over them.
+    pub rtt_ns: Option<SpreadFigures>,
+    /// The least round-trip time of any.
+    pub rtt_min_ns: Option<u64>,
+    /// Bytes per second at which what they sent last was acknowledged.
+    pub delivery_rate_bytes: Option<SpreadFigures>,
+}
+
+/// A figure over connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SpreadFigures {
+    /// The least.
+    pub min: u64,
+    /// Half of the connections have no more.
+    pub p50: u64,
+    /// 90 % have no more.
+    pub p90: u64,
+    /// The most.
+    pub max: u64,
 }
 
 /// One of `client.workers`.

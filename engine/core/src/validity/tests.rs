@@ -12,7 +12,7 @@ use crate::outcome::{Counts, Outcome};
 use crate::plan::{
     Arrivals, Identity, Limit, Load, Peer, TlsPlan, TlsVersions, Trust, WaitMode, WebSocketPlan,
 };
-use crate::record::{Times, WorkerRecord};
+use crate::record::{TcpReading, Times, WorkerRecord};
 use crate::summary::fixture;
 use crate::time::Nanos;
 use crate::websocket::opening::{Opening, OpeningParts};
@@ -340,8 +340,41 @@ fn what_may_happen_now_and_then_has_a_share() {
     fires_past(&resent(300), &resent(301), "retransmits", suspect);
     let on_loopback = closed().with(|case| case.observed.retransmits = Some(1_000_000));
     assert_eq!(on_loopback.codes(), [], "others lost them");
+    let own = |retransmits| {
+        closed().with(|case| {
+            case.observed.retransmits = Some(1_000_000);
+            let reading = TcpReading { connections: 64, retransmits, ..TcpReading::default() };
+            case.worker().tcp = vec![reading];
+        })
+    };
+    fires_past(&own(300), &own(301), "retransmits", suspect);
     let reset = |n| closed().with(|case| case.lose(n, Outcome::Reset));
     fires_past(&reset(3_000), &reset(3_001), "errors", suspect);
+}
+
+#[test]
+fn segments_sent_again_are_the_run_s_own_and_have_a_cause_that_can_be() {
+    let message = |address: [u8; 4], connections, retransmits| {
+        let case = Case::closed().with(|case| {
+            case.plan.peers = vec![Peer::Tcp((address, 80).into())];
+            let lost = TcpReading { connections, retransmits, ..TcpReading::default() };
+            case.worker().tcp = vec![lost];
+        });
+        case.verdict().reasons.first().map(|reason| reason.message.clone())
+    };
+    assert_eq!(
+        message([10, 0, 0, 1], 64, 301).as_deref(),
+        Some(
+            "301 TCP segments were sent again on 64 of the 64 connections that this run made: the \
+             network loses packets, and each costs 200 ms or more"
+        )
+    );
+    let on_loopback = message([127, 0, 0, 1], 64, 301).expect("as many");
+    assert!(on_loopback.contains("no network lies between"), "{on_loopback}");
+    // Half of them were asked, so twice as many; but one or two say little of the others.
+    assert!(message([10, 0, 0, 1], 32, 151).is_some());
+    assert_eq!(message([10, 0, 0, 1], 32, 150), None);
+    assert!(message([10, 0, 0, 1], 0, 2).is_none() && message([10, 0, 0, 1], 1, 5).is_some());
 }
 
 #[test]

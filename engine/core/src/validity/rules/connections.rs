@@ -2,12 +2,14 @@
 
 use super::{Reason, Run, suspect};
 use crate::outcome::Outcome;
-use crate::plan::{ConnectionOrder, Load, Peer};
+use crate::plan::{ConnectionOrder, Load};
 use crate::summary::{Grouped, plural, plural_were};
 
 /// Retransmits per answer: one costs at least the 200 ms of Linux' `TCP_RTO_MIN`, so from one
 /// in a thousand on they are the p99.9.
 const RETRANSMITS_MAX: f64 = 0.001;
+/// From so many seen on some of the connections on, those of the others are inferred.
+const RETRANSMITS_SEEN_MIN: u64 = 3;
 
 /// Fewer connections used than one in so many are told.
 const FEW_USED_OF: u64 = 2;
@@ -115,15 +117,34 @@ impl Run<'_> {
         })
     }
 
+    /// Of the run's own connections, where they could be asked.
+    pub(super) fn retransmits(&self) -> Option<Reason> {
+        let Some(tcp) = self.summary.tcp else { return self.retransmits_of_the_machine() };
+        let all = tcp.retransmits as f64 * (tcp.made as f64 / tcp.connections as f64);
+        let is_known = tcp.connections == tcp.made || tcp.retransmits >= RETRANSMITS_SEEN_MIN;
+        (is_known && self.are_too_many(all)).then(|| {
+            let cause = if self.plan.is_on_loopback() {
+                "no network lies between, so the target's sockets or a queue of this machine (tc, \
+                 netem) were full"
+            } else {
+                "the network loses packets"
+            };
+            let message = format!(
+                "{} sent again on {} of the {} that this run made: {cause}, and each costs 200 ms \
+                 or more",
+                plural_were(tcp.retransmits, "TCP segment"),
+                Grouped(tcp.connections),
+                plural(tcp.made, "connection"),
+            );
+            suspect("retransmits", message)
+        })
+    }
+
     /// The counter is of the whole machine: on loopback, where nothing is lost on the way, it
     /// counts what other programs send elsewhere.
-    pub(super) fn retransmits(&self) -> Option<Reason> {
-        let is_local = self.plan.peers.iter().all(|peer| match peer {
-            Peer::Tcp(address) => address.ip().is_loopback(),
-            Peer::Unix(_) => true,
-        });
-        let retransmits = self.observed.retransmits.filter(|_| !is_local)?;
-        (retransmits as f64 > RETRANSMITS_MAX * self.record.counts.completed() as f64).then(|| {
+    fn retransmits_of_the_machine(&self) -> Option<Reason> {
+        let retransmits = self.observed.retransmits.filter(|_| !self.plan.is_on_loopback())?;
+        self.are_too_many(retransmits as f64).then(|| {
             let message = format!(
                 "{} sent again by all programs of this machine together: where they were this \
                  run's, its network loses packets, and each loss costs 200 ms or more",
@@ -131,5 +152,9 @@ impl Run<'_> {
             );
             suspect("retransmits", message)
         })
+    }
+
+    fn are_too_many(&self, retransmits: f64) -> bool {
+        retransmits > RETRANSMITS_MAX * self.record.counts.completed() as f64
     }
 }
