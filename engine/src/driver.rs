@@ -68,8 +68,8 @@ pub enum EventKind<B> {
     /// The receive has ended with a failure, or because it was cancelled, or for want of a
     /// buffer.
     ReceiveEnded(Failure),
-    /// What TCP knows of the connection: the answer to [`Driver::inspect`].
-    Inspected(TcpInfo),
+    /// What TCP knows of the connection can be had with [`Driver::inspected`].
+    Inspected,
     /// The connection is closed and its number free.
     Closed,
 }
@@ -137,6 +137,9 @@ pub trait Driver {
     /// Ask what TCP knows of a connection that is up. Ends with `Inspected`, or with nothing where
     /// the world cannot tell.
     fn inspect(&mut self, connection: u32, generation: u32);
+
+    /// The answer, until the next event is taken.
+    fn inspected(&mut self, connection: u32, generation: u32) -> Option<TcpInfo>;
 
     /// Close, ending what is under way. Answers with `Closed`, after which the number may connect
     /// again; events of the old generation may come before it and after.

@@ -244,7 +244,7 @@ impl<D: Driver> EventLoop<D> {
             batch_max: if pipelined <= at_once && !is_pieced { options.pipeline } else { 1 },
             flows: terms.flows.as_ref().map(|terms| Box::new(Flows::new(terms, count))),
             terms,
-            departures: Departures::new(),
+            departures: Departures::new(options.is_open),
             unflushed: Vec::new(),
             plain: Vec::new(),
             answer: Vec::new(),

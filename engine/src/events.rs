@@ -102,7 +102,7 @@ impl<D: Driver> EventLoop<D> {
                 self.on_end_of_stream(number, now);
             }
             EventKind::ReceiveEnded(failure) => self.on_receive_ended(number, failure, now),
-            EventKind::Inspected(info) => self.inspection.learn(number, event.generation, &info),
+            EventKind::Inspected => self.learn_tcp(number, event.generation),
             EventKind::Closed => {}
         }
     }

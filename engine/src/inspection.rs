@@ -104,6 +104,13 @@ impl<D: Driver> EventLoop<D> {
         }
     }
 
+    /// A connection has answered.
+    pub(crate) fn learn_tcp(&mut self, number: u32, generation: u32) {
+        if let Some(info) = self.driver.inspected(number, generation) {
+            self.inspection.learn(number, generation, &info);
+        }
+    }
+
     /// The last request has ended: ask the connections that stand. Nothing else that happens to
     /// them is handled any more.
     pub(crate) fn inspect_all(&mut self) -> Vec<TcpReading> {
@@ -134,9 +141,7 @@ impl<D: Driver> EventLoop<D> {
             }
             while let Some(event) = self.driver.next_event() {
                 match event.kind {
-                    EventKind::Inspected(info) => {
-                        self.inspection.learn(event.connection, event.generation, &info);
-                    }
+                    EventKind::Inspected => self.learn_tcp(event.connection, event.generation),
                     EventKind::Received { buffer, .. } => self.driver.recycle(buffer),
                     _ => {}
                 }

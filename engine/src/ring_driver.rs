@@ -8,7 +8,7 @@ use uringbench_core::plan::{Closing, Peer, Plan, WaitMode};
 use uringbench_core::time::{Nanos, Timestamp};
 use uringbench_ring::{
     BufferId, Completion, Config, Failure, OpenError, Operation, PeerAddress, PeerId, Ring,
-    SetupError, SocketOptions, TemplateId, Token, Wait,
+    SetupError, SocketOptions, TcpInfo, TemplateId, Token, Wait,
 };
 
 use crate::clock;
@@ -299,6 +299,10 @@ impl Driver for RingDriver {
         self.ring.inspect(connection, generation);
     }
 
+    fn inspected(&mut self, connection: u32, generation: u32) -> Option<TcpInfo> {
+        self.ring.inspected(Token::new(Operation::Inspect, generation, connection))
+    }
+
     fn close(&mut self, connection: u32, generation: u32, under_way: UnderWay) {
         let kinds = [
             (under_way.connecting, Operation::Connect),
@@ -346,18 +350,10 @@ impl Driver for RingDriver {
                     if let Some(buffer) = buffer {
                         self.ring.recycle(buffer);
                     }
-                    match token.operation() {
-                        Some(Operation::Inspect) => {
-                            self.ring.inspected(token).map(EventKind::Inspected)
-                        }
-                        Some(operation) => {
-                            if operation == Operation::SendTold {
-                                self.keep_spare(token);
-                            }
-                            without_bytes(operation, result)
-                        }
-                        None => None,
+                    if token.operation() == Some(Operation::SendTold) {
+                        self.keep_spare(token);
                     }
+                    token.operation().and_then(|operation| without_bytes(operation, result))
                 }
             };
             if let Some(kind) = kind {
@@ -418,11 +414,12 @@ fn without_bytes(
         (Operation::Open, Ok(_)) => return None,
         (Operation::Close, _) => EventKind::Closed,
         (Operation::SendTold, _) => EventKind::Sent,
+        (Operation::Inspect, Ok(_)) => EventKind::Inspected,
+        // Nobody waits for an answer for long.
+        (Operation::Inspect, Err(_)) => return None,
         // A send that fails is followed by the failure of the receive beside it, which ends the
         // exchange once the bytes that came before have been read. A cancellation that finds
         // nothing has nothing to do.
-        (Operation::Send | Operation::Cancel | Operation::Accept | Operation::Inspect, _) => {
-            return None;
-        }
+        (Operation::Send | Operation::Cancel | Operation::Accept, _) => return None,
     })
 }

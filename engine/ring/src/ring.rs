@@ -92,8 +92,8 @@ pub struct Completion {
 pub struct Ring {
     kernel: Kernel,
     features: Features,
-    /// Answers to [`Ring::inspect`] that nobody has taken.
-    inspected: Vec<(Token, TcpInfo)>,
+    /// The answer to [`Ring::inspect`] that completed last.
+    inspected: Option<(Token, TcpInfo)>,
 }
 
 impl Ring {
@@ -122,7 +122,7 @@ impl Ring {
                 .register_ring_fd()
                 .map_err(|error| SetupError::from_io("registering the ring", error))?;
         }
-        Ok(Self { kernel, features, inspected: Vec::new() })
+        Ok(Self { kernel, features, inspected: None })
     }
 
     /// What the kernel offers this ring.
@@ -255,10 +255,10 @@ impl Ring {
         self.kernel.install(token.user_data(), slot);
     }
 
-    /// The answer whose [`Operation::Inspect`] has completed with this token.
+    /// The answer whose [`Operation::Inspect`] has completed with this token, once and only until
+    /// the next of them completes.
     pub fn inspected(&mut self, token: Token) -> Option<TcpInfo> {
-        let at = self.inspected.iter().position(|(of, _)| *of == token)?;
-        Some(self.inspected.swap_remove(at).1)
+        self.inspected.take_if(|(of, _)| *of == token).map(|(_, info)| info)
     }
 
     /// Accept connections into free slots until it ends. Completes as [`Operation::Accept`], the
@@ -321,7 +321,7 @@ impl Ring {
         let Ok(installed) = completion.result else { return };
         completion.result = match kernel::tcp_info(installed) {
             Ok(bytes) => {
-                self.inspected.push((completion.token, TcpInfo::of(&bytes)));
+                self.inspected = Some((completion.token, TcpInfo::of(&bytes)));
                 Ok(0)
             }
             Err(errno) => Err(Failure(errno)),

@@ -14,7 +14,7 @@ use std::time::Duration;
 use uringbench_core::plan::{Peer, Plan, WaitMode};
 use uringbench_core::record::Backend;
 use uringbench_core::time::{Nanos, Timestamp};
-use uringbench_ring::{Failure, Room};
+use uringbench_ring::{Failure, Room, TcpInfo};
 
 use super::board::Board;
 use super::line::{self, Line, Piece, Take};
@@ -274,6 +274,10 @@ impl<R: Runtime> Driver for RuntimeDriver<R> {
 
     /// The socket is the task's, which cannot ask.
     fn inspect(&mut self, _: u32, _: u32) {}
+
+    fn inspected(&mut self, _: u32, _: u32) -> Option<TcpInfo> {
+        None
+    }
 
     fn close(&mut self, connection: u32, _: u32, _: UnderWay) {
         self.order(connection, Line::order_close);

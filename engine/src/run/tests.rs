@@ -11,7 +11,7 @@ use uringbench_core::outcome::Outcome;
 use uringbench_core::plan::{Limit, Peer};
 use uringbench_core::summary::Summary;
 use uringbench_core::validity::{Observations, judge};
-use uringbench_ring::Config;
+use uringbench_ring::{Config, TcpInfo};
 
 use super::*;
 use crate::driver::{Driver, Event, EventKind, ReceiveMode, UnderWay, Until};
@@ -76,6 +76,9 @@ impl Driver for Fated {
     fn skip(&mut self, _: u32, _: u32, _: u32) {}
     fn cancel_receive(&mut self, _: u32, _: u32) {}
     fn inspect(&mut self, _: u32, _: u32) {}
+    fn inspected(&mut self, _: u32, _: u32) -> Option<TcpInfo> {
+        None
+    }
     fn close(&mut self, connection: u32, generation: u32, _: UnderWay) {
         self.tell(connection, generation, EventKind::Closed);
     }
