@@ -143,7 +143,7 @@ impl<D: Driver> EventLoop<D> {
         let mut fed = Fed::Open;
         while !bytes.is_empty() {
             if connection.in_flight == 0 {
-                fed = connection.unasked(bytes, &mut self.shapes);
+                fed = connection.unasked(bytes, &mut self.shapes, &mut self.statuses);
                 break;
             }
             self.exchanges.oldest(number, connection).begin_response(now);

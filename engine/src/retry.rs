@@ -18,6 +18,7 @@ use crate::connection::{Connection, Exchange, Link};
 use crate::driver::Driver;
 use crate::event_loop::EventLoop;
 use crate::events::Fed;
+use crate::statuses::Statuses;
 
 /// A request is sent again so often at most, where its connection ended unannounced.
 const RETRIES_MAX: u8 = 3;
@@ -297,12 +298,21 @@ impl Connection {
     /// is a server's way to close what nothing came on.
     #[cold]
     #[inline(never)]
-    pub(crate) fn unasked(&mut self, bytes: &[u8], shapes: &mut Shapes) -> Fed {
+    pub(crate) fn unasked(
+        &mut self,
+        bytes: &[u8],
+        shapes: &mut Shapes,
+        statuses: &mut Statuses,
+    ) -> Fed {
         if bytes.starts_with(b"HTTP/1.") && bytes.get(8..12) == Some(b" 408") {
             return Fed::Expired;
         }
-        let is_harmless = self.parser.drop_unasked(bytes, shapes) == bytes.len();
-        if is_harmless { Fed::Open } else { Fed::Unsolicited }
+        let harmless = self.parser.drop_unasked(bytes, shapes);
+        if harmless == bytes.len() {
+            return Fed::Open;
+        }
+        statuses.unsolicited(&bytes[harmless..]);
+        Fed::Unsolicited
     }
 
     /// Whether it had a life before the oldest request in flight on it: it has answered another, or

@@ -455,6 +455,7 @@ fn worker_record(ends: &Ends, sums: &crate::collector::WorkerSums) -> WorkerReco
         shape_misses,
         tcp: finished.map_or_else(Vec::new, |finished| finished.tcp.clone()),
         statuses: finished.map_or_else(Vec::new, |finished| finished.statuses.samples.clone()),
+        unsolicited_sample: finished.and_then(|finished| finished.statuses.unsolicited.clone()),
         failed_at: finished.map_or_else(Vec::new, |finished| finished.statuses.failed_at.clone()),
         ..WorkerRecord::default()
     }

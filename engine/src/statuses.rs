@@ -3,6 +3,7 @@
 
 use std::net::SocketAddr;
 
+use uringbench_core::http::quote;
 use uringbench_core::http::response::{Response, ResponseParser};
 use uringbench_core::plan::Peer;
 use uringbench_core::status::StatusSample;
@@ -24,6 +25,8 @@ pub(crate) struct Statuses {
     pub(crate) samples: Vec<StatusSample>,
     /// How many requests failed at each address; empty where the target has only one.
     pub(crate) failed_at: Vec<(Peer, u64)>,
+    /// How the first bytes begin that came while nothing was in flight.
+    pub(crate) unsolicited: Option<String>,
     has_addresses: bool,
 }
 
@@ -45,6 +48,11 @@ impl Statuses {
         if status >= FIRST_SAMPLED {
             self.refused(status, bytes, at);
         }
+    }
+
+    /// Bytes came that nobody had asked for.
+    pub(crate) fn unsolicited(&mut self, bytes: &[u8]) {
+        self.unsolicited.get_or_insert_with(|| quote::first_line(bytes));
     }
 
     /// An answer of [`FIRST_SAMPLED`] or above.

@@ -47,7 +47,10 @@ impl<D: Driver> EventLoop<D> {
         let is_head = self.options.is_head;
         while !bytes.is_empty() {
             if connection.in_flight == 0 {
-                return (connection.unasked(bytes, &mut self.shapes), is_consent);
+                return (
+                    connection.unasked(bytes, &mut self.shapes, &mut self.statuses),
+                    is_consent,
+                );
             }
             let oldest = self.exchanges.oldest(number, connection);
             oldest.begin_response(now);

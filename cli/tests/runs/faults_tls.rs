@@ -71,6 +71,15 @@ fn silence_is_a_timeout_on_every_request() {
 }
 
 #[test]
+fn a_server_that_breaks_off_each_request_may_want_a_certificate() {
+    let (_front, document) = run(&Behaviour::Reset, Manner::Proper, "-k -n 20 -c 2");
+    document.expect_only(&["reset"]);
+    let said = reasons(&document);
+    document.expect(said.contains("post-handshake authentication"), &said);
+    document.expect(said.contains("--cert and --key"), &said);
+}
+
+#[test]
 fn silence_in_an_open_loop_leaves_later_slots_unsent_but_counted() {
     let args = format!("-R 200 -d 2s -c 4 {SHORT}");
     let (front, document) = run(&Behaviour::NeverAnswer, Manner::Proper, &args);

@@ -86,6 +86,11 @@ fn a_connection_that_is_closed_while_idle_costs_no_request() {
             let ended = document.count(&format!("client.connection_endings.{key}"));
             document.expect(ended > 2, &format!("{how:?} is noticed while idle"));
             document.expect(!has_reason(&document, "errors"), "nothing failed");
+            if let Leaving::Pushing = how {
+                let quote = "(`nobody asked for this`)";
+                let reasons = document.at("verdict.reasons").to_string();
+                document.expect(reasons.contains(quote), "the bytes are quoted");
+            }
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What the verdict says of runs that went otherwise than meant, though nothing broke: answers that
 //! turn the load away, a target that ends, a schedule without a request.
 
+use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use crate::support::run::Run;
 use crate::support::script::Behaviour;
 use crate::support::server::Server;
 use crate::support::target::Target;
+use crate::support::turn::skip;
 
 /// The message of the reason with this code, if it is given.
 fn reason<'a>(document: &'a Document, code: &str) -> Option<&'a str> {
@@ -67,6 +69,31 @@ fn a_target_that_ends_in_the_run_is_named_with_the_time() {
     document.expect(said.contains("Connection refused"), said);
     document.expect(reason(&document, "connections_busy").is_none(), "nobody was busy");
     document.expect(reason(&document, "connections").is_none(), "the target ended");
+}
+
+#[test]
+fn segments_that_are_sent_again_are_counted_on_the_run_s_own_connections() {
+    const TEST: &str = "segments_that_are_sent_again_are_counted_on_the_run_s_own_connections";
+    // A network of its own whose queue drops what 32 connections send together.
+    let queue = "ip link set lo up && tc qdisc add dev lo root tbf rate 8mbit burst 4kb limit 4kb";
+    let can = Command::new("unshare").args(["--net", "sh", "-c", queue]).output();
+    if !can.is_ok_and(|output| output.status.success()) {
+        return skip(TEST, "needs root, and tc and unshare with a token bucket filter");
+    }
+    let script = format!(
+        "\"$1\" target --listen 127.0.0.1:18080 >/dev/null 2>&1 & sleep 1; {queue} && exec \"$@\""
+    );
+    let args = "-c 32 -d 2s --warmup 0s http://127.0.0.1:18080/";
+    let script = script.replacen("\"$1\"", "ip link set lo up; \"$1\"", 1);
+    let run = Run::json(args).through("unshare --net", &script).finish().expect_code(0);
+    let document = run.document();
+    if document.at("client.tcp").is_null() {
+        return skip(TEST, "needs Linux 6.8");
+    }
+    document.expect(document.count("client.tcp.retransmits") > 0, "the queue dropped segments");
+    document.expect(document.count("client.tcp.connections_made") == 32, "as many as -c says");
+    let said = reason(&document, "retransmits").unwrap_or_default();
+    document.expect(said.contains("on 32 of the 32 connections"), said);
 }
 
 #[test]

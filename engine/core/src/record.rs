@@ -315,6 +315,8 @@ pub struct WorkerRecord {
     pub connects_failed: u64,
     /// Bytes that arrived with no exchange in flight to own them: the connection was closed.
     pub unsolicited: u64,
+    /// How the first of them began, in backquotes.
+    pub unsolicited_sample: Option<String>,
     /// Messages over WebSockets that the target sent of its own accord, whole run: beyond the
     /// greeting that was waited for, and none taken for an answer.
     pub unsolicited_messages: u64,

@@ -114,7 +114,7 @@ impl<D: Driver> EventLoop<D> {
         self.recorder.current.totals.received_bytes += bytes.len() as u64;
         while !bytes.is_empty() {
             if connection.in_flight == 0 {
-                return connection.unasked(bytes, &mut self.shapes);
+                return connection.unasked(bytes, &mut self.shapes, &mut self.statuses);
             }
             let oldest = self.exchanges.oldest(number, connection);
             let (user, sent, slot) = (oldest.user, oldest.sent, oldest.slot());

@@ -10,7 +10,7 @@ pub(crate) mod head;
 mod lenient;
 pub mod multipart;
 pub mod protocol;
-mod quote;
+pub mod quote;
 pub mod request;
 pub mod response;
 pub mod shape;

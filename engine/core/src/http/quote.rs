@@ -14,6 +14,14 @@ pub(crate) struct Quoted<'a>(pub(crate) &'a [u8]);
 /// A header line, in backquotes. The value of one that may carry a secret is left out.
 pub(crate) struct QuotedLine<'a>(pub(crate) &'a [u8]);
 
+/// How `bytes` begin, in backquotes: their first line, which is a header line for all that is known,
+/// and `…` where it is not all of them.
+pub fn first_line(bytes: &[u8]) -> String {
+    let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let more = if line.len() < bytes.len() { " …" } else { "" };
+    format!("{}{more}", QuotedLine(line.strip_suffix(b"\r").unwrap_or(line)))
+}
+
 impl Display for Quoted<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_char('`')?;
@@ -46,6 +54,14 @@ impl Display for QuotedLine<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_first_line_stands_for_what_comes_and_keeps_secrets() {
+        assert_eq!(first_line(b"push"), "`push`");
+        assert_eq!(first_line(b"HTTP/1.1 200 OK\r\nX: y\r\n"), "`HTTP/1.1 200 OK` …");
+        assert_eq!(first_line(b"Set-Cookie: a=b\n"), "`Set-Cookie:` (its value is left out) …");
+        assert_eq!(first_line(b""), "``");
+    }
 
     #[test]
     fn bytes_are_escaped_and_shortened() {

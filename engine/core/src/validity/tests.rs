@@ -462,6 +462,24 @@ fn answers_that_refuse_the_request_itself_raise_the_question_why() {
 }
 
 #[test]
+fn resets_of_every_request_over_tls_may_be_for_want_of_a_certificate() {
+    let reset = |tls: Option<TlsPlan>| {
+        let mut counts = Counts::default();
+        counts.released = 64;
+        counts.end(Outcome::Reset, 64);
+        let case = Case::closed().with(|case| {
+            case.record.counts = counts;
+            case.plan.tls = tls;
+        });
+        case.verdict().reasons[0].message.clone()
+    };
+    let identity = Some(Identity { chain: Vec::new(), key: Vec::new() });
+    assert!(reset(Some(tls())).contains("(post-handshake authentication, renegotiation)"));
+    assert!(!reset(Some(TlsPlan { identity, ..tls() })).contains("post-handshake"));
+    assert!(!reset(None).contains("post-handshake"));
+}
+
+#[test]
 fn a_run_of_malformed_answers_says_why_if_that_is_known() {
     let malformed = |cause: Option<&str>| {
         let mut counts = Counts::default();

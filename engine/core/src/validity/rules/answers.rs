@@ -17,7 +17,8 @@ impl Run<'_> {
                     let cause = self.main_cause();
                     let cause =
                         cause.as_deref().or_else(|| self.connect_failure()).unwrap_or(CHECK);
-                    format!("no request was answered ({kinds}): {cause}{}", self.tls_perhaps())
+                    let perhaps = [self.tls_perhaps(), self.certificate_perhaps()].concat();
+                    format!("no request was answered ({kinds}): {cause}{perhaps}")
                 }
                 _ if self.record.interrupted => {
                     "the run was interrupted before its measured window; --warmup 0s measures from \
@@ -39,6 +40,20 @@ impl Run<'_> {
             };
             invalid("nothing_completed", message)
         })
+    }
+
+    /// What a server may have wanted that ends every connection over TLS without a word.
+    fn certificate_perhaps(&self) -> &'static str {
+        let was_reset = self.record.counts.of(Outcome::Reset) == self.record.counts.ended();
+        let had_none =
+            self.plan.tls.as_ref().is_some_and(|tls| tls.identity.is_none()) && was_reset;
+        if had_none && self.connect_failure().is_none() {
+            "; servers that ask for a client certificate only after the request (post-handshake \
+             authentication, renegotiation) end like this too: have it asked for in the handshake, \
+             and give --cert and --key"
+        } else {
+            ""
+        }
     }
 
     /// What answers is TLS, and plain HTTP was sent to it.
@@ -118,9 +133,12 @@ impl Run<'_> {
     pub(super) fn unsolicited(&self) -> Option<Reason> {
         let unsolicited = self.total(|w| w.unsolicited);
         (unsolicited > 0).then(|| {
+            let samples =
+                self.record.workers.iter().filter_map(|w| w.unsolicited_sample.as_deref());
+            let first = samples.take(1).map(|sample| format!(" ({sample})")).collect::<String>();
             let message = format!(
-                "{} the target sent bytes nobody had asked for: its answers may be longer than \
-                 they declare",
+                "{} the target sent bytes nobody had asked for{first}: its answers may be longer \
+                 than they declare",
                 plural(unsolicited, "time"),
             );
             suspect("unsolicited", message)
