@@ -19,6 +19,10 @@ impl<D: Driver> EventLoop<D> {
         source: Source<'_, D::Buffer>,
         now: Timestamp,
     ) -> Fed {
+        if self.terms.stream.is_some() {
+            // A stream is late when it brings nothing, however long it lasts.
+            self.connections[number as usize].renewed = now;
+        }
         let (fed, is_consent) = self.read_stream(number, source, now);
         if is_consent {
             self.on_consent(number, now);
@@ -40,10 +44,6 @@ impl<D: Driver> EventLoop<D> {
         };
         self.recorder.current.totals.received_bytes += bytes.len() as u64;
         let mut is_consent = false;
-        if self.terms.stream.is_some() {
-            // A stream is late when it brings nothing, however long it lasts.
-            connection.renewed = now;
-        }
         let is_head = self.options.is_head;
         while !bytes.is_empty() {
             if connection.in_flight == 0 {

@@ -72,7 +72,7 @@ fn silence_is_a_timeout_on_every_request() {
 
 #[test]
 fn a_server_that_breaks_off_each_request_may_want_a_certificate() {
-    let (_front, document) = run(&Behaviour::Reset, Manner::Proper, "-k -n 20 -c 2");
+    let (_front, document) = run(&Behaviour::Reset, Manner::Proper, "-n 20 -c 2");
     document.expect_only(&["reset"]);
     let said = reasons(&document);
     document.expect(said.contains("post-handshake authentication"), &said);

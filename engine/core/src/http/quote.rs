@@ -14,8 +14,8 @@ pub(crate) struct Quoted<'a>(pub(crate) &'a [u8]);
 /// A header line, in backquotes. The value of one that may carry a secret is left out.
 pub(crate) struct QuotedLine<'a>(pub(crate) &'a [u8]);
 
-/// How `bytes` begin, in backquotes: their first line, which is a header line for all that is known,
-/// and `…` where it is not all of them.
+/// How `bytes` begin, in backquotes: their first line, as a header line, and `…` where it is not
+/// all of them.
 pub fn first_line(bytes: &[u8]) -> String {
     let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
     let more = if line.len() < bytes.len() { " …" } else { "" };

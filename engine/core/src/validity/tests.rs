@@ -17,6 +17,7 @@ use crate::summary::fixture;
 use crate::time::Nanos;
 use crate::websocket::opening::{Opening, OpeningParts};
 
+mod answers;
 mod target;
 
 /// A run that can be bent before it is judged.
@@ -76,6 +77,19 @@ impl Case {
 fn fires_past(at: &Case, past: &Case, code: &'static str, severity: Severity) {
     assert_eq!(at.codes(), [], "at the bound");
     assert_eq!(past.codes(), [(code, severity)], "past the bound");
+}
+
+/// An https URL, nothing checked.
+fn tls() -> TlsPlan {
+    TlsPlan {
+        server_name: "x".to_owned(),
+        trust: Trust::Anything,
+        identity: None,
+        versions: TlsVersions::Both,
+        alpn: Vec::new(),
+        resumes: true,
+        tolerates_truncation: false,
+    }
 }
 
 #[test]
@@ -420,133 +434,6 @@ fn who_ends_connections_is_not_accused_of_what_this_side_does() {
         )
     );
     assert!(!message(|_| {}).contains("closed"));
-}
-
-#[test]
-fn the_kinds_of_errors_are_named() {
-    let case = Case::closed().with(|case| case.lose(30_000, Outcome::Timeout));
-    assert_eq!(
-        case.verdict().reasons[0].message,
-        "10.0 % of the requests failed (30,000 timeout): the times are of a target in trouble"
-    );
-}
-
-fn tls() -> TlsPlan {
-    TlsPlan {
-        server_name: "x".to_owned(),
-        trust: Trust::Anything,
-        identity: None,
-        versions: TlsVersions::Both,
-        alpn: Vec::new(),
-        resumes: true,
-        tolerates_truncation: false,
-    }
-}
-
-#[test]
-fn answers_that_refuse_the_request_itself_raise_the_question_why() {
-    let refused = |tls: Option<TlsPlan>| {
-        let mut case = Case::closed();
-        let all = case.record.counts.released;
-        case.lose(all, Outcome::Status);
-        case.record.by_status.fill(0);
-        case.record.by_status[400] = all;
-        case.plan.tls = tls;
-        case.verdict().reasons[0].message.clone()
-    };
-    let identity = Some(Identity { chain: Vec::new(), key: Vec::new() });
-    let mutual = TlsPlan { identity, ..tls() };
-    assert!(refused(None).contains("https://"));
-    assert!(refused(Some(tls())).contains("(--cert, --key)"));
-    assert!(refused(Some(mutual)).contains("trust the certificate of --cert"));
-}
-
-#[test]
-fn resets_of_every_request_over_tls_may_be_for_want_of_a_certificate() {
-    let reset = |tls: Option<TlsPlan>| {
-        let mut counts = Counts::default();
-        counts.released = 64;
-        counts.end(Outcome::Reset, 64);
-        let case = Case::closed().with(|case| {
-            case.record.counts = counts;
-            case.plan.tls = tls;
-        });
-        case.verdict().reasons[0].message.clone()
-    };
-    let identity = Some(Identity { chain: Vec::new(), key: Vec::new() });
-    assert!(reset(Some(tls())).contains("(post-handshake authentication, renegotiation)"));
-    assert!(!reset(Some(TlsPlan { identity, ..tls() })).contains("post-handshake"));
-    assert!(!reset(None).contains("post-handshake"));
-}
-
-#[test]
-fn a_run_of_malformed_answers_says_why_if_that_is_known() {
-    let malformed = |cause: Option<&str>| {
-        let mut counts = Counts::default();
-        counts.released = 64;
-        counts.end(Outcome::Malformed, 64);
-        let case = Case::closed().with(|case| {
-            case.record.counts = counts;
-            case.worker().connect_failure = cause.map(str::to_owned);
-        });
-        case.verdict().reasons[0].message.clone()
-    };
-    assert!(malformed(None).ends_with("speaks HTTP/1.1"), "{}", malformed(None));
-    assert!(malformed(Some("it said why: mend that")).contains(": it said why: mend that"));
-}
-
-#[test]
-fn https_is_suggested_where_tls_answers() {
-    let answered = |bytes: &[u8]| {
-        let mut parser = ResponseParser::new();
-        assert!(parser.feed(bytes, &mut Shapes::new(), false).is_err());
-        let fault = parser.fault().expect("it is kept").clone();
-        let case = Case::open().with(|case| {
-            case.lose(100_000, Outcome::Malformed);
-            let causes = &mut case.record.causes;
-            causes.add_with_example(Outcome::Malformed, &fault, fault.quote(), 100_000);
-        });
-        case.verdict().reasons[0].message.clone()
-    };
-    let alert = answered(b"\x15\x03\x01\0\x02\x02\x46");
-    assert!(
-        alert.contains(": TLS answers: ") && alert.ends_with("begins with https://"),
-        "{alert}"
-    );
-    let settings = answered(b"\0\0\x06\x04\0\0\0\0\0\0\x03\0\0\0d");
-    assert!(settings.contains(": HTTP/2 answers") && !settings.contains("https"), "{settings}");
-}
-
-#[test]
-fn what_is_tolerated_is_a_note() {
-    let mut parser = ResponseParser::new();
-    let mut shapes = Shapes::new();
-    let stream = b"HTTP/1.1 200 OK\r\nX : y\r\nContent-Length: 0\r\n\r\n";
-    let case = Case::open().with(|case| {
-        for _ in 0..2 {
-            assert!(parser.feed(stream, &mut shapes, false).is_ok());
-        }
-        shapes.drain_deviations(&mut case.record.tolerated);
-    });
-    let verdict = case.verdict();
-    assert_eq!(verdict.validity, Validity::Valid);
-    let note = "2 answers had a space before the colon of a header line, read as browsers and curl \
-                do, the first: `X : y`";
-    assert_eq!(verdict.notes, [note]);
-}
-
-#[test]
-fn the_most_frequent_cause_is_quoted() {
-    let quoted = |lost| {
-        let case = Case::open().with(|case| {
-            case.lose(lost, Outcome::Malformed);
-            case.record.causes.add(Outcome::Reset, "it closed", 1);
-            case.record.causes.add(Outcome::Malformed, "no colon", lost);
-        });
-        case.verdict().reasons[0].message.clone()
-    };
-    assert!(quoted(50_000).ends_with("; most often: no colon"), "{}", quoted(50_000));
-    assert!(quoted(100_000).contains("(100,000 malformed): no colon"), "{}", quoted(100_000));
 }
 
 #[test]
