@@ -1,6 +1,7 @@
 //! The target itself: was it there all the time, was it busy, and is it one?
 
 use super::{Reason, Run, suspect};
+use crate::plan::Load;
 use crate::record::{Interval, Phase};
 use crate::summary::{Grouped, Quantile, plural};
 use crate::time::Nanos;
@@ -58,16 +59,23 @@ impl Run<'_> {
         })
     }
 
-    /// Few connections leave the target idle by nature, which is no fault of the figures.
+    /// Few connections of a closed loop leave the target idle by nature, which is no fault of the
+    /// figures. In an open loop the rate does, and users who pause.
     pub(super) fn few_in_flight(&self) -> Option<String> {
-        let cpu = self.observed.target.filter(|_| self.is_target_idle())?;
+        let pauses = self.plan.script.as_ref().is_some_and(|script| script.has_pauses());
+        let asks = self.plan.load == Load::Closed && !pauses && self.is_target_idle();
+        let cpu = self.observed.target.filter(|_| asks)?;
         self.has_few_in_flight().then(|| {
             format!(
-                "the target used {:.2} of its {:.2} CPUs, with {} in flight at most: for its \
-                 ceiling raise -c or -p",
+                "the target used {:.2} of its {:.2} CPUs, since at most {} in flight; raise -c or \
+                 -p to find its ceiling",
                 cpu.used,
                 cpu.allowed,
-                plural(self.in_flight_max(), "request"),
+                if self.in_flight_max() == 1 {
+                    "1 request is".to_owned()
+                } else {
+                    format!("{} requests are", Grouped(self.in_flight_max()))
+                },
             )
         })
     }

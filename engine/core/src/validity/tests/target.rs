@@ -180,7 +180,13 @@ fn few_connections_leave_a_target_idle_by_nature() {
     assert_eq!(of(2).codes(), []);
     let noted = of(1).verdict();
     assert_eq!((noted.reasons.len(), noted.notes.len()), (0, 1));
-    assert!(noted.notes[0].contains("1 request in flight"), "{noted:?}");
+    assert!(noted.notes[0].contains("at most 1 request is in flight"), "{noted:?}");
+    let open = Case::open().with(|case| {
+        case.plan.connections = 1;
+        case.observed.target = Some(TargetCpu { used: 0.1, allowed: 1.0 });
+    });
+    let notes = open.verdict().notes;
+    assert!(notes.iter().all(|note| !note.contains("ceiling")), "the rate sets it: {notes:?}");
 }
 
 #[test]
