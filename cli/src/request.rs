@@ -10,7 +10,7 @@ use uringbench_core::http::multipart::{Multipart, Part};
 use uringbench_core::http::request::{RequestParts, RequestTemplate};
 use uringbench_core::plan::WebSocketPlan;
 use uringbench_core::websocket::frame::{Kind, Masks, message};
-use uringbench_core::websocket::opening::{Opening, OpeningParts};
+use uringbench_core::websocket::handshake::{Opening, OpeningParts};
 
 use crate::args::{FormField, FormValue, RequestArgs};
 use crate::exit::Failure;

@@ -13,7 +13,7 @@ use uringbench_core::record::{
 };
 use uringbench_core::time::{Nanos, Timestamp};
 
-use crate::recorder::{Handover, Totals, add};
+use crate::recorder::{IntervalCounts, Totals, add};
 
 /// One worker's sums.
 #[derive(Clone, Debug, Default)]
@@ -96,7 +96,7 @@ impl Collector {
     }
 
     /// Add one worker's interval and leave the box empty. The rows that are complete with it.
-    pub(crate) fn add(&mut self, worker: usize, handover: &mut Handover) -> &[Interval] {
+    pub(crate) fn add(&mut self, worker: usize, handover: &mut IntervalCounts) -> &[Interval] {
         handover.service.merge(&handover.whole);
         handover.first_byte.merge(&handover.whole);
         handover.whole.clear();
@@ -119,7 +119,7 @@ impl Collector {
         self.complete_rows();
     }
 
-    fn add_to_worker(&mut self, worker: usize, handover: &Handover) {
+    fn add_to_worker(&mut self, worker: usize, handover: &IntervalCounts) {
         let sums = &mut self.workers[worker];
         sums.all.merge(&handover.totals);
         if handover.phase != Phase::Warmup {
@@ -133,7 +133,7 @@ impl Collector {
         }
     }
 
-    fn add_to_row(&mut self, worker: usize, handover: &Handover) {
+    fn add_to_row(&mut self, worker: usize, handover: &IntervalCounts) {
         self.next[worker] = handover.last + 1;
         let pending = self.row_of(handover);
         let ended = [&handover.measured, &handover.warmup];
@@ -150,7 +150,7 @@ impl Collector {
 
     /// The row that what was handed over belongs to. What a worker did not hand over in parts takes
     /// the rows of all those parts together.
-    fn row_of(&mut self, handover: &Handover) -> &mut Row {
+    fn row_of(&mut self, handover: &IntervalCounts) -> &mut Row {
         let from = self.pending.partition_point(|row| row.last < handover.index);
         let to = self.pending.partition_point(|row| row.index <= handover.last);
         if from == to {
@@ -171,7 +171,7 @@ impl Collector {
         row
     }
 
-    fn add_to_whole(&mut self, handover: &mut Handover) {
+    fn add_to_whole(&mut self, handover: &mut IntervalCounts) {
         self.counts.merge(&handover.measured);
         self.edges.merge(handover.edges);
         self.warmup_counts.merge(&handover.warmup);
@@ -198,7 +198,7 @@ impl Collector {
         handover.handshake.drain_into(&mut self.times.handshake);
     }
 
-    fn add_to_steps(&mut self, handover: &mut Handover) {
+    fn add_to_steps(&mut self, handover: &mut IntervalCounts) {
         for (sum, step) in self.steps.iter_mut().zip(&mut handover.steps) {
             sum.counts.merge(&std::mem::take(&mut step.counts));
             sum.edge += std::mem::take(&mut step.edge);
@@ -258,7 +258,7 @@ impl Collector {
 }
 
 impl Row {
-    fn new(first: &Handover, start: Timestamp, workers: usize) -> Self {
+    fn new(first: &IntervalCounts, start: Timestamp, workers: usize) -> Self {
         Self {
             index: first.index,
             last: first.last,
@@ -338,9 +338,10 @@ mod tests {
         }
     }
 
-    fn slice(index: u32, phase: Phase, response: u64) -> Handover {
+    fn slice(index: u32, phase: Phase, response: u64) -> IntervalCounts {
         let start = START + Nanos::from_millis(100 * u64::from(index));
-        let mut handover = Handover { index, last: index, phase, start, ..Handover::default() };
+        let mut handover =
+            IntervalCounts { index, last: index, phase, start, ..IntervalCounts::default() };
         handover.end = start + Nanos::from_millis(100);
         handover.in_flight = u64::from(index);
         let counts = match phase {

@@ -84,7 +84,7 @@ pub struct UnderWay {
     /// Sends: their requests have no answer yet.
     pub sending: bool,
     /// A send whose end is told.
-    pub sending_told: bool,
+    pub sending_tracked: bool,
 }
 
 /// What the event loop needs of the world.
@@ -122,7 +122,7 @@ pub trait Driver {
     fn send_bytes(&mut self, connection: u32, generation: u32, bytes: Vec<u8>);
 
     /// An empty vector to make such bytes in, with the room of an earlier one if there is any.
-    fn spare(&mut self) -> Vec<u8>;
+    fn take_buffer(&mut self) -> Vec<u8>;
 
     /// Arm a receive. At most one is armed per connection.
     fn receive(&mut self, connection: u32, generation: u32, mode: ReceiveMode);

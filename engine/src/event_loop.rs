@@ -1,12 +1,13 @@
 //! The turn. There is no other loop and no callback.
 //!
 //! One worker's connections, slots and records, driven by a [`Driver`]. What happens to a
-//! connection is in `events`, how connections come and go in `lifecycle`; this file decides when.
+//! connection is in `receive`, how connections come and go in `connections`; this file decides
+//! when.
 
 use std::ops::Range;
 
+use uringbench_core::http::header_cache::HeaderCache;
 use uringbench_core::http::request::is_idempotent;
-use uringbench_core::http::shape::Shapes;
 use uringbench_core::outcome::Outcome;
 use uringbench_core::pacer::{Pace, Pacer};
 use uringbench_core::plan::{ConnectionOrder, Load, Plan};
@@ -16,8 +17,8 @@ use uringbench_core::schedule::Share;
 use uringbench_core::time::{Nanos, Timestamp};
 use uringbench_ring::Failure;
 
-use crate::admission::Admission;
 use crate::connect_failure::ConnectFailure;
+use crate::connect_queue::ConnectQueue;
 use crate::connection::{Connection, Exchange, Exchanges};
 use crate::control::Command;
 use crate::departures::Departures;
@@ -25,15 +26,15 @@ use crate::driver::{Driver, Until};
 use crate::flows::Flows;
 use crate::inspection::Inspection;
 use crate::lineup::Lineup;
-use crate::recorder::{Handover, Recorder};
-use crate::session::{SEALED_AT_ONCE, Terms};
-use crate::slow::Trickle;
+use crate::recorder::{IntervalCounts, Recorder};
+use crate::session::{ConnectionConfig, SEALED_AT_ONCE};
 use crate::statuses::Statuses;
+use crate::throttle::RateLimit;
 
 /// Requests of at most this size, a pipeline's taken together, are left to the kernel: they fit
 /// into the socket's buffer, so that none is cut short while another is sent behind it.
 pub(crate) const LEFT_ALONE_MAX: usize = 16 << 10;
-/// No wait is longer, so that a command is heeded within this time.
+/// No wait is longer, so that a command is applied within this time.
 const WAIT_MAX: Nanos = Nanos::from_millis(100);
 
 /// What a loop is given to do, beside its slots.
@@ -46,9 +47,9 @@ pub struct LoopOptions {
     /// From one attempt to connect to the next; zero as soon as may be.
     pub connect_gap: Nanos,
     /// How slowly each connection takes its answers.
-    pub reading: Option<Trickle>,
+    pub reading: Option<RateLimit>,
     /// How slowly each connection sends its requests.
-    pub writing: Option<Trickle>,
+    pub writing: Option<RateLimit>,
     /// Addresses of the target, at least 1.
     pub peers: u16,
     /// Requests in flight on each, at least 1.
@@ -84,8 +85,8 @@ impl LoopOptions {
             connections: share.of(u64::from(plan.connections)) as u32,
             idle: share.of(u64::from(plan.idle)) as u32,
             connect_gap: plan.connect_rate.map_or(Nanos::ZERO, gap),
-            reading: plan.read_rate.map(Trickle::at),
-            writing: plan.write_rate.map(Trickle::at),
+            reading: plan.read_rate.map(RateLimit::at),
+            writing: plan.write_rate.map(RateLimit::at),
             peers: plan.peers.len().min(usize::from(u16::MAX)) as u16,
             // A user waits for each of its answers, and what a step is read as is its own.
             pipeline: if plan.script.is_some() { 1 } else { plan.pipeline },
@@ -168,10 +169,10 @@ pub struct EventLoop<D: Driver> {
     pub(crate) connections: Vec<Connection>,
     pub(crate) exchanges: Exchanges,
     pub(crate) recorder: Recorder,
-    pub(crate) shapes: Shapes,
+    pub(crate) header_cache: HeaderCache,
     pub(crate) statuses: Statuses,
     pub(crate) inspection: Inspection,
-    pub(crate) terms: Terms,
+    pub(crate) terms: ConnectionConfig,
     pub(crate) flows: Option<Box<Flows>>,
     /// Whether requests are sent from the driver's copy and never told of.
     is_plain: bool,
@@ -199,7 +200,7 @@ pub struct EventLoop<D: Driver> {
     pub(crate) connecting: u32,
     /// Idle connections established now.
     pub(crate) idle: u32,
-    pub(crate) admission: Admission,
+    pub(crate) connect_queue: ConnectQueue,
     /// Connections that have neither been up nor tried every address.
     pub(crate) untried: u32,
     pub(crate) connect_failure: Option<ConnectFailure>,
@@ -215,14 +216,14 @@ pub struct EventLoop<D: Driver> {
     /// Every slot due until then found all connections busy.
     pub(crate) starved_until: Timestamp,
     is_starved: bool,
-    heeded: Command,
+    applied: Command,
     enters_seen: u64,
     spun_seen: Nanos,
 }
 
 impl<D: Driver> EventLoop<D> {
     /// A loop whose connections are all still to be made: turn it until it [`Self::is_settled`].
-    pub fn new(driver: D, options: LoopOptions, terms: Terms) -> Self {
+    pub fn new(driver: D, options: LoopOptions, terms: ConnectionConfig) -> Self {
         let count = options.connections;
         let is_pieced = options.writing.is_some() || terms.held_at.is_some();
         let at_once = if terms.tls.is_some() { SEALED_AT_ONCE } else { LEFT_ALONE_MAX };
@@ -234,7 +235,7 @@ impl<D: Driver> EventLoop<D> {
                 .collect(),
             exchanges: Exchanges::new(count, options.pipeline),
             recorder: Recorder::new(options.has_due_times),
-            shapes: Shapes::default(),
+            header_cache: HeaderCache::default(),
             statuses: Statuses::new(options.peers),
             inspection: Inspection::new(count),
             is_plain: terms.tls.is_none() && pipelined <= LEFT_ALONE_MAX && !is_pieced,
@@ -254,7 +255,7 @@ impl<D: Driver> EventLoop<D> {
             connected: 0,
             connecting: 0,
             idle: 0,
-            admission: Admission::new(options.connect_gap),
+            connect_queue: ConnectQueue::new(options.connect_gap),
             untried: count + options.idle,
             connect_failure: None,
             parting: 0,
@@ -269,7 +270,7 @@ impl<D: Driver> EventLoop<D> {
             intervals: 0,
             starved_until: Timestamp::default(),
             is_starved: false,
-            heeded: Command::Run,
+            applied: Command::Run,
             enters_seen: 0,
             spun_seen: Nanos::ZERO,
             options,
@@ -298,7 +299,7 @@ impl<D: Driver> EventLoop<D> {
 
     /// Responses recognised without parsing, and parsed.
     pub const fn shape_counts(&self) -> (u64, u64) {
-        (self.shapes.hits(), self.shapes.misses())
+        (self.header_cache.hits(), self.header_cache.misses())
     }
 
     /// What was kept of answers that are no plain success.
@@ -350,12 +351,12 @@ impl<D: Driver> EventLoop<D> {
         if arrived >= self.sweep_at {
             self.sweep(arrived);
         }
-        self.admit(arrived);
+        self.start_due_connects(arrived);
         // From `released` on the sends of this turn leave.
         let released = self.driver.now();
         self.departures.begin(released);
-        if command > self.heeded {
-            self.heed(command, released);
+        if command > self.applied {
+            self.apply_command(command, released);
         }
         if released >= self.interval_to {
             return Turn::IntervalOver;
@@ -378,7 +379,7 @@ impl<D: Driver> EventLoop<D> {
     fn halt(&mut self, failure: Failure) {
         self.halted = Some(failure);
         let now = self.driver.now();
-        self.heed(Command::Abort, now);
+        self.apply_command(Command::Abort, now);
     }
 
     /// Let the interval that is over go on for another slice, unless its phase is over too: it
@@ -395,7 +396,7 @@ impl<D: Driver> EventLoop<D> {
     }
 
     /// Give away the interval that is over and go on with `fresh`, which must be empty.
-    pub fn close_interval(&mut self, mut fresh: Box<Handover>) -> Box<Handover> {
+    pub fn close_interval(&mut self, mut fresh: Box<IntervalCounts>) -> Box<IntervalCounts> {
         let now = self.driver.now();
         let end = self.interval_to.min(now);
         let followed = self.followed();
@@ -404,7 +405,7 @@ impl<D: Driver> EventLoop<D> {
         closed.end = end;
         closed.last = self.intervals - 1;
         (closed.in_flight, closed.connected) = (self.exchanges.in_flight(), self.connected);
-        self.shapes.drain_deviations(&mut closed.tolerated);
+        self.header_cache.drain_deviations(&mut closed.tolerated);
         let (enters, spun) = (self.driver.enters(), self.driver.spun());
         closed.totals.enters = enters - std::mem::replace(&mut self.enters_seen, enters);
         closed.totals.spun = Nanos(spun.0 - std::mem::replace(&mut self.spun_seen, spun).0);
@@ -446,7 +447,7 @@ impl<D: Driver> EventLoop<D> {
                 self.note_starved();
                 return None;
             };
-            let (sent, pace) = self.fill(number, now);
+            let (sent, pace) = self.dispatch(number, now);
             if sent > 0 {
                 self.send_requests(number, sent, now);
                 self.recorder.current.totals.sent_bytes +=
@@ -467,7 +468,7 @@ impl<D: Driver> EventLoop<D> {
         if self.is_plain {
             self.driver.send(number, self.connections[number as usize].generation, count);
         } else {
-            self.send_told(number, count, now);
+            self.send_tracked(number, count, now);
         }
     }
 
@@ -494,7 +495,7 @@ impl<D: Driver> EventLoop<D> {
     /// Give due slots to a connection: as many as it can take in a closed loop, one in an open
     /// one, so that they spread. How many, and the pacer's answer if it had no slot. The
     /// connection stays listed only if it can take more.
-    fn fill(&mut self, number: u32, now: Timestamp) -> (u16, Option<Pace>) {
+    fn dispatch(&mut self, number: u32, now: Timestamp) -> (u16, Option<Pace>) {
         let Some(pacer) = &mut self.pacer else { return (0, Some(Pace::Done)) };
         let connection = &mut self.connections[number as usize];
         let room = connection.room(&self.options).min(self.batch_max);
@@ -534,7 +535,7 @@ impl<D: Driver> EventLoop<D> {
             return now >= self.boundaries.measure_to && self.is_all_said(now);
         }
         let is_drained = now >= self.boundaries.measure_to + self.options.timeout;
-        if is_drained || self.heeded == Command::Abort {
+        if is_drained || self.applied == Command::Abort {
             self.give_up_all(now);
             return true;
         }
@@ -559,8 +560,8 @@ impl<D: Driver> EventLoop<D> {
         }
     }
 
-    fn heed(&mut self, command: Command, now: Timestamp) {
-        self.heeded = command;
+    fn apply_command(&mut self, command: Command, now: Timestamp) {
+        self.applied = command;
         if let Some(pacer) = &mut self.pacer {
             pacer.finish(now);
         }
@@ -582,7 +583,7 @@ impl<D: Driver> EventLoop<D> {
 
     fn until(&self, now: Timestamp, next_due: Option<Timestamp>) -> Until {
         let latest = (now + WAIT_MAX).min(self.interval_to).min(self.sweep_at);
-        let latest = latest.min(self.admission.wake_at(self.connecting));
+        let latest = latest.min(self.connect_queue.wake_at(self.connecting));
         match next_due {
             Some(due) if due <= latest => Until::Due(due),
             _ => Until::Around(latest),

@@ -1,6 +1,6 @@
 //! Flows on connections: which user sends next, its request's bytes, and its answer's judgement.
 //!
-//! Who does what and when is the crowd's matter (`uringbench_core::flow::crowd`); a user takes
+//! `uringbench_core::flow::users` decides which user sends what, and when; a user takes
 //! whichever connection is free.
 
 mod answers;
@@ -8,17 +8,17 @@ mod answers;
 use std::ops::Range;
 use std::sync::Arc;
 
-use uringbench_core::flow::crowd::{Crowd, FlowEnd};
 use uringbench_core::flow::exchange::Exchange;
-use uringbench_core::flow::gathering::Gathering;
+use uringbench_core::flow::response_buffer::ResponseBuffer;
 use uringbench_core::flow::script::Script;
 use uringbench_core::flow::step::Step;
+use uringbench_core::flow::users::{FlowEnd, VirtualUsers};
 use uringbench_core::outcome::Outcome;
 use uringbench_core::pacer::{Pace, Slot};
 use uringbench_core::schedule::Share;
 use uringbench_core::time::Timestamp;
+use uringbench_core::websocket::handshake::Opening;
 use uringbench_core::websocket::machine::Machine;
-use uringbench_core::websocket::opening::Opening;
 
 use crate::connection;
 use crate::driver::Driver;
@@ -26,12 +26,12 @@ use crate::event_loop::{EventLoop, LEFT_ALONE_MAX};
 use crate::recorder::Recorder;
 use crate::session::SEALED_AT_ONCE;
 use crate::stream::Stream;
-use crate::talks::Talk;
 use crate::unasked::{Hearing, Held};
+use crate::websocket_flow::Talk;
 
 /// What a loop is told of flows.
 #[derive(Clone, Debug)]
-pub struct FlowTerms {
+pub struct FlowConfig {
     /// What users do.
     pub script: Arc<Script>,
     /// Which of the users are this loop's.
@@ -50,7 +50,7 @@ pub(crate) fn read_payload(script: &Script) -> bool {
 
 /// The flows of a loop.
 pub(crate) struct Flows {
-    pub(crate) crowd: Crowd,
+    pub(crate) users: VirtualUsers,
     steps: Vec<StepTerms>,
     /// How many flows there are to tell apart.
     flows: usize,
@@ -65,7 +65,7 @@ pub(crate) struct Flows {
 /// What has come on a connection, of an answer that is looked at.
 #[derive(Default)]
 pub(crate) struct Receipt {
-    gathering: Gathering,
+    gathering: ResponseBuffer,
     stream: Stream,
     pub(crate) talk: Option<Box<Talk>>,
     /// To be sent once what is under way has been.
@@ -98,8 +98,8 @@ struct StepTerms {
 }
 
 impl Flows {
-    pub(crate) fn new(terms: &FlowTerms, connections: u32) -> Self {
-        let FlowTerms { script, share, seed, epoch } = terms;
+    pub(crate) fn new(terms: &FlowConfig, connections: u32) -> Self {
+        let FlowConfig { script, share, seed, epoch } = terms;
         let needs_bytes = |step: &Step| {
             step.needs_head() || step.needs_body() || !matches!(step.exchange, Exchange::Http)
         };
@@ -113,14 +113,14 @@ impl Flows {
             hearing: Hearing::default(),
         };
         let steps: Vec<_> = script.steps().enumerate().map(of_step).collect();
-        let crowd = Crowd::new(Arc::clone(script), *share, *seed);
+        let users = VirtualUsers::new(Arc::clone(script), *share, *seed);
         let wanted = steps.iter().any(|step| step.needs_bytes);
         let receipts = if wanted { connections as usize } else { 0 };
         Self {
-            crowd: if script.has_own_connections() {
-                crowd.with_places(connections)
+            users: if script.has_own_connections() {
+                users.with_places(connections)
             } else {
-                crowd
+                users
             },
             steps,
             flows: script.flows().len(),
@@ -138,31 +138,31 @@ impl Flows {
 
     /// Whether no user has a step before it, nor will have one once no more flows begin.
     pub(crate) fn is_over(&self) -> bool {
-        self.crowd.is_over()
+        self.users.is_over()
     }
 
     /// The run is over: what users have not finished stays so. A request that was due and waits
     /// for a connection counts: it is not missing because it was slow.
     fn abandon(&mut self, recorder: &mut Recorder, window: &Range<Timestamp>, now: Timestamp) {
-        while let Some(user) = self.crowd.take() {
-            let slot = slot_of(&self.crowd, user, window, now);
-            let step = self.crowd.step_number(user);
+        while let Some(user) = self.users.take() {
+            let slot = slot_of(&self.users, user, window, now);
+            let step = self.users.step_number(user);
             recorder.failed_step((step, false), slot, Outcome::NotSent, now);
-            self.crowd.cut_short(user, now);
+            self.users.cut_short(user, now);
         }
-        self.crowd.abandon(now);
+        self.users.abandon(now);
         self.record_ends(recorder);
     }
 
     /// Whether a connection was a user's own who has left: the next user gets a new one.
     pub(crate) fn has_left(&self, number: u32) -> bool {
-        self.has_own_connections && self.crowd.has_left(number)
+        self.has_own_connections && self.users.has_left(number)
     }
 
     /// A user's own connection can take a request. Whether users have any.
     pub(crate) fn note_free(&mut self, number: u32) -> bool {
         if self.has_own_connections {
-            self.crowd.look_again(number);
+            self.users.look_again(number);
         }
         self.has_own_connections
     }
@@ -177,7 +177,7 @@ impl Flows {
     /// What earlier answers over the WebSocket of a user's step tell; `None` where answers are not
     /// known by what they hold.
     pub(crate) fn hearing(&mut self, user: u32) -> Option<&mut Hearing> {
-        let step = self.crowd.step_number(user);
+        let step = self.users.step_number(user);
         let terms = self.steps.get_mut(step).filter(|terms| terms.knows_answers);
         terms.map(|terms| &mut terms.hearing)
     }
@@ -196,12 +196,12 @@ impl Flows {
 
     /// Whether the request of the user's step may be sent twice and mean the same.
     pub(crate) fn is_repeatable(&self, user: u32) -> bool {
-        self.steps[self.crowd.step_number(user)].is_repeatable
+        self.steps[self.users.step_number(user)].is_repeatable
     }
 
     /// Whether the answer of the user's step is read as a stream.
     pub(crate) fn is_stream(&self, user: u32) -> bool {
-        matches!(*self.steps[self.crowd.step_number(user)].exchange, Exchange::Events { .. })
+        matches!(*self.steps[self.users.step_number(user)].exchange, Exchange::Events { .. })
     }
 
     /// Whether a WebSocket is open on a connection.
@@ -211,7 +211,7 @@ impl Flows {
 
     /// What comes of the step that a user has come to.
     pub(crate) fn exchange(&self, user: u32) -> Arc<Exchange> {
-        Arc::clone(&self.steps[self.crowd.step_number(user)].exchange)
+        Arc::clone(&self.steps[self.users.step_number(user)].exchange)
     }
 
     pub(crate) const fn unix_ms(&self, now: Timestamp) -> u64 {
@@ -227,18 +227,18 @@ impl Flows {
         now: Timestamp,
     ) {
         let user = exchange.user;
-        let step = self.crowd.step_number(user);
+        let step = self.users.step_number(user);
         recorder.failed_step((step, true), exchange.slot(), outcome, now);
         if outcome == Outcome::Censored {
-            self.crowd.cut_short(user, now);
+            self.users.cut_short(user, now);
         } else {
-            self.crowd.end_step(user, false, now);
+            self.users.end_step(user, false, now);
         }
         self.record_ends(recorder);
     }
 
     pub(crate) fn record_ends(&mut self, recorder: &mut Recorder) {
-        while let Some(ended) = self.crowd.take_ended() {
+        while let Some(ended) = self.users.take_ended() {
             recorder.ended_flow(&ended);
         }
     }
@@ -259,9 +259,9 @@ impl<D: Driver> EventLoop<D> {
                 self.note_starved();
                 return None;
             };
-            let crowd = &mut self.flows.as_mut()?.crowd;
-            let Some(user) = crowd.take() else {
-                let next = crowd.wakes_at().min(next_slot.unwrap_or(Timestamp::NEVER));
+            let users = &mut self.flows.as_mut()?.users;
+            let Some(user) = users.take() else {
+                let next = users.wakes_at().min(next_slot.unwrap_or(Timestamp::NEVER));
                 return (next != Timestamp::NEVER).then_some(next);
             };
             self.send_step(number, user, now);
@@ -274,17 +274,17 @@ impl<D: Driver> EventLoop<D> {
         loop {
             let next_slot = self.begin_flows(true, now);
             let (connections, options) = (&self.connections, &self.options);
-            let crowd = &mut self.flows.as_mut()?.crowd;
+            let users = &mut self.flows.as_mut()?.users;
             let free =
                 |user: u32| connections.get(user as usize).is_some_and(|its| its.room(options) > 0);
-            if let Some(user) = crowd.take_if(free) {
+            if let Some(user) = users.take_if(free) {
                 self.send_step(user, user, now);
                 continue;
             }
-            if crowd.is_ready() {
+            if users.is_ready() {
                 self.note_starved();
             }
-            let next = self.flows.as_ref()?.crowd.wakes_at();
+            let next = self.flows.as_ref()?.users.wakes_at();
             let next = next.min(next_slot.unwrap_or(Timestamp::NEVER));
             return (next != Timestamp::NEVER).then_some(next);
         }
@@ -300,16 +300,16 @@ impl<D: Driver> EventLoop<D> {
         let mut left = Vec::new();
         // A closed loop's users wait for as long as it takes, as its connections would.
         while self.options.is_open {
-            let (step, slot) = if let Some(user) = flows.crowd.take_stale(now, timeout) {
+            let (step, slot) = if let Some(user) = flows.users.take_stale(now, timeout) {
                 let unsent =
-                    (flows.crowd.step_number(user), slot_of(&flows.crowd, user, &window, now));
-                flows.crowd.give_up(user, now);
+                    (flows.users.step_number(user), slot_of(&flows.users, user, &window, now));
+                flows.users.give_up(user, now);
                 left.push(user);
                 unsent
             } else {
                 let number = pacer.number();
                 let Some(slot) = pacer.give_up(now, timeout) else { break };
-                (flows.crowd.turn_away(slot, number, FlowEnd::Failed, now), slot)
+                (flows.users.reject(slot, number, FlowEnd::Failed, now), slot)
             };
             self.recorder.failed_step((step, false), slot, Outcome::NotSent, now);
         }
@@ -318,7 +318,7 @@ impl<D: Driver> EventLoop<D> {
         for number in left {
             let connection = &self.connections[number as usize];
             if connection.is_up() && connection.taken > 0 {
-                self.retire(number);
+                self.close_gracefully(number);
             }
         }
     }
@@ -332,7 +332,7 @@ impl<D: Driver> EventLoop<D> {
         while self.options.is_open {
             let number = pacer.number();
             let Pace::Release(slot, _) = pacer.poll(now, 1) else { break };
-            let step = flows.crowd.turn_away(slot, number, FlowEnd::Unfinished, now);
+            let step = flows.users.reject(slot, number, FlowEnd::Unfinished, now);
             self.recorder.failed_step((step, false), slot, Outcome::NotSent, now);
         }
         flows.abandon(&mut self.recorder, &window, now);
@@ -344,24 +344,24 @@ impl<D: Driver> EventLoop<D> {
     fn begin_flows(&mut self, has_connection: bool, now: Timestamp) -> Option<Timestamp> {
         let flows = self.flows.as_mut()?;
         let pacer = self.pacer.as_mut()?;
-        flows.crowd.wake(now);
+        flows.users.wake(now);
         loop {
             let may_begin = if self.options.is_open && flows.has_own_connections {
-                flows.crowd.has_room()
+                flows.users.has_room()
             } else if self.options.is_open {
-                has_connection && !flows.crowd.is_ready()
+                has_connection && !flows.users.is_ready()
             } else {
-                flows.crowd.has_idle() || pacer.is_done(now)
+                flows.users.has_idle() || pacer.is_done(now)
             };
             if !may_begin {
                 return None;
             }
             let number = pacer.number();
             match pacer.poll(now, 1) {
-                Pace::Release(slot, _) => flows.crowd.begin(slot, number),
+                Pace::Release(slot, _) => flows.users.begin(slot, number),
                 Pace::WaitUntil(due) => return Some(due),
                 Pace::Done => {
-                    flows.crowd.leave(now);
+                    flows.users.leave(now);
                     return None;
                 }
             }
@@ -371,8 +371,8 @@ impl<D: Driver> EventLoop<D> {
     /// Send the request that a user has come to, on a connection that can take it.
     fn send_step(&mut self, number: u32, user: u32, now: Timestamp) {
         let Some(flows) = self.flows.as_deref_mut() else { return };
-        let slot = slot_of(&flows.crowd, user, &self.boundaries.measured(), now);
-        let number_of_step = flows.crowd.step_number(user);
+        let slot = slot_of(&flows.users, user, &self.boundaries.measured(), now);
+        let number_of_step = flows.users.step_number(user);
         self.recorder.released_step(number_of_step, slot);
         self.recorder.current.totals.waited += u64::from(slot.due <= self.starved_until);
         let connection = &mut self.connections[number as usize];
@@ -387,7 +387,7 @@ impl<D: Driver> EventLoop<D> {
 
         self.write_step(number, user, now);
         self.depart_in_groups();
-        self.list(number);
+        self.mark_ready(number);
     }
 
     /// Send the request that was given back on a connection, as it was put together before.
@@ -395,7 +395,7 @@ impl<D: Driver> EventLoop<D> {
         let oldest = self.exchanges.oldest(number, &self.connections[number as usize]);
         let (user, slot) = (oldest.user, oldest.slot());
         if let Some(flows) = self.flows.as_deref_mut() {
-            self.recorder.sent_step_again(flows.crowd.step_number(user), slot);
+            self.recorder.sent_step_again(flows.users.step_number(user), slot);
         }
         self.write_step(number, user, now);
     }
@@ -403,7 +403,7 @@ impl<D: Driver> EventLoop<D> {
     /// Send the bytes of the request that a user has come to.
     fn write_step(&mut self, number: u32, user: u32, now: Timestamp) {
         let Some(flows) = self.flows.as_deref_mut() else { return };
-        let step = flows.crowd.step_number(user);
+        let step = flows.users.step_number(user);
         let length = match flows.steps[step].constant.clone() {
             Some(range) => {
                 let length = range.len();
@@ -412,8 +412,8 @@ impl<D: Driver> EventLoop<D> {
             }
             None => {
                 let unix_ms = flows.unix_ms(now);
-                let mut out = self.driver.spare();
-                flows.crowd.render(user, unix_ms, &mut out);
+                let mut out = self.driver.take_buffer();
+                flows.users.render(user, unix_ms, &mut out);
                 let length = out.len();
                 self.send_made(number, out);
                 length
@@ -463,16 +463,16 @@ impl<D: Driver> EventLoop<D> {
         }
         self.begin_flows(true, now);
         let Some(flows) = self.flows.as_deref_mut() else { return };
-        let crowd = &mut flows.crowd;
-        let user = if has_own { crowd.take_of(number).then_some(number) } else { crowd.take() };
+        let users = &mut flows.users;
+        let user = if has_own { users.take_of(number).then_some(number) } else { users.take() };
         if let Some(user) = user {
-            let slot = slot_of(&flows.crowd, user, &self.boundaries.measured(), now);
-            let step = flows.crowd.step_number(user);
+            let slot = slot_of(&flows.users, user, &self.boundaries.measured(), now);
+            let step = flows.users.step_number(user);
             if let Some(failure) = &self.connect_failure {
                 self.recorder.caused(slot, Outcome::ConnectFailed, failure, 1);
             }
             self.recorder.failed_step((step, false), slot, Outcome::ConnectFailed, now);
-            flows.crowd.end_step(user, false, now);
+            flows.users.end_step(user, false, now);
         }
         flows.record_ends(&mut self.recorder);
     }
@@ -481,8 +481,8 @@ impl<D: Driver> EventLoop<D> {
 /// The slot of a user's request that ends or is sent now. In an open loop what is due in the window
 /// is measured. A closed loop has as many requests as are sent in it: there more may be due than
 /// could ever be answered.
-fn slot_of(crowd: &Crowd, user: u32, window: &Range<Timestamp>, now: Timestamp) -> Slot {
-    let due = crowd.due(user);
-    let decides = if crowd.is_closed() { now } else { due };
+fn slot_of(users: &VirtualUsers, user: u32, window: &Range<Timestamp>, now: Timestamp) -> Slot {
+    let due = users.due(user);
+    let decides = if users.is_closed() { now } else { due };
     Slot { due, measured: window.contains(&decides) }
 }

@@ -12,7 +12,7 @@ use uringbench_core::websocket::machine::Progress;
 use crate::connection::Link;
 use crate::driver::Driver;
 use crate::event_loop::EventLoop;
-use crate::events::{Fed, Source};
+use crate::receive::{FeedResult, Source};
 
 /// A target's goodbye is waited for so long at most.
 pub(crate) const PARTING_MAX: Nanos = Nanos::SECOND;
@@ -22,7 +22,7 @@ impl<D: Driver> EventLoop<D> {
     pub(crate) fn leave(&mut self, number: u32, now: Timestamp) {
         let goodbye = self.terms.websocket.as_ref().filter(|terms| !terms.knows_answers());
         let Some(goodbye) = goodbye.map(|terms| terms.goodbye()) else {
-            return self.retire(number);
+            return self.close_gracefully(number);
         };
         if let Some(machine) = self.connections[number as usize].machine() {
             machine.close_sent();
@@ -47,7 +47,11 @@ impl<D: Driver> EventLoop<D> {
     }
 
     /// Read what comes before the target's goodbye: nobody has asked for it.
-    pub(crate) fn feed_parting(&mut self, number: u32, source: Source<'_, D::Buffer>) -> Fed {
+    pub(crate) fn feed_parting(
+        &mut self,
+        number: u32,
+        source: Source<'_, D::Buffer>,
+    ) -> FeedResult {
         let connection = &mut self.connections[number as usize];
         let mut bytes = match source {
             Source::Leased(buffer) => self.driver.bytes(buffer),
@@ -60,9 +64,9 @@ impl<D: Driver> EventLoop<D> {
             (Some(machine), Some(terms), _) => (machine, &terms.plan.opening),
             (_, _, Some(flows)) => match flows.parting(number) {
                 Some(talk) => talk,
-                None => return Fed::Finished,
+                None => return FeedResult::Finished,
             },
-            _ => return Fed::Finished,
+            _ => return FeedResult::Finished,
         };
         while !bytes.is_empty() {
             bytes = match machine.feed(bytes, opening, None) {
@@ -75,11 +79,11 @@ impl<D: Driver> EventLoop<D> {
                     &bytes[consumed..]
                 }
                 Ok(Progress::Closed { .. } | Progress::Refused { .. }) | Err(_) => {
-                    return Fed::Finished;
+                    return FeedResult::Finished;
                 }
             };
         }
-        Fed::Open
+        FeedResult::Open
     }
 
     /// The run is over but for goodbyes: whether those are said. What comes with them is not of

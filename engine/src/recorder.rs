@@ -1,7 +1,7 @@
 //! What one worker counts and times, interval by interval.
 //!
-//! A worker fills one [`Handover`] per interval and gives it away; the collector adds it up and
-//! gives an empty one back. Intervals are cut at the ends of phases, so that adding up those of
+//! A worker fills one [`IntervalCounts`] per interval and gives it away; the collector adds it up
+//! and gives an empty one back. Intervals are cut at the ends of phases, so that adding up those of
 //! a phase gives exactly that phase.
 
 mod totals;
@@ -11,8 +11,8 @@ use std::ops::Range;
 
 use uringbench_core::cause::Causes;
 use uringbench_core::edges::{EdgeShares, share_within};
-use uringbench_core::flow::crowd::{Ended, FlowEnd};
 use uringbench_core::flow::step::{Failed, Judgement};
+use uringbench_core::flow::users::{Ended, FlowEnd};
 use uringbench_core::histogram::LatencyCounts;
 use uringbench_core::http::deviation::Deviations;
 use uringbench_core::outcome::{Counts, Outcome};
@@ -27,7 +27,7 @@ use crate::tls::Established;
 
 /// What happened in one interval on one worker.
 #[derive(Debug)]
-pub struct Handover {
+pub struct IntervalCounts {
     /// Number of the interval, from 0.
     pub index: u32,
     /// The same, or that of the last of those that it took the place of.
@@ -141,7 +141,7 @@ impl StepSums {
     }
 }
 
-impl Default for Handover {
+impl Default for IntervalCounts {
     fn default() -> Self {
         Self {
             index: 0,
@@ -174,7 +174,7 @@ impl Default for Handover {
     }
 }
 
-impl Handover {
+impl IntervalCounts {
     /// Forget everything; histograms must have been drained. So many steps and flows are followed.
     pub(crate) fn reset(
         &mut self,
@@ -236,7 +236,7 @@ impl Answers {
 /// The counting half of a worker.
 pub struct Recorder {
     /// The interval being filled.
-    pub current: Box<Handover>,
+    pub current: Box<IntervalCounts>,
     is_open: bool,
     /// The measured window of a closed loop.
     window: Option<Range<Timestamp>>,
@@ -501,7 +501,7 @@ impl Recorder {
     }
 
     /// Where to record what a slot takes, if it is timed.
-    pub(crate) fn timed(&mut self, slot: Slot) -> Option<&mut Handover> {
+    pub(crate) fn timed(&mut self, slot: Slot) -> Option<&mut IntervalCounts> {
         self.is_timed(slot).then_some(&mut *self.current)
     }
 

@@ -8,8 +8,8 @@
 use std::fmt::Display;
 
 use uringbench_core::ending::{CLOSED_IDLE, Ending};
+use uringbench_core::http::header_cache::HeaderCache;
 use uringbench_core::http::response::Response;
-use uringbench_core::http::shape::Shapes;
 use uringbench_core::http::unfinished::Unfinished;
 use uringbench_core::outcome::Outcome;
 use uringbench_core::time::{Nanos, Timestamp};
@@ -17,7 +17,7 @@ use uringbench_core::time::{Nanos, Timestamp};
 use crate::connection::{Connection, Exchange, Link};
 use crate::driver::Driver;
 use crate::event_loop::EventLoop;
-use crate::events::Fed;
+use crate::receive::FeedResult;
 use crate::statuses::Statuses;
 
 /// A request is sent again so often at most, where its connection ended unannounced.
@@ -51,7 +51,7 @@ pub(crate) enum End<'a> {
 
 impl<D: Driver> EventLoop<D> {
     /// A connection ends: requests in flight on it are given back or fail.
-    pub(crate) fn lose(&mut self, number: u32, end: End<'_>, now: Timestamp) {
+    pub(crate) fn fail_connection(&mut self, number: u32, end: End<'_>, now: Timestamp) {
         self.note_parted(number);
         let is_sending = self.connections[number as usize].in_flight > 0;
         let ending = self.ending(number, end);
@@ -301,18 +301,18 @@ impl Connection {
     pub(crate) fn unasked(
         &mut self,
         bytes: &[u8],
-        shapes: &mut Shapes,
+        header_cache: &mut HeaderCache,
         statuses: &mut Statuses,
-    ) -> Fed {
+    ) -> FeedResult {
         if bytes.starts_with(b"HTTP/1.") && bytes.get(8..12) == Some(b" 408") {
-            return Fed::Expired;
+            return FeedResult::Expired;
         }
-        let harmless = self.parser.drop_unasked(bytes, shapes);
+        let harmless = self.parser.drop_unasked(bytes, header_cache);
         if harmless == bytes.len() {
-            return Fed::Open;
+            return FeedResult::Open;
         }
         statuses.unsolicited(&bytes[harmless..]);
-        Fed::Unsolicited
+        FeedResult::Unsolicited
     }
 
     /// Whether it had a life before the oldest request in flight on it: it has answered another, or

@@ -11,14 +11,14 @@ use uringbench_ring::{
     SetupError, SocketOptions, TcpInfo, TemplateId, Token, Wait,
 };
 
+use crate::busy_poll::SpinPolicy;
 use crate::clock;
 use crate::driver::{Driver, Event, EventKind, ReceiveMode, UnderWay, Until};
 use crate::event_loop::copies_kept;
 use crate::flows;
-use crate::margin::Margin;
-use crate::patience::Patience;
 use crate::refusals::Refusals;
 use crate::thread_cost::RunQueue;
+use crate::timer_slack::TimerSlack;
 
 /// A ring with the plan's request and peers in it.
 pub(crate) struct RingDriver {
@@ -30,8 +30,8 @@ pub(crate) struct RingDriver {
     /// Which peer the first connection takes; the workers begin with different ones.
     first_peer: usize,
     wait: WaitMode,
-    margin: Margin,
-    patience: Patience,
+    timer_slack: TimerSlack,
+    spin_policy: SpinPolicy,
     run_queue: RunQueue,
     spun: Nanos,
     refusals: Refusals,
@@ -104,8 +104,8 @@ impl RingDriver {
             peers,
             first_peer: index,
             wait: plan.wait,
-            margin: Margin::default(),
-            patience: Patience::default(),
+            timer_slack: TimerSlack::default(),
+            spin_policy: SpinPolicy::default(),
             run_queue: RunQueue::of_this_thread(),
             spun: Nanos::ZERO,
             refusals: Refusals::default(),
@@ -141,7 +141,7 @@ impl RingDriver {
     }
 
     /// A send has ended: keep its vector for the next one.
-    fn keep_spare(&mut self, token: Token) {
+    fn recycle_buffer(&mut self, token: Token) {
         if let Some(mut bytes) = self.ring.sent(token)
             && self.spares.len() < SPARES_MAX
             && bytes.capacity() <= SPARE_ROOM_MAX
@@ -173,12 +173,12 @@ impl RingDriver {
 
     /// Look out for a while, as long as that is likely to help, then sleep.
     fn spin_then_sleep(&mut self, now: Timestamp, latest: Timestamp) {
-        let span = self.patience.span(now, || self.run_queue.waited());
+        let span = self.spin_policy.span(now, || self.run_queue.waited());
         if span > Nanos::ZERO {
             if self.spin(latest.min(now + span)) {
-                return self.patience.came();
+                return self.spin_policy.came();
             }
-            self.patience.was_vain();
+            self.spin_policy.was_vain();
         }
         self.sleep(latest);
     }
@@ -190,7 +190,7 @@ impl RingDriver {
 
     /// Sleep until shortly before `due`, then spin.
     fn sleep_then_spin(&mut self, now: Timestamp, due: Timestamp) {
-        let wake_at = due - self.margin.span();
+        let wake_at = due - self.timer_slack.span();
         if wake_at <= now {
             self.spin(due);
             return;
@@ -198,7 +198,7 @@ impl RingDriver {
         self.enter(Wait::AtMost(wake_at.since(now).0));
         let woken = clock::now();
         if woken >= wake_at && !self.ring.is_work_pending() {
-            self.margin.observe(woken.since(wake_at));
+            self.timer_slack.observe(woken.since(wake_at));
             self.spin(due);
         }
     }
@@ -268,7 +268,7 @@ impl Driver for RingDriver {
         self.ring.send_bytes(connection, generation, bytes);
     }
 
-    fn spare(&mut self) -> Vec<u8> {
+    fn take_buffer(&mut self) -> Vec<u8> {
         self.spares.pop().unwrap_or_default()
     }
 
@@ -309,7 +309,7 @@ impl Driver for RingDriver {
             (under_way.receiving, Operation::Receive),
             (under_way.receiving, Operation::Skip),
             (under_way.sending, Operation::Send),
-            (under_way.sending_told, Operation::SendTold),
+            (under_way.sending_tracked, Operation::SendNotify),
         ];
         for (_, kind) in kinds.into_iter().filter(|(is_under_way, _)| *is_under_way) {
             self.ring.cancel(connection, generation, kind);
@@ -350,8 +350,8 @@ impl Driver for RingDriver {
                     if let Some(buffer) = buffer {
                         self.ring.recycle(buffer);
                     }
-                    if token.operation() == Some(Operation::SendTold) {
-                        self.keep_spare(token);
+                    if token.operation() == Some(Operation::SendNotify) {
+                        self.recycle_buffer(token);
                     }
                     token.operation().and_then(|operation| without_bytes(operation, result))
                 }
@@ -413,7 +413,7 @@ fn without_bytes(
         (Operation::Connect | Operation::Open, Err(failure)) => EventKind::ConnectFailed(failure),
         (Operation::Open, Ok(_)) => return None,
         (Operation::Close, _) => EventKind::Closed,
-        (Operation::SendTold, _) => EventKind::Sent,
+        (Operation::SendNotify, _) => EventKind::Sent,
         (Operation::Inspect, Ok(_)) => EventKind::Inspected,
         // Nobody waits for an answer for long.
         (Operation::Inspect, Err(_)) => return None,

@@ -17,10 +17,10 @@ use crate::collector::Collector;
 use crate::connect_failure::ConnectFailure;
 use crate::control::{Command, Control};
 use crate::event_loop::Boundaries;
-use crate::recorder::Handover;
+use crate::recorder::IntervalCounts;
 use crate::thread_cost::{ThreadCost, resident, resident_peak};
 use crate::tls::TlsSetupError;
-use crate::worker::{self, Finished, Links, Ready, Report};
+use crate::worker::{self, Finished, Ready, Report, WorkerChannels};
 
 /// Who is told how a run goes, on the collector's thread.
 pub trait Observer {
@@ -99,15 +99,16 @@ fn run_with(
     plan: &Plan,
     control: &Control,
     observer: &mut dyn Observer,
-    work: &(dyn Fn(usize, &Links) + Sync),
+    work: &(dyn Fn(usize, &WorkerChannels) + Sync),
 ) -> Result<RunRecord, RunError> {
     std::thread::scope(|scope| {
         let halt = Halt(control);
         let (reports, inbox) = channel();
         let resident_before = resident();
-        let mut crew = Crew { workers: Vec::new(), inbox, resident_before, rss_of_connections: 0 };
+        let mut crew =
+            WorkerPool { workers: Vec::new(), inbox, resident_before, rss_of_connections: 0 };
         for index in 0..plan.cpus.len() {
-            let (ours, links) = Ends::new(reports.clone());
+            let (ours, links) = WorkerHandle::new(reports.clone());
             let builder = std::thread::Builder::new().name(format!("worker-{index}"));
             builder
                 .spawn_scoped(scope, move || worker::live(index, &links, || work(index, &links)))
@@ -138,9 +139,9 @@ impl Drop for Halt<'_> {
 }
 
 /// The collector's ends of one worker's channels.
-struct Ends {
+struct WorkerHandle {
     start: Option<Sender<Timestamp>>,
-    empties: Sender<Box<Handover>>,
+    empties: Sender<Box<IntervalCounts>>,
     release: Option<Sender<()>>,
     ready: Option<Ready>,
     /// Cost at the start and at the end of the measured window.
@@ -148,12 +149,12 @@ struct Ends {
     finished: Option<Finished>,
 }
 
-impl Ends {
-    fn new(reports: Sender<(usize, Report)>) -> (Self, Links) {
+impl WorkerHandle {
+    fn new(reports: Sender<(usize, Report)>) -> (Self, WorkerChannels) {
         let (start, start_receiver) = channel();
         let (empties, empties_receiver) = channel();
         let (release, release_receiver) = channel();
-        let links = Links {
+        let links = WorkerChannels {
             reports,
             start: start_receiver,
             empties: empties_receiver,
@@ -178,8 +179,8 @@ impl Ends {
 }
 
 /// All workers, seen from the collector.
-struct Crew {
-    workers: Vec<Ends>,
+struct WorkerPool {
+    workers: Vec<WorkerHandle>,
     inbox: Receiver<(usize, Report)>,
     /// Resident memory before there was any worker, in bytes.
     resident_before: u64,
@@ -195,7 +196,7 @@ enum Stage {
     AfterMeasure,
 }
 
-impl Crew {
+impl WorkerPool {
     fn run(
         mut self,
         plan: &Plan,
@@ -272,7 +273,7 @@ impl Crew {
             if stage == Stage::Measuring && is_over {
                 stage = Stage::AfterMeasure;
                 // Those that have finished were read as they did.
-                let running = |worker: &&mut Ends| worker.finished.is_none();
+                let running = |worker: &&mut WorkerHandle| worker.finished.is_none();
                 self.workers.iter_mut().filter(running).for_each(|worker| worker.read_cost(1));
                 observer.measure_ended();
             }
@@ -414,7 +415,7 @@ fn is_lawful(counts: &Counts) -> bool {
     counts.in_flight() == Some(0)
 }
 
-fn worker_record(ends: &Ends, sums: &crate::collector::WorkerSums) -> WorkerRecord {
+fn worker_record(ends: &WorkerHandle, sums: &crate::collector::WorkerSums) -> WorkerRecord {
     let cost = ends.cost[1].since(&ends.cost[0]);
     let (user, system) = cost.user_and_system();
     let established = ends.ready.as_ref().map_or(0, |ready| ready.connected);

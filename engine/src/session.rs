@@ -16,14 +16,14 @@ use crate::connect_failure::ConnectFailure;
 use crate::connection::{Connection, Link, Receive, STEADY};
 use crate::driver::{Driver, ReceiveMode, Until};
 use crate::event_loop::EventLoop;
-use crate::events::Source;
-use crate::flows::{self, FlowTerms};
-use crate::frames::SocketTerms;
+use crate::flows::{self, FlowConfig};
 use crate::proxy;
+use crate::receive::Source;
 use crate::retry::End;
 use crate::stream::Stream;
 use crate::tls::{Received, Tls, TlsFailure};
 use crate::unasked::Held;
+use crate::websocket::WebSocketConfig;
 
 /// So much of a large request is encrypted at a time; the rest follows as it is sent.
 pub(crate) const SEALED_AT_ONCE: usize = 64 << 10;
@@ -32,7 +32,7 @@ const CONSENT_MAX: Nanos = Nanos::SECOND;
 
 /// What every connection of a loop is told.
 #[derive(Debug, Default)]
-pub struct Terms {
+pub struct ConnectionConfig {
     /// The bytes of one request, for what is not sent from the driver's own copy.
     pub request: Arc<Vec<u8>>,
     /// TLS, and the name to ask for.
@@ -42,16 +42,16 @@ pub struct Terms {
     /// Whether connections say first whom they are made for.
     pub proxy: Option<ProxyVersion>,
     /// WebSocket: the request is a message.
-    pub websocket: Option<SocketTerms>,
+    pub websocket: Option<WebSocketConfig>,
     /// Answers are streams.
     pub stream: Option<StreamPlan>,
     /// The length of the request's header, if its body waits for `100 Continue`.
     pub held_at: Option<usize>,
     /// What users do step by step; the request is then all of theirs that are always the same.
-    pub flows: Option<FlowTerms>,
+    pub flows: Option<FlowConfig>,
 }
 
-impl Terms {
+impl ConnectionConfig {
     /// Whether what comes is read otherwise than as plain answers.
     pub(crate) const fn is_read_otherwise(&self) -> bool {
         self.websocket.is_some()
@@ -76,7 +76,7 @@ impl Terms {
             tls: None,
             tolerates_truncation: plan.tls.as_ref().is_some_and(|tls| tls.tolerates_truncation),
             proxy: plan.proxy,
-            websocket: websocket.map(|websocket| SocketTerms::new(websocket, plan.seed)),
+            websocket: websocket.map(|websocket| WebSocketConfig::new(websocket, plan.seed)),
             stream: plan.stream,
             held_at: request.expects_continue().then(|| request.head_length()),
             flows: None,
@@ -118,8 +118,8 @@ impl<D: Driver> EventLoop<D> {
         if !self.has_sessions() {
             return false;
         }
-        let Terms { tls, proxy, websocket, stream, .. } = &self.terms;
-        let mut out = self.driver.spare();
+        let ConnectionConfig { tls, proxy, websocket, stream, .. } = &self.terms;
+        let mut out = self.driver.take_buffer();
         let turn = self.connections[number as usize].turn;
         if let Some(version) = *proxy
             && let Some(local) = self.driver.local_address(number)
@@ -160,7 +160,7 @@ impl<D: Driver> EventLoop<D> {
 
     /// Whether connections need any of this at all.
     pub(crate) const fn has_sessions(&self) -> bool {
-        let Terms { tls, proxy, websocket, stream, held_at, .. } = &self.terms;
+        let ConnectionConfig { tls, proxy, websocket, stream, held_at, .. } = &self.terms;
         tls.is_some()
             || proxy.is_some()
             || websocket.is_some()
@@ -200,7 +200,7 @@ impl<D: Driver> EventLoop<D> {
             Ok(Received { established: Some(_), .. }) => self.post_later(number, &out),
             _ if out.is_empty() => {}
             _ => {
-                let mut bytes = self.driver.spare();
+                let mut bytes = self.driver.take_buffer();
                 bytes.extend_from_slice(&out);
                 self.post(number, bytes);
             }
@@ -261,7 +261,7 @@ impl<D: Driver> EventLoop<D> {
         if !is_the_peer_s_wish && self.connections[number as usize].in_flight > 0 {
             self.fail_oldest_because(number, Outcome::Malformed, &failure, now);
         }
-        self.lose(number, End::Tls(&failure), now);
+        self.fail_connection(number, End::Tls(&failure), now);
     }
 
     /// Arm a receive unless one is.
@@ -283,7 +283,7 @@ impl<D: Driver> EventLoop<D> {
     }
 
     /// Send requests that are encrypted, slow, or too large to be left to themselves.
-    pub(crate) fn send_told(&mut self, number: u32, requests: u16, now: Timestamp) {
+    pub(crate) fn send_tracked(&mut self, number: u32, requests: u16, now: Timestamp) {
         let request = &self.terms.request;
         let connection = &mut self.connections[number as usize];
         let Some(session) = &mut connection.session else {
@@ -296,7 +296,7 @@ impl<D: Driver> EventLoop<D> {
             Some(tls) if is_whole && request.len() <= SEALED_AT_ONCE => {
                 let mut out = std::mem::take(&mut session.outbox);
                 if out.capacity() == 0 {
-                    out = self.driver.spare();
+                    out = self.driver.take_buffer();
                 }
                 let sealed = (0..requests).try_for_each(|_| tls.seal(request, &mut out));
                 if sealed.is_ok() {
@@ -321,7 +321,7 @@ impl<D: Driver> EventLoop<D> {
         if self.connections[number as usize].owed > 0 {
             self.send_again(number, now);
         }
-        self.list(number);
+        self.mark_ready(number);
     }
 
     /// Send what waited for the send before it, or the next piece of a request. Nothing may be
@@ -370,7 +370,7 @@ impl<D: Driver> EventLoop<D> {
                 self.driver.send_range(number, connection.generation, range);
             }
             Some(tls) => {
-                let mut out = self.driver.spare();
+                let mut out = self.driver.take_buffer();
                 // A session that cannot encrypt any more fails where it is read, or in time.
                 let _ = tls.seal(&self.terms.request[range], &mut out);
                 self.post(number, out);
@@ -410,7 +410,7 @@ impl<D: Driver> EventLoop<D> {
         if plain.is_empty() {
             return;
         }
-        let mut out = self.driver.spare();
+        let mut out = self.driver.take_buffer();
         let session = self.connections[number as usize].session.as_mut();
         match session.and_then(|session| session.tls.as_mut()) {
             None => out.extend_from_slice(plain),
@@ -460,7 +460,7 @@ impl<D: Driver> EventLoop<D> {
     }
 
     /// The run is over: say goodbye on every connection, so that no target takes it for a loss.
-    pub(crate) fn say_goodbye(&mut self) {
+    pub(crate) fn send_close_all(&mut self) {
         // The last talk of a flow may have ended this moment, its goodbye not handed over yet.
         let has_talked = self.flows.is_some();
         if self.terms.tls.is_none() && self.terms.websocket.is_none() && !has_talked {
@@ -468,7 +468,7 @@ impl<D: Driver> EventLoop<D> {
         }
         for number in 0..self.connections.len() as u32 {
             if self.connections[number as usize].is_up() {
-                self.take_leave(number);
+                self.send_close(number);
             }
         }
         let now = self.driver.now();
@@ -476,15 +476,16 @@ impl<D: Driver> EventLoop<D> {
     }
 
     /// Say goodbye on a connection about to be closed in order.
-    pub(crate) fn take_leave(&mut self, number: u32) {
+    pub(crate) fn send_close(&mut self, number: u32) {
         let connection = &mut self.connections[number as usize];
         let Some(session) = &mut connection.session else { return };
         if connection.is_sending {
             return;
         }
         // Handed to the kernel ahead of the closing, which cancels it only if it has to wait.
-        let mut out = self.driver.spare();
-        let goodbye = self.terms.websocket.as_ref().map(SocketTerms::goodbye).unwrap_or_default();
+        let mut out = self.driver.take_buffer();
+        let goodbye =
+            self.terms.websocket.as_ref().map(WebSocketConfig::goodbye).unwrap_or_default();
         match &mut session.tls {
             None => out.extend_from_slice(&goodbye),
             Some(tls) => {

@@ -8,17 +8,17 @@ use uringbench_core::time::Timestamp;
 use crate::connection::Connection;
 use crate::driver::Driver;
 use crate::event_loop::EventLoop;
-use crate::events::{Fed, Source};
-use crate::recorder::Handover;
+use crate::receive::{FeedResult, Source};
+use crate::recorder::IntervalCounts;
 
 impl<D: Driver> EventLoop<D> {
-    /// Run received bytes through the parser and the reader of events; heed `100 Continue`.
+    /// Run received bytes through the parser and the reader of events; act on `100 Continue`.
     pub(crate) fn feed_stream(
         &mut self,
         number: u32,
         source: Source<'_, D::Buffer>,
         now: Timestamp,
-    ) -> Fed {
+    ) -> FeedResult {
         if self.terms.stream.is_some() {
             // A stream is late when it brings nothing, however long it lasts.
             self.connections[number as usize].renewed = now;
@@ -36,7 +36,7 @@ impl<D: Driver> EventLoop<D> {
         number: u32,
         source: Source<'_, D::Buffer>,
         now: Timestamp,
-    ) -> (Fed, bool) {
+    ) -> (FeedResult, bool) {
         let connection = &mut self.connections[number as usize];
         let mut bytes = match source {
             Source::Leased(buffer) => self.driver.bytes(buffer),
@@ -45,12 +45,11 @@ impl<D: Driver> EventLoop<D> {
         self.recorder.current.totals.received_bytes += bytes.len() as u64;
         let mut is_consent = false;
         let is_head = self.options.is_head;
+        let header_cache = &mut self.header_cache;
         while !bytes.is_empty() {
             if connection.in_flight == 0 {
-                return (
-                    connection.unasked(bytes, &mut self.shapes, &mut self.statuses),
-                    is_consent,
-                );
+                let fed = connection.unasked(bytes, header_cache, &mut self.statuses);
+                return (fed, is_consent);
             }
             let oldest = self.exchanges.oldest(number, connection);
             oldest.begin_response(now);
@@ -59,17 +58,17 @@ impl<D: Driver> EventLoop<D> {
             let stream = connection.session.as_mut().and_then(|session| session.stream.as_mut());
             let progress = match (self.terms.stream, stream) {
                 (Some(plan), Some(stream)) => {
-                    connection.parser.feed_into(bytes, &mut self.shapes, is_head, &mut |payload| {
+                    connection.parser.feed_into(bytes, header_cache, is_head, &mut |payload| {
                         stream.read(payload, plan, times, timed.as_deref_mut());
                     })
                 }
-                _ => connection.parser.feed(bytes, &mut self.shapes, is_head),
+                _ => connection.parser.feed(bytes, header_cache, is_head),
             };
             match progress {
                 Ok(Progress::Complete { consumed, response }) => {
                     let oldest = self.exchanges.oldest(number, connection);
                     if connection.has_expired(oldest, &response) && self.options.is_repeatable {
-                        return (Fed::Expired, is_consent);
+                        return (FeedResult::Expired, is_consent);
                     }
                     let head;
                     (head, bytes) = bytes.split_at(consumed);
@@ -80,7 +79,7 @@ impl<D: Driver> EventLoop<D> {
                     self.recorder.completed(&answer, now);
                     connection.note_bytes(response.body_bytes);
                     if !response.keep_alive || connection.owes_answered() {
-                        return (Fed::Finished, is_consent);
+                        return (FeedResult::Finished, is_consent);
                     }
                 }
                 Ok(Progress::Continue { consumed }) => {
@@ -95,22 +94,22 @@ impl<D: Driver> EventLoop<D> {
                     self.statuses.under_way(&connection.parser, bytes);
                     break;
                 }
-                Err(_) => return (Fed::Malformed, is_consent),
+                Err(_) => return (FeedResult::Malformed, is_consent),
             }
         }
         (self.end_if_enough(number, now), is_consent)
     }
 
     /// End an answer whose stream has had as many events as are wanted.
-    fn end_if_enough(&mut self, number: u32, now: Timestamp) -> Fed {
+    fn end_if_enough(&mut self, number: u32, now: Timestamp) -> FeedResult {
         let connection = &mut self.connections[number as usize];
         let is_enough = connection.has_enough(self.terms.stream);
         let (true, Some(response)) = (is_enough, connection.parser.under_way()) else {
-            return Fed::Open;
+            return FeedResult::Open;
         };
         let answer = self.exchanges.answered(number, connection, response.status);
         self.recorder.completed(&answer, now);
-        Fed::Finished
+        FeedResult::Finished
     }
 }
 
@@ -145,7 +144,7 @@ impl Stream {
         payload: &[u8],
         plan: StreamPlan,
         (sent, now): (Timestamp, Timestamp),
-        mut timed: Option<&mut Handover>,
+        mut timed: Option<&mut IntervalCounts>,
     ) {
         let Self { reader, last, events } = self;
         let mut note = || {
@@ -190,7 +189,7 @@ mod tests {
     fn first_events_gaps_and_stalls_are_told_apart() {
         let stall = Nanos::from_millis(100);
         let plan = StreamPlan { kind: StreamKind::Events, stall, events_max: Some(3) };
-        let (mut stream, mut handover) = (Stream::default(), Handover::default());
+        let (mut stream, mut handover) = (Stream::default(), IntervalCounts::default());
         let sent = Timestamp(1_000_000_000);
         let at = |millis| (sent, sent + Nanos::from_millis(millis));
         stream.read(b"data: a\n", plan, at(5), Some(&mut handover));
@@ -214,7 +213,7 @@ mod tests {
     fn without_events_every_arrival_is_one() {
         let plan =
             StreamPlan { kind: StreamKind::Arrivals, stall: Nanos::SECOND, events_max: None };
-        let (mut stream, mut handover) = (Stream::default(), Handover::default());
+        let (mut stream, mut handover) = (Stream::default(), IntervalCounts::default());
         for millis in [1, 2, 3] {
             let times = (Timestamp(1), Timestamp(1) + Nanos::from_millis(millis));
             stream.read(b"x", plan, times, Some(&mut handover));

@@ -19,12 +19,12 @@ use crate::connect_failure::ConnectFailure;
 use crate::control::{Command, Control};
 use crate::driver::Driver;
 use crate::event_loop::{Boundaries, EventLoop, LoopOptions, Turn};
-use crate::flows::FlowTerms;
+use crate::flows::FlowConfig;
 use crate::monoio_driver::MonoioDriver;
-use crate::recorder::Handover;
+use crate::recorder::IntervalCounts;
 use crate::ring_driver::RingDriver;
 use crate::run::RunError;
-use crate::session::Terms;
+use crate::session::ConnectionConfig;
 use crate::statuses::Statuses;
 use crate::tls::client_config;
 use crate::tokio_uring_driver::TokioUringDriver;
@@ -36,7 +36,7 @@ pub(crate) enum Report {
     /// It could not begin, or it panicked: nothing more comes from it.
     Failed(RunError),
     /// An interval is over.
-    Interval(Box<Handover>),
+    Interval(Box<IntervalCounts>),
     /// The run is over. The thread waits to be let go, so that its cost can still be read.
     Finished(Finished),
 }
@@ -61,12 +61,12 @@ pub(crate) struct Finished {
 }
 
 /// A worker's ends of its channels.
-pub(crate) struct Links {
+pub(crate) struct WorkerChannels {
     pub(crate) reports: Sender<(usize, Report)>,
     /// When the run starts; closed instead when it does not.
     pub(crate) start: Receiver<Timestamp>,
     /// Emptied boxes to fill again.
-    pub(crate) empties: Receiver<Box<Handover>>,
+    pub(crate) empties: Receiver<Box<IntervalCounts>>,
     /// Closed when the thread may end.
     pub(crate) release: Receiver<()>,
 }
@@ -79,16 +79,16 @@ const IDLE_MAX: usize = 2;
 
 /// The boxes of one worker.
 struct Boxes<'a> {
-    empties: &'a Receiver<Box<Handover>>,
+    empties: &'a Receiver<Box<IntervalCounts>>,
     #[expect(clippy::vec_box, reason = "boxes are handed over as they are")]
-    idle: Vec<Box<Handover>>,
+    idle: Vec<Box<IntervalCounts>>,
     /// Handed over and not returned.
     away: usize,
 }
 
 impl<'a> Boxes<'a> {
     /// One is there to begin with, beside the one being filled.
-    fn new(empties: &'a Receiver<Box<Handover>>) -> Self {
+    fn new(empties: &'a Receiver<Box<IntervalCounts>>) -> Self {
         Self { empties, idle: vec![Box::default()], away: 0 }
     }
 
@@ -103,7 +103,7 @@ impl<'a> Boxes<'a> {
     }
 
     /// An empty one, in place of one that is handed over.
-    fn exchange(&mut self) -> Box<Handover> {
+    fn exchange(&mut self) -> Box<IntervalCounts> {
         self.away += 1;
         self.idle.pop().unwrap_or_default()
     }
@@ -111,7 +111,7 @@ impl<'a> Boxes<'a> {
 
 /// The whole life of worker `index`'s thread. However it ends, the collector learns of it: one that
 /// ended in silence would be waited for.
-pub(crate) fn live(index: usize, links: &Links, work: impl FnOnce()) {
+pub(crate) fn live(index: usize, links: &WorkerChannels, work: impl FnOnce()) {
     if let Err(panic) = catch_unwind(AssertUnwindSafe(work)) {
         let lost = RunError::WorkerLost { worker: index, cause: cause_of(&*panic) };
         let _ = links.reports.send((index, Report::Failed(lost)));
@@ -126,7 +126,7 @@ fn cause_of(panic: &(dyn Any + Send)) -> String {
 }
 
 /// The work of worker `index`.
-pub(crate) fn work(plan: &Plan, index: usize, control: &Control, links: &Links) {
+pub(crate) fn work(plan: &Plan, index: usize, control: &Control, links: &WorkerChannels) {
     match plan.engine {
         Engine::Ring => work_over(plan, index, control, links, |connections| {
             let driver = RingDriver::new(plan, connections, index).map_err(RunError::Ring)?;
@@ -156,7 +156,7 @@ pub(crate) fn work_over<D: Driver>(
     plan: &Plan,
     index: usize,
     control: &Control,
-    links: &Links,
+    links: &WorkerChannels,
     make: impl FnOnce(u32) -> Result<(D, Backend), RunError>,
 ) {
     let report = |report| {
@@ -202,7 +202,7 @@ pub(crate) fn work_over<D: Driver>(
         }
     }
     let tcp = event_loop.inspect_all();
-    event_loop.say_goodbye();
+    event_loop.send_close_all();
     report(Report::Finished(Finished {
         boundaries: event_loop.boundaries(),
         shape_counts: event_loop.shape_counts(),
@@ -228,12 +228,12 @@ fn prepare<D: Driver>(
     let options = LoopOptions::of(plan, share);
     let (driver, backend) = make(options.connections + options.idle)?;
     let tls = plan.tls.as_ref().map(client_config).transpose().map_err(RunError::Tls)?;
-    let flows = plan.script.as_ref().map(|script| FlowTerms {
+    let flows = plan.script.as_ref().map(|script| FlowConfig {
         script: Arc::clone(script),
         share,
         seed: plan.seed,
         epoch: clock::epoch(),
     });
-    let terms = Terms { tls, flows, ..Terms::of(plan) };
+    let terms = ConnectionConfig { tls, flows, ..ConnectionConfig::of(plan) };
     Ok((EventLoop::new(driver, options, terms), backend))
 }

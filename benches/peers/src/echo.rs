@@ -81,7 +81,7 @@ impl Server {
                 }
             }
             Some(Operation::Receive) => self.on_receive(completion),
-            Some(Operation::SendTold) => self.on_sent(token, completion.result.is_ok()),
+            Some(Operation::SendNotify) => self.on_sent(token, completion.result.is_ok()),
             // Of connections already forgotten.
             _ => {}
         }
@@ -163,7 +163,7 @@ impl Server {
         *connection =
             Connection { generation: generation.wrapping_add(1), ..Connection::default() };
         self.ring.cancel(slot, generation, Operation::Receive);
-        self.ring.cancel(slot, generation, Operation::SendTold);
+        self.ring.cancel(slot, generation, Operation::SendNotify);
         self.ring.close(slot, generation);
     }
 }

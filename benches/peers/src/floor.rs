@@ -202,7 +202,7 @@ impl Probe {
             }
             let operation = completion.token.operation();
             let received = match completion.result {
-                Ok(_) if operation == Some(Operation::SendTold) => {
+                Ok(_) if operation == Some(Operation::SendNotify) => {
                     self.is_sending[slot as usize] = false;
                     0
                 }

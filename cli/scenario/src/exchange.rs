@@ -7,7 +7,7 @@ use uringbench_core::flow::value::Escape;
 use uringbench_core::http::body::{Alphabet, Body, Generated};
 use uringbench_core::time::Nanos;
 use uringbench_core::websocket::frame::Kind;
-use uringbench_core::websocket::opening::Opening;
+use uringbench_core::websocket::handshake::Opening;
 
 use crate::format::{self, Step};
 use crate::problem::{Place, Problems};

@@ -7,7 +7,7 @@ use uringbench_core::flow::value::{Escape, Slot, Value};
 use uringbench_core::http::body::{Alphabet, Body, Generated};
 use uringbench_core::http::multipart::{Multipart, Part};
 use uringbench_core::http::request::{RequestError, RequestParts, RequestTemplate};
-use uringbench_core::websocket::opening::{Opening, OpeningError, OpeningParts};
+use uringbench_core::websocket::handshake::{Opening, OpeningError, OpeningParts};
 
 use crate::Surroundings;
 use crate::exchange::{self, Wanted};

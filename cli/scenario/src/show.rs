@@ -3,8 +3,8 @@
 use std::fmt::Write;
 
 use uringbench_core::flow::capture::Capture;
+use uringbench_core::flow::cookie_jar::CookieJar;
 use uringbench_core::flow::exchange::Exchange;
-use uringbench_core::flow::jar::Jar;
 use uringbench_core::flow::program::{Operation, Think};
 use uringbench_core::flow::value::Scope;
 use uringbench_core::statistics::random::Random;
@@ -65,7 +65,7 @@ pub fn requests(plan: &Plan, seed: u64) -> String {
         captures: &captures,
         tables: &plan.tables,
         rows: &rows,
-        cookies: Jar::empty(),
+        cookies: CookieJar::empty(),
     };
     let mut text = String::new();
     let once = |flow| (flow, String::new());

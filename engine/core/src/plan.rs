@@ -15,7 +15,7 @@ use crate::record::INTERVAL;
 use crate::tempo::{self, Stage};
 use crate::time::Nanos;
 use crate::varying::{self, Stretch};
-use crate::websocket::opening::Opening;
+use crate::websocket::handshake::Opening;
 
 /// One run, decided.
 #[derive(Clone, Debug)]

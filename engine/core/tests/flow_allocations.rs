@@ -4,8 +4,8 @@ use uringbench_core::flow::Step;
 use uringbench_core::flow::answer::Answer;
 use uringbench_core::flow::capture::{Capture, Source};
 use uringbench_core::flow::check::{Check, Scalar};
+use uringbench_core::flow::cookie_jar::{CookieJar, Origin};
 use uringbench_core::flow::expected::Expected;
-use uringbench_core::flow::jar::{Jar, Origin};
 use uringbench_core::flow::pattern::Pattern;
 use uringbench_core::flow::template::{Marks, Template};
 use uringbench_core::flow::text::Text;
@@ -51,7 +51,7 @@ fn step() -> Step {
     }
 }
 
-fn scope<'a>(unix_ms: u64, captures: &'a [Vec<u8>], cookies: &'a Jar) -> Scope<'a> {
+fn scope<'a>(unix_ms: u64, captures: &'a [Vec<u8>], cookies: &'a CookieJar) -> Scope<'a> {
     Scope { user: 7, sequence: unix_ms, unix_ms, captures, tables: &[], rows: &[], cookies }
 }
 
@@ -59,7 +59,7 @@ fn scope<'a>(unix_ms: u64, captures: &'a [Vec<u8>], cookies: &'a Jar) -> Scope<'
 fn a_step_allocates_nothing_once_it_has_been_taken() {
     let step = step();
     let mut captures = vec![Vec::new(); 3];
-    let (mut jar, mut out, mut scratch) = (Jar::new(), Vec::new(), Vec::new());
+    let (mut jar, mut out, mut scratch) = (CookieJar::new(), Vec::new(), Vec::new());
     let mut random = Random::new(1);
     let answer = Answer { status: 200, head: HEAD, body: BODY, body_bytes: BODY.len() as u64 };
     let mut take = |unix_ms: u64| {

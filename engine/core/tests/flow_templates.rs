@@ -4,7 +4,7 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 use uringbench_core::flow::answer::Answer;
-use uringbench_core::flow::jar::{Jar, Origin};
+use uringbench_core::flow::cookie_jar::{CookieJar, Origin};
 use uringbench_core::flow::table::Table;
 use uringbench_core::flow::template::{Marks, Template};
 use uringbench_core::flow::text::Text;
@@ -106,7 +106,7 @@ proptest! {
             captures: &captures,
             tables: &tables,
             rows: &[0],
-            cookies: Jar::empty(),
+            cookies: CookieJar::empty(),
         };
         let all = literals(&path).chain(literals(&header)).chain(literals(&body));
         let mut marks = Marks::unlike(all);
@@ -156,7 +156,7 @@ fn nowhere() -> Scope<'static> {
         captures: &[],
         tables: &[],
         rows: &[],
-        cookies: Jar::empty(),
+        cookies: CookieJar::empty(),
     }
 }
 
@@ -200,8 +200,8 @@ fn values_look_as_they_should() {
     assert_eq!(text(Value::Timestamp, &mut random), "0000000000009");
 }
 
-fn jar(user: usize, lines: &[(&str, &str)]) -> Jar {
-    let mut jar = Jar::new();
+fn jar(user: usize, lines: &[(&str, &str)]) -> CookieJar {
+    let mut jar = CookieJar::new();
     for (name, path) in lines {
         let head = format!("Set-Cookie: {name}=of{user}; Path={path}\r\n\r\n");
         let answer = Answer { status: 200, head: head.as_bytes(), body: b"", body_bytes: 0 };
@@ -259,7 +259,7 @@ proptest! {
     ) {
         let names = ["a", "b", "sid", "of"];
         let paths = ["/", "/s", "/s/t"];
-        let jars: Vec<Jar> = kept.iter().enumerate().map(|(user, lines)| {
+        let jars: Vec<CookieJar> = kept.iter().enumerate().map(|(user, lines)| {
             let lines: Vec<_> = lines.iter().map(|(n, p)| (names[*n], paths[*p])).collect();
             jar(user, &lines)
         }).collect();

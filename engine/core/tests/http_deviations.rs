@@ -2,8 +2,8 @@
 //! not; whole, and cut at every byte.
 
 use uringbench_core::http::deviation::{Deviation, Deviations};
+use uringbench_core::http::header_cache::HeaderCache;
 use uringbench_core::http::response::{Malformed, Progress, ResponseParser};
-use uringbench_core::http::shape::Shapes;
 
 /// What a stream came to.
 #[derive(Debug, Default)]
@@ -22,12 +22,12 @@ impl Read {
 }
 
 fn read(stream: &[u8], cut: usize) -> Read {
-    let (mut parser, mut shapes) = (ResponseParser::new(), Shapes::new());
+    let (mut parser, mut header_cache) = (ResponseParser::new(), HeaderCache::new());
     let mut read = Read::default();
     let (first, second) = stream.split_at(cut);
     for mut bytes in [first, second] {
         while !bytes.is_empty() && read.fault.is_none() {
-            match parser.feed(bytes, &mut shapes, false) {
+            match parser.feed(bytes, &mut header_cache, false) {
                 Ok(Progress::NeedMore) => break,
                 Ok(Progress::Dropped { consumed }) => bytes = &bytes[consumed..],
                 Ok(Progress::Complete { consumed, response }) => {
@@ -43,7 +43,7 @@ fn read(stream: &[u8], cut: usize) -> Read {
             }
         }
     }
-    shapes.drain_deviations(&mut read.deviations);
+    header_cache.drain_deviations(&mut read.deviations);
     read
 }
 
@@ -126,19 +126,19 @@ fn bytes_that_belong_to_no_answer_are_passed_over() {
 
 #[test]
 fn what_deviates_is_counted_each_time_and_what_does_not_is_learned() {
-    let (mut parser, mut shapes) = (ResponseParser::new(), Shapes::new());
+    let (mut parser, mut header_cache) = (ResponseParser::new(), HeaderCache::new());
     for head in ["X: y", "X : y"] {
         let stream = format!("HTTP/1.1 200 OK\r\n{head}\r\nContent-Length: 0\r\n\r\n");
         for _ in 0..3 {
-            let fed = parser.feed(stream.as_bytes(), &mut shapes, false);
+            let fed = parser.feed(stream.as_bytes(), &mut header_cache, false);
             assert!(matches!(fed, Ok(Progress::Complete { .. })), "{fed:?}");
         }
     }
     let mut deviations = Deviations::new();
-    shapes.drain_deviations(&mut deviations);
-    shapes.drain_deviations(&mut deviations);
+    header_cache.drain_deviations(&mut deviations);
+    header_cache.drain_deviations(&mut deviations);
     let counted: Vec<_> = deviations.list().map(|(_, count, _)| count).collect();
-    assert_eq!((shapes.hits(), counted), (2, vec![3]));
+    assert_eq!((header_cache.hits(), counted), (2, vec![3]));
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! Payload is read as it was sent, exactly once and in order, wherever the stream is split and
 //! whatever of it is skipped; a `100 Continue` is told to who waits for it.
 
+use uringbench_core::http::header_cache::HeaderCache;
 use uringbench_core::http::response::{Malformed, Progress, Response, ResponseParser, StreamEnd};
-use uringbench_core::http::shape::Shapes;
 
 const LENGTH: &str = "HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\nhello, world";
 const CHUNKED: &str = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n\
@@ -13,7 +13,7 @@ const BODY: &[u8] = b"hello, world";
 /// Feed `pieces` one after the other: the payload read, and the response.
 fn read(
     pieces: &[&[u8]],
-    shapes: &mut Shapes,
+    header_cache: &mut HeaderCache,
     is_head: bool,
 ) -> Result<(Vec<u8>, Option<Response>), Malformed> {
     let mut parser = ResponseParser::new();
@@ -23,7 +23,7 @@ fn read(
             assert!(!lent.is_empty());
             payload.extend_from_slice(lent);
         };
-        let fed = parser.feed_into(piece, shapes, is_head, &mut collect)?;
+        let fed = parser.feed_into(piece, header_cache, is_head, &mut collect)?;
         if let Progress::Complete { response, .. } = fed {
             return Ok((payload, Some(response)));
         }
@@ -37,17 +37,17 @@ fn read(
 #[test]
 fn payload_is_the_body_at_every_split() {
     for stream in [LENGTH, CHUNKED, CLOSE].map(str::as_bytes) {
-        for shapes in [&mut Shapes::new(), &mut Shapes::disabled()] {
+        for header_cache in [&mut HeaderCache::new(), &mut HeaderCache::disabled()] {
             for second in 0..=stream.len() {
                 for first in 0..=second {
                     let pieces = [&stream[..first], &stream[first..second], &stream[second..]];
-                    let (payload, response) = read(&pieces, shapes, false).unwrap();
+                    let (payload, response) = read(&pieces, header_cache, false).unwrap();
                     assert_eq!(payload, BODY, "split at {first} and {second}");
                     assert_eq!(response.map(|response| response.body_bytes), Some(12));
                 }
             }
             let bytes: Vec<&[u8]> = stream.chunks(1).collect();
-            assert_eq!(read(&bytes, shapes, false).unwrap().0, BODY);
+            assert_eq!(read(&bytes, header_cache, false).unwrap().0, BODY);
         }
     }
 }
@@ -56,11 +56,11 @@ fn payload_is_the_body_at_every_split() {
 fn payload_ends_where_the_response_does() {
     let followed = [LENGTH, CHUNKED, LENGTH, CLOSE].concat();
     let mut rest = followed.as_bytes();
-    let (mut parser, shapes) = (ResponseParser::new(), &mut Shapes::new());
+    let (mut parser, header_cache) = (ResponseParser::new(), &mut HeaderCache::new());
     for _ in 0..3 {
         let mut payload = Vec::new();
         let mut collect = |lent: &[u8]| payload.extend_from_slice(lent);
-        match parser.feed_into(rest, shapes, false, &mut collect) {
+        match parser.feed_into(rest, header_cache, false, &mut collect) {
             Ok(Progress::Complete { consumed, .. }) => rest = &rest[consumed..],
             other => panic!("{other:?}"),
         }
@@ -79,14 +79,14 @@ fn what_has_no_body_has_no_payload() {
         ("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", false),
         ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", false),
     ] {
-        let shapes = &mut Shapes::new();
+        let header_cache = &mut HeaderCache::new();
         // Parsed, then recognised.
         for _ in 0..2 {
-            let (payload, response) = read(&[stream.as_bytes()], shapes, is_head).unwrap();
+            let (payload, response) = read(&[stream.as_bytes()], header_cache, is_head).unwrap();
             assert_eq!(payload, b"", "{stream:?}");
             assert_eq!(response.map(|response| response.body_bytes), Some(0), "{stream:?}");
         }
-        assert_eq!(shapes.hits(), 1, "{stream:?}");
+        assert_eq!(header_cache.hits(), 1, "{stream:?}");
     }
 }
 
@@ -94,7 +94,7 @@ fn what_has_no_body_has_no_payload() {
 fn skipped_payload_is_left_out_and_the_rest_still_in_order() {
     for stream in [LENGTH, CHUNKED, CLOSE].map(str::as_bytes) {
         for skipped in 1..=12_u64 {
-            let (mut parser, shapes) = (ResponseParser::new(), &mut Shapes::new());
+            let (mut parser, header_cache) = (ResponseParser::new(), &mut HeaderCache::new());
             let (mut payload, mut left, mut bytes) = (Vec::new(), skipped, stream.iter());
             let mut whole = None;
             while bytes.len() > 0 {
@@ -110,7 +110,7 @@ fn skipped_payload_is_left_out_and_the_rest_still_in_order() {
                 let byte = &bytes.as_slice()[..1];
                 bytes.next();
                 if let Ok(Progress::Complete { response, .. }) =
-                    parser.feed_into(byte, shapes, false, &mut collect)
+                    parser.feed_into(byte, header_cache, false, &mut collect)
                 {
                     whole = Some(response);
                 }
@@ -129,9 +129,9 @@ fn payload_ahead_of_a_fault_has_been_read() {
     let stream = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nxyz";
     let (mut parser, mut payload) = (ResponseParser::new(), Vec::new());
     let mut collect = |lent: &[u8]| payload.extend_from_slice(lent);
-    let fed = parser.feed_into(stream, &mut Shapes::new(), false, &mut collect);
+    let fed = parser.feed_into(stream, &mut HeaderCache::new(), false, &mut collect);
     assert!(matches!(fed, Err(Malformed::Chunked(_))), "{fed:?}");
-    let again = parser.feed_into(b"more", &mut Shapes::new(), false, &mut collect);
+    let again = parser.feed_into(b"more", &mut HeaderCache::new(), false, &mut collect);
     assert_eq!(again, fed);
     assert_eq!(payload, b"abcxy");
 }
@@ -147,7 +147,7 @@ fn a_body_under_way_is_told_with_what_is_known_of_it() {
         let end = stream.find(cut).unwrap();
         let mut parser = ResponseParser::new();
         assert_eq!(parser.under_way(), None);
-        let fed = parser.feed(&stream.as_bytes()[..end], &mut Shapes::new(), false);
+        let fed = parser.feed(&stream.as_bytes()[..end], &mut HeaderCache::new(), false);
         assert_eq!(fed, Ok(Progress::NeedMore));
         let under_way = parser.under_way();
         assert_eq!(under_way.map(|response| response.body_bytes), known, "{stream:?}");
@@ -163,13 +163,14 @@ fn a_continue_is_told_to_who_waits_for_it() {
     let stream = [hints, go_on, hints, LENGTH].concat();
     let told = hints.len() + go_on.len();
     for cut in 0..=stream.len() {
-        let (mut parser, shapes) = (ResponseParser::telling_continue(), &mut Shapes::new());
+        let (mut parser, header_cache) =
+            (ResponseParser::telling_continue(), &mut HeaderCache::new());
         // A connection made again waits as the one before it did.
         parser.end_of_stream();
         let (mut at, mut told_at, mut whole) = (0, None, None);
         for end in [cut, stream.len()] {
             while at < end {
-                match parser.feed(&stream.as_bytes()[at..end], shapes, false).unwrap() {
+                match parser.feed(&stream.as_bytes()[at..end], header_cache, false).unwrap() {
                     Progress::NeedMore => at = end,
                     Progress::Dropped { .. } => panic!("every byte is some response's"),
                     Progress::Continue { consumed } => {
@@ -192,16 +193,16 @@ fn a_continue_is_told_to_who_waits_for_it() {
 
 #[test]
 fn a_final_response_may_come_without_a_continue() {
-    let (mut parser, shapes) = (ResponseParser::telling_continue(), &mut Shapes::new());
+    let (mut parser, header_cache) = (ResponseParser::telling_continue(), &mut HeaderCache::new());
     for status in [417, 200, 413, 200] {
         let stream = format!("HTTP/1.1 {status} S\r\nContent-Length: 0\r\n\r\n");
-        let fed = parser.feed(stream.as_bytes(), shapes, false);
+        let fed = parser.feed(stream.as_bytes(), header_cache, false);
         assert!(matches!(fed, Ok(Progress::Complete { .. })), "{fed:?}");
     }
     let many = "HTTP/1.1 100 C\r\n\r\n".repeat(65);
     let (mut rest, mut told) = (many.as_bytes(), 0);
     let end = loop {
-        match parser.feed(rest, shapes, false) {
+        match parser.feed(rest, header_cache, false) {
             Ok(Progress::Continue { consumed }) => rest = &rest[consumed..],
             other => break other,
         }
@@ -209,6 +210,6 @@ fn a_final_response_may_come_without_a_continue() {
     };
     assert_eq!((told, end), (64, Err(Malformed::TooManyInterims)));
     parser.end_of_stream();
-    let upgrade = parser.feed(b"HTTP/1.1 101 S\r\n\r\n", shapes, false);
+    let upgrade = parser.feed(b"HTTP/1.1 101 S\r\n\r\n", header_cache, false);
     assert_eq!(upgrade, Err(Malformed::Upgrade));
 }

@@ -1,12 +1,12 @@
 //! Every kind of response framing, and every way of being malformed, one by one.
 
 use uringbench_core::http::chunked::ChunkedError;
+use uringbench_core::http::header_cache::HeaderCache;
 use uringbench_core::http::protocol::Protocol;
 use uringbench_core::http::response::{Malformed, Progress, Response, ResponseParser, StreamEnd};
-use uringbench_core::http::shape::Shapes;
 
 fn feed(stream: &str, is_head: bool) -> Result<Progress, Malformed> {
-    ResponseParser::new().feed(stream.as_bytes(), &mut Shapes::disabled(), is_head)
+    ResponseParser::new().feed(stream.as_bytes(), &mut HeaderCache::disabled(), is_head)
 }
 
 /// The response that `stream` is, to its last byte, whatever follows.
@@ -85,7 +85,7 @@ fn a_close_ends_the_body_where_nothing_else_does() {
     ] {
         let mut parser = ResponseParser::new();
         let stream = format!("HTTP/1.1 200 OK\r\n{lines}\r\nhello");
-        let fed = parser.feed(stream.as_bytes(), &mut Shapes::disabled(), false);
+        let fed = parser.feed(stream.as_bytes(), &mut HeaderCache::disabled(), false);
         assert_eq!((fed, parser.opaque()), (Ok(Progress::NeedMore), u64::MAX));
         assert_eq!(parser.skip(7), None);
         let head_bytes = stream.len() as u32 - 5;
@@ -157,8 +157,8 @@ fn interim_responses_are_passed_over() {
     };
     assert_eq!(response(&format!("{interim}{last}"), false), expected);
     let mut parser = ResponseParser::new();
-    let shapes = &mut Shapes::new();
-    assert_eq!(parser.feed(interim.as_bytes(), shapes, false), Ok(Progress::NeedMore));
+    let header_cache = &mut HeaderCache::new();
+    assert_eq!(parser.feed(interim.as_bytes(), header_cache, false), Ok(Progress::NeedMore));
     assert_eq!((parser.is_between(), parser.opaque()), (false, 0));
     assert_eq!(parser.end_of_stream(), StreamEnd::Truncated);
 
@@ -218,15 +218,16 @@ fn headers_have_their_bounds_whole_and_split() {
     for piece in [1, 1000, 65_535, usize::MAX] {
         let receive = |stream: String| {
             let mut parser = ResponseParser::new();
-            let shapes = &mut Shapes::new();
+            let header_cache = &mut HeaderCache::new();
             let mut pieces = stream.as_bytes().chunks(piece);
-            let fed =
-                pieces.try_fold(None, |_, bytes| match parser.feed(bytes, shapes, false)? {
+            let fed = pieces.try_fold(None, |_, bytes| {
+                match parser.feed(bytes, header_cache, false)? {
                     Progress::NeedMore | Progress::Continue { .. } | Progress::Dropped { .. } => {
                         Ok(None)
                     }
                     Progress::Complete { response, .. } => Ok(Some(response.head_bytes as usize)),
-                });
+                }
+            });
             fed.map_err(|malformed: Malformed| malformed)
         };
         assert_eq!(receive(long(65_536)), Ok(Some(65_536)));
@@ -240,17 +241,20 @@ fn headers_have_their_bounds_whole_and_split() {
 #[test]
 fn garbage_without_a_line_end_is_found_before_the_bound() {
     let mut parser = ResponseParser::new();
-    let shapes = &mut Shapes::new();
-    assert_eq!(parser.feed(b"HTTP/1.1 200 OK\r\nbad", shapes, false), Ok(Progress::NeedMore));
+    let header_cache = &mut HeaderCache::new();
+    assert_eq!(parser.feed(b"HTTP/1.1 200 OK\r\nbad", header_cache, false), Ok(Progress::NeedMore));
     let mut fed = 0;
-    while parser.feed(b"\0", shapes, false).is_ok() {
+    while parser.feed(b"\0", header_cache, false).is_ok() {
         fed += 1;
         assert!(fed < 100);
     }
-    assert_eq!(parser.feed(b"", shapes, false), Err(Malformed::HeaderNul));
-    assert_eq!(parser.feed(b"HTTP/1.1 204 N\r\n\r\n", shapes, false), Err(Malformed::HeaderNul));
+    assert_eq!(parser.feed(b"", header_cache, false), Err(Malformed::HeaderNul));
+    assert_eq!(
+        parser.feed(b"HTTP/1.1 204 N\r\n\r\n", header_cache, false),
+        Err(Malformed::HeaderNul)
+    );
     assert_eq!(parser.end_of_stream(), StreamEnd::Truncated);
-    let fed = parser.feed(b"HTTP/1.1 204 N\r\n\r\n", shapes, false);
+    let fed = parser.feed(b"HTTP/1.1 204 N\r\n\r\n", header_cache, false);
     assert!(matches!(fed, Ok(Progress::Complete { consumed: 18, .. })));
 }
 
@@ -262,7 +266,7 @@ fn the_end_of_the_stream_is_told_apart_everywhere() {
     ] {
         for end in 0..=stream.len() {
             let mut parser = ResponseParser::new();
-            let fed = parser.feed(&stream.as_bytes()[..end], &mut Shapes::disabled(), false);
+            let fed = parser.feed(&stream.as_bytes()[..end], &mut HeaderCache::disabled(), false);
             let is_whole = matches!(fed, Ok(Progress::Complete { .. }));
             assert_eq!(is_whole, end == stream.len());
             let is_outside = end == 0 || end == stream.len();
@@ -275,17 +279,17 @@ fn the_end_of_the_stream_is_told_apart_everywhere() {
 
 #[test]
 fn payload_is_opaque_and_can_be_skipped_to_the_end() {
-    let shapes = &mut Shapes::new();
+    let header_cache = &mut HeaderCache::new();
     for _ in 0..3 {
         let mut parser = ResponseParser::new();
         let head = b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nabc";
-        assert_eq!(parser.feed(head, shapes, false), Ok(Progress::NeedMore));
+        assert_eq!(parser.feed(head, header_cache, false), Ok(Progress::NeedMore));
         assert_eq!(parser.opaque(), 997);
         assert_eq!((parser.skip(990), parser.opaque()), (None, 7));
-        assert_eq!(parser.feed(b"x", shapes, false), Ok(Progress::NeedMore));
+        assert_eq!(parser.feed(b"x", header_cache, false), Ok(Progress::NeedMore));
         let response = parser.skip(6).unwrap();
         assert_eq!((response.status, response.body_bytes), (200, 1000));
         assert!(parser.is_between() && parser.opaque() == 0);
     }
-    assert_eq!((shapes.hits(), shapes.misses()), (2, 1));
+    assert_eq!((header_cache.hits(), header_cache.misses()), (2, 1));
 }

@@ -3,8 +3,8 @@
 
 use proptest::collection::vec;
 use proptest::prelude::*;
+use uringbench_core::http::header_cache::HeaderCache;
 use uringbench_core::http::response::{Progress, Response, ResponseParser, StreamEnd};
-use uringbench_core::http::shape::Shapes;
 
 /// One response on the wire, and what must be read from it.
 #[derive(Clone, Debug)]
@@ -83,7 +83,7 @@ fn lines() -> impl Strategy<Value = Lines> {
         "HTTP/1.1 100 Continue\r\n\r\n",
         "HTTP/1.1 103 Early Hints\r\nLink: </a>; rel=preload\r\nContent-Length: 4\r\n\r\n",
     ]);
-    // Few values of few lengths, so that shapes are learned, merged and recognised.
+    // Few values of few lengths, so that headers are learned, merged and recognised.
     let more = (0..NAMES.len(), prop_oneof![9 => "[a-c]{3}|[ -~]{0,9}", 1 => Just(EVENTS.into())]);
     (
         prop_oneof![4 => Just(vec![]), 1 => vec(interim, 1..3)],
@@ -151,7 +151,12 @@ fn stream() -> impl Strategy<Value = Vec<Sent>> {
 }
 
 /// Receive `sent` in pieces of the sizes given, over and over; skip payload where `skips` says.
-fn receive(sent: &[Sent], pieces: &[usize], skips: &[bool], shapes: &mut Shapes) -> Received {
+fn receive(
+    sent: &[Sent],
+    pieces: &[usize],
+    skips: &[bool],
+    header_cache: &mut HeaderCache,
+) -> Received {
     let stream: Vec<u8> = sent.iter().flat_map(|sent| sent.bytes.clone()).collect();
     let mut pieces = pieces.iter().cycle();
     let mut skips = skips.iter().cycle();
@@ -177,7 +182,7 @@ fn receive(sent: &[Sent], pieces: &[usize], skips: &[bool], shapes: &mut Shapes)
             let is_head = sent.get(found.len()).is_some_and(|sent| sent.is_head);
             let payload = &mut payloads[found.len()];
             let mut read = |piece: &[u8]| payload.extend_from_slice(piece);
-            let fed = parser.feed_into(piece, shapes, is_head, &mut read);
+            let fed = parser.feed_into(piece, header_cache, is_head, &mut read);
             match fed.expect("every response sent is well formed") {
                 Progress::NeedMore => break,
                 Progress::Continue { .. } => panic!("told without being asked for"),
@@ -210,17 +215,17 @@ proptest! {
         let expected: Vec<Response> = sent.iter().map(|sent| sent.expected).collect();
         let mut payloads: Vec<Vec<u8>> = sent.iter().map(|sent| sent.payload.clone()).collect();
         payloads.push(Vec::new());
-        let mut shapes = Shapes::new();
-        // The first round learns the shapes, the second uses them.
+        let mut header_cache = HeaderCache::new();
+        // The first round learns the headers, the second uses them.
         for pieces in [&[usize::MAX], pieces.as_slice(), &[1], pieces.as_slice()] {
             for skips in [&[false], skips.as_slice()] {
-                let found = receive(&sent, pieces, skips, &mut shapes);
+                let found = receive(&sent, pieces, skips, &mut header_cache);
                 prop_assert_eq!(&found.responses, &expected);
                 prop_assert_eq!(&found.payloads, &payloads);
                 prop_assert_ne!(found.end, StreamEnd::Truncated);
             }
         }
-        let found = receive(&sent, &pieces, &skips, &mut Shapes::disabled());
+        let found = receive(&sent, &pieces, &skips, &mut HeaderCache::disabled());
         prop_assert_eq!(&found.responses, &expected);
         prop_assert_eq!(&found.payloads, &payloads);
     }
@@ -246,7 +251,7 @@ proptest! {
                 whole.push(sent.expected);
             }
         }
-        let found = receive(&cut_stream, &pieces, &[true, false], &mut Shapes::new());
+        let found = receive(&cut_stream, &pieces, &[true, false], &mut HeaderCache::new());
         for (payload, sent) in found.payloads.iter().zip(&sent) {
             prop_assert!(sent.payload.starts_with(payload));
         }
@@ -269,11 +274,11 @@ proptest! {
         is_head in any::<bool>(),
     ) {
         let mut parser = ResponseParser::new();
-        let mut shapes = Shapes::new();
+        let mut header_cache = HeaderCache::new();
         for piece in std::iter::once(beginning.as_bytes().to_vec()).chain(pieces) {
             let mut rest = piece.as_slice();
             while let Ok(Progress::Complete { consumed, .. }) =
-                parser.feed(rest, &mut shapes, is_head)
+                parser.feed(rest, &mut header_cache, is_head)
             {
                 prop_assert!(consumed <= rest.len());
                 rest = &rest[consumed..];

@@ -3,8 +3,8 @@
 
 use proptest::collection::vec;
 use proptest::prelude::*;
+use uringbench_core::http::header_cache::HeaderCache;
 use uringbench_core::http::response::{Progress, ResponseParser};
-use uringbench_core::http::shape::Shapes;
 use uringbench_core::sse::{Event, EventReader};
 
 #[expect(unreachable_pub, reason = "it is part of the fuzz targets' crate")]
@@ -181,10 +181,13 @@ fn events_are_read_out_of_a_chunked_response() {
     let stream = format!("{head}8\r\n: hi\r\n\r\n\r\n3\r\ndat\r\n9\r\na: abc\r\n\r\r\n1\r\n\n\r\n");
     for cut in 0..=stream.len() {
         let (mut parser, mut reader) = (ResponseParser::new(), EventReader::new());
-        let (mut found, shapes) = (Vec::new(), &mut Shapes::new());
+        let (mut found, header_cache) = (Vec::new(), &mut HeaderCache::new());
         for piece in [&stream.as_bytes()[..cut], &stream.as_bytes()[cut..]] {
             let mut read = |payload: &[u8]| reader.feed(payload, &mut |event| found.push(event));
-            assert_eq!(parser.feed_into(piece, shapes, false, &mut read), Ok(Progress::NeedMore));
+            assert_eq!(
+                parser.feed_into(piece, header_cache, false, &mut read),
+                Ok(Progress::NeedMore)
+            );
         }
         assert!(parser.under_way().is_some_and(|response| response.is_event_stream));
         assert_eq!((found, reader.comments()), (vec![message(3)], 1), "cut at {cut}");

@@ -6,8 +6,8 @@
 
 use Event::{Close, Message, Pong};
 use uringbench_core::websocket::frame::{Kind, Masks};
+use uringbench_core::websocket::handshake::{Opening, OpeningParts};
 use uringbench_core::websocket::machine::{Broken, Machine, Progress, Stage};
-use uringbench_core::websocket::opening::{Opening, OpeningParts};
 
 /// What the suite sees of a client that echoes.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,8 +3,8 @@
 use uringbench_core::http::protocol::Protocol;
 use uringbench_core::http::response::{Malformed, Response};
 use uringbench_core::websocket::frame::{self, Kind, Masks};
+use uringbench_core::websocket::handshake::{AnswerError, Opening, OpeningParts};
 use uringbench_core::websocket::machine::{Broken, Machine, Message, Progress, Stage, StreamEnd};
-use uringbench_core::websocket::opening::{AnswerError, Opening, OpeningParts};
 
 /// RFC 6455 section 1.3.
 const ANSWER: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\

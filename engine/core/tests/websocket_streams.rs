@@ -4,8 +4,8 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 use uringbench_core::websocket::frame::{Kind, Masks};
+use uringbench_core::websocket::handshake::{Opening, OpeningParts};
 use uringbench_core::websocket::machine::{Broken, Machine, Progress, Stage, StreamEnd};
-use uringbench_core::websocket::opening::{Opening, OpeningParts};
 
 /// What a server sends.
 #[derive(Clone, Debug)]

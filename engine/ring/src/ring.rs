@@ -179,7 +179,7 @@ impl Ring {
         self.kernel.send(token.user_data(), slot, template.0, range);
     }
 
-    /// The same. Completes as [`Operation::SendTold`].
+    /// The same. Completes as [`Operation::SendNotify`].
     pub fn send_range(
         &mut self,
         slot: u32,
@@ -187,18 +187,18 @@ impl Ring {
         template: TemplateId,
         range: Range<usize>,
     ) {
-        let token = Token::new(Operation::SendTold, generation, slot);
+        let token = Token::new(Operation::SendNotify, generation, slot);
         self.kernel.send_range(token.user_data(), slot, template.0, range);
     }
 
-    /// Send bytes whole. Completes as [`Operation::SendTold`], at which [`Ring::sent`] gives them
+    /// Send bytes whole. Completes as [`Operation::SendNotify`], at which [`Ring::sent`] gives them
     /// back. One at a time per connection.
     pub fn send_bytes(&mut self, slot: u32, generation: u32, bytes: Vec<u8>) {
-        let token = Token::new(Operation::SendTold, generation, slot);
+        let token = Token::new(Operation::SendNotify, generation, slot);
         self.kernel.send_bytes(token.user_data(), slot, bytes);
     }
 
-    /// The bytes whose [`Operation::SendTold`] has completed with this token, if it had any of
+    /// The bytes whose [`Operation::SendNotify`] has completed with this token, if it had any of
     /// its own.
     pub fn sent(&mut self, token: Token) -> Option<Vec<u8>> {
         self.kernel.sent(token.user_data(), token.slot())

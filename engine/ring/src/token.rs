@@ -22,7 +22,7 @@ pub enum Operation {
     /// A new connection on a listener.
     Accept = 7,
     /// A send whose end is told, of a range or of bytes of its own.
-    SendTold = 8,
+    SendNotify = 8,
     /// The making of a socket within the ring; completes only when it fails.
     Open = 9,
     /// A question what TCP knows of a slot's connection.
@@ -67,7 +67,7 @@ impl Token {
             5 => Operation::Cancel,
             6 => Operation::Close,
             7 => Operation::Accept,
-            8 => Operation::SendTold,
+            8 => Operation::SendNotify,
             9 => Operation::Open,
             10 => Operation::Inspect,
             _ => return None,

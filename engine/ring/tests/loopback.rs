@@ -187,7 +187,7 @@ fn bytes_sent_once_are_kept_until_they_are_gone_and_then_given_back() {
         received
     });
     let completion = next(&mut ring);
-    assert_eq!(completion.token.operation(), Some(Operation::SendTold));
+    assert_eq!(completion.token.operation(), Some(Operation::SendNotify));
     assert_eq!(completion.result.expect("sent"), 8 << 20);
     assert_eq!(ring.sent(completion.token).as_deref(), Some(&sent[..]));
     assert_eq!(ring.sent(completion.token), None, "they are given back once");
@@ -226,7 +226,7 @@ fn the_bytes_of_a_connection_that_has_ended_are_kept_beside_the_next_one_s() {
     let (_silent, _) = listener.accept().expect("the connection arrives");
     ring.send_bytes(0, 0, pattern(32 << 20));
     ring.enter(Wait::No).expect("submitting works");
-    ring.cancel(0, 0, Operation::SendTold);
+    ring.cancel(0, 0, Operation::SendNotify);
     ring.close(0, 0);
     let mut seen = Vec::new();
     while !seen.contains(&Some(Operation::Close)) {

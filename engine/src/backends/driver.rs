@@ -16,8 +16,8 @@ use uringbench_core::record::Backend;
 use uringbench_core::time::{Nanos, Timestamp};
 use uringbench_ring::{Failure, Room, TcpInfo};
 
-use super::board::Board;
-use super::line::{self, Line, Piece, Take};
+use super::connection_task::{self, ConnectionTask, ReceiveKind, SendItem};
+use super::shared::Shared;
 use super::{EngineError, Runtime};
 use crate::clock;
 use crate::driver::{Driver, Event, ReceiveMode, UnderWay, Until};
@@ -33,11 +33,11 @@ const LEAVE_MAX: Duration = Duration::from_secs(1);
 
 /// A runtime with the plan's request and peers.
 pub(crate) struct RuntimeDriver<R: Runtime> {
-    calls: Calls,
-    board: Rc<Board>,
+    orders: PendingOrders,
+    shared: Rc<Shared>,
     /// By connection number: the latest of each.
-    lines: Vec<Option<Rc<Line>>>,
-    alarm: Alarm<R>,
+    tasks: Vec<Option<Rc<ConnectionTask>>>,
+    deadline: Deadline<R>,
     peers: Vec<SocketAddr>,
     /// Which peer the first connection takes; the workers begin with different ones.
     first_peer: usize,
@@ -49,16 +49,16 @@ pub(crate) struct RuntimeDriver<R: Runtime> {
 
 /// Orders to hand over at the next wait.
 #[derive(Default)]
-struct Calls {
+struct PendingOrders {
     /// Tasks to begin.
-    fresh: Vec<Rc<Line>>,
+    fresh: Vec<Rc<ConnectionTask>>,
     /// Tasks to wake.
-    called: Vec<Rc<Line>>,
+    called: Vec<Rc<ConnectionTask>>,
 }
 
 /// One timer for all waits. It is set again only to ring earlier or when it has rung: setting it
 /// anew for each wait would cost more than a wait that ends too early now and then.
-struct Alarm<R: Runtime> {
+struct Deadline<R: Runtime> {
     timer: Option<R::Timer>,
     rings_at: Timestamp,
 }
@@ -72,10 +72,10 @@ impl<R: Runtime> RuntimeDriver<R> {
         index: usize,
     ) -> Result<Self, EngineError> {
         Ok(Self {
-            calls: Calls::default(),
-            board: Rc::new(Board::new(plan, connections)),
-            lines: vec![None; connections as usize],
-            alarm: Alarm { timer: None, rings_at: Timestamp::default() },
+            orders: PendingOrders::default(),
+            shared: Rc::new(Shared::new(plan, connections)),
+            tasks: vec![None; connections as usize],
+            deadline: Deadline { timer: None, rings_at: Timestamp::default() },
             peers: plan.peers.iter().filter_map(tcp).collect(),
             first_peer: index,
             wait: plan.wait,
@@ -91,28 +91,28 @@ impl<R: Runtime> RuntimeDriver<R> {
 
     #[cfg(test)]
     pub(super) fn tasks(&self) -> usize {
-        self.board.tasks.get()
+        self.shared.tasks.get()
     }
 
     #[cfg(test)]
     pub(super) fn buffers_kept(&self) -> usize {
-        self.board.buffers.kept()
+        self.shared.buffers.kept()
     }
 
     /// Give a connection an order.
-    fn order(&mut self, connection: u32, give: impl FnOnce(&Line)) {
-        let Some(line) = &self.lines[connection as usize] else { return };
-        give(line);
-        if !line.is_called.replace(true) {
-            self.calls.called.push(Rc::clone(line));
+    fn order(&mut self, connection: u32, give: impl FnOnce(&ConnectionTask)) {
+        let Some(task) = &self.tasks[connection as usize] else { return };
+        give(task);
+        if !task.is_called.replace(true) {
+            self.orders.called.push(Rc::clone(task));
         }
     }
 
     /// Hand the orders over and see what has happened, without sleeping.
     fn look(&mut self) {
-        let Self { runtime, calls, board, .. } = self;
+        let Self { runtime, orders, shared, .. } = self;
         runtime.block_on(async {
-            let has_orders = calls.hand_over::<R>(board);
+            let has_orders = orders.hand_over::<R>(shared);
             R::look(has_orders).await;
         });
     }
@@ -121,23 +121,23 @@ impl<R: Runtime> RuntimeDriver<R> {
     /// less long.
     fn sleep(&mut self, latest: Timestamp) {
         let now = clock::now();
-        if latest <= now || !self.board.is_quiet() {
+        if latest <= now || !self.shared.is_quiet() {
             return self.look();
         }
-        let Self { runtime, calls, board, alarm, .. } = self;
+        let Self { runtime, orders, shared, deadline, .. } = self;
         let mut is_begun = false;
         runtime.block_on(poll_fn(|context| {
             if !std::mem::replace(&mut is_begun, true) {
-                calls.hand_over::<R>(board);
-                alarm.set(now, latest);
+                orders.hand_over::<R>(shared);
+                deadline.set(now, latest);
             }
-            if !board.is_quiet() || alarm.poll(context).is_ready() {
+            if !shared.is_quiet() || deadline.poll(context).is_ready() {
                 return Poll::Ready(());
             }
-            board.waiting.set(Some(context.waker().clone()));
+            shared.waiting.set(Some(context.waker().clone()));
             Poll::Pending
         }));
-        self.board.waiting.take();
+        self.shared.waiting.take();
     }
 
     /// Pass the time until something happens or `due` has come, without leaving this CPU.
@@ -145,7 +145,7 @@ impl<R: Runtime> RuntimeDriver<R> {
         self.look();
         let begun = clock::now();
         let mut now = begun;
-        while self.board.is_quiet() && now < due {
+        while self.shared.is_quiet() && now < due {
             self.look();
             now = clock::now();
         }
@@ -157,7 +157,7 @@ impl<R: Runtime> RuntimeDriver<R> {
         let wake_at = due - TIMER_MARGIN;
         while clock::now() < wake_at {
             self.sleep(wake_at);
-            if !self.board.is_quiet() {
+            if !self.shared.is_quiet() {
                 return;
             }
         }
@@ -165,22 +165,22 @@ impl<R: Runtime> RuntimeDriver<R> {
     }
 }
 
-impl Calls {
+impl PendingOrders {
     /// Begin tasks and wake tasks, within the runtime. Whether there were any.
-    fn hand_over<R: Runtime>(&mut self, board: &Board) -> bool {
+    fn hand_over<R: Runtime>(&mut self, shared: &Shared) -> bool {
         let has_orders = !self.fresh.is_empty() || !self.called.is_empty();
-        for line in self.fresh.drain(..) {
-            board.tasks.set(board.tasks.get() + 1);
-            R::spawn(line::serve::<R>(line));
+        for task in self.fresh.drain(..) {
+            shared.tasks.set(shared.tasks.get() + 1);
+            R::spawn(connection_task::serve::<R>(task));
         }
-        for line in self.called.drain(..) {
-            line.wake();
+        for task in self.called.drain(..) {
+            task.wake();
         }
         has_orders
     }
 }
 
-impl<R: Runtime> Alarm<R> {
+impl<R: Runtime> Deadline<R> {
     /// Ring at `latest`, or earlier. Within the runtime.
     fn set(&mut self, now: Timestamp, latest: Timestamp) {
         let is_set = self.rings_at > now && self.rings_at <= latest;
@@ -220,9 +220,9 @@ impl<R: Runtime> Driver for RuntimeDriver<R> {
     fn connect(&mut self, connection: u32, generation: u32, turn: u32) -> Result<(), Failure> {
         let place = connection as usize + turn as usize + self.first_peer;
         let peer = self.peers[place % self.peers.len()];
-        let line = Rc::new(Line::new(&self.board, connection, generation, peer));
-        self.calls.fresh.push(Rc::clone(&line));
-        self.lines[connection as usize] = Some(line);
+        let task = Rc::new(ConnectionTask::new(&self.shared, connection, generation, peer));
+        self.orders.fresh.push(Rc::clone(&task));
+        self.tasks[connection as usize] = Some(task);
         Ok(())
     }
 
@@ -236,23 +236,23 @@ impl<R: Runtime> Driver for RuntimeDriver<R> {
 
     #[inline]
     fn send(&mut self, connection: u32, _: u32, requests: u16) {
-        self.order(connection, |line| line.order_requests(usize::from(requests)));
+        self.order(connection, |task| task.order_requests(usize::from(requests)));
     }
 
     fn send_part(&mut self, connection: u32, _: u32, range: Range<usize>) {
-        self.order(connection, |line| line.order_piece(Piece::Silent(range)));
+        self.order(connection, |task| task.order_piece(SendItem::Silent(range)));
     }
 
     fn send_range(&mut self, connection: u32, _: u32, range: Range<usize>) {
-        self.order(connection, |line| line.order_piece(Piece::Range(range)));
+        self.order(connection, |task| task.order_piece(SendItem::Range(range)));
     }
 
     fn send_bytes(&mut self, connection: u32, _: u32, bytes: Vec<u8>) {
-        self.order(connection, |line| line.order_piece(Piece::Own(bytes)));
+        self.order(connection, |task| task.order_piece(SendItem::Own(bytes)));
     }
 
-    fn spare(&mut self) -> Vec<u8> {
-        self.board.spares.take()
+    fn take_buffer(&mut self) -> Vec<u8> {
+        self.shared.spares.take()
     }
 
     #[inline]
@@ -261,12 +261,12 @@ impl<R: Runtime> Driver for RuntimeDriver<R> {
             ReceiveMode::AfterSend(room) | ReceiveMode::Now(room) => room,
             ReceiveMode::Multi | ReceiveMode::AtMost(_) => Room::Small,
         };
-        self.order(connection, |line| line.order_receive(Take::Wanted(room)));
+        self.order(connection, |task| task.order_receive(ReceiveKind::Wanted(room)));
     }
 
     #[inline]
     fn skip(&mut self, connection: u32, _: u32, length: u32) {
-        self.order(connection, |line| line.order_receive(Take::Unwanted(length)));
+        self.order(connection, |task| task.order_receive(ReceiveKind::Unwanted(length)));
     }
 
     /// Nothing to do: no receive goes on by itself.
@@ -280,9 +280,9 @@ impl<R: Runtime> Driver for RuntimeDriver<R> {
     }
 
     fn close(&mut self, connection: u32, _: u32, _: UnderWay) {
-        self.order(connection, Line::order_close);
+        self.order(connection, ConnectionTask::order_close);
         // From now on the task alone knows it.
-        self.lines[connection as usize] = None;
+        self.tasks[connection as usize] = None;
     }
 
     fn submit(&mut self) {
@@ -306,7 +306,7 @@ impl<R: Runtime> Driver for RuntimeDriver<R> {
 
     #[inline]
     fn next_event(&mut self) -> Option<Event<Vec<u8>>> {
-        self.board.events.borrow_mut().pop_front()
+        self.shared.events.borrow_mut().pop_front()
     }
 
     #[inline]
@@ -321,7 +321,7 @@ impl<R: Runtime> Driver for RuntimeDriver<R> {
 
     #[inline]
     fn recycle(&mut self, buffer: Vec<u8>) {
-        let Board { buffers, scratches, .. } = &*self.board;
+        let Shared { buffers, scratches, .. } = &*self.shared;
         let is_small = buffer.capacity() == buffers.room;
         if is_small { buffers.give(buffer) } else { scratches.give(buffer) }
     }
@@ -357,19 +357,19 @@ impl<R: Runtime> Drop for RuntimeDriver<R> {
         if std::thread::panicking() {
             return;
         }
-        for connection in 0..self.lines.len() as u32 {
-            self.order(connection, Line::order_close);
+        for connection in 0..self.tasks.len() as u32 {
+            self.order(connection, ConnectionTask::order_close);
         }
-        let Self { runtime, calls, board, .. } = self;
+        let Self { runtime, orders, shared, .. } = self;
         runtime.block_on(async {
             let mut limit = R::timer(LEAVE_MAX);
             poll_fn(|context| {
-                calls.hand_over::<R>(board);
-                board.events.borrow_mut().clear();
-                if board.tasks.get() == 0 || Pin::new(&mut limit).poll(context).is_ready() {
+                orders.hand_over::<R>(shared);
+                shared.events.borrow_mut().clear();
+                if shared.tasks.get() == 0 || Pin::new(&mut limit).poll(context).is_ready() {
                     return Poll::Ready(());
                 }
-                board.waiting.set(Some(context.waker().clone()));
+                shared.waiting.set(Some(context.waker().clone()));
                 Poll::Pending
             })
             .await;

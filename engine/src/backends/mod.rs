@@ -2,13 +2,13 @@
 //! made for servers.
 //!
 //! What they share is here: the driver that owns a runtime (`driver`), the task that serves one
-//! connection (`line`), and what the two hand each other (`board`). What they differ in is a
-//! [`Runtime`]. The event loop above is the one of the ring, so what separates the figures of two
-//! backends is the runtime and nothing else.
+//! connection (`connection_task`), and what the two give each other (`shared`). They differ in
+//! their [`Runtime`]. The event loop above is the one of the ring, so what separates the figures
+//! of two backends is the runtime and nothing else.
 
-mod board;
+mod connection_task;
 mod driver;
-mod line;
+mod shared;
 #[cfg(test)]
 mod tests;
 

@@ -52,7 +52,7 @@ fn next<R: Runtime>(driver: &mut RuntimeDriver<R>) -> EventKind<Vec<u8>> {
 }
 
 const RECEIVING: UnderWay =
-    UnderWay { connecting: false, receiving: true, sending: false, sending_told: false };
+    UnderWay { connecting: false, receiving: true, sending: false, sending_tracked: false };
 
 /// Connect, receive the word, and close while a receive waits in vain.
 fn live_once<R: Runtime>(driver: &mut RuntimeDriver<R>, generation: u32) {

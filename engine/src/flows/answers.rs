@@ -2,8 +2,8 @@
 
 use uringbench_core::flow::answer::Answer;
 use uringbench_core::flow::exchange::Exchange;
+use uringbench_core::http::header_cache::HeaderCache;
 use uringbench_core::http::response::{Malformed, Progress, Response};
-use uringbench_core::http::shape::Shapes;
 use uringbench_core::pacer::Slot;
 use uringbench_core::plan::{StreamKind, StreamPlan};
 use uringbench_core::time::Timestamp;
@@ -12,7 +12,7 @@ use super::{Flows, Receipt};
 use crate::connection::{Connection, Exchanges};
 use crate::driver::Driver;
 use crate::event_loop::EventLoop;
-use crate::events::{Fed, Source};
+use crate::receive::{FeedResult, Source};
 use crate::recorder::Recorder;
 
 /// Bytes that have come for the oldest request on a connection.
@@ -34,16 +34,16 @@ impl Flows {
         step: usize,
         arrived: &Arrived<'_>,
         connection: &mut Connection,
-        shapes: &mut Shapes,
+        header_cache: &mut HeaderCache,
         recorder: &mut Recorder,
     ) -> Option<(Result<Progress, Malformed>, bool)> {
         let Arrived { number, bytes, sent, slot, now } = *arrived;
         let (step, parser) = (&self.steps[step], &mut connection.parser);
         let progress = match &*step.exchange {
-            Exchange::Http if !step.needs_bytes => parser.feed(bytes, shapes, step.is_head),
+            Exchange::Http if !step.needs_bytes => parser.feed(bytes, header_cache, step.is_head),
             Exchange::Http => {
                 let gathering = &mut self.receipts[number as usize].gathering;
-                gathering.feed(parser, bytes, shapes, step.is_head)
+                gathering.feed(parser, bytes, header_cache, step.is_head)
             }
             Exchange::Events { count, stall } => {
                 // A stream is late when it brings nothing, however long it lasts.
@@ -52,7 +52,7 @@ impl Flows {
                     StreamPlan { kind: StreamKind::Events, stall: *stall, events_max: *count };
                 let Receipt { gathering, stream, .. } = &mut self.receipts[number as usize];
                 let mut timed = recorder.timed(slot);
-                let progress = gathering.feed_into(parser, bytes, shapes, &mut |payload| {
+                let progress = gathering.feed_into(parser, bytes, header_cache, &mut |payload| {
                     stream.read(payload, plan, (sent, now), timed.as_deref_mut());
                 });
                 return Some((progress, stream.is_enough(plan)));
@@ -71,29 +71,29 @@ impl Flows {
         now: Timestamp,
     ) {
         let user = exchanges.oldest(number, connection).user;
-        let step = self.crowd.step_number(user);
+        let step = self.users.step_number(user);
         let unix_ms = self.unix_ms(now);
         let judgement = if self.steps[step].needs_bytes {
             let receipt = &mut self.receipts[number as usize];
             let answer = receipt.gathering.answer(bytes, &response);
-            let judgement = self.crowd.judge(user, unix_ms, &answer);
+            let judgement = self.users.judge(user, unix_ms, &answer);
             receipt.clear();
             judgement
         } else {
             let Response { status, body_bytes, .. } = response;
             let answer = Answer { status, head: b"", body: b"", body_bytes };
-            self.crowd.judge(user, unix_ms, &answer)
+            self.users.judge(user, unix_ms, &answer)
         };
         let answer = exchanges.answered(number, connection, response.status);
         recorder.judged(step, &answer, judgement, now);
-        self.crowd.end_step(user, judgement.is_ok(), now);
+        self.users.end_step(user, judgement.is_ok(), now);
         self.record_ends(recorder);
     }
 
     /// The request of a user's step was sent.
     pub(crate) fn sent(&mut self, user: u32, slot: Slot, recorder: &mut Recorder, sent: Timestamp) {
-        self.crowd.note_sent(user, sent);
-        recorder.sent_step(self.crowd.step_number(user), slot, sent);
+        self.users.note_sent(user, sent);
+        recorder.sent_step(self.users.step_number(user), slot, sent);
     }
 }
 
@@ -104,9 +104,9 @@ impl<D: Driver> EventLoop<D> {
         number: u32,
         source: Source<'_, D::Buffer>,
         now: Timestamp,
-    ) -> Fed {
+    ) -> FeedResult {
         let connection = &mut self.connections[number as usize];
-        let Some(flows) = self.flows.as_deref_mut() else { return Fed::Open };
+        let Some(flows) = self.flows.as_deref_mut() else { return FeedResult::Open };
         let mut bytes = match source {
             Source::Leased(buffer) => self.driver.bytes(buffer),
             Source::Decrypted(plain) => plain,
@@ -114,7 +114,7 @@ impl<D: Driver> EventLoop<D> {
         self.recorder.current.totals.received_bytes += bytes.len() as u64;
         while !bytes.is_empty() {
             if connection.in_flight == 0 {
-                return connection.unasked(bytes, &mut self.shapes, &mut self.statuses);
+                return connection.unasked(bytes, &mut self.header_cache, &mut self.statuses);
             }
             let oldest = self.exchanges.oldest(number, connection);
             let (user, sent, slot) = (oldest.user, oldest.sent, oldest.slot());
@@ -123,10 +123,10 @@ impl<D: Driver> EventLoop<D> {
                 oldest.begin_response(now);
             }
             let arrived = Arrived { number, bytes, sent, slot, now };
-            let step = flows.crowd.step_number(user);
-            let (shapes, recorder) = (&mut self.shapes, &mut self.recorder);
+            let step = flows.users.step_number(user);
+            let (header_cache, recorder) = (&mut self.header_cache, &mut self.recorder);
             let Some((progress, is_enough)) =
-                flows.parse(step, &arrived, connection, shapes, recorder)
+                flows.parse(step, &arrived, connection, header_cache, recorder)
             else {
                 let mut heard = std::mem::take(&mut flows.heard);
                 heard.extend_from_slice(bytes);
@@ -140,7 +140,7 @@ impl<D: Driver> EventLoop<D> {
                         && connection
                             .has_expired(shared.0.oldest(number, connection), &response) =>
                 {
-                    return Fed::Expired;
+                    return FeedResult::Expired;
                 }
                 Ok(Progress::Complete { consumed, response }) => {
                     let at = || self.driver.peer_address(number, connection.turn);
@@ -149,14 +149,14 @@ impl<D: Driver> EventLoop<D> {
                     bytes = &bytes[consumed..];
                     connection.note_bytes(response.body_bytes);
                     if !response.keep_alive || connection.owes_answered() {
-                        return Fed::Finished;
+                        return FeedResult::Finished;
                     }
                 }
                 Ok(Progress::NeedMore | Progress::Continue { .. }) => {
                     self.statuses.under_way(&connection.parser, bytes);
                     if let (true, Some(response)) = (is_enough, connection.parser.under_way()) {
                         flows.answered((number, connection), shared, (response, b""), now);
-                        return Fed::Finished;
+                        return FeedResult::Finished;
                     }
                     break;
                 }
@@ -164,10 +164,10 @@ impl<D: Driver> EventLoop<D> {
                     shared.0.oldest(number, connection).not_begun();
                     bytes = &bytes[consumed..];
                 }
-                Err(_) => return Fed::Malformed,
+                Err(_) => return FeedResult::Malformed,
             }
         }
-        Fed::Open
+        FeedResult::Open
     }
 
     /// An answer that ended otherwise than in a fed buffer. Whether it was a step's.

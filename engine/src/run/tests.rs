@@ -69,7 +69,7 @@ impl Driver for Fated {
     fn send_part(&mut self, _: u32, _: u32, _: Range<usize>) {}
     fn send_range(&mut self, _: u32, _: u32, _: Range<usize>) {}
     fn send_bytes(&mut self, _: u32, _: u32, _: Vec<u8>) {}
-    fn spare(&mut self) -> Vec<u8> {
+    fn take_buffer(&mut self) -> Vec<u8> {
         Vec::new()
     }
     fn receive(&mut self, _: u32, _: u32, _: ReceiveMode) {}

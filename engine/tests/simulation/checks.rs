@@ -18,10 +18,10 @@ use uringbench_core::record::{INTERVAL, Phase};
 use uringbench_core::schedule::Share;
 use uringbench_core::tempo::{Stage, Tempo};
 use uringbench_core::time::{Nanos, Timestamp};
-use uringbench_core::websocket::opening::{Opening, OpeningParts};
+use uringbench_core::websocket::handshake::{Opening, OpeningParts};
 use uringbench_engine::{
-    Boundaries, Command, EventLoop, FlowTerms, Handover, LoopOptions, Terms, Totals, Turn,
-    client_config,
+    Boundaries, Command, ConnectionConfig, EventLoop, FlowConfig, IntervalCounts, LoopOptions,
+    Totals, Turn, client_config,
 };
 
 use crate::scripts::scripted;
@@ -83,7 +83,7 @@ struct Collected {
 }
 
 impl Collected {
-    fn add(&mut self, handover: &Handover) {
+    fn add(&mut self, handover: &IntervalCounts) {
         self.measured.merge(&handover.measured);
         self.warmup.merge(&handover.warmup);
         self.totals.merge(&handover.totals);
@@ -467,13 +467,13 @@ fn leaves(plan: &Plan, below: &mut impl FnMut(u64) -> u64) -> (Nanos, Leaving) {
     (Nanos(100_000 + below(20_000_000)), ways[below(known) as usize])
 }
 
-pub(crate) fn terms(plan: &Plan) -> Terms {
+pub(crate) fn terms(plan: &Plan) -> ConnectionConfig {
     let tls = plan.tls.as_ref().map(|tls| client_config(tls).expect("a plan that can be kept"));
-    let flows = plan.script.as_ref().map(|script| FlowTerms {
+    let flows = plan.script.as_ref().map(|script| FlowConfig {
         script: Arc::clone(script),
         share: Share::WHOLE,
         seed: plan.seed,
         epoch: 0,
     });
-    Terms { tls, flows, ..Terms::of(plan) }
+    ConnectionConfig { tls, flows, ..ConnectionConfig::of(plan) }
 }

@@ -9,7 +9,7 @@ use uringbench_core::pacer::Pacer;
 use uringbench_core::plan::{Limit, Peer, Plan, WebSocketPlan};
 use uringbench_core::schedule::Share;
 use uringbench_core::time::{Nanos, Timestamp};
-use uringbench_core::websocket::opening::{Opening, OpeningParts};
+use uringbench_core::websocket::handshake::{Opening, OpeningParts};
 use uringbench_engine::{Boundaries, Command, EventLoop, LoopOptions, Totals, Turn};
 
 use crate::checks::terms;

@@ -22,7 +22,7 @@ use uringbench_core::plan::{Limit, Load, Plan};
 use uringbench_core::time::Nanos;
 use uringbench_core::varying::Stretch;
 use uringbench_core::websocket::frame::Kind;
-use uringbench_core::websocket::opening::{Opening, OpeningParts};
+use uringbench_core::websocket::handshake::{Opening, OpeningParts};
 
 /// Rows of the table that numbers flows: in most runs there are fewer flows.
 pub(crate) const FLOWS_MAX: usize = 20_000;

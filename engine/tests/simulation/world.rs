@@ -120,7 +120,7 @@ enum Happening {
         generation: u32,
         bytes: Vec<u8>,
     },
-    Ends {
+    WorkerHandle {
         connection: u32,
         generation: u32,
         end: End,
@@ -211,7 +211,7 @@ impl World {
                     self.look(connection, generation);
                 }
             }
-            Happening::Ends { connection, generation, end } => {
+            Happening::WorkerHandle { connection, generation, end } => {
                 if let Some(simulated) = self.living(connection, generation) {
                     simulated.end = Some(end);
                     // What comes from now on is not read any more.
@@ -269,7 +269,10 @@ impl World {
                 if self.below(1_000) < self.climate.refuse_share / 8 {
                     // The target tires of it, whether it is used or not.
                     let time = self.now + Nanos(self.below(20_000_000));
-                    self.at(time, Happening::Ends { connection, generation, end: End::Close });
+                    self.at(
+                        time,
+                        Happening::WorkerHandle { connection, generation, end: End::Close },
+                    );
                 }
                 EventKind::Connected
             };
@@ -451,7 +454,7 @@ impl Driver for World {
         }
     }
 
-    fn spare(&mut self) -> Vec<u8> {
+    fn take_buffer(&mut self) -> Vec<u8> {
         Vec::new()
     }
 
@@ -499,7 +502,7 @@ impl Driver for World {
         let simulated = self.current(connection, generation);
         let was_armed = simulated.armed.take().is_some();
         assert!(under_way.receiving || !was_armed, "a receive is left armed");
-        assert!(under_way.sending_told || !simulated.is_told, "a send is left under way");
+        assert!(under_way.sending_tracked || !simulated.is_told, "a send is left under way");
         simulated.is_up = false;
         simulated.generation = u32::MAX;
         if was_armed && self.below(4) == 0 {

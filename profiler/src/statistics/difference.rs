@@ -9,8 +9,8 @@
 use std::collections::BTreeSet;
 
 use uringbench_core::statistics::Estimate;
-use uringbench_core::statistics::discoveries::benjamini_hochberg;
 use uringbench_core::statistics::distribution::{t_quantile, t_tail};
+use uringbench_core::statistics::multiple_testing::benjamini_hochberg;
 
 use super::per_request::{Work, suited};
 

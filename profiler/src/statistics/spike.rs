@@ -9,8 +9,8 @@
 use std::ops::Range;
 
 use uringbench_core::record::{Interval, Phase};
-use uringbench_core::statistics::discoveries::benjamini_hochberg;
 use uringbench_core::statistics::distribution::{chi_squared_tail, ln_factorial, normal_quantile};
+use uringbench_core::statistics::multiple_testing::benjamini_hochberg;
 use uringbench_core::statistics::{Estimate, median};
 use uringbench_core::time::{Nanos, Timestamp};
 

@@ -11,7 +11,7 @@ use std::process::{Command, Stdio};
 
 use commands::{CASES, DIFFERENT};
 use recorder::Recorder;
-use uringbench_core::flow::jar::Jar;
+use uringbench_core::flow::cookie_jar::CookieJar;
 use uringbench_core::flow::value::Scope;
 use uringbench_core::statistics::random::Random;
 use uringbench_import::curl;
@@ -106,7 +106,7 @@ fn of_import(paste: &str, folder: &Path) -> (Vec<Sent>, Vec<String>) {
         captures: &[],
         tables: &[],
         rows: &[],
-        cookies: Jar::empty(),
+        cookies: CookieJar::empty(),
     };
     let mut random = Random::new(1);
     let mut render = |step: &uringbench_core::flow::Step| {

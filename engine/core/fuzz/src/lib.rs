@@ -11,21 +11,21 @@ mod websocket;
 pub use websocket::websocket;
 
 use uringbench_core::http::chunked::{ChunkedDecoder, ChunkedError};
+use uringbench_core::http::header_cache::HeaderCache;
 use uringbench_core::http::response::{Malformed, Progress, Response, ResponseParser, StreamEnd};
-use uringbench_core::http::shape::Shapes;
 
 /// A stream of responses reads alike however it is split, whether payload is fed or skipped,
-/// with shapes learned, half learned or disabled, and whether `100 Continue` is told or passed
+/// with headers learned, half learned or never, and whether `100 Continue` is told or passed
 /// over; what is read as payload is what the framing says. Returns how many responses it held.
 pub fn response(input: &[u8]) -> usize {
     let Some((choices, stream)) = Choices::take(input) else { return 0 };
     let is_head = choices.0 & 1 == 1;
-    let expected = receive_whole(stream, &mut Shapes::disabled(), is_head);
-    let mut shapes = Shapes::new();
+    let expected = receive_whole(stream, &mut HeaderCache::disabled(), is_head);
+    let mut header_cache = HeaderCache::new();
     for round in 0..2 {
-        agree(&expected, &receive_whole(stream, &mut shapes, is_head));
+        agree(&expected, &receive_whole(stream, &mut header_cache, is_head));
         let mut choices = Choices(choices.0 ^ round);
-        agree(&expected, &receive_split(stream, &mut shapes, is_head, &mut choices));
+        agree(&expected, &receive_split(stream, &mut header_cache, is_head, &mut choices));
     }
     expected.responses.len()
 }
@@ -82,13 +82,13 @@ fn agree(expected: &Received, found: &Received) {
     );
 }
 
-fn receive_whole(stream: &[u8], shapes: &mut Shapes, is_head: bool) -> Received {
+fn receive_whole(stream: &[u8], header_cache: &mut HeaderCache, is_head: bool) -> Received {
     let mut parser = ResponseParser::new();
     let (mut responses, mut payloads) = (Vec::new(), vec![Vec::new()]);
     let mut rest = stream;
     while !rest.is_empty() {
         assert!(parser.is_between() && parser.opaque() == 0);
-        let fed = parser.feed_into(rest, shapes, is_head, &mut collect(&mut payloads));
+        let fed = parser.feed_into(rest, header_cache, is_head, &mut collect(&mut payloads));
         match fed {
             Err(malformed) => return Received { responses, payloads, end: Err(malformed) },
             Ok(Progress::NeedMore) => break,
@@ -138,7 +138,7 @@ fn collect(payloads: &mut [Vec<u8>]) -> impl FnMut(&[u8]) {
 
 fn receive_split(
     stream: &[u8],
-    shapes: &mut Shapes,
+    header_cache: &mut HeaderCache,
     is_head: bool,
     choices: &mut Choices,
 ) -> Received {
@@ -161,7 +161,8 @@ fn receive_split(
             }
             continue;
         }
-        let fed = parser.feed_into(&rest[..len], shapes, is_head, &mut collect(&mut payloads));
+        let fed =
+            parser.feed_into(&rest[..len], header_cache, is_head, &mut collect(&mut payloads));
         match fed {
             Err(malformed) => return Received { responses, payloads, end: Err(malformed) },
             Ok(Progress::NeedMore) => rest = &rest[len..],

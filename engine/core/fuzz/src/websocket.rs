@@ -6,8 +6,8 @@
 use std::str;
 
 use uringbench_core::websocket::frame::{Kind, Masks};
+use uringbench_core::websocket::handshake::{Opening, OpeningParts};
 use uringbench_core::websocket::machine::{Broken, Machine, Message, Progress, Stage, StreamEnd};
-use uringbench_core::websocket::opening::{Opening, OpeningParts};
 
 use super::Choices;
 

@@ -144,7 +144,7 @@ impl fmt::Display for Shown<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::flow::jar::Jar;
+    use crate::flow::cookie_jar::CookieJar;
 
     #[test]
     fn each_check_tells_right_from_wrong() {
@@ -177,7 +177,7 @@ mod tests {
             captures: &[],
             tables: &[],
             rows: &[],
-            cookies: Jar::empty(),
+            cookies: CookieJar::empty(),
         };
         for (right, wrong) in pairs {
             let mut scratch = Vec::new();

@@ -4,7 +4,7 @@
 use super::text::Text;
 use crate::time::Nanos;
 use crate::websocket::frame::Kind;
-use crate::websocket::opening::Opening;
+use crate::websocket::handshake::Opening;
 
 /// How a step goes on after its request.
 #[derive(Clone, Debug, Default)]

@@ -10,20 +10,20 @@
 pub mod answer;
 pub mod capture;
 pub mod check;
-pub mod crowd;
+pub mod cookie_jar;
 pub mod exchange;
 pub mod expected;
-pub mod gathering;
-pub mod jar;
 pub mod pattern;
 pub mod pointer;
 pub mod program;
+pub mod response_buffer;
 pub mod script;
 pub mod step;
 pub mod table;
 pub mod target;
 pub mod template;
 pub mod text;
+pub mod users;
 pub mod value;
 
 pub use step::Step;

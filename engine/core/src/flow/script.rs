@@ -149,7 +149,7 @@ impl Script {
         Self { has_own_connections: true, ..self }
     }
 
-    /// Whether each user has a connection of its own: the one of its place in the crowd.
+    /// Whether each user has a connection of its own: the one of its place among the users.
     pub const fn has_own_connections(&self) -> bool {
         self.has_own_connections
     }

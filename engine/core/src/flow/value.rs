@@ -3,7 +3,7 @@
 //! Everything is decided by the scope and the random source that are passed in, so the same ones
 //! give the same bytes.
 
-use super::jar::Jar;
+use super::cookie_jar::CookieJar;
 use super::table::Table;
 use super::target::Target;
 use super::text::Text;
@@ -82,8 +82,8 @@ pub struct Scope<'a> {
     pub tables: &'a [Table],
     /// The user's row in each.
     pub rows: &'a [usize],
-    /// What the user's earlier answers set; [`Jar::empty`] where nobody keeps cookies.
-    pub cookies: &'a Jar,
+    /// What the user's earlier answers set; [`CookieJar::empty`] where nobody keeps cookies.
+    pub cookies: &'a CookieJar,
 }
 
 /// A value and how it is written.

@@ -1,7 +1,7 @@
 //! What responses do against RFC 9112 that browsers and curl read without harm: counted, with an
 //! example each, and measured all the same.
 //!
-//! Responses that deviate are read by way of copies (`lenient`) and never learned as shapes, so
+//! Responses that deviate are read by way of copies (`lenient`) and never learned, so
 //! that those which do not pay nothing for it.
 
 use super::quote::QuotedLine;

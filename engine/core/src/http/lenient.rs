@@ -7,11 +7,11 @@
 
 use std::mem::MaybeUninit;
 
-use super::carry::head_end;
 use super::chunked::{is_field_value, is_token};
 use super::deviation::{Deviation, Deviations};
 use super::fault::Fault;
 use super::head::{self, HEAD_BYTES_MAX, HEADERS_MAX, Head, Parsed};
+use super::partial_head::head_end;
 use super::response::Malformed;
 
 /// Read one header from the front of `bytes`, which is cut at the longest read. `None`: it is not

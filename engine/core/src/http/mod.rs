@@ -2,16 +2,16 @@
 
 mod behind;
 pub mod body;
-pub(crate) mod carry;
 pub mod chunked;
 pub mod deviation;
 pub mod fault;
 pub(crate) mod head;
+pub mod header_cache;
 mod lenient;
 pub mod multipart;
+pub(crate) mod partial_head;
 pub mod protocol;
 pub mod quote;
 pub mod request;
 pub mod response;
-pub mod shape;
 pub mod unfinished;

@@ -8,13 +8,13 @@
 use thiserror::Error;
 
 use super::behind::Behind;
-use super::carry::{self, Carry};
 use super::chunked::{ChunkedDecoder, ChunkedError, lend};
 use super::deviation::Deviation;
 use super::fault::Fault;
 use super::head::{Framing, Head};
+use super::header_cache::HeaderCache;
+use super::partial_head::{self, PartialHead};
 use super::protocol::Protocol;
-use super::shape::Shapes;
 use super::unfinished::Unfinished;
 
 /// Most interim responses ahead of one final response.
@@ -129,7 +129,7 @@ pub enum Malformed {
 pub struct ResponseParser {
     state: State,
     /// The first part of a header split over receives; not empty only while it is awaited.
-    carry: Option<Box<Carry>>,
+    carry: Option<Box<PartialHead>>,
     tells_continue: bool,
 }
 
@@ -186,10 +186,10 @@ impl ResponseParser {
     pub fn feed(
         &mut self,
         bytes: &[u8],
-        shapes: &mut Shapes,
+        header_cache: &mut HeaderCache,
         is_head: bool,
     ) -> Result<Progress, Malformed> {
-        self.feed_into(bytes, shapes, is_head, &mut |_: &[u8]| {})
+        self.feed_into(bytes, header_cache, is_head, &mut |_: &[u8]| {})
     }
 
     /// Like [`Self::feed`], lending every piece of payload to `payload`: in order, each byte
@@ -202,12 +202,12 @@ impl ResponseParser {
     pub fn feed_into(
         &mut self,
         bytes: &[u8],
-        shapes: &mut Shapes,
+        header_cache: &mut HeaderCache,
         is_head: bool,
         payload: &mut impl FnMut(&[u8]),
     ) -> Result<Progress, Malformed> {
         if matches!(self.state, State::Between)
-            && let Some(head) = shapes.recognise(bytes, is_head)
+            && let Some(head) = header_cache.recognise(bytes, is_head)
         {
             let consumed = head.bytes as usize;
             if let Framing::Length(length) = head.framing
@@ -220,7 +220,7 @@ impl ResponseParser {
             let begun = self.begin_body(head, Interims::default(), bytes, consumed, payload);
             return begun.map_err(|fault| self.break_off(fault));
         }
-        self.resume(bytes, shapes, is_head, payload)
+        self.resume(bytes, header_cache, is_head, payload)
     }
 
     /// The response whose body is under way. Of `body_bytes`, what its header or the bytes so
@@ -312,18 +312,18 @@ impl ResponseParser {
     /// are something else.
     #[cold]
     #[inline(never)]
-    pub fn drop_unasked(&mut self, bytes: &[u8], shapes: &mut Shapes) -> usize {
+    pub fn drop_unasked(&mut self, bytes: &[u8], header_cache: &mut HeaderCache) -> usize {
         match &mut self.state {
             State::Between => {
                 let is_line_end = |byte: &&u8| matches!(byte, b'\r' | b'\n');
                 let empty = bytes.iter().take_while(is_line_end).count();
                 if bytes[..empty].contains(&b'\n') {
-                    shapes.deviations.note(Deviation::EmptyLine, &bytes[..empty]);
+                    header_cache.deviations.note(Deviation::EmptyLine, &bytes[..empty]);
                 }
                 empty
             }
             State::Behind(behind) => {
-                let (dropped, is_over) = behind.take(bytes, &mut shapes.deviations);
+                let (dropped, is_over) = behind.take(bytes, &mut header_cache.deviations);
                 if is_over {
                     self.state = State::Between;
                 }
@@ -347,7 +347,7 @@ impl ResponseParser {
     fn resume(
         &mut self,
         bytes: &[u8],
-        shapes: &mut Shapes,
+        header_cache: &mut HeaderCache,
         is_head: bool,
         payload: &mut impl FnMut(&[u8]),
     ) -> Result<Progress, Malformed> {
@@ -356,7 +356,7 @@ impl ResponseParser {
         }
         let outcome = match &mut self.state {
             State::Between | State::Behind(_) => {
-                if let consumed @ 1.. = self.drop_unasked(bytes, shapes) {
+                if let consumed @ 1.. = self.drop_unasked(bytes, header_cache) {
                     // The last of them may be the first of a response.
                     let is_open = matches!(&self.state, State::Behind(behind) if behind.is_open());
                     return Ok(match is_open {
@@ -365,9 +365,11 @@ impl ResponseParser {
                     });
                 }
                 self.take_up_withheld();
-                self.feed_head(Interims::default(), bytes, shapes, is_head, payload)
+                self.feed_head(Interims::default(), bytes, header_cache, is_head, payload)
             }
-            &mut State::Head(interims) => self.feed_head(interims, bytes, shapes, is_head, payload),
+            &mut State::Head(interims) => {
+                self.feed_head(interims, bytes, header_cache, is_head, payload)
+            }
             State::Broken(fault) => return Err(fault.kind()),
             State::Length { .. } | State::Chunked { .. } | State::Close { .. } => {
                 self.feed_body(bytes, 0, payload)
@@ -398,15 +400,15 @@ impl ResponseParser {
         &mut self,
         mut interims: Interims,
         bytes: &[u8],
-        shapes: &mut Shapes,
+        header_cache: &mut HeaderCache,
         is_head: bool,
         payload: &mut impl FnMut(&[u8]),
     ) -> Result<Progress, Box<Fault>> {
         let mut at = 0;
         loop {
             let found = match self.carry.take_if(|carry| !carry.is_empty()) {
-                Some(carry) => self.read_carried(carry, &bytes[at..], shapes, is_head)?,
-                None => self.read_head(&bytes[at..], shapes, is_head)?,
+                Some(carry) => self.read_carried(carry, &bytes[at..], header_cache, is_head)?,
+                None => self.read_head(&bytes[at..], header_cache, is_head)?,
             };
             let Some((head, consumed)) = found else {
                 self.state = State::Head(interims);
@@ -429,14 +431,14 @@ impl ResponseParser {
     fn read_head(
         &mut self,
         bytes: &[u8],
-        shapes: &mut Shapes,
+        header_cache: &mut HeaderCache,
         is_head: bool,
     ) -> Result<Option<(Head, usize)>, Box<Fault>> {
-        if let Some(head) = shapes.recognise(bytes, is_head) {
+        if let Some(head) = header_cache.recognise(bytes, is_head) {
             return Ok(Some((head, head.bytes as usize)));
         }
-        let is_recent = shapes.missing(bytes, is_head).is_some();
-        if !is_recent && let Some(head) = carry::parse(bytes, shapes, is_head)? {
+        let is_recent = header_cache.missing(bytes, is_head).is_some();
+        if !is_recent && let Some(head) = partial_head::parse(bytes, header_cache, is_head)? {
             return Ok(Some((head, head.bytes as usize)));
         }
         if !bytes.is_empty() {
@@ -450,12 +452,12 @@ impl ResponseParser {
     /// A header that begins with the carry, and how many of `bytes` it has.
     fn read_carried(
         &mut self,
-        mut carry: Box<Carry>,
+        mut carry: Box<PartialHead>,
         bytes: &[u8],
-        shapes: &mut Shapes,
+        header_cache: &mut HeaderCache,
         is_head: bool,
     ) -> Result<Option<(Head, usize)>, Box<Fault>> {
-        let found = carry.complete(bytes, shapes, is_head)?;
+        let found = carry.complete(bytes, header_cache, is_head)?;
         if found.is_some() {
             self.keep(carry);
         } else {
@@ -465,7 +467,7 @@ impl ResponseParser {
     }
 
     /// Keep an emptied carry for the next split header, unless it has grown large.
-    fn keep(&mut self, mut carry: Box<Carry>) {
+    fn keep(&mut self, mut carry: Box<PartialHead>) {
         carry.clear();
         self.carry = carry.is_small().then_some(carry);
     }

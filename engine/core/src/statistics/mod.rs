@@ -7,8 +7,8 @@
 
 pub mod autocorrelation;
 pub mod bootstrap;
-pub mod discoveries;
 pub mod distribution;
+pub mod multiple_testing;
 pub mod paired;
 pub mod random;
 pub mod trend;

@@ -6,8 +6,8 @@ use super::*;
 use crate::edges::EdgeShares;
 use crate::ending::Ending;
 use crate::flow::script::Script;
+use crate::http::header_cache::HeaderCache;
 use crate::http::response::ResponseParser;
-use crate::http::shape::Shapes;
 use crate::outcome::{Counts, Outcome};
 use crate::plan::{
     Arrivals, Identity, Limit, Load, Peer, TlsPlan, TlsVersions, Trust, WaitMode, WebSocketPlan,
@@ -15,7 +15,7 @@ use crate::plan::{
 use crate::record::{TcpReading, Times, WorkerRecord};
 use crate::summary::fixture;
 use crate::time::Nanos;
-use crate::websocket::opening::{Opening, OpeningParts};
+use crate::websocket::handshake::{Opening, OpeningParts};
 
 mod answers;
 mod target;

@@ -12,7 +12,7 @@ use super::frame::{
     CONTROL_BYTES_MAX, ControlFrame, FrameError, Header, HeaderReader, Kind, Masks, Opcode,
     PAYLOAD_BYTES_MAX, is_close_code,
 };
-use super::opening::{Answer, AnswerError, Opening, Verdict};
+use super::handshake::{Answer, AnswerError, Opening, Verdict};
 use super::text::Utf8;
 use crate::http::response::{self, Response};
 

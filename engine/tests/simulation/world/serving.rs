@@ -183,7 +183,7 @@ impl World {
             simulated.busy_until = simulated.busy_until.max(time);
         }
         if let Some(end) = end {
-            self.at(time, Happening::Ends { connection, generation, end });
+            self.at(time, Happening::WorkerHandle { connection, generation, end });
         }
     }
 }

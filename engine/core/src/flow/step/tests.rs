@@ -3,16 +3,16 @@
 use super::*;
 use crate::flow::capture::Source;
 use crate::flow::check::Scalar;
+use crate::flow::cookie_jar::CookieJar;
 use crate::flow::exchange::Socket;
 use crate::flow::expected::Expected;
-use crate::flow::jar::Jar;
 use crate::flow::table::Table;
 use crate::flow::template::Marks;
 use crate::flow::text::Text;
 use crate::flow::value::{Escape, Slot, Value};
 use crate::http::request::RequestParts;
 use crate::websocket::frame::Kind;
-use crate::websocket::opening::{Opening, OpeningParts};
+use crate::websocket::handshake::{Opening, OpeningParts};
 
 fn step(checks: Vec<Check>, captures: Vec<(usize, Capture)>) -> Step {
     let template = Template::build(RequestParts::new("GET", "a", "/"), &Marks::default());
@@ -35,7 +35,7 @@ fn nowhere() -> Scope<'static> {
         captures: &[],
         tables: &[],
         rows: &[],
-        cookies: Jar::empty(),
+        cookies: CookieJar::empty(),
     }
 }
 

@@ -3,7 +3,7 @@
 use super::{Reason, Run, suspect};
 use crate::plan::Load;
 use crate::record::{Interval, Phase};
-use crate::summary::{Grouped, Quantile, plural};
+use crate::summary::{Grouped, Quantile};
 use crate::time::Nanos;
 
 /// Closed loop: a target that uses less of its CPUs was not what set the rate.

@@ -67,7 +67,7 @@ fn a_run_of_malformed_answers_says_why_if_that_is_known() {
 fn https_is_suggested_where_tls_answers() {
     let answered = |bytes: &[u8]| {
         let mut parser = ResponseParser::new();
-        assert!(parser.feed(bytes, &mut Shapes::new(), false).is_err());
+        assert!(parser.feed(bytes, &mut HeaderCache::new(), false).is_err());
         let fault = parser.fault().expect("it is kept").clone();
         let case = Case::open().with(|case| {
             case.lose(100_000, Outcome::Malformed);
@@ -88,13 +88,13 @@ fn https_is_suggested_where_tls_answers() {
 #[test]
 fn what_is_tolerated_is_a_note() {
     let mut parser = ResponseParser::new();
-    let mut shapes = Shapes::new();
+    let mut header_cache = HeaderCache::new();
     let stream = b"HTTP/1.1 200 OK\r\nX : y\r\nContent-Length: 0\r\n\r\n";
     let case = Case::open().with(|case| {
         for _ in 0..2 {
-            assert!(parser.feed(stream, &mut shapes, false).is_ok());
+            assert!(parser.feed(stream, &mut header_cache, false).is_ok());
         }
-        shapes.drain_deviations(&mut case.record.tolerated);
+        header_cache.drain_deviations(&mut case.record.tolerated);
     });
     let verdict = case.verdict();
     assert_eq!(verdict.validity, Validity::Valid);

@@ -16,7 +16,7 @@ use std::sync::Arc;
 pub use self::ended::{Ended, FlowEnd};
 use self::line::Line;
 use self::user::{User, is_over, places, step_of};
-use super::jar::Jar;
+use super::cookie_jar::CookieJar;
 use super::program::{Action, Place};
 use super::script::{Part, Replay, RowOrder, Script};
 use crate::pacer::Slot;
@@ -26,7 +26,7 @@ use crate::time::{Nanos, Timestamp};
 
 /// The users of one worker.
 #[derive(Debug)]
-pub struct Crowd {
+pub struct VirtualUsers {
     script: Arc<Script>,
     share: Share,
     seed: u64,
@@ -63,13 +63,13 @@ pub struct Crowd {
     scratch: Vec<u8>,
 }
 
-impl Crowd {
+impl VirtualUsers {
     /// Share `share` of a script's users; what they draw is decided by `seed`.
     pub fn new(script: Arc<Script>, share: Share, seed: u64) -> Self {
         let users = script.users().map_or(0, |users| share.of(u64::from(users)));
         let mixed = seed ^ (u64::from(share.index) + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         let keeps_cookies = script.steps().any(|(_, step)| step.uses_jar());
-        let mut crowd = Self {
+        let mut virtual_users = Self {
             next_rows: vec![u64::from(share.index); script.tables().len()],
             captures: Vec::with_capacity(users as usize * script.captures()),
             rows: Vec::with_capacity(users as usize * script.tables().len()),
@@ -94,10 +94,10 @@ impl Crowd {
             scratch: Vec::new(),
         };
         for _ in 0..users {
-            let user = crowd.arrive();
-            crowd.idle.push_back(user);
+            let user = virtual_users.arrive();
+            virtual_users.idle.push_back(user);
         }
-        crowd
+        virtual_users
     }
 
     /// Whether users are the same all the time, and none arrives.
@@ -133,7 +133,7 @@ impl Crowd {
 
     /// A flow of an open loop is counted that nobody has begun and nobody will. The number of the
     /// step that would have been its first.
-    pub fn turn_away(
+    pub fn reject(
         &mut self,
         slot: Slot,
         number: Option<usize>,
@@ -224,7 +224,7 @@ impl Crowd {
         }
     }
 
-    /// The same crowd with so many places, each with a connection: in an open loop users take them
+    /// The same with so many places, each with a connection: in an open loop users take them
     /// in turn, so that each connection has the longest time to be made anew.
     #[must_use]
     pub fn with_places(self, places: u32) -> Self {
@@ -384,7 +384,7 @@ impl Crowd {
         self.users.push(User {
             number,
             chance,
-            cookies: Jar::new(),
+            cookies: CookieJar::new(),
             part: None,
             flow: 0,
             place: Place::default(),

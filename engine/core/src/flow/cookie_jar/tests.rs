@@ -10,25 +10,25 @@ fn origin<'a>(path: &'a str) -> Origin<'a> {
     Origin { authority: "www.example.com:8080", target: path.as_bytes(), unix_ms: NOW }
 }
 
-fn take(jar: &mut Jar, line: &str, origin: Origin<'_>) {
+fn take(jar: &mut CookieJar, line: &str, origin: Origin<'_>) {
     let head = format!("HTTP/1.1 200 OK\r\nSet-Cookie: {line}\r\n\r\n");
     let answer = Answer { status: 200, head: head.as_bytes(), body: b"", body_bytes: 0 };
     jar.take(&answer, origin);
 }
 
-fn jar(lines: &[&str]) -> Jar {
-    let mut jar = Jar::new();
+fn jar(lines: &[&str]) -> CookieJar {
+    let mut jar = CookieJar::new();
     for line in lines {
         take(&mut jar, line, origin("/docs/index.html?a=/b"));
     }
     jar
 }
 
-fn sent(jar: &Jar, path: &str) -> String {
+fn sent(jar: &CookieJar, path: &str) -> String {
     sent_at(jar, path, NOW)
 }
 
-fn sent_at(jar: &Jar, path: &str, unix_ms: u64) -> String {
+fn sent_at(jar: &CookieJar, path: &str, unix_ms: u64) -> String {
     let cookies = jar.cookies().iter().filter(|cookie| cookie.is_sent(path.as_bytes(), unix_ms));
     let pairs: Vec<_> = cookies.map(|cookie| String::from_utf8_lossy(cookie.pair())).collect();
     pairs.join("; ")
@@ -86,7 +86,7 @@ fn only_what_a_browser_keeps_is_kept() {
         ("[::1]:80", "[::1]", true),
         ("a.example", "example", true),
     ] {
-        let mut jar = Jar::new();
+        let mut jar = CookieJar::new();
         take(&mut jar, &format!("a=b; domain={domain}"), Origin { authority, ..origin("/") });
         assert_eq!(!jar.cookies().is_empty(), is_kept, "{domain} from {authority}");
     }
@@ -117,7 +117,7 @@ fn no_server_fills_the_memory() {
     let long = format!("a={}", "x".repeat(COOKIE_BYTES_MAX - 2 - "/docs".len()));
     assert_eq!(jar(&[&long]).cookies().len(), 1);
     assert_eq!(jar(&[&format!("{long}x")]).cookies().len(), 0);
-    let mut jar = Jar::new();
+    let mut jar = CookieJar::new();
     for number in 0..200 {
         take(&mut jar, &format!("n{number}={number}; Path=/"), origin("/"));
     }
@@ -127,7 +127,7 @@ fn no_server_fills_the_memory() {
     let later = Origin { unix_ms: NOW + 1_000, ..origin("/") };
     take(&mut jar, "new=1; Path=/", later);
     assert!(sent(&jar, "/").starts_with("n151=151; "), "what is over went first");
-    assert_eq!(size_of::<Jar>(), size_of::<usize>());
+    assert_eq!(size_of::<CookieJar>(), size_of::<usize>());
 }
 
 /// A `Set-Cookie` that is nearly right.
@@ -180,7 +180,7 @@ proptest! {
 
     #[test]
     fn any_bytes_are_survived(head in vec(any::<u8>(), 0..80), path in vec(any::<u8>(), 0..9)) {
-        let mut jar = Jar::new();
+        let mut jar = CookieJar::new();
         let head = [&b"Set-Cookie: a="[..], &head, b"\r\n\r\n"].concat();
         let answer = Answer { status: 200, head: &head, body: b"", body_bytes: 0 };
         jar.take(&answer, Origin { target: &path, ..origin("/") });

@@ -23,7 +23,7 @@ const SPARES_MAX: usize = 256;
 const SPARE_ROOM_MAX: usize = 256 << 10;
 
 /// The common ground.
-pub(super) struct Board {
+pub(super) struct Shared {
     pub(super) events: RefCell<VecDeque<Event<Vec<u8>>>>,
     /// The wait that the next event ends.
     pub(super) waiting: Cell<Option<Waker>>,
@@ -40,7 +40,7 @@ pub(super) struct Board {
     pub(super) spares: Pool,
 }
 
-impl Board {
+impl Shared {
     pub(super) fn new(plan: &Plan, connections: u32) -> Self {
         let connections = connections as usize;
         let request = plan.request.bytes();

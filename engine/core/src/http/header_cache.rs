@@ -1,4 +1,4 @@
-//! Learned shapes: response headers recognised by comparing bytes instead of parsing them.
+//! Learned headers: response headers recognised by comparing bytes instead of parsing them.
 //!
 //! A target mostly answers with one header, in which only the values of `Date`, request ids and
 //! the like change. A shape is such a header: its bytes, and the spans that may differ. Every
@@ -10,22 +10,22 @@ use httparse::Header;
 use super::deviation::Deviations;
 use super::head::{Head, is_decisive};
 
-/// Most shapes kept: a page, its "not modified", an error and one more.
+/// Most headers kept: a page, its "not modified", an error and one more.
 const SHAPES_MAX: usize = 4;
 
 /// Longest header learned. Longer ones are rare, and comparing them displaces more cache.
 const LEARNED_BYTES_MAX: usize = 4096;
 
-/// Misses between two looks at whether shapes pay.
+/// Misses between two looks at whether the cache pays.
 const WINDOW_MISSES: u32 = 1024;
 
-/// Responses parsed without trying shapes after a window in which they did not pay.
+/// Responses parsed without trying the cache after a window in which it did not pay.
 const PAUSE_RESPONSES: u32 = 64 * 1024;
 
-/// The shapes one worker has learned, from all of its connections.
+/// The headers one worker has learned, from all of its connections.
 #[derive(Clone, Debug)]
-pub struct Shapes {
-    shapes: Vec<Shape>,
+pub struct HeaderCache {
+    header_cache: Vec<LearnedHeader>,
     /// The one that was recognised last, and so will be next.
     recent: usize,
     trying: Trying,
@@ -46,7 +46,7 @@ enum Trying {
 }
 
 #[derive(Clone, Debug)]
-struct Shape {
+struct LearnedHeader {
     is_head: bool,
     head: Head,
     bytes: Vec<u8>,
@@ -73,13 +73,13 @@ struct Value {
     varies: bool,
 }
 
-impl Default for Shapes {
+impl Default for HeaderCache {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl Shapes {
+impl HeaderCache {
     /// Nothing learned yet.
     pub const fn new() -> Self {
         Self::with(Trying::Window { misses_left: WINDOW_MISSES, hits_before: 0 })
@@ -103,7 +103,7 @@ impl Shapes {
     /// What the header at the front of `bytes` says, if it is all there and a shape fits.
     #[inline]
     pub(super) fn recognise(&mut self, bytes: &[u8], is_head: bool) -> Option<Head> {
-        let shape = self.shapes.get_mut(self.recent)?;
+        let shape = self.header_cache.get_mut(self.recent)?;
         if shape.fits(bytes, is_head) {
             self.hits += 1;
             shape.uses += 1;
@@ -115,7 +115,7 @@ impl Shapes {
     /// How many bytes the most recent shape has past `bytes`, which are its beginning: at least
     /// one. `None` when they are not.
     pub(super) fn missing(&self, bytes: &[u8], is_head: bool) -> Option<usize> {
-        let shape = self.shapes.get(self.recent)?;
+        let shape = self.header_cache.get(self.recent)?;
         let missing = shape.bytes.len().checked_sub(bytes.len()).filter(|missing| *missing > 0)?;
         shape.begins_with(bytes, is_head).then_some(missing)
     }
@@ -136,7 +136,7 @@ impl Shapes {
 
     const fn with(trying: Trying) -> Self {
         let deviations = Deviations::new();
-        Self { shapes: Vec::new(), recent: 0, trying, hits: 0, misses: 0, deviations }
+        Self { header_cache: Vec::new(), recent: 0, trying, hits: 0, misses: 0, deviations }
     }
 
     /// Add how responses deviated since the last time to `sum`.
@@ -150,11 +150,11 @@ impl Shapes {
     #[cold]
     #[inline(never)]
     fn recognise_other(&mut self, bytes: &[u8], is_head: bool) -> Option<Head> {
-        let found = self.shapes.iter().position(|shape| shape.fits(bytes, is_head))?;
+        let found = self.header_cache.iter().position(|shape| shape.fits(bytes, is_head))?;
         self.recent = found;
         self.hits += 1;
-        self.shapes[found].uses += 1;
-        Some(self.shapes[found].head)
+        self.header_cache[found].uses += 1;
+        Some(self.header_cache[found].head)
     }
 
     /// Count a miss against the window. What trying costs is bounded by this: at worst one
@@ -173,7 +173,7 @@ impl Shapes {
             }
             Trying::Window { misses_left: 0, hits_before } => {
                 if hits - *hits_before < u64::from(WINDOW_MISSES) {
-                    self.shapes.clear();
+                    self.header_cache.clear();
                     self.trying = Trying::Paused { responses_left: PAUSE_RESPONSES };
                     return false;
                 }
@@ -189,14 +189,14 @@ impl Shapes {
 
     fn learn_shape(&mut self, bytes: &[u8], headers: &[Header<'_>], head: Head, is_head: bool) {
         let values = headers.iter().map(|header| Value::of(header, bytes));
-        let known = self.shapes.iter().position(|shape| {
+        let known = self.header_cache.iter().position(|shape| {
             (shape.head, shape.is_head) == (head, is_head)
                 && shape.values.len() == headers.len()
                 && shape.values.iter().zip(values.clone()).all(|(own, new)| own.is_placed_as(new))
                 && shape.differs_in_values_alone(bytes)
         });
         if let Some(known) = known {
-            self.shapes[known].widen(bytes);
+            self.header_cache[known].widen(bytes);
             self.recent = known;
             return;
         }
@@ -205,19 +205,19 @@ impl Shapes {
         shape.bytes.extend_from_slice(bytes);
         shape.values.extend(values);
         shape.cut();
-        self.recent = self.shapes.len();
-        self.shapes.push(shape);
+        self.recent = self.header_cache.len();
+        self.header_cache.push(shape);
     }
 
     /// An empty shape: the storage of the least useful one where all places are taken.
-    fn vacate(&mut self, head: Head) -> Shape {
-        if self.shapes.len() < SHAPES_MAX {
-            return Shape::empty(head);
+    fn vacate(&mut self, head: Head) -> LearnedHeader {
+        if self.header_cache.len() < SHAPES_MAX {
+            return LearnedHeader::empty(head);
         }
-        let uses = self.shapes.iter().map(|shape| shape.uses).enumerate();
+        let uses = self.header_cache.iter().map(|shape| shape.uses).enumerate();
         let least = uses.min_by_key(|(_, uses)| *uses).map_or(0, |(index, _)| index);
-        let mut shape = self.shapes.swap_remove(least);
-        for other in &mut self.shapes {
+        let mut shape = self.header_cache.swap_remove(least);
+        for other in &mut self.header_cache {
             other.uses /= 2;
         }
         (shape.head, shape.uses) = (head, 0);
@@ -228,7 +228,7 @@ impl Shapes {
     }
 }
 
-impl Shape {
+impl LearnedHeader {
     const fn empty(head: Head) -> Self {
         Self {
             is_head: false,

@@ -18,7 +18,7 @@ const NEVER: u64 = u64::MAX;
 
 /// The cookies of one user. Empty it takes one pointer.
 #[derive(Clone, Debug, Default)]
-pub struct Jar(Option<Box<Kept>>);
+pub struct CookieJar(Option<Box<Kept>>);
 
 #[derive(Clone, Debug, Default)]
 struct Kept {
@@ -59,9 +59,9 @@ struct Given<'a> {
     expires: u64,
 }
 
-static EMPTY: Jar = Jar::new();
+static EMPTY: CookieJar = CookieJar::new();
 
-impl Jar {
+impl CookieJar {
     /// Without cookies.
     pub const fn new() -> Self {
         Self(None)

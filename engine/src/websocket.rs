@@ -12,14 +12,14 @@ use crate::connect_failure::ConnectFailure;
 use crate::connection::{Connection, Exchanges, Link};
 use crate::driver::Driver;
 use crate::event_loop::EventLoop;
-use crate::events::{Fed, Source};
+use crate::receive::{FeedResult, Source};
 use crate::recorder::{Answers, Recorder};
 use crate::retry::End;
 use crate::unasked::{Goodbye, Hearing, Held, Instead, payload_of, quoted};
 
 /// What every WebSocket of a loop is told.
 #[derive(Debug)]
-pub struct SocketTerms {
+pub struct WebSocketConfig {
     /// What is spoken.
     pub plan: WebSocketPlan,
     /// Of the masks of replies.
@@ -28,7 +28,7 @@ pub struct SocketTerms {
     hearing: Hearing,
 }
 
-impl SocketTerms {
+impl WebSocketConfig {
     /// Before the first connection.
     pub(crate) fn new(plan: WebSocketPlan, seed: u64) -> Self {
         Self { plan, seed, hearing: Hearing::default() }
@@ -67,11 +67,11 @@ struct Asked {
 
 impl Asked {
     /// The target has closed the WebSocket; one that is being opened was waited for its greeting.
-    fn closed(&self, goodbye: Goodbye, is_opening: bool) -> Fed {
+    fn closed(&self, goodbye: Goodbye, is_opening: bool) -> FeedResult {
         if is_opening && !self.is_opened {
-            return Fed::NotOpened(ConnectFailure::Answer(goodbye.to_string().into()));
+            return FeedResult::NotOpened(ConnectFailure::Answer(goodbye.to_string().into()));
         }
-        Fed::Closed(goodbye)
+        FeedResult::Closed(goodbye)
     }
 }
 
@@ -82,7 +82,7 @@ impl<D: Driver> EventLoop<D> {
         number: u32,
         source: Source<'_, D::Buffer>,
         now: Timestamp,
-    ) -> Fed {
+    ) -> FeedResult {
         let mut asked = Asked::default();
         let fed = self.read_frames(number, source, &mut asked, now);
         if !asked.replies.is_empty() {
@@ -103,20 +103,20 @@ impl<D: Driver> EventLoop<D> {
         source: Source<'_, D::Buffer>,
         asked: &mut Asked,
         now: Timestamp,
-    ) -> Fed {
+    ) -> FeedResult {
         let connection = &mut self.connections[number as usize];
         let mut bytes = match source {
             Source::Leased(buffer) => self.driver.bytes(buffer),
             Source::Decrypted(plain) => plain,
         };
         self.recorder.current.totals.received_bytes += bytes.len() as u64;
-        let Some(terms) = &mut self.terms.websocket else { return Fed::Unsolicited };
-        let SocketTerms { plan, seed, hearing } = terms;
+        let Some(terms) = &mut self.terms.websocket else { return FeedResult::Unsolicited };
+        let WebSocketConfig { plan, seed, hearing } = terms;
         let (exchanges, recorder) = (&mut self.exchanges, &mut self.recorder);
         let timeout = self.options.timeout;
         let expected = plan.expected.as_deref();
         while !bytes.is_empty() {
-            let Some(machine) = connection.machine() else { return Fed::Unsolicited };
+            let Some(machine) = connection.machine() else { return FeedResult::Unsolicited };
             let consumed = match machine.feed(bytes, &plan.opening, expected) {
                 Ok(Progress::NeedMore) => {
                     connection.note_begun(now);
@@ -127,7 +127,7 @@ impl<D: Driver> EventLoop<D> {
                     consumed
                 }
                 Ok(Progress::Refused { response, .. }) => {
-                    return Fed::NotOpened(ConnectFailure::Upgrade(response.status));
+                    return FeedResult::NotOpened(ConnectFailure::Upgrade(response.status));
                 }
                 Ok(Progress::Reply { consumed, frame }) => {
                     asked.replies.extend_from_slice(frame.bytes());
@@ -141,12 +141,8 @@ impl<D: Driver> EventLoop<D> {
                 Ok(Progress::Message { consumed, message }) => {
                     let payload = payload_of(&bytes[..consumed]);
                     let mut hearer = Hearer { exchanges, recorder, hearing, timeout };
-                    match hearer.hear(
-                        (number, connection),
-                        &message,
-                        (expected.is_some(), payload),
-                        now,
-                    ) {
+                    let wanted = (expected.is_some(), payload);
+                    match hearer.hear((number, connection), &message, wanted, now) {
                         Heard::Greeted => asked.is_opened = true,
                         Heard::Held(until) => asked.judged_at = Some(until),
                         Heard::Greeting | Heard::Answer | Heard::Unasked => {}
@@ -154,18 +150,20 @@ impl<D: Driver> EventLoop<D> {
                     consumed
                 }
                 Err(broken) if connection.is_opening() && !asked.is_opened => {
-                    return Fed::NotOpened(ConnectFailure::Answer(broken.to_string().into()));
+                    return FeedResult::NotOpened(ConnectFailure::Answer(
+                        broken.to_string().into(),
+                    ));
                 }
                 Err(broken) => {
                     let mut masks = Masks::new(*seed);
                     let frame = close(broken.close_code(), "", &mut masks);
                     asked.replies.extend(frame.iter().flat_map(|frame| frame.bytes()));
-                    return Fed::Malformed;
+                    return FeedResult::Malformed;
                 }
             };
             bytes = &bytes[consumed..];
         }
-        Fed::Open
+        FeedResult::Open
     }
 
     /// A message came of which some was dropped unread.
@@ -227,10 +225,10 @@ impl<D: Driver> EventLoop<D> {
         }
         self.recorder.current.totals.unsolicited_messages += unasked;
         if terms.hearing.may_come_late() {
-            self.lose(number, End::Late, now);
+            self.fail_connection(number, End::Late, now);
         } else {
             terms.hearing.note_missing();
-            self.after_bytes(number, Fed::Open, now);
+            self.after_bytes(number, FeedResult::Open, now);
         }
     }
 }

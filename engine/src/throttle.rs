@@ -10,7 +10,7 @@ use crate::event_loop::EventLoop;
 
 /// So many bytes, and then a pause until the time for the next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Trickle {
+pub struct RateLimit {
     /// Bytes at a time, at least 1.
     pub bytes: u32,
     /// From one time to the next.
@@ -20,7 +20,7 @@ pub struct Trickle {
 /// Ten times a second, or as often as a byte is due.
 const TIMES_A_SECOND: u32 = 10;
 
-impl Trickle {
+impl RateLimit {
     /// `rate` bytes a second, at least 1.
     pub fn at(rate: u32) -> Self {
         let bytes = (rate / TIMES_A_SECOND).max(1);
@@ -36,7 +36,7 @@ impl Trickle {
 
 impl<D: Driver> EventLoop<D> {
     /// Arm a receive of a few bytes, or put it off until it is time.
-    pub(crate) fn read_slowly(&mut self, number: u32, trickle: Trickle, now: Timestamp) {
+    pub(crate) fn read_slowly(&mut self, number: u32, trickle: RateLimit, now: Timestamp) {
         let connection = &mut self.connections[number as usize];
         let generation = connection.generation;
         let Some(session) = &mut connection.session else { return };
@@ -90,13 +90,13 @@ mod tests {
 
     #[test]
     fn rates_become_bytes_and_pauses() {
-        let trickle = |rate| Trickle::at(rate);
-        assert_eq!(trickle(1), Trickle { bytes: 1, every: Nanos::SECOND });
+        let trickle = |rate| RateLimit::at(rate);
+        assert_eq!(trickle(1), RateLimit { bytes: 1, every: Nanos::SECOND });
         assert_eq!(trickle(7).bytes, 1);
         assert_eq!(trickle(1_000).time_of(250), Nanos::from_millis(250));
-        assert_eq!(trickle(1_000), Trickle { bytes: 100, every: Nanos::from_millis(100) });
+        assert_eq!(trickle(1_000), RateLimit { bytes: 100, every: Nanos::from_millis(100) });
         for rate in [1, 3, 9, 11, 99, 12_345, 10_000_000] {
-            let Trickle { bytes, every } = trickle(rate);
+            let RateLimit { bytes, every } = trickle(rate);
             let actual = f64::from(bytes) / every.as_secs_f64();
             assert!((actual / f64::from(rate) - 1.0).abs() < 1e-6, "{rate}: {actual}");
         }

@@ -32,13 +32,13 @@ impl<D: Driver> EventLoop<D> {
     /// A connection is to be made as soon as it is its turn.
     fn connect(&mut self, number: u32) {
         self.connections[number as usize].link = Link::Down { retry_at: Timestamp::NEVER };
-        self.admission.ask(number);
+        self.connect_queue.enqueue(number);
     }
 
     /// Start connecting those whose turn it is.
     #[inline]
-    pub(crate) fn admit(&mut self, now: Timestamp) {
-        while let Some(number) = self.admission.admit(self.connecting, now) {
+    pub(crate) fn start_due_connects(&mut self, now: Timestamp) {
+        while let Some(number) = self.connect_queue.next(self.connecting, now) {
             self.start_connecting(number, now);
         }
     }
@@ -85,7 +85,7 @@ impl<D: Driver> EventLoop<D> {
         if is_owed {
             self.send_again(number, now);
         }
-        self.list(number);
+        self.mark_ready(number);
     }
 
     /// Whether a connection is held open and carries nothing.
@@ -95,7 +95,7 @@ impl<D: Driver> EventLoop<D> {
     }
 
     /// Receive on an idle connection, so that its end is noticed.
-    pub(crate) fn watch(&mut self, number: u32) {
+    pub(crate) fn arm_idle_receive(&mut self, number: u32) {
         let is_multi = self.driver.has_multishot();
         let connection = &mut self.connections[number as usize];
         if connection.receive == Receive::None {
@@ -192,8 +192,8 @@ impl<D: Driver> EventLoop<D> {
     }
 
     /// The connection has had its share of requests, and all their answers: close it in order.
-    pub(crate) fn retire(&mut self, number: u32) {
-        self.take_leave(number);
+    pub(crate) fn close_gracefully(&mut self, number: u32) {
+        self.send_close(number);
         self.connected -= 1;
         self.close(number, false, Timestamp::default());
     }
@@ -204,7 +204,7 @@ impl<D: Driver> EventLoop<D> {
             connecting: matches!(connection.link, Link::Connecting { .. }),
             receiving: connection.receive != Receive::None,
             sending: is_sending,
-            sending_told: connection.is_sending,
+            sending_tracked: connection.is_sending,
         };
         self.driver.close(number, connection.generation, under_way);
         connection.link = Link::Closing { not_before };
@@ -257,7 +257,7 @@ impl<D: Driver> EventLoop<D> {
 
     /// List a connection as able to take a request, if it is and is not listed yet.
     #[inline]
-    pub(crate) fn list(&mut self, number: u32) {
+    pub(crate) fn mark_ready(&mut self, number: u32) {
         let connection = &mut self.connections[number as usize];
         if number < self.options.connections
             && !connection.is_listed
@@ -365,12 +365,14 @@ impl<D: Driver> EventLoop<D> {
                     let failure = self.unopened(number);
                     self.on_connect_failed(number, failure, now);
                 }
-                Link::Parting { .. } => self.lose(number, End::Closed, now),
+                Link::Parting { .. } => self.fail_connection(number, End::Closed, now),
                 Link::Up { .. } if self.judged_at(number) < Timestamp::NEVER => {
                     self.give_up_answer(number, now);
                 }
                 // The connection cannot be used on, since the late answer may still arrive.
-                Link::Up { .. } | Link::Closing { .. } => self.lose(number, End::Late, now),
+                Link::Up { .. } | Link::Closing { .. } => {
+                    self.fail_connection(number, End::Late, now)
+                }
             }
         }
         self.sweep_at = self.sweep_at.min(earliest).max(now + SWEEP_EVERY);

@@ -11,15 +11,15 @@ use uringbench_core::pacer::Slot;
 use uringbench_core::record::MESSAGE;
 use uringbench_core::time::{Nanos, Timestamp};
 use uringbench_core::websocket::frame::{self, Masks};
+use uringbench_core::websocket::handshake::Opening;
 use uringbench_core::websocket::machine::{Machine, Progress};
-use uringbench_core::websocket::opening::Opening;
 
 use crate::connection;
 use crate::driver::Driver;
 use crate::event_loop::EventLoop;
-use crate::events::Fed;
-use crate::frames::NORMAL;
+use crate::receive::FeedResult;
 use crate::unasked::{Goodbye, Held, Instead, quoted};
+use crate::websocket::NORMAL;
 
 /// The status of an answer that opens.
 const OPENED: u16 = 101;
@@ -83,7 +83,7 @@ enum Came {
     /// Nothing more for now.
     NeedMore,
     /// Nothing that will be followed by something.
-    Last(Fed),
+    Last(FeedResult),
 }
 
 impl<D: Driver> EventLoop<D> {
@@ -94,7 +94,7 @@ impl<D: Driver> EventLoop<D> {
         user: u32,
         mut heard: Vec<u8>,
         now: Timestamp,
-    ) -> Fed {
+    ) -> FeedResult {
         let fed = self.feed_frames_of_talk(number, user, &heard, now);
         heard.clear();
         if let Some(flows) = self.flows.as_deref_mut() {
@@ -103,10 +103,16 @@ impl<D: Driver> EventLoop<D> {
         fed
     }
 
-    fn feed_frames_of_talk(&mut self, number: u32, user: u32, bytes: &[u8], now: Timestamp) -> Fed {
-        let Some(flows) = self.flows.as_deref_mut() else { return Fed::Open };
+    fn feed_frames_of_talk(
+        &mut self,
+        number: u32,
+        user: u32,
+        bytes: &[u8],
+        now: Timestamp,
+    ) -> FeedResult {
+        let Some(flows) = self.flows.as_deref_mut() else { return FeedResult::Open };
         let exchange = flows.exchange(user);
-        let Exchange::Socket(socket) = &*exchange else { return Fed::Open };
+        let Exchange::Socket(socket) = &*exchange else { return FeedResult::Open };
         let mut talk = flows.receipts[number as usize]
             .talk
             .take()
@@ -118,14 +124,14 @@ impl<D: Driver> EventLoop<D> {
             if talk.left == 0 {
                 let fed = self.finish_talk(number, user, &mut talk, now);
                 // What follows the target's own end needs no goodbye.
-                if let (Fed::Parting, Came::NeedMore, Some(flows)) =
+                if let (FeedResult::Parting, Came::NeedMore, Some(flows)) =
                     (&fed, &came, self.flows.as_deref_mut())
                 {
                     talk.parting = Some(Arc::clone(&exchange));
                     flows.receipts[number as usize].talk = Some(talk);
                     return fed;
                 }
-                return Fed::Done;
+                return FeedResult::Done;
             }
             self.say(number, user, (socket, &mut talk), now);
         }
@@ -135,7 +141,7 @@ impl<D: Driver> EventLoop<D> {
                 if let Some(flows) = self.flows.as_deref_mut() {
                     flows.receipts[number as usize].talk = Some(talk);
                 }
-                Fed::Open
+                FeedResult::Open
             }
         }
     }
@@ -164,7 +170,7 @@ impl<D: Driver> EventLoop<D> {
                 Ok(Progress::Refused { response, .. }) => {
                     self.heard(number, Err(Failed::Status), response.status, now);
                     self.end_talk(user, false, now);
-                    return (Came::Last(Fed::Finished), false);
+                    return (Came::Last(FeedResult::Finished), false);
                 }
                 Ok(Progress::Reply { consumed, frame }) => {
                     self.send_behind(number, frame.bytes());
@@ -174,7 +180,7 @@ impl<D: Driver> EventLoop<D> {
                     let goodbye = Goodbye::of(machine, code);
                     let reply = reply.map(|frame| frame.bytes().to_vec());
                     self.send_behind(number, &reply.unwrap_or_default());
-                    return (Came::Last(Fed::Closed(goodbye)), is_next);
+                    return (Came::Last(FeedResult::Closed(goodbye)), is_next);
                 }
                 Ok(Progress::Message { consumed, .. }) => {
                     is_next |= self.on_message((number, user), (talk, is_next), now);
@@ -185,7 +191,7 @@ impl<D: Driver> EventLoop<D> {
                     let frame = frame::close(broken.close_code(), "", &mut talk.masks);
                     let bytes = frame.map(|frame| frame.bytes().to_vec());
                     self.send_behind(number, &bytes.unwrap_or_default());
-                    return (Came::Last(Fed::Malformed), is_next);
+                    return (Came::Last(FeedResult::Malformed), is_next);
                 }
             };
             bytes = &bytes[consumed..];
@@ -216,7 +222,7 @@ impl<D: Driver> EventLoop<D> {
         }
         let judgement = self.judge_message(user, talk, now);
         let Some(flows) = self.flows.as_deref_mut() else { return false };
-        let step = flows.crowd.step_number(user);
+        let step = flows.users.step_number(user);
         let timeout = self.options.timeout;
         if let Some(hearing) = flows.hearing(user) {
             let patience = hearing.patience(timeout);
@@ -279,25 +285,31 @@ impl<D: Driver> EventLoop<D> {
             if let Some(flows) = self.flows.as_deref_mut() {
                 flows.receipts[number as usize].talk = Some(talk);
             }
-            Fed::Open
+            FeedResult::Open
         };
         self.after_bytes(number, fed, now);
     }
 
     /// The last answer is in, or there is no use in more: say goodbye, and the user goes on.
-    fn finish_talk(&mut self, number: u32, user: u32, talk: &mut Talk, now: Timestamp) -> Fed {
+    fn finish_talk(
+        &mut self,
+        number: u32,
+        user: u32,
+        talk: &mut Talk,
+        now: Timestamp,
+    ) -> FeedResult {
         let goodbye = talk.goodbye();
         let flows = self.flows.as_deref_mut();
         let is_blind = flows.is_some_and(|flows| flows.hearing(user).is_none());
         self.send_behind(number, &goodbye);
         self.end_talk(user, !talk.has_failed, now);
-        if is_blind { Fed::Parting } else { Fed::Done }
+        if is_blind { FeedResult::Parting } else { FeedResult::Done }
     }
 
     fn judge_message(&mut self, user: u32, talk: &Talk, now: Timestamp) -> Judgement {
         let Some(flows) = self.flows.as_deref_mut() else { return Ok(()) };
         let unix_ms = flows.unix_ms(now);
-        flows.crowd.hear(user, unix_ms, (&talk.sent, &talk.received))
+        flows.users.hear(user, unix_ms, (&talk.sent, &talk.received))
     }
 
     /// The opening or a message has its answer.
@@ -308,7 +320,7 @@ impl<D: Driver> EventLoop<D> {
         // Of several messages that come together, each is an answer's first byte and its last.
         oldest.begin_response(now);
         let user = oldest.user;
-        let step = flows.crowd.step_number(user);
+        let step = flows.users.step_number(user);
         let answer = self.exchanges.answered(number, connection, status);
         self.recorder.judged(step, &answer, judgement, now);
     }
@@ -325,8 +337,8 @@ impl<D: Driver> EventLoop<D> {
         talk.left -= 1;
         talk.is_early = talk.machine.is_within_message();
         let unix_ms = flows.unix_ms(now);
-        flows.crowd.say(user, unix_ms, &socket.message, &mut talk.sent);
-        let step = flows.crowd.step_number(user);
+        flows.users.say(user, unix_ms, &socket.message, &mut talk.sent);
+        let step = flows.users.step_number(user);
         let bytes = frame::message(&talk.sent, socket.kind, None, &mut talk.masks);
         let slot = Slot { due: now, measured: self.boundaries.measured().contains(&now) };
         self.recorder.released_step(step, slot);
@@ -340,7 +352,7 @@ impl<D: Driver> EventLoop<D> {
 
     fn end_talk(&mut self, user: u32, has_passed: bool, now: Timestamp) {
         let Some(flows) = self.flows.as_deref_mut() else { return };
-        flows.crowd.end_step(user, has_passed, now);
+        flows.users.end_step(user, has_passed, now);
         flows.record_ends(&mut self.recorder);
     }
 
@@ -354,7 +366,7 @@ impl<D: Driver> EventLoop<D> {
             flows.receipts[number as usize].outbox.extend_from_slice(bytes);
             return;
         }
-        let mut out = self.driver.spare();
+        let mut out = self.driver.take_buffer();
         out.extend_from_slice(bytes);
         self.send_made(number, out);
     }

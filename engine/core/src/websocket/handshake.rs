@@ -12,13 +12,13 @@ use httparse::Header;
 use sha1::{Digest, Sha1};
 use thiserror::Error;
 
-use crate::http::carry::head_end;
 use crate::http::chunked::is_token;
 use crate::http::deviation::Deviations;
 use crate::http::head::{self, HEAD_BYTES_MAX, HEADERS_MAX, Parsed, members};
+use crate::http::header_cache::HeaderCache;
+use crate::http::partial_head::head_end;
 use crate::http::request::{RequestError, RequestParts, RequestTemplate};
 use crate::http::response::{Malformed, Progress, Response, ResponseParser, StreamEnd};
-use crate::http::shape::Shapes;
 
 /// What a server appends to the key before it hashes it (RFC 6455 section 1.3).
 const GUID: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
@@ -305,7 +305,7 @@ impl Begun {
         opening: &Opening,
     ) -> Result<Option<(usize, Option<Verdict>)>, AnswerError> {
         if self.is_refused {
-            let progress = self.parser.feed(bytes, &mut Shapes::disabled(), false)?;
+            let progress = self.parser.feed(bytes, &mut HeaderCache::disabled(), false)?;
             return Ok(match progress {
                 // Nothing but a body is left, which this parser does not tell of either.
                 Progress::NeedMore | Progress::Continue { .. } | Progress::Dropped { .. } => None,
@@ -319,7 +319,7 @@ impl Begun {
             return Ok(Some((taken, Some(Verdict::Opened))));
         }
         self.is_refused = status >= 200;
-        let progress = self.parser.feed(&self.head, &mut Shapes::disabled(), false)?;
+        let progress = self.parser.feed(&self.head, &mut HeaderCache::disabled(), false)?;
         self.head.clear();
         Ok(match progress {
             Progress::NeedMore | Progress::Continue { .. } | Progress::Dropped { .. } => {

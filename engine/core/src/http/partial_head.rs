@@ -7,8 +7,8 @@ use std::mem::MaybeUninit;
 
 use super::fault::Fault;
 use super::head::{self, HEAD_BYTES_MAX, HEADERS_MAX, Head, Parsed};
+use super::header_cache::HeaderCache;
 use super::response::Malformed;
-use super::shape::Shapes;
 
 /// Largest carry buffer kept for the next split header, so that idle memory stays small at
 /// thousands of connections.
@@ -19,13 +19,13 @@ const CARRY_ROOM: usize = 256;
 
 /// The parts of one header that are in.
 #[derive(Debug, Default)]
-pub(super) struct Carry {
+pub(super) struct PartialHead {
     bytes: Vec<u8>,
     /// How much of it httparse has seen, without finding fault or an end.
     parsed: usize,
 }
 
-impl Carry {
+impl PartialHead {
     /// Whether it holds nothing, and is kept for its buffer alone.
     pub(super) const fn is_empty(&self) -> bool {
         self.bytes.is_empty()
@@ -41,7 +41,7 @@ impl Carry {
         self.bytes.clear();
     }
 
-    /// Carry `bytes`, a first part in which nothing is at fault.
+    /// Keep `bytes`, a first part in which nothing is at fault.
     pub(super) fn begin(&mut self, bytes: &[u8]) {
         self.bytes.reserve(CARRY_ROOM.max(bytes.len()));
         self.bytes.extend_from_slice(bytes);
@@ -53,14 +53,14 @@ impl Carry {
     pub(super) fn complete(
         &mut self,
         bytes: &[u8],
-        shapes: &mut Shapes,
+        header_cache: &mut HeaderCache,
         is_head: bool,
     ) -> Result<Option<(Head, usize)>, Box<Fault>> {
         let carried = self.bytes.len();
-        if let Some(missing) = shapes.missing(&self.bytes, is_head) {
+        if let Some(missing) = header_cache.missing(&self.bytes, is_head) {
             let taken = missing.min(bytes.len());
             self.bytes.extend_from_slice(&bytes[..taken]);
-            if let Some(head) = shapes.recognise(&self.bytes, is_head) {
+            if let Some(head) = header_cache.recognise(&self.bytes, is_head) {
                 // Another shape, and a shorter one, may be the one that fits.
                 return Ok(Some((head, head.bytes as usize - carried)));
             }
@@ -74,7 +74,7 @@ impl Carry {
             return Ok(None);
         }
         self.parsed = self.bytes.len();
-        match (parse(&self.bytes, shapes, is_head)?, end) {
+        match (parse(&self.bytes, header_cache, is_head)?, end) {
             (Some(head), Some(end)) => Ok(Some((head, end))),
             (None, None) => Ok(None),
             // The empty line and httparse disagree about the end.
@@ -83,21 +83,21 @@ impl Carry {
     }
 }
 
-/// Parse a header from the front of `bytes`, and let the shapes learn from it.
+/// Parse a header from the front of `bytes`, and let the header cache learn from it.
 pub(super) fn parse(
     bytes: &[u8],
-    shapes: &mut Shapes,
+    header_cache: &mut HeaderCache,
     is_head: bool,
 ) -> Result<Option<Head>, Box<Fault>> {
     let mut room = [const { MaybeUninit::uninit() }; HEADERS_MAX];
-    let parsed = head::parse(bytes, &mut room, is_head, &mut shapes.deviations)?;
+    let parsed = head::parse(bytes, &mut room, is_head, &mut header_cache.deviations)?;
     let Some(Parsed { head, headers, deviates }) = parsed else { return Ok(None) };
     // What deviates is parsed again and again, to be counted.
     if !head.is_interim()
         && !deviates
         && let Some(headers) = headers
     {
-        shapes.learn(&bytes[..head.bytes as usize], headers, head, is_head);
+        header_cache.learn(&bytes[..head.bytes as usize], headers, head, is_head);
     }
     Ok(Some(head))
 }

@@ -1,8 +1,8 @@
 //! One connection, served by one task: it connects, does as ordered, tells what happens, and ends
 //! when the connection is closed, so that nothing of it stays.
 //!
-//! The driver writes orders into the [`Line`] and wakes the task; the task alone touches the
-//! socket.
+//! The driver writes orders into the [`ConnectionTask`] and wakes the task; the task alone touches
+//! the socket.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -17,13 +17,13 @@ use std::task::{Poll, Waker};
 use rustix::io::Errno;
 use uringbench_ring::{Failure, Room};
 
-use super::board::Board;
+use super::shared::Shared;
 use super::{Runtime, Stream};
 use crate::driver::{Event, EventKind};
 
 /// A receive that was asked for.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Take {
+pub(super) enum ReceiveKind {
     /// Of bytes that are wanted.
     Wanted(Room),
     /// Of at most so many that are not.
@@ -32,7 +32,7 @@ pub(super) enum Take {
 
 /// A send of something else than whole requests.
 #[derive(Debug)]
-pub(super) enum Piece {
+pub(super) enum SendItem {
     /// A part of the request; its end is not told.
     Silent(Range<usize>),
     /// A part of the request.
@@ -42,17 +42,17 @@ pub(super) enum Piece {
 }
 
 /// One connection's orders.
-pub(super) struct Line {
+pub(super) struct ConnectionTask {
     connection: u32,
     generation: u32,
     peer: SocketAddr,
-    board: Rc<Board>,
+    shared: Rc<Shared>,
     /// Wakes the task, once it has begun.
-    task: Cell<Option<Waker>>,
-    receive: Cell<Option<Take>>,
+    waker: Cell<Option<Waker>>,
+    receive: Cell<Option<ReceiveKind>>,
     /// Requests to be sent.
     requests: Cell<usize>,
-    pieces: RefCell<VecDeque<Piece>>,
+    pieces: RefCell<VecDeque<SendItem>>,
     is_reading: Cell<bool>,
     is_writing: Cell<bool>,
     is_closed: Cell<bool>,
@@ -60,9 +60,9 @@ pub(super) struct Line {
     pub(super) is_called: Cell<bool>,
 }
 
-impl Line {
+impl ConnectionTask {
     pub(super) fn new(
-        board: &Rc<Board>,
+        shared: &Rc<Shared>,
         connection: u32,
         generation: u32,
         peer: SocketAddr,
@@ -71,8 +71,8 @@ impl Line {
             connection,
             generation,
             peer,
-            board: Rc::clone(board),
-            task: Cell::new(None),
+            shared: Rc::clone(shared),
+            waker: Cell::new(None),
             receive: Cell::new(None),
             requests: Cell::new(0),
             pieces: RefCell::default(),
@@ -83,7 +83,7 @@ impl Line {
         }
     }
 
-    pub(super) fn order_receive(&self, take: Take) {
+    pub(super) fn order_receive(&self, take: ReceiveKind) {
         self.receive.set(Some(take));
     }
 
@@ -91,7 +91,7 @@ impl Line {
         self.requests.set(self.requests.get() + requests);
     }
 
-    pub(super) fn order_piece(&self, piece: Piece) {
+    pub(super) fn order_piece(&self, piece: SendItem) {
         self.pieces.borrow_mut().push_back(piece);
     }
 
@@ -102,19 +102,19 @@ impl Line {
     /// Have the task look at its orders. One that has not begun will look by itself.
     pub(super) fn wake(&self) {
         self.is_called.set(false);
-        if let Some(task) = self.task.take() {
+        if let Some(task) = self.waker.take() {
             task.wake_by_ref();
-            self.task.set(Some(task));
+            self.waker.set(Some(task));
         }
     }
 
     fn tell(&self, kind: EventKind<Vec<u8>>) {
         let (connection, generation) = (self.connection, self.generation);
-        self.board.tell(Event { connection, generation, kind });
+        self.shared.tell(Event { connection, generation, kind });
     }
 
     /// Wait for the next receive to be ordered; `None` once the connection is closed.
-    async fn next_receive(&self) -> Option<Take> {
+    async fn next_receive(&self) -> Option<ReceiveKind> {
         poll_fn(|_| {
             if self.is_closed.get() {
                 return Poll::Ready(None);
@@ -129,7 +129,7 @@ impl Line {
     async fn next_send(&self) -> Option<Send> {
         poll_fn(|_| {
             if let Some(piece) = self.pieces.borrow_mut().pop_front() {
-                return Poll::Ready(Some(Send::Piece(piece)));
+                return Poll::Ready(Some(Send::SendItem(piece)));
             }
             match self.requests.take() {
                 0 if self.is_closed.get() => Poll::Ready(None),
@@ -161,40 +161,40 @@ impl Line {
 enum Send {
     /// So many requests.
     Requests(usize),
-    Piece(Piece),
+    SendItem(SendItem),
 }
 
 /// The life of a connection, as a task. Every future in it waits for orders or for the runtime,
 /// and either wakes the whole task.
-pub(super) async fn serve<R: Runtime>(line: Rc<Line>) {
+pub(super) async fn serve<R: Runtime>(task: Rc<ConnectionTask>) {
     poll_fn(|context| {
-        line.task.set(Some(context.waker().clone()));
+        task.waker.set(Some(context.waker().clone()));
         Poll::Ready(())
     })
     .await;
-    match line.unless_closed(R::connect(line.peer)).await {
+    match task.unless_closed(R::connect(task.peer)).await {
         Some(Ok(stream)) => {
-            line.tell(EventKind::Connected);
-            carry::<R>(&line, stream).await;
+            task.tell(EventKind::Connected);
+            carry::<R>(&task, stream).await;
         }
         Some(Err(error)) => {
-            line.tell(EventKind::ConnectFailed(failure(&error)));
-            line.until_closed().await;
+            task.tell(EventKind::ConnectFailed(failure(&error)));
+            task.until_closed().await;
         }
         None => {}
     }
-    line.board.tasks.set(line.board.tasks.get() - 1);
-    line.tell(EventKind::Closed);
+    task.shared.tasks.set(task.shared.tasks.get() - 1);
+    task.tell(EventKind::Closed);
 }
 
 /// Send and receive side by side until the connection is closed and both have ended.
-async fn carry<R: Runtime>(line: &Line, (mut reader, mut writer, ending): Stream<R>) {
-    let mut sending = pin!(send_as_ordered::<R>(line, &mut writer));
-    let mut receiving = pin!(receive_as_ordered::<R>(line, &mut reader));
+async fn carry<R: Runtime>(task: &ConnectionTask, (mut reader, mut writer, ending): Stream<R>) {
+    let mut sending = pin!(send_as_ordered::<R>(task, &mut writer));
+    let mut receiving = pin!(receive_as_ordered::<R>(task, &mut reader));
     let mut ending = pin!(async {
-        line.until_closed().await;
-        if line.is_reading.get() || line.is_writing.get() {
-            R::end(ending, line.is_writing.get()).await;
+        task.until_closed().await;
+        if task.is_reading.get() || task.is_writing.get() {
+            R::end(ending, task.is_writing.get()).await;
         }
     });
     let (mut is_sending, mut is_receiving, mut is_ending) = (true, true, true);
@@ -208,67 +208,73 @@ async fn carry<R: Runtime>(line: &Line, (mut reader, mut writer, ending): Stream
     .await;
 }
 
-async fn receive_as_ordered<R: Runtime>(line: &Line, reader: &mut R::Reader) {
-    while let Some(take) = line.next_receive().await {
+async fn receive_as_ordered<R: Runtime>(task: &ConnectionTask, reader: &mut R::Reader) {
+    while let Some(take) = task.next_receive().await {
         let (pool, at_most) = match take {
-            Take::Wanted(Room::Small) => (&line.board.buffers, line.board.buffers.room),
-            Take::Wanted(Room::Large) => (&line.board.scratches, line.board.scratches.room),
-            Take::Unwanted(length) => {
-                (&line.board.scratches, line.board.scratches.room.min(length as usize))
+            ReceiveKind::Wanted(Room::Small) => (&task.shared.buffers, task.shared.buffers.room),
+            ReceiveKind::Wanted(Room::Large) => {
+                (&task.shared.scratches, task.shared.scratches.room)
+            }
+            ReceiveKind::Unwanted(length) => {
+                (&task.shared.scratches, task.shared.scratches.room.min(length as usize))
             }
         };
-        line.is_reading.set(true);
+        task.is_reading.set(true);
         let (result, buffer) = R::read(reader, pool.take(), at_most).await;
-        line.is_reading.set(false);
+        task.is_reading.set(false);
         let kind = match (result, take) {
             // Nobody waits for it any more.
-            (_, _) if line.is_closed.get() => return pool.give(buffer),
-            (Ok(1..), Take::Wanted(_)) => {
-                line.tell(EventKind::Received { buffer, more: false });
+            (_, _) if task.is_closed.get() => return pool.give(buffer),
+            (Ok(1..), ReceiveKind::Wanted(_)) => {
+                task.tell(EventKind::Received { buffer, more: false });
                 continue;
             }
             // At most what was asked for, which fits.
-            (Ok(length @ 1..), Take::Unwanted(_)) => EventKind::Skipped(length as u32),
+            (Ok(length @ 1..), ReceiveKind::Unwanted(_)) => EventKind::Skipped(length as u32),
             (Ok(_), _) => EventKind::EndOfStream,
             (Err(error), _) => EventKind::ReceiveEnded(failure(&error)),
         };
         pool.give(buffer);
-        line.tell(kind);
+        task.tell(kind);
     }
 }
 
 /// Sends do not interleave: the next begins when the last has ended. One that fails is followed
 /// by the failure of the receive beside it, which ends the exchange; those after it are dropped.
-async fn send_as_ordered<R: Runtime>(line: &Line, writer: &mut R::Writer) {
+async fn send_as_ordered<R: Runtime>(task: &ConnectionTask, writer: &mut R::Writer) {
     let mut is_broken = false;
-    while let Some(send) = line.next_send().await {
-        let is_told = matches!(send, Send::Piece(Piece::Range(_) | Piece::Own(_)));
+    while let Some(send) = task.next_send().await {
+        let is_told = matches!(send, Send::SendItem(SendItem::Range(_) | SendItem::Own(_)));
         if !is_broken {
-            line.is_writing.set(true);
-            is_broken = write::<R>(line, writer, send).await.is_err();
-            line.is_writing.set(false);
+            task.is_writing.set(true);
+            is_broken = write::<R>(task, writer, send).await.is_err();
+            task.is_writing.set(false);
         }
         if is_told {
-            line.tell(EventKind::Sent);
+            task.tell(EventKind::Sent);
         }
     }
 }
 
-async fn write<R: Runtime>(line: &Line, writer: &mut R::Writer, send: Send) -> io::Result<()> {
-    let board = &line.board;
+async fn write<R: Runtime>(
+    task: &ConnectionTask,
+    writer: &mut R::Writer,
+    send: Send,
+) -> io::Result<()> {
+    let shared = &task.shared;
     match send {
         Send::Requests(requests) => {
-            let fitting = requests.min(board.template.len() / board.request_length);
+            let fitting = requests.min(shared.template.len() / shared.request_length);
             // More than the pipeline holds, if answers came to requests that were not sent yet.
-            line.order_requests(requests - fitting);
-            R::write(writer, board.template.slice(..fitting * board.request_length)).await
+            task.order_requests(requests - fitting);
+            R::write(writer, shared.template.slice(..fitting * shared.request_length)).await
         }
-        Send::Piece(Piece::Silent(range) | Piece::Range(range)) => {
-            R::write(writer, board.template.slice(range)).await
+        Send::SendItem(SendItem::Silent(range) | SendItem::Range(range)) => {
+            R::write(writer, shared.template.slice(range)).await
         }
-        Send::Piece(Piece::Own(bytes)) => {
+        Send::SendItem(SendItem::Own(bytes)) => {
             let (sent, bytes) = R::write_own(writer, bytes).await;
-            board.spares.give(bytes);
+            shared.spares.give(bytes);
             sent
         }
     }

@@ -6,7 +6,7 @@ const NOBODY: u32 = u32::MAX;
 /// In the place of a neighbour: does not stand in line.
 const OUTSIDE: u32 = u32::MAX - 1;
 
-/// Users in line, by their places in the crowd.
+/// Users in line, by their places among the users.
 #[derive(Debug)]
 pub(super) struct Line {
     first: u32,

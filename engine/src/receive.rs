@@ -33,7 +33,7 @@ pub(crate) enum Source<'a, B> {
 }
 
 /// What a batch of bytes did to its connection.
-pub(crate) enum Fed {
+pub(crate) enum FeedResult {
     /// It goes on.
     Open,
     /// The last response said that it closes.
@@ -108,16 +108,16 @@ impl<D: Driver> EventLoop<D> {
     }
 
     /// So many bytes of payload came and were dropped unread.
-    fn skipped(&mut self, number: u32, length: u64, now: Timestamp) -> Fed {
+    fn skipped(&mut self, number: u32, length: u64, now: Timestamp) -> FeedResult {
         let connection = &mut self.connections[number as usize];
         if let Some(machine) = connection.machine() {
-            let Some(message) = machine.skip(length) else { return Fed::Open };
+            let Some(message) = machine.skip(length) else { return FeedResult::Open };
             self.on_dropped(number, &message, now);
-            return Fed::Open;
+            return FeedResult::Open;
         }
         match connection.parser.skip(length) {
             Some(response) => self.on_response(number, response, now),
-            None => Fed::Open,
+            None => FeedResult::Open,
         }
     }
 
@@ -129,7 +129,7 @@ impl<D: Driver> EventLoop<D> {
         number: u32,
         source: Source<'_, D::Buffer>,
         now: Timestamp,
-    ) -> Fed {
+    ) -> FeedResult {
         if self.is_read_otherwise {
             return self.feed_otherwise(number, source, now);
         }
@@ -140,18 +140,18 @@ impl<D: Driver> EventLoop<D> {
         };
         self.recorder.current.totals.received_bytes += bytes.len() as u64;
         let mut alike: Option<Answers> = None;
-        let mut fed = Fed::Open;
+        let mut fed = FeedResult::Open;
         while !bytes.is_empty() {
             if connection.in_flight == 0 {
-                fed = connection.unasked(bytes, &mut self.shapes, &mut self.statuses);
+                fed = connection.unasked(bytes, &mut self.header_cache, &mut self.statuses);
                 break;
             }
             self.exchanges.oldest(number, connection).begin_response(now);
-            match connection.parser.feed(bytes, &mut self.shapes, self.options.is_head) {
+            match connection.parser.feed(bytes, &mut self.header_cache, self.options.is_head) {
                 Ok(Progress::Complete { consumed, response }) => {
                     let oldest = self.exchanges.oldest(number, connection);
                     if connection.has_expired(oldest, &response) && self.options.is_repeatable {
-                        fed = Fed::Expired;
+                        fed = FeedResult::Expired;
                         break;
                     }
                     let head;
@@ -162,7 +162,7 @@ impl<D: Driver> EventLoop<D> {
                     self.statuses.answered(response.status, head, at);
                     self.recorder.gather(&mut alike, answer, now);
                     if !response.keep_alive {
-                        fed = Fed::Finished;
+                        fed = FeedResult::Finished;
                         break;
                     }
                 }
@@ -176,7 +176,7 @@ impl<D: Driver> EventLoop<D> {
                     break;
                 }
                 Err(_) => {
-                    fed = Fed::Malformed;
+                    fed = FeedResult::Malformed;
                     break;
                 }
             }
@@ -194,7 +194,7 @@ impl<D: Driver> EventLoop<D> {
         number: u32,
         source: Source<'_, D::Buffer>,
         now: Timestamp,
-    ) -> Fed {
+    ) -> FeedResult {
         if let Link::Parting { .. } = self.connections[number as usize].link {
             self.feed_parting(number, source)
         } else if self.flows.is_some() {
@@ -207,7 +207,12 @@ impl<D: Driver> EventLoop<D> {
     }
 
     /// A response that ended otherwise than in a fed buffer.
-    pub(crate) fn on_response(&mut self, number: u32, response: Response, now: Timestamp) -> Fed {
+    pub(crate) fn on_response(
+        &mut self,
+        number: u32,
+        response: Response,
+        now: Timestamp,
+    ) -> FeedResult {
         if !self.end_answer(number, response, now) {
             let connection = &mut self.connections[number as usize];
             let answer = self.exchanges.answered(number, connection, response.status);
@@ -218,29 +223,35 @@ impl<D: Driver> EventLoop<D> {
         self.statuses.answered(response.status, b"", at);
         connection.note_bytes(response.body_bytes);
         connection.end_stream();
-        if response.keep_alive && !connection.owes_answered() { Fed::Open } else { Fed::Finished }
+        if response.keep_alive && !connection.owes_answered() {
+            FeedResult::Open
+        } else {
+            FeedResult::Finished
+        }
     }
 
-    pub(crate) fn after_bytes(&mut self, number: u32, fed: Fed, now: Timestamp) {
+    pub(crate) fn after_bytes(&mut self, number: u32, fed: FeedResult, now: Timestamp) {
         match fed {
-            Fed::Open if self.connections[number as usize].is_done(&self.options) => {
+            FeedResult::Open if self.connections[number as usize].is_done(&self.options) => {
                 self.leave(number, now);
             }
-            Fed::Open if self.is_left(number) => self.retire(number),
-            Fed::Open => {
+            FeedResult::Open if self.is_left(number) => self.close_gracefully(number),
+            FeedResult::Open => {
                 self.go_on_receiving(number, now);
-                self.list(number);
+                self.mark_ready(number);
             }
-            Fed::Done => self.retire(number),
-            Fed::Parting => self.part(number, now),
-            Fed::Finished => self.lose(number, End::Announced, now),
-            Fed::Closed(goodbye) => self.lose(number, End::WebSocket(&goodbye), now),
-            Fed::Expired => self.lose(number, End::Expired, now),
-            Fed::Malformed => self.on_malformed(number, now),
-            Fed::NotOpened(failure) => self.on_connect_failed(number, failure, now),
-            Fed::Unsolicited => {
+            FeedResult::Done => self.close_gracefully(number),
+            FeedResult::Parting => self.part(number, now),
+            FeedResult::Finished => self.fail_connection(number, End::Announced, now),
+            FeedResult::Closed(goodbye) => {
+                self.fail_connection(number, End::WebSocket(&goodbye), now)
+            }
+            FeedResult::Expired => self.fail_connection(number, End::Expired, now),
+            FeedResult::Malformed => self.on_malformed(number, now),
+            FeedResult::NotOpened(failure) => self.on_connect_failed(number, failure, now),
+            FeedResult::Unsolicited => {
                 self.recorder.current.totals.unsolicited += 1;
-                self.lose(number, End::Unsolicited, now);
+                self.fail_connection(number, End::Unsolicited, now);
             }
         }
     }
@@ -256,7 +267,7 @@ impl<D: Driver> EventLoop<D> {
             }
             self.fail_oldest(number, 1, Outcome::Malformed, now);
         }
-        self.lose(number, End::Malformed, now);
+        self.fail_connection(number, End::Malformed, now);
     }
 
     /// Whether it was a user's own who has left.
@@ -276,7 +287,7 @@ impl<D: Driver> EventLoop<D> {
             return self.read_slowly(number, trickle, now);
         }
         if self.is_idle(number) {
-            return self.watch(number);
+            return self.arm_idle_receive(number);
         }
         let connection = &mut self.connections[number as usize];
         let generation = connection.generation;
@@ -337,13 +348,13 @@ impl<D: Driver> EventLoop<D> {
             && let StreamEnd::Complete(response) = connection.parser.end_of_stream()
         {
             self.on_response(number, response, now);
-            return self.lose(number, End::Announced, now);
+            return self.fail_connection(number, End::Announced, now);
         }
         if self.connections[number as usize].machine().is_some() {
             let cause = &"the target ended the connection without closing the WebSocket";
-            return self.lose(number, End::WebSocket(cause), now);
+            return self.fail_connection(number, End::WebSocket(cause), now);
         }
-        self.lose(number, End::Closed, now);
+        self.fail_connection(number, End::Closed, now);
     }
 
     fn on_receive_ended(&mut self, number: u32, failure: Failure, now: Timestamp) {
@@ -356,11 +367,13 @@ impl<D: Driver> EventLoop<D> {
             self.recorder.current.totals.buffers_exhausted += u64::from(is_out_of_buffers);
             self.go_on_receiving(number, now);
             if was == Receive::Cancelling {
-                self.list(number);
+                self.mark_ready(number);
             }
         } else {
             match connection.link {
-                Link::Up { .. } | Link::Parting { .. } => self.lose(number, End::Closed, now),
+                Link::Up { .. } | Link::Parting { .. } => {
+                    self.fail_connection(number, End::Closed, now)
+                }
                 Link::Opening { .. } => {
                     self.on_connect_failed(number, ConnectFailure::Refused(failure), now);
                 }

@@ -1,19 +1,19 @@
 //! What users ask for, and what they make of the answers.
 
 use super::super::answer::Answer;
-use super::super::jar::Origin;
+use super::super::cookie_jar::Origin;
 use super::super::step::Judgement;
 use super::super::template::target_of;
 use super::super::text::Text;
 use super::super::value::Scope;
-use super::Crowd;
+use super::VirtualUsers;
 use super::user::{places, step_of};
 use crate::statistics::random::Random;
 
 /// What a request draws is apart from what its user does next.
 const OF_REQUESTS: u64 = 0x9e37_79b9_7f4a_7c15;
 
-impl Crowd {
+impl VirtualUsers {
     /// Append the user's request to `out`: the same each time, until its step has ended, so that it
     /// can be sent again. Only the time in it is that of `unix_ms`.
     pub fn render(&mut self, place: u32, unix_ms: u64, out: &mut Vec<u8>) {

@@ -13,26 +13,26 @@ const CATCH_UP: Nanos = Nanos::from_millis(100);
 
 /// Connections that wait to be made, first come, first served.
 #[derive(Debug, Default)]
-pub(crate) struct Admission {
+pub(crate) struct ConnectQueue {
     waiting: VecDeque<u32>,
     /// From one attempt to the next; zero without a rate.
     gap: Nanos,
     next: Timestamp,
 }
 
-impl Admission {
+impl ConnectQueue {
     pub(crate) fn new(gap: Nanos) -> Self {
         Self { waiting: VecDeque::new(), gap, next: Timestamp::default() }
     }
 
     /// Put a connection in line.
-    pub(crate) fn ask(&mut self, number: u32) {
+    pub(crate) fn enqueue(&mut self, number: u32) {
         self.waiting.push_back(number);
     }
 
     /// The connection to be made now, if one may be while so many attempts are under way.
     #[inline]
-    pub(crate) fn admit(&mut self, connecting: u32, now: Timestamp) -> Option<u32> {
+    pub(crate) fn next(&mut self, connecting: u32, now: Timestamp) -> Option<u32> {
         if self.waiting.is_empty() || connecting >= CONNECTING_MAX || now < self.next {
             return None;
         }
@@ -57,11 +57,11 @@ mod tests {
 
     /// How many of `count` are admitted when it is looked at every `step` for `span`.
     fn admitted(gap: Nanos, count: u32, step: Nanos, span: Nanos) -> u32 {
-        let mut admission = Admission::new(gap);
-        (0..count).for_each(|number| admission.ask(number));
+        let mut connect_queue = ConnectQueue::new(gap);
+        (0..count).for_each(|number| connect_queue.enqueue(number));
         let (start, mut now, mut admitted) = (Timestamp(7_000_000_000), Nanos::ZERO, 0);
         while now < span {
-            while let Some(number) = admission.admit(0, start + now) {
+            while let Some(number) = connect_queue.next(0, start + now) {
                 assert_eq!(number, admitted, "out of turn");
                 admitted += 1;
             }
@@ -83,25 +83,25 @@ mod tests {
 
     #[test]
     fn attempts_under_way_are_bounded() {
-        let mut admission = Admission::new(Nanos::ZERO);
-        admission.ask(3);
+        let mut connect_queue = ConnectQueue::new(Nanos::ZERO);
+        connect_queue.enqueue(3);
         let now = Timestamp(1);
-        assert_eq!(admission.admit(CONNECTING_MAX, now), None);
-        assert_eq!(admission.wake_at(CONNECTING_MAX), Timestamp::NEVER);
-        assert_eq!(admission.admit(CONNECTING_MAX - 1, now), Some(3));
-        assert_eq!(admission.admit(0, now), None);
-        assert_eq!(admission.wake_at(0), Timestamp::NEVER);
+        assert_eq!(connect_queue.next(CONNECTING_MAX, now), None);
+        assert_eq!(connect_queue.wake_at(CONNECTING_MAX), Timestamp::NEVER);
+        assert_eq!(connect_queue.next(CONNECTING_MAX - 1, now), Some(3));
+        assert_eq!(connect_queue.next(0, now), None);
+        assert_eq!(connect_queue.wake_at(0), Timestamp::NEVER);
     }
 
     #[test]
     fn what_waits_for_its_time_says_when_that_is() {
-        let mut admission = Admission::new(Nanos::SECOND);
+        let mut connect_queue = ConnectQueue::new(Nanos::SECOND);
         let now = Timestamp(10_000_000_000);
-        (0..2).for_each(|number| admission.ask(number));
-        assert_eq!(admission.admit(0, now), Some(0));
-        assert_eq!(admission.admit(0, now), None);
-        let wake_at = admission.wake_at(0);
+        (0..2).for_each(|number| connect_queue.enqueue(number));
+        assert_eq!(connect_queue.next(0, now), Some(0));
+        assert_eq!(connect_queue.next(0, now), None);
+        let wake_at = connect_queue.wake_at(0);
         assert!(wake_at > now && wake_at <= now + Nanos::SECOND);
-        assert_eq!(admission.admit(0, wake_at), Some(1));
+        assert_eq!(connect_queue.next(0, wake_at), Some(1));
     }
 }

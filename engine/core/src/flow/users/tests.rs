@@ -1,4 +1,4 @@
-//! A crowd, step by step: who comes, what it sends, and when it goes.
+//! Virtual users, step by step: who comes, what it sends, and when it goes.
 
 use super::*;
 use crate::flow::answer::Answer;
@@ -41,10 +41,10 @@ fn none() -> Flow {
 }
 
 /// The next request that is ready: who sends it, and its path.
-fn sent(crowd: &mut Crowd) -> Option<(u32, String)> {
-    let user = crowd.take()?;
+fn sent(users: &mut VirtualUsers) -> Option<(u32, String)> {
+    let user = users.take()?;
     let mut out = Vec::new();
-    crowd.render(user, 0, &mut out);
+    users.render(user, 0, &mut out);
     let text = String::from_utf8(out).expect("a plain request");
     Some((user, text.split(' ').nth(1).expect("a path").to_owned()))
 }
@@ -53,8 +53,8 @@ fn slot(due: Timestamp) -> Slot {
     Slot { due, measured: true }
 }
 
-fn of(parts: (Flow, Vec<Flow>, Flow), users: Option<u32>) -> Crowd {
-    Crowd::new(Arc::new(Script::new(parts, Vec::new(), 1, users)), Share::WHOLE, 1)
+fn of(parts: (Flow, Vec<Flow>, Flow), users: Option<u32>) -> VirtualUsers {
+    VirtualUsers::new(Arc::new(Script::new(parts, Vec::new(), 1, users)), Share::WHOLE, 1)
 }
 
 #[test]
@@ -69,42 +69,42 @@ fn a_user_of_a_closed_loop_starts_once_goes_on_and_says_goodbye() {
         vec![flow("f", 1, steps, operations)],
         flow("end", 0, last, farewell),
     );
-    let mut crowd = of(parts, Some(1));
+    let mut users = of(parts, Some(1));
     let mut now = START;
     let mut seen = Vec::new();
     for round in 0..3 {
-        crowd.wake(now);
-        assert!(crowd.has_idle(), "round {round}");
-        crowd.begin(slot(now), None);
-        while !crowd.is_quiet() {
-            let Some((user, path)) = sent(&mut crowd) else {
-                now = crowd.wakes_at();
-                crowd.wake(now);
+        users.wake(now);
+        assert!(users.has_idle(), "round {round}");
+        users.begin(slot(now), None);
+        while !users.is_quiet() {
+            let Some((user, path)) = sent(&mut users) else {
+                now = users.wakes_at();
+                users.wake(now);
                 continue;
             };
-            assert_eq!(crowd.due(user), now, "{path}");
+            assert_eq!(users.due(user), now, "{path}");
             seen.push(path);
-            crowd.note_sent(user, now + LATE);
+            users.note_sent(user, now + LATE);
             now = now + Nanos::MILLISECOND;
-            crowd.end_step(user, true, now);
+            users.end_step(user, true, now);
         }
-        let ended = crowd.take_ended().expect("the flow has ended");
+        let ended = users.take_ended().expect("the flow has ended");
         // Its pauses are not in it, those before and behind its last step alike.
         let steps = if round == 0 { 3 } else { 2 };
         assert_eq!(ended.response, Nanos::from_millis(steps));
         assert_eq!(ended.lateness, Nanos(steps * LATE.0));
-        assert_eq!((ended.end, crowd.take_ended()), (FlowEnd::Passed, None));
-        assert!(!crowd.has_idle(), "the last pause is the user's");
-        assert_eq!(crowd.wakes_at(), now + PAUSE);
+        assert_eq!((ended.end, users.take_ended()), (FlowEnd::Passed, None));
+        assert!(!users.has_idle(), "the last pause is the user's");
+        assert_eq!(users.wakes_at(), now + PAUSE);
         now = now + PAUSE;
     }
     assert_eq!(seen, ["/login", "/a", "/b", "/a", "/b", "/a", "/b"]);
     // A user who pauses between flows leaves without waiting for the pause's end.
-    crowd.leave(now);
-    let (user, path) = sent(&mut crowd).expect("a last request");
-    assert_eq!((path.as_str(), crowd.is_quiet()), ("/logout", false));
-    crowd.end_step(user, true, now);
-    assert!(crowd.is_quiet() && !crowd.has_idle() && crowd.take_ended().is_none());
+    users.leave(now);
+    let (user, path) = sent(&mut users).expect("a last request");
+    assert_eq!((path.as_str(), users.is_quiet()), ("/logout", false));
+    users.end_step(user, true, now);
+    assert!(users.is_quiet() && !users.has_idle() && users.take_ended().is_none());
 }
 
 #[test]
@@ -115,12 +115,12 @@ fn users_of_an_open_loop_come_and_go_and_share_no_memory() {
     let tells = step("tells", &[Value::User, Value::Capture(0)]);
     let operations = vec![Operation::Send(0), Operation::Send(1)];
     let parts = (none(), vec![flow("f", 1, vec![keeps, tells], operations)], none());
-    let mut crowd = of(parts, None);
-    assert!(!crowd.has_idle());
+    let mut users = of(parts, None);
+    assert!(!users.has_idle());
     for round in 0..100_u64 {
         // Three at a time, each in its own step.
-        (0..3).for_each(|_| crowd.begin(slot(START), None));
-        let asked: Vec<_> = (0..3).filter_map(|_| sent(&mut crowd)).collect();
+        (0..3).for_each(|_| users.begin(slot(START), None));
+        let asked: Vec<_> = (0..3).filter_map(|_| sent(&mut users)).collect();
         for (at, (user, path)) in asked.into_iter().rev().enumerate() {
             let number = round * 3 + 2 - at as u64;
             assert_eq!(path, format!("/keeps/{number}"));
@@ -128,22 +128,22 @@ fn users_of_an_open_loop_come_and_go_and_share_no_memory() {
             let has_it = number % 3 != 1;
             let head = if has_it { format!("X: v{number}\r\n\r\n") } else { "\r\n".to_owned() };
             let answer = Answer { status: 200, head: head.as_bytes(), body: b"", body_bytes: 0 };
-            let judged = crowd.judge(user, 0, &answer);
+            let judged = users.judge(user, 0, &answer);
             assert_eq!(judged.is_ok(), has_it);
-            crowd.end_step(user, judged.is_ok(), START);
+            users.end_step(user, judged.is_ok(), START);
         }
         for _ in 0..3 {
-            let (user, path) = sent(&mut crowd).expect("everybody goes on");
+            let (user, path) = sent(&mut users).expect("everybody goes on");
             let number = path.split('/').nth(2).expect("a number").parse::<u64>().expect("one");
             let kept = if number % 3 == 1 { String::new() } else { format!("v{number}") };
             assert_eq!(path, format!("/tells/{number}/{kept}"));
-            crowd.end_step(user, true, START);
-            let end = crowd.take_ended().map(|ended| ended.end);
+            users.end_step(user, true, START);
+            let end = users.take_ended().map(|ended| ended.end);
             let expected = if number % 3 == 1 { FlowEnd::Failed } else { FlowEnd::Passed };
             assert_eq!(end, Some(expected));
         }
-        assert!(crowd.is_quiet());
-        assert!(crowd.users.len() <= 3, "places are taken again");
+        assert!(users.is_quiet());
+        assert!(users.users.len() <= 3, "places are taken again");
     }
 }
 
@@ -154,52 +154,52 @@ fn a_failed_step_ends_a_flow_where_that_was_asked_for() {
     let (mut first, order) = line(&["login"]);
     first[0].is_last_when_failed = true;
     let parts = (flow("start", 0, first, order), vec![flow("f", 1, steps, operations)], none());
-    let mut crowd = of(parts, Some(1));
-    let fail = |crowd: &mut Crowd, expected: &str| {
-        let (user, path) = sent(crowd).expect("a request");
+    let mut users = of(parts, Some(1));
+    let fail = |users: &mut VirtualUsers, expected: &str| {
+        let (user, path) = sent(users).expect("a request");
         assert_eq!(path, expected);
-        crowd.end_step(user, false, START + Nanos(5));
-        let ended = crowd.take_ended().expect("it is over");
+        users.end_step(user, false, START + Nanos(5));
+        let ended = users.take_ended().expect("it is over");
         assert_eq!((ended.end, ended.response), (FlowEnd::Failed, Nanos(5)));
-        assert!(crowd.has_idle() && crowd.is_quiet());
+        assert!(users.has_idle() && users.is_quiet());
     };
     // Who cannot start tries to again.
     for _ in 0..2 {
-        crowd.begin(slot(START), None);
-        fail(&mut crowd, "/login");
+        users.begin(slot(START), None);
+        fail(&mut users, "/login");
     }
-    crowd.begin(slot(START), None);
-    let (user, _) = sent(&mut crowd).expect("a request");
-    crowd.end_step(user, true, START);
-    fail(&mut crowd, "/a");
-    crowd.begin(slot(START), None);
-    fail(&mut crowd, "/a");
+    users.begin(slot(START), None);
+    let (user, _) = sent(&mut users).expect("a request");
+    users.end_step(user, true, START);
+    fail(&mut users, "/a");
+    users.begin(slot(START), None);
+    fail(&mut users, "/a");
 }
 
 #[test]
 fn what_waits_too_long_is_given_up_and_what_is_cut_short_is_told() {
     let (steps, operations) = line(&["a", "b"]);
     let parts = || (none(), vec![flow("f", 1, steps.clone(), operations.clone())], none());
-    let mut crowd = of(parts(), None);
-    crowd.begin(slot(START), None);
+    let mut users = of(parts(), None);
+    users.begin(slot(START), None);
     let patience = Nanos(10);
-    assert_eq!(crowd.take_stale(START + patience, patience), None);
+    assert_eq!(users.take_stale(START + patience, patience), None);
     let late = START + Nanos(11);
-    let user = crowd.take_stale(late, patience).expect("it waits too long");
-    crowd.give_up(user, late);
-    let ended = crowd.take_ended().expect("the flow is over");
+    let user = users.take_stale(late, patience).expect("it waits too long");
+    users.give_up(user, late);
+    let ended = users.take_ended().expect("the flow is over");
     assert_eq!((ended.end, ended.response), (FlowEnd::Failed, Nanos(11)));
 
-    let mut crowd = of(parts(), None);
-    (0..2).for_each(|_| crowd.begin(slot(START), None));
-    let (user, _) = sent(&mut crowd).expect("a request");
-    crowd.end_step(user, true, START + Nanos(3));
-    crowd.abandon(START + Nanos(8));
-    let mut ends: Vec<_> = std::iter::from_fn(|| crowd.take_ended()).collect();
+    let mut users = of(parts(), None);
+    (0..2).for_each(|_| users.begin(slot(START), None));
+    let (user, _) = sent(&mut users).expect("a request");
+    users.end_step(user, true, START + Nanos(3));
+    users.abandon(START + Nanos(8));
+    let mut ends: Vec<_> = std::iter::from_fn(|| users.take_ended()).collect();
     ends.sort_by_key(|ended| ended.response);
     let ends: Vec<_> = ends.iter().map(|ended| (ended.end, ended.response)).collect();
     assert_eq!(ends, [(FlowEnd::Unfinished, Nanos(8)); 2]);
-    assert!(crowd.is_quiet() && crowd.take().is_none());
+    assert!(users.is_quiet() && users.take().is_none());
 }
 
 /// Who gets which row, over two workers.
@@ -216,11 +216,11 @@ fn rows_and_numbers_are_dealt_out_as_they_are_asked_for() {
         let script = Arc::new(Script::new(parts, data, 0, users));
         let mut paths = Vec::new();
         for index in 0..2 {
-            let mut crowd = Crowd::new(Arc::clone(&script), Share { index, count: 2 }, 7);
+            let mut users = VirtualUsers::new(Arc::clone(&script), Share { index, count: 2 }, 7);
             for _ in 0..40 {
-                crowd.begin(slot(START), None);
-                let (user, path) = sent(&mut crowd).expect("a request");
-                crowd.end_step(user, true, START);
+                users.begin(slot(START), None);
+                let (user, path) = sent(&mut users).expect("a request");
+                users.end_step(user, true, START);
                 let values = path.split('/').skip(2).map(str::to_owned);
                 paths.push(values.collect::<Vec<_>>());
             }
@@ -259,13 +259,13 @@ fn flows_are_mixed_by_weight_for_each_flow_anew() {
         flow(name, weight, steps, operations)
     };
     let parts = (none(), vec![one("a", 1), one("never", 0), one("c", 3)], none());
-    let mut crowd = of(parts, Some(1));
+    let mut users = of(parts, Some(1));
     let mut counts = [0_i32; 3];
     for _ in 0..10_000 {
-        crowd.begin(slot(START), None);
-        let (user, _) = sent(&mut crowd).expect("a request");
-        crowd.end_step(user, true, START);
-        counts[crowd.take_ended().expect("it has ended").flow as usize] += 1;
+        users.begin(slot(START), None);
+        let (user, _) = sent(&mut users).expect("a request");
+        users.end_step(user, true, START);
+        counts[users.take_ended().expect("it has ended").flow as usize] += 1;
     }
     assert_eq!((counts[1], counts[0] + counts[2]), (0, 10_000));
     // Five standard deviations of a binomial count, and one user has them all.
@@ -278,15 +278,15 @@ fn flows_that_nobody_begins_are_counted_and_leave_nobody_behind() {
         let (steps, operations) = line(&[name]);
         flow(name, 1, steps, operations)
     };
-    let mut crowd = of((none(), vec![one("a")], one("bye")), None);
+    let mut users = of((none(), vec![one("a")], one("bye")), None);
     let now = START + Nanos(9);
-    assert_eq!(crowd.turn_away(slot(START), None, FlowEnd::Failed, now), 0);
+    assert_eq!(users.reject(slot(START), None, FlowEnd::Failed, now), 0);
     let (slot, response, end) = (slot(START), Nanos(9), FlowEnd::Failed);
     assert_eq!(
-        crowd.take_ended(),
+        users.take_ended(),
         Some(Ended { flow: 0, slot, done: now, response, lateness: response, end })
     );
-    assert!(crowd.is_over() && !crowd.is_ready() && crowd.users.is_empty());
+    assert!(users.is_over() && !users.is_ready() && users.users.is_empty());
 }
 
 #[test]
@@ -295,108 +295,108 @@ fn nothing_is_over_while_somebody_may_still_say_goodbye() {
         let (steps, operations) = line(&[name]);
         flow(name, 1, steps, operations)
     };
-    let mut crowd = of((none(), vec![one("a")], one("bye")), Some(1));
-    crowd.begin(slot(START), None);
-    let (user, _) = sent(&mut crowd).expect("a request");
-    crowd.end_step(user, true, START);
-    assert!(crowd.is_quiet() && !crowd.is_over());
-    crowd.leave(START);
-    assert!(!crowd.is_over());
-    let (user, path) = sent(&mut crowd).expect("a farewell");
+    let mut users = of((none(), vec![one("a")], one("bye")), Some(1));
+    users.begin(slot(START), None);
+    let (user, _) = sent(&mut users).expect("a request");
+    users.end_step(user, true, START);
+    assert!(users.is_quiet() && !users.is_over());
+    users.leave(START);
+    assert!(!users.is_over());
+    let (user, path) = sent(&mut users).expect("a farewell");
     assert_eq!(path, "/bye");
-    crowd.end_step(user, true, START);
-    assert!(crowd.is_over());
+    users.end_step(user, true, START);
+    assert!(users.is_over());
 }
 
 /// What a million users take before they have met anybody.
 #[test]
 fn a_million_users_take_a_hundred_bytes_each() {
     let (steps, operations) = line(&["a"]);
-    let crowd = of((none(), vec![flow("f", 1, steps, operations)], none()), Some(1_000_000));
-    let bytes = crowd.users.capacity() * size_of::<User>()
-        + crowd.idle.capacity() * size_of::<u32>()
-        + crowd.captures.capacity() * size_of::<Vec<u8>>()
-        + crowd.rows.capacity() * size_of::<usize>();
+    let users = of((none(), vec![flow("f", 1, steps, operations)], none()), Some(1_000_000));
+    let bytes = users.users.capacity() * size_of::<User>()
+        + users.idle.capacity() * size_of::<u32>()
+        + users.captures.capacity() * size_of::<Vec<u8>>()
+        + users.rows.capacity() * size_of::<usize>();
     // One capture in this script; each table would add 8.
     assert!(bytes <= (100 + 24) * 1_000_000, "{bytes}");
-    assert_eq!(crowd.targets.capacity(), 0, "no step keeps cookies");
+    assert_eq!(users.targets.capacity(), 0, "no step keeps cookies");
 }
 
-fn of_own(parts: (Flow, Vec<Flow>, Flow), places: u32) -> Crowd {
+fn of_own(parts: (Flow, Vec<Flow>, Flow), places: u32) -> VirtualUsers {
     let script = Script::new(parts, Vec::new(), 1, None).with_own_connections();
-    Crowd::new(Arc::new(script), Share::WHOLE, 1).with_places(places)
+    VirtualUsers::new(Arc::new(script), Share::WHOLE, 1).with_places(places)
 }
 
 #[test]
 fn who_may_send_goes_before_who_may_not_and_keeps_the_others_in_line() {
     let (steps, operations) = line(&["a"]);
-    let mut crowd = of_own((none(), vec![flow("f", 1, steps, operations)], none()), 4);
-    (0..4).for_each(|_| crowd.begin(slot(START), None));
-    assert!(!crowd.has_room());
-    assert_eq!(crowd.take_if(|user| user == 2), Some(2));
+    let mut users = of_own((none(), vec![flow("f", 1, steps, operations)], none()), 4);
+    (0..4).for_each(|_| users.begin(slot(START), None));
+    assert!(!users.has_room());
+    assert_eq!(users.take_if(|user| user == 2), Some(2));
     // Everybody was asked about, and nobody is again before there is a reason.
-    assert_eq!(crowd.take_if(|_| true), Some(3));
-    assert_eq!(crowd.take_if(|_| true), None);
-    crowd.look_again(1);
-    crowd.look_again(1);
-    crowd.look_again(2);
-    assert_eq!(crowd.take_if(|_| true), Some(1));
-    assert_eq!(crowd.take_if(|_| true), None);
-    crowd.end_step(2, true, START);
-    assert!(crowd.has_room(), "a place is free again");
-    assert!(crowd.is_ready() && !crowd.take_of(1));
-    assert!(crowd.take_of(0) && !crowd.is_ready());
+    assert_eq!(users.take_if(|_| true), Some(3));
+    assert_eq!(users.take_if(|_| true), None);
+    users.look_again(1);
+    users.look_again(1);
+    users.look_again(2);
+    assert_eq!(users.take_if(|_| true), Some(1));
+    assert_eq!(users.take_if(|_| true), None);
+    users.end_step(2, true, START);
+    assert!(users.has_room(), "a place is free again");
+    assert!(users.is_ready() && !users.take_of(1));
+    assert!(users.take_of(0) && !users.is_ready());
 }
 
 #[test]
 fn users_with_connections_of_their_own_take_places_in_turn() {
     let (steps, operations) = line(&["a"]);
-    let mut crowd = of_own((none(), vec![flow("f", 1, steps, operations)], none()), 3);
+    let mut users = of_own((none(), vec![flow("f", 1, steps, operations)], none()), 3);
     let mut taken = Vec::new();
     for _ in 0..7 {
-        crowd.begin(slot(START), None);
-        let place = crowd.take_if(|_| true).expect("somebody came");
-        assert!(!crowd.has_left(place));
-        crowd.end_step(place, true, START);
-        assert!(crowd.has_left(place));
+        users.begin(slot(START), None);
+        let place = users.take_if(|_| true).expect("somebody came");
+        assert!(!users.has_left(place));
+        users.end_step(place, true, START);
+        assert!(users.has_left(place));
         taken.push(place);
     }
     assert_eq!(taken, [0, 1, 2, 0, 1, 2, 0]);
 }
 
-/// However a crowd's connections come and go, whoever can send does, and in the end everybody has.
+/// However connections come and go, whoever can send does, and in the end everybody has.
 #[test]
 fn nobody_who_can_send_is_forgotten() {
     let (steps, operations) = line(&["a", "b"]);
     for seed in 0..200 {
         let mut random = Random::new(seed);
         let parts = (none(), vec![flow("f", 1, steps.clone(), operations.clone())], none());
-        let mut crowd = of_own(parts, 5);
+        let mut users = of_own(parts, 5);
         let (mut is_free, mut flying) = ([true; 5], Vec::new());
         for _ in 0..300 {
             let place = random.below(5);
             match random.below(3) {
-                0 if crowd.has_room() => crowd.begin(slot(START), None),
+                0 if users.has_room() => users.begin(slot(START), None),
                 1 => {
                     is_free[place] = !is_free[place] && !flying.contains(&(place as u32));
                     if is_free[place] {
-                        crowd.look_again(place as u32);
+                        users.look_again(place as u32);
                     }
                 }
                 _ => {
                     if let Some(user) = flying.pop() {
                         is_free[user as usize] = true;
-                        crowd.end_step(user, true, START);
-                        crowd.look_again(user);
+                        users.end_step(user, true, START);
+                        users.look_again(user);
                     }
                 }
             }
-            while let Some(user) = crowd.take_if(|user| is_free[user as usize]) {
+            while let Some(user) = users.take_if(|user| is_free[user as usize]) {
                 is_free[user as usize] = false;
                 flying.push(user);
             }
             let forgotten =
-                (0..5).find(|&user| is_free[user as usize] && crowd.ready.contains(user));
+                (0..5).find(|&user| is_free[user as usize] && users.ready.contains(user));
             assert_eq!(forgotten, None, "seed {seed}");
         }
     }

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::super::jar::Jar;
+use super::super::cookie_jar::CookieJar;
 use super::super::program::Place;
 use super::super::script::{Flow, Part, Script};
 use super::super::step::Step;
@@ -16,7 +16,7 @@ pub(super) struct User {
     pub(super) number: u64,
     /// The seed of its next draws.
     pub(super) chance: u64,
-    pub(super) cookies: Jar,
+    pub(super) cookies: CookieJar,
     /// The steps it goes through; none between flows.
     pub(super) part: Option<Part>,
     pub(super) flow: u32,

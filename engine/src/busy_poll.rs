@@ -22,7 +22,7 @@ const SHARED_FROM: u64 = 8;
 
 /// What past look-outs have taught.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Patience {
+pub(crate) struct SpinPolicy {
     /// Look-outs in vain until no more are made.
     credit: u8,
     /// Waits since one was made without credit.
@@ -33,7 +33,7 @@ pub(crate) struct Patience {
     is_shared: bool,
 }
 
-impl Default for Patience {
+impl Default for SpinPolicy {
     fn default() -> Self {
         Self {
             credit: CREDIT_MAX,
@@ -45,7 +45,7 @@ impl Default for Patience {
     }
 }
 
-impl Patience {
+impl SpinPolicy {
     /// How long to look out now; zero is not at all. `run_queue` tells how long the thread has
     /// waited for its CPU in all.
     #[inline]
@@ -94,16 +94,16 @@ mod tests {
 
     /// How many of `waits` look out, where one in `success` of those that do sees something.
     fn lookouts(success: u32, waits: u32) -> u32 {
-        let (mut patience, mut made) = (Patience::default(), 0);
+        let (mut policy, mut made) = (SpinPolicy::default(), 0);
         for _ in 0..waits {
-            if patience.span(Timestamp::default(), Nanos::default) == Nanos::ZERO {
+            if policy.span(Timestamp::default(), Nanos::default) == Nanos::ZERO {
                 continue;
             }
             made += 1;
             if made % success == 0 {
-                patience.came();
+                policy.came();
             } else {
-                patience.was_vain();
+                policy.was_vain();
             }
         }
         made
@@ -123,17 +123,17 @@ mod tests {
 
     #[test]
     fn it_takes_it_up_again_when_answers_come_sooner() {
-        let mut patience = Patience::default();
+        let mut policy = SpinPolicy::default();
         let now = Timestamp::default();
         for _ in 0..1_000 {
-            if patience.span(now, Nanos::default) > Nanos::ZERO {
-                patience.was_vain();
+            if policy.span(now, Nanos::default) > Nanos::ZERO {
+                policy.was_vain();
             }
         }
         let slept = (0..1_000).filter(|_| {
-            let is_asleep = patience.span(now, Nanos::default) == Nanos::ZERO;
+            let is_asleep = policy.span(now, Nanos::default) == Nanos::ZERO;
             if !is_asleep {
-                patience.came();
+                policy.came();
             }
             is_asleep
         });
@@ -142,9 +142,9 @@ mod tests {
 
     #[test]
     fn it_leaves_the_cpu_to_what_else_wants_it() {
-        let mut patience = Patience::default();
+        let mut policy = SpinPolicy::default();
         let mut at = |millis, run_queue: u64| {
-            patience.span(Timestamp::default() + Nanos::from_millis(millis), || Nanos(run_queue))
+            policy.span(Timestamp::default() + Nanos::from_millis(millis), || Nanos(run_queue))
         };
         assert_eq!(at(1_000, 0), SPAN);
         // An eighth of the 10 ms, and less.

@@ -4,18 +4,18 @@ use uringbench_core::time::Nanos;
 
 /// A decaying maximum of observed wake-up delays, with room above it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Margin {
+pub(crate) struct TimerSlack {
     delay_max: Nanos,
 }
 
-impl Default for Margin {
+impl Default for TimerSlack {
     /// 60 µs: p99 of a timed `io_uring_enter` was measured at 41 µs on a virtual machine.
     fn default() -> Self {
         Self { delay_max: Nanos(48_000) }
     }
 }
 
-impl Margin {
+impl TimerSlack {
     /// Waking is never trusted to be better than this, nor given more than that.
     const RANGE: (u64, u64) = (20_000, 500_000);
 
@@ -39,7 +39,7 @@ mod tests {
 
     #[test]
     fn it_covers_the_worst_seen_and_forgets_it_in_time() {
-        let mut margin = Margin::default();
+        let mut margin = TimerSlack::default();
         assert_eq!(margin.span(), Nanos(60_000));
         margin.observe(Nanos(100_000));
         assert_eq!(margin.span(), Nanos(125_000));

@@ -5,8 +5,8 @@
 use std::ops::Range;
 
 use super::answer::Answer;
+use crate::http::header_cache::HeaderCache;
 use crate::http::response::{Malformed, Progress, Response, ResponseParser};
-use crate::http::shape::Shapes;
 
 /// So much of a body is kept; a longer one passes no check on its bytes.
 pub const BODY_MAX: usize = 64 << 20;
@@ -19,7 +19,7 @@ type Lend<'a> = dyn FnMut(&[u8]) + 'a;
 
 /// What has arrived of an answer.
 #[derive(Debug, Default)]
-pub struct Gathering {
+pub struct ResponseBuffer {
     head: Vec<u8>,
     body: Vec<u8>,
     /// Something of it came with earlier bytes.
@@ -30,7 +30,7 @@ pub struct Gathering {
     whole: Option<(usize, Range<usize>)>,
 }
 
-impl Gathering {
+impl ResponseBuffer {
     /// Run bytes through the parser, as [`ResponseParser::feed`] does, and keep what is theirs.
     ///
     /// # Errors
@@ -39,10 +39,10 @@ impl Gathering {
         &mut self,
         parser: &mut ResponseParser,
         bytes: &[u8],
-        shapes: &mut Shapes,
+        header_cache: &mut HeaderCache,
         is_head: bool,
     ) -> Result<Progress, Malformed> {
-        self.feed_and_lend(parser, bytes, shapes, is_head, None)
+        self.feed_and_lend(parser, bytes, header_cache, is_head, None)
     }
 
     /// The same, of an answer whose payload is not kept but lent, piece by piece.
@@ -53,17 +53,17 @@ impl Gathering {
         &mut self,
         parser: &mut ResponseParser,
         bytes: &[u8],
-        shapes: &mut Shapes,
+        header_cache: &mut HeaderCache,
         payload: &mut dyn FnMut(&[u8]),
     ) -> Result<Progress, Malformed> {
-        self.feed_and_lend(parser, bytes, shapes, false, Some(payload))
+        self.feed_and_lend(parser, bytes, header_cache, false, Some(payload))
     }
 
     fn feed_and_lend(
         &mut self,
         parser: &mut ResponseParser,
         bytes: &[u8],
-        shapes: &mut Shapes,
+        header_cache: &mut HeaderCache,
         is_head: bool,
         mut payload: Option<&mut Lend<'_>>,
     ) -> Result<Progress, Malformed> {
@@ -73,7 +73,7 @@ impl Gathering {
         let body = &mut self.body;
         let has_payload = self.has_payload;
         let is_lent = payload.is_some();
-        let progress = parser.feed_into(bytes, shapes, is_head, &mut |piece| {
+        let progress = parser.feed_into(bytes, header_cache, is_head, &mut |piece| {
             pieces += 1;
             if let Some(payload) = &mut payload {
                 let begin = piece.as_ptr().addr() - base;
@@ -173,10 +173,10 @@ mod tests {
     /// What checks see of an answer, fed in these pieces.
     fn seen(pieces: &[&[u8]], is_head: bool) -> (u16, Vec<u8>, Vec<u8>, u64) {
         let mut parser = ResponseParser::new();
-        let mut shapes = Shapes::default();
-        let mut gathering = Gathering::default();
+        let mut header_cache = HeaderCache::default();
+        let mut gathering = ResponseBuffer::default();
         for piece in pieces {
-            let fed = gathering.feed(&mut parser, piece, &mut shapes, is_head);
+            let fed = gathering.feed(&mut parser, piece, &mut header_cache, is_head);
             if let Ok(Progress::Complete { response, .. }) = fed {
                 let answer = gathering.answer(piece, &response);
                 let (head, body) = (answer.head.to_vec(), answer.body.to_vec());
@@ -233,11 +233,11 @@ mod tests {
         let one = b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\na";
         let two = b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nb";
         let both = [one.as_slice(), two.as_slice()].concat();
-        let (mut parser, mut shapes) = (ResponseParser::new(), Shapes::default());
-        let mut gathering = Gathering::default();
+        let (mut parser, mut header_cache) = (ResponseParser::new(), HeaderCache::default());
+        let mut gathering = ResponseBuffer::default();
         let mut bytes = both.as_slice();
         for expected in [b"a", b"b"] {
-            let fed = gathering.feed(&mut parser, bytes, &mut shapes, false);
+            let fed = gathering.feed(&mut parser, bytes, &mut header_cache, false);
             let Ok(Progress::Complete { consumed, response }) = fed else { panic!("{fed:?}") };
             assert_eq!(gathering.answer(bytes, &response).body, expected);
             gathering.clear();
