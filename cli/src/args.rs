@@ -172,7 +172,7 @@ pub(crate) enum Command {
     Import(ImportArgs),
     /// Print the JSON Schema of scenario files, for editors
     Schema,
-    /// Say what this machine offers for load generation, and how to mend what it lacks
+    /// Say what this machine offers for load generation, and how to fix what it lacks
     Doctor,
     /// Load the built-in reference target for a few seconds and show the result
     Demo(DemoArgs),

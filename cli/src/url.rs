@@ -1,7 +1,7 @@
 //! The target's URL: of HTTP or WebSocket, with TLS or without, split into what a connection and
 //! a request need.
 //!
-//! It decides what is a URL and says how to mend what is not; addresses are looked up by
+//! It decides what is a URL and says how to fix what is not; addresses are looked up by
 //! `resolve`. The grammar is RFC 3986's, narrowed to what can be sent in an origin-form request.
 
 use std::fmt;

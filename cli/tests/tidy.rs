@@ -514,7 +514,7 @@ where
         assert!(found.is_empty(), "the rule sees in {path} what is not there:\n{}", list(&found));
     }
     let found: Vec<_> = TREE.iter().flat_map(rule).collect();
-    assert!(found.is_empty(), "{} to mend:\n{}", found.len(), list(&found));
+    assert!(found.is_empty(), "{} to fix:\n{}", found.len(), list(&found));
 }
 
 const fn is_word(letter: char) -> bool {

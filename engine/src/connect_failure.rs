@@ -73,7 +73,7 @@ impl fmt::Display for ConnectFailure {
             }
         };
         let remedy = match failure.0 {
-            Errno::CONNREFUSED => "nothing listens there; start the server or mend the port",
+            Errno::CONNREFUSED => "nothing listens there; start the server or fix the port",
             Errno::ADDRNOTAVAIL => {
                 "every local port towards this address is in use; connect from more addresses \
                  (--source-ip), widen net.ipv4.ip_local_port_range, use fewer connections, or keep \

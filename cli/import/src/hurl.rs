@@ -306,7 +306,7 @@ impl Reader {
 
     fn bytes(&mut self, bytes: Option<Vec<u8>>, line: usize) -> Result<Body, ImportError> {
         let bytes = bytes.ok_or_else(|| {
-            ImportError::new(format!("line {line}: not base64, or not hexadecimal: mend it"))
+            ImportError::new(format!("line {line}: not base64, or not hexadecimal: fix it"))
         })?;
         let name = format!("body-{}.bin", self.files.len() + 1);
         self.files.push(SideFile { name: name.clone(), bytes });

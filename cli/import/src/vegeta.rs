@@ -126,7 +126,7 @@ fn http(text: &str) -> Result<Vec<Given>, ImportError> {
         } else {
             let (name, value) = line
                 .split_once(':')
-                .ok_or_else(|| bad("is neither a header, nor @FILE, nor a target: mend it"))?;
+                .ok_or_else(|| bad("is neither a header, nor @FILE, nor a target: fix it"))?;
             last.headers.push((name.to_owned(), value.to_owned()));
         }
     }
@@ -151,7 +151,7 @@ fn json(text: &str) -> Result<Vec<Given>, ImportError> {
             Some(Ok(target)) => all.push(json_target(target, line)?),
             Some(Err(why)) => {
                 return Err(ImportError::new(format!(
-                    "line {}: this is not JSON: mend it: {why}",
+                    "line {}: this is not JSON: fix it: {why}",
                     why.line()
                 )));
             }
@@ -161,7 +161,7 @@ fn json(text: &str) -> Result<Vec<Given>, ImportError> {
 
 fn json_target(target: Value, line: usize) -> Result<Given, ImportError> {
     let bad = |why: &dyn std::fmt::Display| {
-        ImportError::new(format!("line {line}: no target in JSON: mend it: {why}"))
+        ImportError::new(format!("line {line}: no target in JSON: fix it: {why}"))
     };
     let target: JsonTarget = serde_json::from_value(target).map_err(|why| bad(&why))?;
     let content = match target.body {

@@ -172,8 +172,8 @@ fn servers_and_versions_are_told_apart() {
         ("swagger: '2.0'", "convert it to OpenAPI 3"),
         ("openapi: 2.0.0", "write 3.0 or 3.1"),
         ("a: 1", "not an OpenAPI description"),
-        ("a: [", "not YAML: mend it"),
-        ("{\"a\":", "not JSON: mend it"),
+        ("a: [", "not YAML: fix it"),
+        ("{\"a\":", "not JSON: fix it"),
         ("openapi: 3.0.0", "no operation"),
         (&with("openapi: 3.0.0\nservers: [{ url: 'ftp://a' }]"), "write http://"),
     ] {

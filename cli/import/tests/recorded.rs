@@ -147,11 +147,11 @@ fn targets_of_vegeta_become_steps() {
         ("{\"method\": 1}", "line 1: no target in JSON"),
         ("{\"method\":\"g t\",\"url\":\"http://a\"}", "line 1: `g t` is no method"),
         ("GET http://a/\n@", "line 2: `@` names no file"),
-        ("{\n\"method\": \"GET\",\n}", "line 3: this is not JSON: mend it: trailing comma"),
-        ("\n{\"method\": \"GET\"}", "line 2: no target in JSON: mend it: missing field `url`"),
+        ("{\n\"method\": \"GET\",\n}", "line 3: this is not JSON: fix it: trailing comma"),
+        ("\n{\"method\": \"GET\"}", "line 2: no target in JSON: fix it: missing field `url`"),
         (
             "{\"method\":\"GET\",\"url\":\"http://a\",\"body\":\"?\"}",
-            "line 1: no target in JSON: mend it: its body is not base64",
+            "line 1: no target in JSON: fix it: its body is not base64",
         ),
     ] {
         let why = vegeta::import(text).unwrap_err().to_string();

@@ -20,7 +20,7 @@ pub(crate) fn table(file: &str, bytes: &[u8]) -> Result<(Vec<String>, Table), St
 
 fn csv_table(file: &str, bytes: &[u8]) -> Result<(Vec<String>, Table), String> {
     let mut reader = csv::Reader::from_reader(bytes);
-    let bad = |why: csv::Error| format!("{file} is not CSV with equal rows: mend it: {why}");
+    let bad = |why: csv::Error| format!("{file} is not CSV with equal rows: fix it: {why}");
     let columns: Vec<String> = reader.headers().map_err(bad)?.iter().map(Into::into).collect();
     let mut table = Table::new(columns.len());
     for record in reader.byte_records() {

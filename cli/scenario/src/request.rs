@@ -302,7 +302,7 @@ fn generated(
 pub(crate) fn checked_json(text: Text) -> Result<Text, String> {
     match serde_json::from_str::<serde::de::IgnoredAny>(&text.example()) {
         Ok(_) => Ok(text),
-        Err(why) => Err(format!("not JSON: mend it, or send it as `text`: {why}")),
+        Err(why) => Err(format!("not JSON: fix it, or send it as `text`: {why}")),
     }
 }
 

@@ -18,7 +18,7 @@ pub(crate) struct ProfileArgs {
     ///
     /// Flame graphs, waits, spikes, timelines and CPU time per request and function go to the
     /// result's folder. When the target cannot be sampled the load runs all the same, and the
-    /// result says why and how to mend it.
+    /// result says why and how to fix it.
     #[arg(long, value_name = "TARGET")]
     pub(crate) profile: Option<String>,
 

@@ -67,7 +67,7 @@ fn conclusion(bad: usize, notes: usize) -> String {
     match (bad, notes) {
         (0, 0) => "Ready.".to_owned(),
         (0, n) => format!("Ready; {n} note{} above may matter to your comparison.", plural(n)),
-        (n, _) => format!("{n} obstacle{} above to be mended first.", plural(n)),
+        (n, _) => format!("{n} obstacle{} above to be fixed first.", plural(n)),
     }
 }
 
@@ -94,7 +94,7 @@ note  clock source  hpet
                     -> use tsc
 bad   io_uring      forbidden
 
-1 obstacle above to be mended first.
+1 obstacle above to be fixed first.
 ";
         assert_eq!(render(&rows, Style::Plain), expected);
         assert!(render(&rows, Style::Coloured).contains("\u{1b}[31mbad \u{1b}[0m"));

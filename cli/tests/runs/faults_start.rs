@@ -96,7 +96,7 @@ fn too_few_ports_are_named_and_no_slot_is_lost() {
     let document = finished.document();
     document.expect_only(&["ok", "connect_failed"]);
     document.expect(document.text("verdict.validity") != "valid", "16 of 64 is not what was asked");
-    // The target is not to blame, and the user can mend it.
+    // The target is not to blame, and the user can fix it.
     let reasons = document.at("verdict.reasons").to_string();
     document.expect(reasons.contains("ip_local_port_range"), "the cause and the remedy are named");
     document.expect(reasons.contains("--source-ip"), "and the remedy that needs no root");

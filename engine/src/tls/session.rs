@@ -302,7 +302,7 @@ impl fmt::Display for TlsFailure {
         let remedy = match &self.0 {
             Error::InvalidCertificate(certificate) => return explain(f, certificate),
             Error::InvalidMessage(_) => {
-                "what answers there is not TLS: use http://, or mend the port"
+                "what answers there is not TLS: use http://, or fix the port"
             }
             Error::AlertReceived(alert) => return explain_alert(f, *alert),
             Error::PeerIncompatible(_) => {

@@ -25,7 +25,7 @@ pub(crate) struct Lane {
     off_cpu: VecDeque<(u64, u64)>,
 }
 
-/// What a session knows of its events, and the memory records are mended in.
+/// What a session knows of its events, and the memory records are patched in.
 #[derive(Debug, Default)]
 pub(crate) struct Outlet {
     pub(crate) kinds: HashMap<u64, EventKind>,
@@ -35,7 +35,7 @@ pub(crate) struct Outlet {
     /// Samples that could not be handed on.
     pub(crate) dropped: u64,
     wrapped: Vec<u8>,
-    mended: Vec<u8>,
+    patched: Vec<u8>,
 }
 
 /// Whether events state how much of theirs was lost: since Linux 6.0.
@@ -100,7 +100,7 @@ impl Lane {
     /// Hand on every whole record.
     pub(crate) fn drain(&mut self, outlet: &mut Outlet, sink: &mut dyn FnMut(u32, &[u8])) {
         let Self { cpu, ring, off_cpu, .. } = self;
-        let Outlet { kinds, first_touch_period, lost, dropped, wrapped, mended } = outlet;
+        let Outlet { kinds, first_touch_period, lost, dropped, wrapped, patched } = outlet;
         let broken = ring.drain(wrapped, &mut |at, record| {
             while off_cpu.get(1).is_some_and(|&(from, _)| from <= at) {
                 off_cpu.pop_front();
@@ -118,8 +118,8 @@ impl Lane {
                 Some(EventKind::FirstTouch) => *first_touch_period,
                 _ => return sink(*cpu, record),
             };
-            if put_period(record, period, mended) {
-                sink(*cpu, mended);
+            if put_period(record, period, patched) {
+                sink(*cpu, patched);
             } else {
                 *dropped += 1;
             }
@@ -154,17 +154,17 @@ fn word(record: &[u8], index: usize) -> u64 {
 }
 
 /// Make of a sample without a period one with it. False when that is too long for a record.
-fn put_period(record: &[u8], period: u64, mended: &mut Vec<u8>) -> bool {
+fn put_period(record: &[u8], period: u64, patched: &mut Vec<u8>) -> bool {
     let (Ok(size), Some((before, after))) =
         (u16::try_from(record.len() + 8), record.split_at_checked(PERIOD_OFFSET))
     else {
         return false;
     };
-    mended.clear();
-    mended.extend_from_slice(before);
-    mended.extend_from_slice(&period.to_ne_bytes());
-    mended.extend_from_slice(after);
-    mended[6..8].copy_from_slice(&size.to_ne_bytes());
+    patched.clear();
+    patched.extend_from_slice(before);
+    patched.extend_from_slice(&period.to_ne_bytes());
+    patched.extend_from_slice(after);
+    patched[6..8].copy_from_slice(&size.to_ne_bytes());
     true
 }
 
@@ -178,14 +178,14 @@ mod tests {
     fn a_period_is_put_where_the_layout_has_it() {
         let mut record: Vec<u8> = (0..80).collect();
         record[6..8].copy_from_slice(&80u16.to_ne_bytes());
-        let mut mended = Vec::new();
-        assert!(put_period(&record, 0x0102_0304_0506_0708, &mut mended));
-        assert_eq!(mended.len(), 88);
-        assert_eq!(u16::from_ne_bytes([mended[6], mended[7]]), 88);
-        assert_eq!(word(&mended, 7), 0x0102_0304_0506_0708);
-        assert_eq!((&mended[8..56], &mended[64..]), (&record[8..56], &record[56..]));
-        assert!(!put_period(&record[..48], 1, &mut mended), "too short to be a sample");
-        assert!(!put_period(&vec![0; 65_528], 1, &mut mended), "too long to grow");
+        let mut patched = Vec::new();
+        assert!(put_period(&record, 0x0102_0304_0506_0708, &mut patched));
+        assert_eq!(patched.len(), 88);
+        assert_eq!(u16::from_ne_bytes([patched[6], patched[7]]), 88);
+        assert_eq!(word(&patched, 7), 0x0102_0304_0506_0708);
+        assert_eq!((&patched[8..56], &patched[64..]), (&record[8..56], &record[56..]));
+        assert!(!put_period(&record[..48], 1, &mut patched), "too short to be a sample");
+        assert!(!put_period(&vec![0; 65_528], 1, &mut patched), "too long to grow");
     }
 
     #[test]

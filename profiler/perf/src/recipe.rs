@@ -2,7 +2,7 @@
 //!
 //! Pure: attributes come out as values. All events of a ring are asked for the same sample,
 //! because a reader of the ring must know the layout before it knows the event; where one
-//! differs ([`EventKind::is_counted`]), `lane` mends the record before anyone sees it.
+//! differs ([`EventKind::is_counted`]), `lane` patches the record before anyone sees it.
 
 use perf_event_open_sys::bindings as sys;
 use sys::perf_event_attr;

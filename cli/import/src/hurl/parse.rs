@@ -135,7 +135,7 @@ impl<'a> Parser<'a> {
             && line.ends_with(']')
             && line[1..].starts_with(char::is_uppercase)
         {
-            return Err(self.bad("no section of Hurl is called so: mend it"));
+            return Err(self.bad("no section of Hurl is called so: fix it"));
         } else if let Some((method, url)) = request_line(line) {
             let line = self.line_number();
             let url = without_comment(url).to_owned();
@@ -218,7 +218,7 @@ impl<'a> Parser<'a> {
 
     fn field(&mut self, line: &str) -> Result<(), ImportError> {
         let (key, value) = key_and_value(line).ok_or_else(|| {
-            self.bad("neither a request, nor `name: value`, nor a section: mend it")
+            self.bad("neither a request, nor `name: value`, nor a section: fix it")
         })?;
         let field = Field {
             line: self.line_number(),
@@ -267,11 +267,11 @@ impl<'a> Parser<'a> {
             (kind, length)
         } else if body.starts_with(['{', '[']) {
             let length =
-                json_length(body).ok_or_else(|| self.bad("the JSON does not end: mend it"))?;
+                json_length(body).ok_or_else(|| self.bad("the JSON does not end: fix it"))?;
             (Kind::Json(body[..length].to_owned()), length)
         } else if body.starts_with('<') {
             let length =
-                xml_length(body).ok_or_else(|| self.bad("the XML does not end: mend it"))?;
+                xml_length(body).ok_or_else(|| self.bad("the XML does not end: fix it"))?;
             (Kind::Xml(body[..length].to_owned()), length)
         } else {
             let line = body.lines().next().unwrap_or_default();

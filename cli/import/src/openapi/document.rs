@@ -60,7 +60,7 @@ impl Document {
         let root: Value = read.map_err(|why| {
             let kind = if is_json { "JSON" } else { "YAML" };
             let why = crate::shown(&why);
-            ImportError::new(format!("the description is not {kind}: mend it: {why}"))
+            ImportError::new(format!("the description is not {kind}: fix it: {why}"))
         })?;
         let version = root.get("openapi").map(|version| match version {
             Value::String(version) => version.clone(),

@@ -20,7 +20,7 @@ pub struct Pattern {
 
 /// Not a regular expression, and why.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("not a regular expression: mend it: {0}")]
+#[error("not a regular expression: fix it: {0}")]
 pub struct PatternError(String);
 
 impl Pattern {

@@ -63,19 +63,19 @@ impl StoreError {
 fn remedy_of_server(error: &tokio_postgres::Error) -> &'static str {
     let Some(code) = error.code() else {
         return if is_io(error) {
-            "start the server, or mend host and port in --database"
+            "start the server, or fix host and port in --database"
         } else {
             "give --database as postgres://user:password@host:5432/name, of a server without TLS"
         };
     };
     match *code {
         SqlState::INVALID_PASSWORD | SqlState::INVALID_AUTHORIZATION_SPECIFICATION => {
-            "mend user and password in --database"
+            "fix user and password in --database"
         }
         SqlState::INVALID_CATALOG_NAME => "create it with createdb, or name another in --database",
         SqlState::INSUFFICIENT_PRIVILEGE => "let the user create tables there, or name another",
         SqlState::TOO_MANY_CONNECTIONS => "close others, or raise the server's max_connections",
-        _ => "mend --database or the server",
+        _ => "fix --database or the server",
     }
 }
 

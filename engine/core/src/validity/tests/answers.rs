@@ -60,7 +60,7 @@ fn a_run_of_malformed_answers_says_why_if_that_is_known() {
         case.verdict().reasons[0].message.clone()
     };
     assert!(malformed(None).ends_with("speaks HTTP/1.1"), "{}", malformed(None));
-    assert!(malformed(Some("it said why: mend that")).contains(": it said why: mend that"));
+    assert!(malformed(Some("it said why: fix that")).contains(": it said why: fix that"));
 }
 
 #[test]
