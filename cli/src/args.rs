@@ -183,6 +183,12 @@ pub(crate) enum Command {
         /// The shell to write for
         shell: clap_complete::Shell,
     },
+    /// Write a man page to stdout: of uringbench, or of one command
+    Man {
+        /// The command, such as `soak` or `import har`
+        #[arg(value_name = "COMMAND")]
+        command: Vec<String>,
+    },
 }
 
 /// Options of `uringbench run`.

@@ -47,5 +47,6 @@ fn run() -> Result<Exit, Failure> {
         Typed::Command(Command::Demo(args)) => commands::demo::execute(args),
         Typed::Command(Command::Target(args)) => commands::target::execute(args),
         Typed::Command(Command::Completions { shell }) => commands::completions::execute(shell),
+        Typed::Command(Command::Man { command }) => commands::man::execute(&command),
     }
 }

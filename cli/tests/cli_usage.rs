@@ -1,6 +1,7 @@
 //! Bad input at the command line: one clear line on stderr, exit 2, nothing started.
 //!
-//! And what needs no server: help, version, completions, doctor, a reader that leaves early.
+//! And what needs no server: help, version, completions, man pages, doctor, a reader that leaves
+//! early.
 
 use std::io::Read;
 use std::net::TcpListener;
@@ -231,6 +232,23 @@ fn completions_are_written_for_every_common_shell() {
         assert_eq!(output.status.code(), Some(0), "{shell}");
         assert!(String::from_utf8(output.stdout).unwrap().contains("body-file"), "{shell}");
     }
+}
+
+#[test]
+fn man_pages_are_written_for_the_program_and_its_commands() {
+    for (words, part) in [
+        (&["man"][..], "body\\-file"),
+        (&["man", "soak"], "uringbench\\-soak"),
+        (&["man", "import", "har"], "origin"),
+    ] {
+        let output = uringbench(words);
+        assert_eq!(output.status.code(), Some(0), "{words:?}");
+        let page = String::from_utf8(output.stdout).unwrap();
+        assert!(page.contains(".TH uringbench") && page.contains(part), "{words:?}: {page}");
+    }
+    let output = uringbench(&["man", "sook"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(complaint(&output).contains("soak"));
 }
 
 #[test]

@@ -4,6 +4,7 @@ pub(crate) mod completions;
 pub(crate) mod demo;
 pub(crate) mod doctor;
 pub(crate) mod import;
+pub(crate) mod man;
 pub(crate) mod profile;
 pub(crate) mod run;
 pub(crate) mod scenario;
