@@ -293,8 +293,8 @@ pub struct Part {
     pub generated: Option<Generated>,
     /// The name the file is sent under; without it its own, or `generated`.
     pub filename: Option<String>,
-    /// What it is, like `image/png`; without it a file is `application/octet-stream`, and the
-    /// type of a value is not told. Empty: it is not told of a file either.
+    /// Its media type, like `image/png`; without it a file is `application/octet-stream`, and a
+    /// value has none. Empty: a file has none either.
     pub content_type: Option<String>,
     /// Further headers of the part, name = value.
     #[serde(default)]

@@ -59,7 +59,9 @@ pub(crate) struct Soak {
     pub(crate) verdict: &'static str,
     /// Growth of private, shared and swapped memory per completed request, 95 %.
     bytes_per_request: Option<f64>,
+    /// The lower end of its interval.
     ci_low: Option<f64>,
+    /// The upper end.
     ci_high: Option<f64>,
     /// The smallest leak that this run would most likely have seen, in bytes per request.
     smallest_detectable: Option<f64>,
@@ -67,8 +69,11 @@ pub(crate) struct Soak {
     needs_minutes: Option<f64>,
     /// One sentence.
     reason: String,
+    /// The verdict on memory, in bytes.
     memory: Option<Resource>,
+    /// The verdict on file descriptors.
     fds: Option<Resource>,
+    /// The verdict on threads.
     threads: Option<Resource>,
     /// How much each kind of memory grew after the warm-up, in bytes.
     grown: Option<Grown>,
@@ -84,46 +89,71 @@ pub(crate) struct Soak {
     dose: Option<DoseFound>,
     /// Pages first touched and never given back, by function.
     leak_functions: Vec<LeakFunction>,
-    /// Bytes of such pages, and how much the memory grew in the same time.
+    /// Bytes of such pages.
     surviving_bytes: Option<u64>,
+    /// How much the memory grew in the same time.
     grown_bytes: Option<i64>,
 }
 
 /// The verdict on one resource; slopes are per request, or per hour of an idle target.
 #[derive(Clone, Debug, Serialize)]
 struct Resource {
+    /// `leak`, `no_leak` or `inconclusive`.
     verdict: &'static str,
+    /// Growth was measured against `requests` or `hours`.
     axis: &'static str,
+    /// Growth per request; `null` when measured by the clock.
     per_request: Option<Interval95>,
+    /// Growth per hour.
     per_hour: Interval95,
+    /// The smallest growth that this run would most likely have seen.
     smallest_detectable: f64,
+    /// Growth below which nothing is called a leak.
     floor: f64,
+    /// Seconds left out at the start, up to where the course changed.
     warmup_cut_s: f64,
+    /// `flat`, `linear`, `saturating` or `step`.
     shape: &'static str,
+    /// Windows that the slope is drawn through.
     windows: usize,
+    /// At this growth, the time until the cgroup's limit; `null` without one.
     hours_to_limit: Option<f64>,
+    /// One sentence.
     reason: String,
 }
 
+/// Growth after the warm-up, in bytes.
 #[derive(Clone, Copy, Debug, Serialize)]
 struct Grown {
+    /// Memory of one process alone.
     private: f64,
+    /// Memory that processes share, each object once.
     shared: f64,
+    /// Memory that was swapped out.
     swapped: f64,
 }
 
+/// With `--dose`: what the growth follows.
 #[derive(Clone, Debug, Serialize)]
 struct DoseFound {
+    /// `per request`, `per second`, `per request and per second`, `no growth` or `undecided`.
     follows: &'static str,
+    /// Growth that follows requests.
     bytes_per_request: Interval95,
+    /// Growth that follows time.
     bytes_per_second: Interval95,
 }
 
+/// One of `leak_functions`.
 #[derive(Clone, Debug, Serialize)]
 struct LeakFunction {
+    /// Its name.
     function: String,
+    /// Bytes of pages first touched in it that stay.
     bytes: u64,
+    /// Their share of all that stay.
     share: f64,
+    /// Per completed request.
     bytes_per_request: Option<f64>,
 }
 

@@ -27,7 +27,7 @@ pub const SCHEMA: &str = "uringbench.run/1";
 /// A whole run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Document {
-    /// [`SCHEMA`].
+    /// `uringbench.run/1`.
     pub schema: String,
     /// When the first phase began, RFC 3339, UTC.
     pub started: String,
@@ -93,7 +93,7 @@ pub struct VerdictGiven {
 pub struct ReasonGiven {
     /// The rule.
     pub code: String,
-    /// The figure and the remedy.
+    /// The figure and the fix.
     pub message: String,
     /// `suspect` or `invalid`.
     pub severity: String,
@@ -124,11 +124,11 @@ pub struct PhaseFigures {
 /// Key `rate`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RateFigures {
-    /// Planned; `null` in a closed loop.
+    /// The planned rate; `null` in a closed loop.
     pub offered: Option<f64>,
-    /// Sent.
+    /// The rate that was sent.
     pub achieved: f64,
-    /// Ended `ok`.
+    /// Requests that ended `ok`.
     pub completed: f64,
 }
 
@@ -173,7 +173,7 @@ pub struct OutcomeFigures {
     pub reset: u64,
     /// No connection could be made.
     pub connect_failed: u64,
-    /// No HTTP.
+    /// An answer that could not be parsed.
     pub malformed: u64,
     /// An answer that failed a check.
     pub check_failed: u64,
@@ -238,13 +238,13 @@ pub struct TimeFigures {
     pub p999: Option<u64>,
     /// 99.99 %.
     pub p9999: Option<u64>,
-    /// `null` without values, as the next two.
+    /// The mean; `null` without values, as the next two.
     pub mean: Option<u64>,
     /// The fastest.
     pub min: Option<u64>,
     /// The slowest.
     pub max: Option<u64>,
-    /// Values.
+    /// How many values.
     pub count: u64,
     /// Values that are ages of unfinished requests; of the response time alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -254,9 +254,9 @@ pub struct TimeFigures {
 /// Key `bytes`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ByteFigures {
-    /// Of requests.
+    /// Bytes of requests.
     pub sent: u64,
-    /// Of responses.
+    /// Bytes of responses.
     pub received: u64,
 }
 
@@ -279,17 +279,17 @@ pub struct IntervalFigures {
     pub in_flight: u64,
     /// Connections established at its end.
     pub connected: u64,
-    /// Of the slots that ended in it; `null` when none did, as the next two.
+    /// Median of the slots that ended in it; `null` when none did, as the next two.
     pub response_p50_ns: Option<u64>,
-    /// 99 %.
+    /// Their 99 % quantile.
     pub response_p99_ns: Option<u64>,
-    /// The slowest.
+    /// The slowest of them.
     pub response_max_ns: Option<u64>,
-    /// Of the slots sent in it; `null` in a closed loop.
+    /// 99 % quantile of the slots sent in it; `null` in a closed loop.
     pub lateness_p99_ns: Option<u64>,
-    /// Of requests.
+    /// Bytes of requests.
     pub sent_bytes: u64,
-    /// Of responses.
+    /// Bytes of responses.
     pub received_bytes: u64,
 }
 

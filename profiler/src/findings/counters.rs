@@ -6,14 +6,14 @@ use uringbench_perf::CounterValues;
 use super::Load;
 use crate::session::Counted;
 
-/// Key `counters`; a side is `null` when nothing of it could be counted.
+/// Key `counters`: a side is `null` when nothing of it could be counted.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct CountersPerRequest {
     /// Requests completed while it was counted.
     pub requests: f64,
-    /// Of the target.
+    /// Counts of the target.
     pub target: Option<PerRequest>,
-    /// Of the load generator, without the profiler.
+    /// Counts of the load generator, without the profiler.
     pub generator: Option<PerRequest>,
 }
 
@@ -22,7 +22,7 @@ pub struct CountersPerRequest {
 pub struct PerRequest {
     /// CPU time, microseconds.
     pub cpu_us: f64,
-    /// Departures from a CPU; `null` when only user code could be counted.
+    /// Context switches; `null` when only user code could be counted.
     pub context_switches: Option<f64>,
     /// Changes of CPU; likewise.
     pub migrations: Option<f64>,

@@ -44,7 +44,7 @@ pub struct Figures {
     pub mode: String,
     /// Whether the kernel's frames are missing.
     pub is_user_only: bool,
-    /// Why not in a better way, each with its remedy.
+    /// Why not in a better way, each with its fix.
     pub instead_of: Vec<String>,
     /// `cycles` or `cpu-clock`.
     pub clock: Option<String>,
@@ -93,7 +93,7 @@ pub struct Figures {
 pub struct Reason {
     /// The rule.
     pub code: String,
-    /// The figure and the remedy.
+    /// The figure and the fix.
     pub message: String,
 }
 
@@ -245,11 +245,11 @@ pub struct Python {
 pub struct Overhead {
     /// Pairs of blocks with and without sampling.
     pub pairs: usize,
-    /// Of requests per second.
+    /// Change of requests per second.
     pub throughput_change: Option<Interval95>,
-    /// Of the response p99.
+    /// Change of the response p99.
     pub response_p99_change: Option<Interval95>,
-    /// Of the target's CPU time per request.
+    /// Change of the target's CPU time per request.
     pub cpu_per_request_change: Option<Interval95>,
 }
 

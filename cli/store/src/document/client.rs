@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 pub struct ClientFigures {
     /// CPU time of the workers per complete answer, without what they spun.
     pub cpu_ns_per_request: Option<f64>,
-    /// Outside the kernel.
+    /// CPU time of the workers outside the kernel, measured window, spinning included.
     pub user_s: f64,
-    /// Inside it.
+    /// The same inside the kernel.
     pub system_s: f64,
     /// Largest resident memory of the process.
     pub rss_peak_bytes: u64,
@@ -68,20 +68,20 @@ pub struct SpreadFigures {
 /// One of `client.workers`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct WorkerFigures {
-    /// Where it was pinned.
+    /// The CPU it was pinned to.
     pub cpu: usize,
-    /// It was to hold.
+    /// Connections it was to hold.
     pub connections: u32,
-    /// When the measured window began.
+    /// Connections up when the measured window began.
     pub established: u32,
-    /// The fewest during it.
+    /// The fewest connections up during it.
     pub established_min: u32,
-    /// That carried a request of the measured window.
+    /// Connections that carried a request of the measured window.
     #[serde(default)]
     pub connections_used: Option<u32>,
-    /// After a close, whole run.
+    /// Connections opened again after a close, whole run.
     pub reconnects: u64,
-    /// Attempts, whole run.
+    /// Attempts to connect that failed, whole run.
     pub connects_failed: u64,
     /// Share of the measured window it was at work.
     pub busy: f64,
@@ -92,7 +92,7 @@ pub struct WorkerFigures {
     pub run_queue: f64,
     /// Times it lost its CPU in the measured window.
     pub preempted: u64,
-    /// Slots that found every connection busy.
+    /// Slots that found every connection busy and waited.
     pub waited: u64,
     /// Receives that found no free buffer, whole run.
     pub buffers_exhausted: u64,
@@ -108,18 +108,18 @@ pub struct WorkerFigures {
 /// Key `tls`: handshakes of the whole run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HandshakeFigures {
-    /// In full.
+    /// Full handshakes.
     pub full: u64,
-    /// That took up an earlier session.
+    /// Handshakes that resumed an earlier session.
     pub resumed: u64,
 }
 
 /// Key `idle`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IdleFigures {
-    /// Connections that stood when the load began.
+    /// Idle connections up when the measured window began.
     pub held: u64,
-    /// That ended, whole run.
+    /// Those that ended, whole run.
     pub lost: u64,
     /// By how much this process's memory grew per connection, the loaded ones included.
     pub bytes_per_connection: u64,

@@ -5,13 +5,13 @@ use serde::{Deserialize, Serialize};
 /// Key `plan`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PlanFigures {
-    /// As typed.
+    /// The target as typed.
     pub url: String,
     /// `GET` and so on.
     pub method: String,
     /// The CPUs of the workers.
     pub cores: Vec<usize>,
-    /// Over all workers.
+    /// Connections over all workers.
     pub connections: u32,
     /// Requests in flight per connection.
     pub pipeline: u16,
@@ -21,7 +21,7 @@ pub struct PlanFigures {
     pub rate: Option<f64>,
     /// `constant` or `poisson`.
     pub arrivals: Option<String>,
-    /// Of every random choice.
+    /// Seed of every random choice.
     pub seed: u64,
     /// Limit of the measured window, if it is one of time.
     pub duration_s: Option<f64>,
@@ -29,7 +29,7 @@ pub struct PlanFigures {
     pub requests: Option<u64>,
     /// Load before the measured window.
     pub warmup_s: f64,
-    /// Of an exchange.
+    /// Limit of an exchange.
     pub timeout_s: f64,
     /// `block`, `hybrid` or `spin`.
     pub wait: Option<String>,
