@@ -5,6 +5,8 @@
 
 mod connection;
 mod import;
+#[cfg(test)]
+mod page;
 mod profiling;
 mod request;
 mod scenario;

@@ -20,15 +20,21 @@ pub(crate) enum Exit {
     Invalid,
 }
 
+impl Exit {
+    const fn code(self) -> u8 {
+        match self {
+            Self::Success => 0,
+            Self::GateFailed => 10,
+            Self::SloFailed => 11,
+            Self::Inconclusive => 12,
+            Self::Invalid => 13,
+        }
+    }
+}
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
-        Self::from(match exit {
-            Exit::Success => 0,
-            Exit::GateFailed => 10,
-            Exit::SloFailed => 11,
-            Exit::Inconclusive => 12,
-            Exit::Invalid => 13,
-        })
+        Self::from(exit.code())
     }
 }
 
@@ -44,10 +50,14 @@ pub(crate) enum Failure {
 impl Failure {
     /// The process's exit code.
     pub(crate) fn exit_code(&self) -> ExitCode {
-        ExitCode::from(match self {
+        ExitCode::from(self.code())
+    }
+
+    const fn code(&self) -> u8 {
+        match self {
             Self::CannotRun(_) => 1,
             Self::Usage(_) => 2,
-        })
+        }
     }
 }
 
@@ -72,6 +82,21 @@ impl fmt::Display for Failure {
 mod tests {
     use super::*;
     use anyhow::anyhow;
+
+    const PAGE: &str = include_str!("../../docs/reference/exit-codes.md");
+
+    #[test]
+    fn the_page_has_every_code_and_no_other() {
+        let ends =
+            [Exit::Success, Exit::GateFailed, Exit::SloFailed, Exit::Inconclusive, Exit::Invalid];
+        let failures = [Failure::CannotRun(anyhow!("x")), Failure::Usage(String::new())];
+        let mut codes: Vec<u8> = ends.map(Exit::code).into();
+        codes.extend(failures.iter().map(Failure::code));
+        codes.sort_unstable();
+        let cells = PAGE.lines().filter_map(|line| line.strip_prefix("| ")?.split(" |").next());
+        let listed: Vec<u8> = cells.filter_map(|cell| cell.parse().ok()).collect();
+        assert_eq!(listed, codes, "docs/reference/exit-codes.md");
+    }
 
     #[test]
     fn a_failure_is_one_line_with_its_causes() {

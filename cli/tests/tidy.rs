@@ -4,6 +4,8 @@
 //! offence in the tree as file:line and what to do. What a sentence means is left to reviewers;
 //! types, lints and layout are left to rustc, clippy and rustfmt.
 
+#[path = "tidy/pages.rs"]
+mod pages;
 #[path = "tidy/source.rs"]
 mod source;
 

@@ -3,7 +3,8 @@
 //! The endpoints of a framework shoot-out, features of frameworks one by one, and the API of a task
 //! tracker, on axum and SQLite or PostgreSQL, with switches that make trouble on purpose. It is a
 //! real server to test and demonstrate with; the fastest one, to calibrate with, is the crate
-//! `uringbench-reference`. ROUTES.md, beside this crate's manifest, shows every request.
+//! `uringbench-reference`. docs/reference/app-routes.md shows
+//! every request.
 
 mod features;
 mod files;

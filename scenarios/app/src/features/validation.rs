@@ -108,7 +108,7 @@ impl Faults {
             return Json(json!({ "valid": true, "checked": checked })).into_response();
         }
         let body = json!({
-            "valid": false, "error": "mend the fields", "faults": self.count, "fields": self.told,
+            "valid": false, "error": "fix the fields", "faults": self.count, "fields": self.told,
         });
         (StatusCode::UNPROCESSABLE_ENTITY, Json(body)).into_response()
     }

@@ -1,10 +1,14 @@
-//! ROUTES.md shows what the application does: each of its requests is sent and its answer seen.
+//! The pages of routes show what the application does: each of their requests is sent and its
+//! answer seen.
 
 use serde_json::Value;
 
 use crate::served::Served;
 
-const ROUTES: &str = include_str!("../../ROUTES.md");
+const PAGES: [&str; 2] = [
+    include_str!("../../../../docs/reference/app-routes.md"),
+    include_str!("../../../../docs/reference/app-feature-routes.md"),
+];
 /// What differs from run to run; at the end of a list, whatever follows.
 const ANY: &str = "…";
 
@@ -55,7 +59,7 @@ fn is_like(expected: &Value, found: &Value) -> bool {
 #[test]
 fn every_row_is_true() {
     let mut rows = 0;
-    for chapter in ROUTES.split("\n## ").skip(1) {
+    for chapter in PAGES.iter().flat_map(|page| page.split("\n## ").skip(1)) {
         let served = Served::start();
         let mut token = String::new();
         for row in chapter.lines().filter_map(Row::read) {

@@ -1,0 +1,104 @@
+//! docs/reference/scenario-fields.md, made of the JSON Schema of scenario files.
+
+use std::path::Path;
+
+use serde_json::{Map, Value};
+
+use crate::commands::uringbench;
+use crate::pages::{anchor, is_up_to_date};
+
+const PAGE: &str = "docs/reference/scenario-fields.md";
+const HEAD: &str = "\
+# Scenario fields
+Made of the schema that `uringbench schema` prints; `UPDATE_DOCS=1 cargo test -p uringbench \
+up_to_date` rewrites it. How flows run, and examples: [scenarios](../guide/scenarios.md).
+
+Fields marked with * must be given. A key that is not listed is an error.
+";
+
+#[test]
+fn scenario_fields_page_is_up_to_date() {
+    let output = uringbench(Path::new(".")).arg("schema").output().expect("the binary starts");
+    let schema: Value = serde_json::from_slice(&output.stdout).expect("the schema is JSON");
+    let mut text = HEAD.to_owned();
+    section(&mut text, "Scenario", &schema);
+    let types = schema["$defs"].as_object().expect("the schema has types");
+    for (name, of) in types {
+        section(&mut text, name, of);
+    }
+    is_up_to_date(PAGE, &text);
+}
+
+/// A type: its fields, its forms, or the words it takes.
+fn section(text: &mut String, name: &str, of: &Value) {
+    text.push_str(&format!("\n## {name}\n"));
+    if let Some(about) = of["description"].as_str() {
+        text.push_str(&format!("{}\n", about.replace('\n', " ").replace("  ", "\n\n")));
+    }
+    if let Some(fields) = of["properties"].as_object() {
+        let required = of["required"].as_array().cloned().unwrap_or_default();
+        text.push_str("\n| field | type | meaning |\n|---|---|---|\n");
+        for (field, of) in fields {
+            let mark = if required.contains(&Value::from(field.as_str())) { " *" } else { "" };
+            text.push_str(&format!("| `{field}`{mark} | {} | {} |\n", kind(of), meaning(of)));
+        }
+    } else if let Some(forms) = of["oneOf"].as_array() {
+        text.push_str("\n| one of | meaning |\n|---|---|\n");
+        for form in forms {
+            text.push_str(&format!("| {} | {} |\n", shape(form), meaning(form)));
+        }
+    } else {
+        text.push_str(&format!("\nA value of this type is: {}.\n", kind(of)));
+    }
+}
+
+/// A form of a type: a word, or a table with these keys.
+fn shape(form: &Value) -> String {
+    if let Some(word) = form["const"].as_str() {
+        return format!("`\"{word}\"`");
+    }
+    let keys = form["properties"].as_object().into_iter().flatten();
+    let keys = keys.map(|(key, of)| format!("`{key}` = {}", kind(of)));
+    keys.collect::<Vec<_>>().join(", ")
+}
+
+/// What a value looks like.
+fn kind(of: &Value) -> String {
+    if let Some(target) = of["$ref"].as_str() {
+        let name = target.rsplit('/').next().unwrap_or(target);
+        return format!("[{name}](#{})", anchor(name));
+    }
+    if let Some(forms) = of["anyOf"].as_array() {
+        let forms = forms.iter().filter(|form| form["type"] != "null").map(kind);
+        return forms.collect::<Vec<_>>().join(" or ");
+    }
+    let names = match &of["type"] {
+        Value::String(name) => vec![name.as_str()],
+        Value::Array(names) => names.iter().filter_map(Value::as_str).collect(),
+        _ => Vec::new(),
+    };
+    let names = names.into_iter().filter(|name| *name != "null");
+    names.map(|name| one_kind(name, of)).collect::<Vec<_>>().join(" or ")
+}
+
+fn one_kind(name: &str, of: &Value) -> String {
+    match (name, &of["items"], &of["prefixItems"], &of["additionalProperties"]) {
+        ("array", Value::Object(items), ..) => format!("list of {}", of_items(items)),
+        ("array", _, Value::Array(items), _) => {
+            format!("`[`{}`]`", items.iter().map(kind).collect::<Vec<_>>().join(", "))
+        }
+        ("object", .., Value::Object(values)) => format!("table of {}", of_items(values)),
+        ("object", ..) => "table".to_owned(),
+        ("array", ..) => "list".to_owned(),
+        ("string", ..) => "text".to_owned(),
+        (name, ..) => name.to_owned(),
+    }
+}
+
+fn of_items(items: &Map<String, Value>) -> String {
+    kind(&Value::Object(items.clone()))
+}
+
+fn meaning(of: &Value) -> String {
+    of["description"].as_str().unwrap_or_default().replace('\n', " ").replace('|', "\\|")
+}

@@ -1,0 +1,299 @@
+//! docs/reference/run-json.md, made of the types that are written and what their fields say; and
+//! documents, whose keys must all be there.
+//!
+//! As much of Rust's grammar as those types use: one field on a line, attributes before it.
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use serde_json::Value;
+
+use crate::pages::{anchor, is_up_to_date, root};
+
+const PAGE: &str = "docs/reference/run-json.md";
+const HEAD: &str = "\
+# run.json
+Made of the types in the code; `UPDATE_DOCS=1 cargo test -p uringbench up_to_date` rewrites it. \
+The keys that a program needs first: [in CI](../guide/ci.md#json).
+
+Keys are added, never renamed or removed. Units are in the names: `_s` seconds, `_ns` \
+nanoseconds, `_us` microseconds, `_bytes` bytes. Rates are per second, shares 0 to 1. A figure \
+without samples is `null`, never 0. A missing key means the same as `null`, 0 or an empty list.
+";
+/// Where the types are.
+const SOURCES: [&str; 4] = [
+    "cli/store/src/document.rs",
+    "cli/store/src/document",
+    "profiler/src/findings",
+    "cli/src/profiling/soak.rs",
+];
+/// Values that the document carries without knowing their types.
+const CARRIED: [(&str, &str); 2] = [("target", "Figures"), ("soak", "Soak")];
+
+/// A document: where its type is, what it is called on the page.
+pub(crate) const RUN: &str = "Document";
+/// The type of what `uringbench profile` writes, which is put together without one.
+pub(crate) const PROFILE: &str = "profile.json";
+
+/// A type that is written.
+struct Table {
+    about: String,
+    fields: Vec<Field>,
+}
+
+struct Field {
+    name: String,
+    kind: String,
+    meaning: String,
+    /// Whether the keys of its type stand in its place.
+    is_flat: bool,
+}
+
+/// Every type that is written, by name.
+pub(crate) struct Tables(BTreeMap<String, Table>);
+
+impl Tables {
+    pub(crate) fn read() -> Self {
+        let mut tables = Self(BTreeMap::new());
+        for source in SOURCES {
+            let path = root().join(source);
+            let mut files = vec![path.clone()];
+            if path.is_dir() {
+                let entries = fs::read_dir(path).expect("a folder of the workspace is readable");
+                files = entries.map(|entry| entry.expect("an entry is readable").path()).collect();
+                files.retain(|file| file.extension().is_some_and(|end| end == "rs"));
+                files.sort();
+            }
+            for file in files {
+                tables.add(&fs::read_to_string(file).expect("a source is UTF-8"));
+            }
+        }
+        tables.0.insert(PROFILE.to_owned(), profile());
+        tables
+    }
+
+    /// The types of one file.
+    fn add(&mut self, source: &str) {
+        let (mut about, mut is_written) = (String::new(), false);
+        let mut lines = source.lines();
+        while let Some(line) = lines.next() {
+            let item = line.trim_start_matches("pub(crate) ").trim_start_matches("pub ");
+            if let Some(doc) = line.strip_prefix("///") {
+                about.push_str(doc);
+            } else if line.starts_with("#[derive(") {
+                is_written = line.contains("Serialize");
+            } else if let Some(name) = item.strip_prefix("struct ") {
+                let body = lines.by_ref().take_while(|line| *line != "}");
+                let fields = if line.ends_with('{') { fields(body) } else { Vec::new() };
+                let table = Table { about: std::mem::take(&mut about), fields };
+                let name = name.trim_end_matches(" {").to_owned();
+                if std::mem::take(&mut is_written) && !table.fields.is_empty() {
+                    let known = self.0.insert(name.clone(), table);
+                    assert!(known.is_none(), "two types are called {name}: rename one");
+                }
+            } else if line.is_empty() {
+                about.clear();
+                is_written = false;
+            }
+        }
+    }
+
+    fn get(&self, name: &str) -> &Table {
+        self.0.get(name).unwrap_or_else(|| panic!("no type {name} is written"))
+    }
+
+    /// What a type is, in a line; nothing where it says no more than its key does.
+    fn about(&self, name: &str) -> String {
+        let about = self.get(name).about.trim();
+        let is_bare = about.starts_with("Key `") || about.starts_with("One of `");
+        match about.split_once(": ").filter(|_| is_bare) {
+            Some((_, more)) => format!("{}{}\n", more[..1].to_uppercase(), &more[1..]),
+            None if is_bare => String::new(),
+            None => format!("{about}\n"),
+        }
+    }
+
+    /// The fields of a type, those of flat ones in their place.
+    fn fields(&self, name: &str) -> Vec<&Field> {
+        let fields = self.get(name).fields.iter();
+        fields
+            .flat_map(|field| if field.is_flat { self.fields(&field.kind) } else { vec![field] })
+            .collect()
+    }
+
+    /// Every key of `value` that the type does not have.
+    pub(crate) fn unknown(&self, name: &str, value: &Value, path: &str, unknown: &mut Vec<String>) {
+        let fields = self.fields(name);
+        for (key, value) in value.as_object().into_iter().flatten() {
+            let path = format!("{path}.{key}");
+            let Some(field) = fields.iter().find(|field| field.name == *key) else {
+                unknown.push(path);
+                continue;
+            };
+            let inner = self.inner(field);
+            let values =
+                value.as_array().map_or_else(|| std::slice::from_ref(value), Vec::as_slice);
+            for value in values.iter().filter(|_| self.0.contains_key(inner)) {
+                self.unknown(inner, value, &path, unknown);
+            }
+        }
+    }
+
+    /// The type that a field holds, in a list or not.
+    fn inner<'a>(&self, field: &'a Field) -> &'a str {
+        let mut kind = field.kind.as_str();
+        for around in ["Option<", "Vec<"] {
+            kind =
+                kind.strip_prefix(around).and_then(|kind| kind.strip_suffix('>')).unwrap_or(kind);
+        }
+        let carried = CARRIED.iter().find(|(key, _)| kind.ends_with("Value") && field.name == *key);
+        carried.map_or(kind, |&(_, kind)| kind)
+    }
+}
+
+/// What `cli/src/commands/profile.rs` puts together.
+fn profile() -> Table {
+    let field = |name: &str, kind: &str, meaning: &str| Field {
+        name: name.to_owned(),
+        kind: kind.to_owned(),
+        meaning: meaning.to_owned(),
+        is_flat: false,
+    };
+    Table {
+        about: "What `uringbench profile` stores and prints with `--json`.".to_owned(),
+        fields: vec![
+            field("schema", "String", "`uringbench.profile/1`."),
+            field("subject", "String", "The process, the command, or the stored run."),
+            field("duration_s", "f64", "How long was sampled."),
+            field("view", "object", "With `--read`: the stretch, its windows and its requests."),
+            field("target", "Figures", "What was sampled."),
+            field("difference", "Option<Comparison>", "With `--against`: what changed."),
+        ],
+    }
+}
+
+fn fields<'a>(lines: impl Iterator<Item = &'a str>) -> Vec<Field> {
+    let (mut meaning, mut is_flat) = (String::new(), false);
+    let mut fields = Vec::new();
+    for line in lines.map(str::trim) {
+        let item = line.trim_start_matches("pub(crate) ").trim_start_matches("pub ");
+        if let Some(doc) = line.strip_prefix("///") {
+            meaning.push_str(doc);
+        } else if line.starts_with("#[") {
+            is_flat = line.contains("flatten");
+            assert!(!line.contains("rename"), "a renamed key is not understood here: {line}");
+        } else if let Some((name, kind)) = item.trim_end_matches(',').split_once(": ") {
+            let meaning = std::mem::take(&mut meaning).replace("[`", "`").replace("`]", "`");
+            let (name, kind) = (name.to_owned(), kind.to_owned());
+            fields.push(Field { name, kind, meaning, is_flat });
+            is_flat = false;
+        }
+    }
+    fields
+}
+
+/// The page, table after table as their keys lead to them.
+struct Writer<'a> {
+    tables: &'a Tables,
+    /// Types that have a section, and what it is called.
+    sections: BTreeMap<String, String>,
+    waiting: Vec<(String, String)>,
+    text: String,
+}
+
+impl Writer<'_> {
+    fn document(&mut self, name: &str, heading: &str) {
+        self.waiting.push((name.to_owned(), heading.to_owned()));
+        self.sections.insert(name.to_owned(), heading.to_owned());
+        while !self.waiting.is_empty() {
+            let (name, heading) = self.waiting.remove(0);
+            self.table(&name, &heading);
+        }
+    }
+
+    fn table(&mut self, name: &str, heading: &str) {
+        let tables = self.tables;
+        self.text.push_str(&format!("\n## {heading}\n{}", tables.about(name)));
+        self.text.push_str("\n| key | type | meaning |\n|---|---|---|\n");
+        let path = if heading.starts_with('`') {
+            format!("{}.", heading.trim_matches('`'))
+        } else {
+            String::new()
+        };
+        for field in tables.fields(name) {
+            let kind = self.kind(&field.kind, field, &path);
+            let meaning = field.meaning.trim().replace('|', "\\|");
+            assert!(!meaning.is_empty(), "say what {name}.{} means", field.name);
+            self.text.push_str(&format!("| `{}` | {kind} | {meaning} |\n", field.name));
+        }
+    }
+
+    /// What a value looks like; a type of ours leads to its section.
+    fn kind(&mut self, kind: &str, field: &Field, path: &str) -> String {
+        if let Some(inner) = kind.strip_prefix("Option<") {
+            let inner = self.kind(inner.trim_end_matches('>'), field, path);
+            return format!("{inner} or `null`");
+        }
+        if let Some(inner) = kind.strip_prefix("Vec<") {
+            return format!("list of {}", self.kind(inner.trim_end_matches('>'), field, path));
+        }
+        if kind.starts_with("BTreeMap<") {
+            return "object".to_owned();
+        }
+        match kind {
+            "String" | "&'static str" => "text".to_owned(),
+            "bool" => "boolean".to_owned(),
+            "f64" => "number".to_owned(),
+            "object" => "object".to_owned(),
+            "u16" | "u32" | "u64" | "i64" | "usize" => "integer".to_owned(),
+            _ => self.link(field, path),
+        }
+    }
+
+    fn link(&mut self, field: &Field, path: &str) -> String {
+        let inner = self.tables.inner(field).to_owned();
+        let is_list = field.kind.contains("Vec<");
+        if !self.sections.contains_key(&inner) {
+            let heading = format!("`{path}{}{}`", field.name, if is_list { "[]" } else { "" });
+            self.sections.insert(inner.clone(), heading.clone());
+            self.waiting.push((inner.clone(), heading));
+        }
+        let heading = &self.sections[&inner];
+        format!("[{}](#{})", heading, anchor(heading))
+    }
+}
+
+#[test]
+fn run_json_page_is_up_to_date() {
+    let tables = Tables::read();
+    let mut writer = Writer {
+        tables: &tables,
+        sections: BTreeMap::new(),
+        waiting: Vec::new(),
+        text: HEAD.to_owned(),
+    };
+    writer.document(RUN, "The document");
+    writer.document(PROFILE, "profile.json");
+    is_up_to_date(PAGE, &writer.text);
+}
+
+#[test]
+fn stored_documents_have_no_other_keys() {
+    let folder = root().join("cli/store/tests");
+    let files = fs::read_dir(folder).expect("the folder is there");
+    let files = files.map(|file| file.expect("an entry is readable").path());
+    let mut seen = 0;
+    for file in files.filter(|file| file.extension().is_some_and(|end| end == "json")) {
+        let text = fs::read_to_string(&file).expect("it is text");
+        no_other_keys(RUN, &serde_json::from_str(&text).expect("it is JSON"));
+        seen += 1;
+    }
+    assert!(seen >= 2, "{seen} documents are stored");
+}
+
+/// That the page names every key of a document.
+pub(crate) fn no_other_keys(name: &str, document: &Value) {
+    let mut unknown = Vec::new();
+    Tables::read().unknown(name, document, "", &mut unknown);
+    assert!(document.is_object() && unknown.is_empty(), "{PAGE} lacks {unknown:?}");
+}
