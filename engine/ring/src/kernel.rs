@@ -13,7 +13,7 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::mem::ManuallyDrop;
+use std::mem::{self, ManuallyDrop};
 use std::ops::Range;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr::NonNull;
@@ -495,10 +495,12 @@ impl Drop for Kernel {
         // without touching it: the kernel would do so only in an `enter` of this thread. Without,
         // it may do so whenever this thread leaves the kernel, so everything is cancelled first;
         // that looks at every armed operation once per operation.
-        if !self.is_deferred {
-            let second = Timespec::new().sec(1);
-            let _ = self.submitter.register_sync_cancel(Some(second), CancelBuilder::any().all());
-        }
+        let is_over = self.is_deferred || {
+            let (second, all) = (Timespec::new().sec(1), CancelBuilder::any().all());
+            let cancelled = self.submitter.register_sync_cancel(Some(second), all);
+            // Where nothing is found, nothing was armed.
+            cancelled.is_ok() || cancelled.is_err_and(|why| why.kind() == io::ErrorKind::NotFound)
+        };
         // SAFETY: dropped once, here, and not used after.
         unsafe { ManuallyDrop::drop(&mut self.completions) };
         // SAFETY: likewise.
@@ -508,6 +510,13 @@ impl Drop for Kernel {
         // SAFETY: the pointer came from `Box::leak`, and no view of the ring is left
         // (invariant 5).
         drop(unsafe { Box::from_raw(self.ring.as_ptr()) });
+        if !is_over {
+            // Linux before 6.0 cannot cancel so: what it may still touch is left to it.
+            let buffers = self.buffers.each_mut().map(|buffers| mem::take(&mut buffers.entries));
+            let (templates, peers) = (mem::take(&mut self.templates), mem::take(&mut self.peers));
+            mem::forget((buffers, templates, peers, mem::take(&mut self.outgoing)));
+            return;
+        }
         for buffers in &self.buffers {
             // SAFETY: the pointer came from `Box::leak`; with the ring gone nobody writes there.
             drop(unsafe { Box::from_raw(buffers.bytes.as_ptr()) });
