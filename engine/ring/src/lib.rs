@@ -24,9 +24,8 @@ mod token;
 
 pub use buffer::{BufferId, BufferSizes, Room};
 pub use failure::{Failure, SetupError};
-pub use probe::{Features, Unavailable, probe};
+pub use probe::{Ability, Features, Unavailable, probe};
 pub use ring::{Completion, Config, PeerId, Ring, TemplateId, Wait};
-pub use sizes::KernelVersion;
 pub use socket::{Listener, OpenError, PeerAddress, SocketOptions};
 pub use tcp_info::TcpInfo;
 pub use token::{Operation, Token};

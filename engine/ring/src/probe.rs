@@ -22,6 +22,21 @@ pub struct Features {
     pub registered_ring: bool,
     /// Sockets made and set up within the ring (6.7): no system calls per connection.
     pub ring_sockets: bool,
+    /// Sockets of the ring given a descriptor (6.8), by which TCP is asked what it knows of them.
+    pub tcp_info: bool,
+}
+
+/// One of them, in words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ability {
+    /// Its name.
+    pub name: &'static str,
+    /// Whether this kernel has it.
+    pub is_there: bool,
+    /// The version of Linux that brought it.
+    pub since: &'static str,
+    /// What a load is like without it.
+    pub without: &'static str,
 }
 
 /// Why this process has no io_uring at all.
@@ -76,24 +91,37 @@ pub enum Unavailable {
 }
 
 impl Features {
-    /// Each ability with whether it is there and the kernel version that brought it.
-    pub fn rows(&self) -> Vec<(&'static str, bool, &'static str)> {
-        vec![
-            ("deferred task work", self.deferred_work, "6.1"),
-            ("submit all", self.submit_all, "5.18"),
-            ("no index array", self.no_index_array, "6.6"),
-            ("multishot receive", self.multishot_receive, "6.0"),
-            ("registered ring descriptor", self.registered_ring, "5.18"),
-            ("sockets made within the ring", self.ring_sockets, "6.7"),
+    /// Each of them.
+    pub fn abilities(&self) -> [Ability; 7] {
+        let costs = "it costs more CPU per request";
+        [
+            ("deferred task work", self.deferred_work, "6.1", costs),
+            ("submit all", self.submit_all, "5.18", costs),
+            ("no index array", self.no_index_array, "6.6", costs),
+            ("multishot receive", self.multishot_receive, "6.0", costs),
+            ("registered ring descriptor", self.registered_ring, "5.18", costs),
+            (
+                "sockets made within the ring",
+                self.ring_sockets,
+                "6.7",
+                "a new connection costs four system calls",
+            ),
+            (
+                "TCP state of connections",
+                self.tcp_info,
+                "6.8",
+                "retransmits are known of the whole machine, round trips not at all",
+            ),
         ]
+        .map(|(name, is_there, since, without)| Ability { name, is_there, since, without })
     }
 }
 
 impl fmt::Display for Features {
     /// The names of those that are there, for a result's host section.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let there = self.rows().into_iter().filter(|row| row.1).map(|row| row.0);
-        f.write_str(&there.collect::<Vec<_>>().join(", "))
+        let there = self.abilities().into_iter().filter(|ability| ability.is_there);
+        f.write_str(&there.map(|ability| ability.name).collect::<Vec<_>>().join(", "))
     }
 }
 
@@ -131,6 +159,7 @@ pub fn probe() -> Result<Features, Unavailable> {
         multishot_receive,
         registered_ring,
         ring_sockets,
+        tcp_info: known.is_supported(opcode::FixedFdInstall::CODE),
     })
 }
 
@@ -226,6 +255,7 @@ mod tests {
             multishot_receive: false,
             registered_ring: false,
             ring_sockets: false,
+            tcp_info: false,
         };
         assert!(builder(&none).build(8).is_ok());
         assert_eq!(none.to_string(), "");

@@ -3,7 +3,7 @@
 
 /// A kernel's version, as far as it matters here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct KernelVersion {
+pub(crate) struct KernelVersion {
     major: u16,
     minor: u16,
 }
@@ -25,12 +25,12 @@ impl KernelVersion {
     const WORK_IS_BOUNDED: Self = Self::new(6, 13);
 
     /// Version `major.minor`.
-    pub const fn new(major: u16, minor: u16) -> Self {
+    pub(crate) const fn new(major: u16, minor: u16) -> Self {
         Self { major, minor }
     }
 
     /// The one that runs here. One that names itself otherwise than kernels do counts as old.
-    pub fn running() -> Self {
+    pub(crate) fn running() -> Self {
         let name = rustix::system::uname();
         Self::of(&name.release().to_string_lossy()).unwrap_or(Self::new(0, 0))
     }

@@ -2,6 +2,8 @@
 //!
 //! `bad` stops a load or spoils its numbers; `note` may matter; the rest is `ok`.
 
+use uringbench_ring::Ability;
+
 use super::facts::Facts;
 use super::sampling;
 use crate::host::limits::Limit;
@@ -71,15 +73,11 @@ fn ring(facts: &Facts) -> Row {
 }
 
 fn ring_features(facts: &Facts) -> Vec<Row> {
-    let features = facts.ring.iter().flat_map(|features| features.rows());
-    features
-        .map(|(name, there, since)| match there {
+    let abilities = facts.ring.iter().flat_map(|features| features.abilities());
+    abilities
+        .map(|Ability { name, is_there, since, without }| match is_there {
             true => ok(name, format!("yes (Linux {since})")),
-            false => note(
-                name,
-                "no: works without, at more CPU per request",
-                format!("boot Linux {since} or newer"),
-            ),
+            false => note(name, format!("no: {without}"), format!("boot Linux {since} or newer")),
         })
         .collect()
 }
@@ -299,6 +297,7 @@ mod tests {
                 multishot_receive: true,
                 registered_ring: true,
                 ring_sockets: true,
+                tcp_info: true,
             }),
             files: limit(1_048_576),
             locked_memory: limit(8 << 20),
