@@ -36,7 +36,8 @@ pub(crate) struct Departures {
     from: Timestamp,
     /// When the turn began to send.
     begun: Timestamp,
-    /// How long a send takes, as far as is known: zero before the first look.
+    /// How long a send takes while nothing disturbs it, as far as is known: zero before the first
+    /// look.
     each: Nanos,
     /// Turns until the next look.
     look_in: u32,
@@ -87,9 +88,10 @@ impl Departures {
     fn learn(&mut self, to: Timestamp) {
         let each = to.since(self.from).0 / self.waiting.len().max(1) as u64;
         let Nanos(known) = self.each;
-        // Where this thread lost its CPU meanwhile, nothing is learnt of its sends.
-        let new = if known == 0 { each } else { known - known / 8 + each.min(2 * known) / 8 };
-        self.each = Nanos(new);
+        // The least counts: where this thread lost its CPU meanwhile, nothing is learnt of its
+        // sends, and a stamp that is too late could lie behind the answer.
+        let most = if known == 0 { each } else { known + known / 16 + 1 };
+        self.each = Nanos(each.min(most));
     }
 }
 
@@ -170,9 +172,10 @@ mod tests {
                     let lost = Nanos(if looks == 3 { 1_000_000_000 } else { 0 });
                     let before = departures.each;
                     departures.learn(real + lost);
-                    let most = before.0.max(2_000) * 9 / 8;
-                    assert!((1_999..=most).contains(&departures.each.0), "{departures:?}");
-                    departures.each = Nanos(2_000);
+                    let most = before.0.max(2_000) * 17 / 16 + 1;
+                    assert!((2_000..=most).contains(&departures.each.0), "{departures:?}");
+                    departures.learn(real);
+                    assert_eq!(departures.each, Nanos(2_000), "the least is known at once");
                 }
             }
             departures.waiting.clear();

@@ -532,6 +532,7 @@ impl Recorder {
         edges.sent += more;
         edges.completed += if outcome.is_completed() { more } else { 0.0 };
         edges.ok += if outcome == Outcome::Ok { more } else { 0.0 };
+        edges.busy += more * done.since(sent).0 as f64;
     }
 
     /// What warm-up slots take once the measured window has begun belongs to neither.

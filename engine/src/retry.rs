@@ -7,7 +7,7 @@
 
 use std::fmt::Display;
 
-use uringbench_core::ending::{CLOSED_IDLE, Ending};
+use uringbench_core::ending::{CLOSED_IDLE, Ending, STREAM_CUT};
 use uringbench_core::http::header_cache::HeaderCache;
 use uringbench_core::http::response::Response;
 use uringbench_core::http::unfinished::Unfinished;
@@ -246,9 +246,7 @@ impl<D: Driver> EventLoop<D> {
     /// The run ends before the answers on a connection have come.
     pub(crate) fn cut_short(&mut self, number: u32, now: Timestamp) {
         if self.is_stream(number) {
-            let cause = "the stream had not ended when the run did: --events N ends it after N \
-                         events";
-            return self.fail_all(number, Outcome::Censored, &cause, now);
+            return self.fail_all(number, Outcome::Censored, &STREAM_CUT, now);
         }
         self.fail_exchanges(number, Outcome::Censored, now);
     }

@@ -1,12 +1,13 @@
 //! WebSocket in the loop: the opening before the first message, messages as answers, pings and
 //! closes replied to.
 
+use uringbench_core::http::quote;
 use uringbench_core::outcome::Outcome;
 use uringbench_core::plan::WebSocketPlan;
 use uringbench_core::record::MESSAGE;
 use uringbench_core::time::{Nanos, Timestamp};
 use uringbench_core::websocket::frame::{Masks, close};
-use uringbench_core::websocket::machine::{Machine, Message, Progress, Stage};
+use uringbench_core::websocket::machine::{Broken, Machine, Message, Progress, Stage};
 
 use crate::connect_failure::ConnectFailure;
 use crate::connection::{Connection, Exchanges, Link};
@@ -65,10 +66,25 @@ struct Asked {
     judged_at: Option<Timestamp>,
 }
 
+/// The answer awaited breaks the protocol: why, and where.
+#[cold]
+pub(crate) fn note_broken(
+    (number, connection): (u32, &Connection),
+    (exchanges, recorder): (&mut Exchanges, &mut Recorder),
+    (broken, bytes): (&Broken, &[u8]),
+) {
+    if connection.in_flight > 0 {
+        let slot = exchanges.oldest(number, connection).slot();
+        recorder.caused_with(slot, Outcome::Malformed, broken, &quote::first_line(bytes));
+    }
+}
+
 impl Asked {
-    /// The target has closed the WebSocket; one that is being opened was waited for its greeting.
-    fn closed(&self, goodbye: Goodbye, is_opening: bool) -> FeedResult {
-        if is_opening && !self.is_opened {
+    /// The target has closed the WebSocket. One that is being opened, or was opened by the same
+    /// bytes, could carry nothing.
+    fn closed(&mut self, goodbye: Goodbye, is_opening: bool) -> FeedResult {
+        if is_opening {
+            self.is_opened = false;
             return FeedResult::NotOpened(ConnectFailure::Answer(goodbye.to_string().into()));
         }
         FeedResult::Closed(goodbye)
@@ -155,6 +171,7 @@ impl<D: Driver> EventLoop<D> {
                     ));
                 }
                 Err(broken) => {
+                    note_broken((number, connection), (exchanges, recorder), (&broken, bytes));
                     let mut masks = Masks::new(*seed);
                     let frame = close(broken.close_code(), "", &mut masks);
                     asked.replies.extend(frame.iter().flat_map(|frame| frame.bytes()));

@@ -19,7 +19,7 @@ use crate::driver::Driver;
 use crate::event_loop::EventLoop;
 use crate::receive::FeedResult;
 use crate::unasked::{Goodbye, Held, Instead, quoted};
-use crate::websocket::NORMAL;
+use crate::websocket::{NORMAL, note_broken};
 
 /// The status of an answer that opens.
 const OPENED: u16 = 101;
@@ -188,6 +188,9 @@ impl<D: Driver> EventLoop<D> {
                     consumed
                 }
                 Err(broken) => {
+                    let connection = (number, &self.connections[number as usize]);
+                    let record = (&mut self.exchanges, &mut self.recorder);
+                    note_broken(connection, record, (&broken, bytes));
                     let frame = frame::close(broken.close_code(), "", &mut talk.masks);
                     let bytes = frame.map(|frame| frame.bytes().to_vec());
                     self.send_behind(number, &bytes.unwrap_or_default());

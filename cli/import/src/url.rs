@@ -50,6 +50,12 @@ impl Address {
                 "write the host's name in ASCII, xn--…"
             })
         })?;
+        // The same server with its port and without (RFC 9110 section 4.2.3), and the same Host.
+        let default_port = if scheme == "https" { ":443" } else { ":80" };
+        let host = match host.strip_suffix(default_port) {
+            Some(bare) if !scheme.is_empty() => bare.to_owned(),
+            _ => host,
+        };
         let origin = if scheme.is_empty() { host } else { format!("{scheme}://{host}") };
         let after = template::split_once(after, '#').map_or(after, |(before, _)| before);
         let (path, query) = match template::split_once(after, '?') {

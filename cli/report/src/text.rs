@@ -237,8 +237,8 @@ impl Page {
             }
         }
         if counts.retried > 0 {
-            let times = plural(counts.retried, "time");
-            self.line("retried", format!("{times}, since the target closed the connection first"));
+            let requests = plural(counts.retried, "request");
+            self.line("retried", format!("{requests}, whose connection ended before an answer"));
         }
         let by_status = (0..).zip(parts.record.by_status.iter().copied());
         let name = |code: u16| match code {
@@ -321,9 +321,13 @@ impl Page {
         if let Some(rate) = tcp.delivery_rate {
             figures.push(format!("delivery p50 {}", byte_rate(rate.p50 as f64)));
         }
-        figures.push(plural(tcp.retransmits, "retransmit"));
-        let of = format!("{} of {} asked", Grouped(tcp.connections), Grouped(tcp.made));
-        figures.push(format!("{of} connections"));
+        let asked = Grouped(tcp.connections);
+        let retransmits = plural(tcp.retransmits, "retransmit");
+        figures.push(if tcp.connections == tcp.made {
+            format!("{retransmits} on {}", plural(tcp.made, "connection"))
+        } else {
+            format!("{retransmits} on {asked} of {}", plural(tcp.made, "connection"))
+        });
         self.line("tcp", figures.join("   "));
     }
 

@@ -22,6 +22,9 @@ pub struct EdgeShares {
     pub completed: f64,
     /// To those that ended `ok`.
     pub ok: f64,
+    /// To the sum of their service times, in nanoseconds: what of it the window does not hold is
+    /// taken away.
+    pub busy: f64,
 }
 
 impl EdgeShares {
@@ -30,6 +33,7 @@ impl EdgeShares {
         self.sent += other.sent;
         self.completed += other.completed;
         self.ok += other.ok;
+        self.busy += other.busy;
     }
 }
 

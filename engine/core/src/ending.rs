@@ -27,6 +27,10 @@ pub enum Ending {
 pub const CLOSED_IDLE: &str = "the target closed the idle connection as the request was sent: \
                                raise its keep-alive timeout, or lower -c";
 
+/// The cause of a stream that the run's end has cut.
+pub const STREAM_CUT: &str = "the stream had not ended when the run did: --events N ends it after \
+                              N events";
+
 impl Ending {
     /// Every one, in the order of the result document.
     pub const ALL: [Self; 8] = [
@@ -57,7 +61,7 @@ impl Ending {
     /// When it was, for people.
     pub const fn when(self) -> &'static str {
         match self {
-            Self::Announced => "announced with an answer",
+            Self::Announced => "as its answers announced",
             Self::Idle => "while idle",
             Self::Unanswered => "before an answer",
             Self::BrokenOff => "in the middle of an answer",

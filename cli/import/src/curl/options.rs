@@ -44,7 +44,7 @@ const TAKEN: [(&str, char, bool, Act); 37] = [
     ("--ntlm-wb", '\0', false, Act::Challenge(AUTHENTICATION)),
     ("--negotiate", '\0', false, Act::Challenge(AUTHENTICATION)),
     ("--anyauth", '\0', false, Act::Challenge(AUTHENTICATION)),
-    ("--aws-sigv4", '\0', true, Act::Challenge(AUTHENTICATION)),
+    ("--aws-sigv4", '\0', true, Act::Challenge(SIGNATURE)),
     ("--globoff", 'g', false, Act::GlobOff),
     ("--path-as-is", '\0', false, Act::PathAsIs),
     ("--request-target", '\0', true, Act::Target),
@@ -64,13 +64,16 @@ const TLS: &str = "certificates are the run's matter: -k, --cacert, --cert, --ke
 const FAILURE: &str = "a check says which answers are failures, and none is asked for again";
 const REDIRECT: &str = "redirects are not followed: add a step for where they lead";
 const AUTHENTICATION: &str = "only Basic and Bearer can be said in advance";
+const SIGNATURE: &str = "a signature is of each request and its time, and is not made here";
 const OTHER_PROTOCOL: &str = "it is about another protocol than HTTP/1.1";
+const CHANGED: &str = "what it changes in the request is not taken over: write the header or the \
+                       body that it makes";
 const NOT_READ: &str = "what is in that file is not known here: write it as options";
 const LIMIT: &str = "load and time limits are the run's matter: -n, -d, -R and --timeout";
 
 /// Options that cannot be taken over, each with why; a `=` behind the name means that a value
 /// follows, a letter before it is its short form.
-const LEFT: [(&str, &str); 9] = [
+const LEFT: [(&str, &str); 10] = [
     (
         OUTPUT,
         "o--output= O--remote-name J--remote-header-name --remote-name-all R--remote-time \
@@ -79,7 +82,6 @@ const LEFT: [(&str, &str); 9] = [
          --stderr= --trace= --trace-ascii= --trace-time --trace-ids --trace-config= \
          --styled-output N--no-buffer --libcurl= --xattr --etag-save= --no-clobber \
          --remove-on-error --suppress-connect-headers --raw --ignore-content-length \
-         C--continue-at= \
          --hsts= --alt-svc= --skip-existing --ssl-sessions= --out-null",
     ),
     (
@@ -131,10 +133,15 @@ const LEFT: [(&str, &str); 9] = [
          --ftp-ssl-ccc-mode= --ftp-ssl-control --disable-eprt --disable-epsv --mail-auth= \
          --mail-from= --mail-rcpt= --mail-rcpt-allowfails t--telnet-option= --tftp-blksize= \
          --tftp-no-options B--use-ascii --crlf --pubkey= --hostpubmd5= --hostpubsha256= \
-         --compressed-ssh --tr-encoding --proto= --proto-default= --proto-redir= --metalink \
-         --form-escape z--time-cond= --etag-compare= --disallow-username-in-url --upload-flags=",
+         --compressed-ssh --proto= --proto-redir= --metalink --disallow-username-in-url \
+         --upload-flags=",
     ),
-    (NOT_READ, "K--config= q--disable --variable= j--junk-session-cookies --expand-url="),
+    (
+        CHANGED,
+        "C--continue-at= --tr-encoding --proto-default= --form-escape z--time-cond= \
+         --etag-compare= --variable= --expand-url= --expand-data= --expand-header=",
+    ),
+    (NOT_READ, "K--config= q--disable j--junk-session-cookies"),
     (
         LIMIT,
         "m--max-time= --connect-timeout= --limit-rate= Y--speed-limit= y--speed-time= --rate= \

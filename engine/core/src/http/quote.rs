@@ -40,7 +40,12 @@ impl Display for Quoted<'_> {
 
 impl Display for QuotedLine<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = self.0.split(|byte| *byte == b':').next().unwrap_or_default();
+        // A line without a colon may still begin with a name.
+        let is_end = |byte: &u8| matches!(byte, b':' | b'=' | b' ' | b'\t');
+        let name = match self.0.split(|byte| *byte == b':').next() {
+            Some(name) if name.len() < self.0.len() => name,
+            _ => self.0.split(is_end).next().unwrap_or_default(),
+        };
         let is_secret = SECRETS
             .iter()
             .any(|word| name.windows(word.len()).any(|window| window.eq_ignore_ascii_case(word)));
@@ -57,6 +62,7 @@ mod tests {
 
     #[test]
     fn the_first_line_stands_for_what_comes_and_keeps_secrets() {
+        assert_eq!(first_line(b"Set-Cookie sid=x"), "`Set-Cookie ` (its value is left out)");
         assert_eq!(first_line(b"push"), "`push`");
         assert_eq!(first_line(b"HTTP/1.1 200 OK\r\nX: y\r\n"), "`HTTP/1.1 200 OK` …");
         assert_eq!(first_line(b"Set-Cookie: a=b\n"), "`Set-Cookie:` (its value is left out) …");

@@ -1,12 +1,13 @@
 //! The answers: what failed, and why.
 
 use super::{ERRORS_MAX, Reason, Run, invalid, suspect};
-use crate::ending::CLOSED_IDLE;
+use crate::ending::{CLOSED_IDLE, STREAM_CUT};
 use crate::flow::exchange::Exchange;
 use crate::flow::step::Step;
 use crate::outcome::Outcome;
 use crate::plan::Load;
 use crate::summary::{Grouped, Percent, plural};
+use crate::time::Nanos;
 
 impl Run<'_> {
     pub(super) fn nothing_completed(&self) -> Option<Reason> {
@@ -20,7 +21,7 @@ impl Run<'_> {
                     let perhaps = [self.tls_perhaps(), self.certificate_perhaps()].concat();
                     format!("no request was answered ({kinds}): {cause}{perhaps}")
                 }
-                _ if self.record.interrupted => {
+                _ if self.record.interrupted && self.summary.measured == Nanos::ZERO => {
                     "the run was interrupted before its measured window; --warmup 0s measures from \
                      the start"
                         .to_owned()
@@ -31,10 +32,14 @@ impl Run<'_> {
                         .to_owned()
                 }
                 _ if self.record.warmup_counts.released > 0 => {
-                    "no request was sent in the measured window: every connection was busy with \
-                     one of the warm-up, whose answers take longer than the window; measure \
-                     longer (-d)"
-                        .to_owned()
+                    const BUSY: &str = "no request was sent in the measured window: every \
+                                        connection was busy with one of the warm-up, whose answers \
+                                        take longer than the window";
+                    if self.plan.stream.is_some() {
+                        format!("{BUSY}; end each stream after some events (--events N)")
+                    } else {
+                        format!("{BUSY}; measure longer (-d)")
+                    }
                 }
                 _ => format!("no request was sent: {CHECK}"),
             };
@@ -45,14 +50,20 @@ impl Run<'_> {
     /// What a server may have wanted that ends every connection over TLS without a word.
     fn certificate_perhaps(&self) -> &'static str {
         let was_reset = self.record.counts.of(Outcome::Reset) == self.record.counts.ended();
-        let had_none =
-            self.plan.tls.as_ref().is_some_and(|tls| tls.identity.is_none()) && was_reset;
-        if had_none && self.connect_failure().is_none() {
-            "; servers that ask for a client certificate only after the request (post-handshake \
-             authentication, renegotiation) end like this too: have it asked for in the handshake, \
-             and give --cert and --key"
-        } else {
-            ""
+        match &self.plan.tls {
+            Some(tls) if was_reset && self.connect_failure().is_none() => match tls.identity {
+                None => {
+                    "; servers that ask for a client certificate only after the request \
+                     (post-handshake authentication, renegotiation) end like this too: have it \
+                     asked for in the handshake, and give --cert and --key"
+                }
+                Some(_) => {
+                    "; servers that ask for a client certificate only after the request \
+                     (post-handshake authentication, renegotiation) end like this too: have it \
+                     asked for in the handshake, where --cert and --key are shown"
+                }
+            },
+            _ => "",
         }
     }
 
@@ -92,6 +103,8 @@ impl Run<'_> {
                 "the target was gone by then"
             } else if self.refusals().is_some() {
                 "the times are those of refusals"
+            } else if main_cause.as_deref() == Some(STREAM_CUT) {
+                "the run ended before they did"
             } else if is_closed_idle {
                 "the target is not in trouble, it closes connections between requests"
             } else {
@@ -151,10 +164,10 @@ impl Run<'_> {
             return None;
         }
         let message = format!(
-            "the server speaks first: {}, and answers are known by their order alone, so that \
-             times may be those of one message too early; wait for its greeting (--greeting N, \
-             `greeting` in a scenario), or know answers by what they hold (--echo, `echo` or \
-             `check`)",
+            "the server speaks first or of its own accord: {}, and answers are known by their \
+             order alone, so that times may be those of one message too early; where it greets, \
+             wait for that (--greeting N, `greeting` in a scenario), else know answers by what they \
+             hold (--echo, `echo` or `check`)",
             self.unasked(),
         );
         Some(suspect("unsolicited_messages", message))
@@ -163,7 +176,11 @@ impl Run<'_> {
     /// The same where no answer can be taken for another: worth a note.
     pub(super) fn unsolicited_note(&self) -> Option<String> {
         (self.unsolicited_count() > 0 && self.knows_answers()).then(|| {
-            format!("the server speaks first: {}, none of them taken for an answer", self.unasked())
+            format!(
+                "the server speaks first or of its own accord: {}, none of them taken for an \
+                 answer",
+                self.unasked()
+            )
         })
     }
 

@@ -97,7 +97,8 @@ impl Run<'_> {
         let used = self.total(|w| w.connections_used.into());
         let all = u64::from(self.plan.connections);
         let released = self.record.counts.released;
-        (used * FEW_USED_OF < all).then(|| {
+        // Where nothing was measured, that is what there is to say.
+        (used > 0 && used * FEW_USED_OF < all).then(|| {
             let why = match self.plan.connection_order {
                 ConnectionOrder::Lifo => {
                     "the one used last goes first: --connection-order round-robin uses them alike"

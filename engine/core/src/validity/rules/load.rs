@@ -3,7 +3,7 @@
 use super::{ERRORS_MAX, Reason, Run, invalid, suspect};
 use crate::outcome::Outcome;
 use crate::plan::{Arrivals, Limit, WaitMode};
-use crate::summary::{Grouped, Percent, Quantile, plural, plural_were};
+use crate::summary::{Percent, Quantile, plural, plural_were};
 use crate::time::Nanos;
 
 /// Open loop: least share of the planned slots that must be sent. Nighthawk advises the same
@@ -122,23 +122,23 @@ impl Run<'_> {
     /// Connections × depth = rate × mean service time, when no connection stands idle, save while
     /// its next request waits behind others to leave.
     ///
-    /// Both sides are of the window, whatever its length: the rate counts what lies across its
-    /// edges by its share. What chance may do is bounded: the mean is of those sent in the window,
-    /// and at each edge every place has one exchange that the rate weighs otherwise, whose length
-    /// deviates as lengths do.
+    /// Both sides are of the window, whatever its length: of exchanges that lie across its edges
+    /// the part within it counts. What chance may do is bounded all the same: answers that fail
+    /// have no service time, and lengths deviate.
     pub(super) fn little(&self) -> Option<Reason> {
         let completed = self.record.completed();
         let undisturbed = self.record.counts.errors() as f64 <= ERRORS_MAX * completed
             && self.total(|w| w.reconnects) as f64 <= ERRORS_MAX * completed;
         let service = &self.record.times.service;
-        let (mean, deviation) = (service.mean() / 1e9, service.stdev() / 1e9);
+        let deviation = service.stdev() / 1e9;
         let window = self.summary.measured.as_secs_f64();
         if !undisturbed || service.is_empty() || window <= 0.0 {
             return None;
         }
         let places = self.total(|w| w.established.into()) * u64::from(self.plan.pipeline);
         let departing = Nanos(self.total(|w| w.departing.0)).as_secs_f64();
-        let in_service = (completed * mean + departing) / window;
+        let served = (service.mean() * service.len() as f64 + self.record.edges.busy) / 1e9;
+        let in_service = (served + departing) / window;
         let off = (in_service / places as f64 - 1.0).abs();
         let chance = LITTLE_SIGMAS * deviation / (window * (places as f64).sqrt());
         // When the last requests are sent, places fall idle one after the other.
@@ -148,10 +148,10 @@ impl Run<'_> {
         };
         (off > LITTLE_MAX + chance + tail).then(|| {
             let message = format!(
-                "rate × mean service time gives {in_service:.1} requests in flight where {} were \
-                 to be ({} off): connections stood idle or the generator paused; check its CPUs \
+                "rate × mean service time gives {in_service:.1} requests in flight where {} \
+                 expected ({} off): connections stood idle or the generator paused; check its CPUs \
                  and raise --warmup",
-                Grouped(places),
+                plural_were(places, "request"),
                 Percent(off),
             );
             suspect("little", message)

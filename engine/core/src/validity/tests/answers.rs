@@ -43,8 +43,19 @@ fn resets_of_every_request_over_tls_may_be_for_want_of_a_certificate() {
     };
     let identity = Some(Identity { chain: Vec::new(), key: Vec::new() });
     assert!(reset(Some(tls())).contains("(post-handshake authentication, renegotiation)"));
-    assert!(!reset(Some(TlsPlan { identity, ..tls() })).contains("post-handshake"));
+    let shown = reset(Some(TlsPlan { identity, ..tls() }));
+    assert!(shown.ends_with("where --cert and --key are shown"), "{shown}");
     assert!(!reset(None).contains("post-handshake"));
+}
+
+#[test]
+fn streams_that_the_run_s_end_cuts_are_no_trouble_of_the_target() {
+    let case = Case::closed().with(|case| {
+        case.lose(30_000, Outcome::Censored);
+        case.record.causes.add(Outcome::Censored, crate::ending::STREAM_CUT, 30_000);
+    });
+    let message = &case.verdict().reasons[0].message;
+    assert!(message.contains("the run ended before they did; most often: "), "{message}");
 }
 
 #[test]
