@@ -111,6 +111,6 @@ pub(crate) struct SoakArgs {
 
     /// Alternate between the rate, twice the rate and none, in random blocks, to tell what leaks
     /// per request from what leaks per second; needs -R
-    #[arg(long)]
+    #[arg(long, help_heading = "Soak")]
     pub(crate) dose: bool,
 }
