@@ -166,8 +166,8 @@ impl Run<'_> {
         let message = format!(
             "the server speaks first or of its own accord: {}, and answers are known by their \
              order alone, so that times may be those of one message too early; where it greets, \
-             wait for that (--greeting N, `greeting` in a scenario), else know answers by what they \
-             hold (--echo, `echo` or `check`)",
+             wait for that (--greeting N, `greeting` in a scenario), else know answers by what \
+             they hold (--echo, `echo` or `check`)",
             self.unasked(),
         );
         Some(suspect("unsolicited_messages", message))
