@@ -106,7 +106,8 @@ fn walk(root: &Path, folder: &str, found: &mut Vec<Source>) {
     for entry in entries {
         let name = entry.file_name().to_string_lossy().into_owned();
         let path = format!("{folder}{name}");
-        let is_written = [".rs", ".toml", ".md", ".ci/run"].iter().any(|end| path.ends_with(end));
+        let ends = [".rs", ".toml", ".md", ".ci/run", ".ci/fuzz", "kernels/run", "kernels/init"];
+        let is_written = ends.iter().any(|end| path.ends_with(end));
         if entry.path().is_dir() {
             // Cargo marks its output folders, whatever they are called.
             let is_output = entry.path().join("CACHEDIR.TAG").exists()
