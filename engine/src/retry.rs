@@ -232,7 +232,7 @@ impl<D: Driver> EventLoop<D> {
     /// No connection can be made for what was given back.
     #[cold]
     pub(crate) fn fail_given_back(&mut self, number: u32, failure: &dyn Display, now: Timestamp) {
-        let cause = format_args!("its connection ended, and no other can be made: {failure}");
+        let cause = format!("its connection ended, and no other can be made: {failure}");
         self.fail_all(number, Outcome::Reset, &cause, now);
     }
 

@@ -302,8 +302,8 @@ impl Hearer<'_> {
         }
         oldest.begin_response(began);
         if !matches {
-            let cause = &Instead(&quoted(payload));
-            self.recorder.caused(oldest.slot(), Outcome::CheckFailed, cause, 1);
+            let found = quoted(payload);
+            self.recorder.caused(oldest.slot(), Outcome::CheckFailed, &Instead(&found), 1);
         } else if is_checked {
             self.hearing.note_right(now.since(oldest.sent));
         }

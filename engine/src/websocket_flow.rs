@@ -253,8 +253,8 @@ impl<D: Driver> EventLoop<D> {
         if judgement.is_err() {
             let connection = &self.connections[number as usize];
             let slot = self.exchanges.oldest(number, connection).slot();
-            let cause = &Instead(&quoted(Some(&talk.received)));
-            self.recorder.caused(slot, Outcome::CheckFailed, cause, 1);
+            let found = quoted(Some(&talk.received));
+            self.recorder.caused(slot, Outcome::CheckFailed, &Instead(&found), 1);
         }
         let unasked = talk.held.take().map_or(0, |(_, _, held)| u64::from(held.count));
         self.recorder.current.totals.unsolicited_messages += unasked;
