@@ -1,5 +1,7 @@
 //! Addresses as the inputs have them, cut into the scenario's target and a step's path and query.
 
+use std::net::Ipv4Addr;
+
 use crate::ImportError;
 use crate::model::Target;
 use crate::template::{self, Piece};
@@ -80,6 +82,54 @@ pub(crate) fn target(path: &str, query: Option<&str>) -> Target {
         Some((_, Some(query))) => Target::Path { path, query },
         Some((query, None)) => verbatim(&path, query),
     }
+}
+
+/// The address as curl reads it: one `/` behind the scheme does, and a host that is an IPv4 address
+/// in numbers of any form (inet_aton(3)) is the address in four of them.
+pub(crate) fn as_curl_reads(address: &str) -> String {
+    let lower = address.to_ascii_lowercase();
+    let scheme = ["http:/", "https:/"].into_iter().find(|scheme| {
+        lower.strip_prefix(scheme).is_some_and(|rest| !rest.is_empty() && !rest.starts_with('/'))
+    });
+    let address = match scheme {
+        Some(scheme) => format!("{scheme}/{}", &address[scheme.len()..]),
+        None => address.to_owned(),
+    };
+    let begin = address.find("://").map_or(0, |at| at + 3);
+    let rest = &address[begin..];
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let host_at = rest[..end].rfind('@').map_or(0, |at| at + 1);
+    let host = rest[host_at..end].split(':').next().unwrap_or_default();
+    match ipv4(host) {
+        Some(ip) if ip.to_string() != host => {
+            let (before, after) = (&address[..begin + host_at], &rest[host_at + host.len()..]);
+            format!("{before}{ip}{after}")
+        }
+        _ => address,
+    }
+}
+
+/// One to four numbers, decimal, octal behind a `0` or hexadecimal behind `0x`; the last one fills
+/// what the others leave.
+fn ipv4(host: &str) -> Option<Ipv4Addr> {
+    let number = |text: &str| {
+        let lower = text.to_ascii_lowercase();
+        let (digits, radix) = match lower.strip_prefix("0x") {
+            Some(digits) => (digits.to_owned(), 16),
+            None if lower.len() > 1 && lower.starts_with('0') => (lower, 8),
+            None => (lower, 10),
+        };
+        let is_plain = digits.chars().all(|c| c.is_ascii_hexdigit());
+        u32::from_str_radix(&digits, radix).ok().filter(|_| is_plain)
+    };
+    let numbers: Vec<u32> = host.split('.').map(number).collect::<Option<_>>()?;
+    let (last, first) = numbers.split_last()?;
+    let room = 32_u32.checked_sub(8 * u32::try_from(first.len()).ok()?)?;
+    if room == 0 || first.iter().any(|part| *part > 255) || u64::from(*last) >> room != 0 {
+        return None;
+    }
+    let begin = first.iter().fold(0_u64, |begin, part| begin << 8 | u64::from(*part));
+    u32::try_from(begin << room | u64::from(*last)).ok().map(Ipv4Addr::from)
 }
 
 /// Path and query as they stand, values included.
@@ -208,6 +258,34 @@ fn checked_host(host: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn hosts_in_numbers_and_single_slashes_are_read_as_curl_does() {
+        let same = ["http://127.0.0.1:80/a", "host/1.2", "http://1.2.3.4.5/", "http://h/127.1"];
+        let same = same.iter().chain(&["http://256.1/", "http://1.2.3.256/", "http://08/", "x:/y"]);
+        for address in same {
+            assert_eq!(as_curl_reads(address), *address);
+        }
+        for (address, read) in [
+            ("http://127.1:8/x", "http://127.0.0.1:8/x"),
+            ("2130706433?a", "127.0.0.1?a"),
+            ("https://u:p@0x7f.1/", "https://u:p@127.0.0.1/"),
+            ("http://0177.0.0.01", "http://127.0.0.1"),
+            ("http:/h/x", "http://h/x"),
+            ("HTTPS:/h", "https://h"),
+        ] {
+            assert_eq!(as_curl_reads(address), read);
+        }
+    }
+
+    #[test]
+    fn the_default_port_is_no_other_server() {
+        let origin = |text| Address::parse(text).expect("a plain address").origin;
+        assert_eq!(origin("http://h:80/a"), "http://h");
+        assert_eq!(origin("https://h:443/a"), "https://h");
+        assert_eq!(origin("http://h:443/a"), "http://h:443");
+        assert_eq!(origin("http://[::1]:80/"), "http://[::1]");
+    }
 
     fn read(text: &str) -> String {
         match Address::parse(text) {

@@ -80,6 +80,13 @@ impl Request {
         let mut steps = Vec::new();
         for (at, address) in self.addresses.iter().enumerate() {
             let upload = self.uploads.get(at).map(String::as_str);
+            let several = |file: &&str| glob::addresses(file).is_ok_and(|all| all.len() > 1);
+            if let Some(files) = upload.filter(|_| !self.is_glob_off).filter(several) {
+                return Err(ImportError::new(format!(
+                    "-T '{}': it names several files: write a command for each",
+                    crate::shown(files)
+                )));
+            }
             for address in self.globbed(address, notes)? {
                 steps.push(self.step(&address, upload, input, notes)?);
             }
@@ -121,7 +128,7 @@ impl Request {
         input: &Input<'_>,
         notes: &mut Notes,
     ) -> Result<(String, Step), ImportError> {
-        let mut address = Address::parse(address)?;
+        let mut address = Address::parse(&url::as_curl_reads(address))?;
         if !self.keeps_dots {
             address.path = without_dots(&address.path);
         }
@@ -205,7 +212,10 @@ impl Request {
         for Header { name, value } in &self.headers {
             let is = |other: &str| name.eq_ignore_ascii_case(other);
             match value {
-                Some(value) if is("Cookie") => add_cookie_line(step, value, notes),
+                // Cookies that are none would be cut to nothing.
+                Some(value) if is("Cookie") && !value.is_empty() => {
+                    add_cookie_line(step, value, notes);
+                }
                 // It is what HTTP/1.1 does anyhow.
                 Some(value) if is("Connection") && value.eq_ignore_ascii_case("keep-alive") => {
                     step.headers.push((name.clone(), value.clone()));
@@ -301,6 +311,9 @@ impl Request {
             return Ok(());
         }
         let is_query = self.is_get || self.is_head;
+        if is_query && self.is_json {
+            self.add_types(step);
+        }
         match &self.data {
             None => {}
             Some(Data::Text(text)) if is_query => query.push(in_lower_case(text)),

@@ -213,6 +213,20 @@ impl<'a> Lexer<'a> {
             '$' if self.take("\"") => self.double()?,
             '$' => self.variable()?,
             '`' => return Err(backquote()),
+            '~' if !self.has_word && self.rest.starts_with('/') => {
+                self.notes.push(
+                    "`~/…` is taken as it stands, a shell would put the home directory in its \
+                     place: write the path"
+                        .to_owned(),
+                );
+                self.push(c);
+            }
+            '{' if self.is_expanded_by_a_shell() => {
+                return Err(ImportError::new(
+                    "unquoted braces such as {a,b} and {1..3} are for the shell to work out: quote \
+                     the word, or write what they stand for",
+                ));
+            }
             '‘' | '’' | '“' | '”' | '„' | '«' | '»' => {
                 return Err(ImportError::new(format!(
                     "{c} is a quote of word processors, which no shell knows: write ' or \" in its \
@@ -238,6 +252,19 @@ impl<'a> Lexer<'a> {
             c => self.push(c),
         }
         Ok(())
+    }
+
+    /// Whether the brace just read begins what a shell makes several words of. In an address curl
+    /// does the same with a list, and the words come out alike.
+    fn is_expanded_by_a_shell(&self) -> bool {
+        let word = self.rest.split([' ', '\t', '\r', '\n', '\'', '"', '$']).next();
+        let Some((inside, _)) = word.and_then(|word| word.split_once('}')) else { return false };
+        let is_address = self.bytes.windows(3).any(|three| three == b"://")
+            || self.text.contains("://")
+            || self.text.contains("{{");
+        let has_range =
+            inside.split_once("..").is_some_and(|(a, b)| !a.is_empty() && !b.is_empty());
+        !inside.contains('{') && (has_range || (inside.contains(',') && !is_address))
     }
 
     /// Whether nothing but blanks is left of the line, and some are.

@@ -37,6 +37,8 @@ pub(crate) const CASES: &[&str] = &[
     "curl --request-target '*' -X OPTIONS $U/path",
     "curl --url $U/one $U/two --next -d x $U/three",
     "curl $U/$TOKEN?q=$TOKEN -d \"$TOKEN\"",
+    "curl -G --json '{\"a\":1}' $U/g",
+    "curl -H 'Cookie;' $U/c",
     // Methods.
     "curl -X post $U/lower",
     "curl -XPATCH -d x $U/patch",
