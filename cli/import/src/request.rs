@@ -138,7 +138,7 @@ pub(crate) fn exact_cookies(line: &str) -> Option<Vec<(String, String)>> {
     add_cookies(&mut step, line, &mut notes);
     let pairs = step.cookies.iter().map(|(name, value)| format!("{name}={value}"));
     let is_exact = notes.lines().is_empty() && pairs.collect::<Vec<_>>().join("; ") == line;
-    is_exact.then_some(step.cookies)
+    (is_exact && !line.is_empty()).then_some(step.cookies)
 }
 
 /// The value of a header.
