@@ -127,7 +127,7 @@ fn targets_of_vegeta_become_steps() {
     compiled(&imported);
     assert_eq!(
         scenario(&imported),
-        "target = \"http://a:80\"\n\n[[flow]]\nname = \"targets\"\n\n[[flow.step]]\npath = \"/x\"\n\
+        "target = \"http://a\"\n\n[[flow]]\nname = \"targets\"\n\n[[flow.step]]\npath = \"/x\"\n\
          query = { q = \"1\" }\nheaders = { X-A = [\"1\", \"2\"] }\n\n[[flow.step]]\n\
          path = \"/y\"\n\
          headers = { Content-Type = \"application/json\" }\nbody = { file = \"data.json\" }\n"
@@ -233,7 +233,7 @@ fn a_log_is_replayed_at_its_times() {
     compiled(&imported);
     assert_eq!(
         scenario(&imported),
-        r#"target = "http://a:80"
+        r#"target = "http://a"
 
 [load]
 replay = { data = "requests", column = "at", flow = "flow", speed = 2.0 }

@@ -212,10 +212,7 @@ impl Request {
         for Header { name, value } in &self.headers {
             let is = |other: &str| name.eq_ignore_ascii_case(other);
             match value {
-                // Cookies that are none would be cut to nothing.
-                Some(value) if is("Cookie") && !value.is_empty() => {
-                    add_cookie_line(step, value, notes);
-                }
+                Some(value) if is("Cookie") => add_cookie_line(step, value, notes),
                 // It is what HTTP/1.1 does anyhow.
                 Some(value) if is("Connection") && value.eq_ignore_ascii_case("keep-alive") => {
                     step.headers.push((name.clone(), value.clone()));

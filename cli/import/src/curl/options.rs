@@ -139,7 +139,7 @@ const LEFT: [(&str, &str); 10] = [
     (
         CHANGED,
         "C--continue-at= --tr-encoding --proto-default= --form-escape z--time-cond= \
-         --etag-compare= --variable= --expand-url= --expand-data= --expand-header=",
+         --etag-compare= --variable= --expand-url=",
     ),
     (NOT_READ, "K--config= q--disable j--junk-session-cookies"),
     (

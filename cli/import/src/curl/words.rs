@@ -259,9 +259,7 @@ impl<'a> Lexer<'a> {
     fn is_expanded_by_a_shell(&self) -> bool {
         let word = self.rest.split([' ', '\t', '\r', '\n', '\'', '"', '$']).next();
         let Some((inside, _)) = word.and_then(|word| word.split_once('}')) else { return false };
-        let is_address = self.bytes.windows(3).any(|three| three == b"://")
-            || self.text.contains("://")
-            || self.text.contains("{{");
+        let is_address = self.bytes.contains(&b'/') || self.text.contains(['/', '{']);
         let has_range =
             inside.split_once("..").is_some_and(|(a, b)| !a.is_empty() && !b.is_empty());
         !inside.contains('{') && (has_range || (inside.contains(',') && !is_address))
