@@ -103,6 +103,12 @@ impl Reader {
                 Err(why) => self.notes.add(format!("entry {}: left out, {why}", at + 1)),
             }
         }
+        // Readers are to sort them (HAR 1.2, "entries"); without all times they stay as they are.
+        let has_times = entries.iter().all(|entry| entry.start.is_some());
+        if has_times && !entries.is_sorted_by_key(|entry| entry.start) {
+            entries.sort_by_key(|entry| entry.start);
+            self.notes.add("entries: put into the order of their times");
+        }
         entries
     }
 

@@ -245,3 +245,32 @@ fn an_archive_of_chromium_is_read() {
         assert!(notes.iter().any(|note| note == expected), "{expected}: {notes:#?}");
     }
 }
+
+#[test]
+fn a_body_may_be_a_bare_text_and_anything_else_is_told() {
+    let of = |data| {
+        let request = format!(r#""method": "POST", "url": "http://a/", "postData": {data}"#);
+        entry(&request, r#""status": 200"#)
+    };
+    let (step, notes) = of(r#""a=b""#);
+    assert!(step.contains("a=b") && notes.is_empty(), "{step} {notes:?}");
+    let (step, notes) = of("[1]");
+    assert!(!step.contains("body") && notes.concat().contains("postData"), "{step} {notes:?}");
+    assert!(of("null").1.is_empty());
+}
+
+#[test]
+fn entries_are_sent_in_the_order_of_their_times() {
+    let at = |second: u8| {
+        format!(
+            r#"{{"startedDateTime": "2026-01-02T03:04:0{second}Z", "time": 1, "request":
+            {{"method": "GET", "url": "http://a/{second}"}}, "response": {{"status": 200}}}}"#
+        )
+    };
+    let (text, notes) = import_of("test", &[&at(7), &at(5), &at(6)]);
+    let places: Vec<_> =
+        ["/5", "/6", "/7"].map(|path| text.find(path).expect("each is sent")).into();
+    assert!(places.is_sorted(), "{text}");
+    assert!(notes.concat().contains("order of their times"), "{notes:?}");
+    assert!(import_of("test", &[&at(5), &at(6)]).1.is_empty());
+}

@@ -59,6 +59,11 @@ impl Entry {
                 cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
             headers.extend((!all.is_empty()).then(|| ("Cookie".to_owned(), all.join("; "))));
         }
+        let data = request.get("postData").filter(|data| !data.is_null());
+        let read = data.and_then(PostData::read);
+        if data.is_some() && read.is_none() {
+            unread.push("a body: left out, its postData is no object".to_owned());
+        }
         let response = entry.get("response");
         let status = response.and_then(|response| number(response.get("status")?));
         let set = pairs(response.and_then(|response| response.get("headers")), &mut Vec::new());
@@ -72,7 +77,7 @@ impl Entry {
             method: method.to_owned(),
             url: url.to_owned(),
             headers,
-            data: request.get("postData").and_then(PostData::read),
+            data: read,
             // Browsers write 0 where no answer came.
             status: status
                 .filter(|status| (100.0..600.0).contains(status))
@@ -91,6 +96,10 @@ impl Entry {
 
 impl PostData {
     fn read(data: &Value) -> Option<Self> {
+        // Some write the text alone.
+        if let Some(text) = data.as_str() {
+            return Some(Self { text: text.to_owned(), ..Self::default() });
+        }
         data.as_object()?;
         let params = data.get("params").and_then(Value::as_array).into_iter().flatten();
         let param = |param: &Value| {

@@ -5,12 +5,18 @@ use uringbench_profiler::leak::{Axis, Call, Verdict};
 
 use super::Soak;
 
+/// A function is named for a leak from this share of it on.
+const NAMED_MIN: f64 = 0.1;
+
 impl Soak {
     pub(super) fn headline(&self, memory: Option<&Verdict>) -> String {
         match (self.verdict, memory.map(|verdict| (verdict.call, verdict.axis))) {
             ("leak", Some((Call::Leak, Axis::Requests))) => {
                 let bytes = self.bytes_per_request.unwrap_or_default();
+                // Of a leak that was first touched before, or not by the target, no function is known.
+                let is_its = |cost: f64| cost >= NAMED_MIN * bytes;
                 let most = self.leak_functions.first();
+                let most = most.filter(|most| most.bytes_per_request.is_some_and(is_its));
                 let place = most.map_or_else(String::new, |most| format!(", {}", most.function));
                 let kind = self.kind();
                 format!("LEAK ({bytes:.1} bytes per request{kind}{place})")

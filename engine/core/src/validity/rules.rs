@@ -97,6 +97,7 @@ impl Run<'_> {
             notes.push(format!("too few samples for p99: {count} of {needed}; run longer"));
         }
         notes.extend(self.status_notes());
+        notes.extend(self.no_events());
         notes.extend(self.addresses_differ());
         notes.extend(self.stalled_load());
         notes.extend(self.few_in_flight());

@@ -67,6 +67,19 @@ impl Run<'_> {
         }
     }
 
+    /// Streams were read, and nothing in them was an event.
+    pub(super) fn no_events(&self) -> Option<String> {
+        let answers = self.record.counts.completed();
+        let is_silent = self.plan.stream.is_some() && self.total(|w| w.events) == 0;
+        (is_silent && answers > 0).then(|| {
+            format!(
+                "no event came in {}: are they streams? --sse reads text/event-stream, --stream \
+                 counts pieces of any body",
+                plural(answers, "answer"),
+            )
+        })
+    }
+
     /// What answers is TLS, and plain HTTP was sent to it.
     pub(super) fn tls_perhaps(&self) -> &'static str {
         let tls = crate::http::response::Malformed::Protocol(crate::http::protocol::Protocol::Tls)

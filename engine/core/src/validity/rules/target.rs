@@ -15,6 +15,8 @@ const FEW_PER_CPU: f64 = 2.0;
 const AT_ONE_ADDRESS: f64 = 0.95;
 /// Failures, as a share of the slots, below which they may fall at one address by chance.
 const FAILURES_TOLD: f64 = 0.01;
+/// Fewer failures at one of several addresses may be chance, even if all its connections had one.
+const HELD_MIN: u64 = 3;
 /// A closed loop stalled when the slowest answer took so many times the median, and so long.
 const STALL_OF_MEDIAN: u64 = 100;
 /// See [`STALL_OF_MEDIAN`]: shorter ones are a machine's own pauses.
@@ -133,9 +135,12 @@ impl Run<'_> {
         let others: Vec<_> = self.plan.peers.iter().filter(|peer| *peer != worst).collect();
         let at_worst = failed(worst);
         let all = at_worst + others.iter().map(|peer| failed(peer)).sum::<u64>();
+        // An address that never answers holds its connections, which then send little.
+        let share = u64::from(self.plan.connections) / self.plan.peers.len() as u64;
+        let holds_all = at_worst >= share.max(HELD_MIN);
         let is_told = !others.is_empty()
             && at_worst as f64 >= AT_ONE_ADDRESS * all as f64
-            && self.share_of_released(all) >= FAILURES_TOLD;
+            && (holds_all || self.share_of_released(all) >= FAILURES_TOLD);
         is_told.then(|| {
             let others: Vec<_> = others.iter().map(ToString::to_string).collect();
             format!(

@@ -1,6 +1,7 @@
 //! What failed, and why: outcomes, malformed answers, TLS, what is tolerated.
 
 use super::*;
+use crate::plan::{StreamKind, StreamPlan};
 
 #[test]
 fn the_kinds_of_errors_are_named() {
@@ -46,6 +47,19 @@ fn resets_of_every_request_over_tls_may_be_for_want_of_a_certificate() {
     let shown = reset(Some(TlsPlan { identity, ..tls() }));
     assert!(shown.ends_with("where --cert and --key are shown"), "{shown}");
     assert!(!reset(None).contains("post-handshake"));
+}
+
+#[test]
+fn answers_without_an_event_may_be_no_streams() {
+    let noted = |events| {
+        let case = Case::closed().with(|case| {
+            let kind = StreamKind::Events;
+            case.plan.stream = Some(StreamPlan { kind, stall: Nanos::SECOND, events_max: None });
+            case.worker().events = events;
+        });
+        case.verdict().notes.iter().any(|note| note.starts_with("no event came in 300,000 answers"))
+    };
+    assert!(noted(0) && !noted(1));
 }
 
 #[test]

@@ -199,7 +199,9 @@ fn addresses_of_a_name_that_differ_are_told_apart() {
         });
         case.verdict().notes
     };
-    assert_eq!(of(vec![(peer(2), 2_999)]), [""; 0], "too few to tell");
+    assert_eq!(of(vec![(peer(2), 31)]), [""; 0], "too few to tell");
+    let held = of(vec![(peer(2), 32)]).concat();
+    assert!(held.contains("32 of 32"), "each of its connections had one: {held}");
     assert_eq!(of(vec![(peer(1), 5_000), (peer(2), 5_000)]), [""; 0]);
     let told = of(vec![(peer(2), 150_000), (peer(1), 5)]).concat();
     assert!(told.contains("150,000 of 150,005"), "{told}");
