@@ -13,7 +13,7 @@ impl Soak {
         match (self.verdict, memory.map(|verdict| (verdict.call, verdict.axis))) {
             ("leak", Some((Call::Leak, Axis::Requests))) => {
                 let bytes = self.bytes_per_request.unwrap_or_default();
-                // Of a leak that was first touched before, or not by the target, no function is known.
+                // Where other memory leaks than was first touched, no function is known.
                 let is_its = |cost: f64| cost >= NAMED_MIN * bytes;
                 let most = self.leak_functions.first();
                 let most = most.filter(|most| most.bytes_per_request.is_some_and(is_its));
