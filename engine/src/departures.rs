@@ -23,7 +23,8 @@ const GROUP_CLOSED: usize = 64;
 /// One turn of so many of a closed loop is looked at. In every turn, with groups of 16, that cost
 /// 3 % of the rate at 64 connections.
 const LOOK_EVERY: u32 = 8;
-/// So few at the end of a turn are never worth a system call of their own.
+/// So few at the end of a turn, as an open loop's always are, are never worth a system call of
+/// their own.
 const STRAGGLERS_MAX: usize = 4;
 
 /// Requests of this turn that are not stamped yet, in the order of their sending.
@@ -31,7 +32,8 @@ const STRAGGLERS_MAX: usize = 4;
 pub(crate) struct Departures {
     /// Where their exchanges are.
     waiting: Vec<u32>,
-    is_open: bool,
+    /// So many leave together.
+    group: usize,
     /// None of them has left before.
     from: Timestamp,
     /// When the turn began to send.
@@ -45,9 +47,10 @@ pub(crate) struct Departures {
 
 impl Departures {
     pub(crate) fn new(is_open: bool) -> Self {
+        let group = if is_open { GROUP_OPEN } else { GROUP_CLOSED };
         Self {
-            waiting: Vec::with_capacity(if is_open { GROUP_OPEN } else { GROUP_CLOSED }),
-            is_open,
+            waiting: Vec::with_capacity(group),
+            group,
             from: Timestamp::default(),
             begun: Timestamp::default(),
             each: Nanos::ZERO,
@@ -68,14 +71,14 @@ impl Departures {
     }
 
     fn is_group(&self) -> bool {
-        self.waiting.len() >= if self.is_open { GROUP_OPEN } else { GROUP_CLOSED }
+        self.waiting.len() >= self.group
     }
 
     /// When the last of the turn's requests will have left, unless it is worth a look.
     fn expected(&mut self) -> Option<Timestamp> {
         let count = self.waiting.len();
         if count > STRAGGLERS_MAX {
-            if self.is_open || self.look_in == 0 {
+            if self.look_in == 0 {
                 self.look_in = LOOK_EVERY - 1;
                 return None;
             }

@@ -237,7 +237,7 @@ impl<D: Driver> EventLoop<D> {
             recorder: Recorder::new(options.has_due_times),
             header_cache: HeaderCache::default(),
             statuses: Statuses::new(options.peers),
-            inspection: Inspection::new(count),
+            inspection: Inspection::default(),
             is_plain: terms.tls.is_none() && pipelined <= LEFT_ALONE_MAX && !is_pieced,
             // What is answered before it was sent needs a closer look.
             is_read_otherwise: terms.is_read_otherwise() || options.writing.is_some(),

@@ -5,6 +5,8 @@
 //! known as well, and all of those that stand when the last request has ended: no request waits
 //! for an answer to it.
 
+use std::collections::BTreeMap;
+
 use uringbench_core::record::TcpReading;
 use uringbench_core::time::{Nanos, Timestamp};
 use uringbench_ring::TcpInfo;
@@ -24,10 +26,10 @@ const ASKED_AT_ONCE: usize = 32;
 const WAITS: usize = 4;
 
 /// What has been learnt so far.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Inspection {
-    /// By connection number.
-    learnt: Vec<Option<Learnt>>,
+    /// By connection number, of those asked.
+    learnt: BTreeMap<u32, Learnt>,
     /// Which one is asked next.
     next: u32,
     /// When some are asked again.
@@ -48,17 +50,11 @@ struct Learnt {
 }
 
 impl Inspection {
-    pub(crate) fn new(connections: u32) -> Self {
-        let learnt = vec![None; connections as usize];
-        Self { learnt, next: 0, ask_at: Timestamp::default(), answers: 0 }
-    }
-
     /// A connection's answer. Its counters are of its whole life.
     pub(crate) fn learn(&mut self, number: u32, generation: u32, info: &TcpInfo) {
         self.answers += 1;
-        let Some(place) = self.learnt.get_mut(number as usize) else { return };
         let retransmits = u64::from(info.retransmits);
-        let learnt = place.get_or_insert(Learnt {
+        let learnt = self.learnt.entry(number).or_insert_with(|| Learnt {
             generation,
             retransmits: 0,
             reading: TcpReading { connections: 1, ..TcpReading::default() },
@@ -78,7 +74,7 @@ impl Inspection {
     }
 
     pub(crate) fn readings(&self) -> Vec<TcpReading> {
-        self.learnt.iter().flatten().map(|learnt| learnt.reading).collect()
+        self.learnt.values().map(|learnt| learnt.reading).collect()
     }
 }
 
@@ -160,7 +156,7 @@ mod tests {
 
     #[test]
     fn retransmits_of_successive_connections_of_a_number_add_up_and_none_counts_twice() {
-        let mut inspection = Inspection::new(2);
+        let mut inspection = Inspection::default();
         inspection.learn(1, 0, &info(3, 500));
         inspection.learn(1, 0, &info(5, 300));
         inspection.learn(1, 1, &info(2, 0));

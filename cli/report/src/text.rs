@@ -321,13 +321,13 @@ impl Page {
         if let Some(rate) = tcp.delivery_rate {
             figures.push(format!("delivery p50 {}", byte_rate(rate.p50 as f64)));
         }
-        let asked = Grouped(tcp.connections);
-        let retransmits = plural(tcp.retransmits, "retransmit");
-        figures.push(if tcp.connections == tcp.made {
-            format!("{retransmits} on {}", plural(tcp.made, "connection"))
-        } else {
-            format!("{retransmits} on {asked} of {}", plural(tcp.made, "connection"))
-        });
+        let of = match tcp.connections {
+            all if all == tcp.made => String::new(),
+            asked => format!("{} of ", Grouped(asked)),
+        };
+        let (retransmits, made) =
+            (plural(tcp.retransmits, "retransmit"), plural(tcp.made, "connection"));
+        figures.push(format!("{retransmits} on {of}{made}"));
         self.line("tcp", figures.join("   "));
     }
 

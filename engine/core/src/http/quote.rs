@@ -40,17 +40,18 @@ impl Display for Quoted<'_> {
 
 impl Display for QuotedLine<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // A line without a colon may still begin with a name.
-        let is_end = |byte: &u8| matches!(byte, b':' | b'=' | b' ' | b'\t');
-        let name = match self.0.split(|byte| *byte == b':').next() {
-            Some(name) if name.len() < self.0.len() => name,
-            _ => self.0.split(is_end).next().unwrap_or_default(),
-        };
+        let until = |is_end: fn(&u8) -> bool| self.0.split(is_end).next().unwrap_or_default();
+        // What may be a name: all before the colon, or the first word of a line without one.
+        let first = until(|byte| matches!(byte, b':' | b'=' | b' ' | b'\t'));
+        let named = until(|byte| *byte == b':');
+        let name = if named.len() < self.0.len() { named } else { first };
         let is_secret = SECRETS
             .iter()
             .any(|word| name.windows(word.len()).any(|window| window.eq_ignore_ascii_case(word)));
-        if is_secret && name.len() < self.0.len() {
-            return write!(f, "{} (its value is left out)", Quoted(&self.0[..=name.len()]));
+        // Blanks may stand before the colon, and where words do, the value may be among them.
+        let shown = if named.trim_ascii_end() == first { named } else { first };
+        if is_secret && shown.len() < self.0.len() {
+            return write!(f, "{} (its value is left out)", Quoted(&self.0[..=shown.len()]));
         }
         Quoted(self.0).fmt(f)
     }
@@ -63,6 +64,8 @@ mod tests {
     #[test]
     fn the_first_line_stands_for_what_comes_and_keeps_secrets() {
         assert_eq!(first_line(b"Set-Cookie sid=x"), "`Set-Cookie ` (its value is left out)");
+        let later = b"Set-Cookie sid=x; Expires=Thu, 01 Jan 1970 00:00:00 GMT";
+        assert_eq!(first_line(later), "`Set-Cookie ` (its value is left out)");
         assert_eq!(first_line(b"push"), "`push`");
         assert_eq!(first_line(b"HTTP/1.1 200 OK\r\nX: y\r\n"), "`HTTP/1.1 200 OK` …");
         assert_eq!(first_line(b"Set-Cookie: a=b\n"), "`Set-Cookie:` (its value is left out) …");

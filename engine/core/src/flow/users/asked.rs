@@ -2,16 +2,35 @@
 
 use super::super::answer::Answer;
 use super::super::cookie_jar::Origin;
+use super::super::script::Script;
 use super::super::step::Judgement;
 use super::super::template::target_of;
 use super::super::text::Text;
 use super::super::value::Scope;
 use super::VirtualUsers;
-use super::user::{places, step_of};
+use super::user::{User, places, step_of};
 use crate::statistics::random::Random;
 
 /// What a request draws is apart from what its user does next.
 const OF_REQUESTS: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// What a user's texts may name, with what its answers left and its rows.
+fn scope<'a>(
+    script: &'a Script,
+    user: &'a User,
+    (captures, rows): (&'a [Vec<u8>], &'a [usize]),
+    unix_ms: u64,
+) -> Scope<'a> {
+    Scope {
+        user: user.number,
+        sequence: user.sequence,
+        unix_ms,
+        captures,
+        cookies: &user.cookies,
+        tables: script.tables(),
+        rows,
+    }
+}
 
 impl VirtualUsers {
     /// Append the user's request to `out`: the same each time, until its step has ended, so that it
@@ -20,15 +39,9 @@ impl VirtualUsers {
         let script = &self.script;
         let user = &mut self.users[place as usize];
         let Some(step) = step_of(script, user) else { return };
-        let scope = Scope {
-            user: user.number,
-            sequence: user.sequence,
-            unix_ms,
-            captures: &self.captures[places(place, script.captures())],
-            cookies: &user.cookies,
-            tables: script.tables(),
-            rows: &self.rows[places(place, script.tables().len())],
-        };
+        let captures = &self.captures[places(place, script.captures())];
+        let rows = &self.rows[places(place, script.tables().len())];
+        let scope = scope(script, user, (captures, rows), unix_ms);
         let begin = out.len();
         let mut random = Random::new(user.chance ^ OF_REQUESTS);
         step.template.render(&scope, &mut random, out);
@@ -52,15 +65,9 @@ impl VirtualUsers {
             let target = &self.targets[place as usize];
             user.cookies.take(answer, Origin { authority, target, unix_ms });
         }
-        let scope = Scope {
-            user: user.number,
-            sequence: user.sequence,
-            unix_ms,
-            captures: &[],
-            cookies: &user.cookies,
-            tables: script.tables(),
-            rows: &self.rows[places(place, script.tables().len())],
-        };
+        let rows = &self.rows[places(place, script.tables().len())];
+        // What is kept of the answer takes their place.
+        let scope = scope(script, user, (&[], rows), unix_ms);
         let captures = &mut self.captures[places(place, script.captures())];
         step.judge(answer, &scope, captures, &mut self.scratch)
     }
@@ -70,15 +77,9 @@ impl VirtualUsers {
         out.clear();
         let script = &self.script;
         let user = &mut self.users[place as usize];
-        let scope = Scope {
-            user: user.number,
-            sequence: user.sequence,
-            unix_ms,
-            captures: &self.captures[places(place, script.captures())],
-            cookies: &user.cookies,
-            tables: script.tables(),
-            rows: &self.rows[places(place, script.tables().len())],
-        };
+        let captures = &self.captures[places(place, script.captures())];
+        let rows = &self.rows[places(place, script.tables().len())];
+        let scope = scope(script, user, (captures, rows), unix_ms);
         let mut random = Random::new(user.chance);
         message.pieces(&scope, &mut random, &mut |piece| out.extend_from_slice(piece));
         user.chance = random.bits();
@@ -97,15 +98,9 @@ impl VirtualUsers {
         let script = &self.script;
         let user = &mut self.users[place as usize];
         let Some(step) = step_of(script, user) else { return Ok(()) };
-        let scope = Scope {
-            user: user.number,
-            sequence: user.sequence,
-            unix_ms,
-            captures: &[],
-            cookies: &user.cookies,
-            tables: script.tables(),
-            rows: &self.rows[places(place, script.tables().len())],
-        };
+        let rows = &self.rows[places(place, script.tables().len())];
+        // What is kept of the answer takes their place.
+        let scope = scope(script, user, (&[], rows), unix_ms);
         let captures = &mut self.captures[places(place, script.captures())];
         step.judge_message(sent, received, &scope, captures, &mut self.scratch)
     }

@@ -18,8 +18,8 @@ impl Run<'_> {
                     let cause = self.main_cause();
                     let cause =
                         cause.as_deref().or_else(|| self.connect_failure()).unwrap_or(CHECK);
-                    let perhaps = [self.tls_perhaps(), self.certificate_perhaps()].concat();
-                    format!("no request was answered ({kinds}): {cause}{perhaps}")
+                    let (tls, certificate) = (self.tls_perhaps(), self.certificate_perhaps());
+                    format!("no request was answered ({kinds}): {cause}{tls}{certificate}")
                 }
                 _ if self.record.interrupted && self.summary.measured == Nanos::ZERO => {
                     "the run was interrupted before its measured window; --warmup 0s measures from \
@@ -48,23 +48,19 @@ impl Run<'_> {
     }
 
     /// What a server may have wanted that ends every connection over TLS without a word.
-    fn certificate_perhaps(&self) -> &'static str {
+    fn certificate_perhaps(&self) -> String {
         let was_reset = self.record.counts.of(Outcome::Reset) == self.record.counts.ended();
-        match &self.plan.tls {
-            Some(tls) if was_reset && self.connect_failure().is_none() => match tls.identity {
-                None => {
-                    "; servers that ask for a client certificate only after the request \
-                     (post-handshake authentication, renegotiation) end like this too: have it \
-                     asked for in the handshake, and give --cert and --key"
-                }
-                Some(_) => {
-                    "; servers that ask for a client certificate only after the request \
-                     (post-handshake authentication, renegotiation) end like this too: have it \
-                     asked for in the handshake, where --cert and --key are shown"
-                }
-            },
-            _ => "",
-        }
+        let tls = self.plan.tls.as_ref().filter(|_| was_reset && self.connect_failure().is_none());
+        let Some(tls) = tls else { return String::new() };
+        let where_to = match tls.identity {
+            None => "and give --cert and --key",
+            Some(_) => "where --cert and --key are shown",
+        };
+        format!(
+            "; servers that ask for a client certificate only after the request (post-handshake \
+             authentication, renegotiation) end like this too: have it asked for in the handshake, \
+             {where_to}"
+        )
     }
 
     /// Streams were read, and nothing in them was an event.
