@@ -310,7 +310,7 @@ impl WorkerShare {
         Self {
             cpu: worker.cpu,
             busy: share(worked(worker)),
-            spun: share(worker.spun),
+            spun: share(spun(worker)),
             run_queue: share(worker.run_queue),
         }
     }
@@ -318,7 +318,15 @@ impl WorkerShare {
 
 /// CPU time that served the load.
 fn worked(worker: &WorkerRecord) -> Nanos {
-    Nanos((worker.user + worker.system).0.saturating_sub(worker.spun.0))
+    Nanos((worker.user + worker.system).0.saturating_sub(spun(worker).0))
+}
+
+/// CPU time passed with looking whether something has happened. It was read off the clock, which
+/// goes on while the thread waits for its CPU: of the time in which it could run, it ran a share.
+fn spun(worker: &WorkerRecord) -> Nanos {
+    let ran = (worker.user + worker.system).0;
+    let share = ratio(ran as f64, (ran + worker.run_queue.0) as f64).unwrap_or(0.0);
+    Nanos((worker.spun.0 as f64 * share) as u64)
 }
 
 fn measured_window(record: &RunRecord) -> Nanos {

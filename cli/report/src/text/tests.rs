@@ -81,7 +81,9 @@ fn another_backend_than_the_usual_is_named() {
 fn a_worker_that_spun_is_not_called_busy() {
     let plan = fixture::closed();
     let mut record = fixture::record(&plan);
-    record.workers.iter_mut().for_each(|worker| worker.spun = Nanos::from_millis(400));
+    for worker in &mut record.workers {
+        (worker.spun, worker.run_queue) = (Nanos::from_millis(400), Nanos::ZERO);
+    }
     let text = text_of(&plan, &record, None, Colour::No);
     assert!(text.contains("6.67 µs CPU/request"), "{text}");
     assert!(text.contains("   CPU 50.0 % busy, 20.0 % spinning   "), "{text}");

@@ -43,7 +43,10 @@ fn cost_is_per_complete_answer_and_share_of_the_window() {
     assert_eq!(summary.busiest(), 0.7);
     // Time spun cost the CPU, but served no request.
     let mut spinning = fixture::record(&plan);
-    spinning.workers.iter_mut().for_each(|worker| worker.spun = Nanos::from_millis(700));
+    for worker in &mut spinning.workers {
+        // Of a thread that never waits for its CPU.
+        (worker.spun, worker.run_queue) = (Nanos::from_millis(700), Nanos::ZERO);
+    }
     let summary = Summary::of(&plan, &spinning);
     assert!((summary.client.cpu_ns_per_request.unwrap() - 4_666.7).abs() < 0.1);
     assert_eq!((summary.busiest(), summary.workers[0].spun), (0.35, 0.35));
@@ -112,4 +115,17 @@ fn people_read_groups_and_never_a_rounded_up_whole() {
     for (share, text) in shares {
         assert_eq!(Percent(share).to_string(), text);
     }
+}
+
+#[test]
+fn a_thread_that_waits_for_its_cpu_does_not_spin_meanwhile() {
+    let [user, run_queue, spun_s] = [750, 250, 900].map(Nanos::from_millis);
+    let of = |run_queue| {
+        let worker = WorkerRecord { user, run_queue, spun: spun_s, ..WorkerRecord::default() };
+        (spun(&worker), worked(&worker))
+    };
+    assert_eq!(of(run_queue), (Nanos::from_millis(675), Nanos::from_millis(75)));
+    assert_eq!(of(Nanos::ZERO), (spun_s, Nanos::ZERO));
+    let idle = WorkerRecord::default();
+    assert_eq!((spun(&idle), worked(&idle)), (Nanos::ZERO, Nanos::ZERO));
 }
