@@ -26,8 +26,8 @@ const SAMPLED: [&str; 3] = ["system_wide", "cgroup", "tasks"];
 
 /// Whether samples can be taken here at all; loudly if not.
 fn can_sample(test: &str) -> bool {
-    let abilities = uringbench_perf::probe();
-    let tried = abilities.system_wide.or(abilities.per_task_user_only);
+    let capabilities = uringbench_perf::probe();
+    let tried = capabilities.system_wide.or(capabilities.per_task_user_only);
     tried.inspect_err(|why| skip_gently(test, &why.to_string())).is_ok()
 }
 

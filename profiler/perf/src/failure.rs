@@ -74,8 +74,8 @@ pub enum OpenError {
     /// Tasks are added to a session of tasks alone.
     #[error("this session observes no single tasks; open it with Scope::Tasks to add some")]
     NotOfTasks,
-    /// The recipe is out of range.
-    #[error("the recipe is out of range; {0}")]
+    /// The configuration is out of range.
+    #[error("the sampling configuration is out of range; {0}")]
     BadRecipe(&'static str),
     /// Anything else, with the step it happened in.
     #[error("{step} failed ({errno}); `dmesg` may say more")]

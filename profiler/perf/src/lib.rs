@@ -1,21 +1,21 @@
 //! Events of the kernel's perf subsystem and the rings they are written to.
 //!
-//! This crate opens, reads and closes; what the bytes of a record mean is the profiler's. The
-//! `unsafe` of it stands in `kernel`. `recipe` says what is asked of the kernel, `session` keeps
-//! the events of one profile with one ring per CPU, `counters` counts without a ring,
-//! `abilities` tries what this machine allows, `failure` says why something cannot be had.
+//! This crate opens, reads and closes; the profiler decodes the records. All `unsafe` code is in
+//! `kernel`. `event_attr` builds the kernel's event attributes, `session` keeps the events of one
+//! profile with one `cpu_ring` per CPU, `counters` counts without a ring, `capabilities` probes
+//! this machine, `failure` explains why an event cannot be opened.
 
-mod abilities;
+mod capabilities;
 mod counters;
+mod cpu_ring;
+mod event_attr;
 mod failure;
 #[expect(unsafe_code, reason = "the one file that speaks to the kernel; invariants in its header")]
 mod kernel;
-mod lane;
-mod recipe;
 mod session;
 
-pub use abilities::{Abilities, Capabilities, probe};
+pub use capabilities::{Capabilities, ProcessCapabilities, probe};
 pub use counters::{CounterValues, Counters};
+pub use event_attr::{CpuClock, EventKind, REGISTERS, SamplingConfig};
 pub use failure::OpenError;
-pub use recipe::{CpuClock, EventKind, REGISTERS, Recipe};
 pub use session::{Scope, Session};

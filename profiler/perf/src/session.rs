@@ -11,10 +11,10 @@ use std::time::Duration;
 
 use rustix::io::Errno;
 
+use crate::cpu_ring::{self, CpuRing, RecordSink};
+use crate::event_attr::{CpuClock, EventKind, SamplingConfig};
 use crate::failure::{OpenError, Question, Subject};
 use crate::kernel::{self, Who};
-use crate::lane::{self, Lane, Outlet};
-use crate::recipe::{CpuClock, EventKind, Recipe};
 
 /// Whom a session observes.
 #[derive(Debug)]
@@ -30,15 +30,15 @@ pub enum Scope {
 /// Events and rings, open.
 pub struct Session {
     scope: Scope,
-    recipe: Recipe,
+    config: SamplingConfig,
     counts_lost: bool,
-    lanes: Vec<Lane>,
+    rings: Vec<CpuRing>,
     /// Of the whole system or the cgroup.
     events: Vec<Event>,
     tasks: BTreeMap<u32, Vec<Event>>,
     /// What was lost by events that are closed.
     lost_before: u64,
-    outlet: Outlet,
+    records: RecordSink,
     is_enabled: bool,
     is_sampling: bool,
     has_switches: bool,
@@ -54,8 +54,8 @@ impl fmt::Debug for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Session")
             .field("scope", &self.scope)
-            .field("recipe", &self.recipe)
-            .field("cpus", &self.lanes.len())
+            .field("config", &self.config)
+            .field("cpus", &self.rings.len())
             .field("tasks", &self.tasks.len())
             .finish_non_exhaustive()
     }
@@ -67,45 +67,45 @@ impl Session {
     ///
     /// Where the processor counts no cycles (on one of the CPUs), the kernel's timer takes
     /// their place: see [`clock`](Self::clock).
-    pub fn open(scope: Scope, recipe: &Recipe, cpus: &[u32]) -> Result<Self, OpenError> {
-        Self::with_rings(scope, recipe, cpus, recipe.ring_bytes())
+    pub fn open(scope: Scope, config: &SamplingConfig, cpus: &[u32]) -> Result<Self, OpenError> {
+        Self::with_rings(scope, config, cpus, config.ring_bytes())
     }
 
     fn with_rings(
         scope: Scope,
-        recipe: &Recipe,
+        config: &SamplingConfig,
         cpus: &[u32],
         ring_bytes: u64,
     ) -> Result<Self, OpenError> {
-        if let Some(fault) = recipe.fault() {
+        if let Some(fault) = config.fault() {
             return Err(OpenError::BadRecipe(fault));
         }
         if cpus.is_empty() {
             return Err(OpenError::NoCpus);
         }
         let process = std::process::id();
-        let counts_lost = lane::counts_lost(process);
-        let mut recipe = recipe.clone();
-        if let Some(most) = crate::abilities::max_sample_rate() {
-            recipe.hz = recipe.hz.min(most.max(1));
+        let counts_lost = cpu_ring::counts_lost(process);
+        let mut config = config.clone();
+        if let Some(most) = crate::capabilities::max_sample_rate() {
+            config.hz = config.hz.min(most.max(1));
         }
-        if recipe.clock == CpuClock::Cycles && !has_cycles(cpus) {
-            recipe.clock = CpuClock::CpuClock;
+        if config.clock == CpuClock::Cycles && !has_cycles(cpus) {
+            config.clock = CpuClock::CpuClock;
         }
-        let mut lanes = Lane::open_all(process, cpus, ring_bytes, counts_lost)?;
-        for lane in &mut lanes {
-            lane.set_off_cpu_period(recipe.off_cpu_period.unwrap_or(1));
+        let mut rings = CpuRing::open_all(process, cpus, ring_bytes, counts_lost)?;
+        for ring in &mut rings {
+            ring.set_off_cpu_period(config.off_cpu_period.unwrap_or(1));
         }
-        let first_touch_period = recipe.first_touch_period.unwrap_or(1);
+        let first_touch_period = config.first_touch_period.unwrap_or(1);
         let mut session = Self {
             scope,
-            recipe,
+            config,
             counts_lost,
-            lanes,
+            rings,
             events: Vec::new(),
             tasks: BTreeMap::new(),
             lost_before: 0,
-            outlet: Outlet::new(first_touch_period),
+            records: RecordSink::new(first_touch_period),
             is_enabled: false,
             is_sampling: true,
             has_switches: true,
@@ -175,7 +175,7 @@ impl Session {
         Ok(())
     }
 
-    /// Record context switches, or none. On at the beginning, where the recipe asks for them.
+    /// Record context switches, or none. On at the beginning, where the config asks for them.
     pub fn set_switches(&mut self, on: bool) -> io::Result<()> {
         self.has_switches = on;
         let mut switches = self.all().filter(|event| event.kind == EventKind::Switches);
@@ -201,34 +201,34 @@ impl Session {
     }
 
     /// Sample one of `period` departures from a CPU (at least 1) from here on; without effect on
-    /// a recipe without them. The samples state the period that held when they were taken. What
+    /// a config without them. The samples state the period that held when they were taken. What
     /// added tasks have already created keeps its period, which the samples then overstate.
     pub fn set_off_cpu_period(&mut self, period: u64) -> io::Result<()> {
-        if self.recipe.off_cpu_period.is_none() {
+        if self.config.off_cpu_period.is_none() {
             return Ok(());
         }
         let period = period.clamp(1, i64::MAX as u64);
-        self.recipe.off_cpu_period = Some(period);
+        self.config.off_cpu_period = Some(period);
         self.all()
             .filter(|event| event.kind == EventKind::OffCpu)
             .try_for_each(|event| kernel::set_period(&event.descriptor, period))?;
-        for lane in &mut self.lanes {
-            lane.set_off_cpu_period(period);
+        for ring in &mut self.rings {
+            ring.set_off_cpu_period(period);
         }
         Ok(())
     }
 
     /// Wait until a ring is a quarter full, at most for `timeout`. Says whether one is.
     pub fn wait(&self, timeout: Duration) -> io::Result<bool> {
-        Ok(lane::wait(&self.lanes, timeout)?)
+        Ok(cpu_ring::wait(&self.rings, timeout)?)
     }
 
     /// Hand every whole record there is to `sink`, header included, with the CPU whose ring it
     /// was in: in order within a CPU. All samples have one layout, with the period they stand
     /// for, whatever their event.
     pub fn drain(&mut self, sink: &mut dyn FnMut(u32, &[u8])) {
-        for lane in &mut self.lanes {
-            lane.drain(&mut self.outlet, sink);
+        for ring in &mut self.rings {
+            ring.drain(&mut self.records, sink);
         }
     }
 
@@ -238,9 +238,9 @@ impl Session {
         let by_events = if self.counts_lost {
             self.lost_before + self.all().map(|event| self.lost_by([event])).sum::<u64>()
         } else {
-            self.outlet.lost
+            self.records.lost
         };
-        by_events + self.outlet.dropped
+        by_events + self.records.dropped
     }
 
     /// How many tasks were added, and not removed.
@@ -251,22 +251,22 @@ impl Session {
     /// What an event stands for, by the number its records carry. Numbers of removed tasks stay
     /// known, as records of theirs may still be read.
     pub fn kind_of(&self, event_id: u64) -> Option<EventKind> {
-        self.outlet.kinds.get(&event_id).copied()
+        self.records.kinds.get(&event_id).copied()
     }
 
     /// What CPU time is measured by.
     pub fn clock(&self) -> CpuClock {
-        self.recipe.clock
+        self.config.clock
     }
 
     /// Samples a second of CPU time: those asked for, or what the kernel allows.
     pub fn hz(&self) -> u32 {
-        self.recipe.hz
+        self.config.hz
     }
 
     /// Bytes of data each ring has room for.
     pub fn ring_bytes(&self) -> u64 {
-        self.lanes.first().map_or(0, Lane::ring_bytes)
+        self.rings.first().map_or(0, CpuRing::ring_bytes)
     }
 
     fn all(&self) -> impl Iterator<Item = &Event> {
@@ -281,19 +281,19 @@ impl Session {
         }
     }
 
-    /// Open what the recipe asks for on every CPU, with the numbers of the events.
+    /// Open what the config asks for on every CPU, with the numbers of the events.
     fn open_events(&self, who: Who<'_>, subject: Subject) -> Result<Vec<(u64, Event)>, OpenError> {
-        let question = Question { subject, user_only: self.recipe.user_only };
+        let question = Question { subject, user_only: self.config.user_only };
         let inherit = matches!(who, Who::Task(_));
-        let kinds = self.recipe.kinds();
-        let mut events = Vec::with_capacity(kinds.len() * self.lanes.len());
+        let kinds = self.config.kinds();
+        let mut events = Vec::with_capacity(kinds.len() * self.rings.len());
         for kind in kinds {
-            let attr = self.recipe.attr(kind, inherit, self.counts_lost);
-            for lane in &self.lanes {
-                let descriptor = kernel::open(&attr, who, Some(lane.cpu))
+            let attr = self.config.attr(kind, inherit, self.counts_lost);
+            for ring in &self.rings {
+                let descriptor = kernel::open(&attr, who, Some(ring.cpu))
                     .map_err(|errno| question.refused(errno))?;
                 let step = "joining an event with its ring";
-                lane.admit(&descriptor).map_err(|errno| OpenError::Other { step, errno })?;
+                ring.attach(&descriptor).map_err(|errno| OpenError::Other { step, errno })?;
                 let id = state(&descriptor)
                     .map_err(|errno| OpenError::Other { step: "reading an event", errno })?
                     .id;
@@ -304,7 +304,7 @@ impl Session {
     }
 
     fn register(&mut self, events: Vec<(u64, Event)>) -> Vec<Event> {
-        self.outlet.kinds.extend(events.iter().map(|(id, event)| (*id, event.kind)));
+        self.records.kinds.extend(events.iter().map(|(id, event)| (*id, event.kind)));
         events.into_iter().map(|(_, event)| event).collect()
     }
 
@@ -336,8 +336,8 @@ fn start<'a>(mut events: impl Iterator<Item = &'a Event>) -> Result<(), Errno> {
 /// Whether every one of the CPUs counts cycles. A refusal for want of rights says nothing about
 /// the processor: then the events themselves will say what is missing.
 pub(crate) fn has_cycles(cpus: &[u32]) -> bool {
-    let recipe = Recipe { user_only: true, ..Recipe::default() };
-    let attr = recipe.attr(EventKind::Cpu, false, false);
+    let config = SamplingConfig { user_only: true, ..SamplingConfig::default() };
+    let attr = config.attr(EventKind::Cpu, false, false);
     cpus.iter().all(|&cpu| {
         let opened = kernel::open(&attr, Who::Task(0), Some(cpu));
         !matches!(opened, Err(Errno::NOENT | Errno::OPNOTSUPP | Errno::INVAL | Errno::NODEV))

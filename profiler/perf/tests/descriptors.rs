@@ -7,7 +7,7 @@ use std::os::fd::OwnedFd;
 use std::process::Command;
 
 use rustix::process::{Resource, getrlimit, setrlimit};
-use uringbench_perf::{Counters, OpenError, Recipe, Scope, Session};
+use uringbench_perf::{Counters, OpenError, SamplingConfig, Scope, Session};
 
 fn open_descriptors() -> usize {
     std::fs::read_dir("/proc/self/fd").unwrap().count()
@@ -29,13 +29,17 @@ fn lower_limit(descriptors: u64) -> impl Drop {
 
 #[test]
 fn no_descriptor_stays_open() {
-    let recipe = Recipe { user_only: true, first_touch_period: Some(1), ..Recipe::default() };
+    let config = SamplingConfig {
+        user_only: true,
+        first_touch_period: Some(1),
+        ..SamplingConfig::default()
+    };
     let own = std::process::id();
-    let mut session = match Session::open(Scope::Tasks, &recipe, &[0]) {
+    let mut session = match Session::open(Scope::Tasks, &config, &[0]) {
         Ok(session) => session,
         Err(error) => return eprintln!("SKIPPED descriptors: {error}"),
     };
-    drop(Session::open(Scope::Tasks, &recipe, &[0]));
+    drop(Session::open(Scope::Tasks, &config, &[0]));
     let before = open_descriptors();
 
     session.add_task(own).unwrap();
@@ -47,8 +51,8 @@ fn no_descriptor_stays_open() {
     gone.wait().unwrap();
     assert!(session.add_task(gone.id()).is_err());
     let root = OwnedFd::from(std::fs::File::open("/").unwrap());
-    assert!(Session::open(Scope::Cgroup(root), &recipe, &[0]).is_err());
-    assert!(Session::open(Scope::System, &recipe, &[0, 1 << 20]).is_err());
+    assert!(Session::open(Scope::Cgroup(root), &config, &[0]).is_err());
+    assert!(Session::open(Scope::System, &config, &[0, 1 << 20]).is_err());
     assert_eq!(open_descriptors(), before, "after what failed");
 
     // Room for two of a task's four events, then for no ring at all.
@@ -60,7 +64,7 @@ fn no_descriptor_stays_open() {
         assert_eq!(open_descriptors(), before);
     }
     let limit = lower_limit(lowest_free_after(0));
-    let error = Session::open(Scope::Tasks, &recipe, &[0]).unwrap_err();
+    let error = Session::open(Scope::Tasks, &config, &[0]).unwrap_err();
     assert_eq!(error, OpenError::TooManyFiles);
     assert_eq!(Counters::of_task(0, false).unwrap_err(), OpenError::TooManyFiles);
     drop(limit);

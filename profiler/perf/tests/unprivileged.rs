@@ -8,7 +8,7 @@ use std::os::unix::process::CommandExt;
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
-use uringbench_perf::{Counters, EventKind, OpenError, Recipe, Scope, Session, probe};
+use uringbench_perf::{Counters, EventKind, OpenError, SamplingConfig, Scope, Session, probe};
 
 /// The user that owns nothing, on every Linux.
 const NOBODY: u32 = 65_534;
@@ -22,7 +22,7 @@ fn an_ordinary_user_observes_his_own_tasks_and_no_others() {
         return again_as_nobody("an_ordinary_user_observes_his_own_tasks_and_no_others");
     }
     let found = probe();
-    if is_root || found.capabilities.perfmon || found.capabilities.sys_admin {
+    if is_root || found.process.perfmon || found.process.sys_admin {
         return eprintln!("SKIPPED an ordinary user: this one kept his capabilities");
     }
     let Some(paranoid) = found.paranoid.filter(|&level| level <= 2) else {
@@ -69,8 +69,8 @@ impl Drop for Burner {
 }
 
 fn own_tasks_are_sampled(mlock_kb: Option<u32>) {
-    let recipe = Recipe { hz: 997, user_only: true, ..Recipe::default() };
-    let mut session = Session::open(Scope::Tasks, &recipe, &[0]).unwrap();
+    let config = SamplingConfig { hz: 997, user_only: true, ..SamplingConfig::default() };
+    let mut session = Session::open(Scope::Tasks, &config, &[0]).unwrap();
     let locked = rustix::process::getrlimit(rustix::process::Resource::Memlock).current;
     let cpus = std::thread::available_parallelism().unwrap().get() as u64;
     let allowed = u64::from(mlock_kb.unwrap()) * 1024 * cpus + locked.unwrap_or(u64::MAX / 2);
@@ -83,7 +83,7 @@ fn own_tasks_are_sampled(mlock_kb: Option<u32>) {
     drop(session);
 
     let cpus: Vec<u32> = (0..cpus as u32).collect();
-    session = Session::open(Scope::Tasks, &recipe, &cpus).unwrap();
+    session = Session::open(Scope::Tasks, &config, &cpus).unwrap();
     let burner = Burner::start();
     let pid = burner.0.id();
     session.add_task(pid).unwrap();
@@ -108,11 +108,11 @@ fn own_tasks_are_sampled(mlock_kb: Option<u32>) {
 }
 
 fn others_are_refused(paranoid: i32) {
-    let user_only = Recipe { user_only: true, ..Recipe::default() };
+    let user_only = SamplingConfig { user_only: true, ..SamplingConfig::default() };
     let mut session = Session::open(Scope::Tasks, &user_only, &[0]).unwrap();
     assert_eq!(session.add_task(1), Err(OpenError::OtherUser { tid: 1 }));
-    let refused = |scope, recipe| {
-        let mut session = Session::open(scope, recipe, &[0])?;
+    let refused = |scope, config| {
+        let mut session = Session::open(scope, config, &[0])?;
         session.add_task(std::process::id())
     };
     if paranoid > 0 {
@@ -120,7 +120,7 @@ fn others_are_refused(paranoid: i32) {
         assert!(matches!(error, OpenError::Forbidden { wanted: 0, .. }), "{error}");
     }
     if paranoid > 1 {
-        let error = refused(Scope::Tasks, &Recipe::default()).unwrap_err();
+        let error = refused(Scope::Tasks, &SamplingConfig::default()).unwrap_err();
         assert!(matches!(error, OpenError::Forbidden { wanted: 1, .. }), "{error}");
     }
 }

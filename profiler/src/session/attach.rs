@@ -5,7 +5,7 @@ use std::fs::File;
 use std::path::Path;
 
 use rustc_hash::FxHashSet;
-use uringbench_perf::{OpenError, Recipe, Scope, Session};
+use uringbench_perf::{OpenError, SamplingConfig, Scope, Session};
 
 use crate::record::{Content, Record, decode};
 use crate::selector::{self, Found};
@@ -64,10 +64,14 @@ pub(super) struct Opened {
 ///
 /// # Errors
 /// What stood in the way of each.
-pub(super) fn open(found: &Found, recipe: &Recipe, cpus: &[u32]) -> Result<Opened, Vec<String>> {
+pub(super) fn open(
+    found: &Found,
+    config: &SamplingConfig,
+    cpus: &[u32],
+) -> Result<Opened, Vec<String>> {
     let mut instead_of = Vec::new();
     if let Some(folder) = &found.cgroup {
-        match open_cgroup(folder, recipe, cpus) {
+        match open_cgroup(folder, config, cpus) {
             Ok(session) => {
                 return Ok(Opened {
                     session,
@@ -86,8 +90,8 @@ pub(super) fn open(found: &Found, recipe: &Recipe, cpus: &[u32]) -> Result<Opene
         (Mode::Tasks, Scope::Tasks, true),
     ];
     for (mode, scope, is_user_only) in wider {
-        let recipe = Recipe { user_only: is_user_only, ..recipe.clone() };
-        let opened = Session::open(scope, &recipe, cpus).map_err(|why| why.to_string());
+        let config = SamplingConfig { user_only: is_user_only, ..config.clone() };
+        let opened = Session::open(scope, &config, cpus).map_err(|why| why.to_string());
         let mut backlog = Backlog::new();
         let attached = opened.and_then(|mut session| match mode {
             Mode::Tasks => attach_tasks(&mut session, found, &mut backlog).map(|()| session),
@@ -111,16 +115,16 @@ pub(super) fn open(found: &Found, recipe: &Recipe, cpus: &[u32]) -> Result<Opene
 /// # Errors
 /// Cause and remedy.
 pub(super) fn open_for_memory(found: &Found, cpus: &[u32]) -> Result<Session, String> {
-    let recipe = Recipe {
+    let config = SamplingConfig {
         samples_cpu: false,
         switches: false,
         first_touch_period: Some(1),
-        ..Recipe::default()
+        ..SamplingConfig::default()
     };
     let mut failure = String::new();
     for user_only in [false, true] {
-        let recipe = Recipe { user_only, ..recipe.clone() };
-        let opened = Session::open(Scope::Tasks, &recipe, cpus).map_err(|why| why.to_string());
+        let config = SamplingConfig { user_only, ..config.clone() };
+        let opened = Session::open(Scope::Tasks, &config, cpus).map_err(|why| why.to_string());
         let attached = opened.and_then(|mut session| {
             attach_tasks(&mut session, found, &mut Backlog::new()).map(|()| session)
         });
@@ -132,10 +136,10 @@ pub(super) fn open_for_memory(found: &Found, cpus: &[u32]) -> Result<Session, St
     Err(failure)
 }
 
-fn open_cgroup(folder: &Path, recipe: &Recipe, cpus: &[u32]) -> Result<Session, String> {
+fn open_cgroup(folder: &Path, config: &SamplingConfig, cpus: &[u32]) -> Result<Session, String> {
     let folder_handle = File::open(folder)
         .map_err(|why| format!("cannot open the control group {}: {why}", folder.display()))?;
-    Session::open(Scope::Cgroup(folder_handle.into()), recipe, cpus).map_err(|why| why.to_string())
+    Session::open(Scope::Cgroup(folder_handle.into()), config, cpus).map_err(|why| why.to_string())
 }
 
 /// Listings of a target that keeps starting threads end here; those they start are inherited.

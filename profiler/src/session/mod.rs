@@ -21,7 +21,7 @@ use std::thread::JoinHandle;
 
 use rustix::thread::{CpuSet, sched_setaffinity};
 use uringbench_core::time::Timestamp;
-use uringbench_perf::{CpuClock, Recipe, Session};
+use uringbench_perf::{CpuClock, SamplingConfig, Session};
 
 pub use self::attach::{Attachment, Mode};
 pub use self::counting::Counted;
@@ -199,7 +199,7 @@ fn follow_samples(
     options: &Options,
     notes: &mut Vec<String>,
 ) -> Result<(Attachment, Following), Vec<String>> {
-    let opened = attach::open(found, &recipe(options), &online_cpus())?;
+    let opened = attach::open(found, &config(options), &online_cpus())?;
     let spill = unnamed_file(options).map_err(|why| {
         vec![format!(
             "samples cannot be kept in {}: {why}; name another folder with -o DIR",
@@ -266,13 +266,13 @@ fn clock(session: &Session) -> Clock {
     }
 }
 
-fn recipe(options: &Options) -> Recipe {
-    Recipe {
+fn config(options: &Options) -> SamplingConfig {
+    SamplingConfig {
         clock: CpuClock::Cycles,
         hz: options.hz,
         switches: true,
         off_cpu_period: Some(WAIT_PERIOD_FIRST),
-        ..Recipe::default()
+        ..SamplingConfig::default()
     }
 }
 

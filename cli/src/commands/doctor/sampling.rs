@@ -3,14 +3,14 @@
 
 use std::path::PathBuf;
 
-use uringbench_perf::{Abilities, OpenError};
+use uringbench_perf::{Capabilities, OpenError};
 
 use super::assess::{Row, note, ok};
 
 /// What bears on sampling.
 #[derive(Clone, Debug)]
 pub(crate) struct Sampling {
-    pub(crate) abilities: Abilities,
+    pub(crate) capabilities: Capabilities,
     pub(crate) cgroups: Cgroups,
 }
 
@@ -27,10 +27,10 @@ pub(crate) enum Cgroups {
 impl Sampling {
     /// Try what can be had.
     pub(crate) fn read() -> Self {
-        let abilities = uringbench_perf::probe();
+        let capabilities = uringbench_perf::probe();
         let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
-        let cgroups = Cgroups::of(&mounts, abilities.cgroup2.clone());
-        Self { abilities, cgroups }
+        let cgroups = Cgroups::of(&mounts, capabilities.cgroup2.clone());
+        Self { capabilities, cgroups }
     }
 }
 
@@ -60,25 +60,25 @@ impl Cgroups {
 
 /// The rows about profiling.
 pub(super) fn rows(sampling: &Sampling) -> Vec<Row> {
-    let abilities = &sampling.abilities;
-    let mut rows = vec![paranoid(abilities)];
-    if abilities.paranoid.is_some() {
+    let capabilities = &sampling.capabilities;
+    let mut rows = vec![paranoid(capabilities)];
+    if capabilities.paranoid.is_some() {
         rows.extend([
-            cycles(abilities),
-            system_wide(abilities),
+            cycles(capabilities),
+            system_wide(capabilities),
             cgroup(sampling),
-            tasks(abilities),
-            capabilities(abilities),
+            tasks(capabilities),
+            process_capabilities(capabilities),
         ]);
-        rows.extend(rate(abilities));
+        rows.extend(rate(capabilities));
     }
-    rows.extend([tracefs(abilities), ptrace(abilities)]);
+    rows.extend([tracefs(capabilities), ptrace(capabilities)]);
     rows
 }
 
-fn paranoid(abilities: &Abilities) -> Row {
+fn paranoid(capabilities: &Capabilities) -> Row {
     const SUBJECT: &str = "perf_event_paranoid";
-    match abilities.paranoid {
+    match capabilities.paranoid {
         Some(level) => ok(SUBJECT, level.to_string()),
         None => note(
             SUBJECT,
@@ -88,9 +88,9 @@ fn paranoid(abilities: &Abilities) -> Row {
     }
 }
 
-fn cycles(abilities: &Abilities) -> Row {
+fn cycles(capabilities: &Capabilities) -> Row {
     const SUBJECT: &str = "PMU cycles";
-    if abilities.has_cycles {
+    if capabilities.has_cycles {
         return ok(SUBJECT, "counted");
     }
     note(
@@ -100,14 +100,14 @@ fn cycles(abilities: &Abilities) -> Row {
     )
 }
 
-fn system_wide(abilities: &Abilities) -> Row {
-    sampled("system-wide sampling", &abilities.system_wide, "yes".to_owned())
+fn system_wide(capabilities: &Capabilities) -> Row {
+    sampled("system-wide sampling", &capabilities.system_wide, "yes".to_owned())
 }
 
 fn cgroup(sampling: &Sampling) -> Row {
     const SUBJECT: &str = "cgroup sampling";
     let mounted = sampling.cgroups.text();
-    match &sampling.abilities.cgroup {
+    match &sampling.capabilities.cgroup {
         // Its own remedy is to name another folder, of which there is none.
         Err(OpenError::NotCgroup2) => note(
             SUBJECT,
@@ -119,9 +119,9 @@ fn cgroup(sampling: &Sampling) -> Row {
     }
 }
 
-fn tasks(abilities: &Abilities) -> Row {
+fn tasks(capabilities: &Capabilities) -> Row {
     const SUBJECT: &str = "task sampling";
-    match (&abilities.per_task, &abilities.per_task_user_only) {
+    match (&capabilities.per_task, &capabilities.per_task_user_only) {
         (Err(why), Ok(())) => {
             let (_, remedy) = halves(why);
             note(SUBJECT, "user code alone: the kernel's frames are missing", remedy)
@@ -147,8 +147,8 @@ fn halves(why: &OpenError) -> (String, String) {
     (cause.to_owned(), remedy.to_owned())
 }
 
-fn capabilities(abilities: &Abilities) -> Row {
-    let has = &abilities.capabilities;
+fn process_capabilities(capabilities: &Capabilities) -> Row {
+    let has = &capabilities.process;
     let known = [
         (has.perfmon, "CAP_PERFMON"),
         (has.sys_admin, "CAP_SYS_ADMIN"),
@@ -158,11 +158,11 @@ fn capabilities(abilities: &Abilities) -> Row {
     ok("capabilities", if held.is_empty() { "none".to_owned() } else { held.join(", ") })
 }
 
-fn rate(abilities: &Abilities) -> Option<Row> {
+fn rate(capabilities: &Capabilities) -> Option<Row> {
     const SUBJECT: &str = "max sample rate";
     /// The most samples per second that are of use to a profile of a minute.
     const ENOUGH: u32 = 1_000;
-    let rate = abilities.max_sample_rate?;
+    let rate = capabilities.max_sample_rate?;
     let value = format!("{rate} per second and CPU");
     Some(match rate >= ENOUGH {
         true => ok(SUBJECT, value),
@@ -174,9 +174,9 @@ fn rate(abilities: &Abilities) -> Option<Row> {
     })
 }
 
-fn tracefs(abilities: &Abilities) -> Row {
+fn tracefs(capabilities: &Capabilities) -> Row {
     const SUBJECT: &str = "tracefs";
-    match &abilities.tracefs {
+    match &capabilities.tracefs {
         Some(path) => ok(SUBJECT, path.display().to_string()),
         None => note(
             SUBJECT,
@@ -188,12 +188,12 @@ fn tracefs(abilities: &Abilities) -> Row {
 
 /// Python's frames are read from the target's memory, which takes the right to trace it
 /// (ptrace(2), "Ptrace access mode checking"; Yama: Documentation/admin-guide/LSM/Yama.rst).
-fn ptrace(abilities: &Abilities) -> Row {
+fn ptrace(capabilities: &Capabilities) -> Row {
     const SUBJECT: &str = "ptrace";
     const SYSCTL: &str = "sysctl -w kernel.yama.ptrace_scope=0";
     const CAPABILITY: &str = "grant CAP_SYS_PTRACE (container: `--cap-add SYS_PTRACE`)";
-    let has_capability = abilities.capabilities.sys_ptrace;
-    match abilities.ptrace_scope {
+    let has_capability = capabilities.process.sys_ptrace;
+    match capabilities.ptrace_scope {
         Some(3..) => note(
             SUBJECT,
             "kernel.yama.ptrace_scope is 3, for everybody: Python's frames cannot be read",
@@ -218,13 +218,13 @@ fn ptrace(abilities: &Abilities) -> Row {
 pub(super) mod tests {
     use super::*;
     use crate::commands::doctor::assess::Grade;
-    use uringbench_perf::Capabilities;
+    use uringbench_perf::ProcessCapabilities;
 
     pub(in super::super) fn good() -> Sampling {
         Sampling {
-            abilities: Abilities {
+            capabilities: Capabilities {
                 paranoid: Some(2),
-                capabilities: Capabilities { perfmon: true, sys_admin: false, sys_ptrace: true },
+                process: ProcessCapabilities { perfmon: true, sys_admin: false, sys_ptrace: true },
                 has_cycles: true,
                 system_wide: Ok(()),
                 cgroup: Ok(()),
@@ -256,23 +256,23 @@ pub(super) mod tests {
 
     /// What is amiss, what is shown of it, and what helps.
     const SHORTCOMINGS: [(&str, Spoil, &str, &str); 11] = [
-        ("PMU cycles", |s| s.abilities.has_cycles = false, "cpu-clock", "PMU"),
+        ("PMU cycles", |s| s.capabilities.has_cycles = false, "cpu-clock", "PMU"),
         (
             "system-wide sampling",
-            |s| s.abilities.system_wide = Err(FORBIDDEN),
+            |s| s.capabilities.system_wide = Err(FORBIDDEN),
             "paranoid is 2",
             "CAP_PERFMON",
         ),
         (
             "system-wide sampling",
-            |s| s.abilities.system_wide = Err(OpenError::Seccomp),
+            |s| s.capabilities.system_wide = Err(OpenError::Seccomp),
             "seccomp",
             "--cap-add PERFMON",
         ),
         (
             "cgroup sampling",
             |s| {
-                s.abilities.cgroup = Err(OpenError::NotCgroup2);
+                s.capabilities.cgroup = Err(OpenError::NotCgroup2);
                 s.cgroups = Cgroups::V1;
             },
             "no: cgroup v1 alone",
@@ -280,42 +280,42 @@ pub(super) mod tests {
         ),
         (
             "task sampling",
-            |s| s.abilities.per_task = Err(FORBIDDEN),
+            |s| s.capabilities.per_task = Err(FORBIDDEN),
             "user code alone",
             "perf_event_paranoid=0",
         ),
         (
             "task sampling",
             |s| {
-                s.abilities.per_task = Err(FORBIDDEN);
-                s.abilities.per_task_user_only = Err(FORBIDDEN);
+                s.capabilities.per_task = Err(FORBIDDEN);
+                s.capabilities.per_task_user_only = Err(FORBIDDEN);
             },
             "no: kernel.perf_event_paranoid",
             "CAP_PERFMON",
         ),
         (
             "max sample rate",
-            |s| s.abilities.max_sample_rate = Some(250),
+            |s| s.capabilities.max_sample_rate = Some(250),
             "250 per second",
             "max_sample_rate=100000",
         ),
-        ("tracefs", |s| s.abilities.tracefs = None, "not readable", "mount -t tracefs"),
+        ("tracefs", |s| s.capabilities.tracefs = None, "not readable", "mount -t tracefs"),
         (
             "ptrace",
-            |s| s.abilities.capabilities.sys_ptrace = false,
+            |s| s.capabilities.process.sys_ptrace = false,
             "commands we start",
             "ptrace_scope=0",
         ),
         (
             "ptrace",
             |s| {
-                s.abilities.capabilities.sys_ptrace = false;
-                s.abilities.ptrace_scope = Some(2);
+                s.capabilities.process.sys_ptrace = false;
+                s.capabilities.ptrace_scope = Some(2);
             },
             "cannot be read",
             "CAP_SYS_PTRACE",
         ),
-        ("ptrace", |s| s.abilities.ptrace_scope = Some(3), "for everybody", "next boot"),
+        ("ptrace", |s| s.capabilities.ptrace_scope = Some(3), "for everybody", "next boot"),
     ];
 
     #[test]
@@ -336,9 +336,9 @@ pub(super) mod tests {
     #[test]
     fn without_perf_events_one_line_says_so() {
         let mut sampling = good();
-        sampling.abilities.paranoid = None;
-        sampling.abilities.system_wide = Err(OpenError::NoPerf);
-        sampling.abilities.has_cycles = false;
+        sampling.capabilities.paranoid = None;
+        sampling.capabilities.system_wide = Err(OpenError::NoPerf);
+        sampling.capabilities.has_cycles = false;
         let rows = rows(&sampling);
         let flagged: Vec<_> = rows.iter().filter(|row| row.grade != Grade::Ok).collect();
         assert_eq!(flagged.len(), 1, "{flagged:?}");

@@ -73,8 +73,8 @@ fn pinned() -> [u32; 1] {
 }
 
 /// Of this thread, enabled.
-fn of_own_thread(what: &str, recipe: &Recipe, cpus: &[u32], ring: u64) -> Option<Session> {
-    let session = Session::with_rings(Scope::Tasks, recipe, cpus, ring).and_then(|mut session| {
+fn of_own_thread(what: &str, config: &SamplingConfig, cpus: &[u32], ring: u64) -> Option<Session> {
+    let session = Session::with_rings(Scope::Tasks, config, cpus, ring).and_then(|mut session| {
         session.add_task(own_tid())?;
         Ok(session)
     });
@@ -140,13 +140,13 @@ impl Pages {
     }
 }
 
-fn of_pages() -> Recipe {
-    Recipe {
+fn of_pages() -> SamplingConfig {
+    SamplingConfig {
         hz: 1,
         stack_bytes: 1_000,
         switches: false,
         first_touch_period: Some(1),
-        ..Recipe::default()
+        ..SamplingConfig::default()
     }
 }
 
@@ -176,8 +176,8 @@ fn is_switch(seen: &Seen) -> bool {
 #[test]
 fn samples_of_a_burning_process_arrive_with_registers_and_stack() {
     let what = "sampling the system";
-    let recipe = Recipe { hz: 499, ..Recipe::default() };
-    let Some(mut session) = opened(what, Session::open(Scope::System, &recipe, &cpus())) else {
+    let config = SamplingConfig { hz: 499, ..SamplingConfig::default() };
+    let Some(mut session) = opened(what, Session::open(Scope::System, &config, &cpus())) else {
         return;
     };
     let burner = Burner::start();
@@ -249,7 +249,7 @@ fn what_does_not_fit_is_counted() {
         .iter()
         .map(|seen| if let Content::Lost(count) = seen.content { count } else { 0 })
         .sum();
-    assert_eq!(told, session.outlet.lost);
+    assert_eq!(told, session.records.lost);
     if !session.counts_lost {
         return eprintln!("SKIPPED the events' own count: this kernel has none (before 6.0)");
     }
@@ -262,13 +262,13 @@ fn what_does_not_fit_is_counted() {
 fn all_events_of_a_ring_are_told_apart_by_number() {
     let what = "all kinds in one ring";
     let Some(mut pages) = Pages::new(what) else { return };
-    let recipe = Recipe {
+    let config = SamplingConfig {
         hz: 997,
         off_cpu_period: Some(1),
         first_touch_period: Some(1),
-        ..Recipe::default()
+        ..SamplingConfig::default()
     };
-    let Some(mut session) = of_own_thread(what, &recipe, &cpus(), 1 << 20) else { return };
+    let Some(mut session) = of_own_thread(what, &config, &cpus(), 1 << 20) else { return };
     let kinds = |seen: &[Seen]| seen.iter().filter_map(|seen| seen.kind).collect::<HashSet<_>>();
     let mut work = || {
         pages.touch();
@@ -292,8 +292,8 @@ fn all_events_of_a_ring_are_told_apart_by_number() {
 
 #[test]
 fn sampling_pauses_while_the_rest_goes_on() {
-    let recipe = Recipe { hz: 997, ..Recipe::default() };
-    let Some(mut session) = of_own_thread("a pause", &recipe, &cpus(), 1 << 20) else { return };
+    let config = SamplingConfig { hz: 997, ..SamplingConfig::default() };
+    let Some(mut session) = of_own_thread("a pause", &config, &cpus(), 1 << 20) else { return };
     let work = || burn(Duration::from_millis(5));
     let is_sampled = |seen: &[Seen]| seen.iter().filter(|seen| is_sample(seen)).count() > 3;
     until(&mut session, work, is_sampled);
@@ -321,8 +321,8 @@ fn sampling_pauses_while_the_rest_goes_on() {
 
 #[test]
 fn switches_stop_while_samples_go_on() {
-    let recipe = Recipe { hz: 997, ..Recipe::default() };
-    let Some(mut session) = of_own_thread("switches", &recipe, &cpus(), 1 << 20) else { return };
+    let config = SamplingConfig { hz: 997, ..SamplingConfig::default() };
+    let Some(mut session) = of_own_thread("switches", &config, &cpus(), 1 << 20) else { return };
     let has_switch = |seen: &[Seen]| seen.iter().any(is_switch);
     until(&mut session, nap, has_switch);
     session.set_switches(false).unwrap();
@@ -349,8 +349,8 @@ fn switches_stop_while_samples_go_on() {
 
 #[test]
 fn times_are_those_of_the_monotonic_clock() {
-    let recipe = Recipe { hz: 1, ..Recipe::default() };
-    let Some(mut session) = of_own_thread("the clock", &recipe, &cpus(), 1 << 16) else { return };
+    let config = SamplingConfig { hz: 1, ..SamplingConfig::default() };
+    let Some(mut session) = of_own_thread("the clock", &config, &cpus(), 1 << 16) else { return };
     drained(&mut session);
     for _ in 0..20 {
         let before = now();
@@ -369,8 +369,8 @@ fn times_are_those_of_the_monotonic_clock() {
 #[test]
 fn departures_are_sampled_one_of_so_many_and_say_so() {
     let what = "departures";
-    let recipe = Recipe { hz: 1, off_cpu_period: Some(1), ..Recipe::default() };
-    let Some(mut session) = of_own_thread(what, &recipe, &pinned(), 8 << 20) else { return };
+    let config = SamplingConfig { hz: 1, off_cpu_period: Some(1), ..SamplingConfig::default() };
+    let Some(mut session) = of_own_thread(what, &config, &pinned(), 8 << 20) else { return };
     let periods = |seen: &[Seen]| -> Vec<(u64, u64)> {
         let departures = seen.iter().filter(|seen| seen.kind == Some(EventKind::OffCpu));
         departures
@@ -407,8 +407,8 @@ fn departures_are_sampled_one_of_so_many_and_say_so() {
 #[test]
 fn a_new_thread_is_observed_under_its_creators_numbers() {
     let what = "threads";
-    let recipe = Recipe { hz: 997, ..Recipe::default() };
-    let Some(mut session) = of_own_thread(what, &recipe, &cpus(), 1 << 20) else { return };
+    let config = SamplingConfig { hz: 997, ..SamplingConfig::default() };
+    let Some(mut session) = of_own_thread(what, &config, &cpus(), 1 << 20) else { return };
     let (say, heard) = mpsc::channel();
     let (leave, left) = mpsc::channel::<()>();
     let thread = std::thread::spawn(move || {
@@ -423,7 +423,7 @@ fn a_new_thread_is_observed_under_its_creators_numbers() {
         of_thread.map(|seen| seen.id).collect::<HashSet<_>>().len()
     };
     let enough = |seen: &[Seen]| seen.iter().filter(|s| s.tid == tid && is_sample(s)).count() > 9;
-    let creators: HashSet<_> = session.outlet.kinds.keys().copied().collect();
+    let creators: HashSet<_> = session.records.kinds.keys().copied().collect();
     let seen = until(&mut session, nap, enough);
     assert!(seen.iter().all(|seen| creators.contains(&seen.id)), "the creator's numbers");
     assert!(!session.has_task(tid));
@@ -472,8 +472,8 @@ fn a_cgroup_is_observed_and_its_neighbours_are_not() {
     let pid = inside.0.id();
     std::fs::write(place.0.join("cgroup.procs"), pid.to_string()).unwrap();
     let directory = OwnedFd::from(std::fs::File::open(&place.0).unwrap());
-    let recipe = Recipe { hz: 499, ..Recipe::default() };
-    let session = Session::open(Scope::Cgroup(directory), &recipe, &cpus());
+    let config = SamplingConfig { hz: 499, ..SamplingConfig::default() };
+    let session = Session::open(Scope::Cgroup(directory), &config, &cpus());
     if let Some(mut session) = opened(what, session) {
         session.enable().unwrap();
         let count = |seen: &[Seen]| seen.iter().filter(|seen| is_sample(seen)).count();
@@ -484,9 +484,9 @@ fn a_cgroup_is_observed_and_its_neighbours_are_not() {
 
 #[test]
 fn what_cannot_be_observed_is_a_clean_error() {
-    let recipe = Recipe { user_only: true, ..Recipe::default() };
+    let config = SamplingConfig { user_only: true, ..SamplingConfig::default() };
     let cpus = pinned();
-    let Some(mut session) = opened("errors", Session::open(Scope::Tasks, &recipe, &cpus)) else {
+    let Some(mut session) = opened("errors", Session::open(Scope::Tasks, &config, &cpus)) else {
         return;
     };
     let mut gone = Command::new("true").spawn().unwrap();
@@ -506,19 +506,19 @@ fn what_cannot_be_observed_is_a_clean_error() {
     drained(&mut session);
     assert_eq!(session.lost(), 0);
     assert!(session.remove_task(pid));
-    let error = |scope, recipe: &Recipe, cpus: &[u32]| {
-        Session::open(scope, recipe, cpus).expect_err("it must not open")
+    let error = |scope, config: &SamplingConfig, cpus: &[u32]| {
+        Session::open(scope, config, cpus).expect_err("it must not open")
     };
-    let zero = Recipe { hz: 0, ..Recipe::default() };
+    let zero = SamplingConfig { hz: 0, ..SamplingConfig::default() };
     assert!(matches!(error(Scope::Tasks, &zero, &cpus), OpenError::BadRecipe(_)));
-    assert_eq!(error(Scope::Tasks, &recipe, &[]), OpenError::NoCpus);
+    assert_eq!(error(Scope::Tasks, &config, &[]), OpenError::NoCpus);
     let none = OpenError::NoSuchCpu { cpu: 1 << 20 };
-    assert_eq!(error(Scope::Tasks, &recipe, &[1 << 20]), none);
+    assert_eq!(error(Scope::Tasks, &config, &[1 << 20]), none);
     let directory = OwnedFd::from(std::fs::File::open("/").unwrap());
-    let told = error(Scope::Cgroup(directory), &recipe, &cpus);
+    let told = error(Scope::Cgroup(directory), &config, &cpus);
     let is_told = matches!(told, OpenError::NotCgroup2 | OpenError::Forbidden { .. });
     assert!(is_told, "{told}");
-    if let Ok(mut session) = Session::open(Scope::System, &recipe, &cpus) {
+    if let Ok(mut session) = Session::open(Scope::System, &config, &cpus) {
         assert_eq!(session.add_task(own_tid()), Err(OpenError::NotOfTasks));
     }
 }

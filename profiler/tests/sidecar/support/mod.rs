@@ -39,10 +39,10 @@ impl Way {
 
     /// Why this user on this machine cannot, if so.
     pub(crate) fn obstacle(self) -> Option<String> {
-        let abilities = uringbench_perf::probe();
+        let capabilities = uringbench_perf::probe();
         let tried = match self {
-            Self::System => abilities.system_wide,
-            Self::Ordinary => abilities.per_task_user_only,
+            Self::System => capabilities.system_wide,
+            Self::Ordinary => capabilities.per_task_user_only,
         };
         tried.err().map(|why| why.to_string())
     }

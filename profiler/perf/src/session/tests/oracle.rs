@@ -5,7 +5,7 @@ use linux_perf_event_reader::{
     ReadFormat, RecordIdParseInfo, RecordParseInfo, RecordType, SampleFormat,
 };
 
-use crate::recipe::{EventKind, REGISTERS, Recipe};
+use crate::event_attr::{EventKind, REGISTERS, SamplingConfig};
 use crate::session::Session;
 
 /// A record as the oracle reads it.
@@ -30,7 +30,7 @@ pub(super) enum Content {
 }
 
 fn layout() -> RecordParseInfo {
-    let format = Recipe::default().attr(EventKind::Cpu, false, true).sample_type;
+    let format = SamplingConfig::default().attr(EventKind::Cpu, false, true).sample_type;
     RecordParseInfo {
         endian: Endianness::LittleEndian,
         sample_format: SampleFormat::from_bits(format).unwrap(),

@@ -8,17 +8,17 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags};
 
+use crate::event_attr::{CpuClock, SamplingConfig};
 use crate::failure::OpenError;
-use crate::recipe::{CpuClock, Recipe};
 use crate::session::{Scope, Session, has_cycles};
 
 /// What can be had.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Abilities {
+pub struct Capabilities {
     /// `kernel.perf_event_paranoid`; `None` on a kernel without perf events.
     pub paranoid: Option<i32>,
-    /// Capabilities this process has in effect.
-    pub capabilities: Capabilities,
+    /// ProcessCapabilities this process has in effect.
+    pub process: ProcessCapabilities,
     /// Whether the processor's cycles can be counted; else the kernel's timer is used.
     pub has_cycles: bool,
     /// Whether all tasks can be sampled, kernel included.
@@ -41,9 +41,9 @@ pub struct Abilities {
     pub ptrace_scope: Option<u8>,
 }
 
-/// Capabilities that matter to a profiler.
+/// ProcessCapabilities that matter to a profiler.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Capabilities {
+pub struct ProcessCapabilities {
     /// CAP_PERFMON: sample everything.
     pub perfmon: bool,
     /// CAP_SYS_ADMIN: as CAP_PERFMON before Linux 5.8.
@@ -53,14 +53,14 @@ pub struct Capabilities {
 }
 
 /// Try what this machine allows, on this process and for a moment.
-pub fn probe() -> Abilities {
+pub fn probe() -> Capabilities {
     let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let cgroup2 = mount_of(&mounts, "cgroup2");
     let cpus = online_cpus();
-    Abilities {
+    Capabilities {
         paranoid: setting("perf_event_paranoid"),
-        capabilities: capabilities_of(&status),
+        process: capabilities_of(&status),
         has_cycles: has_cycles(&cpus),
         system_wide: attempt(Scope::System, false),
         cgroup: match cgroup2.as_deref().map(directory) {
@@ -89,16 +89,16 @@ fn setting<T: std::str::FromStr>(name: &str) -> Option<T> {
 
 /// Open a session on one CPU, and close it.
 fn attempt(scope: Scope, user_only: bool) -> Result<(), OpenError> {
-    let recipe = Recipe {
+    let config = SamplingConfig {
         clock: CpuClock::CpuClock,
         hz: 1,
         stack_bytes: 8,
         user_only,
         switches: false,
-        ..Recipe::default()
+        ..SamplingConfig::default()
     };
     let is_of_tasks = matches!(scope, Scope::Tasks);
-    let mut session = Session::open(scope, &recipe, &online_cpus()[..1])?;
+    let mut session = Session::open(scope, &config, &online_cpus()[..1])?;
     if is_of_tasks { session.add_task(std::process::id()) } else { Ok(()) }
 }
 
@@ -152,14 +152,14 @@ fn readable_tracefs(mounts: &str) -> Option<PathBuf> {
 }
 
 /// By the line `CapEff` of `/proc/self/status` (numbers: capability.h).
-fn capabilities_of(status: &str) -> Capabilities {
+fn capabilities_of(status: &str) -> ProcessCapabilities {
     let mask = status
         .lines()
         .find_map(|line| line.strip_prefix("CapEff:"))
         .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
         .unwrap_or(0);
     let has = |number: u32| mask & (1 << number) != 0;
-    Capabilities { perfmon: has(38), sys_admin: has(21), sys_ptrace: has(19) }
+    ProcessCapabilities { perfmon: has(38), sys_admin: has(21), sys_ptrace: has(19) }
 }
 
 #[cfg(test)]
@@ -180,12 +180,12 @@ mod tests {
     #[test]
     fn capabilities_are_read_from_their_bits() {
         let of = |mask: &str| capabilities_of(&format!("Name:\tx\nCapEff:\t{mask}\n"));
-        assert_eq!(of("0000000000000000"), Capabilities::default());
-        let perfmon = Capabilities { perfmon: true, ..Capabilities::default() };
+        assert_eq!(of("0000000000000000"), ProcessCapabilities::default());
+        let perfmon = ProcessCapabilities { perfmon: true, ..ProcessCapabilities::default() };
         assert_eq!(of("0000004000000000"), perfmon);
-        let both = Capabilities { perfmon: false, sys_admin: true, sys_ptrace: true };
+        let both = ProcessCapabilities { perfmon: false, sys_admin: true, sys_ptrace: true };
         assert_eq!(of("0000000000280000"), both);
-        assert_eq!(capabilities_of(""), Capabilities::default());
+        assert_eq!(capabilities_of(""), ProcessCapabilities::default());
     }
 
     #[test]
@@ -200,11 +200,11 @@ mod tests {
         let found = probe();
         let Some(paranoid) = found.paranoid else {
             assert_eq!(found.system_wide, Err(OpenError::NoPerf));
-            return eprintln!("SKIPPED abilities: this kernel has no perf events");
+            return eprintln!("SKIPPED capabilities: this kernel has no perf events");
         };
-        let is_privileged = found.capabilities.perfmon || found.capabilities.sys_admin;
+        let is_privileged = found.process.perfmon || found.process.sys_admin;
         if found.system_wide == Err(OpenError::Seccomp) {
-            return eprintln!("SKIPPED abilities: {}", OpenError::Seccomp);
+            return eprintln!("SKIPPED capabilities: {}", OpenError::Seccomp);
         }
         assert_eq!(found.system_wide.is_ok(), is_privileged || paranoid <= 0, "{found:?}");
         assert_eq!(found.per_task.is_ok(), is_privileged || paranoid <= 1, "{found:?}");

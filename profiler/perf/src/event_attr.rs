@@ -2,7 +2,7 @@
 //!
 //! Pure: attributes come out as values. All events of a ring are asked for the same sample,
 //! because a reader of the ring must know the layout before it knows the event; where one
-//! differs ([`EventKind::is_counted`]), `lane` patches the record before anyone sees it.
+//! differs ([`EventKind::is_counted`]), `cpu_ring` patches the record before anyone sees it.
 
 use perf_event_open_sys::bindings as sys;
 use sys::perf_event_attr;
@@ -85,7 +85,7 @@ impl EventKind {
 
 /// What to sample.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Recipe {
+pub struct SamplingConfig {
     /// What CPU time is measured by, if the machine has it.
     pub clock: CpuClock,
     /// Samples a second of CPU time: 1 to 10,000. More than the kernel allows
@@ -101,14 +101,14 @@ pub struct Recipe {
     /// none is seen, and no event is opened.
     pub off_cpu_period: Option<u64>,
     /// Whether CPU time is sampled, and mappings, names, births and deaths are told. Without, a
-    /// recipe is an addition to another session of the same target.
+    /// config is an addition to another session of the same target.
     pub samples_cpu: bool,
     /// Sample one of so many page faults, with the address; under `user_only` those alone that
     /// user code ran into.
     pub first_touch_period: Option<u64>,
 }
 
-impl Default for Recipe {
+impl Default for SamplingConfig {
     /// 99 samples a second with 16 KiB of stack, and context switches.
     fn default() -> Self {
         Self {
@@ -124,7 +124,7 @@ impl Default for Recipe {
     }
 }
 
-impl Recipe {
+impl SamplingConfig {
     /// What is wrong with it, if anything is.
     pub(crate) fn fault(&self) -> Option<&'static str> {
         let periods = [self.off_cpu_period, self.first_touch_period];
@@ -274,8 +274,12 @@ mod tests {
         EventKind::FirstTouch,
     ];
 
-    fn full() -> Recipe {
-        Recipe { off_cpu_period: Some(7), first_touch_period: Some(3), ..Recipe::default() }
+    fn full() -> SamplingConfig {
+        SamplingConfig {
+            off_cpu_period: Some(7),
+            first_touch_period: Some(3),
+            ..SamplingConfig::default()
+        }
     }
 
     #[test]
@@ -283,25 +287,25 @@ mod tests {
         let good = full();
         assert_eq!(good.fault(), None);
         let bad = [
-            Recipe { hz: 0, ..full() },
-            Recipe { hz: 10_001, ..full() },
-            Recipe { stack_bytes: 0, ..full() },
-            Recipe { stack_bytes: 1_001, ..full() },
-            Recipe { stack_bytes: 65_536, ..full() },
-            Recipe { off_cpu_period: Some(0), ..full() },
-            Recipe { first_touch_period: Some(u64::MAX), ..full() },
+            SamplingConfig { hz: 0, ..full() },
+            SamplingConfig { hz: 10_001, ..full() },
+            SamplingConfig { stack_bytes: 0, ..full() },
+            SamplingConfig { stack_bytes: 1_001, ..full() },
+            SamplingConfig { stack_bytes: 65_536, ..full() },
+            SamplingConfig { off_cpu_period: Some(0), ..full() },
+            SamplingConfig { first_touch_period: Some(u64::MAX), ..full() },
         ];
-        for recipe in bad {
-            assert!(recipe.fault().is_some(), "{recipe:?}");
+        for config in bad {
+            assert!(config.fault().is_some(), "{config:?}");
         }
-        assert_eq!(Recipe { hz: 10_000, stack_bytes: 65_528, ..full() }.fault(), None);
+        assert_eq!(SamplingConfig { hz: 10_000, stack_bytes: 65_528, ..full() }.fault(), None);
     }
 
     #[test]
     fn all_events_share_clock_layout_and_registers() {
-        for recipe in [full(), Recipe { user_only: true, ..full() }] {
+        for config in [full(), SamplingConfig { user_only: true, ..full() }] {
             for kind in ALL {
-                let attr = recipe.attr(kind, true, true);
+                let attr = config.attr(kind, true, true);
                 let period = u64::from(sys::PERF_SAMPLE_PERIOD);
                 assert_eq!(attr.sample_type | period, SAMPLE.into(), "{kind:?}");
                 assert_eq!(attr.sample_type & period == 0, kind.is_counted(), "{kind:?}");
@@ -310,7 +314,7 @@ mod tests {
                 assert_eq!(attr.sample_regs_user, REGISTERS);
                 assert_eq!(attr.exclude_callchain_user(), 1);
                 let has_samples = !matches!(kind, EventKind::Sideband | EventKind::Switches);
-                let is_user_only = recipe.user_only || !has_samples;
+                let is_user_only = config.user_only || !has_samples;
                 assert_eq!(attr.exclude_kernel(), u64::from(is_user_only), "{kind:?}");
                 let sideband = [attr.mmap(), attr.mmap2(), attr.comm(), attr.task()];
                 assert_eq!(sideband == [1; 4], kind == EventKind::Sideband, "{kind:?}");
@@ -322,36 +326,40 @@ mod tests {
     #[test]
     fn waits_need_sight_of_the_kernel() {
         assert_eq!(full().kinds(), ALL);
-        let user_only = Recipe { user_only: true, ..full() };
+        let user_only = SamplingConfig { user_only: true, ..full() };
         let seen = [ALL[0], ALL[1], ALL[2], EventKind::FirstTouch];
         assert_eq!(user_only.kinds(), seen);
-        assert_eq!(Recipe::default().kinds(), ALL[..3]);
-        let without = Recipe { switches: false, ..Recipe::default() };
+        assert_eq!(SamplingConfig::default().kinds(), ALL[..3]);
+        let without = SamplingConfig { switches: false, ..SamplingConfig::default() };
         assert_eq!(without.kinds(), [EventKind::Sideband, EventKind::Cpu]);
-        let addition = Recipe { samples_cpu: false, first_touch_period: Some(1), ..without };
+        let addition =
+            SamplingConfig { samples_cpu: false, first_touch_period: Some(1), ..without };
         assert_eq!(addition.kinds(), [EventKind::FirstTouch]);
     }
 
     #[test]
     fn a_ring_holds_a_second_of_samples_or_as_much_as_is_sensible() {
-        let mib = |recipe: Recipe| recipe.ring_bytes() >> 20;
-        assert_eq!(mib(Recipe::default()), 4);
-        assert_eq!(mib(Recipe { switches: false, ..Recipe::default() }), 2);
-        assert_eq!(mib(Recipe { off_cpu_period: Some(1), ..Recipe::default() }), 8);
-        assert_eq!(mib(Recipe { hz: 997, ..Recipe::default() }), 8);
-        assert_eq!(mib(Recipe { hz: 10_000, stack_bytes: 65_528, ..Recipe::default() }), 8);
+        let mib = |config: SamplingConfig| config.ring_bytes() >> 20;
+        assert_eq!(mib(SamplingConfig::default()), 4);
+        assert_eq!(mib(SamplingConfig { switches: false, ..SamplingConfig::default() }), 2);
+        assert_eq!(mib(SamplingConfig { off_cpu_period: Some(1), ..SamplingConfig::default() }), 8);
+        assert_eq!(mib(SamplingConfig { hz: 997, ..SamplingConfig::default() }), 8);
+        assert_eq!(
+            mib(SamplingConfig { hz: 10_000, stack_bytes: 65_528, ..SamplingConfig::default() }),
+            8
+        );
         for hz in [1, 99, 200, 300] {
-            let recipe = Recipe { hz, ..Recipe::default() };
-            assert!(recipe.ring_bytes().is_power_of_two());
-            assert!(recipe.ring_bytes() >= u64::from(hz) * (16 * 1024 + 1_500), "{hz}");
+            let config = SamplingConfig { hz, ..SamplingConfig::default() };
+            assert!(config.ring_bytes().is_power_of_two());
+            assert!(config.ring_bytes() >= u64::from(hz) * (16 * 1024 + 1_500), "{hz}");
         }
     }
 
     #[test]
     fn a_counted_sample_leaves_room_for_its_period() {
-        let recipe = Recipe { stack_bytes: 65_528, ..full() };
+        let config = SamplingConfig { stack_bytes: 65_528, ..full() };
         for kind in ALL {
-            let attr = recipe.attr(kind, false, true);
+            let attr = config.attr(kind, false, true);
             let whole = u64::from(attr.sample_stack_user) + SAMPLE_BYTES;
             assert_eq!(whole <= u64::from(u16::MAX), kind.is_counted(), "{kind:?}");
         }

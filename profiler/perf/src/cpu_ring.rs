@@ -11,13 +11,13 @@ use perf_event_open_sys::bindings as sys;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
+use crate::event_attr::{EventKind, PERIOD_OFFSET, owner};
 use crate::failure::{OpenError, Question, Subject};
 use crate::kernel::{self, Ring, Who};
-use crate::recipe::{EventKind, PERIOD_OFFSET, owner};
 
 /// A CPU's ring.
 #[derive(Debug)]
-pub(crate) struct Lane {
+pub(crate) struct CpuRing {
     pub(crate) cpu: u32,
     ring: Ring,
     owner: OwnedFd,
@@ -27,7 +27,7 @@ pub(crate) struct Lane {
 
 /// What a session knows of its events, and the memory records are patched in.
 #[derive(Debug, Default)]
-pub(crate) struct Outlet {
+pub(crate) struct RecordSink {
     pub(crate) kinds: HashMap<u64, EventKind>,
     first_touch_period: u64,
     /// Records the kernel says were lost (`PERF_RECORD_LOST`).
@@ -43,15 +43,15 @@ pub(crate) fn counts_lost(owner_task: u32) -> bool {
     kernel::open(&owner(0, true), Who::Task(owner_task), None).is_ok()
 }
 
-impl Outlet {
+impl RecordSink {
     /// One of `first_touch_period` page faults is sampled.
     pub(crate) fn new(first_touch_period: u64) -> Self {
         Self { first_touch_period, ..Self::default() }
     }
 }
 
-impl Lane {
-    /// Open a lane for each CPU with equal rings: of `bytes` if so much may be locked, else of
+impl CpuRing {
+    /// Open a ring for each CPU with equal rings: of `bytes` if so much may be locked, else of
     /// half, and so on down to a page.
     pub(crate) fn open_all(
         owner_task: u32,
@@ -61,9 +61,9 @@ impl Lane {
     ) -> Result<Vec<Self>, OpenError> {
         let mut pages = (bytes / kernel::page_size() as u64).next_power_of_two() as usize;
         loop {
-            let lanes: Result<Vec<_>, _> =
+            let rings: Result<Vec<_>, _> =
                 cpus.iter().map(|&cpu| Self::open(owner_task, cpu, pages, counts_lost)).collect();
-            match lanes {
+            match rings {
                 Err(OpenError::NoRingMemory) if pages > 1 => pages /= 2,
                 other => return other,
             }
@@ -88,7 +88,7 @@ impl Lane {
     }
 
     /// Let an event of this CPU write here.
-    pub(crate) fn admit(&self, event: &OwnedFd) -> Result<(), Errno> {
+    pub(crate) fn attach(&self, event: &OwnedFd) -> Result<(), Errno> {
         kernel::set_output(event, &self.owner)
     }
 
@@ -98,9 +98,9 @@ impl Lane {
     }
 
     /// Hand on every whole record.
-    pub(crate) fn drain(&mut self, outlet: &mut Outlet, sink: &mut dyn FnMut(u32, &[u8])) {
+    pub(crate) fn drain(&mut self, records: &mut RecordSink, sink: &mut dyn FnMut(u32, &[u8])) {
         let Self { cpu, ring, off_cpu, .. } = self;
-        let Outlet { kinds, first_touch_period, lost, dropped, wrapped, patched } = outlet;
+        let RecordSink { kinds, first_touch_period, lost, dropped, wrapped, patched } = records;
         let broken = ring.drain(wrapped, &mut |at, record| {
             while off_cpu.get(1).is_some_and(|&(from, _)| from <= at) {
                 off_cpu.pop_front();
@@ -128,10 +128,10 @@ impl Lane {
     }
 }
 
-/// Wait until a lane has records to read, at most for `timeout`. Says whether one has.
-pub(crate) fn wait(lanes: &[Lane], timeout: Duration) -> Result<bool, Errno> {
+/// Wait until a ring has records to read, at most for `timeout`. Says whether one has.
+pub(crate) fn wait(rings: &[CpuRing], timeout: Duration) -> Result<bool, Errno> {
     let mut fds: Vec<_> =
-        lanes.iter().map(|lane| PollFd::new(&lane.owner, PollFlags::IN)).collect();
+        rings.iter().map(|ring| PollFd::new(&ring.owner, PollFlags::IN)).collect();
     let span = Timespec::try_from(timeout).ok();
     match poll(&mut fds, span.as_ref()) {
         Ok(0) | Err(Errno::INTR) => return Ok(false),
@@ -197,16 +197,16 @@ mod tests {
             sender.send(tid).unwrap();
             let _ = left.recv();
         });
-        let lanes = Lane::open_all(receiver.recv().unwrap(), &[0], 1, false);
+        let rings = CpuRing::open_all(receiver.recv().unwrap(), &[0], 1, false);
         drop(leave);
         thread.join().unwrap();
-        let lanes = match lanes {
-            Ok(lanes) => lanes,
+        let rings = match rings {
+            Ok(rings) => rings,
             Err(error) => return eprintln!("SKIPPED an owner that is gone: {error}"),
         };
         let started = Instant::now();
         for _ in 0..3 {
-            assert_eq!(wait(&lanes, Duration::from_millis(20)), Ok(false));
+            assert_eq!(wait(&rings, Duration::from_millis(20)), Ok(false));
         }
         assert!(started.elapsed() >= Duration::from_millis(60));
     }
