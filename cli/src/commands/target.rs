@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::Context;
-use uringbench_app::{App, AppOptions, Database, Stall, Trouble};
+use uringbench_app::{App, AppOptions, Database, Faults, Stall};
 use uringbench_core::time::Nanos;
 use uringbench_reference::{ServeOptions, Server};
 
@@ -41,7 +41,7 @@ fn serve_app(args: TargetArgs) -> Result<Exit, Failure> {
         listen: args.listen,
         cpu: args.cpu,
         workers: args.app.workers.map_or(1, |workers| workers as usize),
-        trouble: trouble(&args.app)?,
+        faults: faults(&args.app)?,
         database: args.app.database.map_or(Database::Memory, Database::named),
         files: args.app.files,
     };
@@ -53,7 +53,7 @@ fn serve_app(args: TargetArgs) -> Result<Exit, Failure> {
     Ok(Exit::Success)
 }
 
-fn trouble(args: &AppArgs) -> Result<Trouble, Failure> {
+fn faults(args: &AppArgs) -> Result<Faults, Failure> {
     let span =
         |span: Option<Nanos>| span.map_or(Duration::ZERO, |span| Duration::from_nanos(span.0));
     let stall = args.stall.map(|length| Stall {
@@ -65,7 +65,7 @@ fn trouble(args: &AppArgs) -> Result<Trouble, Failure> {
                      make it shorter";
         return Err(Failure::Usage(cause.to_owned()));
     }
-    Ok(Trouble {
+    Ok(Faults {
         leak_bytes: args.leak.map_or(0, |bytes| bytes as usize),
         stall,
         delay: span(args.delay),

@@ -18,9 +18,9 @@ use futures_util::stream;
 use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
 use rustix::io::Errno;
 
-use crate::given::Named;
-use crate::refusal::Refusal;
-use crate::site::Site;
+use crate::error_response::ErrorResponse;
+use crate::extract::PathParams;
+use crate::router::AppState;
 
 const BENCH_NAME: &str = "bench.bin";
 const BENCH_LENGTH: usize = 100 << 10;
@@ -58,16 +58,16 @@ impl Files {
     }
 
     /// An open file beneath the folder, and its length.
-    fn find(&self, path: &str) -> Result<(File, u64), Refusal> {
-        const MISSING: Refusal = Refusal::NotFound("file");
+    fn find(&self, path: &str) -> Result<(File, u64), ErrorResponse> {
+        const MISSING: ErrorResponse = ErrorResponse::NotFound("file");
         let Some(folder) = &self.folder else { return Err(MISSING) };
         // A pipe of this name must not hold up who opens it.
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
         let opened = openat2(folder, path, flags, Mode::empty(), ResolveFlags::BENEATH);
         let file = File::from(opened.map_err(|errno| match errno {
-            Errno::XDEV => Refusal::Forbidden("this leads out of the folder"),
-            Errno::ACCESS | Errno::PERM => Refusal::Forbidden("this file may not be read"),
-            Errno::MFILE | Errno::NFILE => Refusal::Busy("too many files are open"),
+            Errno::XDEV => ErrorResponse::Forbidden("this leads out of the folder"),
+            Errno::ACCESS | Errno::PERM => ErrorResponse::Forbidden("this file may not be read"),
+            Errno::MFILE | Errno::NFILE => ErrorResponse::Busy("too many files are open"),
             _ => MISSING,
         })?);
         let kind = file.metadata().map_err(|_| MISSING)?;
@@ -77,31 +77,31 @@ impl Files {
 
 /// A file, or the range of it that was asked for.
 pub(crate) async fn serve(
-    State(site): State<Arc<Site>>,
-    Named(path): Named<String>,
+    State(app): State<Arc<AppState>>,
+    PathParams(path): PathParams<String>,
     method: Method,
     headers: HeaderMap,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ErrorResponse> {
     if path.split('/').any(|part| part == "..") {
-        return Err(Refusal::Forbidden("no path leads upwards"));
+        return Err(ErrorResponse::Forbidden("no path leads upwards"));
     }
     if path.split('/').any(|part| part.starts_with('.')) {
-        return Err(Refusal::Forbidden("hidden files are not for others"));
+        return Err(ErrorResponse::Forbidden("hidden files are not for others"));
     }
     // A range of what is only described means nothing.
     let asked = headers.get(header::RANGE).filter(|_| method == Method::GET);
     let asked = asked.and_then(|range| range.to_str().ok());
     if path == BENCH_NAME {
-        let length = site.files.bench.len() as u64;
+        let length = app.files.bench.len() as u64;
         let part = part(asked, length);
         let bytes = match part {
-            Part::Whole | Part::Nothing => site.files.bench.clone(),
+            Part::Whole | Part::Nothing => app.files.bench.clone(),
             // Inside the length, which is one of memory.
-            Part::Range { first, last } => site.files.bench.slice(first as usize..=last as usize),
+            Part::Range { first, last } => app.files.bench.slice(first as usize..=last as usize),
         };
         return Ok(answer(&path, part, length, || Body::from(bytes)));
     }
-    let (file, length) = site.files.find(&path)?;
+    let (file, length) = app.files.find(&path)?;
     let part = part(asked, length);
     let (first, end) = match part {
         Part::Whole | Part::Nothing => (0, length),

@@ -16,12 +16,12 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 use tokio::time::sleep;
 
+use crate::fault_injection::{FaultInjector, Faults};
 use crate::features::{self, Features};
 use crate::files::Files;
-use crate::site::{self, Site};
+use crate::router::{self, AppState};
 use crate::stats::Stats;
 use crate::storage::{Database, Store};
-use crate::trouble::{Trouble, TroubleMaker};
 
 /// Where and how to serve.
 #[derive(Clone, Debug, PartialEq)]
@@ -37,7 +37,7 @@ pub struct AppOptions {
     /// The folder whose files are served below `/static`, if any.
     pub files: Option<PathBuf>,
     /// What goes wrong on purpose.
-    pub trouble: Trouble,
+    pub faults: Faults,
 }
 
 /// Why the application cannot serve.
@@ -99,7 +99,7 @@ pub struct App {
     runtime: Runtime,
     listener: TcpListener,
     address: SocketAddr,
-    site: Arc<Site>,
+    app: Arc<AppState>,
     workers: usize,
 }
 
@@ -125,12 +125,12 @@ impl App {
             folder: options.files.clone().unwrap_or_default(),
             source,
         })?;
-        let site = Arc::new(Site {
+        let app = Arc::new(AppState {
             store,
             files,
             features: Features::default(),
             stats: Stats::new(),
-            trouble: TroubleMaker::new(options.trouble),
+            faults: FaultInjector::new(options.faults),
         });
         let listening = runtime.block_on(async {
             let listener = TcpListener::bind(address).await?;
@@ -139,7 +139,7 @@ impl App {
         });
         let (listener, address) =
             listening.map_err(|source| AppError::Listen { address, source })?;
-        Ok(Self { runtime, listener, address, site, workers })
+        Ok(Self { runtime, listener, address, app, workers })
     }
 
     /// Where it listens.
@@ -162,9 +162,9 @@ impl App {
         self,
         stop: impl Future<Output = ()> + Send + 'static,
     ) -> Result<(), AppError> {
-        let Self { runtime, listener, site, workers, .. } = self;
+        let Self { runtime, listener, app, workers, .. } = self;
         for _ in 0..workers {
-            runtime.spawn(features::work(site.clone()));
+            runtime.spawn(features::work(app.clone()));
         }
         // Small answers must not wait for the acknowledgement of earlier ones. A connection that
         // is gone already cannot be set; its first read will tell.
@@ -174,7 +174,7 @@ impl App {
         let served = runtime.block_on(async move {
             let (told, stopping) = oneshot::channel::<()>();
             let serving =
-                axum::serve(listener, site::routes(site)).with_graceful_shutdown(async move {
+                axum::serve(listener, router::routes(app)).with_graceful_shutdown(async move {
                     stop.await;
                     drop(told);
                 });

@@ -10,7 +10,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 
-use crate::site::Site;
+use crate::router::AppState;
 
 /// Counts since the start. `/health` and `/stats` are left out, so that looking changes nothing.
 pub(crate) struct Stats {
@@ -72,15 +72,15 @@ pub(crate) async fn health() -> Json<Value> {
     Json(json!({ "status": "ok" }))
 }
 
-pub(crate) async fn show(State(site): State<Arc<Site>>) -> Json<Value> {
-    let stats = &site.stats;
+pub(crate) async fn show(State(app): State<Arc<AppState>>) -> Json<Value> {
+    let stats = &app.stats;
     Json(json!({
         "requests": stats.requests.load(Relaxed),
         "errors": stats.errors.load(Relaxed),
         "refused": stats.refused.load(Relaxed),
         "uptime_s": stats.started.elapsed().as_secs_f64(),
         "rss_bytes": rss_bytes(),
-        "leaked_bytes": site.trouble.leaked_bytes(),
+        "leaked_bytes": app.faults.leaked_bytes(),
         "background": {
             "begun": stats.background_begun.load(Relaxed),
             "done": stats.background_done.load(Relaxed),

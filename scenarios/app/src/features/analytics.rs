@@ -12,9 +12,9 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::lock;
-use crate::given::{Given, check_range};
-use crate::refusal::Refusal;
-use crate::site::Site;
+use crate::error_response::ErrorResponse;
+use crate::extract::{JsonBody, check_range};
+use crate::router::AppState;
 
 const BATCH_MAX: usize = 1_000;
 /// How far back seconds are counted one by one.
@@ -97,7 +97,7 @@ impl Sum {
     }
 }
 
-pub(super) fn routes() -> Router<Arc<Site>> {
+pub(super) fn routes() -> Router<Arc<AppState>> {
     Router::new()
         .route("/events", post(take))
         .route("/summary", get(summary))
@@ -105,20 +105,20 @@ pub(super) fn routes() -> Router<Arc<Site>> {
 }
 
 async fn take(
-    State(site): State<Arc<Site>>,
-    Given(posted): Given<Posted>,
-) -> Result<(StatusCode, Json<Value>), Refusal> {
+    State(app): State<Arc<AppState>>,
+    JsonBody(posted): JsonBody<Posted>,
+) -> Result<(StatusCode, Json<Value>), ErrorResponse> {
     let events = match posted {
         Posted::One(event) => vec![event],
         Posted::Many(events) => events,
     };
     check_range("events", events.len(), 1, BATCH_MAX)?;
-    lock(&site.features.events).add(&events, Instant::now());
+    lock(&app.features.events).add(&events, Instant::now());
     Ok((StatusCode::ACCEPTED, Json(json!({ "accepted": events.len() }))))
 }
 
-async fn summary(State(site): State<Arc<Site>>) -> Json<Value> {
-    let sums = lock(&site.features.events).sums;
+async fn summary(State(app): State<Arc<AppState>>) -> Json<Value> {
+    let sums = lock(&app.features.events).sums;
     let count: u64 = sums.iter().map(|sum| sum.count).sum();
     let of_kind = |(kind, sum): (&&str, &Sum)| {
         let mean = sum.total / sum.count.max(1) as f64;
@@ -130,8 +130,8 @@ async fn summary(State(site): State<Arc<Site>>) -> Json<Value> {
 }
 
 /// How many came in each of the newest seconds with any.
-async fn seconds(State(site): State<Arc<Site>>) -> Json<Value> {
-    let events = lock(&site.features.events);
+async fn seconds(State(app): State<Arc<AppState>>) -> Json<Value> {
+    let events = lock(&app.features.events);
     let told = |(second, count): &(u64, u64)| json!({ "second": second, "events": count });
     Json(events.seconds.iter().map(told).collect())
 }

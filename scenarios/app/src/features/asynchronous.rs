@@ -12,9 +12,9 @@ use sha2::{Digest, Sha256};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-use crate::given::{Asked, check_range};
-use crate::refusal::Refusal;
-use crate::site::Site;
+use crate::error_response::ErrorResponse;
+use crate::extract::{QueryParams, check_range};
+use crate::router::AppState;
 use crate::storage::hexadecimal;
 
 const TASKS_MAX: u64 = 100;
@@ -45,17 +45,17 @@ const fn one() -> u64 {
 }
 
 impl Plan {
-    fn checked(self) -> Result<(u64, Duration), Refusal> {
+    fn checked(self) -> Result<(u64, Duration), ErrorResponse> {
         let tasks = check_range("tasks", self.tasks, 1, TASKS_MAX)?;
         Ok((tasks, wait_of(self.ms)?))
     }
 }
 
-fn wait_of(ms: u64) -> Result<Duration, Refusal> {
+fn wait_of(ms: u64) -> Result<Duration, ErrorResponse> {
     check_range("ms", ms, 0, WAIT_MAX_MS).map(Duration::from_millis)
 }
 
-pub(super) fn routes() -> Router<Arc<Site>> {
+pub(super) fn routes() -> Router<Arc<AppState>> {
     Router::new()
         .route("/sleep", get(wait))
         .route("/concurrent", get(concurrent))
@@ -64,13 +64,13 @@ pub(super) fn routes() -> Router<Arc<Site>> {
         .route("/timeout", get(bounded))
 }
 
-async fn wait(Asked(plan): Asked<Plan>) -> Result<Json<Value>, Refusal> {
+async fn wait(QueryParams(plan): QueryParams<Plan>) -> Result<Json<Value>, ErrorResponse> {
     sleep(wait_of(plan.ms)?).await;
     Ok(Json(json!({ "slept_ms": plan.ms })))
 }
 
 /// Tasks of their own, which other workers may take over.
-async fn concurrent(Asked(plan): Asked<Plan>) -> Result<Json<Value>, Refusal> {
+async fn concurrent(QueryParams(plan): QueryParams<Plan>) -> Result<Json<Value>, ErrorResponse> {
     let (count, length) = plan.checked()?;
     let mut tasks = (0..count).map(|number| square(number, length)).collect::<JoinSet<_>>();
     let mut sum = 0;
@@ -82,7 +82,7 @@ async fn concurrent(Asked(plan): Asked<Plan>) -> Result<Json<Value>, Refusal> {
 }
 
 /// The same, one after another.
-async fn sequential(Asked(plan): Asked<Plan>) -> Result<Json<Value>, Refusal> {
+async fn sequential(QueryParams(plan): QueryParams<Plan>) -> Result<Json<Value>, ErrorResponse> {
     let (count, length) = plan.checked()?;
     let mut sum = 0;
     for number in 0..count {
@@ -92,7 +92,7 @@ async fn sequential(Asked(plan): Asked<Plan>) -> Result<Json<Value>, Refusal> {
 }
 
 /// Waits with work between them.
-async fn mixed(Asked(plan): Asked<Plan>) -> Result<Json<Value>, Refusal> {
+async fn mixed(QueryParams(plan): QueryParams<Plan>) -> Result<Json<Value>, ErrorResponse> {
     let (count, length) = plan.checked()?;
     let mut digest = Sha256::digest(b"uringbench");
     for _ in 0..count {
@@ -103,7 +103,9 @@ async fn mixed(Asked(plan): Asked<Plan>) -> Result<Json<Value>, Refusal> {
 }
 
 /// Give up what takes too long.
-async fn bounded(Asked(plan): Asked<Bounded>) -> Result<(StatusCode, Json<Value>), Refusal> {
+async fn bounded(
+    QueryParams(plan): QueryParams<Bounded>,
+) -> Result<(StatusCode, Json<Value>), ErrorResponse> {
     let limit = check_range("limit_ms", plan.limit_ms, 1, WAIT_MAX_MS)?;
     Ok(match timeout(Duration::from_millis(limit), sleep(wait_of(plan.ms)?)).await {
         Ok(()) => (StatusCode::OK, Json(json!({ "slept_ms": plan.ms }))),

@@ -19,10 +19,10 @@ use tokio::task::yield_now;
 use tokio::time::sleep;
 
 use super::lock;
-use super::newest::Newest;
-use crate::given::{Given, Named, check_range};
-use crate::refusal::Refusal;
-use crate::site::Site;
+use super::ring_buffer::RingBuffer;
+use crate::error_response::ErrorResponse;
+use crate::extract::{JsonBody, PathParams, check_range};
+use crate::router::AppState;
 use crate::storage::hexadecimal;
 
 /// Tasks that wait.
@@ -32,7 +32,7 @@ const KNOWN_MAX: usize = 20_000;
 const PRIORITY_MAX: u8 = 9;
 const ROUNDS_MAX: u32 = 10_000;
 const WAIT_MAX_MS: u64 = 10_000;
-const FULL: Refusal = Refusal::Busy("the queue is full, send tasks later");
+const FULL: ErrorResponse = ErrorResponse::Busy("the queue is full, send tasks later");
 /// What a worker does before it lets requests have their turn.
 const TURN_TASKS: u32 = 64;
 const TURN_ROUNDS: u32 = ROUNDS_MAX;
@@ -73,7 +73,7 @@ pub(super) struct Jobs {
 struct Board {
     /// By priority, then by age.
     queue: BinaryHeap<(u8, Reverse<u64>, Waiting)>,
-    known: Newest<Known>,
+    known: RingBuffer<Known>,
     waiting: [usize; PRIORITY_MAX as usize + 1],
     running: usize,
     done: u64,
@@ -105,7 +105,7 @@ impl Default for Board {
     fn default() -> Self {
         Self {
             queue: BinaryHeap::new(),
-            known: Newest::new(KNOWN_MAX),
+            known: RingBuffer::new(KNOWN_MAX),
             waiting: Default::default(),
             running: 0,
             done: 0,
@@ -115,7 +115,7 @@ impl Default for Board {
 }
 
 impl Task {
-    fn check(&self) -> Result<(), Refusal> {
+    fn check(&self) -> Result<(), ErrorResponse> {
         check_range("priority", self.priority, 0, PRIORITY_MAX)?;
         check_range("rounds", self.rounds, 0, ROUNDS_MAX)?;
         check_range("wait_ms", self.wait_ms, 0, WAIT_MAX_MS)?;
@@ -162,7 +162,7 @@ impl Board {
     }
 }
 
-pub(super) fn routes() -> Router<Arc<Site>> {
+pub(super) fn routes() -> Router<Arc<AppState>> {
     Router::new()
         .route("/tasks", post(create))
         .route("/tasks/{task}", get(show))
@@ -172,23 +172,23 @@ pub(super) fn routes() -> Router<Arc<Site>> {
 }
 
 async fn create(
-    State(site): State<Arc<Site>>,
-    Given(task): Given<Task>,
-) -> Result<(StatusCode, Json<Value>), Refusal> {
+    State(app): State<Arc<AppState>>,
+    JsonBody(task): JsonBody<Task>,
+) -> Result<(StatusCode, Json<Value>), ErrorResponse> {
     task.check()?;
-    let jobs = &site.features.jobs;
+    let jobs = &app.features.jobs;
     let number = lock(&jobs.board).add(task, 1).ok_or(FULL)?;
     jobs.arrived.notify_one();
     Ok((StatusCode::ACCEPTED, Json(json!({ "task": number, "status": "queued" }))))
 }
 
 async fn create_many(
-    State(site): State<Arc<Site>>,
-    Given(batch): Given<Batch>,
-) -> Result<(StatusCode, Json<Value>), Refusal> {
+    State(app): State<Arc<AppState>>,
+    JsonBody(batch): JsonBody<Batch>,
+) -> Result<(StatusCode, Json<Value>), ErrorResponse> {
     batch.task.check()?;
     let count = check_range("count", batch.count, 1, QUEUE_MAX)?;
-    let jobs = &site.features.jobs;
+    let jobs = &app.features.jobs;
     let first = lock(&jobs.board).add(batch.task, count).ok_or(FULL)?;
     jobs.arrived.notify_waiters();
     jobs.arrived.notify_one();
@@ -196,11 +196,11 @@ async fn create_many(
 }
 
 async fn show(
-    State(site): State<Arc<Site>>,
-    Named(number): Named<u64>,
-) -> Result<Json<Value>, Refusal> {
-    let known = lock(&site.features.jobs.board).known.get(number).copied();
-    let known = known.ok_or(Refusal::NotFound("task, or it is long done"))?;
+    State(app): State<Arc<AppState>>,
+    PathParams(number): PathParams<u64>,
+) -> Result<Json<Value>, ErrorResponse> {
+    let known = lock(&app.features.jobs.board).known.get(number).copied();
+    let known = known.ok_or(ErrorResponse::NotFound("task, or it is long done"))?;
     let (status, place) = match known.state {
         Progress::Queued => ("queued", None),
         Progress::Running => ("running", None),
@@ -211,14 +211,14 @@ async fn show(
 }
 
 /// The same work while the client waits.
-async fn run(Given(task): Given<Task>) -> Result<Json<Value>, Refusal> {
+async fn run(JsonBody(task): JsonBody<Task>) -> Result<Json<Value>, ErrorResponse> {
     task.check()?;
     let digest = execute(Waiting { rounds: task.rounds, wait_ms: task.wait_ms }).await;
     Ok(Json(json!({ "status": "done", "digest": digest })))
 }
 
-async fn monitor(State(site): State<Arc<Site>>) -> Json<Value> {
-    let board = lock(&site.features.jobs.board);
+async fn monitor(State(app): State<Arc<AppState>>) -> Json<Value> {
+    let board = lock(&app.features.jobs.board);
     Json(json!({
         "queued": board.queue.len(),
         "running": board.running,
@@ -229,8 +229,8 @@ async fn monitor(State(site): State<Arc<Site>>) -> Json<Value> {
 }
 
 /// Do what is to be done, for as long as the application lives.
-pub(crate) async fn work(site: Arc<Site>) {
-    let jobs = &site.features.jobs;
+pub(crate) async fn work(app: Arc<AppState>) {
+    let jobs = &app.features.jobs;
     let (mut tasks, mut rounds) = (0, 0);
     loop {
         // The guard goes before the wait.

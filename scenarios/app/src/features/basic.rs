@@ -7,8 +7,8 @@ use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::given::{Asked, Given, Named};
-use crate::site::Site;
+use crate::extract::{JsonBody, PathParams, QueryParams};
+use crate::router::AppState;
 
 /// A small object.
 #[derive(Deserialize)]
@@ -30,7 +30,7 @@ const fn ten() -> u32 {
     10
 }
 
-pub(super) fn routes() -> Router<Arc<Site>> {
+pub(super) fn routes() -> Router<Arc<AppState>> {
     Router::new()
         .route("/hello", get(async || "hello, world"))
         .route("/json", get(small).post(sum))
@@ -43,18 +43,18 @@ async fn small() -> Json<Value> {
 }
 
 /// Sums wrap around: what is measured is reading and writing, not arithmetic.
-async fn sum(Given(given): Given<Numbers>) -> Json<Value> {
+async fn sum(JsonBody(given): JsonBody<Numbers>) -> Json<Value> {
     let sum = given.numbers.iter().fold(0, |sum: i64, number| sum.wrapping_add(*number));
     Json(json!({ "name": given.name, "count": given.numbers.len(), "sum": sum }))
 }
 
-async fn greet(Named(name): Named<String>) -> Json<Value> {
+async fn greet(PathParams(name): PathParams<String>) -> Json<Value> {
     Json(json!({ "hello": name }))
 }
 
 async fn route(
-    Named((user, post)): Named<(u64, u64)>,
-    Asked(window): Asked<Window>,
+    PathParams((user, post)): PathParams<(u64, u64)>,
+    QueryParams(window): QueryParams<Window>,
 ) -> Json<Value> {
     Json(json!({ "user": user, "post": post, "skip": window.skip, "limit": window.limit }))
 }

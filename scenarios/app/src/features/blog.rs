@@ -12,10 +12,10 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::lock;
-use super::newest::Newest;
-use crate::given::{Given, Named, check_long_text, check_text};
-use crate::refusal::Refusal;
-use crate::site::Site;
+use super::ring_buffer::RingBuffer;
+use crate::error_response::ErrorResponse;
+use crate::extract::{JsonBody, PathParams, check_long_text, check_text};
+use crate::router::AppState;
 use crate::storage::hexadecimal;
 
 const AUTHORS: u32 = 10;
@@ -26,15 +26,15 @@ const SEEDED: u64 = 100;
 const WRITTEN_KEPT: usize = 1_000;
 const COMMENTS_KEPT: usize = 20;
 const LISTED: usize = 20;
-const UNAUTHORIZED: Refusal = Refusal::Unauthorized(
+const UNAUTHORIZED: ErrorResponse = ErrorResponse::Unauthorized(
     "log in as author-1 to author-10, and send `Authorization: Bearer TOKEN`",
 );
-const MISSING: Refusal = Refusal::NotFound("post, or it is an old one");
+const MISSING: ErrorResponse = ErrorResponse::NotFound("post, or it is an old one");
 
 /// All posts.
 pub(super) struct Blog {
     seeded: Vec<Post>,
-    written: Newest<Post>,
+    written: RingBuffer<Post>,
 }
 
 struct Post {
@@ -42,7 +42,7 @@ struct Post {
     author: String,
     title: String,
     text: String,
-    comments: Newest<Comment>,
+    comments: RingBuffer<Comment>,
 }
 
 #[derive(Serialize)]
@@ -78,12 +78,12 @@ impl Default for Blog {
             let text = "What a framework does with a page of text. ".repeat(20);
             Post::new(id, author, format!("Post {id}"), text)
         };
-        Self { seeded: (1..=SEEDED).map(post).collect(), written: Newest::new(WRITTEN_KEPT) }
+        Self { seeded: (1..=SEEDED).map(post).collect(), written: RingBuffer::new(WRITTEN_KEPT) }
     }
 }
 
 impl Blog {
-    fn post(&mut self, id: u64) -> Result<&mut Post, Refusal> {
+    fn post(&mut self, id: u64) -> Result<&mut Post, ErrorResponse> {
         if let Some(number) = id.checked_sub(SEEDED + 1) {
             return self.written.get_mut(number + 1).ok_or(MISSING);
         }
@@ -95,7 +95,7 @@ impl Blog {
 
 impl Post {
     const fn new(id: u64, author: String, title: String, text: String) -> Self {
-        Self { id, author, title, text, comments: Newest::new(COMMENTS_KEPT) }
+        Self { id, author, title, text, comments: RingBuffer::new(COMMENTS_KEPT) }
     }
 
     fn head(&self) -> Value {
@@ -110,10 +110,13 @@ fn token_of(name: &str) -> String {
     format!("{name}.{}", hexadecimal(&proof))
 }
 
-impl FromRequestParts<Arc<Site>> for Author {
-    type Rejection = Refusal;
+impl FromRequestParts<Arc<AppState>> for Author {
+    type Rejection = ErrorResponse;
 
-    async fn from_request_parts(parts: &mut Parts, _: &Arc<Site>) -> Result<Self, Refusal> {
+    async fn from_request_parts(
+        parts: &mut Parts,
+        _: &Arc<AppState>,
+    ) -> Result<Self, ErrorResponse> {
         let given = parts.headers.get(header::AUTHORIZATION).and_then(|it| it.to_str().ok());
         let token = given.and_then(|it| it.strip_prefix("Bearer ")).ok_or(UNAUTHORIZED)?;
         let (name, _) = token.split_once('.').ok_or(UNAUTHORIZED)?;
@@ -124,7 +127,7 @@ impl FromRequestParts<Arc<Site>> for Author {
     }
 }
 
-pub(super) fn routes() -> Router<Arc<Site>> {
+pub(super) fn routes() -> Router<Arc<AppState>> {
     Router::new()
         .route("/login", post(log_in))
         .route("/posts", get(list).post(write))
@@ -132,7 +135,7 @@ pub(super) fn routes() -> Router<Arc<Site>> {
         .route("/posts/{post}/comments", post(comment))
 }
 
-async fn log_in(Given(login): Given<Login>) -> Result<Json<Value>, Refusal> {
+async fn log_in(JsonBody(login): JsonBody<Login>) -> Result<Json<Value>, ErrorResponse> {
     let is_author = (1..=AUTHORS).any(|number| login.name == format!("author-{number}"));
     if !is_author || login.password != PASSWORD {
         return Err(UNAUTHORIZED);
@@ -141,17 +144,17 @@ async fn log_in(Given(login): Given<Login>) -> Result<Json<Value>, Refusal> {
 }
 
 /// The newest, without their texts.
-async fn list(State(site): State<Arc<Site>>) -> Json<Value> {
-    let blog = lock(&site.features.blog);
+async fn list(State(app): State<Arc<AppState>>) -> Json<Value> {
+    let blog = lock(&app.features.blog);
     let newest = blog.written.iter().chain(blog.seeded.iter().rev());
     Json(newest.take(LISTED).map(Post::head).collect())
 }
 
 async fn show(
-    State(site): State<Arc<Site>>,
-    Named(id): Named<u64>,
-) -> Result<Json<Value>, Refusal> {
-    let mut blog = lock(&site.features.blog);
+    State(app): State<Arc<AppState>>,
+    PathParams(id): PathParams<u64>,
+) -> Result<Json<Value>, ErrorResponse> {
+    let mut blog = lock(&app.features.blog);
     let post = blog.post(id)?;
     let comments: Vec<_> = post.comments.iter().collect();
     Ok(Json(json!({
@@ -161,13 +164,13 @@ async fn show(
 }
 
 async fn write(
-    State(site): State<Arc<Site>>,
+    State(app): State<Arc<AppState>>,
     Author(author): Author,
-    Given(draft): Given<PostDraft>,
-) -> Result<(StatusCode, Json<Value>), Refusal> {
+    JsonBody(draft): JsonBody<PostDraft>,
+) -> Result<(StatusCode, Json<Value>), ErrorResponse> {
     check_text("title", &draft.title)?;
     check_long_text("text", &draft.text)?;
-    let mut blog = lock(&site.features.blog);
+    let mut blog = lock(&app.features.blog);
     let post = Post::new(SEEDED + blog.written.next(), author, draft.title, draft.text);
     let head = post.head();
     blog.written.push(post);
@@ -175,13 +178,13 @@ async fn write(
 }
 
 async fn comment(
-    State(site): State<Arc<Site>>,
+    State(app): State<Arc<AppState>>,
     Author(author): Author,
-    Named(id): Named<u64>,
-    Given(draft): Given<CommentDraft>,
-) -> Result<(StatusCode, Json<Value>), Refusal> {
+    PathParams(id): PathParams<u64>,
+    JsonBody(draft): JsonBody<CommentDraft>,
+) -> Result<(StatusCode, Json<Value>), ErrorResponse> {
     check_text("text", &draft.text)?;
-    let mut blog = lock(&site.features.blog);
+    let mut blog = lock(&app.features.blog);
     let post = blog.post(id)?;
     let number = post.comments.push(Comment { author, text: draft.text });
     Ok((StatusCode::CREATED, Json(json!({ "post": id, "comment": number }))))

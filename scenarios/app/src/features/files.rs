@@ -15,10 +15,10 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::given::{Asked, check_range, read_through};
-use crate::refusal::Refusal;
+use crate::error_response::ErrorResponse;
+use crate::extract::{QueryParams, check_range, read_through};
+use crate::router::AppState;
 use crate::shootout::{self, UPLOAD_MAX};
-use crate::site::Site;
 use crate::storage::hexadecimal;
 
 const DOWNLOAD_MAX: u64 = 1 << 30;
@@ -45,7 +45,7 @@ const fn chunk() -> u64 {
     64 << 10
 }
 
-pub(super) fn routes() -> Router<Arc<Site>> {
+pub(super) fn routes() -> Router<Arc<AppState>> {
     let parts = post(shootout::upload).layer(DefaultBodyLimit::max(UPLOAD_MAX));
     Router::new()
         .route("/upload", post(upload))
@@ -55,13 +55,13 @@ pub(super) fn routes() -> Router<Arc<Site>> {
 }
 
 /// A body of any kind, counted.
-async fn upload(body: Body) -> Result<Json<Value>, Refusal> {
+async fn upload(body: Body) -> Result<Json<Value>, ErrorResponse> {
     let bytes = read_through(body, UPLOAD_MAX, |_| {}).await?;
     Ok(Json(json!({ "bytes": bytes })))
 }
 
 /// A checksum and what else a pass over the bytes can tell.
-async fn process(body: Body) -> Result<Json<Value>, Refusal> {
+async fn process(body: Body) -> Result<Json<Value>, ErrorResponse> {
     let (mut hash, mut lines) = (Sha256::new(), 0);
     let bytes = read_through(body, UPLOAD_MAX, |chunk| {
         hash.update(chunk);
@@ -73,7 +73,9 @@ async fn process(body: Body) -> Result<Json<Value>, Refusal> {
 }
 
 /// So many bytes, so many at a time. The length is not told: they go out in chunks.
-async fn download(Asked(asked): Asked<Download>) -> Result<impl IntoResponse, Refusal> {
+async fn download(
+    QueryParams(asked): QueryParams<Download>,
+) -> Result<impl IntoResponse, ErrorResponse> {
     let length = check_range("bytes", asked.bytes, 0, DOWNLOAD_MAX)?;
     let size = check_range("chunk", asked.chunk, 1, CHUNK_MAX)?;
     let starts = (0..length).step_by(size as usize);

@@ -10,7 +10,7 @@ use axum::routing::get;
 use axum::{Json, Router};
 use serde_json::{Value, json};
 
-use crate::site::Site;
+use crate::router::AppState;
 
 /// One for the whole application.
 #[derive(Clone, Default)]
@@ -36,51 +36,57 @@ struct Service {
     scoped: Scoped,
 }
 
-impl FromRef<Arc<Site>> for Singleton {
-    fn from_ref(site: &Arc<Site>) -> Self {
-        site.features.singleton.clone()
+impl FromRef<Arc<AppState>> for Singleton {
+    fn from_ref(app: &Arc<AppState>) -> Self {
+        app.features.singleton.clone()
     }
 }
 
-impl FromRequestParts<Arc<Site>> for Singleton {
+impl FromRequestParts<Arc<AppState>> for Singleton {
     type Rejection = Infallible;
 
-    async fn from_request_parts(_: &mut Parts, site: &Arc<Site>) -> Result<Self, Infallible> {
-        Ok(Self::from_ref(site))
+    async fn from_request_parts(_: &mut Parts, app: &Arc<AppState>) -> Result<Self, Infallible> {
+        Ok(Self::from_ref(app))
     }
 }
 
-impl FromRequestParts<Arc<Site>> for Scoped {
+impl FromRequestParts<Arc<AppState>> for Scoped {
     type Rejection = Infallible;
 
-    async fn from_request_parts(parts: &mut Parts, site: &Arc<Site>) -> Result<Self, Infallible> {
+    async fn from_request_parts(
+        parts: &mut Parts,
+        app: &Arc<AppState>,
+    ) -> Result<Self, Infallible> {
         if let Some(scoped) = parts.extensions.get::<Self>() {
             return Ok(*scoped);
         }
-        let scoped = Self(next(&Singleton::from_ref(site).0.scopes));
+        let scoped = Self(next(&Singleton::from_ref(app).0.scopes));
         parts.extensions.insert(scoped);
         Ok(scoped)
     }
 }
 
-impl FromRequestParts<Arc<Site>> for Transient {
+impl FromRequestParts<Arc<AppState>> for Transient {
     type Rejection = Infallible;
 
-    async fn from_request_parts(_: &mut Parts, site: &Arc<Site>) -> Result<Self, Infallible> {
-        Ok(Self(next(&Singleton::from_ref(site).0.transients)))
+    async fn from_request_parts(_: &mut Parts, app: &Arc<AppState>) -> Result<Self, Infallible> {
+        Ok(Self(next(&Singleton::from_ref(app).0.transients)))
     }
 }
 
-impl FromRequestParts<Arc<Site>> for Service {
+impl FromRequestParts<Arc<AppState>> for Service {
     type Rejection = Infallible;
 
-    async fn from_request_parts(parts: &mut Parts, site: &Arc<Site>) -> Result<Self, Infallible> {
-        let singleton = Singleton::from_request_parts(parts, site).await?;
-        Ok(Self { singleton, scoped: Scoped::from_request_parts(parts, site).await? })
+    async fn from_request_parts(
+        parts: &mut Parts,
+        app: &Arc<AppState>,
+    ) -> Result<Self, Infallible> {
+        let singleton = Singleton::from_request_parts(parts, app).await?;
+        Ok(Self { singleton, scoped: Scoped::from_request_parts(parts, app).await? })
     }
 }
 
-pub(super) fn routes() -> Router<Arc<Site>> {
+pub(super) fn routes() -> Router<Arc<AppState>> {
     Router::new()
         .route("/singleton", get(singleton))
         .route("/scoped", get(scoped))

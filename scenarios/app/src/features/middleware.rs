@@ -16,9 +16,9 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::lock;
-use super::newest::Newest;
-use crate::refusal::Refusal;
-use crate::site::Site;
+use super::ring_buffer::RingBuffer;
+use crate::error_response::ErrorResponse;
+use crate::router::AppState;
 use crate::storage::hexadecimal;
 
 const AUTHORIZATION: &str = "Bearer let-me-in";
@@ -30,7 +30,7 @@ const TEXT_MAX: usize = 100;
 const BODY_MAX: usize = 64 << 10;
 
 /// The newest lines of the log.
-pub(super) struct Lines(Newest<Line>);
+pub(super) struct Lines(RingBuffer<Line>);
 
 /// What is noted of a request.
 #[derive(Clone, Serialize)]
@@ -48,12 +48,12 @@ struct Number(i64);
 
 impl Default for Lines {
     fn default() -> Self {
-        Self(Newest::new(100))
+        Self(RingBuffer::new(100))
     }
 }
 
-pub(super) fn routes(site: &Arc<Site>) -> Router<Arc<Site>> {
-    let log = from_fn_with_state(site.clone(), log);
+pub(super) fn routes(app: &Arc<AppState>) -> Router<Arc<AppState>> {
+    let log = from_fn_with_state(app.clone(), log);
     let auth = from_fn(check_auth);
     let process = from_fn(process);
     let all = get(answer).layer(process.clone()).layer(auth.clone()).layer(log.clone());
@@ -71,22 +71,22 @@ async fn answer(number: Option<Extension<Number>>) -> Json<Value> {
     Json(json!({ "message": "through", "number": number }))
 }
 
-async fn lines(State(site): State<Arc<Site>>) -> Json<Vec<Line>> {
-    Json(lock(&site.features.lines).0.iter().cloned().collect())
+async fn lines(State(app): State<Arc<AppState>>) -> Json<Vec<Line>> {
+    Json(lock(&app.features.lines).0.iter().cloned().collect())
 }
 
 /// Only those who say the word.
-async fn check_auth(request: Request, next: Next) -> Result<Response, Refusal> {
+async fn check_auth(request: Request, next: Next) -> Result<Response, ErrorResponse> {
     let given = request.headers().get(header::AUTHORIZATION);
     if given.is_none_or(|given| given != AUTHORIZATION) {
-        return Err(Refusal::Unauthorized("send `Authorization: Bearer let-me-in`"));
+        return Err(ErrorResponse::Unauthorized("send `Authorization: Bearer let-me-in`"));
     }
     Ok(next.run(request).await)
 }
 
 /// Give each request an id, its own if it brings one, and note how it went.
 async fn log(
-    State(site): State<Arc<Site>>,
+    State(app): State<Arc<AppState>>,
     OriginalUri(uri): OriginalUri,
     request: Request,
     next: Next,
@@ -97,7 +97,7 @@ async fn log(
     let mut answer = next.run(request).await;
     let micros = begun.elapsed().as_micros() as u64;
     let id = {
-        let Lines(lines) = &mut *lock(&site.features.lines);
+        let Lines(lines) = &mut *lock(&app.features.lines);
         let id = id.unwrap_or_else(|| format!("request-{}", lines.next()));
         let status = answer.status().as_u16();
         lines.push(Line { id: id.clone(), method, path, status, micros });
@@ -111,7 +111,7 @@ async fn log(
 }
 
 /// Before the handler a header becomes a number; after it the body gets its digest.
-async fn process(mut request: Request, next: Next) -> Result<Response, Refusal> {
+async fn process(mut request: Request, next: Next) -> Result<Response, ErrorResponse> {
     let number = number_of(request.headers())?;
     request.extensions_mut().insert(Number(number));
     let (mut head, body) = next.run(request).await.into_parts();
@@ -125,10 +125,10 @@ async fn process(mut request: Request, next: Next) -> Result<Response, Refusal> 
     Ok(Response::from_parts(head, Body::from(bytes)))
 }
 
-fn number_of(headers: &HeaderMap) -> Result<i64, Refusal> {
+fn number_of(headers: &HeaderMap) -> Result<i64, ErrorResponse> {
     let Some(given) = headers.get(NUMBER) else { return Ok(0) };
     let number = given.to_str().ok().and_then(|digits| digits.trim().parse().ok());
-    number.ok_or_else(|| Refusal::Invalid("give a whole number in x-number".to_owned()))
+    number.ok_or_else(|| ErrorResponse::Invalid("give a whole number in x-number".to_owned()))
 }
 
 fn start_of(text: &str) -> String {

@@ -11,8 +11,8 @@ mod blog;
 mod files;
 mod inject;
 mod middleware;
-mod newest;
 mod pipeline;
+mod ring_buffer;
 mod schema;
 mod shop;
 mod validation;
@@ -21,7 +21,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::Router;
 
-use crate::site::Site;
+use crate::router::AppState;
 
 pub(crate) use background::work;
 
@@ -38,10 +38,10 @@ pub(crate) struct Features {
 }
 
 /// Their routes.
-pub(crate) fn routes(site: &Arc<Site>) -> Router<Arc<Site>> {
+pub(crate) fn routes(app: &Arc<AppState>) -> Router<Arc<AppState>> {
     Router::new()
         .nest("/basic", basic::routes())
-        .nest("/middleware", middleware::routes(site))
+        .nest("/middleware", middleware::routes(app))
         .nest("/inject", inject::routes())
         .nest("/async", asynchronous::routes())
         .nest("/validation", validation::routes())

@@ -13,19 +13,19 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::lock;
-use super::newest::Newest;
-use crate::given::{Named, read_through};
-use crate::refusal::Refusal;
-use crate::site::Site;
+use super::ring_buffer::RingBuffer;
+use crate::error_response::ErrorResponse;
+use crate::extract::{PathParams, read_through};
+use crate::router::AppState;
 use crate::storage::hexadecimal;
 
 /// Together at most 64 MiB.
 const TEXTS_KEPT: usize = 256;
 const TEXT_MAX: usize = 256 << 10;
-const MISSING: Refusal = Refusal::NotFound("file, or it is an old one");
+const MISSING: ErrorResponse = ErrorResponse::NotFound("file, or it is an old one");
 
 /// The newest texts.
-pub(super) struct Texts(Newest<Text>);
+pub(super) struct Texts(RingBuffer<Text>);
 
 enum Text {
     Uploaded(Arc<str>),
@@ -46,7 +46,7 @@ struct Summary {
 
 impl Default for Texts {
     fn default() -> Self {
-        Self(Newest::new(TEXTS_KEPT))
+        Self(RingBuffer::new(TEXTS_KEPT))
     }
 }
 
@@ -79,7 +79,7 @@ fn parse(line: &str) -> Option<(&str, f64)> {
     (!name.is_empty() && number.is_finite()).then_some((name, number))
 }
 
-pub(super) fn routes() -> Router<Arc<Site>> {
+pub(super) fn routes() -> Router<Arc<AppState>> {
     Router::new()
         .route("/files", post(upload))
         .route("/files/{file}", get(show))
@@ -87,26 +87,27 @@ pub(super) fn routes() -> Router<Arc<Site>> {
 }
 
 async fn upload(
-    State(site): State<Arc<Site>>,
+    State(app): State<Arc<AppState>>,
     body: Body,
-) -> Result<(StatusCode, Json<Value>), Refusal> {
+) -> Result<(StatusCode, Json<Value>), ErrorResponse> {
     let mut bytes = Vec::new();
     read_through(body, TEXT_MAX, |chunk| bytes.extend_from_slice(chunk)).await?;
     bytes.shrink_to_fit();
-    let text = String::from_utf8(bytes)
-        .map_err(|_| Refusal::Invalid("send text in UTF-8, in lines of name,number".to_owned()))?;
+    let text = String::from_utf8(bytes).map_err(|_| {
+        ErrorResponse::Invalid("send text in UTF-8, in lines of name,number".to_owned())
+    })?;
     let length = text.len();
-    let file = lock(&site.features.texts).0.push(Text::Uploaded(text.into()));
+    let file = lock(&app.features.texts).0.push(Text::Uploaded(text.into()));
     let told = json!({ "file": file, "bytes": length, "status": "uploaded" });
     Ok((StatusCode::CREATED, Json(told)))
 }
 
 /// Once; after that the text is gone and its result remains.
 async fn process(
-    State(site): State<Arc<Site>>,
-    Named(file): Named<u64>,
-) -> Result<Json<Value>, Refusal> {
-    let texts = &site.features.texts;
+    State(app): State<Arc<AppState>>,
+    PathParams(file): PathParams<u64>,
+) -> Result<Json<Value>, ErrorResponse> {
+    let texts = &app.features.texts;
     let uploaded = match lock(texts).0.get(file).ok_or(MISSING)? {
         Text::Uploaded(text) => text.clone(),
         done @ Text::Processed(_) => return Ok(told(file, done)),
@@ -121,10 +122,10 @@ async fn process(
 }
 
 async fn show(
-    State(site): State<Arc<Site>>,
-    Named(file): Named<u64>,
-) -> Result<Json<Value>, Refusal> {
-    lock(&site.features.texts).0.get(file).map(|text| told(file, text)).ok_or(MISSING)
+    State(app): State<Arc<AppState>>,
+    PathParams(file): PathParams<u64>,
+) -> Result<Json<Value>, ErrorResponse> {
+    lock(&app.features.texts).0.get(file).map(|text| told(file, text)).ok_or(MISSING)
 }
 
 fn told(file: u64, text: &Text) -> Json<Value> {

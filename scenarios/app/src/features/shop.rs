@@ -10,10 +10,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::lock;
-use super::newest::Newest;
-use crate::given::{Asked, Given, Named, check_range};
-use crate::refusal::Refusal;
-use crate::site::Site;
+use super::ring_buffer::RingBuffer;
+use crate::error_response::ErrorResponse;
+use crate::extract::{JsonBody, PathParams, QueryParams, check_range};
+use crate::router::AppState;
 
 const PRODUCTS: u64 = 200;
 /// The last product is sold out from the start.
@@ -22,12 +22,12 @@ const PAGE: u64 = 20;
 const ORDERS_KEPT: usize = 10_000;
 const LINES_MAX: usize = 50;
 const QUANTITY_MAX: u64 = 1_000;
-const MISSING: Refusal = Refusal::NotFound("product, they go from 1 to 200");
+const MISSING: ErrorResponse = ErrorResponse::NotFound("product, they go from 1 to 200");
 
 /// What there is and what was ordered.
 pub(super) struct Shop {
     products: Vec<Product>,
-    orders: Newest<Order>,
+    orders: RingBuffer<Order>,
 }
 
 #[derive(Clone, Serialize)]
@@ -82,28 +82,31 @@ impl Default for Shop {
             price_cents: 100 + id * 37 % 5_000,
             stock: if id == PRODUCTS { 0 } else { STOCK },
         };
-        Self { products: (1..=PRODUCTS).map(product).collect(), orders: Newest::new(ORDERS_KEPT) }
+        Self {
+            products: (1..=PRODUCTS).map(product).collect(),
+            orders: RingBuffer::new(ORDERS_KEPT),
+        }
     }
 }
 
 impl Shop {
-    fn product(&mut self, id: u64) -> Result<&mut Product, Refusal> {
+    fn product(&mut self, id: u64) -> Result<&mut Product, ErrorResponse> {
         let index = id.checked_sub(1).and_then(|index| usize::try_from(index).ok());
         index.and_then(|index| self.products.get_mut(index)).ok_or(MISSING)
     }
 
     /// All lines or none.
-    fn order(&mut self, lines: Vec<Line>) -> Result<Order, Refusal> {
+    fn order(&mut self, lines: Vec<Line>) -> Result<Order, ErrorResponse> {
         let mut total_cents = 0;
         for (index, line) in lines.iter().enumerate() {
             let is_again = lines[..index].iter().any(|other| other.product == line.product);
             if is_again {
-                return Err(Refusal::Invalid("order a product in one line".to_owned()));
+                return Err(ErrorResponse::Invalid("order a product in one line".to_owned()));
             }
             check_range("quantity", line.quantity, 1, QUANTITY_MAX)?;
             let product = self.product(line.product)?;
             if product.stock < line.quantity {
-                return Err(Refusal::Conflict("not enough of a product is left, order less"));
+                return Err(ErrorResponse::Conflict("not enough of a product is left, order less"));
             }
             total_cents += product.price_cents * line.quantity;
         }
@@ -116,7 +119,7 @@ impl Shop {
     }
 }
 
-pub(super) fn routes() -> Router<Arc<Site>> {
+pub(super) fn routes() -> Router<Arc<AppState>> {
     Router::new()
         .route("/products", get(products))
         .route("/products/{product}", get(product))
@@ -126,57 +129,57 @@ pub(super) fn routes() -> Router<Arc<Site>> {
 }
 
 async fn products(
-    State(site): State<Arc<Site>>,
-    Asked(asked): Asked<Page>,
-) -> Result<Json<Value>, Refusal> {
+    State(app): State<Arc<AppState>>,
+    QueryParams(asked): QueryParams<Page>,
+) -> Result<Json<Value>, ErrorResponse> {
     let pages = PRODUCTS.div_ceil(PAGE);
     let page = check_range("page", asked.page, 1, pages)?;
     let start = ((page - 1) * PAGE) as usize;
-    let shop = lock(&site.features.shop);
+    let shop = lock(&app.features.shop);
     let products = &shop.products[start..start + PAGE as usize];
     Ok(Json(json!({ "page": page, "pages": pages, "products": products })))
 }
 
 async fn product(
-    State(site): State<Arc<Site>>,
-    Named(product): Named<u64>,
-) -> Result<Json<Product>, Refusal> {
-    lock(&site.features.shop).product(product).cloned().map(Json)
+    State(app): State<Arc<AppState>>,
+    PathParams(product): PathParams<u64>,
+) -> Result<Json<Product>, ErrorResponse> {
+    lock(&app.features.shop).product(product).cloned().map(Json)
 }
 
 async fn stock(
-    State(site): State<Arc<Site>>,
-    Named(product): Named<u64>,
-) -> Result<Json<Value>, Refusal> {
-    let stock = lock(&site.features.shop).product(product)?.stock;
+    State(app): State<Arc<AppState>>,
+    PathParams(product): PathParams<u64>,
+) -> Result<Json<Value>, ErrorResponse> {
+    let stock = lock(&app.features.shop).product(product)?.stock;
     Ok(Json(json!({ "product": product, "stock": stock })))
 }
 
 async fn deliver(
-    State(site): State<Arc<Site>>,
-    Named(product): Named<u64>,
-    Given(delivery): Given<Delivery>,
-) -> Result<Json<Value>, Refusal> {
+    State(app): State<Arc<AppState>>,
+    PathParams(product): PathParams<u64>,
+    JsonBody(delivery): JsonBody<Delivery>,
+) -> Result<Json<Value>, ErrorResponse> {
     let add = check_range("add", delivery.add, 1, STOCK)?;
-    let mut shop = lock(&site.features.shop);
+    let mut shop = lock(&app.features.shop);
     let entry = shop.product(product)?;
     entry.stock = entry.stock.saturating_add(add);
     Ok(Json(json!({ "product": product, "stock": entry.stock })))
 }
 
 async fn order(
-    State(site): State<Arc<Site>>,
-    Given(cart): Given<Cart>,
-) -> Result<(StatusCode, Json<Order>), Refusal> {
+    State(app): State<Arc<AppState>>,
+    JsonBody(cart): JsonBody<Cart>,
+) -> Result<(StatusCode, Json<Order>), ErrorResponse> {
     check_range("lines", cart.lines.len(), 1, LINES_MAX)?;
-    let order = lock(&site.features.shop).order(cart.lines)?;
+    let order = lock(&app.features.shop).order(cart.lines)?;
     Ok((StatusCode::CREATED, Json(order)))
 }
 
 async fn ordered(
-    State(site): State<Arc<Site>>,
-    Named(order): Named<u64>,
-) -> Result<Json<Order>, Refusal> {
-    let order = lock(&site.features.shop).orders.get(order).cloned();
-    order.map(Json).ok_or(Refusal::NotFound("order, or it is an old one"))
+    State(app): State<Arc<AppState>>,
+    PathParams(order): PathParams<u64>,
+) -> Result<Json<Order>, ErrorResponse> {
+    let order = lock(&app.features.shop).orders.get(order).cloned();
+    order.map(Json).ok_or(ErrorResponse::NotFound("order, or it is an old one"))
 }

@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::schema::Schema;
-use crate::given::Given;
-use crate::site::Site;
+use crate::extract::JsonBody;
+use crate::router::AppState;
 
 const BULK_MAX: usize = 10_000;
 /// An answer names no more than this many; it counts them all.
@@ -114,7 +114,7 @@ impl Faults {
     }
 }
 
-pub(super) fn routes() -> Router<Arc<Site>> {
+pub(super) fn routes() -> Router<Arc<AppState>> {
     Router::new()
         .route("/simple", post(simple))
         .route("/complex", post(complex))
@@ -122,13 +122,13 @@ pub(super) fn routes() -> Router<Arc<Site>> {
         .route("/schema", get(async || Json(&SCHEMA.0)).post(by_schema))
 }
 
-async fn simple(Given(person): Given<Person>) -> Response {
+async fn simple(JsonBody(person): JsonBody<Person>) -> Response {
     let mut faults = Faults::default();
     check_person(&person, "", &mut faults);
     faults.answer(1)
 }
 
-async fn complex(Given(purchase): Given<Purchase>) -> Response {
+async fn complex(JsonBody(purchase): JsonBody<Purchase>) -> Response {
     let mut faults = Faults::default();
     let Purchase { buyer, address, lines } = purchase;
     check_person(&buyer, "buyer.", &mut faults);
@@ -147,7 +147,7 @@ async fn complex(Given(purchase): Given<Purchase>) -> Response {
     faults.answer(1 + lines.len())
 }
 
-async fn bulk(Given(people): Given<Vec<Person>>) -> Response {
+async fn bulk(JsonBody(people): JsonBody<Vec<Person>>) -> Response {
     let mut faults = Faults::default();
     faults.expect(people.len() <= BULK_MAX, "", "", "10000 at most");
     for (index, person) in people.iter().take(BULK_MAX).enumerate() {
@@ -156,7 +156,7 @@ async fn bulk(Given(people): Given<Vec<Person>>) -> Response {
     faults.answer(people.len())
 }
 
-async fn by_schema(Given(document): Given<Value>) -> Response {
+async fn by_schema(JsonBody(document): JsonBody<Value>) -> Response {
     let mut faults = Faults::default();
     SCHEMA.1.check(&document, "", &mut faults);
     faults.answer(1)

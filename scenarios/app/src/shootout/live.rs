@@ -12,8 +12,8 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use tokio::time::sleep;
 
-use crate::given::Asked;
-use crate::refusal::Refusal;
+use crate::error_response::ErrorResponse;
+use crate::extract::QueryParams;
 
 const EVENTS: u32 = 50;
 /// A longer gap would outlast every run.
@@ -30,7 +30,7 @@ pub(super) struct Pace {
 }
 
 pub(super) async fn events(
-    Asked(pace): Asked<Pace>,
+    QueryParams(pace): QueryParams<Pace>,
 ) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
     let gap = Duration::from_millis(pace.gap_ms.min(GAP_MAX_MS));
     Sse::new(stream::unfold(1, move |number| async move {
@@ -50,9 +50,9 @@ pub(super) async fn events(
 
 pub(super) async fn echo(
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ErrorResponse> {
     let upgrade =
-        upgrade.map_err(|error| Refusal::Unreadable(error.status(), error.body_text()))?;
+        upgrade.map_err(|error| ErrorResponse::Unreadable(error.status(), error.body_text()))?;
     Ok(upgrade.max_message_size(MESSAGE_MAX).on_upgrade(serve_echo))
 }
 

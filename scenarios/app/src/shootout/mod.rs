@@ -11,7 +11,7 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
 
-use crate::site::Site;
+use crate::router::AppState;
 
 pub(crate) use transfer::upload;
 
@@ -19,7 +19,7 @@ pub(crate) use transfer::upload;
 pub(crate) const UPLOAD_MAX: usize = (64 << 20) + (64 << 10);
 
 /// Their routes.
-pub(crate) fn routes() -> Router<Arc<Site>> {
+pub(crate) fn routes() -> Router<Arc<AppState>> {
     Router::new()
         .route("/ping", get(pages::ping))
         .route("/json", get(pages::json))

@@ -9,8 +9,8 @@ use axum::response::{Html, IntoResponse};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::given::{Asked, Named};
-use crate::refusal::Refusal;
+use crate::error_response::ErrorResponse;
+use crate::extract::{PathParams, QueryParams};
 
 /// Enough records for more than 1 MiB of JSON.
 const LARGE_RECORDS: u32 = 9_000;
@@ -62,16 +62,18 @@ pub(super) async fn html() -> Html<String> {
     Html(page("Items & more", (1..=LIST_ITEMS).map(|id| format!("Item <{id}>"))))
 }
 
-pub(super) async fn path(Named(id): Named<i64>) -> Json<Value> {
+pub(super) async fn path(PathParams(id): PathParams<i64>) -> Json<Value> {
     Json(json!({ "id": id }))
 }
 
 /// Query parameters of every name; of two with the same name the last one counts.
 pub(super) async fn query(
-    Asked(parameters): Asked<BTreeMap<String, String>>,
-) -> Result<Json<Value>, Refusal> {
+    QueryParams(parameters): QueryParams<BTreeMap<String, String>>,
+) -> Result<Json<Value>, ErrorResponse> {
     if parameters.is_empty() {
-        return Err(Refusal::Invalid("give at least one parameter, as in ?a=1&b=2".to_owned()));
+        return Err(ErrorResponse::Invalid(
+            "give at least one parameter, as in ?a=1&b=2".to_owned(),
+        ));
     }
     Ok(Json(json!({ "count": parameters.len(), "parameters": parameters })))
 }

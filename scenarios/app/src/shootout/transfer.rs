@@ -11,7 +11,7 @@ use axum::response::IntoResponse;
 use futures_util::stream;
 use serde::Serialize;
 
-use crate::refusal::Refusal;
+use crate::error_response::ErrorResponse;
 
 const PARTS_MAX: usize = 1_000;
 const CHUNKS: usize = 100;
@@ -35,12 +35,13 @@ pub(crate) struct Upload {
 /// Parts are counted as they come and not kept, so that memory does not grow with them.
 pub(crate) async fn upload(
     form: Result<Multipart, MultipartRejection>,
-) -> Result<Json<Upload>, Refusal> {
-    let mut form = form.map_err(|error| Refusal::Unreadable(error.status(), error.body_text()))?;
+) -> Result<Json<Upload>, ErrorResponse> {
+    let mut form =
+        form.map_err(|error| ErrorResponse::Unreadable(error.status(), error.body_text()))?;
     let mut upload = Upload { bytes: 0, parts: Vec::new() };
     while let Some(mut field) = form.next_field().await.map_err(unreadable)? {
         if upload.parts.len() == PARTS_MAX {
-            return Err(Refusal::Invalid(format!("send {PARTS_MAX} parts at most")));
+            return Err(ErrorResponse::Invalid(format!("send {PARTS_MAX} parts at most")));
         }
         let mut part = Part {
             name: field.name().map(str::to_owned),
@@ -56,8 +57,8 @@ pub(crate) async fn upload(
     Ok(Json(upload))
 }
 
-fn unreadable(error: MultipartError) -> Refusal {
-    Refusal::Unreadable(error.status(), error.body_text())
+fn unreadable(error: MultipartError) -> ErrorResponse {
+    ErrorResponse::Unreadable(error.status(), error.body_text())
 }
 
 /// A body of known content whose length is not told: it goes out in chunks.

@@ -9,14 +9,14 @@ use axum::http::{StatusCode, header};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::given::{Given, check_text};
-use crate::refusal::Refusal;
-use crate::site::Site;
+use crate::error_response::ErrorResponse;
+use crate::extract::{JsonBody, check_text};
+use crate::router::AppState;
 use crate::storage::{Account, User};
 
 const PASSWORD_MIN: usize = 8;
-const UNAUTHORIZED: Refusal =
-    Refusal::Unauthorized("log in, and send the token as `Authorization: Bearer TOKEN`");
+const UNAUTHORIZED: ErrorResponse =
+    ErrorResponse::Unauthorized("log in, and send the token as `Authorization: Bearer TOKEN`");
 
 /// Who wants to be known.
 #[derive(Deserialize)]
@@ -34,29 +34,29 @@ pub(super) struct Login {
 }
 
 pub(super) async fn register(
-    State(site): State<Arc<Site>>,
-    Given(asked): Given<Registration>,
-) -> Result<(StatusCode, Json<User>), Refusal> {
+    State(app): State<Arc<AppState>>,
+    JsonBody(asked): JsonBody<Registration>,
+) -> Result<(StatusCode, Json<User>), ErrorResponse> {
     check_text("name", &asked.name)?;
     check_text("e-mail address", &asked.email)?;
     if !asked.email.contains('@') {
-        return Err(Refusal::Invalid("give an e-mail address with an @ in it".to_owned()));
+        return Err(ErrorResponse::Invalid("give an e-mail address with an @ in it".to_owned()));
     }
     if asked.password.chars().count() < PASSWORD_MIN {
         let cause = format!("give a password of at least {PASSWORD_MIN} characters");
-        return Err(Refusal::Invalid(cause));
+        return Err(ErrorResponse::Invalid(cause));
     }
     let account = Account { name: &asked.name, email: &asked.email, password: &asked.password };
-    let user = site.store.register(&account).await?;
-    let user = user.ok_or(Refusal::Conflict("this name is taken, register another"))?;
+    let user = app.store.register(&account).await?;
+    let user = user.ok_or(ErrorResponse::Conflict("this name is taken, register another"))?;
     Ok((StatusCode::CREATED, Json(user)))
 }
 
 pub(super) async fn log_in(
-    State(site): State<Arc<Site>>,
-    Given(asked): Given<Login>,
-) -> Result<Json<Value>, Refusal> {
-    let token = site.store.log_in(&asked.name, &asked.password).await?;
+    State(app): State<Arc<AppState>>,
+    JsonBody(asked): JsonBody<Login>,
+) -> Result<Json<Value>, ErrorResponse> {
+    let token = app.store.log_in(&asked.name, &asked.password).await?;
     let token = token.ok_or(UNAUTHORIZED)?;
     Ok(Json(json!({ "token": token, "token_type": "Bearer" })))
 }
@@ -66,15 +66,18 @@ pub(super) async fn me(user: User) -> Json<User> {
 }
 
 /// A handler that takes a `User` is for those alone who have logged in.
-impl FromRequestParts<Arc<Site>> for User {
-    type Rejection = Refusal;
+impl FromRequestParts<Arc<AppState>> for User {
+    type Rejection = ErrorResponse;
 
-    async fn from_request_parts(parts: &mut Parts, site: &Arc<Site>) -> Result<Self, Refusal> {
+    async fn from_request_parts(
+        parts: &mut Parts,
+        app: &Arc<AppState>,
+    ) -> Result<Self, ErrorResponse> {
         let given = parts.headers.get(header::AUTHORIZATION);
         let token = given
             .and_then(|value| value.to_str().ok())
             .and_then(|value| value.strip_prefix("Bearer "))
             .ok_or(UNAUTHORIZED)?;
-        site.store.user_of(token.trim()).await?.ok_or(UNAUTHORIZED)
+        app.store.user_of(token.trim()).await?.ok_or(UNAUTHORIZED)
     }
 }

@@ -9,10 +9,10 @@ use std::sync::Arc;
 use axum::Router;
 use axum::routing::{get, post, put};
 
-use crate::site::Site;
+use crate::router::AppState;
 
 /// Its routes, below `/api/v1`.
-pub(crate) fn routes() -> Router<Arc<Site>> {
+pub(crate) fn routes() -> Router<Arc<AppState>> {
     Router::new()
         .route("/auth/register", post(auth::register))
         .route("/auth/login", post(auth::log_in))

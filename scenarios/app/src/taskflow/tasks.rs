@@ -8,9 +8,9 @@ use axum::http::StatusCode;
 use serde::Deserialize;
 
 use super::projects::visible;
-use crate::given::{Asked, Given, Named, check_long_text, check_text};
-use crate::refusal::Refusal;
-use crate::site::Site;
+use crate::error_response::ErrorResponse;
+use crate::extract::{JsonBody, PathParams, QueryParams, check_long_text, check_text};
+use crate::router::AppState;
 use crate::storage::{Task, TaskDraft, User};
 
 const STATUSES: [&str; 3] = ["todo", "in_progress", "done"];
@@ -28,84 +28,84 @@ pub(super) struct Assignment {
 }
 
 pub(super) async fn create(
-    State(site): State<Arc<Site>>,
+    State(app): State<Arc<AppState>>,
     user: User,
-    Named(project): Named<i64>,
-    Given(draft): Given<TaskDraft>,
-) -> Result<(StatusCode, Json<Task>), Refusal> {
-    visible(&site, &user, project).await?;
+    PathParams(project): PathParams<i64>,
+    JsonBody(draft): JsonBody<TaskDraft>,
+) -> Result<(StatusCode, Json<Task>), ErrorResponse> {
+    visible(&app, &user, project).await?;
     check(&draft)?;
-    Ok((StatusCode::CREATED, Json(site.store.create_task(project, &draft).await?)))
+    Ok((StatusCode::CREATED, Json(app.store.create_task(project, &draft).await?)))
 }
 
 pub(super) async fn list(
-    State(site): State<Arc<Site>>,
+    State(app): State<Arc<AppState>>,
     user: User,
-    Named(project): Named<i64>,
-) -> Result<Json<Vec<Task>>, Refusal> {
-    visible(&site, &user, project).await?;
-    Ok(Json(site.store.tasks(project).await?))
+    PathParams(project): PathParams<i64>,
+) -> Result<Json<Vec<Task>>, ErrorResponse> {
+    visible(&app, &user, project).await?;
+    Ok(Json(app.store.tasks(project).await?))
 }
 
 pub(super) async fn search(
-    State(site): State<Arc<Site>>,
+    State(app): State<Arc<AppState>>,
     user: User,
-    Asked(search): Asked<Search>,
-) -> Result<Json<Vec<Task>>, Refusal> {
+    QueryParams(search): QueryParams<Search>,
+) -> Result<Json<Vec<Task>>, ErrorResponse> {
     check_text("text to search for", &search.q)?;
-    Ok(Json(site.store.search_tasks(user.id, &search.q).await?))
+    Ok(Json(app.store.search_tasks(user.id, &search.q).await?))
 }
 
 pub(super) async fn show(
-    State(site): State<Arc<Site>>,
+    State(app): State<Arc<AppState>>,
     user: User,
-    Named(task): Named<i64>,
-) -> Result<Json<Task>, Refusal> {
-    seen(&site, &user, task).await.map(Json)
+    PathParams(task): PathParams<i64>,
+) -> Result<Json<Task>, ErrorResponse> {
+    seen(&app, &user, task).await.map(Json)
 }
 
 pub(super) async fn update(
-    State(site): State<Arc<Site>>,
+    State(app): State<Arc<AppState>>,
     user: User,
-    Named(task): Named<i64>,
-    Given(draft): Given<TaskDraft>,
-) -> Result<Json<Task>, Refusal> {
-    seen(&site, &user, task).await?;
+    PathParams(task): PathParams<i64>,
+    JsonBody(draft): JsonBody<TaskDraft>,
+) -> Result<Json<Task>, ErrorResponse> {
+    seen(&app, &user, task).await?;
     check(&draft)?;
-    site.store.update_task(task, &draft).await?.map(Json).ok_or(Refusal::NotFound("task"))
+    app.store.update_task(task, &draft).await?.map(Json).ok_or(ErrorResponse::NotFound("task"))
 }
 
 pub(super) async fn assign(
-    State(site): State<Arc<Site>>,
+    State(app): State<Arc<AppState>>,
     user: User,
-    Named(task): Named<i64>,
-    Given(assignment): Given<Assignment>,
-) -> Result<Json<Task>, Refusal> {
-    seen(&site, &user, task).await?;
-    let assigned = site.store.assign_task(task, assignment.user).await?;
-    assigned.map(Json).ok_or(Refusal::NotFound("member of the project"))
+    PathParams(task): PathParams<i64>,
+    JsonBody(assignment): JsonBody<Assignment>,
+) -> Result<Json<Task>, ErrorResponse> {
+    seen(&app, &user, task).await?;
+    let assigned = app.store.assign_task(task, assignment.user).await?;
+    assigned.map(Json).ok_or(ErrorResponse::NotFound("member of the project"))
 }
 
 pub(super) async fn delete(
-    State(site): State<Arc<Site>>,
+    State(app): State<Arc<AppState>>,
     user: User,
-    Named(task): Named<i64>,
-) -> Result<StatusCode, Refusal> {
-    seen(&site, &user, task).await?;
-    site.store.delete_task(task).await?;
+    PathParams(task): PathParams<i64>,
+) -> Result<StatusCode, ErrorResponse> {
+    seen(&app, &user, task).await?;
+    app.store.delete_task(task).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// A task this user may see.
-async fn seen(site: &Site, user: &User, task: i64) -> Result<Task, Refusal> {
-    site.store.task(user.id, task).await?.ok_or(Refusal::NotFound("task"))
+async fn seen(app: &AppState, user: &User, task: i64) -> Result<Task, ErrorResponse> {
+    app.store.task(user.id, task).await?.ok_or(ErrorResponse::NotFound("task"))
 }
 
-fn check(draft: &TaskDraft) -> Result<(), Refusal> {
+fn check(draft: &TaskDraft) -> Result<(), ErrorResponse> {
     check_text("title", &draft.title)?;
     check_long_text("description", &draft.description)?;
     if !STATUSES.contains(&draft.status.as_str()) {
-        return Err(Refusal::Invalid(format!("give a status of {}", STATUSES.join(", "))));
+        return Err(ErrorResponse::Invalid(format!("give a status of {}", STATUSES.join(", "))));
     }
     Ok(())
 }

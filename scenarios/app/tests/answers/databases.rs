@@ -5,7 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use uringbench_app::{App, AppOptions, Database, Trouble};
+use uringbench_app::{App, AppOptions, Database, Faults};
 
 use crate::cluster::Cluster;
 use crate::served::Served;
@@ -77,7 +77,7 @@ fn what_is_wrong_with_a_server_is_one_line_with_its_remedy() {
             workers: 1,
             database,
             files: None,
-            trouble: Trouble::default(),
+            faults: Faults::default(),
         };
         let error = App::bind(&options).err().expect("there is no such database").to_string();
         assert_eq!(error.lines().count(), 1, "{error}");

@@ -2,6 +2,7 @@
 
 mod cluster;
 mod databases;
+mod faults;
 mod features;
 mod files;
 mod flows;
@@ -10,4 +11,3 @@ mod served;
 mod shootout;
 mod table;
 mod taskflow;
-mod trouble;

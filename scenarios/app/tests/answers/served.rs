@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use tokio::sync::oneshot;
-use uringbench_app::{App, AppError, AppOptions, Database, Trouble};
+use uringbench_app::{App, AppError, AppOptions, Database, Faults};
 
 /// A hung answer fails its test.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -28,14 +28,14 @@ pub(crate) struct Answer {
 }
 
 impl Served {
-    /// Without trouble, in memory.
+    /// Without faults, in memory.
     pub(crate) fn start() -> Self {
         Self::start_with(|_| {})
     }
 
-    /// With this trouble.
-    pub(crate) fn troubled(trouble: Trouble) -> Self {
-        Self::start_with(|options| options.trouble = trouble)
+    /// With these faults.
+    pub(crate) fn faulty(faults: Faults) -> Self {
+        Self::start_with(|options| options.faults = faults)
     }
 
     /// Over this database.
@@ -51,7 +51,7 @@ impl Served {
             workers: 2,
             database: Database::Memory,
             files: None,
-            trouble: Trouble::default(),
+            faults: Faults::default(),
         };
         change(&mut options);
         let app = App::bind(&options).expect("a free port of this machine");

@@ -1,4 +1,4 @@
-//! Trouble made on purpose, by switch: memory lost, stalls, delays, errors, CPU time burnt.
+//! Faults made on purpose, by switch: memory lost, stalls, delays, errors, CPU time burnt.
 //!
 //! `/health` and `/stats` are spared, so that a run can still wait for the application and watch.
 
@@ -15,13 +15,13 @@ use rustix::time::{ClockId, Timespec, clock_gettime};
 use serde_json::json;
 use tokio::time::sleep;
 
-use crate::given::read_through;
+use crate::extract::read_through;
+use crate::router::AppState;
 use crate::shootout::UPLOAD_MAX;
-use crate::site::Site;
 
 /// What goes wrong; the default is nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Trouble {
+pub struct Faults {
     /// Bytes each request leaves behind for ever.
     pub leak_bytes: usize,
     /// When nothing is answered.
@@ -44,8 +44,8 @@ pub struct Stall {
 }
 
 /// The switches at work.
-pub(crate) struct TroubleMaker {
-    switches: Trouble,
+pub(crate) struct FaultInjector {
+    switches: Faults,
     started: Instant,
     leak: Mutex<Leak>,
     leaked_bytes: AtomicU64,
@@ -61,8 +61,8 @@ struct Leak {
 
 const LEAK_BLOCK: usize = 1 << 20;
 
-impl TroubleMaker {
-    pub(crate) fn new(switches: Trouble) -> Self {
+impl FaultInjector {
+    pub(crate) fn new(switches: Faults) -> Self {
         Self {
             switches,
             started: Instant::now(),
@@ -75,8 +75,8 @@ impl TroubleMaker {
         self.leaked_bytes.load(Relaxed)
     }
 
-    /// What befalls the request of this number before it is worked on. Whether it fails.
-    async fn befall(&self, number: u64) -> bool {
+    /// Inject the faults of this request before its handler runs. True if it must fail.
+    async fn inject(&self, number: u64) -> bool {
         let switches = &self.switches;
         if switches.leak_bytes > 0 {
             self.remember_request();
@@ -145,13 +145,17 @@ fn thread_time(time: Timespec) -> Duration {
     Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }
 
-/// The layer in front of every route: counts, makes trouble, hands on.
-pub(crate) async fn meet(State(site): State<Arc<Site>>, request: Request, next: Next) -> Response {
+/// The layer in front of every route: counts requests, injects faults, calls the handler.
+pub(crate) async fn layer(
+    State(app): State<Arc<AppState>>,
+    request: Request,
+    next: Next,
+) -> Response {
     if matches!(request.uri().path(), "/health" | "/stats") {
         return next.run(request).await;
     }
-    let number = site.stats.begin();
-    let answer = if site.trouble.befall(number).await {
+    let number = app.stats.begin();
+    let answer = if app.faults.inject(number).await {
         // An answer before the end of the body would be lost with the connection.
         let _discarded = read_through(request.into_body(), UPLOAD_MAX, |_| {}).await;
         let body = Json(json!({ "error": "failed on purpose, see --error-rate" }));
@@ -159,7 +163,7 @@ pub(crate) async fn meet(State(site): State<Arc<Site>>, request: Request, next: 
     } else {
         next.run(request).await
     };
-    site.stats.end(answer.status());
+    app.stats.end(answer.status());
     answer
 }
 

@@ -9,7 +9,7 @@ use crate::storage::StoreError;
 
 /// What is wrong with a request, or with the application.
 #[derive(Debug)]
-pub(crate) enum Refusal {
+pub(crate) enum ErrorResponse {
     /// The request cannot be read: with which status, and why.
     Unreadable(StatusCode, String),
     /// The request can be read, but not be meant.
@@ -30,7 +30,7 @@ pub(crate) enum Refusal {
     Storage(StoreError),
 }
 
-impl From<StoreError> for Refusal {
+impl From<StoreError> for ErrorResponse {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Nul => Self::Invalid("give text without NUL characters".to_owned()),
@@ -40,7 +40,7 @@ impl From<StoreError> for Refusal {
     }
 }
 
-impl IntoResponse for Refusal {
+impl IntoResponse for ErrorResponse {
     fn into_response(self) -> Response {
         let (status, cause) = match self {
             Self::Unreadable(status, cause) => (status, cause),

@@ -9,46 +9,46 @@ use axum::http::request::Parts;
 use futures_util::StreamExt;
 use serde::de::DeserializeOwned;
 
-use crate::refusal::Refusal;
+use crate::error_response::ErrorResponse;
 
 /// A body of JSON: 400 for what is no JSON, 415 for what does not say it is, 422 for other JSON.
-pub(crate) struct Given<T>(pub(crate) T);
+pub(crate) struct JsonBody<T>(pub(crate) T);
 
 /// Parameters of the query: 422 for others than are expected.
-pub(crate) struct Asked<T>(pub(crate) T);
+pub(crate) struct QueryParams<T>(pub(crate) T);
 
 /// Parameters of the path: 400 for others than are expected.
-pub(crate) struct Named<T>(pub(crate) T);
+pub(crate) struct PathParams<T>(pub(crate) T);
 
-impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Given<T> {
-    type Rejection = Refusal;
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
+    type Rejection = ErrorResponse;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, Refusal> {
+    async fn from_request(request: Request, state: &S) -> Result<Self, ErrorResponse> {
         match Json::from_request(request, state).await {
             Ok(Json(given)) => Ok(Self(given)),
-            Err(error) => Err(Refusal::Unreadable(error.status(), error.body_text())),
+            Err(error) => Err(ErrorResponse::Unreadable(error.status(), error.body_text())),
         }
     }
 }
 
-impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Asked<T> {
-    type Rejection = Refusal;
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for QueryParams<T> {
+    type Rejection = ErrorResponse;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ErrorResponse> {
         match Query::from_request_parts(parts, state).await {
             Ok(Query(asked)) => Ok(Self(asked)),
-            Err(error) => Err(Refusal::Invalid(error.body_text())),
+            Err(error) => Err(ErrorResponse::Invalid(error.body_text())),
         }
     }
 }
 
-impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Named<T> {
-    type Rejection = Refusal;
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for PathParams<T> {
+    type Rejection = ErrorResponse;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ErrorResponse> {
         match Path::from_request_parts(parts, state).await {
             Ok(Path(named)) => Ok(Self(named)),
-            Err(error) => Err(Refusal::Unreadable(error.status(), error.body_text())),
+            Err(error) => Err(ErrorResponse::Unreadable(error.status(), error.body_text())),
         }
     }
 }
@@ -58,17 +58,17 @@ pub(crate) async fn read_through(
     body: Body,
     most: usize,
     mut take: impl FnMut(&[u8]),
-) -> Result<usize, Refusal> {
+) -> Result<usize, ErrorResponse> {
     let (mut chunks, mut length) = (body.into_data_stream(), 0);
     while let Some(chunk) = chunks.next().await {
         let chunk = chunk.map_err(|error| {
             let cause = format!("the body ended early: {error}");
-            Refusal::Unreadable(StatusCode::BAD_REQUEST, cause)
+            ErrorResponse::Unreadable(StatusCode::BAD_REQUEST, cause)
         })?;
         length += chunk.len();
         if length > most {
             let cause = format!("send {most} bytes at most");
-            return Err(Refusal::Unreadable(StatusCode::PAYLOAD_TOO_LARGE, cause));
+            return Err(ErrorResponse::Unreadable(StatusCode::PAYLOAD_TOO_LARGE, cause));
         }
         take(&chunk);
     }
@@ -81,27 +81,31 @@ pub(crate) fn check_range<T: PartialOrd + std::fmt::Display>(
     given: T,
     least: T,
     most: T,
-) -> Result<T, Refusal> {
+) -> Result<T, ErrorResponse> {
     if given < least || given > most {
-        return Err(Refusal::Invalid(format!("give {name} from {least} to {most}")));
+        return Err(ErrorResponse::Invalid(format!("give {name} from {least} to {most}")));
     }
     Ok(given)
 }
 
 /// Refuse a text that says nothing, or too much.
-pub(crate) fn check_text(what: &str, text: &str) -> Result<(), Refusal> {
+pub(crate) fn check_text(what: &str, text: &str) -> Result<(), ErrorResponse> {
     const LENGTH_MAX: usize = 200;
     if text.trim().is_empty() || text.chars().count() > LENGTH_MAX {
-        return Err(Refusal::Invalid(format!("give a {what} of 1 to {LENGTH_MAX} characters")));
+        return Err(ErrorResponse::Invalid(format!(
+            "give a {what} of 1 to {LENGTH_MAX} characters"
+        )));
     }
     Ok(())
 }
 
 /// Refuse a longer text than lists of many can hold.
-pub(crate) fn check_long_text(what: &str, text: &str) -> Result<(), Refusal> {
+pub(crate) fn check_long_text(what: &str, text: &str) -> Result<(), ErrorResponse> {
     const LENGTH_MAX: usize = 2_000;
     if text.chars().count() > LENGTH_MAX {
-        return Err(Refusal::Invalid(format!("give a {what} of {LENGTH_MAX} characters at most")));
+        return Err(ErrorResponse::Invalid(format!(
+            "give a {what} of {LENGTH_MAX} characters at most"
+        )));
     }
     Ok(())
 }

@@ -3,14 +3,14 @@
 use std::collections::VecDeque;
 
 /// The newest of many things, each under its number from 1.
-pub(super) struct Newest<T> {
+pub(super) struct RingBuffer<T> {
     most: usize,
     /// The number of the oldest that is kept.
     first: u64,
     kept: VecDeque<T>,
 }
 
-impl<T> Newest<T> {
+impl<T> RingBuffer<T> {
     /// Keep this many, at least 1.
     pub(super) const fn new(most: usize) -> Self {
         Self { most, first: 1, kept: VecDeque::new() }
@@ -57,18 +57,18 @@ mod tests {
 
     #[test]
     fn the_oldest_goes_and_numbers_stay() {
-        let mut newest = Newest::new(3);
+        let mut ring = RingBuffer::new(3);
         for (number, thing) in ["a", "b", "c", "d"].into_iter().enumerate() {
-            assert_eq!(newest.push(thing), number as u64 + 1);
+            assert_eq!(ring.push(thing), number as u64 + 1);
         }
         assert_eq!(
-            [0, 1, 2, 4, 5].map(|n| newest.get(n).copied()),
+            [0, 1, 2, 4, 5].map(|n| ring.get(n).copied()),
             [None, None, Some("b"), Some("d"), None]
         );
-        assert_eq!(newest.iter().copied().collect::<Vec<_>>(), ["d", "c", "b"]);
-        assert_eq!(newest.next(), 5);
-        *newest.get_mut(4).expect("it is kept") = "e";
-        assert_eq!(newest.get(4), Some(&"e"));
-        assert!(newest.get(u64::MAX).is_none());
+        assert_eq!(ring.iter().copied().collect::<Vec<_>>(), ["d", "c", "b"]);
+        assert_eq!(ring.next(), 5);
+        *ring.get_mut(4).expect("it is kept") = "e";
+        assert_eq!(ring.get(4), Some(&"e"));
+        assert!(ring.get(u64::MAX).is_none());
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use uringbench_app::{Stall, Trouble};
+use uringbench_app::{Faults, Stall};
 
 use crate::served::Served;
 
@@ -31,7 +31,7 @@ fn without_switches_all_is_well_and_counted() {
 
 #[test]
 fn errors_come_in_their_share() {
-    let served = Served::troubled(Trouble { error_rate: 0.25, ..Trouble::default() });
+    let served = Served::faulty(Faults { error_rate: 0.25, ..Faults::default() });
     let failed = (0..40).filter(|_| served.get("/ping").status == 500).count();
     assert_eq!(failed, 10);
     assert_eq!(served.get("/stats").json()["errors"], 10);
@@ -39,7 +39,7 @@ fn errors_come_in_their_share() {
 
 #[test]
 fn an_error_comes_after_the_whole_body() {
-    let served = Served::troubled(Trouble { error_rate: 1.0, ..Trouble::default() });
+    let served = Served::faulty(Faults { error_rate: 1.0, ..Faults::default() });
     // More than the kernel keeps for a peer that does not read.
     let answer = served.send("POST", "/features/files/upload", "", &vec![b'x'; 20 << 20]);
     assert_eq!((answer.status, answer.json()["error"].is_string()), (500, true));
@@ -48,7 +48,7 @@ fn an_error_comes_after_the_whole_body() {
 #[test]
 fn each_request_leaves_its_bytes() {
     let leak_bytes = 1 << 20;
-    let served = Served::troubled(Trouble { leak_bytes, ..Trouble::default() });
+    let served = Served::faulty(Faults { leak_bytes, ..Faults::default() });
     let resident = || served.get("/stats").json()["rss_bytes"].as_u64().expect("Linux tells");
     let before = resident();
     for _ in 0..64 {
@@ -62,7 +62,7 @@ fn each_request_leaves_its_bytes() {
 #[test]
 fn a_delay_delays() {
     let delay = Duration::from_millis(60);
-    let served = Served::troubled(Trouble { delay, ..Trouble::default() });
+    let served = Served::faulty(Faults { delay, ..Faults::default() });
     assert!(timed(&served, "/ping") >= delay);
     assert!((0..20).any(|_| timed(&served, "/health") < delay));
 }
@@ -71,7 +71,7 @@ fn a_delay_delays() {
 fn a_stall_holds_all_requests_until_it_ends() {
     // All but 2 ms of 400, so that nearly every request meets it.
     let stall = Stall { length: Duration::from_millis(398), every: Duration::from_millis(400) };
-    let served = Served::troubled(Trouble { stall: Some(stall), ..Trouble::default() });
+    let served = Served::faulty(Faults { stall: Some(stall), ..Faults::default() });
     assert!((0..1_000).any(|_| timed(&served, "/ping") > Duration::from_millis(100)));
     assert!((0..20).any(|_| timed(&served, "/health") < Duration::from_millis(100)));
 }
@@ -79,6 +79,6 @@ fn a_stall_holds_all_requests_until_it_ends() {
 #[test]
 fn burning_takes_its_time() {
     let burn = Duration::from_millis(30);
-    let served = Served::troubled(Trouble { burn, ..Trouble::default() });
+    let served = Served::faulty(Faults { burn, ..Faults::default() });
     assert!(timed(&served, "/ping") >= burn);
 }
