@@ -13,7 +13,7 @@ use uringbench_core::varying::Stretch;
 use uringbench_import::hurl;
 use uringbench_scenario::format::{Order, Shape};
 use uringbench_scenario::plan::{self as written, Stage};
-use uringbench_scenario::{Surroundings, compile};
+use uringbench_scenario::{Context, compile};
 
 use crate::args::{FileArgs, OutputArgs, RunArgs};
 use crate::console;
@@ -58,7 +58,7 @@ pub(crate) fn load(
         beside.extend_from_slice(imported.files());
     }
     let folder = file.parent().unwrap_or_else(|| Path::new(""));
-    let around = Surroundings {
+    let context = Context {
         target,
         read: &|name| match beside.iter().find(|file| file.name == name) {
             Some(file) => Ok(file.bytes.clone()),
@@ -67,8 +67,9 @@ pub(crate) fn load(
         env: &|name| std::env::var(name).ok(),
         authority: &authority,
     };
-    compile(&text, &around)
-        .map_err(|problems| problems.iter().map(|problem| format!("{shown}:{problem}")).collect())
+    compile(&text, &context).map_err(|diagnostics| {
+        diagnostics.iter().map(|diagnostic| format!("{shown}:{diagnostic}")).collect()
+    })
 }
 
 /// Every mistake is a line; the last becomes the failure.

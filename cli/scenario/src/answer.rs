@@ -6,8 +6,8 @@ use uringbench_core::flow::expected::Expected;
 use uringbench_core::flow::pattern::Pattern;
 use uringbench_core::flow::pointer::{Pointer, PointerError};
 
+use crate::diagnostic::{Diagnostics, FieldPath};
 use crate::format::{self, Step};
-use crate::problem::{Place, Problems};
 use crate::text::{Names, Text, name_error};
 
 /// Longest capture without `max`, and with it.
@@ -17,30 +17,31 @@ const CAPTURE_BYTES_MAX: u32 = 65_536;
 /// What must hold. Without a status among them, one below 400 is enough.
 pub(crate) fn checks(
     step: &Step,
-    place: &Place,
+    place: &FieldPath,
     names: &Names<'_>,
-    problems: &mut Problems<'_>,
+    diagnostics: &mut Diagnostics<'_>,
 ) -> Vec<Check> {
     let Some(given) = &step.check else { return Vec::new() };
     let mut checks = Vec::new();
     if let Some(statuses) = &given.status {
         if statuses.is_empty() || statuses.iter().any(|s| !(100..600).contains(s)) {
             let why = "a status is a number from 100 to 599: write [200]";
-            problems.add(&place.key("status"), why);
+            diagnostics.add(&place.key("status"), why);
         }
         checks.push(Check::Status(statuses.clone()));
     }
-    let text = |problems: &mut Problems<'_>, place: &Place, written: &str| {
+    let text = |diagnostics: &mut Diagnostics<'_>, place: &FieldPath, written: &str| {
         let read = Text::read(written, names).and_then(|text| text.expected(written));
-        problems.take(place, read)
+        diagnostics.take(place, read)
     };
     for (name, value) in &given.header.0 {
-        let value = text(problems, &place.key("header").key(name), value.trim());
+        let value = text(diagnostics, &place.key("header").key(name), value.trim());
         checks.extend(value.map(|value| Check::Header { name: name.clone(), value }));
     }
     checks.extend(given.length.map(Check::Length));
     let mut body = |field: &str, given: &Option<String>, check: fn(Expected) -> Check| {
-        let given = given.as_ref().and_then(|written| text(problems, &place.key(field), written));
+        let given =
+            given.as_ref().and_then(|written| text(diagnostics, &place.key(field), written));
         checks.extend(given.map(check));
     };
     body("contains", &given.contains, Check::Contains);
@@ -48,11 +49,11 @@ pub(crate) fn checks(
     for (written, expected) in &given.json {
         let place = place.key("json").key(written);
         let expected = match &expected.0 {
-            Scalar::Text(value) => text(problems, &place, value.written()).map(Scalar::Text),
+            Scalar::Text(value) => text(diagnostics, &place, value.written()).map(Scalar::Text),
             other => Some(other.clone()),
         };
         let pointer = written.parse::<Pointer>().map_err(|why| why.to_string());
-        let pointer = problems.take(&place, pointer);
+        let pointer = diagnostics.take(&place, pointer);
         let both = pointer.zip(expected);
         checks.extend(both.map(|(pointer, expected)| Check::Json { pointer, expected }));
     }
@@ -62,16 +63,16 @@ pub(crate) fn checks(
 /// What a step keeps, by the numbers of `all` captures; the names are known behind it.
 pub(crate) fn captures(
     step: &Step,
-    place: &Place,
+    place: &FieldPath,
     names: &mut Names<'_>,
     all: &mut Vec<String>,
-    problems: &mut Problems<'_>,
+    diagnostics: &mut Diagnostics<'_>,
 ) -> Vec<(usize, Capture)> {
     let mut captures = Vec::new();
     for (name, given) in &step.capture {
         let place = place.key(name);
         if let Some(why) = name_error(name) {
-            problems.add(&place, why);
+            diagnostics.add(&place, why);
         }
         let number = all.iter().position(|known| known == name);
         let number = number.unwrap_or_else(|| {
@@ -81,33 +82,37 @@ pub(crate) fn captures(
         if !names.captures.iter().any(|(known, _)| known == name) {
             names.captures.push((name.clone(), number));
         }
-        captures.extend(capture(given, &place, problems).map(|capture| (number, capture)));
+        captures.extend(capture(given, &place, diagnostics).map(|capture| (number, capture)));
     }
     captures
 }
 
-fn capture(given: &format::Capture, place: &Place, problems: &mut Problems<'_>) -> Option<Capture> {
+fn capture(
+    given: &format::Capture,
+    place: &FieldPath,
+    diagnostics: &mut Diagnostics<'_>,
+) -> Option<Capture> {
     let source = match (&given.header, &given.cookie, &given.json, &given.regex) {
         (Some(name), None, None, None) => Source::Header(name.clone()),
         (None, Some(name), None, None) => Source::Cookie(name.clone()),
         (None, None, Some(text), None) => {
             let pointer = text.parse().map_err(|why: PointerError| why.to_string());
-            Source::Json(problems.take(&place.key("json"), pointer)?)
+            Source::Json(diagnostics.take(&place.key("json"), pointer)?)
         }
         (None, None, None, Some(text)) => {
             let pattern = Pattern::new(text).map_err(|why| why.to_string());
-            Source::Regex(problems.take(&place.key("regex"), pattern)?)
+            Source::Regex(diagnostics.take(&place.key("regex"), pattern)?)
         }
         _ => {
             let why = "a capture has one source: write one of header, cookie, json and regex";
-            problems.add(place, why);
+            diagnostics.add(place, why);
             return None;
         }
     };
     let bytes_max = given.max.unwrap_or(CAPTURE_BYTES);
     if !(1..=CAPTURE_BYTES_MAX).contains(&bytes_max) {
         let why = format!("a capture has 1 to {CAPTURE_BYTES_MAX} bytes: write such a number");
-        problems.add(&place.key("max"), why);
+        diagnostics.add(&place.key("max"), why);
     }
     Some(Capture { source, bytes_max: bytes_max as usize })
 }

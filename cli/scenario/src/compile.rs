@@ -6,13 +6,13 @@ use uringbench_core::flow::program::{Arm, Operation, Think};
 use uringbench_core::flow::table::Table;
 use uringbench_core::flow::{self};
 
+use crate::diagnostic::{Diagnostics, FieldPath};
 use crate::format::{self, Order, Scenario, Step};
 use crate::plan::{Flow, Plan};
-use crate::problem::{Place, Problems};
 use crate::replay::{self, Tables};
 use crate::request::Server;
 use crate::text::{Names, Text, name_error};
-use crate::{Surroundings, answer, data, load, request};
+use crate::{Context, answer, data, load, request};
 
 /// A step is not taken more often in a row: more is a slip of the keyboard.
 const REPEAT_MAX: u32 = 1_000_000;
@@ -20,20 +20,20 @@ const REPEAT_MAX: u32 = 1_000_000;
 /// The plan of a scenario; without a meaning when a problem was added.
 pub(crate) fn plan(
     given: &Scenario,
-    around: &Surroundings<'_>,
-    problems: &mut Problems<'_>,
+    context: &Context<'_>,
+    diagnostics: &mut Diagnostics<'_>,
 ) -> Option<Plan> {
-    let (connections, mut load, mut warmup, mut duration) = load::load(&given.load, problems);
-    let (described, tables, orders) = tables(given, around, problems);
-    let names = Names { env: around.env, tables: &described, captures: Vec::new() };
-    let target = Place::top("target");
+    let (connections, mut load, mut warmup, mut duration) = load::load(&given.load, diagnostics);
+    let (described, tables, orders) = tables(given, context, diagnostics);
+    let names = Names { env: context.env, tables: &described, captures: Vec::new() };
+    let target = FieldPath::top("target");
     let written =
-        around.target.map_or_else(|| own_target(&given.target, &names), |url| Ok(url.to_owned()));
-    let written = problems.take(&target, written);
+        context.target.map_or_else(|| own_target(&given.target, &names), |url| Ok(url.to_owned()));
+    let written = diagnostics.take(&target, written);
     let authority =
-        written.as_ref().and_then(|url| problems.take(&target, (around.authority)(url)));
+        written.as_ref().and_then(|url| diagnostics.take(&target, (context.authority)(url)));
     let mut compiler = Compiler {
-        around,
+        context,
         // Other mistakes are told even where this one keeps the plan from being made.
         server: Server {
             authority: authority.unwrap_or_else(|| "target".to_owned()),
@@ -41,14 +41,14 @@ pub(crate) fn plan(
         },
         steps: HashSet::new(),
         captures: Vec::new(),
-        problems,
+        diagnostics,
     };
     let mut names = names;
     let on_start =
-        compiler.flow("on_start", 1, &given.on_start, &Place::top("on_start"), &mut names);
+        compiler.flow("on_start", 1, &given.on_start, &FieldPath::top("on_start"), &mut names);
     let mut flows: Vec<Flow> = Vec::new();
     for (at, flow) in given.flow.iter().enumerate() {
-        let place = Place::top("flow").index(at);
+        let place = FieldPath::top("flow").index(at);
         compiler.check_flow(flow, &place, &flows);
         let weight = flow.weight.unwrap_or(1);
         let mut names = names.clone();
@@ -56,16 +56,16 @@ pub(crate) fn plan(
     }
     if flows.is_empty() {
         let why = "the scenario has no flow: add [[flow]] with a name and [[flow.step]]";
-        compiler.problems.add(&Place::top("flow"), why);
+        compiler.diagnostics.add(&FieldPath::top("flow"), why);
     }
-    let on_end = compiler.flow("on_end", 1, &given.on_end, &Place::top("on_end"), &mut names);
+    let on_end = compiler.flow("on_end", 1, &given.on_end, &FieldPath::top("on_end"), &mut names);
     let Compiler { server, captures, .. } = compiler;
     if let Some(replay) = &given.load.replay {
         let data = Tables { given: &given.data, described: &described, tables: &tables };
-        let replayed = replay::load(&given.load, replay, &data, &flows, problems);
+        let replayed = replay::load(&given.load, replay, &data, &flows, diagnostics);
         (load, warmup, duration) = replayed.unwrap_or((load, warmup, duration));
     }
-    let objectives = load::objectives(&given.slo, &flows, problems);
+    let objectives = load::objectives(&given.slo, &flows, diagnostics);
     Some(Plan {
         target: written?,
         authority: server.authority,
@@ -96,17 +96,17 @@ type Described = Vec<(String, Vec<String>)>;
 
 fn tables(
     given: &Scenario,
-    around: &Surroundings<'_>,
-    problems: &mut Problems<'_>,
+    context: &Context<'_>,
+    diagnostics: &mut Diagnostics<'_>,
 ) -> (Described, Vec<Table>, Vec<Order>) {
     let (mut described, mut tables, mut orders) = (Vec::new(), Vec::new(), Vec::new());
     for (name, source) in &given.data {
-        let place = Place::top("data").key(name);
+        let place = FieldPath::top("data").key(name);
         if let Some(why) = name_error(name) {
-            problems.add(&place, why);
+            diagnostics.add(&place, why);
         }
-        let read = (around.read)(&source.file).and_then(|bytes| data::table(&source.file, &bytes));
-        if let Some((columns, table)) = problems.take(&place.key("file"), read) {
+        let read = (context.read)(&source.file).and_then(|bytes| data::table(&source.file, &bytes));
+        if let Some((columns, table)) = diagnostics.take(&place.key("file"), read) {
             described.push((name.clone(), columns));
             tables.push(table);
             orders.push(source.order);
@@ -116,34 +116,34 @@ fn tables(
 }
 
 struct Compiler<'a, 'b> {
-    around: &'a Surroundings<'a>,
+    context: &'a Context<'a>,
     server: Server,
     /// The names of the flow's steps so far; those of a long flow take long to compare one by one.
     steps: HashSet<String>,
     /// The names of all captures, by number.
     captures: Vec<String>,
-    problems: &'a mut Problems<'b>,
+    diagnostics: &'a mut Diagnostics<'b>,
 }
 
 impl Compiler<'_, '_> {
-    fn check_flow(&mut self, flow: &format::Flow, place: &Place, before: &[Flow]) {
+    fn check_flow(&mut self, flow: &format::Flow, place: &FieldPath, before: &[Flow]) {
         if flow.name.trim().is_empty() {
-            self.problems.add(&place.key("name"), "the name is empty: name the flow");
+            self.diagnostics.add(&place.key("name"), "the name is empty: name the flow");
         }
         if ["on_start", "on_end"].contains(&flow.name.as_str()) {
             let why = format!("`{}` is the name of other steps: choose another", flow.name);
-            self.problems.add(&place.key("name"), why);
+            self.diagnostics.add(&place.key("name"), why);
         }
         if before.iter().any(|known| known.name == flow.name) {
             let why = format!("there is a flow `{}` already: choose another name", flow.name);
-            self.problems.add(&place.key("name"), why);
+            self.diagnostics.add(&place.key("name"), why);
         }
         if flow.weight == Some(0) {
             let why = "with weight 0 it is never chosen: write at least 1, or leave the flow out";
-            self.problems.add(&place.key("weight"), why);
+            self.diagnostics.add(&place.key("weight"), why);
         }
         if flow.step.is_empty() {
-            self.problems.add(place, "the flow has no step: add [[flow.step]] with a path");
+            self.diagnostics.add(place, "the flow has no step: add [[flow.step]] with a path");
         }
     }
 
@@ -153,7 +153,7 @@ impl Compiler<'_, '_> {
         name: &str,
         weight: u32,
         given: &[Step],
-        place: &Place,
+        place: &FieldPath,
         names: &mut Names<'_>,
     ) -> Flow {
         let mut flow = Flow { name: name.to_owned(), weight, ..Flow::default() };
@@ -168,7 +168,7 @@ impl Compiler<'_, '_> {
             } else {
                 if given[at].weight.is_some() {
                     let why = "a weight is for steps of a choice: add `choice`, or leave it out";
-                    self.problems.add(&place.index(at).key("weight"), why);
+                    self.diagnostics.add(&place.index(at).key("weight"), why);
                 }
                 self.step(&given[at], &place.index(at), names, &mut flow);
             }
@@ -182,7 +182,7 @@ impl Compiler<'_, '_> {
         &mut self,
         given: &[Step],
         first: usize,
-        place: &Place,
+        place: &FieldPath,
         names: &mut Names<'_>,
         flow: &mut Flow,
     ) {
@@ -195,7 +195,7 @@ impl Compiler<'_, '_> {
             let weight = step.weight.unwrap_or(1);
             if weight == 0 {
                 let why = "with weight 0 it is never chosen: write at least 1, or leave it out";
-                self.problems.add(&place.key("weight"), why);
+                self.diagnostics.add(&place.key("weight"), why);
             }
             arms.push(Arm { weight, at: flow.operations.len() });
             let mut names = names.clone();
@@ -217,23 +217,23 @@ impl Compiler<'_, '_> {
         names.captures = behind.unwrap_or_default();
     }
 
-    fn step(&mut self, given: &Step, place: &Place, names: &mut Names<'_>, flow: &mut Flow) {
+    fn step(&mut self, given: &Step, place: &FieldPath, names: &mut Names<'_>, flow: &mut Flow) {
         let target = given.path.as_ref().or(given.url.as_ref()).map_or("", String::as_str);
         let written = || format!("{} {target}", request::method(given));
         let name = given.name.clone().unwrap_or_else(written);
         if !self.steps.insert(name.clone()) {
             let why = format!("the flow has a step `{name}` already: give it another `name`");
-            self.problems.add(&place.key("name"), why);
+            self.diagnostics.add(&place.key("name"), why);
         }
         let request =
-            request::compiled(given, place, names, self.around, &self.server, self.problems);
-        let checks = answer::checks(given, &place.key("check"), names, self.problems);
+            request::compiled(given, place, names, self.context, &self.server, self.diagnostics);
+        let checks = answer::checks(given, &place.key("check"), names, self.diagnostics);
         let all = &mut self.captures;
-        let captures = answer::captures(given, &place.key("capture"), names, all, self.problems);
+        let captures = answer::captures(given, &place.key("capture"), names, all, self.diagnostics);
         let times = given.repeat.unwrap_or(1);
         if !(1..=REPEAT_MAX).contains(&times) {
             let why = format!("a step is taken 1 to {REPEAT_MAX} times: write such a number");
-            self.problems.add(&place.key("repeat"), why);
+            self.diagnostics.add(&place.key("repeat"), why);
         }
         let from = flow.operations.len();
         // Without a request there is a problem, and no plan.
@@ -244,7 +244,7 @@ impl Compiler<'_, '_> {
                 flow::Step { name, template, exchange, checks, captures, is_last_when_failed };
             if step.is_head() && step.needs_body() {
                 let why = "an answer to HEAD has no body to look at: write another method";
-                self.problems.add(&place.key("method"), why);
+                self.diagnostics.add(&place.key("method"), why);
             }
             flow.steps.push(step);
         }
@@ -256,14 +256,14 @@ impl Compiler<'_, '_> {
         }
     }
 
-    fn think(&mut self, given: &Step, place: &Place) -> Option<Think> {
+    fn think(&mut self, given: &Step, place: &FieldPath) -> Option<Think> {
         Some(match given.think? {
             format::Think::Constant(span) => Think::Constant(span.0),
             format::Think::Exponential(mean) => Think::Exponential(mean.0),
             format::Think::Uniform(from, to) if from.0 <= to.0 => Think::Uniform(from.0, to.0),
             format::Think::Uniform(..) => {
                 let why = "the pause ends before it begins: write the shorter time first";
-                self.problems.add(&place.key("uniform"), why);
+                self.diagnostics.add(&place.key("uniform"), why);
                 return None;
             }
         })

@@ -9,8 +9,8 @@ use uringbench_core::time::Nanos;
 use uringbench_core::websocket::frame::Kind;
 use uringbench_core::websocket::handshake::Opening;
 
+use crate::diagnostic::{Diagnostics, FieldPath};
 use crate::format::{self, Step};
-use crate::problem::{Place, Problems};
 use crate::request::{GENERATED_MAX, checked_json};
 use crate::text::{Names, Text};
 
@@ -57,42 +57,42 @@ impl Wanted {
 /// What a step wants; `None` with its mistakes noted.
 pub(crate) fn read(
     step: &Step,
-    place: &Place,
+    place: &FieldPath,
     names: &Names<'_>,
-    problems: &mut Problems<'_>,
+    diagnostics: &mut Diagnostics<'_>,
 ) -> Option<Wanted> {
     match (&step.events, &step.websocket) {
         (None, None) => Some(Wanted::Http),
         (Some(given), None) => {
-            beside_events(step, place, problems);
+            beside_events(step, place, diagnostics);
             if given.count == Some(0) {
                 let why = "0 events are none to wait for: write at least 1";
-                problems.add(&place.key("events").key("count"), why);
+                diagnostics.add(&place.key("events").key("count"), why);
             }
             let stall = given.stall.map_or(STALL, |span| span.0);
             Some(Wanted::Events { count: given.count, stall })
         }
         (None, Some(given)) => {
-            beside_socket(step, place, problems);
-            talk(given, &place.key("websocket"), names, problems).map(Wanted::Socket)
+            beside_socket(step, place, diagnostics);
+            talk(given, &place.key("websocket"), names, diagnostics).map(Wanted::Socket)
         }
         (Some(_), Some(_)) => {
             let why = "`events` says already what comes: keep one of them";
-            problems.add(&place.key("websocket"), why);
+            diagnostics.add(&place.key("websocket"), why);
             None
         }
     }
 }
 
 /// What a stream has no use for: its body is read as it comes, and not kept.
-fn beside_events(step: &Step, place: &Place, problems: &mut Problems<'_>) {
+fn beside_events(step: &Step, place: &FieldPath, diagnostics: &mut Diagnostics<'_>) {
     if step.method.as_deref() == Some("HEAD") {
         let why = "an answer to HEAD has no events: write another method";
-        problems.add(&place.key("method"), why);
+        diagnostics.add(&place.key("method"), why);
     }
-    let mut contradict = |place: &Place| {
+    let mut contradict = |place: &FieldPath| {
         let why = "a stream is not kept: look at its status or a header";
-        problems.add(place, why);
+        diagnostics.add(place, why);
     };
     if let Some(check) = &step.check {
         let place = place.key("check");
@@ -113,18 +113,18 @@ fn beside_events(step: &Step, place: &Place, problems: &mut Problems<'_>) {
 }
 
 /// What a WebSocket has no use for: messages have no status, no headers and no method.
-fn beside_socket(step: &Step, place: &Place, problems: &mut Problems<'_>) {
+fn beside_socket(step: &Step, place: &FieldPath, diagnostics: &mut Diagnostics<'_>) {
     if step.body.is_some() {
         let why = "a WebSocket is opened without a body: put what is sent into `websocket`";
-        problems.add(&place.key("body"), why);
+        diagnostics.add(&place.key("body"), why);
     }
     if step.method.as_ref().is_some_and(|method| method != "GET") {
         let why = "a WebSocket is opened with GET: leave `method` out";
-        problems.add(&place.key("method"), why);
+        diagnostics.add(&place.key("method"), why);
     }
-    let mut contradict = |place: &Place| {
+    let mut contradict = |place: &FieldPath| {
         let why = "messages have no status and no headers: look at their text";
-        problems.add(place, why);
+        diagnostics.add(place, why);
     };
     if let Some(check) = &step.check {
         let place = place.key("check");
@@ -141,31 +141,31 @@ fn beside_socket(step: &Step, place: &Place, problems: &mut Problems<'_>) {
 
 fn talk(
     given: &format::Socket,
-    place: &Place,
+    place: &FieldPath,
     names: &Names<'_>,
-    problems: &mut Problems<'_>,
+    diagnostics: &mut Diagnostics<'_>,
 ) -> Option<Talk> {
     let messages = given.messages.unwrap_or(1);
     if !(1..=MESSAGES_MAX).contains(&messages) {
         let why = format!("1 to {MESSAGES_MAX} messages are sent: write such a number");
-        problems.add(&place.key("messages"), why);
+        diagnostics.add(&place.key("messages"), why);
     }
     if given.greeting.is_some_and(|greeting| greeting > MESSAGES_MAX) {
         let why = format!("at most {MESSAGES_MAX} messages are waited for: write such a number");
-        problems.add(&place.key("greeting"), why);
+        diagnostics.add(&place.key("greeting"), why);
     }
     let message = match (&given.text, &given.json, given.size) {
         (Some(text), None, None) => {
-            let text = problems.take(&place.key("text"), Text::read(text, names))?;
+            let text = diagnostics.take(&place.key("text"), Text::read(text, names))?;
             text.alone(Escape::None)
         }
         (None, Some(text), None) => {
             let text = Text::read(text, names).and_then(checked_json);
-            problems.take(&place.key("json"), text)?.alone(Escape::Json)
+            diagnostics.take(&place.key("json"), text)?.alone(Escape::Json)
         }
         (None, None, Some(size)) if size > GENERATED_MAX => {
             let why = format!("more than 1 GiB: write at most {GENERATED_MAX}");
-            problems.add(&place.key("size"), why);
+            diagnostics.add(&place.key("size"), why);
             return None;
         }
         (None, None, Some(size)) => {
@@ -174,7 +174,7 @@ fn talk(
             core::Text::new().literal(&Body::Generated(made).content())
         }
         _ => {
-            problems.add(place, "messages have one content: write one of text, json and size");
+            diagnostics.add(place, "messages have one content: write one of text, json and size");
             return None;
         }
     };

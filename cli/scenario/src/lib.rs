@@ -1,31 +1,31 @@
 //! Scenario files: TOML in, a plan with every request compiled out, or every mistake with its
 //! place, its cause and what to write instead.
 //!
-//! Files, environment and the target's address are asked for through [`Surroundings`]; running a
+//! Files, environment and the target's address are asked for through [`Context`]; running a
 //! plan is for others.
 
 mod answer;
 mod compile;
 mod data;
+mod diagnostic;
 mod exchange;
 pub mod format;
 mod load;
 pub mod plan;
-mod problem;
 mod replay;
 mod request;
 mod schema;
 pub mod show;
 mod text;
 
-pub use problem::Problem;
+pub use diagnostic::Diagnostic;
 
+use diagnostic::Diagnostics;
 use format::Scenario;
 use plan::Plan;
-use problem::Problems;
 
 /// What a scenario refers to outside its file.
-pub struct Surroundings<'a> {
+pub struct Context<'a> {
     /// A target in the place of the file's.
     pub target: Option<&'a str>,
     /// The bytes of a file, named as in the scenario, or why it cannot be read.
@@ -41,11 +41,11 @@ pub struct Surroundings<'a> {
 /// # Errors
 /// Every mistake that was found, by line. A mistake of form (not TOML, unknown or missing fields,
 /// wrong types) hides the others.
-pub fn compile(text: &str, around: &Surroundings<'_>) -> Result<Plan, Vec<Problem>> {
-    let scenario: Scenario = problem::read(text).map_err(|problem| vec![problem])?;
-    let mut problems = Problems::new(text);
-    let plan = compile::plan(&scenario, around, &mut problems);
-    problems.into_result(plan)
+pub fn compile(text: &str, context: &Context<'_>) -> Result<Plan, Vec<Diagnostic>> {
+    let scenario: Scenario = diagnostic::read(text).map_err(|diagnostic| vec![diagnostic])?;
+    let mut diagnostics = Diagnostics::new(text);
+    let plan = compile::plan(&scenario, context, &mut diagnostics);
+    diagnostics.into_result(plan)
 }
 
 /// The JSON Schema of scenario files, for editors.

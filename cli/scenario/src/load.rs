@@ -5,9 +5,9 @@ use uringbench_core::plan;
 use uringbench_core::slo::Slo;
 use uringbench_core::time::Nanos;
 
+use crate::diagnostic::{Diagnostics, FieldPath, did_you_mean};
 use crate::format::{self, Arrivals, ConnectionOrder};
 use crate::plan::{Flow, Load, Objective, Stage};
-use crate::problem::{Place, Problems, did_you_mean};
 
 /// As `uringbench URL` has it.
 const CONNECTIONS: u32 = 64;
@@ -15,11 +15,14 @@ const WARMUP: Nanos = Nanos::SECOND;
 const DURATION: Nanos = Nanos(10 * Nanos::SECOND.0);
 
 /// What `[load]` comes to: connections, load, warm-up and duration.
-pub(crate) fn load(given: &format::Load, problems: &mut Problems<'_>) -> (u32, Load, Nanos, Nanos) {
-    let top = Place::top("load");
+pub(crate) fn load(
+    given: &format::Load,
+    diagnostics: &mut Diagnostics<'_>,
+) -> (u32, Load, Nanos, Nanos) {
+    let top = FieldPath::top("load");
     for (name, count) in [("connections", given.connections), ("users", given.users)] {
         if count == Some(0) {
-            problems.add(&top.key(name), format!("0 {name} do nothing: write at least 1"));
+            diagnostics.add(&top.key(name), format!("0 {name} do nothing: write at least 1"));
         }
     }
     let users = given.users.filter(|_| given.has_own_connections);
@@ -29,31 +32,31 @@ pub(crate) fn load(given: &format::Load, problems: &mut Problems<'_>) -> (u32, L
             "{users} users cannot each have one of {connections} connections: raise \
              `connections`, or leave out `own_connections`"
         );
-        problems.add(&top.key("own_connections"), why);
+        diagnostics.add(&top.key("own_connections"), why);
     }
     if given.replay.is_some() {
-        beside_replay(given, problems);
+        beside_replay(given, diagnostics);
     }
     let load = match given.rate {
         Some(rate) => {
             if given.users.is_some() {
                 let why = "users are counted in a closed loop alone: leave out `users` or `rate`";
-                problems.add(&top.key("users"), why);
+                diagnostics.add(&top.key("users"), why);
             }
             let arrivals = match given.arrivals {
                 Some(Arrivals::Poisson) => plan::Arrivals::Poisson,
                 Some(Arrivals::Constant) | None => plan::Arrivals::Constant,
             };
-            Load::Open { rate: rate.0, arrivals, stages: stages(given, problems) }
+            Load::Open { rate: rate.0, arrivals, stages: stages(given, diagnostics) }
         }
         // It is made of the data, later.
         None if given.replay.is_some() => Load::Closed { users: connections },
         None => {
             if given.arrivals.is_some() {
-                problems.add(&top.key("arrivals"), "arrivals need a rate: add `rate`");
+                diagnostics.add(&top.key("arrivals"), "arrivals need a rate: add `rate`");
             }
             if !given.stage.is_empty() {
-                problems.add(&top.key("stage"), "stages change a rate: add `rate` to [load]");
+                diagnostics.add(&top.key("stage"), "stages change a rate: add `rate` to [load]");
             }
             Load::Closed { users: given.users.unwrap_or(connections) }
         }
@@ -62,7 +65,7 @@ pub(crate) fn load(given: &format::Load, problems: &mut Problems<'_>) -> (u32, L
     let by_stages = if staged > 0 { Nanos(staged) } else { DURATION };
     let duration = given.duration.map_or(by_stages, |span| span.0);
     if duration.0 == 0 {
-        problems.add(&top.key("duration"), "0s measures nothing: write a time such as \"30s\"");
+        diagnostics.add(&top.key("duration"), "0s measures nothing: write a time such as \"30s\"");
     }
     (connections, load, given.warmup.map_or(WARMUP, |span| span.0), duration)
 }
@@ -76,7 +79,7 @@ pub(crate) const fn connection_order(given: &format::Load) -> plan::ConnectionOr
 }
 
 /// What contradicts times that are given.
-fn beside_replay(given: &format::Load, problems: &mut Problems<'_>) {
+fn beside_replay(given: &format::Load, diagnostics: &mut Diagnostics<'_>) {
     let named = [
         ("rate", given.rate.is_some()),
         ("users", given.users.is_some()),
@@ -85,16 +88,16 @@ fn beside_replay(given: &format::Load, problems: &mut Problems<'_>) {
     ];
     for (name, _) in named.iter().filter(|(_, is_named)| *is_named) {
         let why = format!("a replay has its own times: leave out `{name}` or `replay`");
-        problems.add(&Place::top("load").key(name), why);
+        diagnostics.add(&FieldPath::top("load").key(name), why);
     }
 }
 
-fn stages(given: &format::Load, problems: &mut Problems<'_>) -> Vec<Stage> {
-    let place = Place::top("load").key("stage");
+fn stages(given: &format::Load, diagnostics: &mut Diagnostics<'_>) -> Vec<Stage> {
+    let place = FieldPath::top("load").key("stage");
     for (at, stage) in given.stage.iter().enumerate() {
         if stage.duration.0.0 == 0 {
             let why = "a stage of 0s never is: write a time such as \"30s\"";
-            problems.add(&place.index(at).key("duration"), why);
+            diagnostics.add(&place.index(at).key("duration"), why);
         }
     }
     let stage = |stage: &format::Stage| Stage {
@@ -109,24 +112,24 @@ fn stages(given: &format::Load, problems: &mut Problems<'_>) -> Vec<Stage> {
 pub(crate) fn objectives(
     given: &[format::Slo],
     flows: &[Flow],
-    problems: &mut Problems<'_>,
+    diagnostics: &mut Diagnostics<'_>,
 ) -> Vec<Objective> {
-    let is_whole = problems.is_empty();
+    let is_whole = diagnostics.is_empty();
     let mut objectives = Vec::new();
     for (at, slo) in given.iter().enumerate() {
-        let place = Place::top("slo").index(at);
+        let place = FieldPath::top("slo").index(at);
         let limit = slo.limit.parse::<Slo>().map_err(|why| why.to_string());
-        let limit = problems.take(&place.key("limit"), limit);
+        let limit = diagnostics.take(&place.key("limit"), limit);
         let flow = slo.flow.as_ref().map(|name| {
             let names = || flows.iter().map(|flow| flow.name.as_str());
             let found = names().position(|known| known == name);
             let why = || format!("there is no flow `{name}`{}", did_you_mean(name, names()));
-            problems.take(&place.key("flow"), found.ok_or_else(why))
+            diagnostics.take(&place.key("flow"), found.ok_or_else(why))
         });
         let step = slo.step.as_ref().map(|name| {
             let Some(flow) = flow else {
                 let why = "a step belongs to a flow: add `flow` with its name";
-                problems.add(&place.key("step"), why);
+                diagnostics.add(&place.key("step"), why);
                 return None;
             };
             let steps = &flows[flow?].steps;
@@ -137,7 +140,7 @@ pub(crate) fn objectives(
             let names = || steps.iter().map(|step| step.name.as_str());
             let found = names().position(|known| known == name);
             let why = || format!("the flow has no step `{name}`{}", did_you_mean(name, names()));
-            problems.take(&place.key("step"), found.ok_or_else(why))
+            diagnostics.take(&place.key("step"), found.ok_or_else(why))
         });
         if let Some(limit) = limit {
             objectives.push(Objective { limit, flow: flow.flatten(), step: step.flatten() });

@@ -8,8 +8,8 @@ use uringbench_core::rate::Rate;
 use uringbench_core::slo::Slo;
 use uringbench_core::time::Nanos;
 
+use crate::diagnostic::did_you_mean;
 use crate::format::{Order, Shape};
-use crate::problem::did_you_mean;
 
 /// Everything a scenario says.
 #[derive(Clone, Debug)]

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use uringbench_core::flow::table::Table;
 use uringbench_core::time::Nanos;
 
+use crate::diagnostic::{Diagnostics, FieldPath, did_you_mean};
 use crate::format::{self, Order};
 use crate::plan::{Flow, Load};
-use crate::problem::{Place, Problems, did_you_mean};
 
 /// Behind the last time, so that what begins then is measured.
 const TAIL: Nanos = Nanos::MILLISECOND;
@@ -28,17 +28,17 @@ pub(crate) fn load(
     replay: &format::Replay,
     data: &Tables<'_>,
     flows: &[Flow],
-    problems: &mut Problems<'_>,
+    diagnostics: &mut Diagnostics<'_>,
 ) -> Option<(Load, Nanos, Nanos)> {
-    let place = Place::top("load").key("replay");
+    let place = FieldPath::top("load").key("replay");
     let source = data.given.get(&replay.data).ok_or_else(|| {
         let meant = did_you_mean(&replay.data, data.given.keys().map(String::as_str));
         format!("there is no data `{}`{meant} It is defined by [data.NAME]", replay.data)
     });
-    let source = problems.take(&place.key("data"), source)?;
+    let source = diagnostics.take(&place.key("data"), source)?;
     if source.order != Order::Shared {
         let why = "a replay takes the rows as they come: leave `order` out";
-        problems.add(&Place::top("data").key(&replay.data).key("order"), why);
+        diagnostics.add(&FieldPath::top("data").key(&replay.data).key("order"), why);
     }
     // Where the file cannot be read, that is told already.
     let table = data.described.iter().position(|(name, _)| *name == replay.data)?;
@@ -48,21 +48,21 @@ pub(crate) fn load(
             let meant = did_you_mean(name, columns.iter().map(String::as_str));
             format!("`{}` has no column `{name}`{meant}", replay.data)
         });
-        problems.take(&place.key(field), found)
+        diagnostics.take(&place.key(field), found)
     };
     let at = column("column", &replay.column);
     let flow = replay.flow.as_ref().map(|name| column("flow", name));
     let rows = &data.tables[table];
-    let times = problems.take(&place.key("column"), times(rows, at?, replay))?;
+    let times = diagnostics.take(&place.key("column"), times(rows, at?, replay))?;
     let flows = match flow {
-        Some(flow) => Some(problems.take(&place.key("flow"), flows_of(rows, flow?, flows))?),
+        Some(flow) => Some(diagnostics.take(&place.key("flow"), flows_of(rows, flow?, flows))?),
         None => None,
     };
     let last = times.last().copied().unwrap_or_default();
     let warmup = given.warmup.map_or(Nanos::ZERO, |span| span.0);
     if warmup > last {
         let why = format!("the replay is over after {last}: write a shorter time");
-        problems.add(&Place::top("load").key("warmup"), why);
+        diagnostics.add(&FieldPath::top("load").key("warmup"), why);
     }
     let measured = Nanos(last.0.saturating_sub(warmup.0)) + TAIL;
     let duration = given.duration.map_or(measured, |span| span.0);

@@ -9,10 +9,10 @@ use uringbench_core::http::multipart::{Multipart, Part};
 use uringbench_core::http::request::{RequestError, RequestParts, RequestTemplate};
 use uringbench_core::websocket::handshake::{Opening, OpeningError, OpeningParts};
 
-use crate::Surroundings;
+use crate::Context;
+use crate::diagnostic::{Diagnostics, FieldPath};
 use crate::exchange::{self, Wanted};
 use crate::format::{self, Headers, Pairs, Step};
-use crate::problem::{Place, Problems};
 use crate::text::{Names, Text};
 
 /// Most bytes made up for one body, as for any body.
@@ -76,20 +76,20 @@ pub(crate) fn method(step: &Step) -> &str {
 /// The request of a step and what comes of it; `None` with its mistakes noted.
 pub(crate) fn compiled(
     step: &Step,
-    place: &Place,
+    place: &FieldPath,
     names: &Names<'_>,
-    around: &Surroundings<'_>,
+    context: &Context<'_>,
     server: &Server,
-    problems: &mut Problems<'_>,
+    diagnostics: &mut Diagnostics<'_>,
 ) -> Option<(Template, Exchange)> {
-    let target = target(step, place, names, &server.authority, problems);
-    let headers = headers(&step.headers, &place.key("headers"), names, problems);
-    let cookies = cookies(step, place, names, server, problems);
+    let target = target(step, place, names, &server.authority, diagnostics);
+    let headers = headers(&step.headers, &place.key("headers"), names, diagnostics);
+    let cookies = cookies(step, place, names, server, diagnostics);
     let content = match &step.body {
         None => Some(Content::None),
-        Some(body) => content(body, &place.key("body"), names, around, problems),
+        Some(body) => content(body, &place.key("body"), names, context, diagnostics),
     };
-    let wanted = exchange::read(step, place, names, problems);
+    let wanted = exchange::read(step, place, names, diagnostics);
     let parts = Parts {
         method: method(step).to_owned(),
         target: target?,
@@ -104,39 +104,39 @@ pub(crate) fn compiled(
         Wanted::Http | Wanted::Events { .. } => None,
     };
     let built = parts.template(server, protocols);
-    let built = built.map_err(|(field, why)| problems.add(&place.key(field), why));
+    let built = built.map_err(|(field, why)| diagnostics.add(&place.key(field), why));
     built.ok().map(|(template, opening)| (template, wanted.compiled(opening)))
 }
 
 fn target(
     step: &Step,
-    place: &Place,
+    place: &FieldPath,
     names: &Names<'_>,
     authority: &str,
-    problems: &mut Problems<'_>,
+    diagnostics: &mut Diagnostics<'_>,
 ) -> Option<Target> {
-    let query = pairs(&step.query, &place.key("query"), names, problems);
+    let query = pairs(&step.query, &place.key("query"), names, diagnostics);
     match (&step.path, &step.url) {
         (Some(path), None) => {
             let path = Text::read(path, names).and_then(checked_path);
-            let path = problems.take(&place.key("path"), path);
+            let path = diagnostics.take(&place.key("path"), path);
             Some(Target::Path(path?, query?))
         }
         (None, Some(url)) => {
             if !step.query.0.is_empty() {
                 let why = "the query is part of `url`: write it there, behind a `?`";
-                problems.add(&place.key("query"), why);
+                diagnostics.add(&place.key("query"), why);
             }
             let url = Text::read(url, names).and_then(|url| checked_url(url, authority));
-            problems.take(&place.key("url"), url).map(Target::Url)
+            diagnostics.take(&place.key("url"), url).map(Target::Url)
         }
         (Some(_), Some(_)) => {
-            problems
+            diagnostics
                 .add(&place.key("url"), "`path` says already what to ask for: keep one of them");
             None
         }
         (None, None) => {
-            problems.add(place, "`path` is missing: add it, or `url`");
+            diagnostics.add(place, "`path` is missing: add it, or `url`");
             None
         }
     }
@@ -175,15 +175,15 @@ fn checked_path(path: Text) -> Result<Text, String> {
 
 fn pairs(
     given: &Pairs,
-    place: &Place,
+    place: &FieldPath,
     names: &Names<'_>,
-    problems: &mut Problems<'_>,
+    diagnostics: &mut Diagnostics<'_>,
 ) -> Option<Vec<(String, Text)>> {
     let read: Vec<_> = given
         .0
         .iter()
         .map(|(name, value)| {
-            let text = problems.take(&place.key(name), Text::read(value, names));
+            let text = diagnostics.take(&place.key(name), Text::read(value, names));
             text.map(|text| (name.clone(), text))
         })
         .collect();
@@ -193,14 +193,14 @@ fn pairs(
 /// Header lines: several values of a name are a line each.
 fn headers(
     given: &Headers,
-    place: &Place,
+    place: &FieldPath,
     names: &Names<'_>,
-    problems: &mut Problems<'_>,
+    diagnostics: &mut Diagnostics<'_>,
 ) -> Option<Vec<(String, Text)>> {
     let lines = given.0.iter().flat_map(|(name, values)| values.iter().map(move |v| (name, v)));
     let read: Vec<_> = lines
         .map(|(name, value)| {
-            let text = problems.take(&place.key(name), Text::read(value, names));
+            let text = diagnostics.take(&place.key(name), Text::read(value, names));
             text.map(|text| (name.clone(), text))
         })
         .collect();
@@ -216,28 +216,29 @@ fn omitted(given: &Headers) -> Vec<String> {
 /// Cookies that are always sent.
 fn cookies(
     step: &Step,
-    place: &Place,
+    place: &FieldPath,
     names: &Names<'_>,
     server: &Server,
-    problems: &mut Problems<'_>,
+    diagnostics: &mut Diagnostics<'_>,
 ) -> Option<Vec<(String, Text)>> {
     let has_header = step.headers.0.iter().any(|(name, _)| name.eq_ignore_ascii_case("Cookie"));
     if has_header && (server.keeps_cookies || !step.cookies.0.is_empty()) {
         let why = "`cookies` writes the header `Cookie`: leave it out, and put what it says there";
-        problems.add(&place.key("headers"), why);
+        diagnostics.add(&place.key("headers"), why);
     }
     let place = place.key("cookies");
-    let cookies = pairs(&step.cookies, &place, names, problems)?;
+    let cookies = pairs(&step.cookies, &place, names, diagnostics)?;
     for (name, text) in &cookies {
         let place = place.key(name);
         let is_word = |c: char| c.is_ascii_graphic() && !matches!(c, '=' | ';' | ',' | '"');
         if name.is_empty() || !name.chars().all(is_word) {
-            problems.add(&place, "a cookie's name is a word: write letters, digits, `-` and `_`");
+            diagnostics
+                .add(&place, "a cookie's name is a word: write letters, digits, `-` and `_`");
         }
         let is_out_of_place = |c: char| c.is_control() || c == ';';
         if let Some(c) = text.literals().flat_map(str::chars).find(|c| is_out_of_place(*c)) {
             let encoded = percent_encoded(c);
-            problems.add(&place, format!("a cookie has no {c:?} in it: write {encoded}"));
+            diagnostics.add(&place, format!("a cookie has no {c:?} in it: write {encoded}"));
         }
     }
     Some(cookies)
@@ -249,36 +250,36 @@ fn percent_encoded(c: char) -> String {
 
 fn content(
     body: &format::Body,
-    place: &Place,
+    place: &FieldPath,
     names: &Names<'_>,
-    around: &Surroundings<'_>,
-    problems: &mut Problems<'_>,
+    context: &Context<'_>,
+    diagnostics: &mut Diagnostics<'_>,
 ) -> Option<Content> {
     match body {
         format::Body::Text(text) => {
-            let text = problems.take(&place.key("text"), Text::read(text, names))?;
+            let text = diagnostics.take(&place.key("text"), Text::read(text, names))?;
             Some(Content::Text(text, Escape::None))
         }
         format::Body::Json(text) => {
             let text = Text::read(text, names).and_then(checked_json);
-            Some(Content::Text(problems.take(&place.key("json"), text)?, Escape::Json))
+            Some(Content::Text(diagnostics.take(&place.key("json"), text)?, Escape::Json))
         }
         format::Body::Form(fields) => {
-            pairs(fields, &place.key("form"), names, problems).map(Content::Form)
+            pairs(fields, &place.key("form"), names, diagnostics).map(Content::Form)
         }
         format::Body::File(file) => {
-            let read = (around.read)(file);
-            problems.take(&place.key("file"), read).map(Content::Bytes)
+            let read = (context.read)(file);
+            diagnostics.take(&place.key("file"), read).map(Content::Bytes)
         }
         format::Body::Generated(given) => {
-            generated(*given, &place.key("generated"), problems).map(Content::Generated)
+            generated(*given, &place.key("generated"), diagnostics).map(Content::Generated)
         }
         format::Body::Multipart(parts) => {
             let place = place.key("multipart");
             let parts: Vec<_> = parts
                 .iter()
                 .enumerate()
-                .map(|(at, part)| part_text(part, &place.index(at), names, around, problems))
+                .map(|(at, part)| part_text(part, &place.index(at), names, context, diagnostics))
                 .collect();
             parts.into_iter().collect::<Option<_>>().map(Content::Multipart)
         }
@@ -287,12 +288,12 @@ fn content(
 
 fn generated(
     given: format::Generated,
-    place: &Place,
-    problems: &mut Problems<'_>,
+    place: &FieldPath,
+    diagnostics: &mut Diagnostics<'_>,
 ) -> Option<Generated> {
     if given.size > GENERATED_MAX {
         let why = format!("more than 1 GiB: write at most {GENERATED_MAX}");
-        problems.add(&place.key("size"), why);
+        diagnostics.add(&place.key("size"), why);
         return None;
     }
     Some(Generated { len: given.size as usize, seed: given.seed, alphabet: Alphabet::Text })
@@ -308,27 +309,27 @@ pub(crate) fn checked_json(text: Text) -> Result<Text, String> {
 
 fn part_text(
     part: &format::Part,
-    place: &Place,
+    place: &FieldPath,
     names: &Names<'_>,
-    around: &Surroundings<'_>,
-    problems: &mut Problems<'_>,
+    context: &Context<'_>,
+    diagnostics: &mut Diagnostics<'_>,
 ) -> Option<PartText> {
     let (content, own_name) = match (&part.text, &part.file, part.generated) {
         (Some(text), None, None) => {
-            let text = problems.take(&place.key("text"), Text::read(text, names))?;
+            let text = diagnostics.take(&place.key("text"), Text::read(text, names))?;
             (PartContent::Text(text), None)
         }
         (None, Some(file), None) => {
-            let bytes = problems.take(&place.key("file"), (around.read)(file))?;
+            let bytes = diagnostics.take(&place.key("file"), (context.read)(file))?;
             (PartContent::File(bytes), file.rsplit('/').next().map(str::to_owned))
         }
         (None, None, Some(given)) => {
-            let made = generated(given, &place.key("generated"), problems)?;
+            let made = generated(given, &place.key("generated"), diagnostics)?;
             (PartContent::File(Body::Generated(made).content()), Some("generated".to_owned()))
         }
         _ => {
             let why = "a part is one of `text`, `file` and `generated`: write one of the three";
-            problems.add(place, why);
+            diagnostics.add(place, why);
             return None;
         }
     };

@@ -5,7 +5,7 @@ use uringbench_core::flow::template::Marks;
 use uringbench_core::flow::text as core;
 use uringbench_core::flow::value::{Escape, Slot, Value};
 
-use crate::problem::did_you_mean;
+use crate::diagnostic::did_you_mean;
 
 /// Words that mean a value by themselves.
 const BUILT_IN: [&str; 8] = ["seq", "uuid", "int", "string", "choice", "timestamp", "user", "env"];

@@ -7,10 +7,10 @@ use uringbench_core::rate::Rate;
 use uringbench_core::time::Nanos;
 use uringbench_core::websocket::frame::Kind;
 use uringbench_scenario::plan::{Load, Plan};
-use uringbench_scenario::{Problem, Surroundings, compile, show};
+use uringbench_scenario::{Context, Diagnostic, compile, show};
 
-fn compiled(text: &str) -> Result<Plan, Vec<Problem>> {
-    let around = Surroundings {
+fn compiled(text: &str) -> Result<Plan, Vec<Diagnostic>> {
+    let context = Context {
         target: None,
         read: &|name| match name {
             "people.csv" => Ok(b"email,note\na@b,\"x, \"\"y\"\"\"\nc@d,z\n".to_vec()),
@@ -24,11 +24,11 @@ fn compiled(text: &str) -> Result<Plan, Vec<Problem>> {
         env: &|name| (name == "TOKEN").then(|| "s3cret".to_owned()),
         authority: &|target| Ok(target.trim_start_matches("http://").to_owned()),
     };
-    compile(text, &around)
+    compile(text, &context)
 }
 
 fn plan(text: &str) -> Plan {
-    compiled(text).unwrap_or_else(|problems| panic!("{problems:?}\n{text}"))
+    compiled(text).unwrap_or_else(|diagnostics| panic!("{diagnostics:?}\n{text}"))
 }
 
 /// What is shown of a step, without what every request has.

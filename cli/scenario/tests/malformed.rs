@@ -2,7 +2,7 @@
 //! file, however mangled, makes the reader panic.
 
 use uringbench_core::statistics::random::Random;
-use uringbench_scenario::{Surroundings, compile};
+use uringbench_scenario::{Context, compile};
 
 #[expect(unreachable_pub, reason = "it is a crate of its own for the fuzz target")]
 #[path = "../fuzz/src/lib.rs"]
@@ -13,7 +13,7 @@ const HEAD: &str = "target = \"http://a\"\n[[flow]]\nname = \"f\"\n[[flow.step]]
 
 /// What is wrong with a file: a line for each mistake.
 fn mistakes(text: &str) -> Vec<String> {
-    let around = Surroundings {
+    let context = Context {
         target: None,
         read: &|name| match name {
             "people.csv" => Ok(b"email,note\na@b,x\n".to_vec()),
@@ -33,8 +33,8 @@ fn mistakes(text: &str) -> Vec<String> {
             None => Err(format!("bad URL `{target}`: write http://")),
         },
     };
-    let problems = compile(text, &around).err().unwrap_or_default();
-    problems.iter().map(ToString::to_string).collect()
+    let diagnostics = compile(text, &context).err().unwrap_or_default();
+    diagnostics.iter().map(ToString::to_string).collect()
 }
 
 fn hold(before: &str, cases: &[(&str, &[&str])]) {

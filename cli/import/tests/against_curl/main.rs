@@ -15,7 +15,7 @@ use uringbench_core::flow::cookie_jar::CookieJar;
 use uringbench_core::flow::value::Scope;
 use uringbench_core::statistics::random::Random;
 use uringbench_import::curl;
-use uringbench_scenario::{Surroundings, compile};
+use uringbench_scenario::{Context, compile};
 
 /// A request without what curl adds by itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,15 +89,15 @@ fn of_import(paste: &str, folder: &Path) -> (Vec<Sent>, Vec<String>) {
     let read = |name: &str| std::fs::read(folder.join(name)).map_err(|why| why.to_string());
     let imported = curl::import(paste, &read).unwrap_or_else(|why| panic!("{paste}\n{why}"));
     let text = imported.toml();
-    let around = Surroundings {
+    let context = Context {
         target: None,
         read: &read,
         env: &|name| (name == "TOKEN").then(|| "t0k/en".to_owned()),
         authority: &|target| Ok(target.trim_start_matches("http://").to_owned()),
     };
-    let plan = compile(&text, &around).unwrap_or_else(|problems| {
-        let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
-        panic!("{paste}\n{text}\n{}", problems.join("\n"))
+    let plan = compile(&text, &context).unwrap_or_else(|diagnostics| {
+        let diagnostics: Vec<String> = diagnostics.iter().map(ToString::to_string).collect();
+        panic!("{paste}\n{text}\n{}", diagnostics.join("\n"))
     });
     let scope = Scope {
         user: 0,

@@ -2,7 +2,7 @@
 
 use uringbench_import::Imported;
 use uringbench_scenario::plan::Plan;
-use uringbench_scenario::{Surroundings, compile};
+use uringbench_scenario::{Context, compile};
 
 /// The files that inputs may name.
 pub(crate) fn read(name: &str) -> Result<Vec<u8>, String> {
@@ -18,7 +18,7 @@ pub(crate) fn read(name: &str) -> Result<Vec<u8>, String> {
 /// The plan of what was imported.
 pub(crate) fn compiled(imported: &Imported) -> Plan {
     let text = imported.toml();
-    let around = Surroundings {
+    let context = Context {
         target: None,
         read: &|name| match imported.files().iter().find(|file| file.name == name) {
             Some(file) => Ok(file.bytes.clone()),
@@ -32,9 +32,9 @@ pub(crate) fn compiled(imported: &Imported) -> Plan {
             host => Ok(host.to_owned()),
         },
     };
-    compile(&text, &around).unwrap_or_else(|problems| {
-        let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
-        panic!("{}\n{text}", problems.join("\n"))
+    compile(&text, &context).unwrap_or_else(|diagnostics| {
+        let diagnostics: Vec<String> = diagnostics.iter().map(ToString::to_string).collect();
+        panic!("{}\n{text}", diagnostics.join("\n"))
     })
 }
 

@@ -3,12 +3,12 @@
 //! Called by the fuzz target with the fuzzer's input, and by a test of `uringbench-scenario` with
 //! mangled files. A check panics when it fails.
 
-use uringbench_scenario::{Surroundings, compile, show};
+use uringbench_scenario::{Context, compile, show};
 
 /// A file is a plan whose requests can all be shown, or it has mistakes, each on one line and
 /// with its place. Returns whether it is a plan.
 pub fn scenario(text: &str) -> bool {
-    let around = Surroundings {
+    let context = Context {
         target: None,
         read: &|name| match name.rsplit_once('.') {
             Some((_, "csv")) => {
@@ -24,7 +24,7 @@ pub fn scenario(text: &str) -> bool {
             _ => Err(format!("bad URL `{target}`: write http://")),
         },
     };
-    match compile(text, &around) {
+    match compile(text, &context) {
         Ok(plan) => {
             let shown = show::requests(&plan, 1);
             assert!(shown.contains("=== load\n"), "{shown}");
@@ -36,12 +36,12 @@ pub fn scenario(text: &str) -> bool {
             }
             true
         }
-        Err(problems) => {
-            assert!(!problems.is_empty());
-            for problem in problems {
-                assert!(problem.line > 0 && problem.column > 0, "{problem}");
-                assert!(problem.line <= text.matches('\n').count() + 1, "{problem}");
-                assert!(!problem.to_string().contains('\n'), "{problem}");
+        Err(diagnostics) => {
+            assert!(!diagnostics.is_empty());
+            for diagnostic in diagnostics {
+                assert!(diagnostic.line > 0 && diagnostic.column > 0, "{diagnostic}");
+                assert!(diagnostic.line <= text.matches('\n').count() + 1, "{diagnostic}");
+                assert!(!diagnostic.to_string().contains('\n'), "{diagnostic}");
             }
             false
         }

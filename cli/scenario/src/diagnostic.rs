@@ -12,7 +12,7 @@ use crate::schema;
 
 /// One mistake in a scenario.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
+pub struct Diagnostic {
     /// From 1.
     pub line: usize,
     /// In characters, from 1.
@@ -23,7 +23,7 @@ pub struct Problem {
     pub message: String,
 }
 
-impl fmt::Display for Problem {
+impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}: ", self.line, self.column)?;
         if !self.field.is_empty() {
@@ -35,7 +35,7 @@ impl fmt::Display for Problem {
 
 /// A place in the file: keys and indices from the top.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Place(Vec<Key>);
+pub(crate) struct FieldPath(Vec<Key>);
 
 #[derive(Clone, Debug)]
 enum Key {
@@ -43,7 +43,7 @@ enum Key {
     Index(usize),
 }
 
-impl Place {
+impl FieldPath {
     pub(crate) fn top(name: &str) -> Self {
         Self::default().key(name)
     }
@@ -62,14 +62,14 @@ impl Place {
 }
 
 /// The mistakes found so far.
-pub(crate) struct Problems<'a> {
+pub(crate) struct Diagnostics<'a> {
     text: &'a str,
     /// The file's tree, made when the first mistake asks for its place: a long file may have many.
     tree: Option<Option<Spanned<DeTable<'a>>>>,
-    found: Vec<(usize, Problem)>,
+    found: Vec<(usize, Diagnostic)>,
 }
 
-impl<'a> Problems<'a> {
+impl<'a> Diagnostics<'a> {
     pub(crate) const fn new(text: &'a str) -> Self {
         Self { text, tree: None, found: Vec::new() }
     }
@@ -78,7 +78,7 @@ impl<'a> Problems<'a> {
         self.found.is_empty()
     }
 
-    pub(crate) fn add(&mut self, place: &Place, message: impl Into<String>) {
+    pub(crate) fn add(&mut self, place: &FieldPath, message: impl Into<String>) {
         let text = self.text;
         let tree = self.tree.get_or_insert_with(|| DeTable::parse(text).ok());
         let at = tree.as_ref().map_or(0, |tree| offset(tree.get_ref(), place));
@@ -87,33 +87,33 @@ impl<'a> Problems<'a> {
             Key::Index(_) => None,
         });
         let field = names.collect::<Vec<_>>().join(".");
-        self.found.push((at, problem(self.text, at, field, message.into())));
+        self.found.push((at, diagnostic(self.text, at, field, message.into())));
     }
 
     /// `value`, or `None` with its mistake noted.
-    pub(crate) fn take<T>(&mut self, place: &Place, value: Result<T, String>) -> Option<T> {
+    pub(crate) fn take<T>(&mut self, place: &FieldPath, value: Result<T, String>) -> Option<T> {
         value.map_err(|why| self.add(place, why)).ok()
     }
 
     /// `value` if nothing was found.
-    pub(crate) fn into_result<T>(mut self, value: Option<T>) -> Result<T, Vec<Problem>> {
+    pub(crate) fn into_result<T>(mut self, value: Option<T>) -> Result<T, Vec<Diagnostic>> {
         match value {
             Some(value) if self.found.is_empty() => Ok(value),
             _ => {
                 self.found.sort_by_key(|(at, _)| *at);
-                Err(self.found.into_iter().map(|(_, problem)| problem).collect())
+                Err(self.found.into_iter().map(|(_, diagnostic)| diagnostic).collect())
             }
         }
     }
 }
 
 /// Read the form of a scenario.
-pub(crate) fn read(text: &str) -> Result<Scenario, Problem> {
+pub(crate) fn read(text: &str) -> Result<Scenario, Diagnostic> {
     toml::from_str(text).map_err(|error| {
         let at = error.span().map_or(0, |span| span.start);
         let field = field_at(text, at);
         let message = explained(error.message(), &field);
-        problem(text, at, field, message)
+        diagnostic(text, at, field, message)
     })
 }
 
@@ -179,10 +179,10 @@ fn explained(message: &str, field: &str) -> String {
     message
 }
 
-fn problem(text: &str, at: usize, field: String, message: String) -> Problem {
+fn diagnostic(text: &str, at: usize, field: String, message: String) -> Diagnostic {
     let before = text.get(..at).unwrap_or(text);
     let line_begins = before.rfind('\n').map_or(0, |end| end + 1);
-    Problem {
+    Diagnostic {
         line: before.matches('\n').count() + 1,
         column: before[line_begins..].chars().count() + 1,
         field,
@@ -191,7 +191,7 @@ fn problem(text: &str, at: usize, field: String, message: String) -> Problem {
 }
 
 /// Where `place` begins, or as much of it as there is.
-fn offset(tree: &DeTable<'_>, place: &Place) -> usize {
+fn offset(tree: &DeTable<'_>, place: &FieldPath) -> usize {
     let mut at = 0;
     let mut table = Some(tree);
     let mut array: Option<&DeValue<'_>> = None;
