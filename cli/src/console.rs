@@ -34,12 +34,12 @@ pub(crate) fn print(text: &str) -> Result<(), Failure> {
 
 /// Have one line written to stderr. Where nobody can read it there is nobody to tell either.
 pub(crate) fn note(line: &str) {
-    STDERR.add(Said::Line(format!("{line}\n")));
+    STDERR.add(Output::Line(format!("{line}\n")));
 }
 
 /// Have the terminal's current line written over, on stderr.
 pub(crate) fn rewrite(line: &str) {
-    STDERR.add(Said::Over(format!("\r\x1b[K{line}")));
+    STDERR.add(Output::Over(format!("\r\x1b[K{line}")));
 }
 
 /// Wait until all of it is written, unless nobody takes it.
@@ -49,7 +49,7 @@ pub(crate) fn flush() {
 
 /// Something said.
 #[derive(Debug, PartialEq, Eq)]
-enum Said {
+enum Output {
     Line(String),
     /// What takes its place before it is written makes it void.
     Over(String),
@@ -66,7 +66,7 @@ struct Lines {
 
 #[derive(Default)]
 struct Queue {
-    waiting: VecDeque<Said>,
+    waiting: VecDeque<Output>,
     is_writing: bool,
     /// Pieces written so far.
     written: u64,
@@ -76,11 +76,12 @@ struct Queue {
 }
 
 impl Queue {
-    fn add(&mut self, said: Said) {
-        if let (Said::Over(_), Some(last @ Said::Over(_))) = (&said, self.waiting.back_mut()) {
-            *last = said;
+    fn add(&mut self, output: Output) {
+        if let (Output::Over(_), Some(last @ Output::Over(_))) = (&output, self.waiting.back_mut())
+        {
+            *last = output;
         } else if self.waiting.len() < WAITING_MAX {
-            self.waiting.push_back(said);
+            self.waiting.push_back(output);
         }
     }
 
@@ -95,9 +96,9 @@ impl Lines {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn add(&'static self, said: Said) {
+    fn add(&'static self, output: Output) {
         let mut queue = self.until(WAITING_MAX - 1, PATIENCE);
-        queue.add(said);
+        queue.add(output);
         if !queue.has_thread {
             let writer = thread::Builder::new().name("stderr".to_owned());
             queue.has_thread = writer.spawn(|| self.write_all_to(io::stderr())).is_ok();
@@ -108,7 +109,7 @@ impl Lines {
     fn write_all_to(&self, mut stream: impl Write) {
         let mut queue = self.queue();
         loop {
-            while let Some(Said::Line(text) | Said::Over(text)) = queue.waiting.pop_front() {
+            while let Some(Output::Line(text) | Output::Over(text)) = queue.waiting.pop_front() {
                 queue.is_writing = true;
                 drop(queue);
                 // Without the lock: this may wait for ever.
@@ -147,11 +148,11 @@ mod tests {
     fn what_waits_is_bounded_and_a_line_written_over_waits_once() {
         let mut queue = Queue::default();
         for second in 0..1_000 {
-            queue.add(Said::Over(format!("{second} s")));
+            queue.add(Output::Over(format!("{second} s")));
         }
-        assert_eq!(queue.waiting, [Said::Over("999 s".to_owned())]);
+        assert_eq!(queue.waiting, [Output::Over("999 s".to_owned())]);
         for line in 0..1_000 {
-            queue.add(Said::Line(format!("{line}")));
+            queue.add(Output::Line(format!("{line}")));
         }
         assert_eq!(queue.waiting.len(), WAITING_MAX);
     }
@@ -167,7 +168,7 @@ mod tests {
             lines.map_while(Result::ok).take(3_000).collect::<Vec<_>>()
         });
         for line in 0..3_000 {
-            lines.add(Said::Line(format!("{line}\n")));
+            lines.add(Output::Line(format!("{line}\n")));
         }
         let expected: Vec<_> = (0..3_000).map(|line| line.to_string()).collect();
         assert!(read.join().expect("it reads to the end") == expected, "lines are lost or mixed");

@@ -17,7 +17,7 @@ use crate::console;
 use crate::exit::{Exit, Failure};
 use crate::host::environment;
 use crate::host::observe;
-use crate::profiling::{Beside, Told};
+use crate::profiling::{ProfileReport, ProfiledRun};
 use crate::progress::Watch;
 use crate::resolve::{Format, ResolvedRun};
 
@@ -29,13 +29,12 @@ const RESULTS: &str = "results";
 pub(crate) fn execute(run: &ResolvedRun, control: &Control) -> Result<Exit, Failure> {
     let started = SystemTime::now();
     let destination = destination(run, started)?;
-    let machine = observe::Observer::new(run.target.clone(), &run.plan.cpus);
+    let machine = observe::HostObserver::new(run.target.clone(), &run.plan.cpus);
     let target_cpus = run.target.cpus();
-    let beside = run
-        .profile
-        .as_ref()
-        .map(|asked| Beside::start(asked, &run.plan, target_cpus.as_ref(), destination.folder()));
-    let mut watch = Watch::new(&run.plan, machine, run.progress, beside.as_ref());
+    let profiled = run.profile.as_ref().map(|asked| {
+        ProfiledRun::start(asked, &run.plan, target_cpus.as_ref(), destination.folder())
+    });
+    let mut watch = Watch::new(&run.plan, machine, run.progress, profiled.as_ref());
     let result = uringbench_engine::run(&run.plan, control, &mut watch);
     watch.clear();
     let record = result.map_err(broken_off).inspect_err(|_| {
@@ -47,13 +46,18 @@ pub(crate) fn execute(run: &ResolvedRun, control: &Control) -> Result<Exit, Fail
     let summary = Summary::of(&run.plan, &record);
     let verdict = validity::judge(&run.plan, &record, &summary, watch.observed());
     let url = run.url.to_string();
-    let told = beside.map_or_else(Told::default, |beside| {
+    let profile = profiled.map_or_else(ProfileReport::default, |profiled| {
         let title = run.name.as_deref().unwrap_or(&url);
-        beside.detach().tell(&run.plan, &record, destination.folder(), (title, run.name.as_deref()))
+        profiled.detach().report(
+            &run.plan,
+            &record,
+            destination.folder(),
+            (title, run.name.as_deref()),
+        )
     });
     let slo = judged(run, &summary);
     let environment = host(record.backend);
-    let soak = told.soak.as_ref().and_then(|soaked| serde_json::to_value(&soaked.soak).ok());
+    let soak = profile.soak.as_ref().and_then(|soaked| serde_json::to_value(&soaked.soak).ok());
     let document = Document::build(&DocumentParts {
         plan: &run.plan,
         url: &url,
@@ -65,7 +69,7 @@ pub(crate) fn execute(run: &ResolvedRun, control: &Control) -> Result<Exit, Fail
         verdict: &verdict,
         slo: &slo,
         environment: &environment,
-        target: told.target.as_ref(),
+        target: profile.target.as_ref(),
         soak: soak.as_ref(),
     })
     .context("cannot make the result document")?;
@@ -73,7 +77,7 @@ pub(crate) fn execute(run: &ResolvedRun, control: &Control) -> Result<Exit, Fail
     let folder = stored.is_ok().then(|| destination.folder());
     let result = match run.format {
         Format::Json => format!("{}\n", document.to_json().context("cannot write JSON")?),
-        Format::Text => page(run, &record, (&summary, &verdict, &slo), &told, folder),
+        Format::Text => page(run, &record, (&summary, &verdict, &slo), &profile, folder),
     };
     console::print(&result)?;
     stored?;
@@ -82,7 +86,7 @@ pub(crate) fn execute(run: &ResolvedRun, control: &Control) -> Result<Exit, Fail
             anyhow!("the run was ended, io_uring_enter fails again and again: {why}").into()
         );
     }
-    let soak = told.soak.as_ref().map(|soaked| soaked.soak.verdict);
+    let soak = profile.soak.as_ref().map(|soaked| soaked.soak.verdict);
     Ok(match (soak, exit(verdict.validity, &slo)) {
         (Some("leak"), _) => Exit::GateFailed,
         (Some("inconclusive"), Exit::Success) => Exit::Inconclusive,
@@ -125,10 +129,10 @@ fn page(
     run: &ResolvedRun,
     record: &RunRecord,
     (summary, verdict, slo): (&Summary, &Verdict, &[SloFinding]),
-    told: &Told,
+    profile: &ProfileReport,
     stored: Option<&Path>,
 ) -> String {
-    let soak = told.soak.as_ref();
+    let soak = profile.soak.as_ref();
     let parts = text::Parts {
         plan: &run.plan,
         url: &run.url.to_string(),
@@ -139,8 +143,8 @@ fn page(
         slo,
         headline: soak.map(|soaked| soaked.headline.as_str()),
         soak: soak.map_or(&[], |soaked| soaked.lines.as_slice()),
-        target: &told.lines,
-        timeline: &told.timeline,
+        target: &profile.lines,
+        timeline: &profile.timeline,
         stored,
     };
     text::summary(&parts, colour())

@@ -10,7 +10,7 @@ use uringbench_core::validity::Observations;
 use crate::console;
 use crate::host::limits;
 use crate::host::observe;
-use crate::profiling::Beside;
+use crate::profiling::ProfiledRun;
 use crate::resolve::Progress;
 
 /// How progress is shown.
@@ -27,22 +27,22 @@ enum Display {
 /// Follows one run.
 pub(crate) struct Watch<'a> {
     display: Display,
-    machine: observe::Observer,
+    machine: observe::HostObserver,
     before: Option<observe::Reading>,
     observed: Observations,
     /// When the measured window ends, from the start of the run; unknown if requests limit it.
     end: Option<Nanos>,
     connections: u32,
     plan: &'a Plan,
-    beside: Option<&'a Beside<'a>>,
+    profiled: Option<&'a ProfiledRun<'a>>,
 }
 
 impl<'a> Watch<'a> {
     pub(crate) fn new(
         plan: &'a Plan,
-        machine: observe::Observer,
+        machine: observe::HostObserver,
         progress: Progress,
-        beside: Option<&'a Beside<'a>>,
+        profiled: Option<&'a ProfiledRun<'a>>,
     ) -> Self {
         let display = match progress {
             Progress::Hidden => Display::Hidden,
@@ -57,7 +57,7 @@ impl<'a> Watch<'a> {
             end: plan.limit.duration().map(|span| plan.warmup + span),
             connections: plan.connections,
             plan,
-            beside,
+            profiled,
         }
     }
 
@@ -83,8 +83,8 @@ impl uringbench_engine::Observer for Watch<'_> {
     }
 
     fn started(&mut self, start: Timestamp, connected: u32) {
-        if let Some(beside) = self.beside {
-            beside.load_starts(start, self.plan);
+        if let Some(profiled) = self.profiled {
+            profiled.load_starts(start, self.plan);
         }
         if let Some(why) = limits::ports_wanting(self.plan) {
             console::note(&format!("uringbench: {why}"));
@@ -96,14 +96,14 @@ impl uringbench_engine::Observer for Watch<'_> {
 
     fn measure_begins(&mut self) {
         self.before = Some(self.machine.read());
-        if let Some(beside) = self.beside {
-            beside.measuring(true);
+        if let Some(profiled) = self.profiled {
+            profiled.measuring(true);
         }
     }
 
     fn interval(&mut self, interval: &Interval) {
-        if let Some(beside) = self.beside {
-            beside.interval(interval);
+        if let Some(profiled) = self.profiled {
+            profiled.interval(interval);
         }
         // The drain's last moments are no second of their own.
         let is_fragment = interval.phase == Phase::Drain && interval.length < Nanos::SECOND;
@@ -121,8 +121,8 @@ impl uringbench_engine::Observer for Watch<'_> {
     }
 
     fn measure_ended(&mut self) {
-        if let Some(beside) = self.beside {
-            beside.measuring(false);
+        if let Some(profiled) = self.profiled {
+            profiled.measuring(false);
         }
         if let Some(before) = &self.before {
             self.observed = self.machine.between(before, &self.machine.read());

@@ -25,7 +25,7 @@ const MESSAGES: &str = "WS";
 
 /// What is sent to a target.
 #[derive(Debug)]
-pub(crate) struct Built {
+pub(crate) struct BuiltRequest {
     /// The request's method.
     pub(crate) method: String,
     /// The request, or the message of a WebSocket.
@@ -35,7 +35,7 @@ pub(crate) struct Built {
 }
 
 /// What was described, for `url`. `seed` is for what is made up.
-pub(crate) fn build(args: &RequestArgs, url: &Url, seed: u64) -> Result<Built, Failure> {
+pub(crate) fn build(args: &RequestArgs, url: &Url, seed: u64) -> Result<BuiltRequest, Failure> {
     let headers = Headers::read(&args.headers).map_err(Failure::Usage)?;
     let built = if url.scheme.is_websocket() {
         websocket(args, url, &headers, seed)
@@ -89,7 +89,12 @@ impl Headers {
     }
 }
 
-fn http(args: &RequestArgs, url: &Url, mut headers: Headers, seed: u64) -> Result<Built, String> {
+fn http(
+    args: &RequestArgs,
+    url: &Url,
+    mut headers: Headers,
+    seed: u64,
+) -> Result<BuiltRequest, String> {
     if args.binary || args.echo || args.greeting.is_some() || !args.subprotocol.is_empty() {
         return Err("--binary, --echo, --greeting and --subprotocol are about messages: use a \
                     ws:// or wss:// URL"
@@ -129,10 +134,15 @@ fn http(args: &RequestArgs, url: &Url, mut headers: Headers, seed: u64) -> Resul
         ..RequestParts::new(&method, &url.authority(), &url.path)
     })
     .map_err(|why| why.to_string())?;
-    Ok(Built { method, request, websocket: None })
+    Ok(BuiltRequest { method, request, websocket: None })
 }
 
-fn websocket(args: &RequestArgs, url: &Url, headers: &Headers, seed: u64) -> Result<Built, String> {
+fn websocket(
+    args: &RequestArgs,
+    url: &Url,
+    headers: &Headers,
+    seed: u64,
+) -> Result<BuiltRequest, String> {
     if let Some(name) = headers.omitted.first() {
         return Err(format!(
             "-H '{name}:' leaves out a header, which the opening of a WebSocket needs: write -H \
@@ -169,7 +179,7 @@ fn websocket(args: &RequestArgs, url: &Url, headers: &Headers, seed: u64) -> Res
         key: key(seed),
     })
     .map_err(|why| why.to_string())?;
-    Ok(Built {
+    Ok(BuiltRequest {
         method: MESSAGES.to_owned(),
         request: RequestTemplate::of_bytes(message(&payload, kind, None, &mut masks)),
         websocket: Some(WebSocketPlan {

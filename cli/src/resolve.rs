@@ -30,7 +30,7 @@ use crate::host::cpus::{self, CoreSpec, Machine, Topology};
 use crate::host::limits;
 use crate::host::target::{self, Location};
 use crate::profiling::{self, ProfilePlan};
-use crate::request::{self, Built};
+use crate::request::{self, BuiltRequest};
 use crate::scenario;
 use crate::tls;
 use crate::url::{Host, Url};
@@ -108,7 +108,7 @@ pub(crate) fn resolve(args: RunArgs) -> Result<ResolvedRun, Failure> {
     let warmup = warmup(&args.measurement, limit);
     let timeout = timeout(&args.measurement)?;
     let made_up = args.load.seed.unwrap_or(BODY_SEED);
-    let Built { method, request, websocket } = request::build(&args.request, &url, made_up)?;
+    let BuiltRequest { method, request, websocket } = request::build(&args.request, &url, made_up)?;
     let stream = stream(&args.stream, &url)?;
     let tls = tls::plan(&args.tls, &url)?;
     let slo = slo(&args.measurement)?;

@@ -7,10 +7,11 @@
 //! `session`, `python`, `runtime` and the readers of `timeline` and `code` is pure: bytes and times
 //! come as arguments. This crate does not know the engine.
 
+pub mod analysis;
 pub mod code;
 pub mod export;
-pub mod findings;
 pub mod leak;
+pub mod page_faults;
 pub mod profile;
 pub mod python;
 pub mod record;
@@ -21,4 +22,3 @@ pub mod session;
 pub mod stack;
 pub mod statistics;
 pub mod timeline;
-pub mod touch;

@@ -8,7 +8,7 @@ use anyhow::{Context, anyhow};
 use serde_json::json;
 use uringbench_core::time::Nanos;
 use uringbench_engine::{Command as Signalled, Control};
-use uringbench_profiler::findings;
+use uringbench_profiler::analysis;
 use uringbench_profiler::profile::Windows;
 use uringbench_profiler::selector::{self, Selector};
 use uringbench_profiler::session::launch::Launched;
@@ -147,7 +147,7 @@ fn tell(
     folder: &std::path::Path,
     title: &str,
 ) -> Result<(), Failure> {
-    let found = findings::build(recording, None).context("the samples cannot be read back")?;
+    let found = analysis::build(recording, None).context("the samples cannot be read back")?;
     let mut figures = found.figures;
     let parts = files::Parts {
         recording,
@@ -176,7 +176,7 @@ fn tell(
         return Ok(());
     }
     let mut page = String::new();
-    for (name, line) in findings::lines(&figures) {
+    for (name, line) in analysis::lines(&figures) {
         page.push_str(&format!("{name:<10}{line}\n"));
     }
     page.push('\n');

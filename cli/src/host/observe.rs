@@ -17,7 +17,7 @@ const BUSY_SHARE: u64 = 100;
 
 /// Who is watched: the target, and our workers' CPUs.
 #[derive(Clone, Debug)]
-pub(crate) struct Observer {
+pub(crate) struct HostObserver {
     target: Location,
     target_cpus: Option<CpuSet>,
     workers: CpuSet,
@@ -46,7 +46,7 @@ pub(crate) fn stolen_since_boot(cpus: &CpuSet) -> Option<f64> {
     now.stolen_share_since(CpuTicks::default())
 }
 
-impl Observer {
+impl HostObserver {
     /// Watch this target while workers run on these CPUs.
     pub(crate) fn new(target: Location, workers: &[usize]) -> Self {
         let target_cpus = target.cpus();
@@ -158,7 +158,7 @@ intr 5
 
     #[test]
     fn only_what_was_read_at_both_ends_is_observed() {
-        let observer = Observer::new(Location::Remote, &[0]);
+        let observer = HostObserver::new(Location::Remote, &[0]);
         let at = Instant::now();
         let before = Reading {
             at,
@@ -184,7 +184,7 @@ intr 5
 
     #[test]
     fn the_kernel_s_own_files_are_read() {
-        let observer = Observer::new(
+        let observer = HostObserver::new(
             Location::Remote,
             &crate::host::cpus::allowed().iter().collect::<Vec<_>>(),
         );

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use uringbench_core::time::{Nanos, Timestamp};
-use uringbench_profiler::export::{Series, SeriesUnit, Source, write_firefox, write_pprof};
+use uringbench_profiler::export::{ExportSource, Series, SeriesUnit, write_firefox, write_pprof};
 use uringbench_profiler::profile::{Profile, write_whole};
 use uringbench_profiler::sample::Sample;
 use uringbench_profiler::session::{Recording, now};
@@ -31,7 +31,7 @@ pub(super) fn write(
     let processes: Vec<_> = processes.cloned().collect();
     let whole = source(recording, &processes, profile);
     let window = parts.window;
-    let measured = Source {
+    let measured = ExportSource {
         start: window.start,
         unix_start: whole.unix_start + window.start.since(whole.start),
         length: window.end.since(window.start),
@@ -56,12 +56,12 @@ fn source<'a>(
     recording: &'a Recording,
     processes: &'a [(u32, String)],
     profile: &'a Profile,
-) -> Source<'a> {
+) -> ExportSource<'a> {
     let ago = now().since(recording.started);
     // Before 1970 there is no recording.
     let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let unix_start = wall.saturating_sub(std::time::Duration::from_nanos(ago.0));
-    Source {
+    ExportSource {
         stacks: &profile.stacks,
         names: &profile.names,
         processes,

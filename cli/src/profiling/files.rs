@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use uringbench_core::record::Interval;
 use uringbench_core::time::Timestamp;
-use uringbench_profiler::findings::Load;
+use uringbench_profiler::analysis::LoadRecord;
 use uringbench_profiler::profile::{
     About, FlameOptions, Profile, STORED_FILE, Selection, StoredLoad, Unit, Windows, write_all,
     write_stored, write_svg, write_whole,
@@ -28,7 +28,7 @@ const FLAMEGRAPHS: &str = "flamegraphs";
 /// What the files are made of.
 pub(crate) struct Parts<'a> {
     pub(crate) recording: &'a Recording,
-    pub(crate) load: Option<&'a Load<'a>>,
+    pub(crate) load: Option<&'a LoadRecord<'a>>,
     /// What the profile is cut to.
     pub(crate) window: &'a Range<Timestamp>,
     /// What of it was sampled.
@@ -84,7 +84,7 @@ fn about(parts: &Parts<'_>, title: &str) -> About {
 }
 
 /// The intervals of the load that costs per request can be told of: those that were sampled.
-fn intervals<'a>(parts: &Parts<'a>, load: &Load<'a>) -> impl Iterator<Item = &'a Interval> {
+fn intervals<'a>(parts: &Parts<'a>, load: &LoadRecord<'a>) -> impl Iterator<Item = &'a Interval> {
     let (start, sampled) = (load.start, parts.sampled);
     let is_all = parts.recording.toggled.is_empty();
     load.intervals.iter().filter(move |each| is_all || sampled.contains(start + each.start))

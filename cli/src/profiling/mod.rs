@@ -1,16 +1,17 @@
 //! The profiler beside a load or alone: what is asked of it, and what becomes of what it finds.
 
-mod beside;
 mod exports;
 pub(crate) mod files;
 mod overhead;
+mod profiled_run;
+
 pub(crate) mod soak;
 mod stream;
 
 use uringbench_core::time::Nanos;
 use uringbench_profiler::selector::Selector;
 
-pub(crate) use beside::{Beside, Told};
+pub(crate) use profiled_run::{ProfileReport, ProfiledRun};
 
 /// Samples per second and CPU unless asked otherwise: no multiple of anything that ticks.
 pub(crate) const HZ: u32 = 99;

@@ -9,11 +9,11 @@ use uringbench_core::plan::Plan;
 use uringbench_core::record::{Phase, RunRecord};
 use uringbench_core::tempo::{Stage, Tempo};
 use uringbench_core::time::{Nanos, Timestamp};
-use uringbench_profiler::findings::Interval95;
-use uringbench_profiler::leak::dose::{self, Dose};
+use uringbench_profiler::analysis::Interval95;
+use uringbench_profiler::leak::rate_steps::{self, RateStep};
 use uringbench_profiler::leak::{
-    Axis, Call, Heap, Kinds, Memory, MemoryPoint, Point, ProcessPoint, Rules, Series, Shape,
-    Verdict, judge, judge_memory,
+    Axis, Heap, Kinds, LeakResult, LeakVerdict, Memory, MemoryPoint, Point, ProcessPoint, Rules,
+    Series, Shape, judge, judge_memory,
 };
 use uringbench_profiler::profile::{Profile, Selection, Unit, write_whole};
 use uringbench_profiler::sample::SampleKind;
@@ -41,12 +41,12 @@ pub(crate) fn stages(warmup: Nanos, length: Nanos, seed: u64) -> Vec<Stage> {
     let block = Nanos((length.0 / (3 * ROUNDS)).clamp(BLOCK_MIN.0, BLOCK_MAX.0));
     let rounds = (length.0 / (3 * block.0)).max(1) as usize;
     let first = Stage { length: warmup, tempo: Tempo::Half };
-    let doses = dose::plan(seed, rounds).into_iter().map(|dose| Stage {
+    let doses = rate_steps::plan(seed, rounds).into_iter().map(|step| Stage {
         length: block,
-        tempo: match dose {
-            Dose::None => Tempo::Rest,
-            Dose::Single => Tempo::Half,
-            Dose::Double => Tempo::Full,
+        tempo: match step {
+            RateStep::None => Tempo::Rest,
+            RateStep::Single => Tempo::Half,
+            RateStep::Double => Tempo::Full,
         },
     });
     std::iter::once(first).chain(doses).collect()
@@ -182,7 +182,7 @@ pub(crate) fn conclude(
     let memory_rules = Rules { limit: limit.map(|limit| limit as f64), heap, ..Rules::BYTES };
     let points = course.memory(&readings);
     let judged = (!points.is_empty()).then(|| judge_memory(&points, &memory_rules));
-    let memory = judged.as_ref().map(|judged| judged.verdict.clone());
+    let memory = judged.as_ref().map(|judged| judged.result.clone());
     let fds = course.series(&readings, |reading| Some(reading.target.fds? as f64));
     let fds = verdict(&fds, &Rules::DESCRIPTORS);
     let threads = course.series(&readings, |reading| Some(reading.target.threads as f64));
@@ -205,11 +205,11 @@ pub(crate) fn conclude(
     let span = course.end.since(course.start);
     let from = course.start + Nanos((warm * 1e9) as u64);
     let to = course.start + Nanos(span.0 - span.0 / TAIL_SHARE);
-    match recording.keep_survivors(from, to) {
-        Ok(Some(survivors)) => {
-            soak.surviving_bytes = Some(survivors.bytes);
+    match recording.keep_live_pages(from, to) {
+        Ok(Some(live_pages)) => {
+            soak.surviving_bytes = Some(live_pages.bytes);
             soak.grown_bytes = grown(&readings, from, to);
-            notes.extend(survivors.unread.iter().map(|(pid, why)| {
+            notes.extend(live_pages.unread.iter().map(|(pid, why)| {
                 format!("the pages of process {pid} could not be looked at: {why}")
             }));
             if let Some(profile) = &recording.profile {
@@ -347,7 +347,7 @@ fn outside_of_processes(course: &Course, readings: &[&Reading], warm_s: f64) -> 
     .collect()
 }
 
-fn verdict(series: &Series, rules: &Rules) -> Option<Verdict> {
+fn verdict(series: &Series, rules: &Rules) -> Option<LeakResult> {
     (!series.points.is_empty()).then(|| judge(series, rules))
 }
 
@@ -368,7 +368,7 @@ fn dose_found(plan: &Plan, series: &Series, rules: &Rules) -> Option<DoseFound> 
         spans.push(at + GUARD_S..end);
         at = end;
     }
-    let found = dose::analyse(&dose::blocks(series, &spans), rules)?;
+    let found = rate_steps::analyse(&rate_steps::blocks(series, &spans), rules)?;
     Some(DoseFound {
         follows: found.follows.word(),
         bytes_per_request: found.per_request.into(),
@@ -435,46 +435,51 @@ fn write_leaks(profile: &Profile, folder: &Path, title: &str) -> io::Result<Vec<
     Ok(vec!["leak.svg".to_owned(), "leak.folded".to_owned()])
 }
 
-const fn call_key(call: Call) -> &'static str {
-    match call {
-        Call::Leak => "leak",
-        Call::NoLeak { .. } => "no_leak",
-        Call::Inconclusive { .. } => "inconclusive",
+const fn verdict_key(verdict: LeakVerdict) -> &'static str {
+    match verdict {
+        LeakVerdict::Leak => "leak",
+        LeakVerdict::NoLeak { .. } => "no_leak",
+        LeakVerdict::Inconclusive { .. } => "inconclusive",
     }
 }
 
 impl Resource {
-    fn of(verdict: &Verdict) -> Self {
+    fn of(result: &LeakResult) -> Self {
         Self {
-            verdict: call_key(verdict.call),
-            axis: match verdict.axis {
+            verdict: verdict_key(result.verdict),
+            axis: match result.axis {
                 Axis::Requests => "requests",
                 Axis::Hours => "hours",
             },
-            per_request: verdict.per_request.map(Into::into),
-            per_hour: verdict.per_hour.into(),
-            smallest_detectable: verdict.smallest_detectable,
-            floor: verdict.floor,
-            warmup_cut_s: verdict.warmup_cut_s,
-            shape: match verdict.shape {
+            per_request: result.per_request.map(Into::into),
+            per_hour: result.per_hour.into(),
+            smallest_detectable: result.smallest_detectable,
+            floor: result.floor,
+            warmup_cut_s: result.warmup_cut_s,
+            shape: match result.shape {
                 Shape::Flat => "flat",
                 Shape::Linear => "linear",
                 Shape::Saturating { .. } => "saturating",
                 Shape::Step { .. } => "step",
             },
-            windows: verdict.windows,
-            hours_to_limit: verdict.hours_to_limit,
-            reason: verdict.reason.clone(),
+            windows: result.windows,
+            hours_to_limit: result.hours_to_limit,
+            reason: result.reason.clone(),
         }
     }
 }
 
 impl Soak {
-    fn of(memory: Option<&Verdict>, fds: Option<&Verdict>, threads: Option<&Verdict>) -> Self {
-        let calls: Vec<Call> =
-            [memory, fds, threads].into_iter().flatten().map(|verdict| verdict.call).collect();
-        let is_leak = calls.contains(&Call::Leak);
-        let is_open = calls.iter().any(|call| matches!(call, Call::Inconclusive { .. }));
+    fn of(
+        memory: Option<&LeakResult>,
+        fds: Option<&LeakResult>,
+        threads: Option<&LeakResult>,
+    ) -> Self {
+        let verdicts: Vec<LeakVerdict> =
+            [memory, fds, threads].into_iter().flatten().map(|result| result.verdict).collect();
+        let is_leak = verdicts.contains(&LeakVerdict::Leak);
+        let is_open =
+            verdicts.iter().any(|verdict| matches!(verdict, LeakVerdict::Inconclusive { .. }));
         let verdict = match (is_leak, is_open || memory.is_none()) {
             (true, _) => "leak",
             (false, true) => "inconclusive",
@@ -483,8 +488,8 @@ impl Soak {
         let per_request = memory.and_then(|verdict| verdict.per_request);
         let bounded = |end: f64| Some(end).filter(|end| end.is_finite());
         let decisive = [memory, fds, threads].into_iter().flatten().find(|v| match verdict {
-            "leak" => v.call == Call::Leak,
-            "inconclusive" => matches!(v.call, Call::Inconclusive { .. }),
+            "leak" => v.verdict == LeakVerdict::Leak,
+            "inconclusive" => matches!(v.verdict, LeakVerdict::Inconclusive { .. }),
             _ => true,
         });
         Self {
@@ -495,9 +500,9 @@ impl Soak {
             smallest_detectable: memory
                 .filter(|verdict| verdict.axis == Axis::Requests)
                 .and_then(|verdict| bounded(verdict.smallest_detectable)),
-            needs_minutes: decisive.and_then(|verdict| match verdict.call {
-                Call::Inconclusive { needs_minutes } => bounded(needs_minutes),
-                Call::Leak | Call::NoLeak { .. } => None,
+            needs_minutes: decisive.and_then(|result| match result.verdict {
+                LeakVerdict::Inconclusive { needs_minutes } => bounded(needs_minutes),
+                LeakVerdict::Leak | LeakVerdict::NoLeak { .. } => None,
             }),
             reason: decisive.map_or_else(
                 || "the target's memory could not be read under load".to_owned(),
@@ -521,7 +526,7 @@ impl Soak {
     fn grew(&mut self, judged: &Memory) {
         let Kinds { private, shared, swapped } = judged.grown;
         self.grown = Some(Grown { private, shared, swapped });
-        if judged.verdict.call == Call::Leak {
+        if judged.result.verdict == LeakVerdict::Leak {
             self.growing = judged.grown.growing();
         }
         self.replaced_processes = judged.replaced;

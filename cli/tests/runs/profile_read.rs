@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use uringbench_core::record::{Phase, PhaseSpan};
 use uringbench_core::time::Timestamp;
 use uringbench_profiler::profile::{
-    About, Clock, Facts, Profile, SampleLog, Step, StoredLoad, Windows, write_stored,
+    About, Clock, Facts, LoadStep, Profile, SampleLog, StoredLoad, Windows, write_stored,
 };
 use uringbench_profiler::sample::{Sample, SampleKind};
 use uringbench_profiler::stack::{FrameKind, FrameName, Location, StackTable};
@@ -76,7 +76,7 @@ fn store(folder: &Path, title: &str, costs: &[(&str, u64)]) {
 
 fn load() -> StoredLoad {
     let at = |second: u64| Timestamp(BEGAN + second * SECOND);
-    let step = |tenth: u64| Step {
+    let step = |tenth: u64| LoadStep {
         start_ns: tenth * SECOND / 10,
         length_ns: SECOND / 10,
         completed: 50,

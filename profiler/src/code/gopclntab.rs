@@ -212,8 +212,8 @@ mod tests {
         ) {
             let mut table = table(magic.max(0xffff_fff0), 0x40_1000);
             for (at, byte) in damage {
-                if let Some(place) = table.get_mut(at) {
-                    *place = byte;
+                if let Some(kind) = table.get_mut(at) {
+                    *kind = byte;
                 }
             }
             table.truncate(cut);

@@ -8,7 +8,7 @@
 use std::io::{self, BufRead, Read};
 use std::ops::Range;
 
-use super::spaces::hex;
+use super::address_spaces::hex;
 
 /// Longer lines are left out: no compiler has such names.
 const LINE_MAX: u64 = 64 << 10;

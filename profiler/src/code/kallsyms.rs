@@ -6,7 +6,7 @@
 
 use std::io::{self, BufRead};
 
-use super::spaces::hex;
+use super::address_spaces::hex;
 
 /// A function of the kernel.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,16 +5,16 @@
 //! `gopclntab` know the formats). What is recorded, when, and who belongs to the target is decided
 //! elsewhere.
 
+mod address_spaces;
 #[cfg(test)]
 mod burner;
+mod code_lookup;
 mod gopclntab;
 mod image;
 mod jit;
 mod kallsyms;
 mod module;
 mod names;
-mod places;
-mod spaces;
 #[cfg(test)]
 mod tests;
 mod unwind;
@@ -26,10 +26,10 @@ use std::path::PathBuf;
 
 use rustc_hash::FxHashMap;
 
+use self::address_spaces::{AddressSpaces, Region, maps_line};
+use self::code_lookup::{CodeLookup, Snippets};
 pub use self::image::ImageError;
 use self::module::{Module, Modules, Sight};
-use self::places::{Places, Snippets};
-use self::spaces::{Region, Spaces, maps_line};
 use self::unwind::Unwinder;
 pub use self::unwind::{FRAMES_MAX, UnwindCounts};
 use crate::record::{Content, Mapping, Record, SampleRecord};
@@ -38,7 +38,7 @@ use crate::stack::{FrameName, Location, Marker, StackId, StackTable};
 /// All that is known of the code of the processes observed.
 #[derive(Debug, Default)]
 pub struct Code {
-    spaces: Spaces,
+    address_spaces: AddressSpaces,
     modules: Modules,
     snippets: Snippets,
     unwinder: Unwinder,
@@ -63,7 +63,7 @@ impl Code {
     /// When `/proc/PID/maps` cannot be read: the process is gone or belongs to another user.
     pub fn attach(&mut self, pid: u32) -> io::Result<()> {
         let maps = fs::read(format!("/proc/{pid}/maps"))?;
-        self.spaces.exec(pid);
+        self.address_spaces.exec(pid);
         for line in maps.split(|&byte| byte == b'\n').filter_map(maps_line) {
             if line.is_executable {
                 let sight = Sight { pid, start: line.start, end: line.end, path: line.path };
@@ -78,13 +78,13 @@ impl Code {
         match &record.content {
             Content::Mapping(mapping) => self.observe_mapping(mapping),
             Content::Name { is_exec: true, .. } => {
-                self.spaces.exec(record.pid);
+                self.address_spaces.exec(record.pid);
                 self.perf_maps.remove(&record.pid);
                 self.snippets.forget(record.pid);
             }
             Content::Fork { pid, parent, .. } if pid != parent => {
                 self.exited.retain(|exited| exited != pid);
-                self.spaces.fork(*parent, *pid);
+                self.address_spaces.fork(*parent, *pid);
             }
             Content::Exit { pid, tid } if pid == tid => self.expire(*pid),
             _ => {}
@@ -154,7 +154,7 @@ impl Code {
 
     /// Drops what is mapped in a process that ended. Its stacks keep their names.
     pub fn forget(&mut self, pid: u32) {
-        self.spaces.forget(pid);
+        self.address_spaces.forget(pid);
         self.snippets.forget(pid);
     }
 
@@ -164,14 +164,14 @@ impl Code {
         if is_executable {
             self.map(Sight { pid, start, end, path }, file_offset);
         } else {
-            self.spaces.unmap(pid, start, end);
+            self.address_spaces.unmap(pid, start, end);
         }
     }
 
     fn map(&mut self, sight: Sight<'_>, file_offset: u64) {
         let Sight { pid, start, end, .. } = sight;
         let backing = self.modules.backing(sight);
-        self.spaces.map(pid, Region { start, end, file_offset, backing });
+        self.address_spaces.map(pid, Region { start, end, file_offset, backing });
     }
 
     /// Samples of other CPUs may still come for a process that ended, so it is kept for a while.
@@ -185,17 +185,17 @@ impl Code {
     }
 
     fn user_frames(&mut self, pid: u32, sample: &SampleRecord<'_>, frames: &mut Vec<Location>) {
-        if !self.spaces.knows(pid) && self.attach(pid).is_err() {
+        if !self.address_spaces.knows(pid) && self.attach(pid).is_err() {
             // Not asked again.
-            self.spaces.exec(pid);
+            self.address_spaces.exec(pid);
         }
-        let Self { spaces, modules, snippets, unwinder, .. } = self;
-        let mut places = Places { pid, spaces, modules, snippets };
+        let Self { address_spaces, modules, snippets, unwinder, .. } = self;
+        let mut lookup = CodeLookup { pid, address_spaces, modules, snippets };
         match &sample.user {
-            Some(state) => unwinder.user_stack(state, &mut places, frames),
+            Some(state) => unwinder.user_stack(state, &mut lookup, frames),
             None => {
-                let place = places.place(sample.ip);
-                frames.push(places.location(place, sample.ip));
+                let kind = lookup.kind(sample.ip);
+                frames.push(lookup.location(kind, sample.ip));
                 frames.push(Location::Marker(Marker::Truncated));
             }
         }

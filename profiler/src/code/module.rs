@@ -16,8 +16,8 @@ use std::path::{Path, PathBuf};
 use rustc_hash::FxHashMap;
 use rustix::fs::{MemfdFlags, OFlags, memfd_create};
 
+use super::address_spaces::{Backing, PathId, Region, maps_line};
 use super::image::{Image, ImageError};
-use super::spaces::{Backing, PathId, Region, maps_line};
 use crate::stack::ModuleId;
 
 /// A file with code.

@@ -9,9 +9,9 @@ use std::process::{Command, Stdio};
 use proptest::prelude::*;
 use uringbench_core::time::Timestamp;
 
+use super::address_spaces::Backing;
 use super::burner::{Burner, Inside, Run, compile, compile_source, functions, nm, skip};
 use super::image::Image;
-use super::spaces::Backing;
 use super::*;
 use crate::record::{UserState, Words};
 use crate::stack::{FrameKind, ModuleId};
@@ -491,8 +491,8 @@ proptest! {
     ) {
         let mut bytes = module::vdso_bytes().unwrap();
         for (at, byte) in changes {
-            if let Some(place) = bytes.get_mut(at) {
-                *place = byte;
+            if let Some(kind) = bytes.get_mut(at) {
+                *kind = byte;
             }
         }
         bytes.truncate(length);

@@ -13,9 +13,9 @@ use framehop::{
     UnwindRegsNative, Unwinder as _, UnwinderNative,
 };
 
+use super::code_lookup::{CodeKind, CodeLookup};
 use super::image::Image;
 use super::module::Modules;
-use super::places::{Place, Places};
 use crate::record::UserState;
 use crate::stack::{Location, Marker, ModuleId};
 
@@ -90,12 +90,12 @@ impl Unwinder {
     pub(super) fn user_stack(
         &mut self,
         state: &UserState<'_>,
-        places: &mut Places<'_>,
+        lookup: &mut CodeLookup<'_>,
         out: &mut Vec<Location>,
     ) {
         let Some((ip, registers)) = registers(state) else { return };
         self.copied_max = self.copied_max.max(state.stack.len());
-        let end = match self.walk(ip, registers, state.stack, places, out) {
+        let end = match self.walk(ip, registers, state.stack, lookup, out) {
             End::Root => {
                 self.counts.complete += 1;
                 return;
@@ -115,50 +115,50 @@ impl Unwinder {
         ip: u64,
         mut registers: UnwindRegsNative,
         stack: &[u8],
-        places: &mut Places<'_>,
+        lookup: &mut CodeLookup<'_>,
         out: &mut Vec<Location>,
     ) -> End {
         let base = registers.sp();
         let mut frame = FrameAddress::from_instruction_pointer(ip);
-        let mut place = places.place(ip);
-        out.push(places.location(place, ip));
+        let mut kind = lookup.kind(ip);
+        out.push(lookup.location(kind, ip));
         for _ in 1..FRAMES_MAX {
-            if is_start(place, places.modules) {
+            if is_start(kind, lookup.modules) {
                 return End::Root;
             }
-            if let Some((to, above)) = trampoline(frame, place, &registers, stack, base, places) {
+            if let Some((to, above)) = trampoline(frame, kind, &registers, stack, base, lookup) {
                 registers = above;
                 let Some(caller) = FrameAddress::from_return_address(to) else { return End::Root };
                 frame = caller;
-                place = places.place(to - 1);
-                out.push(places.location(place, to - 1));
+                kind = lookup.kind(to - 1);
+                out.push(lookup.location(kind, to - 1));
                 continue;
             }
-            self.admit(places.modules);
+            self.admit(lookup.modules);
             let before = registers;
-            let mut next = self.step(frame, place, &mut registers, stack, base);
+            let mut next = self.step(frame, kind, &mut registers, stack, base);
             if let (false, Ok(Some(to))) = (frame.is_return_address(), next)
-                && places.place(to.saturating_sub(1)) == Place::Unmapped
+                && lookup.kind(to.saturating_sub(1)) == CodeKind::Unmapped
             {
                 // Without a rule for the innermost frame framehop guesses that it has none of
                 // its own; the return address it then reads need not be one.
                 registers = before;
-                next = self.step(frame, Place::Unmapped, &mut registers, stack, base);
+                next = self.step(frame, CodeKind::Unmapped, &mut registers, stack, base);
             }
             let to = match next {
                 Ok(Some(to)) => to,
                 // A compiler's code that has no rules ends nowhere: its caller is in a file.
-                Ok(None) if matches!(place, Place::File { .. }) => return End::Root,
+                Ok(None) if matches!(kind, CodeKind::File { .. }) => return End::Root,
                 Ok(None) => return End::Lost,
                 Err(error) => return self.end(error, base, stack),
             };
             let Some(caller) = FrameAddress::from_return_address(to) else { return End::Root };
             frame = caller;
-            place = places.place(to - 1);
-            if place == Place::Unmapped {
+            kind = lookup.kind(to - 1);
+            if kind == CodeKind::Unmapped {
                 return End::Lost;
             }
-            out.push(places.location(place, to - 1));
+            out.push(lookup.location(kind, to - 1));
         }
         End::TooDeep
     }
@@ -166,16 +166,16 @@ impl Unwinder {
     fn step(
         &mut self,
         frame: FrameAddress,
-        place: Place,
+        kind: CodeKind,
         registers: &mut UnwindRegsNative,
         stack: &[u8],
         base: u64,
     ) -> Result<Option<u64>, Error> {
-        let shifted = match place {
-            Place::File { module, address } => {
+        let shifted = match kind {
+            CodeKind::File { module, address } => {
                 self.shifts[module.0 as usize].map(|shift| address.wrapping_add(shift))
             }
-            Place::Anonymous | Place::Unmapped => None,
+            CodeKind::Anonymous | CodeKind::Unmapped => None,
         };
         let lookup = shifted.unwrap_or(NOWHERE);
         let frame = match frame {
@@ -233,23 +233,23 @@ impl std::fmt::Debug for Unwinder {
 #[cfg(target_arch = "x86_64")]
 fn trampoline(
     frame: FrameAddress,
-    place: Place,
+    kind: CodeKind,
     registers: &UnwindRegsNative,
     stack: &[u8],
     base: u64,
-    places: &mut Places<'_>,
+    lookup: &mut CodeLookup<'_>,
 ) -> Option<(u64, UnwindRegsNative)> {
     /// `call *%rcx`, which returns here; `add $8, %rsp`; `ret` (Python/asm_trampoline.S).
     const CODE: [u8; 7] = [0xff, 0xd1, 0x48, 0x83, 0xc4, 0x08, 0xc3];
     let FrameAddress::ReturnAddress(here) = frame else { return None };
     let call = here.get().checked_sub(2)?;
-    if place != Place::Anonymous || places.code_at(call)? != CODE {
+    if kind != CodeKind::Anonymous || lookup.code_at(call)? != CODE {
         return None;
     }
     let at = registers.sp().checked_add(8)?;
     let to = word(stack, base, at)?;
     // Only what lies in known code can have called it.
-    (places.place(to.checked_sub(1)?) != Place::Unmapped)
+    (lookup.kind(to.checked_sub(1)?) != CodeKind::Unmapped)
         .then(|| (to, UnwindRegsNative::new(to, at + 8, registers.bp())))
 }
 
@@ -257,11 +257,11 @@ fn trampoline(
 #[cfg(not(target_arch = "x86_64"))]
 fn trampoline(
     _: FrameAddress,
-    _: Place,
+    _: CodeKind,
     _: &UnwindRegsNative,
     _: &[u8],
     _: u64,
-    _: &mut Places<'_>,
+    _: &mut CodeLookup<'_>,
 ) -> Option<(u64, UnwindRegsNative)> {
     None
 }
@@ -273,8 +273,8 @@ fn word(stack: &[u8], base: u64, address: u64) -> Option<u64> {
     bytes.try_into().map(u64::from_ne_bytes).ok()
 }
 
-fn is_start(place: Place, modules: &Modules) -> bool {
-    let Place::File { module, address } = place else { return false };
+fn is_start(kind: CodeKind, modules: &Modules) -> bool {
+    let CodeKind::File { module, address } = kind else { return false };
     let content = modules.module(module).content.as_ref();
     content.is_ok_and(|content| content.image.is_entry(address))
 }
@@ -290,7 +290,7 @@ fn placed(id: ModuleId, image: &Image) -> Option<(Placed<Arc<[u8]>>, u64)> {
     if extent.end - base > u64::from(u32::MAX) {
         return None;
     }
-    let place = (u64::from(id.0) + 1) * RANGE;
+    let kind = (u64::from(id.0) + 1) * RANGE;
     let addresses = |section: &Option<super::image::Section>| {
         section.as_ref().map(|section| section.addresses.clone())
     };
@@ -308,8 +308,8 @@ fn placed(id: ModuleId, image: &Image) -> Option<(Placed<Arc<[u8]>>, u64)> {
         debug_frame: bytes(&image.debug_frame),
         ..ExplicitModuleSectionInfo::default()
     };
-    let module = Placed::new(String::new(), place..place + (extent.end - base), place, sections);
-    Some((module, place.wrapping_sub(base)))
+    let module = Placed::new(String::new(), kind..kind + (extent.end - base), kind, sections);
+    Some((module, kind.wrapping_sub(base)))
 }
 
 /// The instruction and the registers framehop follows. It takes all sixteen, but its unwinding by

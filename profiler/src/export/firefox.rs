@@ -24,7 +24,7 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 use rustc_hash::FxHashMap;
 use uringbench_core::time::Timestamp;
 
-use super::{Called, Source};
+use super::{Called, ExportSource};
 use crate::sample::{Sample, SampleKind};
 use crate::stack::{FrameId, FrameKind, StackId};
 
@@ -44,7 +44,7 @@ const KINDS: [SampleKind; 4] =
 /// # Errors
 /// When a sample is an error, or `out` refuses.
 pub fn write_firefox<I>(
-    source: &Source<'_>,
+    source: &ExportSource<'_>,
     samples: impl Fn() -> I,
     series: &[Series<'_>],
     out: &mut dyn Write,
@@ -56,7 +56,7 @@ where
 }
 
 fn write_thinned<I>(
-    source: &Source<'_>,
+    source: &ExportSource<'_>,
     samples: impl Fn() -> I,
     series: &[Series<'_>],
     samples_max: u64,
@@ -183,7 +183,7 @@ impl Track {
 
 /// The profile as it grows.
 struct Tracks<'a> {
-    source: &'a Source<'a>,
+    source: &'a ExportSource<'a>,
     called: Called<'a>,
     profile: Profile,
     categories: [(FrameKind, CategoryHandle); 5],
@@ -194,7 +194,7 @@ struct Tracks<'a> {
 }
 
 impl<'a> Tracks<'a> {
-    fn new(source: &'a Source<'a>) -> Self {
+    fn new(source: &'a ExportSource<'a>) -> Self {
         let since_1970 = std::time::Duration::from_nanos(source.unix_start.0);
         let mut profile = Profile::new(
             "uringbench",

@@ -4,7 +4,7 @@ use std::io;
 
 use uringbench_core::time::{Nanos, Timestamp};
 
-use super::Source;
+use super::ExportSource;
 use crate::sample::{Sample, SampleKind};
 use crate::stack::{FrameKind, FrameName, Location, ModuleId, StackId, StackTable};
 
@@ -48,8 +48,8 @@ pub(super) fn recording() -> Recording {
 }
 
 impl Recording {
-    pub(super) fn source(&self) -> Source<'_> {
-        Source {
+    pub(super) fn source(&self) -> ExportSource<'_> {
+        ExportSource {
             stacks: &self.stacks,
             names: &self.names,
             processes: &self.processes,

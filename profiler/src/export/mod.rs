@@ -15,7 +15,7 @@ use crate::stack::{FrameId, FrameKind, FrameName, StackTable};
 
 /// What samples refer to, and when they were taken.
 #[derive(Clone, Copy, Debug)]
-pub struct Source<'a> {
+pub struct ExportSource<'a> {
     /// The stacks of the samples.
     pub stacks: &'a StackTable,
     /// What each frame is called, by [`FrameId`]; a frame past the end has no name.
@@ -34,7 +34,7 @@ pub struct Source<'a> {
     pub period_ns: u64,
 }
 
-impl<'a> Source<'a> {
+impl<'a> ExportSource<'a> {
     fn name(&self, frame: FrameId) -> &'a FrameName {
         static UNNAMED: FrameName =
             FrameName { function: String::new(), module: String::new(), kind: FrameKind::Marker };
@@ -49,7 +49,7 @@ struct Called<'a> {
 }
 
 impl<'a> Called<'a> {
-    fn new(source: &Source<'a>) -> Self {
+    fn new(source: &ExportSource<'a>) -> Self {
         let processes = source.processes.iter().map(|(pid, name)| (*pid, name.as_str()));
         let threads = source.threads.iter().map(|(_, tid, name)| (*tid, name.as_str()));
         Self { processes: processes.collect(), threads: threads.collect() }

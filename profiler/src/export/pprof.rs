@@ -11,7 +11,7 @@ use flate2::write::GzEncoder;
 use prost::Message;
 use rustc_hash::FxHashMap;
 
-use super::{Called, Source};
+use super::{Called, ExportSource};
 use crate::sample::{Sample, SampleKind};
 use crate::stack::{FrameId, FrameKind, Location as Place, StackId};
 
@@ -29,7 +29,7 @@ const TYPES: [(SampleKind, &str, &str); 4] = [
 /// # Errors
 /// When a sample is an error, or `out` refuses.
 pub fn write_pprof(
-    source: &Source<'_>,
+    source: &ExportSource<'_>,
     samples: impl IntoIterator<Item = io::Result<Sample>>,
     out: &mut dyn Write,
 ) -> io::Result<()> {
@@ -85,7 +85,7 @@ impl<'a> File<'a> {
         Ok(number)
     }
 
-    fn put_head(&mut self, source: &Source<'_>) -> io::Result<()> {
+    fn put_head(&mut self, source: &ExportSource<'_>) -> io::Result<()> {
         self.string("")?;
         let mut head = Profile {
             time_nanos: signed(source.unix_start.0),
@@ -103,7 +103,7 @@ impl<'a> File<'a> {
     }
 
     /// A location for each frame, numbered from 1 on, with its function and its file.
-    fn put_frames(&mut self, source: &Source<'_>) -> io::Result<()> {
+    fn put_frames(&mut self, source: &ExportSource<'_>) -> io::Result<()> {
         let mut functions: FxHashMap<[i64; 2], u64> = FxHashMap::default();
         let mut mappings: FxHashMap<i64, u64> = FxHashMap::default();
         for (index, place) in source.stacks.locations().iter().enumerate() {
@@ -149,7 +149,7 @@ impl<'a> File<'a> {
 
     fn put_sample(
         &mut self,
-        source: &Source<'_>,
+        source: &ExportSource<'_>,
         called: &Called<'_>,
         (pid, tid, stack): Key,
         values: [u64; TYPES.len()],

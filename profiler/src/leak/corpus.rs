@@ -7,7 +7,7 @@
 
 use uringbench_core::statistics::random::Random;
 
-use super::{Call, Point, Rules, Series, judge};
+use super::{LeakVerdict, Point, Rules, Series, judge};
 
 const MB: f64 = 1e6;
 
@@ -172,12 +172,12 @@ fn tally(noise: Noise, run: Run, count: u32, leak: f64, most: f64) -> Tally {
         let cell = cell + u64::from(run.seconds) * 77_777_777 + noise as u64;
         let mut random = Random::new(7_000_000_000 + cell + u64::from(seed) * 1_000);
         let size = size(&mut random, most);
-        let verdict = judge(&series(&mut random, run, leak, noise, size), &Rules::BYTES);
-        let covers = verdict.per_request.expect("the load ran").covers(leak);
+        let result = judge(&series(&mut random, run, leak, noise, size), &Rules::BYTES);
+        let covers = result.per_request.expect("the load ran").covers(leak);
         tally.add(Tally {
             series: 1,
-            leak: u32::from(verdict.call == Call::Leak),
-            no_leak: u32::from(matches!(verdict.call, Call::NoLeak { .. })),
+            leak: u32::from(result.verdict == LeakVerdict::Leak),
+            no_leak: u32::from(matches!(result.verdict, LeakVerdict::NoLeak { .. })),
             covered: u32::from(covers),
         });
     }

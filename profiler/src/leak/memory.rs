@@ -9,8 +9,8 @@
 
 use uringbench_core::statistics::median;
 
-use super::judge::judge;
-use super::{Call, Point, Rules, Series, Verdict};
+use super::verdict::judge;
+use super::{LeakResult, LeakVerdict, Point, Rules, Series};
 
 /// Processes that end are left to the sum below this share of the memory, if they are also small.
 const REPLACED_SHARE: f64 = 0.1;
@@ -78,7 +78,7 @@ impl Kinds {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Memory {
     /// The verdict, with the kinds that grow and the processes that were replaced in its reason.
-    pub verdict: Verdict,
+    pub result: LeakResult,
     /// How much each kind grew from the end of the warm-up to the last reading.
     pub grown: Kinds,
     /// Processes that ended under load, when the verdict had to look at their lives.
@@ -89,21 +89,21 @@ pub struct Memory {
 pub fn judge_memory(points: &[MemoryPoint], rules: &Rules) -> Memory {
     let sum = judge(&series(points, |point| point.kinds.total()), rules);
     let lives = Lives::of(points);
-    let (mut verdict, replaced) = match lives.filter(Lives::matter) {
+    let (mut result, replaced) = match lives.filter(Lives::matter) {
         None => (sum, 0),
-        Some(lives) => (lives.verdict(points, rules, sum), lives.ended),
+        Some(lives) => (lives.result(points, rules, sum), lives.ended),
     };
-    let grown = grown(points, verdict.warmup_cut_s);
-    if verdict.call == Call::Leak {
+    let grown = grown(points, result.warmup_cut_s);
+    if result.verdict == LeakVerdict::Leak {
         let mib = |bytes: f64| bytes / 1_048_576.0;
         let parts = grown.named().into_iter().filter(|(_, bytes)| bytes.abs() >= 4_096.0);
         let parts: Vec<_> =
             parts.map(|(name, bytes)| format!("{name} {:+.1} MiB", mib(bytes))).collect();
         if !parts.is_empty() {
-            verdict.reason.push_str(&format!("; since the warm-up: {}", parts.join(", ")));
+            result.reason.push_str(&format!("; since the warm-up: {}", parts.join(", ")));
         }
     }
-    Memory { verdict, grown, replaced }
+    Memory { result, grown, replaced }
 }
 
 fn series(points: &[MemoryPoint], of: impl Fn(&MemoryPoint) -> f64) -> Series {
@@ -192,7 +192,7 @@ impl Lives {
         self.ended > 0 && (self.share >= REPLACED_SHARE || self.mean >= REPLACED_BYTES)
     }
 
-    fn verdict(&self, points: &[MemoryPoint], rules: &Rules, sum: Verdict) -> Verdict {
+    fn result(&self, points: &[MemoryPoint], rules: &Rules, sum: LeakResult) -> LeakResult {
         let of_stayed = |point: &MemoryPoint| {
             let stayed = point.each.iter().filter(|process| self.stayed.contains(&process.id));
             stayed.map(|process| process.bytes).sum::<f64>() + point.kinds.shared
@@ -204,7 +204,7 @@ impl Lives {
         let ended = if count == 1 { "1 process".to_owned() } else { format!("{count} processes") };
         if by_age.windows == 0 {
             let median_s = self.median_life_s(&told);
-            by_age.call = Call::Inconclusive { needs_minutes: f64::INFINITY };
+            by_age.verdict = LeakVerdict::Inconclusive { needs_minutes: f64::INFINITY };
             by_age.reason = format!(
                 "{ended} ended under load, with {:.0} % of the private memory and after \
                  {median_s:.0} s (median), which is too short to see growth within one: let them \
@@ -217,20 +217,20 @@ impl Lives {
                 by_age.reason
             );
         }
-        let is_leak = |verdict: &Verdict| verdict.call == Call::Leak;
+        let is_leak = |result: &LeakResult| result.verdict == LeakVerdict::Leak;
         if is_leak(&by_age) {
             return by_age;
         }
-        if let Some(leak) = [&stayed, &sum].into_iter().find(|verdict| is_leak(verdict)) {
+        if let Some(leak) = [&stayed, &sum].into_iter().find(|result| is_leak(result)) {
             return leak.clone();
         }
-        match (by_age.call, stayed.call) {
-            (Call::NoLeak { below }, Call::NoLeak { below: of_stayed })
+        match (by_age.verdict, stayed.verdict) {
+            (LeakVerdict::NoLeak { below }, LeakVerdict::NoLeak { below: of_stayed })
                 if by_age.axis == stayed.axis =>
             {
-                Verdict { call: Call::NoLeak { below: below + of_stayed }, ..by_age }
+                LeakResult { verdict: LeakVerdict::NoLeak { below: below + of_stayed }, ..by_age }
             }
-            (Call::NoLeak { .. }, Call::Inconclusive { .. }) => stayed,
+            (LeakVerdict::NoLeak { .. }, LeakVerdict::Inconclusive { .. }) => stayed,
             _ => by_age,
         }
     }

@@ -1,22 +1,22 @@
 //! Whether the target leaks: a verdict per resource, in units per request, with its interval.
 //!
 //! `envelope` reduces the series to windows that a garbage collector cannot fool, `shape` tells a
-//! line from a step, a warm-up and a cache that fills, `judge` puts an interval on the slope and
-//! draws the verdict, `memory` judges all kinds of it, through the lives of processes, `dose` tells
-//! per-request leaks from per-second ones. Where the memory comes from is the leak flame graph's to
-//! say; who reads the series is `timeline`'s.
+//! line from a step, a warm-up and a cache that fills, `verdict` puts an interval on the slope and
+//! draws the verdict, `memory` judges all kinds of memory, through the lives of processes,
+//! `rate_steps` separates per-request leaks from per-second ones. The leak flame graph shows where
+//! the memory comes from; `timeline` reads the series.
 
-pub mod dose;
 mod envelope;
-mod judge;
 mod least_squares;
 mod memory;
+pub mod rate_steps;
 mod shape;
+mod verdict;
 
 use uringbench_core::statistics::Estimate;
 
-pub use judge::judge;
 pub use memory::{Kinds, Memory, MemoryPoint, ProcessPoint, judge_memory};
+pub use verdict::judge;
 
 /// One reading.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -115,7 +115,7 @@ impl Rules {
 
 /// The verdict.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Call {
+pub enum LeakVerdict {
     /// It grows with the load, by more than the floor, and nothing suggests that it will stop.
     Leak,
     /// It does not grow by more than this, in units of the verdict's axis.
@@ -160,9 +160,9 @@ pub enum Shape {
 
 /// What was found out about a series.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Verdict {
+pub struct LeakResult {
     /// The verdict.
-    pub call: Call,
+    pub verdict: LeakVerdict,
     /// What the slopes below are against.
     pub axis: Axis,
     /// Growth per request with its 95 % interval; `None` without requests.

@@ -28,7 +28,8 @@ pub use self::flame::{Direction, FlameOptions, FoldedSide, Unit, write_differenc
 pub use self::health::Health;
 pub use self::log::{SampleLog, Samples};
 pub use self::stored::{
-    About, FILE as STORED_FILE, Step, Stored, StoredError, StoredLoad, read_stored, write_stored,
+    About, FILE as STORED_FILE, LoadStep, Stored, StoredError, StoredLoad, read_stored,
+    write_stored,
 };
 pub use self::view::{FunctionShare, Selection, View};
 pub use self::wait::{Wait, classify};

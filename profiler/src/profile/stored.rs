@@ -57,14 +57,14 @@ pub struct StoredLoad {
     /// Its phases.
     pub phases: Vec<PhaseSpan>,
     /// What happened when, in order.
-    pub steps: Vec<Step>,
+    pub steps: Vec<LoadStep>,
     /// The slow stretches.
     pub spikes: Windows,
 }
 
 /// An interval of a load.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Step {
+pub struct LoadStep {
     /// Its start, in nanoseconds from the start of the first phase.
     pub start_ns: u64,
     /// Its length, nanoseconds.
@@ -136,7 +136,7 @@ impl StoredLoad {
         intervals: impl IntoIterator<Item = &'a Interval>,
         spikes: Windows,
     ) -> Self {
-        let step = |interval: &Interval| Step {
+        let step = |interval: &Interval| LoadStep {
             start_ns: interval.start.0,
             length_ns: interval.length.0,
             completed: interval.completed,
@@ -148,13 +148,13 @@ impl StoredLoad {
     }
 
     /// When a step began.
-    pub fn start_of(&self, step: &Step) -> Timestamp {
+    pub fn start_of(&self, step: &LoadStep) -> Timestamp {
         self.start + Nanos(step.start_ns)
     }
 
     /// The steps, which a recording that was switched off meanwhile has none of then.
     pub fn covered(&self) -> Windows {
-        let range = |step: &Step| {
+        let range = |step: &LoadStep| {
             let start = self.start_of(step);
             start..start + Nanos(step.length_ns)
         };
@@ -355,7 +355,7 @@ struct LoadHeader {
     /// Word, start and end in nanoseconds of the monotonic clock.
     phases: Vec<(String, u64, u64)>,
     spikes: Vec<(u64, u64)>,
-    steps: Vec<Step>,
+    steps: Vec<LoadStep>,
 }
 
 /// Kinds and their letters.

@@ -69,14 +69,14 @@ pub fn is_eval_loop(function: &str) -> bool {
 
 /// What a native frame is to the merge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Part {
+pub enum FramePart {
     /// The interpreter's loop.
     Loop,
     /// The code that `python -X perf` (3.12) makes for each function and calls the loop through.
     Trampoline,
 }
 
-impl Part {
+impl FramePart {
     /// By its name; `None` for all frames that stay as they are.
     pub fn of(name: &FrameName) -> Option<Self> {
         if is_eval_loop(&name.function) {
@@ -92,7 +92,7 @@ pub fn merge(
     table: &mut StackTable,
     native: StackId,
     python: PythonStack<'_>,
-    part: &dyn Fn(Location) -> Option<Part>,
+    part: &dyn Fn(Location) -> Option<FramePart>,
 ) -> Merged {
     let native: Vec<Location> = located(table, native);
     let loops = Loops::of(&native, part);
@@ -112,7 +112,7 @@ pub fn merge(
             merged.extend((0..first).filter_map(run_of).flatten());
         }
         match part(location) {
-            Some(Part::Loop) => {
+            Some(FramePart::Loop) => {
                 match run_of(nth) {
                     Some(run) => merged.extend(run),
                     None => merged.push(location),
@@ -120,8 +120,8 @@ pub fn merge(
                 nth += 1;
             }
             // The loop that it leads to has the same function in its run.
-            Some(Part::Trampoline) if run_of(nth).is_some() => {}
-            Some(Part::Trampoline) | None => merged.push(location),
+            Some(FramePart::Trampoline) if run_of(nth).is_some() => {}
+            Some(FramePart::Trampoline) | None => merged.push(location),
         }
     }
     let fit = match loops.agreement(python) {
@@ -168,9 +168,9 @@ enum Agreement {
 }
 
 impl Loops {
-    fn of(root_first: &[Location], part: &dyn Fn(Location) -> Option<Part>) -> Self {
+    fn of(root_first: &[Location], part: &dyn Fn(Location) -> Option<FramePart>) -> Self {
         Self {
-            count: root_first.iter().filter(|&&at| part(at) == Some(Part::Loop)).count(),
+            count: root_first.iter().filter(|&&at| part(at) == Some(FramePart::Loop)).count(),
             is_truncated: root_first.first() == Some(&Location::Marker(Marker::Truncated)),
         }
     }
@@ -217,12 +217,12 @@ impl<'a> Merger<'a> {
     }
 
     /// The stack of one native sample with its Python frames; `part` tells by their names
-    /// ([`Part::of`]) which locations are the interpreter's, and never changes its mind.
+    /// ([`FramePart::of`]) which locations are the interpreter's, and never changes its mind.
     pub fn merge(
         &mut self,
         table: &mut StackTable,
         native: &Sample,
-        part: &dyn Fn(Location) -> Option<Part>,
+        part: &dyn Fn(Location) -> Option<FramePart>,
     ) -> Merged {
         let loops = *self
             .loops

@@ -14,7 +14,7 @@ mod stacks;
 #[cfg(test)]
 mod tests;
 
-pub use merge::{Fit, Fits, Merged, Merger, Part, is_eval_loop, merge};
+pub use merge::{Fit, Fits, FramePart, Merged, Merger, is_eval_loop, merge};
 pub use process::{Failure, is_python};
 pub use repair::{Repairs, repair};
 pub use sampler::{Counts, PythonRecording, PythonSampler, PythonSettings};

@@ -15,10 +15,10 @@ const fn code(address: u64) -> Location {
 
 const TRAMPOLINE: Location = Location::Anonymous { pid: 1, address: 0xf };
 
-fn part(location: Location) -> Option<Part> {
+fn part(location: Location) -> Option<FramePart> {
     match location {
-        LOOP => Some(Part::Loop),
-        TRAMPOLINE => Some(Part::Trampoline),
+        LOOP => Some(FramePart::Loop),
+        TRAMPOLINE => Some(FramePart::Trampoline),
         _ => None,
     }
 }
@@ -181,9 +181,9 @@ fn trampolines_are_told_by_their_name_and_kind() {
         kind,
     };
     use crate::stack::FrameKind::{Jit, Native};
-    assert_eq!(Part::of(&name("py::handler:/srv/app.py", Jit)), Some(Part::Trampoline));
-    assert_eq!(Part::of(&name("py::handler:/srv/app.py", Native)), None);
-    assert_eq!(Part::of(&name("_PyEval_EvalFrameDefault", Native)), Some(Part::Loop));
+    assert_eq!(FramePart::of(&name("py::handler:/srv/app.py", Jit)), Some(FramePart::Trampoline));
+    assert_eq!(FramePart::of(&name("py::handler:/srv/app.py", Native)), None);
+    assert_eq!(FramePart::of(&name("_PyEval_EvalFrameDefault", Native)), Some(FramePart::Loop));
 }
 
 proptest! {

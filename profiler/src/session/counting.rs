@@ -2,7 +2,7 @@
 //! switches, migrations, faults, and with a PMU cycles and instructions.
 //!
 //! Counters are opened when the window begins and closed when it ends: outside of it they would
-//! cost every switch between threads a little and tell nothing. Per request is `findings`' to say.
+//! cost every switch between threads a little and tell nothing. Per request is `analysis`' to say.
 
 use rustc_hash::FxHashSet;
 use uringbench_core::time::Timestamp;

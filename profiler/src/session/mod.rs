@@ -7,11 +7,11 @@
 
 mod attach;
 mod counting;
-mod follow;
-mod gather;
 pub mod launch;
-mod pace;
+mod poll_interval;
 mod recording;
+mod ring_reader;
+mod sample_builder;
 
 use std::fs::File;
 use std::path::PathBuf;
@@ -26,20 +26,20 @@ use uringbench_perf::{CpuClock, SamplingConfig, Session};
 pub use self::attach::{Attachment, Mode};
 pub use self::counting::Counted;
 use self::counting::Counting;
-pub use self::follow::Switch;
-pub use self::follow::now;
-use self::follow::{Followed, Follower, Told};
-use self::gather::{CpuWeight, Gatherer};
-pub use self::gather::{Tally, Toggled};
-use self::pace::{RoundPace, SwitchPace, WAIT_PERIOD_FIRST};
+use self::poll_interval::{PollInterval, SwitchSampling, WAIT_PERIOD_FIRST};
 pub use self::recording::Recording;
+pub use self::ring_reader::Switch;
+pub use self::ring_reader::now;
+use self::ring_reader::{ReaderCommand, ReaderResult, RingReader};
+use self::sample_builder::{CpuWeight, SampleBuilder};
+pub use self::sample_builder::{Tally, Toggled};
+use crate::page_faults::PageFaults;
 use crate::profile::{Clock, SampleLog};
 use crate::python::{PythonSampler, PythonSettings};
 use crate::record::{Order, Tree};
 use crate::selector::{self, Found, Selector};
 use crate::timeline::reading::Reading;
 use crate::timeline::sampler::Sampler;
-use crate::touch::FirstTouches;
 
 /// What to record of a target.
 #[derive(Clone, Debug)]
@@ -62,7 +62,7 @@ pub struct Sidecar {
     attachment: Attachment,
     started: Timestamp,
     options: Options,
-    follower: Option<Following>,
+    reader: Option<ReaderThread>,
     timeline: Option<Sampler>,
     python: Option<PythonSampler>,
     /// Whom to count: the target as it was found.
@@ -72,9 +72,9 @@ pub struct Sidecar {
 }
 
 #[derive(Debug)]
-struct Following {
-    told: Sender<Told>,
-    thread: JoinHandle<Followed>,
+struct ReaderThread {
+    commands: Sender<ReaderCommand>,
+    thread: JoinHandle<ReaderResult>,
     clock: Clock,
     hz: u32,
 }
@@ -100,8 +100,8 @@ impl Sidecar {
     fn start(selector: Selector, found: Found, options: Options) -> Self {
         let mut notes = Vec::from_iter(several_trees(&selector, &found));
         let started = now();
-        let (attachment, follower) = match follow_samples(&found, &options, &mut notes) {
-            Ok((attachment, follower)) => (attachment, Some(follower)),
+        let (attachment, reader) = match follow_samples(&found, &options, &mut notes) {
+            Ok((attachment, reader)) => (attachment, Some(reader)),
             Err(reasons) => (Attachment::ProcfsOnly(reasons), None),
         };
         let python = python_sampler(&found, &options)
@@ -113,7 +113,7 @@ impl Sidecar {
             .inspect_err(|why| notes.push(format!("there is no timeline: no thread for it: {why}")))
             .ok();
         let counting = Mutex::default();
-        Self { attachment, started, options, follower, timeline, python, target, counting, notes }
+        Self { attachment, started, options, reader, timeline, python, target, counting, notes }
     }
 
     /// Whether and how the target is sampled.
@@ -123,9 +123,9 @@ impl Sidecar {
 
     /// Switch sampling on and off at these moments, in order.
     pub fn toggle(&self, switches: Vec<Switch>) {
-        if let Some(follower) = &self.follower {
+        if let Some(reader) = &self.reader {
             // A follower that has ended hears nothing; its recording will say so.
-            let _unheard = follower.told.send(Told::Toggle(switches));
+            let _ended = reader.commands.send(ReaderCommand::Toggle(switches));
         }
     }
 
@@ -152,16 +152,16 @@ impl Sidecar {
     /// End and hand over what was recorded. Takes as long as naming the functions takes.
     pub fn detach(self) -> Recording {
         let ended = now();
-        let Self { attachment, started, options, follower, timeline, python, mut notes, .. } = self;
+        let Self { attachment, started, options, reader, timeline, python, mut notes, .. } = self;
         let counting = self.counting.into_inner().unwrap_or_else(PoisonError::into_inner);
         let (counted, failures) = counting.finish();
         notes.extend(failures);
         let sampled = timeline.map(Sampler::stop).unwrap_or_default();
         let python = python.map(PythonSampler::stop);
-        let followed = follower.and_then(|follower| {
-            let _unheard = follower.told.send(Told::Stop);
-            let (clock, hz) = (follower.clock, follower.hz);
-            follower.thread.join().ok().map(|followed| (followed, clock, hz))
+        let read = reader.and_then(|reader| {
+            let _ended = reader.commands.send(ReaderCommand::Stop);
+            let (clock, hz) = (reader.clock, reader.hz);
+            reader.thread.join().ok().map(|read| (read, clock, hz))
         });
         let parts = recording::Parts {
             attachment,
@@ -170,7 +170,7 @@ impl Sidecar {
             options,
             sampled,
             python,
-            followed,
+            read,
             counted,
             notes,
         };
@@ -198,7 +198,7 @@ fn follow_samples(
     found: &Found,
     options: &Options,
     notes: &mut Vec<String>,
-) -> Result<(Attachment, Following), Vec<String>> {
+) -> Result<(Attachment, ReaderThread), Vec<String>> {
     let opened = attach::open(found, &config(options), &online_cpus())?;
     let spill = unnamed_file(options).map_err(|why| {
         vec![format!(
@@ -221,18 +221,18 @@ fn follow_samples(
             .ok(),
         false => None,
     };
-    let touches =
-        options.follows_memory.then(|| FirstTouches::new(rustix::param::page_size() as u64));
+    let page_faults =
+        options.follows_memory.then(|| PageFaults::new(rustix::param::page_size() as u64));
     let has_wait_stacks = !is_user_only;
-    let mut gatherer =
-        Gatherer::new(tree, SampleLog::in_file(spill), touches, weight, has_wait_stacks);
+    let mut builder =
+        SampleBuilder::new(tree, SampleLog::in_file(spill), page_faults, weight, has_wait_stacks);
     session.enable().map_err(|why| vec![format!("sampling cannot be switched on: {why}")])?;
     // Only now, so that no child escapes between being listed and being followed.
     let members = match &found.cgroup {
         Some(_) => found.members.clone(),
         None => selector::descendants(&found.members),
     };
-    members.into_iter().for_each(|pid| gatherer.adopt(pid));
+    members.into_iter().for_each(|pid| builder.adopt(pid));
     let mut order = Order::default();
     for (cpu, bytes) in backlog {
         if let Some(time) = crate::record::peek_time(&bytes) {
@@ -240,23 +240,23 @@ fn follow_samples(
         }
     }
     let (clock, hz) = (clock(&session), session.hz());
-    let follower = Follower {
+    let reader = RingReader {
         session,
         memory,
-        gatherer,
+        builder,
         order,
         roots: found.roots.clone(),
         switches: Vec::new(),
-        pace: SwitchPace::new(now()),
-        rounds: RoundPace::new(),
+        poll_interval: SwitchSampling::new(now()),
+        rounds: PollInterval::new(),
     };
-    let (told, hears) = channel();
+    let (commands, receiver) = channel();
     let thread = std::thread::Builder::new()
         .name("sampler".to_owned())
-        .spawn(move || follower.run(&hears))
+        .spawn(move || reader.run(&receiver))
         .map_err(|why| vec![format!("no thread for the profiler: {why}")])?;
     let attachment = Attachment::Sampling { mode, is_user_only, instead_of };
-    Ok((attachment, Following { told, thread, clock, hz }))
+    Ok((attachment, ReaderThread { commands, thread, clock, hz }))
 }
 
 fn clock(session: &Session) -> Clock {

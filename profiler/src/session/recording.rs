@@ -7,17 +7,17 @@ use uringbench_core::time::{Nanos, Timestamp};
 
 use super::attach::Attachment;
 use super::counting::Counted;
-use super::follow::Followed;
-use super::gather::{Gatherer, Tally, Toggled};
+use super::ring_reader::ReaderResult;
+use super::sample_builder::{SampleBuilder, Tally, Toggled};
 use super::{Options, unnamed_file};
 use crate::code::UnwindCounts;
+use crate::page_faults::{LivePages, PageFaults, PageMap};
 use crate::profile::{Clock, Facts, Profile, SampleLog};
-use crate::python::{Counts, Fits, Merger, Part, PythonRecording};
-use crate::record::Waits;
+use crate::python::{Counts, Fits, FramePart, Merger, PythonRecording};
+use crate::record::{OffCpu, Tree, Waits};
 use crate::sample::{Sample, SampleKind};
 use crate::stack::{FrameKind, FrameName, Location, StackTable};
 use crate::timeline::sampler::Sampled;
-use crate::touch::{FirstTouches, PageMap, Survivors};
 
 /// Everything that was recorded of a target.
 #[derive(Debug)]
@@ -55,7 +55,7 @@ pub struct Recording {
     pub counted: Option<Counted>,
     /// What else is to be said, a sentence each.
     pub notes: Vec<String>,
-    touches: Option<FirstTouches>,
+    page_faults: Option<PageFaults>,
 }
 
 /// What the threads have handed over.
@@ -66,14 +66,14 @@ pub(super) struct Parts {
     pub(super) options: Options,
     pub(super) sampled: Sampled,
     pub(super) python: Option<PythonRecording>,
-    pub(super) followed: Option<(Followed, Clock, u32)>,
+    pub(super) read: Option<(ReaderResult, Clock, u32)>,
     pub(super) counted: Option<Counted>,
     pub(super) notes: Vec<String>,
 }
 
 impl Parts {
     pub(super) fn assemble(self) -> Recording {
-        let Self { attachment, started, ended, options, sampled, python, followed, .. } = self;
+        let Self { attachment, started, ended, options, sampled, python, read, .. } = self;
         let mut recording = Recording {
             attachment,
             started,
@@ -91,10 +91,10 @@ impl Parts {
             python: None,
             counted: self.counted,
             notes: self.notes,
-            touches: None,
+            page_faults: None,
         };
-        if let Some((followed, clock, hz)) = followed {
-            recording.take(followed, clock, hz);
+        if let Some((read, clock, hz)) = read {
+            recording.take(read, clock, hz);
         }
         if let Some(python) = python.filter(|python| !python.counts.processes.is_empty()) {
             recording.merge_python(python, &options);
@@ -105,15 +105,15 @@ impl Parts {
 }
 
 impl Recording {
-    fn take(&mut self, followed: Followed, clock: Clock, hz: u32) {
-        let Followed { mut gatherer, toggled, waits_timed, lost, failures } = followed;
-        gatherer.finish(self.ended);
+    fn take(&mut self, read: ReaderResult, clock: Clock, hz: u32) {
+        let ReaderResult { mut builder, toggled, waits_timed, lost, failures } = read;
+        builder.finish(self.ended);
         self.notes.extend(failures);
-        self.notes.extend(gatherer.failure.take().map(|why| why.to_string()));
-        let names = gatherer.code.names(&gatherer.stacks);
-        let counts = gatherer.code.counts();
-        self.notes.extend(unreadable(&gatherer));
-        self.notes.extend(gatherer.code.unnamed());
+        self.notes.extend(builder.failure.take().map(|why| why.to_string()));
+        let names = builder.code.names(&builder.stacks);
+        let counts = builder.code.counts();
+        self.notes.extend(unreadable(&builder));
+        self.notes.extend(builder.code.unnamed());
         self.notes.extend(cut(&counts));
         // A tenth is lost to the start and the end.
         let length = self.ended.since(self.started);
@@ -121,12 +121,11 @@ impl Recording {
             self.notes.push(format!(
                 "waits were timed in {waits_timed} of {length}, and are of that time: more than {} \
                  switches between threads a second would have cost the target too much",
-                super::pace::SWITCHES_MAX,
+                super::poll_interval::SWITCHES_MAX,
             ));
         }
-        self.tally = gatherer.tally;
+        self.tally = builder.tally;
         self.tally.lost = self.tally.lost.max(lost);
-        let with_user = counts.complete + counts.truncated();
         let facts = Facts {
             start: self.started,
             end: self.ended,
@@ -136,26 +135,29 @@ impl Recording {
             lost: self.tally.lost,
             throttled: self.tally.throttled,
             coverage: None,
-            unwound: (with_user > 0).then(|| counts.complete as f64 / with_user as f64),
+            unwound: unwound(&counts),
             notes: Vec::new(),
         };
         self.waits_timed = waits_timed;
         self.toggled = toggled;
-        let Gatherer {
-            tree, stacks, log, off_cpu, touches, elsewhere, names: called, threads, ..
-        } = gatherer;
+        let SampleBuilder {
+            tree,
+            stacks,
+            log,
+            off_cpu,
+            page_faults,
+            elsewhere,
+            names: called,
+            threads,
+            ..
+        } = builder;
         let named = |mut pids: Vec<u32>| {
             pids.sort_unstable();
             pids.into_iter().map(|pid| (pid, called_or_read(&called, pid))).collect()
         };
         self.processes = named(tree.living().collect());
         self.ended_processes = named(tree.ended().collect());
-        for pid in tree.living().chain(tree.ended()) {
-            let waits = off_cpu.totals(pid);
-            self.waits.intervals += waits.intervals;
-            self.waits.blocked += waits.blocked;
-            self.waits.preempted += waits.preempted;
-        }
+        self.waits = target_waits(&tree, &off_cpu);
         self.threads = threads
             .into_iter()
             .filter(|(_, (pid, _))| tree.contains(*pid))
@@ -168,7 +170,7 @@ impl Recording {
             .map(|(pid, nanos)| (called_or_read(&called, pid), nanos))
             .collect();
         self.elsewhere.sort_unstable_by_key(|(_, nanos)| std::cmp::Reverse(*nanos));
-        self.touches = touches;
+        self.page_faults = page_faults;
         let mut profile = Profile { stacks, names, samples: log, facts };
         profile.facts.coverage = self.coverage(&profile);
         self.profile = Some(profile);
@@ -233,20 +235,20 @@ impl Recording {
     ///
     /// # Errors
     /// When the samples cannot be stored.
-    pub fn keep_survivors(
+    pub fn keep_live_pages(
         &mut self,
         from: Timestamp,
         to: Timestamp,
-    ) -> io::Result<Option<Survivors>> {
-        let (Some(touches), Some(profile)) = (&self.touches, &mut self.profile) else {
+    ) -> io::Result<Option<LivePages>> {
+        let (Some(page_faults), Some(profile)) = (&self.page_faults, &mut self.profile) else {
             return Ok(None);
         };
-        let survivors = touches.survivors(from, to, PageMap::open);
-        for sample in &survivors.samples {
+        let live_pages = page_faults.live_pages(from, to, PageMap::open);
+        for sample in &live_pages.samples {
             profile.samples.push(sample)?;
         }
         profile.samples.flush()?;
-        Ok(Some(survivors))
+        Ok(Some(live_pages))
     }
 }
 
@@ -287,10 +289,28 @@ fn cut(counts: &UnwindCounts) -> Option<String> {
     ))
 }
 
+/// The share of user stacks that were followed to their root.
+fn unwound(counts: &UnwindCounts) -> Option<f64> {
+    let with_user = counts.complete + counts.truncated();
+    (with_user > 0).then(|| counts.complete as f64 / with_user as f64)
+}
+
+/// The waits of all processes of the target, those that ended among them.
+fn target_waits(tree: &Tree, off_cpu: &OffCpu) -> Waits {
+    let mut sum = Waits::default();
+    for pid in tree.living().chain(tree.ended()) {
+        let waits = off_cpu.totals(pid);
+        sum.intervals += waits.intervals;
+        sum.blocked += waits.blocked;
+        sum.preempted += waits.preempted;
+    }
+    sum
+}
+
 /// Which files' code could not be read, and what follows.
-fn unreadable(gatherer: &Gatherer) -> Option<String> {
+fn unreadable(builder: &SampleBuilder) -> Option<String> {
     let files: Vec<String> =
-        gatherer.code.unreadable().map(|(name, why)| format!("{name} ({why})")).collect();
+        builder.code.unreadable().map(|(name, why)| format!("{name} ({why})")).collect();
     let files = (!files.is_empty()).then(|| files.join(", "))?;
     Some(format!("not unwound by their rules, and named poorly: {files}"))
 }
@@ -309,12 +329,12 @@ fn merged(
     merger: &mut Merger<'_>,
     options: &Options,
 ) -> io::Result<SampleLog> {
-    let parts: rustc_hash::FxHashMap<Location, Part> = profile
+    let parts: rustc_hash::FxHashMap<Location, FramePart> = profile
         .stacks
         .locations()
         .iter()
         .zip(&profile.names)
-        .filter_map(|(&location, name)| Some((location, Part::of(name)?)))
+        .filter_map(|(&location, name)| Some((location, FramePart::of(name)?)))
         .collect();
     let part = |location: Location| parts.get(&location).copied();
     let mut log = SampleLog::in_file(unnamed_file(options)?);

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, anyhow};
 use serde_json::{Value, json};
 use uringbench_core::time::Nanos;
-use uringbench_profiler::findings::{self, Comparison, Cut};
+use uringbench_profiler::analysis::{self, Comparison, Cut};
 use uringbench_profiler::profile::{
     Direction, FlameOptions, FoldedSide, STORED_FILE, Selection, Stored, Unit, View, Windows,
     read_stored, write_all, write_difference_svg, write_whole,
@@ -63,7 +63,7 @@ pub(super) fn execute(args: &ProfileCommandArgs, folder: &Path) -> Result<Exit, 
         return Ok(Exit::Success);
     }
     let mut lines = vec![("read".to_owned(), after.headline(&stretch))];
-    lines.extend(findings::lines(&figures));
+    lines.extend(analysis::lines(&figures));
     if let Some((before, comparison)) = &against {
         lines.push(("against".to_owned(), before.headline(&stretch)));
         lines.extend(comparison.lines());
@@ -230,7 +230,7 @@ impl Read {
 }
 
 fn compared(before: &Read, after: &Read) -> Result<Comparison, Failure> {
-    let found = findings::compare(before.cut(), after.cut()).context("samples cannot be read")?;
+    let found = analysis::compare(before.cut(), after.cut()).context("samples cannot be read")?;
     let empty = [before, after].into_iter().find(|side| side.cut().requests() == 0);
     match (found, empty) {
         (Some(comparison), _) => Ok(comparison),

@@ -1,7 +1,7 @@
 //! What a person reads of a soak.
 
-use uringbench_profiler::findings::Interval95;
-use uringbench_profiler::leak::{Axis, Call, Verdict};
+use uringbench_profiler::analysis::Interval95;
+use uringbench_profiler::leak::{Axis, LeakResult, LeakVerdict};
 
 use super::Soak;
 
@@ -9,9 +9,9 @@ use super::Soak;
 const NAMED_MIN: f64 = 0.1;
 
 impl Soak {
-    pub(super) fn headline(&self, memory: Option<&Verdict>) -> String {
-        match (self.verdict, memory.map(|verdict| (verdict.call, verdict.axis))) {
-            ("leak", Some((Call::Leak, Axis::Requests))) => {
+    pub(super) fn headline(&self, memory: Option<&LeakResult>) -> String {
+        match (self.verdict, memory.map(|result| (result.verdict, result.axis))) {
+            ("leak", Some((LeakVerdict::Leak, Axis::Requests))) => {
                 let bytes = self.bytes_per_request.unwrap_or_default();
                 // Where other memory leaks than was first touched, no function is known.
                 let is_its = |cost: f64| cost >= NAMED_MIN * bytes;
@@ -21,17 +21,17 @@ impl Soak {
                 let kind = self.kind();
                 format!("LEAK ({bytes:.1} bytes per request{kind}{place})")
             }
-            ("leak", Some((Call::Leak, Axis::Hours))) => {
+            ("leak", Some((LeakVerdict::Leak, Axis::Hours))) => {
                 format!("LEAK (memory, by the clock{})", self.kind())
             }
             ("leak", _) => {
                 let is_fds = self.fds.as_ref().is_some_and(|fds| fds.verdict == "leak");
                 format!("LEAK ({})", if is_fds { "file descriptors" } else { "threads" })
             }
-            ("no_leak", Some((Call::NoLeak { below }, Axis::Requests))) => {
+            ("no_leak", Some((LeakVerdict::NoLeak { below }, Axis::Requests))) => {
                 format!("NO LEAK > {below:.3} bytes per request")
             }
-            ("no_leak", Some((Call::NoLeak { below }, Axis::Hours))) => {
+            ("no_leak", Some((LeakVerdict::NoLeak { below }, Axis::Hours))) => {
                 format!("NO LEAK > {:.2} MB per hour", below / 1e6)
             }
             _ => match self.needs_minutes {

@@ -30,15 +30,15 @@ fn recorded_healthy_servers_are_not_called_leaks() {
     for text in RECORDED {
         let points = recorded(text);
         for heap in [Heap::Freed, Heap::Collected, Heap::CollectedAtItsLimit] {
-            let verdict = judge_memory(&points, &Rules { heap, ..Rules::BYTES }).verdict;
-            println!("{heap:?}: {:?} {}", verdict.call, verdict.reason);
-            assert_ne!(verdict.call, Call::Leak, "{heap:?}: {verdict:?}");
+            let result = judge_memory(&points, &Rules { heap, ..Rules::BYTES }).result;
+            println!("{heap:?}: {:?} {}", result.verdict, result.reason);
+            assert_ne!(result.verdict, LeakVerdict::Leak, "{heap:?}: {result:?}");
         }
         // Nor at any shorter length, which is where a heap grows fastest.
         for length in (20..points.len()).step_by(10) {
             let rules = Rules { heap: Heap::Collected, ..Rules::BYTES };
-            let verdict = judge_memory(&points[..length], &rules).verdict;
-            assert_ne!(verdict.call, Call::Leak, "{length}: {verdict:?}");
+            let result = judge_memory(&points[..length], &rules).result;
+            assert_ne!(result.verdict, LeakVerdict::Leak, "{length}: {result:?}");
         }
     }
 }
@@ -64,12 +64,12 @@ fn memory_of_each_kind_is_judged_and_named() {
     let swapped = of(150, |t| Kinds { private: level, shared: level, swapped: kept(t) });
     let private = of(150, |t| Kinds { private: level + kept(t), ..Kinds::default() });
     for (points, kind) in [(shared, "shared"), (swapped, "swapped"), (private, "private")] {
-        let Memory { verdict, grown, replaced } = judge_memory(&points, &Rules::BYTES);
-        assert_eq!((verdict.call, replaced), (Call::Leak, 0), "{verdict:?}");
-        let slope = verdict.per_request.expect("there were requests");
+        let Memory { result, grown, replaced } = judge_memory(&points, &Rules::BYTES);
+        assert_eq!((result.verdict, replaced), (LeakVerdict::Leak, 0), "{result:?}");
+        let slope = result.per_request.expect("there were requests");
         assert!(slope.covers(4_096.0), "{slope:?}");
         assert_eq!(grown.growing(), [kind]);
-        assert!(verdict.reason.contains(&format!("; since the warm-up: {kind} +")), "{verdict:?}");
+        assert!(result.reason.contains(&format!("; since the warm-up: {kind} +")), "{result:?}");
     }
 }
 
@@ -79,8 +79,8 @@ fn memory_that_is_swapped_out_is_no_growth() {
         let swapped = (t * MIB).min(60.0 * MIB);
         Kinds { private: 100.0 * MIB - swapped, shared: 0.0, swapped }
     });
-    let verdict = judge_memory(&points, &Rules::BYTES).verdict;
-    assert!(matches!(verdict.call, Call::NoLeak { .. }), "{verdict:?}");
+    let result = judge_memory(&points, &Rules::BYTES).result;
+    assert!(matches!(result.verdict, LeakVerdict::NoLeak { .. }), "{result:?}");
 }
 
 #[test]
@@ -88,16 +88,16 @@ fn a_collected_heap_needs_more_than_a_heap_may_grow_by() {
     // 1 MB a minute at 300/s looks like 55 bytes a request.
     let rules = Rules { heap: Heap::Collected, ..Rules::BYTES };
     let slow = of(150, |t| Kinds { private: 150.0 * MIB + 64.0 * RPS * t, ..Kinds::default() });
-    let verdict = judge_memory(&slow, &rules).verdict;
-    let Call::Inconclusive { needs_minutes } = verdict.call else { panic!("{verdict:?}") };
+    let result = judge_memory(&slow, &rules).result;
+    let LeakVerdict::Inconclusive { needs_minutes } = result.verdict else { panic!("{result:?}") };
     assert!((5.0..12.0).contains(&needs_minutes), "{needs_minutes}");
-    assert!(verdict.reason.contains("more minutes at 2000 requests/s would show"), "{verdict:?}");
+    assert!(result.reason.contains("more minutes at 2000 requests/s would show"), "{result:?}");
     let fast = of(150, |t| Kinds { private: 20.0 * MIB + 640.0 * RPS * t, ..Kinds::default() });
-    assert_eq!(judge_memory(&fast, &rules).verdict.call, Call::Leak);
+    assert_eq!(judge_memory(&fast, &rules).result.verdict, LeakVerdict::Leak);
     let rules = Rules { heap: Heap::CollectedAtItsLimit, ..Rules::BYTES };
-    let verdict = judge_memory(&fast, &rules).verdict;
-    assert!(matches!(verdict.call, Call::Inconclusive { .. }), "{verdict:?}");
-    assert!(verdict.reason.contains("grows to its limit without a leak"), "{verdict:?}");
+    let result = judge_memory(&fast, &rules).result;
+    assert!(matches!(result.verdict, LeakVerdict::Inconclusive { .. }), "{result:?}");
+    assert!(result.reason.contains("grows to its limit without a leak"), "{result:?}");
 }
 
 /// A server of a parent and `WORKERS` that are replaced.
@@ -154,14 +154,14 @@ fn leaks_of_workers_that_are_replaced_are_seen_within_their_lives() {
     for seed in 0..20 {
         let mut random = Random::new(seed);
         let leaking = Prefork { seconds: 300, life_s: 90.0, leak: 256.0 };
-        let Memory { verdict, replaced, .. } =
+        let Memory { result, replaced, .. } =
             judge_memory(&prefork(&mut random, leaking), &Rules::BYTES);
         assert!(replaced >= 8, "{replaced}");
-        assert!(!matches!(verdict.call, Call::NoLeak { .. }), "{seed}: {verdict:?}");
-        if verdict.call == Call::Leak {
-            let slope = verdict.per_request.expect("there were requests");
+        assert!(!matches!(result.verdict, LeakVerdict::NoLeak { .. }), "{seed}: {result:?}");
+        if result.verdict == LeakVerdict::Leak {
+            let slope = result.per_request.expect("there were requests");
             assert!((slope.value / 256.0 - 1.0).abs() < 0.15, "{seed}: {slope:?}");
-            assert!(verdict.reason.contains("within their lives"), "{verdict:?}");
+            assert!(result.reason.contains("within their lives"), "{result:?}");
             leaks += 1;
         }
     }
@@ -174,9 +174,9 @@ fn healthy_workers_that_are_replaced_have_no_leak() {
     for seed in 100..140 {
         let mut random = Random::new(seed);
         let healthy = Prefork { seconds: 300, life_s: 90.0, leak: 0.0 };
-        let verdict = judge_memory(&prefork(&mut random, healthy), &Rules::BYTES).verdict;
-        assert_ne!(verdict.call, Call::Leak, "{seed}: {verdict:?}");
-        cleared += usize::from(matches!(verdict.call, Call::NoLeak { .. }));
+        let result = judge_memory(&prefork(&mut random, healthy), &Rules::BYTES).result;
+        assert_ne!(result.verdict, LeakVerdict::Leak, "{seed}: {result:?}");
+        cleared += usize::from(matches!(result.verdict, LeakVerdict::NoLeak { .. }));
     }
     assert!(cleared >= 30, "{cleared} of 40");
 }
@@ -186,9 +186,9 @@ fn lives_too_short_to_see_growth_within_are_inconclusive() {
     for leak in [0.0, 256.0] {
         let mut random = Random::new(7);
         let points = prefork(&mut random, Prefork { seconds: 150, life_s: 8.0, leak });
-        let verdict = judge_memory(&points, &Rules::BYTES).verdict;
-        assert!(matches!(verdict.call, Call::Inconclusive { .. }), "{verdict:?}");
-        assert!(verdict.reason.contains("too short to see growth within one"), "{verdict:?}");
+        let result = judge_memory(&points, &Rules::BYTES).result;
+        assert!(matches!(result.verdict, LeakVerdict::Inconclusive { .. }), "{result:?}");
+        assert!(result.reason.contains("too short to see growth within one"), "{result:?}");
     }
 }
 
@@ -205,9 +205,9 @@ fn a_reload_does_not_hide_a_leak_and_small_helpers_do_not_matter() {
         }
         judge_memory(&points, &Rules::BYTES)
     };
-    let Memory { verdict, replaced, .. } = two(150.0, 256.0);
-    assert_eq!((verdict.call, replaced, verdict.axis), (Call::Leak, 1, Axis::Requests));
-    assert!(matches!(two(150.0, 0.0).verdict.call, Call::NoLeak { .. }));
+    let Memory { result, replaced, .. } = two(150.0, 256.0);
+    assert_eq!((result.verdict, replaced, result.axis), (LeakVerdict::Leak, 1, Axis::Requests));
+    assert!(matches!(two(150.0, 0.0).result.verdict, LeakVerdict::NoLeak { .. }));
 
     let mut points = of(150, |_| Kinds { private: 64.0 * MIB, ..Kinds::default() });
     for (second, point) in points.iter_mut().enumerate() {
@@ -215,7 +215,7 @@ fn a_reload_does_not_hide_a_leak_and_small_helpers_do_not_matter() {
         let helper = ProcessPoint { id: (100 + second as u32, 9), bytes: MIB };
         point.each = vec![server, helper];
     }
-    let Memory { verdict, replaced, .. } = judge_memory(&points, &Rules::BYTES);
-    assert!(matches!(verdict.call, Call::NoLeak { .. }), "{verdict:?}");
+    let Memory { result, replaced, .. } = judge_memory(&points, &Rules::BYTES);
+    assert!(matches!(result.verdict, LeakVerdict::NoLeak { .. }), "{result:?}");
     assert_eq!(replaced, 0);
 }

@@ -20,14 +20,14 @@ fn about() -> About {
             start: Timestamp(100),
             phases: vec![span(Phase::Warmup, 100, 200), span(Phase::Measure, 200, 900)],
             steps: vec![
-                Step {
+                LoadStep {
                     start_ns: 0,
                     length_ns: 100,
                     completed: 7,
                     response_p99_ns: Some(5),
                     in_flight: 3,
                 },
-                Step {
+                LoadStep {
                     start_ns: 100,
                     length_ns: 50,
                     completed: 0,

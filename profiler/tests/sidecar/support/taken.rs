@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use uringbench_profiler::findings::{self, Figures};
+use uringbench_profiler::analysis::{self, Figures};
 use uringbench_profiler::profile::Profile;
 use uringbench_profiler::sample::{Sample, SampleKind};
 use uringbench_profiler::session::Recording;
@@ -26,7 +26,7 @@ pub(crate) struct Taken {
 
 impl Taken {
     pub(crate) fn of(recording: Recording) -> Self {
-        let figures = findings::build(&recording, None).unwrap().figures;
+        let figures = analysis::build(&recording, None).unwrap().figures;
         Self { recording, figures }
     }
 

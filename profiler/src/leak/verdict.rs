@@ -1,4 +1,4 @@
-//! From a series to a verdict: the slope with its interval, and the call that follows.
+//! From a series to a verdict: the slope with its interval, and what follows from it.
 //!
 //! LEAK needs the whole interval above the floor and evidence against every curve that only slows
 //! down; NO LEAK needs the whole interval below the floor; all else is INCONCLUSIVE, with the time
@@ -14,7 +14,7 @@ use uringbench_core::statistics::trend::{SlopeRule, theil_sen_within};
 use super::envelope::{Envelope, envelope};
 use super::least_squares::Fit;
 use super::shape::{Explained, Late, Rival, explain, shares};
-use super::{Axis, Call, Heap, Point, Rules, Series, Shape, Unit, Verdict};
+use super::{Axis, Heap, LeakResult, LeakVerdict, Point, Rules, Series, Shape, Unit};
 
 const CONFIDENCE: f64 = 0.95;
 /// Rises of the floor that a leak shows itself by, at least so many of them in the last third, and
@@ -39,7 +39,7 @@ const POWER: f64 = 1.84;
 const RUN_MINUTES: f64 = 5.0;
 
 /// Judge one resource. Any series has a verdict; too short a one is INCONCLUSIVE.
-pub fn judge(series: &Series, rules: &Rules) -> Verdict {
+pub fn judge(series: &Series, rules: &Rules) -> LeakResult {
     let points = &series.points;
     let (Some(first), Some(last)) = (points.first(), points.last()) else {
         return unknown(0.0, rules);
@@ -58,7 +58,7 @@ pub fn judge(series: &Series, rules: &Rules) -> Verdict {
         (None, Some(hours)) => hours,
         (None, None) => return unknown(span_s, rules),
     };
-    run.verdict(&study)
+    run.result(&study)
 }
 
 struct Run<'a> {
@@ -120,7 +120,7 @@ impl Run<'_> {
         Some(Study { axis, envelope, explained, slope, cut, reach, grain })
     }
 
-    fn verdict(&self, study: &Study) -> Verdict {
+    fn result(&self, study: &Study) -> LeakResult {
         let slope = study.slope;
         let floor = match study.axis {
             Axis::Hours => self.rules.floor_per_hour,
@@ -131,7 +131,7 @@ impl Run<'_> {
         let half = (slope.high - slope.low) / 2.0;
         let smallest_detectable = (half * POWER).max(study.grain);
         let shape = shape(study);
-        let (call, doubt) = self.call(study, floor, smallest_detectable);
+        let (verdict, doubt) = self.verdict(study, floor, smallest_detectable);
         let to_hours = |value: f64| match study.axis {
             Axis::Hours => value,
             Axis::Requests => value * self.per_hour,
@@ -143,8 +143,8 @@ impl Run<'_> {
         let per_hour = slope.map(to_hours);
         let last = study.envelope.y[study.envelope.y.len() - 1];
         let left = self.rules.limit.map(|limit| (limit - last).max(0.0) / per_hour.value);
-        let mut verdict = Verdict {
-            call,
+        let mut result = LeakResult {
+            verdict,
             axis: study.axis,
             per_request,
             per_hour,
@@ -157,11 +157,11 @@ impl Run<'_> {
             hours_to_limit: left.filter(|hours| hours.is_finite() && per_hour.value > 0.0),
             reason: String::new(),
         };
-        verdict.reason = match doubt {
-            Some(doubt) => self.doubtful(&verdict, doubt),
-            None => reason(&verdict, self.rules.unit, slope),
+        result.reason = match doubt {
+            Some(doubt) => self.doubtful(&result, doubt),
+            None => reason(&result, self.rules.unit, slope),
         };
-        verdict
+        result
     }
 
     /// Why a line above the floor is no evidence yet.
@@ -182,18 +182,23 @@ impl Run<'_> {
         (!rises.are_a_line()).then_some(Doubt::Lumps { grown, rises })
     }
 
-    fn call(&self, study: &Study, floor: f64, smallest_detectable: f64) -> (Call, Option<Doubt>) {
+    fn verdict(
+        &self,
+        study: &Study,
+        floor: f64,
+        smallest_detectable: f64,
+    ) -> (LeakVerdict, Option<Doubt>) {
         let slope = study.slope;
         let explained = &study.explained;
         if slope.low > floor && !explained.is_slowing && explained.over_slowing >= EVIDENCE {
-            let Some(doubt) = self.doubt(study) else { return (Call::Leak, None) };
+            let Some(doubt) = self.doubt(study) else { return (LeakVerdict::Leak, None) };
             let minutes = self.span_s / 60.0;
             let needs_minutes = match doubt {
                 Doubt::Little { grown, least } => (minutes * (least / grown - 1.0)).max(1.0).ceil(),
                 Doubt::HeapToItsLimit { .. } => f64::INFINITY,
                 Doubt::Lumps { .. } => minutes.max(1.0).ceil(),
             };
-            return (Call::Inconclusive { needs_minutes }, Some(doubt));
+            return (LeakVerdict::Inconclusive { needs_minutes }, Some(doubt));
         }
         // A jump could be a leak that grows by large pieces, as long as it was seen only once.
         let step = match explained.late {
@@ -202,7 +207,7 @@ impl Run<'_> {
         };
         if slope.high.max(slope.value + step) <= floor {
             let below = slope.high.max(smallest_detectable).min(floor);
-            return (Call::NoLeak { below }, None);
+            return (LeakVerdict::NoLeak { below }, None);
         }
         // An interval narrows with the run's length to the power of 3/2: as many more windows,
         // over as much more of the axis.
@@ -210,14 +215,14 @@ impl Run<'_> {
         let distance = (slope.value - floor).abs().max(floor / 4.0);
         let longer = (half / distance).powf(2.0 / 3.0).clamp(1.5, 20.0);
         let needs_minutes = (self.span_s / 60.0 * (longer - 1.0)).max(1.0).ceil();
-        (Call::Inconclusive { needs_minutes }, None)
+        (LeakVerdict::Inconclusive { needs_minutes }, None)
     }
 
-    fn doubtful(&self, verdict: &Verdict, doubt: Doubt) -> String {
+    fn doubtful(&self, result: &LeakResult, doubt: Doubt) -> String {
         let rate = (self.per_hour / 3_600.0).round();
-        let needs = match verdict.call {
-            Call::Inconclusive { needs_minutes } if needs_minutes.is_finite() => {
-                if verdict.axis == Axis::Requests && rate >= 1.0 {
+        let needs = match result.verdict {
+            LeakVerdict::Inconclusive { needs_minutes } if needs_minutes.is_finite() => {
+                if result.axis == Axis::Requests && rate >= 1.0 {
                     let sooner = (needs_minutes / 10.0).ceil();
                     format!(
                         "{needs_minutes} more minutes at {rate} requests/s would show, or {sooner} \
@@ -375,37 +380,37 @@ fn shape(study: &Study) -> Shape {
     }
 }
 
-fn reason(verdict: &Verdict, unit: Unit, slope: Estimate) -> String {
+fn reason(result: &LeakResult, unit: Unit, slope: Estimate) -> String {
     let unit = match unit {
         Unit::Bytes => "bytes",
         Unit::Descriptors => "descriptors",
         Unit::Threads => "threads",
     };
-    let per = match verdict.axis {
+    let per = match result.axis {
         Axis::Requests => "a request",
         Axis::Hours => "an hour",
     };
     let Estimate { value, low, high } = slope.map(three_digits);
     let growth = format!("{value} {unit} {per} (95 %: {low} to {high})");
-    let floor = three_digits(verdict.floor);
-    match (verdict.call, verdict.shape) {
-        (Call::Leak, _) => {
+    let floor = three_digits(result.floor);
+    match (result.verdict, result.shape) {
+        (LeakVerdict::Leak, _) => {
             format!("it grows in a line by {growth}, above the floor of {floor}")
         }
-        (Call::NoLeak { below }, _) => {
+        (LeakVerdict::NoLeak { below }, _) => {
             let below = three_digits(below);
             format!("after the warm-up it grows by {growth}: no leak above {below} {unit} {per}")
         }
-        (Call::Inconclusive { needs_minutes }, Shape::Saturating { .. }) => format!(
+        (LeakVerdict::Inconclusive { needs_minutes }, Shape::Saturating { .. }) => format!(
             "the growth is slowing down but has not ended, {growth} lately: {needs_minutes} more \
              minutes would show where it ends"
         ),
-        (Call::Inconclusive { needs_minutes }, Shape::Step { height }) => format!(
+        (LeakVerdict::Inconclusive { needs_minutes }, Shape::Step { height }) => format!(
             "it jumped by {} {unit} once and grows by {growth} besides: {needs_minutes} more \
              minutes would show whether it jumps again",
             three_digits(height)
         ),
-        (Call::Inconclusive { needs_minutes }, _) => format!(
+        (LeakVerdict::Inconclusive { needs_minutes }, _) => format!(
             "it grows by {growth}, which neither shows nor rules out a leak above the floor of \
              {floor}: {needs_minutes} more minutes would"
         ),
@@ -422,11 +427,11 @@ fn three_digits(value: f64) -> f64 {
 }
 
 /// The verdict on a series that says nothing.
-fn unknown(span_s: f64, rules: &Rules) -> Verdict {
+fn unknown(span_s: f64, rules: &Rules) -> LeakResult {
     let nothing = Estimate { value: 0.0, low: f64::NEG_INFINITY, high: f64::INFINITY };
     let needs_minutes = (RUN_MINUTES - span_s / 60.0).max(1.0).ceil();
-    Verdict {
-        call: Call::Inconclusive { needs_minutes },
+    LeakResult {
+        verdict: LeakVerdict::Inconclusive { needs_minutes },
         axis: Axis::Hours,
         per_request: None,
         per_hour: nothing,
@@ -465,36 +470,36 @@ mod tests {
     fn a_plain_leak_is_called_measured_and_given_a_time_to_the_limit() {
         let leaking = series(300, |t| (t * 1e4, pages(2e7 + 64.0 * t * 1e4)));
         let rules = Rules { limit: Some(1e9), ..Rules::BYTES };
-        let verdict = judge(&leaking, &rules);
-        assert_eq!((verdict.call, verdict.shape), (Call::Leak, Shape::Linear));
-        let per_request = verdict.per_request.unwrap();
+        let result = judge(&leaking, &rules);
+        assert_eq!((result.verdict, result.shape), (LeakVerdict::Leak, Shape::Linear));
+        let per_request = result.per_request.unwrap();
         assert!(per_request.covers(64.0) && (per_request.value - 64.0).abs() < 1.0);
         // 788 MB left at 2.3 GB an hour.
-        let hours = verdict.hours_to_limit.unwrap();
+        let hours = result.hours_to_limit.unwrap();
         assert!((hours - 0.34).abs() < 0.01, "{hours}");
-        assert!(verdict.smallest_detectable < 2.0 && verdict.warmup_cut_s < 20.0, "{verdict:?}");
-        assert!(verdict.reason.starts_with("it grows in a line by 64"), "{}", verdict.reason);
+        assert!(result.smallest_detectable < 2.0 && result.warmup_cut_s < 20.0, "{result:?}");
+        assert!(result.reason.starts_with("it grows in a line by 64"), "{}", result.reason);
     }
 
     #[test]
     fn a_flat_target_has_no_leak_above_what_the_run_could_see() {
-        let verdict = judge(&series(300, |t| (t * 1e4, 5e7)), &Rules::BYTES);
-        let Call::NoLeak { below } = verdict.call else { panic!("{verdict:?}") };
+        let result = judge(&series(300, |t| (t * 1e4, 5e7)), &Rules::BYTES);
+        let LeakVerdict::NoLeak { below } = result.verdict else { panic!("{result:?}") };
         assert!(below > 0.0 && below < 0.01, "{below}");
-        assert_eq!((verdict.shape, verdict.hours_to_limit), (Shape::Flat, None));
+        assert_eq!((result.shape, result.hours_to_limit), (Shape::Flat, None));
     }
 
     #[test]
     fn an_idle_target_is_judged_by_the_hour() {
         let idle = judge(&series(600, |_| (0.0, 5e7)), &Rules::BYTES);
-        assert!(matches!(idle.call, Call::NoLeak { .. }), "{idle:?}");
+        assert!(matches!(idle.verdict, LeakVerdict::NoLeak { .. }), "{idle:?}");
         assert_eq!((idle.axis, idle.per_request, idle.floor), (Axis::Hours, None, 1e6));
         let mut random = Random::new(3);
         let noises: Vec<f64> = (0..300).map(|_| 2e5 * random.normal()).collect();
         let noisy = judge(&series(300, |t| (0.0, pages(5e7 + noises[t as usize]))), &Rules::BYTES);
-        assert_ne!(noisy.call, Call::Leak, "{noisy:?}");
+        assert_ne!(noisy.verdict, LeakVerdict::Leak, "{noisy:?}");
         let timer = judge(&series(600, |t| (0.0, pages(5e7 + 1e4 * t))), &Rules::BYTES);
-        assert_eq!(timer.call, Call::Leak, "{timer:?}");
+        assert_eq!(timer.verdict, LeakVerdict::Leak, "{timer:?}");
         assert!(timer.per_hour.covers(3.6e7));
     }
 
@@ -502,51 +507,55 @@ mod tests {
     fn growth_by_the_clock_under_changing_load_is_judged_by_the_hour() {
         // Load in bursts; growth of 36 MB an hour all the time, 0.9 bytes a request on average.
         let bursts = |t: f64| 20.0 * (t / 60.0).floor() * 1e4 + (t % 60.0).min(20.0) * 1e4;
-        let verdict = judge(&series(1_800, |t| (bursts(t), pages(5e7 + 1e4 * t))), &Rules::BYTES);
-        assert_eq!((verdict.axis, verdict.call), (Axis::Hours, Call::Leak), "{verdict:?}");
-        let verdict =
+        let result = judge(&series(1_800, |t| (bursts(t), pages(5e7 + 1e4 * t))), &Rules::BYTES);
+        assert_eq!((result.axis, result.verdict), (Axis::Hours, LeakVerdict::Leak), "{result:?}");
+        let result =
             judge(&series(1_800, |t| (bursts(t), pages(5e7 + 64.0 * bursts(t)))), &Rules::BYTES);
-        assert_eq!((verdict.axis, verdict.call), (Axis::Requests, Call::Leak), "{verdict:?}");
-        assert!(verdict.per_request.unwrap().covers(64.0), "{verdict:?}");
+        assert_eq!(
+            (result.axis, result.verdict),
+            (Axis::Requests, LeakVerdict::Leak),
+            "{result:?}"
+        );
+        assert!(result.per_request.unwrap().covers(64.0), "{result:?}");
     }
 
     #[test]
     fn descriptors_and_threads_have_their_own_floor() {
         let leaking = series(300, |t| (t * 1e3, 20.0 + (t * 1e3 / 2_000.0).floor()));
-        let verdict = judge(&leaking, &Rules::DESCRIPTORS);
-        assert_eq!(verdict.call, Call::Leak, "{verdict:?}");
-        assert!(verdict.per_request.unwrap().covers(1.0 / 2_000.0), "{verdict:?}");
+        let result = judge(&leaking, &Rules::DESCRIPTORS);
+        assert_eq!(result.verdict, LeakVerdict::Leak, "{result:?}");
+        assert!(result.per_request.unwrap().covers(1.0 / 2_000.0), "{result:?}");
         // Connections opened as the load starts, and no more.
         let opened = series(300, |t| (t * 1e3, if t < 3.0 { 20.0 } else { 84.0 }));
-        assert!(matches!(judge(&opened, &Rules::THREADS).call, Call::NoLeak { .. }));
+        assert!(matches!(judge(&opened, &Rules::THREADS).verdict, LeakVerdict::NoLeak { .. }));
     }
 
     #[test]
     fn warm_up_is_cut_and_a_full_cache_has_a_plateau() {
         let warm = series(300, |t| (t * 1e4, pages(2e7 + 2e8 * (t / 60.0).min(1.0))));
-        let verdict = judge(&warm, &Rules::BYTES);
-        assert!(matches!(verdict.call, Call::NoLeak { .. }), "{verdict:?}");
-        assert!((45.0..80.0).contains(&verdict.warmup_cut_s), "{verdict:?}");
+        let result = judge(&warm, &Rules::BYTES);
+        assert!(matches!(result.verdict, LeakVerdict::NoLeak { .. }), "{result:?}");
+        assert!((45.0..80.0).contains(&result.warmup_cut_s), "{result:?}");
         let filling = series(300, |t| (t * 1e4, pages(2e7 + 4e8 * (1.0 - (-t / 90.0).exp()))));
-        let verdict = judge(&filling, &Rules::BYTES);
-        let Shape::Saturating { plateau: Some(plateau) } = verdict.shape else {
-            panic!("{verdict:?}")
+        let result = judge(&filling, &Rules::BYTES);
+        let Shape::Saturating { plateau: Some(plateau) } = result.shape else {
+            panic!("{result:?}")
         };
         assert!((plateau / 4.2e8 - 1.0).abs() < 0.05, "{plateau}");
-        assert!(matches!(verdict.call, Call::Inconclusive { .. }), "{verdict:?}");
+        assert!(matches!(result.verdict, LeakVerdict::Inconclusive { .. }), "{result:?}");
     }
 
     #[test]
     fn too_short_is_inconclusive_and_nothing_panics() {
         for points in [0, 1, 2, 15, 20, 40] {
-            let verdict = judge(&series(points, |t| (t * 10.0, 1e6 * t)), &Rules::BYTES);
-            let needs = match verdict.call {
-                Call::Inconclusive { needs_minutes } => needs_minutes,
+            let result = judge(&series(points, |t| (t * 10.0, 1e6 * t)), &Rules::BYTES);
+            let needs = match result.verdict {
+                LeakVerdict::Inconclusive { needs_minutes } => needs_minutes,
                 _ => 1.0,
             };
-            assert!(needs >= 1.0 && needs.is_finite() && !verdict.reason.is_empty());
+            assert!(needs >= 1.0 && needs.is_finite() && !result.reason.is_empty());
         }
         let stuck = Series { points: vec![Point { t_s: 1.0, requests: 5, value: 3.0 }; 50] };
-        assert!(matches!(judge(&stuck, &Rules::BYTES).call, Call::Inconclusive { .. }));
+        assert!(matches!(judge(&stuck, &Rules::BYTES).verdict, LeakVerdict::Inconclusive { .. }));
     }
 }

@@ -1,14 +1,15 @@
 //! What a recording says about the target, in figures: the key `target` of the result document.
 //!
-//! `build` counts and asks `statistics`, `lines` puts the same into words, `again` does both for a
-//! stretch of a stored profile. Times are in the units their names state, shares are 0..=1, and
-//! what is not known is `null`.
+//! `build` counts and calls `statistics`, `render_text` writes the summary's lines, `stored` has
+//! the figures of a stretch of a stored profile, `diff` compares two. Times are in the units their
+//! names state, shares are 0..=1, and unknown figures are `null`.
 
-mod again;
 mod blocks;
 mod build;
 mod counters;
-mod lines;
+mod diff;
+mod render_text;
+mod stored;
 
 use std::ops::Range;
 
@@ -19,14 +20,15 @@ use uringbench_core::time::{Nanos, Timestamp};
 
 use crate::profile::Windows;
 
-pub use self::again::{Comparison, Cut, Delta, FunctionDelta, compare};
 pub use self::build::build;
 pub use self::counters::{CountersPerRequest, PerRequest};
-pub use self::lines::lines;
+pub use self::diff::{Comparison, Delta, FunctionDelta, compare};
+pub use self::render_text::lines;
+pub use self::stored::Cut;
 
 /// The load that ran beside a recording.
 #[derive(Clone, Copy, Debug)]
-pub struct Load<'a> {
+pub struct LoadRecord<'a> {
     /// When its first phase began.
     pub start: Timestamp,
     /// What happened when, in the finest steps there are.
@@ -81,7 +83,7 @@ pub struct Figures {
     /// What sampling cost; `null` unless it was measured.
     pub overhead: Option<Overhead>,
     /// CPU time that other processes used meanwhile, the most first.
-    pub elsewhere: Vec<Elsewhere>,
+    pub elsewhere: Vec<OtherProcess>,
     /// The files that were written, by their names.
     pub files: Vec<String>,
     /// What else a reader should know.
@@ -255,7 +257,7 @@ pub struct Overhead {
 
 /// One of `elsewhere`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Elsewhere {
+pub struct OtherProcess {
     /// The process.
     pub name: String,
     /// Seconds of CPU time.
@@ -264,7 +266,7 @@ pub struct Elsewhere {
 
 /// Figures, and the windows that files are cut by.
 #[derive(Clone, Debug)]
-pub struct Findings {
+pub struct Analysis {
     /// The figures.
     pub figures: Figures,
     /// The measured window, or the whole recording without a load.

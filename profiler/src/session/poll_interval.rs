@@ -31,9 +31,9 @@ const REST_FACTOR: u64 = 9;
 /// many short rounds leave the load no gap in which the target has nothing to do, a few long ones
 /// do (nginx at 997 Hz beside the generator: 6 % fewer requests per second instead of 3).
 #[derive(Clone, Copy, Debug)]
-pub(super) struct RoundPace(Nanos);
+pub(super) struct PollInterval(Nanos);
 
-impl RoundPace {
+impl PollInterval {
     pub(super) const fn new() -> Self {
         Self(Nanos(PAUSE_FIRST))
     }
@@ -53,15 +53,15 @@ impl RoundPace {
 
 /// Keeps what the timing of waits costs within bounds. Pure.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct SwitchPace {
-    state: PaceState,
+pub(super) struct SwitchSampling {
+    state: SwitchState,
     /// Of so many switches the stack of one is taken.
     period: u64,
     timed: Nanos,
 }
 
 #[derive(Clone, Copy, Debug)]
-enum PaceState {
+enum SwitchState {
     /// Switches are recorded, and were counted at `since`.
     Timing {
         since: Timestamp,
@@ -85,29 +85,30 @@ pub(super) enum Advice {
     Resume,
 }
 
-impl SwitchPace {
+impl SwitchSampling {
     pub(super) const fn new(start: Timestamp) -> Self {
-        let state = PaceState::Timing { since: start, switches: 0, stacks: 0 };
+        let state = SwitchState::Timing { since: start, switches: 0, stacks: 0 };
         Self { state, period: WAIT_PERIOD_FIRST, timed: Nanos::ZERO }
     }
 
     /// So many switches and so many stacks of them have been seen by `now`.
     pub(super) fn advise(&mut self, now: Timestamp, switches: u64, stacks: u64) -> Advice {
-        let begun = PaceState::Timing { since: now, switches, stacks };
+        let begun = SwitchState::Timing { since: now, switches, stacks };
         match self.state {
-            PaceState::Resting { until } if now < until => Advice::GoOn,
-            PaceState::Resting { .. } => {
+            SwitchState::Resting { until } if now < until => Advice::GoOn,
+            SwitchState::Resting { .. } => {
                 self.state = begun;
                 Advice::Resume
             }
-            PaceState::Timing { since, .. } if now.since(since) < LOOK => Advice::GoOn,
-            PaceState::Timing { since, switches: switches_then, stacks: stacks_then } => {
+            SwitchState::Timing { since, .. } if now.since(since) < LOOK => Advice::GoOn,
+            SwitchState::Timing { since, switches: switches_then, stacks: stacks_then } => {
                 let looked = now.since(since);
                 self.timed += looked;
                 self.state = begun;
                 let per_second = |count: u64| (count as f64 / looked.as_secs_f64()) as u64;
                 if per_second(switches - switches_then) > SWITCHES_MAX {
-                    self.state = PaceState::Resting { until: now + Nanos(looked.0 * REST_FACTOR) };
+                    self.state =
+                        SwitchState::Resting { until: now + Nanos(looked.0 * REST_FACTOR) };
                     return Advice::Rest;
                 }
                 self.steer(per_second(stacks - stacks_then))
@@ -129,8 +130,8 @@ impl SwitchPace {
     /// For how long waits were timed by `now`.
     pub(super) fn timed(&self, now: Timestamp) -> Nanos {
         match self.state {
-            PaceState::Timing { since, .. } => self.timed + now.since(since),
-            PaceState::Resting { .. } => self.timed,
+            SwitchState::Timing { since, .. } => self.timed + now.since(since),
+            SwitchState::Resting { .. } => self.timed,
         }
     }
 }
@@ -141,7 +142,7 @@ mod tests {
 
     #[test]
     fn rounds_are_as_long_as_they_should_be() {
-        let mut rounds = RoundPace::new();
+        let mut rounds = PollInterval::new();
         // A millisecond brings 25 µs of work: four make a round.
         for _ in 0..40 {
             let busy = rounds.pause().0 / 40;
@@ -163,20 +164,23 @@ mod tests {
     #[test]
     fn many_switches_are_thinned_and_too_many_are_timed_now_and_then() {
         let at = |millis: u64| Timestamp(millis * 1_000_000);
-        let mut pace = SwitchPace::new(at(0));
-        assert_eq!(pace.advise(at(50), 90_000, 9_000), Advice::GoOn, "too early to tell");
+        let mut poll_interval = SwitchSampling::new(at(0));
+        assert_eq!(poll_interval.advise(at(50), 90_000, 9_000), Advice::GoOn, "too early to tell");
         // 100 ms with 800 switches are as many as are allowed; 10 stacks are few.
-        assert_eq!(pace.advise(at(100), 800, 10), Advice::TakeOneOf(WAIT_PERIOD_FIRST / 2));
-        assert_eq!(pace.advise(at(200), 1_600, 50), Advice::GoOn);
-        assert_eq!(pace.advise(at(300), 2_400, 50 + 151), Advice::TakeOneOf(128));
-        assert_eq!(pace.advise(at(400), 3_201 + 10, 220), Advice::Rest);
-        assert_eq!(pace.timed(at(900)), Nanos::from_millis(400));
-        assert_eq!(pace.advise(at(1_299), 3_211, 220), Advice::GoOn);
-        assert_eq!(pace.advise(at(1_300), 3_211, 220), Advice::Resume);
-        assert_eq!(pace.timed(at(1_350)), Nanos::from_millis(450));
+        assert_eq!(
+            poll_interval.advise(at(100), 800, 10),
+            Advice::TakeOneOf(WAIT_PERIOD_FIRST / 2)
+        );
+        assert_eq!(poll_interval.advise(at(200), 1_600, 50), Advice::GoOn);
+        assert_eq!(poll_interval.advise(at(300), 2_400, 50 + 151), Advice::TakeOneOf(128));
+        assert_eq!(poll_interval.advise(at(400), 3_201 + 10, 220), Advice::Rest);
+        assert_eq!(poll_interval.timed(at(900)), Nanos::from_millis(400));
+        assert_eq!(poll_interval.advise(at(1_299), 3_211, 220), Advice::GoOn);
+        assert_eq!(poll_interval.advise(at(1_300), 3_211, 220), Advice::Resume);
+        assert_eq!(poll_interval.timed(at(1_350)), Nanos::from_millis(450));
         for step in 0..12 {
-            let _halved = pace.advise(at(1_400 + step * 100), 3_211, 220);
+            let _halved = poll_interval.advise(at(1_400 + step * 100), 3_211, 220);
         }
-        assert_eq!(pace.period, 1, "rare waits are all taken");
+        assert_eq!(poll_interval.period, 1, "rare waits are all taken");
     }
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use uringbench_core::plan::Plan;
 use uringbench_core::record::{Interval, RunRecord};
 use uringbench_core::time::Timestamp;
-use uringbench_profiler::findings::{self, Load};
+use uringbench_profiler::analysis::{self, LoadRecord};
 use uringbench_profiler::profile::Windows;
 use uringbench_profiler::selector;
 use uringbench_profiler::session::{Options, Recording, Sidecar};
@@ -20,8 +20,8 @@ use super::{ProfilePlan, files};
 use crate::host::cpu_set::CpuSet;
 
 /// A sidecar, or why there is none.
-pub(crate) struct Beside<'a> {
-    asked: &'a ProfilePlan,
+pub(crate) struct ProfiledRun<'a> {
+    profile: &'a ProfilePlan,
     state: Result<Sidecar, String>,
     trial: Option<Trial>,
     began: Cell<Option<Timestamp>>,
@@ -31,7 +31,7 @@ pub(crate) struct Beside<'a> {
 
 /// What it came to.
 #[derive(Default)]
-pub(crate) struct Told {
+pub(crate) struct ProfileReport {
     /// The key `target` of the document.
     pub(crate) target: Option<Value>,
     /// The summary's lines: names and texts.
@@ -42,34 +42,34 @@ pub(crate) struct Told {
     pub(crate) soak: Option<Soaked>,
 }
 
-impl<'a> Beside<'a> {
+impl<'a> ProfiledRun<'a> {
     /// Begin to record. `folder` is the run's own.
     pub(crate) fn start(
-        asked: &'a ProfilePlan,
+        profile: &'a ProfilePlan,
         plan: &Plan,
         target_cpus: Option<&CpuSet>,
         folder: &Path,
     ) -> Self {
-        let state = match selector::resolve(&asked.selector) {
+        let state = match selector::resolve(&profile.selector) {
             Ok(found) => {
                 let options = Options {
-                    hz: asked.hz,
-                    timeline_hz: asked.timeline_hz,
-                    follows_memory: asked.follows_memory,
+                    hz: profile.hz,
+                    timeline_hz: profile.timeline_hz,
+                    follows_memory: profile.follows_memory,
                     cpus: files::free_cpus(&plan.cpus, target_cpus),
                     folder: folder.to_path_buf(),
                 };
-                Ok(Sidecar::attach(asked.selector.clone(), found, options))
+                Ok(Sidecar::attach(profile.selector.clone(), found, options))
             }
             Err(why) => Err(why.to_string()),
         };
-        let trial = asked.measures_overhead.then(|| Trial::new(plan));
+        let trial = profile.measures_overhead.then(|| Trial::new(plan));
         let mut notes = Vec::new();
-        let streamed = asked.follows_memory.then(|| Stream::create(folder, asked.timeline_hz));
+        let streamed = profile.follows_memory.then(|| Stream::create(folder, profile.timeline_hz));
         let stream = streamed.and_then(|stream| {
             stream.inspect_err(|why| notes.push(format!("there is no timeline.jsonl: {why}"))).ok()
         });
-        Self { asked, state, trial, began: Cell::new(None), stream, notes }
+        Self { profile, state, trial, began: Cell::new(None), stream, notes }
     }
 
     /// The load begins: its first slot is due then.
@@ -98,20 +98,20 @@ impl<'a> Beside<'a> {
 
     /// End it. What it recorded is `Err` with cause and remedy when there was nobody to record.
     pub(crate) fn detach(self) -> Detached<'a> {
-        let Self { asked, state, trial, stream, mut notes, .. } = self;
+        let Self { profile, state, trial, stream, mut notes, .. } = self;
         notes.extend(stream.and_then(|stream| stream.failure()));
         let recording = state.map(|sidecar| {
             let mut recording = sidecar.detach();
             recording.notes.append(&mut notes);
             recording
         });
-        Detached { asked, recording, trial }
+        Detached { profile, recording, trial }
     }
 }
 
 /// A sidecar that has ended.
 pub(crate) struct Detached<'a> {
-    asked: &'a ProfilePlan,
+    profile: &'a ProfilePlan,
     /// What it recorded, or why it did not.
     pub(crate) recording: Result<Recording, String>,
     trial: Option<Trial>,
@@ -119,28 +119,28 @@ pub(crate) struct Detached<'a> {
 
 impl Detached<'_> {
     /// Judge, write the files into the run's folder, and put everything into words.
-    pub(crate) fn tell(
+    pub(crate) fn report(
         &mut self,
         plan: &Plan,
         record: &RunRecord,
         folder: &Path,
         (title, name): (&str, Option<&str>),
-    ) -> Told {
+    ) -> ProfileReport {
         let recording = match &mut self.recording {
             Ok(recording) => recording,
             Err(why) => return absent(why),
         };
         let mut soak = None;
-        if self.asked.follows_memory {
+        if self.profile.follows_memory {
             soak = Some(soak::conclude(recording, plan, record, folder, title));
         }
-        let load = Load {
+        let load = LoadRecord {
             start: record.start(),
             intervals: record.finest(),
             phases: &record.phases,
-            spike: self.asked.spike,
+            spike: self.profile.spike,
         };
-        let mut found = match findings::build(recording, Some(&load)) {
+        let mut found = match analysis::build(recording, Some(&load)) {
             Ok(found) => found,
             Err(why) => return absent(&format!("the samples cannot be read back: {why}")),
         };
@@ -154,7 +154,7 @@ impl Detached<'_> {
             window: &found.window,
             sampled: &found.sampled,
             spikes: &spikes,
-            timeline_hz: self.asked.timeline_hz,
+            timeline_hz: self.profile.timeline_hz,
         };
         let mut timeline = Vec::new();
         match files::write(&parts, folder, title) {
@@ -174,16 +174,16 @@ impl Detached<'_> {
         if let Some(soak) = &soak {
             found.figures.files.extend(soak.files.iter().cloned());
         }
-        let lines = findings::lines(&found.figures);
+        let lines = analysis::lines(&found.figures);
         // Figures are plain data: there is nothing in them that has no form in JSON.
-        Told { target: serde_json::to_value(&found.figures).ok(), lines, timeline, soak }
+        ProfileReport { target: serde_json::to_value(&found.figures).ok(), lines, timeline, soak }
     }
 }
 
-fn absent(why: &str) -> Told {
-    Told {
+fn absent(why: &str) -> ProfileReport {
+    ProfileReport {
         target: Some(json!({"mode": "none", "instead_of": [why]})),
         lines: vec![("profile".to_owned(), format!("none: {why}"))],
-        ..Told::default()
+        ..ProfileReport::default()
     }
 }

@@ -53,11 +53,11 @@ impl Region {
 
 /// The spaces of all processes.
 #[derive(Debug, Default)]
-pub(super) struct Spaces {
+pub(super) struct AddressSpaces {
     of: FxHashMap<u32, Arc<Vec<Region>>>,
 }
 
-impl Spaces {
+impl AddressSpaces {
     /// Whether anything is known of a process.
     pub(super) fn knows(&self, pid: u32) -> bool {
         self.of.contains_key(&pid)
@@ -216,7 +216,7 @@ mod tests {
         fn lookups_agree_with_a_table_of_single_addresses(
             events in proptest::collection::vec(event(), 0..60)
         ) {
-            let mut spaces = Spaces::default();
+            let mut spaces = AddressSpaces::default();
             let mut model: HashMap<u32, HashMap<u64, (u32, u64)>> = HashMap::new();
             for event in events {
                 match event {
@@ -274,7 +274,7 @@ mod tests {
 
     #[test]
     fn a_child_keeps_its_space_when_the_parent_changes() {
-        let mut spaces = Spaces::default();
+        let mut spaces = AddressSpaces::default();
         let region = Region { start: 16, end: 32, file_offset: 0, backing: Backing::Anonymous };
         spaces.map(1, region);
         spaces.fork(1, 2);

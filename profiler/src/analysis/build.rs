@@ -9,8 +9,8 @@ use uringbench_core::time::{Nanos, Timestamp};
 use uringbench_core::validity::Validity;
 
 use super::{
-    Cpu, Elsewhere, Figures, Findings, Function, Load, Process, Python, Reason, SpikeFunction,
-    Spikes, Stretch, WaitFunction, Waits, blocks, counters,
+    Analysis, Cpu, Figures, Function, LoadRecord, OtherProcess, Process, Python, Reason,
+    SpikeFunction, Spikes, Stretch, WaitFunction, Waits, blocks, counters,
 };
 use crate::profile::{Profile, Selection, View, Wait, Windows};
 use crate::sample::SampleKind;
@@ -32,7 +32,7 @@ pub(super) const SEED: u64 = 1;
 ///
 /// # Errors
 /// When samples cannot be read back.
-pub fn build(recording: &Recording, load: Option<&Load<'_>>) -> io::Result<Findings> {
+pub fn build(recording: &Recording, load: Option<&LoadRecord<'_>>) -> io::Result<Analysis> {
     let window = measured(recording, load);
     let in_window = sampled(recording, load, &window);
     let mut figures = of_attachment(recording);
@@ -61,7 +61,7 @@ pub fn build(recording: &Recording, load: Option<&Load<'_>>) -> io::Result<Findi
         figures.notes.push(without_samples(recording, &figures, &window));
     }
     figures.notes.extend(recording.notes.iter().cloned());
-    Ok(Findings { figures, window, sampled: in_window, spikes: spike_windows })
+    Ok(Analysis { figures, window, sampled: in_window, spikes: spike_windows })
 }
 
 /// Why there is no sample, by the CPU time that the scheduler accounts to the target.
@@ -90,7 +90,7 @@ fn without_samples(recording: &Recording, figures: &Figures, window: &Range<Time
     format!("no sample was taken; the target used {used} of CPU time in {length}: {why}")
 }
 
-fn measured(recording: &Recording, load: Option<&Load<'_>>) -> Range<Timestamp> {
+fn measured(recording: &Recording, load: Option<&LoadRecord<'_>>) -> Range<Timestamp> {
     let measure = load.and_then(|load| {
         load.phases.iter().find(|span| span.phase == Phase::Measure && span.end > span.start)
     });
@@ -99,7 +99,11 @@ fn measured(recording: &Recording, load: Option<&Load<'_>>) -> Range<Timestamp> 
 
 /// What of `window` was sampled. Where sampling was switched on and off, samples before the first
 /// whole interval of a stretch have no requests to be divided by, and those after the last.
-fn sampled(recording: &Recording, load: Option<&Load<'_>>, window: &Range<Timestamp>) -> Windows {
+fn sampled(
+    recording: &Recording,
+    load: Option<&LoadRecord<'_>>,
+    window: &Range<Timestamp>,
+) -> Windows {
     let whole = Windows::covering([window.clone()]);
     let Some(load) = load.filter(|_| !recording.toggled.is_empty()) else { return whole };
     let on = stretches(&recording.toggled, recording.started..recording.ended).within(&whole);
@@ -128,12 +132,12 @@ fn stretches(toggled: &[Toggled], whole: Range<Timestamp>) -> Windows {
     Windows::covering(on)
 }
 
-fn completed(load: &Load<'_>, window: &Windows) -> u64 {
+fn completed(load: &LoadRecord<'_>, window: &Windows) -> u64 {
     let inside = load.intervals.iter().filter(|step| window.contains(load.start + step.start));
     inside.map(|step| step.completed).sum()
 }
 
-fn steps(load: &Load<'_>) -> Vec<(Timestamp, u64)> {
+fn steps(load: &LoadRecord<'_>) -> Vec<(Timestamp, u64)> {
     load.intervals.iter().map(|step| (load.start + step.start, step.completed)).collect()
 }
 
@@ -154,7 +158,7 @@ fn of_attachment(recording: &Recording) -> Figures {
         throttled: recording.tally.throttled,
         processes: recording.processes.iter().map(process).collect(),
         elsewhere: elsewhere
-            .map(|(name, nanos)| Elsewhere { name: name.clone(), seconds: seconds(*nanos) })
+            .map(|(name, nanos)| OtherProcess { name: name.clone(), seconds: seconds(*nanos) })
             .collect(),
         python: recording.python.as_ref().map(|(counts, fits)| Python {
             processes: counts.processes.clone(),
@@ -265,7 +269,7 @@ fn waits(
     recording: &Recording,
     profile: &Profile,
     view: &View,
-    load: Option<&Load<'_>>,
+    load: Option<&LoadRecord<'_>>,
 ) -> io::Result<Option<Waits>> {
     if recording.waits.intervals == 0 {
         return Ok(None);
@@ -303,7 +307,7 @@ fn waits(
     }))
 }
 
-fn blocked_in_flight(profile: &Profile, load: &Load<'_>) -> io::Result<f64> {
+fn blocked_in_flight(profile: &Profile, load: &LoadRecord<'_>) -> io::Result<f64> {
     let busy = load.intervals.iter().filter(|step| step.in_flight > 0 || step.completed > 0);
     let busy = Windows::covering(busy.map(|step| {
         let from = load.start + step.start;
@@ -329,7 +333,7 @@ fn waiter(profile: &Profile, stack: StackId) -> String {
 
 fn spikes(
     profile: &Profile,
-    load: &Load<'_>,
+    load: &LoadRecord<'_>,
     sampled: &Windows,
     found: &spike::Spikes,
 ) -> io::Result<Spikes> {

@@ -8,13 +8,13 @@ use std::{fs::File, os::unix::fs::FileExt};
 
 use rustc_hash::FxHashMap;
 
+use super::address_spaces::{AddressSpaces, Backing};
 use super::module::Modules;
-use super::spaces::{Backing, Spaces};
 use crate::stack::{Location, Marker, ModuleId};
 
 /// What lies at an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum CodeKind {
     /// Code of a file, at an address as the file states it.
     File { module: ModuleId, address: u64 },
     /// Code of no file.
@@ -24,9 +24,9 @@ pub(super) enum Place {
 }
 
 /// A process's code.
-pub(super) struct Places<'a> {
+pub(super) struct CodeLookup<'a> {
     pub(super) pid: u32,
-    pub(super) spaces: &'a mut Spaces,
+    pub(super) address_spaces: &'a mut AddressSpaces,
     pub(super) modules: &'a mut Modules,
     pub(super) snippets: &'a mut Snippets,
 }
@@ -49,14 +49,16 @@ impl Snippets {
     }
 }
 
-impl Places<'_> {
+impl CodeLookup<'_> {
     /// What lies at an address.
-    pub(super) fn place(&mut self, address: u64) -> Place {
-        let Some(region) = self.spaces.find(self.pid, address) else { return Place::Unmapped };
+    pub(super) fn kind(&mut self, address: u64) -> CodeKind {
+        let Some(region) = self.address_spaces.find(self.pid, address) else {
+            return CodeKind::Unmapped;
+        };
         let backing = match region.backing {
             Backing::Unchecked(path) => {
                 let checked = self.modules.check(self.pid, &region, path);
-                self.spaces.back(self.pid, region.start, checked);
+                self.address_spaces.back(self.pid, region.start, checked);
                 checked
             }
             known => known,
@@ -64,9 +66,9 @@ impl Places<'_> {
         match backing {
             Backing::Module(module) => {
                 let address = self.modules.address(module, region.offset_of(address));
-                Place::File { module, address }
+                CodeKind::File { module, address }
             }
-            Backing::Anonymous | Backing::Unchecked(_) => Place::Anonymous,
+            Backing::Anonymous | Backing::Unchecked(_) => CodeKind::Anonymous,
         }
     }
 
@@ -87,11 +89,11 @@ impl Places<'_> {
     }
 
     /// The same as a frame of a stack.
-    pub(super) fn location(&self, place: Place, address: u64) -> Location {
-        match place {
-            Place::File { module, address } => Location::Code { module, address },
-            Place::Anonymous => Location::Anonymous { pid: self.pid, address },
-            Place::Unmapped => Location::Marker(Marker::Unmapped),
+    pub(super) fn location(&self, kind: CodeKind, address: u64) -> Location {
+        match kind {
+            CodeKind::File { module, address } => Location::Code { module, address },
+            CodeKind::Anonymous => Location::Anonymous { pid: self.pid, address },
+            CodeKind::Unmapped => Location::Marker(Marker::Unmapped),
         }
     }
 }

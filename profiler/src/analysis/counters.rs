@@ -3,7 +3,7 @@
 use serde::Serialize;
 use uringbench_perf::CounterValues;
 
-use super::Load;
+use super::LoadRecord;
 use crate::session::Counted;
 
 /// Key `counters`: a side is `null` when nothing of it could be counted.
@@ -38,7 +38,7 @@ pub struct PerRequest {
 
 /// What was counted over the requests completed meanwhile, those of a step that was counted in
 /// part in proportion. `None` when there were none.
-pub(super) fn per_request(counted: &Counted, load: &Load<'_>) -> Option<CountersPerRequest> {
+pub(super) fn per_request(counted: &Counted, load: &LoadRecord<'_>) -> Option<CountersPerRequest> {
     let requests: f64 = load
         .intervals
         .iter()
@@ -127,7 +127,7 @@ mod tests {
     fn counts_are_of_the_requests_completed_meanwhile() {
         let steps = [step(0, 1_000), step(1, 2_000), step(2, 4_000), step(3, 9_000)];
         let start = Timestamp(7_000_000_000);
-        let load = Load { start, intervals: &steps, phases: &[], spike: None };
+        let load = LoadRecord { start, intervals: &steps, phases: &[], spike: None };
         let values = CounterValues {
             task_clock_ns: 8_000_000,
             context_switches: Some(2_000),

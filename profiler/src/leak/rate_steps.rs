@@ -1,4 +1,4 @@
-//! Dose and response: does the growth follow the requests or the clock?
+//! RateStep and response: does the growth follow the requests or the clock?
 //!
 //! At one constant rate the two cannot be told apart. A soak with `--dose` therefore runs blocks
 //! of rate 0, r and 2r in random order, and the growth of each is explained by its requests and
@@ -15,7 +15,7 @@ use super::{Point, Rules, Series};
 
 /// The rate of one block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Dose {
+pub enum RateStep {
     /// No requests.
     None,
     /// The rate asked for.
@@ -24,7 +24,7 @@ pub enum Dose {
     Double,
 }
 
-impl Dose {
+impl RateStep {
     /// What to multiply the rate by.
     pub const fn factor(self) -> u32 {
         match self {
@@ -35,21 +35,21 @@ impl Dose {
     }
 }
 
-/// The doses of `rounds` rounds: each holds all three, in an order drawn by `seed`, so that drift
+/// The steps of `rounds` rounds: each holds all three, in an order drawn by `seed`, so that drift
 /// falls on all of them alike.
-pub fn plan(seed: u64, rounds: usize) -> Vec<Dose> {
+pub fn plan(seed: u64, rounds: usize) -> Vec<RateStep> {
     let mut random = Random::new(seed);
     let round = |_| {
-        let mut doses = [Dose::None, Dose::Single, Dose::Double];
-        random.shuffle(&mut doses);
-        doses
+        let mut steps = [RateStep::None, RateStep::Single, RateStep::Double];
+        random.shuffle(&mut steps);
+        steps
     };
     (0..rounds).flat_map(round).collect()
 }
 
 /// What happened in one block.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Block {
+pub struct RateBlock {
     /// Its length.
     pub seconds: f64,
     /// Requests completed in it.
@@ -60,7 +60,7 @@ pub struct Block {
 
 /// The blocks of a series, from the seconds each lasted (a guard at its start left out by the
 /// caller). A span with fewer than 3 readings gives none.
-pub fn blocks(series: &Series, spans: &[Range<f64>]) -> Vec<Block> {
+pub fn blocks(series: &Series, spans: &[Range<f64>]) -> Vec<RateBlock> {
     let block = |span: &Range<f64>| {
         let inside: Vec<&Point> = series.points.iter().filter(|p| span.contains(&p.t_s)).collect();
         let (first, last) = (inside.first()?, inside.last()?);
@@ -70,7 +70,7 @@ pub fn blocks(series: &Series, spans: &[Range<f64>]) -> Vec<Block> {
         let slope = (t.len() >= 3).then(|| theil_sen(&t, &y, rule)).flatten()?;
         let seconds = last.t_s - first.t_s;
         let requests = last.requests.saturating_sub(first.requests) as f64;
-        Some(Block { seconds, requests, growth: slope.value * seconds })
+        Some(RateBlock { seconds, requests, growth: slope.value * seconds })
     };
     spans.iter().filter_map(block).collect()
 }
@@ -103,9 +103,9 @@ impl Follows {
     }
 }
 
-/// The outcome of a soak by doses.
+/// The outcome of a soak by steps.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Response {
+pub struct RateResponse {
     /// Growth per request, 95 %, at the same time.
     pub per_request: Estimate,
     /// Growth per second, 95 %, requests or none.
@@ -115,8 +115,8 @@ pub struct Response {
 }
 
 /// Explain the growth of `blocks`; `None` when fewer than 4 or all of one rate.
-pub fn analyse(blocks: &[Block], rules: &Rules) -> Option<Response> {
-    let sum = |of: fn(&Block) -> f64| blocks.iter().map(of).sum::<f64>();
+pub fn analyse(blocks: &[RateBlock], rules: &Rules) -> Option<RateResponse> {
+    let sum = |of: fn(&RateBlock) -> f64| blocks.iter().map(of).sum::<f64>();
     let (rr, rs) = (sum(|b| b.requests * b.requests), sum(|b| b.requests * b.seconds));
     let (ss, rg) = (sum(|b| b.seconds * b.seconds), sum(|b| b.requests * b.growth));
     let sg = sum(|b| b.seconds * b.growth);
@@ -126,7 +126,7 @@ pub fn analyse(blocks: &[Block], rules: &Rules) -> Option<Response> {
     }
     let per_request = (rg * ss - sg * rs) / determinant;
     let per_second = (sg * rr - rg * rs) / determinant;
-    let off = |b: &Block| b.growth - per_request * b.requests - per_second * b.seconds;
+    let off = |b: &RateBlock| b.growth - per_request * b.requests - per_second * b.seconds;
     let degrees = blocks.len() as f64 - 2.0;
     let variance = blocks.iter().map(|b| off(b).powi(2)).sum::<f64>() / degrees;
     let t = t_quantile(0.025, degrees);
@@ -152,7 +152,7 @@ pub fn analyse(blocks: &[Block], rules: &Rules) -> Option<Response> {
             if is_bounded { Follows::Neither } else { Follows::Undecided }
         }
     };
-    Some(Response { per_request, per_second, follows })
+    Some(RateResponse { per_request, per_second, follows })
 }
 
 #[cfg(test)]
@@ -160,15 +160,15 @@ mod tests {
     use super::*;
 
     /// A soak of 4 rounds of 30 s at r = 5,000 that leaks so much per request and per second.
-    fn soak(seed: u64, per_request: f64, per_second: f64, noise: f64) -> Option<Response> {
+    fn soak(seed: u64, per_request: f64, per_second: f64, noise: f64) -> Option<RateResponse> {
         let mut random = Random::new(seed);
         let (mut points, mut spans) = (Vec::new(), Vec::new());
         let (mut requests, mut value) = (0_u64, 1e8);
-        for (index, dose) in plan(seed, 4).into_iter().enumerate() {
+        for (index, step) in plan(seed, 4).into_iter().enumerate() {
             let start = index as f64 * 30.0;
             spans.push(start + 2.0..start + 30.0);
             for second in 0..30 {
-                let done = u64::from(dose.factor()) * 5_000;
+                let done = u64::from(step.factor()) * 5_000;
                 requests += done;
                 value += per_request * done as f64 + per_second;
                 let read = ((value + noise * random.normal()) / 4_096.0).ceil() * 4_096.0;
@@ -180,19 +180,19 @@ mod tests {
 
     #[test]
     fn every_round_has_every_dose_and_the_order_is_drawn() {
-        let doses = plan(7, 50);
-        for round in doses.chunks(3) {
-            let mut factors: Vec<u32> = round.iter().map(|dose| dose.factor()).collect();
+        let steps = plan(7, 50);
+        for round in steps.chunks(3) {
+            let mut factors: Vec<u32> = round.iter().map(|step| step.factor()).collect();
             factors.sort_unstable();
             assert_eq!(factors, [0, 1, 2]);
         }
-        let orders: std::collections::HashSet<u32> = doses
+        let orders: std::collections::HashSet<u32> = steps
             .chunks(3)
             .map(|round| round[0].factor() * 100 + round[1].factor() * 10 + round[2].factor())
             .collect();
         assert_eq!(orders.len(), 6, "all orders occur in 50 rounds");
-        assert_eq!(plan(7, 50), doses);
-        assert_ne!(plan(8, 50), doses);
+        assert_eq!(plan(7, 50), steps);
+        assert_ne!(plan(8, 50), steps);
     }
 
     #[test]
@@ -233,7 +233,7 @@ mod tests {
 
     #[test]
     fn one_rate_alone_cannot_tell() {
-        let block = Block { seconds: 30.0, requests: 1e5, growth: 1e6 };
+        let block = RateBlock { seconds: 30.0, requests: 1e5, growth: 1e6 };
         assert_eq!(analyse(&[block; 8], &Rules::BYTES), None);
         assert_eq!(analyse(&[], &Rules::BYTES), None);
         assert!(blocks(&Series::default(), &[0.0..10.0]).is_empty());

@@ -1,42 +1,29 @@
-//! What a stored profile says about a stretch of it, and about what changed since another.
+//! The difference between two stretches of stored profiles, per request.
 //!
-//! Which stretch is the caller's choice. Costs are per request: a stretch without requests has
-//! none, and cannot be compared.
+//! A stretch without requests has no cost per request and cannot be compared.
 
 use std::io;
 
 use rustc_hash::FxHashMap;
 use serde::Serialize;
-use uringbench_core::time::{Nanos, Timestamp};
+use uringbench_core::time::Nanos;
 
-use super::build::{SEED, functions, of_cpu, of_health, price};
-use super::{Figures, Interval95, blocks};
-use crate::profile::{FunctionChange, Selection, Side, Stored, Windows, difference};
-use crate::sample::SampleKind;
+use super::Interval95;
+use super::build::SEED;
+use super::stored::{Cut, key};
+use crate::profile::{FunctionChange, Side, difference};
 use crate::stack::FrameKind;
 use crate::statistics::difference::{Kind, difference as judged};
-use crate::statistics::per_request::Work;
 
 /// Functions that are compared, the dearest of both sides.
 const COMPARED_MAX: usize = 120;
 /// Samples of both sides together below which a function is not compared: no difference of so few
 /// is beyond chance, and every further test takes from the power of the others.
 const SAMPLES_MIN: f64 = 5.0;
-/// Stretches of time that intervals are told from.
-const BLOCKS_MAX: usize = 120;
 /// Functions that did not change and are listed all the same.
 const UNCHANGED_MAX: usize = 10;
 /// How many of those are shown where none changed.
 const PERHAPS_MAX: usize = 4;
-
-/// A stretch of a stored profile.
-#[derive(Clone, Copy, Debug)]
-pub struct Cut<'a> {
-    /// The profile.
-    pub stored: &'a Stored,
-    /// The stretch.
-    pub windows: &'a Windows,
-}
 
 /// Key `difference`: two stretches, per request.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -80,64 +67,6 @@ pub struct FunctionDelta {
     pub delta: Delta,
     /// Change of what it and all that it calls cost, microseconds per request.
     pub change_in_all_us: f64,
-}
-
-impl Cut<'_> {
-    /// Requests completed in it.
-    pub fn requests(&self) -> u64 {
-        let steps = self.steps().into_iter();
-        let inside = steps.filter(|(start, _)| self.windows.contains(*start));
-        inside.fold(0, |sum: u64, (_, completed)| sum.saturating_add(completed))
-    }
-
-    /// What there was on the CPU in it.
-    ///
-    /// # Errors
-    /// When samples cannot be read back.
-    pub fn figures(&self) -> io::Result<Figures> {
-        let Stored { profile, about } = self.stored;
-        let view = profile.cut(&self.on_cpu())?;
-        let mut figures = Figures {
-            mode: about.mode.clone(),
-            is_user_only: about.is_user_only,
-            samples: view.samples,
-            lost: profile.facts.lost,
-            throttled: profile.facts.throttled,
-            cpu: of_cpu(profile, &view, about.load.is_some().then(|| self.requests())),
-            functions: functions(profile, &view),
-            notes: profile.facts.notes.clone(),
-            ..Figures::default()
-        };
-        of_health(profile, &mut figures);
-        if about.load.is_some() {
-            price(profile, &self.steps(), self.windows, &mut figures.functions)?;
-        }
-        Ok(figures)
-    }
-
-    fn on_cpu(&self) -> Selection {
-        Selection::of([SampleKind::Cpu]).within(self.windows.clone())
-    }
-
-    fn steps(&self) -> Vec<(Timestamp, u64)> {
-        let Some(load) = &self.stored.about.load else { return Vec::new() };
-        load.steps.iter().map(|step| (load.start_of(step), step.completed)).collect()
-    }
-
-    /// The CPU time of these functions, and of everything as the last.
-    fn work(&self, names: &[(String, FrameKind)]) -> io::Result<(Work, Work)> {
-        let index_of: FxHashMap<(&str, FrameKind), usize> =
-            names.iter().zip(0..).map(|((name, kind), i)| ((&**name, *kind), i)).collect();
-        let Stored { profile, .. } = self.stored;
-        let steps = self.steps();
-        let each = blocks::of_leaves(profile, &steps, self.windows, names.len(), |name| {
-            index_of.get(&(&*name.function, name.kind)).copied()
-        })?;
-        let all = blocks::of_leaves(profile, &steps, self.windows, 1, |_| Some(0))?;
-        let work =
-            |functions, blocks| Work { functions, blocks: blocks::coarser(blocks, BLOCKS_MAX) };
-        Ok((work(names.iter().map(key).collect(), each), work(vec![String::new()], all)))
-    }
 }
 
 /// What `after` costs per request against `before`. `None` when either has no requests.
@@ -200,10 +129,6 @@ fn dearest(changes: &[FunctionChange], cuts: [Cut<'_>; 2]) -> Vec<(String, Frame
     order.sort_by(|a, b| samples(b).total_cmp(&samples(a)));
     order.truncate(COMPARED_MAX);
     order.iter().map(|change| (change.name.clone(), change.kind)).collect()
-}
-
-fn key((name, kind): &(String, FrameKind)) -> String {
-    format!("{name}\0{kind:?}")
 }
 
 impl Default for Delta {
@@ -275,9 +200,13 @@ impl Delta {
 
 #[cfg(test)]
 mod tests {
+    use uringbench_core::time::Timestamp;
+
     use super::*;
-    use crate::profile::{About, Clock, Facts, Profile, SampleLog, Step, StoredLoad};
-    use crate::sample::Sample;
+    use crate::profile::{
+        About, Clock, Facts, LoadStep, Profile, SampleLog, Stored, StoredLoad, Windows,
+    };
+    use crate::sample::{Sample, SampleKind};
     use crate::stack::{FrameName, Location, StackTable};
 
     const SECOND: u64 = 1_000_000_000;
@@ -302,7 +231,7 @@ mod tests {
                 samples.push(&sample).unwrap();
             }
         }
-        let step = |second: u64| Step {
+        let step = |second: u64| LoadStep {
             start_ns: second * SECOND,
             length_ns: SECOND,
             completed: 1_000,

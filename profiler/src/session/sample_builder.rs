@@ -8,11 +8,11 @@ use uringbench_core::time::Timestamp;
 use uringbench_perf::EventKind;
 
 use crate::code::Code;
+use crate::page_faults::PageFaults;
 use crate::profile::SampleLog;
 use crate::record::{Content, Interval, OffCpu, Record, SampleRecord, Tree, decode};
 use crate::sample::{Sample, SampleKind};
 use crate::stack::StackTable;
-use crate::touch::FirstTouches;
 
 /// What a sample of the CPU event weighs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,13 +47,13 @@ pub struct Tally {
 
 /// Takes records in and keeps what is to be kept.
 #[derive(Debug)]
-pub(crate) struct Gatherer {
+pub(crate) struct SampleBuilder {
     pub(crate) tree: Tree,
     pub(crate) code: Code,
     pub(crate) stacks: StackTable,
     pub(crate) log: SampleLog,
     pub(crate) off_cpu: OffCpu,
-    pub(crate) touches: Option<FirstTouches>,
+    pub(crate) page_faults: Option<PageFaults>,
     pub(crate) tally: Tally,
     /// CPU time of processes that are not the target's, in nanoseconds.
     pub(crate) elsewhere: FxHashMap<u32, u64>,
@@ -67,11 +67,11 @@ pub(crate) struct Gatherer {
     has_wait_stacks: bool,
 }
 
-impl Gatherer {
+impl SampleBuilder {
     pub(crate) fn new(
         tree: Tree,
         log: SampleLog,
-        touches: Option<FirstTouches>,
+        page_faults: Option<PageFaults>,
         weight: CpuWeight,
         has_wait_stacks: bool,
     ) -> Self {
@@ -81,7 +81,7 @@ impl Gatherer {
             stacks: StackTable::default(),
             log,
             off_cpu: OffCpu::default(),
-            touches,
+            page_faults,
             tally: Tally::default(),
             elsewhere: FxHashMap::default(),
             names: FxHashMap::default(),
@@ -124,16 +124,16 @@ impl Gatherer {
                     self.names.insert(record.pid, name.clone());
                 }
                 self.threads.insert(record.tid, (record.pid, name));
-                if is_exec && let Some(touches) = &mut self.touches {
-                    touches.forget(record.pid);
+                if is_exec && let Some(page_faults) = &mut self.page_faults {
+                    page_faults.forget(record.pid);
                 }
                 self.observe_code(record, record.pid);
             }
             Content::Exit { pid, tid } => {
                 if pid == tid
-                    && let Some(touches) = &mut self.touches
+                    && let Some(page_faults) = &mut self.page_faults
                 {
-                    touches.forget(pid);
+                    page_faults.forget(pid);
                 }
                 self.off_cpu.observe(record);
                 self.observe_code(record, pid);
@@ -196,8 +196,8 @@ impl Gatherer {
             }
             EventKind::FirstTouch => {
                 self.tally.touch_samples += 1;
-                if let Some(touches) = &mut self.touches {
-                    touches.note(&base, sample.address);
+                if let Some(page_faults) = &mut self.page_faults {
+                    page_faults.note(&base, sample.address);
                 }
             }
             EventKind::Sideband | EventKind::Switches => {}

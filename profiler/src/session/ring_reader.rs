@@ -9,8 +9,8 @@ use rustix::time::{ClockId, clock_gettime};
 use uringbench_core::time::{Nanos, Timestamp};
 use uringbench_perf::{EventKind, Session};
 
-use super::gather::{Gatherer, Toggled};
-use super::pace::{Advice, RoundPace, SwitchPace};
+use super::poll_interval::{Advice, PollInterval, SwitchSampling};
+use super::sample_builder::{SampleBuilder, Toggled};
 use crate::record::{Order, peek_time};
 use crate::selector;
 
@@ -22,7 +22,7 @@ const MEMORY_RINGS: u32 = 1 << 16;
 
 /// What the thread is told.
 #[derive(Debug)]
-pub(super) enum Told {
+pub(super) enum ReaderCommand {
     /// Switch sampling on and off at these moments.
     Toggle(Vec<Switch>),
     /// End.
@@ -39,8 +39,8 @@ pub struct Switch {
 }
 
 /// What the thread hands over when it ends.
-pub(super) struct Followed {
-    pub(super) gatherer: Gatherer,
+pub(super) struct ReaderResult {
+    pub(super) builder: SampleBuilder,
     pub(super) toggled: Vec<Toggled>,
     /// For how long waits were timed.
     pub(super) waits_timed: Nanos,
@@ -51,30 +51,30 @@ pub(super) struct Followed {
 }
 
 /// Reads rings until it is told to stop.
-pub(super) struct Follower {
+pub(super) struct RingReader {
     pub(super) session: Session,
     /// First touches alone, where memory is followed.
     pub(super) memory: Option<Session>,
-    pub(super) gatherer: Gatherer,
+    pub(super) builder: SampleBuilder,
     pub(super) order: Order,
     pub(super) roots: Vec<u32>,
     pub(super) switches: Vec<Switch>,
-    pub(super) pace: SwitchPace,
-    pub(super) rounds: RoundPace,
+    pub(super) poll_interval: SwitchSampling,
+    pub(super) rounds: PollInterval,
 }
 
-impl Follower {
-    pub(super) fn run(mut self, told: &Receiver<Told>) -> Followed {
+impl RingReader {
+    pub(super) fn run(mut self, commands: &Receiver<ReaderCommand>) -> ReaderResult {
         put_first();
         let mut toggled = Vec::new();
         let mut failures = Vec::new();
         loop {
-            match told.try_recv() {
-                Ok(Told::Toggle(switches)) => {
+            match commands.try_recv() {
+                Ok(ReaderCommand::Toggle(switches)) => {
                     self.switches = switches;
                     self.switches.reverse();
                 }
-                Ok(Told::Stop) | Err(TryRecvError::Disconnected) => break,
+                Ok(ReaderCommand::Stop) | Err(TryRecvError::Disconnected) => break,
                 Err(TryRecvError::Empty) => {}
             }
             let now = now();
@@ -99,8 +99,8 @@ impl Follower {
             let begun = cpu_time();
             self.round();
             self.rounds.took(Nanos(cpu_time() - begun));
-            let tally = &self.gatherer.tally;
-            let changed = match self.pace.advise(now, tally.switches, tally.wait_stacks) {
+            let tally = &self.builder.tally;
+            let changed = match self.poll_interval.advise(now, tally.switches, tally.wait_stacks) {
                 Advice::GoOn => Ok(()),
                 Advice::TakeOneOf(period) => self.session.set_off_cpu_period(period),
                 Advice::Rest => {
@@ -114,33 +114,33 @@ impl Follower {
                 failures.push(format!("the timing of waits could not be changed: {why}"));
             }
         }
-        let waits_timed = self.pace.timed(now());
+        let waits_timed = self.poll_interval.timed(now());
         // Fails only for events that are gone, which record nothing either.
         let _gone = self.session.disable();
         let _gone = self.memory.as_mut().map(Session::disable);
         self.round();
         self.take_all();
         let lost = self.session.lost() + self.memory.as_ref().map_or(0, Session::lost);
-        Followed { gatherer: self.gatherer, toggled, waits_timed, lost, failures }
+        ReaderResult { builder: self.builder, toggled, waits_timed, lost, failures }
     }
 
     /// Switches are not recorded from here on: what was, is taken in before waits are dropped.
     fn interrupt_waits(&mut self, time: Timestamp) {
         self.round();
         self.take_all();
-        self.gatherer.interrupt_waits(time);
+        self.builder.interrupt_waits(time);
     }
 
     /// Take in all that was read, whatever may still come.
     fn take_all(&mut self) {
-        let Self { session, memory, order, gatherer, .. } = self;
-        order.finish(|bytes| gatherer.take(bytes, |event| kind_of(session, memory, event)));
+        let Self { session, memory, order, builder, .. } = self;
+        order.finish(|bytes| builder.take(bytes, |event| kind_of(session, memory, event)));
     }
 
     /// Read what the rings hold, and take in what is older than all that can still come.
     fn round(&mut self) {
         let order = &mut self.order;
-        let malformed = &mut self.gatherer.tally.malformed;
+        let malformed = &mut self.builder.tally.malformed;
         let mut take = |ring, bytes: &[u8]| match peek_time(bytes) {
             Some(time) => order.push(ring, time, bytes),
             None => *malformed += 1,
@@ -150,8 +150,8 @@ impl Follower {
             memory.drain(&mut |cpu, bytes| take(MEMORY_RINGS + cpu, bytes));
         }
         self.order.end_round();
-        let Self { session, memory, order, gatherer, .. } = self;
-        order.for_each_ready(|bytes| gatherer.take(bytes, |event| kind_of(session, memory, event)));
+        let Self { session, memory, order, builder, .. } = self;
+        order.for_each_ready(|bytes| builder.take(bytes, |event| kind_of(session, memory, event)));
     }
 }
 

@@ -21,7 +21,7 @@ pub const PAGES_MAX: usize = 1 << 19;
 
 /// Pages by address, each with who touched it first.
 #[derive(Debug)]
-pub struct FirstTouches {
+pub struct PageFaults {
     pages: FxHashMap<Page, Touch>,
     page_bytes: u64,
     /// Of 2^this pages one is kept.
@@ -45,7 +45,7 @@ struct Touch {
 
 /// Pages that were still there, as samples whose weight is bytes.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Survivors {
+pub struct LivePages {
     /// One for each page kept, in order of time.
     pub samples: Vec<Sample>,
     /// Bytes they stand for.
@@ -54,7 +54,7 @@ pub struct Survivors {
     pub unread: Vec<(u32, String)>,
 }
 
-impl FirstTouches {
+impl PageFaults {
     /// None yet; a page has this many bytes.
     pub fn new(page_bytes: u64) -> Self {
         Self::with_limit(page_bytes, PAGES_MAX)
@@ -92,12 +92,12 @@ impl FirstTouches {
 
     /// Those touched from `from` until before `to` that are still there. `presence` opens a
     /// process's page map.
-    pub fn survivors(
+    pub fn live_pages(
         &self,
         from: Timestamp,
         to: Timestamp,
         mut presence: impl FnMut(u32) -> io::Result<PageMap>,
-    ) -> Survivors {
+    ) -> LivePages {
         let mut pages: Vec<(Page, Touch)> = self
             .pages
             .iter()
@@ -106,25 +106,25 @@ impl FirstTouches {
             .collect();
         pages.sort_unstable_by_key(|(page, _)| (page.pid, page.number));
         let weight = self.page_bytes << self.thinning;
-        let mut survivors = Survivors::default();
+        let mut live_pages = LivePages::default();
         for of_process in pages.chunk_by(|(a, _), (b, _)| a.pid == b.pid) {
             let pid = of_process[0].0.pid;
             let mut map = match presence(pid) {
                 Ok(map) => map,
                 Err(why) => {
-                    survivors.unread.push((pid, why.to_string()));
+                    live_pages.unread.push((pid, why.to_string()));
                     continue;
                 }
             };
             for (page, touch) in of_process {
                 if map.is_private_and_there(page.number) {
-                    survivors.bytes += weight;
-                    survivors.samples.push(touch.sample(pid, weight));
+                    live_pages.bytes += weight;
+                    live_pages.samples.push(touch.sample(pid, weight));
                 }
             }
         }
-        survivors.samples.sort_unstable_by_key(|sample| sample.time);
-        survivors
+        live_pages.samples.sort_unstable_by_key(|sample| sample.time);
+        live_pages
     }
 
     fn is_kept(&self, page: Page) -> bool {
@@ -213,28 +213,28 @@ mod tests {
     fn what_is_still_there_survives_with_its_last_stack() {
         let (memory, pages) = own_pages(3);
         let pid = std::process::id();
-        let mut touches = FirstTouches::new(PAGE);
+        let mut touches = PageFaults::new(PAGE);
         touches.note(&touch(pid, 10, 1), pages[0]);
         touches.note(&touch(pid, 20, 2), pages[0] + 17);
         touches.note(&touch(pid, 30, 3), pages[1]);
         touches.note(&touch(pid, 90, 4), pages[2]);
         // The page at address 0 is in nobody's memory.
         touches.note(&touch(pid, 40, 5), 0);
-        let found = touches.survivors(Timestamp(0), Timestamp(90), PageMap::open);
+        let found = touches.live_pages(Timestamp(0), Timestamp(90), PageMap::open);
         let stacks: Vec<u32> = found.samples.iter().map(|sample| sample.stack.0).collect();
         assert_eq!((stacks, found.bytes), (vec![2, 3], 2 * PAGE));
         assert_eq!(touches.seen(), 5);
         touches.forget(pid);
-        let gone = touches.survivors(Timestamp(0), Timestamp(90), PageMap::open);
-        assert_eq!(gone, Survivors::default());
+        let gone = touches.live_pages(Timestamp(0), Timestamp(90), PageMap::open);
+        assert_eq!(gone, LivePages::default());
         drop(memory);
     }
 
     #[test]
     fn a_process_that_is_gone_is_named() {
-        let mut touches = FirstTouches::new(PAGE);
+        let mut touches = PageFaults::new(PAGE);
         touches.note(&touch(u32::MAX - 1, 1, 1), PAGE);
-        let found = touches.survivors(Timestamp(0), Timestamp(9), PageMap::open);
+        let found = touches.live_pages(Timestamp(0), Timestamp(9), PageMap::open);
         assert_eq!((found.samples.len(), found.unread.len()), (0, 1));
         assert_eq!(found.unread[0].0, u32::MAX - 1);
     }
@@ -243,12 +243,12 @@ mod tests {
     fn too_many_pages_are_thinned_and_their_sum_stays() {
         let (memory, pages) = own_pages(1_024);
         let pid = std::process::id();
-        let mut touches = FirstTouches::with_limit(PAGE, 256);
+        let mut touches = PageFaults::with_limit(PAGE, 256);
         for &page in &pages {
             touches.note(&touch(pid, 1, 1), page);
         }
         assert!(touches.pages.len() <= 256 && touches.thinning >= 2);
-        let found = touches.survivors(Timestamp(0), Timestamp(9), PageMap::open);
+        let found = touches.live_pages(Timestamp(0), Timestamp(9), PageMap::open);
         let truth = 1_024.0 * PAGE as f64;
         // Binomial: at least 64 of 1,024 pages are kept, so 4 sigmas are half of the sum.
         assert!((found.bytes as f64 - truth).abs() < truth / 2.0, "{}", found.bytes);
