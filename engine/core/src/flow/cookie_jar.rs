@@ -52,7 +52,7 @@ pub struct Origin<'a> {
 }
 
 /// What a `Set-Cookie` says.
-struct Given<'a> {
+struct SetCookie<'a> {
     name: &'a [u8],
     value: &'a [u8],
     path: &'a [u8],
@@ -81,7 +81,7 @@ impl CookieJar {
     /// too long is passed over; past 50 the oldest one goes.
     pub fn take(&mut self, answer: &Answer<'_>, origin: Origin<'_>) {
         for line in answer.headers("set-cookie") {
-            if let Some(given) = Given::read(line, &origin) {
+            if let Some(given) = SetCookie::read(line, &origin) {
                 self.put(&given, origin.unix_ms);
             }
         }
@@ -92,7 +92,7 @@ impl CookieJar {
         self.0.as_ref().map_or(&[], |kept| &kept.cookies)
     }
 
-    fn put(&mut self, given: &Given<'_>, unix_ms: u64) {
+    fn put(&mut self, given: &SetCookie<'_>, unix_ms: u64) {
         let is_gone = given.expires <= unix_ms;
         if is_gone && self.0.is_none() {
             return;
@@ -113,7 +113,7 @@ impl CookieJar {
 }
 
 impl Kept {
-    fn add(&mut self, given: &Given<'_>, unix_ms: u64) {
+    fn add(&mut self, given: &SetCookie<'_>, unix_ms: u64) {
         if self.cookies.len() >= COOKIES_MAX {
             self.cookies.retain(|cookie| cookie.expires > unix_ms);
         }
@@ -152,11 +152,11 @@ impl Cookie {
         self.expires > unix_ms && is_below(without_query(target), self.path())
     }
 
-    fn is_same(&self, given: &Given<'_>) -> bool {
+    fn is_same(&self, given: &SetCookie<'_>) -> bool {
         self.name() == given.name && self.path() == given.path
     }
 
-    fn set(&mut self, given: &Given<'_>) {
+    fn set(&mut self, given: &SetCookie<'_>) {
         self.text.clear();
         for part in [given.name, b"=", given.value, given.path] {
             self.text.extend_from_slice(part);
@@ -168,7 +168,7 @@ impl Cookie {
     }
 }
 
-impl<'a> Given<'a> {
+impl<'a> SetCookie<'a> {
     /// Section 5.2; `None` for what a browser passes over.
     fn read(line: &'a [u8], origin: &Origin<'a>) -> Option<Self> {
         let mut parts = line.split(|&byte| byte == b';');

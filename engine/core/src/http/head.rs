@@ -125,19 +125,21 @@ pub(super) fn parse_strictly<'room, 'bytes>(
     let status = parsed.code.filter(|code| *code >= 100);
     let status = status.ok_or_else(|| Fault::at(Malformed::StatusCode, first_line(bytes)))?;
     let headers: &[Header<'_>] = parsed.headers;
-    let said = Said::by(headers)?;
+    let decisive = ParsedHeaders::by(headers)?;
     let is_http10 = parsed.version == Some(0);
-    let framing = said.framing(status, is_head);
+    let framing = decisive.framing(status, is_head);
     // Where framing contradicts itself or the version, nothing behind the body can be trusted
     // (RFC 9112 sections 6.1 and 6.3).
-    let is_sure = !said.is_coded || (!is_http10 && said.length.is_none());
-    let keep_alive =
-        framing != Framing::Close && is_sure && !said.close && (!is_http10 || said.keep_alive);
-    let is_event_stream = said.is_event_stream;
+    let is_sure = !decisive.is_coded || (!is_http10 && decisive.length.is_none());
+    let keep_alive = framing != Framing::Close
+        && is_sure
+        && !decisive.close
+        && (!is_http10 || decisive.keep_alive);
+    let is_event_stream = decisive.is_event_stream;
     let head = Head { status, keep_alive, is_event_stream, bytes: len as u32, framing };
-    let deviates = !is_sure || said.repeats_length || said.names_identity;
+    let deviates = !is_sure || decisive.repeats_length || decisive.names_identity;
     if deviates {
-        said.note(headers, is_http10, deviations);
+        decisive.note(headers, is_http10, deviations);
     }
     Ok(Some(Parsed { head, headers: Some(headers), deviates }))
 }
@@ -176,7 +178,7 @@ fn first_line(bytes: &[u8]) -> &[u8] {
 
 /// What the decisive headers say together.
 #[derive(Default)]
-struct Said {
+struct ParsedHeaders {
     length: Option<u64>,
     /// There is a Transfer-Encoding.
     is_coded: bool,
@@ -193,22 +195,22 @@ struct Said {
     is_event_stream: bool,
 }
 
-impl Said {
+impl ParsedHeaders {
     fn by(headers: &[Header<'_>]) -> Result<Self, Box<Fault>> {
-        let mut said = Self::default();
+        let mut parsed = Self::default();
         for (index, header) in headers.iter().enumerate() {
             if !is_decisive(header.name) {
                 continue;
             }
             let read = match header.name.len() {
-                10 => said.connection(header.value),
-                12 => said.content_type(header.value),
-                14 => said.content_length(header.value),
-                _ => said.transfer_encoding(header.value),
+                10 => parsed.connection(header.value),
+                12 => parsed.content_type(header.value),
+                14 => parsed.content_length(header.value),
+                _ => parsed.transfer_encoding(header.value),
             };
             read.map_err(|kind| Fault::in_line(kind, Some(index + 1), &line(header)))?;
         }
-        Ok(said)
+        Ok(parsed)
     }
 
     /// Note how the header deviates.

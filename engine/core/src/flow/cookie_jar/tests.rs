@@ -160,7 +160,7 @@ proptest! {
         let mut plain: Vec<(Vec<u8>, Vec<u8>, Vec<u8>)> = Vec::new();
         for line in &lines {
             let asked = origin("/docs/index.html");
-            let Some(given) = Given::read(line.as_bytes(), &asked) else { continue };
+            let Some(given) = SetCookie::read(line.as_bytes(), &asked) else { continue };
             let key = (given.name.to_vec(), given.path.to_vec());
             let known = plain.iter().position(|(name, path, _)| (name, path) == (&key.0, &key.1));
             match known {
