@@ -51,7 +51,7 @@ const EDGES: [(&str, &[&str]); 17] = [
 const UNSAFE_FILES: [&str; 2] = ["engine/ring/src/kernel.rs", "profiler/perf/src/kernel.rs"];
 
 /// Names that gave way to the field's words: the folder, the name, and the word in its place.
-const RENAMED: [(&str, &str, &str); 24] = [
+const RENAMED: [(&str, &str, &str); 57] = [
     ("engine/", "Crowd", "VirtualUsers"),
     ("engine/", "Gathering", "ResponseBuffer"),
     ("engine/", "Jar", "CookieJar"),
@@ -76,6 +76,39 @@ const RENAMED: [(&str, &str, &str); 24] = [
     ("engine/src/backends/", "Alarm", "Deadline"),
     ("engine/src/backends/", "Calls", "PendingOrders"),
     ("engine/src/backends/", "Board", "Shared"),
+    ("profiler/", "FirstTouches", "PageFaults"),
+    ("profiler/", "Survivors", "LivePages"),
+    ("profiler/", "Findings", "Analysis"),
+    ("profiler/", "Elsewhere", "OtherProcess"),
+    ("profiler/", "Gatherer", "SampleBuilder"),
+    ("profiler/", "Follower", "RingReader"),
+    ("profiler/", "Followed", "ReaderResult"),
+    ("profiler/", "Told", "ReaderCommand"),
+    ("profiler/", "RoundPace", "PollInterval"),
+    ("profiler/", "SwitchPace", "SwitchSampling"),
+    ("profiler/", "Spaces", "AddressSpaces"),
+    ("profiler/", "Places", "CodeLookup"),
+    ("profiler/", "Dose", "RateStep"),
+    ("profiler/", "Call", "LeakVerdict"),
+    ("profiler/perf/", "Recipe", "SamplingConfig"),
+    ("profiler/perf/", "Lane", "CpuRing"),
+    ("profiler/perf/", "Outlet", "RecordSink"),
+    ("profiler/perf/", "Abilities", "Capabilities"),
+    ("cli/src/", "Beside", "ProfiledRun"),
+    ("cli/src/", "Told", "ProfileReport"),
+    ("cli/src/", "Built", "BuiltRequest"),
+    ("cli/src/", "Said", "Output"),
+    ("cli/scenario/", "Problem", "Diagnostic"),
+    ("cli/scenario/", "Surroundings", "Context"),
+    ("scenarios/app/", "Given", "JsonBody"),
+    ("scenarios/app/", "Asked", "QueryParams"),
+    ("scenarios/app/", "Refusal", "ErrorResponse"),
+    ("scenarios/app/", "Trouble", "Faults"),
+    ("scenarios/app/", "TroubleMaker", "FaultInjector"),
+    ("scenarios/app/", "Site", "AppState"),
+    ("scenarios/app/", "Newest", "RingBuffer"),
+    ("engine/core/src/flow/", "Given", "SetCookie"),
+    ("engine/core/src/http/", "Said", "ParsedHeaders"),
 ];
 
 /// What the pure half may not name: it decides from values alone.
