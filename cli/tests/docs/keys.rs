@@ -24,7 +24,7 @@ without samples is `null`, never 0. A missing key means the same as `null`, 0 or
 const SOURCES: [&str; 4] = [
     "cli/store/src/document.rs",
     "cli/store/src/document",
-    "profiler/src/findings",
+    "profiler/src/analysis",
     "cli/src/profiling/soak.rs",
 ];
 /// Values that the document carries without knowing their types.
