@@ -4,12 +4,13 @@
 //! stdout carries results and nothing else; stderr carries everything for the person watching.
 
 use std::collections::VecDeque;
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::sync::{Condvar, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use anyhow::Context;
+use uringbench_report::Colour;
 
 use crate::exit::Failure;
 
@@ -30,6 +31,12 @@ pub(crate) fn print(text: &str) -> Result<(), Failure> {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
         written => Ok(written.context("cannot write to stdout")?),
     }
+}
+
+/// Whether what is printed on stdout is coloured.
+pub(crate) fn colour() -> Colour {
+    let is_wanted = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    if is_wanted { Colour::Yes } else { Colour::No }
 }
 
 /// Have one line written to stderr. Where nobody can read it there is nobody to tell either.

@@ -1,17 +1,16 @@
 //! One run from plan to printed and stored result.
 
-use std::io::IsTerminal;
-use std::path::Path;
 use std::time::SystemTime;
 
 use anyhow::{Context, anyhow};
 use uringbench_core::record::{Backend, RunRecord};
 use uringbench_core::slo::{Measured, Met, SloFinding};
 use uringbench_core::summary::Summary;
-use uringbench_core::validity::{self, Validity, Verdict};
+use uringbench_core::validity::{self, Validity};
+use uringbench_document::{Document, DocumentParts, Environment, HistogramLog};
 use uringbench_engine::{Control, RunError};
-use uringbench_report::{Colour, text};
-use uringbench_store::{Destination, Document, DocumentParts, HistogramLog, run_folder};
+use uringbench_report::text;
+use uringbench_store::{Destination, run_folder};
 
 use crate::console;
 use crate::exit::{Exit, Failure};
@@ -57,8 +56,7 @@ pub(crate) fn execute(run: &ResolvedRun, control: &Control) -> Result<Exit, Fail
     });
     let slo = judged(run, &summary);
     let environment = host(record.backend);
-    let soak = profile.soak.as_ref().and_then(|soaked| serde_json::to_value(&soaked.soak).ok());
-    let document = Document::build(&DocumentParts {
+    let document = Document::build(DocumentParts {
         plan: &run.plan,
         url: &url,
         method: &run.method,
@@ -69,15 +67,16 @@ pub(crate) fn execute(run: &ResolvedRun, control: &Control) -> Result<Exit, Fail
         verdict: &verdict,
         slo: &slo,
         environment: &environment,
-        target: profile.target.as_ref(),
-        soak: soak.as_ref(),
+        target: profile.target,
+        soak: profile.soak,
+        timeline: profile.timeline,
     })
     .context("cannot make the result document")?;
     let stored = store(&destination, &document, &record, started);
     let folder = stored.is_ok().then(|| destination.folder());
     let result = match run.format {
         Format::Json => format!("{}\n", document.to_json().context("cannot write JSON")?),
-        Format::Text => page(run, &record, (&summary, &verdict, &slo), &profile, folder),
+        Format::Text => text::summary(&document, folder, console::colour()),
     };
     console::print(&result)?;
     stored?;
@@ -86,7 +85,7 @@ pub(crate) fn execute(run: &ResolvedRun, control: &Control) -> Result<Exit, Fail
             anyhow!("the run was ended, io_uring_enter fails again and again: {why}").into()
         );
     }
-    let soak = profile.soak.as_ref().map(|soaked| soaked.soak.verdict);
+    let soak = document.soak.as_ref().map(|soak| soak.verdict.as_str());
     Ok(match (soak, exit(verdict.validity, &slo)) {
         (Some("leak"), _) => Exit::GateFailed,
         (Some("inconclusive"), Exit::Success) => Exit::Inconclusive,
@@ -125,31 +124,6 @@ fn judged(run: &ResolvedRun, summary: &Summary) -> Vec<SloFinding> {
     typed.chain(written).collect()
 }
 
-fn page(
-    run: &ResolvedRun,
-    record: &RunRecord,
-    (summary, verdict, slo): (&Summary, &Verdict, &[SloFinding]),
-    profile: &ProfileReport,
-    stored: Option<&Path>,
-) -> String {
-    let soak = profile.soak.as_ref();
-    let parts = text::Parts {
-        plan: &run.plan,
-        url: &run.url.to_string(),
-        method: &run.method,
-        record,
-        summary,
-        verdict,
-        slo,
-        headline: soak.map(|soaked| soaked.headline.as_str()),
-        soak: soak.map_or(&[], |soaked| soaked.lines.as_slice()),
-        target: &profile.lines,
-        timeline: &profile.timeline,
-        stored,
-    };
-    text::summary(&parts, colour())
-}
-
 fn destination(run: &ResolvedRun, started: SystemTime) -> Result<Destination, Failure> {
     let prepared = if let Some(folder) = &run.out {
         Destination::prepare(folder)
@@ -177,10 +151,10 @@ fn store(
 }
 
 /// This machine, in the words of the result document.
-fn host(backend: Backend) -> uringbench_store::Environment {
+fn host(backend: Backend) -> Environment {
     let machine = environment::read();
     let governors: Vec<String> = machine.governors.into_keys().collect();
-    uringbench_store::Environment {
+    Environment {
         kernel: machine.kernel,
         cpu: machine.cpu,
         cores: Some(machine.cpus.len()),
@@ -191,11 +165,6 @@ fn host(backend: Backend) -> uringbench_store::Environment {
         hostname: machine.hostname,
         uringbench: Some(env!("CARGO_PKG_VERSION").to_owned()),
     }
-}
-
-fn colour() -> Colour {
-    let is_wanted = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    if is_wanted { Colour::Yes } else { Colour::No }
 }
 
 /// A gate was asked for by an objective; without one, a verdict alone does not fail a run.

@@ -112,7 +112,7 @@ impl uringbench_engine::Observer for Watch<'_> {
         }
         let passed = interval.start + interval.length;
         let left = self.end.map(|end| Nanos(end.0.saturating_sub(passed.0)));
-        let line = uringbench_report::progress::line(interval, left);
+        let line = uringbench_report::progress::line(&interval.into(), left);
         match self.display {
             Display::Hidden => {}
             Display::Rewritten => console::rewrite(&line),

@@ -4,6 +4,8 @@
 //! offence in the tree as file:line and what to do. What a sentence means is left to reviewers;
 //! types, lints and layout are left to rustc, clippy and rustfmt.
 
+#[path = "tidy/hidden.rs"]
+mod hidden;
 #[path = "tidy/pages.rs"]
 mod pages;
 #[path = "tidy/source.rs"]
@@ -12,14 +14,15 @@ mod source;
 use source::{Offence, Source, TREE, list};
 
 /// Which of our crates a crate may depend on, for its tests too.
-const EDGES: [(&str, &[&str]); 17] = [
+const EDGES: [(&str, &[&str]); 18] = [
     ("uringbench-core", &[]),
     ("uringbench-ring", &[]),
     ("uringbench-engine", &["uringbench-core", "uringbench-ring"]),
     ("uringbench-perf", &[]),
-    ("uringbench-profiler", &["uringbench-core", "uringbench-perf"]),
-    ("uringbench-store", &["uringbench-core"]),
-    ("uringbench-report", &["uringbench-core"]),
+    ("uringbench-document", &["uringbench-core"]),
+    ("uringbench-profiler", &["uringbench-core", "uringbench-document", "uringbench-perf"]),
+    ("uringbench-store", &["uringbench-document"]),
+    ("uringbench-report", &["uringbench-core", "uringbench-document"]),
     ("uringbench-scenario", &["uringbench-core"]),
     ("uringbench-import", &["uringbench-core", "uringbench-scenario"]),
     ("uringbench-reference", &["uringbench-ring"]),
@@ -37,6 +40,7 @@ const EDGES: [(&str, &[&str]); 17] = [
             "uringbench-engine",
             "uringbench-perf",
             "uringbench-profiler",
+            "uringbench-document",
             "uringbench-store",
             "uringbench-report",
             "uringbench-reference",

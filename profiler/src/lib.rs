@@ -3,8 +3,9 @@
 //! `record` decodes what the kernel wrote, `code` turns addresses into stacks and names,
 //! `profile` keeps samples and cuts views from them, `python` adds an interpreter's frames,
 //! `timeline` reads procfs, `runtime` knows garbage collectors by their files, `statistics` and
-//! `leak` judge. `session` joins them to a sidecar that runs beside a load. Everything but
-//! `session`, `python`, `runtime` and the readers of `timeline` and `code` is pure: bytes and times
+//! `leak` judge. `session` joins them to a sidecar that runs beside a load, `analysis` puts what it
+//! recorded into figures, and `soak` says whether the target leaks. Everything but `session`,
+//! `soak`, `python`, `runtime` and the readers of `timeline` and `code` is pure: bytes and times
 //! come as arguments. This crate does not know the engine.
 
 pub mod analysis;
@@ -19,6 +20,7 @@ pub mod runtime;
 pub mod sample;
 pub mod selector;
 pub mod session;
+pub mod soak;
 pub mod stack;
 pub mod statistics;
 pub mod timeline;

@@ -4,47 +4,16 @@
 use std::fmt::Display;
 use std::path::Path;
 
-use uringbench_core::cause::Cause;
 use uringbench_core::outcome::Outcome;
-use uringbench_core::plan::{Arrivals, Load, Plan, Trust};
-use uringbench_core::record::{Backend, MESSAGE, RunRecord, WorkerRecord};
-use uringbench_core::slo::{Met, SloFinding};
-use uringbench_core::summary::{Grouped, Percent, Quantile, Summary, TimeSummary, plural};
+use uringbench_core::summary::{Grouped, Percent, Quantile, plural};
 use uringbench_core::time::Nanos;
-use uringbench_core::validity::{Severity, Validity, Verdict};
+use uringbench_document::soak::SoakFigures;
+use uringbench_document::{Document, SloHeld, TimeFigures, VerdictGiven};
 
 mod script;
 
 use crate::paint::{Colour, Ink};
-
-/// What a summary is made of.
-#[derive(Clone, Copy, Debug)]
-pub struct Parts<'a> {
-    /// What ran.
-    pub plan: &'a Plan,
-    /// The target as the user typed it.
-    pub url: &'a str,
-    /// `GET` and so on.
-    pub method: &'a str,
-    /// What the engine handed over.
-    pub record: &'a RunRecord,
-    /// Its figures.
-    pub summary: &'a Summary,
-    /// Whether they can be trusted.
-    pub verdict: &'a Verdict,
-    /// The objectives, judged; empty when there are none.
-    pub slo: &'a [SloFinding],
-    /// The verdict of a soak, which then comes first.
-    pub headline: Option<&'a str>,
-    /// What it rests on: names and texts, line by line.
-    pub soak: &'a [(String, String)],
-    /// What was sampled of the target: names and texts, line by line.
-    pub target: &'a [(String, String)],
-    /// The course of the run, line by line.
-    pub timeline: &'a [String],
-    /// Where the results lie, if they were stored.
-    pub stored: Option<&'a Path>,
-}
+use crate::{soak, target, timeline};
 
 /// Columns of the widest line of prose; tables are narrower.
 const WIDTH: usize = 96;
@@ -58,35 +27,38 @@ const CAUSES_SHOWN: usize = 4;
 /// A share of spinning from which on it is told.
 const SPUN_SHOWN: f64 = 0.01;
 
-/// The whole text, line end included.
-pub fn summary(parts: &Parts<'_>, colour: Colour) -> String {
+/// The whole text, line end included; `stored` is where the results lie, if they were stored.
+pub fn summary(document: &Document, stored: Option<&Path>, colour: Colour) -> String {
     let mut page = Page { text: String::new(), colour };
-    if let Some(headline) = parts.headline {
-        page.soak(headline, parts.soak);
+    if let Some(soak) = &document.soak {
+        page.soak(soak);
     }
-    page.verdict(parts.verdict);
-    page.load(parts);
-    page.rates(parts);
+    page.verdict(&document.verdict);
+    page.load(document);
+    page.rates(document);
     page.blank();
-    if parts.summary.times.response.count > 0 {
-        page.times(parts);
+    if document.latency_ns.response.count > 0 {
+        page.times(document);
         page.blank();
     }
-    if let Some(script) = &parts.summary.script {
-        page.script(script);
+    if document.is_scenario() {
+        page.script(document);
         page.blank();
     }
-    page.errors(parts);
-    page.costs(parts);
-    page.slo(parts.slo);
-    page.section(parts.target);
-    if !parts.timeline.is_empty() {
+    page.errors(document);
+    page.costs(document);
+    page.slo(&document.slo);
+    if let Some(figures) = &document.target {
         page.blank();
-        parts.timeline.iter().for_each(|line| page.push(line.clone()));
+        page.rows(&target::lines(figures));
+    }
+    if let Some(timeline) = &document.timeline {
+        page.blank();
+        timeline::lines(timeline).into_iter().for_each(|line| page.push(line));
         page.blank();
     }
-    page.notes(&parts.verdict.notes);
-    if let Some(stored) = parts.stored {
+    page.notes(&document.verdict.notes);
+    if let Some(stored) = stored {
         page.line("stored", stored.display());
     }
     page.text
@@ -98,20 +70,20 @@ struct Page {
 }
 
 impl Page {
-    fn verdict(&mut self, verdict: &Verdict) {
-        let (word, ink) = match verdict.validity {
-            Validity::Valid => ("VALID", Ink::Green),
-            Validity::Suspect => ("SUSPECT", Ink::Yellow),
-            Validity::Invalid => ("INVALID", Ink::Red),
+    fn verdict(&mut self, verdict: &VerdictGiven) {
+        let ink = match verdict.validity.as_str() {
+            "valid" => Ink::Green,
+            "suspect" => Ink::Yellow,
+            _ => Ink::Red,
         };
-        let codes: Vec<_> = verdict.reasons.iter().map(|reason| reason.code).collect();
+        let codes: Vec<_> = verdict.reasons.iter().map(|reason| reason.code.as_str()).collect();
         let colon = if codes.is_empty() { "" } else { ": " };
-        let head = self.colour.paint(ink, word);
+        let head = self.colour.paint(ink, verdict.validity.to_uppercase());
         self.push(format!("{head}{colon}{}", codes.join(", ")));
         for reason in &verdict.reasons {
             // Among the reasons of an invalid run, those that alone would not make it so.
-            let mark = match (verdict.validity, reason.severity) {
-                (Validity::Invalid, Severity::Suspect) => "suspect: ",
+            let mark = match (verdict.validity.as_str(), reason.severity.as_str()) {
+                ("invalid", "suspect") => "suspect: ",
                 _ => "",
             };
             let wrapped = wrap(&format!("{mark}{}", reason.message), WIDTH - 4);
@@ -125,54 +97,50 @@ impl Page {
         }
     }
 
-    fn load(&mut self, parts: &Parts<'_>) {
-        let plan = parts.plan;
-        let users = plan.script.as_ref().map(|script| script.users());
-        let load = match plan.load {
-            Load::Closed => match users.flatten() {
+    fn load(&mut self, document: &Document) {
+        let plan = &document.plan;
+        let arrivals = plan.arrivals.as_deref().unwrap_or("constant");
+        let load = match (plan.load.as_str(), plan.rate) {
+            ("closed", _) => match plan.users {
                 Some(users) => format!("closed loop, {}", plural(users.into(), "user")),
                 None => "closed loop".to_owned(),
             },
-            Load::Replay => "open loop, replayed".to_owned(),
-            Load::Open { rate, arrivals } => {
-                let law = match arrivals {
-                    Arrivals::Constant => "constant",
-                    Arrivals::Poisson => "poisson",
-                };
-                let of = if users.is_some() { " flows" } else { "" };
-                format!("open loop, {}{of} {law}", per_second(rate.as_f64()))
+            (_, None) => "open loop, replayed".to_owned(),
+            (_, Some(rate)) => {
+                let of = if document.is_scenario() { " flows" } else { "" };
+                format!("open loop, {}{of} {arrivals}", per_second(rate))
             }
         };
         let pipeline = match plan.pipeline {
             1 => String::new(),
             depth => format!(" × {depth} deep"),
         };
-        let backend = match parts.record.backend {
-            Backend::Ring => String::new(),
-            other => format!(" · {other}"),
+        let backend = match document.host.engine.as_deref() {
+            None | Some("ring") => String::new(),
+            Some(other) => format!(" · {other}"),
         };
-        let used = total(parts.record, |worker| worker.connections_used.into());
-        let used = match used < u64::from(plan.connections) {
-            true => format!(", {} used", Grouped(used)),
-            false => String::new(),
+        let used = document.client.connections_used;
+        let used = match used.filter(|&used| used < u64::from(plan.connections)) {
+            Some(used) => format!(", {} used", Grouped(used)),
+            None => String::new(),
         };
-        self.line("target", format!("{} {}", parts.method, parts.url));
+        self.line("target", format!("{} {}", plan.method, plan.url));
         self.line(
             "load",
             format!(
                 "{load} · {}{used}{pipeline} · {}{backend} · {} measured",
                 plural(plan.connections.into(), "connection"),
-                plural(plan.cpus.len() as u64, "core"),
-                parts.summary.measured,
+                plural(plan.cores.len() as u64, "core"),
+                document.measured(),
             ),
         );
     }
 
-    fn rates(&mut self, parts: &Parts<'_>) {
-        let rate = &parts.summary.rate;
+    fn rates(&mut self, document: &Document) {
+        let rate = &document.rate;
         let completed = self.colour.paint(Ink::Bold, per_second(rate.completed));
         let (requests, of) =
-            if parts.plan.script.is_some() { (" requests", " flows") } else { ("", "") };
+            if document.is_scenario() { (" requests", " flows") } else { ("", "") };
         let mut figures = match rate.offered {
             Some(offered) => format!(
                 "{completed}{requests} completed   {}{of} offered   {}{of} achieved",
@@ -181,8 +149,8 @@ impl Page {
             ),
             None => format!("{completed}{requests} completed"),
         };
-        let errors = parts.record.counts.errors();
-        if let (Some(share), 1..) = (parts.summary.error_share, errors) {
+        let outcomes = &document.counts.outcomes;
+        if let (Some(share), errors @ 1..) = (outcomes.error_share(), outcomes.errors()) {
             let errors = format!("{} ({})", plural(errors, "error"), Percent(share));
             figures.push_str("   ");
             figures.push_str(&self.colour.paint(Ink::Red, errors));
@@ -191,14 +159,14 @@ impl Page {
     }
 
     /// One column in a closed loop, whose response times are service times.
-    fn times(&mut self, parts: &Parts<'_>) {
-        let times = &parts.summary.times;
+    fn times(&mut self, document: &Document) {
+        let times = &document.latency_ns;
         let open = [
             ("response", &times.response),
             ("service", &times.service),
             ("lateness", &times.lateness),
         ];
-        let columns = if parts.summary.is_served_at_once() {
+        let columns = if document.is_served_at_once() {
             self.line("time", "service time (closed loop)");
             &open[1..2]
         } else {
@@ -206,7 +174,7 @@ impl Page {
             self.line("time", heads);
             &open[..]
         };
-        let mut row = |name: &str, figure: &dyn Fn(&TimeSummary) -> String| {
+        let mut row = |name: &str, figure: &dyn Fn(&TimeFigures) -> String| {
             let cells: String = columns.iter().map(|(_, time)| right(figure(time))).collect();
             self.line(&format!("  {name}"), cells);
         };
@@ -221,17 +189,16 @@ impl Page {
         row("count", &|time| Grouped(time.count).to_string());
     }
 
-    fn errors(&mut self, parts: &Parts<'_>) {
-        let counts = &parts.record.counts;
+    fn errors(&mut self, document: &Document) {
+        let counts = &document.counts;
         let kinds = Outcome::ALL.into_iter().filter(|&outcome| outcome != Outcome::Ok);
-        let kinds = list(kinds.map(|outcome| (outcome.key(), counts.of(outcome))));
+        let kinds = list(kinds.map(|outcome| (outcome.key(), counts.outcomes.of(outcome))));
         if !kinds.is_empty() {
             let kinds = self.colour.paint(Ink::Red, kinds);
             self.line("errors", kinds);
         }
-        for cause in parts.record.causes.list().iter().take(CAUSES_SHOWN) {
-            let Cause { outcome, text, count } = cause;
-            let text = format!("{} × {}: {text}", Grouped(*count), outcome.key());
+        for cause in counts.causes.iter().take(CAUSES_SHOWN) {
+            let text = format!("{} × {}: {}", Grouped(cause.count), cause.outcome, cause.cause);
             for line in wrap(&text, WIDTH - NAMES) {
                 self.line("", line);
             }
@@ -240,164 +207,147 @@ impl Page {
             let requests = plural(counts.retried, "request");
             self.line("retried", format!("{requests}, whose connection ended before an answer"));
         }
-        let by_status = (0..).zip(parts.record.by_status.iter().copied());
-        let name = |code: u16| match code {
-            MESSAGE => "messages".to_owned(),
-            code => code.to_string(),
-        };
-        let codes = list(by_status.map(|(code, answers): (u16, u64)| (name(code), answers)));
+        let messages = ("messages".to_owned(), counts.messages);
+        let by_status = counts.by_status.iter().map(|(code, &count)| (code.to_string(), count));
+        let codes = list(std::iter::once(messages).chain(by_status));
         if !codes.is_empty() {
             self.line("answers", codes);
         }
     }
 
-    fn costs(&mut self, parts: &Parts<'_>) {
-        let Summary { bytes, client, measured, .. } = parts.summary;
-        let seconds = measured.as_secs_f64();
+    fn costs(&mut self, document: &Document) {
+        let Document { bytes, client, .. } = document;
+        let seconds = document.measured().as_secs_f64();
         if seconds > 0.0 {
             let flow = |bytes: u64| byte_rate(bytes as f64 / seconds);
             let figures = format!("{} received   {} sent", flow(bytes.received), flow(bytes.sent));
             self.line("bytes", figures);
         }
         let mut figures = Vec::new();
-        self.connections(parts);
-        self.tcp(parts);
-        self.stream(parts);
+        self.connections(document);
+        self.tcp(document);
+        self.stream(document);
         if let Some(nanos) = client.cpu_ns_per_request {
             figures.push(format!("{} CPU/request", Nanos(nanos.round() as u64)));
         }
         if let Some(enters) = client.enters_per_request {
             figures.push(format!("{enters:.2} enters/request"));
         }
-        let spun = parts.summary.workers.iter().map(|worker| worker.spun).fold(0.0, f64::max);
+        let spun = client.workers.iter().map(|worker| worker.spun).fold(0.0, f64::max);
+        let busiest = client.workers.iter().map(|worker| worker.busy).fold(0.0, f64::max);
         let spinning = match spun {
             SPUN_SHOWN.. => format!(", {} spinning", Percent(spun)),
             _ => String::new(),
         };
-        figures.push(format!("CPU {} busy{spinning}", Percent(parts.summary.busiest())));
-        figures.push(format!("{:.1} MiB resident", client.rss_peak as f64 / f64::from(1 << 20)));
+        figures.push(format!("CPU {} busy{spinning}", Percent(busiest)));
+        let resident = client.rss_peak_bytes as f64 / f64::from(1 << 20);
+        figures.push(format!("{resident:.1} MiB resident"));
         self.line("client", figures.join("   "));
     }
 
     /// How connections were made, where that is part of the load.
-    fn connections(&mut self, parts: &Parts<'_>) {
-        let times = &parts.summary.times;
-        if parts.plan.tls.is_none() && parts.plan.per_connection.is_none() {
+    fn connections(&mut self, document: &Document) {
+        let (plan, times) = (&document.plan, &document.latency_ns);
+        if plan.tls.is_none() && plan.requests_per_connection.is_none() {
             return;
         }
         let made = plural(times.connect.count, "connection");
-        let mut figures = vec![format!("{made}, connect {}", spread(&times.connect))];
-        if parts.plan.tls.is_some() {
-            let full = total(parts.record, |worker| worker.handshakes_full);
-            let resumed = total(parts.record, |worker| worker.handshakes_resumed);
-            let unverified = match parts.plan.tls.as_ref().map(|tls| &tls.trust) {
-                Some(Trust::Anything) => " · certificate not checked",
-                _ => "",
-            };
-            figures.push(format!(
-                "TLS handshake {}, {} full, {} resumed{unverified}",
-                spread(&times.handshake),
-                Grouped(full),
-                Grouped(resumed),
-            ));
-        }
-        for (index, line) in figures.iter().enumerate() {
-            self.line(if index == 0 { "connects" } else { "" }, line);
+        self.line("connects", format!("{made}, connect {}", spread(&times.connect)));
+        if let (Some(tls), Some(made)) = (&plan.tls, document.tls) {
+            let unverified = if tls.verify { "" } else { " · certificate not checked" };
+            let handshake = times.handshake.clone().unwrap_or_default();
+            self.line(
+                "",
+                format!(
+                    "TLS handshake {}, {} full, {} resumed{unverified}",
+                    spread(&handshake),
+                    Grouped(made.full),
+                    Grouped(made.resumed),
+                ),
+            );
         }
     }
 
     /// What the network did to the connections that could be asked, where there is one or where
     /// something was lost.
-    fn tcp(&mut self, parts: &Parts<'_>) {
-        let Some(tcp) = parts.summary.tcp else { return };
-        if tcp.retransmits == 0 && parts.plan.is_on_loopback() {
+    fn tcp(&mut self, document: &Document) {
+        let Some(tcp) = document.client.tcp else { return };
+        if tcp.retransmits == 0 && document.plan.is_on_loopback() {
             return;
         }
         let mut figures = Vec::new();
-        if let Some(rtt) = tcp.rtt {
+        if let Some(rtt) = tcp.rtt_ns {
             let (p50, max) = (Nanos(rtt.p50), Nanos(rtt.max));
             figures.push(format!("round trip p50 {p50} max {max}"));
         }
-        if let Some(rate) = tcp.delivery_rate {
+        if let Some(rate) = tcp.delivery_rate_bytes {
             figures.push(format!("delivery p50 {}", byte_rate(rate.p50 as f64)));
         }
-        let of = match tcp.connections {
-            all if all == tcp.made => String::new(),
+        let of = match tcp.connections_asked {
+            all if all == tcp.connections_made => String::new(),
             asked => format!("{} of ", Grouped(asked)),
         };
-        let (retransmits, made) =
-            (plural(tcp.retransmits, "retransmit"), plural(tcp.made, "connection"));
+        let retransmits = plural(tcp.retransmits, "retransmit");
+        let made = plural(tcp.connections_made, "connection");
         figures.push(format!("{retransmits} on {of}{made}"));
         self.line("tcp", figures.join("   "));
     }
 
     /// What streams brought, and idle connections.
-    fn stream(&mut self, parts: &Parts<'_>) {
-        let events = total(parts.record, |worker| worker.events);
-        let stalls = total(parts.record, |worker| worker.stalls);
-        if parts.plan.stream.is_some() || parts.summary.times.first_event.count > 0 {
-            let times = &parts.summary.times;
-            let answers = times.first_event.count.max(1);
+    fn stream(&mut self, document: &Document) {
+        if let Some(stream) = &document.stream {
+            let first = &stream.first_event_ns;
             self.line(
                 "stream",
                 format!(
                     "{}, {:.1} an answer   first event {}",
-                    plural(events, "event"),
-                    events as f64 / answers as f64,
-                    spread(&times.first_event),
+                    plural(stream.events, "event"),
+                    stream.events as f64 / first.count.max(1) as f64,
+                    spread(first),
                 ),
             );
-            self.line(
-                "",
-                format!("gap {}   {}", spread_with_max(&times.gap), plural(stalls, "stall"),),
-            );
+            let (gap, stalls) = (spread_with_max(&stream.gap_ns), plural(stream.stalls, "stall"));
+            self.line("", format!("gap {gap}   {stalls}"));
         }
-        if parts.plan.idle > 0 {
-            let held = total(parts.record, |worker| worker.idle.into());
-            let all = held + u64::from(parts.plan.connections);
+        if let Some(idle) = document.idle {
             self.line(
                 "idle",
                 format!(
                     "{} held of {}, {} lost   {} bytes of memory each",
-                    plural(held, "connection"),
-                    Grouped(parts.plan.idle.into()),
-                    Grouped(total(parts.record, |worker| worker.idle_lost)),
-                    Grouped(parts.record.rss_of_connections / all.max(1)),
+                    plural(idle.held, "connection"),
+                    Grouped(document.plan.idle_connections.into()),
+                    Grouped(idle.lost),
+                    Grouped(idle.bytes_per_connection),
                 ),
             );
         }
     }
 
-    fn slo(&mut self, findings: &[SloFinding]) {
-        let width = findings.iter().map(|f| f.text.chars().count()).max().unwrap_or(0);
-        for (index, finding) in findings.iter().enumerate() {
-            let (word, ink) = match finding.met {
-                Met::Yes => ("met", Ink::Green),
-                Met::No => ("MISSED", Ink::Red),
-                Met::Unknown => ("unknown", Ink::Yellow),
+    fn slo(&mut self, objectives: &[SloHeld]) {
+        let width = objectives.iter().map(|held| held.objective.chars().count()).max();
+        let width = width.unwrap_or(0);
+        for (index, SloHeld { objective, measured, met }) in objectives.iter().enumerate() {
+            let (word, ink) = match met {
+                Some(true) => ("met", Ink::Green),
+                Some(false) => ("MISSED", Ink::Red),
+                None => ("unknown", Ink::Yellow),
             };
             let word = self.colour.paint(ink, format!("{word:<7}"));
             let name = if index == 0 { "slo" } else { "" };
-            self.line(name, format!("{word}  {:<width$}   {}", finding.text, finding.measured));
+            self.line(name, format!("{word}  {objective:<width$}   {measured}"));
         }
     }
 
-    fn soak(&mut self, headline: &str, lines: &[(String, String)]) {
-        let ink = match headline {
-            headline if headline.starts_with("LEAK") => Ink::Red,
-            headline if headline.starts_with("NO LEAK") => Ink::Green,
+    fn soak(&mut self, soak: &SoakFigures) {
+        let ink = match soak.verdict.as_str() {
+            "leak" => Ink::Red,
+            "no_leak" => Ink::Green,
             _ => Ink::Yellow,
         };
-        let headline = self.colour.paint(ink, headline);
+        let headline = self.colour.paint(ink, soak::headline(soak));
         self.push(headline);
-        self.rows(lines);
-    }
-
-    fn section(&mut self, lines: &[(String, String)]) {
-        if !lines.is_empty() {
-            self.blank();
-        }
-        self.rows(lines);
+        self.rows(&soak::lines(soak));
+        self.blank();
     }
 
     fn rows(&mut self, lines: &[(String, String)]) {
@@ -436,11 +386,6 @@ impl Page {
     }
 }
 
-/// Over all workers.
-fn total(record: &RunRecord, count: impl Fn(&WorkerRecord) -> u64) -> u64 {
-    record.workers.iter().map(count).sum()
-}
-
 fn right(cell: impl AsRef<str>) -> String {
     format!("{:>TIMES$}", cell.as_ref())
 }
@@ -450,7 +395,7 @@ fn shown(nanos: Option<u64>) -> String {
 }
 
 /// Median and p99; of too few values for them, what can be said of any: `min 1 ms mean 2 ms`.
-fn spread(time: &TimeSummary) -> String {
+fn spread(time: &TimeFigures) -> String {
     let quantiles = [time.at(Quantile::P50), time.at(Quantile::P99)];
     match quantiles {
         [Some(p50), Some(p99)] => format!("p50 {} p99 {}", Nanos(p50), Nanos(p99)),
@@ -465,7 +410,7 @@ fn spread(time: &TimeSummary) -> String {
 }
 
 /// The same, and always the longest.
-fn spread_with_max(time: &TimeSummary) -> String {
+fn spread_with_max(time: &TimeFigures) -> String {
     match time.at(Quantile::P99) {
         Some(_) => format!("{} max {}", spread(time), shown(time.max)),
         None => spread(time),

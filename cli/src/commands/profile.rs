@@ -13,6 +13,7 @@ use uringbench_profiler::profile::Windows;
 use uringbench_profiler::selector::{self, Selector};
 use uringbench_profiler::session::launch::Launched;
 use uringbench_profiler::session::{Options, Recording, Sidecar, now};
+use uringbench_report as report;
 use uringbench_store::{Destination, run_folder};
 
 use crate::args::ProfileCommandArgs;
@@ -176,11 +177,11 @@ fn tell(
         return Ok(());
     }
     let mut page = String::new();
-    for (name, line) in analysis::lines(&figures) {
+    for (name, line) in report::target::lines(&figures) {
         page.push_str(&format!("{name:<10}{line}\n"));
     }
     page.push('\n');
-    for line in written.timeline {
+    for line in written.timeline.iter().flat_map(report::timeline::lines) {
         page.push_str(&format!("{line}\n"));
     }
     page.push_str(&format!("\n{:<10}{}\n", "stored", folder.display()));

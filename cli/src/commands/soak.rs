@@ -4,11 +4,11 @@ use uringbench_core::plan::{Limit, Load};
 use uringbench_core::record::INTERVAL;
 use uringbench_core::time::Nanos;
 use uringbench_engine::Control;
+use uringbench_profiler::soak;
 
 use crate::args::SoakArgs;
 use crate::execution;
 use crate::exit::{Exit, Failure};
-use crate::profiling::soak;
 use crate::resolve::resolve;
 use crate::scenario;
 use crate::signals;

@@ -6,11 +6,11 @@ use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use uringbench_core::time::{Nanos, Timestamp};
+use uringbench_document::timeline::columns::TimelineDocument;
 use uringbench_profiler::export::{ExportSource, Series, SeriesUnit, write_firefox, write_pprof};
 use uringbench_profiler::profile::{Profile, write_whole};
 use uringbench_profiler::sample::Sample;
 use uringbench_profiler::session::{Recording, now};
-use uringbench_profiler::timeline::document::Document;
 
 use super::files::Parts;
 
@@ -22,7 +22,7 @@ const FIREFOX: &str = "profile.firefox.json.gz";
 pub(super) fn write(
     parts: &Parts<'_>,
     profile: &Profile,
-    timeline: &Document,
+    timeline: &TimelineDocument,
     origin: Timestamp,
     folder: &Path,
 ) -> io::Result<[String; 2]> {
@@ -76,7 +76,10 @@ fn source<'a>(
 type Points = Vec<(Timestamp, f64)>;
 
 /// The columns that explain a profile, as far as they are known.
-fn points(timeline: &Document, origin: Timestamp) -> Vec<(&'static str, SeriesUnit, Points)> {
+fn points(
+    timeline: &TimelineDocument,
+    origin: Timestamp,
+) -> Vec<(&'static str, SeriesUnit, Points)> {
     use SeriesUnit::{Bytes, Count, Nanoseconds};
     let (load, target) = (&timeline.load, &timeline.target);
     let columns = [

@@ -7,16 +7,16 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use uringbench_core::record::Interval;
 use uringbench_core::time::Timestamp;
+use uringbench_document::timeline::TimelineFigures;
+use uringbench_document::timeline::columns::TimelineDocument;
 use uringbench_profiler::analysis::LoadRecord;
 use uringbench_profiler::profile::{
-    About, FlameOptions, Profile, STORED_FILE, Selection, StoredLoad, Unit, Windows, write_all,
-    write_stored, write_svg, write_whole,
+    About, STORED_FILE, Selection, StoredLoad, Unit, Windows, write_all, write_flames,
+    write_stored, write_whole,
 };
 use uringbench_profiler::sample::SampleKind;
 use uringbench_profiler::session::{Attachment, Recording};
-use uringbench_profiler::timeline::document::Document;
 use uringbench_profiler::timeline::series::Timeline;
-use uringbench_profiler::timeline::text;
 
 use super::exports;
 use crate::host::cpu_set::CpuSet;
@@ -42,8 +42,8 @@ pub(crate) struct Parts<'a> {
 pub(crate) struct Written {
     /// The files' names.
     pub(crate) names: Vec<String>,
-    /// The timeline as lines of text.
-    pub(crate) timeline: Vec<String>,
+    /// The digest of the timeline.
+    pub(crate) timeline: Option<TimelineFigures>,
 }
 
 /// Write everything there is into `folder`.
@@ -68,7 +68,7 @@ pub(crate) fn write(parts: &Parts<'_>, folder: &Path, title: &str) -> io::Result
         writeln!(out)
     })?;
     names.push("timeline.json".to_owned());
-    Ok(Written { names, timeline: text::lines(&timeline) })
+    Ok(Written { names, timeline: TimelineFigures::of(&timeline) })
 }
 
 /// What the stored profile is of.
@@ -90,23 +90,6 @@ fn intervals<'a>(parts: &Parts<'a>, load: &LoadRecord<'a>) -> impl Iterator<Item
     load.intervals.iter().filter(move |each| is_all || sampled.contains(start + each.start))
 }
 
-/// Draw a selection into a file of its own.
-pub(crate) fn write_flames(
-    profile: &Profile,
-    selection: &Selection,
-    folder: &Path,
-    file: &str,
-    title: String,
-    unit: Unit,
-) -> io::Result<()> {
-    let view = profile.cut(selection)?;
-    let subtitle = format!("{} samples", view.samples);
-    let options = FlameOptions { title, subtitle, unit, notes: String::new() };
-    let lines = view.flame_lines(profile);
-    write_whole(folder, file, |out| write_svg(&lines, &options, out))?;
-    Ok(())
-}
-
 /// A copy of the flame graph under the name of the run.
 pub(crate) fn copy_flamegraph(folder: &Path, name: &str) -> io::Result<()> {
     std::fs::create_dir_all(FLAMEGRAPHS)?;
@@ -122,7 +105,7 @@ pub(crate) fn copy_flamegraph(folder: &Path, name: &str) -> io::Result<()> {
 }
 
 /// The timeline, and the moment at which it is 0.
-fn timeline(parts: &Parts<'_>) -> (Document, Timestamp) {
+fn timeline(parts: &Parts<'_>) -> (TimelineDocument, Timestamp) {
     let mut timeline = Timeline::new(parts.timeline_hz);
     for reading in &parts.recording.sampled.readings {
         timeline.push(reading);

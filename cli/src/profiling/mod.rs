@@ -5,7 +5,6 @@ pub(crate) mod files;
 mod overhead;
 mod profiled_run;
 
-pub(crate) mod soak;
 mod stream;
 
 use uringbench_core::time::Nanos;

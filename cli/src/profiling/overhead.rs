@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use uringbench_core::plan::Plan;
 use uringbench_core::record::{Interval, RunRecord};
 use uringbench_core::time::{Nanos, Timestamp};
-use uringbench_profiler::analysis;
+use uringbench_document::target;
 use uringbench_profiler::session::{Switch, Toggled};
 use uringbench_profiler::statistics::overhead::{Block, BlockPlan, Overhead, analyse};
 
@@ -79,7 +79,7 @@ fn block(on: bool, steps: &[&Interval], before: &Toggled, after: &Toggled) -> Bl
 /// The result, in the words of the document.
 pub(crate) struct Findings(Overhead);
 
-impl From<Findings> for analysis::Overhead {
+impl From<Findings> for target::Overhead {
     fn from(Findings(overhead): Findings) -> Self {
         Self {
             pairs: overhead.pairs,

@@ -4,17 +4,19 @@
 use std::cell::Cell;
 use std::path::Path;
 
-use serde_json::{Value, json};
 use uringbench_core::plan::Plan;
 use uringbench_core::record::{Interval, RunRecord};
 use uringbench_core::time::Timestamp;
+use uringbench_document::soak::SoakFigures;
+use uringbench_document::target::TargetFigures;
+use uringbench_document::timeline::TimelineFigures;
 use uringbench_profiler::analysis::{self, LoadRecord};
 use uringbench_profiler::profile::Windows;
 use uringbench_profiler::selector;
 use uringbench_profiler::session::{Options, Recording, Sidecar};
+use uringbench_profiler::soak;
 
 use super::overhead::Trial;
-use super::soak::{self, Soaked};
 use super::stream::Stream;
 use super::{ProfilePlan, files};
 use crate::host::cpu_set::CpuSet;
@@ -33,13 +35,11 @@ pub(crate) struct ProfiledRun<'a> {
 #[derive(Default)]
 pub(crate) struct ProfileReport {
     /// The key `target` of the document.
-    pub(crate) target: Option<Value>,
-    /// The summary's lines: names and texts.
-    pub(crate) lines: Vec<(String, String)>,
-    /// The timeline, line by line.
-    pub(crate) timeline: Vec<String>,
-    /// The verdict of a soak.
-    pub(crate) soak: Option<Soaked>,
+    pub(crate) target: Option<TargetFigures>,
+    /// The key `timeline`.
+    pub(crate) timeline: Option<TimelineFigures>,
+    /// The key `soak`.
+    pub(crate) soak: Option<SoakFigures>,
 }
 
 impl<'a> ProfiledRun<'a> {
@@ -118,7 +118,7 @@ pub(crate) struct Detached<'a> {
 }
 
 impl Detached<'_> {
-    /// Judge, write the files into the run's folder, and put everything into words.
+    /// Judge, and write the files into the run's folder.
     pub(crate) fn report(
         &mut self,
         plan: &Plan,
@@ -156,7 +156,7 @@ impl Detached<'_> {
             spikes: &spikes,
             timeline_hz: self.profile.timeline_hz,
         };
-        let mut timeline = Vec::new();
+        let mut timeline = None;
         match files::write(&parts, folder, title) {
             Ok(written) => {
                 found.figures.files = written.names;
@@ -174,16 +174,11 @@ impl Detached<'_> {
         if let Some(soak) = &soak {
             found.figures.files.extend(soak.files.iter().cloned());
         }
-        let lines = analysis::lines(&found.figures);
-        // Figures are plain data: there is nothing in them that has no form in JSON.
-        ProfileReport { target: serde_json::to_value(&found.figures).ok(), lines, timeline, soak }
+        let soak = soak.map(|soak| soak.figures);
+        ProfileReport { target: Some(found.figures), timeline, soak }
     }
 }
 
 fn absent(why: &str) -> ProfileReport {
-    ProfileReport {
-        target: Some(json!({"mode": "none", "instead_of": [why]})),
-        lines: vec![("profile".to_owned(), format!("none: {why}"))],
-        ..ProfileReport::default()
-    }
+    ProfileReport { target: Some(TargetFigures::absent(why)), ..ProfileReport::default() }
 }

@@ -7,8 +7,8 @@ use std::path::Path;
 
 use uringbench_core::record::Interval;
 use uringbench_core::time::Timestamp;
+use uringbench_document::timeline::lines::{append_head, append_line};
 use uringbench_profiler::session::Sidecar;
-use uringbench_profiler::timeline::lines::{append_head, append_line};
 use uringbench_profiler::timeline::series::Timeline;
 
 /// A file that rows are appended to.

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use crate::civil::Civil;
+use uringbench_document::civil::Civil;
 
 /// `<root>/<target>/<scenario>/<time>`: `target` is a `host:port`, `scenario` the run's name or
 /// method and path; both become plain names. Whether it exists is not looked at:

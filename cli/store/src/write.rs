@@ -4,8 +4,10 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use crate::document::Document;
-use crate::hlog::HistogramLog;
+use uringbench_document::{Document, EncodeError, HistogramLog};
+
+/// The name of a run's document.
+pub(crate) const DOCUMENT: &str = "run.json";
 
 /// Why results cannot be stored, and what to do.
 #[derive(Debug, thiserror::Error)]
@@ -51,8 +53,8 @@ pub enum StoreError {
         cause: io::Error,
     },
     /// A histogram or a figure that has no form on disk.
-    #[error("the results cannot be encoded: {0}; this is a fault in uringbench, please report it")]
-    Encode(String),
+    #[error(transparent)]
+    Encode(#[from] EncodeError),
 }
 
 /// A folder that results can be written to.
@@ -110,7 +112,7 @@ impl Destination {
     /// When it cannot be; there is then no file of that name, or still the earlier one.
     pub fn write_document(&self, document: &Document) -> Result<PathBuf, StoreError> {
         let text = document.to_json()?;
-        self.write("run.json", |file| {
+        self.write(DOCUMENT, |file| {
             file.write_all(text.as_bytes())?;
             file.write_all(b"\n")
         })

@@ -21,14 +21,14 @@ nanoseconds, `_us` microseconds, `_bytes` bytes. Rates are per second, shares 0 
 without samples is `null`, never 0. A missing key means the same as `null`, 0 or an empty list.
 ";
 /// Where the types are.
-const SOURCES: [&str; 4] = [
-    "cli/store/src/document.rs",
-    "cli/store/src/document",
+const SOURCES: [&str; 6] = [
+    "cli/document/src/run.rs",
+    "cli/document/src/run",
+    "cli/document/src/target.rs",
+    "cli/document/src/soak.rs",
+    "cli/document/src/timeline.rs",
     "profiler/src/analysis",
-    "cli/src/profiling/soak.rs",
 ];
-/// Values that the document carries without knowing their types.
-const CARRIED: [(&str, &str); 2] = [("target", "Figures"), ("soak", "Soak")];
 
 /// A document: where its type is, what it is called on the page.
 pub(crate) const RUN: &str = "Document";
@@ -146,8 +146,7 @@ impl Tables {
             kind =
                 kind.strip_prefix(around).and_then(|kind| kind.strip_suffix('>')).unwrap_or(kind);
         }
-        let carried = CARRIED.iter().find(|(key, _)| kind.ends_with("Value") && field.name == *key);
-        carried.map_or(kind, |&(_, kind)| kind)
+        kind
     }
 }
 
@@ -166,7 +165,7 @@ fn profile() -> Table {
             field("subject", "String", "The process, the command, or the stored run."),
             field("duration_s", "f64", "How long was sampled."),
             field("view", "object", "With `--read`: the stretch, its windows and its requests."),
-            field("target", "Figures", "What was sampled."),
+            field("target", "TargetFigures", "What was sampled."),
             field("difference", "Option<Comparison>", "With `--against`: what changed."),
         ],
     }
@@ -241,7 +240,7 @@ impl Writer<'_> {
             return "object".to_owned();
         }
         match kind {
-            "String" | "&'static str" => "text".to_owned(),
+            "String" | "&'static str" | "Unit" => "text".to_owned(),
             "bool" => "boolean".to_owned(),
             "f64" => "number".to_owned(),
             "object" => "object".to_owned(),
@@ -279,7 +278,7 @@ fn run_json_page_is_up_to_date() {
 
 #[test]
 fn stored_documents_have_no_other_keys() {
-    let folder = root().join("cli/store/tests");
+    let folder = root().join("cli/document/tests");
     let files = fs::read_dir(folder).expect("the folder is there");
     let files = files.map(|file| file.expect("an entry is readable").path());
     let mut seen = 0;

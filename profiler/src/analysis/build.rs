@@ -7,11 +7,12 @@ use rustc_hash::FxHashMap;
 use uringbench_core::record::Phase;
 use uringbench_core::time::{Nanos, Timestamp};
 use uringbench_core::validity::Validity;
-
-use super::{
-    Analysis, Cpu, Figures, Function, LoadRecord, OtherProcess, Process, Python, Reason,
-    SpikeFunction, Spikes, Stretch, WaitFunction, Waits, blocks, counters,
+use uringbench_document::target::{
+    Cpu, Function, OtherProcess, Process, Python, Reason, SpikeFunction, Spikes, Stretch,
+    TargetFigures, WaitFunction, Waits,
 };
+
+use super::{Analysis, LoadRecord, blocks, counters};
 use crate::profile::{Profile, Selection, View, Wait, Windows};
 use crate::sample::SampleKind;
 use crate::session::{Attachment, Recording, Toggled};
@@ -65,7 +66,11 @@ pub fn build(recording: &Recording, load: Option<&LoadRecord<'_>>) -> io::Result
 }
 
 /// Why there is no sample, by the CPU time that the scheduler accounts to the target.
-fn without_samples(recording: &Recording, figures: &Figures, window: &Range<Timestamp>) -> String {
+fn without_samples(
+    recording: &Recording,
+    figures: &TargetFigures,
+    window: &Range<Timestamp>,
+) -> String {
     let inside: Vec<_> = recording
         .sampled
         .readings
@@ -141,7 +146,7 @@ fn steps(load: &LoadRecord<'_>) -> Vec<(Timestamp, u64)> {
     load.intervals.iter().map(|step| (load.start + step.start, step.completed)).collect()
 }
 
-fn of_attachment(recording: &Recording) -> Figures {
+fn of_attachment(recording: &Recording) -> TargetFigures {
     let (mode, is_user_only, instead_of) = match &recording.attachment {
         Attachment::Sampling { mode, is_user_only, instead_of } => {
             (mode.key(), *is_user_only, instead_of.clone())
@@ -150,7 +155,7 @@ fn of_attachment(recording: &Recording) -> Figures {
     };
     let process = |(pid, name): &(u32, String)| Process { pid: *pid, name: name.clone() };
     let elsewhere = recording.elsewhere.iter().take(ELSEWHERE_MAX);
-    Figures {
+    TargetFigures {
         mode: mode.to_owned(),
         is_user_only,
         instead_of,
@@ -169,11 +174,11 @@ fn of_attachment(recording: &Recording) -> Figures {
             forced: fits.forced,
             unmatched: fits.unmatched,
         }),
-        ..Figures::default()
+        ..TargetFigures::default()
     }
 }
 
-pub(super) fn of_health(profile: &Profile, figures: &mut Figures) {
+pub(super) fn of_health(profile: &Profile, figures: &mut TargetFigures) {
     let health = profile.health();
     let validity = match health.validity {
         Validity::Valid => "valid",

@@ -7,8 +7,8 @@ use std::io;
 use rustc_hash::FxHashMap;
 use serde::Serialize;
 use uringbench_core::time::Nanos;
+use uringbench_document::target::Interval95;
 
-use super::Interval95;
 use super::build::SEED;
 use super::stored::{Cut, key};
 use crate::profile::{FunctionChange, Side, difference};

@@ -6,9 +6,10 @@ use std::io;
 
 use rustc_hash::FxHashMap;
 use uringbench_core::time::Timestamp;
+use uringbench_document::target::TargetFigures;
 
+use super::blocks;
 use super::build::{functions, of_cpu, of_health, price};
-use super::{Figures, blocks};
 use crate::profile::{Selection, Stored, Windows};
 use crate::sample::SampleKind;
 use crate::stack::FrameKind;
@@ -38,10 +39,10 @@ impl Cut<'_> {
     ///
     /// # Errors
     /// When samples cannot be read back.
-    pub fn figures(&self) -> io::Result<Figures> {
+    pub fn figures(&self) -> io::Result<TargetFigures> {
         let Stored { profile, about } = self.stored;
         let view = profile.cut(&self.on_cpu())?;
-        let mut figures = Figures {
+        let mut figures = TargetFigures {
             mode: about.mode.clone(),
             is_user_only: about.is_user_only,
             samples: view.samples,
@@ -50,7 +51,7 @@ impl Cut<'_> {
             cpu: of_cpu(profile, &view, about.load.is_some().then(|| self.requests())),
             functions: functions(profile, &view),
             notes: profile.facts.notes.clone(),
-            ..Figures::default()
+            ..TargetFigures::default()
         };
         of_health(profile, &mut figures);
         if about.load.is_some() {

@@ -61,6 +61,26 @@ pub fn write_all(
     Ok(files)
 }
 
+/// Draw a selection into a file of its own.
+///
+/// # Errors
+/// When the samples cannot be read back or the file cannot be written.
+pub fn write_flames(
+    profile: &Profile,
+    selection: &Selection,
+    folder: &Path,
+    file: &str,
+    title: String,
+    unit: Unit,
+) -> io::Result<()> {
+    let view = profile.cut(selection)?;
+    let subtitle = format!("{} samples", view.samples);
+    let options = FlameOptions { title, subtitle, unit, notes: String::new() };
+    let lines = view.flame_lines(profile);
+    write_whole(folder, file, |out| write_svg(&lines, &options, out))?;
+    Ok(())
+}
+
 /// Write a file under a temporary name, wait until it is on the disk, and only then give it its
 /// name. Returns its path.
 ///

@@ -23,7 +23,7 @@ mod fixture;
 use uringbench_core::time::{Nanos, Timestamp};
 
 pub use self::difference::{FunctionChange, PerRequest, Side, difference};
-pub use self::files::{write_all, write_whole};
+pub use self::files::{write_all, write_flames, write_whole};
 pub use self::flame::{Direction, FlameOptions, FoldedSide, Unit, write_difference_svg, write_svg};
 pub use self::health::Health;
 pub use self::log::{SampleLog, Samples};

@@ -6,11 +6,11 @@
 
 use uringbench_core::record::Interval;
 use uringbench_core::time::{Nanos, Timestamp};
-
-use super::document::{
-    CgroupColumns, CgroupRow, Document, HostColumns, HostRow, LoadColumns, LoadRow, Row,
-    TargetColumns, TargetRow,
+use uringbench_document::timeline::columns::{
+    CgroupColumns, CgroupRow, HostColumns, HostRow, LoadColumns, LoadRow, Row, TargetColumns,
+    TargetRow, TimelineDocument,
 };
+
 use super::reading::{CgroupReading, HostReading, Reading, TargetReading};
 
 /// Columns over one axis of time.
@@ -120,8 +120,8 @@ impl Timeline {
 
     /// The timeline to be stored, seconds counted from `origin` (the run's start), which was at
     /// `start_unix_s` on the wall clock.
-    pub fn document(&self, origin: Timestamp, start_unix_s: Option<f64>) -> Document {
-        let mut document = Document::empty(self.hz, start_unix_s);
+    pub fn document(&self, origin: Timestamp, start_unix_s: Option<f64>) -> TimelineDocument {
+        let mut document = TimelineDocument::empty(self.hz, start_unix_s);
         for index in 0..self.len() {
             document.push(&self.row(index, origin));
         }

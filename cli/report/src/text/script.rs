@@ -3,7 +3,8 @@
 use std::ops::RangeInclusive;
 
 use uringbench_core::outcome::Outcome;
-use uringbench_core::summary::{Grouped, Quantile, ScriptSummary, StepSummary, TimeSummary};
+use uringbench_core::summary::{Grouped, Quantile};
+use uringbench_document::{Document, StepFigures, TimeFigures};
 
 use super::{Page, per_second, shown};
 use crate::paint::Ink;
@@ -20,17 +21,17 @@ const FIGURES: usize = 11;
 const FAILURES_SHOWN: usize = 3;
 
 impl Page {
-    pub(super) fn script(&mut self, script: &ScriptSummary) {
-        let shown = shown_steps(&script.steps);
-        let names = script.flows.iter().map(|flow| flow.name.clone());
+    pub(super) fn script(&mut self, document: &Document) {
+        let shown = shown_steps(&document.steps);
+        let names = document.flows.iter().map(|flow| flow.name.clone());
         let names = names.chain(shown.iter().map(|step| full_name(step)));
         let longest = names.map(|name| name.chars().count() + INDENT.len() + 1);
         let fitting = longest.filter(|width| NAMES.contains(width)).max();
         let width = fitting.unwrap_or(*NAMES.start());
         self.heads("flows", width);
-        for flow in &script.flows {
+        for flow in &document.flows {
             let failed = flow.failed + flow.unfinished;
-            self.row((&flow.name, width), (flow.passed, failed, flow.rate), &flow.response);
+            self.row((&flow.name, width), (flow.passed, failed, Some(flow.rate)), &flow.response);
             if flow.unfinished > 0 {
                 let unfinished = Grouped(flow.unfinished);
                 self.push(format!("    {unfinished} cut short by the end of the run"));
@@ -38,26 +39,25 @@ impl Page {
         }
         self.heads("steps", width);
         for step in &shown {
-            let passed = step.counts.of(Outcome::Ok);
-            let counts = (passed, step.counts.errors(), step.rate);
+            let counts = (step.ok.unwrap_or(0), failed(step), step.rate);
             self.row((&full_name(step), width), counts, &step.response);
             self.failures(step);
-            if step.counts.released == 0 {
+            if step.released == 0 {
                 self.push("    none was due in the measured window".to_owned());
             }
         }
-        if let hidden @ 1.. = script.steps.len() - shown.len() {
+        if let hidden @ 1.. = document.steps.len() - shown.len() {
             self.push(format!("{INDENT}and {} more, in run.json", Grouped(hidden as u64)));
         }
     }
 
     /// Why requests of a step did not pass: what answers lacked, or why there was none.
-    fn failures(&mut self, step: &StepSummary) {
+    fn failures(&mut self, step: &StepFigures) {
         let without = Outcome::ALL.into_iter().filter(|outcome| {
             !matches!(outcome, Outcome::Ok | Outcome::Status | Outcome::CheckFailed)
         });
-        let without = without.map(|outcome| (outcome.key(), step.counts.of(outcome)));
-        let answered = step.failures.iter().map(|(what, count)| (what.as_str(), *count));
+        let without = without.map(|outcome| (outcome.key(), ended(step, outcome)));
+        let answered = step.failures.iter().map(|failure| (failure.what.as_str(), failure.count));
         let all = answered.chain(without.filter(|(_, count)| *count > 0));
         for (what, count) in all.take(FAILURES_SHOWN) {
             let text = format!("{} x {what}", Grouped(count));
@@ -75,8 +75,8 @@ impl Page {
     fn row(
         &mut self,
         (name, width): (&str, usize),
-        (passed, failed, rate): (u64, u64, f64),
-        time: &TimeSummary,
+        (passed, failed, rate): (u64, u64, Option<f64>),
+        time: &TimeFigures,
     ) {
         let mut name = format!("{INDENT}{name}");
         if name.chars().count() >= width {
@@ -90,25 +90,34 @@ impl Page {
         self.push(format!(
             "{name:<width$}{}{failures}{}{times}{}",
             right(&Grouped(passed).to_string()),
-            right(&per_second(rate)),
+            right(&rate.map_or_else(|| "-".to_owned(), per_second)),
             right(&shown(time.max)),
         ));
     }
 }
 
 /// The steps there is room for, in their order.
-fn shown_steps(steps: &[StepSummary]) -> Vec<&StepSummary> {
+fn shown_steps(steps: &[StepFigures]) -> Vec<&StepFigures> {
     let mut places: Vec<usize> = (0..steps.len()).collect();
     if places.len() > STEPS_SHOWN {
-        places.sort_by_key(|&place| steps[place].counts.errors() == 0);
+        places.sort_by_key(|&place| failed(&steps[place]) == 0);
         places.truncate(STEPS_SHOWN);
         places.sort_unstable();
     }
     places.into_iter().map(|place| &steps[place]).collect()
 }
 
-fn full_name(step: &StepSummary) -> String {
-    format!("{}/{}", step.flow, step.name)
+fn full_name(step: &StepFigures) -> String {
+    format!("{}/{}", step.flow.as_deref().unwrap_or_default(), step.name)
+}
+
+fn ended(step: &StepFigures, outcome: Outcome) -> u64 {
+    step.errors.as_ref().and_then(|errors| errors.get(outcome.key())).copied().unwrap_or(0)
+}
+
+/// Requests that ended otherwise than with a passing answer.
+fn failed(step: &StepFigures) -> u64 {
+    step.errors.iter().flat_map(|errors| errors.values()).sum()
 }
 
 fn right(text: &str) -> String {

@@ -1,38 +1,57 @@
 //! The text of runs, letter by letter.
 
+use std::time::UNIX_EPOCH;
+
 use super::*;
 use uringbench_core as words;
 use uringbench_core::outcome::Counts;
-use uringbench_core::record::{Backend, Times};
+use uringbench_core::plan::Plan;
+use uringbench_core::record::{Backend, RunRecord, Times};
 use uringbench_core::slo::{Measured, Slo};
+use uringbench_core::summary::Summary;
 use uringbench_core::validity::{self, Observations};
+use uringbench_document::{DocumentParts, Environment};
 
 #[path = "../../../../engine/core/src/summary/fixture.rs"]
 mod fixture;
 #[path = "../../../../engine/core/src/summary/fixture_script.rs"]
 mod fixture_script;
 
-fn text_of(plan: &Plan, record: &RunRecord, slo: Option<&str>, colour: Colour) -> String {
+fn document_of(plan: &Plan, record: &RunRecord, slo: Option<&str>) -> Document {
     let observed = Observations { steal_share: Some(0.001), ..Observations::default() };
     let figures = Summary::of(plan, record);
     let slo: Option<Slo> = slo.map(|slo| slo.parse().expect("an objective"));
-    summary(
-        &Parts {
-            plan,
-            url: "http://127.0.0.1:8080/",
-            method: "GET",
-            record,
-            summary: &figures,
-            verdict: &validity::judge(plan, record, &figures, &observed),
-            slo: &slo.map_or_else(Vec::new, |slo| slo.judge(&Measured::of_run(&figures))),
-            headline: None,
-            soak: &[],
-            target: &[],
-            timeline: &[],
-            stored: Some(Path::new("results/127.0.0.1_8080/GET/20260228T235959Z")),
-        },
-        colour,
-    )
+    let engine = Some(record.backend.to_string());
+    Document::build(DocumentParts {
+        plan,
+        url: "http://127.0.0.1:8080/",
+        method: "GET",
+        name: None,
+        started: UNIX_EPOCH,
+        record,
+        summary: &figures,
+        verdict: &validity::judge(plan, record, &figures, &observed),
+        slo: &slo.map_or_else(Vec::new, |slo| slo.judge(&Measured::of_run(&figures))),
+        environment: &Environment { engine, ..Environment::default() },
+        target: None,
+        soak: None,
+        timeline: None,
+    })
+    .expect("a document")
+}
+
+fn page_of(document: &Document, colour: Colour) -> String {
+    let stored = Path::new("results/127.0.0.1_8080/GET/20260228T235959Z");
+    summary(document, Some(stored), colour)
+}
+
+/// The page of a run, which is that of its document read back.
+fn text_of(plan: &Plan, record: &RunRecord, slo: Option<&str>, colour: Colour) -> String {
+    let document = document_of(plan, record, slo);
+    let text = page_of(&document, colour);
+    let read = Document::read(&document.to_json().expect("JSON")).expect("a document");
+    assert_eq!(page_of(&read, colour), text);
+    text
 }
 
 #[test]
@@ -307,13 +326,35 @@ fn a_scenario_has_tables_of_flows_and_steps() {
 fn of_many_steps_those_that_failed_are_shown() {
     let plan = fixture_script::scripted(fixture::open(), None);
     let record = fixture_script::scripted_record(fixture::record(&plan));
-    let mut figures = Summary::of(&plan, &record);
-    let script = figures.script.as_mut().expect("a scenario");
-    let (good, bad) = (script.steps[1].clone(), script.steps[2].clone());
-    script.steps = std::iter::repeat_n(good, 100).chain([bad]).collect();
+    let mut document = document_of(&plan, &record, None);
+    let (good, bad) = (document.steps[1].clone(), document.steps[2].clone());
+    document.steps = std::iter::repeat_n(good, 100).chain([bad]).collect();
     let mut page = Page { text: String::new(), colour: Colour::No };
-    page.script(&script.clone());
+    page.script(&document);
     assert_eq!(page.text.matches("browse/search").count(), 39);
     assert_eq!(page.text.matches("browse/look").count(), 1);
     assert!(page.text.ends_with("  and 61 more, in run.json\n"), "{}", page.text);
+}
+
+#[test]
+fn a_profiled_soak_of_a_scenario_shows_all_it_had() {
+    let document = include_str!("../../../document/tests/run-v1-soak.json");
+    let document = Document::read(document).expect("a document");
+    let text = summary(&document, None, Colour::No);
+    assert_eq!(text, include_str!("../../tests/soak.txt"));
+}
+
+#[test]
+fn documents_of_earlier_forms_have_a_page_too() {
+    let scenario = include_str!("../../../document/tests/run-v1-scenario-first.json");
+    let text = summary(&Document::read(scenario).expect("a document"), None, Colour::No);
+    // How many a second passed a step was not stored yet.
+    let row = text.lines().find(|line| line.starts_with("  browse/look")).expect("a row");
+    assert_eq!(row.split_whitespace().nth(3), Some("-"), "{text}");
+    let soak = include_str!("../../../document/tests/run-v1-soak-first.json");
+    let text = summary(&Document::read(soak).expect("a document"), None, Colour::No);
+    assert!(text.starts_with("INCONCLUSIVE (needs 5 more minutes)\nmemory    "), "{text}");
+    let known = soak.replace("\"verdict\": \"inconclusive\"", "\"verdict\": \"no_leak\"");
+    let text = summary(&Document::read(&known).expect("a document"), None, Colour::No);
+    assert!(text.starts_with("NO LEAK\nmemory    NO LEAK "), "{text}");
 }

@@ -63,7 +63,7 @@ pub(super) fn execute(args: &ProfileCommandArgs, folder: &Path) -> Result<Exit, 
         return Ok(Exit::Success);
     }
     let mut lines = vec![("read".to_owned(), after.headline(&stretch))];
-    lines.extend(analysis::lines(&figures));
+    lines.extend(uringbench_report::target::lines(&figures));
     if let Some((before, comparison)) = &against {
         lines.push(("against".to_owned(), before.headline(&stretch)));
         lines.extend(comparison.lines());

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use uringbench_profiler::analysis::{self, Figures};
+use uringbench_document::target::TargetFigures;
+use uringbench_profiler::analysis;
 use uringbench_profiler::profile::Profile;
 use uringbench_profiler::sample::{Sample, SampleKind};
 use uringbench_profiler::session::Recording;
@@ -21,7 +22,7 @@ const ERRORS_MAX: f64 = 3.0;
 /// A recording and its figures.
 pub(crate) struct Taken {
     pub(crate) recording: Recording,
-    pub(crate) figures: Figures,
+    pub(crate) figures: TargetFigures,
 }
 
 impl Taken {

@@ -4,25 +4,21 @@
 use std::io;
 use std::path::Path;
 
-use serde::Serialize;
 use uringbench_core::plan::Plan;
 use uringbench_core::record::{Phase, RunRecord};
 use uringbench_core::tempo::{Stage, Tempo};
 use uringbench_core::time::{Nanos, Timestamp};
-use uringbench_profiler::analysis::Interval95;
-use uringbench_profiler::leak::rate_steps::{self, RateStep};
-use uringbench_profiler::leak::{
+use uringbench_document::soak::{DoseFigures, Grown, LeakFunction, ResourceFigures, SoakFigures};
+
+use crate::leak::rate_steps::{self, RateStep};
+use crate::leak::{
     Axis, Heap, Kinds, LeakResult, LeakVerdict, Memory, MemoryPoint, Point, ProcessPoint, Rules,
     Series, Shape, judge, judge_memory,
 };
-use uringbench_profiler::profile::{Profile, Selection, Unit, write_whole};
-use uringbench_profiler::sample::SampleKind;
-use uringbench_profiler::session::Recording;
-use uringbench_profiler::timeline::reading::Reading;
-
-use super::files;
-
-mod text;
+use crate::profile::{Profile, Selection, Unit, write_flames, write_whole};
+use crate::sample::SampleKind;
+use crate::session::Recording;
+use crate::timeline::reading::Reading;
 
 /// Pages touched in the last part of the run may yet be given back.
 const TAIL_SHARE: u64 = 10;
@@ -37,7 +33,7 @@ const GUARD_S: f64 = 1.0;
 const CAUSES_MAX: usize = 10;
 
 /// Stages for `length`, after a warm-up at the single dose.
-pub(crate) fn stages(warmup: Nanos, length: Nanos, seed: u64) -> Vec<Stage> {
+pub fn stages(warmup: Nanos, length: Nanos, seed: u64) -> Vec<Stage> {
     let block = Nanos((length.0 / (3 * ROUNDS)).clamp(BLOCK_MIN.0, BLOCK_MAX.0));
     let rounds = (length.0 / (3 * block.0)).max(1) as usize;
     let first = Stage { length: warmup, tempo: Tempo::Half };
@@ -52,121 +48,17 @@ pub(crate) fn stages(warmup: Nanos, length: Nanos, seed: u64) -> Vec<Stage> {
     std::iter::once(first).chain(doses).collect()
 }
 
-/// Key `soak`.
-#[derive(Clone, Debug, Serialize)]
-pub(crate) struct Soak {
-    /// `leak`, `no_leak` or `inconclusive`: the worst of the resources.
-    pub(crate) verdict: &'static str,
-    /// Growth of private, shared and swapped memory per completed request, 95 %.
-    bytes_per_request: Option<f64>,
-    /// The lower end of its interval.
-    ci_low: Option<f64>,
-    /// The upper end.
-    ci_high: Option<f64>,
-    /// The smallest leak that this run would most likely have seen, in bytes per request.
-    smallest_detectable: Option<f64>,
-    /// How much longer it would have had to be, when it is inconclusive.
-    needs_minutes: Option<f64>,
-    /// One sentence.
-    reason: String,
-    /// The verdict on memory, in bytes.
-    memory: Option<Resource>,
-    /// The verdict on file descriptors.
-    fds: Option<Resource>,
-    /// The verdict on threads.
-    threads: Option<Resource>,
-    /// How much each kind of memory grew after the warm-up, in bytes.
-    grown: Option<Grown>,
-    /// With a leak of memory, the kinds that grow: `private`, `shared`, `swapped`.
-    growing: Vec<&'static str>,
-    /// Processes that ended under load, when growth was looked for within their lives.
-    replaced_processes: usize,
-    /// Runtimes with a garbage collector that the target was seen to run.
-    runtimes: Vec<&'static str>,
-    /// When the target ended under load, in seconds from the load's start.
-    target_ended_s: Option<f64>,
-    /// With `--dose`: what the growth follows.
-    dose: Option<DoseFound>,
-    /// Pages first touched and never given back, by function.
-    leak_functions: Vec<LeakFunction>,
-    /// Bytes of such pages.
-    surviving_bytes: Option<u64>,
-    /// How much the memory grew in the same time.
-    grown_bytes: Option<i64>,
-}
-
-/// The verdict on one resource; slopes are per request, or per hour of an idle target.
-#[derive(Clone, Debug, Serialize)]
-struct Resource {
-    /// `leak`, `no_leak` or `inconclusive`.
-    verdict: &'static str,
-    /// Growth was measured against `requests` or `hours`.
-    axis: &'static str,
-    /// Growth per request; `null` when measured by the clock.
-    per_request: Option<Interval95>,
-    /// Growth per hour.
-    per_hour: Interval95,
-    /// The smallest growth that this run would most likely have seen.
-    smallest_detectable: f64,
-    /// Growth below which nothing is called a leak.
-    floor: f64,
-    /// Seconds left out at the start, up to where the course changed.
-    warmup_cut_s: f64,
-    /// `flat`, `linear`, `saturating` or `step`.
-    shape: &'static str,
-    /// Windows that the slope is drawn through.
-    windows: usize,
-    /// At this growth, the time until the cgroup's limit; `null` without one.
-    hours_to_limit: Option<f64>,
-    /// One sentence.
-    reason: String,
-}
-
-/// Growth after the warm-up, in bytes.
-#[derive(Clone, Copy, Debug, Serialize)]
-struct Grown {
-    /// Memory of one process alone.
-    private: f64,
-    /// Memory that processes share, each object once.
-    shared: f64,
-    /// Memory that was swapped out.
-    swapped: f64,
-}
-
-/// With `--dose`: what the growth follows.
-#[derive(Clone, Debug, Serialize)]
-struct DoseFound {
-    /// `per request`, `per second`, `per request and per second`, `no growth` or `undecided`.
-    follows: &'static str,
-    /// Growth that follows requests.
-    bytes_per_request: Interval95,
-    /// Growth that follows time.
-    bytes_per_second: Interval95,
-}
-
-/// One of `leak_functions`.
-#[derive(Clone, Debug, Serialize)]
-struct LeakFunction {
-    /// Its name.
-    function: String,
-    /// Bytes of pages first touched in it that stay.
-    bytes: u64,
-    /// Their share of all that stay.
-    share: f64,
-    /// Per completed request.
-    bytes_per_request: Option<f64>,
-}
-
 /// What a soak came to.
-pub(crate) struct Soaked {
-    pub(crate) soak: Soak,
-    pub(crate) headline: String,
-    pub(crate) lines: Vec<(String, String)>,
-    pub(crate) files: Vec<String>,
+#[derive(Clone, Debug, PartialEq)]
+pub struct Soaked {
+    /// Key `soak` of the document.
+    pub figures: SoakFigures,
+    /// The files that were written, by their names.
+    pub files: Vec<String>,
 }
 
 /// Judge a soak that has ended. The target should still live: its pages are looked at.
-pub(crate) fn conclude(
+pub fn conclude(
     recording: &mut Recording,
     plan: &Plan,
     record: &RunRecord,
@@ -190,14 +82,14 @@ pub(crate) fn conclude(
     let total = course.series(&readings, |reading| Some(kept(reading) as f64));
     let dose = dose_found(plan, &total, &memory_rules);
     let warm = memory.as_ref().map_or(0.0, |verdict| verdict.warmup_cut_s);
-    let mut soak = Soak::of(memory.as_ref(), fds.as_ref(), threads.as_ref());
+    let mut soak = figures([memory.as_ref(), fds.as_ref(), threads.as_ref()]);
     soak.dose = dose;
-    soak.runtimes = runtimes.iter().map(|runtime| runtime.name()).collect();
+    soak.runtimes = runtimes.iter().map(|runtime| runtime.name().to_owned()).collect();
     if let Some(judged) = &judged {
-        soak.grew(judged);
+        add_growth(&mut soak, judged);
     }
     if let Some(ended_s) = course.target_ended(&readings) {
-        soak.target_ended(ended_s, course.end.since(course.start).as_secs_f64());
+        add_end_of_target(&mut soak, ended_s, course.end.since(course.start).as_secs_f64());
     }
     let mut notes = Vec::new();
     notes.extend(outside_of_processes(&course, &readings, warm));
@@ -224,9 +116,8 @@ pub(crate) fn conclude(
         Ok(None) => notes.push("where memory came from was not followed: no samples".to_owned()),
         Err(why) => notes.push(format!("where memory came from is not known: {why}")),
     }
-    let headline = soak.headline(memory.as_ref());
-    let lines = soak.lines(&notes);
-    Soaked { soak, headline, lines, files }
+    soak.notes = notes;
+    Soaked { figures: soak, files }
 }
 
 /// Completed requests over time.
@@ -359,7 +250,7 @@ fn grown(readings: &[&Reading], from: Timestamp, to: Timestamp) -> Option<i64> {
     Some(at(to)? - at(from)?)
 }
 
-fn dose_found(plan: &Plan, series: &Series, rules: &Rules) -> Option<DoseFound> {
+fn dose_found(plan: &Plan, series: &Series, rules: &Rules) -> Option<DoseFigures> {
     // The first stage is the warm-up.
     let mut at = plan.stages.first()?.length.as_secs_f64();
     let mut spans = Vec::new();
@@ -369,8 +260,8 @@ fn dose_found(plan: &Plan, series: &Series, rules: &Rules) -> Option<DoseFound> 
         at = end;
     }
     let found = rate_steps::analyse(&rate_steps::blocks(series, &spans), rules)?;
-    Some(DoseFound {
-        follows: found.follows.word(),
+    Some(DoseFigures {
+        follows: found.follows.word().to_owned(),
         bytes_per_request: found.per_request.into(),
         bytes_per_second: found.per_second.into(),
     })
@@ -427,7 +318,7 @@ fn is_allocator(function: &str, module: &str) -> bool {
 fn write_leaks(profile: &Profile, folder: &Path, title: &str) -> io::Result<Vec<String>> {
     let selection = Selection::of([SampleKind::FirstTouch]);
     let title = format!("{title} · memory first touched and never given back");
-    files::write_flames(profile, &selection, folder, "leak.svg", title, Unit::Bytes)?;
+    write_flames(profile, &selection, folder, "leak.svg", title, Unit::Bytes)?;
     let lines = profile.cut(&selection)?.folded(profile);
     write_whole(folder, "leak.folded", |out| {
         lines.iter().try_for_each(|line| writeln!(out, "{line}"))
@@ -443,105 +334,98 @@ const fn verdict_key(verdict: LeakVerdict) -> &'static str {
     }
 }
 
-impl Resource {
-    fn of(result: &LeakResult) -> Self {
-        Self {
-            verdict: verdict_key(result.verdict),
-            axis: match result.axis {
-                Axis::Requests => "requests",
-                Axis::Hours => "hours",
-            },
-            per_request: result.per_request.map(Into::into),
-            per_hour: result.per_hour.into(),
-            smallest_detectable: result.smallest_detectable,
-            floor: result.floor,
-            warmup_cut_s: result.warmup_cut_s,
-            shape: match result.shape {
-                Shape::Flat => "flat",
-                Shape::Linear => "linear",
-                Shape::Saturating { .. } => "saturating",
-                Shape::Step { .. } => "step",
-            },
-            windows: result.windows,
-            hours_to_limit: result.hours_to_limit,
-            reason: result.reason.clone(),
-        }
+fn resource(result: &LeakResult) -> ResourceFigures {
+    let axis = match result.axis {
+        Axis::Requests => "requests",
+        Axis::Hours => "hours",
+    };
+    let shape = match result.shape {
+        Shape::Flat => "flat",
+        Shape::Linear => "linear",
+        Shape::Saturating { .. } => "saturating",
+        Shape::Step { .. } => "step",
+    };
+    ResourceFigures {
+        verdict: verdict_key(result.verdict).to_owned(),
+        axis: axis.to_owned(),
+        below: match result.verdict {
+            LeakVerdict::NoLeak { below } => bounded(below),
+            LeakVerdict::Leak | LeakVerdict::Inconclusive { .. } => None,
+        },
+        per_request: result.per_request.map(Into::into),
+        per_hour: result.per_hour.into(),
+        smallest_detectable: bounded(result.smallest_detectable),
+        floor: bounded(result.floor),
+        warmup_cut_s: result.warmup_cut_s,
+        shape: shape.to_owned(),
+        windows: result.windows,
+        hours_to_limit: result.hours_to_limit,
+        reason: result.reason.clone(),
     }
 }
 
-impl Soak {
-    fn of(
-        memory: Option<&LeakResult>,
-        fds: Option<&LeakResult>,
-        threads: Option<&LeakResult>,
-    ) -> Self {
-        let verdicts: Vec<LeakVerdict> =
-            [memory, fds, threads].into_iter().flatten().map(|result| result.verdict).collect();
-        let is_leak = verdicts.contains(&LeakVerdict::Leak);
-        let is_open =
-            verdicts.iter().any(|verdict| matches!(verdict, LeakVerdict::Inconclusive { .. }));
-        let verdict = match (is_leak, is_open || memory.is_none()) {
-            (true, _) => "leak",
-            (false, true) => "inconclusive",
-            (false, false) => "no_leak",
-        };
-        let per_request = memory.and_then(|verdict| verdict.per_request);
-        let bounded = |end: f64| Some(end).filter(|end| end.is_finite());
-        let decisive = [memory, fds, threads].into_iter().flatten().find(|v| match verdict {
-            "leak" => v.verdict == LeakVerdict::Leak,
-            "inconclusive" => matches!(v.verdict, LeakVerdict::Inconclusive { .. }),
-            _ => true,
-        });
-        Self {
-            verdict,
-            bytes_per_request: per_request.map(|slope| slope.value),
-            ci_low: per_request.and_then(|slope| bounded(slope.low)),
-            ci_high: per_request.and_then(|slope| bounded(slope.high)),
-            smallest_detectable: memory
-                .filter(|verdict| verdict.axis == Axis::Requests)
-                .and_then(|verdict| bounded(verdict.smallest_detectable)),
-            needs_minutes: decisive.and_then(|result| match result.verdict {
-                LeakVerdict::Inconclusive { needs_minutes } => bounded(needs_minutes),
-                LeakVerdict::Leak | LeakVerdict::NoLeak { .. } => None,
-            }),
-            reason: decisive.map_or_else(
-                || "the target's memory could not be read under load".to_owned(),
-                |verdict| verdict.reason.clone(),
-            ),
-            memory: memory.map(Resource::of),
-            fds: fds.map(Resource::of),
-            threads: threads.map(Resource::of),
-            grown: None,
-            growing: Vec::new(),
-            replaced_processes: 0,
-            runtimes: Vec::new(),
-            target_ended_s: None,
-            dose: None,
-            leak_functions: Vec::new(),
-            surviving_bytes: None,
-            grown_bytes: None,
-        }
-    }
+/// What is infinite has no form in JSON.
+fn bounded(figure: f64) -> Option<f64> {
+    Some(figure).filter(|figure| figure.is_finite())
+}
 
-    fn grew(&mut self, judged: &Memory) {
-        let Kinds { private, shared, swapped } = judged.grown;
-        self.grown = Some(Grown { private, shared, swapped });
-        if judged.result.verdict == LeakVerdict::Leak {
-            self.growing = judged.grown.growing();
-        }
-        self.replaced_processes = judged.replaced;
+/// The verdict over memory, descriptors and threads.
+fn figures(results: [Option<&LeakResult>; 3]) -> SoakFigures {
+    let [memory, fds, threads] = results;
+    let is_open = |result: &LeakResult| matches!(result.verdict, LeakVerdict::Inconclusive { .. });
+    let is_leak = |result: &LeakResult| result.verdict == LeakVerdict::Leak;
+    let mut all = results.into_iter().flatten();
+    let (verdict, decisive) = if let Some(leak) = all.clone().find(|result| is_leak(result)) {
+        ("leak", Some(leak))
+    } else if let Some(open) = all.clone().find(|result| is_open(result)) {
+        ("inconclusive", Some(open))
+    } else if memory.is_none() {
+        ("inconclusive", None)
+    } else {
+        ("no_leak", all.next())
+    };
+    let per_request = memory.and_then(|memory| memory.per_request);
+    SoakFigures {
+        verdict: verdict.to_owned(),
+        bytes_per_request: per_request.map(|slope| slope.value),
+        ci_low: per_request.and_then(|slope| bounded(slope.low)),
+        ci_high: per_request.and_then(|slope| bounded(slope.high)),
+        smallest_detectable: memory
+            .filter(|memory| memory.axis == Axis::Requests)
+            .and_then(|memory| bounded(memory.smallest_detectable)),
+        needs_minutes: decisive.and_then(|result| match result.verdict {
+            LeakVerdict::Inconclusive { needs_minutes } => bounded(needs_minutes),
+            LeakVerdict::Leak | LeakVerdict::NoLeak { .. } => None,
+        }),
+        reason: decisive.map_or_else(
+            || "the target's memory could not be read under load".to_owned(),
+            |result| result.reason.clone(),
+        ),
+        memory: memory.map(resource),
+        fds: fds.map(resource),
+        threads: threads.map(resource),
+        ..SoakFigures::default()
     }
+}
 
-    /// A target that ended has shown what it kept until then; that there was no leak it has not.
-    fn target_ended(&mut self, ended_s: f64, planned_s: f64) {
-        self.target_ended_s = Some(ended_s);
-        if self.verdict != "leak" {
-            self.verdict = "inconclusive";
-            self.needs_minutes = None;
-            self.reason = format!(
-                "the target ended {ended_s:.1} s after the load began, of {planned_s:.0} s: find \
-                 out why (its log, dmesg for the OOM killer) and run again"
-            );
-        }
+fn add_growth(soak: &mut SoakFigures, judged: &Memory) {
+    let Kinds { private, shared, swapped } = judged.grown;
+    soak.grown = Some(Grown { private, shared, swapped });
+    if judged.result.verdict == LeakVerdict::Leak {
+        soak.growing = judged.grown.growing().into_iter().map(str::to_owned).collect();
+    }
+    soak.replaced_processes = judged.replaced;
+}
+
+/// A target that ended has shown what it kept until then; that there was no leak it has not.
+fn add_end_of_target(soak: &mut SoakFigures, ended_s: f64, planned_s: f64) {
+    soak.target_ended_s = Some(ended_s);
+    if soak.verdict != "leak" {
+        soak.verdict = "inconclusive".to_owned();
+        soak.needs_minutes = None;
+        soak.reason = format!(
+            "the target ended {ended_s:.1} s after the load began, of {planned_s:.0} s: find out \
+             why (its log, dmesg for the OOM killer) and run again"
+        );
     }
 }

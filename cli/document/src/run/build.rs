@@ -30,11 +30,14 @@ use super::{
     SpreadFigures, StepFigures, StreamFigures, TcpFigures, TimeFigures, TimesFigures, TlsPlanned,
     ToleratedFigures, VerdictGiven, WorkerFigures,
 };
+use crate::EncodeError;
 use crate::civil::Civil;
-use crate::write::StoreError;
+use crate::soak::SoakFigures;
+use crate::target::TargetFigures;
+use crate::timeline::TimelineFigures;
 
 /// What a document is made of.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct DocumentParts<'a> {
     /// What ran.
     pub plan: &'a Plan,
@@ -57,24 +60,27 @@ pub struct DocumentParts<'a> {
     /// The machine.
     pub environment: &'a Environment,
     /// What was sampled of the target.
-    pub target: Option<&'a serde_json::Value>,
+    pub target: Option<TargetFigures>,
     /// The verdict of a soak.
-    pub soak: Option<&'a serde_json::Value>,
+    pub soak: Option<SoakFigures>,
+    /// The course of load, target and host.
+    pub timeline: Option<TimelineFigures>,
 }
 
 impl Document {
     /// The document of one run, not profiled.
     ///
     /// # Errors
-    /// [`StoreError::Encode`] when a histogram cannot be serialised.
-    pub fn build(parts: &DocumentParts<'_>) -> Result<Self, StoreError> {
+    /// [`EncodeError`] when a histogram cannot be serialised.
+    pub fn build(parts: DocumentParts<'_>) -> Result<Self, EncodeError> {
         let DocumentParts { record, summary, .. } = parts;
+        let plan = plan(&parts);
         Ok(Self {
             schema: SCHEMA.to_owned(),
             started: Civil::of(parts.started).rfc3339(),
             verdict: verdict(parts.verdict),
             slo: parts.slo.iter().map(slo).collect(),
-            plan: plan(parts),
+            plan,
             host: parts.environment.clone(),
             phases: phases(&record.phases),
             rate: RateFigures {
@@ -92,9 +98,10 @@ impl Document {
             client: client(record, summary),
             steps: steps(record, summary),
             flows: flows(summary),
-            intervals: record.intervals.iter().map(interval).collect(),
-            target: parts.target.cloned(),
-            soak: parts.soak.cloned(),
+            intervals: record.intervals.iter().map(IntervalFigures::from).collect(),
+            target: parts.target,
+            soak: parts.soak,
+            timeline: parts.timeline,
             histograms: histograms(&record.times)?,
         })
     }
@@ -102,9 +109,9 @@ impl Document {
     /// The document as it is printed and stored, without a line end.
     ///
     /// # Errors
-    /// [`StoreError::Encode`] when a figure has no form in JSON.
-    pub fn to_json(&self) -> Result<String, StoreError> {
-        serde_json::to_string_pretty(self).map_err(|error| StoreError::Encode(error.to_string()))
+    /// [`EncodeError`] when a figure has no form in JSON.
+    pub fn to_json(&self) -> Result<String, EncodeError> {
+        serde_json::to_string_pretty(self).map_err(EncodeError::of)
     }
 }
 
@@ -122,6 +129,7 @@ fn steps(record: &RunRecord, summary: &Summary) -> Vec<StepFigures> {
             errors: None,
             failures: Vec::new(),
             lateness: None,
+            rate: None,
         }];
     };
     let step = |step: &StepSummary| {
@@ -142,6 +150,7 @@ fn steps(record: &RunRecord, summary: &Summary) -> Vec<StepFigures> {
                 .map(|(what, count)| FailureCounted { what: what.clone(), count: *count })
                 .collect(),
             lateness: Some(time(&step.lateness)),
+            rate: Some(step.rate),
         }
     };
     script.steps.iter().map(step).collect()
@@ -428,33 +437,33 @@ fn worker((worker, share): (&WorkerRecord, &WorkerShare)) -> WorkerFigures {
     }
 }
 
-fn interval(interval: &Interval) -> IntervalFigures {
-    IntervalFigures {
-        t_s: interval.start.as_secs_f64(),
-        length_s: interval.length.as_secs_f64(),
-        phase: interval.phase.key().to_owned(),
-        released: interval.released,
-        completed: interval.completed,
-        errors: interval.errors,
-        in_flight: interval.in_flight,
-        connected: interval.connected,
-        response_p50_ns: interval.response.map(|quantiles| quantiles.p50),
-        response_p99_ns: interval.response.map(|quantiles| quantiles.p99),
-        response_max_ns: interval.response.map(|quantiles| quantiles.max),
-        lateness_p99_ns: interval.lateness_p99,
-        sent_bytes: interval.sent_bytes,
-        received_bytes: interval.received_bytes,
+impl From<&Interval> for IntervalFigures {
+    fn from(interval: &Interval) -> Self {
+        Self {
+            t_s: interval.start.as_secs_f64(),
+            length_s: interval.length.as_secs_f64(),
+            phase: interval.phase.key().to_owned(),
+            released: interval.released,
+            completed: interval.completed,
+            errors: interval.errors,
+            in_flight: interval.in_flight,
+            connected: interval.connected,
+            response_p50_ns: interval.response.map(|quantiles| quantiles.p50),
+            response_p99_ns: interval.response.map(|quantiles| quantiles.p99),
+            response_max_ns: interval.response.map(|quantiles| quantiles.max),
+            lateness_p99_ns: interval.lateness_p99,
+            sent_bytes: interval.sent_bytes,
+            received_bytes: interval.received_bytes,
+        }
     }
 }
 
-fn histograms(times: &Times) -> Result<EncodedHistograms, StoreError> {
+fn histograms(times: &Times) -> Result<EncodedHistograms, EncodeError> {
     let mut serializer = V2DeflateSerializer::new();
     let mut encoded = |histogram: &Histogram<u64>| {
         let mut bytes = Vec::new();
-        serializer
-            .serialize(histogram, &mut bytes)
-            .map_err(|error| StoreError::Encode(error.to_string()))?;
-        Ok::<_, StoreError>(STANDARD.encode(bytes))
+        serializer.serialize(histogram, &mut bytes).map_err(EncodeError::of)?;
+        Ok::<_, EncodeError>(STANDARD.encode(bytes))
     };
     Ok(EncodedHistograms {
         response: encoded(&times.response)?,

@@ -43,7 +43,7 @@ fn objectives() -> Vec<SloFinding> {
 
 fn document_of(plan: &Plan, record: &RunRecord) -> Document {
     let summary = Summary::of(plan, record);
-    Document::build(&DocumentParts {
+    Document::build(DocumentParts {
         plan,
         url: "http://127.0.0.1:8080/",
         method: "GET",
@@ -55,6 +55,7 @@ fn document_of(plan: &Plan, record: &RunRecord) -> Document {
         slo: &objectives(),
         target: None,
         soak: None,
+        timeline: None,
         environment: &Environment {
             kernel: Some("6.18.5".to_owned()),
             cpu: Some("A CPU".to_owned()),

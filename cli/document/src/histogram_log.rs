@@ -12,8 +12,8 @@ use hdrhistogram::serialization::interval_log::{IntervalLogWriterBuilder, Tag};
 
 use uringbench_core::record::{Phase, RunRecord};
 
+use crate::EncodeError;
 use crate::civil::Civil;
-use crate::write::StoreError;
 
 /// The tags of the lines, in their order; a histogram without values has no line.
 pub const TAGS: [&str; 3] = ["response", "service", "lateness"];
@@ -29,22 +29,22 @@ impl HistogramLog {
     /// The log of a run whose first phase began at `started`.
     ///
     /// # Errors
-    /// [`StoreError::Encode`] when a histogram cannot be serialised.
-    pub fn of(record: &RunRecord, started: SystemTime) -> Result<Self, StoreError> {
+    /// [`EncodeError`] when a histogram cannot be serialised.
+    pub fn of(record: &RunRecord, started: SystemTime) -> Result<Self, EncodeError> {
         let (offset, length) = measured_window(record);
         let mut text = header(started).into_bytes();
         let mut serializer = V2DeflateSerializer::new();
         let mut log = IntervalLogWriterBuilder::new()
             .with_max_value_divisor(MAX_VALUE_DIVISOR)
             .begin_log_with(&mut text, &mut serializer)
-            .map_err(|error| StoreError::Encode(error.to_string()))?;
+            .map_err(EncodeError::of)?;
         for (tag, histogram) in TAGS.into_iter().zip(histograms(record)) {
             if !histogram.is_empty() {
                 log.write_histogram(histogram, offset, length, Tag::new(tag))
-                    .map_err(|error| StoreError::Encode(error.to_string()))?;
+                    .map_err(EncodeError::of)?;
             }
         }
-        String::from_utf8(text).map(Self).map_err(|error| StoreError::Encode(error.to_string()))
+        String::from_utf8(text).map(Self).map_err(EncodeError::of)
     }
 
     /// The log, line by line.

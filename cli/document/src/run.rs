@@ -7,12 +7,17 @@
 
 mod build;
 mod client;
+mod derived;
 mod plan;
 mod steps;
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+
+use crate::soak::SoakFigures;
+use crate::target::{self, TargetFigures};
+use crate::timeline::TimelineFigures;
 
 pub use build::DocumentParts;
 pub use client::{
@@ -68,10 +73,18 @@ pub struct Document {
     /// The whole run, second by second.
     pub intervals: Vec<IntervalFigures>,
     /// What was sampled of the target; `null` unless it was profiled.
-    pub target: Option<serde_json::Value>,
+    #[serde(default, serialize_with = "TargetFigures::serialize")]
+    pub target: Option<TargetFigures>,
     /// The verdict of a soak; left out of other runs.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        serialize_with = "target::by_the_alphabet"
+    )]
+    pub soak: Option<SoakFigures>,
+    /// The course of load, target and host; left out unless the target was profiled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub soak: Option<serde_json::Value>,
+    pub timeline: Option<TimelineFigures>,
     /// The histograms themselves.
     pub histograms: EncodedHistograms,
 }
@@ -224,7 +237,7 @@ pub struct TimesFigures {
 }
 
 /// One histogram in figures.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TimeFigures {
     /// The median; like every quantile `null` when fewer than 10 values lie beyond it.
     pub p50: Option<u64>,

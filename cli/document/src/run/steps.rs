@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::TimeFigures;
 
 /// One of `steps`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StepFigures {
     /// `request` when the flow is a single URL.
     pub name: String,
@@ -37,6 +37,10 @@ pub struct StepFigures {
     /// sent − due.
     #[serde(default)]
     pub lateness: Option<TimeFigures>,
+    /// Answers that passed, per second; in a closed loop those across an edge of the measured
+    /// window by their share.
+    #[serde(default)]
+    pub rate: Option<f64>,
 }
 
 /// One of a step's `failures`.
@@ -64,8 +68,10 @@ pub struct FlowFigures {
     /// How long they took from the moment they were due, without their pauses.
     pub response: TimeFigures,
     /// How much of that was waiting for answers.
+    #[serde(default)]
     pub service: TimeFigures,
     /// How much of that was waiting to send, since a request was due.
+    #[serde(default)]
     pub lateness: TimeFigures,
 }
 

@@ -5,7 +5,7 @@ use std::io::{self, BufRead, Write};
 
 use serde::{Deserialize, Serialize};
 
-use super::document::{Document, Row};
+use super::columns::{Row, TimelineDocument};
 
 /// The schema of the head.
 pub const SCHEMA: &str = "uringbench.timeline.lines/1";
@@ -37,7 +37,7 @@ pub enum LinesError {
     },
 }
 
-/// Writes the head; see [`Document`] for the arguments.
+/// Writes the head; see [`TimelineDocument`] for the arguments.
 pub fn append_head(to: &mut impl Write, hz: u32, start_unix_s: Option<f64>) -> io::Result<()> {
     append(to, &Head { schema: SCHEMA.to_owned(), hz, start_unix_s })
 }
@@ -54,14 +54,14 @@ fn append(to: &mut impl Write, line: &impl Serialize) -> io::Result<()> {
 }
 
 /// Reads what was written. A last line that was cut off by a crash is left out.
-pub fn from_lines(mut from: impl BufRead) -> Result<Document, LinesError> {
+pub fn from_lines(mut from: impl BufRead) -> Result<TimelineDocument, LinesError> {
     let mut text = Vec::new();
     from.read_until(b'\n', &mut text)?;
     let head: Head = serde_json::from_slice(&text).map_err(|_| LinesError::NoHead)?;
     if head.schema != SCHEMA || !text.ends_with(b"\n") {
         return Err(LinesError::NoHead);
     }
-    let mut document = Document::empty(head.hz, head.start_unix_s);
+    let mut document = TimelineDocument::empty(head.hz, head.start_unix_s);
     for line in 2.. {
         text.clear();
         if from.read_until(b'\n', &mut text)? == 0 || !text.ends_with(b"\n") {
@@ -76,7 +76,7 @@ pub fn from_lines(mut from: impl BufRead) -> Result<Document, LinesError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::timeline::document::{CgroupRow, TargetRow};
+    use crate::timeline::columns::{CgroupRow, TargetRow};
 
     fn row(t_s: f64) -> Row {
         let target = TargetRow { fds: Some(7.0), cpu_user: Some(0.25), ..Default::default() };
@@ -84,8 +84,8 @@ mod tests {
         Row { t_s, target, cgroup: (t_s > 1.0).then_some(cgroup), ..Row::default() }
     }
 
-    fn written(rows: usize) -> (Vec<u8>, Document) {
-        let mut document = Document::empty(2, Some(1_700_000_000.5));
+    fn written(rows: usize) -> (Vec<u8>, TimelineDocument) {
+        let mut document = TimelineDocument::empty(2, Some(1_700_000_000.5));
         let mut text = Vec::new();
         append_head(&mut text, 2, Some(1_700_000_000.5)).expect("memory takes it");
         for index in 0..rows {

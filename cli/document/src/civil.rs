@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 /// A point in time as the calendar has it, UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Civil {
+pub struct Civil {
     year: u64,
     month: u64,
     day: u64,
@@ -19,7 +19,7 @@ pub(crate) struct Civil {
 
 impl Civil {
     /// What `time` is in UTC. A clock set before 1970 reads as 1970.
-    pub(crate) fn of(time: SystemTime) -> Self {
+    pub fn of(time: SystemTime) -> Self {
         let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
         let seconds = since.as_secs();
         let (year, month, day) = date(seconds / 86_400);
@@ -35,13 +35,13 @@ impl Civil {
     }
 
     /// RFC 3339, to the millisecond: `2026-02-28T23:59:59.120Z`.
-    pub(crate) fn rfc3339(self) -> String {
+    pub fn rfc3339(self) -> String {
         let Self { year, month, day, hour, minute, second, millisecond } = self;
         format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millisecond:03}Z")
     }
 
     /// ISO 8601 without separators, fit for a file name: `20260228T235959Z`.
-    pub(crate) fn compact(self) -> String {
+    pub fn compact(self) -> String {
         let Self { year, month, day, hour, minute, second, .. } = self;
         format!("{year:04}{month:02}{day:02}T{hour:02}{minute:02}{second:02}Z")
     }

@@ -1,10 +1,16 @@
 //! The text of a timeline, letter by letter.
 
 use super::*;
-use crate::timeline::document::{CgroupRow, HostRow, LoadRow, Row, TargetRow};
+use uringbench_document::timeline::columns::{
+    CgroupRow, HostRow, LoadRow, Row, TargetRow, TimelineDocument,
+};
 
-fn document(rows: u32) -> Document {
-    let mut document = Document::empty(1, None);
+fn text(document: &TimelineDocument) -> Vec<String> {
+    TimelineFigures::of(document).map_or_else(Vec::new, |figures| lines(&figures))
+}
+
+fn document(rows: u32) -> TimelineDocument {
+    let mut document = TimelineDocument::empty(1, None);
     for second in 0..rows {
         let t = f64::from(second);
         let is_loaded = second > 0;
@@ -53,16 +59,16 @@ rss anon          10.0 MiB    12.5 MiB    15.0 MiB  ▁▁▁▁▁▂▂▂▂�
 fds                     74          74          74  ▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁
 host cpu          1.50 CPU    1.50 CPU    1.50 CPU  ▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁
 host steal             0 %         0 %       5.0 %  ███████████████████████████████████████▁";
-    assert_eq!(lines(&document(81)).join("\n"), expected);
+    assert_eq!(text(&document(81)).join("\n"), expected);
 }
 
 #[test]
 fn a_series_of_which_nothing_is_known_has_no_line_and_nothing_at_all_no_text() {
-    assert!(lines(&Document::empty(1, None)).is_empty());
-    let mut alone = Document::empty(1, None);
+    assert!(text(&TimelineDocument::empty(1, None)).is_empty());
+    let mut alone = TimelineDocument::empty(1, None);
     let current = CgroupRow { memory_current_bytes: Some(1536.0), ..CgroupRow::default() };
     alone.push(&Row { cgroup: Some(current), ..Row::default() });
-    let text = lines(&alone);
+    let text = text(&alone);
     assert_eq!(text.len(), 2);
     assert_eq!(text[1], "cgroup memory      1.5 KiB     1.5 KiB     1.5 KiB  ▁");
 }
@@ -70,28 +76,18 @@ fn a_series_of_which_nothing_is_known_has_no_line_and_nothing_at_all_no_text() {
 #[test]
 fn troubles_have_a_line_when_there_are_any() {
     let mut document = document(5);
-    assert!(!lines(&document).iter().any(|line| line.starts_with("errors")));
+    assert!(!text(&document).iter().any(|line| line.starts_with("errors")));
     document.load.errors_per_s[2] = Some(3.0);
-    let text = lines(&document);
+    let text = text(&document);
     let line = text.iter().find(|line| line.starts_with("errors")).expect("a line");
     assert!(line.contains("3.0/s"), "{line}");
 }
 
 #[test]
-fn a_course_rises_from_its_least_to_its_most_within_forty_columns() {
+fn bars_rise_from_the_least_to_the_most() {
     let known = |values: &[f64]| values.iter().copied().map(Some).collect::<Vec<_>>();
-    assert_eq!(course(&known(&[0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0]), Column::Mean), "▁▂▃▄▅▆▇█");
-    assert_eq!(course(&known(&[5.0, 5.0]), Column::Mean), "▁▁");
-    assert_eq!(course(&[Some(1.0), None, Some(2.0)], Column::Mean), "▁ █");
-    assert_eq!(course(&[], Column::Mean), "");
-    let mut spike = vec![Some(1.0); 4_000];
-    spike[150] = Some(2.0);
-    spike[199] = None;
-    assert_eq!(course(&spike, Column::Most), format!("▁█{}", "▁".repeat(38)));
-    for rows in [39, 40, 41, 79, 7_200] {
-        let rising: Vec<_> = (0..rows).map(|row| Some(f64::from(row))).collect();
-        let text: Vec<_> = course(&rising, Column::Mean).chars().collect();
-        assert_eq!(text.len(), (rows as usize).min(40));
-        assert!(text.is_sorted() && text[0] == '▁' && text.last() == Some(&'█'));
-    }
+    assert_eq!(bars(&known(&[0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0])), "▁▂▃▄▅▆▇█");
+    assert_eq!(bars(&known(&[5.0, 5.0])), "▁▁");
+    assert_eq!(bars(&[Some(1.0), None, Some(2.0)]), "▁ █");
+    assert_eq!(bars(&[]), "");
 }

@@ -8,7 +8,7 @@ pub const SCHEMA: &str = "uringbench.timeline/1";
 
 /// One timeline.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Document {
+pub struct TimelineDocument {
     /// [`SCHEMA`].
     pub schema: String,
     /// The wall clock at `t_s` 0, seconds since 1970.
@@ -29,7 +29,7 @@ pub struct Document {
     pub host: HostColumns,
 }
 
-/// One row of a [`Document`].
+/// One row of a [`TimelineDocument`].
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Row {
     /// As in the document.
@@ -48,7 +48,7 @@ pub struct Row {
     pub host: HostRow,
 }
 
-impl Document {
+impl TimelineDocument {
     /// A document without rows.
     pub fn empty(hz: u32, start_unix_s: Option<f64>) -> Self {
         Self {
@@ -315,7 +315,7 @@ mod tests {
 
     #[test]
     fn the_keys_are_the_contract_and_values_are_short() {
-        let mut document = Document::empty(1, None);
+        let mut document = TimelineDocument::empty(1, None);
         document.push(&row(0.5, None, None));
         document.push(&row(1.5, Some(4096.0), Some(7.0)));
         assert!(document.is_aligned());
@@ -350,14 +350,14 @@ mod tests {
                 assert_eq!(column.map(Vec::len), Some(2), "{part}.{key}");
             }
         }
-        let back: Document = serde_json::from_value(json).expect("a document");
+        let back: TimelineDocument = serde_json::from_value(json).expect("a document");
         assert_eq!(back.target.rss_anon_bytes, document.target.rss_anon_bytes);
         assert!(back.is_aligned());
     }
 
     #[test]
     fn a_column_that_is_too_short_is_seen() {
-        let mut document = Document::empty(1, None);
+        let mut document = TimelineDocument::empty(1, None);
         document.push(&row(0.5, None, Some(1.0)));
         document.host.cpu_idle.clear();
         assert!(!document.is_aligned());
@@ -365,7 +365,7 @@ mod tests {
 
     #[test]
     fn without_a_control_group_there_is_null() {
-        let json = serde_json::to_value(Document::empty(10, Some(1.5))).expect("JSON");
+        let json = serde_json::to_value(TimelineDocument::empty(10, Some(1.5))).expect("JSON");
         assert!(json["cgroup"].is_null());
         assert_eq!((json["hz"].as_u64(), json["start_unix_s"].as_f64()), (Some(10), Some(1.5)));
     }

@@ -1,12 +1,19 @@
-//! The figures in words: a name and a text for each line of the summary.
+//! What was sampled of the target as a person reads it: a name and a text for each line.
 
-use super::{Figures, Function, Interval95, Overhead, Spikes, Waits};
+use uringbench_core::time::Nanos;
+use uringbench_document::target::{
+    CountersPerRequest, Function, Interval95, Overhead, PerRequest, Spikes, TargetFigures, Waits,
+};
 
 /// Functions that are shown.
 const SHOWN: usize = 8;
 
 /// Lines for a person: a name of at most 9 letters (empty: goes on) and the text.
-pub fn lines(figures: &Figures) -> Vec<(String, String)> {
+pub fn lines(figures: &TargetFigures) -> Vec<(String, String)> {
+    if figures.is_absent() {
+        let why = figures.instead_of.join("; ");
+        return vec![("profile".to_owned(), format!("none: {why}"))];
+    }
     let mut lines = Vec::new();
     let mut line = |name: &str, text: String| lines.push((name.to_owned(), text));
     line("profile", how(figures));
@@ -30,7 +37,7 @@ pub fn lines(figures: &Figures) -> Vec<(String, String)> {
     }
     if let Some(counters) = &figures.counters {
         let mut name = "counters";
-        for text in counters.texts() {
+        for text in self::counters(counters) {
             line(name, text);
             name = "";
         }
@@ -67,7 +74,7 @@ pub fn lines(figures: &Figures) -> Vec<(String, String)> {
     lines
 }
 
-fn how(figures: &Figures) -> String {
+fn how(figures: &TargetFigures) -> String {
     let way = match figures.mode.as_str() {
         "cgroup" => "the target's cgroup",
         "system_wide" => "system-wide, the target's kept",
@@ -95,7 +102,7 @@ fn how(figures: &Figures) -> String {
     parts.join(" · ")
 }
 
-fn cpu(figures: &Figures) -> String {
+fn cpu(figures: &TargetFigures) -> String {
     let cpu = &figures.cpu;
     let mut text = format!("{:.2} s of the target", cpu.seconds);
     if let Some(us) = cpu.us_per_request {
@@ -146,7 +153,7 @@ fn waits(waits: &Waits) -> String {
 }
 
 fn spikes(spikes: &Spikes) -> Vec<String> {
-    let threshold = uringbench_core::time::Nanos(spikes.threshold_ns);
+    let threshold = Nanos(spikes.threshold_ns);
     let text = match spikes.extent.as_str() {
         "none" => format!("none: no stretch had a response p99 over {threshold}"),
         "all" => format!("every stretch had a response p99 over {threshold}: raise --spike"),
@@ -192,4 +199,61 @@ fn overhead(overhead: &Overhead) -> String {
         part("CPU/request", overhead.cpu_per_request_change),
         overhead.pairs
     )
+}
+
+/// A line for each side.
+fn counters(counters: &CountersPerRequest) -> Vec<String> {
+    let sides = [(counters.target, "target"), (counters.generator, "generator")];
+    let counted = sides.into_iter().filter_map(|(side, name)| Some((side?, name)));
+    counted.map(|(side, name)| format!("{name:<9} per request: {}", counts(&side))).collect()
+}
+
+fn counts(counts: &PerRequest) -> String {
+    let mut text = format!("{:.2} µs", counts.cpu_us);
+    let optional = [
+        (counts.context_switches, "switches"),
+        (counts.migrations, "migrations"),
+        (Some(counts.page_faults), "faults"),
+        (counts.cycles, "cycles"),
+        (counts.instructions, "instructions"),
+    ];
+    for (count, unit) in optional {
+        match count {
+            Some(count) if count >= 100.0 => text.push_str(&format!(" · {count:.0} {unit}")),
+            Some(count) => text.push_str(&format!(" · {count:.3} {unit}")),
+            None => {}
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_that_are_not_known_are_left_out() {
+        let target = PerRequest {
+            cpu_us: 2.0,
+            context_switches: Some(0.5),
+            migrations: None,
+            page_faults: 0.01,
+            cycles: Some(300.0),
+            instructions: None,
+            is_user_only: false,
+        };
+        let found = counters(&CountersPerRequest {
+            requests: 4_000.0,
+            target: Some(target),
+            generator: None,
+        });
+        let line = "target    per request: 2.00 µs · 0.500 switches · 0.010 faults · 300 cycles";
+        assert_eq!(found, [line]);
+    }
+
+    #[test]
+    fn of_a_target_that_could_not_be_recorded_the_cause_is_there() {
+        let lines = lines(&TargetFigures::absent("no process is called x"));
+        assert_eq!(lines, [("profile".to_owned(), "none: no process is called x".to_owned())]);
+    }
 }

@@ -1,0 +1,38 @@
+//! The results of a run as types: the JSON document, the timeline, and the histogram log.
+//!
+//! Everything that shows, stores, compares or counts results reads these and nothing else. Keys
+//! are a contract: they are added, never renamed or removed, and every document that was ever
+//! written is read ([`Document::read`]). Nothing here opens a file, reads a clock or asks the
+//! machine anything; figures and verdicts come ready from `uringbench-core` and the profiler.
+
+pub mod civil;
+mod histogram_log;
+mod read;
+mod run;
+pub mod soak;
+pub mod target;
+pub mod timeline;
+
+pub use histogram_log::{HistogramLog, TAGS};
+pub use read::ReadError;
+pub use run::*;
+
+/// A figure or a histogram that has no form in a document.
+#[derive(Debug, thiserror::Error)]
+#[error("the results cannot be encoded: {0}; this is a fault in uringbench, please report it")]
+pub struct EncodeError(String);
+
+impl EncodeError {
+    fn of(cause: impl std::fmt::Display) -> Self {
+        Self(cause.to_string())
+    }
+}
+
+#[cfg(test)]
+use uringbench_core as words;
+#[cfg(test)]
+#[path = "../../../engine/core/src/summary/fixture.rs"]
+mod fixture;
+#[cfg(test)]
+#[path = "../../../engine/core/src/summary/fixture_script.rs"]
+mod fixture_script;

@@ -1,0 +1,64 @@
+//! Documents read back, of every version that was ever written.
+//!
+//! So far that is one: within `uringbench.run/1` keys were only added, and each has a value that
+//! stands for its absence.
+
+use serde::Deserialize;
+
+use crate::run::{Document, SCHEMA};
+
+/// What schemas of runs begin with; the version follows.
+const FAMILY: &str = "uringbench.run/";
+
+/// Why a text is no document of a run, and what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// A later version.
+    #[error(
+        "it is a `{schema}`, written by a newer uringbench than this one, which reads `{SCHEMA}`: \
+         read it with the uringbench that wrote it, or update this one"
+    )]
+    Newer {
+        /// What it says it is.
+        schema: String,
+    },
+    /// Something else of uringbench's.
+    #[error("it is a `{schema}`, not a run (`{SCHEMA}`): name the folder or the run.json of a run")]
+    Other {
+        /// What it says it is.
+        schema: String,
+    },
+    /// JSON without a schema.
+    #[error("it has no key `schema`, so it is no result of uringbench: name a run's run.json")]
+    NoSchema,
+    /// No JSON, or a document that lacks something.
+    #[error("it is damaged ({0}): copy it again from where it was written, or repeat the run")]
+    Damaged(serde_json::Error),
+}
+
+#[derive(Deserialize)]
+struct Head {
+    schema: Option<String>,
+}
+
+impl Document {
+    /// The document that a text holds.
+    ///
+    /// # Errors
+    /// When it holds none, or one of a later version.
+    pub fn read(text: &str) -> Result<Self, ReadError> {
+        let head: Head = serde_json::from_str(text).map_err(ReadError::Damaged)?;
+        let schema = head.schema.ok_or(ReadError::NoSchema)?;
+        if schema != SCHEMA {
+            let version = schema.strip_prefix(FAMILY).map(str::parse::<u32>);
+            return Err(match version {
+                Some(Ok(2..)) => ReadError::Newer { schema },
+                _ => ReadError::Other { schema },
+            });
+        }
+        serde_json::from_str(text).map_err(ReadError::Damaged)
+    }
+}
+
+#[cfg(test)]
+mod tests;

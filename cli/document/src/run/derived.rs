@@ -1,0 +1,82 @@
+//! What follows from a document's keys.
+
+use std::net::SocketAddr;
+
+use uringbench_core::outcome::Outcome;
+use uringbench_core::summary::Quantile;
+use uringbench_core::time::Nanos;
+
+use super::{Document, OutcomeFigures, PlanFigures, TimeFigures};
+
+impl Document {
+    /// Whether the run was one of a scenario, whose steps belong to flows.
+    pub fn is_scenario(&self) -> bool {
+        self.steps.iter().any(|step| step.flow.is_some())
+    }
+
+    /// Length of the measured window; zero when the run ended before it.
+    pub fn measured(&self) -> Nanos {
+        let measure = self.phases.iter().find(|phase| phase.name == "measure");
+        measure.map_or(Nanos::ZERO, |phase| Nanos((phase.duration_s * 1e9).round() as u64))
+    }
+
+    /// Whether response times are service times, because nothing is due before it can be sent.
+    pub fn is_served_at_once(&self) -> bool {
+        self.rate.offered.is_none() && !self.is_scenario()
+    }
+}
+
+impl PlanFigures {
+    /// Whether every address of the target is of this machine alone.
+    pub fn is_on_loopback(&self) -> bool {
+        let is_local = |peer: &String| match peer.parse::<SocketAddr>() {
+            Ok(address) => address.ip().is_loopback(),
+            // The path of a Unix socket.
+            Err(_) => true,
+        };
+        self.peers.iter().all(is_local)
+    }
+}
+
+impl OutcomeFigures {
+    /// Slots that ended so.
+    pub const fn of(&self, outcome: Outcome) -> u64 {
+        match outcome {
+            Outcome::Ok => self.ok,
+            Outcome::Status => self.status,
+            Outcome::Timeout => self.timeout,
+            Outcome::Reset => self.reset,
+            Outcome::ConnectFailed => self.connect_failed,
+            Outcome::Malformed => self.malformed,
+            Outcome::CheckFailed => self.check_failed,
+            Outcome::NotSent => self.not_sent,
+            Outcome::Censored => self.censored,
+        }
+    }
+
+    /// Slots that ended other than `ok`.
+    pub fn errors(&self) -> u64 {
+        let others = Outcome::ALL.into_iter().filter(|outcome| *outcome != Outcome::Ok);
+        others.map(|outcome| self.of(outcome)).sum()
+    }
+
+    /// Their share of all that ended; `None` when none did.
+    pub fn error_share(&self) -> Option<f64> {
+        let (errors, ended) = (self.errors(), self.errors() + self.ok);
+        (ended > 0).then(|| errors as f64 / ended as f64)
+    }
+}
+
+impl TimeFigures {
+    /// The value of a quantile; `None` when there are too few values for it.
+    pub const fn at(&self, quantile: Quantile) -> Option<u64> {
+        match quantile {
+            Quantile::P50 => self.p50,
+            Quantile::P90 => self.p90,
+            Quantile::P95 => self.p95,
+            Quantile::P99 => self.p99,
+            Quantile::P999 => self.p999,
+            Quantile::P9999 => self.p9999,
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! Whether the target leaks: key `soak`, which the profiler's leak rules fill.
+
+use serde::{Deserialize, Serialize};
+
+use crate::target::Interval95;
+
+/// Key `soak`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SoakFigures {
+    /// `leak`, `no_leak` or `inconclusive`: the worst of the resources.
+    pub verdict: String,
+    /// Growth of private, shared and swapped memory per completed request, 95 %.
+    pub bytes_per_request: Option<f64>,
+    /// The lower end of its interval.
+    pub ci_low: Option<f64>,
+    /// The upper end.
+    pub ci_high: Option<f64>,
+    /// The smallest leak that this run would most likely have seen, in bytes per request.
+    pub smallest_detectable: Option<f64>,
+    /// How much longer it would have had to be, when it is inconclusive.
+    pub needs_minutes: Option<f64>,
+    /// One sentence.
+    pub reason: String,
+    /// The verdict on memory, in bytes.
+    pub memory: Option<ResourceFigures>,
+    /// The verdict on file descriptors.
+    pub fds: Option<ResourceFigures>,
+    /// The verdict on threads.
+    pub threads: Option<ResourceFigures>,
+    /// How much each kind of memory grew after the warm-up, in bytes.
+    pub grown: Option<Grown>,
+    /// With a leak of memory, the kinds that grow: `private`, `shared`, `swapped`.
+    pub growing: Vec<String>,
+    /// Processes that ended under load, when growth was looked for within their lives.
+    pub replaced_processes: usize,
+    /// Runtimes with a garbage collector that the target was seen to run.
+    pub runtimes: Vec<String>,
+    /// When the target ended under load, in seconds from the load's start.
+    pub target_ended_s: Option<f64>,
+    /// With `--dose`: what the growth follows.
+    pub dose: Option<DoseFigures>,
+    /// Pages first touched and never given back, by function.
+    pub leak_functions: Vec<LeakFunction>,
+    /// Bytes of such pages.
+    pub surviving_bytes: Option<u64>,
+    /// How much the memory grew in the same time.
+    pub grown_bytes: Option<i64>,
+    /// What else a reader should know.
+    pub notes: Vec<String>,
+}
+
+/// The verdict on one resource; slopes are per request, or per hour of an idle target.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ResourceFigures {
+    /// `leak`, `no_leak` or `inconclusive`.
+    pub verdict: String,
+    /// Growth was measured against `requests` or `hours`.
+    pub axis: String,
+    /// With `no_leak`: a leak is smaller than this, per request or per hour.
+    #[serde(default)]
+    pub below: Option<f64>,
+    /// Growth per request; `null` when measured by the clock.
+    pub per_request: Option<Interval95>,
+    /// Growth per hour.
+    pub per_hour: Interval95,
+    /// The smallest growth that this run would most likely have seen; `null` where it would have
+    /// seen none.
+    pub smallest_detectable: Option<f64>,
+    /// Growth below which nothing is called a leak.
+    pub floor: Option<f64>,
+    /// Seconds left out at the start, up to where the course changed.
+    pub warmup_cut_s: f64,
+    /// `flat`, `linear`, `saturating` or `step`.
+    pub shape: String,
+    /// Windows that the slope is drawn through.
+    pub windows: usize,
+    /// At this growth, the time until the cgroup's limit; `null` without one.
+    pub hours_to_limit: Option<f64>,
+    /// One sentence.
+    pub reason: String,
+}
+
+/// Growth after the warm-up, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Grown {
+    /// Memory of one process alone.
+    pub private: f64,
+    /// Memory that processes share, each object once.
+    pub shared: f64,
+    /// Memory that was swapped out.
+    pub swapped: f64,
+}
+
+/// With `--dose`: what the growth follows.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DoseFigures {
+    /// `per request`, `per second`, `per request and per second`, `no growth` or `undecided`.
+    pub follows: String,
+    /// Growth that follows requests.
+    pub bytes_per_request: Interval95,
+    /// Growth that follows time.
+    pub bytes_per_second: Interval95,
+}
+
+/// One of `leak_functions`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LeakFunction {
+    /// Its name.
+    pub function: String,
+    /// Bytes of pages first touched in it that stay.
+    pub bytes: u64,
+    /// Their share of all that stay.
+    pub share: f64,
+    /// Per completed request.
+    pub bytes_per_request: Option<f64>,
+}

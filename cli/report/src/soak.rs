@@ -1,0 +1,126 @@
+//! The verdict of a soak as a person reads it.
+
+use uringbench_document::soak::{ResourceFigures, SoakFigures};
+use uringbench_document::target::Interval95;
+
+/// A function is named for a leak from this share of it on.
+const NAMED_MIN: f64 = 0.1;
+/// Functions that a leak is told by are shown up to so many.
+const FUNCTIONS_SHOWN: usize = 5;
+
+/// `NO LEAK > 0.412 bytes per request`: the verdict in one line.
+pub(crate) fn headline(soak: &SoakFigures) -> String {
+    let memory = soak.memory.as_ref();
+    let is_by_requests = memory.is_some_and(|memory| memory.axis == "requests");
+    match soak.verdict.as_str() {
+        "leak" if memory.is_none_or(|memory| memory.verdict != "leak") => {
+            let is_fds = soak.fds.as_ref().is_some_and(|fds| fds.verdict == "leak");
+            format!("LEAK ({})", if is_fds { "file descriptors" } else { "threads" })
+        }
+        "leak" if is_by_requests => {
+            let bytes = soak.bytes_per_request.unwrap_or_default();
+            // Where other memory leaks than was first touched, no function is known.
+            let is_its = |cost: f64| cost >= NAMED_MIN * bytes;
+            let most = soak.leak_functions.first();
+            let most = most.filter(|most| most.bytes_per_request.is_some_and(is_its));
+            let place = most.map_or_else(String::new, |most| format!(", {}", most.function));
+            format!("LEAK ({bytes:.1} bytes per request{}{place})", kind(soak))
+        }
+        "leak" => format!("LEAK (memory, by the clock{})", kind(soak)),
+        "no_leak" => match memory.and_then(|memory| memory.below) {
+            Some(below) if is_by_requests => format!("NO LEAK > {below:.3} bytes per request"),
+            Some(below) => format!("NO LEAK > {:.2} MB per hour", below / 1e6),
+            // Of a document that does not say below which growth.
+            None => "NO LEAK".to_owned(),
+        },
+        _ => match (soak.needs_minutes, soak.target_ended_s) {
+            (Some(minutes), _) => {
+                format!("INCONCLUSIVE (needs {:.0} more minutes)", minutes.ceil())
+            }
+            (None, Some(ended_s)) => {
+                format!("INCONCLUSIVE (the target ended after {ended_s:.1} s)")
+            }
+            (None, None) => "INCONCLUSIVE".to_owned(),
+        },
+    }
+}
+
+/// The kinds of memory that grow, when they are not the usual one.
+fn kind(soak: &SoakFigures) -> String {
+    match soak.growing.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        [] | ["private"] => String::new(),
+        kinds => format!(", {} memory", kinds.join(" and ")),
+    }
+}
+
+/// What the verdict rests on: names and texts, line by line.
+pub(crate) fn lines(soak: &SoakFigures) -> Vec<(String, String)> {
+    let mut lines = Vec::new();
+    if soak.target_ended_s.is_some() {
+        lines.push((String::new(), format!("- {}", soak.reason)));
+    }
+    let resources = [
+        ("memory", "bytes", &soak.memory),
+        ("fds", "fds", &soak.fds),
+        ("threads", "threads", &soak.threads),
+    ];
+    for (name, unit, resource) in resources {
+        if let Some(resource) = resource {
+            lines.push((name.to_owned(), self::resource(resource, unit)));
+            lines.push((String::new(), format!("- {}", resource.reason)));
+        }
+    }
+    if let Some(dose) = &soak.dose {
+        let parts = format!(
+            "growth follows: {}   {}   {}",
+            dose.follows,
+            ranged(dose.bytes_per_request, "bytes/request"),
+            ranged(dose.bytes_per_second, "bytes/second"),
+        );
+        lines.push(("dose".to_owned(), parts));
+    }
+    if let (Some(bytes), Some(grown)) = (soak.surviving_bytes, soak.grown_bytes) {
+        let mib = |bytes: f64| bytes / f64::from(1 << 20);
+        lines.push((
+            "stays".to_owned(),
+            format!(
+                "{:.1} MiB first touched after the warm-up are still there; memory grew by {:.1} \
+                 MiB meanwhile",
+                mib(bytes as f64),
+                mib(grown as f64)
+            ),
+        ));
+    }
+    for function in soak.leak_functions.iter().take(FUNCTIONS_SHOWN) {
+        let cost = function.bytes_per_request;
+        let cost = cost.map_or_else(String::new, |cost| format!("   {cost:.1} bytes/request"));
+        let text = format!("{:>5.1} %  {}{cost}", function.share * 100.0, function.function);
+        lines.push((String::new(), text));
+    }
+    lines.extend(soak.notes.iter().map(|note| ("note".to_owned(), note.clone())));
+    lines
+}
+
+fn resource(resource: &ResourceFigures, unit: &str) -> String {
+    let slope = match resource.per_request {
+        Some(slope) => ranged(slope, &format!("{unit}/request")),
+        None => ranged(resource.per_hour, &format!("{unit}/hour")),
+    };
+    let word = resource.verdict.replace('_', " ").to_uppercase();
+    format!("{word}   {slope}   {}", resource.shape)
+}
+
+fn ranged(figure: Interval95, unit: &str) -> String {
+    let end = |end: Option<f64>| end.map_or_else(|| "?".to_owned(), shown);
+    let (low, high) = (end(figure.ci_low), end(figure.ci_high));
+    format!("{} [{low}..{high}] {unit}", shown(figure.value))
+}
+
+/// Bytes have two decimals; a share of a descriptor has a power of ten.
+fn shown(figure: f64) -> String {
+    match figure.abs() {
+        0.0 => "0".to_owned(),
+        small if small < 0.005 => format!("{figure:.1e}"),
+        _ => format!("{figure:.2}"),
+    }
+}
