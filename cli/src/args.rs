@@ -125,6 +125,13 @@ quantiles are always printed.
 Exit codes: 0 done, 1 could not run, 2 bad usage; with --slo also 11 missed, 12 undecided (too few
 samples), 13 invalid measurement.";
 
+const REPORT_EXAMPLES: &str = "\
+Examples:
+  uringbench report results/127.0.0.1_8080/GET/20260228T235959Z
+      The page of that run, verdict first; profiled runs and soaks with all they had.
+  uringbench report run.json
+      The same of a document that was sent; runs of every earlier version can be read.";
+
 const PROFILE_USAGE: &str = "\
 uringbench profile [OPTIONS] <PID|NAME|cgroup:PATH>
        uringbench profile [OPTIONS] -- <COMMAND>...
@@ -168,6 +175,9 @@ pub(crate) enum Command {
         after_help = SOAK_EXAMPLES
     )]
     Soak(Box<SoakArgs>),
+    /// Show a stored run as it was shown when it ended
+    #[command(after_help = REPORT_EXAMPLES)]
+    Report(ReportArgs),
     /// Check scenario files, or show the requests they describe
     Scenario(ScenarioArgs),
     /// Write a scenario file from what another tool knows: curl, HAR, OpenAPI, vegeta, logs, Hurl
@@ -191,6 +201,14 @@ pub(crate) enum Command {
         #[arg(value_name = "COMMAND")]
         command: Vec<String>,
     },
+}
+
+/// Options of `uringbench report`.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct ReportArgs {
+    /// The folder of the run, or the run.json in it
+    #[arg(value_name = "RUN")]
+    pub(crate) run: PathBuf,
 }
 
 /// Options of `uringbench run`.

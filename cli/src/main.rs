@@ -40,6 +40,7 @@ fn run() -> Result<Exit, Failure> {
         Typed::Command(Command::Run(args)) => commands::run::execute(*args),
         Typed::Command(Command::Profile(args)) => commands::profile::execute(*args),
         Typed::Command(Command::Soak(args)) => commands::soak::execute(*args),
+        Typed::Command(Command::Report(args)) => commands::report::execute(&args),
         Typed::Command(Command::Scenario(args)) => commands::scenario::execute(&args),
         Typed::Command(Command::Import(args)) => commands::import::execute(&args),
         Typed::Command(Command::Schema) => commands::scenario::print_schema(),

@@ -19,6 +19,7 @@ mod places;
 mod profile_python;
 mod profile_read;
 mod profiles;
+mod reports;
 mod scenarios;
 mod scenarios_answers;
 mod scenarios_load;

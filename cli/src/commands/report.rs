@@ -1,0 +1,16 @@
+//! `uringbench report`: a stored run, shown as it was when it ended.
+
+use anyhow::Context;
+use uringbench_report::text;
+use uringbench_store::StoredRun;
+
+use crate::args::ReportArgs;
+use crate::console;
+use crate::exit::{Exit, Failure};
+
+/// Read the run, and print its page.
+pub(crate) fn execute(args: &ReportArgs) -> Result<Exit, Failure> {
+    let run = StoredRun::open(&args.run).context("there is nothing to report")?;
+    let page = text::summary(&run.document, Some(&run.folder), console::colour());
+    console::print(&page).map(|()| Exit::Success)
+}
