@@ -24,8 +24,8 @@ pub(crate) fn checks(
     let Some(given) = &step.check else { return Vec::new() };
     let mut checks = Vec::new();
     if let Some(statuses) = &given.status {
-        if statuses.is_empty() || statuses.iter().any(|s| !(100..600).contains(s)) {
-            let why = "a status is a number from 100 to 599: write [200]";
+        if statuses.is_empty() || statuses.iter().any(|s| !(100..1000).contains(s)) {
+            let why = "a status is a number from 100 to 999: write [200]";
             diagnostics.add(&place.key("status"), why);
         }
         checks.push(Check::Status(statuses.clone()));

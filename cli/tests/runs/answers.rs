@@ -132,6 +132,12 @@ fn an_answer_that_does_not_end_says_how_far_it_came() {
             "reset",
             "2 of 9 bytes of its body came",
         ),
+        (
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n",
+            End::Close,
+            "reset",
+            "the last chunk came, after 2 bytes, but no empty line behind it",
+        ),
         ("HTTP/1.1 200 OK\r\nA: b", End::Close, "reset", "its header had not ended"),
     ] {
         let server = Server::start(&Behaviour::Answer(answer, end));
@@ -143,47 +149,134 @@ fn an_answer_that_does_not_end_says_how_far_it_came() {
     }
 }
 
-/// Odd answers, each followed by the connection's end, and whether it is read differently here
-/// than by curl on purpose.
-const ODD: [(&str, bool); 27] = [
-    ("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", false),
-    ("HTTP/1.1 200 OK\r\nX-P : php\r\nContent-Length: 2\r\n\r\nok", false),
-    ("HTTP/1.1 200 OK\r\n<b>W</b>: x\r\nContent-Length: 2\r\n\r\nok", false),
-    ("HTTP/1.1 200 OK\r\na@b: x\r\nContent-Length: 2\r\n\r\nok", false),
-    ("HTTP/1.1 200 OK\r\n: x\r\nContent-Length: 2\r\n\r\nok", false),
-    ("HTTP/1.1 200 OK\r\nX: a\r\n b\r\nContent-Length: 2\r\n\r\nok", false),
-    ("HTTP/1.1 200 OK\r\nno colon\r\nContent-Length: 2\r\n\r\nok", false),
-    ("HTTP/1.1 200 OK\r\nX: a\0b\r\nContent-Length: 2\r\n\r\nok", false),
-    ("HTTP/1.1 200 OK\r\nX: a\x01b\r\nContent-Length: 2\r\n\r\nok", false),
-    ("HTTP/1.1 200 OK\r\nX: a\rY: b\r\nContent-Length: 2\r\n\r\nok", false),
-    ("HTTP/1.1 200 OK\r\nContent-Length : 2\r\n\r\nok", false),
-    ("HTTP/1.1 200 OK\r\nTransfer-Encoding: identity\r\n\r\nok", false),
-    ("HTTP/1.1 200 OK\r\nTransfer-Encoding: identity\r\nContent-Length: 2\r\n\r\nok", false),
-    (
-        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 9\r\n\r\n\
-         2\r\nok\r\n0\r\n\r\n",
-        false,
-    ),
-    ("HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n", false),
-    ("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\nok", false),
-    ("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nok", false),
-    ("HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\nok", false),
-    ("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok\r\n", false),
-    ("HTTP/1.1 204 No\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", false),
-    ("HTTP/1.1 204 No\r\n\r\n{}", false),
-    ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\nok\r\n0\r\n\r\n", false),
-    ("HTTP/1.1 20 OK\r\nContent-Length: 2\r\n\r\nok", false),
-    ("HTTP/1.2 200 OK\r\nContent-Length: 2\r\n\r\nok", false),
-    ("hello", false),
-    // A sign is no digit (RFC 9110 section 8.6).
-    ("HTTP/1.1 200 OK\r\nContent-Length: +2\r\n\r\nok", true),
+/// A chunked body behind a plain header.
+macro_rules! chunked {
+    ($body:literal) => {
+        concat!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", $body)
+    };
+}
+
+/// A body of two bytes behind these header lines.
+macro_rules! headed {
+    ($lines:literal) => {
+        concat!("HTTP/1.1 200 OK\r\n", $lines, "\r\n\r\nok")
+    };
+}
+
+/// A header and a body of two bytes behind this status line.
+macro_rules! begun {
+    ($line:literal) => {
+        concat!($line, "\r\nContent-Length: 2\r\n\r\nok")
+    };
+}
+
+/// Odd answers, each followed by the connection's end.
+const ODD: [&str; 87] = [
+    headed!("Content-Length: 2"),
+    headed!("X-P : php\r\nContent-Length: 2"),
+    headed!("<b>W</b>: x\r\nContent-Length: 2"),
+    headed!("a@b: x\r\nContent-Length: 2"),
+    headed!(": x\r\nContent-Length: 2"),
+    headed!("X: a\r\n b\r\nContent-Length: 2"),
+    headed!("no colon\r\nContent-Length: 2"),
+    headed!("X: a\0b\r\nContent-Length: 2"),
+    headed!("X: a\x01b\r\nContent-Length: 2"),
+    headed!("X: a\rY: b\r\nContent-Length: 2"),
+    headed!("Content-Length : 2"),
+    headed!("Transfer-Encoding: identity"),
+    headed!("Transfer-Encoding: identity\r\nContent-Length: 2"),
+    headed!("Content-Length: 2\r\nContent-Length: 2"),
+    headed!("Content-Length: 3"),
+    headed!("Content-Length: x"),
+    headed!("Content-Length:"),
+    headed!("Content-Length: +2"),
+    headed!("Content-Length: ++2"),
+    headed!("Content-Length: -2"),
+    headed!("Content-Length: \"2\""),
+    headed!("Content-Length: 2;x"),
+    headed!("Content-Length: 2.0"),
+    headed!("Content-Length: 2 bytes"),
+    headed!("Content-Length: 2,"),
+    headed!("Content-Length: ,2"),
+    headed!("Content-Length: 2, 2"),
+    headed!("Content-Length: +2\r\nContent-Length: 2"),
+    headed!("Content-Length: 2\r\r"),
+    begun!("HTTP/1.1 20 OK"),
+    begun!("HTTP/1.1 2000"),
+    begun!("HTTP/1.1 099 OK"),
+    begun!("HTTP/1.1 200"),
+    begun!("HTTP/1.1  200 OK"),
+    begun!("HTTP/1.1\t200 OK"),
+    begun!("HTTP/1.1 200OK"),
+    begun!("HTTP/1.1 200-OK"),
+    begun!("HTTP/1.1 200\tOK"),
+    begun!("HTTP/1.1 200 \x01"),
+    begun!("HTTP/1.1 200 \0"),
+    begun!("HTTP/1.1 200 a\rb"),
+    begun!("http/1.1 200 OK"),
+    begun!("Http/1.0 200 OK"),
+    begun!("HTTP/1.2 200 OK"),
+    begun!("HTTP/2 200"),
+    begun!("HTTP/2.0 200 OK"),
+    begun!("HTTP/3 200 OK"),
+    begun!("HTTP/1.1"),
+    begun!("HTTP 200 OK"),
+    begun!("ICY 200 OK"),
+    begun!(" HTTP/1.1 200 OK"),
+    "hello",
+    "HTTP/1.1 200 OK\nContent-Length: 2\n\nok",
+    "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok\r\n",
+    "HTTP/1.1 204 No\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "HTTP/1.1 204 No\r\n\r\n{}",
+    "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+    "HTTP/1.1 200 OK\r\nContent-Length: 9\r\nTransfer-Encoding: chunked\r\n\r\n\
+     2\r\nok\r\n0\r\n\r\n",
+    "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked, chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+    "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked;q=1\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+    chunked!("xyz\r\nok\r\n0\r\n\r\n"),
+    chunked!("2\nok\r\n0\r\n\r\n"),
+    chunked!("2\r\nok\n0\r\n\r\n"),
+    chunked!("2\nok\n0\n\n"),
+    chunked!("2;a\nok\r\n0\r\n\n"),
+    chunked!("2\r\r\nok\r\r\n0\r\n\r\n"),
+    chunked!("2\r\nok\r0\r\n\r\n"),
+    chunked!("2\r\nok0\r\n\r\n"),
+    chunked!("2\r\nokay\r\n0\r\n\r\n"),
+    chunked!("2\r\nok\r\n\r\n0\r\n\r\n"),
+    chunked!("2 x\r\nok\r\n0\r\n\r\n"),
+    chunked!("2xyz\r\nok\r\n0 \r\n\r\n"),
+    chunked!("2;\x01\r\nok\r\n0\r\n\r\n"),
+    chunked!("0x2\r\nok\r\n0\r\n\r\n"),
+    chunked!("+2\r\nok\r\n0\r\n\r\n"),
+    chunked!(" 2\r\nok\r\n0\r\n\r\n"),
+    chunked!("2\r\nok\r\n0\r\n"),
+    chunked!("2\r\nok\r\n0"),
+    chunked!("2\r\nok\r\n0\r\na: b\r\n"),
+    chunked!("2\r\nok\r\n"),
+    chunked!("2\r\nok\r\n0\r\na: b\n\n"),
+    chunked!("2\r\nok\r\n0\r\na : b\r\n c\r\n: d\r\n\r\n"),
+    chunked!("2\r\nok\r\n0\r\n<b>: \x01\r\n\r\n"),
+    chunked!("2\r\nok\r\n0\r\na: b\0\r\n\r\n"),
+    chunked!("2\r\nok\r\n0\r\na: b\rc\r\n\r\n"),
+    chunked!("2\r\nok\r\n0\r\nno colon\r\n\r\n"),
+    chunked!("2\r\nok\r\n0\r\n\rx"),
+];
+
+/// Those that are read differently here on purpose.
+const READ_OTHERWISE: [&str; 4] = [
     // Browsers pass over an empty line ahead of an answer.
-    ("\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", true),
+    "\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
+    // Which of two lengths is meant nobody can know (RFC 9110 section 8.6), nor what a number is
+    // that no body can have.
+    headed!("Content-Length: 2, 3"),
+    headed!("Content-Length: 99999999999999999999"),
+    // Zeros ahead of a size mean nothing (RFC 9112 section 7.1).
+    chunked!("00000000000000002\r\nok\r\n0\r\n\r\n"),
 ];
 
 #[test]
 fn odd_answers_are_read_where_curl_reads_them() {
-    for (answer, differs) in ODD {
+    for answer in ODD.into_iter().chain(READ_OTHERWISE) {
         let behaviour = Behaviour::Answer(answer, End::Close);
         let document = run(&behaviour, "-n 1 -c 1");
         let server = Server::start(&behaviour);
@@ -193,6 +286,7 @@ fn odd_answers_are_read_where_curl_reads_them() {
             .expect("curl is installed");
         let is_read = document.outcome("ok") == 1;
         let agrees = is_read == curl.status.success();
+        let differs = READ_OTHERWISE.contains(&answer);
         document.expect(agrees != differs, &format!("{answer:?}: {curl:?}"));
     }
 }

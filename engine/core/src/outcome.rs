@@ -9,7 +9,7 @@
 pub enum Outcome {
     /// A complete answer with a 2xx or 3xx status that passed every check.
     Ok,
-    /// A complete answer with a 4xx or 5xx status.
+    /// A complete answer with a status of 400 or more.
     Status,
     /// No complete answer within the timeout.
     Timeout,

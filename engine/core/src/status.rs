@@ -5,16 +5,15 @@
 //! query and the credentials of a location, everything of a challenge but its scheme.
 
 use crate::flow::answer::Answer;
+use crate::http::partial_head::head_end;
 
 /// Longest text kept of a header, in characters.
 const SHOWN_MAX: usize = 120;
-/// Where a status line has its digits: behind `HTTP/1.1 `.
-const STATUS_AT: usize = 9;
 
 /// The headers of one answer that explain its status.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StatusSample {
-    /// The status, 300 to 599.
+    /// The status, 300 to 999.
     pub status: u16,
     /// `Location`, without query and credentials.
     pub location: Option<String>,
@@ -29,10 +28,8 @@ impl StatusSample {
     /// aside. `None` when `bytes` do not begin with a whole header of it.
     pub fn of(status: u16, mut bytes: &[u8]) -> Option<Self> {
         loop {
-            let end = bytes.windows(4).position(|four| four == b"\r\n\r\n")? + 4;
-            let (head, rest) = bytes.split_at(end);
-            let given =
-                head.strip_prefix(b"HTTP/").and_then(|_| head.get(STATUS_AT..STATUS_AT + 3))?;
+            let (head, rest) = bytes.split_at(head_end(&[], bytes)?);
+            let given = code(head)?;
             if given == status.to_string().as_bytes() {
                 return Some(Self::of_head(status, head));
             }
@@ -55,6 +52,13 @@ impl StatusSample {
             retry_after: first("retry-after").map(shown),
         }
     }
+}
+
+/// The digits of a status line, in whatever form of it is read.
+fn code(head: &[u8]) -> Option<&[u8]> {
+    head.get(..5).filter(|name| name.eq_ignore_ascii_case(b"HTTP/"))?;
+    let behind = &head[head.iter().position(|byte| *byte == b' ')?..];
+    behind[behind.iter().position(|byte| *byte != b' ')?..].get(..3)
 }
 
 /// A URL up to its query, and without user and password.
@@ -91,6 +95,18 @@ mod tests {
         let long = format!("HTTP/1.1 301 M\r\nLocation: /{}\x1b\r\n\r\n", "a".repeat(200));
         let location = StatusSample::of(301, long.as_bytes()).unwrap().location.unwrap();
         assert_eq!(location.chars().count(), SHOWN_MAX + 1);
+    }
+
+    #[test]
+    fn lines_are_read_as_leniently_as_answers_are() {
+        for head in [
+            "HTTP/1.1 302 Found\nLocation: /x\n\n",
+            "http/1.1  302Found\r\nLocation: /x\r\n\r\n",
+            "HTTP/2 302\r\nLocation: /x\r\n\r\n",
+        ] {
+            let sample = StatusSample::of(302, head.as_bytes()).expect(head);
+            assert_eq!(sample.location.as_deref(), Some("/x"), "{head:?}");
+        }
     }
 
     #[test]

@@ -71,7 +71,7 @@ fn inputs(pieces: &[Vec<u8>]) -> impl Iterator<Item = Vec<u8>> {
     })
 }
 
-const RESPONSES: [&str; 24] = [
+const RESPONSES: [&str; 29] = [
     "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
     "HTTP/1.1 200 OK\r\nDate: Mon, 20 Nov 2023 22:28:00 GMT\r\nContent-Length: 5\r\n\r\nhello",
     "HTTP/1.1 200 OK\r\nDate: Tue, 21 Nov 2023 00:00:01 GMT\r\nContent-Length: 5\r\n\r\nthere",
@@ -90,6 +90,11 @@ const RESPONSES: [&str; 24] = [
     "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\nuntil the close",
     "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n",
     "HTTP/1.1 500 Oh\r\nContent-Length: 3, 3\r\n\r\nabc",
+    "http/1.1  200OK\r\nContent-Length: +2\r\n\r\nok",
+    "HTTP/1.1 200 OK\r\nX-Id : 1\r\nTransfer-Encoding: chunked, chunked\r\n\r\n2\nok\n0\n\n",
+    "http/1.1 204 No Content\r\n\r\n",
+    "HTTP/2 404\r\nContent-Length: 1,\r\n\r\nx",
+    "HTTP/1.1 999-X\r\nContent-Length: 0\r\n\r\n",
     "HTTP/1.1 200 OK\r\n",
     "HTTP/1.1 2",
     "Content-Length: 5\r\n",
@@ -98,7 +103,7 @@ const RESPONSES: [&str; 24] = [
     "\r\n",
 ];
 
-const CHUNKS: [&str; 20] = [
+const CHUNKS: [&str; 26] = [
     "5\r\nhello\r\n",
     "5;a=\"b\"\r\nhello\r\n",
     "05 \t\r\nhello\r\n",
@@ -119,6 +124,12 @@ const CHUNKS: [&str; 20] = [
     "2\nab\r\n",
     "fF\r\n",
     " : x\r\n",
+    "2\nab\n",
+    "2\r\r\nab\r\r\n",
+    "0 x\r\na : b\n c\r\n\n",
+    "0\n\n",
+    "0x2\r\n",
+    "2;\x01\0\r\nab\r\n",
 ];
 
 const FRAMES: [&[u8]; 27] = [

@@ -50,8 +50,8 @@ fn read(stream: &[u8], cut: usize) -> Read {
 #[test]
 fn what_browsers_and_curl_read_is_read_and_noted() {
     use Deviation::{
-        CodingInHttp10, ControlCharacter, FoldedLine, HeaderName, IdentityCoding,
-        LengthBesideCoding, LengthRepeated, SpaceBeforeColon,
+        ChunkedRepeated, CodingInHttp10, ControlCharacter, FoldedLine, HeaderName, IdentityCoding,
+        LengthBesideCoding, LengthForm, LengthRepeated, SpaceBeforeColon,
     };
     let length = "Content-Length: 2\r\n\r\nok";
     let chunks = "\r\n\r\n2\r\nok\r\n0\r\n\r\n";
@@ -84,6 +84,15 @@ fn what_browsers_and_curl_read_is_read_and_noted() {
         ),
         (format!("Content-Length: 2\r\n{length}"), true, LengthRepeated, "`Content-Length: 2`"),
         ("Content-Length: 2, 2\r\n\r\nok".into(), true, LengthRepeated, "`Content-Length: 2, 2`"),
+        ("Content-Length: +2\r\n\r\nok".into(), true, LengthForm, "`Content-Length: +2`"),
+        ("Content-Length: 2 b\r\n\r\nok".into(), true, LengthForm, "`Content-Length: 2 b`"),
+        ("Content-Length: 2,\r\n\r\nok".into(), true, LengthForm, "`Content-Length: 2,`"),
+        (
+            format!("Transfer-Encoding: chunked, chunked{chunks}"),
+            true,
+            ChunkedRepeated,
+            "`Transfer-Encoding: chunked, chunked`",
+        ),
     ] {
         let stream = format!("HTTP/1.1 200 OK\r\n{stream}");
         for cut in 0..=stream.len() {
@@ -104,6 +113,61 @@ fn what_browsers_and_curl_read_is_read_and_noted() {
 }
 
 #[test]
+fn status_lines_are_read_in_all_their_forms() {
+    for (line, status, alive) in [
+        ("http/1.1 404 Not Found", 404, true),
+        ("Http/1.0 200 OK", 200, false),
+        ("HTTP/2 200", 200, true),
+        ("HTTP/2.0 200 OK", 200, true),
+        ("HTTP/1.1   200 OK", 200, true),
+        ("HTTP/1.1 200OK", 200, true),
+        ("HTTP/1.1 200-OK", 200, true),
+        ("HTTP/1.1 999\tOK", 999, true),
+        ("HTTP/1.1 600 a\x01b", 600, true),
+        ("HTTP/1.1 200 a\rb", 200, true),
+    ] {
+        let stream = format!("{line}\r\nContent-Length: 2\r\n\r\nok");
+        for cut in 0..=stream.len() {
+            let read = read(stream.as_bytes(), cut);
+            assert_eq!(read.answers, [(status, 2, alive)], "{stream:?} cut at {cut}: {read:?}");
+            assert_eq!(read.deviations(), [(Deviation::StatusLine, 1)], "{stream:?} cut at {cut}");
+        }
+    }
+    for line in ["HTTP/1.1 200", "HTTP/1.1 600 ", "HTTP/1.1 999 \u{e9}"] {
+        let stream = format!("{line}\r\nX : y\r\nContent-Length: 2\r\n\r\nok");
+        let read = read(stream.as_bytes(), 0);
+        assert_eq!(read.deviations(), [(Deviation::SpaceBeforeColon, 1)], "{read:?}");
+    }
+}
+
+#[test]
+fn chunks_are_read_in_all_their_forms() {
+    use Deviation::{ChunkLineEnd, ChunkSizeLine, TrailerLine};
+    for (body, kinds, example) in [
+        ("2\nok\r\n0\r\n\r\n", &[ChunkLineEnd][..], r"`2\n`"),
+        ("2\r\nok\n0\r\n\r\n", &[ChunkLineEnd], r"`ok\n`"),
+        ("1\no\n1\nk\n0\n\n", &[ChunkLineEnd], r"`1\n`"),
+        ("2\r\nok\r\n0\r\n\n", &[ChunkLineEnd], r"`\n`"),
+        ("2\r\r\nok\r\n0\r\n\r\n", &[ChunkLineEnd], r"`2\r\r\n`"),
+        ("2 x\r\nok\r\n0\r\n\r\n", &[ChunkSizeLine], r"`2 x\r\n`"),
+        ("2\r\nok\r\n0\r\na : b\r\n c\r\n\r\n", &[TrailerLine], r"`a : b\r\n`"),
+        ("2\r\nok\r\n0 x\n:\n\n", &[ChunkLineEnd, ChunkSizeLine, TrailerLine], r"`0 x\n`"),
+    ] {
+        let stream = format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{body}");
+        for cut in 0..=stream.len() {
+            // The second answer is recognised by its header.
+            let read = read(format!("{stream}{stream}").as_bytes(), cut);
+            assert_eq!(read.answers, [(200, 2, true); 2], "{stream:?} cut at {cut}: {read:?}");
+            let expected: Vec<_> = kinds.iter().map(|kind| (*kind, 2)).collect();
+            assert_eq!(read.deviations(), expected, "{stream:?} cut at {cut}");
+        }
+        let read = read(stream.as_bytes(), 0);
+        let quoted = read.deviations.list().next().map(|(_, _, example)| example.to_owned());
+        assert_eq!(quoted.as_deref(), Some(example), "{stream:?}");
+    }
+}
+
+#[test]
 fn bytes_that_belong_to_no_answer_are_passed_over() {
     use Deviation::{BytesBehind, EmptyLine};
     let next = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
@@ -112,6 +176,7 @@ fn bytes_that_belong_to_no_answer_are_passed_over() {
         ("HTTP/1.1 204 N\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 204, BytesBehind),
         ("HTTP/1.1 204 N\r\nContent-Length: 4\r\n\r\n\r\n{}", 204, BytesBehind),
         ("HTTP/1.1 304 N\r\n\r\n{}", 304, BytesBehind),
+        ("HTTP/1.1 304 N\r\n\r\nh", 304, BytesBehind),
     ] {
         let stream = format!("{first}{next}{first}{next}");
         for cut in 0..=stream.len() {

@@ -80,7 +80,7 @@ impl Entry {
             data: read,
             // Browsers write 0 where no answer came.
             status: status
-                .filter(|status| (100.0..600.0).contains(status))
+                .filter(|status| (100.0..1000.0).contains(status))
                 .map(|status| status as u16),
             cookies_set: cookies_set.collect(),
             is_cached: entry.get("_fromCache").is_some_and(Value::is_string),

@@ -182,13 +182,14 @@ impl<'a> Parser<'a> {
     }
 
     fn response(&mut self, status: &str) -> Result<(), ImportError> {
-        let status =
-            match without_comment(status) {
-                "*" => None,
-                number => Some(number.parse().ok().filter(|s| (100..600).contains(s)).ok_or_else(
-                    || self.bad("a status is a number from 100 to 599, or *: write HTTP 200"),
-                )?),
-            };
+        let status = match without_comment(status) {
+            "*" => None,
+            number => {
+                Some(number.parse().ok().filter(|s| (100..1000).contains(s)).ok_or_else(|| {
+                    self.bad("a status is a number from 100 to 999, or *: write HTTP 200")
+                })?)
+            }
+        };
         let line = self.line_number();
         let wrong = self.bad("an answer follows a request: write one before it");
         match self.entries.last_mut() {

@@ -30,7 +30,8 @@ pub fn response(input: &[u8]) -> usize {
     expected.responses.len()
 }
 
-/// A chunked body reads as a plain reading of RFC 9112 section 7.1 does, however it is split.
+/// A chunked body reads as a plain reading of RFC 9112 section 7.1, as lenient as curl's, does,
+/// however it is split.
 /// Returns whether it was a complete one.
 pub fn chunked(input: &[u8]) -> bool {
     let Some((mut choices, body)) = Choices::take(input) else { return false };
@@ -239,10 +240,11 @@ fn read_chunked(body: &[u8]) -> Reading {
             return Reading::CutShort;
         };
         payload.extend_from_slice(chunk);
-        match rest {
-            [b'\r', b'\n', ..] => at = body.len() - rest.len() + 2,
-            [] | [b'\r'] => return Reading::CutShort,
-            _ => return Reading::Wrong,
+        let returns = rest.iter().take_while(|byte| **byte == b'\r').count();
+        match rest.get(returns) {
+            Some(b'\n') => at = body.len() - rest.len() + returns + 1,
+            None => return Reading::CutShort,
+            Some(_) => return Reading::Wrong,
         }
     }
 }
@@ -255,14 +257,11 @@ fn read_trailers(body: &[u8], mut at: usize, payload: Vec<u8>) -> Reading {
         if at - start > 64 * 1024 {
             return Reading::Wrong;
         }
-        if line == b"\r\n" {
-            return Reading::Whole { bytes: at, payload };
-        }
-        let text = line.strip_suffix(b"\r\n").unwrap_or(b"");
-        let name = text.split(|byte| *byte == b':').next().unwrap_or(b"");
-        let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
-        let is_trailer = !name.is_empty() && name.len() < text.len() && name.iter().all(is_name);
-        if !is_trailer || !text[name.len()..].iter().all(is_value) {
+        let text = line.strip_suffix(b"\n").unwrap_or(line);
+        let text = text.strip_suffix(b"\r").unwrap_or(text);
+        let Some(first) = text.first() else { return Reading::Whole { bytes: at, payload } };
+        let is_trailer = matches!(first, b' ' | b'\t') || text.contains(&b':');
+        if !is_trailer || text.iter().any(|byte| matches!(byte, 0 | b'\r')) {
             return Reading::Wrong;
         }
     }
@@ -275,20 +274,14 @@ fn line(bytes: &[u8]) -> Option<&[u8]> {
 
 fn chunk_size(line: &[u8]) -> Option<u64> {
     let text = std::str::from_utf8(line.split(|byte| !byte.is_ascii_hexdigit()).next()?).ok()?;
-    let after = &line.strip_suffix(b"\r\n")?.get(text.len()..)?;
-    let padding = after.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
-    let is_extension = matches!(after[padding..].first(), None | Some(b';'));
-    let is_line = line.len() <= 8 * 1024 && is_extension && after.iter().all(is_value);
     let digits = text.trim_start_matches('0');
+    let is_notation = digits.is_empty() && matches!(line[text.len()..], [b'x' | b'X', ..]);
+    let is_line = line.len() <= 8 * 1024 && !is_notation;
     match (is_line && !text.is_empty(), digits) {
         (false, _) => None,
         (true, "") => Some(0),
         (true, digits) => u64::from_str_radix(digits, 16).ok(),
     }
-}
-
-const fn is_value(byte: &u8) -> bool {
-    matches!(byte, b'\t' | b' '..=b'~' | 0x80..)
 }
 
 /// A stream of choices (xorshift64, Marsaglia 2003) that the input's first bytes begin.

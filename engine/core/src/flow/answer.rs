@@ -3,7 +3,7 @@
 /// What came back.
 #[derive(Clone, Copy, Debug)]
 pub struct Answer<'a> {
-    /// 100 to 599.
+    /// 100 to 999.
     pub status: u16,
     /// Status line or first header to the empty line, as received.
     pub head: &'a [u8],

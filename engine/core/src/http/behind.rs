@@ -56,7 +56,7 @@ impl Behind {
             let matched = usize::from(self.matched);
             let ahead = &BEGIN[matched..];
             let here = ahead.len().min(bytes.len());
-            if bytes[..here] == ahead[..here] {
+            if bytes[..here].eq_ignore_ascii_case(&ahead[..here]) {
                 if here == ahead.len() {
                     return (0, false);
                 }
@@ -83,7 +83,7 @@ impl Behind {
             }
             Rest::Chunked(decoder) => {
                 let mut at = 0;
-                match decoder.feed_from(&mut at, bytes, &mut |_: &[u8]| {}) {
+                match decoder.feed_from(&mut at, bytes, &mut |_: &[u8]| {}, deviations) {
                     Ok(Some(end)) => (end, true),
                     Ok(None) => (bytes.len(), false),
                     Err(_) => {
@@ -98,9 +98,12 @@ impl Behind {
 
     /// Up to where the next response begins, or may begin.
     fn search(&mut self, bytes: &[u8]) -> (usize, bool) {
-        let next = bytes.windows(BEGIN.len()).position(|window| window == BEGIN);
+        let next = bytes.windows(BEGIN.len()).position(|window| window.eq_ignore_ascii_case(BEGIN));
         if next.is_none() {
-            let is_beginning = |length: &usize| bytes.ends_with(&BEGIN[..*length]);
+            let is_beginning = |length: &usize| {
+                let end = bytes.len().checked_sub(*length).map(|start| &bytes[start..]);
+                end.is_some_and(|end| end.eq_ignore_ascii_case(&BEGIN[..*length]))
+            };
             let matched = (1..BEGIN.len()).rev().find(is_beginning).unwrap_or(0);
             self.matched = matched as u8; // less than BEGIN has
         }

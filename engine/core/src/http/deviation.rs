@@ -10,6 +10,9 @@ use super::quote::QuotedLine;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Deviation {
+    /// A status line in lower case, of HTTP/2, with more blanks than one or none behind the code
+    /// (RFC 9112 section 4).
+    StatusLine,
     /// `Name : value` (RFC 9112 section 5.1).
     SpaceBeforeColon,
     /// A value that goes on in the next line (section 5.2).
@@ -26,6 +29,16 @@ pub enum Deviation {
     CodingInHttp10,
     /// The same Content-Length more than once (RFC 9110 section 8.6).
     LengthRepeated,
+    /// A Content-Length with a sign, or with something behind its digits (section 8.6).
+    LengthForm,
+    /// `chunked` more than once (RFC 9112 section 6.1).
+    ChunkedRepeated,
+    /// A line of a chunked body ended by a bare LF, or by more than one CR (section 7.1).
+    ChunkLineEnd,
+    /// Something else than an extension behind the size of a chunk (section 7.1.1).
+    ChunkSizeLine,
+    /// A trailer line that is not `name: value`, but has a colon (section 7.1.2).
+    TrailerLine,
     /// An empty line ahead of a status line.
     EmptyLine,
     /// Bytes of a body behind an answer that has none: 204, 304, or one to HEAD.
@@ -46,7 +59,8 @@ struct Seen {
 
 impl Deviation {
     /// Every one.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 16] = [
+        Self::StatusLine,
         Self::SpaceBeforeColon,
         Self::FoldedLine,
         Self::HeaderName,
@@ -55,6 +69,11 @@ impl Deviation {
         Self::LengthBesideCoding,
         Self::CodingInHttp10,
         Self::LengthRepeated,
+        Self::LengthForm,
+        Self::ChunkedRepeated,
+        Self::ChunkLineEnd,
+        Self::ChunkSizeLine,
+        Self::TrailerLine,
         Self::EmptyLine,
         Self::BytesBehind,
     ];
@@ -62,6 +81,7 @@ impl Deviation {
     /// The word for it in the result document.
     pub const fn key(self) -> &'static str {
         match self {
+            Self::StatusLine => "status_line",
             Self::SpaceBeforeColon => "space_before_colon",
             Self::FoldedLine => "folded_line",
             Self::HeaderName => "header_name",
@@ -70,6 +90,11 @@ impl Deviation {
             Self::LengthBesideCoding => "length_beside_coding",
             Self::CodingInHttp10 => "coding_in_http10",
             Self::LengthRepeated => "length_repeated",
+            Self::LengthForm => "length_form",
+            Self::ChunkedRepeated => "chunked_repeated",
+            Self::ChunkLineEnd => "chunk_line_end",
+            Self::ChunkSizeLine => "chunk_size_line",
+            Self::TrailerLine => "trailer_line",
             Self::EmptyLine => "empty_line",
             Self::BytesBehind => "bytes_behind",
         }
@@ -78,6 +103,7 @@ impl Deviation {
     /// What was seen, as the end of "answers with …".
     pub const fn describe(self) -> &'static str {
         match self {
+            Self::StatusLine => "a status line that is not in the form `HTTP/1.1 200 OK`",
             Self::SpaceBeforeColon => "a space before the colon of a header line",
             Self::FoldedLine => "a header line folded into several",
             Self::HeaderName => "a header name that is no token",
@@ -88,6 +114,11 @@ impl Deviation {
             }
             Self::CodingInHttp10 => "Transfer-Encoding in HTTP/1.0",
             Self::LengthRepeated => "the same Content-Length more than once",
+            Self::LengthForm => "a Content-Length that is not digits alone; its number counts",
+            Self::ChunkedRepeated => "Transfer-Encoding that names `chunked` again",
+            Self::ChunkLineEnd => "a line of a chunked body that does not end in CRLF",
+            Self::ChunkSizeLine => "a chunk size followed by something else than an extension",
+            Self::TrailerLine => "a trailer line that is not `name: value`",
             Self::EmptyLine => "an empty line ahead of the status line",
             Self::BytesBehind => "bytes behind them though they have no body (204, 304 or HEAD)",
         }

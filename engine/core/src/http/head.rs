@@ -100,12 +100,17 @@ pub(crate) fn parse<'room, 'bytes>(
     let limited = &bytes[..bytes.len().min(HEAD_BYTES_MAX)];
     match parse_strictly(limited, room, is_head, deviations) {
         Ok(None) if limited.len() == HEAD_BYTES_MAX => Err(Malformed::HeadTooLarge.into()),
-        Err(fault) if fault.kind() == Malformed::HeaderLine => {
+        Err(fault) if may_be_read(fault.kind()) => {
             let head = lenient::parse(limited, is_head, deviations)?;
             Ok(head.map(|head| Parsed { head, headers: None, deviates: true }))
         }
         parsed => parsed,
     }
+}
+
+/// Whether `lenient` may find a meaning all the same.
+const fn may_be_read(fault: Malformed) -> bool {
+    matches!(fault, Malformed::HeaderLine | Malformed::NotHttp | Malformed::StatusCode)
 }
 
 /// The same of a header as httparse reads it, no longer than what is read.
@@ -137,7 +142,7 @@ pub(super) fn parse_strictly<'room, 'bytes>(
         && (!is_http10 || decisive.keep_alive);
     let is_event_stream = decisive.is_event_stream;
     let head = Head { status, keep_alive, is_event_stream, bytes: len as u32, framing };
-    let deviates = !is_sure || decisive.repeats_length || decisive.names_identity;
+    let deviates = !is_sure || decisive.is_odd();
     if deviates {
         decisive.note(headers, is_http10, deviations);
     }
@@ -188,8 +193,12 @@ struct ParsedHeaders {
     names_chunked: bool,
     /// … and identity, which is no coding.
     names_identity: bool,
+    /// … and chunked more than once.
+    repeats_chunked: bool,
     /// The same length is given more than once.
     repeats_length: bool,
+    /// A length is not digits alone.
+    has_odd_length: bool,
     close: bool,
     keep_alive: bool,
     is_event_stream: bool,
@@ -213,6 +222,10 @@ impl ParsedHeaders {
         Ok(parsed)
     }
 
+    const fn is_odd(&self) -> bool {
+        self.names_identity || self.repeats_chunked || self.repeats_length || self.has_odd_length
+    }
+
     /// Note how the header deviates.
     #[cold]
     fn note(&self, headers: &[Header<'_>], is_http10: bool, deviations: &mut Deviations) {
@@ -226,7 +239,9 @@ impl ParsedHeaders {
             (self.is_coded && is_http10, Deviation::CodingInHttp10, coding),
             (self.is_coded && self.length.is_some(), Deviation::LengthBesideCoding, length),
             (self.names_identity, Deviation::IdentityCoding, coding),
+            (self.repeats_chunked, Deviation::ChunkedRepeated, coding),
             (self.repeats_length, Deviation::LengthRepeated, length),
+            (self.has_odd_length, Deviation::LengthForm, length),
         ] {
             if is_so {
                 deviations.note(deviation, &last(line));
@@ -251,14 +266,20 @@ impl ParsedHeaders {
 
     /// A list of identical numbers counts as one (RFC 9110 section 8.6).
     fn content_length(&mut self, value: &[u8]) -> Result<(), Malformed> {
-        for member in value.split(|byte| *byte == b',') {
-            let length = decimal(member.trim_ascii()).ok_or(Malformed::ContentLength)?;
-            self.repeats_length |= self.length.is_some();
-            if *self.length.get_or_insert(length) != length {
-                return Err(Malformed::ContentLengthsDiffer);
-            }
+        let lengths = value.split(|byte| *byte == b',').map(|member| decimal(member.trim_ascii()));
+        if lengths.clone().any(|length| length.is_none()) {
+            self.has_odd_length = true;
+            return self.one_length(leading_number(value).ok_or(Malformed::ContentLength)?);
         }
-        Ok(())
+        lengths.flatten().try_for_each(|length| self.one_length(length))
+    }
+
+    fn one_length(&mut self, length: u64) -> Result<(), Malformed> {
+        self.repeats_length |= self.length.is_some();
+        match *self.length.get_or_insert(length) == length {
+            true => Ok(()),
+            false => Err(Malformed::ContentLengthsDiffer),
+        }
     }
 
     fn transfer_encoding(&mut self, value: &[u8]) -> Result<(), Malformed> {
@@ -272,10 +293,11 @@ impl ParsedHeaders {
             }
             self.is_coded = true;
             self.is_chunked = name.eq_ignore_ascii_case(b"chunked");
-            // RFC 9112 sections 6.1 and 7.1: at most once, and without parameters.
-            if self.is_chunked && (self.names_chunked || parts.next().is_some()) {
+            // RFC 9112 section 7.1.
+            if self.is_chunked && parts.next().is_some() {
                 return Err(Malformed::ChunkedCoding);
             }
+            self.repeats_chunked |= self.is_chunked && self.names_chunked;
             self.names_chunked |= self.is_chunked;
         }
         Ok(())
@@ -309,6 +331,14 @@ fn line(header: &Header<'_>) -> Vec<u8> {
 /// The non-empty members of a comma-separated list.
 pub(crate) fn members(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii).filter(|member| !member.is_empty())
+}
+
+/// A number with a sign or something behind it, as curl reads it.
+#[cold]
+fn leading_number(value: &[u8]) -> Option<u64> {
+    let value = value.trim_ascii();
+    let value = value.strip_prefix(b"+").unwrap_or(value);
+    decimal(value.split(|byte| !byte.is_ascii_digit()).next().unwrap_or_default())
 }
 
 /// Digits alone, and a body that could be counted.

@@ -1,8 +1,8 @@
 //! Headers that httparse refuses and browsers read: the same conclusions, drawn from a copy in
 //! which what deviates is put right.
 //!
-//! It decides what is read all the same (RFC 9112 sections 2.2, 5.1 and 5.2 with what curl and
-//! browsers do), and where a header is at fault: in which line, and why. Only headers that
+//! It decides what is read all the same (RFC 9112 sections 2.2, 4, 5.1 and 5.2 with what curl
+//! and browsers do), and where a header is at fault: in which line, and why. Only headers that
 //! httparse refuses come here.
 
 use std::mem::MaybeUninit;
@@ -14,6 +14,14 @@ use super::head::{self, HEAD_BYTES_MAX, HEADERS_MAX, Head, Parsed};
 use super::partial_head::head_end;
 use super::response::Malformed;
 
+/// Versions that curl reads in a status line, and what stands for them in the copy.
+const VERSIONS: [(&[u8], &[u8]); 4] = [
+    (b"HTTP/1.1", b"HTTP/1.1"),
+    (b"HTTP/1.0", b"HTTP/1.0"),
+    (b"HTTP/2", b"HTTP/1.1"),
+    (b"HTTP/2.0", b"HTTP/1.1"),
+];
+
 /// Read one header from the front of `bytes`, which is cut at the longest read. `None`: it is not
 /// all there yet.
 #[cold]
@@ -24,10 +32,7 @@ pub(super) fn parse(
     deviations: &mut Deviations,
 ) -> Result<Option<Head>, Box<Fault>> {
     let end = head_end(&[], bytes);
-    let mut copy = Repaired::default();
-    for line in bytes[..end.unwrap_or(bytes.len())].split_inclusive(|byte| *byte == b'\n') {
-        copy.take(line)?;
-    }
+    let copy = Repaired::of(&bytes[..end.unwrap_or(bytes.len())])?;
     let Some(end) = end else {
         let is_bounded = bytes.len() >= HEAD_BYTES_MAX;
         return if is_bounded { Err(Malformed::HeadTooLarge.into()) } else { Ok(None) };
@@ -41,6 +46,11 @@ pub(super) fn parse(
         deviations.note(deviation, &bytes[line]);
     }
     Ok(Some(Head { bytes: end as u32, ..head })) // at most 64 KiB
+}
+
+/// A whole header that was read, put right, so that its lines are as httparse reads them.
+pub(crate) fn put_right(head: &[u8]) -> Result<Vec<u8>, Box<Fault>> {
+    Repaired::of(head).map(|copy| copy.bytes)
 }
 
 /// The header put right, as far as it is read.
@@ -60,6 +70,12 @@ struct Repaired {
 }
 
 impl Repaired {
+    fn of(head: &[u8]) -> Result<Self, Box<Fault>> {
+        let mut copy = Self::default();
+        head.split_inclusive(|byte| *byte == b'\n').try_for_each(|line| copy.take(line))?;
+        Ok(copy)
+    }
+
     /// Take the next line, which ends in LF unless it is the last and has not come whole.
     fn take(&mut self, line: &[u8]) -> Result<(), Box<Fault>> {
         let is_whole = line.ends_with(b"\n");
@@ -70,8 +86,8 @@ impl Repaired {
             return Err(Fault::in_line(Malformed::HeaderNul, Some(number), text));
         }
         match text.first() {
-            // The status line, or the empty line at the end: as they are.
-            _ if number == 0 => self.bytes.extend_from_slice(line),
+            _ if number == 0 => self.status_line(is_whole, text)?,
+            // The empty line at the end.
             None => self.bytes.extend_from_slice(line),
             Some(_) if number > HEADERS_MAX => return Err(Malformed::TooManyHeaders.into()),
             Some(b' ' | b'\t') => self.fold(number, text)?,
@@ -79,6 +95,22 @@ impl Repaired {
         }
         self.lines += 1;
         self.at += line.len();
+        Ok(())
+    }
+
+    fn status_line(&mut self, is_whole: bool, text: &[u8]) -> Result<(), Box<Fault>> {
+        let plain = match status_line(text) {
+            Ok(plain) => plain,
+            Err(Incomplete::MayBecome(_)) if !is_whole => return Ok(()),
+            Err(Incomplete::MayBecome(kind) | Incomplete::Never(kind)) => {
+                return Err(Fault::at(kind, text));
+            }
+        };
+        if plain != text {
+            self.note(Deviation::StatusLine, text);
+        }
+        self.bytes.extend_from_slice(&plain);
+        self.bytes.extend_from_slice(b"\r\n");
         Ok(())
     }
 
@@ -124,8 +156,7 @@ impl Repaired {
         if !value.iter().all(|byte| is_field_value(*byte)) {
             self.note(Deviation::ControlCharacter, text);
         }
-        let plain = value.iter().map(|byte| if is_field_value(*byte) { *byte } else { b' ' });
-        self.bytes.extend(plain);
+        self.bytes.extend(without_controls(value));
         self.bytes.extend_from_slice(b"\r\n");
     }
 
@@ -138,4 +169,44 @@ impl Repaired {
         let seen = Deviation::ALL.into_iter().zip(self.seen);
         seen.filter_map(|(deviation, line)| Some((deviation, line?)))
     }
+}
+
+/// Why a text is no status line.
+enum Incomplete {
+    /// It is the beginning of one; the fault if it is all.
+    MayBecome(Malformed),
+    Never(Malformed),
+}
+
+/// A status line as RFC 9112 has it, made of one that curl reads: the version in any case or that
+/// of HTTP/2, blanks before the code, anything but a digit behind it, and any reason.
+fn status_line(text: &[u8]) -> Result<Vec<u8>, Incomplete> {
+    use Incomplete::{MayBecome, Never};
+    let Some(blank) = text.iter().position(|byte| *byte == b' ') else {
+        let begins = |version: &[u8]| {
+            version.get(..text.len()).is_some_and(|start| start.eq_ignore_ascii_case(text))
+        };
+        let is_begun = VERSIONS.iter().any(|(version, _)| begins(version));
+        return Err(if is_begun { MayBecome } else { Never }(Malformed::NotHttp));
+    };
+    let (version, rest) = text.split_at(blank);
+    let is_it = |(known, _): &&(&[u8], &[u8])| known.eq_ignore_ascii_case(version);
+    let (_, version) = VERSIONS.iter().find(is_it).ok_or(Never(Malformed::NotHttp))?;
+    let blanks = rest.iter().take_while(|byte| **byte == b' ').count();
+    let rest = &rest[blanks..];
+    let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    match digits {
+        3 if !rest.contains(&0) => {}
+        0..3 if digits == rest.len() => return Err(MayBecome(Malformed::StatusCode)),
+        _ => return Err(Never(Malformed::StatusCode)),
+    }
+    let (code, reason) = rest.split_at(digits);
+    let gap: &[u8] = if matches!(reason.first(), None | Some(b' ')) { b"" } else { b" " };
+    let mut plain = [version, b" ".as_slice(), code, gap].concat();
+    plain.extend(without_controls(reason));
+    Ok(plain)
+}
+
+fn without_controls(bytes: &[u8]) -> impl Iterator<Item = u8> {
+    bytes.iter().map(|byte| if is_field_value(*byte) { *byte } else { b' ' })
 }

@@ -7,7 +7,7 @@ pub mod deviation;
 pub mod fault;
 pub(crate) mod head;
 pub mod header_cache;
-mod lenient;
+pub(crate) mod lenient;
 pub mod multipart;
 pub(crate) mod partial_head;
 pub mod protocol;

@@ -9,7 +9,7 @@ use thiserror::Error;
 
 use super::behind::Behind;
 use super::chunked::{ChunkedDecoder, ChunkedError, lend};
-use super::deviation::Deviation;
+use super::deviation::{Deviation, Deviations};
 use super::fault::Fault;
 use super::head::{Framing, Head};
 use super::header_cache::HeaderCache;
@@ -110,8 +110,8 @@ pub enum Malformed {
     /// Several values.
     #[error("Content-Length is given more than once, with different values")]
     ContentLengthsDiffer,
-    /// Twice, or with parameters.
-    #[error("Transfer-Encoding names `chunked` twice, or with parameters")]
+    /// With parameters.
+    #[error("Transfer-Encoding names `chunked` with parameters")]
     ChunkedCoding,
     /// Status 101.
     #[error("the status is 101 Switching Protocols, but no upgrade was asked for")]
@@ -217,7 +217,9 @@ impl ResponseParser {
                 lend(bytes, consumed..end, payload);
                 return Ok(Progress::Complete { consumed: end, response: head.response(length) });
             }
-            let begun = self.begin_body(head, Interims::default(), bytes, consumed, payload);
+            let deviations = &mut header_cache.deviations;
+            let begun =
+                self.begin_body(head, Interims::default(), bytes, consumed, payload, deviations);
             return begun.map_err(|fault| self.break_off(fault));
         }
         self.resume(bytes, header_cache, is_head, payload)
@@ -243,7 +245,13 @@ impl ResponseParser {
                 let of = response.body_bytes;
                 Some(Unfinished::Length { got: of - remaining, of })
             }
-            State::Chunked { decoder, .. } => Some(Unfinished::Chunked { got: decoder.payload() }),
+            State::Chunked { decoder, .. } => {
+                let got = decoder.payload();
+                Some(match decoder.is_in_trailers() {
+                    true => Unfinished::Trailers { got },
+                    false => Unfinished::Chunked { got },
+                })
+            }
             State::Close { .. } => Some(Unfinished::UntilClose),
             State::Between | State::Behind(_) | State::Broken(_) => None,
         }
@@ -372,7 +380,7 @@ impl ResponseParser {
             }
             State::Broken(fault) => return Err(fault.kind()),
             State::Length { .. } | State::Chunked { .. } | State::Close { .. } => {
-                self.feed_body(bytes, 0, payload)
+                self.feed_body(bytes, 0, payload, &mut header_cache.deviations)
             }
         };
         outcome.map_err(|fault| self.break_off(fault))
@@ -416,7 +424,8 @@ impl ResponseParser {
             };
             at += consumed;
             if !head.is_interim() {
-                return self.begin_body(head, interims, bytes, at, payload);
+                let deviations = &mut header_cache.deviations;
+                return self.begin_body(head, interims, bytes, at, payload, deviations);
             }
             interims = interims.and(head)?;
             if self.tells_continue && head.status == 100 {
@@ -480,6 +489,7 @@ impl ResponseParser {
         bytes: &[u8],
         at: usize,
         payload: &mut impl FnMut(&[u8]),
+        deviations: &mut Deviations,
     ) -> Result<Progress, Box<Fault>> {
         let mut response = head.response(0);
         response.head_bytes += interims.bytes;
@@ -495,7 +505,7 @@ impl ResponseParser {
             Framing::Chunked => State::Chunked { response, decoder: ChunkedDecoder::new() },
             Framing::Close => State::Close { response },
         };
-        self.feed_body(bytes, at, payload)
+        self.feed_body(bytes, at, payload, deviations)
     }
 
     /// `bytes` from `at` on belong to the body.
@@ -504,6 +514,7 @@ impl ResponseParser {
         bytes: &[u8],
         at: usize,
         payload: &mut impl FnMut(&[u8]),
+        deviations: &mut Deviations,
     ) -> Result<Progress, Box<Fault>> {
         let here = (bytes.len() - at) as u64;
         let (consumed, response) = match &mut self.state {
@@ -519,7 +530,7 @@ impl ResponseParser {
             }
             State::Chunked { response, decoder } => {
                 let mut place = at;
-                match decoder.feed_from(&mut place, bytes, payload) {
+                match decoder.feed_from(&mut place, bytes, payload, deviations) {
                     Ok(Some(end)) => {
                         let body_bytes = decoder.payload();
                         (end - at, Response { body_bytes, ..*response })

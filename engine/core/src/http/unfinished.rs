@@ -21,6 +21,11 @@ pub enum Unfinished {
         /// Bytes of payload that came.
         got: u64,
     },
+    /// The empty line behind the last chunk and its trailers.
+    Trailers {
+        /// Bytes of payload that came.
+        got: u64,
+    },
     /// The end of the connection, which is the body's: neither length nor chunks tell it (RFC 9112
     /// section 6.3, rule 8).
     UntilClose,
@@ -36,6 +41,11 @@ impl fmt::Display for Unfinished {
             Self::Chunked { got } => {
                 write!(f, "no last chunk came after {} bytes of its body", Grouped(got))
             }
+            Self::Trailers { got } => write!(
+                f,
+                "the last chunk came, after {} bytes, but no empty line behind it",
+                Grouped(got)
+            ),
             Self::UntilClose => {
                 f.write_str("no Content-Length and no chunks: only the connection's end is its end")
             }

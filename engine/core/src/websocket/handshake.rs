@@ -16,6 +16,7 @@ use crate::http::chunked::is_token;
 use crate::http::deviation::Deviations;
 use crate::http::head::{self, HEAD_BYTES_MAX, HEADERS_MAX, Parsed, members};
 use crate::http::header_cache::HeaderCache;
+use crate::http::lenient;
 use crate::http::partial_head::head_end;
 use crate::http::request::{RequestError, RequestParts, RequestTemplate};
 use crate::http::response::{Malformed, Progress, Response, ResponseParser, StreamEnd};
@@ -213,10 +214,17 @@ impl Opening {
         let parsed = head::parse(bytes, &mut room, false, &mut Deviations::new());
         let parsed = parsed.map_err(|fault| fault.kind())?;
         let Some(Parsed { head, headers, .. }) = parsed else { return Ok(None) };
-        if head.status == SWITCHING {
-            self.check(headers.ok_or(Malformed::HeaderLine)?)?;
+        let length = head.bytes as usize;
+        match headers {
+            _ if head.status != SWITCHING => {}
+            Some(headers) => self.check(headers)?,
+            // Read from a copy, in which all is as it should be.
+            None => {
+                let copy = lenient::put_right(&bytes[..length]).map_err(|fault| fault.kind())?;
+                self.read(&copy)?;
+            }
         }
-        Ok(Some((head.status, head.bytes as usize)))
+        Ok(Some((head.status, length)))
     }
 }
 

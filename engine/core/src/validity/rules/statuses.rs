@@ -59,7 +59,7 @@ impl Run<'_> {
     }
 
     fn refused(&self) -> Option<TurnedAway> {
-        self.turned_away(400..600, |status, sample| {
+        self.turned_away(400..1000, |status, sample| {
             let scheme = sample.and_then(|sample| sample.scheme.as_deref());
             let retry_after = sample.and_then(|sample| sample.retry_after.as_deref());
             let asked = [
@@ -168,6 +168,7 @@ impl Run<'_> {
                           lower -R or -c"
                 .to_owned(),
             503 => "the target turns load away; lower -R or -c, or see its log".to_owned(),
+            600.. => "HTTP gives this status no meaning; see what the target means by it".into(),
             500.. => {
                 "the target fails and its log says why; lower -R or -c if it is overloaded".into()
             }

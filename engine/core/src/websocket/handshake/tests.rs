@@ -115,6 +115,8 @@ fn answers_that_open() {
         accepting("Sec-WebSocket-Protocol: chat\r\n"),
         switching(&spaced),
         format!("{interim}{}", accepting("")),
+        accepting("X : y\r\n z\r\n"),
+        accepting("").replace("HTTP/1.1 101 ", "http/1.1  101"),
         large,
     ] {
         let followed = format!("{text}\u{1}\u{2}hi");
