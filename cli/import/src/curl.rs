@@ -5,6 +5,7 @@ pub mod form;
 mod glob;
 mod input;
 mod options;
+mod parts;
 mod shell;
 mod words;
 
@@ -381,6 +382,12 @@ impl Reader<'_, '_> {
     }
 
     fn header_line(&mut self, line: &str) {
+        if line.starts_with(':') {
+            let line = crate::shown(line);
+            let why = "left out, as curl does: it is part of the request line of HTTP/2";
+            self.all.notes.add(format!("-H '{line}': {why}"));
+            return;
+        }
         let (name, value) = match line.split_once(':') {
             // Not even one that curl would send by itself.
             Some((name, value)) if value.trim().is_empty() => (name, None),
@@ -405,7 +412,7 @@ impl Reader<'_, '_> {
         let file = value.strip_prefix('@').filter(|_| !matches!(act, Act::DataRaw));
         let as_it_is = matches!(act, Act::DataBinary | Act::Json);
         let text = match (act, file) {
-            (Act::DataEncoded, _) => build::encoded(value, &self.input)?,
+            (Act::DataEncoded, _) => build::encoded(value, &self.input, "--data-urlencode")?,
             (_, None) => value.to_owned(),
             (_, Some(file)) if as_it_is && self.request.data.is_none() && file != "-" => {
                 self.request.is_json |= matches!(act, Act::Json);
@@ -424,7 +431,7 @@ impl Reader<'_, '_> {
             None => text,
             Some(Data::Text(before)) => format!("{before}{between}{text}"),
             Some(Data::File(file)) => {
-                format!("{}{between}{text}", plain(&self.input.text(&file)?))
+                format!("{}{between}{text}", plain(&self.input.text(&file, option)?))
             }
         }));
         Ok(())

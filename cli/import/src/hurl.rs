@@ -98,8 +98,8 @@ impl Reader {
         let address = match &self.target {
             // A captured address, such as a `Location`, is asked of the target.
             Some(target) if is_captured(&url) => {
-                let (origin, path) = (target.clone(), url.clone());
-                Ok(Address { origin, path, query: None, user: None })
+                let (origin, host, path) = (target.clone(), String::new(), url.clone());
+                Ok(Address { origin, host, path, query: None, user: None })
             }
             _ => Address::parse(&url),
         };

@@ -11,6 +11,8 @@ use crate::template::{self, Piece};
 pub(crate) struct Address {
     /// Scheme and authority: `http://host:port`.
     pub(crate) origin: String,
+    /// Host and port of it, in the letters in which they were written.
+    pub(crate) host: String,
     /// Begins with `/`.
     pub(crate) path: String,
     /// As it was written; empty behind a `?` with nothing after it.
@@ -45,6 +47,7 @@ impl Address {
             Some((user, host)) => (Some(decoded_user(user)), host),
             None => (None, authority),
         };
+        let written = host;
         let host = checked_host(host).ok_or_else(|| {
             bad(if host.is_ascii() {
                 "write a host, such as http://127.0.0.1:8080/"
@@ -58,13 +61,14 @@ impl Address {
             Some(bare) if !scheme.is_empty() => bare.to_owned(),
             _ => host,
         };
+        let written = written.get(..host.len()).unwrap_or(written).to_owned();
         let origin = if scheme.is_empty() { host } else { format!("{scheme}://{host}") };
         let after = template::split_once(after, '#').map_or(after, |(before, _)| before);
         let (path, query) = match template::split_once(after, '?') {
             Some((path, query)) => (path, Some(query.to_owned())),
             None => (after, None),
         };
-        Ok(Self { origin, path: clean_path(path), query, user })
+        Ok(Self { origin, host: written, path: clean_path(path), query, user })
     }
 
     /// What is asked for.
@@ -161,12 +165,17 @@ pub(crate) fn clean(text: &str, besides: &[char]) -> String {
 
 /// Percent-encoded but for letters, digits and `-._~`, as forms and queries need it.
 pub(crate) fn encoded(text: &str) -> String {
+    encoded_bytes(text.as_bytes())
+}
+
+/// The same of bytes that may be no text.
+pub(crate) fn encoded_bytes(bytes: &[u8]) -> String {
     let mut encoded = String::new();
-    for c in text.chars() {
-        if c.is_ascii_alphanumeric() || "-._~".contains(c) {
-            encoded.push(c);
+    for byte in bytes {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(byte) {
+            encoded.push(char::from(*byte));
         } else {
-            encoded += &c.to_string().bytes().map(|b| format!("%{b:02X}")).collect::<String>();
+            encoded += &format!("%{byte:02X}");
         }
     }
     encoded

@@ -261,19 +261,34 @@ fn what_is_no_command_says_why() {
         ("curl ftp://a", "write http://"),
         ("curl -X 'a b' a", "is no method"),
         ("curl -F a a", "-F 'a': it has no `=`"),
-        ("curl -F '=(;type=multipart/alternative' -F '=plain' -F '=)' a", "has no name"),
+        ("curl -F '=(;type=multipart/alternative' -F '=plain' -F '=)' a", "form within the form"),
         ("curl -F 'json={\"k\":\"a;type=b\"}' a", "is no media type"),
         ("curl -d @- a", "-d reads stdin, which the command does not show"),
         ("echo 1 | curl -d @- a", "-d reads what `echo 1` prints, which is not run"),
         ("for i in 1 2; do curl a; done", "`for` is for the shell to work out"),
         ("curl 'a/[1-1000]'", "more than 100 addresses"),
         ("curl http://\u{e9}/", "in ASCII, xn--"),
-        ("curl -d @missing a", "missing cannot be read"),
+        ("curl -d @missing a", "-d: missing cannot be read"),
+        ("curl --data-urlencode p@missing a", "--data-urlencode: missing cannot be read"),
+        ("curl -H @missing a", "-H: missing cannot be read"),
+        ("curl -T . a", "-T . reads stdin, which the command does not show"),
         ("curl --data-binary @$F a", "write the file's name"),
         ("curl -d @- a < $F", "write the file's name"),
         ("curl 'a", "not closed"),
     ] {
         let why = curl::import(line, &read).unwrap_err().to_string();
         assert!(why.contains(expected), "{line}: {why}");
+    }
+}
+
+#[test]
+fn what_is_left_out_is_named_as_it_was_written() {
+    for (line, expected) in [
+        ("curl -H ':authority: x' a", "-H ':authority: x': left out, as curl does"),
+        ("curl -G -d a=b --url-query c=d a", "--url-query: left out, as curl does where -d"),
+        ("curl -T . a <<< x", "-T .: sent with its length"),
+    ] {
+        let notes = curl::import(line, &read).unwrap().notes();
+        assert!(notes.iter().any(|note| note.starts_with(expected)), "{line}: {notes:?}");
     }
 }

@@ -179,6 +179,14 @@ impl FromStr for FormField {
 fn header(given: &FieldHeader) -> Result<(String, String), String> {
     match given {
         FieldHeader::Line(line) => match line.split_once(':') {
+            Some((name, _)) if name.trim().eq_ignore_ascii_case("Content-Type") => {
+                Err("headers=Content-Type: write the type as ;type=text/plain".to_owned())
+            }
+            Some((name, _)) if name.trim().eq_ignore_ascii_case("Content-Disposition") => {
+                Err("headers=Content-Disposition: it is written from the field's name and \
+                     ;filename="
+                    .to_owned())
+            }
             Some((name, value)) => Ok((name.to_owned(), value.trim().to_owned())),
             None => {
                 Err(format!("headers={} is no header: write headers=\"K: V\"", line.escape_debug()))

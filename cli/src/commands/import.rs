@@ -40,7 +40,7 @@ fn import(source: &ImportSource) -> Result<(Imported, PathBuf), Failure> {
     let of = |file: &Path| folder_of(file).to_owned();
     let made = match source {
         ImportSource::Curl { words } => {
-            let read = |name: &str| read_body("curl", Path::new(name));
+            let read = |name: &str| read_body("file", Path::new(name));
             let made = match words.as_slice() {
                 [only] if only == "-" => curl::import(&stdin()?, &read),
                 [only] => curl::import(only, &read),

@@ -3,18 +3,16 @@
 //! It follows curl where options meet: a header given by `-H` goes before every option that would
 //! write it, and `-H 'Name:'` leaves it out.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-
-use crate::model::{Body, BodyFile, Part, PartContent, Step, Target};
-use crate::request::{add_header, basic, body, header, is_header, is_method, settle};
+use crate::model::{Body, BodyFile, Step, Target};
+use crate::request::{add_header, basic, body, header, is_method, settle};
 use crate::template::{self, plain};
 use crate::url::{self, Address};
 use crate::{ImportError, Notes};
 
-use super::form::{Field, FieldContent, FieldHeader, FieldPart};
+use super::form::Field;
 use super::glob::{self, GlobError};
 use super::input::{self, Input};
+use super::parts;
 
 const FORM: &str = "application/x-www-form-urlencoded";
 const JSON: &str = "application/json";
@@ -141,10 +139,14 @@ impl Request {
         let mut step = Step::default();
         self.add_headers(&mut step, &address, notes);
         let mut query: Vec<String> = address.query.take().into_iter().collect();
-        for text in &self.query {
+        let is_replaced = self.data.is_some() && (self.is_get || self.is_head) && upload.is_none();
+        if is_replaced && !self.query.is_empty() {
+            notes.add("--url-query: left out, as curl does where -d becomes the query");
+        }
+        for text in self.query.iter().filter(|_| !is_replaced) {
             query.push(in_lower_case(&match text.strip_prefix('+') {
                 Some(raw) => raw.to_owned(),
-                None => encoded(text, input)?,
+                None => encoded(text, input, "--url-query")?,
             }));
         }
         if self.data.is_some() && (upload.is_some() || !self.fields.is_empty()) {
@@ -155,8 +157,13 @@ impl Request {
             None => self.content(&mut step, input, &mut query, notes)?,
         }
         leave_type_out(&mut step);
+        self.settle_length(&mut step, notes);
         step.target = self.target(&address, &query, notes);
         step.method = self.method(&step, upload.is_some())?;
+        // Where the method has a body, one without says so by itself.
+        if !matches!(step.method.as_str(), "POST" | "PUT" | "PATCH") {
+            step.without.retain(|name| name != "Content-Length");
+        }
         settle(&mut step);
         Ok((address.origin, step))
     }
@@ -164,7 +171,16 @@ impl Request {
     fn target(&self, address: &Address, query: &[String], notes: &mut Notes) -> Target {
         match self.target.as_deref() {
             Some("*") => return Target::Path { path: "*".to_owned(), query: Vec::new() },
-            Some(target) if target.starts_with('/') => return Target::Verbatim(target.to_owned()),
+            Some(target) if target.starts_with('/') => {
+                let clean = url::clean(target, &['#']);
+                if clean != target {
+                    notes.add(
+                        "--request-target: what no target can hold, such as a blank, is \
+                         percent-encoded; curl sends it as it is",
+                    );
+                }
+                return Target::Verbatim(clean);
+            }
             Some(target) => {
                 let target = crate::shown(target);
                 notes.add(format!("--request-target {target}: left out, it begins with no `/`"));
@@ -217,17 +233,20 @@ impl Request {
                 Some(value) if is("Connection") && value.eq_ignore_ascii_case("keep-alive") => {
                     step.headers.push((name.clone(), value.clone()));
                 }
-                Some(value) if is("Content-Length") => notes.add(format!(
-                    "header Content-Length: {value}: left out, the length of the body is sent"
-                )),
+                // Decided with the body.
+                _ if is("Content-Length") => {}
                 Some(value) => add_header(step, name, value, &address.origin, notes),
                 None if is("User-Agent") => step.without.push("User-Agent".to_owned()),
-                None if is("Host") || is("Content-Length") => {
-                    notes.add(format!("-H '{name}:': left out, no request is sent without it"));
+                None if is("Host") => {
+                    notes.add("-H 'Host:': left out, no request is sent without it");
                 }
                 // None that is sent by itself.
                 None => {}
             }
+        }
+        // Servers may tell the cases of letters apart, and a target does not.
+        if !address.origin.ends_with(&address.host) && !self.decides("Host") {
+            step.headers.push(("Host".to_owned(), address.host.clone()));
         }
         let mut add = |name: &str, value: &str| {
             if !self.decides(name) {
@@ -299,11 +318,11 @@ impl Request {
         notes: &mut Notes,
     ) -> Result<(), ImportError> {
         if !self.fields.is_empty() {
-            let mut parts = Vec::new();
+            let mut all = Vec::new();
             for field in &self.fields {
-                parts.extend(self::parts(field, input, notes)?);
+                all.extend(parts::of(field, input, notes)?);
             }
-            step.body = Some(Body::Multipart(parts));
+            step.body = Some(Body::Multipart(all));
             self.check_form_type(step, notes);
             return Ok(());
         }
@@ -315,7 +334,7 @@ impl Request {
             None => {}
             Some(Data::Text(text)) if is_query => query.push(in_lower_case(text)),
             Some(Data::File(file)) if is_query => {
-                query.push(in_lower_case(&plain(&input.text(file)?)));
+                query.push(in_lower_case(&plain(&input.text(file, "-d")?)));
             }
             Some(Data::File(file)) => {
                 self.add_types(step);
@@ -345,6 +364,23 @@ impl Request {
         }
     }
 
+    /// The length is that of the body; without a body there is none.
+    fn settle_length(&self, step: &mut Step, notes: &mut Notes) {
+        let is_length = |header: &&Header| header.name.eq_ignore_ascii_case("Content-Length");
+        let given = self.headers.iter().rev().find(is_length).map(|header| header.value.as_deref());
+        match (given, &step.body) {
+            (Some(Some("0")), None) | (None, Some(_)) => {}
+            (None | Some(None), None) => step.without.push("Content-Length".to_owned()),
+            (Some(None), Some(_)) => {
+                notes.add("-H 'Content-Length:': left out, a body is not sent without it");
+            }
+            (Some(Some(value)), _) => notes.add(format!(
+                "header Content-Length: {}: left out, the length of the body is sent",
+                crate::shown(value)
+            )),
+        }
+    }
+
     fn check_form_type(&self, step: &Step, notes: &mut Notes) {
         let has_boundary = |kind: &str| kind.to_ascii_lowercase().contains("boundary=");
         if header(step, "Content-Type").is_some_and(has_boundary) {
@@ -365,7 +401,7 @@ fn upload_body(
 ) -> Result<(), ImportError> {
     step.body = Some(match input.stdin(file, "-T") {
         Some(text) => {
-            notes.add("-T -: sent with its length, curl sends stdin in chunks");
+            notes.add(format!("-T {file}: sent with its length, curl sends stdin in chunks"));
             Body::Text(text?)
         }
         None => Body::File(given(file)?),
@@ -390,17 +426,22 @@ fn add_cookie_line(step: &mut Step, line: &str, notes: &mut Notes) {
     }
 }
 
-/// `content`, `=content`, `name=content`, `@file` or `name@file`, as `--data-urlencode` has it.
-pub(super) fn encoded(value: &str, input: &Input<'_>) -> Result<String, ImportError> {
+/// `content`, `=content`, `name=content`, `@file` or `name@file`, as `option` has it.
+pub(super) fn encoded(value: &str, input: &Input<'_>, option: &str) -> Result<String, ImportError> {
+    let of_text = |text: &str| template::map(text, &url::encoded);
     let at = template::find(value, |c| matches!(c, '=' | '@'));
     let (name, content) = match at.map(|at| value.split_at(at)) {
-        None => ("", value.to_owned()),
+        None => ("", of_text(value)),
         Some((name, rest)) => match rest.strip_prefix('@') {
-            Some(file) => (name, input.text_of(file, "--data-urlencode")?),
-            None => (name, rest[1..].to_owned()),
+            Some(file) => match input.stdin(file, option) {
+                Some(text) => (name, of_text(&text?)),
+                None => (name, url::encoded_bytes(&input.bytes(file, option)?)),
+            },
+            None => (name, of_text(&rest[1..])),
         },
     };
-    let content = template::map(&content, &|text| url::encoded(text).replace("%20", "+"));
+    // A blank is written as in a form.
+    let content = template::map(&content, &|text| text.replace("%20", "+"));
     Ok(if name.is_empty() { content } else { format!("{name}={content}") })
 }
 
@@ -439,138 +480,8 @@ fn without_dots(path: &str) -> String {
     format!("/{}", kept.join("/"))
 }
 
-/// The parts of a field of a form.
-fn parts(field: &Field, input: &Input<'_>, notes: &mut Notes) -> Result<Vec<Part>, ImportError> {
-    let shown = crate::shown(&field.name);
-    let name = template::constant(&field.name)
-        .ok_or_else(|| ImportError::new(format!("-F {shown}: a variable cannot name a field")))?;
-    for left_out in &field.left_out {
-        let left_out = crate::shown(left_out);
-        notes.add(format!(
-            "-F {shown}: `{left_out}`: left out, as curl does; put quotes around a value with `;`"
-        ));
-    }
-    if field.parts.len() > 1 {
-        notes.add(format!(
-            "-F {shown}: its files are fields of one name, as browsers send them; curl puts them \
-             into a form within the form"
-        ));
-    }
-    field.parts.iter().map(|part| self::part(&name, part, input, notes)).collect()
-}
-
-fn part(
-    name: &str,
-    part: &FieldPart,
-    input: &Input<'_>,
-    notes: &mut Notes,
-) -> Result<Part, ImportError> {
-    let constant = |text: &str| constant_of(name, text);
-    let mut filename = part.filename.as_deref().map(constant).transpose()?;
-    let mut content = match &part.content {
-        FieldContent::Text(text) => PartContent::Text(text.clone()),
-        FieldContent::TextOf(file) => PartContent::Text(input.text_of(file, "-F")?),
-        FieldContent::File(file) => match input.stdin(file, "-F") {
-            Some(text) => {
-                filename.get_or_insert_with(|| "-".to_owned());
-                PartContent::Text(text?)
-            }
-            None => PartContent::File(given(file)?),
-        },
-    };
-    let mut content_type = part.media_type().map(constant).transpose()?;
-    if content_type.take_if(|kind| kind.contains(char::is_control)).is_some() {
-        notes.add(format!("-F {name}: type=: left out, it has a control character"));
-    }
-    let is_value = matches!(content, PartContent::Text(_));
-    let mut headers = Vec::new();
-    match part.encoder.as_deref() {
-        None => {}
-        Some(encoder @ ("7bit" | "8bit" | "binary" | "base64")) => {
-            if encoder == "base64" {
-                content = PartContent::Text(base64(&content, input, name)?);
-                if let FieldContent::File(file) = &part.content {
-                    let own = || file.rsplit('/').next().unwrap_or(file).to_owned();
-                    filename.get_or_insert_with(own);
-                }
-            }
-            headers.push(("Content-Transfer-Encoding".to_owned(), encoder.to_owned()));
-        }
-        Some(other) => {
-            return Err(ImportError::new(format!(
-                "-F {name}: encoder={}: write base64, or the content as it is to be sent",
-                crate::shown(other)
-            )));
-        }
-    }
-    for (header, value) in part_headers(name, part, input, notes)? {
-        if header.eq_ignore_ascii_case("Content-Type") {
-            content_type.get_or_insert(value);
-        } else {
-            headers.push((header, value));
-        }
-    }
-    // Of a value with a file's name curl tells no type that it does not know.
-    if content_type.is_none() && filename.is_some() && is_value {
-        content_type = Some(String::new());
-    }
-    Ok(Part { name: name.to_owned(), content, filename, content_type, headers })
-}
-
-/// The headers that a part is given, `Content-Type` among them.
-fn part_headers(
-    name: &str,
-    part: &FieldPart,
-    input: &Input<'_>,
-    notes: &mut Notes,
-) -> Result<Vec<(String, String)>, ImportError> {
-    let mut headers = Vec::new();
-    for given in &part.headers {
-        let lines = match given {
-            FieldHeader::Line(line) => constant_of(name, line)?,
-            FieldHeader::File(file) => input.text(file)?,
-        };
-        for line in lines.lines().filter(|line| !line.trim().is_empty()) {
-            let (header, value) = line.split_once(':').unwrap_or(("", line));
-            let is_own = header.eq_ignore_ascii_case("Content-Disposition");
-            if is_header(header, value) && !is_own {
-                headers.push((header.to_owned(), value.trim().to_owned()));
-            } else {
-                notes.add(format!(
-                    "-F {name}: headers={}: left out, it is no header that a part can have",
-                    crate::shown(line)
-                ));
-            }
-        }
-    }
-    Ok(headers)
-}
-
-/// A parameter of a part, in which no variable can stand.
-fn constant_of(name: &str, text: &str) -> Result<String, ImportError> {
-    template::constant(text).ok_or_else(|| {
-        ImportError::new(format!("-F {name}: a variable stands in a parameter: write it out"))
-    })
-}
-
-/// Content in base64, in lines of 76 characters (RFC 2045 section 6.8).
-fn base64(content: &PartContent, input: &Input<'_>, name: &str) -> Result<String, ImportError> {
-    let bytes = match content {
-        PartContent::Text(text) => template::constant(text)
-            .ok_or_else(|| {
-                ImportError::new(format!("-F {name}: a variable cannot be sent in base64"))
-            })?
-            .into_bytes(),
-        PartContent::File(file) => input.bytes(file.name())?,
-    };
-    let text = STANDARD.encode(bytes);
-    let lines: Vec<&str> =
-        text.as_bytes().chunks(76).filter_map(|line| std::str::from_utf8(line).ok()).collect();
-    Ok(lines.join("\r\n"))
-}
-
 /// A file whose bytes are sent; no value can stand in its name.
-fn given(file: &str) -> Result<BodyFile, ImportError> {
+pub(super) fn given(file: &str) -> Result<BodyFile, ImportError> {
     input::name(file).map(BodyFile::Given)
 }
 

@@ -58,13 +58,13 @@ impl Field {
     /// What curl refuses, and forms within forms: cause and remedy in one line.
     pub fn parse(text: &str) -> Result<Self, String> {
         let (name, rest) = text.split_once('=').ok_or("it has no `=`: write name=content")?;
+        if rest.starts_with('(') || (name.is_empty() && rest.starts_with(')')) {
+            return Err("`(` and `)` hold a form within the form, which is not sent: write its \
+                        fields by themselves; for a value write name=\"(…\""
+                .to_owned());
+        }
         if name.is_empty() {
             return Err("the field has no name: write name=content".to_owned());
-        }
-        if rest.starts_with('(') {
-            return Err("`(` begins a form within the form, which is not sent; for a value \
-                        write name=\"(…\""
-                .to_owned());
         }
         let mut cursor = Cursor { rest, left_out: Vec::new() };
         let mut parts = Vec::new();
@@ -340,7 +340,8 @@ mod tests {
         for (text, expected) in [
             ("a", "no `=`"),
             ("=a", "no name"),
-            ("=(;type=multipart/alternative", "no name"),
+            ("=(;type=multipart/alternative", "form within the form"),
+            ("=)", "form within the form"),
             ("a=(", "form within the form"),
             ("a={\"k\":\"a;type=b\"}", "is no media type"),
             ("a=b;type=;x/y", "is no media type"),

@@ -21,29 +21,38 @@ pub(super) fn name(file: &str) -> Result<String, ImportError> {
 
 impl Input<'_> {
     /// The bytes of a file that the command names.
-    pub(super) fn bytes(&self, file: &str) -> Result<Vec<u8>, ImportError> {
-        (self.read)(&name(file)?).map_err(ImportError)
+    pub(super) fn bytes(&self, file: &str, option: &str) -> Result<Vec<u8>, ImportError> {
+        (self.read)(&name(file)?).map_err(|why| ImportError(format!("{option}: {why}")))
     }
 
     /// The text of a file, which means itself.
-    pub(super) fn text(&self, file: &str) -> Result<String, ImportError> {
-        String::from_utf8(self.bytes(file)?).map_err(|_| {
+    pub(super) fn text(&self, file: &str, option: &str) -> Result<String, ImportError> {
+        String::from_utf8(self.bytes(file, option)?).map_err(|_| {
             let file = crate::shown(file);
-            ImportError::new(format!("{file} is no text: send it alone, by --data-binary @{file}"))
+            let advice = match option {
+                "-F" => format!("send it as a file, by name=@{file}"),
+                "-H" => "write headers in ASCII into it".to_owned(),
+                _ => format!("send it alone, by --data-binary @{file}"),
+            };
+            ImportError::new(format!("{option}: {file} is no text in UTF-8: {advice}"))
         })
     }
 
     /// The text of a file or, where its name is `-`, of stdin, in the scenario's syntax.
     pub(super) fn text_of(&self, file: &str, option: &str) -> Result<String, ImportError> {
-        self.stdin(file, option).unwrap_or_else(|| Ok(plain(&self.text(file)?)))
+        self.stdin(file, option).unwrap_or_else(|| Ok(plain(&self.text(file, option)?)))
     }
 
     /// What stdin holds, in the scenario's syntax, if `file` means that.
     pub(super) fn stdin(&self, file: &str, option: &str) -> Option<Result<String, ImportError>> {
         let is_stdin = file == "-" || (file == "." && option == "-T");
+        let option = match option {
+            "-T" => format!("-T {file}"),
+            option => option.to_owned(),
+        };
         is_stdin.then(|| match &self.stdin {
             Stdin::Text(text) => Ok(text.clone()),
-            Stdin::File(file) => Ok(plain(&self.text(file)?)),
+            Stdin::File(file) => Ok(plain(&self.text(file, &option)?)),
             Stdin::Pipe(before) => Err(ImportError::new(format!(
                 "{option} reads what `{}` prints, which is not run: write it into a file, and \
                  name that",

@@ -343,13 +343,19 @@ impl<'a> Lexer<'a> {
     /// `$'…'`, with the escapes of C.
     fn ansi_c(&mut self) -> Result<(), ImportError> {
         self.begin_quoted();
+        let begin = self.bytes.len();
         loop {
             match self.next().ok_or_else(|| unclosed('\''))? {
-                '\'' => return Ok(()),
+                '\'' => break,
                 '\\' => self.escape()?,
                 c => self.push(c),
             }
         }
+        // A NUL ends what the quotes hold.
+        if let Some(nul) = self.bytes[begin..].iter().position(|byte| *byte == 0) {
+            self.bytes.truncate(begin + nul);
+        }
+        Ok(())
     }
 
     fn escape(&mut self) -> Result<(), ImportError> {
@@ -364,10 +370,20 @@ impl<'a> Lexer<'a> {
             'f' => '\x0c',
             'v' => '\x0b',
             '\\' | '\'' | '"' | '?' => c,
-            'x' => return self.byte(16, 2, 0),
+            'x' if self.is_digit_next() => return self.byte(16, 2, 0),
+            'x' if self.take("{") => {
+                self.byte(16, usize::MAX, 0)?;
+                self.take("}");
+                return Ok(());
+            }
             '0'..='7' => return self.byte(8, 2, c.to_digit(8).unwrap_or(0)),
-            'u' => return self.code_point(4),
-            'U' => return self.code_point(8),
+            'u' if self.is_digit_next() => return self.code_point(4),
+            'U' if self.is_digit_next() => return self.code_point(8),
+            'c' if self.take("?") => '\x7f',
+            'c' if self.rest.starts_with(|c: char| c.is_ascii_graphic()) => {
+                let letter = self.next().unwrap_or_default();
+                char::from(letter as u8 & 0x1f)
+            }
             c => {
                 self.push('\\');
                 c
@@ -375,6 +391,11 @@ impl<'a> Lexer<'a> {
         };
         self.push(plain);
         Ok(())
+    }
+
+    /// Without a digit behind them, the escapes of numbers are none.
+    fn is_digit_next(&self) -> bool {
+        self.rest.starts_with(|c: char| c.is_ascii_hexdigit())
     }
 
     /// Up to `most` digits, after `first`.
@@ -450,7 +471,7 @@ mod tests {
 
     #[test]
     fn words_are_cut_as_a_shell_cuts_them() {
-        let cases: [(&str, &[&str]); 18] = [
+        let cases: [(&str, &[&str]); 19] = [
             ("curl  a\tb", &["curl", "a", "b"]),
             ("curl \\\n  -X 'P O'\"S\\\"T\"", &["curl", "-X", "P OS\"T"]),
             ("a '' \"\"", &["a", "", ""]),
@@ -458,6 +479,7 @@ mod tests {
             (r"$'a\n\t\'\\\x41\101\u00e9\q'", &["a\n\t'\\AAé\\q"]),
             (r"$'\ud83d\ude00 \ud83d'", &["😀 \u{fffd}"]),
             (r"$'\xc3\xa9'", &["é"]),
+            (r"$'\u{1} \U \xg \x{c3}\x{a9} \cA\c? a\u0000b'c", &["\\u{1} \\U \\xg é \x01\x7f ac"]),
             ("a # b\nc", &["a", "[\\n]", "c"]),
             ("a#b", &["a#b"]),
             ("a|jq .||b;c", &["a", "[|]", "jq", ".", "[||]", "b", "[;]", "c"]),

@@ -46,9 +46,8 @@ impl Sent {
             "accept" => value == "*/*",
             "user-agent" => value.starts_with("curl/") || value.starts_with("uringbench/"),
             "expect" => true,
-            // The boundaries are not of one length; without a body curl sends none, and uringbench
-            // does where the method has one.
-            "content-length" => boundary.is_some() || value == "0",
+            // The boundaries are not of one length.
+            "content-length" => boundary.is_some(),
             _ => false,
         };
         fields.retain(|(name, value)| !is_own(name, value));
@@ -139,7 +138,8 @@ fn folder() -> tempfile::TempDir {
 
 fn placed(paste: &str, recorder: &Recorder) -> String {
     let host = recorder.host();
-    paste.replace("$U", &format!("http://{host}")).replace("$H", &host)
+    let port = host.rsplit(':').next().unwrap_or_default();
+    paste.replace("$U", &format!("http://{host}")).replace("$H", &host).replace("$P", port)
 }
 
 #[test]

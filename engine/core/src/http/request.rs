@@ -236,8 +236,7 @@ fn head(parts: &RequestParts<'_>, body: usize) -> Result<String, RequestError> {
     };
     line("Host", host);
     let is_agent = |name: &str| name.eq_ignore_ascii_case("User-Agent");
-    let is_omitted = parts.omitted.iter().any(|name| is_agent(name));
-    if !is_omitted && !parts.headers.iter().any(|(name, _)| is_agent(name)) {
+    if !omits(parts, "User-Agent") && !parts.headers.iter().any(|(name, _)| is_agent(name)) {
         line("User-Agent", USER_AGENT);
     }
     for (name, value) in parts.headers {
@@ -248,8 +247,10 @@ fn head(parts: &RequestParts<'_>, body: usize) -> Result<String, RequestError> {
     if let Body::Multipart(form) = &parts.body {
         line("Content-Type", &form.content_type());
     }
-    // RFC 9110 section 8.6: a method that defines content says so even when it is empty.
-    let has_length = body > 0 || matches!(parts.method, "POST" | "PUT" | "PATCH");
+    // RFC 9110 section 8.6: a method that defines content says so even when it is empty, unless
+    // that is left out, as curl does.
+    let has_length = body > 0
+        || (matches!(parts.method, "POST" | "PUT" | "PATCH") && !omits(parts, "Content-Length"));
     if parts.chunk_bytes.is_some() {
         line("Transfer-Encoding", "chunked");
     } else if given(parts.headers, "Content-Length")?.is_none() && has_length {
@@ -260,6 +261,10 @@ fn head(parts: &RequestParts<'_>, body: usize) -> Result<String, RequestError> {
     }
     head.push_str("\r\n");
     Ok(head)
+}
+
+fn omits(parts: &RequestParts<'_>, name: &str) -> bool {
+    parts.omitted.iter().any(|omitted| omitted.eq_ignore_ascii_case(name))
 }
 
 fn check_method(method: &str) -> Result<(), RequestError> {
@@ -306,7 +311,7 @@ fn check_omitted(name: &str, parts: &RequestParts<'_>) -> Result<(), RequestErro
     match needed.find(|needed| is_needed(needed)) {
         Some(&"Content-Type") if !is_form => Ok(()),
         Some(&"Transfer-Encoding") if parts.chunk_bytes.is_none() => Ok(()),
-        Some(&"Content-Length") if parts.chunk_bytes.is_some() => Ok(()),
+        Some(&"Content-Length") if parts.chunk_bytes.is_some() || parts.body.is_empty() => Ok(()),
         Some(needed) => Err(RequestError::Omitted((*needed).to_owned())),
         None if name.is_empty() || !name.bytes().all(is_token) => {
             Err(RequestError::HeaderName(name.to_owned()))
@@ -420,9 +425,13 @@ mod tests {
         let agent: Vec<String> = omitted(&["user-agent", "Accept", "Content-Type"]);
         let parts = RequestParts { omitted: &agent, ..GET };
         assert_eq!(text(parts), "GET / HTTP/1.1\r\nHost: a:81\r\n\r\n");
+        let length: Vec<String> = omitted(&["Content-Length"]);
+        let empty = RequestParts { method: "POST", omitted: &length, ..GET };
+        assert!(!text(empty).contains("Content-Length"));
         for name in ["host", "content-length"] {
             let names: Vec<String> = omitted(&[name]);
-            let refused = error(RequestParts { omitted: &names, ..GET });
+            let body = Body::Bytes(b"x");
+            let refused = error(RequestParts { omitted: &names, body, ..GET });
             assert!(refused.to_string().contains("cannot be left out"), "{name}: {refused}");
         }
         let names: Vec<String> = omitted(&["a b"]);
