@@ -118,9 +118,10 @@ pub(crate) fn add_cookies(step: &mut Step, pairs: &str, notes: &mut Notes) {
         });
         match named {
             Some((name, value)) => {
-                if step.cookies.iter().any(|(known, _)| *known == name) {
-                    notes.add(format!("cookie {name}: stands twice, the last one was taken"));
-                    step.cookies.retain(|(known, _)| *known != name);
+                let is_known = step.cookies.iter().any(|(known, _)| *known == name);
+                let is_last = step.cookies.last().is_some_and(|(known, _)| *known == name);
+                if is_known && !is_last {
+                    notes.add(format!("cookie {name}: its values are sent next to each other"));
                 }
                 step.cookies.push((name, value));
             }

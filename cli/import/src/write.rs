@@ -108,7 +108,7 @@ fn step(step: &Step, name: Option<String>) -> Table {
         Target::Verbatim(url) => items.push(("url".to_owned(), Item::Value(string(url)))),
     }
     items.extend(headers(step));
-    items.extend(pairs("cookies", &step.cookies));
+    items.extend(several("cookies", grouped(&step.cookies)));
     items.extend(step.body.as_ref().map(|body| ("body".to_owned(), Item::Table(self::body(body)))));
     items.extend(check(&step.check));
     let captures: Table =
@@ -134,18 +134,28 @@ fn number(name: &str, value: impl ToString) -> (String, Item) {
 
 /// Several values of a header are a list, and one that is not sent is an empty one.
 fn headers(step: &Step) -> Option<(String, Item)> {
-    let mut lines: Vec<(&str, Vec<&str>)> = Vec::new();
-    for (name, value) in &step.headers {
-        match lines.iter_mut().find(|(known, _)| known == name) {
-            Some((_, values)) => values.push(value),
-            None => lines.push((name, vec![value])),
-        }
-    }
+    let mut lines = grouped(&step.headers);
     for name in &step.without {
         if !lines.iter().any(|(known, _)| known.eq_ignore_ascii_case(name)) {
             lines.push((name, Vec::new()));
         }
     }
+    several("headers", lines)
+}
+
+/// The values of each name, in the order of the names.
+pub(crate) fn grouped(pairs: &[(String, String)]) -> Vec<(&str, Vec<&str>)> {
+    let mut groups: Vec<(&str, Vec<&str>)> = Vec::new();
+    for (name, value) in pairs {
+        match groups.iter_mut().find(|(known, _)| known == name) {
+            Some((_, values)) => values.push(value),
+            None => groups.push((name, vec![value])),
+        }
+    }
+    groups
+}
+
+fn several(key: &str, groups: Vec<(&str, Vec<&str>)>) -> Option<(String, Item)> {
     let item = |(name, values): (&str, Vec<&str>)| {
         let text = match values.as_slice() {
             [value] => string(value),
@@ -155,9 +165,8 @@ fn headers(step: &Step) -> Option<(String, Item)> {
         };
         (name.to_owned(), Item::Value(text))
     };
-    let is_empty = lines.is_empty();
-    let table: Table = lines.into_iter().map(item).collect();
-    (!is_empty).then(|| ("headers".to_owned(), Item::Table(table)))
+    let table: Table = groups.into_iter().map(item).collect();
+    (!table.is_empty()).then(|| (key.to_owned(), Item::Table(table)))
 }
 
 fn pairs(name: &str, pairs: &[(String, String)]) -> Option<(String, Item)> {

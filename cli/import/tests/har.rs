@@ -205,6 +205,18 @@ fn addresses_keep_their_bytes_and_credentials() {
 }
 
 #[test]
+fn cookies_of_one_name_are_all_sent() {
+    let both = r#""cookies": [{"name": "sid", "value": "core"}, {"name": "sid", "value": "root"}]"#;
+    let header = r#""headers": [{"name": "cookie", "value": "sid=core; sid=root"}]"#;
+    for given in [both, header] {
+        let request = format!(r#""method": "GET", "url": "http://a/", {given}"#);
+        let (text, notes) = entry(&request, r#""status": 200"#);
+        assert!(text.contains(r#"cookies = { sid = ["core", "root"] }"#), "{text}");
+        assert_eq!(notes, Vec::<String>::new());
+    }
+}
+
+#[test]
 fn cleaned_archives_are_told() {
     let sanitized = "no request has a cookie or an Authorization";
     let with = |creator: &str, cookie: &str| {

@@ -195,9 +195,10 @@ pub struct Step {
     /// `User-Agent = []`, leaves out a header that would be sent otherwise.
     #[serde(default)]
     pub headers: Headers,
-    /// Cookies to send, name = value, besides those the user keeps.
+    /// Cookies to send, name = value, besides those the user keeps. Of a list of values each is
+    /// sent under the name.
     #[serde(default)]
-    pub cookies: Pairs,
+    pub cookies: Headers,
     /// The content.
     pub body: Option<Body>,
     /// The answer is a stream of server-sent events.

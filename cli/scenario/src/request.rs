@@ -190,7 +190,7 @@ fn pairs(
     read.into_iter().collect()
 }
 
-/// Header lines: several values of a name are a line each.
+/// Lines of headers, or cookies: several values of a name are one each.
 fn headers(
     given: &Headers,
     place: &FieldPath,
@@ -227,7 +227,10 @@ fn cookies(
         diagnostics.add(&place.key("headers"), why);
     }
     let place = place.key("cookies");
-    let cookies = pairs(&step.cookies, &place, names, diagnostics)?;
+    for (name, _) in step.cookies.0.iter().filter(|(_, values)| values.is_empty()) {
+        diagnostics.add(&place.key(name), "a cookie has a value: write one, or leave the name out");
+    }
+    let cookies = headers(&step.cookies, &place, names, diagnostics)?;
     for (name, text) in &cookies {
         let place = place.key(name);
         let is_word = |c: char| c.is_ascii_graphic() && !matches!(c, '=' | ';' | ',' | '"');

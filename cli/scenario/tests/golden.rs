@@ -66,8 +66,9 @@ fn every_kind_of_request_is_these_bytes() {
         ("url = \"{{p.email}}\"", "GET /a@b HTTP/1.1\\r\\n\n\\r\\n\n"),
         ("url = \"\"", "GET / HTTP/1.1\\r\\n\n\\r\\n\n"),
         (
-            "path = \"/\"\ncookies = { lang = \"en\", who = \"{{p.email}}-{{choice a;b}}\" }",
-            "GET / HTTP/1.1\\r\\n\nCookie: lang=en; who=a@b-a%3Bb\\r\\n\n\\r\\n\n",
+            "path = \"/\"\n\
+             cookies = { lang = [\"en\", \"de\"], who = \"{{p.email}}-{{choice a;b}}\" }",
+            "GET / HTTP/1.1\\r\\n\nCookie: lang=en; lang=de; who=a@b-a%3Bb\\r\\n\n\\r\\n\n",
         ),
         (
             "path = \"/events\"\nevents = { count = 50 }",

@@ -116,7 +116,7 @@ fn mistakes_in_a_request_are_told() {
                 "path = \"/\"\nheaders = { Host = [] }",
                 &["6:1: flow.step.headers", "`Host` cannot be left out"],
             ),
-            ("path = \"/\"\nheaders = { A = 1 }", &["a list of strings that are a line each"]),
+            ("path = \"/\"\nheaders = { A = 1 }", &["a string, or a list of strings"]),
             ("path = \"/\"\nmethod = \"CONNECT\"", &["flow.step.method", "name another method"]),
             ("path = \"/\"\nmethod = \"\"", &["flow.step.method", "write one like"]),
             ("path = \"*\"", &["flow.step.path", "begins with `/`"]),
@@ -136,6 +136,7 @@ fn mistakes_in_a_request_are_told() {
             ),
             ("path = \"/\"\nheaders = { Transfer-Encoding = \"chunked\" }", &["leave it out"]),
             ("path = \"/\"\ncookies = true", &["flow.step.cookies", "write a table of strings"]),
+            ("path = \"/\"\ncookies = { a = [] }", &["cookies.a", "a cookie has a value"]),
             ("path = \"/\"\ncookies = { \"a b\" = \"1\" }", &["cookies.a b", "name is a word"]),
             (
                 "path = \"/\"\ncookies = { a = \"1;2\" }",

@@ -1,4 +1,5 @@
-//! The commands that are compared. `$U` is the server, `$H` its host and port.
+//! The commands that are compared. `$U` is the server, `$H` its host and port,
+//! `$P` the port.
 
 /// Files that commands name.
 pub(crate) const FILES: [(&str, &[u8]); 5] = [
@@ -36,7 +37,11 @@ pub(crate) const CASES: &[&str] = &[
     "curl --request-target /other?x $U/path",
     "curl --request-target '*' -X OPTIONS $U/path",
     "curl --url $U/one $U/two --next -d x $U/three",
+    "curl http://LOCALHOST:$P/ http://LocalHost:$P/b?C http://localhost:$P/c",
+    "curl -H 'host: X' http://LOCALHOST:$P/",
     "curl $U/$TOKEN?q=$TOKEN -d \"$TOKEN\"",
+    "curl -G --url-query a=b $U/q",
+    "curl -G -d '' '$U/?x=1'",
     "curl -G --json '{\"a\":1}' $U/g",
     "curl -H 'Cookie;' $U/c",
     // Methods.
@@ -45,6 +50,10 @@ pub(crate) const CASES: &[&str] = &[
     "curl -I $U/head",
     "curl -X PURGE $U/purge",
     "curl --compressed --no-compressed $U/get",
+    "curl -X POST $U/post; curl -X PUT $U/put; curl -X PATCH $U/patch; curl -X DELETE $U/d",
+    "curl -X POST -d '' $U/post; curl -X POST -H 'Content-Length: 0' $U/zero",
+    "curl -X POST -H 'Content-Length:' $U/none",
+    "curl --request-target /other -X POST $U/",
     // Data.
     "curl -d 'foo=\"bar\"' $U/d",
     "curl -d '*%5*!' $U/d",
@@ -58,6 +67,9 @@ pub(crate) const CASES: &[&str] = &[
     "curl --data-binary @b.dat $U/d",
     "curl --data-ascii @data.json -H 'Content-Type: application/json' $U/d",
     "curl --data-urlencode 'x y' --data-urlencode '=a&b' --data-urlencode n@a.txt $U/d",
+    "curl --data-urlencode p@b.dat --data-urlencode @b.dat -d c=d $U/d",
+    "curl -G --data-urlencode p@b.dat $U/d; curl --url-query p@b.dat $U/d",
+    "curl -d $'\\u{1}\\u41\\x{42}\\cA\\u' -d $'a\\0b'c $U/d",
     "curl --data-urlencode @a.txt --data-urlencode 'na me=v' $U/d",
     "curl --json '{\"a\":' --json ' 1}' $U/j",
     "curl --json @data.json $U/j",
@@ -92,6 +104,7 @@ pub(crate) const CASES: &[&str] = &[
     // Cookies.
     "curl -H 'Cookie: sid=core; lang=en; sid=root' $U/c",
     "curl -b 'a=1;b=2' $U/c",
+    "curl -b 'a=1; a=2; b=3' $U/c; curl -b 'a=1; a=2; b=3' -c jar $U/c",
     "curl -b a=1 -b 'b=\"2 3\"; c' $U/c",
     "curl -b a=1 -H 'Cookie: b=2' $U/c",
     "curl -b 'a=1; b=2' $U/c",
@@ -149,9 +162,10 @@ pub(crate) const DIFFERENT: &[(&str, &str)] = &[
     ("curl '$U/?q=ä'", "not ASCII are percent-encoded"),
     ("curl -H 'Connection: close' $U/", "header Connection: left out"),
     ("curl -H 'Host:' $U/", "no request is sent without it"),
-    ("curl -b 'a=1; b=2; a=3' -c jar $U/", "cookie a: stands twice"),
+    ("curl -b 'a=1; b=2; a=3' -c jar $U/", "cookie a: its values are sent next to each other"),
     ("curl -H 'Content-Type: a/b' -H 'Content-Type: c/d' -d x $U/", "stands twice"),
     ("curl --http1.0 $U/ -H 'TE: x'", "header TE: left out"),
     ("curl --http2 $U/", "another protocol"),
+    ("curl --request-target '/a b#c' $U/", "such as a blank"),
     ("curl -T - $U/up <<E\nx\nE\n", "curl sends stdin in chunks"),
 ];

@@ -147,7 +147,7 @@ impl<'de> Deserialize<'de> for Lines {
             type Value = Lines;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a string, or a list of strings that are a line each")
+                f.write_str("a string, or a list of strings")
             }
 
             fn visit_str<E: Error>(self, text: &str) -> Result<Lines, E> {
