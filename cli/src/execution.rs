@@ -28,7 +28,7 @@ const RESULTS: &str = "results";
 pub(crate) fn execute(run: &ResolvedRun, control: &Control) -> Result<Exit, Failure> {
     let started = SystemTime::now();
     let destination = destination(run, started)?;
-    let machine = observe::HostObserver::new(run.target.clone(), &run.plan.cpus);
+    let machine = observe::HostObserver::new(run.target.clone(), &run.plan.transport.cpus);
     let target_cpus = run.target.cpus();
     let profiled = run.profile.as_ref().map(|asked| {
         ProfiledRun::start(asked, &run.plan, target_cpus.as_ref(), destination.folder())
@@ -59,7 +59,7 @@ pub(crate) fn execute(run: &ResolvedRun, control: &Control) -> Result<Exit, Fail
     let document = Document::build(DocumentParts {
         plan: &run.plan,
         url: &url,
-        method: &run.method,
+        method: &run.plan.target.method,
         name: run.name.as_deref(),
         started,
         record: &record,
@@ -104,11 +104,10 @@ fn broken_off(error: RunError) -> anyhow::Error {
     anyhow::Error::new(error).context(what)
 }
 
-/// What was typed is about the whole run; a scenario may ask for more of its parts.
+/// Every objective against the figures it is about.
 fn judged(run: &ResolvedRun, summary: &Summary) -> Vec<SloFinding> {
     let whole = Measured::of_run(summary);
-    let typed = run.slo.iter().flat_map(|slo| slo.judge(&whole));
-    let written = run.objectives.iter().flat_map(|objective| {
+    let judged = run.plan.observe.objectives.iter().flat_map(|objective| {
         let script = summary.script.as_ref();
         let about = match (objective.flow, objective.step) {
             (None, _) => Some(whole.clone()),
@@ -121,7 +120,7 @@ fn judged(run: &ResolvedRun, summary: &Summary) -> Vec<SloFinding> {
         };
         about.map(|about| objective.limit.judge(&about)).unwrap_or_default()
     });
-    typed.chain(written).collect()
+    judged.collect()
 }
 
 fn destination(run: &ResolvedRun, started: SystemTime) -> Result<Destination, Failure> {
@@ -129,7 +128,7 @@ fn destination(run: &ResolvedRun, started: SystemTime) -> Result<Destination, Fa
         Destination::prepare(folder)
     } else {
         let target = run.url.authority();
-        let request = format!("{} {}", run.method, run.url.path);
+        let request = format!("{} {}", run.plan.target.method, run.url.path);
         let scenario = run.name.clone().unwrap_or(request);
         Destination::prepare_new(&run_folder(RESULTS.as_ref(), &target, &scenario, started))
     };

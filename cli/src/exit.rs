@@ -47,6 +47,11 @@ pub(crate) enum Failure {
     CannotRun(anyhow::Error),
 }
 
+/// What was typed cannot be done, in one line.
+pub(crate) fn usage(line: impl Into<String>) -> Failure {
+    Failure::Usage(line.into())
+}
+
 impl Failure {
     /// The process's exit code.
     pub(crate) fn exit_code(&self) -> ExitCode {

@@ -1,6 +1,7 @@
 //! The command line of uringbench: reads what was typed, runs one command, and alone decides the
 //! process's exit code.
 
+mod address;
 mod args;
 mod commands;
 mod console;
@@ -13,9 +14,11 @@ mod request;
 mod resolve;
 mod scenario;
 mod signals;
+mod single;
 mod tls;
 mod units;
 mod url;
+mod wanted;
 
 use std::process::ExitCode;
 
@@ -37,7 +40,7 @@ fn main() -> ExitCode {
 fn run() -> Result<Exit, Failure> {
     match args::parse(std::env::args_os())? {
         Typed::Text(text) => console::print(&text).map(|()| Exit::Success),
-        Typed::Command(Command::Run(args)) => commands::run::execute(*args),
+        Typed::Command(Command::Run(args)) => commands::run::execute(&args),
         Typed::Command(Command::Profile(args)) => commands::profile::execute(*args),
         Typed::Command(Command::Soak(args)) => commands::soak::execute(*args),
         Typed::Command(Command::Report(args)) => commands::report::execute(&args),

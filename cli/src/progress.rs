@@ -54,8 +54,8 @@ impl<'a> Watch<'a> {
             machine,
             before: None,
             observed: Observations::default(),
-            end: plan.limit.duration().map(|span| plan.warmup + span),
-            connections: plan.connections,
+            end: plan.limits.window.duration().map(|span| plan.limits.warmup + span),
+            connections: plan.connections(),
             plan,
             profiled,
         }

@@ -8,7 +8,7 @@ use std::path::Path;
 use uringbench_core::http::body::{Alphabet, Body, Generated};
 use uringbench_core::http::multipart::{Multipart, Part};
 use uringbench_core::http::request::{RequestParts, RequestTemplate};
-use uringbench_core::plan::WebSocketPlan;
+use uringbench_core::plan::{Messages, Requests, WebSocketPlan, Workload};
 use uringbench_core::websocket::frame::{Kind, Masks, message};
 use uringbench_core::websocket::handshake::{Opening, OpeningParts};
 
@@ -29,9 +29,7 @@ pub(crate) struct BuiltRequest {
     /// The request's method.
     pub(crate) method: String,
     /// The request, or the message of a WebSocket.
-    pub(crate) request: RequestTemplate,
-    /// What a WebSocket needs besides.
-    pub(crate) websocket: Option<WebSocketPlan>,
+    pub(crate) workload: Workload,
 }
 
 /// What was described, for `url`. `seed` is for what is made up.
@@ -134,7 +132,7 @@ fn http(
         ..RequestParts::new(&method, &url.authority(), &url.path)
     })
     .map_err(|why| why.to_string())?;
-    Ok(BuiltRequest { method, request, websocket: None })
+    Ok(BuiltRequest { method, workload: Workload::Requests(Requests::of(request)) })
 }
 
 fn websocket(
@@ -179,16 +177,15 @@ fn websocket(
         key: key(seed),
     })
     .map_err(|why| why.to_string())?;
-    Ok(BuiltRequest {
-        method: MESSAGES.to_owned(),
-        request: RequestTemplate::of_bytes(message(&payload, kind, None, &mut masks)),
-        websocket: Some(WebSocketPlan {
-            opening,
-            expected: args.echo.then_some(payload),
-            checks_text: true,
-            greeting: args.greeting.unwrap_or(0),
-        }),
-    })
+    let message = RequestTemplate::of_bytes(message(&payload, kind, None, &mut masks));
+    let websocket = WebSocketPlan {
+        opening,
+        expected: args.echo.then_some(payload),
+        checks_text: true,
+        greeting: args.greeting.unwrap_or(0),
+    };
+    let workload = Workload::Messages(Messages::of(message, websocket));
+    Ok(BuiltRequest { method: MESSAGES.to_owned(), workload })
 }
 
 /// The key of an opening: any sixteen bytes (RFC 6455 section 4.1).
@@ -284,7 +281,7 @@ mod tests {
     fn built(args: RequestArgs) -> Result<(String, String), String> {
         let url = Url::parse("http://example.com:8080/a?b").unwrap();
         let built = build(&args, &url, 1).map_err(|failure| failure.to_string())?;
-        Ok((built.method, String::from_utf8(built.request.bytes().to_vec()).unwrap()))
+        Ok((built.method, String::from_utf8(built.workload.bytes().to_vec()).unwrap()))
     }
 
     fn headers(lines: &[&str]) -> RequestArgs {

@@ -1,12 +1,11 @@
-//! Scenario files: read, checked, and made into plans that can be executed.
+//! Scenario files: read, checked, and what they ask of a run.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use uringbench_core::flow::script::{Data, Flow, Replay, RowOrder, Script};
-use uringbench_core::http::request::RequestTemplate;
-use uringbench_core::plan::{Arrivals, Engine, Limit, Load, Plan, WaitMode};
+use uringbench_core::plan::{Arrivals, Course, Limit, Load, Workload};
 use uringbench_core::rate::Rate;
 use uringbench_core::time::Nanos;
 use uringbench_core::varying::Stretch;
@@ -15,14 +14,12 @@ use uringbench_scenario::format::{Order, Shape};
 use uringbench_scenario::plan::{self as written, Stage};
 use uringbench_scenario::{Context, compile};
 
-use crate::args::{FileArgs, OutputArgs, RunArgs};
+use crate::args::{FileArgs, RunArgs};
 use crate::console;
-use crate::exit::Failure;
-use crate::host::{cpus, target};
+use crate::exit::{Failure, usage};
 use crate::request::read_body;
-use crate::resolve::{self, Format, Progress, ResolvedRun, usage};
-use crate::tls;
 use crate::url::Url;
+use crate::wanted::{self, Wanted};
 
 /// How files of Hurl are called.
 const HURL: &str = ".hurl";
@@ -92,81 +89,42 @@ fn authority(target: &str) -> Result<String, String> {
     Ok(url.authority())
 }
 
-/// Decide everything about a run of the scenario in `file`. What is typed beside it goes before
-/// what it says.
-pub(crate) fn resolve(args: &RunArgs, file: &Path) -> Result<ResolvedRun, Failure> {
+/// What the scenario in `file` asks of a run. What is typed beside it goes before what it says.
+pub(crate) fn wanted(args: &RunArgs, file: &Path) -> Result<Wanted, Failure> {
     refuse_what_the_file_says(args)?;
     let FileArgs { target, flows, variables } = &args.file;
     let mut scenario = load(file, target.as_deref(), variables).map_err(one_by_one)?;
     scenario.keep_flows(flows).map_err(|why| usage(format!("--flow: {why}")))?;
     let url = Url::parse(&scenario.target).map_err(Failure::Usage)?;
     let typed = &args.load;
-    let seed = typed.seed.unwrap_or_else(resolve::seed_from_clock);
     let duration = typed.duration.unwrap_or(scenario.duration);
     if duration == Nanos::ZERO {
         return Err(usage("-d 0 measures nothing: give a duration such as 10s"));
     }
-    let limit = Limit::Duration(duration);
     let warmup = args.measurement.warmup.unwrap_or(scenario.warmup);
-    let (load, stretches) = pace(args, &scenario, warmup)?;
-    let timeout = resolve::timeout(&args.measurement)?;
-    let tls = tls::plan(&args.tls, &url)?;
-    let slo = resolve::slo(&args.measurement)?;
-    let profile = resolve::profile(&args.profile)?;
+    let load = pace(args, &scenario, warmup)?;
     let connections = typed.connections.unwrap_or(scenario.connections);
-    let allowed = cpus::allowed();
-    resolve::check_machine(typed, connections, 0, &allowed)?;
-    let peers = resolve::peers(&args.connection, &url)?;
-    let sources = resolve::sources(&args.connection, &peers)?;
-    let location = target::locate(&peers);
-    let cpus = resolve::choose_cpus(typed, connections, &allowed, &location)?;
-    let users = users(load, &scenario, connections)?;
+    let users = users(&load, &scenario, connections)?;
     let objectives = scenario.objectives.clone();
-    let connection_order = args.connection.order().unwrap_or(scenario.connection_order);
-    let script = Arc::new(script(scenario, users, load == Load::Replay));
-    let request = RequestTemplate::of_bytes(script.constants().as_ref().clone());
-    let plan = Plan {
-        engine: typed.engine.map_or(Engine::Ring, Engine::from),
-        cpus,
-        connections,
-        load,
-        limit,
-        warmup,
-        timeout,
-        wait: args.measurement.wait.map_or(WaitMode::Hybrid, WaitMode::from),
-        seed,
-        slice: resolve::slice(profile.as_ref(), limit),
-        stretches,
-        tls,
-        per_connection: args.connection.requests_per_connection,
-        sources,
-        closing: args.connection.close.map_or_else(Default::default, Into::into),
-        connection_order,
-        connect_rate: args.connection.connect_rate,
-        script: Some(Arc::clone(&script)),
-        ..Plan::plain(peers[0].clone(), request)
-    };
-    let plan = Plan { peers, ..plan };
-    uringbench_engine::check(&plan).map_err(|why| usage(why.to_string()))?;
-    let OutputArgs { json, out, quiet, name } = args.output.clone();
-    Ok(ResolvedRun {
-        plan,
+    let order = args.connection.order().unwrap_or(scenario.connection_order);
+    let script = script(scenario, users, load == Load::Replay);
+    Ok(Wanted {
         url,
         method: file.display().to_string(),
-        profile,
-        is_soak: false,
-        slo,
+        workload: Workload::Script(Arc::new(script)),
+        load,
+        window: Limit::Duration(duration),
+        warmup,
+        connections,
+        order,
+        seed: typed.seed.unwrap_or_else(wanted::seed_from_clock),
         objectives,
-        target: location,
-        name: name.or_else(|| name_of(file, flows)),
-        out,
-        format: if json { Format::Json } else { Format::Text },
-        progress: if quiet { Progress::Hidden } else { Progress::Shown },
+        name: name_of(file, flows),
     })
 }
 
 /// The users of a closed loop.
-fn users(load: Load, scenario: &written::Plan, connections: u32) -> Result<Option<u32>, Failure> {
+fn users(load: &Load, scenario: &written::Plan, connections: u32) -> Result<Option<u32>, Failure> {
     let users = match load {
         Load::Closed => match scenario.load {
             // Without a number of its own a file has as many users as connections.
@@ -247,35 +205,28 @@ fn given(options: &[(&'static str, bool)]) -> Option<&'static str> {
 }
 
 /// When flows begin, and how their rate changes.
-fn pace(
-    args: &RunArgs,
-    scenario: &written::Plan,
-    warmup: Nanos,
-) -> Result<(Load, Vec<Stretch>), Failure> {
+fn pace(args: &RunArgs, scenario: &written::Plan, warmup: Nanos) -> Result<Load, Failure> {
     let typed = args.load.arrivals.map(Arrivals::from);
     if let Some(rate) = args.load.rate {
-        return Ok((
-            Load::Open { rate, arrivals: typed.unwrap_or(Arrivals::Constant) },
-            Vec::new(),
-        ));
+        return Ok(Load::open(rate, typed.unwrap_or(Arrivals::Constant)));
     }
     Ok(match &scenario.load {
         written::Load::Open { rate, arrivals, stages } => {
-            let load = Load::Open { rate: *rate, arrivals: typed.unwrap_or(*arrivals) };
-            (load, stretches(*rate, stages, warmup))
+            let arrivals = typed.unwrap_or(*arrivals);
+            Load::Open { rate: *rate, arrivals, course: course(*rate, stages, warmup) }
         }
         _ if typed.is_some() => {
             return Err(usage("--arrivals needs -R here: the scenario has no rate"));
         }
-        written::Load::Closed { .. } => (Load::Closed, Vec::new()),
-        written::Load::Replay { .. } => (Load::Replay, Vec::new()),
+        written::Load::Closed { .. } => Load::Closed,
+        written::Load::Replay { .. } => Load::Replay,
     })
 }
 
 /// The stages of a file, which begin with the measured window.
-fn stretches(first: Rate, stages: &[Stage], warmup: Nanos) -> Vec<Stretch> {
+fn course(first: Rate, stages: &[Stage], warmup: Nanos) -> Course {
     if stages.is_empty() {
-        return Vec::new();
+        return Course::Even;
     }
     let mut stretches = Vec::new();
     if warmup > Nanos::ZERO {
@@ -291,7 +242,7 @@ fn stretches(first: Rate, stages: &[Stage], warmup: Nanos) -> Vec<Stretch> {
     }
     // What comes after a spike at the end is what was before it.
     stretches.push(Stretch { length: Nanos::SECOND, from: before, to: before });
-    stretches
+    Course::Stretches(stretches)
 }
 
 fn script(scenario: written::Plan, users: Option<u32>, is_replay: bool) -> Script {

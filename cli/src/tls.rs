@@ -7,7 +7,7 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use uringbench_core::plan::{Identity, TlsPlan, TlsVersions, Trust};
 
 use crate::args::{TlsArgs, TlsVersion};
-use crate::exit::Failure;
+use crate::exit::{Failure, usage};
 use crate::url::{Host, Url};
 
 /// The application protocol of everything sent here so far.
@@ -106,10 +106,6 @@ fn system_roots() -> Result<Vec<Vec<u8>>, Failure> {
         )));
     }
     Ok(found.certs.into_iter().map(|certificate| certificate.to_vec()).collect())
-}
-
-fn usage(line: String) -> Failure {
-    Failure::Usage(line)
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 
 use uringbench_core::http::request::{RequestParts, RequestTemplate};
 use uringbench_core::outcome::Outcome;
-use uringbench_core::plan::{Arrivals, Limit, Load, Peer, Plan};
+use uringbench_core::plan::{Arrivals, Limit, Load, Plan};
 use uringbench_core::rate::Rate;
 use uringbench_core::record::{Interval, RunRecord};
 use uringbench_core::time::{Nanos, Timestamp};
@@ -67,13 +67,14 @@ impl Drop for Receiver {
 fn burst(port: u16) -> RunRecord {
     let rate = Rate::per_second(1_000_000_000 / GAP).expect("a rate");
     let request = RequestTemplate::build(RequestParts::new("GET", "localhost", "/"));
-    let plan = Plan {
-        connections: REQUESTS as u32,
-        load: Load::Open { rate, arrivals: Arrivals::Constant },
-        limit: Limit::Requests(REQUESTS),
-        timeout: Nanos::from_secs(20),
-        ..Plan::plain(Peer::Tcp(([127, 0, 0, 1], port).into()), request.expect("a plain request"))
-    };
+    let plan = Plan::plain(([127, 0, 0, 1], port).into(), request.expect("a plain request"))
+        .with(|plan| {
+            plan.transport.connections.count = REQUESTS as u32;
+            plan.load = Load::open(rate, Arrivals::Constant);
+            plan.limits.window = Limit::Requests(REQUESTS);
+            plan.limits.timeout = Nanos::from_secs(20);
+        })
+        .expect("a plan");
     let record = uringbench_engine::run(&plan, &Control::new(), &mut Unobserved);
     record.expect("the receiver listens")
 }

@@ -69,8 +69,8 @@ struct Row {
 
 impl Collector {
     pub(crate) fn new(plan: &Plan, start: Timestamp) -> Self {
-        let workers = plan.cpus.len();
-        let script = plan.script.as_ref();
+        let workers = plan.transport.cpus.len();
+        let script = plan.workload.script();
         let steps = script.map_or(0, |script| script.steps().count());
         let flows = script.map_or(0, |script| script.flows().len());
         Self {
@@ -88,7 +88,7 @@ impl Collector {
             flows: vec![FlowRecord::default(); flows],
             start,
             has_due_times: plan.has_due_times(),
-            is_sliced: plan.slice < INTERVAL,
+            is_sliced: plan.observe.slice < INTERVAL,
             pending: VecDeque::new(),
             gathering: None,
             next: vec![0; workers],
@@ -320,22 +320,23 @@ impl Row {
 mod tests {
     use super::*;
     use uringbench_core::http::request::{RequestParts, RequestTemplate};
-    use uringbench_core::plan::{Limit, Peer};
+    use uringbench_core::plan::Limit;
     use uringbench_core::time::Nanos;
 
     const START: Timestamp = Timestamp(5_000_000_000);
 
     fn plan(slice: Nanos) -> Plan {
         let parts = RequestParts::new("GET", "x", "/");
-        Plan {
-            limit: Limit::Duration(Nanos::from_millis(1_700)),
-            warmup: Nanos::from_millis(300),
-            slice,
-            ..Plan::plain(
-                Peer::Tcp(([127, 0, 0, 1], 80).into()),
-                RequestTemplate::build(parts).expect("a plain request"),
-            )
-        }
+        Plan::plain(
+            ([127, 0, 0, 1], 80).into(),
+            RequestTemplate::build(parts).expect("a plain request"),
+        )
+        .with(|plan| {
+            plan.limits.window = Limit::Duration(Nanos::from_millis(1_700));
+            plan.limits.warmup = Nanos::from_millis(300);
+            plan.observe.slice = slice;
+        })
+        .expect("a plan")
     }
 
     fn slice(index: u32, phase: Phase, response: u64) -> IntervalCounts {
@@ -378,7 +379,12 @@ mod tests {
 
     #[test]
     fn intervals_handed_over_as_one_take_the_rows_of_all_of_them() {
-        let plan = Plan { cpus: vec![0, 1], ..plan(INTERVAL) };
+        let plan = plan(INTERVAL)
+            .with(|plan| {
+                plan.transport.cpus = vec![0, 1];
+                plan.transport.connections.count = 2;
+            })
+            .expect("a plan");
         // The second worker handed over its intervals 1 to 3 as one, before or after the other's.
         for is_first in [false, true] {
             let mut collector = Collector::new(&plan, START);

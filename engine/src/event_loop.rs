@@ -65,13 +65,13 @@ pub struct LoopOptions {
     pub is_repeatable: bool,
     /// Whether slots are released on a schedule.
     pub is_open: bool,
-    /// See [`uringbench_core::plan::Plan::has_due_times`].
+    /// See [`uringbench_core::plan::Parts::has_due_times`].
     pub has_due_times: bool,
-    /// See [`uringbench_core::plan::Plan::timeout`].
+    /// See [`uringbench_core::plan::Limits::timeout`].
     pub timeout: Nanos,
     /// Decides how long attempts that failed wait for the next one.
     pub seed: u64,
-    /// See [`uringbench_core::plan::Plan::slice`].
+    /// See [`uringbench_core::plan::Observe::slice`].
     pub slice: Nanos,
 }
 
@@ -82,23 +82,22 @@ impl LoopOptions {
         let gap =
             |rate: Rate| Nanos(1_000 * Nanos::SECOND.0 * u64::from(share.count) / rate.milli());
         Self {
-            connections: share.of(u64::from(plan.connections)) as u32,
-            idle: share.of(u64::from(plan.idle)) as u32,
-            connect_gap: plan.connect_rate.map_or(Nanos::ZERO, gap),
-            reading: plan.read_rate.map(RateLimit::at),
-            writing: plan.write_rate.map(RateLimit::at),
-            peers: plan.peers.len().min(usize::from(u16::MAX)) as u16,
-            // A user waits for each of its answers, and what a step is read as is its own.
-            pipeline: if plan.script.is_some() { 1 } else { plan.pipeline },
-            per_connection: plan.per_connection,
-            order: plan.connection_order,
-            is_head: plan.request.is_head(),
-            is_repeatable: is_idempotent(plan.request.bytes()),
+            connections: share.of(u64::from(plan.connections())) as u32,
+            idle: share.of(u64::from(plan.transport.connections.idle)) as u32,
+            connect_gap: plan.transport.connections.rate.map_or(Nanos::ZERO, gap),
+            reading: plan.read_rate().map(RateLimit::at),
+            writing: plan.transport.connections.write_rate.map(RateLimit::at),
+            peers: plan.peers().len().min(usize::from(u16::MAX)) as u16,
+            pipeline: plan.workload.pipeline(),
+            per_connection: plan.transport.connections.requests,
+            order: plan.transport.connections.order,
+            is_head: plan.workload.is_head(),
+            is_repeatable: is_idempotent(plan.workload.bytes()),
             is_open: plan.load != Load::Closed,
             has_due_times: plan.has_due_times(),
-            timeout: plan.timeout.max(Nanos::MILLISECOND),
+            timeout: plan.limits.timeout,
             seed: plan.seed ^ u64::from(share.index).rotate_right(16),
-            slice: plan.slice,
+            slice: plan.observe.slice,
         }
     }
 }
@@ -106,11 +105,11 @@ impl LoopOptions {
 /// How many copies of its request a driver keeps, one behind the other: as many as are sent
 /// together.
 pub(crate) fn copies_kept(plan: &Plan) -> usize {
-    let pipeline = usize::from(plan.pipeline);
-    if plan.script.is_some() {
+    let pipeline = usize::from(plan.workload.pipeline());
+    if plan.workload.script().is_some() {
         return 1;
     }
-    if plan.request.bytes().len() * pipeline <= LEFT_ALONE_MAX { pipeline } else { 1 }
+    if plan.workload.bytes().len() * pipeline <= LEFT_ALONE_MAX { pipeline } else { 1 }
 }
 
 /// What a turn asks of its caller.

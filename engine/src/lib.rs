@@ -41,7 +41,7 @@ mod websocket;
 mod websocket_flow;
 mod worker;
 
-pub use backends::{EngineError, check};
+pub use backends::EngineError;
 pub use connect_failure::ConnectFailure;
 pub use control::{Command, Control};
 pub use driver::{Driver, Event, EventKind, ReceiveMode, UnderWay, Until};

@@ -64,7 +64,7 @@ impl Destination {
         let (address, sources) = match peer {
             Peer::Tcp(address) => {
                 let is_of_kind = |source: &&IpAddr| source.is_ipv4() == address.is_ipv4();
-                let sources = plan.sources.iter().filter(is_of_kind).copied().collect();
+                let sources = plan.sources().iter().filter(is_of_kind).copied().collect();
                 (PeerAddress::Tcp(*address), sources)
             }
             Peer::Unix(path) => (PeerAddress::Unix(path.clone()), Vec::new()),
@@ -88,13 +88,13 @@ impl RingDriver {
     /// The same, over a ring of this size.
     pub(crate) fn of_size(config: Config, plan: &Plan, index: usize) -> Result<Self, SetupError> {
         let mut ring = Ring::new(config)?;
-        let request = plan.request.bytes();
+        let request = plan.workload.bytes();
         let template = match copies_kept(plan) {
             1 => ring.add_template(request),
             copies => ring.add_template(&request.repeat(copies)),
         };
-        let peers: Vec<_> =
-            plan.peers.iter().map(|peer| Destination::of(peer, plan, &mut ring)).collect();
+        let peers = plan.peers();
+        let peers = peers.iter().map(|peer| Destination::of(peer, plan, &mut ring)).collect();
         Ok(Self {
             can_skip: can_skip(plan),
             has_multishot: ring.features().multishot_receive,
@@ -103,7 +103,7 @@ impl RingDriver {
             request_length: request.len(),
             peers,
             first_peer: index,
-            wait: plan.wait,
+            wait: plan.transport.wait,
             timer_slack: TimerSlack::default(),
             spin_policy: SpinPolicy::default(),
             run_queue: RunQueue::of_this_thread(),
@@ -111,11 +111,11 @@ impl RingDriver {
             refusals: Refusals::default(),
             sockets: SocketOptions {
                 source: None,
-                resets: plan.closing == Closing::Rst,
-                chooses_port: plan.proxy.is_some(),
-                receive_buffer: plan.read_rate.map(|_| SLOW_RECEIVE_BUFFER),
+                resets: plan.closing() == Closing::Rst,
+                chooses_port: plan.proxy().is_some(),
+                receive_buffer: plan.read_rate().map(|_| SLOW_RECEIVE_BUFFER),
             },
-            locals: vec![None; if plan.proxy.is_some() { config.slots as usize } else { 0 }],
+            locals: vec![None; if plan.proxy().is_some() { config.slots as usize } else { 0 }],
             spares: Vec::new(),
         })
     }
@@ -206,12 +206,12 @@ impl RingDriver {
 
 /// Whether bodies are wanted, so that large ones are received and not dropped.
 fn reads_bodies(plan: &Plan) -> bool {
-    plan.script.as_deref().is_some_and(flows::read_payload)
+    plan.workload.script().is_some_and(|script| flows::read_payload(script))
 }
 
 /// Whether the kernel can drop what is received: TCP can, and nothing that is encrypted is.
 fn can_skip(plan: &Plan) -> bool {
-    plan.tls.is_none() && !plan.peers.iter().any(|peer| matches!(peer, Peer::Unix(_)))
+    plan.tls().is_none() && !plan.transport.carrier.addresses().is_empty()
 }
 
 impl Driver for RingDriver {

@@ -11,7 +11,7 @@ use uringbench_core::schedule::Share;
 use uringbench_core::time::{Nanos, Timestamp};
 use uringbench_ring::{Failure, SetupError};
 
-use crate::backends::{self, EngineError};
+use crate::backends::EngineError;
 use crate::clock;
 use crate::collector::Collector;
 use crate::connect_failure::ConnectFailure;
@@ -90,7 +90,6 @@ pub fn run(
     control: &Control,
     observer: &mut dyn Observer,
 ) -> Result<RunRecord, RunError> {
-    backends::check(plan).map_err(RunError::Engine)?;
     run_with(plan, control, observer, &|index, links| worker::work(plan, index, control, links))
 }
 
@@ -107,7 +106,7 @@ fn run_with(
         let resident_before = resident();
         let mut crew =
             WorkerPool { workers: Vec::new(), inbox, resident_before, rss_of_connections: 0 };
-        for index in 0..plan.cpus.len() {
+        for index in 0..plan.transport.cpus.len() {
             let (ours, links) = WorkerHandle::new(reports.clone());
             let builder = std::thread::Builder::new().name(format!("worker-{index}"));
             builder
@@ -236,7 +235,7 @@ impl WorkerPool {
         let connected = ready().map(|ready| ready.connected).sum();
         match ready().find_map(|ready| ready.failure.clone()) {
             Some(failure) if connected == 0 => {
-                let peers: Vec<_> = plan.peers.iter().map(ToString::to_string).collect();
+                let peers: Vec<_> = plan.peers().iter().map(ToString::to_string).collect();
                 Err(RunError::Unreachable { peers: peers.join(", "), failure })
             }
             _ => Ok(connected),
@@ -257,8 +256,9 @@ impl WorkerPool {
         observer: &mut dyn Observer,
         collector: &mut Collector,
     ) -> Result<(), RunError> {
-        let measure_from = start + plan.warmup;
-        let measure_to = plan.limit.duration().map_or(Timestamp::NEVER, |d| measure_from + d);
+        let measure_from = start + plan.limits.warmup;
+        let measure_to =
+            plan.limits.window.duration().map_or(Timestamp::NEVER, |d| measure_from + d);
         let mut stage = Stage::BeforeMeasure;
         loop {
             let now = clock::now();
@@ -364,8 +364,8 @@ impl WorkerPool {
             .map(|(index, (ends, sums))| {
                 let share = Share { index: index as u32, count: self.workers.len() as u32 };
                 WorkerRecord {
-                    cpu: plan.cpus[index],
-                    connections: share.of(u64::from(plan.connections)) as u32,
+                    cpu: plan.transport.cpus[index],
+                    connections: share.of(u64::from(plan.connections())) as u32,
                     measured,
                     ..worker_record(ends, sums)
                 }

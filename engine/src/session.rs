@@ -69,16 +69,15 @@ impl ConnectionConfig {
 
     /// What a plan says of them, TLS apart: that has to be set up.
     pub fn of(plan: &Plan) -> Self {
-        let websocket = plan.websocket.clone();
-        let request = &plan.request;
+        let websocket = plan.workload.websocket().cloned();
         Self {
-            request: request.shared(),
+            request: Arc::clone(plan.workload.bytes()),
             tls: None,
-            tolerates_truncation: plan.tls.as_ref().is_some_and(|tls| tls.tolerates_truncation),
-            proxy: plan.proxy,
+            tolerates_truncation: plan.tls().is_some_and(|tls| tls.tolerates_truncation),
+            proxy: plan.proxy(),
             websocket: websocket.map(|websocket| WebSocketConfig::new(websocket, plan.seed)),
-            stream: plan.stream,
-            held_at: request.expects_continue().then(|| request.head_length()),
+            stream: plan.workload.stream(),
+            held_at: plan.workload.held_at(),
             flows: None,
         }
     }

@@ -127,7 +127,7 @@ fn cause_of(panic: &(dyn Any + Send)) -> String {
 
 /// The work of worker `index`.
 pub(crate) fn work(plan: &Plan, index: usize, control: &Control, links: &WorkerChannels) {
-    match plan.engine {
+    match plan.transport.carrier.engine() {
         Engine::Ring => work_over(plan, index, control, links, |connections| {
             let driver = RingDriver::new(plan, connections, index).map_err(RunError::Ring)?;
             Ok((driver, Backend::Ring))
@@ -163,7 +163,7 @@ pub(crate) fn work_over<D: Driver>(
         // The collector outlives every worker; if it is gone, so is the run.
         let _ = links.reports.send((index, report));
     };
-    let share = Share { index: index as u32, count: plan.cpus.len() as u32 };
+    let share = Share { index: index as u32, count: plan.transport.cpus.len() as u32 };
     let (mut event_loop, backend) = match prepare(plan, share, make) {
         Ok(prepared) => prepared,
         Err(failure) => return report(Report::Failed(failure)),
@@ -182,8 +182,8 @@ pub(crate) fn work_over<D: Driver>(
         failure: event_loop.connect_failure(),
     }));
     let Ok(start) = links.start.recv() else { return };
-    let measure_from = start + plan.warmup;
-    let span = plan.limit.duration();
+    let measure_from = start + plan.limits.warmup;
+    let span = plan.limits.window.duration();
     let measure_to = span.map_or(Timestamp::NEVER, |span| measure_from + span);
     let boundaries = Boundaries { start, measure_from, measure_to };
     event_loop.begin(Pacer::new(plan, share, start), boundaries);
@@ -221,14 +221,14 @@ fn prepare<D: Driver>(
     share: Share,
     make: impl FnOnce(u32) -> Result<(D, Backend), RunError>,
 ) -> Result<(EventLoop<D>, Backend), RunError> {
-    let cpu = plan.cpus[share.index as usize];
+    let cpu = plan.transport.cpus[share.index as usize];
     if !core_affinity::set_for_current(core_affinity::CoreId { id: cpu }) {
         return Err(RunError::Pin(cpu));
     }
     let options = LoopOptions::of(plan, share);
     let (driver, backend) = make(options.connections + options.idle)?;
-    let tls = plan.tls.as_ref().map(client_config).transpose().map_err(RunError::Tls)?;
-    let flows = plan.script.as_ref().map(|script| FlowConfig {
+    let tls = plan.tls().map(client_config).transpose().map_err(RunError::Tls)?;
+    let flows = plan.workload.script().map(|script| FlowConfig {
         script: Arc::clone(script),
         share,
         seed: plan.seed,

@@ -15,7 +15,7 @@ use uringbench_core::flow::template::{Marks, Template};
 use uringbench_core::flow::value::{Escape, Slot, Value};
 use uringbench_core::http::request::{RequestParts, RequestTemplate};
 use uringbench_core::outcome::Outcome;
-use uringbench_core::plan::{Limit, Peer, Plan};
+use uringbench_core::plan::{Limit, Plan, Workload};
 use uringbench_core::record::Interval;
 use uringbench_core::time::{Nanos, Timestamp};
 use uringbench_engine::{Control, Observer};
@@ -55,13 +55,14 @@ fn serve(mut stream: TcpStream) {
 
 fn plan(target: SocketAddr, requests: u64) -> Plan {
     let parts = RequestParts::new("GET", "localhost", "/");
-    Plan {
-        connections: 4,
-        pipeline: 2,
-        limit: Limit::Requests(requests),
-        timeout: Nanos::from_secs(20),
-        ..Plan::plain(Peer::Tcp(target), RequestTemplate::build(parts).expect("a plain request"))
-    }
+    Plan::plain(target, RequestTemplate::build(parts).expect("a plain request"))
+        .with(|plan| {
+            plan.transport.connections.count = 4;
+            plan.limits.window = Limit::Requests(requests);
+            plan.limits.timeout = Nanos::from_secs(20);
+            plan.workload.set_pipeline(2);
+        })
+        .expect("a plan")
 }
 
 /// The same number of flows, each of a request that is always the same, one with a row, and one
@@ -91,12 +92,9 @@ fn scripted(target: SocketAddr, flows: u64) -> Plan {
     let data = vec![Data { table, order: RowOrder::Shared }];
     // More users than connections, so that they wait for each other.
     let script = Script::new((Flow::default(), vec![flow], Flow::default()), data, 1, Some(9));
-    Plan {
-        request: RequestTemplate::of_bytes(script.constants().as_ref().clone()),
-        pipeline: 1,
-        script: Some(Arc::new(script)),
-        ..plan(target, flows)
-    }
+    plan(target, flows)
+        .with(|plan| plan.workload = Workload::Script(Arc::new(script)))
+        .expect("a plan")
 }
 
 /// Blocks allocated by a run of a plan, and the intervals it reported.

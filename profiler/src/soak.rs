@@ -252,9 +252,9 @@ fn grown(readings: &[&Reading], from: Timestamp, to: Timestamp) -> Option<i64> {
 
 fn dose_found(plan: &Plan, series: &Series, rules: &Rules) -> Option<DoseFigures> {
     // The first stage is the warm-up.
-    let mut at = plan.stages.first()?.length.as_secs_f64();
+    let mut at = plan.load.stages().first()?.length.as_secs_f64();
     let mut spans = Vec::new();
-    for stage in &plan.stages[1..] {
+    for stage in &plan.load.stages()[1..] {
         let end = at + stage.length.as_secs_f64();
         spans.push(at + GUARD_S..end);
         at = end;

@@ -7,7 +7,7 @@ use uringbench_core::time::Nanos;
 
 use crate::diagnostic::{Diagnostics, FieldPath, did_you_mean};
 use crate::format::{self, Arrivals, ConnectionOrder};
-use crate::plan::{Flow, Load, Objective, Stage};
+use crate::plan::{Flow, Load, Stage};
 
 /// As `uringbench URL` has it.
 const CONNECTIONS: u32 = 64;
@@ -113,7 +113,7 @@ pub(crate) fn objectives(
     given: &[format::Slo],
     flows: &[Flow],
     diagnostics: &mut Diagnostics<'_>,
-) -> Vec<Objective> {
+) -> Vec<plan::Objective> {
     let is_whole = diagnostics.is_empty();
     let mut objectives = Vec::new();
     for (at, slo) in given.iter().enumerate() {
@@ -143,7 +143,7 @@ pub(crate) fn objectives(
             diagnostics.take(&place.key("step"), found.ok_or_else(why))
         });
         if let Some(limit) = limit {
-            objectives.push(Objective { limit, flow: flow.flatten(), step: step.flatten() });
+            objectives.push(plan::Objective { limit, flow: flow.flatten(), step: step.flatten() });
         }
     }
     objectives

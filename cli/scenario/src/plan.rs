@@ -3,9 +3,8 @@
 use uringbench_core::flow::Step;
 use uringbench_core::flow::program::Operation;
 use uringbench_core::flow::table::Table;
-use uringbench_core::plan::{Arrivals, ConnectionOrder};
+use uringbench_core::plan::{Arrivals, ConnectionOrder, Objective};
 use uringbench_core::rate::Rate;
-use uringbench_core::slo::Slo;
 use uringbench_core::time::Nanos;
 
 use crate::diagnostic::did_you_mean;
@@ -127,15 +126,4 @@ pub struct Flow {
     pub steps: Vec<Step>,
     /// Their order.
     pub operations: Vec<Operation>,
-}
-
-/// An objective and what it is about.
-#[derive(Clone, Debug)]
-pub struct Objective {
-    /// What must hold.
-    pub limit: Slo,
-    /// The flow it is about: an index. The whole run without one.
-    pub flow: Option<usize>,
-    /// The step of the flow it is about: an index.
-    pub step: Option<usize>,
 }

@@ -62,7 +62,7 @@ fn part(url: &str, cpu: usize, duration: Nanos, rate: Option<u64>) -> Result<Res
         measurement: MeasurementArgs::default(),
         ..RunArgs::default()
     };
-    let run = resolve::resolve(args)?;
+    let run = resolve::resolve(&args)?;
     debug_assert_eq!(run.plan.load != Load::Closed, rate.is_some());
     Ok(run)
 }

@@ -9,7 +9,7 @@ use crate::resolve::resolve;
 use crate::signals;
 
 /// Decide the plan, then execute it; signals end it early.
-pub(crate) fn execute(args: RunArgs) -> Result<Exit, Failure> {
+pub(crate) fn execute(args: &RunArgs) -> Result<Exit, Failure> {
     let run = resolve(args)?;
     let control = Control::new();
     signals::forward_to(control.clone())?;

@@ -1,6 +1,6 @@
 //! `uringbench soak`: a long load with a verdict on what the target keeps.
 
-use uringbench_core::plan::{Limit, Load};
+use uringbench_core::plan::{Course, Limit, Load, Plan};
 use uringbench_core::record::INTERVAL;
 use uringbench_core::time::Nanos;
 use uringbench_engine::Control;
@@ -8,7 +8,7 @@ use uringbench_profiler::soak;
 
 use crate::args::SoakArgs;
 use crate::execution;
-use crate::exit::{Exit, Failure};
+use crate::exit::{Exit, Failure, usage};
 use crate::resolve::resolve;
 use crate::scenario;
 use crate::signals;
@@ -29,33 +29,41 @@ pub(crate) fn execute(mut args: SoakArgs) -> Result<Exit, Failure> {
     if args.run.load.requests.is_none() && !is_scenario {
         args.run.load.duration.get_or_insert(DURATION);
     }
-    let mut run = resolve(args.run)?;
-    run.plan.slice = INTERVAL;
+    let mut run = resolve(&args.run)?;
     run.is_soak = true;
     if let Some(profile) = &mut run.profile {
         profile.follows_memory = true;
     }
-    if args.dose {
-        let (Load::Open { rate, .. }, Limit::Duration(length)) =
-            (&mut run.plan.load, run.plan.limit)
-        else {
-            return Err(Failure::Usage(
-                "--dose changes a rate over time: give it with -R, and -d instead of -n".to_owned(),
-            ));
-        };
-        if !run.plan.stretches.is_empty() {
-            return Err(Failure::Usage(
-                "--dose changes the rate by itself: give a constant one with -R, or leave the \
-                 stages out of the file"
-                    .to_owned(),
-            ));
-        }
-        *rate = rate.doubled().ok_or_else(|| {
-            Failure::Usage("--dose sends up to twice the rate: lower -R".to_owned())
-        })?;
-        run.plan.stages = soak::stages(run.plan.warmup, length, run.plan.seed);
-    }
+    let load = if args.dose { dose(&run.plan)? } else { run.plan.load.clone() };
+    run.plan = run
+        .plan
+        .with(|plan| {
+            plan.observe.slice = INTERVAL;
+            plan.load = load;
+        })
+        .map_err(|why| usage(why.to_string()))?;
     let control = Control::new();
     signals::forward_to(control.clone())?;
     execution::execute(&run, &control)
+}
+
+/// The load of the plan with nothing, its rate and twice its rate in turn.
+fn dose(plan: &Plan) -> Result<Load, Failure> {
+    let (Load::Open { rate, arrivals, course }, Limit::Duration(length)) =
+        (&plan.load, plan.limits.window)
+    else {
+        return Err(usage(
+            "--dose changes a rate over time: give it with -R, and -d instead of -n",
+        ));
+    };
+    if *course != Course::Even {
+        return Err(usage(
+            "--dose changes the rate by itself: give a constant one with -R, or leave the \
+             stages out of the file",
+        ));
+    }
+    let rate =
+        rate.doubled().ok_or_else(|| usage("--dose sends up to twice the rate: lower -R"))?;
+    let stages = soak::stages(plan.limits.warmup, length, plan.seed);
+    Ok(Load::Open { rate, arrivals: *arrivals, course: Course::Tempo(stages) })
 }

@@ -1,7 +1,7 @@
 //! The limits of this process that a load runs into: open files and locked memory.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use uringbench_core::plan::{Engine, Peer, Plan};
+use uringbench_core::plan::{Engine, Plan};
 
 /// A resource limit; `None` is unlimited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,10 +76,10 @@ pub(crate) fn check_files(
 /// What this plan will run into for want of local ports, as cause and remedy: what the kernel would
 /// say of each connection too many, told once.
 pub(crate) fn ports_wanting(plan: &Plan) -> Option<String> {
-    let tcp = plan.peers.iter().filter(|peer| matches!(peer, Peer::Tcp(_))).count();
+    let tcp = plan.transport.carrier.addresses().len();
     let range = std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").ok()?;
-    let connections = u64::from(plan.connections) + u64::from(plan.idle);
-    let foreseen = || foresee_ports(connections, tcp, plan.sources.len(), &range);
+    let connections = u64::from(plan.connections()) + u64::from(plan.transport.connections.idle);
+    let foreseen = || foresee_ports(connections, tcp, plan.sources().len(), &range);
     (tcp > 0).then(foreseen).flatten()
 }
 

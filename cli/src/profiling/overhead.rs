@@ -22,7 +22,7 @@ pub(crate) struct Trial {
 impl Trial {
     /// As many blocks as fit into the plan's measured window.
     pub(crate) fn new(plan: &Plan) -> Self {
-        let span = plan.limit.duration().unwrap_or(SPAN_MAX);
+        let span = plan.limits.window.duration().unwrap_or(SPAN_MAX);
         let seed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Self { blocks: BlockPlan::fitting(u64::from(seed.subsec_nanos()), BLOCK, span) }
     }

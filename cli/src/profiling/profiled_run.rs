@@ -56,7 +56,7 @@ impl<'a> ProfiledRun<'a> {
                     hz: profile.hz,
                     timeline_hz: profile.timeline_hz,
                     follows_memory: profile.follows_memory,
-                    cpus: files::free_cpus(&plan.cpus, target_cpus),
+                    cpus: files::free_cpus(&plan.transport.cpus, target_cpus),
                     folder: folder.to_path_buf(),
                 };
                 Ok(Sidecar::attach(profile.selector.clone(), found, options))
@@ -76,7 +76,7 @@ impl<'a> ProfiledRun<'a> {
     pub(crate) fn load_starts(&self, start: Timestamp, plan: &Plan) {
         self.began.set(Some(start));
         if let (Ok(sidecar), Some(trial)) = (&self.state, &self.trial) {
-            sidecar.toggle(trial.switches(start + plan.warmup));
+            sidecar.toggle(trial.switches(start + plan.limits.warmup));
         }
     }
 

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use crate::plan::{Load, Plan};
+use crate::plan::{Course, Load, Plan};
 use crate::schedule::{Schedule, Share};
 use crate::time::{Nanos, Timestamp};
 use crate::varying::Varying;
@@ -54,31 +54,37 @@ enum Source {
 impl Pacer {
     /// The slots of worker `share` in a run that starts at `start` with the warm-up.
     pub fn new(plan: &Plan, share: Share, start: Timestamp) -> Self {
-        let source = match plan.load {
+        let source = match &plan.load {
             Load::Closed => Source::Closed { start },
             Load::Replay => {
-                let replay = plan.script.as_ref().and_then(|script| script.replay());
+                let replay = plan.workload.script().and_then(|script| script.replay());
                 let times = replay.map_or_else(|| [].into(), |replay| Arc::clone(&replay.times));
                 Source::Open(Schedule::replay(times, share, start))
             }
-            Load::Open { rate, arrivals } => {
-                let varying = Varying::new(arrivals, &plan.stretches, share, start, plan.seed);
+            Load::Open { rate, arrivals, course } => {
+                let varying = match course {
+                    Course::Stretches(stretches) => {
+                        Varying::new(*arrivals, stretches, share, start, plan.seed)
+                    }
+                    Course::Even | Course::Tempo(_) => None,
+                };
                 Source::Open(varying.map_or_else(
                     || {
-                        let schedule = Schedule::new(arrivals, rate, share, start, plan.seed);
-                        schedule.with_stages(&plan.stages, start)
+                        let schedule = Schedule::new(*arrivals, *rate, share, start, plan.seed);
+                        schedule.with_stages(plan.load.stages(), start)
                     },
                     |varying| Schedule::Varying(Box::new(varying)),
                 ))
             }
         };
-        let measure_from = start + plan.warmup;
-        let end = plan.limit.duration().map_or(Timestamp::NEVER, |span| measure_from + span);
+        let measure_from = start + plan.limits.warmup;
+        let end =
+            plan.limits.window.duration().map_or(Timestamp::NEVER, |span| measure_from + span);
         Self {
             source,
             measure_from,
             end,
-            measured_left: plan.limit.requests().map(|total| share.of(total)),
+            measured_left: plan.limits.window.requests().map(|total| share.of(total)),
         }
     }
 
@@ -160,28 +166,25 @@ impl Pacer {
 mod tests {
     use super::*;
     use crate::http::request::{RequestParts, RequestTemplate};
-    use crate::plan::{Arrivals, Limit, Peer};
+    use crate::plan::{Arrivals, Limit};
     use crate::rate::Rate;
 
     const START: Timestamp = Timestamp(1_000);
 
     fn plan(load: Load, limit: Limit, warmup: Nanos) -> Plan {
         let parts = RequestParts::new("GET", "test", "/");
-        Plan {
-            load,
-            limit,
-            warmup,
-            slice: Nanos::SECOND,
-            ..Plan::plain(
-                Peer::Tcp(([127, 0, 0, 1], 80).into()),
-                RequestTemplate::build(parts).expect("a plain request"),
-            )
-        }
+        let request = RequestTemplate::build(parts).expect("a plain request");
+        let plan = Plan::plain(([127, 0, 0, 1], 80).into(), request).with(|plan| {
+            plan.load = load;
+            plan.limits.window = limit;
+            plan.limits.warmup = warmup;
+        });
+        plan.expect("a plan")
     }
 
     fn open(per_second: u64) -> Load {
         let rate = Rate::per_second(per_second).expect("a valid rate");
-        Load::Open { rate, arrivals: Arrivals::Constant }
+        Load::open(rate, Arrivals::Constant)
     }
 
     /// Everything released when asked every `step` until `until`.

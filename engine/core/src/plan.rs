@@ -1,386 +1,351 @@
 //! A plan: everything a run needs to know, validated, as plain data.
 //!
 //! The command line makes one from what was typed and from the machine; the engine executes it.
-//! It holds no argument-parser type and nothing that is not yet decided.
+//! It holds no argument-parser type and nothing that is not yet decided. What excludes each other
+//! are variants of one type; [`Plan::new`] checks the values.
 
-use std::fmt;
+pub mod load;
+pub mod tls;
+pub mod transport;
+pub mod workload;
+
 use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::ops::Deref;
 
-use crate::flow::script::Script;
+use thiserror::Error;
+
+pub use load::{Arrivals, Course, Limit, Limits, Load, TIMEOUT_MAX, TIMEOUT_MIN};
+pub use tls::{Identity, TlsPlan, TlsVersions, Trust};
+pub use transport::{
+    Carrier, CarrierError, Closing, ConnectionOrder, Connections, Engine, Peer, ProxyVersion, Ring,
+    Route, Transport, WaitMode,
+};
+pub use workload::{
+    Answers, Messages, PIPELINE_MAX, Requests, StreamKind, StreamPlan, WebSocketPlan, Workload,
+};
+
 use crate::http::request::RequestTemplate;
-use crate::rate::Rate;
 use crate::record::INTERVAL;
-use crate::tempo::{self, Stage};
+use crate::slo::Slo;
 use crate::time::Nanos;
-use crate::varying::{self, Stretch};
-use crate::websocket::handshake::Opening;
 
-/// One run, decided.
+/// One run, decided and checked. Its parts are read as its fields.
 #[derive(Clone, Debug)]
-pub struct Plan {
-    /// Where the load goes: every address of the target's name, at least one. Connections take
-    /// them in turn.
-    pub peers: Vec<Peer>,
-    /// The bytes of the one request of the flow.
-    pub request: RequestTemplate,
-    /// What the workers reach the kernel through.
-    pub engine: Engine,
-    /// The CPUs the workers are pinned to, one worker each, at least one.
-    pub cpus: Vec<usize>,
-    /// Connections over all workers, at least one per worker.
-    pub connections: u32,
-    /// Requests in flight per connection, 1..=[`Plan::PIPELINE_MAX`].
-    pub pipeline: u16,
-    /// Closed loop, or open loop at a rate.
+pub struct Plan(Parts);
+
+/// The parts of a plan.
+#[derive(Clone, Debug)]
+pub struct Parts {
+    /// What is loaded, as reports name it.
+    pub target: Target,
+    /// How connections are made, and what serves them.
+    pub transport: Transport,
+    /// What the bytes of a connection are wrapped in.
+    pub protocol: Protocol,
+    /// What is sent, and what its answers are.
+    pub workload: Workload,
+    /// When it is sent.
     pub load: Load,
-    /// When the measured window ends.
-    pub limit: Limit,
-    /// Load before the measured window, counted apart.
-    pub warmup: Nanos,
-    /// How long an exchange may take from `sent`, a connection to establish, and a due slot to
-    /// wait for a connection; also the longest drain. 1 ms..=1 h.
-    pub timeout: Nanos,
-    /// How a worker waits for its next due slot.
-    pub wait: WaitMode,
-    /// Seed of every random choice (Poisson gaps).
+    /// How long the parts of the run last.
+    pub limits: Limits,
+    /// How the run is followed and judged.
+    pub observe: Observe,
+    /// Seed of every random choice.
     pub seed: u64,
-    /// The step in which the run is followed: [`INTERVAL`], or a divisor
-    /// of it (10 ms at least) when what happens within a second matters.
+}
+
+/// What is loaded, as reports name it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Target {
+    /// The URL.
+    pub url: String,
+    /// The request's method, or the scenario's file.
+    pub method: String,
+}
+
+/// What the bytes of a connection are wrapped in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// Nothing.
+    Plain,
+    /// TLS, on every connection.
+    Tls(TlsPlan),
+}
+
+/// How the run is followed and judged.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Observe {
+    /// The step in which it is followed: [`INTERVAL`], or a divisor of it ([`SLICE_MIN`] at
+    /// least) when what happens within a second matters.
     pub slice: Nanos,
-    /// Changes of tempo of an open loop, one after the other from the start of the run; after
-    /// the last one, and where there is none, the rate holds.
-    pub stages: Vec<Stage>,
-    /// How the rate of an open loop changes, from the start of the run; without it it holds.
-    pub stretches: Vec<Stretch>,
-    /// TLS on every connection, if at all.
-    pub tls: Option<TlsPlan>,
-    /// Requests sent on a connection before it is closed and made anew, at least 1; `None` as
-    /// long as it lasts.
-    pub per_connection: Option<u32>,
-    /// Addresses of this machine that connections come from, in turn; empty leaves the choice to
-    /// the kernel.
-    pub sources: Vec<IpAddr>,
-    /// How connections are closed from this side.
-    pub closing: Closing,
-    /// Which of the connections that are free takes the next request.
-    pub connection_order: ConnectionOrder,
-    /// Attempts to connect per second over all workers; `None` as fast as may be.
-    pub connect_rate: Option<Rate>,
-    /// Further connections over all workers, which are held open and carry nothing.
-    pub idle: u32,
-    /// What connections say of themselves first, as if a proxy had taken them; the addresses they
-    /// come from are then given in `sources`.
-    pub proxy: Option<ProxyVersion>,
-    /// Bytes per second each connection takes of its answers, at least 1; `None` as fast as may
-    /// be.
-    pub read_rate: Option<u32>,
-    /// The same for its requests.
-    pub write_rate: Option<u32>,
-    /// WebSocket: the request is then a message, and so is its answer.
-    pub websocket: Option<WebSocketPlan>,
-    /// Answers are streams whose events are timed.
-    pub stream: Option<StreamPlan>,
-    /// What users do step by step. The request is then [`Script::constants`], and what is due on
-    /// a schedule are flows.
-    pub script: Option<Arc<Script>>,
+    /// What its figures are held against.
+    pub objectives: Vec<Objective>,
 }
 
-/// What is spoken over a WebSocket.
-#[derive(Clone, Debug)]
-pub struct WebSocketPlan {
-    /// What is asked for before the first message.
-    pub opening: Opening,
-    /// What every message that comes must carry, if that is checked.
-    pub expected: Option<Vec<u8>>,
-    /// Whether text that comes is checked to be UTF-8.
-    pub checks_text: bool,
-    /// Messages that the target sends of its own accord after the opening, and that the first
-    /// message of this side waits for.
-    pub greeting: u32,
+/// An objective and what it is about.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Objective {
+    /// What must hold.
+    pub limit: Slo,
+    /// The flow it is about: an index. The whole run without one.
+    pub flow: Option<usize>,
+    /// The step of the flow it is about: an index.
+    pub step: Option<usize>,
 }
 
-/// How the events of a stream are found and judged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct StreamPlan {
-    /// What an event is.
-    pub kind: StreamKind,
-    /// A gap of at least this length is a stall.
-    pub stall: Nanos,
-    /// After so many events of an answer the exchange ends, as a success, and the connection with
-    /// it; `None` when the target ends its answers.
-    pub events_max: Option<u64>,
-}
+/// The shortest step in which a run is followed.
+pub const SLICE_MIN: Nanos = Nanos::from_millis(10);
 
-/// What an event of a stream is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum StreamKind {
-    /// A server-sent event.
-    Events,
-    /// Any payload that arrives.
-    Arrivals,
-}
-
-/// Versions of the PROXY protocol.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ProxyVersion {
-    /// A line of text.
-    V1,
-    /// Binary.
-    V2,
-}
-
-/// One address of the target.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Peer {
-    /// TCP, over IPv4 or IPv6.
-    Tcp(SocketAddr),
-    /// A Unix socket, by its path.
-    Unix(PathBuf),
-}
-
-impl From<SocketAddr> for Peer {
-    fn from(address: SocketAddr) -> Self {
-        Self::Tcp(address)
-    }
-}
-
-impl fmt::Display for Peer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Tcp(address) => address.fmt(f),
-            Self::Unix(path) => write!(f, "unix:{}", path.display()),
-        }
-    }
-}
-
-/// What a worker reaches the kernel through. The machines above it are the same.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub enum Engine {
-    /// Our own loop over io_uring.
-    #[default]
-    Ring,
-    /// The monoio runtime: over io_uring, or over epoll where that is not to be had.
-    Monoio,
-    /// The tokio-uring runtime.
-    TokioUring,
-}
-
-/// How a connection ends when this side ends it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub enum Closing {
-    /// FIN: in order. The port stays taken for a while (TIME-WAIT).
-    #[default]
-    Fin,
-    /// RST: at once, as a client that was killed. The port is free again.
-    Rst,
-}
-
-/// Which of the connections that are free takes the next request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub enum ConnectionOrder {
-    /// The one free for longest: all of them are used alike, and with them every process, address
-    /// and queue behind them.
-    #[default]
-    RoundRobin,
-    /// The one used last: few are used as long as few are needed, and their memory is warm.
-    Lifo,
-}
-
-/// What TLS is to do. Certificates and keys are DER (X.690), as files give them.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TlsPlan {
-    /// The name or address asked for (SNI), which the target's certificate has to bear.
-    pub server_name: String,
-    /// Which certificates are taken for the target's.
-    pub trust: Trust,
-    /// What this side shows of itself, when asked (mutual TLS).
-    pub identity: Option<Identity>,
-    /// Versions offered.
-    pub versions: TlsVersions,
-    /// Application protocols offered (ALPN), best first.
-    pub alpn: Vec<String>,
-    /// Whether a connection made anew takes up an earlier session.
-    pub resumes: bool,
-    /// A body that only the end of the connection delimits is whole without a close_notify too.
-    pub tolerates_truncation: bool,
-}
-
-/// Which certificates are taken for the target's.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Trust {
-    /// Whatever is shown: no protection against anyone in between.
-    Anything,
-    /// What one of these vouches for, for the right name and at this time.
-    Roots(Vec<Vec<u8>>),
-}
-
-/// A certificate of this side, and the key to prove it.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Identity {
-    /// The certificate, and those that vouch for it.
-    pub chain: Vec<Vec<u8>>,
-    /// Its private key, in PKCS #8, PKCS #1 or SEC 1 form.
-    pub key: Vec<u8>,
-}
-
-impl fmt::Debug for Identity {
-    /// Without the key: this may be logged.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Identity({} certificates)", self.chain.len())
-    }
-}
-
-/// Versions of TLS offered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub enum TlsVersions {
-    /// 1.3, or 1.2 where the target has no 1.3.
-    #[default]
-    Both,
-    /// 1.2 alone (RFC 5246).
-    Only12,
-    /// 1.3 alone (RFC 8446).
-    Only13,
+/// Why parts make no plan.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum PlanError {
+    /// There is no address to connect to.
+    #[error("the target has no address: give at least one")]
+    NoPeer,
+    /// There is no CPU for a worker.
+    #[error("there is no CPU for a worker: name at least one")]
+    NoCpu,
+    /// A worker would have no connection.
+    #[error("{cpus} CPUs cannot share {connections} connections: each needs at least one")]
+    Connections {
+        /// How many CPUs there are.
+        cpus: usize,
+        /// How many connections there are.
+        connections: u32,
+    },
+    /// A limit that lets nothing through.
+    #[error("{0} is 0: give at least 1, or leave it out")]
+    Zero(&'static str),
+    /// An address of this machine from which no address of the target can be reached.
+    #[error("source address {0} cannot reach the target: use addresses of its kind")]
+    Source(IpAddr),
+    /// A PROXY header would have no address to name.
+    #[error("a PROXY header names the address that a connection comes from: give at least one")]
+    NoSource,
+    /// More requests in flight than a connection can have.
+    #[error("{0} requests in flight per connection: give 1 to {PIPELINE_MAX}")]
+    Pipeline(u16),
+    /// Out of its range.
+    #[error("a timeout of {0}: give 1ms to 1h")]
+    Timeout(Nanos),
+    /// Seconds do not end where steps end.
+    #[error("a step of {0}: give a divisor of 1s, at least 10ms")]
+    Slice(Nanos),
+    /// The schedule of a replay without its times, or the other way round.
+    #[error("a replay needs a script with the times at which its flows begin, and no other does")]
+    Replay,
+    /// A closed loop of flows has users, and no other load has.
+    #[error("the users of a script are given for a closed loop, and for no other load")]
+    Users,
+    /// Users that could have no connection of their own.
+    #[error("{users} users cannot each have one of {connections} connections")]
+    OwnConnections {
+        /// How many users there are.
+        users: u32,
+        /// How many connections there are.
+        connections: u32,
+    },
+    /// A rate that changes, but not how.
+    #[error("a rate that changes needs at least one stretch, and each stretch a length")]
+    Stretches,
 }
 
 impl Plan {
-    /// Whether no network lies between this machine's sockets and the target's.
-    pub fn is_on_loopback(&self) -> bool {
-        self.peers.iter().all(|peer| match peer {
-            Peer::Tcp(address) => address.ip().is_loopback(),
-            Peer::Unix(_) => true,
-        })
+    /// A plan of these parts.
+    ///
+    /// # Errors
+    /// When a value of theirs is out of its range, or two contradict each other.
+    pub fn new(parts: Parts) -> Result<Self, PlanError> {
+        parts.check()?;
+        Ok(Self(parts))
     }
 
     /// The least there is: one request after the other for a second, over one connection from
     /// CPU 0, with nothing special about either.
-    pub fn plain(peer: Peer, request: RequestTemplate) -> Self {
-        Self {
-            peers: vec![peer],
-            request,
-            engine: Engine::Ring,
-            cpus: vec![0],
-            connections: 1,
-            pipeline: 1,
+    pub fn plain(peer: SocketAddr, request: RequestTemplate) -> Self {
+        Self(Parts {
+            target: Target { url: format!("http://{peer}/"), method: "GET".to_owned() },
+            transport: Transport {
+                carrier: Carrier::ring(vec![peer]),
+                cpus: vec![0],
+                wait: WaitMode::Block,
+                connections: Connections::of(1),
+            },
+            protocol: Protocol::Plain,
+            workload: Workload::Requests(Requests::of(request)),
             load: Load::Closed,
-            limit: Limit::Duration(Nanos::SECOND),
-            warmup: Nanos::ZERO,
-            timeout: Nanos::SECOND,
-            wait: WaitMode::Block,
+            limits: Limits {
+                window: Limit::Duration(Nanos::SECOND),
+                warmup: Nanos::ZERO,
+                timeout: Nanos::SECOND,
+            },
+            observe: Observe { slice: INTERVAL, objectives: Vec::new() },
             seed: 1,
-            slice: INTERVAL,
-            stages: Vec::new(),
-            stretches: Vec::new(),
-            tls: None,
-            per_connection: None,
-            sources: Vec::new(),
-            closing: Closing::Fin,
-            connection_order: ConnectionOrder::RoundRobin,
-            connect_rate: None,
-            idle: 0,
-            proxy: None,
-            read_rate: None,
-            write_rate: None,
-            websocket: None,
-            stream: None,
-            script: None,
+        })
+    }
+
+    /// The same plan with other parts.
+    ///
+    /// # Errors
+    /// As for [`Self::new`].
+    pub fn with(self, change: impl FnOnce(&mut Parts)) -> Result<Self, PlanError> {
+        let mut parts = self.0;
+        change(&mut parts);
+        Self::new(parts)
+    }
+}
+
+impl Deref for Plan {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
+impl Parts {
+    /// Whether no network lies between this machine's sockets and the target's.
+    pub fn is_on_loopback(&self) -> bool {
+        self.transport.carrier.addresses().iter().all(|address| address.ip().is_loopback())
+    }
+
+    /// Every address of the target, at least one. Connections take them in turn.
+    pub fn peers(&self) -> Vec<Peer> {
+        self.transport.carrier.peers()
+    }
+
+    /// Connections over all workers.
+    pub const fn connections(&self) -> u32 {
+        self.transport.connections.count
+    }
+
+    /// TLS on every connection, if at all.
+    pub const fn tls(&self) -> Option<&TlsPlan> {
+        match &self.protocol {
+            Protocol::Plain => None,
+            Protocol::Tls(tls) => Some(tls),
         }
+    }
+
+    /// Addresses of this machine that connections come from; empty when the kernel chooses.
+    pub fn sources(&self) -> &[IpAddr] {
+        self.transport.carrier.as_ring().map_or(&[], |ring| ring.route.sources())
+    }
+
+    /// How connections are closed from this side.
+    pub fn closing(&self) -> Closing {
+        self.transport.carrier.as_ring().map_or(Closing::Fin, |ring| ring.closing)
+    }
+
+    /// The form of the PROXY header that connections begin with, if they do.
+    pub fn proxy(&self) -> Option<ProxyVersion> {
+        match self.transport.carrier.as_ring()?.route {
+            Route::Proxied { version, .. } => Some(version),
+            Route::Tcp { .. } | Route::Unix(_) => None,
+        }
+    }
+
+    /// Bytes per second each connection receives; `None` as fast as possible.
+    pub fn read_rate(&self) -> Option<u32> {
+        self.transport.carrier.as_ring()?.read_rate
     }
 
     /// Whether requests have due times of their own: in an open loop, and in every flow, whose
     /// steps are due when the one before has ended.
     pub fn has_due_times(&self) -> bool {
-        self.load != Load::Closed || self.script.is_some()
+        self.load != Load::Closed || self.workload.script().is_some()
     }
-
-    /// The most requests in flight on one connection.
-    pub const PIPELINE_MAX: u16 = 256;
 
     /// Requests per second that are due on average in a measured window of this length; `None`
     /// in a closed loop.
     pub fn offered(&self, measured: Nanos) -> Option<f64> {
-        match self.load {
-            Load::Closed => None,
-            Load::Replay => {
-                let replay = self.script.as_ref()?.replay()?;
-                let from = replay.times.partition_point(|&time| time < self.warmup);
-                let to = replay.times.partition_point(|&time| time < self.warmup + measured);
-                Some((to - from) as f64 / measured.as_secs_f64().max(1e-9))
-            }
-            Load::Open { rate, .. } => {
-                let to = self.warmup + measured;
-                if !self.stretches.is_empty() {
-                    return Some(varying::mean_rate(&self.stretches, self.warmup, to));
-                }
-                Some(rate.as_f64() * tempo::mean_share(&self.stages, self.warmup, to))
-            }
+        let (from, to) = (self.limits.warmup, self.limits.warmup + measured);
+        if self.load != Load::Replay {
+            return self.load.mean_rate(from, to);
         }
+        let replay = self.workload.script()?.replay()?;
+        let before = |end: Nanos| replay.times.partition_point(|&time| time < end);
+        Some((before(to) - before(from)) as f64 / measured.as_secs_f64().max(1e-9))
     }
-}
 
-/// What decides when the next request is sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Load {
-    /// Every connection sends its next request as soon as it may: throughput, not latency.
-    Closed,
-    /// Requests are due on a schedule, whatever the target does.
-    Open {
-        /// Requests per second over all workers.
-        rate: Rate,
-        /// The law of the gaps between due times.
-        arrivals: Arrivals,
-    },
-    /// Flows are due at the times of the script's replay.
-    Replay,
-}
+    fn check(&self) -> Result<(), PlanError> {
+        self.check_transport()?;
+        self.check_workload()?;
+        let Limits { window, timeout, .. } = self.limits;
+        if window.duration() == Some(Nanos::ZERO) {
+            return Err(PlanError::Zero("the length of the measured window"));
+        }
+        if window.requests() == Some(0) {
+            return Err(PlanError::Zero("the number of requests"));
+        }
+        if !(TIMEOUT_MIN..=TIMEOUT_MAX).contains(&timeout) {
+            return Err(PlanError::Timeout(timeout));
+        }
+        let slice = self.observe.slice;
+        if slice < SLICE_MIN || !INTERVAL.0.is_multiple_of(slice.0) {
+            return Err(PlanError::Slice(slice));
+        }
+        Ok(())
+    }
 
-/// The law of the gaps between the due times of an open loop.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Arrivals {
-    /// Evenly spaced: the least variance, for comparisons.
-    Constant,
-    /// Exponential gaps, seeded: real queues, for capacity.
-    Poisson,
-}
-
-/// When the measured window ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Limit {
-    /// After this long.
-    Duration(Nanos),
-    /// When exactly this many requests have been released (over all workers), at least 1.
-    Requests(u64),
-    /// Whichever comes first.
-    Either(Nanos, u64),
-}
-
-impl Limit {
-    /// The most requests the window releases, if it is limited by them.
-    pub const fn requests(self) -> Option<u64> {
-        match self {
-            Self::Duration(_) => None,
-            Self::Requests(n) | Self::Either(_, n) => Some(n),
+    fn check_transport(&self) -> Result<(), PlanError> {
+        let Transport { carrier, cpus, connections, .. } = &self.transport;
+        if self.peers().is_empty() {
+            return Err(PlanError::NoPeer);
+        }
+        if self.proxy().is_some() && self.sources().is_empty() {
+            return Err(PlanError::NoSource);
+        }
+        let reaches = |source: &IpAddr| {
+            carrier.addresses().iter().any(|peer| peer.is_ipv4() == source.is_ipv4())
+        };
+        if let Some(source) = self.sources().iter().find(|source| !reaches(source)) {
+            return Err(PlanError::Source(*source));
+        }
+        if cpus.is_empty() {
+            return Err(PlanError::NoCpu);
+        }
+        if (connections.count as usize) < cpus.len() {
+            let (cpus, connections) = (cpus.len(), connections.count);
+            return Err(PlanError::Connections { cpus, connections });
+        }
+        let at_least_one = [
+            ("the number of requests per connection", connections.requests),
+            ("the rate at which answers are read", self.read_rate()),
+            ("the rate at which requests are written", connections.write_rate),
+        ];
+        match at_least_one.iter().find(|(_, value)| *value == Some(0)) {
+            Some((name, _)) => Err(PlanError::Zero(name)),
+            None => Ok(()),
         }
     }
 
-    /// The longest the window lasts, if it is limited by time.
-    pub const fn duration(self) -> Option<Nanos> {
-        match self {
-            Self::Requests(_) => None,
-            Self::Duration(d) | Self::Either(d, _) => Some(d),
+    fn check_workload(&self) -> Result<(), PlanError> {
+        let pipeline = self.workload.pipeline();
+        if !(1..=PIPELINE_MAX).contains(&pipeline) {
+            return Err(PlanError::Pipeline(pipeline));
         }
+        if let Load::Open { course: Course::Stretches(stretches), .. } = &self.load
+            && (stretches.is_empty() || stretches.iter().any(|part| part.length == Nanos::ZERO))
+        {
+            return Err(PlanError::Stretches);
+        }
+        let Some(script) = self.workload.script() else {
+            return if self.load == Load::Replay { Err(PlanError::Replay) } else { Ok(()) };
+        };
+        if (self.load == Load::Replay) != script.replay().is_some() {
+            return Err(PlanError::Replay);
+        }
+        if (self.load == Load::Closed) != script.users().is_some() {
+            return Err(PlanError::Users);
+        }
+        let (users, connections) = (script.users().unwrap_or(0), self.connections());
+        if script.has_own_connections() && users > connections {
+            return Err(PlanError::OwnConnections { users, connections });
+        }
+        Ok(())
     }
 }
 
-/// How a worker passes the time to its next due slot, or until an answer comes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum WaitMode {
-    /// Sleep in the kernel: cheapest, late by the wake-up (some 10 µs).
-    Block,
-    /// Sleep until shortly before the due time, then spin. Where no slot is due, spin first, for
-    /// a moment and while that pays, then sleep.
-    Hybrid,
-    /// Never sleep: a full CPU, the least lateness.
-    Spin,
-}
+#[cfg(test)]
+mod tests;

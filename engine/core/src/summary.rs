@@ -163,7 +163,8 @@ impl Summary {
         let edges = record.edges;
         let counts = &record.counts;
         let unsent = counts.of(Outcome::NotSent) + counts.of(Outcome::ConnectFailed);
-        let script = plan.script.as_ref().map(|script| ScriptSummary::of(script, record, measured));
+        let script =
+            plan.workload.script().map(|script| ScriptSummary::of(script, record, measured));
         let released = match &script {
             Some(script) if plan.load != Load::Closed => script.flows_ended(),
             _ => counts.released,

@@ -11,7 +11,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use uringbench_core::plan::{Peer, Plan, WaitMode};
+use uringbench_core::plan::{Plan, WaitMode};
 use uringbench_core::record::Backend;
 use uringbench_core::time::{Nanos, Timestamp};
 use uringbench_ring::{Failure, Room, TcpInfo};
@@ -76,9 +76,9 @@ impl<R: Runtime> RuntimeDriver<R> {
             shared: Rc::new(Shared::new(plan, connections)),
             tasks: vec![None; connections as usize],
             deadline: Deadline { timer: None, rings_at: Timestamp::default() },
-            peers: plan.peers.iter().filter_map(tcp).collect(),
+            peers: plan.transport.carrier.addresses().to_vec(),
             first_peer: index,
-            wait: plan.wait,
+            wait: plan.transport.wait,
             spun: Nanos::ZERO,
             runtime,
         })
@@ -197,14 +197,6 @@ impl<R: Runtime> Deadline<R> {
 
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
         self.timer.as_mut().map_or(Poll::Pending, |timer| Pin::new(timer).poll(context))
-    }
-}
-
-/// What [`super::check`] has left.
-const fn tcp(peer: &Peer) -> Option<SocketAddr> {
-    match peer {
-        Peer::Tcp(address) => Some(*address),
-        Peer::Unix(_) => None,
     }
 }
 

@@ -20,7 +20,6 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use thiserror::Error;
-use uringbench_core::plan::{Closing, Engine, Peer, Plan};
 use uringbench_core::record::Backend;
 
 pub(crate) use driver::RuntimeDriver;
@@ -87,17 +86,9 @@ pub(crate) type Stream<R> =
 /// A sleep of either runtime, which may not move.
 pub(crate) type Pinned<S> = Pin<Box<S>>;
 
-/// Why a runtime cannot do what was planned.
+/// Why there is no runtime.
 #[derive(Debug, Error)]
 pub enum EngineError {
-    /// It has no way to.
-    #[error("`--engine {engine}` cannot {ability}; leave that out, or use `--engine ring`")]
-    Lacks {
-        /// The engine's name.
-        engine: &'static str,
-        /// What it cannot do.
-        ability: &'static str,
-    },
     /// It could not be set up.
     #[error("the runtime of {engine} cannot be set up: {cause}")]
     SetUp {
@@ -106,28 +97,4 @@ pub enum EngineError {
         /// The system's answer.
         cause: io::Error,
     },
-}
-
-/// Refuse what only the ring can do: neither runtime lets its sockets be prepared.
-///
-/// # Errors
-/// When the plan's engine cannot carry it; before anything is started.
-pub fn check(plan: &Plan) -> Result<(), EngineError> {
-    let engine = match plan.engine {
-        Engine::Ring => return Ok(()),
-        Engine::Monoio => "monoio",
-        Engine::TokioUring => "tokio-uring",
-    };
-    let ability = if !plan.sources.is_empty() {
-        "choose the addresses that connections come from"
-    } else if plan.closing == Closing::Rst {
-        "close connections by RST"
-    } else if plan.peers.iter().any(|peer| matches!(peer, Peer::Unix(_))) {
-        "connect to a Unix socket"
-    } else if plan.read_rate.is_some() {
-        "read slowly"
-    } else {
-        return Ok(());
-    };
-    Err(EngineError::Lacks { engine, ability })
 }

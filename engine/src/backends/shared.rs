@@ -43,8 +43,8 @@ pub(super) struct Shared {
 impl Shared {
     pub(super) fn new(plan: &Plan, connections: u32) -> Self {
         let connections = connections as usize;
-        let request = plan.request.bytes();
-        let buffer = if plan.tls.is_some() { RECORDS } else { SMALL_ANSWERS };
+        let request = plan.workload.bytes();
+        let buffer = if plan.tls().is_some() { RECORDS } else { SMALL_ANSWERS };
         let scratch = (SCRATCHES_TOGETHER / connections.max(1)).clamp(SCRATCH_MIN, SCRATCH_MAX);
         Self {
             events: RefCell::new(VecDeque::with_capacity(connections)),

@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
 
 use uringbench_core::http::request::{RequestParts, RequestTemplate};
-use uringbench_core::plan::{Engine, Limit, Peer, Plan};
+use uringbench_core::plan::{Carrier, Limit, Plan};
 use uringbench_core::time::Nanos;
 use uringbench_ring::Room;
 
@@ -32,11 +32,12 @@ fn target() -> SocketAddr {
 
 fn plan(target: SocketAddr) -> Plan {
     let parts = RequestParts::new("GET", "localhost", "/");
-    Plan {
-        engine: Engine::Monoio,
-        limit: Limit::Requests(1),
-        ..Plan::plain(Peer::Tcp(target), RequestTemplate::build(parts).expect("a plain request"))
-    }
+    Plan::plain(target, RequestTemplate::build(parts).expect("a plain request"))
+        .with(|plan| {
+            plan.transport.carrier = Carrier::Monoio(vec![target]);
+            plan.limits.window = Limit::Requests(1);
+        })
+        .expect("a plan")
 }
 
 /// The next thing that happens.

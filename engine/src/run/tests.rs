@@ -8,7 +8,7 @@ use std::ops::Range;
 use rustix::io::Errno;
 use uringbench_core::http::request::{RequestParts, RequestTemplate};
 use uringbench_core::outcome::Outcome;
-use uringbench_core::plan::{Limit, Peer};
+use uringbench_core::plan::{Carrier, Limit};
 use uringbench_core::summary::Summary;
 use uringbench_core::validity::{Observations, judge};
 use uringbench_ring::{Config, TcpInfo};
@@ -136,16 +136,17 @@ impl Observer for Watch {
 /// Far longer than a test may take: what does not end by itself fails it.
 fn plan(workers: usize) -> Plan {
     let parts = RequestParts::new("GET", "localhost", "/");
-    Plan {
-        cpus: vec![0; workers],
-        connections: workers as u32,
-        limit: Limit::Duration(Nanos::from_secs(3_600)),
-        slice: Nanos::from_millis(10),
-        ..Plan::plain(
-            Peer::Tcp(([127, 0, 0, 1], 80).into()),
-            RequestTemplate::build(parts).expect("a plain request"),
-        )
-    }
+    Plan::plain(
+        ([127, 0, 0, 1], 80).into(),
+        RequestTemplate::build(parts).expect("a plain request"),
+    )
+    .with(|plan| {
+        plan.transport.cpus = vec![0; workers];
+        plan.transport.connections.count = workers as u32;
+        plan.limits.window = Limit::Duration(Nanos::from_secs(3_600));
+        plan.observe.slice = Nanos::from_millis(10);
+    })
+    .expect("a plan")
 }
 
 fn run_fated(fates: &[Fate], panics: bool) -> Result<RunRecord, RunError> {
@@ -220,12 +221,13 @@ fn target() -> SocketAddr {
 
 #[test]
 fn a_run_whose_completions_overflow_is_invalid_and_complete() {
-    let plan = Plan {
-        connections: 64,
-        limit: Limit::Requests(2_000),
-        peers: vec![Peer::Tcp(target())],
-        ..plan(1)
-    };
+    let plan = plan(1)
+        .with(|plan| {
+            plan.transport.connections.count = 64;
+            plan.limits.window = Limit::Requests(2_000);
+            plan.transport.carrier = Carrier::ring(vec![target()]);
+        })
+        .expect("a plan");
     let control = Control::new();
     let record = run_with(&plan, &control, &mut Watch { panics: false }, &|index, links| {
         worker::work_over(&plan, index, &control, links, |slots| {

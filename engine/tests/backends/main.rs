@@ -20,7 +20,8 @@ use uringbench_core::http::body::Body;
 use uringbench_core::http::request::{RequestParts, RequestTemplate};
 use uringbench_core::outcome::Outcome;
 use uringbench_core::plan::{
-    Arrivals, Closing, Engine, Limit, Load, Peer, Plan, TlsVersions, WaitMode,
+    Arrivals, Carrier, Closing, Engine, Limit, Load, Plan, Protocol, Requests, Route, TlsVersions,
+    WaitMode, Workload,
 };
 use uringbench_core::rate::Rate;
 use uringbench_core::record::{Backend, Interval, RunRecord};
@@ -55,14 +56,15 @@ fn backends() -> Vec<(Engine, Backend)> {
 }
 
 fn plan(engine: Engine, target: SocketAddr, requests: u64) -> Plan {
-    Plan {
-        engine,
-        connections: 4,
-        limit: Limit::Requests(requests),
-        timeout: Nanos::from_secs(20),
-        wait: WaitMode::Hybrid,
-        ..Plan::plain(Peer::Tcp(target), request("GET", &[]))
-    }
+    Plan::plain(target, request("GET", &[]))
+        .with(|plan| {
+            plan.transport.carrier = carrier(engine, target);
+            plan.transport.connections.count = 4;
+            plan.limits.window = Limit::Requests(requests);
+            plan.limits.timeout = Nanos::from_secs(20);
+            plan.transport.wait = WaitMode::Hybrid;
+        })
+        .expect("a plan")
 }
 
 fn request(method: &str, body: &[u8]) -> RequestTemplate {
@@ -71,6 +73,11 @@ fn request(method: &str, body: &[u8]) -> RequestTemplate {
         ..RequestParts::new(method, "simulated.test", "/")
     };
     RequestTemplate::build(parts).expect("a plain request")
+}
+
+fn carrier(engine: Engine, target: SocketAddr) -> Carrier {
+    let route = Route::Tcp { peers: vec![target], sources: Vec::new() };
+    Carrier::new(engine, route, Closing::Fin, None).expect("nothing special")
 }
 
 /// Follows a run, and interrupts it when told.
@@ -126,7 +133,12 @@ fn every_request_is_sent_once_and_answered_once() {
     for (engine, backend) in backends() {
         for (connections, pipeline) in [(1, 1), (7, 1), (64, 1), (4, 8), (64, 16)] {
             let server = Server::start(Manner::Whole(2));
-            let plan = Plan { connections, pipeline, ..plan(engine, server.address, 5_003) };
+            let plan = plan(engine, server.address, 5_003)
+                .with(|plan| {
+                    plan.transport.connections.count = connections;
+                    plan.workload.set_pipeline(pipeline);
+                })
+                .expect("a plan");
             let (record, _) = run(&plan, backend);
             expect(&record, &[(Outcome::Ok, 5_003)]);
             assert_eq!(server.requests(), 5_003, "{backend} -c {connections} -p {pipeline}");
@@ -154,7 +166,9 @@ fn large_answers_are_counted_to_the_byte() {
         for (manner, beside) in cases {
             for pipeline in [1, 3] {
                 let server = Server::start(manner);
-                let plan = Plan { pipeline, ..plan(engine, server.address, 61) };
+                let plan = plan(engine, server.address, 61)
+                    .with(|plan| plan.workload.set_pipeline(pipeline))
+                    .expect("a plan");
                 let (record, _) = run(&plan, backend);
                 expect(&record, &[(Outcome::Ok, 61)]);
                 let received = record.workers[0].received_bytes;
@@ -171,7 +185,12 @@ fn large_requests_arrive_whole_and_in_order() {
         for (length, pipeline) in [(1_000, 8), (100_000, 4), (3_000_000, 2)] {
             let server = Server::start(Manner::Checking);
             let request = request("POST", &body(length));
-            let plan = Plan { request, pipeline, ..plan(engine, server.address, 41) };
+            let plan = plan(engine, server.address, 41)
+                .with(|plan| {
+                    plan.workload = Workload::Requests(Requests::of(request));
+                    plan.workload.set_pipeline(pipeline);
+                })
+                .expect("a plan");
             let (record, _) = run(&plan, backend);
             expect(&record, &[(Outcome::Ok, 41)]);
             assert_eq!(server.requests(), 41, "{backend}");
@@ -200,11 +219,12 @@ fn faults_of_the_server_come_to_the_same_outcomes() {
             } else {
                 Nanos::from_secs(20)
             };
-            let plan = Plan {
-                connections: *connections,
-                timeout,
-                ..plan(engine, server.address, *requests)
-            };
+            let plan = plan(engine, server.address, *requests)
+                .with(|plan| {
+                    plan.transport.connections.count = *connections;
+                    plan.limits.timeout = timeout;
+                })
+                .expect("a plan");
             let (record, _) = run(&plan, backend);
             expect(&record, outcomes);
             assert_eq!(server.requests(), *requests, "{backend} {manner:?}");
@@ -219,12 +239,22 @@ fn what_a_broken_connection_still_owed_is_sent_again_if_it_may_be() {
         // Eight at once; three are answered, the fourth is cut short, and of the four behind it
         // three are answered on the next connection and one is cut short.
         let server = Server::start(Manner::CutShort(3));
-        let plan = Plan { connections: 1, pipeline: 8, ..plan(engine, server.address, 8) };
+        let plan = plan(engine, server.address, 8)
+            .with(|plan| {
+                plan.transport.connections.count = 1;
+                plan.workload.set_pipeline(8);
+            })
+            .expect("a plan");
         let (record, _) = run(&plan, backend);
         expect(&record, &[(Outcome::Ok, 6), (Outcome::Reset, 2)]);
         assert_eq!(record.counts.retried, 4, "{backend}");
         // What may not be sent twice is lost.
-        let plan = Plan { request: request("POST", &[]), ..plan };
+        let plan = plan
+            .with(|plan| {
+                plan.workload = Workload::Requests(Requests::of(request("POST", &[])));
+                plan.workload.set_pipeline(8);
+            })
+            .expect("a plan");
         let (record, _) = run(&plan, backend);
         expect(&record, &[(Outcome::Ok, 3), (Outcome::Reset, 5)]);
         assert_eq!(record.counts.retried, 0, "{backend}");
@@ -253,7 +283,12 @@ fn nobody_there_is_no_run() {
         assert!(why.contains("nothing listens there"), "{backend}: {why}");
         // Attempts that are given up must not linger: their descriptors would.
         let timeout = Nanos::from_millis(50);
-        let patient = Plan { connections: 100, timeout, ..plan(engine, full.address, 10) };
+        let patient = plan(engine, full.address, 10)
+            .with(|plan| {
+                plan.transport.connections.count = 100;
+                plan.limits.timeout = timeout;
+            })
+            .expect("a plan");
         let why = failed(&patient, &mut watch);
         assert!(why.contains("no answer within the timeout"), "{backend}: {why}");
         let left = settled_files(before);
@@ -271,7 +306,9 @@ fn a_connection_made_anew_two_thousand_times_leaves_nothing_behind() {
         drop(server);
         let before = files_at_rest();
         let server = Server::start(Manner::Closing);
-        let plan = Plan { connections: 8, ..plan(engine, server.address, 2_000) };
+        let plan = plan(engine, server.address, 2_000)
+            .with(|plan| plan.transport.connections.count = 8)
+            .expect("a plan");
         let (record, _) = run(&plan, backend);
         expect(&record, &[(Outcome::Ok, 2_000)]);
         assert!(server.connections() >= 2_000, "{backend}: one connection per request");
@@ -290,12 +327,13 @@ fn requests_within_tls_and_its_goodbye_arrive() {
     let _turn = turn();
     for (engine, backend) in backends() {
         let server = Server::start(Manner::Secure);
-        let plan = Plan {
-            tls: Some(secure::tls_plan(false, TlsVersions::Only13)),
-            per_connection: Some(5),
-            pipeline: 2,
-            ..plan(engine, server.address, 400)
-        };
+        let plan = plan(engine, server.address, 400)
+            .with(|plan| {
+                plan.protocol = Protocol::Tls(secure::tls_plan(false, TlsVersions::Only13));
+                plan.transport.connections.requests = Some(5);
+                plan.workload.set_pipeline(2);
+            })
+            .expect("a plan");
         let (record, _) = run(&plan, backend);
         expect(&record, &[(Outcome::Ok, 400)]);
         assert_eq!(server.requests(), 400, "{backend}");
@@ -314,13 +352,14 @@ fn an_open_loop_sends_all_it_planned_and_nothing_early() {
         for wait in [WaitMode::Hybrid, WaitMode::Block] {
             let server = Server::start(Manner::Whole(2));
             let rate = Rate::per_second(2_000).expect("a rate");
-            let plan = Plan {
-                connections: 1,
-                pipeline: 64,
-                load: Load::Open { rate, arrivals: Arrivals::Constant },
-                wait,
-                ..plan(engine, server.address, 1_000)
-            };
+            let plan = plan(engine, server.address, 1_000)
+                .with(|plan| {
+                    plan.transport.connections.count = 1;
+                    plan.load = Load::open(rate, Arrivals::Constant);
+                    plan.transport.wait = wait;
+                    plan.workload.set_pipeline(64);
+                })
+                .expect("a plan");
             let (record, watch) = run(&plan, backend);
             expect(&record, &[(Outcome::Ok, 1_000)]);
             assert_eq!(record.times.lateness.len(), 1_000, "{backend}");
@@ -339,11 +378,12 @@ fn an_abort_ends_a_run_that_nobody_answers() {
     let _turn = turn();
     for (engine, backend) in backends() {
         let server = Server::start(Manner::Silent);
-        let plan = Plan {
-            limit: Limit::Duration(Nanos::from_secs(60)),
-            timeout: Nanos::from_secs(60),
-            ..plan(engine, server.address, 1)
-        };
+        let plan = plan(engine, server.address, 1)
+            .with(|plan| {
+                plan.limits.window = Limit::Duration(Nanos::from_secs(60));
+                plan.limits.timeout = Nanos::from_secs(60);
+            })
+            .expect("a plan");
         // The first interval is over while all four wait. Without the abort they would time out.
         let watch = Watch { interrupts: 2, ..Watch::default() };
         let (record, _) = run_watched(&plan, backend, watch);
@@ -374,11 +414,12 @@ fn a_collector_that_is_held_up_stops_no_worker_and_loses_nothing() {
         let server = Server::start(Manner::Whole(2));
         // A hundred slices of 10 ms, none of which is taken before the last request.
         let rate = Rate::per_second(1_000).expect("a rate");
-        let plan = Plan {
-            load: Load::Open { rate, arrivals: Arrivals::Constant },
-            slice: Nanos::from_millis(10),
-            ..plan(engine, server.address, 1_000)
-        };
+        let plan = plan(engine, server.address, 1_000)
+            .with(|plan| {
+                plan.load = Load::open(rate, Arrivals::Constant);
+                plan.observe.slice = Nanos::from_millis(10);
+            })
+            .expect("a plan");
         let mut observer = HeldUp { server: &server, requests: 1_000 };
         let record = uringbench_engine::run(&plan, &Control::new(), &mut observer);
         let record = record.expect("the server listens");
@@ -397,8 +438,8 @@ fn what_only_the_ring_can_do_is_refused_elsewhere() {
     let _turn = turn();
     let server = Server::start(Manner::Whole(2));
     for (engine, name) in [(Engine::Monoio, "monoio"), (Engine::TokioUring, "tokio-uring")] {
-        let plan = Plan { closing: Closing::Rst, ..plan(engine, server.address, 1) };
-        let refused = uringbench_engine::run(&plan, &Control::new(), &mut Watch::default());
+        let route = Route::Tcp { peers: vec![server.address], sources: Vec::new() };
+        let refused = Carrier::new(engine, route, Closing::Rst, None);
         let why = refused.expect_err("it cannot").to_string();
         assert!(
             why.contains(&format!("`--engine {name}`")) && why.contains("--engine ring"),

@@ -12,9 +12,9 @@ use uringbench_core::flow::step::Step;
 use uringbench_core::flow::template::{Marks, Template};
 use uringbench_core::flow::value::{Escape, Slot, Value};
 use uringbench_core::http::body::Body;
-use uringbench_core::http::request::{RequestParts, RequestTemplate};
+use uringbench_core::http::request::RequestParts;
 use uringbench_core::outcome::Outcome;
-use uringbench_core::plan::{Plan, TlsVersions};
+use uringbench_core::plan::{Plan, Protocol, TlsVersions, Workload};
 
 use crate::secure;
 use crate::server::{Manner, Server, body};
@@ -50,11 +50,7 @@ fn scripted(plan: Plan, steps: Vec<Step>) -> Plan {
     let flow = Flow { name: "flow".to_owned(), weight: 1, steps, operations };
     let parts = (Flow::default(), vec![flow], Flow::default());
     let script = Script::new(parts, Vec::new(), 1, Some(USERS));
-    Plan {
-        request: RequestTemplate::of_bytes(script.constants().as_ref().clone()),
-        script: Some(Arc::new(script)),
-        ..plan
-    }
+    plan.with(|plan| plan.workload = Workload::Script(Arc::new(script))).expect("a plan")
 }
 
 #[test]
@@ -109,11 +105,12 @@ fn a_script_s_requests_arrive_within_tls() {
     for (engine, backend) in backends() {
         let steps = vec![step(0, &[]), step(0, &[Value::User, Value::Capture(0)])];
         let server = Server::start(Manner::Secure);
-        let plan = Plan {
-            tls: Some(secure::tls_plan(true, TlsVersions::Both)),
-            per_connection: Some(7),
-            ..plan(engine, server.address, FLOWS)
-        };
+        let plan = plan(engine, server.address, FLOWS)
+            .with(|plan| {
+                plan.protocol = Protocol::Tls(secure::tls_plan(true, TlsVersions::Both));
+                plan.transport.connections.requests = Some(7);
+            })
+            .expect("a plan");
         let (record, _) = run(&scripted(plan, steps), backend);
         expect(&record, &[(Outcome::Ok, 2 * FLOWS)]);
         assert_eq!(server.requests(), 2 * FLOWS, "{backend}");

@@ -10,8 +10,9 @@ use uringbench_core::http::request::{RequestParts, RequestTemplate};
 use uringbench_core::outcome::{Counts, Outcome};
 use uringbench_core::pacer::{Pace, Pacer};
 use uringbench_core::plan::{
-    Arrivals, Closing, ConnectionOrder, Engine, Limit, Load, Peer, Plan, StreamKind, StreamPlan,
-    TlsVersions, WaitMode, WebSocketPlan,
+    Answers, Arrivals, Carrier, Closing, ConnectionOrder, Connections, Course, Limit, Limits, Load,
+    Messages, Observe, Parts, Plan, Protocol, Requests, Ring, Route, StreamKind, StreamPlan,
+    Target, TlsVersions, Transport, WaitMode, WebSocketPlan, Workload,
 };
 use uringbench_core::rate::Rate;
 use uringbench_core::record::{INTERVAL, Phase};
@@ -141,8 +142,8 @@ pub(crate) fn simulate(seed: u64) -> Sums {
         return Sums { halted: 1, ..Sums::default() };
     }
     let start = START + Nanos::from_millis(20);
-    let measure_from = start + plan.warmup;
-    let span = plan.limit.duration();
+    let measure_from = start + plan.limits.warmup;
+    let span = plan.limits.window.duration();
     let measure_to = span.map_or(Timestamp::NEVER, |span| measure_from + span);
     let boundaries = Boundaries { start, measure_from, measure_to };
     event_loop.begin(Pacer::new(&plan, Share::WHOLE, start), boundaries);
@@ -213,17 +214,17 @@ fn check(
     assert_eq!(collected.in_flight, 0);
     // Every slot that was due was released, no more and no fewer.
     let begun: u64 = collected.flows.iter().sum();
-    let released = if plan.script.is_some() { begun } else { measured.released };
+    let released = if plan.workload.script().is_some() { begun } else { measured.released };
     if let (Some(expected), false) = (slots_expected(plan, boundaries), was_cut) {
         assert_eq!(released, expected, "released against planned");
     }
-    if plan.script.is_some() {
+    if plan.workload.script().is_some() {
         check_script(plan, collected, witness);
-    } else if plan.warmup == Nanos::ZERO {
+    } else if plan.limits.warmup == Nanos::ZERO {
         assert_eq!(warmup.released, 0, "slots of a warm-up that there is not");
     }
     // A window limited by time alone is as long as planned.
-    if let (Limit::Duration(span), false) = (plan.limit, was_cut) {
+    if let (Limit::Duration(span), false) = (plan.limits.window, was_cut) {
         assert_eq!(boundaries.measure_to.since(boundaries.measure_from), span);
     }
     // Every released slot is timed once, complete or not.
@@ -238,21 +239,24 @@ fn check(
     // The server saw what was sent, and the loop says so.
     let unsent = unsent + warmup.of(Outcome::NotSent) + warmup.of(Outcome::ConnectFailed);
     let sent = measured.released + warmup.released - unsent + measured.retried + warmup.retried;
-    let is_pieced = plan.tls.is_some() && plan.request.bytes().len() > 60_000;
-    if plan.write_rate.is_some() || is_pieced || plan.script.as_deref().is_some_and(has_talks) {
+    let is_pieced = plan.tls().is_some() && plan.workload.bytes().len() > 60_000;
+    if plan.transport.connections.write_rate.is_some()
+        || is_pieced
+        || plan.workload.script().map(Arc::as_ref).is_some_and(has_talks)
+    {
         // Sent in pieces, or behind what is under way: a connection may end between.
         assert!(witness.requests.get() <= sent, "requests the server saw");
     } else {
         assert_eq!(witness.requests.get(), sent, "requests the server saw");
     }
-    let request_bytes = plan.request.bytes().len() as u64;
-    if plan.script.is_none() {
+    let request_bytes = plan.workload.bytes().len() as u64;
+    if plan.workload.script().is_none() {
         assert_eq!(collected.totals.sent_bytes, sent * request_bytes);
     } else if witness.requests.get() == sent {
         assert_eq!(collected.totals.sent_bytes, witness.bytes.get());
     }
     assert_eq!(witness.leases.get(), 0, "leases not given back");
-    let (used, there) = (collected.totals.connections_used, plan.connections);
+    let (used, there) = (collected.totals.connections_used, plan.connections());
     assert!(used <= there, "{used} connections of {there} were used");
     assert!(u64::from(used) <= measured.released, "{used} connections were used by fewer requests");
     // Intervals follow one another without a gap, in the order of the phases.
@@ -262,7 +266,7 @@ fn check(
     }
     let end = collected.intervals.last().map_or(START, |interval| interval.2);
     if boundaries.measure_to != Timestamp::NEVER {
-        let latest = boundaries.measure_to + plan.timeout + Nanos::from_millis(200);
+        let latest = boundaries.measure_to + plan.limits.timeout + Nanos::from_millis(200);
         assert!(end <= latest, "the drain took too long");
     }
 }
@@ -274,12 +278,12 @@ fn check_script(plan: &Plan, collected: &Collected, witness: &Witness) {
     let unsent = measured.of(Outcome::NotSent) + measured.of(Outcome::ConnectFailed);
     let times = [measured.ended(), measured.completed(), measured.released - unsent];
     // One that is the only one takes what the whole takes.
-    let is_only = plan.script.as_ref().is_some_and(|script| script.steps().count() == 1);
+    let is_only = plan.workload.script().is_some_and(|script| script.steps().count() == 1);
     let times = if is_only { [0; 3] } else { times };
     assert_eq!(collected.step_times, times, "each request of a step is timed once");
     let ended: u64 = collected.flows.iter().sum();
     assert_eq!(collected.flow_times, ended, "each flow is timed once");
-    if plan.warmup == Nanos::ZERO {
+    if plan.limits.warmup == Nanos::ZERO {
         let seen = witness.visits.borrow().flows();
         assert!(seen <= ended, "{seen} flows came to the server, {ended} have ended");
     }
@@ -287,12 +291,12 @@ fn check_script(plan: &Plan, collected: &Collected, witness: &Witness) {
 
 /// How many measured slots the plan has, where that is known beforehand.
 fn slots_expected(plan: &Plan, boundaries: &Boundaries) -> Option<u64> {
-    match (plan.load, plan.limit) {
+    match (&plan.load, plan.limits.window) {
         (_, Limit::Requests(requests)) => Some(requests),
         (Load::Open { .. } | Load::Replay, Limit::Duration(span)) => {
             let start = boundaries.start;
             let mut pacer = Pacer::new(plan, Share::WHOLE, start);
-            let window = start + plan.warmup..start + plan.warmup + span;
+            let window = start + plan.limits.warmup..start + plan.limits.warmup + span;
             let mut slots = 0;
             while let Pace::Release(slot, _) = pacer.poll(Timestamp(u64::MAX - 1), 1) {
                 assert!(slot.due < window.end);
@@ -306,13 +310,13 @@ fn slots_expected(plan: &Plan, boundaries: &Boundaries) -> Option<u64> {
 
 fn plan(seed: u64, below: &mut impl FnMut(u64) -> u64) -> Plan {
     let rate = Rate::per_second(200 + below(20_000)).expect("a rate within its range");
-    let load = match below(3) {
+    let mut load = match below(3) {
         0 => Load::Closed,
-        1 => Load::Open { rate, arrivals: Arrivals::Constant },
-        _ => Load::Open { rate, arrivals: Arrivals::Poisson },
+        1 => Load::open(rate, Arrivals::Constant),
+        _ => Load::open(rate, Arrivals::Poisson),
     };
     let span = Nanos(1_000_000 + below(60_000_000));
-    let limit = match below(3) {
+    let window = match below(3) {
         0 => Limit::Requests(1 + below(300)),
         _ => Limit::Duration(span),
     };
@@ -328,46 +332,75 @@ fn plan(seed: u64, below: &mut impl FnMut(u64) -> u64) -> Plan {
         ..RequestParts::new(method, "simulated", "/")
     };
     let versions = [TlsVersions::Both, TlsVersions::Only12][below(2) as usize];
-    let plan = Plan {
-        peers: vec![Peer::Tcp(([127, 0, 0, 1], 80).into()); 1 + below(2) as usize],
-        request: match &websocket {
-            None => RequestTemplate::build(parts).expect("a plain request"),
-            Some(plan) => server::message(plan.expected.as_deref().unwrap_or(&body)),
-        },
-        engine: Engine::Ring,
-        cpus: vec![0],
-        connections: 1 + below(12) as u32,
-        pipeline: if below(2) == 0 { 1 } else { 1 + below(8) as u16 },
-        load,
-        limit,
+    let peers = vec![([127, 0, 0, 1], 80).into(); 1 + below(2) as usize];
+    let count = 1 + below(12) as u32;
+    let pipeline = if below(2) == 0 { 1 } else { 1 + below(8) as u16 };
+    let limits = Limits {
+        window,
         warmup: if below(2) == 0 { Nanos::ZERO } else { Nanos(below(20_000_000)) },
         timeout: Nanos(2_000_000 + below(30_000_000)),
-        wait: WaitMode::Block,
-        seed,
-        slice: [INTERVAL, Nanos::from_millis(10)][below(2) as usize],
-        stages: stages(below),
-        stretches: Vec::new(),
-        tls: has_tls.then(|| tls_plan(below(4) > 0, versions)),
-        per_connection: (below(5) == 0).then(|| 1 + below(6) as u32),
-        sources: Vec::new(),
-        closing: Closing::Fin,
-        connection_order: [ConnectionOrder::RoundRobin, ConnectionOrder::Lifo][below(2) as usize],
-        connect_rate: (below(8) == 0).then_some(rate),
-        idle: if below(6) == 0 { 1 + below(10) as u32 } else { 0 },
-        proxy: None,
-        // Slow enough to be late, so that most answers of such a run time out.
-        read_rate: (below(16) == 0).then(|| 1 + below(200_000) as u32),
-        stream: (websocket.is_none() && below(8) == 0).then(|| stream(below)),
-        websocket,
-        write_rate: (below(16) == 0).then(|| 1 + below(200_000) as u32),
-        script: None,
     };
+    let slice = [INTERVAL, Nanos::from_millis(10)][below(2) as usize];
+    if let (stages, Load::Open { course, .. }) = (stages(below), &mut load) {
+        *course = Course::Tempo(stages);
+    }
+    let tls = has_tls.then(|| tls_plan(below(4) > 0, versions));
+    let mut connections = Connections {
+        count,
+        requests: (below(5) == 0).then(|| 1 + below(6) as u32),
+        order: [ConnectionOrder::RoundRobin, ConnectionOrder::Lifo][below(2) as usize],
+        rate: (below(8) == 0).then_some(rate),
+        idle: if below(6) == 0 { 1 + below(10) as u32 } else { 0 },
+        write_rate: None,
+    };
+    let route = Route::Tcp { peers, sources: Vec::new() };
+    // Slow enough to be late, so that most answers of such a run time out.
+    let read_rate = (below(16) == 0).then(|| 1 + below(200_000) as u32);
+    let stream = (websocket.is_none() && below(8) == 0).then(|| stream(below));
+    connections.write_rate = (below(16) == 0).then(|| 1 + below(200_000) as u32);
+    let mut workload = workload(websocket, stream, parts, &body);
+    workload.set_pipeline(pipeline);
+    let plan = Plan::new(Parts {
+        target: Target::default(),
+        transport: Transport {
+            carrier: Carrier::Ring(Ring { route, closing: Closing::Fin, read_rate }),
+            cpus: vec![0],
+            wait: WaitMode::Block,
+            connections,
+        },
+        protocol: tls.map_or(Protocol::Plain, Protocol::Tls),
+        workload,
+        load,
+        limits,
+        observe: Observe { slice, objectives: Vec::new() },
+        seed,
+    })
+    .expect("a plan");
     if below(3) == 0 { scripted(plan, below) } else { plan }
+}
+
+fn workload(
+    websocket: Option<WebSocketPlan>,
+    stream: Option<StreamPlan>,
+    parts: RequestParts<'_>,
+    body: &[u8],
+) -> Workload {
+    match websocket {
+        Some(websocket) => {
+            let message = server::message(websocket.expected.as_deref().unwrap_or(body));
+            Workload::Messages(Messages::of(message, websocket))
+        }
+        None => {
+            let request = RequestTemplate::build(parts).expect("a plain request");
+            let answers = stream.map_or(Answers::Whole, Answers::Stream);
+            Workload::Requests(Requests { answers, ..Requests::of(request) })
+        }
+    }
 }
 
 /// Half of the WebSockets speak of their own accord; none of those that opened is asked for less.
 fn speech(plan: &Plan, below: &mut impl FnMut(u64) -> u64) -> Speech {
-    let Some(websocket) = &plan.websocket else {
+    let Some(websocket) = plan.workload.websocket() else {
         let pushes = [0, 0, 3][below(3) as usize];
         return Speech { greeting: below(2), pushes, within: Nanos(20_000_000) };
     };
@@ -427,19 +460,19 @@ fn climate(plan: &Plan, below: &mut impl FnMut(u64) -> u64) -> Climate {
         always: None,
         stall: (stall_from, stall_from + Nanos(stall_span)),
         has_multishot: below(4) > 0,
-        is_slow: plan.read_rate.is_some(),
-        can_skip: plan.tls.is_none() && below(4) > 0,
-        is_head: plan.request.is_head(),
-        pipeline: plan.pipeline,
-        request_length: plan.request.bytes().len(),
-        held_at: plan.request.expects_continue().then(|| plan.request.head_length()),
-        websocket: plan.websocket.as_ref().map(|websocket| Websocket {
+        is_slow: plan.read_rate().is_some(),
+        can_skip: plan.tls().is_none() && below(4) > 0,
+        is_head: plan.workload.is_head(),
+        pipeline: plan.workload.pipeline(),
+        request_length: plan.workload.bytes().len(),
+        held_at: plan.workload.held_at(),
+        websocket: plan.workload.websocket().map(|websocket| Websocket {
             accept: websocket.opening.accept().to_owned(),
             payload: websocket.expected.clone().unwrap_or_default(),
         }),
-        has_tls: plan.tls.is_some(),
+        has_tls: plan.tls().is_some(),
         corrupt_share: share(below, 40),
-        script: plan.script.clone(),
+        script: plan.workload.script().cloned(),
         send_cost: Nanos(below(5_000)),
         breaks_after: (below(30) == 0).then(|| below(600)),
     }
@@ -453,23 +486,23 @@ fn is_forgiving(plan: &Plan, climate: &Climate) -> bool {
     };
     climate.manners.fault_share + climate.refuse_share + climate.corrupt_share == 0
         && climate.leaves.is_some_and(leaves)
-        && plan.script.is_none()
-        && plan.websocket.is_none()
-        && plan.read_rate.is_none()
-        && plan.write_rate.is_none()
+        && plan.workload.script().is_none()
+        && plan.workload.websocket().is_none()
+        && plan.read_rate().is_none()
+        && plan.transport.connections.write_rate.is_none()
 }
 
 /// After how long a server leaves, and how.
 fn leaves(plan: &Plan, below: &mut impl FnMut(u64) -> u64) -> (Nanos, Leaving) {
     let ways = [Leaving::Closing, Leaving::Breaking, Leaving::Saying, Leaving::Pushing];
     // What a WebSocket is told unasked are messages.
-    let known = if plan.websocket.is_some() { 2 } else { ways.len() as u64 };
+    let known = if plan.workload.websocket().is_some() { 2 } else { ways.len() as u64 };
     (Nanos(100_000 + below(20_000_000)), ways[below(known) as usize])
 }
 
 pub(crate) fn terms(plan: &Plan) -> ConnectionConfig {
-    let tls = plan.tls.as_ref().map(|tls| client_config(tls).expect("a plan that can be kept"));
-    let flows = plan.script.as_ref().map(|script| FlowConfig {
+    let tls = plan.tls().map(|tls| client_config(tls).expect("a plan that can be kept"));
+    let flows = plan.workload.script().map(|script| FlowConfig {
         script: Arc::clone(script),
         share: Share::WHOLE,
         seed: plan.seed,

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use uringbench_core::histogram::LatencyCounts;
 use uringbench_core::http::request::{RequestParts, RequestTemplate};
 use uringbench_core::pacer::Pacer;
-use uringbench_core::plan::{Arrivals, Limit, Load, Peer, Plan};
+use uringbench_core::plan::{Arrivals, Limit, Load, Plan};
 use uringbench_core::rate::Rate;
 use uringbench_core::schedule::Share;
 use uringbench_core::time::{Nanos, Timestamp};
@@ -22,13 +22,14 @@ const REQUESTS: u64 = 1_000;
 fn latenesses(send_cost: Nanos) -> (LatencyCounts, LatencyCounts) {
     let rate = Rate::per_second(1_000_000).expect("a rate");
     let request = RequestTemplate::build(RequestParts::new("GET", "simulated", "/"));
-    let plan = Plan {
-        connections: REQUESTS as u32,
-        load: Load::Open { rate, arrivals: Arrivals::Constant },
-        limit: Limit::Requests(REQUESTS),
-        timeout: Nanos::from_secs(20),
-        ..Plan::plain(Peer::Tcp(([127, 0, 0, 1], 80).into()), request.expect("a plain request"))
-    };
+    let plan = Plan::plain(([127, 0, 0, 1], 80).into(), request.expect("a plain request"))
+        .with(|plan| {
+            plan.transport.connections.count = REQUESTS as u32;
+            plan.load = Load::open(rate, Arrivals::Constant);
+            plan.limits.window = Limit::Requests(REQUESTS);
+            plan.limits.timeout = Nanos::from_secs(20);
+        })
+        .expect("a plan");
     let climate = Climate { send_cost, ..climate(&plan) };
     let witness = Rc::new(Witness::default());
     let world = World::new(1, climate, START, Rc::clone(&witness));

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use uringbench_core::http::request::{RequestParts, RequestTemplate};
 use uringbench_core::outcome::{Counts, Outcome};
 use uringbench_core::pacer::Pacer;
-use uringbench_core::plan::{Limit, Peer, Plan, WebSocketPlan};
+use uringbench_core::plan::{Limit, Messages, Plan, WebSocketPlan, Workload};
 use uringbench_core::schedule::Share;
 use uringbench_core::time::{Nanos, Timestamp};
 use uringbench_core::websocket::handshake::{Opening, OpeningParts};
@@ -40,7 +40,7 @@ fn run(seed: u64, plan: &Plan, climate: Climate) -> Ran {
         event_loop.turn(Command::Run);
     }
     let start = START + Nanos::from_millis(50);
-    let span = plan.limit.duration();
+    let span = plan.limits.window.duration();
     let measure_to = span.map_or(Timestamp::NEVER, |span| start + span);
     let boundaries = Boundaries { start, measure_from: start, measure_to };
     event_loop.begin(Pacer::new(plan, Share::WHOLE, start), boundaries);
@@ -77,25 +77,27 @@ fn talking(is_checked: bool, greeting: u32, pipeline: u16) -> Plan {
         checks_text: true,
         greeting,
     };
-    Plan {
-        connections: 2,
-        pipeline,
-        limit: Limit::Requests(200),
-        timeout: Nanos::SECOND,
-        websocket: Some(websocket),
-        ..Plan::plain(Peer::Tcp(([127, 0, 0, 1], 80).into()), message(b"echo"))
-    }
+    let messages = Messages::of(message(b"echo"), websocket);
+    Plan::plain(([127, 0, 0, 1], 80).into(), message(b"echo"))
+        .with(|plan| {
+            plan.workload = Workload::Messages(messages);
+            plan.transport.connections.count = 2;
+            plan.limits.window = Limit::Requests(200);
+            plan.limits.timeout = Nanos::SECOND;
+            plan.workload.set_pipeline(pipeline);
+        })
+        .expect("a plan")
 }
 
 /// A server that echoes, and speaks of its own accord.
 fn speaking(plan: &Plan, speech: Speech) -> Climate {
-    let accept = plan.websocket.as_ref().map(|websocket| websocket.opening.accept().to_owned());
+    let accept = plan.workload.websocket().map(|websocket| websocket.opening.accept().to_owned());
     let accept = accept.expect("a WebSocket");
     Climate {
         websocket: Some(Websocket { accept, payload: b"echo".to_vec() }),
         service_min: SERVICE_MIN,
         stall: (START, START),
-        pipeline: plan.pipeline,
+        pipeline: plan.workload.pipeline(),
         speech,
         ..climate(plan)
     }
@@ -136,12 +138,13 @@ fn what_was_sent_before_a_request_is_no_answer_to_it() {
 fn asking(limit: Limit) -> Plan {
     let parts = RequestParts::new("GET", "simulated", "/");
     let request = RequestTemplate::build(parts).expect("a plain request");
-    Plan {
-        connections: 4,
-        limit,
-        timeout: Nanos::SECOND,
-        ..Plan::plain(Peer::Tcp(([127, 0, 0, 1], 80).into()), request)
-    }
+    Plan::plain(([127, 0, 0, 1], 80).into(), request)
+        .with(|plan| {
+            plan.transport.connections.count = 4;
+            plan.limits.window = limit;
+            plan.limits.timeout = Nanos::SECOND;
+        })
+        .expect("a plan")
 }
 
 /// A server that answers every request so.

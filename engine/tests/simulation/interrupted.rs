@@ -10,7 +10,7 @@ use uringbench_core::flow::template::{Marks, Template};
 use uringbench_core::http::request::{RequestParts, RequestTemplate};
 use uringbench_core::outcome::{Counts, Outcome};
 use uringbench_core::pacer::Pacer;
-use uringbench_core::plan::{Arrivals, Limit, Load, Peer, Plan};
+use uringbench_core::plan::{Arrivals, Limit, Load, Plan, Workload};
 use uringbench_core::rate::Rate;
 use uringbench_core::schedule::Share;
 use uringbench_core::time::{Nanos, Timestamp};
@@ -39,12 +39,12 @@ pub(crate) fn climate(plan: &Plan) -> Climate {
         can_skip: true,
         is_head: false,
         pipeline: 1,
-        request_length: plan.request.bytes().len(),
+        request_length: plan.workload.bytes().len(),
         held_at: None,
         websocket: None,
         has_tls: false,
         corrupt_share: 0,
-        script: plan.script.clone(),
+        script: plan.workload.script().cloned(),
         send_cost: Nanos::ZERO,
         breaks_after: None,
     }
@@ -58,14 +58,15 @@ fn plan(load: Load, users: Option<u32>) -> Plan {
     let flow = Flow { name: "flow".to_owned(), weight: 1, steps, operations };
     let parts = (Flow::default(), vec![flow], Flow::default());
     let script = Script::new(parts, Vec::new(), 0, users);
-    let request = RequestTemplate::of_bytes(script.constants().as_ref().clone());
-    Plan {
-        load,
-        limit: Limit::Duration(Nanos::from_millis(20)),
-        timeout: Nanos::from_millis(50),
-        script: Some(Arc::new(script)),
-        ..Plan::plain(Peer::Tcp(([127, 0, 0, 1], 80).into()), request)
-    }
+    let request = RequestTemplate::of_bytes(Vec::new());
+    Plan::plain(([127, 0, 0, 1], 80).into(), request)
+        .with(|plan| {
+            plan.load = load;
+            plan.limits.window = Limit::Duration(Nanos::from_millis(20));
+            plan.limits.timeout = Nanos::from_millis(50);
+            plan.workload = Workload::Script(Arc::new(script));
+        })
+        .expect("a plan")
 }
 
 /// What became of the requests, and how many flows did not end, of a run aborted after so long.
@@ -76,7 +77,7 @@ fn aborted(plan: &Plan, after: Nanos) -> (Counts, u64) {
         event_loop.turn(Command::Run);
     }
     let start = START + Nanos::from_millis(1);
-    let measure_to = start + plan.limit.duration().expect("it is limited by time");
+    let measure_to = start + plan.limits.window.duration().expect("it is limited by time");
     let boundaries = Boundaries { start, measure_from: start, measure_to };
     event_loop.begin(Pacer::new(plan, Share::WHOLE, start), boundaries);
     let (mut counts, mut unfinished, mut now) = (Counts::default(), 0, start);
@@ -97,7 +98,9 @@ fn aborted(plan: &Plan, after: Nanos) -> (Counts, u64) {
 
 #[test]
 fn users_who_wait_for_a_connection_at_the_end_are_counted() {
-    let plan = Plan { slice: Nanos::from_millis(10), ..plan(Load::Closed, Some(5)) };
+    let plan = plan(Load::Closed, Some(5))
+        .with(|plan| plan.observe.slice = Nanos::from_millis(10))
+        .expect("a plan");
     let (counts, unfinished) = aborted(&plan, Nanos::from_millis(10));
     // A closed loop has no more requests than are sent; its flows have begun all the same.
     assert_eq!((counts.released, unfinished), (1, 5));
@@ -107,8 +110,9 @@ fn users_who_wait_for_a_connection_at_the_end_are_counted() {
 #[test]
 fn flows_that_were_due_and_not_begun_at_the_end_are_counted() {
     let rate = Rate::per_second(1_000).expect("a rate");
-    let load = Load::Open { rate, arrivals: Arrivals::Constant };
-    let plan = Plan { slice: Nanos::from_millis(10), ..plan(load, None) };
+    let load = Load::open(rate, Arrivals::Constant);
+    let plan =
+        plan(load, None).with(|plan| plan.observe.slice = Nanos::from_millis(10)).expect("a plan");
     let (counts, unfinished) = aborted(&plan, Nanos::from_millis(10));
     // Those due within the 10 ms, and at their end.
     assert_eq!((counts.released, unfinished), (11, 11));

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use uringbench_core::http::request::{RequestParts, RequestTemplate};
 use uringbench_core::outcome::Counts;
 use uringbench_core::pacer::Pacer;
-use uringbench_core::plan::{Limit, Peer, Plan};
+use uringbench_core::plan::{Limit, Plan};
 use uringbench_core::schedule::Share;
 use uringbench_core::time::{Nanos, Timestamp};
 use uringbench_engine::{Boundaries, Command, EventLoop, LoopOptions, Turn};
@@ -22,11 +22,12 @@ const REQUESTS: u64 = 2_000;
 /// large.
 fn cancels(large_share: u64) -> u64 {
     let request = RequestTemplate::build(RequestParts::new("GET", "simulated", "/"));
-    let plan = Plan {
-        limit: Limit::Requests(REQUESTS),
-        timeout: Nanos::from_secs(20),
-        ..Plan::plain(Peer::Tcp(([127, 0, 0, 1], 80).into()), request.expect("a plain request"))
-    };
+    let plan = Plan::plain(([127, 0, 0, 1], 80).into(), request.expect("a plain request"))
+        .with(|plan| {
+            plan.limits.window = Limit::Requests(REQUESTS);
+            plan.limits.timeout = Nanos::from_secs(20);
+        })
+        .expect("a plan");
     let manners = Manners { large_share, ..climate(&plan).manners };
     let climate = Climate { manners, stall: (START, START), ..climate(&plan) };
     let witness = Rc::new(Witness::default());

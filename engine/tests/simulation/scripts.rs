@@ -18,7 +18,7 @@ use uringbench_core::flow::text::Text;
 use uringbench_core::flow::value::{Escape, Slot, Value};
 use uringbench_core::http::body::Body;
 use uringbench_core::http::request::{RequestParts, RequestTemplate};
-use uringbench_core::plan::{Limit, Load, Plan};
+use uringbench_core::plan::{Course, Limit, Load, Plan, Workload};
 use uringbench_core::time::Nanos;
 use uringbench_core::varying::Stretch;
 use uringbench_core::websocket::frame::Kind;
@@ -42,29 +42,29 @@ fn numbers(rows: usize) -> Table {
 /// The same plan with a script, as the command line would make it.
 pub(crate) fn scripted(plan: Plan, below: &mut dyn FnMut(u64) -> u64) -> Plan {
     let is_replay = below(6) == 0;
-    let load = if is_replay { Load::Replay } else { plan.load };
+    let mut load = if is_replay { Load::Replay } else { plan.load.clone() };
     let has_own = below(4) == 0;
-    let most = if has_own { plan.connections } else { 3 * plan.connections };
+    let most = if has_own { plan.connections() } else { 3 * plan.connections() };
     let users = (load == Load::Closed).then(|| 1 + below(u64::from(most)) as u32);
     let script = Maker { below, steps: 0 }.script(users, is_replay);
     let script = if has_own { script.with_own_connections() } else { script };
-    let limit = match plan.limit {
+    let window = match plan.limits.window {
         Limit::Requests(_) if is_replay => Limit::Duration(Nanos(1_000_000 + below(60_000_000))),
         limit => limit,
     };
     let stretches = if below(2) == 0 { stretches(below) } else { Vec::new() };
-    Plan {
-        request: RequestTemplate::of_bytes(script.constants().as_ref().clone()),
-        script: Some(Arc::new(script)),
-        pipeline: 1,
-        load,
-        limit,
-        stretches,
-        websocket: None,
-        stream: None,
-        write_rate: None,
-        ..plan
+    if let Load::Open { course, .. } = &mut load
+        && !stretches.is_empty()
+    {
+        *course = Course::Stretches(stretches);
     }
+    let scripted = plan.with(|plan| {
+        plan.workload = Workload::Script(Arc::new(script));
+        plan.load = load;
+        plan.limits.window = window;
+        plan.transport.connections.write_rate = None;
+    });
+    scripted.expect("a plan")
 }
 
 fn stretches(below: &mut dyn FnMut(u64) -> u64) -> Vec<Stretch> {

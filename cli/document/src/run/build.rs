@@ -91,10 +91,10 @@ impl Document {
             counts: counts(record),
             latency_ns: times(summary),
             bytes: ByteFigures { sent: summary.bytes.sent, received: summary.bytes.received },
-            tls: parts.plan.tls.as_ref().map(|_| handshakes(record)),
-            stream: (parts.plan.stream.is_some() || summary.times.first_event.count > 0)
+            tls: parts.plan.tls().map(|_| handshakes(record)),
+            stream: (parts.plan.workload.stream().is_some() || summary.times.first_event.count > 0)
                 .then(|| stream(record, summary)),
-            idle: (parts.plan.idle > 0).then(|| idle(parts.plan, record)),
+            idle: (parts.plan.transport.connections.idle > 0).then(|| idle(parts.plan, record)),
             client: client(record, summary),
             steps: steps(record, summary),
             flows: flows(summary),
@@ -200,13 +200,17 @@ fn slo(finding: &SloFinding) -> SloHeld {
 
 fn plan(parts: &DocumentParts<'_>) -> PlanFigures {
     let plan = parts.plan;
-    let (load, rate, arrivals) = match plan.load {
+    let (load, rate, arrivals) = match &plan.load {
         Load::Closed => ("closed", None, None),
-        Load::Open { rate, arrivals: Arrivals::Constant } => ("open", Some(rate), Some("constant")),
-        Load::Open { rate, arrivals: Arrivals::Poisson } => ("open", Some(rate), Some("poisson")),
+        Load::Open { rate, arrivals: Arrivals::Constant, .. } => {
+            ("open", Some(rate), Some("constant"))
+        }
+        Load::Open { rate, arrivals: Arrivals::Poisson, .. } => {
+            ("open", Some(rate), Some("poisson"))
+        }
         Load::Replay => ("open", None, Some("replay")),
     };
-    let wait = match plan.wait {
+    let wait = match plan.transport.wait {
         WaitMode::Block => "block",
         WaitMode::Hybrid => "hybrid",
         WaitMode::Spin => "spin",
@@ -214,45 +218,45 @@ fn plan(parts: &DocumentParts<'_>) -> PlanFigures {
     PlanFigures {
         url: parts.url.to_owned(),
         method: parts.method.to_owned(),
-        cores: plan.cpus.clone(),
-        connections: plan.connections,
-        pipeline: plan.pipeline,
+        cores: plan.transport.cpus.clone(),
+        connections: plan.connections(),
+        pipeline: plan.workload.pipeline(),
         load: load.to_owned(),
         rate: rate.map(|rate| rate.as_f64()),
         arrivals: arrivals.map(str::to_owned),
         seed: plan.seed,
-        duration_s: plan.limit.duration().map(|span| span.as_secs_f64()),
-        requests: plan.limit.requests(),
-        warmup_s: plan.warmup.as_secs_f64(),
-        timeout_s: plan.timeout.as_secs_f64(),
+        duration_s: plan.limits.window.duration().map(|span| span.as_secs_f64()),
+        requests: plan.limits.window.requests(),
+        warmup_s: plan.limits.warmup.as_secs_f64(),
+        timeout_s: plan.limits.timeout.as_secs_f64(),
         wait: rate.is_some().then(|| wait.to_owned()),
         name: parts.name.map(str::to_owned),
-        peers: plan.peers.iter().map(ToString::to_string).collect(),
-        tls: plan.tls.as_ref().map(tls),
-        requests_per_connection: plan.per_connection,
-        close: Some(match plan.closing {
+        peers: plan.peers().iter().map(ToString::to_string).collect(),
+        tls: plan.tls().map(tls),
+        requests_per_connection: plan.transport.connections.requests,
+        close: Some(match plan.closing() {
             Closing::Fin => "fin".to_owned(),
             Closing::Rst => "rst".to_owned(),
         }),
-        websocket: plan.websocket.is_some(),
-        stream: plan.stream.map(|stream| match stream.kind {
+        websocket: plan.workload.websocket().is_some(),
+        stream: plan.workload.stream().map(|stream| match stream.kind {
             StreamKind::Events => "events".to_owned(),
             StreamKind::Arrivals => "arrivals".to_owned(),
         }),
-        connection_order: Some(match plan.connection_order {
+        connection_order: Some(match plan.transport.connections.order {
             ConnectionOrder::RoundRobin => "round-robin".to_owned(),
             ConnectionOrder::Lifo => "lifo".to_owned(),
         }),
-        connect_rate: plan.connect_rate.map(Rate::as_f64),
-        idle_connections: plan.idle,
-        users: plan.script.as_ref().and_then(|script| script.users()),
-        read_rate: plan.read_rate,
-        write_rate: plan.write_rate,
-        proxy_protocol: plan.proxy.map(|version| match version {
+        connect_rate: plan.transport.connections.rate.map(Rate::as_f64),
+        idle_connections: plan.transport.connections.idle,
+        users: plan.workload.script().and_then(|script| script.users()),
+        read_rate: plan.read_rate(),
+        write_rate: plan.transport.connections.write_rate,
+        proxy_protocol: plan.proxy().map(|version| match version {
             ProxyVersion::V1 => "v1".to_owned(),
             ProxyVersion::V2 => "v2".to_owned(),
         }),
-        source_ips: plan.sources.iter().map(ToString::to_string).collect(),
+        source_ips: plan.sources().iter().map(ToString::to_string).collect(),
     }
 }
 
@@ -283,7 +287,7 @@ fn stream(record: &RunRecord, summary: &Summary) -> StreamFigures {
 
 fn idle(plan: &Plan, record: &RunRecord) -> IdleFigures {
     let held = record.workers.iter().map(|worker| u64::from(worker.idle)).sum();
-    let all = held + u64::from(plan.connections);
+    let all = held + u64::from(plan.connections());
     IdleFigures {
         held,
         lost: record.workers.iter().map(|worker| worker.idle_lost).sum(),

@@ -202,8 +202,8 @@ impl RequestTemplate {
     }
 
     /// The same bytes, to be kept without a copy.
-    pub fn shared(&self) -> Arc<Vec<u8>> {
-        Arc::clone(&self.bytes)
+    pub const fn shared(&self) -> &Arc<Vec<u8>> {
+        &self.bytes
     }
 
     /// How many of its bytes are header, empty line included; the body begins there.

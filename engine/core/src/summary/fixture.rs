@@ -8,7 +8,7 @@ use super::words::edges::EdgeShares;
 use super::words::http::deviation::Deviations;
 use super::words::http::request::{RequestParts, RequestTemplate};
 use super::words::outcome::{Counts, Outcome};
-use super::words::plan::{Arrivals, Limit, Load, Peer, Plan, WaitMode};
+use super::words::plan::{Arrivals, Limit, Limits, Load, Plan, WaitMode};
 use super::words::rate::Rate;
 use super::words::record::{
     Backend, Interval, IntervalQuantiles, Phase, PhaseSpan, RunRecord, Times, WorkerRecord,
@@ -26,22 +26,24 @@ pub(crate) fn closed() -> Plan {
 /// Open loop at 50,000/s.
 pub(crate) fn open() -> Plan {
     let rate = Rate::per_second(50_000).expect("within the range");
-    plan(Load::Open { rate, arrivals: Arrivals::Constant })
+    plan(Load::open(rate, Arrivals::Constant))
 }
 
 fn plan(load: Load) -> Plan {
-    Plan {
-        cpus: vec![0, 1],
-        connections: 64,
-        load,
-        limit: Limit::Duration(MEASURED),
-        warmup: Nanos::SECOND,
-        timeout: Nanos::from_secs(5),
-        wait: WaitMode::Hybrid,
-        seed: 7,
-        slice: Nanos::SECOND,
-        ..Plan::plain(Peer::Tcp("127.0.0.1:8080".parse().expect("an address")), request())
-    }
+    let plain = Plan::plain("127.0.0.1:8080".parse().expect("an address"), request());
+    let plan = plain.with(|plan| {
+        plan.transport.cpus = vec![0, 1];
+        plan.transport.connections.count = 64;
+        plan.transport.wait = WaitMode::Hybrid;
+        plan.load = load;
+        plan.limits = Limits {
+            window: Limit::Duration(MEASURED),
+            warmup: Nanos::SECOND,
+            timeout: Nanos::from_secs(5),
+        };
+        plan.seed = 7;
+    });
+    plan.expect("a plan")
 }
 
 fn request() -> RequestTemplate {
@@ -52,7 +54,7 @@ fn request() -> RequestTemplate {
 /// Two seconds after one of warm-up: 50,000/s of about 20 µs when the plan is open, 150,000/s of
 /// about 427 µs (64 connections, by Little's law) when it is closed.
 pub(crate) fn record(plan: &Plan) -> RunRecord {
-    let (per_second, usual) = match plan.load {
+    let (per_second, usual) = match &plan.load {
         Load::Closed | Load::Replay => (150_000, 400_000),
         Load::Open { rate, .. } => (rate.milli() / 1_000, 20_000),
     };
@@ -68,8 +70,8 @@ pub(crate) fn record(plan: &Plan) -> RunRecord {
         edges: EdgeShares::default(),
         warmup_counts: all_ok(per_second),
         by_status,
-        times: times(plan.load, slots, usual),
-        intervals: (0..4).map(|second| interval(plan.load, second, per_second, usual)).collect(),
+        times: times(&plan.load, slots, usual),
+        intervals: (0..4).map(|second| interval(&plan.load, second, per_second, usual)).collect(),
         slices: Vec::new(),
         workers: vec![worker(0, slots / 2), worker(1, slots / 2)],
         rss_of_connections: 0,
@@ -98,12 +100,12 @@ fn phases() -> Vec<PhaseSpan> {
     ]
 }
 
-fn times(load: Load, slots: u64, usual: u64) -> Times {
+fn times(load: &Load, slots: u64, usual: u64) -> Times {
     let mut times = Times::default();
     let parts = [(9_000, 1_000), (900, 1_500), (90, 3_000), (10, 6_000)];
     for (in_ten_thousand, thousandths) in parts {
         let (count, service) = (slots * in_ten_thousand / 10_000, usual * thousandths / 1_000);
-        let late = if load == Load::Closed { 0 } else { service / 100 };
+        let late = if *load == Load::Closed { 0 } else { service / 100 };
         times.service.record_n(service, count).expect("within an hour");
         times.response.record_n(service + late, count).expect("within an hour");
         times.first_byte.record_n(service - usual / 100, count).expect("within an hour");
@@ -115,7 +117,7 @@ fn times(load: Load, slots: u64, usual: u64) -> Times {
     times
 }
 
-fn interval(load: Load, second: u64, per_second: u64, usual: u64) -> Interval {
+fn interval(load: &Load, second: u64, per_second: u64, usual: u64) -> Interval {
     let (phase, length, slots) = match second {
         0 => (Phase::Warmup, Nanos::SECOND, per_second),
         1 | 2 => (Phase::Measure, Nanos::SECOND, per_second),
@@ -135,7 +137,7 @@ fn interval(load: Load, second: u64, per_second: u64, usual: u64) -> Interval {
             p99: 3 * usual,
             max: 6 * usual,
         }),
-        lateness_p99: (slots > 0 && load != Load::Closed).then_some(usual / 50),
+        lateness_p99: (slots > 0 && *load != Load::Closed).then_some(usual / 50),
         sent_bytes: 40 * slots,
         received_bytes: 850 * slots,
     }

@@ -14,7 +14,7 @@ use super::words::flow::template::{Marks, Template};
 use super::words::histogram::LatencyCounts;
 use super::words::http::request::RequestParts;
 use super::words::outcome::{Counts, Outcome};
-use super::words::plan::Plan;
+use super::words::plan::{Plan, Workload};
 use super::words::record::{FlowRecord, RunRecord, StepRecord};
 
 /// `plan` with two flows of two steps each, begun 2,000 times in all.
@@ -24,7 +24,8 @@ pub(crate) fn scripted(plan: Plan, users: Option<u32>) -> Plan {
         flow("order, with a name as long as some people write", &["basket", "pay"]),
     ];
     let script = Script::new((flow("login", &["login"]), flows, Flow::default()), vec![], 0, users);
-    Plan { script: Some(Arc::new(script)), ..plan }
+    let with_script = plan.with(|plan| plan.workload = Workload::Script(Arc::new(script)));
+    with_script.expect("users where the loop is closed")
 }
 
 /// What `record` says of it: 1,500 and 500 flows, 3,500 requests and 20 logins before them.

@@ -39,12 +39,12 @@ impl Run<'_> {
             return of_engine.into_iter().chain([Some(nothing)]).flatten().collect();
         }
         let gone = self.target_gone();
-        let by_load = match self.plan.load {
+        let by_load = match &self.plan.load {
             // What was not sent then was not sent for want of a target.
             _ if gone.is_some() => [gone, None, None],
-            Load::Open { .. } | Load::Replay => {
-                let arrivals = match self.plan.load {
-                    Load::Open { arrivals, .. } => arrivals,
+            load @ (Load::Open { .. } | Load::Replay) => {
+                let arrivals = match load {
+                    Load::Open { arrivals, .. } => *arrivals,
                     Load::Closed | Load::Replay => Arrivals::Constant,
                 };
                 let offered = self.summary.rate.offered.unwrap_or_default();
@@ -52,8 +52,8 @@ impl Run<'_> {
             }
             Load::Closed => {
                 // Users who pause leave connections idle, and the target with them.
-                let is_steady = self.plan.script.is_none();
-                let pauses = self.plan.script.as_ref().is_some_and(|script| script.has_pauses());
+                let is_steady = self.plan.workload.script().is_none();
+                let pauses = self.plan.workload.script().is_some_and(|script| script.has_pauses());
                 [
                     self.client_limited(),
                     is_steady.then(|| self.little()).flatten(),
@@ -84,7 +84,7 @@ impl Run<'_> {
         let needed = Quantile::P99.samples_needed();
         let mut notes = Vec::new();
         if self.record.interrupted {
-            let planned = match self.plan.limit {
+            let planned = match self.plan.limits.window {
                 Limit::Duration(span) | Limit::Either(span, _) => format!(" of {span}"),
                 Limit::Requests(n) => format!(" before all {} requests were sent", Grouped(n)),
             };
@@ -104,8 +104,8 @@ impl Run<'_> {
         notes.extend(self.few_used());
         notes.extend(self.closed_and_retried());
         // As many connections as users are enough: who waits then waits for its own turn.
-        let users = self.plan.script.as_ref().and_then(|script| script.users());
-        let users = users.filter(|users| *users > self.plan.connections);
+        let users = self.plan.workload.script().and_then(|script| script.users());
+        let users = users.filter(|users| *users > self.plan.connections());
         let of_response = times
             .lateness
             .mean
@@ -117,7 +117,7 @@ impl Run<'_> {
                  raise -c to leave it out",
                 Percent(share),
                 Grouped(users.into()),
-                Grouped(self.plan.connections.into()),
+                Grouped(self.plan.connections().into()),
             ));
         }
         notes.extend(self.tolerated());

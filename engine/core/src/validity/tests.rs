@@ -7,10 +7,12 @@ use crate::edges::EdgeShares;
 use crate::ending::Ending;
 use crate::flow::script::Script;
 use crate::http::header_cache::HeaderCache;
+use crate::http::request::RequestTemplate;
 use crate::http::response::ResponseParser;
 use crate::outcome::{Counts, Outcome};
 use crate::plan::{
-    Arrivals, Identity, Limit, Load, Peer, TlsPlan, TlsVersions, Trust, WaitMode, WebSocketPlan,
+    Arrivals, Carrier, Identity, Limit, Load, Messages, Parts, Peer, TlsPlan, TlsVersions, Trust,
+    WaitMode, WebSocketPlan, Workload,
 };
 use crate::record::{Phase, TcpReading, Times, WorkerRecord};
 use crate::summary::fixture;
@@ -41,6 +43,11 @@ impl Case {
     fn of(plan: Plan) -> Self {
         let record = fixture::record(&plan);
         Self { plan, record, observed: Observations::default() }
+    }
+
+    /// Change its plan.
+    fn plan(&mut self, change: impl FnOnce(&mut Parts)) {
+        self.plan = self.plan.clone().with(change).expect("a plan");
     }
 
     fn with(mut self, change: impl FnOnce(&mut Self)) -> Self {
@@ -121,7 +128,7 @@ fn a_shortfall_that_waited_is_the_connections() {
         Case::open().with(|case| {
             case.record.counts = fixture::all_ok(slots);
             case.worker().waited = 60_000;
-            case.plan.wait = wait;
+            case.plan(|plan| plan.transport.wait = wait);
         })
     };
     let busy = Severity::Suspect;
@@ -158,7 +165,7 @@ fn chance_and_the_edge_of_the_window_are_no_shortfall() {
     let of_200 = |slots, arrivals| {
         Case::open().with(|case| {
             let rate = crate::rate::Rate::per_second(100).unwrap();
-            case.plan.load = Load::Open { rate, arrivals };
+            case.plan(|plan| plan.load = Load::open(rate, arrivals));
             case.record.counts = fixture::all_ok(slots);
         })
     };
@@ -169,7 +176,7 @@ fn chance_and_the_edge_of_the_window_are_no_shortfall() {
     let of_20 = |slots| {
         of_200(slots, Arrivals::Constant).with(|case| {
             let rate = crate::rate::Rate::per_second(10).unwrap();
-            case.plan.load = Load::Open { rate, arrivals: Arrivals::Constant };
+            case.plan(|plan| plan.load = Load::open(rate, Arrivals::Constant));
         })
     };
     fires_past(&of_20(19), &of_20(18), "generator_limited", invalid);
@@ -226,7 +233,7 @@ fn rate_times_service_time_is_what_is_in_flight() {
     // 300,000 in 2 s: 1 / 150,000 s each in flight makes one; 64 of them are 426.7 µs.
     let service = |nanos, pipeline, slots| {
         Case::closed().with(|case| {
-            case.plan.pipeline = pipeline;
+            case.plan(|plan| plan.workload.set_pipeline(pipeline));
             case.record.counts = fixture::all_ok(slots);
             case.record.times.service.reset();
             case.record.times.service.record_n(nanos, slots).unwrap();
@@ -273,7 +280,10 @@ fn rate_times_service_time_is_what_is_in_flight() {
     };
     fires_past(&varied(350_000_000), &varied(10_000_000), "little", suspect);
     // When the last requests are sent, connections fall idle.
-    let limited = |limit| service(340_000_000, 1, 320).with(|case| case.plan.limit = limit);
+    let limited = |window| {
+        let case = service(340_000_000, 1, 320);
+        case.with(|case| case.plan(|plan| plan.limits.window = window))
+    };
     let time = Limit::Duration(Nanos::from_secs(2));
     fires_past(&limited(Limit::Requests(320)), &limited(time), "little", suspect);
     // Errors and reconnects explain idle connections.
@@ -333,12 +343,15 @@ fn messages_nobody_asked_for_matter_where_answers_are_known_by_their_order() {
         OpeningParts { authority: "x", target: "/", headers: &[], protocols: &[], key: [7; 16] };
     let case = |expected: Option<&[u8]>, messages| {
         Case::closed().with(|case| {
-            case.plan.websocket = Some(WebSocketPlan {
+            let websocket = WebSocketPlan {
                 opening: Opening::build(parts).expect("a plain opening"),
                 expected: expected.map(<[u8]>::to_vec),
                 checks_text: true,
                 greeting: 0,
-            });
+            };
+            let message = RequestTemplate::of_bytes(b"x".to_vec());
+            let workload = Workload::Messages(Messages::of(message, websocket));
+            case.plan(|plan| plan.workload = workload);
             case.worker().unsolicited_messages = messages;
         })
     };
@@ -362,7 +375,9 @@ fn what_may_happen_now_and_then_has_a_share() {
     let resent = |n| {
         closed().with(|case| {
             case.observed.retransmits = Some(n);
-            case.plan.peers = vec![Peer::Tcp(([10, 0, 0, 1], 80).into())];
+            case.plan(|plan| {
+                plan.transport.carrier = Carrier::ring(vec![([10, 0, 0, 1], 80).into()]);
+            });
         })
     };
     fires_past(&resent(300), &resent(301), "retransmits", suspect);
@@ -384,7 +399,9 @@ fn what_may_happen_now_and_then_has_a_share() {
 fn segments_sent_again_are_the_run_s_own_and_have_a_cause_that_can_be() {
     let message = |address: [u8; 4], connections, retransmits| {
         let case = Case::closed().with(|case| {
-            case.plan.peers = vec![Peer::Tcp((address, 80).into())];
+            case.plan(|plan| {
+                plan.transport.carrier = Carrier::ring(vec![(address, 80).into()]);
+            });
             let lost = TcpReading { connections, retransmits, ..TcpReading::default() };
             case.worker().tcp = vec![lost];
         });
@@ -411,7 +428,9 @@ fn want_of_buffers_names_what_wants_them() {
         let case = Case::closed().with(|case| {
             case.worker().buffers_exhausted = 30_000;
             case.worker().received_bytes = received;
-            case.plan.script = script.map(Arc::new);
+            if let Some(script) = script {
+                case.plan(|plan| plan.workload = Workload::Script(Arc::new(script)));
+            }
         });
         let reasons = case.verdict().reasons;
         let reason = reasons.into_iter().find(|reason| reason.code == "buffers_exhausted");
@@ -516,7 +535,7 @@ fn notes_change_no_verdict() {
         case.record.times.response.reset();
         case.record.times.response.record_n(1_000, 999).unwrap();
         case.record.times.censored = 3;
-        case.plan.limit = Limit::Duration(Nanos::from_secs(10));
+        case.plan(|plan| plan.limits.window = Limit::Duration(Nanos::from_secs(10)));
     });
     let verdict = case.verdict();
     assert_eq!(verdict.validity, Validity::Valid);
@@ -536,7 +555,7 @@ fn users_are_told_of_waits_for_connections_that_shape_their_times() {
     let notes = |users, lateness| {
         let script = Script::new(Default::default(), Vec::new(), 0, Some(users));
         let case = Case::closed().with(|case| {
-            case.plan.script = Some(Arc::new(script));
+            case.plan(|plan| plan.workload = Workload::Script(Arc::new(script)));
             case.worker().waited = 30_000;
             let times = &mut case.record.times;
             times.response.reset();

@@ -35,7 +35,7 @@ impl Run<'_> {
                     const BUSY: &str = "no request was sent in the measured window: every \
                                         connection was busy with one of the warm-up, whose answers \
                                         take longer than the window";
-                    if self.plan.stream.is_some() {
+                    if self.plan.workload.stream().is_some() {
                         format!("{BUSY}; end each stream after some events (--events N)")
                     } else {
                         format!("{BUSY}; measure longer (-d)")
@@ -50,7 +50,7 @@ impl Run<'_> {
     /// What a server may have wanted that ends every connection over TLS without a word.
     fn certificate_perhaps(&self) -> String {
         let was_reset = self.record.counts.of(Outcome::Reset) == self.record.counts.ended();
-        let tls = self.plan.tls.as_ref().filter(|_| was_reset && self.connect_failure().is_none());
+        let tls = self.plan.tls().filter(|_| was_reset && self.connect_failure().is_none());
         let Some(tls) = tls else { return String::new() };
         let where_to = match tls.identity {
             None => "and give --cert and --key",
@@ -66,7 +66,7 @@ impl Run<'_> {
     /// Streams were read, and nothing in them was an event.
     pub(super) fn no_events(&self) -> Option<String> {
         let answers = self.record.counts.completed();
-        let is_silent = self.plan.stream.is_some() && self.total(|w| w.events) == 0;
+        let is_silent = self.plan.workload.stream().is_some() && self.total(|w| w.events) == 0;
         (is_silent && answers > 0).then(|| {
             format!(
                 "no event came in {}: are they streams? --sse reads text/event-stream, --stream \
@@ -81,7 +81,7 @@ impl Run<'_> {
         let tls = crate::http::response::Malformed::Protocol(crate::http::protocol::Protocol::Tls)
             .to_string();
         let is_tls = |cause: &crate::cause::Cause| cause.text.starts_with(&tls);
-        if self.plan.tls.is_none() && self.record.causes.list().iter().any(is_tls) {
+        if self.plan.tls().is_none() && self.record.causes.list().iter().any(is_tls) {
             "; its URL begins with https://"
         } else {
             ""
@@ -208,7 +208,7 @@ impl Run<'_> {
     fn knows_answers(&self) -> bool {
         let is_blind =
             |step: &Step| matches!(step.exchange, Exchange::Socket(_)) && !step.knows_answers();
-        match (&self.plan.websocket, &self.plan.script) {
+        match (self.plan.workload.websocket(), self.plan.workload.script()) {
             (Some(websocket), _) => websocket.expected.is_some(),
             (None, Some(script)) => !script.steps().any(|(_, step)| is_blind(step)),
             (None, None) => true,

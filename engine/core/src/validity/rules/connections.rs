@@ -19,7 +19,7 @@ impl Run<'_> {
     /// once is not missed.
     pub(super) fn tls_broke_off(&self) -> Option<&str> {
         let ended = [Outcome::Reset, Outcome::Malformed].map(|kind| self.record.counts.of(kind));
-        let is_told = self.plan.tls.is_none() || self.connections().is_some();
+        let is_told = self.plan.tls().is_none() || self.connections().is_some();
         if is_told || ended == [0, 0] { None } else { self.connect_failure() }
     }
 
@@ -30,11 +30,11 @@ impl Run<'_> {
 
     pub(super) fn connections(&self) -> Option<Reason> {
         let fewest = self.total(|w| w.established_min.into());
-        let requested = u64::from(self.plan.connections);
+        let requested = u64::from(self.plan.connections());
         // Connections that are to be made anew are not all there at any time.
         let comes_and_goes = self.plan.load != Load::Closed
-            && self.plan.script.as_ref().is_some_and(|script| script.has_own_connections());
-        let is_planned = (self.plan.per_connection.is_some() || comes_and_goes)
+            && self.plan.workload.script().is_some_and(|script| script.has_own_connections());
+        let is_planned = (self.plan.transport.connections.requests.is_some() || comes_and_goes)
             && self.record.workers.iter().all(|worker| worker.connects_failed == 0);
         (fewest < requested && !is_planned && !self.ends_as_usual()).then(|| {
             let told = self.endings_told();
@@ -80,7 +80,7 @@ impl Run<'_> {
     pub(super) fn closed_and_retried(&self) -> Option<String> {
         let retried = self.record.counts.retried;
         let fewest = self.total(|w| w.established_min.into());
-        let is_short = self.ends_as_usual() && fewest < u64::from(self.plan.connections);
+        let is_short = self.ends_as_usual() && fewest < u64::from(self.plan.connections());
         let told = self.endings_told().filter(|_| retried > 0 || is_short)?;
         Some(match retried {
             0 => format!("connections were made again: {told}"),
@@ -95,11 +95,11 @@ impl Run<'_> {
     /// loaded alike.
     pub(super) fn few_used(&self) -> Option<String> {
         let used = self.total(|w| w.connections_used.into());
-        let all = u64::from(self.plan.connections);
+        let all = u64::from(self.plan.connections());
         let released = self.record.counts.released;
         // Where nothing was measured, that is what there is to say.
         (used > 0 && used * FEW_USED_OF < all).then(|| {
-            let why = match self.plan.connection_order {
+            let why = match self.plan.transport.connections.order {
                 ConnectionOrder::Lifo => {
                     "the one used last goes first: --connection-order round-robin uses them alike"
                         .to_owned()

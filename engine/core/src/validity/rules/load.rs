@@ -79,7 +79,7 @@ impl Run<'_> {
         let bound = (response as f64 * LATENESS_OF_RESPONSE_MAX).max(LATENESS_MAX.0 as f64);
         let late = lateness as f64 > bound && self.waited_share() < WAITED_FEW;
         late.then(|| {
-            let remedy = match self.plan.wait {
+            let remedy = match self.plan.transport.wait {
                 WaitMode::Block => "use --wait hybrid or spin, more --cores, or lower -R",
                 _ => "keep the workers' CPUs free, give them more --cores, or lower -R",
             };
@@ -101,7 +101,7 @@ impl Run<'_> {
                  cannot take this rate over {}; lower -R or raise -c",
                 plural_were(not_sent, "slot"),
                 Percent(self.share_of_released(not_sent)),
-                plural(self.plan.connections.into(), "connection"),
+                plural(self.plan.connections().into(), "connection"),
             );
             suspect("not_sent", message)
         })
@@ -135,14 +135,15 @@ impl Run<'_> {
         if !undisturbed || service.is_empty() || window <= 0.0 {
             return None;
         }
-        let places = self.total(|w| w.established.into()) * u64::from(self.plan.pipeline);
+        let places =
+            self.total(|w| w.established.into()) * u64::from(self.plan.workload.pipeline());
         let departing = Nanos(self.total(|w| w.departing.0)).as_secs_f64();
         let served = (service.mean() * service.len() as f64 + self.record.edges.busy) / 1e9;
         let in_service = (served + departing) / window;
         let off = (in_service / places as f64 - 1.0).abs();
         let chance = LITTLE_SIGMAS * deviation / (window * (places as f64).sqrt());
         // When the last requests are sent, places fall idle one after the other.
-        let tail = match self.plan.limit {
+        let tail = match self.plan.limits.window {
             Limit::Duration(_) => 0.0,
             Limit::Requests(_) | Limit::Either(..) => service.max() as f64 / 1e9 / window,
         };

@@ -46,7 +46,7 @@ impl Run<'_> {
             let size = self.total(|w| w.received_bytes) as f64
                 / self.record.counts.completed().max(1) as f64;
             // Those that are not read are dropped in the kernel, and need none.
-            let cause = if size > LARGE_ANSWER && self.plan.script.is_some() {
+            let cause = if size > LARGE_ANSWER && self.plan.workload.script().is_some() {
                 "large answers are read, each through many buffers: check and capture less of \
                  their bodies, use fewer connections per core, or more --cores"
             } else {

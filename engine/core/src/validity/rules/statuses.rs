@@ -108,7 +108,7 @@ impl Run<'_> {
 
     /// Answers from 300 on by status, less those that a step checks for.
     fn unexpected(&self) -> Vec<(u16, u64)> {
-        let Some(script) = &self.plan.script else {
+        let Some(script) = self.plan.workload.script() else {
             let by_status = (0..).zip(self.record.by_status.iter().copied());
             return by_status
                 .filter(|(status, answers)| *answers > 0 && is_judged(*status))
@@ -130,7 +130,7 @@ impl Run<'_> {
     }
 
     fn advice(&self, status: u16, scheme: Option<&str>) -> String {
-        let is_script = self.plan.script.is_some();
+        let is_script = self.plan.workload.script().is_some();
         let header = |name: &str, value: &str| match is_script {
             true => format!("headers = {{ {name} = \"{value}\" }}"),
             false => format!("-H '{name}: {value}'"),
@@ -180,7 +180,7 @@ impl Run<'_> {
     /// nginx says so to plain text where it listens for TLS, and to a client without the
     /// certificate that it wants.
     fn advice_on_400(&self) -> &'static str {
-        match &self.plan.tls {
+        match self.plan.tls() {
             None => "is it https:// that is wanted, or is a header wrong?",
             Some(tls) if tls.identity.is_none() => {
                 "does the target want a client certificate (--cert, --key), or is a header wrong?"
@@ -192,7 +192,7 @@ impl Run<'_> {
     /// RFC 9110 section 15.5.20: the connection was made for another name.
     fn advice_on_421(&self) -> String {
         let host = self.header("host").unwrap_or_default();
-        match &self.plan.tls {
+        match self.plan.tls() {
             Some(tls) if !host.eq_ignore_ascii_case(&tls.server_name) => format!(
                 "TLS asked for `{}` (SNI) and the request for `{host}` (Host): use one name for \
                  both, that of the URL; --connect-to says where it is",
@@ -208,9 +208,7 @@ impl Run<'_> {
 
     /// A header of the request, where there is one request and not many.
     fn header(&self, name: &str) -> Option<&str> {
-        let bytes = self.plan.request.bytes();
-        let head = &bytes[..self.plan.request.head_length().min(bytes.len())];
-        let lines = std::str::from_utf8(head).ok()?.lines();
+        let lines = std::str::from_utf8(self.plan.workload.heads()).ok()?.lines();
         lines
             .filter_map(|line| line.split_once(':'))
             .find_map(|(given, value)| given.eq_ignore_ascii_case(name).then(|| value.trim()))

@@ -64,7 +64,7 @@ impl Run<'_> {
     /// Few connections of a closed loop leave the target idle by nature, which is no fault of the
     /// figures. In an open loop the rate does, and users who pause.
     pub(super) fn few_in_flight(&self) -> Option<String> {
-        let pauses = self.plan.script.as_ref().is_some_and(|script| script.has_pauses());
+        let pauses = self.plan.workload.script().is_some_and(|script| script.has_pauses());
         let asks = self.plan.load == Load::Closed && !pauses && self.is_target_idle();
         let cpu = self.observed.target.filter(|_| asks)?;
         self.has_few_in_flight().then(|| {
@@ -93,7 +93,7 @@ impl Run<'_> {
     }
 
     fn in_flight_max(&self) -> u64 {
-        u64::from(self.plan.connections) * u64::from(self.plan.pipeline)
+        u64::from(self.plan.connections()) * u64::from(self.plan.workload.pipeline())
     }
 
     /// A closed loop sends nothing while the target stalls, so that few answers show a stall that
@@ -124,7 +124,8 @@ impl Run<'_> {
 
     /// One address of a name serves other than the rest: another program, or none that answers.
     pub(super) fn addresses_differ(&self) -> Option<String> {
-        let [first, rest @ ..] = &self.plan.peers[..] else { return None };
+        let peers = self.plan.peers();
+        let [first, rest @ ..] = &peers[..] else { return None };
         let failed = |peer| {
             let workers = self.record.workers.iter().flat_map(|worker| &worker.failed_at);
             workers.filter(|(at, _)| at == peer).map(|(_, failed)| failed).sum::<u64>()
@@ -132,11 +133,11 @@ impl Run<'_> {
         let worst = rest
             .iter()
             .fold(first, |worst, peer| if failed(peer) > failed(worst) { peer } else { worst });
-        let others: Vec<_> = self.plan.peers.iter().filter(|peer| *peer != worst).collect();
+        let others: Vec<_> = peers.iter().filter(|peer| *peer != worst).collect();
         let at_worst = failed(worst);
         let all = at_worst + others.iter().map(|peer| failed(peer)).sum::<u64>();
         // An address that never answers holds its connections, which then send little.
-        let share = u64::from(self.plan.connections) / self.plan.peers.len() as u64;
+        let share = u64::from(self.plan.connections()) / peers.len() as u64;
         let holds_all = at_worst >= share.max(HELD_MIN);
         let is_told = !others.is_empty()
             && at_worst as f64 >= AT_ONE_ADDRESS * all as f64

@@ -1,7 +1,7 @@
 //! What failed, and why: outcomes, malformed answers, TLS, what is tolerated.
 
 use super::*;
-use crate::plan::{StreamKind, StreamPlan};
+use crate::plan::{Answers, Protocol, StreamKind, StreamPlan, Workload};
 
 #[test]
 fn the_kinds_of_errors_are_named() {
@@ -20,7 +20,9 @@ fn answers_that_refuse_the_request_itself_raise_the_question_why() {
         case.lose(all, Outcome::Status);
         case.record.by_status.fill(0);
         case.record.by_status[400] = all;
-        case.plan.tls = tls;
+        if let Some(tls) = tls {
+            case.plan(|plan| plan.protocol = Protocol::Tls(tls));
+        }
         case.verdict().reasons[0].message.clone()
     };
     let identity = Some(Identity { chain: Vec::new(), key: Vec::new() });
@@ -38,7 +40,9 @@ fn resets_of_every_request_over_tls_may_be_for_want_of_a_certificate() {
         counts.end(Outcome::Reset, 64);
         let case = Case::closed().with(|case| {
             case.record.counts = counts;
-            case.plan.tls = tls;
+            if let Some(tls) = tls {
+                case.plan(|plan| plan.protocol = Protocol::Tls(tls));
+            }
         });
         case.verdict().reasons[0].message.clone()
     };
@@ -54,7 +58,11 @@ fn answers_without_an_event_may_be_no_streams() {
     let noted = |events| {
         let case = Case::closed().with(|case| {
             let kind = StreamKind::Events;
-            case.plan.stream = Some(StreamPlan { kind, stall: Nanos::SECOND, events_max: None });
+            let stream = StreamPlan { kind, stall: Nanos::SECOND, events_max: None };
+            case.plan(|plan| match &mut plan.workload {
+                Workload::Requests(requests) => requests.answers = Answers::Stream(stream),
+                other => panic!("{other:?}"),
+            });
             case.worker().events = events;
         });
         case.verdict().notes.iter().any(|note| note.starts_with("no event came in 300,000 answers"))

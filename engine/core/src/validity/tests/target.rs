@@ -6,6 +6,7 @@ use crate::flow::script::Flow;
 use crate::flow::step::Step;
 use crate::flow::template::{Marks, Template};
 use crate::http::request::RequestParts;
+use crate::plan::Protocol;
 use crate::record::{Interval, Phase, StepRecord};
 use crate::status::StatusSample;
 use crate::summary::fixture;
@@ -75,7 +76,8 @@ fn answers_that_refuse_are_told_with_what_to_do() {
 #[test]
 fn a_name_that_is_not_that_of_the_connection_is_told_with_both() {
     let case = plainly(421, 300_000).with(|case| {
-        case.plan.tls = Some(TlsPlan { server_name: "a.example".to_owned(), ..tls() });
+        let tls = TlsPlan { server_name: "a.example".to_owned(), ..tls() };
+        case.plan(|plan| plan.protocol = Protocol::Tls(tls));
     });
     let message = case.verdict().reasons[0].message.clone();
     assert!(message.contains("`a.example` (SNI)"), "{message}");
@@ -91,7 +93,8 @@ fn a_step_that_checks_for_a_status_asked_for_it() {
             let steps = vec![Step { checks, ..Step::new("buy", template) }];
             let flow = Flow { name: "buy".to_owned(), weight: 1, steps, operations: Vec::new() };
             let parts = (Flow::default(), vec![flow], Flow::default());
-            case.plan.script = Some(Arc::new(Script::new(parts, Vec::new(), 0, Some(64))));
+            let script = Script::new(parts, Vec::new(), 0, Some(64));
+            case.plan(|plan| plan.workload = Workload::Script(Arc::new(script)));
             case.record.by_status[200] = 0;
             case.record.by_status[301] = 300_000;
             let redirected = StepRecord { statuses: vec![(301, 300_000)], ..StepRecord::default() };
@@ -166,7 +169,10 @@ fn a_closed_loop_whose_target_stalls_says_what_it_hides() {
 fn few_connections_leave_a_target_idle_by_nature() {
     let of = |connections| {
         Case::closed().with(|case| {
-            case.plan.connections = connections;
+            case.plan(|plan| {
+                plan.transport.cpus = vec![0];
+                plan.transport.connections.count = connections;
+            });
             case.record.workers.truncate(1);
             case.record.workers[0].established = connections;
             case.record.workers[0].established_min = connections;
@@ -182,7 +188,10 @@ fn few_connections_leave_a_target_idle_by_nature() {
     assert_eq!((noted.reasons.len(), noted.notes.len()), (0, 1));
     assert!(noted.notes[0].contains("at most 1 request is in flight"), "{noted:?}");
     let open = Case::open().with(|case| {
-        case.plan.connections = 1;
+        case.plan(|plan| {
+            plan.transport.cpus = vec![0];
+            plan.transport.connections.count = 1;
+        });
         case.observed.target = Some(TargetCpu { used: 0.1, allowed: 1.0 });
     });
     let notes = open.verdict().notes;
@@ -194,7 +203,8 @@ fn addresses_of_a_name_that_differ_are_told_apart() {
     let peer = |port: u16| Peer::Tcp(([127, 0, 0, 1], port).into());
     let of = |failed_at: Vec<(Peer, u64)>| {
         let case = Case::closed().with(|case| {
-            case.plan.peers = vec![peer(1), peer(2)];
+            let peers = [1, 2].map(|port| ([127, 0, 0, 1], port).into()).to_vec();
+            case.plan(|plan| plan.transport.carrier = Carrier::ring(peers));
             case.worker().failed_at = failed_at;
         });
         case.verdict().notes

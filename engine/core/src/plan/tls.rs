@@ -1,0 +1,59 @@
+//! TLS: which certificates are accepted, and what this side shows of itself.
+
+use std::fmt;
+
+/// What TLS is to do. Certificates and keys are DER (X.690), as files give them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsPlan {
+    /// The name or address asked for (SNI), which the target's certificate has to bear.
+    pub server_name: String,
+    /// Which certificates are taken for the target's.
+    pub trust: Trust,
+    /// What this side shows of itself, when asked (mutual TLS).
+    pub identity: Option<Identity>,
+    /// Versions offered.
+    pub versions: TlsVersions,
+    /// Application protocols offered (ALPN), best first.
+    pub alpn: Vec<String>,
+    /// Whether a connection made anew takes up an earlier session.
+    pub resumes: bool,
+    /// A body that only the end of the connection delimits is whole without a close_notify too.
+    pub tolerates_truncation: bool,
+}
+
+/// Which certificates are taken for the target's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Trust {
+    /// Whatever is shown: no protection against anyone in between.
+    Anything,
+    /// What one of these vouches for, for the right name and at this time.
+    Roots(Vec<Vec<u8>>),
+}
+
+/// A certificate of this side, and the key to prove it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// The certificate, and those that vouch for it.
+    pub chain: Vec<Vec<u8>>,
+    /// Its private key, in PKCS #8, PKCS #1 or SEC 1 form.
+    pub key: Vec<u8>,
+}
+
+impl fmt::Debug for Identity {
+    /// Without the key: this may be logged.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Identity({} certificates)", self.chain.len())
+    }
+}
+
+/// Versions of TLS offered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum TlsVersions {
+    /// 1.3, or 1.2 where the target has no 1.3.
+    #[default]
+    Both,
+    /// 1.2 alone (RFC 5246).
+    Only12,
+    /// 1.3 alone (RFC 8446).
+    Only13,
+}
