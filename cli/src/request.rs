@@ -6,7 +6,7 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 
 use uringbench_core::http::body::{Alphabet, Body, Generated};
-use uringbench_core::http::multipart::{Multipart, Part};
+use uringbench_core::http::multipart::{Multipart, MultipartPart};
 use uringbench_core::http::request::{RequestParts, RequestTemplate};
 use uringbench_core::plan::{Messages, Requests, WebSocketPlan, Workload};
 use uringbench_core::websocket::frame::{Kind, Masks, message};
@@ -104,7 +104,7 @@ fn http(
         (None, None) => None,
     };
     let contents = contents(&args.form, seed)?;
-    let parts: Vec<Part<'_>> = args.form.iter().zip(&contents).map(part).collect();
+    let parts: Vec<MultipartPart<'_>> = args.form.iter().zip(&contents).map(part).collect();
     let form_type = if parts.is_empty() { None } else { headers.take_content_type() };
     let (body, has_body) = match (read.as_deref(), args.body_size) {
         (Some(read), _) => (Body::Bytes(read), true),
@@ -209,13 +209,13 @@ fn contents(fields: &[FormField], seed: u64) -> Result<Vec<Vec<u8>>, String> {
     fields.iter().map(content).collect()
 }
 
-fn part<'a>((field, content): (&'a FormField, &'a Vec<u8>)) -> Part<'a> {
+fn part<'a>((field, content): (&'a FormField, &'a Vec<u8>)) -> MultipartPart<'a> {
     let on_disk = match &field.value {
         FormValue::Text(_) | FormValue::TextOf(_) => None,
         FormValue::File(path) => path.file_name().and_then(|name| name.to_str()),
         FormValue::Random(_) => Some("random"),
     };
-    Part {
+    MultipartPart {
         name: &field.name,
         filename: field.filename.as_deref().or(on_disk),
         content_type: field.content_type.as_deref(),

@@ -4,15 +4,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use uringbench_core::flow::script::{Data, Flow, Replay, RowOrder, Script};
+use uringbench_core::flow::script::{Data, Flow, FlowReplay, RowOrder, Script};
 use uringbench_core::plan::{Arrivals, Course, Limit, Load, Workload};
 use uringbench_core::rate::Rate;
 use uringbench_core::time::Nanos;
 use uringbench_core::varying::Stretch;
 use uringbench_import::hurl;
-use uringbench_scenario::format::{Order, Shape};
-use uringbench_scenario::plan::{self as written, Stage};
-use uringbench_scenario::{Context, compile};
+use uringbench_scenario::plan::{self as written, LoadStage};
+use uringbench_scenario::{Context, DataOrder, StageShape, compile};
 
 use crate::args::{FileArgs, RunArgs};
 use crate::console;
@@ -37,7 +36,7 @@ pub(crate) fn load(
     file: &Path,
     target: Option<&str>,
     variables: &[(String, String)],
-) -> Result<written::Plan, Vec<String>> {
+) -> Result<written::CompiledScenario, Vec<String>> {
     if let Some(target) = target {
         authority(target).map_err(|why| vec![format!("--target: {why}")])?;
     }
@@ -124,11 +123,15 @@ pub(crate) fn wanted(args: &RunArgs, file: &Path) -> Result<Wanted, Failure> {
 }
 
 /// The users of a closed loop.
-fn users(load: &Load, scenario: &written::Plan, connections: u32) -> Result<Option<u32>, Failure> {
+fn users(
+    load: &Load,
+    scenario: &written::CompiledScenario,
+    connections: u32,
+) -> Result<Option<u32>, Failure> {
     let users = match load {
         Load::Closed => match scenario.load {
             // Without a number of its own a file has as many users as connections.
-            written::Load::Closed { users } if users != scenario.connections => users,
+            written::CompiledLoad::Closed { users } if users != scenario.connections => users,
             _ => connections,
         },
         Load::Open { .. } | Load::Replay => return Ok(None),
@@ -205,26 +208,30 @@ fn given(options: &[(&'static str, bool)]) -> Option<&'static str> {
 }
 
 /// When flows begin, and how their rate changes.
-fn pace(args: &RunArgs, scenario: &written::Plan, warmup: Nanos) -> Result<Load, Failure> {
+fn pace(
+    args: &RunArgs,
+    scenario: &written::CompiledScenario,
+    warmup: Nanos,
+) -> Result<Load, Failure> {
     let typed = args.load.arrivals.map(Arrivals::from);
     if let Some(rate) = args.load.rate {
         return Ok(Load::open(rate, typed.unwrap_or(Arrivals::Constant)));
     }
     Ok(match &scenario.load {
-        written::Load::Open { rate, arrivals, stages } => {
+        written::CompiledLoad::Open { rate, arrivals, stages } => {
             let arrivals = typed.unwrap_or(*arrivals);
             Load::Open { rate: *rate, arrivals, course: course(*rate, stages, warmup) }
         }
         _ if typed.is_some() => {
             return Err(usage("--arrivals needs -R here: the scenario has no rate"));
         }
-        written::Load::Closed { .. } => Load::Closed,
-        written::Load::Replay { .. } => Load::Replay,
+        written::CompiledLoad::Closed { .. } => Load::Closed,
+        written::CompiledLoad::Replay { .. } => Load::Replay,
     })
 }
 
 /// The stages of a file, which begin with the measured window.
-fn course(first: Rate, stages: &[Stage], warmup: Nanos) -> Course {
+fn course(first: Rate, stages: &[LoadStage], warmup: Nanos) -> Course {
     if stages.is_empty() {
         return Course::Even;
     }
@@ -233,10 +240,10 @@ fn course(first: Rate, stages: &[Stage], warmup: Nanos) -> Course {
         stretches.push(Stretch { length: warmup, from: first, to: first });
     }
     let mut before = first;
-    for Stage { shape, rate, duration } in stages {
-        let from = if *shape == Shape::Ramp { before } else { *rate };
+    for LoadStage { shape, rate, duration } in stages {
+        let from = if *shape == StageShape::Ramp { before } else { *rate };
         stretches.push(Stretch { length: *duration, from, to: *rate });
-        if *shape != Shape::Spike {
+        if *shape != StageShape::Spike {
             before = *rate;
         }
     }
@@ -245,20 +252,20 @@ fn course(first: Rate, stages: &[Stage], warmup: Nanos) -> Course {
     Course::Stretches(stretches)
 }
 
-fn script(scenario: written::Plan, users: Option<u32>, is_replay: bool) -> Script {
+fn script(scenario: written::CompiledScenario, users: Option<u32>, is_replay: bool) -> Script {
     let replayed = match &scenario.load {
-        written::Load::Replay { table, .. } if is_replay => Some(*table),
+        written::CompiledLoad::Replay { table, .. } if is_replay => Some(*table),
         _ => None,
     };
-    let rows = |(number, order): (usize, &Order)| match order {
+    let rows = |(number, order): (usize, &DataOrder)| match order {
         _ if replayed == Some(number) => RowOrder::Replayed,
-        Order::Shared => RowOrder::Shared,
-        Order::Random => RowOrder::Random,
-        Order::User => RowOrder::User,
+        DataOrder::Shared => RowOrder::Shared,
+        DataOrder::Random => RowOrder::Random,
+        DataOrder::User => RowOrder::User,
     };
     let orders = scenario.orders.iter().enumerate().map(rows);
     let data = scenario.tables.into_iter().zip(orders).map(|(table, order)| Data { table, order });
-    let flow = |flow: written::Flow| Flow {
+    let flow = |flow: written::CompiledFlow| Flow {
         name: flow.name,
         weight: flow.weight,
         steps: flow.steps,
@@ -273,9 +280,9 @@ fn script(scenario: written::Plan, users: Option<u32>, is_replay: bool) -> Scrip
         Script::new(parts, data.collect(), scenario.captures.len(), users).to(&scenario.authority);
     let script = if scenario.has_own_connections { script.with_own_connections() } else { script };
     match scenario.load {
-        written::Load::Replay { times, flows, .. } if is_replay => {
+        written::CompiledLoad::Replay { times, flows, .. } if is_replay => {
             let flows = flows.map(|flows| flows.into_iter().map(|flow| flow as u32).collect());
-            script.replaying(Replay { times: times.into(), flows })
+            script.replaying(FlowReplay { times: times.into(), flows })
         }
         _ => script,
     }

@@ -10,6 +10,8 @@ mod hidden;
 mod pages;
 #[path = "tidy/source.rs"]
 mod source;
+#[path = "tidy/words.rs"]
+mod words;
 
 use source::{Offence, Source, TREE, list};
 
@@ -53,67 +55,6 @@ const EDGES: [(&str, &[&str]); 18] = [
 
 /// The only files in which `unsafe` may stand.
 const UNSAFE_FILES: [&str; 2] = ["engine/ring/src/kernel.rs", "profiler/perf/src/kernel.rs"];
-
-/// Names that gave way to the field's words: the folder, the name, and the word in its place.
-const RENAMED: [(&str, &str, &str); 57] = [
-    ("engine/", "Crowd", "VirtualUsers"),
-    ("engine/", "Gathering", "ResponseBuffer"),
-    ("engine/", "Jar", "CookieJar"),
-    ("engine/", "Shapes", "HeaderCache"),
-    ("engine/", "Carry", "PartialHead"),
-    ("engine/", "Patience", "SpinPolicy"),
-    ("engine/", "Margin", "TimerSlack"),
-    ("engine/", "Admission", "ConnectQueue"),
-    ("engine/", "Trickle", "RateLimit"),
-    ("engine/", "SocketTerms", "WebSocketConfig"),
-    ("engine/", "Terms", "ConnectionConfig"),
-    ("engine/", "Handover", "IntervalCounts"),
-    ("engine/src/", "Fed", "FeedResult"),
-    ("engine/", "Crew", "WorkerPool"),
-    ("engine/", "Ends", "WorkerHandle"),
-    ("engine/", "Links", "WorkerChannels"),
-    ("engine/", "SendTold", "SendNotify"),
-    ("engine/", "send_told", "send_tracked"),
-    ("engine/src/", "say_goodbye", "send_close_all"),
-    ("engine/src/", "take_leave", "send_close"),
-    ("engine/src/", "heed", "apply_command"),
-    ("engine/src/backends/", "Alarm", "Deadline"),
-    ("engine/src/backends/", "Calls", "PendingOrders"),
-    ("engine/src/backends/", "Board", "Shared"),
-    ("profiler/", "FirstTouches", "PageFaults"),
-    ("profiler/", "Survivors", "LivePages"),
-    ("profiler/", "Findings", "Analysis"),
-    ("profiler/", "Elsewhere", "OtherProcess"),
-    ("profiler/", "Gatherer", "SampleBuilder"),
-    ("profiler/", "Follower", "RingReader"),
-    ("profiler/", "Followed", "ReaderResult"),
-    ("profiler/", "Told", "ReaderCommand"),
-    ("profiler/", "RoundPace", "PollInterval"),
-    ("profiler/", "SwitchPace", "SwitchSampling"),
-    ("profiler/", "Spaces", "AddressSpaces"),
-    ("profiler/", "Places", "CodeLookup"),
-    ("profiler/", "Dose", "RateStep"),
-    ("profiler/", "Call", "LeakVerdict"),
-    ("profiler/perf/", "Recipe", "SamplingConfig"),
-    ("profiler/perf/", "Lane", "CpuRing"),
-    ("profiler/perf/", "Outlet", "RecordSink"),
-    ("profiler/perf/", "Abilities", "Capabilities"),
-    ("cli/src/", "Beside", "ProfiledRun"),
-    ("cli/src/", "Told", "ProfileReport"),
-    ("cli/src/", "Built", "BuiltRequest"),
-    ("cli/src/", "Said", "Output"),
-    ("cli/scenario/", "Problem", "Diagnostic"),
-    ("cli/scenario/", "Surroundings", "Context"),
-    ("scenarios/app/", "Given", "JsonBody"),
-    ("scenarios/app/", "Asked", "QueryParams"),
-    ("scenarios/app/", "Refusal", "ErrorResponse"),
-    ("scenarios/app/", "Trouble", "Faults"),
-    ("scenarios/app/", "TroubleMaker", "FaultInjector"),
-    ("scenarios/app/", "Site", "AppState"),
-    ("scenarios/app/", "Newest", "RingBuffer"),
-    ("engine/core/src/flow/", "Given", "SetCookie"),
-    ("engine/core/src/http/", "Said", "ParsedHeaders"),
-];
 
 /// What the pure half may not name: it decides from values alone.
 const IMPURE: [&str; 10] = [
@@ -425,30 +366,6 @@ fn unfinished(source: &Source) -> Vec<Offence> {
         let found =
             in_comment.or_else(|| in_code.into_iter().find(|mark| line.code.contains(mark)))?;
         Some(format!("`{found}`: finish it, or leave it to the issue tracker"))
-    })
-}
-
-#[test]
-fn names_given_up_do_not_come_back() {
-    let bad = [
-        ("engine/src/a.rs", "struct Crowd;"),
-        ("engine/core/src/flow/b.rs", "fn f(jar: &Jar) {}"),
-        ("engine/src/c.rs", "self.heed(command);"),
-    ];
-    let good = [
-        ("cli/src/a.rs", "struct Crowd;"),
-        ("engine/src/a.rs", "struct Crowds; // crowd"),
-        ("engine/core/src/b.rs", "heed();"),
-    ];
-    hold(given_up, &bad, &good);
-}
-
-fn given_up(source: &Source) -> Vec<Offence> {
-    source.offences(|line| {
-        let renamed = RENAMED.iter().find(|(folder, name, _)| {
-            source.path.starts_with(folder) && has_word(&line.code, name)
-        });
-        renamed.map(|(_, name, word)| format!("`{name}`: the word is `{word}`"))
     })
 }
 

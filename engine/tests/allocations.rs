@@ -7,12 +7,12 @@ use std::sync::Arc;
 
 use uringbench_core::flow::capture::{Capture, Source};
 use uringbench_core::flow::check::Check;
-use uringbench_core::flow::program::Operation;
+use uringbench_core::flow::program::FlowOperation;
 use uringbench_core::flow::script::{Data, Flow, RowOrder, Script};
 use uringbench_core::flow::step::Step;
 use uringbench_core::flow::table::Table;
 use uringbench_core::flow::template::{Marks, Template};
-use uringbench_core::flow::value::{Escape, Slot, Value};
+use uringbench_core::flow::value::{Escape, TemplateValue, Value};
 use uringbench_core::http::request::{RequestParts, RequestTemplate};
 use uringbench_core::outcome::Outcome;
 use uringbench_core::plan::{Limit, Plan, Workload};
@@ -70,7 +70,7 @@ fn plan(target: SocketAddr, requests: u64) -> Plan {
 fn scripted(target: SocketAddr, flows: u64) -> Plan {
     let step = |values: &[Value]| {
         let mut marks = Marks::default();
-        let slots = values.iter().map(|value| Slot::new(value.clone(), Escape::Url));
+        let slots = values.iter().map(|value| TemplateValue::new(value.clone(), Escape::Url));
         let path: String = slots.map(|slot| format!("/{}", marks.mark(slot))).collect();
         let path = format!("/a{path}");
         let parts = RequestParts::new("GET", "localhost", &path);
@@ -85,7 +85,7 @@ fn scripted(target: SocketAddr, flows: u64) -> Plan {
         ..step(&[Value::Cell { table: 0, column: 0 }, Value::Uuid])
     };
     let steps = vec![step(&[]), keeping, step(&[Value::Capture(0), Value::Sequence])];
-    let operations = (0..steps.len()).map(Operation::Send).collect();
+    let operations = (0..steps.len()).map(FlowOperation::Send).collect();
     let flow = Flow { name: "flow".to_owned(), weight: 1, steps, operations };
     let mut table = Table::new(1);
     (0..100).for_each(|row| table.push([row.to_string()]));

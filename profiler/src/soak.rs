@@ -12,10 +12,10 @@ use uringbench_document::soak::{DoseFigures, Grown, LeakFunction, ResourceFigure
 
 use crate::leak::rate_steps::{self, RateStep};
 use crate::leak::{
-    Axis, Heap, Kinds, LeakResult, LeakVerdict, Memory, MemoryPoint, Point, ProcessPoint, Rules,
-    Series, Shape, judge, judge_memory,
+    Axis, Heap, Kinds, LeakResult, LeakVerdict, Memory, MemoryPoint, Point, ProcessPoint,
+    ResourceSeries, Rules, Shape, judge, judge_memory,
 };
-use crate::profile::{Profile, Selection, Unit, write_flames, write_whole};
+use crate::profile::{FlameUnit, Profile, Selection, write_flames, write_whole};
 use crate::sample::SampleKind;
 use crate::session::Recording;
 use crate::timeline::reading::Reading;
@@ -191,7 +191,11 @@ impl Course {
         (self.start..self.end).contains(&ended).then(|| ended.since(self.start).as_secs_f64())
     }
 
-    fn series(&self, readings: &[&Reading], of: impl Fn(&Reading) -> Option<f64>) -> Series {
+    fn series(
+        &self,
+        readings: &[&Reading],
+        of: impl Fn(&Reading) -> Option<f64>,
+    ) -> ResourceSeries {
         let points = self.under_load(readings).filter_map(|reading| {
             Some(Point {
                 t_s: reading.time.since(self.start).as_secs_f64(),
@@ -199,7 +203,7 @@ impl Course {
                 value: of(reading)?,
             })
         });
-        Series { points: points.collect() }
+        ResourceSeries { points: points.collect() }
     }
 }
 
@@ -238,7 +242,7 @@ fn outside_of_processes(course: &Course, readings: &[&Reading], warm_s: f64) -> 
     .collect()
 }
 
-fn verdict(series: &Series, rules: &Rules) -> Option<LeakResult> {
+fn verdict(series: &ResourceSeries, rules: &Rules) -> Option<LeakResult> {
     (!series.points.is_empty()).then(|| judge(series, rules))
 }
 
@@ -250,7 +254,7 @@ fn grown(readings: &[&Reading], from: Timestamp, to: Timestamp) -> Option<i64> {
     Some(at(to)? - at(from)?)
 }
 
-fn dose_found(plan: &Plan, series: &Series, rules: &Rules) -> Option<DoseFigures> {
+fn dose_found(plan: &Plan, series: &ResourceSeries, rules: &Rules) -> Option<DoseFigures> {
     // The first stage is the warm-up.
     let mut at = plan.load.stages().first()?.length.as_secs_f64();
     let mut spans = Vec::new();
@@ -318,7 +322,7 @@ fn is_allocator(function: &str, module: &str) -> bool {
 fn write_leaks(profile: &Profile, folder: &Path, title: &str) -> io::Result<Vec<String>> {
     let selection = Selection::of([SampleKind::FirstTouch]);
     let title = format!("{title} · memory first touched and never given back");
-    write_flames(profile, &selection, folder, "leak.svg", title, Unit::Bytes)?;
+    write_flames(profile, &selection, folder, "leak.svg", title, FlameUnit::Bytes)?;
     let lines = profile.cut(&selection)?.folded(profile);
     write_whole(folder, "leak.folded", |out| {
         lines.iter().try_for_each(|line| writeln!(out, "{line}"))

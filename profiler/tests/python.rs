@@ -11,11 +11,11 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use uringbench_profiler::python::{
-    Counts, Failure, PythonRecording, PythonSampler, PythonSettings, is_python,
+    PythonCounts, PythonFailure, PythonRecording, PythonSampler, PythonSettings, is_python,
 };
 use uringbench_profiler::sample::SampleKind;
 use uringbench_profiler::selector::{Selector, descendants, resolve};
-use uringbench_profiler::session::{Options, Sidecar};
+use uringbench_profiler::session::{Sidecar, SidecarOptions};
 use uringbench_profiler::stack::FrameKind;
 
 /// Far more than any step takes, so that a machine under load passes too.
@@ -75,7 +75,7 @@ fn sampler(members: impl FnMut() -> Vec<u32> + Send + 'static) -> PythonSampler 
     PythonSampler::start(PythonSettings { hertz: 200 }, members).expect("a thread can be started")
 }
 
-fn wait_for(sampler: &PythonSampler, what: &str, is_reached: impl Fn(&Counts) -> bool) {
+fn wait_for(sampler: &PythonSampler, what: &str, is_reached: impl Fn(&PythonCounts) -> bool) {
     let start = Instant::now();
     while !is_reached(&sampler.counts()) {
         assert!(start.elapsed() < PATIENCE, "no {what}: {:?}", sampler.counts());
@@ -209,7 +209,7 @@ fn a_program_that_is_no_python_is_left_alone() {
     assert_eq!(is_python(pid), Some(false));
     let sampler = sampler(move || vec![pid, u32::MAX >> 1]);
     std::thread::sleep(Duration::from_millis(700));
-    assert_eq!(sampler.stop().counts, Counts::default());
+    assert_eq!(sampler.stop().counts, PythonCounts::default());
 }
 
 #[test]
@@ -229,7 +229,7 @@ fn who_may_not_read_is_told_what_is_missing() {
         sampler.stop().counts
     });
     let counts = counts.join().expect("the thread ends well");
-    assert_eq!(counts.failures, [Failure::NotPermitted(pid)]);
+    assert_eq!(counts.failures, [PythonFailure::NotPermitted(pid)]);
     let text = counts.failures[0].to_string();
     assert!(text.contains("--cap-add SYS_PTRACE") && text.contains("ptrace_scope"), "{text}");
     assert_eq!((counts.samples, counts.processes.len()), (0, 0));
@@ -240,7 +240,7 @@ fn python_functions_stand_in_the_native_stack_with_their_shares() {
     let Some(target) = python("burner.py", &["native"]) else { return };
     let selector = Selector::Pid(target.pid());
     let found = resolve(&selector).expect("it runs");
-    let options = Options {
+    let options = SidecarOptions {
         hz: 499,
         timeline_hz: 1,
         follows_memory: false,

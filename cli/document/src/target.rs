@@ -23,7 +23,7 @@ pub struct TargetFigures {
     /// `valid`, `suspect` or `invalid`: whether the shares below can be trusted.
     pub validity: Option<String>,
     /// What speaks against them.
-    pub reasons: Vec<Reason>,
+    pub reasons: Vec<ProfileReason>,
     /// Samples of the target on a CPU, in the window that the figures are about.
     pub samples: u64,
     /// Records the kernel had no room for.
@@ -60,7 +60,7 @@ pub struct TargetFigures {
 
 /// One of `reasons`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Reason {
+pub struct ProfileReason {
     /// The rule.
     pub code: String,
     /// The figure and the fix.
@@ -159,7 +159,7 @@ pub struct Spikes {
     /// Response p99 or lateness above which a stretch is one.
     pub threshold_ns: u64,
     /// The stretches, from the start of the run.
-    pub windows: Vec<Stretch>,
+    pub windows: Vec<SpikeStretch>,
     /// Samples in them.
     pub samples: u64,
     /// Whether there were too few samples to compare.
@@ -170,7 +170,7 @@ pub struct Spikes {
 
 /// A stretch of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Stretch {
+pub struct SpikeStretch {
     /// From, in seconds.
     pub from_s: f64,
     /// To.

@@ -22,7 +22,7 @@ const CONDITIONS: [&str; 2] = ["If-None-Match", "If-Modified-Since"];
 
 /// What of an archive is wanted.
 #[derive(Clone, Debug)]
-pub struct Options {
+pub struct HarOptions {
     /// `http://host:port`; without it the one most requests went to.
     pub origin: Option<String>,
     /// Only addresses with this in them.
@@ -35,7 +35,7 @@ pub struct Options {
 ///
 /// # Errors
 /// When it is none, or has no request to the origin.
-pub fn import(text: &str, options: &Options) -> Result<Imported, ImportError> {
+pub fn import(text: &str, options: &HarOptions) -> Result<Imported, ImportError> {
     let not = |why: &dyn std::fmt::Display| {
         ImportError::new(format!("not an HTTP archive: export one with log.entries: {why}"))
     };
@@ -132,7 +132,7 @@ impl Reader {
     fn of_origin<'a>(
         &mut self,
         entries: &'a [Entry],
-        options: &Options,
+        options: &HarOptions,
     ) -> Result<Vec<(&'a Entry, Address)>, ImportError> {
         let filter = options.filter.as_deref().unwrap_or_default();
         let wanted: Vec<&Entry> =

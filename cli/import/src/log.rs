@@ -26,7 +26,7 @@ const YEAR: i64 = 365 * 86_400 * SECOND;
 
 /// How a log is replayed.
 #[derive(Clone, Debug, Default)]
-pub struct Options {
+pub struct LogOptions {
     /// `http://host:port`: a log does not say it.
     pub target: Option<String>,
     /// How much faster than recorded; above 0.
@@ -40,7 +40,7 @@ pub struct Options {
 ///
 /// # Errors
 /// When no line of it is a request, or the target is no address, or the format says too little.
-pub fn import(text: &str, options: &Options) -> Result<Imported, ImportError> {
+pub fn import(text: &str, options: &LogOptions) -> Result<Imported, ImportError> {
     let mut notes = Notes::default();
     let target = match &options.target {
         Some(target) => Address::parse(&plain(target))?.origin,

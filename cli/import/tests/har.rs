@@ -14,7 +14,7 @@ fn import_of(creator: &str, entries: &[&str]) -> (String, Vec<String>) {
         r#"{{"log": {{"version": "1.2", "creator": {{"name": "{creator}"}}, "entries": [{}]}}}}"#,
         entries.join(", ")
     );
-    let options = har::Options { origin: None, filter: None, has_think: true };
+    let options = har::HarOptions { origin: None, filter: None, has_think: true };
     let imported = har::import(&text, &options).unwrap_or_else(|why| panic!("{why}\n{text}"));
     compiled(&imported);
     let others = imported.files().iter().map(|file| format!("{:02x?}\n", file.bytes));
@@ -113,7 +113,7 @@ fn what_is_missing_is_told() {
         assert_eq!(notes, [expected], "{odd}");
     }
     for text in ["", "[]", "{\"log\": {}}", "{\"log\": {\"entries\": null}}"] {
-        let options = har::Options { origin: None, filter: None, has_think: true };
+        let options = har::HarOptions { origin: None, filter: None, has_think: true };
         let why = har::import(text, &options).unwrap_err().to_string();
         assert!(why.starts_with("not an HTTP archive: export one with log.entries: "), "{why}");
     }
@@ -239,7 +239,7 @@ fn cleaned_archives_are_told() {
 #[test]
 fn an_archive_of_chromium_is_read() {
     let text = include_str!("recordings/chromium.har");
-    let options = har::Options { origin: None, filter: None, has_think: false };
+    let options = har::HarOptions { origin: None, filter: None, has_think: false };
     let imported = har::import(text, &options).unwrap();
     assert_eq!(compiled(&imported).flows.len(), 1);
     assert_eq!(scenario(&imported).matches("[[flow.step]]").count(), 10);

@@ -5,9 +5,9 @@ mod support;
 use support::{compiled, scenario};
 use uringbench_import::{Imported, log};
 
-fn options(format: Option<&str>) -> log::Options {
+fn options(format: Option<&str>) -> log::LogOptions {
     let target = Some("http://a:80/".to_owned());
-    log::Options { target, speed: None, format: format.map(str::to_owned) }
+    log::LogOptions { target, speed: None, format: format.map(str::to_owned) }
 }
 
 fn import(text: &str, format: Option<&str>) -> Imported {

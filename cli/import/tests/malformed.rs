@@ -96,18 +96,18 @@ fn imports() -> [(&'static str, Import); 8] {
     [
         (CURL, |text| curl::import(text, &read)),
         (HAR, |text| {
-            har::import(text, &har::Options { origin: None, filter: None, has_think: true })
+            har::import(text, &har::HarOptions { origin: None, filter: None, has_think: true })
         }),
         (OPENAPI, |text| openapi::import(text, None)),
         (VEGETA, |text| vegeta::import(text)),
         (LOG, |text| {
-            log::import(text, &log::Options { speed: Some(1.5), ..log::Options::default() })
+            log::import(text, &log::LogOptions { speed: Some(1.5), ..log::LogOptions::default() })
         }),
-        (FIELDS, |text| log::import(text, &log::Options::default())),
+        (FIELDS, |text| log::import(text, &log::LogOptions::default())),
         (FORMAT, |text| {
             let format = Some(text.to_owned());
             let line = "1795266455.5 %\"a/b?c\" [%{%s}t] GET %>s\n";
-            log::import(line, &log::Options { format, ..log::Options::default() })
+            log::import(line, &log::LogOptions { format, ..log::LogOptions::default() })
         }),
         (HURL, |text| hurl::import(text, &[("v".to_owned(), "{{1".to_owned())])),
     ]

@@ -30,14 +30,14 @@ const ARCHIVE: &str = r#"{"log": {"version": "1.2", "entries": [
    "response": {"status": 0}}
 ]}}"#;
 
-fn archive(options: har::Options) -> Imported {
+fn archive(options: har::HarOptions) -> Imported {
     let imported = har::import(ARCHIVE, &options).expect("it is an archive");
     compiled(&imported);
     imported
 }
 
-fn all() -> har::Options {
-    har::Options { origin: None, filter: None, has_think: true }
+fn all() -> har::HarOptions {
+    har::HarOptions { origin: None, filter: None, has_think: true }
 }
 
 #[test]
@@ -82,14 +82,14 @@ body = { json = '{"n": 1}' }
 
 #[test]
 fn an_archive_is_narrowed_down() {
-    let other = har::Options { origin: Some("https://CDN.example/".into()), ..all() };
+    let other = har::HarOptions { origin: Some("https://CDN.example/".into()), ..all() };
     assert!(scenario(&archive(other)).contains("path = \"/app.js\""));
-    let quick = scenario(&archive(har::Options { has_think: false, ..all() }));
+    let quick = scenario(&archive(har::HarOptions { has_think: false, ..all() }));
     assert!(!quick.contains("think"));
-    let login = archive(har::Options { filter: Some("login".into()), ..all() });
+    let login = archive(har::HarOptions { filter: Some("login".into()), ..all() });
     assert_eq!(scenario(&login).matches("[[flow.step]]").count(), 1);
     assert!(login.notes()[0].contains("3 requests: left out, without `login`"));
-    let nowhere = har::Options { origin: Some("http://b".into()), ..all() };
+    let nowhere = har::HarOptions { origin: Some("http://b".into()), ..all() };
     let why = har::import(ARCHIVE, &nowhere).unwrap_err().to_string();
     assert!(why.contains("choose among https://shop.example, https://cdn.example"), "{why}");
 }
@@ -228,7 +228,7 @@ nonsense
 #[test]
 fn a_log_is_replayed_at_its_times() {
     let options =
-        log::Options { target: Some("http://a:80/".into()), speed: Some(2.0), format: None };
+        log::LogOptions { target: Some("http://a:80/".into()), speed: Some(2.0), format: None };
     let imported = log::import(LOG, &options).unwrap();
     compiled(&imported);
     assert_eq!(
@@ -280,19 +280,19 @@ url = "{{requests.url}}"
 fn logs_of_other_times_are_read() {
     let exact = "1795266455.250 192.0.2.1 \"GET /a HTTP/1.1\" 200\n\
                  1795266455.750 192.0.2.1 \"GET /b HTTP/1.1\" 200\n";
-    let imported = log::import(exact, &log::Options::default()).unwrap();
+    let imported = log::import(exact, &log::LogOptions::default()).unwrap();
     compiled(&imported);
     let rows = String::from_utf8(imported.files()[0].bytes.clone()).unwrap();
     assert_eq!(rows, "at,flow,url\n0.000000,GET,/a\n0.500000,GET,/b\n");
     assert!(imported.notes().iter().all(|note| note.contains("(--target)")));
     let iso = "192.0.2.1 - - [2026-11-21T10:00:00+00:00] \"GET /a HTTP/1.1\" 200\n";
-    assert!(log::import(iso, &log::Options::default()).is_ok());
+    assert!(log::import(iso, &log::LogOptions::default()).is_ok());
     let late = iso.to_owned() + &iso.replace("2026", "2036");
-    let notes = log::import(&late, &log::Options::default()).unwrap().notes();
+    let notes = log::import(&late, &log::LogOptions::default()).unwrap().notes();
     assert!(notes.contains(&"1 line: left out, a year or more after the first".to_owned()));
     let bad = "x\n".repeat(9);
-    assert!(log::import(&bad, &log::Options::default()).is_err());
-    let notes = log::import(&(bad + iso), &log::Options::default()).unwrap().notes();
+    assert!(log::import(&bad, &log::LogOptions::default()).is_err());
+    let notes = log::import(&(bad + iso), &log::LogOptions::default()).unwrap().notes();
     let expected = "lines 1, 2, 3, 4, 5 and 4 more: left out, there is no request in it: x";
     assert!(notes.contains(&expected.to_owned()), "{notes:?}");
 }

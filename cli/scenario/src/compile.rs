@@ -2,13 +2,13 @@
 
 use std::collections::HashSet;
 
-use uringbench_core::flow::program::{Arm, Operation, Think};
+use uringbench_core::flow::program::{Arm, FlowOperation, Think};
 use uringbench_core::flow::table::Table;
 use uringbench_core::flow::{self};
 
 use crate::diagnostic::{Diagnostics, FieldPath};
-use crate::format::{self, Order, Scenario, Step};
-use crate::plan::{Flow, Plan};
+use crate::format::{self, DataOrder, Scenario, Step};
+use crate::plan::{CompiledFlow, CompiledScenario};
 use crate::replay::{self, Tables};
 use crate::request::Server;
 use crate::text::{Names, Text, name_error};
@@ -22,7 +22,7 @@ pub(crate) fn plan(
     given: &Scenario,
     context: &Context<'_>,
     diagnostics: &mut Diagnostics<'_>,
-) -> Option<Plan> {
+) -> Option<CompiledScenario> {
     let (connections, mut load, mut warmup, mut duration) = load::load(&given.load, diagnostics);
     let (described, tables, orders) = tables(given, context, diagnostics);
     let names = Names { env: context.env, tables: &described, captures: Vec::new() };
@@ -46,7 +46,7 @@ pub(crate) fn plan(
     let mut names = names;
     let on_start =
         compiler.flow("on_start", 1, &given.on_start, &FieldPath::top("on_start"), &mut names);
-    let mut flows: Vec<Flow> = Vec::new();
+    let mut flows: Vec<CompiledFlow> = Vec::new();
     for (at, flow) in given.flow.iter().enumerate() {
         let place = FieldPath::top("flow").index(at);
         compiler.check_flow(flow, &place, &flows);
@@ -66,7 +66,7 @@ pub(crate) fn plan(
         (load, warmup, duration) = replayed.unwrap_or((load, warmup, duration));
     }
     let objectives = load::objectives(&given.slo, &flows, diagnostics);
-    Some(Plan {
+    Some(CompiledScenario {
         target: written?,
         authority: server.authority,
         keeps_cookies: server.keeps_cookies,
@@ -98,7 +98,7 @@ fn tables(
     given: &Scenario,
     context: &Context<'_>,
     diagnostics: &mut Diagnostics<'_>,
-) -> (Described, Vec<Table>, Vec<Order>) {
+) -> (Described, Vec<Table>, Vec<DataOrder>) {
     let (mut described, mut tables, mut orders) = (Vec::new(), Vec::new(), Vec::new());
     for (name, source) in &given.data {
         let place = FieldPath::top("data").key(name);
@@ -126,7 +126,7 @@ struct Compiler<'a, 'b> {
 }
 
 impl Compiler<'_, '_> {
-    fn check_flow(&mut self, flow: &format::Flow, place: &FieldPath, before: &[Flow]) {
+    fn check_flow(&mut self, flow: &format::Flow, place: &FieldPath, before: &[CompiledFlow]) {
         if flow.name.trim().is_empty() {
             self.diagnostics.add(&place.key("name"), "the name is empty: name the flow");
         }
@@ -155,8 +155,8 @@ impl Compiler<'_, '_> {
         given: &[Step],
         place: &FieldPath,
         names: &mut Names<'_>,
-    ) -> Flow {
-        let mut flow = Flow { name: name.to_owned(), weight, ..Flow::default() };
+    ) -> CompiledFlow {
+        let mut flow = CompiledFlow { name: name.to_owned(), weight, ..CompiledFlow::default() };
         self.steps.clear();
         let mut at = 0;
         while at < given.len() {
@@ -184,10 +184,10 @@ impl Compiler<'_, '_> {
         first: usize,
         place: &FieldPath,
         names: &mut Names<'_>,
-        flow: &mut Flow,
+        flow: &mut CompiledFlow,
     ) {
         let chooses = flow.operations.len();
-        flow.operations.push(Operation::Choose(Vec::new()));
+        flow.operations.push(FlowOperation::Choose(Vec::new()));
         let (mut arms, mut jumps) = (Vec::new(), Vec::new());
         let mut behind: Option<Vec<(String, usize)>> = None;
         for (at, step) in given.iter().enumerate() {
@@ -201,7 +201,7 @@ impl Compiler<'_, '_> {
             let mut names = names.clone();
             self.step(step, &place, &mut names, flow);
             jumps.push(flow.operations.len());
-            flow.operations.push(Operation::Jump(0));
+            flow.operations.push(FlowOperation::Jump(0));
             behind = Some(match behind {
                 None => names.captures,
                 Some(before) => {
@@ -211,13 +211,19 @@ impl Compiler<'_, '_> {
         }
         let end = flow.operations.len();
         for jump in jumps {
-            flow.operations[jump] = Operation::Jump(end);
+            flow.operations[jump] = FlowOperation::Jump(end);
         }
-        flow.operations[chooses] = Operation::Choose(arms);
+        flow.operations[chooses] = FlowOperation::Choose(arms);
         names.captures = behind.unwrap_or_default();
     }
 
-    fn step(&mut self, given: &Step, place: &FieldPath, names: &mut Names<'_>, flow: &mut Flow) {
+    fn step(
+        &mut self,
+        given: &Step,
+        place: &FieldPath,
+        names: &mut Names<'_>,
+        flow: &mut CompiledFlow,
+    ) {
         let target = given.path.as_ref().or(given.url.as_ref()).map_or("", String::as_str);
         let written = || format!("{} {target}", request::method(given));
         let name = given.name.clone().unwrap_or_else(written);
@@ -238,7 +244,7 @@ impl Compiler<'_, '_> {
         let from = flow.operations.len();
         // Without a request there is a problem, and no plan.
         if let Some((template, exchange)) = request {
-            flow.operations.push(Operation::Send(flow.steps.len()));
+            flow.operations.push(FlowOperation::Send(flow.steps.len()));
             let is_last_when_failed = given.is_last_when_failed;
             let step =
                 flow::Step { name, template, exchange, checks, captures, is_last_when_failed };
@@ -249,10 +255,10 @@ impl Compiler<'_, '_> {
             flow.steps.push(step);
         }
         if let Some(think) = self.think(given, &place.key("think")) {
-            flow.operations.push(Operation::Think(think));
+            flow.operations.push(FlowOperation::Think(think));
         }
         if times > 1 {
-            flow.operations.push(Operation::Repeat { from, times });
+            flow.operations.push(FlowOperation::Repeat { from, times });
         }
     }
 

@@ -9,7 +9,7 @@ mod compile;
 mod data;
 mod diagnostic;
 mod exchange;
-pub mod format;
+mod format;
 mod load;
 pub mod plan;
 mod replay;
@@ -19,10 +19,11 @@ pub mod show;
 mod text;
 
 pub use diagnostic::Diagnostic;
+pub use format::{DataOrder, StageShape};
 
 use diagnostic::Diagnostics;
 use format::Scenario;
-use plan::Plan;
+use plan::CompiledScenario;
 
 /// What a scenario refers to outside its file.
 pub struct Context<'a> {
@@ -41,7 +42,7 @@ pub struct Context<'a> {
 /// # Errors
 /// Every mistake that was found, by line. A mistake of form (not TOML, unknown or missing fields,
 /// wrong types) hides the others.
-pub fn compile(text: &str, context: &Context<'_>) -> Result<Plan, Vec<Diagnostic>> {
+pub fn compile(text: &str, context: &Context<'_>) -> Result<CompiledScenario, Vec<Diagnostic>> {
     let scenario: Scenario = diagnostic::read(text).map_err(|diagnostic| vec![diagnostic])?;
     let mut diagnostics = Diagnostics::new(text);
     let plan = compile::plan(&scenario, context, &mut diagnostics);

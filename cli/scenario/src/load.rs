@@ -7,7 +7,7 @@ use uringbench_core::time::Nanos;
 
 use crate::diagnostic::{Diagnostics, FieldPath, did_you_mean};
 use crate::format::{self, Arrivals, ConnectionOrder};
-use crate::plan::{Flow, Load, Stage};
+use crate::plan::{CompiledFlow, CompiledLoad, LoadStage};
 
 /// As `uringbench URL` has it.
 const CONNECTIONS: u32 = 64;
@@ -18,7 +18,7 @@ const DURATION: Nanos = Nanos(10 * Nanos::SECOND.0);
 pub(crate) fn load(
     given: &format::Load,
     diagnostics: &mut Diagnostics<'_>,
-) -> (u32, Load, Nanos, Nanos) {
+) -> (u32, CompiledLoad, Nanos, Nanos) {
     let top = FieldPath::top("load");
     for (name, count) in [("connections", given.connections), ("users", given.users)] {
         if count == Some(0) {
@@ -47,10 +47,10 @@ pub(crate) fn load(
                 Some(Arrivals::Poisson) => plan::Arrivals::Poisson,
                 Some(Arrivals::Constant) | None => plan::Arrivals::Constant,
             };
-            Load::Open { rate: rate.0, arrivals, stages: stages(given, diagnostics) }
+            CompiledLoad::Open { rate: rate.0, arrivals, stages: stages(given, diagnostics) }
         }
         // It is made of the data, later.
-        None if given.replay.is_some() => Load::Closed { users: connections },
+        None if given.replay.is_some() => CompiledLoad::Closed { users: connections },
         None => {
             if given.arrivals.is_some() {
                 diagnostics.add(&top.key("arrivals"), "arrivals need a rate: add `rate`");
@@ -58,7 +58,7 @@ pub(crate) fn load(
             if !given.stage.is_empty() {
                 diagnostics.add(&top.key("stage"), "stages change a rate: add `rate` to [load]");
             }
-            Load::Closed { users: given.users.unwrap_or(connections) }
+            CompiledLoad::Closed { users: given.users.unwrap_or(connections) }
         }
     };
     let staged: u64 = given.stage.iter().map(|stage| stage.duration.0.0).sum();
@@ -92,7 +92,7 @@ fn beside_replay(given: &format::Load, diagnostics: &mut Diagnostics<'_>) {
     }
 }
 
-fn stages(given: &format::Load, diagnostics: &mut Diagnostics<'_>) -> Vec<Stage> {
+fn stages(given: &format::Load, diagnostics: &mut Diagnostics<'_>) -> Vec<LoadStage> {
     let place = FieldPath::top("load").key("stage");
     for (at, stage) in given.stage.iter().enumerate() {
         if stage.duration.0.0 == 0 {
@@ -100,7 +100,7 @@ fn stages(given: &format::Load, diagnostics: &mut Diagnostics<'_>) -> Vec<Stage>
             diagnostics.add(&place.index(at).key("duration"), why);
         }
     }
-    let stage = |stage: &format::Stage| Stage {
+    let stage = |stage: &format::Stage| LoadStage {
         shape: stage.shape,
         rate: stage.rate.0,
         duration: stage.duration.0,
@@ -111,7 +111,7 @@ fn stages(given: &format::Load, diagnostics: &mut Diagnostics<'_>) -> Vec<Stage>
 /// What `[[slo]]` comes to.
 pub(crate) fn objectives(
     given: &[format::Slo],
-    flows: &[Flow],
+    flows: &[CompiledFlow],
     diagnostics: &mut Diagnostics<'_>,
 ) -> Vec<plan::Objective> {
     let is_whole = diagnostics.is_empty();

@@ -1,18 +1,18 @@
 //! A scenario that was checked and compiled.
 
 use uringbench_core::flow::Step;
-use uringbench_core::flow::program::Operation;
+use uringbench_core::flow::program::FlowOperation;
 use uringbench_core::flow::table::Table;
 use uringbench_core::plan::{Arrivals, ConnectionOrder, Objective};
 use uringbench_core::rate::Rate;
 use uringbench_core::time::Nanos;
 
 use crate::diagnostic::did_you_mean;
-use crate::format::{Order, Shape};
+use crate::format::{DataOrder, StageShape};
 
 /// Everything a scenario says.
 #[derive(Clone, Debug)]
-pub struct Plan {
+pub struct CompiledScenario {
     /// The server, as written.
     pub target: String,
     /// What `Host` says: host and, unless it is the scheme's own, port.
@@ -26,28 +26,28 @@ pub struct Plan {
     /// Which free connection takes the next request, where they are not users' own.
     pub connection_order: ConnectionOrder,
     /// How much load.
-    pub load: Load,
+    pub load: CompiledLoad,
     /// Load before the measured window.
     pub warmup: Nanos,
     /// The measured window.
     pub duration: Nanos,
     /// What users do again and again; at least one.
-    pub flows: Vec<Flow>,
+    pub flows: Vec<CompiledFlow>,
     /// What each user does first.
-    pub on_start: Flow,
+    pub on_start: CompiledFlow,
     /// What each user does last.
-    pub on_end: Flow,
+    pub on_end: CompiledFlow,
     /// Rows of data, by number.
     pub tables: Vec<Table>,
     /// Who gets which row of each.
-    pub orders: Vec<Order>,
+    pub orders: Vec<DataOrder>,
     /// The names of captures, by number.
     pub captures: Vec<String>,
     /// Objectives.
     pub objectives: Vec<Objective>,
 }
 
-impl Plan {
+impl CompiledScenario {
     /// Leave out the flows that are not among `names`, and the objectives about them. Without
     /// names all stay.
     ///
@@ -57,7 +57,7 @@ impl Plan {
         if names.is_empty() {
             return Ok(());
         }
-        if matches!(self.load, Load::Replay { flows: Some(_), .. }) {
+        if matches!(self.load, CompiledLoad::Replay { flows: Some(_), .. }) {
             return Err("the replay says itself which flows begin: take all of them".to_owned());
         }
         let known = || self.flows.iter().map(|flow| flow.name.as_str());
@@ -78,7 +78,7 @@ impl Plan {
 
 /// How much load.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Load {
+pub enum CompiledLoad {
     /// Each user begins a flow when its last one has ended.
     Closed {
         /// At least 1.
@@ -91,7 +91,7 @@ pub enum Load {
         /// Gaps between beginnings.
         arrivals: Arrivals,
         /// Changes of the rate, one after the other.
-        stages: Vec<Stage>,
+        stages: Vec<LoadStage>,
     },
     /// Flows begin at given times.
     Replay {
@@ -106,9 +106,9 @@ pub enum Load {
 
 /// A stretch of an open loop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stage {
+pub struct LoadStage {
     /// How the rate comes about.
-    pub shape: Shape,
+    pub shape: StageShape,
     /// The rate it gets to.
     pub rate: Rate,
     /// How long it lasts.
@@ -117,7 +117,7 @@ pub struct Stage {
 
 /// Steps and their order.
 #[derive(Clone, Debug, Default)]
-pub struct Flow {
+pub struct CompiledFlow {
     /// What reports call it.
     pub name: String,
     /// How often it is chosen, compared with the others.
@@ -125,5 +125,5 @@ pub struct Flow {
     /// Its steps.
     pub steps: Vec<Step>,
     /// Their order.
-    pub operations: Vec<Operation>,
+    pub operations: Vec<FlowOperation>,
 }

@@ -6,8 +6,8 @@ use uringbench_core::flow::table::Table;
 use uringbench_core::time::Nanos;
 
 use crate::diagnostic::{Diagnostics, FieldPath, did_you_mean};
-use crate::format::{self, Order};
-use crate::plan::{Flow, Load};
+use crate::format::{self, DataOrder};
+use crate::plan::{CompiledFlow, CompiledLoad};
 
 /// Behind the last time, so that what begins then is measured.
 const TAIL: Nanos = Nanos::MILLISECOND;
@@ -27,16 +27,16 @@ pub(crate) fn load(
     given: &format::Load,
     replay: &format::Replay,
     data: &Tables<'_>,
-    flows: &[Flow],
+    flows: &[CompiledFlow],
     diagnostics: &mut Diagnostics<'_>,
-) -> Option<(Load, Nanos, Nanos)> {
+) -> Option<(CompiledLoad, Nanos, Nanos)> {
     let place = FieldPath::top("load").key("replay");
     let source = data.given.get(&replay.data).ok_or_else(|| {
         let meant = did_you_mean(&replay.data, data.given.keys().map(String::as_str));
         format!("there is no data `{}`{meant} It is defined by [data.NAME]", replay.data)
     });
     let source = diagnostics.take(&place.key("data"), source)?;
-    if source.order != Order::Shared {
+    if source.order != DataOrder::Shared {
         let why = "a replay takes the rows as they come: leave `order` out";
         diagnostics.add(&FieldPath::top("data").key(&replay.data).key("order"), why);
     }
@@ -66,7 +66,7 @@ pub(crate) fn load(
     }
     let measured = Nanos(last.0.saturating_sub(warmup.0)) + TAIL;
     let duration = given.duration.map_or(measured, |span| span.0);
-    Some((Load::Replay { times, table, flows }, warmup, duration))
+    Some((CompiledLoad::Replay { times, table, flows }, warmup, duration))
 }
 
 /// When each row is due, at the speed that was asked for.
@@ -110,7 +110,7 @@ fn seconds(text: &str) -> Option<Nanos> {
     Some(Nanos::from_secs(whole) + Nanos(nanos))
 }
 
-fn flows_of(rows: &Table, column: usize, flows: &[Flow]) -> Result<Vec<usize>, String> {
+fn flows_of(rows: &Table, column: usize, flows: &[CompiledFlow]) -> Result<Vec<usize>, String> {
     let named = |row: usize| {
         let name = String::from_utf8_lossy(rows.cell(row, column));
         let names = || flows.iter().map(|flow| flow.name.as_str());

@@ -3,9 +3,9 @@
 use uringbench_core::flow;
 use uringbench_core::flow::exchange::Exchange;
 use uringbench_core::flow::template::{Marks, Template};
-use uringbench_core::flow::value::{Escape, Slot, Value};
+use uringbench_core::flow::value::{Escape, TemplateValue, Value};
 use uringbench_core::http::body::{Alphabet, Body, Generated};
-use uringbench_core::http::multipart::{Multipart, Part};
+use uringbench_core::http::multipart::{Multipart, MultipartPart};
 use uringbench_core::http::request::{RequestError, RequestParts, RequestTemplate};
 use uringbench_core::websocket::handshake::{Opening, OpeningError, OpeningParts};
 
@@ -415,7 +415,7 @@ impl Parts {
             Content::Multipart(given) => {
                 let contents: Vec<Vec<u8>> =
                     given.iter().map(|part| part.content.marked(marks)).collect();
-                let all: Vec<Part<'_>> =
+                let all: Vec<MultipartPart<'_>> =
                     given.iter().zip(&contents).map(PartText::with_content).collect();
                 let mut form = Multipart::new(&all).map_err(|why| ("body", why.to_string()))?;
                 // The form writes its type itself, with the boundary.
@@ -505,11 +505,11 @@ impl Target {
             Self::Url(url) => {
                 let text = url.alone(Escape::None);
                 let Some(constant) = text.constant() else {
-                    let slot = Slot::new(Value::Target(text), Escape::None);
+                    let slot = TemplateValue::new(Value::Target(text), Escape::None);
                     return format!("/{}", marks.mark(slot));
                 };
                 let mut bytes = b"/".to_vec();
-                let mut target = flow::target::Target::new();
+                let mut target = flow::target::RequestTarget::new();
                 target.push(constant, &mut |piece| bytes.extend_from_slice(piece));
                 target.end(&mut |piece| bytes.extend_from_slice(piece));
                 // Nothing but ASCII is left.
@@ -520,8 +520,8 @@ impl Target {
 }
 
 impl PartText {
-    fn with_content<'a>((part, content): (&'a Self, &'a Vec<u8>)) -> Part<'a> {
-        Part {
+    fn with_content<'a>((part, content): (&'a Self, &'a Vec<u8>)) -> MultipartPart<'a> {
+        MultipartPart {
             name: &part.name,
             filename: part.filename.as_deref(),
             content_type: part.content_type.as_deref(),

@@ -5,12 +5,12 @@ use std::fmt::Write;
 use uringbench_core::flow::capture::Capture;
 use uringbench_core::flow::cookie_jar::CookieJar;
 use uringbench_core::flow::exchange::Exchange;
-use uringbench_core::flow::program::{Operation, Think};
+use uringbench_core::flow::program::{FlowOperation, Think};
 use uringbench_core::flow::value::Scope;
 use uringbench_core::statistics::random::Random;
 
-use crate::format::Order;
-use crate::plan::{Flow, Load, Plan};
+use crate::format::DataOrder;
+use crate::plan::{CompiledFlow, CompiledLoad, CompiledScenario};
 
 /// Bytes of a body that are shown.
 const BODY_SHOWN: usize = 1024;
@@ -18,7 +18,7 @@ const BODY_SHOWN: usize = 1024;
 const UNIX_MS: u64 = 1_767_225_600_000;
 
 /// What a plan holds: `2 flows, 5 steps, 1 data file, 3 objectives; open loop, 500/s`.
-pub fn summary(plan: &Plan) -> String {
+pub fn summary(plan: &CompiledScenario) -> String {
     let flows = [&plan.on_start, &plan.on_end].into_iter().chain(&plan.flows);
     let steps = flows.map(|flow| flow.steps.len()).sum();
     let mut parts = vec![counted(plan.flows.len(), "flow"), counted(steps, "step")];
@@ -32,14 +32,18 @@ pub fn summary(plan: &Plan) -> String {
     format!("{}; {}{cookies}", parts.join(", "), load(&plan.load))
 }
 
-fn load(load: &Load) -> String {
+fn load(load: &CompiledLoad) -> String {
     match load {
-        Load::Closed { users } => format!("closed loop, {}", counted(*users as usize, "user")),
-        Load::Open { rate, stages, .. } if stages.is_empty() => format!("open loop, {rate}"),
-        Load::Open { rate, stages, .. } => {
+        CompiledLoad::Closed { users } => {
+            format!("closed loop, {}", counted(*users as usize, "user"))
+        }
+        CompiledLoad::Open { rate, stages, .. } if stages.is_empty() => {
+            format!("open loop, {rate}")
+        }
+        CompiledLoad::Open { rate, stages, .. } => {
             format!("open loop, {rate}, {}", counted(stages.len(), "stage"))
         }
-        Load::Replay { times, .. } => {
+        CompiledLoad::Replay { times, .. } => {
             let last = times.last().copied().unwrap_or_default();
             format!("replay of {} in {last}", counted(times.len(), "row"))
         }
@@ -48,13 +52,13 @@ fn load(load: &Load) -> String {
 
 /// Every request as user 0 sends it first, what comes of it, and the load. Captures stand as their
 /// names, since no answer has come; cookies are those of the step, for the same reason.
-pub fn requests(plan: &Plan, seed: u64) -> String {
+pub fn requests(plan: &CompiledScenario, seed: u64) -> String {
     let mut random = Random::new(seed);
     let captures: Vec<Vec<u8>> =
         plan.captures.iter().map(|name| name.clone().into_bytes()).collect();
-    let row = |(table, order): (&uringbench_core::flow::table::Table, &Order),
+    let row = |(table, order): (&uringbench_core::flow::table::Table, &DataOrder),
                random: &mut Random| {
-        if *order == Order::Random { random.below(table.rows()) } else { 0 }
+        if *order == DataOrder::Random { random.below(table.rows()) } else { 0 }
     };
     let pairs = plan.tables.iter().zip(&plan.orders);
     let rows: Vec<usize> = pairs.map(|pair| row(pair, &mut random)).collect();
@@ -96,7 +100,7 @@ pub fn requests(plan: &Plan, seed: u64) -> String {
             text.push_str(&outcome(plan, flow, at));
         }
     }
-    let Plan { connections, warmup, duration, .. } = plan;
+    let CompiledScenario { connections, warmup, duration, .. } = plan;
     let own = if plan.has_own_connections { ", each a user's own" } else { "" };
     let connections = counted(*connections as usize, "connection") + own;
     let _ = writeln!(text, "=== load\n{}", load(&plan.load));
@@ -105,7 +109,7 @@ pub fn requests(plan: &Plan, seed: u64) -> String {
 }
 
 /// What comes of a step, a line for each thing that its file says.
-fn outcome(plan: &Plan, flow: &Flow, at: usize) -> String {
+fn outcome(plan: &CompiledScenario, flow: &CompiledFlow, at: usize) -> String {
     let step = &flow.steps[at];
     let mut lines = Vec::new();
     if let Exchange::Events { count, stall } = &step.exchange {
@@ -120,9 +124,9 @@ fn outcome(plan: &Plan, flow: &Flow, at: usize) -> String {
     if step.is_last_when_failed {
         lines.push("ends the flow if it fails".to_owned());
     }
-    let sends = |operation: &Operation| *operation == Operation::Send(at);
+    let sends = |operation: &FlowOperation| *operation == FlowOperation::Send(at);
     let after = flow.operations.iter().skip_while(|operation| !sends(operation)).nth(1);
-    if let Some(Operation::Think(think)) = after {
+    if let Some(FlowOperation::Think(think)) = after {
         lines.push(match think {
             Think::Constant(span) => format!("then waits {span}"),
             Think::Uniform(from, to) => format!("then waits {from} to {to}"),
@@ -133,16 +137,16 @@ fn outcome(plan: &Plan, flow: &Flow, at: usize) -> String {
 }
 
 /// What the operations say about a step: how often, or whether at all.
-fn order(flow: &Flow, step: usize) -> String {
-    let sends = |operation: &Operation| *operation == Operation::Send(step);
+fn order(flow: &CompiledFlow, step: usize) -> String {
+    let sends = |operation: &FlowOperation| *operation == FlowOperation::Send(step);
     let Some(at) = flow.operations.iter().position(sends) else { return String::new() };
     let mut text = String::new();
     for operation in &flow.operations {
         match operation {
-            Operation::Repeat { from, times } if *from == at => {
+            FlowOperation::Repeat { from, times } if *from == at => {
                 let _ = write!(text, ", {times} times");
             }
-            Operation::Choose(arms) => {
+            FlowOperation::Choose(arms) => {
                 let sum: u64 = arms.iter().map(|arm| u64::from(arm.weight)).sum();
                 for arm in arms.iter().filter(|arm| arm.at == at) {
                     let _ = write!(text, ", chosen {} of {sum} times", arm.weight);

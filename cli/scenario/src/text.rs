@@ -3,7 +3,7 @@
 use uringbench_core::flow::expected::Expected;
 use uringbench_core::flow::template::Marks;
 use uringbench_core::flow::text as core;
-use uringbench_core::flow::value::{Escape, Slot, Value};
+use uringbench_core::flow::value::{Escape, TemplateValue, Value};
 
 use crate::diagnostic::did_you_mean;
 
@@ -88,7 +88,7 @@ impl Text {
     pub(crate) fn alone(&self, value: Escape) -> core::Text {
         self.0.iter().fold(core::Text::new(), |text, piece| match piece {
             Piece::Literal(part) => text.literal(part.as_bytes()),
-            Piece::Value(of) => text.slot(Slot::new(of.clone(), value)),
+            Piece::Value(of) => text.slot(TemplateValue::new(of.clone(), value)),
         })
     }
 
@@ -133,7 +133,9 @@ impl Text {
                     // Escapes are ASCII, and so are the bytes they stand between.
                     text.push_str(&String::from_utf8_lossy(piece));
                 }),
-                Piece::Value(of) => text.push_str(&marks.mark(Slot::new(of.clone(), value))),
+                Piece::Value(of) => {
+                    text.push_str(&marks.mark(TemplateValue::new(of.clone(), value)))
+                }
             }
         }
         text

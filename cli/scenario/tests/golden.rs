@@ -1,15 +1,15 @@
 //! Every kind of request is these bytes, and a plan is what its file says.
 
 use uringbench_core::flow::exchange::Exchange;
-use uringbench_core::flow::program::{Arm, Operation, Think};
+use uringbench_core::flow::program::{Arm, FlowOperation, Think};
 use uringbench_core::plan::Arrivals;
 use uringbench_core::rate::Rate;
 use uringbench_core::time::Nanos;
 use uringbench_core::websocket::frame::Kind;
-use uringbench_scenario::plan::{Load, Plan};
+use uringbench_scenario::plan::{CompiledLoad, CompiledScenario};
 use uringbench_scenario::{Context, Diagnostic, compile, show};
 
-fn compiled(text: &str) -> Result<Plan, Vec<Diagnostic>> {
+fn compiled(text: &str) -> Result<CompiledScenario, Vec<Diagnostic>> {
     let context = Context {
         target: None,
         read: &|name| match name {
@@ -27,7 +27,7 @@ fn compiled(text: &str) -> Result<Plan, Vec<Diagnostic>> {
     compile(text, &context)
 }
 
-fn plan(text: &str) -> Plan {
+fn plan(text: &str) -> CompiledScenario {
     compiled(text).unwrap_or_else(|diagnostics| panic!("{diagnostics:?}\n{text}"))
 }
 
@@ -246,17 +246,17 @@ fn the_order_of_steps_is_flat() {
         [[flow.step]]\npath = \"/{{x}}\"\nthink = { uniform = [0, \"5ms\"] }\n";
     let plan = plan(text);
     let expected = [
-        Operation::Send(0),
-        Operation::Think(Think::Constant(Nanos::SECOND)),
-        Operation::Repeat { from: 0, times: 2 },
-        Operation::Choose(vec![Arm { weight: 3, at: 4 }, Arm { weight: 1, at: 6 }]),
-        Operation::Send(1),
-        Operation::Jump(9),
-        Operation::Send(2),
-        Operation::Think(Think::Exponential(Nanos::from_secs(2))),
-        Operation::Jump(9),
-        Operation::Send(3),
-        Operation::Think(Think::Uniform(Nanos(0), Nanos::from_millis(5))),
+        FlowOperation::Send(0),
+        FlowOperation::Think(Think::Constant(Nanos::SECOND)),
+        FlowOperation::Repeat { from: 0, times: 2 },
+        FlowOperation::Choose(vec![Arm { weight: 3, at: 4 }, Arm { weight: 1, at: 6 }]),
+        FlowOperation::Send(1),
+        FlowOperation::Jump(9),
+        FlowOperation::Send(2),
+        FlowOperation::Think(Think::Exponential(Nanos::from_secs(2))),
+        FlowOperation::Jump(9),
+        FlowOperation::Send(3),
+        FlowOperation::Think(Think::Uniform(Nanos(0), Nanos::from_millis(5))),
     ];
     assert_eq!(plan.flows[0].operations, expected);
     let shown = show::requests(&plan, 1);
@@ -315,7 +315,9 @@ fn load_and_objectives_are_the_plan_s() {
         [[slo]]\nlimit = \"p99<20ms\"\n[[slo]]\nlimit = \"errors<1%\"\nflow = \"f\"\n\
         step = \"GET /1\"";
     let plan = plan(text);
-    let Load::Open { rate, arrivals, stages } = &plan.load else { panic!("{:?}", plan.load) };
+    let CompiledLoad::Open { rate, arrivals, stages } = &plan.load else {
+        panic!("{:?}", plan.load)
+    };
     assert_eq!((*rate, *arrivals), (Rate::per_second(1_500).unwrap(), Arrivals::Poisson));
     assert_eq!(stages.len(), 2);
     assert_eq!((plan.warmup, plan.duration), (Nanos::from_secs(2), Nanos::from_secs(65)));
@@ -367,7 +369,7 @@ fn a_replay_takes_its_times_and_flows_from_rows() {
     let whole = plan_at("");
     let mut times = micros([0, 500_000, 500_000, 2_000_000]);
     times[3] += Nanos(1);
-    assert_eq!(whole.load, Load::Replay { times, table: 1, flows: None });
+    assert_eq!(whole.load, CompiledLoad::Replay { times, table: 1, flows: None });
     assert_eq!(whole.warmup, Nanos::ZERO);
     assert_eq!(whole.duration, Nanos::from_secs(2) + Nanos(1) + Nanos::MILLISECOND);
     let shown = "2 flows, 2 steps, 2 data files; replay of 4 rows in 2.00 s";
@@ -376,7 +378,9 @@ fn a_replay_takes_its_times_and_flows_from_rows() {
         let mut plan = plan_at(&format!(", speed = {speed}, flow = \"what\""));
         assert!(plan.keep_flows(&["f".to_owned()]).is_err(), "rows name the flows");
         let times = micros([0, 500_000, 500_000, 2_000_000]);
-        let Load::Replay { times: found, flows, .. } = plan.load else { panic!("no replay") };
+        let CompiledLoad::Replay { times: found, flows, .. } = plan.load else {
+            panic!("no replay")
+        };
         assert_eq!(flows, Some(vec![0, 1, 0, 0]));
         for (found, time) in found.into_iter().zip(times) {
             assert!((found.0 as f64 * by - time.0 as f64).abs() <= 4.0, "{found:?}");

@@ -49,7 +49,7 @@ fn import(source: &ImportSource) -> Result<(Imported, PathBuf), Failure> {
             (made, here)
         }
         ImportSource::Har { file, origin, filter, no_think } => {
-            let options = har::Options {
+            let options = har::HarOptions {
                 origin: origin.clone(),
                 filter: filter.clone(),
                 has_think: !no_think,
@@ -61,8 +61,11 @@ fn import(source: &ImportSource) -> Result<(Imported, PathBuf), Failure> {
         }
         ImportSource::Vegeta { file } => (vegeta::import(&text(file)?), here),
         ImportSource::Log { file, speed, target, log_format } => {
-            let options =
-                log::Options { target: target.clone(), speed: *speed, format: log_format.clone() };
+            let options = log::LogOptions {
+                target: target.clone(),
+                speed: *speed,
+                format: log_format.clone(),
+            };
             (log::import(&lossy(file)?, &options), of(file))
         }
         ImportSource::Hurl { file, variables } => (hurl::import(&text(file)?, variables), of(file)),

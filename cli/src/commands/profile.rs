@@ -12,7 +12,7 @@ use uringbench_profiler::analysis;
 use uringbench_profiler::profile::Windows;
 use uringbench_profiler::selector::{self, Selector};
 use uringbench_profiler::session::launch::Launched;
-use uringbench_profiler::session::{Options, Recording, Sidecar, now};
+use uringbench_profiler::session::{Recording, Sidecar, SidecarOptions, now};
 use uringbench_report as report;
 use uringbench_store::{Destination, run_folder};
 
@@ -49,7 +49,7 @@ pub(crate) fn execute(args: ProfileCommandArgs) -> Result<Exit, Failure> {
         )),
     };
     let destination = destination.context("nothing was sampled: it could not be stored")?;
-    let options = Options {
+    let options = SidecarOptions {
         hz: args.profile_hz.unwrap_or(profiling::HZ),
         timeline_hz: args.timeline_hz.unwrap_or(profiling::TIMELINE_HZ),
         follows_memory: false,
@@ -112,7 +112,7 @@ impl Subject {
 fn record(
     subject: Subject,
     args: &ProfileCommandArgs,
-    options: Options,
+    options: SidecarOptions,
     control: &Control,
 ) -> Result<(Recording, Option<i32>), Failure> {
     let selector = subject.selector();

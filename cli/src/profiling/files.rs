@@ -11,7 +11,7 @@ use uringbench_document::timeline::TimelineFigures;
 use uringbench_document::timeline::columns::TimelineDocument;
 use uringbench_profiler::analysis::LoadRecord;
 use uringbench_profiler::profile::{
-    About, STORED_FILE, Selection, StoredLoad, Unit, Windows, write_all, write_flames,
+    About, FlameUnit, STORED_FILE, Selection, StoredLoad, Windows, write_all, write_flames,
     write_stored, write_whole,
 };
 use uringbench_profiler::sample::SampleKind;
@@ -56,7 +56,7 @@ pub(crate) fn write(parts: &Parts<'_>, folder: &Path, title: &str) -> io::Result
         if !parts.spikes.as_slice().is_empty() {
             let of_spikes = Selection::of([SampleKind::Cpu]).within(parts.spikes.clone());
             let title = format!("{title} · CPU time in spikes");
-            write_flames(profile, &of_spikes, folder, "spikes.svg", title, Unit::Time)?;
+            write_flames(profile, &of_spikes, folder, "spikes.svg", title, FlameUnit::Time)?;
             names.push("spikes.svg".to_owned());
         }
         write_stored(profile, &about(parts, title), folder)?;

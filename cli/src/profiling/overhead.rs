@@ -7,7 +7,7 @@ use uringbench_core::record::{Interval, RunRecord};
 use uringbench_core::time::{Nanos, Timestamp};
 use uringbench_document::target;
 use uringbench_profiler::session::{Switch, Toggled};
-use uringbench_profiler::statistics::overhead::{Block, BlockPlan, Overhead, analyse};
+use uringbench_profiler::statistics::overhead::{Block, BlockPlan, OverheadEstimate, analyse};
 
 /// Length of a block: many short ones see through a machine whose speed wanders.
 const BLOCK: Nanos = Nanos::SECOND;
@@ -77,7 +77,7 @@ fn block(on: bool, steps: &[&Interval], before: &Toggled, after: &Toggled) -> Bl
 }
 
 /// The result, in the words of the document.
-pub(crate) struct Findings(Overhead);
+pub(crate) struct Findings(OverheadEstimate);
 
 impl From<Findings> for target::Overhead {
     fn from(Findings(overhead): Findings) -> Self {

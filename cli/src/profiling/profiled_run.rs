@@ -13,7 +13,7 @@ use uringbench_document::timeline::TimelineFigures;
 use uringbench_profiler::analysis::{self, LoadRecord};
 use uringbench_profiler::profile::Windows;
 use uringbench_profiler::selector;
-use uringbench_profiler::session::{Options, Recording, Sidecar};
+use uringbench_profiler::session::{Recording, Sidecar, SidecarOptions};
 use uringbench_profiler::soak;
 
 use super::overhead::Trial;
@@ -52,7 +52,7 @@ impl<'a> ProfiledRun<'a> {
     ) -> Self {
         let state = match selector::resolve(&profile.selector) {
             Ok(found) => {
-                let options = Options {
+                let options = SidecarOptions {
                     hz: profile.hz,
                     timeline_hz: profile.timeline_hz,
                     follows_memory: profile.follows_memory,

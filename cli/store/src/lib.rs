@@ -8,5 +8,5 @@ mod read;
 mod write;
 
 pub use layout::run_folder;
-pub use read::{RunError, StoredRun};
+pub use read::{ReadRunError, StoredRun};
 pub use write::{Destination, StoreError};

@@ -10,7 +10,7 @@ use crate::write::DOCUMENT;
 
 /// Why a run cannot be read, and what to do.
 #[derive(Debug, thiserror::Error)]
-pub enum RunError {
+pub enum ReadRunError {
     /// There is no such file, or none that may be read.
     #[error(
         "cannot read {}: {cause}; name the folder of a run, or the run.json in it",
@@ -46,7 +46,7 @@ impl StoredRun {
     ///
     /// # Errors
     /// When there is none, or it cannot be read.
-    pub fn open(path: &Path) -> Result<Self, RunError> {
+    pub fn open(path: &Path) -> Result<Self, ReadRunError> {
         let (folder, file) = if path.is_dir() {
             (path.to_path_buf(), path.join(DOCUMENT))
         } else {
@@ -55,11 +55,11 @@ impl StoredRun {
         };
         let text = match fs::read_to_string(&file) {
             Ok(text) => text,
-            Err(cause) => return Err(RunError::Unreadable { path: file, cause }),
+            Err(cause) => return Err(ReadRunError::Unreadable { path: file, cause }),
         };
         match Document::read(&text) {
             Ok(document) => Ok(Self { folder, document }),
-            Err(cause) => Err(RunError::NoRun { path: file, cause }),
+            Err(cause) => Err(ReadRunError::NoRun { path: file, cause }),
         }
     }
 }

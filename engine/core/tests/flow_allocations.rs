@@ -9,7 +9,7 @@ use uringbench_core::flow::expected::Expected;
 use uringbench_core::flow::pattern::Pattern;
 use uringbench_core::flow::template::{Marks, Template};
 use uringbench_core::flow::text::Text;
-use uringbench_core::flow::value::{Escape, Scope, Slot, Value};
+use uringbench_core::flow::value::{Escape, Scope, TemplateValue, Value};
 use uringbench_core::http::request::RequestParts;
 use uringbench_core::statistics::random::Random;
 
@@ -22,14 +22,14 @@ const BODY: &[u8] = br#"{"id":"u7","token":"abc\u0041","n":[1,2,3]}"#;
 
 fn step() -> Step {
     let mut marks = Marks::default();
-    let target = Text::new().slot(Slot::new(Value::Capture(0), Escape::None));
-    let target = marks.mark(Slot::new(Value::Target(target), Escape::None));
-    let token = marks.mark(Slot::new(Value::Capture(1), Escape::Header));
+    let target = Text::new().slot(TemplateValue::new(Value::Capture(0), Escape::None));
+    let target = marks.mark(TemplateValue::new(Value::Target(target), Escape::None));
+    let token = marks.mark(TemplateValue::new(Value::Capture(1), Escape::Header));
     let target = format!("/{target}");
     let headers = [("Authorization".to_owned(), format!("Bearer {token}"))];
     let parts = RequestParts { headers: &headers, ..RequestParts::new("GET", "a", &target) };
     let template = Template::build(parts, &marks).expect("a request");
-    let user = Text::from("u").slot(Slot::new(Value::User, Escape::None));
+    let user = Text::from("u").slot(TemplateValue::new(Value::User, Escape::None));
     let capture = |source| Capture { source, bytes_max: 64 };
     let regex = Pattern::new("\"n\":\\[(\\d)").expect("a pattern");
     Step {

@@ -8,7 +8,7 @@ use uringbench_core::flow::cookie_jar::{CookieJar, Origin};
 use uringbench_core::flow::table::Table;
 use uringbench_core::flow::template::{Marks, Template};
 use uringbench_core::flow::text::Text;
-use uringbench_core::flow::value::{Escape, Scope, Slot, Value};
+use uringbench_core::flow::value::{Escape, Scope, TemplateValue, Value};
 use uringbench_core::http::body::Body;
 use uringbench_core::http::request::{RequestParts, RequestTemplate};
 use uringbench_core::statistics::random::Random;
@@ -54,7 +54,7 @@ fn literals(text: &[Piece]) -> impl Iterator<Item = &[u8]> + Clone {
 fn marked(text: &[Piece], escape: Escape, marks: &mut Marks) -> String {
     let piece = |piece: &Piece| match piece {
         Piece::Literal(text) => text.clone(),
-        Piece::Value(value) => marks.mark(Slot::new(value.clone(), escape)),
+        Piece::Value(value) => marks.mark(TemplateValue::new(value.clone(), escape)),
     };
     text.iter().map(piece).collect()
 }
@@ -66,7 +66,7 @@ fn plain(text: &[Piece], escape: Escape, scope: &Scope<'_>, random: &mut Random)
         match piece {
             Piece::Literal(text) => bytes.extend_from_slice(text.as_bytes()),
             Piece::Value(value) => {
-                let slot = Slot::new(value.clone(), escape);
+                let slot = TemplateValue::new(value.clone(), escape);
                 slot.pieces(scope, random, &mut |piece| bytes.extend_from_slice(piece));
             }
         }
@@ -175,7 +175,7 @@ fn a_request_without_slots_is_the_plain_request() {
 fn values_look_as_they_should() {
     let text = |value: Value, random: &mut Random| {
         let mut text = String::new();
-        Slot::new(value, Escape::None).pieces(&nowhere(), random, &mut |piece| {
+        TemplateValue::new(value, Escape::None).pieces(&nowhere(), random, &mut |piece| {
             text.push_str(std::str::from_utf8(piece).expect("text"));
         });
         text
@@ -212,8 +212,8 @@ fn jar(user: usize, lines: &[(&str, &str)]) -> CookieJar {
 
 fn with_cookies(fixed: &[(&str, Text)]) -> Template {
     let mut marks = Marks::default();
-    let mark = marks.mark(Slot::new(Value::Capture(0), Escape::Url));
-    let text = marks.mark(Slot::new(Value::User, Escape::None));
+    let mark = marks.mark(TemplateValue::new(Value::Capture(0), Escape::Url));
+    let text = marks.mark(TemplateValue::new(Value::User, Escape::None));
     let target = format!("/{mark}?q=/z");
     let parts = RequestParts {
         body: Body::Bytes(text.as_bytes()),
@@ -232,7 +232,7 @@ fn rendered(template: &Template, scope: &Scope<'_>) -> String {
 #[test]
 fn cookies_are_one_line_or_none() {
     let jar = jar(3, &[("a", "/"), ("b", "/s"), ("c", "/t")]);
-    let user = Text::from("u").slot(Slot::new(Value::User, Escape::Cookie));
+    let user = Text::from("u").slot(TemplateValue::new(Value::User, Escape::Cookie));
     let captures = [b"s".to_vec()];
     let scope = Scope { captures: &captures, unix_ms: 9, cookies: &jar, ..nowhere() };
     let cases = [

@@ -7,7 +7,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use uringbench_core::http::body::{Alphabet, Body, Generated};
 use uringbench_core::http::chunked::ChunkedDecoder;
-use uringbench_core::http::multipart::{Multipart, MultipartError, Part};
+use uringbench_core::http::multipart::{Multipart, MultipartError, MultipartPart};
 use uringbench_core::http::request::{RequestError, RequestParts, RequestTemplate};
 
 const POST: RequestParts<'static> = RequestParts::new("POST", "a", "/");
@@ -35,8 +35,8 @@ const fn generated(len: usize, seed: u64, alphabet: Alphabet) -> Body<'static> {
     Body::Generated(Generated { len, seed, alphabet })
 }
 
-const fn field<'a>(name: &'a str, content: &'a [u8]) -> Part<'a> {
-    Part { name, filename: None, content_type: None, headers: &[], content }
+const fn field<'a>(name: &'a str, content: &'a [u8]) -> MultipartPart<'a> {
+    MultipartPart { name, filename: None, content_type: None, headers: &[], content }
 }
 
 #[test]
@@ -99,9 +99,13 @@ fn generated_bodies_differ_by_seed_and_go_on_from_shorter_ones() {
 fn forms_are_these_bytes() {
     let parts = [
         field("comment", b"two\r\nlines"),
-        Part { filename: Some("a.png"), content_type: Some("image/png"), ..field("f", b"\x89PNG") },
-        Part { filename: Some("b"), ..field("f", b"") },
-        Part { content_type: Some("application/json"), ..field("j", b"{}") },
+        MultipartPart {
+            filename: Some("a.png"),
+            content_type: Some("image/png"),
+            ..field("f", b"\x89PNG")
+        },
+        MultipartPart { filename: Some("b"), ..field("f", b"") },
+        MultipartPart { content_type: Some("application/json"), ..field("j", b"{}") },
     ];
     let form = Multipart::new(&parts).unwrap();
     let content = "------uringbench0000000000000000\r\n\
@@ -142,7 +146,7 @@ fn forms_are_these_bytes() {
 #[test]
 fn names_are_escaped_as_browsers_do() {
     let name = "a\"b\r\nc%22\\;ü";
-    let parts = [Part { filename: Some("\"\n.txt"), ..field(name, b"x") }];
+    let parts = [MultipartPart { filename: Some("\"\n.txt"), ..field(name, b"x") }];
     let body = Body::Multipart(Multipart::new(&parts).unwrap()).content();
     let line = "form-data; name=\"a%22b%0D%0Ac%22\\;ü\"; filename=\"%22%0A.txt\"\r\n";
     assert!(String::from_utf8(body).unwrap().contains(line));
@@ -151,7 +155,7 @@ fn names_are_escaped_as_browsers_do() {
 #[test]
 fn a_boundary_occurs_in_no_part() {
     let number = |number: u64| format!("----uringbench{number:016}");
-    let boundary = |parts: &[Part<'_>]| {
+    let boundary = |parts: &[MultipartPart<'_>]| {
         let kind = Multipart::new(parts).unwrap().content_type();
         kind.strip_prefix("multipart/form-data; boundary=").map(str::to_owned).unwrap()
     };
@@ -160,7 +164,8 @@ fn a_boundary_occurs_in_no_part() {
     assert_eq!(boundary(&[field("a", content.as_bytes())]), two);
     assert_eq!(boundary(&[field("a", b""), field("b", zero.as_bytes())]), one);
     assert_eq!(boundary(&[field("a", &zero.as_bytes()[..29])]), zero);
-    let part = Part { filename: Some(&one), content_type: Some(&two), ..field(&zero, b"") };
+    let part =
+        MultipartPart { filename: Some(&one), content_type: Some(&two), ..field(&zero, b"") };
     assert_eq!(boundary(&[part]), three);
     // A form within a form.
     let inner = [field("a", b"b")];
@@ -170,11 +175,11 @@ fn a_boundary_occurs_in_no_part() {
 
 #[test]
 fn parts_that_make_no_form_are_refused() {
-    let refused = |parts: &[Part<'_>]| Multipart::new(parts).unwrap_err();
+    let refused = |parts: &[MultipartPart<'_>]| Multipart::new(parts).unwrap_err();
     assert_eq!(refused(&[]), MultipartError::NoParts);
     assert_eq!(refused(&[field("a", b""), field("", b"x")]), MultipartError::NoName);
     for kind in ["a/b\r\nX: y", "a/b\0"] {
-        let refused = refused(&[Part { content_type: Some(kind), ..field("a", b"") }]);
+        let refused = refused(&[MultipartPart { content_type: Some(kind), ..field("a", b"") }]);
         let (name, content_type) = ("a".to_owned(), kind.to_owned());
         assert_eq!(refused, MultipartError::ContentType { name, content_type });
         assert!(!refused.to_string().contains(['\r', '\n', '\0']), "{refused}");
@@ -184,7 +189,7 @@ fn parts_that_make_no_form_are_refused() {
 #[test]
 fn a_form_of_another_type_has_attachments() {
     let headers = [("X-A".to_owned(), "b".to_owned())];
-    let parts = [Part {
+    let parts = [MultipartPart {
         filename: Some("a"),
         content_type: Some(""),
         headers: &headers,
@@ -205,7 +210,7 @@ fn a_form_of_another_type_has_attachments() {
     }
     for (name, value) in [("", "x"), ("A b", "x"), ("A", "x\r\ny"), ("content-type", "a/b")] {
         let headers = [(name.to_owned(), value.to_owned())];
-        let parts = [Part { headers: &headers, ..field("f", b"x") }];
+        let parts = [MultipartPart { headers: &headers, ..field("f", b"x") }];
         let refused = Multipart::new(&parts).unwrap_err();
         assert!(matches!(refused, MultipartError::Header { .. }), "{name}: {refused}");
     }
@@ -395,13 +400,14 @@ proptest! {
         given in vec(given_part(), 1..6),
         size in 1..300_usize,
     ) {
-        let parts: Vec<Part<'_>> = given.iter().map(|(name, filename, kind, content)| Part {
+        let part = |(name, filename, kind, content)| MultipartPart {
             name,
-            filename: filename.as_deref(),
-            content_type: kind.as_deref(),
+            filename: Option::as_deref(filename),
+            content_type: Option::as_deref(kind),
             headers: &[],
             content,
-        }).collect();
+        };
+        let parts: Vec<_> = given.iter().map(|(a, b, c, d)| part((a, b, c, d))).collect();
         let form = Multipart::new(&parts).unwrap();
         let body = Body::Multipart(form);
         let content = body.content();

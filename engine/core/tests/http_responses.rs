@@ -2,7 +2,7 @@
 
 use uringbench_core::http::chunked::ChunkedError;
 use uringbench_core::http::header_cache::HeaderCache;
-use uringbench_core::http::protocol::Protocol;
+use uringbench_core::http::protocol::OtherProtocol;
 use uringbench_core::http::response::{Malformed, Progress, Response, ResponseParser, StreamEnd};
 
 fn feed(stream: &str, is_head: bool) -> Result<Progress, Malformed> {
@@ -179,8 +179,8 @@ fn malformed_headers_are_refused_for_their_reason() {
         ("HTTP/3 200 OK\r\n\r\n", NotHttp),
         ("HTTP/1.1\t200 OK\r\n\r\n", NotHttp),
         ("HTTP/1.1\r\n\r\n", NotHttp),
-        ("\x16\x03\x01", Malformed::Protocol(Protocol::Tls)),
-        ("SSH-2.0-OpenSSH_9.6\r\n", Malformed::Protocol(Protocol::Ssh)),
+        ("\x16\x03\x01", Malformed::Protocol(OtherProtocol::Tls)),
+        ("SSH-2.0-OpenSSH_9.6\r\n", Malformed::Protocol(OtherProtocol::Ssh)),
         ("HTTP/1.1 20 OK\r\n\r\n", StatusCode),
         ("HTTP/1.1 099 OK\r\n\r\n", StatusCode),
         ("HTTP/1.1 2000 OK\r\n\r\n", StatusCode),

@@ -1,6 +1,6 @@
 //! One connection's life, from the answer to the opening to the end of the stream.
 
-use uringbench_core::http::protocol::Protocol;
+use uringbench_core::http::protocol::OtherProtocol;
 use uringbench_core::http::response::{Malformed, Response};
 use uringbench_core::websocket::frame::{self, Kind, Masks};
 use uringbench_core::websocket::handshake::{AnswerError, Opening, OpeningParts};
@@ -108,7 +108,7 @@ fn a_broken_answer_has_no_close_code() {
     let broken = client.feed(b"220 smtp.example.com ESMTP\r\n").unwrap_err();
     assert_eq!(
         broken,
-        Broken::Answer(AnswerError::Malformed(Malformed::Protocol(Protocol::MailOrFtp)))
+        Broken::Answer(AnswerError::Malformed(Malformed::Protocol(OtherProtocol::MailOrFtp)))
     );
     assert_eq!((broken.close_code(), client.machine.stage()), (None, Stage::Broken));
 }

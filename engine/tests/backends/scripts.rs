@@ -6,11 +6,11 @@ use std::sync::Arc;
 use uringbench_core::flow::capture::{Capture, Source};
 use uringbench_core::flow::check::Check;
 use uringbench_core::flow::pattern::Pattern;
-use uringbench_core::flow::program::Operation;
+use uringbench_core::flow::program::FlowOperation;
 use uringbench_core::flow::script::{Flow, Script};
 use uringbench_core::flow::step::Step;
 use uringbench_core::flow::template::{Marks, Template};
-use uringbench_core::flow::value::{Escape, Slot, Value};
+use uringbench_core::flow::value::{Escape, TemplateValue, Value};
 use uringbench_core::http::body::Body;
 use uringbench_core::http::request::RequestParts;
 use uringbench_core::outcome::Outcome;
@@ -28,7 +28,7 @@ const USERS: u32 = 9;
 /// the first of which is kept.
 fn step(length: usize, values: &[Value]) -> Step {
     let mut marks = Marks::default();
-    let slots = values.iter().map(|value| Slot::new(value.clone(), Escape::Url));
+    let slots = values.iter().map(|value| TemplateValue::new(value.clone(), Escape::Url));
     let path: String = slots.map(|slot| format!("/{}", marks.mark(slot))).collect();
     let path = format!("/{length}{path}");
     let body = body(length);
@@ -46,7 +46,7 @@ fn step(length: usize, values: &[Value]) -> Step {
 }
 
 fn scripted(plan: Plan, steps: Vec<Step>) -> Plan {
-    let operations = (0..steps.len()).map(Operation::Send).collect();
+    let operations = (0..steps.len()).map(FlowOperation::Send).collect();
     let flow = Flow { name: "flow".to_owned(), weight: 1, steps, operations };
     let parts = (Flow::default(), vec![flow], Flow::default());
     let script = Script::new(parts, Vec::new(), 1, Some(USERS));

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use uringbench_core::flow::program::Operation;
+use uringbench_core::flow::program::FlowOperation;
 use uringbench_core::flow::script::{Flow, Script};
 use uringbench_core::flow::step::Step;
 use uringbench_core::flow::template::{Marks, Template};
@@ -54,7 +54,7 @@ fn plan(load: Load, users: Option<u32>) -> Plan {
     let parts = RequestParts::new("GET", "simulated", "/0");
     let template = Template::build(parts, &Marks::default()).expect("a plain request");
     let steps = vec![Step::new("step", template)];
-    let operations = vec![Operation::Send(0)];
+    let operations = vec![FlowOperation::Send(0)];
     let flow = Flow { name: "flow".to_owned(), weight: 1, steps, operations };
     let parts = (Flow::default(), vec![flow], Flow::default());
     let script = Script::new(parts, Vec::new(), 0, users);

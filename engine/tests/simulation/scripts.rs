@@ -9,13 +9,13 @@ use uringbench_core::flow::capture::{Capture, Source};
 use uringbench_core::flow::check::Check;
 use uringbench_core::flow::exchange::{Exchange, Socket};
 use uringbench_core::flow::pattern::Pattern;
-use uringbench_core::flow::program::{Arm, Operation, Think};
-use uringbench_core::flow::script::{Data, Flow, Replay, RowOrder, Script};
+use uringbench_core::flow::program::{Arm, FlowOperation, Think};
+use uringbench_core::flow::script::{Data, Flow, FlowReplay, RowOrder, Script};
 use uringbench_core::flow::step::Step;
 use uringbench_core::flow::table::Table;
 use uringbench_core::flow::template::{Marks, Template};
 use uringbench_core::flow::text::Text;
-use uringbench_core::flow::value::{Escape, Slot, Value};
+use uringbench_core::flow::value::{Escape, TemplateValue, Value};
 use uringbench_core::http::body::Body;
 use uringbench_core::http::request::{RequestParts, RequestTemplate};
 use uringbench_core::plan::{Course, Limit, Load, Plan, Workload};
@@ -118,7 +118,7 @@ impl Maker<'_> {
         times.sort_unstable();
         let choices = times.iter().map(|_| (self.below)(count) as u32).collect();
         let flows = (!self.is_one_in(3)).then_some(choices);
-        script.replaying(Replay { times: times.into(), flows })
+        script.replaying(FlowReplay { times: times.into(), flows })
     }
 
     fn part(&mut self, name: &str, count: u64, is_curious: bool) -> Flow {
@@ -133,14 +133,14 @@ impl Maker<'_> {
                 continue;
             }
             let choice = flow.operations.len();
-            flow.operations.push(Operation::Choose(Vec::new()));
+            flow.operations.push(FlowOperation::Choose(Vec::new()));
             self.step(&mut flow, is_curious);
             let jump = flow.operations.len();
-            flow.operations.push(Operation::Jump(0));
+            flow.operations.push(FlowOperation::Jump(0));
             self.step(&mut flow, is_curious);
-            flow.operations[jump] = Operation::Jump(flow.operations.len());
+            flow.operations[jump] = FlowOperation::Jump(flow.operations.len());
             let arm = |at| Arm { weight: 2, at };
-            flow.operations[choice] = Operation::Choose(vec![arm(choice + 1), arm(jump + 1)]);
+            flow.operations[choice] = FlowOperation::Choose(vec![arm(choice + 1), arm(jump + 1)]);
         }
         flow
     }
@@ -155,18 +155,18 @@ impl Maker<'_> {
             self.look(&mut step);
         }
         let from = flow.operations.len();
-        flow.operations.push(Operation::Send(flow.steps.len()));
+        flow.operations.push(FlowOperation::Send(flow.steps.len()));
         flow.steps.push(step);
         let span = Nanos((self.below)(3_000_000));
         match (self.below)(6) {
-            0 => flow.operations.push(Operation::Think(Think::Constant(span))),
-            1 => flow.operations.push(Operation::Think(Think::Uniform(Nanos::ZERO, span))),
-            2 => flow.operations.push(Operation::Think(Think::Exponential(span))),
+            0 => flow.operations.push(FlowOperation::Think(Think::Constant(span))),
+            1 => flow.operations.push(FlowOperation::Think(Think::Uniform(Nanos::ZERO, span))),
+            2 => flow.operations.push(FlowOperation::Think(Think::Exponential(span))),
             _ => {}
         }
         if self.is_one_in(4) {
             let times = 2 + (self.below)(u64::from(TIMES_MAX) - 1) as u32;
-            flow.operations.push(Operation::Repeat { from, times });
+            flow.operations.push(FlowOperation::Repeat { from, times });
         }
     }
 
@@ -180,7 +180,7 @@ impl Maker<'_> {
                 [Value::User, cell(0), Value::Sequence, cell(1), cell(2), Value::Capture(0)]
             {
                 target.push('/');
-                target.push_str(&marks.mark(Slot::new(value, Escape::Url)));
+                target.push_str(&marks.mark(TemplateValue::new(value, Escape::Url)));
             }
         }
         let name = format!("step {number}");
@@ -211,7 +211,7 @@ impl Maker<'_> {
         let opening = Opening::build(parts).expect("a plain opening");
         let request = RequestTemplate::of_bytes(opening.bytes().to_vec());
         let word = "m".repeat((self.below)(9_000) as usize);
-        let message = Text::from(word.as_str()).slot(Slot::new(Value::Uuid, Escape::None));
+        let message = Text::from(word.as_str()).slot(TemplateValue::new(Value::Uuid, Escape::None));
         let socket = Socket {
             opening,
             kind: if self.is_one_in(2) { Kind::Text } else { Kind::Binary },

@@ -3,7 +3,9 @@
 //! Called by the fuzz target with the fuzzer's input, and by a test of `uringbench-profiler` with
 //! generated input. A check panics when it fails.
 
-use uringbench_profiler::record::{Content, OffCpu, Order, Record, Tree, decode, peek_time};
+use uringbench_profiler::record::{
+    Content, OffCpu, ProcessTree, Record, RecordOrder, decode, peek_time,
+};
 use uringbench_profiler::stack::StackId;
 
 /// From here on a word of a call chain is no address (`PERF_CONTEXT_MAX`).
@@ -13,7 +15,7 @@ const CONTEXT_MAX: u64 = -4095_i64 as u64;
 /// record is half believed; all that have a time come out of the order, by time; and whoever
 /// follows them gets along with any story. Returns how many records were decoded.
 pub fn records(input: &[u8]) -> usize {
-    let mut order = Order::default();
+    let mut order = RecordOrder::default();
     let mut pushed = Vec::new();
     for (index, bytes) in split(input).enumerate() {
         check(bytes);
@@ -75,8 +77,8 @@ fn check(bytes: &[u8]) {
 }
 
 fn follow(records: &[Record<'_>]) {
-    let mut some = Tree::new(records.first().map(|record| record.pid));
-    let mut all = Tree::everything();
+    let mut some = ProcessTree::new(records.first().map(|record| record.pid));
+    let mut all = ProcessTree::everything();
     let mut waits = OffCpu::default();
     for record in records {
         some.observe(record);

@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Mode, OFlags};
 
 use crate::event_attr::{CpuClock, SamplingConfig};
-use crate::failure::OpenError;
-use crate::session::{Scope, Session, has_cycles};
+use crate::failure::PerfError;
+use crate::session::{SampleScope, Session, has_cycles};
 
 /// What can be had.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,13 +22,13 @@ pub struct Capabilities {
     /// Whether the processor's cycles can be counted; else the kernel's timer is used.
     pub has_cycles: bool,
     /// Whether all tasks can be sampled, kernel included.
-    pub system_wide: Result<(), OpenError>,
+    pub system_wide: Result<(), PerfError>,
     /// Whether a cgroup's tasks can be sampled, kernel included.
-    pub cgroup: Result<(), OpenError>,
+    pub cgroup: Result<(), PerfError>,
     /// Whether tasks of this user can be sampled, kernel included.
-    pub per_task: Result<(), OpenError>,
+    pub per_task: Result<(), PerfError>,
     /// Whether tasks of this user can be sampled, without the kernel.
-    pub per_task_user_only: Result<(), OpenError>,
+    pub per_task_user_only: Result<(), PerfError>,
     /// Where the cgroup2 hierarchy is mounted.
     pub cgroup2: Option<PathBuf>,
     /// Where tracefs is mounted, if its events can be read.
@@ -62,14 +62,14 @@ pub fn probe() -> Capabilities {
         paranoid: setting("perf_event_paranoid"),
         process: capabilities_of(&status),
         has_cycles: has_cycles(&cpus),
-        system_wide: attempt(Scope::System, false),
+        system_wide: attempt(SampleScope::System, false),
         cgroup: match cgroup2.as_deref().map(directory) {
-            Some(Ok(root)) => attempt(Scope::Cgroup(root), false),
+            Some(Ok(root)) => attempt(SampleScope::Cgroup(root), false),
             Some(Err(error)) => Err(error),
-            None => Err(OpenError::NotCgroup2),
+            None => Err(PerfError::NotCgroup2),
         },
-        per_task: attempt(Scope::Tasks, false),
-        per_task_user_only: attempt(Scope::Tasks, true),
+        per_task: attempt(SampleScope::Tasks, false),
+        per_task_user_only: attempt(SampleScope::Tasks, true),
         cgroup2,
         tracefs: readable_tracefs(&mounts),
         max_sample_rate: max_sample_rate(),
@@ -88,7 +88,7 @@ fn setting<T: std::str::FromStr>(name: &str) -> Option<T> {
 }
 
 /// Open a session on one CPU, and close it.
-fn attempt(scope: Scope, user_only: bool) -> Result<(), OpenError> {
+fn attempt(scope: SampleScope, user_only: bool) -> Result<(), PerfError> {
     let config = SamplingConfig {
         clock: CpuClock::CpuClock,
         hz: 1,
@@ -97,15 +97,15 @@ fn attempt(scope: Scope, user_only: bool) -> Result<(), OpenError> {
         switches: false,
         ..SamplingConfig::default()
     };
-    let is_of_tasks = matches!(scope, Scope::Tasks);
+    let is_of_tasks = matches!(scope, SampleScope::Tasks);
     let mut session = Session::open(scope, &config, &online_cpus()[..1])?;
     if is_of_tasks { session.add_task(std::process::id()) } else { Ok(()) }
 }
 
-fn directory(path: &Path) -> Result<OwnedFd, OpenError> {
+fn directory(path: &Path) -> Result<OwnedFd, PerfError> {
     let flags = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC;
     rustix::fs::open(path, flags, Mode::empty())
-        .map_err(|errno| OpenError::Other { step: "opening the cgroup2 directory", errno })
+        .map_err(|errno| PerfError::Other { step: "opening the cgroup2 directory", errno })
 }
 
 /// The CPUs that are online; 0 alone when nothing says which.
@@ -199,12 +199,12 @@ mod tests {
     fn what_was_tried_agrees_with_what_the_machine_states() {
         let found = probe();
         let Some(paranoid) = found.paranoid else {
-            assert_eq!(found.system_wide, Err(OpenError::NoPerf));
+            assert_eq!(found.system_wide, Err(PerfError::NoPerf));
             return eprintln!("SKIPPED capabilities: this kernel has no perf events");
         };
         let is_privileged = found.process.perfmon || found.process.sys_admin;
-        if found.system_wide == Err(OpenError::Seccomp) {
-            return eprintln!("SKIPPED capabilities: {}", OpenError::Seccomp);
+        if found.system_wide == Err(PerfError::Seccomp) {
+            return eprintln!("SKIPPED capabilities: {}", PerfError::Seccomp);
         }
         assert_eq!(found.system_wide.is_ok(), is_privileged || paranoid <= 0, "{found:?}");
         assert_eq!(found.per_task.is_ok(), is_privileged || paranoid <= 1, "{found:?}");

@@ -9,7 +9,7 @@ use perf_event::Builder;
 use perf_event::events::{Event, Hardware, Software};
 use rustix::io::Errno;
 
-use crate::failure::{OpenError, Question, Subject};
+use crate::failure::{PerfError, Question, Subject};
 use crate::kernel;
 
 /// The counters of a task.
@@ -50,15 +50,15 @@ impl Counters {
     /// the threads and children do that it creates from now on.
     ///
     /// Without the right to see the kernel only user code is counted, and the values say so.
-    pub fn of_task(tid: u32, inherit: bool) -> Result<Self, OpenError> {
-        let tid_signed = i32::try_from(tid).map_err(|_| OpenError::TaskGone { tid })?;
+    pub fn of_task(tid: u32, inherit: bool) -> Result<Self, PerfError> {
+        let tid_signed = i32::try_from(tid).map_err(|_| PerfError::TaskGone { tid })?;
         match Self::open(tid_signed, inherit, false) {
-            Err(OpenError::Forbidden { .. }) => Self::open(tid_signed, inherit, true),
+            Err(PerfError::Forbidden { .. }) => Self::open(tid_signed, inherit, true),
             other => other,
         }
     }
 
-    fn open(tid: i32, inherit: bool, is_user_only: bool) -> Result<Self, OpenError> {
+    fn open(tid: i32, inherit: bool, is_user_only: bool) -> Result<Self, PerfError> {
         let subject = Subject::Task(tid.cast_unsigned());
         let question = Question { subject, user_only: is_user_only };
         let refused = |errno| question.refused(errno);
@@ -80,7 +80,7 @@ impl Counters {
     }
 
     /// What was counted so far.
-    pub fn read(&self) -> Result<CounterValues, OpenError> {
+    pub fn read(&self) -> Result<CounterValues, PerfError> {
         let read = |counter| Reading::of(counter).map(|reading| reading.scaled().unwrap_or(0));
         let read_hardware = |counter: &Option<OwnedFd>| {
             let reading = counter.as_ref().map(Reading::of).transpose()?;
@@ -123,10 +123,10 @@ struct Reading {
 }
 
 impl Reading {
-    fn of(counter: &OwnedFd) -> Result<Self, OpenError> {
+    fn of(counter: &OwnedFd) -> Result<Self, PerfError> {
         let mut bytes = [0; 24];
         rustix::io::read(counter, &mut bytes)
-            .map_err(|errno| OpenError::Other { step: "reading a counter", errno })?;
+            .map_err(|errno| PerfError::Other { step: "reading a counter", errno })?;
         let words = bytes.as_chunks().0;
         let [count, enabled, running] = [0, 1, 2].map(|index| u64::from_ne_bytes(words[index]));
         Ok(Self { count, enabled, running })

@@ -11,8 +11,8 @@ use perf_event_open_sys::bindings as sys;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
-use crate::event_attr::{EventKind, PERIOD_OFFSET, owner};
-use crate::failure::{OpenError, Question, Subject};
+use crate::event_attr::{PERIOD_OFFSET, PerfEventKind, owner};
+use crate::failure::{PerfError, Question, Subject};
 use crate::kernel::{self, Ring, Who};
 
 /// A CPU's ring.
@@ -28,7 +28,7 @@ pub(crate) struct CpuRing {
 /// What a session knows of its events, and the memory records are patched in.
 #[derive(Debug, Default)]
 pub(crate) struct RecordSink {
-    pub(crate) kinds: HashMap<u64, EventKind>,
+    pub(crate) kinds: HashMap<u64, PerfEventKind>,
     first_touch_period: u64,
     /// Records the kernel says were lost (`PERF_RECORD_LOST`).
     pub(crate) lost: u64,
@@ -58,26 +58,26 @@ impl CpuRing {
         cpus: &[u32],
         bytes: u64,
         counts_lost: bool,
-    ) -> Result<Vec<Self>, OpenError> {
+    ) -> Result<Vec<Self>, PerfError> {
         let mut pages = (bytes / kernel::page_size() as u64).next_power_of_two() as usize;
         loop {
             let rings: Result<Vec<_>, _> =
                 cpus.iter().map(|&cpu| Self::open(owner_task, cpu, pages, counts_lost)).collect();
             match rings {
-                Err(OpenError::NoRingMemory) if pages > 1 => pages /= 2,
+                Err(PerfError::NoRingMemory) if pages > 1 => pages /= 2,
                 other => return other,
             }
         }
     }
 
-    fn open(owner_task: u32, cpu: u32, pages: usize, counts: bool) -> Result<Self, OpenError> {
+    fn open(owner_task: u32, cpu: u32, pages: usize, counts: bool) -> Result<Self, PerfError> {
         let attr = owner((pages * kernel::page_size()) as u64, counts);
         let question = Question { subject: Subject::Ring(cpu), user_only: true };
         let owner = kernel::open(&attr, Who::Task(owner_task), Some(cpu))
             .map_err(|errno| question.refused(errno))?;
         let ring = Ring::map(&owner, pages).map_err(|errno| match errno {
-            Errno::PERM | Errno::NOMEM | Errno::AGAIN => OpenError::NoRingMemory,
-            errno => OpenError::Other { step: "mapping a ring", errno },
+            Errno::PERM | Errno::NOMEM | Errno::AGAIN => PerfError::NoRingMemory,
+            errno => PerfError::Other { step: "mapping a ring", errno },
         })?;
         Ok(Self { cpu, ring, owner, off_cpu: VecDeque::from([(0, 1)]) })
     }
@@ -114,8 +114,8 @@ impl CpuRing {
                 _ => None,
             };
             let period = match kind {
-                Some(EventKind::OffCpu) => off_cpu[0].1,
-                Some(EventKind::FirstTouch) => *first_touch_period,
+                Some(PerfEventKind::OffCpu) => off_cpu[0].1,
+                Some(PerfEventKind::FirstTouch) => *first_touch_period,
                 _ => return sink(*cpu, record),
             };
             if put_period(record, period, patched) {

@@ -59,7 +59,7 @@ pub enum CpuClock {
 
 /// What an event stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum EventKind {
+pub enum PerfEventKind {
     /// Mappings, names, births and deaths; no samples.
     Sideband,
     /// Context switches; no samples.
@@ -72,7 +72,7 @@ pub enum EventKind {
     FirstTouch,
 }
 
-impl EventKind {
+impl PerfEventKind {
     /// Whether one of so many is sampled, rather than so many a second.
     ///
     /// The kernel ignores the period of such a software event when samples carry the period, and
@@ -142,22 +142,22 @@ impl SamplingConfig {
     }
 
     /// The events to open for each CPU (and task), in this order.
-    pub(crate) fn kinds(&self) -> Vec<EventKind> {
+    pub(crate) fn kinds(&self) -> Vec<PerfEventKind> {
         let mut kinds = Vec::new();
         if self.samples_cpu {
-            kinds.push(EventKind::Sideband);
+            kinds.push(PerfEventKind::Sideband);
         }
         if self.switches {
-            kinds.push(EventKind::Switches);
+            kinds.push(PerfEventKind::Switches);
         }
         if self.samples_cpu {
-            kinds.push(EventKind::Cpu);
+            kinds.push(PerfEventKind::Cpu);
         }
         if self.off_cpu_period.is_some() && !self.user_only {
-            kinds.push(EventKind::OffCpu);
+            kinds.push(PerfEventKind::OffCpu);
         }
         if self.first_touch_period.is_some() {
-            kinds.push(EventKind::FirstTouch);
+            kinds.push(PerfEventKind::FirstTouch);
         }
         kinds
     }
@@ -175,7 +175,7 @@ impl SamplingConfig {
     /// What the kernel is asked for.
     pub(crate) fn attr(
         &self,
-        kind: EventKind,
+        kind: PerfEventKind,
         inherit: bool,
         counts_lost: bool,
     ) -> perf_event_attr {
@@ -187,7 +187,7 @@ impl SamplingConfig {
         attr.sample_stack_user = self.stack_bytes;
         attr.set_exclude_callchain_user(1);
         // What changes a mapping or a name needs no sight of the kernel.
-        let is_without_samples = matches!(kind, EventKind::Sideband | EventKind::Switches);
+        let is_without_samples = matches!(kind, PerfEventKind::Sideband | PerfEventKind::Switches);
         let user_only = self.user_only || is_without_samples;
         attr.set_exclude_kernel(user_only.into());
         attr.set_exclude_callchain_kernel(user_only.into());
@@ -196,14 +196,14 @@ impl SamplingConfig {
             attr.sample_stack_user = self.stack_bytes.min(COUNTED_STACK_MAX);
         }
         match kind {
-            EventKind::Sideband => ask_sideband(&mut attr),
-            EventKind::Switches => attr.set_context_switch(1),
-            EventKind::Cpu => self.ask_cpu(&mut attr),
-            EventKind::OffCpu => {
+            PerfEventKind::Sideband => ask_sideband(&mut attr),
+            PerfEventKind::Switches => attr.set_context_switch(1),
+            PerfEventKind::Cpu => self.ask_cpu(&mut attr),
+            PerfEventKind::OffCpu => {
                 attr.config = sys::PERF_COUNT_SW_CONTEXT_SWITCHES.into();
                 attr.__bindgen_anon_1.sample_period = self.off_cpu_period.unwrap_or(1);
             }
-            EventKind::FirstTouch => {
+            PerfEventKind::FirstTouch => {
                 attr.config = sys::PERF_COUNT_SW_PAGE_FAULTS.into();
                 attr.__bindgen_anon_1.sample_period = self.first_touch_period.unwrap_or(1);
             }
@@ -266,12 +266,12 @@ fn blank(counts_lost: bool) -> perf_event_attr {
 mod tests {
     use super::*;
 
-    const ALL: [EventKind; 5] = [
-        EventKind::Sideband,
-        EventKind::Switches,
-        EventKind::Cpu,
-        EventKind::OffCpu,
-        EventKind::FirstTouch,
+    const ALL: [PerfEventKind; 5] = [
+        PerfEventKind::Sideband,
+        PerfEventKind::Switches,
+        PerfEventKind::Cpu,
+        PerfEventKind::OffCpu,
+        PerfEventKind::FirstTouch,
     ];
 
     fn full() -> SamplingConfig {
@@ -313,12 +313,13 @@ mod tests {
                 assert_eq!((attr.disabled(), attr.sample_id_all(), attr.inherit()), (1, 1, 1));
                 assert_eq!(attr.sample_regs_user, REGISTERS);
                 assert_eq!(attr.exclude_callchain_user(), 1);
-                let has_samples = !matches!(kind, EventKind::Sideband | EventKind::Switches);
+                let has_samples =
+                    !matches!(kind, PerfEventKind::Sideband | PerfEventKind::Switches);
                 let is_user_only = config.user_only || !has_samples;
                 assert_eq!(attr.exclude_kernel(), u64::from(is_user_only), "{kind:?}");
                 let sideband = [attr.mmap(), attr.mmap2(), attr.comm(), attr.task()];
-                assert_eq!(sideband == [1; 4], kind == EventKind::Sideband, "{kind:?}");
-                assert_eq!(attr.context_switch() == 1, kind == EventKind::Switches);
+                assert_eq!(sideband == [1; 4], kind == PerfEventKind::Sideband, "{kind:?}");
+                assert_eq!(attr.context_switch() == 1, kind == PerfEventKind::Switches);
             }
         }
     }
@@ -327,14 +328,14 @@ mod tests {
     fn waits_need_sight_of_the_kernel() {
         assert_eq!(full().kinds(), ALL);
         let user_only = SamplingConfig { user_only: true, ..full() };
-        let seen = [ALL[0], ALL[1], ALL[2], EventKind::FirstTouch];
+        let seen = [ALL[0], ALL[1], ALL[2], PerfEventKind::FirstTouch];
         assert_eq!(user_only.kinds(), seen);
         assert_eq!(SamplingConfig::default().kinds(), ALL[..3]);
         let without = SamplingConfig { switches: false, ..SamplingConfig::default() };
-        assert_eq!(without.kinds(), [EventKind::Sideband, EventKind::Cpu]);
+        assert_eq!(without.kinds(), [PerfEventKind::Sideband, PerfEventKind::Cpu]);
         let addition =
             SamplingConfig { samples_cpu: false, first_touch_period: Some(1), ..without };
-        assert_eq!(addition.kinds(), [EventKind::FirstTouch]);
+        assert_eq!(addition.kinds(), [PerfEventKind::FirstTouch]);
     }
 
     #[test]

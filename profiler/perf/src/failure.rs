@@ -8,7 +8,7 @@ use thiserror::Error;
 
 /// Why no event could be opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-pub enum OpenError {
+pub enum PerfError {
     /// `kernel.perf_event_paranoid` asks for more rights than this user has.
     #[error(
         "kernel.perf_event_paranoid is {paranoid} and forbids this user to observe {what}; grant \
@@ -127,25 +127,25 @@ impl Restrictions {
 
 impl Question {
     /// What the kernel meant, on the machine as it is.
-    pub(crate) fn refused(self, errno: Errno) -> OpenError {
+    pub(crate) fn refused(self, errno: Errno) -> PerfError {
         self.explain(errno, Restrictions::read())
     }
 
-    fn explain(self, errno: Errno, machine: Restrictions) -> OpenError {
+    fn explain(self, errno: Errno, machine: Restrictions) -> PerfError {
         match (errno, self.subject) {
-            (Errno::NOSYS | Errno::PERM, _) if machine.has_seccomp => OpenError::Seccomp,
-            (Errno::NOSYS, _) => OpenError::NoPerf,
+            (Errno::NOSYS | Errno::PERM, _) if machine.has_seccomp => PerfError::Seccomp,
+            (Errno::NOSYS, _) => PerfError::NoPerf,
             (Errno::ACCESS | Errno::PERM, _) => self.forbidden(errno, machine),
-            (Errno::SRCH, Subject::Task(tid)) => OpenError::TaskGone { tid },
-            (Errno::MFILE | Errno::NFILE, _) => OpenError::TooManyFiles,
-            (Errno::NOENT | Errno::BADF | Errno::NOTDIR, Subject::Cgroup) => OpenError::NotCgroup2,
-            (Errno::INVAL | Errno::NODEV, Subject::Ring(cpu)) => OpenError::NoSuchCpu { cpu },
-            _ => OpenError::Other { step: "perf_event_open", errno },
+            (Errno::SRCH, Subject::Task(tid)) => PerfError::TaskGone { tid },
+            (Errno::MFILE | Errno::NFILE, _) => PerfError::TooManyFiles,
+            (Errno::NOENT | Errno::BADF | Errno::NOTDIR, Subject::Cgroup) => PerfError::NotCgroup2,
+            (Errno::INVAL | Errno::NODEV, Subject::Ring(cpu)) => PerfError::NoSuchCpu { cpu },
+            _ => PerfError::Other { step: "perf_event_open", errno },
         }
     }
 
-    fn forbidden(self, errno: Errno, machine: Restrictions) -> OpenError {
-        let Some(paranoid) = machine.paranoid else { return OpenError::NoPerf };
+    fn forbidden(self, errno: Errno, machine: Restrictions) -> PerfError {
+        let Some(paranoid) = machine.paranoid else { return PerfError::NoPerf };
         let (what, wanted) = match self.subject {
             Subject::Everybody => ("all tasks of a CPU", 0),
             Subject::Cgroup => ("the tasks of a cgroup", 0),
@@ -153,9 +153,9 @@ impl Question {
             Subject::Task(_) | Subject::Ring(_) => ("the kernel's half of a task", 1),
         };
         match self.subject {
-            _ if paranoid > wanted => OpenError::Forbidden { what, paranoid, wanted },
-            Subject::Task(tid) => OpenError::OtherUser { tid },
-            _ => OpenError::Other { step: "perf_event_open", errno },
+            _ if paranoid > wanted => PerfError::Forbidden { what, paranoid, wanted },
+            Subject::Task(tid) => PerfError::OtherUser { tid },
+            _ => PerfError::Other { step: "perf_event_open", errno },
         }
     }
 }
@@ -164,7 +164,7 @@ impl Question {
 mod tests {
     use super::*;
 
-    fn told(subject: Subject, user_only: bool, paranoid: i32, errno: Errno) -> OpenError {
+    fn told(subject: Subject, user_only: bool, paranoid: i32, errno: Errno) -> PerfError {
         let machine = Restrictions { paranoid: Some(paranoid), has_seccomp: false };
         Question { subject, user_only }.explain(errno, machine)
     }
@@ -177,11 +177,11 @@ mod tests {
             paranoid,
             Errno::ACCESS,
         ) {
-            OpenError::Forbidden { wanted, paranoid: stated, .. } => {
+            PerfError::Forbidden { wanted, paranoid: stated, .. } => {
                 assert_eq!(stated, paranoid);
                 Some(wanted)
             }
-            OpenError::OtherUser { tid: 7 } => None,
+            PerfError::OtherUser { tid: 7 } => None,
             other => panic!("{other}"),
         };
         assert_eq!(wanted(Subject::Everybody, false, 2), Some(0));
@@ -196,37 +196,37 @@ mod tests {
     #[test]
     fn every_other_answer_has_its_cause() {
         let task = |errno| told(Subject::Task(7), true, 2, errno);
-        assert_eq!(task(Errno::SRCH), OpenError::TaskGone { tid: 7 });
-        assert_eq!(task(Errno::MFILE), OpenError::TooManyFiles);
-        assert_eq!(task(Errno::NOSYS), OpenError::NoPerf);
-        assert_eq!(told(Subject::Cgroup, true, 2, Errno::NOENT), OpenError::NotCgroup2);
-        assert_eq!(told(Subject::Ring(9), true, 2, Errno::NODEV), OpenError::NoSuchCpu { cpu: 9 });
-        let other = OpenError::Other { step: "perf_event_open", errno: Errno::TOOBIG };
+        assert_eq!(task(Errno::SRCH), PerfError::TaskGone { tid: 7 });
+        assert_eq!(task(Errno::MFILE), PerfError::TooManyFiles);
+        assert_eq!(task(Errno::NOSYS), PerfError::NoPerf);
+        assert_eq!(told(Subject::Cgroup, true, 2, Errno::NOENT), PerfError::NotCgroup2);
+        assert_eq!(told(Subject::Ring(9), true, 2, Errno::NODEV), PerfError::NoSuchCpu { cpu: 9 });
+        let other = PerfError::Other { step: "perf_event_open", errno: Errno::TOOBIG };
         assert_eq!(task(Errno::TOOBIG), other);
         let question = Question { subject: Subject::Everybody, user_only: false };
         let sandbox = Restrictions { paranoid: Some(2), has_seccomp: true };
-        assert_eq!(question.explain(Errno::PERM, sandbox), OpenError::Seccomp);
-        assert_eq!(question.explain(Errno::NOSYS, sandbox), OpenError::Seccomp);
+        assert_eq!(question.explain(Errno::PERM, sandbox), PerfError::Seccomp);
+        assert_eq!(question.explain(Errno::NOSYS, sandbox), PerfError::Seccomp);
         let bare = Restrictions { paranoid: None, has_seccomp: false };
-        assert_eq!(question.explain(Errno::ACCESS, bare), OpenError::NoPerf);
+        assert_eq!(question.explain(Errno::ACCESS, bare), PerfError::NoPerf);
     }
 
     #[test]
     fn every_error_is_one_line_with_cause_and_remedy() {
         let errors = [
-            OpenError::Forbidden { what: "any task", paranoid: 3, wanted: 2 },
-            OpenError::OtherUser { tid: 7 },
-            OpenError::Seccomp,
-            OpenError::NoPerf,
-            OpenError::TaskGone { tid: 7 },
-            OpenError::TooManyFiles,
-            OpenError::NotCgroup2,
-            OpenError::NoSuchCpu { cpu: 9 },
-            OpenError::NoRingMemory,
-            OpenError::NoCpus,
-            OpenError::NotOfTasks,
-            OpenError::BadRecipe("take less"),
-            OpenError::Other { step: "mmap", errno: Errno::INVAL },
+            PerfError::Forbidden { what: "any task", paranoid: 3, wanted: 2 },
+            PerfError::OtherUser { tid: 7 },
+            PerfError::Seccomp,
+            PerfError::NoPerf,
+            PerfError::TaskGone { tid: 7 },
+            PerfError::TooManyFiles,
+            PerfError::NotCgroup2,
+            PerfError::NoSuchCpu { cpu: 9 },
+            PerfError::NoRingMemory,
+            PerfError::NoCpus,
+            PerfError::NotOfTasks,
+            PerfError::BadRecipe("take less"),
+            PerfError::Other { step: "mmap", errno: Errno::INVAL },
         ];
         for error in errors {
             let text = error.to_string();

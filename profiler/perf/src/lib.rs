@@ -16,6 +16,6 @@ mod session;
 
 pub use capabilities::{Capabilities, ProcessCapabilities, probe};
 pub use counters::{CounterValues, Counters};
-pub use event_attr::{CpuClock, EventKind, REGISTERS, SamplingConfig};
-pub use failure::OpenError;
-pub use session::{Scope, Session};
+pub use event_attr::{CpuClock, PerfEventKind, REGISTERS, SamplingConfig};
+pub use failure::PerfError;
+pub use session::{SampleScope, Session};

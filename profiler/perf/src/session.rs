@@ -12,13 +12,13 @@ use std::time::Duration;
 use rustix::io::Errno;
 
 use crate::cpu_ring::{self, CpuRing, RecordSink};
-use crate::event_attr::{CpuClock, EventKind, SamplingConfig};
-use crate::failure::{OpenError, Question, Subject};
+use crate::event_attr::{CpuClock, PerfEventKind, SamplingConfig};
+use crate::failure::{PerfError, Question, Subject};
 use crate::kernel::{self, Who};
 
 /// Whom a session observes.
 #[derive(Debug)]
-pub enum Scope {
+pub enum SampleScope {
     /// Every task; needs CAP_PERFMON or `kernel.perf_event_paranoid` <= 0.
     System,
     /// The tasks of a cgroup2 directory and of those below it, also future ones; needs the same.
@@ -29,7 +29,7 @@ pub enum Scope {
 
 /// Events and rings, open.
 pub struct Session {
-    scope: Scope,
+    scope: SampleScope,
     config: SamplingConfig,
     counts_lost: bool,
     rings: Vec<CpuRing>,
@@ -47,7 +47,7 @@ pub struct Session {
 #[derive(Debug)]
 struct Event {
     descriptor: OwnedFd,
-    kind: EventKind,
+    kind: PerfEventKind,
 }
 
 impl fmt::Debug for Session {
@@ -67,21 +67,25 @@ impl Session {
     ///
     /// Where the processor counts no cycles (on one of the CPUs), the kernel's timer takes
     /// their place: see [`clock`](Self::clock).
-    pub fn open(scope: Scope, config: &SamplingConfig, cpus: &[u32]) -> Result<Self, OpenError> {
+    pub fn open(
+        scope: SampleScope,
+        config: &SamplingConfig,
+        cpus: &[u32],
+    ) -> Result<Self, PerfError> {
         Self::with_rings(scope, config, cpus, config.ring_bytes())
     }
 
     fn with_rings(
-        scope: Scope,
+        scope: SampleScope,
         config: &SamplingConfig,
         cpus: &[u32],
         ring_bytes: u64,
-    ) -> Result<Self, OpenError> {
+    ) -> Result<Self, PerfError> {
         if let Some(fault) = config.fault() {
-            return Err(OpenError::BadRecipe(fault));
+            return Err(PerfError::BadRecipe(fault));
         }
         if cpus.is_empty() {
-            return Err(OpenError::NoCpus);
+            return Err(PerfError::NoCpus);
         }
         let process = std::process::id();
         let counts_lost = cpu_ring::counts_lost(process);
@@ -111,9 +115,11 @@ impl Session {
             has_switches: true,
         };
         let events = match &session.scope {
-            Scope::System => session.open_events(Who::Everybody, Subject::Everybody)?,
-            Scope::Cgroup(fd) => session.open_events(Who::Cgroup(fd.as_fd()), Subject::Cgroup)?,
-            Scope::Tasks => Vec::new(),
+            SampleScope::System => session.open_events(Who::Everybody, Subject::Everybody)?,
+            SampleScope::Cgroup(fd) => {
+                session.open_events(Who::Cgroup(fd.as_fd()), Subject::Cgroup)?
+            }
+            SampleScope::Tasks => Vec::new(),
         };
         session.events = session.register(events);
         Ok(session)
@@ -125,12 +131,12 @@ impl Session {
     /// A thread whose creator was added before it was created is observed without being added,
     /// under its creator's event numbers. Adding it all the same samples it twice, which shows by
     /// its samples carrying two numbers of a kind: then [`remove_task`](Self::remove_task) it.
-    pub fn add_task(&mut self, tid: u32) -> Result<(), OpenError> {
-        if !matches!(self.scope, Scope::Tasks) {
-            return Err(OpenError::NotOfTasks);
+    pub fn add_task(&mut self, tid: u32) -> Result<(), PerfError> {
+        if !matches!(self.scope, SampleScope::Tasks) {
+            return Err(PerfError::NotOfTasks);
         }
         if tid == 0 || tid > i32::MAX as u32 {
-            return Err(OpenError::TaskGone { tid });
+            return Err(PerfError::TaskGone { tid });
         }
         if self.has_task(tid) {
             return Ok(());
@@ -139,7 +145,7 @@ impl Session {
         let events = self.register(events);
         if self.is_enabled {
             start(events.iter().filter(|event| self.should_run(event.kind)))
-                .map_err(|errno| OpenError::Other { step: "enabling an event", errno })?;
+                .map_err(|errno| PerfError::Other { step: "enabling an event", errno })?;
         }
         self.tasks.insert(tid, events);
         Ok(())
@@ -162,7 +168,7 @@ impl Session {
     pub fn enable(&mut self) -> io::Result<()> {
         self.is_enabled = true;
         for is_sideband in [true, false] {
-            let now = |event: &&Event| (event.kind == EventKind::Sideband) == is_sideband;
+            let now = |event: &&Event| (event.kind == PerfEventKind::Sideband) == is_sideband;
             start(self.all().filter(now).filter(|event| self.should_run(event.kind)))?;
         }
         Ok(())
@@ -178,7 +184,7 @@ impl Session {
     /// Record context switches, or none. On at the beginning, where the config asks for them.
     pub fn set_switches(&mut self, on: bool) -> io::Result<()> {
         self.has_switches = on;
-        let mut switches = self.all().filter(|event| event.kind == EventKind::Switches);
+        let mut switches = self.all().filter(|event| event.kind == PerfEventKind::Switches);
         if on && self.is_sampling && self.is_enabled {
             start(switches)?;
         } else {
@@ -191,7 +197,7 @@ impl Session {
     /// recorded as before. On at the beginning.
     pub fn set_sampling(&mut self, on: bool) -> io::Result<()> {
         self.is_sampling = on;
-        let mut sampling = self.all().filter(|event| event.kind != EventKind::Sideband);
+        let mut sampling = self.all().filter(|event| event.kind != PerfEventKind::Sideband);
         if on && self.is_enabled {
             start(sampling.filter(|event| self.should_run(event.kind)))?;
         } else {
@@ -210,7 +216,7 @@ impl Session {
         let period = period.clamp(1, i64::MAX as u64);
         self.config.off_cpu_period = Some(period);
         self.all()
-            .filter(|event| event.kind == EventKind::OffCpu)
+            .filter(|event| event.kind == PerfEventKind::OffCpu)
             .try_for_each(|event| kernel::set_period(&event.descriptor, period))?;
         for ring in &mut self.rings {
             ring.set_off_cpu_period(period);
@@ -250,7 +256,7 @@ impl Session {
 
     /// What an event stands for, by the number its records carry. Numbers of removed tasks stay
     /// known, as records of theirs may still be read.
-    pub fn kind_of(&self, event_id: u64) -> Option<EventKind> {
+    pub fn kind_of(&self, event_id: u64) -> Option<PerfEventKind> {
         self.records.kinds.get(&event_id).copied()
     }
 
@@ -273,16 +279,18 @@ impl Session {
         self.events.iter().chain(self.tasks.values().flatten())
     }
 
-    fn should_run(&self, kind: EventKind) -> bool {
+    fn should_run(&self, kind: PerfEventKind) -> bool {
         match kind {
-            EventKind::Sideband => true,
-            EventKind::Switches => self.is_sampling && self.has_switches,
-            EventKind::Cpu | EventKind::OffCpu | EventKind::FirstTouch => self.is_sampling,
+            PerfEventKind::Sideband => true,
+            PerfEventKind::Switches => self.is_sampling && self.has_switches,
+            PerfEventKind::Cpu | PerfEventKind::OffCpu | PerfEventKind::FirstTouch => {
+                self.is_sampling
+            }
         }
     }
 
     /// Open what the config asks for on every CPU, with the numbers of the events.
-    fn open_events(&self, who: Who<'_>, subject: Subject) -> Result<Vec<(u64, Event)>, OpenError> {
+    fn open_events(&self, who: Who<'_>, subject: Subject) -> Result<Vec<(u64, Event)>, PerfError> {
         let question = Question { subject, user_only: self.config.user_only };
         let inherit = matches!(who, Who::Task(_));
         let kinds = self.config.kinds();
@@ -293,9 +301,9 @@ impl Session {
                 let descriptor = kernel::open(&attr, who, Some(ring.cpu))
                     .map_err(|errno| question.refused(errno))?;
                 let step = "joining an event with its ring";
-                ring.attach(&descriptor).map_err(|errno| OpenError::Other { step, errno })?;
+                ring.attach(&descriptor).map_err(|errno| PerfError::Other { step, errno })?;
                 let id = state(&descriptor)
-                    .map_err(|errno| OpenError::Other { step: "reading an event", errno })?
+                    .map_err(|errno| PerfError::Other { step: "reading an event", errno })?
                     .id;
                 events.push((id, Event { descriptor, kind }));
             }
@@ -337,7 +345,7 @@ fn start<'a>(mut events: impl Iterator<Item = &'a Event>) -> Result<(), Errno> {
 /// the processor: then the events themselves will say what is missing.
 pub(crate) fn has_cycles(cpus: &[u32]) -> bool {
     let config = SamplingConfig { user_only: true, ..SamplingConfig::default() };
-    let attr = config.attr(EventKind::Cpu, false, false);
+    let attr = config.attr(PerfEventKind::Cpu, false, false);
     cpus.iter().all(|&cpu| {
         let opened = kernel::open(&attr, Who::Task(0), Some(cpu));
         !matches!(opened, Err(Errno::NOENT | Errno::OPNOTSUPP | Errno::INVAL | Errno::NODEV))

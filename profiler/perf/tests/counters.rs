@@ -7,7 +7,7 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use rustix::time::{ClockId, clock_gettime};
-use uringbench_perf::{CounterValues, Counters, OpenError};
+use uringbench_perf::{CounterValues, Counters, PerfError};
 
 /// What the kernel's accounting says of this thread.
 #[derive(Clone, Copy)]
@@ -48,12 +48,12 @@ impl Accounts {
 }
 
 /// Counters, or nothing and a loud reason. With CI set, root must get them.
-fn opened(counters: Result<Counters, OpenError>) -> Option<Counters> {
+fn opened(counters: Result<Counters, PerfError>) -> Option<Counters> {
     match counters {
         Ok(counters) => Some(counters),
-        Err(error @ (OpenError::Forbidden { .. } | OpenError::Seccomp | OpenError::NoPerf)) => {
+        Err(error @ (PerfError::Forbidden { .. } | PerfError::Seccomp | PerfError::NoPerf)) => {
             let is_root = rustix::process::geteuid().is_root();
-            let is_sandbox = !matches!(error, OpenError::Forbidden { .. });
+            let is_sandbox = !matches!(error, PerfError::Forbidden { .. });
             assert!(!is_root || is_sandbox || std::env::var_os("CI").is_none(), "{error}");
             eprintln!("SKIPPED counters: {error}");
             None
@@ -142,11 +142,11 @@ fn a_task_that_is_gone_is_a_clean_error() {
     gone.wait().unwrap();
     let error = Counters::of_task(gone.id(), false).unwrap_err();
     let is_told = match error {
-        OpenError::TaskGone { tid } => tid == gone.id(),
-        OpenError::Seccomp | OpenError::NoPerf => true,
+        PerfError::TaskGone { tid } => tid == gone.id(),
+        PerfError::Seccomp | PerfError::NoPerf => true,
         _ => false,
     };
     assert!(is_told, "{error}");
     let error = Counters::of_task(u32::MAX, false).unwrap_err();
-    assert_eq!(error, OpenError::TaskGone { tid: u32::MAX });
+    assert_eq!(error, PerfError::TaskGone { tid: u32::MAX });
 }

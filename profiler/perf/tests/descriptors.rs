@@ -7,7 +7,7 @@ use std::os::fd::OwnedFd;
 use std::process::Command;
 
 use rustix::process::{Resource, getrlimit, setrlimit};
-use uringbench_perf::{Counters, OpenError, SamplingConfig, Scope, Session};
+use uringbench_perf::{Counters, PerfError, SampleScope, SamplingConfig, Session};
 
 fn open_descriptors() -> usize {
     std::fs::read_dir("/proc/self/fd").unwrap().count()
@@ -35,11 +35,11 @@ fn no_descriptor_stays_open() {
         ..SamplingConfig::default()
     };
     let own = std::process::id();
-    let mut session = match Session::open(Scope::Tasks, &config, &[0]) {
+    let mut session = match Session::open(SampleScope::Tasks, &config, &[0]) {
         Ok(session) => session,
         Err(error) => return eprintln!("SKIPPED descriptors: {error}"),
     };
-    drop(Session::open(Scope::Tasks, &config, &[0]));
+    drop(Session::open(SampleScope::Tasks, &config, &[0]));
     let before = open_descriptors();
 
     session.add_task(own).unwrap();
@@ -51,22 +51,22 @@ fn no_descriptor_stays_open() {
     gone.wait().unwrap();
     assert!(session.add_task(gone.id()).is_err());
     let root = OwnedFd::from(std::fs::File::open("/").unwrap());
-    assert!(Session::open(Scope::Cgroup(root), &config, &[0]).is_err());
-    assert!(Session::open(Scope::System, &config, &[0, 1 << 20]).is_err());
+    assert!(Session::open(SampleScope::Cgroup(root), &config, &[0]).is_err());
+    assert!(Session::open(SampleScope::System, &config, &[0, 1 << 20]).is_err());
     assert_eq!(open_descriptors(), before, "after what failed");
 
     // Room for two of a task's four events, then for no ring at all.
     for room in [2, 0] {
         let limit = lower_limit(lowest_free_after(room));
-        assert_eq!(session.add_task(own), Err(OpenError::TooManyFiles), "room for {room}");
+        assert_eq!(session.add_task(own), Err(PerfError::TooManyFiles), "room for {room}");
         assert!(!session.has_task(own));
         drop(limit);
         assert_eq!(open_descriptors(), before);
     }
     let limit = lower_limit(lowest_free_after(0));
-    let error = Session::open(Scope::Tasks, &config, &[0]).unwrap_err();
-    assert_eq!(error, OpenError::TooManyFiles);
-    assert_eq!(Counters::of_task(0, false).unwrap_err(), OpenError::TooManyFiles);
+    let error = Session::open(SampleScope::Tasks, &config, &[0]).unwrap_err();
+    assert_eq!(error, PerfError::TooManyFiles);
+    assert_eq!(Counters::of_task(0, false).unwrap_err(), PerfError::TooManyFiles);
     drop(limit);
     session.add_task(own).unwrap();
     drop(session);

@@ -8,7 +8,9 @@ use std::os::unix::process::CommandExt;
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
-use uringbench_perf::{Counters, EventKind, OpenError, SamplingConfig, Scope, Session, probe};
+use uringbench_perf::{
+    Counters, PerfError, PerfEventKind, SampleScope, SamplingConfig, Session, probe,
+};
 
 /// The user that owns nothing, on every Linux.
 const NOBODY: u32 = 65_534;
@@ -28,8 +30,8 @@ fn an_ordinary_user_observes_his_own_tasks_and_no_others() {
     let Some(paranoid) = found.paranoid.filter(|&level| level <= 2) else {
         return eprintln!("SKIPPED an ordinary user: perf_event_paranoid {:?}", found.paranoid);
     };
-    if found.per_task_user_only == Err(OpenError::Seccomp) {
-        return eprintln!("SKIPPED an ordinary user: {}", OpenError::Seccomp);
+    if found.per_task_user_only == Err(PerfError::Seccomp) {
+        return eprintln!("SKIPPED an ordinary user: {}", PerfError::Seccomp);
     }
     own_tasks_are_sampled(found.mlock_kb);
     others_are_refused(paranoid);
@@ -70,7 +72,7 @@ impl Drop for Burner {
 
 fn own_tasks_are_sampled(mlock_kb: Option<u32>) {
     let config = SamplingConfig { hz: 997, user_only: true, ..SamplingConfig::default() };
-    let mut session = Session::open(Scope::Tasks, &config, &[0]).unwrap();
+    let mut session = Session::open(SampleScope::Tasks, &config, &[0]).unwrap();
     let locked = rustix::process::getrlimit(rustix::process::Resource::Memlock).current;
     let cpus = std::thread::available_parallelism().unwrap().get() as u64;
     let allowed = u64::from(mlock_kb.unwrap()) * 1024 * cpus + locked.unwrap_or(u64::MAX / 2);
@@ -83,7 +85,7 @@ fn own_tasks_are_sampled(mlock_kb: Option<u32>) {
     drop(session);
 
     let cpus: Vec<u32> = (0..cpus as u32).collect();
-    session = Session::open(Scope::Tasks, &config, &cpus).unwrap();
+    session = Session::open(SampleScope::Tasks, &config, &cpus).unwrap();
     let burner = Burner::start();
     let pid = burner.0.id();
     session.add_task(pid).unwrap();
@@ -98,7 +100,7 @@ fn own_tasks_are_sampled(mlock_kb: Option<u32>) {
             let word = |index: usize| {
                 u64::from_ne_bytes(record[index * 8..index * 8 + 8].try_into().unwrap())
             };
-            assert_eq!(session.kind_of(word(1)), Some(EventKind::Cpu));
+            assert_eq!(session.kind_of(word(1)), Some(PerfEventKind::Cpu));
             assert_eq!(word(3) as u32, pid, "words: header, number, address, pid and tid");
             samples += 1;
             kernel_samples += u32::from(word(2) >= 1 << 63);
@@ -109,19 +111,19 @@ fn own_tasks_are_sampled(mlock_kb: Option<u32>) {
 
 fn others_are_refused(paranoid: i32) {
     let user_only = SamplingConfig { user_only: true, ..SamplingConfig::default() };
-    let mut session = Session::open(Scope::Tasks, &user_only, &[0]).unwrap();
-    assert_eq!(session.add_task(1), Err(OpenError::OtherUser { tid: 1 }));
+    let mut session = Session::open(SampleScope::Tasks, &user_only, &[0]).unwrap();
+    assert_eq!(session.add_task(1), Err(PerfError::OtherUser { tid: 1 }));
     let refused = |scope, config| {
         let mut session = Session::open(scope, config, &[0])?;
         session.add_task(std::process::id())
     };
     if paranoid > 0 {
-        let error = refused(Scope::System, &user_only).unwrap_err();
-        assert!(matches!(error, OpenError::Forbidden { wanted: 0, .. }), "{error}");
+        let error = refused(SampleScope::System, &user_only).unwrap_err();
+        assert!(matches!(error, PerfError::Forbidden { wanted: 0, .. }), "{error}");
     }
     if paranoid > 1 {
-        let error = refused(Scope::Tasks, &SamplingConfig::default()).unwrap_err();
-        assert!(matches!(error, OpenError::Forbidden { wanted: 1, .. }), "{error}");
+        let error = refused(SampleScope::Tasks, &SamplingConfig::default()).unwrap_err();
+        assert!(matches!(error, PerfError::Forbidden { wanted: 1, .. }), "{error}");
     }
 }
 

@@ -8,17 +8,17 @@ use uringbench_core::record::Phase;
 use uringbench_core::time::{Nanos, Timestamp};
 use uringbench_core::validity::Validity;
 use uringbench_document::target::{
-    Cpu, Function, OtherProcess, Process, Python, Reason, SpikeFunction, Spikes, Stretch,
-    TargetFigures, WaitFunction, Waits,
+    Cpu, Function, OtherProcess, Process, ProfileReason, Python, SpikeFunction, SpikeStretch,
+    Spikes, TargetFigures, WaitFunction, Waits,
 };
 
 use super::{Analysis, LoadRecord, blocks, counters};
-use crate::profile::{Profile, Selection, View, Wait, Windows};
+use crate::profile::{OffCpuWait, Profile, Selection, View, Windows};
 use crate::sample::SampleKind;
 use crate::session::{Attachment, Recording, Toggled};
 use crate::stack::{FrameKind, StackId};
 use crate::statistics::per_request::{Work, per_request};
-use crate::statistics::spike::{self, Contrasts, Extent, FunctionCount, Totals};
+use crate::statistics::spike::{self, Contrasts, Extent, FunctionCount, SampleTotals};
 
 /// Functions that are named.
 const FUNCTIONS_MAX: usize = 20;
@@ -188,7 +188,7 @@ pub(super) fn of_health(profile: &Profile, figures: &mut TargetFigures) {
     figures.validity = Some(validity.to_owned());
     let reasons = health.reasons.into_iter();
     figures.reasons = reasons
-        .map(|reason| Reason { code: reason.code.to_owned(), message: reason.message })
+        .map(|reason| ProfileReason { code: reason.code.to_owned(), message: reason.message })
         .collect();
     figures.clock = Some(profile.facts.clock.word().to_owned());
     figures.hz = Some(profile.facts.hz);
@@ -282,12 +282,12 @@ fn waits(
     let for_work: u64 = view
         .weights
         .iter()
-        .filter(|(stack, _)| profile.wait(**stack) == Wait::ForWork)
+        .filter(|(stack, _)| profile.wait(**stack) == OffCpuWait::ForWork)
         .map(|(_, weight)| weight)
         .sum();
     let mut by_function: FxHashMap<String, u64> = FxHashMap::default();
     for (&stack, &weight) in &view.weights {
-        if profile.wait(stack) == Wait::Blocked {
+        if profile.wait(stack) == OffCpuWait::Blocked {
             *by_function.entry(waiter(profile, stack)).or_default() += weight;
         }
     }
@@ -319,7 +319,8 @@ fn blocked_in_flight(profile: &Profile, load: &LoadRecord<'_>) -> io::Result<f64
         from..from + step.length
     }));
     let view = profile.cut(&Selection::of([SampleKind::Blocked]).within(busy))?;
-    let blocked = view.weights.iter().filter(|(stack, _)| profile.wait(**stack) == Wait::Blocked);
+    let blocked =
+        view.weights.iter().filter(|(stack, _)| profile.wait(**stack) == OffCpuWait::Blocked);
     Ok(seconds(blocked.map(|(_, weight)| weight).sum()))
 }
 
@@ -340,7 +341,7 @@ fn spikes(
     profile: &Profile,
     load: &LoadRecord<'_>,
     sampled: &Windows,
-    found: &spike::Spikes,
+    found: &spike::SpikeWindows,
 ) -> io::Result<Spikes> {
     let extent = match found.extent {
         Extent::Unmeasured => "nothing_timed",
@@ -355,7 +356,7 @@ fn spikes(
         windows: found
             .windows
             .iter()
-            .map(|range| Stretch { from_s: at(range.start), to_s: at(range.end) })
+            .map(|range| SpikeStretch { from_s: at(range.start), to_s: at(range.end) })
             .collect(),
         ..Spikes::default()
     };
@@ -380,7 +381,7 @@ fn spikes(
             other: count(&outside.0, name),
         })
         .collect();
-    match spike::contrast(&counts, Totals { spike: inside.1, other: outside.1 }) {
+    match spike::contrast(&counts, SampleTotals { spike: inside.1, other: outside.1 }) {
         Contrasts::TooFew => spikes.too_few_samples = true,
         Contrasts::Compared(contrasts) => {
             let telling = contrasts.into_iter().filter(|c| c.is_over_represented());

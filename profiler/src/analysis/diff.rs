@@ -13,7 +13,7 @@ use super::build::SEED;
 use super::stored::{Cut, key};
 use crate::profile::{FunctionChange, Side, difference};
 use crate::stack::FrameKind;
-use crate::statistics::difference::{Kind, difference as judged};
+use crate::statistics::difference::{ChangeKind, difference as judged};
 
 /// Functions that are compared, the dearest of both sides.
 const COMPARED_MAX: usize = 120;
@@ -141,11 +141,11 @@ impl Default for Delta {
 impl Delta {
     fn of(change: &crate::statistics::difference::Change) -> Self {
         let became = match change.kind {
-            Kind::Grown => "grown",
-            Kind::Shrunk => "shrunk",
-            Kind::New => "new",
-            Kind::Gone => "gone",
-            Kind::Unchanged => "unchanged",
+            ChangeKind::Grown => "grown",
+            ChangeKind::Shrunk => "shrunk",
+            ChangeKind::New => "new",
+            ChangeKind::Gone => "gone",
+            ChangeKind::Unchanged => "unchanged",
         };
         Self {
             became,

@@ -7,7 +7,7 @@
 
 use uringbench_core::statistics::random::Random;
 
-use super::{LeakVerdict, Point, Rules, Series, judge};
+use super::{LeakVerdict, Point, ResourceSeries, Rules, judge};
 
 const MB: f64 = 1e6;
 
@@ -60,7 +60,7 @@ const QUANTA: [f64; 3] = [4_096.0, 131_072.0, 135_168.0];
 
 /// A series of `run` that leaks `leak` bytes per request; `size` is about what the noise amounts
 /// to, in bytes.
-fn series(random: &mut Random, run: Run, leak: f64, noise: Noise, size: f64) -> Series {
+fn series(random: &mut Random, run: Run, leak: f64, noise: Noise, size: f64) -> ResourceSeries {
     let span = f64::from(run.seconds);
     let place = random.unit();
     let quantum = QUANTA[random.below(3)];
@@ -106,7 +106,7 @@ fn series(random: &mut Random, run: Run, leak: f64, noise: Noise, size: f64) -> 
         let value = (value / quantum).ceil() * quantum;
         points.push(Point { t_s: t, requests: requests as u64, value });
     }
-    Series { points }
+    ResourceSeries { points }
 }
 
 /// A first-order autoregression.

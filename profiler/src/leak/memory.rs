@@ -10,7 +10,7 @@
 use uringbench_core::statistics::median;
 
 use super::verdict::judge;
-use super::{LeakResult, LeakVerdict, Point, Rules, Series};
+use super::{LeakResult, LeakVerdict, Point, ResourceSeries, Rules};
 
 /// Processes that end are left to the sum below this share of the memory, if they are also small.
 const REPLACED_SHARE: f64 = 0.1;
@@ -106,10 +106,10 @@ pub fn judge_memory(points: &[MemoryPoint], rules: &Rules) -> Memory {
     Memory { result, grown, replaced }
 }
 
-fn series(points: &[MemoryPoint], of: impl Fn(&MemoryPoint) -> f64) -> Series {
+fn series(points: &[MemoryPoint], of: impl Fn(&MemoryPoint) -> f64) -> ResourceSeries {
     let point =
         |point: &MemoryPoint| Point { t_s: point.t_s, requests: point.requests, value: of(point) };
-    Series { points: points.iter().map(point).collect() }
+    ResourceSeries { points: points.iter().map(point).collect() }
 }
 
 fn grown(points: &[MemoryPoint], warm_s: f64) -> Kinds {
@@ -237,7 +237,7 @@ impl Lives {
 
     /// The mean memory of a life by its age, against the requests that one of them served: all
     /// that were completed, shared out among those alive.
-    fn by_age(&self, told: &[MemoryPoint]) -> Series {
+    fn by_age(&self, told: &[MemoryPoint]) -> ResourceSeries {
         let alive = |at: usize| {
             let is_alive = |life: &&Life| (life.birth..life.birth + life.bytes.len()).contains(&at);
             self.passing.iter().filter(is_alive).count().max(1) as f64
@@ -265,7 +265,7 @@ impl Lives {
             at.requests = requests as u64;
             points.push(at);
         }
-        Series { points }
+        ResourceSeries { points }
     }
 
     fn median_life_s(&self, told: &[MemoryPoint]) -> f64 {

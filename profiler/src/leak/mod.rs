@@ -31,7 +31,7 @@ pub struct Point {
 
 /// One resource over a run, in order of time.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Series {
+pub struct ResourceSeries {
     /// The readings; both coordinates never go back.
     pub points: Vec<Point>,
 }
@@ -48,7 +48,7 @@ pub struct Rules {
     /// Where the resource ends (a memory limit), for the time left until then.
     pub limit: Option<f64>,
     /// What one unit is called.
-    pub unit: Unit,
+    pub unit: ResourceUnit,
     /// Who gives memory back.
     pub heap: Heap,
 }
@@ -80,7 +80,7 @@ impl Heap {
 
 /// What is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unit {
+pub enum ResourceUnit {
     /// Memory.
     Bytes,
     /// Open file descriptors.
@@ -97,7 +97,7 @@ impl Rules {
         floor_per_hour: 1e6,
         quantum: 4_096.0,
         limit: None,
-        unit: Unit::Bytes,
+        unit: ResourceUnit::Bytes,
         heap: Heap::Freed,
     };
     /// Descriptors: 1 in 10,000 requests, and 10 an hour (a limit of 1,024 lasts four days).
@@ -106,11 +106,11 @@ impl Rules {
         floor_per_hour: 10.0,
         quantum: 1.0,
         limit: None,
-        unit: Unit::Descriptors,
+        unit: ResourceUnit::Descriptors,
         heap: Heap::Freed,
     };
     /// Threads: as descriptors; each holds a stack besides.
-    pub const THREADS: Self = Self { unit: Unit::Threads, ..Self::DESCRIPTORS };
+    pub const THREADS: Self = Self { unit: ResourceUnit::Threads, ..Self::DESCRIPTORS };
 }
 
 /// The verdict.

@@ -11,7 +11,7 @@ use uringbench_core::statistics::distribution::t_quantile;
 use uringbench_core::statistics::random::Random;
 use uringbench_core::statistics::trend::{SlopeRule, theil_sen};
 
-use super::{Point, Rules, Series};
+use super::{Point, ResourceSeries, Rules};
 
 /// The rate of one block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,7 +60,7 @@ pub struct RateBlock {
 
 /// The blocks of a series, from the seconds each lasted (a guard at its start left out by the
 /// caller). A span with fewer than 3 readings gives none.
-pub fn blocks(series: &Series, spans: &[Range<f64>]) -> Vec<RateBlock> {
+pub fn blocks(series: &ResourceSeries, spans: &[Range<f64>]) -> Vec<RateBlock> {
     let block = |span: &Range<f64>| {
         let inside: Vec<&Point> = series.points.iter().filter(|p| span.contains(&p.t_s)).collect();
         let (first, last) = (inside.first()?, inside.last()?);
@@ -175,7 +175,7 @@ mod tests {
                 points.push(Point { t_s: start + f64::from(second), requests, value: read });
             }
         }
-        analyse(&blocks(&Series { points }, &spans), &Rules::BYTES)
+        analyse(&blocks(&ResourceSeries { points }, &spans), &Rules::BYTES)
     }
 
     #[test]
@@ -236,6 +236,6 @@ mod tests {
         let block = RateBlock { seconds: 30.0, requests: 1e5, growth: 1e6 };
         assert_eq!(analyse(&[block; 8], &Rules::BYTES), None);
         assert_eq!(analyse(&[], &Rules::BYTES), None);
-        assert!(blocks(&Series::default(), &[0.0..10.0]).is_empty());
+        assert!(blocks(&ResourceSeries::default(), &[0.0..10.0]).is_empty());
     }
 }

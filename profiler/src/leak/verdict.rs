@@ -14,7 +14,9 @@ use uringbench_core::statistics::trend::{SlopeRule, theil_sen_within};
 use super::envelope::{Envelope, envelope};
 use super::least_squares::Fit;
 use super::shape::{Explained, Late, Rival, explain, shares};
-use super::{Axis, Heap, LeakResult, LeakVerdict, Point, Rules, Series, Shape, Unit};
+use super::{
+    Axis, Heap, LeakResult, LeakVerdict, Point, ResourceSeries, ResourceUnit, Rules, Shape,
+};
 
 const CONFIDENCE: f64 = 0.95;
 /// Rises of the floor that a leak shows itself by, at least so many of them in the last third, and
@@ -39,7 +41,7 @@ const POWER: f64 = 1.84;
 const RUN_MINUTES: f64 = 5.0;
 
 /// Judge one resource. Any series has a verdict; too short a one is INCONCLUSIVE.
-pub fn judge(series: &Series, rules: &Rules) -> LeakResult {
+pub fn judge(series: &ResourceSeries, rules: &Rules) -> LeakResult {
     let points = &series.points;
     let (Some(first), Some(last)) = (points.first(), points.last()) else {
         return unknown(0.0, rules);
@@ -166,7 +168,7 @@ impl Run<'_> {
 
     /// Why a line above the floor is no evidence yet.
     fn doubt(&self, study: &Study) -> Option<Doubt> {
-        if self.rules.unit != Unit::Bytes {
+        if self.rules.unit != ResourceUnit::Bytes {
             return None;
         }
         let level = study.envelope.y[study.cut];
@@ -380,11 +382,11 @@ fn shape(study: &Study) -> Shape {
     }
 }
 
-fn reason(result: &LeakResult, unit: Unit, slope: Estimate) -> String {
+fn reason(result: &LeakResult, unit: ResourceUnit, slope: Estimate) -> String {
     let unit = match unit {
-        Unit::Bytes => "bytes",
-        Unit::Descriptors => "descriptors",
-        Unit::Threads => "threads",
+        ResourceUnit::Bytes => "bytes",
+        ResourceUnit::Descriptors => "descriptors",
+        ResourceUnit::Threads => "threads",
     };
     let per = match result.axis {
         Axis::Requests => "a request",
@@ -454,12 +456,12 @@ mod tests {
     use uringbench_core::statistics::random::Random;
 
     /// A reading a second; `at` gives requests and value for each.
-    fn series(seconds: u32, at: impl Fn(f64) -> (f64, f64)) -> Series {
+    fn series(seconds: u32, at: impl Fn(f64) -> (f64, f64)) -> ResourceSeries {
         let point = |second: u32| {
             let (requests, value) = at(f64::from(second));
             Point { t_s: f64::from(second), requests: requests as u64, value }
         };
-        Series { points: (0..seconds).map(point).collect() }
+        ResourceSeries { points: (0..seconds).map(point).collect() }
     }
 
     fn pages(bytes: f64) -> f64 {
@@ -555,7 +557,8 @@ mod tests {
             };
             assert!(needs >= 1.0 && needs.is_finite() && !result.reason.is_empty());
         }
-        let stuck = Series { points: vec![Point { t_s: 1.0, requests: 5, value: 3.0 }; 50] };
+        let stuck =
+            ResourceSeries { points: vec![Point { t_s: 1.0, requests: 5, value: 3.0 }; 50] };
         assert!(matches!(judge(&stuck, &Rules::BYTES).verdict, LeakVerdict::Inconclusive { .. }));
     }
 }

@@ -21,7 +21,7 @@ pub struct Side<'a> {
 
 /// A function's weight per request, in the unit of the view.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct PerRequest {
+pub struct CostPerRequest {
     /// Of the function itself.
     pub of_itself: f64,
     /// Of it and of all that it calls.
@@ -38,21 +38,21 @@ pub struct FunctionChange {
     /// Who runs it.
     pub kind: FrameKind,
     /// Before; `None` for a function that is new.
-    pub before: Option<PerRequest>,
+    pub before: Option<CostPerRequest>,
     /// After; `None` for a function that has vanished.
-    pub after: Option<PerRequest>,
+    pub after: Option<CostPerRequest>,
 }
 
 impl FunctionChange {
     /// How much more the function itself weighs per request than before; negative for less.
     pub fn growth(&self) -> f64 {
-        let of_itself = |side: Option<PerRequest>| side.map_or(0.0, |weight| weight.of_itself);
+        let of_itself = |side: Option<CostPerRequest>| side.map_or(0.0, |weight| weight.of_itself);
         of_itself(self.after) - of_itself(self.before)
     }
 
     /// The same for the function and all that it calls.
     pub fn growth_in_all(&self) -> f64 {
-        let in_all = |side: Option<PerRequest>| side.map_or(0.0, |weight| weight.in_all);
+        let in_all = |side: Option<CostPerRequest>| side.map_or(0.0, |weight| weight.in_all);
         in_all(self.after) - in_all(self.before)
     }
 }
@@ -126,7 +126,7 @@ mod tests {
         let read: Vec<_> = changes
             .iter()
             .map(|change| {
-                let of_itself = |side: Option<PerRequest>| side.map(|weight| weight.of_itself);
+                let of_itself = |side: Option<CostPerRequest>| side.map(|weight| weight.of_itself);
                 let sides = (of_itself(change.before), of_itself(change.after));
                 (&*change.name, &*change.module, sides, change.growth())
             })

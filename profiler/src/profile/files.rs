@@ -10,9 +10,9 @@ use std::path::{Path, PathBuf};
 use uringbench_core::time::Nanos;
 use uringbench_core::validity::Validity;
 
-use super::flame::{FlameOptions, Unit, write_svg};
+use super::flame::{FlameOptions, FlameUnit, write_svg};
 use super::fold::{Lines, Wording};
-use super::{Profile, Selection, View, Wait, Windows};
+use super::{OffCpuWait, Profile, Selection, View, Windows};
 use crate::sample::SampleKind;
 
 /// The roots under which off-CPU stacks stand.
@@ -71,7 +71,7 @@ pub fn write_flames(
     folder: &Path,
     file: &str,
     title: String,
-    unit: Unit,
+    unit: FlameUnit,
 ) -> io::Result<()> {
     let view = profile.cut(selection)?;
     let subtitle = format!("{} samples", view.samples);
@@ -124,8 +124,8 @@ fn off_cpu_lines(
 ) -> Vec<String> {
     let mut lines = Lines::default();
     lines.add(profile, blocked, wording, |stack| match profile.wait(stack) {
-        Wait::ForWork => Some(FOR_WORK),
-        Wait::Blocked => Some(BLOCKED),
+        OffCpuWait::ForWork => Some(FOR_WORK),
+        OffCpuWait::Blocked => Some(BLOCKED),
     });
     lines.add(profile, preempted, wording, |_| Some(PREEMPTED));
     lines.into_vec()
@@ -153,7 +153,7 @@ fn options(profile: &Profile, title: String, view: &View, what: &str) -> FlameOp
     }
     let reasons = health.reasons.iter().map(|reason| &reason.message);
     let notes: Vec<&str> = reasons.chain(&facts.notes).map(String::as_str).collect();
-    FlameOptions { title, subtitle, unit: Unit::Time, notes: notes.join(". ") }
+    FlameOptions { title, subtitle, unit: FlameUnit::Time, notes: notes.join(". ") }
 }
 
 #[cfg(test)]

@@ -20,14 +20,14 @@ pub struct FlameOptions {
     /// How it was taken, one line of at most about 110 characters; empty for none.
     pub subtitle: String,
     /// What the weights are.
-    pub unit: Unit,
+    pub unit: FlameUnit,
     /// What is kept in the file and not shown.
     pub notes: String,
 }
 
 /// What the weights of folded lines are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Unit {
+pub enum FlameUnit {
     /// Nanoseconds, on a CPU or off it; shown as µs.
     #[default]
     Time,
@@ -89,9 +89,9 @@ pub fn write_svg(lines: &[String], options: &FlameOptions, out: &mut dyn Write) 
     let mut palette = palette(lines);
     let mut drawn = drawing(options);
     (drawn.count_name, drawn.factor) = match options.unit {
-        Unit::Time => ("µs".into(), 1e-3),
-        Unit::Bytes => ("bytes".into(), 1.0),
-        Unit::Samples => ("samples".into(), 1.0),
+        FlameUnit::Time => ("µs".into(), 1e-3),
+        FlameUnit::Bytes => ("bytes".into(), 1.0),
+        FlameUnit::Samples => ("samples".into(), 1.0),
     };
     drawn.palette_map = Some(&mut palette);
     let legend =
@@ -135,9 +135,9 @@ pub fn write_difference_svg(
     }
     let mut drawn = drawing(options);
     let unit = match options.unit {
-        Unit::Time => "ns",
-        Unit::Bytes => "bytes",
-        Unit::Samples => "samples",
+        FlameUnit::Time => "ns",
+        FlameUnit::Bytes => "bytes",
+        FlameUnit::Samples => "samples",
     };
     // No factor: inferno would not apply it to the difference.
     drawn.count_name = format!("{unit} per 1,000 requests");

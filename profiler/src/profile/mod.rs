@@ -22,9 +22,11 @@ mod fixture;
 
 use uringbench_core::time::{Nanos, Timestamp};
 
-pub use self::difference::{FunctionChange, PerRequest, Side, difference};
+pub use self::difference::{CostPerRequest, FunctionChange, Side, difference};
 pub use self::files::{write_all, write_flames, write_whole};
-pub use self::flame::{Direction, FlameOptions, FoldedSide, Unit, write_difference_svg, write_svg};
+pub use self::flame::{
+    Direction, FlameOptions, FlameUnit, FoldedSide, write_difference_svg, write_svg,
+};
 pub use self::health::Health;
 pub use self::log::{SampleLog, Samples};
 pub use self::stored::{
@@ -32,7 +34,7 @@ pub use self::stored::{
     write_stored,
 };
 pub use self::view::{FunctionShare, Selection, View};
-pub use self::wait::{Wait, classify};
+pub use self::wait::{OffCpuWait, classify};
 pub use self::window::Windows;
 use crate::stack::{FrameId, FrameKind, FrameName, StackTable};
 

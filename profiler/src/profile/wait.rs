@@ -11,7 +11,7 @@ use crate::stack::{FrameKind, FrameName, StackId};
 
 /// What a thread that gave up its CPU waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Wait {
+pub enum OffCpuWait {
     /// The next connection, request, job or moment: it had nothing to do.
     ForWork,
     /// Something that keeps it from going on: a lock, a disk, an answer.
@@ -245,14 +245,14 @@ const CLIENTS: [&str; 22] = [
 
 impl Profile {
     /// What the wait that ended with this stack was for.
-    pub fn wait(&self, stack: StackId) -> Wait {
+    pub fn wait(&self, stack: StackId) -> OffCpuWait {
         let names: Vec<_> = self.stacks.leaf_first(stack).map(|frame| self.name(frame)).collect();
         classify(&names)
     }
 }
 
 /// What a wait was for, from the names of its stack, the innermost first.
-pub fn classify(leaf_first: &[&FrameName]) -> Wait {
+pub fn classify(leaf_first: &[&FrameName]) -> OffCpuWait {
     let is_kernel = |name: &&FrameName| name.kind == FrameKind::Kernel;
     let kernel_depth = leaf_first.iter().take_while(|name| is_kernel(name)).count();
     let (kernel, user) = leaf_first.split_at(kernel_depth);
@@ -263,8 +263,8 @@ pub fn classify(leaf_first: &[&FrameName]) -> Wait {
     };
     let asked_by_kernel_alone = !kernel.is_empty() && on.is_none();
     match on {
-        _ if asked_by_kernel_alone => Wait::Blocked,
-        Some(On::Work) => Wait::ForWork,
+        _ if asked_by_kernel_alone => OffCpuWait::Blocked,
+        Some(On::Work) => OffCpuWait::ForWork,
         Some(On::Files) => of_files(user),
         Some(On::Word) | None => of_word(user),
     }
@@ -280,25 +280,25 @@ fn told_by_kernel(leaf_first: &[&FrameName]) -> Option<On> {
         .and_then(|name| told_by(&KERNEL, name))
 }
 
-fn of_files(user: &[&FrameName]) -> Wait {
+fn of_files(user: &[&FrameName]) -> OffCpuWait {
     let is_client = |name: &&&FrameName| begins_with(&CLIENTS, plain(&name.function));
-    if user.iter().any(|name| is_client(&name)) { Wait::Blocked } else { Wait::ForWork }
+    if user.iter().any(|name| is_client(&name)) { OffCpuWait::Blocked } else { OffCpuWait::ForWork }
 }
 
-fn of_word(user: &[&FrameName]) -> Wait {
+fn of_word(user: &[&FrameName]) -> OffCpuWait {
     for name in user {
         let function = plain(&name.function);
         if begins_with(&LOCKS, function) {
-            return Wait::Blocked;
+            return OffCpuWait::Blocked;
         }
         let is_primitive = begins_with(&PRIMITIVES, function)
             || function.contains("+fn@") && begins_with(&PRIMITIVE_FILES, &name.module);
         if !is_primitive {
             let is_pool = function == POOL_OF_LIBUV || begins_with(&POOLS, function);
-            return if is_pool { Wait::ForWork } else { Wait::Blocked };
+            return if is_pool { OffCpuWait::ForWork } else { OffCpuWait::Blocked };
         }
     }
-    Wait::Blocked
+    OffCpuWait::Blocked
 }
 
 fn told_by(table: &[(&str, On)], name: &str) -> Option<On> {

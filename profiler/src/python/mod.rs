@@ -15,7 +15,7 @@ mod stacks;
 mod tests;
 
 pub use merge::{Fit, Fits, FramePart, Merged, Merger, is_eval_loop, merge};
-pub use process::{Failure, is_python};
+pub use process::{PythonFailure, is_python};
 pub use repair::{Repairs, repair};
-pub use sampler::{Counts, PythonRecording, PythonSampler, PythonSettings};
+pub use sampler::{PythonCounts, PythonRecording, PythonSampler, PythonSettings};
 pub use stacks::{PythonFrame, PythonSample, PythonStack, PythonStackId, PythonStacks};

@@ -25,7 +25,7 @@ const COUNT_EVERY: u32 = 64;
 
 /// Why a Python process's functions stay unseen.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Failure {
+pub enum PythonFailure {
     /// The kernel does not let us read its memory.
     #[error(
         "may not read Python's stacks in process {0}: run as root or its user with \
@@ -103,7 +103,7 @@ pub(super) enum Reading {
 
 impl Interpreter {
     /// Attaches to a running process; 10 to 100 ms, spent on this side.
-    pub(super) fn attach(pid: u32) -> Result<Self, Failure> {
+    pub(super) fn attach(pid: u32) -> Result<Self, PythonFailure> {
         let config = Config {
             // The default stops the process for each reading, hence its requests.
             blocking: LockingStrategy::NonBlocking,
@@ -122,7 +122,7 @@ impl Interpreter {
                 Ok(Self { pid, spy, threads, known: vec![pid], until_count: 0 })
             }
             Ok(Err(error)) => Err(explain(pid, format!("{error:#}"))),
-            Err(_) => Err(Failure::NotFound { pid, cause: "the reader broke off".into() }),
+            Err(_) => Err(PythonFailure::NotFound { pid, cause: "the reader broke off".into() }),
         }
     }
 
@@ -206,17 +206,17 @@ fn frames(trace: StackTrace) -> Vec<PythonFrame> {
 }
 
 /// `cause` is the reader's own chain of reasons; it has no types to tell them apart by.
-fn explain(pid: u32, cause: String) -> Failure {
+fn explain(pid: u32, cause: String) -> PythonFailure {
     // Opening a process's memory needs the same right as reading it. Yama refuses that alone, and
     // the reader then reports an interpreter it cannot find.
     let is_refused = File::open(format!("/proc/{pid}/mem"))
         .is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied);
     if is_refused || cause.contains("ermission denied") || cause.contains("not permitted") {
-        Failure::NotPermitted(pid)
+        PythonFailure::NotPermitted(pid)
     } else if cause.contains("version") {
-        Failure::UnknownVersion { pid, version: cause }
+        PythonFailure::UnknownVersion { pid, version: cause }
     } else {
-        Failure::NotFound { pid, cause }
+        PythonFailure::NotFound { pid, cause }
     }
 }
 

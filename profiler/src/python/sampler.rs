@@ -18,7 +18,7 @@ use rand_xoshiro::rand_core::SeedableRng;
 use rustix::time::{ClockId, clock_gettime};
 use uringbench_core::time::{Nanos, Timestamp};
 
-use super::process::{Failure, Interpreter, Reading, is_alive, is_python};
+use super::process::{Interpreter, PythonFailure, Reading, is_alive, is_python};
 use super::repair::{Repairs, repair};
 use super::stacks::{PythonSample, PythonStacks};
 
@@ -46,11 +46,11 @@ impl Default for PythonSettings {
 
 /// What the readings came to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
+pub struct PythonCounts {
     /// Processes that were read, in order of first sight.
     pub processes: Vec<u32>,
     /// Python processes that could not be.
-    pub failures: Vec<Failure>,
+    pub failures: Vec<PythonFailure>,
     /// Readings tried.
     pub readings: u64,
     /// Readings that found no Python code running.
@@ -88,14 +88,14 @@ pub struct PythonRecording {
     /// The stacks of all samples, also of those taken before.
     pub stacks: PythonStacks,
     /// What it came to.
-    pub counts: Counts,
+    pub counts: PythonCounts,
 }
 
 #[derive(Debug, Default)]
 struct Shared {
     samples: VecDeque<PythonSample>,
     stacks: PythonStacks,
-    counts: Counts,
+    counts: PythonCounts,
 }
 
 impl PythonSampler {
@@ -130,7 +130,7 @@ impl PythonSampler {
     }
 
     /// What the readings came to so far.
-    pub fn counts(&self) -> Counts {
+    pub fn counts(&self) -> PythonCounts {
         lock(&self.shared).counts.clone()
     }
 
@@ -246,7 +246,8 @@ impl Reader {
             Err(_) if !is_alive(pid) => None,
             // A process that only starts has no interpreter yet; a right that is missing stays so.
             Err(failure)
-                if attempt < MOST_ATTEMPTS && !matches!(failure, Failure::NotPermitted(_)) =>
+                if attempt < MOST_ATTEMPTS
+                    && !matches!(failure, PythonFailure::NotPermitted(_)) =>
             {
                 Some(Target::Starting(attempt))
             }

@@ -14,9 +14,9 @@ mod tree;
 use uringbench_core::time::Timestamp;
 
 pub use self::decode::{DecodeError, decode, peek_time};
-pub use self::off_cpu::{Gaps, Interval, OffCpu, Waits};
-pub use self::order::Order;
-pub use self::tree::{Tree, TreeCounts};
+pub use self::off_cpu::{OffCpu, OffCpuGaps, OffCpuInterval, WaitTotals};
+pub use self::order::RecordOrder;
+pub use self::tree::{ProcessTree, TreeCounts};
 
 /// One record with what every record carries (`sample_id_all`).
 #[derive(Clone, Copy, Debug, PartialEq)]

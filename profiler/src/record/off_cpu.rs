@@ -27,13 +27,13 @@ pub struct OffCpu {
     off: FxHashMap<u32, Departure>,
     noted: FxHashMap<u32, Note>,
     gone: Gone,
-    totals: FxHashMap<u32, Waits>,
-    gaps: Gaps,
+    totals: FxHashMap<u32, WaitTotals>,
+    gaps: OffCpuGaps,
 }
 
 /// A time that a thread did not run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Interval {
+pub struct OffCpuInterval {
     /// The process.
     pub pid: u32,
     /// The thread.
@@ -50,7 +50,7 @@ pub struct Interval {
     pub stack: StackId,
 }
 
-impl Interval {
+impl OffCpuInterval {
     /// How long it was, exactly.
     pub fn length(&self) -> Nanos {
         self.end.since(self.start)
@@ -59,7 +59,7 @@ impl Interval {
 
 /// Exact times that the threads of a process did not run, added up.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Waits {
+pub struct WaitTotals {
     /// How many.
     pub intervals: u64,
     /// Waiting for something.
@@ -70,7 +70,7 @@ pub struct Waits {
 
 /// Waits that could not be measured.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Gaps {
+pub struct OffCpuGaps {
     /// Threads that came to a CPU and had not been seen leaving one: those that are new, and
     /// those that waited when observation began or records were lost.
     pub unknown_starts: u64,
@@ -99,7 +99,7 @@ impl OffCpu {
     ///
     /// When records were lost, all intervals that go on are dropped: a thread may have run
     /// meanwhile on any CPU. One that ended before the loss was announced may be too long.
-    pub fn observe(&mut self, record: &Record<'_>) -> Option<Interval> {
+    pub fn observe(&mut self, record: &Record<'_>) -> Option<OffCpuInterval> {
         match record.content {
             Content::SwitchedOut { is_preempted } => self.leave(record, is_preempted),
             Content::SwitchedIn => return self.come(record),
@@ -128,19 +128,19 @@ impl OffCpu {
     }
 
     /// Observation ends: the intervals that go on, cut off at `end`, in the order of threads.
-    pub fn finish(&mut self, end: Timestamp) -> Vec<Interval> {
+    pub fn finish(&mut self, end: Timestamp) -> Vec<OffCpuInterval> {
         let mut open: Vec<_> = self.off.drain().collect();
         open.sort_unstable_by_key(|&(tid, _)| tid);
         open.into_iter().map(|(tid, departure)| self.close(tid, departure, end)).collect()
     }
 
     /// What a process has waited, up to the last interval that ended.
-    pub fn totals(&self, pid: u32) -> Waits {
+    pub fn totals(&self, pid: u32) -> WaitTotals {
         self.totals.get(&pid).copied().unwrap_or_default()
     }
 
     /// What is missing in the totals.
-    pub const fn gaps(&self) -> Gaps {
+    pub const fn gaps(&self) -> OffCpuGaps {
         self.gaps
     }
 
@@ -155,7 +155,7 @@ impl OffCpu {
         self.gaps.dropped += u64::from(self.off.insert(tid, departure).is_some());
     }
 
-    fn come(&mut self, record: &Record<'_>) -> Option<Interval> {
+    fn come(&mut self, record: &Record<'_>) -> Option<OffCpuInterval> {
         let &Record { tid, time, .. } = record;
         self.noted.remove(&tid);
         let Some(departure) = self.off.remove(&tid) else {
@@ -166,7 +166,7 @@ impl OffCpu {
         Some(self.close(tid, departure, time))
     }
 
-    fn close(&mut self, tid: u32, departure: Departure, end: Timestamp) -> Interval {
+    fn close(&mut self, tid: u32, departure: Departure, end: Timestamp) -> OffCpuInterval {
         let Departure { pid, start, is_preempted, note } = departure;
         let length = end.since(start);
         let waits = self.totals.entry(pid).or_default();
@@ -178,7 +178,7 @@ impl OffCpu {
         }
         let weight = note.map_or(0, |note| note.period.saturating_mul(length.0));
         let stack = note.map_or(StackId::EMPTY, |note| note.stack);
-        Interval { pid, tid, start, end, is_preempted, weight, stack }
+        OffCpuInterval { pid, tid, start, end, is_preempted, weight, stack }
     }
 }
 

@@ -16,7 +16,7 @@ const ARENA_KEPT: usize = 1 << 20;
 ///
 /// Memory follows what two rounds bring, and is used again.
 #[derive(Debug, Default)]
-pub struct Order {
+pub struct RecordOrder {
     /// The records' bytes, and where each stands in them.
     arena: Vec<u8>,
     entries: Vec<Entry>,
@@ -39,7 +39,7 @@ struct Entry {
     len: usize,
 }
 
-impl Order {
+impl RecordOrder {
     /// Take a record from a ring into the round that goes on. The bytes are copied.
     pub fn push(&mut self, ring: u32, time: Timestamp, bytes: &[u8]) {
         self.late += u64::from(time < self.released);
@@ -103,7 +103,7 @@ mod tests {
 
     use super::*;
 
-    fn ready(order: &mut Order) -> Vec<u64> {
+    fn ready(order: &mut RecordOrder) -> Vec<u64> {
         let mut times = Vec::new();
         order.for_each_ready(|bytes| times.push(time_in(bytes)));
         times
@@ -113,7 +113,7 @@ mod tests {
         u64::from_ne_bytes(bytes[..8].try_into().unwrap())
     }
 
-    fn push(order: &mut Order, ring: u32, time: u64) {
+    fn push(order: &mut RecordOrder, ring: u32, time: u64) {
         // Of different lengths, so that a wrong place shows.
         let mut bytes = time.to_ne_bytes().to_vec();
         bytes.resize(8 + (time % 5) as usize, ring as u8);
@@ -122,7 +122,7 @@ mod tests {
 
     #[test]
     fn records_are_held_until_the_next_round_has_ended() {
-        let mut order = Order::default();
+        let mut order = RecordOrder::default();
         push(&mut order, 0, 5);
         push(&mut order, 1, 3);
         order.end_round();
@@ -139,7 +139,7 @@ mod tests {
 
     #[test]
     fn a_late_record_is_counted_and_still_handed_out() {
-        let mut order = Order::default();
+        let mut order = RecordOrder::default();
         for time in [10, 20] {
             push(&mut order, 0, time);
             order.end_round();
@@ -158,7 +158,7 @@ mod tests {
 
     #[test]
     fn memory_goes_back_to_what_a_usual_round_needs() {
-        let mut order = Order::default();
+        let mut order = RecordOrder::default();
         let mut round = |records: u64| {
             for time in 0..records {
                 order.push(0, Timestamp(time), &[0; 32 << 10]);
@@ -189,7 +189,8 @@ mod tests {
         #[test]
         fn whatever_writers_and_reader_do_all_comes_out_in_order(steps in steps()) {
             let mut rings: [VecDeque<u64>; 4] = Default::default();
-            let (mut order, mut next, mut now, mut out) = (Order::default(), 0, 0, Vec::new());
+            let mut order = RecordOrder::default();
+            let (mut next, mut now, mut out) = (0, 0, Vec::new());
             for step in steps {
                 match step {
                     // Several records of one time are allowed, in one ring or in several.

@@ -16,7 +16,7 @@ const ENDED_MAX: usize = 4_096;
 
 /// The target's processes.
 #[derive(Debug, Default)]
-pub struct Tree {
+pub struct ProcessTree {
     /// Whether all processes belong to the target.
     is_everything: bool,
     processes: FxHashMap<u32, Process>,
@@ -41,7 +41,7 @@ struct Process {
     is_ended: bool,
 }
 
-impl Tree {
+impl ProcessTree {
     /// The processes given, and whatever they start from now on.
     pub fn new(pids: impl IntoIterator<Item = u32>) -> Self {
         let mut tree = Self::default();
@@ -150,28 +150,28 @@ mod tests {
 
     use super::*;
 
-    fn observe(tree: &mut Tree, pid: u32, tid: u32, content: Content<'_>) {
+    fn observe(tree: &mut ProcessTree, pid: u32, tid: u32, content: Content<'_>) {
         tree.observe(&Record { event: 1, time: Timestamp(0), cpu: 0, pid, tid, content });
     }
 
-    fn fork(tree: &mut Tree, parent: u32, pid: u32) {
+    fn fork(tree: &mut ProcessTree, parent: u32, pid: u32) {
         let content = Content::Fork { pid, tid: pid, parent, parent_tid: parent };
         observe(tree, parent, parent, content);
     }
 
-    fn start_thread(tree: &mut Tree, pid: u32, tid: u32) {
+    fn start_thread(tree: &mut ProcessTree, pid: u32, tid: u32) {
         observe(tree, pid, pid, Content::Fork { pid, tid, parent: pid, parent_tid: pid });
     }
 
-    fn exit(tree: &mut Tree, pid: u32, tid: u32) {
+    fn exit(tree: &mut ProcessTree, pid: u32, tid: u32) {
         observe(tree, pid, tid, Content::Exit { pid, tid });
     }
 
-    fn call(tree: &mut Tree, pid: u32, tid: u32, name: &str, is_exec: bool) {
+    fn call(tree: &mut ProcessTree, pid: u32, tid: u32, name: &str, is_exec: bool) {
         observe(tree, pid, tid, Content::Name { name: name.as_bytes(), is_exec });
     }
 
-    fn living(tree: &Tree) -> Vec<u32> {
+    fn living(tree: &ProcessTree) -> Vec<u32> {
         let mut pids: Vec<_> = tree.living().collect();
         pids.sort_unstable();
         pids
@@ -179,7 +179,7 @@ mod tests {
 
     #[test]
     fn children_of_members_are_members_and_others_are_not() {
-        let mut tree = Tree::new([10, 11]);
+        let mut tree = ProcessTree::new([10, 11]);
         fork(&mut tree, 10, 20);
         fork(&mut tree, 20, 30);
         fork(&mut tree, 99, 40);
@@ -197,7 +197,7 @@ mod tests {
 
     #[test]
     fn a_process_that_ended_is_a_member_until_its_number_is_anothers() {
-        let mut tree = Tree::new([10]);
+        let mut tree = ProcessTree::new([10]);
         fork(&mut tree, 10, 20);
         start_thread(&mut tree, 20, 21);
         exit(&mut tree, 20, 21);
@@ -217,7 +217,7 @@ mod tests {
 
     #[test]
     fn a_reused_number_leaves_even_when_its_end_was_not_seen() {
-        let mut tree = Tree::new([10]);
+        let mut tree = ProcessTree::new([10]);
         fork(&mut tree, 10, 20);
         fork(&mut tree, 99, 20);
         assert_eq!(living(&tree), [10]);
@@ -225,7 +225,7 @@ mod tests {
 
     #[test]
     fn a_name_is_inherited_and_changed_by_exec() {
-        let mut tree = Tree::new([10]);
+        let mut tree = ProcessTree::new([10]);
         assert_eq!(tree.name(10), None);
         call(&mut tree, 10, 10, "sh", true);
         call(&mut tree, 10, 15, "a thread", false);
@@ -239,7 +239,7 @@ mod tests {
 
     #[test]
     fn exec_by_another_than_the_first_thread_ends_no_process() {
-        let mut tree = Tree::new([10]);
+        let mut tree = ProcessTree::new([10]);
         exit(&mut tree, 10, 10);
         call(&mut tree, 10, 10, "new", true);
         assert_eq!(living(&tree), [10]);
@@ -247,7 +247,7 @@ mod tests {
 
     #[test]
     fn a_storm_of_short_lives_takes_no_memory() {
-        let mut tree = Tree::new([10]);
+        let mut tree = ProcessTree::new([10]);
         let storm = 3 * ENDED_MAX as u32;
         for pid in 100..100 + storm {
             fork(&mut tree, 10, pid);
@@ -260,7 +260,7 @@ mod tests {
 
     #[test]
     fn a_tree_of_everything_learns_processes_from_their_records() {
-        let mut tree = Tree::everything();
+        let mut tree = ProcessTree::everything();
         for pid in [0, u32::MAX, 50] {
             observe(&mut tree, pid, pid, Content::SwitchedIn);
         }

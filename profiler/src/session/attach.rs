@@ -5,7 +5,7 @@ use std::fs::File;
 use std::path::Path;
 
 use rustc_hash::FxHashSet;
-use uringbench_perf::{OpenError, SamplingConfig, Scope, Session};
+use uringbench_perf::{PerfError, SampleScope, SamplingConfig, Session};
 
 use crate::record::{Content, Record, decode};
 use crate::selector::{self, Found};
@@ -85,9 +85,9 @@ pub(super) fn open(
         }
     }
     let wider = [
-        (Mode::SystemWide, Scope::System, false),
-        (Mode::Tasks, Scope::Tasks, false),
-        (Mode::Tasks, Scope::Tasks, true),
+        (Mode::SystemWide, SampleScope::System, false),
+        (Mode::Tasks, SampleScope::Tasks, false),
+        (Mode::Tasks, SampleScope::Tasks, true),
     ];
     for (mode, scope, is_user_only) in wider {
         let config = SamplingConfig { user_only: is_user_only, ..config.clone() };
@@ -124,7 +124,8 @@ pub(super) fn open_for_memory(found: &Found, cpus: &[u32]) -> Result<Session, St
     let mut failure = String::new();
     for user_only in [false, true] {
         let config = SamplingConfig { user_only, ..config.clone() };
-        let opened = Session::open(Scope::Tasks, &config, cpus).map_err(|why| why.to_string());
+        let opened =
+            Session::open(SampleScope::Tasks, &config, cpus).map_err(|why| why.to_string());
         let attached = opened.and_then(|mut session| {
             attach_tasks(&mut session, found, &mut Backlog::new()).map(|()| session)
         });
@@ -139,7 +140,8 @@ pub(super) fn open_for_memory(found: &Found, cpus: &[u32]) -> Result<Session, St
 fn open_cgroup(folder: &Path, config: &SamplingConfig, cpus: &[u32]) -> Result<Session, String> {
     let folder_handle = File::open(folder)
         .map_err(|why| format!("cannot open the control group {}: {why}", folder.display()))?;
-    Session::open(Scope::Cgroup(folder_handle.into()), config, cpus).map_err(|why| why.to_string())
+    Session::open(SampleScope::Cgroup(folder_handle.into()), config, cpus)
+        .map_err(|why| why.to_string())
 }
 
 /// Listings of a target that keeps starting threads end here; those they start are inherited.
@@ -164,7 +166,7 @@ fn attach_tasks(session: &mut Session, found: &Found, backlog: &mut Backlog) -> 
         for tid in unknown {
             match session.add_task(tid) {
                 // A thread that has ended since it was listed is no loss.
-                Ok(()) | Err(OpenError::TaskGone { .. }) => {}
+                Ok(()) | Err(PerfError::TaskGone { .. }) => {}
                 Err(why) => failure = Some(why.to_string()),
             }
         }

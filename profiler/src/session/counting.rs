@@ -6,7 +6,7 @@
 
 use rustc_hash::FxHashSet;
 use uringbench_core::time::Timestamp;
-use uringbench_perf::{CounterValues, Counters, OpenError};
+use uringbench_perf::{CounterValues, Counters, PerfError};
 
 use super::now;
 use crate::selector;
@@ -94,7 +94,7 @@ impl Counting {
             match Counters::of_task(tid, true) {
                 Ok(opened) => counters.push(opened),
                 // It has ended since it was listed.
-                Err(OpenError::TaskGone { .. }) => {}
+                Err(PerfError::TaskGone { .. }) => {}
                 // Counts of some threads alone would pass for those of all.
                 Err(why) => {
                     self.notes.push(format!("no counters of {whose}: {why}"));

@@ -36,14 +36,14 @@ pub use self::sample_builder::{Tally, Toggled};
 use crate::page_faults::PageFaults;
 use crate::profile::{Clock, SampleLog};
 use crate::python::{PythonSampler, PythonSettings};
-use crate::record::{Order, Tree};
+use crate::record::{ProcessTree, RecordOrder};
 use crate::selector::{self, Found, Selector};
 use crate::timeline::reading::Reading;
 use crate::timeline::sampler::Sampler;
 
 /// What to record of a target.
 #[derive(Clone, Debug)]
-pub struct Options {
+pub struct SidecarOptions {
     /// Samples per second of CPU time, 1 to 10,000.
     pub hz: u32,
     /// Readings of the timeline per second, 1 to 100.
@@ -61,7 +61,7 @@ pub struct Options {
 pub struct Sidecar {
     attachment: Attachment,
     started: Timestamp,
-    options: Options,
+    options: SidecarOptions,
     reader: Option<ReaderThread>,
     timeline: Option<Sampler>,
     python: Option<PythonSampler>,
@@ -84,7 +84,7 @@ const PYTHON_HZ_MAX: u32 = 100;
 
 impl Sidecar {
     /// Begin to record what `selector` was found to mean.
-    pub fn attach(selector: Selector, found: Found, options: Options) -> Self {
+    pub fn attach(selector: Selector, found: Found, options: SidecarOptions) -> Self {
         // Threads inherit where they may run from the one that starts them.
         let before = selector::threads(std::process::id());
         let starter = std::thread::spawn(move || {
@@ -97,7 +97,7 @@ impl Sidecar {
         Self { counting: Mutex::new(Counting::without(ours)), ..sidecar }
     }
 
-    fn start(selector: Selector, found: Found, options: Options) -> Self {
+    fn start(selector: Selector, found: Found, options: SidecarOptions) -> Self {
         let mut notes = Vec::from_iter(several_trees(&selector, &found));
         let started = now();
         let (attachment, reader) = match follow_samples(&found, &options, &mut notes) {
@@ -196,7 +196,7 @@ fn several_trees(selector: &Selector, found: &Found) -> Option<String> {
 
 fn follow_samples(
     found: &Found,
-    options: &Options,
+    options: &SidecarOptions,
     notes: &mut Vec<String>,
 ) -> Result<(Attachment, ReaderThread), Vec<String>> {
     let opened = attach::open(found, &config(options), &online_cpus())?;
@@ -208,8 +208,8 @@ fn follow_samples(
     })?;
     let attach::Opened { mut session, mode, is_user_only, instead_of, backlog } = opened;
     let tree = match mode {
-        Mode::SystemWide => Tree::new([]),
-        Mode::Cgroup | Mode::Tasks => Tree::everything(),
+        Mode::SystemWide => ProcessTree::new([]),
+        Mode::Cgroup | Mode::Tasks => ProcessTree::everything(),
     };
     let weight = match session.clock() {
         CpuClock::CpuClock => CpuWeight::Period,
@@ -233,7 +233,7 @@ fn follow_samples(
         None => selector::descendants(&found.members),
     };
     members.into_iter().for_each(|pid| builder.adopt(pid));
-    let mut order = Order::default();
+    let mut order = RecordOrder::default();
     for (cpu, bytes) in backlog {
         if let Some(time) = crate::record::peek_time(&bytes) {
             order.push(cpu, time, &bytes);
@@ -266,7 +266,7 @@ fn clock(session: &Session) -> Clock {
     }
 }
 
-fn config(options: &Options) -> SamplingConfig {
+fn config(options: &SidecarOptions) -> SamplingConfig {
     SamplingConfig {
         clock: CpuClock::Cycles,
         hz: options.hz,
@@ -276,14 +276,14 @@ fn config(options: &Options) -> SamplingConfig {
     }
 }
 
-fn python_sampler(found: &Found, options: &Options) -> std::io::Result<PythonSampler> {
+fn python_sampler(found: &Found, options: &SidecarOptions) -> std::io::Result<PythonSampler> {
     let members = found.members.clone();
     let settings = PythonSettings { hertz: options.hz.min(PYTHON_HZ_MAX) };
     PythonSampler::start(settings, move || selector::descendants(&members))
 }
 
 /// A file without a name: it is gone with its last user, however that ends.
-fn unnamed_file(options: &Options) -> std::io::Result<File> {
+fn unnamed_file(options: &SidecarOptions) -> std::io::Result<File> {
     let path = options.folder.join(format!(".samples-{}.partial", std::process::id()));
     let mut how = File::options();
     let file = how.read(true).write(true).create(true).truncate(true).open(&path)?;

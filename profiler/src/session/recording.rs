@@ -9,12 +9,12 @@ use super::attach::Attachment;
 use super::counting::Counted;
 use super::ring_reader::ReaderResult;
 use super::sample_builder::{SampleBuilder, Tally, Toggled};
-use super::{Options, unnamed_file};
+use super::{SidecarOptions, unnamed_file};
 use crate::code::UnwindCounts;
 use crate::page_faults::{LivePages, PageFaults, PageMap};
 use crate::profile::{Clock, Facts, Profile, SampleLog};
-use crate::python::{Counts, Fits, FramePart, Merger, PythonRecording};
-use crate::record::{OffCpu, Tree, Waits};
+use crate::python::{Fits, FramePart, Merger, PythonCounts, PythonRecording};
+use crate::record::{OffCpu, ProcessTree, WaitTotals};
 use crate::sample::{Sample, SampleKind};
 use crate::stack::{FrameKind, FrameName, Location, StackTable};
 use crate::timeline::sampler::Sampled;
@@ -42,7 +42,7 @@ pub struct Recording {
     /// sampled system-wide.
     pub elsewhere: Vec<(String, u64)>,
     /// Exact waits of the target.
-    pub waits: Waits,
+    pub waits: WaitTotals,
     /// For how long they were timed: not all the time when there are very many.
     pub waits_timed: Nanos,
     /// When sampling was switched on and off.
@@ -50,7 +50,7 @@ pub struct Recording {
     /// The readings of the timeline.
     pub sampled: Sampled,
     /// What came of reading Python; `None` when no process of the target runs it.
-    pub python: Option<(Counts, Fits)>,
+    pub python: Option<(PythonCounts, Fits)>,
     /// What the kernel counted in the measured window; `None` when none was told.
     pub counted: Option<Counted>,
     /// What else is to be said, a sentence each.
@@ -63,7 +63,7 @@ pub(super) struct Parts {
     pub(super) attachment: Attachment,
     pub(super) started: Timestamp,
     pub(super) ended: Timestamp,
-    pub(super) options: Options,
+    pub(super) options: SidecarOptions,
     pub(super) sampled: Sampled,
     pub(super) python: Option<PythonRecording>,
     pub(super) read: Option<(ReaderResult, Clock, u32)>,
@@ -84,7 +84,7 @@ impl Parts {
             ended_processes: Vec::new(),
             threads: Vec::new(),
             elsewhere: Vec::new(),
-            waits: Waits::default(),
+            waits: WaitTotals::default(),
             waits_timed: Nanos::ZERO,
             toggled: Vec::new(),
             sampled,
@@ -214,7 +214,7 @@ impl Recording {
         coverage.filter(|&coverage| !is_user_only || coverage > 1.0)
     }
 
-    fn merge_python(&mut self, python: PythonRecording, options: &Options) {
+    fn merge_python(&mut self, python: PythonRecording, options: &SidecarOptions) {
         let PythonRecording { samples, stacks: python_stacks, counts } = python;
         self.notes.extend(counts.failures.iter().map(ToString::to_string));
         let Some(profile) = &mut self.profile else {
@@ -296,8 +296,8 @@ fn unwound(counts: &UnwindCounts) -> Option<f64> {
 }
 
 /// The waits of all processes of the target, those that ended among them.
-fn target_waits(tree: &Tree, off_cpu: &OffCpu) -> Waits {
-    let mut sum = Waits::default();
+fn target_waits(tree: &ProcessTree, off_cpu: &OffCpu) -> WaitTotals {
+    let mut sum = WaitTotals::default();
     for pid in tree.living().chain(tree.ended()) {
         let waits = off_cpu.totals(pid);
         sum.intervals += waits.intervals;
@@ -327,7 +327,7 @@ fn called_or_read(called: &rustc_hash::FxHashMap<u32, String>, pid: u32) -> Stri
 fn merged(
     profile: &mut Profile,
     merger: &mut Merger<'_>,
-    options: &Options,
+    options: &SidecarOptions,
 ) -> io::Result<SampleLog> {
     let parts: rustc_hash::FxHashMap<Location, FramePart> = profile
         .stacks

@@ -7,11 +7,11 @@ use std::time::Duration;
 use rustix::process::setpriority_process;
 use rustix::time::{ClockId, clock_gettime};
 use uringbench_core::time::{Nanos, Timestamp};
-use uringbench_perf::{EventKind, Session};
+use uringbench_perf::{PerfEventKind, Session};
 
 use super::poll_interval::{Advice, PollInterval, SwitchSampling};
 use super::sample_builder::{SampleBuilder, Toggled};
-use crate::record::{Order, peek_time};
+use crate::record::{RecordOrder, peek_time};
 use crate::selector;
 
 /// The most urgent there is, short of real time.
@@ -56,7 +56,7 @@ pub(super) struct RingReader {
     /// First touches alone, where memory is followed.
     pub(super) memory: Option<Session>,
     pub(super) builder: SampleBuilder,
-    pub(super) order: Order,
+    pub(super) order: RecordOrder,
     pub(super) roots: Vec<u32>,
     pub(super) switches: Vec<Switch>,
     pub(super) poll_interval: SwitchSampling,
@@ -155,7 +155,7 @@ impl RingReader {
     }
 }
 
-fn kind_of(session: &Session, memory: &Option<Session>, event: u64) -> Option<EventKind> {
+fn kind_of(session: &Session, memory: &Option<Session>, event: u64) -> Option<PerfEventKind> {
     session.kind_of(event).or_else(|| memory.as_ref()?.kind_of(event))
 }
 

@@ -5,12 +5,12 @@ use std::io;
 
 use rustc_hash::FxHashMap;
 use uringbench_core::time::Timestamp;
-use uringbench_perf::EventKind;
+use uringbench_perf::PerfEventKind;
 
 use crate::code::Code;
 use crate::page_faults::PageFaults;
 use crate::profile::SampleLog;
-use crate::record::{Content, Interval, OffCpu, Record, SampleRecord, Tree, decode};
+use crate::record::{Content, OffCpu, OffCpuInterval, ProcessTree, Record, SampleRecord, decode};
 use crate::sample::{Sample, SampleKind};
 use crate::stack::StackTable;
 
@@ -48,7 +48,7 @@ pub struct Tally {
 /// Takes records in and keeps what is to be kept.
 #[derive(Debug)]
 pub(crate) struct SampleBuilder {
-    pub(crate) tree: Tree,
+    pub(crate) tree: ProcessTree,
     pub(crate) code: Code,
     pub(crate) stacks: StackTable,
     pub(crate) log: SampleLog,
@@ -69,7 +69,7 @@ pub(crate) struct SampleBuilder {
 
 impl SampleBuilder {
     pub(crate) fn new(
-        tree: Tree,
+        tree: ProcessTree,
         log: SampleLog,
         page_faults: Option<PageFaults>,
         weight: CpuWeight,
@@ -100,7 +100,7 @@ impl SampleBuilder {
     }
 
     /// Take in one record as the kernel wrote it; `kind_of` tells its event.
-    pub(crate) fn take(&mut self, bytes: &[u8], kind_of: impl Fn(u64) -> Option<EventKind>) {
+    pub(crate) fn take(&mut self, bytes: &[u8], kind_of: impl Fn(u64) -> Option<PerfEventKind>) {
         self.tally.records += 1;
         match decode(bytes) {
             Ok(record) => self.on_record(&record, kind_of(record.event)),
@@ -108,7 +108,7 @@ impl SampleBuilder {
         }
     }
 
-    fn on_record(&mut self, record: &Record<'_>, kind: Option<EventKind>) {
+    fn on_record(&mut self, record: &Record<'_>, kind: Option<PerfEventKind>) {
         self.tree.observe(record);
         match record.content {
             Content::Sample(sample) => self.on_sample(record, &sample, kind),
@@ -169,15 +169,15 @@ impl SampleBuilder {
         &mut self,
         record: &Record<'_>,
         sample: &SampleRecord<'_>,
-        kind: Option<EventKind>,
+        kind: Option<PerfEventKind>,
     ) {
         let Some(kind) = kind else {
             self.tally.malformed += 1;
             return;
         };
-        self.tally.wait_stacks += u64::from(kind == EventKind::OffCpu);
+        self.tally.wait_stacks += u64::from(kind == PerfEventKind::OffCpu);
         if !self.tree.contains(record.pid) {
-            if kind == EventKind::Cpu {
+            if kind == PerfEventKind::Cpu {
                 *self.elsewhere.entry(record.pid).or_default() += self.cpu_weight(sample);
             }
             return;
@@ -186,21 +186,21 @@ impl SampleBuilder {
         let Record { time, cpu, pid, tid, .. } = *record;
         let base = Sample { time, cpu, pid, tid, kind: SampleKind::Cpu, weight: 0, stack };
         match kind {
-            EventKind::Cpu => {
+            PerfEventKind::Cpu => {
                 self.tally.cpu_samples += 1;
                 let weight = self.cpu_weight(sample);
                 self.keep(&Sample { weight, ..base });
             }
-            EventKind::OffCpu => {
+            PerfEventKind::OffCpu => {
                 self.off_cpu.note_stack(tid, time, stack, sample.period.max(1));
             }
-            EventKind::FirstTouch => {
+            PerfEventKind::FirstTouch => {
                 self.tally.touch_samples += 1;
                 if let Some(page_faults) = &mut self.page_faults {
                     page_faults.note(&base, sample.address);
                 }
             }
-            EventKind::Sideband | EventKind::Switches => {}
+            PerfEventKind::Sideband | PerfEventKind::Switches => {}
         }
     }
 
@@ -214,11 +214,11 @@ impl SampleBuilder {
         }
     }
 
-    fn keep_wait(&mut self, cpu: u32, wait: &Interval) {
+    fn keep_wait(&mut self, cpu: u32, wait: &OffCpuInterval) {
         let kind = if wait.is_preempted { SampleKind::Preempted } else { SampleKind::Blocked };
         let weight = if self.has_wait_stacks { wait.weight } else { wait.length().0 };
         if weight > 0 {
-            let &Interval { pid, tid, end: time, stack, .. } = wait;
+            let &OffCpuInterval { pid, tid, end: time, stack, .. } = wait;
             self.keep(&Sample { time, cpu, pid, tid, kind, weight, stack });
         }
     }

@@ -19,7 +19,7 @@ const FALSE_SHARE: f64 = 0.05;
 
 /// What became of a function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum ChangeKind {
     /// It costs more than before.
     Grown,
     /// It costs less.
@@ -48,7 +48,7 @@ pub struct Change {
     /// The same, adjusted for all functions compared.
     pub adjusted: f64,
     /// What became of it.
-    pub kind: Kind,
+    pub kind: ChangeKind,
 }
 
 /// Every function of either side, the largest change first; none when either side completed no
@@ -84,13 +84,13 @@ pub fn difference(before: &Work, after: &Work, seed: u64) -> Vec<Change> {
     changes
 }
 
-fn kind(before: &Side, after: &Side, adjusted: f64) -> Kind {
+fn kind(before: &Side, after: &Side, adjusted: f64) -> ChangeKind {
     match (before.value > 0.0, after.value > 0.0) {
-        _ if adjusted > FALSE_SHARE => Kind::Unchanged,
-        (false, _) => Kind::New,
-        (_, false) => Kind::Gone,
-        _ if after.value > before.value => Kind::Grown,
-        _ => Kind::Shrunk,
+        _ if adjusted > FALSE_SHARE => ChangeKind::Unchanged,
+        (false, _) => ChangeKind::New,
+        (_, false) => ChangeKind::Gone,
+        _ if after.value > before.value => ChangeKind::Grown,
+        _ => ChangeKind::Shrunk,
     }
 }
 
@@ -161,11 +161,11 @@ mod tests {
         let after = work(&mut Random::new(2), &after, 17_000.0);
         let changes = difference(&before, &after, 3);
         let expected = [
-            ("parse", Kind::Grown, 10.0),
-            ("send", Kind::Shrunk, -4.0),
-            ("old", Kind::Gone, -6.0),
-            ("new", Kind::New, 5.0),
-            ("same", Kind::Unchanged, 0.0),
+            ("parse", ChangeKind::Grown, 10.0),
+            ("send", ChangeKind::Shrunk, -4.0),
+            ("old", ChangeKind::Gone, -6.0),
+            ("new", ChangeKind::New, 5.0),
+            ("same", ChangeKind::Unchanged, 0.0),
         ];
         for (function, kind, change) in expected {
             let found = of(&changes, function);
@@ -190,12 +190,12 @@ mod tests {
             let mut random = Random::new(seed);
             let before = work(&mut random, &costs, 10_000.0);
             let same = difference(&before, &work(&mut random, &costs, 10_000.0), seed);
-            false_runs += u32::from(same.iter().any(|change| change.kind != Kind::Unchanged));
+            false_runs += u32::from(same.iter().any(|change| change.kind != ChangeKind::Unchanged));
             covered += same.iter().filter(|change| change.change.covers(0.0)).count();
             costs[2].1 *= 1.5;
             let grown = difference(&before, &work(&mut random, &costs, 10_000.0), seed);
             costs[2].1 /= 1.5;
-            found += u32::from(of(&grown, "f2").kind == Kind::Grown);
+            found += u32::from(of(&grown, "f2").kind == ChangeKind::Grown);
         }
         println!("false {false_runs}, found {found} of 150, covered {covered} of 3,000");
         assert!(false_runs <= 15 && found >= 140 && covered >= 2_790);
@@ -208,12 +208,12 @@ mod tests {
         before.functions.push("once".into());
         before.blocks[7].weights.push(10_000_000);
         let changes = difference(&before, &after, 1);
-        assert_eq!(of(&changes, "once").kind, Kind::Unchanged, "{changes:?}");
+        assert_eq!(of(&changes, "once").kind, ChangeKind::Unchanged, "{changes:?}");
         assert!(difference(&Work::default(), &after, 1).is_empty());
         let short = Work {
             functions: vec!["f".into()],
             blocks: vec![TimeBlock { requests: 5, weights: vec![9] }],
         };
-        assert_eq!(difference(&short, &after, 1)[0].kind, Kind::Unchanged);
+        assert_eq!(difference(&short, &after, 1)[0].kind, ChangeKind::Unchanged);
     }
 }

@@ -86,7 +86,7 @@ pub struct Block {
 
 /// A relative change, such as -0.01 for one percent less, with its 95 % interval.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Overhead {
+pub struct OverheadEstimate {
     /// Pairs it rests on.
     pub pairs: usize,
     /// Of requests per second; `None` without pairs that have any. All three leave their interval
@@ -100,7 +100,7 @@ pub struct Overhead {
 
 /// Weigh sampled against unsampled blocks. They come in the order of the plan: every two are a
 /// pair; a pair that is not one of each (a run cut short) is left out.
-pub fn analyse(blocks: &[Block]) -> Overhead {
+pub fn analyse(blocks: &[Block]) -> OverheadEstimate {
     let pairs: Vec<(&Block, &Block)> = blocks
         .as_chunks::<2>()
         .0
@@ -119,7 +119,7 @@ pub fn analyse(blocks: &[Block]) -> Overhead {
         let ratios: Vec<f64> = pairs.iter().filter_map(ratio).collect();
         hodges_lehmann(&ratios, CONFIDENCE).map(|shift| shift.map(f64::exp_m1))
     };
-    Overhead {
+    OverheadEstimate {
         pairs: pairs.len(),
         throughput_change: change(|block| Some(block.requests / block.seconds)),
         p99_change: change(|block| block.response_p99_ns),

@@ -30,7 +30,7 @@ const FALSE_SHARE: f64 = 0.05;
 
 /// The spikes of a run.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Spikes {
+pub struct SpikeWindows {
     /// What an interval had to exceed.
     pub threshold: Nanos,
     /// When it was exceeded, neighbours merged, in order.
@@ -56,7 +56,7 @@ pub enum Extent {
 /// interval exceeds `threshold`, each from when its slow responses were due; without a threshold,
 /// three times the median of the response p99s and at least 1 ms. `start` is the start of the
 /// run's first phase.
-pub fn windows(intervals: &[Interval], start: Timestamp, threshold: Option<Nanos>) -> Spikes {
+pub fn windows(intervals: &[Interval], start: Timestamp, threshold: Option<Nanos>) -> SpikeWindows {
     let worst = |interval: &Interval| {
         interval.response.map(|response| response.p99).max(interval.lateness_p99)
     };
@@ -93,7 +93,7 @@ pub fn windows(intervals: &[Interval], start: Timestamp, threshold: Option<Nanos
         all if all == measured.len() => Extent::Everywhere,
         _ => Extent::Somewhere,
     };
-    Spikes { threshold, windows, extent }
+    SpikeWindows { threshold, windows, extent }
 }
 
 /// Samples in which a function is seen.
@@ -109,7 +109,7 @@ pub struct FunctionCount<'a> {
 
 /// All samples.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Totals {
+pub struct SampleTotals {
     /// Inside the spikes.
     pub spike: u64,
     /// Elsewhere.
@@ -152,7 +152,7 @@ pub enum Contrasts {
 }
 
 /// Compare every function's share inside spikes with its share elsewhere.
-pub fn contrast(counts: &[FunctionCount<'_>], totals: Totals) -> Contrasts {
+pub fn contrast(counts: &[FunctionCount<'_>], totals: SampleTotals) -> Contrasts {
     if totals.spike < SPIKE_SAMPLES_MIN || totals.other < OTHER_SAMPLES_MIN {
         return Contrasts::TooFew;
     }
@@ -181,7 +181,7 @@ struct Table {
 }
 
 impl Table {
-    fn new(count: &FunctionCount<'_>, totals: Totals) -> Self {
+    fn new(count: &FunctionCount<'_>, totals: SampleTotals) -> Self {
         let rest = |total: u64, with: u64| total.saturating_sub(with);
         let with = [count.spike.min(totals.spike), count.other.min(totals.other)];
         Self { cells: [with, [rest(totals.spike, with[0]), rest(totals.other, with[1])]] }
@@ -336,13 +336,13 @@ mod tests {
             FunctionCount { function: "collect_garbage", spike: 120, other: 100 },
             FunctionCount { function: "compact", spike: 9, other: 0 },
         ];
-        let compared = contrast(&counts, Totals { spike: 500, other: 5_000 });
+        let compared = contrast(&counts, SampleTotals { spike: 500, other: 5_000 });
         let Contrasts::Compared(contrasts) = compared else { panic!("{compared:?}") };
         assert_eq!(contrasts[0].function, "collect_garbage");
         assert!(contrasts[0].is_over_represented() && contrasts[0].ratio.covers(12.0));
         assert!(contrasts[1].function == "compact" && contrasts[1].is_over_represented());
         assert!(!contrasts[2].is_over_represented(), "{contrasts:?}");
-        let few = contrast(&counts, Totals { spike: 12, other: 5_000 });
+        let few = contrast(&counts, SampleTotals { spike: 12, other: 5_000 });
         assert_eq!(few, Contrasts::TooFew);
     }
 
@@ -350,17 +350,17 @@ mod tests {
     fn a_server_that_idles_between_its_spikes_has_the_function_named() {
         let of = |spike, other| FunctionCount { function: "compute", spike, other };
         let (spike, other) = (618, 27);
-        let Contrasts::Compared(contrasts) = contrast(&[of(600, 3)], Totals { spike, other })
+        let Contrasts::Compared(contrasts) = contrast(&[of(600, 3)], SampleTotals { spike, other })
         else {
             panic!("27 samples elsewhere are enough");
         };
         assert!(contrasts[0].is_over_represented());
-        let least = Totals { spike: 30, other: 5 };
+        let least = SampleTotals { spike: 30, other: 5 };
         let Contrasts::Compared(contrasts) = contrast(&[of(30, 0)], least) else {
             panic!("5 samples elsewhere are enough");
         };
         assert!(contrasts[0].is_over_represented());
-        assert_eq!(contrast(&[of(30, 0)], Totals { spike: 30, other: 4 }), Contrasts::TooFew);
+        assert_eq!(contrast(&[of(30, 0)], SampleTotals { spike: 30, other: 4 }), Contrasts::TooFew);
     }
 
     fn draw(random: &mut Random, samples: u32, share: f64) -> u64 {
@@ -371,7 +371,7 @@ mod tests {
     #[test]
     fn chance_is_rarely_called_a_cause_and_a_cause_is_found() {
         let mut random = Random::new(21);
-        let totals = Totals { spike: 200, other: 2_000 };
+        let totals = SampleTotals { spike: 200, other: 2_000 };
         let (mut false_runs, mut found, mut covered) = (0, 0, 0);
         for _ in 0..300 {
             let mut function = |share: f64, times: f64| FunctionCount {

@@ -17,7 +17,7 @@ use super::cgroup::MemoryFiles;
 use super::host::Host;
 use super::membership::Membership;
 use super::reading::Reading;
-use super::tree::{THREADS_MAX, Tree};
+use super::tree::{ProcessReader, THREADS_MAX};
 use crate::runtime::Runtime;
 use crate::selector::{Found, Selector};
 
@@ -68,7 +68,7 @@ impl Sampler {
         let shared = Arc::new(Shared::default());
         let readers = Readers {
             cgroup: MemoryFiles::of(&found),
-            tree: Tree::new(Membership::new(selector, found)),
+            tree: ProcessReader::new(Membership::new(selector, found)),
             host: Host::default(),
         };
         let period = Nanos(1_000_000_000 / u64::from(hz.clamp(1, HZ_MAX)));
@@ -116,7 +116,7 @@ impl Drop for Sampler {
 }
 
 struct Readers {
-    tree: Tree,
+    tree: ProcessReader,
     cgroup: Option<MemoryFiles>,
     host: Host,
 }

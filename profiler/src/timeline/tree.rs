@@ -25,7 +25,7 @@ const EACH_PERIOD: Nanos = Nanos::from_millis(900);
 
 /// The reader of one target.
 #[derive(Debug)]
-pub struct Tree {
+pub struct ProcessReader {
     membership: Membership,
     totals: Totals,
     /// Nanoseconds of one tick of `utime` and the like.
@@ -38,7 +38,7 @@ pub struct Tree {
     buffer: Vec<u8>,
 }
 
-impl Tree {
+impl ProcessReader {
     /// Follows these members; counters begin with the first reading.
     pub fn new(membership: Membership) -> Self {
         let per_second = procfs::ticks_per_second().max(1);

@@ -1,7 +1,7 @@
 //! What all tests of imports need: files that are named, and a compiler of what comes out.
 
 use uringbench_import::Imported;
-use uringbench_scenario::plan::Plan;
+use uringbench_scenario::plan::CompiledScenario;
 use uringbench_scenario::{Context, compile};
 
 /// The files that inputs may name.
@@ -16,7 +16,7 @@ pub(crate) fn read(name: &str) -> Result<Vec<u8>, String> {
 }
 
 /// The plan of what was imported.
-pub(crate) fn compiled(imported: &Imported) -> Plan {
+pub(crate) fn compiled(imported: &Imported) -> CompiledScenario {
     let text = imported.toml();
     let context = Context {
         target: None,

@@ -17,27 +17,27 @@ const SPEED_MAX: f64 = 1_000_000.0;
 
 /// A time such as `"30s"`, `"1m30s"`, `"500ms"`; a plain number is seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Span(pub Nanos);
+pub(crate) struct Span(pub Nanos);
 
 /// A rate such as `500`, `"1.5k"`, `"2M"`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PerSecond(pub Rate);
+pub(crate) struct PerSecond(pub Rate);
 
 /// How fast a recording is played: `2` and `"2x"` are twice as fast.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Speed(pub f64);
+pub(crate) struct Speed(pub f64);
 
 /// Names and values, in the order they were written.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Pairs(pub Vec<(String, String)>);
+pub(crate) struct Pairs(pub Vec<(String, String)>);
 
 /// Names and what is sent of each, in the order they were written: one value, several, or none.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Headers(pub Vec<(String, Vec<String>)>);
+pub(crate) struct Headers(pub Vec<(String, Vec<String>)>);
 
 /// A string, a number or a boolean.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Scalar(pub check::Scalar);
+pub(crate) struct Scalar(pub check::Scalar);
 
 /// Something that is read from a text, or from a number as if it were one.
 trait Written: Sized {

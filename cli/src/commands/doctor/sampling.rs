@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use uringbench_perf::{Capabilities, OpenError};
+use uringbench_perf::{Capabilities, PerfError};
 
 use super::assess::{Row, note, ok};
 
@@ -109,7 +109,7 @@ fn cgroup(sampling: &Sampling) -> Row {
     let mounted = sampling.cgroups.text();
     match &sampling.capabilities.cgroup {
         // Its own remedy is to name another folder, of which there is none.
-        Err(OpenError::NotCgroup2) => note(
+        Err(PerfError::NotCgroup2) => note(
             SUBJECT,
             format!("no: {mounted}"),
             "mount -t cgroup2 none /sys/fs/cgroup/unified, or boot with \
@@ -130,7 +130,7 @@ fn tasks(capabilities: &Capabilities) -> Row {
     }
 }
 
-fn sampled(subject: &'static str, tried: &Result<(), OpenError>, value: String) -> Row {
+fn sampled(subject: &'static str, tried: &Result<(), PerfError>, value: String) -> Row {
     match tried {
         Ok(()) => ok(subject, value),
         Err(why) => {
@@ -141,7 +141,7 @@ fn sampled(subject: &'static str, tried: &Result<(), OpenError>, value: String) 
 }
 
 /// Cause and remedy: an error is one line of both.
-fn halves(why: &OpenError) -> (String, String) {
+fn halves(why: &PerfError) -> (String, String) {
     let text = why.to_string();
     let (cause, remedy) = text.split_once("; ").unwrap_or((&text, "see `dmesg`"));
     (cause.to_owned(), remedy.to_owned())
@@ -240,8 +240,8 @@ pub(super) mod tests {
         }
     }
 
-    const FORBIDDEN: OpenError =
-        OpenError::Forbidden { what: "all processes", paranoid: 2, wanted: 0 };
+    const FORBIDDEN: PerfError =
+        PerfError::Forbidden { what: "all processes", paranoid: 2, wanted: 0 };
 
     #[test]
     fn a_machine_that_allows_all_has_nothing_to_mend() {
@@ -265,14 +265,14 @@ pub(super) mod tests {
         ),
         (
             "system-wide sampling",
-            |s| s.capabilities.system_wide = Err(OpenError::Seccomp),
+            |s| s.capabilities.system_wide = Err(PerfError::Seccomp),
             "seccomp",
             "--cap-add PERFMON",
         ),
         (
             "cgroup sampling",
             |s| {
-                s.capabilities.cgroup = Err(OpenError::NotCgroup2);
+                s.capabilities.cgroup = Err(PerfError::NotCgroup2);
                 s.cgroups = Cgroups::V1;
             },
             "no: cgroup v1 alone",
@@ -337,7 +337,7 @@ pub(super) mod tests {
     fn without_perf_events_one_line_says_so() {
         let mut sampling = good();
         sampling.capabilities.paranoid = None;
-        sampling.capabilities.system_wide = Err(OpenError::NoPerf);
+        sampling.capabilities.system_wide = Err(PerfError::NoPerf);
         sampling.capabilities.has_cycles = false;
         let rows = rows(&sampling);
         let flagged: Vec<_> = rows.iter().filter(|row| row.grade != Grade::Ok).collect();

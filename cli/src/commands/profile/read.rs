@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use uringbench_core::time::Nanos;
 use uringbench_profiler::analysis::{self, Comparison, Cut};
 use uringbench_profiler::profile::{
-    Direction, FlameOptions, FoldedSide, STORED_FILE, Selection, Stored, Unit, View, Windows,
+    Direction, FlameOptions, FlameUnit, FoldedSide, STORED_FILE, Selection, Stored, View, Windows,
     read_stored, write_all, write_difference_svg, write_whole,
 };
 use uringbench_profiler::sample::SampleKind;
@@ -258,7 +258,7 @@ fn draw(before: &Read, after: &Read, out: &Path) -> std::io::Result<Vec<PathBuf>
         let options = FlameOptions {
             title: format!("{} · CPU time per request, {what}", after.title),
             subtitle: format!("against {}", before.title),
-            unit: Unit::Time,
+            unit: FlameUnit::Time,
             notes: String::new(),
         };
         write_whole(out, file, |out| write_difference_svg(old, new, direction, &options, out))

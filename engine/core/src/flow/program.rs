@@ -7,7 +7,7 @@ use crate::time::Nanos;
 
 /// One operation. Places are indices into the list.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Operation {
+pub enum FlowOperation {
     /// Take this step: an index into the flow's steps.
     Send(usize),
     /// Pause.
@@ -80,14 +80,14 @@ impl Think {
 
 impl Place {
     /// What comes next; `None` at the flow's end.
-    pub fn next(&mut self, operations: &[Operation], random: &mut Random) -> Option<Action> {
+    pub fn next(&mut self, operations: &[FlowOperation], random: &mut Random) -> Option<Action> {
         loop {
             let operation = operations.get(self.at as usize)?;
             self.at += 1;
             match operation {
-                Operation::Send(step) => return Some(Action::Send(*step)),
-                Operation::Think(think) => return Some(Action::Pause(think.draw(random))),
-                Operation::Repeat { from, times } => {
+                FlowOperation::Send(step) => return Some(Action::Send(*step)),
+                FlowOperation::Think(think) => return Some(Action::Pause(think.draw(random))),
+                FlowOperation::Repeat { from, times } => {
                     self.rounds += 1;
                     if self.rounds < *times {
                         self.at = place_of(*from);
@@ -95,8 +95,8 @@ impl Place {
                         self.rounds = 0;
                     }
                 }
-                Operation::Choose(arms) => self.at = place_of(chosen(arms, random)?),
-                Operation::Jump(at) => self.at = place_of(*at),
+                FlowOperation::Choose(arms) => self.at = place_of(chosen(arms, random)?),
+                FlowOperation::Jump(at) => self.at = place_of(*at),
             }
         }
     }
@@ -127,14 +127,14 @@ mod tests {
     fn steps_repeat_and_choices_keep_their_weights() {
         let think = Think::Uniform(Nanos(5), Nanos(6));
         let operations = [
-            Operation::Send(0),
-            Operation::Think(think),
-            Operation::Repeat { from: 0, times: 3 },
-            Operation::Choose(vec![Arm { weight: 1, at: 4 }, Arm { weight: 3, at: 6 }]),
-            Operation::Send(1),
-            Operation::Jump(7),
-            Operation::Send(2),
-            Operation::Send(3),
+            FlowOperation::Send(0),
+            FlowOperation::Think(think),
+            FlowOperation::Repeat { from: 0, times: 3 },
+            FlowOperation::Choose(vec![Arm { weight: 1, at: 4 }, Arm { weight: 3, at: 6 }]),
+            FlowOperation::Send(1),
+            FlowOperation::Jump(7),
+            FlowOperation::Send(2),
+            FlowOperation::Send(3),
         ];
         let mut random = Random::new(1);
         let mut counts = [0; 4];

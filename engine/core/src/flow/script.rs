@@ -7,7 +7,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::program::Operation;
+use super::program::FlowOperation;
 use super::step::Step;
 use super::table::Table;
 use crate::statistics::random::Random;
@@ -23,7 +23,7 @@ pub struct Flow {
     /// Its steps.
     pub steps: Vec<Step>,
     /// Their order.
-    pub operations: Vec<Operation>,
+    pub operations: Vec<FlowOperation>,
 }
 
 /// Who gets which row of a table.
@@ -41,7 +41,7 @@ pub enum RowOrder {
 
 /// Flows that begin at given times.
 #[derive(Clone, Debug)]
-pub struct Replay {
+pub struct FlowReplay {
     /// When, from the start of the run; none less than the one before.
     pub times: Arc<[Nanos]>,
     /// Which flow begins at each: by weight without them.
@@ -70,7 +70,7 @@ pub struct Script {
     users: Option<u32>,
     has_own_connections: bool,
     authority: String,
-    replay: Option<Replay>,
+    replay: Option<FlowReplay>,
     constants: Arc<Vec<u8>>,
     /// Where the request of each step lies in them, if it is always the same.
     ranges: Vec<Option<Range<usize>>>,
@@ -139,7 +139,7 @@ impl Script {
     }
 
     /// The same, with flows that begin at given times.
-    pub fn replaying(self, replay: Replay) -> Self {
+    pub fn replaying(self, replay: FlowReplay) -> Self {
         Self { replay: Some(replay), ..self }
     }
 
@@ -160,7 +160,7 @@ impl Script {
     }
 
     /// When flows begin, if that is given.
-    pub const fn replay(&self) -> Option<&Replay> {
+    pub const fn replay(&self) -> Option<&FlowReplay> {
         self.replay.as_ref()
     }
 
@@ -225,7 +225,7 @@ impl Script {
 
     /// Whether users pause.
     pub fn has_pauses(&self) -> bool {
-        let is_pause = |operation: &Operation| matches!(operation, Operation::Think(_));
+        let is_pause = |operation: &FlowOperation| matches!(operation, FlowOperation::Think(_));
         self.parts.iter().any(|part| part.operations.iter().any(is_pause))
     }
 

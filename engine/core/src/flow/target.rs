@@ -14,7 +14,7 @@ const HEX: &[u8; 16] = b"0123456789ABCDEF";
 /// A scheme and host in front are left out, and so is a fragment; spaces, control characters and
 /// what is not ASCII are percent-encoded; all else stays.
 #[derive(Clone, Copy, Debug)]
-pub struct Target(State);
+pub struct RequestTarget(State);
 
 #[derive(Clone, Copy, Debug)]
 enum State {
@@ -28,7 +28,7 @@ enum State {
     Fragment,
 }
 
-impl Target {
+impl RequestTarget {
     /// Before its first byte.
     pub const fn new() -> Self {
         Self(State::Beginning([0; SCHEME_BYTES_MAX], 0))
@@ -57,7 +57,7 @@ impl Target {
     }
 }
 
-impl Default for Target {
+impl Default for RequestTarget {
     fn default() -> Self {
         Self::new()
     }
@@ -112,7 +112,7 @@ mod tests {
 
     fn target(pieces: &[&[u8]]) -> String {
         let mut bytes = b"/".to_vec();
-        let mut target = Target::new();
+        let mut target = RequestTarget::new();
         for piece in pieces {
             target.push(piece, &mut |piece| bytes.extend_from_slice(piece));
         }

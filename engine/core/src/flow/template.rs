@@ -4,7 +4,7 @@
 //! `value`, and what a request looks like in `http::request`, which makes the bytes.
 
 use super::text::Text;
-use super::value::{Digits, Scope, Slot};
+use super::value::{Digits, Scope, TemplateValue};
 use crate::http::request::{RequestError, RequestParts, RequestTemplate, is_idempotent};
 use crate::statistics::random::Random;
 
@@ -35,7 +35,7 @@ struct Placed {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Fill {
-    Slot(Slot),
+    Slot(TemplateValue),
     /// The whole line `Cookie: …`, or nothing: these by name, and those of the jar.
     Cookies(Vec<(String, Text)>),
 }
@@ -44,7 +44,7 @@ enum Fill {
 #[derive(Clone, Debug, Default)]
 pub struct Marks {
     number: u32,
-    slots: Vec<Slot>,
+    slots: Vec<TemplateValue>,
 }
 
 impl Marks {
@@ -59,7 +59,7 @@ impl Marks {
 
     /// The word that stands for `slot` from now on. It is the same in a URL, JSON or a header,
     /// escaped or not.
-    pub fn mark(&mut self, slot: Slot) -> String {
+    pub fn mark(&mut self, slot: TemplateValue) -> String {
         self.slots.push(slot);
         format!("{}{:0MARK_DIGITS$}", self.prefix(), self.slots.len() - 1)
     }

@@ -1,6 +1,6 @@
 //! A text with values in it that stands by itself: not part of a request made beforehand.
 
-use super::value::{Scope, Slot};
+use super::value::{Scope, TemplateValue};
 use crate::statistics::random::Random;
 
 /// Literal bytes and slots, one after the other.
@@ -10,7 +10,7 @@ pub struct Text(Vec<Piece>);
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Piece {
     Literal(Vec<u8>),
-    Slot(Slot),
+    Slot(TemplateValue),
 }
 
 impl Text {
@@ -29,7 +29,7 @@ impl Text {
     }
 
     /// Go on with this slot.
-    pub fn slot(mut self, slot: Slot) -> Self {
+    pub fn slot(mut self, slot: TemplateValue) -> Self {
         self.0.push(Piece::Slot(slot));
         self
     }

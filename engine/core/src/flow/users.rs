@@ -18,7 +18,7 @@ use self::line::Line;
 use self::user::{User, is_over, places, step_of};
 use super::cookie_jar::CookieJar;
 use super::program::{Action, Place};
-use super::script::{Part, Replay, RowOrder, Script};
+use super::script::{FlowReplay, Part, RowOrder, Script};
 use crate::pacer::Slot;
 use crate::schedule::Share;
 use crate::statistics::random::Random;
@@ -157,7 +157,7 @@ impl VirtualUsers {
 
     fn choose(&mut self, number: Option<usize>) -> u32 {
         match (number, self.script.replay()) {
-            (Some(number), Some(Replay { flows: Some(flows), .. })) => {
+            (Some(number), Some(FlowReplay { flows: Some(flows), .. })) => {
                 flows.get(number).copied().unwrap_or(0)
             }
             _ => self.script.draw(&mut self.chance),

@@ -5,7 +5,7 @@
 
 use super::cookie_jar::CookieJar;
 use super::table::Table;
-use super::target::Target;
+use super::target::RequestTarget;
 use super::text::Text;
 use crate::statistics::random::Random;
 
@@ -88,12 +88,12 @@ pub struct Scope<'a> {
 
 /// A value and how it is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Slot {
+pub struct TemplateValue {
     value: Value,
     escape: Escape,
 }
 
-impl Slot {
+impl TemplateValue {
     /// A slot for `value`; what can be escaped beforehand is.
     pub fn new(value: Value, escape: Escape) -> Self {
         let Value::Choice(choices) = value else { return Self { value, escape } };
@@ -164,7 +164,7 @@ impl Slot {
                 }
             }
             Value::Target(text) => {
-                let mut target = Target::new();
+                let mut target = RequestTarget::new();
                 text.pieces(scope, random, &mut |piece| target.push(piece, take));
                 target.end(take);
             }

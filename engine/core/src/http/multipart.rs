@@ -19,7 +19,7 @@ const OWN: [&str; 2] = ["Content-Disposition", "Content-Type"];
 
 /// One field or file of a form.
 #[derive(Clone, Copy, Debug)]
-pub struct Part<'a> {
+pub struct MultipartPart<'a> {
     /// The field's name, not empty. A line break or `"` in it is sent percent-encoded.
     pub name: &'a str,
     /// Of a file: the name it is sent under.
@@ -36,7 +36,7 @@ pub struct Part<'a> {
 /// The parts of a form, and a boundary that occurs in none of them.
 #[derive(Clone, Copy, Debug)]
 pub struct Multipart<'a> {
-    parts: &'a [Part<'a>],
+    parts: &'a [MultipartPart<'a>],
     /// Without the boundary.
     content_type: &'a str,
     boundary: u64,
@@ -80,11 +80,11 @@ impl<'a> Multipart<'a> {
     ///
     /// # Errors
     /// When a part would not be sent as what it is.
-    pub fn new(parts: &'a [Part<'a>]) -> Result<Self, MultipartError> {
+    pub fn new(parts: &'a [MultipartPart<'a>]) -> Result<Self, MultipartError> {
         if parts.is_empty() {
             return Err(MultipartError::NoParts);
         }
-        parts.iter().try_for_each(Part::check)?;
+        parts.iter().try_for_each(MultipartPart::check)?;
         // What is sent does not hold every number.
         let mut boundary = 0;
         while parts.iter().any(|part| part.holds(boundary_text(boundary).as_bytes())) {
@@ -137,7 +137,7 @@ impl<'a> Multipart<'a> {
     }
 }
 
-impl Part<'_> {
+impl MultipartPart<'_> {
     fn check(&self) -> Result<(), MultipartError> {
         if self.name.is_empty() {
             return Err(MultipartError::NoName);

@@ -4,7 +4,7 @@ use std::fmt;
 
 /// A protocol that is recognised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Protocol {
+pub enum OtherProtocol {
     /// A handshake or an alert (RFC 8446 section 5.1).
     Tls,
     /// A SETTINGS or GOAWAY frame of connection level (RFC 9113 sections 4.1, 6.5, 6.8).
@@ -24,26 +24,26 @@ pub enum Protocol {
 }
 
 /// The protocol whose first bytes these are, if it is known.
-pub(super) fn recognise(bytes: &[u8]) -> Option<Protocol> {
+pub(super) fn recognise(bytes: &[u8]) -> Option<OtherProtocol> {
     let begins =
         |word: &[u8]| bytes.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word));
     match bytes {
-        [0x15 | 0x16, 3, 0..=4, ..] => Some(Protocol::Tls),
-        [0, _, length, 4, 0 | 1, 0, 0, 0, 0, ..] if length % 6 == 0 => Some(Protocol::Http2),
-        [0, _, 8..=255, 7, 0, 0, 0, 0, 0, ..] => Some(Protocol::Http2),
-        [_, _, 0, 0, 10, b'0'..=b'9', ..] => Some(Protocol::MySql),
-        [b'E', 0, 0, _, _, b'S', ..] => Some(Protocol::PostgreSql),
-        _ if begins(b"SSH-") => Some(Protocol::Ssh),
-        _ if begins(b"220 ") || begins(b"220-") => Some(Protocol::MailOrFtp),
+        [0x15 | 0x16, 3, 0..=4, ..] => Some(OtherProtocol::Tls),
+        [0, _, length, 4, 0 | 1, 0, 0, 0, 0, ..] if length % 6 == 0 => Some(OtherProtocol::Http2),
+        [0, _, 8..=255, 7, 0, 0, 0, 0, 0, ..] => Some(OtherProtocol::Http2),
+        [_, _, 0, 0, 10, b'0'..=b'9', ..] => Some(OtherProtocol::MySql),
+        [b'E', 0, 0, _, _, b'S', ..] => Some(OtherProtocol::PostgreSql),
+        _ if begins(b"SSH-") => Some(OtherProtocol::Ssh),
+        _ if begins(b"220 ") || begins(b"220-") => Some(OtherProtocol::MailOrFtp),
         _ if begins(b"-ERR ") || begins(b"-DENIED ") || begins(b"-NOAUTH ") => {
-            Some(Protocol::Redis)
+            Some(OtherProtocol::Redis)
         }
-        _ if begins(b"<html") || begins(b"<!doctype") => Some(Protocol::Html),
+        _ if begins(b"<html") || begins(b"<!doctype") => Some(OtherProtocol::Html),
         _ => None,
     }
 }
 
-impl fmt::Display for Protocol {
+impl fmt::Display for OtherProtocol {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Tls => "TLS answers",
@@ -64,20 +64,20 @@ mod tests {
 
     #[test]
     fn first_bytes_name_the_protocol() {
-        let cases: [(&[u8], Option<Protocol>); 14] = [
-            (b"\x15\x03\x01\x00\x02\x02\x46", Some(Protocol::Tls)),
-            (b"\x16\x03\x03\x00\x7a", Some(Protocol::Tls)),
+        let cases: [(&[u8], Option<OtherProtocol>); 14] = [
+            (b"\x15\x03\x01\x00\x02\x02\x46", Some(OtherProtocol::Tls)),
+            (b"\x16\x03\x03\x00\x7a", Some(OtherProtocol::Tls)),
             (b"\x16\x05", None),
-            (b"\0\0\x06\x04\0\0\0\0\0\0\x03\0\0\0d", Some(Protocol::Http2)),
-            (b"\0\0\0\x04\x01\0\0\0\0", Some(Protocol::Http2)),
-            (b"\0\0\x08\x07\0\0\0\0\0\0\0\0\0", Some(Protocol::Http2)),
+            (b"\0\0\x06\x04\0\0\0\0\0\0\x03\0\0\0d", Some(OtherProtocol::Http2)),
+            (b"\0\0\0\x04\x01\0\0\0\0", Some(OtherProtocol::Http2)),
+            (b"\0\0\x08\x07\0\0\0\0\0\0\0\0\0", Some(OtherProtocol::Http2)),
             (b"\0\0\x05\x04\0\0\0\0\0", None),
-            (b"SSH-2.0-OpenSSH_9.6\r\n", Some(Protocol::Ssh)),
-            (b"220 mail.example ESMTP\r\n", Some(Protocol::MailOrFtp)),
-            (b"-ERR wrong number of arguments\r\n", Some(Protocol::Redis)),
-            (b"J\0\0\0\x0a8.0.36\0", Some(Protocol::MySql)),
-            (b"E\0\0\0\x8cSFATAL\0", Some(Protocol::PostgreSql)),
-            (b"<!DOCTYPE html>", Some(Protocol::Html)),
+            (b"SSH-2.0-OpenSSH_9.6\r\n", Some(OtherProtocol::Ssh)),
+            (b"220 mail.example ESMTP\r\n", Some(OtherProtocol::MailOrFtp)),
+            (b"-ERR wrong number of arguments\r\n", Some(OtherProtocol::Redis)),
+            (b"J\0\0\0\x0a8.0.36\0", Some(OtherProtocol::MySql)),
+            (b"E\0\0\0\x8cSFATAL\0", Some(OtherProtocol::PostgreSql)),
+            (b"<!DOCTYPE html>", Some(OtherProtocol::Html)),
             (b"hello", None),
         ];
         for (bytes, expected) in cases {

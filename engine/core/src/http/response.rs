@@ -14,7 +14,7 @@ use super::fault::Fault;
 use super::head::{Framing, Head};
 use super::header_cache::HeaderCache;
 use super::partial_head::{self, PartialHead};
-use super::protocol::Protocol;
+use super::protocol::OtherProtocol;
 use super::unfinished::Unfinished;
 
 /// Most interim responses ahead of one final response.
@@ -85,7 +85,7 @@ pub enum Malformed {
     NotHttp,
     /// Another protocol.
     #[error("{0}")]
-    Protocol(Protocol),
+    Protocol(OtherProtocol),
     /// Not 100 to 999.
     #[error("the status code is not three digits from 100 to 999, or its line is broken")]
     StatusCode,

@@ -4,7 +4,7 @@ use super::*;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::flow::script::{Replay, Script};
+use crate::flow::script::{FlowReplay, Script};
 use crate::http::request::RequestParts;
 use crate::rate::Rate;
 use crate::varying::Stretch;
@@ -109,7 +109,7 @@ fn a_runtime_is_told_apart_by_what_it_cannot_do() {
 fn users_replays_and_loads_belong_together() {
     let rate = Rate::per_second(10).unwrap();
     let open = || Load::open(rate, Arrivals::Constant);
-    let replay = || Replay { times: vec![Nanos(1)].into(), flows: None };
+    let replay = || FlowReplay { times: vec![Nanos(1)].into(), flows: None };
     assert!(with_script(script(Some(1)), Load::Closed).is_ok());
     assert!(with_script(script(None), open()).is_ok());
     assert!(with_script(script(None).replaying(replay()), Load::Replay).is_ok());

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use super::words::flow::check::Check;
-use super::words::flow::program::Operation;
+use super::words::flow::program::FlowOperation;
 use super::words::flow::script::{Flow, Script};
 use super::words::flow::step::{Failed, Step};
 use super::words::flow::template::{Marks, Template};
@@ -73,7 +73,7 @@ pub(crate) fn scripted_record(record: RunRecord) -> RunRecord {
 }
 
 fn flow(name: &str, steps: &[&str]) -> Flow {
-    let operations = (0..steps.len()).map(Operation::Send).collect();
+    let operations = (0..steps.len()).map(FlowOperation::Send).collect();
     let steps = steps.iter().map(|name| request(name)).collect();
     Flow { name: name.to_owned(), weight: 1, steps, operations }
 }

@@ -35,12 +35,12 @@ fn until(
 }
 
 /// A session that opened, or nothing and a loud reason. With CI set, root must get one.
-fn opened(what: &str, session: Result<Session, OpenError>) -> Option<Session> {
+fn opened(what: &str, session: Result<Session, PerfError>) -> Option<Session> {
     match session {
         Ok(session) => Some(session),
-        Err(error @ (OpenError::Forbidden { .. } | OpenError::Seccomp | OpenError::NoPerf)) => {
+        Err(error @ (PerfError::Forbidden { .. } | PerfError::Seccomp | PerfError::NoPerf)) => {
             let is_root = rustix::process::geteuid().is_root();
-            let is_sandbox = !matches!(error, OpenError::Forbidden { .. });
+            let is_sandbox = !matches!(error, PerfError::Forbidden { .. });
             assert!(!is_root || is_sandbox || std::env::var_os("CI").is_none(), "{error}");
             eprintln!("SKIPPED {what}: {error}");
             None
@@ -74,10 +74,11 @@ fn pinned() -> [u32; 1] {
 
 /// Of this thread, enabled.
 fn of_own_thread(what: &str, config: &SamplingConfig, cpus: &[u32], ring: u64) -> Option<Session> {
-    let session = Session::with_rings(Scope::Tasks, config, cpus, ring).and_then(|mut session| {
-        session.add_task(own_tid())?;
-        Ok(session)
-    });
+    let session =
+        Session::with_rings(SampleScope::Tasks, config, cpus, ring).and_then(|mut session| {
+            session.add_task(own_tid())?;
+            Ok(session)
+        });
     let mut session = opened(what, session)?;
     session.enable().unwrap();
     Some(session)
@@ -130,7 +131,7 @@ impl Pages {
         let mut counts = BTreeMap::new();
         for seen in seen {
             if let Content::Sample { address, .. } = seen.content
-                && seen.kind == Some(EventKind::FirstTouch)
+                && seen.kind == Some(PerfEventKind::FirstTouch)
                 && self.touched.contains(&(address / size))
             {
                 *counts.entry(address / size).or_default() += 1;
@@ -177,7 +178,8 @@ fn is_switch(seen: &Seen) -> bool {
 fn samples_of_a_burning_process_arrive_with_registers_and_stack() {
     let what = "sampling the system";
     let config = SamplingConfig { hz: 499, ..SamplingConfig::default() };
-    let Some(mut session) = opened(what, Session::open(Scope::System, &config, &cpus())) else {
+    let Some(mut session) = opened(what, Session::open(SampleScope::System, &config, &cpus()))
+    else {
         return;
     };
     let burner = Burner::start();
@@ -190,7 +192,7 @@ fn samples_of_a_burning_process_arrive_with_registers_and_stack() {
     let mut in_user_code = 0;
     for seen in seen.iter().filter(of_burner) {
         let Content::Sample { period, ip, registers, stack, .. } = seen.content else { continue };
-        assert_eq!((seen.kind, seen.tid), (Some(EventKind::Cpu), pid));
+        assert_eq!((seen.kind, seen.tid), (Some(PerfEventKind::Cpu), pid));
         if session.clock() == CpuClock::CpuClock {
             assert_eq!(period, 1_000_000_000 / 499);
         }
@@ -279,8 +281,8 @@ fn all_events_of_a_ring_are_told_apart_by_number() {
     let seen = until(&mut session, &mut work, |seen| kinds(seen).len() == 5);
     for seen in &seen {
         match (seen.kind, &seen.content) {
-            (Some(EventKind::Switches), Content::SwitchedIn | Content::SwitchedOut) => {}
-            (Some(EventKind::Sideband), content) => assert!(!is_sample(seen), "{content:?}"),
+            (Some(PerfEventKind::Switches), Content::SwitchedIn | Content::SwitchedOut) => {}
+            (Some(PerfEventKind::Sideband), content) => assert!(!is_sample(seen), "{content:?}"),
             (Some(_), Content::Sample { period, .. }) => assert!(*period > 0),
             (Some(_), Content::Lost(_) | Content::Throttled | Content::Other) => {}
             other => panic!("{other:?}"),
@@ -307,7 +309,10 @@ fn sampling_pauses_while_the_rest_goes_on() {
     let seen = drained(&mut session);
     assert!(!seen.iter().any(is_sample), "no sample in 100 ms of CPU time");
     assert!(!seen.iter().any(is_switch), "and no switch in 20 naps");
-    assert!(seen.iter().any(|seen| seen.kind == Some(EventKind::Sideband)), "a thread was born");
+    assert!(
+        seen.iter().any(|seen| seen.kind == Some(PerfEventKind::Sideband)),
+        "a thread was born"
+    );
     session.set_sampling(true).unwrap();
     until(&mut session, work, is_sampled);
     // What is paused stays so when the session is enabled anew.
@@ -372,7 +377,7 @@ fn departures_are_sampled_one_of_so_many_and_say_so() {
     let config = SamplingConfig { hz: 1, off_cpu_period: Some(1), ..SamplingConfig::default() };
     let Some(mut session) = of_own_thread(what, &config, &pinned(), 8 << 20) else { return };
     let periods = |seen: &[Seen]| -> Vec<(u64, u64)> {
-        let departures = seen.iter().filter(|seen| seen.kind == Some(EventKind::OffCpu));
+        let departures = seen.iter().filter(|seen| seen.kind == Some(PerfEventKind::OffCpu));
         departures
             .filter_map(|seen| match seen.content {
                 Content::Sample { period, .. } => Some((seen.time, period)),
@@ -473,7 +478,7 @@ fn a_cgroup_is_observed_and_its_neighbours_are_not() {
     std::fs::write(place.0.join("cgroup.procs"), pid.to_string()).unwrap();
     let directory = OwnedFd::from(std::fs::File::open(&place.0).unwrap());
     let config = SamplingConfig { hz: 499, ..SamplingConfig::default() };
-    let session = Session::open(Scope::Cgroup(directory), &config, &cpus());
+    let session = Session::open(SampleScope::Cgroup(directory), &config, &cpus());
     if let Some(mut session) = opened(what, session) {
         session.enable().unwrap();
         let count = |seen: &[Seen]| seen.iter().filter(|seen| is_sample(seen)).count();
@@ -486,14 +491,15 @@ fn a_cgroup_is_observed_and_its_neighbours_are_not() {
 fn what_cannot_be_observed_is_a_clean_error() {
     let config = SamplingConfig { user_only: true, ..SamplingConfig::default() };
     let cpus = pinned();
-    let Some(mut session) = opened("errors", Session::open(Scope::Tasks, &config, &cpus)) else {
+    let Some(mut session) = opened("errors", Session::open(SampleScope::Tasks, &config, &cpus))
+    else {
         return;
     };
     let mut gone = Command::new("true").spawn().unwrap();
     gone.wait().unwrap();
     let tid = gone.id();
-    assert_eq!(session.add_task(tid), Err(OpenError::TaskGone { tid }));
-    assert_eq!(session.add_task(0), Err(OpenError::TaskGone { tid: 0 }));
+    assert_eq!(session.add_task(tid), Err(PerfError::TaskGone { tid }));
+    assert_eq!(session.add_task(0), Err(PerfError::TaskGone { tid: 0 }));
     assert!(!session.has_task(tid) && !session.remove_task(tid));
     // A task that ends while it is observed.
     let burner = Burner::start();
@@ -510,16 +516,16 @@ fn what_cannot_be_observed_is_a_clean_error() {
         Session::open(scope, config, cpus).expect_err("it must not open")
     };
     let zero = SamplingConfig { hz: 0, ..SamplingConfig::default() };
-    assert!(matches!(error(Scope::Tasks, &zero, &cpus), OpenError::BadRecipe(_)));
-    assert_eq!(error(Scope::Tasks, &config, &[]), OpenError::NoCpus);
-    let none = OpenError::NoSuchCpu { cpu: 1 << 20 };
-    assert_eq!(error(Scope::Tasks, &config, &[1 << 20]), none);
+    assert!(matches!(error(SampleScope::Tasks, &zero, &cpus), PerfError::BadRecipe(_)));
+    assert_eq!(error(SampleScope::Tasks, &config, &[]), PerfError::NoCpus);
+    let none = PerfError::NoSuchCpu { cpu: 1 << 20 };
+    assert_eq!(error(SampleScope::Tasks, &config, &[1 << 20]), none);
     let directory = OwnedFd::from(std::fs::File::open("/").unwrap());
-    let told = error(Scope::Cgroup(directory), &config, &cpus);
-    let is_told = matches!(told, OpenError::NotCgroup2 | OpenError::Forbidden { .. });
+    let told = error(SampleScope::Cgroup(directory), &config, &cpus);
+    let is_told = matches!(told, PerfError::NotCgroup2 | PerfError::Forbidden { .. });
     assert!(is_told, "{told}");
-    if let Ok(mut session) = Session::open(Scope::System, &config, &cpus) {
-        assert_eq!(session.add_task(own_tid()), Err(OpenError::NotOfTasks));
+    if let Ok(mut session) = Session::open(SampleScope::System, &config, &cpus) {
+        assert_eq!(session.add_task(own_tid()), Err(PerfError::NotOfTasks));
     }
 }
 

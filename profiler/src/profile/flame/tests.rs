@@ -43,7 +43,7 @@ fn a_graph_shows_plain_names_shares_and_units() {
     let options = FlameOptions {
         title: "nginx & friends".into(),
         subtitle: "99 Hz cpu-clock".into(),
-        unit: Unit::Time,
+        unit: FlameUnit::Time,
         notes: "taken with --profile ---".into(),
     };
     let lines = view.flame_lines(&profile);

@@ -13,13 +13,13 @@ const EPOLL: &str = "schedule_[k] < schedule_hrtimeout_range_clock_[k] < do_epol
 const POLL: &str = "schedule_[k] < schedule_hrtimeout_range_clock_[k] < \
                     poll_schedule_timeout.constprop.0_[k] < do_sys_poll_[k] < __x64_sys_poll_[k]";
 
-fn classified(parts: &[&str]) -> Wait {
+fn classified(parts: &[&str]) -> OffCpuWait {
     let names: Vec<_> =
         parts.iter().flat_map(|part| part.split(" < ")).map(fixture::frame_name).collect();
     classify(&names.iter().collect::<Vec<_>>())
 }
 
-fn all_are(expected: Wait, stacks: &[&[&str]]) {
+fn all_are(expected: OffCpuWait, stacks: &[&[&str]]) {
     for stack in stacks {
         assert_eq!(classified(stack), expected, "{}", stack.join(" < "));
     }
@@ -28,7 +28,7 @@ fn all_are(expected: Wait, stacks: &[&[&str]]) {
 #[test]
 fn event_loops_wait_for_work() {
     all_are(
-        Wait::ForWork,
+        OffCpuWait::ForWork,
         &[
             &[
                 EPOLL,
@@ -76,7 +76,7 @@ fn event_loops_wait_for_work() {
 #[test]
 fn those_that_accept_sleep_or_mind_children_wait_for_work() {
     all_are(
-        Wait::ForWork,
+        OffCpuWait::ForWork,
         &[
             &[
                 "schedule_[k] < schedule_timeout_[k] < inet_csk_accept_[k] < inet_accept_[k]",
@@ -106,7 +106,7 @@ fn those_that_accept_sleep_or_mind_children_wait_for_work() {
 #[test]
 fn threads_of_a_pool_wait_for_work() {
     all_are(
-        Wait::ForWork,
+        OffCpuWait::ForWork,
         &[
             &[
                 FUTEX,
@@ -158,7 +158,7 @@ fn threads_of_a_pool_wait_for_work() {
 #[test]
 fn locks_and_results_of_other_threads_block() {
     all_are(
-        Wait::Blocked,
+        OffCpuWait::Blocked,
         &[
             // The pool's own lock, not its queue.
             &[
@@ -203,7 +203,7 @@ fn locks_and_results_of_other_threads_block() {
 #[test]
 fn disks_sockets_and_client_libraries_block() {
     all_are(
-        Wait::Blocked,
+        OffCpuWait::Blocked,
         &[
             &[
                 "schedule_[k] < schedule_timeout_[k] < io_schedule_timeout_[k]",
@@ -235,7 +235,7 @@ fn disks_sockets_and_client_libraries_block() {
 #[test]
 fn user_frames_tell_where_the_kernels_cannot_be_seen() {
     all_are(
-        Wait::ForWork,
+        OffCpuWait::ForWork,
         &[
             &["epoll_wait!libc.so.6 < nginx+fn@53f80 < ngx_process_events_and_timers"],
             &[
@@ -249,7 +249,7 @@ fn user_frames_tell_where_the_kernels_cannot_be_seen() {
         ],
     );
     all_are(
-        Wait::Blocked,
+        OffCpuWait::Blocked,
         &[
             &["__libc_recv!libc.so.6 < pq_recvbuf"],
             &["poll!libc.so.6 < pqSocketPoll"],

@@ -27,7 +27,7 @@ fn an_interval_lasts_from_out_to_in_wherever_that_is() {
     assert_eq!(at(&mut waits, 100, 11, OUT), None);
     assert_eq!(at(&mut waits, 110, 12, PREEMPTED), None);
     let elsewhere = Record { cpu: 7, ..record(150, 11, IN) };
-    let expected = Interval {
+    let expected = OffCpuInterval {
         pid: 10,
         tid: 11,
         start: Timestamp(100),
@@ -38,9 +38,9 @@ fn an_interval_lasts_from_out_to_in_wherever_that_is() {
     };
     assert_eq!(waits.observe(&elsewhere), Some(expected));
     assert_eq!(at(&mut waits, 113, 12, IN), Some([3, 0, 0]));
-    let totals = Waits { intervals: 2, blocked: Nanos(50), preempted: Nanos(3) };
-    assert_eq!((waits.totals(10), waits.totals(20)), (totals, Waits::default()));
-    assert_eq!(waits.gaps(), Gaps::default());
+    let totals = WaitTotals { intervals: 2, blocked: Nanos(50), preempted: Nanos(3) };
+    assert_eq!((waits.totals(10), waits.totals(20)), (totals, WaitTotals::default()));
+    assert_eq!(waits.gaps(), OffCpuGaps::default());
 }
 
 #[test]
@@ -66,12 +66,12 @@ fn a_noted_stack_weighs_its_period_times_the_length_of_the_next_wait() {
 fn who_was_not_seen_leaving_has_waited_an_unknown_time() {
     let mut waits = OffCpu::default();
     assert_eq!(at(&mut waits, 5, 11, IN), None);
-    assert_eq!(waits.gaps(), Gaps { unknown_starts: 1, dropped: 0 });
+    assert_eq!(waits.gaps(), OffCpuGaps { unknown_starts: 1, dropped: 0 });
     for (time, tid) in [(10, 0), (11, u32::MAX)] {
         assert_eq!(waits.observe(&record(time, tid, OUT)), None);
         assert_eq!(waits.observe(&record(time + 5, tid, IN)), None);
     }
-    assert_eq!(waits.gaps(), Gaps { unknown_starts: 1, dropped: 0 });
+    assert_eq!(waits.gaps(), OffCpuGaps { unknown_starts: 1, dropped: 0 });
     assert_eq!(waits.finish(Timestamp(99)), []);
 }
 
@@ -85,7 +85,7 @@ fn lost_records_end_what_goes_on() {
     assert_eq!(at(&mut waits, 30, 11, IN), None);
     at(&mut waits, 31, 13, OUT);
     assert_eq!(at(&mut waits, 32, 13, IN), Some([1, 0, 0]));
-    assert_eq!(waits.gaps(), Gaps { unknown_starts: 1, dropped: 2 });
+    assert_eq!(waits.gaps(), OffCpuGaps { unknown_starts: 1, dropped: 2 });
 }
 
 #[test]
@@ -94,7 +94,7 @@ fn a_thread_that_leaves_twice_was_not_seen_coming_back() {
     at(&mut waits, 10, 11, OUT);
     at(&mut waits, 20, 11, OUT);
     assert_eq!(at(&mut waits, 25, 11, IN), Some([5, 0, 0]));
-    assert_eq!(waits.gaps(), Gaps { unknown_starts: 0, dropped: 1 });
+    assert_eq!(waits.gaps(), OffCpuGaps { unknown_starts: 0, dropped: 1 });
 }
 
 #[test]
@@ -106,7 +106,7 @@ fn the_last_departure_of_a_thread_is_no_wait() {
     assert_eq!(at(&mut waits, 12, 11, IN), None);
     at(&mut waits, 13, 11, OUT);
     assert_eq!(waits.finish(Timestamp(50)), []);
-    assert_eq!(waits.gaps(), Gaps::default());
+    assert_eq!(waits.gaps(), OffCpuGaps::default());
     // A new thread may get its number.
     let fork = Content::Fork { pid: 10, tid: 11, parent: 10, parent_tid: 10 };
     at(&mut waits, 60, 10, fork);
@@ -182,7 +182,7 @@ fn run_machine(seed: u64, switches: usize) -> Machine {
 
 /// What is told of a machine when each CPU samples one of `period` departures, beginning with
 /// that number `phase`: every interval that ended.
-fn observe(machine: &Machine, period: u64, phase: u64) -> (OffCpu, Vec<Interval>) {
+fn observe(machine: &Machine, period: u64, phase: u64) -> (OffCpu, Vec<OffCpuInterval>) {
     let mut off_cpu = OffCpu::default();
     let mut intervals = Vec::new();
     for (record, departure) in &machine.records {

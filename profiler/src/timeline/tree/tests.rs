@@ -36,10 +36,10 @@ impl Shell {
         printed
     }
 
-    fn tree(&self) -> Tree {
+    fn tree(&self) -> ProcessReader {
         let selector = Selector::Pid(self.process.id());
         let found = resolve(&selector).expect("the shell runs");
-        Tree::new(Membership::new(selector, found))
+        ProcessReader::new(Membership::new(selector, found))
     }
 }
 
@@ -187,10 +187,10 @@ fn the_pss_is_read_once_a_minute_and_never_while_measuring() {
 }
 
 /// This process, which a user cannot select, but whose threads a test can make.
-fn ourselves() -> Tree {
+fn ourselves() -> ProcessReader {
     let pid = std::process::id();
     let found = Found { roots: vec![pid], members: vec![pid], cgroup: None };
-    Tree::new(Membership::new(Selector::Pid(pid), found))
+    ProcessReader::new(Membership::new(Selector::Pid(pid), found))
 }
 
 #[test]

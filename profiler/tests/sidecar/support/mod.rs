@@ -11,7 +11,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use uringbench_profiler::selector::{self, Selector};
-use uringbench_profiler::session::{Attachment, Mode, Options, Sidecar};
+use uringbench_profiler::session::{Attachment, Mode, Sidecar, SidecarOptions};
 
 use self::taken::Taken;
 
@@ -98,7 +98,7 @@ impl Recorder {
     /// Attach to what was found before.
     pub(crate) fn attach_to(selector: Selector, found: selector::Found, hz: u32) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let options = Options {
+        let options = SidecarOptions {
             hz,
             timeline_hz: 20,
             follows_memory: false,

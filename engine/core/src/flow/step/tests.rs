@@ -9,7 +9,7 @@ use crate::flow::expected::Expected;
 use crate::flow::table::Table;
 use crate::flow::template::Marks;
 use crate::flow::text::Text;
-use crate::flow::value::{Escape, Slot, Value};
+use crate::flow::value::{Escape, TemplateValue, Value};
 use crate::http::request::RequestParts;
 use crate::websocket::frame::Kind;
 use crate::websocket::handshake::{Opening, OpeningParts};
@@ -112,7 +112,7 @@ fn checks_compare_with_what_the_user_knows() {
     table.push(["x", "y"]);
     let tables = [table];
     let scope = Scope { tables: &tables, rows: &[0], ..nowhere() };
-    let slot = |value| Slot::new(value, Escape::None);
+    let slot = |value| TemplateValue::new(value, Escape::None);
     let id = || {
         let text = Text::new().slot(slot(Value::Cell { table: 0, column: 1 })).literal(b"-");
         let text = text.slot(slot(Value::Capture(0))).literal(b"-").slot(slot(Value::User));

@@ -3,12 +3,12 @@
 use super::*;
 use crate::flow::answer::Answer;
 use crate::flow::capture::{Capture, Source};
-use crate::flow::program::{Operation, Think};
+use crate::flow::program::{FlowOperation, Think};
 use crate::flow::script::{Data, Flow};
 use crate::flow::step::Step;
 use crate::flow::table::Table;
 use crate::flow::template::{Marks, Template};
-use crate::flow::value::{Escape, Slot as ValueSlot, Value};
+use crate::flow::value::{Escape, TemplateValue, Value};
 use crate::http::request::RequestParts;
 
 const START: Timestamp = Timestamp(1_000_000_000);
@@ -21,19 +21,19 @@ fn step(name: &str, values: &[Value]) -> Step {
     let mut path = format!("/{name}");
     for value in values {
         path.push('/');
-        path.push_str(&marks.mark(ValueSlot::new(value.clone(), Escape::Url)));
+        path.push_str(&marks.mark(TemplateValue::new(value.clone(), Escape::Url)));
     }
     let parts = RequestParts::new("GET", "x", &path);
     Step::new(name, Template::build(parts, &marks).expect("a plain request"))
 }
 
-fn flow(name: &str, weight: u32, steps: Vec<Step>, operations: Vec<Operation>) -> Flow {
+fn flow(name: &str, weight: u32, steps: Vec<Step>, operations: Vec<FlowOperation>) -> Flow {
     Flow { name: name.to_owned(), weight, steps, operations }
 }
 
-fn line(names: &[&str]) -> (Vec<Step>, Vec<Operation>) {
+fn line(names: &[&str]) -> (Vec<Step>, Vec<FlowOperation>) {
     let steps = names.iter().map(|name| step(name, &[])).collect();
-    (steps, (0..names.len()).map(Operation::Send).collect())
+    (steps, (0..names.len()).map(FlowOperation::Send).collect())
 }
 
 fn none() -> Flow {
@@ -61,8 +61,8 @@ fn of(parts: (Flow, Vec<Flow>, Flow), users: Option<u32>) -> VirtualUsers {
 fn a_user_of_a_closed_loop_starts_once_goes_on_and_says_goodbye() {
     let (first, order) = line(&["login"]);
     let (steps, mut operations) = line(&["a", "b"]);
-    operations.insert(1, Operation::Think(Think::Constant(PAUSE)));
-    operations.push(Operation::Think(Think::Constant(PAUSE)));
+    operations.insert(1, FlowOperation::Think(Think::Constant(PAUSE)));
+    operations.push(FlowOperation::Think(Think::Constant(PAUSE)));
     let (last, farewell) = line(&["logout"]);
     let parts = (
         flow("start", 0, first, order),
@@ -113,7 +113,7 @@ fn users_of_an_open_loop_come_and_go_and_share_no_memory() {
     let source = Source::Header("x".to_owned());
     keeps.captures.push((0, Capture { source, bytes_max: 8 }));
     let tells = step("tells", &[Value::User, Value::Capture(0)]);
-    let operations = vec![Operation::Send(0), Operation::Send(1)];
+    let operations = vec![FlowOperation::Send(0), FlowOperation::Send(1)];
     let parts = (none(), vec![flow("f", 1, vec![keeps, tells], operations)], none());
     let mut users = of(parts, None);
     assert!(!users.has_idle());
@@ -210,8 +210,11 @@ fn rows_and_numbers_are_dealt_out_as_they_are_asked_for() {
     let asked = |order: RowOrder, users: Option<u32>| {
         let cell = Value::Cell { table: 0, column: 0 };
         let all = [cell, Value::User, Value::Sequence];
-        let parts =
-            (none(), vec![flow("f", 1, vec![step("s", &all)], vec![Operation::Send(0)])], none());
+        let parts = (
+            none(),
+            vec![flow("f", 1, vec![step("s", &all)], vec![FlowOperation::Send(0)])],
+            none(),
+        );
         let data = vec![Data { table: table.clone(), order }];
         let script = Arc::new(Script::new(parts, data, 0, users));
         let mut paths = Vec::new();

@@ -78,8 +78,9 @@ impl Run<'_> {
 
     /// What answers is TLS, and plain HTTP was sent to it.
     pub(super) fn tls_perhaps(&self) -> &'static str {
-        let tls = crate::http::response::Malformed::Protocol(crate::http::protocol::Protocol::Tls)
-            .to_string();
+        let tls =
+            crate::http::response::Malformed::Protocol(crate::http::protocol::OtherProtocol::Tls)
+                .to_string();
         let is_tls = |cause: &crate::cause::Cause| cause.text.starts_with(&tls);
         if self.plan.tls().is_none() && self.record.causes.list().iter().any(is_tls) {
             "; its URL begins with https://"

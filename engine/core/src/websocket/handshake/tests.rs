@@ -1,7 +1,7 @@
 //! The opening on the wire, and every answer to it that opens, refuses, or does neither.
 
 use super::*;
-use crate::http::protocol::Protocol;
+use crate::http::protocol::OtherProtocol;
 
 const SAMPLE: OpeningParts<'static> = OpeningParts {
     authority: "server.example.com",
@@ -209,7 +209,7 @@ fn what_is_no_answer_is_malformed_and_never_kept_for_long() {
     for size in [1, 64, 100_000] {
         let refused = |bytes: &[u8]| receive(bytes, size, &asking).unwrap_err();
         let ssh = b"SSH-2.0-OpenSSH_9.2p1 Debian-2+deb12u3\r\n";
-        let named = AnswerError::Malformed(Malformed::Protocol(Protocol::Ssh));
+        let named = AnswerError::Malformed(Malformed::Protocol(OtherProtocol::Ssh));
         let unnamed = AnswerError::Malformed(Malformed::NotHttp);
         assert_eq!(refused(ssh), if size < 4 { unnamed } else { named });
         let frame = b"\x81\x05Hello";

@@ -5,14 +5,14 @@ use linux_perf_event_reader::{
     ReadFormat, RecordIdParseInfo, RecordParseInfo, RecordType, SampleFormat,
 };
 
-use crate::event_attr::{EventKind, REGISTERS, SamplingConfig};
+use crate::event_attr::{PerfEventKind, REGISTERS, SamplingConfig};
 use crate::session::Session;
 
 /// A record as the oracle reads it.
 #[derive(Debug)]
 pub(super) struct Seen {
     pub(super) id: u64,
-    pub(super) kind: Option<EventKind>,
+    pub(super) kind: Option<PerfEventKind>,
     pub(super) time: u64,
     pub(super) pid: u32,
     pub(super) tid: u32,
@@ -30,7 +30,7 @@ pub(super) enum Content {
 }
 
 fn layout() -> RecordParseInfo {
-    let format = SamplingConfig::default().attr(EventKind::Cpu, false, true).sample_type;
+    let format = SamplingConfig::default().attr(PerfEventKind::Cpu, false, true).sample_type;
     RecordParseInfo {
         endian: Endianness::LittleEndian,
         sample_format: SampleFormat::from_bits(format).unwrap(),

@@ -1,0 +1,139 @@
+//! The rules of names: words that gave way do not come back, and one word names one thing.
+
+use std::collections::BTreeMap;
+
+use crate::source::{Offence, Source, TREE, list};
+use crate::{first_word, has_word, hold};
+
+/// Names that gave way to the field's words: the folder, the name, and the word in its place.
+const RENAMED: [(&str, &str, &str); 57] = [
+    ("engine/", "Crowd", "VirtualUsers"),
+    ("engine/", "Gathering", "ResponseBuffer"),
+    ("engine/", "Jar", "CookieJar"),
+    ("engine/", "Shapes", "HeaderCache"),
+    ("engine/", "Carry", "PartialHead"),
+    ("engine/", "Patience", "SpinPolicy"),
+    ("engine/", "Margin", "TimerSlack"),
+    ("engine/", "Admission", "ConnectQueue"),
+    ("engine/", "Trickle", "RateLimit"),
+    ("engine/", "SocketTerms", "WebSocketConfig"),
+    ("engine/", "Terms", "ConnectionConfig"),
+    ("engine/", "Handover", "IntervalCounts"),
+    ("engine/src/", "Fed", "FeedResult"),
+    ("engine/", "Crew", "WorkerPool"),
+    ("engine/", "Ends", "WorkerHandle"),
+    ("engine/", "Links", "WorkerChannels"),
+    ("engine/", "SendTold", "SendNotify"),
+    ("engine/", "send_told", "send_tracked"),
+    ("engine/src/", "say_goodbye", "send_close_all"),
+    ("engine/src/", "take_leave", "send_close"),
+    ("engine/src/", "heed", "apply_command"),
+    ("engine/src/backends/", "Alarm", "Deadline"),
+    ("engine/src/backends/", "Calls", "PendingOrders"),
+    ("engine/src/backends/", "Board", "Shared"),
+    ("profiler/", "FirstTouches", "PageFaults"),
+    ("profiler/", "Survivors", "LivePages"),
+    ("profiler/", "Findings", "Analysis"),
+    ("profiler/", "Elsewhere", "OtherProcess"),
+    ("profiler/", "Gatherer", "SampleBuilder"),
+    ("profiler/", "Follower", "RingReader"),
+    ("profiler/", "Followed", "ReaderResult"),
+    ("profiler/", "Told", "ReaderCommand"),
+    ("profiler/", "RoundPace", "PollInterval"),
+    ("profiler/", "SwitchPace", "SwitchSampling"),
+    ("profiler/", "Spaces", "AddressSpaces"),
+    ("profiler/", "Places", "CodeLookup"),
+    ("profiler/", "Dose", "RateStep"),
+    ("profiler/", "Call", "LeakVerdict"),
+    ("profiler/perf/", "Recipe", "SamplingConfig"),
+    ("profiler/perf/", "Lane", "CpuRing"),
+    ("profiler/perf/", "Outlet", "RecordSink"),
+    ("profiler/perf/", "Abilities", "Capabilities"),
+    ("cli/src/", "Beside", "ProfiledRun"),
+    ("cli/src/", "Told", "ProfileReport"),
+    ("cli/src/", "Built", "BuiltRequest"),
+    ("cli/src/", "Said", "Output"),
+    ("cli/scenario/", "Problem", "Diagnostic"),
+    ("cli/scenario/", "Surroundings", "Context"),
+    ("scenarios/app/", "Given", "JsonBody"),
+    ("scenarios/app/", "Asked", "QueryParams"),
+    ("scenarios/app/", "Refusal", "ErrorResponse"),
+    ("scenarios/app/", "Trouble", "Faults"),
+    ("scenarios/app/", "TroubleMaker", "FaultInjector"),
+    ("scenarios/app/", "Site", "AppState"),
+    ("scenarios/app/", "Newest", "RingBuffer"),
+    ("engine/core/src/flow/", "Given", "SetCookie"),
+    ("engine/core/src/http/", "Said", "ParsedHeaders"),
+];
+
+/// Types of the engine that two of its own modules share, used with the module's name.
+const SHARED: [&str; 5] = ["Event", "Progress", "Ring", "Stage", "StreamEnd"];
+
+#[test]
+fn names_given_up_do_not_come_back() {
+    let bad = [
+        ("engine/src/a.rs", "struct Crowd;"),
+        ("engine/core/src/flow/b.rs", "fn f(jar: &Jar) {}"),
+        ("engine/src/c.rs", "self.heed(command);"),
+    ];
+    let good = [
+        ("cli/src/a.rs", "struct Crowd;"),
+        ("engine/src/a.rs", "struct Crowds; // crowd"),
+        ("engine/core/src/b.rs", "heed();"),
+    ];
+    hold(given_up, &bad, &good);
+}
+
+fn given_up(source: &Source) -> Vec<Offence> {
+    source.offences(|line| {
+        let renamed = RENAMED.iter().find(|(folder, name, _)| {
+            source.path.starts_with(folder) && has_word(&line.code, name)
+        });
+        renamed.map(|(_, name, word)| format!("`{name}`: the word is `{word}`"))
+    })
+}
+
+#[test]
+fn public_types_have_names_of_their_own() {
+    let source = |path: &str, text: &str| Source::new(path, text);
+    let bad = [source("a/src/x.rs", "pub struct Load {"), source("b/src/y.rs", "pub enum Load {")];
+    assert_eq!(named_twice(&bad).len(), 1);
+    let good = [
+        source("a/src/x.rs", "pub struct Load {\npub(crate) struct Step;\n// pub enum Plan {"),
+        source("b/src/y.rs", "pub enum Loads {\npub struct Step;\npub struct Plan;"),
+        source("b/tests/y.rs", "pub struct Plan;"),
+    ];
+    assert!(named_twice(&good).is_empty(), "{}", list(&named_twice(&good)));
+    let found = named_twice(&TREE);
+    assert!(found.is_empty(), "{} to fix:\n{}", found.len(), list(&found));
+}
+
+/// Public types of one name in two files of the libraries.
+fn named_twice(tree: &[Source]) -> Vec<Offence> {
+    let mut known: BTreeMap<&str, &str> = BTreeMap::new();
+    let mut offences = Vec::new();
+    let is_library =
+        |path: &str| path.contains("src/") && !path.contains("/tests") && !path.contains("/fuzz/");
+    for source in tree.iter().filter(|source| source.is_rust() && is_library(&source.path)) {
+        for (at, line) in source.lines.iter().enumerate() {
+            let Some(name) = public_type(&line.code).filter(|name| !SHARED.contains(name)) else {
+                continue;
+            };
+            match known.insert(name, &source.path) {
+                Some(other) if other != source.path => {
+                    let what = format!("`{name}` is public in {other} too: rename one");
+                    offences.push(source.offence(at, what));
+                }
+                _ => {}
+            }
+        }
+    }
+    offences
+}
+
+/// The name of the public type that a line declares.
+fn public_type(code: &str) -> Option<&str> {
+    let declared = code.trim_start().strip_prefix("pub ")?;
+    let kinds = ["struct ", "enum ", "trait ", "type ", "union "];
+    kinds.into_iter().find_map(|kind| declared.strip_prefix(kind)).map(first_word)
+}
