@@ -79,18 +79,44 @@ fn certificates(option: &str, path: &Path) -> Result<Vec<Vec<u8>>, Failure> {
 fn private_key(path: &Path) -> Result<Vec<u8>, Failure> {
     let shown = path.display();
     let key = PrivateKeyDer::from_pem_file(path).map_err(|why| match why {
-        pem::Error::NoItemsFound => usage(format!(
-            "--key {shown} has no private key in it: give a PEM file without a passphrase"
-        )),
-        why => usage(format!("--key {shown} cannot be read: {}", explained(&why))),
+        pem::Error::Io(why) => usage(format!("--key {shown} cannot be read: {why}")),
+        why => usage(format!("--key {shown} {}", without_key(path, &why))),
     })?;
     Ok(key.secret_der().to_vec())
+}
+
+/// Why a file that can be read has no key that can be used.
+fn without_key(path: &Path, why: &pem::Error) -> String {
+    let bytes = std::fs::read(path).unwrap_or_default();
+    let text = String::from_utf8_lossy(&bytes);
+    let begin = text.lines().find_map(|line| {
+        line.trim().strip_prefix("-----BEGIN ")?.strip_suffix("PRIVATE KEY-----").map(str::trim)
+    });
+    match begin {
+        _ if text.contains("ENCRYPTED") => {
+            "is under a passphrase: take that off with `openssl pkey -in FILE -out NEW`".to_owned()
+        }
+        Some("OPENSSH") => "is a key for SSH: convert it with `ssh-keygen -p -m PKCS8 -f FILE`, \
+                            or make one for TLS"
+            .to_owned(),
+        Some("DSA") => {
+            "is a key of DSA, with which this side cannot sign: use RSA, P-256 or Ed25519"
+                .to_owned()
+        }
+        Some(_) => format!("cannot be read: {}", explained(why)),
+        None => "has no private key in it: give a PEM file".to_owned(),
+    }
 }
 
 /// A file's error without the library's words around it.
 fn explained(why: &pem::Error) -> String {
     match why {
         pem::Error::Io(why) => why.to_string(),
+        pem::Error::MissingSectionEnd { .. } => "a section in it has no end".to_owned(),
+        pem::Error::IllegalSectionStart { .. } => {
+            "a line that begins a section in it is broken".to_owned()
+        }
+        pem::Error::Base64Decode(_) => "it holds something else than Base64".to_owned(),
         why => why.to_string(),
     }
 }

@@ -84,12 +84,18 @@ fn a_certificate_that_vouches_for_itself_can_be_trusted_by_itself() {
 /// the refusal says without `-k`: `openssl req -x509` makes authorities' certificates.
 /// TLS 1.2 takes P-521 and Ed448 only of peers that have them for the exchange of keys or the
 /// cipher's signature too, which the library has not.
-const ODD: [(&str, &str, &[&str]); 5] = [
+const ODD: [(&str, &str, &[&str]); 6] = [
     ("-newkey rsa:1024", AUTHORITY, &["1.2", "1.3"]),
     ("-newkey ec -pkeyopt ec_paramgen_curve:secp521r1", NOTHING_COMMON, &["1.3"]),
     ("-newkey ed448", NOTHING_COMMON, &["1.3"]),
     ("-newkey rsa:2048 -sha1", AUTHORITY, &["1.2", "1.3"]),
     ("-newkey rsa:2048 -version1", "version 1", &["1.2", "1.3"]),
+    (
+        "-newkey rsa:2048 -addext 1.2.3.4=critical,ASN1:UTF8String:x \
+         -addext basicConstraints=CA:FALSE",
+        "has a critical extension that this side does not know",
+        &["1.2", "1.3"],
+    ),
 ];
 const AUTHORITY: &str = "is that of an authority";
 /// Without `-k` the kinds of key that cannot be checked are not offered, and the server ends TLS.
@@ -256,5 +262,34 @@ fn files_that_cannot_be_used_are_named_before_anything_starts() {
     ] {
         let finished = run(&args, url).expect_code(2);
         finished.expect_line(&parts);
+    }
+}
+
+#[test]
+fn a_client_key_that_cannot_sign_is_named_by_its_kind() {
+    let certificates = Certificates::make();
+    for (how, kind) in [
+        ("-newkey rsa:1024", "RSA of 1,024 bits"),
+        ("-newkey rsa-pss -pkeyopt rsa_keygen_bits:2048", "RSA-PSS"),
+        ("-newkey ec -pkeyopt ec_paramgen_curve:P-521", "P-521"),
+        ("-newkey ec -pkeyopt ec_paramgen_curve:secp256k1", "secp256k1"),
+        ("-newkey ed448", "Ed448"),
+    ] {
+        let leaf = certificates.by_openssl(how, "/CN=client");
+        let (cert, key) = (leaf.certificate.display(), leaf.key.display());
+        for version in ["1.2", "1.3"] {
+            let args = format!("-k --tls {version} --cert {cert} --key {key}");
+            let finished = run(&args, "https://127.0.0.1:1/").expect_code(2);
+            finished.expect_line(&["the private key is", kind, "use RSA from 2,048"]);
+        }
+    }
+    let leaf = certificates.leaf(Kind::Client);
+    for (label, what) in [("ENCRYPTED", "passphrase"), ("OPENSSH", "SSH"), ("DSA", "DSA")] {
+        let text = format!(
+            "-----BEGIN {label} PRIVATE KEY-----\nAAAA\n-----END {label} PRIVATE KEY-----\n"
+        );
+        let key = certificates.write("odd.key", &text);
+        let args = format!("-k --cert {} --key {}", leaf.certificate.display(), key.display());
+        run(&args, "https://127.0.0.1:1/").expect_code(2).expect_line(&["--key", what]);
     }
 }

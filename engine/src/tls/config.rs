@@ -12,6 +12,7 @@ use uringbench_core::plan::{Identity, TlsPlan, TlsVersions, Trust};
 
 use super::sessions::Sessions;
 use super::trust::{Anyone, Vouched};
+use super::{key, words};
 
 /// Why there can be no TLS as planned.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -25,6 +26,15 @@ pub enum TlsSetupError {
     /// The key is of no kind known.
     #[error("the private key is neither PKCS #8 nor PKCS #1 nor SEC 1: convert it (openssl pkey)")]
     Key,
+    /// The key is of a kind that nothing is signed with here.
+    #[error(
+        "the private key is {0}, with which this side cannot sign: use RSA from 2,048 to 4,096 \
+         bits, P-256, P-384 or Ed25519"
+    )]
+    KeyKind(String),
+    /// The key is of a kind that is, and not whole.
+    #[error("the private key ({0}) cannot be used, it is damaged or of an odd form: make it anew")]
+    KeyDamaged(String),
     /// The certificate and its key do not go together.
     #[error("the client certificate cannot be used with its key: {0}")]
     Identity(String),
@@ -49,7 +59,7 @@ pub fn client_config(
         TlsVersions::Only12 => &[&TLS12],
         TlsVersions::Only13 => &[&TLS13],
     };
-    let other = |why: Error| TlsSetupError::Other(why.to_string());
+    let other = |why: Error| TlsSetupError::Other(words::of(&why));
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_protocol_versions(versions)
         .map_err(other)?;
@@ -65,9 +75,13 @@ pub fn client_config(
         Some(Identity { chain, key }) => {
             let chain = chain.iter().cloned().map(CertificateDer::from).collect();
             let key = PrivateKeyDer::try_from(key.clone()).map_err(|_| TlsSetupError::Key)?;
-            builder
-                .with_client_auth_cert(chain, key)
-                .map_err(|why| TlsSetupError::Identity(why.to_string()))?
+            let (kind, is_used) = key::kind(&key);
+            builder.with_client_auth_cert(chain, key).map_err(|why| match why {
+                // All that is said of a key that cannot be read.
+                Error::General(_) if is_used => TlsSetupError::KeyDamaged(kind),
+                Error::General(_) => TlsSetupError::KeyKind(kind),
+                why => TlsSetupError::Identity(words::of(&why)),
+            })?
         }
     };
     config.alpn_protocols = plan.alpn.iter().map(|name| name.clone().into_bytes()).collect();
@@ -94,7 +108,7 @@ fn root_store(roots: &[Vec<u8>]) -> Result<RootCertStore, TlsSetupError> {
     let mut refused = None;
     for root in roots {
         if let Err(why) = store.add(CertificateDer::from(root.clone())) {
-            refused = Some(why.to_string());
+            refused = Some(words::of(&why));
         }
     }
     if store.is_empty() {

@@ -4,9 +4,11 @@
 //! `session` is one connection's.
 
 mod config;
+mod key;
 mod session;
 mod sessions;
 mod trust;
+mod words;
 
 pub use config::{TlsSetupError, client_config};
 pub use session::TlsFailure;

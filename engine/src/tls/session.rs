@@ -16,7 +16,8 @@ use rustls::{
     AlertDescription, CertificateError, ClientConfig, Error, HandshakeKind, ProtocolVersion,
 };
 
-use super::trust::{is_authority, is_old_version};
+use super::trust::{is_authority, is_old_version, says};
+use super::words;
 
 /// Plaintext of one record at most (RFC 8446 section 5.1), and what its encryption adds at most:
 /// header, explicit nonce or inner type, tag.
@@ -313,7 +314,7 @@ impl fmt::Display for TlsFailure {
             Error::DecryptError => "what came was damaged, or is not of this connection",
             _ => "the target or something in between broke it off",
         };
-        write!(f, "TLS failed ({}): {remedy}", self.0)
+        write!(f, "TLS failed ({}): {remedy}", words::of(&self.0))
     }
 }
 
@@ -356,11 +357,25 @@ fn explain(f: &mut fmt::Formatter<'_>, error: &CertificateError) -> fmt::Result 
             "is signed in a way, or over a kind of key, that this side cannot verify",
             "use RSA from 2,048 bits on, P-256, P-384 or Ed25519, or take it all the same with -k",
         ),
+        _ if says(error, "UnsupportedCriticalExtension") => (
+            "has a critical extension that this side does not know",
+            "make it anew without that, or take it all the same with -k",
+        ),
+        _ if says(error, "NameConstraintViolation") => (
+            "is for a name that its authority may not vouch for (nameConstraints)",
+            "use another authority, or take it all the same with -k",
+        ),
+        CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => (
+            "is not for servers (extendedKeyUsage)",
+            "make it anew with `-addext extendedKeyUsage=serverAuth`, or take it all the same \
+             with -k",
+        ),
         _ => {
             return write!(
                 f,
-                "the target's certificate is refused ({error:?}): make it anew, or take it all \
-                 the same with -k",
+                "the target's certificate is refused ({}): make it anew, or take it all the same \
+                 with -k",
+                words::of_certificate(error),
             );
         }
     };
@@ -389,7 +404,7 @@ fn explain_alert(f: &mut fmt::Formatter<'_>, alert: AlertDescription) -> fmt::Re
         }
         _ => "see the target's log",
     };
-    write!(f, "the target ended TLS ({alert:?}): {remedy}")
+    write!(f, "the target ended TLS ({}): {remedy}", words::of_alert(alert))
 }
 
 #[cfg(test)]

@@ -134,7 +134,8 @@ pub(super) fn is_old_version(why: &CertificateError) -> bool {
     says(why, "UnsupportedCertVersion")
 }
 
-fn says(why: &CertificateError, word: &str) -> bool {
+/// Whether the library that looks at certificates refuses one for this kind of error.
+pub(super) fn says(why: &CertificateError, word: &str) -> bool {
     match why {
         CertificateError::Other(other) => format!("{other:?}").contains(word),
         _ => false,
