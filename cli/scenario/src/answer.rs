@@ -12,7 +12,7 @@ use crate::text::{Names, Text, name_error};
 
 /// Longest capture without `max`, and with it.
 const CAPTURE_BYTES: u32 = 256;
-const CAPTURE_BYTES_MAX: u32 = 65_536;
+pub(crate) const CAPTURE_BYTES_MAX: u32 = 65_536;
 
 /// What must hold. Without a status among them, one below 400 is enough.
 pub(crate) fn checks(

@@ -15,7 +15,7 @@ use crate::text::{Names, Text, name_error};
 use crate::{Context, answer, data, load, request};
 
 /// A step is not taken more often in a row: more is a slip of the keyboard.
-const REPEAT_MAX: u32 = 1_000_000;
+pub(crate) const REPEAT_MAX: u32 = 1_000_000;
 
 /// The plan of a scenario; without a meaning when a problem was added.
 pub(crate) fn plan(

@@ -6,8 +6,8 @@ use std::ops::Range;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
+use uringbench_core::summary::Grouped;
 
-use crate::format::Scenario;
 use crate::schema;
 
 /// One mistake in a scenario.
@@ -107,14 +107,12 @@ impl<'a> Diagnostics<'a> {
     }
 }
 
-/// Read the form of a scenario.
-pub(crate) fn read(text: &str) -> Result<Scenario, Diagnostic> {
-    toml::from_str(text).map_err(|error| {
-        let at = error.span().map_or(0, |span| span.start);
-        let field = field_at(text, at);
-        let message = explained(error.message(), &field);
-        diagnostic(text, at, field, message)
-    })
+/// A mistake of form, with its place in the file.
+pub(crate) fn of_form(text: &str, error: &toml::de::Error) -> Diagnostic {
+    let at = error.span().map_or(0, |span| span.start);
+    let field = field_at(text, at);
+    let message = explained(error.message(), &field);
+    diagnostic(text, at, field, message)
 }
 
 /// The keys from the top to what stands at `at`.
@@ -150,6 +148,9 @@ pub(crate) fn did_you_mean<'a>(name: &str, valid: impl IntoIterator<Item = &'a s
     nearest.map_or_else(String::new, |nearest| format!(", did you mean `{nearest}`?"))
 }
 
+/// How the TOML library begins to say that a table is to have one field, and has several or none.
+pub(crate) const ONE_WANTED: &str = "wanted exactly 1 element";
+
 /// serde's words in ours: cause and remedy.
 fn explained(message: &str, field: &str) -> String {
     let message = message.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -162,6 +163,11 @@ fn explained(message: &str, field: &str) -> String {
             return format!("`{name}` is unknown here{meant} (valid: {})", valid.join(", "));
         }
     }
+    if message.starts_with(ONE_WANTED) {
+        let choice = schema::choice(field);
+        let choice = choice.map_or_else(String::new, |names| format!(": {}", names.join(", ")));
+        return format!("exactly one field stands here, write one of them{choice}");
+    }
     if let Some(missing) = message.strip_prefix("missing field ") {
         let values = schema::values(field, missing.trim_matches('`'));
         let values = values.map_or_else(String::new, |values| format!(" ({})", values.join(", ")));
@@ -172,11 +178,32 @@ fn explained(message: &str, field: &str) -> String {
         .or_else(|| message.strip_prefix("invalid value: "))
         .and_then(|rest| rest.split_once(", expected "))
     {
-        let is_table = expected.starts_with("struct ");
-        let expected = if is_table { "a table of fields, { name = value }" } else { expected };
-        return format!("{given} cannot stand here: write {expected}");
+        return format!("{given} cannot stand here: write {}", plainly(expected, field));
     }
     message
+}
+
+/// What serde expects, without names of Rust's types.
+fn plainly(expected: &str, field: &str) -> String {
+    let of_type = match expected {
+        "u8" => Some(u64::from(u8::MAX)),
+        "u16" => Some(u64::from(u16::MAX)),
+        "u32" => Some(u64::from(u32::MAX)),
+        // TOML has no larger ones.
+        "u64" | "usize" | "i64" => Some(i64::MAX as u64),
+        _ => None,
+    };
+    if let Some(most) = of_type {
+        let (least, most) = schema::range(field, most);
+        return format!("a whole number from {} to {}", Grouped(least), Grouped(most));
+    }
+    match expected {
+        "f32" | "f64" => "a number".to_owned(),
+        "a sequence" => "a list, [ … ]".to_owned(),
+        "a map" => "a table, { name = value }".to_owned(),
+        _ if expected.starts_with("struct ") => "a table of fields, { name = value }".to_owned(),
+        expected => expected.to_owned(),
+    }
 }
 
 fn diagnostic(text: &str, at: usize, field: String, message: String) -> Diagnostic {

@@ -17,7 +17,7 @@ use crate::text::{Names, Text};
 /// As `--stall` has it.
 const STALL: Nanos = Nanos::SECOND;
 /// More messages are a slip of the keyboard.
-const MESSAGES_MAX: u32 = 1_000_000;
+pub(crate) const MESSAGES_MAX: u32 = 1_000_000;
 
 /// What a step wants to happen after its request.
 pub(crate) enum Wanted {

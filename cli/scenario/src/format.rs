@@ -10,6 +10,11 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::answer::CAPTURE_BYTES_MAX;
+use crate::compile::REPEAT_MAX;
+use crate::exchange::MESSAGES_MAX;
+use crate::request::GENERATED_MAX;
+
 pub(crate) use values::{Headers, Pairs, PerSecond, Scalar, Span, Speed};
 
 /// A scenario of uringbench.
@@ -52,8 +57,10 @@ pub(crate) struct Scenario {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Load {
     /// Connections over all cores; without it 64.
+    #[schemars(range(min = 1))]
     pub(crate) connections: Option<u32>,
     /// Users of a closed loop; without it one for each connection.
+    #[schemars(range(min = 1))]
     pub(crate) users: Option<u32>,
     /// Whether each user keeps a connection of its own, as a browser does; without it a user's
     /// request takes whichever connection is free.
@@ -169,6 +176,7 @@ pub(crate) struct Flow {
     /// What reports call it.
     pub(crate) name: String,
     /// How often it is chosen compared with other flows; without it 1.
+    #[schemars(range(min = 1))]
     pub(crate) weight: Option<u32>,
     /// Its steps, in order.
     #[serde(default)]
@@ -215,10 +223,12 @@ pub(crate) struct Step {
     /// A pause after the step.
     pub(crate) think: Option<Think>,
     /// How often the step is taken in a row; without it once.
+    #[schemars(range(min = 1, max = REPEAT_MAX))]
     pub(crate) repeat: Option<u32>,
     /// Of neighbouring steps that name the same choice, each time one is taken.
     pub(crate) choice: Option<String>,
     /// How often it is the one, compared with the others of its choice; without it 1.
+    #[schemars(range(min = 1))]
     pub(crate) weight: Option<u32>,
     /// Whether the flow ends here when the step fails.
     #[serde(default, rename = "stop_on_failure")]
@@ -250,6 +260,7 @@ pub(crate) enum Body {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Events {
     /// After so many the step is done; without it, when the server ends the answer.
+    #[schemars(range(min = 1))]
     pub(crate) count: Option<u64>,
     /// A gap of this length is a stall; without it 1 second.
     pub(crate) stall: Option<Span>,
@@ -265,17 +276,20 @@ pub(crate) struct Socket {
     /// The message, a JSON text. Values in it are escaped as in a JSON string.
     pub(crate) json: Option<String>,
     /// The message is so many made-up bytes, up to 2^30.
+    #[schemars(range(max = GENERATED_MAX))]
     pub(crate) size: Option<u32>,
     /// Whether the message is sent as binary; without it as text.
     #[serde(default, rename = "binary")]
     pub(crate) is_binary: bool,
     /// How many are sent; without it 1.
+    #[schemars(range(min = 1, max = MESSAGES_MAX))]
     pub(crate) messages: Option<u32>,
     /// Whether each answer must be the message that was sent.
     #[serde(default, rename = "echo")]
     pub(crate) is_echo: bool,
     /// How many messages the target sends of its own accord when the WebSocket is open: the first
     /// message of the step waits for them, and they answer none; without it 0.
+    #[schemars(range(max = MESSAGES_MAX))]
     pub(crate) greeting: Option<u32>,
     /// Subprotocols to choose from, the preferred one first.
     #[serde(default)]
@@ -309,6 +323,7 @@ pub(crate) struct Part {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Generated {
     /// How many, up to 2^30.
+    #[schemars(range(max = GENERATED_MAX))]
     pub(crate) size: u32,
     /// Names them; without it 0.
     #[serde(default)]
@@ -321,6 +336,7 @@ pub(crate) struct Generated {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Check {
     /// The status is one of these.
+    #[schemars(inner(range(min = 100, max = 999)))]
     pub(crate) status: Option<Vec<u16>>,
     /// Headers, name = value: exactly this value.
     #[serde(default)]
@@ -349,6 +365,7 @@ pub(crate) struct Capture {
     /// The first group of the first match in the body, or all of the match.
     pub(crate) regex: Option<String>,
     /// Longest value in bytes, 1 to 65536; a longer one fails the step. Without it 256.
+    #[schemars(range(min = 1, max = CAPTURE_BYTES_MAX))]
     pub(crate) max: Option<u32>,
 }
 

@@ -9,6 +9,7 @@ mod compile;
 mod data;
 mod diagnostic;
 mod exchange;
+mod form;
 mod format;
 mod load;
 pub mod plan;
@@ -40,10 +41,10 @@ pub struct Context<'a> {
 /// Read, check and compile a scenario.
 ///
 /// # Errors
-/// Every mistake that was found, by line. A mistake of form (not TOML, unknown or missing fields,
-/// wrong types) hides the others.
+/// Every mistake that was found, by line. Mistakes of form (not TOML, unknown or missing fields,
+/// wrong types) hide the others.
 pub fn compile(text: &str, context: &Context<'_>) -> Result<CompiledScenario, Vec<Diagnostic>> {
-    let scenario: Scenario = diagnostic::read(text).map_err(|diagnostic| vec![diagnostic])?;
+    let scenario: Scenario = form::read(text)?;
     let mut diagnostics = Diagnostics::new(text);
     let plan = compile::plan(&scenario, context, &mut diagnostics);
     diagnostics.into_result(plan)

@@ -15,21 +15,45 @@ pub(crate) fn text() -> String {
 /// `load.stage`. `None` where it takes something else than words, or is not known.
 pub(crate) fn values(place: &str, name: &str) -> Option<Vec<String>> {
     let root = serde_json::to_value(schemars::schema_for!(Scenario)).ok()?;
-    let mut at = &root;
-    for key in place.split('.').chain([name]) {
-        at = property(&root, at, key)?;
-    }
-    let at = resolved(&root, at);
+    let at = found(&root, place.split('.').chain([name]))?;
     let variants = at["enum"].as_array().or_else(|| at["oneOf"].as_array())?;
     let word =
         |variant: &Value| variant.as_str().or_else(|| variant["const"].as_str()).map(str::to_owned);
     variants.iter().map(word).collect()
 }
 
+/// The fields of which one may stand in the table `field`, keys from the top.
+pub(crate) fn choice(field: &str) -> Option<Vec<String>> {
+    let root = serde_json::to_value(schemars::schema_for!(Scenario)).ok()?;
+    let kinds = found(&root, field.split('.'))?["oneOf"].as_array()?;
+    let name = |kind: &Value| kind["required"].as_array()?.first()?.as_str().map(str::to_owned);
+    kinds.iter().map(name).collect()
+}
+
+/// The smallest and the largest number that may stand in `field`, keys from the top such as
+/// `load.users`; `most` where the field does not say.
+pub(crate) fn range(field: &str, most: u64) -> (u64, u64) {
+    let root = serde_json::to_value(schemars::schema_for!(Scenario)).unwrap_or_default();
+    let at = found(&root, field.split('.')).unwrap_or(&Value::Null);
+    let bound = |name: &str| at[name].as_u64();
+    (bound("minimum").unwrap_or(0), bound("maximum").unwrap_or(most).min(most))
+}
+
+fn found<'a, 'k>(root: &'a Value, keys: impl Iterator<Item = &'k str>) -> Option<&'a Value> {
+    let mut at = root;
+    for key in keys {
+        at = property(root, at, key)?;
+    }
+    Some(resolved(root, at))
+}
+
 /// The schema of a key; that of its elements where it is a list.
 fn property<'a>(root: &'a Value, of: &'a Value, key: &str) -> Option<&'a Value> {
     let of = resolved(root, of);
-    let found = of["properties"].get(key).or_else(|| of.get("additionalProperties"))?;
+    let own = |of: &'a Value| of["properties"].get(key).or_else(|| of.get("additionalProperties"));
+    let kinds = of["oneOf"].as_array().into_iter().flatten();
+    // Of kinds each has one field, and no further ones.
+    let found = own(of).or_else(|| kinds.filter_map(|kind| kind["properties"].get(key)).next())?;
     let found = resolved(root, found);
     Some(found.get("items").unwrap_or(found))
 }

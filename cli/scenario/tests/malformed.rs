@@ -158,10 +158,13 @@ fn mistakes_in_what_becomes_of_an_answer_are_told() {
         HEAD,
         &[
             ("path = \"/\"\ncheck = { statu = [200] }", &["flow.step.check.statu", "`status`?"]),
-            ("path = \"/\"\ncheck = { status = 200 }", &["flow.step.check.status", "sequence"]),
+            ("path = \"/\"\ncheck = { status = 200 }", &["flow.step.check.status", "write a list"]),
             ("path = \"/\"\ncheck = { status = [99] }", &["flow.step.check.status", "write [200]"]),
             ("path = \"/\"\ncheck = { status = [] }", &["flow.step.check.status", "write [200]"]),
-            ("path = \"/\"\ncheck = { length = -1 }", &["flow.step.check.length", "write u64"]),
+            (
+                "path = \"/\"\ncheck = { length = -1 }",
+                &["step.check.length", "a whole number from 0 to 9,"],
+            ),
             ("path = \"/\"\ncheck = { json = { a = 1 } }", &["flow.step.check.json.a", "/user/id"]),
             ("path = \"/\"\ncheck = { json = { \"/~\" = 1 } }", &["`~0`: write /user/id"]),
             ("path = \"/\"\ncheck = { json = { \"/a\" = [1] } }", &["write a string, a number"]),
@@ -208,7 +211,11 @@ fn mistakes_in_what_becomes_of_an_answer_are_told() {
             ("path = \"/\"\nthink = { uniform = [2] }", &["flow.step.think"]),
             ("path = \"/\"\nthink = { exp = 2 }", &["did you mean `exponential`?"]),
             ("path = \"/\"\nrepeat = 0", &["flow.step.repeat", "1 to 1000000 times"]),
-            ("path = \"/\"\nrepeat = -1", &["flow.step.repeat", "write u32"]),
+            (
+                "path = \"/\"\nrepeat = -1",
+                &["flow.step.repeat", "write a whole number from 1 to 1,000,000"],
+            ),
+            ("path = \"/\"\nrepeat = 1.5", &["flow.step.repeat", "write a whole number"]),
             ("path = \"/\"\nweight = 2", &["flow.step.weight", "add `choice`"]),
             ("path = \"/\"\nchoice = \"c\"\nweight = 0", &["flow.step.weight", "at least 1"]),
             ("path = \"/\"\nstop_on_failure = 1", &["stop_on_failure", "write a boolean"]),
@@ -226,7 +233,7 @@ fn mistakes_in_a_stream_are_told() {
             ("events = 1", &["6:10: flow.step.events", "write a table of fields"]),
             ("events = { counts = 1 }", &["did you mean `count`?"]),
             ("events = { count = 0 }", &["6:12: flow.step.events.count", "at least 1"]),
-            ("events = { count = -1 }", &["events.count", "write u64"]),
+            ("events = { count = -1 }", &["events.count", "write a whole number from 1 to 9,"]),
             ("events = { stall = \"x\" }", &["events.stall", "30s, 1m30s"]),
             (&events("method = \"HEAD\""), &["7:1: flow.step.method", "another method"]),
             (&events("check = { contains = \"a\" }"), &["check.contains", "status or a header"]),
@@ -256,7 +263,7 @@ fn mistakes_in_a_websocket_are_told() {
             ("websocket = { size = 1, binary = 1 }", &["websocket.binary", "write a boolean"]),
             ("websocket = { size = 1, echo = 1 }", &["websocket.echo", "write a boolean"]),
             ("websocket = { size = 1, messages = 0 }", &["websocket.messages", "1 to 1000000"]),
-            ("websocket = { size = 1, protocols = \"a\" }", &["protocols", "write a sequence"]),
+            ("websocket = { size = 1, protocols = \"a\" }", &["protocols", "write a list"]),
             ("websocket = { size = 1, protocols = [\"a b\"] }", &["step.websocket", "`-`"]),
             ("websocket = { size = 1, protocols = [\"a\", \"a\"] }", &["keep one of them"]),
             (&socket("body = { text = \"b\" }"), &["7:1: flow.step.body", "into `websocket`"]),
@@ -278,7 +285,8 @@ fn mistakes_in_a_body_are_told() {
         &[
             ("body = \"x\"", &["6:8: flow.step.body", "`x` is unknown here"]),
             ("body = { txt = \"x\" }", &["did you mean `text`?", "multipart, generated"]),
-            ("body = { text = \"x\", json = \"1\" }", &["flow.step.body"]),
+            ("body = {}", &["flow.step.body", "write one of them: text, json"]),
+            ("body = { text = \"x\", json = \"1\" }", &["flow.step.body", "exactly one field"]),
             ("body = { text = \"{{x}}\" }", &["6:10: flow.step.body.text", "defines `x`"]),
             ("body = { json = \"{\" }", &["flow.step.body.json", "not JSON: fix it"]),
             ("body = { json = '{\"a\": {{x}}}' }", &["flow.step.body.json", "defines `x`"]),
@@ -286,7 +294,10 @@ fn mistakes_in_a_body_are_told() {
             ("body = { form = { a = \"{{x}}\" } }", &["flow.step.body.form.a", "defines `x`"]),
             ("body = { file = \"no.bin\" }", &["flow.step.body.file", "no.bin cannot be read"]),
             ("body = { generated = {} }", &["`size` is missing: add it"]),
-            ("body = { generated = { size = -1 } }", &["generated.size", "write u32"]),
+            (
+                "body = { generated = { size = -1 } }",
+                &["generated.size", "from 0 to 1,073,741,824"],
+            ),
             ("body = { generated = { size = 2000000000 } }", &["at most 1073741824"]),
             ("body = { multipart = [] }", &["flow.step.body", "no parts: give it one"]),
             ("body = { multipart = [{ name = \"a\" }] }", &["multipart", "one of the three"]),
@@ -399,6 +410,40 @@ fn mistakes_in_a_whole_file_are_told() {
             ("[[flow]\n", &["1:8"]),
         ],
     );
+}
+
+#[test]
+fn all_mistakes_of_form_are_told_in_the_order_of_the_file() {
+    let text = "target = 1\nunknown = 2\n[load]\nusers = -1\nduration = \"x\"\n[[flow]]\n\
+                weight = 4294967296\n[[flow.step]]\npath = 3\ncheck = { status = [200, -1] }\n\
+                [[flow.step]]\nbody = { text = 1, file = 2 }\n[[flow]]\nname = 7\n\
+                [[flow.step]]\npath = \"/\"\nthink = 1\n";
+    let found = mistakes(text);
+    let places: Vec<String> = found
+        .iter()
+        .map(|line| line.splitn(4, ':').take(3).collect::<Vec<_>>().join(":"))
+        .collect();
+    assert_eq!(
+        places,
+        [
+            "1:10: target",
+            "2:1: unknown",
+            "4:9: load.users",
+            "5:12: load.duration",
+            "6:1: flow",
+            "7:10: flow.weight",
+            "9:8: flow.step.path",
+            "10:26: flow.step.check.status",
+            "12:8: flow.step.body",
+            "14:8: flow.name",
+            "17:9: flow.step.think",
+        ],
+        "{found:#?}"
+    );
+    assert!(found[2].ends_with("write a whole number from 1 to 4,294,967,295"), "{}", found[2]);
+    assert!(found[7].ends_with("write a whole number from 100 to 999"), "{}", found[7]);
+    let many = format!("target = \"a\"\n{}", "[[flow]]\nname = 1\n".repeat(30));
+    assert_eq!(mistakes(&many).len(), 20);
 }
 
 #[test]

@@ -1,0 +1,160 @@
+//! The form of a scenario: TOML with the fields and types of `format`, and each mistake of it.
+//!
+//! serde stops at the first mistake. That is taken out of the tree, and the rest read again.
+//! What the fields say together is checked in `compile`.
+
+use std::ops::Range;
+
+use serde::Deserialize as _;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue, Deserializer, Error};
+
+use crate::diagnostic::{self, Diagnostic};
+use crate::format::Scenario;
+
+/// Most mistakes of one file that are told.
+const MISTAKES_MAX: usize = 20;
+
+/// A step from a table or a list to what is in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Key {
+    Name(String),
+    Index(usize),
+}
+
+/// Read the form of a scenario.
+pub(crate) fn read(text: &str) -> Result<Scenario, Vec<Diagnostic>> {
+    toml::from_str(text).map_err(|error| match DeTable::parse(text) {
+        Ok(tree) => mistakes(text, tree),
+        Err(_) => vec![diagnostic::of_form(text, &error)],
+    })
+}
+
+/// All that is wrong with the form of a file, which is TOML.
+fn mistakes(text: &str, mut tree: Spanned<DeTable<'_>>) -> Vec<Diagnostic> {
+    let mut found = Vec::new();
+    // Names that were taken out, with the table that lacks them now.
+    let mut missing: Vec<(usize, String)> = Vec::new();
+    while found.len() < MISTAKES_MAX
+        && let Err(error) = Scenario::deserialize(Deserializer::from(tree.clone()))
+    {
+        let span = error.span().unwrap_or_default();
+        if !is_follow_up(&error, &span, &missing) {
+            found.push((span.start, diagnostic::of_form(text, &error)));
+        }
+        let Some(path) = narrowest(tree.get_ref(), &span) else { break };
+        let table_begin = begin_of_parent(&tree, &path);
+        if let Some(Key::Name(name)) = path.last() {
+            missing.push((table_begin, name.clone()));
+        }
+        remove(tree.get_mut(), &path);
+    }
+    found.sort_by_key(|(at, _)| *at);
+    found.into_iter().map(|(_, diagnostic)| diagnostic).collect()
+}
+
+/// Whether what is missing was taken out before.
+fn is_follow_up(error: &Error, span: &Range<usize>, missing: &[(usize, String)]) -> bool {
+    let message = error.message();
+    let name = message.strip_prefix("missing field ").map(|name| name.trim_matches('`'));
+    let is_gone = |gone: &str| name == Some(gone) || message.starts_with(diagnostic::ONE_WANTED);
+    missing.iter().any(|(at, gone)| *at == span.start && is_gone(gone))
+}
+
+/// The way to the narrowest key or value that holds all of `span`.
+fn narrowest(tree: &DeTable<'_>, span: &Range<usize>) -> Option<Vec<Key>> {
+    let mut best: Option<(usize, Vec<Key>)> = None;
+    let mut path = Vec::new();
+    look_into_table(tree, span, &mut path, &mut best);
+    best.map(|(_, path)| path)
+}
+
+fn look_into_table(
+    table: &DeTable<'_>,
+    span: &Range<usize>,
+    path: &mut Vec<Key>,
+    best: &mut Option<(usize, Vec<Key>)>,
+) {
+    for (key, value) in table {
+        path.push(Key::Name(key.get_ref().to_string()));
+        consider(&key.span(), span, path, best);
+        look_into(value, span, path, best);
+        path.pop();
+    }
+}
+
+fn look_into(
+    value: &Spanned<DeValue<'_>>,
+    span: &Range<usize>,
+    path: &mut Vec<Key>,
+    best: &mut Option<(usize, Vec<Key>)>,
+) {
+    consider(&value.span(), span, path, best);
+    match value.get_ref() {
+        DeValue::Table(table) => look_into_table(table, span, path, best),
+        DeValue::Array(array) => {
+            for (index, element) in array.iter().enumerate() {
+                path.push(Key::Index(index));
+                look_into(element, span, path, best);
+                path.pop();
+            }
+        }
+        _ => {}
+    }
+}
+
+fn consider(
+    own: &Range<usize>,
+    span: &Range<usize>,
+    path: &[Key],
+    best: &mut Option<(usize, Vec<Key>)>,
+) {
+    let holds = own.start <= span.start && span.end <= own.end;
+    if holds && best.as_ref().is_none_or(|(length, _)| own.len() <= *length) {
+        *best = Some((own.len(), path.to_vec()));
+    }
+}
+
+fn begin_of_parent(tree: &Spanned<DeTable<'_>>, path: &[Key]) -> usize {
+    let mut begin = tree.span().start;
+    let mut at: Option<&Spanned<DeValue<'_>>> = None;
+    for key in path.iter().take(path.len().saturating_sub(1)) {
+        at = match (key, at.map(Spanned::get_ref)) {
+            (Key::Name(name), None) => tree.get_ref().get(name.as_str()),
+            (Key::Name(name), Some(value)) => value.get(name.as_str()),
+            (Key::Index(index), Some(value)) => value.get(*index),
+            (Key::Index(_), None) => None,
+        };
+        begin = at.map_or(begin, |value| value.span().start);
+    }
+    begin
+}
+
+/// Take out what `path` leads to.
+fn remove(table: &mut DeTable<'_>, path: &[Key]) {
+    let Some((Key::Name(name), rest)) = path.split_first() else { return };
+    match rest {
+        [] => drop(table.remove(name.as_str())),
+        rest => {
+            if let Some(value) = table.get_mut(name.as_str()) {
+                remove_within(value.get_mut(), rest);
+            }
+        }
+    }
+}
+
+fn remove_within(value: &mut DeValue<'_>, path: &[Key]) {
+    match (value, path) {
+        (DeValue::Table(table), path) => remove(table, path),
+        (DeValue::Array(array), [Key::Index(index)]) => {
+            let kept = array.iter().enumerate().filter(|(at, _)| at != index);
+            *array = kept.map(|(_, element)| element.clone()).collect();
+        }
+        (DeValue::Array(array), [Key::Index(index), rest @ ..]) => {
+            if let Some(element) = array.get_mut(*index) {
+                remove_within(element.get_mut(), rest);
+            }
+        }
+        _ => {}
+    }
+}
