@@ -2,6 +2,7 @@
 
 use std::io::IsTerminal;
 
+use uringbench_core::histogram::LatencyCounts;
 use uringbench_core::plan::Plan;
 use uringbench_core::record::{Backend, Interval, Phase};
 use uringbench_core::time::{Nanos, Timestamp};
@@ -101,7 +102,7 @@ impl uringbench_engine::Observer for Watch<'_> {
         }
     }
 
-    fn interval(&mut self, interval: &Interval) {
+    fn interval(&mut self, interval: &Interval, _: &LatencyCounts) {
         if let Some(profiled) = self.profiled {
             profiled.interval(interval);
         }

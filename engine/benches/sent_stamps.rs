@@ -7,6 +7,7 @@
 use std::io::{BufRead, BufReader};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
+use uringbench_core::histogram::LatencyCounts;
 use uringbench_core::http::request::{RequestParts, RequestTemplate};
 use uringbench_core::outcome::Outcome;
 use uringbench_core::plan::{Arrivals, Limit, Load, Plan};
@@ -28,7 +29,7 @@ struct Unobserved;
 impl Observer for Unobserved {
     fn started(&mut self, _: Timestamp, _: u32) {}
     fn measure_begins(&mut self) {}
-    fn interval(&mut self, _: &Interval) {}
+    fn interval(&mut self, _: &Interval, _: &LatencyCounts) {}
     fn measure_ended(&mut self) {}
 }
 

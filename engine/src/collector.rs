@@ -39,6 +39,9 @@ pub(crate) struct Collector {
     pub(crate) by_status: Box<[u64]>,
     pub(crate) times: Times,
     pub(crate) intervals: Vec<Interval>,
+    /// The response times of the last of them, until they are taken: kept, they would grow with the
+    /// run.
+    complete: Vec<LatencyCounts>,
     /// Empty unless the run is followed in steps shorter than an interval.
     pub(crate) slices: Vec<Interval>,
     pub(crate) workers: Vec<WorkerSums>,
@@ -82,6 +85,7 @@ impl Collector {
             by_status: vec![0; 1_000].into(),
             times: Times::default(),
             intervals: Vec::new(),
+            complete: Vec::new(),
             slices: Vec::new(),
             workers: vec![WorkerSums::default(); workers],
             steps: vec![StepRecord::default(); steps],
@@ -95,8 +99,8 @@ impl Collector {
         }
     }
 
-    /// Add one worker's interval and leave the box empty. The rows that are complete with it.
-    pub(crate) fn add(&mut self, worker: usize, handover: &mut IntervalCounts) -> &[Interval] {
+    /// Add one worker's interval and leave the box empty.
+    pub(crate) fn add(&mut self, worker: usize, handover: &mut IntervalCounts) {
         handover.service.merge(&handover.whole);
         handover.first_byte.merge(&handover.whole);
         handover.whole.clear();
@@ -108,15 +112,19 @@ impl Collector {
         self.add_to_row(worker, handover);
         self.add_to_whole(handover);
         self.add_to_steps(handover);
-        let complete = self.intervals.len();
         self.complete_rows();
-        &self.intervals[complete..]
     }
 
     /// A worker has ended: rows no longer wait for it.
     pub(crate) fn finish(&mut self, worker: usize) {
         self.next[worker] = u32::MAX;
         self.complete_rows();
+    }
+
+    /// The intervals that became complete since the last time, with their response times.
+    pub(crate) fn take_complete(&mut self) -> impl Iterator<Item = (&Interval, LatencyCounts)> {
+        let taken = self.intervals.len() - self.complete.len();
+        self.intervals[taken..].iter().zip(self.complete.drain(..))
     }
 
     fn add_to_worker(&mut self, worker: usize, handover: &IntervalCounts) {
@@ -233,11 +241,13 @@ impl Collector {
                 self.slices.push(row.close());
                 self.gather(row);
             } else {
-                self.intervals.push(row.close());
+                self.push(row);
             }
         }
-        if through == u32::MAX {
-            self.intervals.extend(self.gathering.take().map(|row| row.close()));
+        if through == u32::MAX
+            && let Some(last) = self.gathering.take()
+        {
+            self.push(last);
         }
     }
 
@@ -245,15 +255,20 @@ impl Collector {
     fn gather(&mut self, slice: Row) {
         let phase = slice.figures.phase;
         if let Some(before) = self.gathering.take_if(|row| row.figures.phase != phase) {
-            self.intervals.push(before.close());
+            self.push(before);
         }
         match &mut self.gathering {
             Some(interval) => interval.append(&slice),
             none => *none = Some(slice),
         }
         if let Some(full) = self.gathering.take_if(|row| row.figures.length >= INTERVAL) {
-            self.intervals.push(full.close());
+            self.push(full);
         }
+    }
+
+    fn push(&mut self, row: Row) {
+        self.intervals.push(row.close());
+        self.complete.push(row.response);
     }
 }
 
@@ -375,6 +390,29 @@ mod tests {
         let of = |row: &Interval| row.response.map(|quantiles| (quantiles.p50, quantiles.max));
         assert_eq!(of(&collector.slices[13]), Some((14_007, 14_007)));
         assert_eq!(of(last), Some((17_007, 20_015)));
+    }
+
+    #[test]
+    fn times_of_complete_intervals_are_handed_on_once_and_add_up_to_the_whole() {
+        let mut collector = Collector::new(&plan(Nanos::from_millis(100)), START);
+        let mut whole = uringbench_core::histogram::empty();
+        let mut totals = Vec::new();
+        for index in 0..20 {
+            let phase = if index < 3 { Phase::Warmup } else { Phase::Measure };
+            collector.add(0, &mut slice(index, phase, 1_000 * u64::from(index + 1)));
+            if index == 19 {
+                collector.finish(0);
+            }
+            for (interval, response) in collector.take_complete() {
+                totals.push(response.total());
+                if interval.phase != Phase::Warmup {
+                    response.add_to(&mut whole);
+                }
+            }
+            assert!(collector.complete.is_empty(), "nothing is kept");
+        }
+        assert_eq!(totals, [3, 10, 7]);
+        assert!(whole == collector.times.response);
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
 use thiserror::Error;
+use uringbench_core::histogram::LatencyCounts;
 use uringbench_core::outcome::Counts;
 use uringbench_core::plan::Plan;
 use uringbench_core::record::{Backend, Interval, Phase, PhaseSpan, RunRecord, WorkerRecord};
@@ -30,8 +31,8 @@ pub trait Observer {
     fn started(&mut self, start: Timestamp, connected: u32);
     /// The measured window begins about now (not told when there is none).
     fn measure_begins(&mut self);
-    /// An interval is complete.
-    fn interval(&mut self, interval: &Interval);
+    /// An interval is complete; `response` are the times of the slots that ended in it.
+    fn interval(&mut self, interval: &Interval, response: &LatencyCounts);
     /// The measured window has ended about now.
     fn measure_ended(&mut self);
 }
@@ -318,7 +319,6 @@ impl WorkerPool {
         collector: &mut Collector,
     ) {
         let worker = &mut self.workers[index];
-        let complete = collector.intervals.len();
         match report {
             Report::Interval(mut handover) => {
                 collector.add(index, &mut handover);
@@ -335,8 +335,8 @@ impl WorkerPool {
             }
             Report::Ready(_) | Report::Failed(_) => {}
         }
-        for interval in &collector.intervals[complete..] {
-            observer.interval(interval);
+        for (interval, response) in collector.take_complete() {
+            observer.interval(interval, &response);
         }
     }
 

@@ -13,6 +13,7 @@ use uringbench_core::flow::step::Step;
 use uringbench_core::flow::table::Table;
 use uringbench_core::flow::template::{Marks, Template};
 use uringbench_core::flow::value::{Escape, TemplateValue, Value};
+use uringbench_core::histogram::LatencyCounts;
 use uringbench_core::http::request::{RequestParts, RequestTemplate};
 use uringbench_core::outcome::Outcome;
 use uringbench_core::plan::{Limit, Plan, Workload};
@@ -29,7 +30,7 @@ struct Unobserved;
 impl Observer for Unobserved {
     fn started(&mut self, _: Timestamp, _: u32) {}
     fn measure_begins(&mut self) {}
-    fn interval(&mut self, _: &Interval) {}
+    fn interval(&mut self, _: &Interval, _: &LatencyCounts) {}
     fn measure_ended(&mut self) {}
 }
 

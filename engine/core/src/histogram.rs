@@ -60,17 +60,21 @@ impl LatencyCounts {
         self.total
     }
 
-    /// Add these counts to `whole`, losing none, and become empty.
-    pub fn drain_into(&mut self, whole: &mut Histogram<u64>) {
+    /// Add these counts to `whole`, losing none.
+    pub fn add_to(&self, whole: &mut Histogram<u64>) {
         let (first, end) = self.touched;
         for slot in first..end {
-            let count = std::mem::take(&mut self.counts[slot]);
+            let count = self.counts[slot];
             if count > 0 {
                 whole.saturating_record_n(lowest_of(slot), u64::from(count));
             }
         }
-        self.total = 0;
-        self.touched = UNTOUCHED;
+    }
+
+    /// Add these counts to `whole`, losing none, and become empty.
+    pub fn drain_into(&mut self, whole: &mut Histogram<u64>) {
+        self.add_to(whole);
+        self.clear();
     }
 
     /// Add another's counts to these.

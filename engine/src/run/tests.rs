@@ -6,6 +6,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::ops::Range;
 
 use rustix::io::Errno;
+use uringbench_core::histogram::LatencyCounts;
 use uringbench_core::http::request::{RequestParts, RequestTemplate};
 use uringbench_core::outcome::Outcome;
 use uringbench_core::plan::{Carrier, Limit};
@@ -127,7 +128,7 @@ struct Watch {
 impl Observer for Watch {
     fn started(&mut self, _: Timestamp, _: u32) {}
     fn measure_begins(&mut self) {}
-    fn interval(&mut self, _: &Interval) {
+    fn interval(&mut self, _: &Interval, _: &LatencyCounts) {
         assert!(!self.panics, "an observer broken on purpose");
     }
     fn measure_ended(&mut self) {}

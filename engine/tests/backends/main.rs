@@ -16,6 +16,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rustix::net::{AddressFamily, SocketAddrV4, SocketType, bind, listen, socket};
+use uringbench_core::histogram::LatencyCounts;
 use uringbench_core::http::body::Body;
 use uringbench_core::http::request::{RequestParts, RequestTemplate};
 use uringbench_core::outcome::Outcome;
@@ -97,7 +98,7 @@ impl Observer for Watch {
         self.start = start;
     }
     fn measure_begins(&mut self) {}
-    fn interval(&mut self, _: &Interval) {
+    fn interval(&mut self, _: &Interval, _: &LatencyCounts) {
         for _ in 0..std::mem::take(&mut self.interrupts) {
             self.control.interrupt();
         }
@@ -403,7 +404,7 @@ impl Observer for HeldUp<'_> {
     fn measure_begins(&mut self) {
         assert!(settles(|| self.server.requests() >= self.requests), "the load waits for it");
     }
-    fn interval(&mut self, _: &Interval) {}
+    fn interval(&mut self, _: &Interval, _: &LatencyCounts) {}
     fn measure_ended(&mut self) {}
 }
 
