@@ -3,14 +3,14 @@
 use std::time::SystemTime;
 
 use anyhow::{Context, anyhow};
-use uringbench_core::record::{Backend, RunRecord};
+use uringbench_core::record::Backend;
 use uringbench_core::slo::{Measured, Met, SloFinding};
 use uringbench_core::summary::Summary;
 use uringbench_core::validity::{self, Validity};
 use uringbench_document::{Document, DocumentParts, Environment, HistogramLog};
 use uringbench_engine::{Control, RunError};
 use uringbench_report::text;
-use uringbench_store::{Destination, run_folder};
+use uringbench_store::{Destination, IntervalFile, run_folder};
 
 use crate::console;
 use crate::exit::{Exit, Failure};
@@ -33,17 +33,23 @@ pub(crate) fn execute(run: &ResolvedRun, control: &Control) -> Result<Exit, Fail
     let profiled = run.profile.as_ref().map(|asked| {
         ProfiledRun::start(asked, &run.plan, target_cpus.as_ref(), destination.folder())
     });
-    let mut watch = Watch::new(&run.plan, machine, run.progress, profiled.as_ref());
+    let log = (&destination, started);
+    let mut watch = Watch::new(&run.plan, machine, run.progress, profiled.as_ref(), log);
     let result = uringbench_engine::run(&run.plan, control, &mut watch);
-    watch.clear();
-    let record = result.map_err(broken_off).inspect_err(|_| {
-        // Nothing was measured: an empty folder would only puzzle. One with files in it stays,
-        // since only empty folders can be removed so.
-        let _kept = std::fs::remove_dir(destination.folder());
-    })?;
+    let (observed, log) = watch.end();
+    let record = match result {
+        Ok(record) => record,
+        Err(error) => {
+            drop(log);
+            // Nothing was measured: an empty folder would only puzzle. One with files in it stays,
+            // since only empty folders can be removed so.
+            let _kept = std::fs::remove_dir(destination.folder());
+            return Err(broken_off(error).into());
+        }
+    };
 
     let summary = Summary::of(&run.plan, &record);
-    let verdict = validity::judge(&run.plan, &record, &summary, watch.observed());
+    let verdict = validity::judge(&run.plan, &record, &summary, &observed);
     let url = run.url.to_string();
     let profile = profiled.map_or_else(ProfileReport::default, |profiled| {
         let title = run.name.as_deref().unwrap_or(&url);
@@ -72,7 +78,8 @@ pub(crate) fn execute(run: &ResolvedRun, control: &Control) -> Result<Exit, Fail
         timeline: profile.timeline,
     })
     .context("cannot make the result document")?;
-    let stored = store(&destination, &document, &record, started);
+    let histograms = HistogramLog::of(&record, started).context("cannot make the histogram log")?;
+    let stored = store(&destination, &document, &histograms, log);
     let folder = stored.is_ok().then(|| destination.folder());
     let result = match run.format {
         Format::Json => format!("{}\n", document.to_json().context("cannot write JSON")?),
@@ -85,14 +92,8 @@ pub(crate) fn execute(run: &ResolvedRun, control: &Control) -> Result<Exit, Fail
             anyhow!("the run was ended, io_uring_enter fails again and again: {why}").into()
         );
     }
-    let soak = document.soak.as_ref().map(|soak| soak.verdict.as_str());
-    Ok(match (soak, exit(verdict.validity, &slo)) {
-        (Some("leak"), _) => Exit::GateFailed,
-        (Some("inconclusive"), Exit::Success) => Exit::Inconclusive,
-        // A soak is a gate by itself, so it needs targets that were really watched.
-        (None, Exit::Success) if run.is_soak => Exit::Inconclusive,
-        (_, exit) => exit,
-    })
+    let exit = exit(verdict.validity, &slo);
+    Ok(if run.is_soak { exit_of_soak(&document, exit) } else { exit })
 }
 
 /// Why there is no record.
@@ -138,12 +139,13 @@ fn destination(run: &ResolvedRun, started: SystemTime) -> Result<Destination, Fa
 fn store(
     destination: &Destination,
     document: &Document,
-    record: &RunRecord,
-    started: SystemTime,
+    histograms: &HistogramLog,
+    log: Option<IntervalFile>,
 ) -> Result<(), Failure> {
     let stored = || {
         destination.write_document(document)?;
-        destination.write_log(&HistogramLog::of(record, started)?)
+        destination.write_log(histograms)?;
+        log.map_or(Ok(()), |log| log.finish().map(|_| ()))
     };
     stored().context("the result above is not stored")?;
     Ok(())
@@ -163,6 +165,15 @@ fn host(backend: Backend) -> Environment {
         congestion_control: machine.congestion_control,
         hostname: machine.hostname,
         uringbench: Some(env!("CARGO_PKG_VERSION").to_owned()),
+    }
+}
+
+/// A soak is a gate by itself, so it needs targets that were really watched.
+fn exit_of_soak(document: &Document, exit: Exit) -> Exit {
+    match (document.soak.as_ref().map(|soak| soak.verdict.as_str()), exit) {
+        (Some("leak"), _) => Exit::GateFailed,
+        (Some("inconclusive") | None, Exit::Success) => Exit::Inconclusive,
+        (_, exit) => exit,
     }
 }
 

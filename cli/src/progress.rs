@@ -1,12 +1,14 @@
 //! What is said on stderr while a run lasts, and what is read of the machine meanwhile.
 
 use std::io::IsTerminal;
+use std::time::SystemTime;
 
 use uringbench_core::histogram::LatencyCounts;
 use uringbench_core::plan::Plan;
 use uringbench_core::record::{Backend, Interval, Phase};
 use uringbench_core::time::{Nanos, Timestamp};
 use uringbench_core::validity::Observations;
+use uringbench_store::{Destination, IntervalFile};
 
 use crate::console;
 use crate::host::limits;
@@ -36,6 +38,10 @@ pub(crate) struct Watch<'a> {
     connections: u32,
     plan: &'a Plan,
     profiled: Option<&'a ProfiledRun<'a>>,
+    /// Where the log of response times goes, and when the run began.
+    log_of: (&'a Destination, SystemTime),
+    /// From the start of the load on.
+    log: Option<IntervalFile>,
 }
 
 impl<'a> Watch<'a> {
@@ -44,6 +50,7 @@ impl<'a> Watch<'a> {
         machine: observe::HostObserver,
         progress: Progress,
         profiled: Option<&'a ProfiledRun<'a>>,
+        log_of: (&'a Destination, SystemTime),
     ) -> Self {
         let display = match progress {
             Progress::Hidden => Display::Hidden,
@@ -59,19 +66,18 @@ impl<'a> Watch<'a> {
             connections: plan.connections(),
             plan,
             profiled,
+            log_of,
+            log: None,
         }
     }
 
-    /// What the machine went through in the measured window.
-    pub(crate) fn observed(&self) -> &Observations {
-        &self.observed
-    }
-
-    /// Leave the line that was written over empty for what comes next.
-    pub(crate) fn clear(&self) {
+    /// The run is over: leave the line that was written over empty for what comes next. What the
+    /// machine went through in the measured window, and the log of response times.
+    pub(crate) fn end(self) -> (Observations, Option<IntervalFile>) {
         if self.display == Display::Rewritten {
             console::rewrite("");
         }
+        (self.observed, self.log)
     }
 }
 
@@ -84,6 +90,8 @@ impl uringbench_engine::Observer for Watch<'_> {
     }
 
     fn started(&mut self, start: Timestamp, connected: u32) {
+        let (destination, began) = self.log_of;
+        self.log = Some(IntervalFile::begin(destination, began));
         if let Some(profiled) = self.profiled {
             profiled.load_starts(start, self.plan);
         }
@@ -102,7 +110,10 @@ impl uringbench_engine::Observer for Watch<'_> {
         }
     }
 
-    fn interval(&mut self, interval: &Interval, _: &LatencyCounts) {
+    fn interval(&mut self, interval: &Interval, response: &LatencyCounts) {
+        if let Some(log) = &mut self.log {
+            log.append(interval, response);
+        }
         if let Some(profiled) = self.profiled {
             profiled.interval(interval);
         }

@@ -23,7 +23,7 @@ const EDGES: [(&str, &[&str]); 18] = [
     ("uringbench-perf", &[]),
     ("uringbench-document", &["uringbench-core"]),
     ("uringbench-profiler", &["uringbench-core", "uringbench-document", "uringbench-perf"]),
-    ("uringbench-store", &["uringbench-document"]),
+    ("uringbench-store", &["uringbench-core", "uringbench-document"]),
     ("uringbench-report", &["uringbench-core", "uringbench-document"]),
     ("uringbench-scenario", &["uringbench-core"]),
     ("uringbench-import", &["uringbench-core", "uringbench-scenario"]),

@@ -19,7 +19,7 @@ use crate::civil::Civil;
 pub const TAGS: [&str; 3] = ["response", "service", "lateness"];
 
 /// Java's default ratio of recorded to shown values; here nanoseconds to milliseconds.
-const MAX_VALUE_DIVISOR: f64 = 1e6;
+pub(crate) const MAX_VALUE_DIVISOR: f64 = 1e6;
 
 /// The text of a histogram log.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,7 +32,8 @@ impl HistogramLog {
     /// [`EncodeError`] when a histogram cannot be serialised.
     pub fn of(record: &RunRecord, started: SystemTime) -> Result<Self, EncodeError> {
         let (offset, length) = measured_window(record);
-        let mut text = header(started).into_bytes();
+        let mut text =
+            header(started, &format!("choose with -tag {}", TAGS.join("|"))).into_bytes();
         let mut serializer = V2DeflateSerializer::new();
         let mut log = IntervalLogWriterBuilder::new()
             .with_max_value_divisor(MAX_VALUE_DIVISOR)
@@ -70,16 +71,15 @@ fn measured_window(record: &RunRecord) -> (Duration, Duration) {
 /// The lines Java's `HistogramLogWriter` begins with. The crate's own writer has neither the
 /// version nor the legend. `BaseTime` makes the first column seconds since the start; without it
 /// Java's reader guesses.
-fn header(started: SystemTime) -> String {
+pub(crate) fn header(started: SystemTime, tags: &str) -> String {
     let seconds = started.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
     let civil = Civil::of(started).rfc3339();
     format!(
         "#[Histogram log format version 1.3]\n\
-         #[Logged by uringbench; values in ns; choose with -tag {}]\n\
+         #[Logged by uringbench; values in ns; {tags}]\n\
          #[StartTime: {seconds:.3} (seconds since epoch), {civil}]\n\
          #[BaseTime: {seconds:.3} (seconds since epoch)]\n\
          \"StartTimestamp\",\"Interval_Length\",\"Interval_Max\",\"HdrHistogram\"\n",
-        TAGS.join("|"),
     )
 }
 

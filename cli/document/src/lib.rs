@@ -1,4 +1,4 @@
-//! The results of a run as types: the JSON document, the timeline, and the histogram log.
+//! The results of a run as types: the JSON document, the timeline, and the histogram logs.
 //!
 //! Everything that shows, stores, compares or counts results reads these and nothing else. Keys
 //! are a contract: they are added, never renamed or removed, and every document that was ever
@@ -7,6 +7,7 @@
 
 pub mod civil;
 mod histogram_log;
+mod interval_log;
 mod read;
 mod run;
 pub mod soak;
@@ -14,6 +15,7 @@ pub mod target;
 pub mod timeline;
 
 pub use histogram_log::{HistogramLog, TAGS};
+pub use interval_log::{IntervalLog, LogError, LogLine, WARMUP, read_log};
 pub use read::ReadError;
 pub use run::*;
 

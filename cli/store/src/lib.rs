@@ -3,10 +3,12 @@
 //! What the files hold is decided in `uringbench-document`. Nothing here reads a clock: times are
 //! given by the caller.
 
+mod interval_file;
 mod layout;
 mod read;
 mod write;
 
+pub use interval_file::IntervalFile;
 pub use layout::run_folder;
 pub use read::{ReadRunError, StoredRun};
 pub use write::{Destination, StoreError};

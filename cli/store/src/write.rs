@@ -133,20 +133,30 @@ impl Destination {
         name: &str,
         content: impl FnOnce(&mut File) -> io::Result<()>,
     ) -> Result<PathBuf, StoreError> {
-        let path = self.folder.join(name);
         let partial = self.folder.join(format!(".{name}.partial"));
-        let written = File::create(&partial)
-            .and_then(|mut file| {
-                content(&mut file)?;
-                file.sync_all()
-            })
-            .and_then(|()| fs::rename(&partial, &path))
+        let written = File::create(&partial).and_then(|mut file| {
+            content(&mut file)?;
+            file.sync_all()
+        });
+        self.name(&partial, name, written)
+    }
+
+    /// Give a file that is on the disk its name, if it is.
+    pub(crate) fn name(
+        &self,
+        partial: &Path,
+        name: &str,
+        written: io::Result<()>,
+    ) -> Result<PathBuf, StoreError> {
+        let path = self.folder.join(name);
+        let named = written
+            .and_then(|()| fs::rename(partial, &path))
             .and_then(|()| File::open(&self.folder)?.sync_all());
-        match written {
+        match named {
             Ok(()) => Ok(path),
             Err(cause) => {
                 // Best effort: on a full disk the part that was written should not stay.
-                let _ = fs::remove_file(&partial);
+                let _ = fs::remove_file(partial);
                 Err(StoreError::of_write(path, cause))
             }
         }

@@ -13,6 +13,7 @@ mod faults_start;
 mod faults_store;
 mod faults_tls;
 mod faults_tls_start;
+mod interval_logs;
 mod keepalive;
 mod main_job;
 mod places;
