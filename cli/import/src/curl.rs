@@ -382,10 +382,10 @@ impl Reader<'_, '_> {
     }
 
     fn header_line(&mut self, line: &str) {
-        if line.starts_with(':') {
-            let line = crate::shown(line);
+        if let Some(pseudo) = line.strip_prefix(':') {
+            let name = crate::shown(pseudo.split(':').next().unwrap_or_default());
             let why = "left out, as curl does: it is part of the request line of HTTP/2";
-            self.all.notes.add(format!("-H '{line}': {why}"));
+            self.all.notes.add(format!("header :{name}: {why}"));
             return;
         }
         let (name, value) = match line.split_once(':') {

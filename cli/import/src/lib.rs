@@ -10,6 +10,7 @@ pub mod log;
 mod model;
 pub mod openapi;
 mod request;
+mod shown;
 mod template;
 mod time;
 mod url;
@@ -19,6 +20,7 @@ mod write;
 use thiserror::Error;
 
 use model::{BodyFile, Scenario};
+use shown::shown;
 
 /// The bytes of a file as the input names it, or why it cannot be read.
 pub type Read<'a> = &'a dyn Fn(&str) -> Result<Vec<u8>, String>;
@@ -134,17 +136,6 @@ impl Notes {
         };
         self.0.iter().map(line).collect()
     }
-}
-
-/// `text` as a message shows it: in one line, and not too long.
-fn shown(text: &str) -> String {
-    const MOST: usize = 80;
-    let mut shown: String =
-        text.chars().take(MOST).map(|c| if c.is_control() { ' ' } else { c }).collect();
-    if text.chars().nth(MOST).is_some() {
-        shown.push('…');
-    }
-    shown
 }
 
 /// A file of rows, with a line of names.

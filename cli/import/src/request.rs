@@ -126,8 +126,9 @@ pub(crate) fn add_cookies(step: &mut Step, pairs: &str, notes: &mut Notes) {
                 step.cookies.push((name, value));
             }
             None => {
-                let pair = crate::shown(pair.trim());
-                notes.add(format!("cookie `{pair}`: left out, a cookie is name=value"));
+                let name = pair.split('=').next().filter(|name| name.len() < pair.len());
+                let name = crate::shown(name.unwrap_or_default().trim());
+                notes.add(format!("cookie `{name}`: left out, a cookie is name=value"));
             }
         }
     }

@@ -284,7 +284,7 @@ fn what_is_no_command_says_why() {
 #[test]
 fn what_is_left_out_is_named_as_it_was_written() {
     for (line, expected) in [
-        ("curl -H ':authority: x' a", "-H ':authority: x': left out, as curl does"),
+        ("curl -H ':authority: x' a", "header :authority: left out, as curl does"),
         ("curl -G -d a=b --url-query c=d a", "--url-query: left out, as curl does where -d"),
         ("curl -T . a <<< x", "-T .: sent with its length"),
     ] {

@@ -190,3 +190,17 @@ fn odd_requests_of_a_log_are_kept_or_told() {
     assert!(notes[0].starts_with("lines 2, 5, 9: left out, its request is none that can be sent"));
     assert!(notes[1].starts_with("lines 3, 4: left out, there is no request in it"));
 }
+
+#[test]
+fn secrets_in_lines_that_cannot_be_read_are_not_told() {
+    let good = "1.2.3.4 - - [02/Jan/2026:03:04:05 +0000] \"GET / HTTP/1.1\" 200 1\n";
+    for bad in [
+        "1.2.3.4 - - [no time] \"GET /a?token=s3cret HTTP/1.1\" 200 1",
+        "{\"time\": \"no\", \"uri\": \"/a\", \"access_token\": \"s3cret\"}",
+        "GET http://me:s3cret@a/ without a time",
+    ] {
+        let imported = log::import(&format!("{good}{bad}\n"), &log::LogOptions::default()).unwrap();
+        let notes = imported.notes().join("\n");
+        assert!(notes.contains("line 2: left out") && !notes.contains("s3cret"), "{notes}");
+    }
+}

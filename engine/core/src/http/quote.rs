@@ -6,13 +6,20 @@ use std::fmt::{self, Display, Write as _};
 const SHOWN_MAX: usize = 60;
 
 /// Headers whose name holds one of these carry what belongs to somebody.
-const SECRETS: [&[u8]; 6] = [b"cookie", b"auth", b"token", b"secret", b"key", b"session"];
+const SECRETS: [&[u8]; 7] = [b"cookie", b"auth", b"token", b"secret", b"key", b"session", b"passw"];
 
 /// Any bytes, in backquotes.
 pub(crate) struct Quoted<'a>(pub(crate) &'a [u8]);
 
 /// A header line, in backquotes. The value of one that may carry a secret is left out.
 pub(crate) struct QuotedLine<'a>(pub(crate) &'a [u8]);
+
+/// Whether what is called so may be a secret.
+pub fn is_secret(name: &[u8]) -> bool {
+    SECRETS
+        .iter()
+        .any(|word| name.windows(word.len()).any(|window| window.eq_ignore_ascii_case(word)))
+}
 
 /// How `bytes` begin, in backquotes: their first line, as a header line, and `…` where it is not
 /// all of them.
@@ -45,12 +52,9 @@ impl Display for QuotedLine<'_> {
         let first = until(|byte| matches!(byte, b':' | b'=' | b' ' | b'\t'));
         let named = until(|byte| *byte == b':');
         let name = if named.len() < self.0.len() { named } else { first };
-        let is_secret = SECRETS
-            .iter()
-            .any(|word| name.windows(word.len()).any(|window| window.eq_ignore_ascii_case(word)));
         // Blanks may stand before the colon, and where words do, the value may be among them.
         let shown = if named.trim_ascii_end() == first { named } else { first };
-        if is_secret && shown.len() < self.0.len() {
+        if is_secret(name) && shown.len() < self.0.len() {
             return write!(f, "{} (its value is left out)", Quoted(&self.0[..=shown.len()]));
         }
         Quoted(self.0).fmt(f)
