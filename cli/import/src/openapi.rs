@@ -41,6 +41,10 @@ pub fn import(text: &str, target: Option<&str>) -> Result<Imported, ImportError>
     let servers = Servers::new(&document.root, target, &mut notes)?;
     let mut reader = Reader { document: &document, notes, flows: Vec::new() };
     reader.note_foreign(&document.root);
+    let webhooks = document.root.get("webhooks").and_then(Value::as_object);
+    if webhooks.is_some_and(|all| !all.is_empty()) {
+        reader.notes.add("webhooks: left out, the target is who sends them");
+    }
     let paths = document.root.get("paths").and_then(Value::as_object);
     let mut count = 0;
     for (path, item) in paths.into_iter().flatten() {
@@ -115,6 +119,12 @@ impl<'a> Reader<'a> {
                             "$ref {reference}: left out, it is not found in this file"
                         ));
                     }
+                    if let Some(reference) = members.get("$dynamicRef").and_then(Value::as_str) {
+                        let reference = crate::shown(reference);
+                        self.notes.add(format!(
+                            "$dynamicRef {reference}: left out, it may lead anywhere"
+                        ));
+                    }
                     all.extend(members.values());
                 }
                 _ => {}
@@ -152,6 +162,7 @@ impl<'a> Reader<'a> {
                 other => self.note(place, &format!("parameter in {other}: left out")),
             }
         }
+        self.note_unasked(place, operation);
         self.secure(place, operation, &mut step, &mut query);
         self.body(place, operation, &mut step);
         let key = Key::parse(place.path);
@@ -174,6 +185,23 @@ impl<'a> Reader<'a> {
             .filter(|id| !id.is_empty())
             .map_or_else(|| format!("{method} {}", place.path), str::to_owned);
         self.add_flow(name, step);
+    }
+
+    /// What an operation tells of other requests.
+    fn note_unasked(&mut self, place: &Place<'_>, operation: &Value) {
+        let has_any = |value: &Value| value.as_object().is_some_and(|all| !all.is_empty());
+        if operation.get("callbacks").is_some_and(has_any) {
+            self.note(place, "callbacks: left out, the target is who sends them");
+        }
+        let responses = operation.get("responses").and_then(Value::as_object);
+        let mut links = responses.into_iter().flat_map(|all| all.values());
+        if links.any(|response| response.get("links").is_some_and(has_any)) {
+            self.note(
+                place,
+                "links: left out, each operation is a flow of its own; a step can capture what a \
+                 later one sends",
+            );
+        }
     }
 
     fn add_flow(&mut self, wanted: String, step: Step) {

@@ -430,3 +430,30 @@ fn operations_at_other_servers_are_left_out_and_told() {
                {enum: [https]}, b: {default: v1}}}]}}}";
     assert!(scenario(&import(own, None)).contains("path = \"/v1/x\""));
 }
+
+#[test]
+fn each_thing_that_is_not_followed_has_its_note() {
+    let text = r##"{"openapi": "3.1.0", "servers": [{"url": "http://a"}], "paths": {"/a": {"post": {
+        "requestBody": {"content": {"application/json": {"schema": {"type": "object",
+        "required": ["n", "o", "p", "r"], "properties": {
+        "n": {"not": {"type": "string"}}, "o": {"oneOf": [{"type": "string"}, {"type": "string"}]},
+        "p": {"type": "string", "pattern": "^[A-Z]{3}$"}, "q": {"type": "string"},
+        "r": {"$dynamicRef": "#node"}}}}}},
+        "callbacks": {"c": {"{$request.body#/q}": {"post": {}}}},
+        "responses": {"200": {"description": "ok", "links": {"l": {"operationId": "x"}}}}}}},
+        "webhooks": {"w": {"post": {}}}}"##;
+    let notes = openapi::import(text, None).unwrap().notes();
+    for expected in [
+        "POST /a: body: /n is what `not` of its schema rules out: write another value",
+        "POST /a: body: /o does not fit `oneOf` of its schema, it fits none of them or several",
+        "POST /a: body: /p does not fit `pattern` of its schema: write what does",
+        "POST /a: callbacks: left out, the target is who sends them",
+        "POST /a: links: left out, each operation is a flow of its own",
+        "$dynamicRef #node: left out, it may lead anywhere",
+        "webhooks: left out, the target is who sends them",
+    ] {
+        let count = notes.iter().filter(|note| note.starts_with(expected)).count();
+        assert_eq!(count, 1, "{expected}: {notes:#?}");
+    }
+    assert_eq!(notes.len(), 7, "{notes:#?}");
+}

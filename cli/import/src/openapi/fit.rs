@@ -181,6 +181,23 @@ impl<'a> Fit<'a> {
 }
 
 impl Misfit {
+    /// What to do about it, in one line.
+    pub(super) fn told(&self) -> String {
+        let place = match self.pointer.as_str() {
+            "" => "it".to_owned(),
+            pointer => crate::shown(pointer),
+        };
+        let keyword = self.keyword;
+        match keyword {
+            "not" => format!("{place} is what `not` of its schema rules out: write another value"),
+            "oneOf" => format!(
+                "{place} does not fit `oneOf` of its schema, it fits none of them or several: \
+                 write what fits one"
+            ),
+            _ => format!("{place} does not fit `{keyword}` of its schema: write what does"),
+        }
+    }
+
     /// The same, seen from the value around it.
     fn below(mut self, name: &str) -> Self {
         let name = name.replace('~', "~0").replace('/', "~1");

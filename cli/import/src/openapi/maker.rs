@@ -10,7 +10,7 @@ use std::collections::HashSet;
 use serde_json::{Map, Value};
 
 use super::document::{Document, Joined, reference, strings};
-use super::fit::{Fit, of_member};
+use super::fit::{Fit, Misfit, of_member};
 use super::sample::Sample;
 use super::scalar;
 
@@ -24,6 +24,9 @@ const MEMBERS_MAX: usize = 500;
 const TRIES_MAX: usize = 2_000;
 /// Schemas that are looked at in comparing such values with them.
 const STEPS_MAX: usize = 200_000;
+
+/// Most members of a value that are told not to fit.
+const MISFITS_MAX: usize = 10;
 
 /// Makes values for the schemas of a document.
 pub(super) struct Maker<'a> {
@@ -73,17 +76,17 @@ impl<'a> Maker<'a> {
     /// A value for a schema, and what is to be told of it.
     pub(super) fn sample(mut self, schema: &'a Value) -> (Sample, Vec<String>) {
         let mut sample = self.at(&[schema], DEPTH_MAX);
-        if self.misfit(&sample, schema).is_some() {
+        if self.misfit(&sample.value(), schema, &self.answered).is_some() {
             let notes = std::mem::take(&mut self.notes);
             (self.is_least, self.budget) = (true, MEMBERS_MAX);
             let least = self.at(&[schema], DEPTH_MAX);
-            if self.misfit(&least, schema).is_none() {
+            if self.misfit(&least.value(), schema, &self.answered).is_none() {
                 sample = least;
             } else {
                 self.notes = notes;
             }
         }
-        self.notes.extend(self.misfit(&sample, schema));
+        self.notes.extend(self.misfits(&sample, schema));
         (sample, self.notes)
     }
 
@@ -91,7 +94,8 @@ impl<'a> Maker<'a> {
     pub(super) fn given(mut self, example: &Value, schema: &Value) -> (Sample, Vec<String>) {
         let sample = Sample::of(example);
         // Examples may be of answers, and then have more members; none may be missing.
-        self.notes.extend(self.misfit(&sample, schema).map(|why| format!("its example: {why}")));
+        let misfits = self.misfits(&sample, schema);
+        self.notes.extend(misfits.iter().map(|why| format!("its example: {why}")));
         (sample, self.notes)
     }
 
@@ -123,15 +127,27 @@ impl<'a> Maker<'a> {
         joined.parts.iter().any(|part| SAYING.iter().any(|keyword| part.contains_key(*keyword)))
     }
 
-    fn misfit(&self, sample: &Sample, schema: &Value) -> Option<String> {
+    /// What of a value does not fit: one thing of each member, or of the whole.
+    fn misfits(&self, sample: &Sample, schema: &Value) -> Vec<String> {
+        let (mut value, mut answered) = (sample.value(), self.answered.clone());
+        let mut found = Vec::new();
+        while let Some(misfit) = self.misfit(&value, schema, &answered) {
+            found.push(misfit.told());
+            // What is left is looked at without that member.
+            let name = misfit.pointer.split('/').nth(1).unwrap_or_default();
+            let name = name.replace("~1", "/").replace("~0", "~");
+            let is_left = value.as_object_mut().is_some_and(|all| all.remove(&name).is_some());
+            if !is_left || found.len() == MISFITS_MAX {
+                break;
+            }
+            answered.insert(name);
+        }
+        found
+    }
+
+    fn misfit(&self, value: &Value, schema: &Value, answered: &HashSet<String>) -> Option<Misfit> {
         let steps = Cell::new(STEPS_MAX);
-        let fit = Fit::new(self.document, &self.answered, &steps);
-        let misfit = fit.check(&sample.value(), schema).err()?;
-        let pointer = match misfit.pointer.as_str() {
-            "" => "it".to_owned(),
-            pointer => crate::shown(pointer),
-        };
-        Some(format!("{pointer} does not fit `{}` of its schema: write what does", misfit.keyword))
+        Fit::new(self.document, answered, &steps).check(value, schema).err()
     }
 
     fn fits(&self, value: &Value, schemas: &[&Value]) -> bool {

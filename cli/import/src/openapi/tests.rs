@@ -154,7 +154,7 @@ const TOLD: &[(&str, &str)] = &[
         "uniqueItems",
     ),
     (r#"{"oneOf": [{"type": "integer"}, {"type": "number"}]}"#, "does not fit `oneOf`"),
-    (r#"{"not": {}}"#, "does not fit `not`"),
+    (r#"{"not": {}}"#, "`not` of its schema rules out"),
     (r#"{"oneOf": [{"type": "string"}, {"type": "string"}]}"#, "does not fit `oneOf`"),
     (r#"{"type": "array", "items": {"type": "integer"}, "minItems": 11}"#, "minItems"),
 ];
