@@ -6,6 +6,8 @@
 
 #[path = "tidy/hidden.rs"]
 mod hidden;
+#[path = "tidy/owners.rs"]
+mod owners;
 #[path = "tidy/pages.rs"]
 mod pages;
 #[path = "tidy/source.rs"]

@@ -1,35 +1,38 @@
 //! The turn. There is no other loop and no callback.
 //!
-//! One worker's connections, slots and records, driven by a [`Driver`]. What happens to a
-//! connection is in `receive`, how connections come and go in `connections`; this file decides
-//! when.
+//! One worker's connections, work and records, driven by a [`Driver`]. What arrives on connections
+//! is in [`receive`], how they come and end in [`endings`]; this file decides when.
+
+mod endings;
+mod receive;
+mod receiver;
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use uringbench_core::http::header_cache::HeaderCache;
 use uringbench_core::http::request::is_idempotent;
-use uringbench_core::outcome::Outcome;
-use uringbench_core::pacer::{Pace, Pacer};
+use uringbench_core::pacer::Pacer;
 use uringbench_core::plan::{ConnectionOrder, Load, Plan};
 use uringbench_core::rate::Rate;
-use uringbench_core::record::Phase;
+use uringbench_core::record::{Phase, TcpReading};
 use uringbench_core::schedule::Share;
 use uringbench_core::time::{Nanos, Timestamp};
 use uringbench_ring::Failure;
 
-use crate::connect_failure::ConnectFailure;
-use crate::connect_queue::ConnectQueue;
-use crate::connection::{Connection, Exchange, Exchanges};
+use crate::connections::Connections;
+use crate::connections::connect_failure::ConnectFailure;
+use crate::connections::in_flight::Exchange;
+use crate::connections::throttle::RateLimit;
 use crate::control::Command;
-use crate::departures::Departures;
-use crate::driver::{Driver, Until};
-use crate::flows::Flows;
-use crate::inspection::Inspection;
-use crate::lineup::Lineup;
-use crate::recorder::{IntervalCounts, Recorder};
-use crate::session::{ConnectionConfig, SEALED_AT_ONCE};
-use crate::statuses::Statuses;
-use crate::throttle::RateLimit;
+use crate::drivers::{Driver, Until};
+use crate::record::departures::{Departures, Notes};
+use crate::record::inspection::Inspection;
+use crate::record::recorder::{IntervalCounts, Recorder};
+use crate::record::statuses::Statuses;
+use crate::wire::ConnectionConfig;
+use crate::wire::stream::AnswerReader;
+use crate::work::{Next, Start, Work};
 
 /// Requests of at most this size, a pipeline's taken together, are left to the kernel: they fit
 /// into the socket's buffer, so that none is cut short while another is sent behind it.
@@ -161,139 +164,105 @@ impl Boundaries {
     }
 }
 
-/// One worker's event loop.
-pub struct EventLoop<D: Driver> {
-    pub(crate) driver: D,
-    pub(crate) options: LoopOptions,
-    pub(crate) connections: Vec<Connection>,
-    pub(crate) exchanges: Exchanges,
-    pub(crate) recorder: Recorder,
-    pub(crate) header_cache: HeaderCache,
-    pub(crate) statuses: Statuses,
-    pub(crate) inspection: Inspection,
-    pub(crate) terms: ConnectionConfig,
-    pub(crate) flows: Option<Box<Flows>>,
-    /// Whether requests are sent from the driver's copy and never told of.
-    is_plain: bool,
-    /// Whether what comes is read otherwise than as plain answers.
-    pub(crate) is_read_otherwise: bool,
-    /// Whether every byte of payload is wanted.
-    pub(crate) reads_payload: bool,
-    /// Requests sent together at most: large ones go one by one.
-    pub(crate) batch_max: u16,
-    /// Requests of this turn whose times of sending are still to be stamped.
-    pub(crate) departures: Departures,
-    /// Connections with something to send at the end of this turn.
-    pub(crate) unflushed: Vec<u32>,
-    /// What has just been decrypted.
-    pub(crate) plain: Vec<u8>,
-    /// What TLS has to say in answer to it.
-    pub(crate) answer: Vec<u8>,
-    /// Why the driver does not work any more.
-    halted: Option<Failure>,
-    /// None until the run begins.
-    pub(crate) pacer: Option<Pacer>,
-    /// Connections that can take a request.
-    pub(crate) lineup: Lineup,
-    pub(crate) connected: u32,
-    pub(crate) connecting: u32,
-    /// Idle connections established now.
-    pub(crate) idle: u32,
-    pub(crate) connect_queue: ConnectQueue,
-    /// Connections that have neither been up nor tried every address.
-    pub(crate) untried: u32,
-    pub(crate) connect_failure: Option<ConnectFailure>,
-    /// WebSockets whose end is awaited.
-    pub(crate) parting: u32,
-    /// Whether this side has ended all of them, because the run is over.
-    pub(crate) has_parted: bool,
-    /// When some deadline may have passed: until then none has.
-    pub(crate) sweep_at: Timestamp,
-    pub(crate) boundaries: Boundaries,
-    pub(crate) interval_to: Timestamp,
-    intervals: u32,
-    /// Every slot due until then found all connections busy.
-    pub(crate) starved_until: Timestamp,
-    is_starved: bool,
-    applied: Command,
+/// Where the run stands among its intervals.
+#[derive(Clone, Copy, Debug)]
+struct Intervals {
+    boundaries: Boundaries,
+    /// The end of the current one.
+    to: Timestamp,
+    /// How many have begun.
+    count: u32,
+    /// The driver's counters when it began.
     enters_seen: u64,
     spun_seen: Nanos,
 }
 
+/// Whether slots wait for connections.
+#[derive(Clone, Copy, Debug, Default)]
+struct Starvation {
+    /// Every slot due until then found all connections busy.
+    until: Timestamp,
+    is_now: bool,
+}
+
+/// One worker's event loop.
+pub struct EventLoop<D: Driver> {
+    driver: D,
+    options: LoopOptions,
+    connections: Connections,
+    work: Work,
+    recorder: Recorder,
+    statuses: Statuses,
+    header_cache: HeaderCache,
+    /// By connection; empty where no step looks at more than a status.
+    readers: Vec<AnswerReader>,
+    /// Requests of this turn whose times of sending are still to be stamped.
+    departures: Departures,
+    inspection: Inspection,
+    intervals: Intervals,
+    starvation: Starvation,
+    applied: Command,
+    /// Why the driver does not work any more.
+    halted: Option<Failure>,
+    /// Whether this side has ended all WebSockets, because the run is over.
+    has_parted: bool,
+    /// Room for the bytes that have just been decrypted.
+    plain: Vec<u8>,
+}
+
 impl<D: Driver> EventLoop<D> {
     /// A loop whose connections are all still to be made: turn it until it [`Self::is_settled`].
-    pub fn new(driver: D, options: LoopOptions, terms: ConnectionConfig) -> Self {
-        let count = options.connections;
-        let is_pieced = options.writing.is_some() || terms.held_at.is_some();
-        let at_once = if terms.tls.is_some() { SEALED_AT_ONCE } else { LEFT_ALONE_MAX };
-        let pipelined = terms.request.len() * usize::from(options.pipeline);
+    pub fn new(driver: D, options: LoopOptions, config: ConnectionConfig) -> Self {
+        let readers = if config.reads_answers() { options.connections as usize } else { 0 };
+        let never = Boundaries {
+            start: Timestamp::default(),
+            measure_from: Timestamp::NEVER,
+            measure_to: Timestamp::NEVER,
+        };
         Self {
             driver,
-            connections: (0..count + options.idle)
-                .map(|_| Connection::new(terms.held_at.is_some()))
-                .collect(),
-            exchanges: Exchanges::new(count, options.pipeline),
+            work: Work::new(&options, &config),
+            connections: Connections::new(options, config),
             recorder: Recorder::new(options.has_due_times),
-            header_cache: HeaderCache::default(),
             statuses: Statuses::new(options.peers),
+            header_cache: HeaderCache::default(),
+            readers: std::iter::repeat_with(AnswerReader::default).take(readers).collect(),
+            departures: Departures::new(options.is_open, options.has_due_times),
             inspection: Inspection::default(),
-            is_plain: terms.tls.is_none() && pipelined <= LEFT_ALONE_MAX && !is_pieced,
-            // What is answered before it was sent needs a closer look.
-            is_read_otherwise: terms.is_read_otherwise() || options.writing.is_some(),
-            reads_payload: terms.reads_payload(),
-            batch_max: if pipelined <= at_once && !is_pieced { options.pipeline } else { 1 },
-            flows: terms.flows.as_ref().map(|terms| Box::new(Flows::new(terms, count))),
-            terms,
-            departures: Departures::new(options.is_open),
-            unflushed: Vec::new(),
-            plain: Vec::new(),
-            answer: Vec::new(),
-            halted: None,
-            pacer: None,
-            lineup: Lineup::new(count, options.order),
-            connected: 0,
-            connecting: 0,
-            idle: 0,
-            connect_queue: ConnectQueue::new(options.connect_gap),
-            untried: count + options.idle,
-            connect_failure: None,
-            parting: 0,
-            has_parted: false,
-            sweep_at: Timestamp::default(),
-            boundaries: Boundaries {
-                start: Timestamp::default(),
-                measure_from: Timestamp::NEVER,
-                measure_to: Timestamp::NEVER,
+            intervals: Intervals {
+                boundaries: never,
+                to: Timestamp::NEVER,
+                count: 0,
+                enters_seen: 0,
+                spun_seen: Nanos::ZERO,
             },
-            interval_to: Timestamp::NEVER,
-            intervals: 0,
-            starved_until: Timestamp::default(),
-            is_starved: false,
+            starvation: Starvation::default(),
             applied: Command::Run,
-            enters_seen: 0,
-            spun_seen: Nanos::ZERO,
+            halted: None,
+            has_parted: false,
+            plain: Vec::new(),
             options,
         }
     }
 
     /// Whether every connection has been made, or has failed to at every address.
     pub const fn is_settled(&self) -> bool {
-        self.untried == 0
+        self.connections.is_settled()
     }
 
     /// Connections established now.
     pub const fn connected(&self) -> u32 {
-        self.connected
+        self.connections.connected()
     }
 
     /// Idle connections established now.
     pub const fn idle(&self) -> u32 {
-        self.idle
+        self.connections.idle()
     }
 
     /// Why the latest connection that failed did: it could not be made, or TLS on it broke off.
     pub fn connect_failure(&self) -> Option<ConnectFailure> {
-        self.connect_failure.clone()
+        self.connections.connect_failure().cloned()
     }
 
     /// Responses recognised without parsing, and parsed.
@@ -319,21 +288,21 @@ impl<D: Driver> EventLoop<D> {
 
     /// The phases' times; the window's end is known at the latest when the run has finished.
     pub const fn boundaries(&self) -> Boundaries {
-        self.boundaries
+        self.intervals.boundaries
     }
 
     /// Begin the run: slots from now on come from `pacer`.
     pub fn begin(&mut self, pacer: Pacer, boundaries: Boundaries) {
-        self.pacer = Some(pacer);
-        self.boundaries = boundaries;
+        self.work.begin(pacer);
+        self.intervals.boundaries = boundaries;
         self.cut_rates();
-        (self.enters_seen, self.spun_seen) = (self.driver.enters(), self.driver.spun());
-        let (steps, flows) = self.followed();
-        self.recorder.current.follow(steps, flows);
+        self.intervals.enters_seen = self.driver.enters();
+        self.intervals.spun_seen = self.driver.spun();
+        self.recorder.follow(self.work.counts());
         self.open_interval(boundaries.start);
     }
 
-    /// One turn: handle what happened, release what is due, wait for more.
+    /// One turn: handle the events there are, release what is due, wait for more.
     pub fn turn(&mut self, command: Command) -> Turn {
         // Two clock readings a turn, shared by every decision in it. `arrived` stamps all
         // completions the last wait brought; reading per completion would be no nearer to their
@@ -341,13 +310,13 @@ impl<D: Driver> EventLoop<D> {
         let arrived = self.driver.now();
         // An interval takes nothing that happens after its end: the first moment of the measured
         // window must not be counted to the warm-up.
-        if arrived >= self.interval_to {
+        if arrived >= self.intervals.to {
             return Turn::IntervalOver;
         }
         while let Some(event) = self.driver.next_event() {
             self.on_event(event, arrived);
         }
-        if arrived >= self.sweep_at {
+        if arrived >= self.connections.wakes_at() {
             self.sweep(arrived);
         }
         self.start_due_connects(arrived);
@@ -357,16 +326,18 @@ impl<D: Driver> EventLoop<D> {
         if command > self.applied {
             self.apply_command(command, released);
         }
-        if released >= self.interval_to {
+        if released >= self.intervals.to {
             return Turn::IntervalOver;
         }
         let next_due = self.release(released);
-        self.flush(released);
-        self.depart_all();
+        self.connections.flush(&mut self.driver, released);
+        let (in_flight, work) = (self.connections.in_flight_mut(), &mut self.work);
+        let notes = Notes { in_flight, work, recorder: &mut self.recorder };
+        self.departures.leave_all(&mut self.driver, notes);
         if self.is_over(released) {
             return Turn::Finished;
         }
-        let is_set_up = self.pacer.is_none() && self.is_settled();
+        let is_set_up = !self.work.has_begun() && self.is_settled();
         if !is_set_up && let Err(failure) = self.driver.wait(self.until(released, next_due)) {
             self.halt(failure);
         }
@@ -384,156 +355,133 @@ impl<D: Driver> EventLoop<D> {
     /// Let the interval that is over go on for another slice, unless its phase is over too: it
     /// then covers both. Whether it does.
     pub fn prolong_interval(&mut self) -> bool {
-        let Boundaries { measure_from, measure_to, .. } = self.boundaries;
-        if self.interval_to == measure_from || self.interval_to == measure_to {
+        let Intervals { boundaries, to, count, .. } = &mut self.intervals;
+        if *to == boundaries.measure_from || *to == boundaries.measure_to {
             return false;
         }
-        self.intervals += 1;
-        let next = self.boundaries.next(self.interval_to);
-        self.interval_to = (self.interval_to + self.options.slice).min(next);
+        *count += 1;
+        *to = (*to + self.options.slice).min(boundaries.next(*to));
         true
     }
 
     /// Give away the interval that is over and go on with `fresh`, which must be empty.
     pub fn close_interval(&mut self, mut fresh: Box<IntervalCounts>) -> Box<IntervalCounts> {
         let now = self.driver.now();
-        let end = self.interval_to.min(now);
-        let followed = self.followed();
-        fresh.reset((self.intervals, self.boundaries.phase(end), end), followed);
-        let mut closed = std::mem::replace(&mut self.recorder.current, fresh);
+        let end = self.intervals.to.min(now);
+        let phase = self.intervals.boundaries.phase(end);
+        fresh.reset((self.intervals.count, phase, end), self.work.counts());
+        let mut closed = self.recorder.close_interval(fresh);
         closed.end = end;
-        closed.last = self.intervals - 1;
-        (closed.in_flight, closed.connected) = (self.exchanges.in_flight(), self.connected);
+        closed.last = self.intervals.count - 1;
+        closed.in_flight = self.connections.in_flight().count();
+        closed.connected = self.connected();
         self.header_cache.drain_deviations(&mut closed.tolerated);
         let (enters, spun) = (self.driver.enters(), self.driver.spun());
-        closed.totals.enters = enters - std::mem::replace(&mut self.enters_seen, enters);
-        closed.totals.spun = Nanos(spun.0 - std::mem::replace(&mut self.spun_seen, spun).0);
+        let Intervals { enters_seen, spun_seen, .. } = &mut self.intervals;
+        closed.totals.enters = enters - std::mem::replace(enters_seen, enters);
+        closed.totals.spun = Nanos(spun.0 - std::mem::replace(spun_seen, spun).0);
         self.open_interval(end);
-        self.inspect_some(end);
+        self.inspection.ask_some(&mut self.driver, &self.connections, end);
         closed
     }
 
-    /// How many steps and flows of a script are counted apart.
-    fn followed(&self) -> (usize, usize) {
-        self.flows.as_ref().map(|flows| flows.counts()).unwrap_or_default()
-    }
-
     fn open_interval(&mut self, start: Timestamp) {
-        let current = &mut self.recorder.current;
-        current.index = self.intervals;
-        current.phase = self.boundaries.phase(start);
-        current.start = start;
-        self.intervals += 1;
-        self.interval_to = (start + self.options.slice).min(self.boundaries.next(start));
+        let Intervals { boundaries, to, count, .. } = &mut self.intervals;
+        self.recorder.open_interval((*count, boundaries.phase(start)), start);
+        *count += 1;
+        *to = (start + self.options.slice).min(boundaries.next(start));
     }
 
-    /// Release every slot that is due and has a connection. When the next one is due, unless
-    /// that is for connections to decide.
+    /// The last request has ended: ask TCP about the connections that stand.
+    pub(crate) fn inspect_all(&mut self) -> Vec<TcpReading> {
+        self.inspection.ask_all(&mut self.driver, &self.connections)
+    }
+
+    /// The run is over: say goodbye on every connection.
+    pub(crate) fn send_close_all(&mut self) {
+        self.connections.send_close_all(&mut self.driver);
+    }
+
+    /// Send every request that is due and has a connection. When the next one is due, unless that
+    /// is for connections to decide.
     fn release(&mut self, now: Timestamp) -> Option<Timestamp> {
-        if std::mem::take(&mut self.is_starved) {
-            self.starved_until = now;
+        if std::mem::take(&mut self.starvation.is_now) {
+            self.starvation.until = now;
         }
-        if self.flows.is_some() {
-            return self.release_steps(now);
-        }
-        let timeout = self.options.timeout;
-        while let Some(slot) = self.pacer.as_mut()?.give_up(now, timeout) {
-            self.recorder.released(slot, 1);
-            self.recorder.failed(slot, 1, Outcome::NotSent, now);
+        let window = self.intervals.boundaries.measured();
+        let recorder = &mut self.recorder;
+        for number in self.work.give_up_stale(self.options.timeout, recorder, &window, now) {
+            let connection = &self.connections[number];
+            if connection.is_up() && connection.taken() > 0 {
+                self.close_gracefully(number);
+            }
         }
         loop {
-            let Some(number) = self.lineup.next() else {
-                self.note_starved();
-                return None;
-            };
-            let (sent, pace) = self.dispatch(number, now);
-            if sent > 0 {
-                self.send_requests(number, sent, now);
-                self.recorder.current.totals.sent_bytes +=
-                    self.terms.request.len() as u64 * u64::from(sent);
-                self.depart_in_groups();
-            }
-            match pace {
-                Some(Pace::WaitUntil(due)) => return Some(due),
-                Some(Pace::Done) => return None,
-                Some(Pace::Release(..)) | None => {}
+            match self.work.next(&mut self.connections, &window, now) {
+                Next::Send(start) => self.start(start, now),
+                Next::Wait { until, is_starved } => {
+                    self.starvation.is_now |= is_starved;
+                    return until;
+                }
             }
         }
     }
 
-    /// Send so many copies of the request.
+    /// Send requests that are due on a connection that can take them.
     #[inline]
-    pub(crate) fn send_requests(&mut self, number: u32, count: u16, now: Timestamp) {
-        if self.is_plain {
-            self.driver.send(number, self.connections[number as usize].generation, count);
+    fn start(&mut self, start: Start, now: Timestamp) {
+        let Start { number, user, slot, count } = start;
+        self.recorder.released(self.work.step_number(user), slot, count);
+        let totals = self.recorder.totals();
+        if self.options.has_due_times {
+            totals.waited += u64::from(slot.due <= self.starvation.until);
+        }
+        let exchange = Exchange::new(slot, count, user, now);
+        self.departures.add(self.connections.begin_exchange(number, exchange));
+        let is_first = self.connections[number].note_used(slot.measured);
+        totals.connections_used += u32::from(is_first);
+        self.send(number, (user, count), now);
+        self.connections.note_sent(number);
+        let (in_flight, work) = (self.connections.in_flight_mut(), &mut self.work);
+        let notes = Notes { in_flight, work, recorder: &mut self.recorder };
+        self.departures.leave_in_groups(&mut self.driver, notes);
+    }
+
+    /// Send `count` requests of a user's step.
+    #[inline]
+    fn send(&mut self, number: u32, (user, count): (u32, u16), now: Timestamp) {
+        let step = self.work.step(user);
+        if let Some(socket) = &step.socket {
+            self.connections.begin_websocket(number, Arc::clone(socket));
+        }
+        let length = if let Some(range) = step.constant.clone() {
+            let length = range.len() * usize::from(count);
+            self.connections.send_shared(&mut self.driver, number, (range, count), now);
+            length
         } else {
-            self.send_tracked(number, count, now);
-        }
-    }
-
-    /// A connection that can take a request now. Those listed that no longer can leave the list:
-    /// one may have ended while nothing was in flight on it.
-    pub(crate) fn usable_connection(&mut self) -> Option<u32> {
-        loop {
-            let number = self.lineup.next()?;
-            let connection = &mut self.connections[number as usize];
-            if connection.room(&self.options) > 0 {
-                return Some(number);
-            }
-            connection.is_listed = false;
-            self.lineup.take();
-        }
-    }
-
-    /// Something is due, or may be, and every connection is busy.
-    #[inline]
-    pub(crate) const fn note_starved(&mut self) {
-        self.is_starved = true;
-    }
-
-    /// Give due slots to a connection: as many as it can take in a closed loop, one in an open
-    /// one, so that they spread. How many, and the pacer's answer if it had no slot. The
-    /// connection stays listed only if it can take more.
-    fn dispatch(&mut self, number: u32, now: Timestamp) -> (u16, Option<Pace>) {
-        let Some(pacer) = &mut self.pacer else { return (0, Some(Pace::Done)) };
-        let connection = &mut self.connections[number as usize];
-        let room = connection.room(&self.options).min(self.batch_max);
-        let mut sent = 0;
-        if room > 0 {
-            let (slot, count) = match pacer.poll(now, room) {
-                Pace::Release(slot, count) => (slot, count),
-                pace => return (0, Some(pace)),
-            };
-            self.recorder.released(slot, count);
-            if self.options.is_open {
-                self.recorder.current.totals.waited += u64::from(slot.due <= self.starved_until);
-            }
-            let exchange = Exchange::new(slot, count, now);
-            self.departures.add(self.exchanges.push(number, connection, exchange));
-            connection.taken = connection.taken.saturating_add(u32::from(count));
-            self.recorder.used(connection, slot);
-            sent = count;
-        }
-        self.lineup.take();
-        connection.is_listed = room > sent;
-        if connection.is_listed {
-            self.lineup.add_partial(number);
-        }
-        (sent, None)
+            let mut out = self.driver.take_buffer();
+            self.work.render(user, now, &mut out);
+            let length = out.len();
+            self.connections.send_made(&mut self.driver, number, out);
+            length
+        };
+        self.recorder.totals().sent_bytes += length as u64;
     }
 
     fn is_over(&mut self, now: Timestamp) -> bool {
-        let Some(pacer) = &self.pacer else { return false };
-        let is_quiet = self.flows.as_ref().is_none_or(|flows| flows.is_over());
-        if self.exchanges.in_flight() == 0 && is_quiet && pacer.is_done(now) {
-            if pacer.is_exhausted() {
+        if !self.work.has_begun() {
+            return false;
+        }
+        let boundaries = &mut self.intervals.boundaries;
+        if self.connections.in_flight().count() == 0 && self.work.is_done(now) {
+            if self.work.is_exhausted() {
                 // A window limited by requests ends when the last of them has.
-                self.boundaries.measure_to = self.boundaries.measure_to.min(now);
+                boundaries.measure_to = boundaries.measure_to.min(now);
             }
             // One limited by time lasts to its end, even when no slot is left in it.
-            return now >= self.boundaries.measure_to && self.is_all_said(now);
+            return now >= boundaries.measure_to && self.is_parted(now);
         }
-        let is_drained = now >= self.boundaries.measure_to + self.options.timeout;
+        let is_drained = now >= boundaries.measure_to + self.options.timeout;
         if is_drained || self.applied == Command::Abort {
             self.give_up_all(now);
             return true;
@@ -546,43 +494,33 @@ impl<D: Driver> EventLoop<D> {
         for number in 0..self.options.connections {
             self.cut_short(number, now);
         }
-        let Some(pacer) = &mut self.pacer else { return };
-        pacer.finish(now);
-        if self.flows.is_some() {
-            return self.give_up_flows(now);
-        }
-        if self.options.is_open {
-            while let Pace::Release(slot, count) = pacer.poll(now, 1) {
-                self.recorder.released(slot, count);
-                self.recorder.failed(slot, count, Outcome::NotSent, now);
-            }
-        }
+        self.work.finish(now);
+        let window = self.intervals.boundaries.measured();
+        self.work.give_up_all(&mut self.recorder, &window, now);
     }
 
     fn apply_command(&mut self, command: Command, now: Timestamp) {
         self.applied = command;
-        if let Some(pacer) = &mut self.pacer {
-            pacer.finish(now);
-        }
-        let boundaries = &mut self.boundaries;
+        self.work.finish(now);
+        let Intervals { boundaries, to, .. } = &mut self.intervals;
         // The command may come before the first slot.
         let now = now.max(boundaries.start);
         boundaries.measure_from = boundaries.measure_from.min(now);
         boundaries.measure_to = boundaries.measure_to.min(now);
-        self.interval_to = self.interval_to.min(now);
+        *to = (*to).min(now);
         self.cut_rates();
     }
 
     /// The rate of an open loop is its schedule's; a closed loop's is what the window holds.
     fn cut_rates(&mut self) {
         if !self.options.is_open {
-            self.recorder.cut_at(self.boundaries.measured());
+            self.recorder.cut_at(self.intervals.boundaries.measured());
         }
     }
 
     fn until(&self, now: Timestamp, next_due: Option<Timestamp>) -> Until {
-        let latest = (now + WAIT_MAX).min(self.interval_to).min(self.sweep_at);
-        let latest = latest.min(self.connect_queue.wake_at(self.connecting));
+        let latest = (now + WAIT_MAX).min(self.intervals.to).min(self.connections.wakes_at());
+        let latest = latest.min(self.connections.connects_at());
         match next_due {
             Some(due) if due <= latest => Until::Due(due),
             _ => Until::Around(latest),

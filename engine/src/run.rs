@@ -12,15 +12,15 @@ use uringbench_core::schedule::Share;
 use uringbench_core::time::{Nanos, Timestamp};
 use uringbench_ring::{Failure, SetupError};
 
-use crate::backends::EngineError;
 use crate::clock;
-use crate::collector::Collector;
-use crate::connect_failure::ConnectFailure;
+use crate::connections::connect_failure::ConnectFailure;
 use crate::control::{Command, Control};
+use crate::drivers::backends::EngineError;
 use crate::event_loop::Boundaries;
-use crate::recorder::IntervalCounts;
-use crate::thread_cost::{ThreadCost, resident, resident_peak};
-use crate::tls::TlsSetupError;
+use crate::record::collector::{Collector, Sums, WorkerSums};
+use crate::record::recorder::IntervalCounts;
+use crate::record::thread_cost::{ThreadCost, resident, resident_peak};
+use crate::wire::tls::TlsSetupError;
 use crate::worker::{self, Finished, Ready, Report, WorkerChannels};
 
 /// Who is told how a run goes, on the collector's thread.
@@ -216,7 +216,7 @@ impl WorkerPool {
         observer.started(start, connected);
         let mut collector = Collector::new(plan, start);
         self.collect(plan, start, control, observer, &mut collector)?;
-        Ok(self.record(plan, start, control, collector))
+        Ok(self.record(plan, start, control, collector.into_sums()))
     }
 
     /// Wait until every worker has tried its connections. How many stand.
@@ -340,13 +340,7 @@ impl WorkerPool {
         }
     }
 
-    fn record(
-        self,
-        plan: &Plan,
-        start: Timestamp,
-        control: &Control,
-        collector: Collector,
-    ) -> RunRecord {
+    fn record(self, plan: &Plan, start: Timestamp, control: &Control, sums: Sums) -> RunRecord {
         let finished = || self.workers.iter().filter_map(|worker| worker.finished.as_ref());
         let ends = || finished().map(|finished| finished.boundaries);
         let boundaries = Boundaries {
@@ -359,32 +353,32 @@ impl WorkerPool {
         let workers = self
             .workers
             .iter()
-            .zip(&collector.workers)
+            .zip(&sums.workers)
             .enumerate()
-            .map(|(index, (ends, sums))| {
+            .map(|(index, (ends, its))| {
                 let share = Share { index: index as u32, count: self.workers.len() as u32 };
                 WorkerRecord {
                     cpu: plan.transport.cpus[index],
                     connections: share.of(u64::from(plan.connections())) as u32,
                     measured,
-                    ..worker_record(ends, sums)
+                    ..worker_record(ends, its)
                 }
             })
             .collect();
         let record = RunRecord {
             backend: self.backend(),
             phases: phase_spans(&boundaries, over),
-            counts: collector.counts,
-            causes: collector.causes,
-            tolerated: collector.tolerated,
-            edges: collector.edges,
-            warmup_counts: collector.warmup_counts,
-            by_status: collector.by_status,
-            times: collector.times,
-            intervals: collector.intervals,
-            slices: collector.slices,
-            steps: collector.steps,
-            flows: collector.flows,
+            counts: sums.counts,
+            causes: sums.causes,
+            tolerated: sums.tolerated,
+            edges: sums.edges,
+            warmup_counts: sums.warmup_counts,
+            by_status: sums.by_status,
+            times: sums.times,
+            intervals: sums.intervals,
+            slices: sums.slices,
+            steps: sums.steps,
+            flows: sums.flows,
             workers,
             rss_of_connections: self.rss_of_connections,
             rss_peak: resident_peak(),
@@ -415,11 +409,12 @@ fn is_lawful(counts: &Counts) -> bool {
     counts.in_flight() == Some(0)
 }
 
-fn worker_record(ends: &WorkerHandle, sums: &crate::collector::WorkerSums) -> WorkerRecord {
+fn worker_record(ends: &WorkerHandle, sums: &WorkerSums) -> WorkerRecord {
     let cost = ends.cost[1].since(&ends.cost[0]);
     let (user, system) = cost.user_and_system();
     let established = ends.ready.as_ref().map_or(0, |ready| ready.connected);
     let finished = ends.finished.as_ref();
+    let statuses = finished.map(|finished| &finished.statuses);
     let (shape_hits, shape_misses) = finished.map_or((0, 0), |finished| finished.shape_counts);
     WorkerRecord {
         established,
@@ -455,9 +450,9 @@ fn worker_record(ends: &WorkerHandle, sums: &crate::collector::WorkerSums) -> Wo
         shape_hits,
         shape_misses,
         tcp: finished.map_or_else(Vec::new, |finished| finished.tcp.clone()),
-        statuses: finished.map_or_else(Vec::new, |finished| finished.statuses.samples.clone()),
-        unsolicited_sample: finished.and_then(|finished| finished.statuses.unsolicited.clone()),
-        failed_at: finished.map_or_else(Vec::new, |finished| finished.statuses.failed_at.clone()),
+        statuses: statuses.map_or_else(Vec::new, |statuses| statuses.samples().to_vec()),
+        unsolicited_sample: statuses.and_then(|its| its.unsolicited_sample().map(str::to_owned)),
+        failed_at: statuses.map_or_else(Vec::new, |statuses| statuses.failed_at().to_vec()),
         ..WorkerRecord::default()
     }
 }

@@ -13,21 +13,21 @@ use uringbench_core::schedule::Share;
 use uringbench_core::time::Timestamp;
 use uringbench_ring::Failure;
 
-use crate::backends::{EngineError, Runtime, RuntimeDriver};
 use crate::clock;
-use crate::connect_failure::ConnectFailure;
+use crate::connections::connect_failure::ConnectFailure;
 use crate::control::{Command, Control};
-use crate::driver::Driver;
+use crate::drivers::Driver;
+use crate::drivers::backends::{EngineError, Runtime, RuntimeDriver};
+use crate::drivers::monoio_driver::MonoioDriver;
+use crate::drivers::ring_driver::RingDriver;
+use crate::drivers::tokio_uring_driver::TokioUringDriver;
 use crate::event_loop::{Boundaries, EventLoop, LoopOptions, Turn};
-use crate::flows::FlowConfig;
-use crate::monoio_driver::MonoioDriver;
-use crate::recorder::IntervalCounts;
-use crate::ring_driver::RingDriver;
+use crate::record::recorder::IntervalCounts;
+use crate::record::statuses::Statuses;
 use crate::run::RunError;
-use crate::session::ConnectionConfig;
-use crate::statuses::Statuses;
-use crate::tls::client_config;
-use crate::tokio_uring_driver::TokioUringDriver;
+use crate::wire::ConnectionConfig;
+use crate::wire::tls::client_config;
+use crate::work::users::FlowConfig;
 
 /// What a worker tells the collector.
 pub(crate) enum Report {

@@ -15,8 +15,8 @@ use uringbench_core::validity::{Observations, judge};
 use uringbench_ring::{Config, TcpInfo};
 
 use super::*;
-use crate::driver::{Driver, Event, EventKind, ReceiveMode, UnderWay, Until};
-use crate::ring_driver::RingDriver;
+use crate::drivers::ring_driver::RingDriver;
+use crate::drivers::{Driver, Event, EventKind, ReceiveMode, UnderWay, Until};
 
 /// What breaks a worker.
 #[derive(Clone, Copy, Debug)]
@@ -62,12 +62,11 @@ impl Driver for Fated {
     fn peer_address(&self, _: u32, _: u32) -> Option<SocketAddr> {
         None
     }
-    fn send(&mut self, connection: u32, generation: u32, _: u16) {
+    fn send_part(&mut self, connection: u32, generation: u32, _: Range<usize>) {
         self.sent += 1;
         let buffer = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n".to_vec();
         self.tell(connection, generation, EventKind::Received { buffer, more: true });
     }
-    fn send_part(&mut self, _: u32, _: u32, _: Range<usize>) {}
     fn send_range(&mut self, _: u32, _: u32, _: Range<usize>) {}
     fn send_bytes(&mut self, _: u32, _: u32, _: Vec<u8>) {}
     fn take_buffer(&mut self) -> Vec<u8> {

@@ -395,22 +395,22 @@ impl Driver for World {
         None
     }
 
-    fn send(&mut self, connection: u32, generation: u32, requests: u16) {
+    fn send_part(&mut self, connection: u32, generation: u32, range: Range<usize>) {
         assert!(!self.climate.has_tls, "a request in plain text");
-        assert!(self.climate.script.is_none(), "users send one request at a time");
-        assert!((1..=self.climate.pipeline).contains(&requests), "{requests} requests at once");
         assert!(self.current(connection, generation).is_up, "a send before the connection is up");
+        assert!(!range.is_empty(), "{range:?}");
         self.unsubmitted += 1;
+        let each = self.climate.request_length;
+        if self.climate.script.is_some() {
+            assert!(range.end <= each, "{range:?}: users send one request at a time");
+            return self.visit_constant(connection, generation, range);
+        }
+        let requests = range.len() / each;
+        assert_eq!(range, 0..requests * each, "a part of a request");
+        assert!(requests <= usize::from(self.climate.pipeline), "{requests} requests at once");
         for _ in 0..requests {
             self.serve(connection, generation);
         }
-    }
-
-    fn send_part(&mut self, connection: u32, generation: u32, range: Range<usize>) {
-        assert!(self.current(connection, generation).is_up, "a send before the connection is up");
-        assert!(!range.is_empty() && range.end <= self.climate.request_length, "{range:?}");
-        self.unsubmitted += 1;
-        self.visit_constant(connection, generation, range);
     }
 
     fn send_range(&mut self, connection: u32, generation: u32, range: Range<usize>) {

@@ -54,9 +54,10 @@ impl ResponseBuffer {
         parser: &mut ResponseParser,
         bytes: &[u8],
         header_cache: &mut HeaderCache,
+        is_head: bool,
         payload: &mut dyn FnMut(&[u8]),
     ) -> Result<Progress, Malformed> {
-        self.feed_and_lend(parser, bytes, header_cache, false, Some(payload))
+        self.feed_and_lend(parser, bytes, header_cache, is_head, Some(payload))
     }
 
     fn feed_and_lend(

@@ -1,0 +1,89 @@
+//! Why connections cannot be made, each with its remedy.
+
+use std::fmt;
+use std::sync::Arc;
+
+use rustix::io::Errno;
+use uringbench_ring::Failure;
+
+use crate::wire::tls::TlsFailure;
+
+/// Why a connection could not be made.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ConnectFailure {
+    /// The kernel or the peer said so.
+    Refused(Failure),
+    /// There is no TLS with what answers there.
+    Tls(TlsFailure),
+    /// The opening of the WebSocket was answered with this status.
+    Upgrade(u16),
+    /// The WebSocket was opened, but only so many messages came of a greeting that is so long.
+    Greeting(u32, u32),
+    /// The opening of the WebSocket was answered with what is none.
+    Answer(Arc<str>),
+    /// The peer ended it before the first request could be sent.
+    Closed,
+    /// Nobody answered within the timeout.
+    TimedOut,
+    /// The connection was made, but what comes before its first request did not end in time.
+    Unanswered,
+}
+
+impl fmt::Display for ConnectFailure {
+    /// Cause and remedy in one line.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let failure = match self {
+            Self::Refused(failure) => failure,
+            Self::Tls(failure) => return failure.fmt(f),
+            Self::Upgrade(status) => {
+                return write!(
+                    f,
+                    "the target refuses the WebSocket with status {status}: is its path right, \
+                     and does it want a subprotocol, an Origin or an Authorization header?"
+                );
+            }
+            Self::Greeting(came, wanted) => {
+                let s = if *wanted == 1 { "" } else { "s" };
+                return write!(
+                    f,
+                    "the WebSocket was opened, but {came} of {wanted} message{s} of the greeting \
+                     came within the timeout: wait for fewer (--greeting), or longer (--timeout)"
+                );
+            }
+            Self::Answer(why) => {
+                return write!(f, "what answers there opens no WebSocket: {why}");
+            }
+            Self::Closed => {
+                return f.write_str(
+                    "it closes connections before the first request can be sent: is it what the \
+                     URL says it is? its log may tell",
+                );
+            }
+            Self::Unanswered => {
+                return f.write_str(
+                    "it takes connections but did not answer the handshake within the timeout: \
+                     does it speak TLS, or WebSocket? if not, use http://; --timeout waits longer",
+                );
+            }
+            Self::TimedOut => {
+                return f.write_str(
+                    "no answer within the timeout; is the address right, and no firewall \
+                     between? --timeout waits longer",
+                );
+            }
+        };
+        let remedy = match failure.0 {
+            Errno::CONNREFUSED => "nothing listens there; start the server or fix the port",
+            Errno::ADDRNOTAVAIL => {
+                "every local port towards this address is in use; connect from more addresses \
+                 (--source-ip), widen net.ipv4.ip_local_port_range, use fewer connections, or keep \
+                 them alive"
+            }
+            Errno::NETUNREACH | Errno::HOSTUNREACH => "there is no route to it from here",
+            Errno::MFILE | Errno::NFILE => "raise the limit of open files (`ulimit -n`)",
+            Errno::TIMEDOUT => "nothing answers there; is a firewall between?",
+            _ => "the target or the network refuses connections",
+        };
+        write!(f, "{failure}: {remedy}")
+    }
+}

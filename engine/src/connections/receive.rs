@@ -1,0 +1,154 @@
+//! Which receive is armed on a connection: exactly one while it is up.
+
+use uringbench_core::time::Timestamp;
+use uringbench_ring::{Failure, Room};
+
+use super::Connections;
+use super::connection::{Connection, Receive};
+use super::throttle::RateLimit;
+use crate::drivers::{Driver, ReceiveMode};
+
+/// Payload of at least this size is dropped by the kernel, uncopied, instead of received.
+const SKIP_FROM: u64 = 4_096;
+/// One skip asks for at most this much.
+const SKIP_MAX: u64 = 1 << 30;
+
+/// How a receive has ended without bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ReceiveEnd {
+    /// For want of a buffer: by the time it is armed again, some have been recycled.
+    OutOfBuffers,
+    /// Because another is to take its place: requests may be sent again.
+    Cancelled,
+    /// With the connection.
+    Lost,
+}
+
+impl Connections {
+    /// Arm the receive that fits the bytes still to come, unless one is armed: a connection that is
+    /// up always has one. A slow reader has it whenever its time to read has come.
+    #[inline]
+    pub(crate) fn receive<D: Driver>(&mut self, driver: &mut D, number: u32, now: Timestamp) {
+        if let Some(limit) = self.options.reading {
+            return self.receive_slowly(driver, number, limit, now);
+        }
+        if self.config.tls.is_some() || self.is_idle(number) {
+            return self.receive_always(driver, number);
+        }
+        let connection = &mut self.all[number as usize];
+        let generation = connection.generation;
+        // One by one pays where the kernel can drop large bodies, or has large buffers for them.
+        // Streams and messages that are read come bit by bit.
+        let reads = self.reads_payload;
+        let is_bodies = !reads || self.config.flows.is_some();
+        let is_multi = connection.is_steady() || !(driver.can_skip() && is_bodies);
+        match connection.receive {
+            Receive::Multi if !is_multi && connection.in_flight() == 0 => {
+                connection.receive = Receive::Cancelling;
+                driver.cancel_receive(number, generation);
+            }
+            Receive::None if is_multi && driver.has_multishot() => {
+                connection.receive = Receive::Multi;
+                driver.receive(number, generation, ReceiveMode::Multi);
+            }
+            // One that waits for nothing waits for its end: without that, the next request would go
+            // to a target that has closed long ago.
+            Receive::None => {
+                connection.receive = Receive::Once;
+                let opaque = connection.wire.opaque();
+                let is_large = opaque >= SKIP_FROM;
+                if is_large && !reads && driver.can_skip() {
+                    driver.skip(number, generation, opaque.min(SKIP_MAX) as u32);
+                } else {
+                    let is_large = is_large || connection.may_be_large();
+                    let is_read = is_large && is_bodies && reads;
+                    let room = if is_read { Room::Large } else { Room::Small };
+                    let is_awaited = connection.in_flight() > 0;
+                    let mode = if is_awaited { ReceiveMode::Now } else { ReceiveMode::AfterSend };
+                    driver.receive(number, generation, mode(room));
+                }
+            }
+            Receive::Multi | Receive::Cancelling | Receive::Once => {}
+        }
+    }
+
+    /// Receive continuously, where that is there: records of TLS are small, and idle connections
+    /// wait for their end alone.
+    fn receive_always<D: Driver>(&mut self, driver: &mut D, number: u32) {
+        let connection = &mut self.all[number as usize];
+        if connection.receive != Receive::None {
+            return;
+        }
+        let (armed, mode) = if driver.has_multishot() {
+            (Receive::Multi, ReceiveMode::Multi)
+        } else if self.config.tls.is_some() {
+            (Receive::Once, ReceiveMode::Now(Room::Small))
+        } else {
+            (Receive::Once, ReceiveMode::AfterSend(Room::Small))
+        };
+        connection.receive = armed;
+        driver.receive(number, connection.generation, mode);
+    }
+
+    /// Arm a receive of a few bytes, or put it off until it is time.
+    pub(super) fn receive_slowly<D: Driver>(
+        &mut self,
+        driver: &mut D,
+        number: u32,
+        limit: RateLimit,
+        now: Timestamp,
+    ) {
+        let connection = &mut self.all[number as usize];
+        let Some(session) = &mut connection.session else { return };
+        if connection.receive != Receive::None {
+            return;
+        }
+        if session.read_at > now {
+            self.wakes_at = self.wakes_at.min(session.read_at);
+            return;
+        }
+        connection.receive = Receive::Once;
+        driver.receive(number, connection.generation, ReceiveMode::AtMost(limit.bytes));
+    }
+
+    /// So many bytes have come on a slow connection: more is received when their time is over. A
+    /// buffer may hold fewer than are wanted at a time.
+    pub(crate) fn note_read(&mut self, number: u32, length: usize, now: Timestamp) {
+        let Some(limit) = self.options.reading else { return };
+        if let Some(session) = &mut self.all[number as usize].session {
+            let since = session.read_at.max(now - limit.every);
+            session.read_at = since + limit.time_of(length);
+        }
+    }
+
+    /// The receive that was armed has ended with bytes, or with the end of the stream.
+    #[inline]
+    pub(crate) fn note_received(&mut self, number: u32) {
+        self.all[number as usize].receive = Receive::None;
+    }
+
+    /// The receive that was armed has ended with a failure.
+    pub(crate) fn note_receive_failed(&mut self, number: u32, failure: Failure) -> ReceiveEnd {
+        let connection = &mut self.all[number as usize];
+        let was = std::mem::replace(&mut connection.receive, Receive::None);
+        if failure.is_out_of_buffers() {
+            ReceiveEnd::OutOfBuffers
+        } else if failure.is_cancelled() && was == Receive::Cancelling {
+            ReceiveEnd::Cancelled
+        } else {
+            ReceiveEnd::Lost
+        }
+    }
+}
+
+impl Connection {
+    /// When a connection is to be woken that waits for its time to read or to send.
+    pub(crate) fn wakes_at(&self) -> Timestamp {
+        let Some(session) = &self.session else { return Timestamp::NEVER };
+        let waits_to_read = self.receive == Receive::None && session.read_at > Timestamp::default();
+        let waits_to_send = !self.is_sending && session.has_unsent();
+        let read_at = if waits_to_read { session.read_at } else { Timestamp::NEVER };
+        let write_at = if waits_to_send { session.write_at } else { Timestamp::NEVER };
+        read_at.min(write_at)
+    }
+}

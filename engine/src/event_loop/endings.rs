@@ -1,0 +1,552 @@
+//! How connections come and end, and what that means for the requests on them.
+//!
+//! A request that the target cannot have acted on, or that may be sent twice, is given back: it
+//! keeps its place among the exchanges of its connection's number, and is sent again when that is
+//! up again. Its slot, its due time and the time it was first sent stay what they are, so that the
+//! time it has waited is counted; only the timeout begins anew. The others end here.
+
+use std::fmt::Display;
+
+use uringbench_core::ending::{CLOSED_IDLE, Ending, STREAM_CUT};
+use uringbench_core::http::response::Response;
+use uringbench_core::http::unfinished::Unfinished;
+use uringbench_core::outcome::Outcome;
+use uringbench_core::record::Phase;
+use uringbench_core::time::{Nanos, Timestamp};
+
+use super::EventLoop;
+use crate::connections::connect_failure::ConnectFailure;
+use crate::connections::connection::{Connection, Link};
+use crate::connections::in_flight::{Exchange, ExchangeId};
+use crate::connections::send::Begun;
+use crate::drivers::Driver;
+use crate::wire::websocket::WebSocketConfig;
+use crate::work::Reading;
+
+/// A request is sent again so often at most, where its connection ended unannounced.
+const RETRIES_MAX: u8 = 3;
+/// The status of a server that is about to close a connection on which nothing came.
+const REQUEST_TIMEOUT: u16 = 408;
+/// Deadlines are looked for at most this often: one may be noticed that much late.
+const SWEEP_EVERY: Nanos = Nanos::MILLISECOND;
+/// A target's goodbye is waited for so long at most.
+const PARTING_MAX: Nanos = Nanos::SECOND;
+
+/// How a connection that stood ends.
+#[derive(Clone, Copy)]
+pub(super) enum End<'a> {
+    /// The target closes it, and has said so with its latest answer.
+    Announced,
+    /// The target has closed it or broken it off.
+    Closed,
+    /// The target has said 408, or closed TLS, on a connection that nothing came on.
+    Expired,
+    /// TLS broke, with the cause.
+    Tls(&'a dyn Display),
+    /// The target has ended a WebSocket, with the cause: no message on it is sent twice.
+    WebSocket(&'a dyn Display),
+    /// An answer was malformed; it has ended already.
+    Malformed,
+    /// Bytes came that nobody had asked for.
+    Unsolicited,
+    /// The oldest answer is late. It may still come, so that the connection is of no further use.
+    Late,
+}
+
+/// Whether an answer is that of a server which closes a connection because nothing came on it, and
+/// has crossed the request: that may be sent again (RFC 9110 section 15.5.9).
+pub(super) fn has_expired(
+    connection: &Connection,
+    exchange: &Exchange,
+    response: &Response,
+) -> bool {
+    response.status == REQUEST_TIMEOUT
+        && exchange.retries() < RETRIES_MAX
+        && connection.has_stood(exchange)
+}
+
+/// How connections come.
+impl<D: Driver> EventLoop<D> {
+    /// Start connecting those whose turn it is.
+    #[inline]
+    pub(super) fn start_due_connects(&mut self, now: Timestamp) {
+        while let Some(number) = self.connections.next_to_connect(now) {
+            let begun = self.connections.start_connecting(&mut self.driver, number, now);
+            if let Err(failure) = begun {
+                self.note_failed_attempt(number, ConnectFailure::Refused(failure), now);
+                self.connections.retry(number, now);
+            }
+        }
+    }
+
+    pub(super) fn on_connected(&mut self, number: u32, now: Timestamp) {
+        let Link::Connecting { since } = self.connections[number].link() else { return };
+        self.recorder.connected(now.since(since));
+        match self.connections.begin_session(&mut self.driver, number, now) {
+            Begun::Up => self.open(number, now),
+            Begun::Opening => {}
+            Begun::Failed(failure) => self.on_connect_failed(number, failure, now),
+        }
+    }
+
+    /// The connection is ready for its first request.
+    pub(super) fn open(&mut self, number: u32, now: Timestamp) {
+        self.connections.open(number, now);
+        self.connections.receive(&mut self.driver, number, now);
+        self.send_again(number, now);
+        self.mark_ready(number);
+    }
+
+    /// List a connection as able to take a request, if it is and is not listed yet.
+    #[inline]
+    pub(super) fn mark_ready(&mut self, number: u32) {
+        if self.connections.is_newly_ready(number) && !self.work.note_free(number) {
+            self.connections.list(number);
+        }
+    }
+
+    pub(super) fn on_connect_failed(
+        &mut self,
+        number: u32,
+        failure: ConnectFailure,
+        now: Timestamp,
+    ) {
+        self.connections.note_attempt_ended();
+        self.note_failed_attempt(number, failure, now);
+        self.connections.close_failed(&mut self.driver, number, now);
+    }
+
+    /// The attempt's end is the end of a slot, if one is due that no connection can take.
+    fn note_failed_attempt(&mut self, number: u32, failure: ConnectFailure, now: Timestamp) {
+        self.recorder.totals().connects_failed += 1;
+        let has_tried_all = self.connections.note_failed_attempt(number, failure.clone());
+        if has_tried_all && self.connections[number].owed() > 0 {
+            let cause = format!("its connection ended, and no other can be made: {failure}");
+            self.fail_all(number, Outcome::Reset, &cause, now);
+        }
+        if !self.connections.is_idle(number) {
+            let connection = (number, self.connections.connected());
+            let window = self.intervals.boundaries.measured();
+            self.work.fail_next(connection, &failure, &mut self.recorder, &window, now);
+        }
+    }
+}
+
+/// How they end.
+impl<D: Driver> EventLoop<D> {
+    /// A connection ends: requests in flight on it are given back or fail.
+    pub(super) fn fail_connection(&mut self, number: u32, end: End<'_>, now: Timestamp) {
+        let is_sending = self.connections[number].in_flight() > 0;
+        let ending = self.ending(number, end);
+        self.settle(number, end, ending, now);
+        let totals = self.recorder.totals();
+        if self.connections.is_idle(number) {
+            totals.idle_lost += 1;
+        } else {
+            totals.endings.add(ending);
+        }
+        self.close_lost(number, is_sending, now);
+    }
+
+    fn close_lost(&mut self, number: u32, is_sending: bool, now: Timestamp) {
+        self.connections.close_lost(&mut self.driver, number, is_sending, now);
+        self.forget_answer(number);
+    }
+
+    /// A connection has done what it was for: close it in order.
+    pub(super) fn close_gracefully(&mut self, number: u32) {
+        self.connections.close_gracefully(&mut self.driver, number);
+        self.forget_answer(number);
+    }
+
+    /// The part of an answer that has come is nobody's any more.
+    fn forget_answer(&mut self, number: u32) {
+        if let Some(reader) = self.readers.get_mut(number as usize) {
+            reader.clear();
+        }
+    }
+
+    fn ending(&self, number: u32, end: End<'_>) -> Ending {
+        let in_flight = self.connections[number].in_flight();
+        let is_begun = || {
+            let id = self.connections.answering(number);
+            self.connections.in_flight().get(id).is_begun()
+        };
+        match end {
+            End::Announced => Ending::Announced,
+            End::WebSocket(_) if in_flight == 0 => Ending::Announced,
+            End::WebSocket(_) => Ending::Unanswered,
+            End::Closed | End::Expired if in_flight == 0 => Ending::Idle,
+            End::Expired => Ending::Idle,
+            End::Closed if is_begun() => Ending::BrokenOff,
+            End::Closed => Ending::Unanswered,
+            End::Tls(_) => Ending::Tls,
+            End::Malformed => Ending::Malformed,
+            End::Unsolicited => Ending::Unsolicited,
+            End::Late => Ending::Late,
+        }
+    }
+
+    /// What becomes of the requests in flight.
+    fn settle(&mut self, number: u32, end: End<'_>, ending: Ending, now: Timestamp) {
+        let connection = &self.connections[number];
+        if connection.in_flight() == 0 {
+            return;
+        }
+        let is_websocket = connection.wire().is_open_websocket();
+        let behind: &dyn Display = match (end, ending) {
+            // The target has not read what came behind the request it closes with.
+            (End::Announced, _) if !is_websocket => {
+                return self.connections.give_back_all(number, now);
+            }
+            (End::Closed | End::Expired, Ending::Unanswered | Ending::Idle) => {
+                let id = self.connections.answering(number);
+                let is_old = connection.has_stood(self.connections.in_flight().get(id));
+                if is_old && self.is_repeatable(number) {
+                    return self.give_back_or_fail(number, end, &CLOSED_IDLE, now);
+                }
+                let cause = if is_websocket {
+                    "the target closed the WebSocket before its answer"
+                } else if is_old {
+                    CLOSED_IDLE
+                } else {
+                    "the target closed a new connection without an answer"
+                };
+                return self.fail_all(number, Outcome::Reset, &cause, now);
+            }
+            (End::Tls(cause) | End::WebSocket(cause), _) => {
+                return self.fail_all(number, Outcome::Reset, cause, now);
+            }
+            (End::Late, _) => {
+                let cause = self.late_cause(number);
+                self.fail_unfinished(number, Outcome::Timeout, cause, now);
+                &"the connection was dropped, since an answer before this one was late"
+            }
+            (End::Malformed, _) => &"the answer before it was malformed",
+            (End::Announced | End::Closed | End::Expired | End::Unsolicited, _) => {
+                let cause = "the target closed the connection in the middle of an answer";
+                self.fail_unfinished(number, Outcome::Reset, cause, now);
+                &"the target closed the connection in the middle of the answer before it"
+            }
+        };
+        self.give_back_or_fail(number, end, behind, now);
+    }
+
+    /// Why the answer under way on a connection is late.
+    fn late_cause(&self, number: u32) -> &'static str {
+        let id = self.connections.answering(number);
+        let is_begun = self.connections.in_flight().get(id).is_begun();
+        let unfinished = self.connections[number].wire().unfinished();
+        match (is_begun, self.is_stream(number), unfinished) {
+            (false, _, _) => "no byte of an answer came within --timeout",
+            (true, true, _) => {
+                "the stream brought nothing for as long as --timeout: raise it, or end the answer \
+                 earlier with --events"
+            }
+            (true, false, Some(Unfinished::UntilClose)) => {
+                "the end of the answer cannot be seen within --timeout; one that never ends is \
+                 read with --sse or --stream, and ended by --events"
+            }
+            (true, false, _) => {
+                "the answer began but did not end within --timeout: raise it; one that never ends \
+                 is read with --sse or --stream, and ended by --events"
+            }
+        }
+    }
+
+    /// The user whose answer is under way on a connection; 0 where there are no users.
+    fn user(&self, number: u32) -> u32 {
+        self.connections.in_flight().get(self.connections.answering(number)).user()
+    }
+
+    /// Whether the answer that a connection awaits is read as a stream.
+    fn is_stream(&self, number: u32) -> bool {
+        self.connections[number].in_flight() > 0
+            && matches!(self.work.step(self.user(number)).reading, Reading::Stream(_))
+    }
+
+    /// Whether the requests in flight on a connection may be sent twice and mean the same.
+    fn is_repeatable(&self, number: u32) -> bool {
+        !self.connections[number].wire().is_open_websocket()
+            && self.work.step(self.user(number)).is_repeatable
+    }
+
+    /// Give back what may be sent twice and has not been sent too often; the rest fails.
+    fn give_back_or_fail(
+        &mut self,
+        number: u32,
+        end: End<'_>,
+        cause: &dyn Display,
+        now: Timestamp,
+    ) {
+        while self.connections[number].in_flight() > 0 {
+            let id = self.connections.answering(number);
+            let exchange = *self.connections.in_flight().get(id);
+            if exchange.retries() < RETRIES_MAX && self.is_repeatable(number) {
+                return self.connections.give_back_all(number, now);
+            }
+            // Behind a late answer others may be late themselves.
+            let since = exchange.sent().max(self.connections[number].renewed());
+            let outcome = match end {
+                End::Late if since + self.options.timeout <= now => Outcome::Timeout,
+                _ => Outcome::Reset,
+            };
+            self.recorder.caused(exchange.slot(), outcome, cause, exchange.count());
+            self.fail(number, id, (outcome, exchange.count()), now);
+        }
+    }
+
+    /// Send what was given back, as far as it may go at once.
+    #[inline]
+    pub(super) fn send_again(&mut self, number: u32, now: Timestamp) {
+        if self.connections[number].owed() > 0 {
+            self.send_owed(number, now);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn send_owed(&mut self, number: u32, now: Timestamp) {
+        while self.connections[number].can_send_again()
+            && let Some(id) = self.connections.take_owed(number)
+        {
+            let exchange = *self.connections.in_flight().get(id);
+            let (user, count) = (exchange.user(), exchange.count());
+            self.recorder.sent_again(self.work.step_number(user), exchange.slot(), count);
+            self.send(number, (user, count), now);
+        }
+    }
+
+    /// `count` requests of an exchange end without an answer.
+    pub(super) fn fail(
+        &mut self,
+        number: u32,
+        id: ExchangeId,
+        (outcome, count): (Outcome, u16),
+        now: Timestamp,
+    ) {
+        let (connection, in_flight) = self.connections.with_exchanges(number);
+        let exchange = *in_flight.get(id);
+        in_flight.end(number, connection.share_mut(), id, count);
+        let at = || self.driver.peer_address(number, connection.turn());
+        self.statuses.failed(count, at);
+        self.work.failed(&exchange, count, outcome, &mut self.recorder, now);
+    }
+
+    /// One request of an exchange ends without an answer, with the cause.
+    pub(super) fn fail_because(
+        &mut self,
+        number: u32,
+        id: ExchangeId,
+        outcome: Outcome,
+        cause: &dyn Display,
+        now: Timestamp,
+    ) {
+        let slot = self.connections.in_flight().get(id).slot();
+        self.recorder.caused(slot, outcome, cause, 1);
+        self.fail(number, id, (outcome, 1), now);
+    }
+
+    /// The request whose answer is under way ends, with the cause and how far the answer had come.
+    fn fail_unfinished(&mut self, number: u32, outcome: Outcome, cause: &str, now: Timestamp) {
+        let id = self.connections.answering(number);
+        let slot = self.connections.in_flight().get(id).slot();
+        match self.connections[number].wire().unfinished() {
+            Some(unfinished) => self.recorder.caused_with(slot, outcome, &cause, &unfinished),
+            None => self.recorder.caused(slot, outcome, &cause, 1),
+        }
+        self.fail(number, id, (outcome, 1), now);
+    }
+
+    /// End everything in flight on a connection for this reason.
+    fn fail_all(&mut self, number: u32, outcome: Outcome, cause: &dyn Display, now: Timestamp) {
+        let connection = &self.connections[number];
+        for (_, exchange) in self.connections.in_flight().of(number, connection.share()) {
+            self.recorder.caused(exchange.slot(), outcome, cause, exchange.count());
+        }
+        self.end_all(number, outcome, now);
+    }
+
+    fn end_all(&mut self, number: u32, outcome: Outcome, now: Timestamp) {
+        while self.connections[number].in_flight() > 0 {
+            let id = self.connections.answering(number);
+            let count = self.connections.in_flight().get(id).count();
+            self.fail(number, id, (outcome, count), now);
+        }
+    }
+
+    /// The run ends before the answers on a connection have come.
+    pub(super) fn cut_short(&mut self, number: u32, now: Timestamp) {
+        if self.is_stream(number) {
+            return self.fail_all(number, Outcome::Censored, &STREAM_CUT, now);
+        }
+        self.end_all(number, Outcome::Censored, now);
+    }
+}
+
+/// How this side ends WebSockets.
+///
+/// Where answers are known by their order alone, it says goodbye and looks at what still comes
+/// before the target's goodbye. A message that nobody had asked for, taken for an answer, leaves
+/// the true answer behind, and so on with every message after it. Each connection is one message
+/// ahead then, which nothing shows as long as it is busy. Its last answer is left over: it shows
+/// that the target speaks unasked.
+impl<D: Driver> EventLoop<D> {
+    /// The connection has had its share of requests, and all their answers: end it.
+    pub(super) fn leave(&mut self, number: u32, now: Timestamp) {
+        let is_blind = self.is_blind();
+        let socket = self.connections[number].wire_mut().websocket_mut();
+        let Some(socket) = socket.filter(|_| is_blind) else {
+            return self.close_gracefully(number);
+        };
+        let goodbye = socket.goodbye();
+        self.part(number, now);
+        self.connections.reply(&mut self.driver, number, &goodbye, now);
+    }
+
+    /// Whether the messages of a run are known to be answers by their order alone.
+    fn is_blind(&self) -> bool {
+        let config = &self.connections.config().websocket;
+        config.as_ref().is_some_and(|config| !WebSocketConfig::knows_answers(config))
+    }
+
+    /// This side has said goodbye: wait for the target's.
+    pub(super) fn part(&mut self, number: u32, now: Timestamp) {
+        self.connections.begin_parting(number, now);
+        self.connections.wake_at(now + PARTING_MAX);
+        self.connections.receive(&mut self.driver, number, now);
+    }
+
+    /// A connection whose WebSocket this side has ended is over, whoever closed it first.
+    pub(super) fn close_parted(&mut self, number: u32, now: Timestamp) {
+        self.close_lost(number, false, now);
+    }
+
+    /// The run is over but for goodbyes: whether those are said. What comes with them is not of
+    /// the measured window.
+    pub(super) fn is_parted(&mut self, now: Timestamp) -> bool {
+        if self.is_blind() && !self.has_parted {
+            if self.recorder.phase() != Phase::Drain {
+                self.intervals.to = self.intervals.to.min(now);
+                return false;
+            }
+            self.has_parted = true;
+            for number in 0..self.options.connections {
+                if self.connections[number].is_up() {
+                    self.leave(number, now);
+                }
+            }
+        }
+        let latest = self.intervals.boundaries.measure_to + self.options.timeout;
+        self.connections.parting() == 0 || now >= latest
+    }
+}
+
+/// Deadlines.
+impl<D: Driver> EventLoop<D> {
+    /// Look at every deadline: attempts and exchanges that took too long, retries that are due.
+    ///
+    /// No timer and no queue entry per request: each look finds the earliest deadline there is,
+    /// and everything begun later has a later one, so nothing can pass unseen before the next. A
+    /// run without timeouts looks about once per timeout span.
+    pub(super) fn sweep(&mut self, now: Timestamp) {
+        // Set first: what the look itself begins may move it closer.
+        let latest = now + self.options.timeout;
+        self.connections.set_wakes_at(latest);
+        let mut earliest = latest;
+        for number in 0..self.connections.count() {
+            earliest = earliest.min(self.look_at(number, now));
+        }
+        let earliest = earliest.min(self.connections.wakes_at());
+        self.connections.set_wakes_at(earliest.max(now + SWEEP_EVERY));
+    }
+
+    /// Look at the deadlines of a connection. The next one.
+    fn look_at(&mut self, number: u32, now: Timestamp) -> Timestamp {
+        let timeout = self.options.timeout;
+        let connection = &self.connections[number];
+        let mut earliest = Timestamp::NEVER;
+        let late_at = connection.renewed() + timeout;
+        if connection.owed() > 0 && !connection.is_up() {
+            if late_at <= now {
+                let cause = "its connection ended, and no other stood within --timeout";
+                self.fail_all(number, Outcome::Timeout, &cause, now);
+            } else {
+                earliest = late_at;
+            }
+        }
+        let connection = &self.connections[number];
+        // A slow one waits for its time also before its first request.
+        let (deadline, wakes_at) = match connection.link() {
+            Link::Down { retry_at } => (retry_at, Timestamp::NEVER),
+            Link::Connecting { since } => (since + timeout, Timestamp::NEVER),
+            Link::Opening { since } => (since + timeout, connection.wakes_at()),
+            Link::Parting { since } => (since + PARTING_MAX.min(timeout), connection.wakes_at()),
+            Link::Up { .. } => {
+                (self.late_at(number).min(self.judged_at(number)), connection.wakes_at())
+            }
+            Link::Closing { .. } => return earliest,
+        };
+        if deadline > now {
+            earliest = earliest.min(deadline);
+            if wakes_at > now {
+                return earliest.min(wakes_at);
+            }
+            self.connections.go_on_slowly(&mut self.driver, number, now);
+            return earliest;
+        }
+        match connection.link() {
+            Link::Down { .. } => self.connections.connect(number),
+            Link::Connecting { .. } => {
+                self.on_connect_failed(number, ConnectFailure::TimedOut, now);
+            }
+            Link::Opening { .. } => {
+                let failure = self.unopened(number);
+                self.on_connect_failed(number, failure, now);
+            }
+            Link::Parting { .. } => self.close_parted(number, now),
+            Link::Up { .. } if self.judged_at(number) < Timestamp::NEVER => {
+                self.give_up_answer(number, now);
+            }
+            // The connection cannot be used on, since the late answer may still arrive.
+            Link::Up { .. } | Link::Closing { .. } => self.fail_connection(number, End::Late, now),
+        }
+        earliest
+    }
+
+    /// When the first answer on a connection that is up begins to be late; never, if none is
+    /// awaited.
+    fn late_at(&self, number: u32) -> Timestamp {
+        let connection = &self.connections[number];
+        match self.connections.in_flight().earliest(number, connection.share()) {
+            Some(sent) => sent.max(connection.renewed()) + self.options.timeout,
+            None => Timestamp::NEVER,
+        }
+    }
+
+    /// When messages that are held on a connection have to be judged; never, if none are.
+    fn judged_at(&self, number: u32) -> Timestamp {
+        let connection = &self.connections[number];
+        if connection.in_flight() == 0 {
+            return Timestamp::NEVER;
+        }
+        let held = connection.wire().websocket().and_then(|socket| socket.held());
+        match held.zip(self.work.step(self.user(number)).hearing) {
+            Some((held, hearing)) => held.since + hearing.patience(self.options.timeout),
+            None => Timestamp::NEVER,
+        }
+    }
+
+    /// Why what comes before the first request on a connection has not ended in time.
+    fn unopened(&self, number: u32) -> ConnectFailure {
+        let config = self.connections.config().websocket.as_ref();
+        let socket = self.connections[number].wire().websocket();
+        match socket.filter(|socket| !socket.is_opening()).zip(config) {
+            Some((socket, config)) => {
+                let wanted = config.plan.greeting;
+                ConnectFailure::Greeting(wanted - socket.greeting(), wanted)
+            }
+            None => ConnectFailure::Unanswered,
+        }
+    }
+}

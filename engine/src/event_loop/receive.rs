@@ -1,0 +1,428 @@
+//! What happens to connections: bytes, ends and failures, and what is to be done about them.
+
+use uringbench_core::http::response::{Response, StreamEnd};
+use uringbench_core::http::unfinished::Unfinished;
+use uringbench_core::outcome::Outcome;
+use uringbench_core::pacer::Slot;
+use uringbench_core::record::MESSAGE;
+use uringbench_core::time::Timestamp;
+use uringbench_core::websocket::frame;
+use uringbench_core::websocket::machine::StreamEnd as SocketEnd;
+use uringbench_ring::Failure;
+
+use super::EventLoop;
+use super::endings::End;
+use super::receiver::{FeedResult, FollowUp, Receiver};
+use crate::connections::connect_failure::ConnectFailure;
+use crate::connections::connection::Link;
+use crate::connections::in_flight::Exchange;
+use crate::connections::receive::ReceiveEnd;
+use crate::drivers::{Driver, Event, EventKind};
+use crate::wire::Wire;
+use crate::wire::messages::Instead;
+use crate::wire::tls::{Received, TlsFailure};
+use crate::work::Work;
+
+/// The cause where TLS leaves open whether an answer is whole (RFC 8446 section 6.1).
+const TRUNCATED: &str = "TLS ended without close_notify, so the body that the connection's end \
+                         delimits may be cut short: --tolerate-truncation counts it";
+
+/// Where bytes are.
+enum Source<'a, B> {
+    /// Where they were received.
+    Leased(&'a B),
+    /// Where they were decrypted.
+    Decrypted(&'a [u8]),
+}
+
+impl<D: Driver> EventLoop<D> {
+    /// Handle one event.
+    #[inline]
+    pub(super) fn on_event(&mut self, event: Event<D::Buffer>, now: Timestamp) {
+        let Event { connection: number, generation, kind } = event;
+        if number >= self.connections.count() {
+            return;
+        }
+        if let EventKind::Closed = kind {
+            let is_work_done = self.work.is_done(now);
+            let is_remade = self.connections.on_closed(number, is_work_done, now);
+            self.recorder.totals().reconnects += u64::from(is_remade);
+            return;
+        }
+        if self.connections[number].generation() != generation {
+            // Of a connection that has ended: nothing is left to do but to give the lease back.
+            if let EventKind::Received { buffer, .. } = kind {
+                self.driver.recycle(buffer);
+            }
+            return;
+        }
+        match kind {
+            EventKind::Received { buffer, more } => self.on_received(number, buffer, more, now),
+            EventKind::Skipped(count) => {
+                self.connections.note_received(number);
+                let fed = self.feed(number, None, count.into(), now);
+                self.after_bytes(number, fed, now);
+            }
+            EventKind::Sent => {
+                self.connections.on_sent(&mut self.driver, number, now);
+                self.send_again(number, now);
+                self.mark_ready(number);
+            }
+            EventKind::EndOfStream => {
+                self.connections.note_received(number);
+                self.on_end_of_stream(number, now);
+            }
+            EventKind::ReceiveEnded(failure) => self.on_receive_ended(number, failure, now),
+            EventKind::Connected => self.on_connected(number, now),
+            EventKind::ConnectFailed(failure) => {
+                self.on_connect_failed(number, ConnectFailure::Refused(failure), now);
+            }
+            EventKind::Inspected => {
+                self.inspection.answered(&mut self.driver, number, generation);
+            }
+            EventKind::Closed => {}
+        }
+    }
+
+    #[inline]
+    fn on_received(&mut self, number: u32, mut buffer: D::Buffer, more: bool, now: Timestamp) {
+        if !more {
+            self.connections.note_received(number);
+        }
+        if self.options.reading.is_some() {
+            self.connections.note_read(number, self.driver.bytes(&buffer).len(), now);
+        }
+        if self.connections.config().tls.is_some() {
+            self.on_records(number, &mut buffer, now);
+            self.driver.recycle(buffer);
+        } else {
+            let fed = self.feed(number, Some(Source::Leased(&buffer)), 0, now);
+            self.driver.recycle(buffer);
+            self.after_bytes(number, fed, now);
+        }
+    }
+
+    /// The receive path of a connection.
+    #[inline]
+    fn receiver(&mut self, number: u32, now: Timestamp) -> Receiver<'_, D> {
+        Receiver {
+            driver: &self.driver,
+            connections: &mut self.connections,
+            work: &mut self.work,
+            recorder: &mut self.recorder,
+            statuses: &mut self.statuses,
+            header_cache: &mut self.header_cache,
+            readers: &mut self.readers,
+            number,
+            timeout: self.options.timeout,
+            now,
+            alike: None,
+            follow_up: FollowUp::default(),
+        }
+    }
+
+    /// Read bytes, or pass over `skipped` bytes that were dropped unread.
+    #[inline]
+    fn feed(
+        &mut self,
+        number: u32,
+        source: Option<Source<'_, D::Buffer>>,
+        skipped: u64,
+        now: Timestamp,
+    ) -> FeedResult {
+        let mut receiver = self.receiver(number, now);
+        let fed = match source {
+            Some(Source::Leased(buffer)) => receiver.receive(receiver.driver.bytes(buffer)),
+            Some(Source::Decrypted(plain)) => receiver.receive(plain),
+            None => receiver.skip(skipped),
+        };
+        receiver.flush();
+        let follow_up = receiver.follow_up;
+        if follow_up.is_empty() { fed } else { self.follow_up(number, follow_up, fed, now) }
+    }
+
+    /// Do what the bytes ask for.
+    #[cold]
+    #[inline(never)]
+    fn follow_up(
+        &mut self,
+        number: u32,
+        follow_up: FollowUp,
+        fed: FeedResult,
+        now: Timestamp,
+    ) -> FeedResult {
+        let driver = &mut self.driver;
+        if follow_up.is_consent {
+            self.connections.on_consent(driver, number, now);
+        }
+        if !follow_up.replies.is_empty() {
+            self.connections.reply(driver, number, &follow_up.replies, now);
+        }
+        if follow_up.is_opened {
+            self.open(number, now);
+        }
+        if let Some(at) = follow_up.judged_at {
+            self.connections.wake_at(at);
+        }
+        match follow_up.next_message {
+            Some(user) => self.go_on_speaking(number, user, fed, now),
+            None => fed,
+        }
+    }
+
+    /// A user's message has its answer: the next one is sent or, after the last, a goodbye. What
+    /// came with an answer was on its way before the next message is sent, and answers nothing.
+    fn go_on_speaking(
+        &mut self,
+        number: u32,
+        user: u32,
+        fed: FeedResult,
+        now: Timestamp,
+    ) -> FeedResult {
+        let Some(socket) = self.connections[number].wire_mut().websocket_mut() else { return fed };
+        let is_last = socket.conversation().is_none_or(|its| its.left() == 0);
+        if is_last {
+            let ended = self.end_conversation(number, user, now);
+            // What follows the target's own end needs no goodbye.
+            return if let FeedResult::Open = fed { ended } else { FeedResult::Done };
+        }
+        self.send_message(number, user, now);
+        fed
+    }
+
+    /// Send the next message of a user's WebSocket.
+    fn send_message(&mut self, number: u32, user: u32, now: Timestamp) {
+        let Work::Users(users) = &mut self.work else { return };
+        let (connection, in_flight) = self.connections.with_exchanges(number);
+        let Some(socket) = connection.wire_mut().websocket_mut() else { return };
+        let (masks, Some(conversation)) = socket.speaking() else { return };
+        conversation.take_one();
+        users.next_message(user, conversation, now);
+        let step = users.step_number(user);
+        let kind = conversation.socket().kind;
+        let bytes = frame::message(conversation.sent(), kind, None, masks);
+        let measured = self.intervals.boundaries.measured().contains(&now);
+        let slot = Slot { due: now, measured };
+        self.recorder.released(step, slot, 1);
+        self.recorder.sent(step, slot, now);
+        self.recorder.totals().sent_bytes += bytes.len() as u64;
+        in_flight.push(number, connection.share_mut(), Exchange::new(slot, 1, user, now));
+        let mut out = self.driver.take_buffer();
+        out.extend_from_slice(&bytes);
+        self.connections.send_made(&mut self.driver, number, out);
+    }
+
+    /// The last answer is in, or there is no use in more: say goodbye, and the user goes on.
+    fn end_conversation(&mut self, number: u32, user: u32, now: Timestamp) -> FeedResult {
+        let Some(socket) = self.connections[number].wire_mut().websocket_mut() else {
+            return FeedResult::Done;
+        };
+        let goodbye = socket.goodbye();
+        let has_passed = socket.conversation().is_none_or(|its| !its.has_failed());
+        let is_blind = self.work.hearing(user).is_none();
+        self.connections.reply(&mut self.driver, number, &goodbye, now);
+        self.work.end_step(user, has_passed, &mut self.recorder, now);
+        if is_blind { FeedResult::Parting } else { FeedResult::Done }
+    }
+
+    /// The right answer has not come in time: the messages that came instead stand for it.
+    pub(super) fn give_up_answer(&mut self, number: u32, now: Timestamp) {
+        let (connection, in_flight) = self.connections.with_exchanges(number);
+        let Some(socket) = connection.wire_mut().websocket_mut() else { return };
+        let Some((failed, held)) = socket.take_held() else { return };
+        let is_step_s = socket.conversation().map(|its| its.note_failed()).is_some();
+        let mut unasked = u64::from(held.count);
+        let mut user = 0;
+        while unasked > 0 && connection.in_flight() > 0 {
+            let id = in_flight.oldest(number, connection.share());
+            let exchange = in_flight.get_mut(id);
+            let done = held.since.max(exchange.sent());
+            exchange.begin_response(done);
+            user = exchange.user();
+            self.recorder.caused(exchange.slot(), Outcome::CheckFailed, &Instead(&held.quote), 1);
+            let answers = in_flight.answered(number, connection.share_mut(), id, MESSAGE);
+            self.recorder.ended(self.work.step_number(user), &answers, Err(failed), done);
+            unasked -= 1;
+        }
+        self.recorder.totals().unsolicited_messages += unasked;
+        let may_come_late = self.work.hearing(user).is_some_and(|hearing| {
+            hearing.note_missing();
+            hearing.may_come_late()
+        });
+        let fed = match (is_step_s, may_come_late) {
+            (true, true) => self.end_conversation(number, user, now),
+            (true, false) => self.go_on_speaking(number, user, FeedResult::Open, now),
+            (false, true) => return self.fail_connection(number, End::Late, now),
+            (false, false) => FeedResult::Open,
+        };
+        self.after_bytes(number, fed, now);
+    }
+
+    fn after_bytes(&mut self, number: u32, fed: FeedResult, now: Timestamp) {
+        match fed {
+            FeedResult::Open if self.connections.is_done(number) => self.leave(number, now),
+            FeedResult::Open if self.work.has_left(number) && self.connections[number].is_up() => {
+                self.close_gracefully(number);
+            }
+            FeedResult::Open => {
+                self.connections.receive(&mut self.driver, number, now);
+                self.mark_ready(number);
+            }
+            FeedResult::Done => self.close_gracefully(number),
+            FeedResult::Parting => self.part(number, now),
+            FeedResult::Parted => self.close_parted(number, now),
+            FeedResult::Finished => self.fail_connection(number, End::Announced, now),
+            FeedResult::Closed(goodbye) => {
+                self.fail_connection(number, End::WebSocket(&goodbye), now)
+            }
+            FeedResult::Expired => self.fail_connection(number, End::Expired, now),
+            FeedResult::Malformed => self.on_malformed(number, now),
+            FeedResult::NotOpened(failure) => self.on_connect_failed(number, failure, now),
+            FeedResult::Unsolicited => {
+                self.recorder.totals().unsolicited += 1;
+                self.fail_connection(number, End::Unsolicited, now);
+            }
+        }
+    }
+
+    /// The exchange whose answer it was is malformed; those behind it are lost.
+    #[cold]
+    fn on_malformed(&mut self, number: u32, now: Timestamp) {
+        let connection = &self.connections[number];
+        if connection.in_flight() > 0 {
+            let id = self.connections.answering(number);
+            if let Some(fault) = connection.wire().parser().and_then(|parser| parser.fault()) {
+                let slot = self.connections.in_flight().get(id).slot();
+                self.recorder.caused_with(slot, Outcome::Malformed, fault, &fault.quote());
+            }
+            self.fail(number, id, (Outcome::Malformed, 1), now);
+        }
+        self.fail_connection(number, End::Malformed, now);
+    }
+
+    fn on_receive_ended(&mut self, number: u32, failure: Failure, now: Timestamp) {
+        let end = self.connections.note_receive_failed(number, failure);
+        if end != ReceiveEnd::Lost {
+            let is_for_want = end == ReceiveEnd::OutOfBuffers;
+            self.recorder.totals().buffers_exhausted += u64::from(is_for_want);
+            self.connections.receive(&mut self.driver, number, now);
+            return self.mark_ready(number);
+        }
+        match self.connections[number].link() {
+            Link::Up { .. } => self.fail_connection(number, End::Closed, now),
+            Link::Parting { .. } => self.close_parted(number, now),
+            Link::Opening { .. } => {
+                self.on_connect_failed(number, ConnectFailure::Refused(failure), now);
+            }
+            Link::Down { .. } | Link::Connecting { .. } | Link::Closing { .. } => {}
+        }
+    }
+
+    fn on_end_of_stream(&mut self, number: u32, now: Timestamp) {
+        let connection = &mut self.connections[number];
+        if connection.is_parting() {
+            return self.close_parted(number, now);
+        }
+        if connection.is_opening() {
+            // The end may be that of an answer which says why.
+            let socket = connection.wire_mut().websocket_mut();
+            let failure = match socket.map(|socket| socket.machine_mut().end_of_stream()) {
+                Some(SocketEnd::Refused(response)) => ConnectFailure::Upgrade(response.status),
+                _ => ConnectFailure::Closed,
+            };
+            return self.on_connect_failed(number, failure, now);
+        }
+        if connection.in_flight() > 0 && connection.is_truncated() {
+            let id = self.connections.answering(number);
+            self.fail_because(number, id, Outcome::Reset, &TRUNCATED, now);
+        }
+        let connection = &mut self.connections[number];
+        if connection.in_flight() > 0
+            && connection.may_end_here()
+            // What is cut short stays as it is, for the cause to say how far it came.
+            && connection.wire().unfinished() == Some(Unfinished::UntilClose)
+            && let Wire::Http(parser) = connection.wire_mut()
+            && let StreamEnd::Complete(response) = parser.end_of_stream()
+        {
+            self.end_answer(number, &response, now);
+            return self.fail_connection(number, End::Announced, now);
+        }
+        if self.connections[number].wire().is_open_websocket() {
+            let cause = &"the target ended the connection without closing the WebSocket";
+            return self.fail_connection(number, End::WebSocket(cause), now);
+        }
+        self.fail_connection(number, End::Closed, now);
+    }
+
+    /// An answer ends with its connection.
+    fn end_answer(&mut self, number: u32, response: &Response, now: Timestamp) {
+        let mut receiver = self.receiver(number, now);
+        receiver.end_answer(response);
+        receiver.flush();
+    }
+}
+
+/// TLS.
+impl<D: Driver> EventLoop<D> {
+    /// Records have come: their plaintext is read.
+    fn on_records(&mut self, number: u32, buffer: &mut D::Buffer, now: Timestamp) {
+        let mut plain = std::mem::take(&mut self.plain);
+        match self.connections.decrypt(&mut self.driver, number, buffer, &mut plain) {
+            Ok(received) => self.on_plaintext(number, &plain, received, now),
+            Err(failure) => {
+                // Answers that came whole before it are answers, however they were received.
+                let connection = &self.connections[number];
+                let (generation, is_up) = (connection.generation(), connection.is_up());
+                if is_up {
+                    self.on_plaintext(number, &plain, Received::default(), now);
+                }
+                if self.connections[number].generation() == generation {
+                    self.on_tls_failure(number, failure, now);
+                }
+            }
+        }
+        plain.clear();
+        self.plain = plain;
+    }
+
+    fn on_plaintext(&mut self, number: u32, plain: &[u8], received: Received, now: Timestamp) {
+        if let Some(established) = received.established
+            && let Link::Opening { since } = self.connections[number].link()
+        {
+            self.recorder.shook_hands(now.since(since), established);
+            if !self.connections.ask_for_websocket(&mut self.driver, number, now) {
+                self.open(number, now);
+            }
+        }
+        let generation = self.connections[number].generation();
+        if !plain.is_empty() {
+            let fed = self.feed(number, Some(Source::Decrypted(plain)), 0, now);
+            self.after_bytes(number, fed, now);
+        }
+        let is_same = self.connections[number].generation() == generation;
+        if is_same && received.is_closed {
+            self.on_end_of_stream(number, now);
+        } else if plain.is_empty() {
+            // Otherwise the reading of the plaintext has seen to it.
+            self.connections.receive(&mut self.driver, number, now);
+        }
+    }
+
+    /// The session is broken. Before it stood, that is why there is no connection. Later it may
+    /// be so too: with TLS 1.3 the peer refuses this side's certificate, or the want of one,
+    /// when the handshake has ended here.
+    fn on_tls_failure(&mut self, number: u32, failure: TlsFailure, now: Timestamp) {
+        let is_the_peer_s_wish = failure.is_alert();
+        let failure = ConnectFailure::Tls(failure);
+        let connection = &self.connections[number];
+        if connection.is_opening() {
+            return self.on_connect_failed(number, failure, now);
+        }
+        self.connections.note_failure(failure.clone());
+        if !is_the_peer_s_wish && self.connections[number].in_flight() > 0 {
+            let id = self.connections.answering(number);
+            self.fail_because(number, id, Outcome::Malformed, &failure, now);
+        }
+        self.fail_connection(number, End::Tls(&failure), now);
+    }
+}

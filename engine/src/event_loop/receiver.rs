@@ -1,0 +1,488 @@
+//! The receive path: the bytes of a connection become answers and messages.
+//!
+//! There is one loop over what was received ([`Receiver::receive`]), whatever the protocol and
+//! whoever sent the request. It sends nothing: its caller does what its [`FeedResult`] and its
+//! [`FollowUp`] say, when the bytes have been read.
+
+use uringbench_core::flow::step::{Failed, Judgement};
+use uringbench_core::http::header_cache::HeaderCache;
+use uringbench_core::http::quote;
+use uringbench_core::http::response::{Malformed, Progress, Response, ResponseParser};
+use uringbench_core::outcome::Outcome;
+use uringbench_core::record::MESSAGE;
+use uringbench_core::time::{Nanos, Timestamp};
+use uringbench_core::websocket::machine::{Broken, Message, Progress as Frames};
+
+use super::endings::has_expired;
+use crate::connections::Connections;
+use crate::connections::connect_failure::ConnectFailure;
+use crate::connections::in_flight::ExchangeId;
+use crate::drivers::Driver;
+use crate::record::recorder::{Answers, IntervalCounts, Recorder};
+use crate::record::statuses::Statuses;
+use crate::wire::Wire;
+use crate::wire::messages::{Goodbye, Instead, payload_of, quoted};
+use crate::wire::stream::AnswerReader;
+use crate::wire::websocket::Began;
+use crate::work::{Reading, StepConfig, Work};
+
+/// The status of an answer that opens a WebSocket.
+const OPENED: u16 = 101;
+
+/// What a batch of bytes did to its connection.
+pub(super) enum FeedResult {
+    /// It goes on.
+    Open,
+    /// The last response said that it closes.
+    Finished,
+    /// It has done what it was for.
+    Done,
+    /// The same, and what still comes is looked at.
+    Parting,
+    /// What came last on a WebSocket that this side has ended.
+    Parted,
+    /// The target closed the WebSocket, for this reason if it gave one.
+    Closed(Goodbye),
+    /// The bytes were not a response.
+    Malformed,
+    /// More came than was asked for.
+    Unsolicited,
+    /// The target has given the connection up because nothing came on it.
+    Expired,
+    /// It was being opened, and there will be no WebSocket.
+    NotOpened(ConnectFailure),
+}
+
+/// What the first of some bytes came to.
+enum Read {
+    /// So many of them are done with.
+    Taken(usize),
+    /// All of them: nothing ended with them.
+    All,
+    /// The rest is of no interest.
+    Over(FeedResult),
+}
+
+/// What is to be done once a batch of bytes has been read.
+#[derive(Default)]
+pub(super) struct FollowUp {
+    /// The target wants the body.
+    pub(super) is_consent: bool,
+    /// Frames to be sent.
+    pub(super) replies: Vec<u8>,
+    /// The WebSocket of a run is open.
+    pub(super) is_opened: bool,
+    /// The user whose message is the next on the WebSocket.
+    pub(super) next_message: Option<u32>,
+    /// When messages that are held have to be judged.
+    pub(super) judged_at: Option<Timestamp>,
+}
+
+impl FollowUp {
+    #[inline]
+    pub(super) fn is_empty(&self) -> bool {
+        let Self { is_consent, replies, is_opened, next_message, judged_at } = self;
+        !is_consent
+            && replies.is_empty()
+            && !is_opened
+            && next_message.is_none()
+            && judged_at.is_none()
+    }
+}
+
+/// How bytes are read of an answer of which more is looked at than its status.
+struct Kept<'a> {
+    step: &'a StepConfig,
+    reader: Option<&'a mut AnswerReader>,
+    /// Where to record events, if they are timed.
+    timed: Option<&'a mut IntervalCounts>,
+    sent: Timestamp,
+    now: Timestamp,
+}
+
+impl Kept<'_> {
+    /// Run bytes through the parser, and keep those that are wanted.
+    #[inline(never)]
+    fn read(
+        self,
+        parser: &mut ResponseParser,
+        header_cache: &mut HeaderCache,
+        bytes: &[u8],
+    ) -> Result<Progress, Malformed> {
+        let Self { step, reader, timed, sent, now } = self;
+        let is_head = step.is_head;
+        match (step.reading, reader) {
+            (Reading::Stream(plan), Some(reader)) => {
+                let machines = (parser, header_cache);
+                reader.feed_stream(machines, (bytes, is_head), plan, (sent, now), timed)
+            }
+            (_, Some(reader)) => reader.feed((parser, header_cache), (bytes, is_head)),
+            (_, None) => parser.feed(bytes, header_cache, is_head),
+        }
+    }
+}
+
+/// The receive path of one connection, for as long as one batch of bytes takes.
+pub(super) struct Receiver<'a, D> {
+    pub(super) driver: &'a D,
+    pub(super) connections: &'a mut Connections,
+    pub(super) work: &'a mut Work,
+    pub(super) recorder: &'a mut Recorder,
+    pub(super) statuses: &'a mut Statuses,
+    pub(super) header_cache: &'a mut HeaderCache,
+    pub(super) readers: &'a mut [AnswerReader],
+    pub(super) number: u32,
+    pub(super) timeout: Nanos,
+    pub(super) now: Timestamp,
+    /// Answers that are alike, as a pipeline's mostly are, are recorded together.
+    pub(super) alike: Option<Answers>,
+    pub(super) follow_up: FollowUp,
+}
+
+impl<D: Driver> Receiver<'_, D> {
+    /// Read received bytes, ending exchanges as their answers complete.
+    #[inline]
+    pub(super) fn receive(&mut self, mut bytes: &[u8]) -> FeedResult {
+        self.recorder.totals().received_bytes += bytes.len() as u64;
+        while !bytes.is_empty() {
+            match self.read_next(bytes) {
+                Read::Taken(count) => bytes = &bytes[count..],
+                Read::All => break,
+                Read::Over(fed) => return fed,
+            }
+        }
+        FeedResult::Open
+    }
+
+    /// Record the answers that are alike and have not been yet.
+    #[inline]
+    pub(super) fn flush(&mut self) {
+        if let Some(answers) = self.alike.take() {
+            self.recorder.ended_alike(&answers, self.now);
+        }
+    }
+
+    /// So many bytes of payload came and were dropped unread.
+    pub(super) fn skip(&mut self, count: u64) -> FeedResult {
+        self.recorder.totals().received_bytes += count;
+        match self.connections[self.number].wire_mut() {
+            Wire::Http(parser) => match parser.skip(count) {
+                Some(response) => self.end_answer(&response),
+                None => FeedResult::Open,
+            },
+            Wire::WebSocket(socket) => {
+                if let Some(message) = socket.skip(count) {
+                    self.on_message(&message, None);
+                }
+                FeedResult::Open
+            }
+        }
+    }
+
+    /// Read the first of these bytes as what the connection speaks.
+    #[inline(always)]
+    fn read_next(&mut self, bytes: &[u8]) -> Read {
+        let number = self.number;
+        let (connection, in_flight) = self.connections.with_exchanges(number);
+        if connection.in_flight() == 0 {
+            return self.read_unasked(bytes);
+        }
+        let id = in_flight.oldest(number, connection.share());
+        let exchange = in_flight.get_mut(id);
+        let user = exchange.user();
+        let step = self.work.step(user);
+        let Wire::Http(parser) = connection.wire_mut() else { return self.read_frame(bytes) };
+        exchange.begin_response(self.now);
+        let progress = if let Reading::Status = step.reading {
+            parser.feed(bytes, self.header_cache, step.is_head)
+        } else {
+            let timed = self.recorder.timed(exchange.slot());
+            let reader = self.readers.get_mut(number as usize);
+            let kept = Kept { step, reader, timed, sent: exchange.sent(), now: self.now };
+            kept.read(parser, self.header_cache, bytes)
+        };
+        match progress {
+            Ok(Progress::Complete { consumed, response }) => {
+                if !response.keep_alive
+                    && step.is_repeatable
+                    && has_expired(connection, exchange, &response)
+                {
+                    return Read::Over(FeedResult::Expired);
+                }
+                let of_answer = &bytes[..consumed];
+                let at = || self.driver.peer_address(number, connection.turn());
+                self.statuses.answered(response.status, of_answer, at);
+                let answers =
+                    in_flight.answered(number, connection.share_mut(), id, response.status);
+                connection.note_answer(response.body_bytes);
+                let is_last = !response.keep_alive || connection.owes_answered();
+                self.note_answered((user, answers), &response, of_answer);
+                if is_last { Read::Over(FeedResult::Finished) } else { Read::Taken(consumed) }
+            }
+            Ok(Progress::NeedMore) => self.read_part((id, user), bytes),
+            Ok(Progress::Dropped { consumed }) => {
+                exchange.not_begun();
+                Read::Taken(consumed)
+            }
+            Ok(Progress::Continue { consumed }) => {
+                self.follow_up.is_consent = true;
+                Read::Taken(consumed)
+            }
+            Err(_) => Read::Over(FeedResult::Malformed),
+        }
+    }
+
+    /// The answer under way does not end with these bytes, unless it is a stream that has brought
+    /// as many events as are wanted.
+    #[inline(never)]
+    fn read_part(&mut self, (id, user): (ExchangeId, u32), bytes: &[u8]) -> Read {
+        let Some(parser) = self.connections[self.number].wire().parser() else { return Read::All };
+        self.statuses.under_way(parser, bytes);
+        let response = parser.under_way();
+        let Reading::Stream(plan) = self.work.step(user).reading else { return Read::All };
+        // A stream is late when it brings nothing, however long it lasts.
+        self.connections[self.number].renew(self.now);
+        if let Some(response) = response
+            && self.readers.get(self.number as usize).is_some_and(|reader| reader.is_enough(plan))
+        {
+            self.complete((id, user), &response);
+            return Read::Over(FeedResult::Finished);
+        }
+        Read::All
+    }
+
+    /// Bytes came though nothing is in flight: some belong to no answer and do no harm, and a 408
+    /// is a server's way to close what nothing came on.
+    #[cold]
+    #[inline(never)]
+    fn read_unasked(&mut self, bytes: &[u8]) -> Read {
+        let Wire::Http(parser) = self.connections[self.number].wire_mut() else {
+            return self.read_frame(bytes);
+        };
+        if bytes.starts_with(b"HTTP/1.") && bytes.get(8..12) == Some(b" 408") {
+            return Read::Over(FeedResult::Expired);
+        }
+        let harmless = parser.drop_unasked(bytes, self.header_cache);
+        if harmless == bytes.len() {
+            return Read::All;
+        }
+        self.statuses.unsolicited(&bytes[harmless..]);
+        Read::Over(FeedResult::Unsolicited)
+    }
+
+    /// Requests have their answer, whose last or only bytes these are.
+    #[inline]
+    fn note_answered(&mut self, answered: (u32, Answers), response: &Response, bytes: &[u8]) {
+        let reader = self.readers.get_mut(self.number as usize);
+        let record = (&mut *self.recorder, &mut self.alike);
+        self.work.answered(answered, response, (reader, bytes), record, self.now);
+    }
+
+    /// An exchange has its answer, which ends otherwise than with bytes at hand.
+    fn complete(&mut self, (id, user): (ExchangeId, u32), response: &Response) {
+        let (connection, in_flight) = self.connections.with_exchanges(self.number);
+        let share = connection.share_mut();
+        let answers = in_flight.answered(self.number, share, id, response.status);
+        connection.note_answer(response.body_bytes);
+        self.note_answered((user, answers), response, b"");
+    }
+
+    /// An answer ends otherwise than in bytes that were received.
+    pub(super) fn end_answer(&mut self, response: &Response) -> FeedResult {
+        let number = self.number;
+        let id = self.connections.answering(number);
+        let user = self.connections.in_flight().get(id).user();
+        self.complete((id, user), response);
+        let connection = &self.connections[number];
+        let at = || self.driver.peer_address(number, connection.turn());
+        self.statuses.answered(response.status, b"", at);
+        if response.keep_alive && !connection.owes_answered() {
+            FeedResult::Open
+        } else {
+            FeedResult::Finished
+        }
+    }
+}
+
+/// WebSockets.
+impl<D: Driver> Receiver<'_, D> {
+    /// Read the first of these bytes as frames, or as the answer to the opening.
+    #[inline(never)]
+    fn read_frame(&mut self, bytes: &[u8]) -> Read {
+        let (number, now) = (self.number, self.now);
+        let (connection, in_flight) = self.connections.with_exchanges(number);
+        let is_asked = connection.in_flight() > 0;
+        let is_parting = connection.is_parting();
+        let id = is_asked.then(|| in_flight.oldest(number, connection.share()));
+        let Some(socket) = connection.wire_mut().websocket_mut() else { return Read::All };
+        if let (true, Some(id)) = (socket.is_opening(), id) {
+            // The opening is a user's request.
+            in_flight.get_mut(id).begin_response(now);
+        }
+        match socket.feed(bytes) {
+            Ok(Frames::Message { consumed, message }) => {
+                if is_parting {
+                    // Nobody has asked for it.
+                    self.recorder.totals().unsolicited_messages += 1;
+                } else {
+                    self.on_message(&message, payload_of(&bytes[..consumed]));
+                }
+                Read::Taken(consumed)
+            }
+            Ok(Frames::NeedMore) => {
+                socket.note_begun(Began { at: now, is_early: !is_asked });
+                Read::All
+            }
+            Ok(Frames::Reply { consumed, frame }) => {
+                if !is_parting {
+                    self.follow_up.replies.extend_from_slice(frame.bytes());
+                }
+                Read::Taken(consumed)
+            }
+            Ok(Frames::Opened { consumed }) => {
+                if socket.greeting() == 0 {
+                    self.on_opened();
+                }
+                Read::Taken(consumed)
+            }
+            Ok(Frames::Refused { .. } | Frames::Closed { .. }) if is_parting => {
+                Read::Over(FeedResult::Parted)
+            }
+            Ok(Frames::Refused { response, .. }) => Read::Over(self.on_refused(&response)),
+            Ok(Frames::Closed { code, reply, .. }) => {
+                let goodbye = Goodbye::of(socket.machine(), code);
+                let reply = reply.iter().flat_map(|frame| frame.bytes());
+                self.follow_up.replies.extend(reply);
+                Read::Over(self.on_goodbye(goodbye))
+            }
+            Err(_) if is_parting => Read::Over(FeedResult::Parted),
+            Err(broken) => Read::Over(self.on_broken(broken, bytes)),
+        }
+    }
+
+    /// The WebSocket is open, and the greeting that is waited for has come.
+    fn on_opened(&mut self) {
+        if self.connections[self.number].in_flight() == 0 {
+            self.follow_up.is_opened = true;
+            return;
+        }
+        // The opening was a user's request.
+        let (id, user) = self.answering();
+        self.end_message((id, user), Ok(()), OPENED);
+        self.follow_up.next_message = Some(user);
+    }
+
+    /// The opening was answered otherwise.
+    fn on_refused(&mut self, response: &Response) -> FeedResult {
+        if self.connections[self.number].in_flight() == 0 {
+            return FeedResult::NotOpened(ConnectFailure::Upgrade(response.status));
+        }
+        let (id, user) = self.answering();
+        self.end_message((id, user), Err(Failed::Status), response.status);
+        self.work.end_step(user, false, self.recorder, self.now);
+        FeedResult::Finished
+    }
+
+    /// The target has closed the WebSocket. One that is being opened, or was opened by the same
+    /// bytes, could carry nothing.
+    fn on_goodbye(&mut self, goodbye: Goodbye) -> FeedResult {
+        if self.connections[self.number].is_opening() {
+            self.follow_up.is_opened = false;
+            return FeedResult::NotOpened(ConnectFailure::Answer(goodbye.to_string().into()));
+        }
+        FeedResult::Closed(goodbye)
+    }
+
+    /// The target broke the protocol.
+    #[cold]
+    fn on_broken(&mut self, broken: Broken, bytes: &[u8]) -> FeedResult {
+        let connection = &mut self.connections[self.number];
+        if connection.is_opening() && !self.follow_up.is_opened {
+            return FeedResult::NotOpened(ConnectFailure::Answer(broken.to_string().into()));
+        }
+        if let Some(socket) = connection.wire_mut().websocket_mut() {
+            self.follow_up.replies.extend(socket.close(broken.close_code()));
+        }
+        if connection.in_flight() > 0 {
+            let id = self.connections.answering(self.number);
+            let slot = self.connections.in_flight().get(id).slot();
+            let example = quote::first_line(bytes);
+            self.recorder.caused_with(slot, Outcome::Malformed, &broken, &example);
+        }
+        FeedResult::Malformed
+    }
+
+    /// A message has come, whose payload is given as far as it is at hand.
+    #[inline]
+    fn on_message(&mut self, message: &Message, payload: Option<&[u8]>) {
+        self.read_message(message, payload);
+        if let Some(socket) = self.connections[self.number].wire_mut().websocket_mut() {
+            socket.forget_message();
+        }
+    }
+
+    #[inline]
+    fn read_message(&mut self, message: &Message, payload: Option<&[u8]>) {
+        let (number, now) = (self.number, self.now);
+        let (connection, in_flight) = self.connections.with_exchanges(number);
+        let is_asked = connection.in_flight() > 0;
+        let id = in_flight.oldest(number, connection.share());
+        let Some(socket) = connection.wire_mut().websocket_mut() else { return };
+        let began = socket.message_began(Began { at: now, is_early: !is_asked });
+        if socket.greeting() > 0 {
+            if socket.greeted() {
+                self.on_opened();
+            }
+            return;
+        }
+        // One that began before a request was sent was on its way before that, and answers nothing.
+        if !is_asked || began.is_early {
+            self.recorder.totals().unsolicited_messages += 1;
+            return;
+        }
+        let exchange = in_flight.get_mut(id);
+        let (user, slot, sent) = (exchange.user(), exchange.slot(), exchange.sent());
+        let judgement = self.work.judge_message(user, message, socket.conversation(), now);
+        if let Some(hearing) = self.work.hearing(user) {
+            let patience = hearing.patience(self.timeout);
+            match judgement {
+                Ok(()) => hearing.note_right(now.since(sent)),
+                Err(failed) if patience > Nanos::ZERO => {
+                    let received = socket.conversation().map(|its| its.received().to_vec());
+                    let since = socket.hold(failed, received.as_deref().or(payload), now);
+                    self.follow_up.judged_at = Some(since + patience);
+                    return;
+                }
+                Err(_) => {}
+            }
+        }
+        if let Some((_, held)) = socket.take_held() {
+            self.recorder.totals().unsolicited_messages += u64::from(held.count);
+        }
+        if judgement.is_err() {
+            let conversation = socket.conversation();
+            let found = quoted(conversation.as_ref().map(|its| its.received()).or(payload));
+            self.recorder.caused(slot, Outcome::CheckFailed, &Instead(&found), 1);
+            conversation.into_iter().for_each(|its| its.note_failed());
+        }
+        let is_step_s = socket.conversation().is_some();
+        exchange.begin_response(began.at);
+        connection.note_answer(message.payload_bytes);
+        self.end_message((id, user), judgement, MESSAGE);
+        self.follow_up.next_message = is_step_s.then_some(user);
+    }
+
+    fn answering(&self) -> (ExchangeId, u32) {
+        let id = self.connections.answering(self.number);
+        (id, self.connections.in_flight().get(id).user())
+    }
+
+    /// The opening or a message has its answer.
+    #[inline]
+    fn end_message(&mut self, (id, user): (ExchangeId, u32), judgement: Judgement, status: u16) {
+        let number = self.number;
+        let (connection, in_flight) = self.connections.with_exchanges(number);
+        let answers = in_flight.answered(number, connection.share_mut(), id, status);
+        self.recorder.ended(self.work.step_number(user), &answers, judgement, self.now);
+    }
+}

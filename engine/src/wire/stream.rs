@@ -1,0 +1,163 @@
+//! Answers whose bytes are wanted: kept until they are judged, or read as a stream, by when the
+//! first event comes and how long it takes until each next one.
+
+use uringbench_core::flow::answer::Answer;
+use uringbench_core::flow::response_buffer::ResponseBuffer;
+use uringbench_core::http::header_cache::HeaderCache;
+use uringbench_core::http::response::{Malformed, Progress, Response, ResponseParser};
+use uringbench_core::plan::{StreamKind, StreamPlan};
+use uringbench_core::sse::EventReader;
+use uringbench_core::time::Timestamp;
+
+use crate::record::recorder::IntervalCounts;
+
+/// What has come of the answer on one connection.
+#[derive(Default)]
+pub(crate) struct AnswerReader {
+    buffer: ResponseBuffer,
+    stream: Stream,
+}
+
+impl AnswerReader {
+    /// Run bytes of an answer that is kept through the parser.
+    ///
+    /// # Errors
+    /// Those of the parser.
+    pub(crate) fn feed(
+        &mut self,
+        (parser, header_cache): (&mut ResponseParser, &mut HeaderCache),
+        (bytes, is_head): (&[u8], bool),
+    ) -> Result<Progress, Malformed> {
+        self.buffer.feed(parser, bytes, header_cache, is_head)
+    }
+
+    /// The answer that is complete. `bytes` are those that were fed last.
+    pub(crate) fn answer<'a>(&'a self, bytes: &'a [u8], response: &Response) -> Answer<'a> {
+        self.buffer.answer(bytes, response)
+    }
+
+    /// Run bytes of a stream through the parser and the reader of events, which are recorded if
+    /// they are timed.
+    ///
+    /// # Errors
+    /// Those of the parser.
+    pub(crate) fn feed_stream(
+        &mut self,
+        (parser, header_cache): (&mut ResponseParser, &mut HeaderCache),
+        (bytes, is_head): (&[u8], bool),
+        plan: StreamPlan,
+        times: (Timestamp, Timestamp),
+        mut timed: Option<&mut IntervalCounts>,
+    ) -> Result<Progress, Malformed> {
+        let Self { buffer, stream } = self;
+        buffer.feed_into(parser, bytes, header_cache, is_head, &mut |payload| {
+            stream.read(payload, plan, times, timed.as_deref_mut());
+        })
+    }
+
+    /// Whether this answer has brought as many events as are wanted.
+    pub(crate) fn is_enough(&self, plan: StreamPlan) -> bool {
+        self.stream.is_enough(plan)
+    }
+
+    /// The answer has ended, or its connection has.
+    pub(crate) fn clear(&mut self) {
+        self.buffer.clear();
+        self.stream.end();
+    }
+}
+
+/// One connection's place in its stream.
+#[derive(Default)]
+struct Stream {
+    reader: EventReader,
+    /// When the last event of this answer came.
+    last: Option<Timestamp>,
+    /// Events of this answer.
+    events: u64,
+}
+
+impl Stream {
+    /// Payload of an answer to a request sent then has come; events are recorded if it is timed.
+    fn read(
+        &mut self,
+        payload: &[u8],
+        plan: StreamPlan,
+        (sent, now): (Timestamp, Timestamp),
+        mut timed: Option<&mut IntervalCounts>,
+    ) {
+        let Self { reader, last, events } = self;
+        let mut note = || {
+            *events += 1;
+            let before = last.replace(now);
+            let Some(handover) = timed.as_deref_mut() else { return };
+            handover.totals.events += 1;
+            match before {
+                None => handover.first_event.record(now.since(sent).0),
+                Some(before) => {
+                    let gap = now.since(before);
+                    handover.gap.record(gap.0);
+                    handover.totals.stalls += u64::from(gap >= plan.stall);
+                }
+            }
+        };
+        match plan.kind {
+            StreamKind::Events => reader.feed(payload, &mut |_| note()),
+            StreamKind::Arrivals => note(),
+        }
+    }
+
+    fn is_enough(&self, plan: StreamPlan) -> bool {
+        plan.events_max.is_some_and(|most| self.events >= most)
+    }
+
+    /// The answer has ended.
+    fn end(&mut self) {
+        self.reader.end_of_stream();
+        self.last = None;
+        self.events = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use uringbench_core::time::Nanos;
+
+    #[test]
+    fn first_events_gaps_and_stalls_are_told_apart() {
+        let stall = Nanos::from_millis(100);
+        let plan = StreamPlan { kind: StreamKind::Events, stall, events_max: Some(3) };
+        let (mut stream, mut handover) = (Stream::default(), IntervalCounts::default());
+        let sent = Timestamp(1_000_000_000);
+        let at = |millis| (sent, sent + Nanos::from_millis(millis));
+        stream.read(b"data: a\n", plan, at(5), Some(&mut handover));
+        assert_eq!(handover.totals.events, 0);
+        stream.read(b"\n: comment\n\n", plan, at(10), Some(&mut handover));
+        stream.read(b"data: b\n\n", plan, at(30), Some(&mut handover));
+        assert!(!stream.is_enough(plan));
+        stream.read(b"data: c\n\n", plan, at(200), Some(&mut handover));
+        assert!(stream.is_enough(plan));
+        let totals = handover.totals;
+        assert_eq!((totals.events, totals.stalls), (3, 1));
+        assert_eq!((handover.first_event.total(), handover.gap.total()), (1, 2));
+        stream.end();
+        // What is not timed is followed all the same.
+        stream.read(b"data: d\n\n", plan, at(300), None);
+        stream.read(b"data: e\n\n", plan, at(400), Some(&mut handover));
+        assert_eq!((handover.first_event.total(), handover.gap.total()), (1, 3));
+    }
+
+    #[test]
+    fn without_events_every_arrival_is_one() {
+        let plan =
+            StreamPlan { kind: StreamKind::Arrivals, stall: Nanos::SECOND, events_max: None };
+        let (mut stream, mut handover) = (Stream::default(), IntervalCounts::default());
+        for millis in [1, 2, 3] {
+            let times = (Timestamp(1), Timestamp(1) + Nanos::from_millis(millis));
+            stream.read(b"x", plan, times, Some(&mut handover));
+        }
+        assert_eq!((handover.totals.events, handover.gap.total()), (3, 2));
+        assert!(!stream.is_enough(plan));
+    }
+}

@@ -1,0 +1,117 @@
+//! Requests that are all alike and nobody's: those of a URL.
+
+use uringbench_core::flow::step::{Failed, Judgement};
+use uringbench_core::outcome::Outcome;
+use uringbench_core::pacer::{Pace, Pacer};
+use uringbench_core::time::{Nanos, Timestamp};
+use uringbench_core::websocket::machine::Message;
+
+use super::{Departed, Next, Reading, Start, StepConfig};
+use crate::connections::Connections;
+use crate::connections::connect_failure::ConnectFailure;
+use crate::connections::in_flight::Exchange;
+use crate::event_loop::LoopOptions;
+use crate::record::recorder::Recorder;
+use crate::wire::ConnectionConfig;
+use crate::wire::messages::Hearing;
+use crate::wire::websocket::WebSocketConfig;
+
+/// The slots of one worker.
+pub(crate) struct Slots {
+    /// None until the run begins.
+    pub(super) pacer: Option<Pacer>,
+    pub(super) step: StepConfig,
+    /// Whether they are released on a schedule.
+    is_open: bool,
+}
+
+impl Slots {
+    pub(super) fn new(options: &LoopOptions, config: &ConnectionConfig) -> Self {
+        let knows_answers = config.websocket.as_ref().is_some_and(WebSocketConfig::knows_answers);
+        let step = StepConfig {
+            constant: Some(0..config.request.len()),
+            is_head: options.is_head,
+            is_repeatable: options.is_repeatable,
+            reading: config.stream.map_or(Reading::Status, Reading::Stream),
+            socket: None,
+            hearing: knows_answers.then(Hearing::default),
+        };
+        Self { pacer: None, step, is_open: options.is_open }
+    }
+
+    /// As many as a connection can take in a closed loop, one in an open one, so that they spread.
+    #[inline]
+    pub(super) fn next(&mut self, connections: &mut Connections, now: Timestamp) -> Next {
+        let Some(pacer) = &mut self.pacer else {
+            return Next::Wait { until: None, is_starved: false };
+        };
+        let Some((number, room)) = connections.usable() else {
+            return Next::Wait { until: None, is_starved: true };
+        };
+        match pacer.poll(now, room) {
+            Pace::Release(slot, count) => Next::Send(Start { number, user: 0, slot, count }),
+            Pace::WaitUntil(due) => Next::Wait { until: Some(due), is_starved: false },
+            Pace::Done => Next::Wait { until: None, is_starved: false },
+        }
+    }
+
+    #[inline]
+    pub(super) fn give_up_stale(
+        &mut self,
+        timeout: Nanos,
+        recorder: &mut Recorder,
+        now: Timestamp,
+    ) {
+        let Some(pacer) = &mut self.pacer else { return };
+        while let Some(slot) = pacer.give_up(now, timeout) {
+            recorder.released(0, slot, 1);
+            recorder.failed(0, slot, (Outcome::NotSent, 1), now);
+        }
+    }
+
+    pub(super) fn give_up_all(&mut self, recorder: &mut Recorder, now: Timestamp) {
+        let (true, Some(pacer)) = (self.is_open, &mut self.pacer) else { return };
+        while let Pace::Release(slot, count) = pacer.poll(now, 1) {
+            recorder.released(0, slot, count);
+            recorder.failed(0, slot, (Outcome::NotSent, count), now);
+        }
+    }
+
+    pub(super) fn fail_next(
+        &mut self,
+        connected: u32,
+        failure: &ConnectFailure,
+        recorder: &mut Recorder,
+        now: Timestamp,
+    ) {
+        if (!self.is_open || connected == 0)
+            && let Some(pacer) = &mut self.pacer
+            && let Pace::Release(slot, count) = pacer.poll(now, 1)
+        {
+            recorder.released(0, slot, count);
+            recorder.caused(slot, Outcome::ConnectFailed, failure, count);
+            recorder.failed(0, slot, (Outcome::ConnectFailed, count), now);
+        }
+    }
+
+    #[inline]
+    pub(super) fn departed(
+        &mut self,
+        exchange: &Exchange,
+        recorder: &mut Recorder,
+        Departed { begun, sent }: Departed,
+    ) {
+        if self.is_open {
+            recorder.sent(0, exchange.slot(), sent);
+        } else {
+            let span = sent.since(begun).0 * u64::from(exchange.count());
+            recorder.totals().departing.0 += span;
+        }
+    }
+}
+
+/// Whether a message is the answer awaited, where answers are known by what they hold.
+#[inline]
+pub(super) const fn judge_message(message: &Message, knows_answers: bool) -> Judgement {
+    if message.matches || !knows_answers { Ok(()) } else { Err(Failed::Echo) }
+}
