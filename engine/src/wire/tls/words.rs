@@ -53,7 +53,9 @@ pub(super) fn of_alert(alert: AlertDescription) -> String {
 fn of_name(error: &impl Debug) -> String {
     let text = format!("{error:?}");
     let mut name = text.as_str();
-    while let Some(inner) = name.strip_prefix("Other(").or(name.strip_prefix("OtherError(")) {
+    while let Some(inner) =
+        ["Other(", "OtherError("].iter().find_map(|outer| name.strip_prefix(outer))
+    {
         name = inner;
     }
     let end = name.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(name.len());
