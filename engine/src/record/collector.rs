@@ -39,9 +39,6 @@ pub(crate) struct Sums {
     pub(crate) by_status: Box<[u64]>,
     pub(crate) times: Times,
     pub(crate) intervals: Vec<Interval>,
-    /// The response times of the last of them, until they are taken: kept, they would grow with the
-    /// run.
-    complete: Vec<LatencyCounts>,
     /// Empty unless the run is followed in steps shorter than an interval.
     pub(crate) slices: Vec<Interval>,
     pub(crate) workers: Vec<WorkerSums>,
@@ -57,6 +54,9 @@ pub(crate) struct Collector {
     is_sliced: bool,
     /// Rows not every worker has added to yet, oldest first.
     pending: VecDeque<Row>,
+    /// The response times of the latest intervals, until they are taken: kept, they would grow with
+    /// the run.
+    complete: Vec<LatencyCounts>,
     /// The interval that complete slices are being added to.
     gathering: Option<Row>,
     /// The first interval each worker has still to hand over; past all of them when it is none.
@@ -90,7 +90,6 @@ impl Collector {
             by_status: vec![0; 1_000].into(),
             times: Times::default(),
             intervals: Vec::new(),
-            complete: Vec::new(),
             slices: Vec::new(),
             workers: vec![WorkerSums::default(); workers],
             steps: vec![StepRecord::default(); steps],
@@ -102,17 +101,13 @@ impl Collector {
             has_due_times: plan.has_due_times(),
             is_sliced: plan.observe.slice < INTERVAL,
             pending: VecDeque::new(),
+            complete: Vec::new(),
             gathering: None,
             next: vec![0; workers],
         }
     }
 
-    /// Everything handed over so far.
-    pub(crate) const fn sums(&self) -> &Sums {
-        &self.sums
-    }
-
-    /// The same, when that is all.
+    /// Everything handed over, when that is all.
     pub(crate) fn into_sums(self) -> Sums {
         self.sums
     }
