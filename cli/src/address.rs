@@ -118,11 +118,11 @@ fn look_up(host: &Host, port: u16) -> anyhow::Result<Vec<SocketAddr>> {
         Host::Name(name) => name,
     };
     let found = (name.as_str(), port).to_socket_addrs().with_context(|| {
-        let remedy = match name.ends_with(".toml") {
+        let fix = match name.ends_with(".toml") {
             true => "to run a scenario of that name, leave out http://",
             false => "check the name, or use its address",
         };
-        format!("cannot look up `{name}`; {remedy}{}", proxies_unused())
+        format!("cannot look up `{name}`; {fix}{}", proxies_unused())
     })?;
     let mut seen = HashSet::new();
     let peers: Vec<SocketAddr> = found.filter(|peer| seen.insert(*peer)).collect();

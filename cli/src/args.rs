@@ -153,7 +153,7 @@ Examples:
   uringbench soak -R 2k -d 2h --profile api http://127.0.0.1:8080/
       Two hours at 2,000 requests a second: LEAK, NO LEAK > X or INCONCLUSIVE, per request.
   uringbench soak -R 1k --dose -d 30m --profile 4711 http://127.0.0.1:8080/
-      Tells a leak per request from one per second.
+      Distinguishes a leak per request from one per second.
 
 Exit codes: 10 LEAK, 12 INCONCLUSIVE; otherwise as a run.";
 

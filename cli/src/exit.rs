@@ -38,7 +38,7 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// Why a command did not do its work. Displays as one line: cause and remedy.
+/// Why a command did not do its work. Displays as one line: cause and fix.
 #[derive(Debug)]
 pub(crate) enum Failure {
     /// What was typed cannot be done; nothing was started.

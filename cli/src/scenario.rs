@@ -151,7 +151,7 @@ fn name_of(file: &Path, flows: &[String]) -> Option<String> {
     Some(flows.iter().fold(stem, |name, flow| format!("{name}-{flow}")))
 }
 
-/// Options that describe a request, or what a file does not have. The first of them is told.
+/// Options that describe a request, or what a file does not have. The first of them is reported.
 fn refuse_what_the_file_says(args: &RunArgs) -> Result<(), Failure> {
     let (request, stream) = (&args.request, &args.stream);
     let of_steps = [

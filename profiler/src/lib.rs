@@ -1,4 +1,4 @@
-//! Samples of a running target, and what can be told from them.
+//! Samples of a running target, and what follows from them.
 //!
 //! `record` decodes what the kernel wrote, `code` turns addresses into stacks and names,
 //! `profile` keeps samples and cuts views from them, `python` adds an interpreter's frames,

@@ -38,7 +38,7 @@ impl Runtime {
     pub fn of(pid: u32) -> Option<Self> {
         let maps = fs::read(format!("/proc/{pid}/maps")).ok()?;
         let lines = maps.split(|&byte| byte == b'\n').filter_map(|line| str::from_utf8(line).ok());
-        // Names of files are told in any order: a JVM maps one of its own first.
+        // Names of files come in any order: a JVM maps one of its own first.
         lines.filter_map(mapped).find_map(Self::of_file).or_else(|| {
             let program = File::open(format!("/proc/{pid}/exe")).ok()?;
             is_go(&program).then_some(Self::Go)
@@ -98,7 +98,7 @@ impl Runtime {
     }
 }
 
-/// The name, without folder, of the file that a line of `/proc/PID/maps` tells of.
+/// The name, without folder, of the file that a line of `/proc/PID/maps` names.
 fn mapped(line: &str) -> Option<&str> {
     let path = &line[line.find('/')?..];
     path.trim_end_matches(" (deleted)").rsplit('/').next()

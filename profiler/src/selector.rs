@@ -58,7 +58,7 @@ pub enum SelectorError {
     #[error("process {0} is uringbench itself: give the target's PID")]
     Ourselves(u32),
     /// No process of that name.
-    #[error("no process is called `{name}`: {}", remedy(.similar))]
+    #[error("no process is called `{name}`: {}", fix(.similar))]
     NoSuchName {
         /// What was asked for.
         name: String,
@@ -88,7 +88,7 @@ pub enum SelectorError {
     EmptyCgroup(PathBuf),
 }
 
-fn remedy(similar: &[(String, u32)]) -> String {
+fn fix(similar: &[(String, u32)]) -> String {
     if similar.is_empty() {
         return "give its PID, or a name that `ps -e` lists".to_owned();
     }
@@ -251,7 +251,7 @@ fn numbers(folder: &Path) -> Vec<u32> {
     numbers
 }
 
-/// What tells one process from another.
+/// What distinguishes one process from another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Entry {
     /// Its parent.

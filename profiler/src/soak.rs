@@ -29,7 +29,7 @@ const BLOCK_MAX: Nanos = Nanos::from_secs(120);
 const ROUNDS: u64 = 8;
 /// What is left out at the start of a block: requests still in flight.
 const GUARD_S: f64 = 1.0;
-/// Functions that a leak is told by.
+/// Functions that a leak is attributed to.
 const CAUSES_MAX: usize = 10;
 
 /// Stages for `length`, after a warm-up at the single dose.

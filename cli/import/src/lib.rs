@@ -25,7 +25,7 @@ use shown::shown;
 /// The bytes of a file as the input names it, or why it cannot be read.
 pub type Read<'a> = &'a dyn Fn(&str) -> Result<Vec<u8>, String>;
 
-/// Nothing could be made of the input: cause and remedy, in one line.
+/// Nothing could be made of the input: cause and fix, in one line.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("{0}")]
 pub struct ImportError(String);
@@ -54,7 +54,7 @@ pub struct SideFile {
 }
 
 impl Imported {
-    /// The scenario file, with a comment on top that tells what is missing in it.
+    /// The scenario file, with a comment on top that lists what is missing in it.
     pub fn toml(&self) -> String {
         write::scenario(&self.scenario, &self.notes())
     }

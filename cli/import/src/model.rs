@@ -128,7 +128,7 @@ pub(crate) struct Part {
     pub(crate) name: String,
     pub(crate) content: PartContent,
     pub(crate) filename: Option<String>,
-    /// Empty: none is told.
+    /// Empty: none is sent.
     pub(crate) content_type: Option<String>,
     /// Further ones, which mean themselves.
     pub(crate) headers: Vec<(String, String)>,

@@ -187,7 +187,7 @@ impl<'a> Reader<'a> {
         self.add_flow(name, step);
     }
 
-    /// What an operation tells of other requests.
+    /// The other requests that an operation describes.
     fn note_unasked(&mut self, place: &Place<'_>, operation: &Value) {
         let has_any = |value: &Value| value.as_object().is_some_and(|all| !all.is_empty());
         if operation.get("callbacks").is_some_and(has_any) {

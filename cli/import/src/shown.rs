@@ -1,6 +1,6 @@
 //! Pieces of the input as messages show them: in one line, not too long, and without secrets.
 //!
-//! What may be one is told by where it stands: in a query, before the host of an address, behind
+//! Its place marks what may be a secret: in a query, before the host of an address, behind
 //! a name that the report leaves out values of too, or behind `Bearer`.
 
 use uringbench_core::http::quote::is_secret;

@@ -176,7 +176,7 @@ fn what_cannot_be_taken_over_is_told() {
         ("-so /dev/null a", "--output: left out, answers are measured"),
         ("-m 5 a", "--max-time: left out, load and time limits"),
         ("--digest -u a:b a", "--digest: left out, only Basic and Bearer"),
-        ("--digest -u a:b a", "who asks is left out, curl tells it when"),
+        ("--digest -u a:b a", "the user name is left out: curl sends it when"),
         ("-d x -F a=b a", "-d: left out beside -F or -T"),
         ("--http2 a", "--http2: left out, it is about another protocol"),
         ("--retry 3 a", "--retry: left out, a check says"),

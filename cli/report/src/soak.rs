@@ -5,7 +5,7 @@ use uringbench_document::target::Interval95;
 
 /// A function is named for a leak from this share of it on.
 const NAMED_MIN: f64 = 0.1;
-/// Functions that a leak is told by are shown up to so many.
+/// Functions that a leak is attributed to are shown up to so many.
 const FUNCTIONS_SHOWN: usize = 5;
 
 /// `NO LEAK > 0.412 bytes per request`: the verdict in one line.

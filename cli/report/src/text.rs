@@ -24,7 +24,7 @@ const TIMES: usize = 12;
 
 /// So many causes of errors are listed, the most frequent first; a file holds all of them.
 const CAUSES_SHOWN: usize = 4;
-/// A share of spinning from which on it is told.
+/// A share of spinning from which on it is shown.
 const SPUN_SHOWN: f64 = 0.01;
 
 /// The whole text, line end included; `stored` is where the results lie, if they were stored.

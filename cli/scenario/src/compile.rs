@@ -34,7 +34,7 @@ pub(crate) fn plan(
         written.as_ref().and_then(|url| diagnostics.take(&target, (context.authority)(url)));
     let mut compiler = Compiler {
         context,
-        // Other mistakes are told even where this one keeps the plan from being made.
+        // Other mistakes are reported even where this one keeps the plan from being made.
         server: Server {
             authority: authority.unwrap_or_else(|| "target".to_owned()),
             keeps_cookies: given.keeps_cookies,

@@ -19,7 +19,7 @@ pub struct Diagnostic {
     pub column: usize,
     /// Keys from the top, such as `flow.step.path`; empty when the file is not TOML.
     pub field: String,
-    /// Cause and remedy, in one line.
+    /// Cause and fix, in one line.
     pub message: String,
 }
 
@@ -151,7 +151,7 @@ pub(crate) fn did_you_mean<'a>(name: &str, valid: impl IntoIterator<Item = &'a s
 /// How the TOML library begins to say that a table is to have one field, and has several or none.
 pub(crate) const ONE_WANTED: &str = "wanted exactly 1 element";
 
-/// serde's words in ours: cause and remedy.
+/// serde's words in ours: cause and fix.
 fn explained(message: &str, field: &str) -> String {
     let message = message.split_whitespace().collect::<Vec<_>>().join(" ");
     let quoted: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
@@ -243,7 +243,7 @@ fn offset(tree: &DeTable<'_>, place: &FieldPath) -> usize {
     at
 }
 
-/// The elements of `[[name]]` may have an empty span; their first key tells the place.
+/// The elements of `[[name]]` may have an empty span; their first key has the place.
 fn begin_of(span: &Range<usize>, value: &DeValue<'_>) -> usize {
     let first = value.as_table().and_then(|table| table.iter().next());
     match first {

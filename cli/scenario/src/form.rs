@@ -12,7 +12,7 @@ use toml::de::{DeTable, DeValue, Deserializer, Error};
 use crate::diagnostic::{self, Diagnostic};
 use crate::format::Scenario;
 
-/// Most mistakes of one file that are told.
+/// Most mistakes of one file that are reported.
 const MISTAKES_MAX: usize = 20;
 
 /// A step from a table or a list to what is in it.

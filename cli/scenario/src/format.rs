@@ -1,4 +1,4 @@
-//! What may stand in a scenario file, as serde reads it and as the JSON Schema tells editors.
+//! The fields of a scenario file, as serde reads them and as the JSON Schema shows editors.
 //!
 //! The doc comments are what editors show. Whether values make sense together is decided by
 //! `compile`.

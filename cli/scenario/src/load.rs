@@ -133,7 +133,7 @@ pub(crate) fn objectives(
                 return None;
             };
             let steps = &flows[flow?].steps;
-            // A step with a mistake is not among them, and its own mistake is told.
+            // A step with a mistake is not among them, and its own mistake is reported.
             if !is_whole {
                 return None;
             }

@@ -52,7 +52,7 @@ impl CompiledScenario {
     /// names all stay.
     ///
     /// # Errors
-    /// A name that no flow has, or a replay whose rows name their flows; with the remedy.
+    /// A name that no flow has, or a replay whose rows name their flows; with the fix.
     pub fn keep_flows(&mut self, names: &[String]) -> Result<(), String> {
         if names.is_empty() {
             return Ok(());

@@ -40,7 +40,7 @@ pub(crate) fn load(
         let why = "a replay takes the rows as they come: leave `order` out";
         diagnostics.add(&FieldPath::top("data").key(&replay.data).key("order"), why);
     }
-    // Where the file cannot be read, that is told already.
+    // Where the file cannot be read, that is reported already.
     let table = data.described.iter().position(|(name, _)| *name == replay.data)?;
     let columns = &data.described[table].1;
     let mut column = |field: &str, name: &String| {

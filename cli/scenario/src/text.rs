@@ -84,7 +84,7 @@ impl Text {
         is_constant.then(|| self.literals().collect())
     }
 
-    /// The text as one that stands by itself, its values escaped as told.
+    /// The text as one that stands by itself, its values escaped as given.
     pub(crate) fn alone(&self, value: Escape) -> core::Text {
         self.0.iter().fold(core::Text::new(), |text, piece| match piece {
             Piece::Literal(part) => text.literal(part.as_bytes()),
@@ -122,7 +122,7 @@ impl Text {
         self.0.iter().map(piece).collect()
     }
 
-    /// The text with marks in the place of values, which are escaped as told; what stands in the
+    /// The text with marks in the place of values, which are escaped as given; what stands in the
     /// file is escaped by `literal`.
     pub(crate) fn marked(&self, literal: Escape, value: Escape, marks: &mut Marks) -> String {
         let mut text = String::new();

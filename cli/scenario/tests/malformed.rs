@@ -1,4 +1,4 @@
-//! A hundred ways to get a scenario wrong, each with its place, its field and a remedy; and no
+//! A hundred ways to get a scenario wrong, each with its place, its field and a fix; and no
 //! file, however mangled, makes the reader panic.
 
 use uringbench_core::statistics::random::Random;
@@ -490,7 +490,7 @@ fn mistakes_in_a_replay_are_told() {
         hold("", &[(&with_flow(&format!("[load]\n{text}\n{data}")), parts)]);
     }
     let unread = "[load]\nreplay = { data = \"p\", column = \"at\" }\n[data.p]\nfile = \"no.csv\"";
-    assert_eq!(mistakes(&with_flow(unread)).len(), 1, "one mistake is told once");
+    assert_eq!(mistakes(&with_flow(unread)).len(), 1, "one mistake is reported once");
 }
 
 #[test]

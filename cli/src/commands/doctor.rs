@@ -1,4 +1,4 @@
-//! `uringbench doctor`: what this machine offers, each shortcoming with its remedy.
+//! `uringbench doctor`: what this machine offers, each shortcoming with its fix.
 //!
 //! `facts` reads, `assess` judges, `sampling` does both for the profiler, this shows. It
 //! fails only where no load could run at all.
@@ -49,8 +49,8 @@ fn render(rows: &[Row], style: Style) -> String {
             Style::Coloured => format!("\u{1b}[{colour}m{word}\u{1b}[0m"),
         };
         line(&mut text, format_args!("{word}  {:width$}  {}", row.subject, row.value));
-        if let Some(remedy) = &row.remedy {
-            line(&mut text, format_args!("      {:width$}  -> {remedy}", ""));
+        if let Some(fix) = &row.fix {
+            line(&mut text, format_args!("      {:width$}  -> {fix}", ""));
         }
     }
     let count = |grade| rows.iter().filter(|row| row.grade == grade).count();
@@ -77,11 +77,11 @@ mod tests {
 
     #[test]
     fn the_table_is_aligned_and_remedies_stand_under_their_values() {
-        let row = |grade, subject, value: &str, remedy: Option<&str>| Row {
+        let row = |grade, subject, value: &str, fix: Option<&str>| Row {
             grade,
             subject,
             value: value.to_owned(),
-            remedy: remedy.map(str::to_owned),
+            fix: fix.map(str::to_owned),
         };
         let rows = [
             row(Grade::Ok, "kernel", "6.18", None),

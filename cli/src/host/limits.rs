@@ -55,7 +55,7 @@ pub(crate) fn check_files(
         return Ok(());
     };
     let fitting = allowed.saturating_sub(otherwise) * tables;
-    let (load, remedy) = if idle > 0 {
+    let (load, fix) = if idle > 0 {
         let fitting = fitting.saturating_sub(connections);
         let load = format!("-c {connections} and --idle-connections {idle} need");
         (load, format!("or hold {fitting} idle ones or fewer"))
@@ -69,12 +69,12 @@ pub(crate) fn check_files(
     };
     Err(format!(
         "{load} {needed} open files{each}, but the limit is {allowed}: raise it first (`ulimit -n \
-         {needed}`, as root), {remedy}{cores}"
+         {needed}`, as root), {fix}{cores}"
     ))
 }
 
-/// What this plan will run into for want of local ports, as cause and remedy: what the kernel would
-/// say of each connection too many, told once.
+/// What this plan will run into for want of local ports, as cause and fix: what the kernel would
+/// say of each connection too many, reported once.
 pub(crate) fn ports_wanting(plan: &Plan) -> Option<String> {
     let tcp = plan.transport.carrier.addresses().len();
     let range = std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").ok()?;
@@ -84,7 +84,7 @@ pub(crate) fn ports_wanting(plan: &Plan) -> Option<String> {
 }
 
 /// What connections to so many addresses, from so many, will run into for want of local ports, as
-/// cause and remedy. `range` is `net.ipv4.ip_local_port_range`, as the kernel prints it.
+/// cause and fix. `range` is `net.ipv4.ip_local_port_range`, as the kernel prints it.
 fn foresee_ports(connections: u64, peers: usize, sources: usize, range: &str) -> Option<String> {
     let mut ends = range.split_ascii_whitespace().map(|end| end.parse::<u64>().ok());
     let (first, last) = (ends.next()??, ends.next()??);

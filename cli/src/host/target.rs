@@ -37,7 +37,7 @@ pub(crate) struct CpuReading {
     processes: BTreeMap<i32, ProcessReading>,
 }
 
-/// CPU time one process used so far, told in two ways.
+/// CPU time one process used so far, read in two ways.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct ProcessReading {
     /// Of all its threads, ended ones too, rounded down to scheduler ticks.

@@ -83,7 +83,7 @@ fn about(parts: &Parts<'_>, title: &str) -> About {
     About { title: title.to_owned(), mode: mode.to_owned(), is_user_only, load }
 }
 
-/// The intervals of the load that costs per request can be told of: those that were sampled.
+/// The intervals of the load with costs per request: those that were sampled.
 fn intervals<'a>(parts: &Parts<'a>, load: &LoadRecord<'a>) -> impl Iterator<Item = &'a Interval> {
     let (start, sampled) = (load.start, parts.sampled);
     let is_all = parts.recording.toggled.is_empty();

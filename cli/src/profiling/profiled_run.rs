@@ -1,5 +1,5 @@
-//! The sidecar beside a load: begun before it, told when the measured window begins, ended after
-//! it. Whatever goes wrong here is said in the result, and never ends the load.
+//! The sidecar beside a load: started before it, notified when the measured window begins, ended
+//! after it. Whatever goes wrong here is reported in the result, and never ends the load.
 
 use std::cell::Cell;
 use std::path::Path;
@@ -96,7 +96,7 @@ impl<'a> ProfiledRun<'a> {
         }
     }
 
-    /// End it. What it recorded is `Err` with cause and remedy when there was nobody to record.
+    /// End it. What it recorded is `Err` with cause and fix when there was nobody to record.
     pub(crate) fn detach(self) -> Detached<'a> {
         let Self { profile, state, trial, stream, mut notes, .. } = self;
         notes.extend(stream.and_then(|stream| stream.failure()));

@@ -1,4 +1,4 @@
-//! Runs that cannot start, or only in part: one line with the cause and the remedy, the right exit
+//! Runs that cannot start, or only in part: one line with the cause and the fix, the right exit
 //! code, no waiting beyond the timeout.
 
 use std::net::TcpListener;
@@ -98,8 +98,8 @@ fn too_few_ports_are_named_and_no_slot_is_lost() {
     document.expect(document.text("verdict.validity") != "valid", "16 of 64 is not what was asked");
     // The target is not to blame, and the user can fix it.
     let reasons = document.at("verdict.reasons").to_string();
-    document.expect(reasons.contains("ip_local_port_range"), "the cause and the remedy are named");
-    document.expect(reasons.contains("--source-ip"), "and the remedy that needs no root");
+    document.expect(reasons.contains("ip_local_port_range"), "the cause and the fix are named");
+    document.expect(reasons.contains("--source-ip"), "and the fix that needs no root");
 }
 
 #[test]
@@ -110,7 +110,7 @@ fn further_source_addresses_have_ports_of_their_own() {
     let document = finished.expect_code(0).document();
     document.expect(document.text("verdict.validity") != "valid", "51 of 100 are not enough");
     let reasons = document.at("verdict.reasons").to_string();
-    document.expect(reasons.contains("--source-ip"), "the remedy is named");
+    document.expect(reasons.contains("--source-ip"), "the fix is named");
     for more in ["", "--requests-per-connection 20 --close rst"] {
         let args = format!("--source-ip 127.0.0.2-127.0.0.5 {more} {args}");
         let Some(finished) = with_ports(TEST, "40000 40050", "", &args) else { return };

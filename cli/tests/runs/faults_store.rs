@@ -1,5 +1,5 @@
 //! Results that cannot be stored: told before the run when it can be known, and when it happens
-//! during the run, what was measured is still printed. The message names the path and the remedy.
+//! during the run, what was measured is still printed. The message names the path and the fix.
 
 use std::process::Command;
 use std::thread;
@@ -10,7 +10,7 @@ use crate::support::script::Behaviour;
 use crate::support::server::Server;
 use crate::support::turn::skip;
 
-/// One line with the path and the remedy; the target was left alone.
+/// One line with the path and the fix; the target was left alone.
 fn not_started(run: Run, server: &Server, path: &str) {
     let finished = run.finish().expect_code(1);
     finished.expect_line(&[path, "-o DIR"]);

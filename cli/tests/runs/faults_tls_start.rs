@@ -1,4 +1,4 @@
-//! TLS connections that never stand: one line with the cause and the remedy where none does, a
+//! TLS connections that never stand: one line with the cause and the fix where none does, a
 //! count where only some fail.
 
 use std::thread;
@@ -43,7 +43,7 @@ fn plain_text_where_tls_is_wanted_is_malformed_and_the_url_suspected() {
     // What answers is an alert; a connection may be reset before it has been read.
     document.expect_none_but(&["malformed", "reset"]);
     let reasons = document.at("verdict.reasons").to_string();
-    document.expect(reasons.contains("https://"), "the remedy is named");
+    document.expect(reasons.contains("https://"), "the fix is named");
     document.expect(front.server().requests() == 0, "nothing gets past it");
 }
 

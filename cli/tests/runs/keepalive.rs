@@ -172,7 +172,7 @@ fn what_may_be_sent_twice_is_and_the_rest_is_lost_with_its_cause() {
         document.expect(causes.iter().map(|(_, count)| count).sum::<u64>() == lost, "each has one");
         document.expect(causes[0].0.contains("keep-alive timeout"), &causes[0].0);
         let told = document.at("verdict.reasons").to_string();
-        document.expect(!told.contains("target in trouble"), &told);
+        document.expect(!told.contains("check the target first"), &told);
     }
 }
 

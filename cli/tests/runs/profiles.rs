@@ -226,7 +226,7 @@ fn a_target_that_is_not_there_leaves_the_load_alone() {
         document.expect_only(&["ok"]);
         document.expect(document.text("target.mode") == "none", "nothing was sampled");
         let why = document.at("target.instead_of.0").as_str().unwrap_or_default();
-        document.expect(why.contains(cause) && why.contains("give"), "cause and remedy");
+        document.expect(why.contains(cause) && why.contains("give"), "cause and fix");
         let stored = parse(&finished.folder().join("out/run.json"));
         assert_eq!(stored["target"]["mode"], "none");
     }

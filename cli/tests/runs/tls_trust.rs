@@ -1,5 +1,5 @@
 //! Whom to trust, and whom one is: certificates of every kind against a real nginx, each refusal
-//! one line with its cause and its remedy.
+//! one line with its cause and its fix.
 
 use crate::support::certificates::{Certificates, Kind, Leaf, NAMED};
 use crate::support::nginx::Nginx;

@@ -1,4 +1,4 @@
-//! WebSocket against servers that misbehave: openings that fail have one line with the remedy,
+//! WebSocket against servers that misbehave: openings that fail have one line with the fix,
 //! every message has its outcome, nothing hangs.
 
 use std::time::Duration;

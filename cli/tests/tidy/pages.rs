@@ -11,8 +11,9 @@ const GENERATED_PAGES: [&str; 3] = [
     "docs/reference/run-json.md",
     "docs/reference/scenario-fields.md",
 ];
-/// Verbs of speech and other manners that stand for the field's words in no page.
-const MANNERED: [&str; 6] = ["told", "tells", "mend", "mended", "heed", "remedy"];
+/// Verbs of speech and other manners that stand for the field's words in no page or source.
+pub(crate) const MANNERED: [&str; 7] =
+    ["told", "tells", "mend", "mended", "heed", "remedy", "so or so"];
 
 const FIRST_PAGE_BYTES_MAX: usize = 8 * 1024;
 const PAGE_BYTES_MAX: usize = 12 * 1024;

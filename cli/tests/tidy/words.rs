@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::pages::MANNERED;
 use crate::source::{Offence, Source, TREE, list};
 use crate::{first_word, has_word, hold};
 
@@ -90,6 +91,34 @@ fn given_up(source: &Source) -> Vec<Offence> {
             source.path.starts_with(folder) && has_word(&line.code, name)
         });
         renamed.map(|(_, name, word)| format!("`{name}`: the word is `{word}`"))
+    })
+}
+
+#[test]
+fn sources_use_the_field_s_verbs() {
+    let bad = [
+        ("cli/src/a.rs", "// What is told."),
+        ("profiler/src/a.rs", "let x = \"see the remedy\";"),
+        ("engine/core/src/a.rs", "fn told() {}"),
+    ];
+    let good = [
+        ("cli/src/a.rs", "// It is untold."),
+        ("cli/tests/a.rs", "// told"),
+        ("engine/src/a.rs", "// told"),
+    ];
+    hold(mannered, &bad, &good);
+}
+
+fn mannered(source: &Source) -> Vec<Offence> {
+    let is_library = source.path.contains("/src/") && !source.path.contains("/tests");
+    let is_free = ["engine/src/", "benches/"].iter().any(|folder| source.path.starts_with(folder));
+    if !source.is_rust() || !is_library || is_free {
+        return Vec::new();
+    }
+    source.offences(|line| {
+        let text = line.text.to_lowercase();
+        let found = MANNERED.into_iter().find(|word| has_word(&text, word))?;
+        Some(format!("`{found}`: write report, send, fix, distinguish, or name the thing"))
     })
 }
 

@@ -27,7 +27,7 @@ pub struct Causes {
 #[derive(Clone, Debug)]
 struct Known {
     cause: Cause,
-    /// How much of its text tells it from others; the rest is an example.
+    /// How much of its text distinguishes it from others; the rest is an example.
     own: usize,
 }
 

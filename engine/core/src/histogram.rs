@@ -13,7 +13,8 @@ const HALF_BITS: u32 = 10;
 const BUCKETS: usize = 32;
 const SLOTS: usize = (BUCKETS + 1) * HALF;
 
-/// The largest value told apart, in nanoseconds: one hour. Larger ones are recorded as this.
+/// The largest value that is distinguished, in nanoseconds: one hour. Larger ones are recorded as
+/// this.
 pub const VALUE_MAX: u64 = 3_600_000_000_000;
 
 /// An empty histogram of whole-run size, with the geometry of [`LatencyCounts`].

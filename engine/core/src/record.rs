@@ -99,7 +99,7 @@ pub struct FlowRecord {
 }
 
 impl FlowRecord {
-    /// Flows that have ended, so or so.
+    /// Flows that have ended, passed or not.
     pub const fn ended(&self) -> u64 {
         self.passed + self.failed + self.unfinished
     }
@@ -356,7 +356,7 @@ pub struct WorkerRecord {
     pub handshakes_full: u64,
     /// TLS handshakes that took up an earlier session, whole run.
     pub handshakes_resumed: u64,
-    /// Why the latest failed connection attempt failed, with its remedy.
+    /// Why the latest failed connection attempt failed, with its fix.
     pub connect_failure: Option<String>,
     /// Why its driver stopped working, which ended the run.
     pub halted: Option<String>,

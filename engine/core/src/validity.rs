@@ -38,7 +38,7 @@ pub enum Validity {
 pub struct Reason {
     /// The rule, for programs: `late_sends`.
     pub code: &'static str,
-    /// The figure and the remedy, in a sentence.
+    /// The figure and the fix, in a sentence.
     pub message: String,
     /// How much it weighs.
     pub severity: Severity,

@@ -248,7 +248,7 @@ fn headers_that_contradict_the_body_are_refused_with_the_remedy() {
         let refused = error(RequestParts { headers: &headers, ..parts });
         (refused.clone(), refused.to_string())
     };
-    for (name, value, parts, expected, remedy) in [
+    for (name, value, parts, expected, fix) in [
         (
             "content-type",
             "text/plain",
@@ -264,7 +264,7 @@ fn headers_that_contradict_the_body_are_refused_with_the_remedy() {
     ] {
         let (found, message) = refused(name, value, parts);
         assert_eq!(found, expected, "{name}");
-        assert!(message.contains(remedy) && !message.contains('\n'), "{message}");
+        assert!(message.contains(fix) && !message.contains('\n'), "{message}");
     }
     // What does not contradict stays.
     let headers = [("Content-Type".to_owned(), "text/plain".to_owned())];

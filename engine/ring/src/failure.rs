@@ -1,4 +1,4 @@
-//! What can go wrong with a ring, as cause and remedy.
+//! What can go wrong with a ring, as cause and fix.
 
 use std::fmt;
 use std::io;

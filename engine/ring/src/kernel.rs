@@ -230,7 +230,7 @@ impl Kernel {
         self.push(submission::accept_multi(listener), user_data);
     }
 
-    /// Give the socket in a slot a descriptor of this process, which the completion tells: for
+    /// Give the socket in a slot a descriptor of this process, which the completion carries: for
     /// [`tcp_info`].
     pub(crate) fn install(&mut self, user_data: u64, slot: u32) {
         self.push(submission::install(slot), user_data);

@@ -248,7 +248,7 @@ impl Ring {
     }
 
     /// Ask what TCP knows of the connection in a slot. Completes as [`Operation::Inspect`], at
-    /// which [`Ring::inspected`] tells it. It takes a descriptor until then. Fails if there is no
+    /// which [`Ring::inspected`] returns it. It takes a descriptor until then. Fails if there is no
     /// connection, if it is not TCP's, and on kernels before 6.8.
     pub fn inspect(&mut self, slot: u32, generation: u32) {
         let token = Token::new(Operation::Inspect, generation, slot);
@@ -268,7 +268,7 @@ impl Ring {
         self.kernel.accept_multi(token.user_data(), listener.as_fd().as_raw_fd());
     }
 
-    /// One system call: submit everything queued, run what is due, wait as told.
+    /// One system call: submit everything queued, run what is due, wait as given.
     #[inline]
     pub fn enter(&mut self, wait: Wait) -> Result<(), Failure> {
         let entered = match wait {

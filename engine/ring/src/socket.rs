@@ -50,7 +50,7 @@ pub struct SocketOptions {
     pub source: Option<IpAddr>,
     /// Whether closing it resets the connection instead of ending it in order.
     pub resets: bool,
-    /// Whether its port is chosen before it connects, so that it can be told.
+    /// Whether its port is chosen before it connects, so that it can be reported.
     pub chooses_port: bool,
     /// What the kernel may hold for it of what it has received, in bytes; its choice without.
     pub receive_buffer: Option<u32>,

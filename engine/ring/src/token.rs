@@ -21,7 +21,7 @@ pub enum Operation {
     Close = 6,
     /// A new connection on a listener.
     Accept = 7,
-    /// A send whose end is told, of a range or of bytes of its own.
+    /// A send whose end is reported, of a range or of bytes of its own.
     SendNotify = 8,
     /// The making of a socket within the ring; completes only when it fails.
     Open = 9,

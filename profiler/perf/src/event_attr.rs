@@ -100,7 +100,7 @@ pub struct SamplingConfig {
     /// Sample one of so many departures from a CPU. They happen in the kernel: under `user_only`
     /// none is seen, and no event is opened.
     pub off_cpu_period: Option<u64>,
-    /// Whether CPU time is sampled, and mappings, names, births and deaths are told. Without, a
+    /// Whether CPU time is sampled, and mappings, names, births and deaths are recorded. Without, a
     /// config is an addition to another session of the same target.
     pub samples_cpu: bool,
     /// Sample one of so many page faults, with the address; under `user_only` those alone that

@@ -1,4 +1,4 @@
-//! Why an event cannot be had, as cause and remedy in one line.
+//! Why an event cannot be had, as cause and fix in one line.
 //!
 //! The kernel answers with an error number that means different things for different questions;
 //! [`Question::explain`] decides which, purely, from what was asked and what the machine states.
@@ -164,14 +164,14 @@ impl Question {
 mod tests {
     use super::*;
 
-    fn told(subject: Subject, user_only: bool, paranoid: i32, errno: Errno) -> PerfError {
+    fn refused(subject: Subject, user_only: bool, paranoid: i32, errno: Errno) -> PerfError {
         let machine = Restrictions { paranoid: Some(paranoid), has_seccomp: false };
         Question { subject, user_only }.explain(errno, machine)
     }
 
     #[test]
     fn a_refusal_names_the_level_that_would_do() {
-        let wanted = |subject, user_only, paranoid| match told(
+        let wanted = |subject, user_only, paranoid| match refused(
             subject,
             user_only,
             paranoid,
@@ -195,12 +195,15 @@ mod tests {
 
     #[test]
     fn every_other_answer_has_its_cause() {
-        let task = |errno| told(Subject::Task(7), true, 2, errno);
+        let task = |errno| refused(Subject::Task(7), true, 2, errno);
         assert_eq!(task(Errno::SRCH), PerfError::TaskGone { tid: 7 });
         assert_eq!(task(Errno::MFILE), PerfError::TooManyFiles);
         assert_eq!(task(Errno::NOSYS), PerfError::NoPerf);
-        assert_eq!(told(Subject::Cgroup, true, 2, Errno::NOENT), PerfError::NotCgroup2);
-        assert_eq!(told(Subject::Ring(9), true, 2, Errno::NODEV), PerfError::NoSuchCpu { cpu: 9 });
+        assert_eq!(refused(Subject::Cgroup, true, 2, Errno::NOENT), PerfError::NotCgroup2);
+        assert_eq!(
+            refused(Subject::Ring(9), true, 2, Errno::NODEV),
+            PerfError::NoSuchCpu { cpu: 9 }
+        );
         let other = PerfError::Other { step: "perf_event_open", errno: Errno::TOOBIG };
         assert_eq!(task(Errno::TOOBIG), other);
         let question = Question { subject: Subject::Everybody, user_only: false };
@@ -231,7 +234,7 @@ mod tests {
         for error in errors {
             let text = error.to_string();
             assert!(!text.contains('\n') && !text.contains("  "), "{text}");
-            assert!(text.contains("; "), "cause; remedy: {text}");
+            assert!(text.contains("; "), "cause; fix: {text}");
         }
         let forbidden = errors[0].to_string();
         assert!(forbidden.contains("`sysctl kernel.perf_event_paranoid=2`"), "{forbidden}");

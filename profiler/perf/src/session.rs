@@ -164,7 +164,7 @@ impl Session {
         self.tasks.contains_key(&tid)
     }
 
-    /// Begin to record: first what tells of mappings and names, then samples.
+    /// Begin to record: first mappings and names, then samples.
     pub fn enable(&mut self) -> io::Result<()> {
         self.is_enabled = true;
         for is_sideband in [true, false] {

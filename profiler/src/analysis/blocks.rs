@@ -1,4 +1,4 @@
-//! CPU time by function, step by step of a load: what intervals of costs are told from.
+//! CPU time by function, step by step of a load: the intervals of costs are computed from it.
 
 use std::io;
 

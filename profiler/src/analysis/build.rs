@@ -24,7 +24,7 @@ use crate::statistics::spike::{self, Contrasts, Extent, FunctionCount, SampleTot
 const FUNCTIONS_MAX: usize = 20;
 /// Others' processes that are named.
 const ELSEWHERE_MAX: usize = 5;
-/// Functions that waits and spikes are told by.
+/// Functions that waits and spikes are listed by.
 const CAUSES_MAX: usize = 10;
 /// Of every resampling: results can be repeated.
 pub(super) const SEED: u64 = 1;

@@ -73,7 +73,7 @@ impl Code {
         Ok(())
     }
 
-    /// Takes in a record that tells of mappings or processes; others change nothing.
+    /// Takes in a record about mappings or processes; others change nothing.
     pub fn observe(&mut self, record: &Record<'_>) {
         match &record.content {
             Content::Mapping(mapping) => self.observe_mapping(mapping),

@@ -153,9 +153,9 @@ struct Lives {
 
 impl Lives {
     fn of(points: &[MemoryPoint]) -> Option<Self> {
-        let told: Vec<&MemoryPoint> = told(points).collect();
+        let known: Vec<&MemoryPoint> = known(points).collect();
         let mut lives: Vec<Life> = Vec::new();
-        for (index, point) in told.iter().enumerate() {
+        for (index, point) in known.iter().enumerate() {
             for process in &point.each {
                 // A process that was not seen once has another life: none is stretched over a gap.
                 let known = lives
@@ -175,14 +175,14 @@ impl Lives {
         let all: f64 = lives.iter().flat_map(|life| &life.bytes).sum();
         let ends_at = |life: &Life| life.birth + life.bytes.len();
         let (stayed, passing): (Vec<_>, Vec<_>) =
-            lives.into_iter().partition(|life| life.bytes.len() == told.len());
-        let ended = passing.iter().filter(|life| ends_at(life) < told.len()).count();
+            lives.into_iter().partition(|life| life.bytes.len() == known.len());
+        let ended = passing.iter().filter(|life| ends_at(life) < known.len()).count();
         let theirs: f64 = passing.iter().flat_map(|life| &life.bytes).sum();
-        (!told.is_empty()).then(|| Self {
+        (!known.is_empty()).then(|| Self {
             stayed: stayed.into_iter().map(|life| life.id).collect(),
             passing,
             ended,
-            mean: theirs / told.len() as f64,
+            mean: theirs / known.len() as f64,
             share: theirs / all.max(1.0),
         })
     }
@@ -197,13 +197,13 @@ impl Lives {
             let stayed = point.each.iter().filter(|process| self.stayed.contains(&process.id));
             stayed.map(|process| process.bytes).sum::<f64>() + point.kinds.shared
         };
-        let told: Vec<MemoryPoint> = told(points).cloned().collect();
-        let stayed = judge(&series(&told, of_stayed), rules);
-        let mut by_age = judge(&self.by_age(&told), rules);
+        let known: Vec<MemoryPoint> = known(points).cloned().collect();
+        let stayed = judge(&series(&known, of_stayed), rules);
+        let mut by_age = judge(&self.by_age(&known), rules);
         let count = self.ended;
         let ended = if count == 1 { "1 process".to_owned() } else { format!("{count} processes") };
         if by_age.windows == 0 {
-            let median_s = self.median_life_s(&told);
+            let median_s = self.median_life_s(&known);
             by_age.verdict = LeakVerdict::Inconclusive { needs_minutes: f64::INFINITY };
             by_age.reason = format!(
                 "{ended} ended under load, with {:.0} % of the private memory and after \
@@ -237,13 +237,13 @@ impl Lives {
 
     /// The mean memory of a life by its age, against the requests that one of them served: all
     /// that were completed, shared out among those alive.
-    fn by_age(&self, told: &[MemoryPoint]) -> ResourceSeries {
+    fn by_age(&self, known: &[MemoryPoint]) -> ResourceSeries {
         let alive = |at: usize| {
             let is_alive = |life: &&Life| (life.birth..life.birth + life.bytes.len()).contains(&at);
             self.passing.iter().filter(is_alive).count().max(1) as f64
         };
-        let alive: Vec<f64> = (0..told.len()).map(alive).collect();
-        let served = |at: usize| (told[at + 1].requests - told[at].requests) as f64 / alive[at];
+        let alive: Vec<f64> = (0..known.len()).map(alive).collect();
+        let served = |at: usize| (known[at + 1].requests - known[at].requests) as f64 / alive[at];
         let least = self.passing.len().div_ceil(AGE_SHARE).max(1);
         let first = self.passing.iter().map(|life| life.bytes[0]).sum::<f64>();
         let mut at = Point { t_s: 0.0, requests: 0, value: first / self.passing.len() as f64 };
@@ -260,7 +260,7 @@ impl Lives {
             };
             // By differences: lives that end at this age must not move the level of the others.
             at.value += mean(&|life| life.bytes[age + 1] - life.bytes[age]);
-            at.t_s += mean(&|life| told[life.birth + age + 1].t_s - told[life.birth + age].t_s);
+            at.t_s += mean(&|life| known[life.birth + age + 1].t_s - known[life.birth + age].t_s);
             requests += mean(&|life| served(life.birth + age));
             at.requests = requests as u64;
             points.push(at);
@@ -268,15 +268,15 @@ impl Lives {
         ResourceSeries { points }
     }
 
-    fn median_life_s(&self, told: &[MemoryPoint]) -> f64 {
+    fn median_life_s(&self, known: &[MemoryPoint]) -> f64 {
         let length =
-            |life: &Life| told[life.birth + life.bytes.len() - 1].t_s - told[life.birth].t_s;
+            |life: &Life| known[life.birth + life.bytes.len() - 1].t_s - known[life.birth].t_s;
         median(&mut self.passing.iter().map(length).collect::<Vec<_>>()).unwrap_or_default()
     }
 }
 
 /// The readings that tell processes apart.
-fn told(points: &[MemoryPoint]) -> impl Iterator<Item = &MemoryPoint> {
+fn known(points: &[MemoryPoint]) -> impl Iterator<Item = &MemoryPoint> {
     points.iter().filter(|point| !point.each.is_empty())
 }
 

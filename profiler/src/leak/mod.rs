@@ -1,8 +1,8 @@
 //! Whether the target leaks: a verdict per resource, in units per request, with its interval.
 //!
-//! `envelope` reduces the series to windows that a garbage collector cannot fool, `shape` tells a
-//! line from a step, a warm-up and a cache that fills, `verdict` puts an interval on the slope and
-//! draws the verdict, `memory` judges all kinds of memory, through the lives of processes,
+//! `envelope` reduces the series to windows that a garbage collector cannot fool, `shape` separates
+//! a line from a step, a warm-up and a cache that fills, `verdict` puts an interval on the slope
+//! and draws the verdict, `memory` judges all kinds of memory, through the lives of processes,
 //! `rate_steps` separates per-request leaks from per-second ones. The leak flame graph shows where
 //! the memory comes from; `timeline` reads the series.
 
@@ -169,7 +169,7 @@ pub struct LeakResult {
     pub per_request: Option<Estimate>,
     /// Growth per hour at the run's mean rate, 95 %.
     pub per_hour: Estimate,
-    /// The smallest leak that would most likely (95 %) have been told from none, on the axis.
+    /// The smallest leak that would most likely (95 %) have been seen, on the axis.
     pub smallest_detectable: f64,
     /// The floor that was applied, on the axis.
     pub floor: f64,

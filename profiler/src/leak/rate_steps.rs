@@ -1,6 +1,6 @@
 //! RateStep and response: does the growth follow the requests or the clock?
 //!
-//! At one constant rate the two cannot be told apart. A soak with `--dose` therefore runs blocks
+//! At one constant rate the two cannot be separated. A soak with `--dose` therefore runs blocks
 //! of rate 0, r and 2r in random order, and the growth of each is explained by its requests and
 //! its seconds together (least squares without intercept). The warm-up comes before the blocks.
 

@@ -34,7 +34,7 @@ const CHANGES_MIN: usize = 3;
 const EVIDENCE: f64 = 4.0;
 /// The same for seconds against requests.
 const EVIDENCE_AXIS: f64 = 10.0;
-/// Half an interval of 95 %, times this, is what is told from nothing with 95 % power:
+/// Half an interval of 95 %, times this, is what is distinguished from nothing with 95 % power:
 /// (1.960 + 1.645) / 1.960.
 const POWER: f64 = 1.84;
 /// What is asked for when a run was too short to say how long it should be.

@@ -218,7 +218,7 @@ fn write_legend(legend: &Legend<'_>, out: &mut dyn Write) -> io::Result<()> {
 }
 
 /// A colour for every frame: its kind's, a little lighter or darker by its name, so that
-/// neighbours can be told apart and a function looks the same in every graph.
+/// neighbours can be distinguished and a function looks the same in every graph.
 fn palette(lines: &[String]) -> PaletteMap {
     let mut palette = PaletteMap::default();
     let stacks = lines.iter().filter_map(|line| unfold(line));

@@ -1,7 +1,7 @@
 //! Folded lines: a view as text, one stack a line, `root;caller;leaf WEIGHT`.
 //!
 //! This is the form that flame-graph tools exchange. Names are made plain, so that a line can be
-//! read in one way only. Colours are left to `flame`, which is told a frame's kind by the
+//! read in one way only. Colours are left to `flame`, which reads a frame's kind from the
 //! suffixes that flame-graph tools know.
 
 use std::collections::BTreeMap;

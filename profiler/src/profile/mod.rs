@@ -2,9 +2,8 @@
 //!
 //! `log` keeps the samples, `window` and `view` cut views from them afterwards, `fold` writes a
 //! view as lines, `flame` draws those, `difference` holds two profiles against each other,
-//! `wait` tells waiting for work from being blocked, `files` puts it all in a folder, `stored` is a
-//! profile as a file of its own. How samples are taken, unwound and named is left to the other
-//! parts of the crate.
+//! `wait` separates waiting for work from being blocked, `files` puts it all in a folder, `stored`
+//! is a profile as a file of its own. Other parts of the crate take, unwind and name the samples.
 
 mod difference;
 mod files;

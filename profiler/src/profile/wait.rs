@@ -1,9 +1,9 @@
-//! Waiting for work or held up: what a wait was for, told from its stack. Pure.
+//! Waiting for work or held up: what a wait was for, read from its stack. Pure.
 //!
 //! A server that waits in `epoll_wait` has nothing to do; one that waits for a lock, a disk or a
 //! database is held up. The innermost frames tell which: the kernel's say what the thread waits
 //! on, and where that may be either (a futex, `poll`) the first user function that is no
-//! primitive of waiting says who asked. What cannot be told is `Blocked`: better shown than
+//! primitive of waiting says who asked. What cannot be decided is `Blocked`: better shown than
 //! hidden. Whether requests were in flight meanwhile is left to the windows of a view.
 
 use super::Profile;
@@ -18,7 +18,7 @@ pub enum OffCpuWait {
     Blocked,
 }
 
-/// What the thread waits on, as far as one frame tells.
+/// What the thread waits on, as far as one frame shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum On {
     /// What only a thread without work waits on: a new connection, a timer, a signal, a child.
@@ -29,7 +29,7 @@ enum On {
     Word,
 }
 
-/// The scheduler's own frames and general waits, below the frame that tells.
+/// The scheduler's own frames and general waits, below the frame that decides.
 const SCHEDULER: [&str; 5] = [
     "wait_woken",
     "finish_task_switch",
@@ -270,7 +270,7 @@ pub fn classify(leaf_first: &[&FrameName]) -> OffCpuWait {
     }
 }
 
-/// The first frame that is not the scheduler's tells, or nobody: a page fault inside of
+/// The first frame that is not the scheduler's decides, or none: a page fault inside of
 /// `epoll_wait` is no wait for events.
 fn told_by_kernel(leaf_first: &[&FrameName]) -> Option<On> {
     leaf_first

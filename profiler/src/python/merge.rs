@@ -216,7 +216,7 @@ impl<'a> Merger<'a> {
         Self { stacks, samples, of_pools, loops, merged, fits: Fits::default() }
     }
 
-    /// The stack of one native sample with its Python frames; `part` tells by their names
+    /// The stack of one native sample with its Python frames; `part` decides by their names
     /// ([`FramePart::of`]) which locations are the interpreter's, and never changes its mind.
     pub fn merge(
         &mut self,

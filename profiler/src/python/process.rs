@@ -66,7 +66,7 @@ pub fn is_python(pid: u32) -> Option<bool> {
             maps.iter()
                 .any(|map| matches!(&map.pathname, MMapPath::Path(path) if is_interpreter(path))),
         ),
-        // Whether it is one cannot be told, so the reader shall try and say what is missing.
+        // Whether it is one is unknown, so the reader shall try and say what is missing.
         Err(ProcError::PermissionDenied(_)) => {
             Some(process.stat().is_ok_and(|stat| is_interpreter(Path::new(&stat.comm))))
         }
@@ -94,7 +94,7 @@ pub(super) struct Interpreter {
 pub(super) enum Reading {
     /// No Python code ran.
     Idle,
-    /// The threads that ran: each with its number (`None`: not to be told) and frames, innermost
+    /// The threads that ran: each with its number (`None`: unknown) and frames, innermost
     /// first.
     Running(Vec<(Option<u32>, Vec<PythonFrame>)>),
     /// The interpreter changed while it was read, or it is gone.

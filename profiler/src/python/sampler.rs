@@ -57,7 +57,7 @@ pub struct PythonCounts {
     pub idle: u64,
     /// Readings lost to changes of the interpreter under the reader's eyes.
     pub failed: u64,
-    /// Stacks whose thread could not be told.
+    /// Stacks whose thread is unknown.
     pub without_thread: u64,
     /// Stacks lost because the table of stacks was full.
     pub forgotten: u64,
@@ -100,7 +100,7 @@ struct Shared {
 
 impl PythonSampler {
     /// Starts to read the Python processes among those that `members` lists (called four times a
-    /// second). Nothing of it stops or slows the target; what cannot be read is told by
+    /// second). Nothing of it stops or slows the target; what cannot be read is reported by
     /// [`PythonSampler::counts`].
     ///
     /// # Errors

@@ -234,7 +234,7 @@ impl<'a> Fields<'a> {
         let (start, length, file_offset) = (self.u64()?, self.u64()?, self.u64()?);
         let mut is_executable = !is_data;
         if kind == MMAP2 {
-            // Device and inode, or the build id: which file it is, is told by its path.
+            // Device and inode, or the build id: its path identifies the file.
             self.bytes(24)?;
             let (protection, _flags) = (self.u32()?, self.u32()?);
             is_executable = protection & PROT_EXEC != 0;

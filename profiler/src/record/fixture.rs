@@ -3,7 +3,7 @@
 //! Layouts after `include/uapi/linux/perf_event.h`, written down once more and apart from the
 //! decoder, so that a mistake in one shows against the other.
 
-/// What every record tells of itself.
+/// The fields that every record has.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Origin {
     pub(crate) pid: u32,

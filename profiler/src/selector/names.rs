@@ -36,7 +36,7 @@ pub(super) fn process_of(tid: u32) -> Option<u32> {
     status.lines().find_map(|line| line.strip_prefix("Tgid:"))?.trim().parse().ok()
 }
 
-/// The names in what `/proc` tells; the first is the one to show.
+/// The names in what `/proc` has; the first is the one to show.
 pub(super) fn from_parts(
     comm: Option<&str>,
     executable: Option<&Path>,

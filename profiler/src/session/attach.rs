@@ -41,10 +41,10 @@ pub enum Attachment {
         mode: Mode,
         /// Whether user code alone is seen; the kernel's frames are missing.
         is_user_only: bool,
-        /// Why not in a better way; one line each, with the remedy.
+        /// Why not in a better way; one line each, with the fix.
         instead_of: Vec<String>,
     },
-    /// Only what `/proc` tells: cause and remedy of every way that was tried.
+    /// Only what `/proc` has: cause and fix of every way that was tried.
     ProcfsOnly(Vec<String>),
 }
 
@@ -113,7 +113,7 @@ pub(super) fn open(
 /// a page the last touch counts.
 ///
 /// # Errors
-/// Cause and remedy.
+/// Cause and fix.
 pub(super) fn open_for_memory(found: &Found, cpus: &[u32]) -> Result<Session, String> {
     let config = SamplingConfig {
         samples_cpu: false,

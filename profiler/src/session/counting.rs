@@ -134,7 +134,7 @@ mod tests {
 
     use super::*;
 
-    /// Tells whether counters can be had at all; loudly if not.
+    /// Whether counters can be opened at all; prints why not.
     fn is_possible() -> bool {
         match Counters::of_task(0, false) {
             Ok(_) => true,

@@ -51,7 +51,7 @@ pub struct Recording {
     pub sampled: Sampled,
     /// What came of reading Python; `None` when no process of the target runs it.
     pub python: Option<(PythonCounts, Fits)>,
-    /// What the kernel counted in the measured window; `None` when none was told.
+    /// What the kernel counted in the measured window; `None` without one.
     pub counted: Option<Counted>,
     /// What else is to be said, a sentence each.
     pub notes: Vec<String>,
@@ -204,7 +204,7 @@ impl Recording {
             .filter(|sample| stretches.iter().any(|(range, _)| range.contains(&sample.time)))
             .map(|sample| sample.weight)
             .sum();
-        // A tenth of a second makes some ten samples at 99 Hz: less tells nothing.
+        // A tenth of a second makes some ten samples at 99 Hz: fewer prove nothing.
         let coverage =
             (Nanos(used) >= Nanos::from_millis(500)).then(|| sampled as f64 / used as f64);
         // Without the kernel's half of it samples can only stand for too much: how long the halves

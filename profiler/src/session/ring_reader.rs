@@ -20,7 +20,7 @@ const NICE: i32 = -20;
 /// Rings of the second session are numbered from here on.
 const MEMORY_RINGS: u32 = 1 << 16;
 
-/// What the thread is told.
+/// A command to the thread.
 #[derive(Debug)]
 pub(super) enum ReaderCommand {
     /// Switch sampling on and off at these moments.
@@ -50,7 +50,7 @@ pub(super) struct ReaderResult {
     pub(super) failures: Vec<String>,
 }
 
-/// Reads rings until it is told to stop.
+/// Reads rings until it is stopped.
 pub(super) struct RingReader {
     pub(super) session: Session,
     /// First touches alone, where memory is followed.
@@ -161,7 +161,7 @@ fn kind_of(session: &Session, memory: &Option<Session>, event: u64) -> Option<Pe
 
 /// Go before all others: this thread needs little, but a target with a hundred busy threads would
 /// leave it a hundredth of a CPU, and the rings would overflow. Without the right to it, it takes
-/// its turn like everyone; what is lost then is told.
+/// its turn like everyone; what is lost then is reported.
 fn put_first() {
     let _refused = setpriority_process(None, NICE);
 }

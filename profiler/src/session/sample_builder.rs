@@ -99,7 +99,7 @@ impl SampleBuilder {
         let _unread = self.code.attach(pid);
     }
 
-    /// Take in one record as the kernel wrote it; `kind_of` tells its event.
+    /// Take in one record as the kernel wrote it; `kind_of` gives its event.
     pub(crate) fn take(&mut self, bytes: &[u8], kind_of: impl Fn(u64) -> Option<PerfEventKind>) {
         self.tally.records += 1;
         match decode(bytes) {

@@ -9,7 +9,7 @@ use procfs::{FromRead, ProcessCGroups};
 use super::reading::CgroupReading;
 use crate::selector::{Found, MOUNT, hierarchies};
 
-/// Where a group's memory is told.
+/// Where a group's memory is accounted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum MemoryFiles {
     /// By a folder of the unified hierarchy.

@@ -208,8 +208,8 @@ fn notes(readings: &[Reading], missed: u64) -> Vec<String> {
         ));
     }
     if readings.iter().any(|r| r.target.processes > 0 && r.target.fds.is_none()) {
-        let remedy = "run as its user or with CAP_SYS_PTRACE";
-        notes.push(format!("the target's file descriptors may not be counted: {remedy}"));
+        let fix = "run as its user or with CAP_SYS_PTRACE";
+        notes.push(format!("the target's file descriptors may not be counted: {fix}"));
     }
     if readings.iter().any(|reading| reading.target.is_shmem_per_process) {
         notes.push(

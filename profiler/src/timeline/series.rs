@@ -301,8 +301,8 @@ fn target(now: &TargetReading, before: Option<&TargetReading>, rate: Rate) -> Ta
     }
 }
 
-/// Seconds of user and kernel time. The kernel tells both in ticks of 10 ms, too coarse for ten
-/// rows a second; their sum per thread it tells exactly. Where the two sums agree to within their
+/// Seconds of user and kernel time. The kernel gives both in ticks of 10 ms, too coarse for ten
+/// rows a second; their sum per thread it gives exactly. Where the two sums agree to within their
 /// rounding the exact one is divided in the ticks' ratio.
 fn cpu_grown(now: &TargetReading, before: &TargetReading) -> (f64, f64) {
     /// Two rounded values per process, of a tick each.

@@ -3,7 +3,7 @@
 //! (ZGC maps its heap three times), with all the pages that it holds, whether or not they are
 //! mapped at the moment.
 //!
-//! The kernel tells an object's pages by the blocks of its inode, at the price of a `stat`:
+//! The kernel gives an object's pages as the blocks of its inode, at the price of a `stat`:
 //! `/proc/PID/smaps` would walk the page tables of every mapping for the same.
 
 use std::fs;

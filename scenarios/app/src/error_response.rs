@@ -45,7 +45,7 @@ impl IntoResponse for ErrorResponse {
         let (status, cause) = match self {
             Self::Unreadable(status, cause) => (status, cause),
             Self::Invalid(cause) => (StatusCode::UNPROCESSABLE_ENTITY, cause),
-            Self::Unauthorized(remedy) => (StatusCode::UNAUTHORIZED, remedy.to_owned()),
+            Self::Unauthorized(fix) => (StatusCode::UNAUTHORIZED, fix.to_owned()),
             Self::Forbidden(cause) => (StatusCode::FORBIDDEN, cause.to_owned()),
             Self::NotFound(what) => (StatusCode::NOT_FOUND, format!("there is no such {what}")),
             Self::WrongMethod => {

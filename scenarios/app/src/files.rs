@@ -168,7 +168,7 @@ fn streamed(file: File, first: u64, end: u64) -> Body {
         }
         // At most a chunk, so it fits.
         let mut chunk = vec![0; (end - at).min(CHUNK) as usize];
-        // Ends the connection where a file has become shorter: the length was told already.
+        // Ends the connection where a file has become shorter: the length was sent already.
         file.read_exact_at(&mut chunk, at)?;
         let next = at + chunk.len() as u64;
         Ok::<_, io::Error>(Some((Bytes::from(chunk), (file, next))))

@@ -60,14 +60,14 @@ pub enum AppError {
         source: io::Error,
     },
     /// The database cannot be reached, opened or set up.
-    #[error("cannot open the database {database}: {cause}; {remedy}")]
+    #[error("cannot open the database {database}: {cause}; {fix}")]
     Database {
         /// What was asked for.
         database: Database,
         /// The database's answer.
         cause: String,
         /// What can be done.
-        remedy: &'static str,
+        fix: &'static str,
     },
     /// The folder of files cannot be read.
     #[error("cannot read the folder {}: {source}; name another with --static", folder.display())]
@@ -90,7 +90,7 @@ pub enum AppError {
     Serve(io::Error),
 }
 
-/// How long answers under way may take once the application is told to stop: an endless stream
+/// How long answers under way may take once the application is stopped: an endless stream
 /// would keep it up for ever.
 const GRACE: Duration = Duration::from_secs(3);
 
@@ -119,7 +119,7 @@ impl App {
         let store = store.map_err(|error| AppError::Database {
             database: options.database.clone(),
             cause: error.to_string(),
-            remedy: error.remedy(),
+            fix: error.fix(),
         })?;
         let files = Files::open(options.files.as_deref()).map_err(|source| AppError::Files {
             folder: options.files.clone().unwrap_or_default(),
@@ -172,15 +172,15 @@ impl App {
             let _gone = connection.set_nodelay(true);
         });
         let served = runtime.block_on(async move {
-            let (told, stopping) = oneshot::channel::<()>();
+            let (stopped, stopping) = oneshot::channel::<()>();
             let serving =
                 axum::serve(listener, router::routes(app)).with_graceful_shutdown(async move {
                     stop.await;
-                    drop(told);
+                    drop(stopped);
                 });
             tokio::select! {
                 served = serving => served,
-                () = async { let _told = stopping.await; sleep(GRACE).await } => Ok(()),
+                () = async { let _closed = stopping.await; sleep(GRACE).await } => Ok(()),
             }
         });
         // Background tasks may sleep; nobody waits for them any more.

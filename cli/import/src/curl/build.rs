@@ -293,7 +293,7 @@ impl Request {
             return;
         }
         if self.is_challenged && (user.is_some() || self.bearer.is_some()) {
-            notes.add("who asks is left out, curl tells it when the server has asked for it");
+            notes.add("the user name is left out: curl sends it when the server asks for it");
             return;
         }
         let Some(user) = user else { return };

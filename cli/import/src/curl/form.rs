@@ -55,7 +55,7 @@ impl Field {
     /// `;type=`, `;filename=`, `;headers=` and `;encoder=` behind it.
     ///
     /// # Errors
-    /// What curl refuses, and forms within forms: cause and remedy in one line.
+    /// What curl refuses, and forms within forms: cause and fix in one line.
     pub fn parse(text: &str) -> Result<Self, String> {
         let (name, rest) = text.split_once('=').ok_or("it has no `=`: write name=content")?;
         if rest.starts_with('(') || (name.is_empty() && rest.starts_with(')')) {

@@ -89,7 +89,7 @@ fn part(
             headers.push((header, value));
         }
     }
-    // Of a value with a file's name curl tells no type that it does not know.
+    // Of a value with a file's name curl sends no type that it does not know.
     if content_type.is_none() && filename.is_some() && is_value {
         content_type = Some(String::new());
     }

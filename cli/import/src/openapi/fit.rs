@@ -182,7 +182,7 @@ impl<'a> Fit<'a> {
 
 impl Misfit {
     /// What to do about it, in one line.
-    pub(super) fn told(&self) -> String {
+    pub(super) fn message(&self) -> String {
         let place = match self.pointer.as_str() {
             "" => "it".to_owned(),
             pointer => crate::shown(pointer),

@@ -25,7 +25,7 @@ const TRIES_MAX: usize = 2_000;
 /// Schemas that are looked at in comparing such values with them.
 const STEPS_MAX: usize = 200_000;
 
-/// Most members of a value that are told not to fit.
+/// Most members of a value that are reported not to fit.
 const MISFITS_MAX: usize = 10;
 
 /// Makes values for the schemas of a document.
@@ -43,7 +43,7 @@ pub(super) struct Maker<'a> {
     is_least: bool,
     /// Members that are in answers only.
     answered: HashSet<String>,
-    /// What is to be told of the value.
+    /// Notes on the value.
     notes: Vec<String>,
 }
 
@@ -73,7 +73,7 @@ impl<'a> Maker<'a> {
         }
     }
 
-    /// A value for a schema, and what is to be told of it.
+    /// A value for a schema, and notes on it.
     pub(super) fn sample(mut self, schema: &'a Value) -> (Sample, Vec<String>) {
         let mut sample = self.at(&[schema], DEPTH_MAX);
         if self.misfit(&sample.value(), schema, &self.answered).is_some() {
@@ -132,7 +132,7 @@ impl<'a> Maker<'a> {
         let (mut value, mut answered) = (sample.value(), self.answered.clone());
         let mut found = Vec::new();
         while let Some(misfit) = self.misfit(&value, schema, &answered) {
-            found.push(misfit.told());
+            found.push(misfit.message());
             // What is left is looked at without that member.
             let name = misfit.pointer.split('/').nth(1).unwrap_or_default();
             let name = name.replace("~1", "/").replace("~0", "~");
@@ -342,7 +342,7 @@ impl<'a> Maker<'a> {
         all
     }
 
-    /// The first variant of an object that a discriminator tells apart, if it is none itself.
+    /// The first variant of an object that a discriminator names, if it is none itself.
     fn variant(&self, joined: &Joined<'a>) -> Option<&'a Value> {
         let base = joined.parts.iter().copied().find(|part| {
             let is_choice = part.contains_key("oneOf") || part.contains_key("anyOf");

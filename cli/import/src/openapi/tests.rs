@@ -139,7 +139,7 @@ const MADE: &[&str] = &[
     r#"{"type": "object", "properties": {"{{x": {"const": "{{y}}"}}, "required": ["{{x"]}"#,
 ];
 
-/// Schemas for which nothing is made that fits; what is told of it has this in it.
+/// Schemas for which nothing is made that fits; its message has this in it.
 const TOLD: &[(&str, &str)] = &[
     (r#"{"type": "string", "pattern": "^[A-Z]{3}$"}"#, "it does not fit `pattern`"),
     (

@@ -17,7 +17,7 @@ const STEPS_SHOWN: usize = 40;
 const INDENT: &str = "  ";
 /// Columns of a figure.
 const FIGURES: usize = 11;
-/// Reasons why requests did not pass are told up to so many a step.
+/// Reasons why requests did not pass are shown up to so many a step.
 const FAILURES_SHOWN: usize = 3;
 
 impl Page {

@@ -151,10 +151,10 @@ INVALID: generator_limited, errors, unsolicited
   - only 60.3 % of the planned rate was sent, and not for want of free connections: the
     generator was the limit (its busiest worker used 70.0 % of its CPU); give it more --cores or
     lower -R
-  - suspect: 7.1 % of the requests failed (2,000 status, 1,900 timeout, 400 reset): the times
-    are of a target in trouble
-  - suspect: 2 times the target sent bytes nobody had asked for: its answers may be longer than
-    they declare
+  - suspect: 7.1 % of the requests failed (2,000 status, 1,900 timeout, 400 reset): check the
+    target first, it was failing when the times were taken
+  - suspect: 2 times the target sent bytes that answer no request: check whether its answers are
+    longer than they declare
 
 target    GET http://127.0.0.1:8080/
 load      open loop, 50,000/s constant · 64 connections · 2 cores · 2.00 s measured

@@ -1,4 +1,4 @@
-//! What `doctor` makes of the facts: a grade, the value, and the remedy as a command to type.
+//! What `doctor` makes of the facts: a grade, the value, and the fix as a command to type.
 //!
 //! `bad` stops a load or spoils its numbers; `note` may matter; the rest is `ok`.
 
@@ -14,7 +14,7 @@ pub(crate) struct Row {
     pub(crate) grade: Grade,
     pub(crate) subject: &'static str,
     pub(crate) value: String,
-    pub(crate) remedy: Option<String>,
+    pub(crate) fix: Option<String>,
 }
 
 /// How a fact bears on a measurement.
@@ -43,15 +43,11 @@ pub(crate) fn assess(facts: &Facts) -> Vec<Row> {
 }
 
 pub(super) fn ok(subject: &'static str, value: impl Into<String>) -> Row {
-    Row { grade: Grade::Ok, subject, value: value.into(), remedy: None }
+    Row { grade: Grade::Ok, subject, value: value.into(), fix: None }
 }
 
-pub(super) fn note(
-    subject: &'static str,
-    value: impl Into<String>,
-    remedy: impl Into<String>,
-) -> Row {
-    Row { grade: Grade::Note, subject, value: value.into(), remedy: Some(remedy.into()) }
+pub(super) fn note(subject: &'static str, value: impl Into<String>, fix: impl Into<String>) -> Row {
+    Row { grade: Grade::Note, subject, value: value.into(), fix: Some(fix.into()) }
 }
 
 fn kernel(facts: &Facts) -> Row {
@@ -62,12 +58,12 @@ fn kernel(facts: &Facts) -> Row {
 fn ring(facts: &Facts) -> Row {
     match &facts.ring {
         Ok(_) => ok("io_uring", "available"),
-        // Its text carries the remedy; this is the way around.
+        // Its text carries the fix; this is the way around.
         Err(why) => Row {
             grade: Grade::Bad,
             subject: "io_uring",
             value: why.to_string(),
-            remedy: Some("or load over epoll: --engine monoio".to_owned()),
+            fix: Some("or load over epoll: --engine monoio".to_owned()),
         },
     }
 }
@@ -93,7 +89,7 @@ fn cpus(facts: &Facts) -> Row {
 
 fn quota(facts: &Facts) -> Row {
     const SUBJECT: &str = "CPU quota";
-    const REMEDY: &str = "raise the cgroup's quota (`docker update --cpus`, systemd's CPUQuota=)";
+    const FIX: &str = "raise the cgroup's quota (`docker update --cpus`, systemd's CPUQuota=)";
     let throttled = facts.throttled_periods.filter(|&periods| periods > 0);
     let ran_out = throttled
         .map_or_else(String::new, |periods| format!(", ran out in {periods} periods so far"));
@@ -105,7 +101,7 @@ fn quota(facts: &Facts) -> Row {
         Some(quota) => {
             let fewer = quota as usize;
             let or = if fewer > 0 { format!(", or use --cores {fewer}") } else { String::new() };
-            note(SUBJECT, format!("{quota:.2} CPUs{ran_out}"), format!("{REMEDY}{or}"))
+            note(SUBJECT, format!("{quota:.2} CPUs{ran_out}"), format!("{FIX}{or}"))
         }
     }
 }
@@ -140,12 +136,12 @@ fn clock(facts: &Facts) -> Option<Row> {
         "kvm-clock" | "hyperv_clocksource_tsc_page" => "a little slower to read than tsc",
         _ => "every reading is a system call or slower",
     };
-    let remedy = if facts.clock_sources.iter().any(|source| source == "tsc") {
+    let fix = if facts.clock_sources.iter().any(|source| source == "tsc") {
         format!("echo tsc > {PATH}")
     } else {
         "boot with `tsc=reliable`, if the machine's tsc can be trusted".to_owned()
     };
-    Some(note(SUBJECT, format!("{current}: {cost}"), remedy))
+    Some(note(SUBJECT, format!("{current}: {cost}"), fix))
 }
 
 fn steal(facts: &Facts) -> Option<Row> {
@@ -320,7 +316,7 @@ mod tests {
     #[test]
     fn a_good_machine_has_nothing_to_mend() {
         for row in assess(&good()) {
-            assert_eq!((row.grade, row.remedy.as_deref()), (Grade::Ok, None), "{}", row.subject);
+            assert_eq!((row.grade, row.fix.as_deref()), (Grade::Ok, None), "{}", row.subject);
         }
     }
 
@@ -368,15 +364,15 @@ mod tests {
                 "tsc=reliable",
             ),
         ];
-        for (subject, spoil, remedy) in cases {
+        for (subject, spoil, fix) in cases {
             let mut facts = good();
             spoil(&mut facts);
             let rows = assess(&facts);
             let flagged: Vec<_> = rows.iter().filter(|row| row.grade != Grade::Ok).collect();
             assert_eq!(flagged.len(), 1, "{subject}: {flagged:?}");
             assert_eq!((flagged[0].subject, flagged[0].grade), (subject, Grade::Note));
-            let text = flagged[0].remedy.as_deref().unwrap_or_default();
-            assert!(text.contains(remedy), "{subject}: {text}");
+            let text = flagged[0].fix.as_deref().unwrap_or_default();
+            assert!(text.contains(fix), "{subject}: {text}");
         }
     }
 

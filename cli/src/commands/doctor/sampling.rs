@@ -108,7 +108,7 @@ fn cgroup(sampling: &Sampling) -> Row {
     const SUBJECT: &str = "cgroup sampling";
     let mounted = sampling.cgroups.text();
     match &sampling.capabilities.cgroup {
-        // Its own remedy is to name another folder, of which there is none.
+        // Its own fix is to name another folder, of which there is none.
         Err(PerfError::NotCgroup2) => note(
             SUBJECT,
             format!("no: {mounted}"),
@@ -123,8 +123,8 @@ fn tasks(capabilities: &Capabilities) -> Row {
     const SUBJECT: &str = "task sampling";
     match (&capabilities.per_task, &capabilities.per_task_user_only) {
         (Err(why), Ok(())) => {
-            let (_, remedy) = halves(why);
-            note(SUBJECT, "user code alone: the kernel's frames are missing", remedy)
+            let (_, fix) = halves(why);
+            note(SUBJECT, "user code alone: the kernel's frames are missing", fix)
         }
         (tried, _) => sampled(SUBJECT, tried, "yes".to_owned()),
     }
@@ -134,17 +134,17 @@ fn sampled(subject: &'static str, tried: &Result<(), PerfError>, value: String) 
     match tried {
         Ok(()) => ok(subject, value),
         Err(why) => {
-            let (cause, remedy) = halves(why);
-            note(subject, format!("no: {cause}"), remedy)
+            let (cause, fix) = halves(why);
+            note(subject, format!("no: {cause}"), fix)
         }
     }
 }
 
-/// Cause and remedy: an error is one line of both.
+/// Cause and fix: an error is one line of both.
 fn halves(why: &PerfError) -> (String, String) {
     let text = why.to_string();
-    let (cause, remedy) = text.split_once("; ").unwrap_or((&text, "see `dmesg`"));
-    (cause.to_owned(), remedy.to_owned())
+    let (cause, fix) = text.split_once("; ").unwrap_or((&text, "see `dmesg`"));
+    (cause.to_owned(), fix.to_owned())
 }
 
 fn process_capabilities(capabilities: &Capabilities) -> Row {
@@ -248,7 +248,7 @@ pub(super) mod tests {
         let rows = rows(&good());
         assert_eq!(rows.len(), 9);
         for row in rows {
-            assert_eq!((row.grade, row.remedy), (Grade::Ok, None), "{}", row.subject);
+            assert_eq!((row.grade, row.fix), (Grade::Ok, None), "{}", row.subject);
         }
     }
 
@@ -320,7 +320,7 @@ pub(super) mod tests {
 
     #[test]
     fn each_shortcoming_is_a_note_with_its_remedy() {
-        for (subject, spoil, value, remedy) in SHORTCOMINGS {
+        for (subject, spoil, value, fix) in SHORTCOMINGS {
             let mut sampling = good();
             spoil(&mut sampling);
             let rows = rows(&sampling);
@@ -328,8 +328,8 @@ pub(super) mod tests {
             assert_eq!(flagged.len(), 1, "{subject}: {flagged:?}");
             assert_eq!((flagged[0].subject, flagged[0].grade), (subject, Grade::Note));
             assert!(flagged[0].value.contains(value), "{flagged:?}");
-            let text = flagged[0].remedy.as_deref().unwrap_or_default();
-            assert!(text.contains(remedy), "{flagged:?}");
+            let text = flagged[0].fix.as_deref().unwrap_or_default();
+            assert!(text.contains(fix), "{flagged:?}");
         }
     }
 

@@ -262,7 +262,7 @@ impl Finished {
         }
         assert!(
             line.split_whitespace().count() >= 8,
-            "a line with its cause and its remedy is longer than this\n{self}"
+            "a line with its cause and its fix is longer than this\n{self}"
         );
     }
 

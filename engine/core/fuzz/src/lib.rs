@@ -15,7 +15,7 @@ use uringbench_core::http::header_cache::HeaderCache;
 use uringbench_core::http::response::{Malformed, Progress, Response, ResponseParser, StreamEnd};
 
 /// A stream of responses reads alike however it is split, whether payload is fed or skipped,
-/// with headers learned, half learned or never, and whether `100 Continue` is told or passed
+/// with headers learned, half learned or never, and whether `100 Continue` is reported or passed
 /// over; what is read as payload is what the framing says. Returns how many responses it held.
 pub fn response(input: &[u8]) -> usize {
     let Some((choices, stream)) = Choices::take(input) else { return 0 };
@@ -93,7 +93,7 @@ fn receive_whole(stream: &[u8], header_cache: &mut HeaderCache, is_head: bool) -
         match fed {
             Err(malformed) => return Received { responses, payloads, end: Err(malformed) },
             Ok(Progress::NeedMore) => break,
-            Ok(Progress::Continue { .. }) => panic!("told without being asked for"),
+            Ok(Progress::Continue { .. }) => panic!("reported without being asked for"),
             Ok(Progress::Dropped { consumed }) => rest = &rest[consumed..],
             Ok(Progress::Complete { consumed, response }) => {
                 let body = &rest[response.head_bytes as usize..consumed];

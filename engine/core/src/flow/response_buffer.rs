@@ -82,7 +82,7 @@ impl ResponseBuffer {
                 return payload(piece);
             }
             if pieces == 1 {
-                // Pieces are parts of what is fed, so the first tells where the header ends.
+                // Pieces are parts of the fed bytes: the header ends where the first begins.
                 let begin = piece.as_ptr().addr() - base;
                 first = Some(begin..begin + piece.len());
                 if has_payload {

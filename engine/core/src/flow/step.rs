@@ -80,7 +80,7 @@ impl Step {
             || self.captures.iter().any(|(_, capture)| capture.needs_head())
     }
 
-    /// Whether the answer's body has to be kept until it is judged. Its length alone is told by
+    /// Whether the answer's body has to be kept until it is checked. Its length alone comes from
     /// [`Answer::body_bytes`].
     pub fn needs_body(&self) -> bool {
         self.checks.iter().any(Check::needs_body)

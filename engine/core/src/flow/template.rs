@@ -91,7 +91,7 @@ impl Template {
             template.bytes.extend_from_slice(body);
             return template;
         }
-        // A body has its length told, as the last header but for `Expect`.
+        // A body has its length declared, as the last header but for `Expect`.
         let name = find(head, LENGTH_NAME).unwrap_or(head.len() - 4);
         let digits = (name + LENGTH_NAME.len()).min(head.len());
         let after = find(&head[digits..], b"\r\n").map_or(head.len(), |end| digits + end);

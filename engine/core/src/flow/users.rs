@@ -206,7 +206,7 @@ impl VirtualUsers {
     }
 
     /// Where users have connections of their own: the next one whose request can be sent, which
-    /// `may_send` tells. Each is asked about once, when it has come to its request and whenever
+    /// `may_send` decides. Each is asked about once, when it has come to its request and whenever
     /// [`Self::look_again`] says so.
     pub fn take_if(&mut self, may_send: impl Fn(u32) -> bool) -> Option<u32> {
         while let Some(place) = self.candidates.pop_front() {
@@ -270,7 +270,7 @@ impl VirtualUsers {
         user.part.map_or(0, |part| self.script.step_number(part, user.step))
     }
 
-    /// The user's request has ended, so or so: it goes on.
+    /// The request ended, passed or not: advance the user.
     pub fn end_step(&mut self, place: u32, has_passed: bool, now: Timestamp) {
         let user = &mut self.users[place as usize];
         user.spent += now.since(user.due);

@@ -25,7 +25,7 @@ pub struct MultipartPart<'a> {
     /// Of a file: the name it is sent under.
     pub filename: Option<&'a str>,
     /// What the content is. Left out, a file is `application/octet-stream`, and a field's type
-    /// is not told, which means `text/plain`. Empty, no type is told, of a file neither.
+    /// is not sent, which means `text/plain`. Empty, no type is sent, of a file neither.
     pub content_type: Option<&'a str>,
     /// Further header lines of the part, behind its type.
     pub headers: &'a [(String, String)],

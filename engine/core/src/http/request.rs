@@ -303,7 +303,7 @@ fn check_header(name: &str, value: &str) -> Result<(), RequestError> {
     Ok(())
 }
 
-/// What tells the host and where the request ends is needed; all else that is added is not.
+/// The host and the framing are needed; all other headers that are added are not.
 fn check_omitted(name: &str, parts: &RequestParts<'_>) -> Result<(), RequestError> {
     let is_form = matches!(parts.body, Body::Multipart(_));
     let is_needed = |needed: &&str| needed.eq_ignore_ascii_case(name);

@@ -172,7 +172,7 @@ impl ResponseParser {
     }
 
     /// The same, where requests wait for a `100 Continue` before their body is sent: each one
-    /// that comes is told as [`Progress::Continue`]. Other interim responses are passed over.
+    /// that comes is reported as [`Progress::Continue`]. Other interim responses are passed over.
     pub const fn telling_continue() -> Self {
         Self { state: State::Between, carry: None, tells_continue: true }
     }
@@ -193,7 +193,7 @@ impl ResponseParser {
     }
 
     /// Like [`Self::feed`], lending every piece of payload to `payload`: in order, each byte
-    /// once, without chunk framing, and no piece empty. What is told by [`Self::skip`] is not
+    /// once, without chunk framing, and no piece empty. What [`Self::skip`] reports is not
     /// among it.
     ///
     /// # Errors
@@ -258,7 +258,7 @@ impl ResponseParser {
     }
 
     /// How many of the next bytes are payload and nothing else, so that they may be dropped
-    /// unread and told by [`Self::skip`]: `u64::MAX` until the connection closes, 0 elsewhere.
+    /// unread and reported by [`Self::skip`]: `u64::MAX` until the connection closes, 0 elsewhere.
     pub const fn opaque(&self) -> u64 {
         match &self.state {
             State::Length { remaining, .. } => *remaining,

@@ -117,7 +117,7 @@ impl ScriptSummary {
         }
     }
 
-    /// Flows that have ended, so or so.
+    /// Flows that have ended, passed or not.
     pub fn flows_ended(&self) -> u64 {
         self.flows.iter().map(|flow| flow.passed + flow.failed + flow.unfinished).sum()
     }

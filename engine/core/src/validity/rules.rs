@@ -17,8 +17,8 @@ use crate::record::{RunRecord, WorkerRecord};
 use crate::summary::{Grouped, Percent, Quantile, Summary};
 
 /// Flows of a closed loop: from this share of the response time on, waiting for a connection is
-/// told.
-const CLOSED_WAIT_TOLD: f64 = 0.1;
+/// reported.
+const CLOSED_WAIT_MIN: f64 = 0.1;
 /// Share of slots that may end other than `ok`: beyond it, p99 is a time of errors.
 const ERRORS_MAX: f64 = 0.01;
 
@@ -111,7 +111,7 @@ impl Run<'_> {
             .mean
             .zip(times.response.mean)
             .map(|(late, all)| late as f64 / all as f64);
-        if let (Some(users), Some(share @ CLOSED_WAIT_TOLD..)) = (users, of_response) {
+        if let (Some(users), Some(share @ CLOSED_WAIT_MIN..)) = (users, of_response) {
             notes.push(format!(
                 "{} of the response time is waiting for a free connection, {} users sharing {}: \
                  raise -c to leave it out",

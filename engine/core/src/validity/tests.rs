@@ -359,7 +359,7 @@ fn messages_nobody_asked_for_matter_where_answers_are_known_by_their_order() {
     let known = case(Some(b"x"), 2).verdict();
     assert_eq!((known.validity, known.reasons.len()), (Validity::Valid, 0));
     assert!(
-        known.notes[0].starts_with("the server speaks first or of its own accord: 2 messages"),
+        known.notes[0].starts_with("the server sends messages unprompted: 2 messages"),
         "{known:?}"
     );
     let first = &case(None, 1).verdict().reasons[0];
@@ -410,8 +410,8 @@ fn segments_sent_again_are_the_run_s_own_and_have_a_cause_that_can_be() {
     assert_eq!(
         message([10, 0, 0, 1], 64, 301).as_deref(),
         Some(
-            "301 TCP segments were sent again on 64 of the 64 connections that this run made: the \
-             network loses packets, and each costs 200 ms or more"
+            "301 TCP segments were sent again on 64 of the 64 connections of this run, 200 ms or \
+             more each: the network loses packets; check the path, or load from a nearer machine"
         )
     );
     let on_loopback = message([127, 0, 0, 1], 64, 301).expect("as many");

@@ -240,7 +240,7 @@ impl Machine {
     }
 
     /// Like [`Self::feed`], lending every piece of a message's payload to `payload`: in order,
-    /// each byte once, unmasked as it came. What is told by [`Self::skip`] is not among it.
+    /// each byte once, unmasked as it came. What [`Self::skip`] reports is not among it.
     ///
     /// # Errors
     /// As [`Self::feed`]; what was lent before the fault was found stays lent.
@@ -263,7 +263,7 @@ impl Machine {
     }
 
     /// How many of the next bytes are payload and nothing else, so that they may be dropped
-    /// unread and told by [`Self::skip`]: 0 elsewhere, and in text that is checked.
+    /// unread and reported by [`Self::skip`]: 0 elsewhere, and in text that is checked.
     pub const fn opaque(&self) -> u64 {
         if matches!(self.state, State::Payload) && !self.reads_text() { self.remaining } else { 0 }
     }

@@ -1,4 +1,4 @@
-//! Whether text that comes in pieces is UTF-8, told at the first byte that makes it none.
+//! Whether text that comes in pieces is UTF-8, decided at the first byte that is not.
 //!
 //! The standard library reads each piece, two words of ASCII at a time; what is kept between
 //! pieces is what the next byte may be.

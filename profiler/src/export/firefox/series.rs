@@ -47,7 +47,7 @@ pub(super) fn add(profile: &mut Profile, from: Timestamp, all: &[Series<'_>]) {
             let counter = profile.add_counter(process, series.name, "Memory", series.name);
             let mut before = 0.0;
             for &(time, value) in series.points.iter().filter(|(_, value)| value.is_finite()) {
-                // A counter is told what has been added since.
+                // A counter takes what has been added since.
                 profile.add_counter_sample(counter, moment(from, time), value - before, 0);
                 before = value;
             }

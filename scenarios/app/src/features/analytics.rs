@@ -122,8 +122,9 @@ async fn summary(State(app): State<Arc<AppState>>) -> Json<Value> {
     let count: u64 = sums.iter().map(|sum| sum.count).sum();
     let of_kind = |(kind, sum): (&&str, &Sum)| {
         let mean = sum.total / sum.count.max(1) as f64;
-        let told = json!({ "count": sum.count, "min": sum.least, "max": sum.most, "mean": mean });
-        ((*kind).to_owned(), told)
+        let figures =
+            json!({ "count": sum.count, "min": sum.least, "max": sum.most, "mean": mean });
+        ((*kind).to_owned(), figures)
     };
     let kinds: Map<_, _> = KINDS.iter().zip(&sums).map(of_kind).collect();
     Json(json!({ "events": count, "kinds": kinds }))
@@ -132,8 +133,8 @@ async fn summary(State(app): State<Arc<AppState>>) -> Json<Value> {
 /// How many came in each of the newest seconds with any.
 async fn seconds(State(app): State<Arc<AppState>>) -> Json<Value> {
     let events = lock(&app.features.events);
-    let told = |(second, count): &(u64, u64)| json!({ "second": second, "events": count });
-    Json(events.seconds.iter().map(told).collect())
+    let figures = |(second, count): &(u64, u64)| json!({ "second": second, "events": count });
+    Json(events.seconds.iter().map(figures).collect())
 }
 
 #[cfg(test)]

@@ -72,7 +72,7 @@ async fn process(body: Body) -> Result<Json<Value>, ErrorResponse> {
     Ok(Json(json!({ "bytes": bytes, "lines": lines, "sha256": sha256 })))
 }
 
-/// So many bytes, so many at a time. The length is not told: they go out in chunks.
+/// So many bytes, so many at a time. The length is not sent: they go out in chunks.
 async fn download(
     QueryParams(asked): QueryParams<Download>,
 ) -> Result<impl IntoResponse, ErrorResponse> {

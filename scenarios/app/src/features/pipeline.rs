@@ -98,8 +98,8 @@ async fn upload(
     })?;
     let length = text.len();
     let file = lock(&app.features.texts).0.push(Text::Uploaded(text.into()));
-    let told = json!({ "file": file, "bytes": length, "status": "uploaded" });
-    Ok((StatusCode::CREATED, Json(told)))
+    let figures = json!({ "file": file, "bytes": length, "status": "uploaded" });
+    Ok((StatusCode::CREATED, Json(figures)))
 }
 
 /// Once; after that the text is gone and its result remains.
@@ -110,11 +110,11 @@ async fn process(
     let texts = &app.features.texts;
     let uploaded = match lock(texts).0.get(file).ok_or(MISSING)? {
         Text::Uploaded(text) => text.clone(),
-        done @ Text::Processed(_) => return Ok(told(file, done)),
+        done @ Text::Processed(_) => return Ok(figures(file, done)),
     };
     // Others need not wait for this.
     let done = Text::Processed(Summary::of(&uploaded));
-    let answer = told(file, &done);
+    let answer = figures(file, &done);
     if let Some(kept) = lock(texts).0.get_mut(file) {
         *kept = done;
     }
@@ -125,10 +125,10 @@ async fn show(
     State(app): State<Arc<AppState>>,
     PathParams(file): PathParams<u64>,
 ) -> Result<Json<Value>, ErrorResponse> {
-    lock(&app.features.texts).0.get(file).map(|text| told(file, text)).ok_or(MISSING)
+    lock(&app.features.texts).0.get(file).map(|text| figures(file, text)).ok_or(MISSING)
 }
 
-fn told(file: u64, text: &Text) -> Json<Value> {
+fn figures(file: u64, text: &Text) -> Json<Value> {
     Json(match text {
         Text::Uploaded(text) => json!({ "file": file, "bytes": text.len(), "status": "uploaded" }),
         Text::Processed(result) => json!({ "file": file, "status": "done", "result": result }),

@@ -1,4 +1,4 @@
-//! Validation: fields, nested records, long lists, a schema. All that is wrong is told at once.
+//! Validation: fields, nested records, long lists, a schema. All faults are reported at once.
 
 use std::sync::{Arc, LazyLock};
 
@@ -16,7 +16,7 @@ use crate::router::AppState;
 
 const BULK_MAX: usize = 10_000;
 /// An answer names no more than this many; it counts them all.
-const FAULTS_TOLD: usize = 100;
+const FAULTS_REPORTED: usize = 100;
 
 /// A name, an @, and a domain of several labels.
 const EMAIL: &str = r"^[A-Za-z0-9._%+-]{1,64}@([A-Za-z0-9-]{1,63}\.)+[A-Za-z]{2,63}$";
@@ -76,7 +76,7 @@ struct Line {
 #[derive(Default)]
 pub(super) struct Faults {
     count: usize,
-    told: Vec<Fault>,
+    reported: Vec<Fault>,
 }
 
 #[derive(Serialize)]
@@ -87,12 +87,12 @@ struct Fault {
 }
 
 impl Faults {
-    /// Note a fault; its words are made only if it is told.
+    /// Note a fault; its words are made only if it is reported.
     pub(super) fn add(&mut self, words: impl FnOnce() -> (String, String)) {
         self.count += 1;
-        if self.told.len() < FAULTS_TOLD {
+        if self.reported.len() < FAULTS_REPORTED {
             let (field, rule) = words();
-            self.told.push(Fault { field, rule });
+            self.reported.push(Fault { field, rule });
         }
     }
 
@@ -108,7 +108,10 @@ impl Faults {
             return Json(json!({ "valid": true, "checked": checked })).into_response();
         }
         let body = json!({
-            "valid": false, "error": "fix the fields", "faults": self.count, "fields": self.told,
+            "valid": false,
+            "error": "fix the fields",
+            "faults": self.count,
+            "fields": self.reported,
         });
         (StatusCode::UNPROCESSABLE_ENTITY, Json(body)).into_response()
     }

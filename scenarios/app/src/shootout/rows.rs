@@ -40,7 +40,7 @@ pub(super) async fn background(
     let task =
         task.ok_or(ErrorResponse::Busy("too much is to be done already, ask again later"))?;
     tokio::spawn(async move {
-        // Nobody is there to be told: `/stats` shows what failed.
+        // No client waits for it: `/stats` shows what failed.
         let is_done = app.store.note_background(task).await.is_ok();
         app.stats.end_background(is_done);
     });

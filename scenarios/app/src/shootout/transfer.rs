@@ -61,7 +61,7 @@ fn unreadable(error: MultipartError) -> ErrorResponse {
     ErrorResponse::Unreadable(error.status(), error.body_text())
 }
 
-/// A body of known content whose length is not told: it goes out in chunks.
+/// A body of known content whose length is not sent: it goes out in chunks.
 pub(super) async fn stream() -> impl IntoResponse {
     let chunks = (0..CHUNKS).map(|_| Ok::<_, Infallible>(Bytes::from_static(&CHUNK)));
     ([(header::CONTENT_TYPE, "application/octet-stream")], Body::from_stream(stream::iter(chunks)))

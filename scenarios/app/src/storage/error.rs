@@ -17,7 +17,7 @@ pub(crate) enum StoreError {
     Nothing,
     #[error("{0}")]
     Sqlite(#[from] rusqlite::Error),
-    #[error("{}", told(.0))]
+    #[error("{}", described(.0))]
     Postgres(#[from] tokio_postgres::Error),
     /// The server was not reached, or all its connections were busy for too long.
     #[error("no connection to the server: {}", told_of_pool(.0))]
@@ -49,7 +49,7 @@ impl StoreError {
     }
 
     /// What is to be done when a database cannot be opened.
-    pub(crate) fn remedy(&self) -> &'static str {
+    pub(crate) fn fix(&self) -> &'static str {
         match self {
             Self::Nul | Self::Nothing | Self::Sqlite(_) => "choose another file with --database",
             Self::Postgres(error) | Self::Pool(PoolError::Backend(error)) => {
@@ -94,7 +94,7 @@ fn is_io(error: &tokio_postgres::Error) -> bool {
 }
 
 /// The driver's error with its cause, in one line.
-fn told(error: &tokio_postgres::Error) -> String {
+fn described(error: &tokio_postgres::Error) -> String {
     match error.source() {
         Some(cause) => format!("{error}: {cause}").replace('\n', " "),
         None => error.to_string(),
@@ -103,7 +103,7 @@ fn told(error: &tokio_postgres::Error) -> String {
 
 fn told_of_pool(error: &PoolError) -> String {
     match error {
-        PoolError::Backend(error) => told(error),
+        PoolError::Backend(error) => described(error),
         other => other.to_string(),
     }
 }

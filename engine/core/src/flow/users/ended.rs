@@ -1,4 +1,4 @@
-//! What is told of a flow that has ended.
+//! The report of a flow that has ended.
 
 use crate::pacer::Slot;
 use crate::time::{Nanos, Timestamp};

@@ -116,9 +116,9 @@ impl Run<'_> {
             } else if main_cause.as_deref() == Some(STREAM_CUT) {
                 "the run ended before they did"
             } else if is_closed_idle {
-                "the target is not in trouble, it closes connections between requests"
+                "the target is not failing, it closes connections between requests"
             } else {
-                "the times are of a target in trouble"
+                "check the target first, it was failing when the times were taken"
             };
             let mut message = format!(
                 "{} of the requests failed ({}): {what}",
@@ -160,8 +160,8 @@ impl Run<'_> {
                 self.record.workers.iter().filter_map(|w| w.unsolicited_sample.as_deref());
             let first = samples.take(1).map(|sample| format!(" ({sample})")).collect::<String>();
             let message = format!(
-                "{} the target sent bytes nobody had asked for{first}: its answers may be longer \
-                 than they declare",
+                "{} the target sent bytes that answer no request{first}: check whether its \
+                 answers are longer than they declare",
                 plural(unsolicited, "time"),
             );
             suspect("unsolicited", message)
@@ -174,10 +174,9 @@ impl Run<'_> {
             return None;
         }
         let message = format!(
-            "the server speaks first or of its own accord: {}, and answers are known by their \
-             order alone, so that times may be those of one message too early; where it greets, \
-             wait for that (--greeting N, `greeting` in a scenario), else know answers by what \
-             they hold (--echo, `echo` or `check`)",
+            "the server sends messages unprompted: {}. Replies are matched by their order alone, \
+             so times may be of one message too early; if it greets, wait for that (--greeting N), \
+             else match replies by their content (--echo, `check`)",
             self.unasked(),
         );
         Some(suspect("unsolicited_messages", message))
@@ -187,8 +186,7 @@ impl Run<'_> {
     pub(super) fn unsolicited_note(&self) -> Option<String> {
         (self.unsolicited_count() > 0 && self.knows_answers()).then(|| {
             format!(
-                "the server speaks first or of its own accord: {}, none of them taken for an \
-                 answer",
+                "the server sends messages unprompted: {}, none of them taken for a reply",
                 self.unasked()
             )
         })

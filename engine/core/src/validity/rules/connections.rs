@@ -11,7 +11,7 @@ const RETRANSMITS_MAX: f64 = 0.001;
 /// From so many seen on some of the connections on, those of the others are inferred.
 const RETRANSMITS_SEEN_MIN: u64 = 3;
 
-/// Fewer connections used than one in so many are told.
+/// Fewer connections used than one in so many are reported.
 const FEW_USED_OF: u64 = 2;
 
 impl Run<'_> {
@@ -23,7 +23,7 @@ impl Run<'_> {
         if is_told || ended == [0, 0] { None } else { self.connect_failure() }
     }
 
-    /// Why connections failed. The latest cause stands for the others, with its remedy.
+    /// Why connections failed. The latest cause stands for the others, with its fix.
     pub(super) fn connect_failure(&self) -> Option<&str> {
         self.record.workers.iter().filter_map(|w| w.connect_failure.as_deref()).next_back()
     }
@@ -37,8 +37,8 @@ impl Run<'_> {
         let is_planned = (self.plan.transport.connections.requests.is_some() || comes_and_goes)
             && self.record.workers.iter().all(|worker| worker.connects_failed == 0);
         (fewest < requested && !is_planned && !self.ends_as_usual()).then(|| {
-            let told = self.endings_told();
-            let cause = self.connect_failure().or(told.as_deref());
+            let endings = self.endings();
+            let cause = self.connect_failure().or(endings.as_deref());
             let cause = cause.unwrap_or("they had not been made by then");
             let message = format!(
                 "at times only {} of {} established ({}, {} failed): {cause}",
@@ -61,18 +61,18 @@ impl Run<'_> {
     }
 
     /// Who ended connections, and when: `the target closed 12 while idle`.
-    fn endings_told(&self) -> Option<String> {
+    fn endings(&self) -> Option<String> {
         let endings = self.record.endings();
-        let told = |is_the_target_s: bool| {
+        let endings = |is_the_target_s: bool| {
             let those = endings.list().filter(|(e, _)| e.is_the_target_s() == is_the_target_s);
             let those: Vec<_> =
                 those.map(|(e, count)| format!("{} {}", Grouped(count), e.when())).collect();
             those.join(", ")
         };
-        let (theirs, ours) = (told(true), told(false));
+        let (theirs, ours) = (endings(true), endings(false));
         let parts = [("the target closed", theirs), ("uringbench dropped", ours)];
-        let parts = parts.iter().filter(|(_, told)| !told.is_empty());
-        let parts: Vec<_> = parts.map(|(who, told)| format!("{who} {told}")).collect();
+        let parts = parts.iter().filter(|(_, endings)| !endings.is_empty());
+        let parts: Vec<_> = parts.map(|(who, endings)| format!("{who} {endings}")).collect();
         (!parts.is_empty()).then(|| parts.join("; "))
     }
 
@@ -81,12 +81,15 @@ impl Run<'_> {
         let retried = self.record.counts.retried;
         let fewest = self.total(|w| w.established_min.into());
         let is_short = self.ends_as_usual() && fewest < u64::from(self.plan.connections());
-        let told = self.endings_told().filter(|_| retried > 0 || is_short)?;
+        let endings = self.endings().filter(|_| retried > 0 || is_short)?;
         Some(match retried {
-            0 => format!("connections were made again: {told}"),
-            1 => format!("1 request was sent again on a new connection: {told}"),
+            0 => format!("connections were made again: {endings}"),
+            1 => format!("1 request was sent again on a new connection: {endings}"),
             _ => {
-                format!("{} requests were sent again on new connections: {told}", Grouped(retried))
+                format!(
+                    "{} requests were sent again on new connections: {endings}",
+                    Grouped(retried)
+                )
             }
         })
     }
@@ -125,14 +128,13 @@ impl Run<'_> {
         let is_known = tcp.connections == tcp.made || tcp.retransmits >= RETRANSMITS_SEEN_MIN;
         (is_known && self.are_too_many(all)).then(|| {
             let cause = if self.plan.is_on_loopback() {
-                "no network lies between, so the target's sockets or a queue of this machine (tc, \
-                 netem) were full"
+                "no network lies between, so a queue was full; raise the target's backlog and \
+                 socket buffers, or remove the queue (`tc qdisc`)"
             } else {
-                "the network loses packets"
+                "the network loses packets; check the path, or load from a nearer machine"
             };
             let message = format!(
-                "{} sent again on {} of the {} that this run made: {cause}, and each costs 200 ms \
-                 or more",
+                "{} sent again on {} of the {} of this run, 200 ms or more each: {cause}",
                 plural_were(tcp.retransmits, "TCP segment"),
                 Grouped(tcp.connections),
                 plural(tcp.made, "connection"),
@@ -147,8 +149,8 @@ impl Run<'_> {
         let retransmits = self.observed.retransmits.filter(|_| !self.plan.is_on_loopback())?;
         self.are_too_many(retransmits as f64).then(|| {
             let message = format!(
-                "{} sent again by all programs of this machine together: where they were this \
-                 run's, its network loses packets, and each loss costs 200 ms or more",
+                "{} sent again by all programs of this machine, 200 ms or more each: if they were \
+                 this run's, the network loses packets; check the path",
                 plural_were(retransmits, "TCP segment"),
             );
             suspect("retransmits", message)

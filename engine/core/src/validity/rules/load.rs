@@ -79,13 +79,13 @@ impl Run<'_> {
         let bound = (response as f64 * LATENESS_OF_RESPONSE_MAX).max(LATENESS_MAX.0 as f64);
         let late = lateness as f64 > bound && self.waited_share() < WAITED_FEW;
         late.then(|| {
-            let remedy = match self.plan.transport.wait {
+            let fix = match self.plan.transport.wait {
                 WaitMode::Block => "use --wait hybrid or spin, more --cores, or lower -R",
                 _ => "keep the workers' CPUs free, give them more --cores, or lower -R",
             };
             let message = format!(
                 "requests left late by p99 {} (response p99 {}) though connections were free: \
-                 the generator is in the numbers; {remedy}",
+                 the times include the generator's delay; {fix}",
                 Nanos(lateness),
                 Nanos(response),
             );

@@ -14,7 +14,7 @@ const FEW_PER_CPU: f64 = 2.0;
 /// Failures at one of several addresses, as a share of all failures, that tell it from the rest.
 const AT_ONE_ADDRESS: f64 = 0.95;
 /// Failures, as a share of the slots, below which they may fall at one address by chance.
-const FAILURES_TOLD: f64 = 0.01;
+const FAILURES_MIN: f64 = 0.01;
 /// Fewer failures at one of several addresses may be chance, even if all its connections had one.
 const HELD_MIN: u64 = 3;
 /// A closed loop stalled when the slowest answer took so many times the median, and so long.
@@ -40,8 +40,8 @@ impl Run<'_> {
         let (from, to) = (rows[first].start, rows[rows.len() - 1]);
         let message = format!(
             "the target was gone from second {:.1} of the run on, to its end at {:.1}: no \
-             connection stood and nothing was answered ({failure}); the figures are of the time \
-             before, and its log may say why it ended",
+             connection stood and nothing was answered ({failure}); the figures cover the \
+             time before; check its log",
             from.as_secs_f64(),
             (to.start + to.length).as_secs_f64(),
         );
@@ -50,8 +50,8 @@ impl Run<'_> {
 
     pub(super) fn target_idle(&self) -> Option<Reason> {
         let cpu = self.observed.target?;
-        let is_told = self.is_target_idle() && !self.has_few_in_flight();
-        is_told.then(|| {
+        let fires = self.is_target_idle() && !self.has_few_in_flight();
+        fires.then(|| {
             let message = format!(
                 "the target used {:.2} of its {:.2} CPUs: this is not its ceiling; raise -c or -p, \
                  or look for what it waits for (locks, disk, upstreams)",
@@ -139,10 +139,10 @@ impl Run<'_> {
         // An address that never answers holds its connections, which then send little.
         let share = u64::from(self.plan.connections()) / peers.len() as u64;
         let holds_all = at_worst >= share.max(HELD_MIN);
-        let is_told = !others.is_empty()
+        let fires = !others.is_empty()
             && at_worst as f64 >= AT_ONE_ADDRESS * all as f64
-            && (holds_all || self.share_of_released(all) >= FAILURES_TOLD);
-        is_told.then(|| {
+            && (holds_all || self.share_of_released(all) >= FAILURES_MIN);
+        fires.then(|| {
             let others: Vec<_> = others.iter().map(ToString::to_string).collect();
             format!(
                 "the addresses of this name answer differently: {} of {} that failed did so at \

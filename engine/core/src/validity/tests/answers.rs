@@ -8,7 +8,8 @@ fn the_kinds_of_errors_are_named() {
     let case = Case::closed().with(|case| case.lose(30_000, Outcome::Timeout));
     assert_eq!(
         case.verdict().reasons[0].message,
-        "10.0 % of the requests failed (30,000 timeout): the times are of a target in trouble"
+        "10.0 % of the requests failed (30,000 timeout): check the target first, it was \
+         failing when the times were taken"
     );
 }
 
