@@ -396,9 +396,10 @@ impl Reader<'_, '_> {
             None => match line.trim_end().strip_suffix(';') {
                 Some(name) => (name, Some("")),
                 None => {
-                    let line = crate::shown(line);
+                    // What follows the name may be a secret.
+                    let name = crate::shown(line.split_whitespace().next().unwrap_or_default());
                     let why = "left out, a header is 'Name: value'";
-                    self.all.notes.add(format!("-H '{line}': {why}"));
+                    self.all.notes.add(format!("-H '{name}': {why}"));
                     return;
                 }
             },

@@ -287,6 +287,7 @@ fn what_is_left_out_is_named_as_it_was_written() {
         ("curl -H ':authority: x' a", "header :authority: left out, as curl does"),
         ("curl -G -d a=b --url-query c=d a", "--url-query: left out, as curl does where -d"),
         ("curl -T . a <<< x", "-T .: sent with its length"),
+        ("curl -H 'X-Key s3cret' a", "-H 'X-Key': left out, a header is 'Name: value'"),
     ] {
         let notes = curl::import(line, &read).unwrap().notes();
         assert!(notes.iter().any(|note| note.starts_with(expected)), "{line}: {notes:?}");
