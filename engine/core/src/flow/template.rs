@@ -260,19 +260,10 @@ fn cookies(
 
 /// Where `word`, which is not empty, first occurs.
 pub(super) fn find(text: &[u8], word: &[u8]) -> Option<usize> {
-    // The first byte alone rules most places out, and a body may be long.
-    let mut places = text.windows(word.len());
-    places.position(|place| place[0] == word[0] && place == word)
+    memchr::memmem::find(text, word)
 }
 
 /// How often `word` occurs, counted up to `most`.
 fn occurrences(text: &[u8], word: &[u8], most: usize) -> usize {
-    let mut rest = text;
-    let mut count = 0;
-    while count < most {
-        let Some(at) = find(rest, word) else { break };
-        rest = &rest[at + word.len()..];
-        count += 1;
-    }
-    count
+    memchr::memmem::find_iter(text, word).take(most).count()
 }
