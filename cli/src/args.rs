@@ -218,6 +218,20 @@ pub(crate) struct RunArgs {
     #[arg(value_name = "URL|SCENARIO.toml")]
     pub(crate) url: Option<String>,
 
+    /// Repeat the stored plan of this run exactly: its folder, or the run.json in it
+    ///
+    /// The same requests, load, seed and data. Secrets are not stored: -H, --variable and the
+    /// environment give them again. What is typed about profiles and the result is of this run.
+    #[arg(
+        long,
+        value_name = "RUN",
+        conflicts_with_all = ["url", "LoadArgs", "StreamArgs", "ConnectionArgs", "TlsArgs",
+            "method", "body", "body_file", "body_size", "form", "chunked", "expect_continue",
+            "binary", "subprotocol", "echo", "greeting", "target", "flows", "warmup", "timeout",
+            "wait", "slo"]
+    )]
+    pub(crate) again: Option<PathBuf>,
+
     #[command(flatten)]
     pub(crate) load: LoadArgs,
     #[command(flatten)]

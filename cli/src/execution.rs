@@ -7,10 +7,10 @@ use uringbench_core::record::Backend;
 use uringbench_core::slo::{Measured, Met, SloFinding};
 use uringbench_core::summary::Summary;
 use uringbench_core::validity::{self, Validity};
-use uringbench_document::{Document, DocumentParts, Environment, HistogramLog};
+use uringbench_document::{Document, DocumentParts, Environment, HistogramLog, PlanFile};
 use uringbench_engine::{Control, RunError};
 use uringbench_report::text;
-use uringbench_store::{Destination, IntervalFile, run_folder};
+use uringbench_store::{Destination, IntervalFile, StoreError, run_folder};
 
 use crate::console;
 use crate::exit::{Exit, Failure};
@@ -19,9 +19,12 @@ use crate::host::observe;
 use crate::profiling::{ProfileReport, ProfiledRun};
 use crate::progress::Watch;
 use crate::resolve::{Format, ResolvedRun};
+use crate::wanted::Secrets;
 
 /// The folder results go to when none is named.
 const RESULTS: &str = "results";
+/// Requests larger than that are not stored with the plan of a run.
+const PLAN_BYTES_MAX: usize = 16 << 20;
 
 /// Execute, print, store. Results are printed even when they cannot be stored; that is then the
 /// failure.
@@ -79,7 +82,7 @@ pub(crate) fn execute(run: &ResolvedRun, control: &Control) -> Result<Exit, Fail
     })
     .context("cannot make the result document")?;
     let histograms = HistogramLog::of(&record, started).context("cannot make the histogram log")?;
-    let stored = store(&destination, &document, &histograms, log);
+    let stored = store(&destination, (&document, run), &histograms, log);
     let folder = stored.is_ok().then(|| destination.folder());
     let result = match run.format {
         Format::Json => format!("{}\n", document.to_json().context("cannot write JSON")?),
@@ -138,17 +141,27 @@ fn destination(run: &ResolvedRun, started: SystemTime) -> Result<Destination, Fa
 
 fn store(
     destination: &Destination,
-    document: &Document,
+    (document, run): (&Document, &ResolvedRun),
     histograms: &HistogramLog,
     log: Option<IntervalFile>,
 ) -> Result<(), Failure> {
     let stored = || {
         destination.write_document(document)?;
+        destination.write_plan(plan_file(run)?.as_ref())?;
         destination.write_log(histograms)?;
         log.map_or(Ok(()), |log| log.finish().map(|_| ()))
     };
     stored().context("the result above is not stored")?;
     Ok(())
+}
+
+/// The plan as it is stored, unless what is sent is too much to keep with every run.
+fn plan_file(run: &ResolvedRun) -> Result<Option<PlanFile>, StoreError> {
+    if run.plan.workload.bytes().len() > PLAN_BYTES_MAX {
+        return Ok(None);
+    }
+    let Secrets { texts, tables } = &run.secrets;
+    Ok(Some(PlanFile::of(&run.plan, run.name.as_deref(), texts, tables)?))
 }
 
 /// This machine, in the words of the result document.

@@ -10,6 +10,7 @@ mod exit;
 mod host;
 mod profiling;
 mod progress;
+mod repeat;
 mod request;
 mod resolve;
 mod scenario;

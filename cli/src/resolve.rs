@@ -5,7 +5,7 @@
 //! network does not know (`Failure::CannotRun`). A URL and a scenario each say what they want;
 //! one place makes a plan of it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use uringbench_core::plan::{
     Carrier, Closing, Connections, Engine, Limit, Limits, Objective, Observe, Parts, Plan,
@@ -23,11 +23,12 @@ use crate::host::cpus::{self, CoreSpec, Machine, Topology};
 use crate::host::limits;
 use crate::host::target::{self, Location};
 use crate::profiling::{self, ProfilePlan};
+use crate::repeat::{self, Repeated};
 use crate::scenario;
 use crate::single;
 use crate::tls;
 use crate::url::Url;
-use crate::wanted::Wanted;
+use crate::wanted::{Secrets, Wanted};
 
 /// A plan, and what the command around it needs beside.
 #[derive(Debug)]
@@ -42,6 +43,8 @@ pub(crate) struct ResolvedRun {
     pub(crate) is_soak: bool,
     /// Where the target is; its processes when on this machine.
     pub(crate) target: Location,
+    /// What of the plan is not stored.
+    pub(crate) secrets: Secrets,
     /// The name the user gave this run.
     pub(crate) name: Option<String>,
     /// The folder for the result, when the user chose it.
@@ -80,6 +83,9 @@ const NO_URL: &str = "no URL given: try `uringbench http://127.0.0.1:8080/` or t
 
 /// Decide everything about a run. Raises this process's limit of open files to what it may be.
 pub(crate) fn resolve(args: &RunArgs) -> Result<ResolvedRun, Failure> {
+    if let Some(run) = &args.again {
+        return again(args, run);
+    }
     let url = args.url.as_deref().ok_or_else(|| usage(NO_URL))?;
     let wanted = match scenario::named(url) {
         Some(file) => scenario::wanted(args, &file)?,
@@ -87,18 +93,45 @@ pub(crate) fn resolve(args: &RunArgs) -> Result<ResolvedRun, Failure> {
     };
     let profile = profile(&args.profile)?;
     let (plan, target) = plan(args, &wanted, profile.as_ref())?;
+    let Wanted { url, secrets, name, .. } = wanted;
+    Ok(run_of(args, (plan, url), (target, profile), (secrets, name)))
+}
+
+/// The run of a stored plan: with its own load, and what is typed about its result.
+fn again(args: &RunArgs, run: &Path) -> Result<ResolvedRun, Failure> {
+    let Repeated { plan, name, secrets } = repeat::plan(args, run)?;
+    let url = Url::parse(&plan.target.url).map_err(Failure::Usage)?;
+    let profile = profile(&args.profile)?;
+    let count = plan.connections();
+    let (idle, workers) = (plan.transport.connections.idle, plan.transport.cpus.len());
+    let files = limits::raise_files();
+    limits::check_files(count, idle, workers, plan.transport.carrier.engine(), files)
+        .map_err(Failure::Usage)?;
+    let plan = plan.with(|plan| plan.observe.slice = slice(profile.as_ref(), plan.limits.window));
+    let plan = plan.map_err(|why| usage(why.to_string()))?;
+    let target = target::locate(&plan.peers());
+    Ok(run_of(args, (plan, url), (target, profile), (secrets, name)))
+}
+
+fn run_of(
+    args: &RunArgs,
+    (plan, url): (Plan, Url),
+    (target, profile): (Location, Option<ProfilePlan>),
+    (secrets, own_name): (Secrets, Option<String>),
+) -> ResolvedRun {
     let OutputArgs { json, out, quiet, name } = args.output.clone();
-    Ok(ResolvedRun {
+    ResolvedRun {
         plan,
-        url: wanted.url,
+        url,
         profile,
         is_soak: false,
         target,
-        name: name.or(wanted.name),
+        secrets,
+        name: name.or(own_name),
         out,
         format: if json { Format::Json } else { Format::Text },
         progress: if quiet { Progress::Hidden } else { Progress::Shown },
-    })
+    }
 }
 
 /// The plan of what is wanted, on this machine, and where the target is.

@@ -1,16 +1,19 @@
 //! Scenario files: read, checked, and what they ask of a run.
 
+use std::cell::RefCell;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use uringbench_core::flow::script::{Data, Flow, FlowReplay, RowOrder, Script};
+use uringbench_core::http::quote;
 use uringbench_core::plan::{Arrivals, Course, Limit, Load, Workload};
 use uringbench_core::rate::Rate;
 use uringbench_core::time::Nanos;
 use uringbench_core::varying::Stretch;
+use uringbench_document::{Secret, SecretName, SecretTable};
 use uringbench_import::hurl;
-use uringbench_scenario::plan::{self as written, LoadStage};
+use uringbench_scenario::plan::{self as written, DataSource, LoadStage};
 use uringbench_scenario::{Context, DataOrder, StageShape, compile};
 
 use crate::args::{FileArgs, RunArgs};
@@ -18,7 +21,7 @@ use crate::console;
 use crate::exit::{Failure, usage};
 use crate::request::read_body;
 use crate::url::Url;
-use crate::wanted::{self, Wanted};
+use crate::wanted::{self, Secrets, Wanted};
 
 /// How files of Hurl are called.
 const HURL: &str = ".hurl";
@@ -36,6 +39,16 @@ pub(crate) fn load(
     file: &Path,
     target: Option<&str>,
     variables: &[(String, String)],
+) -> Result<written::CompiledScenario, Vec<String>> {
+    load_with(file, target, variables, &|name| std::env::var(name).ok())
+}
+
+/// The same, with the environment asked for through `env`.
+fn load_with(
+    file: &Path,
+    target: Option<&str>,
+    variables: &[(String, String)],
+    env: &dyn Fn(&str) -> Option<String>,
 ) -> Result<written::CompiledScenario, Vec<String>> {
     if let Some(target) = target {
         authority(target).map_err(|why| vec![format!("--target: {why}")])?;
@@ -60,7 +73,7 @@ pub(crate) fn load(
             Some(file) => Ok(file.bytes.clone()),
             None => read_body("file", &folder.join(name)),
         },
-        env: &|name| std::env::var(name).ok(),
+        env,
         authority: &authority,
     };
     compile(&text, &context).map_err(|diagnostics| {
@@ -92,7 +105,19 @@ fn authority(target: &str) -> Result<String, String> {
 pub(crate) fn wanted(args: &RunArgs, file: &Path) -> Result<Wanted, Failure> {
     refuse_what_the_file_says(args)?;
     let FileArgs { target, flows, variables } = &args.file;
-    let mut scenario = load(file, target.as_deref(), variables).map_err(one_by_one)?;
+    let secrets = RefCell::new(Vec::new());
+    let env = |name: &str| {
+        let value = std::env::var(name).ok()?;
+        let name = SecretName::Env(name.to_owned());
+        secrets.borrow_mut().push(Secret { name, value: value.clone() });
+        Some(value)
+    };
+    let loaded = load_with(file, target.as_deref(), variables, &env);
+    let mut scenario = loaded.map_err(one_by_one)?;
+    secrets.borrow_mut().extend(variables.iter().map(|(name, value)| Secret {
+        name: SecretName::Variable(name.clone()),
+        value: value.clone(),
+    }));
     scenario.keep_flows(flows).map_err(|why| usage(format!("--flow: {why}")))?;
     let url = Url::parse(&scenario.target).map_err(Failure::Usage)?;
     let typed = &args.load;
@@ -106,6 +131,8 @@ pub(crate) fn wanted(args: &RunArgs, file: &Path) -> Result<Wanted, Failure> {
     let users = users(&load, &scenario, connections)?;
     let objectives = scenario.objectives.clone();
     let order = args.connection.order().unwrap_or(scenario.connection_order);
+    let texts = secrets.into_inner();
+    let secrets = Secrets { texts, tables: secret_tables(file, &scenario.sources) };
     let script = script(scenario, users, load == Load::Replay);
     Ok(Wanted {
         url,
@@ -119,7 +146,26 @@ pub(crate) fn wanted(args: &RunArgs, file: &Path) -> Result<Wanted, Failure> {
         seed: typed.seed.unwrap_or_else(wanted::seed_from_clock),
         objectives,
         name: name_of(file, flows),
+        secrets,
     })
+}
+
+/// Tables with a column whose values may be secrets.
+fn secret_tables(scenario: &Path, sources: &[DataSource]) -> Vec<SecretTable> {
+    let folder = scenario.parent().unwrap_or_else(|| Path::new(""));
+    let is_secret = |column: &String| {
+        let column = column.to_ascii_lowercase();
+        quote::is_secret(column.as_bytes()) || column.contains("pass") || column.contains("pwd")
+    };
+    let tables = sources.iter().enumerate();
+    let secret = tables.filter(|(_, source)| source.columns.iter().any(is_secret));
+    secret
+        .map(|(table, source)| {
+            let path = folder.join(&source.file);
+            let path = std::path::absolute(&path).unwrap_or(path);
+            SecretTable { file: path.display().to_string(), table }
+        })
+        .collect()
 }
 
 /// The users of a closed loop.

@@ -13,7 +13,7 @@ use crate::args::{
 use crate::exit::{Failure, usage};
 use crate::request::{self, BuiltRequest};
 use crate::url::Url;
-use crate::wanted::{self, Wanted};
+use crate::wanted::{self, Secrets, Wanted};
 
 const CONNECTIONS: u32 = 64;
 /// Of bodies that are made up: the same in every run unless asked otherwise.
@@ -47,6 +47,7 @@ pub(crate) fn wanted(args: &RunArgs, url: &str) -> Result<Wanted, Failure> {
         seed: args.load.seed.unwrap_or_else(wanted::seed_from_clock),
         objectives: Vec::new(),
         name: None,
+        secrets: Secrets::default(),
     })
 }
 

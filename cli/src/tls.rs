@@ -1,10 +1,10 @@
 //! From files of certificates and keys to the plan's TLS, each mistake named with its file.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustls_pki_types::pem::{self, PemObject};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
-use uringbench_core::plan::{Identity, TlsPlan, TlsVersions, Trust};
+use uringbench_core::plan::{Identity, Roots, TlsPlan, TlsVersions, Trust};
 
 use crate::args::{TlsArgs, TlsVersion};
 use crate::exit::{Failure, usage};
@@ -26,18 +26,21 @@ pub(crate) fn plan(args: &TlsArgs, url: &Url) -> Result<Option<TlsPlan>, Failure
             Ok(None)
         };
     }
-    let trust = match (&args.cacert, args.insecure) {
-        (_, true) => Trust::Anything,
-        (Some(path), _) => Trust::Roots(certificates("--cacert", path)?),
-        (None, _) => Trust::Roots(system_roots()?),
+    let trust = if args.insecure {
+        Trust::Anything
+    } else {
+        let file = args.cacert.as_deref().map(absolute).transpose()?;
+        Trust::Roots(Roots { file, certificates: Vec::new() })
     };
     let identity = match (&args.cert, &args.key) {
-        (Some(cert), Some(key)) => {
-            Some(Identity { chain: certificates("--cert", cert)?, key: private_key(key)? })
-        }
+        (Some(cert), Some(key)) => Some(Identity {
+            certificate_file: absolute(cert)?,
+            key_file: absolute(key)?,
+            ..Identity::default()
+        }),
         _ => None,
     };
-    let plan = TlsPlan {
+    let mut plan = TlsPlan {
         server_name: server_name(&url.host),
         trust,
         identity,
@@ -50,9 +53,31 @@ pub(crate) fn plan(args: &TlsArgs, url: &Url) -> Result<Option<TlsPlan>, Failure
         resumes: !args.no_resumption,
         tolerates_truncation: args.tolerate_truncation,
     };
-    // What cannot be used is found out here, where it was typed, and not by a worker.
-    uringbench_engine::client_config(&plan).map_err(|why| usage(why.to_string()))?;
+    read_files(&mut plan)?;
     Ok(Some(plan))
+}
+
+/// A file by a name that leads to it from everywhere: the plan may be repeated elsewhere.
+fn absolute(path: &Path) -> Result<PathBuf, Failure> {
+    let shown = path.display();
+    std::path::absolute(path).map_err(|why| usage(format!("{shown} cannot be read: {why}")))
+}
+
+/// Read the certificates and keys whose files a plan names.
+pub(crate) fn read_files(plan: &mut TlsPlan) -> Result<(), Failure> {
+    if let Trust::Roots(Roots { file, certificates: found }) = &mut plan.trust {
+        *found = match file {
+            Some(file) => certificates("--cacert", file)?,
+            None => system_roots()?,
+        };
+    }
+    if let Some(Identity { certificate_file, key_file, chain, key }) = &mut plan.identity {
+        *chain = certificates("--cert", certificate_file)?;
+        *key = private_key(key_file)?;
+    }
+    // What cannot be used is found out here, where it was typed, and not by a worker.
+    uringbench_engine::client_config(plan).map_err(|why| usage(why.to_string()))?;
+    Ok(())
 }
 
 /// The host without the brackets of an address, and without the dot of the root.

@@ -4,6 +4,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use uringbench_core::plan::{ConnectionOrder, Limit, Load, Objective, Workload};
 use uringbench_core::time::Nanos;
+use uringbench_document::{Secret, SecretTable};
 
 use crate::url::Url;
 
@@ -32,6 +33,17 @@ pub(crate) struct Wanted {
     pub(crate) objectives: Vec<Objective>,
     /// What the run is called, unless it is given a name.
     pub(crate) name: Option<String>,
+    /// What of it is not stored.
+    pub(crate) secrets: Secrets,
+}
+
+/// What of a plan is not stored, beside the values of headers that carry secrets.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Secrets {
+    /// Texts, wherever they stand.
+    pub(crate) texts: Vec<Secret>,
+    /// Rows of data.
+    pub(crate) tables: Vec<SecretTable>,
 }
 
 /// 32 bits are enough to tell runs apart, and short enough to type again.

@@ -8,6 +8,7 @@
 pub mod civil;
 mod histogram_log;
 mod interval_log;
+mod plan_file;
 mod read;
 mod run;
 pub mod soak;
@@ -16,6 +17,7 @@ pub mod timeline;
 
 pub use histogram_log::{HistogramLog, TAGS};
 pub use interval_log::{IntervalLog, LogError, LogLine, WARMUP, read_log};
+pub use plan_file::{PlanFile, PlanFileError, Secret, SecretName, SecretTable};
 pub use read::ReadError;
 pub use run::*;
 

@@ -8,7 +8,7 @@ use uringbench_core::flow::{self};
 
 use crate::diagnostic::{Diagnostics, FieldPath};
 use crate::format::{self, DataOrder, Scenario, Step};
-use crate::plan::{CompiledFlow, CompiledScenario};
+use crate::plan::{CompiledFlow, CompiledScenario, DataSource};
 use crate::replay::{self, Tables};
 use crate::request::Server;
 use crate::text::{Names, Text, name_error};
@@ -24,7 +24,7 @@ pub(crate) fn plan(
     diagnostics: &mut Diagnostics<'_>,
 ) -> Option<CompiledScenario> {
     let (connections, mut load, mut warmup, mut duration) = load::load(&given.load, diagnostics);
-    let (described, tables, orders) = tables(given, context, diagnostics);
+    let Data { described, tables, orders, sources } = tables(given, context, diagnostics);
     let names = Names { env: context.env, tables: &described, captures: Vec::new() };
     let target = FieldPath::top("target");
     let written =
@@ -80,6 +80,7 @@ pub(crate) fn plan(
         on_start,
         on_end,
         tables,
+        sources,
         orders,
         captures,
         objectives,
@@ -92,14 +93,18 @@ fn own_target(text: &str, names: &Names<'_>) -> Result<String, String> {
         .ok_or_else(|| "the target is one for all: only {{env NAME}} may stand in it".to_owned())
 }
 
-type Described = Vec<(String, Vec<String>)>;
+/// What a scenario's files of data hold.
+#[derive(Default)]
+struct Data {
+    /// The names of the tables, with their columns.
+    described: Vec<(String, Vec<String>)>,
+    tables: Vec<Table>,
+    orders: Vec<DataOrder>,
+    sources: Vec<DataSource>,
+}
 
-fn tables(
-    given: &Scenario,
-    context: &Context<'_>,
-    diagnostics: &mut Diagnostics<'_>,
-) -> (Described, Vec<Table>, Vec<DataOrder>) {
-    let (mut described, mut tables, mut orders) = (Vec::new(), Vec::new(), Vec::new());
+fn tables(given: &Scenario, context: &Context<'_>, diagnostics: &mut Diagnostics<'_>) -> Data {
+    let mut all = Data::default();
     for (name, source) in &given.data {
         let place = FieldPath::top("data").key(name);
         if let Some(why) = name_error(name) {
@@ -107,12 +112,14 @@ fn tables(
         }
         let read = (context.read)(&source.file).and_then(|bytes| data::table(&source.file, &bytes));
         if let Some((columns, table)) = diagnostics.take(&place.key("file"), read) {
-            described.push((name.clone(), columns));
-            tables.push(table);
-            orders.push(source.order);
+            let file = source.file.clone();
+            all.sources.push(DataSource { file, columns: columns.clone() });
+            all.described.push((name.clone(), columns));
+            all.tables.push(table);
+            all.orders.push(source.order);
         }
     }
-    (described, tables, orders)
+    all
 }
 
 struct Compiler<'a, 'b> {

@@ -25,6 +25,7 @@ pub use format::{DataOrder, StageShape};
 use diagnostic::Diagnostics;
 use format::Scenario;
 use plan::CompiledScenario;
+use uringbench_core::flow::table::Table;
 
 /// What a scenario refers to outside its file.
 pub struct Context<'a> {
@@ -48,6 +49,14 @@ pub fn compile(text: &str, context: &Context<'_>) -> Result<CompiledScenario, Ve
     let mut diagnostics = Diagnostics::new(text);
     let plan = compile::plan(&scenario, context, &mut diagnostics);
     diagnostics.into_result(plan)
+}
+
+/// The columns and rows of a file of data, CSV or JSON by its name.
+///
+/// # Errors
+/// When it has none.
+pub fn rows(file: &str, bytes: &[u8]) -> Result<(Vec<String>, Table), String> {
+    data::table(file, bytes)
 }
 
 /// The JSON Schema of scenario files, for editors.

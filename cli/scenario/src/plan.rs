@@ -39,6 +39,8 @@ pub struct CompiledScenario {
     pub on_end: CompiledFlow,
     /// Rows of data, by number.
     pub tables: Vec<Table>,
+    /// The file and the columns of each.
+    pub sources: Vec<DataSource>,
     /// Who gets which row of each.
     pub orders: Vec<DataOrder>,
     /// The names of captures, by number.
@@ -113,6 +115,15 @@ pub struct LoadStage {
     pub rate: Rate,
     /// How long it lasts.
     pub duration: Nanos,
+}
+
+/// Where rows come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DataSource {
+    /// The file, as the scenario names it.
+    pub file: String,
+    /// The names of its columns.
+    pub columns: Vec<String>,
 }
 
 /// Steps and their order.

@@ -10,5 +10,5 @@ mod write;
 
 pub use interval_file::IntervalFile;
 pub use layout::run_folder;
-pub use read::{ReadRunError, StoredRun};
+pub use read::{PlanReadError, ReadRunError, StoredRun, read_plan};
 pub use write::{Destination, StoreError};

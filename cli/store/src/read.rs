@@ -4,9 +4,9 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use uringbench_document::{Document, ReadError};
+use uringbench_document::{Document, PlanFile, PlanFileError, ReadError};
 
-use crate::write::DOCUMENT;
+use crate::write::{DOCUMENT, PLAN};
 
 /// Why a run cannot be read, and what to do.
 #[derive(Debug, thiserror::Error)]
@@ -61,6 +61,44 @@ impl StoredRun {
             Ok(document) => Ok(Self { folder, document }),
             Err(cause) => Err(ReadRunError::NoRun { path: file, cause }),
         }
+    }
+}
+
+/// Why the plan of a run cannot be read, and what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum PlanReadError {
+    /// There is no such file, or none that may be read.
+    #[error(
+        "cannot read {}: {cause}; name the folder of a run that has a plan.json, or type the \
+         command of the run again",
+        path.display()
+    )]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        cause: io::Error,
+    },
+    /// The file holds something else.
+    #[error("cannot repeat {}: {cause}", path.display())]
+    NoPlan {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        cause: PlanFileError,
+    },
+}
+
+/// The plan of the run that `path` leads to, its folder or a file in it, and the plan's own file.
+///
+/// # Errors
+/// When there is none, or it cannot be read.
+pub fn read_plan(path: &Path) -> Result<(PlanFile, PathBuf), PlanReadError> {
+    let file = if path.is_dir() { path.join(PLAN) } else { path.with_file_name(PLAN) };
+    match fs::read_to_string(&file).map(|text| PlanFile::read(&text)) {
+        Ok(Ok(plan)) => Ok((plan, file)),
+        Ok(Err(cause)) => Err(PlanReadError::NoPlan { path: file, cause }),
+        Err(cause) => Err(PlanReadError::Unreadable { path: file, cause }),
     }
 }
 

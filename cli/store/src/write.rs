@@ -4,10 +4,12 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use uringbench_document::{Document, EncodeError, HistogramLog};
+use uringbench_document::{Document, EncodeError, HistogramLog, PlanFile};
 
 /// The name of a run's document.
 pub(crate) const DOCUMENT: &str = "run.json";
+/// The plan of a run.
+pub(crate) const PLAN: &str = "plan.json";
 
 /// Why results cannot be stored, and what to do.
 #[derive(Debug, thiserror::Error)]
@@ -116,6 +118,24 @@ impl Destination {
             file.write_all(text.as_bytes())?;
             file.write_all(b"\n")
         })
+    }
+
+    /// Write `plan.json`. Without a plan there is no such file, and none of an earlier run.
+    ///
+    /// # Errors
+    /// See [`Destination::write_document`].
+    pub fn write_plan(&self, plan: Option<&PlanFile>) -> Result<(), StoreError> {
+        let Some(plan) = plan else {
+            // There may be none; one that cannot be removed fails the other files too.
+            let _ = fs::remove_file(self.folder.join(PLAN));
+            return Ok(());
+        };
+        let text = plan.to_json()?;
+        self.write(PLAN, |file| {
+            file.write_all(text.as_bytes())?;
+            file.write_all(b"\n")
+        })?;
+        Ok(())
     }
 
     /// Write `response.hlog`.

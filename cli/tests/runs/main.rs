@@ -5,6 +5,7 @@
 //! count, the time. What a peer does is scripted in `support`; the servers are checked
 //! themselves in `servers`, so that a failure elsewhere is uringbench's.
 
+mod again;
 mod answers;
 mod connections;
 mod engines;

@@ -20,6 +20,7 @@ pub mod slo;
 pub mod sse;
 pub mod statistics;
 pub mod status;
+mod stored;
 pub mod summary;
 pub mod tempo;
 pub mod time;

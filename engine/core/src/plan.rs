@@ -12,10 +12,11 @@ pub mod workload;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::Deref;
 
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 pub use load::{Arrivals, Course, Limit, Limits, Load, TIMEOUT_MAX, TIMEOUT_MIN};
-pub use tls::{Identity, TlsPlan, TlsVersions, Trust};
+pub use tls::{Identity, Roots, TlsPlan, TlsVersions, Trust};
 pub use transport::{
     Carrier, CarrierError, Closing, ConnectionOrder, Connections, Engine, Peer, ProxyVersion, Ring,
     Route, Transport, WaitMode,
@@ -30,11 +31,12 @@ use crate::slo::Slo;
 use crate::time::Nanos;
 
 /// One run, decided and checked. Its parts are read as its fields.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(try_from = "Parts")]
 pub struct Plan(Parts);
 
 /// The parts of a plan.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Parts {
     /// What is loaded, as reports name it.
     pub target: Target,
@@ -55,7 +57,7 @@ pub struct Parts {
 }
 
 /// What is loaded, as reports name it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Target {
     /// The URL.
     pub url: String,
@@ -64,7 +66,8 @@ pub struct Target {
 }
 
 /// What the bytes of a connection are wrapped in.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Protocol {
     /// Nothing.
     Plain,
@@ -73,7 +76,7 @@ pub enum Protocol {
 }
 
 /// How the run is followed and judged.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Observe {
     /// The step in which it is followed: [`INTERVAL`], or a divisor of it ([`SLICE_MIN`] at
     /// least) when what happens within a second matters.
@@ -83,7 +86,7 @@ pub struct Observe {
 }
 
 /// An objective and what it is about.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Objective {
     /// What must hold.
     pub limit: Slo,
@@ -191,6 +194,14 @@ impl Plan {
     pub fn with(self, change: impl FnOnce(&mut Parts)) -> Result<Self, PlanError> {
         let mut parts = self.0;
         change(&mut parts);
+        Self::new(parts)
+    }
+}
+
+impl TryFrom<Parts> for Plan {
+    type Error = PlanError;
+
+    fn try_from(parts: Parts) -> Result<Self, PlanError> {
         Self::new(parts)
     }
 }

@@ -2,9 +2,12 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 /// Requests per second, kept as thousandths: 1 is one request in 1,000 s.
 /// Range: 0.001/s to 1,000,000,000/s, never zero.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "u64", into = "u64")]
 pub struct Rate(u64);
 
 impl Rate {
@@ -33,6 +36,20 @@ impl Rate {
     /// Requests per second, for people.
     pub const fn as_f64(self) -> f64 {
         self.0 as f64 / 1e3
+    }
+}
+
+impl TryFrom<u64> for Rate {
+    type Error = &'static str;
+
+    fn try_from(milli: u64) -> Result<Self, &'static str> {
+        Self::from_milli(milli).ok_or("a rate is 1 to 10^12 thousandths of a request per second")
+    }
+}
+
+impl From<Rate> for u64 {
+    fn from(rate: Rate) -> Self {
+        rate.0
     }
 }
 

@@ -5,13 +5,17 @@
 
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 use crate::summary::{FlowSummary, Grouped, Percent, Quantile, StepSummary, Summary, TimeSummary};
 use crate::time::Nanos;
 
 /// Objectives, at least one.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Slo {
     terms: Vec<Term>,
+    written: String,
 }
 
 /// One objective held against one run.
@@ -168,12 +172,26 @@ impl<'a> Measured<'a> {
     }
 }
 
+impl TryFrom<String> for Slo {
+    type Error = SloError;
+
+    fn try_from(text: String) -> Result<Self, SloError> {
+        text.parse()
+    }
+}
+
+impl From<Slo> for String {
+    fn from(slo: Slo) -> Self {
+        slo.written
+    }
+}
+
 impl FromStr for Slo {
     type Err = SloError;
 
     fn from_str(text: &str) -> Result<Self, SloError> {
         let terms = text.split(',').map(|term| term.trim().parse()).collect::<Result<_, _>>()?;
-        Ok(Self { terms })
+        Ok(Self { terms, written: text.to_owned() })
     }
 }
 

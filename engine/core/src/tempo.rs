@@ -4,11 +4,13 @@
 //! A stage stretches the time of the schedule beneath it, by a whole factor, so due times stay
 //! exact integers and every worker changes tempo at the same moment.
 
+use serde::{Deserialize, Serialize};
+
 use crate::schedule::Schedule;
 use crate::time::{Nanos, Timestamp};
 
 /// A stretch of a run at one tempo.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stage {
     /// How long it lasts.
     pub length: Nanos,
@@ -17,7 +19,8 @@ pub struct Stage {
 }
 
 /// How fast a schedule passes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Tempo {
     /// Nothing is due.
     Rest,

@@ -7,6 +7,7 @@
 
 use rand_core::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
+use serde::{Deserialize, Serialize};
 
 use crate::plan::Arrivals;
 use crate::rate::Rate;
@@ -14,7 +15,7 @@ use crate::schedule::Share;
 use crate::time::{Nanos, Timestamp};
 
 /// A stretch of time in which the rate goes evenly from one value to another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stretch {
     /// How long it lasts.
     pub length: Nanos,

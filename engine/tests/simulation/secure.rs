@@ -7,7 +7,7 @@ use rcgen::{CertificateParams, KeyPair, PKCS_ED25519};
 use rustls::crypto::ring;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::{ServerConfig, ServerConnection};
-use uringbench_core::plan::{TlsPlan, TlsVersions, Trust};
+use uringbench_core::plan::{Roots, TlsPlan, TlsVersions, Trust};
 
 /// The name the certificate bears.
 const NAME: &str = "simulated.test";
@@ -33,7 +33,7 @@ static SERVER: LazyLock<(Arc<ServerConfig>, Vec<u8>)> = LazyLock::new(|| {
 pub(crate) fn tls_plan(resumes: bool, versions: TlsVersions) -> TlsPlan {
     TlsPlan {
         server_name: NAME.to_owned(),
-        trust: Trust::Roots(vec![SERVER.1.clone()]),
+        trust: Trust::Roots(Roots { file: None, certificates: vec![SERVER.1.clone()] }),
         identity: None,
         versions,
         alpn: Vec::new(),

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::answer::Answer;
@@ -9,7 +10,7 @@ use super::pattern::Pattern;
 use super::pointer::Pointer;
 
 /// What to keep.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Capture {
     /// Where it is found.
     pub source: Source,
@@ -18,7 +19,8 @@ pub struct Capture {
 }
 
 /// Where a capture is found.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Source {
     /// The first header of this name.
     Header(String),

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use super::answer::Answer;
 use super::expected::Expected;
 use super::pointer::{Pointer, is_string_of};
@@ -9,7 +11,8 @@ use super::template::find;
 use super::value::Scope;
 
 /// One thing that must hold of an answer.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Check {
     /// The status is one of these.
     Status(Vec<u16>),
@@ -36,7 +39,8 @@ pub enum Check {
 }
 
 /// A value within JSON that holds no others.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Scalar {
     /// `true` or `false`.
     Bool(bool),

@@ -1,13 +1,16 @@
 //! What is exchanged over a connection once a step's request is sent: one answer, a stream of
 //! events, or messages over a WebSocket.
 
+use serde::{Deserialize, Serialize};
+
 use super::text::Text;
 use crate::time::Nanos;
 use crate::websocket::frame::Kind;
 use crate::websocket::handshake::Opening;
 
 /// How a step goes on after its request.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Exchange {
     /// One answer comes, and is judged when it is whole.
     #[default]
@@ -24,7 +27,7 @@ pub enum Exchange {
 }
 
 /// What is said over a WebSocket, which the step closes in the end.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Socket {
     /// What the answer must say. The request itself is the step's template, not its bytes.
     pub opening: Opening,

@@ -1,12 +1,14 @@
 //! A text that an answer is compared with: as written, or put together from what the user knows
 //! by then.
 
+use serde::{Deserialize, Serialize};
+
 use super::text::Text;
 use super::value::Scope;
 use crate::statistics::random::Random;
 
 /// What something should be.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Expected {
     written: String,
     text: Text,

@@ -6,13 +6,15 @@ use std::fmt;
 use regex_automata::Input;
 use regex_automata::meta::{BuildError, Config, Regex};
 use regex_automata::util::syntax;
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 /// A compiled expression's size.
 const BYTES_MAX: usize = 1 << 20;
 
 /// A regular expression over bytes.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Pattern {
     regex: Regex,
     written: String,
@@ -46,6 +48,20 @@ impl Pattern {
         let [begin, end, group_begins, group_ends] = places.map(|place| place.map(|at| at.get()));
         let (begin, end) = group_begins.zip(group_ends).or_else(|| begin.zip(end))?;
         text.get(begin..end)
+    }
+}
+
+impl TryFrom<String> for Pattern {
+    type Error = PatternError;
+
+    fn try_from(text: String) -> Result<Self, PatternError> {
+        Self::new(&text)
+    }
+}
+
+impl From<Pattern> for String {
+    fn from(pattern: Pattern) -> Self {
+        pattern.written
     }
 }
 

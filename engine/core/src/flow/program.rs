@@ -2,11 +2,14 @@
 //!
 //! When a pause is over and what a failed step means is the caller's to decide.
 
+use serde::{Deserialize, Serialize};
+
 use crate::statistics::random::Random;
 use crate::time::Nanos;
 
 /// One operation. Places are indices into the list.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum FlowOperation {
     /// Take this step: an index into the flow's steps.
     Send(usize),
@@ -26,7 +29,7 @@ pub enum FlowOperation {
 }
 
 /// One way to go on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Arm {
     /// Its share of the sum of all: at least 1.
     pub weight: u32,
@@ -35,7 +38,8 @@ pub struct Arm {
 }
 
 /// The law of a pause.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Think {
     /// Always this long.
     Constant(Nanos),

@@ -4,9 +4,14 @@
 //! Steps of all flows are numbered in one row, in their order: what comes first, the flows, what
 //! comes last.
 
+mod form;
+
 use std::ops::Range;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
+use self::form::Form;
 use super::program::FlowOperation;
 use super::step::Step;
 use super::table::Table;
@@ -14,7 +19,7 @@ use crate::statistics::random::Random;
 use crate::time::Nanos;
 
 /// Steps and their order.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Flow {
     /// What reports call it.
     pub name: String,
@@ -27,7 +32,8 @@ pub struct Flow {
 }
 
 /// Who gets which row of a table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum RowOrder {
     /// Each flow that begins takes the next row; after the last comes the first.
     Shared,
@@ -40,7 +46,7 @@ pub enum RowOrder {
 }
 
 /// Flows that begin at given times.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct FlowReplay {
     /// When, from the start of the run; none less than the one before.
     pub times: Arc<[Nanos]>,
@@ -49,7 +55,7 @@ pub struct FlowReplay {
 }
 
 /// Rows, and who gets which.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Data {
     /// The rows.
     pub table: Table,
@@ -58,7 +64,8 @@ pub struct Data {
 }
 
 /// What users do.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(try_from = "Form", into = "Form")]
 pub struct Script {
     /// What comes first, the flows, what comes last.
     parts: Vec<Flow>,

@@ -1,5 +1,7 @@
 //! One request of a flow, and whether its answer passes: checks first, then what is kept of it.
 
+use serde::{Deserialize, Serialize};
+
 use super::answer::Answer;
 use super::capture::{Capture, CaptureError, Source};
 use super::check::Check;
@@ -13,7 +15,7 @@ const FIRST_ERROR: u16 = 400;
 const SWITCHING: u16 = 101;
 
 /// One request of a flow, and what its answer is for.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Step {
     /// What reports call it.
     pub name: String,

@@ -2,8 +2,13 @@
 //!
 //! Which row a user has is the caller's to decide.
 
+use serde::{Deserialize, Serialize};
+
+use crate::stored::Bytes;
+
 /// Cells of equal rows.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Form", into = "Form")]
 pub struct Table {
     columns: usize,
     bytes: Vec<u8>,
@@ -43,6 +48,29 @@ impl Table {
             }
             _ => &[],
         }
+    }
+}
+
+/// A table as it is stored.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Form {
+    columns: usize,
+    rows: Vec<Vec<Bytes>>,
+}
+
+impl From<Table> for Form {
+    fn from(table: Table) -> Self {
+        let cell = |row, column| Bytes(table.cell(row, column).to_vec());
+        let row = |row| (0..table.columns).map(|column| cell(row, column)).collect();
+        Self { columns: table.columns, rows: (0..table.rows()).map(row).collect() }
+    }
+}
+
+impl From<Form> for Table {
+    fn from(form: Form) -> Self {
+        let mut table = Self::new(form.columns);
+        form.rows.iter().for_each(|row| table.push(row.iter().map(|cell| &cell.0)));
+        table
     }
 }
 

@@ -3,6 +3,11 @@
 //! It decides where slots lie and keeps `Content-Length` right; what fills them is decided in
 //! `value`, and what a request looks like in `http::request`, which makes the bytes.
 
+mod form;
+
+use serde::{Deserialize, Serialize};
+
+use self::form::Form;
 use super::text::Text;
 use super::value::{Digits, Scope, TemplateValue};
 use crate::http::request::{RequestError, RequestParts, RequestTemplate, is_idempotent};
@@ -15,7 +20,8 @@ const LENGTH_NAME: &[u8] = b"\r\nContent-Length: ";
 const MARK_DIGITS: usize = 8;
 
 /// A request with slots.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Form", into = "Form")]
 pub struct Template {
     /// Slots of fixed width lie in them, the others between them.
     bytes: Vec<u8>,

@@ -1,15 +1,18 @@
 //! A text with values in it that stands by itself: not part of a request made beforehand.
 
+use serde::{Deserialize, Serialize};
+
 use super::value::{Scope, TemplateValue};
 use crate::statistics::random::Random;
 
 /// Literal bytes and slots, one after the other.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Text(Vec<Piece>);
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 enum Piece {
-    Literal(Vec<u8>),
+    Literal(#[serde(with = "crate::stored")] Vec<u8>),
     Slot(TemplateValue),
 }
 

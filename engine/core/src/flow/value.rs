@@ -3,6 +3,8 @@
 //! Everything is decided by the scope and the random source that are passed in, so the same ones
 //! give the same bytes.
 
+use serde::{Deserialize, Serialize};
+
 use super::cookie_jar::CookieJar;
 use super::table::Table;
 use super::target::RequestTarget;
@@ -18,7 +20,8 @@ const LETTERS: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxy
 const HEX: &[u8; 16] = b"0123456789abcdef";
 
 /// Where a value comes from.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Value {
     /// A number that each request of the run has for itself.
     Sequence,
@@ -38,7 +41,7 @@ pub enum Value {
     /// So many random letters and digits.
     Letters(usize),
     /// One of these at random, each as likely; at least one.
-    Choice(Vec<Vec<u8>>),
+    Choice(#[serde(with = "crate::stored::list")] Vec<Vec<u8>>),
     /// A cell of the user's row.
     Cell {
         /// Which table.
@@ -53,7 +56,8 @@ pub enum Value {
 }
 
 /// How a value is written so that it stays one value where it stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Escape {
     /// As it is: in a text.
     None,
@@ -87,7 +91,7 @@ pub struct Scope<'a> {
 }
 
 /// A value and how it is written.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TemplateValue {
     value: Value,
     escape: Escape,

@@ -8,13 +8,15 @@
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::body::Body;
 use super::chunked::{is_field_value, is_token};
 
 /// The bytes of one request, and what its answer depends on.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Form", into = "Form")]
 pub struct RequestTemplate {
     /// Shared: a body may be large, and several have a use for it.
     bytes: Arc<Vec<u8>>,
@@ -219,6 +221,47 @@ impl RequestTemplate {
     /// Whether its body is to be sent only when a `100 Continue` has come.
     pub const fn expects_continue(&self) -> bool {
         self.expects_continue
+    }
+}
+
+/// A request as it is stored.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Form {
+    #[serde(with = "crate::stored")]
+    head: Vec<u8>,
+    #[serde(with = "crate::stored")]
+    body: Vec<u8>,
+    is_head: bool,
+    expects_continue: bool,
+}
+
+impl From<RequestTemplate> for Form {
+    fn from(request: RequestTemplate) -> Self {
+        let RequestTemplate { bytes, head_length, is_head, expects_continue } = request;
+        let (head, body) = bytes.split_at(head_length);
+        Self { head: head.to_vec(), body: body.to_vec(), is_head, expects_continue }
+    }
+}
+
+impl TryFrom<Form> for RequestTemplate {
+    type Error = RequestError;
+
+    fn try_from(form: Form) -> Result<Self, RequestError> {
+        let Form { head: mut bytes, body, is_head, expects_continue } = form;
+        let lines = String::from_utf8_lossy(&bytes);
+        let named = |line: &str| {
+            let (name, value) = line.split_once(':')?;
+            name.eq_ignore_ascii_case("Content-Length").then(|| value.trim().to_owned())
+        };
+        match lines.lines().find_map(named) {
+            Some(given) if given != body.len().to_string() => {
+                return Err(RequestError::ContentLength { given, body: body.len() });
+            }
+            _ => {}
+        }
+        let head_length = bytes.len();
+        bytes.extend_from_slice(&body);
+        Ok(Self { bytes: Arc::new(bytes), head_length, is_head, expects_continue })
     }
 }
 

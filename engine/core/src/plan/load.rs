@@ -1,12 +1,15 @@
 //! When requests are sent, and when the run ends.
 
+use serde::{Deserialize, Serialize};
+
 use crate::rate::Rate;
 use crate::tempo::{self, Stage};
 use crate::time::Nanos;
 use crate::varying::{self, Stretch};
 
 /// What decides when the next request is sent.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Load {
     /// Every connection, or every user, sends its next request as soon as it may: throughput, not
     /// latency.
@@ -25,7 +28,8 @@ pub enum Load {
 }
 
 /// How the rate of an open loop changes, from the start of the run.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Course {
     /// It holds.
     #[default]
@@ -38,7 +42,8 @@ pub enum Course {
 }
 
 /// The law of the gaps between the due times of an open loop.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Arrivals {
     /// Evenly spaced: the least variance, for comparisons.
     Constant,
@@ -47,7 +52,7 @@ pub enum Arrivals {
 }
 
 /// How long the parts of a run last.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
     /// When the measured window ends.
     pub window: Limit,
@@ -64,7 +69,8 @@ pub const TIMEOUT_MIN: Nanos = Nanos::MILLISECOND;
 pub const TIMEOUT_MAX: Nanos = Nanos::from_secs(3_600);
 
 /// When the measured window ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Limit {
     /// After this long.
     Duration(Nanos),

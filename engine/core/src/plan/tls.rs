@@ -1,9 +1,12 @@
 //! TLS: which certificates are accepted, and what this side shows of itself.
 
 use std::fmt;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
 
 /// What TLS is to do. Certificates and keys are DER (X.690), as files give them.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TlsPlan {
     /// The name or address asked for (SNI), which the target's certificate has to bear.
     pub server_name: String,
@@ -22,20 +25,37 @@ pub struct TlsPlan {
 }
 
 /// Which certificates are taken for the target's.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Trust {
     /// Whatever is shown: no protection against anyone in between.
     Anything,
     /// What one of these vouches for, for the right name and at this time.
-    Roots(Vec<Vec<u8>>),
+    Roots(Roots),
 }
 
-/// A certificate of this side, and the key to prove it.
-#[derive(Clone, PartialEq, Eq)]
+/// Certificates that vouch for others. A stored plan names their file alone.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Roots {
+    /// The file they are read from; `None` for those that the system trusts.
+    pub file: Option<PathBuf>,
+    /// The certificates.
+    #[serde(skip)]
+    pub certificates: Vec<Vec<u8>>,
+}
+
+/// A certificate of this side, and the key to prove it. A stored plan names their files alone.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {
+    /// The file of the certificate.
+    pub certificate_file: PathBuf,
+    /// The file of its private key.
+    pub key_file: PathBuf,
     /// The certificate, and those that vouch for it.
+    #[serde(skip)]
     pub chain: Vec<Vec<u8>>,
     /// Its private key, in PKCS #8, PKCS #1 or SEC 1 form.
+    #[serde(skip)]
     pub key: Vec<u8>,
 }
 
@@ -47,7 +67,8 @@ impl fmt::Debug for Identity {
 }
 
 /// Versions of TLS offered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum TlsVersions {
     /// 1.3, or 1.2 where the target has no 1.3.
     #[default]

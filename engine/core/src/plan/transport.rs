@@ -4,12 +4,13 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::rate::Rate;
 
 /// What carries the load, on which CPUs, over how many connections.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Transport {
     /// What the workers reach the kernel through, and which way connections take.
     pub carrier: Carrier,
@@ -22,7 +23,7 @@ pub struct Transport {
 }
 
 /// How many connections there are, and how each is used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Connections {
     /// Over all workers, at least one per worker.
     pub count: u32,
@@ -56,7 +57,8 @@ impl Connections {
 
 /// What a worker reaches the kernel through, with what only that can do. The machines above it are
 /// the same. Neither runtime lets its sockets be prepared.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Carrier {
     /// Our own loop over io_uring.
     Ring(Ring),
@@ -68,7 +70,7 @@ pub enum Carrier {
 }
 
 /// Sockets of our own loop.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ring {
     /// Which way connections take.
     pub route: Route,
@@ -80,7 +82,8 @@ pub struct Ring {
 }
 
 /// Which way connections take to the target.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Route {
     /// TCP.
     Tcp {
@@ -210,7 +213,8 @@ impl Route {
 }
 
 /// Versions of the PROXY protocol.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ProxyVersion {
     /// A line of text.
     V1,
@@ -266,7 +270,8 @@ impl Engine {
 }
 
 /// How a connection ends when this side ends it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Closing {
     /// FIN: in order. The port stays taken for a while (TIME-WAIT).
     #[default]
@@ -276,7 +281,8 @@ pub enum Closing {
 }
 
 /// Which of the connections that are free takes the next request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ConnectionOrder {
     /// The one free for longest: all of them are used alike, and with them every process, address
     /// and queue behind them.
@@ -287,7 +293,8 @@ pub enum ConnectionOrder {
 }
 
 /// How a worker passes the time to its next due slot, or until an answer comes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum WaitMode {
     /// Sleep in the kernel: cheapest, late by the wake-up (some 10 µs).
     Block,

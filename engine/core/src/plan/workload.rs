@@ -2,13 +2,16 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::flow::script::Script;
 use crate::http::request::RequestTemplate;
 use crate::time::Nanos;
 use crate::websocket::handshake::Opening;
 
 /// What is sent.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Workload {
     /// The same HTTP request again and again.
     Requests(Requests),
@@ -19,7 +22,7 @@ pub enum Workload {
 }
 
 /// One HTTP request, sent again and again.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Requests {
     /// Its bytes.
     pub request: RequestTemplate,
@@ -30,7 +33,8 @@ pub struct Requests {
 }
 
 /// What comes back for a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Answers {
     /// An answer with one end, timed as a whole.
     Whole,
@@ -39,7 +43,7 @@ pub enum Answers {
 }
 
 /// One message, sent again and again over WebSockets.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Messages {
     /// Its frame.
     pub message: RequestTemplate,
@@ -50,11 +54,12 @@ pub struct Messages {
 }
 
 /// What is spoken over a WebSocket.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct WebSocketPlan {
     /// What is asked for before the first message.
     pub opening: Opening,
     /// What every message that comes must carry, if that is checked.
+    #[serde(with = "crate::stored::optional")]
     pub expected: Option<Vec<u8>>,
     /// Whether text that comes is checked to be UTF-8.
     pub checks_text: bool,
@@ -64,7 +69,7 @@ pub struct WebSocketPlan {
 }
 
 /// How the events of a stream are found and judged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StreamPlan {
     /// What an event is.
     pub kind: StreamKind,
@@ -76,7 +81,8 @@ pub struct StreamPlan {
 }
 
 /// What an event of a stream is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum StreamKind {
     /// A server-sent event.
     Events,

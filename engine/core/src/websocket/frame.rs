@@ -8,6 +8,7 @@ use std::num::NonZeroUsize;
 
 use rand_core::{Rng, SeedableRng};
 use rand_xoshiro::Xoroshiro64StarStar;
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 /// Largest payload of a control frame (RFC 6455 section 5.5).
@@ -31,7 +32,8 @@ const OPCODE: u8 = 0x0f;
 const MASKED: u8 = 0x80;
 
 /// What a message is, as its sender says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// UTF-8.
     Text,

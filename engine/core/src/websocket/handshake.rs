@@ -9,6 +9,7 @@ use std::mem::MaybeUninit;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use httparse::Header;
+use serde::{Deserialize, Serialize};
 use sha1::{Digest, Sha1};
 use thiserror::Error;
 
@@ -99,8 +100,9 @@ pub enum AnswerError {
 }
 
 /// The bytes that ask for a WebSocket, and what the answer must say.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Opening {
+    #[serde(with = "crate::stored")]
     bytes: Vec<u8>,
     accept: String,
     protocols: Vec<String>,

@@ -66,13 +66,13 @@ pub fn client_config(
     let builder = match &plan.trust {
         Trust::Anything => builder.dangerous().with_custom_certificate_verifier(Arc::new(Anyone)),
         Trust::Roots(roots) => {
-            let vouched = Arc::new(vouched(roots, provider)?);
+            let vouched = Arc::new(vouched(&roots.certificates, provider)?);
             builder.dangerous().with_custom_certificate_verifier(vouched)
         }
     };
     let mut config = match &plan.identity {
         None => builder.with_no_client_auth(),
-        Some(Identity { chain, key }) => {
+        Some(Identity { chain, key, .. }) => {
             let chain = chain.iter().cloned().map(CertificateDer::from).collect();
             let key = PrivateKeyDer::try_from(key.clone()).map_err(|_| TlsSetupError::Key)?;
             let (kind, is_used) = key::kind(&key);

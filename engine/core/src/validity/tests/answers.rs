@@ -26,7 +26,7 @@ fn answers_that_refuse_the_request_itself_raise_the_question_why() {
         }
         case.verdict().reasons[0].message.clone()
     };
-    let identity = Some(Identity { chain: Vec::new(), key: Vec::new() });
+    let identity = Some(Identity::default());
     let mutual = TlsPlan { identity, ..tls() };
     assert!(refused(None).contains("https://"));
     assert!(refused(Some(tls())).contains("(--cert, --key)"));
@@ -47,7 +47,7 @@ fn resets_of_every_request_over_tls_may_be_for_want_of_a_certificate() {
         });
         case.verdict().reasons[0].message.clone()
     };
-    let identity = Some(Identity { chain: Vec::new(), key: Vec::new() });
+    let identity = Some(Identity::default());
     assert!(reset(Some(tls())).contains("(post-handshake authentication, renegotiation)"));
     let shown = reset(Some(TlsPlan { identity, ..tls() }));
     assert!(shown.ends_with("where --cert and --key are shown"), "{shown}");

@@ -10,7 +10,7 @@ use rcgen::{CertificateParams, KeyPair};
 use rustls::crypto::ring;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::{ServerConfig, ServerConnection};
-use uringbench_core::plan::{TlsPlan, TlsVersions, Trust};
+use uringbench_core::plan::{Roots, TlsPlan, TlsVersions, Trust};
 
 use super::*;
 use crate::wire::tls::client_config;
@@ -65,7 +65,7 @@ fn server_config(fragment: Option<usize>) -> Arc<ServerConfig> {
 fn versions(is_tls12: bool) -> (Arc<ClientConfig>, ServerName<'static>) {
     let plan = TlsPlan {
         server_name: NAME.to_owned(),
-        trust: Trust::Roots(vec![SHOWN.0.to_vec()]),
+        trust: Trust::Roots(Roots { file: None, certificates: vec![SHOWN.0.to_vec()] }),
         identity: None,
         versions: if is_tls12 { TlsVersions::Only12 } else { TlsVersions::Both },
         alpn: Vec::new(),
