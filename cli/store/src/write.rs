@@ -1,7 +1,8 @@
 //! Files that are there whole or not at all, in a folder known to be writable before the run.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
 use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use uringbench_document::{Document, EncodeError, HistogramLog, PlanFile};
@@ -120,7 +121,8 @@ impl Destination {
         })
     }
 
-    /// Write `plan.json`. Without a plan there is no such file, and none of an earlier run.
+    /// Write `plan.json`, for its owner alone: bodies and URLs stand in it as they are. Without a
+    /// plan there is no such file, and none of an earlier run.
     ///
     /// # Errors
     /// See [`Destination::write_document`].
@@ -132,6 +134,7 @@ impl Destination {
         };
         let text = plan.to_json()?;
         self.write(PLAN, |file| {
+            file.set_permissions(Permissions::from_mode(0o600))?;
             file.write_all(text.as_bytes())?;
             file.write_all(b"\n")
         })?;

@@ -2,6 +2,7 @@
 //! holds no secret.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 use crate::support::recording::Recording;
@@ -11,6 +12,8 @@ use crate::support::socket_server::SocketServer;
 /// The folder that a run has made for its results.
 fn stored(run: &Finished) -> PathBuf {
     let file = run.file("plan.json");
+    let mode = fs::metadata(&file).expect("it was just found").permissions().mode();
+    assert_eq!(mode & 0o777, 0o600, "bodies and URLs stand in it as they are");
     file.parent().expect("it lies in a folder").to_owned()
 }
 

@@ -251,6 +251,51 @@ fn a_server_that_closes_midway_fails_the_message_under_way() {
     }
 }
 
+/// One user, on one connection, whose answers are known by their order alone.
+const BLIND: &str = "[load]\nusers = 1\nconnections = 1\n[[flow]]\nname = \"f\"\n[[flow.step]]\n\
+    name = \"talk\"\npath = \"/\"\nwebsocket = { text = \"hi\", messages = 2";
+
+#[test]
+fn a_server_that_opens_and_closes_at_once_is_asked_less_and_less() {
+    // The opening is no answer: without a pause there would be thousands in a second.
+    let server = SocketServer::opened(Opening::Greeting(b"\x88\x02\x03\xe9"), |_| Vec::new());
+    let text = format!("{BLIND} }}\n");
+    let args = "--warmup 0s -d 1s --timeout 5s --cores 1";
+    let document = Run::scenario(args, &format!("http://{}", server.address()), &text)
+        .finish()
+        .expect_code(0)
+        .document();
+    document.expect(flow(&document, "f")["passed"] == 0, "nothing was said");
+    let connections = server.connections();
+    document.expect((2..100).contains(&connections), &format!("{connections} connections"));
+}
+
+#[test]
+fn an_end_of_this_side_is_no_ending_of_the_target_s() {
+    let server = SocketServer::echo();
+    let text = format!("{BLIND} }}\n");
+    let document = Run::scenario(SHORT, &format!("http://{}", server.address()), &text)
+        .finish()
+        .expect_code(0)
+        .document();
+    document.expect_only(&["ok"]);
+    document.expect(server.connections() > 2, "a step closes its WebSocket");
+    let endings = document.at("client.connection_endings").to_string();
+    document.expect(endings == "{}", &endings);
+}
+
+#[test]
+fn a_greeting_that_does_not_come_is_named() {
+    let server = SocketServer::echo();
+    let text = format!("{BLIND}, greeting = 1 }}\n");
+    let args = "--warmup 0s -d 500ms --timeout 200ms --cores 1";
+    let run = Run::scenario(args, &format!("http://{}", server.address()), &text).finish();
+    let document = run.expect_code(0).document();
+    document.expect_only(&["timeout"]);
+    let cause = document.at("counts.causes").to_string();
+    document.expect(cause.contains("lower `greeting`"), &cause);
+}
+
 #[test]
 fn a_silent_socket_times_out() {
     let server =

@@ -20,7 +20,7 @@ use crate::connections::connection::{Connection, Link};
 use crate::connections::in_flight::{Exchange, ExchangeId};
 use crate::connections::send::Begun;
 use crate::drivers::Driver;
-use crate::wire::websocket::WebSocketConfig;
+use crate::wire::websocket::{WebSocket, WebSocketConfig};
 use crate::work::Reading;
 
 /// A request is sent again so often at most, where its connection ended unannounced.
@@ -236,7 +236,13 @@ impl<D: Driver> EventLoop<D> {
     fn late_cause(&self, number: u32) -> &'static str {
         let id = self.connections.answering(number);
         let is_begun = self.connections.in_flight().get(id).is_begun();
-        let unfinished = self.connections[number].wire().unfinished();
+        let wire = self.connections[number].wire();
+        let is_greeted = |socket: &WebSocket| socket.is_opening() || socket.greeting() == 0;
+        if wire.websocket().is_some_and(|socket| !is_greeted(socket)) {
+            return "the WebSocket is open, but the messages of its `greeting` did not all come within \
+                    --timeout: lower `greeting`";
+        }
+        let unfinished = wire.unfinished();
         match (is_begun, self.is_stream(number), unfinished) {
             (false, _, _) => "no byte of an answer came within --timeout",
             (true, true, _) => {

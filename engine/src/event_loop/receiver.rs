@@ -324,6 +324,7 @@ impl<D: Driver> Receiver<'_, D> {
                 if is_parting {
                     // Nobody has asked for it.
                     self.recorder.totals().unsolicited_messages += 1;
+                    socket.forget_message();
                 } else {
                     self.on_message(&message, payload_of(&bytes[..consumed]));
                 }
@@ -378,6 +379,7 @@ impl<D: Driver> Receiver<'_, D> {
             return FeedResult::NotOpened(ConnectFailure::Upgrade(response.status));
         }
         let (id, user) = self.answering();
+        self.connections[self.number].note_answer(response.body_bytes);
         self.end_message((id, user), Err(Failed::Status), response.status);
         self.work.end_step(user, false, self.recorder, self.now);
         FeedResult::Finished
