@@ -239,7 +239,7 @@ impl<D: Driver> EventLoop<D> {
         let wire = self.connections[number].wire();
         let is_greeted = |socket: &WebSocket| socket.is_opening() || socket.greeting() == 0;
         if wire.websocket().is_some_and(|socket| !is_greeted(socket)) {
-            return "the WebSocket is open, but the messages of its `greeting` did not all come within \
+            return "the WebSocket is open, but not all messages of its `greeting` came within \
                     --timeout: lower `greeting`";
         }
         let unfinished = wire.unfinished();
