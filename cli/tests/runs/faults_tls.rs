@@ -318,7 +318,7 @@ fn a_fatal_alert_is_a_reset_and_named() {
         let (_front, document) = run(&Behaviour::Good, Manner::Alert(9), &args);
         document.expect(document.released() == 200, "-n 200 releases 200");
         document.expect_only(&["ok", "reset"]);
-        document.expect(reasons(&document).contains("BadRecordMac"), "the alert is named");
+        document.expect(reasons(&document).contains("bad record mac"), "the alert is named");
     }
 }
 

@@ -78,7 +78,7 @@ fn a_handshake_cut_off_is_named() {
 #[test]
 fn a_target_without_http_1_1_is_told_what_it_lacks() {
     let finished = refused(Manner::OnlyH2, "");
-    finished.expect_line(&["NoApplicationProtocol", "HTTP/1.1"]);
+    finished.expect_line(&["no application protocol", "HTTP/1.1"]);
 }
 
 #[test]
