@@ -72,7 +72,7 @@ pub enum PerfError {
     #[error("no CPU to sample on; name at least one")]
     NoCpus,
     /// Tasks are added to a session of tasks alone.
-    #[error("this session observes no single tasks; open it with Scope::Tasks to add some")]
+    #[error("this session observes no single tasks; open it with SampleScope::Tasks to add some")]
     NotOfTasks,
     /// The configuration is out of range.
     #[error("the sampling configuration is out of range; {0}")]

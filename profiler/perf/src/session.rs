@@ -63,7 +63,7 @@ impl fmt::Debug for Session {
 
 impl Session {
     /// Open the rings of `cpus`, and the events of `scope`; nothing is recorded before
-    /// [`enable`](Self::enable). With [`Scope::Tasks`] the events come with the tasks.
+    /// [`enable`](Self::enable). With [`SampleScope::Tasks`] the events come with the tasks.
     ///
     /// Where the processor counts no cycles (on one of the CPUs), the kernel's timer takes
     /// their place: see [`clock`](Self::clock).
