@@ -15,6 +15,7 @@ use uringbench_core::plan::{Parts, Plan};
 use secrets::Places;
 
 use crate::EncodeError;
+use crate::read::is_newer;
 
 const SCHEMA: &str = "uringbench.plan/1";
 /// What schemas of plans begin with; the version follows.
@@ -128,10 +129,10 @@ impl PlanFile {
         let value: Value = serde_json::from_str(text).map_err(PlanFileError::Damaged)?;
         let schema = value.get("schema").and_then(Value::as_str).unwrap_or_default();
         if schema != SCHEMA {
-            let version = schema.strip_prefix(FAMILY).map(str::parse::<u32>);
-            return Err(match version {
-                Some(Ok(2..)) => PlanFileError::Newer { schema: schema.to_owned() },
-                _ => PlanFileError::Other,
+            return Err(if is_newer(schema, FAMILY) {
+                PlanFileError::Newer { schema: schema.to_owned() }
+            } else {
+                PlanFileError::Other
             });
         }
         serde_json::from_value(value).map_err(PlanFileError::Damaged)

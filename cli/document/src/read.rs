@@ -36,6 +36,11 @@ pub enum ReadError {
     Damaged(serde_json::Error),
 }
 
+/// Whether a schema is a later version of its family than the first, which this uringbench reads.
+pub(crate) fn is_newer(schema: &str, family: &str) -> bool {
+    schema.strip_prefix(family).is_some_and(|it| it.parse::<u32>().is_ok_and(|it| it > 1))
+}
+
 #[derive(Deserialize)]
 struct Head {
     schema: Option<String>,
@@ -50,10 +55,11 @@ impl Document {
         let head: Head = serde_json::from_str(text).map_err(ReadError::Damaged)?;
         let schema = head.schema.ok_or(ReadError::NoSchema)?;
         if schema != SCHEMA {
-            let version = schema.strip_prefix(FAMILY).map(str::parse::<u32>);
-            return Err(match version {
-                Some(Ok(2..)) => ReadError::Newer { schema },
-                _ => ReadError::Other { schema },
+            let is_newer = is_newer(&schema, FAMILY);
+            return Err(if is_newer {
+                ReadError::Newer { schema }
+            } else {
+                ReadError::Other { schema }
             });
         }
         serde_json::from_str(text).map_err(ReadError::Damaged)

@@ -23,6 +23,7 @@ use self::connect_queue::ConnectQueue;
 use self::connection::{Connection, Link, Receive};
 use self::in_flight::{Exchange, ExchangeId, InFlight};
 use self::lineup::Lineup;
+use self::send::Sending;
 use crate::drivers::{Driver, UnderWay};
 use crate::event_loop::LoopOptions;
 use crate::wire::ConnectionConfig;
@@ -53,8 +54,7 @@ pub(crate) struct Connections {
     in_flight: InFlight,
     options: LoopOptions,
     config: ConnectionConfig,
-    /// Requests sent together at most: large ones go one by one.
-    batch_max: u16,
+    sending: Sending,
     lineup: Lineup,
     queue: ConnectQueue,
     standing: Standing,
@@ -94,7 +94,7 @@ impl Connections {
         Self {
             all: (0..all).map(|_| Connection::new(tells_continue)).collect(),
             in_flight: InFlight::new(count, options.pipeline),
-            batch_max: send::batch_max(&options, &config),
+            sending: Sending::of(&options, &config),
             config,
             lineup: Lineup::new(count, options.order),
             queue: ConnectQueue::new(options.connect_gap),
@@ -216,7 +216,7 @@ impl Connections {
             let connection = &mut self.all[number as usize];
             let room = connection.room(&self.options);
             if room > 0 {
-                return Some((number, room.min(self.batch_max)));
+                return Some((number, room.min(self.sending.batch_max)));
             }
             connection.is_listed = false;
             self.lineup.take();

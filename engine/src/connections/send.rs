@@ -62,16 +62,29 @@ pub(crate) enum Begun {
     Failed(ConnectFailure),
 }
 
-/// How many requests are sent together at most.
-pub(super) fn batch_max(options: &LoopOptions, config: &ConnectionConfig) -> u16 {
-    let at_once = if config.tls.is_some() { SEALED_AT_ONCE } else { LEFT_ALONE_MAX };
-    let pipelined = config.request.len() * usize::from(options.pipeline);
-    if pipelined <= at_once && !is_pieced(options, config) { options.pipeline } else { 1 }
+/// How requests of a run are sent, which is decided once.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sending {
+    /// Requests sent together at most: large ones go one by one.
+    pub(super) batch_max: u16,
+    /// In pieces, however small they are.
+    is_pieced: bool,
+    /// As they are, so that small ones are left to the kernel.
+    is_plain: bool,
 }
 
-/// Whether requests are sent in pieces, however small they are.
-const fn is_pieced(options: &LoopOptions, config: &ConnectionConfig) -> bool {
-    options.writing.is_some() || config.held_at.is_some()
+impl Sending {
+    pub(super) fn of(options: &LoopOptions, config: &ConnectionConfig) -> Self {
+        let is_pieced = options.writing.is_some() || config.held_at.is_some();
+        let at_once = if config.tls.is_some() { SEALED_AT_ONCE } else { LEFT_ALONE_MAX };
+        let pipelined = config.request.len() * usize::from(options.pipeline);
+        let is_together = pipelined <= at_once && !is_pieced;
+        Self {
+            batch_max: if is_together { options.pipeline } else { 1 },
+            is_pieced,
+            is_plain: config.tls.is_none() && !is_pieced,
+        }
+    }
 }
 
 /// What comes before the first request, and after the last.
@@ -200,8 +213,7 @@ impl Connections {
         now: Timestamp,
     ) {
         let length = range.len() * usize::from(copies);
-        let is_pieced = is_pieced(&self.options, &self.config);
-        if self.config.tls.is_none() && length <= LEFT_ALONE_MAX && !is_pieced {
+        if self.sending.is_plain && length <= LEFT_ALONE_MAX {
             let connection = &self.all[number as usize];
             let range = range.start..range.start + length;
             driver.send_part(number, connection.generation, range);
@@ -218,7 +230,7 @@ impl Connections {
         (range, copies): (Range<usize>, u16),
         now: Timestamp,
     ) {
-        let is_pieced = is_pieced(&self.options, &self.config);
+        let is_pieced = self.sending.is_pieced;
         let connection = &mut self.all[number as usize];
         let Some(session) = &mut connection.session else {
             connection.is_sending = true;
