@@ -103,34 +103,34 @@ pub(crate) struct Arguments {
 const EXAMPLES: &str = "\
 Examples:
   uringbench http://127.0.0.1:8080/
-      As fast as the target answers: 64 connections, 10 seconds.
+      Closed loop, as fast as the target answers: 64 connections, 10 seconds.
   uringbench --cores 1 -c 256 -d 30s http://127.0.0.1:8080/
-      One generator core, more connections, longer.
+      One core for the load generator, 256 connections, 30 seconds.
   uringbench -R 50k --slo 'p99<20ms,errors<0.1%' http://127.0.0.1:8080/
-      Exactly 50,000 requests a second; exit code 11 when the objective is missed.
+      Open loop, exactly 50,000 requests per second; exit code 11 if the objective is missed.
   uringbench -R 2k --arrivals poisson --seed 7 http://example.com/search?q=x
-      Arrivals as independent users make them, the same ones in every run with this seed.
+      Random arrivals, as from independent users; the same seed repeats the same arrivals.
   uringbench -n 100k -m PUT -H 'Content-Type: application/json' --body '{}' http://localhost/item
-      Exactly 100,000 requests with a body, every one accounted for.
+      Exactly 100,000 requests with a body; the reported counts add up to 100,000.
   uringbench -d 1m shop.toml
-      What users do in several steps, as a scenario file describes it.
+      Users that take several steps, described in a scenario file, for one minute.
   uringbench --json -q -d 5s http://127.0.0.1:8080/ | jq .rate.completed
       One JSON document on stdout, nothing else.
 
 Times are 30s, 1m30s, 500ms, 2h, or a plain number of seconds. Counts and rates take k and M.
-Add --profile NAME to a run to see which function of the target the time goes to.
-The letters of wrk work: -t -c -d -H --timeout, and --latency is accepted for wrk's sake;
+Add --profile NAME to see which functions of the target use its CPU time.
+wrk's options -t -c -d -H --timeout work as in wrk. --latency is accepted and has no effect:
 quantiles are always printed.
 
-Exit codes: 0 done, 1 could not run, 2 bad usage; with --slo also 11 missed, 12 undecided (too few
-samples), 13 invalid measurement.";
+Exit codes: 0 run completed, 1 could not run, 2 wrong usage; with --slo also 11 objective missed,
+12 undecided (too few samples), 13 invalid measurement.";
 
 const REPORT_EXAMPLES: &str = "\
 Examples:
   uringbench report results/127.0.0.1_8080/GET/20260228T235959Z
-      The page of that run, verdict first; profiled runs and soaks with all they had.
+      Print the report of that run: verdict, numbers, and the profile or soak if it had one.
   uringbench report run.json
-      The same of a document that was sent; runs of every earlier version can be read.";
+      Print the report of a run.json alone, of this version or any earlier one.";
 
 const PROFILE_USAGE: &str = "\
 uringbench profile [OPTIONS] <PID|NAME|cgroup:PATH>
@@ -140,62 +140,62 @@ uringbench profile [OPTIONS] <PID|NAME|cgroup:PATH>
 const PROFILE_EXAMPLES: &str = "\
 Examples:
   uringbench profile nginx
-      Ten seconds of all nginx processes; flamegraph.svg and more in a folder under results/.
+      Sample all nginx processes for ten seconds; write flamegraph.svg and more under results/.
   uringbench profile -d 30s --profile-hz 997 cgroup:system.slice/api.service
-      Thirty seconds of a service's cgroup, in fine grain.
+      Sample all processes of a cgroup for thirty seconds, 997 times per second and CPU.
   uringbench profile -o out -- python3 job.py
-      A command from its first instruction to its end.
+      Start a command and sample it from its first instruction to its end.
   uringbench profile --read out --between 3s-5s -o slice
-      Another view of samples taken before.";
+      Show two seconds of the samples stored in the folder out.";
 
 const SOAK_EXAMPLES: &str = "\
 Examples:
   uringbench soak -R 2k -d 2h --profile api http://127.0.0.1:8080/
-      Two hours at 2,000 requests a second: LEAK, NO LEAK > X or INCONCLUSIVE, per request.
+      Two hours at 2,000 requests per second. Verdict: LEAK, NO LEAK > X or INCONCLUSIVE.
   uringbench soak -R 1k --dose -d 30m --profile 4711 http://127.0.0.1:8080/
-      Distinguishes a leak per request from one per second.
+      Vary the rate to distinguish a leak per request from one per second.
 
-Exit codes: 10 LEAK, 12 INCONCLUSIVE; otherwise as a run.";
+Exit codes: 10 LEAK, 12 INCONCLUSIVE; otherwise those of `uringbench run`.";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Load a URL, or run a scenario (the default: `run` may be left out)
+    /// Load a URL or run a scenario (the word `run` may be omitted)
     #[command(
         override_usage = "uringbench [run] [OPTIONS] <URL|SCENARIO.toml>",
         after_help = "Examples and details: uringbench --help",
         after_long_help = EXAMPLES
     )]
     Run(Box<RunArgs>),
-    /// Sample a process tree: flame graphs, waits and timelines
+    /// Sample a process and its children: flame graphs, waits and timelines
     #[command(override_usage = PROFILE_USAGE, after_help = PROFILE_EXAMPLES)]
     Profile(Box<ProfileCommandArgs>),
-    /// Load a target for long and say whether it leaks memory, files or threads
+    /// Load a target for minutes or hours and report whether it leaks memory, files or threads
     #[command(
         override_usage = "uringbench soak [OPTIONS] --profile <TARGET> <URL|SCENARIO.toml>",
         after_help = SOAK_EXAMPLES
     )]
     Soak(Box<SoakArgs>),
-    /// Show a stored run as it was shown when it ended
+    /// Print the report of a stored run
     #[command(after_help = REPORT_EXAMPLES)]
     Report(ReportArgs),
-    /// Check scenario files, or show the requests they describe
+    /// Check scenario files or print their requests
     Scenario(ScenarioArgs),
-    /// Write a scenario file from what another tool knows: curl, HAR, OpenAPI, vegeta, logs, Hurl
+    /// Convert curl commands, HAR, OpenAPI, vegeta, access logs or Hurl to a scenario file
     Import(ImportArgs),
-    /// Print the JSON Schema of scenario files, for editors
+    /// Print the JSON Schema of scenario files, for completion in editors
     Schema,
-    /// Say what this machine offers for load generation, and how to fix what it lacks
+    /// Check whether this machine is ready to generate load, and list the fixes
     Doctor,
-    /// Load the built-in reference target for a few seconds and show the result
+    /// Start the built-in reference target, load it for a few seconds and print the results
     Demo(DemoArgs),
-    /// Serve the built-in reference target
+    /// Start the built-in reference target, a server to load
     Target(TargetArgs),
-    /// Write a completion script for a shell to stdout
+    /// Print a completion script for a shell
     Completions {
-        /// The shell to write for
+        /// The shell
         shell: clap_complete::Shell,
     },
-    /// Write a man page to stdout: of uringbench, or of one command
+    /// Print the man page of uringbench, or of one command
     Man {
         /// The command, such as `soak` or `import har`
         #[arg(value_name = "COMMAND")]
@@ -206,7 +206,7 @@ pub(crate) enum Command {
 /// Options of `uringbench report`.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct ReportArgs {
-    /// The folder of the run, or the run.json in it
+    /// The folder of the run, or its run.json
     #[arg(value_name = "RUN")]
     pub(crate) run: PathBuf,
 }
@@ -214,14 +214,15 @@ pub(crate) struct ReportArgs {
 /// Options of `uringbench run`.
 #[derive(Args, Clone, Debug, Default)]
 pub(crate) struct RunArgs {
-    /// The address to load, such as http://127.0.0.1:8080/, or the file of a scenario
+    /// The URL to load, such as http://127.0.0.1:8080/ or ws://host/path, or a scenario file
     #[arg(value_name = "URL|SCENARIO.toml")]
     pub(crate) url: Option<String>,
 
-    /// Repeat the stored plan of this run exactly: its folder, or the run.json in it
+    /// Repeat a stored run exactly; RUN is its folder or its run.json
     ///
-    /// The same requests, load, seed and data. Secrets are not stored: -H, --variable and the
-    /// environment give them again. What is typed about profiles and the result is of this run.
+    /// Requests, load, seed and data are those of the stored run. Secrets are not stored: give them
+    /// again with -H, --variable or the environment. Only the options under Profile and Output can
+    /// be given as well; they apply to the new run.
     #[arg(
         long,
         value_name = "RUN",
@@ -256,11 +257,11 @@ pub(crate) struct RunArgs {
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Load")]
 pub(crate) struct LoadArgs {
-    /// CPUs for the generator: how many, or which (4, or 2-5,8)
+    /// CPUs for the load generator: a number (4) or a list (2-5,8)
     ///
-    /// One pinned worker thread each. A number takes one CPU per physical core first, away from
-    /// a target on this machine; a list names CPUs (3-3 is CPU 3 alone). Without it: every
-    /// physical core, or half of them when the target is on this machine.
+    /// Each CPU runs one pinned worker thread. A number prefers one CPU per physical core, and CPUs
+    /// that a target on this machine does not use. A list names CPUs; 3-3 is CPU 3 alone. [default:
+    /// every physical core, or half of them if the target is on this machine]
     #[arg(
         long,
         value_name = "N|LIST",
@@ -270,42 +271,43 @@ pub(crate) struct LoadArgs {
     )]
     pub(crate) cores: Option<CoreSpec>,
 
-    /// Connections over all cores [default: 64]
+    /// Number of connections, divided among the cores [default: 64]
     #[arg(
         short, long, value_name = "N", value_parser = units::small_count,
         allow_negative_numbers = true
     )]
     pub(crate) connections: Option<u32>,
 
-    /// Length of the measured window [default: 10s, unless -n is given]
+    /// Length of the measured window, which follows the warm-up [default: 10s, none with -n]
     #[arg(
         short, long, value_name = "TIME", value_parser = units::span,
         allow_negative_numbers = true
     )]
     pub(crate) duration: Option<Nanos>,
 
-    /// Release exactly this many requests; with -d, whichever comes first
+    /// Number of requests to send; with -d, the run ends at whichever comes first
     #[arg(
         short = 'n', long, value_name = "N", value_parser = units::count,
         allow_negative_numbers = true
     )]
     pub(crate) requests: Option<u64>,
 
-    /// Requests per second over all cores (50000, 100k, 1.5M, 0.5)
+    /// Requests per second in total, 0.001 to 1000M (50000, 100k, 1.5M)
     ///
-    /// An open loop: requests are due on a schedule whatever the target does, and response times
-    /// count from the due time. Without it: a closed loop, as fast as the target answers.
+    /// Makes an open loop: each request has a due time on a schedule that the target cannot delay,
+    /// and response times count from the due time. [default: a closed loop: each connection sends
+    /// its next request when the last answer has arrived]
     #[arg(
         short = 'R', long, value_name = "RATE", value_parser = units::rate,
         allow_negative_numbers = true
     )]
     pub(crate) rate: Option<Rate>,
 
-    /// Gaps between due times, with -R [default: constant]
+    /// Distribution of the gaps between due times, with -R [default: constant]
     #[arg(long, value_name = "LAW", value_enum)]
     pub(crate) arrivals: Option<Arrivals>,
 
-    /// Replays the random gaps of an earlier run, with -R [default: from the clock, printed]
+    /// Seed of random gaps, bodies and values, to repeat a run [default: from the clock, printed]
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub(crate) seed: Option<u64>,
 
@@ -316,7 +318,7 @@ pub(crate) struct LoadArgs {
     )]
     pub(crate) pipeline: Option<u32>,
 
-    /// What carries the load [default: ring]
+    /// I/O engine that sends the load [default: ring]
     #[arg(long, value_name = "NAME", value_enum)]
     pub(crate) engine: Option<Engine>,
 }
@@ -325,26 +327,27 @@ pub(crate) struct LoadArgs {
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Measurement")]
 pub(crate) struct MeasurementArgs {
-    /// Load before the measured window [default: a tenth of -d, at most 5s; none with -n]
+    /// Time of load before the measured window [default: a tenth of -d, at most 5s; 0 with -n]
     #[arg(
         long, value_name = "TIME", value_parser = units::span, allow_negative_numbers = true
     )]
     pub(crate) warmup: Option<Nanos>,
 
-    /// How long an answer, a connection or the drain may take, 1ms to 1h [default: 5s]
+    /// Longest time for an answer, a connect or the drain at the end, 1ms to 1h [default: 5s]
     ///
-    /// A stream of events (--sse, --stream) may last longer: it is late when nothing has come for
-    /// so long.
+    /// With --sse or --stream it limits the time without any data, not the length of an answer.
     #[arg(
         long, value_name = "TIME", value_parser = units::span, allow_negative_numbers = true
     )]
     pub(crate) timeout: Option<Nanos>,
 
-    /// How a core waits, for the next due time or for answers [default: hybrid]
+    /// How a worker thread waits for the next due time or answer [default: hybrid]
     #[arg(long, value_name = "HOW", value_enum)]
     pub(crate) wait: Option<Wait>,
 
-    /// Objective to judge the run by: 'p99<20ms,errors<0.1%'
+    /// Objectives for times, errors and rate: 'p99<20ms,errors<0.1%,rate>9k'
+    ///
+    /// Exit codes: 11 if one is missed, 12 if the run has too few samples, 13 if it is INVALID.
     #[arg(long, value_name = "TERMS")]
     pub(crate) slo: Option<String>,
 
@@ -357,19 +360,19 @@ pub(crate) struct MeasurementArgs {
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Output")]
 pub(crate) struct OutputArgs {
-    /// Print the result as one JSON document on stdout, everything else on stderr
+    /// Print the result as one JSON document on stdout; messages go to stderr
     #[arg(long)]
     pub(crate) json: bool,
 
-    /// The run's own folder [default: one made under results/]
+    /// Folder for the result [default: a new one under results/]
     #[arg(short, long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
 
-    /// No progress
+    /// Print no progress on stderr
     #[arg(short, long)]
     pub(crate) quiet: bool,
 
-    /// A name for this run, kept with its result
+    /// Name of this run, stored with its result
     #[arg(long, value_name = "NAME")]
     pub(crate) name: Option<String>,
 }
@@ -377,39 +380,39 @@ pub(crate) struct OutputArgs {
 /// Options of `uringbench demo`.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct DemoArgs {
-    /// Length of each of the two parts
+    /// Length of each of the two runs
     #[arg(short, long, value_name = "TIME", value_parser = units::span, default_value = "3s")]
     pub(crate) duration: Nanos,
 }
 
-/// What carries the load.
+/// The I/O engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Engine {
-    /// io_uring as fast as it goes
+    /// io_uring directly, the fastest
     Ring,
-    /// The monoio runtime: over epoll where io_uring is forbidden, as in most containers
+    /// The monoio runtime; uses epoll where io_uring is forbidden, as in most containers
     Monoio,
-    /// The tokio-uring runtime, to compare with
+    /// The tokio-uring runtime, for comparison
     TokioUring,
 }
 
 /// The law of the gaps between due times.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Arrivals {
-    /// Evenly spaced, for comparisons
+    /// Equal gaps, for comparisons
     Constant,
-    /// Random and independent, as users arrive, for capacity
+    /// Random gaps (exponential), as from independent users
     Poisson,
 }
 
 /// How a worker waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Wait {
-    /// Sleep in the kernel: least CPU, some 10 µs late
+    /// Always sleep: least CPU, requests some 10 µs late
     Block,
-    /// Sleep, and spin for the last stretch before a due time, or while answers come at once
+    /// Sleep, but spin shortly before a due time and while answers arrive within 50 µs
     Hybrid,
-    /// Never sleep: least lateness, a whole CPU
+    /// Never sleep: least lateness, uses all of its CPU
     Spin,
 }
 

@@ -13,63 +13,61 @@ use crate::units;
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Connections")]
 pub(crate) struct ConnectionArgs {
-    /// Connect to this address instead of the URL's, which is still asked for
+    /// Connect to this address instead of the URL's host and port
     ///
-    /// The URL's host remains in the request and, with TLS, in the name asked for (SNI) and
-    /// checked.
+    /// The Host header, and with TLS the name that is sent (SNI) and checked, stay the URL's.
     #[arg(long, value_name = "HOST:PORT")]
     pub(crate) connect_to: Option<String>,
 
-    /// Connect to this Unix socket instead of the URL's host, which is still asked for
+    /// Connect to this Unix socket instead of the URL's host and port
+    ///
+    /// The Host header, and with TLS the name that is sent (SNI) and checked, stay the URL's.
     #[arg(long, value_name = "PATH", conflicts_with_all = ["connect_to", "source_ip"])]
     pub(crate) unix: Option<PathBuf>,
 
-    /// Close a connection after so many requests and make it anew [default: keep it]
+    /// Close and reopen each connection after N requests [default: keep it open]
     #[arg(
         long, value_name = "N", value_parser = units::small_count, allow_negative_numbers = true
     )]
     pub(crate) requests_per_connection: Option<u32>,
 
-    /// How this side closes connections [default: fin]
+    /// How to close connections [default: fin]
     #[arg(long, value_name = "HOW", value_enum)]
     pub(crate) close: Option<Close>,
 
-    /// Which free connection takes the next request [default: round-robin]
-    ///
-    /// round-robin takes the one that has been free for longest, so that all of them are used
-    /// alike. lifo takes the one used last: few are used when few are needed.
+    /// Which free connection sends the next request [default: round-robin]
     #[arg(long, value_name = "ORDER", value_enum)]
     pub(crate) connection_order: Option<Order>,
 
-    /// Connections made per second, before the load and in it [default: as fast as may be]
+    /// Limit of connections opened per second, before and during the load [default: no limit]
     #[arg(long, value_name = "RATE", value_parser = units::rate, allow_negative_numbers = true)]
     pub(crate) connect_rate: Option<Rate>,
 
-    /// Connections to hold open besides, which carry nothing [default: 0]
+    /// Number of further connections to hold open without sending on them [default: 0]
     #[arg(
         long, value_name = "N", value_parser = units::small_count, allow_negative_numbers = true
     )]
     pub(crate) idle_connections: Option<u32>,
 
-    /// Bytes per second that each connection takes of its answers, like a slow client
+    /// Bytes per second that each connection reads, to act as a slow client [default: no limit]
     #[arg(
         long, value_name = "N", value_parser = units::small_count, allow_negative_numbers = true
     )]
     pub(crate) read_rate: Option<u32>,
 
-    /// Bytes per second that each connection sends of its requests, like a slow client
+    /// Bytes per second that each connection sends, to act as a slow client [default: no limit]
     #[arg(
         long, value_name = "N", value_parser = units::small_count, allow_negative_numbers = true
     )]
     pub(crate) write_rate: Option<u32>,
 
-    /// Begin connections with a PROXY header, as behind a load balancer
+    /// Begin each connection with a PROXY header, as a load balancer does
     #[arg(long, value_name = "VERSION", value_enum, conflicts_with = "unix")]
     pub(crate) proxy_protocol: Option<Proxy>,
 
-    /// Addresses of this machine to connect from, in turn (127.0.0.2-127.0.0.9,10.0.0.1)
+    /// Local addresses to connect from, in turn (127.0.0.2-127.0.0.9,10.0.0.1)
     ///
-    /// Each has ports of its own: with N addresses there can be N times as many connections.
+    /// Each address has its own ports, so N addresses allow N times as many connections.
     #[arg(long, value_name = "LIST", value_parser = units::addresses)]
     pub(crate) source_ip: Option<Sources>,
 }
@@ -81,9 +79,9 @@ pub(crate) struct Sources(pub(crate) Vec<IpAddr>);
 /// A version of the PROXY protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Proxy {
-    /// A line of text
+    /// Version 1, a line of text
     V1,
-    /// Binary
+    /// Version 2, binary
     V2,
 }
 
@@ -99,9 +97,9 @@ impl From<Proxy> for plan::ProxyVersion {
 /// Which free connection takes the next request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Order {
-    /// The one that has been free for longest
+    /// The one that has been free for longest: all are used equally
     RoundRobin,
-    /// The one used last
+    /// The one used last: only as many are used as the load needs
     Lifo,
 }
 
@@ -124,9 +122,9 @@ impl From<Order> for plan::ConnectionOrder {
 /// How connections end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Close {
-    /// In order; the local port stays taken for a minute
+    /// With FIN; the local port stays in use for a minute (TIME_WAIT)
     Fin,
-    /// At once, like a client that was killed
+    /// With RST, as a killed client does; the local port is free at once
     Rst,
 }
 
@@ -143,31 +141,33 @@ impl From<Close> for plan::Closing {
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "TLS")]
 pub(crate) struct TlsArgs {
-    /// Take any certificate for the target's
+    /// Accept any certificate of the target without checks
     #[arg(short = 'k', long)]
     pub(crate) insecure: bool,
 
-    /// Trust the certificates in this file instead of the system's (PEM)
+    /// Trust the certificates in this PEM file instead of the system's
     #[arg(long, value_name = "FILE", conflicts_with = "insecure")]
     pub(crate) cacert: Option<PathBuf>,
 
-    /// Show this certificate, and those after it, when asked (PEM)
+    /// Client certificate to send if the target requests one, followed by its chain (PEM file)
     #[arg(long, value_name = "FILE", requires = "key")]
     pub(crate) cert: Option<PathBuf>,
 
-    /// The private key of --cert (PEM)
+    /// Private key of --cert (PEM file)
     #[arg(long, value_name = "FILE", requires = "cert")]
     pub(crate) key: Option<PathBuf>,
 
-    /// Offer this version alone [default: 1.3, else 1.2]
+    /// Offer only this version of TLS [default: offer both]
     #[arg(long, value_name = "VERSION", value_enum)]
     pub(crate) tls: Option<TlsVersion>,
 
-    /// Never take up an earlier session: every handshake is a full one
+    /// Make a full handshake on every connection, without resuming a session
     #[arg(long)]
     pub(crate) no_resumption: bool,
 
-    /// Count a body that the end of the connection delimits though TLS ended without close_notify
+    /// Accept answers without a length whose connection ended without TLS's close_notify
+    ///
+    /// Without it they are `reset`: the end of such an answer may be missing.
     #[arg(long)]
     pub(crate) tolerate_truncation: bool,
 }

@@ -11,10 +11,10 @@ use super::scenario::variable;
 pub(crate) struct ImportArgs {
     #[command(subcommand)]
     pub(crate) source: ImportSource,
-    /// Write the scenario to this file, and what belongs to it beside it; without it to stdout
+    /// File for the scenario; its data files are written beside it [default: stdout]
     #[arg(short, long, global = true, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
-    /// Write over files that are there
+    /// Overwrite existing files
     #[arg(long, global = true)]
     pub(crate) force: bool,
 }
@@ -22,66 +22,66 @@ pub(crate) struct ImportArgs {
 /// What a scenario is made of.
 #[derive(Clone, Debug, Subcommand)]
 pub(crate) enum ImportSource {
-    /// A command of curl, such as a browser copies: a step for each address
+    /// Convert a curl command, such as a browser's "Copy as cURL": one step per URL
     #[command(override_usage = "uringbench import curl [OPTIONS] <COMMAND>\n       \
                                 uringbench import curl [OPTIONS] -- curl <WORDS>...")]
     Curl {
-        /// All of it in one word, `-` for stdin, or word by word behind `--`
+        /// The command in quotes, `-` to read it from stdin, or its words after `--`
         #[arg(required = true, value_name = "COMMAND")]
         words: Vec<String>,
     },
-    /// An HTTP archive: the requests to one server, in their order, with the pauses between them
+    /// Convert an HTTP archive: the requests to one server in order, with the pauses between them
     Har {
-        /// As a browser or a proxy saves it
+        /// The archive (.har), saved by a browser or a proxy
         #[arg(value_name = "FILE")]
         file: PathBuf,
-        /// The server, if not the one that most requests went to
+        /// Server whose requests to convert [default: the one with the most requests]
         #[arg(long, value_name = "URL")]
         origin: Option<String>,
-        /// Take only addresses with this in them
+        /// Convert only requests whose URL contains this text
         #[arg(long, value_name = "SUBSTR")]
         filter: Option<String>,
-        /// Leave out the pauses
+        /// Leave out the pauses between requests
         #[arg(long)]
         no_think: bool,
     },
-    /// A description of an API in OpenAPI 3: a flow for each operation
+    /// Convert an OpenAPI 3 description: one flow per operation
     Openapi {
-        /// JSON or YAML
+        /// The description, JSON or YAML
         #[arg(value_name = "FILE")]
         file: PathBuf,
-        /// The server, if not the first that the description names
+        /// Server to load [default: the first one in the description]
         #[arg(long, value_name = "URL")]
         target: Option<String>,
     },
-    /// Targets of vegeta, as text or lines of JSON
+    /// Convert targets of vegeta, text or JSON lines
     Vegeta {
-        /// The targets
+        /// The file with the targets
         #[arg(value_name = "FILE")]
         file: PathBuf,
     },
-    /// An access log of a server or a balancer, as text or JSON: its requests at their times
+    /// Convert an access log, text or JSON lines: its requests at their times
     Log {
         /// The log
         #[arg(value_name = "FILE")]
         file: PathBuf,
-        /// How much faster than recorded, such as 2x
+        /// Factor by which to replay faster than recorded, 0.001 to 1000 (2x) [default: 1x]
         #[arg(long, value_name = "FACTOR", value_parser = speed)]
         speed: Option<f64>,
-        /// The server, which a log does not name
+        /// Server to load, which the log does not contain
         #[arg(long, value_name = "URL")]
         target: Option<String>,
-        /// The form of its lines, as nginx's `log_format` or Apache's `LogFormat` has it, or
-        /// `common` or `combined`; without it they are read by what is in them
+        /// Format of the lines: nginx's log_format, Apache's LogFormat, common or combined
+        /// [default: detected]
         #[arg(long, value_name = "FORMAT")]
         log_format: Option<String>,
     },
-    /// A Hurl file: its entries in their order
+    /// Convert a Hurl file: one step per entry, in order
     Hurl {
-        /// The entries
+        /// The Hurl file
         #[arg(value_name = "FILE")]
         file: PathBuf,
-        /// A variable of the file
+        /// Variable of the file; may be given several times
         #[arg(long = "variable", value_name = "NAME=VALUE", value_parser = variable)]
         variables: Vec<(String, String)>,
     },

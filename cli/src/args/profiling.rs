@@ -14,11 +14,11 @@ use crate::units;
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Profile")]
 pub(crate) struct ProfileArgs {
-    /// Sample this target and its child processes meanwhile: PID, NAME or cgroup:PATH
+    /// Sample this process and its children during the load: PID, NAME or cgroup:PATH
     ///
-    /// Flame graphs, waits, spikes, timelines and CPU time per request and function go to the
-    /// result's folder. When the target cannot be sampled the load runs all the same, and the
-    /// result says why and how to fix it.
+    /// Writes flame graphs, waits, spikes, timelines and CPU time per request and function to the
+    /// result's folder. If the target cannot be sampled, the load runs without, and the result
+    /// gives the cause and the fix.
     #[arg(long, value_name = "TARGET")]
     pub(crate) profile: Option<String>,
 
@@ -29,7 +29,7 @@ pub(crate) struct ProfileArgs {
     )]
     pub(crate) profile_hz: Option<u32>,
 
-    /// Switch sampling on and off in random blocks of the run and report what it costs
+    /// Measure the cost of sampling: switch it on and off in random blocks of the run
     #[arg(long, requires = "profile")]
     pub(crate) profile_overhead: bool,
 
@@ -40,7 +40,9 @@ pub(crate) struct ProfileArgs {
     )]
     pub(crate) timeline_hz: Option<u32>,
 
-    /// Response p99 above which a tenth of a second is a spike [default: 3 times the usual]
+    /// Response p99 that makes an interval a spike [default: 3 times its median, at least 1ms]
+    ///
+    /// An interval is 100 ms, or one second in runs of more than ten minutes.
     #[arg(
         long, value_name = "TIME", value_parser = units::span, requires = "profile",
         allow_negative_numbers = true
@@ -51,15 +53,15 @@ pub(crate) struct ProfileArgs {
 /// Options of `uringbench profile`.
 #[derive(Args, Clone, Debug, Default)]
 pub(crate) struct ProfileCommandArgs {
-    /// The process to sample with its children: PID, NAME or cgroup:PATH
+    /// Process to sample, with its children: PID, NAME or cgroup:PATH
     #[arg(value_name = "TARGET", required_unless_present_any = ["command", "read"])]
     pub(crate) target: Option<String>,
 
-    /// Start this command, sample it from its first instruction, and end with it
+    /// Command to start and to sample from its first instruction to its end
     #[arg(value_name = "COMMAND", last = true, conflicts_with = "target")]
     pub(crate) command: Vec<OsString>,
 
-    /// How long to sample [default: 10s; a command that is started: until it ends]
+    /// Time to sample [default: 10s, or until the started command ends]
     #[arg(
         short, long, value_name = "TIME", value_parser = units::span,
         allow_negative_numbers = true
@@ -80,22 +82,22 @@ pub(crate) struct ProfileCommandArgs {
     )]
     pub(crate) timeline_hz: Option<u32>,
 
-    /// Cut views from the samples stored in a result's folder, without sampling anything
+    /// Read the samples stored in a result's folder instead of sampling
     #[arg(
         long, value_name = "DIR",
         conflicts_with_all = ["target", "command", "duration", "profile_hz", "timeline_hz"]
     )]
     pub(crate) read: Option<PathBuf>,
 
-    /// With --read: what changed since the profile in this folder, per request
+    /// With --read: report the changes since the profile in this folder, per request
     #[arg(long, value_name = "DIR", requires = "read")]
     pub(crate) against: Option<PathBuf>,
 
-    /// With --read: this phase alone (warmup, measure, drain), or the spikes
+    /// With --read: only this phase (warmup, measure or drain), or only the spikes (spikes)
     #[arg(long, value_name = "NAME", requires = "read", conflicts_with = "between")]
     pub(crate) phase: Option<String>,
 
-    /// With --read: this stretch alone, such as 3s-7s from the start of the run
+    /// With --read: only this time, counted from the start of the run (3s-7s)
     #[arg(long, value_name = "FROM-TO", requires = "read", value_parser = units::stretch)]
     pub(crate) between: Option<(Nanos, Nanos)>,
 
@@ -109,8 +111,9 @@ pub(crate) struct SoakArgs {
     #[command(flatten)]
     pub(crate) run: RunArgs,
 
-    /// Alternate between the rate, twice the rate and none, in random blocks, to tell what leaks
-    /// per request from what leaks per second; needs -R
+    /// Distinguish leaks per request from leaks per second; needs -R
+    ///
+    /// Alternates between no load, the rate of -R and twice that rate, in random order.
     #[arg(long, help_heading = "Soak")]
     pub(crate) dose: bool,
 }

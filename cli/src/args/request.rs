@@ -17,62 +17,62 @@ pub(crate) struct RequestArgs {
     #[arg(short, long, value_name = "METHOD")]
     pub(crate) method: Option<String>,
 
-    /// A header field; may be given again
+    /// Header to send; may be given several times
     ///
-    /// As of curl, 'K:' leaves out a header that is sent otherwise, and 'K;' sends it empty.
+    /// As in curl, 'K:' removes a header that is sent by default, and 'K;' sends it empty.
     #[arg(short = 'H', long = "header", value_name = "K: V")]
     pub(crate) headers: Vec<String>,
 
-    /// The request's body, or the message of a WebSocket
+    /// Body of the request, or message to send (WebSocket)
     #[arg(
         long, value_name = "TEXT", allow_hyphen_values = true,
         conflicts_with_all = ["body_file", "body_size", "form"]
     )]
     pub(crate) body: Option<String>,
 
-    /// Read the request's body from a file, or from the standard input (-)
+    /// File with the body or message; - reads standard input
     #[arg(long, value_name = "FILE", conflicts_with_all = ["body_size", "form"])]
     pub(crate) body_file: Option<PathBuf>,
 
-    /// Make up a body of so many bytes (64, 10k, 10M); --seed makes another one
+    /// Generate a body or message of N random bytes (64, 10k, 10M); --seed changes them
     #[arg(
         long, value_name = "N", value_parser = units::size, conflicts_with = "form",
         allow_negative_numbers = true
     )]
     pub(crate) body_size: Option<u32>,
 
-    /// A field of a form: name=value, name=@file or name=@random:10M; may be given again
+    /// Form field: name=value, name=@file or name=@random:10M; may be given several times
     ///
-    /// Sent as multipart/form-data and read as curl's -F: quotes, `<file`, and `;type=…`,
-    /// `;filename=…` and `;headers=…` may follow. -H 'Content-Type: multipart/…' names another
-    /// type.
+    /// The form is sent as multipart/form-data, or as the type of -H 'Content-Type: multipart/…'.
+    /// The syntax is that of curl's -F: quotes, `<file`, `;type=…`, `;filename=…` and
+    /// `;headers=…`. `@random:N` generates a file of N bytes.
     #[arg(short = 'F', long, value_name = "FIELD")]
     pub(crate) form: Vec<FormField>,
 
-    /// Send the body in chunks of this size (without one: 16384), not with its length
+    /// Send the body in chunks of N bytes (16384 without N) instead of with Content-Length
     #[arg(
         long, value_name = "N", value_parser = units::small_count, num_args = 0..=1,
         default_missing_value = "16384", require_equals = true, allow_negative_numbers = true
     )]
     pub(crate) chunked: Option<u32>,
 
-    /// Send the body only when the target says 100 Continue, or nothing for a second
+    /// Send the header first, and the body after `100 Continue` or one second
     #[arg(long)]
     pub(crate) expect_continue: bool,
 
-    /// Subprotocols of a WebSocket to choose from, best first
+    /// Subprotocols to offer, preferred first, separated by commas (WebSocket)
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     pub(crate) subprotocol: Vec<String>,
 
-    /// Send binary messages, not text (WebSocket)
+    /// Send binary messages instead of text (WebSocket)
     #[arg(long)]
     pub(crate) binary: bool,
 
-    /// Check that each message that comes equals the one sent (WebSocket)
+    /// Check that each reply equals the message sent (WebSocket)
     #[arg(long)]
     pub(crate) echo: bool,
 
-    /// Wait for so many messages that the target sends first, on each WebSocket [default: 0]
+    /// Number of messages to await from the target before sending (WebSocket) [default: 0]
     #[arg(
         long, value_name = "N", value_parser = units::small_count, allow_negative_numbers = true
     )]
@@ -83,21 +83,21 @@ pub(crate) struct RequestArgs {
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Streams")]
 pub(crate) struct StreamArgs {
-    /// Answers are server-sent events: time the first and the gaps between them
+    /// Read answers as server-sent events; time the first event and the gaps between events
     #[arg(long)]
     pub(crate) sse: bool,
 
-    /// Time whatever arrives of an answer as if it were an event
+    /// Time each arrival of body data as if it were an event
     #[arg(long, conflicts_with = "sse")]
     pub(crate) stream: bool,
 
-    /// A gap of this length is a stall, with --sse or --stream [default: 1s]
+    /// Shortest gap to count as a stall, with --sse or --stream [default: 1s]
     #[arg(
         long, value_name = "TIME", value_parser = units::span, allow_negative_numbers = true
     )]
     pub(crate) stall: Option<Nanos>,
 
-    /// End each answer after so many events, with --sse or --stream [default: the target does]
+    /// End each answer after N events, with --sse or --stream [default: when the target ends it]
     #[arg(
         long, value_name = "N", value_parser = units::count, allow_negative_numbers = true
     )]

@@ -8,15 +8,15 @@ use clap::{Args, Subcommand};
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Scenario files")]
 pub(crate) struct FileArgs {
-    /// Load this server instead of the one the file names
+    /// Server to load instead of the one in the file
     #[arg(long, value_name = "URL")]
     pub(crate) target: Option<String>,
 
-    /// Take this flow alone; may be given several times [default: all]
+    /// Run only this flow; may be given several times [default: all]
     #[arg(long = "flow", value_name = "NAME")]
     pub(crate) flows: Vec<String>,
 
-    /// A variable of a .hurl file
+    /// Variable of a .hurl file; may be given several times
     #[arg(long = "variable", value_name = "NAME=VALUE", value_parser = variable)]
     pub(crate) variables: Vec<(String, String)>,
 }
@@ -31,27 +31,27 @@ pub(crate) struct ScenarioArgs {
 /// What to do with scenario files.
 #[derive(Clone, Debug, Subcommand)]
 pub(crate) enum ScenarioCommand {
-    /// Say what each file holds, or every mistake in it with its place and what to write instead
+    /// Print a summary of each file, or all of its mistakes with their lines and fixes
     Check {
-        /// The scenarios
+        /// The scenario files
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
-        /// The server, in the place of the one the files name
+        /// Server to use instead of the one in the files
         #[arg(long, value_name = "URL")]
         target: Option<String>,
     },
-    /// Print the bytes of each request, as user 0 sends it first
+    /// Print the bytes of each request, as the first user sends them the first time
     ///
-    /// Line ends and what cannot be printed are escaped; long bodies are cut. Captures stand as
-    /// their names, since no answer has come.
+    /// Line ends and unprintable bytes are escaped, long bodies are shortened. Captured values are
+    /// shown by name, since there is no answer to capture from.
     Show {
-        /// The scenario
+        /// The scenario file
         #[arg(value_name = "FILE")]
         file: PathBuf,
-        /// For random values
+        /// Seed of random values
         #[arg(long, value_name = "N", default_value_t = 1)]
         seed: u64,
-        /// The server, in the place of the one the file names
+        /// Server to use instead of the one in the file
         #[arg(long, value_name = "URL")]
         target: Option<String>,
     },

@@ -11,7 +11,7 @@ use crate::units;
 /// Options of `uringbench target`.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct TargetArgs {
-    /// Address to listen on; port 0 takes a free one
+    /// Address to listen on; port 0 chooses a free port
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
     pub(crate) listen: SocketAddr,
 
@@ -19,7 +19,7 @@ pub(crate) struct TargetArgs {
     #[arg(long, value_name = "N")]
     pub(crate) cpu: Option<usize>,
 
-    /// Serve the fastest responder there is, for calibration; so does nothing at all
+    /// Serve fixed answers as fast as possible, for calibration (the default)
     #[arg(long = "null", conflicts_with = "is_app")]
     pub(crate) is_null: bool,
 
@@ -31,7 +31,7 @@ pub(crate) struct TargetArgs {
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Application")]
 pub(crate) struct AppArgs {
-    /// Serve an application with a database, in place of the fastest responder
+    /// Serve an application with a database instead of fixed answers
     #[arg(long = "app")]
     pub(crate) is_app: bool,
 
@@ -39,27 +39,27 @@ pub(crate) struct AppArgs {
     #[arg(long, value_name = "N", value_parser = units::small_count, requires = "is_app")]
     pub(crate) workers: Option<u32>,
 
-    /// SQLite file, or postgres://user:password@host/name [default: in memory, new at each start]
+    /// SQLite file, or postgres://user:password@host/name [default: SQLite in memory, not kept]
     #[arg(long, value_name = "FILE|URL", requires = "is_app")]
     pub(crate) database: Option<PathBuf>,
 
-    /// Folder whose files are served below /static
+    /// Folder with files to serve below /static
     #[arg(long = "static", value_name = "FOLDER", requires = "is_app")]
     pub(crate) files: Option<PathBuf>,
 
-    /// Bytes that each request leaves behind in memory
+    /// Leak this many bytes of memory per request [default: 0]
     #[arg(long, value_name = "BYTES", value_parser = units::small_count, requires = "is_app")]
     pub(crate) leak: Option<u32>,
 
-    /// Answer nothing for this long, again and again
+    /// Stop answering for this long, repeatedly; see --stall-every
     #[arg(long, value_name = "TIME", value_parser = units::span, requires = "is_app")]
     pub(crate) stall: Option<Nanos>,
 
-    /// From the start of one stall to the start of the next [default: 5s]
+    /// Time from the start of one stall to the start of the next [default: 5s]
     #[arg(long, value_name = "TIME", value_parser = units::span, requires = "stall")]
     pub(crate) stall_every: Option<Nanos>,
 
-    /// Let each request wait before it is worked on
+    /// Delay each request by this time without using CPU
     #[arg(long, value_name = "TIME", value_parser = units::span, requires = "is_app")]
     pub(crate) delay: Option<Nanos>,
 
@@ -67,7 +67,7 @@ pub(crate) struct AppArgs {
     #[arg(long, value_name = "SHARE", value_parser = share, requires = "is_app")]
     pub(crate) error_rate: Option<f64>,
 
-    /// CPU time that each request costs on top
+    /// Use this much additional CPU time per request
     #[arg(long, value_name = "TIME", value_parser = units::span, requires = "is_app")]
     pub(crate) burn: Option<Nanos>,
 }
