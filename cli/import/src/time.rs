@@ -1,5 +1,7 @@
 //! Points in time as logs and recordings write them, in microseconds since 1970.
 
+use time::{Date, Month, UtcDateTime};
+
 const MONTHS: [&str; 12] =
     ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 const DAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
@@ -143,17 +145,12 @@ fn number(text: &str) -> Option<i64> {
     if is_number { text.parse().ok() } else { None }
 }
 
-/// Days since 1970-01-01 in the Gregorian calendar (H. Hinnant, "chrono-compatible low-level date
-/// algorithms").
+/// Days since 1970-01-01.
 fn days(year: i64, month: i64, day: i64) -> Option<i64> {
-    if !(1970..=9999).contains(&year) || !(1..=12).contains(&month) || !(1..=31).contains(&day) {
-        return None;
-    }
-    let year = if month <= 2 { year - 1 } else { year };
-    let era = year / 400;
-    let of_era = year - era * 400;
-    let of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    Some(era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468)
+    let month = Month::try_from(u8::try_from(month).ok()?).ok()?;
+    let year = i32::try_from(year).ok().filter(|year| *year >= 1970)?;
+    let date = Date::from_calendar_date(year, month, u8::try_from(day).ok()?).ok()?;
+    Some(i64::from(date.to_julian_day() - UtcDateTime::UNIX_EPOCH.to_julian_day()))
 }
 
 #[cfg(test)]
@@ -169,6 +166,7 @@ mod tests {
             (iso("2026-11-21T13:07Z"), Some(1_795_266_420_000_000)),
             (iso("2026-11-21"), None),
             (iso("2026-13-21T00:00:00Z"), None),
+            (iso("2026-02-29T00:00:00Z"), None),
             (iso("2026-11-21T00:00:00"), None),
             (seconds("1795266455.123"), Some(1_795_266_455_123_000)),
             (seconds("12.5"), None),
