@@ -207,7 +207,7 @@ impl Table {
             let seen = self.cells[i][j] as f64;
             if seen > 0.0 { seen * (seen / expected(i, j)).ln() } else { 0.0 }
         };
-        chi_squared_tail(2.0 * places.iter().map(term).sum::<f64>(), 1.0)
+        chi_squared_tail(2.0 * places.iter().map(term).sum::<f64>())
     }
 
     /// Fisher's exact test, two-sided: all tables with these sums that are no more likely.
