@@ -33,7 +33,7 @@ fn told(document: &Document) -> (bool, bool) {
     let has = |key: &str, text: &str| document.at(key).to_string().contains(text);
     (
         has("verdict.reasons", "\"unsolicited_messages\""),
-        has("verdict.notes", "the server sends messages unprompted"),
+        has("verdict.notes", "messages without a request"),
     )
 }
 

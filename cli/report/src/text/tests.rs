@@ -148,13 +148,12 @@ fn an_invalid_run_says_why_first_and_names_its_errors() {
         text_of(&fixture::open(), &failing(), Some("p99<20ms"), Colour::No),
         "\
 INVALID: generator_limited, errors, unsolicited
-  - only 60.3 % of the planned rate was sent, and not for want of free connections: the
-    generator was the limit (its busiest worker used 70.0 % of its CPU); give it more --cores or
-    lower -R
+  - only 60.3 % of the planned rate was sent though connections were free: the generator was the
+    limit (busiest worker: 70.0 % of its CPU); use more --cores or lower -R
   - suspect: 7.1 % of the requests failed (2,000 status, 1,900 timeout, 400 reset): check the
     target first, it was failing when the times were taken
-  - suspect: 2 times the target sent bytes that answer no request: check whether its answers are
-    longer than they declare
+  - suspect: the target sent bytes that belong to no answer 2 times: check whether its answers
+    are longer than they declare
 
 target    GET http://127.0.0.1:8080/
 load      open loop, 50,000/s constant · 64 connections · 2 cores · 2.00 s measured
@@ -178,8 +177,8 @@ client    48.3 µs CPU/request   0.22 enters/request   CPU 70.0 % busy   13.0 Mi
 slo       met      p99 < 20.0 ms   30.3 µs
 note      2,000 of 58,000 answers (3.4 %) are 503: the target turns load away; lower -R or -c,
           or see its log
-note      unfinished requests counted at the age they reached, less than their true response
-          time: 2,300
+note      2,300 unfinished requests were counted at the age they reached, less than their true
+          response time
 stored    results/127.0.0.1_8080/GET/20260228T235959Z
 "
     );

@@ -14,7 +14,7 @@ mod target;
 use super::{Observations, Reason, Severity};
 use crate::plan::{Arrivals, Limit, Load, Plan};
 use crate::record::{RunRecord, WorkerRecord};
-use crate::summary::{Grouped, Percent, Quantile, Summary};
+use crate::summary::{Grouped, Percent, Quantile, Summary, plural_were};
 
 /// Flows of a closed loop: from this share of the response time on, waiting for a connection is
 /// reported.
@@ -22,7 +22,7 @@ const CLOSED_WAIT_MIN: f64 = 0.1;
 /// Share of slots that may end other than `ok`: beyond it, p99 is a time of errors.
 const ERRORS_MAX: f64 = 0.01;
 
-/// One run, with all that is known of it.
+/// One run, its plan and the observations of its machine.
 pub(super) struct Run<'a> {
     pub(super) plan: &'a Plan,
     pub(super) record: &'a RunRecord,
@@ -35,12 +35,12 @@ impl Run<'_> {
     pub(super) fn reasons(&self) -> Vec<Reason> {
         let of_engine = [self.law(), self.engine_failed(), self.completions_overflowed()];
         if let Some(nothing) = self.nothing_completed() {
-            // Every other rule would only repeat it.
+            // Every other rule would only repeat this one.
             return of_engine.into_iter().chain([Some(nothing)]).flatten().collect();
         }
         let gone = self.target_gone();
         let by_load = match &self.plan.load {
-            // What was not sent then was not sent for want of a target.
+            // Without a target, missing and late sends have that one cause.
             _ if gone.is_some() => [gone, None, None],
             load @ (Load::Open { .. } | Load::Replay) => {
                 let arrivals = match load {
@@ -51,7 +51,7 @@ impl Run<'_> {
                 [self.shortfall(offered, arrivals), self.late_sends(), self.not_sent()]
             }
             Load::Closed => {
-                // Users who pause leave connections idle, and the target with them.
+                // Think times leave connections and the target idle.
                 let is_steady = self.plan.workload.script().is_none();
                 let pauses = self.plan.workload.script().is_some_and(|script| script.has_pauses());
                 [
@@ -78,7 +78,7 @@ impl Run<'_> {
         of_engine.into_iter().chain(by_load).chain(of_all).flatten().collect()
     }
 
-    /// What a reader should know beside the verdict.
+    /// Facts that matter to a reader but do not change the verdict.
     pub(super) fn notes(&self) -> Vec<String> {
         let times = &self.summary.times;
         let needed = Quantile::P99.samples_needed();
@@ -103,7 +103,7 @@ impl Run<'_> {
         notes.extend(self.few_in_flight());
         notes.extend(self.few_used());
         notes.extend(self.closed_and_retried());
-        // As many connections as users are enough: who waits then waits for its own turn.
+        // With a connection for each user, no user waits for another's.
         let users = self.plan.workload.script().and_then(|script| script.users());
         let users = users.filter(|users| *users > self.plan.connections());
         let of_response = times
@@ -113,8 +113,8 @@ impl Run<'_> {
             .map(|(late, all)| late as f64 / all as f64);
         if let (Some(users), Some(share @ CLOSED_WAIT_MIN..)) = (users, of_response) {
             notes.push(format!(
-                "{} of the response time is waiting for a free connection, {} users sharing {}: \
-                 raise -c to leave it out",
+                "{} of the response time is waiting for a free connection: {} users share {}; \
+                 raise -c to avoid it",
                 Percent(share),
                 Grouped(users.into()),
                 Grouped(self.plan.connections().into()),
@@ -124,9 +124,8 @@ impl Run<'_> {
         notes.extend(self.unsolicited_note());
         if times.censored > 0 {
             notes.push(format!(
-                "unfinished requests counted at the age they reached, less than their true \
-                 response time: {}",
-                Grouped(times.censored),
+                "{} counted at the age they reached, less than their true response time",
+                plural_were(times.censored, "unfinished request"),
             ));
         }
         notes
@@ -137,7 +136,7 @@ impl Run<'_> {
             .into_iter()
             .find(|counts| counts.in_flight() != Some(0))?;
         let message = format!(
-            "{} slots were released but {} outcomes counted: a fault in uringbench, please \
+            "{} slots were released but {} outcomes counted: this is a bug in uringbench, please \
              report it",
             Grouped(broken.released),
             Grouped(broken.ended()),

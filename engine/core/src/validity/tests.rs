@@ -22,7 +22,11 @@ use crate::websocket::handshake::{Opening, OpeningParts};
 mod answers;
 mod target;
 
-/// A run that can be bent before it is judged.
+/// A verdict is read in a hurry: each of its sentences takes two lines of a window at most.
+const LINES_MAX: usize = 2;
+const COLUMNS: usize = 100;
+
+/// A run that can be changed before its verdict is computed.
 struct Case {
     plan: Plan,
     record: RunRecord,
@@ -71,12 +75,31 @@ impl Case {
 
     fn verdict(&self) -> Verdict {
         let summary = Summary::of(&self.plan, &self.record);
-        judge(&self.plan, &self.record, &summary, &self.observed)
+        let verdict = judge(&self.plan, &self.record, &summary, &self.observed);
+        let messages = verdict.reasons.iter().map(|reason| &reason.message);
+        for sentence in messages.chain(&verdict.notes) {
+            assert!(lines(sentence) <= LINES_MAX, "{} lines: {sentence}", lines(sentence));
+        }
+        verdict
     }
 
     fn codes(&self) -> Vec<(&'static str, Severity)> {
         self.verdict().reasons.into_iter().map(|r| (r.code, r.severity)).collect()
     }
+}
+
+/// Lines that a sentence takes in the report, broken at spaces.
+fn lines(sentence: &str) -> usize {
+    let (mut lines, mut column) = (1, 0);
+    for word in sentence.split(' ') {
+        let length = word.chars().count();
+        if column > 0 && column + 1 + length > COLUMNS {
+            (lines, column) = (lines + 1, length);
+        } else {
+            column += usize::from(column > 0) + length;
+        }
+    }
+    lines
 }
 
 /// `at` is silent, `past` fires `code` alone.
@@ -323,9 +346,9 @@ fn what_must_never_happen_speaks_at_once() {
     let suspect = Severity::Suspect;
     let overflowed = |n| closed().with(|case| case.worker().completions_overflowed = n);
     fires_past(&overflowed(0), &overflowed(1), "completions_overflowed", Severity::Invalid);
-    let said = |n| overflowed(n).verdict().reasons[0].message.clone();
-    assert!(said(1).contains("full 1 time,"), "{}", said(1));
-    assert!(said(2_000).contains("full 2,000 times,"), "{}", said(2_000));
+    let message = |n| overflowed(n).verdict().reasons[0].message.clone();
+    assert!(message(1).contains("full 1 time,"), "{}", message(1));
+    assert!(message(2_000).contains("full 2,000 times,"), "{}", message(2_000));
     let unsolicited = |n| closed().with(|case| case.worker().unsolicited = n);
     fires_past(&unsolicited(0), &unsolicited(1), "unsolicited", suspect);
     let established = |n| closed().with(|case| case.worker().established_min = n);
@@ -338,7 +361,7 @@ fn what_must_never_happen_speaks_at_once() {
 }
 
 #[test]
-fn messages_nobody_asked_for_matter_where_answers_are_known_by_their_order() {
+fn unsolicited_messages_matter_where_replies_are_matched_by_their_order() {
     let parts =
         OpeningParts { authority: "x", target: "/", headers: &[], protocols: &[], key: [7; 16] };
     let case = |expected: Option<&[u8]>, messages| {
@@ -359,11 +382,11 @@ fn messages_nobody_asked_for_matter_where_answers_are_known_by_their_order() {
     let known = case(Some(b"x"), 2).verdict();
     assert_eq!((known.validity, known.reasons.len()), (Validity::Valid, 0));
     assert!(
-        known.notes[0].starts_with("the server sends messages unprompted: 2 messages"),
+        known.notes[0].starts_with("the server sent 2 messages without a request"),
         "{known:?}"
     );
     let first = &case(None, 1).verdict().reasons[0];
-    assert!(first.message.contains("1 message came") && first.message.contains("--greeting N"));
+    assert!(first.message.contains("sent 1 message") && first.message.contains("--greeting N"));
 }
 
 #[test]
@@ -410,12 +433,13 @@ fn segments_sent_again_are_the_run_s_own_and_have_a_cause_that_can_be() {
     assert_eq!(
         message([10, 0, 0, 1], 64, 301).as_deref(),
         Some(
-            "301 TCP segments were sent again on 64 of the 64 connections of this run, 200 ms or \
-             more each: the network loses packets; check the path, or load from a nearer machine"
+            "301 TCP segments were retransmitted on 64 of the 64 connections of this run, each at \
+             least 200 ms late: the network loses packets; check the path, or load from a nearer \
+             machine"
         )
     );
     let on_loopback = message([127, 0, 0, 1], 64, 301).expect("as many");
-    assert!(on_loopback.contains("no network lies between"), "{on_loopback}");
+    assert!(on_loopback.contains("a loopback queue was full"), "{on_loopback}");
     // Half of them were asked, so twice as many; but one or two say little of the others.
     assert!(message([10, 0, 0, 1], 32, 151).is_some());
     assert_eq!(message([10, 0, 0, 1], 32, 150), None);
@@ -437,12 +461,12 @@ fn want_of_buffers_names_what_wants_them() {
         reason.expect("a tenth of the answers").message
     };
     let script = || Some(Script::new(Default::default(), Vec::new(), 0, Some(64)));
-    let small = "more connections at once than there are buffers";
+    let small = "more answers arrived at once than there are buffers";
     assert!(message(None, 300_000 * 100).contains(small));
     assert!(message(script(), 300_000 * 100).contains(small));
     // What a plain load does with large answers needs no buffers.
     assert!(message(None, 300_000 << 20).contains(small));
-    assert!(message(script(), 300_000 << 20).contains("large answers are read"));
+    assert!(message(script(), 300_000 << 20).contains("large answers take many buffers"));
 }
 
 #[test]
@@ -544,14 +568,14 @@ fn notes_change_no_verdict() {
         [
             "interrupted: measured for 2.00 s of 10.0 s",
             "too few samples for p99: 999 of 1,000; run longer",
-            "unfinished requests counted at the age they reached, less than their true response \
-             time: 3",
+            "3 unfinished requests were counted at the age they reached, less than their true \
+             response time",
         ]
     );
 }
 
 #[test]
-fn users_are_told_of_waits_for_connections_that_shape_their_times() {
+fn users_learn_of_waits_for_connections_that_shape_their_times() {
     let notes = |users, lateness| {
         let script = Script::new(Default::default(), Vec::new(), 0, Some(users));
         let case = Case::closed().with(|case| {
@@ -566,7 +590,7 @@ fn users_are_told_of_waits_for_connections_that_shape_their_times() {
     };
     assert_eq!(notes(65, 90_000), [""; 0]);
     assert_eq!(notes(64, 200_000), [""; 0], "each user can have one");
-    let told = notes(65, 200_000).concat();
-    assert!(told.starts_with("20.0 % of the response time"), "{told}");
-    assert!(told.contains("65 users sharing 64"), "{told}");
+    let note = notes(65, 200_000).concat();
+    assert!(note.starts_with("20.0 % of the response time"), "{note}");
+    assert!(note.contains("65 users share 64"), "{note}");
 }

@@ -16,10 +16,13 @@ impl Run<'_> {
             let message = match self.error_kinds() {
                 kinds if !kinds.is_empty() => {
                     let cause = self.main_cause();
-                    let cause =
-                        cause.as_deref().or_else(|| self.connect_failure()).unwrap_or(CHECK);
-                    let (tls, certificate) = (self.tls_perhaps(), self.certificate_perhaps());
-                    format!("no request was answered ({kinds}): {cause}{tls}{certificate}")
+                    let cause = cause.or_else(|| self.connect_failure().map(str::to_owned));
+                    let cause = cause.map(|cause| format!("{cause}{}", self.tls_perhaps()));
+                    let causes: Vec<_> =
+                        cause.into_iter().chain(self.certificate_perhaps()).collect();
+                    let causes = causes.join("; ");
+                    let causes = if causes.is_empty() { CHECK } else { &causes };
+                    format!("no request was answered ({kinds}): {causes}")
                 }
                 _ if self.record.interrupted && self.summary.measured == Nanos::ZERO => {
                     "the run was interrupted before its measured window; --warmup 0s measures from \
@@ -33,8 +36,8 @@ impl Run<'_> {
                 }
                 _ if self.record.warmup_counts.released > 0 => {
                     const BUSY: &str = "no request was sent in the measured window: every \
-                                        connection was busy with one of the warm-up, whose answers \
-                                        take longer than the window";
+                                        connection still waited for the answer to a warm-up \
+                                        request";
                     if self.plan.workload.stream().is_some() {
                         format!("{BUSY}; end each stream after some events (--events N)")
                     } else {
@@ -47,53 +50,51 @@ impl Run<'_> {
         })
     }
 
-    /// What a server may have wanted that ends every connection over TLS without a word.
-    fn certificate_perhaps(&self) -> String {
+    /// A probable cause when every connection over TLS ends without an alert.
+    fn certificate_perhaps(&self) -> Option<String> {
         let was_reset = self.record.counts.of(Outcome::Reset) == self.record.counts.ended();
-        let tls = self.plan.tls().filter(|_| was_reset && self.connect_failure().is_none());
-        let Some(tls) = tls else { return String::new() };
-        let where_to = match tls.identity {
+        let tls = self.plan.tls().filter(|_| was_reset && self.connect_failure().is_none())?;
+        let fix = match tls.identity {
             None => "and give --cert and --key",
-            Some(_) => "where --cert and --key are shown",
+            Some(_) => "where --cert is sent",
         };
-        format!(
-            "; servers that ask for a client certificate only after the request (post-handshake \
-             authentication, renegotiation) end like this too: have it asked for in the handshake, \
-             {where_to}"
-        )
+        Some(format!(
+            "if the server requests a client certificate late (post-handshake authentication, \
+             renegotiation), make it do so in the handshake, {fix}"
+        ))
     }
 
-    /// Streams were read, and nothing in them was an event.
+    /// Answers were read as streams, and none contained an event.
     pub(super) fn no_events(&self) -> Option<String> {
         let answers = self.record.counts.completed();
         let is_silent = self.plan.workload.stream().is_some() && self.total(|w| w.events) == 0;
         (is_silent && answers > 0).then(|| {
             format!(
-                "no event came in {}: are they streams? --sse reads text/event-stream, --stream \
-                 counts pieces of any body",
+                "no event arrived in {}: check that they are streams; --sse reads \
+                 text/event-stream, --stream counts each arrival of any body",
                 plural(answers, "answer"),
             )
         })
     }
 
-    /// What answers is TLS, and plain HTTP was sent to it.
+    /// The fix when plain HTTP was sent to a port that answers with TLS.
     pub(super) fn tls_perhaps(&self) -> &'static str {
         let tls =
             crate::http::response::Malformed::Protocol(crate::http::protocol::OtherProtocol::Tls)
                 .to_string();
         let is_tls = |cause: &crate::cause::Cause| cause.text.starts_with(&tls);
         if self.plan.tls().is_none() && self.record.causes.list().iter().any(is_tls) {
-            "; its URL begins with https://"
+            "; write https:// in the URL"
         } else {
             ""
         }
     }
 
-    /// How answers deviated from the protocol without harm, a note each.
+    /// One note for each harmless deviation from the protocol.
     pub(super) fn tolerated(&self) -> impl Iterator<Item = String> {
         self.record.tolerated.list().map(|(deviation, count, example)| {
             format!(
-                "{} had {}, read as browsers and curl do, the first: {example}",
+                "{} had {}, read as browsers and curl read it; the first: {example}",
                 if count == 1 {
                     "1 answer".to_owned()
                 } else {
@@ -160,7 +161,7 @@ impl Run<'_> {
                 self.record.workers.iter().filter_map(|w| w.unsolicited_sample.as_deref());
             let first = samples.take(1).map(|sample| format!(" ({sample})")).collect::<String>();
             let message = format!(
-                "{} the target sent bytes that answer no request{first}: check whether its \
+                "the target sent bytes that belong to no answer {}{first}: check whether its \
                  answers are longer than they declare",
                 plural(unsolicited, "time"),
             );
@@ -168,25 +169,24 @@ impl Run<'_> {
         })
     }
 
-    /// Messages of the target's own accord, where answers are known by their order alone.
+    /// The target sent messages on its own, and replies are matched by their order alone.
     pub(super) fn unsolicited_messages(&self) -> Option<Reason> {
         if self.unsolicited_count() == 0 || self.knows_answers() {
             return None;
         }
         let message = format!(
-            "the server sends messages unprompted: {}. Replies are matched by their order alone, \
-             so times may be of one message too early; if it greets, wait for that (--greeting N), \
-             else match replies by their content (--echo, `check`)",
+            "{} without a request; replies are matched by order, so times may be too short: wait \
+             for greetings with --greeting N, or match replies by content (--echo, `check`)",
             self.unasked(),
         );
         Some(suspect("unsolicited_messages", message))
     }
 
-    /// The same where no answer can be taken for another: worth a note.
+    /// The same where replies are matched by content, so that it does no harm.
     pub(super) fn unsolicited_note(&self) -> Option<String> {
         (self.unsolicited_count() > 0 && self.knows_answers()).then(|| {
             format!(
-                "the server sends messages unprompted: {}, none of them taken for a reply",
+                "{} without a request; none was taken for a reply, which are matched by content",
                 self.unasked()
             )
         })
@@ -198,12 +198,12 @@ impl Run<'_> {
 
     fn unasked(&self) -> String {
         match self.unsolicited_count() {
-            1 => "1 message came that nobody had asked for".to_owned(),
-            count => format!("{} messages came that nobody had asked for", Grouped(count)),
+            1 => "the server sent 1 message".to_owned(),
+            count => format!("the server sent {} messages", Grouped(count)),
         }
     }
 
-    /// Whether every answer over a WebSocket is known by what it holds.
+    /// Whether every reply over a WebSocket is matched by its content.
     fn knows_answers(&self) -> bool {
         let is_blind =
             |step: &Step| matches!(step.exchange, Exchange::Socket(_)) && !step.knows_answers();

@@ -15,12 +15,12 @@ const RETRANSMITS_SEEN_MIN: u64 = 3;
 const FEW_USED_OF: u64 = 2;
 
 impl Run<'_> {
-    /// Why TLS broke off, unless [`Self::connections`] says so: a connection that is made again at
-    /// once is not missed.
+    /// Why TLS connections failed, unless [`Self::connections`] reports it: that rule is silent
+    /// when a connection is reopened at once.
     pub(super) fn tls_broke_off(&self) -> Option<&str> {
         let ended = [Outcome::Reset, Outcome::Malformed].map(|kind| self.record.counts.of(kind));
-        let is_told = self.plan.tls().is_none() || self.connections().is_some();
-        if is_told || ended == [0, 0] { None } else { self.connect_failure() }
+        let is_silent = self.plan.tls().is_none() || self.connections().is_some();
+        if is_silent || ended == [0, 0] { None } else { self.connect_failure() }
     }
 
     /// Why connections failed. The latest cause stands for the others, with its fix.
@@ -39,7 +39,7 @@ impl Run<'_> {
         (fewest < requested && !is_planned && !self.ends_as_usual()).then(|| {
             let endings = self.endings();
             let cause = self.connect_failure().or(endings.as_deref());
-            let cause = cause.unwrap_or("they had not been made by then");
+            let cause = cause.unwrap_or("the others were not open yet; lengthen --warmup");
             let message = format!(
                 "at times only {} of {} established ({}, {} failed): {cause}",
                 Grouped(fewest),
@@ -83,7 +83,7 @@ impl Run<'_> {
         let is_short = self.ends_as_usual() && fewest < u64::from(self.plan.connections());
         let endings = self.endings().filter(|_| retried > 0 || is_short)?;
         Some(match retried {
-            0 => format!("connections were made again: {endings}"),
+            0 => format!("connections were reopened: {endings}"),
             1 => format!("1 request was sent again on a new connection: {endings}"),
             _ => {
                 format!(
@@ -94,47 +94,48 @@ impl Run<'_> {
         })
     }
 
-    /// Most connections stood idle: what lies behind them, processes, addresses or queues, was not
-    /// loaded alike.
+    /// Most connections were idle, so the server's processes, addresses or queues behind them were
+    /// not loaded equally.
     pub(super) fn few_used(&self) -> Option<String> {
         let used = self.total(|w| w.connections_used.into());
         let all = u64::from(self.plan.connections());
         let released = self.record.counts.released;
-        // Where nothing was measured, that is what there is to say.
+        // Without a measured request, `nothing_completed` is the message.
         (used > 0 && used * FEW_USED_OF < all).then(|| {
             let why = match self.plan.transport.connections.order {
                 ConnectionOrder::Lifo => {
-                    "the one used last goes first: --connection-order round-robin uses them alike"
+                    "--connection-order lifo prefers the one used last, round-robin uses all \
+                     equally"
                         .to_owned()
                 }
                 ConnectionOrder::RoundRobin if released < all => {
-                    "there were fewer requests than connections: run longer, or lower -c".to_owned()
+                    "there were fewer requests than connections; run longer, or lower -c".to_owned()
                 }
                 ConnectionOrder::RoundRobin => {
-                    "the others were not established, or no user came to need them: see \
-                     established_min in the JSON, or lower -c"
+                    "the others were not established or not needed; see established_min in the \
+                     JSON, or lower -c"
                         .to_owned()
                 }
             };
             let (used, all) = (Grouped(used), Grouped(all));
-            format!("{used} of {all} connections carried the measured requests; {why}")
+            format!("{used} of {all} connections carried the measured requests: {why}")
         })
     }
 
-    /// Of the run's own connections, where they could be asked.
+    /// Retransmits of the run's own connections, if the kernel reported them (`TCP_INFO`).
     pub(super) fn retransmits(&self) -> Option<Reason> {
         let Some(tcp) = self.summary.tcp else { return self.retransmits_of_the_machine() };
         let all = tcp.retransmits as f64 * (tcp.made as f64 / tcp.connections as f64);
         let is_known = tcp.connections == tcp.made || tcp.retransmits >= RETRANSMITS_SEEN_MIN;
         (is_known && self.are_too_many(all)).then(|| {
             let cause = if self.plan.is_on_loopback() {
-                "no network lies between, so a queue was full; raise the target's backlog and \
-                 socket buffers, or remove the queue (`tc qdisc`)"
+                "a loopback queue was full; raise the target's backlog and buffers, or remove its \
+                 `tc qdisc`"
             } else {
                 "the network loses packets; check the path, or load from a nearer machine"
             };
             let message = format!(
-                "{} sent again on {} of the {} of this run, 200 ms or more each: {cause}",
+                "{} retransmitted on {} of the {} of this run, each at least 200 ms late: {cause}",
                 plural_were(tcp.retransmits, "TCP segment"),
                 Grouped(tcp.connections),
                 plural(tcp.made, "connection"),
@@ -143,14 +144,14 @@ impl Run<'_> {
         })
     }
 
-    /// The counter is of the whole machine: on loopback, where nothing is lost on the way, it
-    /// counts what other programs send elsewhere.
+    /// The counter is that of the whole machine. On loopback nothing is lost on the way, so it
+    /// counts segments of other programs only.
     fn retransmits_of_the_machine(&self) -> Option<Reason> {
         let retransmits = self.observed.retransmits.filter(|_| !self.plan.is_on_loopback())?;
         self.are_too_many(retransmits as f64).then(|| {
             let message = format!(
-                "{} sent again by all programs of this machine, 200 ms or more each: if they were \
-                 this run's, the network loses packets; check the path",
+                "{} retransmitted by all programs of this machine, each at least 200 ms late: if \
+                 they were this run's, the network loses packets; check the path",
                 plural_were(retransmits, "TCP segment"),
             );
             suspect("retransmits", message)

@@ -29,7 +29,7 @@ const LITTLE_MAX: f64 = 0.05;
 const LITTLE_SIGMAS: f64 = 4.0;
 
 impl Run<'_> {
-    /// Fewer slots were sent than planned: whose fault was it?
+    /// Fewer slots were sent than planned: the generator, the connections or the target limited it.
     pub(super) fn shortfall(&self, offered: f64, arrivals: Arrivals) -> Option<Reason> {
         let planned = offered * self.summary.measured.as_secs_f64();
         let sent = self.summary.rate.achieved * self.summary.measured.as_secs_f64();
@@ -45,13 +45,13 @@ impl Run<'_> {
         let refused = self.record.counts.of(Outcome::ConnectFailed) as f64;
         let waited = self.total(|w| w.waited).max(self.record.counts.of(Outcome::NotSent)) as f64;
         let share = Percent(sent / planned);
-        // A slot missing for want of a connection was counted as waiting for one.
+        // A slot that found no free connection is counted in `waited`.
         let unexplained = missing - waited - refused;
         if unexplained > planned * (1.0 - ACHIEVED_MIN) || self.generator_saturated() {
             let message = format!(
-                "only {share} of the planned rate was sent, and not for want of free connections: \
-                 the generator was the limit (its busiest worker used {} of its CPU); give it \
-                 more --cores or lower -R",
+                "only {share} of the planned rate was sent though connections were free: the \
+                 generator was the limit (busiest worker: {} of its CPU); use more --cores or \
+                 lower -R",
                 Percent(self.summary.busiest()),
             );
             return Some(invalid("generator_limited", message));
@@ -60,8 +60,7 @@ impl Run<'_> {
         (waited > refused).then(|| {
             let message = format!(
                 "only {share} of the planned rate was sent: no connection was free when {} of the \
-                 slots were due; response times include that wait and are honest; the target is \
-                 at its limit, or give it more connections (-c)",
+                 slots were due (response times include the wait); raise -c or lower -R",
                 Percent((waited / planned).min(1.0)),
             );
             suspect("connections_busy", message)
@@ -81,11 +80,11 @@ impl Run<'_> {
         late.then(|| {
             let fix = match self.plan.transport.wait {
                 WaitMode::Block => "use --wait hybrid or spin, more --cores, or lower -R",
-                _ => "keep the workers' CPUs free, give them more --cores, or lower -R",
+                _ => "keep other programs off its CPUs, use more --cores, or lower -R",
             };
             let message = format!(
-                "requests left late by p99 {} (response p99 {}) though connections were free: \
-                 the times include the generator's delay; {fix}",
+                "requests were sent late by p99 {} (response p99 {}) though connections were \
+                 free: the generator was slow; {fix}",
                 Nanos(lateness),
                 Nanos(response),
             );
@@ -97,8 +96,8 @@ impl Run<'_> {
         let not_sent = self.record.counts.of(Outcome::NotSent);
         (not_sent > 0).then(|| {
             let message = format!(
-                "{} ({} of all) given up because no connection came free in time: the target \
-                 cannot take this rate over {}; lower -R or raise -c",
+                "{} ({} of all) not sent because no connection came free in time: the target is \
+                 too slow for this rate over {}; lower -R or raise -c",
                 plural_were(not_sent, "slot"),
                 Percent(self.share_of_released(not_sent)),
                 plural(self.plan.connections().into(), "connection"),
@@ -111,20 +110,20 @@ impl Run<'_> {
         let busiest = self.summary.busiest();
         (busiest >= CLOSED_BUSY_MAX).then(|| {
             let message = format!(
-                "the generator's CPU was {} busy: this is its ceiling, the target may do more; \
-                 give it more --cores",
+                "the generator's CPU was {} busy and set the rate; the target may be faster: use \
+                 more --cores",
                 Percent(busiest),
             );
             suspect("client_limited", message)
         })
     }
 
-    /// Connections × depth = rate × mean service time, when no connection stands idle, save while
-    /// its next request waits behind others to leave.
+    /// Connections × depth = rate × mean service time, if no connection is idle except while its
+    /// next request waits in the queue of sends.
     ///
-    /// Both sides are of the window, whatever its length: of exchanges that lie across its edges
-    /// the part within it counts. What chance may do is bounded all the same: answers that fail
-    /// have no service time, and lengths deviate.
+    /// Both sides count the window alone: of an exchange that crosses its edges, only the part
+    /// inside. The bound also allows for chance: failed answers have no service time, and service
+    /// times vary.
     pub(super) fn little(&self) -> Option<Reason> {
         let completed = self.record.completed();
         let undisturbed = self.record.counts.errors() as f64 <= ERRORS_MAX * completed
@@ -142,7 +141,7 @@ impl Run<'_> {
         let in_service = (served + departing) / window;
         let off = (in_service / places as f64 - 1.0).abs();
         let chance = LITTLE_SIGMAS * deviation / (window * (places as f64).sqrt());
-        // When the last requests are sent, places fall idle one after the other.
+        // After the last requests are sent, connections become idle one after the other.
         let tail = match self.plan.limits.window {
             Limit::Duration(_) => 0.0,
             Limit::Requests(_) | Limit::Either(..) => service.max() as f64 / 1e9 / window,
@@ -150,8 +149,8 @@ impl Run<'_> {
         (off > LITTLE_MAX + chance + tail).then(|| {
             let message = format!(
                 "rate × mean service time gives {in_service:.1} requests in flight where {} \
-                 expected ({} off): connections stood idle or the generator paused; check its CPUs \
-                 and raise --warmup",
+                 expected ({} off): connections were idle or the generator paused; check its CPUs, \
+                 raise --warmup",
                 plural_were(places, "request"),
                 Percent(off),
             );

@@ -3,7 +3,7 @@
 use super::{Reason, Run, invalid, suspect};
 use crate::summary::{Percent, plural};
 
-/// Receives that found no buffer, per answer: each costs a pass through the kernel.
+/// Receives that found no buffer, per answer: each costs another system call.
 const BUFFERS_EXHAUSTED_MAX: f64 = 0.01;
 /// Bytes of an answer, with its header, from which on it takes several buffers.
 const LARGE_ANSWER: f64 = 5_000.0;
@@ -18,23 +18,22 @@ impl Run<'_> {
         let overflowed = self.total(|w| w.completions_overflowed);
         (overflowed > 0).then(|| {
             let message = format!(
-                "the queue of completions was full {}, and the kernel had to set some \
-                 aside, so their times are late: use fewer connections per core",
+                "io_uring's completion queue was full {}, so completions were delayed and times \
+                 are too long: use fewer connections per core",
                 plural(overflowed, "time"),
             );
             invalid("completions_overflowed", message)
         })
     }
 
-    /// A driver that stopped working ended the run for all.
+    /// A driver that fails repeatedly ends the run for all workers.
     pub(super) fn engine_failed(&self) -> Option<Reason> {
         let mut workers = self.record.workers.iter();
         let (cpu, why) = workers.find_map(|w| w.halted.as_ref().map(|why| (w.cpu, why)))?;
         let message = format!(
-            "io_uring stopped working on CPU {cpu} after {}, so the run was ended: \
-             `io_uring_enter` failed again and again ({why}); free memory, or use fewer \
-             connections",
-            self.summary.measured,
+            "the run ended after {1}, since `io_uring_enter` failed repeatedly on CPU {0}: {why}; \
+             free memory, or use fewer connections",
+            cpu, self.summary.measured,
         );
         Some(invalid("engine_failed", message))
     }
@@ -47,15 +46,14 @@ impl Run<'_> {
                 / self.record.counts.completed().max(1) as f64;
             // Those that are not read are dropped in the kernel, and need none.
             let cause = if size > LARGE_ANSWER && self.plan.workload.script().is_some() {
-                "large answers are read, each through many buffers: check and capture less of \
-                 their bodies, use fewer connections per core, or more --cores"
+                "large answers take many buffers each: check and capture less of them, or use \
+                 fewer connections per core"
             } else {
-                "answers came on more connections at once than there are buffers: use fewer \
-                 connections per core, or more --cores"
+                "more answers arrived at once than there are buffers: use fewer connections per \
+                 core, or more --cores"
             };
             let message = format!(
-                "{} found no free buffer ({} of the answers), and the client pays for it in CPU: \
-                 {cause}",
+                "{} found no free buffer ({} of the answers), which costs the client CPU; {cause}",
                 plural(exhausted, "receive"),
                 Percent(share),
             );
@@ -67,7 +65,7 @@ impl Run<'_> {
         let worst =
             self.summary.workers.iter().max_by(|a, b| a.run_queue.total_cmp(&b.run_queue))?;
         let message = format!(
-            "the worker on CPU {} waited for its CPU {} of the time: something else runs there; \
+            "the worker on CPU {} waited for its CPU {} of the time: another program runs there; \
              stop it or choose other CPUs with --cores",
             worst.cpu,
             Percent(worst.run_queue),
@@ -79,7 +77,7 @@ impl Run<'_> {
         let share = self.observed.steal_share?;
         let message = format!(
             "the hypervisor took {} of the CPU time: run again when its other guests are quiet, or \
-             on a machine of your own",
+             on a dedicated machine",
             Percent(share),
         );
         stolen("steal", share, message)
@@ -89,7 +87,7 @@ impl Run<'_> {
         let periods = self.observed.throttled_periods?;
         (periods > 0).then(|| {
             let message = format!(
-                "the generator's cgroup was out of CPU quota in {}: raise its quota or use fewer \
+                "the generator's cgroup used up its CPU quota in {}: raise the quota or use fewer \
                  --cores",
                 plural(periods, "period"),
             );
@@ -102,8 +100,8 @@ impl Run<'_> {
         (!shared.is_empty()).then(|| {
             let list: Vec<_> = shared.iter().map(usize::to_string).collect();
             let message = format!(
-                "the target may run on the workers' CPUs ({}): each slows the other; keep them \
-                 apart with --cores and taskset",
+                "the target may run on the workers' CPUs ({}), and each slows the other: separate \
+                 them with --cores and taskset",
                 list.join(", "),
             );
             suspect("cpu_overlap", message)

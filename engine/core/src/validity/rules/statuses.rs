@@ -52,8 +52,8 @@ impl Run<'_> {
                 Some(location) => format!("to `{location}`"),
                 None => "without a Location".to_owned(),
             };
-            let advice = "uringbench follows no redirect, these are the times of the redirect \
-                          itself; load the URL it leads to, or check for the status in a scenario";
+            let advice = "redirects are not followed, so these are their times; load the URL they \
+                          lead to, or check for the status in a scenario";
             (location, advice.to_owned())
         })
     }

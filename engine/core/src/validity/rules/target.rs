@@ -39,9 +39,8 @@ impl Run<'_> {
         }
         let (from, to) = (rows[first].start, rows[rows.len() - 1]);
         let message = format!(
-            "the target was gone from second {:.1} of the run on, to its end at {:.1}: no \
-             connection stood and nothing was answered ({failure}); the figures cover the \
-             time before; check its log",
+            "the target was gone from second {:.1} of the run on, to its end at {:.1} ({failure}): \
+             the figures cover the time before; check the target's log",
             from.as_secs_f64(),
             (to.start + to.length).as_secs_f64(),
         );
@@ -112,9 +111,9 @@ impl Run<'_> {
         let corrected = service.clone_correct(usual).value_at_quantile(Quantile::P99.share());
         (corrected > p99.saturating_mul(2)).then(|| {
             format!(
-                "the target stalled (longest answer {}) and the load with it, since a closed loop \
-                 waits for its answers: had requests gone on at the usual pace, p99 would be {} \
-                 and not {}; measure it at a rate, with -R",
+                "the target stalled (longest answer {}), and a closed loop stalls with it: with \
+                 requests at the usual pace, p99 would be {} instead of {}; measure it at a rate, \
+                 with -R",
                 Nanos(longest),
                 Nanos(corrected),
                 Nanos(p99),

@@ -50,7 +50,7 @@ fn resets_of_every_request_over_tls_may_be_for_want_of_a_certificate() {
     let identity = Some(Identity::default());
     assert!(reset(Some(tls())).contains("(post-handshake authentication, renegotiation)"));
     let shown = reset(Some(TlsPlan { identity, ..tls() }));
-    assert!(shown.ends_with("where --cert and --key are shown"), "{shown}");
+    assert!(shown.ends_with("where --cert is sent"), "{shown}");
     assert!(!reset(None).contains("post-handshake"));
 }
 
@@ -66,7 +66,10 @@ fn answers_without_an_event_may_be_no_streams() {
             });
             case.worker().events = events;
         });
-        case.verdict().notes.iter().any(|note| note.starts_with("no event came in 300,000 answers"))
+        case.verdict()
+            .notes
+            .iter()
+            .any(|note| note.starts_with("no event arrived in 300,000 answers"))
     };
     assert!(noted(0) && !noted(1));
 }
@@ -112,7 +115,7 @@ fn https_is_suggested_where_tls_answers() {
     };
     let alert = answered(b"\x15\x03\x01\0\x02\x02\x46");
     assert!(
-        alert.contains(": TLS answers: ") && alert.ends_with("begins with https://"),
+        alert.contains(": TLS answers: ") && alert.ends_with("write https:// in the URL"),
         "{alert}"
     );
     let settings = answered(b"\0\0\x06\x04\0\0\0\0\0\0\x03\0\0\0d");
@@ -133,7 +136,7 @@ fn what_is_tolerated_is_a_note() {
     let verdict = case.verdict();
     assert_eq!(verdict.validity, Validity::Valid);
     let note = "2 answers had a space before the colon of a header line, read as browsers and curl \
-                do, the first: `X : y`";
+                read it; the first: `X : y`";
     assert_eq!(verdict.notes, [note]);
 }
 

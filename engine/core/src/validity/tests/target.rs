@@ -34,9 +34,8 @@ fn answers_that_redirect_are_told_with_where_to() {
     let all = answered(302, 300_000, StatusSample { location, ..StatusSample::default() });
     assert_eq!(
         all.verdict().reasons[0].message,
-        "300,000 of 300,000 answers (100 %) are 302 (to `https://x/`): uringbench follows no \
-         redirect, these are the times of the redirect itself; load the URL it leads to, or check \
-         for the status in a scenario"
+        "300,000 of 300,000 answers (100 %) are 302 (to `https://x/`): redirects are not followed, \
+         so these are their times; load the URL they lead to, or check for the status in a scenario"
     );
     assert_eq!(plainly(301, 2_999).verdict().notes, [""; 0]);
     let noted = plainly(301, 3_000).verdict();
