@@ -1,4 +1,4 @@
-//! Why connections cannot be made, each with its remedy.
+//! Causes of failed connections, each with its fix.
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,26 +11,26 @@ use crate::wire::tls::TlsFailure;
 /// Why a connection could not be made.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ConnectFailure {
-    /// The kernel or the peer said so.
+    /// The kernel or the peer refused it.
     Refused(Failure),
-    /// There is no TLS with what answers there.
+    /// The peer does not speak TLS, or the handshake failed.
     Tls(TlsFailure),
-    /// The opening of the WebSocket was answered with this status.
+    /// The target answered the WebSocket handshake with this status.
     Upgrade(u16),
-    /// The WebSocket was opened, but only so many messages came of a greeting that is so long.
+    /// The WebSocket was opened, but only so many messages of a longer greeting arrived.
     Greeting(u32, u32),
-    /// The opening of the WebSocket was answered with what is none.
+    /// The target answered the WebSocket handshake with something else.
     Answer(Arc<str>),
-    /// The peer ended it before the first request could be sent.
+    /// The peer closed it before the first request could be sent.
     Closed,
-    /// Nobody answered within the timeout.
+    /// No answer to the connect within the timeout.
     TimedOut,
-    /// The connection was made, but what comes before its first request did not end in time.
+    /// The connection was made, but the handshakes before its first request did not end in time.
     Unanswered,
 }
 
 impl fmt::Display for ConnectFailure {
-    /// Cause and remedy in one line.
+    /// Cause and fix in one line.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let failure = match self {
             Self::Refused(failure) => failure,

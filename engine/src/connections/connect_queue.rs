@@ -1,17 +1,17 @@
-//! Which connection is made next, and when it may be.
+//! Which connection is made next, and when.
 //!
-//! Attempts under way are bounded, and paced where a rate is asked for. Time is an argument.
+//! Concurrent attempts are bounded, and paced if a connect rate is configured. Time is an argument.
 
 use std::collections::VecDeque;
 
 use uringbench_core::time::{Nanos, Timestamp};
 
-/// Attempts under way at once: more would only overflow the target's accept queue.
+/// Concurrent attempts: more would only overflow the target's accept queue.
 const CONNECTING_MAX: u32 = 256;
-/// Attempts that could not be made in time are made up for within this span, and no longer.
+/// Attempts that could not be made in time are caught up within this span, not beyond it.
 const CATCH_UP: Nanos = Nanos::from_millis(100);
 
-/// Connections that wait to be made, first come, first served.
+/// Connections that wait to be made, in order of arrival.
 #[derive(Debug, Default)]
 pub(crate) struct ConnectQueue {
     waiting: VecDeque<u32>,
@@ -30,7 +30,7 @@ impl ConnectQueue {
         self.waiting.push_back(number);
     }
 
-    /// The connection to be made now, if one may be while so many attempts are under way.
+    /// The connection to make now, if the limits of rate and of concurrent attempts allow one.
     #[inline]
     pub(crate) fn next(&mut self, connecting: u32, now: Timestamp) -> Option<u32> {
         if self.waiting.is_empty() || connecting >= CONNECTING_MAX || now < self.next {
@@ -40,7 +40,7 @@ impl ConnectQueue {
         self.waiting.pop_front()
     }
 
-    /// When the next one may be, if time is all it waits for.
+    /// When the next one may be made, if only the rate delays it.
     #[inline]
     pub(crate) fn wake_at(&self, connecting: u32) -> Timestamp {
         if self.waiting.is_empty() || connecting >= CONNECTING_MAX {
@@ -55,7 +55,7 @@ impl ConnectQueue {
 mod tests {
     use super::*;
 
-    /// How many of `count` are admitted when it is looked at every `step` for `span`.
+    /// How many of `count` are admitted when the queue is polled every `step` for `span`.
     fn admitted(gap: Nanos, count: u32, step: Nanos, span: Nanos) -> u32 {
         let mut connect_queue = ConnectQueue::new(gap);
         (0..count).for_each(|number| connect_queue.enqueue(number));
@@ -73,7 +73,7 @@ mod tests {
     #[test]
     fn a_rate_is_kept_and_what_was_missed_is_made_up_for() {
         let gap = Nanos::from_millis(1);
-        // The first hundred milliseconds' worth may come at once.
+        // The first hundred milliseconds' worth may be made at once.
         let even = admitted(gap, 10_000, Nanos(100_000), Nanos::SECOND);
         assert!((1_000..=1_101).contains(&even), "{even}");
         let rough = admitted(gap, 10_000, Nanos::from_millis(50), Nanos::SECOND);

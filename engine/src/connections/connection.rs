@@ -1,4 +1,4 @@
-//! One connection's state.
+//! The state of one connection.
 
 use uringbench_core::time::{Nanos, Timestamp};
 
@@ -7,10 +7,10 @@ use super::send::Session;
 use crate::event_loop::LoopOptions;
 use crate::wire::Wire;
 
-/// A connection number's life: down, connecting, up, closing, down …
+/// One connection number through its lives: down, connecting, up, closing, down …
 ///
-/// What a turn touches lies in the first of its two cache lines: with thousands of connections
-/// each line is a miss.
+/// The fields used in each turn lie in the first of its two cache lines: with thousands of
+/// connections each line is a miss.
 #[repr(C, align(64))]
 pub(crate) struct Connection {
     /// Counts the connections that have had this number.
@@ -18,58 +18,58 @@ pub(crate) struct Connection {
     /// Its part of the table of exchanges.
     pub(super) share: Share,
     pub(super) receive: Receive,
-    /// Answers in a row that were small, as far as it matters.
+    /// Consecutive small answers, counted up to `STEADY`.
     small_in_row: u8,
-    /// Listed as able to take a request.
+    /// In the list of connections that can take a request.
     pub(super) is_listed: bool,
-    /// A send whose end is reported is under way.
+    /// A send whose end is reported is in progress.
     pub(super) is_sending: bool,
     pub(super) link: Link,
-    /// Not before then has an answer begun to be late: it was made, something was given back, or a
-    /// stream has brought something.
+    /// The earliest start of the current timeout: when it was made, something was given back, or a
+    /// stream delivered data.
     pub(super) renewed: Timestamp,
     /// Requests it has taken since it was made.
     pub(super) taken: u32,
-    /// It has carried a measured request, in whatever life.
+    /// It has carried a measured request, in any of its lives.
     is_used: bool,
     /// Whether a request was answered on it.
     pub(super) has_answered: bool,
-    /// The protocol, and how far it has come.
+    /// The protocol and its state.
     pub(super) wire: Wire,
-    /// TLS and what is being sent piece by piece, where there is any of it.
+    /// TLS and sends in pieces, if the run needs them.
     pub(super) session: Option<Box<Session>>,
     pub(super) attempts: Attempts,
 }
 
 const _: () = assert!(size_of::<Connection>() == 128);
 
-/// How the connections of a number have fared.
+/// The history of a connection number.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Attempts {
-    /// How many addresses it has gone on by, one per failure: one that works is kept.
+    /// Index of the address to try: one step per failure, so that an address that works is kept.
     pub(super) turn: u32,
     /// Failed attempts since it was last up.
     pub(super) failures: u16,
-    /// How many connections in a row have ended without an answer.
+    /// Consecutive connections that ended without an answer.
     pub(super) unanswered: u8,
-    /// Whether one has been up, or every address has been tried.
+    /// Whether one has been up, or every address has failed.
     pub(super) is_tried: bool,
 }
 
-/// Where a connection stands.
+/// The state of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Link {
-    /// Not there; to be tried again from then on.
+    /// Not connected; to be tried again at this time.
     Down { retry_at: Timestamp },
-    /// Being made.
+    /// Connecting.
     Connecting { since: Timestamp },
-    /// Made; what comes before the first request is under way.
+    /// Connected; the handshakes before the first request are in progress.
     Opening { since: Timestamp },
     /// Established, since then.
     Up { since: Timestamp },
-    /// A WebSocket that this side has ended, since then: what still comes is looked at.
+    /// A WebSocket that this side has closed; remaining data is still read.
     Parting { since: Timestamp },
-    /// Being closed; the number is not free yet. It is not made again before then.
+    /// Closing; it can only reconnect when the close has completed.
     Closing { not_before: Timestamp },
 }
 
@@ -83,24 +83,24 @@ pub(crate) enum Receive {
     Multi,
     /// Continuous, being cancelled.
     Cancelling,
-    /// One, whether its bytes are wanted or dropped.
+    /// One at a time, to be read or to be dropped.
     Once,
 }
 
-/// From so many small answers in a row on they are received continuously. A large one then costs a
-/// cancellation, which answers of changing sizes must not cost each time.
+/// After this many consecutive small answers they are received continuously. A large one then costs
+/// a cancellation, which alternating sizes must not cost each time.
 const STEADY: u8 = 8;
-/// Before there was any: the first small one is as good as a row of them.
+/// The value before the first answer: one small answer completes the row.
 const UNKNOWN: u8 = STEADY - 1;
-/// An answer with more payload than this is large: received continuously it would come through many
+/// An answer with more payload than this is large: a continuous receive would deliver it in many
 /// small buffers.
 const LARGE_FROM: u64 = 4 << 10;
-/// From then on a connection that has answered nothing has stood idle: its end may have been under
-/// way when a request was sent on it.
+/// After this time without an answer a connection counts as idle: the target may have been closing
+/// it when a request was sent on it.
 const IDLE_MIN: Nanos = Nanos::from_millis(10);
 
 impl Connection {
-    /// One that is down, and will speak HTTP. `tells_continue`: see [`Wire::http`].
+    /// A connection that is down and will speak HTTP. `tells_continue`: see [`Wire::http`].
     pub(crate) fn new(tells_continue: bool) -> Self {
         Self {
             generation: 0,
@@ -120,9 +120,9 @@ impl Connection {
         }
     }
 
-    /// Forget the life that has ended. What was given back stays.
+    /// Reset the state for a new life. Exchanges that were given back stay.
     pub(super) fn reset(&mut self, tells_continue: bool) {
-        // Generations count modulo 2^24, as many as a completion carries.
+        // Generations count modulo 2^24: a completion carries 24 bits.
         self.generation = (self.generation + 1) & 0xff_ffff;
         self.receive = Receive::None;
         self.small_in_row = UNKNOWN;
@@ -133,7 +133,7 @@ impl Connection {
         self.wire = Wire::http(tells_continue);
     }
 
-    /// Counts the connections that have had its number.
+    /// Counts the connections that have had this number.
     #[inline]
     pub(crate) const fn generation(&self) -> u32 {
         self.generation
@@ -149,13 +149,13 @@ impl Connection {
         matches!(self.link, Link::Up { .. })
     }
 
-    /// Whether what comes before the first request is under way.
+    /// Whether the handshakes before the first request are in progress.
     #[inline]
     pub(crate) const fn is_opening(&self) -> bool {
         matches!(self.link, Link::Opening { .. })
     }
 
-    /// Whether this side has ended its WebSocket, and looks at what still comes.
+    /// Whether this side has closed its WebSocket and still reads remaining data.
     #[inline]
     pub(crate) const fn is_parting(&self) -> bool {
         matches!(self.link, Link::Parting { .. })
@@ -167,7 +167,7 @@ impl Connection {
         &self.share
     }
 
-    /// The same, to change it.
+    /// The same, mutable.
     #[inline]
     pub(crate) const fn share_mut(&mut self) -> &mut Share {
         &mut self.share
@@ -190,35 +190,35 @@ impl Connection {
         self.taken
     }
 
-    /// How many addresses it has gone on by.
+    /// How many addresses it has moved on by.
     #[inline]
     pub(crate) const fn turn(&self) -> u32 {
         self.attempts.turn
     }
 
-    /// Not before then has an answer begun to be late.
+    /// The earliest start of the current timeout.
     pub(crate) const fn renewed(&self) -> Timestamp {
         self.renewed
     }
 
-    /// A stream has brought something: it is late when it brings nothing, however long it lasts.
+    /// A stream delivered data, so its timeout starts again, however long the stream lasts.
     pub(crate) const fn renew(&mut self, now: Timestamp) {
         self.renewed = now;
     }
 
-    /// The protocol, and how far it has come.
+    /// The protocol and its state.
     #[inline]
     pub(crate) const fn wire(&self) -> &Wire {
         &self.wire
     }
 
-    /// The same, for what has come.
+    /// The same, mutable.
     #[inline]
     pub(crate) const fn wire_mut(&mut self) -> &mut Wire {
         &mut self.wire
     }
 
-    /// It carries a request, of the measured window or not. Whether it is the first measured one.
+    /// It carries a request. Returns whether this is its first measured one.
     #[inline]
     pub(crate) const fn note_used(&mut self, is_measured: bool) -> bool {
         let is_first = is_measured && !self.is_used;
@@ -226,7 +226,7 @@ impl Connection {
         is_first
     }
 
-    /// Learn from an answer with so much payload how to receive the next ones.
+    /// Choose how to receive the next answers from the payload size of this one.
     #[inline]
     pub(crate) const fn note_answer(&mut self, payload: u64) {
         self.has_answered = true;
@@ -234,18 +234,18 @@ impl Connection {
         self.small_in_row = if payload > LARGE_FROM { 0 } else { small_in_row };
     }
 
-    /// Messages come whenever they come, pings too, between answers.
+    /// WebSocket messages and pings arrive at any time.
     pub(super) const fn receive_continuously(&mut self) {
         self.small_in_row = STEADY;
     }
 
-    /// Whether answers have been small for so long that they are received continuously.
+    /// Whether answers have been small for long enough to receive them continuously.
     #[inline]
     pub(super) const fn is_steady(&self) -> bool {
         self.small_in_row >= STEADY
     }
 
-    /// Whether the next answer may well be large: one of the latest was.
+    /// Whether the next answer may be large: one of the latest was.
     #[inline]
     pub(super) const fn may_be_large(&self) -> bool {
         self.small_in_row < UNKNOWN
@@ -257,8 +257,8 @@ impl Connection {
         let can_send = self.is_up()
             && self.receive != Receive::Cancelling
             && !self.is_sending
-            // A request sent in pieces is one of those in flight, and must be whole before the
-            // next one begins.
+            // A request sent in pieces counts as in flight, and must be sent completely before the
+            // next one.
             && (self.in_flight() == 0 || !self.owes_request());
         if !can_send {
             return 0;
@@ -266,12 +266,12 @@ impl Connection {
         let free = options.pipeline.saturating_sub(self.in_flight());
         match options.per_connection {
             None => free,
-            // At most the pipeline's depth, which fits.
+            // At most the pipeline's depth, so it fits.
             Some(most) => u32::from(free).min(most.saturating_sub(self.taken)) as u16,
         }
     }
 
-    /// Whether it has had all the requests it may have, and their answers.
+    /// Whether it has sent its last allowed request and received all answers.
     #[inline]
     pub(crate) fn is_done(&self, options: &LoopOptions) -> bool {
         options.per_connection.is_some_and(|most| self.taken >= most)
@@ -285,38 +285,37 @@ impl Connection {
         self.owed() > 0
             && self.is_up()
             && !self.is_sending
-            // A request in pieces must be whole before the next one begins.
+            // A request in pieces must be sent completely before the next one.
             && !(has_sent && self.owes_request())
     }
 
-    /// Whether a request is left of which the target has not been sent everything: the latest.
+    /// Whether part of the latest request has not been sent yet.
     pub(crate) fn owes_request(&self) -> bool {
         self.session.as_ref().is_some_and(|session| session.has_unsent())
     }
 
-    /// The same when answers have ended exchanges: what is left of a request that has its answer
-    /// would be taken for the next one.
+    /// The same after answers have ended exchanges: the rest of a request that was already answered
+    /// would be taken for the next request.
     #[inline]
     pub(crate) fn owes_answered(&self) -> bool {
         self.in_flight() == self.owed() && self.owes_request()
     }
 
-    /// Whether it had a life before this request in flight on it: it has answered another, or has
-    /// stood idle. A target that ends it then may not have seen that request.
+    /// Whether it was used before this request: it has answered another one, or was idle for a
+    /// while. A target that closes it then may not have seen the request.
     pub(crate) fn has_stood(&self, exchange: &Exchange) -> bool {
         let Link::Up { since } = self.link else { return false };
         let has_answered = self.taken > u32::from(self.in_flight() - self.owed());
         has_answered || exchange.sent().since(since) >= IDLE_MIN
     }
 
-    /// Whether the end of the stream may be the end of an answer: within TLS only what the peer
-    /// says is an end; anything else may be an attack (RFC 8446 section 6.1), unless it is
-    /// tolerated.
+    /// Whether the end of the stream may end an answer. Within TLS only the peer's close_notify
+    /// does; anything else may be an attack (RFC 8446 section 6.1), unless it is tolerated.
     pub(crate) fn may_end_here(&self) -> bool {
         self.session.as_ref().is_none_or(|session| session.may_end_here())
     }
 
-    /// Whether it is an end that leaves open whether the answer is whole.
+    /// Whether this end leaves open if the answer is complete.
     pub(crate) fn is_truncated(&self) -> bool {
         self.wire.opaque() == u64::MAX && !self.may_end_here()
     }

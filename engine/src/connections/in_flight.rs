@@ -1,45 +1,45 @@
-//! The exchanges in flight, each at a place of its own that names it as long as it lasts.
+//! The exchanges in flight, each at a place that identifies it as long as it lasts.
 //!
-//! An exchange may end before older ones of its connection: nothing here assumes an order, but for
-//! [`InFlight::oldest`], which is for protocols whose answers come in the order of their requests.
+//! An exchange may end before older ones of its connection. Only [`InFlight::oldest`] assumes an
+//! order; it is for protocols that answer requests in order.
 
 use uringbench_core::pacer::Slot;
 use uringbench_core::time::Timestamp;
 
 use crate::record::recorder::Answers;
 
-/// Names an exchange as long as it is in flight: its place in the table.
+/// Identifies an exchange while it is in flight: its place in the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ExchangeId(pub(crate) u32);
 
-/// Requests sent together, and their responses under way. Half a cache line.
+/// Requests sent together, and their responses. Half a cache line.
 #[derive(Clone, Copy, Debug)]
 #[repr(align(32))]
 pub(crate) struct Exchange {
     due: Timestamp,
     sent: Timestamp,
-    /// When the first byte of the oldest response arrived; never, if it has not begun.
+    /// When the first byte of the oldest response arrived; `never` before that.
     first_byte: Timestamp,
-    /// How many of them are not answered yet, 0 where the place is free; more than one only in a
-    /// closed loop.
+    /// How many of them are unanswered, 0 if the place is free; more than one only in a closed
+    /// loop.
     count: u16,
     marks: Marks,
     /// How often the oldest of them has been given back.
     retries: u8,
-    /// The user whose request it is, where there are users.
+    /// The user who sent the request, in a scenario.
     user: u32,
 }
 
 const _: () = assert!(size_of::<Exchange>() == 32);
 
-/// Two truths about an exchange, in one byte.
+/// Two flags of an exchange, in one byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Marks(u8);
 
 impl Marks {
-    /// Its slot is of the measured window.
+    /// Its slot is in the measured window.
     const MEASURED: u8 = 1;
-    /// It was given back, and has not been sent again.
+    /// It was given back and has not been sent again.
     const OWED: u8 = 2;
 
     const fn has(self, mark: u8) -> bool {
@@ -62,7 +62,7 @@ impl Exchange {
         }
     }
 
-    /// They have left then. Those that are not due at a time of their own are due when they leave.
+    /// They left at this time. Requests without a due time are due when they leave.
     #[inline]
     pub(crate) const fn leave(&mut self, sent: Timestamp, has_due_time: bool) {
         self.sent = sent;
@@ -83,7 +83,7 @@ impl Exchange {
         self.sent
     }
 
-    /// How many of them are not answered yet.
+    /// How many of them are unanswered.
     #[inline]
     pub(crate) const fn count(&self) -> u16 {
         self.count
@@ -94,7 +94,7 @@ impl Exchange {
         self.retries
     }
 
-    /// The user whose request it is, where there are users.
+    /// The user who sent the request, in a scenario.
     #[inline]
     pub(crate) const fn user(&self) -> u32 {
         self.user
@@ -112,17 +112,17 @@ impl Exchange {
         self.first_byte = self.first_byte.min(now);
     }
 
-    /// The bytes that arrived were of no response.
+    /// The bytes that arrived belong to no response.
     pub(crate) const fn not_begun(&mut self) {
         self.first_byte = Timestamp::NEVER;
     }
 
-    /// Whether they were given back, and have not been sent again.
+    /// Whether they were given back and have not been sent again.
     fn is_owed(&self) -> bool {
         self.marks.has(Marks::OWED)
     }
 
-    /// The oldest request has its answer; the next one's is still to begin.
+    /// The oldest request is answered; the next one's response has not begun.
     #[inline]
     fn answered(&mut self, status: u16) -> Answers {
         let first_byte = std::mem::replace(&mut self.first_byte, Timestamp::NEVER);
@@ -133,11 +133,11 @@ impl Exchange {
 /// One connection's part of the table.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Share {
-    /// Requests in flight: the counts of its exchanges, summed.
+    /// Requests in flight: the sum of the counts of its exchanges.
     in_flight: u16,
-    /// Those of them that were given back and have not been sent again.
+    /// Those that were given back and have not been sent again.
     owed: u16,
-    /// The first place that is in use, or the next one to be.
+    /// The first place in use, or the next one to use.
     first: u16,
     /// Places in use.
     entries: u16,
@@ -150,7 +150,7 @@ impl Share {
         self.in_flight
     }
 
-    /// Those of them that were given back and have not been sent again.
+    /// Those that were given back and have not been sent again.
     #[inline]
     pub(crate) const fn owed(&self) -> u16 {
         self.owed
@@ -161,7 +161,7 @@ impl Share {
 pub(crate) struct InFlight {
     all: Box<[Exchange]>,
     depth: u16,
-    /// Of all connections together.
+    /// Exchanges in flight on all connections.
     count: u64,
 }
 
@@ -188,8 +188,8 @@ impl InFlight {
         if index >= self.depth { index - self.depth } else { index }
     }
 
-    /// The oldest exchange of a connection that has one in flight, where they end in the order in
-    /// which they began.
+    /// The oldest exchange of a connection that has one in flight, for protocols that answer in
+    /// order.
     #[inline]
     pub(crate) fn oldest(&self, number: u32, share: &Share) -> ExchangeId {
         ExchangeId((self.first_place(number) + usize::from(share.first)) as u32)
@@ -201,14 +201,14 @@ impl InFlight {
         &self.all[id.0 as usize]
     }
 
-    /// The same, to change it.
+    /// The same, mutable.
     #[inline]
     pub(crate) fn get_mut(&mut self, id: ExchangeId) -> &mut Exchange {
         &mut self.all[id.0 as usize]
     }
 
-    /// The exchanges in flight on a connection, in the order of their places from the first on:
-    /// that of their sending, where they end in that order.
+    /// The exchanges in flight on a connection, by place from the first on: for protocols that
+    /// answer in order, the order in which they were sent.
     pub(crate) fn of(
         &self,
         number: u32,
@@ -223,13 +223,13 @@ impl InFlight {
         })
     }
 
-    /// The earliest time at which one in flight on a connection was sent.
+    /// When the oldest exchange in flight on a connection was sent.
     pub(crate) fn earliest(&self, number: u32, share: &Share) -> Option<Timestamp> {
         self.of(number, share).map(|(_, exchange)| exchange.sent).min()
     }
 
-    /// The target has not acted on an exchange, or it may be sent twice: it is to be sent again,
-    /// on the next connection of this number or on the same one.
+    /// The target has not processed an exchange, or it may be sent twice: queue it to be sent
+    /// again, on the next connection of this number or on the same one.
     pub(crate) fn give_back(&mut self, share: &mut Share, id: ExchangeId) {
         let exchange = &mut self.all[id.0 as usize];
         exchange.first_byte = Timestamp::NEVER;
@@ -240,7 +240,7 @@ impl InFlight {
         }
     }
 
-    /// The first exchange of a connection that was given back: it is sent again.
+    /// The first exchange of a connection that was given back, to send it again.
     pub(crate) fn take_owed(&mut self, number: u32, share: &mut Share) -> Option<ExchangeId> {
         let (id, _) = self.of(number, share).find(|(_, exchange)| exchange.is_owed())?;
         let exchange = &mut self.all[id.0 as usize];
@@ -249,7 +249,7 @@ impl InFlight {
         Some(id)
     }
 
-    /// Add an exchange. The caller has seen that there is room.
+    /// Add an exchange. The caller has checked that there is room.
     #[inline]
     pub(crate) fn push(
         &mut self,
@@ -258,7 +258,7 @@ impl InFlight {
         exchange: Exchange,
     ) -> ExchangeId {
         let start = self.first_place(number);
-        // Free at once, where exchanges end in the order in which they began.
+        // Found at once if exchanges end in the order in which they began.
         let mut index = self.wrapped(share.first + share.entries);
         while self.all[start + usize::from(index)].count > 0 {
             index = self.wrapped(index + 1);
@@ -271,7 +271,7 @@ impl InFlight {
         ExchangeId(place as u32)
     }
 
-    /// `count` requests of an exchange have ended, so or so.
+    /// `count` requests of an exchange have ended, with any outcome.
     #[inline]
     pub(crate) fn end(&mut self, number: u32, share: &mut Share, id: ExchangeId, count: u16) {
         let exchange = &mut self.all[id.0 as usize];
@@ -287,7 +287,7 @@ impl InFlight {
         self.count -= u64::from(count);
     }
 
-    /// The first place is one in use, where any is.
+    /// The first place is one in use, if any is.
     #[inline]
     fn move_first(&self, number: u32, share: &mut Share) {
         let start = self.first_place(number);
@@ -300,7 +300,7 @@ impl InFlight {
         }
     }
 
-    /// The oldest request of an exchange has its answer, with this status, and ends.
+    /// The oldest request of an exchange is answered with this status, and ends.
     #[inline]
     pub(crate) fn answered(
         &mut self,
@@ -327,7 +327,7 @@ mod tests {
     struct Modelled {
         table: InFlight,
         shares: [Share; 3],
-        /// By connection: what is in flight, by name, with how many requests.
+        /// By connection: the exchanges in flight, by id, and their request counts.
         model: Vec<BTreeMap<u32, u16>>,
     }
 
@@ -417,7 +417,7 @@ mod tests {
         let mut modelled = Modelled::new(3);
         let ids = [modelled.push(0, 2, 9), modelled.push(0, 1, 10), modelled.push(0, 1, 11)];
         modelled.table.get_mut(ids[0]).begin_response(Timestamp(10));
-        // One stays: the target works on it.
+        // One stays: the target is processing it.
         for id in [ids[2], ids[0], ids[0]] {
             modelled.table.give_back(&mut modelled.shares[0], id);
         }

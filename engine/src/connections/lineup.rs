@@ -1,7 +1,7 @@
-//! The line of connections that can take a request, and which of them is next.
+//! The queue of connections that can take a request, and which of them is next.
 //!
-//! Each is listed at most once, so the room for all of them is taken at the start. Whether one
-//! that is listed can still take a request is for the loop to see.
+//! Each is listed at most once, so the memory for all of them is allocated at the start. The loop
+//! checks whether a listed one can still take a request.
 
 use std::collections::VecDeque;
 
@@ -9,9 +9,9 @@ use uringbench_core::plan::ConnectionOrder;
 
 /// Connections that can take a request.
 pub(crate) struct Lineup {
-    /// Those with nothing to wait for.
+    /// Those with no request in flight.
     ready: VecDeque<u32>,
-    /// Those that have taken some requests and can take more: next when there are no others.
+    /// Those that have taken requests and can take more; used when there are no others.
     partial: VecDeque<u32>,
     order: ConnectionOrder,
 }
@@ -29,13 +29,13 @@ impl Lineup {
         self.ready.push_back(number);
     }
 
-    /// List one that has just been sent to and can take more.
+    /// List one that was just used and can take more.
     #[inline]
     pub(crate) fn add_partial(&mut self, number: u32) {
         self.partial.push_back(number);
     }
 
-    /// The one that is next. It stays listed.
+    /// The next one. It stays listed.
     #[inline]
     pub(crate) fn next(&mut self) -> Option<u32> {
         if self.ready.is_empty() {
@@ -47,7 +47,7 @@ impl Lineup {
         }
     }
 
-    /// Take the one that [`Self::next`] has named off the line.
+    /// Remove the one that [`Self::next`] has returned.
     #[inline]
     pub(crate) fn take(&mut self) {
         match self.order {
@@ -61,7 +61,7 @@ impl Lineup {
 mod tests {
     use super::*;
 
-    /// The connections that take so many requests, each of which is answered before the next.
+    /// The connections that take these requests, each of which is answered before the next.
     fn taken(order: ConnectionOrder, requests: u32) -> Vec<u32> {
         let mut lineup = Lineup::new(4, order);
         (0..4).for_each(|number| lineup.add(number));

@@ -1,7 +1,7 @@
-//! A worker's connections: which are there, which can take a request, and how they come and go.
+//! A worker's connections: which exist, which can take a request, and how they open and close.
 //!
-//! Whatever a connection does to the world goes through here: attempts, sends (`send`), receives
-//! (`receive`), closes. What an answer or an end means for requests is the loop's matter.
+//! All driver operations on connections are issued here: connects, sends (`send`), receives
+//! (`receive`), closes. The event loop decides what an answer or an end means for requests.
 
 pub(crate) mod connect_failure;
 mod connect_queue;
@@ -28,13 +28,13 @@ use crate::drivers::{Driver, UnderWay};
 use crate::event_loop::LoopOptions;
 use crate::wire::ConnectionConfig;
 
-/// The first wait after a failed attempt; it doubles with each, up to the maximum.
+/// The first wait after a failed attempt; it doubles with each one, up to the maximum.
 const RETRY_FIRST: Nanos = Nanos::from_millis(10);
 const RETRY_MAX: Nanos = Nanos::from_millis(100);
-/// The maximum is at least so much for each connection.
+/// The maximum wait is at least this long for each connection.
 const RETRY_EACH: Nanos = Nanos::MILLISECOND;
 
-/// How many connections are in which state.
+/// Number of connections in each state.
 #[derive(Clone, Copy, Debug, Default)]
 struct Standing {
     /// Established, and carrying requests.
@@ -42,9 +42,9 @@ struct Standing {
     connecting: u32,
     /// Established, and carrying nothing.
     idle: u32,
-    /// WebSockets whose end is awaited.
+    /// WebSockets that wait for the peer's close.
     parting: u32,
-    /// Neither up so far, nor tried at every address.
+    /// Neither up yet, nor tried at every address.
     untried: u32,
 }
 
@@ -59,13 +59,13 @@ pub(crate) struct Connections {
     queue: ConnectQueue,
     standing: Standing,
     connect_failure: Option<ConnectFailure>,
-    /// When some deadline may have passed: until then none has.
+    /// No deadline passes before this time.
     wakes_at: Timestamp,
     /// Those with something to send at the end of this turn.
     unflushed: Vec<u32>,
-    /// Room for the records that TLS answers others with.
+    /// Buffer for the records with which TLS answers others.
     records: Vec<u8>,
-    /// Whether every byte of payload is wanted.
+    /// Whether payload is read, not only counted.
     reads_payload: bool,
 }
 
@@ -86,7 +86,7 @@ impl IndexMut<u32> for Connections {
 }
 
 impl Connections {
-    /// All of them, still to be made.
+    /// All of them, not connected yet.
     pub(crate) fn new(options: LoopOptions, config: ConnectionConfig) -> Self {
         let (count, all) = (options.connections, options.connections + options.idle);
         let tells_continue = config.held_at.is_some();
@@ -130,7 +130,7 @@ impl Connections {
         &self.in_flight
     }
 
-    /// The same, to change them.
+    /// The same, mutable.
     #[inline]
     pub(crate) const fn in_flight_mut(&mut self) -> &mut InFlight {
         &mut self.in_flight
@@ -142,20 +142,20 @@ impl Connections {
         (&mut self.all[number as usize], &mut self.in_flight)
     }
 
-    /// The exchange of a connection that has one whose answer is under way, or comes next: of the
-    /// protocols there are, each of which answers in order, the oldest.
+    /// The exchange whose answer is being received or comes next, if any: all protocols so far
+    /// answer in order, so the oldest.
     #[inline]
     pub(crate) fn answering(&self, number: u32) -> ExchangeId {
         self.in_flight.oldest(number, &self.all[number as usize].share)
     }
 
-    /// Whether a connection is held open and carries nothing.
+    /// Whether it is an idle connection, which carries nothing.
     #[inline]
     pub(crate) const fn is_idle(&self, number: u32) -> bool {
         number >= self.options.connections
     }
 
-    /// Whether every connection has been made, or has failed to at every address.
+    /// Whether every connection has been up, or has failed at every address.
     pub(crate) const fn is_settled(&self) -> bool {
         self.standing.untried == 0
     }
@@ -170,45 +170,45 @@ impl Connections {
         self.standing.idle
     }
 
-    /// WebSockets whose end is awaited.
+    /// WebSockets that wait for the peer's close.
     pub(crate) const fn parting(&self) -> u32 {
         self.standing.parting
     }
 
-    /// Why the latest connection that failed did: it could not be made, or TLS on it broke off.
+    /// Why the latest failed connection failed: it could not be made, or TLS on it broke.
     pub(crate) const fn connect_failure(&self) -> Option<&ConnectFailure> {
         self.connect_failure.as_ref()
     }
 
-    /// TLS broke off a connection that stood, which may be the target's way to refuse it.
+    /// TLS broke on an established connection, which may be the target's way to refuse it.
     pub(crate) fn note_failure(&mut self, failure: ConnectFailure) {
         self.connect_failure = Some(failure);
     }
 
-    /// When some deadline may have passed.
+    /// No deadline passes before this time.
     #[inline]
     pub(crate) const fn wakes_at(&self) -> Timestamp {
         self.wakes_at
     }
 
-    /// Something has a deadline then.
+    /// Something has a deadline at this time.
     pub(crate) fn wake_at(&mut self, at: Timestamp) {
         self.wakes_at = self.wakes_at.min(at);
     }
 
-    /// Deadlines have been looked at; the next look is due then.
+    /// Deadlines were checked; the next one is at this time.
     pub(crate) const fn set_wakes_at(&mut self, at: Timestamp) {
         self.wakes_at = at;
     }
 
-    /// When the next connection may be made, if time is all it waits for.
+    /// When the next connection may be made, if only the rate delays it.
     #[inline]
     pub(crate) fn connects_at(&self) -> Timestamp {
         self.queue.wake_at(self.standing.connecting)
     }
 
-    /// A connection that is up and can take requests now, and how many. Those listed that no longer
-    /// can leave the list: one may have ended while nothing was in flight on it.
+    /// A connection that can take requests now, and how many. Listed ones that no longer can are
+    /// removed: one may have ended while idle.
     #[inline]
     pub(crate) fn usable(&mut self) -> Option<(u32, u16)> {
         loop {
@@ -223,7 +223,7 @@ impl Connections {
         }
     }
 
-    /// A connection takes requests that are sent next.
+    /// A connection takes requests, which are sent next.
     #[inline]
     pub(crate) fn begin_exchange(&mut self, number: u32, exchange: Exchange) -> ExchangeId {
         let connection = &mut self.all[number as usize];
@@ -240,7 +240,7 @@ impl Connections {
         Some(id)
     }
 
-    /// Everything in flight on a connection waits to be sent again.
+    /// Give back everything in flight on a connection, to be sent again.
     pub(crate) fn give_back_all(&mut self, number: u32, now: Timestamp) {
         let connection = &mut self.all[number as usize];
         connection.renewed = now;
@@ -250,8 +250,8 @@ impl Connections {
         }
     }
 
-    /// Requests were sent on the connection that [`Self::usable`] has named: it stays listed if it
-    /// can take more.
+    /// Requests were sent on the connection that [`Self::usable`] has returned: it stays listed if
+    /// it can take more.
     #[inline]
     pub(crate) fn note_sent(&mut self, number: u32) {
         let connection = &mut self.all[number as usize];
@@ -264,7 +264,7 @@ impl Connections {
         }
     }
 
-    /// Whether a connection can take a request, and is not listed as able to.
+    /// Whether a connection can take a request and is not listed yet.
     #[inline]
     pub(crate) fn is_newly_ready(&self, number: u32) -> bool {
         let connection = &self.all[number as usize];
@@ -283,31 +283,31 @@ impl Connections {
         self.all.get(number as usize).map_or(0, |connection| connection.room(&self.options))
     }
 
-    /// Whether a connection has had all the requests it may have, and their answers.
+    /// Whether a connection has sent its last allowed request and received all answers.
     #[inline]
     pub(crate) fn is_done(&self, number: u32) -> bool {
         self.all[number as usize].is_done(&self.options)
     }
 }
 
-/// How connections come.
+/// Opening connections.
 impl Connections {
-    /// A connection is to be made as soon as it is its turn.
+    /// Queue a connection to be made.
     pub(crate) fn connect(&mut self, number: u32) {
         self.all[number as usize].link = Link::Down { retry_at: Timestamp::NEVER };
         self.queue.enqueue(number);
     }
 
-    /// The connection to be made now.
+    /// The connection to make now.
     #[inline]
     pub(crate) fn next_to_connect(&mut self, now: Timestamp) -> Option<u32> {
         self.queue.next(self.standing.connecting, now)
     }
 
-    /// Begin to make a connection.
+    /// Start to connect.
     ///
     /// # Errors
-    /// When it has failed at once; the caller has it tried again.
+    /// If it failed at once; the caller schedules the next attempt.
     pub(crate) fn start_connecting<D: Driver>(
         &mut self,
         driver: &mut D,
@@ -321,12 +321,12 @@ impl Connections {
         Ok(())
     }
 
-    /// An attempt to connect has ended, or what comes before the first request has.
+    /// A connect, or the handshakes after it, have ended.
     pub(crate) const fn note_attempt_ended(&mut self) {
         self.standing.connecting -= 1;
     }
 
-    /// An attempt has failed: the next address is tried. Whether all have been.
+    /// An attempt has failed: try the next address. Returns whether all have been tried.
     pub(crate) fn note_failed_attempt(&mut self, number: u32, failure: ConnectFailure) -> bool {
         self.connect_failure = Some(failure);
         let connection = &mut self.all[number as usize];
@@ -361,15 +361,15 @@ impl Connections {
         }
     }
 
-    /// How long a connection that failed waits for its next attempt: the next address is tried at
-    /// once; waiting begins when all have failed.
+    /// How long a failed connection waits for its next attempt: the next address is tried at once;
+    /// waiting begins when all have failed.
     fn next_retry(&self, number: u32) -> Nanos {
         let failures = self.all[number as usize].attempts.failures;
         let Some(rounds) = failures.checked_sub(self.options.peers) else { return Nanos::ZERO };
         self.pause(number, rounds.into())
     }
 
-    /// Have a connection that failed tried again in time.
+    /// Schedule the next attempt of a failed connection.
     pub(crate) fn retry(&mut self, number: u32, now: Timestamp) {
         self.retry_at(number, now + self.next_retry(number));
     }
@@ -379,10 +379,10 @@ impl Connections {
         self.wake_at(retry_at);
     }
 
-    /// How long a connection waits after so many attempts that failed alike: twice as long each
-    /// time, up to a bound that grows with their number, so that all together ask no more than a
-    /// thousand times a second. A part of it is drawn, lest those that failed together come back
-    /// together; the same seed draws the same.
+    /// How long a connection waits after so many equal failures: the time doubles, up to a bound
+    /// that grows with the number of connections, so that all together make at most a thousand
+    /// attempts per second. Part of it is random, so that connections that failed together do not
+    /// retry together; the same seed gives the same times.
     fn pause(&self, number: u32, rounds: u32) -> Nanos {
         let connection = &self.all[number as usize];
         let all = self.all.len() as u64;
@@ -394,15 +394,15 @@ impl Connections {
     }
 }
 
-/// How connections go.
+/// Closing connections.
 impl Connections {
-    /// This side has ended the WebSocket on a connection: what still comes is looked at.
+    /// This side has closed the WebSocket on a connection: remaining data is still read.
     pub(crate) fn begin_parting(&mut self, number: u32, now: Timestamp) {
         self.all[number as usize].link = Link::Parting { since: now };
         self.standing.parting += 1;
     }
 
-    /// A connection that stood ends, and is made again in time. `is_sending`: see [`UnderWay`].
+    /// An established connection has ended; schedule a new one. `is_sending`: see [`UnderWay`].
     pub(crate) fn close_lost<D: Driver>(
         &mut self,
         driver: &mut D,
@@ -422,8 +422,8 @@ impl Connections {
         self.close(driver, number, is_sending, not_before);
     }
 
-    /// When a connection that ends may be made again: one that ends soon, and without an answer,
-    /// only after a while. A target that drops whatever it accepts would be asked without end.
+    /// When a connection that ends may be made again. One that ends soon and without an answer
+    /// waits: otherwise a target that drops every connection would be retried without end.
     fn connect_again_at(&mut self, number: u32, now: Timestamp) -> Timestamp {
         let connection = &mut self.all[number as usize];
         let Link::Up { since } = connection.link else { return now };
@@ -441,7 +441,8 @@ impl Connections {
         self.close(driver, number, false, now);
     }
 
-    /// The connection has had its share of requests, and all their answers: close it in order.
+    /// The connection has sent its last allowed request and received all answers: close it in
+    /// order.
     pub(crate) fn close_gracefully<D: Driver>(&mut self, driver: &mut D, number: u32) {
         self.send_close(driver, number);
         self.standing.connected -= 1;
@@ -467,8 +468,8 @@ impl Connections {
         connection.reset(self.config.held_at.is_some());
     }
 
-    /// The number of a connection is free: it is made again, now or in time, unless nothing is left
-    /// to send on it. Whether a connection that stood is.
+    /// The number of a connection is free: reconnect now or later, unless nothing is left to send
+    /// on it. Returns whether it was an established connection.
     pub(crate) fn on_closed(&mut self, number: u32, is_work_done: bool, now: Timestamp) -> bool {
         let connection = &mut self.all[number as usize];
         let Link::Closing { not_before } = connection.link else { return false };

@@ -8,25 +8,25 @@ use super::connection::{Connection, Receive};
 use super::throttle::RateLimit;
 use crate::drivers::{Driver, ReceiveMode};
 
-/// Payload of at least this size is dropped by the kernel, uncopied, instead of received.
+/// Payload of at least this size is discarded by the kernel without a copy, instead of received.
 const SKIP_FROM: u64 = 4_096;
-/// One skip asks for at most this much.
+/// One discard asks for at most this much.
 const SKIP_MAX: u64 = 1 << 30;
 
-/// How a receive has ended without bytes.
+/// Why a receive ended without bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ReceiveEnd {
-    /// For want of a buffer: by the time it is armed again, some have been recycled.
+    /// No buffer was free; some are recycled before it is armed again.
     OutOfBuffers,
-    /// Because another is to take its place: requests may be sent again.
+    /// Cancelled, so that another can take its place: requests may be sent again.
     Cancelled,
-    /// With the connection.
+    /// The connection has ended.
     Lost,
 }
 
 impl Connections {
     /// Arm the receive that fits the bytes still to come, unless one is armed: a connection that is
-    /// up always has one. A slow reader has it whenever its time to read has come.
+    /// up always has one. A slow reader arms it when its next read is due.
     #[inline]
     pub(crate) fn receive<D: Driver>(&mut self, driver: &mut D, number: u32, now: Timestamp) {
         if let Some(limit) = self.options.reading {
@@ -37,8 +37,8 @@ impl Connections {
         }
         let connection = &mut self.all[number as usize];
         let generation = connection.generation;
-        // One by one pays where the kernel can drop large bodies, or has large buffers for them.
-        // Streams and messages that are read come bit by bit.
+        // Single receives pay off if the kernel can discard large bodies, or has large buffers for
+        // them. Streams and messages that are read arrive in small pieces.
         let reads = self.reads_payload;
         let is_bodies = !reads || self.config.flows.is_some();
         let is_multi = connection.is_steady() || !(driver.can_skip() && is_bodies);
@@ -51,8 +51,8 @@ impl Connections {
                 connection.receive = Receive::Multi;
                 driver.receive(number, generation, ReceiveMode::Multi);
             }
-            // One that waits for nothing waits for its end: without that, the next request would go
-            // to a target that has closed long ago.
+            // A connection without requests needs a receive to notice its end: otherwise the next
+            // request would go to a target that closed it long ago.
             Receive::None => {
                 connection.receive = Receive::Once;
                 let opaque = connection.wire.opaque();
@@ -72,8 +72,8 @@ impl Connections {
         }
     }
 
-    /// Receive continuously, where that is there: records of TLS are small, and idle connections
-    /// wait for their end alone.
+    /// Receive continuously where the engine can: TLS records are small, and idle connections only
+    /// wait for their end.
     fn receive_always<D: Driver>(&mut self, driver: &mut D, number: u32) {
         let connection = &mut self.all[number as usize];
         if connection.receive != Receive::None {
@@ -90,7 +90,7 @@ impl Connections {
         driver.receive(number, connection.generation, mode);
     }
 
-    /// Arm a receive of a few bytes, or put it off until it is time.
+    /// Arm a receive of a few bytes, or delay it until its time.
     pub(super) fn receive_slowly<D: Driver>(
         &mut self,
         driver: &mut D,
@@ -111,8 +111,8 @@ impl Connections {
         driver.receive(number, connection.generation, ReceiveMode::AtMost(limit.bytes));
     }
 
-    /// So many bytes have come on a slow connection: more is received when their time is over. A
-    /// buffer may hold fewer than are wanted at a time.
+    /// So many bytes have arrived on a slow connection: the next read is due when their time is
+    /// over. A buffer may hold fewer bytes than one read wants.
     pub(crate) fn note_read(&mut self, number: u32, length: usize, now: Timestamp) {
         let Some(limit) = self.options.reading else { return };
         if let Some(session) = &mut self.all[number as usize].session {
@@ -121,13 +121,13 @@ impl Connections {
         }
     }
 
-    /// The receive that was armed has ended with bytes, or with the end of the stream.
+    /// The armed receive has ended with bytes, or with the end of the stream.
     #[inline]
     pub(crate) fn note_received(&mut self, number: u32) {
         self.all[number as usize].receive = Receive::None;
     }
 
-    /// The receive that was armed has ended with a failure.
+    /// The armed receive has failed.
     pub(crate) fn note_receive_failed(&mut self, number: u32, failure: Failure) -> ReceiveEnd {
         let connection = &mut self.all[number as usize];
         let was = std::mem::replace(&mut connection.receive, Receive::None);
@@ -142,7 +142,7 @@ impl Connections {
 }
 
 impl Connection {
-    /// When a connection is to be woken that waits for its time to read or to send.
+    /// When a connection that waits for its next read or send is due.
     pub(crate) fn wakes_at(&self) -> Timestamp {
         let Some(session) = &self.session else { return Timestamp::NEVER };
         let waits_to_read = self.receive == Receive::None && session.read_at > Timestamp::default();

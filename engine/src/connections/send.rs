@@ -1,5 +1,5 @@
-//! Everything that is sent: requests as they are or in pieces, TLS around them, frames of the
-//! protocol between them, and what is said before the first request.
+//! Sends: requests whole or in pieces, TLS around them, frames of the protocol between them, and
+//! the handshakes before the first request.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -16,32 +16,32 @@ use crate::wire::tls::{Received, Tls, TlsFailure};
 use crate::wire::websocket::WebSocket;
 use crate::wire::{ConnectionConfig, Wire, proxy};
 
-/// So much of a large request is encrypted at a time; the rest follows as it is sent.
+/// Part of a large request that is encrypted at a time; the rest follows as it is sent.
 const SEALED_AT_ONCE: usize = 64 << 10;
-/// How long a body waits for the target's consent.
+/// How long a body waits for `100 Continue`.
 const CONSENT_MAX: Nanos = Nanos::SECOND;
 
-/// TLS on a connection, and what is still to be sent on it.
+/// TLS on a connection, and the bytes still to be sent on it.
 #[derive(Default)]
 pub(crate) struct Session {
     tls: Option<Tls>,
-    /// What is to be sent once the send under way has ended.
+    /// Bytes to send when the current send has ended.
     outbox: Vec<u8>,
-    /// What of the request has not been handed over to be sent.
+    /// The part of the request that has not been passed to the driver.
     unsent: Range<usize>,
-    /// Frames to be sent once it has been: one must not stand within another.
+    /// Frames to send after the request: one frame must not be inside another.
     replies: Vec<u8>,
-    /// The body waits for the target's consent.
+    /// The body waits for `100 Continue`.
     is_held: bool,
-    /// TLS may end without a notice.
+    /// TLS may end without close_notify.
     tolerates_truncation: bool,
-    /// Not before then more is received, and sent.
+    /// Nothing more is received or sent before this time.
     pub(super) read_at: Timestamp,
     pub(super) write_at: Timestamp,
 }
 
 impl Session {
-    /// Whether something of a request has not been handed over to be sent.
+    /// Whether part of a request has not been passed to the driver.
     pub(super) fn has_unsent(&self) -> bool {
         !self.unsent.is_empty()
     }
@@ -52,24 +52,24 @@ impl Session {
     }
 }
 
-/// How a connection that was made goes on.
+/// The next step of a new connection.
 pub(crate) enum Begun {
-    /// With its first request.
+    /// Its first request.
     Up,
-    /// With what comes before it.
+    /// A handshake first.
     Opening,
-    /// Not at all.
+    /// It failed.
     Failed(ConnectFailure),
 }
 
-/// How requests of a run are sent, which is decided once.
+/// How requests of a run are sent, decided once at its start.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Sending {
-    /// Requests sent together at most: large ones go one by one.
+    /// Requests per send at most; large ones are sent one by one.
     pub(super) batch_max: u16,
-    /// In pieces, however small they are.
+    /// Always in pieces, also if small.
     is_pieced: bool,
-    /// As they are, so that small ones are left to the kernel.
+    /// Unencrypted and unthrottled, so that the kernel can send small ones alone.
     is_plain: bool,
 }
 
@@ -87,9 +87,9 @@ impl Sending {
     }
 }
 
-/// What comes before the first request, and after the last.
+/// Before the first request, and after the last.
 impl Connections {
-    /// A connection stands: begin what comes before its first request.
+    /// A connection is established: start its handshakes.
     pub(crate) fn begin_session<D: Driver>(
         &mut self,
         driver: &mut D,
@@ -134,7 +134,7 @@ impl Connections {
         Begun::Opening
     }
 
-    /// Whether connections need any of this at all.
+    /// Whether connections of this run need sessions.
     const fn has_sessions(&self) -> bool {
         let ConnectionConfig { tls, proxy, websocket, held_at, .. } = &self.config;
         tls.is_some()
@@ -145,7 +145,7 @@ impl Connections {
             || self.options.writing.is_some()
     }
 
-    /// Send the opening of a WebSocket, where there is to be one. Whether there is.
+    /// Send the WebSocket handshake, if the run uses WebSockets. Returns whether it does.
     pub(crate) fn ask_for_websocket<D: Driver>(
         &mut self,
         driver: &mut D,
@@ -160,9 +160,11 @@ impl Connections {
         true
     }
 
-    /// The run is over: say goodbye on every connection, so that no target takes it for a loss.
+    /// The run is over: send a close on every connection, so that the target does not report a lost
+    /// client.
     pub(crate) fn send_close_all<D: Driver>(&mut self, driver: &mut D) {
-        // The last WebSocket of a flow may have ended this moment, its goodbye not handed over yet.
+        // The last WebSocket of a flow may have ended in this turn, with its close frame still
+        // queued.
         let ConnectionConfig { tls, websocket, flows, .. } = &self.config;
         if tls.is_none() && websocket.is_none() && flows.is_none() {
             return;
@@ -176,14 +178,14 @@ impl Connections {
         let _gone = driver.wait(Until::Around(now));
     }
 
-    /// Say goodbye on a connection about to be closed in order.
+    /// Send a close on a connection that is closed in order.
     pub(super) fn send_close<D: Driver>(&mut self, driver: &mut D, number: u32) {
         let connection = &mut self.all[number as usize];
         let Some(session) = &mut connection.session else { return };
         if connection.is_sending {
             return;
         }
-        // Handed to the kernel ahead of the closing, which cancels it only if it has to wait.
+        // It is submitted before the close, which cancels it only if it has to wait.
         let mut out = driver.take_buffer();
         let goodbye = match &mut connection.wire {
             Wire::WebSocket(socket) => socket.goodbye(),
@@ -192,7 +194,7 @@ impl Connections {
         match &mut session.tls {
             None => out.extend_from_slice(&goodbye),
             Some(tls) => {
-                // If it cannot be sealed, the end has to speak for itself.
+                // If it cannot be encrypted, the connection ends without it.
                 let _ = tls.seal(&goodbye, &mut out);
                 tls.close(&mut out);
             }
@@ -203,7 +205,7 @@ impl Connections {
 
 /// Requests.
 impl Connections {
-    /// Send `copies` of a request that is always the same: `range` of the bytes the driver keeps.
+    /// Send `copies` of a constant request: `range` of the bytes that the driver holds.
     #[inline]
     pub(crate) fn send_shared<D: Driver>(
         &mut self,
@@ -222,7 +224,7 @@ impl Connections {
         }
     }
 
-    /// Send requests that are encrypted, slow, or too large to be left to themselves.
+    /// Send requests that are encrypted, throttled, or too large for one send.
     fn send_tracked<D: Driver>(
         &mut self,
         driver: &mut D,
@@ -237,7 +239,7 @@ impl Connections {
             return driver.send_range(number, connection.generation, range);
         };
         match &mut session.tls {
-            // What is small enough goes at once, however many there are.
+            // A small batch is sent in one piece, however many requests it holds.
             Some(tls) if !is_pieced && range.len() <= SEALED_AT_ONCE => {
                 let mut out = std::mem::take(&mut session.outbox);
                 if out.capacity() == 0 {
@@ -257,7 +259,7 @@ impl Connections {
         }
     }
 
-    /// Send bytes that were made for this connection.
+    /// Send bytes built for this connection.
     pub(crate) fn send_made<D: Driver>(&mut self, driver: &mut D, number: u32, out: Vec<u8>) {
         if self.config.tls.is_some() {
             self.seal_and_post(driver, number, &out);
@@ -266,7 +268,7 @@ impl Connections {
         }
     }
 
-    /// A connection becomes a WebSocket of a user's step, whose opening is sent as its request.
+    /// A connection becomes the WebSocket of a user's step; its handshake is sent as a request.
     pub(crate) fn begin_websocket(&mut self, number: u32, socket: Arc<Socket>) {
         let connection = &mut self.all[number as usize];
         connection.wire = Wire::WebSocket(Box::new(WebSocket::of_step(socket, number)));
@@ -274,14 +276,14 @@ impl Connections {
         connection.session.get_or_insert_default();
     }
 
-    /// A send has ended: the next piece, if there is one.
+    /// A send has ended: send the next piece, if there is one.
     pub(crate) fn on_sent<D: Driver>(&mut self, driver: &mut D, number: u32, now: Timestamp) {
         self.all[number as usize].is_sending = false;
         self.go_on_sending(driver, number, now);
     }
 
-    /// Send what waited for the send before it, or the next piece of a request, unless something is
-    /// under way.
+    /// Send the bytes that waited for the last send, or the next piece of a request, unless a send
+    /// is in progress.
     fn go_on_sending<D: Driver>(&mut self, driver: &mut D, number: u32, now: Timestamp) {
         let connection = &mut self.all[number as usize];
         if connection.is_sending {
@@ -304,7 +306,8 @@ impl Connections {
                 self.wakes_at = self.wakes_at.min(session.write_at);
                 return;
             } else {
-                // A target that says nothing gets the body all the same (RFC 9110 section 10.1.1).
+                // Without any answer of the target the body is sent after a while (RFC 9110 section
+                // 10.1.1).
                 session.is_held = false;
             }
         }
@@ -330,14 +333,14 @@ impl Connections {
             }
             Some(tls) => {
                 let mut out = driver.take_buffer();
-                // A session that cannot encrypt any more fails where it is read, or in time.
+                // If the session cannot encrypt, the receive side reports it, or the timeout does.
                 let _ = tls.seal(&self.config.request[range], &mut out);
                 self.post(driver, number, out);
             }
         }
     }
 
-    /// The target wants the body.
+    /// The target has sent `100 Continue`.
     pub(crate) fn on_consent<D: Driver>(&mut self, driver: &mut D, number: u32, now: Timestamp) {
         if let Some(session) = &mut self.all[number as usize].session
             && std::mem::take(&mut session.is_held)
@@ -347,7 +350,7 @@ impl Connections {
         }
     }
 
-    /// The time a connection waited for, to read or to send, may have come.
+    /// A throttled connection may have reached its next read or send.
     pub(crate) fn go_on_slowly<D: Driver>(&mut self, driver: &mut D, number: u32, now: Timestamp) {
         if let Some(limit) = self.options.reading {
             self.receive_slowly(driver, number, limit, now);
@@ -356,9 +359,9 @@ impl Connections {
     }
 }
 
-/// Bytes.
+/// Raw bytes.
 impl Connections {
-    /// Send frames of the protocol's own, which go between messages, behind those that wait.
+    /// Send frames of the protocol itself, between messages, behind those that wait.
     pub(crate) fn reply<D: Driver>(
         &mut self,
         driver: &mut D,
@@ -372,7 +375,7 @@ impl Connections {
         }
     }
 
-    /// Send plaintext made for a connection.
+    /// Encrypt and send bytes built for a connection.
     fn seal_and_post<D: Driver>(&mut self, driver: &mut D, number: u32, plain: &[u8]) {
         if plain.is_empty() {
             return;
@@ -382,14 +385,14 @@ impl Connections {
         match session.and_then(|session| session.tls.as_mut()) {
             None => out.extend_from_slice(plain),
             Some(tls) => {
-                // As for requests: a failure shows where it is read.
+                // As for requests: the receive side reports a failure.
                 let _ = tls.seal(plain, &mut out);
             }
         }
         self.post(driver, number, out);
     }
 
-    /// Send bytes made for a connection, behind those under way and those put off.
+    /// Send bytes built for a connection, behind those in progress and those delayed.
     fn post<D: Driver>(&mut self, driver: &mut D, number: u32, mut out: Vec<u8>) {
         let connection = &mut self.all[number as usize];
         if out.is_empty() {
@@ -408,7 +411,7 @@ impl Connections {
         driver.send_bytes(number, connection.generation, out);
     }
 
-    /// Send bytes at the end of this turn, with whatever is sent until then.
+    /// Send bytes at the end of this turn, together with other bytes sent until then.
     fn post_later(&mut self, number: u32, out: &[u8]) {
         if let Some(session) = &mut self.all[number as usize].session {
             session.outbox.extend_from_slice(out);
@@ -416,7 +419,7 @@ impl Connections {
         }
     }
 
-    /// Send what was put off in this turn and has not gone with anything else.
+    /// Send the bytes that were delayed in this turn and have not been sent with others.
     #[inline]
     pub(crate) fn flush<D: Driver>(&mut self, driver: &mut D, now: Timestamp) {
         while let Some(number) = self.unflushed.pop() {
@@ -424,11 +427,11 @@ impl Connections {
         }
     }
 
-    /// Records have come: their plaintext is added to `plain`, and what TLS answers is sent.
+    /// Records have arrived: append their plaintext to `plain`, and send the records with which TLS
+    /// answers.
     ///
     /// # Errors
-    /// When the session is broken. What was added to `plain` came before that, and is to be
-    /// trusted.
+    /// If the session is broken. The plaintext before that point is valid.
     pub(crate) fn decrypt<D: Driver>(
         &mut self,
         driver: &mut D,
@@ -440,12 +443,12 @@ impl Connections {
         let Some(tls) = session.and_then(|session| session.tls.as_mut()) else {
             return Ok(Received::default());
         };
-        // Mostly nothing is to be said in answer, so no vector is taken for it yet.
+        // TLS rarely answers, so no vector is allocated yet.
         let mut records = std::mem::take(&mut self.records);
         let received = tls.receive(driver.bytes_mut(buffer), plain, &mut records);
         match &received {
-            // The end of the handshake goes with the first request, if one is due: the target then
-            // wakes up once for both.
+            // The end of the handshake is sent with the first request, if one is due: the target
+            // then wakes up once for both.
             Ok(Received { established: Some(_), .. }) => self.post_later(number, &records),
             _ if records.is_empty() => {}
             _ => {

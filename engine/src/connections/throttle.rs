@@ -1,30 +1,31 @@
-//! How slowly slow readers and slow writers go: a few bytes at a time, on each connection.
+//! Slow readers and slow writers: a few bytes at a time on each connection.
 //!
-//! A connection that waits for its time is woken by the look at all deadlines, to the millisecond.
+//! A connection that waits for its next read or send is woken by the check of all deadlines, to the
+//! millisecond.
 
 use uringbench_core::time::Nanos;
 
-/// So many bytes, and then a pause until the time for the next.
+/// A number of bytes, and the pause until the next ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RateLimit {
     /// Bytes at a time, at least 1.
     pub bytes: u32,
-    /// From one time to the next.
+    /// Time between two reads or sends.
     pub every: Nanos,
 }
 
-/// Ten times a second, or as often as a byte is due.
+/// Ten times per second, or less often for rates below ten bytes per second.
 const TIMES_A_SECOND: u32 = 10;
 
 impl RateLimit {
-    /// `rate` bytes a second, at least 1.
+    /// `rate` bytes per second, at least 1.
     pub fn at(rate: u32) -> Self {
         let bytes = (rate / TIMES_A_SECOND).max(1);
         let every = Nanos::SECOND.0 * u64::from(bytes) / u64::from(rate.max(1));
         Self { bytes, every: Nanos(every) }
     }
 
-    /// How long so many bytes take.
+    /// How long so many bytes take at this rate.
     pub(super) fn time_of(self, length: usize) -> Nanos {
         Nanos(self.every.0 * length as u64 / u64::from(self.bytes))
     }
