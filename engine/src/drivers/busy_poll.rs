@@ -1,34 +1,34 @@
-//! Whether to look out for an answer for a while before going to sleep for it.
+//! Whether to poll for an answer for a while before sleeping.
 //!
-//! A wake-up costs the thread that sleeps, and the target on the same machine which wakes it,
-//! some µs each; and an answer is not seen before it. Looking out costs nobody anything, but only
-//! if the CPU would have been idle and the answer comes soon.
+//! A wake-up costs the sleeping thread, and the target on the same machine which wakes it, some µs
+//! each, and delays the answer by as much. Polling is free, but only if the CPU would have been
+//! idle and the answer comes soon.
 
 use uringbench_core::time::{Nanos, Timestamp};
 
-/// Longest look-out: about what one exchange takes over the loopback interface when neither side
-/// is awake, so that both then stay so.
+/// Longest poll: about the time of one exchange over loopback when neither side is awake, so that
+/// both stay awake afterwards.
 const SPAN: Nanos = Nanos(50_000);
-/// One look-out in so many that succeeds pays for the others.
+/// One successful poll in so many pays for the others.
 const PAYS_ONE_IN: u8 = 4;
 const CREDIT_MAX: u8 = 64;
-/// Without credit one wait in so many is tried all the same.
+/// Without credit, one wait in so many is polled anyway.
 const TRY_ONE_IN: u8 = 64;
-/// How often to ask whether something else wants this CPU, which costs a system call.
+/// How often to check whether another thread wants this CPU, which costs a system call.
 const ASK_EVERY: Nanos = Nanos::from_millis(10);
-/// It does if the thread has waited for its CPU for one part in so many of the time since. On a
-/// CPU of its own that was one in 30, on one shared with the target one in 4.
+/// Another thread does if this one has waited for its CPU for this part of the time since. On a CPU
+/// of its own it was one in 30, on one shared with the target one in 4.
 const SHARED_FROM: u64 = 8;
 
-/// What past look-outs have taught.
+/// The results of past polls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct SpinPolicy {
-    /// Look-outs in vain until no more are made.
+    /// Unsuccessful polls until polling stops.
     credit: u8,
-    /// Waits since one was made without credit.
+    /// Waits since the last poll without credit.
     waits: u8,
     ask_at: Timestamp,
-    /// When it was asked last, and how long the thread had waited for its CPU by then.
+    /// When it was last checked, and how long the thread had waited for its CPU by then.
     asked: (Timestamp, Nanos),
     is_shared: bool,
 }
@@ -46,8 +46,8 @@ impl Default for SpinPolicy {
 }
 
 impl SpinPolicy {
-    /// How long to look out now; zero is not at all. `run_queue` tells how long the thread has
-    /// waited for its CPU in all.
+    /// How long to poll now; zero for not at all. `run_queue` is the total time the thread has
+    /// waited for its CPU.
     #[inline]
     pub(crate) fn span(&mut self, now: Timestamp, run_queue: impl FnOnce() -> Nanos) -> Nanos {
         if now >= self.ask_at {
@@ -67,18 +67,18 @@ impl SpinPolicy {
         SPAN
     }
 
-    /// Something came in time.
+    /// An event arrived in time.
     #[inline]
     pub(crate) fn came(&mut self) {
         self.credit = (self.credit + PAYS_ONE_IN - 1).min(CREDIT_MAX);
     }
 
-    /// Nothing came in time.
+    /// No event arrived in time.
     pub(crate) fn was_vain(&mut self) {
         self.credit = self.credit.saturating_sub(1);
     }
 
-    /// A CPU that something else wants is given up as soon as there is nothing to do.
+    /// Leave a CPU that another thread wants as soon as there is nothing to do.
     #[cold]
     fn ask(&mut self, now: Timestamp, run_queue: Nanos) {
         let (then, before) = std::mem::replace(&mut self.asked, (now, run_queue));
@@ -92,7 +92,7 @@ impl SpinPolicy {
 mod tests {
     use super::*;
 
-    /// How many of `waits` look out, where one in `success` of those that do sees something.
+    /// How many of `waits` poll if one poll in `success` finds something.
     fn lookouts(success: u32, waits: u32) -> u32 {
         let (mut policy, mut made) = (SpinPolicy::default(), 0);
         for _ in 0..waits {
@@ -150,7 +150,7 @@ mod tests {
         // An eighth of the 10 ms, and less.
         assert_eq!(at(1_010, 1_250_000), SPAN);
         assert_eq!(at(1_020, 2_500_001), Nanos::ZERO);
-        // Nobody asks in between.
+        // No check in between.
         assert_eq!(at(1_029, u64::MAX), Nanos::ZERO);
         assert_eq!(at(1_030, 2_500_001), SPAN);
     }

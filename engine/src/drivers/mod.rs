@@ -1,8 +1,8 @@
-//! The world as the event loop sees it: connections it can operate, and what happens to them.
+//! The driver: operations on connections for the event loop, and their events.
 //!
-//! In the loop's own operations, not in submission entries, so that a simulated world fits
-//! behind it as well as a ring. Connections are numbered from 0; their generation tells
-//! successive ones with the same number apart.
+//! The operations are the loop's own, not submission entries, so that a simulated world can
+//! implement them as well as a ring. Connections are numbered from 0; their generation
+//! distinguishes successive ones with the same number.
 
 pub(crate) mod backends;
 mod busy_poll;
@@ -21,41 +21,40 @@ use uringbench_ring::{Failure, Room, TcpInfo};
 /// How a connection receives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReceiveMode {
-    /// Again and again until it ends, each time into a small buffer.
+    /// Repeatedly until it ends, each time into a small buffer.
     Multi,
-    /// Once, when nothing is likely to be there yet.
+    /// Once, if probably nothing has arrived yet.
     AfterSend(Room),
-    /// Once, when more may be there already.
+    /// Once, if more may have arrived already.
     Now(Room),
-    /// The same, into a small buffer and no more than so many bytes, at least 1.
+    /// The same, into a small buffer and at most this many bytes, at least 1.
     AtMost(u32),
 }
 
 /// How long to wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Until {
-    /// For an event, but not beyond this time; late wake-ups cost nothing.
+    /// For an event, until about this time; waking late costs nothing.
     Around(Timestamp),
-    /// For an event, and no later than exactly this time: a slot is due then.
+    /// For an event, and exactly until this time: a slot is due then.
     Due(Timestamp),
 }
 
-/// Something that happened.
+/// An event.
 #[derive(Debug)]
 pub struct Event<B> {
     /// The connection's number.
     pub connection: u32,
-    /// Whether it happened to the connection of this generation is for the receiver to check:
-    /// late events carry an old one.
+    /// The receiver compares it with the connection's generation: late events carry an old one.
     pub generation: u32,
-    /// What.
+    /// Its kind.
     pub kind: EventKind<B>,
 }
 
-/// What can happen to a connection.
+/// The kinds of events.
 #[derive(Debug)]
 pub enum EventKind<B> {
-    /// The connection stands.
+    /// The connection is established.
     Connected,
     /// It could not be made.
     ConnectFailed(Failure),
@@ -66,36 +65,35 @@ pub enum EventKind<B> {
         /// Whether the receive is still armed.
         more: bool,
     },
-    /// So many bytes arrived and were dropped unread, at least 1.
+    /// Bytes arrived and were discarded unread, at least 1.
     Skipped(u32),
-    /// What [`Driver::send_range`] or [`Driver::send_bytes`] was given has been handed to the
-    /// kernel, or cannot be any more: then the receive beside it fails too.
+    /// The bytes of [`Driver::send_range`] or [`Driver::send_bytes`] were passed to the kernel, or
+    /// cannot be any more: then the receive beside it fails too.
     Sent,
     /// The peer will send nothing more; the receive has ended.
     EndOfStream,
-    /// The receive has ended with a failure, or because it was cancelled, or for want of a
-    /// buffer.
+    /// The receive has failed, was cancelled, or found no buffer.
     ReceiveEnded(Failure),
-    /// What TCP knows of the connection can be had with [`Driver::inspected`].
+    /// The state of TCP can be read with [`Driver::inspected`].
     Inspected,
     /// The connection is closed and its number free.
     Closed,
 }
 
-/// What may be under way on a connection, besides what is told by an event.
+/// Operations of a connection that may be in progress, besides those known from events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UnderWay {
     /// The attempt to connect.
     pub connecting: bool,
-    /// A receive or a skip.
+    /// A receive or a discard.
     pub receiving: bool,
     /// Sends: their requests have no answer yet.
     pub sending: bool,
-    /// A send whose end is told.
+    /// A send whose end is reported.
     pub sending_tracked: bool,
 }
 
-/// What the event loop needs of the world.
+/// The interface between the event loop and the network.
 pub trait Driver {
     /// A lease on received bytes.
     type Buffer;
@@ -103,88 +101,88 @@ pub trait Driver {
     /// The time.
     fn now(&mut self) -> Timestamp;
 
-    /// Start connecting, to the address that is `turn` further than the connection's first of
-    /// those the target has. Ends with `Connected` or `ConnectFailed`; an error is immediate.
+    /// Start to connect, to the address `turn` places after the connection's first one. Ends with
+    /// `Connected` or `ConnectFailed`; an error is immediate.
     fn connect(&mut self, connection: u32, generation: u32, turn: u32) -> Result<(), Failure>;
 
-    /// The address a connection under way or established comes from, where the plan has a PROXY
-    /// header say so.
+    /// The local address of a connection in progress or established, if the plan sends a PROXY
+    /// header.
     fn local_address(&self, connection: u32) -> Option<SocketAddr>;
 
-    /// The address it goes to, likewise.
+    /// Its peer address, likewise.
     fn peer_address(&self, connection: u32, turn: u32) -> Option<SocketAddr>;
 
-    /// Send a range of the bytes of the request, small enough to fit into the socket's buffer. The
-    /// driver keeps as many copies of them, one behind the other, as are sent together. Nothing
-    /// reports that it has been sent but the answer.
+    /// Send a range of the request's bytes, small enough for the socket's buffer. The driver holds
+    /// as many copies of them in a row as are sent together. No event reports the end; the answer
+    /// shows it.
     fn send_part(&mut self, connection: u32, generation: u32, range: Range<usize>);
 
     /// Send a range of the request's bytes. Ends with `Sent`; at most one of this and
-    /// [`Driver::send_bytes`] is under way per connection.
+    /// [`Driver::send_bytes`] is in progress per connection.
     fn send_range(&mut self, connection: u32, generation: u32, range: Range<usize>);
 
-    /// Send bytes made for this connection. Ends with `Sent`.
+    /// Send bytes built for this connection. Ends with `Sent`.
     fn send_bytes(&mut self, connection: u32, generation: u32, bytes: Vec<u8>);
 
-    /// An empty vector to make such bytes in, with the room of an earlier one if there is any.
+    /// An empty vector for such bytes, with the capacity of an earlier one if there is any.
     fn take_buffer(&mut self) -> Vec<u8>;
 
     /// Arm a receive. At most one is armed per connection.
     fn receive(&mut self, connection: u32, generation: u32, mode: ReceiveMode);
 
-    /// Arm a receive that drops up to `length` bytes unread. Ends with `Skipped`,
-    /// `EndOfStream` or `ReceiveEnded`.
+    /// Arm a receive that discards up to `length` bytes unread. Ends with `Skipped`, `EndOfStream`
+    /// or `ReceiveEnded`.
     fn skip(&mut self, connection: u32, generation: u32, length: u32);
 
-    /// End a [`ReceiveMode::Multi`] receive; it answers with `ReceiveEnded`.
+    /// End a [`ReceiveMode::Multi`] receive; ends with `ReceiveEnded`.
     fn cancel_receive(&mut self, connection: u32, generation: u32);
 
-    /// Ask what TCP knows of a connection that is up. Ends with `Inspected`, or with nothing where
-    /// the world cannot tell.
+    /// Read the TCP state of a connection that is up. Ends with `Inspected`, or with no event if
+    /// the driver cannot read it.
     fn inspect(&mut self, connection: u32, generation: u32);
 
-    /// The answer, until the next event is taken.
+    /// The TCP state, until the next event is taken.
     fn inspected(&mut self, connection: u32, generation: u32) -> Option<TcpInfo>;
 
-    /// Close, ending what is under way. Answers with `Closed`, after which the number may connect
+    /// Close, ending operations in progress. Ends with `Closed`, after which the number may connect
     /// again; events of the old generation may come before it and after.
     fn close(&mut self, connection: u32, generation: u32, under_way: UnderWay);
 
-    /// Hand over what was asked for so far, as sends above all, without waiting for anything. What
-    /// cannot be handed over is when waiting.
+    /// Submit the operations so far, sends above all, without waiting. Those that cannot be
+    /// submitted are submitted by the next wait.
     fn submit(&mut self);
 
-    /// Hand over what was asked for and wait for something to happen.
+    /// Submit operations and wait for an event.
     ///
     /// # Errors
-    /// When the world has refused so often that it will not work any more. What was asked for is
-    /// kept; what happened before can still be taken.
+    /// If the kernel has refused so often that the driver no longer works. Operations are kept;
+    /// events from before can still be taken.
     fn wait(&mut self, until: Until) -> Result<(), Failure>;
 
-    /// The next thing that happened, if any.
+    /// The next event, if any.
     fn next_event(&mut self) -> Option<Event<Self::Buffer>>;
 
     /// Received bytes, at least one.
     fn bytes<'a>(&'a self, buffer: &'a Self::Buffer) -> &'a [u8];
 
-    /// The same, to be changed in place.
+    /// The same, mutable.
     fn bytes_mut<'a>(&'a mut self, buffer: &'a mut Self::Buffer) -> &'a mut [u8];
 
     /// Give a lease back.
     fn recycle(&mut self, buffer: Self::Buffer);
 
-    /// Whether [`ReceiveMode::Multi`] is there.
+    /// Whether [`ReceiveMode::Multi`] is supported.
     fn has_multishot(&self) -> bool;
 
-    /// Whether [`Driver::skip`] is there: TCP can drop what it receives, others cannot.
+    /// Whether [`Driver::skip`] is supported: TCP can discard received bytes, others cannot.
     fn can_skip(&self) -> bool;
 
     /// System calls made to submit and wait so far.
     fn enters(&self) -> u64;
 
-    /// Time passed so far with looking whether something has happened, instead of sleeping.
+    /// Time spent polling for events instead of sleeping.
     fn spun(&self) -> Nanos;
 
-    /// Completions lost from the queue to the kernel's slow path so far.
+    /// Completions that went through the kernel's overflow list.
     fn overflowed(&self) -> u64;
 }

@@ -1,7 +1,7 @@
-//! monoio as a backend: over io_uring, or over epoll where io_uring is not to be had.
+//! monoio as a backend: over io_uring, or over epoll where io_uring is unavailable.
 //!
-//! Which of the two is the runtime's own choice; the result says what it was. Its park cannot be
-//! observed, so system calls are not counted.
+//! The runtime chooses; the result names the choice. Its park cannot be observed, so system calls
+//! are not counted.
 
 use std::future::Future;
 use std::io;
@@ -22,17 +22,17 @@ use uringbench_core::record::Backend;
 
 use crate::drivers::backends::{EngineError, Pinned, Runtime, RuntimeDriver, Stream};
 
-/// Bounds of the queues' entries. With one for each connection, the completion queue has two:
+/// Bounds of the queues' entries. With one entry for each connection, the completion queue has two:
 /// for its receive and its send.
 const ENTRIES: (u32, u32) = (256, 32_768);
 
 /// A driver over monoio.
 pub(crate) type MonoioDriver = RuntimeDriver<Monoio>;
 
-/// The runtime, whichever it is.
+/// The runtime over io_uring or epoll.
 pub(crate) struct Monoio(FusionRuntime<TimeDriver<IoUringDriver>, TimeDriver<LegacyDriver>>);
 
-/// What ends the operations of the other half as well.
+/// Ends the operations of the other half as well.
 pub(crate) struct Cancellable<H> {
     half: H,
     handle: CancelHandle,
@@ -111,14 +111,14 @@ impl Runtime for Monoio {
         write_whole(writer, bytes).await
     }
 
-    /// A write that is under way was queued before its cancellation, which therefore only finds
-    /// it if it has to wait.
+    /// A write in progress was queued before its cancellation, which therefore only finds it if it
+    /// has to wait.
     async fn end(canceller: Canceller, _: bool) {
         canceller.cancel();
     }
 
-    /// The runtime looks at the kernel between two rounds of tasks, and an empty task makes it go
-    /// another round. What woken tasks ask for in the first one is handed over after it.
+    /// The runtime polls the kernel between two rounds of tasks, and an empty task makes it run
+    /// another round. Operations of tasks woken in the first round are submitted after it.
     async fn look(has_orders: bool) {
         if has_orders {
             monoio::spawn(async {}).await;

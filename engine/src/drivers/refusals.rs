@@ -1,14 +1,14 @@
-//! How often the kernel may refuse to enter a ring before it is taken at its word.
+//! How often the kernel may refuse to enter a ring before the driver gives up.
 
 use uringbench_core::time::Nanos;
 use uringbench_ring::Failure;
 
-/// Refusals in a row, each a little after the one before: a tenth of a second without any progress.
+/// Refusals in a row, each shortly after the last: a tenth of a second without any progress.
 const IN_A_ROW_MAX: u32 = 100;
-/// From the second on it is given time to find memory, or room in its queue.
+/// From the second one on, the kernel gets time to find memory, or room in its queue.
 const PAUSE: Nanos = Nanos::MILLISECOND;
 
-/// Refusals since the last call that was not refused.
+/// Refusals since the last successful call.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Refusals {
     in_a_row: u32,
@@ -16,20 +16,20 @@ pub(crate) struct Refusals {
 }
 
 impl Refusals {
-    /// A call was not refused.
+    /// A call succeeded.
     #[inline]
     pub(crate) const fn end(&mut self) {
         self.in_a_row = 0;
     }
 
-    /// A call was refused. How long to wait before the next.
+    /// A call was refused. Returns how long to wait before the next.
     pub(crate) fn note(&mut self, failure: Failure) -> Nanos {
         self.in_a_row = self.in_a_row.saturating_add(1);
         self.latest = Some(failure);
         if self.in_a_row > 1 { PAUSE } else { Nanos::ZERO }
     }
 
-    /// The latest refusal, once there have been too many.
+    /// The latest refusal, after too many.
     #[inline]
     pub(crate) fn verdict(&self) -> Result<(), Failure> {
         if self.in_a_row < IN_A_ROW_MAX {

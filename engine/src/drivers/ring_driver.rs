@@ -1,4 +1,4 @@
-//! The real world behind [`Driver`]: one ring, and the three ways to wait on it.
+//! The driver over io_uring: one ring, and the three ways to wait on it.
 
 use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
@@ -20,13 +20,13 @@ use crate::event_loop::copies_kept;
 use crate::record::thread_cost::RunQueue;
 use crate::work::users;
 
-/// A ring with the plan's request and peers in it.
+/// A ring with the plan's request and peers.
 pub(crate) struct RingDriver {
     ring: Ring,
-    /// The request, as many times over as the pipeline is deep if it is small.
+    /// The request, repeated up to the pipeline's depth if it is small.
     template: TemplateId,
     peers: Vec<Destination>,
-    /// Which peer the first connection takes; the workers begin with different ones.
+    /// The peer of the first connection; workers begin with different ones.
     first_peer: usize,
     wait: WaitMode,
     timer_slack: TimerSlack,
@@ -37,24 +37,24 @@ pub(crate) struct RingDriver {
     has_multishot: bool,
     can_skip: bool,
     sockets: SocketOptions,
-    /// Where each connection comes from, if that must be told.
+    /// The local address of each connection, if a PROXY header needs it.
     locals: Vec<Option<SocketAddr>>,
-    /// Emptied vectors for bytes made per connection.
+    /// Emptied vectors for bytes built per connection.
     spares: Vec<Vec<u8>>,
 }
 
-/// What a slow reader lets the kernel hold for it, in bytes: the target has to notice. With less
-/// than a segment of the loopback interface in the window, senders wait for timers.
+/// Bytes that the kernel buffers for a slow reader: the target has to notice the slowness. With
+/// less than a segment of the loopback interface in the window, senders wait for timers.
 const SLOW_RECEIVE_BUFFER: u32 = 32 << 10;
-/// Spare vectors kept, and the most room one keeps.
+/// Spare vectors kept, and the largest capacity kept.
 const SPARES_MAX: usize = 256;
 const SPARE_ROOM_MAX: usize = 256 << 10;
 
-/// Where connections go, and where those come from that go there.
+/// Where connections go, and their local addresses.
 struct Destination {
     address: PeerAddress,
     id: PeerId,
-    /// By connection number, in turn; empty leaves it to the kernel.
+    /// By connection number, in turn; if empty, the kernel chooses.
     sources: Vec<IpAddr>,
 }
 
@@ -118,7 +118,7 @@ impl RingDriver {
         })
     }
 
-    /// Which peer a connection goes to.
+    /// The peer of a connection.
     fn place(&self, connection: u32, turn: u32) -> usize {
         (connection as usize + turn as usize + self.first_peer) % self.peers.len()
     }
@@ -130,8 +130,8 @@ impl RingDriver {
         }
     }
 
-    /// Refused for want of memory or of queue space, mostly: what was queued stays queued, what is
-    /// under way completes, and the next turn tries again, but not for ever.
+    /// Mostly refused because memory or queue space is missing: queued entries stay queued,
+    /// operations in progress complete, and the next turn tries again, up to a limit.
     #[cold]
     fn refused(&mut self, failure: Failure) {
         let pause = self.refusals.note(failure);
@@ -149,8 +149,8 @@ impl RingDriver {
         }
     }
 
-    /// Pass the time until something happens or `due` has come, without leaving this CPU. Whether
-    /// something happened.
+    /// Poll until an event arrives or `due` has come, without leaving this CPU. Returns whether an
+    /// event arrived.
     fn spin(&mut self, due: Timestamp) -> bool {
         self.enter(Wait::No);
         if self.ring.has_completions() {
@@ -169,7 +169,7 @@ impl RingDriver {
         now < due
     }
 
-    /// Look out for a while, as long as that is likely to help, then sleep.
+    /// Poll for a while, as long as that is likely to help, then sleep.
     fn spin_then_sleep(&mut self, now: Timestamp, latest: Timestamp) {
         let span = self.spin_policy.span(now, || self.run_queue.waited());
         if span > Nanos::ZERO {
@@ -202,12 +202,12 @@ impl RingDriver {
     }
 }
 
-/// Whether bodies are wanted, so that large ones are received and not dropped.
+/// Whether bodies are read, so that large ones are received and not discarded.
 fn reads_bodies(plan: &Plan) -> bool {
     plan.workload.script().is_some_and(|script| users::read_payload(script))
 }
 
-/// Whether the kernel can drop what is received: TCP can, and nothing that is encrypted is.
+/// Whether the kernel can discard received bytes: only for TCP, and nothing encrypted.
 fn can_skip(plan: &Plan) -> bool {
     plan.tls().is_none() && !plan.transport.carrier.addresses().is_empty()
 }
@@ -338,7 +338,7 @@ impl Driver for RingDriver {
             let kind = match (result, buffer) {
                 (Ok(1..), Some(buffer)) => Some(EventKind::Received { buffer, more }),
                 (result, buffer) => {
-                    // Neither an end nor a failure has bytes, whatever came with it.
+                    // Neither an end nor a failure has bytes, whatever buffer came with it.
                     if let Some(buffer) = buffer {
                         self.ring.recycle(buffer);
                     }
@@ -391,7 +391,7 @@ impl Driver for RingDriver {
     }
 }
 
-/// What a completion without bytes means; `None` for those nobody waits for.
+/// The meaning of a completion without bytes; `None` for those that nothing depends on.
 fn without_bytes(
     operation: Operation,
     result: Result<u32, Failure>,
@@ -401,17 +401,18 @@ fn without_bytes(
         (Operation::Skip, Ok(length @ 1..)) => EventKind::Skipped(length),
         (Operation::Receive | Operation::Skip, Ok(_)) => EventKind::EndOfStream,
         (Operation::Connect, Ok(_)) => EventKind::Connected,
-        // The first of them that fails says why; those behind it fail for want of a socket.
+        // The first of a chain that fails has the cause; those behind it fail because the socket is
+        // missing.
         (Operation::Connect | Operation::Open, Err(failure)) => EventKind::ConnectFailed(failure),
         (Operation::Open, Ok(_)) => return None,
         (Operation::Close, _) => EventKind::Closed,
         (Operation::SendNotify, _) => EventKind::Sent,
         (Operation::Inspect, Ok(_)) => EventKind::Inspected,
-        // Nobody waits for an answer for long.
+        // Nothing waits long for this result.
         (Operation::Inspect, Err(_)) => return None,
         // A send that fails is followed by the failure of the receive beside it, which ends the
-        // exchange once the bytes that came before have been read. A cancellation that finds
-        // nothing has nothing to do.
+        // exchange after the bytes received before have been read. A cancellation that finds
+        // nothing has no effect.
         (Operation::Send | Operation::Cancel | Operation::Accept, _) => return None,
     })
 }

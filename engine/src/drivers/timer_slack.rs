@@ -1,8 +1,8 @@
-//! How long before a due time a hybrid wait must wake up, learned from how late it wakes.
+//! How long before a due time a hybrid wait must wake up, learned from past delays.
 
 use uringbench_core::time::Nanos;
 
-/// A decaying maximum of observed wake-up delays, with room above it.
+/// A decaying maximum of observed wake-up delays, plus a margin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct TimerSlack {
     delay_max: Nanos,
@@ -16,7 +16,7 @@ impl Default for TimerSlack {
 }
 
 impl TimerSlack {
-    /// Waking is never trusted to be better than this, nor given more than that.
+    /// The slack is never less than the first, nor more than the second.
     const RANGE: (u64, u64) = (20_000, 500_000);
 
     /// Wake this long before the due time.

@@ -1,7 +1,7 @@
 //! tokio-uring as a backend: io_uring beneath tokio's epoll loop.
 //!
-//! Bytes go through the ring. Connections are made through tokio's own sockets, because an
-//! attempt given up must not linger and tokio-uring cannot cancel one.
+//! Bytes go through the ring. Connections are made through tokio's own sockets: an abandoned
+//! attempt must not linger, and tokio-uring cannot cancel one.
 
 use std::future::Future;
 use std::io;
@@ -76,7 +76,7 @@ impl Runtime for TokioUring {
         let stream = tokio::net::TcpStream::connect(peer).await?;
         stream.set_nodelay(true)?;
         let stream = stream.into_std()?;
-        // The ring does its own waiting.
+        // The ring itself waits.
         stream.set_nonblocking(false)?;
         let stream = Rc::new(TcpStream::from_std(stream));
         Ok((Rc::clone(&stream), Rc::clone(&stream), stream))
@@ -99,19 +99,19 @@ impl Runtime for TokioUring {
         writer.write_all(bytes).await
     }
 
-    /// Nothing can be cancelled, but what waits on a socket that is shut down ends. One that is
-    /// shut down already has nobody waiting on it.
+    /// Nothing can be cancelled, but operations on a socket that is shut down end. A socket that is
+    /// shut down already has no operations.
     async fn end(stream: Rc<TcpStream>, is_writing: bool) {
         if is_writing {
             let _ended = stream.shutdown(Shutdown::Read);
-            // Queued behind the write: when it has ended, the kernel has the write.
+            // Queued after the write: when it has ended, the kernel has the write.
             let _behind = tokio_uring::no_op().await;
         }
         let _ended = stream.shutdown(Shutdown::Both);
     }
 
-    /// The runtime hands its queue over only when it parks, and sleeps then: an operation that
-    /// ends at once wakes it.
+    /// The runtime submits its queue only when it parks, and then sleeps: an operation that ends at
+    /// once wakes it.
     async fn look(_: bool) {
         let _woken = tokio_uring::no_op().await;
     }

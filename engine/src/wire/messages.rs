@@ -1,24 +1,25 @@
-//! Messages of a WebSocket that answer nothing: the target speaks first, or of its own accord.
+//! WebSocket messages that answer no request: greetings, and messages that the target sends on its
+//! own.
 //!
-//! Where an answer is known by what it holds (an echo, a check), a message that is not the one
-//! awaited is held, and the wait goes on: when the right one comes, those held were unasked; when
-//! it does not come in time, the first of them stands for the answer, and fails it.
+//! If replies are matched by content (an echo, a check), a message other than the expected one is
+//! held and the wait continues: if the right one arrives, those held were unsolicited; if it does
+//! not arrive in time, the first one held counts as the reply, and fails.
 
 use std::fmt;
 
 use uringbench_core::time::{Nanos, Timestamp};
 use uringbench_core::websocket::machine::Machine;
 
-/// The right answer is waited for at least so long after another message.
+/// Shortest wait for the right reply after another message.
 const PATIENCE_MIN: Nanos = Nanos::from_millis(100);
-/// And for so many times as long as the slowest right one took.
+/// The wait is also at least this many times the slowest right reply.
 const PATIENCE_SERVICES: u64 = 8;
-/// So much of a message is quoted, in bytes.
+/// Bytes of a message that causes quote.
 const QUOTED_MAX: usize = 60;
 /// The longest payload whose length is in the second byte of its frame (RFC 6455 section 5.2).
 const SHORT_MAX: usize = 125;
 
-/// How the target closed a WebSocket, as causes quote it.
+/// How the target closed a WebSocket, for causes.
 #[derive(Debug)]
 pub(crate) struct Goodbye {
     code: Option<u16>,
@@ -26,7 +27,7 @@ pub(crate) struct Goodbye {
 }
 
 impl Goodbye {
-    /// The one that `machine` has just read.
+    /// The close that `machine` has just read.
     #[cold]
     pub(crate) fn of(machine: &Machine, code: Option<u16>) -> Self {
         Self { code, reason: machine.close_reason().unwrap_or_default().to_owned() }
@@ -48,7 +49,7 @@ impl fmt::Display for Goodbye {
     }
 }
 
-/// Which message came in the place of the right answer, as causes quote it.
+/// The message that arrived instead of the right reply, for causes.
 pub(crate) struct Instead<'a>(pub(crate) &'a str);
 
 impl fmt::Display for Instead<'_> {
@@ -57,37 +58,38 @@ impl fmt::Display for Instead<'_> {
     }
 }
 
-/// Messages that came while an answer was awaited, and are not it.
+/// Messages that arrived while a reply was awaited, and did not match.
 #[derive(Debug)]
 pub(crate) struct Held {
-    /// When the first came.
+    /// When the first arrived.
     pub(crate) since: Timestamp,
     pub(crate) count: u32,
-    /// How the first begins, as texts quote it.
+    /// The start of the first, for causes.
     pub(crate) quote: String,
 }
 
 impl Held {
-    /// None so far, of which the first will be one with this payload, as far as that is known.
+    /// Empty; the first to be held will have this payload, if it is known.
     pub(crate) fn new(payload: Option<&[u8]>, now: Timestamp) -> Self {
         Self { since: now, count: 0, quote: quoted(payload) }
     }
 }
 
-/// What earlier answers tell of how long the right one may take.
+/// What earlier replies show about the time of a right one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Hearing {
-    /// No answer has been judged yet.
+    /// No reply has been checked yet.
     #[default]
     Unknown,
-    /// Right ones have come, the slowest of which took so long.
+    /// Right replies have arrived; the slowest took this long.
     Right { slowest: Nanos },
-    /// None was right, though all the time there is was waited for: each message answers.
+    /// No reply matched, although the whole timeout was waited for: every message counts as a
+    /// reply.
     Wrong,
 }
 
 impl Hearing {
-    /// A right answer has come after so long.
+    /// A right reply has arrived after this time.
     #[inline]
     pub(crate) fn note_right(&mut self, service: Nanos) {
         let slowest = match *self {
@@ -97,15 +99,14 @@ impl Hearing {
         *self = Self::Right { slowest };
     }
 
-    /// The right answer has not come.
+    /// The right reply has not arrived.
     pub(crate) const fn note_missing(&mut self) {
         if let Self::Unknown = self {
             *self = Self::Wrong;
         }
     }
 
-    /// How long the right answer is waited for after another message has come; not at all where
-    /// there is none to be waited for.
+    /// How long to wait for the right reply after another message; zero if none is expected.
     pub(crate) fn patience(self, timeout: Nanos) -> Nanos {
         match self {
             Self::Unknown => timeout,
@@ -116,14 +117,14 @@ impl Hearing {
         }
     }
 
-    /// Whether the right answer may still come when the wait for it is over, so that the
-    /// connection cannot be used on.
+    /// Whether the right reply may still arrive after the wait, so that the connection cannot be
+    /// used again.
     pub(crate) const fn may_come_late(self) -> bool {
         matches!(self, Self::Right { .. })
     }
 }
 
-/// The payload of a message that is one short frame; `None` if it takes more to find.
+/// The payload of a message in one short frame; `None` for any other form.
 pub(crate) fn payload_of(frame: &[u8]) -> Option<&[u8]> {
     match frame {
         [0x81 | 0x82, length, payload @ ..] if usize::from(*length) <= SHORT_MAX => {
@@ -133,7 +134,7 @@ pub(crate) fn payload_of(frame: &[u8]) -> Option<&[u8]> {
     }
 }
 
-/// How a message begins, for causes.
+/// The start of a message, for causes.
 pub(crate) fn quoted(payload: Option<&[u8]>) -> String {
     let Some(payload) = payload else { return "a longer message".to_owned() };
     let shown = &payload[..payload.len().min(QUOTED_MAX)];
@@ -184,7 +185,7 @@ mod tests {
         let held = Held::new(payload_of(b"\x81\x04ti\nk"), Timestamp(7));
         assert_eq!((held.since, held.quote.as_str()), (Timestamp(7), "`ti\\nk`"));
         assert_eq!(quoted(Some(&[b'x'; 61])), format!("`{}…`", "x".repeat(60)));
-        // In fragments, or split over receives: the frame is not all there.
+        // In fragments, or split over receives: the frame is incomplete.
         for frame in [&b"\x01\x01a"[..], b"\x81\x05abc", b"\x81\x7e\x00\x01a", b""] {
             assert_eq!(payload_of(frame), None, "{frame:x?}");
         }

@@ -1,5 +1,5 @@
-//! The protocol on a connection: which one, how far it has come, and what every connection is
-//! configured with. The machines themselves are `uringbench_core`'s; they know no socket.
+//! The protocol on a connection with its state, and the configuration that all connections share.
+//! The protocol machines are in `uringbench_core`; they know no socket.
 
 pub(crate) mod messages;
 pub(crate) mod proxy;
@@ -18,11 +18,11 @@ use uringbench_core::plan::{Plan, ProxyVersion, StreamPlan};
 use self::websocket::{WebSocket, WebSocketConfig};
 use crate::work::users::{self, FlowConfig};
 
-/// The protocol that a connection speaks, and how far it has come.
+/// The protocol of a connection, and its state.
 pub(crate) enum Wire {
-    /// HTTP/1.1, of which answers come in the order of their requests.
+    /// HTTP/1.1, which answers requests in order.
     Http(ResponseParser),
-    /// A WebSocket, or one that is being opened.
+    /// A WebSocket, or a handshake for one.
     WebSocket(Box<WebSocket>),
 }
 
@@ -37,7 +37,7 @@ impl Wire {
         })
     }
 
-    /// The parser of HTTP, where it is that.
+    /// The HTTP parser, if it is HTTP.
     #[inline]
     pub(crate) const fn parser(&self) -> Option<&ResponseParser> {
         match self {
@@ -46,7 +46,7 @@ impl Wire {
         }
     }
 
-    /// The WebSocket, where it is one.
+    /// The WebSocket, if it is one.
     #[inline]
     pub(crate) const fn websocket(&self) -> Option<&WebSocket> {
         match self {
@@ -55,7 +55,7 @@ impl Wire {
         }
     }
 
-    /// The same, to change it.
+    /// The same, mutable.
     #[inline]
     pub(crate) fn websocket_mut(&mut self) -> Option<&mut WebSocket> {
         match self {
@@ -64,7 +64,7 @@ impl Wire {
         }
     }
 
-    /// How many of the next bytes are payload and nothing else, so that they may be dropped unread:
+    /// How many of the next bytes are payload alone, so that they may be discarded unread:
     /// `u64::MAX` until the connection ends.
     #[inline]
     pub(crate) fn opaque(&self) -> u64 {
@@ -74,27 +74,27 @@ impl Wire {
         }
     }
 
-    /// How far the answer under way has come.
+    /// How much of the current answer has arrived.
     pub(crate) fn unfinished(&self) -> Option<Unfinished> {
         self.parser()?.unfinished()
     }
 
-    /// Whether messages go to and fro, each of which the target may have acted on.
+    /// Whether messages are exchanged, each of which the target may have processed.
     pub(crate) fn is_open_websocket(&self) -> bool {
         self.websocket().is_some_and(|socket| !socket.is_opening())
     }
 }
 
-/// What every connection of a loop is made with.
+/// The configuration of every connection of a loop.
 #[derive(Debug, Default)]
 pub struct ConnectionConfig {
-    /// The bytes of one request, for what is not sent from the driver's own copy.
+    /// The bytes of one request, for sends that do not use the driver's copy.
     pub request: Arc<Vec<u8>>,
-    /// TLS, and the name to ask for.
+    /// TLS, and the server name to send.
     pub tls: Option<(Arc<ClientConfig>, ServerName<'static>)>,
-    /// Whether an answer may end with the connection where TLS does not say that it is the end.
+    /// Whether an answer may end with the connection although TLS did not end with close_notify.
     pub tolerates_truncation: bool,
-    /// Whether connections say first whom they are made for.
+    /// Whether connections begin with a PROXY header.
     pub proxy: Option<ProxyVersion>,
     /// WebSocket: the request is a message.
     pub websocket: Option<WebSocketConfig>,
@@ -102,25 +102,25 @@ pub struct ConnectionConfig {
     pub stream: Option<StreamPlan>,
     /// The length of the request's header, if its body waits for `100 Continue`.
     pub held_at: Option<usize>,
-    /// What users do step by step; the request is then all of theirs that are always the same.
+    /// The flows of a scenario; the request then holds all of their constant requests.
     pub flows: Option<FlowConfig>,
 }
 
 impl ConnectionConfig {
-    /// Whether every byte of payload is wanted.
+    /// Whether payload is read, not only counted.
     pub(crate) fn reads_payload(&self) -> bool {
         self.stream.is_some()
             || self.websocket.as_ref().is_some_and(WebSocketConfig::knows_answers)
             || self.flows.as_ref().is_some_and(|config| users::read_payload(&config.script))
     }
 
-    /// Whether more of some answer is looked at than its status.
+    /// Whether more than the status of an answer is read.
     pub(crate) fn reads_answers(&self) -> bool {
         self.stream.is_some()
             || self.flows.as_ref().is_some_and(|config| users::read_answers(&config.script))
     }
 
-    /// What a plan says of them, TLS apart: that has to be set up.
+    /// The configuration of a plan, without TLS, which is set up separately.
     pub fn of(plan: &Plan) -> Self {
         let websocket = plan.workload.websocket().cloned().map(Arc::new);
         Self {

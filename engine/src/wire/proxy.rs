@@ -1,5 +1,5 @@
-//! The PROXY protocol: what a connection says of itself before anything else, as if a proxy had
-//! taken it from its client (haproxy's proxy-protocol.txt, 2020/03/05, sections 2.1 and 2.2).
+//! The PROXY protocol: a header that names the client, sent first on a connection as if a proxy had
+//! accepted it (haproxy's proxy-protocol.txt, 2020/03/05, sections 2.1 and 2.2).
 
 use std::net::{IpAddr, SocketAddr};
 

@@ -1,5 +1,5 @@
-//! Answers whose bytes are wanted: kept until they are judged, or read as a stream, by when the
-//! first event comes and how long it takes until each next one.
+//! Answers whose bytes are read: kept until they are checked, or read as a stream, for the time of
+//! the first event and the gaps between events.
 
 use uringbench_core::flow::answer::Answer;
 use uringbench_core::flow::response_buffer::ResponseBuffer;
@@ -11,7 +11,7 @@ use uringbench_core::time::Timestamp;
 
 use crate::record::recorder::IntervalCounts;
 
-/// What has come of the answer on one connection.
+/// The bytes of the current answer on one connection.
 #[derive(Default)]
 pub(crate) struct AnswerReader {
     buffer: ResponseBuffer,
@@ -19,7 +19,7 @@ pub(crate) struct AnswerReader {
 }
 
 impl AnswerReader {
-    /// Run bytes of an answer that is kept through the parser.
+    /// Pass bytes of an answer that is kept through the parser.
     ///
     /// # Errors
     /// Those of the parser.
@@ -31,12 +31,12 @@ impl AnswerReader {
         self.buffer.feed(parser, bytes, header_cache, is_head)
     }
 
-    /// The answer that is complete. `bytes` are those that were fed last.
+    /// The complete answer. `bytes` are those that were fed last.
     pub(crate) fn answer<'a>(&'a self, bytes: &'a [u8], response: &Response) -> Answer<'a> {
         self.buffer.answer(bytes, response)
     }
 
-    /// Run bytes of a stream through the parser and the reader of events, which are recorded if
+    /// Pass bytes of a stream through the parser and the reader of events, which are recorded if
     /// they are timed.
     ///
     /// # Errors
@@ -55,30 +55,31 @@ impl AnswerReader {
         })
     }
 
-    /// Whether this answer has brought as many events as are wanted.
+    /// Whether this answer has delivered as many events as configured.
     pub(crate) fn is_enough(&self, plan: StreamPlan) -> bool {
         self.stream.is_enough(plan)
     }
 
-    /// The answer has ended, or its connection has.
+    /// The answer or its connection has ended.
     pub(crate) fn clear(&mut self) {
         self.buffer.clear();
         self.stream.end();
     }
 }
 
-/// One connection's place in its stream.
+/// The state of the stream on one connection.
 #[derive(Default)]
 struct Stream {
     reader: EventReader,
-    /// When the last event of this answer came.
+    /// When the last event of this answer arrived.
     last: Option<Timestamp>,
     /// Events of this answer.
     events: u64,
 }
 
 impl Stream {
-    /// Payload of an answer to a request sent then has come; events are recorded if it is timed.
+    /// Payload of an answer to a request sent at this time has arrived; events are recorded if it
+    /// is timed.
     fn read(
         &mut self,
         payload: &[u8],
@@ -142,7 +143,7 @@ mod tests {
         assert_eq!((totals.events, totals.stalls), (3, 1));
         assert_eq!((handover.first_event.total(), handover.gap.total()), (1, 2));
         stream.end();
-        // What is not timed is followed all the same.
+        // Events that are not timed are still parsed.
         stream.read(b"data: d\n\n", plan, at(300), None);
         stream.read(b"data: e\n\n", plan, at(400), Some(&mut handover));
         assert_eq!((handover.first_event.total(), handover.gap.total()), (1, 3));

@@ -1,7 +1,7 @@
 //! A WebSocket on a connection: its machine, and which message answers which.
 //!
 //! A run of messages alone opens it before its first request ([`WebSocketConfig`]); a step of a
-//! flow opens it with its request and then sends message after message ([`Conversation`]).
+//! flow opens it with its request and then sends its messages ([`Conversation`]).
 
 use std::sync::Arc;
 
@@ -17,22 +17,22 @@ use super::messages::Held;
 /// The purpose of the connection has been fulfilled (RFC 6455 section 7.4.1).
 const NORMAL: u16 = 1000;
 
-/// How every WebSocket of a loop that sends messages alone is opened.
+/// How each WebSocket of a run of messages is opened.
 #[derive(Debug)]
 pub struct WebSocketConfig {
-    /// What is spoken.
+    /// Handshake, messages and checks.
     pub plan: Arc<WebSocketPlan>,
-    /// Of the masks of replies.
+    /// Seed of the masks of replies.
     pub seed: u64,
 }
 
 impl WebSocketConfig {
-    /// Whether answers are known by what they hold.
+    /// Whether replies are matched by content.
     pub(crate) fn knows_answers(&self) -> bool {
         self.plan.expected.is_some()
     }
 
-    /// The WebSocket of connection `number`, before its opening is answered.
+    /// The WebSocket of connection `number`, before its handshake is answered.
     pub(crate) fn websocket(&self, number: u32) -> WebSocket {
         let masks = Masks::new(self.seed ^ u64::from(number));
         WebSocket {
@@ -49,12 +49,12 @@ impl WebSocketConfig {
 /// The messages of one step of a flow.
 pub(crate) struct Conversation {
     socket: Arc<Socket>,
-    /// Messages still to be sent.
+    /// Messages not sent yet.
     left: u32,
     has_failed: bool,
-    /// The latest message of this side.
+    /// The last message sent.
     sent: Vec<u8>,
-    /// The payload of the message under way.
+    /// The payload of the message being received.
     received: Vec<u8>,
 }
 
@@ -64,7 +64,7 @@ impl Conversation {
         Arc::clone(&self.socket)
     }
 
-    /// Messages still to be sent.
+    /// Messages not sent yet.
     pub(crate) const fn left(&self) -> u32 {
         self.left
     }
@@ -74,63 +74,63 @@ impl Conversation {
         self.left -= 1;
     }
 
-    /// Whether an answer has not passed.
+    /// Whether a reply has failed its check.
     pub(crate) const fn has_failed(&self) -> bool {
         self.has_failed
     }
 
-    /// An answer has not passed.
+    /// A reply has failed its check.
     pub(crate) const fn note_failed(&mut self) {
         self.has_failed = true;
     }
 
-    /// The latest message of this side.
+    /// The last message sent.
     pub(crate) fn sent(&self) -> &[u8] {
         &self.sent
     }
 
-    /// Room for the next one.
+    /// The buffer for the next message.
     pub(crate) const fn sent_mut(&mut self) -> &mut Vec<u8> {
         &mut self.sent
     }
 
-    /// The payload of the message that has just come.
+    /// The payload of the message that has just arrived.
     pub(crate) fn received(&self) -> &[u8] {
         &self.received
     }
 }
 
-/// Whose messages they are.
+/// The origin of the messages.
 enum Spoken {
     /// The requests of a run.
     Plan(Arc<WebSocketPlan>),
-    /// A step's.
+    /// A step of a flow.
     Step(Box<Conversation>),
 }
 
-/// When a message began to come.
+/// When a message began to arrive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Began {
     pub(crate) at: Timestamp,
-    /// No answer was awaited then, so that it answers nothing.
+    /// No reply was awaited then, so it answers nothing.
     pub(crate) is_early: bool,
 }
 
-/// One connection's.
+/// The WebSocket of one connection.
 pub(crate) struct WebSocket {
     machine: Machine,
     masks: Masks,
-    /// Messages that the target is still to send before the first of this side.
+    /// Messages of the greeting that have not arrived yet.
     greeting: u32,
-    /// Of the message whose rest has not come yet.
+    /// The start of a message that is incomplete.
     begun: Option<Began>,
-    /// Messages that may answer nothing, and what failed of the first of them.
+    /// Messages that may be unsolicited, and why the first of them fails.
     held: Option<(Failed, Box<Held>)>,
     spoken: Spoken,
 }
 
 impl WebSocket {
-    /// The one that a step opens on connection `number`, before its opening is answered.
+    /// The one that a step opens on connection `number`, before its handshake is answered.
     pub(crate) fn of_step(socket: Arc<Socket>, number: u32) -> Self {
         let masks = Masks::new(u64::from(number));
         let (left, greeting) = (socket.messages, socket.greeting);
@@ -146,11 +146,11 @@ impl WebSocket {
         }
     }
 
-    /// Take the next bytes, up to the first thing that ends among them. Payload of a step's is kept
-    /// until [`Self::forget_message`].
+    /// Read the next bytes, up to the first end of a message among them. The payload of a step's
+    /// message is kept until [`Self::forget_message`].
     ///
     /// # Errors
-    /// When the peer broke the protocol.
+    /// If the peer broke the protocol.
     #[inline]
     pub(crate) fn feed(&mut self, bytes: &[u8]) -> Result<Progress, Broken> {
         match &mut self.spoken {
@@ -163,29 +163,30 @@ impl WebSocket {
         }
     }
 
-    /// The place in the stream.
+    /// The position in the stream.
     #[inline]
     pub(crate) const fn machine(&self) -> &Machine {
         &self.machine
     }
 
-    /// The same, to change it.
+    /// The same, mutable.
     #[inline]
     pub(crate) const fn machine_mut(&mut self) -> &mut Machine {
         &mut self.machine
     }
 
-    /// So many bytes of payload came and were dropped unread. The message, if it ended with them.
+    /// Bytes of payload arrived and were discarded unread. Returns the message that ended with
+    /// them, if any.
     pub(crate) fn skip(&mut self, count: u64) -> Option<Message> {
         self.machine.skip(count)
     }
 
-    /// Whether the answer to the opening is awaited.
+    /// Whether the answer to the handshake is awaited.
     pub(crate) fn is_opening(&self) -> bool {
         self.machine.stage() == Stage::Opening
     }
 
-    /// The messages of a step, where they are one's.
+    /// The messages of a step, if it belongs to one.
     pub(crate) fn conversation(&mut self) -> Option<&mut Conversation> {
         match &mut self.spoken {
             Spoken::Plan(_) => None,
@@ -201,18 +202,18 @@ impl WebSocket {
         }
     }
 
-    /// Messages that the target is still to send before the first of this side.
+    /// Messages of the greeting that have not arrived yet.
     pub(crate) const fn greeting(&self) -> u32 {
         self.greeting
     }
 
-    /// One of them has come. Whether it was the last.
+    /// One of them has arrived. Returns whether it was the last.
     pub(crate) const fn greeted(&mut self) -> bool {
         self.greeting -= 1;
         self.greeting == 0
     }
 
-    /// Bytes have come that end nothing: if they are of a message, it has begun.
+    /// Bytes have arrived that end nothing: if they belong to a message, it has begun.
     #[inline]
     pub(crate) fn note_begun(&mut self, now: Began) {
         if self.machine.is_within_message() {
@@ -220,13 +221,13 @@ impl WebSocket {
         }
     }
 
-    /// When the message that has just ended began to come, if not now.
+    /// When the message that has just ended began to arrive, if not now.
     #[inline]
     pub(crate) fn message_began(&mut self, now: Began) -> Began {
         self.begun.take().unwrap_or(now)
     }
 
-    /// The message that has just ended is done with.
+    /// The message that has just ended has been handled.
     #[inline]
     pub(crate) fn forget_message(&mut self) {
         if let Spoken::Step(conversation) = &mut self.spoken {
@@ -234,12 +235,12 @@ impl WebSocket {
         }
     }
 
-    /// Messages that may answer nothing.
+    /// Messages that may be unsolicited.
     pub(crate) fn held(&self) -> Option<&Held> {
         self.held.as_ref().map(|(_, held)| &**held)
     }
 
-    /// Hold a message that failed so: the right one may still come. Since when one is held.
+    /// Hold a message that failed: the right one may still arrive. Returns when the first was held.
     #[cold]
     pub(crate) fn hold(
         &mut self,
@@ -253,13 +254,13 @@ impl WebSocket {
         held.since
     }
 
-    /// What is held is judged, or of no more interest.
+    /// The messages held are counted, or no longer needed.
     #[inline]
     pub(crate) fn take_held(&mut self) -> Option<(Failed, Box<Held>)> {
         self.held.take()
     }
 
-    /// The frame that closes in order, unless it was sent or there is nothing to close.
+    /// The close frame, unless it was sent or there is nothing to close.
     pub(crate) fn goodbye(&mut self) -> Vec<u8> {
         if self.machine.stage() != Stage::Open {
             return Vec::new();
@@ -268,7 +269,7 @@ impl WebSocket {
         self.close(Some(NORMAL))
     }
 
-    /// A frame that closes, for this reason.
+    /// A close frame with this code.
     pub(crate) fn close(&mut self, code: Option<u16>) -> Vec<u8> {
         let frame = close(code, "", &mut self.masks);
         frame.map(|frame| frame.bytes().to_vec()).unwrap_or_default()

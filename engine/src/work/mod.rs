@@ -1,7 +1,7 @@
-//! Who sends next, which request, and what its answer means to them.
+//! Who sends next, which request, and what its answer means for the sender.
 //!
-//! A URL is a flow of one step: its requests are slots that nobody owns ([`Slots`]). A scenario's
-//! are those of users, who go from step to step ([`Users`]).
+//! A URL is a flow of one step: its requests are slots without users ([`Slots`]). The requests of a
+//! scenario belong to users, who go from step to step ([`Users`]).
 
 pub(crate) mod slots;
 pub(crate) mod users;
@@ -33,27 +33,26 @@ use crate::wire::websocket::Conversation;
 /// How the answer to a request is read.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Reading {
-    /// By its status alone.
+    /// Only its status.
     Status,
-    /// Whole: something looks at its header or its body.
+    /// Completely: its header or body is checked or captured.
     Whole,
     /// As a stream.
     Stream(StreamPlan),
 }
 
-/// What connections know of a step.
+/// The properties of a step that connections use.
 #[derive(Debug)]
 pub(crate) struct StepConfig {
     /// The bytes of its request among the shared ones, if they are always the same.
     pub(crate) constant: Option<Range<usize>>,
     pub(crate) is_head: bool,
-    /// Whether its request may be sent twice and mean the same.
+    /// Whether its request may be sent twice (idempotent).
     pub(crate) is_repeatable: bool,
     pub(crate) reading: Reading,
     /// The WebSocket that its request opens.
     pub(crate) socket: Option<Arc<Socket>>,
-    /// What earlier answers over a WebSocket tell; `None` where answers are not known by what they
-    /// hold.
+    /// What earlier replies over a WebSocket show; `None` if replies are not matched by content.
     pub(crate) hearing: Option<Hearing>,
 }
 
@@ -62,7 +61,7 @@ pub(crate) struct StepConfig {
 pub(crate) struct Start {
     /// The connection.
     pub(crate) number: u32,
-    /// Whose they are; 0 where there are no users.
+    /// The user who sends them; 0 without users.
     pub(crate) user: u32,
     pub(crate) slot: Slot,
     /// At least 1.
@@ -73,15 +72,15 @@ pub(crate) struct Start {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Next {
     Send(Start),
-    /// Nobody, before then, if time is all that is waited for. `is_starved`: something is due, or
-    /// may be, and every connection is busy.
+    /// Nobody before this time, if only time is waited for. `is_starved`: something is due, or may
+    /// be, and every connection is busy.
     Wait {
         until: Option<Timestamp>,
         is_starved: bool,
     },
 }
 
-/// When a turn began to send, and when a request of it has left.
+/// When a turn began to send, and when one of its requests left.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Departed {
     pub(crate) begun: Timestamp,
@@ -102,7 +101,7 @@ impl Work {
         }
     }
 
-    /// The run begins: slots come from there.
+    /// The run begins: slots come from this pacer.
     pub(crate) fn begin(&mut self, pacer: Pacer) {
         match self {
             Self::Slots(slots) => slots.pacer = Some(pacer),
@@ -123,7 +122,7 @@ impl Work {
         self.pacer().is_some()
     }
 
-    /// Whether no more slots are released, whatever the time, and nobody has a step before it.
+    /// Whether no more slots will be released, and no user has a step left.
     pub(crate) fn is_done(&self, now: Timestamp) -> bool {
         let is_quiet = match self {
             Self::Slots(_) => true,
@@ -132,7 +131,7 @@ impl Work {
         is_quiet && self.pacer().is_some_and(|pacer| pacer.is_done(now))
     }
 
-    /// Whether the run was limited by requests, and all of them have been released.
+    /// Whether the run was limited by requests, and all of them were released.
     pub(crate) fn is_exhausted(&self) -> bool {
         self.pacer().is_some_and(Pacer::is_exhausted)
     }
@@ -148,7 +147,7 @@ impl Work {
         }
     }
 
-    /// How many steps and flows are counted apart.
+    /// How many steps and flows are counted separately.
     pub(crate) fn counts(&self) -> (usize, usize) {
         match self {
             Self::Slots(_) => (0, 0),
@@ -156,7 +155,7 @@ impl Work {
         }
     }
 
-    /// The number of the step that a user has come to.
+    /// The index of a user's current step.
     #[inline]
     pub(crate) fn step_number(&self, user: u32) -> usize {
         match self {
@@ -174,7 +173,7 @@ impl Work {
         }
     }
 
-    /// What earlier answers over the WebSocket of that step tell.
+    /// What earlier replies over the WebSocket of that step show.
     #[inline]
     pub(crate) fn hearing(&mut self, user: u32) -> Option<&mut Hearing> {
         match self {
@@ -197,8 +196,8 @@ impl Work {
         }
     }
 
-    /// Slots and requests that have been due for longer than `timeout` are given up. Whose own
-    /// connections are to be closed, since they have left.
+    /// Slots and requests that have been due for longer than `timeout` end as not sent. Returns
+    /// users who left and whose own connections are to be closed.
     #[inline]
     pub(crate) fn give_up_stale(
         &mut self,
@@ -216,7 +215,7 @@ impl Work {
         }
     }
 
-    /// The run ends: whatever is due and has not been sent never will be.
+    /// The run ends: everything due and unsent ends as not sent.
     pub(crate) fn give_up_all(
         &mut self,
         recorder: &mut Recorder,
@@ -229,8 +228,8 @@ impl Work {
         }
     }
 
-    /// No connection can be made: the next request that is due fails, unless another connection may
-    /// take it.
+    /// No connection can be made: the next due request fails, unless another connection can take
+    /// it.
     pub(crate) fn fail_next(
         &mut self,
         (number, connected): (u32, u32),
@@ -247,7 +246,7 @@ impl Work {
         }
     }
 
-    /// A connection can take a request. Whether it is a user's own, and not for others.
+    /// A connection can take a request. Returns whether it belongs to a user and is not for others.
     #[inline]
     pub(crate) fn note_free(&mut self, number: u32) -> bool {
         match self {
@@ -256,7 +255,7 @@ impl Work {
         }
     }
 
-    /// Whether a connection was a user's own who has left: the next user gets a new one.
+    /// Whether the connection belonged to a user who has left: the next user gets a new one.
     #[inline]
     pub(crate) fn has_left(&self, number: u32) -> bool {
         match self {
@@ -286,7 +285,7 @@ impl Work {
         }
     }
 
-    /// A user's request has its answer, whose last or only bytes these are.
+    /// The answer to a user's request is complete; these are its last or only bytes.
     #[inline]
     pub(crate) fn answered(
         &mut self,
@@ -309,7 +308,7 @@ impl Work {
         }
     }
 
-    /// Whether a message is the right answer to a user's.
+    /// Whether a message is the right reply to a user's.
     #[inline]
     pub(crate) fn judge_message(
         &mut self,
@@ -326,7 +325,7 @@ impl Work {
         }
     }
 
-    /// Requests that were sent, or were to be sent again, end without an answer.
+    /// Requests that were sent, or were to be sent again, failed without an answer.
     pub(crate) fn failed(
         &mut self,
         exchange: &Exchange,
@@ -341,7 +340,7 @@ impl Work {
         }
     }
 
-    /// The step of a user has ended that was more than one answer.
+    /// A user's step of several answers has ended.
     pub(crate) fn end_step(
         &mut self,
         user: u32,

@@ -1,4 +1,4 @@
-//! Requests that are all alike and nobody's: those of a URL.
+//! The requests of a URL: all equal, and without users.
 
 use uringbench_core::flow::step::{Failed, Judgement};
 use uringbench_core::outcome::Outcome;
@@ -18,7 +18,7 @@ use crate::wire::websocket::WebSocketConfig;
 
 /// The slots of one worker.
 pub(crate) struct Slots {
-    /// None until the run begins.
+    /// `None` until the run begins.
     pub(super) pacer: Option<Pacer>,
     pub(super) step: StepConfig,
     /// Whether they are released on a schedule.
@@ -39,7 +39,8 @@ impl Slots {
         Self { pacer: None, step, is_open: options.is_open }
     }
 
-    /// As many as a connection can take in a closed loop, one in an open one, so that they spread.
+    /// In a closed loop, as many as a connection can take; in an open one, one, so that they spread
+    /// over the connections.
     #[inline]
     pub(super) fn next(&mut self, connections: &mut Connections, now: Timestamp) -> Next {
         let Some(pacer) = &mut self.pacer else {
@@ -110,7 +111,7 @@ impl Slots {
     }
 }
 
-/// Whether a message is the answer awaited, where answers are known by what they hold.
+/// Whether a message is the awaited reply, if replies are matched by content.
 #[inline]
 pub(super) const fn judge_message(message: &Message, knows_answers: bool) -> Judgement {
     if message.matches || !knows_answers { Ok(()) } else { Err(Failed::Echo) }

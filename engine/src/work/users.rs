@@ -1,7 +1,7 @@
-//! The users of a scenario: which of them sends next, what, and how its answer is judged.
+//! The users of a scenario: which of them sends next, what, and how its answer is checked.
 //!
-//! `uringbench_core::flow::users` decides which user sends what, and when; a user takes
-//! whichever connection is free, or its own.
+//! `uringbench_core::flow::users` decides which user sends what, and when; a user takes any free
+//! connection, or its own.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -33,21 +33,21 @@ use crate::wire::websocket::Conversation;
 pub struct FlowConfig {
     /// What users do.
     pub script: Arc<Script>,
-    /// Which of the users are this loop's.
+    /// The users of this loop.
     pub share: Share,
-    /// Decides what they draw.
+    /// Seed of their random values.
     pub seed: u64,
     /// Milliseconds since 1970 at the zero of the driver's clock.
     pub epoch: u64,
 }
 
-/// Whether the bytes of an answer's payload are wanted.
+/// Whether the bytes of an answer's payload are read.
 pub(crate) fn read_payload(script: &Script) -> bool {
     let is_plain = |step: &Step| matches!(step.exchange, Kind::Http);
     script.steps().any(|(_, step)| step.needs_body() || !is_plain(step))
 }
 
-/// Whether more of some answer is looked at than its status.
+/// Whether more than the status of an answer is read.
 pub(crate) fn read_answers(script: &Script) -> bool {
     let is_read = |step: &Step| {
         step.needs_head() || step.needs_body() || matches!(step.exchange, Kind::Events { .. })
@@ -58,10 +58,10 @@ pub(crate) fn read_answers(script: &Script) -> bool {
 /// The users of one worker.
 pub(crate) struct Users {
     users: VirtualUsers,
-    /// None until the run begins.
+    /// `None` until the run begins.
     pub(super) pacer: Option<Pacer>,
     steps: Vec<StepConfig>,
-    /// How many flows there are to tell apart.
+    /// The number of flows.
     flows: usize,
     has_own_connections: bool,
     /// Whether flows begin on a schedule.
@@ -69,7 +69,7 @@ pub(crate) struct Users {
     epoch: u64,
 }
 
-/// What connections know of a step.
+/// The properties of a step that connections use.
 fn config_of(script: &Script, number: usize, step: &Step) -> StepConfig {
     let needs_bytes = step.needs_head() || step.needs_body();
     let (reading, socket) = match &step.exchange {
@@ -108,12 +108,12 @@ impl Users {
         }
     }
 
-    /// How many steps and flows are followed.
+    /// The number of steps and flows that are counted.
     pub(super) fn counts(&self) -> (usize, usize) {
         (self.steps.len(), self.flows)
     }
 
-    /// Whether no user has a step before it, nor will have one once no more flows begin.
+    /// Whether no user has a step left, and none will once no more flows begin.
     pub(super) fn is_over(&self) -> bool {
         self.users.is_over()
     }
@@ -159,7 +159,7 @@ impl Users {
     }
 }
 
-/// Who sends next.
+/// The next to send.
 impl Users {
     /// The user whose request has waited longest, on a free connection or on its own.
     pub(super) fn next(
@@ -182,8 +182,7 @@ impl Users {
         }
     }
 
-    /// The same where each user has a connection of its own: a connection is free when its user's
-    /// request can be sent.
+    /// The same if each user has its own connection: a connection is free when its user can send.
     fn next_own(
         &mut self,
         connections: &Connections,
@@ -203,15 +202,15 @@ impl Users {
         Next::Send(Start { number, user, slot, count: 1 })
     }
 
-    /// When a pause is over or a slot is due, if that is known.
+    /// When the next think time ends or slot is due, if known.
     fn wakes_at(&self, next_slot: Option<Timestamp>) -> Option<Timestamp> {
         let next = self.users.wakes_at().min(next_slot.unwrap_or(Timestamp::NEVER));
         (next != Timestamp::NEVER).then_some(next)
     }
 
-    /// Users whose pauses are over go on; those who may begin a flow do. In an open loop only
-    /// when nobody else is ready and there is a connection: what is not begun needs no memory.
-    /// When the next slot is due, if that is known.
+    /// Users continue after their think time, and new flows begin. In an open loop flows begin only
+    /// when no user is ready and a connection is free: a flow that has not begun needs no memory.
+    /// Returns when the next slot is due, if known.
     fn begin_flows(&mut self, has_connection: bool, now: Timestamp) -> Option<Timestamp> {
         let pacer = self.pacer.as_mut()?;
         self.users.wake(now);
@@ -241,7 +240,7 @@ impl Users {
 
 /// Requests that are never sent.
 impl Users {
-    /// Requests that have been due for too long are given up, and their flows with them.
+    /// Requests that have been due for too long end as not sent, and their flows with them.
     pub(super) fn give_up_stale(
         &mut self,
         timeout: Nanos,
@@ -251,7 +250,7 @@ impl Users {
     ) -> Vec<u32> {
         let mut left = Vec::new();
         let Some(pacer) = &mut self.pacer else { return left };
-        // A closed loop's users wait for as long as it takes, as its connections would.
+        // In a closed loop users wait as long as necessary, as connections do.
         while self.is_open {
             let (step, slot) = if let Some(user) = self.users.take_stale(now, timeout) {
                 let step = self.users.step_number(user);
@@ -272,8 +271,8 @@ impl Users {
         left
     }
 
-    /// The run ends before its flows have: those due that nobody has begun are counted too. A
-    /// request that was due and waits for a connection counts: it is not missing because it was
+    /// The run ends before its flows have: due flows that have not begun are counted too. A due
+    /// request that waits for a connection counts as well: it is not missing because its user was
     /// slow.
     pub(super) fn give_up_all(
         &mut self,
@@ -300,8 +299,8 @@ impl Users {
         self.record_ends(recorder);
     }
 
-    /// A connection could not be made. If nothing can be sent for want of one, the next request
-    /// has failed: its user's, where it would have been a user's own.
+    /// A connection could not be made. If that prevents all sends, the next request fails: the one
+    /// of its user, if connections belong to users.
     pub(super) fn fail_next(
         &mut self,
         (number, connected): (u32, u32),
@@ -382,7 +381,7 @@ impl Users {
         self.record_ends(recorder);
     }
 
-    /// A request has ended without an answer, and its connection ends too.
+    /// A request has failed without an answer, and its connection ends too.
     pub(super) fn failed(
         &mut self,
         exchange: &Exchange,
@@ -423,8 +422,8 @@ impl Users {
     }
 }
 
-/// The slot of a user's request that ends or is sent now. In an open loop what is due in the window
-/// is measured. A closed loop has as many requests as are sent in it: there more may be due than
+/// The slot of a user's request that ends or is sent now. In an open loop, requests due in the
+/// window are measured. In a closed loop, requests sent in the window are: more may be due than
 /// could ever be answered.
 fn slot_of(users: &VirtualUsers, user: u32, window: &Range<Timestamp>, now: Timestamp) -> Slot {
     let due = users.due(user);

@@ -1,8 +1,8 @@
-//! One connection, served by one task: it connects, does as ordered, tells what happens, and ends
-//! when the connection is closed, so that nothing of it stays.
+//! One connection, served by one task: it connects, executes orders, reports events, and ends when
+//! the connection is closed, so that nothing of it remains.
 //!
-//! The driver writes orders into the [`ConnectionTask`] and wakes the task; the task alone touches
-//! the socket.
+//! The driver writes orders into the [`ConnectionTask`] and wakes the task; only the task uses the
+//! socket.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -21,23 +21,23 @@ use super::shared::Shared;
 use super::{Runtime, Stream};
 use crate::drivers::{Event, EventKind};
 
-/// A receive that was asked for.
+/// A receive that was ordered.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum ReceiveKind {
-    /// Of bytes that are wanted.
+    /// Of bytes to be read.
     Wanted(Room),
-    /// Of at most so many that are not.
+    /// Of at most this many bytes to be discarded.
     Unwanted(u32),
 }
 
-/// A send of something else than whole requests.
+/// A send other than whole requests.
 #[derive(Debug)]
 pub(super) enum SendItem {
-    /// A part of the request; its end is not told.
+    /// A part of the request; its end is not reported.
     Silent(Range<usize>),
     /// A part of the request.
     Range(Range<usize>),
-    /// Bytes of the connection's own.
+    /// Bytes built for this connection.
     Own(Vec<u8>),
 }
 
@@ -47,16 +47,16 @@ pub(super) struct ConnectionTask {
     generation: u32,
     peer: SocketAddr,
     shared: Rc<Shared>,
-    /// Wakes the task, once it has begun.
+    /// Wakes the task, once it runs.
     waker: Cell<Option<Waker>>,
     receive: Cell<Option<ReceiveKind>>,
-    /// Requests to be sent.
+    /// Requests to send.
     requests: Cell<usize>,
     pieces: RefCell<VecDeque<SendItem>>,
     is_reading: Cell<bool>,
     is_writing: Cell<bool>,
     is_closed: Cell<bool>,
-    /// There are orders that the task has not been woken for.
+    /// There are orders, and the task has not been woken for them.
     pub(super) is_called: Cell<bool>,
 }
 
@@ -99,7 +99,7 @@ impl ConnectionTask {
         self.is_closed.set(true);
     }
 
-    /// Have the task look at its orders. One that has not begun will look by itself.
+    /// Make the task read its orders. One that has not begun reads them when it does.
     pub(super) fn wake(&self) {
         self.is_called.set(false);
         if let Some(task) = self.waker.take() {
@@ -113,7 +113,7 @@ impl ConnectionTask {
         self.shared.tell(Event { connection, generation, kind });
     }
 
-    /// Wait for the next receive to be ordered; `None` once the connection is closed.
+    /// Wait for the next receive order; `None` once the connection is closed.
     async fn next_receive(&self) -> Option<ReceiveKind> {
         poll_fn(|_| {
             if self.is_closed.get() {
@@ -124,8 +124,8 @@ impl ConnectionTask {
         .await
     }
 
-    /// Wait for the next send to be ordered; `None` once the connection is closed and what was
-    /// ordered before is out.
+    /// Wait for the next send order; `None` once the connection is closed and earlier orders are
+    /// executed.
     async fn next_send(&self) -> Option<Send> {
         poll_fn(|_| {
             if let Some(piece) = self.pieces.borrow_mut().pop_front() {
@@ -144,7 +144,7 @@ impl ConnectionTask {
         poll_fn(|_| if self.is_closed.get() { Poll::Ready(()) } else { Poll::Pending }).await;
     }
 
-    /// What `future` comes to; `None` if the connection is closed before.
+    /// The result of `future`; `None` if the connection is closed first.
     async fn unless_closed<T>(&self, future: impl Future<Output = T>) -> Option<T> {
         let mut future = pin!(future);
         poll_fn(|context| {
@@ -157,15 +157,15 @@ impl ConnectionTask {
     }
 }
 
-/// A send that was asked for.
+/// A send that was ordered.
 enum Send {
-    /// So many requests.
+    /// This many requests.
     Requests(usize),
     SendItem(SendItem),
 }
 
-/// The life of a connection, as a task. Every future in it waits for orders or for the runtime,
-/// and either wakes the whole task.
+/// The life of a connection, as a task. Every future in it waits for orders or for the runtime, and
+/// either wakes the whole task.
 pub(super) async fn serve<R: Runtime>(task: Rc<ConnectionTask>) {
     poll_fn(|context| {
         task.waker.set(Some(context.waker().clone()));
@@ -187,7 +187,7 @@ pub(super) async fn serve<R: Runtime>(task: Rc<ConnectionTask>) {
     task.tell(EventKind::Closed);
 }
 
-/// Send and receive side by side until the connection is closed and both have ended.
+/// Send and receive concurrently until the connection is closed and both have ended.
 async fn carry<R: Runtime>(task: &ConnectionTask, (mut reader, mut writer, ending): Stream<R>) {
     let mut sending = pin!(send_as_ordered::<R>(task, &mut writer));
     let mut receiving = pin!(receive_as_ordered::<R>(task, &mut reader));
@@ -199,7 +199,7 @@ async fn carry<R: Runtime>(task: &ConnectionTask, (mut reader, mut writer, endin
     });
     let (mut is_sending, mut is_receiving, mut is_ending) = (true, true, true);
     poll_fn(|context| {
-        // In this order: what is sent together with the order to close goes out before it.
+        // In this order: sends ordered together with the close go out before it.
         is_sending = is_sending && sending.as_mut().poll(context).is_pending();
         is_receiving = is_receiving && receiving.as_mut().poll(context).is_pending();
         is_ending = is_ending && ending.as_mut().poll(context).is_pending();
@@ -223,13 +223,13 @@ async fn receive_as_ordered<R: Runtime>(task: &ConnectionTask, reader: &mut R::R
         let (result, buffer) = R::read(reader, pool.take(), at_most).await;
         task.is_reading.set(false);
         let kind = match (result, take) {
-            // Nobody waits for it any more.
+            // The result is no longer needed.
             (_, _) if task.is_closed.get() => return pool.give(buffer),
             (Ok(1..), ReceiveKind::Wanted(_)) => {
                 task.tell(EventKind::Received { buffer, more: false });
                 continue;
             }
-            // At most what was asked for, which fits.
+            // At most the ordered length, so it fits.
             (Ok(length @ 1..), ReceiveKind::Unwanted(_)) => EventKind::Skipped(length as u32),
             (Ok(_), _) => EventKind::EndOfStream,
             (Err(error), _) => EventKind::ReceiveEnded(failure(&error)),
@@ -239,8 +239,8 @@ async fn receive_as_ordered<R: Runtime>(task: &ConnectionTask, reader: &mut R::R
     }
 }
 
-/// Sends do not interleave: the next begins when the last has ended. One that fails is followed
-/// by the failure of the receive beside it, which ends the exchange; those after it are dropped.
+/// Sends do not interleave: the next begins when the last has ended. One that fails is followed by
+/// the failure of the receive beside it, which ends the exchange; those after it are dropped.
 async fn send_as_ordered<R: Runtime>(task: &ConnectionTask, writer: &mut R::Writer) {
     let mut is_broken = false;
     while let Some(send) = task.next_send().await {
@@ -265,7 +265,8 @@ async fn write<R: Runtime>(
     match send {
         Send::Requests(requests) => {
             let fitting = requests.min(shared.template.len() / shared.request_length);
-            // More than the pipeline holds, if answers came to requests that were not sent yet.
+            // More than the pipeline's depth, if answers arrived for requests that were not sent
+            // yet.
             task.order_requests(requests - fitting);
             R::write(writer, shared.template.slice(..fitting * shared.request_length)).await
         }

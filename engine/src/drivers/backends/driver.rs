@@ -1,7 +1,7 @@
-//! [`Driver`] over a runtime: it owns the runtime, and waiting is what lets it run.
+//! [`Driver`] over a runtime: it owns the runtime, which runs while the loop waits.
 //!
-//! Orders are written down as the loop gives them and handed to the tasks when it waits. A due
-//! time is met by looking again and again, because the runtimes' timers count in milliseconds.
+//! Orders are queued as the loop gives them and passed to the tasks when it waits. A due time is
+//! met by polling, because the runtimes' timers count in milliseconds.
 
 use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
@@ -22,32 +22,32 @@ use super::{EngineError, Runtime};
 use crate::clock;
 use crate::drivers::{Driver, Event, ReceiveMode, UnderWay, Until};
 
-/// So long before a due time a hybrid wait leaves the timer and begins to look: the timer rounds
-/// up to a millisecond, is late by as much, and then this thread has to be woken.
+/// How long before a due time a hybrid wait stops using the timer and polls: the timer rounds up to
+/// a millisecond, is late by as much, and then this thread has to be woken.
 const TIMER_MARGIN: Nanos = Nanos(2_500_000);
-/// No timer is set further: a wait that ends early is begun again.
+/// No timer is set further ahead: a wait that ends early is repeated.
 const TIMER_MAX: Nanos = Nanos::SECOND;
-/// At the end tasks get this long to leave. All they wait for then is the kernel's word that it
-/// has let go of their buffers.
+/// At the end tasks have this long to finish. They only wait until the kernel has released their
+/// buffers.
 const LEAVE_MAX: Duration = Duration::from_secs(1);
 
 /// A runtime with the plan's request and peers.
 pub(crate) struct RuntimeDriver<R: Runtime> {
     orders: PendingOrders,
     shared: Rc<Shared>,
-    /// By connection number: the latest of each.
+    /// By connection number: the latest task of each.
     tasks: Vec<Option<Rc<ConnectionTask>>>,
     deadline: Deadline<R>,
     peers: Vec<SocketAddr>,
-    /// Which peer the first connection takes; the workers begin with different ones.
+    /// The peer of the first connection; workers begin with different ones.
     first_peer: usize,
     wait: WaitMode,
     spun: Nanos,
-    /// Dropped after everything that was made within it.
+    /// Dropped after everything that was created within it.
     runtime: R,
 }
 
-/// Orders to hand over at the next wait.
+/// Orders to pass on at the next wait.
 #[derive(Default)]
 struct PendingOrders {
     /// Tasks to begin.
@@ -56,8 +56,8 @@ struct PendingOrders {
     called: Vec<Rc<ConnectionTask>>,
 }
 
-/// One timer for all waits. It is set again only to ring earlier or when it has rung: setting it
-/// anew for each wait would cost more than a wait that ends too early now and then.
+/// One timer for all waits. It is set again only to fire earlier or after it has fired: setting it
+/// for each wait would cost more than an occasional wait that ends too early.
 struct Deadline<R: Runtime> {
     timer: Option<R::Timer>,
     rings_at: Timestamp,
@@ -108,7 +108,7 @@ impl<R: Runtime> RuntimeDriver<R> {
         }
     }
 
-    /// Hand the orders over and see what has happened, without sleeping.
+    /// Pass the orders on and poll for events, without sleeping.
     fn look(&mut self) {
         let Self { runtime, orders, shared, .. } = self;
         runtime.block_on(async {
@@ -117,8 +117,7 @@ impl<R: Runtime> RuntimeDriver<R> {
         });
     }
 
-    /// Hand the orders over and sleep until something happens or `latest` has come, or a little
-    /// less long.
+    /// Pass the orders on and sleep until an event, or until `latest` or a little earlier.
     fn sleep(&mut self, latest: Timestamp) {
         let now = clock::now();
         if latest <= now || !self.shared.is_quiet() {
@@ -140,7 +139,7 @@ impl<R: Runtime> RuntimeDriver<R> {
         self.shared.waiting.take();
     }
 
-    /// Pass the time until something happens or `due` has come, without leaving this CPU.
+    /// Poll until an event arrives or `due` has come, without leaving this CPU.
     fn spin(&mut self, due: Timestamp) {
         self.look();
         let begun = clock::now();
@@ -152,7 +151,7 @@ impl<R: Runtime> RuntimeDriver<R> {
         self.spun += now.since(begun);
     }
 
-    /// Sleep as long as the timer can be trusted, then spin.
+    /// Sleep as long as the timer is precise enough, then poll.
     fn sleep_then_spin(&mut self, due: Timestamp) {
         let wake_at = due - TIMER_MARGIN;
         while clock::now() < wake_at {
@@ -166,7 +165,7 @@ impl<R: Runtime> RuntimeDriver<R> {
 }
 
 impl PendingOrders {
-    /// Begin tasks and wake tasks, within the runtime. Whether there were any.
+    /// Begin tasks and wake tasks, within the runtime. Returns whether there were any.
     fn hand_over<R: Runtime>(&mut self, shared: &Shared) -> bool {
         let has_orders = !self.fresh.is_empty() || !self.called.is_empty();
         for task in self.fresh.drain(..) {
@@ -181,7 +180,7 @@ impl PendingOrders {
 }
 
 impl<R: Runtime> Deadline<R> {
-    /// Ring at `latest`, or earlier. Within the runtime.
+    /// Fire at `latest`, or earlier. Within the runtime.
     fn set(&mut self, now: Timestamp, latest: Timestamp) {
         let is_set = self.rings_at > now && self.rings_at <= latest;
         if is_set {
@@ -208,7 +207,7 @@ impl<R: Runtime> Driver for RuntimeDriver<R> {
         clock::now()
     }
 
-    /// Every failure comes as an event: the socket is the task's.
+    /// Every failure is reported as an event: the task owns the socket.
     fn connect(&mut self, connection: u32, generation: u32, turn: u32) -> Result<(), Failure> {
         let place = connection as usize + turn as usize + self.first_peer;
         let peer = self.peers[place % self.peers.len()];
@@ -227,7 +226,8 @@ impl<R: Runtime> Driver for RuntimeDriver<R> {
     }
 
     fn send_part(&mut self, connection: u32, _: u32, range: Range<usize>) {
-        // Whole requests are counted: those ordered while others are written then go together.
+        // Whole requests are counted: those ordered while others are being written are then sent
+        // together.
         let each = self.shared.request_length;
         if range.start == 0 && each > 0 && range.len().is_multiple_of(each) {
             let requests = range.len() / each;
@@ -263,10 +263,10 @@ impl<R: Runtime> Driver for RuntimeDriver<R> {
         self.order(connection, |task| task.order_receive(ReceiveKind::Unwanted(length)));
     }
 
-    /// Nothing to do: no receive goes on by itself.
+    /// Nothing to do: no receive repeats by itself.
     fn cancel_receive(&mut self, _: u32, _: u32) {}
 
-    /// The socket is the task's, which cannot ask.
+    /// The task owns the socket and cannot read its state.
     fn inspect(&mut self, _: u32, _: u32) {}
 
     fn inspected(&mut self, _: u32, _: u32) -> Option<TcpInfo> {
@@ -275,7 +275,7 @@ impl<R: Runtime> Driver for RuntimeDriver<R> {
 
     fn close(&mut self, connection: u32, _: u32, _: UnderWay) {
         self.order(connection, ConnectionTask::order_close);
-        // From now on the task alone knows it.
+        // From now on only the task refers to it.
         self.tasks[connection as usize] = None;
     }
 
@@ -283,7 +283,7 @@ impl<R: Runtime> Driver for RuntimeDriver<R> {
         self.look();
     }
 
-    /// Neither runtime tells when its ring refuses to work: monoio keeps it to itself, tokio-uring
+    /// Neither runtime reports that its ring refuses to work: monoio ignores it, tokio-uring
     /// panics, which ends the run too.
     #[inline]
     fn wait(&mut self, until: Until) -> Result<(), Failure> {
@@ -320,7 +320,7 @@ impl<R: Runtime> Driver for RuntimeDriver<R> {
         if is_small { buffers.give(buffer) } else { scratches.give(buffer) }
     }
 
-    /// Neither runtime has it.
+    /// Neither runtime supports it.
     fn has_multishot(&self) -> bool {
         false
     }
@@ -329,7 +329,7 @@ impl<R: Runtime> Driver for RuntimeDriver<R> {
         true
     }
 
-    /// The runtime's parks. Each is one `io_uring_enter`, and what the runtime adds of its own.
+    /// The runtime's parks: one `io_uring_enter` each, plus the runtime's own calls.
     fn enters(&self) -> u64 {
         self.runtime.parks()
     }
@@ -338,15 +338,14 @@ impl<R: Runtime> Driver for RuntimeDriver<R> {
         self.spun
     }
 
-    /// Neither runtime tells. Their queues are made with room for every connection's operations.
+    /// Neither runtime reports it. Their queues have room for every connection's operations.
     fn overflowed(&self) -> u64 {
         0
     }
 }
 
 impl<R: Runtime> Drop for RuntimeDriver<R> {
-    /// End every task: it holds a connection, and the runtime may hold the task beyond its own
-    /// end.
+    /// End every task: each holds a connection, and the runtime may keep tasks after its own end.
     fn drop(&mut self) {
         if std::thread::panicking() {
             return;

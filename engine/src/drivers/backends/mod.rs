@@ -1,10 +1,9 @@
-//! The world behind [`Driver`](crate::drivers::Driver) a second and a third time: over runtimes
-//! made for servers.
+//! [`Driver`](crate::drivers::Driver) over two async runtimes made for servers.
 //!
-//! What they share is here: the driver that owns a runtime (`driver`), the task that serves one
-//! connection (`connection_task`), and what the two give each other (`shared`). They differ in
-//! their [`Runtime`]. The event loop above is the one of the ring, so what separates the figures
-//! of two backends is the runtime and nothing else.
+//! This folder holds what they share: the driver that owns a runtime (`driver`), the task that
+//! serves one connection (`connection_task`), and the data between them (`shared`). They differ in
+//! their [`Runtime`]. The event loop is the same as over the ring, so the figures of two backends
+//! differ by the runtime alone.
 
 mod connection_task;
 mod driver;
@@ -24,14 +23,14 @@ use uringbench_core::record::Backend;
 
 pub(crate) use driver::RuntimeDriver;
 
-/// What a runtime has to offer. Everything but `block_on`, `backend` and `parks` is called within
+/// The interface of a runtime. Everything but `block_on`, `backend` and `parks` is called within
 /// it.
 pub(crate) trait Runtime: Sized + 'static {
-    /// The half of a connection that receives.
+    /// The receiving half of a connection.
     type Reader: 'static;
-    /// The half that sends.
+    /// The sending half.
     type Writer: 'static;
-    /// What ends that which the halves wait for.
+    /// Ends the operations of both halves.
     type Ending: 'static;
     /// A sleep that can be set again.
     type Timer: Future<Output = ()> + Unpin;
@@ -42,10 +41,10 @@ pub(crate) trait Runtime: Sized + 'static {
     /// Run until `future` has ended.
     fn block_on<F: Future>(&mut self, future: F) -> F::Output;
 
-    /// Run a task beside.
+    /// Run a task concurrently.
     fn spawn(task: impl Future<Output = ()> + 'static);
 
-    /// Connect, without Nagle's delay. Dropping the future gives the attempt up.
+    /// Connect, without Nagle's delay. Dropping the future aborts the attempt.
     async fn connect(peer: SocketAddr) -> io::Result<Stream<Self>>;
 
     /// Receive once, up to `at_most` bytes, at least 1, into an empty buffer with room for them.
@@ -55,18 +54,18 @@ pub(crate) trait Runtime: Sized + 'static {
         at_most: usize,
     ) -> (io::Result<usize>, Vec<u8>);
 
-    /// Send bytes that others hold too, whole.
+    /// Send all bytes of a shared buffer.
     async fn write(writer: &mut Self::Writer, bytes: Bytes) -> io::Result<()>;
 
-    /// Send bytes whole, and give their vector back.
+    /// Send all bytes of a vector, and return the vector.
     async fn write_own(writer: &mut Self::Writer, bytes: Vec<u8>) -> (io::Result<()>, Vec<u8>);
 
-    /// End a read and a write that are under way, but not before `is_writing` bytes that need not
-    /// wait have been handed over.
+    /// End a read and a write in progress, but not before bytes that need not wait have been passed
+    /// to the kernel, if `is_writing`.
     async fn end(ending: Self::Ending, is_writing: bool);
 
-    /// See what has happened, without sleeping. `has_orders`: tasks have been woken whose
-    /// operations are to be handed over as well.
+    /// Poll for events, without sleeping. `has_orders`: tasks were woken whose operations are to be
+    /// submitted as well.
     async fn look(has_orders: bool);
 
     /// A timer. Both runtimes count in whole milliseconds and round up.
@@ -75,11 +74,11 @@ pub(crate) trait Runtime: Sized + 'static {
     /// Set a timer again.
     fn reset(timer: &mut Self::Timer, after: Duration);
 
-    /// How often it has parked so far, each time with one `io_uring_enter`; 0 if it does not say.
+    /// How often it has parked so far, with one `io_uring_enter` each; 0 if unknown.
     fn parks(&self) -> u64;
 }
 
-/// A connection that stands: the half that receives, the half that sends, and how to end both.
+/// An established connection: the receiving half, the sending half, and how to end both.
 pub(crate) type Stream<R> =
     (<R as Runtime>::Reader, <R as Runtime>::Writer, <R as Runtime>::Ending);
 
@@ -94,7 +93,7 @@ pub enum EngineError {
     SetUp {
         /// The engine's name.
         engine: &'static str,
-        /// The system's answer.
+        /// The system's error.
         cause: io::Error,
     },
 }

@@ -1,5 +1,5 @@
-//! What the tasks of a runtime and the driver beside them hand each other: events, and vectors to
-//! use again. All on one thread, so cells are enough.
+//! Data that the tasks of a runtime share with the driver: events, and vectors to reuse. All on one
+//! thread, so cells are enough.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -11,32 +11,32 @@ use uringbench_core::plan::Plan;
 use crate::drivers::Event;
 use crate::event_loop::copies_kept;
 
-/// Room of a receive buffer: as in the ring, for small answers and for TLS records.
+/// Capacity of a receive buffer: as in the ring, for small answers and for TLS records.
 const SMALL_ANSWERS: usize = 2 << 10;
 const RECORDS: usize = 16 << 10;
-/// What payload that nobody reads is received into; every skip under way needs one of its own.
+/// Capacity of a buffer for payload that is discarded; every discard in progress needs its own.
 const SCRATCH_MIN: usize = 4 << 10;
 const SCRATCH_MAX: usize = 64 << 10;
 const SCRATCHES_TOGETHER: usize = 16 << 20;
-/// Spare vectors kept, and the most room one keeps.
+/// Spare vectors kept, and the largest capacity kept.
 const SPARES_MAX: usize = 256;
 const SPARE_ROOM_MAX: usize = 256 << 10;
 
-/// The common ground.
+/// The shared data.
 pub(super) struct Shared {
     pub(super) events: RefCell<VecDeque<Event<Vec<u8>>>>,
     /// The wait that the next event ends.
     pub(super) waiting: Cell<Option<Waker>>,
     /// Tasks that have not ended.
     pub(super) tasks: Cell<usize>,
-    /// The request, as many times over as it is sent together.
+    /// The request, repeated as often as it is sent together.
     pub(super) template: Bytes,
     pub(super) request_length: usize,
-    /// For bytes that are wanted.
+    /// For bytes that are read.
     pub(super) buffers: Pool,
-    /// For bytes that are not.
+    /// For bytes that are discarded.
     pub(super) scratches: Pool,
-    /// For bytes made per connection.
+    /// For bytes built per connection.
     pub(super) spares: Pool,
 }
 
@@ -58,7 +58,7 @@ impl Shared {
         }
     }
 
-    /// Something has happened: it ends the wait.
+    /// Report an event, which ends the wait.
     pub(super) fn tell(&self, event: Event<Vec<u8>>) {
         self.events.borrow_mut().push_back(event);
         if let Some(waiting) = self.waiting.take() {
@@ -66,16 +66,16 @@ impl Shared {
         }
     }
 
-    /// Whether nothing has happened that has not been taken.
+    /// Whether there is no event to take.
     pub(super) fn is_quiet(&self) -> bool {
         self.events.borrow().is_empty()
     }
 }
 
-/// Emptied vectors, the one used last on top: its memory is warm.
+/// Emptied vectors, the last used on top: its memory is in the cache.
 pub(super) struct Pool {
     idle: RefCell<Vec<Vec<u8>>>,
-    /// Room of a new one.
+    /// Capacity of a new one.
     pub(super) room: usize,
     kept_max: usize,
     room_max: usize,
@@ -90,7 +90,7 @@ impl Pool {
         self.idle.borrow_mut().pop().unwrap_or_else(|| Vec::with_capacity(self.room))
     }
 
-    /// Keep a vector for the next one, unless there are enough, or it is out of size.
+    /// Keep a vector for reuse, unless there are enough or its capacity does not fit.
     pub(super) fn give(&self, mut vector: Vec<u8>) {
         let mut idle = self.idle.borrow_mut();
         let is_fit = (self.room..=self.room_max).contains(&vector.capacity());

@@ -1,4 +1,4 @@
-//! What stays behind: tasks, buffers and descriptors, however often a connection is made anew.
+//! No tasks, buffers or descriptors are leaked, however often a connection is made.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
@@ -13,7 +13,7 @@ use crate::drivers::monoio_driver::Monoio;
 use crate::drivers::tokio_uring_driver::TokioUring;
 use crate::drivers::{Driver, EventKind, ReceiveMode, UnderWay, Until};
 
-/// A server whose connections stay open and say nothing beyond one word.
+/// A server whose connections stay open and send one word.
 fn target() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = listener.local_addr().expect("a bound listener");
@@ -40,7 +40,7 @@ fn plan(target: SocketAddr) -> Plan {
         .expect("a plan")
 }
 
-/// The next thing that happens.
+/// The next event.
 fn next<R: Runtime>(driver: &mut RuntimeDriver<R>) -> EventKind<Vec<u8>> {
     let latest = driver.now() + Nanos::from_secs(20);
     loop {
@@ -55,7 +55,7 @@ fn next<R: Runtime>(driver: &mut RuntimeDriver<R>) -> EventKind<Vec<u8>> {
 const RECEIVING: UnderWay =
     UnderWay { connecting: false, receiving: true, sending: false, sending_tracked: false };
 
-/// Connect, receive the word, and close while a receive waits in vain.
+/// Connect, receive the word, and close while a receive is waiting.
 fn live_once<R: Runtime>(driver: &mut RuntimeDriver<R>, generation: u32) {
     driver.connect(0, generation, 0).expect("failures come as events");
     assert!(matches!(next(driver), EventKind::Connected));

@@ -1,4 +1,5 @@
-//! From a plan to what the connections of one worker share: trust, identity, earlier sessions.
+//! TLS configuration of one worker's connections, made from a plan: trust, identity, earlier
+//! sessions.
 
 use std::sync::Arc;
 
@@ -14,7 +15,7 @@ use super::sessions::Sessions;
 use super::trust::{Anyone, Vouched};
 use super::{key, words};
 
-/// Why there can be no TLS as planned.
+/// Why TLS cannot be set up as planned.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum TlsSetupError {
     /// Neither a host name nor an address.
@@ -23,16 +24,16 @@ pub enum TlsSetupError {
     /// None of the certificates to trust can be one.
     #[error("none of the certificates to trust can be used: {0}")]
     Roots(String),
-    /// The key is of no kind known.
+    /// The form of the key is unknown.
     #[error("the private key is neither PKCS #8 nor PKCS #1 nor SEC 1: convert it (openssl pkey)")]
     Key,
-    /// The key is of a kind that nothing is signed with here.
+    /// The kind of the key is not supported for signatures.
     #[error(
         "the private key is {0}, with which this side cannot sign: use RSA from 2,048 to 4,096 \
          bits, P-256, P-384 or Ed25519"
     )]
     KeyKind(String),
-    /// The key is of a kind that is, and not whole.
+    /// The kind of the key is supported, but the key is incomplete.
     #[error("the private key ({0}) cannot be used, it is damaged or of an odd form: make it anew")]
     KeyDamaged(String),
     /// The certificate and its key do not go together.
@@ -43,11 +44,11 @@ pub enum TlsSetupError {
     Other(String),
 }
 
-/// What the connections of one worker share, and the name they ask for. One for each worker:
-/// its sessions are then under no other's lock.
+/// The configuration that one worker's connections share, and the server name. Each worker has its
+/// own, so that no other worker locks its sessions.
 ///
 /// # Errors
-/// When the plan's certificates, key or name cannot be used.
+/// If the plan's certificates, key or name cannot be used.
 pub fn client_config(
     plan: &TlsPlan,
 ) -> Result<(Arc<ClientConfig>, ServerName<'static>), TlsSetupError> {
@@ -77,7 +78,7 @@ pub fn client_config(
             let key = PrivateKeyDer::try_from(key.clone()).map_err(|_| TlsSetupError::Key)?;
             let (kind, is_used) = key::kind(&key);
             builder.with_client_auth_cert(chain, key).map_err(|why| match why {
-                // All that is said of a key that cannot be read.
+                // The library reports a key that it cannot read only like this.
                 Error::General(_) if is_used => TlsSetupError::KeyDamaged(kind),
                 Error::General(_) => TlsSetupError::KeyKind(kind),
                 why => TlsSetupError::Identity(words::of(&why)),
@@ -102,7 +103,7 @@ fn vouched(roots: &[Vec<u8>], provider: Arc<CryptoProvider>) -> Result<Vouched, 
     Ok(Vouched { roots, authorities })
 }
 
-/// Systems hold some roots that no longer parse; one that does is enough.
+/// Some roots of a system no longer parse; one that does is enough.
 fn root_store(roots: &[Vec<u8>]) -> Result<RootCertStore, TlsSetupError> {
     let mut store = RootCertStore::empty();
     let mut refused = None;

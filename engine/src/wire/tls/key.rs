@@ -1,12 +1,12 @@
-//! What kind a private key is of, for the message about one that nothing can be signed with.
+//! The kind of a private key, for the message about one that cannot sign.
 //!
-//! It reads as much of the DER as names the kind (RFC 5958, 5915 and 8017); whether a key can be
-//! used is the library's to decide.
+//! It reads only the part of the DER that names the kind (RFC 5958, 5915 and 8017); the library
+//! decides whether a key can be used.
 
 use rustls::pki_types::PrivateKeyDer;
 use uringbench_core::summary::Grouped;
 
-/// Smallest and largest RSA key that is signed with, in bits.
+/// Smallest and largest RSA key that can sign, in bits.
 const RSA_BITS: std::ops::RangeInclusive<usize> = 2_048..=4_096;
 
 const INTEGER: u8 = 0x02;
@@ -19,7 +19,7 @@ const TAGGED_0: u8 = 0xa0;
 const RSA: &[u8] = b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01";
 const ELLIPTIC: &[u8] = b"\x2a\x86\x48\xce\x3d\x02\x01";
 
-/// Beginnings of the identifiers of algorithms and curves. Those that are signed with are marked.
+/// Prefixes of the identifiers of algorithms and curves. Those that can sign are marked.
 const KINDS: [(&[u8], &str, bool); 18] = [
     (b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0a", "RSA-PSS", false),
     (b"\x2a\x86\x48\x86\xf7\x0d\x01\x03\x01", "Diffie-Hellman", false),
@@ -41,7 +41,7 @@ const KINDS: [(&[u8], &str, bool); 18] = [
     (b"\x2a\x85\x03", "GOST", false),
 ];
 
-/// The kind in words, and whether keys of it are signed with.
+/// The kind in words, and whether keys of it can sign.
 pub(super) fn kind(key: &PrivateKeyDer<'_>) -> (String, bool) {
     let kind = match key {
         PrivateKeyDer::Pkcs8(key) => of_pkcs8(key.secret_pkcs8_der()),
@@ -49,7 +49,7 @@ pub(super) fn kind(key: &PrivateKeyDer<'_>) -> (String, bool) {
         PrivateKeyDer::Sec1(key) => of_sec1(key.secret_sec1_der()),
         _ => None,
     };
-    // Where its form is broken, the kind does not matter.
+    // If its form is broken, the kind does not matter.
     kind.unwrap_or_else(|| ("unreadable".to_owned(), true))
 }
 
@@ -85,7 +85,7 @@ fn named(name: &[u8]) -> Option<(String, bool)> {
     Some(((*kind).to_owned(), *is_used))
 }
 
-/// The content of the element in front, which has this tag, and what follows it.
+/// The content of the next element, which must have this tag, and the bytes after it.
 fn next(der: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
     let (&[found, length], rest) = der.split_first_chunk::<2>()?;
     let (length, rest) = match length {

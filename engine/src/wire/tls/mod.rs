@@ -1,7 +1,7 @@
 //! TLS around any protocol: bytes in and bytes out, in memory, by rustls.
 //!
-//! `config` makes of a plan what connections share, `sessions` is what they leave each other, and
-//! `session` is one connection's.
+//! `config` builds the configuration that connections share, `sessions` keeps their sessions for
+//! resumption, and `session` is the state of one connection.
 
 mod config;
 mod key;

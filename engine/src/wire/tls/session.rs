@@ -1,7 +1,7 @@
-//! One connection's TLS: records in, plaintext out, and the other way round.
+//! TLS on one connection: records in, plaintext out, and the reverse.
 //!
-//! Over rustls's unbuffered connection, which keeps no queues of its own: what it decrypts goes
-//! to the caller's vector, and what it encrypts is written where it is sent from.
+//! It uses rustls's unbuffered connection, which keeps no queues of its own: decrypted bytes go to
+//! the caller's vector, encrypted bytes are written to the buffer that is sent.
 
 use std::fmt;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use rustls::{
 use super::trust::{is_authority, is_old_version, says};
 use super::words;
 
-/// Plaintext of one record at most (RFC 8446 section 5.1), and what its encryption adds at most:
+/// Largest plaintext of one record (RFC 8446 section 5.1), and the most that encryption adds:
 /// header, explicit nonce or inner type, tag.
 const RECORD_MAX: usize = 16_384;
 const RECORD_ADDS: usize = 64;
@@ -30,40 +30,40 @@ const NO_PROTOCOL: &str =
 /// One connection's session.
 pub(crate) struct Tls {
     session: UnbufferedClientConnection,
-    /// What has come and is of no use before more does: the first part of a record, and of a
-    /// handshake message the records before it. The library keeps places within these bytes and
-    /// looks them up whatever it is asked to do, so it must be shown them each time.
+    /// Bytes that are useless until more arrive: the first part of a record, and for a handshake
+    /// message the records before it. The library stores positions within these bytes and reads
+    /// them in every call, so they must be passed to it each time.
     carry: Vec<u8>,
-    /// Why it cannot go on, if so: the library is not asked again.
+    /// Why the session failed, if it did: the library is not called again.
     failure: Option<TlsFailure>,
     is_established: bool,
     is_closed_by_peer: bool,
 }
 
-/// What a handshake has come to.
+/// The result of a handshake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Established {
-    /// Whether an earlier session was taken up.
+    /// Whether an earlier session was resumed.
     pub(crate) is_resumed: bool,
     /// Whether it is TLS 1.2, not 1.3.
     pub(crate) is_tls12: bool,
 }
 
-/// What received records have brought besides plaintext.
+/// The result of received records besides plaintext.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Received {
-    /// The handshake has ended with them.
+    /// They completed the handshake.
     pub(crate) established: Option<Established>,
-    /// The peer has said that it will send nothing more.
+    /// The peer has sent close_notify.
     pub(crate) is_closed: bool,
 }
 
-/// Why a session cannot go on, in words for the user.
+/// Why a session failed, in words for the user.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TlsFailure(Error);
 
 impl Tls {
-    /// A new session, and its first flight added to `out`.
+    /// A new session; its first flight is added to `out`.
     pub(crate) fn begin(
         config: &Arc<ClientConfig>,
         name: &ServerName<'static>,
@@ -82,11 +82,11 @@ impl Tls {
         Ok(tls)
     }
 
-    /// Take what has come: plaintext is added to `plain`, what must be sent in answer to `out`.
+    /// Process received bytes: plaintext is added to `plain`, records to send in answer to `out`.
     ///
     /// # Errors
-    /// When it is no TLS, or none that can be trusted. `out` then ends with the alert that says
-    /// so to the peer. What was added to `plain` came before it, and is to be trusted.
+    /// If the bytes are not TLS, or not trusted. `out` then ends with the alert for the peer. The
+    /// plaintext in `plain` was received before that and is valid.
     pub(crate) fn receive(
         &mut self,
         bytes: &mut [u8],
@@ -135,26 +135,26 @@ impl Tls {
         }
     }
 
-    /// Add the notice that nothing more will be sent to `out`.
+    /// Add a close_notify to `out`.
     pub(crate) fn close(&mut self, out: &mut Vec<u8>) {
         if self.failure.is_some() {
             return;
         }
         let UnbufferedStatus { state, .. } = self.session.process_tls_records(&mut self.carry);
         if let Ok(ConnectionState::WriteTraffic(mut traffic)) = state {
-            // The connection ends either way.
+            // The connection ends in any case.
             let _ = grow(out, RECORD_ADDS, |place| {
                 traffic.queue_close_notify(place).map_err(Refused::from)
             });
         }
     }
 
-    /// Whether the peer has said that it will send nothing more.
+    /// Whether the peer has sent close_notify.
     pub(crate) const fn is_closed_by_peer(&self) -> bool {
         self.is_closed_by_peer
     }
 
-    /// Run through all whole records at the front of `incoming`. How many bytes they had.
+    /// Process all complete records at the start of `incoming`. Returns their length.
     fn process(
         &mut self,
         incoming: &mut [u8],
@@ -205,7 +205,7 @@ impl Tls {
         }
     }
 
-    /// What the handshake has come to, once.
+    /// The result of the handshake, once.
     fn note_established(&mut self) -> Option<Established> {
         if std::mem::replace(&mut self.is_established, true) {
             return None;
@@ -216,11 +216,11 @@ impl Tls {
         })
     }
 
-    /// What the session has to say to the peer about its failure.
+    /// Add the alert about the session's failure.
     fn add_alert(&mut self, left: &mut [u8], out: &mut Vec<u8>) {
         let UnbufferedStatus { state, .. } = self.session.process_tls_records(left);
         if let Ok(ConnectionState::EncodeTlsData(encode)) = state {
-            // The failure itself is what is told.
+            // The failure itself is reported.
             let _ = encode_into(encode, out);
         }
     }
@@ -228,9 +228,9 @@ impl Tls {
 
 /// Why bytes could not be written.
 enum Refused {
-    /// For want of so much room.
+    /// This much room is needed.
     Room(usize),
-    /// For good.
+    /// The session failed.
     Failed(Error),
 }
 
@@ -263,7 +263,7 @@ fn encode_into(
     grow(out, 0, |place| encode.encode(place).map_err(Refused::from))
 }
 
-/// Let `write` add to `out`, with as much room as it asks for.
+/// Let `write` append to `out`, with as much room as it needs.
 fn grow(
     out: &mut Vec<u8>,
     mut room: usize,
@@ -291,14 +291,14 @@ fn grow(
 }
 
 impl TlsFailure {
-    /// Whether the peer ended it, and said so.
+    /// Whether the peer ended it with an alert.
     pub(crate) const fn is_alert(&self) -> bool {
         matches!(self.0, Error::AlertReceived(_))
     }
 }
 
 impl fmt::Display for TlsFailure {
-    /// Cause and remedy in one line.
+    /// Cause and fix in one line.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let remedy = match &self.0 {
             Error::InvalidCertificate(certificate) => return explain(f, certificate),
@@ -337,7 +337,7 @@ fn explain(f: &mut fmt::Formatter<'_>, error: &CertificateError) -> fmt::Result 
             "is vouched for by nobody this machine trusts",
             "name its authority with --cacert FILE, or take it all the same with -k",
         ),
-        // Names are easily alike: of an authority made anew, for one.
+        // Two authorities may have the same name, such as one that was created again.
         CertificateError::BadSignature => (
             "is signed with another key than that of the authority trusted by this name",
             "name its authority with --cacert FILE, or take it all the same with -k",
@@ -393,7 +393,7 @@ fn explain_alert(f: &mut fmt::Formatter<'_>, alert: AlertDescription) -> fmt::Re
             "it wants a client certificate that it trusts: give one with --cert and --key"
         }
         AlertDescription::ProtocolVersion => "it has no version in common: see --tls",
-        // TLS 1.2 says the same of a certificate that is missing (RFC 5246 section 7.4.6).
+        // TLS 1.2 uses the same alert for a missing certificate (RFC 5246 section 7.4.6).
         AlertDescription::HandshakeFailure => {
             "it has no cipher or key in common with this side (see --tls), or it wants a client \
              certificate (--cert, --key)"

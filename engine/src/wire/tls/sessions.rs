@@ -1,7 +1,7 @@
-//! Earlier sessions with the one server there is, for connections made anew.
+//! Sessions of earlier connections to the one target, for resumption.
 //!
-//! A ticket of TLS 1.3 is good for one connection, and rustls's own store keeps eight: with more
-//! connections than that made anew at once, many would begin in full for want of one.
+//! A ticket of TLS 1.3 resumes one connection, and rustls's own store keeps eight: with more
+//! reconnects at once, many would make a full handshake.
 
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -10,31 +10,31 @@ use rustls::NamedGroup;
 use rustls::client::{ClientSessionStore, Tls12ClientSessionValue, Tls13ClientSessionValue};
 use rustls::pki_types::ServerName;
 
-/// Tickets kept: more connections than a worker makes anew at once, and a few MiB.
+/// Tickets kept: more than a worker reconnects at once, and a few MiB.
 const TICKETS_MAX: usize = 4_096;
 
-/// What one worker's connections leave each other.
+/// The sessions that one worker's connections share.
 #[derive(Default)]
 pub(super) struct Sessions(Mutex<Kept>);
 
 #[derive(Default)]
 struct Kept {
     group: Option<NamedGroup>,
-    /// Good for any number of connections.
+    /// Resumes any number of connections.
     tls12: Option<Tls12ClientSessionValue>,
-    /// Each good for one; the latest, which lasts longest, on top.
+    /// Each resumes one connection; the latest, which is valid longest, on top.
     tickets: Vec<Tls13ClientSessionValue>,
 }
 
 impl Sessions {
-    /// No thread but the worker's ever waits for it.
+    /// Never contended: only the worker's thread uses it.
     fn kept(&self) -> MutexGuard<'_, Kept> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl fmt::Debug for Sessions {
-    /// Without the secrets in them.
+    /// Without the secrets in it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Sessions({} tickets)", self.kept().tickets.len())
     }
@@ -63,7 +63,7 @@ impl ClientSessionStore for Sessions {
 
     fn insert_tls13_ticket(&self, _: ServerName<'static>, ticket: Tls13ClientSessionValue) {
         let tickets = &mut self.kept().tickets;
-        // With so many left over, another is of no use.
+        // With so many unused tickets, another is useless.
         if tickets.len() == TICKETS_MAX {
             tickets.pop();
         }

@@ -1,4 +1,4 @@
-//! Which certificates are taken for the target's.
+//! Which certificates are accepted for the target.
 
 use std::sync::Arc;
 
@@ -8,15 +8,15 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, DigitallySignedStruct, Error, SignatureScheme};
 
-/// Takes any certificate for anyone's, and looks at nothing in it.
+/// Accepts any certificate for any name, without reading it.
 ///
-/// Not even at whether the peer holds its key: whoever stands in between shows a key of its own,
-/// so that the proof would keep out nobody, and there are keys and versions of certificates that
-/// the library cannot check (X.509 version 1, RSA of 1,024 bits, P-521, Ed448).
+/// It does not even check that the peer holds the key: an attacker in between would use its own
+/// key, so the check would stop nobody, and the library cannot check some keys and versions of
+/// certificates (X.509 version 1, RSA of 1,024 bits, P-521, Ed448).
 #[derive(Debug)]
 pub(super) struct Anyone;
 
-/// Every scheme that a target may sign with.
+/// Every signature scheme that a target may use.
 const SCHEMES: [SignatureScheme; 13] = [
     SignatureScheme::ECDSA_NISTP256_SHA256,
     SignatureScheme::ECDSA_NISTP384_SHA384,
@@ -68,10 +68,11 @@ impl ServerCertVerifier for Anyone {
     }
 }
 
-/// Takes what an authority vouches for, and a certificate that is itself one of those trusted.
+/// Accepts certificates signed by a trusted authority, and a certificate that is itself trusted.
 ///
-/// The library refuses the latter where it is an authority's (`openssl req -x509` makes such), as
-/// no authority serves; who names the very certificate means it, and OpenSSL agrees.
+/// The library refuses the latter if it is an authority's (`openssl req -x509` makes such), because
+/// authorities do not serve. A user who trusts exactly this certificate wants it accepted, and
+/// OpenSSL accepts it.
 #[derive(Debug)]
 pub(super) struct Vouched {
     pub(super) roots: Vec<CertificateDer<'static>>,
@@ -89,7 +90,7 @@ impl ServerCertVerifier for Vouched {
     ) -> Result<ServerCertVerified, Error> {
         let verified = self.authorities.verify_server_cert(certificate, between, name, ocsp, now);
         match verified {
-            // Its time was looked at before its use.
+            // Its validity period was checked before its use.
             Err(Error::InvalidCertificate(why))
                 if is_authority(&why) && self.roots.iter().any(|root| root == certificate) =>
             {
@@ -123,18 +124,18 @@ impl ServerCertVerifier for Vouched {
     }
 }
 
-/// Whether a certificate is refused because it is an authority's. The library that says so is not
-/// named in the error's type.
+/// Whether a certificate is refused because it is an authority's. The error's type does not name
+/// the library that reports it.
 pub(super) fn is_authority(why: &CertificateError) -> bool {
     says(why, "CaUsedAsEndEntity")
 }
 
-/// Whether it is refused because its version is no longer read.
+/// Whether it is refused because its version is no longer supported.
 pub(super) fn is_old_version(why: &CertificateError) -> bool {
     says(why, "UnsupportedCertVersion")
 }
 
-/// Whether the library that looks at certificates refuses one for this kind of error.
+/// Whether the certificate library refuses one with this kind of error.
 pub(super) fn says(why: &CertificateError, word: &str) -> bool {
     match why {
         CertificateError::Other(other) => format!("{other:?}").contains(word),

@@ -1,11 +1,11 @@
-//! Errors of the TLS library in plain words. Its own texts hold names of Rust's types, which say
-//! nothing to those who have the server before them.
+//! Errors of the TLS library in plain words. Its own texts contain names of Rust types, which do
+//! not help the operator of a server.
 
 use std::fmt::Debug;
 
 use rustls::{AlertDescription, CertificateError, Error, InconsistentKeys};
 
-/// What went wrong.
+/// The error in words.
 pub(super) fn of(error: &Error) -> String {
     match error {
         Error::InvalidCertificate(why) => of_certificate(why),
@@ -24,12 +24,12 @@ pub(super) fn of(error: &Error) -> String {
         }
         Error::General(why) => why.clone(),
         Error::Other(why) => why.to_string(),
-        // Without anything in it.
+        // A kind without content.
         other => of_name(other),
     }
 }
 
-/// What is wrong with a certificate.
+/// The fault of a certificate in words.
 pub(super) fn of_certificate(why: &CertificateError) -> String {
     match why {
         CertificateError::BadEncoding => "its encoding is damaged".to_owned(),
@@ -40,7 +40,7 @@ pub(super) fn of_certificate(why: &CertificateError) -> String {
     }
 }
 
-/// What the peer said as it ended the session.
+/// The peer's alert in words.
 pub(super) fn of_alert(alert: AlertDescription) -> String {
     match alert {
         AlertDescription::Unknown(number) => format!("alert {number}"),
@@ -48,8 +48,8 @@ pub(super) fn of_alert(alert: AlertDescription) -> String {
     }
 }
 
-/// The name of an error's kind, as words: `UnsupportedCriticalExtension` is "unsupported critical
-/// extension". What the kind holds is left out, but for a kind within the one called other.
+/// The name of an error's kind as words: `UnsupportedCriticalExtension` is "unsupported critical
+/// extension". Its content is left out, except for a kind within the one called other.
 fn of_name(error: &impl Debug) -> String {
     let text = format!("{error:?}");
     let mut name = text.as_str();
@@ -62,7 +62,7 @@ fn of_name(error: &impl Debug) -> String {
     let mut words: Vec<String> = Vec::new();
     let mut before = ' ';
     for c in name[..end].chars() {
-        // A capital begins a word, unless it goes on with an abbreviation.
+        // A capital begins a word, unless it continues an abbreviation.
         match words.last_mut() {
             Some(word) if !c.is_ascii_uppercase() || before.is_ascii_uppercase() => word.push(c),
             _ => words.push(c.to_string()),
