@@ -1,63 +1,63 @@
 //! Server-sent events (WHATWG HTML section 9.2), received in pieces of any size.
 //!
-//! It decides where an event ends and what counts as one; data is measured and passed over, never
-//! kept. The payload comes from the response parser, and when an event came is known to who
-//! feeds it.
+//! This file decides where an event ends and what counts as one; data is measured and skipped,
+//! never kept. The response parser passes the payload on, and the caller knows when an event
+//! arrived.
 
-/// U+FEFF in UTF-8, which may stand at the very beginning.
+/// U+FEFF in UTF-8, which is allowed at the very beginning.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// Longest name of a field that means something.
+/// Longest field name with a meaning.
 const NAME_BYTES_MAX: usize = 5;
 
-/// One event, dispatched by the empty line behind it.
+/// One event, dispatched by the empty line after it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Event {
-    /// Bytes of its data as received: the values of its `data` lines, and a line feed between
-    /// any two. Such a line there is, but all of them may be empty.
+    /// Bytes of its data as received: the values of its `data` lines, and a line feed between any
+    /// two. There is at least one such line; all may be empty.
     pub data_bytes: u64,
-    /// Whether it names its type; else it is a `message`.
+    /// Whether it names its type; otherwise it is a `message`.
     pub has_type: bool,
-    /// Whether it brings an id, empty or not.
+    /// Whether it has an id, empty or not.
     pub has_id: bool,
 }
 
-/// The place in one stream of events, and what has been counted in it.
+/// The position in one stream of events, and its counts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EventReader {
     comments: u64,
     retry: Option<u32>,
-    /// The event under way, as far as its whole lines tell; of its data, as far as it has come.
+    /// The current event, from its complete lines; its data, as far as it has arrived.
     event: Event,
     /// Whether it has a `data` line.
     has_data: bool,
-    /// What the line under way begins with.
+    /// The start of the current line.
     name: [u8; NAME_BYTES_MAX],
-    /// Past `NAME_BYTES_MAX` when that is longer than any name known.
+    /// Above `NAME_BYTES_MAX` if the name is longer than any known one.
     name_len: u8,
     place: Place,
-    /// Of the line under way, from its colon on.
+    /// The current line, from its colon on.
     field: Field,
     /// Whether its value is not empty so far.
     has_value: bool,
-    /// Whether its value cannot hold: an id with a NUL, a time that is no number.
+    /// Whether its value is ignored: an id with a NUL, a time that is not a number.
     is_void: bool,
-    /// Its value as a number, of `retry` alone.
+    /// Its value as a number, for `retry` only.
     number: u32,
-    /// Nothing but perhaps a byte-order mark has come.
+    /// Nothing except for a byte-order mark has arrived.
     is_at_start: bool,
-    /// The last line ended with a CR: a LF right behind it is of the same line end.
+    /// The last line ended with a CR: a LF right after it belongs to the same line end.
     is_after_cr: bool,
 }
 
 // One per connection, as the response parser.
 const _: () = assert!(size_of::<EventReader>() <= 64);
 
-/// What the next byte of the line under way belongs to, unless it ends the line.
+/// The part of the current line that the next byte belongs to, unless it ends the line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Place {
     Name,
-    /// Right behind the colon, where one space is not part of the value.
+    /// Right after the colon, where one space is not part of the value.
     ValueStart,
     Value,
 }
@@ -99,7 +99,7 @@ impl EventReader {
         }
     }
 
-    /// Take the next bytes of the stream, and tell each event that ended among them.
+    /// Read the next bytes of the stream, and report each event that ended among them.
     pub fn feed(&mut self, payload: &[u8], on_event: &mut impl FnMut(Event)) {
         let mut rest = payload;
         if self.is_after_cr && !rest.is_empty() {
@@ -122,8 +122,8 @@ impl EventReader {
         self.take(rest);
     }
 
-    /// The stream ended, and an event without the empty line behind it is none: whether there
-    /// was data of one. Back to the start for the next stream; what was counted stays.
+    /// The stream ended. An event without the empty line after it does not count: returns whether
+    /// there was data of one. The reader is ready for the next stream; its counts stay.
     pub fn end_of_stream(&mut self) -> bool {
         let is_in_data = self.place != Place::Name && self.field == Field::Data;
         let is_cut = self.has_data || is_in_data;
@@ -131,18 +131,17 @@ impl EventReader {
         is_cut
     }
 
-    /// Comment lines so far, which keep the connection from looking idle.
+    /// Comment lines so far, with which servers keep the connection alive.
     pub const fn comments(&self) -> u64 {
         self.comments
     }
 
-    /// How long the server last asked to wait before connecting again, in milliseconds, at most
-    /// `u32::MAX`.
+    /// The last `retry` of the server, in milliseconds, at most `u32::MAX`.
     pub const fn retry(&self) -> Option<u32> {
         self.retry
     }
 
-    /// More of the line under way.
+    /// Continue the current line.
     fn take(&mut self, part: &[u8]) {
         let mut value = part;
         if self.place == Place::Name {
@@ -220,7 +219,7 @@ impl EventReader {
         }
     }
 
-    /// An empty line: what came since the last one is an event if it has data.
+    /// An empty line: the lines since the last one are an event if they have data.
     fn dispatch(&mut self, on_event: &mut impl FnMut(Event)) {
         let event = std::mem::replace(&mut self.event, Event::EMPTY);
         if std::mem::take(&mut self.has_data) {
@@ -228,7 +227,7 @@ impl EventReader {
         }
     }
 
-    /// Empty where the name is longer than any known one.
+    /// Empty if the name is longer than any known one.
     fn name(&self) -> &[u8] {
         self.name.get(..usize::from(self.name_len)).unwrap_or_default()
     }

@@ -1,29 +1,29 @@
-//! Bytes behind a response that has no body: some servers send one all the same.
+//! Bytes after a response that must have no body: some servers send a body anyway.
 //!
-//! It decides which bytes belong to it, so that the next response is found: as many as the header
-//! declared, else all of them up to the next status line, however they are split.
+//! This file decides which bytes belong to it, so that the next response is found: as many as the
+//! header declared, otherwise all up to the next status line, however they are split.
 
 use super::chunked::ChunkedDecoder;
 use super::deviation::{Deviation, Deviations};
 use super::head::Declared;
 
-/// Where a response begins. No end of it is a beginning of it.
+/// The start of a response. No suffix of it is also a prefix.
 const BEGIN: &[u8] = b"HTTP/";
 
-/// What may follow such a response.
+/// The bytes after such a response.
 #[derive(Clone, Debug)]
 pub(super) struct Behind {
     rest: Rest,
-    /// Some of it has come.
+    /// Some of them have arrived.
     is_begun: bool,
-    /// So many of the last bytes may be the beginning of [`BEGIN`].
+    /// The last bytes may be this much of the start of [`BEGIN`].
     matched: u8,
 }
 
 #[derive(Clone, Debug)]
 enum Rest {
     Undeclared,
-    /// So many bytes, more than [`BEGIN`] has before any has come.
+    /// A declared length that exceeds [`BEGIN`] before any byte has arrived.
     Length(u64),
     Chunked(ChunkedDecoder),
 }
@@ -38,18 +38,18 @@ impl Behind {
         Self { rest, is_begun: false, matched: 0 }
     }
 
-    /// Whether what was taken last may be of a response that begins here.
+    /// Whether the last bytes taken may belong to the next response.
     pub(super) const fn is_open(&self) -> bool {
         self.matched > 0
     }
 
-    /// What has been taken of a response that begins here.
+    /// The bytes taken that belong to the next response.
     pub(super) fn withheld(&mut self) -> &'static [u8] {
         &BEGIN[..usize::from(std::mem::take(&mut self.matched))]
     }
 
-    /// How many of the next bytes belong to the body that should not be there, and whether it has
-    /// ended with them. None when a response begins.
+    /// How many of the next bytes belong to the unexpected body, and whether it has ended with
+    /// them. None if a response begins.
     pub(super) fn take(&mut self, bytes: &[u8], deviations: &mut Deviations) -> (usize, bool) {
         let may_begin = !self.is_begun || matches!(self.rest, Rest::Undeclared);
         if may_begin {
@@ -63,7 +63,7 @@ impl Behind {
                 self.matched += here as u8; // less than BEGIN has
                 return (here, false);
             }
-            // It was no beginning, but some of the body.
+            // It was not a start, but part of the body.
             self.matched = 0;
             match &mut self.rest {
                 Rest::Length(left) => *left -= matched as u64,
@@ -96,7 +96,7 @@ impl Behind {
         }
     }
 
-    /// Up to where the next response begins, or may begin.
+    /// The position where the next response begins, or may begin.
     fn search(&mut self, bytes: &[u8]) -> (usize, bool) {
         let next = bytes.windows(BEGIN.len()).position(|window| window.eq_ignore_ascii_case(BEGIN));
         if next.is_none() {

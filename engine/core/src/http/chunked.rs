@@ -1,7 +1,7 @@
 //! The chunked transfer coding (RFC 9112 section 7.1), received in pieces of any size.
 //!
-//! It decides where the body ends and which bytes of it are payload; the payload is passed over
-//! or lent to who reads it, never copied. Which responses are chunked is decided in `head`.
+//! This file decides where the body ends and which of its bytes are payload; payload is skipped or
+//! lent to a reader, never copied. `head` decides which responses are chunked.
 
 use std::ops::Range;
 
@@ -15,13 +15,13 @@ const LINE_BYTES_MAX: u16 = 8 * 1024;
 /// Longest trailer section.
 const TRAILER_BYTES_MAX: u32 = 64 * 1024;
 
-/// Largest payload of one response: far past any real one, and no sum of two such overflows.
+/// Largest payload of one response: far above any real one, and the sum of two cannot overflow.
 pub(super) const PAYLOAD_BYTES_MAX: u64 = i64::MAX as u64;
 
 /// Why a body is not in the chunked coding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum ChunkedError {
-    /// Something else stands where a chunk size should.
+    /// A byte that is not part of a chunk size.
     #[error("a chunk of the body does not begin with its size in hexadecimal digits")]
     Size,
     /// 2^63 bytes or more.
@@ -41,10 +41,10 @@ pub enum ChunkedError {
     TrailersTooLong,
 }
 
-/// One chunked body on its way in.
+/// A chunked body being received.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChunkedDecoder {
-    /// Of the chunk being received; while its size line is read, the size so far.
+    /// Bytes left of the current chunk; while its size line is read, the size so far.
     remaining: u64,
     payload: u64,
     trailer_bytes: u32,
@@ -54,16 +54,16 @@ pub struct ChunkedDecoder {
     state: State,
 }
 
-/// Ways of deviating that curl reads.
+/// Deviations that curl accepts.
 const DEVIATIONS: [Deviation; 3] =
     [Deviation::ChunkLineEnd, Deviation::ChunkSizeLine, Deviation::TrailerLine];
 
-/// What the next byte belongs to.
+/// The part of the coding that the next byte belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     SizeStart,
     Size,
-    /// White space between the size and what follows it, which some servers pad with.
+    /// White space after the size, with which some servers pad.
     SizePadding,
     Extension,
     SizeLf,
@@ -97,19 +97,19 @@ impl ChunkedDecoder {
         }
     }
 
-    /// Take the next bytes. `Some(n)`: the body ended with the first `n` of them. `None`: all of
-    /// them belong to it and more must come. After an error nothing it says has a meaning.
+    /// Read the next bytes. `Some(n)`: the body ended with the first `n` of them. `None`: all of
+    /// them belong to it and more must come. After an error its results have no meaning.
     ///
     /// # Errors
-    /// When the bytes are not in the chunked coding.
+    /// If the bytes are not in the chunked coding.
     pub fn feed(&mut self, bytes: &[u8]) -> Result<Option<usize>, ChunkedError> {
         self.feed_into(bytes, &mut |_: &[u8]| {})
     }
 
-    /// Like [`Self::feed`], lending every piece of payload to `payload`, in order; none is empty.
+    /// Like [`Self::feed`], lending each piece of payload to `payload`, in order; none is empty.
     ///
     /// # Errors
-    /// When the bytes are not in the chunked coding; what was lent before stays lent.
+    /// If the bytes are not in the chunked coding; pieces lent before the error remain valid.
     pub fn feed_into(
         &mut self,
         bytes: &[u8],
@@ -118,8 +118,8 @@ impl ChunkedDecoder {
         self.feed_from(&mut 0, bytes, payload, &mut Deviations::new())
     }
 
-    /// Like [`Self::feed_into`], of the bytes from `at` on, which goes along: to the end of the
-    /// body, or to the byte at fault. How the body deviates is noted, once for each way.
+    /// Like [`Self::feed_into`], from position `at` on, which is advanced to the end of the body or
+    /// to the invalid byte. Each kind of deviation is noted once.
     pub(super) fn feed_from(
         &mut self,
         at: &mut usize,
@@ -146,7 +146,7 @@ impl ChunkedDecoder {
         Ok(Some(*at))
     }
 
-    /// How many of the next bytes are payload and nothing else.
+    /// How many of the next bytes are payload alone.
     pub const fn opaque(&self) -> u64 {
         if matches!(self.state, State::Payload) { self.remaining } else { 0 }
     }
@@ -167,7 +167,7 @@ impl ChunkedDecoder {
         self.payload
     }
 
-    /// Whether the last chunk has come, so that only the end of its trailers is missing.
+    /// Whether the last chunk has arrived, so that only the end of the trailers is missing.
     pub(super) const fn is_in_trailers(&self) -> bool {
         matches!(
             self.state,
@@ -197,7 +197,7 @@ impl ChunkedDecoder {
             | State::TrailerValue
             | State::TrailerLf
             | State::EndLf => self.step_trailer(byte),
-            // `feed` passes over payload itself and stops when done.
+            // `feed` skips payload itself and stops when done.
             State::Payload | State::Done => Ok(self.state),
         }
     }
@@ -264,7 +264,7 @@ impl ChunkedDecoder {
 }
 
 impl ChunkedDecoder {
-    /// The byte `at` is at fault: read it as curl does all the same, where it does.
+    /// The byte `at` is invalid: accept it if curl does.
     #[cold]
     #[inline(never)]
     fn step_leniently(
@@ -280,7 +280,7 @@ impl ChunkedDecoder {
             return Err(error);
         }
         let (state, deviation) = match (self.state, bytes[at]) {
-            // `0x5` is a size, but not in this notation.
+            // `0x5` is not the notation of a chunk size.
             (State::Size, b'x' | b'X') if self.remaining == 0 => return Err(error),
             (State::Size | State::SizePadding | State::Extension, b'\n') => {
                 (self.behind_size_line(), ChunkLineEnd)
@@ -297,7 +297,7 @@ impl ChunkedDecoder {
             (State::TrailerStart, b'\n') => (State::Done, ChunkLineEnd),
             (State::TrailerValue, b'\n') => (State::TrailerStart, ChunkLineEnd),
             (_, 0 | b'\r' | b'\n') => return Err(error),
-            // A name that is none, or a line that goes on with the value of the one before it.
+            // A line with an invalid name, or one that continues the value of the line before.
             (State::TrailerStart, b' ' | b'\t' | b':') | (State::TrailerValue, _) => {
                 (State::TrailerValue, TrailerLine)
             }
@@ -320,8 +320,8 @@ impl ChunkedDecoder {
     }
 }
 
-/// Lend a stretch of `bytes` to who reads the payload, unless it is empty. Where nobody does,
-/// this is no code at all: unlike an index, `get` has no panic to keep.
+/// Lend a range of `bytes` to the reader of the payload, unless it is empty. Without a reader this
+/// compiles to nothing: unlike an index, `get` cannot panic.
 #[inline]
 pub(super) fn lend(bytes: &[u8], stretch: Range<usize>, payload: &mut impl FnMut(&[u8])) {
     debug_assert!(stretch.end <= bytes.len(), "the payload lies in the bytes fed");
@@ -352,7 +352,7 @@ pub(crate) const fn is_token(byte: u8) -> bool {
         )
 }
 
-/// A byte that may stand in a header value (RFC 9110 section 5.5).
+/// A byte that is allowed in a header value (RFC 9110 section 5.5).
 pub(super) const fn is_field_value(byte: u8) -> bool {
     byte == b'\t' || (byte >= b' ' && byte != 0x7f)
 }
@@ -421,7 +421,7 @@ mod tests {
         let line = |len: usize| format!("0;{}\r\n\r\n", "x".repeat(len - 4));
         assert_eq!(whole(line(8192).as_bytes()), Ok(Some((8194, 0))));
         assert_eq!(whole(line(8193).as_bytes()), Err(ChunkedError::LineTooLong));
-        // The bound is of each line, not of all together.
+        // The limit applies to each line, not to their sum.
         let many = "1\r\nx\r\n".repeat(3000) + "0\r\n\r\n";
         assert_eq!(whole(many.as_bytes()), Ok(Some((many.len(), 3000))));
         let trailer = |len: usize| format!("0\r\na:{}\r\n\r\n", "x".repeat(len - 6));

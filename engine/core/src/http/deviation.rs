@@ -1,23 +1,23 @@
-//! What responses do against RFC 9112 that browsers and curl read without harm: counted, with an
-//! example each, and measured all the same.
+//! Deviations from RFC 9112 that browsers and curl accept: counted, with an example each, while the
+//! response is measured.
 //!
-//! Responses that deviate are read by way of copies (`lenient`) and never learned, so
-//! that those which do not pay nothing for it.
+//! Responses that deviate are parsed from copies (`lenient`) and never learned, so that correct
+//! ones pay nothing for it.
 
 use super::quote::QuotedLine;
 
-/// Ways of deviating.
+/// The kinds of deviation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Deviation {
-    /// A status line in lower case, of HTTP/2, with more blanks than one or none behind the code
-    /// (RFC 9112 section 4).
+    /// A status line in lower case, with the version of HTTP/2, with several blanks or none after
+    /// the code (RFC 9112 section 4).
     StatusLine,
     /// `Name : value` (RFC 9112 section 5.1).
     SpaceBeforeColon,
-    /// A value that goes on in the next line (section 5.2).
+    /// A value that continues on the next line (section 5.2).
     FoldedLine,
-    /// A name that is no token (RFC 9110 section 5.1).
+    /// A name that is not a token (RFC 9110 section 5.1).
     HeaderName,
     /// A control character in a value (RFC 9110 section 5.5); NUL makes a response malformed.
     ControlCharacter,
@@ -29,23 +29,23 @@ pub enum Deviation {
     CodingInHttp10,
     /// The same Content-Length more than once (RFC 9110 section 8.6).
     LengthRepeated,
-    /// A Content-Length with a sign, or with something behind its digits (section 8.6).
+    /// A Content-Length with a sign, or with other characters after its digits (section 8.6).
     LengthForm,
     /// `chunked` more than once (RFC 9112 section 6.1).
     ChunkedRepeated,
-    /// A line of a chunked body ended by a bare LF, or by more than one CR (section 7.1).
+    /// A line of a chunked body that ends with a bare LF, or with more than one CR (section 7.1).
     ChunkLineEnd,
-    /// Something else than an extension behind the size of a chunk (section 7.1.1).
+    /// Anything but an extension after the size of a chunk (section 7.1.1).
     ChunkSizeLine,
     /// A trailer line that is not `name: value`, but has a colon (section 7.1.2).
     TrailerLine,
-    /// An empty line ahead of a status line.
+    /// An empty line before a status line.
     EmptyLine,
-    /// Bytes of a body behind an answer that has none: 204, 304, or one to HEAD.
+    /// Bytes of a body after an answer that has none: 204, 304, or one to HEAD.
     BytesBehind,
 }
 
-/// How often, and an example of each.
+/// The count of each kind, with an example.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Deviations {
     seen: [Option<Seen>; Deviation::ALL.len()],
@@ -100,7 +100,7 @@ impl Deviation {
         }
     }
 
-    /// What was seen, as the end of "answers with …".
+    /// The deviation, as the end of "answers with …".
     pub const fn describe(self) -> &'static str {
         match self {
             Self::StatusLine => "a status line that is not in the form `HTTP/1.1 200 OK`",
@@ -137,7 +137,7 @@ impl Deviations {
         Self { seen: [const { None }; Deviation::ALL.len()] }
     }
 
-    /// A response deviates so; `line` is where, and becomes the example if it is the first.
+    /// A response deviates; `line` is the place, and becomes the example if it is the first.
     #[cold]
     #[inline(never)]
     pub(super) fn note(&mut self, deviation: Deviation, line: &[u8]) {
@@ -152,7 +152,7 @@ impl Deviations {
         self.seen.iter().all(Option::is_none)
     }
 
-    /// Add another worker's or interval's.
+    /// Add those of another worker or interval.
     pub fn merge(&mut self, other: &Self) {
         for (mine, theirs) in self.seen.iter_mut().zip(&other.seen) {
             match (mine, theirs) {
@@ -163,7 +163,7 @@ impl Deviations {
         }
     }
 
-    /// Those seen, how many responses had each, and how the first did.
+    /// The kinds seen, the number of responses with each, and the first example.
     pub fn list(&self) -> impl Iterator<Item = (Deviation, u64, &str)> {
         let seen = Deviation::ALL.into_iter().zip(&self.seen);
         seen.filter_map(|(deviation, seen)| {

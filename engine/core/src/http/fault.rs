@@ -1,6 +1,6 @@
-//! Why bytes are not a response: the kind, where it was found, and the bytes themselves.
+//! Why bytes are not a response: the kind of fault, its place, and the bytes themselves.
 //!
-//! Made only when a connection is already of no use, so that what it costs does not count.
+//! Made only when a connection is already useless, so its cost does not matter.
 
 use std::fmt;
 
@@ -8,11 +8,11 @@ use super::chunked::ChunkedError;
 use super::quote::{Quoted, QuotedLine};
 use super::response::Malformed;
 
-/// What is wrong with a response.
+/// The fault of a response.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
     kind: Malformed,
-    /// Number of the header line, from 1, where it is one.
+    /// Number of the header line, from 1, if the fault is in one.
     line: Option<usize>,
     quote: String,
 }
@@ -33,7 +33,7 @@ impl Fault {
         Box::new(Self { kind, line: number, quote: QuotedLine(line).to_string() })
     }
 
-    /// Found `at` a byte of a chunked body, or of as much of it as is there.
+    /// Found at byte `at` of a chunked body, or in the part of it that has arrived.
     #[cold]
     #[inline(never)]
     pub(super) fn in_chunks(error: ChunkedError, body: &[u8], at: usize) -> Box<Self> {
@@ -47,7 +47,7 @@ impl Fault {
         Self::at(Malformed::Chunked(error), line.strip_suffix(b"\r").unwrap_or(line))
     }
 
-    /// The same, of a copy whose lines are counted otherwise.
+    /// The same without the line number, for a copy with other line numbers.
     pub(super) fn without_line(mut self: Box<Self>) -> Box<Self> {
         self.line = None;
         self
@@ -58,14 +58,14 @@ impl Fault {
         self.kind
     }
 
-    /// The bytes, in backquotes; empty where there is nothing to show.
+    /// The bytes, in backquotes; empty if there are none to show.
     pub fn quote(&self) -> &str {
         &self.quote
     }
 }
 
 impl fmt::Display for Fault {
-    /// What is wrong and where, without the quotation: alike for all faults that are alike.
+    /// Kind and place, without the quotation: equal for equal faults.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(line) = self.line {
             write!(f, "header line {line}: ")?;

@@ -1,9 +1,9 @@
 //! Learned headers: response headers recognised by comparing bytes instead of parsing them.
 //!
-//! A target mostly answers with one header, in which only the values of `Date`, request ids and
-//! the like change. A shape is such a header: its bytes, and the spans that may differ. Every
-//! other byte is compared and every varying byte must be allowed in a value, so a header that
-//! is accepted would have parsed to the same conclusions; anything else is parsed (`head`).
+//! A target mostly answers with one header, in which only the values of `Date`, request ids and the
+//! like change. A learned header has its bytes, and the spans that may differ. Every other byte is
+//! compared, and every varying byte must be allowed in a value, so an accepted header would have
+//! parsed to the same result; anything else is parsed (`head`).
 
 use httparse::Header;
 
@@ -16,22 +16,22 @@ const SHAPES_MAX: usize = 4;
 /// Longest header learned. Longer ones are rare, and comparing them displaces more cache.
 const LEARNED_BYTES_MAX: usize = 4096;
 
-/// Misses between two looks at whether the cache pays.
+/// Misses between two checks whether the cache pays off.
 const WINDOW_MISSES: u32 = 1024;
 
-/// Responses parsed without trying the cache after a window in which it did not pay.
+/// Responses parsed without trying the cache after a window in which it did not pay off.
 const PAUSE_RESPONSES: u32 = 64 * 1024;
 
-/// The headers one worker has learned, from all of its connections.
+/// The headers that one worker has learned from all of its connections.
 #[derive(Clone, Debug)]
 pub struct HeaderCache {
     header_cache: Vec<LearnedHeader>,
-    /// The one that was recognised last, and so will be next.
+    /// The one recognised last, which is tried first.
     recent: usize,
     trying: Trying,
     hits: u64,
     misses: u64,
-    /// Of the headers that are not learned because they deviate from RFC 9112.
+    /// Deviations of headers, which are not learned.
     pub(super) deviations: Deviations,
 }
 
@@ -39,9 +39,9 @@ pub struct HeaderCache {
 enum Trying {
     /// Misses left in this window, and the hits at its start.
     Window { misses_left: u32, hits_before: u64 },
-    /// Too few hits to pay for the trying; so many responses until the next window.
+    /// Too few hits; this many responses until the next window.
     Paused { responses_left: u32 },
-    /// Never.
+    /// The cache is off.
     Disabled,
 }
 
@@ -52,11 +52,11 @@ struct LearnedHeader {
     bytes: Vec<u8>,
     segments: Vec<Segment>,
     values: Vec<Value>,
-    /// Times recognised, halved whenever another shape is replaced.
+    /// Times recognised; halved whenever another shape is replaced.
     uses: u64,
 }
 
-/// A stretch of the header that is compared, or only checked for allowed bytes.
+/// A range of the header that is compared, or only checked for allowed bytes.
 #[derive(Clone, Copy, Debug)]
 struct Segment {
     start: u32,
@@ -64,7 +64,7 @@ struct Segment {
     varies: bool,
 }
 
-/// Where the value of one header line lies.
+/// The position of the value of one header line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Value {
     start: u32,
@@ -100,7 +100,7 @@ impl HeaderCache {
         self.misses
     }
 
-    /// What the header at the front of `bytes` says, if it is all there and a shape fits.
+    /// The result for the header at the front of `bytes`, if it is complete and a shape fits.
     #[inline]
     pub(super) fn recognise(&mut self, bytes: &[u8], is_head: bool) -> Option<Head> {
         let shape = self.header_cache.get_mut(self.recent)?;
@@ -112,8 +112,8 @@ impl HeaderCache {
         self.recognise_other(bytes, is_head)
     }
 
-    /// How many bytes the most recent shape has past `bytes`, which are its beginning: at least
-    /// one. `None` when they are not.
+    /// How many bytes the most recent shape has after `bytes`, if `bytes` is a prefix of it: at
+    /// least one. `None` if it is not.
     pub(super) fn missing(&self, bytes: &[u8], is_head: bool) -> Option<usize> {
         let shape = self.header_cache.get(self.recent)?;
         let missing = shape.bytes.len().checked_sub(bytes.len()).filter(|missing| *missing > 0)?;
@@ -139,7 +139,7 @@ impl HeaderCache {
         Self { header_cache: Vec::new(), recent: 0, trying, hits: 0, misses: 0, deviations }
     }
 
-    /// Add how responses deviated since the last time to `sum`.
+    /// Add the deviations since the last call to `sum`.
     pub fn drain_deviations(&mut self, sum: &mut Deviations) {
         if !self.deviations.is_empty() {
             sum.merge(&self.deviations);
@@ -157,8 +157,8 @@ impl HeaderCache {
         Some(self.header_cache[found].head)
     }
 
-    /// Count a miss against the window. What trying costs is bounded by this: at worst one
-    /// window of misses in every pause.
+    /// Count a miss against the window. This bounds the cost of trying: at worst one window of
+    /// misses between pauses.
     fn is_trying(&mut self) -> bool {
         let hits = self.hits;
         match &mut self.trying {
@@ -209,7 +209,7 @@ impl HeaderCache {
         self.header_cache.push(shape);
     }
 
-    /// An empty shape: the storage of the least useful one where all places are taken.
+    /// An empty shape: the storage of the least useful one if all places are taken.
     fn vacate(&mut self, head: Head) -> LearnedHeader {
         if self.header_cache.len() < SHAPES_MAX {
             return LearnedHeader::empty(head);
@@ -257,8 +257,8 @@ impl LearnedHeader {
             })
     }
 
-    /// Whether `bytes`, with its values in the same places, has the same names and the same
-    /// values where they decide anything.
+    /// Whether `bytes` has its values in the same places, the same names, and the same values where
+    /// they affect the result.
     fn differs_in_values_alone(&self, bytes: &[u8]) -> bool {
         let mut compared = 0;
         self.bytes.len() == bytes.len()
@@ -270,7 +270,7 @@ impl LearnedHeader {
             && self.bytes[compared..] == bytes[compared..]
     }
 
-    /// Let those values vary in which `bytes` differs.
+    /// Allow the values in which `bytes` differs to vary.
     fn widen(&mut self, bytes: &[u8]) {
         for value in &mut self.values {
             let span = value.start as usize..value.end as usize;
@@ -302,7 +302,7 @@ impl Segment {
 }
 
 impl Value {
-    /// Where the value of `header` lies in `bytes`, which it was parsed from.
+    /// The position of the value of `header` in `bytes`, from which it was parsed.
     fn of(header: &Header<'_>, bytes: &[u8]) -> Self {
         let start = header.value.as_ptr().addr() - bytes.as_ptr().addr();
         let may_vary = !is_decisive(header.name) && !header.value.is_empty();
@@ -314,14 +314,14 @@ impl Value {
         }
     }
 
-    /// Whether the other value stands in the same place and is of the same kind.
+    /// Whether the other value is at the same place and of the same kind.
     const fn is_placed_as(&self, other: Self) -> bool {
         self.start == other.start && self.end == other.end && self.may_vary == other.may_vary
     }
 }
 
-/// Whether all bytes may stand anywhere in a header value: no control character, and of those
-/// not the tab either, so that the check stays one comparison per byte.
+/// Whether all bytes are allowed anywhere in a header value: no control characters, not even the
+/// tab, so that the check is one comparison per byte.
 #[inline]
 fn are_plain(bytes: &[u8]) -> bool {
     let (words, _) = bytes.as_chunks::<8>();

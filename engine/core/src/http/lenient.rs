@@ -1,9 +1,9 @@
-//! Headers that httparse refuses and browsers read: the same conclusions, drawn from a copy in
-//! which what deviates is put right.
+//! Headers that httparse refuses and browsers accept: the same result, parsed from a copy with the
+//! deviations corrected.
 //!
-//! It decides what is read all the same (RFC 9112 sections 2.2, 4, 5.1 and 5.2 with what curl
-//! and browsers do), and where a header is at fault: in which line, and why. Only headers that
-//! httparse refuses come here.
+//! This file decides which deviations are accepted (RFC 9112 sections 2.2, 4, 5.1 and 5.2, and the
+//! behaviour of curl and browsers), and for a faulty header the line and the reason. Only headers
+//! that httparse refuses come here.
 
 use std::mem::MaybeUninit;
 
@@ -14,7 +14,7 @@ use super::head::{self, HEAD_BYTES_MAX, HEADERS_MAX, Head, Parsed};
 use super::partial_head::head_end;
 use super::response::Malformed;
 
-/// Versions that curl reads in a status line, and what stands for them in the copy.
+/// Versions that curl accepts in a status line, and their replacement in the copy.
 const VERSIONS: [(&[u8], &[u8]); 4] = [
     (b"HTTP/1.1", b"HTTP/1.1"),
     (b"HTTP/1.0", b"HTTP/1.0"),
@@ -22,8 +22,8 @@ const VERSIONS: [(&[u8], &[u8]); 4] = [
     (b"HTTP/2.0", b"HTTP/1.1"),
 ];
 
-/// Read one header from the front of `bytes`, which is cut at the longest read. `None`: it is not
-/// all there yet.
+/// Read one header from the front of `bytes`, which is cut at the maximum length. `None`: it is
+/// incomplete.
 #[cold]
 #[inline(never)]
 pub(super) fn parse(
@@ -40,7 +40,7 @@ pub(super) fn parse(
     let mut room = [const { MaybeUninit::uninit() }; HEADERS_MAX];
     let whole = head::parse_strictly(&copy.bytes, &mut room, is_head, deviations)
         .map_err(|fault| fault.without_line())?;
-    // A copy that is whole is read to its end.
+    // A complete copy is parsed to its end.
     let Parsed { head, .. } = whole.ok_or(Malformed::HeaderLine)?;
     for (deviation, line) in copy.deviations() {
         deviations.note(deviation, &bytes[line]);
@@ -48,12 +48,12 @@ pub(super) fn parse(
     Ok(Some(Head { bytes: end as u32, ..head })) // at most 64 KiB
 }
 
-/// A whole header that was read, put right, so that its lines are as httparse reads them.
+/// A complete header that was accepted, corrected so that its lines are those that httparse reads.
 pub(crate) fn put_right(head: &[u8]) -> Result<Vec<u8>, Box<Fault>> {
     Repaired::of(head).map(|copy| copy.bytes)
 }
 
-/// The header put right, as far as it is read.
+/// The corrected header, as far as it is read.
 #[derive(Default)]
 struct Repaired {
     bytes: Vec<u8>,
@@ -61,11 +61,11 @@ struct Repaired {
     lines: usize,
     /// Bytes read.
     at: usize,
-    /// Where the field begins that is being read.
+    /// The start of the current field.
     field_at: usize,
-    /// It is left out, because its name is none.
+    /// The field is left out, because its name is invalid.
     is_left_out: bool,
-    /// Where each way of deviating was first seen.
+    /// The first place of each kind of deviation.
     seen: [Option<std::ops::Range<usize>>; Deviation::ALL.len()],
 }
 
@@ -76,7 +76,7 @@ impl Repaired {
         Ok(copy)
     }
 
-    /// Take the next line, which ends in LF unless it is the last and has not come whole.
+    /// Read the next line, which ends in LF unless it is the last and incomplete.
     fn take(&mut self, line: &[u8]) -> Result<(), Box<Fault>> {
         let is_whole = line.ends_with(b"\n");
         let text = line.strip_suffix(b"\n").unwrap_or(line);
@@ -137,7 +137,7 @@ impl Repaired {
         Ok(())
     }
 
-    /// A line that goes on with the value of the one before it.
+    /// A line that continues the value of the line before.
     fn fold(&mut self, number: usize, text: &[u8]) -> Result<(), Box<Fault>> {
         if number == 1 {
             return Err(Fault::in_line(Malformed::HeaderLine, Some(number), text));
@@ -171,15 +171,15 @@ impl Repaired {
     }
 }
 
-/// Why a text is no status line.
+/// Why a text is not a status line.
 enum Incomplete {
-    /// It is the beginning of one; the fault if it is all.
+    /// It is a prefix of one; the fault applies if nothing follows.
     MayBecome(Malformed),
     Never(Malformed),
 }
 
-/// A status line as RFC 9112 has it, made of one that curl reads: the version in any case or that
-/// of HTTP/2, blanks before the code, anything but a digit behind it, and any reason.
+/// A status line in the form of RFC 9112, made from one that curl accepts: the version in any case
+/// or that of HTTP/2, blanks before the code, any non-digit after it, and any reason.
 fn status_line(text: &[u8]) -> Result<Vec<u8>, Incomplete> {
     use Incomplete::{MayBecome, Never};
     let Some(blank) = text.iter().position(|byte| *byte == b' ') else {

@@ -1,4 +1,4 @@
-//! HTTP/1.1 (RFC 9112) as a client sees it: request bytes out, response framing in.
+//! HTTP/1.1 (RFC 9112) for a client: request bytes out, response framing in.
 
 mod behind;
 pub mod body;

@@ -1,17 +1,16 @@
 //! A form as `multipart/form-data`, written as browsers do (RFC 7578; WHATWG HTML section
 //! 4.10.21.8): parts, their headers, and the boundary between them.
 //!
-//! It refuses parts that would not arrive as what they are. Which fields and files there are is
-//! the caller's matter.
+//! Parts that would arrive changed are refused. The caller chooses the fields and files.
 
 use thiserror::Error;
 
 use super::chunked::{is_field_value, is_token};
 
-/// What a form is unless its type was given.
+/// The type of a form, unless another was given.
 const FORM_DATA: &str = "multipart/form-data";
 
-/// What browsers call a file whose type they do not know.
+/// The type that browsers send for a file of unknown type.
 const UNKNOWN_TYPE: &str = "application/octet-stream";
 
 /// Headers of a part that are written from its fields.
@@ -22,12 +21,12 @@ const OWN: [&str; 2] = ["Content-Disposition", "Content-Type"];
 pub struct MultipartPart<'a> {
     /// The field's name, not empty. A line break or `"` in it is sent percent-encoded.
     pub name: &'a str,
-    /// Of a file: the name it is sent under.
+    /// Of a file: the name that is sent.
     pub filename: Option<&'a str>,
-    /// What the content is. Left out, a file is `application/octet-stream`, and a field's type
-    /// is not sent, which means `text/plain`. Empty, no type is sent, of a file neither.
+    /// The type of the content. If `None`, a file is sent as `application/octet-stream`, and a
+    /// field without a type, which means `text/plain`. If empty, no type is sent for either.
     pub content_type: Option<&'a str>,
-    /// Further header lines of the part, behind its type.
+    /// Further header lines of the part, after its type.
     pub headers: &'a [(String, String)],
     /// The field's value or the file's bytes, sent as they are.
     pub content: &'a [u8],
@@ -42,13 +41,13 @@ pub struct Multipart<'a> {
     boundary: u64,
 }
 
-/// Why parts do not make a form, and what would.
+/// Why parts are not a form, and the fix.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum MultipartError {
     /// Nothing to send.
     #[error("the form has no parts: give it one, or leave it out")]
     NoParts,
-    /// Servers tell fields by their names.
+    /// Servers identify fields by their names.
     #[error("a part of the form has an empty name: name it")]
     NoName,
     /// With a line break or another control character.
@@ -59,7 +58,7 @@ pub enum MultipartError {
         /// As given.
         content_type: String,
     },
-    /// Not a token and a value, or a header of the part that is written by itself.
+    /// Not a token and a value, or a header of the part that is written automatically.
     #[error("{header:?} is not a header for part {name:?}: write a name and a value in one line")]
     Header {
         /// Of the part.
@@ -67,7 +66,7 @@ pub enum MultipartError {
         /// As given.
         header: String,
     },
-    /// It names a boundary, which only who writes the parts knows, or is no value of a header.
+    /// It names a boundary, which only the writer of the parts knows, or is not valid in a header.
     #[error(
         "content type {0:?} cannot be that of a form: write one in one line, such as \
          `multipart/related`, without a boundary, which is added"
@@ -79,13 +78,13 @@ impl<'a> Multipart<'a> {
     /// A form of these parts, in their order. The same parts give the same bytes.
     ///
     /// # Errors
-    /// When a part would not be sent as what it is.
+    /// If a part would arrive changed.
     pub fn new(parts: &'a [MultipartPart<'a>]) -> Result<Self, MultipartError> {
         if parts.is_empty() {
             return Err(MultipartError::NoParts);
         }
         parts.iter().try_for_each(MultipartPart::check)?;
-        // What is sent does not hold every number.
+        // The content cannot contain every number.
         let mut boundary = 0;
         while parts.iter().any(|part| part.holds(boundary_text(boundary).as_bytes())) {
             boundary += 1;
@@ -93,11 +92,11 @@ impl<'a> Multipart<'a> {
         Ok(Self { parts, content_type: FORM_DATA, boundary })
     }
 
-    /// The same parts as another type than `multipart/form-data`, such as `multipart/related`.
-    /// Its parts are attachments, as of curl.
+    /// The same parts with another type than `multipart/form-data`, such as `multipart/related`.
+    /// Its parts are attachments, as in curl.
     ///
     /// # Errors
-    /// When the type is empty, names a boundary, or is no value of a header.
+    /// If the type is empty, names a boundary, or is not valid in a header.
     pub fn with_content_type(self, content_type: &'a str) -> Result<Self, MultipartError> {
         let content_type = content_type.trim_matches([' ', '\t', ';']);
         let is_good = !content_type.is_empty()
@@ -122,7 +121,7 @@ impl<'a> Multipart<'a> {
         len
     }
 
-    /// Hand over the form piece by piece.
+    /// Pass on the form piece by piece.
     pub(super) fn pieces(&self, take: &mut impl FnMut(&[u8])) {
         let boundary = boundary_text(self.boundary);
         let kind = self.content_type.split(';').next().unwrap_or_default().trim();
@@ -161,12 +160,12 @@ impl MultipartPart<'_> {
         }
     }
 
-    /// Whether the boundary occurs in the part, also where no reader should look for it.
+    /// Whether the part contains the boundary, even where no reader should look for it.
     fn holds(&self, boundary: &[u8]) -> bool {
         let texts = [Some(self.name), self.filename, self.content_type].into_iter().flatten();
         let headers = self.headers.iter().flat_map(|(name, value)| [name.as_str(), value]);
         let mut all = texts.chain(headers).map(str::as_bytes).chain([self.content]);
-        // The first byte alone rules most places out, and content may be long.
+        // The first byte alone excludes most places, and content may be long.
         all.any(|bytes| {
             let mut places = bytes.windows(boundary.len());
             places.any(|place| place[0] == boundary[0] && place == boundary)
@@ -200,12 +199,12 @@ fn has_boundary(content_type: &str) -> bool {
     parameters.any(|parameter| parameter.split('=').next().is_some_and(is_boundary))
 }
 
-/// Numbered instead of random, so that the same form is always the same bytes.
+/// Numbered instead of random, so that equal forms give equal bytes.
 fn boundary_text(number: u64) -> String {
     format!("----uringbench{number:016}")
 }
 
-/// A name between quotes: these three, and no other escapes (WHATWG HTML section 4.10.21.8).
+/// A name in quotes: these three escapes and no others (WHATWG HTML section 4.10.21.8).
 fn escaped(name: &str) -> String {
     name.replace('\n', "%0A").replace('\r', "%0D").replace('"', "%22")
 }

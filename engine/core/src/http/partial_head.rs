@@ -1,7 +1,7 @@
-//! A header split over receives: its first parts, carried until the rest is in.
+//! A header split over receives: its first parts, kept until the rest arrives.
 //!
-//! It decides when a carried header is looked at again, so that the cost stays linear however
-//! finely it is split. What the header means is decided in `head`.
+//! This file decides when a kept header is parsed again, so that the cost stays linear however
+//! finely it is split. `head` decides what it means.
 
 use std::mem::MaybeUninit;
 
@@ -10,23 +10,23 @@ use super::head::{self, HEAD_BYTES_MAX, HEADERS_MAX, Head, Parsed};
 use super::header_cache::HeaderCache;
 use super::response::Malformed;
 
-/// Largest carry buffer kept for the next split header, so that idle memory stays small at
-/// thousands of connections.
+/// Largest buffer kept for the next split header, so that memory stays small with thousands of
+/// connections.
 const CARRY_KEPT_MAX: usize = 1024;
 
-/// Room for a first part of a split header: most fit without growing.
+/// Capacity for the first part of a split header: most fit without growing.
 const CARRY_ROOM: usize = 256;
 
-/// The parts of one header that are in.
+/// The parts of one header that have arrived.
 #[derive(Debug, Default)]
 pub(super) struct PartialHead {
     bytes: Vec<u8>,
-    /// How much of it httparse has seen, without finding fault or an end.
+    /// How much of it httparse has parsed without an error or an end.
     parsed: usize,
 }
 
 impl PartialHead {
-    /// Whether it holds nothing, and is kept for its buffer alone.
+    /// Whether it is empty, and kept only for its buffer.
     pub(super) const fn is_empty(&self) -> bool {
         self.bytes.is_empty()
     }
@@ -36,20 +36,20 @@ impl PartialHead {
         self.bytes.capacity() <= CARRY_KEPT_MAX
     }
 
-    /// Forget what it holds.
+    /// Discard its content.
     pub(super) fn clear(&mut self) {
         self.bytes.clear();
     }
 
-    /// Keep `bytes`, a first part in which nothing is at fault.
+    /// Keep `bytes`, a first part without an error.
     pub(super) fn begin(&mut self, bytes: &[u8]) {
         self.bytes.reserve(CARRY_ROOM.max(bytes.len()));
         self.bytes.extend_from_slice(bytes);
         self.parsed = bytes.len();
     }
 
-    /// Take what the header still lacks from `bytes`: the header and how much that was, or
-    /// `None` when all of `bytes` belongs to it.
+    /// Take the missing part of the header from `bytes`: the header and the length of that part, or
+    /// `None` if all of `bytes` belongs to it.
     pub(super) fn complete(
         &mut self,
         bytes: &[u8],
@@ -61,15 +61,15 @@ impl PartialHead {
             let taken = missing.min(bytes.len());
             self.bytes.extend_from_slice(&bytes[..taken]);
             if let Some(head) = header_cache.recognise(&self.bytes, is_head) {
-                // Another shape, and a shorter one, may be the one that fits.
+                // Another shape, and a shorter one, may fit.
                 return Ok(Some((head, head.bytes as usize - carried)));
             }
             self.bytes.truncate(carried);
         }
         let end = head_end(&self.bytes, bytes);
         self.bytes.extend_from_slice(&bytes[..end.unwrap_or(bytes.len())]);
-        // Parsing only at the end, or when the carry has doubled, keeps the cost linear however
-        // finely the header is split, and still finds garbage that never ends.
+        // Parsing only at the end, or when the kept part has doubled, keeps the cost linear however
+        // finely the header is split, and still finds endless garbage.
         if end.is_none() && self.bytes.len() < (2 * self.parsed).min(HEAD_BYTES_MAX) {
             return Ok(None);
         }
@@ -92,7 +92,7 @@ pub(super) fn parse(
     let mut room = [const { MaybeUninit::uninit() }; HEADERS_MAX];
     let parsed = head::parse(bytes, &mut room, is_head, &mut header_cache.deviations)?;
     let Some(Parsed { head, headers, deviates }) = parsed else { return Ok(None) };
-    // What deviates is parsed again and again, to be counted.
+    // Headers that deviate are parsed every time, so that they are counted.
     if !head.is_interim()
         && !deviates
         && let Some(headers) = headers
@@ -102,8 +102,8 @@ pub(super) fn parse(
     Ok(Some(head))
 }
 
-/// Where in `bytes`, which follow `carried`, the first empty line ends. CR is optional, as it is
-/// for httparse (RFC 9112 section 2.2).
+/// Where in `bytes`, which follow `carried`, the first empty line ends. CR is optional, as for
+/// httparse (RFC 9112 section 2.2).
 pub(crate) fn head_end(carried: &[u8], bytes: &[u8]) -> Option<usize> {
     let before = |at: usize, back: usize| match at.checked_sub(back) {
         Some(index) => Some(bytes[index]),

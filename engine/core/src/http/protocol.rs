@@ -1,4 +1,4 @@
-//! What else than HTTP/1.1 answers, by its first bytes.
+//! Protocols other than HTTP/1.1, recognised by their first bytes.
 
 use std::fmt;
 
@@ -7,23 +7,23 @@ use std::fmt;
 pub enum OtherProtocol {
     /// A handshake or an alert (RFC 8446 section 5.1).
     Tls,
-    /// A SETTINGS or GOAWAY frame of connection level (RFC 9113 sections 4.1, 6.5, 6.8).
+    /// A connection-level SETTINGS or GOAWAY frame (RFC 9113 sections 4.1, 6.5, 6.8).
     Http2,
     /// Its identification string (RFC 4253 section 4.2).
     Ssh,
     /// A greeting with reply code 220 (RFC 5321, RFC 959).
     MailOrFtp,
-    /// An error of RESP, as it answers `GET / HTTP/1.1`.
+    /// An error of RESP, its answer to `GET / HTTP/1.1`.
     Redis,
     /// Its initial handshake packet, version 10.
     MySql,
     /// An ErrorResponse message with its severity.
     PostgreSql,
-    /// A page without a header, as HTTP/0.9 had it.
+    /// A page without a header, as in HTTP/0.9.
     Html,
 }
 
-/// The protocol whose first bytes these are, if it is known.
+/// The protocol that begins with these bytes, if known.
 pub(super) fn recognise(bytes: &[u8]) -> Option<OtherProtocol> {
     let begins =
         |word: &[u8]| bytes.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word));

@@ -1,11 +1,11 @@
-//! Bytes of a peer as people read them: escaped, shortened, and without secrets.
+//! Quotations of a peer's bytes for users: escaped, shortened, and without secrets.
 
 use std::fmt::{self, Display, Write as _};
 
-/// Most bytes of a quotation; what is left out shows as `…`.
+/// Longest quotation in bytes; `…` marks an omission.
 const SHOWN_MAX: usize = 60;
 
-/// Headers whose name holds one of these carry what belongs to somebody.
+/// Headers whose name contains one of these may carry secrets.
 const SECRETS: [&[u8]; 7] = [b"cookie", b"auth", b"token", b"secret", b"key", b"session", b"passw"];
 
 /// Any bytes, in backquotes.
@@ -14,15 +14,14 @@ pub(crate) struct Quoted<'a>(pub(crate) &'a [u8]);
 /// A header line, in backquotes. The value of one that may carry a secret is left out.
 pub(crate) struct QuotedLine<'a>(pub(crate) &'a [u8]);
 
-/// Whether what is called so may be a secret.
+/// Whether a header of this name may carry a secret.
 pub fn is_secret(name: &[u8]) -> bool {
     SECRETS
         .iter()
         .any(|word| name.windows(word.len()).any(|window| window.eq_ignore_ascii_case(word)))
 }
 
-/// How `bytes` begin, in backquotes: their first line, as a header line, and `…` where it is not
-/// all of them.
+/// The first line of `bytes` as a header line, in backquotes, and `…` if there is more.
 pub fn first_line(bytes: &[u8]) -> String {
     let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
     let more = if line.len() < bytes.len() { " …" } else { "" };
@@ -48,11 +47,11 @@ impl Display for Quoted<'_> {
 impl Display for QuotedLine<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let until = |is_end: fn(&u8) -> bool| self.0.split(is_end).next().unwrap_or_default();
-        // What may be a name: all before the colon, or the first word of a line without one.
+        // The possible name: all before the colon, or the first word of a line without one.
         let first = until(|byte| matches!(byte, b':' | b'=' | b' ' | b'\t'));
         let named = until(|byte| *byte == b':');
         let name = if named.len() < self.0.len() { named } else { first };
-        // Blanks may stand before the colon, and where words do, the value may be among them.
+        // Blanks may precede the colon; other words before it may be part of the value.
         let shown = if named.trim_ascii_end() == first { named } else { first };
         if is_secret(name) && shown.len() < self.0.len() {
             return write!(f, "{} (its value is left out)", Quoted(&self.0[..=shown.len()]));

@@ -1,9 +1,8 @@
-//! A request as bytes, made once and sent many times.
+//! A request as bytes, built once and sent many times.
 //!
-//! It refuses whatever would make the bytes mean something else to a server than the user meant:
-//! line breaks in values, two framings, a length that is not the body's. What a body is made of
-//! is decided in `body`; where the parts come from (command line, scenario, URL) is the caller's
-//! matter.
+//! Parts that a server would read differently than the user meant are refused: line breaks in
+//! values, two framings, a length that is not the body's. `body` decides the content of a body; the
+//! caller provides the parts (command line, scenario, URL).
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -14,50 +13,48 @@ use thiserror::Error;
 use super::body::Body;
 use super::chunked::{is_field_value, is_token};
 
-/// The bytes of one request, and what its answer depends on.
+/// The bytes of one request, and its properties that affect the answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Form", into = "Form")]
 pub struct RequestTemplate {
-    /// Shared: a body may be large, and several have a use for it.
+    /// Shared: a body may be large, and several places use it.
     bytes: Arc<Vec<u8>>,
     head_length: usize,
     is_head: bool,
     expects_continue: bool,
 }
 
-/// Whether a request that begins with these bytes may be sent twice and mean the same: its method
-/// is idempotent (RFC 9110 section 9.2.2).
+/// Whether a request that begins with these bytes may be sent twice with the same effect: its
+/// method is idempotent (RFC 9110 section 9.2.2).
 pub fn is_idempotent(request: &[u8]) -> bool {
     const METHODS: [&[u8]; 6] = [b"GET ", b"HEAD ", b"PUT ", b"DELETE ", b"OPTIONS ", b"TRACE "];
     METHODS.iter().any(|method| request.starts_with(method))
 }
 
-/// What a request is made of.
+/// The parts of a request.
 #[derive(Clone, Copy, Debug)]
 pub struct RequestParts<'a> {
-    /// `GET` and so on: a token, any but `CONNECT`. Letters keep their case, which is part of it
-    /// (RFC 9110 section 9.1).
+    /// `GET` and so on: a token, any but `CONNECT`. Methods are case-sensitive (RFC 9110 section
+    /// 9.1).
     pub method: &'a str,
-    /// Host and, unless it is the scheme's own, port: the value of `Host`.
+    /// Host and, unless it is the scheme's default, port: the value of `Host`.
     pub authority: &'a str,
     /// Path and query, from the `/` on; `*` with `OPTIONS`.
     pub target: &'a str,
-    /// Further headers. They take the place of those that would be added.
+    /// Further headers. They replace those that are added by default.
     pub headers: &'a [(String, String)],
-    /// Names of headers that are not sent although they would be added, such as `User-Agent`.
+    /// Names of headers that are added by default and shall not be sent, such as `User-Agent`.
     pub omitted: &'a [String],
     /// The content.
     pub body: Body<'a>,
-    /// Send the body in the chunked coding, in chunks of so many bytes, instead of with its
-    /// length.
+    /// Send the body in the chunked coding, in chunks of this size, instead of with its length.
     pub chunk_bytes: Option<NonZeroUsize>,
-    /// Ask for a `100 Continue` ahead of the body (RFC 9110 section 10.1.1).
+    /// Send `Expect: 100-continue`, and the body after the answer to it (RFC 9110 section 10.1.1).
     pub expect_continue: bool,
 }
 
 impl<'a> RequestParts<'a> {
-    /// A request without a body and without headers of its own: the rest of a struct that names
-    /// what else there is.
+    /// A request without a body and without headers of its own, as a base for struct updates.
     pub const fn new(method: &'a str, authority: &'a str, target: &'a str) -> Self {
         Self {
             method,
@@ -72,7 +69,7 @@ impl<'a> RequestParts<'a> {
     }
 }
 
-/// Why parts do not make a request, and what would.
+/// Why parts are not a request, and the fix.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum RequestError {
     /// Not a token.
@@ -87,7 +84,7 @@ pub enum RequestError {
          ASCII is percent-encoded (a space is `%20`)"
     )]
     Target(String),
-    /// Empty, or with bytes no host has.
+    /// Empty, or with bytes that are not allowed in a host.
     #[error("host {0:?} is not `host` or `host:port`: leave out user, path and spaces")]
     Authority(String),
     /// Not a token.
@@ -96,10 +93,10 @@ pub enum RequestError {
     /// A line break or another control character.
     #[error("the value of header `{0}` holds a line break or control character: remove it")]
     HeaderValue(String),
-    /// One that no request is without.
+    /// A header that every request needs.
     #[error("header `{0}` cannot be left out: the request would have no host or no end")]
     Omitted(String),
-    /// One of those a request has once.
+    /// A header that may occur only once.
     #[error("header `{0}` is given more than once: keep one of them")]
     HeaderTwice(&'static str),
     /// The given length is wrong.
@@ -119,20 +116,20 @@ pub enum RequestError {
          one of them out"
     )]
     LengthOfChunks,
-    /// It would be said, but not done.
+    /// A header would announce it, and it would not happen.
     #[error(
         "header `Transfer-Encoding` cannot be given: leave it out; `--chunked` adds it, and sends \
          the body in chunks"
     )]
     TransferEncoding,
-    /// It names the boundary between the parts, which only who writes them knows: give another
-    /// type to the form itself.
+    /// It names the boundary between the parts, which only the writer of the parts knows: give
+    /// another type to the form itself.
     #[error(
         "header `Content-Type` is given, but that of a form names the boundary between its \
          parts: leave it out, it is added"
     )]
     FormType,
-    /// The body would not wait.
+    /// The body would not be held back.
     #[error(
         "header `Expect` cannot be given: leave it out; `--expect-continue` adds it, and holds \
          the body back"
@@ -154,13 +151,13 @@ const BODY_BYTES_MAX: usize = 1 << 30;
 const USER_AGENT: &str = concat!("uringbench/", env!("CARGO_PKG_VERSION"));
 
 impl RequestTemplate {
-    /// Write the request down: `Host` first (RFC 9110 section 7.2), then `User-Agent`
-    /// unless given or omitted, the given headers in their order, and what announces the body: the
-    /// `Content-Type` of a form, `Transfer-Encoding` or, where there is a body or the method
-    /// promises one, `Content-Length`; and `Expect`.
+    /// Build the request: `Host` first (RFC 9110 section 7.2), then `User-Agent` unless given or
+    /// omitted, the given headers in their order, and the headers that announce the body: the
+    /// `Content-Type` of a form, `Transfer-Encoding` or, if there is a body or the method implies
+    /// one, `Content-Length`; and `Expect`.
     ///
     /// # Errors
-    /// When a part would not be sent as what it is.
+    /// If a part would be read differently than meant.
     pub fn build(parts: RequestParts<'_>) -> Result<Self, RequestError> {
         check_method(parts.method)?;
         check_target(parts.method, parts.target)?;
@@ -188,7 +185,7 @@ impl RequestTemplate {
         })
     }
 
-    /// Bytes that are made already, such as a WebSocket message: they are sent as they are.
+    /// Bytes that are complete already, such as a WebSocket message, sent unchanged.
     pub fn of_bytes(bytes: Vec<u8>) -> Self {
         Self {
             head_length: bytes.len(),
@@ -203,28 +200,28 @@ impl RequestTemplate {
         &self.bytes
     }
 
-    /// The same bytes, to be kept without a copy.
+    /// The same bytes, shared without a copy.
     pub const fn shared(&self) -> &Arc<Vec<u8>> {
         &self.bytes
     }
 
-    /// How many of its bytes are header, empty line included; the body begins there.
+    /// The length of the header, empty line included; the body begins there.
     pub const fn head_length(&self) -> usize {
         self.head_length
     }
 
-    /// Whether it asks with HEAD, so that the answer has no body (RFC 9110 section 9.3.2).
+    /// Whether its method is HEAD, so that the answer has no body (RFC 9110 section 9.3.2).
     pub const fn is_head(&self) -> bool {
         self.is_head
     }
 
-    /// Whether its body is to be sent only when a `100 Continue` has come.
+    /// Whether its body waits for `100 Continue`.
     pub const fn expects_continue(&self) -> bool {
         self.expects_continue
     }
 }
 
-/// A request as it is stored.
+/// The stored form of a request.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Form {
     #[serde(with = "crate::stored")]
@@ -265,7 +262,7 @@ impl TryFrom<Form> for RequestTemplate {
     }
 }
 
-/// Request line to empty line, of a request whose body has so many bytes.
+/// Request line to empty line, for a body of this length.
 fn head(parts: &RequestParts<'_>, body: usize) -> Result<String, RequestError> {
     let host = match given(parts.headers, "Host")? {
         Some(host) => host,
@@ -290,8 +287,8 @@ fn head(parts: &RequestParts<'_>, body: usize) -> Result<String, RequestError> {
     if let Body::Multipart(form) = &parts.body {
         line("Content-Type", &form.content_type());
     }
-    // RFC 9110 section 8.6: a method that defines content says so even when it is empty, unless
-    // that is left out, as curl does.
+    // RFC 9110 section 8.6: a method that implies content sends its length even if it is empty,
+    // unless that is omitted, as in curl.
     let has_length = body > 0
         || (matches!(parts.method, "POST" | "PUT" | "PATCH") && !omits(parts, "Content-Length"));
     if parts.chunk_bytes.is_some() {
@@ -346,7 +343,7 @@ fn check_header(name: &str, value: &str) -> Result<(), RequestError> {
     Ok(())
 }
 
-/// The host and the framing are needed; all other headers that are added are not.
+/// Host and framing are needed; all other default headers may be omitted.
 fn check_omitted(name: &str, parts: &RequestParts<'_>) -> Result<(), RequestError> {
     let is_form = matches!(parts.body, Body::Multipart(_));
     let is_needed = |needed: &&str| needed.eq_ignore_ascii_case(name);
@@ -363,7 +360,7 @@ fn check_omitted(name: &str, parts: &RequestParts<'_>) -> Result<(), RequestErro
     }
 }
 
-/// A given header must not contradict what is sent, which has so many bytes of body.
+/// A given header must not contradict the body that is sent, which has this length.
 fn check_announcement(
     name: &str,
     value: &str,
@@ -371,7 +368,7 @@ fn check_announcement(
     body: usize,
 ) -> Result<(), RequestError> {
     let is = |announcing: &str| name.eq_ignore_ascii_case(announcing);
-    // Compared as digits: `+5` parses as a number but is no length.
+    // Compared as digits: `+5` parses as a number but is not a valid length.
     let given = value.trim_matches([' ', '\t']);
     if is("Transfer-Encoding") {
         Err(RequestError::TransferEncoding)
@@ -388,7 +385,7 @@ fn check_announcement(
     }
 }
 
-/// The value given for a header that a request has at most once.
+/// The value given for a header that may occur at most once.
 fn given<'a>(
     headers: &'a [(String, String)],
     name: &'static str,

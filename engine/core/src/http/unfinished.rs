@@ -1,32 +1,32 @@
-//! How far an answer had come that did not end.
+//! How much of an unfinished answer has arrived.
 
 use std::fmt;
 
 use crate::summary::Grouped;
 
-/// What is missing of an answer that has begun.
+/// The missing part of an answer that has begun.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unfinished {
     /// The end of its header.
     Header,
     /// The rest of a body of known length, in bytes.
     Length {
-        /// Bytes that came.
+        /// Bytes that arrived.
         got: u64,
         /// Bytes that Content-Length announced.
         of: u64,
     },
     /// The last chunk (RFC 9112 section 7.1).
     Chunked {
-        /// Bytes of payload that came.
+        /// Bytes of payload that arrived.
         got: u64,
     },
-    /// The empty line behind the last chunk and its trailers.
+    /// The empty line after the last chunk and its trailers.
     Trailers {
-        /// Bytes of payload that came.
+        /// Bytes of payload that arrived.
         got: u64,
     },
-    /// The end of the connection, which is the body's: neither length nor chunks tell it (RFC 9112
+    /// The end of the connection, which ends the body: it has neither length nor chunks (RFC 9112
     /// section 6.3, rule 8).
     UntilClose,
 }

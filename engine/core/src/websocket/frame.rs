@@ -1,7 +1,8 @@
-//! Frames as bytes (RFC 6455 section 5): made once to be sent, their headers read as they come.
+//! Frames as bytes (RFC 6455 section 5): built once to be sent, their headers parsed as they
+//! arrive.
 //!
-//! What is wrong with a header by itself is found here. What one frame after another means is
-//! decided in `machine`.
+//! This file finds the faults of a single header. `machine` decides what one frame after another
+//! means.
 
 use std::fmt;
 use std::num::NonZeroUsize;
@@ -31,7 +32,7 @@ const RESERVED: u8 = 0x70;
 const OPCODE: u8 = 0x0f;
 const MASKED: u8 = 0x80;
 
-/// What a message is, as its sender says.
+/// The type of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
@@ -41,7 +42,7 @@ pub enum Kind {
     Binary,
 }
 
-/// Why a control frame cannot be made, and what would.
+/// Why a control frame cannot be built, and the fix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum ControlError {
     /// Of a ping or a pong.
@@ -50,10 +51,10 @@ pub enum ControlError {
     /// Of a Close frame.
     #[error("a close reason of {0} bytes is too long: shorten it to 123 bytes of UTF-8")]
     ReasonTooLong(usize),
-    /// There is no place for it.
+    /// It needs a close code.
     #[error("a close reason needs a close code ahead of it: give one, like 1000")]
     ReasonWithoutCode,
-    /// One that may not stand in a frame.
+    /// A code that is not allowed in a frame.
     #[error("close code {0} may not be sent: use 1000, or 3000 to 4999 for codes of your own")]
     CloseCode(u16),
 }
@@ -67,7 +68,7 @@ pub enum FrameError {
     /// 3 to 7 or 11 to 15.
     #[error("a frame has opcode {0}, which RFC 6455 keeps for later")]
     Opcode(u8),
-    /// Or what comes is no frame at all.
+    /// Or the bytes are not a frame at all.
     #[error("a frame is masked, which those of a server must not be")]
     Masked,
     /// FIN is 0.
@@ -76,7 +77,7 @@ pub enum FrameError {
     /// Over 125 bytes.
     #[error("a ping, pong or close frame declares more than 125 bytes")]
     ControlTooLong,
-    /// A long form for a length that fits a shorter one.
+    /// A longer form than the length needs.
     #[error("a frame's length is not in its shortest form")]
     LengthNotMinimal,
     /// The highest bit is set.
@@ -84,7 +85,7 @@ pub enum FrameError {
     LengthTooLarge,
 }
 
-/// What a frame is for.
+/// The purpose of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Opcode {
     Continuation,
@@ -104,19 +105,19 @@ pub(super) struct Header {
     pub(super) length: u64,
 }
 
-/// A header on its way in.
+/// A header being received.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct HeaderReader {
     bytes: [u8; HEADER_BYTES_MAX],
     len: u8,
 }
 
-/// Keys that a client's frames are masked with: the same ones for the same seed.
+/// Keys that mask a client's frames: the same ones for the same seed.
 ///
-/// RFC 6455 section 5.3 wants keys that nobody can predict, and new ones for every frame, so that
-/// no script can write bytes of its choice past a proxy that takes them for HTTP. A load generator
-/// chooses all its bytes and loads its user's own servers: every frame made gets a key of its own,
-/// and then goes out with it again and again.
+/// RFC 6455 section 5.3 requires unpredictable keys, and new ones for every frame, so that no
+/// script can write bytes of its choice past a proxy that takes them for HTTP. A load generator
+/// chooses all its bytes and loads its user's own servers: every frame gets a key when it is built,
+/// and is then sent repeatedly with it.
 #[derive(Clone, Debug)]
 pub struct Masks(Xoroshiro64StarStar);
 
@@ -135,7 +136,7 @@ pub fn message(
     masks: &mut Masks,
 ) -> Vec<u8> {
     let most = fragment.map_or(payload.len(), NonZeroUsize::get).max(1);
-    // An empty message is a frame all the same.
+    // An empty message is still a frame.
     let frames = payload.len().div_ceil(most).max(1);
     let mut bytes = Vec::with_capacity(payload.len() + frames * (HEADER_BYTES_MAX + 4));
     for frame in 0..frames {
@@ -148,26 +149,26 @@ pub fn message(
     bytes
 }
 
-/// A ping that asks for a pong with the same payload.
+/// A ping; the peer answers with a pong of the same payload.
 ///
 /// # Errors
-/// When the payload is longer than 125 bytes.
+/// If the payload is longer than 125 bytes.
 pub fn ping(payload: &[u8], masks: &mut Masks) -> Result<ControlFrame, ControlError> {
     checked_control(Opcode::Ping, payload, masks)
 }
 
-/// A pong: the answer to a ping, or one that nobody asked for.
+/// A pong: the answer to a ping, or unsolicited.
 ///
 /// # Errors
-/// When the payload is longer than 125 bytes.
+/// If the payload is longer than 125 bytes.
 pub fn pong(payload: &[u8], masks: &mut Masks) -> Result<ControlFrame, ControlError> {
     checked_control(Opcode::Pong, payload, masks)
 }
 
-/// The frame that begins the closing handshake, or answers it.
+/// The frame that begins or answers the closing handshake.
 ///
 /// # Errors
-/// When the code may not be sent, or the reason is too long or has no code.
+/// If the code may not be sent, or the reason is too long or has no code.
 pub fn close(
     code: Option<u16>,
     reason: &str,
@@ -188,8 +189,8 @@ pub fn close(
     Ok(ControlFrame::new(Opcode::Close, &payload, masks))
 }
 
-/// Whether a Close frame may carry `code`: those of RFC 6455 section 7.4, the three that its
-/// registry gained since (servers send 1012 when they restart), and those left to applications.
+/// Whether a Close frame may carry `code`: those of RFC 6455 section 7.4, the three that were
+/// registered since (servers send 1012 when they restart), and those left to applications.
 pub(super) const fn is_close_code(code: u16) -> bool {
     matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999)
 }
@@ -257,8 +258,8 @@ impl Opcode {
 }
 
 impl Header {
-    /// Read a header from the front of `bytes`, and how many of them it has. `None`: it is not
-    /// all there yet, and what is there has no fault.
+    /// Read a header from the front of `bytes`, and its length. `None`: it is incomplete, without a
+    /// fault so far.
     fn parse(bytes: &[u8]) -> Result<Option<(Self, usize)>, FrameError> {
         let Some(&first) = bytes.first() else { return Ok(None) };
         if first & RESERVED != 0 {
@@ -286,7 +287,7 @@ impl Header {
     }
 }
 
-/// The length that a header's second byte begins, and where the header ends.
+/// The length that begins in a header's second byte, and the end of the header.
 fn length(second: u8, after: &[u8]) -> Option<(u64, usize)> {
     match second {
         126 => after.first_chunk().map(|long| (u64::from(u16::from_be_bytes(*long)), 4)),
@@ -301,8 +302,8 @@ impl HeaderReader {
         Self { bytes: [0; HEADER_BYTES_MAX], len: 0 }
     }
 
-    /// Take the next bytes. A header ended with so many of them, or `None`: all of them belong to
-    /// it, and more must come.
+    /// Read the next bytes. Returns the header that ended, and after how many bytes; or `None`: all
+    /// of them belong to it, and more must come.
     pub(super) fn feed(&mut self, bytes: &[u8]) -> Result<Option<(Header, usize)>, FrameError> {
         if self.len == 0
             && let Some(whole) = Header::parse(bytes)?
@@ -312,7 +313,7 @@ impl HeaderReader {
         let had = usize::from(self.len);
         let len = HEADER_BYTES_MAX.min(had + bytes.len());
         self.bytes[had..len].copy_from_slice(&bytes[..len - had]);
-        // No header is longer than the room: it is whole, faulty, or has taken all of `bytes`.
+        // No header is longer than the buffer: it is complete, faulty, or has taken all of `bytes`.
         let found = Header::parse(&self.bytes[..len])?;
         self.len = if found.is_some() { 0 } else { len as u8 };
         Ok(found.map(|(header, end)| (header, end - had)))
@@ -325,7 +326,7 @@ impl HeaderReader {
 }
 
 impl Masks {
-    /// The keys that `seed` names.
+    /// The keys of `seed`.
     pub fn new(seed: u64) -> Self {
         Self(Xoroshiro64StarStar::seed_from_u64(seed))
     }
@@ -349,7 +350,7 @@ impl ControlFrame {
         Self { bytes, len: 6 + payload.len() as u8 }
     }
 
-    /// What is to be sent.
+    /// The bytes to send.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes[..usize::from(self.len)]
     }
@@ -365,7 +366,7 @@ impl fmt::Debug for ControlFrame {
 mod tests {
     use super::*;
 
-    /// A frame of ours in parts: first byte, second byte, key, payload unmasked.
+    /// A frame from this side in parts: first byte, second byte, key, payload unmasked.
     fn parts(frame: &[u8]) -> (u8, u8, [u8; 4], Vec<u8>) {
         let at = match frame[1] & 0x7f {
             126 => 4,
@@ -481,7 +482,7 @@ mod tests {
         let header = |opcode, is_final, length| Header { opcode, is_final, length };
         let (text, binary) = (Opcode::Message(Kind::Text), Opcode::Message(Kind::Binary));
         for (bytes, expected) in [
-            // RFC 6455 section 5.7, all that a server may send.
+            // RFC 6455 section 5.7, the examples that a server may send.
             ([0x81, 0x05].as_slice(), header(text, true, 5)),
             (&[0x01, 0x03], header(text, false, 3)),
             (&[0x80, 0x02], header(Opcode::Continuation, true, 2)),

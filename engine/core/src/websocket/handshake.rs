@@ -1,8 +1,8 @@
-//! The opening handshake (RFC 6455 section 4): the request that asks for a WebSocket, and whether
-//! an answer gives one.
+//! The opening handshake (RFC 6455 section 4): the request for a WebSocket, and whether an answer
+//! accepts it.
 //!
-//! The request is made once, with its key, for all connections that ask. The answer is HTTP:
-//! `http` reads it, this file decides what a 101 must say.
+//! The request is built once, with its key, for all connections. The answer is HTTP: `http` parses
+//! it, this file decides what a 101 must contain.
 
 use std::mem::MaybeUninit;
 
@@ -25,34 +25,34 @@ use crate::http::response::{Malformed, Progress, Response, ResponseParser, Strea
 /// What a server appends to the key before it hashes it (RFC 6455 section 1.3).
 const GUID: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
-/// The status of an answer that opens.
+/// The status of an answer that accepts.
 const SWITCHING: u16 = 101;
 
-/// What an opening is made of.
+/// The parts of a handshake.
 #[derive(Clone, Copy, Debug)]
 pub struct OpeningParts<'a> {
-    /// Host and, unless it is the scheme's own, port: the value of `Host`.
+    /// Host and, unless it is the scheme's default, port: the value of `Host`.
     pub authority: &'a str,
     /// Path and query, from the `/` on.
     pub target: &'a str,
     /// Further headers, such as `Origin`.
     pub headers: &'a [(String, String)],
-    /// Subprotocols to choose from, the preferred one first. None asks for none.
+    /// Subprotocols to offer, the preferred one first; may be empty.
     pub protocols: &'a [String],
-    /// Random bytes that the answer must prove to have read. All connections send the same.
+    /// Random bytes that the answer must prove to have read. All connections send the same ones.
     pub key: [u8; 16],
 }
 
-/// Why parts do not make an opening, and what would.
+/// Why parts are not a handshake, and the fix.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum OpeningError {
     /// Not a request.
     #[error(transparent)]
     Request(#[from] RequestError),
-    /// One that the opening writes itself, or that would promise what is not kept.
+    /// A header that the handshake writes itself, or that would promise something false.
     #[error("header `{0}` belongs to the WebSocket opening, which writes it itself: leave it out")]
     HeaderTaken(String),
-    /// Extensions change what frames mean.
+    /// Extensions change the meaning of frames.
     #[error("header `Sec-WebSocket-Extensions` asks for what is not supported: leave it out")]
     Extensions,
     /// Given as a header.
@@ -66,14 +66,13 @@ pub enum OpeningError {
     ProtocolTwice(String),
 }
 
-/// Why a server's answer opens nothing, though it neither refuses. The connection is of no more
-/// use.
+/// Why a server's answer neither accepts nor refuses. The connection is useless.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum AnswerError {
     /// Not HTTP.
     #[error(transparent)]
     Malformed(#[from] Malformed),
-    /// Missing, or something else.
+    /// Missing, or another value.
     #[error("`Upgrade: websocket` is missing in the 101: check that the target speaks WebSocket")]
     Upgrade,
     /// Missing, or without the token.
@@ -88,10 +87,10 @@ pub enum AnswerError {
          server's place"
     )]
     Accept,
-    /// None was asked for.
+    /// None was requested.
     #[error("Sec-WebSocket-Extensions names one that was not asked for: turn it off in the server")]
     Extensions,
-    /// Not one of those asked for, or several.
+    /// Not one of those offered, or several.
     #[error(
         "Sec-WebSocket-Protocol is not one of those asked for: name the subprotocol that the \
          server speaks"
@@ -99,7 +98,7 @@ pub enum AnswerError {
     Protocol,
 }
 
-/// The bytes that ask for a WebSocket, and what the answer must say.
+/// The bytes of the request, and the required content of the answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Opening {
     #[serde(with = "crate::stored")]
@@ -108,14 +107,14 @@ pub struct Opening {
     protocols: Vec<String>,
 }
 
-/// What a complete answer says.
+/// The result of a complete answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
     Opened,
     Refused(Response),
 }
 
-/// One answer on its way in; empty unless it is split over receives.
+/// An answer being received; empty unless it is split over receives.
 #[derive(Debug)]
 pub(super) struct Answer(Option<Box<Begun>>);
 
@@ -123,20 +122,20 @@ pub(super) struct Answer(Option<Box<Begun>>);
 struct Begun {
     /// The first part of a header, up to 64 KiB.
     head: Vec<u8>,
-    /// How much of it httparse has seen, without finding fault or an end.
+    /// How much of it httparse has parsed without an error or an end.
     parsed: usize,
-    /// Follows interim responses, and the one that refuses.
+    /// Parses interim responses, and a refusal.
     parser: ResponseParser,
-    /// The header is in, and is no 101.
+    /// The header is complete, and is not a 101.
     is_refused: bool,
 }
 
 impl Opening {
-    /// Write the request down: as [`RequestTemplate::build`] does, the opening's own headers
-    /// ahead of the given ones.
+    /// Build the request as [`RequestTemplate::build`] does, with the handshake's own headers
+    /// before the given ones.
     ///
     /// # Errors
-    /// When a part would not be sent as what it is, or contradicts the opening.
+    /// If a part would be read differently than meant, or contradicts the handshake.
     pub fn build(parts: OpeningParts<'_>) -> Result<Self, OpeningError> {
         parts.headers.iter().try_for_each(|(name, _)| check_header(name))?;
         check_protocols(parts.protocols)?;
@@ -165,17 +164,17 @@ impl Opening {
         })
     }
 
-    /// What is to be sent.
+    /// The bytes to send.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
-    /// The `Sec-WebSocket-Accept` that proves the key to have been read.
+    /// The `Sec-WebSocket-Accept` that proves the key was read.
     pub fn accept(&self) -> &str {
         &self.accept
     }
 
-    /// Whether the headers of a 101 give what was asked for (RFC 6455 section 4.1).
+    /// Whether the headers of a 101 match the request (RFC 6455 section 4.1).
     fn check(&self, headers: &[Header<'_>]) -> Result<(), AnswerError> {
         let values = |name: &'static str| {
             let named = move |header: &&Header<'_>| header.name.eq_ignore_ascii_case(name);
@@ -202,15 +201,14 @@ impl Opening {
         let mut chosen = values("Sec-WebSocket-Protocol");
         let is_asked = |value: &[u8]| self.protocols.iter().any(|name| name.as_bytes() == value);
         match (chosen.next(), chosen.next()) {
-            // A server that knows none of them leaves it out.
+            // A server that supports none of them leaves it out.
             (None, _) => Ok(()),
             (Some(name), None) if is_asked(name) => Ok(()),
             _ => Err(AnswerError::Protocol),
         }
     }
 
-    /// Read a header from the front of `bytes`: its status, and how many of them it has. `None`:
-    /// it is not all there yet.
+    /// Read a header from the front of `bytes`: its status and length. `None`: it is incomplete.
     fn read(&self, bytes: &[u8]) -> Result<Option<(u16, usize)>, AnswerError> {
         let mut room = [const { MaybeUninit::uninit() }; HEADERS_MAX];
         let parsed = head::parse(bytes, &mut room, false, &mut Deviations::new());
@@ -220,7 +218,7 @@ impl Opening {
         match headers {
             _ if head.status != SWITCHING => {}
             Some(headers) => self.check(headers)?,
-            // Read from a copy, in which all is as it should be.
+            // Parsed from a corrected copy.
             None => {
                 let copy = lenient::put_right(&bytes[..length]).map_err(|fault| fault.kind())?;
                 self.read(&copy)?;
@@ -265,12 +263,12 @@ impl Answer {
         Self(None)
     }
 
-    /// Take the next bytes. `Some((n, verdict))`: the answer ended with the first `n` of them.
+    /// Read the next bytes. `Some((n, verdict))`: the answer ended with the first `n` of them.
     /// `None`: all of them belong to it, and more must come.
     ///
     /// # Errors
-    /// When the bytes are no answer, or one that opens nothing. Then nothing more it says has a
-    /// meaning.
+    /// If the bytes are not an answer, or one that neither accepts nor refuses. Later results have
+    /// no meaning then.
     pub(super) fn feed(
         &mut self,
         bytes: &[u8],
@@ -281,7 +279,7 @@ impl Answer {
             let rest = &bytes[at..];
             let begun = match &mut self.0 {
                 None => match opening.read(rest)? {
-                    // The usual answer, whole: nothing is kept of it.
+                    // The usual answer, complete: nothing is kept of it.
                     Some((SWITCHING, end)) => return Ok(Some((at + end, Verdict::Opened))),
                     _ => self.0.insert(Box::default()),
                 },
@@ -296,7 +294,7 @@ impl Answer {
         Ok(None)
     }
 
-    /// The peer closed its side: what that means, as of any HTTP response.
+    /// The peer closed its side: the meaning is that of any HTTP response.
     pub(super) fn end_of_stream(self) -> StreamEnd {
         match self.0 {
             None => StreamEnd::Clean,
@@ -307,8 +305,7 @@ impl Answer {
 }
 
 impl Begun {
-    /// Take one header, or a body: how many of `bytes` that was, and what it came to. `None`:
-    /// more must come.
+    /// Read one header, or a body: the length read, and the result. `None`: more must come.
     fn feed(
         &mut self,
         bytes: &[u8],
@@ -317,7 +314,7 @@ impl Begun {
         if self.is_refused {
             let progress = self.parser.feed(bytes, &mut HeaderCache::disabled(), false)?;
             return Ok(match progress {
-                // Nothing but a body is left, which this parser does not tell of either.
+                // Only a body is left, which this parser does not report either.
                 Progress::NeedMore | Progress::Continue { .. } | Progress::Dropped { .. } => None,
                 Progress::Complete { consumed, response } => {
                     Some((consumed, Some(Verdict::Refused(response))))
@@ -339,8 +336,8 @@ impl Begun {
         })
     }
 
-    /// Take what the header still lacks from `bytes`: its status and how much that was, or `None`
-    /// when all of `bytes` belongs to it.
+    /// Take the missing part of the header from `bytes`: its status and the length taken, or `None`
+    /// if all of `bytes` belongs to it.
     fn complete(
         &mut self,
         bytes: &[u8],
@@ -350,8 +347,8 @@ impl Begun {
         let taken = end.unwrap_or(bytes.len());
         let room = HEAD_BYTES_MAX - self.head.len();
         self.head.extend_from_slice(&bytes[..taken.min(room)]);
-        // Parsing only at the end, or when it has doubled, keeps the cost linear however finely
-        // the header is split, and still finds garbage that never ends.
+        // Parsing only at the end, or when it has doubled, keeps the cost linear however finely the
+        // header is split, and still finds endless garbage.
         if end.is_none() && self.head.len() < (2 * self.parsed).min(HEAD_BYTES_MAX) {
             return Ok(None);
         }

@@ -1,8 +1,8 @@
-//! One connection's WebSocket: bytes in, messages and replies out, split anywhere.
+//! A WebSocket on one connection: bytes in, messages and replies out, split anywhere.
 //!
-//! It keeps the place in the stream and counts bytes; payload is checked as it passes, never
-//! kept. What a header says is decided in `frame`, what an answer to the opening says in
-//! `opening`. When to send what, and which message answers which, is the caller's matter.
+//! It tracks the position in the stream and counts bytes; payload is checked as it passes, never
+//! kept. `frame` decides what a header means, `handshake` what an answer to the handshake means.
+//! The caller decides when to send, and matches messages with replies.
 
 use std::str;
 
@@ -21,59 +21,59 @@ use crate::http::response::{self, Response};
 pub struct Message {
     /// Text or binary.
     pub kind: Kind,
-    /// Of all its fragments together, without their headers.
+    /// The sum of all its fragments, without their headers.
     pub payload_bytes: u64,
-    /// Whether the payload is the one expected. `true` where none was; `false` where some of it
-    /// was skipped, since nobody compared that.
+    /// Whether the payload is the expected one. `true` if none was expected; `false` if some of it
+    /// was skipped, because that part was not compared.
     pub matches: bool,
 }
 
-/// What became of the bytes fed.
+/// The result of the bytes fed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Progress {
-    /// All of them were taken; nothing ended with them.
+    /// All of them were read; nothing ended with them.
     NeedMore,
-    /// The answer to the opening is in: messages may be sent.
+    /// The answer to the handshake has arrived: messages may be sent.
     Opened {
         /// How many bytes belonged to it; the rest is frames.
         consumed: usize,
     },
-    /// The answer to the opening is in, and is not a 101: there is no WebSocket.
+    /// The answer to the handshake has arrived and is not a 101: there is no WebSocket.
     Refused {
         /// How many bytes belonged to it.
         consumed: usize,
-        /// The answer. Where it keeps the connection alive, the opening may be sent again.
+        /// The answer. If it keeps the connection alive, the handshake may be sent again.
         response: Response,
     },
     /// A message ended among them.
     Message {
-        /// How many bytes led up to its end.
+        /// How many bytes it took up to its end.
         consumed: usize,
         /// The message.
         message: Message,
     },
     /// A ping ended among them.
     Reply {
-        /// How many bytes led up to its end.
+        /// How many bytes it took up to its end.
         consumed: usize,
         /// The pong, to be sent.
         frame: ControlFrame,
     },
-    /// The peer's Close frame ended among them. Whatever follows it is passed over.
+    /// The peer's Close frame ended among them. All bytes after it are ignored.
     Closed {
-        /// How many bytes led up to its end.
+        /// How many bytes it took up to its end.
         consumed: usize,
-        /// Why, if it says so.
+        /// Its code, if it has one.
         code: Option<u16>,
         /// To be sent, unless it answers a Close frame of ours.
         reply: Option<ControlFrame>,
     },
 }
 
-/// How far a connection has come.
+/// The state of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
-    /// The answer to the opening is awaited.
+    /// The answer to the handshake is awaited.
     Opening,
     /// Messages go both ways.
     Open,
@@ -85,34 +85,34 @@ pub enum Stage {
     Broken,
 }
 
-/// What the end of the stream means.
+/// The meaning of the end of the stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StreamEnd {
-    /// The opening had no answer yet.
+    /// The handshake had no answer yet.
     Unopened,
     /// The peer had sent its Close frame.
     Closed,
-    /// It was how the answer that refuses says that it is complete.
+    /// It ended the answer that refuses.
     Refused(Response),
-    /// Between messages, without a Close frame (what RFC 6455 section 7.1.5 calls 1006).
+    /// Between messages, without a Close frame (code 1006 in RFC 6455 section 7.1.5).
     Unclosed,
-    /// An answer, a frame or a message was cut short, or what came broke the protocol.
+    /// An answer, a frame or a message was incomplete, or the peer broke the protocol.
     Truncated,
 }
 
-/// How the peer broke the protocol, in words for the user. The connection is of no more use.
+/// How the peer broke the protocol, in words for the user. The connection is useless.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum Broken {
-    /// The answer to the opening.
+    /// The answer to the handshake.
     #[error(transparent)]
     Answer(#[from] AnswerError),
     /// The header of a frame.
     #[error(transparent)]
     Frame(#[from] FrameError),
-    /// A continuation outside a message.
+    /// A continuation frame outside of a message.
     #[error("a continuation frame came though no message was left unfinished")]
     NothingToContinue,
-    /// A message inside a message.
+    /// A new message inside of a message.
     #[error("a new message began before the last fragment of the one ahead of it")]
     Interleaved,
     /// 2^63 bytes or more.
@@ -124,7 +124,7 @@ pub enum Broken {
     /// One byte.
     #[error("a close frame has one byte of payload, where a code takes two")]
     CloseLength,
-    /// One that may not stand in a frame.
+    /// One that is not allowed in a frame.
     #[error("a close frame has code {0}, which may not be sent")]
     CloseCode(u16),
     /// Its reason.
@@ -132,25 +132,25 @@ pub enum Broken {
     CloseReason,
 }
 
-/// The place in one connection's stream.
+/// The position in one connection's stream.
 #[derive(Debug)]
 pub struct Machine {
     state: State,
-    /// Of the payload of the data frame being received.
+    /// Payload left of the current data frame.
     remaining: u64,
-    /// Of the message being received, all fragments so far.
+    /// Payload of the current message, all fragments so far.
     payload_bytes: u64,
     masks: Masks,
     header: HeaderReader,
-    /// Whole between messages: one that ends otherwise breaks the protocol.
+    /// Complete between messages: a message that ends otherwise breaks the protocol.
     text: Utf8,
-    /// Of the message being received, as what follows.
+    /// Kind of the current message, that of its first frame.
     kind: Kind,
     /// One has begun and not ended.
     is_within: bool,
-    /// The frame being received is its last one.
+    /// The current frame is its last one.
     is_final: bool,
-    /// Nothing in it differs from what was expected.
+    /// Its payload equals the expected one so far.
     matches: bool,
     checks_text: bool,
     is_closing: bool,
@@ -162,18 +162,18 @@ const _: () = assert!(size_of::<Machine>() <= 64);
 #[derive(Debug)]
 enum State {
     Opening(Answer),
-    /// At a frame's header, or within it.
+    /// At a frame's header, or inside it.
     Header,
-    /// Within the payload of a data frame.
+    /// Inside the payload of a data frame.
     Payload,
-    /// Within the payload of a control frame: they are short, and seldom split.
+    /// Inside the payload of a control frame: they are short, and rarely split.
     Control(Box<Control>),
-    /// The peer's Close frame came, with this reason if it gave one.
+    /// The peer's Close frame has arrived, with this reason if it gave one.
     Closed(Option<Box<Reason>>),
     Broken(Broken),
 }
 
-/// Why the peer closed, in its own words (RFC 6455 section 5.5.1): at most 123 bytes.
+/// The peer's reason for closing (RFC 6455 section 5.5.1): at most 123 bytes.
 #[derive(Debug)]
 struct Reason(String);
 
@@ -187,8 +187,7 @@ struct Control {
 }
 
 impl Broken {
-    /// The code to close with (RFC 6455 section 7.4.1); `None` where no WebSocket was opened that
-    /// could be closed.
+    /// The code to close with (RFC 6455 section 7.4.1); `None` if no WebSocket was opened.
     pub const fn close_code(self) -> Option<u16> {
         match self {
             Self::Answer(_) => None,
@@ -204,9 +203,9 @@ impl Broken {
 }
 
 impl Machine {
-    /// Before the first byte of a connection on which the opening is sent. `masks` are for the
+    /// Before the first byte of a connection on which the handshake is sent. `masks` are for the
     /// replies; with `checks_text`, text that is not UTF-8 breaks the protocol, and every byte of
-    /// text is read to find it.
+    /// text is read to check it.
     pub const fn new(masks: Masks, checks_text: bool) -> Self {
         Self {
             state: State::Opening(Answer::new()),
@@ -224,11 +223,11 @@ impl Machine {
         }
     }
 
-    /// Take the next bytes, up to the first thing that ends among them. `opening` is the one that
-    /// was sent; `expected` is what the next message should carry, if that matters.
+    /// Read the next bytes, up to the first end among them. `opening` is the handshake that was
+    /// sent; `expected` is the expected payload of the next message, if it is checked.
     ///
     /// # Errors
-    /// When the peer broke the protocol; again and again until [`Self::end_of_stream`].
+    /// If the peer broke the protocol; in each call until [`Self::end_of_stream`].
     #[inline]
     pub fn feed(
         &mut self,
@@ -239,11 +238,11 @@ impl Machine {
         self.feed_into(bytes, opening, expected, &mut |_| {})
     }
 
-    /// Like [`Self::feed`], lending every piece of a message's payload to `payload`: in order,
-    /// each byte once, unmasked as it came. What [`Self::skip`] reports is not among it.
+    /// Like [`Self::feed`], lending each piece of a message's payload to `payload`: in order, each
+    /// byte once, unmasked. Bytes reported by [`Self::skip`] are not included.
     ///
     /// # Errors
-    /// As [`Self::feed`]; what was lent before the fault was found stays lent.
+    /// As [`Self::feed`]; pieces lent before the error remain valid.
     #[inline]
     pub fn feed_into(
         &mut self,
@@ -254,7 +253,7 @@ impl Machine {
     ) -> Result<Progress, Broken> {
         match self.short(bytes, expected) {
             Some((consumed, message)) => {
-                // Behind the two bytes of a short frame's header.
+                // After the two bytes of a short frame's header.
                 payload(&bytes[2..consumed]);
                 Ok(Progress::Message { consumed, message })
             }
@@ -262,14 +261,14 @@ impl Machine {
         }
     }
 
-    /// How many of the next bytes are payload and nothing else, so that they may be dropped
-    /// unread and reported by [`Self::skip`]: 0 elsewhere, and in text that is checked.
+    /// How many of the next bytes are payload alone, so that they may be discarded unread and
+    /// reported by [`Self::skip`]; 0 otherwise, and in text that is checked.
     pub const fn opaque(&self) -> u64 {
         if matches!(self.state, State::Payload) && !self.reads_text() { self.remaining } else { 0 }
     }
 
-    /// `count` bytes of payload arrived and were dropped, at most [`Self::opaque`]. The message,
-    /// when it ended with them.
+    /// `count` bytes of payload arrived and were discarded, at most [`Self::opaque`]. Returns the
+    /// message if it ended with them.
     pub fn skip(&mut self, count: u64) -> Option<Message> {
         debug_assert!(count <= self.opaque(), "only payload can be skipped");
         if count == 0 || !matches!(self.state, State::Payload) {
@@ -284,13 +283,13 @@ impl Machine {
         self.is_final.then(|| self.finish())
     }
 
-    /// A Close frame of ours was sent: from now on pings are passed over, and the peer's Close
-    /// frame needs no reply.
+    /// A Close frame of ours was sent: from now on pings are ignored, and the peer's Close frame
+    /// needs no reply.
     pub const fn close_sent(&mut self) {
         self.is_closing = true;
     }
 
-    /// The peer closed its side: what that means, and back to the start for a new connection.
+    /// The peer closed its side: returns the meaning, and resets for a new connection.
     pub fn end_of_stream(&mut self) -> StreamEnd {
         let is_between = self.is_between();
         let start = Self::new(self.masks.clone(), self.checks_text);
@@ -308,7 +307,7 @@ impl Machine {
         }
     }
 
-    /// How far the connection has come.
+    /// The state of the connection.
     pub const fn stage(&self) -> Stage {
         match self.state {
             State::Opening(_) => Stage::Opening,
@@ -325,8 +324,8 @@ impl Machine {
         self.is_within
     }
 
-    /// Why the peer closed, as its Close frame says; `None` where it gave no reason, or has sent
-    /// no Close frame.
+    /// The reason in the peer's Close frame; `None` if it gave no reason, or has sent no Close
+    /// frame.
     pub fn close_reason(&self) -> Option<&str> {
         match &self.state {
             State::Closed(reason) => reason.as_ref().map(|reason| reason.0.as_str()),
@@ -334,15 +333,14 @@ impl Machine {
         }
     }
 
-    /// Whether frames may come, and no byte has been seen since the last message or control
-    /// frame ended.
+    /// Whether frames may arrive, and no byte has been seen since the last message or control frame
+    /// ended.
     #[inline]
     pub const fn is_between(&self) -> bool {
         matches!(self.state, State::Header) && !self.is_within && self.header.is_empty()
     }
 
-    /// A short message in one frame that is all there, as most of them are. `None`: it takes
-    /// `resume` to tell what else this is.
+    /// A short, complete message in one frame, as most are. `None`: `resume` has to decide.
     #[inline]
     fn short(&self, bytes: &[u8], expected: Option<&[u8]>) -> Option<(usize, Message)> {
         let [first, length @ ..126, rest @ ..] = bytes else { return None };
@@ -360,7 +358,7 @@ impl Machine {
         Some((2 + payload.len(), Message { kind, payload_bytes, matches }))
     }
 
-    /// What `feed` does when no short message settles it.
+    /// `feed` for everything but short messages.
     #[inline(never)]
     fn resume(
         &mut self,
@@ -374,7 +372,7 @@ impl Machine {
             State::Header | State::Payload | State::Control(_) => {
                 self.feed_frames(bytes, expected, payload)
             }
-            // RFC 6455 section 1.4: what follows a Close frame is discarded.
+            // RFC 6455 section 1.4: bytes after a Close frame are discarded.
             State::Closed(_) => Ok(Progress::NeedMore),
             State::Broken(broken) => Err(broken),
         };
@@ -459,7 +457,7 @@ impl Machine {
         Ok(Progress::NeedMore)
     }
 
-    /// The header of a data frame is in.
+    /// The header of a data frame is complete.
     fn begin_frame(&mut self, header: Header) -> Result<(), Broken> {
         match (header.opcode, self.is_within) {
             (Opcode::Message(kind), false) => {
@@ -481,7 +479,7 @@ impl Machine {
         Ok(())
     }
 
-    /// `payload` of a data frame came.
+    /// `payload` of a data frame arrived.
     fn read(&mut self, payload: &[u8], expected: Option<&[u8]>) -> Result<(), Broken> {
         if let Some(expected) = expected.filter(|_| self.matches) {
             let rest = usize::try_from(self.payload_bytes).ok().and_then(|at| expected.get(at..));
@@ -499,12 +497,12 @@ impl Machine {
         self.payload_bytes += count;
     }
 
-    /// The last frame of a message is in.
+    /// The last frame of a message is complete.
     fn end_message(&mut self, expected: Option<&[u8]>) -> Result<Message, Broken> {
         if self.reads_text() && !self.text.is_whole() {
             return Err(Broken::Text);
         }
-        // It may still be shorter than what was expected.
+        // It may still be shorter than the expected one.
         self.matches &= expected.is_none_or(|expected| expected.len() as u64 == self.payload_bytes);
         Ok(self.finish())
     }
@@ -514,8 +512,8 @@ impl Machine {
         Message { kind: self.kind, payload_bytes: self.payload_bytes, matches: self.matches }
     }
 
-    /// A control frame is in, and ended `consumed` bytes into what was fed. What it came to, if
-    /// anything.
+    /// A control frame is complete, and ended `consumed` bytes into the input. Returns its effect,
+    /// if any.
     fn end_control(
         &mut self,
         opcode: Opcode,
@@ -530,13 +528,13 @@ impl Machine {
             Opcode::Close => {
                 let code = close_code(payload)?;
                 self.state = State::Closed(Reason::of(payload));
-                // It echoes the code alone (RFC 6455 section 5.5.1).
+                // The reply repeats the code alone (RFC 6455 section 5.5.1).
                 let echo = &payload[..payload.len().min(2)];
                 let reply = || ControlFrame::new(Opcode::Close, echo, &mut self.masks);
                 let reply = (!self.is_closing).then(reply);
                 Ok(Some(Progress::Closed { consumed, code, reply }))
             }
-            // A pong asks for nothing, nor does a ping once a Close frame is sent.
+            // A pong needs no reply, nor does a ping after a Close frame was sent.
             _ => Ok(None),
         }
     }
@@ -547,7 +545,7 @@ impl Machine {
 }
 
 impl Reason {
-    /// Behind the code in the payload of a Close frame that was found good.
+    /// The bytes after the code in the payload of a valid Close frame.
     fn of(payload: &[u8]) -> Option<Box<Self>> {
         let reason = payload.get(2..).filter(|reason| !reason.is_empty())?;
         Some(Box::new(Self(String::from_utf8_lossy(reason).into_owned())))
@@ -564,7 +562,7 @@ impl Control {
         control
     }
 
-    /// Take what it lacks from `bytes`, and say how much that was.
+    /// Take the missing part from `bytes`, and return its length.
     fn take(&mut self, bytes: &[u8]) -> usize {
         let taken = bytes.len().min(self.length - self.have);
         self.bytes[self.have..self.have + taken].copy_from_slice(&bytes[..taken]);
@@ -573,7 +571,7 @@ impl Control {
     }
 }
 
-/// What the payload of a Close frame says (RFC 6455 section 5.5.1).
+/// The code in the payload of a Close frame (RFC 6455 section 5.5.1).
 fn close_code(payload: &[u8]) -> Result<Option<u16>, Broken> {
     let Some((code, reason)) = payload.split_first_chunk() else {
         return if payload.is_empty() { Ok(None) } else { Err(Broken::CloseLength) };

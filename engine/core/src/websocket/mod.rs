@@ -1,4 +1,4 @@
-//! WebSocket (RFC 6455) as a client sees it: frames out as bytes made once, messages in.
+//! WebSocket (RFC 6455) for a client: frames out as bytes built once, messages in.
 
 pub mod frame;
 pub mod handshake;

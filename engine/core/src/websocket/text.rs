@@ -1,16 +1,16 @@
-//! Whether text that comes in pieces is UTF-8, decided at the first byte that is not.
+//! Whether text that arrives in pieces is UTF-8, decided at the first invalid byte.
 //!
-//! The standard library reads each piece, two words of ASCII at a time; what is kept between
-//! pieces is what the next byte may be.
+//! The standard library checks each piece, two words of ASCII at a time; between pieces only the
+//! range of the next byte is kept.
 
 use std::str;
 
-/// The place in one text.
+/// The position in one text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Utf8 {
-    /// Bytes that the character begun still lacks, 0 to 3.
+    /// Bytes that the current character still needs, 0 to 3.
     missing: u8,
-    /// The least and the greatest that the next of them may be.
+    /// The least and the greatest value of the next byte.
     low: u8,
     high: u8,
 }
@@ -21,8 +21,7 @@ impl Utf8 {
         Self::lacking(0)
     }
 
-    /// Take the next bytes. `false`: no text begins like this; from then on nothing it says has
-    /// a meaning.
+    /// Read the next bytes. `false`: the text is not UTF-8; later results have no meaning.
     pub(super) fn feed(&mut self, bytes: &[u8]) -> bool {
         let mut rest = bytes;
         while self.missing > 0 {

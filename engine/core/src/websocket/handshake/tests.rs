@@ -1,4 +1,4 @@
-//! The opening on the wire, and every answer to it that opens, refuses, or does neither.
+//! The handshake on the wire, and every kind of answer: accepting, refusing, and neither.
 
 use super::*;
 use crate::http::protocol::OtherProtocol;
