@@ -1,20 +1,20 @@
-//! An answer as checks and captures look at it: nothing is parsed before one asks.
+//! An answer, for checks and captures: nothing is parsed before one of them needs it.
 
-/// What came back.
+/// The answer to a request.
 #[derive(Clone, Copy, Debug)]
 pub struct Answer<'a> {
     /// 100 to 999.
     pub status: u16,
     /// Status line or first header to the empty line, as received.
     pub head: &'a [u8],
-    /// The payload, chunks joined; nothing where nobody needs its bytes.
+    /// The payload without chunk framing; empty if no check or capture needs it.
     pub body: &'a [u8],
-    /// How many bytes the payload had, kept or not.
+    /// Length of the payload, kept or not.
     pub body_bytes: u64,
 }
 
 impl<'a> Answer<'a> {
-    /// The values of a header, in their order, without the white space around them.
+    /// The values of a header in order, without surrounding white space.
     pub fn headers(&self, name: &str) -> impl Iterator<Item = &'a [u8]> {
         self.head.split(|&byte| byte == b'\n').filter_map(move |line| {
             let (given, rest) = line.split_at_checked(name.len())?;

@@ -1,4 +1,4 @@
-//! What is kept of an answer for later steps, bounded so that no server can fill the memory.
+//! Values captured from an answer for later steps, bounded so that no server can fill the memory.
 
 use std::fmt;
 
@@ -9,16 +9,16 @@ use super::answer::Answer;
 use super::pattern::Pattern;
 use super::pointer::Pointer;
 
-/// What to keep.
+/// The value to capture.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Capture {
-    /// Where it is found.
+    /// Its place in the answer.
     pub source: Source,
     /// Longest value kept, in bytes: at least 1.
     pub bytes_max: usize,
 }
 
-/// Where a capture is found.
+/// A place in an answer.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Source {
@@ -32,22 +32,22 @@ pub enum Source {
     Regex(Pattern),
 }
 
-/// Why nothing was kept.
+/// Why nothing was captured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum CaptureError {
-    /// The answer has no such thing.
+    /// The answer does not contain it.
     #[error("the answer does not have it")]
     Missing,
-    /// It is longer than allowed.
+    /// It is longer than the limit.
     #[error("it is longer than the capture's `max`")]
     TooLong,
 }
 
 impl Capture {
-    /// Put what is kept of `answer` into `kept`, which is emptied first.
+    /// Put the captured value of `answer` into `kept`, which is emptied first.
     ///
     /// # Errors
-    /// When there is nothing to keep, or too much; `kept` is empty then.
+    /// If the value is missing or too long; `kept` is empty then.
     pub fn take(&self, answer: &Answer<'_>, kept: &mut Vec<u8>) -> Result<(), CaptureError> {
         kept.clear();
         let found = match &self.source {
@@ -81,19 +81,19 @@ impl Capture {
         Ok(())
     }
 
-    /// Whether it looks at the header, whose bytes then have to be kept.
+    /// Whether it reads the header, whose bytes must then be kept.
     pub const fn needs_head(&self) -> bool {
         matches!(self.source, Source::Header(_) | Source::Cookie(_))
     }
 
-    /// Whether it looks at the body, whose bytes then have to be kept.
+    /// Whether it reads the body, whose bytes must then be kept.
     pub const fn needs_body(&self) -> bool {
         matches!(self.source, Source::Json(_) | Source::Regex(_))
     }
 }
 
 impl fmt::Display for Source {
-    /// As reports name it: `header X-Id`, `JSON /token`.
+    /// Its name in reports: `header X-Id`, `JSON /token`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Header(name) => write!(f, "header {name}"),

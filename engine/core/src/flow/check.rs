@@ -1,4 +1,4 @@
-//! Whether an answer is the one that was expected.
+//! Whether an answer is the expected one.
 
 use std::fmt;
 
@@ -10,41 +10,41 @@ use super::pointer::{Pointer, is_string_of};
 use super::template::find;
 use super::value::Scope;
 
-/// One thing that must hold of an answer.
+/// One condition on an answer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Check {
     /// The status is one of these.
     Status(Vec<u16>),
-    /// There is such a header with this value.
+    /// A header with this name has this value.
     Header {
-        /// In any case.
+        /// Compared without regard to case.
         name: String,
-        /// Without white space around it.
+        /// Compared without surrounding white space.
         value: Expected,
     },
-    /// These bytes occur in the body.
+    /// The body contains these bytes.
     Contains(Expected),
     /// The body is these bytes.
     Equals(Expected),
-    /// The body has so many bytes.
+    /// The body has this length in bytes.
     Length(u64),
     /// A value of the JSON in the body.
     Json {
-        /// Where it is.
+        /// Its place.
         pointer: Pointer,
-        /// What it is.
+        /// Its expected value.
         expected: Scalar,
     },
 }
 
-/// A value within JSON that holds no others.
+/// A JSON value that is neither an object nor an array.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Scalar {
     /// `true` or `false`.
     Bool(bool),
-    /// A whole number; `1.0` is none.
+    /// A whole number; `1.0` is not one.
     Integer(i64),
     /// Any number.
     Float(f64),
@@ -53,7 +53,7 @@ pub enum Scalar {
 }
 
 impl Check {
-    /// Whether it holds. Texts are put together in `scratch`, where they vary.
+    /// Whether the condition holds. Texts that vary are built in `scratch`.
     pub fn holds(&self, answer: &Answer<'_>, scope: &Scope<'_>, scratch: &mut Vec<u8>) -> bool {
         match self {
             Self::Status(statuses) => statuses.contains(&answer.status),
@@ -74,19 +74,19 @@ impl Check {
         }
     }
 
-    /// Whether it looks at the header, whose bytes then have to be kept.
+    /// Whether it reads the header, whose bytes must then be kept.
     pub const fn needs_head(&self) -> bool {
         matches!(self, Self::Header { .. })
     }
 
-    /// Whether it looks at the body's bytes, which then have to be kept.
+    /// Whether it reads the body's bytes, which must then be kept.
     pub const fn needs_body(&self) -> bool {
         matches!(self, Self::Contains(_) | Self::Equals(_) | Self::Json { .. })
     }
 }
 
 impl Scalar {
-    /// Whether `value`, as written in JSON, is this.
+    /// Whether `value`, as written in JSON, equals this.
     fn is(&self, value: &[u8], scope: &Scope<'_>, scratch: &mut Vec<u8>) -> bool {
         let text = || std::str::from_utf8(value).ok();
         match self {
@@ -101,11 +101,11 @@ impl Scalar {
     }
 }
 
-/// Longest text that is shown of a check, in characters.
+/// Longest text of a check that is shown, in characters.
 const SHOWN_MAX: usize = 60;
 
 impl fmt::Display for Check {
-    /// What is wrong when it does not hold: `status is not 200`, `JSON /id is not 42`.
+    /// The fault if it does not hold: `status is not 200`, `JSON /id is not 42`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Status(statuses) => {
@@ -133,7 +133,7 @@ impl fmt::Display for Check {
     }
 }
 
-/// A text in quotes and on one line, cut when it is long.
+/// A text in quotes and on one line, shortened if it is long.
 struct Shown<'a>(&'a Expected);
 
 impl fmt::Display for Shown<'_> {

@@ -1,8 +1,7 @@
-//! A user's cookies: kept as a browser keeps them (RFC 6265), within bounds that no server can
-//! stretch.
+//! A user's cookies, stored as in a browser (RFC 6265), with limits that no server can exceed.
 //!
-//! All requests of a user go to one host, so a cookie's domain only decides whether it is kept.
-//! `Secure` is not looked at: who loads his own server without TLS still wants its sessions.
+//! All requests of a user go to one host, so a cookie's domain only decides whether it is stored.
+//! `Secure` is ignored: whoever loads a server of their own without TLS still wants its sessions.
 
 use std::cmp::Reverse;
 
@@ -10,48 +9,48 @@ use super::answer::Answer;
 
 mod date;
 
-/// Most cookies of a user, as section 6.1 wants at least.
+/// Most cookies of a user, the least that section 6.1 requires.
 const COOKIES_MAX: usize = 50;
-/// Longest cookie: name, value and path together, in bytes, as section 6.1 wants at least.
+/// Longest cookie, name, value and path together in bytes: the least that section 6.1 requires.
 const COOKIE_BYTES_MAX: usize = 4096;
 const NEVER: u64 = u64::MAX;
 
-/// The cookies of one user. Empty it takes one pointer.
+/// The cookies of one user. Empty, it takes one pointer.
 #[derive(Clone, Debug, Default)]
 pub struct CookieJar(Option<Box<Kept>>);
 
 #[derive(Clone, Debug, Default)]
 struct Kept {
-    /// The longest path first, of paths as long the oldest cookie first (section 5.4).
+    /// Longest path first; with equal paths, oldest cookie first (section 5.4).
     cookies: Vec<Cookie>,
-    /// How many were ever kept.
+    /// How many were ever stored.
     made: u64,
 }
 
 /// One cookie.
 #[derive(Clone, Debug)]
 pub struct Cookie {
-    /// `name=value`, and the path behind it.
+    /// `name=value`, followed by the path.
     text: Vec<u8>,
     name: u16,
     pair: u16,
-    /// Milliseconds since 1970; it is gone from then on.
+    /// Milliseconds since 1970 at which it expires.
     expires: u64,
     made: u64,
 }
 
-/// Where an answer came from, and when.
+/// The source of an answer, and its time.
 #[derive(Clone, Copy, Debug)]
 pub struct Origin<'a> {
     /// Host, with or without a port: the value of `Host`.
     pub authority: &'a str,
-    /// What was asked for: path and query.
+    /// The request target: path and query.
     pub target: &'a [u8],
     /// Milliseconds since 1970.
     pub unix_ms: u64,
 }
 
-/// What a `Set-Cookie` says.
+/// The content of a `Set-Cookie`.
 struct SetCookie<'a> {
     name: &'a [u8],
     value: &'a [u8],
@@ -62,23 +61,23 @@ struct SetCookie<'a> {
 static EMPTY: CookieJar = CookieJar::new();
 
 impl CookieJar {
-    /// Without cookies.
+    /// An empty jar.
     pub const fn new() -> Self {
         Self(None)
     }
 
-    /// One without cookies, for requests that are not a user's.
+    /// An empty jar, for requests without a user.
     pub fn empty() -> &'static Self {
         &EMPTY
     }
 
-    /// Forget all cookies, and give their memory back.
+    /// Remove all cookies, and free their memory.
     pub fn clear(&mut self) {
         self.0 = None;
     }
 
-    /// Keep, replace and forget cookies as `answer` says. What is malformed, for another host or
-    /// too long is passed over; past 50 the oldest one goes.
+    /// Store, replace and remove cookies as `answer` demands. Cookies that are malformed, for
+    /// another host or too long are ignored; above 50 the oldest one is removed.
     pub fn take(&mut self, answer: &Answer<'_>, origin: Origin<'_>) {
         for line in answer.headers("set-cookie") {
             if let Some(given) = SetCookie::read(line, &origin) {
@@ -87,7 +86,7 @@ impl CookieJar {
         }
     }
 
-    /// All cookies in the order in which they are sent, those that are over included.
+    /// All cookies in the order in which they are sent, expired ones included.
     pub fn cookies(&self) -> &[Cookie] {
         self.0.as_ref().map_or(&[], |kept| &kept.cookies)
     }
@@ -101,7 +100,7 @@ impl CookieJar {
         let known = kept.cookies.iter().position(|cookie| cookie.is_same(given));
         match known {
             Some(at) if is_gone => drop(kept.cookies.remove(at)),
-            // The age of a cookie stays when its value changes (section 5.3).
+            // A cookie keeps its age when its value changes (section 5.3).
             Some(at) => kept.cookies[at].set(given),
             None if is_gone => {}
             None => kept.add(given, unix_ms),
@@ -142,12 +141,12 @@ impl Cookie {
         &self.text[..usize::from(self.name)]
     }
 
-    /// The path it is sent for, and for all below.
+    /// The path it is sent for, with all paths below it.
     pub fn path(&self) -> &[u8] {
         &self.text[usize::from(self.pair)..]
     }
 
-    /// Whether it is sent with a request of `target`.
+    /// Whether it is sent with a request for `target`.
     pub fn is_sent(&self, target: &[u8], unix_ms: u64) -> bool {
         self.expires > unix_ms && is_below(without_query(target), self.path())
     }
@@ -161,7 +160,7 @@ impl Cookie {
         for part in [given.name, b"=", given.value, given.path] {
             self.text.extend_from_slice(part);
         }
-        // Longer ones are not read.
+        // Longer ones are ignored.
         self.name = given.name.len() as u16;
         self.pair = (given.name.len() + 1 + given.value.len()) as u16;
         self.expires = given.expires;
@@ -169,7 +168,7 @@ impl Cookie {
 }
 
 impl<'a> SetCookie<'a> {
-    /// Section 5.2; `None` for what a browser passes over.
+    /// Section 5.2; `None` for a cookie that browsers ignore.
     fn read(line: &'a [u8], origin: &Origin<'a>) -> Option<Self> {
         let mut parts = line.split(|&byte| byte == b';');
         let (name, value) = name_and_value(parts.next()?)?;
@@ -208,7 +207,7 @@ fn name_and_value(part: &[u8]) -> Option<(&[u8], &[u8])> {
     Some((name.trim_ascii(), value[1..].trim_ascii()))
 }
 
-/// Milliseconds from now on; 0 for a time that is over (section 5.2.2).
+/// Milliseconds from now on; 0 for a time in the past (section 5.2.2).
 fn age_in_ms(value: &[u8]) -> Option<u64> {
     let (is_negative, digits) = match value.strip_prefix(b"-") {
         Some(digits) => (true, digits),
@@ -239,7 +238,7 @@ fn is_of_domain(authority: &str, domain: &[u8]) -> bool {
             && (below.is_empty() || below.ends_with(b".") && !is_address)
 }
 
-/// The path of a cookie that names none (section 5.1.4): the folder of what was asked for.
+/// The path of a cookie without one (section 5.1.4): the folder of the request target.
 fn default_path(asked: &[u8]) -> &[u8] {
     match asked.iter().rposition(|&byte| byte == b'/') {
         Some(at) if at > 0 && asked.starts_with(b"/") => &asked[..at],

@@ -1,5 +1,5 @@
-//! What is exchanged over a connection once a step's request is sent: one answer, a stream of
-//! events, or messages over a WebSocket.
+//! The exchange of a step after its request: one answer, a stream of events, or messages over a
+//! WebSocket.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,38 +8,40 @@ use crate::time::Nanos;
 use crate::websocket::frame::Kind;
 use crate::websocket::handshake::Opening;
 
-/// How a step goes on after its request.
+/// The kind of exchange after a step's request.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Exchange {
-    /// One answer comes, and is judged when it is whole.
+    /// One answer, which is checked when it is complete.
     #[default]
     Http,
-    /// An answer comes whose body is server-sent events. It is judged by its header.
+    /// An answer whose body is server-sent events. Its header is checked.
     Events {
-        /// The exchange ends well after so many, at least 1; without it, when the server ends it.
+        /// The exchange ends successfully after this many events, at least 1; if `None`, when the
+        /// server ends it.
         count: Option<u64>,
         /// A gap of at least this length is a stall.
         stall: Nanos,
     },
-    /// The answer opens a WebSocket, over which messages go.
+    /// The answer opens a WebSocket, over which messages are exchanged.
     Socket(Box<Socket>),
 }
 
-/// What is said over a WebSocket, which the step closes in the end.
+/// The messages over a WebSocket, which the step closes at its end.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Socket {
-    /// What the answer must say. The request itself is the step's template, not its bytes.
+    /// The required content of the answer. The request itself is the step's template, not these
+    /// bytes.
     pub opening: Opening,
-    /// Whether messages are text or binary.
+    /// Text or binary messages.
     pub kind: Kind,
-    /// The message, made anew each time.
+    /// The message, built again each time.
     pub message: Text,
-    /// How many are sent, each when the answer to the one before has come: at least 1.
+    /// How many are sent, each after the reply to the one before: at least 1.
     pub messages: u32,
-    /// Whether what comes must be what was sent.
+    /// Whether each reply must equal the message.
     pub is_echo: bool,
-    /// Messages that the target sends of its own accord after the opening, and that the first
-    /// message waits for.
+    /// Messages that the target sends on its own after the handshake, and that the first message
+    /// waits for.
     pub greeting: u32,
 }

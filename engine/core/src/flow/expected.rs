@@ -1,5 +1,4 @@
-//! A text that an answer is compared with: as written, or put together from what the user knows
-//! by then.
+//! A text that an answer is compared with: constant, or built from the user's values.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,7 +6,7 @@ use super::text::Text;
 use super::value::Scope;
 use crate::statistics::random::Random;
 
-/// What something should be.
+/// An expected text.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Expected {
     written: String,
@@ -15,18 +14,17 @@ pub struct Expected {
 }
 
 impl Expected {
-    /// `text`, whose values should stay the same while a flow lasts; reports show it as
-    /// `written`.
+    /// `text`, whose values must stay the same during a flow; reports show it as `written`.
     pub fn new(written: &str, text: Text) -> Self {
         Self { written: written.to_owned(), text }
     }
 
-    /// As its author wrote it.
+    /// The text as written in the scenario.
     pub fn written(&self) -> &str {
         &self.written
     }
 
-    /// What it comes to; put together in `scratch` where that is needed.
+    /// Its bytes; built in `scratch` if it varies.
     pub fn bytes<'a>(&'a self, scope: &Scope<'_>, scratch: &'a mut Vec<u8>) -> &'a [u8] {
         if let Some(bytes) = self.text.constant() {
             return bytes;

@@ -1,11 +1,11 @@
-//! Flows: what a user does step by step, compiled so that running it parses and allocates nothing
-//! that the step does not ask for.
+//! Flows: the steps of a user, compiled so that running them parses and allocates only what the
+//! step needs.
 //!
-//! Requests are templates with slots (`template`), filled by values (`value`) from tables
-//! (`table`) and earlier answers (`capture`); answers are judged (`step`) by `check`, against texts
-//! that may vary as well (`expected`), and their cookies kept (`jar`). Not every answer is one
-//! response (`exchange`). The order of steps is a
-//! flat list of operations (`program`). Where all this is written down is the caller's matter.
+//! Requests are templates with slots (`template`), filled with values (`value`) from tables
+//! (`table`) and earlier answers (`capture`); answers are checked (`step`) by `check`, against
+//! texts that may vary as well (`expected`), and their cookies stored (`cookie_jar`). Some
+//! exchanges are more than one response (`exchange`). The order of steps is a flat list of
+//! operations (`program`). The caller reads them from files.
 
 pub mod answer;
 pub mod capture;

@@ -1,4 +1,4 @@
-//! A regular expression that finds without allocating: the places of a match are numbers on the
+//! A regular expression that searches without allocating: the positions of a match are on the
 //! stack.
 
 use std::fmt;
@@ -9,7 +9,7 @@ use regex_automata::util::syntax;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-/// A compiled expression's size.
+/// Largest size of a compiled expression.
 const BYTES_MAX: usize = 1 << 20;
 
 /// A regular expression over bytes.
@@ -20,16 +20,16 @@ pub struct Pattern {
     written: String,
 }
 
-/// Not a regular expression, and why.
+/// The text is not a regular expression.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("not a regular expression: fix it: {0}")]
 pub struct PatternError(String);
 
 impl Pattern {
-    /// Compile an expression, without the tables of Unicode.
+    /// Compile an expression, without Unicode tables.
     ///
     /// # Errors
-    /// When it is none, or comes to more than 1 MiB.
+    /// If it is invalid, or needs more than 1 MiB.
     pub fn new(text: &str) -> Result<Self, PatternError> {
         let config = Config::new()
             .utf8_empty(false)
@@ -41,7 +41,7 @@ impl Pattern {
         Ok(Self { regex, written: text.to_owned() })
     }
 
-    /// The first group of the first match in `text`, or all of the match when there is no group.
+    /// The first group of the first match in `text`, or the whole match if there is no group.
     pub fn find<'a>(&self, text: &'a [u8]) -> Option<&'a [u8]> {
         let mut places = [None; 4];
         self.regex.search_slots(&Input::new(text), &mut places)?;
@@ -66,13 +66,13 @@ impl From<Pattern> for String {
 }
 
 impl fmt::Display for Pattern {
-    /// As it is written.
+    /// The expression as written.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.written)
     }
 }
 
-/// In one line.
+/// The error in one line.
 fn cause(error: &BuildError) -> String {
     match error.syntax_error() {
         Some(error) => {

@@ -1,7 +1,7 @@
-//! A JSON pointer (RFC 6901) followed through a text without making a tree of it.
+//! A JSON pointer (RFC 6901) evaluated on a text without building a tree.
 //!
-//! Only what lies on the way is looked at: of values passed over, nesting and strings alone. So a
-//! mistake elsewhere in the text is not found.
+//! Only the path is parsed: of other values only nesting and strings are read. So errors elsewhere
+//! in the text are not found.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,7 +9,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-/// Where in a JSON text a value is.
+/// The place of a value in a JSON text.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pointer(Vec<String>);
 
@@ -37,7 +37,7 @@ impl FromStr for Pointer {
 }
 
 impl fmt::Display for Pointer {
-    /// As it is written.
+    /// The pointer as written.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let escaped = |token: &String| token.replace('~', "~0").replace('/', "~1");
         self.0.iter().try_for_each(|token| write!(f, "/{}", escaped(token).escape_debug()))
@@ -61,7 +61,7 @@ impl Pointer {
     }
 }
 
-/// Hand over what `value` says: the text of a string, anything else as written. `false` when a
+/// Pass on the text of `value`: the content of a string, anything else as written. `false` if a
 /// string is not well-formed.
 pub(super) fn text(value: &[u8], take: &mut impl FnMut(&[u8])) -> bool {
     let inner = value.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\""));
@@ -79,14 +79,14 @@ pub(super) fn text(value: &[u8], take: &mut impl FnMut(&[u8])) -> bool {
     true
 }
 
-/// Whether `value` is a string that says `expected`.
+/// Whether `value` is a string with the content `expected`.
 pub(super) fn is_string_of(value: &[u8], expected: &[u8]) -> bool {
     let mut left = Some(expected);
     let is_whole = text(value, &mut |piece| left = left.and_then(|left| left.strip_prefix(piece)));
     value.starts_with(b"\"") && is_whole && left == Some(b"")
 }
 
-/// The character an escape stands for, and the escape's length.
+/// The character of an escape, and the escape's length.
 fn unescaped(escape: &[u8]) -> Option<(char, usize)> {
     let plain = match escape.get(1)? {
         b'n' => '\n',
@@ -100,7 +100,7 @@ fn unescaped(escape: &[u8]) -> Option<(char, usize)> {
             if !(0xD800..0xDC00).contains(&high) {
                 return Some((char::from_u32(high)?, 6));
             }
-            // A character beyond 16 bits is a pair of escapes (RFC 8259 section 7).
+            // A character above 16 bits is a pair of escapes (RFC 8259 section 7).
             let low = unit(escape.get(6..)?).filter(|low| (0xDC00..0xE000).contains(low))?;
             let scalar = 0x1_0000 + ((high - 0xD800) << 10) + (low - 0xDC00);
             return Some((char::from_u32(scalar)?, 12));
@@ -138,7 +138,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// Go to the value of a member, from behind the `{`.
+    /// Move to the value of a member, starting after the `{`.
     fn member(&mut self, name: &str) -> Option<()> {
         loop {
             self.space();
@@ -154,7 +154,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// Go to an element, from behind the `[`.
+    /// Move to an element, starting after the `[`.
     fn element(&mut self, index: &str) -> Option<()> {
         let is_index = index == "0" || !index.starts_with(['0', '+']);
         let index: usize = index.parse().ok().filter(|_| is_index)?;
@@ -165,7 +165,7 @@ impl<'a> Cursor<'a> {
         (self.peek()? != b']').then_some(())
     }
 
-    /// Pass over a value and the comma behind it.
+    /// Skip a value and the comma after it.
     fn behind_value(&mut self) -> Option<()> {
         self.space();
         self.value()?;
@@ -173,7 +173,7 @@ impl<'a> Cursor<'a> {
         (self.next()? == b',').then_some(())
     }
 
-    /// Pass over a value: it is what was passed.
+    /// Skip a value, and return it.
     fn value(&mut self) -> Option<&'a [u8]> {
         let begin = self.at;
         let mut depth = 0_usize;
@@ -230,7 +230,7 @@ mod tests {
 
     #[test]
     fn values_are_found_as_the_rfc_finds_them() {
-        // RFC 6901 section 5, and what goes wrong.
+        // RFC 6901 section 5, and invalid cases.
         let json = r#" {"foo": ["bar", "baz"], "": 0, "a/b": 1, "c%d": 2, "e^f": 3,
             "g|h": 4, "i\\j": 5, "k\"l": 6, " ": 7, "m~n": 8, "deep": {"x": [[], [{"y": "]"}]]}} "#;
         let cases = [

@@ -1,73 +1,73 @@
-//! The order in which a user takes a flow's steps: a flat list of operations and a place in it.
+//! The order of a flow's steps: a flat list of operations and a position in it.
 //!
-//! When a pause is over and what a failed step means is the caller's to decide.
+//! The caller decides when a pause is over and what a failed step means.
 
 use serde::{Deserialize, Serialize};
 
 use crate::statistics::random::Random;
 use crate::time::Nanos;
 
-/// One operation. Places are indices into the list.
+/// One operation. Positions are indices into the list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FlowOperation {
-    /// Take this step: an index into the flow's steps.
+    /// Send this step: an index into the flow's steps.
     Send(usize),
     /// Pause.
     Think(Think),
-    /// Go back until what lies between has been done so often in all.
+    /// Go back until the operations in between have run this often in total.
     Repeat {
-        /// Where it begins, before this operation.
+        /// Their first operation, before this one.
         from: usize,
         /// At least 1.
         times: u32,
     },
-    /// Go on at one of these places. Each is chosen as often as its weight says.
+    /// Continue at one of these positions, chosen at random by weight.
     Choose(Vec<Arm>),
-    /// Go on at this place, which lies behind.
+    /// Continue at this later position.
     Jump(usize),
 }
 
-/// One way to go on.
+/// One branch of a choice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Arm {
     /// Its share of the sum of all: at least 1.
     pub weight: u32,
-    /// Where it begins, behind the choice.
+    /// Its position, after the choice.
     pub at: usize,
 }
 
-/// The law of a pause.
+/// The distribution of a pause.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Think {
     /// Always this long.
     Constant(Nanos),
-    /// From one to the other, both included, all as likely.
+    /// Uniform between the two, both included.
     Uniform(Nanos, Nanos),
-    /// With this mean, as between independent events; at most 20 times the mean.
+    /// Exponential with this mean, as between independent events; at most 20 times the mean.
     Exponential(Nanos),
 }
 
-/// What a user does next.
+/// The next action of a user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// Take this step.
+    /// Send this step.
     Send(usize),
-    /// Wait so long.
+    /// Wait this long.
     Pause(Nanos),
 }
 
-/// A user's place in a flow.
+/// A user's position in a flow.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Place {
     at: u32,
-    /// Of the stretch that is repeated. Stretches do not lie within each other.
+    /// Of the repeated operations. Repetitions are not nested.
     rounds: u32,
 }
 
 impl Think {
-    /// How long this time.
+    /// A pause drawn at random.
     pub fn draw(self, random: &mut Random) -> Nanos {
         match self {
             Self::Constant(span) => span,
@@ -83,7 +83,7 @@ impl Think {
 }
 
 impl Place {
-    /// What comes next; `None` at the flow's end.
+    /// The next action; `None` at the flow's end.
     pub fn next(&mut self, operations: &[FlowOperation], random: &mut Random) -> Option<Action> {
         loop {
             let operation = operations.get(self.at as usize)?;
@@ -106,7 +106,7 @@ impl Place {
     }
 }
 
-/// A place in a list, which has less than 2^32; no other is one, and ends the flow.
+/// A position in a list, which has fewer than 2^32; any other is past the end.
 fn place_of(index: usize) -> u32 {
     u32::try_from(index).unwrap_or(u32::MAX)
 }

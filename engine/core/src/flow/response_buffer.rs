@@ -1,6 +1,6 @@
-//! An answer whose bytes are wanted, put together from what arrives.
+//! An answer whose bytes are needed, assembled from the bytes that arrive.
 //!
-//! Most answers arrive in one piece; those are looked at where they lie. The others are copied.
+//! Most answers arrive in one piece and are read in place. Others are copied.
 
 use std::ops::Range;
 
@@ -8,30 +8,31 @@ use super::answer::Answer;
 use crate::http::header_cache::HeaderCache;
 use crate::http::response::{Malformed, Progress, Response, ResponseParser};
 
-/// So much of a body is kept; a longer one passes no check on its bytes.
+/// Longest body that is kept; a longer one fails checks on its bytes.
 pub const BODY_MAX: usize = 64 << 20;
 
-/// So much room stays for the next answer: there may be thousands of connections.
+/// Largest capacity kept for the next answer: there may be thousands of connections.
 const ROOM_MAX: usize = 1 << 20;
 
-/// Who reads payload as it comes.
+/// A reader of payload as it arrives.
 type Lend<'a> = dyn FnMut(&[u8]) + 'a;
 
-/// What has arrived of an answer.
+/// The part of an answer that has arrived.
 #[derive(Debug, Default)]
 pub struct ResponseBuffer {
     head: Vec<u8>,
     body: Vec<u8>,
-    /// Something of it came with earlier bytes.
+    /// Part of it came with earlier bytes.
     is_begun: bool,
-    /// Some of its payload did.
+    /// Part of its payload did.
     has_payload: bool,
-    /// Header and body within the bytes that were fed last, where they hold all of it.
+    /// Header length and body range in the bytes fed last, if they hold all of it.
     whole: Option<(usize, Range<usize>)>,
 }
 
 impl ResponseBuffer {
-    /// Run bytes through the parser, as [`ResponseParser::feed`] does, and keep what is theirs.
+    /// Pass bytes through the parser, as [`ResponseParser::feed`] does, and keep those of the
+    /// answer.
     ///
     /// # Errors
     /// Those of the parser.
@@ -45,7 +46,7 @@ impl ResponseBuffer {
         self.feed_and_lend(parser, bytes, header_cache, is_head, None)
     }
 
-    /// The same, of an answer whose payload is not kept but lent, piece by piece.
+    /// The same for an answer whose payload is not kept but lent, piece by piece.
     ///
     /// # Errors
     /// Those of the parser.
@@ -108,7 +109,7 @@ impl ResponseBuffer {
                 consumed
             }
             Progress::Continue { consumed } => consumed,
-            // Nothing of an answer.
+            // No byte belongs to an answer.
             Progress::Dropped { .. } => return Ok(progress),
             Progress::NeedMore => bytes.len(),
         };
@@ -127,7 +128,7 @@ impl ResponseBuffer {
         Ok(progress)
     }
 
-    /// The answer that is complete. `bytes` are those that were fed last.
+    /// The complete answer. `bytes` are those that were fed last.
     pub fn answer<'a>(&'a self, bytes: &'a [u8], response: &Response) -> Answer<'a> {
         let (head, body) = match &self.whole {
             Some((end, body)) => (&bytes[..*end], &bytes[body.clone()]),
@@ -137,7 +138,7 @@ impl ResponseBuffer {
         Answer { status: response.status, head, body, body_bytes: response.body_bytes }
     }
 
-    /// Forget the answer; the room stays, within reason.
+    /// Remove the answer; its capacity stays, up to a limit.
     pub fn clear(&mut self) {
         self.head.clear();
         self.body.clear();
@@ -146,7 +147,7 @@ impl ResponseBuffer {
     }
 }
 
-/// The header of the answer itself, behind those of interim ones (RFC 9110 section 15.2).
+/// The header of the answer itself, after those of interim ones (RFC 9110 section 15.2).
 fn without_interim(mut head: &[u8], status: u16) -> &[u8] {
     // `HTTP/1.1 1`: the first digit of a status.
     while status >= 200 && head.get(9) == Some(&b'1') {
@@ -171,7 +172,7 @@ fn keep(body: &mut Vec<u8>, piece: &[u8]) {
 mod tests {
     use super::*;
 
-    /// What checks see of an answer, fed in these pieces.
+    /// The answer that checks see, fed in these pieces.
     fn seen(pieces: &[&[u8]], is_head: bool) -> (u16, Vec<u8>, Vec<u8>, u64) {
         let mut parser = ResponseParser::new();
         let mut header_cache = HeaderCache::default();

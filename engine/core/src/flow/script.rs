@@ -1,8 +1,7 @@
-//! What users do in a run: flows, what comes before the first and after the last, and the rows
-//! their values come from.
+//! The behaviour of users in a run: flows, steps before the first and after the last one, and the
+//! rows of their values.
 //!
-//! Steps of all flows are numbered in one row, in their order: what comes first, the flows, what
-//! comes last.
+//! All steps are numbered in one sequence: those at the start, the flows, those at the end.
 
 mod form;
 
@@ -21,9 +20,9 @@ use crate::time::Nanos;
 /// Steps and their order.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Flow {
-    /// What reports call it.
+    /// Its name in reports.
     pub name: String,
-    /// How often it is chosen, compared with the others; 0 is never.
+    /// Its probability relative to the other flows; 0 is never.
     pub weight: u32,
     /// Its steps.
     pub steps: Vec<Step>,
@@ -31,45 +30,45 @@ pub struct Flow {
     pub operations: Vec<FlowOperation>,
 }
 
-/// Who gets which row of a table.
+/// How rows of a table are assigned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RowOrder {
-    /// Each flow that begins takes the next row; after the last comes the first.
+    /// Each new flow takes the next row; after the last row comes the first.
     Shared,
-    /// Each flow that begins takes a random row.
+    /// Each new flow takes a random row.
     Random,
-    /// Each user keeps the row of its number.
+    /// Each user keeps the row with its number.
     User,
-    /// The flow that begins at a time of the replay takes the row of the same number.
+    /// The flow of a replayed time takes the row of the same number.
     Replayed,
 }
 
 /// Flows that begin at given times.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct FlowReplay {
-    /// When, from the start of the run; none less than the one before.
+    /// From the start of the run, in ascending order.
     pub times: Arc<[Nanos]>,
-    /// Which flow begins at each: by weight without them.
+    /// The flow that begins at each time; chosen by weight if `None`.
     pub flows: Option<Vec<u32>>,
 }
 
-/// Rows, and who gets which.
+/// Rows, and how they are assigned.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Data {
     /// The rows.
     pub table: Table,
-    /// Who gets which.
+    /// How they are assigned.
     pub order: RowOrder,
 }
 
-/// What users do.
+/// The behaviour of users.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(try_from = "Form", into = "Form")]
 pub struct Script {
-    /// What comes first, the flows, what comes last.
+    /// The steps at the start, the flows, the steps at the end.
     parts: Vec<Flow>,
-    /// The number of each part's first step, and how many there are.
+    /// The number of each part's first step, and the total number of steps.
     first_steps: Vec<usize>,
     tables: Vec<Table>,
     orders: Vec<RowOrder>,
@@ -79,25 +78,25 @@ pub struct Script {
     authority: String,
     replay: Option<FlowReplay>,
     constants: Arc<Vec<u8>>,
-    /// Where the request of each step lies in them, if it is always the same.
+    /// The range of each step's request in them, if it is constant.
     ranges: Vec<Option<Range<usize>>>,
 }
 
-/// One of the lists of steps that a user goes through.
+/// One of the step lists that a user runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
-    /// What a user does before its first flow.
+    /// The steps before a user's first flow.
     Start,
     /// One of the flows, from 0.
     Flow(u32),
-    /// What a user does after its last flow.
+    /// The steps after a user's last flow.
     End,
 }
 
 impl Script {
-    /// `flows`, of which at least one has a weight and all have a step; `on_start` and `on_end`
-    /// may have none. `users` of a closed loop, at least 1; `None` in an open one, where a user
-    /// arrives for each flow. Answers leave `captures` values for later steps.
+    /// `flows`: at least one has a weight, and all have a step; `on_start` and `on_end` may be
+    /// empty. `users` of a closed loop, at least 1; `None` in an open one, where a user arrives for
+    /// each flow. Answers provide `captures` values for later steps.
     pub fn new(
         (on_start, flows, on_end): (Flow, Vec<Flow>, Flow),
         data: Vec<Data>,
@@ -139,8 +138,7 @@ impl Script {
         }
     }
 
-    /// The same, with requests that go to this host, with or without a port: cookies are kept if
-    /// they are its.
+    /// The same, with requests to this host, with or without a port: its cookies are stored.
     pub fn to(self, authority: &str) -> Self {
         Self { authority: authority.to_owned(), ..self }
     }
@@ -150,13 +148,13 @@ impl Script {
         Self { replay: Some(replay), ..self }
     }
 
-    /// The same, with a connection for each user that no other takes. There are as many
-    /// connections at least as users; in an open loop no more users than connections.
+    /// The same, with a connection of its own for each user. There are at least as many connections
+    /// as users; in an open loop, at most as many users as connections.
     pub fn with_own_connections(self) -> Self {
         Self { has_own_connections: true, ..self }
     }
 
-    /// Whether each user has a connection of its own: the one of its place among the users.
+    /// Whether each user has its own connection: the one with the user's place number.
     pub const fn has_own_connections(&self) -> bool {
         self.has_own_connections
     }
@@ -166,7 +164,7 @@ impl Script {
         &self.authority
     }
 
-    /// When flows begin, if that is given.
+    /// When flows begin, for a replay.
     pub const fn replay(&self) -> Option<&FlowReplay> {
         self.replay.as_ref()
     }
@@ -199,13 +197,12 @@ impl Script {
         })
     }
 
-    /// The bytes of all requests that are always the same, one behind the other.
+    /// The bytes of all constant requests, one after the other.
     pub const fn constants(&self) -> &Arc<Vec<u8>> {
         &self.constants
     }
 
-    /// Where the request of the step with this number lies in [`Self::constants`]; `None` where it
-    /// has to be put together.
+    /// The range of the request of this step in [`Self::constants`]; `None` if it varies.
     pub fn constant(&self, step: usize) -> Option<Range<usize>> {
         self.ranges.get(step).cloned().flatten()
     }
@@ -215,12 +212,12 @@ impl Script {
         &self.tables
     }
 
-    /// Who gets which row of each.
+    /// How rows of each table are assigned.
     pub fn orders(&self) -> &[RowOrder] {
         &self.orders
     }
 
-    /// How many values answers leave for later steps.
+    /// How many values answers provide for later steps.
     pub const fn captures(&self) -> usize {
         self.captures
     }
@@ -230,13 +227,13 @@ impl Script {
         self.users
     }
 
-    /// Whether users pause.
+    /// Whether users have think times.
     pub fn has_pauses(&self) -> bool {
         let is_pause = |operation: &FlowOperation| matches!(operation, FlowOperation::Think(_));
         self.parts.iter().any(|part| part.operations.iter().any(is_pause))
     }
 
-    /// One of the flows, each as often as its weight says.
+    /// One of the flows, at random by weight.
     pub fn draw(&self, random: &mut Random) -> u32 {
         let flows = self.flows();
         let sum = flows.iter().map(|flow| flow.weight as usize).sum();

@@ -1,4 +1,4 @@
-//! One request of a flow, and whether its answer passes: checks first, then what is kept of it.
+//! One request of a flow, and whether its answer passes: checks first, then captures.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,50 +9,49 @@ use super::exchange::Exchange;
 use super::template::Template;
 use super::value::Scope;
 
-/// From here on a status says that something went wrong (RFC 9110 section 15).
+/// Statuses from here on are errors (RFC 9110 section 15).
 const FIRST_ERROR: u16 = 400;
-/// The status under which messages come.
+/// The status of the answer that opens a WebSocket.
 const SWITCHING: u16 = 101;
 
-/// One request of a flow, and what its answer is for.
+/// One request of a flow, with the checks and captures of its answer.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Step {
-    /// What reports call it.
+    /// Its name in reports.
     pub name: String,
     /// The request.
     pub template: Template,
-    /// What comes of it.
+    /// The kind of exchange.
     pub exchange: Exchange,
-    /// All must hold. Without one of the status, a status below 400 is enough. With a WebSocket
-    /// they, and the captures, are about each message that comes.
+    /// All must hold. Without a check of the status, it must be below 400. With a WebSocket, checks
+    /// and captures apply to each message received.
     pub checks: Vec<Check>,
-    /// What is kept of the answer, each with the number of the user's capture it goes to.
+    /// The captures, each with the index of the user's value that it sets.
     pub captures: Vec<(usize, Capture)>,
-    /// Whether the flow ends here when the step fails.
+    /// Whether the flow ends if the step fails.
     pub is_last_when_failed: bool,
 }
 
-/// What of a step failed first.
+/// The first failure of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Failed {
-    /// The status is not one that was asked for or, where none was, it is 400 or above.
+    /// The status is not one of those checked for or, without such a check, it is 400 or above.
     Status,
-    /// This one of the step's checks does not hold.
+    /// This check of the step does not hold.
     Check(usize),
-    /// The answer does not have what this one of the step's captures keeps.
+    /// The answer does not contain the value of this capture.
     Capture(usize),
-    /// What this one of the step's captures keeps is longer than it may be.
+    /// The value of this capture is longer than its limit.
     TooLong(usize),
-    /// The message that came is not the one that was sent.
+    /// The message received is not the one that was sent.
     Echo,
 }
 
-/// What an answer comes to.
+/// The result of an answer.
 pub type Judgement = Result<(), Failed>;
 
 impl Step {
-    /// A step that checks the status alone and keeps nothing: the rest of a struct that names
-    /// what else there is.
+    /// A step that checks the status alone and captures nothing, as a base for struct updates.
     pub fn new(name: impl Into<String>, template: Template) -> Self {
         Self {
             name: name.into(),
@@ -64,33 +63,33 @@ impl Step {
         }
     }
 
-    /// Whether it asks with HEAD, so that the answer has no body (RFC 9110 section 9.3.2).
+    /// Whether its method is HEAD, so that the answer has no body (RFC 9110 section 9.3.2).
     pub const fn is_head(&self) -> bool {
         self.template.is_head()
     }
 
-    /// Whether it sends the cookies of the user's jar, which then keeps those of the answer: before
-    /// it is judged, and whatever comes of that.
+    /// Whether it sends the cookies in the user's jar, which then stores those of the answer:
+    /// before the checks, and whatever their result.
     pub fn uses_jar(&self) -> bool {
         self.template.uses_jar()
     }
 
-    /// Whether the answer's header has to be kept until it is judged.
+    /// Whether the answer's header must be kept for checks and captures.
     pub fn needs_head(&self) -> bool {
         self.uses_jar()
             || self.checks.iter().any(Check::needs_head)
             || self.captures.iter().any(|(_, capture)| capture.needs_head())
     }
 
-    /// Whether the answer's body has to be kept until it is checked. Its length alone comes from
+    /// Whether the answer's body must be kept for checks and captures. Its length alone comes from
     /// [`Answer::body_bytes`].
     pub fn needs_body(&self) -> bool {
         self.checks.iter().any(Check::needs_body)
             || self.captures.iter().any(|(_, capture)| capture.needs_body())
     }
 
-    /// Whether an answer with this status, 300 or above, is one that the step asks for: it checks
-    /// for the status, or looks at where it is redirected to.
+    /// Whether the step expects this status, 300 or above: it checks for it, or reads the
+    /// `Location` of a redirect.
     pub fn expects_status(&self, status: u16) -> bool {
         let is_location = |name: &str| name.eq_ignore_ascii_case("location");
         let is_redirect = (300..FIRST_ERROR).contains(&status);
@@ -107,22 +106,22 @@ impl Step {
                 })
     }
 
-    /// Whether a message is known to be an answer by what it holds, so that one that the target
-    /// sent of its own accord is not taken for it.
+    /// Whether messages are matched as replies by content, so that one sent by the target on its
+    /// own is not taken for a reply.
     pub fn knows_answers(&self) -> bool {
         let is_echo = matches!(&self.exchange, Exchange::Socket(socket) if socket.is_echo);
         is_echo || !self.checks.is_empty() || !self.captures.is_empty()
     }
 
-    /// Whether the answer passes. If all checks hold, what is kept of it goes into `captures`,
-    /// which are all of the user's; those before a capture that fails keep their new values, and
-    /// the one that fails becomes empty.
+    /// Whether the answer passes. If all checks hold, its captured values go into `captures`, which
+    /// are all of the user's; those before a failed capture keep their new values, and the failed
+    /// one becomes empty.
     ///
-    /// `scope` is the user's, as the request was made with; what it says of captures is not
-    /// looked at. `scratch` is room for texts that are compared with.
+    /// `scope` is the user's, as for the request; its captures are not read. `scratch` is a buffer
+    /// for texts to compare with.
     ///
     /// # Errors
-    /// With what failed first: the status, the checks in their order, the captures in theirs.
+    /// The first failure: the status, the checks in order, the captures in order.
     pub fn judge(
         &self,
         answer: &Answer<'_>,
@@ -156,11 +155,11 @@ impl Step {
         Ok(())
     }
 
-    /// Whether a message that came over the step's WebSocket passes, where `sent` was the last one
-    /// that went; as [`Self::judge`] otherwise.
+    /// Whether a message over the step's WebSocket passes, where `sent` was the last one sent;
+    /// otherwise as [`Self::judge`].
     ///
     /// # Errors
-    /// With what failed first: the echo, the checks in their order, the captures in theirs.
+    /// The first failure: the echo, the checks in order, the captures in order.
     pub fn judge_message(
         &self,
         sent: &[u8],
@@ -180,7 +179,7 @@ impl Step {
         self.judge(&answer, scope, captures, scratch)
     }
 
-    /// What failed, for reports: `status is not 200`, `no JSON /token`.
+    /// The failure for reports: `status is not 200`, `no JSON /token`.
     pub fn describe(&self, failed: Failed) -> String {
         let capture = |at: usize| self.captures.get(at).map(|(_, capture)| capture);
         let status = |check: &Check| match check {

@@ -1,6 +1,6 @@
-//! Rows of data that values are taken from, in one block of memory.
+//! Rows of data for values, in one block of memory.
 //!
-//! Which row a user has is the caller's to decide.
+//! The caller decides which row a user has.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,17 +12,17 @@ use crate::stored::Bytes;
 pub struct Table {
     columns: usize,
     bytes: Vec<u8>,
-    /// Where each cell ends, row by row.
+    /// The end of each cell, row by row.
     ends: Vec<usize>,
 }
 
 impl Table {
-    /// Without rows, of so many columns: at least 1.
+    /// An empty table with this many columns, at least 1.
     pub const fn new(columns: usize) -> Self {
         Self { columns, bytes: Vec::new(), ends: Vec::new() }
     }
 
-    /// Add a row. Cells missing at its end are empty, those too many are left out.
+    /// Add a row. Cells missing at its end are empty, surplus ones are left out.
     pub fn push<C: AsRef<[u8]>>(&mut self, cells: impl IntoIterator<Item = C>) {
         let mut cells = cells.into_iter();
         for _ in 0..self.columns {
@@ -33,12 +33,12 @@ impl Table {
         }
     }
 
-    /// How many rows.
+    /// The number of rows.
     pub fn rows(&self) -> usize {
         self.ends.len().checked_div(self.columns).unwrap_or(0)
     }
 
-    /// One cell; empty where there is none.
+    /// One cell; empty if it does not exist.
     pub fn cell(&self, row: usize, column: usize) -> &[u8] {
         let at = row * self.columns + column;
         match self.ends.get(at) {
@@ -51,7 +51,7 @@ impl Table {
     }
 }
 
-/// A table as it is stored.
+/// The stored form of a table.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Form {
     columns: usize,

@@ -1,30 +1,30 @@
-//! A request target that is taken as it stands: what an answer named, such as its `Location`,
-//! leads back to the server it came from.
+//! A request target taken from an answer, such as its `Location`: a URL of the same server, or part
+//! of one.
 //!
-//! It decides which bytes go into the request line, not where they come from.
+//! This file decides which of its bytes go into the request line, not where they come from.
 
-/// Ahead of the host, in any case of letters.
+/// Before the host, in any case.
 const SCHEMES: [&[u8]; 2] = [b"http://", b"https://"];
 const SCHEME_BYTES_MAX: usize = 8;
 const HEX: &[u8; 16] = b"0123456789ABCDEF";
 
-/// Turns a text that comes in pieces into a request target, without the `/` at its beginning,
-/// which stands in the request already.
+/// Turns a text that comes in pieces into a request target, without its first `/`, which the
+/// request already contains.
 ///
-/// A scheme and host in front are left out, and so is a fragment; spaces, control characters and
-/// what is not ASCII are percent-encoded; all else stays.
+/// A leading scheme and host are left out, and so is a fragment; spaces, control characters and
+/// non-ASCII bytes are percent-encoded; all else stays.
 #[derive(Clone, Copy, Debug)]
 pub struct RequestTarget(State);
 
 #[derive(Clone, Copy, Debug)]
 enum State {
-    /// So many bytes at the beginning could be a scheme.
+    /// These first bytes could be a scheme.
     Beginning([u8; SCHEME_BYTES_MAX], usize),
-    /// Behind the scheme.
+    /// After the scheme.
     Host,
-    /// Behind the `/`.
+    /// After the `/`.
     Path,
-    /// Behind `#`.
+    /// After `#`.
     Fragment,
 }
 
@@ -34,7 +34,7 @@ impl RequestTarget {
         Self(State::Beginning([0; SCHEME_BYTES_MAX], 0))
     }
 
-    /// Take the next piece.
+    /// Read the next piece.
     pub fn push(&mut self, piece: &[u8], take: &mut dyn FnMut(&[u8])) {
         for &byte in piece {
             self.0 = match self.0 {
@@ -63,7 +63,7 @@ impl Default for RequestTarget {
     }
 }
 
-/// One more byte of what may be a scheme.
+/// One more byte of a possible scheme.
 fn beginning(
     mut begun: [u8; SCHEME_BYTES_MAX],
     len: usize,
@@ -87,7 +87,7 @@ fn rest(bytes: &[u8], take: &mut dyn FnMut(&[u8])) -> State {
     let bytes = bytes.strip_prefix(b"/").unwrap_or(bytes);
     let mut state = State::Path;
     for &byte in bytes {
-        // A `#` is none of the bytes of a scheme, so that it comes last.
+        // A `#` is not part of a scheme, so it comes last.
         state = path(byte, take);
     }
     state

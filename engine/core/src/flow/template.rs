@@ -1,7 +1,7 @@
-//! A request that differs a little each time: bytes made once, and slots in them.
+//! A request that varies: bytes built once, and slots in them.
 //!
-//! It decides where slots lie and keeps `Content-Length` right; what fills them is decided in
-//! `value`, and what a request looks like in `http::request`, which makes the bytes.
+//! This file decides where slots are and keeps `Content-Length` correct; `value` fills them, and
+//! `http::request` builds the bytes.
 
 mod form;
 
@@ -13,8 +13,8 @@ use super::value::{Digits, Scope, TemplateValue};
 use crate::http::request::{RequestError, RequestParts, RequestTemplate, is_idempotent};
 use crate::statistics::random::Random;
 
-/// Room for the length of a body that varies, filled up with spaces in front, which are optional
-/// white space there (RFC 9110 section 5.5).
+/// Space for the length of a varying body, padded with leading spaces, which are optional white
+/// space there (RFC 9110 section 5.5).
 const LENGTH_WIDTH: usize = 10;
 const LENGTH_NAME: &[u8] = b"\r\nContent-Length: ";
 const MARK_DIGITS: usize = 8;
@@ -23,11 +23,11 @@ const MARK_DIGITS: usize = 8;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "Form", into = "Form")]
 pub struct Template {
-    /// Slots of fixed width lie in them, the others between them.
+    /// Slots of fixed width are inside them, others between them.
     bytes: Vec<u8>,
     slots: Vec<Placed>,
     head_length: usize,
-    /// Where the length of a body that varies lies.
+    /// The position of the length of a varying body.
     length_at: Option<usize>,
     is_head: bool,
 }
@@ -42,11 +42,11 @@ struct Placed {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Fill {
     Slot(TemplateValue),
-    /// The whole line `Cookie: …`, or nothing: these by name, and those of the jar.
+    /// The whole line `Cookie: …`, or nothing: these cookies by name, and those of the jar.
     Cookies(Vec<(String, Text)>),
 }
 
-/// Words that stand for slots while a request is put together, and occur nowhere else in it.
+/// Words that stand for slots while a request is built, and occur nowhere else in it.
 #[derive(Clone, Debug, Default)]
 pub struct Marks {
     number: u32,
@@ -63,29 +63,30 @@ impl Marks {
         marks
     }
 
-    /// The word that stands for `slot` from now on. It is the same in a URL, JSON or a header,
+    /// The word that stands for `slot` from now on. It is unchanged in a URL, JSON or a header,
     /// escaped or not.
     pub fn mark(&mut self, slot: TemplateValue) -> String {
         self.slots.push(slot);
         format!("{}{:0MARK_DIGITS$}", self.prefix(), self.slots.len() - 1)
     }
 
-    /// One that has its first letter nowhere else, so that no text before it makes it begin early.
+    /// One whose first letter occurs nowhere else in it, so that text before it cannot match its
+    /// start.
     fn prefix(&self) -> String {
         format!("zSlot{:0MARK_DIGITS$}n", self.number)
     }
 }
 
 impl Template {
-    /// The request made of `parts`, in which `marks` stand for slots.
+    /// The request built from `parts`, in which `marks` stand for slots.
     ///
     /// # Errors
-    /// When the parts do not make a request.
+    /// If the parts are not a request.
     pub fn build(parts: RequestParts<'_>, marks: &Marks) -> Result<Self, RequestError> {
         RequestTemplate::build(parts).map(|request| Self::of_request(&request, marks))
     }
 
-    /// A request that was made already, in which `marks` stand for slots.
+    /// A request that was built already, in which `marks` stand for slots.
     pub fn of_request(request: &RequestTemplate, marks: &Marks) -> Self {
         let (head, body) = request.bytes().split_at(request.head_length());
         let mut template = Self::empty(request.is_head());
@@ -97,7 +98,7 @@ impl Template {
             template.bytes.extend_from_slice(body);
             return template;
         }
-        // A body has its length declared, as the last header but for `Expect`.
+        // The length of a body is declared in the last header before `Expect`.
         let name = find(head, LENGTH_NAME).unwrap_or(head.len() - 4);
         let digits = (name + LENGTH_NAME.len()).min(head.len());
         let after = find(&head[digits..], b"\r\n").map_or(head.len(), |end| digits + end);
@@ -121,25 +122,25 @@ impl Template {
         Self { bytes: Vec::new(), slots: Vec::new(), head_length: 0, length_at: None, is_head }
     }
 
-    /// Whether it has no slots, so that every request it gives is [`Self::bytes`].
+    /// Whether it has no slots, so that every request equals [`Self::bytes`].
     pub const fn is_constant(&self) -> bool {
         self.slots.is_empty()
     }
 
-    /// Whether it may be sent twice and mean the same.
+    /// Whether it may be sent twice with the same effect.
     pub fn is_idempotent(&self) -> bool {
         is_idempotent(&self.bytes)
     }
 
-    /// Whether it asks with HEAD.
+    /// Whether its method is HEAD.
     pub const fn is_head(&self) -> bool {
         self.is_head
     }
 
-    /// The same, sending the cookies of the user's jar behind the `fixed` ones, which take the
-    /// place of those of the same name.
+    /// The same, sending the cookies of the user's jar after the `fixed` ones, which replace those
+    /// of the same name.
     pub fn with_cookies(mut self, fixed: Vec<(String, Text)>) -> Self {
-        // Behind the request line and `Host`.
+        // After the request line and `Host`.
         let end = b"\r\n";
         let after =
             |at: usize| find(&self.bytes[at..], end).map_or(at, |line| at + line + end.len());
@@ -154,12 +155,12 @@ impl Template {
         self.slots.iter().any(|placed| matches!(placed.fill, Fill::Cookies(_)))
     }
 
-    /// Whether every request it gives has the same length, so that it can be patched in place.
+    /// Whether all its requests have the same length, so that they can be patched in place.
     pub fn is_fixed(&self) -> bool {
         self.slots.iter().all(|placed| placed.width.is_some())
     }
 
-    /// The bytes between slots; those of fixed width are filled with `0`.
+    /// The bytes between slots; slots of fixed width are filled with `0`.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
@@ -191,8 +192,8 @@ impl Template {
         }
     }
 
-    /// Fill the slots of a copy of [`Self::bytes`], or of a request rendered before, in place.
-    /// For a template that [`Self::is_fixed`]: other slots are passed over.
+    /// Fill the slots of a copy of [`Self::bytes`], or of a request rendered before, in place. Only
+    /// for a template that [`Self::is_fixed`]: other slots are skipped.
     pub fn patch(&self, scope: &Scope<'_>, random: &mut Random, bytes: &mut [u8]) {
         for placed in self.slots.iter().filter(|placed| placed.width.is_some()) {
             let Fill::Slot(slot) = &placed.fill else { continue };
@@ -204,7 +205,7 @@ impl Template {
         }
     }
 
-    /// Append `text`, in which so many marks stand.
+    /// Append `text`, which contains this many marks.
     fn push(&mut self, text: &[u8], marks: &Marks, count: usize) {
         let prefix = marks.prefix();
         let mut rest = text;
@@ -230,7 +231,7 @@ impl Template {
     }
 }
 
-/// What a request asks for, path and query: the second word of its first line.
+/// The target of a request, path and query: the second word of its first line.
 pub fn target_of(request: &[u8]) -> &[u8] {
     request.split(|&byte| byte == b' ').nth(1).unwrap_or_default()
 }
@@ -264,12 +265,12 @@ fn cookies(
     }
 }
 
-/// Where `word`, which is not empty, first occurs.
+/// The first position of `word`, which is not empty.
 pub(super) fn find(text: &[u8], word: &[u8]) -> Option<usize> {
     memchr::memmem::find(text, word)
 }
 
-/// How often `word` occurs, counted up to `most`.
+/// The number of occurrences of `word`, at most `most`.
 fn occurrences(text: &[u8], word: &[u8], most: usize) -> usize {
     memchr::memmem::find_iter(text, word).take(most).count()
 }

@@ -1,11 +1,11 @@
-//! A text with values in it that stands by itself: not part of a request made beforehand.
+//! A text with values in it, independent of a prebuilt request.
 
 use serde::{Deserialize, Serialize};
 
 use super::value::{Scope, TemplateValue};
 use crate::statistics::random::Random;
 
-/// Literal bytes and slots, one after the other.
+/// Literal bytes and slots in order.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Text(Vec<Piece>);
 
@@ -17,12 +17,12 @@ enum Piece {
 }
 
 impl Text {
-    /// Nothing yet.
+    /// An empty text.
     pub const fn new() -> Self {
         Self(Vec::new())
     }
 
-    /// Go on with these bytes.
+    /// Append these bytes.
     pub fn literal(mut self, bytes: &[u8]) -> Self {
         match self.0.last_mut() {
             Some(Piece::Literal(before)) => before.extend_from_slice(bytes),
@@ -31,7 +31,7 @@ impl Text {
         self
     }
 
-    /// Go on with this slot.
+    /// Append this slot.
     pub fn slot(mut self, slot: TemplateValue) -> Self {
         self.0.push(Piece::Slot(slot));
         self
@@ -46,7 +46,7 @@ impl Text {
         }
     }
 
-    /// Hand over the text piece by piece.
+    /// Pass on the text piece by piece.
     pub fn pieces(&self, scope: &Scope<'_>, random: &mut Random, mut take: &mut dyn FnMut(&[u8])) {
         for piece in &self.0 {
             match piece {

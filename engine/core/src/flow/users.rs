@@ -1,8 +1,9 @@
-//! The users of one worker: who is to send what, and when. Pure; time is an argument.
+//! The users of one worker: who sends what, and when. Pure; time is an argument.
 //!
-//! In a closed loop there are so many users, and each begins a flow when its last one has ended.
-//! In an open loop a user arrives for each flow and leaves after it. Users are kept in a slab and
-//! named by their place in it, so that a user takes the same memory however many there have been.
+//! In a closed loop the number of users is constant, and each begins a flow when its last one has
+//! ended. In an open loop a user arrives for each flow and leaves after it. Users are kept in a
+//! slab and identified by their place in it, so memory does not grow with the number of users that
+//! have left.
 
 mod asked;
 mod ended;
@@ -31,40 +32,40 @@ pub struct VirtualUsers {
     share: Share,
     seed: u64,
     users: Vec<User>,
-    /// Places of users that have left, the latest last.
+    /// Places of users that have left, latest last.
     vacant: VecDeque<u32>,
-    /// Places to be taken in turn, where each has a connection of its own; 0 elsewhere.
+    /// Places assigned in turn if each has its own connection; otherwise 0.
     places: u32,
     /// Users of a closed loop who may begin a flow.
     idle: VecDeque<u32>,
-    /// Users with a request to be sent, in the order in which they came to it.
+    /// Users with a request to send, in the order in which it became ready.
     ready: Line,
-    /// Where users have connections of their own: those whose request may have become possible to
-    /// be sent, because they came to it or because their connection came free.
+    /// If users have their own connections: users whose request may have become possible to send,
+    /// because it is ready or their connection became free.
     candidates: VecDeque<u32>,
-    /// Users who pause, and until when.
+    /// Users in a think time, and its end.
     pausing: BinaryHeap<Reverse<(Timestamp, u32)>>,
-    /// Users with steps before them.
+    /// Users with steps left.
     busy: usize,
     chance: Random,
     arrived: u64,
     requests: u64,
     next_rows: Vec<u64>,
-    /// What answers left for later steps: so many for each user, in the order of their places.
+    /// Captured values of each user, in the order of their places.
     captures: Vec<Vec<u8>>,
     /// The row of each user in each table, likewise.
     rows: Vec<usize>,
-    /// What the latest request of each user asked for; empty where nobody keeps cookies.
+    /// The target of each user's latest request; empty if no cookies are stored.
     targets: Vec<Vec<u8>>,
     keeps_cookies: bool,
     is_leaving: bool,
-    /// Flows that have ended and were not asked for yet.
+    /// Flows that have ended and were not taken yet.
     ended: Vec<Ended>,
     scratch: Vec<u8>,
 }
 
 impl VirtualUsers {
-    /// Share `share` of a script's users; what they draw is decided by `seed`.
+    /// Share `share` of a script's users; `seed` decides their random values.
     pub fn new(script: Arc<Script>, share: Share, seed: u64) -> Self {
         let users = script.users().map_or(0, |users| share.of(u64::from(users)));
         let mixed = seed ^ (u64::from(share.index) + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
@@ -100,7 +101,7 @@ impl VirtualUsers {
         virtual_users
     }
 
-    /// Whether users are the same all the time, and none arrives.
+    /// Whether the users stay the same, and none arrives.
     pub fn is_closed(&self) -> bool {
         self.script.users().is_some()
     }
@@ -110,8 +111,8 @@ impl VirtualUsers {
         !self.idle.is_empty()
     }
 
-    /// A flow begins: one of a user who is idle or, in an open loop, of one who arrives. `number`
-    /// is the slot's, where flows are replayed.
+    /// A flow begins: that of an idle user or, in an open loop, of a new one. `number` is the
+    /// slot's, if flows are replayed.
     pub fn begin(&mut self, slot: Slot, number: Option<usize>) {
         let place = match (self.script.users(), self.idle.pop_front()) {
             (_, Some(user)) => user,
@@ -131,8 +132,8 @@ impl VirtualUsers {
         self.enter(place, part, slot.due);
     }
 
-    /// A flow of an open loop is counted that nobody has begun and nobody will. The number of the
-    /// step that would have been its first.
+    /// Count a flow of an open loop that never begins. Returns the number of the step that would
+    /// have been its first.
     pub fn reject(
         &mut self,
         slot: Slot,
@@ -164,7 +165,7 @@ impl VirtualUsers {
         }
     }
 
-    /// Users whose pauses are over go on.
+    /// Users whose think time is over continue.
     pub fn wake(&mut self, now: Timestamp) {
         while let Some(&Reverse((at, place))) = self.pausing.peek()
             && at <= now
@@ -178,19 +179,19 @@ impl VirtualUsers {
         }
     }
 
-    /// When the next pause is over; never, if nobody pauses.
+    /// When the next think time ends; never, if no user is in one.
     pub fn wakes_at(&self) -> Timestamp {
         self.pausing.peek().map_or(Timestamp::NEVER, |&Reverse((at, _))| at)
     }
 
-    /// The user whose request has waited longest, taken off the line.
+    /// Take the user whose request has waited longest.
     pub fn take(&mut self) -> Option<u32> {
         let place = self.ready.pop()?;
         self.number_request(place);
         Some(place)
     }
 
-    /// The request of this user, taken off the line. Whether it has one.
+    /// Take the request of this user. Returns whether it has one.
     pub fn take_of(&mut self, place: u32) -> bool {
         let has_one = self.ready.remove(place);
         if has_one {
@@ -205,9 +206,9 @@ impl VirtualUsers {
         self.users[place as usize].sequence = sequence;
     }
 
-    /// Where users have connections of their own: the next one whose request can be sent, which
-    /// `may_send` decides. Each is asked about once, when it has come to its request and whenever
-    /// [`Self::look_again`] says so.
+    /// If users have their own connections: the next one whose request can be sent, as decided by
+    /// `may_send`. Each is tried once when its request is ready, and after each
+    /// [`Self::look_again`].
     pub fn take_if(&mut self, may_send: impl Fn(u32) -> bool) -> Option<u32> {
         while let Some(place) = self.candidates.pop_front() {
             if self.ready.contains(place) && may_send(place) {
@@ -224,25 +225,25 @@ impl VirtualUsers {
         }
     }
 
-    /// The same with so many places, each with a connection: in an open loop users take them
-    /// in turn, so that each connection has the longest time to be made anew.
+    /// The same with this many places, each with a connection: in an open loop users take them in
+    /// turn, so that each connection has the longest time to reconnect.
     #[must_use]
     pub fn with_places(self, places: u32) -> Self {
         Self { places, ..self }
     }
 
-    /// Whether another user may arrive where each has a place of its own.
+    /// Whether another user may arrive, if each place has a connection.
     pub fn has_room(&self) -> bool {
         !self.vacant.is_empty() || self.users.len() < self.places as usize
     }
 
-    /// Whether the user of this place has left, in an open loop, and nobody has come after it.
+    /// Whether the user of this place has left, in an open loop, and no other has arrived there.
     pub fn has_left(&self, place: u32) -> bool {
         let is_vacant = |user: &User| user.part.is_none();
         self.script.users().is_none() && self.users.get(place as usize).is_some_and(is_vacant)
     }
 
-    /// Whether a request waits to be sent.
+    /// Whether a request is ready to send.
     pub fn is_ready(&self) -> bool {
         !self.ready.is_empty()
     }
@@ -264,7 +265,7 @@ impl VirtualUsers {
         self.users[place as usize].due
     }
 
-    /// The number of the user's step.
+    /// The number of the user's current step.
     pub fn step_number(&self, place: u32) -> usize {
         let user = &self.users[place as usize];
         user.part.map_or(0, |part| self.script.step_number(part, user.step))
@@ -283,7 +284,7 @@ impl VirtualUsers {
         }
     }
 
-    /// The user has waited too long for a connection, and gives its flow up.
+    /// The user has waited too long for a connection: its flow ends.
     pub fn give_up(&mut self, place: u32, now: Timestamp) {
         let user = &mut self.users[place as usize];
         user.spent += now.since(user.due);
@@ -313,18 +314,18 @@ impl VirtualUsers {
         }
     }
 
-    /// Whether no user has a step before it.
+    /// Whether no user has a step left.
     pub const fn is_quiet(&self) -> bool {
         self.busy == 0
     }
 
-    /// The same, where those of a closed loop know also that they are to leave, so that nobody
-    /// says goodbye any more.
+    /// The same, once users of a closed loop know that they leave, so that none has final steps
+    /// left.
     pub fn is_over(&self) -> bool {
         self.busy == 0 && (self.is_leaving || self.script.users().is_none())
     }
 
-    /// The run is over: whatever is not finished stays so.
+    /// The run is over: unfinished flows remain unfinished.
     pub fn abandon(&mut self, now: Timestamp) {
         for place in 0..self.users.len() as u32 {
             self.cut_short(place, now);
@@ -334,7 +335,7 @@ impl VirtualUsers {
         self.pausing.clear();
     }
 
-    /// The same for one user, if it has steps before it.
+    /// The same for one user, if it has steps left.
     pub fn cut_short(&mut self, place: u32, now: Timestamp) {
         let user = &mut self.users[place as usize];
         let Some(part) = user.part.take() else { return };
@@ -353,17 +354,17 @@ impl VirtualUsers {
         }
     }
 
-    /// A flow that has ended, each once.
+    /// A flow that has ended; each is returned once.
     pub fn take_ended(&mut self) -> Option<Ended> {
         self.ended.pop()
     }
 
-    /// A new user, or one in the place of another who has left.
+    /// A new user, in the place of one who has left if there is any.
     fn arrive(&mut self) -> u32 {
         let number = self.arrived * u64::from(self.share.count) + u64::from(self.share.index);
         self.arrived += 1;
         let chance = self.seed ^ number.wrapping_mul(0xd1b5_4a32_d192_ed03);
-        // Where connections do not matter, the place left last is warm.
+        // If connections do not matter, the place left last is in the cache.
         let vacant = match self.places {
             0 => self.vacant.pop_back(),
             places if self.users.len() < places as usize => None,
@@ -429,7 +430,7 @@ impl VirtualUsers {
         self.advance(place, now);
     }
 
-    /// On to the user's next request, the end of its pause, or what comes after its last step.
+    /// Advance to the user's next request, its think time, or the end of its steps.
     fn advance(&mut self, place: u32, now: Timestamp) {
         let user = &mut self.users[place as usize];
         let Some(part) = user.part else { return };
@@ -447,7 +448,8 @@ impl VirtualUsers {
                 }
             }
             Some(Action::Pause(span)) if !is_over(flow, user) => {
-                // What nobody waits for is not part of a flow cut short by the run's end.
+                // A pause at the end belongs to no flow, so the end of the run does not cut one
+                // short.
                 user.due = now + span;
                 self.pausing.push(Reverse((now + span, place)));
             }
@@ -456,7 +458,7 @@ impl VirtualUsers {
         }
     }
 
-    /// The user's steps are done. A pause behind the last one is the user's, not the flow's.
+    /// The user's steps are done. A pause after the last one is the user's, not the flow's.
     fn finish(&mut self, place: u32, now: Timestamp, pause: Nanos) {
         let user = &mut self.users[place as usize];
         match user.part {
@@ -479,7 +481,7 @@ impl VirtualUsers {
         }
     }
 
-    /// The user's steps end here because one has failed.
+    /// The user's steps end because one has failed.
     fn break_off(&mut self, place: u32, now: Timestamp) {
         match self.users[place as usize].part {
             Some(Part::Start) => {
@@ -502,7 +504,7 @@ impl VirtualUsers {
         self.ended.push(Ended { flow, slot, done: now, response, lateness, end });
     }
 
-    /// A flow has ended: the user's next one, or what comes after the last one.
+    /// A flow has ended: begin the user's next part, if any.
     fn go_on(&mut self, place: u32, now: Timestamp, pause: Nanos) {
         self.users[place as usize].has_started = true;
         let is_last = self.script.users().is_none() || self.is_leaving;
@@ -524,7 +526,7 @@ impl VirtualUsers {
         if self.script.users().is_none() {
             self.vacant.push_back(place);
         } else if self.is_leaving {
-            // Gone, and nobody takes its place.
+            // The user has left, and no other arrives.
         } else if pause > Nanos::ZERO {
             self.pausing.push(Reverse((now + pause, place)));
         } else {

@@ -1,7 +1,7 @@
-//! What a slot of a request is filled with, and how it is escaped where it stands.
+//! The values of slots in requests, and their escaping.
 //!
-//! Everything is decided by the scope and the random source that are passed in, so the same ones
-//! give the same bytes.
+//! All values depend on the scope and the random source that are passed in, so equal ones give
+//! equal bytes.
 
 use serde::{Deserialize, Serialize};
 
@@ -15,15 +15,15 @@ use crate::statistics::random::Random;
 const TIMESTAMP_DIGITS: usize = 13;
 /// Of `8-4-4-4-12` hexadecimal digits.
 const UUID_BYTES: usize = 36;
-/// What made-up strings consist of: they mean themselves in a URL, in JSON and in a header.
+/// The letters of random strings, which need no escape in a URL, JSON or a header.
 const LETTERS: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 const HEX: &[u8; 16] = b"0123456789abcdef";
 
-/// Where a value comes from.
+/// The source of a value.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Value {
-    /// A number that each request of the run has for itself.
+    /// A number that is unique among the requests of the run.
     Sequence,
     /// The user's number, from 0.
     User,
@@ -38,32 +38,33 @@ pub enum Value {
         /// At least `low`, and less than 2^63 above it.
         high: i64,
     },
-    /// So many random letters and digits.
+    /// A number of random letters and digits.
     Letters(usize),
-    /// One of these at random, each as likely; at least one.
+    /// One of these at random, with equal probability; at least one.
     Choice(#[serde(with = "crate::stored::list")] Vec<Vec<u8>>),
     /// A cell of the user's row.
     Cell {
-        /// Which table.
+        /// The table.
         table: usize,
-        /// Which of its columns.
+        /// The column.
         column: usize,
     },
-    /// What an earlier answer left.
+    /// A value captured from an earlier answer.
     Capture(usize),
-    /// All this as a request target, without the `/` at its beginning; its slots are not escaped.
+    /// All this as a request target, without its first `/`; its slots are not escaped.
     Target(Text),
 }
 
-/// How a value is written so that it stays one value where it stands.
+/// The escaping of a value, so that it stays one value in its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Escape {
-    /// As it is: in a text.
+    /// None: in a text.
     None,
     /// In a path, a query or a form: anything but unreserved characters becomes `%XX` (RFC 3986).
     Url,
-    /// In a JSON text: what a string may not hold becomes `\u00XX`, `"` and `\` get a `\`.
+    /// In a JSON text: characters that a string may not contain become `\u00XX`, `"` and `\` get a
+    /// `\`.
     Json,
     /// In a header: control characters become spaces (RFC 9110 section 5.5).
     Header,
@@ -71,7 +72,7 @@ pub enum Escape {
     Cookie,
 }
 
-/// What values depend on besides chance.
+/// The inputs of values besides random numbers.
 #[derive(Clone, Copy, Debug)]
 pub struct Scope<'a> {
     /// The user's number, from 0.
@@ -80,17 +81,17 @@ pub struct Scope<'a> {
     pub sequence: u64,
     /// Milliseconds since 1970.
     pub unix_ms: u64,
-    /// What the user's earlier answers left, by number.
+    /// The user's captured values, by index.
     pub captures: &'a [Vec<u8>],
     /// All tables.
     pub tables: &'a [Table],
     /// The user's row in each.
     pub rows: &'a [usize],
-    /// What the user's earlier answers set; [`CookieJar::empty`] where nobody keeps cookies.
+    /// The user's cookies; [`CookieJar::empty`] if none are stored.
     pub cookies: &'a CookieJar,
 }
 
-/// A value and how it is written.
+/// A value and its escaping.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TemplateValue {
     value: Value,
@@ -98,7 +99,7 @@ pub struct TemplateValue {
 }
 
 impl TemplateValue {
-    /// A slot for `value`; what can be escaped beforehand is.
+    /// A slot for `value`; constant values are escaped now.
     pub fn new(value: Value, escape: Escape) -> Self {
         let Value::Choice(choices) = value else { return Self { value, escape } };
         let escaped = |choice: Vec<u8>| {
@@ -110,7 +111,7 @@ impl TemplateValue {
         Self { value: Value::Choice(choices), escape: Escape::None }
     }
 
-    /// Bytes it always takes; `None` when that depends on the value.
+    /// Its constant length in bytes; `None` if it depends on the value.
     pub fn width(&self) -> Option<usize> {
         match &self.value {
             Value::Uuid => Some(UUID_BYTES),
@@ -122,7 +123,7 @@ impl TemplateValue {
             }
             Value::Int { low, high } => {
                 let width = Digits::of((*low).into()).text().len();
-                // Between two of one sign and one length, all are as long.
+                // All numbers between two of the same sign and length have that length.
                 (width == Digits::of((*high).into()).text().len() && (*low < 0) == (*high < 0))
                     .then_some(width)
             }
@@ -134,7 +135,7 @@ impl TemplateValue {
         }
     }
 
-    /// Hand over the value, escaped, piece by piece.
+    /// Pass on the value, escaped, piece by piece.
     pub fn pieces(&self, scope: &Scope<'_>, random: &mut Random, take: &mut impl FnMut(&[u8])) {
         match &self.value {
             Value::Sequence => take(Digits::of(scope.sequence.into()).text()),
@@ -177,7 +178,7 @@ impl TemplateValue {
 }
 
 impl Escape {
-    /// Hand over `text`, escaped, piece by piece.
+    /// Pass on `text`, escaped, piece by piece.
     pub fn pieces(self, text: &[u8], take: &mut impl FnMut(&[u8])) {
         let mut rest = text;
         while let Some(at) = rest.iter().position(|&byte| !self.is_plain(byte)) {
@@ -208,7 +209,7 @@ impl Escape {
     }
 }
 
-/// A whole number in decimal, at the end of a buffer that is larger.
+/// A whole number in decimal, at the end of a larger buffer.
 pub(super) struct Digits {
     bytes: [u8; 21],
     begin: usize,

@@ -1,4 +1,4 @@
-//! The dates of `Expires`, read as forgivingly as RFC 6265 section 5.1.1 wants.
+//! The dates of `Expires`, parsed as leniently as RFC 6265 section 5.1.1 requires.
 
 use time::{Date, Month, Time};
 
@@ -6,7 +6,7 @@ const MONTHS: [&[u8; 3]; 12] = [
     b"jan", b"feb", b"mar", b"apr", b"may", b"jun", b"jul", b"aug", b"sep", b"oct", b"nov", b"dec",
 ];
 
-/// Milliseconds since 1970, 0 for what lies before; `None` when it is no date.
+/// Milliseconds since 1970, 0 for earlier times; `None` if it is not a date.
 pub(super) fn unix_ms(text: &[u8]) -> Option<u64> {
     let (mut time, mut day, mut month, mut year) = (None, None, None, None);
     for token in text.split(|&byte| is_delimiter(byte)).filter(|token| !token.is_empty()) {
@@ -45,7 +45,7 @@ const fn is_delimiter(byte: u8) -> bool {
     matches!(byte, b'\t' | b' '..=b'/' | b';'..=b'@' | b'['..=b'`' | b'{'..=b'~')
 }
 
-/// The number that `token` begins with, if it has so many digits and no more.
+/// The number at the start of `token`, if it has a number of digits in this range.
 fn number(token: &[u8], least: usize, most: usize) -> Option<i32> {
     let count = token.iter().take_while(|byte| byte.is_ascii_digit()).count();
     let digits = token.get(..count).filter(|_| (least..=most).contains(&count))?;

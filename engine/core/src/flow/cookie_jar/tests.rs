@@ -1,4 +1,4 @@
-//! Cookies are kept and sent as RFC 6265 says, its examples first.
+//! Cookies are stored and sent according to RFC 6265, its examples first.
 
 use super::*;
 use proptest::collection::vec;
@@ -130,7 +130,7 @@ fn no_server_fills_the_memory() {
     assert_eq!(size_of::<CookieJar>(), size_of::<usize>());
 }
 
-/// A `Set-Cookie` that is nearly right.
+/// A `Set-Cookie` that is almost valid.
 fn line() -> impl Strategy<Value = String> {
     let part = prop_oneof![
         Just("a=1"),
@@ -152,7 +152,7 @@ fn line() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    /// The plain way: every cookie in a list, the newest word on a name and a path counts.
+    /// A reference model: every cookie in a list, the latest one for a name and a path counts.
     #[test]
     fn what_is_sent_is_what_the_newest_answers_say(lines in vec(line(), 0..30)) {
         let lines: Vec<&str> = lines.iter().map(String::as_str).collect();

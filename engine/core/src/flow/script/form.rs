@@ -1,4 +1,4 @@
-//! A script as it is stored, and what must hold of one that comes back.
+//! The stored form of a script, and its validation when it is read.
 
 use serde::{Deserialize, Serialize};
 
@@ -90,7 +90,7 @@ impl Form {
 }
 
 impl Flow {
-    /// Whether an operation leads to a place within the flow.
+    /// Whether an operation refers to a position within the flow.
     fn has(&self, operation: &FlowOperation) -> bool {
         let end = self.operations.len();
         match operation {

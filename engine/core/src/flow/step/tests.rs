@@ -1,4 +1,4 @@
-//! What an answer comes to, and what is said of it.
+//! The result of an answer, and its description.
 
 use super::*;
 use crate::flow::capture::Source;
@@ -133,7 +133,7 @@ fn checks_compare_with_what_the_user_knows() {
         assert_eq!(one.judge(&answer(200, body), &scope, &mut kept, &mut scratch), Ok(()), "{at}");
         assert_eq!(kept[0], b"1", "captures follow checks");
         let again = one.judge(&answer(200, body), &scope, &mut kept, &mut scratch);
-        // Only what compares with the first capture sees its new value.
+        // Only comparisons with the first capture see its new value.
         assert_eq!(again, if at == 1 { Ok(()) } else { Err(Failed::Check(0)) });
     }
     let told = step(vec![Check::Contains(id())], Vec::new()).describe(Failed::Check(0));

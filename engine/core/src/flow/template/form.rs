@@ -1,4 +1,5 @@
-//! A template as it is stored: piece by piece, so that a piece may come back with another length.
+//! The stored form of a template: piece by piece, so that a piece may be restored with another
+//! length.
 
 use serde::{Deserialize, Serialize};
 
@@ -24,7 +25,7 @@ enum Piece {
 }
 
 impl Template {
-    /// Where the length of the body stands in the header, and how wide it is.
+    /// The position and width of the body's length in the header.
     fn length(&self) -> Option<(usize, usize)> {
         if let Some(at) = self.length_at {
             return Some((at, LENGTH_WIDTH));
@@ -37,7 +38,7 @@ impl Template {
         is_it.then(|| (at, digits.text().len()))
     }
 
-    /// What lies from `from` on up to `to`, in the body or before it.
+    /// The bytes from `from` up to `to`, in the body or before it.
     fn part(&self, is_body: bool, mut from: usize, to: usize) -> Vec<Piece> {
         let length = self.length().filter(|_| !is_body);
         let mut pieces = Vec::new();
@@ -72,7 +73,7 @@ impl Template {
         pieces
     }
 
-    /// Go on with a piece, other than the length.
+    /// Append a piece other than the length.
     fn take(&mut self, piece: Piece) {
         let at = self.bytes.len();
         let (width, fill) = match piece {

@@ -1,4 +1,4 @@
-//! What users ask for, and what they make of the answers.
+//! The requests of users, and the checks of their answers.
 
 use super::super::answer::Answer;
 use super::super::cookie_jar::Origin;
@@ -11,10 +11,10 @@ use super::VirtualUsers;
 use super::user::{User, places, step_of};
 use crate::statistics::random::Random;
 
-/// What a request draws is apart from what its user does next.
+/// Random values of a request are independent of the user's next action.
 const OF_REQUESTS: u64 = 0x9e37_79b9_7f4a_7c15;
 
-/// What a user's texts may name, with what its answers left and its rows.
+/// The values that a user's texts may refer to, with its captures and rows.
 fn scope<'a>(
     script: &'a Script,
     user: &'a User,
@@ -33,7 +33,7 @@ fn scope<'a>(
 }
 
 impl VirtualUsers {
-    /// Append the user's request to `out`: the same each time, until its step has ended, so that it
+    /// Append the user's request to `out`: the same each time until its step has ended, so that it
     /// can be sent again. Only the time in it is that of `unix_ms`.
     pub fn render(&mut self, place: u32, unix_ms: u64, out: &mut Vec<u8>) {
         let script = &self.script;
@@ -52,10 +52,10 @@ impl VirtualUsers {
         }
     }
 
-    /// Whether the user's answer passes; what is to be kept of it is.
+    /// Whether the user's answer passes; if so, its values are captured.
     ///
     /// # Errors
-    /// With what of the step failed first.
+    /// The first failure of the step.
     pub fn judge(&mut self, place: u32, unix_ms: u64, answer: &Answer<'_>) -> Judgement {
         let script = &self.script;
         let user = &mut self.users[place as usize];
@@ -66,13 +66,13 @@ impl VirtualUsers {
             user.cookies.take(answer, Origin { authority, target, unix_ms });
         }
         let rows = &self.rows[places(place, script.tables().len())];
-        // What is kept of the answer takes their place.
+        // The captures of the answer replace the old ones.
         let scope = scope(script, user, (&[], rows), unix_ms);
         let captures = &mut self.captures[places(place, script.captures())];
         step.judge(answer, &scope, captures, &mut self.scratch)
     }
 
-    /// Put the next message of the user's WebSocket into `out`, in the place of what is there.
+    /// Replace the content of `message` by the next message of the user's WebSocket.
     pub fn say(&mut self, place: u32, unix_ms: u64, message: &Text, out: &mut Vec<u8>) {
         out.clear();
         let script = &self.script;
@@ -85,10 +85,10 @@ impl VirtualUsers {
         user.chance = random.bits();
     }
 
-    /// Whether what came over the user's WebSocket passes, where `sent` went before it.
+    /// Whether a message over the user's WebSocket passes, where `sent` was sent before it.
     ///
     /// # Errors
-    /// With what of the step failed first.
+    /// The first failure of the step.
     pub fn hear(
         &mut self,
         place: u32,
@@ -99,7 +99,7 @@ impl VirtualUsers {
         let user = &mut self.users[place as usize];
         let Some(step) = step_of(script, user) else { return Ok(()) };
         let rows = &self.rows[places(place, script.tables().len())];
-        // What is kept of the answer takes their place.
+        // The captures of the answer replace the old ones.
         let scope = scope(script, user, (&[], rows), unix_ms);
         let captures = &mut self.captures[places(place, script.captures())];
         step.judge_message(sent, received, &scope, captures, &mut self.scratch)

@@ -8,25 +8,25 @@ use crate::time::{Nanos, Timestamp};
 pub enum FlowEnd {
     /// Every step passed.
     Passed,
-    /// A step did not.
+    /// A step failed.
     Failed,
-    /// The run was over before it was.
+    /// The run ended first.
     Unfinished,
 }
 
 /// A flow that has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ended {
-    /// Which, from 0.
+    /// Its index, from 0.
     pub flow: u32,
-    /// When it was to begin.
+    /// When it was due to begin.
     pub slot: Slot,
     /// When it ended.
     pub done: Timestamp,
-    /// How long its user waited for answers, from the moment each request was due: all of the
-    /// flow but its pauses.
+    /// The time its user waited for answers, from the moment each request was due: all of the flow
+    /// except for think times.
     pub response: Nanos,
-    /// How much of that its requests waited to be sent, since they were due.
+    /// The part of that in which its requests waited to be sent after they were due.
     pub lateness: Nanos,
     /// How it ended.
     pub end: FlowEnd,

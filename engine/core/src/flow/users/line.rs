@@ -1,17 +1,16 @@
-//! Users in line: first come, first served, and any of them may step out. All of it takes the same
-//! time however long the line is.
+//! A queue of users from which any of them can be removed. All operations take constant time.
 
-/// Nobody stands there.
+/// No user.
 const NOBODY: u32 = u32::MAX;
-/// In the place of a neighbour: does not stand in line.
+/// In the place of a neighbour: the user is not in the queue.
 const OUTSIDE: u32 = u32::MAX - 1;
 
-/// Users in line, by their places among the users.
+/// The queue, by the users' places.
 #[derive(Debug)]
 pub(super) struct Line {
     first: u32,
     last: u32,
-    /// Of each user who has ever stood in line.
+    /// Of each user who has ever been in the queue.
     neighbours: Vec<Neighbours>,
 }
 
@@ -30,7 +29,7 @@ impl Line {
         self.first == NOBODY
     }
 
-    /// Who has stood in line longest.
+    /// The user who has waited longest.
     pub(super) fn first(&self) -> Option<u32> {
         (self.first != NOBODY).then_some(self.first)
     }
@@ -39,7 +38,7 @@ impl Line {
         self.neighbours.get(place as usize).is_some_and(|its| its.ahead != OUTSIDE)
     }
 
-    /// A user who does not stand in line goes to its end.
+    /// Add a user who is not in the queue.
     pub(super) fn push(&mut self, place: u32) {
         debug_assert!(!self.contains(place), "user {place} stands in line twice");
         let outside = Neighbours { ahead: OUTSIDE, behind: OUTSIDE };
@@ -54,14 +53,14 @@ impl Line {
         }
     }
 
-    /// Take who has stood in line longest.
+    /// Take the user who has waited longest.
     pub(super) fn pop(&mut self) -> Option<u32> {
         let place = self.first()?;
         self.remove(place);
         Some(place)
     }
 
-    /// A user steps out. Whether it stood in line.
+    /// Remove a user. Returns whether it was in the queue.
     pub(super) fn remove(&mut self, place: u32) -> bool {
         if !self.contains(place) {
             return false;
@@ -90,7 +89,7 @@ mod tests {
     use crate::statistics::random::Random;
     use std::collections::VecDeque;
 
-    /// Against a queue that is searched.
+    /// Compared with a queue that is searched.
     #[test]
     fn it_serves_as_a_queue_does_from_which_any_may_be_taken() {
         for seed in 0..50 {

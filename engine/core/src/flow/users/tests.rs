@@ -1,4 +1,4 @@
-//! Virtual users, step by step: who comes, what it sends, and when it goes.
+//! Virtual users, step by step: arrivals, requests, and departures.
 
 use super::*;
 use crate::flow::answer::Answer;
@@ -15,7 +15,7 @@ const START: Timestamp = Timestamp(1_000_000_000);
 const PAUSE: Nanos = Nanos::from_millis(50);
 const LATE: Nanos = Nanos(7);
 
-/// A step that asks for `/name/` and these values.
+/// A step with a request for `/name/` and these values.
 fn step(name: &str, values: &[Value]) -> Step {
     let mut marks = Marks::default();
     let mut path = format!("/{name}");
@@ -40,7 +40,7 @@ fn none() -> Flow {
     Flow::default()
 }
 
-/// The next request that is ready: who sends it, and its path.
+/// The next ready request: its user and path.
 fn sent(users: &mut VirtualUsers) -> Option<(u32, String)> {
     let user = users.take()?;
     let mut out = Vec::new();
@@ -89,7 +89,7 @@ fn a_user_of_a_closed_loop_starts_once_goes_on_and_says_goodbye() {
             users.end_step(user, true, now);
         }
         let ended = users.take_ended().expect("the flow has ended");
-        // Its pauses are not in it, those before and behind its last step alike.
+        // Its pauses are not included, neither before nor after its last step.
         let steps = if round == 0 { 3 } else { 2 };
         assert_eq!(ended.response, Nanos::from_millis(steps));
         assert_eq!(ended.lateness, Nanos(steps * LATE.0));
@@ -124,7 +124,7 @@ fn users_of_an_open_loop_come_and_go_and_share_no_memory() {
         for (at, (user, path)) in asked.into_iter().rev().enumerate() {
             let number = round * 3 + 2 - at as u64;
             assert_eq!(path, format!("/keeps/{number}"));
-            // The second of them finds nothing to keep, and must not know what others have.
+            // The second of them finds nothing to capture, and must not see the values of others.
             let has_it = number % 3 != 1;
             let head = if has_it { format!("X: v{number}\r\n\r\n") } else { "\r\n".to_owned() };
             let answer = Answer { status: 200, head: head.as_bytes(), body: b"", body_bytes: 0 };
@@ -163,7 +163,7 @@ fn a_failed_step_ends_a_flow_where_that_was_asked_for() {
         assert_eq!((ended.end, ended.response), (FlowEnd::Failed, Nanos(5)));
         assert!(users.has_idle() && users.is_quiet());
     };
-    // Who cannot start tries to again.
+    // A user who cannot start tries again.
     for _ in 0..2 {
         users.begin(slot(START), None);
         fail(&mut users, "/login");
@@ -202,7 +202,7 @@ fn what_waits_too_long_is_given_up_and_what_is_cut_short_is_told() {
     assert!(users.is_quiet() && users.take().is_none());
 }
 
-/// Who gets which row, over two workers.
+/// The assignment of rows, over two workers.
 #[test]
 fn rows_and_numbers_are_dealt_out_as_they_are_asked_for() {
     let mut table = Table::new(1);
@@ -234,7 +234,7 @@ fn rows_and_numbers_are_dealt_out_as_they_are_asked_for() {
         paths.iter().map(|values| values[at].clone()).collect::<Vec<_>>()
     };
     let shared = asked(RowOrder::Shared, Some(4));
-    // All rows are taken as often, over both workers.
+    // All rows are used equally often, over both workers.
     for row in 0..5 {
         let count = column(&shared, 0).iter().filter(|cell| **cell == format!("r{row}")).count();
         assert_eq!(count, 16);
@@ -311,7 +311,7 @@ fn nothing_is_over_while_somebody_may_still_say_goodbye() {
     assert!(users.is_over());
 }
 
-/// What a million users take before they have met anybody.
+/// The memory of a million users before their first answer.
 #[test]
 fn a_million_users_take_a_hundred_bytes_each() {
     let (steps, operations) = line(&["a"]);
@@ -337,7 +337,7 @@ fn who_may_send_goes_before_who_may_not_and_keeps_the_others_in_line() {
     (0..4).for_each(|_| users.begin(slot(START), None));
     assert!(!users.has_room());
     assert_eq!(users.take_if(|user| user == 2), Some(2));
-    // Everybody was asked about, and nobody is again before there is a reason.
+    // Everybody was tried, and nobody is tried again without a reason.
     assert_eq!(users.take_if(|_| true), Some(3));
     assert_eq!(users.take_if(|_| true), None);
     users.look_again(1);
@@ -367,7 +367,7 @@ fn users_with_connections_of_their_own_take_places_in_turn() {
     assert_eq!(taken, [0, 1, 2, 0, 1, 2, 0]);
 }
 
-/// However connections come and go, whoever can send does, and in the end everybody has.
+/// However connections come and go, every user who can send does, and in the end everybody has.
 #[test]
 fn nobody_who_can_send_is_forgotten() {
     let (steps, operations) = line(&["a", "b"]);

@@ -1,4 +1,4 @@
-//! One user: what it is at, and how much it has done.
+//! One user: its position, and its counts.
 
 use std::ops::Range;
 
@@ -10,14 +10,14 @@ use crate::pacer::Slot;
 use crate::statistics::random::Random;
 use crate::time::{Nanos, Timestamp};
 
-/// Small, and without memory of its own but for cookies: there may be millions.
+/// Small, and without memory of its own except for cookies: there may be millions.
 #[derive(Debug)]
 pub(super) struct User {
     pub(super) number: u64,
     /// The seed of its next draws.
     pub(super) chance: u64,
     pub(super) cookies: CookieJar,
-    /// The steps it goes through; none between flows.
+    /// The list of its current step; none between flows.
     pub(super) part: Option<Part>,
     pub(super) flow: u32,
     pub(super) place: Place,
@@ -25,10 +25,10 @@ pub(super) struct User {
     /// Of the request.
     pub(super) sequence: u64,
     pub(super) due: Timestamp,
-    /// When its flow was to begin, and whether that counts.
+    /// When its flow was due to begin, and whether that counts.
     pub(super) slot_due: Timestamp,
     pub(super) is_measured: bool,
-    /// In its flow, without pauses; and how much of that it waited to send.
+    /// Time in its flow, without think times; and the part of that waiting to send.
     pub(super) spent: Nanos,
     pub(super) late: Nanos,
     pub(super) has_started: bool,
@@ -44,18 +44,18 @@ impl User {
     }
 }
 
-/// Where what is the user's lies, of which each has so many.
+/// The range of a user's own entries, if each has this many.
 pub(super) const fn places(place: u32, each: usize) -> Range<usize> {
     let begin = place as usize * each;
     begin..begin + each
 }
 
-/// The step it is at.
+/// The user's current step.
 pub(super) fn step_of<'a>(script: &'a Script, user: &User) -> Option<&'a Step> {
     script.part(user.part?).steps.get(user.step as usize)
 }
 
-/// Whether nothing comes after the pause that the user has come to.
+/// Whether nothing comes after the user's current pause.
 pub(super) fn is_over(flow: &Flow, user: &User) -> bool {
     let (mut place, mut random) = (user.place, Random::new(user.chance));
     place.next(&flow.operations, &mut random).is_none()
