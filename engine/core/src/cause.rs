@@ -1,33 +1,33 @@
 //! Why slots ended without a passing answer: a bounded tally of texts.
 //!
-//! Outcomes say how many requests failed, causes say why. Texts are formatted into a buffer that
-//! is kept, so that a cause seen before allocates nothing. It decides which causes are kept apart
-//! and in which order they are listed; where they are shown is left to the readers of records.
+//! Outcomes say how many requests failed, causes say why. Texts are formatted into a buffer that is
+//! reused, so a cause seen before allocates nothing. This file decides which causes are separate
+//! and in which order they are listed; readers of records decide where to show them.
 
 use std::fmt::{Display, Write as _};
 
 use crate::outcome::Outcome;
 
-/// Most causes kept apart; later ones are counted together, per outcome.
+/// Most separate causes; later ones are counted together, per outcome.
 pub const CAUSES_MAX: usize = 16;
 
 /// The text of the causes that are counted together.
 const OTHERS: &str = "other causes";
 
-/// Why slots ended as they did, and how many.
+/// Why slots ended as they did, with counts.
 #[derive(Clone, Debug, Default)]
 pub struct Causes {
     known: Vec<Known>,
     others: [u64; Outcome::ALL.len()],
-    /// Where texts are formatted before they are compared.
+    /// Buffer in which texts are formatted before they are compared.
     text: String,
 }
 
-/// A cause as it is counted.
+/// A cause and its count.
 #[derive(Clone, Debug)]
 struct Known {
     cause: Cause,
-    /// How much of its text distinguishes it from others; the rest is an example.
+    /// Length of the text that identifies it; the rest is an example.
     own: usize,
 }
 
@@ -36,9 +36,9 @@ struct Known {
 pub struct Cause {
     /// How the slots ended.
     pub outcome: Outcome,
-    /// Why: one line without an end, for people.
+    /// Why: one line without a final line break, for users.
     pub text: String,
-    /// How many.
+    /// How many slots.
     pub count: u64,
 }
 
@@ -50,8 +50,7 @@ impl Causes {
         self.add_with_example(outcome, text, "", count);
     }
 
-    /// The same, with what was seen this time: the first example of a cause is kept behind its
-    /// text.
+    /// The same with an example: the first one of a cause is kept after its text.
     #[cold]
     #[inline(never)]
     pub fn add_with_example(
@@ -63,7 +62,7 @@ impl Causes {
     ) {
         let mut room = std::mem::take(&mut self.text);
         room.clear();
-        // A `String` takes whatever it is given.
+        // Writing to a `String` cannot fail.
         let _ = write!(room, "{text}");
         let own = room.len();
         let _ = write!(room, ": {example}");
@@ -84,14 +83,14 @@ impl Causes {
         }
     }
 
-    /// Forget everything.
+    /// Remove all causes.
     pub fn clear(&mut self) {
         self.known.clear();
         self.others = Default::default();
     }
 
-    /// Every cause, the most frequent first and those of the same frequency in the order in
-    /// which they were first seen; the causes beyond [`CAUSES_MAX`] stand last.
+    /// Every cause, the most frequent first, equally frequent ones in the order of their first
+    /// occurrence; causes beyond [`CAUSES_MAX`] are last.
     pub fn list(&self) -> Vec<Cause> {
         let mut causes: Vec<_> = self.known.iter().map(|known| known.cause.clone()).collect();
         causes.sort_by_key(|cause| std::cmp::Reverse(cause.count));

@@ -1,19 +1,19 @@
-//! The edges of the measured window of a closed loop: what lies across them counts by its share.
+//! The edges of the measured window of a closed loop: an exchange that crosses an edge counts by
+//! its share inside.
 //!
-//! A closed loop sends its next request when the last answer is in, so whatever falls into a window
-//! of a few service times is cut at both ends. To count what was sent in it counts the last request
-//! of each connection whole, to count what was answered in it the first one. Counted by the share
-//! of its time that lies in the window, each contributes what the window holds of it: in a steady
-//! state the expected sum is rate x window, however long the window is (Campbell's theorem; each
-//! contributes overlap / length, and its overlap with a window, over all places it may begin at,
-//! sums up to length x window).
+//! A closed loop sends its next request when the last answer has arrived, so a window of a few
+//! service times is cut at both ends. Counting the requests sent in it counts the last one of each
+//! connection completely, counting the answers the first one. If each is counted by the share of
+//! its time inside the window, the expected sum in a steady state is rate x window, however long
+//! the window is (Campbell's theorem: each contributes overlap / length, and its overlap with a
+//! window, over all possible start times, sums up to length x window).
 
 use std::ops::Range;
 
 use crate::time::Timestamp;
 
-/// What exchanges that lie across an edge add to the counts of those begun in the window: less
-/// than nothing where they end after it, more where they began before it.
+/// Corrections of the counts of exchanges begun in the window, for those that cross an edge:
+/// negative for those that end after it, positive for those that began before it.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct EdgeShares {
     /// To those sent.
@@ -22,8 +22,8 @@ pub struct EdgeShares {
     pub completed: f64,
     /// To those that ended `ok`.
     pub ok: f64,
-    /// To the sum of their service times, in nanoseconds: what of it the window does not hold is
-    /// taken away.
+    /// To the sum of their service times, in nanoseconds: the part outside the window is
+    /// subtracted.
     pub busy: f64,
 }
 
@@ -37,8 +37,8 @@ impl EdgeShares {
     }
 }
 
-/// The share of the time from `began` to `ended` that lies in `window`, 0..=1. What took no time
-/// lies in it, or does not.
+/// The share of the time from `began` to `ended` that lies in `window`, 0..=1. An instant lies
+/// either inside or outside.
 pub fn share_within(window: &Range<Timestamp>, began: Timestamp, ended: Timestamp) -> f64 {
     let whole = ended.since(began).0;
     if whole == 0 {
@@ -56,8 +56,8 @@ mod tests {
 
     const SECOND: u64 = Nanos::SECOND.0;
 
-    /// The rate that a window shows of connections which are each busy with one exchange after the
-    /// other, each as long as `draw` says.
+    /// The rate in a window with connections that are each always busy with one exchange, whose
+    /// length comes from `draw`.
     fn rate(window: &Range<Timestamp>, connections: u32, draw: &mut impl FnMut() -> u64) -> f64 {
         let mut sum = 0.0;
         for _ in 0..connections {
@@ -85,8 +85,8 @@ mod tests {
         }
     }
 
-    /// Of exponential times with a mean of 1 s, in a window of 2 s: one is no more telling than
-    /// chance allows, but thousands of them are right on average.
+    /// Exponential times with a mean of 1 s in a window of 2 s: one window has a large random
+    /// error, but the mean of thousands is right.
     #[test]
     fn answers_that_vary_show_their_rate_on_average() {
         let mut random = Random::new(7);

@@ -1,8 +1,8 @@
-//! The histogram the event loop writes: HDR geometry, three digits, one array, no allocation.
+//! The histogram that the event loop writes: HDR geometry, three digits, one array, no allocation.
 //!
 //! Values are nanoseconds from 1 to 1 hour; each is kept within 0.1 %. The geometry is that of
-//! `hdrhistogram` (lowest 1, three digits), so that [`LatencyCounts::drain_into`] moves counts
-//! into its histograms without loss; that crate does quantiles and serialisation.
+//! `hdrhistogram` (lowest 1, three digits), so [`LatencyCounts::drain_into`] moves counts into its
+//! histograms without loss; that crate computes quantiles and serialises.
 
 use hdrhistogram::Histogram;
 
@@ -13,8 +13,7 @@ const HALF_BITS: u32 = 10;
 const BUCKETS: usize = 32;
 const SLOTS: usize = (BUCKETS + 1) * HALF;
 
-/// The largest value that is distinguished, in nanoseconds: one hour. Larger ones are recorded as
-/// this.
+/// The largest distinct value in nanoseconds: one hour. Larger ones are recorded as this.
 pub const VALUE_MAX: u64 = 3_600_000_000_000;
 
 /// An empty histogram of whole-run size, with the geometry of [`LatencyCounts`].
@@ -47,7 +46,7 @@ impl LatencyCounts {
         self.record_many(nanos, 1);
     }
 
-    /// Record one value `times` over.
+    /// Record one value `times` times.
     #[inline]
     pub fn record_many(&mut self, nanos: u64, times: u32) {
         let slot = slot_of(nanos.clamp(1, VALUE_MAX));
@@ -61,7 +60,7 @@ impl LatencyCounts {
         self.total
     }
 
-    /// Add these counts to `whole`, losing none.
+    /// Add these counts to `whole`, without loss.
     pub fn add_to(&self, whole: &mut Histogram<u64>) {
         let (first, end) = self.touched;
         for slot in first..end {
@@ -72,7 +71,7 @@ impl LatencyCounts {
         }
     }
 
-    /// Add these counts to `whole`, losing none, and become empty.
+    /// Move these counts to `whole`, without loss.
     pub fn drain_into(&mut self, whole: &mut Histogram<u64>) {
         self.add_to(whole);
         self.clear();
@@ -88,7 +87,7 @@ impl LatencyCounts {
         self.touched = (self.touched.0.min(first), self.touched.1.max(end));
     }
 
-    /// Forget everything.
+    /// Remove all values.
     pub fn clear(&mut self) {
         let (first, end) = self.touched;
         if first < end {

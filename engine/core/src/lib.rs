@@ -1,8 +1,8 @@
-//! The pure half of uringbench: what a run decides, computed from values alone.
+//! The pure half of uringbench: all decisions of a run, computed from values alone.
 //!
-//! Nothing here reads a clock, opens a socket, touches a file or starts a thread: time is an
-//! argument, bytes are slices, and every machine can be stepped by a test. The drivers
-//! (`uringbench-ring`, `uringbench-engine`) bring the world to it.
+//! Nothing here reads a clock, opens a socket, uses a file or starts a thread: time is an argument,
+//! bytes are slices, and every machine can be stepped by a test. The drivers (`uringbench-ring`,
+//! `uringbench-engine`) connect it to the world.
 
 pub mod cause;
 pub mod edges;

@@ -1,7 +1,7 @@
-//! What became of a released slot: exactly one outcome each.
+//! The outcome of a released slot: exactly one each.
 //!
-//! The law of a run: `released = Σ outcomes + in flight`. [`Counts`] carries both sides so that
-//! it can be checked at any moment; after the drain nothing is in flight.
+//! The law of a run: `released = Σ outcomes + in flight`. [`Counts`] has both sides, so it can be
+//! checked at any moment; after the drain nothing is in flight.
 
 /// How one released slot ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -15,15 +15,15 @@ pub enum Outcome {
     Timeout,
     /// The connection ended before the answer was complete.
     Reset,
-    /// No connection could be made for it.
+    /// No connection could be made.
     ConnectFailed,
-    /// The answer was not HTTP, or contradicted itself.
+    /// The answer was not HTTP, or contradictory.
     Malformed,
-    /// The answer was complete but a check on it failed.
+    /// The answer was complete but failed a check.
     CheckFailed,
-    /// It was due, but no connection was free before it was given up.
+    /// It was due, but no connection was free within the timeout.
     NotSent,
-    /// Still in flight when the run was cut short; recorded at its age.
+    /// Still in flight when the run ended early; recorded with its age.
     Censored,
 }
 
@@ -62,12 +62,12 @@ impl Outcome {
     }
 }
 
-/// Slots released and what became of them.
+/// Slots released and their outcomes.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Counts {
-    /// Slots released: handed to a connection or given up.
+    /// Slots released: passed to a connection or given up.
     pub released: u64,
-    /// Times that one of them was sent again, on another connection.
+    /// How often one of them was sent again, on another connection.
     pub retried: u64,
     outcomes: [u64; Outcome::ALL.len()],
 }
@@ -79,12 +79,12 @@ impl Counts {
         self.outcomes[outcome as usize] += slots;
     }
 
-    /// How many slots ended so.
+    /// How many slots had this outcome.
     pub const fn of(&self, outcome: Outcome) -> u64 {
         self.outcomes[outcome as usize]
     }
 
-    /// Slots that have ended, in whatever way.
+    /// Slots that have ended, with any outcome.
     pub fn ended(&self) -> u64 {
         self.outcomes.iter().sum()
     }
@@ -99,7 +99,7 @@ impl Counts {
         self.ended() - self.of(Outcome::Ok)
     }
 
-    /// Slots not ended yet. `None` breaks the law: more ended than were released.
+    /// Slots that have not ended. `None` breaks the law: more ended than were released.
     pub fn in_flight(&self) -> Option<u64> {
         self.released.checked_sub(self.ended())
     }

@@ -1,8 +1,8 @@
-//! The pacer: which slot is released now, and which belong to the measured window.
+//! The pacer: which slot is released now, and which are in the measured window.
 //!
-//! A pure function of time and of what has been released so far; it never sleeps. Slots that are
-//! due but find no connection stay where they are, with their due time, until they are taken or
-//! given up: the backlog is a position in the schedule and needs no memory.
+//! A pure function of time and of the slots released so far; it never sleeps. Due slots without a
+//! free connection keep their due time until they are taken or given up: the backlog is a position
+//! in the schedule and needs no memory.
 
 use std::sync::Arc;
 
@@ -14,18 +14,18 @@ use crate::varying::Varying;
 /// A planned start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Slot {
-    /// When it was to be sent.
+    /// When it is to be sent.
     pub due: Timestamp,
-    /// Whether it falls into the measured window.
+    /// Whether it is in the measured window.
     pub measured: bool,
 }
 
 /// The pacer's answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pace {
-    /// So many slots with this due time are released now, at least one.
+    /// This many slots with this due time are released now, at least one.
     Release(Slot, u16),
-    /// Nothing is due before then.
+    /// Nothing is due before this time.
     WaitUntil(Timestamp),
     /// There are no more slots.
     Done,
@@ -38,13 +38,13 @@ pub struct Pacer {
     measure_from: Timestamp,
     /// No slot due at or after this is released.
     end: Timestamp,
-    /// Measured slots still to be released, if the run is limited by them.
+    /// Measured slots left, if the run is limited by requests.
     measured_left: Option<u64>,
 }
 
 #[derive(Clone, Debug)]
 enum Source {
-    /// A slot is due whenever somebody asks, from the start on.
+    /// A slot is due at any time from the start on.
     Closed {
         start: Timestamp,
     },
@@ -88,8 +88,8 @@ impl Pacer {
         }
     }
 
-    /// Release the next slot if it is due; in a closed loop, where they are all alike, up to
-    /// `at_most` (at least 1) at once.
+    /// Release the next slot if it is due; in a closed loop, where all are equal, up to `at_most`
+    /// (at least 1) at once.
     #[inline]
     pub fn poll(&mut self, now: Timestamp, at_most: u16) -> Pace {
         let due = match &self.source {
@@ -115,7 +115,7 @@ impl Pacer {
         Pace::Release(Slot { due, measured }, count)
     }
 
-    /// The next slot's place among the times of a replay, from 0; `None` elsewhere.
+    /// The next slot's index in the times of a replay; otherwise `None`.
     #[inline]
     pub const fn number(&self) -> Option<usize> {
         match &self.source {
@@ -124,8 +124,8 @@ impl Pacer {
         }
     }
 
-    /// Release the next slot if it has been due for longer than `patience`: it is given up.
-    /// A closed loop has none.
+    /// Release the next slot if it has been due for longer than `patience`: it is given up. Never
+    /// in a closed loop.
     #[inline]
     pub fn give_up(&mut self, now: Timestamp, patience: Nanos) -> Option<Slot> {
         let Source::Open(schedule) = &self.source else { return None };
@@ -138,7 +138,7 @@ impl Pacer {
         }
     }
 
-    /// Whether there are no more slots, whatever the time.
+    /// Whether no slots are left, at any time.
     #[inline]
     pub fn is_done(&self, now: Timestamp) -> bool {
         let due = match &self.source {
@@ -148,7 +148,7 @@ impl Pacer {
         due >= self.end || self.is_exhausted() && due >= self.measure_from
     }
 
-    /// Whether every measured slot that there may be has been released.
+    /// Whether every possible measured slot has been released.
     pub fn is_exhausted(&self) -> bool {
         self.measured_left == Some(0)
     }
@@ -187,7 +187,7 @@ mod tests {
         Load::open(rate, Arrivals::Constant)
     }
 
-    /// Everything released when asked every `step` until `until`.
+    /// Everything released when polled every `step` until `until`.
     fn released(pacer: &mut Pacer, step: u64, until: u64) -> Vec<Slot> {
         let mut slots = Vec::new();
         let mut now = START;

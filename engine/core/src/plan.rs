@@ -1,8 +1,8 @@
 //! A plan: everything a run needs to know, validated, as plain data.
 //!
-//! The command line makes one from what was typed and from the machine; the engine executes it.
-//! It holds no argument-parser type and nothing that is not yet decided. What excludes each other
-//! are variants of one type; [`Plan::new`] checks the values.
+//! The command line builds it from its arguments and the machine; the engine executes it. It
+//! contains no argument-parser type and no open decision. Alternatives that exclude each other are
+//! variants of one type; [`Plan::new`] checks the values.
 
 pub mod load;
 pub mod tls;
@@ -30,7 +30,7 @@ use crate::record::INTERVAL;
 use crate::slo::Slo;
 use crate::time::Nanos;
 
-/// One run, decided and checked. Its parts are read as its fields.
+/// One run, decided and validated. Its parts are read as its fields.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(try_from = "Parts")]
 pub struct Plan(Parts);
@@ -38,25 +38,25 @@ pub struct Plan(Parts);
 /// The parts of a plan.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Parts {
-    /// What is loaded, as reports name it.
+    /// The target, for reports.
     pub target: Target,
-    /// How connections are made, and what serves them.
+    /// How connections are made, and the engine that serves them.
     pub transport: Transport,
-    /// What the bytes of a connection are wrapped in.
+    /// The protocol around the bytes of a connection.
     pub protocol: Protocol,
-    /// What is sent, and what its answers are.
+    /// What is sent, and how its answers are read.
     pub workload: Workload,
     /// When it is sent.
     pub load: Load,
     /// How long the parts of the run last.
     pub limits: Limits,
-    /// How the run is followed and judged.
+    /// How the run is observed and evaluated.
     pub observe: Observe,
     /// Seed of every random choice.
     pub seed: u64,
 }
 
-/// What is loaded, as reports name it.
+/// The target, for reports.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Target {
     /// The URL.
@@ -65,41 +65,41 @@ pub struct Target {
     pub method: String,
 }
 
-/// What the bytes of a connection are wrapped in.
+/// The protocol around the bytes of a connection.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Protocol {
-    /// Nothing.
+    /// None.
     Plain,
     /// TLS, on every connection.
     Tls(TlsPlan),
 }
 
-/// How the run is followed and judged.
+/// How the run is observed and evaluated.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Observe {
-    /// The step in which it is followed: [`INTERVAL`], or a divisor of it ([`SLICE_MIN`] at
-    /// least) when what happens within a second matters.
+    /// The length of its intervals: [`INTERVAL`], or a divisor of it ([`SLICE_MIN`] at least) if
+    /// events within a second matter.
     pub slice: Nanos,
-    /// What its figures are held against.
+    /// The objectives for its figures.
     pub objectives: Vec<Objective>,
 }
 
-/// An objective and what it is about.
+/// An objective and its scope.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Objective {
-    /// What must hold.
+    /// The condition.
     pub limit: Slo,
-    /// The flow it is about: an index. The whole run without one.
+    /// The index of a flow; `None` for the whole run.
     pub flow: Option<usize>,
-    /// The step of the flow it is about: an index.
+    /// The index of a step of the flow; `None` for the whole flow.
     pub step: Option<usize>,
 }
 
-/// The shortest step in which a run is followed.
+/// The shortest interval.
 pub const SLICE_MIN: Nanos = Nanos::from_millis(10);
 
-/// Why parts make no plan.
+/// Why parts are not a plan.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum PlanError {
     /// There is no address to connect to.
@@ -116,10 +116,10 @@ pub enum PlanError {
         /// How many connections there are.
         connections: u32,
     },
-    /// A limit that lets nothing through.
+    /// A limit of zero.
     #[error("{0} is 0: give at least 1, or leave it out")]
     Zero(&'static str),
-    /// An address of this machine from which no address of the target can be reached.
+    /// A local address from which no address of the target can be reached.
     #[error("source address {0} cannot reach the target: use addresses of its kind")]
     Source(IpAddr),
     /// A PROXY header would have no address to name.
@@ -131,16 +131,16 @@ pub enum PlanError {
     /// Out of its range.
     #[error("a timeout of {0}: give 1ms to 1h")]
     Timeout(Nanos),
-    /// Seconds do not end where steps end.
+    /// Intervals must divide a second.
     #[error("a step of {0}: give a divisor of 1s, at least 10ms")]
     Slice(Nanos),
-    /// The schedule of a replay without its times, or the other way round.
+    /// A replay needs a script with times, and a script with times a replay.
     #[error("a replay needs a script with the times at which its flows begin, and no other does")]
     Replay,
-    /// A closed loop of flows has users, and no other load has.
+    /// A closed loop of flows needs users, and no other load has them.
     #[error("the users of a script are given for a closed loop, and for no other load")]
     Users,
-    /// Users that could have no connection of their own.
+    /// More users than connections of their own.
     #[error("{users} users cannot each have one of {connections} connections")]
     OwnConnections {
         /// How many users there are.
@@ -148,7 +148,7 @@ pub enum PlanError {
         /// How many connections there are.
         connections: u32,
     },
-    /// A rate that changes, but not how.
+    /// A changing rate needs its segments.
     #[error("a rate that changes needs at least one stretch, and each stretch a length")]
     Stretches,
 }
@@ -157,14 +157,14 @@ impl Plan {
     /// A plan of these parts.
     ///
     /// # Errors
-    /// When a value of theirs is out of its range, or two contradict each other.
+    /// If a value is out of range, or two contradict each other.
     pub fn new(parts: Parts) -> Result<Self, PlanError> {
         parts.check()?;
         Ok(Self(parts))
     }
 
-    /// The least there is: one request after the other for a second, over one connection from
-    /// CPU 0, with nothing special about either.
+    /// The smallest plan: one request after the other for a second, over one connection from CPU 0,
+    /// with all defaults.
     pub fn plain(peer: SocketAddr, request: RequestTemplate) -> Self {
         Self(Parts {
             target: Target { url: format!("http://{peer}/"), method: "GET".to_owned() },
@@ -215,7 +215,7 @@ impl Deref for Plan {
 }
 
 impl Parts {
-    /// Whether no network lies between this machine's sockets and the target's.
+    /// Whether target and client are on this machine, with no network between.
     pub fn is_on_loopback(&self) -> bool {
         self.transport.carrier.addresses().iter().all(|address| address.ip().is_loopback())
     }
@@ -230,7 +230,7 @@ impl Parts {
         self.transport.connections.count
     }
 
-    /// TLS on every connection, if at all.
+    /// TLS, if connections use it.
     pub const fn tls(&self) -> Option<&TlsPlan> {
         match &self.protocol {
             Protocol::Plain => None,
@@ -238,17 +238,17 @@ impl Parts {
         }
     }
 
-    /// Addresses of this machine that connections come from; empty when the kernel chooses.
+    /// Local addresses to connect from; empty if the kernel chooses.
     pub fn sources(&self) -> &[IpAddr] {
         self.transport.carrier.as_ring().map_or(&[], |ring| ring.route.sources())
     }
 
-    /// How connections are closed from this side.
+    /// How this side closes connections.
     pub fn closing(&self) -> Closing {
         self.transport.carrier.as_ring().map_or(Closing::Fin, |ring| ring.closing)
     }
 
-    /// The form of the PROXY header that connections begin with, if they do.
+    /// The version of the PROXY header that connections begin with, if any.
     pub fn proxy(&self) -> Option<ProxyVersion> {
         match self.transport.carrier.as_ring()?.route {
             Route::Proxied { version, .. } => Some(version),
@@ -261,8 +261,8 @@ impl Parts {
         self.transport.carrier.as_ring()?.read_rate
     }
 
-    /// Whether requests have due times of their own: in an open loop, and in every flow, whose
-    /// steps are due when the one before has ended.
+    /// Whether requests have due times: in an open loop, and in every flow, where a step is due
+    /// when the one before has ended.
     pub fn has_due_times(&self) -> bool {
         self.load != Load::Closed || self.workload.script().is_some()
     }

@@ -33,7 +33,7 @@ impl Rate {
         Self::from_milli(self.0 * 2)
     }
 
-    /// Requests per second, for people.
+    /// Requests per second, for display.
     pub const fn as_f64(self) -> f64 {
         self.0 as f64 / 1e3
     }

@@ -1,7 +1,7 @@
-//! When slots are due: integer nanoseconds, no drift, every worker its own share.
+//! The due times of slots: integer nanoseconds, no drift, a share for every worker.
 //!
-//! A schedule is an unending series of due times; when to stop is the pacer's business. Only a
-//! replay has a last one.
+//! A schedule is an endless series of due times; the pacer decides when to stop. Only a replay has
+//! a last one.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::tempo::{Paced, Stage};
 use crate::time::{Nanos, Timestamp};
 use crate::varying::Varying;
 
-/// Which share of the whole schedule: worker `index` of `count`.
+/// A share of the whole schedule: worker `index` of `count`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Share {
     /// 0..count.
@@ -27,7 +27,7 @@ impl Share {
     /// The whole schedule.
     pub const WHOLE: Self = Self { index: 0, count: 1 };
 
-    /// This share of `total` things; the first workers take what does not divide.
+    /// This share of `total` items; the first workers take the remainder.
     pub fn of(self, total: u64) -> u64 {
         let (each, rest) = (total / u64::from(self.count), total % u64::from(self.count));
         each + u64::from(u64::from(self.index) < rest)
@@ -37,16 +37,16 @@ impl Share {
 /// The due times of one worker, from one start on.
 #[derive(Clone, Debug)]
 pub enum Schedule {
-    /// Evenly spaced: the worker takes every `count`-th tick of the whole.
+    /// Equal gaps: the worker takes every `count`-th tick of the whole.
     Constant(Ticks),
-    /// Exponential gaps. The sum of independent Poisson streams is one of the summed rate, so
-    /// each worker draws its own at its share of the rate.
+    /// Exponential gaps. The sum of independent Poisson streams is one of the summed rate, so each
+    /// worker draws its own at its share of the rate.
     Poisson(Gaps),
     /// At given times.
     Replay(Replay),
-    /// At a rate that changes.
+    /// At a changing rate.
     Varying(Box<Varying>),
-    /// One of these, changing its tempo.
+    /// One of these, with a changing tempo.
     Paced(Box<Paced>),
 }
 
@@ -74,7 +74,7 @@ pub struct Gaps {
 #[derive(Clone, Debug)]
 pub struct Replay {
     due: Timestamp,
-    /// Of all workers, since they are the same for all.
+    /// Shared by all workers.
     times: Arc<[Nanos]>,
     at: usize,
     step: usize,
@@ -82,8 +82,8 @@ pub struct Replay {
 }
 
 impl Schedule {
-    /// The share of one worker in a schedule whose slots are due so long after `start`; `times`
-    /// do not decrease. After the last one, the next is due [`Timestamp::NEVER`].
+    /// The share of one worker in a schedule with these times after `start`, in ascending order.
+    /// After the last one, the next is due [`Timestamp::NEVER`].
     pub fn replay(times: Arc<[Nanos]>, share: Share, start: Timestamp) -> Self {
         Self::Replay(Replay::new(times, share, start))
     }
@@ -96,7 +96,7 @@ impl Schedule {
         }
     }
 
-    /// The same, changing its tempo from `start` on as the stages say.
+    /// The same, with the tempo of these stages from `start` on.
     pub fn with_stages(self, stages: &[Stage], start: Timestamp) -> Self {
         if stages.is_empty() {
             return self;
@@ -116,8 +116,8 @@ impl Schedule {
         }
     }
 
-    /// The next slot's place among the times of a replay, over all workers, from 0; `None` of a
-    /// schedule without such times.
+    /// The next slot's index in the times of a replay, over all workers; `None` for other
+    /// schedules.
     pub const fn number(&self) -> Option<usize> {
         match self {
             Self::Constant(_) | Self::Poisson(_) | Self::Varying(_) => None,
@@ -126,7 +126,7 @@ impl Schedule {
         }
     }
 
-    /// Go on to the slot after.
+    /// Advance to the next slot.
     #[inline]
     pub fn advance(&mut self) {
         match self {

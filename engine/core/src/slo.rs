@@ -1,7 +1,8 @@
-//! Service-level objectives: what `--slo 'p99<20ms,errors<0.1%'` asks, and whether a run met it.
+//! Service-level objectives: the terms of `--slo 'p99<20ms,errors<0.1%'`, and whether a run met
+//! them.
 //!
 //! Times are response times, which in a closed loop are service times: the finding then says so.
-//! What follows from an objective that was missed (the exit code) is left to the command line.
+//! The command line decides what a missed objective means (the exit code).
 
 use std::str::FromStr;
 
@@ -18,18 +19,18 @@ pub struct Slo {
     written: String,
 }
 
-/// One objective held against one run.
+/// The result of one objective.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SloFinding {
     /// The objective: `p99 < 20.0 ms`.
     pub text: String,
-    /// What was measured: `12.3 ms`.
+    /// The measured value: `12.3 ms`.
     pub measured: String,
-    /// Whether the one satisfies the other.
+    /// Whether the objective was met.
     pub met: Met,
 }
 
-/// What objectives are held against.
+/// The measured values that objectives are compared with.
 #[derive(Clone, Debug)]
 pub struct Measured<'a> {
     about: Option<String>,
@@ -43,11 +44,11 @@ pub struct Measured<'a> {
 /// Whether an objective was met.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Met {
-    /// It was.
+    /// Met.
     Yes,
-    /// It was not.
+    /// Missed.
     No,
-    /// The run has too few samples to tell.
+    /// The run has too few samples to decide.
     Unknown,
 }
 
@@ -57,37 +58,37 @@ pub enum SloError {
     /// Nothing between two commas, or nothing at all.
     #[error("an objective is empty: write terms such as p99<20ms,errors<0.1%")]
     Empty,
-    /// No comparison.
+    /// No comparison operator.
     #[error("`{0}` compares nothing: write a term such as p99<20ms, errors<0.1% or rate>9k")]
     NoRelation(String),
-    /// A name that is none of ours.
+    /// An unknown name.
     #[error("`{name}` is not a term of an objective, did you mean `{nearest}`? (valid: {valid})")]
     Unknown {
         /// What was written.
         name: String,
-        /// The valid name that looks most like it.
+        /// The valid name most similar to it.
         nearest: &'static str,
         /// Every valid name.
         valid: String,
     },
-    /// A time or an error share bounded from below, or a rate from above.
+    /// A time or an error share with a lower bound, or a rate with an upper bound.
     #[error("`{term}` asks for the worse side: write {name}{relation}…")]
     WrongSide {
         /// What was written.
         term: String,
-        /// The name in it.
+        /// Its name.
         name: &'static str,
-        /// The relation it takes.
+        /// The operator for this name.
         relation: &'static str,
     },
-    /// A bound that is no number of the right unit.
+    /// A bound that is not a number with the right unit.
     #[error("`{bound}` is no bound for {name}: write {example}")]
     Bound {
         /// What was written.
         bound: String,
-        /// What it was to bound.
+        /// The metric to be bounded.
         name: &'static str,
-        /// A term that is right.
+        /// An example of a valid term.
         example: String,
     },
 }
@@ -95,9 +96,9 @@ pub enum SloError {
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Term {
     metric: Metric,
-    /// Whether the bound itself still meets the objective.
+    /// Whether a value equal to the bound meets the objective.
     inclusive: bool,
-    /// Nanoseconds, a share of 0..=1 or requests per second, as the metric has it.
+    /// Nanoseconds, a share of 0..=1 or requests per second, depending on the metric.
     bound: f64,
 }
 
@@ -110,7 +111,7 @@ enum Metric {
     Rate,
 }
 
-/// Every name and what it means; the first of several for one metric is how it is spoken of.
+/// Every name and its metric; reports use the first name of a metric.
 const METRICS: [(&str, Metric); 12] = [
     ("p50", Metric::Quantile(Quantile::P50)),
     ("p90", Metric::Quantile(Quantile::P90)),
@@ -126,19 +127,19 @@ const METRICS: [(&str, Metric); 12] = [
     ("rate", Metric::Rate),
 ];
 
-/// Units of time in nanoseconds; those that end like another come first.
+/// Units of time in nanoseconds; a unit that ends with another comes first.
 const TIME_UNITS: [(&str, f64); 5] =
     [("ns", 1.0), ("us", 1e3), ("µs", 1e3), ("ms", 1e6), ("s", 1e9)];
 
 impl Slo {
-    /// Hold every objective against what was measured, in the order they were written.
+    /// Compare every objective with the measured values, in the order they were written.
     pub fn judge(&self, measured: &Measured<'_>) -> Vec<SloFinding> {
         self.terms.iter().map(|term| term.judge(measured)).collect()
     }
 }
 
 impl<'a> Measured<'a> {
-    /// Of a whole run.
+    /// For a whole run.
     pub const fn of_run(summary: &'a Summary) -> Self {
         Self {
             about: None,
@@ -149,7 +150,7 @@ impl<'a> Measured<'a> {
         }
     }
 
-    /// Of the flows of one name.
+    /// For the flows of one name.
     pub fn of_flow(flow: &'a FlowSummary) -> Self {
         Self {
             about: Some(flow.name.clone()),
@@ -160,7 +161,7 @@ impl<'a> Measured<'a> {
         }
     }
 
-    /// Of one step's requests.
+    /// For the requests of one step.
     pub fn of_step(step: &'a StepSummary) -> Self {
         Self {
             about: Some(format!("{}/{}", step.flow, step.name)),
@@ -309,7 +310,7 @@ impl Metric {
         (bound.is_finite() && bound >= 0.0).then_some(bound)
     }
 
-    /// `None` when the run has too few samples for it.
+    /// `None` if the run has too few samples.
     fn measured(self, of: &Measured<'_>) -> Option<f64> {
         let response = of.response;
         match self {
@@ -324,7 +325,7 @@ impl Metric {
     fn show(self, value: f64) -> String {
         match self {
             Self::Errors => Percent(value).to_string(),
-            // Rounded down: 8,999.6/s misses 9,000/s and must not read as if it did not.
+            // Rounded down: 8,999.6/s misses 9,000/s and must not look equal to it.
             Self::Rate => format!("{}/s", Grouped(value as u64)),
             _ => Nanos(value as u64).to_string(),
         }

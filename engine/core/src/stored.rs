@@ -1,23 +1,23 @@
-//! Bytes in a stored plan: a text where they are one, base64 elsewhere.
+//! Bytes in a stored plan: text if they are UTF-8, otherwise base64.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-/// Bytes, as they are stored.
+/// The stored form of bytes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 enum Form {
     /// UTF-8.
     Text(String),
-    /// Any others.
+    /// Other bytes.
     Binary {
         /// RFC 4648 section 4.
         base64: String,
     },
 }
 
-/// Bytes by themselves.
+/// A byte string.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(crate) struct Bytes(#[serde(with = "crate::stored")] pub(crate) Vec<u8>);
@@ -42,7 +42,7 @@ pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<
     }
 }
 
-/// Bytes that may be missing.
+/// An optional byte string.
 pub(crate) mod optional {
     use super::{Bytes, Deserialize, Deserializer, Serialize, Serializer};
 
@@ -60,7 +60,7 @@ pub(crate) mod optional {
     }
 }
 
-/// Several of them.
+/// A list of byte strings.
 pub(crate) mod list {
     use super::{Bytes, Deserialize, Deserializer, Serializer};
 

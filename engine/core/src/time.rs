@@ -1,8 +1,8 @@
-//! Points and spans of time, as integers of nanoseconds on `CLOCK_MONOTONIC`.
+//! Points and spans of time, as integer nanoseconds of `CLOCK_MONOTONIC`.
 //!
-//! Own types rather than `std::time::Instant`, so that a test writes absolute times as literals
-//! and the profiler's samples (same clock) can be joined to the load's. Whoever owns a clock
-//! makes a [`Timestamp`]; nobody in this crate does.
+//! Own types rather than `std::time::Instant`, so that tests write absolute times as literals and
+//! the profiler's samples (same clock) can be joined with the load's. Only owners of a clock create
+//! a [`Timestamp`]; this crate has no clock.
 
 use std::fmt;
 use std::ops::{Add, AddAssign, Sub};
@@ -21,10 +21,10 @@ pub struct Timestamp(pub u64);
 pub struct Nanos(pub u64);
 
 impl Timestamp {
-    /// Later than every time a run can reach: "never".
+    /// Later than every time of a run: "never".
     pub const NEVER: Self = Self(u64::MAX);
 
-    /// The span from `earlier` to here; zero when `earlier` is in fact later.
+    /// The span from `earlier` to this time; zero if `earlier` is later.
     #[inline]
     pub const fn since(self, earlier: Self) -> Nanos {
         Nanos(self.0.saturating_sub(earlier.0))
@@ -32,7 +32,7 @@ impl Timestamp {
 }
 
 impl Nanos {
-    /// No time at all.
+    /// Zero.
     pub const ZERO: Self = Self(0);
     /// One microsecond.
     pub const MICROSECOND: Self = Self(1_000);
@@ -51,7 +51,7 @@ impl Nanos {
         Self(millis.saturating_mul(1_000_000))
     }
 
-    /// As seconds, for people and for rates.
+    /// In seconds, for display and for rates.
     pub const fn as_secs_f64(self) -> f64 {
         self.0 as f64 / 1e9
     }
@@ -92,7 +92,7 @@ impl AddAssign for Nanos {
 }
 
 impl fmt::Display for Nanos {
-    /// Three significant digits and the unit a person would choose: `850 ns`, `12.3 µs`, `1.20 s`.
+    /// Three significant digits and a fitting unit: `850 ns`, `12.3 µs`, `1.20 s`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (value, unit) = match self.0 {
             0..1_000 => return write!(f, "{} ns", self.0),

@@ -1,12 +1,12 @@
-//! What people write for numbers: `100k`, `1.5M`, `1m30s`, `500ms`. Text in, exact integers out.
+//! Numbers as users write them: `100k`, `1.5M`, `1m30s`, `500ms`. Text in, exact integers out.
 //!
-//! Only the form is judged here; whether a value makes sense together with the others is decided
-//! by who reads it. Errors say what was expected; the reader puts the name before.
+//! Only the form is checked here; the caller checks whether a value makes sense. Errors say what
+//! was expected; the caller puts the option's name before.
 
 use crate::rate::Rate;
 use crate::time::Nanos;
 
-/// The longest span that can be asked for: a year. More is a slip of the keyboard.
+/// The longest span: a year. More is a typing error.
 const SPAN_MAX: u64 = 365 * 24 * 3_600 * Nanos::SECOND.0;
 
 /// A span such as `30s`, `1m30s`, `500ms`, `2h`; a plain number is seconds, as in wrk.
@@ -63,7 +63,7 @@ fn whole(text: &str) -> Result<u64, String> {
     whole.ok_or_else(|| "expected a whole number such as 64, 10k or 2M".to_owned())
 }
 
-/// Bytes of something that may be empty.
+/// A size in bytes, which may be 0.
 ///
 /// # Errors
 /// What was expected instead.
@@ -71,7 +71,7 @@ pub fn size(text: &str) -> Result<u32, String> {
     u32::try_from(whole(text)?).map_err(|_| format!("must be at most {}", u32::MAX))
 }
 
-/// As [`count`], for what is held in memory one by one.
+/// As [`count`], but at most 2^32 - 1: these are kept in memory one by one.
 ///
 /// # Errors
 /// What was expected instead.

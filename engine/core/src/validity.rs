@@ -1,9 +1,9 @@
 //! The verdict: can the numbers of this run be trusted, and if not, why and what to do.
 //!
-//! Pure rules over the plan, the record, the summary and what was observed of the machine. A
-//! rule whose observation is missing says nothing. `INVALID` means that the numbers measure
-//! something else than the target; `SUSPECT` that they may. What follows from a verdict (exit
-//! codes, gates) is left to the command line.
+//! Pure rules over the plan, the record, the summary and observations of the machine. A rule
+//! without its observation is not applied. `INVALID` means that the numbers do not measure the
+//! target; `SUSPECT` that they may be distorted. The command line decides what follows from a
+//! verdict (exit codes, gates).
 
 mod rules;
 
@@ -11,40 +11,40 @@ use crate::plan::Plan;
 use crate::record::RunRecord;
 use crate::summary::Summary;
 
-/// What became of the numbers of a run.
+/// The verdict on the numbers of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verdict {
-    /// The worst of the reasons.
+    /// The worst severity of the reasons.
     pub validity: Validity,
-    /// Why it is not valid, the worst first; empty when it is.
+    /// Why it is not valid, the worst first; empty if it is.
     pub reasons: Vec<Reason>,
-    /// What else a reader should know; changes nothing.
+    /// Further facts for the reader, which do not change the verdict.
     pub notes: Vec<String>,
 }
 
 /// Whether the numbers can be trusted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Validity {
-    /// Nothing speaks against them.
+    /// No rule found a fault.
     Valid,
-    /// Something may have bent them.
+    /// Something may have distorted them.
     Suspect,
-    /// They measure something else than the target.
+    /// They do not measure the target.
     Invalid,
 }
 
-/// One thing that speaks against the numbers.
+/// One reason against the numbers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reason {
     /// The rule, for programs: `late_sends`.
     pub code: &'static str,
     /// The figure and the fix, in a sentence.
     pub message: String,
-    /// How much it weighs.
+    /// Its severity.
     pub severity: Severity,
 }
 
-/// How much a reason weighs.
+/// The severity of a reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
     /// It makes the run suspect.
@@ -53,17 +53,17 @@ pub enum Severity {
     Invalid,
 }
 
-/// What was seen of the machine and of a target on it during the measured window. Nothing here
-/// is needed: a rule whose figure is missing is not applied.
+/// Observations of the machine, and of a target on it, during the measured window. All are
+/// optional: a rule without its observation is not applied.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Observations {
-    /// Share of the CPUs' time that the hypervisor gave to others, 0..=1.
+    /// Share of the CPUs' time that the hypervisor gave to other guests, 0..=1.
     pub steal_share: Option<f64>,
-    /// TCP segments this machine sent again, all its connections (`RetransSegs`).
+    /// TCP segments that this machine retransmitted on all connections (`RetransSegs`).
     pub retransmits: Option<u64>,
-    /// Periods in which this process' cgroup was out of CPU quota (`nr_throttled`).
+    /// Periods in which this process's cgroup exceeded its CPU quota (`nr_throttled`).
     pub throttled_periods: Option<u64>,
-    /// The target's CPU time, when it runs on this machine.
+    /// The target's CPU time, if it runs on this machine.
     pub target: Option<TargetCpu>,
     /// CPUs that workers are pinned to and a target on this machine may use too.
     pub cpus_shared: Option<Vec<usize>>,
@@ -74,7 +74,7 @@ pub struct Observations {
 pub struct TargetCpu {
     /// Used on average over the measured window.
     pub used: f64,
-    /// What it may use: its affinity and quota.
+    /// The CPUs it may use, by affinity and quota.
     pub allowed: f64,
 }
 
@@ -89,7 +89,7 @@ impl Validity {
     }
 }
 
-/// Judge one run.
+/// Compute the verdict of one run.
 pub fn judge(
     plan: &Plan,
     record: &RunRecord,
@@ -98,7 +98,7 @@ pub fn judge(
 ) -> Verdict {
     let run = rules::Run { plan, record, summary, observed };
     let mut reasons = run.reasons();
-    // Stable: within a severity the order of the rules stays.
+    // A stable sort keeps the order of the rules within a severity.
     reasons.sort_by_key(|reason| std::cmp::Reverse(reason.severity));
     let validity = match reasons.first().map(|reason| reason.severity) {
         None => Validity::Valid,

@@ -7,18 +7,18 @@ use crate::tempo::{self, Stage};
 use crate::time::Nanos;
 use crate::varying::{self, Stretch};
 
-/// What decides when the next request is sent.
+/// The rule for when the next request is sent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Load {
-    /// Every connection, or every user, sends its next request as soon as it may: throughput, not
-    /// latency.
+    /// Every connection, or every user, sends its next request as soon as possible: measures
+    /// throughput, not latency.
     Closed,
-    /// Requests, or flows, are due on a schedule, whatever the target does.
+    /// Requests, or flows, are due on a schedule that the target cannot delay.
     Open {
-        /// Requests per second over all workers, at the beginning.
+        /// Requests per second over all workers, at the start.
         rate: Rate,
-        /// The law of the gaps between due times.
+        /// The distribution of the gaps between due times.
         arrivals: Arrivals,
         /// How the rate changes.
         course: Course,
@@ -31,35 +31,34 @@ pub enum Load {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Course {
-    /// It holds.
+    /// It is constant.
     #[default]
     Even,
-    /// The schedule passes at the tempo of these stages, one after the other; after the last one
-    /// at full tempo.
+    /// The schedule runs at the tempo of these stages in order; after the last one at full tempo.
     Tempo(Vec<Stage>),
-    /// The rate goes through these stretches, at least one; after the last one it holds.
+    /// The rate follows these segments in order, at least one; after the last one it is constant.
     Stretches(Vec<Stretch>),
 }
 
-/// The law of the gaps between the due times of an open loop.
+/// The distribution of the gaps between due times of an open loop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Arrivals {
-    /// Evenly spaced: the least variance, for comparisons.
+    /// Equal gaps: the least variance, for comparisons.
     Constant,
-    /// Exponential gaps, seeded: real queues, for capacity.
+    /// Exponential gaps from a seed: real queues, for capacity.
     Poisson,
 }
 
-/// How long the parts of a run last.
+/// The lengths of the parts of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
     /// When the measured window ends.
     pub window: Limit,
-    /// Load before the measured window, counted apart.
+    /// Load before the measured window, counted separately.
     pub warmup: Nanos,
-    /// How long an exchange may take from `sent`, a connection to establish, and a due slot to
-    /// wait for a connection; also the longest drain. [`TIMEOUT_MIN`]..=[`TIMEOUT_MAX`].
+    /// Longest time of an exchange from `sent`, of a connect, and of a due slot's wait for a
+    /// connection; also the longest drain. [`TIMEOUT_MIN`]..=[`TIMEOUT_MAX`].
     pub timeout: Nanos,
 }
 
@@ -74,19 +73,19 @@ pub const TIMEOUT_MAX: Nanos = Nanos::from_secs(3_600);
 pub enum Limit {
     /// After this long.
     Duration(Nanos),
-    /// When exactly this many requests have been released (over all workers), at least 1.
+    /// When exactly this many requests have been released, over all workers; at least 1.
     Requests(u64),
     /// Whichever comes first.
     Either(Nanos, u64),
 }
 
 impl Load {
-    /// An open loop whose rate holds.
+    /// An open loop at a constant rate.
     pub const fn open(rate: Rate, arrivals: Arrivals) -> Self {
         Self::Open { rate, arrivals, course: Course::Even }
     }
 
-    /// The changes of tempo; none elsewhere.
+    /// The stages of tempo; empty without them.
     pub fn stages(&self) -> &[Stage] {
         match self {
             Self::Open { course: Course::Tempo(stages), .. } => stages,
@@ -94,8 +93,8 @@ impl Load {
         }
     }
 
-    /// Requests per second that an open loop offers on average between two moments, both counted
-    /// from the start of the run; `None` for others.
+    /// Requests per second that an open loop offers on average between two times, counted from the
+    /// start of the run; otherwise `None`.
     pub(super) fn mean_rate(&self, from: Nanos, to: Nanos) -> Option<f64> {
         let Self::Open { rate, course, .. } = self else { return None };
         Some(match course {
@@ -107,7 +106,7 @@ impl Load {
 }
 
 impl Limit {
-    /// The most requests the window releases, if it is limited by them.
+    /// The most requests in the window, if it is limited by them.
     pub const fn requests(self) -> Option<u64> {
         match self {
             Self::Duration(_) => None,
@@ -115,7 +114,7 @@ impl Limit {
         }
     }
 
-    /// The longest the window lasts, if it is limited by time.
+    /// The longest time of the window, if it is limited by time.
     pub const fn duration(self) -> Option<Nanos> {
         match self {
             Self::Requests(_) => None,

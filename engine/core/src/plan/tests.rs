@@ -1,4 +1,4 @@
-//! Plans that cannot be, and why each is none.
+//! Plans that are invalid, and why.
 
 use super::*;
 use std::path::PathBuf;

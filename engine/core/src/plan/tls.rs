@@ -1,57 +1,57 @@
-//! TLS: which certificates are accepted, and what this side shows of itself.
+//! TLS: which certificates are accepted, and the client's own certificate.
 
 use std::fmt;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-/// What TLS is to do. Certificates and keys are DER (X.690), as files give them.
+/// The TLS configuration. Certificates and keys are DER (X.690), as read from files.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TlsPlan {
-    /// The name or address asked for (SNI), which the target's certificate has to bear.
+    /// The server name or address to send (SNI), which the target's certificate must contain.
     pub server_name: String,
-    /// Which certificates are taken for the target's.
+    /// Which certificates are accepted for the target.
     pub trust: Trust,
-    /// What this side shows of itself, when asked (mutual TLS).
+    /// The client's certificate, sent if requested (mutual TLS).
     pub identity: Option<Identity>,
     /// Versions offered.
     pub versions: TlsVersions,
-    /// Application protocols offered (ALPN), best first.
+    /// Application protocols offered (ALPN), preferred first.
     pub alpn: Vec<String>,
-    /// Whether a connection made anew takes up an earlier session.
+    /// Whether a reconnect resumes an earlier session.
     pub resumes: bool,
-    /// A body that only the end of the connection delimits is whole without a close_notify too.
+    /// Accept a body that only the end of the connection delimits without close_notify too.
     pub tolerates_truncation: bool,
 }
 
-/// Which certificates are taken for the target's.
+/// Which certificates are accepted for the target.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Trust {
-    /// Whatever is shown: no protection against anyone in between.
+    /// Any: no protection against an attacker in between.
     Anything,
-    /// What one of these vouches for, for the right name and at this time.
+    /// Those signed by one of these, valid for the name and now.
     Roots(Roots),
 }
 
-/// Certificates that vouch for others. A stored plan names their file alone.
+/// Certificates of authorities. A stored plan contains only their file.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Roots {
-    /// The file they are read from; `None` for those that the system trusts.
+    /// The file they are read from; `None` for the system's.
     pub file: Option<PathBuf>,
     /// The certificates.
     #[serde(skip)]
     pub certificates: Vec<Vec<u8>>,
 }
 
-/// A certificate of this side, and the key to prove it. A stored plan names their files alone.
+/// A client certificate and its private key. A stored plan contains only their files.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {
     /// The file of the certificate.
     pub certificate_file: PathBuf,
     /// The file of its private key.
     pub key_file: PathBuf,
-    /// The certificate, and those that vouch for it.
+    /// The certificate, followed by its chain.
     #[serde(skip)]
     pub chain: Vec<Vec<u8>>,
     /// Its private key, in PKCS #8, PKCS #1 or SEC 1 form.
@@ -70,7 +70,7 @@ impl fmt::Debug for Identity {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TlsVersions {
-    /// 1.3, or 1.2 where the target has no 1.3.
+    /// 1.3, or 1.2 if the target does not support 1.3.
     #[default]
     Both,
     /// 1.2 alone (RFC 5246).

@@ -1,4 +1,4 @@
-//! How connections are made, what they go over, and what serves them.
+//! How connections are made, over which sockets, and the engine that serves them.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -9,10 +9,10 @@ use thiserror::Error;
 
 use crate::rate::Rate;
 
-/// What carries the load, on which CPUs, over how many connections.
+/// The engine, its CPUs, and its connections.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Transport {
-    /// What the workers reach the kernel through, and which way connections take.
+    /// The engine, and the route of its connections.
     pub carrier: Carrier,
     /// The CPUs the workers are pinned to, one worker each, at least one.
     pub cpus: Vec<usize>,
@@ -22,27 +22,26 @@ pub struct Transport {
     pub connections: Connections,
 }
 
-/// How many connections there are, and how each is used.
+/// The number of connections, and their use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Connections {
     /// Over all workers, at least one per worker.
     pub count: u32,
     /// Further connections over all workers, which are held open and carry nothing.
     pub idle: u32,
-    /// Requests sent on a connection before it is closed and made anew, at least 1; `None` as
-    /// long as it lasts.
+    /// Requests sent on a connection before it is closed and reopened, at least 1; `None` for no
+    /// limit.
     pub requests: Option<u32>,
-    /// Which of the connections that are free takes the next request.
+    /// Which free connection sends the next request.
     pub order: ConnectionOrder,
-    /// Attempts to connect per second over all workers; `None` as fast as possible.
+    /// Connects per second over all workers; `None` for no limit.
     pub rate: Option<Rate>,
-    /// Bytes per second each connection sends of its requests, at least 1; `None` as fast as
-    /// possible.
+    /// Bytes per second that each connection sends, at least 1; `None` for no limit.
     pub write_rate: Option<u32>,
 }
 
 impl Connections {
-    /// So many, kept as long as they last, with no limit on their speed.
+    /// This many, kept open, without a limit of speed.
     pub const fn of(count: u32) -> Self {
         Self {
             count,
@@ -55,59 +54,56 @@ impl Connections {
     }
 }
 
-/// What a worker reaches the kernel through, with what only that can do. The machines above it are
-/// the same. Neither runtime lets its sockets be prepared.
+/// The engine, with the options that only it has. The machines above it are the same. Runtimes do
+/// not allow to prepare their sockets.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Carrier {
-    /// Our own loop over io_uring.
+    /// The built-in loop over io_uring.
     Ring(Ring),
-    /// The monoio runtime: over io_uring, or over epoll where that is not available. Connections
-    /// go to these addresses in turn.
+    /// The monoio runtime: over io_uring, or over epoll where that is unavailable. Connections use
+    /// these addresses in turn.
     Monoio(Vec<SocketAddr>),
     /// The tokio-uring runtime, to these addresses in turn.
     TokioUring(Vec<SocketAddr>),
 }
 
-/// Sockets of our own loop.
+/// Sockets of the built-in loop.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ring {
-    /// Which way connections take.
+    /// The route of connections.
     pub route: Route,
-    /// How connections are closed from this side.
+    /// How this side closes connections.
     pub closing: Closing,
-    /// Bytes per second each connection receives of its answers, at least 1; `None` as fast as
-    /// possible.
+    /// Bytes per second that each connection receives, at least 1; `None` for no limit.
     pub read_rate: Option<u32>,
 }
 
-/// Which way connections take to the target.
+/// The route of connections to the target.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Route {
     /// TCP.
     Tcp {
-        /// Every address of the target, at least one. Connections take them in turn.
+        /// Every address of the target, at least one. Connections use them in turn.
         peers: Vec<SocketAddr>,
-        /// Addresses of this machine that connections come from, in turn; empty leaves the choice
-        /// to the kernel.
+        /// Local addresses to connect from, in turn; if empty, the kernel chooses.
         sources: Vec<IpAddr>,
     },
     /// TCP that begins with a PROXY header, as if a proxy had accepted the connection.
     Proxied {
-        /// Every address of the target, at least one. Connections take them in turn.
+        /// Every address of the target, at least one. Connections use them in turn.
         peers: Vec<SocketAddr>,
-        /// Addresses of this machine that connections come from, in turn, at least one: the header
-        /// names them.
+        /// Local addresses to connect from, in turn, at least one: the header names them.
         sources: Vec<IpAddr>,
-        /// The header's form.
+        /// The header's version.
         version: ProxyVersion,
     },
     /// A Unix socket, by its path.
     Unix(PathBuf),
 }
 
-/// A runtime cannot do what was planned.
+/// A runtime does not support what was planned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("`--engine {engine}` cannot {ability}; leave that out, or use `--engine ring`")]
 pub struct CarrierError {
@@ -116,10 +112,10 @@ pub struct CarrierError {
 }
 
 impl Carrier {
-    /// What carries connections that take this route, are closed and received like this.
+    /// The engine for connections with this route, closing and read rate.
     ///
     /// # Errors
-    /// When the engine is a runtime and cannot do one of them.
+    /// If the engine is a runtime and does not support one of them.
     pub fn new(
         engine: Engine,
         route: Route,
@@ -143,7 +139,7 @@ impl Carrier {
         }
     }
 
-    /// Our own loop over TCP, with nothing special about it.
+    /// The built-in loop over TCP, with all defaults.
     pub const fn ring(peers: Vec<SocketAddr>) -> Self {
         let route = Route::Tcp { peers, sources: Vec::new() };
         Self::Ring(Ring { route, closing: Closing::Fin, read_rate: None })
@@ -158,7 +154,7 @@ impl Carrier {
         }
     }
 
-    /// The TCP addresses of the target; none when it has a Unix socket.
+    /// The TCP addresses of the target; none if it has a Unix socket.
     pub fn addresses(&self) -> &[SocketAddr] {
         match self {
             Self::Ring(ring) => ring.route.addresses(),
@@ -182,7 +178,7 @@ impl Carrier {
     }
 }
 
-/// TCP addresses among peers of any kind.
+/// TCP addresses as peers.
 fn tcp(addresses: &[SocketAddr]) -> Vec<Peer> {
     addresses.iter().copied().map(Peer::Tcp).collect()
 }
@@ -203,7 +199,7 @@ impl Route {
         }
     }
 
-    /// Addresses of this machine that connections come from; empty when the kernel chooses.
+    /// Local addresses to connect from; empty if the kernel chooses.
     pub fn sources(&self) -> &[IpAddr] {
         match self {
             Self::Tcp { sources, .. } | Self::Proxied { sources, .. } => sources,
@@ -246,20 +242,20 @@ impl fmt::Display for Peer {
     }
 }
 
-/// What a worker reaches the kernel through. The machines above it are the same.
+/// The engine of the workers. The machines above it are the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Engine {
-    /// Our own loop over io_uring.
+    /// The built-in loop over io_uring.
     #[default]
     Ring,
-    /// The monoio runtime: over io_uring, or over epoll where that is not to be had.
+    /// The monoio runtime: over io_uring, or over epoll where that is unavailable.
     Monoio,
     /// The tokio-uring runtime.
     TokioUring,
 }
 
 impl Engine {
-    /// As it is chosen on the command line.
+    /// Its name on the command line.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Ring => "ring",
@@ -269,38 +265,38 @@ impl Engine {
     }
 }
 
-/// How a connection ends when this side ends it.
+/// How this side closes a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Closing {
-    /// FIN: in order. The port stays taken for a while (TIME-WAIT).
+    /// FIN: in order. The port stays in use for a while (TIME-WAIT).
     #[default]
     Fin,
-    /// RST: at once, as a client that was killed. The port is free again.
+    /// RST: at once, as a killed client does. The port is free again.
     Rst,
 }
 
-/// Which of the connections that are free takes the next request.
+/// Which free connection sends the next request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ConnectionOrder {
-    /// The one free for longest: all of them are used alike, and with them every process, address
-    /// and queue behind them.
+    /// The one that has been free for longest: all are used equally, and with them the processes,
+    /// addresses and queues behind them.
     #[default]
     RoundRobin,
-    /// The one used last: few are used as long as few are needed, and their memory is warm.
+    /// The one used last: only as many as needed are used, and their memory is in the cache.
     Lifo,
 }
 
-/// How a worker passes the time to its next due slot, or until an answer comes.
+/// How a worker waits for its next due slot, or for an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum WaitMode {
-    /// Sleep in the kernel: cheapest, late by the wake-up (some 10 µs).
+    /// Sleep in the kernel: cheapest, late by a wake-up (some 10 µs).
     Block,
-    /// Sleep until shortly before the due time, then spin. Where no slot is due, spin first, for
-    /// a moment and while that pays, then sleep.
+    /// Sleep until shortly before the due time, then poll. If no slot is due, poll first for a
+    /// moment, while that pays off, then sleep.
     Hybrid,
-    /// Never sleep: a full CPU, the least lateness.
+    /// Never sleep: uses all of a CPU, least lateness.
     Spin,
 }

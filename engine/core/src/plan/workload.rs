@@ -1,4 +1,4 @@
-//! What is sent, and what its answers are.
+//! What is sent, and how its answers are read.
 
 use std::sync::Arc;
 
@@ -13,80 +13,80 @@ use crate::websocket::handshake::Opening;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Workload {
-    /// The same HTTP request again and again.
+    /// The same HTTP request repeatedly.
     Requests(Requests),
-    /// The same message again and again, over WebSockets.
+    /// The same message repeatedly, over WebSockets.
     Messages(Messages),
-    /// What users do step by step. Whatever is due on a schedule is then a flow.
+    /// The steps of users. Flows are then due on a schedule, not requests.
     Script(Arc<Script>),
 }
 
-/// One HTTP request, sent again and again.
+/// One HTTP request, sent repeatedly.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Requests {
     /// Its bytes.
     pub request: RequestTemplate,
     /// Requests in flight per connection, 1..=[`PIPELINE_MAX`].
     pub pipeline: u16,
-    /// What comes back.
+    /// How its answers are read.
     pub answers: Answers,
 }
 
-/// What comes back for a request.
+/// How answers to a request are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Answers {
-    /// An answer with one end, timed as a whole.
+    /// As a whole, with one time.
     Whole,
-    /// A stream whose events are timed.
+    /// As a stream, with times of its events.
     Stream(StreamPlan),
 }
 
-/// One message, sent again and again over WebSockets.
+/// One message, sent repeatedly over WebSockets.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Messages {
     /// Its frame.
     pub message: RequestTemplate,
     /// Messages in flight per connection, 1..=[`PIPELINE_MAX`].
     pub pipeline: u16,
-    /// How the WebSocket is opened, and what comes back.
+    /// How the WebSocket is opened, and how replies are checked.
     pub websocket: WebSocketPlan,
 }
 
-/// What is spoken over a WebSocket.
+/// The handshake, and checks of messages.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct WebSocketPlan {
-    /// What is asked for before the first message.
+    /// The handshake before the first message.
     pub opening: Opening,
-    /// What every message that comes must carry, if that is checked.
+    /// The payload that every reply must have, if it is checked.
     #[serde(with = "crate::stored::optional")]
     pub expected: Option<Vec<u8>>,
-    /// Whether text that comes is checked to be UTF-8.
+    /// Whether received text is checked to be UTF-8.
     pub checks_text: bool,
-    /// Messages that the target sends of its own accord after the opening, and that the first
-    /// message of this side waits for.
+    /// Messages that the target sends on its own after the handshake, and that the first message
+    /// waits for.
     pub greeting: u32,
 }
 
-/// How the events of a stream are found and judged.
+/// How the events of a stream are found and timed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StreamPlan {
-    /// What an event is.
+    /// The kind of events.
     pub kind: StreamKind,
     /// A gap of at least this length is a stall.
     pub stall: Nanos,
-    /// After so many events of an answer the exchange ends, as a success, and the connection with
-    /// it; `None` when the target ends its answers.
+    /// After this many events of an answer the exchange ends successfully, and the connection with
+    /// it; `None` if the target ends its answers.
     pub events_max: Option<u64>,
 }
 
-/// What an event of a stream is.
+/// The kind of events of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StreamKind {
     /// A server-sent event.
     Events,
-    /// Any payload that arrives.
+    /// Every arrival of payload.
     Arrivals,
 }
 
@@ -94,7 +94,7 @@ pub enum StreamKind {
 pub const PIPELINE_MAX: u16 = 256;
 
 impl Requests {
-    /// One in flight per connection, answered as a whole.
+    /// One in flight per connection, read as a whole.
     pub const fn of(request: RequestTemplate) -> Self {
         Self { request, pipeline: 1, answers: Answers::Whole }
     }
@@ -108,8 +108,8 @@ impl Messages {
 }
 
 impl Workload {
-    /// The bytes that a driver keeps to send them: the request, the message, or all requests of a
-    /// script that are always the same, one behind the other.
+    /// The bytes that a driver keeps to send: the request, the message, or all constant requests of
+    /// a script, one after the other.
     pub fn bytes(&self) -> &Arc<Vec<u8>> {
         match self {
             Self::Requests(requests) => requests.request.shared(),
@@ -118,7 +118,7 @@ impl Workload {
         }
     }
 
-    /// The headers that are sent, as far as they are the same in every run of a step.
+    /// The headers that are sent, if they are the same in every run of a step.
     pub fn heads(&self) -> &[u8] {
         match self {
             Self::Requests(Requests { request, .. }) => &request.bytes()[..request.head_length()],
@@ -144,7 +144,7 @@ impl Workload {
         }
     }
 
-    /// Have so many in flight per connection. A script stays as it is.
+    /// Set the number in flight per connection. A script stays unchanged.
     pub const fn set_pipeline(&mut self, depth: u16) {
         match self {
             Self::Requests(requests) => requests.pipeline = depth,
@@ -153,7 +153,7 @@ impl Workload {
         }
     }
 
-    /// Whether the one request is a HEAD.
+    /// Whether the single request is a HEAD.
     pub fn is_head(&self) -> bool {
         self.request().is_some_and(RequestTemplate::is_head)
     }
@@ -164,7 +164,7 @@ impl Workload {
         held.map(RequestTemplate::head_length)
     }
 
-    /// What is spoken over WebSockets, if messages are sent.
+    /// The WebSocket plan, if messages are sent.
     pub const fn websocket(&self) -> Option<&WebSocketPlan> {
         match self {
             Self::Messages(messages) => Some(&messages.websocket),
@@ -172,7 +172,7 @@ impl Workload {
         }
     }
 
-    /// How the events of answers are found, if those of the one request are streams.
+    /// The stream plan, if answers to the single request are streams.
     pub const fn stream(&self) -> Option<StreamPlan> {
         match self {
             Self::Requests(Requests { answers: Answers::Stream(stream), .. }) => Some(*stream),
@@ -180,7 +180,7 @@ impl Workload {
         }
     }
 
-    /// What users do.
+    /// The script of users, if there is one.
     pub const fn script(&self) -> Option<&Arc<Script>> {
         match self {
             Self::Script(script) => Some(script),

@@ -1,4 +1,4 @@
-//! Objectives as people write them, right and wrong.
+//! Objectives as users write them, valid and invalid.
 
 use super::*;
 use crate::outcome::Outcome;

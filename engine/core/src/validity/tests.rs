@@ -1,4 +1,4 @@
-//! Each rule at its bound, where it is silent, and just past it, where it speaks.
+//! Each rule at its bound, where it is silent, and just past it, where it fires.
 
 use std::sync::Arc;
 
@@ -109,7 +109,7 @@ fn fires_past(at: &Case, past: &Case, code: &'static str, severity: Severity) {
     assert_eq!(past.codes(), [(code, severity)], "past the bound");
 }
 
-/// An https URL, nothing checked.
+/// An https URL, with any certificate accepted.
 fn tls() -> TlsPlan {
     TlsPlan {
         server_name: "x".to_owned(),
@@ -161,7 +161,7 @@ fn a_shortfall_that_waited_is_the_connections() {
         "connections_busy",
         busy,
     );
-    // All slots waited, and yet the generator may be why: its CPU was full.
+    // All slots waited, but the generator may be the cause: its CPU was full.
     let ran = |millis, wait| {
         waited(70_000, wait).with(|case| {
             let system = case.worker().system;
@@ -171,7 +171,7 @@ fn a_shortfall_that_waited_is_the_connections() {
     assert_eq!(ran(1_799, WaitMode::Block).codes(), [("connections_busy", busy)]);
     let full = |wait| ran(1_800, wait);
     assert_eq!(full(WaitMode::Block).codes(), [("generator_limited", Severity::Invalid)]);
-    // One that spun had CPU to spare.
+    // A worker that spun had CPU time left.
     let spun = full(WaitMode::Spin).with(|case| case.worker().spun = Nanos::MILLISECOND);
     assert_eq!(spun.codes(), [("connections_busy", busy)]);
 }
@@ -225,7 +225,7 @@ fn sends_may_be_late_by_a_wake_up_or_a_tenth_of_the_response() {
         "late_sends",
         invalid,
     );
-    // Late because connections were busy is the target's doing.
+    // Lateness because connections were busy is caused by the target.
     fires_past(
         &late(millisecond, millisecond, 1_000),
         &late(millisecond, millisecond, 999),
@@ -266,15 +266,15 @@ fn rate_times_service_time_is_what_is_in_flight() {
     fires_past(&service(406_000, 1, 300_000), &service(404_000, 1, 300_000), "little", suspect);
     fires_past(&service(447_000, 1, 300_000), &service(449_000, 1, 300_000), "little", suspect);
     fires_past(&service(812_000, 2, 300_000), &service(808_000, 2, 300_000), "little", suspect);
-    // A request that waits behind others to leave is on its way to be in flight.
+    // A request in the queue of sends counts as almost in flight.
     let departing = |nanos: u64| {
         let case = service(304_000, 1, 300_000);
         case.with(|case| case.worker().departing = Nanos(300_000 * nanos))
     };
     fires_past(&departing(102_000), &departing(100_000), "little", suspect);
-    // So it is in a window of five service times, whose edges count by their share.
+    // The same in a window of five service times, whose edges count by their share.
     fires_past(&service(381_000_000, 1, 320), &service(379_000_000, 1, 320), "little", suspect);
-    // Of 64 answers of 3 s that were all sent at the start, the window of 2 s holds two thirds.
+    // Of 64 answers of 3 s that were all sent at the start, the window of 2 s contains two thirds.
     let cut = |share| {
         service(3_000_000_000, 1, 64).with(|case| {
             let more = -64.0 * share;
@@ -283,8 +283,8 @@ fn rate_times_service_time_is_what_is_in_flight() {
         })
     };
     fires_past(&cut(1.0 / 3.0), &cut(0.0), "little", suspect);
-    // One answer in a stall of 1.5 s that lies across the end, on each connection; all others take
-    // 0.4 ms. What the window does not hold of the stall does not count.
+    // One answer in a stall of 1.5 s that crosses the end, on each connection; all others take 0.4
+    // ms. The part of the stall outside the window does not count.
     let stalled = |beyond: f64| {
         service(426_000, 1, 255_000).with(|case| {
             case.record.times.service.record_n(1_500_000_000, 64).unwrap();
@@ -293,7 +293,7 @@ fn rate_times_service_time_is_what_is_in_flight() {
     };
     assert!(!stalled(1.2e9).codes().iter().any(|(code, _)| *code == "little"));
     assert!(stalled(0.0).codes().iter().any(|(code, _)| *code == "little"));
-    // Where lengths vary, the exchanges at the edges may bend it.
+    // If lengths vary, the exchanges at the edges may change it.
     let varied = |spread: u64| {
         service(360_000_000, 1, 320).with(|case| {
             case.record.times.service.reset();
@@ -302,7 +302,7 @@ fn rate_times_service_time_is_what_is_in_flight() {
         })
     };
     fires_past(&varied(350_000_000), &varied(10_000_000), "little", suspect);
-    // When the last requests are sent, connections fall idle.
+    // After the last requests are sent, connections become idle.
     let limited = |window| {
         let case = service(340_000_000, 1, 320);
         case.with(|case| case.plan(|plan| plan.limits.window = window))
@@ -440,7 +440,8 @@ fn segments_sent_again_are_the_run_s_own_and_have_a_cause_that_can_be() {
     );
     let on_loopback = message([127, 0, 0, 1], 64, 301).expect("as many");
     assert!(on_loopback.contains("a loopback queue was full"), "{on_loopback}");
-    // Half of them were asked, so twice as many; but one or two say little of the others.
+    // Half of the connections were read, so the estimate is twice as many; but one or two
+    // retransmits say little about the others.
     assert!(message([10, 0, 0, 1], 32, 151).is_some());
     assert_eq!(message([10, 0, 0, 1], 32, 150), None);
     assert!(message([10, 0, 0, 1], 0, 2).is_none() && message([10, 0, 0, 1], 1, 5).is_some());
@@ -464,7 +465,7 @@ fn want_of_buffers_names_what_wants_them() {
     let small = "more answers arrived at once than there are buffers";
     assert!(message(None, 300_000 * 100).contains(small));
     assert!(message(script(), 300_000 * 100).contains(small));
-    // What a plain load does with large answers needs no buffers.
+    // A plain load discards large answers and needs no buffers.
     assert!(message(None, 300_000 << 20).contains(small));
     assert!(message(script(), 300_000 << 20).contains("large answers take many buffers"));
 }

@@ -135,12 +135,12 @@ impl Run<'_> {
         })
     }
 
-    /// The most frequent cause that is known.
+    /// The most frequent known cause.
     fn main_cause(&self) -> Option<String> {
         self.record.causes.list().into_iter().next().map(|cause| cause.text)
     }
 
-    /// `12 timeout, 3 reset`: what did not end `ok`, the most frequent first.
+    /// `12 timeout, 3 reset`: the outcomes other than `ok`, the most frequent first.
     pub(super) fn error_kinds(&self) -> String {
         let mut kinds: Vec<_> = Outcome::ALL
             .into_iter()

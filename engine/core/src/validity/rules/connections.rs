@@ -1,4 +1,4 @@
-//! The connections: were they all there, and what did the network do to them?
+//! The connections: were all of them up, and did the network lose packets?
 
 use super::{Reason, Run, suspect};
 use crate::outcome::Outcome;
@@ -8,10 +8,10 @@ use crate::summary::{Grouped, plural, plural_were};
 /// Retransmits per answer: one costs at least the 200 ms of Linux' `TCP_RTO_MIN`, so from one
 /// in a thousand on they are the p99.9.
 const RETRANSMITS_MAX: f64 = 0.001;
-/// From so many seen on some of the connections on, those of the others are inferred.
+/// With this many retransmits on some of the connections, those of the others are estimated.
 const RETRANSMITS_SEEN_MIN: u64 = 3;
 
-/// Fewer connections used than one in so many are reported.
+/// A note reports if fewer than one connection in this many was used.
 const FEW_USED_OF: u64 = 2;
 
 impl Run<'_> {
@@ -31,7 +31,7 @@ impl Run<'_> {
     pub(super) fn connections(&self) -> Option<Reason> {
         let fewest = self.total(|w| w.established_min.into());
         let requested = u64::from(self.plan.connections());
-        // Connections that are to be made anew are not all there at any time.
+        // With connections that are reopened as planned, some are always down.
         let comes_and_goes = self.plan.load != Load::Closed
             && self.plan.workload.script().is_some_and(|script| script.has_own_connections());
         let is_planned = (self.plan.transport.connections.requests.is_some() || comes_and_goes)
@@ -51,7 +51,7 @@ impl Run<'_> {
         })
     }
 
-    /// Whether connections have ended in ways alone that cost no request, and were made again.
+    /// Whether connections have ended only in ways that cost no request, and were reopened.
     fn ends_as_usual(&self) -> bool {
         let endings = self.record.endings();
         let has_failed = self.record.workers.iter().any(|worker| worker.connects_failed > 0);
@@ -76,7 +76,7 @@ impl Run<'_> {
         (!parts.is_empty()).then(|| parts.join("; "))
     }
 
-    /// Connections that the target ended, and requests that were sent again for it.
+    /// Connections that the target closed, and requests that were sent again for it.
     pub(super) fn closed_and_retried(&self) -> Option<String> {
         let retried = self.record.counts.retried;
         let fewest = self.total(|w| w.established_min.into());

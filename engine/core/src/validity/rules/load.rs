@@ -1,4 +1,4 @@
-//! The load: was it sent as planned, and who set the rate?
+//! The load: was it sent as planned, and what limited the rate?
 
 use super::{ERRORS_MAX, Reason, Run, invalid, suspect};
 use crate::outcome::Outcome;
@@ -16,16 +16,16 @@ const POISSON_SIGMAS: f64 = 3.0;
 const OPEN_BUSY_MAX: f64 = 0.90;
 /// Closed loop: from here on the generator's CPU, not the target, sets the rate.
 const CLOSED_BUSY_MAX: f64 = 0.95;
-/// Lateness p99 that never matters: what a timer wake-up of the kernel costs.
+/// Lateness p99 that never matters: the cost of a timer wake-up of the kernel.
 const LATENESS_MAX: Nanos = Nanos(50_000);
-/// Lateness p99 as a share of the response p99 that does not change what is read from it.
+/// Lateness p99 as a share of the response p99 that does not change the conclusions.
 const LATENESS_OF_RESPONSE_MAX: f64 = 0.10;
 /// Below this share of slots that found every connection busy, lateness is the generator's own.
 const WAITED_FEW: f64 = 0.01;
-/// Little's law (N = X·R, exact for any stable system): the disagreement that measurement
-/// explains.
+/// Little's law (N = X·R, exact for any stable system): the difference that measurement errors
+/// explain.
 const LITTLE_MAX: f64 = 0.05;
-/// Standard deviations by which the edges of the window may bend it by chance.
+/// Standard deviations by which the edges of the window may change it by chance.
 const LITTLE_SIGMAS: f64 = 4.0;
 
 impl Run<'_> {

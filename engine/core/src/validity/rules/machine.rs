@@ -1,14 +1,14 @@
-//! The machine the load came from: its CPUs and its queues.
+//! The client machine: its CPUs and its queues.
 
 use super::{Reason, Run, invalid, suspect};
 use crate::summary::{Percent, plural};
 
 /// Receives that found no buffer, per answer: each costs another system call.
 const BUFFERS_EXHAUSTED_MAX: f64 = 0.01;
-/// Bytes of an answer, with its header, from which on it takes several buffers.
+/// Answers with at least this many bytes, header included, need several buffers.
 const LARGE_ANSWER: f64 = 5_000.0;
-/// Share of the window a worker waits for its CPU, or the hypervisor takes it: noticeable, and
-/// too much.
+/// Share of the window in which a worker waits for its CPU, or the hypervisor takes it: SUSPECT,
+/// and INVALID.
 const STOLEN_SUSPECT: f64 = 0.01;
 /// See [`STOLEN_SUSPECT`].
 const STOLEN_INVALID: f64 = 0.10;
@@ -44,7 +44,7 @@ impl Run<'_> {
         (share > BUFFERS_EXHAUSTED_MAX).then(|| {
             let size = self.total(|w| w.received_bytes) as f64
                 / self.record.counts.completed().max(1) as f64;
-            // Those that are not read are dropped in the kernel, and need none.
+            // Bodies that are not read are discarded in the kernel, and need no buffer.
             let cause = if size > LARGE_ANSWER && self.plan.workload.script().is_some() {
                 "large answers take many buffers each: check and capture less of them, or use \
                  fewer connections per core"
