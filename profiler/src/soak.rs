@@ -20,19 +20,19 @@ use crate::sample::SampleKind;
 use crate::session::Recording;
 use crate::timeline::reading::Reading;
 
-/// Pages touched in the last part of the run may yet be given back.
+/// Pages touched in the last part of the run may still be freed.
 const TAIL_SHARE: u64 = 10;
-/// The shortest block of a dose: growth needs some readings.
+/// The shortest block of a rate step: a slope needs several readings.
 const BLOCK_MIN: Nanos = Nanos::from_secs(6);
 const BLOCK_MAX: Nanos = Nanos::from_secs(120);
-/// Rounds of three doses that a soak is cut into, where it is long enough.
+/// Rounds of three rate steps in a soak that is long enough.
 const ROUNDS: u64 = 8;
-/// What is left out at the start of a block: requests still in flight.
+/// Left out at the start of a block, while requests of the last one are in flight.
 const GUARD_S: f64 = 1.0;
 /// Functions that a leak is attributed to.
 const CAUSES_MAX: usize = 10;
 
-/// Stages for `length`, after a warm-up at the single dose.
+/// Stages for `length`, after a warm-up at the single rate.
 pub fn stages(warmup: Nanos, length: Nanos, seed: u64) -> Vec<Stage> {
     let block = Nanos((length.0 / (3 * ROUNDS)).clamp(BLOCK_MIN.0, BLOCK_MAX.0));
     let rounds = (length.0 / (3 * block.0)).max(1) as usize;
@@ -48,7 +48,7 @@ pub fn stages(warmup: Nanos, length: Nanos, seed: u64) -> Vec<Stage> {
     std::iter::once(first).chain(doses).collect()
 }
 
-/// What a soak came to.
+/// The result of a soak.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Soaked {
     /// Key `soak` of the document.
@@ -57,7 +57,7 @@ pub struct Soaked {
     pub files: Vec<String>,
 }
 
-/// Judge a soak that has ended. The target should still live: its pages are looked at.
+/// Compute the verdict of a soak that has ended. The target should still run: its pages are read.
 pub fn conclude(
     recording: &mut Recording,
     plan: &Plan,
@@ -101,9 +101,11 @@ pub fn conclude(
         Ok(Some(live_pages)) => {
             soak.surviving_bytes = Some(live_pages.bytes);
             soak.grown_bytes = grown(&readings, from, to);
-            notes.extend(live_pages.unread.iter().map(|(pid, why)| {
-                format!("the pages of process {pid} could not be looked at: {why}")
-            }));
+            notes.extend(
+                live_pages.unread.iter().map(|(pid, why)| {
+                    format!("the pages of process {pid} could not be read: {why}")
+                }),
+            );
             if let Some(profile) = &recording.profile {
                 let requests = course.requests_at(to) - course.requests_at(from);
                 soak.leak_functions = leak_functions(profile, requests).unwrap_or_default();
@@ -113,8 +115,8 @@ pub fn conclude(
                 }
             }
         }
-        Ok(None) => notes.push("where memory came from was not followed: no samples".to_owned()),
-        Err(why) => notes.push(format!("where memory came from is not known: {why}")),
+        Ok(None) => notes.push("no function is named for the growth: nothing was sampled".into()),
+        Err(why) => notes.push(format!("no function is named for the growth: {why}")),
     }
     soak.notes = notes;
     Soaked { figures: soak, files }
@@ -207,12 +209,12 @@ impl Course {
     }
 }
 
-/// All memory that is judged.
+/// All memory that the verdict includes.
 const fn kept(reading: &Reading) -> u64 {
     reading.target.rss_anon + reading.target.rss_shmem + reading.target.swap
 }
 
-/// Growth of what the target's control group is charged with besides the memory of its processes.
+/// Growth of memory that the target's control group is charged for outside of its processes.
 fn outside_of_processes(course: &Course, readings: &[&Reading], warm_s: f64) -> Vec<String> {
     /// Less is not worth a line.
     const LEAST: u64 = 4 << 20;
@@ -224,8 +226,8 @@ fn outside_of_processes(course: &Course, readings: &[&Reading], warm_s: f64) -> 
     let note = |bytes: Option<u64>, what: &str| {
         let mib = bytes.filter(|&bytes| bytes >= LEAST)? as f64 / f64::from(1 << 20);
         Some(format!(
-            "{what} of the target's control group grew by {mib:.1} MiB after the warm-up, which is \
-             not part of the verdict"
+            "{what} of the target's control group grew by {mib:.1} MiB after the warm-up; the \
+             verdict does not include it"
         ))
     };
     let unmapped =
@@ -271,7 +273,7 @@ fn dose_found(plan: &Plan, series: &ResourceSeries, rules: &Rules) -> Option<Dos
     })
 }
 
-/// Functions whose pages stay, allocators left out: who asked for the memory.
+/// Functions that allocated the pages that stay, without the allocators between.
 fn leak_functions(profile: &Profile, requests: u64) -> io::Result<Vec<LeakFunction>> {
     let view = profile.cut(&Selection::of([SampleKind::FirstTouch]))?;
     let mut by_function = std::collections::BTreeMap::<String, u64>::new();
@@ -368,7 +370,7 @@ fn resource(result: &LeakResult) -> ResourceFigures {
     }
 }
 
-/// What is infinite has no form in JSON.
+/// JSON has no infinite numbers.
 fn bounded(figure: f64) -> Option<f64> {
     Some(figure).filter(|figure| figure.is_finite())
 }
@@ -421,15 +423,15 @@ fn add_growth(soak: &mut SoakFigures, judged: &Memory) {
     soak.replaced_processes = judged.replaced;
 }
 
-/// A target that ended has shown what it kept until then; that there was no leak it has not.
+/// The readings up to the end of a target can show a leak, but cannot rule one out.
 fn add_end_of_target(soak: &mut SoakFigures, ended_s: f64, planned_s: f64) {
     soak.target_ended_s = Some(ended_s);
     if soak.verdict != "leak" {
         soak.verdict = "inconclusive".to_owned();
         soak.needs_minutes = None;
         soak.reason = format!(
-            "the target ended {ended_s:.1} s after the load began, of {planned_s:.0} s: find out \
-             why (its log, dmesg for the OOM killer) and run again"
+            "the target ended {ended_s:.1} s after the start of a load of {planned_s:.0} s: check \
+             its log, and dmesg for the OOM killer, and run again"
         );
     }
 }

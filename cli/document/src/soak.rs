@@ -60,7 +60,7 @@ pub struct ResourceFigures {
     /// With `no_leak`: a leak is smaller than this, per request or per hour.
     #[serde(default)]
     pub below: Option<f64>,
-    /// Growth per request; `null` when measured by the clock.
+    /// Growth per request; `null` when measured per hour.
     pub per_request: Option<Interval95>,
     /// Growth per hour.
     pub per_hour: Interval95,

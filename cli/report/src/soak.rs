@@ -19,18 +19,21 @@ pub(crate) fn headline(soak: &SoakFigures) -> String {
         }
         "leak" if is_by_requests => {
             let bytes = soak.bytes_per_request.unwrap_or_default();
-            // Where other memory leaks than was first touched, no function is known.
+            // A function is named only if its pages explain the growth.
             let is_its = |cost: f64| cost >= NAMED_MIN * bytes;
             let most = soak.leak_functions.first();
             let most = most.filter(|most| most.bytes_per_request.is_some_and(is_its));
             let place = most.map_or_else(String::new, |most| format!(", {}", most.function));
             format!("LEAK ({bytes:.1} bytes per request{}{place})", kind(soak))
         }
-        "leak" => format!("LEAK (memory, by the clock{})", kind(soak)),
+        "leak" => {
+            let per_hour = memory.map_or(0.0, |memory| memory.per_hour.value) / 1e6;
+            format!("LEAK ({per_hour:.2} MB per hour{})", kind(soak))
+        }
         "no_leak" => match memory.and_then(|memory| memory.below) {
             Some(below) if is_by_requests => format!("NO LEAK > {below:.3} bytes per request"),
             Some(below) => format!("NO LEAK > {:.2} MB per hour", below / 1e6),
-            // Of a document that does not say below which growth.
+            // An early document without the bound.
             None => "NO LEAK".to_owned(),
         },
         _ => match (soak.needs_minutes, soak.target_ended_s) {
@@ -53,7 +56,7 @@ fn kind(soak: &SoakFigures) -> String {
     }
 }
 
-/// What the verdict rests on: names and texts, line by line.
+/// The figures behind the verdict: names and texts, line by line.
 pub(crate) fn lines(soak: &SoakFigures) -> Vec<(String, String)> {
     let mut lines = Vec::new();
     if soak.target_ended_s.is_some() {
@@ -116,7 +119,7 @@ fn ranged(figure: Interval95, unit: &str) -> String {
     format!("{} [{low}..{high}] {unit}", shown(figure.value))
 }
 
-/// Bytes have two decimals; a share of a descriptor has a power of ten.
+/// Two decimals for bytes, a power of ten for a share of a descriptor.
 fn shown(figure: f64) -> String {
     match figure.abs() {
         0.0 => "0".to_owned(),

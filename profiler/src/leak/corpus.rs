@@ -10,6 +10,8 @@ use uringbench_core::statistics::random::Random;
 use super::{LeakVerdict, Point, ResourceSeries, Rules, judge};
 
 const MB: f64 = 1e6;
+/// Characters of a reason: two lines of a window.
+const REASON_MAX: usize = 200;
 
 /// How long a series is, how often it is read and under which load.
 #[derive(Clone, Copy)]
@@ -55,7 +57,7 @@ const NOISES: [Noise; 13] = [
     Noise::Root,
 ];
 
-/// What a page-wise or brk-wise allocator makes of it.
+/// Steps in which allocators grow: pages, and two sizes of brk.
 const QUANTA: [f64; 3] = [4_096.0, 131_072.0, 135_168.0];
 
 /// A series of `run` that leaks `leak` bytes per request; `size` is about what the noise amounts
@@ -173,6 +175,7 @@ fn tally(noise: Noise, run: Run, count: u32, leak: f64, most: f64) -> Tally {
         let mut random = Random::new(7_000_000_000 + cell + u64::from(seed) * 1_000);
         let size = size(&mut random, most);
         let result = judge(&series(&mut random, run, leak, noise, size), &Rules::BYTES);
+        assert!(result.reason.chars().count() <= REASON_MAX, "{}", result.reason);
         let covers = result.per_request.expect("the load ran").covers(leak);
         tally.add(Tally {
             series: 1,

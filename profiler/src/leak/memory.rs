@@ -206,14 +206,14 @@ impl Lives {
             let median_s = self.median_life_s(&known);
             by_age.verdict = LeakVerdict::Inconclusive { needs_minutes: f64::INFINITY };
             by_age.reason = format!(
-                "{ended} ended under load, with {:.0} % of the private memory and after \
-                 {median_s:.0} s (median), which is too short to see growth within one: let them \
-                 live longer than a minute, or soak without their replacement",
+                "{ended} with {:.0} % of the private memory ended under load after {median_s:.0} s \
+                 (median), too soon to measure growth: let them live longer than a minute, or do \
+                 not replace them",
                 self.share * 100.0
             );
         } else {
             by_age.reason = format!(
-                "{ended} ended under load, so growth was looked for within their lives: {}",
+                "{ended} ended under load, so growth was measured within their lives: {}",
                 by_age.reason
             );
         }

@@ -1,4 +1,4 @@
-//! RateStep and response: does the growth follow the requests or the clock?
+//! Steps of the rate, and the growth in each: does it follow the requests or the time?
 //!
 //! At one constant rate the two cannot be separated. A soak with `--dose` therefore runs blocks
 //! of rate 0, r and 2r in random order, and the growth of each is explained by its requests and
@@ -18,7 +18,7 @@ use super::{Point, ResourceSeries, Rules};
 pub enum RateStep {
     /// No requests.
     None,
-    /// The rate asked for.
+    /// The rate of `-R`.
     Single,
     /// Twice that.
     Double,
@@ -47,7 +47,7 @@ pub fn plan(seed: u64, rounds: usize) -> Vec<RateStep> {
     (0..rounds).flat_map(round).collect()
 }
 
-/// What happened in one block.
+/// Requests and growth of one block.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RateBlock {
     /// Its length.
@@ -58,8 +58,8 @@ pub struct RateBlock {
     pub growth: f64,
 }
 
-/// The blocks of a series, from the seconds each lasted (a guard at its start left out by the
-/// caller). A span with fewer than 3 readings gives none.
+/// The blocks of a series; the caller leaves out a guard at the start of each span. A span with
+/// fewer than 3 readings gives none.
 pub fn blocks(series: &ResourceSeries, spans: &[Range<f64>]) -> Vec<RateBlock> {
     let block = |span: &Range<f64>| {
         let inside: Vec<&Point> = series.points.iter().filter(|p| span.contains(&p.t_s)).collect();
@@ -82,7 +82,7 @@ pub enum Follows {
     Requests,
     /// The clock.
     Seconds,
-    /// Either adds its part.
+    /// Both add to it.
     Both,
     /// Nothing: there is no growth above the floors.
     Neither,
@@ -91,7 +91,7 @@ pub enum Follows {
 }
 
 impl Follows {
-    /// As a person says it.
+    /// The word in reports.
     pub const fn word(self) -> &'static str {
         match self {
             Self::Requests => "per request",
@@ -106,9 +106,9 @@ impl Follows {
 /// The outcome of a soak by steps.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RateResponse {
-    /// Growth per request, 95 %, at the same time.
+    /// Growth per request, 95 %, estimated together with the growth per second.
     pub per_request: Estimate,
-    /// Growth per second, 95 %, requests or none.
+    /// Growth per second, 95 %, that does not depend on requests.
     pub per_second: Estimate,
     /// Which of them it is.
     pub follows: Follows,

@@ -10,6 +10,7 @@ use std::ops::Range;
 use uringbench_core::statistics::Estimate;
 use uringbench_core::statistics::distribution::t_quantile;
 use uringbench_core::statistics::trend::{SlopeRule, theil_sen_within};
+use uringbench_core::summary::plural;
 
 use super::envelope::{Envelope, envelope};
 use super::least_squares::Fit;
@@ -19,25 +20,24 @@ use super::{
 };
 
 const CONFIDENCE: f64 = 0.95;
-/// Rises of the floor that a leak shows itself by, at least so many of them in the last third, and
-/// the most that one of them may be of the whole growth: a line through fewer is a line through
-/// accidents.
+/// A leak needs this many rises of the floor, this many of them in the last third, and none larger
+/// than this share of the growth: with fewer, a line through them may be chance.
 const RISES_MIN: usize = 12;
 const RISES_LATE_MIN: usize = 4;
 const RISE_SHARE_MAX: f64 = 0.25;
-/// Readings and windows below which nothing is said.
+/// With fewer readings or windows, the result is INCONCLUSIVE.
 const READINGS_MIN: usize = 16;
 const WINDOWS_MIN: usize = 8;
-/// Changes of a value below which their size is a matter of chance.
+/// With fewer changes of a value, their size may be chance.
 const CHANGES_MIN: usize = 3;
 /// Twice the logarithm by which a line must beat every curve that only slows down.
 const EVIDENCE: f64 = 4.0;
 /// The same for seconds against requests.
 const EVIDENCE_AXIS: f64 = 10.0;
-/// Half an interval of 95 %, times this, is what is distinguished from nothing with 95 % power:
+/// Half an interval of 95 %, times this, is the smallest slope that is detected with 95 % power:
 /// (1.960 + 1.645) / 1.960.
 const POWER: f64 = 1.84;
-/// What is asked for when a run was too short to say how long it should be.
+/// The length to ask for when a run was too short to estimate it.
 const RUN_MINUTES: f64 = 5.0;
 
 /// Judge one resource. Any series has a verdict; too short a one is INCONCLUSIVE.
@@ -224,14 +224,12 @@ impl Run<'_> {
         let rate = (self.per_hour / 3_600.0).round();
         let needs = match result.verdict {
             LeakVerdict::Inconclusive { needs_minutes } if needs_minutes.is_finite() => {
+                let longer = longer(needs_minutes);
                 if result.axis == Axis::Requests && rate >= 1.0 {
                     let sooner = (needs_minutes / 10.0).ceil();
-                    format!(
-                        "{needs_minutes} more minutes at {rate} requests/s would show, or {sooner} \
-                         at ten times the rate"
-                    )
+                    format!("{longer} at {rate} requests/s, or {sooner} at ten times the rate")
                 } else {
-                    format!("{needs_minutes} more minutes would show")
+                    longer
                 }
             }
             _ => String::new(),
@@ -239,26 +237,26 @@ impl Run<'_> {
         let mib = |bytes: f64| format!("{:.1} MiB", bytes / 1_048_576.0);
         match doubt {
             Doubt::Little { grown, least } if self.rules.heap == Heap::Freed => format!(
-                "it grows in a line, but by {} only since the warm-up, and an allocator may take \
+                "it grows steadily, but only by {} since the warm-up, and an allocator may grow by \
                  {} without a leak: {needs}",
                 mib(grown),
                 mib(least)
             ),
             Doubt::Little { grown, least } => format!(
-                "it grows in a line, but by {} only since the warm-up, and a heap under a garbage \
-                 collector may grow by {} without a leak: {needs}",
+                "it grows steadily, but only by {} since the warm-up, and a garbage-collected heap \
+                 may grow by {} without a leak: {needs}",
                 mib(grown),
                 mib(least)
             ),
             Doubt::HeapToItsLimit { grown } => format!(
-                "it grew by {} since the warm-up, and a heap under this garbage collector grows to \
-                 its limit without a leak: limit the heap (-Xmx, DOTNET_GCHeapHardLimit) so that \
-                 the run goes on well past the time when it is full",
+                "it grew by {} since the warm-up, and this runtime's heap grows to its limit \
+                 without a leak: set a limit (-Xmx, DOTNET_GCHeapHardLimit) that the heap reaches \
+                 early in the run",
                 mib(grown)
             ),
             Doubt::Lumps { grown, rises } => format!(
-                "it grew by {} since the warm-up, but not as a leak does: in {} steps, {} of them \
-                 in the last third, the largest {:.0} % of the growth: {needs}",
+                "it grew by {} since the warm-up, but unlike a leak in {} steps, {} of them in the \
+                 last third, the largest {:.0} % of the growth: {needs}",
                 mib(grown),
                 rises.count,
                 rises.late,
@@ -389,34 +387,41 @@ fn reason(result: &LeakResult, unit: ResourceUnit, slope: Estimate) -> String {
         ResourceUnit::Threads => "threads",
     };
     let per = match result.axis {
-        Axis::Requests => "a request",
-        Axis::Hours => "an hour",
+        Axis::Requests => "per request",
+        Axis::Hours => "per hour",
     };
     let Estimate { value, low, high } = slope.map(three_digits);
     let growth = format!("{value} {unit} {per} (95 %: {low} to {high})");
     let floor = three_digits(result.floor);
     match (result.verdict, result.shape) {
         (LeakVerdict::Leak, _) => {
-            format!("it grows in a line by {growth}, above the floor of {floor}")
+            format!("it grows steadily by {growth}, above the floor of {floor}")
         }
         (LeakVerdict::NoLeak { below }, _) => {
             let below = three_digits(below);
             format!("after the warm-up it grows by {growth}: no leak above {below} {unit} {per}")
         }
         (LeakVerdict::Inconclusive { needs_minutes }, Shape::Saturating { .. }) => format!(
-            "the growth is slowing down but has not ended, {growth} lately: {needs_minutes} more \
-             minutes would show where it ends"
+            "growth slows down but has not ended (lately {growth}): {} to see where it ends",
+            longer(needs_minutes)
         ),
         (LeakVerdict::Inconclusive { needs_minutes }, Shape::Step { height }) => format!(
-            "it jumped by {} {unit} once and grows by {growth} besides: {needs_minutes} more \
-             minutes would show whether it jumps again",
-            three_digits(height)
+            "it jumped once by {} {unit} and otherwise grows by {growth}: {} to see whether it \
+             jumps again",
+            three_digits(height),
+            longer(needs_minutes)
         ),
         (LeakVerdict::Inconclusive { needs_minutes }, _) => format!(
             "it grows by {growth}, which neither shows nor rules out a leak above the floor of \
-             {floor}: {needs_minutes} more minutes would"
+             {floor}: {}",
+            longer(needs_minutes)
         ),
     }
+}
+
+/// The advice to repeat the run, longer by so many minutes.
+fn longer(minutes: f64) -> String {
+    format!("run {} longer", plural(minutes as u64, "minute"))
 }
 
 /// Rounded to what a person reads.
@@ -444,9 +449,7 @@ fn unknown(span_s: f64, rules: &Rules) -> LeakResult {
         windows: 0,
         window_s: 0.0,
         hours_to_limit: None,
-        reason: format!(
-            "too few readings for a slope: {needs_minutes} more minutes would be enough to begin"
-        ),
+        reason: format!("too few readings ({span_s:.0} s) for a slope: {}", longer(needs_minutes)),
     }
 }
 
@@ -480,7 +483,7 @@ mod tests {
         let hours = result.hours_to_limit.unwrap();
         assert!((hours - 0.34).abs() < 0.01, "{hours}");
         assert!(result.smallest_detectable < 2.0 && result.warmup_cut_s < 20.0, "{result:?}");
-        assert!(result.reason.starts_with("it grows in a line by 64"), "{}", result.reason);
+        assert!(result.reason.starts_with("it grows steadily by 64"), "{}", result.reason);
     }
 
     #[test]
