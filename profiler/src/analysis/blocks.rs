@@ -1,4 +1,5 @@
-//! CPU time by function, step by step of a load: the intervals of costs are computed from it.
+//! CPU time by function in each interval of a load, from which the confidence intervals of costs
+//! are computed.
 
 use std::io;
 
@@ -9,12 +10,12 @@ use crate::sample::SampleKind;
 use crate::stack::FrameName;
 use crate::statistics::per_request::TimeBlock;
 
-/// The weights of `count` functions in the steps that begin in `windows`: of each sample in
-/// `windows` that of the function `index_of` its innermost frame. `steps` are when they begin, in
-/// order, and the requests completed in each.
+/// The weights of `count` functions in the intervals that begin in `windows`: each sample in
+/// `windows` counts for the function `index_of` its innermost frame. `steps` are the start of each
+/// interval, in order, and the requests completed in it.
 ///
 /// # Errors
-/// When samples cannot be read back.
+/// If samples cannot be read back.
 pub(super) fn of_leaves(
     profile: &Profile,
     steps: &[(Timestamp, u64)],
@@ -43,7 +44,7 @@ pub(super) fn of_leaves(
     Ok(blocks)
 }
 
-/// The same in at most `most` blocks, neighbours put together.
+/// The same in at most `most` blocks, with neighbours merged.
 pub(super) fn coarser(blocks: Vec<TimeBlock>, most: usize) -> Vec<TimeBlock> {
     let together = blocks.len().div_ceil(most.max(1)).max(1);
     let sum = |part: &[TimeBlock]| {

@@ -1,4 +1,4 @@
-//! From a recording and the load beside it to figures.
+//! From a recording, and the load during it, to figures.
 
 use std::io;
 use std::ops::Range;
@@ -20,19 +20,19 @@ use crate::stack::{FrameKind, StackId};
 use crate::statistics::per_request::{Work, per_request};
 use crate::statistics::spike::{self, Contrasts, Extent, FunctionCount, SampleTotals};
 
-/// Functions that are named.
+/// Functions listed.
 const FUNCTIONS_MAX: usize = 20;
-/// Others' processes that are named.
+/// Other processes listed.
 const ELSEWHERE_MAX: usize = 5;
-/// Functions that waits and spikes are listed by.
+/// Functions listed for waits and spikes.
 const CAUSES_MAX: usize = 10;
-/// Of every resampling: results can be repeated.
+/// Seed of every resampling, so that results can be repeated.
 pub(super) const SEED: u64 = 1;
 
-/// What `recording` says, under `load` if there was one.
+/// The figures of `recording`, under `load` if there was one.
 ///
 /// # Errors
-/// When samples cannot be read back.
+/// If samples cannot be read back.
 pub fn build(recording: &Recording, load: Option<&LoadRecord<'_>>) -> io::Result<Analysis> {
     let window = measured(recording, load);
     let in_window = sampled(recording, load, &window);
@@ -65,7 +65,7 @@ pub fn build(recording: &Recording, load: Option<&LoadRecord<'_>>) -> io::Result
     Ok(Analysis { figures, window, sampled: in_window, spikes: spike_windows })
 }
 
-/// Why there is no sample, by the CPU time that the scheduler accounts to the target.
+/// Why there is no sample, judging by the CPU time that the scheduler accounts to the target.
 fn without_samples(
     recording: &Recording,
     figures: &TargetFigures,
@@ -102,8 +102,8 @@ fn measured(recording: &Recording, load: Option<&LoadRecord<'_>>) -> Range<Times
     measure.map_or(recording.started..recording.ended, |span| span.start..span.end)
 }
 
-/// What of `window` was sampled. Where sampling was switched on and off, samples before the first
-/// whole interval of a stretch have no requests to be divided by, and those after the last.
+/// The sampled part of `window`. If sampling was switched on and off, samples before the first
+/// whole interval of a block, and after the last one, have no requests to be divided by.
 fn sampled(
     recording: &Recording,
     load: Option<&LoadRecord<'_>>,
@@ -119,7 +119,7 @@ fn sampled(
     Windows::covering(intervals.filter(|range| on.hold(range)))
 }
 
-/// The stretches of `whole` in which sampling was on: at first, and as it was toggled.
+/// The parts of `whole` in which sampling was on: at first, and as it was toggled.
 fn stretches(toggled: &[Toggled], whole: Range<Timestamp>) -> Windows {
     let mut since = Some(whole.start);
     let mut on = Vec::new();
@@ -229,8 +229,8 @@ pub(super) fn functions(profile: &Profile, view: &View) -> Vec<Function> {
         .collect()
 }
 
-/// Puts a cost per request on each of the functions. `steps` are when those of the load began
-/// and the requests completed in them.
+/// Adds a cost per request to each of the functions. `steps` are the start of each interval of the
+/// load and the requests completed in it.
 pub(super) fn price(
     profile: &Profile,
     steps: &[(Timestamp, u64)],
@@ -247,7 +247,7 @@ pub(super) fn price(
     Ok(())
 }
 
-/// The CPU time of these functions themselves, step by step of the load.
+/// The CPU time of these functions themselves, for each interval of the load.
 fn work(
     profile: &Profile,
     steps: &[(Timestamp, u64)],
@@ -324,7 +324,8 @@ fn blocked_in_flight(profile: &Profile, load: &LoadRecord<'_>) -> io::Result<f64
     Ok(seconds(blocked.map(|(_, weight)| weight).sum()))
 }
 
-/// The innermost function of a stack that is the program's own code: no kernel, no C library.
+/// The innermost function of a stack that is the program's own code: not the kernel, not the C
+/// library.
 fn waiter(profile: &Profile, stack: StackId) -> String {
     let is_own = |kind: FrameKind, module: &str| {
         !matches!(kind, FrameKind::Kernel | FrameKind::Marker)
@@ -400,7 +401,7 @@ fn spikes(
     Ok(spikes)
 }
 
-/// In how many samples each function was running, and how many there are.
+/// The number of samples in which each function was running, and of all samples.
 fn counted(profile: &Profile, selection: &Selection) -> io::Result<(FxHashMap<String, u64>, u64)> {
     let mut of_stack: FxHashMap<StackId, u64> = FxHashMap::default();
     let mut samples = 0;

@@ -1,4 +1,4 @@
-//! What the kernel counted, per request: key `counters`.
+//! The kernel's counters, per request: key `counters`.
 
 use uringbench_document::target::{CountersPerRequest, PerRequest};
 use uringbench_perf::CounterValues;
@@ -6,8 +6,8 @@ use uringbench_perf::CounterValues;
 use super::LoadRecord;
 use crate::session::Counted;
 
-/// What was counted over the requests completed meanwhile, those of a step that was counted in
-/// part in proportion. `None` when there were none.
+/// The counters divided by the requests completed during counting; of a partly counted interval, in
+/// proportion. `None` without requests.
 pub(super) fn per_request(counted: &Counted, load: &LoadRecord<'_>) -> Option<CountersPerRequest> {
     let requests: f64 = load
         .intervals

@@ -1,6 +1,6 @@
-//! The difference between two stretches of stored profiles, per request.
+//! The difference between two parts of stored profiles, per request.
 //!
-//! A stretch without requests has no cost per request and cannot be compared.
+//! A part without requests has no cost per request and cannot be compared.
 
 use std::io;
 
@@ -15,17 +15,17 @@ use crate::profile::{FunctionChange, Side, difference};
 use crate::stack::FrameKind;
 use crate::statistics::difference::{ChangeKind, difference as judged};
 
-/// Functions that are compared, the dearest of both sides.
+/// Functions compared, the most expensive ones of both sides.
 const COMPARED_MAX: usize = 120;
-/// Samples of both sides together below which a function is not compared: no difference of so few
-/// is beyond chance, and every further test takes from the power of the others.
+/// With fewer samples on both sides together, a function is not compared: no difference of so few
+/// is significant, and every further test reduces the power of the others.
 const SAMPLES_MIN: f64 = 5.0;
-/// Functions that did not change and are listed all the same.
+/// Unchanged functions that are listed as well.
 const UNCHANGED_MAX: usize = 10;
-/// How many of those are shown where none changed.
+/// How many of those are shown if no function changed.
 const PERHAPS_MAX: usize = 4;
 
-/// Key `difference`: two stretches, per request.
+/// Key `difference`: two parts, per request.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Comparison {
     /// Requests completed before.
@@ -43,7 +43,7 @@ pub struct Comparison {
 /// A cost before and after, in microseconds per request.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Delta {
-    /// `grown`, `shrunk`, `new`, `gone` or `unchanged`: what chance cannot explain.
+    /// `grown`, `shrunk`, `new`, `gone` or `unchanged`, if chance cannot explain the difference.
     pub became: &'static str,
     /// Before; 0 when there was none.
     pub before_us: f64,
@@ -51,7 +51,7 @@ pub struct Delta {
     pub after_us: f64,
     /// After minus before.
     pub change_us: Interval95,
-    /// Probability of such a difference by chance, adjusted for all that were compared.
+    /// Probability of such a difference by chance, adjusted for all comparisons.
     pub q: f64,
 }
 
@@ -60,19 +60,19 @@ pub struct Delta {
 pub struct FunctionDelta {
     /// Its name.
     pub function: String,
-    /// The file it is of.
+    /// Its file.
     pub module: String,
-    /// What it costs itself.
+    /// Its own cost.
     #[serde(flatten)]
     pub delta: Delta,
-    /// Change of what it and all that it calls cost, microseconds per request.
+    /// Change of its cost including all that it calls, microseconds per request.
     pub change_in_all_us: f64,
 }
 
-/// What `after` costs per request against `before`. `None` when either has no requests.
+/// The costs per request of `after` compared with `before`. `None` if either has no requests.
 ///
 /// # Errors
-/// When samples cannot be read back.
+/// If samples cannot be read back.
 pub fn compare(before: Cut<'_>, after: Cut<'_>) -> io::Result<Option<Comparison>> {
     let views =
         [before.stored.profile.cut(&before.on_cpu())?, after.stored.profile.cut(&after.on_cpu())?];
@@ -115,7 +115,7 @@ pub fn compare(before: Cut<'_>, after: Cut<'_>) -> io::Result<Option<Comparison>
     }))
 }
 
-/// The functions that cost most, of those with samples enough that a change could show.
+/// The most expensive functions among those with enough samples to show a change.
 fn dearest(changes: &[FunctionChange], cuts: [Cut<'_>; 2]) -> Vec<(String, FrameKind)> {
     let scales = cuts.map(|cut| {
         cut.requests() as f64 * f64::from(cut.stored.profile.facts.hz) / Nanos::SECOND.0 as f64
@@ -158,7 +158,7 @@ impl Delta {
 }
 
 impl Comparison {
-    /// Lines for a person: a name of at most 9 letters (empty: goes on) and the text.
+    /// Lines for display: a name of at most 9 letters (empty for a continuation) and the text.
     pub fn lines(&self) -> Vec<(String, String)> {
         let changed: Vec<_> =
             self.functions.iter().filter(|f| f.delta.became != "unchanged").collect();
@@ -211,7 +211,7 @@ mod tests {
 
     const SECOND: u64 = 1_000_000_000;
 
-    /// 20 s of load at 1,000 requests a second; each function's share of every second is sampled
+    /// 20 s of load at 1,000 requests per second; each function's share of every second is sampled
     /// in 20 pieces, a few of them one second later.
     fn stored(costs: &[(&str, u64)]) -> Stored {
         let mut stacks = StackTable::default();

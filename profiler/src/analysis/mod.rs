@@ -1,6 +1,6 @@
-//! What a recording says about the target, in figures: the key `target` of the result document.
+//! The figures of a recording: the key `target` of the result document.
 //!
-//! `build` counts and calls `statistics`, `stored` has the figures of a stretch of a stored
+//! `build` counts and calls `statistics`, `stored` computes the figures of a part of a stored
 //! profile, `diff` compares two.
 
 mod blocks;
@@ -21,29 +21,29 @@ pub use self::build::build;
 pub use self::diff::{Comparison, Delta, FunctionDelta, compare};
 pub use self::stored::Cut;
 
-/// The load that ran beside a recording.
+/// The load during a recording.
 #[derive(Clone, Copy, Debug)]
 pub struct LoadRecord<'a> {
     /// When its first phase began.
     pub start: Timestamp,
-    /// What happened when, in the finest steps there are.
+    /// Its intervals, the finest there are.
     pub intervals: &'a [Interval],
     /// Its phases.
     pub phases: &'a [PhaseSpan],
-    /// Response p99 above which an interval is a spike; by default three times the usual.
+    /// Response p99 that makes an interval a spike; by default three times the usual.
     pub spike: Option<Nanos>,
 }
 
-/// Figures, and the windows that files are cut by.
+/// Figures, and the windows of the files.
 #[derive(Clone, Debug)]
 pub struct Analysis {
     /// The figures.
     pub figures: TargetFigures,
     /// The measured window, or the whole recording without a load.
     pub window: Range<Timestamp>,
-    /// What of it was sampled, in whole intervals of the load: what the figures are about. All of
-    /// it, unless sampling was switched off meanwhile.
+    /// The sampled part of it, in whole intervals of the load, which the figures cover. All of it,
+    /// unless sampling was switched off at times.
     pub sampled: Windows,
-    /// The slow stretches.
+    /// The spikes.
     pub spikes: Vec<Range<Timestamp>>,
 }

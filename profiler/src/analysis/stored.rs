@@ -1,6 +1,6 @@
-//! The figures of a stretch of a stored profile: the counterpart of `build` without a recording.
+//! The figures of a part of a stored profile: the counterpart of `build` without a recording.
 //!
-//! The caller chooses the stretch. Costs are per request: a stretch without requests has none.
+//! The caller chooses the part. Costs are per request: a part without requests has none.
 
 use std::io;
 
@@ -15,15 +15,15 @@ use crate::sample::SampleKind;
 use crate::stack::FrameKind;
 use crate::statistics::per_request::Work;
 
-/// Stretches of time that intervals are computed from.
+/// Blocks of time for the confidence intervals.
 const BLOCKS_MAX: usize = 120;
 
-/// A stretch of a stored profile.
+/// A part of a stored profile.
 #[derive(Clone, Copy, Debug)]
 pub struct Cut<'a> {
     /// The profile.
     pub stored: &'a Stored,
-    /// The stretch.
+    /// The windows of the part.
     pub windows: &'a Windows,
 }
 
@@ -35,10 +35,10 @@ impl Cut<'_> {
         inside.fold(0, |sum: u64, (_, completed)| sum.saturating_add(completed))
     }
 
-    /// What there was on the CPU in it.
+    /// Its CPU time by function.
     ///
     /// # Errors
-    /// When samples cannot be read back.
+    /// If samples cannot be read back.
     pub fn figures(&self) -> io::Result<TargetFigures> {
         let Stored { profile, about } = self.stored;
         let view = profile.cut(&self.on_cpu())?;
@@ -69,7 +69,7 @@ impl Cut<'_> {
         load.steps.iter().map(|step| (load.start_of(step), step.completed)).collect()
     }
 
-    /// The CPU time of these functions, and of everything as the last.
+    /// The CPU time of these functions, and the total as the last entry.
     pub(super) fn work(&self, names: &[(String, FrameKind)]) -> io::Result<(Work, Work)> {
         let index_of: FxHashMap<(&str, FrameKind), usize> =
             names.iter().zip(0..).map(|((name, kind), i)| ((&**name, *kind), i)).collect();

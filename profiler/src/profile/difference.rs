@@ -1,7 +1,7 @@
-//! What changed between two profiles, function by function and per request. Pure.
+//! The changes between two profiles, function by function and per request. Pure.
 //!
-//! Functions are the same when their names and kinds are: the file may be called otherwise from
-//! one build to the next. How sure a change is, is left to `statistics`.
+//! Functions are the same if their names and kinds are: the file may have another name in another
+//! build. `statistics` decides how significant a change is.
 
 use rustc_hash::FxHashMap;
 
@@ -11,20 +11,20 @@ use crate::stack::FrameKind;
 /// One of two profiles.
 #[derive(Clone, Copy, Debug)]
 pub struct Side<'a> {
-    /// Where the names are.
+    /// The source of the names.
     pub profile: &'a Profile,
-    /// What of it is compared.
+    /// The part of it that is compared.
     pub view: &'a View,
     /// Requests completed while it was sampled.
     pub requests: u64,
 }
 
-/// A function's weight per request, in the unit of the view.
+/// The weight of a function per request, in the unit of the view.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct CostPerRequest {
-    /// Of the function itself.
+    /// The function itself.
     pub of_itself: f64,
-    /// Of it and of all that it calls.
+    /// With all that it calls.
     pub in_all: f64,
 }
 
@@ -33,9 +33,9 @@ pub struct CostPerRequest {
 pub struct FunctionChange {
     /// Its plain name.
     pub name: String,
-    /// The file it is of: after, or before if it is gone; empty when there is none.
+    /// Its file: after, or before if it is gone; empty if it has none.
     pub module: String,
-    /// Who runs it.
+    /// The kind of its frames.
     pub kind: FrameKind,
     /// Before; `None` for a function that is new.
     pub before: Option<CostPerRequest>,
@@ -44,21 +44,21 @@ pub struct FunctionChange {
 }
 
 impl FunctionChange {
-    /// How much more the function itself weighs per request than before; negative for less.
+    /// The change of the function's own weight per request; negative for less.
     pub fn growth(&self) -> f64 {
         let of_itself = |side: Option<CostPerRequest>| side.map_or(0.0, |weight| weight.of_itself);
         of_itself(self.after) - of_itself(self.before)
     }
 
-    /// The same for the function and all that it calls.
+    /// The same including all that it calls.
     pub fn growth_in_all(&self) -> f64 {
         let in_all = |side: Option<CostPerRequest>| side.map_or(0.0, |weight| weight.in_all);
         in_all(self.after) - in_all(self.before)
     }
 }
 
-/// Every function of either profile, the one whose own weight changed most first. `None` when no
-/// request was completed on one side: there is nothing to divide by.
+/// Every function of either profile, the one whose own weight changed most first. `None` if a side
+/// has no completed requests to divide by.
 pub fn difference(before: Side<'_>, after: Side<'_>) -> Option<Vec<FunctionChange>> {
     if before.requests == 0 || after.requests == 0 {
         return None;
@@ -76,7 +76,7 @@ pub fn difference(before: Side<'_>, after: Side<'_>) -> Option<Vec<FunctionChang
                 after: None,
             });
             let place = if is_after { &mut change.after } else { &mut change.before };
-            // The functions come with the heaviest first: its file is named.
+            // The functions come with the heaviest first: its file is used.
             if place.is_none() {
                 change.module = share.module;
             }
@@ -114,7 +114,7 @@ mod tests {
             (2, Cpu, "main!v1;gone!v1", 100),
             (3, Cpu, "main!v1;send!v1", 1_000),
         ]);
-        // Half the requests, half the work: only what is said below changed.
+        // Half the requests, half the work: only the functions below changed.
         let (new, new_view) = cut(&[
             (1, Cpu, "main!v2;parse!v2", 600),
             (2, Cpu, "main!v2;added!v2", 10),

@@ -1,7 +1,6 @@
-//! A profile's files in a run's folder, each there whole or not at all.
+//! A profile's files in a run's folder; each is written completely or not at all.
 //!
-//! Which folder, and the other formats, are left to the caller, who can write those with
-//! [`write_whole`].
+//! The caller chooses the folder and the other formats, which it can write with [`write_whole`].
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
@@ -15,17 +14,17 @@ use super::fold::{Lines, Wording};
 use super::{OffCpuWait, Profile, Selection, View, Windows};
 use crate::sample::SampleKind;
 
-/// The roots under which off-CPU stacks stand.
+/// The root frames of off-CPU stacks.
 const FOR_WORK: &str = "[waiting for work]";
 const BLOCKED: &str = "[blocked]";
 const PREEMPTED: &str = "[preempted]";
 
 /// Write `flamegraph.svg` and `profile.folded`; with off-CPU samples `off-cpu.svg` and
-/// `off-cpu.folded` too, whose stacks stand under what the thread waited for. `name` is the
-/// graphs' title, `windows` what they are of (all when `None`). Returns the files.
+/// `off-cpu.folded` too, whose stacks are grouped by the kind of wait. `name` is the graphs' title,
+/// `windows` the part they cover (all if `None`). Returns the files.
 ///
 /// # Errors
-/// When the samples cannot be read back or a file cannot be written; earlier files stay.
+/// If the samples cannot be read back or a file cannot be written; earlier files stay.
 pub fn write_all(
     profile: &Profile,
     windows: Option<&Windows>,
@@ -61,10 +60,10 @@ pub fn write_all(
     Ok(files)
 }
 
-/// Draw a selection into a file of its own.
+/// Draw a selection into its own file.
 ///
 /// # Errors
-/// When the samples cannot be read back or the file cannot be written.
+/// If the samples cannot be read back or the file cannot be written.
 pub fn write_flames(
     profile: &Profile,
     selection: &Selection,
@@ -81,11 +80,10 @@ pub fn write_flames(
     Ok(())
 }
 
-/// Write a file under a temporary name, wait until it is on the disk, and only then give it its
-/// name. Returns its path.
+/// Write a file under a temporary name, sync it to disk, and then rename it. Returns its path.
 ///
 /// # Errors
-/// When it cannot be written; there is then no file of that name, or still the earlier one.
+/// If it cannot be written; the name then does not exist, or is still the earlier file.
 pub fn write_whole(
     folder: &Path,
     name: &str,
@@ -104,7 +102,7 @@ pub fn write_whole(
     match written {
         Ok(()) => Ok(path),
         Err(cause) => {
-            // Best effort: on a full disk the part that was written should not stay.
+            // Best effort: on a full disk the written part should not stay.
             let _ = fs::remove_file(&partial);
             let what = format!("{} was not stored: {cause}", path.display());
             Err(io::Error::new(cause.kind(), what))
@@ -131,7 +129,7 @@ fn off_cpu_lines(
     lines.into_vec()
 }
 
-/// The facts a reader of the image needs, above all what speaks against it.
+/// The facts that a reader of the image needs, above all those against it.
 fn options(profile: &Profile, title: String, view: &View, what: &str) -> FlameOptions {
     let facts = &profile.facts;
     let health = profile.health();

@@ -1,9 +1,9 @@
 //! Profiles for tests, from stacks written by hand.
 //!
-//! A stack is written from its root, frames apart by `;`. A frame is `function!module#n`: the
-//! module and the number may be missing; the number makes a second place of the same function.
-//! The kind follows the function as in a flame graph's lines: `_[k]` kernel, `_[i]` interpreted,
-//! `_[j]` JIT; a function in brackets is a marker, any other is native.
+//! A stack is written from its root, with frames separated by `;`. A frame is `function!module#n`:
+//! module and number are optional; the number makes a second place in the same function. The suffix
+//! gives the kind as in a flame graph's lines: `_[k]` kernel, `_[i]` interpreted, `_[j]` JIT; a
+//! function in brackets is a marker, any other is native.
 
 use uringbench_core::time::Timestamp;
 
@@ -11,7 +11,7 @@ use super::{Clock, Facts, Profile, SampleLog};
 use crate::sample::{Sample, SampleKind};
 use crate::stack::{FrameKind, FrameName, Location, StackId, StackTable};
 
-/// A sample: when, of what kind, its stack, its weight.
+/// A sample: time, kind, stack, weight.
 pub(super) type Written<'a> = (u64, SampleKind, &'a str, u64);
 
 /// A recording of 10 s with these samples, all of process 7.
@@ -41,7 +41,7 @@ pub(super) fn profile(samples: &[Written<'_>]) -> Profile {
     profile
 }
 
-/// The number of a stack written by hand.
+/// The id of a stack written by hand.
 pub(super) fn intern(profile: &mut Profile, stack: &str) -> StackId {
     let frames: Vec<_> = stack
         .split(';')
@@ -56,7 +56,7 @@ pub(super) fn intern(profile: &mut Profile, stack: &str) -> StackId {
     id
 }
 
-/// What a frame written by hand is called.
+/// The name of a frame written by hand.
 pub(super) fn frame_name(frame: &str) -> FrameName {
     let text = frame.split('#').next().unwrap_or(frame);
     let (text, module) = text.split_once('!').unwrap_or((text, ""));

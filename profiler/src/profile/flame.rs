@@ -1,8 +1,8 @@
 //! Flame graphs as SVG: zoomable, searchable, the same bytes for the same lines.
 //!
-//! inferno lays out and writes; what this file adds is a colour by the kind of a frame, a legend,
-//! weights per request for differences, and an image that says so when there is nothing to
-//! draw. Which stacks to draw is left to `fold`, which folder to `files`.
+//! inferno computes and writes the layout; this file adds a colour for each kind of frame, a
+//! legend, weights per request for differences, and an image with a text if there is nothing to
+//! draw. `fold` chooses the stacks, `files` the folder.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -12,20 +12,20 @@ use inferno::flamegraph::{Options, TextTruncateDirection, from_lines};
 
 use super::fold::unfold;
 
-/// What is written around a flame graph.
+/// The texts around a flame graph.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FlameOptions {
     /// What it is of.
     pub title: String,
-    /// How it was taken, one line of at most about 110 characters; empty for none.
+    /// How it was taken, one line of at most about 110 characters; may be empty.
     pub subtitle: String,
-    /// What the weights are.
+    /// The unit of the weights.
     pub unit: FlameUnit,
-    /// What is kept in the file and not shown.
+    /// A comment in the file that is not shown.
     pub notes: String,
 }
 
-/// What the weights of folded lines are.
+/// The unit of folded lines' weights.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum FlameUnit {
     /// Nanoseconds, on a CPU or off it; shown as µs.
@@ -37,17 +37,17 @@ pub enum FlameUnit {
     Samples,
 }
 
-/// Which of two profiles gives a difference its widths. A function of one profile alone has no
+/// Which of two profiles gives the widths of a difference. A function in one profile alone has no
 /// width in the other one's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
-    /// The profile after: new functions are there, vanished ones are not.
+    /// The profile after: it has new functions, not vanished ones.
     Grown,
-    /// The profile before: vanished functions are there, new ones are not.
+    /// The profile before: it has vanished functions, not new ones.
     Vanished,
 }
 
-/// Folded lines of one side of a difference, and the requests they are divided by.
+/// Folded lines of one side of a difference, and its requests to divide by.
 #[derive(Clone, Copy, Debug)]
 pub struct FoldedSide<'a> {
     /// The lines.
@@ -58,17 +58,17 @@ pub struct FoldedSide<'a> {
 
 /// Frames narrower than this, in per cent of the whole, are left out: a tenth of a pixel.
 const WIDTH_MIN: f64 = 0.01;
-/// Weights of a difference are integers; by so many requests the smallest still has digits.
+/// Weights of a difference are integers; per this many requests the smallest still has digits.
 const REQUESTS_UNIT: u64 = 1_000;
 
-/// What a colour says, and the colour; without one a remark.
+/// Entries of the legend with their colours; those without a colour are remarks.
 type Legend<'a> = [(&'a str, Option<Color>)];
 
 const KERNEL: Color = color(242, 148, 50);
 const NATIVE: Color = color(234, 96, 72);
 const MANAGED: Color = color(96, 190, 96);
 const MARKER: Color = color(200, 200, 200);
-/// The ends and the middle of inferno's scale of differences.
+/// The ends and the middle of inferno's colour scale of differences.
 const MORE: Color = color(255, 100, 100);
 const LESS: Color = color(100, 100, 255);
 const EQUAL: Color = color(250, 250, 250);
@@ -77,11 +77,11 @@ const fn color(r: u8, g: u8, b: u8) -> Color {
     Color { r, g, b }
 }
 
-/// Draw folded lines. Frames with the suffix `_[k]` are coloured as the kernel's, `_[j]` and
-/// `_[i]` as those of code made at run time and of interpreters; the suffixes are not shown.
+/// Draw folded lines. Frames with the suffix `_[k]` get the colour of the kernel, `_[j]` and `_[i]`
+/// those of code made at run time and of interpreters; the suffixes are not shown.
 ///
 /// # Errors
-/// When `out` cannot be written.
+/// If `out` cannot be written.
 pub fn write_svg(lines: &[String], options: &FlameOptions, out: &mut dyn Write) -> io::Result<()> {
     if !lines.iter().any(|line| unfold(line).is_some_and(|(_, weight)| weight > 0)) {
         return write_words(options, "No samples: there is nothing to draw.", out);
@@ -99,11 +99,11 @@ pub fn write_svg(lines: &[String], options: &FlameOptions, out: &mut dyn Write) 
     draw(&mut drawn, lines, &legend, out)
 }
 
-/// Draw how the weights per request differ. Widths are those of the side that `direction` names;
-/// in both, what takes more than before is red and what takes less is blue.
+/// Draw how the weights per request differ. Widths are those of the side named by `direction`; in
+/// both, increases are red and decreases blue.
 ///
 /// # Errors
-/// When `out` cannot be written.
+/// If `out` cannot be written.
 pub fn write_difference_svg(
     before: FoldedSide<'_>,
     after: FoldedSide<'_>,
@@ -139,9 +139,9 @@ pub fn write_difference_svg(
         FlameUnit::Bytes => "bytes",
         FlameUnit::Samples => "samples",
     };
-    // No factor: inferno would not apply it to the difference.
+    // Without a factor: inferno would not apply it to the difference.
     drawn.count_name = format!("{unit} per 1,000 requests");
-    // Darker than a frame that did not change.
+    // Darker than an unchanged frame.
     drawn.bgcolors = Some(BackgroundColor::Flat(color(222, 225, 229)));
     drawn.negate_differentials = direction == Direction::Vanished;
     let widths = match direction {
@@ -217,8 +217,8 @@ fn write_legend(legend: &Legend<'_>, out: &mut dyn Write) -> io::Result<()> {
     Ok(())
 }
 
-/// A colour for every frame: its kind's, a little lighter or darker by its name, so that
-/// neighbours can be distinguished and a function looks the same in every graph.
+/// A colour for every frame: its kind's, a little lighter or darker by its name, so that neighbours
+/// can be distinguished and a function looks the same in every graph.
 fn palette(lines: &[String]) -> PaletteMap {
     let mut palette = PaletteMap::default();
     let stacks = lines.iter().filter_map(|line| unfold(line));
@@ -235,7 +235,7 @@ fn color_of(frame: &str) -> Color {
     match suffix {
         Some("_[k]") => shaded(KERNEL, frame),
         Some("_[i]" | "_[j]") => shaded(MANAGED, frame),
-        // The whole, and what is no function: `[truncated]`.
+        // The root, and markers such as `[truncated]`.
         _ if frame.is_empty() || frame.starts_with('[') && frame.ends_with(']') => MARKER,
         _ => shaded(NATIVE, frame),
     }
@@ -253,7 +253,7 @@ fn hash(name: &str) -> u64 {
     })
 }
 
-/// An image that says in words why there is no graph.
+/// An image with a text that says why there is no graph.
 fn write_words(options: &FlameOptions, words: &str, out: &mut dyn Write) -> io::Result<()> {
     write!(
         out,

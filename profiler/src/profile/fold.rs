@@ -1,17 +1,17 @@
-//! Folded lines: a view as text, one stack a line, `root;caller;leaf WEIGHT`.
+//! Folded lines: a view as text, one stack per line, `root;caller;leaf WEIGHT`.
 //!
-//! This is the form that flame-graph tools exchange. Names are made plain, so that a line can be
-//! read in one way only. Colours are left to `flame`, which reads a frame's kind from the
-//! suffixes that flame-graph tools know.
+//! Flame-graph tools exchange this form. Special characters in names are replaced, so that a line
+//! can be read in one way only. `flame` chooses colours by the kind of a frame, which it reads from
+//! the suffixes that flame-graph tools know.
 
 use std::collections::BTreeMap;
 
 use super::{Profile, View};
 use crate::stack::{FrameId, FrameKind, FrameName, StackId};
 
-/// What stands for a frame without a name.
+/// The name of a frame without one.
 const UNNAMED: &str = "[unknown]";
-/// What stands for a stack without frames.
+/// The name of a stack without frames.
 const NO_STACK: &str = "[no stack]";
 
 impl View {
@@ -31,7 +31,7 @@ impl View {
     }
 }
 
-/// What is written of a frame.
+/// The form of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Wording {
     /// The function alone.
@@ -40,12 +40,12 @@ pub(super) enum Wording {
     Flame,
 }
 
-/// Stacks as text, equal ones merged.
+/// Stacks as text, with equal ones merged.
 #[derive(Debug, Default)]
 pub(super) struct Lines(BTreeMap<String, u64>);
 
 impl Lines {
-    /// Add a view's stacks, each under the frame that `root` names for it.
+    /// Add a view's stacks, each below the frame given by `root`.
     pub(super) fn add(
         &mut self,
         profile: &Profile,
@@ -67,7 +67,7 @@ impl Lines {
         }
     }
 
-    /// Them as lines with their weights, sorted by the stacks.
+    /// The lines with their weights, sorted by stack.
     pub(super) fn into_vec(self) -> Vec<String> {
         self.0.into_iter().map(|(stack, weight)| format!("{stack} {weight}")).collect()
     }
@@ -93,9 +93,9 @@ fn word(name: &FrameName, wording: Wording) -> String {
     }
 }
 
-/// A name that cannot be taken for anything else in a line, nor break an SVG: no `;`, no control
-/// characters (XML has no way to write them), no number at its end that reads as a weight, no
-/// `# ` at its start that reads as a comment.
+/// A name without ambiguity in a line, and valid in an SVG: no `;`, no control characters (XML
+/// cannot contain them), no number at its end that looks like a weight, no `# ` at its start that
+/// looks like a comment.
 fn plain(name: &str) -> String {
     let text: String = name
         .chars()

@@ -4,24 +4,24 @@ use uringbench_core::validity::{Reason, Severity, Validity};
 
 use super::{Facts, Profile};
 
-/// Share of records lost above which shares of functions may be bent.
+/// Share of records lost above which shares of functions may be distorted.
 const LOST_SUSPECT: f64 = 0.01;
-/// Share of records lost above which they are no longer a sample of the target.
+/// Share of records lost above which the rest is not a sample of the target.
 const LOST_INVALID: f64 = 0.05;
-/// Sampled CPU time over accounted CPU time, when sampling works.
+/// Sampled CPU time over accounted CPU time, if sampling works.
 const COVERAGE: std::ops::RangeInclusive<f64> = 0.9..=1.1;
 
-/// What became of a profile.
+/// The verdict on a profile.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Health {
-    /// The worst of the reasons.
+    /// The worst severity of the reasons.
     pub validity: Validity,
-    /// What speaks against it, the worst first.
+    /// The reasons against it, the worst first.
     pub reasons: Vec<Reason>,
 }
 
 impl Profile {
-    /// Judge the recording.
+    /// Compute the verdict on the recording.
     pub fn health(&self) -> Health {
         let mut reasons: Vec<_> = lost(&self.facts).into_iter().collect();
         reasons.extend(coverage(&self.facts));

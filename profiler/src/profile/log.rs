@@ -1,8 +1,8 @@
 //! Samples on disk: records of one size, so that memory does not grow with their number.
 //!
-//! What was pushed is read back in the order of the pushes, at any time and without disturbing
-//! the writing. The first write that fails is an error; the log is then closed to further
-//! samples, counts them, and keeps what it has. What a sample means is left to `sample`.
+//! Samples are read back in the order in which they were pushed, at any time and without disturbing
+//! writes. The first write that fails is an error; after it the log only counts further samples,
+//! and keeps what it has. `sample` defines the meaning of a sample.
 
 use std::fs::File;
 use std::io;
@@ -16,43 +16,43 @@ use crate::stack::StackId;
 
 /// Bytes of a sample on disk, little-endian: time, weight, cpu, pid, tid, stack, kind.
 pub(super) const RECORD_BYTES: usize = 36;
-/// Samples held in memory before they are written, and read at once: 72 KiB.
+/// Samples buffered before they are written, and read at once: 72 KiB.
 const BATCH: usize = 2_048;
 
 /// Samples spilled to a file.
 #[derive(Debug)]
 pub struct SampleLog {
     file: File,
-    /// Where in the file the first sample stands.
+    /// Position of the first sample in the file.
     origin: u64,
     /// Samples in the file.
     stored: u64,
-    /// Encoded samples that follow them.
+    /// Encoded samples that are not written yet.
     pending: Vec<u8>,
-    /// Samples turned away since a write failed; `None` while all went well.
+    /// Samples rejected since a write failed; `None` without a failure.
     refused: Option<u64>,
-    /// How many stacks there are, the empty one included: of no other can a sample be.
+    /// The number of stacks, the empty one included: samples may refer only to these.
     stacks: Option<u32>,
 }
 
-/// Samples that stand in a file already.
+/// Samples that are already in a file.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Kept {
-    /// The byte at which they begin.
+    /// Position of the first one.
     pub(super) origin: u64,
-    /// How many.
+    /// Their number.
     pub(super) count: u64,
-    /// How many were turned away when they were taken.
+    /// How many were rejected when they were taken.
     pub(super) refused: u64,
-    /// How many stacks there are, the empty one included.
+    /// The number of stacks, the empty one included.
     pub(super) stacks: u32,
 }
 
 impl SampleLog {
-    /// A new log at `path`; a file that is there is emptied.
+    /// A new log at `path`; an existing file is emptied.
     ///
     /// # Errors
-    /// When the file cannot be made.
+    /// If the file cannot be created.
     pub fn create(path: &Path) -> io::Result<Self> {
         let mut options = File::options();
         options.read(true).write(true).create(true).truncate(true);
@@ -71,7 +71,7 @@ impl SampleLog {
         }
     }
 
-    /// The samples that `file` holds. It takes no more.
+    /// The samples in `file`. It takes no more.
     pub(super) const fn kept(file: File, kept: Kept) -> Self {
         let Kept { origin, count, refused, stacks } = kept;
         let (refused, stacks) = (Some(refused), Some(stacks));
@@ -82,7 +82,7 @@ impl SampleLog {
     /// [`refused`](Self::refused).
     ///
     /// # Errors
-    /// When the file cannot be written, a full disk for instance: once, with what to do.
+    /// If the file cannot be written, for instance on a full disk: once, with the fix.
     pub fn push(&mut self, sample: &Sample) -> io::Result<()> {
         if let Some(refused) = &mut self.refused {
             *refused += 1;
@@ -92,15 +92,15 @@ impl SampleLog {
         if self.pending.len() < BATCH * RECORD_BYTES { Ok(()) } else { self.flush() }
     }
 
-    /// Write what is held in memory; readers need not wait for it.
+    /// Write buffered samples; readers need not wait for it.
     ///
     /// # Errors
-    /// See [`push`](Self::push); nothing is tried, and nothing said, after a failed write.
+    /// See [`push`](Self::push); after a failed write nothing is tried or reported.
     pub fn flush(&mut self) -> io::Result<()> {
         if self.refused.is_some() || self.pending.is_empty() {
             return Ok(());
         }
-        // Always to the same place: what a failed write left behind is written over.
+        // Always at the same position: the remains of a failed write are overwritten.
         let end = self.origin + self.stored * RECORD_BYTES as u64;
         if let Err(cause) = self.file.write_all_at(&self.pending, end) {
             self.refused = Some(0);
@@ -118,16 +118,15 @@ impl SampleLog {
         Ok(())
     }
 
-    /// All samples, in the order of the pushes, read from the file batch by batch.
+    /// All samples, in the order in which they were pushed, read from the file batch by batch.
     ///
     /// # Errors
-    /// An item is an error when the file cannot be read or holds what was not pushed; it is the
-    /// last one.
+    /// An item is an error if the file cannot be read or contains other data; it is the last one.
     pub fn samples(&self) -> Samples<'_> {
         Samples { log: self, next: 0, batch: Vec::new(), at: 0, is_broken: false }
     }
 
-    /// How many samples there are to read.
+    /// The number of samples to read.
     pub fn len(&self) -> u64 {
         self.stored + (self.pending.len() / RECORD_BYTES) as u64
     }
@@ -137,12 +136,12 @@ impl SampleLog {
         self.len() == 0
     }
 
-    /// How many samples were turned away since a write failed.
+    /// How many samples were rejected since a write failed.
     pub fn refused(&self) -> u64 {
         self.refused.unwrap_or(0)
     }
 
-    /// The samples from the one numbered `first` on, as many as one batch takes.
+    /// The samples from number `first` on, up to one batch.
     fn read_batch(&self, first: u64, batch: &mut Vec<u8>) -> io::Result<()> {
         batch.clear();
         if first >= self.stored {
@@ -163,7 +162,7 @@ pub struct Samples<'a> {
     /// The number of the first sample after the batch.
     next: u64,
     batch: Vec<u8>,
-    /// Where in the batch the next sample begins.
+    /// Position of the next sample in the batch.
     at: usize,
     is_broken: bool,
 }
@@ -287,7 +286,7 @@ mod tests {
     fn samples_come_back_while_more_are_written() {
         let mut log = SampleLog::in_file(tempfile::tempfile().unwrap());
         assert!(log.is_empty() && read(&log).is_empty());
-        // Two full batches and a part of a third that is still in memory.
+        // Two full batches and part of a third that is still in memory.
         let count = 2 * BATCH as u64 + 5;
         for time in 0..count {
             log.push(&sample(time)).unwrap();

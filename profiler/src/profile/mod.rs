@@ -1,9 +1,9 @@
-//! A profile: samples of a target with their stacks and names, and what is read from them.
+//! A profile: samples of a target with their stacks and names, and views of them.
 //!
-//! `log` keeps the samples, `window` and `view` cut views from them afterwards, `fold` writes a
-//! view as lines, `flame` draws those, `difference` holds two profiles against each other,
-//! `wait` separates waiting for work from being blocked, `files` puts it all in a folder, `stored`
-//! is a profile as a file of its own. Other parts of the crate take, unwind and name the samples.
+//! `log` stores the samples, `window` and `view` select and sum them, `fold` writes a view as
+//! lines, `flame` draws those, `difference` compares two profiles, `wait` separates waiting for
+//! work from being blocked, `files` writes all of it into a folder, `stored` is a profile as a
+//! single file. Other parts of the crate take, unwind and name the samples.
 
 mod difference;
 mod files;
@@ -37,12 +37,12 @@ pub use self::wait::{OffCpuWait, classify};
 pub use self::window::Windows;
 use crate::stack::{FrameId, FrameKind, FrameName, StackTable};
 
-/// A recording of a target, ready to be read.
+/// A recording of a target, ready to read.
 #[derive(Debug)]
 pub struct Profile {
-    /// The stacks that samples refer to.
+    /// The stacks of the samples.
     pub stacks: StackTable,
-    /// What each frame of `stacks` is called, by [`FrameId`]; a frame past the end has no name.
+    /// The name of each frame in `stacks`, by [`FrameId`]; a frame past the end has no name.
     pub names: Vec<FrameName>,
     /// The samples.
     pub samples: SampleLog,
@@ -50,44 +50,44 @@ pub struct Profile {
     pub facts: Facts,
 }
 
-/// What a reader has to know of a recording.
+/// Facts about how a recording was taken.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Facts {
     /// When sampling began.
     pub start: Timestamp,
     /// When it ended.
     pub end: Timestamp,
-    /// What made the kernel take a sample.
+    /// The event that triggers samples.
     pub clock: Clock,
-    /// Samples asked for, per second of CPU time.
+    /// Configured samples per second of CPU time.
     pub hz: u32,
     /// Records read from the kernel's rings, of every kind and process.
     pub records: u64,
-    /// Records that the rings had no room for.
+    /// Records for which the rings had no room.
     pub lost: u64,
-    /// How often the kernel took fewer samples than asked for.
+    /// How often the kernel took fewer samples than configured.
     pub throttled: u64,
-    /// CPU time of the samples over the CPU time that the scheduler accounted to the target;
-    /// `None` when the latter is not known.
+    /// CPU time of the samples over the CPU time that the scheduler accounted to the target; `None`
+    /// if the latter is unknown.
     pub coverage: Option<f64>,
     /// Share of the samples with user code whose stack reaches the thread's start, 0..=1; `None`
-    /// when there was none.
+    /// without such samples.
     pub unwound: Option<f64>,
-    /// What else is to be said beside the figures, a sentence each.
+    /// Further notes, a sentence each.
     pub notes: Vec<String>,
 }
 
-/// What makes the kernel take a sample of a CPU.
+/// The event that triggers a sample of a CPU.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Clock {
-    /// The processor's own counter of cycles.
+    /// The processor's cycle counter.
     Cycles,
-    /// A timer of the kernel, where there is no such counter.
+    /// A kernel timer, if there is no such counter.
     CpuClock,
 }
 
 impl Clock {
-    /// The word for it, which is perf's.
+    /// Perf's word for it.
     pub const fn word(self) -> &'static str {
         match self {
             Self::Cycles => "cycles",
@@ -97,7 +97,7 @@ impl Clock {
 }
 
 impl Facts {
-    /// How long the recording is.
+    /// The length of the recording.
     pub fn length(&self) -> Nanos {
         self.end.since(self.start)
     }
@@ -109,7 +109,7 @@ impl Facts {
 }
 
 impl Profile {
-    /// What a frame is called.
+    /// The name of a frame.
     pub fn name(&self, frame: FrameId) -> &FrameName {
         static UNNAMED: FrameName =
             FrameName { function: String::new(), module: String::new(), kind: FrameKind::Marker };

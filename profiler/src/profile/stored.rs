@@ -1,9 +1,10 @@
-//! A recording as one file, `profile.samples`, from which views can be cut later and elsewhere.
+//! A recording as one file, `profile.samples`, from which views can be made later and on other
+//! machines.
 //!
-//! The file: a magic word, a version, two lengths, a header in JSON (how it was taken, the load
-//! beside it, stacks by the names of their frames), then the samples as `log` writes them, and a
-//! checksum of all of it. Addresses are not kept: without the processes they mean nothing. What is
-//! cut from a stored profile is left to the reader.
+//! The file: a magic word, a version, two lengths, a JSON header (how it was taken, the load during
+//! it, stacks by the names of their frames), then the samples as `log` writes them, and a checksum
+//! of all of it. Addresses are not stored: without the processes they are meaningless. The reader
+//! chooses the views.
 
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
@@ -27,38 +28,38 @@ const VERSION: u32 = 1;
 const PREAMBLE_BYTES: u64 = 8 + 4 + 8 + 8;
 const CHECKSUM_BYTES: u64 = 4;
 
-/// A profile that was read back, and what it is of.
+/// A profile that was read back, and its origin.
 #[derive(Debug)]
 pub struct Stored {
     /// The profile.
     pub profile: Profile,
-    /// What it is of.
+    /// Its origin.
     pub about: About,
 }
 
-/// What a profile is of.
+/// The origin of a profile.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct About {
-    /// What the run was called.
+    /// The title of the run.
     pub title: String,
-    /// How samples were taken, in the word for documents.
+    /// How samples were taken, in the document's words.
     pub mode: String,
     /// Whether the kernel's frames are missing.
     pub is_user_only: bool,
-    /// The load beside it, if there was one.
+    /// The load during it, if there was one.
     pub load: Option<StoredLoad>,
 }
 
-/// As much of a load as views are cut by.
+/// The facts of a load that views need.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct StoredLoad {
     /// When its first phase began.
     pub start: Timestamp,
     /// Its phases.
     pub phases: Vec<PhaseSpan>,
-    /// What happened when, in order.
+    /// Its intervals, in order.
     pub steps: Vec<LoadStep>,
-    /// The slow stretches.
+    /// The spikes.
     pub spikes: Windows,
 }
 
@@ -71,22 +72,22 @@ pub struct LoadStep {
     pub length_ns: u64,
     /// Complete answers that arrived in it.
     pub completed: u64,
-    /// Response p99, nanoseconds; `None` when nothing ended in it.
+    /// Response p99, nanoseconds; `None` if nothing ended in it.
     pub response_p99_ns: Option<u64>,
     /// Exchanges in flight at its end.
     pub in_flight: u64,
 }
 
-/// Why a file cannot be read as a profile: one line with the cause and what to do.
+/// Why a file cannot be read as a profile: one line with cause and fix.
 #[derive(Debug, thiserror::Error)]
 pub enum StoredError {
-    /// There is none.
+    /// The file does not exist.
     #[error("{path} is not there: name the folder of a profiled run (one with {FILE} in it)")]
     Missing {
         /// The file.
         path: PathBuf,
     },
-    /// It is something else.
+    /// It is another kind of file.
     #[error("{path} is not a stored profile")]
     Foreign {
         /// The file.
@@ -107,18 +108,18 @@ pub enum StoredError {
         path: PathBuf,
         /// Its length.
         there: u64,
-        /// What its length should be.
+        /// Its complete length.
         whole: u64,
     },
-    /// It is not what was written.
+    /// It was changed since it was written.
     #[error("{path} is damaged ({what}): copy it again from where it was made")]
     Damaged {
         /// The file.
         path: PathBuf,
-        /// What is wrong.
+        /// The fault.
         what: String,
     },
-    /// The machine refuses.
+    /// The system refuses.
     #[error("{path} cannot be read: {cause}")]
     Unreadable {
         /// The file.
@@ -129,7 +130,7 @@ pub enum StoredError {
 }
 
 impl StoredLoad {
-    /// What is kept of a load.
+    /// The stored facts of a load.
     pub fn new<'a>(
         start: Timestamp,
         phases: &[PhaseSpan],
@@ -152,7 +153,7 @@ impl StoredLoad {
         self.start + Nanos(step.start_ns)
     }
 
-    /// The steps, which a recording that was switched off meanwhile has none of then.
+    /// The intervals that were sampled: all, unless the recording was switched off at times.
     pub fn covered(&self) -> Windows {
         let range = |step: &LoadStep| {
             let start = self.start_of(step);
@@ -172,7 +173,8 @@ impl StoredLoad {
 /// Write `profile` into `folder`. Returns the file's path.
 ///
 /// # Errors
-/// When the samples cannot be read back or the file cannot be written whole; there is then none.
+/// If the samples cannot be read back or the file cannot be written completely; then there is no
+/// file.
 pub fn write_stored(profile: &Profile, about: &About, folder: &Path) -> io::Result<PathBuf> {
     let reduced = Reduced::of(profile);
     let header = serde_json::to_vec(&Header::of(profile, about, &reduced))?;
@@ -193,10 +195,10 @@ pub fn write_stored(profile: &Profile, about: &About, folder: &Path) -> io::Resu
     })
 }
 
-/// Read the profile that `folder` holds. Its samples stay in the file until they are asked for.
+/// Read the profile in `folder`. Its samples stay in the file until they are needed.
 ///
 /// # Errors
-/// When there is none, or it is not what was written.
+/// If there is none, or it was changed since it was written.
 pub fn read_stored(folder: &Path) -> Result<Stored, StoredError> {
     let path = folder.join(FILE);
     let unreadable = |cause| StoredError::Unreadable { path: path.clone(), cause };
@@ -275,7 +277,7 @@ fn read_up_to(file: &mut File, bytes: &mut [u8]) -> io::Result<usize> {
     Ok(have)
 }
 
-/// Passes on what is written and sums it up.
+/// Writes through and computes the checksum.
 struct Summed<'a> {
     out: &'a mut dyn Write,
     sum: Crc,
@@ -293,12 +295,12 @@ impl Write for Summed<'_> {
     }
 }
 
-/// Stacks with names in place of addresses: those that differed in addresses alone are one.
+/// Stacks with names instead of addresses: stacks that differ in addresses alone are merged.
 struct Reduced<'a> {
     frames: Vec<&'a FrameName>,
     /// Caller's stack and frame of each stack but the empty one.
     stacks: Vec<(u32, u32)>,
-    /// The number of each of the profile's stacks here.
+    /// The new number of each of the profile's stacks.
     stack_of: Vec<u32>,
 }
 
@@ -325,7 +327,7 @@ impl<'a> Reduced<'a> {
     }
 }
 
-/// What stands before the samples.
+/// The header before the samples.
 #[derive(Serialize, Deserialize)]
 struct Header {
     title: String,
@@ -345,7 +347,7 @@ struct Header {
     load: Option<LoadHeader>,
     /// Function, module, kind.
     frames: Vec<(String, String, char)>,
-    /// Caller's stack and frame; the first of them is number 1.
+    /// Caller's stack and frame; the first has number 1.
     stacks: Vec<(u32, u32)>,
 }
 
@@ -395,7 +397,7 @@ impl Header {
         }
     }
 
-    /// Make a profile of it; else what is wrong.
+    /// Make a profile of it, or return the fault.
     fn open(self, file: File, origin: u64, count: u64) -> Result<Stored, String> {
         let clock = [Clock::Cycles, Clock::CpuClock].into_iter().find(|c| c.word() == self.clock);
         let facts = Facts {
@@ -423,7 +425,7 @@ impl Header {
     }
 }
 
-/// The stacks and the names of their frames.
+/// Add the stacks and the names of their frames.
 fn grow(
     frames: Vec<(String, String, char)>,
     nodes: &[(u32, u32)],
@@ -447,7 +449,7 @@ fn grow(
             return Err(format!("stack {} stands there twice", index + 1));
         }
     }
-    // Frames are numbered as they come up in stacks, and names go by that number.
+    // Frames are numbered in the order of their occurrence in stacks, and names use that number.
     let named = stacks.locations().iter().filter_map(|location| match location {
         Location::Named(id) => known.get(id.0 as usize),
         _ => None,

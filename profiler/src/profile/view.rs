@@ -1,4 +1,4 @@
-//! Views: what of the samples falls into a selection, summed by stack and by function.
+//! Views: the samples of a selection, summed by stack and by function.
 
 use std::io;
 
@@ -8,14 +8,14 @@ use super::{Profile, Windows};
 use crate::sample::{Sample, SampleKind};
 use crate::stack::{FrameId, FrameKind, FrameName, StackId};
 
-/// Which samples a view is of.
+/// The samples of a view.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Selection {
     /// The kinds, which should count in the same unit.
     pub kinds: Vec<SampleKind>,
-    /// The windows their times are in; `None` for the whole recording.
+    /// The windows of their times; `None` for the whole recording.
     pub windows: Option<Windows>,
-    /// The process they are of; `None` for every one.
+    /// Their process; `None` for all.
     pub pid: Option<u32>,
 }
 
@@ -24,24 +24,24 @@ pub struct Selection {
 pub struct View {
     /// The weight of each stack, in the unit of the samples' kind.
     pub weights: FxHashMap<StackId, u64>,
-    /// How many samples there are.
+    /// The number of samples.
     pub samples: u64,
-    /// The weight of all of them.
+    /// The sum of their weights.
     pub total: u64,
 }
 
-/// What a function weighs in a view.
+/// The weight of a function in a view.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FunctionShare {
     /// Its plain name.
     pub name: String,
-    /// The file it is of; empty when there is none.
+    /// Its file; empty if it has none.
     pub module: String,
-    /// Who runs it.
+    /// The kind of its frames.
     pub kind: FrameKind,
-    /// The weight of the stacks it is the innermost frame of.
+    /// The weight of the stacks whose innermost frame it is.
     pub self_weight: u64,
-    /// The weight of the stacks it is in, each counted once.
+    /// The weight of the stacks that contain it, each counted once.
     pub total_weight: u64,
 }
 
@@ -51,19 +51,19 @@ impl Selection {
         Self { kinds: kinds.into(), windows: None, pid: None }
     }
 
-    /// Those of them whose times are in `windows`.
+    /// Only those whose times are in `windows`.
     #[must_use]
     pub fn within(self, windows: Windows) -> Self {
         Self { windows: Some(windows), ..self }
     }
 
-    /// Those of them that are of one process.
+    /// Only those of one process.
     #[must_use]
     pub fn of_process(self, pid: u32) -> Self {
         Self { pid: Some(pid), ..self }
     }
 
-    /// Whether a sample is in it.
+    /// Whether it includes a sample.
     pub fn takes(&self, sample: &Sample) -> bool {
         self.kinds.contains(&sample.kind)
             && self.pid.is_none_or(|pid| pid == sample.pid)
@@ -75,16 +75,16 @@ impl Profile {
     /// The view of a selection.
     ///
     /// # Errors
-    /// When the samples cannot be read back.
+    /// If the samples cannot be read back.
     pub fn cut(&self, selection: &Selection) -> io::Result<View> {
         let mut views = self.cut_all(std::slice::from_ref(selection))?;
         Ok(views.remove(0))
     }
 
-    /// The view of each selection, from one pass over the samples.
+    /// The view of each selection, in one pass over the samples.
     ///
     /// # Errors
-    /// When the samples cannot be read back.
+    /// If the samples cannot be read back.
     pub fn cut_all(&self, selections: &[Selection]) -> io::Result<Vec<View>> {
         let mut views = vec![View::default(); selections.len()];
         for sample in self.samples.samples() {
@@ -102,14 +102,14 @@ impl Profile {
 impl View {
     /// Count a sample.
     pub fn add(&mut self, stack: StackId, weight: u64) {
-        // A file can hold any weight: at the end of the range is wrong, but not the end of us.
+        // A file can contain any weight: a saturated sum is wrong, but does not panic.
         let of_stack = self.weights.entry(stack).or_default();
         *of_stack = of_stack.saturating_add(weight);
         self.samples += 1;
         self.total = self.total.saturating_add(weight);
     }
 
-    /// What each function weighs, the one with the most weight of its own first.
+    /// The weights of each function, the one with the largest weight of its own first.
     pub fn functions(&self, profile: &Profile) -> Vec<FunctionShare> {
         let functions = Functions::of(profile);
         // Self and total weight of each function, and the last stack it was counted for.
@@ -151,7 +151,7 @@ impl View {
 /// The distinct functions of a profile: frames are places, several of them in one function.
 struct Functions<'a> {
     names: Vec<&'a FrameName>,
-    /// Which of `names` a frame is of.
+    /// The function of a frame, as an index into `names`.
     index_of: Vec<usize>,
 }
 

@@ -1,27 +1,27 @@
-//! Waiting for work or held up: what a wait was for, read from its stack. Pure.
+//! Waiting for work or blocked: the purpose of a wait, read from its stack. Pure.
 //!
 //! A server that waits in `epoll_wait` has nothing to do; one that waits for a lock, a disk or a
-//! database is held up. The innermost frames tell which: the kernel's say what the thread waits
-//! on, and where that may be either (a futex, `poll`) the first user function that is no
-//! primitive of waiting says who asked. What cannot be decided is `Blocked`: better shown than
-//! hidden. Whether requests were in flight meanwhile is left to the windows of a view.
+//! database is blocked. The innermost frames decide: the kernel's show the object of the wait, and
+//! if that may be either (a futex, `poll`), the first user function that is not a waiting primitive
+//! decides. Undecided waits are `Blocked`: better shown than hidden. Whether requests were in
+//! flight is left to the windows of a view.
 
 use super::Profile;
 use crate::stack::{FrameKind, FrameName, StackId};
 
-/// What a thread that gave up its CPU waited for.
+/// The purpose of a wait off the CPU.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum OffCpuWait {
-    /// The next connection, request, job or moment: it had nothing to do.
+    /// The next connection, request, job or time: the thread had nothing to do.
     ForWork,
-    /// Something that keeps it from going on: a lock, a disk, an answer.
+    /// Something that it needs to continue: a lock, a disk, an answer.
     Blocked,
 }
 
-/// What the thread waits on, as far as one frame shows.
+/// The object of a wait, as far as one frame shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum On {
-    /// What only a thread without work waits on: a new connection, a timer, a signal, a child.
+    /// An object that only idle threads wait for: a new connection, a timer, a signal, a child.
     Work,
     /// One of several files: an event loop, or a client library that waits for one answer.
     Files,
@@ -29,7 +29,7 @@ enum On {
     Word,
 }
 
-/// The scheduler's own frames and general waits, below the frame that decides.
+/// Frames of the scheduler and general waits, below the frame that decides.
 const SCHEDULER: [&str; 5] = [
     "wait_woken",
     "finish_task_switch",
@@ -46,7 +46,7 @@ const SCHEDULER_BEGINS: [&str; 6] = [
     "perf_",
 ];
 
-/// Kernel functions, as of Linux 5.10 to 6.18: which of them are inlined differs.
+/// Kernel functions of Linux 5.10 to 6.18, which differ in what they inline.
 const KERNEL: [(&str, On); 38] = [
     ("ep_poll", On::Files),
     ("ep_schedule_timeout", On::Files),
@@ -88,8 +88,7 @@ const KERNEL: [(&str, On); 38] = [
     ("futex_wait", On::Word),
 ];
 
-/// Functions of a C library, for stacks whose kernel half could not be seen; without leading
-/// underscores.
+/// Functions of C libraries without leading underscores, for stacks without kernel frames.
 const LIBRARY: [(&str, On); 29] = [
     ("epoll_wait", On::Files),
     ("epoll_pwait", On::Files),
@@ -122,10 +121,10 @@ const LIBRARY: [(&str, On); 29] = [
     ("waitid", On::Work),
 ];
 
-/// How far from the innermost user frame one of `LIBRARY` may be: cancellation wrappers.
+/// Largest distance of one of `LIBRARY` from the innermost user frame: cancellation wrappers.
 const LIBRARY_DEPTH: usize = 6;
 
-/// Beginnings of functions that wait for a lock, or for another thread to end.
+/// Prefixes of functions that wait for a lock, or for the end of another thread.
 const LOCKS: [&str; 19] = [
     "lll_lock_wait",
     "pthread_mutex_",
@@ -148,7 +147,7 @@ const LOCKS: [&str; 19] = [
     "runtime.lock2",
 ];
 
-/// Beginnings of functions that wait on behalf of whoever calls them.
+/// Prefixes of functions that wait on behalf of their caller.
 const PRIMITIVES: [&str; 29] = [
     "futex",
     "syscall",
@@ -180,11 +179,11 @@ const PRIMITIVES: [&str; 29] = [
     "runtime.mPark",
     "[",
 ];
-/// Files whose functions without a name may be such.
+/// Files whose functions without a name may be such primitives.
 const PRIMITIVE_FILES: [&str; 6] =
     ["libc.so", "libc-", "libpthread", "ld-musl", "libc.musl", "libstdc++"];
 
-/// Beginnings of functions that wait on a word for a job.
+/// Prefixes of functions that wait on a word for a job.
 const POOLS: [&str; 27] = [
     "tokio::runtime::scheduler::",
     "tokio::runtime::park::",
@@ -214,10 +213,10 @@ const POOLS: [&str; 27] = [
     "runtime.sysmon",
     "runtime.templateThread",
 ];
-/// libuv's pool of threads; a name too short to be only a beginning.
+/// libuv's thread pool; too short a name for a prefix.
 const POOL_OF_LIBUV: &str = "worker";
 
-/// Beginnings of functions that wait on a file for an answer somebody asked for.
+/// Prefixes of functions that wait on a file for an answer.
 const CLIENTS: [&str; 22] = [
     "pqSocket",
     "pqWait",
@@ -244,14 +243,14 @@ const CLIENTS: [&str; 22] = [
 ];
 
 impl Profile {
-    /// What the wait that ended with this stack was for.
+    /// The purpose of the wait that ended with this stack.
     pub fn wait(&self, stack: StackId) -> OffCpuWait {
         let names: Vec<_> = self.stacks.leaf_first(stack).map(|frame| self.name(frame)).collect();
         classify(&names)
     }
 }
 
-/// What a wait was for, from the names of its stack, the innermost first.
+/// The purpose of a wait, from the names of its stack, innermost first.
 pub fn classify(leaf_first: &[&FrameName]) -> OffCpuWait {
     let is_kernel = |name: &&FrameName| name.kind == FrameKind::Kernel;
     let kernel_depth = leaf_first.iter().take_while(|name| is_kernel(name)).count();
@@ -270,8 +269,8 @@ pub fn classify(leaf_first: &[&FrameName]) -> OffCpuWait {
     }
 }
 
-/// The first frame that is not the scheduler's decides, or none: a page fault inside of
-/// `epoll_wait` is no wait for events.
+/// The first frame outside of the scheduler decides, or none: a page fault inside of `epoll_wait`
+/// is not a wait for events.
 fn told_by_kernel(leaf_first: &[&FrameName]) -> Option<On> {
     leaf_first
         .iter()
@@ -309,8 +308,8 @@ fn begins_with(table: &[&str], name: &str) -> bool {
     table.iter().any(|beginning| name.starts_with(beginning))
 }
 
-/// A user function's name without what differs between builds of the same library: leading
-/// underscores, glibc's `__GI_` and `__libc_`, Rust's `<` before a type, symbol versions.
+/// A user function's name without the differences between builds of a library: leading underscores,
+/// glibc's `__GI_` and `__libc_`, Rust's `<` before a type, symbol versions.
 fn plain(function: &str) -> &str {
     let name = function.trim_start_matches(['_', '<']);
     let name = name.strip_prefix("GI_").or_else(|| name.strip_prefix("libc_")).unwrap_or(name);

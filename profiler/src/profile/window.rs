@@ -1,4 +1,4 @@
-//! Windows of time: half-open, sorted, apart from each other. Pure.
+//! Windows of time: half-open, sorted, disjoint. Pure.
 
 use std::ops::Range;
 
@@ -9,8 +9,8 @@ use uringbench_core::time::{Nanos, Timestamp};
 pub struct Windows(Vec<Range<Timestamp>>);
 
 impl Windows {
-    /// The windows that cover `ranges`, in any order; those that overlap or touch become one and
-    /// empty ones none.
+    /// The windows that cover `ranges`, in any order; overlapping and touching ones are merged,
+    /// empty ones removed.
     pub fn covering(ranges: impl IntoIterator<Item = Range<Timestamp>>) -> Self {
         let mut ranges: Vec<_> = ranges.into_iter().filter(|range| !range.is_empty()).collect();
         ranges.sort_unstable_by_key(|range| range.start);
@@ -24,7 +24,7 @@ impl Windows {
         Self(windows)
     }
 
-    /// What of `whole` is in none of these windows.
+    /// The parts of `whole` outside of these windows.
     pub fn others_of(&self, whole: Range<Timestamp>) -> Self {
         let mut from = whole.start;
         let mut others = Vec::with_capacity(self.0.len() + 1);
@@ -36,7 +36,7 @@ impl Windows {
         Self::covering(others)
     }
 
-    /// What of these windows is in one of `others` too.
+    /// The parts of these windows that are also in `others`.
     pub fn within(&self, others: &Self) -> Self {
         let shared = self.0.iter().flat_map(|window| {
             let overlap =
@@ -46,7 +46,7 @@ impl Windows {
         Self::covering(shared)
     }
 
-    /// Whether one of them holds all of `range`.
+    /// Whether one of them contains all of `range`.
     pub fn hold(&self, range: &Range<Timestamp>) -> bool {
         self.0.iter().any(|window| window.start <= range.start && range.end <= window.end)
     }
@@ -57,12 +57,12 @@ impl Windows {
         self.0.get(next).is_some_and(|window| window.start <= time)
     }
 
-    /// How long they are together.
+    /// Their total length.
     pub fn length(&self) -> Nanos {
         self.0.iter().fold(Nanos::ZERO, |sum, window| sum + window.end.since(window.start))
     }
 
-    /// Them, in order.
+    /// The windows, in order.
     pub fn as_slice(&self) -> &[Range<Timestamp>] {
         &self.0
     }

@@ -1,10 +1,9 @@
-//! Two profiles compared: what each function costs more or less per request than before.
+//! Two profiles compared: the change of each function's cost per request.
 //!
-//! Both sides are per request, so that their rates and lengths need not match. The change of each
-//! function gets an interval (Welch's, from both sides' block-bootstrap errors) and, over all
-//! functions, Benjamini and Hochberg's correction. Grown and vanished functions are both listed.
-//! Two profiles of two runs also differ by what differs between any two runs: how much that is,
-//! only repeated runs can say.
+//! Both sides are per request, so their rates and lengths may differ. The change of each function
+//! has an interval (Welch's, from both sides' block-bootstrap errors) and, over all functions,
+//! Benjamini and Hochberg's correction. Grown and vanished functions are both listed. Two profiles
+//! of two runs also differ as any two runs do: only repeated runs can show by how much.
 
 use std::collections::BTreeSet;
 
@@ -14,10 +13,10 @@ use uringbench_core::statistics::multiple_testing::benjamini_hochberg;
 
 use super::per_request::{Work, suited};
 
-/// The expected share of false ones among the functions said to have changed.
+/// The expected share of false positives among the functions reported as changed.
 const FALSE_SHARE: f64 = 0.05;
 
-/// What became of a function.
+/// The kind of change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ChangeKind {
     /// It costs more than before.
@@ -28,7 +27,7 @@ pub enum ChangeKind {
     New,
     /// It is not sampled any more.
     Gone,
-    /// Chance could explain the difference.
+    /// The difference may be chance.
     Unchanged,
 }
 
@@ -37,7 +36,7 @@ pub enum ChangeKind {
 pub struct Change {
     /// The function.
     pub function: String,
-    /// Microseconds per request before; 0 when it was never sampled.
+    /// Microseconds per request before; 0 if it was never sampled.
     pub before: f64,
     /// Microseconds per request after.
     pub after: f64,
@@ -45,14 +44,14 @@ pub struct Change {
     pub change: Estimate,
     /// The probability of such a difference by chance.
     pub p: f64,
-    /// The same, adjusted for all functions compared.
+    /// The same, adjusted for all comparisons.
     pub adjusted: f64,
-    /// What became of it.
+    /// The kind of change.
     pub kind: ChangeKind,
 }
 
-/// Every function of either side, the largest change first; none when either side completed no
-/// request. `seed` names the draws of the bootstraps.
+/// Every function of either side, the largest change first; none if a side completed no request.
+/// `seed` selects the draws of the bootstraps.
 pub fn difference(before: &Work, after: &Work, seed: u64) -> Vec<Change> {
     let has_requests = |work: &Work| work.blocks.iter().any(|block| block.requests > 0);
     if !has_requests(before) || !has_requests(after) {
@@ -175,8 +174,8 @@ mod tests {
         assert_eq!((changes.len(), changes[0].function.as_str()), (5, "parse"));
     }
 
-    /// 20 functions, nothing changed: how often is any said to have? One of them, of 400 samples
-    /// a side, grew by half: is it found?
+    /// 20 functions, nothing changed: how often is any reported as changed? One of them, of 400
+    /// samples per side, grew by half: is it found?
     #[test]
     fn chance_is_rarely_a_change_and_changes_are_covered() {
         let names: Vec<String> = (0..20).map(|i| format!("f{i}")).collect();

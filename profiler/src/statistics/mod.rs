@@ -1,9 +1,9 @@
-//! What samples say, and how sure that is.
+//! Conclusions from samples, and their confidence.
 //!
-//! `spike` finds the slow stretches of a run and the functions that are over-represented in them,
-//! `per_request` puts a cost with an interval on each function, `difference` compares two such
-//! profiles, `overhead` weighs the profiler itself. All take counts and weights; which samples go
-//! into them is `profile`'s to cut, the arithmetic is `uringbench_core::statistics`.
+//! `spike` finds the slow parts of a run and the functions that are over-represented in them,
+//! `per_request` computes the cost of each function with an interval, `difference` compares two
+//! such profiles, `overhead` measures the cost of the profiler itself. All take counts and weights;
+//! `profile` selects the samples, `uringbench_core::statistics` does the arithmetic.
 
 pub mod difference;
 pub mod overhead;

@@ -1,9 +1,9 @@
-//! What the profiler costs its target, measured in the same run.
+//! The cost of the profiler for its target, measured in the same run.
 //!
-//! Sampling is switched on and off in pairs of blocks, their order drawn by lot within each pair,
-//! so that drift falls on both alike; the start of each block is left out, since the switch
-//! itself takes time. Each pair gives the logarithm of one ratio; the change is their
-//! Hodges–Lehmann shift. Who switches, and who counts, is the session's.
+//! Sampling is switched on and off in pairs of blocks, in random order within each pair, so that
+//! drift affects both equally; the start of each block is left out, since the switch itself takes
+//! time. Each pair gives the logarithm of one ratio; the change is their Hodges–Lehmann shift. The
+//! session switches and counts.
 
 use uringbench_core::statistics::Estimate;
 use uringbench_core::statistics::paired::hodges_lehmann;
@@ -11,16 +11,16 @@ use uringbench_core::statistics::random::Random;
 use uringbench_core::time::Nanos;
 
 const CONFIDENCE: f64 = 0.95;
-/// Pairs below which 95 % cannot be bounded.
+/// With fewer pairs, 95 % cannot be bounded.
 pub const PAIRS_MIN: usize = 6;
-/// The part of a block that is left out at its start, and the least of it.
+/// The share of a block that is left out at its start, and its minimum.
 const GUARD_SHARE: u64 = 10;
 const GUARD_MIN: Nanos = Nanos::from_millis(200);
 
 /// When to sample.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BlockPlan {
-    /// The blocks, one after the other from 0; every two are a pair.
+    /// The blocks in order, from time 0; every two are a pair.
     pub blocks: Vec<PlannedBlock>,
 }
 
@@ -31,14 +31,14 @@ pub struct PlannedBlock {
     pub on: bool,
     /// When to switch.
     pub start: Nanos,
-    /// From when on to count: until then, the switch may still be felt.
+    /// When counting begins: before that, the switch may still have an effect.
     pub counted_from: Nanos,
     /// Its end.
     pub end: Nanos,
 }
 
 impl BlockPlan {
-    /// `pairs` pairs of blocks of `length`, the order within each drawn by `seed`. A tenth of a
+    /// `pairs` pairs of blocks of `length`, the order within each chosen by `seed`. A tenth of a
     /// block (at least 0.2 s, at most half of it) is the guard.
     pub fn new(seed: u64, length: Nanos, pairs: usize) -> Self {
         let mut random = Random::new(seed);
@@ -62,44 +62,44 @@ impl BlockPlan {
         Self::new(seed, length, usize::try_from(pairs).unwrap_or(usize::MAX))
     }
 
-    /// The block that `elapsed` falls in; `None` after the last.
+    /// The block at `elapsed`; `None` after the last.
     pub fn at(&self, elapsed: Nanos) -> Option<&PlannedBlock> {
         let index = self.blocks.partition_point(|block| block.end <= elapsed);
         self.blocks.get(index)
     }
 }
 
-/// What was counted in one block, its guard left out.
+/// The counts of one block, without its guard.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Block {
-    /// Whether it was sampled.
+    /// Whether sampling was on.
     pub on: bool,
     /// Requests completed.
     pub requests: f64,
     /// Its length.
     pub seconds: f64,
-    /// The response p99, when there were enough requests for one.
+    /// The response p99, if there were enough requests.
     pub response_p99_ns: Option<f64>,
-    /// The target's CPU time, when it could be read.
+    /// The target's CPU time, if it could be read.
     pub target_cpu_ns: Option<f64>,
 }
 
 /// A relative change, such as -0.01 for one percent less, with its 95 % interval.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct OverheadEstimate {
-    /// Pairs it rests on.
+    /// The number of pairs.
     pub pairs: usize,
-    /// Of requests per second; `None` without pairs that have any. All three leave their interval
-    /// unbounded with fewer than 6 pairs.
+    /// Change of requests per second; `None` without pairs that have any. With fewer than 6 pairs
+    /// the interval of all three is unbounded.
     pub throughput_change: Option<Estimate>,
-    /// Of the response p99.
+    /// Change of the response p99.
     pub p99_change: Option<Estimate>,
-    /// Of the target's CPU time per request.
+    /// Change of the target's CPU time per request.
     pub cpu_per_request_change: Option<Estimate>,
 }
 
-/// Weigh sampled against unsampled blocks. They come in the order of the plan: every two are a
-/// pair; a pair that is not one of each (a run cut short) is left out.
+/// Compare sampled with unsampled blocks. They come in the order of the plan: every two are a pair;
+/// a pair that does not have one of each (a run that ended early) is left out.
 pub fn analyse(blocks: &[Block]) -> OverheadEstimate {
     let pairs: Vec<(&Block, &Block)> = blocks
         .as_chunks::<2>()
@@ -154,14 +154,14 @@ mod tests {
         assert!(BlockPlan::fitting(1, Nanos::ZERO, Nanos::SECOND).blocks.is_empty());
     }
 
-    /// A machine: what it multiplies a block's speed by.
+    /// A machine: the factor of a block's speed.
     #[derive(Clone, Copy)]
     enum Machine {
-        /// A fifth slower from start to end.
+        /// Slower by a fifth from start to end.
         Drifting,
         /// One of two speeds, a quarter apart, changing every 12 blocks or so.
         TwoSpeed,
-        /// Neither.
+        /// Constant.
         Steady,
     }
 

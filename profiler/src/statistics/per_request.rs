@@ -1,14 +1,14 @@
 //! CPU time per request by function, with an interval.
 //!
-//! The weight of a function's samples over the requests completed meanwhile. It is comparable
-//! between runs of different rates, which a share of samples is not. The interval is a block
-//! bootstrap over stretches of time, since neighbouring seconds are alike; it holds for functions
-//! seen in many stretches, and is wide for the others.
+//! The weight of a function's samples over the requests completed in the same time. Unlike a share
+//! of samples, it is comparable between runs of different rates. The interval is a block bootstrap
+//! over blocks of time, since neighbouring seconds are similar; it holds for functions seen in many
+//! blocks, and is wide for others.
 
 use uringbench_core::statistics::Estimate;
 use uringbench_core::statistics::bootstrap::{Resampling, ratio_interval};
 
-/// A stretch of time; all of one length, in order, a second each as a rule.
+/// A block of time; all of one length, in order, usually one second each.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct TimeBlock {
     /// Requests completed in it.
@@ -17,12 +17,12 @@ pub struct TimeBlock {
     pub weights: Vec<u64>,
 }
 
-/// What a target worked on while it answered requests.
+/// The CPU time of a target while it answered requests.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Work {
     /// The functions.
     pub functions: Vec<String>,
-    /// The stretches; a weight missing at the end of one is 0.
+    /// The blocks; a weight missing at the end of one is 0.
     pub blocks: Vec<TimeBlock>,
 }
 
@@ -35,8 +35,8 @@ pub struct Cost {
     pub us_per_request: Estimate,
 }
 
-/// The `top` most expensive functions, in that order; none when no request was completed. `seed`
-/// names the draws of the bootstrap.
+/// The `top` most expensive functions, in that order; none if no request was completed. `seed`
+/// selects the draws of the bootstrap.
 pub fn per_request(work: &Work, top: usize, seed: u64) -> Vec<Cost> {
     let requests = work.requests();
     let mut order: Vec<(usize, f64)> = (0..work.functions.len())
@@ -58,19 +58,19 @@ pub fn per_request(work: &Work, top: usize, seed: u64) -> Vec<Cost> {
 }
 
 impl Work {
-    /// Requests per stretch.
+    /// Requests per block.
     pub(super) fn requests(&self) -> Vec<f64> {
         self.blocks.iter().map(|block| block.requests as f64).collect()
     }
 
-    /// A function's microseconds per stretch.
+    /// A function's microseconds per block.
     pub(super) fn micros(&self, function: usize) -> Vec<f64> {
         let weight = |block: &TimeBlock| block.weights.get(function).copied().unwrap_or(0);
         self.blocks.iter().map(|block| weight(block) as f64 / 1e3).collect()
     }
 }
 
-/// Resampling in blocks that suit what varies: the micros that the requests do not explain.
+/// Resampling in blocks whose length fits the variation that the requests do not explain.
 pub(super) fn suited(micros: &[f64], requests: &[f64], seed: u64) -> Resampling {
     let ratio = micros.iter().sum::<f64>() / requests.iter().sum::<f64>().max(1.0);
     let unexplained: Vec<f64> =
@@ -83,7 +83,7 @@ pub(super) mod tests {
     use super::*;
     use uringbench_core::statistics::random::Random;
 
-    /// Samples of 10 ms each, of functions that cost so many µs per request, under a rate and a
+    /// Samples of 10 ms each, of functions with these costs in µs per request, under a rate and a
     /// machine whose speed wanders.
     pub(in super::super) fn work(random: &mut Random, costs: &[(&str, f64)], rps: f64) -> Work {
         let mut speed = 0.0;
@@ -92,7 +92,7 @@ pub(super) mod tests {
             let requests = (rps * (1.0 + 0.05 * random.normal())).max(1.0);
             let weights = costs.iter().map(|(_, cost)| {
                 let expected = cost * requests * (1.0 + speed) / 10_000.0;
-                // A sum of many rare events, near enough.
+                // Approximately a sum of many rare events.
                 let samples = expected + expected.sqrt() * random.normal();
                 samples.round().max(0.0) as u64 * 10_000_000
             });
@@ -134,7 +134,7 @@ pub(super) mod tests {
         let idle = TimeBlock { requests: 0, weights: vec![5] };
         let work = Work { functions: vec!["idle".into()], blocks: vec![idle; 9] };
         assert!(per_request(&work, 10, 0).is_empty());
-        // One stretch has a cost, but nobody knows how sure that is.
+        // A single block has a cost, but no interval.
         let once = TimeBlock { requests: 10, weights: vec![50_000] };
         let work = Work { functions: vec!["once".into(), "never".into()], blocks: vec![once] };
         let costs = per_request(&work, 10, 0);

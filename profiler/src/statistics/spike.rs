@@ -1,10 +1,10 @@
-//! Spike windows: when was the target slow, and what did it do then that it did not do otherwise?
+//! Spike windows: when was the target slow, and which functions ran then more than otherwise?
 //!
 //! A window is a run of intervals whose response p99 or lateness p99 exceeds a threshold. A
-//! function is over-represented when its share of the samples inside is larger than outside, by
-//! more than chance (G-test, Fisher's exact test for small counts) and after Benjamini and
-//! Hochberg's correction for the many functions. Samples of one spike are not quite independent:
-//! a function that stands out in a single window deserves a second run.
+//! function is over-represented if its share of the samples inside is larger than outside, by more
+//! than chance (G-test, Fisher's exact test for small counts) and after Benjamini and Hochberg's
+//! correction for the many functions. Samples of one spike are not quite independent: a function
+//! that stands out in a single window deserves a second run.
 
 use std::ops::Range;
 
@@ -14,48 +14,49 @@ use uringbench_core::statistics::multiple_testing::benjamini_hochberg;
 use uringbench_core::statistics::{Estimate, median};
 use uringbench_core::time::{Nanos, Timestamp};
 
-/// Without a threshold, an interval is a spike at so many times the median of all p99s …
+/// Without a threshold, an interval is a spike above this many times the median of all p99s …
 const USUAL_TIMES: f64 = 3.0;
-/// … and not below this: less is what a scheduler does to any thread now and then.
+/// … and this minimum: the scheduler causes shorter delays to any thread now and then.
 const THRESHOLD_MIN: Nanos = Nanos::MILLISECOND;
-/// Samples inside below which nothing is said: with 30, a share of 50 % is known within 18 points.
+/// With fewer samples inside, nothing is reported: with 30, a share of 50 % is known within 18
+/// points.
 const SPIKE_SAMPLES_MIN: u64 = 30;
-/// Samples elsewhere below which nothing is said. A server that idles between its spikes has few,
-/// and Fisher's test is exact for any number.
+/// With fewer samples outside, nothing is reported. A server that is idle between its spikes has
+/// few, and Fisher's test is exact for any number.
 const OTHER_SAMPLES_MIN: u64 = 5;
-/// Expected counts below which the G-test's curve is not trusted (Cochran 1954).
+/// Below these expected counts the curve of the G-test is not trusted (Cochran 1954).
 const EXPECTED_MIN: f64 = 5.0;
-/// The expected share of false ones among the functions called over-represented.
+/// The expected share of false positives among the functions reported as over-represented.
 const FALSE_SHARE: f64 = 0.05;
 
 /// The spikes of a run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SpikeWindows {
-    /// What an interval had to exceed.
+    /// The threshold.
     pub threshold: Nanos,
-    /// When it was exceeded, neighbours merged, in order.
+    /// The times above it, neighbours merged, in order.
     pub windows: Vec<Range<Timestamp>>,
-    /// How much of the measured window that is.
+    /// The part of the measured window they cover.
     pub extent: Extent,
 }
 
-/// How much of a run is spikes.
+/// The part of a run that is spikes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Extent {
     /// No interval of the measured window has a response time or a lateness.
     Unmeasured,
     /// No interval exceeds the threshold.
     Nowhere,
-    /// Some do, some do not: the two can be compared.
+    /// Some intervals do, others do not: the two can be compared.
     Somewhere,
-    /// All do: there is nothing to compare with, and the threshold is too low.
+    /// All do: there is nothing to compare with; the threshold is too low.
     Everywhere,
 }
 
-/// The stretches of the measured window in which the response p99 or the lateness p99 of an
-/// interval exceeds `threshold`, each from when its slow responses were due; without a threshold,
-/// three times the median of the response p99s and at least 1 ms. `start` is the start of the
-/// run's first phase.
+/// The parts of the measured window in which the response p99 or the lateness p99 of an interval
+/// exceeds `threshold`, each from the due time of its slow responses; without a threshold, three
+/// times the median of the response p99s and at least 1 ms. `start` is the start of the run's first
+/// phase.
 pub fn windows(intervals: &[Interval], start: Timestamp, threshold: Option<Nanos>) -> SpikeWindows {
     let worst = |interval: &Interval| {
         interval.response.map(|response| response.p99).max(interval.lateness_p99)
@@ -76,8 +77,8 @@ pub fn windows(intervals: &[Interval], start: Timestamp, threshold: Option<Nanos
     let first = measured.first().map_or(start, |(interval, _)| start + interval.start);
     for (interval, _) in measured.iter().filter(|(_, worst)| *worst > threshold.0) {
         exceeding += 1;
-        // Its slow responses were due earlier by as much as they took: a target that answers nobody
-        // for a while is slow then, not when it answers again.
+        // Its slow responses were due earlier by the time they took: a target that stalls is slow
+        // during the stall, not when it answers again.
         let took = interval.response.map_or(0, |response| response.p99);
         let before = Nanos(if took > threshold.0 { took } else { 0 });
         let begun = start + interval.start;
@@ -96,14 +97,14 @@ pub fn windows(intervals: &[Interval], start: Timestamp, threshold: Option<Nanos
     SpikeWindows { threshold, windows, extent }
 }
 
-/// Samples in which a function is seen.
+/// Samples with a function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FunctionCount<'a> {
     /// The function.
     pub function: &'a str,
     /// Samples inside the spikes; at most the total's.
     pub spike: u64,
-    /// Samples elsewhere; at most the total's.
+    /// Samples outside; at most the total's.
     pub other: u64,
 }
 
@@ -112,31 +113,30 @@ pub struct FunctionCount<'a> {
 pub struct SampleTotals {
     /// Inside the spikes.
     pub spike: u64,
-    /// Elsewhere.
+    /// Outside.
     pub other: u64,
 }
 
-/// A function inside spikes against elsewhere.
+/// A function inside spikes compared with outside.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Contrast {
     /// The function.
     pub function: String,
     /// Its share of the samples inside, 0 to 1.
     pub spike_share: f64,
-    /// Its share elsewhere.
+    /// Its share outside.
     pub other_share: f64,
-    /// The ratio of the two with its 95 % interval (half a sample added to each count, so that
-    /// functions never seen elsewhere have one).
+    /// The ratio of the two with its 95 % interval (half a sample is added to each count, so that
+    /// functions never seen outside have one).
     pub ratio: Estimate,
     /// The probability of such a difference by chance.
     pub p: f64,
-    /// The same, adjusted for all functions compared.
+    /// The same, adjusted for all comparisons.
     pub adjusted: f64,
 }
 
 impl Contrast {
-    /// Whether it is over-represented in the spikes; of those for which this says so, 5 % are
-    /// expected to be chance.
+    /// Whether it is over-represented in the spikes; 5 % of such results are expected to be chance.
     pub fn is_over_represented(&self) -> bool {
         self.adjusted <= FALSE_SHARE && self.spike_share > self.other_share
     }
@@ -145,13 +145,13 @@ impl Contrast {
 /// The outcome of a comparison.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Contrasts {
-    /// Too few samples inside or elsewhere to compare shares.
+    /// Too few samples inside or outside to compare shares.
     TooFew,
     /// Every function, the largest excess of share inside the spikes first.
     Compared(Vec<Contrast>),
 }
 
-/// Compare every function's share inside spikes with its share elsewhere.
+/// Compare every function's share inside spikes with its share outside.
 pub fn contrast(counts: &[FunctionCount<'_>], totals: SampleTotals) -> Contrasts {
     if totals.spike < SPIKE_SAMPLES_MIN || totals.other < OTHER_SAMPLES_MIN {
         return Contrasts::TooFew;
@@ -175,7 +175,7 @@ pub fn contrast(counts: &[FunctionCount<'_>], totals: SampleTotals) -> Contrasts
     Contrasts::Compared(contrasts)
 }
 
-/// A function's samples and all others, inside and elsewhere.
+/// Samples with and without a function, inside and outside.
 struct Table {
     cells: [[u64; 2]; 2],
 }
@@ -210,7 +210,7 @@ impl Table {
         chi_squared_tail(2.0 * places.iter().map(term).sum::<f64>())
     }
 
-    /// Fisher's exact test, two-sided: all tables with these sums that are no more likely.
+    /// Fisher's exact test, two-sided: all tables with these sums that are not more likely.
     fn fisher(&self) -> f64 {
         let (row, spike) = (self.row(0), self.column(0));
         let total = row + self.row(1);
@@ -308,7 +308,7 @@ mod tests {
     fn no_spikes_and_nothing_measured_are_told_apart() {
         let calm = windows(&measured(&[2, 3, 2, 3]), START, None);
         assert_eq!((calm.windows.len(), calm.extent), (0, Extent::Nowhere));
-        // Ten times a median of 20 µs is still nobody's spike.
+        // Ten times a median of 20 µs is still not a spike.
         let mut fast = measured(&[0, 0, 0]);
         fast[1].response = Some(IntervalQuantiles { p50: 1, p99: 200_000, max: 1 });
         assert_eq!(windows(&fast, START, None).extent, Extent::Nowhere);
@@ -367,7 +367,7 @@ mod tests {
         (0..samples).map(|_| u64::from(random.unit() < share)).sum()
     }
 
-    /// 40 functions without any difference: how often is at least one called over-represented?
+    /// 40 functions without any difference: how often is at least one reported as over-represented?
     #[test]
     fn chance_is_rarely_called_a_cause_and_a_cause_is_found() {
         let mut random = Random::new(21);

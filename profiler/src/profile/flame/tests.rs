@@ -1,4 +1,4 @@
-//! What a flame graph shows, read from its text as a browser would.
+//! The content of a flame graph, read from its text as a browser would.
 
 use super::*;
 use crate::profile::{Selection, fixture};
@@ -14,7 +14,7 @@ fn lines(lines: &[&str]) -> Vec<String> {
     lines.iter().map(|line| (*line).to_owned()).collect()
 }
 
-/// What a frame says when pointed at.
+/// The titles that frames show under the mouse.
 fn titles(svg: &str) -> Vec<&str> {
     let parts = svg.split("<title>").skip(1);
     parts.map(|part| part.split("</title>").next().unwrap()).collect()

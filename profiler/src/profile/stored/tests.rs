@@ -1,4 +1,4 @@
-//! What was written comes back, and what was not is an error of one line.
+//! Written profiles are read back, and anything else is an error of one line.
 
 use std::fs;
 
@@ -62,14 +62,14 @@ fn folded(profile: &Profile) -> Vec<Vec<String>> {
     views.iter().map(|view| view.flame_lines(profile)).collect()
 }
 
-/// A folder that holds what `profile` writes.
+/// A folder with the file of `profile`.
 fn written() -> (TempDir, Vec<u8>) {
     let folder = tempfile::tempdir().unwrap();
     let path = write_stored(&profile(), &about(), folder.path()).unwrap();
     (folder, fs::read(path).unwrap())
 }
 
-/// The complaint about these bytes.
+/// The error for these bytes.
 fn complaint(folder: &TempDir, bytes: &[u8]) -> String {
     fs::write(folder.path().join(FILE), bytes).unwrap();
     let why = read_stored(folder.path()).unwrap_err().to_string();
@@ -90,7 +90,7 @@ fn a_profile_comes_back_whole_and_can_be_stored_again() {
         samples.map(|s| (s.time, s.cpu, s.pid, s.tid, s.kind, s.weight)).collect()
     };
     assert_eq!(samples(&stored.profile), samples(&original));
-    // Two places of `parse` are one frame now.
+    // Two places in `parse` are one frame now.
     assert!(stored.profile.stacks.len() < original.stacks.len());
     let again = tempfile::tempdir().unwrap();
     let path = write_stored(&stored.profile, &stored.about, again.path()).unwrap();
@@ -145,7 +145,7 @@ fn each_defect_has_its_line() {
     }
 }
 
-/// A file that is whole but whose header says what nobody wrote.
+/// A complete file with an invalid header.
 #[test]
 fn a_header_that_makes_no_sense_is_said_to() {
     let (folder, bytes) = written();
