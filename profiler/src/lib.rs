@@ -1,12 +1,12 @@
-//! Samples of a running target, and what follows from them.
+//! Samples of a running target, and conclusions from them.
 //!
-//! `record` decodes what the kernel wrote, `code` turns addresses into stacks and names,
-//! `profile` keeps samples and cuts views from them, `python` adds an interpreter's frames,
-//! `timeline` reads procfs, `runtime` knows garbage collectors by their files, `statistics` and
-//! `leak` judge. `session` joins them to a sidecar that runs beside a load, `analysis` puts what it
-//! recorded into figures, and `soak` says whether the target leaks. Everything but `session`,
-//! `soak`, `python`, `runtime` and the readers of `timeline` and `code` is pure: bytes and times
-//! come as arguments. This crate does not know the engine.
+//! `record` decodes the kernel's records, `code` turns addresses into stacks and names, `profile`
+//! stores samples and selects views of them, `python` adds an interpreter's frames, `timeline`
+//! reads procfs, `runtime` recognises garbage collectors by their files, `statistics` and `leak`
+//! compute verdicts. `session` joins them to a sidecar that runs beside a load, `analysis` computes
+//! the figures of a recording, and `soak` reports whether the target leaks. Everything but
+//! `session`, `soak`, `python`, `runtime` and the readers of `timeline` and `code` is pure: bytes
+//! and times come as arguments. This crate does not know the engine.
 
 pub mod analysis;
 pub mod code;

@@ -1,10 +1,9 @@
-//! Pages touched for the first time and never given back: where memory that stays comes from.
+//! Pages touched for the first time and never freed: the origin of memory that stays.
 //!
-//! Every page fault on an anonymous page names the stack that grew the process. A page that is
-//! unmapped and mapped again faults again, so the last fault of an address is the one that
-//! counts, and a page that is no longer there at the end (`/proc/PID/pagemap`) was given back. No
-//! call of `free` has to be traced. Memory is bounded: past [`PAGES_MAX`] every second page is
-//! let go and the others count double.
+//! Every page fault on an anonymous page shows the stack that grew the process. A page that is
+//! unmapped and mapped again faults again, so the last fault of an address counts, and a page that
+//! is missing at the end (`/proc/PID/pagemap`) was freed. No call of `free` has to be traced.
+//! Memory is bounded: above [`PAGES_MAX`] every second page is dropped and the others count double.
 
 use std::fs::File;
 use std::io;
@@ -19,12 +18,12 @@ use crate::stack::StackId;
 /// Pages kept at a time: about 24 MiB.
 pub const PAGES_MAX: usize = 1 << 19;
 
-/// Pages by address, each with who touched it first.
+/// Pages by address, each with its first touch.
 #[derive(Debug)]
 pub struct PageFaults {
     pages: FxHashMap<Page, Touch>,
     page_bytes: u64,
-    /// Of 2^this pages one is kept.
+    /// One page in 2^this is kept.
     thinning: u32,
     pages_max: usize,
     seen: u64,
@@ -43,19 +42,19 @@ struct Touch {
     stack: StackId,
 }
 
-/// Pages that were still there, as samples whose weight is bytes.
+/// Pages that still exist, as samples whose weight is bytes.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct LivePages {
     /// One for each page kept, in order of time.
     pub samples: Vec<Sample>,
-    /// Bytes they stand for.
+    /// The bytes they represent.
     pub bytes: u64,
-    /// Processes whose pages could not be looked at, and why.
+    /// Processes whose pages could not be read, and why.
     pub unread: Vec<(u32, String)>,
 }
 
 impl PageFaults {
-    /// None yet; a page has this many bytes.
+    /// Empty; a page has this many bytes.
     pub fn new(page_bytes: u64) -> Self {
         Self::with_limit(page_bytes, PAGES_MAX)
     }
@@ -64,7 +63,7 @@ impl PageFaults {
         Self { pages: FxHashMap::default(), page_bytes, thinning: 0, pages_max, seen: 0 }
     }
 
-    /// A page was touched that was not there.
+    /// A new page was touched.
     pub fn note(&mut self, touched: &Sample, address: u64) {
         self.seen += 1;
         let page = Page { pid: touched.pid, number: address / self.page_bytes };
@@ -80,7 +79,7 @@ impl PageFaults {
         }
     }
 
-    /// A process is gone or runs another program: its pages are given back.
+    /// A process has ended or runs another program: its pages are freed.
     pub fn forget(&mut self, pid: u32) {
         self.pages.retain(|page, _| page.pid != pid);
     }
@@ -90,8 +89,8 @@ impl PageFaults {
         self.seen
     }
 
-    /// Those touched from `from` until before `to` that are still there. `presence` opens a
-    /// process's page map.
+    /// Those touched from `from` until before `to` that still exist. `presence` opens a process's
+    /// page map.
     pub fn live_pages(
         &self,
         from: Timestamp,
@@ -132,7 +131,7 @@ impl PageFaults {
     }
 }
 
-/// By a mixed page number, since heaps grow page by page. (Multiplier: Knuth, TAOCP 3, 6.4.)
+/// By a hash of the page number, since heaps grow page by page. (Multiplier: Knuth, TAOCP 3, 6.4.)
 const fn is_kept(page: Page, thinning: u32) -> bool {
     let mixed = (page.number ^ ((page.pid as u64) << 40)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     thinning == 0 || mixed >> (64 - thinning) == 0
@@ -154,7 +153,7 @@ pub struct PageMap {
     entries: Vec<u8>,
 }
 
-/// Entries read at a time: pages are asked for in order.
+/// Entries read at a time: pages are looked up in order.
 const READ_AHEAD: usize = 512;
 /// Bit 63: in memory. Bit 62: swapped out. Bit 61: of a file, or shared.
 const IN_MEMORY: u64 = 1 << 63;
@@ -165,7 +164,7 @@ impl PageMap {
     /// The page map of a process.
     ///
     /// # Errors
-    /// The process is gone, or may not be looked into (`ptrace` access).
+    /// The process has ended, or may not be read (`ptrace` access).
     pub fn open(pid: u32) -> io::Result<Self> {
         let file = File::open(format!("/proc/{pid}/pagemap"))?;
         Ok(Self { file, from: 0, entries: Vec::new() })
@@ -201,7 +200,7 @@ mod tests {
         Touch { time: Timestamp(time), tid: pid, stack: StackId(stack) }.sample(pid, PAGE)
     }
 
-    /// Pages of this very process that are there, and one that never was.
+    /// Pages of this process that exist, and one that never did.
     fn own_pages(count: usize) -> (Vec<u8>, Vec<u64>) {
         let memory = vec![1u8; (count + 1) * PAGE as usize];
         let first = (memory.as_ptr() as u64).div_ceil(PAGE) * PAGE;
@@ -218,7 +217,7 @@ mod tests {
         touches.note(&touch(pid, 20, 2), pages[0] + 17);
         touches.note(&touch(pid, 30, 3), pages[1]);
         touches.note(&touch(pid, 90, 4), pages[2]);
-        // The page at address 0 is in nobody's memory.
+        // No process has a page at address 0.
         touches.note(&touch(pid, 40, 5), 0);
         let found = touches.live_pages(Timestamp(0), Timestamp(90), PageMap::open);
         let stacks: Vec<u32> = found.samples.iter().map(|sample| sample.stack.0).collect();

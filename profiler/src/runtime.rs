@@ -1,5 +1,5 @@
-//! The language runtime of a process, as far as it decides how its memory is to be judged: by the
-//! files it has mapped, and of a Go program by a section that the linker writes, stripped or not.
+//! The language runtime of a process, which affects the verdict on its memory: recognised by the
+//! files it has mapped, or for a Go program by a section that the linker writes, stripped or not.
 
 use std::fs::{self, File};
 
@@ -10,7 +10,7 @@ use object::read::elf::FileHeader;
 
 use crate::leak::Heap;
 
-/// A runtime with a garbage collector. CPython and PHP count references and are none.
+/// A runtime with a garbage collector. CPython and PHP count references and are not included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Runtime {
     /// HotSpot or OpenJ9.
@@ -21,7 +21,7 @@ pub enum Runtime {
     V8,
     /// Bun and others on JavaScriptCore.
     Bun,
-    /// Go's own.
+    /// Go.
     Go,
     /// CRuby.
     Ruby,
@@ -34,18 +34,18 @@ pub enum Runtime {
 }
 
 impl Runtime {
-    /// That of a running process; `None` when it has none of these or may not be looked at.
+    /// The runtime of a running process; `None` if it has none of these or may not be read.
     pub fn of(pid: u32) -> Option<Self> {
         let maps = fs::read(format!("/proc/{pid}/maps")).ok()?;
         let lines = maps.split(|&byte| byte == b'\n').filter_map(|line| str::from_utf8(line).ok());
-        // Names of files come in any order: a JVM maps one of its own first.
+        // Files are mapped in any order: a JVM maps one of its own first.
         lines.filter_map(mapped).find_map(Self::of_file).or_else(|| {
             let program = File::open(format!("/proc/{pid}/exe")).ok()?;
             is_go(&program).then_some(Self::Go)
         })
     }
 
-    /// As a person calls it.
+    /// Its name for display.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Jvm => "JVM",
@@ -104,7 +104,7 @@ fn mapped(line: &str) -> Option<&str> {
     path.trim_end_matches(" (deleted)").rsplit('/').next()
 }
 
-/// Whether Go's linker made a program.
+/// Whether Go's linker wrote a program.
 pub(crate) fn is_go(program: &File) -> bool {
     let cache = ReadCache::new(program);
     let reader = &cache;

@@ -1,15 +1,15 @@
-//! A sample as it is kept: what one reading of the target weighs, and where it belongs.
+//! A sample as it is stored: its weight, and the thread, time and stack it belongs to.
 
 use uringbench_core::time::Timestamp;
 
 use crate::stack::StackId;
 
-/// What was sampled, and so what its weight counts.
+/// The kind of a sample, which gives the unit of its weight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum SampleKind {
-    /// A moment on a CPU; weight: nanoseconds of CPU time it stands for.
+    /// Code running on a CPU; weight: nanoseconds of CPU time.
     Cpu,
-    /// A wait the thread asked for (a lock, a disk, a socket); weight: nanoseconds.
+    /// A wait of the thread (a lock, a disk, a socket); weight: nanoseconds.
     Blocked,
     /// A wait for a CPU after being preempted; weight: nanoseconds.
     Preempted,
@@ -20,7 +20,7 @@ pub enum SampleKind {
 /// One sample.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sample {
-    /// When it was taken; for a wait, when it ended.
+    /// When it was taken; for a wait, its end.
     pub time: Timestamp,
     /// The CPU it was taken on.
     pub cpu: u32,
@@ -28,9 +28,9 @@ pub struct Sample {
     pub pid: u32,
     /// The thread.
     pub tid: u32,
-    /// What it counts.
+    /// Its kind.
     pub kind: SampleKind,
-    /// How much, in the unit of `kind`.
+    /// Its weight, in the unit of `kind`.
     pub weight: u64,
     /// Its stack.
     pub stack: StackId,

@@ -1,8 +1,8 @@
-//! Stacks as they are kept: interned paths of locations, names looked up once, afterwards.
+//! Stacks as they are stored: interned paths of locations; names are looked up once, afterwards.
 
 use rustc_hash::FxHashMap;
 
-/// Where a frame is, before it has a name. Addresses are those to look names up with: the
+/// The location of a frame, before it has a name. Addresses are those for the name lookup: the
 /// instruction itself for the innermost frame, one byte before the return address for callers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Location {
@@ -10,12 +10,12 @@ pub enum Location {
     Kernel(u64),
     /// Code of a file (or of the vDSO): an address as the file's own program headers state it.
     Code {
-        /// Which file.
+        /// The file.
         module: ModuleId,
         /// The address, relative to the file.
         address: u64,
     },
-    /// Code in no file, such as a JIT's.
+    /// Code without a file, such as a JIT's.
     Anonymous {
         /// The process, as this PID namespace numbers it.
         pid: u32,
@@ -24,22 +24,22 @@ pub enum Location {
     },
     /// A frame named by an interpreter.
     Named(NameId),
-    /// Something to be seen in a stack that is no code.
+    /// A marker in place of code.
     Marker(Marker),
 }
 
-/// What stands in a stack where code should.
+/// A marker in a stack in place of code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Marker {
-    /// The callers are missing: the stack was deeper than what was copied of it, or it could not
-    /// be followed. Always the outermost frame.
+    /// The callers are missing: the stack was deeper than its copy, or it could not be unwound.
+    /// Always the outermost frame.
     Truncated,
     /// An address in no known mapping.
     Unmapped,
 }
 
 impl Marker {
-    /// What a flame graph shows in its place.
+    /// Its text in a flame graph.
     pub const fn text(self) -> &'static str {
         match self {
             Self::Truncated => "[truncated]",
@@ -69,24 +69,23 @@ impl StackId {
     pub const EMPTY: Self = Self(0);
 }
 
-/// What a frame is called.
+/// The name of a frame.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct FrameName {
-    /// The function, demangled and plain; for stripped code the start of the function,
-    /// `nginx+fn@4a10`.
+    /// The function, demangled; for stripped code the start of the function, `nginx+fn@4a10`.
     pub function: String,
-    /// The file's name without its folder (`libc.so.6`, `app.py`); empty when there is none.
+    /// The file's name without its folder (`libc.so.6`, `app.py`); empty without a file.
     pub module: String,
-    /// Whose frame it is.
+    /// Its kind.
     pub kind: FrameKind,
 }
 
-/// Who runs a frame.
+/// The kind of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum FrameKind {
     /// The kernel.
     Kernel,
-    /// Compiled code of a file.
+    /// Compiled code in a file.
     Native,
     /// An interpreter's frame (Python).
     Interpreted,
@@ -129,12 +128,12 @@ impl Default for StackTable {
 }
 
 impl StackTable {
-    /// The number of a stack, given from the outermost frame to the innermost.
+    /// The id of a stack, given from the outermost frame to the innermost.
     pub fn intern(&mut self, root_first: impl IntoIterator<Item = Location>) -> StackId {
         self.extend(StackId::EMPTY, root_first)
     }
 
-    /// The number of `stack` with further frames called from its innermost one.
+    /// The id of `stack` with further frames called from its innermost one.
     pub fn extend(
         &mut self,
         stack: StackId,
@@ -149,7 +148,7 @@ impl StackTable {
         })
     }
 
-    /// The number of an interpreter's name for a frame.
+    /// The id of an interpreter's name for a frame.
     pub fn name(&mut self, name: &str) -> NameId {
         if let Some(&known) = self.name_of.get(name) {
             return known;
@@ -185,13 +184,13 @@ impl StackTable {
         frames
     }
 
-    /// Every stack but the empty one, in the order of its number: its caller's stack, which comes
+    /// Every stack except the empty one, in the order of their ids: its caller's stack, which comes
     /// before it, and its innermost frame.
     pub fn nodes(&self) -> impl Iterator<Item = (StackId, FrameId)> + '_ {
         self.nodes.iter().skip(1).map(|node| (node.caller, node.frame))
     }
 
-    /// Where a frame is.
+    /// The location of a frame.
     pub fn location(&self, frame: FrameId) -> Location {
         self.locations[frame.0 as usize]
     }
@@ -201,7 +200,7 @@ impl StackTable {
         &self.locations
     }
 
-    /// How many distinct stacks there are, callers' stacks included.
+    /// The number of distinct stacks, callers' stacks included.
     pub fn len(&self) -> usize {
         self.nodes.len() - 1
     }

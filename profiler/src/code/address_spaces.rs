@@ -1,9 +1,9 @@
-//! Which code lies where in each process: pure bookkeeping of mappings.
+//! The mapped code of each process: pure bookkeeping of mappings.
 //!
-//! A space is a sorted list of regions that do not overlap; a newer mapping replaces what it
-//! covers, as `mmap(2)` with `MAP_FIXED` and `munmap(2)` followed by `mmap(2)` do. A forked
-//! process shares its parent's list until one of the two changes. What a region's bytes come from
-//! is decided by the caller.
+//! A space is a sorted list of disjoint regions; a newer mapping replaces older ones at the same
+//! addresses, as `mmap(2)` with `MAP_FIXED` and `munmap(2)` followed by `mmap(2)` do. A forked
+//! process shares its parent's list until one of the two changes. The caller decides which file is
+//! behind a region.
 
 use std::sync::Arc;
 
@@ -11,16 +11,16 @@ use rustc_hash::FxHashMap;
 
 use crate::stack::ModuleId;
 
-/// A path, numbered by the table of modules.
+/// A path, by its index in the table of modules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct PathId(pub(super) u32);
 
-/// What the bytes of a region come from.
+/// The source of a region's bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Backing {
     /// A file that was opened.
     Module(ModuleId),
-    /// A path met before; whether it is the same file is found out when code in it is met.
+    /// A path seen before; whether it is the same file is checked when a sample falls into it.
     Unchecked(PathId),
     /// No file.
     Anonymous,
@@ -31,21 +31,21 @@ pub(super) enum Backing {
 pub(super) struct Region {
     /// Its first address.
     pub(super) start: u64,
-    /// The address behind its last.
+    /// The address after its last.
     pub(super) end: u64,
-    /// Where in the file `start` lies, in bytes.
+    /// The position of `start` in the file, in bytes.
     pub(super) file_offset: u64,
-    /// Where its bytes come from.
+    /// The source of its bytes.
     pub(super) backing: Backing,
 }
 
 impl Region {
-    /// Where in the file an address of this region lies.
+    /// The position in the file of an address in this region.
     pub(super) const fn offset_of(&self, address: u64) -> u64 {
         self.file_offset.wrapping_add(address - self.start)
     }
 
-    /// The part from `start` on, which lies within.
+    /// The part from `start` on, which is inside.
     const fn from(self, start: u64) -> Self {
         Self { start, file_offset: self.offset_of(start), ..self }
     }
@@ -58,12 +58,12 @@ pub(super) struct AddressSpaces {
 }
 
 impl AddressSpaces {
-    /// Whether anything is known of a process.
+    /// Whether a process is known.
     pub(super) fn knows(&self, pid: u32) -> bool {
         self.of.contains_key(&pid)
     }
 
-    /// Puts a region into a process, over whatever it covers.
+    /// Add a region to a process, replacing any it overlaps.
     pub(super) fn map(&mut self, pid: u32, region: Region) {
         if region.start >= region.end {
             return;
@@ -73,14 +73,14 @@ impl AddressSpaces {
         regions.insert(at, region);
     }
 
-    /// Removes the addresses from `start` up to but not `end` from a process.
+    /// Remove the addresses from `start` up to but not `end` from a process.
     pub(super) fn unmap(&mut self, pid: u32, start: u64, end: u64) {
         if let Some(regions) = self.of.get_mut(&pid).filter(|_| start < end) {
             clear(Arc::make_mut(regions), start, end);
         }
     }
 
-    /// Gives a new process its parent's space.
+    /// Give a new process its parent's space.
     pub(super) fn fork(&mut self, parent: u32, child: u32) {
         match self.of.get(&parent).cloned() {
             Some(space) => {
@@ -92,17 +92,17 @@ impl AddressSpaces {
         }
     }
 
-    /// Empties a process's space, which stays known.
+    /// Empty a process's space; the process stays known.
     pub(super) fn exec(&mut self, pid: u32) {
         self.of.insert(pid, Arc::default());
     }
 
-    /// Drops a process.
+    /// Remove a process.
     pub(super) fn forget(&mut self, pid: u32) {
         self.of.remove(&pid);
     }
 
-    /// The region an address of a process lies in.
+    /// The region that contains an address of a process.
     pub(super) fn find(&self, pid: u32, address: u64) -> Option<Region> {
         let regions = self.of.get(&pid)?;
         let after = regions.partition_point(|region| region.start <= address);
@@ -110,7 +110,7 @@ impl AddressSpaces {
         (address < region.end).then_some(*region)
     }
 
-    /// Says what the region that starts at `start` comes from.
+    /// Set the source of the region that starts at `start`.
     pub(super) fn back(&mut self, pid: u32, start: u64, backing: Backing) {
         let Some(regions) = self.of.get_mut(&pid) else { return };
         if let Ok(at) = regions.binary_search_by_key(&start, |region| region.start) {
@@ -119,8 +119,8 @@ impl AddressSpaces {
     }
 }
 
-/// Removes the addresses from `start` up to but not `end`; returns where a region beginning at
-/// `start` belongs.
+/// Remove the addresses from `start` up to but not `end`; returns the index for a region that
+/// begins at `start`.
 fn clear(regions: &mut Vec<Region>, start: u64, end: u64) -> usize {
     let first = regions.partition_point(|region| region.end <= start);
     let behind = regions.partition_point(|region| region.start < end);
@@ -135,28 +135,28 @@ fn clear(regions: &mut Vec<Region>, start: u64, end: u64) -> usize {
     at
 }
 
-/// A line of `/proc/PID/maps`, as far as code is concerned.
+/// The parts of a line of `/proc/PID/maps` that matter for code.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct MapsLine<'a> {
     /// The first address.
     pub(super) start: u64,
-    /// The address behind the last.
+    /// The address after the last.
     pub(super) end: u64,
     /// Whether code in it can run.
     pub(super) is_executable: bool,
-    /// Where in the file it begins, in bytes.
+    /// Its position in the file, in bytes.
     pub(super) file_offset: u64,
     /// The path; empty for none.
     pub(super) path: &'a [u8],
 }
 
-/// Reads a line of `/proc/PID/maps` (`proc_pid_maps(5)`); `None` when it is none.
+/// Parse a line of `/proc/PID/maps` (`proc_pid_maps(5)`); `None` if it is invalid.
 pub(super) fn maps_line(line: &[u8]) -> Option<MapsLine<'_>> {
     let mut fields = line.splitn(6, |&byte| byte == b' ');
     let (addresses, permissions) = (fields.next()?, fields.next()?);
     let file_offset = hex(fields.next()?)?;
-    // Device and inode: a file's identity is asked of the opened file instead, because overlayfs
-    // and btrfs show others here than `stat(2)` does.
+    // Device and inode are skipped: a file's identity is read from the opened file instead, because
+    // overlayfs and btrfs show other numbers here than `stat(2)` does.
     let (_, _) = (fields.next()?, fields.next()?);
     let path = fields.next().unwrap_or_default().trim_ascii();
     let dash = addresses.iter().position(|&byte| byte == b'-')?;
@@ -183,7 +183,7 @@ mod tests {
 
     use super::*;
 
-    /// What may happen to two processes, in addresses 0..64.
+    /// Changes of two processes, in addresses 0..64.
     #[derive(Clone, Debug)]
     enum Event {
         Map { pid: u32, start: u64, length: u64, offset: u64, module: u32 },
@@ -211,7 +211,7 @@ mod tests {
     }
 
     proptest! {
-        /// The model keeps every address of every process on its own.
+        /// The model stores every address of every process separately.
         #[test]
         fn lookups_agree_with_a_table_of_single_addresses(
             events in proptest::collection::vec(event(), 0..60)

@@ -1,7 +1,7 @@
 //! Test support: compiles the burner, runs it and reads the samples it took of itself.
 //!
-//! Its samples are real registers and stacks, and each says which function the program knew
-//! itself to be in: the oracle of the tests. No privilege and no perf event is needed.
+//! Its samples are real registers and stacks, and each names the function in which the program was:
+//! the oracle of the tests. No privilege and no perf event is needed.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use super::Code;
 use crate::record::{SampleRecord, UserState, Words};
 use crate::stack::{FrameName, StackId, StackTable};
 
-/// What the burner says of itself.
+/// The function in which the burner was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Inside {
     Nowhere,
@@ -31,7 +31,7 @@ pub(super) struct Taken {
     pub(super) stack: Vec<u8>,
 }
 
-/// A burner that has taken its samples and waits.
+/// A burner that has taken its samples and waits to be ended.
 pub(super) struct Burner {
     pub(super) child: Child,
     pub(super) samples: Vec<Taken>,
@@ -65,7 +65,7 @@ impl Taken {
 }
 
 impl Burner {
-    /// Runs `command` with the burner's arguments behind its own.
+    /// Run `command` with the burner's arguments after its own.
     pub(super) fn start(command: &mut Command, run: Run) -> Self {
         let arguments = [run.samples, run.stack_bytes, run.depth].map(|number| number.to_string());
         command.arg(run.mode).args(arguments);
@@ -106,7 +106,7 @@ pub(super) fn functions(table: &StackTable, names: &[FrameName], stack: StackId)
     frames.iter().map(|frame| names[frame.0 as usize].function.clone()).collect()
 }
 
-/// Compiles the burner; `None` (said aloud) where there is no compiler.
+/// Compile the burner; `None`, with a message, if there is no compiler.
 pub(super) fn compile(folder: &Path, name: &str, flags: &[&str]) -> Option<PathBuf> {
     let source = folder.join("burner.c");
     std::fs::write(&source, include_str!("burner.c")).unwrap();
@@ -133,7 +133,7 @@ pub(super) fn compile_source(source: &Path, to: &Path, flags: &[&str]) -> Option
     }
 }
 
-/// Says aloud that a test is skipped; CI has everything that is needed.
+/// Print that a test is skipped; CI has everything that is needed.
 pub(super) fn skip(what: &str, reason: &str) {
     assert!(std::env::var_os("CI").is_none(), "skipped in CI: {what}: {reason}");
     eprintln!("SKIPPED {what}: {reason}");

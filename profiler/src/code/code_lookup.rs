@@ -1,7 +1,7 @@
-//! One process's code at the moment of a sample: what lies at an address.
+//! The code of one process at the time of a sample: what kind of code is at an address.
 //!
-//! Joins the bookkeeping of mappings to the table of modules, and finds out about a file when the
-//! first address falls into it.
+//! Joins the address spaces with the table of modules, and checks a file when the first address
+//! falls into it.
 
 #[cfg(target_arch = "x86_64")]
 use std::{fs::File, os::unix::fs::FileExt};
@@ -12,14 +12,14 @@ use super::address_spaces::{AddressSpaces, Backing};
 use super::module::Modules;
 use crate::stack::{Location, Marker, ModuleId};
 
-/// What lies at an address.
+/// The kind of code at an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum CodeKind {
-    /// Code of a file, at an address as the file states it.
+    /// Code of a file, at an address relative to the file.
     File { module: ModuleId, address: u64 },
-    /// Code of no file.
+    /// Code without a file.
     Anonymous,
-    /// Nothing known.
+    /// Unknown.
     Unmapped,
 }
 
@@ -31,26 +31,26 @@ pub(super) struct CodeLookup<'a> {
     pub(super) snippets: &'a mut Snippets,
 }
 
-/// The code of no file that was looked at, by process and address: read once each.
+/// Code without a file that was read, by process and address: each once.
 #[derive(Debug, Default)]
 pub(super) struct Snippets(FxHashMap<u32, FxHashMap<u64, Option<Snippet>>>);
 
 /// A few bytes of code.
 pub(super) type Snippet = [u8; 7];
 
-/// Addresses kept of a process; beyond, all are read anew.
+/// Addresses cached per process; beyond, each is read every time.
 #[cfg(target_arch = "x86_64")]
 const SNIPPETS_MAX: usize = 16_384;
 
 impl Snippets {
-    /// Forgets those of a process that ended or runs another program.
+    /// Remove those of a process that ended or runs another program.
     pub(super) fn forget(&mut self, pid: u32) {
         self.0.remove(&pid);
     }
 }
 
 impl CodeLookup<'_> {
-    /// What lies at an address.
+    /// The kind of code at an address.
     pub(super) fn kind(&mut self, address: u64) -> CodeKind {
         let Some(region) = self.address_spaces.find(self.pid, address) else {
             return CodeKind::Unmapped;
@@ -72,7 +72,7 @@ impl CodeLookup<'_> {
         }
     }
 
-    /// The code at an address, from the process itself; `None` when it may not be read.
+    /// The code at an address, from the process itself; `None` if it may not be read.
     #[cfg(target_arch = "x86_64")]
     pub(super) fn code_at(&mut self, address: u64) -> Option<Snippet> {
         let pid = self.pid;

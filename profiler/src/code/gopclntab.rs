@@ -1,5 +1,5 @@
-//! Names of a Go program's functions, from the table that its runtime prints stack traces by: it
-//! stays when the symbols are stripped.
+//! Names of a Go program's functions, from the table that its runtime uses for stack traces, which
+//! stripping does not remove.
 //!
 //! Format: `debug/gosym/pclntab.go` and `runtime/symtab.go` of Go 1.2 to 1.26. Pure: the bytes come
 //! as an argument and may be anything.
@@ -10,9 +10,9 @@ pub(super) struct GoFunctions<'a> {
     table: &'a [u8],
     layout: Layout,
     count: usize,
-    /// Address that the entries of newer tables count from.
+    /// Base address of the entries in newer tables.
     text: u64,
-    /// Where names, the index and the functions' own records begin.
+    /// The start of names, index and function records.
     names: usize,
     index: usize,
     records: usize,
@@ -27,8 +27,8 @@ enum Layout {
 }
 
 impl Layout {
-    /// Of an address, and of an offset beside it; in a function's record the name's offset follows
-    /// the address.
+    /// The size of an address and of the offset after it; in a function's record the name's offset
+    /// follows the address.
     const fn size(self) -> usize {
         match self {
             Self::Wide => 8,
@@ -38,8 +38,8 @@ impl Layout {
 }
 
 impl<'a> GoFunctions<'a> {
-    /// Reads a table; `module_text` is where the code starts by the program's module data, which
-    /// Go 1.26 no longer writes into the table. `None` for any other format.
+    /// Parse a table; `module_text` is the start of the code in the program's module data, which Go
+    /// 1.26 no longer writes into the table. `None` for any other format.
     pub(super) fn read(table: &'a [u8], module_text: Option<u64>) -> Option<Self> {
         let magic = u32::from_le_bytes(*table.first_chunk()?);
         let [0, 0, 1 | 4, 8] = table.get(4..8)? else { return None };
@@ -69,10 +69,10 @@ impl<'a> GoFunctions<'a> {
         (functions.index.checked_add(end)? < table.len()).then_some(functions)
     }
 
-    /// The function at an address, as the program's own stack traces call it.
+    /// The function at an address, with its name in the program's own stack traces.
     pub(super) fn name(&self, address: u64) -> Option<String> {
         let (mut low, mut high) = (0, self.count);
-        // The last whose start is not above the address.
+        // The last one that starts at or before the address.
         while low < high {
             let middle = low.midpoint(high);
             if self.start(middle)? <= address { low = middle + 1 } else { high = middle }
@@ -91,7 +91,7 @@ impl<'a> GoFunctions<'a> {
         Some(without_shapes(name))
     }
 
-    /// Where a function starts; of the one past the last, where the code ends.
+    /// The start of a function; for the one past the last, the end of the code.
     fn start(&self, nth: usize) -> Option<u64> {
         let size = self.layout.size();
         let entry = word(self.table, self.index.checked_add(nth * 2 * size)?, size)?;
@@ -99,7 +99,7 @@ impl<'a> GoFunctions<'a> {
     }
 }
 
-/// Names are not longer: generics of generics are.
+/// Longest name: nested generics are long.
 const NAME_MAX: usize = 4_096;
 
 fn word(table: &[u8], at: usize, size: usize) -> Option<u64> {
@@ -126,7 +126,7 @@ mod tests {
     const NAMES: [&str; 3] = ["main.main", "pkg.Sum[go.shape.int_0].func1", "pkg.(*T).Close"];
     const STARTS: [u64; 4] = [0x40_1000, 0x40_1080, 0x40_1200, 0x40_1300];
 
-    /// A table of the three functions, as `magic`'s linker lays it out.
+    /// A table of three functions, in the layout of the linker with this `magic`.
     fn table(magic: u32, text: u64) -> Vec<u8> {
         let is_narrow = magic <= 0xffff_fff1;
         let size = if is_narrow { 4 } else { 8 };
@@ -196,7 +196,7 @@ mod tests {
                 assert_eq!(functions.name(address).as_deref(), name, "{magic:x} {address:x}");
             }
         }
-        // Nobody says where the code starts.
+        // The start of the code is unknown.
         assert!(GoFunctions::read(&table(0xffff_fff1, 0), None).is_none());
     }
 

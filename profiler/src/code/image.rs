@@ -1,8 +1,9 @@
-//! What is read of an ELF file: its segments, its build-id and the sections that say how to unwind.
+//! The parts of an ELF file that are read: its segments, its build-id and the sections for
+//! unwinding.
 //!
 //! Everything is read with `pread(2)` into memory and nothing is mapped: a file that is truncated
-//! while it runs would kill the reader with SIGBUS. Only files of this machine's own kind are
-//! read (64-bit, same processor). Names come from elsewhere.
+//! while it runs would kill the reader with SIGBUS. Only files of this machine's own kind are read
+//! (64-bit, same processor). Names come from elsewhere.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -22,51 +23,51 @@ pub enum ImageError {
     /// The file could not be opened or read.
     #[error("cannot be read: {0}")]
     Unreadable(#[from] io::Error),
-    /// The file holds something else than code of this machine.
+    /// The file is not code of this machine.
     #[error("is no 64-bit ELF file of this processor")]
     Foreign,
-    /// The file's headers contradict themselves.
+    /// The file's headers are contradictory.
     #[error("has broken ELF headers: {0}")]
     Broken(#[from] object::read::Error),
 }
 
-/// A section's bytes and where it lies.
+/// A section's bytes and addresses.
 #[derive(Clone, Debug)]
 pub(super) struct Section {
-    /// The addresses the file states for it.
+    /// Its addresses in the file.
     pub(super) addresses: Range<u64>,
     /// Its content.
     pub(super) bytes: Arc<[u8]>,
 }
 
-/// The dynamic linker's first instructions, up to its first call, which come without rules.
+/// The dynamic linker's first instructions, up to its first call, have no unwind rules.
 const ENTRY_BYTES: u64 = 16;
 
-/// What was read of a file.
+/// The parts read of a file.
 #[derive(Debug, Default)]
 pub(super) struct Image {
-    /// The linker's build-id, if it wrote one.
+    /// The linker's build-id, if there is one.
     pub(super) build_id: Option<Box<[u8]>>,
-    /// Where the kernel starts it, or its dynamic linker does; `None` for most libraries.
+    /// The entry point of the program or of its dynamic linker; `None` for most libraries.
     entry: Option<u64>,
-    /// Where `.text` lies.
+    /// The addresses of `.text`.
     pub(super) text: Option<Range<u64>>,
-    /// Where `.got` lies.
+    /// The addresses of `.got`.
     pub(super) got: Option<Range<u64>>,
-    /// How to unwind.
+    /// Unwind rules.
     pub(super) eh_frame: Option<Section>,
-    /// A sorted index of it; left out when it has no table.
+    /// A sorted index of them; left out if it has no table.
     pub(super) eh_frame_hdr: Option<Section>,
-    /// How to unwind, when there is no `.eh_frame`.
+    /// Unwind rules, if there is no `.eh_frame`.
     pub(super) debug_frame: Option<Section>,
-    /// Whether Go's linker made it.
+    /// Whether Go's linker wrote it.
     is_go: bool,
-    /// Whether it has a table of all its symbols, or one packed up for debuggers.
+    /// Whether it has a complete symbol table, or a compressed one for debuggers.
     has_symbols: bool,
     has_packed_symbols: bool,
-    /// Where in the file Go's table of functions is, and how many bytes it has.
+    /// Position and length of Go's function table in the file.
     go_functions: Option<(u64, u64)>,
-    /// Where in the file Go's module data is.
+    /// Position of Go's module data in the file.
     go_module: Option<u64>,
     segments: Vec<Segment>,
 }
@@ -80,7 +81,7 @@ struct Segment {
 }
 
 impl Image {
-    /// Reads a file.
+    /// Read a file.
     pub(super) fn read(file: &File) -> Result<Self, ImageError> {
         let cache = ReadCache::new(file);
         let reader = &cache;
@@ -107,7 +108,7 @@ impl Image {
         Ok(image)
     }
 
-    /// The address that the program headers give to a byte of the file. Segments with code come
+    /// The address of a byte of the file according to the program headers. Segments with code come
     /// first: rounding to pages makes the bytes at a boundary part of two.
     pub(super) fn address_of(&self, file_offset: u64) -> Option<u64> {
         let holds = |segment: &&Segment| segment.file.contains(&file_offset);
@@ -116,14 +117,14 @@ impl Image {
         Some(segment.address.wrapping_add(file_offset - segment.file.start))
     }
 
-    /// The addresses that the file's segments take up, from the lowest to the highest.
+    /// The addresses of the file's segments, from the lowest to the highest.
     pub(super) fn extent(&self) -> Range<u64> {
         let start = self.segments.iter().map(|segment| segment.address).min().unwrap_or(0);
         let end = |segment: &Segment| segment.address.saturating_add(segment.memory_size);
         start..self.segments.iter().map(end).max().unwrap_or(0)
     }
 
-    /// Go's table of functions, and where its module data has the code start; read each time.
+    /// Go's function table, and the start of the code in its module data; read in each call.
     pub(super) fn go_functions(&self, file: &File) -> Option<(Vec<u8>, Option<u64>)> {
         /// The word of `runtime.moduledata` that is `text`.
         const TEXT: u64 = 22;
@@ -138,7 +139,7 @@ impl Image {
         Some((table, text))
     }
 
-    /// Why its functions have no names, and how to get them.
+    /// Why its functions have no names, and the fix.
     pub(super) fn unnamed(&self) -> Option<&'static str> {
         if self.has_symbols {
             None
@@ -157,13 +158,13 @@ impl Image {
         }
     }
 
-    /// Whether an address is among the first instructions of a program, which nobody called.
+    /// Whether an address is among the first instructions of a program, which have no caller.
     pub(super) fn is_entry(&self, address: u64) -> bool {
         self.entry.is_some_and(|entry| (entry..entry + ENTRY_BYTES).contains(&address))
     }
 
-    /// The address ranges that have rules for unwinding, sorted: one for each function (or part
-    /// of one), even in a stripped file.
+    /// The address ranges with unwind rules, sorted: one for each function (or part of one), even
+    /// in a stripped file.
     pub(super) fn functions(&self) -> Vec<Range<u64>> {
         let start = |range: &Option<Range<u64>>| range.as_ref().map_or(0, |range| range.start);
         let bases = BaseAddresses::default().set_text(start(&self.text)).set_got(start(&self.got));
@@ -182,12 +183,12 @@ impl Image {
         functions
     }
 
-    /// Where something starts or ends in the code, sorted: `functions` (those with rules for
-    /// unwinding), sections, and symbols of functions, or of assembly that others can see.
+    /// Addresses where something in the code starts or ends, sorted: `functions` (those with unwind
+    /// rules), sections, and symbols of functions, or of global assembly.
     pub(super) fn edges(&self, file: &File, functions: &[Range<u64>]) -> Vec<u64> {
         let mut edges: Vec<u64> =
             functions.iter().flat_map(|range| [range.start, range.end]).collect();
-        // What cannot be read has been read before: then rules have to be enough.
+        // Failures to read were reported before: then the unwind rules have to be enough.
         let _ = symbol_edges(file, &mut edges);
         edges.sort_unstable();
         edges.dedup();
@@ -277,8 +278,8 @@ fn symbol_edges(file: &File, edges: &mut Vec<u64>) -> Result<(), ImageError> {
     Ok(())
 }
 
-/// Reads a section, which may be compressed (Go's linker does so with `.debug_frame`); `None` when
-/// it has no bytes in the file, or not by zlib.
+/// Read a section, which may be compressed (Go's linker compresses `.debug_frame`); `None` if it
+/// has no bytes in the file, or is not zlib.
 fn content(
     file: &File,
     section: &elf::SectionHeader64<Little>,
@@ -301,8 +302,8 @@ fn content(
     Ok(Some(Section { addresses, bytes: bytes.into() }))
 }
 
-/// What a compressed section holds: a header of 24 bytes (`Elf64_Chdr`: how, a gap, the size) and
-/// a zlib stream.
+/// The content of a compressed section: a header of 24 bytes (`Elf64_Chdr`: method, a gap, the
+/// size) and a zlib stream.
 fn inflated(section: &[u8]) -> Option<Vec<u8>> {
     let (header, stream) = section.split_at_checked(24)?;
     if header[..4] != elf::ELFCOMPRESS_ZLIB.to_le_bytes() {
@@ -318,7 +319,7 @@ fn inflated(section: &[u8]) -> Option<Vec<u8>> {
     (bytes.len() as u64 == size).then_some(bytes)
 }
 
-/// Whether an index holds the table that lookups need (a linker may leave it out).
+/// Whether an index has the table that lookups need (a linker may leave it out).
 fn has_table(section: &Section) -> bool {
     let bases = BaseAddresses::default().set_eh_frame_hdr(section.addresses.start);
     let parsed = gimli::EhFrameHdr::new(&section.bytes, LittleEndian).parse(&bases, 8);
@@ -330,7 +331,7 @@ where
     S: UnwindSection<EndianSlice<'a, LittleEndian>>,
 {
     let mut entries = frames.entries(bases);
-    // What follows a broken entry cannot be found; what came before it holds.
+    // Entries after a broken one cannot be found; those before it are valid.
     while let Ok(Some(entry)) = entries.next() {
         let CieOrFde::Fde(partial) = entry else { continue };
         if let Ok(entry) = partial.parse(S::cie_from_offset)
@@ -341,11 +342,11 @@ where
     }
 }
 
-/// Larger sections are left unread, to bound the profiler's own memory: a browser's `.eh_frame`
-/// has about 10 MB.
+/// Larger sections are not read, to bound the profiler's own memory: a browser's `.eh_frame` has
+/// about 10 MB.
 const SECTION_SIZE_MAX: u64 = 24 << 20;
-/// The same of a table of functions, which is kept no longer than it is used: a large Go program's
-/// has 30 MB.
+/// The same for a function table, which is kept only while it is used: a large Go program's has 30
+/// MB.
 const GO_FUNCTIONS_MAX: u64 = 128 << 20;
 
 #[cfg(target_arch = "x86_64")]

@@ -1,20 +1,20 @@
 //! Names of code made at run time, from the perf maps that JIT compilers write.
 //!
-//! Format: one function a line, `START SIZE name`, the numbers in hexadecimal (Linux
-//! `tools/perf/Documentation/jit-interface.txt`). A later line replaces what it covers, because
-//! compilers use memory again. The map is read once from its oldest line to its newest and only
-//! the names that are asked for are kept, so that a map of any length costs no memory.
+//! Format: one function per line, `START SIZE name`, the numbers in hexadecimal (Linux
+//! `tools/perf/Documentation/jit-interface.txt`). A later line replaces earlier ones at the same
+//! addresses, because compilers reuse memory. The map is read once from its oldest line to its
+//! newest and only requested names are kept, so that a map of any length costs no memory.
 
 use std::io::{self, BufRead, Read};
 use std::ops::Range;
 
 use super::address_spaces::hex;
 
-/// Longer lines are left out: no compiler has such names.
+/// Longer lines are ignored: no compiler has such names.
 const LINE_MAX: u64 = 64 << 10;
 
-/// The function at each of `addresses`, which are sorted: that of the newest line which covers it.
-/// Lines of another format are left out, as is the last one while it is still being written.
+/// The function at each of `addresses`, which are sorted: that of the newest line that contains it.
+/// Lines of another format are ignored, and so is an incomplete last line.
 pub(super) fn functions(
     mut map: impl BufRead,
     addresses: &[u64],
@@ -36,8 +36,7 @@ pub(super) fn functions(
     Ok(found.into_iter().map(|name| name.filter(|name| !name.is_empty())).collect())
 }
 
-/// The addresses of a line's function and its name; `None` for a line that is not finished or not
-/// of the format.
+/// The addresses and the name in a line; `None` for a line that is incomplete or invalid.
 fn function(line: &[u8]) -> Option<(Range<u64>, &[u8])> {
     let line = line.strip_suffix(b"\n")?;
     let space = |from: usize| Some(from + line[from..].iter().position(|&byte| byte == b' ')?);
@@ -49,7 +48,7 @@ fn function(line: &[u8]) -> Option<(Range<u64>, &[u8])> {
     Some((start..end, &line[second + 1..]))
 }
 
-/// Some compilers write `0x` although the format has none.
+/// Some compilers write `0x`, which the format does not have.
 fn strip(number: &[u8]) -> &[u8] {
     number.strip_prefix(b"0x").unwrap_or(number)
 }
@@ -85,7 +84,7 @@ mod tests {
     }
 
     proptest! {
-        /// The model looks through all lines for the last that holds the address.
+        /// The model searches all lines for the last one that contains the address.
         #[test]
         fn the_newest_line_names_an_address(
             lines in proptest::collection::vec((0..64_u64, 0..16_u64), 0..40)

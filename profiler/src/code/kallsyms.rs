@@ -1,8 +1,8 @@
 //! Names of kernel addresses, from the text of `/proc/kallsyms`.
 //!
-//! The list has some 200,000 lines in no order; it is read once, and only what is asked for is
-//! kept. Every address is zero for a reader without the right to see them (`kptr_restrict`); then
-//! nothing has a name.
+//! The list has some 200,000 lines in no order; it is read once, and only requested names are kept.
+//! Every address is zero for a reader without the right to see them (`kptr_restrict`); then nothing
+//! has a name.
 
 use std::io::{self, BufRead};
 
@@ -14,11 +14,11 @@ pub(super) struct KernelFunction {
     start: u64,
     /// Its name.
     pub(super) name: String,
-    /// The loadable module it is part of.
+    /// Its loadable module.
     pub(super) module: Option<String>,
 }
 
-/// The function at each of `addresses`, which are sorted: the one that starts nearest before it.
+/// The function at each of `addresses`, which are sorted: the last one that starts at or before it.
 pub(super) fn functions(
     mut list: impl BufRead,
     addresses: &[u64],
@@ -27,10 +27,10 @@ pub(super) fn functions(
     let mut line = Vec::new();
     while list.read_until(b'\n', &mut line)? > 0 {
         if let Some(symbol) = symbol(&line) {
-            // The first address that the function may hold; those behind it are seen to below.
+            // The first address that the function may contain; later ones are handled below.
             let first = addresses.partition_point(|&address| address < symbol.start);
             if let Some(best) = found.get_mut(first) {
-                // Of several names for one address the first stays: aliases come behind.
+                // Of several names for one address the first stays: aliases follow it.
                 if best.as_ref().is_none_or(|best| best.start < symbol.start) {
                     *best = Some(symbol.own());
                 }
@@ -60,7 +60,7 @@ impl Symbol<'_> {
     }
 }
 
-/// A line's symbol, when it is code: `ffffffff81000000 T name [module]`.
+/// The symbol in a line, if it is code: `ffffffff81000000 T name [module]`.
 fn symbol(line: &[u8]) -> Option<Symbol<'_>> {
     let mut fields = line.split(u8::is_ascii_whitespace).filter(|field| !field.is_empty());
     let start = hex(fields.next()?).filter(|&start| start != 0)?;

@@ -1,8 +1,8 @@
 //! From addresses to stacks, and from stacks to names.
 //!
-//! `spaces` follows what is mapped where, `module` keeps the files, `image` reads them, `places`
-//! joins the two, `unwind` follows stacks, `names` names their frames (`jit`, `kallsyms` and
-//! `gopclntab` know the formats). What is recorded, when, and who belongs to the target is decided
+//! `address_spaces` tracks mappings, `module` keeps the files, `image` reads them, `code_lookup`
+//! joins the two, `unwind` unwinds stacks, `names` names their frames (`jit`, `kallsyms` and
+//! `gopclntab` read the formats). Recording, and which processes belong to the target, are decided
 //! elsewhere.
 
 mod address_spaces;
@@ -35,32 +35,32 @@ pub use self::unwind::{FRAMES_MAX, UnwindCounts};
 use crate::record::{Content, Mapping, Record, SampleRecord};
 use crate::stack::{FrameName, Location, Marker, StackId, StackTable};
 
-/// All that is known of the code of the processes observed.
+/// The code of all observed processes.
 #[derive(Debug, Default)]
 pub struct Code {
     address_spaces: AddressSpaces,
     modules: Modules,
     snippets: Snippets,
     unwinder: Unwinder,
-    /// The perf maps of processes that ran code of no file, kept open past their exit.
+    /// The perf maps of processes that ran code without a file, kept open after their exit.
     perf_maps: FxHashMap<u32, Option<File>>,
-    /// Processes that ended, the oldest first.
+    /// Processes that ended, oldest first.
     exited: VecDeque<u32>,
-    /// Room for one stack.
+    /// Buffer for one stack.
     frames: Vec<Location>,
 }
 
 impl Code {
-    /// Knows of no process yet.
+    /// Without processes.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Reads what a running process has mapped, in place of what was known of it. To be called
-    /// for each process that exists when recording begins, and when records were lost.
+    /// Read the mappings of a running process, replacing earlier ones. Call it for each process
+    /// that exists when recording begins, and when records were lost.
     ///
     /// # Errors
-    /// When `/proc/PID/maps` cannot be read: the process is gone or belongs to another user.
+    /// If `/proc/PID/maps` cannot be read: the process has ended or belongs to another user.
     pub fn attach(&mut self, pid: u32) -> io::Result<()> {
         let maps = fs::read(format!("/proc/{pid}/maps"))?;
         self.address_spaces.exec(pid);
@@ -73,7 +73,7 @@ impl Code {
         Ok(())
     }
 
-    /// Takes in a record about mappings or processes; others change nothing.
+    /// Apply a record about mappings or processes; others are ignored.
     pub fn observe(&mut self, record: &Record<'_>) {
         match &record.content {
             Content::Mapping(mapping) => self.observe_mapping(mapping),
@@ -110,8 +110,8 @@ impl Code {
         stack
     }
 
-    /// Opens the perf map of a process anew, if it ran code of no file: some runtimes write theirs
-    /// when asked to, or at their end. To be called before [`Code::names`] while the process lives.
+    /// Reopen the perf map of a process, if it ran code without a file: some runtimes write theirs
+    /// on request, or at their end. Call it before [`Code::names`] while the process lives.
     pub fn refresh_jit(&mut self, pid: u32) {
         if let Some(known) = self.perf_maps.get_mut(&pid)
             && let Some(file) = open_perf_map(pid)
@@ -121,7 +121,7 @@ impl Code {
     }
 
     /// Names every frame of a table; a [`FrameId`](crate::stack::FrameId) is an index into the
-    /// answer. Takes seconds when large files' debug information has to be read.
+    /// result. Takes seconds if large files' debug information has to be read.
     pub fn names(&mut self, stacks: &StackTable) -> Vec<FrameName> {
         let pids: Vec<_> = self.perf_maps.keys().copied().collect();
         pids.into_iter().for_each(|pid| self.refresh_jit(pid));
@@ -131,7 +131,7 @@ impl Code {
         })
     }
 
-    /// How the unwinding of user stacks went so far.
+    /// Counts of how unwinding of user stacks ended.
     pub const fn counts(&self) -> UnwindCounts {
         self.unwinder.counts
     }
@@ -143,7 +143,7 @@ impl Code {
         })
     }
 
-    /// Files whose functions have no names though their makers had them, and how to get them.
+    /// Files whose functions have no names although they had them when built, and the fix.
     pub fn unnamed(&self) -> Vec<String> {
         let advice = |module: &Module| {
             let image = &module.content.as_ref().ok()?.image;
@@ -152,7 +152,7 @@ impl Code {
         self.modules.all().iter().filter_map(advice).collect()
     }
 
-    /// Drops what is mapped in a process that ended. Its stacks keep their names.
+    /// Remove the mappings of a process that ended. Its stacks keep their names.
     pub fn forget(&mut self, pid: u32) {
         self.address_spaces.forget(pid);
         self.snippets.forget(pid);
@@ -174,7 +174,7 @@ impl Code {
         self.address_spaces.map(pid, Region { start, end, file_offset, backing });
     }
 
-    /// Samples of other CPUs may still come for a process that ended, so it is kept for a while.
+    /// Samples of other CPUs may still arrive for a process that ended, so it is kept for a while.
     fn expire(&mut self, pid: u32) {
         self.exited.push_back(pid);
         if self.exited.len() > EXITED_MAX
@@ -186,7 +186,7 @@ impl Code {
 
     fn user_frames(&mut self, pid: u32, sample: &SampleRecord<'_>, frames: &mut Vec<Location>) {
         if !self.address_spaces.knows(pid) && self.attach(pid).is_err() {
-            // Not asked again.
+            // Not tried again.
             self.address_spaces.exec(pid);
         }
         let Self { address_spaces, modules, snippets, unwinder, .. } = self;
@@ -206,7 +206,7 @@ impl Code {
     }
 }
 
-/// Appends a sample's kernel frames, the innermost first.
+/// Append a sample's kernel frames, innermost first.
 fn kernel_frames(sample: &SampleRecord<'_>, frames: &mut Vec<Location>) {
     if sample.is_kernel && sample.kernel.is_empty() {
         frames.push(Location::Kernel(sample.ip));
@@ -217,7 +217,7 @@ fn kernel_frames(sample: &SampleRecord<'_>, frames: &mut Vec<Location>) {
     }
 }
 
-/// Opens a process's perf map where that process sees `/tmp`, under the number it has itself.
+/// Open a process's perf map in that process's `/tmp`, under the PID it has in its own namespace.
 fn open_perf_map(pid: u32) -> Option<File> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let own_pid = own_pid(&status).unwrap_or(pid);
@@ -226,25 +226,25 @@ fn open_perf_map(pid: u32) -> Option<File> {
     is_file.then(|| File::open(path).ok())?
 }
 
-/// A process's number in its innermost PID namespace, from `/proc/PID/status`.
+/// A process's PID in its innermost namespace, from `/proc/PID/status`.
 fn own_pid(status: &str) -> Option<u32> {
     let line = status.lines().find_map(|line| line.strip_prefix("NSpid:"))?;
     line.split_ascii_whitespace().next_back()?.parse().ok()
 }
 
-/// The names that a perf map has for sorted addresses.
+/// The names in a perf map for sorted addresses.
 fn of_perf_map(file: &File, addresses: &[u64]) -> io::Result<Vec<Option<String>>> {
-    // Opened anew, so that it is read from its start each time.
+    // Reopened, so that it is read from its start each time.
     let path = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(file));
     let mut file = File::open(path)?;
-    // A compiler adds lines at the end: of a map too long to be read the newest count.
+    // A compiler adds lines at the end: if a map is too long to be read, the newest lines count.
     let length = file.metadata()?.len();
     file.seek(SeekFrom::Start(length.saturating_sub(PERF_MAP_SIZE_MAX)))?;
-    // The lines that are added meanwhile are of code that no sample can be of.
+    // Lines added in the meantime are for code that is in no sample.
     jit::functions(BufReader::with_capacity(1 << 20, file.take(PERF_MAP_SIZE_MAX)), addresses)
 }
 
-/// How many processes that ended are kept.
+/// Ended processes that are kept.
 const EXITED_MAX: usize = 512;
-/// Of longer perf maps the end is read, to bound the time it takes: some seconds.
+/// Of longer perf maps only the end is read, to bound the time: some seconds.
 const PERF_MAP_SIZE_MAX: u64 = 1 << 30;

@@ -1,10 +1,11 @@
-//! Files with code, each opened once and kept open, so that names outlive exit and upgrade.
+//! Files with code, each opened once and kept open, so that names are available after exit and
+//! upgrade.
 //!
-//! A file is opened at first sight through the process that runs it (containers see other files
-//! at the same paths): by its mapping, which even names a deleted file but takes privilege, else
-//! by the path below the process's root. The same build-id or the same inode is the same module.
-//! A path met again is opened only when a sample falls into it: an exec storm maps the same
-//! libraries over and over.
+//! A file is opened at first sight through the process that runs it (containers see other files at
+//! the same paths): by its mapping, which finds even a deleted file but takes privilege, otherwise
+//! by the path below the process's root. The same build-id or the same inode is the same module. A
+//! path seen again is opened only when a sample falls into it: a series of execs maps the same
+//! libraries repeatedly.
 
 use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
@@ -25,7 +26,7 @@ use crate::stack::ModuleId;
 pub(super) struct Module {
     /// Its name without folder.
     pub(super) name: Box<str>,
-    /// The file and what was read of it, or why nothing could be.
+    /// The file and its image, or why it could not be read.
     pub(super) content: Result<Content, ImageError>,
 }
 
@@ -36,20 +37,20 @@ pub(super) struct Content {
     pub(super) file: File,
     /// Its size in bytes when it was read.
     pub(super) size: u64,
-    /// What was read of it.
+    /// Its image.
     pub(super) image: Image,
 }
 
-/// Where a mapping was seen.
+/// The place where a mapping was seen.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Sight<'a> {
     /// The process.
     pub(super) pid: u32,
     /// The first address.
     pub(super) start: u64,
-    /// The address behind the last.
+    /// The address after the last.
     pub(super) end: u64,
-    /// The path the kernel gave it.
+    /// Its path according to the kernel.
     pub(super) path: &'a [u8],
 }
 
@@ -71,7 +72,7 @@ enum Identity {
         inode: u64,
         size: u64,
     },
-    /// With the size, because a file and its stripped copy carry the same build-id.
+    /// With the size, because a file and its stripped copy have the same build-id.
     Build {
         id: Box<[u8]>,
         size: u64,
@@ -79,7 +80,7 @@ enum Identity {
 }
 
 impl Modules {
-    /// How many there are.
+    /// The number of modules.
     pub(super) const fn len(&self) -> usize {
         self.modules.len()
     }
@@ -94,7 +95,7 @@ impl Modules {
         &self.modules
     }
 
-    /// What a mapping comes from. Opens the file when its path was never met.
+    /// The source of a mapping. Opens the file if its path is new.
     pub(super) fn backing(&mut self, sight: Sight<'_>) -> Backing {
         if sight.path == VDSO {
             return self.vdso().map_or(Backing::Anonymous, Backing::Module);
@@ -110,19 +111,19 @@ impl Modules {
         }
     }
 
-    /// What a region of a path met before comes from.
+    /// The source of a region whose path was seen before.
     pub(super) fn check(&mut self, pid: u32, region: &Region, path: PathId) -> Backing {
         let (path, known) = self.paths[path.0 as usize].clone();
         let sight = Sight { pid, start: region.start, end: region.end, path: &path };
         match self.open(sight) {
-            // The process is gone or hidden: the file it ran is most likely the one at that path.
+            // The process has ended or is hidden: it most likely ran the file at that path.
             Backing::Module(id) if self.module(id).content.is_err() => Backing::Module(known),
             opened => opened,
         }
     }
 
-    /// Where a byte of a file is, as the file states it; a file without readable headers states
-    /// nothing, so that its bytes are counted from its beginning.
+    /// The address of a byte of a file; in a file without readable headers, bytes are counted from
+    /// its beginning.
     pub(super) fn address(&self, module: ModuleId, file_offset: u64) -> u64 {
         let image = self.module(module).content.as_ref().ok().map(|content| &content.image);
         image.and_then(|image| image.address_of(file_offset)).unwrap_or(file_offset)
@@ -158,7 +159,7 @@ impl Modules {
         self.remember(sight.path, id)
     }
 
-    /// Keeps a file that cannot be used, by its path: later sights of the path try again.
+    /// Record a file that cannot be used, by its path: later sights of the path try again.
     fn refuse(&mut self, path: &[u8], reason: ImageError) -> Backing {
         let id = match self.unreadable.get(path) {
             Some(&id) => id,
@@ -199,7 +200,7 @@ impl Modules {
     }
 }
 
-/// Opens the file of a mapping, as the process sees it.
+/// Open the file of a mapping, as the process sees it.
 fn open(sight: Sight<'_>) -> io::Result<File> {
     let process = PathBuf::from(format!("/proc/{}", sight.pid));
     let mapping = format!("map_files/{:x}-{:x}", sight.start, sight.end);
@@ -219,7 +220,7 @@ fn open(sight: Sight<'_>) -> io::Result<File> {
     })
 }
 
-/// Opens a file, but does not wait for a writer should a pipe stand at its path.
+/// Open a file, without waiting for a writer if its path is a pipe.
 fn open_regular(path: &Path) -> io::Result<File> {
     let flags = OFlags::NONBLOCK.bits() as i32;
     let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
@@ -229,8 +230,8 @@ fn open_regular(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// The code the kernel maps into every process, as a file in memory. It is the same in all
-/// processes of one kind, so this process's own serves for all.
+/// The code that the kernel maps into every process, as a file in memory. It is the same in all
+/// processes of one kind, so this process's own is used for all.
 fn vdso() -> io::Result<File> {
     let mut file = File::from(memfd_create("vdso", MemfdFlags::CLOEXEC)?);
     file.write_all(&vdso_bytes()?)?;
@@ -254,5 +255,5 @@ fn file_name(path: &[u8]) -> Box<str> {
 
 const VDSO: &[u8] = b"[vdso]";
 const DELETED: &[u8] = b" (deleted)";
-/// Paths the kernel shows for memory that no file holds, and devices, which must not be opened.
+/// Paths that the kernel shows for memory without a file, and devices, which must not be opened.
 const NOT_FILES: [&[u8]; 4] = [b"//anon", b"/SYSV", b"/anon_hugepage", b"/dev/"];

@@ -1,10 +1,10 @@
 //! Names of locations, looked up once for each, after the run.
 //!
-//! A file's symbol table is asked first, then its debug information (its own or what a debug link
-//! leads to): tables are quick and name every part of a function, while reading debug information
-//! can take minutes. A Go program has a table of its functions besides, stripped or not. Other
-//! stripped code is named by where its function starts, which its unwind rules tell, so that
-//! functions stay apart. Line numbers and inlined calls are left out.
+//! A file's symbol table is searched first, then its debug information (its own or that behind a
+//! debug link): tables are quick and name every part of a function, while reading debug information
+//! can take minutes. A Go program also has a function table, stripped or not. Other stripped code
+//! is named by the start of its function according to the unwind rules, so that functions stay
+//! separate. Line numbers and inlined calls are left out.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -20,7 +20,7 @@ use super::kallsyms;
 use super::module::{Content, Module, Modules};
 use crate::stack::{FrameKind, FrameName, Location, ModuleId, StackTable};
 
-/// Names every location of a table, in its order. `perf_map` looks sorted addresses up in a
+/// Names every location of a table, in its order. `perf_map` looks up sorted addresses in a
 /// process's perf map.
 pub(super) fn names(
     stacks: &StackTable,
@@ -63,7 +63,7 @@ pub(super) fn names(
     names
 }
 
-/// Addresses and which name each asks for.
+/// Addresses, each with the index of its name.
 type Asked = Vec<(u64, usize)>;
 
 fn name(function: &str, module: &str, kind: FrameKind) -> FrameName {
@@ -125,8 +125,8 @@ struct Symbol {
 }
 
 impl Symbol {
-    /// Whether an address really is part of it. A symbol without a size (of assembly, as a rule)
-    /// reaches as far as whatever starts or ends next, and not far.
+    /// Whether an address is really part of it. A symbol without a size (usually of assembly)
+    /// extends to whatever starts or ends next, up to a limit.
     fn holds(&self, address: u64, edges: &[u64]) -> bool {
         let Some(offset) = address.checked_sub(self.start) else { return false };
         match self.size {
@@ -140,19 +140,19 @@ impl Symbol {
     }
 }
 
-/// No function without a size is taken to be longer: what lies behind may be code of any name.
+/// Longest function without a size: code further on may have any name.
 const SIZELESS_MAX: u64 = 4_096;
 
-/// The function whose unwind rules hold an address.
+/// The function whose unwind rules cover an address.
 fn range_of(address: u64, ranges: &[Range<u64>]) -> Option<&Range<u64>> {
     let after = ranges.partition_point(|range| range.start <= address);
     ranges.get(after.checked_sub(1)?).filter(|range| address < range.end)
 }
 
-/// Asks blazesym, through the kept file: whatever stands at its path now may be another.
+/// Look up with blazesym, through the open file: another file may be at its path now.
 fn symbols(content: &Content, addresses: &[u64], debug_syms: bool) -> Vec<Option<Symbol>> {
     let nothing = || addresses.iter().map(|_| None).collect();
-    // blazesym maps the file; one that was cut short since would kill this process with SIGBUS.
+    // blazesym maps the file; a file that was truncated since would kill this process with SIGBUS.
     let is_whole = content.file.metadata().is_ok_and(|now| now.len() >= content.size);
     if !is_whole {
         return nothing();

@@ -1,4 +1,4 @@
-//! Stacks and names of real programs, against what those programs and binutils say.
+//! Stacks and names of real programs, compared with those that the programs and binutils report.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -18,7 +18,7 @@ use crate::stack::{FrameKind, ModuleId};
 
 const NO_FRAME_POINTERS: &[&str] = &["-fomit-frame-pointer"];
 
-/// The stack that the program knows itself to have, from `run` on.
+/// The stack that the program reports, from `run` on.
 fn expected(inside: Inside) -> Option<&'static [&'static str]> {
     Some(match inside {
         Inside::Alpha => &["run", "serve", "alpha"],
@@ -28,7 +28,7 @@ fn expected(inside: Inside) -> Option<&'static [&'static str]> {
     })
 }
 
-/// Runs a burner built with `flags`, and checks each stack of whose innermost frames it is sure.
+/// Run a burner built with `flags`, and check each stack whose innermost frames are certain.
 fn check(flags: &[&str], run: Run, root: &str) {
     let folder = tempfile::tempdir().unwrap();
     let Some(program) = compile(folder.path(), "burner", flags) else { return };
@@ -105,7 +105,7 @@ fn frame_pointers_are_followed_where_there_are_no_rules() {
     let names = code.names(&table);
     for (taken, &stack) in burner.samples.iter().zip(&stacks) {
         let found = functions(&table, &names, stack);
-        // What called the innermost function is guessed at its first and last instructions only.
+        // The caller of the innermost function is a guess only at its first and last instructions.
         if let Some(expected) = expected(taken.inside) {
             assert_eq!(found.last().map(String::as_str), expected.last().copied());
         }
@@ -155,7 +155,7 @@ fn a_recursion_is_whole_when_copied_and_marked_when_not() {
 #[test]
 fn stripped_functions_are_named_by_where_they_start() {
     let folder = tempfile::tempdir().unwrap();
-    // `serve` alone stays in the dynamic symbols; it must not swallow its neighbours.
+    // Only `serve` stays in the dynamic symbols; it must not be used for its neighbours.
     let flags = ["-fomit-frame-pointer", "-Wl,--export-dynamic-symbol=serve"];
     let Some(whole) = compile(folder.path(), "whole", &flags) else { return };
     let stripped = folder.path().join("stripped");
@@ -263,16 +263,16 @@ fn a_file_is_found_below_the_root_of_its_process() {
     if !is_root {
         return skip("code in another root", "chroot(2) needs root");
     }
-    // A thread: only a program's first one would have to ask /proc, which is not there, for its
-    // stack.
+    // A thread: only a program's first one would have to read its stack from /proc, which is
+    // missing.
     let run = Run { mode: "thread", ..Run::SERVE };
     let burner = Burner::start(Command::new("chroot").arg(folder.path()).arg("/burner"), run);
     let pid = burner.pid();
     let maps = fs::read(format!("/proc/{pid}/maps")).unwrap();
     let line = maps.split(|&byte| byte == b'\n').filter_map(maps_line);
     let line = line.into_iter().find(|line| line.is_executable).unwrap();
-    // The kernel's records give paths as the process sees them. A mapping that was split since
-    // has no entry in map_files, so the path must do.
+    // The kernel's records have paths as the process sees them. A mapping that was split since has
+    // no entry in map_files, so the path must be used.
     let half = (line.end - line.start) / 2;
     for length in [line.end - line.start, half] {
         let (mut code, mut table) = (Code::new(), StackTable::default());
@@ -414,7 +414,7 @@ fn kernel_frames_are_named_or_said_to_be_hidden() {
     };
     let (mut code, mut table) = (Code::new(), StackTable::default());
     let stack = code.stack(NO_PID, &sample, &mut table);
-    // The caller's return address is one behind the byte that is looked up.
+    // The caller's return address is one after the byte that is looked up.
     assert_eq!(table.root_first(stack).len(), 2);
     let names = code.names(&table);
     assert_eq!(names[0].kind, FrameKind::Kernel);

@@ -1,10 +1,10 @@
 //! From registers and a copied stack to the chain of callers.
 //!
-//! One framehop unwinder serves all processes: each module gets a range of made-up addresses, and
-//! an address is translated to its module's range before a step. So rules found in one process
-//! serve in all, forks cost nothing, and framehop's 16-bit count of changes grows with distinct
-//! files alone. A stack is complete when its outermost frame has no return address: undefined by
-//! its unwind rules (`_start`, `clone`), a zero word, or a zero frame pointer (psABI).
+//! One framehop unwinder serves all processes: each module gets a range of artificial addresses,
+//! and an address is translated to its module's range before a step. So rules found in one process
+//! apply in all, forks cost nothing, and framehop's 16-bit count of changes grows with distinct
+//! files alone. A stack is complete if its outermost frame has no return address: undefined by its
+//! unwind rules (`_start`, `clone`), a zero word, or a zero frame pointer (psABI).
 
 use std::sync::Arc;
 
@@ -19,25 +19,25 @@ use super::module::Modules;
 use crate::record::UserState;
 use crate::stack::{Location, Marker, ModuleId};
 
-/// How the unwinding of user stacks ended.
+/// How unwinding of user stacks ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct UnwindCounts {
     /// At the thread's start.
     pub complete: u64,
-    /// At the end of the copied stack, though the thread's goes on: a larger copy would help.
+    /// At the end of the copied stack, although the thread's continues: a larger copy would help.
     pub out_of_copy: u64,
-    /// At memory that was not copied and that a larger copy need not hold.
+    /// At memory that was not copied and that a larger copy may not contain either.
     pub unreadable: u64,
-    /// At an address where there is no code.
+    /// At an address without code.
     pub lost: u64,
-    /// At a frame that would have followed itself.
+    /// At a frame that would be its own caller.
     pub stuck: u64,
     /// After [`FRAMES_MAX`] frames.
     pub too_deep: u64,
 }
 
 impl UnwindCounts {
-    /// Stacks whose outermost frames are missing.
+    /// Stacks without their outermost frames.
     pub const fn truncated(&self) -> u64 {
         self.out_of_copy + self.unreadable + self.lost + self.stuck + self.too_deep
     }
@@ -48,18 +48,18 @@ impl UnwindCounts {
     }
 }
 
-/// The longest chain of user frames that is followed.
+/// Longest chain of user frames.
 pub const FRAMES_MAX: usize = 1024;
 
-/// Follows stacks.
+/// The unwinder.
 pub(super) struct Unwinder {
     framehop: UnwinderNative<Arc<[u8]>, framehop::MayAllocateDuringUnwind>,
     cache: CacheNative<framehop::MayAllocateDuringUnwind>,
-    /// Per module: what to add to an address to come into its range; `None` without rules.
+    /// Per module: the offset from an address to its range; `None` without rules.
     shifts: Vec<Option<u64>>,
-    /// The longest stack copied so far: the size asked for.
+    /// The longest stack copied so far: the configured size.
     copied_max: usize,
-    /// How it went.
+    /// Results so far.
     pub(super) counts: UnwindCounts,
 }
 
@@ -85,8 +85,8 @@ impl Default for Unwinder {
 }
 
 impl Unwinder {
-    /// Appends a thread's user frames to `out`, the innermost first, and a marker behind the
-    /// outermost if callers are missing.
+    /// Append a thread's user frames to `out`, innermost first, and a marker after the outermost if
+    /// callers are missing.
     pub(super) fn user_stack(
         &mut self,
         state: &UserState<'_>,
@@ -140,14 +140,14 @@ impl Unwinder {
             if let (false, Ok(Some(to))) = (frame.is_return_address(), next)
                 && lookup.kind(to.saturating_sub(1)) == CodeKind::Unmapped
             {
-                // Without a rule for the innermost frame framehop guesses that it has none of
-                // its own; the return address it then reads need not be one.
+                // Without a rule for the innermost frame framehop guesses that it has none; the
+                // return address it then reads may be wrong.
                 registers = before;
                 next = self.step(frame, CodeKind::Unmapped, &mut registers, stack, base);
             }
             let to = match next {
                 Ok(Some(to)) => to,
-                // A compiler's code that has no rules ends nowhere: its caller is in a file.
+                // JIT code without rules does not end a stack: its caller is in a file.
                 Ok(None) if matches!(kind, CodeKind::File { .. }) => return End::Root,
                 Ok(None) => return End::Lost,
                 Err(error) => return self.end(error, base, stack),
@@ -193,8 +193,8 @@ impl Unwinder {
         match error {
             Error::CouldNotReadStack(address) => {
                 let top = base.saturating_add(stack.len() as u64);
-                // The kernel copies less than asked for only where the stack itself ends, or
-                // where a page is not in memory; then a larger copy holds no more.
+                // The kernel copies less than configured only if the stack ends, or if a page is
+                // not in memory; then a larger copy contains no more.
                 let is_full = stack.len() == self.copied_max;
                 let is_near = address >= top.saturating_sub(8) && address - base < STACK_SIZE_MAX;
                 if is_full && is_near { End::OutOfCopy } else { End::Unreadable }
@@ -206,7 +206,7 @@ impl Unwinder {
         }
     }
 
-    /// Takes in the modules that are new.
+    /// Add the modules that are new.
     fn admit(&mut self, modules: &Modules) {
         while self.shifts.len() < modules.len() {
             let id = ModuleId(self.shifts.len() as u32);
@@ -227,8 +227,8 @@ impl std::fmt::Debug for Unwinder {
     }
 }
 
-/// The caller of one of CPython's trampolines (`-X perf`, 3.12), and the registers there. They have
-/// no unwind rules and keep no frame pointer, but all have the same code: after the call into the
+/// The caller of one of CPython's trampolines (`-X perf`, 3.12), and its registers. They have no
+/// unwind rules and keep no frame pointer, but all have the same code: after the call into the
 /// interpreter's loop they drop a word and return.
 #[cfg(target_arch = "x86_64")]
 fn trampoline(
@@ -248,7 +248,7 @@ fn trampoline(
     }
     let at = registers.sp().checked_add(8)?;
     let to = word(stack, base, at)?;
-    // Only what lies in known code can have called it.
+    // Only known code can be the caller.
     (lookup.kind(to.checked_sub(1)?) != CodeKind::Unmapped)
         .then(|| (to, UnwindRegsNative::new(to, at + 8, registers.bp())))
 }
@@ -279,13 +279,13 @@ fn is_start(kind: CodeKind, modules: &Modules) -> bool {
     content.is_ok_and(|content| content.image.is_entry(address))
 }
 
-/// A module in its range of made-up addresses, and how far that is from its own.
+/// A module in its range of artificial addresses, and the distance from its own.
 fn placed(id: ModuleId, image: &Image) -> Option<(Placed<Arc<[u8]>>, u64)> {
     if image.eh_frame.is_none() && image.debug_frame.is_none() {
         return None;
     }
     let extent = image.extent();
-    // framehop counts in 32 bits from here.
+    // framehop counts in 32 bits from this address.
     let base = if extent.end < RANGE { 0 } else { extent.start };
     if extent.end - base > u64::from(u32::MAX) {
         return None;
@@ -312,8 +312,8 @@ fn placed(id: ModuleId, image: &Image) -> Option<(Placed<Arc<[u8]>>, u64)> {
     Some((module, kind.wrapping_sub(base)))
 }
 
-/// The instruction and the registers framehop follows. It takes all sixteen, but its unwinding by
-/// DWARF rules reads these alone.
+/// The registers that framehop uses. It takes all sixteen, but its unwinding by DWARF rules reads
+/// these alone.
 #[cfg(target_arch = "x86_64")]
 fn registers(state: &UserState<'_>) -> Option<(u64, UnwindRegsNative)> {
     let at = |bit| state.registers.at(bit);
@@ -321,8 +321,8 @@ fn registers(state: &UserState<'_>) -> Option<(u64, UnwindRegsNative)> {
     Some((ip, UnwindRegsNative::new(ip, sp, bp)))
 }
 
-/// The instruction and the registers framehop follows; signatures are taken off return addresses
-/// (user space has 48 bits unless a program asks for more).
+/// The registers that framehop uses; signatures are removed from return addresses (user space has
+/// 48 bits unless a program asks for more).
 #[cfg(target_arch = "aarch64")]
 fn registers(state: &UserState<'_>) -> Option<(u64, UnwindRegsNative)> {
     let at = |bit| state.registers.at(bit);
@@ -331,10 +331,10 @@ fn registers(state: &UserState<'_>) -> Option<(u64, UnwindRegsNative)> {
     Some((pc, UnwindRegsNative::new_with_ptr_auth_mask(mask, lr, sp, fp)))
 }
 
-/// The size of a module's range: what 32 bits can count.
+/// The size of a module's range: the limit of 32 bits.
 const RANGE: u64 = 1 << 32;
 /// An address in no module's range: framehop then follows frame pointers.
 const NOWHERE: u64 = 1;
-/// Stacks are not larger than this (8 MiB is the usual limit); an address further away from the
-/// stack pointer is no part of it.
+/// Largest stack (8 MiB is the usual limit); an address further from the stack pointer is not part
+/// of it.
 const STACK_SIZE_MAX: u64 = 64 << 20;

@@ -1,8 +1,8 @@
-//! One record from raw bytes: nothing is copied, and no size is believed before it is checked.
+//! One record from raw bytes: nothing is copied, and every size is checked before use.
 //!
-//! All events of a ring share the sample that `uringbench_perf` asks for, so the layout is known
-//! before the event is. Layouts are those of `include/uapi/linux/perf_event.h`, in the order of
-//! bytes of this machine. What bytes a ring hands out is left to `uringbench_perf`.
+//! All events of a ring have the sample format that `uringbench_perf` requests, so the layout is
+//! known before the event is. Layouts are those of `include/uapi/linux/perf_event.h`, in this
+//! machine's byte order. `uringbench_perf` decides which bytes a ring delivers.
 
 use thiserror::Error;
 use uringbench_core::time::Timestamp;
@@ -15,9 +15,9 @@ pub enum DecodeError {
     /// The size in the header is not that of the bytes.
     #[error("a record of {found} bytes states {stated}; the ring was not read record by record")]
     Size {
-        /// What the header states; 0 when there is no whole header.
+        /// The size in the header; 0 without a complete header.
         stated: usize,
-        /// How many bytes there are.
+        /// The number of bytes.
         found: usize,
     },
     /// The body does not have the layout of its type.
@@ -39,9 +39,9 @@ const SWITCH: u32 = 14;
 const SWITCH_CPU_WIDE: u32 = 15;
 
 const HEADER_LEN: usize = 8;
-/// What follows every record that is no sample: pid, tid, time, cpu, a reserved word, identifier.
+/// The end of every record except samples: pid, tid, time, cpu, a reserved word, identifier.
 const TRAILER_LEN: usize = 32;
-/// Where a sample has its time: after the header, identifier, instruction, pid and tid.
+/// The position of the time in a sample: after header, identifier, instruction, pid and tid.
 const SAMPLE_TIME_AT: usize = HEADER_LEN + 24;
 
 const MISC_CPUMODE: u16 = 7;
@@ -51,18 +51,19 @@ const MISC_BIT_13: u16 = 1 << 13;
 const MISC_SWITCH_OUT_PREEMPT: u16 = 1 << 14;
 
 const PROT_EXEC: u32 = 4;
-/// `PERF_SAMPLE_REGS_ABI_64`; the other two are none at all, and those of a 32-bit program.
+/// `PERF_SAMPLE_REGS_ABI_64`; the other two are none, and that of a 32-bit program.
 const ABI_64: u64 = 2;
-/// `PERF_CONTEXT_MAX`: words from here on are no addresses but say whose addresses follow.
+/// `PERF_CONTEXT_MAX`: words from here on are not addresses but markers for the addresses after
+/// them.
 const CONTEXT_MAX: u64 = -4095_i64 as u64;
 const CONTEXT_KERNEL: u64 = -128_i64 as u64;
 
-/// Read one whole record, header included.
+/// Decode one complete record, header included.
 ///
-/// The user half of a 32-bit program's sample is left out, as nothing here could follow it.
+/// The user half of a 32-bit program's sample is left out, as it could not be unwound.
 ///
 /// # Errors
-/// When the bytes are more or fewer than the header says, or the body does not fit its type.
+/// If the number of bytes differs from the header's size, or the body does not fit its type.
 pub fn decode(bytes: &[u8]) -> Result<Record<'_>, DecodeError> {
     let (kind, misc) = header(bytes)?;
     let body = &bytes[HEADER_LEN..];
@@ -77,7 +78,7 @@ pub fn decode(bytes: &[u8]) -> Result<Record<'_>, DecodeError> {
     record.ok_or(DecodeError::Layout(kind))
 }
 
-/// When a record was written, without reading the rest of it; `None` when it is too short to say.
+/// The time of a record, without decoding the rest of it; `None` if it is too short.
 #[inline]
 pub fn peek_time(bytes: &[u8]) -> Option<Timestamp> {
     let (kind, _) = header(bytes).ok()?;
@@ -88,7 +89,7 @@ pub fn peek_time(bytes: &[u8]) -> Option<Timestamp> {
     Fields(bytes.get(at..)?).u64().map(Timestamp)
 }
 
-/// The type and the flags of a record whose size is right.
+/// The type and the flags of a record whose size is correct.
 fn header(bytes: &[u8]) -> Result<(u32, u16), DecodeError> {
     let mut fields = Fields(bytes);
     let parts = (fields.u32(), fields.u16(), fields.u16());
@@ -122,8 +123,8 @@ fn sample(body: &[u8], misc: u16) -> Option<Record<'_>> {
     fields.0.is_empty().then_some(Record { event, time, cpu, pid, tid, content })
 }
 
-/// The addresses that follow the kernel's marker, up to the next one. All others are of a mode
-/// that was not asked for (a guest's, a user's).
+/// The addresses after the kernel's marker, up to the next one. All others are of a mode that was
+/// not requested (a guest's, a user's).
 fn kernel_frames(chain: Words<'_>) -> Words<'_> {
     let Some(marker) = chain.iter().position(|word| word == CONTEXT_KERNEL) else {
         return Words::default();
@@ -133,14 +134,14 @@ fn kernel_frames(chain: Words<'_>) -> Words<'_> {
     Words(&frames[..len * 8])
 }
 
-/// A record that is no sample: what it says, then what all of them end with.
+/// A record other than a sample: its body, then the common end.
 fn other<'a>(
     kind: u32,
     misc: u16,
     mut body: Fields<'a>,
     mut trailer: Fields<'a>,
 ) -> Option<Record<'a>> {
-    // Whose record it is by default: the thread that ran when it was written.
+    // Its default owner: the thread that ran when it was written.
     let (mut pid, mut tid) = (trailer.u32()?, trailer.u32()?);
     let time = Timestamp(trailer.u64()?);
     let (cpu, _reserved) = (trailer.u32()?, trailer.u32()?);
@@ -154,7 +155,7 @@ fn other<'a>(
             Content::Mapping(mapping)
         }
         COMM => {
-            // Another thread may have given the name, through /proc.
+            // Another thread may have set the name, through /proc.
             (pid, tid) = (body.u32()?, body.u32()?);
             Content::Name { name: body.text(), is_exec: is_flagged }
         }
@@ -217,7 +218,7 @@ impl<'a> Fields<'a> {
         self.bytes(count.checked_mul(8)?).map(Words)
     }
 
-    /// The stack: room of a fixed size, of which so much is filled as is said behind it.
+    /// The stack: a buffer of fixed size, followed by the length that is filled.
     fn stack(&mut self) -> Option<&'a [u8]> {
         let size = self.u64()?;
         if size == 0 {
@@ -228,13 +229,13 @@ impl<'a> Fields<'a> {
         room.get(..usize::try_from(filled).ok()?)
     }
 
-    /// The thread that maps, and what.
+    /// The thread that maps, and its mapping.
     fn mapping(&mut self, kind: u32, is_data: bool) -> Option<(u32, Mapping<'a>)> {
         let (pid, tid) = (self.u32()?, self.u32()?);
         let (start, length, file_offset) = (self.u64()?, self.u64()?, self.u64()?);
         let mut is_executable = !is_data;
         if kind == MMAP2 {
-            // Device and inode, or the build id: its path identifies the file.
+            // Device and inode, or the build id: the path identifies the file.
             self.bytes(24)?;
             let (protection, _flags) = (self.u32()?, self.u32()?);
             is_executable = protection & PROT_EXEC != 0;

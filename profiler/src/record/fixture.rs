@@ -1,7 +1,7 @@
-//! Records as the kernel writes them, put together by hand for tests.
+//! Records as the kernel writes them, built by hand for tests.
 //!
-//! Layouts after `include/uapi/linux/perf_event.h`, written down once more and apart from the
-//! decoder, so that a mistake in one shows against the other.
+//! Layouts after `include/uapi/linux/perf_event.h`, written independently of the decoder, so that a
+//! mistake in one is found by the other.
 
 /// The fields that every record has.
 #[derive(Clone, Copy, Debug)]
@@ -13,7 +13,7 @@ pub(crate) struct Origin {
     pub(crate) event: u64,
 }
 
-/// The parts of a sample that may be missing.
+/// The optional parts of a sample.
 #[derive(Clone, Debug)]
 pub(crate) struct SampleParts {
     pub(crate) is_kernel: bool,
@@ -21,9 +21,9 @@ pub(crate) struct SampleParts {
     pub(crate) chain: Vec<u64>,
     /// 0 is none, 1 of a 32-bit program, 2 of a 64-bit one.
     pub(crate) abi: u64,
-    /// The room for the stack; empty when none was asked for.
+    /// The buffer of the stack; empty if none was requested.
     pub(crate) stack: Vec<u8>,
-    /// How much of it is filled.
+    /// The length that is filled.
     pub(crate) filled: u64,
 }
 
@@ -34,7 +34,7 @@ pub(crate) const REGISTER_COUNT: usize = 20;
 #[cfg(target_arch = "aarch64")]
 pub(crate) const REGISTER_COUNT: usize = 33;
 
-/// A record that is no sample.
+/// A record other than a sample.
 pub(crate) fn record(kind: u32, misc: u16, body: &[u8], origin: Origin) -> Vec<u8> {
     let trailer = Body::default()
         .u32s(&[origin.pid, origin.tid])
@@ -91,7 +91,7 @@ impl Body {
         self
     }
 
-    /// A text, ended by a zero and filled up with zeros to a multiple of 8 bytes.
+    /// A text, ended by a zero and padded with zeros to a multiple of 8 bytes.
     pub(crate) fn text(mut self, text: &str) -> Self {
         self.0.extend(text.bytes());
         self.0.resize((self.0.len() + 8) / 8 * 8, 0);
@@ -99,7 +99,7 @@ impl Body {
     }
 }
 
-/// One record of every kind there is, and some there are not.
+/// One record of every kind, and some of unknown kinds.
 pub(crate) fn one_of_each(origin: Origin) -> Vec<Vec<u8>> {
     let Origin { pid, tid, time, .. } = origin;
     let ids = Body::default().u32s(&[pid, tid]);

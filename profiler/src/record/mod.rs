@@ -1,8 +1,8 @@
-//! What the kernel writes into a ring, decoded.
+//! Records that the kernel writes into a ring, decoded.
 //!
-//! The words are those of `perf_event_open(2)`. `decode` reads one record from raw bytes, `order`
-//! brings the records of several rings into one order of time, `tree` follows which processes
-//! belong to the target, `off_cpu` measures waits. Pure: bytes come as arguments.
+//! The terms are those of `perf_event_open(2)`. `decode` reads one record from raw bytes, `order`
+//! sorts the records of several rings by time, `tree` tracks which processes belong to the target,
+//! `off_cpu` measures waits. Pure: bytes come as arguments.
 
 mod decode;
 #[cfg(test)]
@@ -18,24 +18,24 @@ pub use self::off_cpu::{OffCpu, OffCpuGaps, OffCpuInterval, WaitTotals};
 pub use self::order::RecordOrder;
 pub use self::tree::{ProcessTree, TreeCounts};
 
-/// One record with what every record carries (`sample_id_all`).
+/// One record with the fields that every record has (`sample_id_all`).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Record<'a> {
     /// The event that wrote it (`PERF_SAMPLE_IDENTIFIER`).
     pub event: u64,
-    /// When.
+    /// Its time.
     pub time: Timestamp,
-    /// On which CPU.
+    /// Its CPU.
     pub cpu: u32,
-    /// Whose it is: the process, or `u32::MAX` for a thread that is gone.
+    /// Its process, or `u32::MAX` for a thread that has ended.
     pub pid: u32,
     /// The thread.
     pub tid: u32,
-    /// What it says.
+    /// Its content.
     pub content: Content<'a>,
 }
 
-/// What a record says.
+/// The content of a record.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Content<'a> {
     /// A sample.
@@ -67,20 +67,20 @@ pub enum Content<'a> {
         /// The thread.
         tid: u32,
     },
-    /// The thread was given a CPU.
+    /// The thread got a CPU.
     SwitchedIn,
     /// The thread left its CPU.
     SwitchedOut {
-        /// Whether it could have gone on (it waits for a CPU, not for an event).
+        /// Whether it could have continued (it waits for a CPU, not for an event).
         is_preempted: bool,
     },
-    /// The ring was full: so many records are missing.
+    /// The ring was full: this many records are missing.
     Lost(u64),
-    /// So many samples are missing (`PERF_RECORD_LOST_SAMPLES`).
+    /// This many samples are missing (`PERF_RECORD_LOST_SAMPLES`).
     LostSamples(u64),
-    /// The kernel takes fewer samples than asked for, from here on.
+    /// The kernel takes fewer samples than configured, from here on.
     Throttled,
-    /// The kernel takes the samples asked for again.
+    /// The kernel takes the configured number of samples again.
     Unthrottled,
     /// A record of a type this decoder does not read.
     Other(u32),
@@ -91,33 +91,33 @@ pub enum Content<'a> {
 pub struct SampleRecord<'a> {
     /// The instruction.
     pub ip: u64,
-    /// The address the event is about (page faults), else 0.
+    /// The address of the event (page faults), otherwise 0.
     pub address: u64,
-    /// What the sample stands for: nanoseconds of the CPU clock, cycles, or events.
+    /// The weight of the sample: nanoseconds of the CPU clock, cycles, or events.
     pub period: u64,
     /// Whether the CPU was in the kernel.
     pub is_kernel: bool,
-    /// Kernel frames, innermost first; context markers are left out.
+    /// Kernel frames, innermost first, without context markers.
     pub kernel: Words<'a>,
-    /// The thread's user half; `None` for a kernel thread or when nothing could be copied.
+    /// The thread's user half; `None` for a kernel thread or if nothing could be copied.
     pub user: Option<UserState<'a>>,
 }
 
-/// Registers and stack of a thread at the moment of a sample.
+/// Registers and stack of a thread at the time of a sample.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct UserState<'a> {
     /// The registers of `uringbench_perf::REGISTERS`, in the kernel's order of bits.
     pub registers: Words<'a>,
-    /// The stack from the stack pointer upwards; only what the kernel really copied.
+    /// The stack from the stack pointer upwards; only the part that the kernel copied.
     pub stack: &'a [u8],
 }
 
-/// 64-bit words in the machine's order, not aligned.
+/// 64-bit words in the machine's byte order, not aligned.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Words<'a>(pub &'a [u8]);
 
 impl Words<'_> {
-    /// How many there are.
+    /// The number of words.
     pub const fn len(&self) -> usize {
         self.0.len() / 8
     }
@@ -148,10 +148,11 @@ pub struct Mapping<'a> {
     pub start: u64,
     /// Its length in bytes.
     pub length: u64,
-    /// Where in the file it begins, in bytes.
+    /// Its position in the file, in bytes.
     pub file_offset: u64,
     /// Whether code in it can run (`PROT_EXEC`).
     pub is_executable: bool,
-    /// The path, as the process's own root sees it; `[vdso]`, `//anon` and the like for none.
+    /// The path, relative to the process's own root; `[vdso]`, `//anon` and the like without a
+    /// file.
     pub path: &'a [u8],
 }

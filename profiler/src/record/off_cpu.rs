@@ -1,11 +1,11 @@
-//! How long threads are off their CPUs, and with which stacks they left.
+//! How long threads are off their CPUs, and the stacks with which they left.
 //!
-//! Every interval is exact: from a thread's switch out to its next switch in, wherever that is.
-//! Stacks are taken at one of N departures. An interval whose departure was sampled weighs N
-//! times its length, the others nothing; as each departure is as likely to be the one of N, the
-//! sum of weights has the exact sum as its mean (Horvitz and Thompson 1952), whatever the lengths
-//! are, and with N = 1 it is the exact sum. It scatters the more the fewer waits make it up.
-//! Which threads are the target's is left to `tree`.
+//! Every interval is exact: from a thread's switch out to its next switch in, on any CPU. Stacks
+//! are taken at one of N departures. An interval whose departure was sampled weighs N times its
+//! length, the others nothing; as each departure is equally likely to be the one of N, the sum of
+//! weights has the exact sum as its mean (Horvitz and Thompson 1952), for any lengths, and with N =
+//! 1 it is the exact sum. It scatters more with fewer waits. `tree` decides which threads are the
+//! target's.
 
 use std::collections::VecDeque;
 
@@ -15,13 +15,13 @@ use uringbench_core::time::{Nanos, Timestamp};
 use super::{Content, Record};
 use crate::stack::StackId;
 
-/// So many threads that have ended are remembered: the kernel switches them out once more after
-/// it has announced their end.
+/// Ended threads that are remembered: the kernel switches them out once more after it has announced
+/// their end.
 const GONE_MAX: usize = 4_096;
 
-/// Follows the context switches of threads. To be fed in the order of time.
+/// Tracks the context switches of threads, in order of time.
 ///
-/// Memory follows the threads and processes seen.
+/// Memory follows the number of threads and processes seen.
 #[derive(Debug, Default)]
 pub struct OffCpu {
     off: FxHashMap<u32, Departure>,
@@ -31,7 +31,7 @@ pub struct OffCpu {
     gaps: OffCpuGaps,
 }
 
-/// A time that a thread did not run.
+/// An interval in which a thread did not run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OffCpuInterval {
     /// The process.
@@ -40,27 +40,27 @@ pub struct OffCpuInterval {
     pub tid: u32,
     /// When it left its CPU.
     pub start: Timestamp,
-    /// When it was given one again.
+    /// When it got one again.
     pub end: Timestamp,
-    /// Whether it could have gone on, and waited for a CPU only.
+    /// Whether it could have continued, and waited for a CPU only.
     pub is_preempted: bool,
-    /// Nanoseconds of waiting that its stack stands for; 0 when no stack was taken.
+    /// Nanoseconds of waiting that its stack represents; 0 if no stack was taken.
     pub weight: u64,
-    /// The stack it left with; [`StackId::EMPTY`] when none was taken.
+    /// The stack with which it left; [`StackId::EMPTY`] if none was taken.
     pub stack: StackId,
 }
 
 impl OffCpuInterval {
-    /// How long it was, exactly.
+    /// Its exact length.
     pub fn length(&self) -> Nanos {
         self.end.since(self.start)
     }
 }
 
-/// Exact times that the threads of a process did not run, added up.
+/// Exact sums of the intervals in which the threads of a process did not run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct WaitTotals {
-    /// How many.
+    /// The number of intervals.
     pub intervals: u64,
     /// Waiting for something.
     pub blocked: Nanos,
@@ -71,8 +71,8 @@ pub struct WaitTotals {
 /// Waits that could not be measured.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct OffCpuGaps {
-    /// Threads that came to a CPU and had not been seen leaving one: those that are new, and
-    /// those that waited when observation began or records were lost.
+    /// Threads that got a CPU and had not been seen leaving one: new ones, and those that waited
+    /// when observation began or records were lost.
     pub unknown_starts: u64,
     /// Intervals whose end was not seen, because records were lost or the thread has ended.
     pub dropped: u64,
@@ -94,11 +94,11 @@ struct Note {
 }
 
 impl OffCpu {
-    /// Take in a record; those that concern no switch are passed over. Returns the interval that
-    /// it ends, if it does.
+    /// Apply a record; those without a switch are ignored. Returns the interval that it ends, if
+    /// any.
     ///
-    /// When records were lost, all intervals that go on are dropped: a thread may have run
-    /// meanwhile on any CPU. One that ended before the loss was announced may be too long.
+    /// When records were lost, all open intervals are dropped: a thread may have run in the
+    /// meantime on any CPU. One that ended before the loss was announced may be too long.
     pub fn observe(&mut self, record: &Record<'_>) -> Option<OffCpuInterval> {
         match record.content {
             Content::SwitchedOut { is_preempted } => self.leave(record, is_preempted),
@@ -127,19 +127,19 @@ impl OffCpu {
         }
     }
 
-    /// Observation ends: the intervals that go on, cut off at `end`, in the order of threads.
+    /// Observation ends: the open intervals, cut at `end`, in the order of threads.
     pub fn finish(&mut self, end: Timestamp) -> Vec<OffCpuInterval> {
         let mut open: Vec<_> = self.off.drain().collect();
         open.sort_unstable_by_key(|&(tid, _)| tid);
         open.into_iter().map(|(tid, departure)| self.close(tid, departure, end)).collect()
     }
 
-    /// What a process has waited, up to the last interval that ended.
+    /// The total waits of a process, up to the last interval that ended.
     pub fn totals(&self, pid: u32) -> WaitTotals {
         self.totals.get(&pid).copied().unwrap_or_default()
     }
 
-    /// What is missing in the totals.
+    /// Waits missing in the totals.
     pub const fn gaps(&self) -> OffCpuGaps {
         self.gaps
     }
@@ -151,7 +151,7 @@ impl OffCpu {
             return;
         }
         let departure = Departure { pid, start, is_preempted, note };
-        // It cannot leave twice: what lies between was not recorded.
+        // It cannot leave twice: a switch in between was not recorded.
         self.gaps.dropped += u64::from(self.off.insert(tid, departure).is_some());
     }
 
@@ -182,7 +182,7 @@ impl OffCpu {
     }
 }
 
-/// Neither the idle task nor one that has lost its number.
+/// Neither the idle task nor one without a number.
 const fn is_thread(tid: u32) -> bool {
     !matches!(tid, 0 | u32::MAX)
 }

@@ -1,31 +1,30 @@
-//! Records of several rings, brought into one order of time.
+//! Records of several rings, sorted by time.
 //!
-//! Within a ring records come in the order of time, but rings are read one after another. What
-//! comes up in a round and was not there in the round before has been written since that ring
-//! was read then, so it is younger than everything seen in the rounds before: those records can
-//! be let go. (The rule is that of samply's sorter.) A record whose time was taken, but which was
-//! not yet written, when the ring was read can come too late; it is counted and handed out all
-//! the same.
+//! Within a ring records come in order of time, but rings are read one after another. A record that
+//! appears in a round and was not there in the round before was written after that ring was read
+//! then, so it is younger than everything seen in the rounds before: those records can be released.
+//! (This is the rule of samply's sorter.) A record whose time was taken, but which was not yet
+//! written, when the ring was read can come too late; it is counted and released anyway.
 
 use uringbench_core::time::Timestamp;
 
-/// An empty arena keeps so much memory; above, twice what the last round needed.
+/// Capacity that an empty arena keeps; above it, twice what the last round needed.
 const ARENA_KEPT: usize = 1 << 20;
 
-/// Holds records back until none can come any more that is older.
+/// Holds records back until no older one can arrive.
 ///
-/// Memory follows what two rounds bring, and is used again.
+/// Memory follows the records of two rounds, and is reused.
 #[derive(Debug, Default)]
 pub struct RecordOrder {
-    /// The records' bytes, and where each stands in them.
+    /// The records' bytes, and the position of each.
     arena: Vec<u8>,
     entries: Vec<Entry>,
-    /// What is held back is moved here, and the two change places.
+    /// Records held back are moved here, and the two are swapped.
     spare: Vec<u8>,
-    /// The newest record of all, and of all rounds that had ended when the last one began.
+    /// The newest time of all, and of all rounds that had ended when the last one began.
     newest: Timestamp,
     newest_of_ended: Timestamp,
-    /// Nothing older can come, unless late.
+    /// No older record can arrive, unless late.
     limit: Timestamp,
     released: Timestamp,
     late: u64,
@@ -40,7 +39,7 @@ struct Entry {
 }
 
 impl RecordOrder {
-    /// Take a record from a ring into the round that goes on. The bytes are copied.
+    /// Add a record of a ring to the current round. The bytes are copied.
     pub fn push(&mut self, ring: u32, time: Timestamp, bytes: &[u8]) {
         self.late += u64::from(time < self.released);
         self.newest = self.newest.max(time);
@@ -55,8 +54,8 @@ impl RecordOrder {
         self.newest_of_ended = self.newest;
     }
 
-    /// Hand out, in order of time, the records that no older one can follow. Those of one time
-    /// come by the number of their ring, and in the order of the pushes.
+    /// Release, in order of time, the records that no older one can follow. Those of equal time are
+    /// ordered by ring, and then by the order of the pushes.
     pub fn for_each_ready(&mut self, mut sink: impl FnMut(&[u8])) {
         self.entries.sort_unstable();
         let ready = self.entries.partition_point(|entry| entry.time <= self.limit);
@@ -78,18 +77,18 @@ impl RecordOrder {
         std::mem::swap(&mut self.arena, &mut self.spare);
     }
 
-    /// No more records come: hand out the rest.
+    /// No more records arrive: release the rest.
     pub fn finish(&mut self, sink: impl FnMut(&[u8])) {
         self.limit = Timestamp::NEVER;
         self.for_each_ready(sink);
     }
 
-    /// How many records came after a younger one had been handed out.
+    /// How many records arrived after a younger one was released.
     pub const fn late(&self) -> u64 {
         self.late
     }
 
-    /// Bytes held back at the moment.
+    /// Bytes held back now.
     pub const fn held_bytes(&self) -> usize {
         self.arena.len()
     }
@@ -114,7 +113,7 @@ mod tests {
     }
 
     fn push(order: &mut RecordOrder, ring: u32, time: u64) {
-        // Of different lengths, so that a wrong place shows.
+        // Of different lengths, so that a wrong position is found.
         let mut bytes = time.to_ne_bytes().to_vec();
         bytes.resize(8 + (time % 5) as usize, ring as u8);
         order.push(ring, Timestamp(time), &bytes);
@@ -172,7 +171,7 @@ mod tests {
         assert!(after[2] <= 2 * ARENA_KEPT, "{after:?}");
     }
 
-    /// Writers that put records into rings while a reader goes from ring to ring.
+    /// Writers that add records to rings while a reader visits one ring after the other.
     #[derive(Clone, Debug)]
     enum Step {
         Write(usize),

@@ -1,8 +1,8 @@
-//! Which processes belong to the target, as forks, execs and exits tell it.
+//! Which processes belong to the target, according to forks, execs and exits.
 //!
-//! A process that has ended still counts as the target's until its number is given to another,
-//! or many more have ended: the kernel takes its memory down after announcing its end, and that
-//! time is the target's too. Whose descendants to begin with is left to `selector`.
+//! A process that has ended still counts as the target's until its PID is reused, or many more have
+//! ended: the kernel frees its memory after announcing its end, and that time is the target's too.
+//! `selector` chooses the first processes.
 
 use std::collections::VecDeque;
 
@@ -10,8 +10,8 @@ use rustc_hash::FxHashMap;
 
 use super::{Content, Record};
 
-/// So many processes that have ended are remembered. The kernel gives numbers out in turn, so
-/// none of these comes up again soon.
+/// Ended processes that are remembered. The kernel assigns PIDs in turn, so none of these is reused
+/// soon.
 const ENDED_MAX: usize = 4_096;
 
 /// The target's processes.
@@ -25,13 +25,12 @@ pub struct ProcessTree {
     counts: TreeCounts,
 }
 
-/// What was seen of a tree since it was made.
+/// Counts of a tree since it was made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TreeCounts {
-    /// Processes, those that have ended included.
+    /// Processes, ended ones included.
     pub processes: u64,
-    /// Threads that were started, first threads of new processes included; those that were there
-    /// before are not.
+    /// Threads started, first threads of new processes included; those from before are not.
     pub threads_started: u64,
 }
 
@@ -42,24 +41,24 @@ struct Process {
 }
 
 impl ProcessTree {
-    /// The processes given, and whatever they start from now on.
+    /// These processes, and all that they start from now on.
     pub fn new(pids: impl IntoIterator<Item = u32>) -> Self {
         let mut tree = Self::default();
         pids.into_iter().for_each(|pid| tree.adopt(pid));
         tree
     }
 
-    /// Every process there are records of: for events that see no other than the target.
+    /// Every process with records: for events of the target alone.
     pub fn everything() -> Self {
         Self { is_everything: true, ..Self::default() }
     }
 
-    /// A process belongs to the target from now on, with what it starts.
+    /// A process belongs to the target from now on, with all that it starts.
     pub fn adopt(&mut self, pid: u32) {
         self.begin(pid, None);
     }
 
-    /// Follow what a record says of processes; to be called before the record is used.
+    /// Apply a record about processes; call it before the record is used.
     pub fn observe(&mut self, record: &Record<'_>) {
         match record.content {
             Content::Fork { pid, parent, .. } if pid == parent => {
@@ -70,14 +69,14 @@ impl ProcessTree {
                 self.begin(pid, name);
                 self.counts.threads_started += 1;
             }
-            // The number was a member's, but is no longer.
+            // The PID was a member's, but is no longer.
             Content::Fork { pid, .. } => drop(self.processes.remove(&pid)),
             Content::Exit { pid, tid } if pid == tid => self.end(pid),
             Content::Name { name, is_exec } if record.pid == record.tid => {
                 self.see(record.pid);
                 if let Some(process) = self.processes.get_mut(&record.pid) {
                     process.name = Some(String::from_utf8_lossy(name).into());
-                    // When another than the first thread calls exec, the first one ends.
+                    // If a thread other than the first calls exec, the first one ends.
                     process.is_ended &= !is_exec;
                 }
             }
@@ -91,8 +90,7 @@ impl ProcessTree {
         if self.is_everything { pid != 0 } else { self.processes.contains_key(&pid) }
     }
 
-    /// What a process of the target was last called; `None` when it was not called anything
-    /// since it was adopted.
+    /// The last name of a process of the target; `None` if it was not named since it was adopted.
     pub fn name(&self, pid: u32) -> Option<&str> {
         self.processes.get(&pid)?.name.as_deref()
     }
@@ -103,18 +101,18 @@ impl ProcessTree {
         living.map(|(&pid, _)| pid)
     }
 
-    /// The processes that have ended, as far as they are remembered, in no order.
+    /// The ended processes that are remembered, in no order.
     pub fn ended(&self) -> impl Iterator<Item = u32> + '_ {
         let ended = self.processes.iter().filter(|(_, process)| process.is_ended);
         ended.map(|(&pid, _)| pid)
     }
 
-    /// How much was seen.
+    /// The counts.
     pub const fn counts(&self) -> TreeCounts {
         self.counts
     }
 
-    /// A process that was there before, in a tree of everything.
+    /// A process that existed before, in a tree of everything.
     fn see(&mut self, pid: u32) {
         let is_process = !matches!(pid, 0 | u32::MAX);
         if self.is_everything && is_process && !self.processes.contains_key(&pid) {

@@ -1,5 +1,5 @@
-//! The decoder against records put together by hand, against another decoder, and against
-//! records that a kernel wrote.
+//! The decoder compared with records built by hand, with another decoder, and with records that a
+//! kernel wrote.
 
 use linux_perf_event_reader::{
     BranchSampleFormat, ContextSwitchRecord, CpuMode, Endianness, EventRecord, RawData,
@@ -14,7 +14,7 @@ use crate::record::fixture::{
 
 const ORIGIN: Origin = Origin { pid: 70, tid: 71, time: 123_456_789, cpu: 3, event: 42 };
 
-/// What all records of [`one_of_each`] say.
+/// The content of the records of [`one_of_each`].
 fn contents() -> Vec<Content<'static>> {
     let place = |is_executable, path| {
         let (start, length, file_offset) = (0x7f00_0000, 0x2000, 0x1000);
@@ -48,7 +48,7 @@ fn every_kind_of_record_is_read() {
     let expected = contents();
     assert_eq!(records.len(), expected.len() + 2);
     for (bytes, content) in records[2..].iter().zip(expected) {
-        // An end is the record of the thread that ends.
+        // An exit is a record of the thread that ends.
         let (pid, tid) = match content {
             Content::Exit { pid, tid } => (pid, tid),
             _ => (70, 71),
@@ -134,7 +134,7 @@ fn sizes_that_lie_are_refused() {
             let mut shortened = whole[..len].to_vec();
             if len >= 8 {
                 shortened[6..8].copy_from_slice(&(len as u16).to_ne_bytes());
-                // A cut text is a text; nothing else may be missing.
+                // A shortened text is still a text; nothing else may be missing.
                 let is_text = matches!(whole[0], 1 | 3 | 10);
                 let is_open =
                     matches!(whole[0], 5 | 6 | 14..=17) || whole[..2] == 4_000u16.to_ne_bytes();
@@ -164,10 +164,10 @@ fn the_time_is_found_without_reading_the_rest() {
     }
 }
 
-/// What Linux 6.18 wrote to the rings of two CPUs while a shell ran `ls /etc | wc -l` and a loop,
-/// one ring after the other; 256 bytes of stack to a sample, set to zero afterwards.
+/// Records that Linux 6.18 wrote to the rings of two CPUs while a shell ran `ls /etc | wc -l` and a
+/// loop, one ring after the other; 256 bytes of stack per sample, set to zero afterwards.
 const RINGS_OF_A_SHELL: &[u8] = include_bytes!("../../../tests/rings/shell-x86_64.ring");
-/// What they say, a line for each record; read through by eye.
+/// Their content, a line for each record; checked by hand.
 const RINGS_TOLD: &str = include_str!("../../../tests/rings/shell-x86_64.txt");
 
 fn records(mut dump: &[u8]) -> Vec<&[u8]> {
@@ -191,7 +191,7 @@ fn what_a_kernel_wrote_is_read() {
     assert_eq!(told.len(), RINGS_TOLD.len());
 }
 
-/// A record in a line: CPU, microseconds, thread, and what it says.
+/// A record in a line: CPU, microseconds, thread, and content.
 fn line(bytes: &[u8]) -> String {
     let record = decode(bytes).unwrap();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
@@ -233,7 +233,7 @@ fn another_decoder_reads_the_same() {
     assert!(compared >= 80, "only {compared} records were of a kind that both read");
 }
 
-/// What `uringbench_perf` asks the kernel for, in the words of the other decoder.
+/// The format that `uringbench_perf` requests from the kernel, for the other decoder.
 const INFO: RecordParseInfo = RecordParseInfo {
     endian: Endianness::LittleEndian,
     // ip, tid, time, addr, callchain, cpu, period, regs_user, stack_user, identifier.
@@ -253,7 +253,7 @@ const INFO: RecordParseInfo = RecordParseInfo {
     sample_record_time_offset_from_start: Some(24),
 };
 
-/// False when the other decoder does not read the kind; panics when the two do not agree.
+/// False if the other decoder does not read the kind; panics if the two differ.
 fn is_same(record: &Record<'_>, theirs: &EventRecord<'_>) -> bool {
     let text = |raw: &RawData<'_>| raw.as_slice().into_owned();
     match (record.content, theirs) {
@@ -300,7 +300,7 @@ fn same_sample(ours: &SampleRecord<'_>, theirs: &ReaderSample<'_>) {
     assert_eq!(Some(whole), theirs.ip.zip(theirs.addr).zip(theirs.period).map(flat));
     assert_eq!(ours.is_kernel, theirs.cpu_mode == CpuMode::Kernel);
     let chain = theirs.callchain.as_ref().unwrap();
-    // The first word says that the kernel's follow.
+    // The first word is the marker of the kernel's addresses.
     let words = (1..chain.len()).filter_map(|at| chain.get(at));
     let addresses = words.take_while(|&word| word < CONTEXT_MAX);
     assert_eq!(ours.kernel.iter().collect::<Vec<_>>(), addresses.collect::<Vec<_>>());

@@ -1,4 +1,4 @@
-//! Waits by example, and the estimator against a simulated machine whose waits are known.
+//! Waits in examples, and the estimator against a simulated machine whose waits are known.
 
 use proptest::prelude::*;
 use rand_core::{Rng, SeedableRng};
@@ -14,7 +14,7 @@ const OUT: Content<'static> = Content::SwitchedOut { is_preempted: false };
 const PREEMPTED: Content<'static> = Content::SwitchedOut { is_preempted: true };
 const IN: Content<'static> = Content::SwitchedIn;
 
-/// Observe, and give the length, the weight and the stack of what ended.
+/// Apply a record, and return the length, the weight and the stack of the interval that ended.
 fn at(waits: &mut OffCpu, time: u64, tid: u32, content: Content<'static>) -> Option<[u64; 3]> {
     let interval = waits.observe(&record(time, tid, content))?;
     assert_eq!((interval.tid, interval.pid), (tid, tid / 10 * 10));
@@ -51,12 +51,12 @@ fn a_noted_stack_weighs_its_period_times_the_length_of_the_next_wait() {
     assert_eq!(at(&mut waits, 160, 11, IN), Some([60, 480, 5]));
     at(&mut waits, 200, 11, OUT);
     assert_eq!(at(&mut waits, 210, 11, IN), Some([10, 0, 0]), "its stack was the one before");
-    // A departure that was not recorded: what was noted is not the next one's.
+    // A departure that was not recorded: the stack noted is not the next one's.
     waits.note_stack(11, Timestamp(220), StackId(5), 8);
     at(&mut waits, 230, 11, IN);
     at(&mut waits, 240, 11, OUT);
     assert_eq!(at(&mut waits, 250, 11, IN), Some([10, 0, 0]));
-    // Another thread's stack is nobody else's.
+    // Another thread's stack.
     waits.note_stack(12, Timestamp(260), StackId(6), 8);
     at(&mut waits, 260, 11, OUT);
     assert_eq!(at(&mut waits, 270, 11, IN), Some([10, 0, 0]));
@@ -101,7 +101,7 @@ fn a_thread_that_leaves_twice_was_not_seen_coming_back() {
 fn the_last_departure_of_a_thread_is_no_wait() {
     let mut waits = OffCpu::default();
     at(&mut waits, 10, 11, Content::Exit { pid: 10, tid: 11 });
-    // It is preempted on its way out, comes back, and goes for good.
+    // It is preempted on its way out, returns, and ends.
     at(&mut waits, 11, 11, PREEMPTED);
     assert_eq!(at(&mut waits, 12, 11, IN), None);
     at(&mut waits, 13, 11, OUT);
@@ -142,7 +142,7 @@ fn waits_that_go_on_at_the_end_are_cut_off() {
 
 /// A machine of some CPUs on which more threads take turns, and its true waits.
 struct Machine {
-    /// In the order of time; a departure comes with its number on its CPU.
+    /// In order of time; a departure comes with its number on its CPU.
     records: Vec<(Record<'static>, Option<u64>)>,
     /// (tid, length), in the order of their ends.
     waits: Vec<(u32, u64)>,
@@ -156,7 +156,7 @@ fn run_machine(seed: u64, switches: usize) -> Machine {
     let mut random = Xoshiro256PlusPlus::seed_from_u64(seed);
     let mut below = |bound: u64| random.next_u64() % bound;
     let mut running: Vec<u32> = (1..=CPUS as u32).collect();
-    // Those that wait, and since when; at first those of whom nothing is known.
+    // Those that wait, and since when; at first those with unknown starts.
     let mut off: Vec<(u32, Option<u64>)> =
         (CPUS as u32 + 1..=THREADS).map(|tid| (tid, None)).collect();
     let (mut now, mut departures) = (1_000, [0; CPUS]);
@@ -180,8 +180,8 @@ fn run_machine(seed: u64, switches: usize) -> Machine {
     Machine { records, waits, end: now }
 }
 
-/// What is told of a machine when each CPU samples one of `period` departures, beginning with
-/// that number `phase`: every interval that ended.
+/// The intervals of a machine if each CPU samples one of `period` departures, beginning with number
+/// `phase`.
 fn observe(machine: &Machine, period: u64, phase: u64) -> (OffCpu, Vec<OffCpuInterval>) {
     let mut off_cpu = OffCpu::default();
     let mut intervals = Vec::new();
@@ -197,9 +197,9 @@ fn observe(machine: &Machine, period: u64, phase: u64) -> (OffCpu, Vec<OffCpuInt
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
-    /// Intervals and their sums are exact whatever is sampled; with every departure sampled so
-    /// are the weights; otherwise each phase of the sampling is as likely as any other, and the
-    /// weights' mean over all of them is the exact sum: for the whole and for every stack.
+    /// Intervals and their sums are exact for any sampling; with every departure sampled so are the
+    /// weights; otherwise each phase of the sampling is equally likely, and the weights' mean over
+    /// all of them is the exact sum: for the whole and for every stack.
     #[test]
     fn weights_are_right_on_average_and_exact_when_all_is_sampled(
         seed: u64,
@@ -232,7 +232,7 @@ proptest! {
     }
 }
 
-/// One phase alone, as in life: the sum is as near as the scatter of the waits lets it be.
+/// A single phase, as in practice: the sum is as close as the scatter of the waits allows.
 #[test]
 fn one_of_eight_departures_tells_the_sum_within_five_standard_errors() {
     let period = 8;
@@ -240,7 +240,7 @@ fn one_of_eight_departures_tells_the_sum_within_five_standard_errors() {
         let machine = run_machine(seed, 20_000);
         let exact: f64 = machine.waits.iter().map(|(_, length)| *length as f64).sum();
         let squares: f64 = machine.waits.iter().map(|(_, length)| (*length as f64).powi(2)).sum();
-        // Of independent choices; taking every eighth departure scatters less, if anything.
+        // For independent choices; taking every eighth departure scatters less, if anything.
         let error = ((period - 1) as f64 * squares).sqrt();
         let (_, intervals) = observe(&machine, period, seed % period);
         let told: f64 = intervals.iter().map(|interval| interval.weight as f64).sum();
