@@ -5,9 +5,10 @@ use std::time::SystemTime;
 
 use uringbench_core::histogram::LatencyCounts;
 use uringbench_core::plan::Plan;
-use uringbench_core::record::{Backend, Interval, Phase};
+use uringbench_core::record::{Backend, Interval};
 use uringbench_core::time::{Nanos, Timestamp};
 use uringbench_core::validity::Observations;
+use uringbench_core::window::Phase;
 use uringbench_store::{Destination, IntervalFile};
 
 use crate::console;

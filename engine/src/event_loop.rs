@@ -15,9 +15,10 @@ use uringbench_core::http::request::is_idempotent;
 use uringbench_core::pacer::Pacer;
 use uringbench_core::plan::{ConnectionOrder, Load, Plan};
 use uringbench_core::rate::Rate;
-use uringbench_core::record::{Phase, TcpReading};
+use uringbench_core::record::TcpReading;
 use uringbench_core::schedule::Share;
 use uringbench_core::time::{Nanos, Timestamp};
+use uringbench_core::window::Phase;
 use uringbench_ring::Failure;
 
 use crate::connections::Connections;

@@ -7,9 +7,10 @@ use thiserror::Error;
 use uringbench_core::histogram::LatencyCounts;
 use uringbench_core::outcome::Counts;
 use uringbench_core::plan::Plan;
-use uringbench_core::record::{Backend, Interval, Phase, PhaseSpan, RunRecord, WorkerRecord};
+use uringbench_core::record::{Backend, Interval, RunRecord, WorkerRecord};
 use uringbench_core::schedule::Share;
 use uringbench_core::time::{Nanos, Timestamp};
+use uringbench_core::window::NamedWindows;
 use uringbench_ring::{Failure, SetupError};
 
 use crate::clock;
@@ -367,13 +368,13 @@ impl WorkerPool {
             .collect();
         let record = RunRecord {
             backend: self.backend(),
-            phases: phase_spans(&boundaries, over),
+            windows: NamedWindows::of_run(boundaries.start, boundaries.measured(), over),
             counts: sums.counts,
             causes: sums.causes,
             tolerated: sums.tolerated,
             edges: sums.edges,
             warmup_counts: sums.warmup_counts,
-            by_status: sums.by_status,
+            codes: sums.codes,
             times: sums.times,
             intervals: sums.intervals,
             slices: sums.slices,
@@ -455,18 +456,6 @@ fn worker_record(ends: &WorkerHandle, sums: &WorkerSums) -> WorkerRecord {
         failed_at: statuses.map_or_else(Vec::new, |statuses| statuses.failed_at().to_vec()),
         ..WorkerRecord::default()
     }
-}
-
-fn phase_spans(boundaries: &Boundaries, over: Timestamp) -> Vec<PhaseSpan> {
-    let Boundaries { start, measure_from, measure_to } = *boundaries;
-    [
-        PhaseSpan { phase: Phase::Warmup, start, end: measure_from },
-        PhaseSpan { phase: Phase::Measure, start: measure_from, end: measure_to },
-        PhaseSpan { phase: Phase::Drain, start: measure_to, end: over },
-    ]
-    .into_iter()
-    .filter(|span| span.phase == Phase::Measure || span.end > span.start)
-    .collect()
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 
 use uringbench_core::plan::Plan;
-use uringbench_core::record::{Phase, RunRecord};
+use uringbench_core::record::RunRecord;
 use uringbench_core::tempo::{Stage, Tempo};
 use uringbench_core::time::{Nanos, Timestamp};
 use uringbench_document::soak::{DoseFigures, Grown, LeakFunction, ResourceFigures, SoakFigures};
@@ -133,14 +133,14 @@ struct Course {
 impl Course {
     fn of(record: &RunRecord) -> Self {
         let start = record.start();
-        let measured = record.phases.iter().rfind(|span| span.phase == Phase::Measure);
+        let measured = record.windows.measured();
         let mut sum = 0;
         let steps = record.finest().iter().map(|step| {
             sum += step.completed;
             (start + step.start + step.length, sum)
         });
         let steps = steps.collect();
-        Self { start, end: measured.map_or(start, |span| span.end), steps }
+        Self { start, end: measured.map_or(start, |window| window.end), steps }
     }
 
     fn requests_at(&self, time: Timestamp) -> u64 {

@@ -10,7 +10,7 @@ use hdrhistogram::Histogram;
 use hdrhistogram::serialization::V2DeflateSerializer;
 use hdrhistogram::serialization::interval_log::{IntervalLogWriterBuilder, Tag};
 
-use uringbench_core::record::{Phase, RunRecord};
+use uringbench_core::record::RunRecord;
 
 use crate::EncodeError;
 use crate::civil::Civil;
@@ -60,12 +60,11 @@ fn histograms(record: &RunRecord) -> [&Histogram<u64>; TAGS.len()] {
 
 /// Where the measured window begins, from the start of the run, and how long it is.
 fn measured_window(record: &RunRecord) -> (Duration, Duration) {
-    let measure = record.phases.iter().find(|span| span.phase == Phase::Measure);
-    let (Some(first), Some(measure)) = (record.phases.first(), measure) else {
+    let Some(measured) = record.windows.measured() else {
         return (Duration::ZERO, Duration::ZERO);
     };
     let span = |from, to: uringbench_core::time::Timestamp| Duration::from_nanos(to.since(from).0);
-    (span(first.start, measure.start), span(measure.start, measure.end))
+    (span(record.start(), measured.start), span(measured.start, measured.end))
 }
 
 /// The lines Java's `HistogramLogWriter` begins with. The crate's own writer has neither the

@@ -14,7 +14,8 @@ use base64::engine::general_purpose::STANDARD;
 use hdrhistogram::Histogram;
 use hdrhistogram::serialization::{Deserializer, Serializer, V2DeflateSerializer};
 use uringbench_core::histogram::{LatencyCounts, empty};
-use uringbench_core::record::{Interval, Phase};
+use uringbench_core::record::Interval;
+use uringbench_core::window::Phase;
 
 use crate::histogram_log::{MAX_VALUE_DIVISOR, header};
 

@@ -126,7 +126,7 @@ pub struct SloHeld {
 /// One of `phases`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PhaseFigures {
-    /// `warmup`, `measure` or `drain`.
+    /// `warmup`, `measure` or `drain`; another name is a part of the measured window.
     pub name: String,
     /// From the start of the run.
     pub start_s: f64,

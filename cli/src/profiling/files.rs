@@ -78,7 +78,12 @@ fn about(parts: &Parts<'_>, title: &str) -> About {
         Attachment::ProcfsOnly(_) => ("procfs_only", false),
     };
     let load = parts.load.map(|load| {
-        StoredLoad::new(load.start, load.phases, intervals(parts, load), parts.spikes.clone())
+        StoredLoad::new(
+            load.start,
+            load.windows.clone(),
+            intervals(parts, load),
+            parts.spikes.clone(),
+        )
     });
     About { title: title.to_owned(), mode: mode.to_owned(), is_user_only, load }
 }

@@ -37,11 +37,8 @@ impl Trial {
 
     /// What the run says about it.
     pub(crate) fn judge(&self, record: &RunRecord, toggled: &[Toggled]) -> Findings {
-        let phases = &record.phases;
-        let measure =
-            phases.iter().find(|span| span.phase == uringbench_core::record::Phase::Measure);
-        let Some(measure) = measure else { return Findings(analyse(&[])) };
-        let from_run_start = measure.start.since(record.start());
+        let Some(measured) = record.windows.measured() else { return Findings(analyse(&[])) };
+        let from_run_start = measured.start.since(record.start());
         let blocks: Vec<Block> = self
             .blocks
             .blocks

@@ -137,7 +137,7 @@ impl Detached<'_> {
         let load = LoadRecord {
             start: record.start(),
             intervals: record.finest(),
-            phases: &record.phases,
+            windows: &record.windows,
             spike: self.profile.spike,
         };
         let mut found = match analysis::build(recording, Some(&load)) {

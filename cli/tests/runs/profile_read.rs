@@ -8,8 +8,8 @@ use std::path::Path;
 
 use serde_json::Value;
 use tempfile::TempDir;
-use uringbench_core::record::{Phase, PhaseSpan};
 use uringbench_core::time::Timestamp;
+use uringbench_core::window::{NamedWindow, Phase};
 use uringbench_profiler::profile::{
     About, Clock, Facts, LoadStep, Profile, SampleLog, StoredLoad, Windows, write_stored,
 };
@@ -85,10 +85,12 @@ fn load() -> StoredLoad {
     };
     StoredLoad {
         start: at(0),
-        phases: vec![
-            PhaseSpan { phase: Phase::Warmup, start: at(0), end: at(2) },
-            PhaseSpan { phase: Phase::Measure, start: at(2), end: at(10) },
-        ],
+        windows: [
+            NamedWindow::of(Phase::Warmup, at(0), at(2)),
+            NamedWindow::of(Phase::Measure, at(2), at(10)),
+        ]
+        .into_iter()
+        .collect(),
         steps: (0..100).map(step).collect(),
         spikes: Windows::covering([at(4)..at(5)]),
     }

@@ -4,6 +4,7 @@
 //! bytes are slices, and every machine can be stepped by a test. The drivers (`uringbench-ring`,
 //! `uringbench-engine`) connect it to the world.
 
+pub mod answer_code;
 pub mod cause;
 pub mod edges;
 pub mod ending;
@@ -28,3 +29,4 @@ pub mod units;
 pub mod validity;
 pub mod varying;
 pub mod websocket;
+pub mod window;

@@ -7,6 +7,7 @@ use std::fmt;
 
 use hdrhistogram::Histogram;
 
+use crate::answer_code::{AnswerCode, CodeCounts};
 use crate::cause::Causes;
 use crate::edges::EdgeShares;
 use crate::ending::Endings;
@@ -17,14 +18,15 @@ use crate::outcome::Counts;
 use crate::plan::Peer;
 use crate::status::StatusSample;
 use crate::time::{Nanos, Timestamp};
+use crate::window::{NamedWindows, Phase};
 
 /// One finished run.
 #[derive(Clone, Debug)]
 pub struct RunRecord {
     /// What carried the load.
     pub backend: Backend,
-    /// Warm-up (when there was one), measure and drain, in order.
-    pub phases: Vec<PhaseSpan>,
+    /// Warm-up (when there was one), measured window and drain, with the named parts of it.
+    pub windows: NamedWindows,
     /// Slots released in the measured window; nothing is in flight any more.
     pub counts: Counts,
     /// Why slots of the measured window ended without a passing answer, where that is known.
@@ -36,8 +38,8 @@ pub struct RunRecord {
     pub edges: EdgeShares,
     /// Slots released in the warm-up; nothing is in flight any more.
     pub warmup_counts: Counts,
-    /// Complete answers per status code, of the measured window; index = code, 0..1000.
-    pub by_status: Box<[u64]>,
+    /// Complete answers of the measured window by their code.
+    pub codes: CodeCounts,
     /// What was timed, of the measured window.
     pub times: Times,
     /// The whole run in steps of [`INTERVAL`], in order.
@@ -75,8 +77,8 @@ pub struct StepRecord {
     pub lateness: LatencyCounts,
     /// Why answers did not pass, and how many.
     pub failures: Vec<(Failed, u64)>,
-    /// Complete answers with a status of 300 and above, by status.
-    pub statuses: Vec<(u16, u64)>,
+    /// Complete answers by their code, plain successes aside.
+    pub codes: Vec<(AnswerCode, u64)>,
 }
 
 /// The measured flows of one kind.
@@ -105,8 +107,6 @@ impl FlowRecord {
     }
 }
 
-/// Stands for a status code in answers that have none: messages of a WebSocket.
-pub const MESSAGE: u16 = 0;
 /// What a plan's engine came to on this machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Backend {
@@ -139,7 +139,7 @@ pub const INTERVAL: Nanos = Nanos::SECOND;
 impl RunRecord {
     /// When the first phase began.
     pub fn start(&self) -> Timestamp {
-        self.phases.first().map_or_else(Timestamp::default, |span| span.start)
+        self.windows.start().unwrap_or_default()
     }
 
     /// Complete answers that the measured window holds; in a closed loop those across its edges by
@@ -151,39 +151,6 @@ impl RunRecord {
     /// The run in the finest steps it was followed in.
     pub fn finest(&self) -> &[Interval] {
         if self.slices.is_empty() { &self.intervals } else { &self.slices }
-    }
-}
-
-/// A stretch of a run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PhaseSpan {
-    /// Which.
-    pub phase: Phase,
-    /// Its first moment.
-    pub start: Timestamp,
-    /// Its end (the start of the next).
-    pub end: Timestamp,
-}
-
-/// What a run is doing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Phase {
-    /// Load that is not measured.
-    Warmup,
-    /// The measured window.
-    Measure,
-    /// No new slots; those released are waited for.
-    Drain,
-}
-
-impl Phase {
-    /// The word for it in the result document.
-    pub const fn key(self) -> &'static str {
-        match self {
-            Self::Warmup => "warmup",
-            Self::Measure => "measure",
-            Self::Drain => "drain",
-        }
     }
 }
 

@@ -14,7 +14,7 @@ use hdrhistogram::Histogram;
 use crate::histogram::LatencyCounts;
 use crate::outcome::Outcome;
 use crate::plan::{Load, Plan};
-use crate::record::{Phase, RunRecord, WorkerRecord};
+use crate::record::{RunRecord, WorkerRecord};
 use crate::time::Nanos;
 
 pub use script::{FlowSummary, ScriptSummary, StepSummary};
@@ -331,11 +331,7 @@ fn spun(worker: &WorkerRecord) -> Nanos {
 }
 
 fn measured_window(record: &RunRecord) -> Nanos {
-    record
-        .phases
-        .iter()
-        .find(|span| span.phase == Phase::Measure)
-        .map_or(Nanos::ZERO, |span| span.end.since(span.start))
+    record.windows.measured().map_or(Nanos::ZERO, |window| window.end.since(window.start))
 }
 
 /// `None` instead of a division by zero.

@@ -3,6 +3,7 @@
 //! An exchange may end before older ones of its connection. Only [`InFlight::oldest`] assumes an
 //! order; it is for protocols that answer requests in order.
 
+use uringbench_core::answer_code::AnswerCode;
 use uringbench_core::pacer::Slot;
 use uringbench_core::time::Timestamp;
 
@@ -124,9 +125,9 @@ impl Exchange {
 
     /// The oldest request is answered; the next one's response has not begun.
     #[inline]
-    fn answered(&mut self, status: u16) -> Answers {
+    fn answered(&mut self, code: AnswerCode) -> Answers {
         let first_byte = std::mem::replace(&mut self.first_byte, Timestamp::NEVER);
-        Answers { slot: self.slot(), sent: self.sent, first_byte, status, count: 1 }
+        Answers { slot: self.slot(), sent: self.sent, first_byte, code, count: 1 }
     }
 }
 
@@ -307,9 +308,9 @@ impl InFlight {
         number: u32,
         share: &mut Share,
         id: ExchangeId,
-        status: u16,
+        code: AnswerCode,
     ) -> Answers {
-        let answers = self.all[id.0 as usize].answered(status);
+        let answers = self.all[id.0 as usize].answered(code);
         self.end(number, share, id, 1);
         answers
     }

@@ -11,8 +11,8 @@ use uringbench_core::ending::{CLOSED_IDLE, Ending, STREAM_CUT};
 use uringbench_core::http::response::Response;
 use uringbench_core::http::unfinished::Unfinished;
 use uringbench_core::outcome::Outcome;
-use uringbench_core::record::Phase;
 use uringbench_core::time::{Nanos, Timestamp};
+use uringbench_core::window::Phase;
 
 use super::EventLoop;
 use crate::connections::connect_failure::ConnectFailure;

@@ -1,10 +1,10 @@
 //! What happens to connections: bytes, ends and failures, and what is to be done about them.
 
+use uringbench_core::answer_code::AnswerCode;
 use uringbench_core::http::response::{Response, StreamEnd};
 use uringbench_core::http::unfinished::Unfinished;
 use uringbench_core::outcome::Outcome;
 use uringbench_core::pacer::Slot;
-use uringbench_core::record::MESSAGE;
 use uringbench_core::time::Timestamp;
 use uringbench_core::websocket::frame;
 use uringbench_core::websocket::machine::StreamEnd as SocketEnd;
@@ -240,7 +240,8 @@ impl<D: Driver> EventLoop<D> {
             exchange.begin_response(done);
             user = exchange.user();
             self.recorder.caused(exchange.slot(), Outcome::CheckFailed, &Instead(&held.quote), 1);
-            let answers = in_flight.answered(number, connection.share_mut(), id, MESSAGE);
+            let answers =
+                in_flight.answered(number, connection.share_mut(), id, AnswerCode::MESSAGE);
             self.recorder.ended(self.work.step_number(user), &answers, Err(failed), done);
             unasked -= 1;
         }

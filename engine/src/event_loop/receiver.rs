@@ -4,12 +4,12 @@
 //! whoever sent the request. It sends nothing: its caller does what its [`FeedResult`] and its
 //! [`FollowUp`] say, when the bytes have been read.
 
+use uringbench_core::answer_code::AnswerCode;
 use uringbench_core::flow::step::{Failed, Judgement};
 use uringbench_core::http::header_cache::HeaderCache;
 use uringbench_core::http::quote;
 use uringbench_core::http::response::{Malformed, Progress, Response, ResponseParser};
 use uringbench_core::outcome::Outcome;
-use uringbench_core::record::MESSAGE;
 use uringbench_core::time::{Nanos, Timestamp};
 use uringbench_core::websocket::machine::{Broken, Message, Progress as Frames};
 
@@ -27,7 +27,7 @@ use crate::wire::websocket::Began;
 use crate::work::{Reading, StepConfig, Work};
 
 /// The status of an answer that opens a WebSocket.
-const OPENED: u16 = 101;
+const OPENED: AnswerCode = AnswerCode::http(101);
 
 /// What a batch of bytes did to its connection.
 pub(super) enum FeedResult {
@@ -212,8 +212,8 @@ impl<D: Driver> Receiver<'_, D> {
                 let of_answer = &bytes[..consumed];
                 let at = || self.driver.peer_address(number, connection.turn());
                 self.statuses.answered(response.status, of_answer, at);
-                let answers =
-                    in_flight.answered(number, connection.share_mut(), id, response.status);
+                let code = AnswerCode::http(response.status);
+                let answers = in_flight.answered(number, connection.share_mut(), id, code);
                 connection.note_answer(response.body_bytes);
                 let is_last = !response.keep_alive || connection.owes_answered();
                 self.note_answered((user, answers), &response, of_answer);
@@ -282,7 +282,8 @@ impl<D: Driver> Receiver<'_, D> {
     fn complete(&mut self, (id, user): (ExchangeId, u32), response: &Response) {
         let (connection, in_flight) = self.connections.with_exchanges(self.number);
         let share = connection.share_mut();
-        let answers = in_flight.answered(self.number, share, id, response.status);
+        let code = AnswerCode::http(response.status);
+        let answers = in_flight.answered(self.number, share, id, code);
         connection.note_answer(response.body_bytes);
         self.note_answered((user, answers), response, b"");
     }
@@ -380,7 +381,7 @@ impl<D: Driver> Receiver<'_, D> {
         }
         let (id, user) = self.answering();
         self.connections[self.number].note_answer(response.body_bytes);
-        self.end_message((id, user), Err(Failed::Status), response.status);
+        self.end_message((id, user), Err(Failed::Status), AnswerCode::http(response.status));
         self.work.end_step(user, false, self.recorder, self.now);
         FeedResult::Finished
     }
@@ -470,7 +471,7 @@ impl<D: Driver> Receiver<'_, D> {
         let is_step_s = socket.conversation().is_some();
         exchange.begin_response(began.at);
         connection.note_answer(message.payload_bytes);
-        self.end_message((id, user), judgement, MESSAGE);
+        self.end_message((id, user), judgement, AnswerCode::MESSAGE);
         self.follow_up.next_message = is_step_s.then_some(user);
     }
 
@@ -481,10 +482,15 @@ impl<D: Driver> Receiver<'_, D> {
 
     /// The opening or a message has its answer.
     #[inline]
-    fn end_message(&mut self, (id, user): (ExchangeId, u32), judgement: Judgement, status: u16) {
+    fn end_message(
+        &mut self,
+        (id, user): (ExchangeId, u32),
+        judgement: Judgement,
+        code: AnswerCode,
+    ) {
         let number = self.number;
         let (connection, in_flight) = self.connections.with_exchanges(number);
-        let answers = in_flight.answered(number, connection.share_mut(), id, status);
+        let answers = in_flight.answered(number, connection.share_mut(), id, code);
         self.recorder.ended(self.work.step_number(user), &answers, judgement, self.now);
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use uringbench_core::answer_code::CodeCounts;
 use uringbench_core::cause::Causes;
 use uringbench_core::edges::EdgeShares;
 use uringbench_core::histogram::LatencyCounts;
@@ -9,9 +10,10 @@ use uringbench_core::http::deviation::Deviations;
 use uringbench_core::outcome::Counts;
 use uringbench_core::plan::Plan;
 use uringbench_core::record::{
-    FlowRecord, INTERVAL, Interval, IntervalQuantiles, Phase, StepRecord, Times,
+    FlowRecord, INTERVAL, Interval, IntervalQuantiles, StepRecord, Times,
 };
 use uringbench_core::time::{Nanos, Timestamp};
+use uringbench_core::window::Phase;
 
 use crate::record::recorder::{IntervalCounts, Totals, add};
 
@@ -36,7 +38,7 @@ pub(crate) struct Sums {
     pub(crate) tolerated: Deviations,
     pub(crate) edges: EdgeShares,
     pub(crate) warmup_counts: Counts,
-    pub(crate) by_status: Box<[u64]>,
+    pub(crate) codes: CodeCounts,
     pub(crate) times: Times,
     pub(crate) intervals: Vec<Interval>,
     /// Empty unless the run is followed in steps shorter than an interval.
@@ -87,7 +89,7 @@ impl Collector {
             tolerated: Deviations::new(),
             edges: EdgeShares::default(),
             warmup_counts: Counts::default(),
-            by_status: vec![0; 1_000].into(),
+            codes: CodeCounts::default(),
             times: Times::default(),
             intervals: Vec::new(),
             slices: Vec::new(),
@@ -200,9 +202,7 @@ impl Collector {
         if handover.phase != Phase::Warmup {
             self.sums.tolerated.merge(&handover.tolerated);
         }
-        for (sum, &count) in self.sums.by_status.iter_mut().zip(&handover.by_status) {
-            *sum += u64::from(count);
-        }
+        self.sums.codes.merge(&handover.codes);
         // Values of the warm-up were for its rows alone.
         let mut unmeasured = (handover.phase == Phase::Warmup).then(Times::default);
         if unmeasured.is_none() {
@@ -229,8 +229,8 @@ impl Collector {
             for (failed, count) in step.failures.drain(..) {
                 add(&mut sum.failures, failed, count);
             }
-            for (status, count) in step.statuses.drain(..) {
-                add(&mut sum.statuses, status, count);
+            for (code, count) in step.codes.drain(..) {
+                add(&mut sum.codes, code, count);
             }
         }
         for (sum, flow) in self.sums.flows.iter_mut().zip(&mut handover.flows) {

@@ -9,6 +9,7 @@ mod totals;
 use std::fmt::Display;
 use std::ops::Range;
 
+use uringbench_core::answer_code::{AnswerCode, CodeCounts};
 use uringbench_core::cause::Causes;
 use uringbench_core::edges::{EdgeShares, share_within};
 use uringbench_core::flow::step::{Failed, Judgement};
@@ -17,15 +18,13 @@ use uringbench_core::histogram::LatencyCounts;
 use uringbench_core::http::deviation::Deviations;
 use uringbench_core::outcome::{Counts, Outcome};
 use uringbench_core::pacer::Slot;
-use uringbench_core::record::Phase;
 use uringbench_core::time::{Nanos, Timestamp};
+use uringbench_core::window::Phase;
 
 pub use self::totals::Totals;
-use super::statuses::FIRST_SAMPLED;
 use crate::wire::tls::Established;
 
 /// From here on a status says that the request failed (RFC 9110 section 15).
-const FIRST_ERROR: u16 = 400;
 
 /// What happened in one interval on one worker.
 #[derive(Debug)]
@@ -51,7 +50,7 @@ pub struct IntervalCounts {
     /// What exchanges across the edges of a closed loop's window add to rates.
     pub edges: EdgeShares,
     /// Complete answers by status code, of the measured window.
-    pub by_status: Box<[u32]>,
+    pub codes: CodeCounts,
     /// Ages of unfinished slots (closed loop) or all response times (open loop).
     pub response: LatencyCounts,
     /// Service times of complete answers that came in one piece: also their first byte's.
@@ -96,7 +95,7 @@ pub struct StepSums {
     /// Why answers did not pass, and how many.
     pub failures: Vec<(Failed, u64)>,
     /// Complete answers with a status of 300 and above, by status.
-    pub statuses: Vec<(u16, u64)>,
+    pub codes: Vec<(AnswerCode, u64)>,
 }
 
 /// What is timed of a step's requests, and of all those of a flow together.
@@ -156,7 +155,7 @@ impl Default for IntervalCounts {
             causes: Causes::default(),
             tolerated: Deviations::new(),
             edges: EdgeShares::default(),
-            by_status: vec![0; 1_000].into(),
+            codes: CodeCounts::default(),
             response: LatencyCounts::default(),
             whole: LatencyCounts::default(),
             service: LatencyCounts::default(),
@@ -192,7 +191,7 @@ impl IntervalCounts {
         self.causes.clear();
         self.tolerated = Deviations::new();
         self.edges = EdgeShares::default();
-        self.by_status.fill(0);
+        self.codes.clear();
         self.censored = 0;
         self.totals = Totals::default();
         self.follow(steps, flows);
@@ -219,7 +218,7 @@ pub(crate) struct Answers {
     pub(crate) slot: Slot,
     pub(crate) sent: Timestamp,
     pub(crate) first_byte: Timestamp,
-    pub(crate) status: u16,
+    pub(crate) code: AnswerCode,
     pub(crate) count: u16,
 }
 
@@ -228,7 +227,7 @@ impl Answers {
     #[inline]
     pub(crate) fn are_like(&self, other: &Self) -> bool {
         (self.slot, self.sent) == (other.slot, other.sent)
-            && (self.first_byte, self.status) == (other.first_byte, other.status)
+            && (self.first_byte, self.code) == (other.first_byte, other.code)
     }
 }
 
@@ -313,7 +312,7 @@ impl Recorder {
     ) {
         let outcome = match judgement {
             Ok(()) => Outcome::Ok,
-            Err(Failed::Status) if answers.status >= FIRST_ERROR => Outcome::Status,
+            Err(Failed::Status) if answers.code.is_error() => Outcome::Status,
             Err(_) => Outcome::CheckFailed,
         };
         self.ended_as(answers, outcome, done);
@@ -342,8 +341,8 @@ impl Recorder {
         if let Err(failed) = judgement {
             add(&mut sums.failures, failed, 1);
         }
-        if answers.status >= FIRST_SAMPLED {
-            add(&mut sums.statuses, answers.status, 1);
+        if answers.code.is_unusual() {
+            add(&mut sums.codes, answers.code, 1);
         }
         if let Some(times) = self.step_times(step) {
             times.service.record(done.since(answers.sent).0);
@@ -353,15 +352,13 @@ impl Recorder {
 
     #[inline]
     fn ended_as(&mut self, answers: &Answers, outcome: Outcome, done: Timestamp) {
-        let Answers { slot, sent, first_byte, status, count } = *answers;
+        let Answers { slot, sent, first_byte, code, count } = *answers;
         self.counts(slot).end(outcome, u64::from(count));
         if self.is_across(slot) {
             self.note_across(slot, (sent, done), (outcome, count));
         }
-        if slot.measured
-            && let Some(sum) = self.current.by_status.get_mut(usize::from(status))
-        {
-            *sum += u32::from(count);
+        if slot.measured {
+            self.current.codes.add(code, u64::from(count));
         }
         if self.is_timed(slot) {
             let count = u32::from(count);
@@ -478,7 +475,7 @@ impl Recorder {
     /// Answers that are alike are judged by their status alone.
     #[inline]
     pub(crate) fn ended_alike(&mut self, answers: &Answers, now: Timestamp) {
-        let has_passed = answers.status < FIRST_ERROR;
+        let has_passed = !answers.code.is_error();
         self.ended(0, answers, if has_passed { Ok(()) } else { Err(Failed::Status) }, now);
     }
 

@@ -11,7 +11,7 @@ use uringbench_core::status::StatusSample;
 use crate::record::recorder::add;
 
 /// From here on a status says that an answer is not what was asked for.
-pub(crate) const FIRST_SAMPLED: u16 = 300;
+const FIRST_SAMPLED: u16 = 300;
 /// From here on it says that the request failed (RFC 9110 section 15).
 const FIRST_ERROR: u16 = 400;
 /// Statuses sampled at most: a target that answers with ever others cannot fill the memory.

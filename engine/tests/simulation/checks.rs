@@ -15,11 +15,12 @@ use uringbench_core::plan::{
     Target, TlsVersions, Transport, WaitMode, WebSocketPlan, Workload,
 };
 use uringbench_core::rate::Rate;
-use uringbench_core::record::{INTERVAL, Phase};
+use uringbench_core::record::INTERVAL;
 use uringbench_core::schedule::Share;
 use uringbench_core::tempo::{Stage, Tempo};
 use uringbench_core::time::{Nanos, Timestamp};
 use uringbench_core::websocket::handshake::{Opening, OpeningParts};
+use uringbench_core::window::Phase;
 use uringbench_engine::{
     Boundaries, Command, ConnectionConfig, EventLoop, FlowConfig, IntervalCounts, LoopOptions,
     Totals, Turn, client_config,
@@ -66,7 +67,7 @@ struct Collected {
     measured: Counts,
     warmup: Counts,
     totals: Totals,
-    by_status: u64,
+    coded: u64,
     response: u64,
     service: u64,
     lateness: u64,
@@ -88,7 +89,7 @@ impl Collected {
         self.measured.merge(&handover.measured);
         self.warmup.merge(&handover.warmup);
         self.totals.merge(&handover.totals);
-        self.by_status += handover.by_status.iter().map(|&count| u64::from(count)).sum::<u64>();
+        self.coded += handover.codes.iter().map(|(_, answers)| answers).sum::<u64>();
         self.intervals.push((handover.phase, handover.start, handover.end));
         self.in_flight = handover.in_flight;
         // Slower than any answer: what has no first byte must not be timed.
@@ -229,7 +230,7 @@ fn check(
     }
     // Every released slot is timed once, complete or not.
     let completed = measured.completed();
-    assert_eq!(collected.by_status, completed);
+    assert_eq!(collected.coded, completed);
     assert_eq!((collected.service, collected.first_byte), (completed, completed));
     assert_eq!(collected.censored, measured.ended() - completed);
     let is_open = plan.has_due_times();

@@ -4,7 +4,6 @@ use std::io;
 use std::ops::Range;
 
 use rustc_hash::FxHashMap;
-use uringbench_core::record::Phase;
 use uringbench_core::time::{Nanos, Timestamp};
 use uringbench_core::validity::Validity;
 use uringbench_document::target::{
@@ -96,10 +95,8 @@ fn without_samples(
 }
 
 fn measured(recording: &Recording, load: Option<&LoadRecord<'_>>) -> Range<Timestamp> {
-    let measure = load.and_then(|load| {
-        load.phases.iter().find(|span| span.phase == Phase::Measure && span.end > span.start)
-    });
-    measure.map_or(recording.started..recording.ended, |span| span.start..span.end)
+    let measured = load.and_then(|load| load.windows.measured());
+    measured.filter(|it| it.end > it.start).unwrap_or(recording.started..recording.ended)
 }
 
 /// The sampled part of `window`. If sampling was switched on and off, samples before the first

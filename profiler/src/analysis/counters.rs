@@ -41,8 +41,9 @@ fn side(values: CounterValues, requests: f64) -> PerRequest {
 
 #[cfg(test)]
 mod tests {
-    use uringbench_core::record::{Interval, Phase};
+    use uringbench_core::record::Interval;
     use uringbench_core::time::{Nanos, Timestamp};
+    use uringbench_core::window::{NamedWindows, Phase};
 
     use super::*;
 
@@ -67,7 +68,8 @@ mod tests {
     fn counts_are_of_the_requests_completed_meanwhile() {
         let steps = [step(0, 1_000), step(1, 2_000), step(2, 4_000), step(3, 9_000)];
         let start = Timestamp(7_000_000_000);
-        let load = LoadRecord { start, intervals: &steps, phases: &[], spike: None };
+        let load =
+            LoadRecord { start, intervals: &steps, windows: &NamedWindows::default(), spike: None };
         let values = CounterValues {
             task_clock_ns: 8_000_000,
             context_switches: Some(2_000),

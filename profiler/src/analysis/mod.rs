@@ -11,8 +11,9 @@ mod stored;
 
 use std::ops::Range;
 
-use uringbench_core::record::{Interval, PhaseSpan};
+use uringbench_core::record::Interval;
 use uringbench_core::time::{Nanos, Timestamp};
+use uringbench_core::window::NamedWindows;
 use uringbench_document::target::TargetFigures;
 
 use crate::profile::Windows;
@@ -28,8 +29,8 @@ pub struct LoadRecord<'a> {
     pub start: Timestamp,
     /// Its intervals, the finest there are.
     pub intervals: &'a [Interval],
-    /// Its phases.
-    pub phases: &'a [PhaseSpan],
+    /// Its windows.
+    pub windows: &'a NamedWindows,
     /// Response p99 that makes an interval a spike; by default three times the usual.
     pub spike: Option<Nanos>,
 }

@@ -13,8 +13,9 @@ use std::path::{Path, PathBuf};
 use flate2::Crc;
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
-use uringbench_core::record::{Interval, Phase, PhaseSpan};
+use uringbench_core::record::Interval;
 use uringbench_core::time::{Nanos, Timestamp};
+use uringbench_core::window::{NamedWindow, NamedWindows};
 
 use super::log::{Kept, RECORD_BYTES, encode};
 use super::{Clock, Facts, Profile, SampleLog, Windows, write_whole};
@@ -55,8 +56,8 @@ pub struct About {
 pub struct StoredLoad {
     /// When its first phase began.
     pub start: Timestamp,
-    /// Its phases.
-    pub phases: Vec<PhaseSpan>,
+    /// Its windows.
+    pub windows: NamedWindows,
     /// Its intervals, in order.
     pub steps: Vec<LoadStep>,
     /// The spikes.
@@ -133,7 +134,7 @@ impl StoredLoad {
     /// The stored facts of a load.
     pub fn new<'a>(
         start: Timestamp,
-        phases: &[PhaseSpan],
+        windows: NamedWindows,
         intervals: impl IntoIterator<Item = &'a Interval>,
         spikes: Windows,
     ) -> Self {
@@ -145,7 +146,7 @@ impl StoredLoad {
             in_flight: interval.in_flight,
         };
         let steps = intervals.into_iter().map(step).collect();
-        Self { start, phases: phases.to_vec(), steps, spikes }
+        Self { start, windows, steps, spikes }
     }
 
     /// When a step began.
@@ -165,8 +166,7 @@ impl StoredLoad {
     /// When the last step or phase ended.
     pub fn end(&self) -> Timestamp {
         let steps = self.steps.iter().map(|step| self.start_of(step) + Nanos(step.length_ns));
-        let phases = self.phases.iter().map(|span| span.end);
-        steps.chain(phases).fold(self.start, Timestamp::max)
+        steps.chain(self.windows.end()).fold(self.start, Timestamp::max)
     }
 }
 
@@ -460,26 +460,22 @@ fn grow(
 
 impl LoadHeader {
     fn of(load: &StoredLoad) -> Self {
-        let phase = |span: &PhaseSpan| (span.phase.key().to_owned(), span.start.0, span.end.0);
+        let window = |it: &NamedWindow| (it.name.to_string(), it.start.0, it.end.0);
         Self {
             start_ns: load.start.0,
-            phases: load.phases.iter().map(phase).collect(),
+            phases: load.windows.as_slice().iter().map(window).collect(),
             spikes: load.spikes.as_slice().iter().map(|s| (s.start.0, s.end.0)).collect(),
             steps: load.steps.clone(),
         }
     }
 
     fn open(self) -> Result<StoredLoad, String> {
-        let phase = |(word, start, end): (String, u64, u64)| {
-            let phases = [Phase::Warmup, Phase::Measure, Phase::Drain];
-            let phase = phases.into_iter().find(|phase| phase.key() == word);
-            let phase = phase.ok_or_else(|| format!("there is no phase `{word}`"))?;
-            Ok(PhaseSpan { phase, start: Timestamp(start), end: Timestamp(end) })
-        };
+        let window =
+            |(name, start, end): (String, u64, u64)| (name, Timestamp(start), Timestamp(end));
         let spikes = self.spikes.into_iter();
         Ok(StoredLoad {
             start: Timestamp(self.start_ns),
-            phases: self.phases.into_iter().map(phase).collect::<Result<_, String>>()?,
+            windows: NamedWindows::stored(self.phases.into_iter().map(window))?,
             steps: self.steps,
             spikes: Windows::covering(spikes.map(|(from, to)| Timestamp(from)..Timestamp(to))),
         })

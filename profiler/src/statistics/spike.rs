@@ -8,11 +8,12 @@
 
 use std::ops::Range;
 
-use uringbench_core::record::{Interval, Phase};
+use uringbench_core::record::Interval;
 use uringbench_core::statistics::distribution::{chi_squared_tail, ln_factorial, normal_quantile};
 use uringbench_core::statistics::multiple_testing::benjamini_hochberg;
 use uringbench_core::statistics::{Estimate, median};
 use uringbench_core::time::{Nanos, Timestamp};
+use uringbench_core::window::Phase;
 
 /// Without a threshold, an interval is a spike above this many times the median of all p99s …
 const USUAL_TIMES: f64 = 3.0;

@@ -4,6 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hdrhistogram::serialization::Deserializer;
 use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
+use uringbench_core::window::NamedWindows;
 
 use super::*;
 use crate::fixture;
@@ -91,6 +92,6 @@ fn a_closed_loop_has_no_lateness_and_an_empty_run_no_line() {
     };
     assert_eq!(tags(&record), ["response", "service"]);
     record.times = uringbench_core::record::Times::default();
-    record.phases.clear();
+    record.windows = NamedWindows::default();
     assert_eq!(tags(&record), [""; 0]);
 }

@@ -4,6 +4,7 @@ use std::time::UNIX_EPOCH;
 
 use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
 use uringbench_core::time::Nanos;
+use uringbench_core::window::Phase;
 
 use super::*;
 

@@ -8,6 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use hdrhistogram::Histogram;
 use hdrhistogram::serialization::{Serializer, V2DeflateSerializer};
 
+use uringbench_core::answer_code::AnswerCode;
 use uringbench_core::cause::Cause;
 use uringbench_core::http::deviation::Deviation;
 use uringbench_core::outcome::{Counts, Outcome};
@@ -16,12 +17,13 @@ use uringbench_core::plan::{
     Trust, WaitMode,
 };
 use uringbench_core::rate::Rate;
-use uringbench_core::record::{Interval, MESSAGE, PhaseSpan, RunRecord, Times, WorkerRecord};
+use uringbench_core::record::{Interval, RunRecord, Times, WorkerRecord};
 use uringbench_core::slo::{Met, SloFinding};
 use uringbench_core::summary::{
     FlowSummary, Quantile, Spread, StepSummary, Summary, TcpSummary, TimeSummary, WorkerShare,
 };
 use uringbench_core::validity::{Severity, Verdict};
+use uringbench_core::window::NamedWindows;
 
 use super::{
     ByteFigures, CauseFigures, ClientFigures, CountFigures, Document, EncodedHistograms,
@@ -82,7 +84,7 @@ impl Document {
             slo: parts.slo.iter().map(slo).collect(),
             plan,
             host: parts.environment.clone(),
-            phases: phases(&record.phases),
+            phases: phases(&record.windows),
             rate: RateFigures {
                 offered: summary.rate.offered,
                 achieved: summary.rate.achieved,
@@ -302,20 +304,19 @@ fn handshakes(record: &RunRecord) -> HandshakeFigures {
     }
 }
 
-fn phases(spans: &[PhaseSpan]) -> Vec<PhaseFigures> {
-    let Some(first) = spans.first() else { return Vec::new() };
-    let figures = spans.iter().map(|span| PhaseFigures {
-        name: span.phase.key().to_owned(),
-        start_s: span.start.since(first.start).as_secs_f64(),
-        duration_s: span.end.since(span.start).as_secs_f64(),
+fn phases(windows: &NamedWindows) -> Vec<PhaseFigures> {
+    let Some(start) = windows.start() else { return Vec::new() };
+    let figures = windows.as_slice().iter().map(|window| PhaseFigures {
+        name: window.name.to_string(),
+        start_s: window.start.since(start).as_secs_f64(),
+        duration_s: window.end.since(window.start).as_secs_f64(),
     });
     figures.collect()
 }
 
 fn counts(record: &RunRecord) -> CountFigures {
-    let by_status = (0..).zip(record.by_status.iter().copied());
-    let by_status = by_status.filter(|(code, _)| *code != MESSAGE);
-    let seen = by_status.filter(|(_, answers)| *answers > 0);
+    let statuses = record.codes.iter();
+    let statuses = statuses.filter_map(|(code, answers)| Some((code.status()?, answers)));
     CountFigures {
         released: record.counts.released,
         completed: record.counts.completed(),
@@ -323,8 +324,8 @@ fn counts(record: &RunRecord) -> CountFigures {
         retried: record.counts.retried,
         causes: record.causes.list().into_iter().map(cause).collect(),
         tolerated: record.tolerated.list().map(tolerated).collect(),
-        by_status: seen.collect(),
-        messages: record.by_status.get(usize::from(MESSAGE)).copied().unwrap_or(0),
+        by_status: statuses.collect(),
+        messages: record.codes.get(AnswerCode::MESSAGE),
         warmup_released: record.warmup_counts.released,
     }
 }

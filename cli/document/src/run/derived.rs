@@ -5,8 +5,9 @@ use std::net::SocketAddr;
 use uringbench_core::outcome::Outcome;
 use uringbench_core::summary::Quantile;
 use uringbench_core::time::Nanos;
+use uringbench_core::window::Phase;
 
-use super::{Document, OutcomeFigures, PlanFigures, TimeFigures};
+use super::{Document, OutcomeFigures, PhaseFigures, PlanFigures, TimeFigures};
 
 impl Document {
     /// Whether the run was one of a scenario, whose steps belong to flows.
@@ -14,10 +15,13 @@ impl Document {
         self.steps.iter().any(|step| step.flow.is_some())
     }
 
-    /// Length of the measured window; zero when the run ended before it.
+    /// Length of the measured window, its named parts together; zero when the run ended before it.
     pub fn measured(&self) -> Nanos {
-        let measure = self.phases.iter().find(|phase| phase.name == "measure");
-        measure.map_or(Nanos::ZERO, |phase| Nanos((phase.duration_s * 1e9).round() as u64))
+        let is_measured =
+            |it: &&PhaseFigures| it.name != Phase::Warmup.key() && it.name != Phase::Drain.key();
+        let seconds: f64 =
+            self.phases.iter().filter(is_measured).map(|phase| phase.duration_s).sum();
+        Nanos((seconds * 1e9).round() as u64)
     }
 
     /// Whether response times are service times, because nothing is due before it can be sent.

@@ -285,8 +285,7 @@ fn failing() -> RunRecord {
     {
         counts.end(outcome, lost);
     }
-    record.by_status[200] = 56_000;
-    record.by_status[503] = 2_000;
+    record.codes = fixture::codes(&[(200, 56_000), (503, 2_000)]);
     record.times.censored = 2_300;
     record.counts = counts;
     record.workers[1].unsolicited = 2;
@@ -300,7 +299,7 @@ fn dead() -> RunRecord {
     counts.released = 100_000;
     counts.end(Outcome::ConnectFailed, 100_000);
     record.counts = counts;
-    record.by_status[200] = 0;
+    record.codes = fixture::codes(&[]);
     record.times = Times::default();
     for worker in &mut record.workers {
         (worker.sent_bytes, worker.received_bytes) = (0, 0);

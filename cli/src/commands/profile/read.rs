@@ -141,10 +141,11 @@ impl Stretch {
             Self::Whole => Windows::covering([start..end]),
             Self::Phase(phase) => {
                 let load = load.ok_or("there was no load beside it, so it has no phases")?;
-                let spans = load.phases.iter().filter(|span| span.phase.key() == phase);
+                let all = load.windows.as_slice().iter();
+                let named = all.filter(|it| it.name == *phase || it.phase.key() == phase);
                 match phase.as_str() {
                     "spikes" => load.spikes.clone(),
-                    _ => Windows::covering(spans.map(|span| span.start..span.end)),
+                    _ => Windows::covering(named.map(|it| it.start..it.end)),
                 }
             }
             Self::Between(from, to) => {

@@ -3,6 +3,7 @@
 //! Included by path where it is needed; the module that includes it calls `uringbench-core`
 //! `words`. A test that needs an unhealthy run changes the record it gets here.
 
+use super::words::answer_code::{AnswerCode, CodeCounts};
 use super::words::cause::Causes;
 use super::words::edges::EdgeShares;
 use super::words::http::deviation::Deviations;
@@ -10,10 +11,9 @@ use super::words::http::request::{RequestParts, RequestTemplate};
 use super::words::outcome::{Counts, Outcome};
 use super::words::plan::{Arrivals, Limit, Limits, Load, Plan, WaitMode};
 use super::words::rate::Rate;
-use super::words::record::{
-    Backend, Interval, IntervalQuantiles, Phase, PhaseSpan, RunRecord, Times, WorkerRecord,
-};
+use super::words::record::{Backend, Interval, IntervalQuantiles, RunRecord, Times, WorkerRecord};
 use super::words::time::{Nanos, Timestamp};
+use super::words::window::{NamedWindows, Phase};
 
 /// The measured window of [`record`].
 const MEASURED: Nanos = Nanos::from_secs(2);
@@ -59,17 +59,15 @@ pub(crate) fn record(plan: &Plan) -> RunRecord {
         Load::Open { rate, .. } => (rate.milli() / 1_000, 20_000),
     };
     let slots = 2 * per_second;
-    let mut by_status = vec![0; 1_000].into_boxed_slice();
-    by_status[200] = slots;
     RunRecord {
         backend: Backend::Ring,
-        phases: phases(),
+        windows: windows(),
         counts: all_ok(slots),
         causes: Causes::default(),
         tolerated: Deviations::new(),
         edges: EdgeShares::default(),
         warmup_counts: all_ok(per_second),
-        by_status,
+        codes: codes(&[(200, slots)]),
         times: times(&plan.load, slots, usual),
         intervals: (0..4).map(|second| interval(&plan.load, second, per_second, usual)).collect(),
         slices: Vec::new(),
@@ -90,14 +88,16 @@ pub(crate) fn all_ok(slots: u64) -> Counts {
     counts
 }
 
-fn phases() -> Vec<PhaseSpan> {
+fn windows() -> NamedWindows {
     let measure = STARTED + Nanos::SECOND;
     let drain = measure + MEASURED;
-    vec![
-        PhaseSpan { phase: Phase::Warmup, start: STARTED, end: measure },
-        PhaseSpan { phase: Phase::Measure, start: measure, end: drain },
-        PhaseSpan { phase: Phase::Drain, start: drain, end: drain + Nanos::MILLISECOND },
-    ]
+    NamedWindows::of_run(STARTED, measure..drain, drain + Nanos::MILLISECOND)
+}
+
+/// So many answers with each HTTP status.
+pub(crate) fn codes(answers: &[(u16, u64)]) -> CodeCounts {
+    let codes = answers.iter().map(|&(status, answers)| (AnswerCode::http(status), answers));
+    codes.collect()
 }
 
 fn times(load: &Load, slots: u64, usual: u64) -> Times {

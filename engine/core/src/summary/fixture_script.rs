@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use super::fixture::codes;
 use super::words::flow::check::Check;
 use super::words::flow::program::FlowOperation;
 use super::words::flow::script::{Flow, Script};
@@ -36,8 +37,7 @@ pub(crate) fn scripted_record(record: RunRecord) -> RunRecord {
     counts.end(Outcome::CheckFailed, 500);
     counts.end(Outcome::Status, 5);
     counts.end(Outcome::Reset, 3);
-    let mut by_status = vec![0; 1_000].into_boxed_slice();
-    (by_status[200], by_status[404]) = (3_512, 5);
+    let codes = codes(&[(200, 3_512), (404, 5)]);
     let steps = vec![
         step(&[(Outcome::Ok, 20)], 9_000_000, &[]),
         step(&[(Outcome::Ok, 1_500)], 2_000_000, &[]),
@@ -69,7 +69,7 @@ pub(crate) fn scripted_record(record: RunRecord) -> RunRecord {
             lateness: times(500, 100_000),
         },
     ];
-    RunRecord { counts, by_status, steps, flows, ..record }
+    RunRecord { counts, codes, steps, flows, ..record }
 }
 
 fn flow(name: &str, steps: &[&str]) -> Flow {
@@ -97,7 +97,7 @@ fn step(ends: &[(Outcome, u64)], usual: u64, failures: &[(Failed, u64)]) -> Step
         service: times(counts.completed(), usual),
         lateness: times(counts.released, 1_000),
         counts,
-        statuses: Vec::new(),
+        codes: Vec::new(),
         failures: failures.to_vec(),
     }
 }

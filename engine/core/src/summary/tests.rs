@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::histogram;
-use crate::record::PhaseSpan;
 use crate::time::Timestamp;
+use crate::window::{NamedWindow, NamedWindows, Phase};
 
 #[test]
 fn rates_are_over_the_measured_window() {
@@ -58,7 +58,8 @@ fn a_run_that_never_measured_divides_by_nothing() {
     let plan = fixture::open();
     let mut record = fixture::record(&plan);
     let start = Timestamp(1);
-    record.phases = vec![PhaseSpan { phase: Phase::Warmup, start, end: start + Nanos::SECOND }];
+    let warmup = NamedWindow::of(Phase::Warmup, start, start + Nanos::SECOND);
+    record.windows = NamedWindows::from_iter([warmup]);
     record.counts = words::outcome::Counts::default();
     record.times = words::record::Times::default();
     record.workers[0].measured = Nanos::ZERO;

@@ -4,21 +4,23 @@ use std::fs;
 
 use proptest::prelude::*;
 use tempfile::TempDir;
+use uringbench_core::window::{NamedWindow, Phase};
 
 use super::*;
 use crate::profile::{Selection, fixture};
 use crate::sample::SampleKind::{Blocked, Cpu, FirstTouch, Preempted};
 
 fn about() -> About {
-    let span =
-        |phase, start, end| PhaseSpan { phase, start: Timestamp(start), end: Timestamp(end) };
+    let span = |phase, start, end| NamedWindow::of(phase, Timestamp(start), Timestamp(end));
     About {
         title: "GET / “quoted”".to_owned(),
         mode: "system_wide".to_owned(),
         is_user_only: true,
         load: Some(StoredLoad {
             start: Timestamp(100),
-            phases: vec![span(Phase::Warmup, 100, 200), span(Phase::Measure, 200, 900)],
+            windows: [span(Phase::Warmup, 100, 200), span(Phase::Measure, 200, 900)]
+                .into_iter()
+                .collect(),
             steps: vec![
                 LoadStep {
                     start_ns: 0,
@@ -153,7 +155,7 @@ fn a_header_that_makes_no_sense_is_said_to() {
     let header = String::from_utf8(bytes[28..28 + length].to_vec()).unwrap();
     let cases = [
         ("\"cpu-clock\"", "\"sundial\"", "no clock `sundial`"),
-        ("\"warmup\"", "\"lunch\"", "no phase `lunch`"),
+        ("\"warmup\",100", "\"warmup\",300", "window `warmup`"),
         ("\"stacks\":[[0,0]", "\"stacks\":[[1,0]", "stack 1 is of nothing known"),
         ("\"stacks\":[[0,0]", "\"stacks\":[[0,99]", "stack 1 is of nothing known"),
         ("\"stacks\":[[0,0]", "\"stacks\":[[0,0],[0,0]", "stack 2 stands there twice"),

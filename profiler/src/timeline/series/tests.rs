@@ -2,7 +2,8 @@
 //! aligned, a spike stays a spike.
 
 use proptest::prelude::*;
-use uringbench_core::record::{IntervalQuantiles, Phase};
+use uringbench_core::record::IntervalQuantiles;
+use uringbench_core::window::Phase;
 
 use super::*;
 use crate::timeline::reading::{HostCpu, HostNetwork};

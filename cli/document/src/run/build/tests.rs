@@ -4,6 +4,8 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use hdrhistogram::serialization::Deserializer;
 use serde_json::Value;
+use uringbench_core::answer_code::AnswerCode;
+use uringbench_core::time::Nanos;
 use uringbench_core::validity::{Reason, Validity};
 
 use super::*;
@@ -76,9 +78,25 @@ fn open_document() -> Document {
     record.counts.released += 2;
     record.counts.end(Outcome::Status, 1);
     record.counts.end(Outcome::Timeout, 1);
-    record.by_status[503] = 1;
+    record.codes.add(AnswerCode::http(503), 1);
     record.times.censored = 1;
     document_of(&plan, &record)
+}
+
+#[test]
+fn named_parts_of_the_measured_window_are_phases_of_what_is_measured() {
+    let plan = fixture::open();
+    let mut record = fixture::record(&plan);
+    let whole = document_of(&plan, &record);
+    let from = record.windows.measured().expect("a measured window").start;
+    let fault = from + Nanos::from_millis(500)..from + Nanos::from_millis(750);
+    record.windows.name("fault", fault);
+    let cut = document_of(&plan, &record);
+    let names: Vec<_> = cut.phases.iter().map(|phase| &*phase.name).collect();
+    assert_eq!(names, ["warmup", "measure", "fault", "measure", "drain"]);
+    assert_eq!((cut.phases[2].start_s, cut.phases[2].duration_s), (1.5, 0.25));
+    assert_eq!(cut.measured(), whole.measured());
+    assert_eq!(cut.rate, whole.rate);
 }
 
 /// Whether everything in `sample` is in `document` too: keys may be added, never go or change.

@@ -4,7 +4,6 @@
 
 use super::{Reason, Run, suspect};
 use crate::flow::step::Step;
-use crate::record::MESSAGE;
 use crate::status::StatusSample;
 use crate::summary::{Grouped, Percent};
 
@@ -82,7 +81,9 @@ impl Run<'_> {
         found.sort_by_key(|(_, answers)| std::cmp::Reverse(*answers));
         let (most_frequent, _) = *found.first()?;
         let answers: u64 = found.iter().map(|(_, answers)| answers).sum();
-        let all: u64 = self.record.by_status.iter().skip(usize::from(MESSAGE) + 1).sum();
+        let answered = self.record.codes.iter();
+        let all: u64 =
+            answered.filter(|(code, _)| code.status().is_some()).map(|(_, answers)| answers).sum();
         let share = answers as f64 / all.max(1) as f64;
         let mut samples = self.record.workers.iter().flat_map(|worker| &worker.statuses);
         let sample = samples.find(|sample| sample.status == most_frequent);
@@ -109,20 +110,22 @@ impl Run<'_> {
     /// Answers from 300 on by status, less those that a step checks for.
     fn unexpected(&self) -> Vec<(u16, u64)> {
         let Some(script) = self.plan.workload.script() else {
-            let by_status = (0..).zip(self.record.by_status.iter().copied());
-            return by_status
-                .filter(|(status, answers)| *answers > 0 && is_judged(*status))
-                .collect();
+            let answered = self.record.codes.iter();
+            let statuses = answered.filter_map(|(code, answers)| Some((code.status()?, answers)));
+            return statuses.filter(|(status, _)| is_judged(*status)).collect();
         };
         let mut sums: Vec<(u16, u64)> = Vec::new();
         for ((_, step), record) in script.steps().zip(&self.record.steps) {
-            for (status, answers) in &record.statuses {
-                if !is_judged(*status) || Step::expects_status(step, *status) {
+            for (code, answers) in &record.codes {
+                let Some(status) = code.status().filter(|status| is_judged(*status)) else {
+                    continue;
+                };
+                if Step::expects_status(step, status) {
                     continue;
                 }
-                match sums.iter_mut().find(|(known, _)| known == status) {
+                match sums.iter_mut().find(|(known, _)| *known == status) {
                     Some((_, sum)) => *sum += answers,
-                    None => sums.push((*status, *answers)),
+                    None => sums.push((status, *answers)),
                 }
             }
         }

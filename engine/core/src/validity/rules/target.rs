@@ -2,9 +2,10 @@
 
 use super::{Reason, Run, suspect};
 use crate::plan::Load;
-use crate::record::{Interval, Phase};
+use crate::record::Interval;
 use crate::summary::{Grouped, Quantile};
 use crate::time::Nanos;
+use crate::window::Phase;
 
 /// Closed loop: a target that uses less of its CPUs was not what set the rate.
 const TARGET_IDLE: f64 = 0.50;

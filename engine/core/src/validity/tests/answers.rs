@@ -19,8 +19,7 @@ fn answers_that_refuse_the_request_itself_raise_the_question_why() {
         let mut case = Case::closed();
         let all = case.record.counts.released;
         case.lose(all, Outcome::Status);
-        case.record.by_status.fill(0);
-        case.record.by_status[400] = all;
+        case.record.codes = fixture::codes(&[(400, all)]);
         if let Some(tls) = tls {
             case.plan(|plan| plan.protocol = Protocol::Tls(tls));
         }

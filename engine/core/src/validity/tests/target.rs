@@ -1,15 +1,17 @@
 //! Answers that turn the load away, and targets that end, stall, idle or differ by address.
 
 use super::*;
+use crate::answer_code::AnswerCode;
 use crate::flow::check::Check;
 use crate::flow::script::Flow;
 use crate::flow::step::Step;
 use crate::flow::template::{Marks, Template};
 use crate::http::request::RequestParts;
 use crate::plan::Protocol;
-use crate::record::{Interval, Phase, StepRecord};
+use crate::record::{Interval, StepRecord};
 use crate::status::StatusSample;
 use crate::summary::fixture;
+use crate::window::Phase;
 
 /// 300,000 answers, `answers` of them with this status.
 fn answered(status: u16, answers: u64, sample: StatusSample) -> Case {
@@ -17,8 +19,7 @@ fn answered(status: u16, answers: u64, sample: StatusSample) -> Case {
         if status >= 400 {
             case.lose(answers, Outcome::Status);
         }
-        case.record.by_status[200] -= answers;
-        case.record.by_status[usize::from(status)] = answers;
+        case.record.codes = fixture::codes(&[(200, 300_000 - answers), (status, answers)]);
         case.worker().statuses = vec![StatusSample { status, ..sample }];
     })
 }
@@ -65,8 +66,7 @@ fn answers_that_refuse_are_told_with_what_to_do() {
         assert!(message.contains(part), "{message}");
     }
     let mixed = plainly(503, 200_000).with(|case| {
-        case.record.by_status[502] = 50_000;
-        case.record.by_status[200] -= 50_000;
+        case.record.codes = fixture::codes(&[(200, 50_000), (502, 50_000), (503, 200_000)]);
     });
     let message = mixed.verdict().reasons[0].message.clone();
     assert!(message.contains("are 503 × 200,000, 502 × 50,000: the target turns"), "{message}");
@@ -94,10 +94,9 @@ fn a_step_that_checks_for_a_status_asked_for_it() {
             let parts = (Flow::default(), vec![flow], Flow::default());
             let script = Script::new(parts, Vec::new(), 0, Some(64));
             case.plan(|plan| plan.workload = Workload::Script(Arc::new(script)));
-            case.record.by_status[200] = 0;
-            case.record.by_status[301] = 300_000;
-            let redirected = StepRecord { statuses: vec![(301, 300_000)], ..StepRecord::default() };
-            case.record.steps = vec![redirected];
+            case.record.codes = fixture::codes(&[(301, 300_000)]);
+            let codes = vec![(AnswerCode::http(301), 300_000)];
+            case.record.steps = vec![StepRecord { codes, ..StepRecord::default() }];
         })
     };
     let codes = |checks| of_script(checks).codes();
