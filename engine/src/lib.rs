@@ -19,7 +19,7 @@ pub use connections::connect_failure::ConnectFailure;
 pub use connections::throttle::RateLimit;
 pub use control::{Command, Control};
 pub use drivers::backends::EngineError;
-pub use drivers::{Driver, Event, EventKind, ReceiveMode, UnderWay, Until};
+pub use drivers::{Driver, DriverEvent, EventKind, ReceiveMode, UnderWay, Until};
 pub use event_loop::{Boundaries, EventLoop, LoopOptions, Turn};
 pub use record::recorder::{FlowSums, IntervalCounts, Recorder, StepSums, StepTimes, Totals};
 pub use run::{Observer, RunError, run};

@@ -67,9 +67,6 @@ const RENAMED: [(&str, &str, &str); 57] = [
     ("engine/core/src/http/", "Said", "ParsedHeaders"),
 ];
 
-/// Types of the engine that two of its own modules share, used with the module's name.
-const SHARED: [&str; 5] = ["Event", "Progress", "Ring", "Stage", "StreamEnd"];
-
 #[test]
 fn names_given_up_do_not_come_back() {
     let bad = [
@@ -125,11 +122,15 @@ fn mannered(source: &Source) -> Vec<Offence> {
 #[test]
 fn public_types_have_names_of_their_own() {
     let source = |path: &str, text: &str| Source::new(path, text);
-    let bad = [source("a/src/x.rs", "pub struct Load {"), source("b/src/y.rs", "pub enum Load {")];
-    assert_eq!(named_twice(&bad).len(), 1);
+    let offences = |first: &str, second: &str| {
+        named_twice(&[source("a/src/x.rs", first), source("a/src/y.rs", second)]).len()
+    };
+    assert_eq!(offences("pub struct Load {", "pub enum Load {"), 1);
+    assert_eq!(offences("pub struct Load {", "pub(crate) enum Load {"), 1);
     let good = [
         source("a/src/x.rs", "pub struct Load {\npub(crate) struct Step;\n// pub enum Plan {"),
-        source("b/src/y.rs", "pub enum Loads {\npub struct Step;\npub struct Plan;"),
+        source("b/src/y.rs", "pub enum Loads {\npub(crate) struct Step;\npub struct Plan;"),
+        source("b/src/z.rs", "struct Plan;\npub(super) struct Loads;"),
         source("b/tests/y.rs", "pub struct Plan;"),
     ];
     assert!(named_twice(&good).is_empty(), "{}", list(&named_twice(&good)));
@@ -137,32 +138,38 @@ fn public_types_have_names_of_their_own() {
     assert!(found.is_empty(), "{} to fix:\n{}", found.len(), list(&found));
 }
 
-/// Public types of one name in two files of the libraries.
+/// Types of one name in two files of the libraries that can meet: public ones everywhere, those of
+/// a crate within it.
 fn named_twice(tree: &[Source]) -> Vec<Offence> {
-    let mut known: BTreeMap<&str, &str> = BTreeMap::new();
+    let mut public: BTreeMap<&str, &str> = BTreeMap::new();
+    let mut of_crate: BTreeMap<(&str, &str), &str> = BTreeMap::new();
     let mut offences = Vec::new();
     let is_library =
         |path: &str| path.contains("src/") && !path.contains("/tests") && !path.contains("/fuzz/");
     for source in tree.iter().filter(|source| source.is_rust() && is_library(&source.path)) {
+        let root = source.path.split("src/").next().unwrap_or_default();
         for (at, line) in source.lines.iter().enumerate() {
-            let Some(name) = public_type(&line.code).filter(|name| !SHARED.contains(name)) else {
-                continue;
-            };
-            match known.insert(name, &source.path) {
-                Some(other) if other != source.path => {
-                    let what = format!("`{name}` is public in {other} too: rename one");
-                    offences.push(source.offence(at, what));
-                }
-                _ => {}
+            let Some((name, is_public)) = shared_type(&line.code) else { continue };
+            let in_crate = of_crate.insert((root, name), &source.path);
+            let anywhere = if is_public { public.insert(name, &source.path) } else { None };
+            let others = [in_crate, anywhere].into_iter().flatten();
+            if let Some(other) = others.into_iter().find(|other| *other != source.path) {
+                let what = format!("`{name}` is a type of {other} too: rename one");
+                offences.push(source.offence(at, what));
             }
         }
     }
     offences
 }
 
-/// The name of the public type that a line declares.
-fn public_type(code: &str) -> Option<&str> {
-    let declared = code.trim_start().strip_prefix("pub ")?;
+/// The name of the type that a line declares for other files, and whether for other crates.
+fn shared_type(code: &str) -> Option<(&str, bool)> {
+    let declared = code.trim_start();
+    let (declared, is_public) = match declared.strip_prefix("pub ") {
+        Some(rest) => (rest, true),
+        None => (declared.strip_prefix("pub(crate) ")?, false),
+    };
     let kinds = ["struct ", "enum ", "trait ", "type ", "union "];
-    kinds.into_iter().find_map(|kind| declared.strip_prefix(kind)).map(first_word)
+    let rest = kinds.into_iter().find_map(|kind| declared.strip_prefix(kind))?;
+    Some((first_word(rest), is_public))
 }

@@ -18,8 +18,8 @@ use thiserror::Error;
 pub use load::{Arrivals, Course, Limit, Limits, Load, TIMEOUT_MAX, TIMEOUT_MIN};
 pub use tls::{Identity, Roots, TlsPlan, TlsVersions, Trust};
 pub use transport::{
-    Carrier, CarrierError, Closing, ConnectionOrder, Connections, Engine, Peer, ProxyVersion, Ring,
-    Route, Transport, WaitMode,
+    Carrier, CarrierError, Closing, ConnectionOrder, Connections, Engine, Peer, ProxyVersion,
+    RingCarrier, Route, Transport, WaitMode,
 };
 pub use workload::{
     Answers, Messages, PIPELINE_MAX, Requests, StreamKind, StreamPlan, WebSocketPlan, Workload,

@@ -20,7 +20,7 @@ enum Form {
 /// A byte string.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub(crate) struct Bytes(#[serde(with = "crate::stored")] pub(crate) Vec<u8>);
+pub(crate) struct StoredBytes(#[serde(with = "crate::stored")] pub(crate) Vec<u8>);
 
 impl From<&[u8]> for Form {
     fn from(bytes: &[u8]) -> Self {
@@ -44,36 +44,39 @@ pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<
 
 /// An optional byte string.
 pub(crate) mod optional {
-    use super::{Bytes, Deserialize, Deserializer, Serialize, Serializer};
+    use super::{Deserialize, Deserializer, Serialize, Serializer, StoredBytes};
 
     pub(crate) fn serialize<S: Serializer>(
         bytes: &Option<Vec<u8>>,
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
-        bytes.clone().map(Bytes).serialize(serializer)
+        bytes.clone().map(StoredBytes).serialize(serializer)
     }
 
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
         deserializer: D,
     ) -> Result<Option<Vec<u8>>, D::Error> {
-        Ok(Option::<Bytes>::deserialize(deserializer)?.map(|bytes| bytes.0))
+        Ok(Option::<StoredBytes>::deserialize(deserializer)?.map(|bytes| bytes.0))
     }
 }
 
 /// A list of byte strings.
 pub(crate) mod list {
-    use super::{Bytes, Deserialize, Deserializer, Serializer};
+    use super::{Deserialize, Deserializer, Serializer, StoredBytes};
 
     pub(crate) fn serialize<S: Serializer>(
         list: &[Vec<u8>],
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(list.iter().map(|bytes| Bytes(bytes.clone())))
+        serializer.collect_seq(list.iter().map(|bytes| StoredBytes(bytes.clone())))
     }
 
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
         deserializer: D,
     ) -> Result<Vec<Vec<u8>>, D::Error> {
-        Ok(Vec::<Bytes>::deserialize(deserializer)?.into_iter().map(|bytes| bytes.0).collect())
+        Ok(Vec::<StoredBytes>::deserialize(deserializer)?
+            .into_iter()
+            .map(|bytes| bytes.0)
+            .collect())
     }
 }

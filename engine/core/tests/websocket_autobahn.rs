@@ -7,7 +7,7 @@
 use Event::{Close, Message, Pong};
 use uringbench_core::websocket::frame::{Kind, Masks};
 use uringbench_core::websocket::handshake::{Opening, OpeningParts};
-use uringbench_core::websocket::machine::{Broken, Machine, Progress, Stage};
+use uringbench_core::websocket::machine::{Broken, FrameProgress, Machine, SocketStage};
 
 /// What the suite sees of a client that echoes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,7 +82,7 @@ fn opened() -> (Opening, Machine) {
         opening.accept()
     );
     let opened = machine.feed(answer.as_bytes(), &opening, None);
-    assert_eq!(opened, Ok(Progress::Opened { consumed: answer.len() }));
+    assert_eq!(opened, Ok(FrameProgress::Opened { consumed: answer.len() }));
     (opening, machine)
 }
 
@@ -100,21 +100,21 @@ fn receive(stream: &[u8], size: usize, expected: &[u8]) -> (Vec<Event>, Result<(
         loop {
             let taken = match machine.feed(chop, &opening, Some(expected)) {
                 Err(broken) => {
-                    assert_eq!(machine.stage(), Stage::Broken);
+                    assert_eq!(machine.stage(), SocketStage::Broken);
                     return (events, Err(broken));
                 }
-                Ok(Progress::NeedMore) => break,
-                Ok(Progress::Message { consumed, message }) => {
+                Ok(FrameProgress::NeedMore) => break,
+                Ok(FrameProgress::Message { consumed, message }) => {
                     assert!(message.matches, "{message:?}");
                     events.push(Message(message.kind, message.payload_bytes as usize));
                     consumed
                 }
-                Ok(Progress::Reply { consumed, frame }) => {
+                Ok(FrameProgress::Reply { consumed, frame }) => {
                     assert_eq!(frame.bytes()[0], PONG);
                     events.push(Pong(unmasked(frame.bytes())));
                     consumed
                 }
-                Ok(Progress::Closed { consumed, code, reply }) => {
+                Ok(FrameProgress::Closed { consumed, code, reply }) => {
                     let reply = reply.expect("a Close frame is answered");
                     assert_eq!(reply.bytes()[0], CLOSE);
                     let echo = code.map_or_else(Vec::new, |code| code.to_be_bytes().to_vec());

@@ -5,7 +5,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use uringbench_core::websocket::frame::{Kind, Masks};
 use uringbench_core::websocket::handshake::{Opening, OpeningParts};
-use uringbench_core::websocket::machine::{Broken, Machine, Progress, Stage, StreamEnd};
+use uringbench_core::websocket::machine::{Broken, FrameProgress, Machine, SocketEnd, SocketStage};
 
 /// What a server sends.
 #[derive(Clone, Debug)]
@@ -188,18 +188,18 @@ fn receive(
                 let expected = expected.get(messages).copied().flatten();
                 match machine.feed(piece, &opening, expected) {
                     Err(broken) => return (events, Err(broken)),
-                    Ok(Progress::NeedMore) => (piece.len(), None),
-                    Ok(Progress::Opened { consumed }) => (consumed, None),
-                    Ok(Progress::Message { consumed, message }) => (consumed, Some(message)),
-                    Ok(Progress::Reply { consumed, frame }) => {
+                    Ok(FrameProgress::NeedMore) => (piece.len(), None),
+                    Ok(FrameProgress::Opened { consumed }) => (consumed, None),
+                    Ok(FrameProgress::Message { consumed, message }) => (consumed, Some(message)),
+                    Ok(FrameProgress::Reply { consumed, frame }) => {
                         events.push(Event::Pong(unmasked(frame.bytes())));
                         (consumed, None)
                     }
-                    Ok(Progress::Closed { consumed, code, reply }) => {
+                    Ok(FrameProgress::Closed { consumed, code, reply }) => {
                         events.push(Event::Closed { code, is_answered: reply.is_some() });
                         (consumed, None)
                     }
-                    Ok(Progress::Refused { .. }) => panic!("a 101 does not refuse"),
+                    Ok(FrameProgress::Refused { .. }) => panic!("a 101 does not refuse"),
                 }
             };
             if let Some(message) = message {
@@ -271,8 +271,8 @@ proptest! {
                     let (found, machine) = receive(&stream, feeding, &expected);
                     prop_assert_eq!(&found, &known(&events, &found));
                     let mut machine = machine.expect("every frame sent is in order");
-                    prop_assert_eq!(machine.stage(), Stage::Closed);
-                    prop_assert_eq!(machine.end_of_stream(), StreamEnd::Closed);
+                    prop_assert_eq!(machine.stage(), SocketStage::Closed);
+                    prop_assert_eq!(machine.end_of_stream(), SocketEnd::Closed);
                 }
             }
         }
@@ -303,9 +303,9 @@ proptest! {
             found.pop();
         }
         prop_assert_eq!(&found, &known(&events, &found));
-        let end = if is_between { StreamEnd::Unclosed } else { StreamEnd::Truncated };
+        let end = if is_between { SocketEnd::Unclosed } else { SocketEnd::Truncated };
         prop_assert_eq!((machine.is_between(), machine.end_of_stream()), (is_between, end));
-        prop_assert_eq!(machine.stage(), Stage::Opening);
+        prop_assert_eq!(machine.stage(), SocketStage::Opening);
     }
 
     #[test]

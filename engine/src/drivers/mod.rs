@@ -42,7 +42,7 @@ pub enum Until {
 
 /// An event.
 #[derive(Debug)]
-pub struct Event<B> {
+pub struct DriverEvent<B> {
     /// The connection's number.
     pub connection: u32,
     /// The receiver compares it with the connection's generation: late events carry an old one.
@@ -160,7 +160,7 @@ pub trait Driver {
     fn wait(&mut self, until: Until) -> Result<(), Failure>;
 
     /// The next event, if any.
-    fn next_event(&mut self) -> Option<Event<Self::Buffer>>;
+    fn next_event(&mut self) -> Option<DriverEvent<Self::Buffer>>;
 
     /// Received bytes, at least one.
     fn bytes<'a>(&'a self, buffer: &'a Self::Buffer) -> &'a [u8];

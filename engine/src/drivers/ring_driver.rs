@@ -15,7 +15,7 @@ use crate::clock;
 use crate::drivers::busy_poll::SpinPolicy;
 use crate::drivers::refusals::Refusals;
 use crate::drivers::timer_slack::TimerSlack;
-use crate::drivers::{Driver, Event, EventKind, ReceiveMode, UnderWay, Until};
+use crate::drivers::{Driver, DriverEvent, EventKind, ReceiveMode, UnderWay, Until};
 use crate::event_loop::copies_kept;
 use crate::record::thread_cost::RunQueue;
 use crate::work::users;
@@ -332,7 +332,7 @@ impl Driver for RingDriver {
     }
 
     #[inline]
-    fn next_event(&mut self) -> Option<Event<BufferId>> {
+    fn next_event(&mut self) -> Option<DriverEvent<BufferId>> {
         loop {
             let Completion { token, result, more, buffer } = self.ring.next_completion()?;
             let kind = match (result, buffer) {
@@ -350,7 +350,7 @@ impl Driver for RingDriver {
             };
             if let Some(kind) = kind {
                 let (connection, generation) = (token.slot(), token.generation());
-                return Some(Event { connection, generation, kind });
+                return Some(DriverEvent { connection, generation, kind });
             }
         }
     }

@@ -7,7 +7,7 @@ use uringbench_core::outcome::Outcome;
 use uringbench_core::pacer::Slot;
 use uringbench_core::time::Timestamp;
 use uringbench_core::websocket::frame;
-use uringbench_core::websocket::machine::StreamEnd as SocketEnd;
+use uringbench_core::websocket::machine::SocketEnd;
 use uringbench_ring::Failure;
 
 use super::EventLoop;
@@ -17,7 +17,7 @@ use crate::connections::connect_failure::ConnectFailure;
 use crate::connections::connection::Link;
 use crate::connections::in_flight::Exchange;
 use crate::connections::receive::ReceiveEnd;
-use crate::drivers::{Driver, Event, EventKind};
+use crate::drivers::{Driver, DriverEvent, EventKind};
 use crate::wire::Wire;
 use crate::wire::messages::Instead;
 use crate::wire::tls::{Received, TlsFailure};
@@ -38,8 +38,8 @@ enum Source<'a, B> {
 impl<D: Driver> EventLoop<D> {
     /// Handle one event.
     #[inline]
-    pub(super) fn on_event(&mut self, event: Event<D::Buffer>, now: Timestamp) {
-        let Event { connection: number, generation, kind } = event;
+    pub(super) fn on_event(&mut self, event: DriverEvent<D::Buffer>, now: Timestamp) {
+        let DriverEvent { connection: number, generation, kind } = event;
         if number >= self.connections.count() {
             return;
         }

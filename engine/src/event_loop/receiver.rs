@@ -11,7 +11,7 @@ use uringbench_core::http::quote;
 use uringbench_core::http::response::{Malformed, Progress, Response, ResponseParser};
 use uringbench_core::outcome::Outcome;
 use uringbench_core::time::{Nanos, Timestamp};
-use uringbench_core::websocket::machine::{Broken, Message, Progress as Frames};
+use uringbench_core::websocket::machine::{Broken, FrameProgress, Message};
 
 use super::endings::has_expired;
 use crate::connections::Connections;
@@ -321,7 +321,7 @@ impl<D: Driver> Receiver<'_, D> {
             in_flight.get_mut(id).begin_response(now);
         }
         match socket.feed(bytes) {
-            Ok(Frames::Message { consumed, message }) => {
+            Ok(FrameProgress::Message { consumed, message }) => {
                 if is_parting {
                     // Nobody has asked for it.
                     self.recorder.totals().unsolicited_messages += 1;
@@ -331,27 +331,27 @@ impl<D: Driver> Receiver<'_, D> {
                 }
                 Read::Taken(consumed)
             }
-            Ok(Frames::NeedMore) => {
+            Ok(FrameProgress::NeedMore) => {
                 socket.note_begun(Began { at: now, is_early: !is_asked });
                 Read::All
             }
-            Ok(Frames::Reply { consumed, frame }) => {
+            Ok(FrameProgress::Reply { consumed, frame }) => {
                 if !is_parting {
                     self.follow_up.replies.extend_from_slice(frame.bytes());
                 }
                 Read::Taken(consumed)
             }
-            Ok(Frames::Opened { consumed }) => {
+            Ok(FrameProgress::Opened { consumed }) => {
                 if socket.greeting() == 0 {
                     self.on_opened();
                 }
                 Read::Taken(consumed)
             }
-            Ok(Frames::Refused { .. } | Frames::Closed { .. }) if is_parting => {
+            Ok(FrameProgress::Refused { .. } | FrameProgress::Closed { .. }) if is_parting => {
                 Read::Over(FeedResult::Parted)
             }
-            Ok(Frames::Refused { response, .. }) => Read::Over(self.on_refused(&response)),
-            Ok(Frames::Closed { code, reply, .. }) => {
+            Ok(FrameProgress::Refused { response, .. }) => Read::Over(self.on_refused(&response)),
+            Ok(FrameProgress::Closed { code, reply, .. }) => {
                 let goodbye = Goodbye::of(socket.machine(), code);
                 let reply = reply.iter().flat_map(|frame| frame.bytes());
                 self.follow_up.replies.extend(reply);

@@ -16,7 +16,7 @@ use uringbench_ring::{Config, TcpInfo};
 
 use super::*;
 use crate::drivers::ring_driver::RingDriver;
-use crate::drivers::{Driver, Event, EventKind, ReceiveMode, UnderWay, Until};
+use crate::drivers::{Driver, DriverEvent, EventKind, ReceiveMode, UnderWay, Until};
 
 /// What breaks a worker.
 #[derive(Clone, Copy, Debug)]
@@ -33,7 +33,7 @@ struct Fated {
     fate: Fate,
     waits: u64,
     sent: u64,
-    events: VecDeque<Event<Vec<u8>>>,
+    events: VecDeque<DriverEvent<Vec<u8>>>,
 }
 
 impl Fated {
@@ -42,7 +42,7 @@ impl Fated {
     }
 
     fn tell(&mut self, connection: u32, generation: u32, kind: EventKind<Vec<u8>>) {
-        self.events.push_back(Event { connection, generation, kind });
+        self.events.push_back(DriverEvent { connection, generation, kind });
     }
 }
 
@@ -92,7 +92,7 @@ impl Driver for Fated {
             Fate::Panics(_) | Fate::Halts(_) | Fate::Lasts => Ok(()),
         }
     }
-    fn next_event(&mut self) -> Option<Event<Vec<u8>>> {
+    fn next_event(&mut self) -> Option<DriverEvent<Vec<u8>>> {
         self.events.pop_front()
     }
     fn bytes<'a>(&'a self, buffer: &'a Vec<u8>) -> &'a [u8] {

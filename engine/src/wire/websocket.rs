@@ -10,7 +10,7 @@ use uringbench_core::flow::step::Failed;
 use uringbench_core::plan::WebSocketPlan;
 use uringbench_core::time::Timestamp;
 use uringbench_core::websocket::frame::{Masks, close};
-use uringbench_core::websocket::machine::{Broken, Machine, Message, Progress, Stage};
+use uringbench_core::websocket::machine::{Broken, FrameProgress, Machine, Message, SocketStage};
 
 use super::messages::Held;
 
@@ -152,7 +152,7 @@ impl WebSocket {
     /// # Errors
     /// If the peer broke the protocol.
     #[inline]
-    pub(crate) fn feed(&mut self, bytes: &[u8]) -> Result<Progress, Broken> {
+    pub(crate) fn feed(&mut self, bytes: &[u8]) -> Result<FrameProgress, Broken> {
         match &mut self.spoken {
             Spoken::Plan(plan) => self.machine.feed(bytes, &plan.opening, plan.expected.as_deref()),
             Spoken::Step(conversation) => {
@@ -183,7 +183,7 @@ impl WebSocket {
 
     /// Whether the answer to the handshake is awaited.
     pub(crate) fn is_opening(&self) -> bool {
-        self.machine.stage() == Stage::Opening
+        self.machine.stage() == SocketStage::Opening
     }
 
     /// The messages of a step, if it belongs to one.
@@ -262,7 +262,7 @@ impl WebSocket {
 
     /// The close frame, unless it was sent or there is nothing to close.
     pub(crate) fn goodbye(&mut self) -> Vec<u8> {
-        if self.machine.stage() != Stage::Open {
+        if self.machine.stage() != SocketStage::Open {
             return Vec::new();
         }
         self.machine.close_sent();

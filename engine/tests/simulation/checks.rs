@@ -11,7 +11,7 @@ use uringbench_core::outcome::{Counts, Outcome};
 use uringbench_core::pacer::{Pace, Pacer};
 use uringbench_core::plan::{
     Answers, Arrivals, Carrier, Closing, ConnectionOrder, Connections, Course, Limit, Limits, Load,
-    Messages, Observe, Parts, Plan, Protocol, Requests, Ring, Route, StreamKind, StreamPlan,
+    Messages, Observe, Parts, Plan, Protocol, Requests, RingCarrier, Route, StreamKind, StreamPlan,
     Target, TlsVersions, Transport, WaitMode, WebSocketPlan, Workload,
 };
 use uringbench_core::rate::Rate;
@@ -364,7 +364,7 @@ fn plan(seed: u64, below: &mut impl FnMut(u64) -> u64) -> Plan {
     let plan = Plan::new(Parts {
         target: Target::default(),
         transport: Transport {
-            carrier: Carrier::Ring(Ring { route, closing: Closing::Fin, read_rate }),
+            carrier: Carrier::Ring(RingCarrier { route, closing: Closing::Fin, read_rate }),
             cpus: vec![0],
             wait: WaitMode::Block,
             connections,

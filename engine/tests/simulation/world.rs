@@ -17,7 +17,7 @@ use rand_core::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rustix::io::Errno;
 use uringbench_core::time::{Nanos, Timestamp};
-use uringbench_engine::{Driver, Event, EventKind, ReceiveMode, UnderWay, Until};
+use uringbench_engine::{Driver, DriverEvent, EventKind, ReceiveMode, UnderWay, Until};
 use uringbench_ring::{Failure, TcpInfo};
 
 pub(crate) use self::climate::{Climate, Speech};
@@ -56,7 +56,7 @@ pub(crate) struct World {
     /// What is to happen, in order of time and then of making.
     agenda: BTreeMap<(Timestamp, u64), Happening>,
     made: u64,
-    events: VecDeque<Event<Lease>>,
+    events: VecDeque<DriverEvent<Lease>>,
     enters: u64,
     /// Sends that have not been handed over.
     unsubmitted: u64,
@@ -197,7 +197,7 @@ impl World {
         if let EventKind::Received { .. } = kind {
             self.witness.leases.set(self.witness.leases.get() + 1);
         }
-        self.events.push_back(Event { connection, generation, kind });
+        self.events.push_back(DriverEvent { connection, generation, kind });
     }
 
     fn happen(&mut self, happening: Happening) {
@@ -547,7 +547,7 @@ impl Driver for World {
         Ok(())
     }
 
-    fn next_event(&mut self) -> Option<Event<Lease>> {
+    fn next_event(&mut self) -> Option<DriverEvent<Lease>> {
         self.events.pop_front()
     }
 
@@ -588,7 +588,8 @@ impl Driver for World {
 impl Drop for World {
     /// What was never handed out was never leased.
     fn drop(&mut self) {
-        let is_lease = |event: &&Event<Lease>| matches!(event.kind, EventKind::Received { .. });
+        let is_lease =
+            |event: &&DriverEvent<Lease>| matches!(event.kind, EventKind::Received { .. });
         let unseen = self.events.iter().filter(is_lease).count() as i64;
         self.witness.leases.set(self.witness.leases.get() - unseen);
     }

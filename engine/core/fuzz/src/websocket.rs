@@ -7,7 +7,9 @@ use std::str;
 
 use uringbench_core::websocket::frame::{Kind, Masks};
 use uringbench_core::websocket::handshake::{Opening, OpeningParts};
-use uringbench_core::websocket::machine::{Broken, Machine, Message, Progress, Stage, StreamEnd};
+use uringbench_core::websocket::machine::{
+    Broken, FrameProgress, Machine, Message, SocketEnd, SocketStage,
+};
 
 use super::Choices;
 
@@ -32,7 +34,7 @@ pub fn websocket(input: &[u8]) -> usize {
         let mut machine = Machine::new(Masks::new(1), checks_text);
         if !has_answer {
             let opened = machine.feed(ANSWER.as_bytes(), &opening, None);
-            assert_eq!(opened, Ok(Progress::Opened { consumed: ANSWER.len() }));
+            assert_eq!(opened, Ok(FrameProgress::Opened { consumed: ANSWER.len() }));
         }
         machine
     };
@@ -122,27 +124,27 @@ fn receive(
         }
         let (consumed, event) = match machine.feed(&rest[..len], opening, Some(EXPECTED)) {
             Err(broken) => {
-                assert_eq!(machine.stage(), Stage::Broken);
+                assert_eq!(machine.stage(), SocketStage::Broken);
                 return Received { events, end: End::Broken(broken) };
             }
-            Ok(Progress::NeedMore) => {
+            Ok(FrameProgress::NeedMore) => {
                 rest = &rest[len..];
                 continue;
             }
-            Ok(Progress::Opened { consumed }) => (consumed, Event::Answer(101)),
-            Ok(Progress::Refused { consumed, response }) => {
+            Ok(FrameProgress::Opened { consumed }) => (consumed, Event::Answer(101)),
+            Ok(FrameProgress::Refused { consumed, response }) => {
                 (consumed, Event::Answer(response.status))
             }
-            Ok(Progress::Message { consumed, message }) if is_skipped => {
+            Ok(FrameProgress::Message { consumed, message }) if is_skipped => {
                 is_skipped = false;
                 assert!(!message.matches);
                 (consumed, Event::Skipped(message.kind, message.payload_bytes))
             }
-            Ok(Progress::Message { consumed, message }) => (consumed, Event::Message(message)),
-            Ok(Progress::Reply { consumed, frame }) => {
+            Ok(FrameProgress::Message { consumed, message }) => (consumed, Event::Message(message)),
+            Ok(FrameProgress::Reply { consumed, frame }) => {
                 (consumed, Event::Pong(unmasked(frame.bytes())))
             }
-            Ok(Progress::Closed { consumed, code, reply }) => {
+            Ok(FrameProgress::Closed { consumed, code, reply }) => {
                 let reply = reply.expect("we sent no Close frame");
                 let echo = code.map_or_else(Vec::new, |code| code.to_be_bytes().to_vec());
                 assert_eq!(unmasked(reply.bytes()), echo);
@@ -154,11 +156,11 @@ fn receive(
         rest = &rest[consumed..];
     }
     let end = match machine.end_of_stream() {
-        StreamEnd::Closed => End::Closed,
-        StreamEnd::Unclosed | StreamEnd::Unopened => End::Between,
-        StreamEnd::Refused(_) | StreamEnd::Truncated => End::Truncated,
+        SocketEnd::Closed => End::Closed,
+        SocketEnd::Unclosed | SocketEnd::Unopened => End::Between,
+        SocketEnd::Refused(_) | SocketEnd::Truncated => End::Truncated,
     };
-    assert_eq!(machine.stage(), Stage::Opening);
+    assert_eq!(machine.stage(), SocketStage::Opening);
     Received { events, end }
 }
 

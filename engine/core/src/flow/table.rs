@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::stored::Bytes;
+use crate::stored::StoredBytes;
 
 /// Cells of equal rows.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,12 +55,12 @@ impl Table {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Form {
     columns: usize,
-    rows: Vec<Vec<Bytes>>,
+    rows: Vec<Vec<StoredBytes>>,
 }
 
 impl From<Table> for Form {
     fn from(table: Table) -> Self {
-        let cell = |row, column| Bytes(table.cell(row, column).to_vec());
+        let cell = |row, column| StoredBytes(table.cell(row, column).to_vec());
         let row = |row| (0..table.columns).map(|column| cell(row, column)).collect();
         Self { columns: table.columns, rows: (0..table.rows()).map(row).collect() }
     }

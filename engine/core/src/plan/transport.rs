@@ -60,7 +60,7 @@ impl Connections {
 #[serde(rename_all = "snake_case")]
 pub enum Carrier {
     /// The built-in loop over io_uring.
-    Ring(Ring),
+    Ring(RingCarrier),
     /// The monoio runtime: over io_uring, or over epoll where that is unavailable. Connections use
     /// these addresses in turn.
     Monoio(Vec<SocketAddr>),
@@ -70,7 +70,7 @@ pub enum Carrier {
 
 /// Sockets of the built-in loop.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Ring {
+pub struct RingCarrier {
     /// The route of connections.
     pub route: Route,
     /// How this side closes connections.
@@ -123,7 +123,7 @@ impl Carrier {
         read_rate: Option<u32>,
     ) -> Result<Self, CarrierError> {
         if engine == Engine::Ring {
-            return Ok(Self::Ring(Ring { route, closing, read_rate }));
+            return Ok(Self::Ring(RingCarrier { route, closing, read_rate }));
         }
         let has_sources = !route.sources().is_empty();
         let refused = |ability| Err(CarrierError { engine: engine.name(), ability });
@@ -142,7 +142,7 @@ impl Carrier {
     /// The built-in loop over TCP, with all defaults.
     pub const fn ring(peers: Vec<SocketAddr>) -> Self {
         let route = Route::Tcp { peers, sources: Vec::new() };
-        Self::Ring(Ring { route, closing: Closing::Fin, read_rate: None })
+        Self::Ring(RingCarrier { route, closing: Closing::Fin, read_rate: None })
     }
 
     /// Which engine it is.
@@ -170,7 +170,7 @@ impl Carrier {
         }
     }
 
-    pub(super) const fn as_ring(&self) -> Option<&Ring> {
+    pub(super) const fn as_ring(&self) -> Option<&RingCarrier> {
         match self {
             Self::Ring(ring) => Some(ring),
             Self::Monoio(_) | Self::TokioUring(_) => None,

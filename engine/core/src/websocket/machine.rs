@@ -30,7 +30,7 @@ pub struct Message {
 
 /// The result of the bytes fed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Progress {
+pub enum FrameProgress {
     /// All of them were read; nothing ended with them.
     NeedMore,
     /// The answer to the handshake has arrived: messages may be sent.
@@ -72,7 +72,7 @@ pub enum Progress {
 
 /// The state of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stage {
+pub enum SocketStage {
     /// The answer to the handshake is awaited.
     Opening,
     /// Messages go both ways.
@@ -87,7 +87,7 @@ pub enum Stage {
 
 /// The meaning of the end of the stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum StreamEnd {
+pub enum SocketEnd {
     /// The handshake had no answer yet.
     Unopened,
     /// The peer had sent its Close frame.
@@ -234,7 +234,7 @@ impl Machine {
         bytes: &[u8],
         opening: &Opening,
         expected: Option<&[u8]>,
-    ) -> Result<Progress, Broken> {
+    ) -> Result<FrameProgress, Broken> {
         self.feed_into(bytes, opening, expected, &mut |_| {})
     }
 
@@ -250,12 +250,12 @@ impl Machine {
         opening: &Opening,
         expected: Option<&[u8]>,
         payload: &mut impl FnMut(&[u8]),
-    ) -> Result<Progress, Broken> {
+    ) -> Result<FrameProgress, Broken> {
         match self.short(bytes, expected) {
             Some((consumed, message)) => {
                 // After the two bytes of a short frame's header.
                 payload(&bytes[2..consumed]);
-                Ok(Progress::Message { consumed, message })
+                Ok(FrameProgress::Message { consumed, message })
             }
             None => self.resume(bytes, opening, expected, payload),
         }
@@ -290,31 +290,33 @@ impl Machine {
     }
 
     /// The peer closed its side: returns the meaning, and resets for a new connection.
-    pub fn end_of_stream(&mut self) -> StreamEnd {
+    pub fn end_of_stream(&mut self) -> SocketEnd {
         let is_between = self.is_between();
         let start = Self::new(self.masks.clone(), self.checks_text);
         match std::mem::replace(self, start).state {
             State::Opening(answer) => match answer.end_of_stream() {
-                response::StreamEnd::Clean => StreamEnd::Unopened,
-                response::StreamEnd::Complete(response) => StreamEnd::Refused(response),
-                response::StreamEnd::Truncated => StreamEnd::Truncated,
+                response::StreamEnd::Clean => SocketEnd::Unopened,
+                response::StreamEnd::Complete(response) => SocketEnd::Refused(response),
+                response::StreamEnd::Truncated => SocketEnd::Truncated,
             },
-            State::Closed(_) => StreamEnd::Closed,
-            State::Header if is_between => StreamEnd::Unclosed,
+            State::Closed(_) => SocketEnd::Closed,
+            State::Header if is_between => SocketEnd::Unclosed,
             State::Header | State::Payload | State::Control(_) | State::Broken(_) => {
-                StreamEnd::Truncated
+                SocketEnd::Truncated
             }
         }
     }
 
     /// The state of the connection.
-    pub const fn stage(&self) -> Stage {
+    pub const fn stage(&self) -> SocketStage {
         match self.state {
-            State::Opening(_) => Stage::Opening,
-            State::Closed(_) => Stage::Closed,
-            State::Broken(_) => Stage::Broken,
-            State::Header | State::Payload | State::Control(_) if self.is_closing => Stage::Closing,
-            State::Header | State::Payload | State::Control(_) => Stage::Open,
+            State::Opening(_) => SocketStage::Opening,
+            State::Closed(_) => SocketStage::Closed,
+            State::Broken(_) => SocketStage::Broken,
+            State::Header | State::Payload | State::Control(_) if self.is_closing => {
+                SocketStage::Closing
+            }
+            State::Header | State::Payload | State::Control(_) => SocketStage::Open,
         }
     }
 
@@ -366,14 +368,14 @@ impl Machine {
         opening: &Opening,
         expected: Option<&[u8]>,
         payload: &mut dyn FnMut(&[u8]),
-    ) -> Result<Progress, Broken> {
+    ) -> Result<FrameProgress, Broken> {
         let outcome = match self.state {
             State::Opening(_) => self.feed_answer(bytes, opening),
             State::Header | State::Payload | State::Control(_) => {
                 self.feed_frames(bytes, expected, payload)
             }
             // RFC 6455 section 1.4: bytes after a Close frame are discarded.
-            State::Closed(_) => Ok(Progress::NeedMore),
+            State::Closed(_) => Ok(FrameProgress::NeedMore),
             State::Broken(broken) => Err(broken),
         };
         if let Err(broken) = outcome {
@@ -382,17 +384,17 @@ impl Machine {
         outcome
     }
 
-    fn feed_answer(&mut self, bytes: &[u8], opening: &Opening) -> Result<Progress, Broken> {
-        let State::Opening(answer) = &mut self.state else { return Ok(Progress::NeedMore) };
+    fn feed_answer(&mut self, bytes: &[u8], opening: &Opening) -> Result<FrameProgress, Broken> {
+        let State::Opening(answer) = &mut self.state else { return Ok(FrameProgress::NeedMore) };
         Ok(match answer.feed(bytes, opening)? {
-            None => Progress::NeedMore,
+            None => FrameProgress::NeedMore,
             Some((consumed, Verdict::Opened)) => {
                 self.state = State::Header;
-                Progress::Opened { consumed }
+                FrameProgress::Opened { consumed }
             }
             Some((consumed, Verdict::Refused(response))) => {
                 self.state = State::Opening(Answer::new());
-                Progress::Refused { consumed, response }
+                FrameProgress::Refused { consumed, response }
             }
         })
     }
@@ -402,7 +404,7 @@ impl Machine {
         bytes: &[u8],
         expected: Option<&[u8]>,
         payload: &mut dyn FnMut(&[u8]),
-    ) -> Result<Progress, Broken> {
+    ) -> Result<FrameProgress, Broken> {
         let mut at = 0;
         loop {
             let rest = &bytes[at..];
@@ -437,7 +439,7 @@ impl Machine {
                     self.state = State::Header;
                     if self.is_final {
                         let message = self.end_message(expected)?;
-                        return Ok(Progress::Message { consumed: at, message });
+                        return Ok(FrameProgress::Message { consumed: at, message });
                     }
                 }
                 State::Control(control) => {
@@ -454,7 +456,7 @@ impl Machine {
                 State::Opening(_) | State::Closed(_) | State::Broken(_) => break,
             }
         }
-        Ok(Progress::NeedMore)
+        Ok(FrameProgress::NeedMore)
     }
 
     /// The header of a data frame is complete.
@@ -519,11 +521,11 @@ impl Machine {
         opcode: Opcode,
         payload: &[u8],
         consumed: usize,
-    ) -> Result<Option<Progress>, Broken> {
+    ) -> Result<Option<FrameProgress>, Broken> {
         match opcode {
             Opcode::Ping if !self.is_closing => {
                 let frame = ControlFrame::new(Opcode::Pong, payload, &mut self.masks);
-                Ok(Some(Progress::Reply { consumed, frame }))
+                Ok(Some(FrameProgress::Reply { consumed, frame }))
             }
             Opcode::Close => {
                 let code = close_code(payload)?;
@@ -532,7 +534,7 @@ impl Machine {
                 let echo = &payload[..payload.len().min(2)];
                 let reply = || ControlFrame::new(Opcode::Close, echo, &mut self.masks);
                 let reply = (!self.is_closing).then(reply);
-                Ok(Some(Progress::Closed { consumed, code, reply }))
+                Ok(Some(FrameProgress::Closed { consumed, code, reply }))
             }
             // A pong needs no reply, nor does a ping after a Close frame was sent.
             _ => Ok(None),

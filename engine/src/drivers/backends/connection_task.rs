@@ -19,7 +19,7 @@ use uringbench_ring::{Failure, Room};
 
 use super::shared::Shared;
 use super::{Runtime, Stream};
-use crate::drivers::{Event, EventKind};
+use crate::drivers::{DriverEvent, EventKind};
 
 /// A receive that was ordered.
 #[derive(Clone, Copy, Debug)]
@@ -110,7 +110,7 @@ impl ConnectionTask {
 
     fn tell(&self, kind: EventKind<Vec<u8>>) {
         let (connection, generation) = (self.connection, self.generation);
-        self.shared.tell(Event { connection, generation, kind });
+        self.shared.tell(DriverEvent { connection, generation, kind });
     }
 
     /// Wait for the next receive order; `None` once the connection is closed.

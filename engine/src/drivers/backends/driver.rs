@@ -20,7 +20,7 @@ use super::connection_task::{self, ConnectionTask, ReceiveKind, SendItem};
 use super::shared::Shared;
 use super::{EngineError, Runtime};
 use crate::clock;
-use crate::drivers::{Driver, Event, ReceiveMode, UnderWay, Until};
+use crate::drivers::{Driver, DriverEvent, ReceiveMode, UnderWay, Until};
 
 /// How long before a due time a hybrid wait stops using the timer and polls: the timer rounds up to
 /// a millisecond, is late by as much, and then this thread has to be woken.
@@ -299,7 +299,7 @@ impl<R: Runtime> Driver for RuntimeDriver<R> {
     }
 
     #[inline]
-    fn next_event(&mut self) -> Option<Event<Vec<u8>>> {
+    fn next_event(&mut self) -> Option<DriverEvent<Vec<u8>>> {
         self.shared.events.borrow_mut().pop_front()
     }
 

@@ -8,7 +8,7 @@ use std::task::Waker;
 use bytes::Bytes;
 use uringbench_core::plan::Plan;
 
-use crate::drivers::Event;
+use crate::drivers::DriverEvent;
 use crate::event_loop::copies_kept;
 
 /// Capacity of a receive buffer: as in the ring, for small answers and for TLS records.
@@ -24,7 +24,7 @@ const SPARE_ROOM_MAX: usize = 256 << 10;
 
 /// The shared data.
 pub(super) struct Shared {
-    pub(super) events: RefCell<VecDeque<Event<Vec<u8>>>>,
+    pub(super) events: RefCell<VecDeque<DriverEvent<Vec<u8>>>>,
     /// The wait that the next event ends.
     pub(super) waiting: Cell<Option<Waker>>,
     /// Tasks that have not ended.
@@ -59,7 +59,7 @@ impl Shared {
     }
 
     /// Report an event, which ends the wait.
-    pub(super) fn tell(&self, event: Event<Vec<u8>>) {
+    pub(super) fn tell(&self, event: DriverEvent<Vec<u8>>) {
         self.events.borrow_mut().push_back(event);
         if let Some(waiting) = self.waiting.take() {
             waiting.wake();

@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Digits, Fill, LENGTH_NAME, LENGTH_WIDTH, Placed, Template, TemplateValue, Text, find};
-use crate::stored::Bytes;
+use crate::stored::StoredBytes;
 
 /// Its pieces in their order.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -17,7 +17,7 @@ pub(super) struct Form {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Piece {
-    Text(Bytes),
+    Text(StoredBytes),
     Slot(TemplateValue),
     Cookies(Vec<(String, Text)>),
     /// The length of the body, in digits.
@@ -45,7 +45,7 @@ impl Template {
         let text = |from: usize, to: usize, pieces: &mut Vec<Piece>| {
             let mut literal = |from: usize, to: usize| {
                 if from < to {
-                    pieces.push(Piece::Text(Bytes(self.bytes[from..to].to_vec())));
+                    pieces.push(Piece::Text(StoredBytes(self.bytes[from..to].to_vec())));
                 }
                 pieces.len()
             };
