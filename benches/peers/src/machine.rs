@@ -1,9 +1,9 @@
 //! What machine the figures come from, which CPUs it offers, and how many files it lets us open.
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use rustix::thread::{CpuSet, sched_getaffinity};
 use std::fs;
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::thread::{CpuSet, sched_getaffinity};
 use time::UtcDateTime;
 
 /// One line that names what the figures depend on.

@@ -11,13 +11,13 @@ mod model;
 pub mod openapi;
 mod request;
 mod shown;
-mod template;
 mod time;
 mod url;
 pub mod vegeta;
 mod write;
 
 use thiserror::Error;
+use uringbench_scenario::template;
 
 use model::{BodyFile, Scenario};
 use shown::shown;

@@ -17,6 +17,7 @@ mod replay;
 mod request;
 mod schema;
 pub mod show;
+pub mod template;
 mod text;
 
 pub use diagnostic::Diagnostic;

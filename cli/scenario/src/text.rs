@@ -6,6 +6,7 @@ use uringbench_core::flow::text as core;
 use uringbench_core::flow::value::{Escape, TemplateValue, Value};
 
 use crate::diagnostic::did_you_mean;
+use crate::template::{Token, TokenKind, tokens};
 
 /// Words that mean a value by themselves.
 const BUILT_IN: [&str; 8] = ["seq", "uuid", "int", "string", "choice", "timestamp", "user", "env"];
@@ -40,25 +41,15 @@ impl Text {
 
     /// Read a text.
     pub(crate) fn read(text: &str, names: &Names<'_>) -> Result<Self, String> {
-        let mut pieces = Vec::new();
-        let mut rest = text;
-        while let Some(at) = rest.find("{{") {
-            let (before, after) = rest.split_at(at);
-            pieces.push(Piece::Literal(before.to_owned()));
-            if let Some(after) = after.strip_prefix("{{{{") {
-                pieces.push(Piece::Literal("{{".to_owned()));
-                rest = after;
-                continue;
+        let piece = |Token { kind, text }: Token<'_>| match kind {
+            TokenKind::Literal => Ok(Piece::Literal(text.to_owned())),
+            TokenKind::Escape => Ok(Piece::Literal("{{".to_owned())),
+            TokenKind::Value => names.piece(&text[2..text.len() - 2]),
+            TokenKind::Open => {
+                Err("`{{` is not closed: write {{name}}, or {{{{ for a plain {{".to_owned())
             }
-            let inner = &after[2..];
-            let end = inner
-                .find("}}")
-                .ok_or("`{{` is not closed: write {{name}}, or {{{{ for a plain {{")?;
-            pieces.push(names.piece(&inner[..end])?);
-            rest = &inner[end + 2..];
-        }
-        pieces.push(Piece::Literal(rest.to_owned()));
-        Ok(Self(pieces))
+        };
+        tokens(text).map(piece).collect::<Result<_, _>>().map(Self)
     }
 
     /// What is not made at run time.

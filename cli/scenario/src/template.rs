@@ -3,47 +3,71 @@
 
 /// A stretch of a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Piece {
+pub enum Piece {
     /// Means itself; escapes are resolved.
     Literal(String),
     /// With its braces.
     Value(String),
 }
 
+/// A stretch of a text as it is written.
+pub(crate) struct Token<'a> {
+    pub(crate) kind: TokenKind,
+    pub(crate) text: &'a str,
+}
+
+pub(crate) enum TokenKind {
+    /// Without `{{`.
+    Literal,
+    /// `{{{{`, which means `{{`.
+    Escape,
+    /// `{{…}}`.
+    Value,
+    /// `{{` that is not closed.
+    Open,
+}
+
+/// What a text is made of.
+pub(crate) fn tokens(text: &str) -> impl Iterator<Item = Token<'_>> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        let (kind, len) = match rest.find("{{") {
+            _ if rest.is_empty() => return None,
+            Some(0) if rest.starts_with("{{{{") => (TokenKind::Escape, 4),
+            Some(0) => match rest.find("}}") {
+                Some(end) => (TokenKind::Value, end + 2),
+                None => (TokenKind::Open, 2),
+            },
+            at => (TokenKind::Literal, at.unwrap_or(rest.len())),
+        };
+        let (text, after) = rest.split_at(len);
+        rest = after;
+        Some(Token { kind, text })
+    })
+}
+
 /// A text that means itself.
-pub(crate) fn plain(text: &str) -> String {
+pub fn plain(text: &str) -> String {
     text.replace("{{", "{{{{")
 }
 
 /// The stretches of a text. What is not closed is literal.
-pub(crate) fn pieces(text: &str) -> Vec<Piece> {
-    let mut pieces = Vec::new();
-    let mut literal = String::new();
-    let mut rest = text;
-    while let Some(at) = rest.find("{{") {
-        literal.push_str(&rest[..at]);
-        let after = &rest[at..];
-        if let Some(after) = after.strip_prefix("{{{{") {
-            literal.push_str("{{");
-            rest = after;
-        } else if let Some(end) = after.find("}}") {
-            pieces.push(Piece::Literal(std::mem::take(&mut literal)));
-            pieces.push(Piece::Value(after[..end + 2].to_owned()));
-            rest = &after[end + 2..];
-        } else {
-            literal.push_str("{{");
-            rest = &after[2..];
+pub fn pieces(text: &str) -> Vec<Piece> {
+    let mut pieces: Vec<Piece> = Vec::new();
+    for Token { kind, text } in tokens(text) {
+        let literal = if matches!(kind, TokenKind::Escape) { "{{" } else { text };
+        match pieces.last_mut() {
+            _ if matches!(kind, TokenKind::Value) => pieces.push(Piece::Value(text.to_owned())),
+            Some(Piece::Literal(before)) => before.push_str(literal),
+            _ => pieces.push(Piece::Literal(literal.to_owned())),
         }
     }
-    literal.push_str(rest);
-    pieces.push(Piece::Literal(literal));
-    pieces.retain(|piece| *piece != Piece::Literal(String::new()));
     pieces
 }
 
 /// A text of such stretches. A brace right before a value would be read as part of it, and there
 /// is no way to write that: a space parts them.
-pub(crate) fn join(pieces: impl IntoIterator<Item = Piece>) -> String {
+pub fn join(pieces: impl IntoIterator<Item = Piece>) -> String {
     let mut text = String::new();
     let mut literal = String::new();
     for piece in pieces {
@@ -64,7 +88,7 @@ pub(crate) fn join(pieces: impl IntoIterator<Item = Piece>) -> String {
 }
 
 /// The text with its literal stretches changed.
-pub(crate) fn map(text: &str, change: &dyn Fn(&str) -> String) -> String {
+pub fn map(text: &str, change: &dyn Fn(&str) -> String) -> String {
     join(pieces(text).into_iter().map(|piece| match piece {
         Piece::Literal(literal) => Piece::Literal(change(&literal)),
         value => value,
@@ -72,7 +96,7 @@ pub(crate) fn map(text: &str, change: &dyn Fn(&str) -> String) -> String {
 }
 
 /// What the text means, with `value` in the place of each value.
-pub(crate) fn filled(text: &str, value: &str) -> String {
+pub fn filled(text: &str, value: &str) -> String {
     let piece = |piece: Piece| match piece {
         Piece::Literal(literal) => literal,
         Piece::Value(_) => value.to_owned(),
@@ -81,41 +105,35 @@ pub(crate) fn filled(text: &str, value: &str) -> String {
 }
 
 /// What the text means, if there is no value in it.
-pub(crate) fn constant(text: &str) -> Option<String> {
-    let mut all = String::new();
-    for piece in pieces(text) {
-        match piece {
-            Piece::Literal(literal) => all.push_str(&literal),
-            Piece::Value(_) => return None,
-        }
+pub fn constant(text: &str) -> Option<String> {
+    match pieces(text).as_mut_slice() {
+        [] => Some(String::new()),
+        [Piece::Literal(all)] => Some(std::mem::take(all)),
+        _ => None,
     }
-    Some(all)
 }
 
 /// Where such a character stands in a literal stretch for the first time, in bytes.
-pub(crate) fn find(text: &str, is: impl Fn(char) -> bool) -> Option<usize> {
+pub fn find(text: &str, is: impl Fn(char) -> bool) -> Option<usize> {
     let mut at = 0;
-    while let Some(c) = text[at..].chars().next() {
-        let rest = &text[at..];
-        let value = if rest.starts_with("{{") { rest.find("}}") } else { None };
-        at += match value {
-            _ if rest.starts_with("{{{{") => 4,
-            Some(end) => end + 2,
-            None if is(c) => return Some(at),
-            None => c.len_utf8(),
-        };
+    for Token { kind, text } in tokens(text) {
+        let is_literal = matches!(kind, TokenKind::Literal | TokenKind::Open);
+        if let Some(found) = text.find(&is).filter(|_| is_literal) {
+            return Some(at + found);
+        }
+        at += text.len();
     }
     None
 }
 
 /// The text before and after the first such character of its literal stretches.
-pub(crate) fn split_once(text: &str, at: char) -> Option<(&str, &str)> {
+pub fn split_once(text: &str, at: char) -> Option<(&str, &str)> {
     let found = find(text, |c| c == at)?;
     Some((&text[..found], &text[found + at.len_utf8()..]))
 }
 
 /// The text cut wherever its literal stretches have the character.
-pub(crate) fn split(text: &str, at: char) -> Vec<&str> {
+pub fn split(text: &str, at: char) -> Vec<&str> {
     let mut parts = Vec::new();
     let mut rest = text;
     while let Some((part, after)) = split_once(rest, at) {
