@@ -9,8 +9,8 @@ use uringbench_core::flow::script::{Data, Flow, FlowReplay, RowOrder, Script};
 use uringbench_core::http::quote;
 use uringbench_core::plan::{Arrivals, Course, Limit, Load, Workload};
 use uringbench_core::rate::Rate;
+use uringbench_core::rate_profile::Segment;
 use uringbench_core::time::Nanos;
-use uringbench_core::varying::Stretch;
 use uringbench_document::{Secret, SecretName, SecretTable};
 use uringbench_import::hurl;
 use uringbench_scenario::plan::{self as written, DataSource, LoadStage};
@@ -281,21 +281,21 @@ fn course(first: Rate, stages: &[LoadStage], warmup: Nanos) -> Course {
     if stages.is_empty() {
         return Course::Even;
     }
-    let mut stretches = Vec::new();
+    let mut segments = Vec::new();
     if warmup > Nanos::ZERO {
-        stretches.push(Stretch { length: warmup, from: first, to: first });
+        segments.push(Segment::even(warmup, Some(first)));
     }
     let mut before = first;
     for LoadStage { shape, rate, duration } in stages {
         let from = if *shape == StageShape::Ramp { before } else { *rate };
-        stretches.push(Stretch { length: *duration, from, to: *rate });
+        segments.push(Segment { length: *duration, from: Some(from), to: Some(*rate) });
         if *shape != StageShape::Spike {
             before = *rate;
         }
     }
     // What comes after a spike at the end is what was before it.
-    stretches.push(Stretch { length: Nanos::SECOND, from: before, to: before });
-    Course::Stretches(stretches)
+    segments.push(Segment::even(Nanos::SECOND, Some(before)));
+    Course::Segments(segments)
 }
 
 fn script(scenario: written::CompiledScenario, users: Option<u32>, is_replay: bool) -> Script {

@@ -5,8 +5,9 @@ use std::io;
 use std::path::Path;
 
 use uringbench_core::plan::Plan;
+use uringbench_core::rate::Rate;
+use uringbench_core::rate_profile::Segment;
 use uringbench_core::record::RunRecord;
-use uringbench_core::tempo::{Stage, Tempo};
 use uringbench_core::time::{Nanos, Timestamp};
 use uringbench_document::soak::{DoseFigures, Grown, LeakFunction, ResourceFigures, SoakFigures};
 
@@ -32,20 +33,28 @@ const GUARD_S: f64 = 1.0;
 /// Functions that a leak is attributed to.
 const CAUSES_MAX: usize = 10;
 
-/// Stages for `length`, after a warm-up at the single rate.
-pub fn stages(warmup: Nanos, length: Nanos, seed: u64) -> Vec<Stage> {
+/// Segments without a rate, at the single and at the double one for `length`, after a warm-up at
+/// the single rate.
+pub fn segments(
+    (single, double): (Rate, Rate),
+    warmup: Nanos,
+    length: Nanos,
+    seed: u64,
+) -> Vec<Segment> {
     let block = Nanos((length.0 / (3 * ROUNDS)).clamp(BLOCK_MIN.0, BLOCK_MAX.0));
     let rounds = (length.0 / (3 * block.0)).max(1) as usize;
-    let first = Stage { length: warmup, tempo: Tempo::Half };
-    let doses = rate_steps::plan(seed, rounds).into_iter().map(|step| Stage {
-        length: block,
-        tempo: match step {
-            RateStep::None => Tempo::Rest,
-            RateStep::Single => Tempo::Half,
-            RateStep::Double => Tempo::Full,
-        },
+    let first = (warmup > Nanos::ZERO).then_some(Segment::even(warmup, Some(single)));
+    let doses = rate_steps::plan(seed, rounds).into_iter().map(|step| {
+        let rate = match step {
+            RateStep::None => None,
+            RateStep::Single => Some(single),
+            RateStep::Double => Some(double),
+        };
+        Segment::even(block, rate)
     });
-    std::iter::once(first).chain(doses).collect()
+    // Time that is left fills no block.
+    let rest = Segment::even(Nanos::SECOND, Some(double));
+    first.into_iter().chain(doses).chain([rest]).collect()
 }
 
 /// The result of a soak.
@@ -257,12 +266,18 @@ fn grown(readings: &[&Reading], from: Timestamp, to: Timestamp) -> Option<i64> {
 }
 
 fn dose_found(plan: &Plan, series: &ResourceSeries, rules: &Rules) -> Option<DoseFigures> {
-    // The first stage is the warm-up.
-    let mut at = plan.load.stages().first()?.length.as_secs_f64();
-    let mut spans = Vec::new();
-    for stage in &plan.load.stages()[1..] {
-        let end = at + stage.length.as_secs_f64();
-        spans.push(at + GUARD_S..end);
+    let segments = plan.load.segments();
+    // A scenario's stages never rest.
+    if segments.iter().all(|segment| segment.to.is_some()) {
+        return None;
+    }
+    let warmup = plan.limits.warmup.as_secs_f64();
+    let (mut at, mut spans) = (0.0, Vec::new());
+    for segment in segments.split_last()?.1 {
+        let end = at + segment.length.as_secs_f64();
+        if at >= warmup {
+            spans.push(at + GUARD_S..end);
+        }
         at = end;
     }
     let found = rate_steps::analyse(&rate_steps::blocks(series, &spans), rules)?;

@@ -62,8 +62,8 @@ fn dose(plan: &Plan) -> Result<Load, Failure> {
              stages out of the file",
         ));
     }
-    let rate =
+    let double =
         rate.doubled().ok_or_else(|| usage("--dose sends up to twice the rate: lower -R"))?;
-    let stages = soak::stages(plan.limits.warmup, length, plan.seed);
-    Ok(Load::Open { rate, arrivals: *arrivals, course: Course::Tempo(stages) })
+    let segments = soak::segments((*rate, double), plan.limits.warmup, length, plan.seed);
+    Ok(Load::Open { rate: double, arrivals: *arrivals, course: Course::Segments(segments) })
 }

@@ -6,10 +6,10 @@
 
 use std::sync::Arc;
 
-use crate::plan::{Course, Load, Plan};
+use crate::plan::{Load, Plan};
+use crate::rate_profile::Varying;
 use crate::schedule::{Schedule, Share};
 use crate::time::{Nanos, Timestamp};
-use crate::varying::Varying;
 
 /// A planned start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,18 +61,11 @@ impl Pacer {
                 let times = replay.map_or_else(|| [].into(), |replay| Arc::clone(&replay.times));
                 Source::Open(Schedule::replay(times, share, start))
             }
-            Load::Open { rate, arrivals, course } => {
-                let varying = match course {
-                    Course::Stretches(stretches) => {
-                        Varying::new(*arrivals, stretches, share, start, plan.seed)
-                    }
-                    Course::Even | Course::Tempo(_) => None,
-                };
+            Load::Open { rate, arrivals, .. } => {
+                let segments = plan.load.segments();
+                let varying = Varying::new(*arrivals, segments, share, start, plan.seed);
                 Source::Open(varying.map_or_else(
-                    || {
-                        let schedule = Schedule::new(*arrivals, *rate, share, start, plan.seed);
-                        schedule.with_stages(plan.load.stages(), start)
-                    },
+                    || Schedule::new(*arrivals, *rate, share, start, plan.seed),
                     |varying| Schedule::Varying(Box::new(varying)),
                 ))
             }

@@ -149,8 +149,10 @@ pub enum PlanError {
         connections: u32,
     },
     /// A changing rate needs its segments.
-    #[error("a rate that changes needs at least one stretch, and each stretch a length")]
-    Stretches,
+    #[error(
+        "a rate that changes needs at least one segment, each segment a length, and the last a rate"
+    )]
+    Segments,
 }
 
 impl Plan {
@@ -336,10 +338,11 @@ impl Parts {
         if !(1..=PIPELINE_MAX).contains(&pipeline) {
             return Err(PlanError::Pipeline(pipeline));
         }
-        if let Load::Open { course: Course::Stretches(stretches), .. } = &self.load
-            && (stretches.is_empty() || stretches.iter().any(|part| part.length == Nanos::ZERO))
+        if let Load::Open { course: Course::Segments(segments), .. } = &self.load
+            && (segments.last().is_none_or(|last| last.to.is_none())
+                || segments.iter().any(|segment| segment.length == Nanos::ZERO))
         {
-            return Err(PlanError::Stretches);
+            return Err(PlanError::Segments);
         }
         let Some(script) = self.workload.script() else {
             return if self.load == Load::Replay { Err(PlanError::Replay) } else { Ok(()) };

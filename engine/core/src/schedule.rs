@@ -10,9 +10,8 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 
 use crate::plan::Arrivals;
 use crate::rate::Rate;
-use crate::tempo::{Paced, Stage};
+use crate::rate_profile::Varying;
 use crate::time::{Nanos, Timestamp};
-use crate::varying::Varying;
 
 /// A share of the whole schedule: worker `index` of `count`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,8 +45,6 @@ pub enum Schedule {
     Replay(Replay),
     /// At a changing rate.
     Varying(Box<Varying>),
-    /// One of these, with a changing tempo.
-    Paced(Box<Paced>),
 }
 
 /// Ticks `start + ⌊(index + k·count) · 10¹² / milli⌋` for k = 0, 1, …, kept as quotient and
@@ -96,14 +93,6 @@ impl Schedule {
         }
     }
 
-    /// The same, with the tempo of these stages from `start` on.
-    pub fn with_stages(self, stages: &[Stage], start: Timestamp) -> Self {
-        if stages.is_empty() {
-            return self;
-        }
-        Self::Paced(Box::new(Paced::new(self, stages, start)))
-    }
-
     /// When the next slot is due.
     #[inline]
     pub const fn due(&self) -> Timestamp {
@@ -112,7 +101,6 @@ impl Schedule {
             Self::Poisson(gaps) => gaps.due,
             Self::Replay(replay) => replay.due,
             Self::Varying(varying) => varying.due(),
-            Self::Paced(paced) => paced.due(),
         }
     }
 
@@ -122,7 +110,6 @@ impl Schedule {
         match self {
             Self::Constant(_) | Self::Poisson(_) | Self::Varying(_) => None,
             Self::Replay(replay) => Some(replay.at),
-            Self::Paced(paced) => paced.number(),
         }
     }
 
@@ -134,7 +121,6 @@ impl Schedule {
             Self::Poisson(gaps) => gaps.advance(),
             Self::Replay(replay) => replay.advance(),
             Self::Varying(varying) => varying.advance(),
-            Self::Paced(paced) => paced.advance(),
         }
     }
 }
@@ -306,13 +292,10 @@ mod tests {
     #[test]
     fn only_a_replay_numbers_its_slots() {
         let times: Arc<[Nanos]> = [Nanos(5), Nanos(7)].into();
-        let replay = Schedule::replay(times, Share::WHOLE, START);
+        let mut replay = Schedule::replay(times, Share::WHOLE, START);
         assert_eq!((replay.number(), replay.due()), (Some(0), START + Nanos(5)));
-        let stage = crate::tempo::Stage { length: Nanos(9), tempo: crate::tempo::Tempo::Rest };
-        let mut paced = replay.with_stages(&[stage], START);
-        assert_eq!((paced.number(), paced.due()), (Some(0), START + Nanos(14)));
-        paced.advance();
-        assert_eq!(paced.number(), Some(1));
+        replay.advance();
+        assert_eq!((replay.number(), replay.due()), (Some(1), START + Nanos(7)));
         let constant = Schedule::new(Arrivals::Constant, rate(1), Share::WHOLE, START, 0);
         assert_eq!(constant.number(), None);
     }

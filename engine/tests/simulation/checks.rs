@@ -15,9 +15,9 @@ use uringbench_core::plan::{
     Target, TlsVersions, Transport, WaitMode, WebSocketPlan, Workload,
 };
 use uringbench_core::rate::Rate;
+use uringbench_core::rate_profile::Segment;
 use uringbench_core::record::INTERVAL;
 use uringbench_core::schedule::Share;
-use uringbench_core::tempo::{Stage, Tempo};
 use uringbench_core::time::{Nanos, Timestamp};
 use uringbench_core::websocket::handshake::{Opening, OpeningParts};
 use uringbench_core::window::Phase;
@@ -342,8 +342,8 @@ fn plan(seed: u64, below: &mut impl FnMut(u64) -> u64) -> Plan {
         timeout: Nanos(2_000_000 + below(30_000_000)),
     };
     let slice = [INTERVAL, Nanos::from_millis(10)][below(2) as usize];
-    if let (stages, Load::Open { course, .. }) = (stages(below), &mut load) {
-        *course = Course::Tempo(stages);
+    if let Load::Open { rate, course, .. } = &mut load {
+        *course = steps(*rate, below);
     }
     let tls = has_tls.then(|| tls_plan(below(4) > 0, versions));
     let mut connections = Connections {
@@ -434,13 +434,17 @@ fn stream(below: &mut impl FnMut(u64) -> u64) -> StreamPlan {
     }
 }
 
-fn stages(below: &mut impl FnMut(u64) -> u64) -> Vec<Stage> {
-    let tempi = [Tempo::Rest, Tempo::Half, Tempo::Full];
-    let stage = |below: &mut dyn FnMut(u64) -> u64| Stage {
-        length: Nanos(below(20_000_000)),
-        tempo: tempi[below(3) as usize],
-    };
-    (0..below(4)).map(|_| stage(below)).collect()
+/// Up to three steps: a rest, half the rate or all of it; the rate afterwards.
+fn steps(rate: Rate, below: &mut impl FnMut(u64) -> u64) -> Course {
+    let rates = [None, Rate::from_milli(rate.milli() / 2), Some(rate)];
+    let mut segments: Vec<_> = (0..below(4))
+        .map(|_| Segment::even(Nanos(1 + below(20_000_000)), rates[below(3) as usize]))
+        .collect();
+    if segments.is_empty() {
+        return Course::Even;
+    }
+    segments.push(Segment::even(Nanos::SECOND, Some(rate)));
+    Course::Segments(segments)
 }
 
 fn climate(plan: &Plan, below: &mut impl FnMut(u64) -> u64) -> Climate {

@@ -19,8 +19,8 @@ use uringbench_core::flow::value::{Escape, TemplateValue, Value};
 use uringbench_core::http::body::Body;
 use uringbench_core::http::request::{RequestParts, RequestTemplate};
 use uringbench_core::plan::{Course, Limit, Load, Plan, Workload};
+use uringbench_core::rate_profile::Segment;
 use uringbench_core::time::Nanos;
-use uringbench_core::varying::Stretch;
 use uringbench_core::websocket::frame::Kind;
 use uringbench_core::websocket::handshake::{Opening, OpeningParts};
 
@@ -52,11 +52,11 @@ pub(crate) fn scripted(plan: Plan, below: &mut dyn FnMut(u64) -> u64) -> Plan {
         Limit::Requests(_) if is_replay => Limit::Duration(Nanos(1_000_000 + below(60_000_000))),
         limit => limit,
     };
-    let stretches = if below(2) == 0 { stretches(below) } else { Vec::new() };
+    let segments = if below(2) == 0 { segments(below) } else { Vec::new() };
     if let Load::Open { course, .. } = &mut load
-        && !stretches.is_empty()
+        && !segments.is_empty()
     {
-        *course = Course::Stretches(stretches);
+        *course = Course::Segments(segments);
     }
     let scripted = plan.with(|plan| {
         plan.workload = Workload::Script(Arc::new(script));
@@ -67,14 +67,14 @@ pub(crate) fn scripted(plan: Plan, below: &mut dyn FnMut(u64) -> u64) -> Plan {
     scripted.expect("a plan")
 }
 
-fn stretches(below: &mut dyn FnMut(u64) -> u64) -> Vec<Stretch> {
+fn segments(below: &mut dyn FnMut(u64) -> u64) -> Vec<Segment> {
     use uringbench_core::rate::Rate;
-    let mut rate = || Rate::per_second(100 + below(20_000)).expect("a rate within its range");
+    let mut rate = || Rate::per_second(100 + below(20_000));
     let rates: Vec<_> = (0..4).map(|_| rate()).collect();
     let length = |below: &mut dyn FnMut(u64) -> u64| Nanos(1 + below(20_000_000));
     rates
         .windows(2)
-        .map(|pair| Stretch { length: length(below), from: pair[0], to: pair[1] })
+        .map(|pair| Segment { length: length(below), from: pair[0], to: pair[1] })
         .collect()
 }
 

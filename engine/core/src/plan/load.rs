@@ -3,9 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::rate::Rate;
-use crate::tempo::{self, Stage};
+use crate::rate_profile::{self, Segment};
 use crate::time::Nanos;
-use crate::varying::{self, Stretch};
 
 /// The rule for when the next request is sent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,10 +33,9 @@ pub enum Course {
     /// It is constant.
     #[default]
     Even,
-    /// The schedule runs at the tempo of these stages in order; after the last one at full tempo.
-    Tempo(Vec<Stage>),
-    /// The rate follows these segments in order, at least one; after the last one it is constant.
-    Stretches(Vec<Stretch>),
+    /// The rate follows these segments in order, at least one, each with a length; after the last
+    /// one, which ends at a rate, it is constant.
+    Segments(Vec<Segment>),
 }
 
 /// The distribution of the gaps between due times of an open loop.
@@ -85,10 +83,10 @@ impl Load {
         Self::Open { rate, arrivals, course: Course::Even }
     }
 
-    /// The stages of tempo; empty without them.
-    pub fn stages(&self) -> &[Stage] {
+    /// The changes of the rate; empty without them.
+    pub fn segments(&self) -> &[Segment] {
         match self {
-            Self::Open { course: Course::Tempo(stages), .. } => stages,
+            Self::Open { course: Course::Segments(segments), .. } => segments,
             _ => &[],
         }
     }
@@ -99,8 +97,7 @@ impl Load {
         let Self::Open { rate, course, .. } = self else { return None };
         Some(match course {
             Course::Even => rate.as_f64(),
-            Course::Tempo(stages) => rate.as_f64() * tempo::mean_share(stages, from, to),
-            Course::Stretches(stretches) => varying::mean_rate(stretches, from, to),
+            Course::Segments(segments) => rate_profile::mean_rate(segments, from, to),
         })
     }
 }

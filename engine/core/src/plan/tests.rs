@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::flow::script::{FlowReplay, Script};
 use crate::http::request::RequestParts;
 use crate::rate::Rate;
-use crate::varying::Stretch;
+use crate::rate_profile::Segment;
 
 const PEER: ([u8; 4], u16) = ([127, 0, 0, 1], 80);
 
@@ -123,14 +123,15 @@ fn users_replays_and_loads_belong_together() {
         PlanError::OwnConnections { users: 2, connections: 1 }
     );
     assert_eq!(self::refused(|plan| plan.load = Load::Replay), PlanError::Replay);
-    let stretches = |stretches| Load::Open {
+    let segments = |segments| Load::Open {
         rate,
         arrivals: Arrivals::Constant,
-        course: Course::Stretches(stretches),
+        course: Course::Segments(segments),
     };
-    let still = Stretch { length: Nanos::ZERO, from: rate, to: rate };
-    for wrong in [vec![], vec![still]] {
-        let why = self::refused(|plan| plan.load = stretches(wrong));
-        assert_eq!(why, PlanError::Stretches);
+    let still = Segment::even(Nanos::ZERO, Some(rate));
+    let rest = Segment::even(Nanos::SECOND, None);
+    for wrong in [vec![], vec![still], vec![rest]] {
+        let why = self::refused(|plan| plan.load = segments(wrong));
+        assert_eq!(why, PlanError::Segments);
     }
 }
