@@ -5,16 +5,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use uringbench_core::flow::script::{Data, Flow, FlowReplay, RowOrder, Script};
+use uringbench_core::flow::script::{Data, RowOrder, Script};
 use uringbench_core::http::quote;
 use uringbench_core::plan::{Arrivals, Course, Limit, Load, Workload};
-use uringbench_core::rate::Rate;
 use uringbench_core::rate_profile::Segment;
 use uringbench_core::time::Nanos;
 use uringbench_document::{Secret, SecretName, SecretTable};
 use uringbench_import::hurl;
-use uringbench_scenario::plan::{self as written, DataSource, LoadStage};
-use uringbench_scenario::{Context, DataOrder, StageShape, compile};
+use uringbench_scenario::plan::{CompiledScenario, DataSource};
+use uringbench_scenario::{Context, compile};
 
 use crate::args::{FileArgs, RunArgs};
 use crate::console;
@@ -39,7 +38,7 @@ pub(crate) fn load(
     file: &Path,
     target: Option<&str>,
     variables: &[(String, String)],
-) -> Result<written::CompiledScenario, Vec<String>> {
+) -> Result<CompiledScenario, Vec<String>> {
     load_with(file, target, variables, &|name| std::env::var(name).ok())
 }
 
@@ -49,7 +48,7 @@ fn load_with(
     target: Option<&str>,
     variables: &[(String, String)],
     env: &dyn Fn(&str) -> Option<String>,
-) -> Result<written::CompiledScenario, Vec<String>> {
+) -> Result<CompiledScenario, Vec<String>> {
     if let Some(target) = target {
         authority(target).map_err(|why| vec![format!("--target: {why}")])?;
     }
@@ -171,15 +170,13 @@ fn secret_tables(scenario: &Path, sources: &[DataSource]) -> Vec<SecretTable> {
 /// The users of a closed loop.
 fn users(
     load: &Load,
-    scenario: &written::CompiledScenario,
+    scenario: &CompiledScenario,
     connections: u32,
 ) -> Result<Option<u32>, Failure> {
     let users = match load {
-        Load::Closed => match scenario.load {
-            // Without a number of its own a file has as many users as connections.
-            written::CompiledLoad::Closed { users } if users != scenario.connections => users,
-            _ => connections,
-        },
+        // Without a number of its own a file has as many users as connections.
+        Load::Closed if scenario.users == scenario.connections => connections,
+        Load::Closed => scenario.users,
         Load::Open { .. } | Load::Replay => return Ok(None),
     };
     if scenario.has_own_connections && users > connections {
@@ -254,82 +251,40 @@ fn given(options: &[(&'static str, bool)]) -> Option<&'static str> {
 }
 
 /// When flows begin, and how their rate changes.
-fn pace(
-    args: &RunArgs,
-    scenario: &written::CompiledScenario,
-    warmup: Nanos,
-) -> Result<Load, Failure> {
+fn pace(args: &RunArgs, scenario: &CompiledScenario, warmup: Nanos) -> Result<Load, Failure> {
     let typed = args.load.arrivals.map(Arrivals::from);
     if let Some(rate) = args.load.rate {
         return Ok(Load::open(rate, typed.unwrap_or(Arrivals::Constant)));
     }
-    Ok(match &scenario.load {
-        written::CompiledLoad::Open { rate, arrivals, stages } => {
-            let arrivals = typed.unwrap_or(*arrivals);
-            Load::Open { rate: *rate, arrivals, course: course(*rate, stages, warmup) }
+    let mut load = scenario.load.clone();
+    match &mut load {
+        Load::Open { rate, arrivals, course } => {
+            *arrivals = typed.unwrap_or(*arrivals);
+            if let Course::Segments(segments) = course
+                && warmup > Nanos::ZERO
+            {
+                segments.insert(0, Segment::even(warmup, Some(*rate)));
+            }
         }
         _ if typed.is_some() => {
             return Err(usage("--arrivals needs -R here: the scenario has no rate"));
         }
-        written::CompiledLoad::Closed { .. } => Load::Closed,
-        written::CompiledLoad::Replay { .. } => Load::Replay,
-    })
+        Load::Closed | Load::Replay => {}
+    }
+    Ok(load)
 }
 
-/// The stages of a file, which begin with the measured window.
-fn course(first: Rate, stages: &[LoadStage], warmup: Nanos) -> Course {
-    if stages.is_empty() {
-        return Course::Even;
-    }
-    let mut segments = Vec::new();
-    if warmup > Nanos::ZERO {
-        segments.push(Segment::even(warmup, Some(first)));
-    }
-    let mut before = first;
-    for LoadStage { shape, rate, duration } in stages {
-        let from = if *shape == StageShape::Ramp { before } else { *rate };
-        segments.push(Segment { length: *duration, from: Some(from), to: Some(*rate) });
-        if *shape != StageShape::Spike {
-            before = *rate;
-        }
-    }
-    // What comes after a spike at the end is what was before it.
-    segments.push(Segment::even(Nanos::SECOND, Some(before)));
-    Course::Segments(segments)
-}
-
-fn script(scenario: written::CompiledScenario, users: Option<u32>, is_replay: bool) -> Script {
-    let replayed = match &scenario.load {
-        written::CompiledLoad::Replay { table, .. } if is_replay => Some(*table),
-        _ => None,
+fn script(scenario: CompiledScenario, users: Option<u32>, is_replay: bool) -> Script {
+    let data = |(table, order)| match order {
+        RowOrder::Replayed if !is_replay => Data { table, order: RowOrder::Shared },
+        order => Data { table, order },
     };
-    let rows = |(number, order): (usize, &DataOrder)| match order {
-        _ if replayed == Some(number) => RowOrder::Replayed,
-        DataOrder::Shared => RowOrder::Shared,
-        DataOrder::Random => RowOrder::Random,
-        DataOrder::User => RowOrder::User,
-    };
-    let orders = scenario.orders.iter().enumerate().map(rows);
-    let data = scenario.tables.into_iter().zip(orders).map(|(table, order)| Data { table, order });
-    let flow = |flow: written::CompiledFlow| Flow {
-        name: flow.name,
-        weight: flow.weight,
-        steps: flow.steps,
-        operations: flow.operations,
-    };
-    let parts = (
-        flow(scenario.on_start),
-        scenario.flows.into_iter().map(flow).collect(),
-        flow(scenario.on_end),
-    );
-    let script =
-        Script::new(parts, data.collect(), scenario.captures.len(), users).to(&scenario.authority);
+    let data = scenario.tables.into_iter().zip(scenario.orders).map(data).collect();
+    let parts = (scenario.on_start, scenario.flows, scenario.on_end);
+    let script = Script::new(parts, data, scenario.captures.len(), users).to(&scenario.authority);
     let script = if scenario.has_own_connections { script.with_own_connections() } else { script };
-    match scenario.load {
-        written::CompiledLoad::Replay { times, flows, .. } if is_replay => {
-            let flows = flows.map(|flows| flows.into_iter().map(|flow| flow as u32).collect());
-            script.replaying(FlowReplay { times: times.into(), flows })
-        }
+    match scenario.replay {
+        Some(replay) if is_replay => script.replaying(replay),
         _ => script,
     }
 }

@@ -3,16 +3,18 @@
 use std::collections::HashSet;
 
 use uringbench_core::flow::program::{Arm, FlowOperation, Think};
+use uringbench_core::flow::script::{Flow, RowOrder};
 use uringbench_core::flow::table::Table;
 use uringbench_core::flow::{self};
 
 use crate::diagnostic::{Diagnostics, FieldPath};
 use crate::format::{self, DataOrder, Scenario, Step};
-use crate::plan::{CompiledFlow, CompiledScenario, DataSource};
+use crate::load::{self, Loaded};
+use crate::plan::{CompiledScenario, DataSource};
 use crate::replay::{self, Tables};
 use crate::request::Server;
 use crate::text::{Names, Text, name_error};
-use crate::{Context, answer, data, load, request};
+use crate::{Context, answer, data, request};
 
 /// A step is not taken more often in a row: more is a slip of the keyboard.
 pub(crate) const REPEAT_MAX: u32 = 1_000_000;
@@ -23,8 +25,8 @@ pub(crate) fn plan(
     context: &Context<'_>,
     diagnostics: &mut Diagnostics<'_>,
 ) -> Option<CompiledScenario> {
-    let (connections, mut load, mut warmup, mut duration) = load::load(&given.load, diagnostics);
-    let Data { described, tables, orders, sources } = tables(given, context, diagnostics);
+    let mut loaded = load::load(&given.load, diagnostics);
+    let Data { described, tables, mut orders, sources } = tables(given, context, diagnostics);
     let names = Names { env: context.env, tables: &described, captures: Vec::new() };
     let target = FieldPath::top("target");
     let written =
@@ -46,7 +48,7 @@ pub(crate) fn plan(
     let mut names = names;
     let on_start =
         compiler.flow("on_start", 1, &given.on_start, &FieldPath::top("on_start"), &mut names);
-    let mut flows: Vec<CompiledFlow> = Vec::new();
+    let mut flows: Vec<Flow> = Vec::new();
     for (at, flow) in given.flow.iter().enumerate() {
         let place = FieldPath::top("flow").index(at);
         compiler.check_flow(flow, &place, &flows);
@@ -60,11 +62,11 @@ pub(crate) fn plan(
     }
     let on_end = compiler.flow("on_end", 1, &given.on_end, &FieldPath::top("on_end"), &mut names);
     let Compiler { server, captures, .. } = compiler;
-    if let Some(replay) = &given.load.replay {
-        let data = Tables { given: &given.data, described: &described, tables: &tables };
-        let replayed = replay::load(&given.load, replay, &data, &flows, diagnostics);
-        (load, warmup, duration) = replayed.unwrap_or((load, warmup, duration));
+    let data = Tables { given: &given.data, described: &described, tables: &tables };
+    if let Some(table) = replay::load(&given.load, &data, &flows, &mut loaded, diagnostics) {
+        orders[table] = RowOrder::Replayed;
     }
+    let Loaded { connections, load, users, replay, warmup, duration } = loaded;
     let objectives = load::objectives(&given.slo, &flows, diagnostics);
     Some(CompiledScenario {
         target: written?,
@@ -74,6 +76,8 @@ pub(crate) fn plan(
         has_own_connections: given.load.has_own_connections,
         connection_order: load::connection_order(&given.load),
         load,
+        users,
+        replay,
         warmup,
         duration,
         flows,
@@ -99,7 +103,7 @@ struct Data {
     /// The names of the tables, with their columns.
     described: Vec<(String, Vec<String>)>,
     tables: Vec<Table>,
-    orders: Vec<DataOrder>,
+    orders: Vec<RowOrder>,
     sources: Vec<DataSource>,
 }
 
@@ -116,7 +120,11 @@ fn tables(given: &Scenario, context: &Context<'_>, diagnostics: &mut Diagnostics
             all.sources.push(DataSource { file, columns: columns.clone() });
             all.described.push((name.clone(), columns));
             all.tables.push(table);
-            all.orders.push(source.order);
+            all.orders.push(match source.order {
+                DataOrder::Shared => RowOrder::Shared,
+                DataOrder::Random => RowOrder::Random,
+                DataOrder::User => RowOrder::User,
+            });
         }
     }
     all
@@ -133,7 +141,7 @@ struct Compiler<'a, 'b> {
 }
 
 impl Compiler<'_, '_> {
-    fn check_flow(&mut self, flow: &format::Flow, place: &FieldPath, before: &[CompiledFlow]) {
+    fn check_flow(&mut self, flow: &format::Flow, place: &FieldPath, before: &[Flow]) {
         if flow.name.trim().is_empty() {
             self.diagnostics.add(&place.key("name"), "the name is empty: name the flow");
         }
@@ -162,8 +170,8 @@ impl Compiler<'_, '_> {
         given: &[Step],
         place: &FieldPath,
         names: &mut Names<'_>,
-    ) -> CompiledFlow {
-        let mut flow = CompiledFlow { name: name.to_owned(), weight, ..CompiledFlow::default() };
+    ) -> Flow {
+        let mut flow = Flow { name: name.to_owned(), weight, ..Flow::default() };
         self.steps.clear();
         let mut at = 0;
         while at < given.len() {
@@ -191,7 +199,7 @@ impl Compiler<'_, '_> {
         first: usize,
         place: &FieldPath,
         names: &mut Names<'_>,
-        flow: &mut CompiledFlow,
+        flow: &mut Flow,
     ) {
         let chooses = flow.operations.len();
         flow.operations.push(FlowOperation::Choose(Vec::new()));
@@ -224,13 +232,7 @@ impl Compiler<'_, '_> {
         names.captures = behind.unwrap_or_default();
     }
 
-    fn step(
-        &mut self,
-        given: &Step,
-        place: &FieldPath,
-        names: &mut Names<'_>,
-        flow: &mut CompiledFlow,
-    ) {
+    fn step(&mut self, given: &Step, place: &FieldPath, names: &mut Names<'_>, flow: &mut Flow) {
         let target = given.path.as_ref().or(given.url.as_ref()).map_or("", String::as_str);
         let written = || format!("{} {target}", request::method(given));
         let name = given.name.clone().unwrap_or_else(written);

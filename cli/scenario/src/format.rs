@@ -134,7 +134,7 @@ pub(crate) struct Stage {
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
 #[schemars(rename = "Shape")]
-pub enum StageShape {
+pub(crate) enum StageShape {
     /// Evenly from the rate before to this one.
     Ramp,
     /// At once, and it stays.
@@ -159,7 +159,7 @@ pub(crate) struct Data {
 #[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
 #[schemars(rename = "Order")]
-pub enum DataOrder {
+pub(crate) enum DataOrder {
     /// Each flow that begins takes the next row; after the last comes the first.
     #[default]
     Shared,

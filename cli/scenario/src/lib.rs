@@ -21,7 +21,6 @@ pub mod template;
 mod text;
 
 pub use diagnostic::Diagnostic;
-pub use format::{DataOrder, StageShape};
 
 use diagnostic::Diagnostics;
 use format::Scenario;

@@ -1,24 +1,34 @@
 //! `[load]` and `[[slo]]`: checked, and put into the plan's terms. Times that are replayed are
 //! read in `replay`.
 
-use uringbench_core::plan;
+use uringbench_core::flow::script::{Flow, FlowReplay};
+use uringbench_core::plan::{self, Course, Load};
+use uringbench_core::rate::Rate;
+use uringbench_core::rate_profile::Segment;
 use uringbench_core::slo::Slo;
 use uringbench_core::time::Nanos;
 
 use crate::diagnostic::{Diagnostics, FieldPath, did_you_mean};
-use crate::format::{self, Arrivals, ConnectionOrder};
-use crate::plan::{CompiledFlow, CompiledLoad, LoadStage};
+use crate::format::{self, Arrivals, ConnectionOrder, StageShape};
 
 /// As `uringbench URL` has it.
 const CONNECTIONS: u32 = 64;
 const WARMUP: Nanos = Nanos::SECOND;
 const DURATION: Nanos = Nanos(10 * Nanos::SECOND.0);
 
-/// What `[load]` comes to: connections, load, warm-up and duration.
-pub(crate) fn load(
-    given: &format::Load,
-    diagnostics: &mut Diagnostics<'_>,
-) -> (u32, CompiledLoad, Nanos, Nanos) {
+/// What `[load]` comes to.
+pub(crate) struct Loaded {
+    pub(crate) connections: u32,
+    pub(crate) load: Load,
+    /// Of a closed loop.
+    pub(crate) users: u32,
+    /// Read later, from the data.
+    pub(crate) replay: Option<FlowReplay>,
+    pub(crate) warmup: Nanos,
+    pub(crate) duration: Nanos,
+}
+
+pub(crate) fn load(given: &format::Load, diagnostics: &mut Diagnostics<'_>) -> Loaded {
     let top = FieldPath::top("load");
     for (name, count) in [("connections", given.connections), ("users", given.users)] {
         if count == Some(0) {
@@ -47,10 +57,9 @@ pub(crate) fn load(
                 Some(Arrivals::Poisson) => plan::Arrivals::Poisson,
                 Some(Arrivals::Constant) | None => plan::Arrivals::Constant,
             };
-            CompiledLoad::Open { rate: rate.0, arrivals, stages: stages(given, diagnostics) }
+            Load::Open { rate: rate.0, arrivals, course: course(rate.0, &given.stage, diagnostics) }
         }
-        // It is made of the data, later.
-        None if given.replay.is_some() => CompiledLoad::Closed { users: connections },
+        None if given.replay.is_some() => Load::Closed,
         None => {
             if given.arrivals.is_some() {
                 diagnostics.add(&top.key("arrivals"), "arrivals need a rate: add `rate`");
@@ -58,7 +67,7 @@ pub(crate) fn load(
             if !given.stage.is_empty() {
                 diagnostics.add(&top.key("stage"), "stages change a rate: add `rate` to [load]");
             }
-            CompiledLoad::Closed { users: given.users.unwrap_or(connections) }
+            Load::Closed
         }
     };
     let staged: u64 = given.stage.iter().map(|stage| stage.duration.0.0).sum();
@@ -67,7 +76,9 @@ pub(crate) fn load(
     if duration.0 == 0 {
         diagnostics.add(&top.key("duration"), "0s measures nothing: write a time such as \"30s\"");
     }
-    (connections, load, given.warmup.map_or(WARMUP, |span| span.0), duration)
+    let users = given.users.unwrap_or(connections);
+    let warmup = given.warmup.map_or(WARMUP, |span| span.0);
+    Loaded { connections, load, users, replay: None, warmup, duration }
 }
 
 /// Which free connection takes the next request.
@@ -92,26 +103,33 @@ fn beside_replay(given: &format::Load, diagnostics: &mut Diagnostics<'_>) {
     }
 }
 
-fn stages(given: &format::Load, diagnostics: &mut Diagnostics<'_>) -> Vec<LoadStage> {
+/// The stages, and what comes after them: a spike at the end is over.
+fn course(first: Rate, stages: &[format::Stage], diagnostics: &mut Diagnostics<'_>) -> Course {
     let place = FieldPath::top("load").key("stage");
-    for (at, stage) in given.stage.iter().enumerate() {
-        if stage.duration.0.0 == 0 {
+    let (mut segments, mut before) = (Vec::new(), first);
+    for (at, stage) in stages.iter().enumerate() {
+        let (length, to) = (stage.duration.0, stage.rate.0);
+        if length == Nanos::ZERO {
             let why = "a stage of 0s never is: write a time such as \"30s\"";
             diagnostics.add(&place.index(at).key("duration"), why);
         }
+        let from = if stage.shape == StageShape::Ramp { before } else { to };
+        segments.push(Segment { length, from: Some(from), to: Some(to) });
+        if stage.shape != StageShape::Spike {
+            before = to;
+        }
     }
-    let stage = |stage: &format::Stage| LoadStage {
-        shape: stage.shape,
-        rate: stage.rate.0,
-        duration: stage.duration.0,
-    };
-    given.stage.iter().map(stage).collect()
+    if segments.is_empty() {
+        return Course::Even;
+    }
+    segments.push(Segment::even(Nanos::SECOND, Some(before)));
+    Course::Segments(segments)
 }
 
 /// What `[[slo]]` comes to.
 pub(crate) fn objectives(
     given: &[format::Slo],
-    flows: &[CompiledFlow],
+    flows: &[Flow],
     diagnostics: &mut Diagnostics<'_>,
 ) -> Vec<plan::Objective> {
     let is_whole = diagnostics.is_empty();

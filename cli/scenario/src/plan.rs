@@ -1,14 +1,11 @@
-//! A scenario that was checked and compiled.
+//! A scenario that was checked and compiled: what a script is made of, in the core's terms.
 
-use uringbench_core::flow::Step;
-use uringbench_core::flow::program::FlowOperation;
+use uringbench_core::flow::script::{Flow, FlowReplay, RowOrder};
 use uringbench_core::flow::table::Table;
-use uringbench_core::plan::{Arrivals, ConnectionOrder, Objective};
-use uringbench_core::rate::Rate;
+use uringbench_core::plan::{ConnectionOrder, Load, Objective};
 use uringbench_core::time::Nanos;
 
 use crate::diagnostic::did_you_mean;
-use crate::format::{DataOrder, StageShape};
 
 /// Everything a scenario says.
 #[derive(Clone, Debug)]
@@ -25,24 +22,28 @@ pub struct CompiledScenario {
     pub has_own_connections: bool,
     /// Which free connection takes the next request, where they are not users' own.
     pub connection_order: ConnectionOrder,
-    /// How much load.
-    pub load: CompiledLoad,
+    /// When flows begin. A rate that changes does so from the measured window on.
+    pub load: Load,
+    /// Users of a closed loop, at least 1.
+    pub users: u32,
+    /// The times of a replay.
+    pub replay: Option<FlowReplay>,
     /// Load before the measured window.
     pub warmup: Nanos,
     /// The measured window.
     pub duration: Nanos,
     /// What users do again and again; at least one.
-    pub flows: Vec<CompiledFlow>,
+    pub flows: Vec<Flow>,
     /// What each user does first.
-    pub on_start: CompiledFlow,
+    pub on_start: Flow,
     /// What each user does last.
-    pub on_end: CompiledFlow,
+    pub on_end: Flow,
     /// Rows of data, by number.
     pub tables: Vec<Table>,
     /// The file and the columns of each.
     pub sources: Vec<DataSource>,
     /// Who gets which row of each.
-    pub orders: Vec<DataOrder>,
+    pub orders: Vec<RowOrder>,
     /// The names of captures, by number.
     pub captures: Vec<String>,
     /// Objectives.
@@ -59,7 +60,7 @@ impl CompiledScenario {
         if names.is_empty() {
             return Ok(());
         }
-        if matches!(self.load, CompiledLoad::Replay { flows: Some(_), .. }) {
+        if self.replay.as_ref().is_some_and(|replay| replay.flows.is_some()) {
             return Err("the replay says itself which flows begin: take all of them".to_owned());
         }
         let known = || self.flows.iter().map(|flow| flow.name.as_str());
@@ -78,45 +79,6 @@ impl CompiledScenario {
     }
 }
 
-/// How much load.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum CompiledLoad {
-    /// Each user begins a flow when its last one has ended.
-    Closed {
-        /// At least 1.
-        users: u32,
-    },
-    /// Flows begin at a rate.
-    Open {
-        /// At the beginning.
-        rate: Rate,
-        /// Gaps between beginnings.
-        arrivals: Arrivals,
-        /// Changes of the rate, one after the other.
-        stages: Vec<LoadStage>,
-    },
-    /// Flows begin at given times.
-    Replay {
-        /// When, from the start, one for each row of a table; none less than the one before.
-        times: Vec<Nanos>,
-        /// The table: the flow that begins at a time takes the row of the same number.
-        table: usize,
-        /// Which flow begins: an index for each time. By weight without them.
-        flows: Option<Vec<usize>>,
-    },
-}
-
-/// A stretch of an open loop.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LoadStage {
-    /// How the rate comes about.
-    pub shape: StageShape,
-    /// The rate it gets to.
-    pub rate: Rate,
-    /// How long it lasts.
-    pub duration: Nanos,
-}
-
 /// Where rows come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DataSource {
@@ -124,17 +86,4 @@ pub struct DataSource {
     pub file: String,
     /// The names of its columns.
     pub columns: Vec<String>,
-}
-
-/// Steps and their order.
-#[derive(Clone, Debug, Default)]
-pub struct CompiledFlow {
-    /// What reports call it.
-    pub name: String,
-    /// How often it is chosen, compared with the others.
-    pub weight: u32,
-    /// Its steps.
-    pub steps: Vec<Step>,
-    /// Their order.
-    pub operations: Vec<FlowOperation>,
 }

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use uringbench_core::flow::script::{Flow, FlowReplay};
 use uringbench_core::flow::table::Table;
+use uringbench_core::plan::Load;
 use uringbench_core::time::Nanos;
 
 use crate::diagnostic::{Diagnostics, FieldPath, did_you_mean};
 use crate::format::{self, DataOrder};
-use crate::plan::{CompiledFlow, CompiledLoad};
+use crate::load::Loaded;
 
 /// Behind the last time, so that what begins then is measured.
 const TAIL: Nanos = Nanos::MILLISECOND;
@@ -22,14 +24,16 @@ pub(crate) struct Tables<'a> {
     pub(crate) tables: &'a [Table],
 }
 
-/// Load, warm-up and duration of a replay.
+/// The times of a replay, put into the load, and the table they are those of: the flow that begins
+/// at a time takes the row of the same number.
 pub(crate) fn load(
     given: &format::Load,
-    replay: &format::Replay,
     data: &Tables<'_>,
-    flows: &[CompiledFlow],
+    flows: &[Flow],
+    loaded: &mut Loaded,
     diagnostics: &mut Diagnostics<'_>,
-) -> Option<(CompiledLoad, Nanos, Nanos)> {
+) -> Option<usize> {
+    let replay = given.replay.as_ref()?;
     let place = FieldPath::top("load").key("replay");
     let source = data.given.get(&replay.data).ok_or_else(|| {
         let meant = did_you_mean(&replay.data, data.given.keys().map(String::as_str));
@@ -65,8 +69,11 @@ pub(crate) fn load(
         diagnostics.add(&FieldPath::top("load").key("warmup"), why);
     }
     let measured = Nanos(last.0.saturating_sub(warmup.0)) + TAIL;
-    let duration = given.duration.map_or(measured, |span| span.0);
-    Some((CompiledLoad::Replay { times, table, flows }, warmup, duration))
+    loaded.duration = given.duration.map_or(measured, |span| span.0);
+    loaded.warmup = warmup;
+    loaded.load = Load::Replay;
+    loaded.replay = Some(FlowReplay { times: times.into(), flows });
+    Some(table)
 }
 
 /// When each row is due, at the speed that was asked for.
@@ -110,11 +117,12 @@ fn seconds(text: &str) -> Option<Nanos> {
     Some(Nanos::from_secs(whole) + Nanos(nanos))
 }
 
-fn flows_of(rows: &Table, column: usize, flows: &[CompiledFlow]) -> Result<Vec<usize>, String> {
+fn flows_of(rows: &Table, column: usize, flows: &[Flow]) -> Result<Vec<u32>, String> {
     let named = |row: usize| {
         let name = String::from_utf8_lossy(rows.cell(row, column));
         let names = || flows.iter().map(|flow| flow.name.as_str());
-        names().position(|known| known == name.trim()).ok_or_else(|| {
+        let found = names().position(|known| known == name.trim());
+        found.map(|flow| flow as u32).ok_or_else(|| {
             let meant = did_you_mean(name.trim(), names());
             format!("row {}: there is no flow `{}`{meant}", row + 1, name.escape_debug())
         })

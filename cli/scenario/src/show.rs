@@ -6,11 +6,13 @@ use uringbench_core::flow::capture::Capture;
 use uringbench_core::flow::cookie_jar::CookieJar;
 use uringbench_core::flow::exchange::Exchange;
 use uringbench_core::flow::program::{FlowOperation, Think};
+use uringbench_core::flow::script::{Flow, FlowReplay, RowOrder};
+use uringbench_core::flow::table::Table;
 use uringbench_core::flow::value::Scope;
+use uringbench_core::plan::{Course, Load};
 use uringbench_core::statistics::random::Random;
 
-use crate::format::DataOrder;
-use crate::plan::{CompiledFlow, CompiledLoad, CompiledScenario};
+use crate::plan::CompiledScenario;
 
 /// Bytes of a body that are shown.
 const BODY_SHOWN: usize = 1024;
@@ -29,24 +31,21 @@ pub fn summary(plan: &CompiledScenario) -> String {
     ];
     parts.extend(others.iter().filter(|(n, _)| *n > 0).map(|(n, what)| counted(*n, what)));
     let cookies = if plan.keeps_cookies { "; users keep cookies" } else { "" };
-    format!("{}; {}{cookies}", parts.join(", "), load(&plan.load))
+    format!("{}; {}{cookies}", parts.join(", "), load(plan))
 }
 
-fn load(load: &CompiledLoad) -> String {
-    match load {
-        CompiledLoad::Closed { users } => {
-            format!("closed loop, {}", counted(*users as usize, "user"))
+fn load(plan: &CompiledScenario) -> String {
+    match (&plan.load, &plan.replay) {
+        (Load::Open { rate, course: Course::Even, .. }, _) => format!("open loop, {rate}"),
+        (Load::Open { rate, course: Course::Segments(segments), .. }, _) => {
+            // The last one is what comes after the stages.
+            format!("open loop, {rate}, {}", counted(segments.len() - 1, "stage"))
         }
-        CompiledLoad::Open { rate, stages, .. } if stages.is_empty() => {
-            format!("open loop, {rate}")
-        }
-        CompiledLoad::Open { rate, stages, .. } => {
-            format!("open loop, {rate}, {}", counted(stages.len(), "stage"))
-        }
-        CompiledLoad::Replay { times, .. } => {
+        (_, Some(FlowReplay { times, .. })) => {
             let last = times.last().copied().unwrap_or_default();
             format!("replay of {} in {last}", counted(times.len(), "row"))
         }
+        _ => format!("closed loop, {}", counted(plan.users as usize, "user")),
     }
 }
 
@@ -56,9 +55,8 @@ pub fn requests(plan: &CompiledScenario, seed: u64) -> String {
     let mut random = Random::new(seed);
     let captures: Vec<Vec<u8>> =
         plan.captures.iter().map(|name| name.clone().into_bytes()).collect();
-    let row = |(table, order): (&uringbench_core::flow::table::Table, &DataOrder),
-               random: &mut Random| {
-        if *order == DataOrder::Random { random.below(table.rows()) } else { 0 }
+    let row = |(table, order): (&Table, &RowOrder), random: &mut Random| {
+        if *order == RowOrder::Random { random.below(table.rows()) } else { 0 }
     };
     let pairs = plan.tables.iter().zip(&plan.orders);
     let rows: Vec<usize> = pairs.map(|pair| row(pair, &mut random)).collect();
@@ -103,13 +101,13 @@ pub fn requests(plan: &CompiledScenario, seed: u64) -> String {
     let CompiledScenario { connections, warmup, duration, .. } = plan;
     let own = if plan.has_own_connections { ", each a user's own" } else { "" };
     let connections = counted(*connections as usize, "connection") + own;
-    let _ = writeln!(text, "=== load\n{}", load(&plan.load));
+    let _ = writeln!(text, "=== load\n{}", load(plan));
     let _ = writeln!(text, "{connections}, warm-up {warmup}, measured {duration}");
     text
 }
 
 /// What comes of a step, a line for each thing that its file says.
-fn outcome(plan: &CompiledScenario, flow: &CompiledFlow, at: usize) -> String {
+fn outcome(plan: &CompiledScenario, flow: &Flow, at: usize) -> String {
     let step = &flow.steps[at];
     let mut lines = Vec::new();
     if let Exchange::Events { count, stall } = &step.exchange {
@@ -137,7 +135,7 @@ fn outcome(plan: &CompiledScenario, flow: &CompiledFlow, at: usize) -> String {
 }
 
 /// What the operations say about a step: how often, or whether at all.
-fn order(flow: &CompiledFlow, step: usize) -> String {
+fn order(flow: &Flow, step: usize) -> String {
     let sends = |operation: &FlowOperation| *operation == FlowOperation::Send(step);
     let Some(at) = flow.operations.iter().position(sends) else { return String::new() };
     let mut text = String::new();

@@ -2,11 +2,13 @@
 
 use uringbench_core::flow::exchange::Exchange;
 use uringbench_core::flow::program::{Arm, FlowOperation, Think};
-use uringbench_core::plan::Arrivals;
+use uringbench_core::flow::script::{FlowReplay, RowOrder};
+use uringbench_core::plan::{Arrivals, Course, Load};
 use uringbench_core::rate::Rate;
+use uringbench_core::rate_profile::Segment;
 use uringbench_core::time::Nanos;
 use uringbench_core::websocket::frame::Kind;
-use uringbench_scenario::plan::{CompiledLoad, CompiledScenario};
+use uringbench_scenario::plan::CompiledScenario;
 use uringbench_scenario::{Context, Diagnostic, compile, show};
 
 fn compiled(text: &str) -> Result<CompiledScenario, Vec<Diagnostic>> {
@@ -315,11 +317,16 @@ fn load_and_objectives_are_the_plan_s() {
         [[slo]]\nlimit = \"p99<20ms\"\n[[slo]]\nlimit = \"errors<1%\"\nflow = \"f\"\n\
         step = \"GET /1\"";
     let plan = plan(text);
-    let CompiledLoad::Open { rate, arrivals, stages } = &plan.load else {
-        panic!("{:?}", plan.load)
+    let rate = Rate::per_second;
+    let part = |seconds, from, to| Segment {
+        length: Nanos::from_secs(seconds),
+        from: rate(from),
+        to: rate(to),
     };
-    assert_eq!((*rate, *arrivals), (Rate::per_second(1_500).unwrap(), Arrivals::Poisson));
-    assert_eq!(stages.len(), 2);
+    let segments = vec![part(60, 1_500, 3_000), part(5, 9_000, 9_000), part(1, 3_000, 3_000)];
+    let course = Course::Segments(segments);
+    let load = Load::Open { rate: rate(1_500).unwrap(), arrivals: Arrivals::Poisson, course };
+    assert_eq!(plan.load, load);
     assert_eq!((plan.warmup, plan.duration), (Nanos::from_secs(2), Nanos::from_secs(65)));
     let about: Vec<_> = plan.objectives.iter().map(|slo| (slo.flow, slo.step)).collect();
     assert_eq!(about, [(None, None), (Some(0), Some(0))]);
@@ -369,7 +376,12 @@ fn a_replay_takes_its_times_and_flows_from_rows() {
     let whole = plan_at("");
     let mut times = micros([0, 500_000, 500_000, 2_000_000]);
     times[3] += Nanos(1);
-    assert_eq!(whole.load, CompiledLoad::Replay { times, table: 1, flows: None });
+    assert_eq!(
+        (&whole.load, whole.orders.as_slice()),
+        (&Load::Replay, [RowOrder::Shared, RowOrder::Replayed].as_slice())
+    );
+    let replay = whole.replay.as_ref().unwrap();
+    assert_eq!((replay.times.to_vec(), &replay.flows), (times, &None));
     assert_eq!(whole.warmup, Nanos::ZERO);
     assert_eq!(whole.duration, Nanos::from_secs(2) + Nanos(1) + Nanos::MILLISECOND);
     let shown = "2 flows, 2 steps, 2 data files; replay of 4 rows in 2.00 s";
@@ -378,11 +390,9 @@ fn a_replay_takes_its_times_and_flows_from_rows() {
         let mut plan = plan_at(&format!(", speed = {speed}, flow = \"what\""));
         assert!(plan.keep_flows(&["f".to_owned()]).is_err(), "rows name the flows");
         let times = micros([0, 500_000, 500_000, 2_000_000]);
-        let CompiledLoad::Replay { times: found, flows, .. } = plan.load else {
-            panic!("no replay")
-        };
+        let FlowReplay { times: found, flows } = plan.replay.unwrap();
         assert_eq!(flows, Some(vec![0, 1, 0, 0]));
-        for (found, time) in found.into_iter().zip(times) {
+        for (found, time) in found.iter().zip(times) {
             assert!((found.0 as f64 * by - time.0 as f64).abs() <= 4.0, "{found:?}");
         }
     }
