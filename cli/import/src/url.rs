@@ -2,6 +2,8 @@
 
 use std::net::Ipv4Addr;
 
+use uringbench_core::flow::value::Escape;
+
 use crate::ImportError;
 use crate::model::Target;
 use crate::template::{self, Piece};
@@ -171,13 +173,7 @@ pub(crate) fn encoded(text: &str) -> String {
 /// The same of bytes that may be no text.
 pub(crate) fn encoded_bytes(bytes: &[u8]) -> String {
     let mut encoded = String::new();
-    for byte in bytes {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(byte) {
-            encoded.push(char::from(*byte));
-        } else {
-            encoded += &format!("%{byte:02X}");
-        }
-    }
+    Escape::Url.pieces(bytes, &mut |piece| encoded += &String::from_utf8_lossy(piece));
     encoded
 }
 
