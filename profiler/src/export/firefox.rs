@@ -1,14 +1,14 @@
-//! The Firefox Profiler's "processed profile", read by profiler.firefox.com.
+//! The Firefox Profiler's "processed profile", for profiler.firefox.com.
 //!
-//! A thread has a track of its CPU time, and where there are such samples one of its time off
-//! CPU (in milliseconds) and one of the memory it touched first (in bytes). Series of the load
-//! and the target stand above them on the same axis.
+//! A thread has a track of its CPU time, and with such samples one of its time off CPU (in
+//! milliseconds) and one of the memory it touched first (in bytes). Series of the load and the
+//! target are above them on the same axis.
 //!
-//! The whole is built in memory first: at most [`SAMPLES_MAX`] samples of 40 bytes, points of
-//! series, and up to 250 bytes for each distinct stack of a track. When there are more samples, one
-//! stands for several: the weights are laid end to end along a scale, and those are kept on which
-//! a point falls that is chosen at random between one mark and the next. Sums stay exact to a
-//! mark, and shares right on average.
+//! The profile is first built in memory: at most [`SAMPLES_MAX`] samples of 40 bytes, points of
+//! series, and up to 250 bytes for each distinct stack of a track. If there are more samples, one
+//! represents several: the weights are laid end to end on a scale, and a sample is kept if it
+//! contains a point chosen at random between two marks. Sums stay exact to a mark, and shares are
+//! right on average.
 
 use std::io::{self, Write};
 
@@ -38,11 +38,11 @@ const SAMPLES_MAX: u64 = 250_000;
 const KINDS: [SampleKind; 4] =
     [SampleKind::Cpu, SampleKind::Blocked, SampleKind::Preempted, SampleKind::FirstTouch];
 
-/// Write a profile as JSON, compressed (gzip, RFC 1952). `samples` is asked twice for all samples,
-/// in order of time: first to know how many there are.
+/// Write a profile as JSON, compressed (gzip, RFC 1952). `samples` is called twice for all samples,
+/// in order of time: first to count them.
 ///
 /// # Errors
-/// When a sample is an error, or `out` refuses.
+/// If a sample is an error, or `out` cannot be written.
 pub fn write_firefox<I>(
     source: &ExportSource<'_>,
     samples: impl Fn() -> I,
@@ -85,16 +85,16 @@ fn place(kind: SampleKind) -> usize {
     KINDS.iter().position(|&other| other == kind).expect("KINDS has every kind")
 }
 
-/// What a kind's weights are counted in, and how far the counting has come.
+/// The scale of a kind's weights, and the current position on it.
 #[derive(Debug)]
 struct Scale {
     /// Nanoseconds or bytes from one mark to the next.
     mark: u64,
-    /// What the profile's own unit makes of that.
+    /// The same in the profile's own unit.
     weight: u64,
-    /// How far the last weight reached past its mark, and the point chosen between that mark and
-    /// the next. At random, because samples of several CPUs follow one another as evenly as
-    /// marks do.
+    /// The distance of the last weight's end from its mark, and the point chosen between that mark
+    /// and the next. At random, because samples of several CPUs may follow one another as regularly
+    /// as marks do.
     reached: u64,
     point: u64,
     random: Xoshiro256PlusPlus,
@@ -102,7 +102,7 @@ struct Scale {
 
 impl Scale {
     fn new(mark: u64, weight: u64) -> Self {
-        // The same samples make the same file.
+        // The same samples give the same file.
         let random = Xoshiro256PlusPlus::seed_from_u64(0);
         let mut scale = Self { mark, weight, reached: 0, point: 0, random };
         scale.choose();
@@ -113,7 +113,7 @@ impl Scale {
         self.point = self.random.next_u64() % self.mark;
     }
 
-    /// The weight of a sample in the profile's unit; `None` when no point falls on it.
+    /// The weight of a sample in the profile's unit; `None` if it contains no point.
     fn weigh(&mut self, weight: u64) -> Option<i32> {
         let is_ahead = self.point >= self.reached;
         let left = self.mark - self.reached;
@@ -130,8 +130,8 @@ impl Scale {
     }
 }
 
-/// Scales as fine as the units of the profile, or coarser, so that no more samples are left than
-/// may be.
+/// Scales as fine as the units of the profile, or coarser to keep the number of samples within the
+/// limit.
 fn scales(
     samples: impl IntoIterator<Item = io::Result<Sample>>,
     period_ns: u64,
@@ -154,7 +154,7 @@ fn scales(
         let weight = if all <= samples_max {
             1
         } else {
-            // The kind's part of the samples; one may be left for each mark.
+            // The kind's part of the samples; at most one remains for each mark.
             let share = u128::from(samples_max) * u128::from(counts[kind]) / u128::from(all);
             let marks = u64::try_from(share).unwrap_or(u64::MAX).max(1);
             sums[kind].div_ceil(marks).div_ceil(unit).max(1)
@@ -163,7 +163,7 @@ fn scales(
     }))
 }
 
-/// What a track is of; in the profile it is a thread.
+/// The kind of a track; in the profile it is a thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Track {
     Cpu,
@@ -181,7 +181,7 @@ impl Track {
     }
 }
 
-/// The profile as it grows.
+/// The profile being built.
 struct Tracks<'a> {
     source: &'a ExportSource<'a>,
     called: Called<'a>,
@@ -189,7 +189,7 @@ struct Tracks<'a> {
     categories: [(FrameKind, CategoryHandle); 5],
     processes: FxHashMap<u32, ProcessHandle>,
     threads: FxHashMap<(u32, u32, Track), ThreadHandle>,
-    /// By thread of the profile; stacks under what they wait for are others.
+    /// By thread of the profile; stacks below a kind of wait are separate.
     stacks: FxHashMap<(ThreadHandle, SampleKind, StackId), Option<StackHandle>>,
 }
 
@@ -237,7 +237,7 @@ impl<'a> Tracks<'a> {
             let name = self.called.process(pid);
             let process = self.profile.add_process(&name, pid, start());
             self.processes.insert(pid, process);
-            // Every process must have a first thread, though it may never have run.
+            // Every process needs a first thread, even if it never ran.
             self.thread(pid, pid, Track::Cpu);
             return self.thread(pid, tid, track);
         };

@@ -62,7 +62,7 @@ impl Recording {
     }
 }
 
-/// A sample so many milliseconds after the start.
+/// A sample this many milliseconds after the start.
 pub(super) fn sample(
     millis: u64,
     (pid, tid): (u32, u32),
@@ -73,12 +73,12 @@ pub(super) fn sample(
     Sample { time, cpu: 0, pid, tid, kind, weight, stack }
 }
 
-/// What a log gives when its file cannot be read.
+/// The result of a log whose file cannot be read.
 pub(super) fn unreadable() -> io::Result<Sample> {
     Err(io::Error::other("the disk is gone"))
 }
 
-/// A file on a disk that is full.
+/// A file on a full disk.
 pub(super) struct Full;
 
 impl io::Write for Full {

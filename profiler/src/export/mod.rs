@@ -1,7 +1,7 @@
 //! A recording in the formats of other tools: pprof's, and the Firefox Profiler's.
 //!
-//! Pure: samples come as an iterator, and the file is whatever can be written to. Which files
-//! there are and where is left to the caller; flame graphs and folded stacks are `profile`'s.
+//! Pure: samples come as an iterator, and the file is any writer. The caller chooses files and
+//! folder; flame graphs and folded stacks are in `profile`.
 
 mod firefox;
 mod pprof;
@@ -13,22 +13,22 @@ pub use self::firefox::{Series, SeriesUnit, write_firefox};
 pub use self::pprof::write_pprof;
 use crate::stack::{FrameId, FrameKind, FrameName, StackTable};
 
-/// What samples refer to, and when they were taken.
+/// The tables behind samples, and the time of the recording.
 #[derive(Clone, Copy, Debug)]
 pub struct ExportSource<'a> {
     /// The stacks of the samples.
     pub stacks: &'a StackTable,
-    /// What each frame is called, by [`FrameId`]; a frame past the end has no name.
+    /// The name of each frame, by [`FrameId`]; a frame past the end has no name.
     pub names: &'a [FrameName],
-    /// Processes and what they are called; one that is missing goes by its number.
+    /// Processes and their names; without a name, the PID is used.
     pub processes: &'a [(u32, String)],
-    /// Process, thread, and what the thread is called.
+    /// Process, thread, and the thread's name.
     pub threads: &'a [(u32, u32, String)],
     /// When the recording began.
     pub start: Timestamp,
-    /// The same moment as the time since 1970 (UTC).
+    /// The same time as nanoseconds since 1970 (UTC).
     pub unix_start: Nanos,
-    /// How long the recording is.
+    /// The length of the recording.
     pub length: Nanos,
     /// CPU time between two samples, in nanoseconds; at least 1.
     pub period_ns: u64,
@@ -42,7 +42,7 @@ impl<'a> ExportSource<'a> {
     }
 }
 
-/// What processes and threads are called, by their numbers.
+/// The names of processes and threads, by their ids.
 struct Called<'a> {
     processes: FxHashMap<u32, &'a str>,
     threads: FxHashMap<u32, &'a str>,
@@ -59,7 +59,7 @@ impl<'a> Called<'a> {
         self.processes.get(&pid).map_or_else(|| format!("process {pid}"), ToString::to_string)
     }
 
-    /// A first thread that was given no name of its own is called what its process is.
+    /// A first thread without a name has the name of its process.
     fn thread(&self, pid: u32, tid: u32) -> String {
         match self.threads.get(&tid) {
             Some(name) => (*name).to_owned(),

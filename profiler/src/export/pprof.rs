@@ -1,8 +1,8 @@
 //! pprof's format: a gzipped protocol buffer, `profile.proto` of github.com/google/pprof.
 //!
-//! Samples are added up per stack and thread; memory follows the number of those, some 60 bytes
-//! each. The message is written in parts: protocol buffers that follow one another are one
-//! message, whose repeated fields are joined.
+//! Samples are added up per stack and thread; memory follows their number, some 60 bytes each. The
+//! message is written in parts: concatenated protocol buffers are one message with joined repeated
+//! fields.
 
 use std::io::{self, Write};
 
@@ -15,7 +15,7 @@ use super::{Called, ExportSource};
 use crate::sample::{Sample, SampleKind};
 use crate::stack::{FrameId, FrameKind, Location as Place, StackId};
 
-/// What the values of a sample are, in their order.
+/// The values of a sample, in order.
 const TYPES: [(SampleKind, &str, &str); 4] = [
     (SampleKind::Cpu, "cpu", "nanoseconds"),
     (SampleKind::Blocked, "blocked", "nanoseconds"),
@@ -27,7 +27,7 @@ const TYPES: [(SampleKind, &str, &str); 4] = [
 /// (bytes), and the labels `process`, `thread`, `pid` and `tid`.
 ///
 /// # Errors
-/// When a sample is an error, or `out` refuses.
+/// If a sample is an error, or `out` cannot be written.
 pub fn write_pprof(
     source: &ExportSource<'_>,
     samples: impl IntoIterator<Item = io::Result<Sample>>,
@@ -52,10 +52,10 @@ pub fn write_pprof(
     file.gzip.finish()?.flush()
 }
 
-/// Process, thread and stack: what is added up under one.
+/// Process, thread and stack: samples with equal keys are added up.
 type Key = (u32, u32, StackId);
 
-/// The file as it is written.
+/// The file being written.
 struct File<'a> {
     gzip: GzEncoder<&'a mut dyn Write>,
     part: Vec<u8>,
@@ -74,7 +74,7 @@ impl<'a> File<'a> {
         self.gzip.write_all(&self.part)
     }
 
-    /// The number of a string, which is written when it is new.
+    /// The index of a string, which is written if it is new.
     fn string(&mut self, text: &str) -> io::Result<i64> {
         if let Some(&known) = self.strings.get(text) {
             return Ok(known);
@@ -102,7 +102,7 @@ impl<'a> File<'a> {
         self.put(&head)
     }
 
-    /// A location for each frame, numbered from 1 on, with its function and its file.
+    /// A location for each frame, numbered from 1, with its function and its file.
     fn put_frames(&mut self, source: &ExportSource<'_>) -> io::Result<()> {
         let mut functions: FxHashMap<[i64; 2], u64> = FxHashMap::default();
         let mut mappings: FxHashMap<i64, u64> = FxHashMap::default();
@@ -111,7 +111,7 @@ impl<'a> File<'a> {
             let function = if name.function.is_empty() { "[unknown]" } else { &name.function };
             let function = self.string(function)?;
             let module = self.string(&name.module)?;
-            // An interpreter's file is where the function is written, not what is mapped.
+            // An interpreter's file is the source of the function, not a mapped file.
             let is_source = name.kind == FrameKind::Interpreted;
             let filename = if is_source { module } else { 0 };
             let function_id = match functions.get(&[function, filename]) {
@@ -187,8 +187,8 @@ fn signed(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
 }
 
-// The messages of `profile.proto`, as far as they are used. A number of a string is its place in
-// `string_table`, whose first is empty.
+// The messages of `profile.proto`, with the fields that are used. The index of a string is its
+// place in `string_table`, whose first entry is empty.
 
 #[derive(Clone, PartialEq, Message)]
 struct Profile {

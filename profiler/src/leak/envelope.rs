@@ -1,9 +1,9 @@
-//! From readings to windows: the lowest reading of each, because a heap is only as large as what
-//! it cannot give back.
+//! From readings to windows: the lowest reading of each, because a heap needs at least what it
+//! cannot free.
 //!
-//! A sawtooth (batches freed at once) is seen by its drops; the windows then grow until each holds
-//! a whole tooth. Teeth too long for the run are not hidden: their height is returned, to widen
-//! the interval of the slope.
+//! A sawtooth (batches freed at once) is recognised by its drops; the windows then grow until each
+//! holds a whole tooth. Teeth too long for the run are not hidden: their height is returned, to
+//! widen the interval of the slope.
 
 use uringbench_core::statistics::median;
 
@@ -11,13 +11,13 @@ use super::{Axis, Point};
 
 /// Windows of a run of five minutes and more are at least this long.
 const WINDOW_SECONDS: f64 = 10.0;
-/// Windows of a shorter run, and the most a long run is cut into.
+/// Windows of a shorter run, and the most in a long run.
 const WINDOWS_SHORT: f64 = 30.0;
 const WINDOWS_MAX: f64 = 90.0;
-/// However long the teeth, so many windows remain.
+/// This many windows remain, however long the teeth are.
 const WINDOWS_MIN: f64 = 8.0;
-/// A fall within so many readings, by so large a share of all that is not trend, is a drop, if
-/// neighbours differ by less than this part of it as a rule: else it is noise.
+/// A fall within this many readings, by this share of the variation around the trend, is a drop, if
+/// neighbours usually differ by less than this part of it: otherwise it is noise.
 const DROP_READINGS: usize = 3;
 const DROP_SHARE: f64 = 0.4;
 const DROP_USUAL_CHANGES: f64 = 6.0;
@@ -25,15 +25,15 @@ const DROP_USUAL_CHANGES: f64 = 6.0;
 /// The lowest reading of each window.
 #[derive(Clone, Debug)]
 pub(super) struct Envelope {
-    /// Where it was, on the axis: requests or hours.
+    /// Its position on the axis: requests or hours.
     pub(super) x: Vec<f64>,
-    /// When it was, in seconds.
+    /// Its time in seconds.
     pub(super) t_s: Vec<f64>,
-    /// What it was.
+    /// Its value.
     pub(super) y: Vec<f64>,
     /// Length of a window.
     pub(super) window_s: f64,
-    /// Height of the teeth that are longer than a window; 0 when there are none.
+    /// Height of the teeth that are longer than a window; 0 without such teeth.
     pub(super) unseen_drop: f64,
 }
 
@@ -51,7 +51,7 @@ pub(super) fn envelope(points: &[Point], axis: Axis) -> Envelope {
         Envelope { x: Vec::new(), t_s: Vec::new(), y: Vec::new(), window_s, unseen_drop };
     let number = |point: &Point| ((point.t_s - first) / window_s) as usize;
     for window in points.chunk_by(|a, b| number(a) == number(b)) {
-        // A part of a window at the end need not have a low reading.
+        // A partial window at the end may have no low reading.
         if last - first - number(&window[0]) as f64 * window_s < 0.8 * window_s {
             continue;
         }
@@ -69,7 +69,7 @@ pub(super) fn envelope(points: &[Point], axis: Axis) -> Envelope {
 }
 
 struct Teeth {
-    /// The longest time without a drop, from the start or to the end too; 0 without drops.
+    /// The longest time without a drop, including start and end; 0 without drops.
     longest_s: f64,
     /// The largest drop.
     height: f64,
@@ -103,7 +103,7 @@ fn teeth(points: &[Point]) -> Teeth {
     Teeth { longest_s, height }
 }
 
-/// How far the values range about their least-squares line in time.
+/// The range of the values about their least-squares line in time.
 fn range_about_line(points: &[Point]) -> f64 {
     let n = points.len() as f64;
     let t_mean = points.iter().map(|p| p.t_s).sum::<f64>() / n;

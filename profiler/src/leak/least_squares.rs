@@ -2,10 +2,10 @@
 //!
 //! The callers' columns are of order one, so that the equations stay well conditioned.
 
-/// One row of a design: as many columns as the fit has.
+/// One row of a design, with as many columns as the fit.
 pub(super) type Row = [f64; COLUMNS_MAX];
 
-/// The most columns a fit can have.
+/// The most columns of a fit.
 pub(super) const COLUMNS_MAX: usize = 4;
 
 /// A fitted model.
@@ -19,7 +19,7 @@ pub(super) struct Fit {
     pub(super) slope_variance: f64,
 }
 
-/// Fit `y` by the first `columns` columns of `rows`; `None` when they are not independent.
+/// Fit `y` by the first `columns` columns of `rows`; `None` if they are not independent.
 pub(super) fn fit(rows: &[Row], columns: usize, y: &[f64]) -> Option<Fit> {
     // The normal equations, with the right-hand side and the second unit vector beside them.
     let mut equations = [[0.0; COLUMNS_MAX + 2]; COLUMNS_MAX];
@@ -59,7 +59,7 @@ pub(super) fn fit(rows: &[Row], columns: usize, y: &[f64]) -> Option<Fit> {
     Some(Fit { coefficients, squares, slope_variance })
 }
 
-/// What the model says of a row.
+/// The model's value for a row.
 pub(super) fn predict(coefficients: &Row, row: &Row) -> f64 {
     coefficients.iter().zip(row).map(|(coefficient, value)| coefficient * value).sum()
 }

@@ -1,25 +1,25 @@
 //! All memory that the target keeps: private, shared and swapped, of processes that stay and of
 //! ones that are replaced.
 //!
-//! The sum of all processes is judged first. Where processes end under load (workers that serve
-//! so many requests and are replaced, a reload), each end takes what the process had kept with it
-//! and the sum is flat however much every one of them leaks. Then the processes that stayed and
-//! the lives of the others are judged apart: the lives as one series of memory by age, the mean of
-//! all of them, against the requests that one of them served.
+//! The sum of all processes is evaluated first. If processes end under load (workers that serve so
+//! many requests and are replaced, a reload), each end frees the memory of that process, and the
+//! sum is flat however much each of them leaks. Then the processes that stayed and the lives of the
+//! others are evaluated separately: the lives as one series of memory by age, the mean of all of
+//! them, against the requests that one of them served.
 
 use uringbench_core::statistics::median;
 
 use super::verdict::judge;
 use super::{LeakResult, LeakVerdict, Point, ResourceSeries, Rules};
 
-/// Processes that end are left to the sum below this share of the memory, if they are also small.
+/// Below this share of the memory, processes that end do not matter, if they are also small.
 const REPLACED_SHARE: f64 = 0.1;
 const REPLACED_BYTES: f64 = 16.0 * 1_048_576.0;
 /// An age counts while this part of all lives reached it.
 const AGE_SHARE: usize = 3;
 /// Readings at either end whose median is the level there.
 const LEVEL_READINGS: usize = 3;
-/// A kind of memory is named when it is at least this part of the growth.
+/// A kind of memory is named if it is at least this part of the growth.
 const KIND_SHARE: f64 = 0.1;
 
 /// One reading of a target's memory, in bytes.
@@ -29,7 +29,7 @@ pub struct MemoryPoint {
     pub t_s: f64,
     /// Requests completed up to here.
     pub requests: u64,
-    /// How much of each kind.
+    /// Memory of each kind.
     pub kinds: Kinds,
     /// Private and swapped memory by process; may be empty in some readings.
     pub each: Vec<ProcessPoint>,
@@ -38,7 +38,7 @@ pub struct MemoryPoint {
 /// The private memory of one process.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ProcessPoint {
-    /// Its PID and its start time, which together name it for ever.
+    /// Its PID and its start time, which together are unique.
     pub id: (u32, u64),
     /// In bytes.
     pub bytes: f64,
@@ -64,7 +64,7 @@ impl Kinds {
         [("private", self.private), ("shared", self.shared), ("swapped", self.swapped)]
     }
 
-    /// The kinds that make up a growth, the largest first.
+    /// The kinds with most of the growth, the largest first.
     pub fn growing(self) -> Vec<&'static str> {
         let risen: f64 = self.named().iter().map(|(_, bytes)| bytes.max(0.0)).sum();
         let mut kinds = self.named().to_vec();
@@ -74,18 +74,18 @@ impl Kinds {
     }
 }
 
-/// What was found out about the memory.
+/// The verdict on the memory, with figures.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Memory {
-    /// The verdict, with the kinds that grow and the processes that were replaced in its reason.
+    /// The verdict; its reason names the kinds that grow and the processes that were replaced.
     pub result: LeakResult,
-    /// How much each kind grew from the end of the warm-up to the last reading.
+    /// The growth of each kind from the end of the warm-up to the last reading.
     pub grown: Kinds,
-    /// Processes that ended under load, when the verdict had to look at their lives.
+    /// Processes that ended under load, if the verdict had to use their lives.
     pub replaced: usize,
 }
 
-/// Judge the memory of a target.
+/// Compute the verdict on the memory of a target.
 pub fn judge_memory(points: &[MemoryPoint], rules: &Rules) -> Memory {
     let sum = judge(&series(points, |point| point.kinds.total()), rules);
     let lives = Lives::of(points);
@@ -133,14 +133,14 @@ fn grown(points: &[MemoryPoint], warm_s: f64) -> Kinds {
 /// A process from its first reading to its last.
 struct Life {
     id: (u32, u64),
-    /// The reading it was first seen in, of those that tell processes apart.
+    /// The first reading that contains it, among those with separate processes.
     birth: usize,
     bytes: Vec<f64>,
 }
 
 /// The processes of a run.
 struct Lives {
-    /// Those that were there at the first and at the last reading.
+    /// Those in the first and in the last reading.
     stayed: Vec<(u32, u64)>,
     /// All others.
     passing: Vec<Life>,
@@ -157,7 +157,8 @@ impl Lives {
         let mut lives: Vec<Life> = Vec::new();
         for (index, point) in known.iter().enumerate() {
             for process in &point.each {
-                // A process that was not seen once has another life: none is stretched over a gap.
+                // A process that was missing in a reading starts another life: none is stretched
+                // over a gap.
                 let known = lives
                     .iter_mut()
                     .rev()
@@ -187,7 +188,7 @@ impl Lives {
         })
     }
 
-    /// Whether enough memory went with processes that ended for the sum to be flattened by it.
+    /// Whether processes that ended had enough memory to flatten the sum.
     fn matter(&self) -> bool {
         self.ended > 0 && (self.share >= REPLACED_SHARE || self.mean >= REPLACED_BYTES)
     }
@@ -236,7 +237,7 @@ impl Lives {
     }
 
     /// The mean memory of a life by its age, against the requests that one of them served: all
-    /// that were completed, shared out among those alive.
+    /// completed ones, divided among those alive.
     fn by_age(&self, known: &[MemoryPoint]) -> ResourceSeries {
         let alive = |at: usize| {
             let is_alive = |life: &&Life| (life.birth..life.birth + life.bytes.len()).contains(&at);
@@ -275,7 +276,7 @@ impl Lives {
     }
 }
 
-/// The readings that tell processes apart.
+/// The readings with separate processes.
 fn known(points: &[MemoryPoint]) -> impl Iterator<Item = &MemoryPoint> {
     points.iter().filter(|point| !point.each.is_empty())
 }

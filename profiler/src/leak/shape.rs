@@ -1,10 +1,10 @@
-//! The course of an envelope: what kind of curve explains it.
+//! The course of an envelope: the kind of curve that explains it.
 //!
 //! Two families compete. Those that end in a line (a line; with one step; with a knee; with a
-//! transient that dies out) have a late slope, which can be a leak. Those that only slow down
-//! (towards a plateau; like a logarithm; like a root) are caches that fill. Each is fitted by
-//! least squares over a grid of its one non-linear parameter; BIC (Schwarz 1978) with the
-//! effective number of points chooses within a family.
+//! transient that decays) have a late slope, which can be a leak. Those that only slow down
+//! (towards a plateau; like a logarithm; like a root) are caches that fill. Each is fitted by least
+//! squares over a grid of its one non-linear parameter; BIC (Schwarz 1978) with the effective
+//! number of points chooses within a family.
 
 use uringbench_core::statistics::autocorrelation::{effective, lag_one};
 
@@ -32,55 +32,56 @@ enum Slowing {
     Root(f64),
 }
 
-/// What explains an envelope.
+/// The explanation of an envelope.
 #[derive(Clone, Debug)]
 pub(super) struct Explained {
     /// The best curve that ends in a line.
     pub(super) late: Late,
     /// Its coefficients: level, slope over the whole run, and the third term's.
     pub(super) fit: Fit,
-    /// How many independent windows the windows are worth.
+    /// The number of independent windows that the windows are equivalent to.
     pub(super) effective: f64,
-    /// Twice the logarithm of how much better `late` explains the envelope than any curve that
-    /// only slows down, without regard to the number of parameters; negative when worse.
+    /// Twice the log-likelihood by which `late` explains the envelope better than any curve that
+    /// only slows down, regardless of the number of parameters; negative if worse.
     pub(super) over_slowing: f64,
     /// Whether a curve that only slows down is the better explanation (BIC).
     pub(super) is_slowing: bool,
-    /// The level that curve tends to, when it has one.
+    /// The limit of that curve, if it has one.
     pub(super) plateau: Option<f64>,
-    /// Where a transient or a knee was chosen: other lengths of it that explain nearly as much.
+    /// For a transient or a knee: other lengths of it that explain nearly as much.
     pub(super) rivals: Vec<Rival>,
 }
 
 /// A curve of the same kind as the chosen one that the readings do not rule out.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Rival {
-    /// What it is fitted to.
+    /// Its fit.
     pub(super) fit: Fit,
-    /// How much of the distance to being ruled out is left: 1 for the best, 0 for the worst.
+    /// The remaining distance to being ruled out: 1 for the best, 0 for the worst.
     pub(super) leeway: f64,
 }
 
-/// A transient or a step has to explain this much more (twice the logarithm) than BIC asks for:
-/// its place was searched for.
+/// A transient or a step has to explain this much more (twice the logarithm) than BIC demands,
+/// because its position was searched for.
 const SEARCHED: f64 = 6.0;
 /// Twice the logarithm by which a rival may explain less: 95 % of chi-squared with one degree of
 /// freedom (the profile likelihood of the slope).
 const RIVAL: f64 = 3.84;
 /// Windows on either side of a step or a knee.
 const SIDE_MIN: usize = 4;
-/// Decays of a transient, as shares of the run: so close that readings cannot tell neighbours
-/// apart. With 8 of them the gaps biased the slope: intervals covered it in 62 % instead of 95 %.
+/// Decays of a transient, as shares of the run: so dense that readings cannot distinguish
+/// neighbours. With 8 of them the gaps biased the slope: intervals covered it in 62 % instead of 95
+/// %.
 const DECAYS: Grid = Grid { least: 0.02, most: 0.6 };
-/// A plateau is reached by the decays of a transient and by slower ones.
+/// A plateau is approached with the decays of a transient and with slower ones.
 const PLATEAUS: Grid = Grid { least: 0.02, most: 1.0 };
 const LOGARITHMS: Grid = Grid { least: 0.003, most: 0.3 };
 const ROOTS: Grid = Grid { least: 0.3, most: 0.8 };
-/// From one value of a grid to the next. Both families share it: the finer one would explain
-/// more for no other reason.
+/// Ratio of neighbouring values in a grid. Both families use the same: a finer grid would explain
+/// more just because it is finer.
 const GRID_STEP: f64 = 1.02;
 
-/// The values tried of a curve's one non-linear parameter.
+/// The tried values of a curve's one non-linear parameter.
 #[derive(Clone, Copy)]
 struct Grid {
     least: f64,
@@ -94,13 +95,13 @@ impl Grid {
     }
 }
 
-/// Explain an envelope of at least 8 windows; `quantum` is the step the value moves in. `None`
-/// when the axis does not move.
+/// Explain an envelope of at least 8 windows; `quantum` is the step of the value. `None` if the
+/// axis does not move.
 pub(super) fn explain(envelope: &Envelope, quantum: f64) -> Option<Explained> {
     let shares = shares(&envelope.x)?;
     let y = &envelope.y;
     let n = y.len();
-    // Nothing is explained better than to the rounding of the readings.
+    // No fit can be better than the rounding of the readings.
     let rounding = n as f64 * quantum * quantum / 12.0;
     let all = late_candidates(&shares, y);
     let candidates = all.iter().filter_map(|kind| best_of(kind)).collect::<Vec<_>>();
@@ -143,7 +144,7 @@ fn best_of(kind: &[(Late, Fit)]) -> Option<(Late, Fit)> {
 }
 
 impl Explained {
-    /// What the transient adds at a place of the run (0 to 1), to be taken off.
+    /// The transient at a position in the run (0 to 1), to be subtracted.
     pub(super) fn transient(&self, share: f64) -> f64 {
         match self.late {
             Late::Transient(decay) => self.fit.coefficients[2] * (-share / decay).exp(),
@@ -180,7 +181,7 @@ fn residuals(shares: &[f64], y: &[f64], (late, fit): (Late, Fit)) -> Vec<f64> {
 fn late_candidates(shares: &[f64], y: &[f64]) -> [Vec<(Late, Fit)>; 4] {
     let places = SIDE_MIN..y.len().saturating_sub(SIDE_MIN - 1);
     let steps = places.clone().map(Late::Step).collect();
-    // Behind a knee there must be enough left for a slope.
+    // After a knee there must be enough windows for a slope.
     let knees = (2..=y.len() / 2).map(Late::Knee).collect();
     let transients = DECAYS.values().map(Late::Transient).collect();
     let kinds: [Vec<Late>; 4] = [vec![Late::Line], steps, knees, transients];

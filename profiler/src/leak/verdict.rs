@@ -1,9 +1,9 @@
-//! From a series to a verdict: the slope with its interval, and what follows from it.
+//! From a series to a verdict: the slope with its interval, and the conclusion.
 //!
 //! LEAK needs the whole interval above the floor and evidence against every curve that only slows
-//! down; NO LEAK needs the whole interval below the floor; all else is INCONCLUSIVE, with the time
-//! that would have been enough. The interval holds under autocorrelation (Sen's, with the
-//! effective number of windows) and is widened by what the windows cannot see.
+//! down; NO LEAK needs the whole interval below the floor; anything else is INCONCLUSIVE, with the
+//! time that would have been enough. The interval holds under autocorrelation (Sen's, with the
+//! effective number of windows) and is widened by the drops that the windows cannot see.
 
 use std::ops::Range;
 
@@ -32,7 +32,7 @@ const WINDOWS_MIN: usize = 8;
 const CHANGES_MIN: usize = 3;
 /// Twice the logarithm by which a line must beat every curve that only slows down.
 const EVIDENCE: f64 = 4.0;
-/// The same for seconds against requests.
+/// The same for seconds compared with requests.
 const EVIDENCE_AXIS: f64 = 10.0;
 /// Half an interval of 95 %, times this, is the smallest slope that is detected with 95 % power:
 /// (1.960 + 1.645) / 1.960.
@@ -40,7 +40,7 @@ const POWER: f64 = 1.84;
 /// The length to ask for when a run was too short to estimate it.
 const RUN_MINUTES: f64 = 5.0;
 
-/// Judge one resource. Any series has a verdict; too short a one is INCONCLUSIVE.
+/// Compute the verdict on one resource. Any series has one; if it is too short, INCONCLUSIVE.
 pub fn judge(series: &ResourceSeries, rules: &Rules) -> LeakResult {
     let points = &series.points;
     let (Some(first), Some(last)) = (points.first(), points.last()) else {
@@ -77,9 +77,9 @@ struct Study {
     envelope: Envelope,
     explained: Explained,
     slope: Estimate,
-    /// The first window the slope rests on.
+    /// The first window used for the slope.
     cut: usize,
-    /// How far the axis goes from there.
+    /// The length of the axis from there.
     reach: f64,
     /// One quantum over that.
     grain: f64,
@@ -166,7 +166,7 @@ impl Run<'_> {
         result
     }
 
-    /// Why a line above the floor is no evidence yet.
+    /// Why growth above the floor is not yet evidence.
     fn doubt(&self, study: &Study) -> Option<Doubt> {
         if self.rules.unit != ResourceUnit::Bytes {
             return None;
@@ -211,8 +211,8 @@ impl Run<'_> {
             let below = slope.high.max(smallest_detectable).min(floor);
             return (LeakVerdict::NoLeak { below }, None);
         }
-        // An interval narrows with the run's length to the power of 3/2: as many more windows,
-        // over as much more of the axis.
+        // An interval narrows with the run's length to the power of 3/2: by the number of windows,
+        // and by the length of the axis.
         let half = (slope.high - slope.low) / 2.0 + step.abs();
         let distance = (slope.value - floor).abs().max(floor / 4.0);
         let longer = (half / distance).powf(2.0 / 3.0).clamp(1.5, 20.0);
@@ -266,18 +266,18 @@ impl Run<'_> {
     }
 }
 
-/// Why a line above the floor is no evidence of a leak yet; bytes since the warm-up.
+/// Why growth above the floor is not yet evidence of a leak; bytes since the warm-up.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Doubt {
-    /// The growth is within what a heap may do.
+    /// The growth is within the normal range of a heap.
     Little { grown: f64, least: f64 },
-    /// Any growth is.
+    /// Any growth is within that range.
     HeapToItsLimit { grown: f64 },
     /// It came in few pieces.
     Lumps { grown: f64, rises: Rises },
 }
 
-/// How the floor rose: the level that the resource never fell below again.
+/// The rises of the floor: the level below which the resource never fell again.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Rises {
     count: usize,
@@ -313,7 +313,7 @@ impl Rises {
     }
 }
 
-/// The stretches of windows whose slope counts; the first begins where the warm-up ends.
+/// The ranges of windows used for the slope; the first begins at the end of the warm-up.
 fn stretches(explained: &Explained, n: usize) -> Vec<Range<usize>> {
     if explained.is_slowing {
         return std::iter::once(n - (n / 3).max(3)..n).collect();
@@ -329,9 +329,9 @@ fn stretches(explained: &Explained, n: usize) -> Vec<Range<usize>> {
     }
 }
 
-/// Sen's interval with what it cannot know: how long a transient or a warm-up lasted, and what the
-/// windows do not see. Where Sen's has no end (too few independent windows for ranks), the one of
-/// least squares stands in.
+/// Sen's interval, widened by its unknowns: how long a transient or a warm-up lasted, and the drops
+/// that the windows do not see. If Sen's is unbounded (too few independent windows for ranks), the
+/// least-squares interval is used.
 fn widened(slope: Estimate, explained: &Explained, envelope: &Envelope, unseen: f64) -> Estimate {
     let Estimate { value, mut low, mut high } = slope;
     let by_fit = |fit: &Fit| half_by_fit(fit, explained.effective, envelope);
@@ -350,7 +350,7 @@ fn widened(slope: Estimate, explained: &Explained, envelope: &Envelope, unseen: 
     Estimate { value, low: low - unseen, high: high + unseen }
 }
 
-/// Half the least-squares interval of the slope, for so few independent windows.
+/// Half the least-squares interval of the slope, for this number of independent windows.
 fn half_by_fit(fit: &Fit, effective: f64, envelope: &Envelope) -> f64 {
     let n = envelope.y.len() as f64;
     let degrees = (effective - 2.0).max(1.0);
@@ -360,8 +360,8 @@ fn half_by_fit(fit: &Fit, effective: f64, envelope: &Envelope) -> f64 {
     t_quantile((1.0 - CONFIDENCE) / 2.0, degrees) * variance.sqrt() / span
 }
 
-/// The smallest of the changes between neighbouring readings, which is how coarsely the resource
-/// grows; what the rules say when there are too few changes to tell or theirs is more.
+/// The smallest change between neighbouring readings, which is the step of the resource; that of
+/// the rules if there are too few changes or theirs is larger.
 fn observed_quantum(points: &[Point], quantum: f64) -> f64 {
     let changes = points.windows(2).map(|pair| (pair[1].value - pair[0].value).abs());
     let mut changes: Vec<f64> = changes.filter(|change| *change > 0.0).collect();
@@ -424,7 +424,7 @@ fn longer(minutes: f64) -> String {
     format!("run {} longer", plural(minutes as u64, "minute"))
 }
 
-/// Rounded to what a person reads.
+/// Rounded to three digits.
 fn three_digits(value: f64) -> f64 {
     if value == 0.0 || !value.is_finite() {
         return value;
@@ -433,7 +433,7 @@ fn three_digits(value: f64) -> f64 {
     (value * scale).round() / scale
 }
 
-/// The verdict on a series that says nothing.
+/// The verdict on a series that is too short.
 fn unknown(span_s: f64, rules: &Rules) -> LeakResult {
     let nothing = Estimate { value: 0.0, low: f64::NEG_INFINITY, high: f64::INFINITY };
     let needs_minutes = (RUN_MINUTES - span_s / 60.0).max(1.0).ceil();
@@ -458,7 +458,7 @@ mod tests {
     use super::*;
     use uringbench_core::statistics::random::Random;
 
-    /// A reading a second; `at` gives requests and value for each.
+    /// A reading per second; `at` gives requests and value for each.
     fn series(seconds: u32, at: impl Fn(f64) -> (f64, f64)) -> ResourceSeries {
         let point = |second: u32| {
             let (requests, value) = at(f64::from(second));
@@ -479,7 +479,7 @@ mod tests {
         assert_eq!((result.verdict, result.shape), (LeakVerdict::Leak, Shape::Linear));
         let per_request = result.per_request.unwrap();
         assert!(per_request.covers(64.0) && (per_request.value - 64.0).abs() < 1.0);
-        // 788 MB left at 2.3 GB an hour.
+        // 788 MB left at 2.3 GB per hour.
         let hours = result.hours_to_limit.unwrap();
         assert!((hours - 0.34).abs() < 0.01, "{hours}");
         assert!(result.smallest_detectable < 2.0 && result.warmup_cut_s < 20.0, "{result:?}");
@@ -510,7 +510,7 @@ mod tests {
 
     #[test]
     fn growth_by_the_clock_under_changing_load_is_judged_by_the_hour() {
-        // Load in bursts; growth of 36 MB an hour all the time, 0.9 bytes a request on average.
+        // Load in bursts; growth of 36 MB per hour all the time, 0.9 bytes per request on average.
         let bursts = |t: f64| 20.0 * (t / 60.0).floor() * 1e4 + (t % 60.0).min(20.0) * 1e4;
         let result = judge(&series(1_800, |t| (bursts(t), pages(5e7 + 1e4 * t))), &Rules::BYTES);
         assert_eq!((result.axis, result.verdict), (Axis::Hours, LeakVerdict::Leak), "{result:?}");

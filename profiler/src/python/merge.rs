@@ -1,11 +1,11 @@
-//! Puts Python frames into native stacks, after the run. Pure.
+//! Inserts Python frames into native stacks, after the run. Pure.
 //!
-//! A native stack holds one frame of the interpreter's loop for each time C called Python; a
-//! Python stack has as many entry frames, each the first of a run. So the n-th run stands in for
-//! the n-th loop. The two were not read at one moment: a sample takes the nearest Python stack of
-//! its thread with as many runs as it has loops, the target being taken to do now what it did up
-//! to 500 ms away. If there is none, the runs that both have are put in place: how deep a thread
-//! is, its native stack knows for sure. Native shares stay exact, and no choice looks at names.
+//! A native stack holds one frame of the interpreter's loop for each time C called Python; a Python
+//! stack has as many entry frames, each the first of a run. So the n-th run replaces the n-th loop.
+//! The two were not read at the same time: a sample takes the nearest Python stack of its thread
+//! with as many runs as it has loops, assuming that the target does now what it did up to 500 ms
+//! away. If there is none, the runs that both have are inserted: the native stack shows for certain
+//! how deep a thread is. Native shares stay exact, and no choice depends on names.
 
 use rustc_hash::FxHashMap;
 use uringbench_core::time::{Nanos, Timestamp};
@@ -14,37 +14,37 @@ use super::stacks::{PythonSample, PythonStack, PythonStackId, PythonStacks};
 use crate::sample::Sample;
 use crate::stack::{FrameKind, FrameName, Location, Marker, StackId, StackTable};
 
-/// Two readings no further apart are taken for one moment.
+/// Two readings at most this far apart count as simultaneous.
 const ONE_MOMENT: Nanos = Nanos::from_millis(5);
-/// How far away a stack may be that stands in.
+/// Largest distance of a substitute stack.
 const FAR: Nanos = Nanos::from_millis(500);
 
-/// How a native and a Python stack came together.
+/// How a native and a Python stack were matched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Fit {
     /// The native stack runs no Python: nothing to merge.
     Native,
-    /// Not 5 ms apart, and each loop has its run.
+    /// At most 5 ms apart, and each loop has its run.
     Merged,
-    /// Each loop has its run, but the Python stack is from up to 500 ms away, from another thread
-    /// of the process (a pool's threads do the same), or lacks outer frames.
+    /// Each loop has its run, but the Python stack is up to 500 ms away, of another thread of the
+    /// process (a pool's threads do the same), or lacks outer frames.
     Near,
-    /// There are more loops than runs or fewer: the innermost functions are missing or guessed.
+    /// The numbers of loops and runs differ: the innermost functions are missing or guessed.
     Forced,
-    /// No Python stack was near: the native stack is left as it is.
+    /// No Python stack was near: the native stack is unchanged.
     Unmatched,
 }
 
 /// A stack after the merge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Merged {
-    /// Which.
+    /// The stack.
     pub stack: StackId,
-    /// How far it can be believed.
+    /// The quality of the match.
     pub fit: Fit,
 }
 
-/// How many samples came together how.
+/// Samples by quality of the match.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Fits {
     /// See [`Fit::Native`].
@@ -67,17 +67,18 @@ pub fn is_eval_loop(function: &str) -> bool {
     matches!(name, "_PyEval_EvalFrameDefault" | "PyEval_EvalFrameEx")
 }
 
-/// What a native frame is to the merge.
+/// The role of a native frame in the merge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FramePart {
     /// The interpreter's loop.
     Loop,
-    /// The code that `python -X perf` (3.12) makes for each function and calls the loop through.
+    /// The code that `python -X perf` (3.12) generates for each function and through which it calls
+    /// the loop.
     Trampoline,
 }
 
 impl FramePart {
-    /// By its name; `None` for all frames that stay as they are.
+    /// By its name; `None` for all frames that stay unchanged.
     pub fn of(name: &FrameName) -> Option<Self> {
         if is_eval_loop(&name.function) {
             return Some(Self::Loop);
@@ -87,7 +88,7 @@ impl FramePart {
     }
 }
 
-/// Merges two stacks that were found to belong together.
+/// Merge two stacks that belong together.
 pub fn merge(
     table: &mut StackTable,
     native: StackId,
@@ -100,7 +101,7 @@ pub fn merge(
         return Merged { stack: table.intern(native), fit: Fit::Native };
     }
     let runs = runs(table, python);
-    // Stacks are held side by side at their outer ends, or, where one lacks its own, at the inner.
+    // Stacks are aligned at their outer ends or, if one lacks its own, at the inner ones.
     let is_cut = loops.is_truncated || python.is_partial();
     let first = if is_cut { runs.len() as isize - loops.count as isize } else { 0 };
     let run_of = |nth: isize| usize::try_from(nth).ok().and_then(|nth| runs.get(nth));
@@ -108,7 +109,7 @@ pub fn merge(
     let mut nth = first;
     for (at, &location) in native.iter().enumerate() {
         if at == 1 && loops.is_truncated {
-            // The loops of these are cut off.
+            // The loops of these are missing.
             merged.extend((0..first).filter_map(run_of).flatten());
         }
         match part(location) {
@@ -119,7 +120,7 @@ pub fn merge(
                 }
                 nth += 1;
             }
-            // The loop that it leads to has the same function in its run.
+            // The loop below it has the same function in its run.
             Some(FramePart::Trampoline) if run_of(nth).is_some() => {}
             Some(FramePart::Trampoline) | None => merged.push(location),
         }
@@ -156,14 +157,14 @@ struct Loops {
     is_truncated: bool,
 }
 
-/// How loops and runs match.
+/// How well loops and runs match.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Agreement {
     /// Each loop has its run.
     Whole,
-    /// They can be of one stack, but the Python one lacks outer frames.
+    /// They can belong to one stack, but the Python one lacks outer frames.
     Inner,
-    /// They cannot be of one stack.
+    /// They cannot belong to one stack.
     None,
 }
 
@@ -186,10 +187,10 @@ impl Loops {
     }
 }
 
-/// Finds for each native sample its Python stack. It holds all Python samples of the time it is
-/// used for: 28 bytes each, hence 17 MB for ten workers, 100 Hz and ten minutes. Longer runs are
-/// merged piece by piece, a new one for each piece of time. Native samples may come in any order
-/// and from anywhere, one by one.
+/// Finds the Python stack of each native sample. It holds all Python samples of the time it is used
+/// for: 28 bytes each, hence 17 MB for ten workers, 100 Hz and ten minutes. Longer runs are merged
+/// piece by piece, with a new merger for each piece of time. Native samples may come in any order,
+/// one by one.
 #[derive(Debug)]
 pub struct Merger<'a> {
     stacks: &'a PythonStacks,
@@ -217,7 +218,7 @@ impl<'a> Merger<'a> {
     }
 
     /// The stack of one native sample with its Python frames; `part` decides by their names
-    /// ([`FramePart::of`]) which locations are the interpreter's, and never changes its mind.
+    /// ([`FramePart::of`]) which locations are the interpreter's, always in the same way.
     pub fn merge(
         &mut self,
         table: &mut StackTable,
@@ -242,7 +243,7 @@ impl<'a> Merger<'a> {
         merged
     }
 
-    /// How the samples so far came together.
+    /// Qualities of the matches so far.
     pub fn fits(&self) -> Fits {
         self.fits
     }
@@ -257,7 +258,7 @@ impl<'a> Merger<'a> {
                 }
                 Agreement::Whole => return Some((sample.stack, Fit::Near)),
                 Agreement::Inner => inner = inner.or(Some((sample.stack, Fit::Near))),
-                // Outer frames are what is put in place then, so they must be there.
+                // Outer frames are inserted then, so they must be complete.
                 Agreement::None if stack.is_partial() => {}
                 Agreement::None => any = any.or(Some((sample.stack, Fit::Forced))),
             }
@@ -278,7 +279,8 @@ impl<'a> Merger<'a> {
         nearest_first(self.samples.len(), tid, time, key).map(|at| &self.samples[at])
     }
 
-    /// The same of all threads of its process but the main one, if it is not that itself.
+    /// The same for all threads of its process except the main one, unless it is the main one
+    /// itself.
     fn of_pool(&self, native: &Sample) -> impl Iterator<Item = &PythonSample> {
         let sample = |at: usize| &self.samples[self.of_pools[at] as usize];
         let key = move |at: usize| (sample(at).pid, sample(at).time);

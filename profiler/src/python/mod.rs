@@ -1,10 +1,10 @@
-//! An interpreter's frames: what Python ran while the kernel sampled native code.
+//! An interpreter's frames: the Python functions that ran while the kernel sampled native code.
 //!
 //! `sampler` reads the Python stacks of the target's processes from outside, never pausing them
-//! (py-spy's non-blocking mode), and stamps each with the kernel's clock. `repair` completes what
-//! was read in part. `merge` puts them into the native stacks of the same thread after the run,
-//! when frames have names: native samples tell how much time was spent, Python samples tell in
-//! which function. All but `sampler` and `process` is pure.
+//! (py-spy's non-blocking mode), with times of the kernel's clock. `repair` completes partial
+//! readings. `merge` inserts them into the native stacks of the same thread after the run, when
+//! frames have names: native samples show how much time was spent, Python samples in which
+//! function. All but `sampler` and `process` is pure.
 
 mod merge;
 mod process;

@@ -1,8 +1,8 @@
-//! One Python process, read from outside: finding that it is one, attaching, reading a stack.
+//! One Python process, read from outside: recognising it, attaching, reading a stack.
 //!
-//! Attaching maps nothing and stops nobody; it needs the right to read the process's memory, as
-//! ptrace(2) grants it (`PTRACE_MODE_ATTACH`). A reading races with the interpreter: it can fail
-//! or miss outer frames, which `sampler` counts.
+//! Attaching maps nothing and stops no thread; it needs the right to read the process's memory, as
+//! ptrace(2) grants it (`PTRACE_MODE_ATTACH`). A reading races with the interpreter: it can fail or
+//! miss outer frames, which `sampler` counts.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -17,16 +17,16 @@ use py_spy::{PythonSpy, StackTrace};
 
 use super::stacks::PythonFrame;
 
-/// So many Python threads of a process are all read each time; of more, the one that holds the
-/// interpreter's lock.
+/// Up to this many Python threads of a process are all read each time; with more, only the one that
+/// holds the interpreter's lock.
 const FEW_THREADS: usize = 4;
-/// All are read at least every so many readings, to see new ones.
+/// All are read at least once in this many readings, to find new ones.
 const COUNT_EVERY: u32 = 64;
 
-/// Why a Python process's functions stay unseen.
+/// Why a Python process's functions cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PythonFailure {
-    /// The kernel does not let us read its memory.
+    /// The kernel does not permit to read its memory.
     #[error(
         "may not read Python's stacks in process {0}: run as root or its user with \
          `sysctl kernel.yama.ptrace_scope=0`, in a container with `--cap-add SYS_PTRACE`"
@@ -39,7 +39,7 @@ pub enum PythonFailure {
     UnknownVersion {
         /// The process.
         pid: u32,
-        /// What is known of its version.
+        /// Its version, as far as known.
         version: String,
     },
     /// The interpreter was not found in its memory.
@@ -49,13 +49,13 @@ pub enum PythonFailure {
     NotFound {
         /// The process.
         pid: u32,
-        /// What the reader said.
+        /// The reader's error.
         cause: String,
     },
 }
 
-/// Whether a process runs CPython: its program or a mapped library is called so. `None` when it is
-/// gone or may not be looked at.
+/// Whether a process runs CPython: its program or a mapped library has that name. `None` if it has
+/// ended or may not be read.
 pub fn is_python(pid: u32) -> Option<bool> {
     let process = Process::new(pid as i32).ok()?;
     if process.exe().is_ok_and(|path| is_interpreter(&path)) {
@@ -66,7 +66,7 @@ pub fn is_python(pid: u32) -> Option<bool> {
             maps.iter()
                 .any(|map| matches!(&map.pathname, MMapPath::Path(path) if is_interpreter(path))),
         ),
-        // Whether it is one is unknown, so the reader shall try and say what is missing.
+        // Unknown, so the reader tries, and reports what is missing.
         Err(ProcError::PermissionDenied(_)) => {
             Some(process.stat().is_ok_and(|stat| is_interpreter(Path::new(&stat.comm))))
         }
@@ -85,27 +85,26 @@ pub(super) struct Interpreter {
     pid: u32,
     spy: PythonSpy,
     threads: ThreadNumbers,
-    /// Python's threads, by our numbers, at the last reading of all.
+    /// Python's threads, by their ids in this namespace, in the last reading of all.
     known: Vec<u32>,
     until_count: u32,
 }
 
-/// What one reading found.
+/// The result of one reading.
 pub(super) enum Reading {
     /// No Python code ran.
     Idle,
-    /// The threads that ran: each with its number (`None`: unknown) and frames, innermost
-    /// first.
+    /// The threads that ran: each with its id (`None`: unknown) and frames, innermost first.
     Running(Vec<(Option<u32>, Vec<PythonFrame>)>),
-    /// The interpreter changed while it was read, or it is gone.
+    /// The interpreter changed while it was read, or it has ended.
     Failed,
 }
 
 impl Interpreter {
-    /// Attaches to a running process; 10 to 100 ms, spent on this side.
+    /// Attach to a running process; takes 10 to 100 ms of this side's CPU.
     pub(super) fn attach(pid: u32) -> Result<Self, PythonFailure> {
         let config = Config {
-            // The default stops the process for each reading, hence its requests.
+            // The default pauses the process for each reading, and so its requests.
             blocking: LockingStrategy::NonBlocking,
             gil_only: true,
             native: false,
@@ -113,8 +112,8 @@ impl Interpreter {
             collect_thread_names: false,
             ..Config::default()
         };
-        // The reader walks foreign memory that changes meanwhile; should it trip, that is a
-        // failed reading, not the end of the load run.
+        // The reader follows pointers in memory that changes; if it panics, that is a failed
+        // reading, not the end of the load run.
         let attached = catch_unwind(|| PythonSpy::new(pid as i32, &config));
         match attached {
             Ok(Ok(spy)) => {
@@ -126,10 +125,10 @@ impl Interpreter {
         }
     }
 
-    /// Reads the threads that are on a CPU. Those that merely hold the interpreter's lock are not
-    /// the same: C code gives it back around system calls and long computations, whose callers
-    /// would never be seen. Where there are many threads the lock's holder has to do all the same,
-    /// or reading them all would cost a core (py-spy #811).
+    /// Read the threads that are on a CPU. Those that hold the interpreter's lock are not the same:
+    /// C code releases it around system calls and long computations, whose callers would never be
+    /// seen. With many threads only the lock's holder is read, since reading them all would cost a
+    /// core (py-spy #811).
     pub(super) fn read(&mut self) -> Reading {
         self.until_count = self.until_count.checked_sub(1).unwrap_or(COUNT_EVERY);
         let is_count = self.until_count == 0;
@@ -168,20 +167,20 @@ impl Reading {
     }
 }
 
-/// Whether a process is still there (a zombie's memory is not).
+/// Whether a process still exists (a zombie has no memory).
 pub(super) fn is_alive(pid: u32) -> bool {
     Process::new(pid as i32)
         .and_then(|process| process.stat())
         .is_ok_and(|stat| !matches!(stat.state, 'Z' | 'X'))
 }
 
-/// Those of the threads that are on a CPU or wait for one; `None` when all have ended.
+/// The threads that are on a CPU or wait for one; `None` if all have ended.
 fn running(pid: u32, threads: &[u32]) -> Option<Vec<u32>> {
     let mut is_alive = threads.is_empty();
     let mut running = Vec::new();
     for &tid in threads {
         let stat = std::fs::read(format!("/proc/{pid}/task/{tid}/stat")).unwrap_or_default();
-        // The name before the state may hold any byte, a parenthesis too.
+        // The name before the state may contain any byte, also a parenthesis.
         let end = stat.iter().rposition(|&byte| byte == b')');
         match end.and_then(|end| stat.get(end + 2)) {
             None | Some(b'Z' | b'X') => {}
@@ -205,10 +204,10 @@ fn frames(trace: StackTrace) -> Vec<PythonFrame> {
     named.collect()
 }
 
-/// `cause` is the reader's own chain of reasons; it has no types to tell them apart by.
+/// `cause` is the reader's own chain of errors; it has no types to distinguish them.
 fn explain(pid: u32, cause: String) -> PythonFailure {
-    // Opening a process's memory needs the same right as reading it. Yama refuses that alone, and
-    // the reader then reports an interpreter it cannot find.
+    // Opening a process's memory needs the same right as reading it. Yama refuses only that, and
+    // the reader then reports that it cannot find an interpreter.
     let is_refused = File::open(format!("/proc/{pid}/mem"))
         .is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied);
     if is_refused || cause.contains("ermission denied") || cause.contains("not permitted") {
@@ -220,8 +219,8 @@ fn explain(pid: u32, cause: String) -> PythonFailure {
     }
 }
 
-/// Which thread is which: the interpreter knows its threads by the numbers of their own PID
-/// namespace, the kernel's samples carry those of ours.
+/// Thread ids: the interpreter knows its threads by the ids of their own PID namespace, the
+/// kernel's samples have those of this one.
 #[derive(Default)]
 struct ThreadNumbers {
     /// By the number in the process's own namespace.
@@ -244,8 +243,8 @@ impl ThreadNumbers {
                 return Some(tid);
             }
         }
-        // Before 3.11 the interpreter does not know; and after a fork it may still believe in its
-        // parent's number. The main thread is the one that runs the module.
+        // Before 3.11 the interpreter does not store it; and after a fork it may still have its
+        // parent's id. The main thread is the one that runs the module.
         let outermost = trace.frames.last()?;
         let is_main = outermost.name == "<module>" || outermost.filename.contains("runpy");
         (is_main || self.ours.len() == 1).then_some(pid)

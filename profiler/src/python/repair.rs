@@ -1,10 +1,10 @@
-//! Gives stacks that were read in part their outer frames back. Pure.
+//! Restores the outer frames of stacks that were read in part. Pure.
 //!
 //! A coroutine that is suspended while its stack is read has no caller any more, so the reading
-//! ends there: under load that happens to every third stack of an asyncio server. What it found is
-//! true, what is missing hardly ever changes. So the callers of its outermost frame are taken from
-//! the whole stack that has this frame with the most of the same frames below it; of equal ones
-//! from the one seen most often.
+//! ends there: under load that happens to every third stack of an asyncio server. The frames it
+//! found are right, and the missing ones hardly ever change. So the callers of its outermost frame
+//! are taken from the complete stack that has this frame with the most equal frames below it; among
+//! equals, from the most frequent one.
 
 use std::cmp::Reverse;
 
@@ -12,18 +12,18 @@ use rustc_hash::FxHashMap;
 
 use super::stacks::{PythonFrame, PythonSample, PythonStackId, PythonStacks};
 
-/// Whole stacks that are looked at, the most frequent ones: bounds the work for a target with a
-/// new stack at every reading.
+/// Complete stacks that are compared, the most frequent ones: bounds the work for a target with a
+/// new stack in every reading.
 const MOST_MODELS: usize = 512;
-/// Where Python itself begins a thread.
+/// The functions with which Python itself begins a thread.
 const ROOTS: [&str; 4] = ["<module> ", "_run_module_as_main ", "Thread._bootstrap ", "_bootstrap "];
 
-/// How many samples were read in part.
+/// Samples that were read in part.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Repairs {
-    /// Samples whose outer frames were missing and have been put back.
+    /// Samples whose missing outer frames were restored.
     pub repaired: u64,
-    /// Samples whose outer frames stay missing: no whole stack has their outermost one.
+    /// Samples whose outer frames stay missing: no complete stack contains their outermost one.
     pub partial: u64,
 }
 
@@ -62,8 +62,8 @@ pub fn repair(stacks: &mut PythonStacks, samples: &mut [PythonSample]) -> Repair
     repairs
 }
 
-/// Which frames are outermost rightly: Python's own, and one that is so in most stacks (a server
-/// written in C calls the same function each time).
+/// Which frames are valid outermost frames: Python's own, and one that is outermost in most stacks
+/// (a server written in C calls the same function each time).
 fn roots(
     stacks: &PythonStacks,
     seen: &FxHashMap<PythonStackId, u64>,

@@ -1,9 +1,9 @@
-//! The thread that reads Python stacks beside a run.
+//! The thread that reads Python stacks during a run.
 //!
-//! It reads every Python process among the members some `hertz` times a second, at instants spread
-//! around the regular ones so that a target with a period of its own is not always met at the same
-//! point. New members are looked at as they come. Memory is bounded: stacks are interned in a
-//! table with a limit, samples wait in a queue with one, and what does not fit is counted.
+//! It reads every Python process among the members `hertz` times per second, at random offsets
+//! around regular times, so that a target with a period of its own is not always read at the same
+//! point. New members are checked when they appear. Memory is bounded: stacks are interned in a
+//! table with a limit, samples wait in a queue with one, and the rest is counted.
 
 use std::collections::{HashMap, VecDeque};
 use std::mem::take;
@@ -22,16 +22,16 @@ use super::process::{Interpreter, PythonFailure, Reading, is_alive, is_python};
 use super::repair::{Repairs, repair};
 use super::stacks::{PythonSample, PythonStacks};
 
-/// Samples that wait for [`PythonSampler::take`] at most: 12 MiB, nine minutes of ten workers.
+/// Most samples that wait for [`PythonSampler::take`]: 12 MiB, nine minutes of ten workers.
 const MOST_WAITING: usize = 1 << 19;
-/// How often the members are listed anew.
+/// How often the members are listed.
 const LIST_EVERY: Nanos = Nanos::from_millis(250);
 /// Attempts to attach to a process that may still be starting, each at a listing.
 const MOST_ATTEMPTS: u32 = 8;
-/// Failed readings in a row after which the process is looked at anew: it may have called exec.
+/// Failed readings in a row after which the process is checked again: it may have called exec.
 const MOST_FAILED: u32 = 50;
 
-/// How to read.
+/// Options of the sampler.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PythonSettings {
     /// Readings of each process per second, 1 to 1000.
@@ -44,30 +44,30 @@ impl Default for PythonSettings {
     }
 }
 
-/// What the readings came to.
+/// Counts of the readings.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PythonCounts {
     /// Processes that were read, in order of first sight.
     pub processes: Vec<u32>,
-    /// Python processes that could not be.
+    /// Python processes that could not be read.
     pub failures: Vec<PythonFailure>,
-    /// Readings tried.
+    /// Readings attempted.
     pub readings: u64,
     /// Readings that found no Python code running.
     pub idle: u64,
-    /// Readings lost to changes of the interpreter under the reader's eyes.
+    /// Readings that failed because the interpreter changed.
     pub failed: u64,
     /// Stacks whose thread is unknown.
     pub without_thread: u64,
     /// Stacks lost because the table of stacks was full.
     pub forgotten: u64,
-    /// Samples lost because nobody took them in time.
+    /// Samples lost because they were not taken in time.
     pub dropped: u64,
     /// Stacks sampled.
     pub samples: u64,
     /// Of those not taken before the end: how many were read in part.
     pub repairs: Repairs,
-    /// Time the readings took, on the sampler's own CPU.
+    /// Time of the readings, on the sampler's own CPU.
     pub cost: Nanos,
 }
 
@@ -80,14 +80,14 @@ pub struct PythonSampler {
     shared: Arc<Mutex<Shared>>,
 }
 
-/// What a sampler leaves behind.
+/// The result of a sampler.
 #[derive(Debug)]
 pub struct PythonRecording {
     /// The samples that were not taken yet, in order of time for each thread.
     pub samples: Vec<PythonSample>,
     /// The stacks of all samples, also of those taken before.
     pub stacks: PythonStacks,
-    /// What it came to.
+    /// Its counts.
     pub counts: PythonCounts,
 }
 
@@ -99,12 +99,12 @@ struct Shared {
 }
 
 impl PythonSampler {
-    /// Starts to read the Python processes among those that `members` lists (called four times a
-    /// second). Nothing of it stops or slows the target; what cannot be read is reported by
-    /// [`PythonSampler::counts`].
+    /// Start to read the Python processes among those listed by `members` (called four times per
+    /// second). Nothing of it stops or slows the target; [`PythonSampler::counts`] reports the
+    /// processes that cannot be read.
     ///
     /// # Errors
-    /// The thread could not be started.
+    /// If the thread could not be started.
     pub fn start(
         settings: PythonSettings,
         members: impl FnMut() -> Vec<u32> + Send + 'static,
@@ -129,12 +129,12 @@ impl PythonSampler {
         take(&mut lock(&self.shared).samples).into()
     }
 
-    /// What the readings came to so far.
+    /// The counts so far.
     pub fn counts(&self) -> PythonCounts {
         lock(&self.shared).counts.clone()
     }
 
-    /// Ends the reading and hands over what is left, completed by [`repair`].
+    /// End the readings and return the rest, completed by [`repair`].
     pub fn stop(mut self) -> PythonRecording {
         self.end();
         let Shared { samples, mut stacks, mut counts } = take(&mut *lock(&self.shared));
@@ -146,7 +146,7 @@ impl PythonSampler {
     fn end(&mut self) {
         self.stop = None;
         if let Some(thread) = self.thread.take() {
-            // A panic there has been printed; what was sampled before it is whole.
+            // A panic there has been printed; samples before it are complete.
             let _ended = thread.join();
         }
     }
@@ -171,14 +171,14 @@ struct Reader {
     spread: SplitMix64,
 }
 
-/// A member of the target, by what is known of it.
+/// The state of a member of the target.
 enum Target {
-    /// Python, as it seems, but not readable so far; after so many attempts.
+    /// Probably Python, but not readable so far; with the number of attempts.
     Starting(u32),
-    /// Being read; so many readings failed in a row.
+    /// Being read; with the number of failed readings in a row.
     Read(Box<Interpreter>, u32),
-    /// No Python; to be looked at again after so many listings (it may load it, or call exec), and
-    /// then after twice as many.
+    /// Not Python; checked again after this many listings (it may load it, or call exec), and then
+    /// after twice as many.
     Other { listings_left: u32, pause: u32 },
     /// Given up.
     Unreadable,
@@ -195,7 +195,7 @@ impl Reader {
             }
             self.read_all();
             let period = 1_000_000_000 / u64::from(self.settings.hertz.clamp(1, 1000));
-            // Uniform in 0.5 .. 1.5 periods from the beginning of this round to that of the next.
+            // Uniform in 0.5 .. 1.5 periods from the start of this round to that of the next.
             let wait = period / 2 + self.spread.next_u64() % period;
             let left = wait.saturating_sub(now().since(begin).0);
             match stopped.recv_timeout(Duration::from_nanos(left)) {
@@ -244,7 +244,7 @@ impl Reader {
                 Some(Target::Read(Box::new(interpreter), 0))
             }
             Err(_) if !is_alive(pid) => None,
-            // A process that only starts has no interpreter yet; a right that is missing stays so.
+            // A process that is starting has no interpreter yet; a missing right stays missing.
             Err(failure)
                 if attempt < MOST_ATTEMPTS
                     && !matches!(failure, PythonFailure::NotPermitted(_)) =>
@@ -261,7 +261,7 @@ impl Reader {
     fn read_all(&mut self) {
         for (&pid, target) in &mut self.targets {
             let Target::Read(interpreter, failed_in_row) = target else { continue };
-            // The innermost frame is read first, a few µs from here; the outer ones change less.
+            // The innermost frame is read first, a few µs later; the outer ones change less.
             let time = now();
             let reading = interpreter.read();
             let cost = now().since(time);

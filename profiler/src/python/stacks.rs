@@ -1,7 +1,7 @@
-//! Python stacks as they are kept until the merge: each distinct frame and stack once.
+//! Python stacks, stored until the merge: each distinct frame and stack once.
 //!
-//! Bounded: torn readings of a running interpreter make stacks that never come again, so a table
-//! that is full takes no new stack and says so, and the known ones go on counting.
+//! Bounded: inconsistent readings of a running interpreter make stacks that never occur again, so a
+//! full table takes no new stack and reports it, and known ones are still counted.
 
 use std::sync::Arc;
 
@@ -16,9 +16,9 @@ const MOST_FRAMES: usize = 32_768;
 /// One function on a Python stack.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct PythonFrame {
-    /// Qualified function and file from its package on: `Server.run (uvicorn/server.py)`.
+    /// Qualified function, and file relative to its package: `Server.run (uvicorn/server.py)`.
     pub name: String,
-    /// Whether C code called it: a run of the interpreter's loop, hence a native frame, begins
+    /// Whether C code called it: a run of the interpreter's loop, and so a native frame, begins
     /// here. Up to 3.10 that is every frame; from 3.11 on Python calls Python without C.
     pub is_entry: bool,
 }
@@ -32,7 +32,7 @@ pub struct PythonStackId(pub u32);
 pub struct PythonSample {
     /// When its innermost frame was read.
     pub time: Timestamp,
-    /// The process, as this PID namespace numbers it.
+    /// The process, by its PID in this namespace.
     pub pid: u32,
     /// The thread, likewise.
     pub tid: u32,
@@ -54,13 +54,13 @@ impl<'a> PythonStack<'a> {
         self.frames.iter().rev().map(move |&frame| &self.table.frames[frame as usize])
     }
 
-    /// Whether its outer frames are known to be missing.
+    /// Whether outer frames are missing.
     pub const fn is_partial(self) -> bool {
         self.is_partial
     }
 
     /// How many times C code called Python on this stack: the runs of the interpreter's loop. An
-    /// outermost frame counts even if it is no entry (its callers could not be read).
+    /// outermost frame counts even if it is not an entry (its callers could not be read).
     pub fn entries(self) -> usize {
         let inner = self.root_first().skip(1).filter(|frame| frame.is_entry).count();
         inner + usize::from(!self.frames.is_empty())
@@ -79,8 +79,8 @@ pub struct PythonStacks {
 }
 
 impl PythonStacks {
-    /// The number of a stack, given from the innermost frame to the outermost; `None` when it is
-    /// new and the table is full.
+    /// The id of a stack, given from the innermost frame to the outermost; `None` if it is new and
+    /// the table is full.
     pub fn intern(
         &mut self,
         leaf_first: impl IntoIterator<Item = PythonFrame>,
@@ -100,13 +100,13 @@ impl PythonStacks {
         Some(id)
     }
 
-    /// The stack of a number this table gave.
+    /// The stack of an id of this table.
     pub fn stack(&self, id: PythonStackId) -> PythonStack<'_> {
         let is_partial = self.partial.contains(&id);
         PythonStack { frames: &self.stacks[id.0 as usize], table: self, is_partial }
     }
 
-    /// Remembers that outer frames of a stack are missing.
+    /// Record that outer frames of a stack are missing.
     pub(super) fn mark_partial(&mut self, id: PythonStackId) {
         self.partial.insert(id);
     }

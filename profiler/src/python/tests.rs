@@ -1,4 +1,4 @@
-//! Merges and repairs of made-up stacks, whose right result is known.
+//! Merges and repairs of artificial stacks with known results.
 
 use proptest::prelude::*;
 use uringbench_core::time::Timestamp;
@@ -76,10 +76,10 @@ fn runs_stand_where_the_loop_did() {
         ("TL", ">a >b", "T a b", Fit::Merged),
         ("L", ">a b", "a b", Fit::Merged),
         ("012k", ">a b", "0 1 2 k", Fit::Native),
-        // Trampolines say what the runs of their loops say.
+        // Trampolines have the same functions as the runs of their loops.
         ("0PL1PL2", ">a >b", "0 a 1 b 2", Fit::Merged),
         ("0PL1PL2", ">a", "0 a 1 P L 2", Fit::Forced),
-        // What a reading found above the first entry is a run all the same.
+        // Frames above the first entry are a run as well.
         ("0L1L", "a >b", "0 a 1 b", Fit::Merged),
     ] {
         let (mut table, mut stacks) = (StackTable::default(), PythonStacks::default());
@@ -106,12 +106,12 @@ fn a_sample_takes_the_stack_that_fits_then_the_one_that_is_near() {
     let mut merger = Merger::new(&stacks, readings);
     for (time, tid, native_stack, expected, fit) in [
         (1003, 1, deep, "0 main 1 handler 2", Fit::Merged),
-        // 1 ms from `idle`, which cannot be what ran; 9 ms from `handler`, which can.
+        // 1 ms from `idle`, which cannot have run; 9 ms from `handler`, which can.
         (1009, 1, deep, "0 main 1 handler 2", Fit::Near),
         (1009, 1, flat, "0 main poll 1", Fit::Merged),
         (1290, 1, deep, "0 main 1 other 2", Fit::Near),
         (1011, 2, flat, "0 main 1", Fit::Forced),
-        // Nothing of thread 3, but of another one that is no main thread.
+        // No sample of thread 3, but of another one that is not a main thread.
         (1012, 3, deep, "0 main 1 other 2", Fit::Near),
         (3000, 1, deep, "0 L 1 L 2", Fit::Unmatched),
         (1003, 3, flat, "0 L 1", Fit::Unmatched),
@@ -131,7 +131,7 @@ fn a_stack_read_in_part_gets_its_callers_back() {
         ">main_loop >task >app >route >handler",
         ">main_loop >task >app >app >route >render",
         ">main_loop >task >app >route >handler",
-        // Its outermost frame is in two whole stacks; more of its frames are in the rarer one.
+        // Its outermost frame is in two complete stacks; more of its frames are in the rarer one.
         ">app >route >render escape",
         ">elsewhere >leaf",
     ];
@@ -188,7 +188,7 @@ fn trampolines_are_told_by_their_name_and_kind() {
 
 proptest! {
     /// Native frames keep their order and their innermost one whatever is merged into them, and a
-    /// Python frame never comes in twice.
+    /// Python frame never appears twice.
     #[test]
     fn native_frames_survive_every_merge(
         native_stack in "T?[0-9L]{1,20}",

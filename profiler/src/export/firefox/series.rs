@@ -1,8 +1,8 @@
 //! Series of values over time, as tracks of a process of their own.
 //!
-//! Bytes are counters of memory, which the viewer draws relative to the least of them. The
-//! viewer has no counters of other units with values (it draws them as rates), so those are
-//! markers whose field is drawn as a line.
+//! Bytes are memory counters, which the viewer draws relative to their minimum. The viewer has no
+//! counters for values in other units (it draws them as rates), so those are markers whose field is
+//! drawn as a line.
 
 use fxprof_processed_profile::{
     CategoryHandle, GraphColor, Marker, MarkerFieldFlags, MarkerFieldFormat, MarkerGraphType,
@@ -16,15 +16,15 @@ use super::{moment, start};
 /// Values over time.
 #[derive(Clone, Copy, Debug)]
 pub struct Series<'a> {
-    /// What they are of: `requests per second`, `RssAnon`.
+    /// Their name: `requests per second`, `RssAnon`.
     pub name: &'a str,
-    /// What they are in.
+    /// Their unit.
     pub unit: SeriesUnit,
     /// The values, in order of time.
     pub points: &'a [(Timestamp, f64)],
 }
 
-/// What the values of a series are in.
+/// The unit of a series.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SeriesUnit {
     /// A number.
@@ -35,7 +35,7 @@ pub enum SeriesUnit {
     Bytes,
 }
 
-/// No process has this number.
+/// A PID that no process has.
 const PID: u32 = 0;
 const FIELD: &str = "value";
 
@@ -47,7 +47,7 @@ pub(super) fn add(profile: &mut Profile, from: Timestamp, all: &[Series<'_>]) {
             let counter = profile.add_counter(process, series.name, "Memory", series.name);
             let mut before = 0.0;
             for &(time, value) in series.points.iter().filter(|(_, value)| value.is_finite()) {
-                // A counter takes what has been added since.
+                // A counter takes the change since the last value.
                 profile.add_counter_sample(counter, moment(from, time), value - before, 0);
                 before = value;
             }
@@ -61,7 +61,7 @@ pub(super) fn add(profile: &mut Profile, from: Timestamp, all: &[Series<'_>]) {
         let name = profile.intern_string(series.name);
         for (index, &(time, value)) in series.points.iter().enumerate() {
             if value.is_finite() {
-                // A value holds until the next one.
+                // A value is valid until the next one.
                 let until = series.points.get(index + 1).map_or(time, |&(next, _)| next);
                 let timing = MarkerTiming::Interval(moment(from, time), moment(from, until));
                 profile.add_marker(thread, timing, Point { kind, name, value: value * scale });

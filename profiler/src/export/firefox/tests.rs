@@ -1,4 +1,4 @@
-//! What is written, read back as the viewer reads it.
+//! The written file, parsed as the viewer does.
 
 use flate2::read::GzDecoder;
 use serde_json::Value;
@@ -149,7 +149,7 @@ fn series_stand_on_the_same_axis() {
 #[test]
 fn too_many_samples_are_thinned_and_their_sums_stay() {
     let [handle, read_call, ..] = recording().known;
-    // Every other one is of the second stack, as if of a second CPU; one wait of a hundred lasts
+    // Every other one is of the second stack, as if from a second CPU; one wait of a hundred lasts
     // as long as all others.
     let mut samples = Vec::new();
     for at in 0..10_000 {

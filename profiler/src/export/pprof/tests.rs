@@ -1,4 +1,4 @@
-//! What is written, read back by the rules of `profile.proto`.
+//! The written file, parsed by the rules of `profile.proto`.
 
 use std::io::Read;
 
@@ -125,7 +125,7 @@ fn the_head_says_what_the_values_are() {
     assert_eq!(profile.time_nanos, 1_700_000_000_000_000_000);
     assert_eq!(profile.duration_nanos, 3_000_000_000);
     assert_eq!(profile.text(0), "");
-    // What pprof itself refuses: a number of a location that is 0 or there twice.
+    // pprof itself refuses a location id that is 0 or duplicate.
     let mut ids: Vec<_> = profile.location.iter().map(|place| place.id).collect();
     ids.dedup();
     assert_eq!(ids, (1..=profile.location.len() as u64).collect::<Vec<_>>());
@@ -134,8 +134,8 @@ fn the_head_says_what_the_values_are() {
     assert_eq!(profile.mapping.len(), 1);
 }
 
-/// A message as a plain reading has it: fields by number, in the order of `profile.proto`, with
-/// the bytes of those that have a length. Written apart from what `prost` makes of the tags.
+/// A message parsed by hand: fields by number, in the order of `profile.proto`, with the bytes of
+/// those that have a length. Independent of `prost`.
 #[test]
 fn the_bytes_are_those_of_the_format() {
     let [handle, ..] = recording().known;
