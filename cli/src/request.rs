@@ -94,7 +94,7 @@ fn http(
     seed: u64,
 ) -> Result<BuiltRequest, String> {
     if args.binary || args.echo || args.greeting.is_some() || !args.subprotocol.is_empty() {
-        return Err("--binary, --echo, --greeting and --subprotocol are about messages: use a \
+        return Err("--binary, --echo, --greeting and --subprotocol are for WebSockets: use a \
                     ws:// or wss:// URL"
             .to_owned());
     }
@@ -143,7 +143,7 @@ fn websocket(
 ) -> Result<BuiltRequest, String> {
     if let Some(name) = headers.omitted.first() {
         return Err(format!(
-            "-H '{name}:' leaves out a header, which the opening of a WebSocket needs: write -H \
+            "-H '{name}:' removes a header, which the WebSocket handshake needs: write -H \
              '{name}: V', or -H '{name};' to send it empty"
         ));
     }
@@ -152,7 +152,7 @@ fn websocket(
         || args.chunked.is_some()
         || args.expect_continue;
     if is_http {
-        return Err("-m, --form, --chunked and --expect-continue are about HTTP requests: a \
+        return Err("-m, --form, --chunked and --expect-continue are for HTTP requests: a \
                     WebSocket sends messages (--body, --body-file, --body-size)"
             .to_owned());
     }
@@ -166,7 +166,9 @@ fn websocket(
     };
     let kind = if args.binary { Kind::Binary } else { Kind::Text };
     if kind == Kind::Text && std::str::from_utf8(&payload).is_err() {
-        return Err("the message is not UTF-8, which text has to be: send it with --binary".into());
+        return Err("the message is not UTF-8, which text messages must be: send it with \
+                    --binary"
+            .into());
     }
     let mut masks = Masks::new(seed);
     let opening = Opening::build(OpeningParts {
@@ -228,7 +230,7 @@ fn part<'a>((field, content): (&'a FormField, &'a Vec<u8>)) -> MultipartPart<'a>
 fn typed_body(text: &str) -> Result<Vec<u8>, String> {
     match text.strip_prefix('@') {
         Some(file) if Path::new(file).is_file() => Err(format!(
-            "--body sends its text as it stands, but `{file}` is a file here: write --body-file \
+            "--body sends its text as it is, but `{file}` is a file here: write --body-file \
              {file}"
         )),
         _ => Ok(text.as_bytes().to_vec()),

@@ -95,8 +95,8 @@ fn load(args: &LoadArgs, is_made_up: bool) -> Result<Load, Failure> {
             "--arrivals needs -R: only an open loop has arrivals; add a rate such as -R 10k",
         )),
         None if args.seed.is_some() && !is_made_up => Err(usage(
-            "--seed needs -R or --body-size: only the arrivals of an open loop and bodies that \
-             are made up are random; add a rate such as -R 10k --arrivals poisson",
+            "--seed needs -R or --body-size: only the arrivals of an open loop and generated \
+             bodies are random; add a rate such as -R 10k --arrivals poisson",
         )),
         None => Ok(Load::Closed),
     }
@@ -105,7 +105,7 @@ fn load(args: &LoadArgs, is_made_up: bool) -> Result<Load, Failure> {
 fn pipeline(args: &LoadArgs) -> Result<u16, Failure> {
     let asked = args.pipeline.unwrap_or(1);
     u16::try_from(asked).ok().filter(|&pipeline| pipeline <= PIPELINE_MAX).ok_or_else(|| {
-        usage(format!("-p {asked} is too deep: at most {} per connection", PIPELINE_MAX))
+        usage(format!("-p {asked} is too large: at most {} per connection", PIPELINE_MAX))
     })
 }
 
@@ -124,12 +124,12 @@ fn stream(args: &StreamArgs, url: &Url) -> Result<Option<StreamPlan>, Failure> {
         (true, _) => StreamKind::Events,
         (false, true) => StreamKind::Arrivals,
         (false, false) if args.stall.is_some() || args.events.is_some() => {
-            return Err(usage("--stall and --events are about streams: add --sse or --stream"));
+            return Err(usage("--stall and --events are for streams: add --sse or --stream"));
         }
         (false, false) => return Ok(None),
     };
     if url.scheme.is_websocket() {
-        return Err(usage("--sse and --stream are about answers of HTTP: use http:// or https://"));
+        return Err(usage("--sse and --stream are for HTTP answers: use http:// or https://"));
     }
     let stall = args.stall.unwrap_or(Nanos::SECOND);
     Ok(Some(StreamPlan { kind, stall, events_max: args.events }))

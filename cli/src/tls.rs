@@ -18,7 +18,7 @@ pub(crate) fn plan(args: &TlsArgs, url: &Url) -> Result<Option<TlsPlan>, Failure
     if !url.scheme.has_tls() {
         return if args.any() {
             Err(Failure::Usage(
-                "-k, --cacert, --cert, --tls, --no-resumption and --tolerate-truncation are about \
+                "-k, --cacert, --cert, --tls, --no-resumption and --tolerate-truncation are for \
                  TLS: use an https:// or wss:// URL"
                     .to_owned(),
             ))
@@ -95,7 +95,7 @@ fn certificates(option: &str, path: &Path) -> Result<Vec<Vec<u8>>, Failure> {
     match read {
         Err(why) => Err(usage(format!("{option} {shown} cannot be read: {}", explained(&why)))),
         Ok(found) if found.is_empty() => {
-            Err(usage(format!("{option} {shown} has no certificate in it: give a PEM file")))
+            Err(usage(format!("{option} {shown} contains no certificate: give a PEM file")))
         }
         Ok(found) => Ok(found.into_iter().map(|found| found.to_vec()).collect()),
     }
@@ -119,17 +119,18 @@ fn without_key(path: &Path, why: &pem::Error) -> String {
     });
     match begin {
         _ if text.contains("ENCRYPTED") => {
-            "is under a passphrase: take that off with `openssl pkey -in FILE -out NEW`".to_owned()
+            "is encrypted with a passphrase: remove that with `openssl pkey -in FILE -out \
+             NEW`"
+                .to_owned()
         }
         Some("OPENSSH") => "is a key for SSH: convert it with `ssh-keygen -p -m PKCS8 -f FILE`, \
                             or make one for TLS"
             .to_owned(),
         Some("DSA") => {
-            "is a key of DSA, with which this side cannot sign: use RSA, P-256 or Ed25519"
-                .to_owned()
+            "is a key of DSA, which is not supported: use RSA, P-256 or Ed25519".to_owned()
         }
         Some(_) => format!("cannot be read: {}", explained(why)),
-        None => "has no private key in it: give a PEM file".to_owned(),
+        None => "contains no private key: give a PEM file".to_owned(),
     }
 }
 
@@ -141,7 +142,7 @@ fn explained(why: &pem::Error) -> String {
         pem::Error::IllegalSectionStart { .. } => {
             "a line that begins a section in it is broken".to_owned()
         }
-        pem::Error::Base64Decode(_) => "it holds something else than Base64".to_owned(),
+        pem::Error::Base64Decode(_) => "it contains bytes that are not Base64".to_owned(),
         why => why.to_string(),
     }
 }
@@ -153,7 +154,7 @@ fn system_roots() -> Result<Vec<Vec<u8>>, Failure> {
         let why = found.errors.first().map_or_else(String::new, |why| format!(" ({why})"));
         return Err(Failure::CannotRun(anyhow::anyhow!(
             "this system trusts no certificate authority{why}: install ca-certificates, name one \
-             with --cacert FILE, or take any certificate with -k"
+             with --cacert FILE, or accept any certificate with -k"
         )));
     }
     Ok(found.certs.into_iter().map(|certificate| certificate.to_vec()).collect())
@@ -189,7 +190,7 @@ mod tests {
         let whole = file("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
         let cert = Some(whole.path().to_owned());
         let keyless = refused(&TlsArgs { insecure: true, cert, key: path, ..TlsArgs::default() });
-        assert!(keyless.contains("no private key in it"), "{keyless}");
+        assert!(keyless.contains("contains no private key"), "{keyless}");
     }
 
     #[test]

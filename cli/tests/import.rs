@@ -65,7 +65,7 @@ fn a_file_gets_what_belongs_to_it_beside_it_and_is_not_written_over() {
     let words = ["log", "access.log", "--target", "http://127.0.0.1:1"];
     let refused = import(folder.path(), &words);
     assert_eq!(refused.status.code(), Some(2));
-    assert!(text(&refused.stderr).contains("requests.csv belongs beside the scenario: say where"));
+    assert!(text(&refused.stderr).contains("requests.csv is written beside the scenario: name"));
     let words = [words.as_slice(), &["-o", "out/replay.toml"]].concat();
     let written = import(folder.path(), &words);
     assert!(written.status.success(), "{}", text(&written.stderr));
@@ -76,7 +76,7 @@ fn a_file_gets_what_belongs_to_it_beside_it_and_is_not_written_over() {
     check(folder.path(), "out/replay.toml");
     let again = import(folder.path(), &words);
     assert_eq!(again.status.code(), Some(2));
-    assert!(text(&again.stderr).contains("out/replay.toml is there: write it over by --force"));
+    assert!(text(&again.stderr).contains("out/replay.toml exists: overwrite it with --force"));
     assert!(import(folder.path(), &[words.as_slice(), &["--force"]].concat()).status.success());
 }
 

@@ -68,12 +68,12 @@ pub enum RunError {
     #[error("cannot start a worker thread: {0}")]
     Thread(std::io::Error),
     /// The kernel refused to work before the first request.
-    #[error("io_uring_enter failed again and again: {0}")]
+    #[error("io_uring_enter failed repeatedly: {0}")]
     Halted(Failure),
     /// A worker died; the figures would be incomplete.
     #[error(
-        "worker {worker} ended unexpectedly ({cause}), so the figures would be incomplete: a \
-         defect of uringbench, please report it"
+        "worker {worker} ended unexpectedly ({cause}), so the figures would be incomplete: this \
+         is a bug in uringbench, please report it"
     )]
     WorkerLost {
         /// Its number, from 0.

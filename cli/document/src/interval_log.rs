@@ -95,7 +95,7 @@ pub struct LogLine {
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
     /// The file cannot be read.
-    #[error("the histogram log cannot be read: {0}; see whether its disk is there")]
+    #[error("the histogram log cannot be read: {0}; check that its disk is mounted")]
     Unreadable(#[from] io::Error),
     /// A line within it is damaged.
     #[error("line {line} of the histogram log is damaged ({cause}): delete it to read the rest")]

@@ -23,7 +23,7 @@ pub use run::*;
 
 /// A figure or a histogram that has no form in a document.
 #[derive(Debug, thiserror::Error)]
-#[error("the results cannot be encoded: {0}; this is a fault in uringbench, please report it")]
+#[error("the results cannot be encoded: {0}; this is a bug in uringbench, please report it")]
 pub struct EncodeError(String);
 
 impl EncodeError {

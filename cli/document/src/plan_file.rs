@@ -65,7 +65,7 @@ pub struct SecretTable {
     pub table: usize,
 }
 
-/// Why a text is no stored plan, and what to do.
+/// Why a text is not a stored plan, and what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum PlanFileError {
     /// A later version.
@@ -78,7 +78,7 @@ pub enum PlanFileError {
         schema: String,
     },
     /// Something else.
-    #[error("it is no stored plan (`{SCHEMA}`): name the folder of a run, or its run.json")]
+    #[error("it is not a stored plan (`{SCHEMA}`): name the folder of a run, or its run.json")]
     Other,
     /// Parts are missing or wrong.
     #[error("it is damaged ({0}): type the command of the run again")]

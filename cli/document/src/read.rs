@@ -29,7 +29,7 @@ pub enum ReadError {
         schema: String,
     },
     /// JSON without a schema.
-    #[error("it has no key `schema`, so it is no result of uringbench: name a run's run.json")]
+    #[error("it has no key `schema`, so it is not a result of uringbench: name a run's run.json")]
     NoSchema,
     /// No JSON, or a document that lacks something.
     #[error("it is damaged ({0}): copy it again from where it was written, or repeat the run")]

@@ -79,7 +79,7 @@ fn how(figures: &TargetFigures) -> String {
         "cgroup" => "the target's cgroup",
         "system_wide" => "system-wide, the target's kept",
         "tasks" => "the target's threads",
-        _ => return "no samples could be taken; the timeline alone is there".to_owned(),
+        _ => return "no samples could be taken; only the timeline is available".to_owned(),
     };
     let mut parts = Vec::new();
     if let Some(validity) = figures.validity.as_deref().filter(|&validity| validity != "valid") {

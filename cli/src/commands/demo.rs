@@ -86,7 +86,7 @@ impl Target {
         let mut target = Self { child, url: String::new() };
         let mut line = String::new();
         if let Some(stdout) = stdout {
-            BufReader::new(stdout).read_line(&mut line).context("the target says nothing")?;
+            BufReader::new(stdout).read_line(&mut line).context("the target printed nothing")?;
         }
         let url = line.trim().strip_prefix("listening on ");
         // It has said on stderr why not.

@@ -23,7 +23,7 @@ pub(crate) fn execute(args: &ImportArgs) -> Result<Exit, Failure> {
         None => {
             let names: Vec<&str> = imported.files().iter().map(|file| file.name.as_str()).collect();
             return Err(Failure::Usage(format!(
-                "{} belongs beside the scenario: say where that goes by -o FILE",
+                "{} is written beside the scenario: name the scenario's file with -o FILE",
                 names.join(", ")
             )));
         }
@@ -90,16 +90,14 @@ fn stdin() -> Result<String, Failure> {
 
 fn bytes(file: &Path) -> Result<Vec<u8>, Failure> {
     fs::read(file).map_err(|why| {
-        Failure::Usage(format!(
-            "{} cannot be read: {why}; name a file that is there",
-            file.display()
-        ))
+        Failure::Usage(format!("{} cannot be read: {why}; name an existing file", file.display()))
     })
 }
 
 fn text(file: &Path) -> Result<String, Failure> {
-    String::from_utf8(bytes(file)?)
-        .map_err(|_| Failure::Usage(format!("{} is no text: name one in UTF-8", file.display())))
+    String::from_utf8(bytes(file)?).map_err(|_| {
+        Failure::Usage(format!("{} is not text: name a file in UTF-8", file.display()))
+    })
 }
 
 /// A line of a log may have any bytes in it.
@@ -140,7 +138,7 @@ fn write(imported: &mut Imported, file: &Path, is_forced: bool) -> Result<(), Fa
     if let Some((file, _)) = all.iter().find(|(file, _)| !is_forced && file.exists()) {
         let file = file.display();
         return Err(Failure::Usage(format!(
-            "{file} is there: write it over by --force, or name another"
+            "{file} exists: overwrite it with --force, or name another"
         )));
     }
     for (file, bytes) in all {
@@ -149,7 +147,7 @@ fn write(imported: &mut Imported, file: &Path, is_forced: bool) -> Result<(), Fa
         let written = options.open(&file).and_then(|mut opened| opened.write_all(&bytes));
         written.map_err(|why| match why.kind() {
             ErrorKind::NotFound => {
-                Failure::Usage(format!("{} cannot be written: make its folder", file.display()))
+                Failure::Usage(format!("{} cannot be written: create its folder", file.display()))
             }
             _ => Failure::Usage(format!("{} cannot be written: {why}", file.display())),
         })?;

@@ -20,8 +20,7 @@ const DURATION: Nanos = Nanos::from_secs(600);
 pub(crate) fn execute(mut args: SoakArgs) -> Result<Exit, Failure> {
     if args.run.profile.profile.is_none() {
         return Err(Failure::Usage(
-            "soak watches a target's memory: say which with --profile PID, NAME or cgroup:PATH"
-                .to_owned(),
+            "soak needs a target to observe: add --profile PID, NAME or cgroup:PATH".to_owned(),
         ));
     }
     let is_scenario = args.run.url.as_deref().is_some_and(|url| scenario::named(url).is_some());

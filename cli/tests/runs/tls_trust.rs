@@ -38,9 +38,9 @@ fn a_certificate_that_nothing_is_wrong_with_is_trusted_only_by_its_authority() {
     let url = nginx.https("small");
     let trusted = format!("--cacert {}", certificates.authority().display());
     all_ok(run(&trusted, &url));
-    refused(run("", &url), &["nobody this machine trusts", "--cacert", "-k"]);
+    refused(run("", &url), &["an authority that this machine trusts", "--cacert", "-k"]);
     let distrusted = format!("--cacert {}", certificates.other_authority().display());
-    refused(run(&distrusted, &url), &["nobody this machine trusts", "--cacert", "-k"]);
+    refused(run(&distrusted, &url), &["an authority that this machine trusts", "--cacert", "-k"]);
     // An authority made anew has the old one's name, but not its key.
     let anew = Certificates::make();
     let distrusted = format!("--cacert {}", anew.authority().display());
@@ -56,8 +56,8 @@ fn whatever_is_wrong_with_a_certificate_is_named_and_can_be_passed_over() {
         (Kind::Expired, ["has expired", "renew it"]),
         (Kind::NotYetValid, ["is not valid yet", "clock"]),
         (Kind::Named, ["is for another name", "--connect-to"]),
-        (Kind::UnknownAuthority, ["nobody this machine trusts", "--cacert"]),
-        (Kind::SelfSigned, ["nobody this machine trusts", "--cacert"]),
+        (Kind::UnknownAuthority, ["an authority that this machine trusts", "--cacert"]),
+        (Kind::SelfSigned, ["an authority that this machine trusts", "--cacert"]),
     ] {
         let Some(nginx) = Nginx::start_tls(TEST, &certificates.leaf(kind), "") else { return };
         for version in ["1.2", "1.3"] {
@@ -93,7 +93,7 @@ const ODD: [(&str, &str, &[&str]); 6] = [
     (
         "-newkey rsa:2048 -addext 1.2.3.4=critical,ASN1:UTF8String:x \
          -addext basicConstraints=CA:FALSE",
-        "has a critical extension that this side does not know",
+        "has a critical extension that uringbench does not know",
         &["1.2", "1.3"],
     ),
 ];
@@ -255,7 +255,7 @@ fn files_that_cannot_be_used_are_named_before_anything_starts() {
         (format!("--cacert {broken}"), ["certificates to trust", "can be used"]),
         (format!("-k --cert /no/such.pem --key {key}"), ["--cert /no/such.pem", "cannot be read"]),
         (format!("-k --cert {cert} --key /no/such.key"), ["--key /no/such.key", "cannot be read"]),
-        (format!("-k --cert {cert} --key {cert}"), ["--key", "no private key in it"]),
+        (format!("-k --cert {cert} --key {cert}"), ["--key", "contains no private key"]),
         (format!("-k --cert {empty} --key {key}"), ["--cert", "no certificate in it"]),
         (format!("-k --cert {broken} --key {key}"), ["client certificate", "cannot be used"]),
         (format!("-k --cert {cert} --key {other_key}"), ["client certificate", "its key"]),

@@ -132,13 +132,13 @@ pub enum PlanError {
     #[error("a timeout of {0}: give 1ms to 1h")]
     Timeout(Nanos),
     /// Intervals must divide a second.
-    #[error("a step of {0}: give a divisor of 1s, at least 10ms")]
+    #[error("an interval of {0}: give a divisor of 1s, at least 10ms")]
     Slice(Nanos),
     /// A replay needs a script with times, and a script with times a replay.
     #[error("a replay needs a script with the times at which its flows begin, and no other does")]
     Replay,
     /// A closed loop of flows needs users, and no other load has them.
-    #[error("the users of a script are given for a closed loop, and for no other load")]
+    #[error("a script has users in a closed loop, and in no other load")]
     Users,
     /// More users than connections of their own.
     #[error("{users} users cannot each have one of {connections} connections")]

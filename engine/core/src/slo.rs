@@ -59,7 +59,7 @@ pub enum SloError {
     #[error("an objective is empty: write terms such as p99<20ms,errors<0.1%")]
     Empty,
     /// No comparison operator.
-    #[error("`{0}` compares nothing: write a term such as p99<20ms, errors<0.1% or rate>9k")]
+    #[error("`{0}` has no comparison: write a term such as p99<20ms, errors<0.1% or rate>9k")]
     NoRelation(String),
     /// An unknown name.
     #[error("`{name}` is not a term of an objective, did you mean `{nearest}`? (valid: {valid})")]
@@ -72,7 +72,7 @@ pub enum SloError {
         valid: String,
     },
     /// A time or an error share with a lower bound, or a rate with an upper bound.
-    #[error("`{term}` asks for the worse side: write {name}{relation}…")]
+    #[error("`{term}` has the wrong direction: write {name}{relation}…")]
     WrongSide {
         /// What was written.
         term: String,
@@ -82,7 +82,7 @@ pub enum SloError {
         relation: &'static str,
     },
     /// A bound that is not a number with the right unit.
-    #[error("`{bound}` is no bound for {name}: write {example}")]
+    #[error("`{bound}` is not a bound for {name}: write {example}")]
     Bound {
         /// What was written.
         bound: String,

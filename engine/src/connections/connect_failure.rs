@@ -38,8 +38,8 @@ impl fmt::Display for ConnectFailure {
             Self::Upgrade(status) => {
                 return write!(
                     f,
-                    "the target refuses the WebSocket with status {status}: is its path right, \
-                     and does it want a subprotocol, an Origin or an Authorization header?"
+                    "the target refused the WebSocket with status {status}: check the path, and \
+                     whether it needs a subprotocol, an Origin or an Authorization header"
                 );
             }
             Self::Greeting(came, wanted) => {
@@ -47,28 +47,29 @@ impl fmt::Display for ConnectFailure {
                 return write!(
                     f,
                     "the WebSocket was opened, but {came} of {wanted} message{s} of the greeting \
-                     came within the timeout: wait for fewer (--greeting), or longer (--timeout)"
+                     arrived within the timeout: lower --greeting, or raise --timeout"
                 );
             }
             Self::Answer(why) => {
-                return write!(f, "what answers there opens no WebSocket: {why}");
+                return write!(f, "the answer to the WebSocket handshake is invalid: {why}");
             }
             Self::Closed => {
                 return f.write_str(
-                    "it closes connections before the first request can be sent: is it what the \
-                     URL says it is? its log may tell",
+                    "the target closes connections before the first request is sent: check the \
+                     URL's scheme and port, and the target's log",
                 );
             }
             Self::Unanswered => {
                 return f.write_str(
-                    "it takes connections but did not answer the handshake within the timeout: \
-                     does it speak TLS, or WebSocket? if not, use http://; --timeout waits longer",
+                    "the target accepts connections but did not answer the handshake within the \
+                     timeout: if it speaks neither TLS nor WebSocket, use http://; otherwise \
+                     raise --timeout",
                 );
             }
             Self::TimedOut => {
                 return f.write_str(
-                    "no answer within the timeout; is the address right, and no firewall \
-                     between? --timeout waits longer",
+                    "no answer within the timeout; check the address and firewalls, or raise \
+                     --timeout",
                 );
             }
         };
@@ -81,7 +82,7 @@ impl fmt::Display for ConnectFailure {
             }
             Errno::NETUNREACH | Errno::HOSTUNREACH => "there is no route to it from here",
             Errno::MFILE | Errno::NFILE => "raise the limit of open files (`ulimit -n`)",
-            Errno::TIMEDOUT => "nothing answers there; is a firewall between?",
+            Errno::TIMEDOUT => "no answer from the address; check for a firewall",
             _ => "the target or the network refuses connections",
         };
         write!(f, "{failure}: {remedy}")

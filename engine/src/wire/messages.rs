@@ -54,7 +54,7 @@ pub(crate) struct Instead<'a>(pub(crate) &'a str);
 
 impl fmt::Display for Instead<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} came instead of the answer awaited", self.0)
+        write!(f, "{} arrived instead of the awaited reply", self.0)
     }
 }
 

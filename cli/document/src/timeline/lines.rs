@@ -22,10 +22,10 @@ struct Head {
 #[derive(Debug, thiserror::Error)]
 pub enum LinesError {
     /// They could not be read.
-    #[error("the timeline cannot be read: {0}; see whether its disk is mounted and readable")]
+    #[error("the timeline cannot be read: {0}; check that its disk is mounted and readable")]
     Unreadable(#[from] io::Error),
     /// The first line is something else.
-    #[error("this is no timeline: its first line does not name the schema {SCHEMA}")]
+    #[error("this is not a timeline: its first line does not name the schema {SCHEMA}")]
     NoHead,
     /// A line within it is damaged.
     #[error("line {line} of the timeline is damaged ({cause}): delete that line to read the rest")]

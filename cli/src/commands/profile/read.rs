@@ -93,7 +93,7 @@ fn out<'a>(args: &'a ProfileCommandArgs, read: &Path) -> Result<Option<&'a Path>
     let sources = [Some(read), args.against.as_deref()];
     if sources.into_iter().flatten().any(is_same) {
         return Err(Failure::Usage(format!(
-            "-o {} is a folder that is read: what it holds would be lost; name another",
+            "-o {} is a folder that is read, and its files would be lost; name another",
             out.display()
         )));
     }
@@ -140,7 +140,7 @@ impl Stretch {
         let windows = match self {
             Self::Whole => Windows::covering([start..end]),
             Self::Phase(phase) => {
-                let load = load.ok_or("there was no load beside it, so it has no phases")?;
+                let load = load.ok_or("it was recorded without a load, so it has no phases")?;
                 let all = load.windows.as_slice().iter();
                 let named = all.filter(|it| it.name == *phase || it.phase.key() == phase);
                 match phase.as_str() {

@@ -22,7 +22,7 @@ pub struct Pattern {
 
 /// The text is not a regular expression.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("not a regular expression: fix it: {0}")]
+#[error("not a valid regular expression: {0}")]
 pub struct PatternError(String);
 
 impl Pattern {
@@ -79,7 +79,7 @@ fn cause(error: &BuildError) -> String {
             let text = error.to_string();
             text.lines().last().unwrap_or_default().trim().to_owned()
         }
-        None => format!("it comes to more than {BYTES_MAX} bytes"),
+        None => format!("it needs more than {BYTES_MAX} bytes when compiled"),
     }
 }
 

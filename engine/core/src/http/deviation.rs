@@ -106,7 +106,7 @@ impl Deviation {
             Self::StatusLine => "a status line that is not in the form `HTTP/1.1 200 OK`",
             Self::SpaceBeforeColon => "a space before the colon of a header line",
             Self::FoldedLine => "a header line folded into several",
-            Self::HeaderName => "a header name that is no token",
+            Self::HeaderName => "a header name that is not a token",
             Self::ControlCharacter => "a control character in a header line",
             Self::IdentityCoding => "the removed coding `identity`",
             Self::LengthBesideCoding => {
@@ -120,7 +120,7 @@ impl Deviation {
             Self::ChunkSizeLine => "a chunk size followed by something else than an extension",
             Self::TrailerLine => "a trailer line that is not `name: value`",
             Self::EmptyLine => "an empty line ahead of the status line",
-            Self::BytesBehind => "bytes behind them though they have no body (204, 304 or HEAD)",
+            Self::BytesBehind => "bytes after them though they have no body (204, 304 or HEAD)",
         }
     }
 }

@@ -91,7 +91,7 @@ pub enum RequestError {
     #[error("header name {0:?} is not a word of letters, digits and `-`")]
     HeaderName(String),
     /// A line break or another control character.
-    #[error("the value of header `{0}` holds a line break or control character: remove it")]
+    #[error("the value of header `{0}` contains a line break or control character: remove it")]
     HeaderValue(String),
     /// A header that every request needs.
     #[error("header `{0}` cannot be left out: the request would have no host or no end")]

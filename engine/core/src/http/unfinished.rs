@@ -36,18 +36,18 @@ impl fmt::Display for Unfinished {
         match *self {
             Self::Header => f.write_str("its header had not ended"),
             Self::Length { got, of } => {
-                write!(f, "{} of {} bytes of its body came", Grouped(got), Grouped(of))
+                write!(f, "{} of {} bytes of its body arrived", Grouped(got), Grouped(of))
             }
             Self::Chunked { got } => {
-                write!(f, "no last chunk came after {} bytes of its body", Grouped(got))
+                write!(f, "no last chunk arrived after {} bytes of its body", Grouped(got))
             }
             Self::Trailers { got } => write!(
                 f,
-                "the last chunk came, after {} bytes, but no empty line behind it",
+                "the last chunk arrived after {} bytes, but no empty line after it",
                 Grouped(got)
             ),
             Self::UntilClose => {
-                f.write_str("no Content-Length and no chunks: only the connection's end is its end")
+                f.write_str("no Content-Length and no chunks: its body ends with the connection")
             }
         }
     }

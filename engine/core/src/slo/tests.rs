@@ -100,7 +100,7 @@ fn what_cannot_be_read_says_what_to_write() {
     let cases = [
         ("", "an objective is empty: write terms such as p99<20ms,errors<0.1%"),
         ("p99<1ms,", "an objective is empty: write terms such as p99<20ms,errors<0.1%"),
-        ("p99", "`p99` compares nothing: write a term such as p99<20ms, errors<0.1% or rate>9k"),
+        ("p99", "`p99` has no comparison: write a term such as p99<20ms, errors<0.1% or rate>9k"),
         (
             "p98<1ms",
             "`p98` is not a term of an objective, did you mean `p99`? (valid: p50, p90, p95, \
@@ -111,15 +111,15 @@ fn what_cannot_be_read_says_what_to_write() {
             "`error` is not a term of an objective, did you mean `errors`? (valid: p50, p90, \
              p95, p99, p99.9, p999, p99.99, p9999, max, mean, errors, rate)",
         ),
-        ("p99>1ms", "`p99>1ms` asks for the worse side: write p99<…"),
-        ("rate<9k", "`rate<9k` asks for the worse side: write rate>…"),
-        ("p99<20", "`20` is no bound for p99: write p99<20ms (units: ns, us, ms, s)"),
-        ("p99<ms", "`ms` is no bound for p99: write p99<20ms (units: ns, us, ms, s)"),
-        ("max<-1s", "`-1s` is no bound for max: write max<20ms (units: ns, us, ms, s)"),
-        ("mean<infs", "`infs` is no bound for mean: write mean<20ms (units: ns, us, ms, s)"),
-        ("errors<101%", "`101%` is no bound for errors: write errors<0.1%"),
-        ("errors<1ms", "`1ms` is no bound for errors: write errors<0.1%"),
-        ("rate>fast", "`fast` is no bound for rate: write rate>9000 or >9k"),
+        ("p99>1ms", "`p99>1ms` has the wrong direction: write p99<…"),
+        ("rate<9k", "`rate<9k` has the wrong direction: write rate>…"),
+        ("p99<20", "`20` is not a bound for p99: write p99<20ms (units: ns, us, ms, s)"),
+        ("p99<ms", "`ms` is not a bound for p99: write p99<20ms (units: ns, us, ms, s)"),
+        ("max<-1s", "`-1s` is not a bound for max: write max<20ms (units: ns, us, ms, s)"),
+        ("mean<infs", "`infs` is not a bound for mean: write mean<20ms (units: ns, us, ms, s)"),
+        ("errors<101%", "`101%` is not a bound for errors: write errors<0.1%"),
+        ("errors<1ms", "`1ms` is not a bound for errors: write errors<0.1%"),
+        ("rate>fast", "`fast` is not a bound for rate: write rate>9000 or >9k"),
     ];
     for (slo, message) in cases {
         assert_eq!(slo.parse::<Slo>().unwrap_err().to_string(), message, "{slo}");

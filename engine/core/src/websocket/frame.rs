@@ -52,7 +52,7 @@ pub enum ControlError {
     #[error("a close reason of {0} bytes is too long: shorten it to 123 bytes of UTF-8")]
     ReasonTooLong(usize),
     /// It needs a close code.
-    #[error("a close reason needs a close code ahead of it: give one, like 1000")]
+    #[error("a close reason needs a close code: give one, such as 1000")]
     ReasonWithoutCode,
     /// A code that is not allowed in a frame.
     #[error("close code {0} may not be sent: use 1000, or 3000 to 4999 for codes of your own")]
@@ -63,13 +63,13 @@ pub enum ControlError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum FrameError {
     /// RSV1 to RSV3.
-    #[error("a frame has a reserved bit set, which only an extension may: none was agreed on")]
+    #[error("a frame has a reserved bit set, but no extension was negotiated")]
     ReservedBits,
     /// 3 to 7 or 11 to 15.
-    #[error("a frame has opcode {0}, which RFC 6455 keeps for later")]
+    #[error("a frame has opcode {0}, which RFC 6455 reserves")]
     Opcode(u8),
     /// Or the bytes are not a frame at all.
-    #[error("a frame is masked, which those of a server must not be")]
+    #[error("a frame is masked, but a server must not mask its frames")]
     Masked,
     /// FIN is 0.
     #[error("a ping, pong or close frame is marked as fragmented")]

@@ -50,13 +50,16 @@ pub enum OpeningError {
     #[error(transparent)]
     Request(#[from] RequestError),
     /// A header that the handshake writes itself, or that would promise something false.
-    #[error("header `{0}` belongs to the WebSocket opening, which writes it itself: leave it out")]
+    #[error("header `{0}` is written by the WebSocket handshake itself: leave it out")]
     HeaderTaken(String),
     /// Extensions change the meaning of frames.
-    #[error("header `Sec-WebSocket-Extensions` asks for what is not supported: leave it out")]
+    #[error(
+        "header `Sec-WebSocket-Extensions` requests extensions, which are not supported: \
+         leave it out"
+    )]
     Extensions,
     /// Given as a header.
-    #[error("header `Sec-WebSocket-Protocol` is not how to ask: name the subprotocols instead")]
+    #[error("header `Sec-WebSocket-Protocol` cannot be given: name the subprotocols instead")]
     ProtocolHeader,
     /// Not a token.
     #[error("subprotocol {0:?} is not a word of letters, digits and `-` or `.`")]
@@ -83,17 +86,17 @@ pub enum AnswerError {
     AcceptMissing,
     /// Of another key, or computed wrongly.
     #[error(
-        "Sec-WebSocket-Accept is not the one for our key: check whether a cache answers in the \
-         server's place"
+        "Sec-WebSocket-Accept is not the one for the key sent: check whether a cache answers \
+         instead of the server"
     )]
     Accept,
     /// None was requested.
-    #[error("Sec-WebSocket-Extensions names one that was not asked for: turn it off in the server")]
+    #[error("Sec-WebSocket-Extensions names one that was not requested: turn it off in the server")]
     Extensions,
     /// Not one of those offered, or several.
     #[error(
-        "Sec-WebSocket-Protocol is not one of those asked for: name the subprotocol that the \
-         server speaks"
+        "Sec-WebSocket-Protocol is not one of those requested: name the subprotocol that the \
+         server uses"
     )]
     Protocol,
 }

@@ -110,10 +110,10 @@ pub enum Broken {
     #[error(transparent)]
     Frame(#[from] FrameError),
     /// A continuation frame outside of a message.
-    #[error("a continuation frame came though no message was left unfinished")]
+    #[error("a continuation frame arrived outside of a message")]
     NothingToContinue,
     /// A new message inside of a message.
-    #[error("a new message began before the last fragment of the one ahead of it")]
+    #[error("a new message began before the last fragment of the one before")]
     Interleaved,
     /// 2^63 bytes or more.
     #[error("the fragments of a message add up to 2^63 bytes or more")]

@@ -19,7 +19,7 @@ use super::{key, words};
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum TlsSetupError {
     /// Neither a host name nor an address.
-    #[error("`{0}` is no name that a certificate could bear: use a host name or an address")]
+    #[error("`{0}` cannot be the name in a certificate: use a host name or an address")]
     Name(String),
     /// None of the certificates to trust can be one.
     #[error("none of the certificates to trust can be used: {0}")]
@@ -29,12 +29,12 @@ pub enum TlsSetupError {
     Key,
     /// The kind of the key is not supported for signatures.
     #[error(
-        "the private key is {0}, with which this side cannot sign: use RSA from 2,048 to 4,096 \
+        "the private key is {0}, which is not supported: use RSA from 2,048 to 4,096 \
          bits, P-256, P-384 or Ed25519"
     )]
     KeyKind(String),
     /// The kind of the key is supported, but the key is incomplete.
-    #[error("the private key ({0}) cannot be used, it is damaged or of an odd form: make it anew")]
+    #[error("the private key ({0}) cannot be used, it is damaged or malformed: create it again")]
     KeyDamaged(String),
     /// The certificate and its key do not go together.
     #[error("the client certificate cannot be used with its key: {0}")]

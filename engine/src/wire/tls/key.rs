@@ -81,7 +81,7 @@ fn of_sec1(der: &[u8]) -> Option<(String, bool)> {
 
 fn named(name: &[u8]) -> Option<(String, bool)> {
     let known = KINDS.iter().find(|(begin, ..)| name.starts_with(begin));
-    let (_, kind, is_used) = known.unwrap_or(&(b"", "of a kind that is not known here", false));
+    let (_, kind, is_used) = known.unwrap_or(&(b"", "of an unknown kind", false));
     Some(((*kind).to_owned(), *is_used))
 }
 
@@ -150,7 +150,7 @@ mod tests {
         ];
         let sec1 = element(SEQUENCE, &[&sec1.concat()]);
         assert_eq!(kind(&PrivateSec1KeyDer::from(sec1).into()), unused("secp256k1"));
-        let unknown = unused("of a kind that is not known here");
+        let unknown = unused("of an unknown kind");
         assert_eq!(kind(&pkcs8(b"\x01", b"", b"")), unknown);
         let unreadable = used("unreadable");
         for cut in 0..40 {

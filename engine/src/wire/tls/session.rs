@@ -302,17 +302,15 @@ impl fmt::Display for TlsFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let remedy = match &self.0 {
             Error::InvalidCertificate(certificate) => return explain(f, certificate),
-            Error::InvalidMessage(_) => {
-                "what answers there is not TLS: use http://, or fix the port"
-            }
+            Error::InvalidMessage(_) => "the answer is not TLS: use http://, or fix the port",
             Error::AlertReceived(alert) => return explain_alert(f, *alert),
             Error::PeerIncompatible(_) => {
-                "target and --tls have no version or cipher in common: see what the target offers"
+                "no version or cipher in common: check --tls and the target's TLS settings"
             }
             Error::NoApplicationProtocol => NO_PROTOCOL,
-            Error::PeerMisbehaved(_) => "the target breaks the rules of TLS",
-            Error::DecryptError => "what came was damaged, or is not of this connection",
-            _ => "the target or something in between broke it off",
+            Error::PeerMisbehaved(_) => "the target violates the TLS protocol",
+            Error::DecryptError => "a record was damaged, or belongs to another connection",
+            _ => "the target or a proxy before it ended TLS",
         };
         write!(f, "TLS failed ({}): {remedy}", words::of(&self.0))
     }
@@ -321,60 +319,58 @@ impl fmt::Display for TlsFailure {
 fn explain(f: &mut fmt::Formatter<'_>, error: &CertificateError) -> fmt::Result {
     let (cause, remedy) = match error {
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
-            ("has expired", "renew it, set the clock, or take it all the same with -k")
+            ("has expired", "renew it, set the clock, or accept it with -k")
         }
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
-            ("is not valid yet", "set the clock, or take it all the same with -k")
+            ("is not valid yet", "set the clock, or accept it with -k")
         }
         CertificateError::NotValidForNameContext { presented, .. } if presented.is_empty() => (
-            "bears no name (a subjectAltName; its common name does not count, RFC 9525)",
-            "make it anew with `-addext subjectAltName=DNS:NAME`, or take it all the same with -k",
+            "has no name (a subjectAltName; its common name does not count, RFC 9525)",
+            "create it again with `-addext subjectAltName=DNS:NAME`, or accept it with -k",
         ),
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
             ("is for another name", "use that name (--connect-to says where it is), or -k")
         }
         CertificateError::UnknownIssuer => (
-            "is vouched for by nobody this machine trusts",
-            "name its authority with --cacert FILE, or take it all the same with -k",
+            "is not signed by an authority that this machine trusts",
+            "name its authority with --cacert FILE, or accept it with -k",
         ),
         // Two authorities may have the same name, such as one that was created again.
         CertificateError::BadSignature => (
-            "is signed with another key than that of the authority trusted by this name",
-            "name its authority with --cacert FILE, or take it all the same with -k",
+            "is signed with another key than that of the trusted authority of this name",
+            "name its authority with --cacert FILE, or accept it with -k",
         ),
         CertificateError::Revoked => ("has been revoked", "renew it"),
         _ if is_authority(error) => (
-            "is that of an authority, which vouches for servers and is none",
-            "name this very certificate with --cacert FILE, make one that is no authority's \
-             (`-addext basicConstraints=CA:FALSE`), or take it all the same with -k",
+            "is that of an authority, not of a server",
+            "name this certificate with --cacert FILE, create one that is not an authority's \
+             (`-addext basicConstraints=CA:FALSE`), or accept it with -k",
         ),
         _ if is_old_version(error) => (
-            "is of X.509 version 1 or 2, which is no longer verified",
-            "make one of version 3, or take it all the same with -k",
+            "has X.509 version 1 or 2, which cannot be verified",
+            "create one of version 3, or accept it with -k",
         ),
         CertificateError::UnsupportedSignatureAlgorithmContext { .. }
         | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => (
-            "is signed in a way, or over a kind of key, that this side cannot verify",
-            "use RSA from 2,048 bits on, P-256, P-384 or Ed25519, or take it all the same with -k",
+            "has a signature or a kind of key that uringbench cannot verify",
+            "use RSA from 2,048 bits on, P-256, P-384 or Ed25519, or accept it with -k",
         ),
         _ if says(error, "UnsupportedCriticalExtension") => (
-            "has a critical extension that this side does not know",
-            "make it anew without that, or take it all the same with -k",
+            "has a critical extension that uringbench does not know",
+            "create it again without that, or accept it with -k",
         ),
         _ if says(error, "NameConstraintViolation") => (
-            "is for a name that its authority may not vouch for (nameConstraints)",
-            "use another authority, or take it all the same with -k",
+            "is for a name that its authority may not certify (nameConstraints)",
+            "use another authority, or accept it with -k",
         ),
         CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => (
             "is not for servers (extendedKeyUsage)",
-            "make it anew with `-addext extendedKeyUsage=serverAuth`, or take it all the same \
-             with -k",
+            "create it again with `-addext extendedKeyUsage=serverAuth`, or accept it with -k",
         ),
         _ => {
             return write!(
                 f,
-                "the target's certificate is refused ({}): make it anew, or take it all the same \
-                 with -k",
+                "the target's certificate is refused ({}): create it again, or accept it with -k",
                 words::of_certificate(error),
             );
         }
@@ -392,17 +388,17 @@ fn explain_alert(f: &mut fmt::Formatter<'_>, alert: AlertDescription) -> fmt::Re
         | AlertDescription::AccessDenied => {
             "it wants a client certificate that it trusts: give one with --cert and --key"
         }
-        AlertDescription::ProtocolVersion => "it has no version in common: see --tls",
+        AlertDescription::ProtocolVersion => "it supports no version that --tls allows",
         // TLS 1.2 uses the same alert for a missing certificate (RFC 5246 section 7.4.6).
         AlertDescription::HandshakeFailure => {
-            "it has no cipher or key in common with this side (see --tls), or it wants a client \
+            "it has no cipher or key in common with this side (check --tls), or it wants a client \
              certificate (--cert, --key)"
         }
         AlertDescription::NoApplicationProtocol => NO_PROTOCOL,
         AlertDescription::UnrecognisedName => {
             "it knows no server of that name: use the name of its certificate"
         }
-        _ => "see the target's log",
+        _ => "check the target's log",
     };
     write!(f, "the target ended TLS ({}): {remedy}", words::of_alert(alert))
 }

@@ -18,9 +18,9 @@ pub(super) fn of(error: &Error) -> String {
         Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => {
             "the key is another certificate's".to_owned()
         }
-        Error::InappropriateMessage { .. } => "a message came out of turn".to_owned(),
+        Error::InappropriateMessage { .. } => "a message was unexpected".to_owned(),
         Error::InappropriateHandshakeMessage { .. } => {
-            "a message of the handshake came out of turn".to_owned()
+            "a message of the handshake was unexpected".to_owned()
         }
         Error::General(why) => why.clone(),
         Error::Other(why) => why.to_string(),

@@ -68,11 +68,11 @@ impl Form {
         }
         for flow in [&self.on_start, &self.on_end].into_iter().chain(&self.flows) {
             if !flow.operations.iter().all(|operation| flow.has(operation)) {
-                return Err(format!("flow `{}` goes on where it has no step", flow.name));
+                return Err(format!("flow `{}` refers to a step that does not exist", flow.name));
             }
             let mut captured = flow.steps.iter().flat_map(|step| &step.captures);
             if captured.any(|(number, _)| *number >= self.captures) {
-                return Err(format!("flow `{}` captures more than it says", flow.name));
+                return Err(format!("flow `{}` captures more values than it declares", flow.name));
             }
         }
         let Some(replay) = &self.replay else { return Ok(()) };
@@ -83,7 +83,7 @@ impl Form {
         if chosen.iter().any(|flow| *flow as usize >= self.flows.len())
             || replay.flows.is_some() && chosen.len() != replay.times.len()
         {
-            return Err("the replay names flows that are not there".to_owned());
+            return Err("the replay names flows that do not exist".to_owned());
         }
         Ok(())
     }
