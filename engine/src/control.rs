@@ -1,16 +1,16 @@
-//! How a run is told to end before its limit.
+//! The command that ends a run before its limit.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
-/// What the workers are to do.
+/// The command for the workers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Command {
-    /// Go on.
+    /// Continue.
     Run,
-    /// Release nothing more; wait for what is in flight.
+    /// Release nothing more; wait for requests in flight.
     Finish,
-    /// Stop at once; what is in flight is recorded at its age.
+    /// Stop at once; requests in flight are recorded at their age.
     Abort,
 }
 
@@ -19,23 +19,23 @@ pub enum Command {
 pub struct Control(Arc<AtomicU8>);
 
 impl Control {
-    /// A run that goes on.
+    /// A run that continues.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Ask for the end: the first time with a drain, from the second time on at once.
+    /// Request the end: the first time with a drain, from the second time on at once.
     pub fn interrupt(&self) {
         let next = if self.command() == Command::Run { Command::Finish } else { Command::Abort };
         self.0.store(next as u8, Ordering::Relaxed);
     }
 
-    /// Have it end at once, whatever was asked for before.
+    /// End it at once, whatever was requested before.
     pub fn abort(&self) {
         self.0.store(Command::Abort as u8, Ordering::Relaxed);
     }
 
-    /// What has been asked for.
+    /// The current command.
     #[inline]
     pub fn command(&self) -> Command {
         match self.0.load(Ordering::Relaxed) {

@@ -1,7 +1,7 @@
 //! The turn. There is no other loop and no callback.
 //!
-//! One worker's connections, work and records, driven by a [`Driver`]. What arrives on connections
-//! is in [`receive`], how they come and end in [`endings`]; this file decides when.
+//! One worker's connections, work and records, driven by a [`Driver`]. [`receive`] handles the
+//! bytes on connections, [`endings`] how they open and end; this file decides when.
 
 mod endings;
 mod receive;
@@ -35,37 +35,37 @@ use crate::wire::ConnectionConfig;
 use crate::wire::stream::AnswerReader;
 use crate::work::{Next, Start, Work};
 
-/// Requests of at most this size, a pipeline's taken together, are left to the kernel: they fit
-/// into the socket's buffer, so that none is cut short while another is sent behind it.
+/// Requests up to this size, a pipeline's taken together, are left to the kernel: they fit into the
+/// socket's buffer, so none is cut while another is sent after it.
 pub(crate) const LEFT_ALONE_MAX: usize = 16 << 10;
 /// No wait is longer, so that a command is applied within this time.
 const WAIT_MAX: Nanos = Nanos::from_millis(100);
 
-/// What a loop is given to do, beside its slots.
+/// Options of a loop, besides its slots.
 #[derive(Clone, Copy, Debug)]
 pub struct LoopOptions {
     /// Connections to hold, at least 1.
     pub connections: u32,
-    /// Connections to hold besides, which carry nothing.
+    /// Further connections to hold, which carry nothing.
     pub idle: u32,
-    /// From one attempt to connect to the next; zero as soon as may be.
+    /// Time from one connect to the next; zero for no limit.
     pub connect_gap: Nanos,
-    /// How slowly each connection takes its answers.
+    /// The read rate of each connection.
     pub reading: Option<RateLimit>,
-    /// How slowly each connection sends its requests.
+    /// The write rate of each connection.
     pub writing: Option<RateLimit>,
     /// Addresses of the target, at least 1.
     pub peers: u16,
     /// Requests in flight on each, at least 1.
     pub pipeline: u16,
-    /// Requests a connection takes before it is closed and made anew, at least 1; `None` as long
-    /// as it lasts.
+    /// Requests sent on a connection before it is closed and reopened, at least 1; `None` for no
+    /// limit.
     pub per_connection: Option<u32>,
-    /// Which connection takes the next request.
+    /// Which connection sends the next request.
     pub order: ConnectionOrder,
     /// Whether the request is a HEAD.
     pub is_head: bool,
-    /// Whether the request may be sent twice and mean the same.
+    /// Whether the request may be sent twice with the same effect.
     pub is_repeatable: bool,
     /// Whether slots are released on a schedule.
     pub is_open: bool,
@@ -73,16 +73,16 @@ pub struct LoopOptions {
     pub has_due_times: bool,
     /// See [`uringbench_core::plan::Limits::timeout`].
     pub timeout: Nanos,
-    /// Decides how long attempts that failed wait for the next one.
+    /// Seed of the waits of failed attempts.
     pub seed: u64,
     /// See [`uringbench_core::plan::Observe::slice`].
     pub slice: Nanos,
 }
 
 impl LoopOptions {
-    /// What worker `share` of a plan is given to do.
+    /// The options of worker `share` of a plan.
     pub fn of(plan: &Plan, share: Share) -> Self {
-        // A thousandth of a connection a second is the least there is.
+        // A thousandth of a connection per second is the minimum.
         let gap =
             |rate: Rate| Nanos(1_000 * Nanos::SECOND.0 * u64::from(share.count) / rate.milli());
         Self {
@@ -106,8 +106,7 @@ impl LoopOptions {
     }
 }
 
-/// How many copies of its request a driver keeps, one behind the other: as many as are sent
-/// together.
+/// How many copies of its request a driver keeps in a row: as many as are sent together.
 pub(crate) fn copies_kept(plan: &Plan) -> usize {
     let pipeline = usize::from(plan.workload.pipeline());
     if plan.workload.script().is_some() {
@@ -116,12 +115,12 @@ pub(crate) fn copies_kept(plan: &Plan) -> usize {
     if plan.workload.bytes().len() * pipeline <= LEFT_ALONE_MAX { pipeline } else { 1 }
 }
 
-/// What a turn asks of its caller.
+/// The result of a turn, for its caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Turn {
     /// Another turn.
     Continue,
-    /// An interval is over: take it with [`EventLoop::close_interval`], then another turn.
+    /// An interval has ended: take it with [`EventLoop::close_interval`], then another turn.
     IntervalOver,
     /// Every slot has ended: take the last interval.
     Finished,
@@ -130,16 +129,16 @@ pub enum Turn {
 /// The times that cut a run into phases.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Boundaries {
-    /// The first moment of the warm-up, if any.
+    /// The start of the warm-up, if any.
     pub start: Timestamp,
-    /// The first moment of the measured window.
+    /// The start of the measured window.
     pub measure_from: Timestamp,
     /// Its end; [`Timestamp::NEVER`] while requests limit it.
     pub measure_to: Timestamp,
 }
 
 impl Boundaries {
-    /// The phase that `now` lies in.
+    /// The phase at `now`.
     pub fn phase(&self, now: Timestamp) -> Phase {
         if now >= self.measure_to {
             Phase::Drain
@@ -150,7 +149,7 @@ impl Boundaries {
         }
     }
 
-    /// What is due in this window is measured.
+    /// Slots due in this window are measured.
     pub(crate) const fn measured(&self) -> Range<Timestamp> {
         self.measure_from..self.measure_to
     }
@@ -165,7 +164,7 @@ impl Boundaries {
     }
 }
 
-/// Where the run stands among its intervals.
+/// The current interval.
 #[derive(Clone, Copy, Debug)]
 struct Intervals {
     boundaries: Boundaries,
@@ -181,7 +180,7 @@ struct Intervals {
 /// Whether slots wait for connections.
 #[derive(Clone, Copy, Debug, Default)]
 struct Starvation {
-    /// Every slot due until then found all connections busy.
+    /// Every slot due up to this time found all connections busy.
     until: Timestamp,
     is_now: bool,
 }
@@ -195,24 +194,24 @@ pub struct EventLoop<D: Driver> {
     recorder: Recorder,
     statuses: Statuses,
     header_cache: HeaderCache,
-    /// By connection; empty where no step looks at more than a status.
+    /// By connection; empty if every step reads only the status.
     readers: Vec<AnswerReader>,
-    /// Requests of this turn whose times of sending are still to be stamped.
+    /// Requests of this turn whose times of sending are not stamped yet.
     departures: Departures,
     inspection: Inspection,
     intervals: Intervals,
     starvation: Starvation,
     applied: Command,
-    /// Why the driver does not work any more.
+    /// Why the driver stopped working.
     halted: Option<Failure>,
-    /// Whether this side has ended all WebSockets, because the run is over.
+    /// Whether this side has closed all WebSockets, because the run is over.
     has_parted: bool,
-    /// Room for the bytes that have just been decrypted.
+    /// Buffer for decrypted bytes.
     plain: Vec<u8>,
 }
 
 impl<D: Driver> EventLoop<D> {
-    /// A loop whose connections are all still to be made: turn it until it [`Self::is_settled`].
+    /// A loop with no connection made yet: call `turn` until it [`Self::is_settled`].
     pub fn new(driver: D, options: LoopOptions, config: ConnectionConfig) -> Self {
         let readers = if config.reads_answers() { options.connections as usize } else { 0 };
         let never = Boundaries {
@@ -246,7 +245,7 @@ impl<D: Driver> EventLoop<D> {
         }
     }
 
-    /// Whether every connection has been made, or has failed to at every address.
+    /// Whether every connection has been up, or has failed at every address.
     pub const fn is_settled(&self) -> bool {
         self.connections.is_settled()
     }
@@ -261,7 +260,7 @@ impl<D: Driver> EventLoop<D> {
         self.connections.idle()
     }
 
-    /// Why the latest connection that failed did: it could not be made, or TLS on it broke off.
+    /// Why the latest failed connection failed: it could not be made, or TLS on it broke.
     pub fn connect_failure(&self) -> Option<ConnectFailure> {
         self.connections.connect_failure().cloned()
     }
@@ -271,23 +270,22 @@ impl<D: Driver> EventLoop<D> {
         (self.header_cache.hits(), self.header_cache.misses())
     }
 
-    /// What was kept of answers that are no plain success.
+    /// Samples of answers that are not plain successes.
     pub(crate) fn take_statuses(&mut self) -> Statuses {
         std::mem::take(&mut self.statuses)
     }
 
-    /// Completions that left the queue for the kernel's slow path.
+    /// Completions that went through the kernel's overflow list.
     pub fn overflowed(&self) -> u64 {
         self.driver.overflowed()
     }
 
-    /// Why the driver does not work any more, if that is so: the run has ended as one that is
-    /// aborted.
+    /// Why the driver stopped working, if it did: the run has ended as if aborted.
     pub const fn halted(&self) -> Option<Failure> {
         self.halted
     }
 
-    /// The phases' times; the window's end is known at the latest when the run has finished.
+    /// The phases' times; the window's end is known when the run has finished, at the latest.
     pub const fn boundaries(&self) -> Boundaries {
         self.intervals.boundaries
     }
@@ -303,14 +301,14 @@ impl<D: Driver> EventLoop<D> {
         self.open_interval(boundaries.start);
     }
 
-    /// One turn: handle the events there are, release what is due, wait for more.
+    /// One turn: handle events, release due slots, wait for more events.
     pub fn turn(&mut self, command: Command) -> Turn {
-        // Two clock readings a turn, shared by every decision in it. `arrived` stamps all
-        // completions the last wait brought; reading per completion would be no nearer to their
+        // Two clock readings per turn, shared by every decision in it. `arrived` stamps all
+        // completions of the last wait; a reading per completion would not be closer to their
         // arrival, since the kernel delivered them together.
         let arrived = self.driver.now();
-        // An interval takes nothing that happens after its end: the first moment of the measured
-        // window must not be counted to the warm-up.
+        // An interval includes nothing that happens after its end: the start of the measured window
+        // must not be counted to the warm-up.
         if arrived >= self.intervals.to {
             return Turn::IntervalOver;
         }
@@ -321,7 +319,7 @@ impl<D: Driver> EventLoop<D> {
             self.sweep(arrived);
         }
         self.start_due_connects(arrived);
-        // From `released` on the sends of this turn leave.
+        // The sends of this turn leave from `released` on.
         let released = self.driver.now();
         self.departures.begin(released);
         if command > self.applied {
@@ -345,7 +343,7 @@ impl<D: Driver> EventLoop<D> {
         Turn::Continue
     }
 
-    /// The driver does not work any more: the next turn ends the run.
+    /// The driver stopped working: the next turn ends the run.
     #[cold]
     fn halt(&mut self, failure: Failure) {
         self.halted = Some(failure);
@@ -353,8 +351,8 @@ impl<D: Driver> EventLoop<D> {
         self.apply_command(Command::Abort, now);
     }
 
-    /// Let the interval that is over go on for another slice, unless its phase is over too: it
-    /// then covers both. Whether it does.
+    /// Prolong the ended interval by another slice, unless its phase is over too: it then covers
+    /// both. Returns whether it does.
     pub fn prolong_interval(&mut self) -> bool {
         let Intervals { boundaries, to, count, .. } = &mut self.intervals;
         if *to == boundaries.measure_from || *to == boundaries.measure_to {
@@ -365,7 +363,7 @@ impl<D: Driver> EventLoop<D> {
         true
     }
 
-    /// Give away the interval that is over and go on with `fresh`, which must be empty.
+    /// Return the ended interval and continue with `fresh`, which must be empty.
     pub fn close_interval(&mut self, mut fresh: Box<IntervalCounts>) -> Box<IntervalCounts> {
         let now = self.driver.now();
         let end = self.intervals.to.min(now);
@@ -393,18 +391,18 @@ impl<D: Driver> EventLoop<D> {
         *to = (start + self.options.slice).min(boundaries.next(start));
     }
 
-    /// The last request has ended: ask TCP about the connections that stand.
+    /// The last request has ended: read the TCP state of the connections that are up.
     pub(crate) fn inspect_all(&mut self) -> Vec<TcpReading> {
         self.inspection.ask_all(&mut self.driver, &self.connections)
     }
 
-    /// The run is over: say goodbye on every connection.
+    /// The run is over: send a close on every connection.
     pub(crate) fn send_close_all(&mut self) {
         self.connections.send_close_all(&mut self.driver);
     }
 
-    /// Send every request that is due and has a connection. When the next one is due, unless that
-    /// is for connections to decide.
+    /// Send every due request that has a connection. Returns when the next one is due, unless it
+    /// waits for a connection.
     fn release(&mut self, now: Timestamp) -> Option<Timestamp> {
         if std::mem::take(&mut self.starvation.is_now) {
             self.starvation.until = now;
@@ -428,7 +426,7 @@ impl<D: Driver> EventLoop<D> {
         }
     }
 
-    /// Send requests that are due on a connection that can take them.
+    /// Send due requests on a connection that can take them.
     #[inline]
     fn start(&mut self, start: Start, now: Timestamp) {
         let Start { number, user, slot, count } = start;
@@ -479,7 +477,7 @@ impl<D: Driver> EventLoop<D> {
                 // A window limited by requests ends when the last of them has.
                 boundaries.measure_to = boundaries.measure_to.min(now);
             }
-            // One limited by time lasts to its end, even when no slot is left in it.
+            // A window limited by time lasts to its end, even without slots.
             return now >= boundaries.measure_to && self.is_parted(now);
         }
         let is_drained = now >= boundaries.measure_to + self.options.timeout;
@@ -490,7 +488,7 @@ impl<D: Driver> EventLoop<D> {
         false
     }
 
-    /// End every slot that has not ended: sent ones as censored, unsent ones as not sent.
+    /// End all slots: sent ones as censored, unsent ones as not sent.
     fn give_up_all(&mut self, now: Timestamp) {
         for number in 0..self.options.connections {
             self.cut_short(number, now);
@@ -512,7 +510,7 @@ impl<D: Driver> EventLoop<D> {
         self.cut_rates();
     }
 
-    /// The rate of an open loop is its schedule's; a closed loop's is what the window holds.
+    /// The rate of an open loop is its schedule's; that of a closed loop is measured in the window.
     fn cut_rates(&mut self) {
         if !self.options.is_open {
             self.recorder.cut_at(self.intervals.boundaries.measured());

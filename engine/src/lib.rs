@@ -1,8 +1,8 @@
-//! The engine: pinned workers, one event loop each, and what they hand over.
+//! The engine: pinned workers, one event loop each, and their results.
 //!
-//! [`run`] executes a plan and returns its record. It knows no files, no arguments and no
-//! formats. The event loop ([`EventLoop`]) is generic over its [`Driver`], so that the same code
-//! runs over io_uring, over two runtimes, and over the simulated world of the tests.
+//! [`run`] executes a plan and returns its record. It knows no files, no arguments and no formats.
+//! The event loop ([`EventLoop`]) is generic over its [`Driver`], so that the same code runs over
+//! io_uring, over two runtimes, and over the simulated world of the tests.
 
 mod clock;
 mod connections;

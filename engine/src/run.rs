@@ -1,4 +1,4 @@
-//! A run from plan to record: start the workers, gather what they hand over, judge nothing.
+//! A run from plan to record: start the workers and add up their results, without a verdict.
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
@@ -24,13 +24,13 @@ use crate::record::thread_cost::{ThreadCost, resident, resident_peak};
 use crate::wire::tls::TlsSetupError;
 use crate::worker::{self, Finished, Ready, Report, WorkerChannels};
 
-/// Who is told how a run goes, on the collector's thread.
+/// Receives the progress of a run, on the collector's thread.
 pub trait Observer {
-    /// What carries the load is known: before anything else is told.
+    /// The backend is known: called first.
     fn carried_by(&mut self, _backend: Backend) {}
-    /// The first slot is due then; this many connections stand.
+    /// The first slot is due at this time; this many connections are up.
     fn started(&mut self, start: Timestamp, connected: u32);
-    /// The measured window begins about now (not told when there is none).
+    /// The measured window begins about now (not called without one).
     fn measure_begins(&mut self);
     /// An interval is complete; `response` are the times of the slots that ended in it.
     fn interval(&mut self, interval: &Interval, response: &LatencyCounts);
@@ -38,36 +38,36 @@ pub trait Observer {
     fn measure_ended(&mut self);
 }
 
-/// Why there was no run.
+/// Why a run failed.
 #[derive(Debug, Error)]
 pub enum RunError {
-    /// A worker's CPU cannot be had.
+    /// A worker's CPU is not available.
     #[error("cannot pin a worker to CPU {0}: it is offline or not allowed here; see --cores")]
     Pin(usize),
     /// A worker has no ring.
     #[error("{error}{remedy}", error = .0, remedy = other_engine(.0))]
     Ring(SetupError),
-    /// A runtime cannot do it.
+    /// A runtime does not support it.
     #[error(transparent)]
     Engine(EngineError),
-    /// There can be no TLS as planned.
+    /// TLS cannot be set up as planned.
     #[error(transparent)]
     Tls(TlsSetupError),
-    /// No connection at all could be made.
+    /// Not a single connection could be made.
     #[error("cannot connect to {peers}: {failure}")]
     Unreachable {
         /// The addresses tried.
         peers: String,
-        /// Cause and remedy.
+        /// Cause and fix.
         failure: ConnectFailure,
     },
-    /// A signal came before the first request.
+    /// A signal arrived before the first request.
     #[error("interrupted before the first request was sent")]
     Interrupted,
-    /// The operating system refused a thread.
+    /// The operating system could not start a thread.
     #[error("cannot start a worker thread: {0}")]
     Thread(std::io::Error),
-    /// The kernel refused to work before the first request.
+    /// The kernel refused all work before the first request.
     #[error("io_uring_enter failed repeatedly: {0}")]
     Halted(Failure),
     /// A worker died; the figures would be incomplete.
@@ -95,7 +95,7 @@ pub fn run(
     run_with(plan, control, observer, &|index, links| worker::work(plan, index, control, links))
 }
 
-/// The same, with what each worker does.
+/// The same, with the function of each worker.
 fn run_with(
     plan: &Plan,
     control: &Control,
@@ -123,8 +123,8 @@ fn run_with(
     })
 }
 
-/// Ends every worker when the collector leaves before they have, for whatever reason: nobody would
-/// take what they hand over.
+/// Ends every worker if the collector ends before them for any reason: nothing would take their
+/// intervals.
 struct Halt<'a>(&'a Control);
 
 impl Halt<'_> {
@@ -179,17 +179,17 @@ impl WorkerHandle {
     }
 }
 
-/// All workers, seen from the collector.
+/// All workers, for the collector.
 struct WorkerPool {
     workers: Vec<WorkerHandle>,
     inbox: Receiver<(usize, Report)>,
     /// Resident memory before there was any worker, in bytes.
     resident_before: u64,
-    /// By how much it grew until every connection was tried.
+    /// Its growth until every connection was tried.
     rss_of_connections: u64,
 }
 
-/// Where the collector is in the run.
+/// The collector's position in the run.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Stage {
     BeforeMeasure,
@@ -209,7 +209,7 @@ impl WorkerPool {
         let start = clock::now() + START_DELAY;
         for worker in &mut self.workers {
             if let Some(sender) = worker.start.take() {
-                // One that is gone says so in its last report.
+                // A worker that has ended reported that in its last message.
                 let _ = sender.send(start);
             }
         }
@@ -220,7 +220,7 @@ impl WorkerPool {
         Ok(self.record(plan, start, control, collector.into_sums()))
     }
 
-    /// Wait until every worker has tried its connections. How many stand.
+    /// Wait until every worker has tried its connections. Returns how many are up.
     fn await_ready(&mut self, plan: &Plan, control: &Control) -> Result<u32, RunError> {
         while self.workers.iter().any(|worker| worker.ready.is_none()) {
             match self.inbox.recv() {
@@ -244,7 +244,7 @@ impl WorkerPool {
         }
     }
 
-    /// What carries the load. The workers of one run are all alike.
+    /// The backend. All workers of a run have the same.
     fn backend(&self) -> Backend {
         let mut ready = self.workers.iter().filter_map(|worker| worker.ready.as_ref());
         ready.next().map_or_else(Backend::default, |ready| ready.backend)
@@ -274,7 +274,7 @@ impl WorkerPool {
             let is_over = now >= measure_to || is_interrupted || is_finished;
             if stage == Stage::Measuring && is_over {
                 stage = Stage::AfterMeasure;
-                // Those that have finished were read as they did.
+                // Those that have finished were read when they did.
                 let running = |worker: &&mut WorkerHandle| worker.finished.is_none();
                 self.workers.iter_mut().filter(running).for_each(|worker| worker.read_cost(1));
                 observer.measure_ended();
@@ -297,13 +297,13 @@ impl WorkerPool {
         Ok(())
     }
 
-    /// A worker that hands over nothing more, though it has not finished.
+    /// The index of a worker that reports nothing more, although it has not finished.
     fn missing(&self) -> usize {
         self.workers.iter().position(|worker| worker.finished.is_none()).unwrap_or_default()
     }
 
-    /// Once the driver of one worker has stopped working, the load is not the planned one: all end,
-    /// and what was measured stays.
+    /// Once a driver has stopped working, the load is not the planned one: all workers end, and the
+    /// measurements stay.
     fn end_with_the_halted(&self, control: &Control) {
         let finished = self.workers.iter().filter_map(|worker| worker.finished.as_ref());
         if finished.into_iter().any(|finished| finished.halted.is_some()) {
@@ -323,7 +323,7 @@ impl WorkerPool {
         match report {
             Report::Interval(mut handover) => {
                 collector.add(index, &mut handover);
-                // One that has ended takes none back.
+                // A worker that has ended takes none back.
                 let _ = worker.empties.send(handover);
             }
             Report::Finished(finished) => {
@@ -390,7 +390,7 @@ impl WorkerPool {
     }
 }
 
-/// What else there is where there is no io_uring.
+/// The alternative if io_uring is missing.
 fn other_engine(error: &SetupError) -> &'static str {
     match error {
         SetupError::Unavailable(_) | SetupError::NoMemory => {
@@ -400,7 +400,7 @@ fn other_engine(error: &SetupError) -> &'static str {
     }
 }
 
-/// A worker that ended without a word.
+/// A worker that ended without a message.
 fn lost(worker: usize) -> RunError {
     RunError::WorkerLost { worker, cause: "it gave no cause".to_owned() }
 }

@@ -29,15 +29,15 @@ use crate::wire::ConnectionConfig;
 use crate::wire::tls::client_config;
 use crate::work::users::FlowConfig;
 
-/// What a worker tells the collector.
+/// A worker's message to the collector.
 pub(crate) enum Report {
-    /// The thread runs on its CPU and its connections have been tried.
+    /// The thread runs on its CPU and has tried its connections.
     Ready(Ready),
-    /// It could not begin, or it panicked: nothing more comes from it.
+    /// It could not begin, or it panicked: its last message.
     Failed(RunError),
     /// An interval is over.
     Interval(Box<IntervalCounts>),
-    /// The run is over. The thread waits to be let go, so that its cost can still be read.
+    /// The run is over. The thread waits to be released, so that its cost can still be read.
     Finished(Finished),
 }
 
@@ -63,7 +63,7 @@ pub(crate) struct Finished {
 /// A worker's ends of its channels.
 pub(crate) struct WorkerChannels {
     pub(crate) reports: Sender<(usize, Report)>,
-    /// When the run starts; closed instead when it does not.
+    /// When the run starts; closed if it does not.
     pub(crate) start: Receiver<Timestamp>,
     /// Emptied boxes to fill again.
     pub(crate) empties: Receiver<Box<IntervalCounts>>,
@@ -71,8 +71,8 @@ pub(crate) struct WorkerChannels {
     pub(crate) release: Receiver<()>,
 }
 
-/// Boxes handed over and not returned, from which on intervals are prolonged instead: what a worker
-/// takes in memory is bounded, however long the collector is held up.
+/// Boxes passed on and not returned; from here on intervals are prolonged instead: a worker's
+/// memory is bounded, however long the collector is delayed.
 const AWAY_MAX: usize = 16;
 /// Empty boxes kept.
 const IDLE_MAX: usize = 2;
@@ -82,17 +82,17 @@ struct Boxes<'a> {
     empties: &'a Receiver<Box<IntervalCounts>>,
     #[expect(clippy::vec_box, reason = "boxes are handed over as they are")]
     idle: Vec<Box<IntervalCounts>>,
-    /// Handed over and not returned.
+    /// Passed on and not returned.
     away: usize,
 }
 
 impl<'a> Boxes<'a> {
-    /// One is there to begin with, beside the one being filled.
+    /// One is empty at the start, beside the one being filled.
     fn new(empties: &'a Receiver<Box<IntervalCounts>>) -> Self {
         Self { empties, idle: vec![Box::default()], away: 0 }
     }
 
-    /// Whether another may be handed over.
+    /// Whether another may be passed on.
     fn has_room(&mut self) -> bool {
         while let Ok(empty) = self.empties.try_recv() {
             self.away -= 1;
@@ -102,15 +102,15 @@ impl<'a> Boxes<'a> {
         self.away < AWAY_MAX
     }
 
-    /// An empty one, in place of one that is handed over.
+    /// An empty one, in exchange for one that is passed on.
     fn exchange(&mut self) -> Box<IntervalCounts> {
         self.away += 1;
         self.idle.pop().unwrap_or_default()
     }
 }
 
-/// The whole life of worker `index`'s thread. However it ends, the collector learns of it: one that
-/// ended in silence would be waited for.
+/// The whole life of worker `index`'s thread. The collector learns of every end; it would wait for
+/// a worker that ended silently.
 pub(crate) fn live(index: usize, links: &WorkerChannels, work: impl FnOnce()) {
     if let Err(panic) = catch_unwind(AssertUnwindSafe(work)) {
         let lost = RunError::WorkerLost { worker: index, cause: cause_of(&*panic) };
@@ -136,7 +136,7 @@ pub(crate) fn work(plan: &Plan, index: usize, control: &Control, links: &WorkerC
             of_runtime(MonoioDriver::over_monoio(plan, connections, index))
         }),
         Engine::TokioUring => work_over(plan, index, control, links, |connections| {
-            // The runtime itself would give no more than an error number.
+            // The runtime itself would report only an error number.
             uringbench_ring::probe().map_err(|why| RunError::Ring(why.into()))?;
             of_runtime(TokioUringDriver::over_tokio_uring(plan, connections, index))
         }),
@@ -151,7 +151,7 @@ fn of_runtime<R: Runtime>(
     Ok((driver, backend))
 }
 
-/// The same, over the driver that `make` makes for so many connections.
+/// The same, over the driver that `make` creates for this many connections.
 pub(crate) fn work_over<D: Driver>(
     plan: &Plan,
     index: usize,

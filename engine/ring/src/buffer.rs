@@ -1,6 +1,6 @@
-//! Receive buffers as the caller knows them: their sizes, and leases on their bytes.
+//! Receive buffers for callers: their sizes, and leases on their bytes.
 
-/// Which of the ring's buffers a receive is given.
+/// The size class of a receive's buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Room {
     /// One of the small ones.
@@ -12,7 +12,7 @@ pub enum Room {
 /// Receive buffers of one size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BufferSizes {
-    /// How many, a power of two, or none.
+    /// The number of buffers, a power of two, or zero.
     pub count: u16,
     /// Bytes of each.
     pub size: u32,
@@ -23,8 +23,8 @@ impl BufferSizes {
     pub const NONE: Self = Self { count: 0, size: 0 };
 }
 
-/// A received buffer, leased from the kernel until it is recycled. Not `Clone`: whoever holds
-/// it is the only one, so the kernel cannot write to it meanwhile.
+/// A received buffer, leased from the kernel until it is recycled. Not `Clone`: only its holder can
+/// use it, so the kernel cannot write to it in the meantime.
 #[derive(Debug, PartialEq, Eq)]
 #[must_use = "a buffer that is not recycled is lost to the ring"]
 pub struct BufferId {

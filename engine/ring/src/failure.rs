@@ -1,4 +1,4 @@
-//! What can go wrong with a ring, as cause and fix.
+//! Failures of a ring, with cause and fix.
 
 use std::fmt;
 use std::io;
@@ -17,13 +17,13 @@ impl Failure {
         Self(Errno::from_raw_os_error(result.saturating_neg()))
     }
 
-    /// A multishot receive found no free buffer: to be armed again, not an error.
+    /// A multishot receive found no free buffer: it is armed again, not an error.
     #[inline]
     pub fn is_out_of_buffers(self) -> bool {
         self.0 == Errno::NOBUFS
     }
 
-    /// The operation was cancelled, as asked.
+    /// The operation was cancelled, as requested.
     pub fn is_cancelled(self) -> bool {
         self.0 == Errno::CANCELED
     }
@@ -53,7 +53,7 @@ pub enum SetupError {
          (`ulimit -n {slots}`) or use fewer connections per core"
     )]
     TooManyFiles {
-        /// Slots asked for.
+        /// Slots requested.
         slots: u32,
     },
     /// Locked memory is exhausted (kernels before 5.12 charge rings to RLIMIT_MEMLOCK).
@@ -62,9 +62,9 @@ pub enum SetupError {
     /// Anything else, with the step it happened in.
     #[error("{step} failed: {source}")]
     Other {
-        /// What was being done.
+        /// The step.
         step: &'static str,
-        /// The kernel's answer.
+        /// The kernel's error.
         source: io::Error,
     },
 }

@@ -56,19 +56,19 @@ pub(crate) struct Kernel {
     is_deferred: bool,
     /// Completions taken out of the queue to make room, older than those in it.
     aside: VecDeque<cqueue::Entry>,
-    /// Entries the submission queue had no room for. It is full as long as there are any.
+    /// Entries for which the submission queue had no room. It is full as long as there are any.
     backlog: VecDeque<squeue::Entry>,
-    /// The small ones and the large ones, numbered on from the former.
+    /// The small ones, then the large ones; numbers continue.
     buffers: [Buffers; 2],
     templates: Vec<Box<[u8]>>,
     peers: Vec<Box<Peer>>,
-    /// Bytes being sent once.
+    /// Bytes that are sent once.
     outgoing: Outgoing,
     enters: u64,
     overflows: u64,
 }
 
-/// A ring of provided buffers: numbers in `entries`, bytes in `bytes`.
+/// A ring of provided buffers: its entries in `entries`, its bytes in `bytes`.
 struct Buffers {
     entries: Box<[Page]>,
     bytes: NonNull<[u8]>,
@@ -80,8 +80,8 @@ struct Buffers {
 }
 
 impl Kernel {
-    /// Take over a ring. `is_deferred`: it was set up with deferred task work. Small and large
-    /// buffers, at most 32,768 together.
+    /// Take over a ring. `is_deferred`: it was set up with deferred task work. At most 32,768 small
+    /// and large buffers together.
     pub(crate) fn new(
         ring: IoUring,
         is_deferred: bool,
@@ -127,13 +127,13 @@ impl Kernel {
         &mut self.submitter
     }
 
-    /// Keep `bytes` for sends, for as long as the ring lives.
+    /// Keep `bytes` for sends, until the ring is dropped.
     pub(crate) fn add_template(&mut self, bytes: &[u8]) -> usize {
         self.templates.push(bytes.into());
         self.templates.len() - 1
     }
 
-    /// Keep a peer's address, for as long as the ring lives.
+    /// Keep a peer's address, until the ring is dropped.
     pub(crate) fn add_peer(&mut self, address: &PeerAddress) -> usize {
         self.peers.push(Box::new(Peer::new(address)));
         self.peers.len() - 1
@@ -163,22 +163,22 @@ impl Kernel {
         self.push(entry, user_data);
     }
 
-    /// Send `bytes`, which [`Kernel::sent`] gives back once the operation has completed.
+    /// Send `bytes`, which [`Kernel::sent`] returns once the operation has completed.
     pub(crate) fn send_bytes(&mut self, user_data: u64, slot: u32, bytes: Vec<u8>) {
         let entry = submission::send(slot, &bytes);
-        // The heap bytes stay where they are when the vector that owns them is moved.
+        // The bytes on the heap stay in place when the vector that owns them is moved.
         self.outgoing.keep(user_data, slot, bytes);
         self.push(entry, user_data);
     }
 
-    /// The send submitted with this user data has completed: its bytes, if they were given to
+    /// The send submitted with this user data has completed: returns its bytes, if it came from
     /// [`Kernel::send_bytes`].
     pub(crate) fn sent(&mut self, user_data: u64, slot: u32) -> Option<Vec<u8>> {
         self.outgoing.take(user_data, slot)
     }
 
-    /// Make a stream socket in a slot, as the options say; silent on success. Nothing of it waits,
-    /// so it is done before anything submitted later is begun.
+    /// Create a stream socket in a slot with these options; silent on success. None of its steps
+    /// waits, so it is done before anything submitted later begins.
     pub(crate) fn open(&mut self, user_data: u64, slot: u32, family: i32, options: SocketOptions) {
         for entry in submission::open(slot, family, options).into_iter().flatten() {
             self.push(entry, user_data);
@@ -190,32 +190,32 @@ impl Kernel {
         self.push(entry, user_data);
     }
 
-    /// Receive again and again, each time into a buffer of the ring.
+    /// Receive repeatedly, each time into a buffer of the ring.
     #[inline]
     pub(crate) fn receive_multi(&mut self, user_data: u64, slot: u32) {
         self.push(submission::receive_multi(slot), user_data);
     }
 
-    /// Receive once into a buffer of the ring; `poll_first` when no data can be there yet.
+    /// Receive once into a buffer of the ring; `poll_first` if no data can have arrived yet.
     #[inline]
     pub(crate) fn receive_once(&mut self, user_data: u64, slot: u32, room: Room, poll_first: bool) {
         let size = self.buffers[room as usize].size;
         self.push(submission::receive_once(slot, room, size, poll_first), user_data);
     }
 
-    /// Receive once into a buffer of the ring, no more than `length` bytes.
+    /// Receive once into a buffer of the ring, at most `length` bytes.
     pub(crate) fn receive_at_most(&mut self, user_data: u64, slot: u32, length: u32) {
         let length = length.clamp(1, self.buffers[0].size);
         self.push(submission::receive_once(slot, Room::Small, length, false), user_data);
     }
 
-    /// Let the kernel drop up to `length` received bytes uncopied (tcp(7), MSG_TRUNC).
+    /// Let the kernel discard up to `length` received bytes without a copy (tcp(7), MSG_TRUNC).
     #[inline]
     pub(crate) fn skip(&mut self, user_data: u64, slot: u32, length: u32) {
         self.push(submission::skip(slot, length), user_data);
     }
 
-    /// Cancel every operation submitted as `target`, of which there may be none; silent.
+    /// Cancel every operation submitted as `target`, if any; silent.
     pub(crate) fn cancel(&mut self, user_data: u64, target: u64) {
         self.push(submission::cancel(target), user_data);
     }
@@ -225,12 +225,12 @@ impl Kernel {
         self.push(submission::close(slot), user_data);
     }
 
-    /// Accept again and again, each time into a free slot of the file table.
+    /// Accept repeatedly, each time into a free slot of the file table.
     pub(crate) fn accept_multi(&mut self, user_data: u64, listener: RawFd) {
         self.push(submission::accept_multi(listener), user_data);
     }
 
-    /// Give the socket in a slot a descriptor of this process, which the completion carries: for
+    /// Give the socket in a slot a descriptor of this process, which the completion returns: for
     /// [`tcp_info`].
     pub(crate) fn install(&mut self, user_data: u64, slot: u32) {
         self.push(submission::install(slot), user_data);
@@ -247,7 +247,7 @@ impl Kernel {
         }
     }
 
-    /// The queue is full (invariant 3). Once the kernel has refused to empty it, it is not asked
+    /// The queue is full (invariant 3). If the kernel has refused to empty it, it is not tried
     /// again before the next `enter`.
     #[cold]
     fn make_room_for(&mut self, entry: squeue::Entry) {
@@ -257,15 +257,15 @@ impl Kernel {
         }
     }
 
-    /// Hand what is queued to the kernel, and nothing more: task work that ran here would take
-    /// receive buffers that nobody gives back before the next `enter`. What the kernel does not
-    /// take, for want of memory, stays queued; the next `enter` says why.
+    /// Submit the queued entries, and nothing more: task work that ran here would take receive
+    /// buffers that are not recycled before the next `enter`. Entries that the kernel does not
+    /// take, because memory is missing, stay queued; the next `enter` reports it.
     #[inline(never)]
     pub(crate) fn submit(&mut self) {
-        // What has completed makes room first for what this may complete.
+        // Take posted completions first, to make room for those that this causes.
         self.completions.sync();
         self.aside.extend(self.completions.by_ref());
-        // What is submitted may take a buffer at once.
+        // Submitted operations may take a buffer at once.
         self.publish();
         self.submissions.sync();
         let queued = self.submissions.len() as u32;
@@ -277,7 +277,7 @@ impl Kernel {
         self.refill();
     }
 
-    /// Queue as much of the backlog as there is room for.
+    /// Queue as much of the backlog as fits.
     fn refill(&mut self) {
         while let Some(entry) = self.backlog.front() {
             // SAFETY: made above like every other (see `push`).
@@ -288,7 +288,7 @@ impl Kernel {
         }
     }
 
-    /// Hand the backlog to the kernel. Whether nothing is left of it.
+    /// Submit the backlog. Returns whether all of it was taken.
     #[cold]
     fn clear_backlog(&mut self) -> bool {
         let mut left = usize::MAX;
@@ -299,18 +299,18 @@ impl Kernel {
         self.backlog.is_empty()
     }
 
-    /// The queue may have been full when something completed; the kernel then says so until it has
-    /// found room for what it has set aside.
+    /// The queue may have been full when an operation completed; the kernel then reports it until
+    /// it has found room for the completions on its overflow list.
     #[inline]
     fn note_overflow(&mut self) {
         self.overflows += u64::from(self.submissions.cq_overflow());
     }
 
-    /// One system call: submit what is queued, run what is due, and wait for `want` completions
-    /// or until `timeout` nanoseconds have passed.
+    /// One system call: submit queued entries, run due work, and wait for `want` completions or
+    /// until `timeout` nanoseconds have passed.
     #[inline]
     pub(crate) fn enter(&mut self, want: u32, timeout: Option<u64>) -> io::Result<()> {
-        // What waits for room must not wait for what it would bring about.
+        // The backlog must not wait for its own completions.
         let want = if self.backlog.is_empty() || self.clear_backlog() { want } else { 0 };
         self.publish();
         self.submissions.sync();
@@ -335,7 +335,7 @@ impl Kernel {
         self.refill();
         match entered {
             Ok(_) => Ok(()),
-            // The time is up, or a signal came: both leave the queues as they should be.
+            // The time is over, or a signal arrived: both leave the queues in order.
             Err(error) => match error.raw_os_error() {
                 Some(libc::ETIME | libc::EINTR) => Ok(()),
                 _ => Err(error),
@@ -343,7 +343,7 @@ impl Kernel {
         }
     }
 
-    /// Whether an `enter` would find completions to run or queued aside.
+    /// Whether an `enter` would find completions to run, or on the overflow list.
     #[inline]
     pub(crate) fn is_work_pending(&mut self) -> bool {
         self.submissions.taskrun() || self.submissions.cq_overflow() || self.has_completions()
@@ -356,7 +356,7 @@ impl Kernel {
         !self.completions.is_empty() || !self.aside.is_empty()
     }
 
-    /// The next completion that has been posted, if any.
+    /// The next posted completion, if any.
     #[inline]
     pub(crate) fn next_posted(&mut self) -> Option<Posted> {
         let entry = match self.aside.pop_front() {
@@ -378,13 +378,13 @@ impl Kernel {
         })
     }
 
-    /// Which ring of buffers one is of.
+    /// The ring of a buffer.
     #[inline]
     fn room_of(&self, number: u16) -> usize {
         usize::from(number >= self.buffers[1].first)
     }
 
-    /// Where the bytes of a leased buffer are.
+    /// The address of a leased buffer's bytes.
     #[inline]
     fn place_of(&self, buffer: &BufferId) -> NonNull<u8> {
         let buffers = &self.buffers[self.room_of(buffer.number)];
@@ -402,7 +402,7 @@ impl Kernel {
         unsafe { std::slice::from_raw_parts(first.as_ptr(), buffer.length as usize) }
     }
 
-    /// The same, to be changed in place.
+    /// The same, mutable.
     #[inline]
     pub(crate) fn bytes_mut(&mut self, buffer: &mut BufferId) -> &mut [u8] {
         let first = self.place_of(buffer);
@@ -411,14 +411,14 @@ impl Kernel {
         unsafe { std::slice::from_raw_parts_mut(first.as_ptr(), buffer.length as usize) }
     }
 
-    /// Give a buffer back; the kernel sees it at the next `enter`.
+    /// Recycle a buffer; the kernel sees it at the next `enter`.
     #[inline]
     #[expect(clippy::needless_pass_by_value, reason = "taking the lease is what ends it")]
     pub(crate) fn recycle(&mut self, buffer: BufferId) {
         self.buffers[self.room_of(buffer.number)].offer(buffer.number);
     }
 
-    /// Let the kernel see every buffer given back so far.
+    /// Publish every recycled buffer to the kernel.
     #[inline]
     fn publish(&mut self) {
         let [small, large] = &mut self.buffers;
@@ -433,20 +433,20 @@ impl Kernel {
         self.enters
     }
 
-    /// Calls after which the kernel held completions for which the queue had had no room. How many
-    /// they were it does not tell.
+    /// Calls after which the kernel had completions on its overflow list because the queue was
+    /// full. It does not report their number.
     pub(crate) fn overflows(&self) -> u64 {
         self.overflows
     }
 
-    /// Completions it had no memory to hold either: they are lost.
+    /// Completions for which it had no memory either: they are lost.
     pub(crate) fn dropped(&self) -> u32 {
         self.completions.overflow()
     }
 }
 
-/// Let a socket be bound to an address alone, its port to be chosen when it connects
-/// (IP_BIND_ADDRESS_NO_PORT, which holds for IPv6 too).
+/// Let a socket be bound to an address without a port, which is chosen when it connects
+/// (IP_BIND_ADDRESS_NO_PORT, which works for IPv6 too).
 pub(crate) fn bind_without_port(socket: BorrowedFd<'_>) -> Result<(), rustix::io::Errno> {
     let yes: libc::c_int = 1;
     // SAFETY: the option's value is the integer that is named with its size, and the call is over
@@ -463,8 +463,8 @@ pub(crate) fn bind_without_port(socket: BorrowedFd<'_>) -> Result<(), rustix::io
     if result == 0 { Ok(()) } else { Err(last_error()) }
 }
 
-/// What `getsockopt(TCP_INFO)` writes, as far as this kernel knows it; the rest stays 0.
-/// `installed` is what a [`Kernel::install`] has just completed with: the descriptor is closed.
+/// The result of `getsockopt(TCP_INFO)`, with the fields that this kernel knows; the rest is 0.
+/// `installed` is the result of a completed [`Kernel::install`]: the descriptor is closed.
 pub(crate) fn tcp_info(installed: u32) -> Result<[u8; TCP_INFO_BYTES], rustix::io::Errno> {
     // SAFETY: the kernel has just made it for us, and each completion is taken from the queue once,
     // so nobody else owns it.
@@ -491,14 +491,14 @@ fn last_error() -> rustix::io::Errno {
 
 impl Drop for Kernel {
     fn drop(&mut self) {
-        // What is still armed names our memory. With deferred task work it ends with the ring
-        // without touching it: the kernel would do so only in an `enter` of this thread. Without,
-        // it may do so whenever this thread leaves the kernel, so everything is cancelled first;
-        // that looks at every armed operation once per operation.
+        // Armed operations refer to our memory. With deferred task work they end with the ring
+        // without touching it: the kernel would do so only in an `enter` of this thread. Without
+        // it, the kernel may touch it whenever this thread leaves the kernel, so everything is
+        // cancelled first; that visits every armed operation once per operation.
         let is_over = self.is_deferred || {
             let (second, all) = (Timespec::new().sec(1), CancelBuilder::any().all());
             let cancelled = self.submitter.register_sync_cancel(Some(second), all);
-            // Where nothing is found, nothing was armed.
+            // If nothing is found, nothing was armed.
             cancelled.is_ok() || cancelled.is_err_and(|why| why.kind() == io::ErrorKind::NotFound)
         };
         // SAFETY: dropped once, here, and not used after.
@@ -511,7 +511,7 @@ impl Drop for Kernel {
         // (invariant 5).
         drop(unsafe { Box::from_raw(self.ring.as_ptr()) });
         if !is_over {
-            // Linux before 6.0 cannot cancel so: what it may still touch is left to it.
+            // Linux before 6.0 cannot cancel like this: memory it may still touch is leaked.
             let buffers = self.buffers.each_mut().map(|buffers| mem::take(&mut buffers.entries));
             let (templates, peers) = (mem::take(&mut self.templates), mem::take(&mut self.peers));
             mem::forget((buffers, templates, peers, mem::take(&mut self.outgoing)));
@@ -540,7 +540,7 @@ impl Buffers {
         }
     }
 
-    /// Put a buffer at the tail, not yet visible to the kernel.
+    /// Add a buffer at the tail, not yet visible to the kernel.
     #[inline]
     fn offer(&mut self, number: u16) {
         let index = usize::from(self.tail & (self.count - 1));
@@ -557,7 +557,7 @@ impl Buffers {
         self.tail = self.tail.wrapping_add(1);
     }
 
-    /// Let the kernel see every buffer offered so far.
+    /// Publish every offered buffer to the kernel.
     #[inline]
     fn publish(&mut self) {
         let entries = self.entries.as_mut_ptr().cast::<BufRingEntry>();

@@ -1,11 +1,11 @@
 //! The io_uring driver: sockets by slot, operations by [`Token`], bytes in leased buffers.
 //!
-//! It knows sockets and the kernel, no HTTP and no load. `unsafe` stands in `kernel.rs` alone;
-//! everything else here is safe code on top of it. One [`Ring`] belongs to one thread: the
-//! kernel refuses submissions from another (`IORING_SETUP_SINGLE_ISSUER`).
+//! It knows sockets and the kernel, not HTTP and not the load. Only `kernel.rs` has `unsafe` code;
+//! everything else is safe code on top of it. One [`Ring`] belongs to one thread: the kernel
+//! refuses submissions from another (`IORING_SETUP_SINGLE_ISSUER`).
 //!
-//! A connection lives in a slot of the ring's file table, so it costs no file descriptor and no
-//! reference counting per operation. Requests are sent from immutable templates the ring owns;
+//! A connection is in a slot of the ring's file table, so it costs no file descriptor and no
+//! reference counting per operation. Requests are sent from immutable templates that the ring owns;
 //! a send completes silently unless it fails (`IOSQE_CQE_SKIP_SUCCESS` with `MSG_WAITALL`).
 
 mod buffer;

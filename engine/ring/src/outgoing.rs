@@ -1,12 +1,11 @@
-//! Bytes sent once, which the kernel may read until the operation submitted with their user data
-//! has completed.
+//! Bytes sent once, which the kernel may read until their operation has completed.
 
 /// All of them.
 #[derive(Default)]
 pub(crate) struct Outgoing {
-    /// By the slot they are sent in.
+    /// By slot.
     slots: Vec<Option<Sending>>,
-    /// Those of connections that have ended before their send has, few or none.
+    /// Those of connections that ended before their send; few or none.
     lingering: Vec<Sending>,
 }
 
@@ -16,7 +15,7 @@ struct Sending {
 }
 
 impl Outgoing {
-    /// Keep bytes that are sent in a slot.
+    /// Keep bytes that are being sent in a slot.
     pub(crate) fn keep(&mut self, user_data: u64, slot: u32, bytes: Vec<u8>) {
         let index = slot as usize;
         if self.slots.len() <= index {

@@ -1,11 +1,11 @@
-//! A peer's address as the kernel reads it.
+//! A peer's address in the kernel's form.
 
 use std::net::SocketAddr;
 use std::os::unix::ffi::OsStrExt;
 
 use crate::socket::PeerAddress;
 
-/// One of three forms; it must not move while a submission names it.
+/// One of three forms; it must not move while a submission refers to it.
 pub(crate) enum Peer {
     V4(libc::sockaddr_in),
     V6(libc::sockaddr_in6),
@@ -21,7 +21,7 @@ impl Peer {
                     sun_family: libc::AF_UNIX as libc::sa_family_t,
                     sun_path: [0; 108],
                 };
-                // One byte stays 0, as the end; what does not fit finds nobody listening.
+                // One byte stays 0, as the end; a path that is too long reaches no listener.
                 let bytes = path.as_os_str().as_bytes().iter().take(unix.sun_path.len() - 1);
                 for (place, byte) in unix.sun_path.iter_mut().zip(bytes) {
                     *place = *byte as libc::c_char;
@@ -46,7 +46,7 @@ impl Peer {
         }
     }
 
-    /// Where it is and how long.
+    /// Its address and length.
     pub(crate) fn as_raw(&self) -> (*const libc::sockaddr, libc::socklen_t) {
         match self {
             Self::V4(v4) => (std::ptr::from_ref(v4).cast(), size_of_val(v4) as libc::socklen_t),

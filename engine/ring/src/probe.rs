@@ -1,4 +1,4 @@
-//! What this kernel's io_uring can do, found out by trying.
+//! The abilities of this kernel's io_uring, found by trying.
 
 use std::fmt;
 use std::io;
@@ -6,11 +6,11 @@ use std::io;
 use io_uring::{Builder, IoUring, opcode};
 use thiserror::Error;
 
-/// Optional abilities, and whether this kernel has them. A ring works without any of them.
+/// Optional abilities of this kernel. A ring works without any of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Features {
-    /// `IORING_SETUP_SINGLE_ISSUER | DEFER_TASKRUN | TASKRUN_FLAG` (6.1): completions run when
-    /// this thread asks, not by interrupting it.
+    /// `IORING_SETUP_SINGLE_ISSUER | DEFER_TASKRUN | TASKRUN_FLAG` (6.1): completions run when this
+    /// thread asks for them, not by interrupting it.
     pub deferred_work: bool,
     /// `IORING_SETUP_SUBMIT_ALL` (5.18): one bad entry does not stop a batch.
     pub submit_all: bool,
@@ -20,22 +20,22 @@ pub struct Features {
     pub multishot_receive: bool,
     /// Registered ring descriptor (5.18): no descriptor look-up per call.
     pub registered_ring: bool,
-    /// Sockets made and set up within the ring (6.7): no system calls per connection.
+    /// Sockets created and configured within the ring (6.7): no system calls per connection.
     pub ring_sockets: bool,
-    /// Sockets of the ring given a descriptor (6.8), by which TCP is asked what it knows of them.
+    /// Sockets of the ring can get a descriptor (6.8), through which TCP's state is read.
     pub tcp_info: bool,
 }
 
-/// One of them, in words.
+/// One ability, in words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ability {
     /// Its name.
     pub name: &'static str,
     /// Whether this kernel has it.
     pub is_there: bool,
-    /// The version of Linux that brought it.
+    /// The version of Linux that introduced it.
     pub since: &'static str,
-    /// What a load is like without it.
+    /// The effect of its absence on a load.
     pub without: &'static str,
 }
 
@@ -45,17 +45,17 @@ pub enum Unavailable {
     /// The kernel has no such system call.
     #[error("this kernel has no io_uring; uringbench needs Linux 5.19 or newer")]
     NoSystemCall,
-    /// The kernel is new enough to have it, yet it is not there.
+    /// The kernel is new enough for it, but it is missing.
     #[error(
         "io_uring is hidden here though Linux {release} has it, most likely by a seccomp filter \
          (of a container or a service): run outside of it or allow io_uring_setup, io_uring_enter \
          and io_uring_register; or this kernel is built without CONFIG_IO_URING"
     )]
     Hidden {
-        /// What `uname -r` says.
+        /// The output of `uname -r`.
         release: String,
     },
-    /// Locked memory, which rings are charged to, is used up.
+    /// The limit of locked memory, to which rings are charged, is reached.
     #[error(
         "io_uring gets no memory (ENOMEM) and this process may lock {limit}: raise it (`ulimit -l \
          unlimited`, `LimitMEMLOCK=infinity`, `--ulimit memlock=-1`), or use fewer --cores"
@@ -64,7 +64,7 @@ pub enum Unavailable {
         /// The limit of locked memory (`ulimit -l`), in words.
         limit: String,
     },
-    /// The administrator switched it off.
+    /// The administrator disabled it.
     #[error(
         "io_uring is switched off (kernel.io_uring_disabled={level}); \
          `sysctl -w kernel.io_uring_disabled=0` as root allows it"
@@ -91,7 +91,7 @@ pub enum Unavailable {
 }
 
 impl Features {
-    /// Each of them.
+    /// The abilities.
     pub fn abilities(&self) -> [Ability; 7] {
         let costs = "it costs more CPU per request";
         [
@@ -118,14 +118,14 @@ impl Features {
 }
 
 impl fmt::Display for Features {
-    /// The names of those that are there, for a result's host section.
+    /// The names of the available ones, for a result's host section.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let there = self.abilities().into_iter().filter(|ability| ability.is_there);
         f.write_str(&there.map(|ability| ability.name).collect::<Vec<_>>().join(", "))
     }
 }
 
-/// Try what this kernel offers. Makes and drops a few small rings.
+/// Try the abilities of this kernel. Creates and drops a few small rings.
 pub fn probe() -> Result<Features, Unavailable> {
     let plain: IoUring = IoUring::builder().build(8).map_err(|error| unavailable(&error))?;
     let mut known = io_uring::Probe::new();
@@ -133,8 +133,8 @@ pub fn probe() -> Result<Features, Unavailable> {
     if !known.is_supported(opcode::AsyncCancel2::CODE) {
         return Err(Unavailable::TooOld { ability: "cancellation" });
     }
-    // MSG_RING to a table slot and provided-buffer rings came with 5.19; SOCKET did as well and
-    // is what the probe can see.
+    // MSG_RING to a table slot and provided-buffer rings came with 5.19; SOCKET did as well, and
+    // the probe can see that.
     if !known.is_supported(opcode::Socket::CODE) {
         return Err(Unavailable::TooOld { ability: "provided-buffer rings" });
     }
@@ -167,7 +167,7 @@ fn set_deferred_work(builder: &mut Builder) {
     builder.setup_single_issuer().setup_defer_taskrun().setup_taskrun_flag();
 }
 
-/// A builder with everything the kernel has.
+/// A builder with all abilities of the kernel.
 pub(crate) fn builder(features: &Features) -> Builder {
     let mut builder = IoUring::builder();
     if features.deferred_work {

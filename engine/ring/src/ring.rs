@@ -1,4 +1,4 @@
-//! The ring as the engine sees it: slots, templates, tokens, completions.
+//! The ring for the engine: slots, templates, tokens, completions.
 
 use std::net::SocketAddr;
 use std::ops::Range;
@@ -23,8 +23,8 @@ pub struct Config {
     pub small: BufferSizes,
     /// Large ones, for [`Room::Large`].
     pub large: BufferSizes,
-    /// Entries of the completion queue, a power of two. What the kernel completes while it is full
-    /// is late, and counted ([`Ring::overflows`]).
+    /// Entries of the completion queue, a power of two. Completions that arrive while it is full
+    /// are late, and counted ([`Ring::overflows`]).
     pub completions: u32,
 }
 
@@ -34,8 +34,8 @@ impl Config {
         Self::of_connections(slots, 128, 2_048)
     }
 
-    /// For `slots` connections that carry TLS: buffers of 16 KiB, 64 or more of them, so that most
-    /// records come whole; small ones touch the first lines of each alone.
+    /// For `slots` connections with TLS: buffers of 16 KiB, 64 or more of them, so that most
+    /// records arrive complete; small ones touch only the first lines of a buffer.
     pub fn records(slots: u32) -> Self {
         Self::of_connections(slots, 64, 16_384)
     }
@@ -48,8 +48,8 @@ impl Config {
         Self { slots, small, large: BufferSizes::NONE, completions }
     }
 
-    /// The same with large buffers: 32 of 64 KiB. Each receive of a large body fills one, and what
-    /// is small touches its first lines alone.
+    /// The same with large buffers: 32 of 64 KiB. A receive of a large body fills one; small data
+    /// touches only its first lines.
     #[must_use]
     pub fn with_large_buffers(self) -> Self {
         Self { large: BufferSizes { count: 32, size: 65_536 }, ..self }
@@ -82,9 +82,9 @@ pub struct Completion {
     pub token: Token,
     /// The operation's own result (bytes received, a slot accepted) or its failure.
     pub result: Result<u32, Failure>,
-    /// Whether the operation goes on; without it, it has ended.
+    /// Whether the operation continues; otherwise it has ended.
     pub more: bool,
-    /// The received bytes; to be given back with [`Ring::recycle`].
+    /// The received bytes; recycle them with [`Ring::recycle`].
     pub buffer: Option<BufferId>,
 }
 
@@ -92,7 +92,7 @@ pub struct Completion {
 pub struct Ring {
     kernel: Kernel,
     features: Features,
-    /// The answer to [`Ring::inspect`] that completed last.
+    /// The result of the last completed [`Ring::inspect`].
     inspected: Option<(Token, TcpInfo)>,
 }
 
@@ -100,7 +100,7 @@ impl Ring {
     /// A ring of the given size, on the thread that will use it.
     pub fn new(config: Config) -> Result<Self, SetupError> {
         let features = probe::probe()?;
-        // A fuller submission queue is handed over early.
+        // A fuller submission queue is submitted early.
         let submissions = config.slots.clamp(64, sizes::SUBMISSIONS_MAX).next_power_of_two();
         let mut builder = probe::builder(&features);
         builder.setup_clamp().setup_cqsize(config.completions);
@@ -125,7 +125,7 @@ impl Ring {
         Ok(Self { kernel, features, inspected: None })
     }
 
-    /// What the kernel offers this ring.
+    /// The kernel's abilities.
     pub const fn features(&self) -> &Features {
         &self.features
     }
@@ -140,9 +140,9 @@ impl Ring {
         PeerId(self.kernel.add_peer(address))
     }
 
-    /// Open a socket towards `address` in an empty slot. It connects with [`Ring::connect`], from
-    /// the address that is returned if the options have it chosen here. What fails only when it
-    /// is submitted completes as [`Operation::Open`], and the attempt to connect fails with it.
+    /// Open a socket towards `address` in an empty slot. [`Ring::connect`] connects it, from the
+    /// returned address if the options choose it here. Failures of its submission complete as
+    /// [`Operation::Open`], and the connect then fails too.
     pub fn open(
         &mut self,
         slot: u32,
@@ -156,7 +156,7 @@ impl Ring {
             return Ok(None);
         }
         let (socket, local) = socket::open(address, options)?;
-        // The table keeps its own reference: the descriptor itself is closed again at once, so
+        // The table keeps its own reference: the descriptor itself is closed at once, so
         // connections do not count against the limit of open files.
         self.kernel.set_file(slot, socket.as_raw_fd()).map_err(|error| {
             OpenError::from(
@@ -191,20 +191,20 @@ impl Ring {
         self.kernel.send_range(token.user_data(), slot, template.0, range);
     }
 
-    /// Send bytes whole. Completes as [`Operation::SendNotify`], at which [`Ring::sent`] gives them
-    /// back. One at a time per connection.
+    /// Send all bytes. Completes as [`Operation::SendNotify`], after which [`Ring::sent`] returns
+    /// them. One at a time per connection.
     pub fn send_bytes(&mut self, slot: u32, generation: u32, bytes: Vec<u8>) {
         let token = Token::new(Operation::SendNotify, generation, slot);
         self.kernel.send_bytes(token.user_data(), slot, bytes);
     }
 
-    /// The bytes whose [`Operation::SendNotify`] has completed with this token, if it had any of
-    /// its own.
+    /// The bytes whose [`Operation::SendNotify`] has completed with this token, if they were its
+    /// own.
     pub fn sent(&mut self, token: Token) -> Option<Vec<u8>> {
         self.kernel.sent(token.user_data(), token.slot())
     }
 
-    /// Receive whatever comes until it ends (no [`Completion::more`]). Needs
+    /// Receive repeatedly until it ends (no [`Completion::more`]). Needs
     /// [`Features::multishot_receive`].
     #[inline]
     pub fn receive_multi(&mut self, slot: u32, generation: u32) {
@@ -212,20 +212,20 @@ impl Ring {
         self.kernel.receive_multi(token.user_data(), slot);
     }
 
-    /// Receive once. `poll_first` when nothing can have arrived yet: saves a vain attempt.
+    /// Receive once. `poll_first` if nothing can have arrived yet: saves an unsuccessful attempt.
     #[inline]
     pub fn receive_once(&mut self, slot: u32, generation: u32, room: Room, poll_first: bool) {
         let token = Token::new(Operation::Receive, generation, slot);
         self.kernel.receive_once(token.user_data(), slot, room, poll_first);
     }
 
-    /// Receive once, and no more than `length` bytes.
+    /// Receive once, at most `length` bytes.
     pub fn receive_at_most(&mut self, slot: u32, generation: u32, length: u32) {
         let token = Token::new(Operation::Receive, generation, slot);
         self.kernel.receive_at_most(token.user_data(), slot, length);
     }
 
-    /// Drop up to `length` bytes that arrive next. Completes as [`Operation::Skip`] with their
+    /// Discard up to `length` bytes that arrive next. Completes as [`Operation::Skip`] with their
     /// number; 0 is the end of the stream.
     #[inline]
     pub fn skip(&mut self, slot: u32, generation: u32, length: u32) {
@@ -233,7 +233,7 @@ impl Ring {
         self.kernel.skip(token.user_data(), slot, length);
     }
 
-    /// Cancel the slot's operations of one kind, if there are any; each completes as cancelled.
+    /// Cancel the slot's operations of one kind, if any; each completes as cancelled.
     pub fn cancel(&mut self, slot: u32, generation: u32, operation: Operation) {
         let target = Token::new(operation, generation, slot);
         let token = Token::new(Operation::Cancel, generation, slot);
@@ -241,34 +241,34 @@ impl Ring {
     }
 
     /// Close the slot's connection once its operations have ended; the caller has cancelled those
-    /// that would not end by themselves. The slot is empty, and may be opened again, when this
-    /// completes as [`Operation::Close`].
+    /// that would not end by themselves. When this completes as [`Operation::Close`], the slot is
+    /// empty and may be opened again.
     pub fn close(&mut self, slot: u32, generation: u32) {
         self.kernel.close(Token::new(Operation::Close, generation, slot).user_data(), slot);
     }
 
-    /// Ask what TCP knows of the connection in a slot. Completes as [`Operation::Inspect`], at
-    /// which [`Ring::inspected`] returns it. It takes a descriptor until then. Fails if there is no
-    /// connection, if it is not TCP's, and on kernels before 6.8.
+    /// Read the TCP state of the connection in a slot. Completes as [`Operation::Inspect`], after
+    /// which [`Ring::inspected`] returns it. It uses a descriptor until then. Fails without a
+    /// connection, if it is not TCP, and on kernels before 6.8.
     pub fn inspect(&mut self, slot: u32, generation: u32) {
         let token = Token::new(Operation::Inspect, generation, slot);
         self.kernel.install(token.user_data(), slot);
     }
 
-    /// The answer whose [`Operation::Inspect`] has completed with this token, once and only until
+    /// The state whose [`Operation::Inspect`] has completed with this token, once and only until
     /// the next of them completes.
     pub fn inspected(&mut self, token: Token) -> Option<TcpInfo> {
         self.inspected.take_if(|(of, _)| *of == token).map(|(_, info)| info)
     }
 
-    /// Accept connections into free slots until it ends. Completes as [`Operation::Accept`], the
-    /// result being the slot.
+    /// Accept connections into free slots until it ends. Completes as [`Operation::Accept`] with
+    /// the slot.
     pub fn accept_multi(&mut self, listener: &Listener) {
         let token = Token::new(Operation::Accept, 0, 0);
         self.kernel.accept_multi(token.user_data(), listener.as_fd().as_raw_fd());
     }
 
-    /// One system call: submit everything queued, run what is due, wait as given.
+    /// One system call: submit queued entries, run due work, wait as given.
     #[inline]
     pub fn enter(&mut self, wait: Wait) -> Result<(), Failure> {
         let entered = match wait {
@@ -281,8 +281,8 @@ impl Ring {
         })
     }
 
-    /// One system call: submit everything queued, and no more. What fails here fails again in the
-    /// next [`Ring::enter`], which says so.
+    /// One system call: submit queued entries, and no more. Failures here occur again in the next
+    /// [`Ring::enter`], which reports them.
     pub fn submit(&mut self) {
         self.kernel.submit();
     }
@@ -315,7 +315,7 @@ impl Ring {
         Some(completion)
     }
 
-    /// The result is a descriptor, of which nobody learns: what it is for is done here.
+    /// The result is a descriptor, which is used and closed here.
     #[cold]
     fn read_tcp_info(&mut self, completion: &mut Completion) {
         let Ok(installed) = completion.result else { return };
@@ -334,13 +334,13 @@ impl Ring {
         self.kernel.bytes(buffer)
     }
 
-    /// The bytes of a received buffer, to be changed in place.
+    /// The bytes of a received buffer, mutable.
     #[inline]
     pub fn bytes_mut(&mut self, buffer: &mut BufferId) -> &mut [u8] {
         self.kernel.bytes_mut(buffer)
     }
 
-    /// Give a received buffer back to the kernel.
+    /// Return a received buffer to the kernel.
     #[inline]
     pub fn recycle(&mut self, buffer: BufferId) {
         self.kernel.recycle(buffer);
@@ -351,13 +351,13 @@ impl Ring {
         self.kernel.enters()
     }
 
-    /// Calls after which the kernel held completions for which the queue had had no room; 0 in a
-    /// sound run.
+    /// Calls after which the kernel had completions on its overflow list because the queue was
+    /// full; 0 in a healthy run.
     pub fn overflows(&self) -> u64 {
         self.kernel.overflows()
     }
 
-    /// Completions lost because it had no memory to hold them either.
+    /// Completions lost because the kernel had no memory for them either.
     pub fn dropped(&self) -> u32 {
         self.kernel.dropped()
     }

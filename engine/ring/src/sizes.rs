@@ -1,7 +1,7 @@
-//! How large a ring's completion queue and its buffers have to be: by what the kernel may post
-//! within one call, which is not the same in all of its versions.
+//! The sizes of a ring's completion queue and buffers: by the number of completions that the kernel
+//! may post within one call, which depends on its version.
 
-/// A kernel's version, as far as it matters here.
+/// The parts of a kernel's version that matter here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct KernelVersion {
     major: u16,
@@ -14,14 +14,14 @@ pub(crate) const SUBMISSIONS_MAX: u32 = 256;
 /// Both queues are used in turn from end to end, so all of their memory is touched: they are kept
 /// small enough for the L1 and L2 caches. 32 KiB.
 const COMPLETIONS_MIN: u32 = 2_048;
-/// The kernel makes none larger (`IORING_MAX_CQ_ENTRIES`).
+/// The kernel's maximum (`IORING_MAX_CQ_ENTRIES`).
 const COMPLETIONS_MAX: u32 = 65_536;
-/// Memory of receive buffers at most: they are used in turn too.
+/// Most memory of receive buffers: they are used in turn too.
 const BUFFER_BYTES_MAX: u32 = 2 << 20;
 
 impl KernelVersion {
-    /// From here on one call runs at most 40 pieces of task work (`IO_LOCAL_TW_DEFAULT_MAX`, Linux
-    /// f46b9cdb22f7); before, all there is.
+    /// From this version on, one call runs at most 40 pieces of task work
+    /// (`IO_LOCAL_TW_DEFAULT_MAX`, Linux f46b9cdb22f7); before, all of it.
     const WORK_IS_BOUNDED: Self = Self::new(6, 13);
 
     /// Version `major.minor`.
@@ -29,7 +29,7 @@ impl KernelVersion {
         Self { major, minor }
     }
 
-    /// The one that runs here. One that names itself otherwise than kernels do counts as old.
+    /// The running kernel's. An unknown form counts as old.
     pub(crate) fn running() -> Self {
         let name = rustix::system::uname();
         Self::of(&name.release().to_string_lossy()).unwrap_or(Self::new(0, 0))
@@ -46,23 +46,24 @@ impl KernelVersion {
     }
 }
 
-/// Receive buffers for so many connections, a power of two, at least `least`. Where all connections
-/// may be served within one call, a buffer for each, as far as they are worth their memory: who
-/// finds none has to be served again.
+/// Receive buffers for so many connections, a power of two, at least `least`. If all connections
+/// may be served within one call, a buffer for each, within the limit of memory: a connection
+/// without a buffer has to be served again.
 pub(crate) fn buffers(version: KernelVersion, slots: u32, least: u16, size: u32) -> u16 {
     if version.bounds_work() {
         return least;
     }
     let most = (BUFFER_BYTES_MAX / size.max(1)).max(u32::from(least));
-    // At most the 32,768 that the kernel takes, which fits.
+    // At most the 32,768 that the kernel accepts, so it fits.
     slots.clamp(u32::from(least), most.min(1 << 15)).next_power_of_two() as u16
 }
 
-/// Completions that one call may post, and so the entries of a queue that is emptied before each.
+/// Completions that one call may post, and so the entries of a queue that is emptied before each
+/// call.
 pub(crate) fn completions(version: KernelVersion, slots: u32, buffers: u16) -> u32 {
-    // Receives that get bytes take a buffer each, so that is how many there are of them.
+    // Receives with bytes take a buffer each, so there are at most that many.
     let always = 2 * SUBMISSIONS_MAX + u32::from(buffers);
-    // Beside them a connection may have the end of its receive and that of a send or connect.
+    // Besides, a connection may have the end of its receive and that of a send or connect.
     let work = if version.bounds_work() { 40 } else { slots.saturating_mul(2) };
     let posted = always.saturating_add(work).clamp(COMPLETIONS_MIN, COMPLETIONS_MAX);
     posted.next_power_of_two()
@@ -103,7 +104,7 @@ mod tests {
             (last, 512, 2_048, 512, 128),
             (last, 1_024, 4_096, 1_024, 128),
             (last, 9_000, 32_768, 1_024, 128),
-            // As large as there are: what does not fit is counted.
+            // The maximum: completions that do not fit are counted.
             (last, 1_000_000, 65_536, 1_024, 128),
             (last, u32::MAX, 65_536, 1_024, 128),
             (old, 9_000, 32_768, 1_024, 128),

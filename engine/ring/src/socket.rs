@@ -1,7 +1,7 @@
-//! Sockets as the ring wants them: blocking, without Nagle's delay.
+//! Sockets for the ring: blocking, without Nagle's delay.
 //!
-//! Blocking, because io_uring does its own waiting: a socket marked `O_NONBLOCK` makes it
-//! report EAGAIN instead (seastar b4eaa9f59).
+//! Blocking, because io_uring itself waits: for a socket marked `O_NONBLOCK` it reports EAGAIN
+//! instead (seastar b4eaa9f59).
 
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -14,7 +14,7 @@ use thiserror::Error;
 
 use crate::kernel;
 
-/// Why no socket could be opened.
+/// Why a socket could not be opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum OpenError {
     /// This process or the system has no file descriptor left.
@@ -34,7 +34,7 @@ impl From<Errno> for OpenError {
     }
 }
 
-/// Where a connection goes.
+/// The peer of a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PeerAddress {
     /// A TCP address.
@@ -43,21 +43,21 @@ pub enum PeerAddress {
     Unix(PathBuf),
 }
 
-/// How a socket is made.
+/// The options of a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct SocketOptions {
-    /// The address it connects from; the kernel's choice without.
+    /// The local address; if `None`, the kernel chooses.
     pub source: Option<IpAddr>,
-    /// Whether closing it resets the connection instead of ending it in order.
+    /// Whether closing resets the connection instead of ending it in order.
     pub resets: bool,
     /// Whether its port is chosen before it connects, so that it can be reported.
     pub chooses_port: bool,
-    /// What the kernel may hold for it of what it has received, in bytes; its choice without.
+    /// Size of the kernel's receive buffer in bytes; if `None`, the kernel chooses.
     pub receive_buffer: Option<u32>,
 }
 
 impl SocketOptions {
-    /// Whether the ring can make such a socket by itself.
+    /// Whether the ring can create such a socket by itself.
     pub(crate) const fn are_simple(&self) -> bool {
         self.source.is_none() && !self.chooses_port && self.receive_buffer.is_none()
     }
@@ -72,9 +72,9 @@ pub(crate) const fn family(peer: &PeerAddress) -> i32 {
     }
 }
 
-/// A stream socket for a connection to `peer`. The options are for TCP alone.
+/// A stream socket for a connection to `peer`. The options apply to TCP only.
 ///
-/// With it comes the address it will connect from, where the options have it chosen here.
+/// Also returns the address it will connect from, if the options choose it here.
 pub(crate) fn open(
     peer: &PeerAddress,
     options: SocketOptions,
@@ -102,7 +102,7 @@ pub(crate) fn open(
     }
     let Some(source) = options.source else { return Ok((socket, None)) };
     if !options.chooses_port {
-        // The port is chosen with the peer at hand, so that ports towards different peers, and
+        // The port is chosen when the peer is known, so that ports towards different peers, and
         // from different sources, do not run out together (Linux 4.2).
         kernel::bind_without_port(socket.as_fd())?;
     }
@@ -117,7 +117,7 @@ pub(crate) fn open(
 pub struct Listener(TcpListener);
 
 impl Listener {
-    /// Listen on `address`; port 0 takes a free one.
+    /// Listen on `address`; port 0 chooses a free one.
     pub fn bind(address: SocketAddr) -> std::io::Result<Self> {
         let listener = TcpListener::bind(address)?;
         // The standard library asks for a backlog of 128; thousands of connections at once need
@@ -127,7 +127,7 @@ impl Listener {
         Ok(Self(listener))
     }
 
-    /// Where it listens.
+    /// Its local address.
     pub fn local_address(&self) -> std::io::Result<SocketAddr> {
         self.0.local_addr()
     }

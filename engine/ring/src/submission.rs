@@ -1,5 +1,5 @@
-//! Submission entries, one constructor per operation. They name memory by its address and are
-//! harmless until they are pushed, which `kernel.rs` alone does: it knows that the memory stays.
+//! Submission entries, one constructor per operation. They refer to memory by address and are
+//! harmless until they are pushed, which only `kernel.rs` does: it keeps the memory alive.
 
 use std::os::fd::RawFd;
 
@@ -9,7 +9,7 @@ use io_uring::{opcode, squeue};
 use crate::buffer::Room;
 use crate::socket::SocketOptions;
 
-/// Values of socket options: they live for ever.
+/// Values of socket options, which are never freed.
 static YES: libc::c_int = 1;
 static RESET: libc::linger = libc::linger { l_onoff: 1, l_linger: 0 };
 
@@ -21,11 +21,11 @@ pub(crate) fn send(slot: u32, bytes: &[u8]) -> squeue::Entry {
         .build()
 }
 
-/// The making of a stream socket in a slot and the setting of its options, in this order; each
-/// completes only if it fails.
+/// Creates a stream socket in a slot and sets its options, in this order; each step completes only
+/// if it fails.
 pub(crate) fn open(slot: u32, family: i32, options: SocketOptions) -> [Option<squeue::Entry>; 3] {
     let Ok(place) = DestinationSlot::try_from_slot_target(slot) else { return [None, None, None] };
-    // No descriptor, so none to be closed on exec.
+    // It has no descriptor, so there is nothing to close on exec.
     let socket = opcode::Socket::new(family, libc::SOCK_STREAM, 0).file_index(Some(place)).build();
     let is_tcp = family != libc::AF_UNIX;
     let nodelay = is_tcp.then(|| {
@@ -63,7 +63,7 @@ pub(crate) fn receive_multi(slot: u32) -> squeue::Entry {
     opcode::RecvMulti::new(Fixed(slot), Room::Small as u16).build()
 }
 
-/// One receive into a buffer of this room's, of at most `length` bytes.
+/// One receive into a buffer of this size class, of at most `length` bytes.
 #[inline]
 pub(crate) fn receive_once(slot: u32, room: Room, length: u32, poll_first: bool) -> squeue::Entry {
     const IORING_RECVSEND_POLL_FIRST: u16 = 1;
@@ -74,15 +74,14 @@ pub(crate) fn receive_once(slot: u32, room: Room, length: u32, poll_first: bool)
         .flags(squeue::Flags::BUFFER_SELECT)
 }
 
-/// With MSG_TRUNC on TCP nothing is written, so no memory is named.
+/// With MSG_TRUNC on TCP nothing is written, so it refers to no memory.
 #[inline]
 pub(crate) fn skip(slot: u32, length: u32) -> squeue::Entry {
     opcode::Recv::new(Fixed(slot), std::ptr::null_mut(), length).flags(libc::MSG_TRUNC).build()
 }
 
-/// By its user data, which the kernel finds by hashing: cancelling by descriptor, or whatever
-/// there is, looks at every armed operation of the ring (12 % of a run's CPU time at 9,000
-/// connections).
+/// By its user data, which the kernel finds by hashing: cancelling by descriptor, or any, visits
+/// every armed operation of the ring (12 % of a run's CPU time at 9,000 connections).
 pub(crate) fn cancel(target: u64) -> squeue::Entry {
     let all = CancelBuilder::user_data(target).all();
     opcode::AsyncCancel2::new(all).build().flags(squeue::Flags::SKIP_SUCCESS)

@@ -1,7 +1,7 @@
-//! What a completion is matched by: operation, slot and generation in 64 bits.
+//! The key of a completion: operation, slot and generation in 64 bits.
 //!
-//! A slot's generation changes whenever its connection ends, so a completion that arrives late
-//! cannot be taken for one of the next connection in the same slot.
+//! A slot's generation changes whenever its connection ends, so a late completion cannot be taken
+//! for one of the next connection in the same slot.
 
 /// The kind of an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -9,13 +9,13 @@
 pub enum Operation {
     /// A connection attempt.
     Connect = 1,
-    /// A send of a template's beginning; completes only when it fails.
+    /// A send of the start of a template; completes only if it fails.
     Send = 2,
     /// A receive into a leased buffer.
     Receive = 3,
-    /// A receive whose bytes the kernel drops.
+    /// A receive whose bytes the kernel discards.
     Skip = 4,
-    /// A cancellation; completes only when it fails.
+    /// A cancellation; completes only if it fails.
     Cancel = 5,
     /// The closing of a slot.
     Close = 6,
@@ -23,9 +23,9 @@ pub enum Operation {
     Accept = 7,
     /// A send whose end is reported, of a range or of bytes of its own.
     SendNotify = 8,
-    /// The making of a socket within the ring; completes only when it fails.
+    /// The creation of a socket within the ring; completes only if it fails.
     Open = 9,
-    /// A question what TCP knows of a slot's connection.
+    /// A read of the TCP state of a slot's connection.
     Inspect = 10,
 }
 
@@ -36,27 +36,27 @@ pub struct Token(u64);
 impl Token {
     const GENERATION_MASK: u32 = 0xff_ffff;
 
-    /// The token of an operation on the connection that is the `generation`-th in `slot`.
-    /// Only the low 24 bits of the generation are kept.
+    /// The token of an operation on the `generation`-th connection in `slot`. Only the low 24 bits
+    /// of the generation are kept.
     #[inline]
     pub const fn new(operation: Operation, generation: u32, slot: u32) -> Self {
         let generation = (generation & Self::GENERATION_MASK) as u64;
         Self((operation as u64) << 56 | generation << 32 | slot as u64)
     }
 
-    /// As the kernel carries it.
+    /// As the kernel's user data.
     #[inline]
     pub const fn user_data(self) -> u64 {
         self.0
     }
 
-    /// From what the kernel carried.
+    /// From the kernel's user data.
     #[inline]
     pub const fn from_user_data(user_data: u64) -> Self {
         Self(user_data)
     }
 
-    /// Which operation; `None` when the kernel hands back something never submitted.
+    /// The operation; `None` if the kernel returns a value that was never submitted.
     #[inline]
     pub const fn operation(self) -> Option<Operation> {
         Some(match (self.0 >> 56) as u8 {

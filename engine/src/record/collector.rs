@@ -1,4 +1,4 @@
-//! Adds up what the workers hand over, interval by interval, into the record.
+//! Adds up the workers' intervals into the record.
 
 use std::collections::VecDeque;
 
@@ -24,14 +24,14 @@ pub(crate) struct WorkerSums {
     pub(crate) all: Totals,
     /// From the start of the measured window on, drain included.
     pub(crate) measured: Totals,
-    /// In the measured window alone.
+    /// In the measured window only.
     pub(crate) enters: u64,
     pub(crate) spun: Nanos,
     /// Fewest connections established at the end of an interval of the measured window.
     pub(crate) connected_min: Option<u32>,
 }
 
-/// Everything handed over so far, added up.
+/// The sum of all intervals so far.
 pub(crate) struct Sums {
     pub(crate) counts: Counts,
     pub(crate) causes: Causes,
@@ -41,31 +41,31 @@ pub(crate) struct Sums {
     pub(crate) codes: CodeCounts,
     pub(crate) times: Times,
     pub(crate) intervals: Vec<Interval>,
-    /// Empty unless the run is followed in steps shorter than an interval.
+    /// Empty unless the run has intervals shorter than a second.
     pub(crate) slices: Vec<Interval>,
     pub(crate) workers: Vec<WorkerSums>,
     pub(crate) steps: Vec<StepRecord>,
     pub(crate) flows: Vec<FlowRecord>,
 }
 
-/// Adds up what workers hand over.
+/// Adds up the workers' intervals.
 pub(crate) struct Collector {
     sums: Sums,
     start: Timestamp,
     has_due_times: bool,
     is_sliced: bool,
-    /// Rows not every worker has added to yet, oldest first.
+    /// Rows to which some worker has not added yet, oldest first.
     pending: VecDeque<Row>,
-    /// The response times of the latest intervals, until they are taken: kept, they would grow with
-    /// the run.
+    /// The response times of the latest intervals, until they are taken: keeping them all would
+    /// need memory that grows with the run.
     complete: Vec<LatencyCounts>,
-    /// The interval that complete slices are being added to.
+    /// The interval to which complete slices are being added.
     gathering: Option<Row>,
-    /// The first interval each worker has still to hand over; past all of them when it is none.
+    /// The next interval of each worker; past the last one if none is left.
     next: Vec<u32>,
 }
 
-/// A row in the making: one interval, or several if a worker handed them over as one.
+/// A row being filled: one interval, or several if a worker returned them as one.
 struct Row {
     /// The numbers of its first and last interval.
     index: u32,
@@ -73,7 +73,7 @@ struct Row {
     figures: Interval,
     response: LatencyCounts,
     lateness: LatencyCounts,
-    /// Exchanges in flight and connections established at its end, of each worker that took part.
+    /// Exchanges in flight and connections established at its end, for each worker that took part.
     levels: Vec<Option<(u64, u32)>>,
 }
 
@@ -109,12 +109,12 @@ impl Collector {
         }
     }
 
-    /// Everything handed over, when that is all.
+    /// The sum, when all intervals are in.
     pub(crate) fn into_sums(self) -> Sums {
         self.sums
     }
 
-    /// Add one worker's interval and leave the box empty.
+    /// Add one worker's interval and empty its box.
     pub(crate) fn add(&mut self, worker: usize, handover: &mut IntervalCounts) {
         handover.service.merge(&handover.whole);
         handover.first_byte.merge(&handover.whole);
@@ -136,7 +136,7 @@ impl Collector {
         self.complete_rows();
     }
 
-    /// The intervals that became complete since the last time, with their response times.
+    /// The intervals completed since the last call, with their response times.
     pub(crate) fn take_complete(&mut self) -> impl Iterator<Item = (&Interval, LatencyCounts)> {
         let taken = self.sums.intervals.len() - self.complete.len();
         self.sums.intervals[taken..].iter().zip(self.complete.drain(..))
@@ -171,8 +171,7 @@ impl Collector {
         pending.levels[worker] = Some((handover.in_flight, handover.connected));
     }
 
-    /// The row that what was handed over belongs to. What a worker did not hand over in parts takes
-    /// the rows of all those parts together.
+    /// The row of a returned interval. If a worker returned several as one, their rows are merged.
     fn row_of(&mut self, handover: &IntervalCounts) -> &mut Row {
         let from = self.pending.partition_point(|row| row.last < handover.index);
         let to = self.pending.partition_point(|row| row.index <= handover.last);
@@ -203,7 +202,7 @@ impl Collector {
             self.sums.tolerated.merge(&handover.tolerated);
         }
         self.sums.codes.merge(&handover.codes);
-        // Values of the warm-up were for its rows alone.
+        // Values of the warm-up were for its rows only.
         let mut unmeasured = (handover.phase == Phase::Warmup).then(Times::default);
         if unmeasured.is_none() {
             self.sums.times.censored += handover.censored;
@@ -244,7 +243,7 @@ impl Collector {
         }
     }
 
-    /// Move rows that every worker still running has added to into the record, in order.
+    /// Move rows to which every running worker has added into the record, in order.
     fn complete_rows(&mut self) {
         let through = self.next.iter().min().copied().unwrap_or(u32::MAX);
         while self.pending.front().is_some_and(|row| row.last < through)
@@ -264,7 +263,8 @@ impl Collector {
         }
     }
 
-    /// Add a complete slice to its interval, which ends with its phase if not after its length.
+    /// Add a complete slice to its interval, which ends at the end of its phase or after its
+    /// length.
     fn gather(&mut self, slice: Row) {
         let phase = slice.figures.phase;
         if let Some(before) = self.gathering.take_if(|row| row.figures.phase != phase) {
@@ -310,7 +310,7 @@ impl Row {
         }
     }
 
-    /// Add what came right after.
+    /// Add the row right after it.
     fn append(&mut self, next: &Self) {
         let (sum, more) = (&mut self.figures, &next.figures);
         self.last = next.last;
@@ -320,7 +320,7 @@ impl Row {
         sum.errors += more.errors;
         sum.sent_bytes += more.sent_bytes;
         sum.received_bytes += more.received_bytes;
-        // One that took no part in the next is where it was.
+        // A worker without a part in the next one keeps its last level.
         for (level, next) in self.levels.iter_mut().zip(&next.levels) {
             *level = next.or(*level);
         }
@@ -437,7 +437,7 @@ mod tests {
                 plan.transport.connections.count = 2;
             })
             .expect("a plan");
-        // The second worker handed over its intervals 1 to 3 as one, before or after the other's.
+        // The second worker returned its intervals 1 to 3 as one, before or after the other's.
         for is_first in [false, true] {
             let mut collector = Collector::new(&plan, START);
             let long = || {
@@ -468,7 +468,7 @@ mod tests {
                 .map(|row| (row.start.0 / 1_000_000, row.length.0 / 1_000_000, row.released))
                 .collect();
             assert_eq!(rows, [(0, 100, 2), (100, 300, 4), (400, 100, 2)]);
-            // What each worker had at its end, not what it had at the ends of the parts.
+            // The level of each worker at its end, not at the ends of the parts.
             let merged = &collector.sums.intervals[1];
             assert_eq!((merged.in_flight, merged.connected), (3 + 7, 1));
         }

@@ -1,12 +1,12 @@
-//! When requests leave. Those of a turn are handed to the kernel together, which sends one after
-//! the other, each in some microseconds: one time for all would make the last ones' service times
-//! too long, and their lateness too short, by up to a millisecond.
+//! When requests leave. Those of a turn are submitted to the kernel together, which sends one after
+//! the other, each in some microseconds: a single time for all would make the last ones' service
+//! times too long, and their lateness too short, by up to a millisecond.
 //!
-//! They are handed over in groups, the clock is read before and after, and each is stamped by its
-//! place between the two. A group costs a system call of its own. An open loop pays for it: its
+//! They are submitted in groups, the clock is read before and after, and each is stamped by its
+//! place between the two. A group costs a system call of its own. An open loop pays it: its
 //! lateness is one of its figures, and several are due at once only when it is behind. A closed
-//! loop sends several in most turns: it looks in some turns how long a send takes, and stamps the
-//! others by that.
+//! loop sends several in most turns: in some turns it measures how long a send takes, and uses that
+//! to stamp the others.
 
 use uringbench_core::time::{Nanos, Timestamp};
 
@@ -15,41 +15,40 @@ use crate::connections::in_flight::{ExchangeId, InFlight};
 use crate::drivers::Driver;
 use crate::work::{Departed, Work};
 
-/// Requests of an open loop handed over together: some 10 µs' worth over the loopback interface. A
-/// send that takes long moves the stamps of all its group: measured by `benches/sent_stamps`, three
-/// runs, 2 virtual CPUs, the error at p99 was 17 µs, with groups of 8 it was 26 to 36 µs, of 16
-/// 39 to 81 µs, of 32 90 to 128 µs (1.3, 1.6, 2 and 2.8 µs at p50), and 4 to 7 ms with none.
+/// Requests of an open loop submitted together: some 10 µs over the loopback interface. A send that
+/// takes long moves the stamps of all its group: measured by `benches/sent_stamps`, three runs, 2
+/// virtual CPUs, the error at p99 was 17 µs, with groups of 8 it was 26 to 36 µs, of 16 39 to 81
+/// µs, of 32 90 to 128 µs (1.3, 1.6, 2 and 2.8 µs at p50), and 4 to 7 ms without groups.
 const GROUP_OPEN: usize = 4;
-/// The same of a closed loop: by then its stamps are set right again.
+/// The same for a closed loop, whose stamps are corrected after each group.
 const GROUP_CLOSED: usize = 64;
-/// One turn of so many of a closed loop is looked at. In every turn, with groups of 16, that cost
-/// 3 % of the rate at 64 connections.
+/// One turn in so many of a closed loop is measured. In every turn, with groups of 16, that cost 3
+/// % of the rate at 64 connections.
 const LOOK_EVERY: u32 = 8;
-/// So few at the end of a turn, as an open loop's always are, are never worth a system call of
-/// their own.
+/// So few at the end of a turn, as in an open loop always, are not worth a system call of their
+/// own.
 const STRAGGLERS_MAX: usize = 4;
 
-/// Requests of this turn that are not stamped yet, in the order of their sending.
+/// Requests of this turn without a stamp, in the order of their sending.
 #[derive(Debug)]
 pub(crate) struct Departures {
-    /// Where their exchanges are.
+    /// Their exchanges.
     waiting: Vec<ExchangeId>,
-    /// So many leave together.
+    /// How many leave together.
     group: usize,
-    /// None of them has left before.
+    /// The earliest time at which one of them left.
     from: Timestamp,
     /// When the turn began to send.
     begun: Timestamp,
-    /// How long a send takes while nothing disturbs it, as far as is known: zero before the first
-    /// look.
+    /// How long an undisturbed send takes, as far as known: zero before the first measurement.
     each: Nanos,
-    /// Turns until the next look.
+    /// Turns until the next measurement.
     look_in: u32,
-    /// Whether slots are due at times of their own.
+    /// Whether slots have due times.
     has_due_times: bool,
 }
 
-/// Where a departure is noted.
+/// Where departures are recorded.
 pub(crate) struct Notes<'a> {
     pub(crate) in_flight: &'a mut InFlight,
     pub(crate) work: &'a mut Work,
@@ -76,7 +75,7 @@ impl Departures {
         (self.from, self.begun) = (now, now);
     }
 
-    /// The requests of an exchange are given to the driver.
+    /// The requests of an exchange were given to the driver.
     #[inline]
     pub(crate) fn add(&mut self, exchange: ExchangeId) {
         self.waiting.push(exchange);
@@ -86,7 +85,7 @@ impl Departures {
         self.waiting.len() >= self.group
     }
 
-    /// When the last of the turn's requests will have left, unless it is worth a look.
+    /// When the last of the turn's requests will have left, unless this turn is measured.
     fn expected(&mut self) -> Option<Timestamp> {
         let count = self.waiting.len();
         if count > STRAGGLERS_MAX {
@@ -99,17 +98,17 @@ impl Departures {
         Some(self.from + Nanos(self.each.0 * count as u64))
     }
 
-    /// So many have left by `to`.
+    /// This many have left by `to`.
     fn learn(&mut self, to: Timestamp) {
         let each = to.since(self.from).0 / self.waiting.len().max(1) as u64;
         let Nanos(known) = self.each;
-        // The least counts: where this thread lost its CPU meanwhile, nothing is learnt of its
-        // sends, and a stamp that is too late could lie behind the answer.
+        // The minimum counts: if this thread lost its CPU in between, its sends are not measured,
+        // and a stamp that is too late could be after the answer.
         let most = if known == 0 { each } else { known + known / 16 + 1 };
         self.each = Nanos(each.min(most));
     }
 
-    /// A request has been given to the driver: once there is a group of them, they leave.
+    /// A request was given to the driver: a full group leaves.
     #[inline]
     pub(crate) fn leave_in_groups<D: Driver>(&mut self, driver: &mut D, notes: Notes<'_>) {
         if self.is_group() {
@@ -117,7 +116,7 @@ impl Departures {
         }
     }
 
-    /// The turn has no more requests: the rest of them leave now, or with the wait.
+    /// The turn has no more requests: the rest leave now, or with the wait.
     #[inline]
     pub(crate) fn leave_all<D: Driver>(&mut self, driver: &mut D, notes: Notes<'_>) {
         if self.waiting.is_empty() {
@@ -136,7 +135,7 @@ impl Departures {
         self.stamp_to(to, notes);
     }
 
-    /// Stamp those waiting, the last of which has left by `to`, and time their lateness.
+    /// Stamp those waiting, the last of which has left by `to`, and record their lateness.
     fn stamp_to(&mut self, to: Timestamp, notes: Notes<'_>) {
         let Notes { in_flight, work, recorder } = notes;
         let from = std::mem::replace(&mut self.from, to);
@@ -150,10 +149,10 @@ impl Departures {
     }
 }
 
-/// When the send at `place`, from 0, of `count` began that took from `from` to `to`.
+/// The start of the send at `place`, from 0, of `count` that took from `from` to `to`.
 fn stamp(from: Timestamp, to: Timestamp, place: usize, count: usize) -> Timestamp {
     let span = u128::from(to.since(from).0);
-    // No more than the span.
+    // At most the span.
     from + Nanos((span * place as u128 / count.max(1) as u128) as u64)
 }
 
@@ -205,7 +204,7 @@ mod tests {
         let (from, to) = (Timestamp(1_000), Timestamp(1_100));
         let stamps: Vec<_> = (0..4).map(|place| stamp(from, to, place, 4).0).collect();
         assert_eq!(stamps, [1_000, 1_025, 1_050, 1_075]);
-        // A span of centuries, a clock that has not moved, and no group at all.
+        // A span of centuries, a clock that did not move, and an empty group.
         assert_eq!(stamp(Timestamp(0), Timestamp(u64::MAX), 31, 32).0, u64::MAX / 32 * 31 + 30);
         assert_eq!(stamp(from, from, 31, 32), from);
         assert_eq!(stamp(from, to, 0, 0), from);

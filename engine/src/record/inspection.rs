@@ -1,9 +1,9 @@
-//! What TCP knows of a worker's connections (tcp(7), TCP_INFO): their retransmits, round trips and
+//! The TCP state of a worker's connections (tcp(7), TCP_INFO): their retransmits, round trips and
 //! delivery rates.
 //!
-//! A few connections are asked in turn once per second, so that those which end during the run are
-//! known as well, and all of those that stand when the last request has ended: no request waits
-//! for an answer to it.
+//! A few connections are read in turn once per second, so that connections which end during the run
+//! are included, and all that are up when the last request has ended: no request waits for a
+//! reading.
 
 use std::collections::BTreeMap;
 
@@ -14,43 +14,43 @@ use uringbench_ring::TcpInfo;
 use crate::connections::Connections;
 use crate::drivers::{Driver, EventKind, Until};
 
-/// From one look at some connections to the next.
+/// Time from one reading of some connections to the next.
 const ASK_EVERY: Nanos = Nanos::SECOND;
-/// Connections asked in one such look: some microseconds each.
+/// Connections in one such reading: some microseconds each.
 const ASKED_EACH: usize = 8;
-/// Connections asked at the end, at most, evenly chosen: 10 to 20 ms' worth.
+/// Connections read at the end, at most, evenly chosen: 10 to 20 ms.
 const ASKED_AT_END: usize = 4_096;
-/// Of these together: each takes a descriptor until it has answered.
+/// Concurrent readings: each needs a descriptor until it is done.
 const ASKED_AT_ONCE: usize = 32;
-/// Waits for them, a millisecond each at most: they answer as they are asked.
+/// Waits for them, a millisecond each at most: they complete at once.
 const WAITS: usize = 4;
 
-/// What has been learnt so far.
+/// The readings so far.
 #[derive(Debug, Default)]
 pub(crate) struct Inspection {
-    /// By connection number, of those asked.
+    /// By connection number, for those that were read.
     learnt: BTreeMap<u32, Learnt>,
-    /// Which one is asked next.
+    /// The next one to read.
     next: u32,
-    /// When some are asked again.
+    /// When the next ones are read.
     ask_at: Timestamp,
-    /// Answers so far.
+    /// Readings completed so far.
     answers: u64,
 }
 
-/// What is known of the connections of one number.
+/// The readings of the connections of one number.
 #[derive(Clone, Copy, Debug)]
 struct Learnt {
-    /// The one asked last.
+    /// The one read last.
     generation: u32,
-    /// Its retransmits by then.
+    /// Its retransmits in that reading.
     retransmits: u64,
-    /// Of all those asked.
+    /// Of all those read.
     reading: TcpReading,
 }
 
 impl Inspection {
-    /// A connection's answer. Its counters are of its whole life.
+    /// A connection's reading. Its counters are of its whole life.
     fn learn(&mut self, number: u32, generation: u32, info: &TcpInfo) {
         self.answers += 1;
         let retransmits = u64::from(info.retransmits);
@@ -77,7 +77,7 @@ impl Inspection {
         self.learnt.values().map(|learnt| learnt.reading).collect()
     }
 
-    /// An interval is over: ask some connections, if none has been asked for a while.
+    /// An interval is over: read some connections, if none was read for a while.
     pub(crate) fn ask_some<D: Driver>(
         &mut self,
         driver: &mut D,
@@ -96,15 +96,15 @@ impl Inspection {
         }
     }
 
-    /// A connection has answered.
+    /// A reading has completed.
     pub(crate) fn answered<D: Driver>(&mut self, driver: &mut D, number: u32, generation: u32) {
         if let Some(info) = driver.inspected(number, generation) {
             self.learn(number, generation, &info);
         }
     }
 
-    /// The last request has ended: ask the connections that stand. Nothing else that happens to
-    /// them is handled any more.
+    /// The last request has ended: read the connections that are up. Other events are no longer
+    /// handled.
     pub(crate) fn ask_all<D: Driver>(
         &mut self,
         driver: &mut D,
@@ -119,14 +119,14 @@ impl Inspection {
             numbers.iter().for_each(|&number| ask(driver, connections, number));
             self.await_answers(driver, before + numbers.len() as u64);
             if self.answers == before {
-                // Nobody can tell here.
+                // The driver cannot read it.
                 break;
             }
         }
         self.readings()
     }
 
-    /// Until there have been so many answers, or no more come.
+    /// Until this many readings have completed, or no more do.
     fn await_answers<D: Driver>(&mut self, driver: &mut D, answers: u64) {
         for _ in 0..WAITS {
             let latest = driver.now() + Nanos::MILLISECOND;
@@ -146,7 +146,7 @@ impl Inspection {
     }
 }
 
-/// Ask a connection, if it is up.
+/// Start to read a connection, if it is up.
 fn ask<D: Driver>(driver: &mut D, connections: &Connections, number: u32) {
     let connection = &connections[number];
     if connection.is_up() {

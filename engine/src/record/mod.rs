@@ -1,4 +1,4 @@
-//! Everything that is counted and timed: by workers as they go, and added up by the collector.
+//! All counts and times: recorded by the workers, and added up by the collector.
 
 pub(crate) mod collector;
 pub(crate) mod departures;

@@ -1,8 +1,8 @@
-//! What one worker counts and times, interval by interval.
+//! The counts and times of one worker, interval by interval.
 //!
-//! A worker fills one [`IntervalCounts`] per interval and gives it away; the collector adds it up
-//! and gives an empty one back. Intervals are cut at the ends of phases, so that adding up those of
-//! a phase gives exactly that phase.
+//! A worker fills one [`IntervalCounts`] per interval and passes it on; the collector adds it up
+//! and returns an empty one. Intervals are cut at the ends of phases, so the sum of a phase's
+//! intervals is exactly that phase.
 
 mod totals;
 
@@ -26,14 +26,14 @@ use crate::wire::tls::Established;
 
 /// From here on a status says that the request failed (RFC 9110 section 15).
 
-/// What happened in one interval on one worker.
+/// The events of one interval on one worker.
 #[derive(Debug)]
 pub struct IntervalCounts {
-    /// Number of the interval, from 0.
+    /// Index of the interval, from 0.
     pub index: u32,
-    /// The same, or that of the last of those that it took the place of.
+    /// The same, or the index of the last one if it covers several.
     pub last: u32,
-    /// The phase it lies in.
+    /// Its phase.
     pub phase: Phase,
     /// Its start.
     pub start: Timestamp,
@@ -45,15 +45,16 @@ pub struct IntervalCounts {
     pub warmup: Counts,
     /// Why slots of the measured window ended without a passing answer.
     pub causes: Causes,
-    /// How answers deviated from the protocol and were read all the same.
+    /// Deviations from the protocol that were accepted.
     pub tolerated: Deviations,
-    /// What exchanges across the edges of a closed loop's window add to rates.
+    /// Corrections of rates for exchanges across the edges of a closed loop's window.
     pub edges: EdgeShares,
     /// Complete answers by status code, of the measured window.
     pub codes: CodeCounts,
     /// Ages of unfinished slots (closed loop) or all response times (open loop).
     pub response: LatencyCounts,
-    /// Service times of complete answers that came in one piece: also their first byte's.
+    /// Service times of complete answers that arrived in one piece: also the times of their first
+    /// byte.
     pub whole: LatencyCounts,
     /// Service times of the other complete answers.
     pub service: LatencyCounts,
@@ -67,11 +68,11 @@ pub struct IntervalCounts {
     pub first_event: LatencyCounts,
     /// From one event to the next.
     pub gap: LatencyCounts,
-    /// First byte − sent of those.
+    /// First byte − sent of the latter.
     pub first_byte: LatencyCounts,
     /// Values in `response` that are ages of unfinished slots.
     pub censored: u64,
-    /// Everything else that is counted.
+    /// All other counters.
     pub totals: Totals,
     /// Exchanges in flight at its end.
     pub in_flight: u64,
@@ -83,22 +84,22 @@ pub struct IntervalCounts {
     pub flows: Vec<FlowSums>,
 }
 
-/// One step's requests. Its times take no room before there are any.
+/// One step's requests. Their times use no memory before there are any.
 #[derive(Debug, Default)]
 pub struct StepSums {
-    /// What became of them.
+    /// Their outcomes.
     pub counts: Counts,
-    /// What those across the window's edges add to those that passed.
+    /// Correction of the count of those that passed, for exchanges across the window's edges.
     pub edge: f64,
-    /// What was timed.
+    /// Their times.
     pub times: Option<Box<StepTimes>>,
-    /// Why answers did not pass, and how many.
+    /// Why answers did not pass, with counts.
     pub failures: Vec<(Failed, u64)>,
     /// Complete answers with a status of 300 and above, by status.
     pub codes: Vec<(AnswerCode, u64)>,
 }
 
-/// What is timed of a step's requests, and of all those of a flow together.
+/// The times of a step's requests, or of a flow.
 #[derive(Debug, Default)]
 pub struct StepTimes {
     /// done - due, and the ages of those without an answer.
@@ -116,17 +117,17 @@ pub struct FlowSums {
     pub passed: u64,
     /// A step did not.
     pub failed: u64,
-    /// The run was over before they were.
+    /// The run ended first.
     pub unfinished: u64,
-    /// What those across the window's edges add to those that passed.
+    /// Correction of the count of those that passed, for flows across the window's edges.
     pub edge: f64,
-    /// How long they took without their pauses, those unfinished until then, and how much of that
-    /// was waiting to send and how much for answers.
+    /// Their length without think times, of unfinished ones up to the end of the run, and the parts
+    /// of it that were waiting to send and for answers.
     pub times: Option<Box<StepTimes>>,
 }
 
 impl StepTimes {
-    /// Add response, service and lateness to these, and become empty.
+    /// Move response, service and lateness to these.
     pub(crate) fn drain_into(&mut self, sums: [&mut LatencyCounts; 3]) {
         let times = [&mut self.response, &mut self.service, &mut self.lateness];
         for (sum, times) in sums.into_iter().zip(times) {
@@ -176,7 +177,8 @@ impl Default for IntervalCounts {
 }
 
 impl IntervalCounts {
-    /// Forget everything; histograms must have been drained. So many steps and flows are followed.
+    /// Reset everything; histograms must have been drained. The numbers of steps and flows are
+    /// those to record.
     pub(crate) fn reset(
         &mut self,
         (index, phase, start): (u32, Phase, Timestamp),
@@ -197,7 +199,7 @@ impl IntervalCounts {
         self.follow(steps, flows);
     }
 
-    /// Follow so many steps and flows.
+    /// Record this many steps and flows.
     pub(crate) fn follow(&mut self, steps: usize, flows: usize) {
         self.steps.resize_with(steps, StepSums::default);
         self.flows.resize_with(flows, FlowSums::default);
@@ -212,7 +214,7 @@ pub(crate) fn add<K: PartialEq>(sums: &mut Vec<(K, u64)>, key: K, count: u64) {
     }
 }
 
-/// Complete answers that are alike: to requests sent together, arrived together.
+/// Equal complete answers: to requests sent together, arrived together.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Answers {
     pub(crate) slot: Slot,
@@ -231,7 +233,7 @@ impl Answers {
     }
 }
 
-/// The counting half of a worker.
+/// The recording half of a worker.
 pub struct Recorder {
     /// The interval being filled.
     current: Box<IntervalCounts>,
@@ -241,13 +243,13 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    /// For an open loop every slot has a due time of its own; in a closed loop response time is
-    /// service time and is derived by the collector.
+    /// In an open loop every slot has a due time; in a closed loop response time is service time,
+    /// and the collector derives it.
     pub fn new(is_open: bool) -> Self {
         Self { current: Box::default(), is_open, window: None }
     }
 
-    /// What the current interval counts beside its slots.
+    /// The counters of the current interval besides its slots.
     #[inline]
     pub(crate) fn totals(&mut self) -> &mut Totals {
         &mut self.current.totals
@@ -258,22 +260,22 @@ impl Recorder {
         self.current.phase
     }
 
-    /// Follow so many steps and flows from now on.
+    /// Record this many steps and flows from now on.
     pub(crate) fn follow(&mut self, (steps, flows): (usize, usize)) {
         self.current.follow(steps, flows);
     }
 
-    /// The current interval is the one of this number, and begins then.
+    /// The current interval has this index, and begins at this time.
     pub(crate) fn open_interval(&mut self, (index, phase): (u32, Phase), start: Timestamp) {
         (self.current.index, self.current.phase, self.current.start) = (index, phase, start);
     }
 
-    /// Go on with an empty interval. The one until now.
+    /// Continue with an empty interval. Returns the last one.
     pub(crate) fn close_interval(&mut self, fresh: Box<IntervalCounts>) -> Box<IntervalCounts> {
         std::mem::replace(&mut self.current, fresh)
     }
 
-    /// Count what lies across the edges of this window of a closed loop by its share.
+    /// Count exchanges across the edges of this window of a closed loop by their share.
     pub(crate) fn cut_at(&mut self, window: Range<Timestamp>) {
         self.window = Some(window);
     }
@@ -287,7 +289,7 @@ impl Recorder {
         }
     }
 
-    /// A request of a step, whose slot has a due time of its own, was sent.
+    /// A request of a step, whose slot has a due time, was sent.
     #[inline]
     pub(crate) fn sent(&mut self, step: usize, slot: Slot, sent: Timestamp) {
         let lateness = sent.since(slot.due).0;
@@ -301,7 +303,7 @@ impl Recorder {
         }
     }
 
-    /// Complete answers to requests of a step arrived, and were judged.
+    /// Complete answers to requests of a step arrived, and were checked.
     #[inline]
     pub(crate) fn ended(
         &mut self,
@@ -316,7 +318,7 @@ impl Recorder {
             Err(_) => Outcome::CheckFailed,
         };
         self.ended_as(answers, outcome, done);
-        // A URL's requests are of no step that is counted apart.
+        // A URL's requests have no separate step.
         if !self.current.steps.is_empty() {
             self.ended_step(step, answers, (judgement, outcome), done);
         }
@@ -385,7 +387,7 @@ impl Recorder {
     ) {
         self.counts(slot).end(outcome, u64::from(count));
         if self.is_across(slot) {
-            // A closed loop's request is due when it is sent, a step's hardly before.
+            // In a closed loop a request is due when it is sent, and a step's hardly before.
             self.note_across(slot, (slot.due, now), (outcome, count));
         }
         let age = now.since(slot.due).0;
@@ -401,7 +403,7 @@ impl Recorder {
         }
     }
 
-    /// `count` released slots end as `outcome` for the reason `cause`: one line, for people.
+    /// `count` released slots end as `outcome` for the reason `cause`: one line, for users.
     #[cold]
     #[inline(never)]
     pub(crate) fn caused(&mut self, slot: Slot, outcome: Outcome, cause: &dyn Display, count: u16) {
@@ -410,7 +412,7 @@ impl Recorder {
         }
     }
 
-    /// The same of one slot, with an example of what was seen.
+    /// The same for one slot, with an example.
     #[cold]
     #[inline(never)]
     pub(crate) fn caused_with(
@@ -450,8 +452,8 @@ impl Recorder {
         self.current.steps.get_mut(step).filter(|_| slot.measured)
     }
 
-    /// Where to record what a measured request of a step takes. A step that is the only one takes
-    /// what the whole takes, which is recorded already.
+    /// Where the times of a step's measured requests are recorded. The times of a single step are
+    /// those of the whole, which are recorded already.
     #[inline]
     fn step_times(&mut self, step: usize) -> Option<&mut StepTimes> {
         let steps = &mut self.current.steps;
@@ -459,7 +461,7 @@ impl Recorder {
         steps.get_mut(step).filter(|_| !is_only).map(StepSums::times)
     }
 
-    /// One more answer: it joins those before it that are alike, which are recorded together.
+    /// One more answer: it joins equal ones before it, which are recorded together.
     #[inline]
     pub(crate) fn gather(&mut self, alike: &mut Option<Answers>, answer: Answers, now: Timestamp) {
         match alike {
@@ -472,14 +474,14 @@ impl Recorder {
         }
     }
 
-    /// Answers that are alike are judged by their status alone.
+    /// Equal answers are evaluated by their status alone.
     #[inline]
     pub(crate) fn ended_alike(&mut self, answers: &Answers, now: Timestamp) {
         let has_passed = !answers.code.is_error();
         self.ended(0, answers, if has_passed { Ok(()) } else { Err(Failed::Status) }, now);
     }
 
-    /// `count` requests of a step were sent another time.
+    /// `count` requests of a step were sent again.
     pub(crate) fn sent_again(&mut self, step: usize, slot: Slot, count: u16) {
         self.counts(slot).retried += u64::from(count);
         if let Some(sums) = self.step(step, slot) {
@@ -500,12 +502,12 @@ impl Recorder {
         totals.handshakes_resumed += u64::from(established.is_resumed);
     }
 
-    /// Where to record what a slot takes, if it is timed.
+    /// Where the times of a slot are recorded, if it is measured.
     pub(crate) fn timed(&mut self, slot: Slot) -> Option<&mut IntervalCounts> {
         self.is_timed(slot).then_some(&mut *self.current)
     }
 
-    /// Whether what ends now lies across an edge of the measured window.
+    /// Whether an exchange that ends now crosses an edge of the measured window.
     #[inline]
     fn is_across(&self, slot: Slot) -> bool {
         match self.current.phase {
@@ -535,7 +537,8 @@ impl Recorder {
         edges.busy += more * done.since(sent).0 as f64;
     }
 
-    /// What warm-up slots take once the measured window has begun belongs to neither.
+    /// A warm-up request that completes inside the measured window is not recorded in either
+    /// histogram.
     #[inline]
     fn is_timed(&self, slot: Slot) -> bool {
         slot.measured || self.current.phase == Phase::Warmup
@@ -547,7 +550,8 @@ impl Recorder {
     }
 }
 
-/// What something that began and ended so adds to the count of those begun in the window.
+/// The correction of an exchange that began and ended at these times, for the count of those begun
+/// in the window.
 fn added(window: &Range<Timestamp>, slot: Slot, (began, ended): (Timestamp, Timestamp)) -> f64 {
     share_within(window, began, ended) - f64::from(u8::from(slot.measured))
 }

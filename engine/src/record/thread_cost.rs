@@ -1,5 +1,5 @@
-//! What a worker's thread has cost so far, read from procfs by another thread, so that reading
-//! it disturbs nothing.
+//! The cost of a worker's thread, read from procfs by another thread, so that reading does not
+//! disturb it.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -22,7 +22,7 @@ pub(crate) struct ThreadCost {
 }
 
 impl ThreadCost {
-    /// Of a thread of this process; zero where procfs cannot be read.
+    /// Of a thread of this process; zero if procfs cannot be read.
     pub(crate) fn read(thread: i32) -> Self {
         let file = |name: &str| {
             std::fs::read_to_string(format!("/proc/self/task/{thread}/{name}")).unwrap_or_default()
@@ -36,7 +36,7 @@ impl ThreadCost {
         let number = |text: Option<&str>| text.and_then(|t| t.trim().parse().ok()).unwrap_or(0);
         let mut scheduling = schedstat.split_whitespace();
         let (on_cpu, run_queue) = (number(scheduling.next()), number(scheduling.next()));
-        // The name in parentheses may hold anything, so fields count from its end.
+        // The name in parentheses may contain any character, so fields count from its end.
         let fields = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
         let mut ticks = fields.split_whitespace().skip(11);
         let (user_ticks, system_ticks) = (number(ticks.next()), number(ticks.next()));
@@ -54,13 +54,13 @@ impl ThreadCost {
         }
     }
 
-    /// What was added since `earlier`.
+    /// The difference since `earlier`.
     pub(crate) fn since(&self, earlier: &Self) -> Self {
         let user_ticks = self.user_ticks.saturating_sub(earlier.user_ticks);
         let system_ticks = self.system_ticks.saturating_sub(earlier.system_ticks);
         Self {
             on_cpu: Nanos(self.on_cpu.0.saturating_sub(earlier.on_cpu.0)),
-            // Ticks of 10 ms are too coarse to time with, but not to divide with.
+            // Ticks of 10 ms are too coarse for times, but not for shares.
             user_share: (user_ticks << 32).checked_div(user_ticks + system_ticks).unwrap_or(0),
             run_queue: Nanos(self.run_queue.0.saturating_sub(earlier.run_queue.0)),
             preempted: self.preempted.saturating_sub(earlier.preempted),
@@ -77,16 +77,16 @@ impl ThreadCost {
     }
 }
 
-/// How long one thread has waited for a CPU, read by the thread itself.
+/// How long a thread has waited for a CPU, read by the thread itself.
 pub(crate) struct RunQueue(Option<File>);
 
 impl RunQueue {
-    /// Of the thread that calls.
+    /// Of the calling thread.
     pub(crate) fn of_this_thread() -> Self {
         Self(File::open("/proc/thread-self/schedstat").ok())
     }
 
-    /// Since it began; zero where procfs cannot be read.
+    /// Since it began; zero if procfs cannot be read.
     pub(crate) fn waited(&self) -> Nanos {
         let mut text = [0; 64];
         let read = self.0.as_ref().map_or(0, |file| file.read_at(&mut text, 0).unwrap_or(0));
@@ -95,7 +95,7 @@ impl RunQueue {
     }
 }
 
-/// Largest resident memory of this process so far, in bytes; 0 where procfs cannot be read.
+/// Largest resident memory of this process so far, in bytes; 0 if procfs cannot be read.
 pub(crate) fn resident_peak() -> u64 {
     from_status("VmHWM:")
 }

@@ -1,4 +1,4 @@
-//! Workers, drivers and observers that break: the run ends, says why, and loses nothing.
+//! Workers, drivers and observers that break: the run ends, reports the cause, and loses nothing.
 
 use std::collections::VecDeque;
 use std::io::{Read, Write};
@@ -18,12 +18,12 @@ use super::*;
 use crate::drivers::ring_driver::RingDriver;
 use crate::drivers::{Driver, DriverEvent, EventKind, ReceiveMode, UnderWay, Until};
 
-/// What breaks a worker.
+/// How a worker breaks.
 #[derive(Clone, Copy, Debug)]
 enum Fate {
-    /// At a wait, after so many of them.
+    /// At this number of waits.
     Panics(u64),
-    /// At a wait, after so many requests.
+    /// At a wait, after this many requests.
     Halts(u64),
     Lasts,
 }
@@ -119,7 +119,7 @@ impl Driver for Fated {
     }
 }
 
-/// Does not watch, or breaks with the first interval.
+/// Ignores all, or breaks at the first interval.
 struct Watch {
     panics: bool,
 }
@@ -133,7 +133,7 @@ impl Observer for Watch {
     fn measure_ended(&mut self) {}
 }
 
-/// Far longer than a test may take: what does not end by itself fails it.
+/// Far longer than a test may take: a run that does not end by itself fails it.
 fn plan(workers: usize) -> Plan {
     let parts = RequestParts::new("GET", "localhost", "/");
     Plan::plain(
@@ -161,7 +161,7 @@ fn run_fated(fates: &[Fate], panics: bool) -> Result<RunRecord, RunError> {
 
 #[test]
 fn a_worker_that_panics_ends_the_run_whenever_it_does() {
-    // In its setting up, at its first wait before it is ready, and long after.
+    // While it is set up, at its first wait before it is ready, and long after.
     let error = run_with(&plan(2), &Control::new(), &mut Watch { panics: false }, &|index, _| {
         assert!(index == 0, "no worker at all");
     });
@@ -201,7 +201,7 @@ fn a_driver_that_halts_ends_the_run_and_nothing_that_was_measured_is_lost() {
     assert!(why.contains("memory"), "{why}");
 }
 
-/// Answers each receipt, which is a request: one is in flight on each connection.
+/// Answers every received request: one is in flight on each connection.
 fn target() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = listener.local_addr().expect("a bound listener");

@@ -1,7 +1,7 @@
-//! One healthy run as the engine hands it over, for the tests of every crate that reads records.
+//! One healthy run as the engine returns it, for the tests of every crate that reads records.
 //!
 //! Included by path where it is needed; the module that includes it calls `uringbench-core`
-//! `words`. A test that needs an unhealthy run changes the record it gets here.
+//! `words`. A test that needs an unhealthy run changes this record.
 
 use super::words::answer_code::{AnswerCode, CodeCounts};
 use super::words::cause::Causes;
@@ -80,7 +80,7 @@ pub(crate) fn record(plan: &Plan) -> RunRecord {
     }
 }
 
-/// `slots` released and all of them answered well.
+/// `slots` released, all of them answered with success.
 pub(crate) fn all_ok(slots: u64) -> Counts {
     let mut counts = Counts::default();
     counts.released = slots;
@@ -94,7 +94,7 @@ fn windows() -> NamedWindows {
     NamedWindows::of_run(STARTED, measure..drain, drain + Nanos::MILLISECOND)
 }
 
-/// So many answers with each HTTP status.
+/// This many answers with each HTTP status.
 pub(crate) fn codes(answers: &[(u16, u64)]) -> CodeCounts {
     let codes = answers.iter().map(|&(status, answers)| (AnswerCode::http(status), answers));
     codes.collect()

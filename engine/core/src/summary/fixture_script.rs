@@ -1,5 +1,5 @@
-//! A run of a scenario as the engine hands it over, with a step that always fails, one that
-//! sometimes does, and one that nobody came to; for the tests of crates that show it.
+//! A run of a scenario as the engine returns it, with a step that always fails, one that fails
+//! sometimes, and one that was never reached; for the tests of crates that show it.
 //!
 //! Included by path beside `fixture`; the module that includes them calls `uringbench-core`
 //! `words`.
@@ -29,7 +29,7 @@ pub(crate) fn scripted(plan: Plan, users: Option<u32>) -> Plan {
     with_script.expect("users where the loop is closed")
 }
 
-/// What `record` says of it: 1,500 and 500 flows, 3,500 requests and 20 logins before them.
+/// `record` with 1,500 and 500 flows, 3,500 requests and 20 logins before them.
 pub(crate) fn scripted_record(record: RunRecord) -> RunRecord {
     let mut counts = Counts::default();
     counts.released = 3_520;

@@ -6,7 +6,7 @@ use crate::record::{FlowRecord, RunRecord, StepRecord};
 use crate::summary::{TimeSummary, ratio};
 use crate::time::Nanos;
 
-/// What a script came to.
+/// The summary of a script.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ScriptSummary {
     /// Its steps, by number.
@@ -18,16 +18,16 @@ pub struct ScriptSummary {
 /// One step's requests.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StepSummary {
-    /// What the step is called.
+    /// Its name.
     pub name: String,
-    /// What it belongs to: a flow's name, `on_start` or `on_end`.
+    /// Its part: a flow's name, `on_start` or `on_end`.
     pub flow: String,
-    /// What became of its requests.
+    /// The outcomes of its requests.
     pub counts: Counts,
-    /// Those that passed, per second; in a closed loop those across an edge of the window by their
+    /// Those that passed, per second; in a closed loop, those across an edge of the window by their
     /// share.
     pub rate: f64,
-    /// Share of those that did not pass; `None` when none ended.
+    /// Share of those that did not pass; `None` if none ended.
     pub error_share: Option<f64>,
     /// done − due.
     pub response: TimeSummary,
@@ -35,30 +35,30 @@ pub struct StepSummary {
     pub service: TimeSummary,
     /// sent − due.
     pub lateness: TimeSummary,
-    /// Why answers did not pass, and how many, the most first.
+    /// Why answers did not pass, with counts, the most frequent first.
     pub failures: Vec<(String, u64)>,
 }
 
 /// One kind of flow.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FlowSummary {
-    /// What it is called.
+    /// Its name.
     pub name: String,
     /// Flows in which every step passed.
     pub passed: u64,
-    /// Flows in which one did not.
+    /// Flows in which a step failed.
     pub failed: u64,
-    /// Flows that the end of the run cut short.
+    /// Flows unfinished at the end of the run.
     pub unfinished: u64,
     /// Those that passed, per second.
     pub rate: f64,
-    /// Share of those that did not pass; `None` when none ended.
+    /// Share of those that did not pass; `None` if none ended.
     pub error_share: Option<f64>,
-    /// How long they took without their pauses.
+    /// Their length without think times.
     pub response: TimeSummary,
-    /// How much of that was waiting for answers.
+    /// The part of it that was waiting for answers.
     pub service: TimeSummary,
-    /// How much of that was waiting to send, since a request was due.
+    /// The part of it that was waiting to send a due request.
     pub lateness: TimeSummary,
 }
 

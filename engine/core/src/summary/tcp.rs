@@ -1,39 +1,40 @@
-//! What TCP knew of a run's connections, in figures over them.
+//! The TCP state of a run's connections, summarised.
 
 use crate::record::{RunRecord, TcpReading};
 
-/// The connections that were asked, some during the run, the others when it was over.
+/// The connections whose state was read, some during the run, the others at its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TcpSummary {
-    /// How many, at least 1.
+    /// Their number, at least 1.
     pub connections: u64,
-    /// How many the run has made, at least as many.
+    /// Connections made in the run, at least as many.
     pub made: u64,
-    /// Segments they sent again.
+    /// Segments they retransmitted.
     pub retransmits: u64,
     /// Smoothed round-trip times, ns.
     pub rtt: Option<Spread>,
     /// The least round-trip time of any, ns.
     pub rtt_min: Option<u64>,
-    /// How fast what they sent last was acknowledged, bytes per second.
+    /// The rate at which their last data was acknowledged, bytes per second.
     pub delivery_rate: Option<Spread>,
 }
 
-/// A figure over connections. Successive ones of one number count once, as the last of them.
+/// The distribution of a figure over connections. Successive connections of one number count once,
+/// as the last of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Spread {
     /// The least.
     pub min: u64,
-    /// Half of them have no more.
+    /// The median.
     pub p50: u64,
-    /// 90 % of them have no more.
+    /// The 90 % quantile.
     pub p90: u64,
     /// The most.
     pub max: u64,
 }
 
 impl TcpSummary {
-    /// `None` where none could be asked.
+    /// `None` if no state could be read.
     pub(super) fn of(record: &RunRecord) -> Option<Self> {
         let readings: Vec<&TcpReading> =
             record.workers.iter().flat_map(|worker| &worker.tcp).collect();

@@ -1,4 +1,4 @@
-//! The summary against figures worked out by hand.
+//! The summary compared with figures computed by hand.
 
 use super::*;
 use crate::histogram;
@@ -41,10 +41,10 @@ fn cost_is_per_complete_answer_and_share_of_the_window() {
     assert_eq!(summary.bytes, Bytes { sent: 12_000_000, received: 255_000_000 });
     assert_eq!(summary.workers[1], WorkerShare { cpu: 1, busy: 0.7, spun: 0.0, run_queue: 0.002 });
     assert_eq!(summary.busiest(), 0.7);
-    // Time spun cost the CPU, but served no request.
+    // Time spun used CPU, but served no request.
     let mut spinning = fixture::record(&plan);
     for worker in &mut spinning.workers {
-        // Of a thread that never waits for its CPU.
+        // For a thread that never waits for its CPU.
         (worker.spun, worker.run_queue) = (Nanos::from_millis(700), Nanos::ZERO);
     }
     let summary = Summary::of(&plan, &spinning);

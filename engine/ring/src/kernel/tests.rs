@@ -1,5 +1,5 @@
-//! A kernel that refuses to take submissions, as it does when it has no memory: here because the
-//! ring is not enabled yet.
+//! A kernel that refuses submissions, as it does without memory: here because the ring is not
+//! enabled yet.
 
 use super::*;
 

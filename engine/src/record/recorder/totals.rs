@@ -1,4 +1,4 @@
-//! What an interval counts beside its slots.
+//! The counters of an interval besides its slots.
 
 use uringbench_core::ending::Endings;
 use uringbench_core::time::Nanos;
@@ -8,12 +8,11 @@ use uringbench_core::time::Nanos;
 pub struct Totals {
     /// System calls of the loop.
     pub enters: u64,
-    /// Time the loop spun for want of anything to do.
+    /// Time the loop spun without anything to do.
     pub spun: Nanos,
     /// Slots that found every connection busy.
     pub waited: u64,
-    /// How long requests of a closed loop waited behind others of their turn before they left,
-    /// summed.
+    /// How long requests of a closed loop waited in their turn's queue of sends, summed.
     pub departing: Nanos,
     /// Bytes of requests.
     pub sent_bytes: u64,
@@ -21,17 +20,17 @@ pub struct Totals {
     pub received_bytes: u64,
     /// Connections that carried their first measured request.
     pub connections_used: u32,
-    /// Why connections that stood have ended.
+    /// Why established connections ended.
     pub endings: Endings,
-    /// Connections made again.
+    /// Reconnects.
     pub reconnects: u64,
     /// Connection attempts that failed.
     pub connects_failed: u64,
-    /// Receipts nobody had asked for.
+    /// How often bytes arrived that no request asked for.
     pub unsolicited: u64,
-    /// Messages over WebSockets that nobody had asked for.
+    /// WebSocket messages that no request asked for.
     pub unsolicited_messages: u64,
-    /// Receives armed again for want of a buffer.
+    /// Receives armed again because no buffer was free.
     pub buffers_exhausted: u64,
     /// Events of streams, of timed slots.
     pub events: u64,
@@ -39,9 +38,9 @@ pub struct Totals {
     pub stalls: u64,
     /// Idle connections that ended.
     pub idle_lost: u64,
-    /// TLS handshakes in full.
+    /// Full TLS handshakes.
     pub handshakes_full: u64,
-    /// TLS handshakes that took up an earlier session.
+    /// TLS handshakes that resumed an earlier session.
     pub handshakes_resumed: u64,
 }
 
