@@ -1,8 +1,8 @@
-//! What an answer says about why it is no plain success: where it redirects to, which credentials
-//! it asks for, when to come back (RFC 9110 sections 10.2.2, 10.2.3 and 11.6.1).
+//! Headers that explain why an answer is not a plain success: the target of a redirect, the
+//! requested credentials, the time to retry (RFC 9110 sections 10.2.2, 10.2.3 and 11.6.1).
 //!
-//! One answer per status is looked at, off the hot path. What may be a secret is left out: the
-//! query and the credentials of a location, everything of a challenge but its scheme.
+//! One answer per status is read, off the hot path. Possible secrets are left out: the query and
+//! the credentials of a location, everything in a challenge except for its scheme.
 
 use crate::flow::answer::Answer;
 use crate::http::partial_head::head_end;
@@ -24,8 +24,8 @@ pub struct StatusSample {
 }
 
 impl StatusSample {
-    /// Read the answer with this status whose header begins `bytes`, interim answers before it
-    /// aside. `None` when `bytes` do not begin with a whole header of it.
+    /// Read the answer with this status whose header is at the start of `bytes`, after interim
+    /// answers. `None` if `bytes` do not begin with a complete header of it.
     pub fn of(status: u16, mut bytes: &[u8]) -> Option<Self> {
         loop {
             let (head, rest) = bytes.split_at(head_end(&[], bytes)?);
@@ -54,14 +54,14 @@ impl StatusSample {
     }
 }
 
-/// The digits of a status line, in whatever form of it is read.
+/// The digits of a status line, in any accepted form.
 fn code(head: &[u8]) -> Option<&[u8]> {
     head.get(..5).filter(|name| name.eq_ignore_ascii_case(b"HTTP/"))?;
     let behind = &head[head.iter().position(|byte| *byte == b' ')?..];
     behind[behind.iter().position(|byte| *byte != b' ')?..].get(..3)
 }
 
-/// A URL up to its query, and without user and password.
+/// A URL up to its query, without user and password.
 fn without_secrets(url: &[u8]) -> &[u8] {
     let end = url.iter().position(|byte| b"?#".contains(byte)).unwrap_or(url.len());
     let url = &url[..end];
@@ -69,7 +69,7 @@ fn without_secrets(url: &[u8]) -> &[u8] {
     if has_user { b"a URL with credentials" } else { url }
 }
 
-/// Printable, and of a bounded length.
+/// Printable, and of limited length.
 fn shown(value: &[u8]) -> String {
     let text = String::from_utf8_lossy(value);
     let cut: String = text.escape_debug().take(SHOWN_MAX).collect();

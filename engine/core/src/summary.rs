@@ -1,8 +1,8 @@
-//! The summary: the few figures of a run that verdicts, documents and reports are made from.
+//! The summary: the figures of a run for verdicts, documents and reports.
 //!
-//! Computed once from the plan and the record. It decides over which window a rate is taken and
-//! which quantiles a histogram has samples enough for; how they are stored or shown is left to
-//! the store and the report.
+//! Computed once from the plan and the record. It decides over which window a rate is taken and for
+//! which quantiles a histogram has enough samples; store and report decide how to store and show
+//! them.
 
 use std::fmt;
 
@@ -20,47 +20,47 @@ use crate::time::Nanos;
 pub use script::{FlowSummary, ScriptSummary, StepSummary};
 pub use tcp::{Spread, TcpSummary};
 
-/// Samples that must lie beyond a quantile before it is printed: with fewer, one slow request
-/// more or less moves it.
+/// Samples that must lie beyond a quantile before it is printed: with fewer, a single slow request
+/// moves it.
 pub const TAIL_SAMPLES_MIN: u64 = 10;
 
-/// What a run came to, over its measured window.
+/// The summary of a run, over its measured window.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Summary {
-    /// Length of the measured window; zero when the run ended before it.
+    /// Length of the measured window; zero if the run ended before it.
     pub measured: Nanos,
     /// Requests per second.
     pub rate: Rates,
-    /// Share of the slots that ended other than `ok`, 0..=1; `None` when no slot ended.
+    /// Share of the slots that ended other than `ok`, 0..=1; `None` if no slot ended.
     pub error_share: Option<f64>,
-    /// What was timed.
+    /// The times.
     pub times: TimesSummary,
-    /// What TCP knew of the connections; `None` where none could be asked.
+    /// TCP state of the connections; `None` if none could be read.
     pub tcp: Option<TcpSummary>,
-    /// What the load cost this machine.
+    /// The cost of the load on this machine.
     pub client: ClientCost,
-    /// What crossed the sockets.
+    /// Bytes sent and received.
     pub bytes: Bytes,
     /// One per worker, in the order of the record.
     pub workers: Vec<WorkerShare>,
-    /// Steps and flows, where there is a script.
+    /// Steps and flows, if there is a script.
     pub script: Option<ScriptSummary>,
 }
 
 /// Requests per second of the measured window.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Rates {
-    /// What the plan asks for; `None` in a closed loop. Flows, where there is a script.
+    /// The planned rate; `None` in a closed loop. With a script, of flows.
     pub offered: Option<f64>,
-    /// Slots that were sent: released, less those never sent for want of a connection. In an open
-    /// loop of flows, the flows that were begun. In a closed loop those across an edge of the
-    /// window count by the share of their time that lies in it ([`crate::edges`]).
+    /// Slots that were sent: released, less those that found no connection in time. In an open loop
+    /// of flows, the flows that were begun. In a closed loop those across an edge of the window
+    /// count by the share of their time inside ([`crate::edges`]).
     pub achieved: f64,
     /// Slots that ended `ok`, likewise.
     pub completed: f64,
 }
 
-/// The eight histograms in figures.
+/// The figures of the eight histograms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TimesSummary {
     /// done − due, censored values included.
@@ -83,21 +83,21 @@ pub struct TimesSummary {
     pub censored: u64,
 }
 
-/// One histogram in figures, nanoseconds.
+/// The figures of one histogram, nanoseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TimeSummary {
     quantiles: [Option<u64>; Quantile::ALL.len()],
-    /// `None` when there are no values; likewise the next two.
+    /// `None` without values; likewise the next two.
     pub mean: Option<u64>,
-    /// The fastest.
+    /// The minimum.
     pub min: Option<u64>,
-    /// The slowest.
+    /// The maximum.
     pub max: Option<u64>,
-    /// Values.
+    /// The number of values.
     pub count: u64,
 }
 
-/// The quantiles uringbench speaks of.
+/// The quantiles that uringbench reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Quantile {
@@ -115,11 +115,11 @@ pub enum Quantile {
     P9999,
 }
 
-/// What the load cost this machine.
+/// The cost of the load on this machine.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ClientCost {
-    /// CPU nanoseconds of the workers per complete answer, without those spun for want of anything
-    /// to do; `None` when there was none.
+    /// CPU nanoseconds of the workers per complete answer, without those spent spinning; `None`
+    /// without answers.
     pub cpu_ns_per_request: Option<f64>,
     /// CPU time of the workers outside the kernel.
     pub user: Nanos,
@@ -127,8 +127,8 @@ pub struct ClientCost {
     pub system: Nanos,
     /// Largest resident memory of the process, bytes.
     pub rss_peak: u64,
-    /// `io_uring_enter` calls per complete answer; `None` when there was none, or where the
-    /// backend does not count them.
+    /// `io_uring_enter` calls per complete answer; `None` without answers, or if the backend does
+    /// not count them.
     pub enters_per_request: Option<f64>,
 }
 
@@ -146,19 +146,19 @@ pub struct Bytes {
 pub struct WorkerShare {
     /// The CPU it was pinned to.
     pub cpu: usize,
-    /// At work, in user space or the kernel.
+    /// Working, in user space or the kernel.
     pub busy: f64,
-    /// Spinning for want of anything to do.
+    /// Spinning without anything to do.
     pub spun: f64,
-    /// Ready to run while something else had the CPU.
+    /// Ready to run while another thread had the CPU.
     pub run_queue: f64,
 }
 
 impl Summary {
-    /// Sum up one run.
+    /// Summarise one run.
     pub fn of(plan: &Plan, record: &RunRecord) -> Self {
         let measured = measured_window(record);
-        // What is left of sums that cancel out may be a hair below nothing.
+        // Rounding may leave a sum that cancels out slightly below zero.
         let per_second = |slots: f64| ratio(slots.max(0.0), measured.as_secs_f64()).unwrap_or(0.0);
         let edges = record.edges;
         let counts = &record.counts;
@@ -200,12 +200,12 @@ impl Summary {
         }
     }
 
-    /// Whether response times are service times, because nothing is due before it can be sent.
+    /// Whether response times are service times, because no request is due before it can be sent.
     pub const fn is_served_at_once(&self) -> bool {
         self.rate.offered.is_none() && self.script.is_none()
     }
 
-    /// The largest share of the window any worker ran, 0 when there is no worker.
+    /// The largest share of the window that any worker ran, 0 without workers.
     pub fn busiest(&self) -> f64 {
         self.workers.iter().map(|w| w.busy).fold(0.0, f64::max)
     }
@@ -228,7 +228,7 @@ impl TimeSummary {
         }
     }
 
-    /// The same, of counts.
+    /// The same for counts.
     pub fn of_counts(counts: &LatencyCounts) -> Self {
         let count = counts.total();
         Self {
@@ -242,7 +242,7 @@ impl TimeSummary {
         }
     }
 
-    /// The value of a quantile; `None` when there are too few values for it.
+    /// The value of a quantile; `None` if there are too few values for it.
     pub const fn at(&self, quantile: Quantile) -> Option<u64> {
         self.quantiles[quantile as usize]
     }
@@ -253,7 +253,7 @@ impl Quantile {
     pub const ALL: [Self; 6] =
         [Self::P50, Self::P90, Self::P95, Self::P99, Self::P999, Self::P9999];
 
-    /// How it is spoken of: `p99.9`.
+    /// Its name in reports: `p99.9`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::P50 => "p50",
@@ -293,7 +293,7 @@ impl ClientCost {
         let (user, system) = (Nanos(sum(|w| w.user.0)), Nanos(sum(|w| w.system.0)));
         let worked = sum(|w| worked(w).0);
         let completed = record.completed();
-        // Nothing is sent without a system call, so none counted is none that could be.
+        // Nothing is sent without a system call, so zero means that they are not counted.
         let enters = Some(sum(|w| w.enters)).filter(|&enters| enters > 0);
         Self {
             cpu_ns_per_request: ratio(worked as f64, completed),
@@ -322,8 +322,8 @@ fn worked(worker: &WorkerRecord) -> Nanos {
     Nanos((worker.user + worker.system).0.saturating_sub(spun(worker).0))
 }
 
-/// CPU time passed with looking whether something has happened. It was read off the clock, which
-/// goes on while the thread waits for its CPU: of the time in which it could run, it ran a share.
+/// CPU time spent polling. It was measured by the clock, which continues while the thread waits for
+/// its CPU: of the time in which it could run, it ran a share.
 fn spun(worker: &WorkerRecord) -> Nanos {
     let ran = (worker.user + worker.system).0;
     let share = ratio(ran as f64, (ran + worker.run_queue.0) as f64).unwrap_or(0.0);
@@ -339,7 +339,7 @@ fn ratio(part: f64, whole: f64) -> Option<f64> {
     (whole > 0.0).then(|| part / whole)
 }
 
-/// A whole number as people read it: `152,340`.
+/// A whole number for display: `152,340`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Grouped(pub u64);
 
@@ -357,18 +357,17 @@ impl fmt::Display for Grouped {
     }
 }
 
-/// So many of a countable thing, grouped: `1 request`, `12,000 requests`. The noun's plural ends
-/// in `s`.
+/// A count with its noun: `1 request`, `12,000 requests`. The plural ends in `s`.
 pub fn plural(count: u64, noun: &str) -> String {
     format!("{} {noun}{}", Grouped(count), if count == 1 { "" } else { "s" })
 }
 
-/// The same as the subject of a sentence in the past: `1 slot was`, `2 slots were`.
+/// The same as the subject of a past-tense sentence: `1 slot was`, `2 slots were`.
 pub fn plural_were(count: u64, noun: &str) -> String {
     format!("{} {}", plural(count, noun), if count == 1 { "was" } else { "were" })
 }
 
-/// A share of 0..=1 as people read it: `12.3 %`, `0.04 %`, `100 %`.
+/// A share of 0..=1 for display: `12.3 %`, `0.04 %`, `100 %`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Percent(pub f64);
 
@@ -379,7 +378,7 @@ impl fmt::Display for Percent {
             0.0 => "0 %".to_owned(),
             p if p < 0.005 => "<0.01 %".to_owned(),
             p if p < 0.995 => format!("{p:.2} %"),
-            // 99.96 % of a rate is not 100 %: rounding up to the whole would hide what is missing.
+            // 99.96 % of a rate is not 100 %: rounding up would hide the missing part.
             p if p < 100.0 => format!("{:.1} %", p.min(99.9)),
             p => format!("{p:.0} %"),
         };
