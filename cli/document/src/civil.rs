@@ -4,12 +4,12 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use time::UtcDateTime;
 
-/// A point in time as the calendar has it, UTC.
+/// UTC calendar time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Civil(UtcDateTime);
 
 impl Civil {
-    /// What `time` is in UTC. A clock set before 1970 reads as 1970.
+    /// `time` in UTC. A clock set before 1970 reads as 1970.
     pub fn of(time: SystemTime) -> Self {
         let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
         let known = UtcDateTime::from_unix_timestamp_nanos(since.as_nanos().cast_signed());

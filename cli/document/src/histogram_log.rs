@@ -1,8 +1,8 @@
 //! The histogram log: whole-run histograms in HdrHistogram's interval log format, version 1.3.
 //!
 //! Readable by its Java tools: `HistogramLogProcessor -i response.hlog -tag response` (without a
-//! tag that tool shows untagged lines only). Values are nanoseconds; the tool divides by a
-//! million of its own accord, so it shows milliseconds.
+//! tag that tool shows untagged lines only). Values are nanoseconds; the tool itself divides by a
+//! million, so it shows milliseconds.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -29,7 +29,7 @@ impl HistogramLog {
     /// The log of a run whose first phase began at `started`.
     ///
     /// # Errors
-    /// [`EncodeError`] when a histogram cannot be serialised.
+    /// [`EncodeError`] if a histogram cannot be serialised.
     pub fn of(record: &RunRecord, started: SystemTime) -> Result<Self, EncodeError> {
         let (offset, length) = measured_window(record);
         let mut text =
@@ -58,7 +58,7 @@ fn histograms(record: &RunRecord) -> [&Histogram<u64>; TAGS.len()] {
     [&record.times.response, &record.times.service, &record.times.lateness]
 }
 
-/// Where the measured window begins, from the start of the run, and how long it is.
+/// Start of the measured window, from the start of the run, and its length.
 fn measured_window(record: &RunRecord) -> (Duration, Duration) {
     let Some(measured) = record.windows.measured() else {
         return (Duration::ZERO, Duration::ZERO);

@@ -1,9 +1,9 @@
 //! The interval log: the response times of each of the run's `intervals`, a line each, in
-//! HdrHistogram's log format (version 1.3, histograms V2-DEFLATE), written while the run goes on.
+//! HdrHistogram's log format (version 1.3, histograms V2-DEFLATE), written during the run.
 //!
 //! Lines of the warm-up have the tag `warmup`; the others have none, and their histograms add up to
 //! the run's. Values are nanoseconds. Java's tools read it: `HistogramLogProcessor -i
-//! intervals.hlog` shows the course, and a percentile of any stretch.
+//! intervals.hlog` shows the course, and a percentile of any part of it.
 
 use std::fmt::Write as _;
 use std::io::{self, BufRead, Write};
@@ -22,7 +22,7 @@ use crate::histogram_log::{MAX_VALUE_DIVISOR, header};
 /// The tag of the warm-up's lines.
 pub const WARMUP: &str = "warmup";
 
-/// A log under way. What it holds does not grow with the run.
+/// A log being written. Its memory does not grow with the run.
 pub struct IntervalLog<W> {
     to: W,
     serializer: V2DeflateSerializer,
@@ -35,7 +35,7 @@ impl<W: Write> IntervalLog<W> {
     /// Begin the log of a run that began at `started`.
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// If it cannot be written.
     pub fn begin(mut to: W, started: SystemTime) -> io::Result<Self> {
         to.write_all(header(started, "the warm-up has the tag warmup").as_bytes())?;
         Ok(Self {
@@ -47,10 +47,10 @@ impl<W: Write> IntervalLog<W> {
         })
     }
 
-    /// Write the line of an interval, in one call: a crash costs the last line at most.
+    /// Write the line of an interval, in one call: a crash loses at most the last line.
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// If it cannot be written.
     pub fn append(&mut self, interval: &Interval, response: &LatencyCounts) -> io::Result<()> {
         self.histogram.reset();
         response.add_to(&mut self.histogram);
@@ -65,7 +65,7 @@ impl<W: Write> IntervalLog<W> {
         }
         let (start, length) = (interval.start.as_secs_f64(), interval.length.as_secs_f64());
         let max = self.histogram.max() as f64 / MAX_VALUE_DIVISOR;
-        // A string takes anything.
+        // Writing to a string cannot fail.
         let _ = write!(self.line, "{start:.3},{length:.3},{max:.3},");
         STANDARD.encode_string(&self.bytes, &mut self.line);
         self.line.push('\n');
@@ -83,15 +83,15 @@ impl<W: Write> IntervalLog<W> {
 pub struct LogLine {
     /// Its tag, if it has one.
     pub tag: Option<String>,
-    /// Where its interval begins, from the start of the run.
+    /// Start of its interval, from the start of the run.
     pub start: Duration,
-    /// How long that is.
+    /// Length of its interval.
     pub length: Duration,
     /// The values, in nanoseconds.
     pub histogram: Histogram<u64>,
 }
 
-/// Why a log cannot be read, and what to do.
+/// Why a log cannot be read, and the fix.
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
     /// The file cannot be read.
@@ -100,9 +100,9 @@ pub enum LogError {
     /// A line within it is damaged.
     #[error("line {line} of the histogram log is damaged ({cause}): delete it to read the rest")]
     Damaged {
-        /// Which, from 1.
+        /// Its number, from 1.
         line: usize,
-        /// What is wrong with it.
+        /// The fault.
         cause: String,
     },
 }

@@ -1,9 +1,9 @@
 //! The results of a run as types: the JSON document, the timeline, and the histogram logs.
 //!
-//! Everything that shows, stores, compares or counts results reads these and nothing else. Keys
-//! are a contract: they are added, never renamed or removed, and every document that was ever
-//! written is read ([`Document::read`]). Nothing here opens a file, reads a clock or asks the
-//! machine anything; figures and verdicts come ready from `uringbench-core` and the profiler.
+//! Everything that shows, stores, compares or counts results reads only these. Keys are a contract:
+//! they are added, never renamed or removed, and every document ever written can be read
+//! ([`Document::read`]). Nothing here opens a file, reads a clock or queries the machine; figures
+//! and verdicts come from `uringbench-core` and the profiler.
 
 pub mod civil;
 mod histogram_log;
@@ -21,7 +21,7 @@ pub use plan_file::{PlanFile, PlanFileError, Secret, SecretName, SecretTable};
 pub use read::ReadError;
 pub use run::*;
 
-/// A figure or a histogram that has no form in a document.
+/// A figure or a histogram that cannot be encoded.
 #[derive(Debug, thiserror::Error)]
 #[error("the results cannot be encoded: {0}; this is a bug in uringbench, please report it")]
 pub struct EncodeError(String);

@@ -1,8 +1,8 @@
-//! `plan.json`: the plan of a run, so that it can be repeated exactly. It holds no secrets; it
-//! says which ones are missing.
+//! `plan.json`: the plan of a run, so that it can be repeated exactly. It contains no secrets; it
+//! names the missing ones.
 //!
-//! Private keys and certificates are named by their files. Where a secret stands, and how it is
-//! put back, is decided in `secrets`.
+//! Private keys and certificates are named by their files. `secrets` finds secrets, and puts them
+//! back.
 
 mod secrets;
 
@@ -18,22 +18,22 @@ use crate::EncodeError;
 use crate::read::is_newer;
 
 const SCHEMA: &str = "uringbench.plan/1";
-/// What schemas of plans begin with; the version follows.
+/// The prefix of schemas of plans; the version follows.
 const FAMILY: &str = "uringbench.plan/";
 
-/// A plan as it is stored.
+/// The stored form of a plan.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PlanFile {
     schema: String,
-    /// What the run is called.
+    /// The name of the run.
     pub name: Option<String>,
-    /// Secrets that the plan lacks, in the order in which it refers to them.
+    /// Secrets missing from the plan, in the order in which it refers to them.
     #[serde(default)]
     pub withheld: Vec<SecretName>,
     plan: Value,
 }
 
-/// Where a secret comes from.
+/// The source of a secret.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SecretName {
@@ -47,12 +47,12 @@ pub enum SecretName {
     Data(SecretTable),
 }
 
-/// A text that is not stored, wherever it stands in the plan.
+/// A text that is not stored, wherever it occurs in the plan.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Secret {
-    /// Where it comes from.
+    /// Its source.
     pub name: SecretName,
-    /// What it is.
+    /// Its value.
     pub value: String,
 }
 
@@ -61,11 +61,11 @@ pub struct Secret {
 pub struct SecretTable {
     /// The file of its rows.
     pub file: String,
-    /// Which table of the script it is.
+    /// The index of the table in the script.
     pub table: usize,
 }
 
-/// Why a text is not a stored plan, and what to do.
+/// Why a text is not a stored plan, and the fix.
 #[derive(Debug, thiserror::Error)]
 pub enum PlanFileError {
     /// A later version.
@@ -74,7 +74,7 @@ pub enum PlanFileError {
          repeat it with the uringbench that wrote it, or update this one"
     )]
     Newer {
-        /// What it says it is.
+        /// Its schema.
         schema: String,
     },
     /// Something else.
@@ -86,7 +86,7 @@ pub enum PlanFileError {
 }
 
 impl fmt::Display for SecretName {
-    /// How it is given again.
+    /// How to give it again.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Header(name) => write!(f, "-H '{name}: …'"),
@@ -98,10 +98,10 @@ impl fmt::Display for SecretName {
 }
 
 impl PlanFile {
-    /// A plan without its secrets: those given, and the values of headers that carry some.
+    /// A plan without its secrets: the given ones, and the values of headers that carry some.
     ///
     /// # Errors
-    /// When it has no form as JSON.
+    /// If it cannot be encoded as JSON.
     pub fn of(
         plan: &Plan,
         name: Option<&str>,
@@ -121,10 +121,10 @@ impl PlanFile {
         Ok(Self { schema: SCHEMA.to_owned(), name, withheld: places.names(), plan: value })
     }
 
-    /// The plan that a text holds.
+    /// The plan in a text.
     ///
     /// # Errors
-    /// When it holds none, or one of a later version.
+    /// If there is none, or one of a later version.
     pub fn read(text: &str) -> Result<Self, PlanFileError> {
         let value: Value = serde_json::from_str(text).map_err(PlanFileError::Damaged)?;
         let schema = value.get("schema").and_then(Value::as_str).unwrap_or_default();
@@ -138,19 +138,19 @@ impl PlanFile {
         serde_json::from_value(value).map_err(PlanFileError::Damaged)
     }
 
-    /// As it is written.
+    /// As JSON.
     ///
     /// # Errors
-    /// When it has no form as JSON.
+    /// If it cannot be encoded.
     pub fn to_json(&self) -> Result<String, EncodeError> {
         serde_json::to_string(self).map_err(EncodeError::of)
     }
 
     /// The parts of the plan, with `given` in the places of [`Self::withheld`]: texts, and tables.
-    /// Files that it names have not been read.
+    /// The files it names are not read.
     ///
     /// # Errors
-    /// When it is damaged.
+    /// If it is damaged.
     pub fn parts(mut self, given: &[Value]) -> Result<Parts, PlanFileError> {
         secrets::put_back(&mut self.plan, given);
         serde_json::from_value(self.plan).map_err(PlanFileError::Damaged)

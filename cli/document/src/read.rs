@@ -1,16 +1,16 @@
-//! Documents read back, of every version that was ever written.
+//! Reads documents of every version ever written.
 //!
-//! So far that is one: within `uringbench.run/1` keys were only added, and each has a value that
-//! stands for its absence.
+//! So far there is one: within `uringbench.run/1` keys were only added, and each has a default for
+//! its absence.
 
 use serde::Deserialize;
 
 use crate::run::{Document, SCHEMA};
 
-/// What schemas of runs begin with; the version follows.
+/// The prefix of schemas of runs; the version follows.
 const FAMILY: &str = "uringbench.run/";
 
-/// Why a text is no document of a run, and what to do.
+/// Why a text is not a document of a run, and the fix.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
     /// A later version.
@@ -19,19 +19,19 @@ pub enum ReadError {
          read it with the uringbench that wrote it, or update this one"
     )]
     Newer {
-        /// What it says it is.
+        /// Its schema.
         schema: String,
     },
-    /// Something else of uringbench's.
+    /// Another document of uringbench.
     #[error("it is a `{schema}`, not a run (`{SCHEMA}`): name the folder or the run.json of a run")]
     Other {
-        /// What it says it is.
+        /// Its schema.
         schema: String,
     },
     /// JSON without a schema.
     #[error("it has no key `schema`, so it is not a result of uringbench: name a run's run.json")]
     NoSchema,
-    /// No JSON, or a document that lacks something.
+    /// Not JSON, or a document with parts missing.
     #[error("it is damaged ({0}): copy it again from where it was written, or repeat the run")]
     Damaged(serde_json::Error),
 }
@@ -47,10 +47,10 @@ struct Head {
 }
 
 impl Document {
-    /// The document that a text holds.
+    /// The document in a text.
     ///
     /// # Errors
-    /// When it holds none, or one of a later version.
+    /// If there is none, or one of a later version.
     pub fn read(text: &str) -> Result<Self, ReadError> {
         let head: Head = serde_json::from_str(text).map_err(ReadError::Damaged)?;
         let schema = head.schema.ok_or(ReadError::NoSchema)?;

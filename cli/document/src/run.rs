@@ -1,9 +1,9 @@
 //! The JSON document of a run, schema `uringbench.run/1`: its keys, their order and their units.
 //!
-//! Keys are a contract: they may be added to, never renamed or removed. Units are in the names
-//! (`_s` seconds, `_ns` nanoseconds, `_bytes`); rates are per second, shares 0..=1. A figure that
-//! there are no samples for is `null`, never 0. What the figures are is decided in
-//! `uringbench-core`; here they are only put in their places.
+//! Keys are a contract: they are added, never renamed or removed. Units are in the names (`_s`
+//! seconds, `_ns` nanoseconds, `_bytes`); rates are per second, shares 0..=1. A figure without
+//! samples is `null`, never 0. `uringbench-core` computes the figures; here they are only assigned
+//! to keys.
 
 mod build;
 mod client;
@@ -36,34 +36,34 @@ pub struct Document {
     pub schema: String,
     /// When the first phase began, RFC 3339, UTC.
     pub started: String,
-    /// Whether the figures can be trusted.
+    /// The verdict: whether the figures can be trusted.
     pub verdict: VerdictGiven,
     /// The objectives and whether they were met; empty without `--slo`.
     pub slo: Vec<SloHeld>,
-    /// What was asked for.
+    /// The plan.
     pub plan: PlanFigures,
-    /// The machine the load came from.
+    /// The machine that generated the load.
     pub host: Environment,
     /// Warm-up, measure and drain.
     pub phases: Vec<PhaseFigures>,
     /// Requests per second of the measured window.
     pub rate: RateFigures,
-    /// Slots of the measured window and what became of them.
+    /// Slots of the measured window and their outcomes.
     pub counts: CountFigures,
-    /// What was timed in the measured window.
+    /// The times of the measured window.
     pub latency_ns: TimesFigures,
     /// Bytes of the measured window, headers included.
     pub bytes: ByteFigures,
     /// TLS handshakes; `null` without TLS.
     #[serde(default)]
     pub tls: Option<HandshakeFigures>,
-    /// Events of the answers; `null` when they are no streams.
+    /// Events of the answers; `null` if they are not streams.
     #[serde(default)]
     pub stream: Option<StreamFigures>,
-    /// Connections that carry nothing; `null` when there are none.
+    /// Connections that carry nothing; `null` without any.
     #[serde(default)]
     pub idle: Option<IdleFigures>,
-    /// What the load cost.
+    /// The cost of the load.
     pub client: ClientFigures,
     /// The steps of the flow, or of all flows of a scenario.
     pub steps: Vec<StepFigures>,
@@ -72,7 +72,7 @@ pub struct Document {
     pub flows: Vec<FlowFigures>,
     /// The whole run, second by second.
     pub intervals: Vec<IntervalFigures>,
-    /// What was sampled of the target; `null` unless it was profiled.
+    /// The profile of the target; `null` unless it was profiled.
     #[serde(default, serialize_with = "TargetFigures::serialize")]
     pub target: Option<TargetFigures>,
     /// The verdict of a soak; left out of other runs.
@@ -82,7 +82,7 @@ pub struct Document {
         serialize_with = "target::by_the_alphabet"
     )]
     pub soak: Option<SoakFigures>,
-    /// The course of load, target and host; left out unless the target was profiled.
+    /// The course of load, target and host; missing unless the target was profiled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeline: Option<TimelineFigures>,
     /// The histograms themselves.
@@ -94,9 +94,9 @@ pub struct Document {
 pub struct VerdictGiven {
     /// `valid`, `suspect` or `invalid`.
     pub validity: String,
-    /// What speaks against it.
+    /// The reasons against it.
     pub reasons: Vec<ReasonGiven>,
-    /// What else a reader should know.
+    /// Further facts that do not change the verdict.
     #[serde(default)]
     pub notes: Vec<String>,
 }
@@ -117,9 +117,9 @@ pub struct ReasonGiven {
 pub struct SloHeld {
     /// The objective.
     pub objective: String,
-    /// What was measured.
+    /// The measured value.
     pub measured: String,
-    /// `null` when there are too few samples to tell.
+    /// `null` if there are too few samples to decide.
     pub met: Option<bool>,
 }
 
@@ -157,10 +157,10 @@ pub struct CountFigures {
     /// Times that a request was sent again, since the target closed its connection first.
     #[serde(default)]
     pub retried: u64,
-    /// Why slots ended without a passing answer, where that is known, the most frequent first.
+    /// Why slots ended without a passing answer, as far as known, the most frequent first.
     #[serde(default)]
     pub causes: Vec<CauseFigures>,
-    /// How answers deviated from RFC 9112 and were read all the same.
+    /// Deviations from RFC 9112 in answers that were accepted.
     #[serde(default)]
     pub tolerated: Vec<ToleratedFigures>,
     /// Complete answers per status code; those never seen are left out.
@@ -173,7 +173,7 @@ pub struct CountFigures {
     pub warmup_released: u64,
 }
 
-/// Key `counts.outcomes`: every kind, those that never happened too.
+/// Key `counts.outcomes`: every kind, also those with 0.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OutcomeFigures {
     /// 2xx and 3xx answers that passed every check.
@@ -192,16 +192,16 @@ pub struct OutcomeFigures {
     pub check_failed: u64,
     /// No connection came free in time.
     pub not_sent: u64,
-    /// In flight when the run was cut short.
+    /// In flight when the run ended early.
     pub censored: u64,
 }
 
 /// One of `counts.causes`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CauseFigures {
-    /// The outcome of the slots, as it is named in `counts.outcomes`.
+    /// The outcome of the slots, with its name in `counts.outcomes`.
     pub outcome: String,
-    /// What was seen, in one line.
+    /// The cause, in one line.
     pub cause: String,
     /// How many slots.
     pub count: u64,
@@ -210,11 +210,11 @@ pub struct CauseFigures {
 /// One of `counts.tolerated`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ToleratedFigures {
-    /// The way of deviating, in a word: `space_before_colon`.
+    /// The kind of deviation: `space_before_colon`.
     pub kind: String,
     /// How many answers.
     pub count: u64,
-    /// Where the first of them did.
+    /// The first example.
     pub example: String,
 }
 
@@ -229,17 +229,17 @@ pub struct TimesFigures {
     pub lateness: TimeFigures,
     /// Connection establishment, whole run.
     pub connect: TimeFigures,
-    /// TLS handshakes, from the connection's establishment on, whole run; `null` without TLS.
+    /// TLS handshakes, from the connect on, whole run; `null` without TLS.
     #[serde(default)]
     pub handshake: Option<TimeFigures>,
     /// First byte − sent.
     pub first_byte: TimeFigures,
 }
 
-/// One histogram in figures.
+/// The figures of one histogram.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TimeFigures {
-    /// The median; like every quantile `null` when fewer than 10 values lie beyond it.
+    /// The median; like every quantile `null` if fewer than 10 values lie beyond it.
     pub p50: Option<u64>,
     /// 90 %.
     pub p90: Option<u64>,
@@ -253,13 +253,13 @@ pub struct TimeFigures {
     pub p9999: Option<u64>,
     /// The mean; `null` without values, as the next two.
     pub mean: Option<u64>,
-    /// The fastest.
+    /// The minimum.
     pub min: Option<u64>,
-    /// The slowest.
+    /// The maximum.
     pub max: Option<u64>,
-    /// How many values.
+    /// The number of values.
     pub count: u64,
-    /// Values that are ages of unfinished requests; of the response time alone.
+    /// Values that are ages of unfinished requests; only for the response time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub censored: Option<u64>,
 }
@@ -292,7 +292,7 @@ pub struct IntervalFigures {
     pub in_flight: u64,
     /// Connections established at its end.
     pub connected: u64,
-    /// Median of the slots that ended in it; `null` when none did, as the next two.
+    /// Median of the slots that ended in it; `null` without any, as the next two.
     pub response_p50_ns: Option<u64>,
     /// Their 99 % quantile.
     pub response_p99_ns: Option<u64>,

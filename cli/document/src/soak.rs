@@ -1,4 +1,4 @@
-//! Whether the target leaks: key `soak`, which the profiler's leak rules fill.
+//! Whether the target leaks: key `soak`, filled by the profiler's leak rules.
 
 use serde::{Deserialize, Serialize};
 
@@ -16,11 +16,12 @@ pub struct SoakFigures {
     pub ci_low: Option<f64>,
     /// The upper end.
     pub ci_high: Option<f64>,
-    /// The smallest leak that this run would most likely have seen, in bytes per request.
+    /// The smallest leak that this run would have detected with 95 % probability, in bytes per
+    /// request.
     pub smallest_detectable: Option<f64>,
-    /// How much longer it would have had to be, when it is inconclusive.
+    /// The additional time that would have been needed, if it is inconclusive.
     pub needs_minutes: Option<f64>,
-    /// One sentence.
+    /// The reason for the verdict, in one sentence.
     pub reason: String,
     /// The verdict on memory, in bytes.
     pub memory: Option<ResourceFigures>,
@@ -28,25 +29,25 @@ pub struct SoakFigures {
     pub fds: Option<ResourceFigures>,
     /// The verdict on threads.
     pub threads: Option<ResourceFigures>,
-    /// How much each kind of memory grew after the warm-up, in bytes.
+    /// The growth of each kind of memory after the warm-up, in bytes.
     pub grown: Option<Grown>,
     /// With a leak of memory, the kinds that grow: `private`, `shared`, `swapped`.
     pub growing: Vec<String>,
-    /// Processes that ended under load, when growth was looked for within their lives.
+    /// Processes that ended under load, if growth was measured within their lives.
     pub replaced_processes: usize,
-    /// Runtimes with a garbage collector that the target was seen to run.
+    /// Runtimes with a garbage collector that the target uses.
     pub runtimes: Vec<String>,
     /// When the target ended under load, in seconds from the load's start.
     pub target_ended_s: Option<f64>,
     /// With `--dose`: what the growth follows.
     pub dose: Option<DoseFigures>,
-    /// Pages first touched and never given back, by function.
+    /// Pages first touched and never freed, by function.
     pub leak_functions: Vec<LeakFunction>,
     /// Bytes of such pages.
     pub surviving_bytes: Option<u64>,
-    /// How much the memory grew in the same time.
+    /// Growth of the memory in the same time.
     pub grown_bytes: Option<i64>,
-    /// What else a reader should know.
+    /// Further facts.
     pub notes: Vec<String>,
 }
 
@@ -64,29 +65,29 @@ pub struct ResourceFigures {
     pub per_request: Option<Interval95>,
     /// Growth per hour.
     pub per_hour: Interval95,
-    /// The smallest growth that this run would most likely have seen; `null` where it would have
-    /// seen none.
+    /// The smallest growth that this run would have detected with 95 % probability; `null` without
+    /// any.
     pub smallest_detectable: Option<f64>,
-    /// Growth below which nothing is called a leak.
+    /// Growth below this is not called a leak.
     pub floor: Option<f64>,
     /// Seconds left out at the start, up to where the course changed.
     pub warmup_cut_s: f64,
     /// `flat`, `linear`, `saturating` or `step`.
     pub shape: String,
-    /// Windows that the slope is drawn through.
+    /// Windows used for the slope.
     pub windows: usize,
     /// At this growth, the time until the cgroup's limit; `null` without one.
     pub hours_to_limit: Option<f64>,
-    /// One sentence.
+    /// The reason for the verdict, in one sentence.
     pub reason: String,
 }
 
 /// Growth after the warm-up, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Grown {
-    /// Memory of one process alone.
+    /// Private memory of processes.
     pub private: f64,
-    /// Memory that processes share, each object once.
+    /// Shared memory, each object counted once.
     pub shared: f64,
     /// Memory that was swapped out.
     pub swapped: f64,
@@ -108,9 +109,9 @@ pub struct DoseFigures {
 pub struct LeakFunction {
     /// Its name.
     pub function: String,
-    /// Bytes of pages first touched in it that stay.
+    /// Bytes of pages first touched in it that still exist.
     pub bytes: u64,
-    /// Their share of all that stay.
+    /// Their share of all such pages.
     pub share: f64,
     /// Per completed request.
     pub bytes_per_request: Option<f64>,

@@ -1,6 +1,6 @@
-//! What was sampled of the target: key `target`. The profiler fills it; nothing is computed here.
+//! The profile of the target: key `target`. The profiler fills it; nothing is computed here.
 //!
-//! Times are in the units their names state, shares are 0..=1, and what is not known is `null`.
+//! Times are in the units of their names, shares are 0..=1, and unknown values are `null`.
 
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::json;
@@ -10,51 +10,51 @@ use uringbench_core::statistics::Estimate;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct TargetFigures {
-    /// `cgroup`, `system_wide`, `tasks`, or `procfs_only` when no samples could be taken.
+    /// `cgroup`, `system_wide`, `tasks`, or `procfs_only` if no samples could be taken.
     pub mode: String,
     /// Whether the kernel's frames are missing.
     pub is_user_only: bool,
-    /// Why not in a better way, each with its fix.
+    /// Why a better mode was not available, each with its fix.
     pub instead_of: Vec<String>,
     /// `cycles` or `cpu-clock`.
     pub clock: Option<String>,
-    /// Samples per second of CPU time.
+    /// Configured samples per second of CPU time.
     pub hz: Option<u32>,
     /// `valid`, `suspect` or `invalid`: whether the shares below can be trusted.
     pub validity: Option<String>,
-    /// What speaks against them.
+    /// The reasons against them.
     pub reasons: Vec<ProfileReason>,
-    /// Samples of the target on a CPU, in the window that the figures are about.
+    /// Samples of the target on a CPU, in the window of the figures.
     pub samples: u64,
-    /// Records the kernel had no room for.
+    /// Records for which the kernel had no room.
     pub lost: u64,
-    /// How often the kernel took fewer samples than asked for.
+    /// How often the kernel took fewer samples than configured.
     pub throttled: u64,
-    /// Sampled CPU time over what the scheduler accounted to the target.
+    /// Sampled CPU time over the CPU time that the scheduler accounted to the target.
     pub coverage: Option<f64>,
-    /// Share of user stacks followed to the thread's start.
+    /// Share of user stacks that reach the thread's start.
     pub unwound: Option<f64>,
     /// The target's processes.
     pub processes: Vec<Process>,
     /// Its CPU time in the window, by the samples.
     pub cpu: Cpu,
-    /// The functions that used most of it, by what they used themselves.
+    /// The functions with most CPU time of their own.
     pub functions: Vec<Function>,
-    /// Where its threads waited; `null` when waits were not timed.
+    /// The waits of its threads; `null` if waits were not timed.
     pub waits: Option<Waits>,
-    /// Slow stretches and what was different in them; `null` without a load.
+    /// Spikes and the functions that ran more in them; `null` without a load.
     pub spikes: Option<Spikes>,
-    /// What the kernel counted in the measured window, per request; `null` without a load.
+    /// The kernel's counters in the measured window, per request; `null` without a load.
     pub counters: Option<CountersPerRequest>,
-    /// What reading Python came to; `null` without Python.
+    /// Counts of reading Python stacks; `null` without Python.
     pub python: Option<Python>,
-    /// What sampling cost; `null` unless it was measured.
+    /// The cost of sampling; `null` unless it was measured.
     pub overhead: Option<Overhead>,
-    /// CPU time that other processes used meanwhile, the most first.
+    /// CPU time of other processes in the same time, the largest first.
     pub elsewhere: Vec<OtherProcess>,
     /// The files that were written, by their names.
     pub files: Vec<String>,
-    /// What else a reader should know.
+    /// Further facts.
     pub notes: Vec<String>,
 }
 
@@ -70,9 +70,9 @@ pub struct ProfileReason {
 /// One of `processes`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Process {
-    /// Its number.
+    /// Its PID.
     pub pid: u32,
-    /// What it was called last.
+    /// Its last name.
     pub name: String,
 }
 
@@ -92,20 +92,20 @@ pub struct Cpu {
 pub struct Function {
     /// Its name.
     pub function: String,
-    /// The file it is of.
+    /// Its file.
     pub module: String,
-    /// Share of the CPU time it used itself.
+    /// Share of the CPU time in the function itself.
     pub self_share: f64,
-    /// Share of the CPU time it was running in, what it called included.
+    /// Share of the CPU time in the function and all that it called.
     pub total_share: f64,
-    /// CPU time it used itself, per request; `null` without a load.
+    /// CPU time in the function itself, per request; `null` without a load.
     pub us_per_request: Option<Interval95>,
 }
 
 /// A figure with its 95 % interval; an unbounded end is `null`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Interval95 {
-    /// The best single figure.
+    /// The estimate.
     pub value: f64,
     /// The lower end.
     pub ci_low: Option<f64>,
@@ -124,21 +124,21 @@ impl From<Estimate> for Interval95 {
 /// Key `waits`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Waits {
-    /// Seconds threads waited for something, exact.
+    /// Seconds in which threads waited for something, exact.
     pub blocked_s: f64,
-    /// Seconds threads could have run but had no CPU, exact.
+    /// Seconds in which threads could have run but had no CPU, exact.
     pub preempted_s: f64,
     /// Seconds in which waits were timed.
     #[serde(default)]
     pub timed_s: f64,
-    /// How many waits that is.
+    /// The number of waits.
     pub intervals: u64,
-    /// Share of the blocked time that was waiting for work to come.
+    /// Share of the blocked time that was waiting for work.
     pub for_work_share: Option<f64>,
     /// Seconds blocked on anything but work while requests were in flight; `null` without a
     /// load.
     pub blocked_in_flight_s: Option<f64>,
-    /// What was blocked on most, work left out: the function that waited.
+    /// The functions with most blocked time, waiting for work excluded.
     pub functions: Vec<WaitFunction>,
 }
 
@@ -156,11 +156,11 @@ pub struct WaitFunction {
 pub struct Spikes {
     /// `nothing_timed`, `none`, `some` or `all`.
     pub extent: String,
-    /// Response p99 or lateness above which a stretch is one.
+    /// Response p99 or lateness above which an interval is a spike.
     pub threshold_ns: u64,
-    /// The stretches, from the start of the run.
+    /// The spikes, from the start of the run.
     pub windows: Vec<SpikeStretch>,
-    /// Samples in them.
+    /// Samples inside them.
     pub samples: u64,
     /// Whether there were too few samples to compare.
     pub too_few_samples: bool,
@@ -168,7 +168,7 @@ pub struct Spikes {
     pub functions: Vec<SpikeFunction>,
 }
 
-/// A stretch of a run.
+/// A part of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SpikeStretch {
     /// From, in seconds.
@@ -182,13 +182,13 @@ pub struct SpikeStretch {
 pub struct SpikeFunction {
     /// Its name.
     pub function: String,
-    /// Share of the samples in spikes that it was running in.
+    /// Share of the samples inside spikes that contain it.
     pub spike_share: f64,
-    /// The same elsewhere.
+    /// The same outside of spikes.
     pub other_share: f64,
     /// The ratio of the two.
     pub ratio: Interval95,
-    /// Probability of such a difference by chance, adjusted for all functions compared.
+    /// Probability of such a difference by chance, adjusted for all comparisons.
     pub q: f64,
 }
 
@@ -197,21 +197,21 @@ pub struct SpikeFunction {
 pub struct Python {
     /// Processes that were read.
     pub processes: Vec<u32>,
-    /// Readings tried.
+    /// Readings attempted.
     pub readings: u64,
-    /// Readings lost to changes under the reader's eyes.
+    /// Readings that failed because the interpreter changed.
     pub failed: u64,
-    /// Native samples joined with a Python stack of the same moment.
+    /// Native samples matched with a simultaneous Python stack.
     pub merged: u64,
-    /// Joined with one from up to half a second away.
+    /// Matched with one up to half a second away.
     pub near: u64,
-    /// Joined although the two do not agree frame by frame.
+    /// Matched although the two do not agree frame by frame.
     pub forced: u64,
     /// Samples of Python's loop without a Python stack.
     pub unmatched: u64,
 }
 
-/// Key `overhead`: what sampling changes, as shares (−0.01 is 1 % less).
+/// Key `overhead`: the changes caused by sampling, as shares (−0.01 is 1 % less).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Overhead {
     /// Pairs of blocks with and without sampling.
@@ -233,10 +233,10 @@ pub struct OtherProcess {
     pub seconds: f64,
 }
 
-/// Key `counters`: a side is `null` when nothing of it could be counted.
+/// Key `counters`: a side is `null` if it could not be counted.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CountersPerRequest {
-    /// Requests completed while it was counted.
+    /// Requests completed during counting.
     pub requests: f64,
     /// Counts of the target.
     pub target: Option<PerRequest>,
@@ -249,7 +249,7 @@ pub struct CountersPerRequest {
 pub struct PerRequest {
     /// CPU time, microseconds.
     pub cpu_us: f64,
-    /// Context switches; `null` when only user code could be counted.
+    /// Context switches; `null` if only user code could be counted.
     pub context_switches: Option<f64>,
     /// Changes of CPU; likewise.
     pub migrations: Option<f64>,
@@ -263,22 +263,21 @@ pub struct PerRequest {
     pub is_user_only: bool,
 }
 
-/// The mode of a target that nothing could be recorded of.
+/// The mode of a target without a recording.
 const NONE: &str = "none";
 
 impl TargetFigures {
-    /// Of a target that nothing could be recorded of.
+    /// A target without a recording.
     pub fn absent(why: &str) -> Self {
         Self { mode: NONE.to_owned(), instead_of: vec![why.to_owned()], ..Self::default() }
     }
 
-    /// Whether nothing could be recorded of it.
+    /// Whether nothing was recorded.
     pub fn is_absent(&self) -> bool {
         self.mode == NONE
     }
 
-    /// As it stands in the run's document: its keys by the alphabet, and without figures where
-    /// there are none.
+    /// As in the run's document: keys in alphabetical order, and no figures without a recording.
     pub(crate) fn serialize<S: Serializer>(
         figures: &Option<Self>,
         to: S,
@@ -292,7 +291,7 @@ impl TargetFigures {
     }
 }
 
-/// Keys by the alphabet: as they have stood since they were first written.
+/// Keys in alphabetical order, which documents have always had.
 pub(crate) fn by_the_alphabet<T: Serialize, S: Serializer>(
     figures: &T,
     to: S,

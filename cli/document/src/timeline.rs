@@ -1,5 +1,5 @@
-//! What load, target and host did over time: key `timeline`, a digest of bounded size, which is
-//! made of the columns that `timeline.json` holds ([`columns`]; [`lines`] is the same as it grows).
+//! Load, target and host over time: key `timeline`, a digest of bounded size, computed from the
+//! columns in `timeline.json` ([`columns`]; [`lines`] is the same while it is written).
 
 pub mod columns;
 pub mod lines;
@@ -16,8 +16,8 @@ const COURSE: usize = 40;
 pub struct TimelineFigures {
     /// From the first row of `timeline.json` to the end of its last.
     pub length_s: f64,
-    /// The main series; those without a value are left out, and those of troubles that there were
-    /// none of.
+    /// The main series; series without a value are left out, and those of faults that did not
+    /// occur.
     pub series: Vec<SeriesFigures>,
 }
 
@@ -30,16 +30,15 @@ pub struct SeriesFigures {
     pub unit: Unit,
     /// The smallest value.
     pub min: f64,
-    /// Half of the rows have no more.
+    /// The median over the rows.
     pub median: f64,
     /// The largest.
     pub max: f64,
-    /// The series in at most 40 steps: means, or the largest values where exceptions matter;
-    /// `null` where nothing is known.
+    /// The series in at most 40 steps: means, or maxima if exceptions matter; `null` if unknown.
     pub course: Vec<Option<f64>>,
 }
 
-/// What a series counts.
+/// The unit of a series.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Unit {
@@ -59,20 +58,20 @@ pub enum Unit {
     Bytes,
 }
 
-/// What of the rows in one step of a course is kept.
+/// The value of a step of a course.
 #[derive(Clone, Copy, PartialEq)]
 enum Step {
     Mean,
-    /// For what matters by its exceptions: a mean of many rows would hide them.
+    /// The maximum, if exceptions matter: a mean of many rows would hide them.
     Most,
 }
 
-/// Of these a series of zeros says nothing.
+/// Series that are left out if all their values are zero.
 const TROUBLES: [&str; 7] =
     ["errors", "major faults", "rss shared", "swap", "pressure mem", "pressure io", "retransmits"];
 
 impl TimelineFigures {
-    /// The digest; `None` when nothing is known.
+    /// The digest; `None` if nothing is known.
     pub fn of(document: &TimelineDocument) -> Option<Self> {
         let series = main_series(document).into_iter();
         let series = series.filter_map(|(name, unit, values)| {
@@ -143,7 +142,7 @@ fn main_series(document: &TimelineDocument) -> Vec<(&'static str, Unit, Vec<Opti
     all
 }
 
-/// Without the first and the last row that have some load: those hold a part of a row's worth.
+/// Without the first and the last row with load, which cover only part of a row.
 fn inner(values: &[Option<f64>]) -> Vec<Option<f64>> {
     let mut inner = values.to_vec();
     if values.iter().flatten().count() > 3 {

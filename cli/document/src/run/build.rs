@@ -38,30 +38,30 @@ use crate::soak::SoakFigures;
 use crate::target::TargetFigures;
 use crate::timeline::TimelineFigures;
 
-/// What a document is made of.
+/// The parts of a document.
 #[derive(Clone, Debug)]
 pub struct DocumentParts<'a> {
-    /// What ran.
+    /// The plan that ran.
     pub plan: &'a Plan,
     /// The target as the user typed it.
     pub url: &'a str,
     /// `GET` and so on.
     pub method: &'a str,
-    /// What the user calls the run.
+    /// The name of the run.
     pub name: Option<&'a str>,
     /// When the first phase began.
     pub started: SystemTime,
-    /// What the engine handed over.
+    /// The engine's record.
     pub record: &'a RunRecord,
     /// Its figures.
     pub summary: &'a Summary,
-    /// Whether they can be trusted.
+    /// Their verdict.
     pub verdict: &'a Verdict,
-    /// The objectives, judged; empty when there are none.
+    /// The results of the objectives; empty without any.
     pub slo: &'a [SloFinding],
     /// The machine.
     pub environment: &'a Environment,
-    /// What was sampled of the target.
+    /// The profile of the target.
     pub target: Option<TargetFigures>,
     /// The verdict of a soak.
     pub soak: Option<SoakFigures>,
@@ -73,7 +73,7 @@ impl Document {
     /// The document of one run, not profiled.
     ///
     /// # Errors
-    /// [`EncodeError`] when a histogram cannot be serialised.
+    /// [`EncodeError`] if a histogram cannot be serialised.
     pub fn build(parts: DocumentParts<'_>) -> Result<Self, EncodeError> {
         let DocumentParts { record, summary, .. } = parts;
         let plan = plan(&parts);
@@ -108,10 +108,10 @@ impl Document {
         })
     }
 
-    /// The document as it is printed and stored, without a line end.
+    /// The document as it is printed and stored, without a final line break.
     ///
     /// # Errors
-    /// [`EncodeError`] when a figure has no form in JSON.
+    /// [`EncodeError`] if a figure cannot be encoded as JSON.
     pub fn to_json(&self) -> Result<String, EncodeError> {
         serde_json::to_string_pretty(self).map_err(EncodeError::of)
     }

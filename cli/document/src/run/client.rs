@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 /// Key `client`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ClientFigures {
-    /// CPU time of the workers per complete answer, without what they spun.
+    /// CPU time of the workers per complete answer, spinning excluded.
     pub cpu_ns_per_request: Option<f64>,
     /// CPU time of the workers outside the kernel, measured window, spinning included.
     pub user_s: f64,
@@ -25,8 +25,8 @@ pub struct ClientFigures {
     /// `malformed`, `unsolicited` and `late` by uringbench. Those never seen are left out.
     #[serde(default)]
     pub connection_endings: BTreeMap<String, u64>,
-    /// What TCP knew of the connections (tcp(7), TCP_INFO); `null` where it cannot be asked:
-    /// kernels before 6.8, and engines other than the ring.
+    /// TCP state of the connections (tcp(7), TCP_INFO); `null` if it cannot be read: kernels before
+    /// 6.8, and engines other than the ring.
     #[serde(default)]
     pub tcp: Option<TcpFigures>,
     /// One per worker.
@@ -34,34 +34,34 @@ pub struct ClientFigures {
     pub workers: Vec<WorkerFigures>,
 }
 
-/// Key `client.tcp`: eight connections of each worker are asked in turn every second, and those
-/// that stand once the last request has ended.
+/// Key `client.tcp`: the state of eight connections of each worker is read in turn every second,
+/// and that of all connections that are up after the last request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TcpFigures {
-    /// How many were asked.
+    /// Connections whose state was read.
     pub connections_asked: u64,
-    /// How many the run has made.
+    /// Connections made in the run.
     pub connections_made: u64,
-    /// Segments sent again on those that were asked.
+    /// TCP segments retransmitted on those that were read.
     pub retransmits: u64,
     /// Smoothed round-trip times over them.
     pub rtt_ns: Option<SpreadFigures>,
-    /// The least round-trip time of any.
+    /// The minimum of their round-trip times.
     pub rtt_min_ns: Option<u64>,
-    /// Bytes per second at which what they sent last was acknowledged.
+    /// Bytes per second at which their last data was acknowledged.
     pub delivery_rate_bytes: Option<SpreadFigures>,
 }
 
-/// A figure over connections.
+/// A distribution over connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SpreadFigures {
-    /// The least.
+    /// The minimum.
     pub min: u64,
-    /// Half of the connections have no more.
+    /// The median.
     pub p50: u64,
-    /// 90 % have no more.
+    /// The 90 % quantile.
     pub p90: u64,
-    /// The most.
+    /// The maximum.
     pub max: u64,
 }
 
@@ -70,7 +70,7 @@ pub struct SpreadFigures {
 pub struct WorkerFigures {
     /// The CPU it was pinned to.
     pub cpu: usize,
-    /// Connections it was to hold.
+    /// Planned connections.
     pub connections: u32,
     /// Connections up when the measured window began.
     pub established: u32,
@@ -83,12 +83,12 @@ pub struct WorkerFigures {
     pub reconnects: u64,
     /// Attempts to connect that failed, whole run.
     pub connects_failed: u64,
-    /// Share of the measured window it was at work.
+    /// Share of the measured window in which it worked.
     pub busy: f64,
-    /// Share of it that it spun for want of anything to do.
+    /// Share of the measured window in which it spun without anything to do.
     #[serde(default)]
     pub spun: f64,
-    /// Share of the measured window it waited for its CPU.
+    /// Share of the measured window in which it waited for its CPU.
     pub run_queue: f64,
     /// Times it lost its CPU in the measured window.
     pub preempted: u64,
@@ -96,11 +96,12 @@ pub struct WorkerFigures {
     pub waited: u64,
     /// Receives that found no free buffer, whole run.
     pub buffers_exhausted: u64,
-    /// How often the queue of completions was full, so that the kernel set some aside; whole run.
+    /// How often the completion queue was full, so that completions were delayed in the kernel;
+    /// whole run.
     pub completions_overflowed: u64,
-    /// Times bytes came that nobody had asked for, whole run.
+    /// How often bytes arrived that no request asked for, whole run.
     pub unsolicited: u64,
-    /// Messages over WebSockets that nobody had asked for, whole run.
+    /// WebSocket messages that no request asked for, whole run.
     #[serde(default)]
     pub unsolicited_messages: u64,
 }
@@ -121,6 +122,6 @@ pub struct IdleFigures {
     pub held: u64,
     /// Those that ended, whole run.
     pub lost: u64,
-    /// By how much this process's memory grew per connection, the loaded ones included.
+    /// Growth of this process's memory per connection, the loaded ones included.
     pub bytes_per_connection: u64,
 }

@@ -1,4 +1,4 @@
-//! What follows from a document's keys.
+//! Facts that follow from a document's keys.
 
 use std::net::SocketAddr;
 
@@ -15,7 +15,7 @@ impl Document {
         self.steps.iter().any(|step| step.flow.is_some())
     }
 
-    /// Length of the measured window, its named parts together; zero when the run ended before it.
+    /// Length of the measured window, the sum of its named parts; zero if the run ended before it.
     pub fn measured(&self) -> Nanos {
         let is_measured =
             |it: &&PhaseFigures| it.name != Phase::Warmup.key() && it.name != Phase::Drain.key();
@@ -24,14 +24,14 @@ impl Document {
         Nanos((seconds * 1e9).round() as u64)
     }
 
-    /// Whether response times are service times, because nothing is due before it can be sent.
+    /// Whether response times are service times, because no request is due before it can be sent.
     pub fn is_served_at_once(&self) -> bool {
         self.rate.offered.is_none() && !self.is_scenario()
     }
 }
 
 impl PlanFigures {
-    /// Whether every address of the target is of this machine alone.
+    /// Whether every address of the target is a loopback address.
     pub fn is_on_loopback(&self) -> bool {
         let is_local = |peer: &String| match peer.parse::<SocketAddr>() {
             Ok(address) => address.ip().is_loopback(),
@@ -43,7 +43,7 @@ impl PlanFigures {
 }
 
 impl OutcomeFigures {
-    /// Slots that ended so.
+    /// Slots with this outcome.
     pub const fn of(&self, outcome: Outcome) -> u64 {
         match outcome {
             Outcome::Ok => self.ok,
@@ -64,7 +64,7 @@ impl OutcomeFigures {
         others.map(|outcome| self.of(outcome)).sum()
     }
 
-    /// Their share of all that ended; `None` when none did.
+    /// Their share of all that ended; `None` without any.
     pub fn error_share(&self) -> Option<f64> {
         let (errors, ended) = (self.errors(), self.errors() + self.ok);
         (ended > 0).then(|| errors as f64 / ended as f64)
@@ -72,7 +72,7 @@ impl OutcomeFigures {
 }
 
 impl TimeFigures {
-    /// The value of a quantile; `None` when there are too few values for it.
+    /// The value of a quantile; `None` if there are too few values for it.
     pub const fn at(&self, quantile: Quantile) -> Option<u64> {
         match quantile {
             Quantile::P50 => self.p50,

@@ -1,4 +1,4 @@
-//! What was asked for, and of which machine.
+//! The plan, and the machine.
 
 use serde::{Deserialize, Serialize};
 
@@ -23,9 +23,9 @@ pub struct PlanFigures {
     pub arrivals: Option<String>,
     /// Seed of every random choice.
     pub seed: u64,
-    /// Limit of the measured window, if it is one of time.
+    /// Limit of the measured window, if it is a time.
     pub duration_s: Option<f64>,
-    /// Limit of the measured window, if it is one of requests.
+    /// Limit of the measured window, if it is a number of requests.
     pub requests: Option<u64>,
     /// Load before the measured window.
     pub warmup_s: f64,
@@ -33,47 +33,47 @@ pub struct PlanFigures {
     pub timeout_s: f64,
     /// `block`, `hybrid` or `spin`.
     pub wait: Option<String>,
-    /// What the user calls the run.
+    /// The name of the run.
     pub name: Option<String>,
     /// Every address of the target.
     pub peers: Vec<String>,
-    /// TLS on every connection; `null` when there is none.
+    /// TLS on every connection; `null` without TLS.
     #[serde(default)]
     pub tls: Option<TlsPlanned>,
-    /// Requests before a connection is closed and made anew; `null` when it is kept.
+    /// Requests before a connection is closed and reopened; `null` without a limit.
     #[serde(default)]
     pub requests_per_connection: Option<u32>,
     /// How this side closes connections: `fin` or `rst`.
     #[serde(default)]
     pub close: Option<String>,
-    /// Whether messages of a WebSocket are sent, not requests.
+    /// Whether messages are sent over WebSockets, not requests.
     #[serde(default)]
     pub websocket: bool,
-    /// What an event of the answers is: `events` or `arrivals`; `null` when they are no streams.
+    /// The events of answers: `events` or `arrivals`; `null` if they are not streams.
     #[serde(default)]
     pub stream: Option<String>,
     /// Which free connection takes the next request: `round-robin` or `lifo`.
     #[serde(default)]
     pub connection_order: Option<String>,
-    /// Attempts to connect per second; `null` as fast as may be.
+    /// Connects per second; `null` without a limit.
     #[serde(default)]
     pub connect_rate: Option<f64>,
-    /// Connections held besides, which carry nothing.
+    /// Further connections that carry nothing.
     #[serde(default)]
     pub idle_connections: u32,
-    /// Users of a closed loop of flows; `null` elsewhere.
+    /// Users of a closed loop of flows; otherwise `null`.
     #[serde(default)]
     pub users: Option<u32>,
-    /// Bytes per second each connection takes; `null` as fast as may be, as the next.
+    /// Bytes per second that each connection reads; `null` without a limit, as the next.
     #[serde(default)]
     pub read_rate: Option<u32>,
-    /// Bytes per second each connection sends.
+    /// Bytes per second that each connection sends.
     #[serde(default)]
     pub write_rate: Option<u32>,
     /// `v1` or `v2`; `null` without a PROXY header.
     #[serde(default)]
     pub proxy_protocol: Option<String>,
-    /// The addresses connections come from; empty when the kernel chooses.
+    /// The local addresses of connections; empty if the kernel chooses.
     #[serde(default)]
     pub source_ips: Vec<String>,
 }
@@ -81,22 +81,22 @@ pub struct PlanFigures {
 /// Key `plan.tls`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TlsPlanned {
-    /// The name asked for and checked.
+    /// The server name that is sent and checked.
     pub server_name: String,
     /// Whether the target's certificate is checked.
     pub verify: bool,
-    /// Versions offered, best first.
+    /// Versions offered, preferred first.
     pub versions: Vec<String>,
-    /// Whether this side has a certificate to show.
+    /// Whether the client has a certificate.
     pub client_certificate: bool,
-    /// Whether earlier sessions are taken up.
+    /// Whether earlier sessions are resumed.
     pub resumption: bool,
-    /// Whether a body that the connection's end delimits is whole without a close_notify.
+    /// Whether a body that ends with the connection is accepted without a close_notify.
     #[serde(default)]
     pub tolerate_truncation: bool,
 }
 
-/// Key `host`: the machine the load came from, as far as it could be read.
+/// Key `host`: the machine that generated the load, as far as it could be read.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Environment {
     /// Release of the kernel.
@@ -107,7 +107,7 @@ pub struct Environment {
     pub cores: Option<usize>,
     /// Frequency governor.
     pub governor: Option<String>,
-    /// What carried the load: `ring`, `monoio (io_uring)`, `monoio (epoll)` or `tokio-uring`.
+    /// The backend: `ring`, `monoio (io_uring)`, `monoio (epoll)` or `tokio-uring`.
     pub engine: Option<String>,
     /// Clock source of the kernel.
     pub clock: Option<String>,

@@ -9,7 +9,7 @@ use super::TimeFigures;
 /// One of `steps`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StepFigures {
-    /// `request` when the flow is a single URL.
+    /// `request` if the flow is a single URL.
     pub name: String,
     /// Slots released.
     pub released: u64,
@@ -19,19 +19,19 @@ pub struct StepFigures {
     pub response: TimeFigures,
     /// done − sent.
     pub service: TimeFigures,
-    /// First byte − sent; of a step of a scenario not known.
+    /// First byte − sent; unknown for a step of a scenario.
     pub first_byte: Option<TimeFigures>,
-    /// What it belongs to: a flow's name, `on_start` or `on_end`; `null` for a single URL, as is
-    /// what follows.
+    /// Its part: a flow's name, `on_start` or `on_end`; `null` for a single URL, as are the next
+    /// ones.
     #[serde(default)]
     pub flow: Option<String>,
     /// Answers that passed.
     #[serde(default)]
     pub ok: Option<u64>,
-    /// Requests that ended otherwise, by outcome.
+    /// Requests with other outcomes, by outcome.
     #[serde(default)]
     pub errors: Option<BTreeMap<String, u64>>,
-    /// Why answers did not pass, and how many, the most first.
+    /// Why answers did not pass, with counts, the most frequent first.
     #[serde(default)]
     pub failures: Vec<FailureCounted>,
     /// sent − due.
@@ -46,7 +46,7 @@ pub struct StepFigures {
 /// One of a step's `failures`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FailureCounted {
-    /// What was not as it was to be.
+    /// The failed check or capture.
     pub what: String,
     /// How often.
     pub count: u64,
@@ -59,18 +59,18 @@ pub struct FlowFigures {
     pub name: String,
     /// Flows in which every step passed.
     pub passed: u64,
-    /// Flows in which a step did not.
+    /// Flows in which a step failed.
     pub failed: u64,
-    /// Flows that the end of the run cut short.
+    /// Flows unfinished at the end of the run.
     pub unfinished: u64,
     /// Those that passed, per second.
     pub rate: f64,
-    /// How long they took from the moment they were due, without their pauses.
+    /// Their length from the time they were due, without think times.
     pub response: TimeFigures,
-    /// How much of that was waiting for answers.
+    /// The part of it that was waiting for answers.
     #[serde(default)]
     pub service: TimeFigures,
-    /// How much of that was waiting to send, since a request was due.
+    /// The part of it that was waiting to send a due request.
     #[serde(default)]
     pub lateness: TimeFigures,
 }
@@ -78,9 +78,9 @@ pub struct FlowFigures {
 /// Key `stream`: events of the answers in the measured window.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StreamFigures {
-    /// How many there were.
+    /// The number of events.
     pub events: u64,
-    /// Gaps as long as a stall or longer.
+    /// Gaps that were stalls.
     pub stalls: u64,
     /// First event − sent.
     pub first_event_ns: TimeFigures,

@@ -1,5 +1,5 @@
-//! The timeline as it is stored (`timeline.json`): columns, as long as the axis each, with their
-//! units in their names. A value that is not known is null.
+//! The stored timeline (`timeline.json`): columns of the same length as the axis, with their units
+//! in their names. Unknown values are null.
 
 use serde::{Deserialize, Serialize};
 
@@ -14,7 +14,7 @@ pub struct TimelineDocument {
     /// The wall clock at `t_s` 0, seconds since 1970.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start_unix_s: Option<f64>,
-    /// Rows per second that were asked for.
+    /// Configured rows per second.
     pub hz: u32,
     /// The end of each row, in seconds from the origin (negative before it); a row begins where
     /// the one before it ends, the first 1/hz earlier.
@@ -78,7 +78,7 @@ impl TimelineDocument {
         }
     }
 
-    /// Whether all columns are as long as the axis: what is read from a file may be anything.
+    /// Whether all columns have the length of the axis: a file may contain anything.
     pub fn is_aligned(&self) -> bool {
         let rows = self.t_s.len();
         self.load.are_all(rows)
@@ -108,7 +108,7 @@ macro_rules! columns {
         }
 
         impl $columns {
-            /// Rows of which nothing is known.
+            /// Rows with unknown values.
             pub fn unknown(rows: usize) -> Self {
                 Self { $($name: vec![None; rows],)+ }
             }
@@ -123,12 +123,12 @@ macro_rules! columns {
                 $row { $($name: self.$name.get(index).copied().flatten(),)+ }
             }
 
-            /// Puts rows of which nothing is known before the first.
+            /// Put rows with unknown values before the first.
             pub fn prepend_unknown(&mut self, rows: usize) {
                 $(self.$name.splice(0..0, std::iter::repeat_n(None, rows));)+
             }
 
-            /// Whether every column has so many rows.
+            /// Whether every column has this many rows.
             pub fn are_all(&self, rows: usize) -> bool {
                 [$(self.$name.len(),)+].into_iter().all(|len| len == rows)
             }
@@ -191,11 +191,11 @@ columns! {
 columns! {
     /// The memory of the target's control group.
     CgroupColumns, CgroupRow {
-        /// All that is charged to it.
+        /// All memory charged to it.
         memory_current_bytes,
         /// Private memory.
         memory_anon_bytes,
-        /// The limit; null when there is none.
+        /// The limit; null without one.
         memory_limit_bytes,
     }
 }
@@ -209,9 +209,9 @@ columns! {
         cpu_system,
         /// CPUs taken by the hypervisor.
         cpu_steal,
-        /// CPUs with nothing to do.
+        /// Idle CPUs.
         cpu_idle,
-        /// CPUs with nothing to do while a disk was waited for.
+        /// Idle CPUs while a disk was waited for.
         cpu_iowait,
         /// Context switches.
         context_switches_per_s,
@@ -225,9 +225,9 @@ columns! {
         disk_read_bytes_per_s,
         /// Bytes written to disks.
         disk_write_bytes_per_s,
-        /// Reads under way, on average.
+        /// Reads in progress, on average.
         disk_read_s_per_s,
-        /// Writes under way, on average.
+        /// Writes in progress, on average.
         disk_write_s_per_s,
         /// Bytes received.
         network_received_bytes_per_s,
@@ -237,14 +237,14 @@ columns! {
         network_received_packets_per_s,
         /// Packets sent.
         network_sent_packets_per_s,
-        /// TCP segments sent again.
+        /// TCP segments retransmitted.
         tcp_retransmits_per_s,
-        /// Memory that could be had without swapping.
+        /// Memory available without swapping.
         memory_available_bytes,
     }
 }
 
-/// One value in JSON: whole ones without a point, others to the millionth.
+/// A value in JSON: whole numbers without a point, others to the millionth.
 mod figure {
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -252,7 +252,7 @@ mod figure {
 
     impl Serialize for Figure {
         fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-            /// Whole numbers beyond are not exact.
+            /// Larger whole numbers are not exact.
             const WHOLE_MAX: f64 = 9_007_199_254_740_992.0;
             match self.0 {
                 Some(value) if value.fract() == 0.0 && value.abs() < WHOLE_MAX => {
@@ -273,7 +273,7 @@ mod figure {
     }
 }
 
-/// A column of them.
+/// A column of values.
 mod figures {
     use serde::{Deserialize, Deserializer, Serializer};
 
@@ -326,7 +326,7 @@ mod tests {
         assert_eq!(anon, "[null,4096]");
         let user = serde_json::to_string(&json["target"]["cpu_user"]).expect("JSON");
         assert_eq!(user, "[0.3,0.3]");
-        // A control group that is seen late is unknown before.
+        // A control group found late is unknown before.
         let current = serde_json::to_string(&json["cgroup"]["memory_current_bytes"]);
         assert_eq!(current.expect("JSON"), "[null,7]");
         for (part, keys) in [

@@ -1,5 +1,5 @@
-//! The timeline as it grows on disk: a line of JSON for the head, then one per row, so that a
-//! crash loses the last row at most.
+//! The timeline while it is written: a line of JSON for the head, then one per row, so that a crash
+//! loses at most the last row.
 
 use std::io::{self, BufRead, Write};
 
@@ -18,7 +18,7 @@ struct Head {
     start_unix_s: Option<f64>,
 }
 
-/// Why lines are no timeline.
+/// Why lines are not a timeline.
 #[derive(Debug, thiserror::Error)]
 pub enum LinesError {
     /// They could not be read.
@@ -30,9 +30,9 @@ pub enum LinesError {
     /// A line within it is damaged.
     #[error("line {line} of the timeline is damaged ({cause}): delete that line to read the rest")]
     Damaged {
-        /// Which, from 1.
+        /// Its number, from 1.
         line: usize,
-        /// What is wrong with it.
+        /// The fault.
         cause: serde_json::Error,
     },
 }
@@ -53,7 +53,7 @@ fn append(to: &mut impl Write, line: &impl Serialize) -> io::Result<()> {
     to.write_all(&text)
 }
 
-/// Reads what was written. A last line that was cut off by a crash is left out.
+/// Reads a written timeline. A last line that was cut by a crash is left out.
 pub fn from_lines(mut from: impl BufRead) -> Result<TimelineDocument, LinesError> {
     let mut text = Vec::new();
     from.read_until(b'\n', &mut text)?;
