@@ -1,4 +1,4 @@
-//! From what was typed about requests to the bytes that are sent again and again.
+//! From the options about requests to the bytes that are sent repeatedly.
 
 use std::fs::File;
 use std::io::Read;

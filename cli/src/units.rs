@@ -1,7 +1,7 @@
 //! What people type for numbers where it concerns options alone: addresses, stretches, samples
 //! per second. Times, rates and counts are read as everywhere, by the core's `units`.
 //!
-//! Only the form is judged here; whether a value makes sense together with the others is decided
+//! Only the form is checked here; whether a value makes sense together with the others is decided
 //! in `resolve`. Errors say what was expected, since the argument parser puts the name before.
 
 use std::collections::HashSet;

@@ -131,15 +131,15 @@ fn scenarios_are_checked_and_shown_without_a_server() {
     assert_eq!(output.status.code(), Some(2));
     assert_eq!(String::from_utf8_lossy(&output.stdout).lines().count(), 1, "the good one");
     let stderr = String::from_utf8_lossy(&output.stderr);
-    let told: Vec<_> = stderr.lines().collect();
+    let reported: Vec<_> = stderr.lines().collect();
     let expected = [
         "bad.toml:5:1: flow.step.path: `x` does not begin with `/`: write /x",
         "bad.toml:6:1: flow.step.repeat: a step is taken 1 to 1000000 times",
         "worse.toml:5:1: flow.step.pth: `pth` is unknown here, did you mean `path`?",
         "none.toml cannot be read",
     ];
-    assert_eq!(told.len(), expected.len(), "{stderr}");
-    for (line, part) in told.iter().zip(expected) {
+    assert_eq!(reported.len(), expected.len(), "{stderr}");
+    for (line, part) in reported.iter().zip(expected) {
         assert!(line.starts_with("uringbench: ") && line.contains(part), "{line}");
     }
     let output = uringbench(&["scenario", "show", &path("worse.toml")]);

@@ -1,4 +1,4 @@
-//! `uringbench import` as people type it: where the scenario goes, and what is told of it.
+//! `uringbench import` as people type it: where the scenario goes, and what is reported.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};

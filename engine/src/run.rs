@@ -45,7 +45,7 @@ pub enum RunError {
     #[error("cannot pin a worker to CPU {0}: it is offline or not allowed here; see --cores")]
     Pin(usize),
     /// A worker has no ring.
-    #[error("{error}{remedy}", error = .0, remedy = other_engine(.0))]
+    #[error("{error}{fix}", error = .0, fix = other_engine(.0))]
     Ring(SetupError),
     /// A runtime does not support it.
     #[error(transparent)]

@@ -82,8 +82,8 @@ pub fn conclude(
     let heap = runtimes.iter().map(|runtime| runtime.heap()).max().unwrap_or(Heap::Freed);
     let memory_rules = Rules { limit: limit.map(|limit| limit as f64), heap, ..Rules::BYTES };
     let points = course.memory(&readings);
-    let judged = (!points.is_empty()).then(|| judge_memory(&points, &memory_rules));
-    let memory = judged.as_ref().map(|judged| judged.result.clone());
+    let growth = (!points.is_empty()).then(|| judge_memory(&points, &memory_rules));
+    let memory = growth.as_ref().map(|growth| growth.result.clone());
     let fds = course.series(&readings, |reading| Some(reading.target.fds? as f64));
     let fds = verdict(&fds, &Rules::DESCRIPTORS);
     let threads = course.series(&readings, |reading| Some(reading.target.threads as f64));
@@ -94,8 +94,8 @@ pub fn conclude(
     let mut soak = figures([memory.as_ref(), fds.as_ref(), threads.as_ref()]);
     soak.dose = dose;
     soak.runtimes = runtimes.iter().map(|runtime| runtime.name().to_owned()).collect();
-    if let Some(judged) = &judged {
-        add_growth(&mut soak, judged);
+    if let Some(growth) = &growth {
+        add_growth(&mut soak, growth);
     }
     if let Some(ended_s) = course.target_ended(&readings) {
         add_end_of_target(&mut soak, ended_s, course.end.since(course.start).as_secs_f64());
@@ -429,13 +429,13 @@ fn figures(results: [Option<&LeakResult>; 3]) -> SoakFigures {
     }
 }
 
-fn add_growth(soak: &mut SoakFigures, judged: &Memory) {
-    let Kinds { private, shared, swapped } = judged.grown;
+fn add_growth(soak: &mut SoakFigures, growth: &Memory) {
+    let Kinds { private, shared, swapped } = growth.grown;
     soak.grown = Some(Grown { private, shared, swapped });
-    if judged.result.verdict == LeakVerdict::Leak {
-        soak.growing = judged.grown.growing().into_iter().map(str::to_owned).collect();
+    if growth.result.verdict == LeakVerdict::Leak {
+        soak.growing = growth.grown.growing().into_iter().map(str::to_owned).collect();
     }
-    soak.replaced_processes = judged.replaced;
+    soak.replaced_processes = growth.replaced;
 }
 
 /// The readings up to the end of a target can show a leak, but cannot rule one out.

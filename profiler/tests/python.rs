@@ -35,7 +35,7 @@ impl Target {
         let mut child = command.stdout(Stdio::piped()).spawn().expect("the program starts");
         let mut line = String::new();
         let output = child.stdout.take().expect("it is piped");
-        BufReader::new(output).read_line(&mut line).expect("the program tells that it is ready");
+        BufReader::new(output).read_line(&mut line).expect("the program reports that it is ready");
         Self { child, line: line.trim_end().to_owned() }
     }
 
@@ -156,7 +156,7 @@ fn request(address: &str, is_enough: impl Fn() -> bool) {
 fn workers_are_read_and_their_successors_too() {
     let Some(target) = python("plain_server.py", &["0", "2"]) else { return };
     let master = target.pid();
-    let port = target.line.strip_prefix("listening ").expect("it tells its port");
+    let port = target.line.strip_prefix("listening ").expect("it prints its port");
     let sampler = sampler(move || descendants(&[master]));
     wait_for(&sampler, "workers", |counts| counts.processes.len() == 3);
     let workers: Vec<_> = descendants(&[master]).into_iter().filter(|&pid| pid != master).collect();
@@ -191,7 +191,7 @@ fn a_target_may_go_at_any_time() {
     let failed = sampler.counts().failed;
     assert_eq!(is_python(pid), None);
     wait_for(&sampler, "end of the readings", |counts| counts.failed > failed + 50);
-    // Looked at anew it is found gone, though still listed: no reading comes after that.
+    // The next check finds it gone, though still listed: no reading follows.
     std::thread::sleep(Duration::from_millis(600));
     let readings = sampler.counts().readings;
     std::thread::sleep(Duration::from_millis(300));

@@ -78,7 +78,7 @@ pub(crate) enum Request {
 /// An engine of uringbench.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Engine {
-    /// Its own, which it takes unless told otherwise.
+    /// Its default.
     Ring,
     /// The monoio runtime.
     Monoio,

@@ -1,7 +1,7 @@
 //! The echo server: small HTTP answers and WebSocket messages sent back, on one port.
 //!
 //! One thread, one ring, no checks: it is there to be faster than the clients compared, not to be
-//! told about mistakes. Requests and frames may come split or several at once.
+//! reported about mistakes. Requests and frames may come split or several at once.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;

@@ -1,6 +1,6 @@
 //! What protocols cost: a connection per request, TLS, uploads and WebSocket.
 //!
-//! Here uringbench waits as it does unless told otherwise, so the spinning it does for the sake of
+//! Here uringbench waits as it does by default, so the spinning it does for the sake of
 //! the rate is in its CPU time; only where two costs are compared does it sleep.
 
 use crate::cases::{

@@ -39,7 +39,7 @@ pub(crate) struct Scenario {
     /// What each user does once before its first flow. Its captures are there in every flow.
     #[serde(default)]
     pub(crate) on_start: Vec<Step>,
-    /// What users do again and again.
+    /// What users do repeatedly.
     #[serde(default)]
     pub(crate) flow: Vec<Flow>,
     /// What each user does once after its last flow.
@@ -271,7 +271,7 @@ pub(crate) struct Events {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Socket {
-    /// The message, with values made anew each time.
+    /// The message; its values are generated for each one.
     pub(crate) text: Option<String>,
     /// The message, a JSON text. Values in it are escaped as in a JSON string.
     pub(crate) json: Option<String>,
@@ -287,7 +287,7 @@ pub(crate) struct Socket {
     /// Whether each answer must be the message that was sent.
     #[serde(default, rename = "echo")]
     pub(crate) is_echo: bool,
-    /// How many messages the target sends of its own accord when the WebSocket is open: the first
+    /// How many messages the target sends on its own when the WebSocket is open: the first
     /// message of the step waits for them, and they answer none; without it 0.
     #[schemars(range(max = MESSAGES_MAX))]
     pub(crate) greeting: Option<u32>,

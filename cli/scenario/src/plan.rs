@@ -32,7 +32,7 @@ pub struct CompiledScenario {
     pub warmup: Nanos,
     /// The measured window.
     pub duration: Nanos,
-    /// What users do again and again; at least one.
+    /// What users do repeatedly; at least one.
     pub flows: Vec<Flow>,
     /// What each user does first.
     pub on_start: Flow,

@@ -1,6 +1,6 @@
 //! `uringbench doctor`: what this machine offers, each shortcoming with its fix.
 //!
-//! `facts` reads, `assess` judges, `sampling` does both for the profiler, this shows. It
+//! `facts` reads, `assess` checks, `sampling` does both for the profiler, this shows. It
 //! fails only where no load could run at all.
 
 mod assess;

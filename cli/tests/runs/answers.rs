@@ -74,9 +74,9 @@ fn what_does_no_harm_is_measured_with_a_note() {
     let (document, kinds) = tolerated(&Behaviour::Answer(answer, End::Keep), "-n 40 -c 2");
     assert_eq!(kinds, ["space_before_colon"]);
     document.expect(document.count("counts.tolerated.0.count") == 40, "each is counted");
-    let is_told = |note: &Value| note.as_str().is_some_and(|note| note.contains("php`"));
+    let is_reported = |note: &Value| note.as_str().is_some_and(|note| note.contains("php`"));
     let notes = document.at("verdict.notes").as_array().expect("a list");
-    document.expect(notes.iter().any(is_told), "and one is shown");
+    document.expect(notes.iter().any(is_reported), "and one is shown");
 }
 
 #[test]
@@ -113,7 +113,7 @@ fn bytes_behind_an_answer_cost_a_user_no_connection() {
 
 #[test]
 fn an_answer_that_does_not_end_says_how_far_it_came() {
-    for (answer, end, outcome, told) in [
+    for (answer, end, outcome, reported) in [
         (
             "HTTP/1.1 200 OK\r\nTransfer-Encoding: identity\r\n\r\nok",
             End::Keep,
@@ -145,7 +145,7 @@ fn an_answer_that_does_not_end_says_how_far_it_came() {
         let document = Run::json(&args).finish().expect_code(0).document();
         document.expect_only(&[outcome]);
         let reason = document.at("verdict.reasons.0.message").as_str().expect("a text");
-        document.expect(reason.contains(told), told);
+        document.expect(reason.contains(reported), reported);
     }
 }
 

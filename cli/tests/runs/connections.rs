@@ -51,7 +51,7 @@ fn a_connection_has_its_share_of_requests() {
         let document = load(300, &format!("{args} {}", server.url()));
         document.expect(server.requests() - before.0 == 300, "each request is sent once");
         let connections = server.connections() - before.1;
-        // At the end, those with requests to spare, or already made anew.
+        // At the end, those with requests left, or already reopened.
         let fair = 300 / each..=300 / each + 8;
         document.expect(fair.contains(&connections), &format!("{connections} of {fair:?}"));
         let before = front.server().connections();

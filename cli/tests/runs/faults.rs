@@ -146,8 +146,8 @@ fn a_second_answer_costs_the_connection_and_no_count() {
 
 #[test]
 fn answers_before_the_request_lose_no_count() {
-    // In a closed loop a request may be on its way when the early answer arrives; nothing tells
-    // it from that request's own, so only the count can be held against the run.
+    // In a closed loop a request may be on its way when the early answer arrives; nothing shows
+    // it from that request's own, so only the count can be checked.
     let (_server, document) = run(&Behaviour::AnswerFirst, "-n 200 -c 4");
     document.expect(document.released() == 200, "-n 200 releases 200");
     document.expect_none_but(&["ok", "malformed", "reset"]);

@@ -1,4 +1,4 @@
-//! Results that cannot be stored: told before the run when it can be known, and when it happens
+//! Results that cannot be stored: reported before the run when it can be known, and when it happens
 //! during the run, what was measured is still printed. The message names the path and the fix.
 
 use std::process::Command;

@@ -52,7 +52,7 @@ fn a_signal_ends_a_run_whose_handshakes_hang() {
     let front = Front::start(&Behaviour::Good, Manner::Silent(0));
     let args = format!("-c 4 -d 30s --timeout 20s {}", front.target());
     let run = Run::json(&args).start();
-    // Nothing tells when the run has come as far as to connect; it is there long before this.
+    // Nothing shows when the run has come as far as to connect; it is there long before this.
     thread::sleep(Duration::from_secs(1));
     run.signal(Signal::INT);
     let signalled = Instant::now();
@@ -76,7 +76,7 @@ fn a_handshake_cut_off_is_named() {
 }
 
 #[test]
-fn a_target_without_http_1_1_is_told_what_it_lacks() {
+fn a_target_without_http_1_1_is_reported_what_it_lacks() {
     let finished = refused(Manner::OnlyH2, "");
     finished.expect_line(&["no application protocol", "HTTP/1.1"]);
 }
@@ -97,7 +97,7 @@ fn handshakes_that_fail_beside_others_are_counted() {
 
 /// What a run says that is refused for its certificate. With TLS 1.2 that is within the handshake;
 /// with TLS 1.3 it is behind it, and whether a run begins is a matter of who is faster.
-fn told(front: &Front, args: &str) -> String {
+fn reported(front: &Front, args: &str) -> String {
     let args = format!("--warmup 0s -c 4 -n 100 {args} {}", front.target());
     let finished = Run::json(&args).finish();
     assert_eq!(front.server().requests(), 0, "nothing gets past it\n{finished}");
@@ -116,7 +116,7 @@ fn told(front: &Front, args: &str) -> String {
 fn a_certificate_demanded_is_asked_for_whenever_the_target_says_so() {
     for version in ["1.2", "1.3"] {
         let front = Front::start(&Behaviour::Good, Manner::AsksForCertificate);
-        let said = told(&front, &format!("--tls {version}"));
+        let said = reported(&front, &format!("--tls {version}"));
         for part in ["wants a client certificate", "--cert", "--key"] {
             assert!(said.contains(part), "{part} is named: {said}");
         }
@@ -145,7 +145,7 @@ fn a_certificate_of_another_authority_is_refused_with_the_remedy() {
         let front = Front::start(&Behaviour::Good, Manner::AsksForCertificate);
         let shown = front.certificates().leaf(Kind::ForeignClient);
         let (cert, key) = (shown.certificate.display(), shown.key.display());
-        let said = told(&front, &format!("--tls {version} --cert {cert} --key {key}"));
+        let said = reported(&front, &format!("--tls {version} --cert {cert} --key {key}"));
         for part in ["client certificate that it trusts", "--cert", "--key"] {
             assert!(said.contains(part), "{part} is named: {said}");
         }

@@ -171,8 +171,8 @@ fn what_may_be_sent_twice_is_and_the_rest_is_lost_with_its_cause() {
         let lost = document.outcome("reset");
         document.expect(causes.iter().map(|(_, count)| count).sum::<u64>() == lost, "each has one");
         document.expect(causes[0].0.contains("keep-alive timeout"), &causes[0].0);
-        let told = document.at("verdict.reasons").to_string();
-        document.expect(!told.contains("check the target first"), &told);
+        let reported = document.at("verdict.reasons").to_string();
+        document.expect(!reported.contains("check the target first"), &reported);
     }
 }
 
@@ -222,12 +222,15 @@ fn connections_are_used_in_turn_unless_the_last_one_is_asked_for() {
         document.expect_only(&["ok"]);
         let counts = counts.lock().expect("no thread panics with it").clone();
         let used = counts.iter().filter(|&&count| count > 0).count() as u64;
-        let told = document.count("client.connections_used");
-        document.expect(told == used, &format!("{told} used, the server saw {used}: {counts:?}"));
+        let reported = document.count("client.connections_used");
+        document.expect(
+            reported == used,
+            &format!("{reported} used, the server saw {used}: {counts:?}"),
+        );
         document.expect(used >= least, &format!("{used} used"));
         let workers = document.at("client.workers").as_array().expect("a list").iter();
         let of_workers: u64 = workers.filter_map(|w| w["connections_used"].as_u64()).sum();
-        document.expect(of_workers == told, "the workers' sum");
+        document.expect(of_workers == reported, "the workers' sum");
         if least == 16 {
             let most = counts.iter().max().expect("some");
             document.expect(*most <= 20, &format!("10 each or so: {counts:?}"));
@@ -311,15 +314,15 @@ fn a_stream_is_late_only_when_nothing_comes() {
 }
 
 #[test]
-fn an_endless_stream_is_told_from_one_that_brings_nothing() {
+fn an_endless_stream_is_reported_from_one_that_brings_nothing() {
     let server = ticking(u64::MAX);
     let document = run(&format!("--sse -d 1s -c 1 --timeout 700ms {}", server.url()));
     document.expect_only(&["censored"]);
-    let told = document.at("verdict.reasons").to_string();
-    document.expect(told.contains("--events"), &told);
-    document.expect(!told.contains("check that the target listens"), &told);
+    let reported = document.at("verdict.reasons").to_string();
+    document.expect(reported.contains("--events"), &reported);
+    document.expect(!reported.contains("check that the target listens"), &reported);
     let document = run(&format!("-n 1 -c 1 --timeout 400ms {}", server.url()));
     document.expect_only(&["timeout"]);
-    let told = document.at("verdict.reasons").to_string();
-    document.expect(told.contains("--sse") && told.contains("--timeout"), &told);
+    let reported = document.at("verdict.reasons").to_string();
+    document.expect(reported.contains("--sse") && reported.contains("--timeout"), &reported);
 }

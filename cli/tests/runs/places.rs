@@ -1,5 +1,5 @@
 //! Where connections lead otherwise than straight to a port: Unix sockets, and servers that are
-//! told by the PROXY protocol who asks.
+//! named in the PROXY header.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -112,17 +112,17 @@ fn a_real_server_listens_at_a_unix_socket() {
 }
 
 #[test]
-fn a_real_server_is_told_who_asks() {
-    const TEST: &str = "a_real_server_is_told_who_asks";
+fn a_real_server_is_reported_who_asks() {
+    const TEST: &str = "a_real_server_is_reported_who_asks";
     let (plain, tls, six) =
         (free_port("127.0.0.1:0"), free_port("127.0.0.1:0"), free_port("[::1]:0"));
     let server = format!(
         "listen {plain} proxy_protocol; listen {tls} ssl proxy_protocol;
         listen {six} proxy_protocol;
-        location /told {{
-            set $told \"$proxy_protocol_addr:$proxy_protocol_port\";
+        location /peer {{
+            set $peer \"$proxy_protocol_addr:$proxy_protocol_port\";
             set $real \"$remote_addr:$remote_port\";
-            if ($told != $real) {{ return 403; }}
+            if ($peer != $real) {{ return 403; }}
             return 200;
         }}"
     );
@@ -132,14 +132,14 @@ fn a_real_server_is_told_who_asks() {
     let trusted = format!("--cacert {}", certificates.authority().display());
     for version in ["v1", "v2"] {
         for more in ["", "--requests-per-connection 5", "--source-ip 127.0.0.2-127.0.0.4"] {
-            for target in [format!("http://{plain}/told"), format!("{trusted} https://{tls}/told")]
+            for target in [format!("http://{plain}/peer"), format!("{trusted} https://{tls}/peer")]
             {
                 let document =
                     load(200, &format!("-c 8 --proxy-protocol {version} {more} {target}"));
                 document.expect(document.status(200) == 200, "the peer's address and port");
             }
         }
-        load(200, &format!("-c 8 --proxy-protocol {version} http://{six}/told"));
+        load(200, &format!("-c 8 --proxy-protocol {version} http://{six}/peer"));
     }
 }
 

@@ -70,11 +70,11 @@ fn loads_of_a_url_are_shown_as_they_were() {
         &Run::text(&open).finish(),
         &["/s poisson", "MISSED   rate > 1,000,000/s", "met      p50 < 5.00 s"],
     );
-    let anew = format!(
+    let again = format!(
         "-q -c 2 -n 300 --requests-per-connection 7 --idle-connections 3 --engine monoio {}",
         target.url()
     );
-    is_shown_again(&Run::text(&anew).finish(), &["connects  ", "idle      ", " · monoio"]);
+    is_shown_again(&Run::text(&again).finish(), &["connects  ", "idle      ", " · monoio"]);
 }
 
 #[test]

@@ -84,7 +84,7 @@ headers = { X-User = "{{user}}", X-Token = "{{token}}" }
 const PEOPLE: [(&str, &str); 5] =
     [("a@b", "plain"), ("c@d", "x, \"y\""), ("e f", "ü"), ("g", ""), ("h@i", "a&b=c")];
 
-/// What the shop says; every user is told something else.
+/// What the shop says; every user gets another answer.
 fn shop(asked: &Asked) -> Answer {
     let user = asked.field("X-User").unwrap_or_default();
     let email = PEOPLE[user.parse::<usize>().unwrap_or_default() % 5].0;
@@ -400,7 +400,7 @@ fn bodies_may_be_large_both_ways() {
     assert!(ups.iter().all(|asked| asked.field("X-Last").as_deref() == Some("-1")));
     assert!(ups.iter().all(|asked| asked.body() == ups[0].body()), "the same every time");
     let ids: BTreeSet<_> = ups.iter().map(|asked| asked.field("X-Id")).collect();
-    assert_eq!(ids.len(), ups.len(), "made anew each time");
+    assert_eq!(ids.len(), ups.len(), "generated each time");
 }
 
 #[test]

@@ -171,8 +171,8 @@ fn what_is_longer_than_it_may_be_is_not_captured() {
     let document = Run::scenario(SHORT, &server.target(), text).finish().expect_code(0).document();
     document.expect_only(&["ok", "check_failed"]);
     document.expect(step(&document, "short")["errors"]["check_failed"].is_null(), "16 bytes");
-    let told = &step(&document, "long")["failures"][0]["what"];
-    document.expect(*told == "header X-Id is longer than 16 bytes", &told.to_string());
+    let reported = &step(&document, "long")["failures"][0]["what"];
+    document.expect(*reported == "header X-Id is longer than 16 bytes", &reported.to_string());
     // What was kept before is not sent in its place.
     let lines: Vec<_> = server.asked().iter().map(Asked::line).collect();
     document.expect(!lines.iter().any(|line| line.starts_with("GET /after/x")), "not the old one");

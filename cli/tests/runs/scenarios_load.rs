@@ -31,8 +31,8 @@ fn a_constant_rate_begins_exactly_so_many_flows() {
         document.expect_only(&["ok"]);
         document.expect(flow(&document, "f")["passed"] == 2 * rate, "rate x duration");
         document.expect(document.number("rate.offered") == rate as f64, "as offered");
-        let told = format!("{} requests", server.count());
-        document.expect(server.count() == 3 * (2 * rate + rate / 2), &told);
+        let reported = format!("{} requests", server.count());
+        document.expect(server.count() == 3 * (2 * rate + rate / 2), &reported);
         // A flow's later steps are due when its earlier ones are answered, even past the window;
         // those of the warm-up may be due in it.
         let released = document.released();
@@ -288,7 +288,7 @@ fn what_outlasts_the_timeout_after_the_window_is_cut_short() {
     let document = finished.document();
     document.expect(finished.took < Duration::from_secs(6), "nobody waits for twenty seconds");
     document.expect(document.released() == 3, "the first step of each");
-    document.expect(flow(&document, "f")["unfinished"] == 3, "told as such");
+    document.expect(flow(&document, "f")["unfinished"] == 3, "reported as such");
     document.expect(step(&document, "GET /b")["released"] == 0, "never came to it");
 }
 

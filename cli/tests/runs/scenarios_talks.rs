@@ -81,10 +81,11 @@ fn a_stream_of_events_is_a_step_among_others() {
             document.expect_only(&["ok"]);
             document.expect(step(&document, "after")["ok"].as_u64() > Some(4), "it goes on");
             let streams = step(&document, "events")["ok"].as_u64().unwrap_or_default();
-            let told = document.count("stream.events");
+            let reported = document.count("stream.events");
             // Events of a last piece may be read with those that were enough.
             let least = if wanted == "count = 3" { 3 } else { 5 };
-            document.expect(told >= streams * least, &format!("{told} of {streams} streams"));
+            document
+                .expect(reported >= streams * least, &format!("{reported} of {streams} streams"));
             document.expect(flow(&document, "f")["failed"] == 0, "every flow is whole");
         }
     }
@@ -220,9 +221,9 @@ fn a_refused_opening_fails_its_step() {
             .expect_code(0)
             .document();
         document.expect_only(&[outcome]);
-        let told = &step(&document, "talk")["failures"][0]["what"];
-        let is_told = outcome == "malformed" || *told == "the WebSocket is refused";
-        document.expect(is_told, &format!("told by {told}"));
+        let reported = &step(&document, "talk")["failures"][0]["what"];
+        let is_reported = outcome == "malformed" || *reported == "the WebSocket is refused";
+        document.expect(is_reported, &format!("reported as {reported}"));
         document.expect(server.messages() == 0, "nothing is said where nothing is open");
         document.expect(flow(&document, "f")["passed"] == 0, "none is whole");
         document.expect(step(&document, "never")["released"] == 0, "the flow ends there");
@@ -332,6 +333,6 @@ fn talks_streams_and_requests_stand_in_one_flow() {
     document.expect_only(&["ok", "status"]);
     document.expect(flow(&document, "f")["failed"] == 40, "there is no WebSocket here");
     let refused = step(&document, "w")["errors"]["status"].as_u64();
-    document.expect(refused >= Some(20), "refused with a status, which is told");
+    document.expect(refused >= Some(20), "refused with a status, which is reported");
     document.expect(document.status(404) == refused.unwrap_or_default(), "of the server");
 }

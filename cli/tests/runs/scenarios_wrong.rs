@@ -1,4 +1,4 @@
-//! Scenarios whose steps do not pass: what is counted, what is told, and how flows go on.
+//! Scenarios whose steps do not pass: what is counted and reported, and how flows continue.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -55,7 +55,7 @@ const KINDS: &str = r#"
     "#;
 
 #[test]
-fn what_fails_a_check_is_told_and_is_no_throughput() {
+fn what_fails_a_check_is_reported_and_is_no_throughput() {
     let server = Recording::start(|asked| {
         let line = asked.line();
         let number = line.rsplit('/').next().and_then(|n| n.parse::<u64>().ok()).unwrap_or(0);
@@ -73,7 +73,7 @@ fn what_fails_a_check_is_told_and_is_no_throughput() {
     document.expect(flow(&document, "f")["passed"] == 20, "one in two");
     document.expect(flow(&document, "f")["failed"] == 20, "one in two");
     let mut ok = 0;
-    for (name, told) in [
+    for (name, reported) in [
         ("status", "status is not 200 or 201"),
         ("header", "header X-Kind is not `good`"),
         ("contains", "body does not hold `good`"),
@@ -86,7 +86,7 @@ fn what_fails_a_check_is_told_and_is_no_throughput() {
         ok += step["ok"].as_u64().unwrap_or_default();
         let (failed, counted) = (&step["errors"]["check_failed"], &step["failures"][0]["count"]);
         document.expect(failed.as_u64() >= Some(19) && failed == counted, &step.to_string());
-        document.expect(step["failures"][0]["what"] == told, &step["failures"].to_string());
+        document.expect(step["failures"][0]["what"] == reported, &step["failures"].to_string());
         document.expect(step["failures"].as_array().map(Vec::len) == Some(1), "for one reason");
     }
     document.expect(ok == document.outcome("ok"), "steps and whole agree");

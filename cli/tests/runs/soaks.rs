@@ -1,5 +1,5 @@
 //! Soaks of real servers whose truth is known: the verdict has to be about all memory that they
-//! keep, and a target that ends has to be told of.
+//! keep, and a target that ends has to be reported.
 
 use std::path::Path;
 use std::thread;

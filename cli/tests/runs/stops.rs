@@ -94,7 +94,7 @@ fn one_ends_a_run_that_cannot_connect() {
     let full = FullBacklog::start();
     let args = format!("-c 4 -d 30s --timeout 20s http://{}/", full.address());
     let run = Run::json(&args).start();
-    // Nothing tells when the run has come as far as to connect; it is there long before this.
+    // Nothing shows when the run has come as far as to connect; it is there long before this.
     thread::sleep(Duration::from_secs(2));
     run.signal(Signal::INT);
     let signalled = Instant::now();

@@ -18,7 +18,7 @@ const CHUNKED: &str =
 const CLOSED: &str =
     "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n";
 
-/// How the end of a stream is told.
+/// How the end of a stream is marked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Ending {
     Chunks,

@@ -1,5 +1,5 @@
 //! The main job within TLS, against a real nginx: counts, versions, sizes, uploads, addresses,
-//! sessions taken up again.
+//! sessions resumed.
 
 use crate::support::certificates::{Certificates, Kind, NAMED};
 use crate::support::document::Document;

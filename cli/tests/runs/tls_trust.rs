@@ -41,9 +41,9 @@ fn a_certificate_that_nothing_is_wrong_with_is_trusted_only_by_its_authority() {
     refused(run("", &url), &["an authority that this machine trusts", "--cacert", "-k"]);
     let distrusted = format!("--cacert {}", certificates.other_authority().display());
     refused(run(&distrusted, &url), &["an authority that this machine trusts", "--cacert", "-k"]);
-    // An authority made anew has the old one's name, but not its key.
-    let anew = Certificates::make();
-    let distrusted = format!("--cacert {}", anew.authority().display());
+    // An authority that is created again has the old one's name, but not its key.
+    let again = Certificates::make();
+    let distrusted = format!("--cacert {}", again.authority().display());
     refused(run(&distrusted, &url), &["signed with another key", "--cacert", "-k"]);
 }
 
@@ -183,9 +183,9 @@ fn a_client_shows_its_certificate_when_asked() {
         let args = format!("{trusted} --tls {version}");
         let document = all_ok(run(&format!("{args} {ours}"), &nginx.https("small"))).document();
         document.expect(document.at("plan.tls.client_certificate") == true, "it says so");
-        // Connections made anew show it again, or take up a session that remembers it.
-        let anew = format!("{args} {ours} --requests-per-connection 2");
-        all_ok(run(&anew, &nginx.https("small")));
+        // Reconnects send it again, or resume a session that remembers it.
+        let again = format!("{args} {ours} --requests-per-connection 2");
+        all_ok(run(&again, &nginx.https("small")));
         // nginx lets anyone shake hands, and refuses the request.
         for (shown, question) in [("", "(--cert, --key)"), (&foreign, "the certificate of --cert")]
         {
@@ -250,13 +250,13 @@ fn files_that_cannot_be_used_are_named_before_anything_starts() {
     let url = "https://127.0.0.1:1/";
     for (args, parts) in [
         ("--cacert /no/such.pem".to_owned(), ["--cacert /no/such.pem", "cannot be read"]),
-        (format!("--cacert {empty}"), ["--cacert", "no certificate in it"]),
-        (format!("--cacert {key}"), ["--cacert", "no certificate in it"]),
+        (format!("--cacert {empty}"), ["--cacert", "contains no certificate"]),
+        (format!("--cacert {key}"), ["--cacert", "contains no certificate"]),
         (format!("--cacert {broken}"), ["certificates to trust", "can be used"]),
         (format!("-k --cert /no/such.pem --key {key}"), ["--cert /no/such.pem", "cannot be read"]),
         (format!("-k --cert {cert} --key /no/such.key"), ["--key /no/such.key", "cannot be read"]),
         (format!("-k --cert {cert} --key {cert}"), ["--key", "contains no private key"]),
-        (format!("-k --cert {empty} --key {key}"), ["--cert", "no certificate in it"]),
+        (format!("-k --cert {empty} --key {key}"), ["--cert", "contains no certificate"]),
         (format!("-k --cert {broken} --key {key}"), ["client certificate", "cannot be used"]),
         (format!("-k --cert {cert} --key {other_key}"), ["client certificate", "its key"]),
     ] {

@@ -79,7 +79,7 @@ fn judge(document: &Document, stall: f64, noise: impl Fn(f64) -> f64) -> Result<
 
 /// Three attempts, of which one must be right: a neighbour of a shared machine that takes the CPU
 /// for tens of milliseconds adds a second, unscripted stall, which no tolerance can tell from an
-/// error. What does not depend on luck, the counts, is held against each attempt.
+/// error. The counts, which do not depend on luck, are checked in each attempt.
 fn holds(arrivals: &str, noise: impl Fn(f64) -> f64) {
     let turn = Turn::alone();
     let mut wrong = Vec::new();

@@ -298,7 +298,7 @@ fn a_body_that_is_refused_is_not_sent() {
             if !keeps {
                 return Ok(());
             }
-            // What follows can only be a body, since nothing tells where a request would begin.
+            // What follows can only be a body, since nothing shows where a request would begin.
             let mut rest = Vec::new();
             reader.read_to_end(&mut rest)?;
             counts.fetch_add(rest.len() as u64, Ordering::SeqCst);

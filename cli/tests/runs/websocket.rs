@@ -96,9 +96,9 @@ fn connections_are_closed_in_order_after_their_messages() {
         let closes = server.closes();
         document.expect(closes.iter().all(|&code| code == 1000), &format!("{closes:?}"));
         let closed = closes.len() as u64 - before.2;
-        // Those made anew at the end may not have been opened.
-        let told = format!("{closed} of {connections} said goodbye");
-        document.expect(closed >= fair && closed <= connections, &told);
+        // Those reopened at the end may not have been upgraded.
+        let reported = format!("{closed} of {connections} said goodbye");
+        document.expect(closed >= fair && closed <= connections, &reported);
     }
 }
 
@@ -159,9 +159,9 @@ fn every_length_goes_through_tls() {
     }
     let closes = server.closes();
     assert!(closes.iter().all(|&code| code == 1000), "{closes:?}");
-    // Of those made anew, two of each run may not have been opened at its end.
-    let told = format!("{} of {} said goodbye", closes.len(), server.connections());
-    assert!(closes.len() as u64 + 2 * 12 >= server.connections(), "{told}");
+    // Of those reopened, two of each run may not have been upgraded at its end.
+    let reported = format!("{} of {} said goodbye", closes.len(), server.connections());
+    assert!(closes.len() as u64 + 2 * 12 >= server.connections(), "{reported}");
 }
 
 #[test]

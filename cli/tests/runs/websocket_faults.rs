@@ -162,8 +162,8 @@ fn frames_that_break_the_protocol_are_malformed() {
         document.expect(document.outcome("malformed") == 100, what);
         document.expect(server.messages() == 100, "each message is sent once");
         let closes = server.closes();
-        let told = closes.iter().filter(|code| [1002, 1007].contains(*code)).count();
-        document.expect(told >= 90, &format!("{what}: the server is told why: {closes:?}"));
+        let reported = closes.iter().filter(|code| [1002, 1007].contains(*code)).count();
+        document.expect(reported >= 90, &format!("{what}: the server learns why: {closes:?}"));
     }
 }
 

@@ -29,7 +29,7 @@ fn unasked(document: &Document) -> u64 {
 }
 
 /// The reasons and notes that speak of a server that speaks first.
-fn told(document: &Document) -> (bool, bool) {
+fn reported(document: &Document) -> (bool, bool) {
     let has = |key: &str, text: &str| document.at(key).to_string().contains(text);
     (
         has("verdict.reasons", "\"unsolicited_messages\""),
@@ -52,7 +52,8 @@ fn a_greeting_costs_no_connection_and_is_no_answer() {
         document.expect(server.connections() - before.0 == 2, "connections are kept");
         document.expect(server.messages() - before.1 == 400, "each message is sent once");
         document.expect(unasked(&document) == 2, "each greeting is counted");
-        document.expect(told(&document) == expected, &format!("{args}: {:?}", told(&document)));
+        document
+            .expect(reported(&document) == expected, &format!("{args}: {:?}", reported(&document)));
         let reasons = document.at("verdict.reasons").to_string();
         document.expect(args.contains("--echo") || reasons.contains("--greeting N"), &reasons);
     }
@@ -73,7 +74,7 @@ fn the_first_message_waits_for_a_greeting_as_long_as_was_said() {
             let document = run(&args, &server);
             document.expect_only(&["ok"]);
             document.expect(unasked(&document) == 0, "what is waited for was asked for");
-            document.expect(told(&document) == (false, false), "nothing else came");
+            document.expect(reported(&document) == (false, false), "nothing else came");
         }
         assert_eq!(server.connections(), 6, "connections are kept");
     }
@@ -100,7 +101,7 @@ fn an_echo_is_found_among_what_is_pushed() {
             let document = run(&format!("-c 2 --echo {args}"), &server);
             document.expect_only(&["ok"]);
             document.expect(unasked(&document) >= 2, "what is pushed is counted");
-            document.expect(told(&document) == (false, true), "and noted");
+            document.expect(reported(&document) == (false, true), "and noted");
         }
         assert_eq!(server.connections(), 6, "connections are kept");
     }
@@ -113,7 +114,7 @@ fn an_open_loop_sees_what_nobody_asked_for() {
     document.expect_only(&["ok"]);
     document.expect(server.connections() == 2, "connections are kept");
     document.expect(unasked(&document) > 5, "most come while no answer is awaited");
-    document.expect(told(&document) == (true, false), "the times cannot be trusted");
+    document.expect(reported(&document) == (true, false), "the times cannot be trusted");
 }
 
 fn talk(more: &str, websocket: &str) -> String {
@@ -140,7 +141,7 @@ fn a_talk_finds_its_answers_among_what_is_unasked() {
             let document = Run::scenario(args, &target, &text).finish().expect_code(0).document();
             document.expect_only(&["ok"]);
             document.expect(unasked(&document) > 0, "and they are counted");
-            document.expect(told(&document) == (false, true), "and noted");
+            document.expect(reported(&document) == (false, true), "and noted");
             document.expect(flow(&document, "f")["failed"] == 0, "every flow is whole");
             document.expect(step(&document, "talk")["ok"].as_u64() > Some(5), "they talk");
         }
@@ -157,14 +158,14 @@ fn a_talk_waits_for_a_greeting_and_says_when_it_cannot_know() {
         let document = Run::scenario(args, &target, &text).finish().expect_code(0).document();
         document.expect_only(&["ok"]);
         document.expect(unasked(&document) == 0, "what is waited for was asked for");
-        document.expect(told(&document) == (false, false), "nothing else came");
+        document.expect(reported(&document) == (false, false), "nothing else came");
     }
     let server = echoing(Opening::Greeting(HELLO));
     let text = talk("", "text = \"{{uuid}}\"");
     let target = format!("http://{}", server.address());
     let document = Run::scenario(args, &target, &text).finish().expect_code(0).document();
     document.expect_only(&["ok"]);
-    document.expect(told(&document) == (true, false), "the times cannot be trusted");
+    document.expect(reported(&document) == (true, false), "the times cannot be trusted");
 }
 
 /// What was taken for an answer leaves the true one behind, which shows at the end.
@@ -177,19 +178,19 @@ fn a_busy_connection_tells_at_its_end_what_it_was_ahead() {
             let document = run(&format!("-c 2 {args}"), &server);
             document.expect_only(&["ok"]);
             document.expect(unasked(&document) > 0, "what is left over is counted");
-            document.expect(told(&document) == (true, false), "the times cannot be trusted");
+            document.expect(reported(&document) == (true, false), "the times cannot be trusted");
         }
         let text = talk("", "text = \"{{uuid}}\"");
         let target = format!("http://{}", server.address());
         let args = "--warmup 0s -d 500ms --cores 1";
         let document = Run::scenario(args, &target, &text).finish().expect_code(0).document();
         document.expect_only(&["ok"]);
-        document.expect(told(&document) == (true, false), "the times cannot be trusted");
+        document.expect(reported(&document) == (true, false), "the times cannot be trusted");
     }
     let server = SocketServer::echo();
     let document = run("-c 2 -d 300ms", &server);
     document.expect(unasked(&document) == 0, "nothing is left over of a server that only answers");
-    document.expect(told(&document) == (false, false), "and nothing is told");
+    document.expect(reported(&document) == (false, false), "and nothing is reported");
 }
 
 /// The causes of the requests that ended so.
@@ -205,14 +206,14 @@ fn a_message_that_fails_its_check_says_which_came_instead() {
     let args = format!("--warmup 0s --timeout 300ms -n 40 -c 2 --echo {}", server.url());
     let document = Run::json(&args).finish().expect_code(0).document();
     document.expect_only(&["check_failed"]);
-    let told = causes(&document, "check_failed");
-    document.expect(told.contains("`no such room` came instead"), &told);
+    let reported = causes(&document, "check_failed");
+    document.expect(reported.contains("`no such room` arrived instead"), &reported);
     let text = talk("", "text = \"{{uuid}}\", echo = true");
     let target = format!("http://{}", server.address());
     let args = "--warmup 0s -d 500ms --timeout 300ms --cores 1";
     let document = Run::scenario(args, &target, &text).finish().expect_code(0).document();
-    let told = causes(&document, "check_failed");
-    document.expect(told.contains("`no such room` came instead"), &told);
+    let reported = causes(&document, "check_failed");
+    document.expect(reported.contains("`no such room` arrived instead"), &reported);
 }
 
 #[test]
@@ -226,14 +227,14 @@ fn a_server_that_closes_is_quoted() {
         let server = SocketServer::start(move |_| vec![close.clone()]);
         let document = run("-n 10 -c 2", &server);
         document.expect_only(&["reset"]);
-        let told = causes(&document, "reset");
-        document.expect(told.contains(expected), &told);
+        let reported = causes(&document, "reset");
+        document.expect(reported.contains(expected), &reported);
         let text = talk("", "text = \"x\"");
         let target = format!("http://{}", server.address());
         let args = "--warmup 0s -d 300ms --cores 1";
         let document = Run::scenario(args, &target, &text).finish().expect_code(0).document();
-        let told = causes(&document, "reset");
-        document.expect(told.contains(expected), &told);
+        let reported = causes(&document, "reset");
+        document.expect(reported.contains(expected), &reported);
     }
 }
 

@@ -1,4 +1,4 @@
-//! Requests are rendered and answers judged without allocating once a user's room has its size.
+//! Requests are rendered and answers checked without allocating, once a user's buffers have grown.
 
 use uringbench_core::flow::Step;
 use uringbench_core::flow::answer::Answer;

@@ -35,7 +35,7 @@ fn read(stream: &[u8], cut: usize) -> Read {
                     let alive = response.keep_alive;
                     read.answers.push((response.status, response.body_bytes, alive));
                 }
-                Ok(Progress::Continue { .. }) => panic!("told without being asked for"),
+                Ok(Progress::Continue { .. }) => panic!("reported without being requested"),
                 Err(kind) => {
                     let fault = parser.fault().expect("it is kept");
                     read.fault = Some((kind, fault.to_string(), fault.quote().to_owned()));

@@ -1,5 +1,5 @@
 //! Payload is read as it was sent, exactly once and in order, wherever the stream is split and
-//! whatever of it is skipped; a `100 Continue` is told to who waits for it.
+//! whatever of it is skipped; a `100 Continue` is reported to a parser that waits for it.
 
 use uringbench_core::http::header_cache::HeaderCache;
 use uringbench_core::http::response::{Malformed, Progress, Response, ResponseParser, StreamEnd};
@@ -161,7 +161,7 @@ fn a_continue_is_told_to_who_waits_for_it() {
     let hints = "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n";
     let go_on = "HTTP/1.1 100 Continue\r\nX: y\r\n\r\n";
     let stream = [hints, go_on, hints, LENGTH].concat();
-    let told = hints.len() + go_on.len();
+    let reported = hints.len() + go_on.len();
     for cut in 0..=stream.len() {
         let (mut parser, header_cache) =
             (ResponseParser::telling_continue(), &mut HeaderCache::new());
@@ -185,7 +185,7 @@ fn a_continue_is_told_to_who_waits_for_it() {
                 }
             }
         }
-        assert_eq!(told_at, Some(told), "cut at {cut}");
+        assert_eq!(told_at, Some(reported), "cut at {cut}");
         let heads = stream.len() - BODY.len();
         assert_eq!(whole.map(|response| response.head_bytes as usize), Some(heads));
     }
@@ -200,15 +200,15 @@ fn a_final_response_may_come_without_a_continue() {
         assert!(matches!(fed, Ok(Progress::Complete { .. })), "{fed:?}");
     }
     let many = "HTTP/1.1 100 C\r\n\r\n".repeat(65);
-    let (mut rest, mut told) = (many.as_bytes(), 0);
+    let (mut rest, mut reported) = (many.as_bytes(), 0);
     let end = loop {
         match parser.feed(rest, header_cache, false) {
             Ok(Progress::Continue { consumed }) => rest = &rest[consumed..],
             other => break other,
         }
-        told += 1;
+        reported += 1;
     };
-    assert_eq!((told, end), (64, Err(Malformed::TooManyInterims)));
+    assert_eq!((reported, end), (64, Err(Malformed::TooManyInterims)));
     parser.end_of_stream();
     let upgrade = parser.feed(b"HTTP/1.1 101 S\r\n\r\n", header_cache, false);
     assert_eq!(upgrade, Err(Malformed::Upgrade));

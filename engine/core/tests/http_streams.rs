@@ -185,7 +185,7 @@ fn receive(
             let fed = parser.feed_into(piece, header_cache, is_head, &mut read);
             match fed.expect("every response sent is well formed") {
                 Progress::NeedMore => break,
-                Progress::Continue { .. } => panic!("told without being asked for"),
+                Progress::Continue { .. } => panic!("reported without being requested"),
                 Progress::Dropped { .. } => panic!("every byte is some response's"),
                 Progress::Complete { consumed, response } => {
                     found.push(response);

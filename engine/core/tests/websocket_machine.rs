@@ -74,7 +74,7 @@ fn the_examples_of_the_rfc_are_read() {
     let masked = b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58";
     let broken = client.feed(masked).unwrap_err();
     assert_eq!(broken.close_code(), Some(1002));
-    assert_eq!(client.feed(b""), Err(broken), "again and again");
+    assert_eq!(client.feed(b""), Err(broken), "in each call");
 }
 
 #[test]

@@ -253,10 +253,10 @@ fn sockets_take_their_options_whoever_makes_them() {
     let peer = ring.add_peer(&address);
     let source = "127.0.0.3".parse().expect("an address");
     let resetting = SocketOptions { resets: true, ..SocketOptions::default() };
-    let told =
+    let reported =
         SocketOptions { source: Some(source), chooses_port: true, ..SocketOptions::default() };
     let silent = SocketOptions { source: Some(source), ..SocketOptions::default() };
-    for (generation, options) in [resetting, told, silent].into_iter().enumerate() {
+    for (generation, options) in [resetting, reported, silent].into_iter().enumerate() {
         let generation = generation as u32;
         let local = ring.open(0, generation, &address, options).expect("a socket");
         ring.connect(0, generation, peer);
@@ -264,7 +264,7 @@ fn sockets_take_their_options_whoever_makes_them() {
         assert_eq!(completion.token.operation(), Some(Operation::Connect));
         completion.result.expect("connected");
         let (mut accepted, from) = listener.accept().expect("the connection arrives");
-        assert_eq!(local, options.chooses_port.then_some(from), "where it comes from is told");
+        assert_eq!(local, options.chooses_port.then_some(from), "its local address is reported");
         assert!(options.source.is_none_or(|source| source == from.ip()));
         ring.close(0, generation);
         assert_eq!(next(&mut ring).token.operation(), Some(Operation::Close));
@@ -483,7 +483,7 @@ fn connections_are_asked_what_tcp_knows_of_them() {
     for slot in 0..4 {
         ring.inspect(slot, 0);
     }
-    let mut told = 0;
+    let mut reported = 0;
     for _ in 0..4 {
         let completion = next(&mut ring);
         assert_eq!(completion.token.operation(), Some(Operation::Inspect));
@@ -494,10 +494,10 @@ fn connections_are_asked_what_tcp_knows_of_them() {
         assert_eq!((completion.token.slot(), completion.result), (0, Ok(0)));
         assert!((1..1_000_000).contains(&info.rtt_us), "loopback within a second: {info:?}");
         assert_eq!(info.retransmits, 0, "{info:?}");
-        assert!(ring.inspected(completion.token).is_none(), "told once");
-        told += 1;
+        assert!(ring.inspected(completion.token).is_none(), "reported once");
+        reported += 1;
     }
-    assert_eq!(told, i32::from(ring.features().tcp_info));
+    assert_eq!(reported, i32::from(ring.features().tcp_info));
     // The connection is none the worse for it, and no descriptor holds it open.
     ring.close(0, 0);
     let mut left = Vec::new();

@@ -73,7 +73,7 @@ impl fmt::Display for ConnectFailure {
                 );
             }
         };
-        let remedy = match failure.0 {
+        let fix = match failure.0 {
             Errno::CONNREFUSED => "nothing listens there; start the server or fix the port",
             Errno::ADDRNOTAVAIL => {
                 "every local port towards this address is in use; connect from more addresses \
@@ -85,6 +85,6 @@ impl fmt::Display for ConnectFailure {
             Errno::TIMEDOUT => "no answer from the address; check for a firewall",
             _ => "the target or the network refuses connections",
         };
-        write!(f, "{failure}: {remedy}")
+        write!(f, "{failure}: {fix}")
     }
 }

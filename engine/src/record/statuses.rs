@@ -16,7 +16,7 @@ const FIRST_SAMPLED: u16 = 300;
 const FIRST_ERROR: u16 = 400;
 /// Statuses sampled at most: a target that answers with ever others cannot fill the memory.
 const SAMPLES_MAX: usize = 16;
-/// Addresses told apart at most.
+/// Addresses counted separately at most.
 const ADDRESSES_MAX: usize = 64;
 
 /// One worker's.

@@ -173,11 +173,11 @@ mod tests {
 
     #[test]
     fn goodbyes_say_code_and_reason() {
-        let told = |code, reason: &str| Goodbye { code, reason: reason.to_owned() }.to_string();
-        assert_eq!(told(None, ""), "the target closed the WebSocket without a code");
-        assert_eq!(told(Some(1001), ""), "the target closed the WebSocket with code 1001");
+        let text = |code, reason: &str| Goodbye { code, reason: reason.to_owned() }.to_string();
+        assert_eq!(text(None, ""), "the target closed the WebSocket without a code");
+        assert_eq!(text(Some(1001), ""), "the target closed the WebSocket with code 1001");
         let all = "the target closed the WebSocket with code 1008: `no\\n`";
-        assert_eq!(told(Some(1008), "no\n"), all);
+        assert_eq!(text(Some(1008), "no\n"), all);
     }
 
     #[test]

@@ -81,7 +81,7 @@ fn carrier(engine: Engine, target: SocketAddr) -> Carrier {
     Carrier::new(engine, route, Closing::Fin, None).expect("nothing special")
 }
 
-/// Follows a run, and interrupts it when told.
+/// Follows a run, and interrupts it on command.
 #[derive(Default)]
 struct Watch {
     control: Control,

@@ -500,7 +500,7 @@ fn is_forgiving(plan: &Plan, climate: &Climate) -> bool {
 /// After how long a server leaves, and how.
 fn leaves(plan: &Plan, below: &mut impl FnMut(u64) -> u64) -> (Nanos, Leaving) {
     let ways = [Leaving::Closing, Leaving::Breaking, Leaving::Saying, Leaving::Pushing];
-    // What a WebSocket is told unasked are messages.
+    // Bytes that a WebSocket receives unasked are messages.
     let known = if plan.workload.websocket().is_some() { 2 } else { ways.len() as u64 };
     (Nanos(100_000 + below(20_000_000)), ways[below(known) as usize])
 }

@@ -89,7 +89,7 @@ fn talking(is_checked: bool, greeting: u32, pipeline: u16) -> Plan {
         .expect("a plan")
 }
 
-/// A server that echoes, and speaks of its own accord.
+/// A server that echoes, and sends messages on its own.
 fn speaking(plan: &Plan, speech: Speech) -> Climate {
     let accept = plan.workload.websocket().map(|websocket| websocket.opening.accept().to_owned());
     let accept = accept.expect("a WebSocket");
@@ -104,7 +104,7 @@ fn speaking(plan: &Plan, speech: Speech) -> Climate {
 }
 
 /// No exchange is answered by a message sent before its request: where answers can be known, none
-/// is; where they cannot, the run tells that they may be.
+/// is; where they cannot, the run reports that they may be.
 #[test]
 fn what_was_sent_before_a_request_is_no_answer_to_it() {
     let within = Nanos::from_millis(100);

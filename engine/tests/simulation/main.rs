@@ -63,7 +63,7 @@ fn the_law_holds_in_every_simulated_run() {
         );
         assert!(seen.messages > 0, "nobody talked over a WebSocket");
         assert!(seen.halted > 0, "no driver stopped working");
-        assert!(seen.totals.unsolicited_messages > 0, "no WebSocket spoke of its own accord");
+        assert!(seen.totals.unsolicited_messages > 0, "no WebSocket sent messages on its own");
     }
 }
 

@@ -32,11 +32,11 @@ pub(crate) struct Latest {
     pub(crate) answered: Timestamp,
 }
 
-/// A request, as its path tells it.
+/// A request, read from its path.
 pub(crate) struct Visit {
     /// The number of its step.
     pub(crate) step: usize,
-    /// Who sent it, if it tells.
+    /// The user who sent it, if the path names it.
     pub(crate) user: Option<u64>,
     pub(crate) is_head: bool,
 }

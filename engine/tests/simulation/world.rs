@@ -76,7 +76,7 @@ struct Simulated {
     /// When the last answer will have been given; answers keep their order.
     busy_until: Timestamp,
     is_silent: bool,
-    /// A send whose end is to be told is under way.
+    /// A send whose end is to be reported is in progress.
     is_told: bool,
     secure: Option<Secure>,
     /// Bytes of a request whose rest has not come.
@@ -144,7 +144,7 @@ enum Happening {
         generation: u32,
         given: u64,
     },
-    /// The server says something of its own accord.
+    /// The server sends something on its own.
     Speaks {
         connection: u32,
         generation: u32,
@@ -478,7 +478,7 @@ impl Driver for World {
 
     fn cancel_receive(&mut self, connection: u32, generation: u32) {
         self.witness.cancels.set(self.witness.cancels.get() + 1);
-        // It may have ended already, which is still to be told.
+        // It may have ended already, which is still to be reported.
         let simulated = self.current(connection, generation);
         let armed = simulated.armed;
         assert!(matches!(armed, None | Some(Armed::Multi)), "a cancelled {armed:?}");

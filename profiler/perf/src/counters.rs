@@ -40,8 +40,7 @@ pub struct CounterValues {
     pub cycles: Option<u64>,
     /// Instructions, likewise.
     pub instructions: Option<u64>,
-    /// Whether the kernel's half of faults, cycles and instructions is missing, for want of
-    /// rights.
+    /// Whether the kernel's half of faults, cycles and instructions is missing, because rights are.
     pub is_user_only: bool,
 }
 

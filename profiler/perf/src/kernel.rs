@@ -179,7 +179,7 @@ impl Ring {
         (size >= HEADER && size.is_multiple_of(8) && size as u64 <= rest).then_some(size)
     }
 
-    /// The bytes at a position, of which the second part begins the ring anew.
+    /// The bytes at a position; the second part continues at the start of the ring.
     fn slices(&self, at: u64, length: usize) -> (&[u8], &[u8]) {
         let start = (at & (self.size as u64 - 1)) as usize;
         let first = length.min(self.size - start);

@@ -341,8 +341,8 @@ fn start<'a>(mut events: impl Iterator<Item = &'a Event>) -> Result<(), Errno> {
     events.try_for_each(|event| kernel::enable(&event.descriptor))
 }
 
-/// Whether every one of the CPUs counts cycles. A refusal for want of rights says nothing about
-/// the processor: then the events themselves will say what is missing.
+/// Whether every one of the CPUs counts cycles. A refusal because of missing rights does not depend
+/// on the processor: then the events themselves report the missing rights.
 pub(crate) fn has_cycles(cpus: &[u32]) -> bool {
     let config = SamplingConfig { user_only: true, ..SamplingConfig::default() };
     let attr = config.attr(PerfEventKind::Cpu, false, false);

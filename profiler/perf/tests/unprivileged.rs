@@ -48,11 +48,11 @@ fn again_as_nobody(test: &str) {
         .gid(NOBODY)
         .output()
         .expect("root may become another user");
-    let told = String::from_utf8_lossy(&output.stdout);
+    let reported = String::from_utf8_lossy(&output.stdout);
     let complaints = String::from_utf8_lossy(&output.stderr);
     eprintln!("{complaints}");
-    assert!(output.status.success(), "as uid {NOBODY}:\n{told}\n{complaints}");
-    assert!(told.contains("1 passed"), "the test did not run as uid {NOBODY}:\n{told}");
+    assert!(output.status.success(), "as uid {NOBODY}:\n{reported}\n{complaints}");
+    assert!(reported.contains("1 passed"), "the test did not run as uid {NOBODY}:\n{reported}");
 }
 
 struct Burner(Child);

@@ -64,7 +64,7 @@ pub fn build(recording: &Recording, load: Option<&LoadRecord<'_>>) -> io::Result
     Ok(Analysis { figures, window, sampled: in_window, spikes: spike_windows })
 }
 
-/// Why there is no sample, judging by the CPU time that the scheduler accounts to the target.
+/// Why there is no sample, inferred from the CPU time that the scheduler accounts to the target.
 fn without_samples(
     recording: &Recording,
     figures: &TargetFigures,

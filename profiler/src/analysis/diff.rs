@@ -13,7 +13,7 @@ use super::build::SEED;
 use super::stored::{Cut, key};
 use crate::profile::{FunctionChange, Side, difference};
 use crate::stack::FrameKind;
-use crate::statistics::difference::{ChangeKind, difference as judged};
+use crate::statistics::difference::{ChangeKind, difference as differences};
 
 /// Functions compared, the most expensive ones of both sides.
 const COMPARED_MAX: usize = 120;
@@ -88,7 +88,7 @@ pub fn compare(before: Cut<'_>, after: Cut<'_>) -> io::Result<Option<Comparison>
     let (after_each, after_all) = after.work(&names)?;
     let of_key: FxHashMap<String, &FunctionChange> =
         changes.iter().map(|change| (key(&(change.name.clone(), change.kind)), change)).collect();
-    let listed = judged(&before_each, &after_each, SEED);
+    let listed = differences(&before_each, &after_each, SEED);
     let compared = listed.len();
     let mut deltas: Vec<FunctionDelta> = listed
         .into_iter()
@@ -105,7 +105,7 @@ pub fn compare(before: Cut<'_>, after: Cut<'_>) -> io::Result<Option<Comparison>
     let is_same = |delta: &FunctionDelta| delta.delta.became == "unchanged";
     let (mut same, changed): (Vec<_>, Vec<_>) = deltas.drain(..).partition(is_same);
     same.truncate(UNCHANGED_MAX);
-    let all = judged(&before_all, &after_all, SEED);
+    let all = differences(&before_all, &after_all, SEED);
     Ok(Some(Comparison {
         requests_before: sides[0].requests,
         requests_after: sides[1].requests,

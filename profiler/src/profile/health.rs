@@ -82,7 +82,7 @@ mod tests {
     #[test]
     fn lost_records_and_a_wrong_coverage_speak_against_a_profile() {
         use Validity::{Invalid, Suspect, Valid};
-        let judged = [
+        let cases = [
             (0, Some(1.0), Valid, vec![]),
             (0, None, Valid, vec![]),
             (10, Some(0.9), Valid, vec![]),
@@ -92,7 +92,7 @@ mod tests {
             (0, Some(0.89), Suspect, vec!["samples_coverage"]),
             (0, Some(f64::NAN), Suspect, vec!["samples_coverage"]),
         ];
-        for (lost, coverage, validity, codes) in judged {
+        for (lost, coverage, validity, codes) in cases {
             let mut profile = fixture::profile(&[]);
             profile.facts.records = 1_000 - lost;
             profile.facts.lost = lost;

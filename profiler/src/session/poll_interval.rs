@@ -20,7 +20,7 @@ const WAIT_STACKS_MAX: u64 = 500;
 /// Of how many switches one stack is taken at first: the most stacks that many switches can make
 /// before the first look at them.
 pub(super) const WAIT_PERIOD_FIRST: u64 = 64;
-/// How long switches are counted before they are judged.
+/// How long switches are counted before a decision.
 const LOOK: Nanos = Nanos::from_millis(100);
 /// How many times as long as it was looked it is rested when there were too many.
 const REST_FACTOR: u64 = 9;

@@ -103,7 +103,7 @@ fn record(burner: &Program, way: Way, case: Case) -> Taken {
     burner.burn(case.burn);
     let taken = burner.resting(|| recorder.detach());
     // An ordinary user's profiler waits for its turn behind 200 others: what its small rings
-    // cannot hold until then is lost, and told.
+    // cannot hold until then is lost, and reported.
     let may_lose = way == Way::Ordinary && case.words[0] == "threads";
     taken.expect_right_sum(may_lose);
     let figures = &taken.figures;

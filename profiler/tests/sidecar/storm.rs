@@ -47,12 +47,12 @@ fn check(burner: &Path, way: Way) {
     let burned = taken.sampled_in("burn_slices").as_secs_f64();
     // Without the kernel's half, starting and ending children is not seen; burning is.
     let least = if way == Way::Ordinary { 0.6 } else { 0.9 };
-    let told = format!("{sampled} s of {used} s, {burned} s of it burning");
-    assert!((least * used..=1.1 * used + taken.accounted().1).contains(&sampled), "{told}");
-    assert!(burned > 0.9 * 0.6 * used, "{told}");
+    let reported = format!("{sampled} s of {used} s, {burned} s of it burning");
+    assert!((least * used..=1.1 * used + taken.accounted().1).contains(&sampled), "{reported}");
+    assert!(burned > 0.9 * 0.6 * used, "{reported}");
     taken.expect_no_thread_twice();
     // Two workers live 200 ms each, and a child that burns 3 ms comes after the other.
     let (workers, children) = taken.lives(pid);
-    assert!(workers >= 4 && children >= 40, "{workers} workers, {children} children: {told}");
+    assert!(workers >= 4 && children >= 40, "{workers} workers, {children} children: {reported}");
     assert!(taken.figures.unwound.unwrap() > 0.98, "{:?}", taken.figures);
 }

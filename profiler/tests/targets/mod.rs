@@ -22,7 +22,7 @@ impl fmt::Display for Skip {
 }
 
 /// Compiles `program` (`"burner"` or `"leaky"`) with `-O2 -g` and `flags`, once for each set of
-/// flags; later calls and runs find what is there. A skip is told on stderr already.
+/// flags; later calls and runs find what is there. A skip is reported on stderr already.
 ///
 /// # Errors
 /// There is no C compiler; with `CI` set in the environment that panics, as a failed compilation

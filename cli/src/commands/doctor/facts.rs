@@ -1,4 +1,4 @@
-//! What `doctor` looks at, read from the kernel; judged elsewhere.
+//! The facts that `doctor` checks, read from the kernel; `assess` checks them.
 
 use uringbench_ring::{Features, Unavailable};
 

@@ -1,4 +1,4 @@
-//! Certificates of every kind a client must tell apart, made anew for each test, as PEM files.
+//! Certificates of every kind a client must tell apart, created for each test, as PEM files.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -72,7 +72,7 @@ impl Document {
         counted.map_or(0, |n| n.as_u64().expect("by_status holds counts"))
     }
 
-    /// released = Σ outcomes; complete answers are told apart by status, which only messages do
+    /// released = Σ outcomes; complete answers are distinguished by status, which only messages do
     /// not have; and no released slot is missing from the response times, nor a complete answer
     /// from the service times.
     pub(crate) fn assert_law(&self) {
@@ -85,9 +85,9 @@ impl Document {
             ["ok", "status", "check_failed"].iter().map(|key| self.outcome(key)).sum();
         assert_eq!(self.count("counts.completed"), completed, "completed\n{}", self.story);
         let by_status = self.at("counts.by_status").as_object().expect("by_status is an object");
-        let told: u64 = by_status.values().filter_map(Value::as_u64).sum();
-        let told = told + self.count("counts.messages");
-        assert_eq!(told, completed, "Σ by_status + messages = completed\n{}", self.story);
+        let reported: u64 = by_status.values().filter_map(Value::as_u64).sum();
+        let reported = reported + self.count("counts.messages");
+        assert_eq!(reported, completed, "Σ by_status + messages = completed\n{}", self.story);
         let responses = self.count("latency_ns.response.count");
         assert_eq!(responses, self.released(), "response times, one per slot\n{}", self.story);
         let services = self.count("latency_ns.service.count");

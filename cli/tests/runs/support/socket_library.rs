@@ -122,10 +122,10 @@ impl SocketLibrary {
         let mut text = String::new();
         TcpStream::connect(("127.0.0.1", self.teller))
             .and_then(|mut stream| stream.read_to_string(&mut text))
-            .expect("the server tells");
+            .expect("the server sends it");
         let counts: Vec<u64> = text.split(' ').filter_map(|count| count.parse().ok()).collect();
         let [connections, text, binary, bytes, normal, other] = counts[..] else {
-            panic!("the server told {text:?}")
+            panic!("the server sent {text:?}")
         };
         Seen { connections, text, binary, bytes, normal, other }
     }

@@ -1,4 +1,4 @@
-//! A WebSocket server that says what a library would not, and keeps what it was told.
+//! A WebSocket server that says what a library would not, and keeps what it received.
 //!
 //! It decides how frames look on the wire (RFC 6455 section 5.2); which of them answer a message
 //! is the test's. Its own SHA-1 checks the client's arithmetic as another implementation would.
@@ -38,7 +38,7 @@ pub(crate) enum Opening {
     Greeting(&'static [u8]),
     /// As it should be, and these frames so much later.
     Later(Duration, &'static [u8]),
-    /// As it should be, and these frames again and again, each so long after the one before.
+    /// As it should be, and these frames repeatedly, at this interval.
     Pushing(Duration, &'static [u8]),
 }
 
@@ -51,9 +51,9 @@ pub(crate) struct Said {
     pub(crate) index: u64,
 }
 
-/// What a server was told.
+/// What a server received.
 #[derive(Default)]
-pub(crate) struct Told {
+pub(crate) struct Received {
     messages: AtomicU64,
     unmasked: AtomicU64,
     openings: Mutex<Vec<String>>,
@@ -65,7 +65,7 @@ pub(crate) struct Told {
 /// A running server; it stops, and its connections end, on drop.
 pub(crate) struct SocketServer {
     acceptor: Acceptor,
-    told: Arc<Told>,
+    received: Arc<Received>,
 }
 
 impl SocketServer {
@@ -87,10 +87,10 @@ impl SocketServer {
     where
         F: Fn(&Said) -> Vec<Vec<u8>> + Send + Sync + 'static,
     {
-        let told = Arc::new(Told::default());
-        let hears = Arc::clone(&told);
+        let received = Arc::new(Received::default());
+        let hears = Arc::clone(&received);
         let acceptor = Acceptor::start(move |stream, _| serve(stream, &hears, opening, &answer));
-        Self { acceptor, told }
+        Self { acceptor, received }
     }
 
     /// What to give to uringbench.
@@ -110,32 +110,32 @@ impl SocketServer {
 
     /// Whole messages so far.
     pub(crate) fn messages(&self) -> u64 {
-        self.told.messages.load(Ordering::SeqCst)
+        self.received.messages.load(Ordering::SeqCst)
     }
 
     /// Frames that were not masked, which a client may not send (section 5.1).
     pub(crate) fn unmasked(&self) -> u64 {
-        self.told.unmasked.load(Ordering::SeqCst)
+        self.received.unmasked.load(Ordering::SeqCst)
     }
 
     /// The requests that opened its connections.
     pub(crate) fn openings(&self) -> Vec<String> {
-        self.told.openings.lock().expect("no thread panics with it").clone()
+        self.received.openings.lock().expect("no thread panics with it").clone()
     }
 
     /// What pongs carried.
     pub(crate) fn pongs(&self) -> Vec<Vec<u8>> {
-        self.told.pongs.lock().expect("no thread panics with it").clone()
+        self.received.pongs.lock().expect("no thread panics with it").clone()
     }
 
     /// The codes of the client's Close frames.
     pub(crate) fn closes(&self) -> Vec<u16> {
-        self.told.closes.lock().expect("no thread panics with it").clone()
+        self.received.closes.lock().expect("no thread panics with it").clone()
     }
 
     /// The latest message.
     pub(crate) fn last(&self) -> Said {
-        let last = self.told.last.lock().expect("no thread panics with it").clone();
+        let last = self.received.last.lock().expect("no thread panics with it").clone();
         last.expect("a message has come")
     }
 }
@@ -165,7 +165,7 @@ pub(crate) fn fragment(first: u8, payload: &[u8]) -> Vec<u8> {
 
 fn serve(
     stream: &TcpStream,
-    told: &Told,
+    received: &Received,
     opening: Opening,
     answer: &dyn Fn(&Said) -> Vec<Vec<u8>>,
 ) -> io::Result<()> {
@@ -176,7 +176,7 @@ fn serve(
     let name = "sec-websocket-key:";
     let at = lower.find(name).map(|at| at + name.len()).unwrap_or_default();
     let key = request[at..].lines().next().unwrap_or_default().trim().to_owned();
-    told.openings.lock().expect("no thread panics with it").push(request);
+    received.openings.lock().expect("no thread panics with it").push(request);
     match opening {
         Opening::Accepted => writer.write_all(accepted(&key).as_bytes())?,
         Opening::Greeting(more) => {
@@ -210,17 +210,17 @@ fn serve(
     }
     let mut index = 0;
     loop {
-        let (opcode, payload) = read_frame(&mut reader, told)?;
+        let (opcode, payload) = read_frame(&mut reader, received)?;
         match opcode {
-            PONG => told.pongs.lock().expect("no thread panics with it").push(payload),
+            PONG => received.pongs.lock().expect("no thread panics with it").push(payload),
             CLOSE => {
                 let code =
                     payload.get(..2).map_or(0, |code| u16::from_be_bytes([code[0], code[1]]));
-                told.closes.lock().expect("no thread panics with it").push(code);
+                received.closes.lock().expect("no thread panics with it").push(code);
                 return writer.write_all(&frame(CLOSE, &payload));
             }
             _ => {
-                told.messages.fetch_add(1, Ordering::SeqCst);
+                received.messages.fetch_add(1, Ordering::SeqCst);
                 let said = Said { opcode, payload, index };
                 index += 1;
                 for write in answer(&said) {
@@ -228,7 +228,7 @@ fn serve(
                     // Long enough that two writes are mostly not received as one.
                     thread::sleep(Duration::from_micros(100));
                 }
-                *told.last.lock().expect("no thread panics with it") = Some(said);
+                *received.last.lock().expect("no thread panics with it") = Some(said);
             }
         }
     }
@@ -245,7 +245,7 @@ fn read_head(reader: &mut impl Read) -> io::Result<String> {
 }
 
 /// The next frame of the client, unmasked. It must be whole: uringbench sends no fragments.
-fn read_frame(reader: &mut impl Read, told: &Told) -> io::Result<(u8, Vec<u8>)> {
+fn read_frame(reader: &mut impl Read, received: &Received) -> io::Result<(u8, Vec<u8>)> {
     let mut head = [0; 2];
     reader.read_exact(&mut head)?;
     let length = match head[1] & !MASKED {
@@ -263,7 +263,7 @@ fn read_frame(reader: &mut impl Read, told: &Told) -> io::Result<(u8, Vec<u8>)> 
     };
     let mut mask = [0; 4];
     if head[1] & MASKED == 0 || head[0] & FINAL == 0 {
-        told.unmasked.fetch_add(1, Ordering::SeqCst);
+        received.unmasked.fetch_add(1, Ordering::SeqCst);
     } else {
         reader.read_exact(&mut mask)?;
     }

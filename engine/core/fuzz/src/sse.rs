@@ -1,5 +1,5 @@
 //! A plain reading of server-sent events: the whole stream in hand, line by line, as WHATWG HTML
-//! section 9.2.6 puts it; and the incremental reading it is held against.
+//! section 9.2.6 puts it; and the incremental reading it is compared with.
 
 use uringbench_core::sse::{Event, EventReader};
 

@@ -22,7 +22,7 @@ fn submissions_wait_in_order_for_a_kernel_that_refuses_them_and_none_is_lost() {
         kernel.close(number, 0);
     }
     let enters = kernel.enters();
-    assert!(enters <= 2, "the kernel is not asked again and again: {enters} calls");
+    assert!(enters <= 2, "the kernel is not called repeatedly: {enters} calls");
     let refused = kernel.enter(1, None).expect_err("the ring is not enabled");
     assert_eq!(refused.raw_os_error(), Some(libc::EBADFD), "the cause is not lost");
     assert!(kernel.next_posted().is_none());

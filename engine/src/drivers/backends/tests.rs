@@ -69,7 +69,7 @@ fn live_once<R: Runtime>(driver: &mut RuntimeDriver<R>, generation: u32) {
     driver.wait(Until::Around(soon)).expect("a runtime works, or panics");
     driver.close(0, generation, RECEIVING);
     assert!(matches!(next(driver), EventKind::Closed));
-    assert!(driver.next_event().is_none(), "closed is told last, and once");
+    assert!(driver.next_event().is_none(), "the close is reported last, and once");
 }
 
 fn leaves_nothing_behind<R: Runtime>(runtime: R) {

@@ -300,7 +300,7 @@ impl TlsFailure {
 impl fmt::Display for TlsFailure {
     /// Cause and fix in one line.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let remedy = match &self.0 {
+        let fix = match &self.0 {
             Error::InvalidCertificate(certificate) => return explain(f, certificate),
             Error::InvalidMessage(_) => "the answer is not TLS: use http://, or fix the port",
             Error::AlertReceived(alert) => return explain_alert(f, *alert),
@@ -312,12 +312,12 @@ impl fmt::Display for TlsFailure {
             Error::DecryptError => "a record was damaged, or belongs to another connection",
             _ => "the target or a proxy before it ended TLS",
         };
-        write!(f, "TLS failed ({}): {remedy}", words::of(&self.0))
+        write!(f, "TLS failed ({}): {fix}", words::of(&self.0))
     }
 }
 
 fn explain(f: &mut fmt::Formatter<'_>, error: &CertificateError) -> fmt::Result {
-    let (cause, remedy) = match error {
+    let (cause, fix) = match error {
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
             ("has expired", "renew it, set the clock, or accept it with -k")
         }
@@ -375,11 +375,11 @@ fn explain(f: &mut fmt::Formatter<'_>, error: &CertificateError) -> fmt::Result 
             );
         }
     };
-    write!(f, "the target's certificate {cause}: {remedy}")
+    write!(f, "the target's certificate {cause}: {fix}")
 }
 
 fn explain_alert(f: &mut fmt::Formatter<'_>, alert: AlertDescription) -> fmt::Result {
-    let remedy = match alert {
+    let fix = match alert {
         AlertDescription::CertificateRequired
         | AlertDescription::BadCertificate
         | AlertDescription::UnknownCA
@@ -400,7 +400,7 @@ fn explain_alert(f: &mut fmt::Formatter<'_>, alert: AlertDescription) -> fmt::Re
         }
         _ => "check the target's log",
     };
-    write!(f, "the target ended TLS ({}): {remedy}", words::of_alert(alert))
+    write!(f, "the target ended TLS ({}): {fix}", words::of_alert(alert))
 }
 
 #[cfg(test)]

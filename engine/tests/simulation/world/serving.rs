@@ -14,10 +14,10 @@ const OPENS: &[u8] = b"HTTP/1.1 101";
 const SPOKEN: &[u8] = b"\x81\x05hello";
 
 impl World {
-    /// A send is under way whose end will be told.
+    /// A send is under way whose end will be reported.
     pub(super) fn begin_told(&mut self, connection: u32, generation: u32) {
         let simulated = self.current(connection, generation);
-        assert!(!simulated.is_told, "two sends at once whose ends are told");
+        assert!(!simulated.is_told, "two sends at once whose ends are reported");
         simulated.is_told = true;
         self.soon(Happening::Sent { connection, generation });
     }

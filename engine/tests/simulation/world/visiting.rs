@@ -1,4 +1,4 @@
-//! The server's side of a script: requests and messages are told apart, judged and answered.
+//! The server's side of a script: requests and messages are distinguished, checked and answered.
 
 use std::ops::Range;
 use std::sync::Arc;

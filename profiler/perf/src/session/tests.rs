@@ -97,7 +97,7 @@ fn nap() {
 
 /// Fresh pages, to be touched one by one.
 struct Pages {
-    /// So large that the allocator maps it anew (its threshold ends at 32 MiB).
+    /// So large that the allocator maps it each time (its threshold ends at 32 MiB).
     bytes: Vec<u8>,
     touched: BTreeSet<u64>,
 }
@@ -247,17 +247,17 @@ fn what_does_not_fit_is_counted() {
     // The kernel says in the ring what it lost as soon as there is room again.
     pages.touch();
     seen.extend(drained(&mut session));
-    let told: u64 = seen
+    let reported: u64 = seen
         .iter()
         .map(|seen| if let Content::Lost(count) = seen.content { count } else { 0 })
         .sum();
-    assert_eq!(told, session.records.lost);
+    assert_eq!(reported, session.records.lost);
     if !session.counts_lost {
         return eprintln!("SKIPPED the events' own count: this kernel has none (before 6.0)");
     }
-    assert_eq!(session.lost(), told);
+    assert_eq!(session.lost(), reported);
     assert!(session.remove_task(own_tid()));
-    assert_eq!(session.lost(), told, "what a removed task lost stays counted");
+    assert_eq!(session.lost(), reported, "what a removed task lost stays counted");
 }
 
 #[test]
@@ -315,7 +315,7 @@ fn sampling_pauses_while_the_rest_goes_on() {
     );
     session.set_sampling(true).unwrap();
     until(&mut session, work, is_sampled);
-    // What is paused stays so when the session is enabled anew.
+    // A paused task stays paused when the session is enabled again.
     session.set_sampling(false).unwrap();
     session.disable().unwrap();
     session.enable().unwrap();
@@ -341,7 +341,7 @@ fn switches_stop_while_samples_go_on() {
         assert!(!has_switch(&seen));
     };
     quiet(&mut session);
-    // Neither a pause of everything nor enabling anew brings them back.
+    // Neither a pause of everything nor enabling it again brings them back.
     session.set_sampling(false).unwrap();
     session.set_sampling(true).unwrap();
     quiet(&mut session);
@@ -521,9 +521,9 @@ fn what_cannot_be_observed_is_a_clean_error() {
     let none = PerfError::NoSuchCpu { cpu: 1 << 20 };
     assert_eq!(error(SampleScope::Tasks, &config, &[1 << 20]), none);
     let directory = OwnedFd::from(std::fs::File::open("/").unwrap());
-    let told = error(SampleScope::Cgroup(directory), &config, &cpus);
-    let is_told = matches!(told, PerfError::NotCgroup2 | PerfError::Forbidden { .. });
-    assert!(is_told, "{told}");
+    let reported = error(SampleScope::Cgroup(directory), &config, &cpus);
+    let is_reported = matches!(reported, PerfError::NotCgroup2 | PerfError::Forbidden { .. });
+    assert!(is_reported, "{reported}");
     if let Ok(mut session) = Session::open(SampleScope::System, &config, &cpus) {
         assert_eq!(session.add_task(own_tid()), Err(PerfError::NotOfTasks));
     }

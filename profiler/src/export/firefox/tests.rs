@@ -60,7 +60,7 @@ fn stack(thread: &Value, at: &Value) -> String {
 fn a_thread_has_tracks_of_what_was_sampled_of_it() {
     let [handle, read_call, handler, unnamed] = recording().known;
     let cpu = (SampleKind::Cpu, PERIOD);
-    let told = written(
+    let reported = written(
         &[
             sample(1, (10, 11), cpu, handle),
             sample(2, (10, 11), (SampleKind::Blocked, 3_000_000), read_call),
@@ -72,31 +72,31 @@ fn a_thread_has_tracks_of_what_was_sampled_of_it() {
         &[],
         SAMPLES_MAX,
     );
-    let mut threads = names(&told);
+    let mut threads = names(&reported);
     threads.sort_unstable();
     let expected = ["process 12", "server", "worker", "worker (first touches)", "worker (off CPU)"];
     assert_eq!(threads, expected);
-    let worker = thread(&told, "worker");
+    let worker = thread(&reported, "worker");
     let with_file = |text: &str| text.replace("main", "main (server)");
     let handle = with_file("main;handle (server)");
     assert_eq!(samples_of(worker), [(1.0, handle.clone(), 1), (6.0, String::new(), 2)]);
     assert_eq!(column(&worker["samples"], "threadCPUDelta"), [10_000.0, 20_000.0]);
-    let off = thread(&told, "worker (off CPU)");
+    let off = thread(&reported, "worker (off CPU)");
     let blocked = (2.0, format!("[blocked];{handle};read"), 3);
     assert_eq!(samples_of(off), [blocked, (3.0, format!("[preempted];{handle}"), 1)]);
-    let touched = thread(&told, "worker (first touches)");
+    let touched = thread(&reported, "worker (first touches)");
     assert_eq!(samples_of(touched), [(4.0, with_file("main;handler (app.py)"), 4_096)]);
-    assert_eq!(samples_of(thread(&told, "process 12")), [(5.0, "[unknown]".to_owned(), 1)]);
+    assert_eq!(samples_of(thread(&reported, "process 12")), [(5.0, "[unknown]".to_owned(), 1)]);
     let units = [worker, off, touched].map(|thread| thread["samples"]["weightType"].clone());
     assert_eq!(units, ["samples", "tracing-ms", "bytes"]);
-    assert!(samples_of(thread(&told, "server")).is_empty());
-    assert_eq!(thread(&told, "server")["isMainThread"], true);
+    assert!(samples_of(thread(&reported, "server")).is_empty());
+    assert_eq!(thread(&reported, "server")["isMainThread"], true);
 }
 
 #[test]
 fn the_head_says_when_and_how_often() {
-    let told = written(&[], &[], SAMPLES_MAX);
-    let meta = &told["meta"];
+    let reported = written(&[], &[], SAMPLES_MAX);
+    let meta = &reported["meta"];
     assert_eq!(meta["startTime"].as_f64(), Some(1_700_000_000_000.0));
     assert_eq!(meta["interval"].as_f64(), Some(10.0));
     assert_eq!(meta["product"], "uringbench");
@@ -105,10 +105,10 @@ fn the_head_says_when_and_how_often() {
 #[test]
 fn frames_have_the_colour_of_who_runs_them() {
     let [_, read_call, ..] = recording().known;
-    let told = written(&[sample(1, (10, 11), (SampleKind::Cpu, PERIOD), read_call)], &[], 9);
-    let worker = thread(&told, "worker");
+    let reported = written(&[sample(1, (10, 11), (SampleKind::Cpu, PERIOD), read_call)], &[], 9);
+    let worker = thread(&reported, "worker");
     let categories = column(&worker["frameTable"], "category");
-    let names = told["meta"]["categories"].as_array().unwrap();
+    let names = reported["meta"]["categories"].as_array().unwrap();
     let names: Vec<_> = categories.iter().map(|&at| names[at as usize]["name"].clone()).collect();
     assert_eq!(names, ["Native", "Native", "Kernel"]);
 }
@@ -119,7 +119,7 @@ fn series_stand_on_the_same_axis() {
     let bytes = [(at(0), 1e6), (at(1_000), 4e6), (at(2_000), 3e6)];
     let waits = [(at(0), 2e6), (at(500), f64::NAN), (at(1_000), 3e6)];
     let rates = [(at(1_000), 12.5)];
-    let told = written(
+    let reported = written(
         &[],
         &[
             Series { name: "RssAnon", unit: SeriesUnit::Bytes, points: &bytes },
@@ -128,12 +128,12 @@ fn series_stand_on_the_same_axis() {
         ],
         9,
     );
-    let counter = &told["counters"][0];
+    let counter = &reported["counters"][0];
     assert_eq!((&counter["name"], &counter["category"]), (&"RssAnon".into(), &"Memory".into()));
     let samples = if counter["samples"].is_object() { &counter["samples"] } else { panic!() };
     assert_eq!(column(samples, "count"), [1e6, 3e6, -1e6]);
-    assert_eq!(told["counters"].as_array().unwrap().len(), 1);
-    let owner = thread(&told, "load and target");
+    assert_eq!(reported["counters"].as_array().unwrap().len(), 1);
+    let owner = thread(&reported, "load and target");
     let markers = &owner["markers"];
     assert_eq!(column(markers, "startTime"), [0.0, 1_000.0, 1_000.0]);
     assert_eq!(column(markers, "endTime"), [500.0, 1_000.0, 1_000.0]);
@@ -141,7 +141,7 @@ fn series_stand_on_the_same_axis() {
     assert_eq!(values[0]["value"].as_f64(), Some(2.0), "in milliseconds");
     assert_eq!(values[1]["value"].as_f64(), Some(3.0));
     assert_eq!(values[2]["value"].as_f64(), Some(12.5));
-    let schemas = told["meta"]["markerSchema"].as_array().unwrap();
+    let schemas = reported["meta"]["markerSchema"].as_array().unwrap();
     let schema = schemas.iter().find(|schema| schema["name"] == values[2]["type"]).unwrap();
     assert_eq!(schema["graphs"][0]["key"], "value");
 }
@@ -159,10 +159,10 @@ fn too_many_samples_are_thinned_and_their_sums_stay() {
         let stack = if at % 100 == 3 { read_call } else { handle };
         samples.push(sample(at, (10, 11), (SampleKind::Blocked, length), stack));
     }
-    let told = written(&samples, &[], 1_000);
+    let reported = written(&samples, &[], 1_000);
     let (mut kept, mut share) = (0, Vec::new());
     for (name, sum) in [("worker", 10_000), ("worker (off CPU)", 19_800)] {
-        let samples = samples_of(thread(&told, name));
+        let samples = samples_of(thread(&reported, name));
         kept += samples.len();
         let weigh = |end: &str| -> i64 {
             samples.iter().filter(|(_, s, _)| s.ends_with(end)).map(|(.., weight)| weight).sum()
@@ -184,14 +184,14 @@ fn waits_shorter_than_a_unit_are_told_together() {
     let [handle, ..] = recording().known;
     let samples: Vec<_> =
         (0..1_000).map(|at| sample(at, (10, 11), (SampleKind::Blocked, 10_000), handle)).collect();
-    let told = written(&samples, &[], 10_000);
-    let kept = samples_of(thread(&told, "worker (off CPU)"));
+    let reported = written(&samples, &[], 10_000);
+    let kept = samples_of(thread(&reported, "worker (off CPU)"));
     assert_eq!(kept.iter().map(|(.., weight)| weight).sum::<i64>(), 10);
     assert!(kept.len() >= 9, "a point of each millisecond");
 }
 
 #[test]
-fn what_fails_is_told() {
+fn what_fails_is_reported() {
     let recording = recording();
     let failed = write_firefox(&recording.source(), || [unreadable()], &[], &mut Vec::new());
     assert_eq!(failed.unwrap_err().to_string(), "the disk is gone");

@@ -72,7 +72,7 @@ fn samples_are_added_up_by_stack_and_thread() {
         sample(8, (12, 13), cpu, StackId::EMPTY),
     ]);
     let profile = read(&file);
-    let told: Vec<_> = profile
+    let reported: Vec<_> = profile
         .sample
         .iter()
         .map(|sample| {
@@ -99,7 +99,7 @@ fn samples_are_added_up_by_stack_and_thread() {
         expect("![unknown]", other, [period, 0, 0, 0]),
     ];
     expected.sort();
-    let mut sorted = told;
+    let mut sorted = reported;
     sorted.sort();
     assert_eq!(sorted, expected);
 }
@@ -163,7 +163,7 @@ fn a_file_is_the_same_whenever_it_is_written() {
 }
 
 #[test]
-fn what_fails_is_told() {
+fn what_fails_is_reported() {
     let recording = recording();
     let failed = write_pprof(&recording.source(), [unreadable()], &mut Vec::new());
     assert_eq!(failed.unwrap_err().to_string(), "the disk is gone");
@@ -187,8 +187,8 @@ proptest! {
         for (at, (kind, ..)) in TYPES.into_iter().enumerate() {
             let of_kind = samples.iter().filter(|sample| sample.kind == kind);
             let expected: u64 = of_kind.map(|sample| sample.weight).sum();
-            let told: i64 = profile.sample.iter().map(|sample| sample.value[at]).sum();
-            prop_assert_eq!(told as u64, expected);
+            let reported: i64 = profile.sample.iter().map(|sample| sample.value[at]).sum();
+            prop_assert_eq!(reported as u64, expected);
         }
     }
 }

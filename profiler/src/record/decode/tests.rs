@@ -184,11 +184,11 @@ fn records(mut dump: &[u8]) -> Vec<&[u8]> {
 #[test]
 #[cfg(target_arch = "x86_64")]
 fn what_a_kernel_wrote_is_read() {
-    let told: String = records(RINGS_OF_A_SHELL).into_iter().map(line).collect();
-    for (read, expected) in told.lines().zip(RINGS_TOLD.lines()) {
+    let reported: String = records(RINGS_OF_A_SHELL).into_iter().map(line).collect();
+    for (read, expected) in reported.lines().zip(RINGS_TOLD.lines()) {
         assert_eq!(read, expected);
     }
-    assert_eq!(told.len(), RINGS_TOLD.len());
+    assert_eq!(reported.len(), RINGS_TOLD.len());
 }
 
 /// A record in a line: CPU, microseconds, thread, and content.

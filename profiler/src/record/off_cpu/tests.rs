@@ -210,8 +210,8 @@ proptest! {
         let mut weights = [0; THREADS as usize + 1];
         for phase in 0..period {
             let (mut off_cpu, intervals) = observe(&machine, period, phase);
-            let told: Vec<_> = intervals.iter().map(|i| (i.tid, i.length().0)).collect();
-            prop_assert_eq!(&told, &machine.waits);
+            let reported: Vec<_> = intervals.iter().map(|i| (i.tid, i.length().0)).collect();
+            prop_assert_eq!(&reported, &machine.waits);
             for interval in &intervals {
                 prop_assert!(interval.weight == 0 || interval.stack == StackId(interval.tid));
                 weights[interval.tid as usize] += interval.weight;
@@ -243,8 +243,8 @@ fn one_of_eight_departures_tells_the_sum_within_five_standard_errors() {
         // For independent choices; taking every eighth departure scatters less, if anything.
         let error = ((period - 1) as f64 * squares).sqrt();
         let (_, intervals) = observe(&machine, period, seed % period);
-        let told: f64 = intervals.iter().map(|interval| interval.weight as f64).sum();
-        assert!((told - exact).abs() < 5.0 * error, "{told} for {exact} ± {error}");
+        let reported: f64 = intervals.iter().map(|interval| interval.weight as f64).sum();
+        assert!((reported - exact).abs() < 5.0 * error, "{reported} for {exact} ± {error}");
         assert!(error < exact / 10.0, "the test could not fail");
     }
 }

@@ -260,7 +260,7 @@ signal.pause() if child else os.read(end, 1)
     assert_eq!((reading.processes, reading.each.len()), (2, 2));
     let private: u64 = reading.each.iter().map(|process| process.bytes).sum();
     assert_eq!(private, reading.rss_anon + reading.swap);
-    // Without the right to look at mappings, the anonymous one cannot be told from another.
+    // Without the right to read mappings, the anonymous one is like any other.
     let once = 16_u64 << 20;
     if reading.is_shmem_per_process {
         assert!(reading.rss_shmem >= once, "{reading:?}");

@@ -53,11 +53,11 @@ fn again(name: &str, burner: &Path) {
         .gid(NOBODY)
         .output()
         .expect("root may become another user");
-    let told = String::from_utf8_lossy(&output.stdout);
+    let reported = String::from_utf8_lossy(&output.stdout);
     let complaints = String::from_utf8_lossy(&output.stderr);
     if let Some(line) = complaints.lines().find(|line| line.starts_with("SKIPPED")) {
         skip(name, line);
     }
-    assert!(output.status.success(), "as uid {NOBODY}:\n{told}\n{complaints}");
-    assert!(told.contains("1 passed"), "the test did not run as uid {NOBODY}:\n{told}");
+    assert!(output.status.success(), "as uid {NOBODY}:\n{reported}\n{complaints}");
+    assert!(reported.contains("1 passed"), "the test did not run as uid {NOBODY}:\n{reported}");
 }

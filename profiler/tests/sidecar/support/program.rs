@@ -26,7 +26,7 @@ impl Program {
     /// Start the burner and wait until it burns.
     pub(crate) fn burner(program: &Path, words: &[&str]) -> Self {
         let mut started = Self::start(program, words);
-        // Names are told by their own table alone.
+        // Names are distinguished by their own table alone.
         let file = std::fs::read(program).unwrap();
         started.is_stripped = !file.windows(7).any(|bytes| bytes == b".symtab");
         started.wait_ready();

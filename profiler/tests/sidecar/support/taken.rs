@@ -104,7 +104,7 @@ impl Taken {
     }
 
     /// The samples stand for the CPU time that the scheduler accounts to the target, within 10 %;
-    /// nothing but a deviation from that is held against the profile, and losses if it may lose.
+    /// only a deviation from that counts against the profile, and losses if it may lose.
     pub(crate) fn expect_right_sum(&self, may_lose: bool) {
         let figures = &self.figures;
         let codes: Vec<&str> = figures.reasons.iter().map(|reason| reason.code.as_str()).collect();

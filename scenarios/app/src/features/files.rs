@@ -24,7 +24,7 @@ use crate::storage::hexadecimal;
 const DOWNLOAD_MAX: u64 = 1 << 30;
 const CHUNK_MAX: u64 = 1 << 20;
 
-/// What chunks are cut from: the alphabet again and again.
+/// The content of chunks: the alphabet, repeated.
 static LETTERS: LazyLock<Bytes> =
     LazyLock::new(|| (0..CHUNK_MAX).map(|index| b'a' + (index % 26) as u8).collect());
 

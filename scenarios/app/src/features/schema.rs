@@ -1,4 +1,4 @@
-//! A JSON Schema, read once and held against documents: the keywords that orders need.
+//! A JSON Schema, read once, that validates documents: the keywords that orders need.
 //!
 //! `type`, `enum`, `required`, `properties`, `additionalProperties` as true or false, `items`,
 //! `minItems`, `maxItems`, `minLength`, `maxLength`, `pattern`, `minimum` and `maximum`. A schema
@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::validation::Faults;
 
-/// A schema that can be held against documents.
+/// A schema that validates documents.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(super) struct Schema {

@@ -24,7 +24,7 @@ pub(crate) struct Account<'a> {
     pub(crate) password: &'a str,
 }
 
-/// What a login is held against.
+/// The record that a login is checked with.
 struct Credentials {
     user: i64,
     salt: String,

@@ -15,7 +15,7 @@ const CONNECTIONS: usize = 8;
 /// How long a connection may take to be made, or to become free.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// A server that has been reached. Connections that break are made anew when they are needed.
+/// A server that was reached. Broken connections are reopened when they are needed.
 pub(crate) struct Postgres {
     pool: Pool,
 }

@@ -49,7 +49,7 @@ fn an_error_comes_after_the_whole_body() {
 fn each_request_leaves_its_bytes() {
     let leak_bytes = 1 << 20;
     let served = Served::faulty(Faults { leak_bytes, ..Faults::default() });
-    let resident = || served.get("/stats").json()["rss_bytes"].as_u64().expect("Linux tells");
+    let resident = || served.get("/stats").json()["rss_bytes"].as_u64().expect("Linux reports it");
     let before = resident();
     for _ in 0..64 {
         served.get("/ping");

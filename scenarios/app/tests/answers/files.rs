@@ -26,13 +26,13 @@ fn files_come_whole_or_by_a_range() {
         assert!(head.body.is_empty());
         let part = range(&served, path, "bytes=99990-100009");
         assert_eq!((part.status, &part.body[..]), (206, &letters[99_990..100_010]));
-        let told = format!("content-range: bytes 99990-100009/{length}");
-        assert!(part.head.contains(&told), "{}", part.head);
+        let reported = format!("content-range: bytes 99990-100009/{length}");
+        assert!(part.head.contains(&reported), "{}", part.head);
         assert_eq!(range(&served, path, "bytes=-3").body, letters[length - 3..length]);
         let beyond = range(&served, path, "bytes=300000-");
         assert_eq!((beyond.status, beyond.body.len()), (416, 0));
-        let told = format!("content-range: bytes */{length}");
-        assert!(beyond.head.contains(&told), "{}", beyond.head);
+        let reported = format!("content-range: bytes */{length}");
+        assert!(beyond.head.contains(&reported), "{}", beyond.head);
         assert_eq!(range(&served, path, "bytes=0-1,5-6").body.len(), length);
     }
     assert!(served.get("/static/deep/letters.txt").head.contains("text/plain"));

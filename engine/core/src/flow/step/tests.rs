@@ -91,9 +91,9 @@ fn what_fails_first_is_told_in_words() {
     ];
     for (status, body, expected, words) in cases {
         let mut kept = vec![b"old".to_vec(), b"old".to_vec()];
-        let judged = judge(&whole, &answer(status, body), &mut kept);
-        assert_eq!(judged, expected, "{words}");
-        match judged {
+        let result = judge(&whole, &answer(status, body), &mut kept);
+        assert_eq!(result, expected, "{words}");
+        match result {
             Ok(()) => assert_eq!(kept, [b"ab".to_vec(), b"abcd".to_vec()]),
             Err(failed) => {
                 assert_eq!(whole.describe(failed), words);
@@ -136,8 +136,8 @@ fn checks_compare_with_what_the_user_knows() {
         // Only comparisons with the first capture see its new value.
         assert_eq!(again, if at == 1 { Ok(()) } else { Err(Failed::Check(0)) });
     }
-    let told = step(vec![Check::Contains(id())], Vec::new()).describe(Failed::Check(0));
-    assert_eq!(told, "body does not hold `{{t.b}}-{{id}}-{{user}}`");
+    let reported = step(vec![Check::Contains(id())], Vec::new()).describe(Failed::Check(0));
+    assert_eq!(reported, "body does not hold `{{t.b}}-{{id}}-{{user}}`");
 }
 
 #[test]
@@ -176,8 +176,8 @@ fn messages_are_judged_as_answers_are_and_against_what_was_sent() {
         let step = Step { exchange: socket(is_echo), ..plain.clone() };
         let mut kept = vec![Vec::new()];
         let sent = b"{\"m\":1,\"n\":2}";
-        let judged = step.judge_message(sent, received, &nowhere(), &mut kept, &mut Vec::new());
-        (judged, kept.remove(0))
+        let result = step.judge_message(sent, received, &nowhere(), &mut kept, &mut Vec::new());
+        (result, kept.remove(0))
     };
     assert_eq!(judge(true, b"{\"m\":1,\"n\":2}"), (Ok(()), b"2".to_vec()));
     assert_eq!(judge(true, b"{\"m\":1,\"n\":3}"), (Err(Failed::Echo), Vec::new()));

@@ -112,9 +112,9 @@ fn users_of_an_open_loop_come_and_go_and_share_no_memory() {
     let mut keeps = step("keeps", &[Value::User]);
     let source = Source::Header("x".to_owned());
     keeps.captures.push((0, Capture { source, bytes_max: 8 }));
-    let tells = step("tells", &[Value::User, Value::Capture(0)]);
+    let shows = step("shows", &[Value::User, Value::Capture(0)]);
     let operations = vec![FlowOperation::Send(0), FlowOperation::Send(1)];
-    let parts = (none(), vec![flow("f", 1, vec![keeps, tells], operations)], none());
+    let parts = (none(), vec![flow("f", 1, vec![keeps, shows], operations)], none());
     let mut users = of(parts, None);
     assert!(!users.has_idle());
     for round in 0..100_u64 {
@@ -128,15 +128,15 @@ fn users_of_an_open_loop_come_and_go_and_share_no_memory() {
             let has_it = number % 3 != 1;
             let head = if has_it { format!("X: v{number}\r\n\r\n") } else { "\r\n".to_owned() };
             let answer = Answer { status: 200, head: head.as_bytes(), body: b"", body_bytes: 0 };
-            let judged = users.judge(user, 0, &answer);
-            assert_eq!(judged.is_ok(), has_it);
-            users.end_step(user, judged.is_ok(), START);
+            let result = users.judge(user, 0, &answer);
+            assert_eq!(result.is_ok(), has_it);
+            users.end_step(user, result.is_ok(), START);
         }
         for _ in 0..3 {
             let (user, path) = sent(&mut users).expect("everybody goes on");
             let number = path.split('/').nth(2).expect("a number").parse::<u64>().expect("one");
             let kept = if number % 3 == 1 { String::new() } else { format!("v{number}") };
-            assert_eq!(path, format!("/tells/{number}/{kept}"));
+            assert_eq!(path, format!("/shows/{number}/{kept}"));
             users.end_step(user, true, START);
             let end = users.take_ended().map(|ended| ended.end);
             let expected = if number % 3 == 1 { FlowEnd::Failed } else { FlowEnd::Passed };

@@ -157,8 +157,11 @@ fn a_closed_loop_whose_target_stalls_says_what_it_hides() {
     };
     let notes = |longest| of(longest).verdict().notes;
     assert_eq!(notes(42_000_000), [""; 0], "fewer than a hundred medians");
-    let told = notes(1_000_000_000).concat();
-    assert!(told.contains("longest answer 1.00 s") && told.contains("with -R"), "{told}");
+    let reported = notes(1_000_000_000).concat();
+    assert!(
+        reported.contains("longest answer 1.00 s") && reported.contains("with -R"),
+        "{reported}"
+    );
     let open = Case::open().with(|case| case.record.times = of(1_000_000_000).record.times);
     assert!(open.verdict().notes.iter().all(|note| !note.contains("stalled")));
 }
@@ -211,9 +214,9 @@ fn addresses_of_a_name_that_differ_are_told_apart() {
     let held = of(vec![(peer(2), 32)]).concat();
     assert!(held.contains("32 of 32"), "each of its connections had one: {held}");
     assert_eq!(of(vec![(peer(1), 5_000), (peer(2), 5_000)]), [""; 0]);
-    let told = of(vec![(peer(2), 150_000), (peer(1), 5)]).concat();
-    assert!(told.contains("150,000 of 150,005"), "{told}");
-    assert!(told.contains("at 127.0.0.1:2, 5 at 127.0.0.1:1"), "{told}");
+    let reported = of(vec![(peer(2), 150_000), (peer(1), 5)]).concat();
+    assert!(reported.contains("150,000 of 150,005"), "{reported}");
+    assert!(reported.contains("at 127.0.0.1:2, 5 at 127.0.0.1:1"), "{reported}");
 }
 
 #[test]

@@ -189,7 +189,7 @@ impl Talk {
         match self.client.receive(&mut part, &mut self.heard, &mut self.to_server) {
             Ok(received) => {
                 self.established.extend(received.established);
-                assert!(!(self.is_closed && received.is_closed), "an end is told once");
+                assert!(!(self.is_closed && received.is_closed), "an end is reported once");
                 self.is_closed |= received.is_closed;
             }
             Err(failure) => self.failure = Some(failure),
@@ -234,7 +234,7 @@ fn bytes_split_anywhere_say_the_same() {
             assert!(talk.understood == talk.asked, "seed {seed}: what was asked is understood");
             let expected = Established { is_resumed, is_tls12 };
             assert_eq!(talk.established, [expected], "seed {seed}: one handshake");
-            assert!(talk.is_closed, "seed {seed}: the end is told");
+            assert!(talk.is_closed, "seed {seed}: the end is reported");
         }
     }
 }
@@ -349,8 +349,11 @@ fn an_alert_is_told_with_its_remedy() {
         let failure = session.receive(&mut [21, 3, 3, 0, 2, 2, alert], &mut plain, &mut out);
         let failure = failure.expect_err("an alert ends it");
         assert!(failure.is_alert());
-        let told = failure.to_string();
-        assert!(told.starts_with("the target ended TLS (") && told.contains(part), "{told}");
+        let reported = failure.to_string();
+        assert!(
+            reported.starts_with("the target ended TLS (") && reported.contains(part),
+            "{reported}"
+        );
     }
 }
 
