@@ -1,5 +1,5 @@
-//! Where connections go, and where they come from: names looked up, sockets and own addresses
-//! checked before anything is started.
+//! Peers and local addresses of connections: names are looked up, sockets and own addresses checked
+//! before the run starts.
 
 use std::collections::HashSet;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs, UdpSocket};
@@ -13,10 +13,10 @@ use crate::args::{ConnectionArgs, Sources};
 use crate::exit::{Failure, usage};
 use crate::url::{Host, Url};
 
-/// The path in a Unix socket's address, without the zero at its end (unix(7)).
+/// The path in a Unix socket's address, without the final zero (unix(7)).
 const UNIX_PATH_MAX: usize = 107;
 
-/// Which way connections take: to every address of the host, or to a Unix socket.
+/// The route of connections: to every address of the host, or to a Unix socket.
 pub(crate) fn route(args: &ConnectionArgs, url: &Url) -> Result<Route, Failure> {
     if let Some(path) = &args.unix {
         check_socket(path)?;
@@ -55,7 +55,7 @@ fn check_socket(path: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Where connections go: the URL's host, or the one named instead.
+/// The peer of connections: the URL's host, or the one of `--connect-to`.
 fn address(args: &ConnectionArgs, url: &Url) -> Result<(Host, u16), Failure> {
     let Some(given) = &args.connect_to else { return Ok((url.host.clone(), url.port)) };
     let bad = || usage(format!("--connect-to {given:?} is not HOST:PORT, such as 10.0.0.5:8443"));
@@ -66,7 +66,7 @@ fn address(args: &ConnectionArgs, url: &Url) -> Result<(Host, u16), Failure> {
     Ok((other.host, other.port))
 }
 
-/// Each of the addresses connections come from must be this machine's, and reach the target.
+/// Each local address must be one of this machine's, and reach the target.
 fn check_sources(sources: &[IpAddr], peers: &[SocketAddr]) -> Result<(), Failure> {
     for source in sources {
         if !peers.iter().any(|peer| peer.is_ipv4() == source.is_ipv4()) {
@@ -85,12 +85,12 @@ fn check_sources(sources: &[IpAddr], peers: &[SocketAddr]) -> Result<(), Failure
     Ok(())
 }
 
-/// The addresses this machine reaches its peers from, for a PROXY header to tell.
+/// The addresses from which this machine reaches its peers, for a PROXY header.
 fn own_addresses(peers: &[SocketAddr]) -> Result<Vec<IpAddr>, Failure> {
     let mut own = Vec::new();
     for peer in peers {
         let any = if peer.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
-        // Nothing is sent by this: it only looks up the route.
+        // This sends nothing: it only looks up the route.
         let local = UdpSocket::bind(any)
             .and_then(|socket| socket.connect(peer).and_then(|()| socket.local_addr()))
             .with_context(|| format!("there is no route to {peer}"))?;
@@ -101,7 +101,7 @@ fn own_addresses(peers: &[SocketAddr]) -> Result<Vec<IpAddr>, Failure> {
     Ok(own)
 }
 
-/// Who has a proxy set may expect names to be looked up by it.
+/// With a proxy configured, a user may expect it to look up names.
 fn proxies_unused() -> String {
     const VARIABLES: [&str; 6] =
         ["http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"];

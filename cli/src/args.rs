@@ -1,7 +1,7 @@
-//! What can be typed, as clap types: names, short letters, help, and the form of each value.
+//! The arguments as clap types: names, short letters, help, and the form of each value.
 //!
-//! Whether the values make sense together and on this machine is `resolve`'s to say. `run` may
-//! be left out, so its options stand at the top as well.
+//! `resolve` decides whether the values make sense together and on this machine. `run` may be
+//! omitted, so its options are at the top level as well.
 
 mod connection;
 mod import;
@@ -32,7 +32,7 @@ pub(crate) use request::{FormField, FormValue, RequestArgs, StreamArgs};
 pub(crate) use scenario::{FileArgs, ScenarioArgs, ScenarioCommand};
 pub(crate) use target::{AppArgs, TargetArgs};
 
-/// What was typed: something to do, or a text to show (`--help`, `--version`).
+/// The parsed arguments: a command, or a text to print (`--help`, `--version`).
 #[derive(Debug)]
 pub(crate) enum Typed {
     Command(Command),
@@ -57,7 +57,7 @@ where
     }
 }
 
-/// A word after options can be no command any more, which clap words as if it were one.
+/// After options a word cannot be a command any more, but clap reports it as if it were one.
 fn explained(error: &clap::Error) -> String {
     match (error.kind(), error.get(ContextKind::InvalidSubcommand)) {
         (ErrorKind::ArgumentConflict, Some(word)) => {
@@ -69,8 +69,8 @@ fn explained(error: &clap::Error) -> String {
     }
 }
 
-/// clap explains in paragraphs; the contract is one line. Tips stay, but for the one that the word
-/// may have been meant as a value; the usage text goes.
+/// clap explains in paragraphs; the contract is one line. Tips stay, except for the one that the
+/// word may have been meant as a value; the usage text is removed.
 fn one_line(explanation: &str) -> String {
     let kept = explanation
         .lines()
@@ -253,7 +253,7 @@ pub(crate) struct RunArgs {
     pub(crate) output: OutputArgs,
 }
 
-/// How much load, for how long.
+/// Amount and length of the load.
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Load")]
 pub(crate) struct LoadArgs {
@@ -323,7 +323,7 @@ pub(crate) struct LoadArgs {
     pub(crate) engine: Option<Engine>,
 }
 
-/// How it is measured.
+/// Options of the measurement.
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Measurement")]
 pub(crate) struct MeasurementArgs {
@@ -356,7 +356,7 @@ pub(crate) struct MeasurementArgs {
     _latency: bool,
 }
 
-/// Where the result goes.
+/// Where the result is written.
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Output")]
 pub(crate) struct OutputArgs {
@@ -396,7 +396,7 @@ pub(crate) enum Engine {
     TokioUring,
 }
 
-/// The law of the gaps between due times.
+/// The distribution of the gaps between due times.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Arrivals {
     /// Equal gaps, for comparisons

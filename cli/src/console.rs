@@ -1,7 +1,7 @@
-//! Writing to the two streams without ever panicking on a reader that left, and to stderr without
-//! waiting for one that does not read.
+//! Writing to stdout and stderr without a panic if a reader has left, and to stderr without waiting
+//! for one that does not read.
 //!
-//! stdout carries results and nothing else; stderr carries everything for the person watching.
+//! stdout carries results and nothing else; stderr carries messages for the user.
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, IsTerminal, Write};
@@ -14,16 +14,16 @@ use uringbench_report::Colour;
 
 use crate::exit::Failure;
 
-/// Lines kept for a reader that is slow. Those beyond wait for it, or are dropped once it takes
-/// nothing.
+/// Lines kept for a slow reader. Further lines wait for it, or are dropped once it reads nothing.
 const WAITING_MAX: usize = 256;
-/// How long a reader may take nothing before nobody waits for it, until it takes something again.
+/// How long to wait for a reader that reads nothing; afterwards lines are dropped until it reads
+/// again.
 const PATIENCE: Duration = Duration::from_millis(500);
 
 static STDERR: LazyLock<Lines> = LazyLock::new(Lines::default);
 
-/// Write a result to stdout, behind what was said on stderr before. A reader that closed the pipe
-/// has had all it wanted: success.
+/// Write a result to stdout, after earlier messages on stderr. A reader that closed the pipe has
+/// had enough: success.
 pub(crate) fn print(text: &str) -> Result<(), Failure> {
     flush();
     let mut stdout = io::stdout().lock();
@@ -33,37 +33,37 @@ pub(crate) fn print(text: &str) -> Result<(), Failure> {
     }
 }
 
-/// Whether what is printed on stdout is coloured.
+/// Whether stdout is coloured.
 pub(crate) fn colour() -> Colour {
     let is_wanted = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     if is_wanted { Colour::Yes } else { Colour::No }
 }
 
-/// Have one line written to stderr. Where nobody can read it there is nobody to tell either.
+/// Write a line to stderr. If nobody can read it, it is dropped.
 pub(crate) fn note(line: &str) {
     STDERR.add(Output::Line(format!("{line}\n")));
 }
 
-/// Have the terminal's current line written over, on stderr.
+/// Overwrite the terminal's current line, on stderr.
 pub(crate) fn rewrite(line: &str) {
     STDERR.add(Output::Over(format!("\r\x1b[K{line}")));
 }
 
-/// Wait until all of it is written, unless nobody takes it.
+/// Wait until all of it is written, unless nobody reads it.
 pub(crate) fn flush() {
     drop(STDERR.until(0, PATIENCE));
 }
 
-/// Something said.
+/// A message.
 #[derive(Debug, PartialEq, Eq)]
 enum Output {
     Line(String),
-    /// What takes its place before it is written makes it void.
+    /// Replaced by a later one that comes before it is written.
     Over(String),
 }
 
-/// What is on its way to stderr. A thread of its own writes it: a terminal that was stopped
-/// (Ctrl-S) or whose connection is dead must hold up neither a run nor its end.
+/// The queue of stderr. A thread of its own writes it: a terminal that was stopped (Ctrl-S) or
+/// whose connection is dead must delay neither a run nor its end.
 #[derive(Default)]
 struct Lines {
     queue: Mutex<Queue>,
@@ -78,7 +78,7 @@ struct Queue {
     /// Pieces written so far.
     written: u64,
     has_thread: bool,
-    /// How many pieces had been written when it was last given up to wait for more.
+    /// The number of pieces written when waiting was last given up.
     given_up_at: Option<u64>,
 }
 
@@ -130,7 +130,7 @@ impl Lines {
         }
     }
 
-    /// Wait until no more than so many pieces are left, as long as one is taken in each span of
+    /// Wait until at most this many pieces are left, as long as one is written within each span of
     /// `patience`.
     fn until(&self, left: usize, patience: Duration) -> MutexGuard<'_, Queue> {
         let mut queue = self.queue();
@@ -184,7 +184,7 @@ mod tests {
     #[test]
     fn nobody_waits_twice_for_a_reader_that_takes_nothing() {
         let lines = Lines::default();
-        // As a thread leaves it that is held up in its first write.
+        // The state while the thread is blocked in its first write.
         *lines.queue() = Queue { has_thread: true, is_writing: true, ..Queue::default() };
         assert_eq!(lines.until(0, Duration::from_millis(1)).given_up_at, Some(0));
         drop(lines.until(0, Duration::MAX));

@@ -1,22 +1,22 @@
-//! The exit codes of the contract, and the two ways not to get as far as a result.
+//! The exit codes of the contract, and the two kinds of failure before a result.
 //!
-//! Commands return these; `main` alone turns them into the process's code and its one line.
+//! Commands return these; only `main` turns them into the process's code and its line.
 
 use std::fmt;
 use std::process::ExitCode;
 
-/// How a command that did its work ended.
+/// How a command that completed its work ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Exit {
-    /// Done; nothing that was asked for failed.
+    /// Done; no objective or gate failed.
     Success,
     /// A gate failed: the target leaks.
     GateFailed,
     /// The service-level objective was measured and missed.
     SloFailed,
-    /// Too few samples to tell whether the objective was met.
+    /// Too few samples to decide whether the objective was met.
     Inconclusive,
-    /// The measurement cannot be trusted, and a gate depended on it.
+    /// The measurement is INVALID, and a gate depended on it.
     Invalid,
 }
 
@@ -41,13 +41,13 @@ impl From<Exit> for ExitCode {
 /// Why a command did not do its work. Displays as one line: cause and fix.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// What was typed cannot be done; nothing was started.
+    /// The arguments cannot work; nothing was started.
     Usage(String),
-    /// It could have been done, but not here or not now.
+    /// The arguments could work, but not here or not now.
     CannotRun(anyhow::Error),
 }
 
-/// What was typed cannot be done, in one line.
+/// The arguments cannot work, in one line.
 pub(crate) fn usage(line: impl Into<String>) -> Failure {
     Failure::Usage(line.into())
 }

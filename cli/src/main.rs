@@ -1,4 +1,4 @@
-//! The command line of uringbench: reads what was typed, runs one command, and alone decides the
+//! The command line of uringbench: parses the arguments, runs one command, and alone decides the
 //! process's exit code.
 
 mod address;

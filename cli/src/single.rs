@@ -1,4 +1,4 @@
-//! A single URL: what its options ask of a run.
+//! A single URL: the run that its options describe.
 
 use std::path::Path;
 
@@ -16,12 +16,12 @@ use crate::url::Url;
 use crate::wanted::{self, Secrets, Wanted};
 
 const CONNECTIONS: u32 = 64;
-/// Of bodies that are made up: the same in every run unless asked otherwise.
+/// Seed of generated bodies: the same in every run unless `--seed` is given.
 const BODY_SEED: u64 = 1;
 pub(crate) const DURATION: Nanos = Nanos::from_secs(10);
 const WARMUP_MAX: Nanos = Nanos::from_secs(5);
 
-/// What is asked for `url`.
+/// The run described for `url`.
 pub(crate) fn wanted(args: &RunArgs, url: &str) -> Result<Wanted, Failure> {
     let url = single(url, args)?;
     let window = limit(&args.load)?;
@@ -51,7 +51,7 @@ pub(crate) fn wanted(args: &RunArgs, url: &str) -> Result<Wanted, Failure> {
     })
 }
 
-/// The URL, if it is one and nothing was typed that is for scenarios.
+/// The URL, if it is one and no option for scenarios was given.
 fn single(url: &str, args: &RunArgs) -> Result<Url, Failure> {
     if !url.contains("://") && Path::new(url).is_file() {
         return Err(usage(format!(
@@ -81,7 +81,7 @@ fn limit(args: &LoadArgs) -> Result<Limit, Failure> {
     })
 }
 
-/// Whether anything sent is made up from a seed.
+/// Whether any sent bytes are generated from a seed.
 fn is_made_up(args: &RequestArgs) -> bool {
     let is_random = |field: &FormField| matches!(field.value, FormValue::Random(_));
     args.body_size.is_some() || args.form.iter().any(is_random)

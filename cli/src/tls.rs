@@ -10,10 +10,10 @@ use crate::args::{TlsArgs, TlsVersion};
 use crate::exit::{Failure, usage};
 use crate::url::{Host, Url};
 
-/// The application protocol of everything sent here so far.
+/// The application protocol that is always offered.
 const ALPN: &str = "http/1.1";
 
-/// What TLS is to do for this URL; `None` where it has no TLS.
+/// The TLS configuration for this URL; `None` without TLS.
 pub(crate) fn plan(args: &TlsArgs, url: &Url) -> Result<Option<TlsPlan>, Failure> {
     if !url.scheme.has_tls() {
         return if args.any() {
@@ -57,7 +57,7 @@ pub(crate) fn plan(args: &TlsArgs, url: &Url) -> Result<Option<TlsPlan>, Failure
     Ok(Some(plan))
 }
 
-/// A file by a name that leads to it from everywhere: the plan may be repeated elsewhere.
+/// The absolute path of a file: the plan may be repeated from another folder.
 fn absolute(path: &Path) -> Result<PathBuf, Failure> {
     let shown = path.display();
     std::path::absolute(path).map_err(|why| usage(format!("{shown} cannot be read: {why}")))
@@ -75,12 +75,12 @@ pub(crate) fn read_files(plan: &mut TlsPlan) -> Result<(), Failure> {
         *chain = certificates("--cert", certificate_file)?;
         *key = private_key(key_file)?;
     }
-    // What cannot be used is found out here, where it was typed, and not by a worker.
+    // Unusable files are reported here, by the option, and not by a worker.
     uringbench_engine::client_config(plan).map_err(|why| usage(why.to_string()))?;
     Ok(())
 }
 
-/// The host without the brackets of an address, and without the dot of the root.
+/// The host without the brackets of an IPv6 address, and without the dot of the root.
 fn server_name(host: &Host) -> String {
     match host {
         Host::Name(name) => name.trim_end_matches('.').to_owned(),
@@ -110,7 +110,7 @@ fn private_key(path: &Path) -> Result<Vec<u8>, Failure> {
     Ok(key.secret_der().to_vec())
 }
 
-/// Why a file that can be read has no key that can be used.
+/// Why a readable file has no usable key.
 fn without_key(path: &Path, why: &pem::Error) -> String {
     let bytes = std::fs::read(path).unwrap_or_default();
     let text = String::from_utf8_lossy(&bytes);
@@ -147,7 +147,7 @@ fn explained(why: &pem::Error) -> String {
     }
 }
 
-/// What this system trusts. Some of it may be unreadable, as long as there is any.
+/// The certificates that this system trusts. Some may be unreadable, as long as there are any.
 fn system_roots() -> Result<Vec<Vec<u8>>, Failure> {
     let found = rustls_native_certs::load_native_certs();
     if found.certs.is_empty() {

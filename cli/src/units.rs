@@ -1,8 +1,8 @@
-//! What people type for numbers where it concerns options alone: addresses, stretches, samples
-//! per second. Times, rates and counts are read as everywhere, by the core's `units`.
+//! Numbers and lists that only options use: addresses, ranges of time, samples per second. Times,
+//! rates and counts are parsed by the core's `units`.
 //!
-//! Only the form is checked here; whether a value makes sense together with the others is decided
-//! in `resolve`. Errors say what was expected, since the argument parser puts the name before.
+//! Only the form is checked here; `resolve` decides whether a value makes sense together with the
+//! others. Errors say what was expected, since the argument parser puts the name before.
 
 use std::collections::HashSet;
 use std::net::IpAddr;
@@ -12,7 +12,7 @@ pub(crate) use uringbench_core::units::{count, rate, size, small_count, span};
 
 use crate::args::Sources;
 
-/// Addresses connections may come from at most: more than there are ports for.
+/// Most local addresses: more than there are ports for.
 const SOURCES_MAX: usize = 1_024;
 /// Addresses and ranges of them, each named once: `127.0.0.2-127.0.0.9,10.0.0.1`.
 pub(crate) fn addresses(text: &str) -> Result<Sources, String> {
@@ -48,7 +48,7 @@ pub(crate) fn addresses(text: &str) -> Result<Sources, String> {
     Ok(Sources(all))
 }
 
-/// Samples per second, 1 to 10,000: more than the kernel takes (`perf_event_max_sample_rate`).
+/// Samples per second, 1 to 10,000: more than the kernel accepts (`perf_event_max_sample_rate`).
 pub(crate) fn sampling_rate(text: &str) -> Result<u32, String> {
     within(text, 10_000, "samples per second")
 }
@@ -63,7 +63,7 @@ fn within(text: &str, most: u32, unit: &str) -> Result<u32, String> {
     number.ok_or_else(|| format!("expected 1 to {most} {unit}"))
 }
 
-/// A stretch of a run such as `3s-7s`: from and to, counted from its start.
+/// A part of a run such as `3s-7s`: from and to, counted from its start.
 pub(crate) fn stretch(text: &str) -> Result<(Nanos, Nanos), String> {
     let (from, to) = text.split_once('-').ok_or("expected a stretch such as 3s-7s")?;
     let (from, to) = (span(from)?, span(to)?);

@@ -1,4 +1,4 @@
-//! What a URL or a scenario asks of a run, before this machine is looked at.
+//! The run that a URL or a scenario describes, before this machine is considered.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -8,7 +8,7 @@ use uringbench_document::{Secret, SecretTable};
 
 use crate::url::Url;
 
-/// What both have to say, each in its own way.
+/// The description of a run, from a URL or a scenario.
 #[derive(Debug)]
 pub(crate) struct Wanted {
     /// The target.
@@ -29,24 +29,24 @@ pub(crate) struct Wanted {
     pub(crate) order: ConnectionOrder,
     /// Seed of every random choice.
     pub(crate) seed: u64,
-    /// Objectives of its own.
+    /// Objectives in the scenario.
     pub(crate) objectives: Vec<Objective>,
-    /// What the run is called, unless it is given a name.
+    /// The name in the scenario, used if `--name` is not given.
     pub(crate) name: Option<String>,
-    /// What of it is not stored.
+    /// Parts that are not stored.
     pub(crate) secrets: Secrets,
 }
 
-/// What of a plan is not stored, beside the values of headers that carry secrets.
+/// Parts of a plan that are not stored, besides the values of headers that carry secrets.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Secrets {
-    /// Texts, wherever they stand.
+    /// Texts, wherever they occur.
     pub(crate) texts: Vec<Secret>,
     /// Rows of data.
     pub(crate) tables: Vec<SecretTable>,
 }
 
-/// 32 bits are enough to tell runs apart, and short enough to type again.
+/// 32 bits are enough to distinguish runs, and short enough to type again.
 pub(crate) fn seed_from_clock() -> u64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::from(now.subsec_nanos()) ^ (now.as_secs() & 0xffff_ffff)

@@ -1,8 +1,8 @@
-//! What uringbench prints: the results of a run, and the line that shows that it is under way.
+//! The texts that uringbench prints: the results of a run, and the progress line.
 //!
 //! Pure: a document in, text out, so that a stored run reads as it did when it ended. Nothing here
-//! opens a file, asks for the width of a terminal or knows whether there is one; the command line
-//! says whether to colour. What is true of a run is decided in `uringbench-core`.
+//! opens a file or queries the terminal; the command line decides whether to colour.
+//! `uringbench-core` computes the facts about a run.
 
 mod paint;
 pub mod progress;

@@ -1,8 +1,8 @@
-//! Colour, where it is wanted: ECMA-48 "select graphic rendition".
+//! Colours: ECMA-48 "select graphic rendition".
 
 use std::fmt::Display;
 
-/// Whether to colour; the caller knows what it writes to and whether `NO_COLOR` is set.
+/// Whether to colour; the caller knows the output and whether `NO_COLOR` is set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Colour {
     /// For a terminal.
@@ -11,7 +11,7 @@ pub enum Colour {
     No,
 }
 
-/// How a piece of text looks.
+/// The style of a piece of text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ink {
     /// Good.
@@ -20,14 +20,14 @@ pub(crate) enum Ink {
     Yellow,
     /// Bad.
     Red,
-    /// What matters most.
+    /// The most important figure.
     Bold,
-    /// What only names the figures beside it.
+    /// A label of the figures beside it.
     Dim,
 }
 
 impl Colour {
-    /// `text` in that ink; pad it before, for the codes count as letters.
+    /// `text` in that style; pad it before, because the codes count as letters.
     pub(crate) fn paint(self, ink: Ink, text: impl Display) -> String {
         let code = match ink {
             Ink::Green => "1;32",

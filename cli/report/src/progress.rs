@@ -1,12 +1,12 @@
-//! One line a second while a run is under way.
+//! One line per second during a run.
 
 use uringbench_core::summary::Grouped;
 use uringbench_core::time::Nanos;
 use uringbench_document::IntervalFigures;
 
-/// What happened in `interval`, and how long the run has to go (`None` when it is limited by
-/// requests): `  12s   152,340/s  p50  410 µs  p99 1.20 ms  errors 0  left 18s`. Columns keep
-/// their places from line to line. No line end.
+/// The figures of `interval`, and the time left (`None` if requests limit the run): `  12s
+/// 152,340/s  p50  410 µs  p99 1.20 ms  errors 0  left 18s`. Columns keep their positions. No line
+/// end.
 pub fn line(interval: &IntervalFigures, left: Option<Nanos>) -> String {
     let seconds = interval.length_s;
     let elapsed = (interval.t_s + seconds).round() as u64;

@@ -1,11 +1,11 @@
-//! The verdict of a soak as a person reads it.
+//! The verdict of a soak as text.
 
 use uringbench_document::soak::{ResourceFigures, SoakFigures};
 use uringbench_document::target::Interval95;
 
-/// A function is named for a leak from this share of it on.
+/// Smallest share of a leak for which a function is named.
 const NAMED_MIN: f64 = 0.1;
-/// Functions that a leak is attributed to are shown up to so many.
+/// Most functions shown for a leak.
 const FUNCTIONS_SHOWN: usize = 5;
 
 /// `NO LEAK > 0.412 bytes per request`: the verdict in one line.
@@ -48,7 +48,7 @@ pub(crate) fn headline(soak: &SoakFigures) -> String {
     }
 }
 
-/// The kinds of memory that grow, when they are not the usual one.
+/// The kinds of memory that grow, if they are not private alone.
 fn kind(soak: &SoakFigures) -> String {
     match soak.growing.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         [] | ["private"] => String::new(),

@@ -1,14 +1,14 @@
-//! What was sampled of the target as a person reads it: a name and a text for each line.
+//! The profile of the target as text: a name and a text for each line.
 
 use uringbench_core::time::Nanos;
 use uringbench_document::target::{
     CountersPerRequest, Function, Interval95, Overhead, PerRequest, Spikes, TargetFigures, Waits,
 };
 
-/// Functions that are shown.
+/// Functions shown.
 const SHOWN: usize = 8;
 
-/// Lines for a person: a name of at most 9 letters (empty: goes on) and the text.
+/// Lines for display: a name of at most 9 letters (empty for a continuation) and the text.
 pub fn lines(figures: &TargetFigures) -> Vec<(String, String)> {
     if figures.is_absent() {
         let why = figures.instead_of.join("; ");

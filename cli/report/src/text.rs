@@ -1,5 +1,5 @@
-//! The summary of a run as a person reads it: the verdict first, then the load, the rate, the
-//! times, and what went wrong; within 25 lines unless the verdict needs more.
+//! The report of a run as text: the verdict first, then the load, the rate, the times, and the
+//! failures; within 25 lines unless the verdict needs more.
 
 use std::fmt::Display;
 use std::path::Path;
@@ -22,12 +22,13 @@ const NAMES: usize = 10;
 /// Columns of one column of times.
 const TIMES: usize = 12;
 
-/// So many causes of errors are listed, the most frequent first; a file holds all of them.
+/// Causes of failures shown, the most frequent first; the stored document has all of them.
 const CAUSES_SHOWN: usize = 4;
-/// A share of spinning from which on it is shown.
+/// Smallest share of spinning that is shown.
 const SPUN_SHOWN: f64 = 0.01;
 
-/// The whole text, line end included; `stored` is where the results lie, if they were stored.
+/// The whole text, final line end included; `stored` is the folder of the results, if they were
+/// stored.
 pub fn summary(document: &Document, stored: Option<&Path>, colour: Colour) -> String {
     let mut page = Page { text: String::new(), colour };
     if let Some(soak) = &document.soak {
@@ -81,7 +82,7 @@ impl Page {
         let head = self.colour.paint(ink, verdict.validity.to_uppercase());
         self.push(format!("{head}{colon}{}", codes.join(", ")));
         for reason in &verdict.reasons {
-            // Among the reasons of an invalid run, those that alone would not make it so.
+            // Reasons of an invalid run that alone would only make it suspect.
             let mark = match (verdict.validity.as_str(), reason.severity.as_str()) {
                 ("invalid", "suspect") => "suspect: ",
                 _ => "",
@@ -245,7 +246,7 @@ impl Page {
         self.line("client", figures.join("   "));
     }
 
-    /// How connections were made, where that is part of the load.
+    /// Connects and TLS handshakes, if they are part of the load.
     fn connections(&mut self, document: &Document) {
         let (plan, times) = (&document.plan, &document.latency_ns);
         if plan.tls.is_none() && plan.requests_per_connection.is_none() {
@@ -268,8 +269,7 @@ impl Page {
         }
     }
 
-    /// What the network did to the connections that could be asked, where there is one or where
-    /// something was lost.
+    /// The TCP state of connections, over a network or after retransmits.
     fn tcp(&mut self, document: &Document) {
         let Some(tcp) = document.client.tcp else { return };
         if tcp.retransmits == 0 && document.plan.is_on_loopback() {
@@ -293,7 +293,7 @@ impl Page {
         self.line("tcp", figures.join("   "));
     }
 
-    /// What streams brought, and idle connections.
+    /// Events of streams, and idle connections.
     fn stream(&mut self, document: &Document) {
         if let Some(stream) = &document.stream {
             let first = &stream.first_event_ns;
@@ -352,7 +352,7 @@ impl Page {
 
     fn rows(&mut self, lines: &[(String, String)]) {
         for (name, text) in lines {
-            // A table keeps its columns; prose is broken.
+            // Only prose is wrapped: a table keeps its columns.
             let is_prose = name == "note" || text.starts_with("- ");
             let wrapped = if is_prose { wrap(text, WIDTH - NAMES) } else { vec![text.clone()] };
             for (index, line) in wrapped.iter().enumerate() {
@@ -394,7 +394,7 @@ fn shown(nanos: Option<u64>) -> String {
     nanos.map_or_else(|| "-".to_owned(), |nanos| Nanos(nanos).to_string())
 }
 
-/// Median and p99; of too few values for them, what can be said of any: `min 1 ms mean 2 ms`.
+/// Median and p99; with too few values for them, `min 1 ms mean 2 ms`.
 fn spread(time: &TimeFigures) -> String {
     let quantiles = [time.at(Quantile::P50), time.at(Quantile::P99)];
     match quantiles {
@@ -409,7 +409,7 @@ fn spread(time: &TimeFigures) -> String {
     }
 }
 
-/// The same, and always the longest.
+/// The same, and always the maximum.
 fn spread_with_max(time: &TimeFigures) -> String {
     match time.at(Quantile::P99) {
         Some(_) => format!("{} max {}", spread(time), shown(time.max)),
@@ -417,7 +417,7 @@ fn spread_with_max(time: &TimeFigures) -> String {
     }
 }
 
-/// `152,340/s`; below 100 a decimal, so that slow targets show their change.
+/// `152,340/s`; below 100 with a decimal, so that changes of slow targets are visible.
 fn per_second(rate: f64) -> String {
     match rate {
         0.0 => "0/s".to_owned(),
@@ -426,7 +426,7 @@ fn per_second(rate: f64) -> String {
     }
 }
 
-/// Three digits and a decimal prefix, as network links are measured.
+/// Three digits and a decimal prefix, the usual unit of network links.
 fn byte_rate(per_second: f64) -> String {
     let (value, unit) = match per_second {
         b if b < 999.5 => return format!("{b:.0} B/s"),
@@ -442,7 +442,7 @@ fn byte_rate(per_second: f64) -> String {
     format!("{value:.decimals$} {unit}")
 }
 
-/// `503 × 12   504 × 3`, without those that never happened.
+/// `503 × 12   504 × 3`, without zeros.
 fn list<K: Display>(counts: impl Iterator<Item = (K, u64)>) -> String {
     let seen = counts.filter(|(_, count)| *count > 0);
     let cells: Vec<_> = seen.map(|(key, count)| format!("{key} × {}", Grouped(count))).collect();
@@ -452,7 +452,8 @@ fn list<K: Display>(counts: impl Iterator<Item = (K, u64)>) -> String {
 /// Units, which stay on the line of their figure.
 const UNITS: [&str; 5] = ["%", "ns", "µs", "ms", "s"];
 
-/// Lines of at most `width` columns and a unit, broken at spaces; a longer word stands alone.
+/// Lines of at most `width` columns and a unit, broken at spaces; a longer word has a line of its
+/// own.
 fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     for word in text.split(' ') {

@@ -1,5 +1,5 @@
-//! The timeline as a person reads it: the main series, a line each with the smallest, middle and
-//! largest value and its course.
+//! The timeline as text: the main series, a line each with minimum, median and maximum and its
+//! course.
 
 use uringbench_core::summary::{Grouped, Percent};
 use uringbench_core::time::Nanos;
@@ -11,7 +11,7 @@ const NAMES: usize = 14;
 const CELL: usize = 12;
 const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 
-/// The lines, the heads of the columns first.
+/// The lines, with the column heads first.
 pub fn lines(timeline: &TimelineFigures) -> Vec<String> {
     let heads = ["min", "median", "max"].map(|head| format!("{head:>CELL$}")).concat();
     let length = Nanos((timeline.length_s * 1e9).round() as u64);
@@ -36,8 +36,8 @@ fn line(series: &SeriesFigures) -> String {
     line.trim_end().to_owned()
 }
 
-/// A course from its smallest value (lowest bar) to its largest; a blank where nothing is known.
-/// What does not change is a line at the bottom.
+/// A course from its minimum (lowest bar) to its maximum; a blank for unknown values. A constant
+/// series is a line at the bottom.
 fn bars(course: &[Option<f64>]) -> String {
     let least = course.iter().flatten().copied().fold(f64::INFINITY, f64::min);
     let most = course.iter().flatten().copied().fold(f64::NEG_INFINITY, f64::max);

@@ -1,4 +1,4 @@
-//! What can be typed about connections: how they are made and end, and what TLS is to do.
+//! Arguments about connections: how they are made and closed, and TLS.
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -9,7 +9,7 @@ use uringbench_core::rate::Rate;
 
 use crate::units;
 
-/// How connections are made and end.
+/// How connections are made and closed.
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Connections")]
 pub(crate) struct ConnectionArgs {
@@ -94,7 +94,7 @@ impl From<Proxy> for plan::ProxyVersion {
     }
 }
 
-/// Which free connection takes the next request.
+/// Which free connection sends the next request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Order {
     /// The one that has been free for longest: all are used equally
@@ -104,7 +104,7 @@ pub(crate) enum Order {
 }
 
 impl ConnectionArgs {
-    /// Which connection takes the next request, where it was typed.
+    /// Which connection sends the next request, if the option was given.
     pub(crate) fn order(&self) -> Option<plan::ConnectionOrder> {
         self.connection_order.map(Into::into)
     }
@@ -119,7 +119,7 @@ impl From<Order> for plan::ConnectionOrder {
     }
 }
 
-/// How connections end.
+/// How connections are closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Close {
     /// With FIN; the local port stays in use for a minute (TIME_WAIT)
@@ -137,7 +137,7 @@ impl From<Close> for plan::Closing {
     }
 }
 
-/// What TLS is to do.
+/// Options of TLS.
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "TLS")]
 pub(crate) struct TlsArgs {
@@ -173,7 +173,7 @@ pub(crate) struct TlsArgs {
 }
 
 impl TlsArgs {
-    /// Whether anything was typed that only means something with TLS.
+    /// Whether any option was given that needs TLS.
     pub(crate) const fn any(&self) -> bool {
         self.insecure
             || self.cacert.is_some()

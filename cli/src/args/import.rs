@@ -1,4 +1,4 @@
-//! What can be typed about imports: what is read, and where the scenario goes.
+//! Arguments about imports: the source, and the file for the scenario.
 
 use std::path::PathBuf;
 
@@ -19,7 +19,7 @@ pub(crate) struct ImportArgs {
     pub(crate) force: bool,
 }
 
-/// What a scenario is made of.
+/// The source of an import.
 #[derive(Clone, Debug, Subcommand)]
 pub(crate) enum ImportSource {
     /// Convert a curl command, such as a browser's "Copy as cURL": one step per URL

@@ -1,5 +1,5 @@
-//! What can be typed for the profiler: the options a load takes beside its own, and those of the
-//! commands `profile` and `soak`.
+//! Arguments of the profiler: the options of a load, and those of the commands `profile` and
+//! `soak`.
 
 use std::ffi::OsString;
 use std::path::PathBuf;

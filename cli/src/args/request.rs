@@ -1,4 +1,4 @@
-//! What can be typed about requests, messages and the streams that answer them.
+//! Arguments about requests, messages and streams.
 
 use std::path::PathBuf;
 use std::str::FromStr;

@@ -1,4 +1,4 @@
-//! What can be typed about scenario files.
+//! Arguments about scenario files.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! What can be typed about the reference target.
+//! Arguments about the reference target.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

@@ -7,12 +7,12 @@ use crate::args::Arguments;
 use crate::console;
 use crate::exit::{Exit, Failure};
 
-/// Write the script for `shell`.
+/// Print the script for `shell`.
 pub(crate) fn execute(shell: Shell) -> Result<Exit, Failure> {
     console::print(&script(shell)).map(|()| Exit::Success)
 }
 
-/// Made in memory first: the generator panics where it cannot write.
+/// Built in memory first: the generator panics if it cannot write.
 fn script(shell: Shell) -> String {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Arguments::command(), "uringbench", &mut script);

@@ -1,4 +1,4 @@
-//! `uringbench demo`: the built-in target in a child process, loaded both ways.
+//! `uringbench demo`: the built-in target in a child process, under both kinds of load.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
@@ -16,8 +16,8 @@ use crate::host::cpus::{self, CoreSpec};
 use crate::resolve::{self, ResolvedRun};
 use crate::signals;
 
-/// The open-loop part's rate: far below what any machine does, so that what it shows is
-/// response time and not saturation.
+/// The open-loop part's rate: far below the limit of any machine, so that it shows response times
+/// and not saturation.
 const RATE_PER_SECOND: u64 = 10_000;
 
 /// Load the target as fast as it answers, then at a steady rate.
@@ -67,7 +67,7 @@ fn part(url: &str, cpu: usize, duration: Nanos, rate: Option<u64>) -> Result<Res
     Ok(run)
 }
 
-/// The child process; it is killed when this goes.
+/// The child process; it is killed when this is dropped.
 struct Target {
     child: Child,
     url: String,
@@ -89,7 +89,7 @@ impl Target {
             BufReader::new(stdout).read_line(&mut line).context("the target printed nothing")?;
         }
         let url = line.trim().strip_prefix("listening on ");
-        // It has said on stderr why not.
+        // It has reported the cause on stderr.
         target.url = url.context("the reference target did not start")?.to_owned();
         Ok(target)
     }

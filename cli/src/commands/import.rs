@@ -1,4 +1,4 @@
-//! `uringbench import`: files read, given to the importer, and what it makes of them written.
+//! `uringbench import`: reads files, passes them to the importer, and writes its result.
 
 use std::fs::{self, OpenOptions};
 use std::io::{ErrorKind, Read as _, Write as _};
@@ -34,7 +34,7 @@ pub(crate) fn execute(args: &ImportArgs) -> Result<Exit, Failure> {
     Ok(Exit::Success)
 }
 
-/// What was made, and the folder that it names files from.
+/// The imported scenario, and the folder of the files it names.
 fn import(source: &ImportSource) -> Result<(Imported, PathBuf), Failure> {
     let here = PathBuf::new();
     let of = |file: &Path| folder_of(file).to_owned();
@@ -109,7 +109,7 @@ fn folder_of(file: &Path) -> &Path {
     file.parent().unwrap_or_else(|| Path::new(""))
 }
 
-/// What a file is called from `folder` that is called `name` from `from`.
+/// The path from `folder` of a file whose path from `from` is `name`.
 fn seen_from(folder: &Path, from: &Path, name: &str) -> String {
     let path = from.join(name);
     let is_below =
@@ -134,7 +134,7 @@ fn write(imported: &mut Imported, file: &Path, is_forced: bool) -> Result<(), Fa
     for side in imported.files() {
         all.push((folder.join(&side.name), side.bytes.clone()));
     }
-    // Nothing is written when anything is there.
+    // Nothing is written if any of the files exists.
     if let Some((file, _)) = all.iter().find(|(file, _)| !is_forced && file.exists()) {
         let file = file.display();
         return Err(Failure::Usage(format!(

@@ -7,7 +7,7 @@ use crate::args::Arguments;
 use crate::console;
 use crate::exit::{Exit, Failure};
 
-/// Write the page of the command that `path` leads to; of the program if it is empty.
+/// Print the page of the command at `path`; of the program if it is empty.
 pub(crate) fn execute(path: &[String]) -> Result<Exit, Failure> {
     let page = page(path)?;
     console::print(&page).map(|()| Exit::Success)
@@ -21,7 +21,7 @@ fn page(path: &[String]) -> Result<String, Failure> {
         command = command.find_subcommand(name).ok_or_else(|| unknown(name, command))?;
     }
     let mut roff = Vec::new();
-    // In memory: nothing there refuses to be written.
+    // In memory: writing cannot fail.
     let man = Man::new(command.clone()).source(concat!("uringbench ", env!("CARGO_PKG_VERSION")));
     let written = man.render(&mut roff);
     written.expect("a vector takes any bytes");

@@ -1,4 +1,4 @@
-//! `uringbench report`: a stored run, shown as it was when it ended.
+//! `uringbench report`: prints the report of a stored run.
 
 use anyhow::Context;
 use uringbench_report::text;
@@ -8,7 +8,7 @@ use crate::args::ReportArgs;
 use crate::console;
 use crate::exit::{Exit, Failure};
 
-/// Read the run, and print its page.
+/// Read the run, and print its report.
 pub(crate) fn execute(args: &ReportArgs) -> Result<Exit, Failure> {
     let run = StoredRun::open(&args.run).context("there is nothing to report")?;
     let page = text::summary(&run.document, Some(&run.folder), console::colour());

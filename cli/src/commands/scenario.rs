@@ -1,4 +1,4 @@
-//! `uringbench scenario` and `uringbench schema`: scenario files checked, shown and described.
+//! `uringbench scenario` and `uringbench schema`: checks, shows and describes scenario files.
 
 use std::path::Path;
 

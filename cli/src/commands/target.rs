@@ -1,4 +1,4 @@
-//! `uringbench target`: serve the reference target until killed, the application until stopped.
+//! `uringbench target`: serves the reference target until killed, the application until stopped.
 
 use std::time::Duration;
 
@@ -12,14 +12,14 @@ use crate::console;
 use crate::exit::{Exit, Failure};
 use crate::host::limits;
 
-/// Descriptors the target needs beside its connections.
+/// Descriptors that the target needs besides its connections.
 const DESCRIPTORS_KEPT: u64 = 64;
-/// More connections than this are never offered, so that the ring stays small.
+/// Most connections, so that the ring stays small.
 const CONNECTIONS_MAX: u64 = 32_768;
-/// How often the application stalls if nobody says.
+/// Time between stalls of the application, by default.
 const STALL_EVERY: Duration = Duration::from_secs(5);
 
-/// Bind, say where, serve.
+/// Bind, print the address, serve.
 pub(crate) fn execute(args: TargetArgs) -> Result<Exit, Failure> {
     let files = limits::raise_files().soft.unwrap_or(u64::MAX);
     if args.app.is_app && !args.is_null {
@@ -46,7 +46,7 @@ fn serve_app(args: TargetArgs) -> Result<Exit, Failure> {
         files: args.app.files,
     };
     let app = App::bind(&options).map_err(anyhow::Error::from)?;
-    // Who reads the line may stop the application at once.
+    // The reader of the line may stop the application at once.
     let interruption = app.interruption().map_err(anyhow::Error::from)?;
     console::print(&format!("listening on http://{}/\n", app.address()))?;
     app.serve_until(interruption).map_err(anyhow::Error::from)?;

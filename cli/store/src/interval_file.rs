@@ -1,4 +1,4 @@
-//! `intervals.hlog`, which is written while the run goes on and has its name once it is whole.
+//! `intervals.hlog`, written during the run and renamed when it is complete.
 
 use std::fs::{self, File};
 use std::io;
@@ -14,7 +14,7 @@ use crate::write::{Destination, StoreError};
 /// The name of the file.
 const INTERVALS: &str = "intervals.hlog";
 
-/// The log of a run under way. One that is dropped leaves nothing.
+/// The log of a current run. If it is dropped, no file remains.
 pub struct IntervalFile {
     destination: Destination,
     partial: PathBuf,
@@ -22,8 +22,8 @@ pub struct IntervalFile {
 }
 
 impl IntervalFile {
-    /// Begin the log of a run that began at `started`. A failure is reported at the end: it costs
-    /// no run.
+    /// Begin the log of a run that began at `started`. A failure is reported at the end and does
+    /// not stop the run.
     pub fn begin(destination: &Destination, started: SystemTime) -> Self {
         let partial = destination.folder().join(format!(".{INTERVALS}.partial"));
         let state = File::create(&partial).and_then(|file| IntervalLog::begin(file, started));
@@ -39,10 +39,10 @@ impl IntervalFile {
         }
     }
 
-    /// The run is over: give the file its name.
+    /// The run is over: rename the file.
     ///
     /// # Errors
-    /// When it could not be written; there is then no file of that name, or still an earlier run's.
+    /// If it could not be written; the name then does not exist, or is still an earlier run's file.
     pub fn finish(mut self) -> Result<PathBuf, StoreError> {
         let state = std::mem::replace(&mut self.state, Err(io::ErrorKind::NotFound.into()));
         let synced = state.and_then(|log| log.into_inner().sync_all());
@@ -52,7 +52,7 @@ impl IntervalFile {
 
 impl Drop for IntervalFile {
     fn drop(&mut self) {
-        // Best effort; once it has its name there is nothing to remove.
+        // Best effort; after the rename there is nothing to remove.
         let _ = fs::remove_file(&self.partial);
     }
 }

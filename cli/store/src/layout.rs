@@ -1,4 +1,4 @@
-//! Where a run's results lie when the user names no folder.
+//! The folder of a run's results if the user names none.
 
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -6,17 +6,17 @@ use std::time::SystemTime;
 use uringbench_document::civil::Civil;
 
 /// `<root>/<target>/<scenario>/<time>`: `target` is a `host:port`, `scenario` the run's name or
-/// method and path; both become plain names. Whether it exists is not looked at:
-/// [`crate::Destination::prepare_new`] numbers it if it does.
+/// method and path; both are converted to plain names. It may exist:
+/// [`crate::Destination::prepare_new`] then numbers it.
 pub fn run_folder(root: &Path, target: &str, scenario: &str, started: SystemTime) -> PathBuf {
     root.join(plain(target)).join(plain(scenario)).join(Civil::of(started).compact())
 }
 
-/// Longest name made, in bytes; file systems take 255.
+/// Longest name in bytes; file systems allow 255.
 const NAME_MAX: usize = 80;
 
-/// A file name that needs no quoting anywhere: letters, digits, `.`, `-` and `_` stay, every run
-/// of anything else becomes one `_`. Never empty, never hidden, never `..`.
+/// A file name that needs no quoting anywhere: letters, digits, `.`, `-` and `_` stay, every run of
+/// other characters becomes one `_`. Never empty, never hidden, never `..`.
 fn plain(text: &str) -> String {
     let mut name = String::new();
     for letter in text.chars() {

@@ -1,7 +1,7 @@
-//! Results of a run on disk: the folder they lie in, and files that are there whole or not at all.
+//! Results of a run on disk: their folder, and files that are written completely or not at all.
 //!
-//! What the files hold is decided in `uringbench-document`. Nothing here reads a clock: times are
-//! given by the caller.
+//! `uringbench-document` defines their content. Nothing here reads a clock: the caller passes
+//! times.
 
 mod interval_file;
 mod layout;

@@ -1,4 +1,4 @@
-//! Runs read back from their folders.
+//! Reads runs from their folders.
 
 use std::fs;
 use std::io;
@@ -8,10 +8,10 @@ use uringbench_document::{Document, PlanFile, PlanFileError, ReadError};
 
 use crate::write::{DOCUMENT, PLAN};
 
-/// Why a run cannot be read, and what to do.
+/// Why a run cannot be read, and the fix.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadRunError {
-    /// There is no such file, or none that may be read.
+    /// The file does not exist, or may not be read.
     #[error(
         "cannot read {}: {cause}; name the folder of a run, or the run.json in it",
         path.display()
@@ -19,15 +19,15 @@ pub enum ReadRunError {
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         cause: io::Error,
     },
-    /// The file holds something else.
+    /// The file has other content.
     #[error("cannot show {}: {cause}", path.display())]
     NoRun {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The fault.
         cause: ReadError,
     },
 }
@@ -35,17 +35,17 @@ pub enum ReadRunError {
 /// A run on disk.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StoredRun {
-    /// The folder it lies in.
+    /// Its folder.
     pub folder: PathBuf,
     /// Its document.
     pub document: Document,
 }
 
 impl StoredRun {
-    /// Read the run that `path` leads to: its folder, or the document in it.
+    /// Read the run at `path`: its folder, or its document.
     ///
     /// # Errors
-    /// When there is none, or it cannot be read.
+    /// If there is none, or it cannot be read.
     pub fn open(path: &Path) -> Result<Self, ReadRunError> {
         let (folder, file) = if path.is_dir() {
             (path.to_path_buf(), path.join(DOCUMENT))
@@ -64,10 +64,10 @@ impl StoredRun {
     }
 }
 
-/// Why the plan of a run cannot be read, and what to do.
+/// Why the plan of a run cannot be read, and the fix.
 #[derive(Debug, thiserror::Error)]
 pub enum PlanReadError {
-    /// There is no such file, or none that may be read.
+    /// The file does not exist, or may not be read.
     #[error(
         "cannot read {}: {cause}; name the folder of a run that has a plan.json, or type the \
          command of the run again",
@@ -76,23 +76,23 @@ pub enum PlanReadError {
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         cause: io::Error,
     },
-    /// The file holds something else.
+    /// The file has other content.
     #[error("cannot repeat {}: {cause}", path.display())]
     NoPlan {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The fault.
         cause: PlanFileError,
     },
 }
 
-/// The plan of the run that `path` leads to, its folder or a file in it, and the plan's own file.
+/// The plan of the run at `path`, its folder or a file in it, and the plan's own file.
 ///
 /// # Errors
-/// When there is none, or it cannot be read.
+/// If there is none, or it cannot be read.
 pub fn read_plan(path: &Path) -> Result<(PlanFile, PathBuf), PlanReadError> {
     let file = if path.is_dir() { path.join(PLAN) } else { path.with_file_name(PLAN) };
     match fs::read_to_string(&file).map(|text| PlanFile::read(&text)) {

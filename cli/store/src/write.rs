@@ -1,4 +1,5 @@
-//! Files that are there whole or not at all, in a folder known to be writable before the run.
+//! Files that are written completely or not at all, in a folder that is checked to be writable
+//! before the run.
 
 use std::fs::{self, File, Permissions};
 use std::io::{self, Write};
@@ -12,18 +13,18 @@ pub(crate) const DOCUMENT: &str = "run.json";
 /// The plan of a run.
 pub(crate) const PLAN: &str = "plan.json";
 
-/// Why results cannot be stored, and what to do.
+/// Why results cannot be stored, and the fix.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The folder cannot be made.
+    /// The folder cannot be created.
     #[error("cannot make the results folder {}: {cause}; name another with -o DIR", path.display())]
     Folder {
         /// The folder.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         cause: io::Error,
     },
-    /// The folder is there, but no file can be made in it.
+    /// The folder exists, but no file can be created in it.
     #[error(
         "cannot write to the results folder {}: {cause}; change its permissions or name another \
          with -o DIR",
@@ -32,7 +33,7 @@ pub enum StoreError {
     NotWritable {
         /// The folder.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         cause: io::Error,
     },
     /// No space, or no quota, is left.
@@ -44,7 +45,7 @@ pub enum StoreError {
     Full {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         cause: io::Error,
     },
     /// Any other failure to write.
@@ -52,39 +53,38 @@ pub enum StoreError {
     Write {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         cause: io::Error,
     },
-    /// A histogram or a figure that has no form on disk.
+    /// A histogram or a figure that cannot be encoded.
     #[error(transparent)]
     Encode(#[from] EncodeError),
 }
 
-/// A folder that results can be written to.
+/// A writable folder for results.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Destination {
     folder: PathBuf,
 }
 
-/// Names tried for a new folder before giving up; a thousand runs within one second.
+/// Names tried for a new folder; a thousand runs within one second.
 const NUMBERS_MAX: u32 = 1_000;
 
 impl Destination {
-    /// The folder the user named. It may exist; the run's files then take the place of an
-    /// earlier run's.
+    /// The folder named by the user. It may exist; the run's files then replace those of an earlier
+    /// run.
     ///
     /// # Errors
-    /// When it cannot be made or written to.
+    /// If it cannot be created or written to.
     pub fn prepare(folder: &Path) -> Result<Self, StoreError> {
         make_all(folder)?;
         Self::checked(folder.to_path_buf())
     }
 
-    /// A folder of its own for a run that named none: `wanted`, or `wanted-2`, `wanted-3` … when
-    /// that exists.
+    /// A new folder for a run without one: `wanted`, or `wanted-2`, `wanted-3` … if that exists.
     ///
     /// # Errors
-    /// When it cannot be made or written to.
+    /// If it cannot be created or written to.
     pub fn prepare_new(wanted: &Path) -> Result<Self, StoreError> {
         if let Some(parent) = wanted.parent() {
             make_all(parent)?;
@@ -112,7 +112,7 @@ impl Destination {
     /// Write `run.json`.
     ///
     /// # Errors
-    /// When it cannot be; there is then no file of that name, or still the earlier one.
+    /// If it cannot be written; the name then does not exist, or is still the earlier file.
     pub fn write_document(&self, document: &Document) -> Result<PathBuf, StoreError> {
         let text = document.to_json()?;
         self.write(DOCUMENT, |file| {
@@ -121,14 +121,14 @@ impl Destination {
         })
     }
 
-    /// Write `plan.json`, for its owner alone: bodies and URLs stand in it as they are. Without a
-    /// plan there is no such file, and none of an earlier run.
+    /// Write `plan.json`, readable by its owner alone: it contains bodies and URLs as they are.
+    /// Without a plan there is no such file, and an earlier run's is removed.
     ///
     /// # Errors
     /// See [`Destination::write_document`].
     pub fn write_plan(&self, plan: Option<&PlanFile>) -> Result<(), StoreError> {
         let Some(plan) = plan else {
-            // There may be none; one that cannot be removed fails the other files too.
+            // There may be none; if it cannot be removed, the other files fail too.
             let _ = fs::remove_file(self.folder.join(PLAN));
             return Ok(());
         };
@@ -149,8 +149,8 @@ impl Destination {
         self.write("response.hlog", |file| file.write_all(log.as_str().as_bytes()))
     }
 
-    /// Write a file of the run under a temporary name, wait until it is on the disk, and only
-    /// then give it its name (and that name too must reach the disk: fsync(2)).
+    /// Write a file of the run under a temporary name, sync it to disk, and then rename it (and
+    /// sync the rename too: fsync(2)).
     fn write(
         &self,
         name: &str,
@@ -164,7 +164,7 @@ impl Destination {
         self.name(&partial, name, written)
     }
 
-    /// Give a file that is on the disk its name, if it is.
+    /// Rename a file that is on disk, if it was written.
     pub(crate) fn name(
         &self,
         partial: &Path,
@@ -178,7 +178,7 @@ impl Destination {
         match named {
             Ok(()) => Ok(path),
             Err(cause) => {
-                // Best effort: on a full disk the part that was written should not stay.
+                // Best effort: on a full disk the written part should not stay.
                 let _ = fs::remove_file(partial);
                 Err(StoreError::of_write(path, cause))
             }

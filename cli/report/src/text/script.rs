@@ -9,15 +9,15 @@ use uringbench_document::{Document, StepFigures, TimeFigures};
 use super::{Page, per_second, shown};
 use crate::paint::Ink;
 
-/// Columns of the names, at least and at most; a longer one has a line of its own.
+/// Minimum and maximum columns of the names; a longer one has a line of its own.
 const NAMES: RangeInclusive<usize> = 24..=40;
-/// So many steps are shown, those that have failed before others; a file holds all of them.
+/// Steps shown, failed ones first; the stored document has all of them.
 const STEPS_SHOWN: usize = 40;
 /// Before a name.
 const INDENT: &str = "  ";
 /// Columns of a figure.
 const FIGURES: usize = 11;
-/// Reasons why requests did not pass are shown up to so many a step.
+/// Reasons of failures shown per step.
 const FAILURES_SHOWN: usize = 3;
 
 impl Page {
@@ -51,7 +51,7 @@ impl Page {
         }
     }
 
-    /// Why requests of a step did not pass: what answers lacked, or why there was none.
+    /// Why requests of a step did not pass: the failed checks and captures, or the outcomes.
     fn failures(&mut self, step: &StepFigures) {
         let without = Outcome::ALL.into_iter().filter(|outcome| {
             !matches!(outcome, Outcome::Ok | Outcome::Status | Outcome::CheckFailed)
@@ -96,7 +96,7 @@ impl Page {
     }
 }
 
-/// The steps there is room for, in their order.
+/// The steps that fit, in order.
 fn shown_steps(steps: &[StepFigures]) -> Vec<&StepFigures> {
     let mut places: Vec<usize> = (0..steps.len()).collect();
     if places.len() > STEPS_SHOWN {
@@ -115,7 +115,7 @@ fn ended(step: &StepFigures, outcome: Outcome) -> u64 {
     step.errors.as_ref().and_then(|errors| errors.get(outcome.key())).copied().unwrap_or(0)
 }
 
-/// Requests that ended otherwise than with a passing answer.
+/// Requests without a passing answer.
 fn failed(step: &StepFigures) -> u64 {
     step.errors.iter().flat_map(|errors| errors.values()).sum()
 }

@@ -1,4 +1,4 @@
-//! `uringbench profile --read`: views of a stored profile, and what changed since another.
+//! `uringbench profile --read`: views of a stored profile, and the changes since another.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -18,7 +18,7 @@ use crate::args::ProfileCommandArgs;
 use crate::console;
 use crate::exit::{Exit, Failure};
 
-/// What `--phase` takes: the phases of a load, and its slow stretches.
+/// The values of `--phase`: the phases of a load, and its spikes.
 const PHASES: [&str; 4] = ["warmup", "measure", "drain", "spikes"];
 
 /// Read `folder`, cut, compare, write, print.
@@ -74,7 +74,7 @@ pub(super) fn execute(args: &ProfileCommandArgs, folder: &Path) -> Result<Exit, 
     Ok(Exit::Success)
 }
 
-/// Where the views go; nowhere when they are printed as JSON alone.
+/// The folder for the views; none if they are only printed as JSON.
 fn out<'a>(args: &'a ProfileCommandArgs, read: &Path) -> Result<Option<&'a Path>, Failure> {
     let Some(out) = &args.output.out else {
         return match args.output.json {
@@ -100,7 +100,7 @@ fn out<'a>(args: &'a ProfileCommandArgs, read: &Path) -> Result<Option<&'a Path>
     Ok(Some(out))
 }
 
-/// What of a profile is looked at.
+/// The part of a profile to show.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Stretch {
     /// All of the load, or all of the recording without one.
@@ -132,7 +132,7 @@ impl Stretch {
         }
     }
 
-    /// The windows of it; else why there are none.
+    /// Its windows, or why there are none.
     fn windows(&self, stored: &Stored) -> Result<Windows, String> {
         let facts = &stored.profile.facts;
         let load = stored.about.load.as_ref();
@@ -164,7 +164,7 @@ impl Stretch {
     }
 }
 
-/// A stored profile and the stretch of it that is looked at.
+/// A stored profile and the part to show.
 struct Read {
     folder: PathBuf,
     title: String,
@@ -210,7 +210,7 @@ impl Read {
         )
     }
 
-    /// What is looked at, for the document.
+    /// The shown part, for the document.
     fn view(&self, stretch: &Stretch) -> Value {
         let load = self.stored.about.load.as_ref();
         let origin = load.map_or(self.stored.profile.facts.start, |load| load.start);
@@ -244,7 +244,7 @@ fn compared(before: &Read, after: &Read) -> Result<Comparison, Failure> {
     }
 }
 
-/// Both directions: each shows functions that the other has no width for.
+/// Both directions: each shows functions that have no width in the other.
 fn draw(before: &Read, after: &Read, out: &Path) -> std::io::Result<Vec<PathBuf>> {
     let lines =
         |side: &Read| Ok::<_, std::io::Error>(side.on_cpu()?.flame_lines(&side.stored.profile));
