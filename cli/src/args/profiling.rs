@@ -10,7 +10,7 @@ use uringbench_core::time::Nanos;
 use super::RunArgs;
 use crate::units;
 
-/// What is sampled of the target while it is under load.
+/// Options of the profile during a load.
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Profile")]
 pub(crate) struct ProfileArgs {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-/// Of a run: what is taken of a scenario file.
+/// Options of a run about its scenario file.
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Scenario files")]
 pub(crate) struct FileArgs {

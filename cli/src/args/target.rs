@@ -27,7 +27,7 @@ pub(crate) struct TargetArgs {
     pub(crate) app: AppArgs,
 }
 
-/// The application in place of the bare responder, and what is to go wrong with it.
+/// Options of the application, and its faults.
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Application")]
 pub(crate) struct AppArgs {

@@ -1,4 +1,4 @@
-//! Why a request is refused, and the answer that says so.
+//! Why a request is refused, and the answer for it.
 
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -7,24 +7,24 @@ use serde_json::json;
 
 use crate::storage::StoreError;
 
-/// What is wrong with a request, or with the application.
+/// The fault of a request, or of the application.
 #[derive(Debug)]
 pub(crate) enum ErrorResponse {
-    /// The request cannot be read: with which status, and why.
+    /// The request cannot be read: the status, and why.
     Unreadable(StatusCode, String),
-    /// The request can be read, but not be meant.
+    /// The request can be read, but its values are invalid.
     Invalid(String),
-    /// No proof of who asks, or a wrong one: how to prove it.
+    /// No credentials, or wrong ones: the scheme to use.
     Unauthorized(&'static str),
-    /// Known, but not allowed to.
+    /// The user is known, but not allowed to.
     Forbidden(&'static str),
-    /// Nothing there, or nothing this user may know of.
+    /// It does not exist, or this user may not see it.
     NotFound(&'static str),
-    /// Other methods would do.
+    /// The path has other methods.
     WrongMethod,
-    /// It exists already, or not any more.
+    /// It exists already, or no longer.
     Conflict(&'static str),
-    /// More than can be taken on at this time.
+    /// More work than can be accepted now.
     Busy(&'static str),
     /// The database failed.
     Storage(StoreError),

@@ -1,5 +1,5 @@
-//! What a request brings, read from JSON, the path or the query. What cannot be read is refused in
-//! JSON, as everything else is.
+//! The data of a request, read from JSON, the path or the query. Invalid data is refused in JSON,
+//! like everything else.
 
 use axum::Json;
 use axum::body::Body;
@@ -11,13 +11,13 @@ use serde::de::DeserializeOwned;
 
 use crate::error_response::ErrorResponse;
 
-/// A body of JSON: 400 for what is no JSON, 415 for what does not say it is, 422 for other JSON.
+/// A JSON body: 400 for bytes that are not JSON, 415 for another Content-Type, 422 for other JSON.
 pub(crate) struct JsonBody<T>(pub(crate) T);
 
-/// Parameters of the query: 422 for others than are expected.
+/// Parameters of the query: 422 for unexpected ones.
 pub(crate) struct QueryParams<T>(pub(crate) T);
 
-/// Parameters of the path: 400 for others than are expected.
+/// Parameters of the path: 400 for unexpected ones.
 pub(crate) struct PathParams<T>(pub(crate) T);
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
@@ -53,7 +53,7 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for PathPar
     }
 }
 
-/// Take a body as it comes, up to this many bytes: how many they were. 413 for more.
+/// Read a body as it arrives, up to this many bytes; returns its length. 413 for more.
 pub(crate) async fn read_through(
     body: Body,
     most: usize,
@@ -75,7 +75,7 @@ pub(crate) async fn read_through(
     Ok(length)
 }
 
-/// Refuse a number out of its range.
+/// Refuse a number out of range.
 pub(crate) fn check_range<T: PartialOrd + std::fmt::Display>(
     name: &str,
     given: T,
@@ -88,7 +88,7 @@ pub(crate) fn check_range<T: PartialOrd + std::fmt::Display>(
     Ok(given)
 }
 
-/// Refuse a text that says nothing, or too much.
+/// Refuse a text that is empty, or too long.
 pub(crate) fn check_text(what: &str, text: &str) -> Result<(), ErrorResponse> {
     const LENGTH_MAX: usize = 200;
     if text.trim().is_empty() || text.chars().count() > LENGTH_MAX {
@@ -99,7 +99,7 @@ pub(crate) fn check_text(what: &str, text: &str) -> Result<(), ErrorResponse> {
     Ok(())
 }
 
-/// Refuse a longer text than lists of many can hold.
+/// Refuse a text that is too long for lists of many.
 pub(crate) fn check_long_text(what: &str, text: &str) -> Result<(), ErrorResponse> {
     const LENGTH_MAX: usize = 2_000;
     if text.chars().count() > LENGTH_MAX {

@@ -1,6 +1,7 @@
-//! Faults made on purpose, by switch: memory lost, stalls, delays, errors, CPU time burnt.
+//! Faults on request, by switch: leaked memory, stalls, delays, errors, CPU time.
 //!
-//! `/health` and `/stats` are spared, so that a run can still wait for the application and watch.
+//! `/health` and `/stats` are exempt, so that a run can still wait for the application and observe
+//! it.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,31 +20,31 @@ use crate::extract::read_through;
 use crate::router::AppState;
 use crate::shootout::UPLOAD_MAX;
 
-/// What goes wrong; the default is nothing.
+/// The faults; none by default.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Faults {
-    /// Bytes each request leaves behind for ever.
+    /// Bytes that each request leaks.
     pub leak_bytes: usize,
     /// When nothing is answered.
     pub stall: Option<Stall>,
-    /// How long each request waits before it is worked on; rounded up to a millisecond.
+    /// Delay of each request; rounded up to a millisecond.
     pub delay: Duration,
     /// The share of requests answered with status 500, 0 to 1, spread evenly.
     pub error_rate: f64,
-    /// CPU time each request costs on top.
+    /// Additional CPU time of each request.
     pub burn: Duration,
 }
 
-/// A pause that comes again: requests that arrive in it wait for its end.
+/// A periodic pause: requests that arrive during it wait for its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stall {
     /// How long it lasts, less than `every`.
     pub length: Duration,
-    /// From the start of one to the start of the next. The first starts after `every - length`.
+    /// Time from one start to the next. The first starts after `every - length`.
     pub every: Duration,
 }
 
-/// The switches at work.
+/// The active switches.
 pub(crate) struct FaultInjector {
     switches: Faults,
     started: Instant,
@@ -51,8 +52,8 @@ pub(crate) struct FaultInjector {
     leaked_bytes: AtomicU64,
 }
 
-/// Memory that is never given back. It is cut from blocks, so that a request costs exactly its
-/// bytes: an allocation of its own would cost the allocator's header and rounding too.
+/// Memory that is never freed. It is cut from blocks, so that a request leaks exactly its bytes: an
+/// allocation of its own would add the allocator's header and rounding.
 #[derive(Default)]
 struct Leak {
     full: Vec<Vec<u8>>,
@@ -98,7 +99,8 @@ impl FaultInjector {
     #[inline(never)]
     fn remember_request(&self) {
         let bytes = self.switches.leak_bytes;
-        // A panic in here cannot leave a block half made: the lock is good even when poisoned.
+        // A panic in here cannot leave a block incomplete: the data is valid even if the lock is
+        // poisoned.
         let mut leak = self.leak.lock().unwrap_or_else(PoisonError::into_inner);
         if leak.open.capacity() - leak.open.len() < bytes {
             let block = Vec::with_capacity(bytes.max(LEAK_BLOCK));
@@ -106,14 +108,14 @@ impl FaultInjector {
             leak.full.push(full);
         }
         let length = leak.open.len() + bytes;
-        // Written, not only reserved: memory that was never touched is not resident.
+        // Written, not only reserved: memory that was never written is not resident.
         leak.open.resize(length, 1);
         self.leaked_bytes.fetch_add(bytes as u64, Relaxed);
     }
 }
 
 impl Stall {
-    /// How long the stall at this time since the start still lasts, if there is one.
+    /// The rest of the stall at this time since the start, if there is one.
     fn rest(self, elapsed: Duration) -> Option<Duration> {
         let every = self.every.as_nanos().max(1);
         let to_next_round = every - elapsed.as_nanos() % every;
@@ -123,14 +125,14 @@ impl Stall {
     }
 }
 
-/// Whether the request of this number is one of the share that fails. Spread evenly, so that the
-/// share is met after few requests, and is the same in each run.
+/// Whether the request with this number is in the failing share. Spread evenly, so that the share
+/// is exact after few requests, and the same in each run.
 fn is_failing(number: u64, rate: f64) -> bool {
     let failures = |requests: u64| (requests as f64 * rate) as u64;
     failures(number + 1) > failures(number)
 }
 
-/// CPU time spent. A function of its own, so that it has a name in a flame graph.
+/// Use CPU time. A function of its own, so that it has a name in a flame graph.
 #[inline(never)]
 fn burn_cpu(length: Duration) {
     let now = || thread_time(clock_gettime(ClockId::ThreadCPUTime));

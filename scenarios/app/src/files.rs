@@ -1,8 +1,7 @@
-//! Files below `/static`: `bench.bin`, which is always there, and those of one folder.
+//! Files below `/static`: `bench.bin`, which always exists, and those of one folder.
 //!
-//! Whole or by one range of bytes. The kernel is asked to open a path beneath the folder or not
-//! at all, so that no `..` and no link leads out of it; hidden files are refused by their names.
-//! Nothing is compressed.
+//! Whole or by one range of bytes. The kernel opens a path only beneath the folder, so that no `..`
+//! and no link leads out of it; hidden files are refused by name. Nothing is compressed.
 
 use std::fs::File;
 use std::io;
@@ -24,7 +23,7 @@ use crate::router::AppState;
 
 const BENCH_NAME: &str = "bench.bin";
 const BENCH_LENGTH: usize = 100 << 10;
-/// What is read, and kept in memory, at a time.
+/// Bytes read, and kept in memory, at a time.
 const CHUNK: u64 = 64 << 10;
 
 /// The files there are.
@@ -33,7 +32,7 @@ pub(crate) struct Files {
     folder: Option<File>,
 }
 
-/// What is sent of a file.
+/// The part of a file to send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Part {
     Whole,
@@ -42,7 +41,7 @@ enum Part {
         first: u64,
         last: u64,
     },
-    /// None of the bytes that were asked for is there.
+    /// None of the requested bytes exists.
     Nothing,
 }
 
@@ -61,7 +60,7 @@ impl Files {
     fn find(&self, path: &str) -> Result<(File, u64), ErrorResponse> {
         const MISSING: ErrorResponse = ErrorResponse::NotFound("file");
         let Some(folder) = &self.folder else { return Err(MISSING) };
-        // A pipe of this name must not hold up who opens it.
+        // A pipe of this name must not block the opening thread.
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
         let opened = openat2(folder, path, flags, Mode::empty(), ResolveFlags::BENEATH);
         let file = File::from(opened.map_err(|errno| match errno {
@@ -75,7 +74,7 @@ impl Files {
     }
 }
 
-/// A file, or the range of it that was asked for.
+/// A file, or the requested range of it.
 pub(crate) async fn serve(
     State(app): State<Arc<AppState>>,
     PathParams(path): PathParams<String>,
@@ -88,7 +87,7 @@ pub(crate) async fn serve(
     if path.split('/').any(|part| part.starts_with('.')) {
         return Err(ErrorResponse::Forbidden("hidden files are not for others"));
     }
-    // A range of what is only described means nothing.
+    // A range is meaningless for HEAD.
     let asked = headers.get(header::RANGE).filter(|_| method == Method::GET);
     let asked = asked.and_then(|range| range.to_str().ok());
     if path == BENCH_NAME {
@@ -96,7 +95,7 @@ pub(crate) async fn serve(
         let part = part(asked, length);
         let bytes = match part {
             Part::Whole | Part::Nothing => app.files.bench.clone(),
-            // Inside the length, which is one of memory.
+            // Inside the length, which fits memory.
             Part::Range { first, last } => app.files.bench.slice(first as usize..=last as usize),
         };
         return Ok(answer(&path, part, length, || Body::from(bytes)));
@@ -110,8 +109,8 @@ pub(crate) async fn serve(
     Ok(answer(&path, part, length, || streamed(file, first, end)))
 }
 
-/// What of a file of this length a `Range` asks for (RFC 9110, section 14). Several ranges, other
-/// units and what is no range at all may be answered with everything.
+/// The part of a file of this length that a `Range` requests (RFC 9110, section 14). Several
+/// ranges, other units and invalid ranges may be answered with everything.
 fn part(asked: Option<&str>, length: u64) -> Part {
     let Some((first, last)) = asked
         .and_then(|asked| asked.strip_prefix("bytes="))
@@ -159,8 +158,8 @@ fn answer(path: &str, part: Part, length: u64, body: impl FnOnce() -> Body) -> R
     answer
 }
 
-/// Bytes of a file, a chunk at a time. They are read where the request is served: what is read
-/// often is in the kernel's memory, and handing it to another thread would cost more.
+/// Bytes of a file, a chunk at a time. They are read where the request is served: files that are
+/// read often are in the kernel's cache, and another thread would cost more.
 fn streamed(file: File, first: u64, end: u64) -> Body {
     Body::from_stream(stream::try_unfold((file, first), move |(file, at)| async move {
         if at == end {
@@ -168,7 +167,7 @@ fn streamed(file: File, first: u64, end: u64) -> Body {
         }
         // At most a chunk, so it fits.
         let mut chunk = vec![0; (end - at).min(CHUNK) as usize];
-        // Ends the connection where a file has become shorter: the length was sent already.
+        // Ends the connection if a file has become shorter: the length was sent already.
         file.read_exact_at(&mut chunk, at)?;
         let next = at + chunk.len() as u64;
         Ok::<_, io::Error>(Some((Bytes::from(chunk), (file, next))))

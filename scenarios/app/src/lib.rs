@@ -1,10 +1,9 @@
-//! The reference application: what users load, in one process whose answers are known.
+//! The reference application: a server to load whose answers are known.
 //!
 //! The endpoints of a framework shoot-out, features of frameworks one by one, and the API of a task
-//! tracker, on axum and SQLite or PostgreSQL, with switches that inject faults. It is a
-//! real server to test and demonstrate with; the fastest one, to calibrate with, is the crate
-//! `uringbench-reference`. docs/reference/app-routes.md shows
-//! every request.
+//! tracker, on axum and SQLite or PostgreSQL, with switches that inject faults. It is a real server
+//! for tests and demonstrations; the fastest one, for calibration, is the crate
+//! `uringbench-reference`. docs/reference/app-routes.md shows every request.
 
 mod error_response;
 mod extract;

@@ -1,4 +1,4 @@
-//! What all requests share, and which path leads where.
+//! The state that requests share, and the routes.
 
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ pub(crate) struct AppState {
     pub(crate) faults: FaultInjector,
 }
 
-/// All routes, behind the one layer that counts requests and injects faults.
+/// All routes, inside the one layer that counts requests and injects faults.
 pub(crate) fn routes(app: Arc<AppState>) -> Router {
     Router::new()
         .route("/health", get(stats::health))

@@ -1,4 +1,4 @@
-//! From options to a listening application, and its end.
+//! From options to a listening application, until its end.
 
 use std::future::Future;
 use std::io;
@@ -26,9 +26,9 @@ use crate::storage::{Database, Store};
 /// Where and how to serve.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AppOptions {
-    /// The address to listen on; port 0 takes a free one.
+    /// The address to listen on; port 0 chooses a free one.
     pub listen: SocketAddr,
-    /// The CPU to stay on, if any.
+    /// The CPU to run on, if any.
     pub cpu: Option<usize>,
     /// Threads that serve, at least 1.
     pub workers: usize,
@@ -36,53 +36,53 @@ pub struct AppOptions {
     pub database: Database,
     /// The folder whose files are served below `/static`, if any.
     pub files: Option<PathBuf>,
-    /// What goes wrong on purpose.
+    /// Faults to inject.
     pub faults: Faults,
 }
 
 /// Why the application cannot serve.
 #[derive(Debug, Error)]
 pub enum AppError {
-    /// The address is taken or not ours.
+    /// The address is in use or not local.
     #[error("cannot listen on {address}: {source}; choose another with --listen")]
     Listen {
-        /// What was asked for.
+        /// The requested address.
         address: SocketAddr,
-        /// The kernel's answer.
+        /// The kernel's error.
         source: io::Error,
     },
     /// The CPU does not exist or is not allowed.
     #[error("cannot run on CPU {cpu}: {source}; choose another with --cpu")]
     Cpu {
-        /// What was asked for.
+        /// The requested CPU.
         cpu: usize,
-        /// The kernel's answer.
+        /// The kernel's error.
         source: io::Error,
     },
     /// The database cannot be reached, opened or set up.
     #[error("cannot open the database {database}: {cause}; {fix}")]
     Database {
-        /// What was asked for.
+        /// The requested database.
         database: Database,
-        /// The database's answer.
+        /// The database's error.
         cause: String,
-        /// What can be done.
+        /// The fix.
         fix: &'static str,
     },
     /// The folder of files cannot be read.
     #[error("cannot read the folder {}: {source}; name another with --static", folder.display())]
     Files {
-        /// What was asked for.
+        /// The requested folder.
         folder: PathBuf,
-        /// The kernel's answer.
+        /// The kernel's error.
         source: io::Error,
     },
-    /// No threads, no signals.
+    /// Threads or signals are not available.
     #[error("cannot start {workers} workers: {source}; ask for fewer with --workers")]
     Start {
-        /// What was asked for.
+        /// The requested number.
         workers: usize,
-        /// The kernel's answer.
+        /// The kernel's error.
         source: io::Error,
     },
     /// Serving ended by itself.
@@ -90,8 +90,8 @@ pub enum AppError {
     Serve(io::Error),
 }
 
-/// How long answers under way may take once the application is stopped: an endless stream
-/// would keep it up for ever.
+/// How long answers in progress may take once the application is stopped: an endless stream would
+/// run for ever.
 const GRACE: Duration = Duration::from_secs(3);
 
 /// A bound, not yet serving application.
@@ -142,14 +142,14 @@ impl App {
         Ok(Self { runtime, listener, address, app, workers })
     }
 
-    /// Where it listens.
+    /// Its local address.
     pub const fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// What is done when SIGINT or SIGTERM comes. From now on they do not kill the process.
+    /// A future that completes at SIGINT or SIGTERM. From now on they do not kill the process.
     pub fn interruption(&self) -> Result<impl Future<Output = ()> + Send + 'static, AppError> {
-        // Signals are caught where a runtime runs.
+        // Signals can only be caught inside a runtime.
         let _inside = self.runtime.enter();
         let caught =
             |kind| signal(kind).map_err(|source| AppError::Start { workers: self.workers, source });
@@ -157,7 +157,7 @@ impl App {
         Ok(first_of(signals))
     }
 
-    /// Serve until `stop` is done; answers under way are then finished, for a few seconds.
+    /// Serve until `stop` completes; answers in progress are then finished, for a few seconds.
     pub fn serve_until(
         self,
         stop: impl Future<Output = ()> + Send + 'static,
@@ -166,8 +166,8 @@ impl App {
         for _ in 0..workers {
             runtime.spawn(features::work(app.clone()));
         }
-        // Small answers must not wait for the acknowledgement of earlier ones. A connection that
-        // is gone already cannot be set; its first read will tell.
+        // Small answers must not wait for the acknowledgement of earlier ones. A closed connection
+        // cannot be configured; its first read reports it.
         let listener = listener.tap_io(|connection| {
             let _gone = connection.set_nodelay(true);
         });
@@ -183,13 +183,13 @@ impl App {
                 () = async { let _closed = stopping.await; sleep(GRACE).await } => Ok(()),
             }
         });
-        // Background tasks may sleep; nobody waits for them any more.
+        // Background tasks may sleep; nothing waits for them any more.
         runtime.shutdown_background();
         served.map_err(AppError::Serve)
     }
 }
 
-/// Threads take this over from the one that starts them.
+/// Threads inherit this from the one that starts them.
 fn stay_on(cpu: usize) -> Result<(), AppError> {
     let mut set = CpuSet::new();
     if cpu < CpuSet::MAX_CPU {

@@ -1,4 +1,4 @@
-//! `/health` and `/stats`: what the application knows of itself.
+//! `/health` and `/stats`: the application's own figures.
 
 use std::fs;
 use std::sync::Arc;
@@ -12,7 +12,8 @@ use serde_json::{Value, json};
 
 use crate::router::AppState;
 
-/// Counts since the start. `/health` and `/stats` are left out, so that looking changes nothing.
+/// Counts since the start. `/health` and `/stats` are left out, so that reading them changes
+/// nothing.
 pub(crate) struct Stats {
     started: Instant,
     requests: AtomicU64,
@@ -36,7 +37,7 @@ impl Stats {
         }
     }
 
-    /// A request has come: its number, from 0.
+    /// A request has arrived: its number, from 0.
     pub(crate) fn begin(&self) -> u64 {
         self.requests.fetch_add(1, Relaxed)
     }
@@ -50,7 +51,7 @@ impl Stats {
         }
     }
 
-    /// A background task is to be taken on: its number, from 1; none if so many are under way.
+    /// A background task is accepted: its number, from 1; none if this many are in progress.
     pub(crate) fn begin_background(&self, most: u64) -> Option<u64> {
         let over = self.background_done.load(Relaxed) + self.background_failed.load(Relaxed);
         self.background_begun
@@ -89,7 +90,7 @@ pub(crate) async fn show(State(app): State<Arc<AppState>>) -> Json<Value> {
     }))
 }
 
-/// Resident memory, or null where the kernel does not tell.
+/// Resident memory, or null if the kernel does not report it.
 fn rss_bytes() -> Option<u64> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;

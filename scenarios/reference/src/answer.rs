@@ -1,4 +1,4 @@
-//! Answers as bytes, made once per path.
+//! Answers as bytes, built once per path.
 
 /// The largest body `/bytes/N` makes: 64 MiB.
 const BODY_MAX: usize = 64 << 20;
@@ -30,7 +30,7 @@ fn body_of(path: &str) -> (u16, Vec<u8>) {
     if let Some(status) = path.strip_prefix("/status/").and_then(|n| n.parse::<u16>().ok())
         && (200..=599).contains(&status)
     {
-        // 204 and 304 have no body whatever they say (RFC 9110 section 6.4.1).
+        // 204 and 304 never have a body (RFC 9110 section 6.4.1).
         let body = if matches!(status, 204 | 304) { Vec::new() } else { b"status\n".to_vec() };
         return (status, body);
     }

@@ -1,8 +1,8 @@
-//! The reference target: a small, fast HTTP/1.1 server to demonstrate, test and calibrate with.
+//! The reference target: a small, fast HTTP/1.1 server for demonstrations, tests and calibration.
 //!
 //! One thread, one ring, prebuilt responses. `/` answers 13 bytes, `/bytes/N` answers N bytes,
-//! `/status/CODE` answers that status, `/health` says it is up; anything else is 404. Request
-//! bodies with a Content-Length are read and dropped.
+//! `/status/CODE` answers that status, `/health` reports that it is up; anything else is 404.
+//! Request bodies with a Content-Length are read and dropped.
 
 mod answer;
 mod request;

@@ -1,6 +1,6 @@
-//! Requests as the reference target sees them: where one ends and what it asks for.
+//! Requests for the reference target: their ends, and their paths.
 
-/// What a request asks for.
+/// The parts of a request that matter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Request {
     /// Bytes of the header, the empty line included.
@@ -15,10 +15,10 @@ pub(crate) struct Request {
     pub(crate) path: String,
 }
 
-/// What the bytes received so far hold.
+/// The content of the bytes received so far.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Scan {
-    /// No whole header yet.
+    /// No complete header yet.
     Incomplete,
     /// A request.
     Request(Request),
@@ -26,7 +26,7 @@ pub(crate) enum Scan {
     Malformed,
 }
 
-/// Look at the first request in `bytes`.
+/// Parse the first request in `bytes`.
 pub(crate) fn scan(bytes: &[u8]) -> Scan {
     let mut headers = [httparse::EMPTY_HEADER; 64];
     let mut parsed = httparse::Request::new(&mut headers);

@@ -17,9 +17,9 @@ use crate::request::{Request, Scan, scan};
 /// Where and how to serve.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ServeOptions {
-    /// The address to listen on; port 0 takes a free one.
+    /// The address to listen on; port 0 chooses a free one.
     pub listen: SocketAddr,
-    /// The CPU to stay on, if any.
+    /// The CPU to run on, if any.
     pub cpu: Option<usize>,
     /// The most connections at once, 1 to the limit of open files.
     pub connections: u32,
@@ -28,20 +28,20 @@ pub struct ServeOptions {
 /// Why the target cannot serve.
 #[derive(Debug, Error)]
 pub enum ServeError {
-    /// The address is taken or not ours.
+    /// The address is in use or not local.
     #[error("cannot listen on {address}: {source}; choose another with --listen")]
     Listen {
-        /// What was asked for.
+        /// The requested address.
         address: SocketAddr,
-        /// The kernel's answer.
+        /// The kernel's error.
         source: io::Error,
     },
     /// The CPU does not exist or is not allowed.
     #[error("cannot run on CPU {cpu}: {source}; choose another with --cpu")]
     Cpu {
-        /// What was asked for.
+        /// The requested CPU.
         cpu: usize,
-        /// The kernel's answer.
+        /// The kernel's error.
         source: io::Error,
     },
     /// No ring.
@@ -54,7 +54,7 @@ pub enum ServeError {
 
 /// Requests seen before, byte for byte, are answered without parsing; at most this many.
 const KNOWN_MAX: usize = 256;
-/// Answers up to this size are kept several times over, to answer a pipeline with one send.
+/// Answers up to this size are kept in several copies, to answer a pipeline with one send.
 const COPIES_FOR: usize = 4_096;
 const COPIES: usize = 64;
 /// A request header longer than this ends its connection.
@@ -75,7 +75,7 @@ struct Connection {
     generation: u32,
     carry: Vec<u8>,
     body_left: usize,
-    /// What the request is answered with whose body has not come whole.
+    /// The answer to the request whose body is incomplete.
     owed: Option<usize>,
 }
 
@@ -119,7 +119,7 @@ impl Server {
         })
     }
 
-    /// Where it listens.
+    /// Its local address.
     pub fn address(&self) -> io::Result<SocketAddr> {
         self.listener.local_address()
     }
@@ -139,7 +139,7 @@ impl Server {
         let (token, slot) = (completion.token, completion.token.slot());
         match token.operation() {
             Some(Operation::Accept) => {
-                // A full table refuses the connection (ENFILE); the listener goes on.
+                // A full table refuses the connection (ENFILE); the listener continues.
                 if let Ok(slot) = completion.result {
                     let generation = self.connections[slot as usize].generation;
                     self.ring.receive_multi(slot, generation);
@@ -168,7 +168,7 @@ impl Server {
                     self.ring.receive_multi(slot, generation);
                 }
             }
-            // The peer is gone; the receive says so too, and ends the connection.
+            // The peer has left; the receive reports it too, and ends the connection.
             _ => {}
         }
     }
@@ -183,7 +183,7 @@ impl Server {
             self.ring.recycle(buffer);
             return self.reply(slot, answer, count);
         }
-        // Of a body nothing is kept, so nothing is copied.
+        // Nothing of a body is kept, so nothing is copied.
         let is_body = connection.carry.is_empty();
         let dropped = if is_body { connection.body_left.min(bytes.len()) } else { 0 };
         connection.body_left -= dropped;
@@ -192,7 +192,7 @@ impl Server {
         self.on_carry(slot);
     }
 
-    /// Answer every whole request among the bytes kept for a connection.
+    /// Answer every complete request among the bytes kept for a connection.
     fn on_carry(&mut self, slot: u32) {
         let generation = self.connections[slot as usize].generation;
         let mut bytes = std::mem::take(&mut self.connections[slot as usize].carry);
@@ -262,7 +262,7 @@ impl Server {
         }
         if close {
             self.forget(slot);
-            // Not the sends: the connection closes once they have gone out.
+            // Except the sends: the connection closes once they have gone out.
             self.ring.cancel(slot, generation, Operation::Receive);
             self.ring.close(slot, generation);
         }
@@ -276,7 +276,7 @@ impl Server {
         self.ring.close(slot, generation);
     }
 
-    /// What arrives for the slot from now on belongs to the next connection.
+    /// Data that arrives for the slot from now on belongs to the next connection.
     fn forget(&mut self, slot: u32) {
         let connection = &mut self.connections[slot as usize];
         connection.generation = connection.generation.wrapping_add(1);
@@ -286,7 +286,7 @@ impl Server {
     }
 }
 
-/// The answer to `bytes` if they are one known request, any number of times over, whole.
+/// The answer to `bytes` if they are one known request, repeated any number of times, complete.
 fn repeated(known: &[Known], bytes: &[u8]) -> Option<(usize, usize)> {
     let first = known.iter().find(|known| bytes.starts_with(&known.bytes))?;
     let mut requests = bytes.chunks_exact(first.bytes.len());

@@ -1,4 +1,4 @@
-//! Analytics: events come in, one or many at a time, and are summed up as they come.
+//! Analytics: events arrive, one or many at a time, and are summed at once.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -17,16 +17,16 @@ use crate::extract::{JsonBody, check_range};
 use crate::router::AppState;
 
 const BATCH_MAX: usize = 1_000;
-/// How far back seconds are counted one by one.
+/// How many seconds are counted individually.
 const SECONDS_KEPT: usize = 60;
 /// In the order of [`Kind`].
 const KINDS: [&str; 5] = ["view", "click", "search", "signup", "purchase"];
 
-/// What has come so far.
+/// The events so far.
 pub(super) struct Events {
     started: Instant,
     sums: [Sum; KINDS.len()],
-    /// The newest seconds in which events came: which since the start, and how many.
+    /// The newest seconds with events: the second since the start, and the count.
     seconds: VecDeque<(u64, u64)>,
 }
 
@@ -77,7 +77,7 @@ impl Events {
         let second = now.saturating_duration_since(self.started).as_secs();
         let count = events.len() as u64;
         match self.seconds.back_mut() {
-            // Another worker may have looked at the clock later and come here first.
+            // Another worker may have read the clock later and got here first.
             Some((newest, so_far)) if *newest >= second => *so_far += count,
             _ => self.seconds.push_back((second, count)),
         }
@@ -130,7 +130,7 @@ async fn summary(State(app): State<Arc<AppState>>) -> Json<Value> {
     Json(json!({ "events": count, "kinds": kinds }))
 }
 
-/// How many came in each of the newest seconds with any.
+/// The counts of the newest seconds with events.
 async fn seconds(State(app): State<Arc<AppState>>) -> Json<Value> {
     let events = lock(&app.features.events);
     let figures = |(second, count): &(u64, u64)| json!({ "second": second, "events": count });

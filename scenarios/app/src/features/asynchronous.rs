@@ -1,4 +1,4 @@
-//! Waiting: for nothing but time, many at once, one after another, and with work between.
+//! Waiting: only time, many at once, one after another, and with work in between.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -69,7 +69,7 @@ async fn wait(QueryParams(plan): QueryParams<Plan>) -> Result<Json<Value>, Error
     Ok(Json(json!({ "slept_ms": plan.ms })))
 }
 
-/// Tasks of their own, which other workers may take over.
+/// Separate tasks, which other workers may run.
 async fn concurrent(QueryParams(plan): QueryParams<Plan>) -> Result<Json<Value>, ErrorResponse> {
     let (count, length) = plan.checked()?;
     let mut tasks = (0..count).map(|number| square(number, length)).collect::<JoinSet<_>>();
@@ -102,7 +102,7 @@ async fn mixed(QueryParams(plan): QueryParams<Plan>) -> Result<Json<Value>, Erro
     Ok(Json(json!({ "rounds": count, "digest": hexadecimal(&digest) })))
 }
 
-/// Give up what takes too long.
+/// Abort a wait that takes too long.
 async fn bounded(
     QueryParams(plan): QueryParams<Bounded>,
 ) -> Result<(StatusCode, Json<Value>), ErrorResponse> {

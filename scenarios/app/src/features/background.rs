@@ -1,6 +1,6 @@
-//! Background tasks: taken on in an instant, done by workers in the order of their priority.
+//! Background tasks: accepted at once, done by workers in order of priority.
 //!
-//! A queue that is full refuses, so that memory stays bounded however fast tasks come.
+//! A full queue refuses, so that memory stays bounded however fast tasks arrive.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -25,25 +25,25 @@ use crate::extract::{JsonBody, PathParams, check_range};
 use crate::router::AppState;
 use crate::storage::hexadecimal;
 
-/// Tasks that wait.
+/// Most waiting tasks.
 const QUEUE_MAX: usize = 10_000;
-/// Tasks that are known, the newest: those that wait, and about as many that are done.
+/// Most known tasks, the newest: those that wait, and about as many that are done.
 const KNOWN_MAX: usize = 20_000;
 const PRIORITY_MAX: u8 = 9;
 const ROUNDS_MAX: u32 = 10_000;
 const WAIT_MAX_MS: u64 = 10_000;
 const FULL: ErrorResponse = ErrorResponse::Busy("the queue is full, send tasks later");
-/// What a worker does before it lets requests have their turn.
+/// Tasks that a worker does before it lets requests run.
 const TURN_TASKS: u32 = 64;
 const TURN_ROUNDS: u32 = ROUNDS_MAX;
 
-/// What is to be done.
+/// A task's work.
 #[derive(Clone, Copy, Deserialize)]
 struct Task {
     /// 0 to 9; the highest comes first.
     #[serde(default = "middle")]
     priority: u8,
-    /// Work: so many SHA-256 in a row.
+    /// Work: this many SHA-256 in a row.
     #[serde(default)]
     rounds: u32,
     /// Waiting, as for a peer, before the work.
@@ -80,7 +80,7 @@ struct Board {
     refused: u64,
 }
 
-/// What a worker needs to know. Numbers differ, so that these are never compared to any end.
+/// The part a worker needs. Numbers are unique, so comparisons never get past them.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Waiting {
     rounds: u32,
@@ -97,7 +97,7 @@ struct Known {
 enum Progress {
     Queued,
     Running,
-    /// As which one, from 1.
+    /// Its place among the done ones, from 1.
     Done(u64),
 }
 
@@ -124,7 +124,7 @@ impl Task {
 }
 
 impl Board {
-    /// Take on `count` tasks, or none where there is no room for all: the first one's number.
+    /// Accept `count` tasks, or none if they do not all fit: returns the first one's number.
     fn add(&mut self, task: Task, count: usize) -> Option<u64> {
         if self.queue.len() + count > QUEUE_MAX {
             self.refused += count as u64;
@@ -154,7 +154,7 @@ impl Board {
         self.note(number, Progress::Done(self.done));
     }
 
-    /// A task that waited while many others came and went is not known any more.
+    /// A task that waited while many others came and went is no longer known.
     fn note(&mut self, number: u64, state: Progress) {
         if let Some(known) = self.known.get_mut(number) {
             known.state = state;
@@ -228,7 +228,7 @@ async fn monitor(State(app): State<Arc<AppState>>) -> Json<Value> {
     }))
 }
 
-/// Do what is to be done, for as long as the application lives.
+/// Do the tasks, for as long as the application lives.
 pub(crate) async fn work(app: Arc<AppState>) {
     let jobs = &app.features.jobs;
     let (mut tasks, mut rounds) = (0, 0);

@@ -17,7 +17,7 @@ struct Numbers {
     numbers: Vec<i64>,
 }
 
-/// What of a list is to be seen.
+/// The visible part of a list.
 #[derive(Deserialize)]
 struct Window {
     #[serde(default)]
@@ -42,7 +42,7 @@ async fn small() -> Json<Value> {
     Json(json!({ "message": "hello, world", "number": 42, "list": [1, 2, 3] }))
 }
 
-/// Sums wrap around: what is measured is reading and writing, not arithmetic.
+/// Sums wrap around: the test is of reading and writing, not of arithmetic.
 async fn sum(JsonBody(given): JsonBody<Numbers>) -> Json<Value> {
     let sum = given.numbers.iter().fold(0, |sum: i64, number| sum.wrapping_add(*number));
     Json(json!({ "name": given.name, "count": given.numbers.len(), "sum": sum }))

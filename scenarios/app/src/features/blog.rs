@@ -20,7 +20,7 @@ use crate::storage::hexadecimal;
 
 const AUTHORS: u32 = 10;
 const PASSWORD: &str = "password";
-/// Posts that are there from the start and stay.
+/// Posts from the start, which stay.
 const SEEDED: u64 = 100;
 /// Posts written since, the newest.
 const WRITTEN_KEPT: usize = 1_000;
@@ -51,7 +51,7 @@ struct Comment {
     text: String,
 }
 
-/// Somebody who has logged in.
+/// An author who has logged in.
 struct Author(String);
 
 #[derive(Deserialize)]
@@ -88,7 +88,7 @@ impl Blog {
             return self.written.get_mut(number + 1).ok_or(MISSING);
         }
         let index = id.checked_sub(1).ok_or(MISSING)?;
-        // Not more than there are, so it fits.
+        // At most their number, so it fits.
         self.seeded.get_mut(index as usize).ok_or(MISSING)
     }
 }
@@ -103,8 +103,8 @@ impl Post {
     }
 }
 
-/// The token proves itself, so that logins leave nothing behind. Whoever reads this can make one:
-/// there is nothing to steal.
+/// The token is its own proof, so logins store nothing. Anyone who reads this can forge one: there
+/// is nothing to steal.
 fn token_of(name: &str) -> String {
     let proof = Sha256::new().chain_update("uringbench blog ").chain_update(name).finalize();
     format!("{name}.{}", hexadecimal(&proof))

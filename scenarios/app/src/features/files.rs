@@ -1,5 +1,4 @@
-//! File operations: bodies that come, bodies that go out, bodies that are worked on as they come.
-//! None is ever kept whole.
+//! File operations: uploads, downloads, and processing as bytes arrive. No body is ever kept whole.
 
 use std::convert::Infallible;
 use std::sync::{Arc, LazyLock};
@@ -60,7 +59,7 @@ async fn upload(body: Body) -> Result<Json<Value>, ErrorResponse> {
     Ok(Json(json!({ "bytes": bytes })))
 }
 
-/// A checksum and what else a pass over the bytes can tell.
+/// A checksum and further results of a pass over the bytes.
 async fn process(body: Body) -> Result<Json<Value>, ErrorResponse> {
     let (mut hash, mut lines) = (Sha256::new(), 0);
     let bytes = read_through(body, UPLOAD_MAX, |chunk| {
@@ -72,7 +71,7 @@ async fn process(body: Body) -> Result<Json<Value>, ErrorResponse> {
     Ok(Json(json!({ "bytes": bytes, "lines": lines, "sha256": sha256 })))
 }
 
-/// So many bytes, so many at a time. The length is not sent: they go out in chunks.
+/// This many bytes, in pieces of this size. No Content-Length is sent: they go out in chunks.
 async fn download(
     QueryParams(asked): QueryParams<Download>,
 ) -> Result<impl IntoResponse, ErrorResponse> {
@@ -80,7 +79,7 @@ async fn download(
     let size = check_range("chunk", asked.chunk, 1, CHUNK_MAX)?;
     let starts = (0..length).step_by(size as usize);
     let chunks = starts.map(move |start| {
-        // Not more than a chunk, so it fits.
+        // At most a chunk, so it fits.
         let length = (length - start).min(size) as usize;
         Ok::<_, Infallible>(LETTERS.slice(..length))
     });

@@ -1,4 +1,4 @@
-//! Dependency injection, as axum has it: what a handler needs is named by its parameters.
+//! Dependency injection in axum's way: the parameters of a handler name what it needs.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -23,14 +23,14 @@ struct Counts {
     transients: AtomicU64,
 }
 
-/// One per request: all who ask within a request get the same.
+/// One per request: all users within a request get the same.
 #[derive(Clone, Copy)]
 struct Scoped(u64);
 
-/// A new one whenever somebody asks.
+/// A new one for every use.
 struct Transient(u64);
 
-/// Needs one that lives longer and one that lives as long.
+/// Needs one that lives longer and one with the same lifetime.
 struct Service {
     singleton: Singleton,
     scoped: Scoped,

@@ -1,4 +1,4 @@
-//! Layers around one small handler, each alone and all together: what a layer costs is the
+//! Layers around one small handler, each alone and all together: the cost of a layer is the
 //! difference to `none`.
 
 use std::sync::Arc;
@@ -25,14 +25,14 @@ const AUTHORIZATION: &str = "Bearer let-me-in";
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const NUMBER: HeaderName = HeaderName::from_static("x-number");
 const DIGEST: HeaderName = HeaderName::from_static("x-body-sha256");
-/// A line keeps no more than this of what a client sends.
+/// Longest text of a client in a line.
 const TEXT_MAX: usize = 100;
 const BODY_MAX: usize = 64 << 10;
 
 /// The newest lines of the log.
 pub(super) struct Lines(RingBuffer<Line>);
 
-/// What is noted of a request.
+/// The log entry of a request.
 #[derive(Clone, Serialize)]
 struct Line {
     id: String,
@@ -42,7 +42,7 @@ struct Line {
     micros: u64,
 }
 
-/// What the processing of a request found in it.
+/// The result of processing a request.
 #[derive(Clone, Copy)]
 struct Number(i64);
 
@@ -75,7 +75,7 @@ async fn lines(State(app): State<Arc<AppState>>) -> Json<Vec<Line>> {
     Json(lock(&app.features.lines).0.iter().cloned().collect())
 }
 
-/// Only those who say the word.
+/// Only requests with the right word.
 async fn check_auth(request: Request, next: Next) -> Result<Response, ErrorResponse> {
     let given = request.headers().get(header::AUTHORIZATION);
     if given.is_none_or(|given| given != AUTHORIZATION) {
@@ -84,7 +84,7 @@ async fn check_auth(request: Request, next: Next) -> Result<Response, ErrorRespo
     Ok(next.run(request).await)
 }
 
-/// Give each request an id, its own if it brings one, and note how it went.
+/// Give each request an id, or keep its own, and log its result.
 async fn log(
     State(app): State<Arc<AppState>>,
     OriginalUri(uri): OriginalUri,
@@ -103,7 +103,7 @@ async fn log(
         lines.push(Line { id: id.clone(), method, path, status, micros });
         id
     };
-    // What came in a header, or was made of digits, may stand in one.
+    // A value from a header, or made of digits, is valid in one.
     if let Ok(id) = HeaderValue::try_from(id) {
         answer.headers_mut().insert(REQUEST_ID, id);
     }
@@ -116,7 +116,7 @@ async fn process(mut request: Request, next: Next) -> Result<Response, ErrorResp
     request.extensions_mut().insert(Number(number));
     let (mut head, body) = next.run(request).await.into_parts();
     let Ok(bytes) = to_bytes(body, BODY_MAX).await else {
-        // Nothing here answers with so much.
+        // No answer here is that large.
         return Ok(StatusCode::INTERNAL_SERVER_ERROR.into_response());
     };
     if let Ok(digest) = HeaderValue::try_from(hexadecimal(&Sha256::digest(&bytes))) {

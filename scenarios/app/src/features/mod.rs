@@ -1,7 +1,7 @@
-//! Features of frameworks one by one, below `/features`: what each costs is measured apart.
+//! Features of frameworks one by one, below `/features`, so that each cost is measured separately.
 //!
-//! What is kept between requests is kept in memory and bounded, so that a soak test of these
-//! routes finds no growth that is only the application's own data.
+//! State between requests is in memory and bounded, so that a soak test of these routes finds no
+//! growth that is only the application's own data.
 
 mod analytics;
 mod asynchronous;
@@ -25,7 +25,7 @@ use crate::router::AppState;
 
 pub(crate) use background::work;
 
-/// What these routes keep between requests.
+/// The state of these routes between requests.
 #[derive(Default)]
 pub(crate) struct Features {
     lines: Mutex<middleware::Lines>,
@@ -53,7 +53,7 @@ pub(crate) fn routes(app: &Arc<AppState>) -> Router<Arc<AppState>> {
         .nest("/pipeline", pipeline::routes())
 }
 
-/// What is kept changes in single steps, so it is good after a panic too.
+/// The state changes in single steps, so it is valid after a panic too.
 fn lock<T>(kept: &Mutex<T>) -> MutexGuard<'_, T> {
     kept.lock().unwrap_or_else(PoisonError::into_inner)
 }

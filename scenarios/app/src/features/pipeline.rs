@@ -1,4 +1,4 @@
-//! A file pipeline: a text is uploaded, worked through in stages, and its result fetched.
+//! A file pipeline: a text is uploaded, processed in stages, and its result fetched.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -32,7 +32,7 @@ enum Text {
     Processed(Summary),
 }
 
-/// What became of a text.
+/// The state of a text.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 struct Summary {
     rows: usize,
@@ -40,7 +40,7 @@ struct Summary {
     names: usize,
     sum: f64,
     mean: f64,
-    /// Of the rows that were kept, in their normal form.
+    /// Of the kept rows, in normal form.
     sha256: String,
 }
 
@@ -51,7 +51,7 @@ impl Default for Texts {
 }
 
 impl Summary {
-    /// Parse lines of `name,number`, skip the others, normalise, sum up.
+    /// Parse lines of `name,number`, skip the others, normalise, sum.
     fn of(text: &str) -> Self {
         let (mut rows, mut skipped, mut sum) = (0, 0, 0.0);
         let (mut names, mut hash) = (BTreeSet::new(), Sha256::new());
@@ -112,7 +112,7 @@ async fn process(
         Text::Uploaded(text) => text.clone(),
         done @ Text::Processed(_) => return Ok(figures(file, done)),
     };
-    // Others need not wait for this.
+    // Other requests need not wait for this.
     let done = Text::Processed(Summary::of(&uploaded));
     let answer = figures(file, &done);
     if let Some(kept) = lock(texts).0.get_mut(file) {

@@ -1,11 +1,11 @@
-//! The newest of many things: memory does not grow with the length of a run.
+//! The newest of many items: memory does not grow with the length of a run.
 
 use std::collections::VecDeque;
 
-/// The newest of many things, each under its number from 1.
+/// The newest of many items, each with a number from 1.
 pub(super) struct RingBuffer<T> {
     most: usize,
-    /// The number of the oldest that is kept.
+    /// The number of the oldest kept one.
     first: u64,
     kept: VecDeque<T>,
 }
@@ -16,7 +16,7 @@ impl<T> RingBuffer<T> {
         Self { most, first: 1, kept: VecDeque::new() }
     }
 
-    /// Keep one more: its number. The oldest may have to go.
+    /// Add one; returns its number. The oldest may be dropped.
     pub(super) fn push(&mut self, thing: T) -> u64 {
         if self.kept.len() == self.most {
             self.kept.pop_front();
@@ -31,7 +31,7 @@ impl<T> RingBuffer<T> {
         self.first + self.kept.len() as u64
     }
 
-    /// The one of this number, unless it never was or is gone.
+    /// The one with this number, unless it never existed or was dropped.
     pub(super) fn get(&self, number: u64) -> Option<&T> {
         self.kept.get(self.index(number)?)
     }

@@ -70,7 +70,7 @@ impl Kind {
             Self::Object => value.is_object(),
             Self::Array => value.is_array(),
             Self::String => value.is_string(),
-            // 1.0 is an integer too, as JSON Schema has it.
+            // 1.0 is an integer too, according to JSON Schema.
             Self::Integer => {
                 value.is_i64() || value.is_u64() || value.as_f64().is_some_and(|n| n.fract() == 0.0)
             }
@@ -94,16 +94,16 @@ impl Kind {
 }
 
 impl Schema {
-    /// A schema from its document, unless it asks for what is not known here.
+    /// A schema from its document; unknown keywords are refused.
     pub(super) fn read(document: &Value) -> Result<Self, serde_json::Error> {
         Self::deserialize(document)
     }
 
-    /// Note all that is wrong in a value at this path.
+    /// Add all faults of a value at this path.
     pub(super) fn check(&self, value: &Value, path: &str, faults: &mut Faults) {
         let mut fault = |rule: String| faults.add(|| (path.to_owned(), rule));
         if let Some(kind) = self.kind.filter(|kind| !kind.is_of(value)) {
-            // All else would only say it again.
+            // All further faults would only repeat it.
             return fault(format!("of type {}", kind.name()));
         }
         if self.values.as_ref().is_some_and(|values| !values.contains(value)) {

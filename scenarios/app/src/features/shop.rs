@@ -1,4 +1,4 @@
-//! An e-commerce flow: a catalogue, what is in stock, orders.
+//! An e-commerce flow: a catalogue, stock, orders.
 
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ const LINES_MAX: usize = 50;
 const QUANTITY_MAX: u64 = 1_000;
 const MISSING: ErrorResponse = ErrorResponse::NotFound("product, they go from 1 to 200");
 
-/// What there is and what was ordered.
+/// Products, stock and orders.
 pub(super) struct Shop {
     products: Vec<Product>,
     orders: RingBuffer<Order>,
@@ -52,7 +52,7 @@ struct Line {
     quantity: u64,
 }
 
-/// What is wanted.
+/// The lines of an order.
 #[derive(Deserialize)]
 struct Cart {
     lines: Vec<Line>,
@@ -64,7 +64,7 @@ struct Page {
     page: u64,
 }
 
-/// What has come in.
+/// A delivery.
 #[derive(Deserialize)]
 struct Delivery {
     add: u64,

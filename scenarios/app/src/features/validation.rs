@@ -15,7 +15,7 @@ use crate::extract::JsonBody;
 use crate::router::AppState;
 
 const BULK_MAX: usize = 10_000;
-/// An answer names no more than this many; it counts them all.
+/// Most faults named in an answer; all are counted.
 const FAULTS_REPORTED: usize = 100;
 
 /// A name, an @, and a domain of several labels.
@@ -72,7 +72,7 @@ struct Line {
     price_cents: u64,
 }
 
-/// What is wrong.
+/// The faults.
 #[derive(Default)]
 pub(super) struct Faults {
     count: usize,
@@ -87,7 +87,7 @@ struct Fault {
 }
 
 impl Faults {
-    /// Note a fault; its words are made only if it is reported.
+    /// Add a fault; its text is made only if it is reported.
     pub(super) fn add(&mut self, words: impl FnOnce() -> (String, String)) {
         self.count += 1;
         if self.reported.len() < FAULTS_REPORTED {
@@ -96,7 +96,7 @@ impl Faults {
         }
     }
 
-    /// Note a fault unless all is well.
+    /// Add a fault unless the value is right.
     fn expect(&mut self, is_right: bool, path: &str, field: &str, rule: &str) {
         if !is_right {
             self.add(|| (format!("{path}{field}"), rule.to_owned()));

@@ -1,4 +1,4 @@
-//! Connections that stay: server-sent events and a WebSocket.
+//! Long-lived connections: server-sent events and a WebSocket.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -18,10 +18,10 @@ use crate::extract::QueryParams;
 const EVENTS: u32 = 50;
 /// A longer gap would outlast every run.
 const GAP_MAX_MS: u64 = 60_000;
-/// What one connection may keep in memory.
+/// Most memory of one connection.
 const MESSAGE_MAX: usize = 1 << 20;
 
-/// How the events come.
+/// Timing and number of the events.
 #[derive(Deserialize)]
 pub(super) struct Pace {
     /// Milliseconds before each event but the first.
@@ -56,9 +56,9 @@ pub(super) async fn echo(
     Ok(upgrade.max_message_size(MESSAGE_MAX).on_upgrade(serve_echo))
 }
 
-/// Send back what comes. Text must be JSON; it is read to the end and goes back as it came.
+/// Send messages back. Text must be JSON; it is parsed completely and sent back unchanged.
 async fn serve_echo(mut socket: WebSocket) {
-    // A peer that is gone or breaks the protocol ends its connection: nobody is left to tell.
+    // A peer that has left or breaks the protocol ends its connection: nobody is left to inform.
     while let Some(Ok(message)) = socket.recv().await {
         let answer = match message {
             Message::Text(text) if serde_json::from_str::<IgnoredAny>(&text).is_err() => {
@@ -68,7 +68,7 @@ async fn serve_echo(mut socket: WebSocket) {
                 }))
             }
             Message::Text(_) | Message::Binary(_) => message,
-            // The library answers these itself.
+            // The library answers these.
             Message::Ping(_) | Message::Pong(_) | Message::Close(_) => continue,
         };
         if socket.send(answer).await.is_err() {

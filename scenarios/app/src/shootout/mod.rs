@@ -1,4 +1,4 @@
-//! The fourteen endpoints by which frameworks are compared.
+//! The fourteen endpoints of framework comparisons.
 
 mod live;
 mod pages;
@@ -15,7 +15,7 @@ use crate::router::AppState;
 
 pub(crate) use transfer::upload;
 
-/// The largest upload taken, its envelope included: 64 MiB of file and what stands around it.
+/// The largest upload, its envelope included: 64 MiB of file and the form around it.
 pub(crate) const UPLOAD_MAX: usize = (64 << 20) + (64 << 10);
 
 /// Their routes.

@@ -1,4 +1,4 @@
-//! Answers made of the request alone: text, JSON, a template, parameters, a file.
+//! Answers computed from the request alone: text, JSON, a template, parameters, a file.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -21,7 +21,7 @@ struct Greeting {
     hello: &'static str,
 }
 
-/// One of many, with a bit of everything that is written differently.
+/// One of many, with all kinds of JSON values.
 #[derive(Serialize)]
 pub(super) struct Record {
     id: u32,
@@ -32,7 +32,7 @@ pub(super) struct Record {
     tags: [&'static str; 3],
 }
 
-/// Made once: writing it as JSON is what a request is to cost.
+/// Built once: the cost of a request is serialising it as JSON.
 static LARGE: LazyLock<Vec<Record>> = LazyLock::new(|| (1..=LARGE_RECORDS).map(record).collect());
 
 fn record(id: u32) -> Record {
@@ -78,7 +78,7 @@ pub(super) async fn query(
     Ok(Json(json!({ "count": parameters.len(), "parameters": parameters })))
 }
 
-/// The template: what is put in is text, whatever characters it has.
+/// The template: inserted values are text, whatever characters they have.
 fn page(title: &str, items: impl Iterator<Item = String>) -> String {
     let title = Escaped(title);
     let mut page = format!(
@@ -93,7 +93,7 @@ fn page(title: &str, items: impl Iterator<Item = String>) -> String {
     page
 }
 
-/// Text as it may stand in HTML.
+/// Text escaped for HTML.
 struct Escaped<'a>(&'a str);
 
 impl std::fmt::Display for Escaped<'_> {

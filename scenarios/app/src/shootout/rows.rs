@@ -1,4 +1,4 @@
-//! Answers that need the database, before they are given or after.
+//! Answers that use the database, before or after they are sent.
 
 use std::sync::Arc;
 
@@ -12,8 +12,8 @@ use crate::extract::{JsonBody, PathParams, check_long_text, check_text};
 use crate::router::AppState;
 use crate::storage::{Row, RowDraft};
 
-/// Work that is accepted and not done yet: neither memory nor the wait for the database may grow
-/// when it comes faster than it goes.
+/// Most accepted background tasks: neither memory nor waits for the database may grow if they
+/// arrive faster than they are done.
 const BACKGROUND_MAX: u64 = 1_000;
 
 pub(super) async fn read(
@@ -32,7 +32,7 @@ pub(super) async fn write(
     Ok((StatusCode::CREATED, Json(app.store.insert_row(&draft).await?)))
 }
 
-/// Answered at once; the work is done afterwards, and counted in `/stats`.
+/// Answered at once; the work is done later, and counted in `/stats`.
 pub(super) async fn background(
     State(app): State<Arc<AppState>>,
 ) -> Result<(StatusCode, Json<Value>), ErrorResponse> {
@@ -40,7 +40,7 @@ pub(super) async fn background(
     let task =
         task.ok_or(ErrorResponse::Busy("too much is to be done already, ask again later"))?;
     tokio::spawn(async move {
-        // No client waits for it: `/stats` shows what failed.
+        // No client waits for it: `/stats` shows failures.
         let is_done = app.store.note_background(task).await.is_ok();
         app.stats.end_background(is_done);
     });

@@ -1,4 +1,4 @@
-//! Bodies in parts: files that come, a stream that goes.
+//! Bodies in parts: uploaded files, and a stream.
 
 use std::convert::Infallible;
 
@@ -17,7 +17,7 @@ const PARTS_MAX: usize = 1_000;
 const CHUNKS: usize = 100;
 const CHUNK: [u8; 10 << 10] = [b's'; 10 << 10];
 
-/// What came in one part.
+/// The size of one part.
 #[derive(Serialize)]
 pub(crate) struct Part {
     name: Option<String>,
@@ -25,14 +25,14 @@ pub(crate) struct Part {
     bytes: u64,
 }
 
-/// What came.
+/// The sizes of all parts.
 #[derive(Serialize)]
 pub(crate) struct Upload {
     bytes: u64,
     parts: Vec<Part>,
 }
 
-/// Parts are counted as they come and not kept, so that memory does not grow with them.
+/// Parts are counted as they arrive and not kept, so that memory does not grow with them.
 pub(crate) async fn upload(
     form: Result<Multipart, MultipartRejection>,
 ) -> Result<Json<Upload>, ErrorResponse> {
@@ -61,7 +61,7 @@ fn unreadable(error: MultipartError) -> ErrorResponse {
     ErrorResponse::Unreadable(error.status(), error.body_text())
 }
 
-/// A body of known content whose length is not sent: it goes out in chunks.
+/// A body of known content without a Content-Length: it is sent in chunks.
 pub(super) async fn stream() -> impl IntoResponse {
     let chunks = (0..CHUNKS).map(|_| Ok::<_, Infallible>(Bytes::from_static(&CHUNK)));
     ([(header::CONTENT_TYPE, "application/octet-stream")], Body::from_stream(stream::iter(chunks)))

@@ -1,4 +1,4 @@
-//! Users and the tokens they log in for.
+//! Users and their login tokens.
 
 use std::fmt::Write;
 use std::hash::{BuildHasher, RandomState};
@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use super::fields::{Fields, Record, Value};
 use super::{Store, StoreError};
 
-/// A user, as others may see them.
+/// A user, as visible to others.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct User {
     pub(crate) id: i64,
@@ -17,7 +17,7 @@ pub(crate) struct User {
     pub(crate) email: String,
 }
 
-/// What a registration is given.
+/// The data of a registration.
 pub(crate) struct Account<'a> {
     pub(crate) name: &'a str,
     pub(crate) email: &'a str,
@@ -77,7 +77,7 @@ impl Store {
         Ok(Some(token))
     }
 
-    /// Whose token this is.
+    /// The user of this token.
     pub(crate) async fn user_of(&self, token: &str) -> Result<Option<User>, StoreError> {
         self.find(
             "SELECT users.id, users.name, users.email
@@ -88,7 +88,7 @@ impl Store {
     }
 }
 
-/// What is kept of a password. One round: a real password hash is slow by design, and would be
+/// The stored form of a password. One round: a real password hash is slow by design, and would be
 /// all that a load on this application measures.
 fn secret(salt: &str, password: &str) -> String {
     let mut hash = Sha256::new();
@@ -97,7 +97,7 @@ fn secret(salt: &str, password: &str) -> String {
     hexadecimal(&hash.finalize())
 }
 
-/// Bytes as digits.
+/// Bytes as hexadecimal digits.
 pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
     let mut digits = String::with_capacity(2 * bytes.len());
     for byte in bytes {
@@ -107,8 +107,8 @@ pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
     digits
 }
 
-/// 128 bits in hexadecimal. Each `RandomState` of a thread differs from the last, and the first
-/// has keys of the system's randomness, which nobody outside knows.
+/// 128 bits in hexadecimal. Each `RandomState` of a thread differs from the last, and the first has
+/// keys from the system's random source.
 fn unguessable() -> String {
     let half = || RandomState::new().hash_one(());
     format!("{:016x}{:016x}", half(), half())

@@ -1,4 +1,4 @@
-//! Which database, as somebody names it.
+//! The kind of database, from its name.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -6,9 +6,9 @@ use std::path::PathBuf;
 /// Which database the application uses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Database {
-    /// SQLite in memory, new at each start.
+    /// SQLite in memory, empty at each start.
     Memory,
-    /// SQLite in this file, made if it is not there.
+    /// SQLite in this file, created if it does not exist.
     File(PathBuf),
     /// A PostgreSQL server, by its URL.
     Postgres(String),
@@ -38,7 +38,7 @@ impl fmt::Display for Database {
     }
 }
 
-/// A URL whose `user:password@` and `password=` show no password.
+/// A URL without the password in `user:password@` or `password=`.
 fn without_password(url: &str) -> String {
     let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
     let (rest, options) = rest.split_once('?').unwrap_or((rest, ""));
@@ -47,7 +47,7 @@ fn without_password(url: &str) -> String {
             let name = user.split(':').next().unwrap_or_default();
             format!("{scheme}://{name}@{place}")
         }
-        // No URL that works: who knows which part of it is the password.
+        // An invalid URL: any part of it may be the password.
         None if options.contains('@') => format!("{scheme}://…"),
         None => format!("{scheme}://{rest}"),
     }

@@ -1,4 +1,4 @@
-//! What a database can answer instead of records, and what can be done about it.
+//! Errors of a database, and their fixes.
 
 use std::error::Error as _;
 
@@ -6,26 +6,26 @@ use deadpool_postgres::PoolError;
 use thiserror::Error;
 use tokio_postgres::error::SqlState;
 
-/// Why a statement gave no answer.
+/// Why a statement failed.
 #[derive(Debug, Error)]
 pub(crate) enum StoreError {
-    /// PostgreSQL has no such text, so SQLite is given none either.
+    /// PostgreSQL cannot store such text, so it is refused for SQLite too.
     #[error("text with a NUL character cannot be kept")]
     Nul,
-    /// A statement that always makes a record made none.
+    /// A statement that always creates a record created none.
     #[error("the record that was written did not come back")]
     Nothing,
     #[error("{0}")]
     Sqlite(#[from] rusqlite::Error),
     #[error("{}", described(.0))]
     Postgres(#[from] tokio_postgres::Error),
-    /// The server was not reached, or all its connections were busy for too long.
+    /// The server was unreachable, or all its connections were busy for too long.
     #[error("no connection to the server: {}", told_of_pool(.0))]
     Pool(#[from] PoolError),
 }
 
 impl StoreError {
-    /// Whether the same statement may do well later: nothing is wrong with it.
+    /// Whether the same statement may succeed later: it is not at fault.
     pub(crate) fn is_passing(&self) -> bool {
         match self {
             Self::Pool(_) => true,
@@ -37,7 +37,7 @@ impl StoreError {
         }
     }
 
-    /// Whether a record refers to one that is not there, or no longer.
+    /// Whether a record refers to one that does not exist, or no longer.
     pub(crate) fn is_dangling(&self) -> bool {
         match self {
             Self::Sqlite(rusqlite::Error::SqliteFailure(failure, _)) => {
@@ -48,7 +48,7 @@ impl StoreError {
         }
     }
 
-    /// What is to be done when a database cannot be opened.
+    /// The fix if a database cannot be opened.
     pub(crate) fn fix(&self) -> &'static str {
         match self {
             Self::Nul | Self::Nothing | Self::Sqlite(_) => "choose another file with --database",

@@ -1,4 +1,4 @@
-//! What goes into a statement and what comes out, whichever database runs it.
+//! Parameters and results of statements, for either database.
 
 use rusqlite::types::ToSqlOutput;
 use tokio_postgres::types::ToSql;
@@ -12,13 +12,13 @@ pub(super) enum Value<'a> {
     Text(&'a str),
 }
 
-/// One record that was found, with its fields in the order of the statement.
+/// One found record, with its fields in the order of the statement.
 pub(super) enum Fields<'a> {
     Sqlite(&'a rusqlite::Row<'a>),
     Postgres(&'a tokio_postgres::Row),
 }
 
-/// What is read from fields.
+/// A type that is read from fields.
 pub(super) trait Record: Sized {
     fn read(fields: &Fields<'_>) -> Result<Self, StoreError>;
 }
@@ -31,7 +31,7 @@ impl Fields<'_> {
         })
     }
 
-    /// A number, or nothing.
+    /// A number, or null.
     pub(super) fn reference(&self, index: usize) -> Result<Option<i64>, StoreError> {
         Ok(match self {
             Self::Sqlite(row) => row.get(index)?,
@@ -65,7 +65,7 @@ impl rusqlite::ToSql for Value<'_> {
     }
 }
 
-/// Refuse what only one of the databases could keep.
+/// Refuse values that only one of the databases could store.
 pub(super) fn check(values: &[Value<'_>]) -> Result<(), StoreError> {
     let has_nul = |value: &Value<'_>| matches!(value, Value::Text(text) if text.contains('\0'));
     if values.iter().any(has_nul) { Err(StoreError::Nul) } else { Ok(()) }

@@ -1,5 +1,5 @@
 //! The database: SQLite, embedded, or a PostgreSQL server. Each statement is written once, in the
-//! files beside this one, and run on either.
+//! files beside this one, and runs on either.
 
 mod accounts;
 mod database;
@@ -26,15 +26,15 @@ use sqlite::Sqlite;
 
 /// An open database.
 ///
-/// Statements are constants, kept prepared by every connection. Their parameters are `$1`, `$2`,
-/// …, and first appear in this order: SQLite counts them as they come.
+/// Statements are constants, prepared on every connection. Their parameters are `$1`, `$2`, …, and
+/// first appear in this order: SQLite counts them in order of appearance.
 pub(crate) enum Store {
     Sqlite(Sqlite),
     Postgres(Postgres),
 }
 
 impl Store {
-    /// Open the database for so many workers, and make sure that tables and rows are there.
+    /// Open the database for this many workers, and create missing tables and rows.
     pub(crate) async fn open(database: &Database, workers: usize) -> Result<Self, StoreError> {
         match database {
             Database::Memory => Sqlite::open(None, workers).map(Self::Sqlite),
@@ -43,7 +43,7 @@ impl Store {
         }
     }
 
-    /// What a statement that changes nothing finds: the first record.
+    /// The first record found by a statement that changes nothing.
     async fn find<T: Record>(
         &self,
         statement: &'static str,
@@ -56,7 +56,7 @@ impl Store {
         }
     }
 
-    /// What a statement that changes nothing finds: all records.
+    /// All records found by a statement that changes nothing.
     async fn list<T: Record>(
         &self,
         statement: &'static str,
@@ -69,7 +69,7 @@ impl Store {
         }
     }
 
-    /// What a statement changed and returns: the first record.
+    /// The first record that a statement changed and returns.
     async fn change<T: Record>(
         &self,
         statement: &'static str,
@@ -82,7 +82,7 @@ impl Store {
         }
     }
 
-    /// The record that a statement makes whenever it succeeds.
+    /// The record that a statement creates whenever it succeeds.
     async fn create<T: Record>(
         &self,
         statement: &'static str,
@@ -91,7 +91,7 @@ impl Store {
         self.change(statement, values).await?.ok_or(StoreError::Nothing)
     }
 
-    /// Change without asking what was changed.
+    /// Change without reading the result.
     async fn execute(
         &self,
         statement: &'static str,

@@ -1,4 +1,4 @@
-//! A PostgreSQL server, over a few connections that requests take turns with.
+//! A PostgreSQL server, over a few connections that requests share.
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -10,9 +10,9 @@ use tokio_postgres::{Config, NoTls};
 use super::fields::{Fields, Record, Value};
 use super::{StoreError, schema};
 
-/// Connections at most: what a small server is commonly set up to share among its clients.
+/// Most connections: what a small server usually shares among its clients.
 const CONNECTIONS: usize = 8;
-/// How long a connection may take to be made, or to become free.
+/// How long a connection may take to open, or to become free.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A server that was reached. Broken connections are reopened when they are needed.
@@ -21,7 +21,7 @@ pub(crate) struct Postgres {
 }
 
 impl Postgres {
-    /// Connect, and make sure that tables and rows are there.
+    /// Connect, and create missing tables and rows.
     pub(super) async fn open(url: &str) -> Result<Self, StoreError> {
         let mut config = Config::from_str(url)?;
         config.connect_timeout(PATIENCE);

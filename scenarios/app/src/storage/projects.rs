@@ -1,4 +1,4 @@
-//! Projects and who belongs to them. A project of others is as good as none.
+//! Projects and their members. Projects of others are treated as missing.
 
 use serde::{Deserialize, Serialize};
 
@@ -15,7 +15,7 @@ pub(crate) struct Project {
     description: String,
 }
 
-/// What a user says of a project.
+/// A user's data for a project.
 #[derive(Debug, Deserialize)]
 pub(crate) struct ProjectDraft {
     pub(crate) name: String,
@@ -74,7 +74,7 @@ impl Store {
         .await
     }
 
-    /// Say something else of a project.
+    /// Change the data of a project.
     pub(crate) async fn update_project(
         &self,
         project: i64,
@@ -93,7 +93,7 @@ impl Store {
         self.execute("DELETE FROM projects WHERE id = $1", &[Value::Number(project)]).await
     }
 
-    /// Take the user of this name in; none if there is nobody of this name.
+    /// Add the user of this name; none if the name is unknown.
     pub(crate) async fn add_member(
         &self,
         project: i64,

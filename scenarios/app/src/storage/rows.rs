@@ -1,4 +1,4 @@
-//! One row by its key, one insert: what a shoot-out asks of a database.
+//! One row by its key, one insert: the database part of a shoot-out.
 
 use serde::{Deserialize, Serialize};
 
@@ -14,7 +14,7 @@ pub(crate) struct Row {
     score: i64,
 }
 
-/// What an insert is given.
+/// The data of an insert.
 #[derive(Debug, Deserialize)]
 pub(crate) struct RowDraft {
     pub(crate) name: String,
@@ -32,7 +32,7 @@ impl Record for Row {
 }
 
 impl Store {
-    /// One of the rows that are there from the start.
+    /// One of the rows from the start.
     pub(crate) async fn row(&self, id: i64) -> Result<Option<Row>, StoreError> {
         let statement = "SELECT id, name, email, score FROM seeded WHERE id = $1";
         self.find(statement, &[Value::Number(id)]).await
@@ -48,7 +48,7 @@ impl Store {
         .await
     }
 
-    /// Note that a background task has run.
+    /// Record that a background task has run.
     pub(crate) async fn note_background(&self, task: u64) -> Result<(), StoreError> {
         // Numbers of tasks count from 1 and never come near the sign.
         let task = Value::Number(task as i64);

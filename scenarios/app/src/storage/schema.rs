@@ -1,8 +1,8 @@
-//! The tables, and the rows that are there from the start: the same in every database.
+//! The tables, and their initial rows: the same in every database.
 //!
-//! `seeded` is only read and `written` is only written to, so that what a read costs does not
-//! depend on what was written before. That the owner of a project is its first member is the
-//! tables' doing, so that one never comes without the other.
+//! `seeded` is only read and `written` is only written to, so that the cost of a read does not
+//! depend on earlier writes. The tables make the owner of a project its first member, so that one
+//! never exists without the other.
 
 /// For SQLite.
 pub(super) const SQLITE: &str = "
@@ -48,7 +48,7 @@ INSERT OR IGNORE INTO seeded
 COMMIT;
 ";
 
-/// For PostgreSQL. The lock makes those who start at the same time wait for each other.
+/// For PostgreSQL. The lock makes processes that start at the same time wait for each other.
 pub(super) const POSTGRES: &str = "
 BEGIN;
 SET LOCAL client_min_messages = warning;

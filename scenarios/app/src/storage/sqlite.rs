@@ -1,9 +1,9 @@
 //! SQLite, embedded.
 //!
-//! Statements run on the thread that serves the request: they take microseconds, which is less
-//! than handing them to another thread costs. Several workers read a file over one connection
-//! each, while another connection writes to it. One worker has no use for a second connection,
-//! whose pages each write would make stale, and a database in memory cannot have any.
+//! Statements run on the thread that serves the request: they take microseconds, less than passing
+//! them to another thread costs. Several workers read a file over one connection each, while
+//! another connection writes to it. One worker does not need a second connection, whose cached
+//! pages each write would invalidate, and a database in memory cannot have any.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -15,13 +15,13 @@ use rusqlite::{CachedStatement, Connection, params_from_iter};
 use super::fields::{Fields, Record, Value};
 use super::{StoreError, schema};
 
-/// Statements kept prepared per connection: all there are.
+/// Prepared statements kept per connection: all of them.
 const STATEMENTS: usize = 64;
-/// How long another process that has the file open may hold it up.
+/// How long another process that has the file open may block it.
 const BUSY: Duration = Duration::from_secs(5);
 
-/// Pages of 4 KiB that are written before they go to their places in the file, which takes as long
-/// as the disk does: seldom, so that it is the lot of few requests.
+/// Pages of 4 KiB that are written before they are moved into the file, which takes as long as the
+/// disk does: rarely, so that few requests wait for it.
 const CHECKPOINT_PAGES: u32 = 8_192;
 
 /// An open database.
@@ -33,7 +33,7 @@ pub(crate) struct Sqlite {
 }
 
 impl Sqlite {
-    /// Open the file, or a database in memory, and make sure that tables and rows are there.
+    /// Open the file, or a database in memory, and create missing tables and rows.
     pub(super) fn open(file: Option<&Path>, workers: usize) -> Result<Self, StoreError> {
         let writer = connect(file)?;
         writer.execute_batch(schema::SQLITE)?;
@@ -48,11 +48,11 @@ impl Sqlite {
 
     /// The connection that may write.
     pub(super) fn writer(&self) -> MutexGuard<'_, Connection> {
-        // Each statement is a transaction of its own, so the connection is good after a panic too.
+        // Each statement is a transaction of its own, so the connection is valid after a panic too.
         self.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A connection to read with: a free one, if there is one.
+    /// A connection to read with: a free one, if any.
     pub(super) fn reader(&self) -> MutexGuard<'_, Connection> {
         if self.readers.is_empty() {
             return self.writer();
@@ -77,7 +77,7 @@ pub(super) fn first<T: Record>(
     let mut statement = prepared(connection, statement)?;
     let mut rows = statement.query(params_from_iter(values))?;
     let first = rows.next()?.map(|row| T::read(&Fields::Sqlite(row))).transpose()?;
-    // A change takes place, and is committed, when its statement has run to the end.
+    // A change is made, and committed, when its statement has run to the end.
     while rows.next()?.is_some() {}
     Ok(first)
 }
@@ -124,8 +124,8 @@ fn connect(file: Option<&Path>) -> Result<Connection, StoreError> {
         None => Connection::open_in_memory()?,
     };
     connection.busy_timeout(BUSY)?;
-    // Readers do not wait for the writer, and a commit is one append. What a crash of the machine
-    // may cost is the last commits, never the file.
+    // Readers do not wait for the writer, and a commit is one append. A crash of the machine may
+    // lose the last commits, never the file.
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "NORMAL")?;
     connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;

@@ -1,4 +1,4 @@
-//! Tasks: what is to be done in a project, and by whom.
+//! Tasks in a project, and their assignees.
 
 use serde::{Deserialize, Serialize};
 
@@ -17,7 +17,7 @@ pub(crate) struct Task {
     assignee: Option<i64>,
 }
 
-/// What a user says of a task.
+/// A user's data for a task.
 #[derive(Debug, Deserialize)]
 pub(crate) struct TaskDraft {
     pub(crate) title: String,
@@ -45,7 +45,7 @@ impl Record for Task {
 }
 
 impl Store {
-    /// A new task, nobody's yet.
+    /// A new task, not assigned.
     pub(crate) async fn create_task(
         &self,
         project: i64,
@@ -71,8 +71,8 @@ impl Store {
         .await
     }
 
-    /// The newest tasks with this text in their titles, of those the lists of this user show: what
-    /// a search costs does not grow with the length of a run.
+    /// The newest tasks with this text in their titles, among those in the lists of this user: the
+    /// cost of a search does not grow with the length of a run.
     pub(crate) async fn search_tasks(
         &self,
         user: i64,
@@ -108,7 +108,7 @@ impl Store {
         .await
     }
 
-    /// Say something else of a task.
+    /// Change the data of a task.
     pub(crate) async fn update_task(
         &self,
         task: i64,
@@ -124,7 +124,7 @@ impl Store {
         .await
     }
 
-    /// Give a task to a member of its project; none if they are no member.
+    /// Assign a task to a member of its project; none if they are not a member.
     pub(crate) async fn assign_task(
         &self,
         task: i64,

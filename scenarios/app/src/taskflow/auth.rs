@@ -1,4 +1,4 @@
-//! Who asks: registration, login, and the token that stands for a user.
+//! Authentication: registration, login, and the token of a user.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ const PASSWORD_MIN: usize = 8;
 const UNAUTHORIZED: ErrorResponse =
     ErrorResponse::Unauthorized("log in, and send the token as `Authorization: Bearer TOKEN`");
 
-/// Who wants to be known.
+/// The data of a registration.
 #[derive(Deserialize)]
 pub(super) struct Registration {
     name: String,
@@ -26,7 +26,7 @@ pub(super) struct Registration {
     password: String,
 }
 
-/// Who says they are known.
+/// The data of a login.
 #[derive(Deserialize)]
 pub(super) struct Login {
     name: String,
@@ -65,7 +65,7 @@ pub(super) async fn me(user: User) -> Json<User> {
     Json(user)
 }
 
-/// A handler that takes a `User` is for those alone who have logged in.
+/// A handler with a `User` parameter requires a login.
 impl FromRequestParts<Arc<AppState>> for User {
     type Rejection = ErrorResponse;
 

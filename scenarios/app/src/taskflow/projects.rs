@@ -12,7 +12,7 @@ use crate::extract::{JsonBody, PathParams, check_long_text, check_text};
 use crate::router::AppState;
 use crate::storage::{Project, ProjectDraft, User};
 
-/// Who is to be taken in.
+/// The user to add.
 #[derive(Deserialize)]
 pub(super) struct Newcomer {
     name: String,

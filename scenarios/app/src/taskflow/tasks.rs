@@ -1,4 +1,4 @@
-//! Tasks: every member of a project may do everything with them.
+//! Tasks: every member of a project may change them.
 
 use std::sync::Arc;
 
@@ -15,13 +15,13 @@ use crate::storage::{Task, TaskDraft, User};
 
 const STATUSES: [&str; 3] = ["todo", "in_progress", "done"];
 
-/// What is looked for.
+/// The text to search for.
 #[derive(Deserialize)]
 pub(super) struct Search {
     q: String,
 }
 
-/// Who is to do it.
+/// The assignee.
 #[derive(Deserialize)]
 pub(super) struct Assignment {
     user: i64,
