@@ -1,8 +1,8 @@
-//! When requests are said to have left, against the kernel's own stamps of their delivery.
+//! The send times that a run reports, compared with the kernel's own timestamps of the delivery.
 //!
-//! Timed, so it is a benchmark, for a machine with nothing else to do:
-//! `cargo bench -p uringbench-engine --bench sent_stamps`. It fails when the error is too large.
-//! What cannot depend on the machine is held by the simulation (`simulation/departures.rs`).
+//! It depends on time, so it is a benchmark for a machine with nothing else to do: `cargo bench -p
+//! uringbench-engine --bench sent_stamps`. It fails when the error is too large. The part that does
+//! not depend on the machine is tested in the simulation (`simulation/departures.rs`).
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, ChildStdout, Command, Stdio};
@@ -18,10 +18,10 @@ use uringbench_engine::{Control, Observer};
 
 const REQUESTS: u64 = 1_000;
 const ROUNDS: usize = 20;
-/// Nanoseconds from one request to the next: less than a send takes, so that hundreds are due in a
-/// turn.
+/// Nanoseconds from one request to the next: less than a send takes, so that hundreds are due in
+/// one turn.
 const GAP: u64 = 1_000;
-/// Nanoseconds by which a stamp may be off at p99.
+/// The largest error of a timestamp at p99, in nanoseconds.
 const ERROR_MAX: u64 = 20_000;
 
 struct Unobserved;
@@ -33,7 +33,7 @@ impl Observer for Unobserved {
     fn measure_ended(&mut self) {}
 }
 
-/// The receiver, ended on drop.
+/// The receiver; it stops when dropped.
 struct Receiver {
     child: Child,
     lines: BufReader<ChildStdout>,
@@ -88,7 +88,7 @@ fn main() {
         let record = burst(port);
         assert_eq!(record.counts.of(Outcome::Ok), REQUESTS);
         let start = record.start().0;
-        // In order of lateness, which grows as the backlog does.
+        // In order of lateness, which grows with the backlog.
         let mut real: Vec<u64> = (0..)
             .zip(receiver.numbers())
             .map(|(slot, delivered)| delivered.saturating_sub(start + GAP * slot))

@@ -1,5 +1,5 @@
-//! Nothing is allocated per request: a run of a hundred thousand requests more allocates no more
-//! than what its extra intervals hand over.
+//! No request allocates: a run with 100,000 more requests allocates only the records of its
+//! additional intervals.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -24,7 +24,7 @@ use uringbench_engine::{Control, Observer};
 #[global_allocator]
 static ALLOCATOR: dhat::Alloc = dhat::Alloc;
 
-/// Keeps nothing.
+/// An observer that keeps nothing.
 struct Unobserved;
 
 impl Observer for Unobserved {
@@ -34,14 +34,14 @@ impl Observer for Unobserved {
     fn measure_ended(&mut self) {}
 }
 
-/// Answer whatever comes with one response per request, without allocating per request.
+/// Answers each request with one response, without allocation per request.
 fn serve(mut stream: TcpStream) {
     const RESPONSE: &[u8] = b"HTTP/1.1 200 OK\r\nX-Id: 7\r\nContent-Length: 2\r\n\r\nok";
     let mut buffer = [0; 4_096];
     let mut ends = 0;
     while let Ok(length @ 1..) = stream.read(&mut buffer) {
         for &byte in &buffer[..length] {
-            // A request without a body ends with the second line feed in a row.
+            // A request without a body ends at two consecutive line feeds.
             ends = match byte {
                 b'\n' => ends + 1,
                 b'\r' => ends,
@@ -66,8 +66,8 @@ fn plan(target: SocketAddr, requests: u64) -> Plan {
         .expect("a plan")
 }
 
-/// The same number of flows, each of a request that is always the same, one with a row, and one
-/// with what the answer before left; the answers are checked.
+/// The given number of flows, each with a constant request, one with a row, and one with a value
+/// from the answer before; the answers are checked.
 fn scripted(target: SocketAddr, flows: u64) -> Plan {
     let step = |values: &[Value]| {
         let mut marks = Marks::default();
@@ -91,14 +91,14 @@ fn scripted(target: SocketAddr, flows: u64) -> Plan {
     let mut table = Table::new(1);
     (0..100).for_each(|row| table.push([row.to_string()]));
     let data = vec![Data { table, order: RowOrder::Shared }];
-    // More users than connections, so that they wait for each other.
+    // More users than connections, so that users wait for a connection.
     let script = Script::new((Flow::default(), vec![flow], Flow::default()), data, 1, Some(9));
     plan(target, flows)
         .with(|plan| plan.workload = Workload::Script(Arc::new(script)))
         .expect("a plan")
 }
 
-/// Blocks allocated by a run of a plan, and the intervals it reported.
+/// The number of allocations during a run of a plan, and of intervals that it reported.
 fn allocated_by(plan: Plan, requests: u64) -> (u64, u64) {
     let before = dhat::HeapStats::get().total_blocks;
     let record = uringbench_engine::run(&plan, &Control::new(), &mut Unobserved)
@@ -118,13 +118,13 @@ fn requests_allocate_nothing() {
             std::thread::spawn(|| serve(stream));
         }
     });
-    // The first run also pays for what is made once per process.
+    // The first run also makes the allocations that occur once per process.
     allocated_by(plan(target, 1_000), 1_000);
     for (make, requests) in [(plan as fn(_, _) -> Plan, 1), (scripted, 3)] {
         let (few, few_intervals) = allocated_by(make(target, 1_000), 1_000 * requests);
         let (many, many_intervals) = allocated_by(make(target, 101_000), 101_000 * requests);
-        // A row of the record holds two histograms and grows a list; a lagging collector costs a
-        // box of five more, and three for each step.
+        // A row of the record has two histograms and may extend a list; a collector that lags
+        // allocates a box of five more, and three for each step.
         let allowed = (20 + 3 * 4) * (many_intervals - few_intervals.min(many_intervals) + 1);
         assert!(many <= few + allowed, "{few} blocks for 1,000, {many} for 101,000");
     }

@@ -1,21 +1,21 @@
-//! What each client says it did, read from its own output.
+//! The figures that each client reports, parsed from its output.
 //!
-//! Pure: text in, figures out; a text that does not hold the figures is an error, never a zero.
+//! Pure functions: text in, figures out; a text without the figures is an error, never a zero.
 
 use serde_json::Value;
 
 use crate::clients::Client;
 
-/// What a client reports of one run.
+/// The figures that a client reports for one run.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Answer {
     /// Requests completed, at least 1.
     pub(crate) requests: u64,
-    /// Requests per second over the client's own window.
+    /// Requests per second over the client's own time window.
     pub(crate) rps: f64,
     /// Requests that ended in an error or in an unexpected status.
     pub(crate) errors: u64,
-    /// wrk: the rate after its first half second, when all connections stand.
+    /// wrk: the rate after the first half second, when all connections are open.
     pub(crate) rps_connected: Option<f64>,
     /// Response time p50 in µs, where the client measures from the planned start.
     pub(crate) response_p50_us: Option<f64>,
@@ -23,9 +23,9 @@ pub(crate) struct Answer {
     pub(crate) lateness_us: Option<(f64, f64)>,
     /// uringbench: achieved over planned rate.
     pub(crate) rate_share: Option<f64>,
-    /// uringbench: what carried the load.
+    /// uringbench: the engine that ran the load.
     pub(crate) engine: Option<String>,
-    /// uringbench: the codes of its reasons, when it calls its own measurement invalid.
+    /// uringbench: the codes of the reasons for which it calls its measurement invalid.
     pub(crate) invalid: Option<String>,
 }
 
@@ -55,10 +55,10 @@ fn json(stdout: &str, read: fn(&Value) -> Option<Answer>) -> Result<Option<Answe
     Ok(read(&value))
 }
 
-/// The document `uringbench.run/1`.
+/// Reads the document `uringbench.run/1`.
 fn uringbench(run: &Value) -> Option<Answer> {
     let counts = &run["counts"];
-    // In flight at the end of a closed loop is no error.
+    // A request in flight at the end of a closed loop is not an error.
     let fine = ["ok", "censored"];
     let outcomes = counts["outcomes"].as_object()?.iter();
     let errors = outcomes.filter(|(name, _)| !fine.contains(&name.as_str()));
@@ -88,14 +88,14 @@ fn invalid(verdict: &Value) -> Option<String> {
     Some(codes.collect::<Vec<_>>().join(", "))
 }
 
-/// What the programs of this crate say.
+/// Reads the output of this crate's own programs.
 fn floor(run: &Value) -> Option<Answer> {
     let requests = run["requests"].as_u64()?;
     let rps = requests as f64 / run["seconds"].as_f64()?;
     Some(Answer { requests, rps, ..Answer::default() })
 }
 
-/// A list of requests by name, with counts and times of all of the run.
+/// Reads Locust's list of requests by name, with counts and times of the whole run.
 fn locust(run: &Value) -> Option<Answer> {
     let rows = run.as_array()?;
     let sum = |key: &str| rows.iter().map(|row| row[key].as_u64()).sum::<Option<u64>>();
@@ -116,7 +116,7 @@ fn gcannon(run: &Value) -> Option<Answer> {
     Some(Answer { requests, rps: run["rps"].as_f64()?, errors, ..Answer::default() })
 }
 
-/// wrk and wrk2 print the same summary; only wrk2 measures from the planned start.
+/// Reads the summary of wrk and wrk2, which is the same; only wrk2 measures from the planned start.
 fn wrk(text: &str) -> Option<Answer> {
     let requests = text.lines().find_map(|line| line.trim().split_once(" requests in "))?;
     let mut errors = line_after(text, "Non-2xx or 3xx responses:")
@@ -140,8 +140,9 @@ fn wrk(text: &str) -> Option<Answer> {
     })
 }
 
-/// "finished in 1.00s, 142402.00 req/s, …" and "requests: 142402 total, …, 0 failed, …".
-/// Its failed requests hold 4xx and 5xx answers too. Only succeeded ones count as completed.
+/// Reads lines such as "finished in 1.00s, 142402.00 req/s, …" and "requests: 142402 total, …, 0
+/// failed, …". The failed requests include 4xx and 5xx answers. Only requests that succeeded count
+/// as completed.
 fn h2load(text: &str) -> Option<Answer> {
     let rate = line_after(text, "finished in")?.split(", ").nth(1)?.strip_suffix(" req/s")?;
     let mut answer = Answer { rps: rate.parse().ok()?, ..Answer::default() };
@@ -158,7 +159,7 @@ fn h2load(text: &str) -> Option<Answer> {
     Some(answer)
 }
 
-/// Completed are the answers of the status list; oha prints no total.
+/// Counts the answers of the status list as completed: oha prints no total.
 fn oha(text: &str) -> Option<Answer> {
     let mut answer =
         Answer { rps: line_after(text, "Requests/sec:")?.parse().ok()?, ..Answer::default() };
@@ -178,7 +179,7 @@ fn oha(text: &str) -> Option<Answer> {
     Some(answer)
 }
 
-/// The rest of the first line that begins with `label`, blanks aside.
+/// The rest of the first line that begins with `label`, without surrounding blanks.
 fn line_after<'a>(text: &'a str, label: &str) -> Option<&'a str> {
     text.lines().find_map(|line| line.trim().strip_prefix(label)).map(str::trim)
 }
@@ -225,7 +226,7 @@ mod tests {
     const H2LOAD_REFUSED: &str = include_str!("samples/h2load-refused.txt");
     const GCANNON: &str = include_str!("samples/gcannon.json");
     const GCANNON_REFUSED: &str = include_str!("samples/gcannon-refused.json");
-    // Composed after its printer, version 1.15; not captured.
+    // Written by hand after the printer of version 1.15; not captured.
     const OHA: &str = "Summary:\n  Success rate:\t99.99%\n  Total:\t4.0007 secs\n  \
         Slowest:\t0.0115 secs\n  Requests/sec:\t118084.1900\n\n  Total data:\t2.70 MiB\n\n\
         Status code distribution:\n  [200] 472345 responses\n  [503] 5 responses\n\n\

@@ -1,7 +1,7 @@
-//! What is compared, and what is wanted of the outcome.
+//! The cases of the comparison, and the goal of each.
 //!
-//! A case asks for loads and turns the rows into sections; how runs are made and paired is the
-//! rounds' business. A missed goal is reported, never an error.
+//! A case requests loads and turns the rows into sections; the module `rounds` runs and pairs them. A
+//! missed goal is reported, never an error.
 
 use clap::ValueEnum;
 
@@ -27,30 +27,30 @@ pub(crate) enum Case {
     Memory,
     /// Small responses over each of uringbench's engines.
     Engines,
-    /// A connection per request.
+    /// A new connection for each request.
     Connections,
-    /// TLS 1.3: connections kept, full handshakes, resumed ones.
+    /// TLS 1.3: kept connections, full handshakes and resumed handshakes.
     Tls,
     /// Requests with bodies of 10 MB.
     Uploads,
-    /// WebSocket messages that come back.
+    /// WebSocket messages that the server echoes.
     Websocket,
-    /// Scenarios: a single step against the plain URL, and a flow of four.
+    /// Scenarios: a single step against the plain URL, and a flow of four steps.
     Scenarios,
 }
 
-/// How much of it is run.
+/// How much of a case is run.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Scale {
-    /// Runs of each contender.
+    /// Runs of each contender in each comparison.
     pub(crate) rounds: u32,
     /// Seconds under load of each run.
     pub(crate) seconds: u32,
-    /// The smallest of everything: does it run at all?
+    /// The smallest sizes, only to check that every part runs.
     pub(crate) smoke: bool,
 }
 
-/// From here on connecting is a visible part of a run.
+/// Connections from which on connecting is a visible part of a run.
 const MANY_CONNECTIONS: u32 = 4096;
 
 impl Case {
@@ -72,8 +72,8 @@ impl Case {
     }
 }
 
-/// A closed loop of GETs over kept connections. uringbench sleeps while it waits, as the others do:
-/// its CPU time is then what the requests cost.
+/// A closed loop of GETs over kept connections. uringbench sleeps while it waits, as the others do,
+/// so its CPU time is the cost of the requests.
 pub(crate) fn closed(path: &str, connections: u32, seconds: u32) -> Load {
     Load {
         server: None,
@@ -101,7 +101,7 @@ pub(crate) fn contenders(clients: &[Client], load: &Load) -> Vec<Contender> {
 
 fn small(bench: &mut Bench, scale: Scale) -> Vec<Section> {
     use Client::{Floor, Gcannon, H2load, Oha, Uringbench, Wrk};
-    // Connections, CPU per request and rps against wrk.
+    // Connections, and the goals against wrk for CPU per request and rps.
     let wanted: [(u32, f64, f64); 4] =
         [(64, 0.75, 1.35), (512, 0.72, 1.42), (4096, 0.62, 1.65), (9000, 0.68, 1.5)];
     let wanted = if scale.smoke { &wanted[..1] } else { &wanted[..] };
@@ -110,7 +110,8 @@ fn small(bench: &mut Bench, scale: Scale) -> Vec<Section> {
         if let Some(skipped) = bench.too_few_files(connections) {
             return Section { title, notes: vec![skipped], ..Section::default() };
         }
-        // Connecting takes a fixed time, and some clients count it: a longer run dilutes it.
+        // Connecting takes a fixed time, and some clients include it: a longer run reduces its
+        // share.
         let many = connections >= MANY_CONNECTIONS;
         let seconds = if many { scale.seconds * 2 } else { scale.seconds };
         let clients = [Uringbench, Floor, Wrk, H2load, Oha, Gcannon];
@@ -162,7 +163,8 @@ fn bodies(bench: &mut Bench, scale: Scale) -> Vec<Section> {
     sizes.iter().map(section).collect()
 }
 
-/// A closed loop is compared in throughput and in what a request costs the client.
+/// The two figures in which closed loops are compared: throughput, and the client's CPU per
+/// request.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Figure {
     Rps,
@@ -242,7 +244,7 @@ pub(crate) fn closed_section(title: String, rows: &[Row]) -> Section {
     }
 }
 
-/// wrk counts the time it connects in; this row is its rate once all connections stand.
+/// wrk includes the time in which it connects; this row is its rate once all connections are open.
 fn wrk_connected(rows: &[Row]) -> Option<Vec<String>> {
     let (ours, wrk) = row_of(rows, Client::Uringbench).zip(row_of(rows, Client::Wrk))?;
     let connected = |sample: &Sample| sample.answer.rps_connected;
@@ -319,7 +321,7 @@ fn response_p50(sample: &Sample) -> Option<f64> {
     sample.answer.response_p50_us
 }
 
-/// (p50, p99) of the run with the lowest p99: neighbours on the machine only ever add to it.
+/// (p50, p99) of the run with the lowest p99: other programs on the machine can only raise it.
 fn best_lateness(row: &Row) -> Option<(f64, f64)> {
     let runs = row.measured().filter_map(|sample| sample.answer.lateness_us);
     runs.min_by(|a, b| a.1.total_cmp(&b.1))

@@ -1,6 +1,7 @@
-//! The load generators compared: where they are found and how each is asked for the same load.
+//! The load generators compared: where they are found, and the command line that gives each the
+//! same load.
 //!
-//! What their output means is decided in the answers module; running them is left to the rounds.
+//! The module `answers` reads their output; the module `rounds` runs them.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -13,9 +14,9 @@ use crate::scenarios;
 pub(crate) enum Client {
     /// The tool of this repository.
     Uringbench,
-    /// The bare ring loop beside this file: no parsing, no recording.
+    /// The bare ring loop of this crate: no parsing, no recording.
     Floor,
-    /// wrk 4, the usual yardstick (epoll, C).
+    /// wrk 4, the usual reference (epoll, C).
     Wrk,
     /// h2load of nghttp2, in HTTP/1.1 mode (libev, C++); pipelines.
     H2load,
@@ -34,42 +35,42 @@ pub(crate) enum Client {
 /// The same load for every client.
 #[derive(Clone, Debug)]
 pub(crate) struct Load {
-    /// `HOST:PORT` of its server, where it is not the one all others load.
+    /// `HOST:PORT` of its server, if it differs from the server of the other loads.
     pub(crate) server: Option<String>,
     /// Whether the connections carry TLS. No client checks the certificate.
     pub(crate) is_tls: bool,
     /// Path of the target, with its leading slash.
     pub(crate) path: String,
-    /// What is asked of it.
+    /// The request to send.
     pub(crate) request: Request,
     /// Connections at a time.
     pub(crate) connections: u32,
-    /// Requests in flight per connection.
+    /// Requests in flight on each connection.
     pub(crate) pipeline: u32,
-    /// When it ends.
+    /// When the load ends.
     pub(crate) end: End,
-    /// Requests per second of an open loop; a closed one when absent.
+    /// Requests per second of an open loop; `None` for a closed loop.
     pub(crate) rate: Option<u64>,
-    /// uringbench's `--wait`, or its default when absent.
+    /// uringbench's `--wait`; `None` for its default.
     pub(crate) wait: Option<&'static str>,
-    /// How the floor takes the responses.
+    /// How the floor probe receives responses.
     pub(crate) floor_receive: &'static str,
-    /// What carries uringbench's.
+    /// The engine that uringbench uses.
     pub(crate) engine: Engine,
 }
 
-/// A request, and what becomes of its connection.
+/// A request, and whether its connection is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Request {
     /// A GET; the connection is kept.
     Get,
-    /// A GET that has its connection closed (uringbench, wrk).
+    /// A GET after which the server closes the connection (uringbench, wrk).
     GetAndClose,
-    /// A POST with a body of so many bytes (uringbench, floor).
+    /// A POST with a body of this many bytes (uringbench, floor).
     Upload(u64),
-    /// A WebSocket message of so many bytes that comes back (uringbench, websockets).
+    /// A WebSocket message of this many bytes that the server echoes (uringbench, websockets).
     Message(usize),
-    /// The same as `Get`, written as a scenario (uringbench).
+    /// The same request as `Get`, written as a scenario (uringbench).
     Step,
     /// A flow of four steps with data, captures and checks (uringbench, Locust).
     Flow,
@@ -78,11 +79,11 @@ pub(crate) enum Request {
 /// An engine of uringbench.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Engine {
-    /// Its default.
+    /// The default engine.
     Ring,
     /// The monoio runtime.
     Monoio,
-    /// The same, made to leave io_uring alone.
+    /// The monoio runtime, forced to use epoll instead of io_uring.
     MonoioEpoll,
     /// The tokio-uring runtime.
     TokioUring,
@@ -91,29 +92,29 @@ pub(crate) enum Engine {
 /// When a load ends.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum End {
-    /// After so many seconds.
+    /// After this many seconds.
     Seconds(u32),
-    /// After so many requests (uringbench alone).
+    /// After this many requests (uringbench only).
     Requests(u64),
 }
 
-/// Where one run of a client goes.
+/// Where one run of a client takes place.
 #[derive(Clone, Debug)]
 pub(crate) struct Place {
     /// `HOST:PORT` of the target.
     pub(crate) address: String,
-    /// The CPU the client is held to.
+    /// The CPU that the client is pinned to.
     pub(crate) cpu: usize,
-    /// A folder of this run's own, for clients that store results.
+    /// A folder for this run only, for clients that store results.
     pub(crate) out: PathBuf,
 }
 
 const CLOSE: &str = "Connection: close";
 
-/// What `python3 -c` runs to be [`Client::Websockets`].
+/// The script that `python3 -c` runs as [`Client::Websockets`].
 const WEBSOCKETS: &str = include_str!("websockets.py");
 
-/// wrk2 measures its own timer for 10 s before it records anything.
+/// wrk2 calibrates its timer for 10 s before it records anything.
 const WRK2_SECONDS_MIN: u32 = 20;
 
 impl Client {
@@ -145,7 +146,7 @@ impl Client {
         }
     }
 
-    /// How long it takes to apply `load` at most, in seconds, start and end aside.
+    /// The longest time in seconds for which the client applies `load`, without start and end.
     pub(crate) const fn seconds_expected(self, load: &Load) -> u32 {
         match (self, load.end) {
             (Self::Wrk2, End::Seconds(seconds)) if seconds < WRK2_SECONDS_MIN => WRK2_SECONDS_MIN,
@@ -188,14 +189,14 @@ impl Client {
             Self::Locust => command
                 .current_dir(scenarios::beside(place))
                 .args(["--headless", "--only-summary", "--json", "-f", "locustfile.py"])
-                // All users at once, and no ramp within the measured seconds.
+                // Start all users at once, so that no ramp is within the measured seconds.
                 .args(["-u", &connections, "-r", &connections, "-t", &format!("{seconds}s")])
                 .args(["--host", &format!("http://{}", place.address)]),
             Self::Websockets => command
                 .args(["-c", WEBSOCKETS, &url, &connections, &seconds.to_string()])
                 .arg(load.message().unwrap_or_default()),
         };
-        // gcannon keeps a history under HOME.
+        // gcannon writes a history under HOME.
         command_ref.env("HOME", &place.out);
         command
     }
@@ -210,7 +211,7 @@ impl Load {
         }
     }
 
-    /// A message as a command line has it.
+    /// The message as a command-line argument.
     fn message(&self) -> Option<String> {
         match self.request {
             Request::Message(bytes) => Some("x".repeat(bytes)),
@@ -229,7 +230,7 @@ impl Load {
 fn uringbench(mut command: Command, load: &Load, place: &Place, url: &str) -> Command {
     command
         .args(["--json", "-q", "--warmup", "0s"])
-        // The list form names CPUs; a bare number would count them.
+        // The list form names CPUs; a bare number would be a count of CPUs.
         .args(["--cores", &format!("{cpu}-{cpu}", cpu = place.cpu)])
         .args(["-c", &load.connections.to_string()])
         .arg("--out")
@@ -272,16 +273,16 @@ fn uringbench(mut command: Command, load: &Load, place: &Place, url: &str) -> Co
     command
 }
 
-/// The clients present on this machine, and those that are not.
+/// The clients found on this machine.
 #[derive(Debug)]
 pub(crate) struct Programs {
     found: Vec<(Client, PathBuf)>,
-    /// The server of the cases that need another than ours.
+    /// nginx, the server of the cases that the built-in target cannot serve.
     pub(crate) nginx: Option<PathBuf>,
 }
 
 impl Programs {
-    /// Our own programs as given; the others from `PEERS_<NAME>` or else from `PATH`.
+    /// Takes our own programs as given, and finds the others in `PEERS_<NAME>` or else in `PATH`.
     pub(crate) fn find(uringbench: PathBuf, floor: PathBuf) -> Self {
         let mut found = vec![(Client::Uringbench, uringbench), (Client::Floor, floor)];
         for client in &Client::ALL[found.len()..] {
@@ -295,18 +296,18 @@ impl Programs {
                 found.push((*client, path));
             }
         }
-        // Debian keeps it where only root looks.
+        // Debian installs nginx in a folder that is only in root's `PATH`.
         let folders = env::var("PATH").unwrap_or_default() + ":/usr/sbin:/usr/local/sbin";
         let nginx = env::var_os("PEERS_NGINX").map(PathBuf::from);
         Self { found, nginx: nginx.or_else(|| in_path("nginx", folders.into())) }
     }
 
-    /// Where a client is, if it is there.
+    /// The path of a client, or `None` if it was not found.
     pub(crate) fn path(&self, client: Client) -> Option<&Path> {
         self.found.iter().find(|(name, _)| *name == client).map(|(_, path)| path.as_path())
     }
 
-    /// The names of the absent clients, and of the server if it is absent.
+    /// The names of the clients that were not found, and of nginx if it was not found.
     pub(crate) fn absent(&self) -> Vec<&'static str> {
         let absent = Client::ALL.iter().filter(|client| self.path(**client).is_none());
         absent.map(|client| client.name()).chain(self.nginx.is_none().then_some("nginx")).collect()
@@ -317,7 +318,8 @@ fn in_path(name: &str, path: std::ffi::OsString) -> Option<PathBuf> {
     env::split_paths(&path).map(|folder| folder.join(name)).find(|file| file.is_file())
 }
 
-/// The interpreter of the distribution, whose module it is: another one would not see it.
+/// The interpreter of the distribution, which has the module installed; another interpreter would
+/// not find it.
 fn python_with_websockets() -> Option<PathBuf> {
     let python = PathBuf::from("/usr/bin/python3");
     let has_module = Command::new(&python)

@@ -1,7 +1,7 @@
-//! The echo server: small HTTP answers and WebSocket messages sent back, on one port.
+//! The echo server: small HTTP answers and echoed WebSocket messages on one port.
 //!
-//! One thread, one ring, no checks: it is there to be faster than the clients compared, not to be
-//! reported about mistakes. Requests and frames may come split or several at once.
+//! One thread, one ring and no checks: it must be faster than the clients compared, and does not
+//! report errors. It accepts requests and frames that arrive split or several at once.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -12,10 +12,10 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use sha1::{Digest, Sha1};
 use uringbench_ring::{BufferId, Completion, Config, Listener, Operation, Ring, Token, Wait};
 
-/// Connections at once.
+/// The largest number of connections at once.
 const SLOTS: u32 = 4_096;
 const HELLO: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 13\r\n\r\nHello, world!";
-/// What a server appends to the key before it hashes it (RFC 6455 section 1.3).
+/// The text that a server appends to the key before it hashes it (RFC 6455 section 1.3).
 const GUID: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
 const CLOSE: u8 = 8;
@@ -52,7 +52,7 @@ fn serve() -> Result<Infallible, String> {
 struct Server {
     listener: Listener,
     ring: Ring,
-    /// By slot.
+    /// Connections by slot.
     connections: Vec<Connection>,
 }
 
@@ -60,9 +60,9 @@ struct Server {
 struct Connection {
     generation: u32,
     stream: Stream,
-    /// Received, and not yet whole.
+    /// Bytes received of a request or frame that is not yet complete.
     carry: Vec<u8>,
-    /// To be sent once the send under way has ended.
+    /// Bytes to send after the send in progress.
     answers: Vec<u8>,
     is_sending: bool,
 }
@@ -72,7 +72,7 @@ impl Server {
         let token = completion.token;
         match token.operation() {
             Some(Operation::Accept) => {
-                // A full table refuses the connection (ENFILE); the listener goes on.
+                // A full table refuses the connection (ENFILE); the listener keeps accepting.
                 if let Ok(slot) = completion.result {
                     self.ring.receive_multi(slot, self.connections[slot as usize].generation);
                 }
@@ -82,7 +82,7 @@ impl Server {
             }
             Some(Operation::Receive) => self.on_receive(completion),
             Some(Operation::SendNotify) => self.on_sent(token, completion.result.is_ok()),
-            // Of connections already forgotten.
+            // Completions of connections that have been closed.
             _ => {}
         }
     }
@@ -125,7 +125,7 @@ impl Server {
         self.send(slot);
     }
 
-    /// Sends what there is, one send at a time per connection.
+    /// Sends the answers that are ready, one send at a time per connection.
     fn send(&mut self, slot: u32) {
         let connection = &mut self.connections[slot as usize];
         if connection.is_sending || connection.answers.is_empty() {
@@ -146,7 +146,7 @@ impl Server {
         if connection.answers.is_empty()
             && let Some(mut bytes) = bytes
         {
-            // Its room serves the next answers.
+            // Reuse the memory for the next answers.
             bytes.clear();
             connection.answers = bytes;
         }
@@ -159,7 +159,7 @@ impl Server {
     fn end(&mut self, slot: u32) {
         let connection = &mut self.connections[slot as usize];
         let generation = connection.generation;
-        // What arrives for the slot from now on belongs to the next connection.
+        // Later completions for this slot belong to the next connection.
         *connection =
             Connection { generation: generation.wrapping_add(1), ..Connection::default() };
         self.ring.cancel(slot, generation, Operation::Receive);
@@ -168,7 +168,7 @@ impl Server {
     }
 }
 
-/// What a connection carries.
+/// The protocol that a connection carries.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Stream {
     #[default]
@@ -179,7 +179,8 @@ enum Stream {
 }
 
 impl Stream {
-    /// Appends the answers to what is whole in `bytes`, and says how many of them that was.
+    /// Appends the answers to each complete request or frame in `bytes`, and returns the number of
+    /// bytes they took.
     fn answer(&mut self, bytes: &[u8], answers: &mut Vec<u8>) -> usize {
         let mut at = 0;
         while let Some(taken) = self.answer_one(&bytes[at..], answers) {
@@ -229,13 +230,13 @@ fn switching(key: &str) -> String {
     )
 }
 
-/// A masked frame that is there whole.
+/// A complete masked frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Frame {
-    /// FIN and opcode.
+    /// The first byte: FIN and opcode.
     first: u8,
     mask: [u8; 4],
-    /// Where its payload begins, and ends.
+    /// Where its payload begins, and where it ends.
     payload: usize,
     end: usize,
 }
@@ -243,7 +244,8 @@ struct Frame {
 impl Frame {
     fn parse(bytes: &[u8]) -> Option<Self> {
         let (&first, &second) = (bytes.first()?, bytes.get(1)?);
-        // RFC 6455 section 5.2: up to 125 in place, else in the next two or eight bytes.
+        // RFC 6455 section 5.2: lengths up to 125 are in this byte, others in the next two or eight
+        // bytes.
         let (length, at) = match second & 0x7f {
             126 => (u64::from(u16::from_be_bytes(*bytes.get(2..)?.first_chunk()?)), 4),
             127 => (u64::from_be_bytes(*bytes.get(2..)?.first_chunk()?), 10),
@@ -259,7 +261,7 @@ impl Frame {
         self.first & 0x0f
     }
 
-    /// Appends it unmasked; a ping as the pong it asks for, a pong not at all.
+    /// Appends the payload unmasked; answers a ping with a pong, and ignores a pong.
     fn echo(&self, bytes: &[u8], answers: &mut Vec<u8>) {
         let payload = &bytes[self.payload..self.end];
         let first = match self.opcode() {
@@ -269,7 +271,7 @@ impl Frame {
         };
         answers.push(first);
         match payload.len() {
-            // No more than 125, as the pattern says.
+            // At most 125, by the pattern.
             length @ 0..=125 => answers.push(length as u8),
             length => match u16::try_from(length) {
                 Ok(length) => {
@@ -294,7 +296,7 @@ impl Frame {
 mod tests {
     use super::*;
 
-    /// From RFC 6455 section 1.3 and 5.7.
+    /// From RFC 6455 sections 1.3 and 5.7.
     const OPENING: &[u8] = b"GET /chat HTTP/1.1\r\nHost: server.example.com\r\n\
         Upgrade: websocket\r\nConnection: Upgrade\r\n\
         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
@@ -307,7 +309,7 @@ mod tests {
         [first].into_iter().chain(length.iter().copied()).chain(mask).chain(masked).collect()
     }
 
-    /// Feeds `bytes` in pieces of `size`, keeping what is not whole as the server does.
+    /// Feeds `bytes` in pieces of `size`, and keeps incomplete bytes as the server does.
     fn answers(bytes: &[u8], size: usize) -> (Stream, Vec<u8>) {
         let (mut stream, mut carry, mut answers) = (Stream::default(), Vec::new(), Vec::new());
         for piece in bytes.chunks(size) {

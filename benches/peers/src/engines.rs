@@ -1,6 +1,6 @@
-//! What uringbench costs over each of its engines, against the floor.
+//! The cost of uringbench with each of its engines, compared with the floor probe.
 //!
-//! The loop above the engines is the same, so the difference between two rows is the engine's.
+//! The loop above the engines is the same, so a difference between two rows is due to the engine.
 
 use crate::cases::{Figure, Scale, closed, remarks, row_of};
 use crate::clients::{Client, Engine, Load};
@@ -14,7 +14,7 @@ const ENGINES: [(Engine, &str); 4] = [
     (Engine::TokioUring, "tokio-uring"),
 ];
 
-/// Connections, and requests in flight on each.
+/// Numbers of connections, and of requests in flight on each.
 const LOADS: [(u32, u32); 3] = [(64, 1), (512, 1), (64, 16)];
 
 /// Runs every load over every engine.
@@ -28,7 +28,7 @@ pub(crate) fn compare(bench: &mut Bench, scale: Scale) -> Vec<Section> {
     loads.iter().map(section).collect()
 }
 
-/// The floor in the middle, so that none is far from it.
+/// The contenders, with the floor in the middle so that each engine runs close to it in time.
 fn contenders(load: &Load) -> Vec<Contender> {
     let over = |(engine, name): (Engine, &str)| Contender {
         label: name.to_owned(),
@@ -70,7 +70,7 @@ fn section(title: String, rows: &[Row]) -> Section {
     }
 }
 
-/// What carried the load, as the result has it: what was asked for may not have been there.
+/// The engine that ran the load, from the result: the requested engine may not have been available.
 fn name(row: &Row) -> String {
     let mut ran = row.measured().filter_map(|sample| sample.answer.engine.clone());
     ran.next().unwrap_or_else(|| row.label.clone())

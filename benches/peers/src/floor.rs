@@ -1,9 +1,9 @@
-//! The floor probe: what the kernel alone costs per request.
+//! The floor probe: the kernel's own cost per request.
 //!
-//! A bare loop over the ring: it sends, counts received bytes against the length of the first
-//! response, and sends again. No parsing, no recording, no schedule, no reconnecting. Whatever
-//! uringbench costs above this is its own. With `--upload` each request has a body of so many
-//! bytes; all connections send the same ones.
+//! A bare loop over the ring: it sends, counts received bytes until the length of the first
+//! response is reached, and sends again. It does not parse, record, schedule or reconnect. The cost
+//! of uringbench above this floor is its own. With `--upload` each request has a body of the given
+//! size; all connections send the same bytes.
 
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -15,7 +15,7 @@ use uringbench_ring::{
     Config, Operation, PeerAddress, PeerId, Ring, Room, SocketOptions, TemplateId, Wait,
 };
 
-/// What was asked for on the command line.
+/// The options of the command line.
 struct Options {
     address: SocketAddr,
     connections: u32,
@@ -27,12 +27,12 @@ struct Options {
     upload: Option<usize>,
 }
 
-/// How response bytes are taken.
+/// How response bytes are received.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Receive {
-    /// Multishot, into small buffers.
+    /// With multishot receives, into small buffers.
     Small,
-    /// Header into a buffer, the rest dropped by the kernel (MSG_TRUNC).
+    /// The header into a buffer; the kernel drops the rest (MSG_TRUNC).
     Trunc,
 }
 
@@ -84,7 +84,7 @@ fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Options, String>
     Ok(options)
 }
 
-/// Bytes still missing on each connection before it sends again.
+/// Bytes that each connection must still receive before it sends again.
 struct Probe {
     ring: Ring,
     template: TemplateId,
@@ -94,7 +94,7 @@ struct Probe {
     is_upload: bool,
     response_length: u64,
     missing: Vec<u64>,
-    /// Connections whose upload is on its way: an answer may come before the body has gone out.
+    /// Connections whose upload is in progress: an answer may arrive before the body is sent.
     is_sending: Vec<bool>,
     responses: u64,
 }
@@ -142,7 +142,7 @@ fn run(options: &Options) -> Result<String, String> {
     ))
 }
 
-/// The bytes that uringbench sends, so that the kernel's part is the same.
+/// The same bytes as uringbench sends, so that the kernel does the same work.
 fn request(options: &Options) -> Vec<u8> {
     let (method, length) = match options.upload {
         Some(bytes) => ("POST", format!("Content-Length: {bytes}\r\n")),
@@ -231,7 +231,7 @@ impl Probe {
     }
 }
 
-/// Bytes of one response, header and body, as a plain socket sees them.
+/// The bytes of one response, header and body, received over a plain socket.
 fn measure_response(address: SocketAddr, request: &[u8]) -> Result<u64, String> {
     use std::io::{Read, Write};
     let fail = |error: std::io::Error| format!("{address}: {error}");

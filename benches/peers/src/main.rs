@@ -1,7 +1,8 @@
 //! Compares uringbench with the floor probe and with other load generators on this machine.
 //!
-//! One server on one CPU, every client in turn on another, all figures taken the same way. This
-//! file decides what is run and where the report goes; README.md beside it says how to read it.
+//! The server runs on one CPU and each client in turn on another; all figures are taken in the same
+//! way. This file selects the cases and writes the report; README.md next to it explains how to
+//! read the report.
 
 mod answers;
 mod cases;
@@ -42,28 +43,29 @@ struct Args {
     /// Parts to run, separated by commas [default: all]
     #[arg(long = "case", value_delimiter = ',', value_enum)]
     cases: Vec<Case>,
-    /// The same as --case engines
+    /// Run only the case `engines`; the same as --case engines
     #[arg(long, conflicts_with = "cases")]
     engines: bool,
-    /// Runs of each client in each comparison
+    /// Number of runs of each client in each comparison
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
     rounds: u32,
-    /// Seconds under load of each run
+    /// Duration of the load of each run in seconds
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=600))]
     seconds: u32,
-    /// One round of 1 s with few connections: does everything run?
+    /// Run one round of 1 s with few connections, to check that every part works
     #[arg(long)]
     smoke: bool,
     /// Also write the report as Markdown
     #[arg(long, value_name = "FILE")]
     markdown: Option<PathBuf>,
-    /// CPU of the server [default: the first allowed]
+    /// CPU of the server [default: the first allowed CPU]
     #[arg(long, value_name = "CPU")]
     target_cpu: Option<usize>,
-    /// CPU of the clients [default: the last allowed]
+    /// CPU of the clients [default: the last allowed CPU]
     #[arg(long, value_name = "CPU")]
     client_cpu: Option<usize>,
-    /// Load this server instead of the built-in one; it must answer / and /bytes/N, and take POST /
+    /// Load this server instead of the built-in target; it must answer GET / and GET /bytes/N, and
+    /// accept POST /
     #[arg(long, value_name = "http://HOST:PORT", value_parser = target_address)]
     target: Option<String>,
     /// Take uringbench, floor and echo from this folder instead of building them
@@ -89,7 +91,7 @@ fn target_address(url: &str) -> Result<String, String> {
     server::parse_address(url).ok_or_else(|| "give http://HOST:PORT".to_owned())
 }
 
-/// Runs it all and returns the number of runs that failed.
+/// Runs all selected cases and returns the number of runs that failed.
 fn compare(args: &Args) -> Result<usize, String> {
     let cpus = machine::cpus_allowed();
     let target_cpu = args.target_cpu.unwrap_or(cpus[0]);
@@ -130,7 +132,7 @@ fn compare(args: &Args) -> Result<usize, String> {
         println!("{line}");
     }
     let sections = run_cases(args, &mut bench);
-    // Left behind, it would only take up space; nothing depends on it.
+    // A leftover folder takes up space, but nothing depends on it.
     std::fs::remove_dir_all(&bench.scratch).ok();
     if let Some(file) = &args.markdown {
         let parts: Vec<_> = sections.iter().map(Section::markdown).collect();

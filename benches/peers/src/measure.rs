@@ -1,8 +1,8 @@
-//! Runs one program on one CPU and says what it cost: CPU time, peak memory, output.
+//! Runs one program on one CPU and measures its cost: CPU time, peak memory, output.
 //!
-//! The cost is read from the process itself, in one way for every client, so that no client's own
-//! accounting is trusted: CPU time from `/proc/PID/stat` of the process after it has ended and
-//! before it is reaped (all its threads, final), peak memory from `VmHWM` while it runs.
+//! The cost is read from the process in the same way for every client, so that no client's own
+//! accounting is used: CPU time from `/proc/PID/stat` after the process has ended and before it is
+//! reaped (final, with all its threads), peak memory from `VmHWM` while it runs.
 
 use std::io::Read;
 use std::process::{Child, ChildStdout, Command, Stdio};
@@ -12,10 +12,10 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
 use rustix::thread::{CpuSet, sched_setaffinity};
 
-/// How often the peak memory is read and the end looked for.
+/// Interval at which the peak memory is read and the process is checked for its end.
 const POLL: Duration = Duration::from_millis(20);
 
-/// What a program that ended left behind.
+/// The output and the cost of a program that has ended.
 #[derive(Debug)]
 pub(crate) struct Finished {
     /// Whether it exited with status 0.
@@ -26,11 +26,11 @@ pub(crate) struct Finished {
     pub(crate) stderr: String,
     /// User and system time of all its threads and reaped children, in clock ticks (10 ms).
     pub(crate) cpu: Duration,
-    /// Peak resident memory in bytes, as last seen at most [`POLL`] before the end.
+    /// Peak resident memory in bytes, last read at most [`POLL`] before the end.
     pub(crate) rss_peak_bytes: u64,
 }
 
-/// Runs `command` on `cpu` until it ends; past `limit` it is killed and the run is an error.
+/// Runs `command` on `cpu` until it ends; after `limit` kills it and returns an error.
 pub(crate) fn run(command: Command, cpu: usize, limit: Duration) -> Result<Finished, String> {
     let program = command.get_program().to_string_lossy().into_owned();
     let mut child = spawn_pinned(command, &[cpu])?;
@@ -64,11 +64,11 @@ pub(crate) fn run(command: Command, cpu: usize, limit: Duration) -> Result<Finis
     })
 }
 
-/// Starts `command` with its output piped and every thread it will ever have held to `cpus`.
+/// Starts `command` with its output piped and all its threads pinned to `cpus`.
 pub(crate) fn spawn_pinned(mut command: Command, cpus: &[usize]) -> Result<Child, String> {
     let program = command.get_program().to_string_lossy().into_owned();
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    // A child inherits the affinity of the thread that starts it; this thread lives for that only.
+    // A child inherits the affinity of the thread that starts it; this thread exists only for that.
     let cpus = cpus.to_vec();
     let starter = thread::spawn(move || {
         let mut set = CpuSet::new();
@@ -81,19 +81,20 @@ pub(crate) fn spawn_pinned(mut command: Command, cpus: &[usize]) -> Result<Child
     starter.join().unwrap_or_else(|_| Err("the starting thread ended early".to_owned()))
 }
 
-/// Reads a pipe to its end on a thread of its own, so that the child never blocks on it.
+/// Reads a pipe to its end on a separate thread, so that the child never blocks on it.
 fn collect(pipe: Option<impl Read + Send + 'static>) -> thread::JoinHandle<String> {
     thread::spawn(move || {
         let mut bytes = Vec::new();
         if let Some(mut pipe) = pipe {
-            // What arrived before a broken pipe is still the output.
+            // The bytes that arrived before a broken pipe are still the output.
             pipe.read_to_end(&mut bytes).ok();
         }
         String::from_utf8_lossy(&bytes).into_owned()
     })
 }
 
-/// The first line a child prints, then its output is drained to the end in the background.
+/// Returns the first line that a child prints, and discards the rest of its output in the
+/// background.
 pub(crate) fn first_line(stdout: ChildStdout, wait: Duration) -> Option<String> {
     let (sender, receiver) = std::sync::mpsc::channel();
     thread::spawn(move || {
@@ -107,7 +108,7 @@ pub(crate) fn first_line(stdout: ChildStdout, wait: Duration) -> Option<String> 
 }
 
 fn has_ended(pid: Pid) -> Result<bool, String> {
-    // NOWAIT leaves the ended process in the table, where its final CPU time is still readable.
+    // NOWAIT keeps the ended process in the table, where its final CPU time can still be read.
     let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
     match waitid(WaitId::Pid(pid), options) {
         Ok(status) => Ok(status.is_some()),
@@ -134,8 +135,8 @@ fn cpu_time(pid: Pid) -> Result<Duration, String> {
     Ok(Duration::from_nanos(ticks * 1_000_000_000 / per_second))
 }
 
-/// utime, stime, cutime and cstime, fields 14 to 17 of proc_pid_stat(5), summed; the name before
-/// them may hold anything.
+/// The sum of utime, stime, cutime and cstime, fields 14 to 17 of proc_pid_stat(5); the name before
+/// them may contain any bytes.
 fn parse_cpu_ticks(stat: &str) -> Option<u64> {
     let (_, after_name) = stat.rsplit_once(')')?;
     let fields: Vec<u64> =

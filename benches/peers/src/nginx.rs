@@ -1,8 +1,8 @@
-//! nginx as the server of the comparisons that need what our own target does not have: connections
-//! that close, and TLS 1.3.
+//! nginx as the server of the comparisons that need a feature the built-in target lacks: closing
+//! connections, and TLS 1.3.
 //!
-//! One process per configuration, in a folder of its own, stopped when dropped. What is compared is
-//! left to the protocols.
+//! One process per configuration, in a separate folder, stopped when dropped. The module `protocols`
+//! defines the comparisons.
 
 use std::fmt::Write;
 use std::net::{TcpListener, TcpStream};
@@ -16,12 +16,12 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::measure;
 
-/// What it serves.
+/// The protocol that it serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// Plain HTTP.
     Plain,
-    /// HTTPS; a session is never resumed, whatever the client keeps.
+    /// HTTPS; sessions are never resumed, even if the client offers one.
     FullHandshakes,
     /// HTTPS with session tickets and a session cache.
     Resumption,
@@ -35,14 +35,14 @@ pub(crate) struct Nginx {
     pub(crate) address: String,
 }
 
-/// How long it may take to listen, and to stop.
+/// The longest time that nginx may take to listen, and to stop.
 const START_MAX: Duration = Duration::from_secs(10);
 const STOP_MAX: Duration = Duration::from_secs(3);
 const POLL: Duration = Duration::from_millis(20);
 
 impl Nginx {
-    /// Starts one in the new `folder`, with a worker for each of `cpus`, none of them held to one
-    /// in particular; waits until it accepts.
+    /// Starts nginx in the new `folder` with one worker for each of `cpus`, none pinned to a
+    /// particular CPU; waits until it accepts connections.
     pub(crate) fn start(
         program: &Path,
         folder: &Path,
@@ -54,7 +54,8 @@ impl Nginx {
         if kind != Kind::Plain {
             make_certificate(folder)?;
         }
-        // Free now and, but for a rare race, when nginx binds it; nginx says so if it is not.
+        // The port is free now and, except for a rare race, when nginx binds it; otherwise nginx
+        // reports it.
         let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
         let address = free.map_err(fail)?.to_string();
         let file = folder.join("nginx.conf");
@@ -64,7 +65,7 @@ impl Nginx {
         let mut command = Command::new(program);
         command.arg("-p").arg(folder).arg("-c").arg(&file);
         let child = measure::spawn_pinned(command, cpus)?;
-        // Dropped on every way out of here, so that no server is left behind.
+        // Dropped on each return below, so that no server keeps running.
         let mut nginx = Self { child, address };
         nginx.wait_until_it_accepts(folder)?;
         Ok(nginx)
@@ -73,7 +74,7 @@ impl Nginx {
     fn wait_until_it_accepts(&mut self, folder: &Path) -> Result<(), String> {
         let started = Instant::now();
         while TcpStream::connect(&self.address).is_err() {
-            // Asked before the log is read: what it said last is then in there.
+            // Checked before the log is read, so that the log contains the last messages.
             let has_ended = self.child.try_wait().is_ok_and(|status| status.is_some());
             if has_ended || started.elapsed() > START_MAX {
                 let log = std::fs::read_to_string(folder.join("error.log")).unwrap_or_default();
@@ -90,14 +91,14 @@ impl Drop for Nginx {
     fn drop(&mut self) {
         let is_running = |child: &mut Child| matches!(child.try_wait(), Ok(None));
         if is_running(&mut self.child) {
-            // Asked to, it stops its workers; killed, it would leave them behind.
+            // On SIGTERM nginx stops its workers; SIGKILL would leave them running.
             kill_process(Pid::from_child(&self.child), Signal::TERM).ok();
         }
         let asked = Instant::now();
         while is_running(&mut self.child) && asked.elapsed() < STOP_MAX {
             thread::sleep(POLL);
         }
-        // Already gone is as good as stopped.
+        // An error means that it has already ended.
         self.child.kill().ok();
         self.child.wait().ok();
     }
@@ -107,7 +108,7 @@ fn certificate(folder: &Path) -> (PathBuf, PathBuf) {
     (folder.join("certificate.pem"), folder.join("key.pem"))
 }
 
-/// One that has signed itself, with an ECDSA key on P-256: rcgen's default.
+/// Makes a self-signed certificate with an ECDSA key on P-256, rcgen's default.
 fn make_certificate(folder: &Path) -> Result<(), String> {
     let fail = |what: &dyn std::fmt::Display| format!("cannot make a certificate: {what}");
     let key = KeyPair::generate().map_err(|e| fail(&e))?;
@@ -127,7 +128,7 @@ fn configuration(
     is_root: bool,
 ) -> String {
     let mut text = String::from("daemon off;\n");
-    // Started by root, workers would be another user's, who may not enter our folder.
+    // If root starts nginx, its workers run as another user, who may not enter our folder.
     if is_root {
         text.push_str("user root;\n");
     }

@@ -1,7 +1,7 @@
-//! What protocols cost: a connection per request, TLS, uploads and WebSocket.
+//! The cost of protocols: a connection per request, TLS, uploads and WebSocket.
 //!
-//! Here uringbench waits as it does by default, so the spinning it does for the sake of
-//! the rate is in its CPU time; only where two costs are compared does it sleep.
+//! Here uringbench waits as it does by default, so its CPU time includes the busy waiting that
+//! raises its rate; it sleeps only where two costs are compared.
 
 use crate::cases::{
     Figure, Scale, closed, closed_section, contenders, goal_against, remarks, row_of,
@@ -19,13 +19,13 @@ const MESSAGE_BYTES: usize = 64;
 
 const RATED: [Client; 2] = [Client::Uringbench, Client::Wrk];
 
-/// A closed loop in which uringbench waits as it likes.
+/// A closed loop in which uringbench uses its default wait.
 fn free(server: &str, seconds: u32) -> Load {
     let server = Some(server.to_owned());
     Load { server, wait: None, ..closed("/", CONNECTIONS, seconds) }
 }
 
-/// An nginx on `cpus`, or the section that says why there is none.
+/// Starts nginx on `cpus`, or returns a section with the reason why it cannot run.
 fn nginx(bench: &mut Bench, title: &str, kind: Kind, cpus: &[usize]) -> Result<Nginx, Section> {
     let started = match &bench.programs.nginx {
         None => return Err(unmeasured(title, "nginx is absent: not run".to_owned())),
@@ -48,7 +48,7 @@ fn unmeasured(title: &str, note: String) -> Section {
     Section { title: title.to_owned(), notes: vec![note], ..Section::default() }
 }
 
-/// A connection per request, plain.
+/// A new plain connection for each request.
 pub(crate) fn connections(bench: &mut Bench, scale: Scale) -> Section {
     let title = "A connection per request, 64 at a time, nginx";
     let server = match nginx(bench, title, Kind::Plain, &[bench.target_cpu]) {
@@ -104,7 +104,7 @@ fn kept(
     against_wrk(bench, title, &load, scale.rounds, wanted)
 }
 
-/// Full handshakes and resumed ones in the same rounds, so that they can be compared.
+/// Full and resumed handshakes in the same rounds, so that they can be compared.
 fn handshakes(bench: &mut Bench, scale: Scale) -> Vec<Section> {
     let titles = [
         "TLS 1.3, a connection per request, full handshakes, 64 at a time, nginx",
@@ -142,7 +142,7 @@ fn handshakes(bench: &mut Bench, scale: Scale) -> Vec<Section> {
     vec![full, resumed]
 }
 
-/// The rows for which `is_first`, and the others.
+/// Splits the rows into those for which `is_first` is true, and the others.
 fn split(rows: Vec<Row>, is_first: &[bool]) -> (Vec<Row>, Vec<Row>) {
     let (first, second): (Vec<_>, Vec<_>) =
         rows.into_iter().zip(is_first).partition(|(_, is_first)| **is_first);
@@ -161,7 +161,7 @@ fn resumed_against_full(resumed: &[Row], full: &[Row]) -> Goal {
     }
 }
 
-/// Bodies of 10 MB, against the floor that sends the same bytes.
+/// Bodies of 10 MB, compared with the floor probe, which sends the same bytes.
 pub(crate) fn uploads(bench: &mut Bench, scale: Scale) -> Section {
     let load = Load {
         request: Request::Upload(UPLOAD_BYTES),
@@ -175,7 +175,7 @@ pub(crate) fn uploads(bench: &mut Bench, scale: Scale) -> Section {
     section
 }
 
-/// Messages that come back: their rate against Python's, their cost against that of a GET.
+/// Echoed messages: their rate compared with Python's, their cost compared with that of a GET.
 pub(crate) fn websocket(bench: &mut Bench, scale: Scale) -> Vec<Section> {
     let title = "WebSocket, messages of 64 bytes, 64 connections";
     let server = match Server::echo(&bench.echo, bench.target_cpu) {

@@ -1,7 +1,8 @@
 //! Runs contenders in turn, round by round, and compares them within a round.
 //!
-//! Neighbours on a shared machine slow whole minutes, so a ratio is taken between two runs of one
-//! round, seconds apart, and only then summarised; never between two medians.
+//! Load from other programs on a shared machine slows it for minutes, so a ratio is taken between
+//! two runs of one round, seconds apart, and the ratios are then summarised; it is never the ratio
+//! of two medians.
 
 use std::path::PathBuf;
 use std::thread;
@@ -11,7 +12,8 @@ use crate::answers::{self, Answer};
 use crate::clients::{Client, Load, Place, Programs};
 use crate::measure;
 
-/// Start, connecting and the writing of results, beyond the seconds under load.
+/// Time for the start, for connecting and for writing results, in addition to the seconds under
+/// load.
 const OVERHEAD_MAX: Duration = Duration::from_secs(60);
 
 /// One client under one load.
@@ -19,13 +21,13 @@ const OVERHEAD_MAX: Duration = Duration::from_secs(60);
 pub(crate) struct Contender {
     /// Its name in the table.
     pub(crate) label: String,
-    /// The program.
+    /// The client that runs.
     pub(crate) client: Client,
-    /// What it is asked to do.
+    /// The load that it applies.
     pub(crate) load: Load,
 }
 
-/// What one run measured.
+/// The measurements of one run.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Sample {
     /// The client's own report.
@@ -41,9 +43,9 @@ pub(crate) struct Sample {
 pub(crate) struct Row {
     /// Its name in the table.
     pub(crate) label: String,
-    /// The program.
+    /// The client that ran.
     pub(crate) client: Client,
-    /// One per round, or why that run failed.
+    /// One sample per round, or the reason why the run failed.
     pub(crate) samples: Vec<Result<Sample, String>>,
 }
 
@@ -59,7 +61,7 @@ pub(crate) struct Spread {
 }
 
 impl Spread {
-    /// The spread of `values`; none of none.
+    /// The spread of `values`; `None` if there are none.
     pub(crate) fn of(mut values: Vec<f64>) -> Option<Self> {
         values.sort_by(f64::total_cmp);
         let (min, max) = (*values.first()?, *values.last()?);
@@ -74,7 +76,7 @@ impl Spread {
 }
 
 impl Row {
-    /// The runs that worked.
+    /// The samples of the runs that succeeded.
     pub(crate) fn measured(&self) -> impl Iterator<Item = &Sample> {
         self.samples.iter().flatten()
     }
@@ -84,7 +86,7 @@ impl Row {
         Spread::of(self.measured().filter_map(figure).collect())
     }
 
-    /// This row's figure over the other's, in each round that has both.
+    /// The ratio of this row's figure to the other's, in each round that has both.
     pub(crate) fn ratio(
         &self,
         other: &Self,
@@ -98,7 +100,7 @@ impl Row {
         Spread::of(pairs.filter_map(ratio).collect())
     }
 
-    /// Why runs failed, and which called themselves invalid, if any did.
+    /// The reasons why runs failed, and the runs that reported themselves as invalid.
     pub(crate) fn remarks(&self) -> Vec<String> {
         let failed: Vec<_> = self.samples.iter().filter_map(|run| run.as_ref().err()).collect();
         let invalid: Vec<_> =
@@ -113,24 +115,24 @@ impl Row {
     }
 }
 
-/// The place and the programs of the comparison, and how often it runs.
+/// The machine, the programs and the number of rounds of the comparison.
 #[derive(Debug)]
 pub(crate) struct Bench {
-    /// The clients there are.
+    /// The clients that were found.
     pub(crate) programs: Programs,
     /// `HOST:PORT` of the target.
     pub(crate) address: String,
-    /// The CPU every client is held to.
+    /// The CPU that every client is pinned to.
     pub(crate) cpu: usize,
-    /// The CPU every server is held to.
+    /// The CPU that every server is pinned to.
     pub(crate) target_cpu: usize,
     /// The WebSocket echo server.
     pub(crate) echo: PathBuf,
-    /// A folder for what clients write.
+    /// A folder for the files that clients write.
     pub(crate) scratch: PathBuf,
-    /// Pause before each run: sockets close, caches and the scheduler calm down.
+    /// Pause before each run, in which sockets close and the system settles.
     pub(crate) settle: Duration,
-    /// Open files one process may hold.
+    /// The limit of open files for one process.
     pub(crate) open_files: u64,
     /// Runs that failed so far.
     pub(crate) failures: usize,
@@ -139,7 +141,7 @@ pub(crate) struct Bench {
 }
 
 impl Bench {
-    /// Runs the contenders whose program is present, `rounds` times in the order given.
+    /// Runs the contenders whose program was found, `rounds` times in the given order.
     pub(crate) fn interleave(&mut self, contenders: Vec<Contender>, rounds: u32) -> Vec<Row> {
         let present = |contender: &Contender| self.programs.path(contender.client).is_some();
         let contenders: Vec<_> = contenders.into_iter().filter(present).collect();
@@ -168,9 +170,9 @@ impl Bench {
         rows
     }
 
-    /// Why `connections` cannot be opened here, if they cannot.
+    /// The reason why `connections` cannot be opened here, if there is one.
     pub(crate) fn too_few_files(&self, connections: u32) -> Option<String> {
-        // Beside the connections: ring, eventfds, logs, listening sockets.
+        // In addition to the connections: ring, eventfds, logs, listening sockets.
         let needed = u64::from(connections) + 64;
         (self.open_files < needed).then(|| {
             format!(
@@ -233,8 +235,8 @@ mod tests {
 
     #[test]
     fn ratios_pair_the_runs_of_one_round() {
-        // A machine that slows down by 10x hurts both alike: the ratio is 2 in every round,
-        // where the ratio of the medians would be 20 / 5.
+        // A machine that becomes 10 times slower affects both alike: the ratio is 2 in every round,
+        // but the ratio of the medians would be 20 / 5.
         let (a, b) = (
             row(&[Some(2.0), Some(20.0), Some(200.0)]),
             row(&[Some(1.0), Some(10.0), Some(100.0)]),

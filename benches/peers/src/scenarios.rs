@@ -1,5 +1,5 @@
-//! What a scenario costs: a single step against the plain URL it stands for, and a flow of four
-//! steps, with data, captures and a check each, against the plain URL and against Locust.
+//! The cost of a scenario: a single step compared with the plain URL it stands for, and a flow of
+//! four steps with data, captures and a check each, compared with the plain URL and with Locust.
 
 use std::fs;
 use std::path::PathBuf;
@@ -16,29 +16,29 @@ const LOCUST: &str = include_str!("locustfile.py");
 const USERS: u32 = 1_000;
 const CONNECTIONS: u32 = 64;
 
-/// The scenario of a request, written for its server.
+/// Writes the scenario of a request for its server.
 pub(crate) fn file(request: Request, place: &Place) -> PathBuf {
     let text = if request == Request::Flow { FLOW } else { STEP };
     let file = beside(place).join("scenario.toml");
     let text = text.replace("http://127.0.0.1:8080", &format!("http://{}", place.address));
-    // A scenario that is not there is what its client then complains of.
+    // If the file cannot be written, the client reports that it is missing.
     let _ = fs::write(&file, text);
     file
 }
 
-/// A folder with what both clients read beside their scripts.
+/// A folder with the data files that both clients read.
 pub(crate) fn beside(place: &Place) -> PathBuf {
     let folder = place.out.join("scenario");
     let users: String =
         (0..USERS).map(|user| format!("user{user}@example.org,pw{user}\n")).collect();
-    // As above.
+    // As above: the client reports a missing file.
     let _ = fs::create_dir_all(&folder);
     let _ = fs::write(folder.join("users.csv"), format!("email,password\n{users}"));
     let _ = fs::write(folder.join("locustfile.py"), LOCUST);
     folder
 }
 
-/// Runs both, and Locust where it is there.
+/// Runs the loads, with Locust if it was found.
 pub(crate) fn compare(bench: &mut Bench, scale: Scale) -> Vec<Section> {
     let load = closed("/", CONNECTIONS, scale.seconds);
     let ours = |label: &str, request| Contender {

@@ -1,4 +1,4 @@
-//! Builds what is compared and starts the server all clients load.
+//! Builds the programs to compare, and starts the server that all clients load.
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -11,7 +11,7 @@ use crate::measure;
 /// The programs of this workspace that take part.
 #[derive(Debug)]
 pub(crate) struct Built {
-    /// The tool, which is the target too.
+    /// The tool, which is also the target.
     pub(crate) uringbench: PathBuf,
     /// The floor probe.
     pub(crate) floor: PathBuf,
@@ -27,10 +27,10 @@ pub(crate) struct Server {
     pub(crate) address: String,
 }
 
-/// How long a server may take to listen.
+/// The longest time that a server may take to listen.
 const START_MAX: Duration = Duration::from_secs(10);
 
-/// Builds the release programs and says where cargo put them.
+/// Builds the release programs and returns their paths.
 pub(crate) fn build() -> Result<Built, String> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(cargo)
@@ -48,7 +48,7 @@ pub(crate) fn build() -> Result<Built, String> {
     Ok(Built { uringbench: find("uringbench")?, floor: find("floor")?, echo: find("echo")? })
 }
 
-/// Programs built before, in one folder.
+/// Programs that were built before, in one folder.
 pub(crate) fn built_in(folder: &Path) -> Built {
     Built {
         uringbench: folder.join("uringbench"),
@@ -65,7 +65,7 @@ impl Server {
         Self::start(command, cpu)
     }
 
-    /// Starts the echo server likewise.
+    /// Starts the echo server in the same way.
     pub(crate) fn echo(echo: &Path, cpu: usize) -> Result<Self, String> {
         Self::start(Command::new(echo), cpu)
     }
@@ -74,7 +74,7 @@ impl Server {
         let program = command.get_program().to_string_lossy().into_owned();
         let mut child = measure::spawn_pinned(command, &[cpu])?;
         let stdout = child.stdout.take();
-        // Dropped on every way out of here, so that no server is left behind.
+        // Dropped on each return below, so that no server keeps running.
         let mut server = Self { child, address: String::new() };
         let line = stdout.and_then(|stdout| measure::first_line(stdout, START_MAX));
         let address = line.as_deref().and_then(parse_address);
@@ -88,7 +88,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // Already gone is as good as stopped.
+        // An error means that it has already ended.
         self.child.kill().ok();
         self.child.wait().ok();
     }

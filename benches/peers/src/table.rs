@@ -1,43 +1,43 @@
-//! Figures as text: aligned for a terminal, or Markdown; and goals with what became of them.
+//! Figures as text, aligned for a terminal or in Markdown, and goals with their results.
 
 use crate::rounds::Spread;
 
 /// A titled part of the report.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Section {
-    /// One line.
+    /// One line of text.
     pub(crate) title: String,
     /// The figures.
     pub(crate) table: Table,
-    /// What was wanted of them.
+    /// The goals for them.
     pub(crate) goals: Vec<Goal>,
-    /// What failed, was skipped, or must be known to read the figures.
+    /// Failures, skipped parts, and facts that are needed to read the figures.
     pub(crate) notes: Vec<String>,
 }
 
 /// Columns and rows.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Table {
-    /// Column names; none for no table.
+    /// Column names; empty if there is no table.
     pub(crate) head: Vec<String>,
     /// Cells, as many per row as columns.
     pub(crate) rows: Vec<Vec<String>>,
 }
 
-/// A figure that is wanted to be within a bound.
+/// A goal: the bound that a figure should keep.
 #[derive(Clone, Debug)]
 pub(crate) struct Goal {
-    /// What is measured.
+    /// The name of the figure.
     pub(crate) what: String,
-    /// What is wanted of it.
+    /// The bound.
     pub(crate) bound: Bound,
-    /// What it turned out to be.
+    /// The measured value; `None` if it was not measured.
     pub(crate) measured: Option<f64>,
-    /// Of what.
+    /// The unit of the figure.
     pub(crate) unit: Unit,
 }
 
-/// On which side of a value a figure is wanted.
+/// The side of a value on which a figure should be.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Bound {
     /// The value or less.
@@ -92,13 +92,13 @@ impl Unit {
 }
 
 impl Section {
-    /// For a terminal.
+    /// Formats the section for a terminal.
     pub(crate) fn text(&self) -> String {
         let notes: String = self.notes.iter().map(|note| format!("  ! {note}\n")).collect();
         format!("\n{}\n{}{}{notes}", self.title, self.table.text(), self.goal_table().text())
     }
 
-    /// For a document.
+    /// Formats the section as Markdown.
     pub(crate) fn markdown(&self) -> String {
         let tables = [self.table.markdown(), self.goal_table().markdown()];
         let notes: String = self.notes.iter().map(|note| format!("- {note}\n")).collect();
@@ -131,7 +131,7 @@ impl Table {
         for line in lines().filter(|line| !line.is_empty()) {
             let mut row = String::new();
             for (index, (cell, &width)) in line.iter().zip(&widths).enumerate() {
-                // Names to the left, figures to the right.
+                // Names are aligned to the left, figures to the right.
                 let cell =
                     if index == 0 { format!("{cell:<width$}") } else { format!("{cell:>width$}") };
                 row.push_str("  ");
@@ -154,7 +154,7 @@ impl Table {
     }
 }
 
-/// `median (min..max)` with so many decimals, or a dash.
+/// `median (min..max)` with this many decimals, or a dash.
 pub(crate) fn spread(value: Option<Spread>, decimals: usize) -> String {
     value.map_or_else(
         || "-".to_owned(),
@@ -164,7 +164,7 @@ pub(crate) fn spread(value: Option<Spread>, decimals: usize) -> String {
     )
 }
 
-/// The median of a rate, in thousands once there are any.
+/// The median of a rate, in thousands from 1,000 on.
 pub(crate) fn thousands(value: Option<Spread>) -> String {
     value.map_or_else(
         || "-".to_owned(),

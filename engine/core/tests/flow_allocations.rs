@@ -1,4 +1,4 @@
-//! Requests are rendered and answers checked without allocating, once a user's buffers have grown.
+//! Requests are rendered and answers checked without allocation, once a user's buffers have grown.
 
 use uringbench_core::flow::Step;
 use uringbench_core::flow::answer::Answer;

@@ -1,4 +1,5 @@
-//! A pointer finds, in any JSON text however it is written, what a tree of the text has there.
+//! A JSON pointer finds in the text of a document the value that a parsed tree has there, for any
+//! way to write the text.
 
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
@@ -22,7 +23,7 @@ fn json() -> impl Strategy<Value = Value> {
     })
 }
 
-/// The pointer to every value of a tree.
+/// The pointers to all values of a tree.
 fn pointers(value: &Value, above: &str, all: &mut Vec<String>) {
     all.push(above.to_owned());
     match value {
@@ -45,7 +46,7 @@ proptest! {
     #[test]
     fn a_pointer_finds_what_a_tree_has(value in json(), is_pretty in any::<bool>()) {
         let text = if is_pretty { format!("{value:#}") } else { value.to_string() };
-        // Its numbers are those of the text, rounded as a reader rounds them.
+        // The tree's numbers are those of the text, rounded as the parser rounds them.
         let value: Value = serde_json::from_str(&text).expect("it was written as JSON");
         let mut all = Vec::new();
         pointers(&value, "", &mut all);

@@ -1,5 +1,5 @@
-//! A compiled request is, for any request and any values, what a plain rendering of its texts
-//! gives: header, body and `Content-Length`.
+//! A compiled request equals a plain rendering of its texts for any request and any values: header,
+//! body and `Content-Length`.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -13,7 +13,7 @@ use uringbench_core::http::body::Body;
 use uringbench_core::http::request::{RequestParts, RequestTemplate};
 use uringbench_core::statistics::random::Random;
 
-/// A piece of a text: as it is, or a value.
+/// A piece of a text: literal bytes, or a value.
 #[derive(Clone, Debug)]
 enum Piece {
     Literal(String),
@@ -39,7 +39,7 @@ fn value() -> impl Strategy<Value = Value> {
 }
 
 fn text(letters: &'static str) -> impl Strategy<Value = Vec<Piece>> {
-    // What marks look like stands in texts too.
+    // Literal text may also contain bytes that look like a mark.
     let literal = prop_oneof![Just("zSlot00000000n".to_owned()), letters.prop_map(String::from)];
     vec(prop_oneof![literal.prop_map(Piece::Literal), value().prop_map(Piece::Value)], 0..6)
 }
@@ -59,7 +59,7 @@ fn marked(text: &[Piece], escape: Escape, marks: &mut Marks) -> String {
     text.iter().map(piece).collect()
 }
 
-/// The text with its values drawn, the plain way.
+/// The text with its values, rendered in the simplest way.
 fn plain(text: &[Piece], escape: Escape, scope: &Scope<'_>, random: &mut Random) -> Vec<u8> {
     let mut bytes = Vec::new();
     for piece in text {
@@ -74,7 +74,7 @@ fn plain(text: &[Piece], escape: Escape, scope: &Scope<'_>, random: &mut Random)
     bytes
 }
 
-/// A length written with spaces in front, written without.
+/// The request with the padding of its `Content-Length` removed.
 fn without_padding(request: &[u8]) -> Vec<u8> {
     let name = b"\r\nContent-Length: ";
     let Some(at) = request.windows(name.len()).position(|window| window == name) else {

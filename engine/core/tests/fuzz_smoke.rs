@@ -1,5 +1,5 @@
-//! The fuzz targets' checks on a fixed number of generated inputs: pieces of HTTP, WebSocket and
-//! event streams put together at random, so that they are nearly right, then damaged a little.
+//! Runs the checks of the fuzz targets on a fixed number of generated inputs: pieces of HTTP,
+//! WebSocket and event streams in random order, nearly correct, then damaged a little.
 
 use rand_core::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
@@ -29,7 +29,7 @@ fn chunked_bodies_read_as_the_rfc_says() {
 #[test]
 fn websockets_read_as_the_rfc_says() {
     let mut frames: Vec<Vec<u8>> = FRAMES.iter().map(|piece| piece.to_vec()).collect();
-    // Payload that would mean something if it were read as frames.
+    // A payload that would be valid frames if it were read as such.
     frames.insert(5, [b"\x82\x7e\x03\xe8".as_slice(), &[0x81; 1000]].concat());
     frames.insert(5, [b"\x82\x7f\0\0\0\0\0\x01\0\0".as_slice(), &[0x81; 65_536]].concat());
     let answers = ANSWERS.iter().map(|piece| piece.as_bytes().to_vec());
@@ -47,14 +47,15 @@ fn events_read_as_the_whatwg_says() {
     assert!(events > CASES as usize, "only {events} events came out whole");
 }
 
-/// Eight bytes that choose how it is fed, up to twelve pieces, and damage to every other input.
+/// Eight bytes that select how the input is fed, up to twelve pieces, and damage in every other
+/// input.
 fn inputs(pieces: &[Vec<u8>]) -> impl Iterator<Item = Vec<u8>> {
     (0..CASES).map(move |seed| {
         let mut random = Xoshiro256PlusPlus::seed_from_u64(seed);
         let mut below = |bound: usize| (random.next_u64() % bound as u64) as usize;
         let mut input: Vec<u8> = (0..8).map(|_| below(256) as u8).collect();
         for _ in 0..1 + below(12) {
-            // The first pieces are the good ones: more often them.
+            // The first pieces are the valid ones: choose them more often.
             let piece = below(pieces.len()).min(below(pieces.len()));
             input.extend_from_slice(&pieces[piece]);
         }

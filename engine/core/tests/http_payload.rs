@@ -1,5 +1,5 @@
-//! Payload is read as it was sent, exactly once and in order, wherever the stream is split and
-//! whatever of it is skipped; a `100 Continue` is reported to a parser that waits for it.
+//! Payload is read as it was sent, exactly once and in order, for any split of the stream and any
+//! skipped part; a `100 Continue` is reported to a parser that waits for it.
 
 use uringbench_core::http::header_cache::HeaderCache;
 use uringbench_core::http::response::{Malformed, Progress, Response, ResponseParser, StreamEnd};
@@ -10,7 +10,7 @@ const CHUNKED: &str = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n\
 const CLOSE: &str = "HTTP/1.1 200 OK\r\n\r\nhello, world";
 const BODY: &[u8] = b"hello, world";
 
-/// Feed `pieces` one after the other: the payload read, and the response.
+/// Feeds `pieces` one after the other; returns the payload read, and the response.
 fn read(
     pieces: &[&[u8]],
     header_cache: &mut HeaderCache,
@@ -80,7 +80,7 @@ fn what_has_no_body_has_no_payload() {
         ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", false),
     ] {
         let header_cache = &mut HeaderCache::new();
-        // Parsed, then recognised.
+        // The first pass parses the response, the second recognises it.
         for _ in 0..2 {
             let (payload, response) = read(&[stream.as_bytes()], header_cache, is_head).unwrap();
             assert_eq!(payload, b"", "{stream:?}");
@@ -165,7 +165,7 @@ fn a_continue_is_told_to_who_waits_for_it() {
     for cut in 0..=stream.len() {
         let (mut parser, header_cache) =
             (ResponseParser::telling_continue(), &mut HeaderCache::new());
-        // A connection made again waits as the one before it did.
+        // A new connection waits in the same way as the one before.
         parser.end_of_stream();
         let (mut at, mut told_at, mut whole) = (0, None, None);
         for end in [cut, stream.len()] {

@@ -1,5 +1,5 @@
-//! Requests of every kind of body are these bytes, and read back as what went in: forms by a
-//! plain reading of multipart, chunks by the decoder of responses.
+//! Requests with every kind of body have the expected bytes, and can be read back: forms by a
+//! simple multipart reader, chunks by the decoder of responses.
 
 use std::num::NonZeroUsize;
 
@@ -167,7 +167,7 @@ fn a_boundary_occurs_in_no_part() {
     let part =
         MultipartPart { filename: Some(&one), content_type: Some(&two), ..field(&zero, b"") };
     assert_eq!(boundary(&[part]), three);
-    // A form within a form.
+    // A form in a form.
     let inner = [field("a", b"b")];
     let inner = Body::Multipart(Multipart::new(&inner).unwrap()).content();
     assert_eq!(boundary(&[field("form", &inner)]), one);
@@ -266,7 +266,7 @@ fn headers_that_contradict_the_body_are_refused_with_the_remedy() {
         assert_eq!(found, expected, "{name}");
         assert!(message.contains(fix) && !message.contains('\n'), "{message}");
     }
-    // What does not contradict stays.
+    // Headers that do not conflict are kept.
     let headers = [("Content-Type".to_owned(), "text/plain".to_owned())];
     let typed = text(RequestParts { headers: &headers, ..plain });
     let lines = "Content-Type: text/plain\r\nContent-Length: 5\r\n\r\nhello";
@@ -281,15 +281,15 @@ fn a_body_too_large_to_keep_is_refused_before_it_is_made() {
         RequestParts { body: large(usize::MAX), ..POST },
         in_chunks(large(usize::MAX), 1),
         in_chunks(large(1 << 30), usize::MAX),
-        // Six bytes on the wire for each of the content.
+        // Six bytes on the wire for each byte of the content.
         in_chunks(large(200_000_000), 1),
     ] {
         assert_eq!(error(parts), RequestError::BodyTooLarge);
     }
 }
 
-/// The content of a request's body in chunks, by the decoder of responses; all chunks but the
-/// last have the size asked for.
+/// The content of a chunked request body, from the decoder of responses; all chunks but the last
+/// must have the requested size.
 fn unchunked(template: &RequestTemplate, size: usize) -> Vec<u8> {
     let body = &template.bytes()[template.head_length()..];
     let mut chunks: Vec<Vec<u8>> = Vec::new();
@@ -302,7 +302,7 @@ fn unchunked(template: &RequestTemplate, size: usize) -> Vec<u8> {
     chunks.concat()
 }
 
-/// A part as a server sees it: names as they were escaped.
+/// A part as a server reads it: names as they were escaped.
 #[derive(Debug, PartialEq, Eq)]
 struct Seen {
     name: String,
@@ -311,7 +311,7 @@ struct Seen {
     content: Vec<u8>,
 }
 
-/// The plain reading of a form: cut at every delimiter there is. `None` when it is none.
+/// Reads a form in the simplest way: cuts at every delimiter. `None` if it is not a form.
 fn read_form(content_type: &str, body: &[u8]) -> Option<Vec<Seen>> {
     let boundary = content_type.strip_prefix("multipart/form-data; boundary=")?;
     let delimiter = format!("--{boundary}");
@@ -367,7 +367,7 @@ fn escaped(name: &str) -> String {
 /// Name, filename, content type, content.
 type Given = (String, Option<String>, Option<String>, Vec<u8>);
 
-/// Bytes that look like what stands around them.
+/// Bytes that look like the delimiters and headers around them.
 fn content() -> impl Strategy<Value = Vec<u8>> {
     let pieces = [
         "\r\n",

@@ -1,5 +1,5 @@
-//! Server-sent events, wherever the stream is split: the examples of the WHATWG, the corners of
-//! its grammar, and generated streams against a plain reading.
+//! Server-sent events for any split of the stream: the examples of the WHATWG standard, the corner
+//! cases of its grammar, and generated streams compared with a simple reader.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -17,7 +17,7 @@ const fn message(data_bytes: u64) -> Event {
     Event { data_bytes, has_type: false, has_id: false }
 }
 
-/// What the stream comes to, which is the same split anywhere, twice.
+/// The events of the stream, which are the same for any split, also when read twice.
 fn read(stream: &[u8]) -> Reading {
     let expected = plainly(stream);
     assert_eq!(in_pieces(stream, |_| 1), expected, "{stream:?} byte by byte");
@@ -70,7 +70,7 @@ fn lines_end_in_three_ways() {
         assert_eq!(reading.events, [message(4), with_id, message(1)], "{end:?}");
         assert_eq!((reading.comments, reading.is_cut), (1, false));
     }
-    // A CR and a LF end one line between them, a LF and a CR two.
+    // A CR and a LF together end one line, a LF and a CR two.
     assert_eq!(events("data:a\r\ndata:b\n\rdata:c\r\r\n"), [message(3), message(1)]);
     assert_eq!(events("data:a\r\n\r\n"), [message(1)]);
     assert_eq!(events("data:a\r\r"), [message(1)]);
@@ -85,7 +85,7 @@ fn an_event_ends_with_the_cr_and_does_not_wait_for_the_lf() {
     reader.feed(b"", &mut |event| found.push(event));
     reader.feed(b"\ndata:bc\r\n\r\n", &mut |event| found.push(event));
     assert_eq!(found, [message(1), message(2)]);
-    // Nor does an empty piece between the two part them.
+    // An empty piece between the two does not separate them either.
     for piece in ["data:d\r", "", "\ndata:e\n\n"] {
         reader.feed(piece.as_bytes(), &mut |event| found.push(event));
     }
@@ -129,7 +129,7 @@ fn fields_mean_something_by_their_exact_names() {
         let expected = [Event { data_bytes: 1, has_type, has_id }];
         assert_eq!(events(&format!("{line}\ndata:d\n\n")), expected, "{line:?}");
         assert_eq!(events(&format!("data:d\n{line}\n\n")), expected, "{line:?}");
-        // Without data it is nothing, and nothing of it stays for the next.
+        // An event without data is ignored, and no field of it is kept for the next.
         assert_eq!(events(&format!("{line}\n\ndata:d\n\n")), [message(1)], "{line:?}");
     }
     for line in ["Data:x", "dat:x", "datas:x", " data:x", "data :x", "\0data:x", "dätä:x"] {

@@ -1,24 +1,24 @@
-//! The cases of the Autobahn test suite that are about frames, by their numbers: what its server
-//! sends to a client, and what it wants to see of it.
+//! The cases of the Autobahn test suite that are about frames, by their numbers: the frames that
+//! its server sends, and the frames that it expects from the client.
 //!
-//! Strict behaviour throughout: where the suite takes two, the one it calls OK. Its cases of
-//! timing, of size (9) and of compression (12, 13) are not about what is decided here.
+//! Strict behaviour throughout: where the suite accepts two results, the one it calls OK. Its cases
+//! of timing, of size (9) and of compression (12, 13) do not concern this module.
 
 use Event::{Close, Message, Pong};
 use uringbench_core::websocket::frame::{Kind, Masks};
 use uringbench_core::websocket::handshake::{Opening, OpeningParts};
 use uringbench_core::websocket::machine::{Broken, FrameProgress, Machine, SocketStage};
 
-/// What the suite sees of a client that echoes.
+/// The frames that the suite receives from a client that echoes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Event {
-    /// A message of that many bytes that equals the one expected.
+    /// A message of this many bytes that equals the expected one.
     Message(Kind, usize),
     Pong(Vec<u8>),
     Close(Option<u16>),
 }
 
-/// One case: the frames sent, and what they come to; `Err`: the connection fails with that code.
+/// One case: the frames sent, and the expected result; `Err`: the connection fails with that code.
 struct Case {
     number: &'static str,
     frames: Vec<Vec<u8>>,
@@ -86,13 +86,13 @@ fn opened() -> (Opening, Machine) {
     (opening, machine)
 }
 
-/// The payload of a frame of ours.
+/// The payload of a frame from the client.
 fn unmasked(frame: &[u8]) -> Vec<u8> {
     assert_eq!(usize::from(frame[1] & 0x7f) + 6, frame.len());
     frame[6..].iter().enumerate().map(|(at, byte)| byte ^ frame[2 + at % 4]).collect()
 }
 
-/// Feed `stream` in chops of `size`, every message expected to be `expected`.
+/// Feeds `stream` in pieces of `size`; every message must equal `expected`.
 fn receive(stream: &[u8], size: usize, expected: &[u8]) -> (Vec<Event>, Result<(), Broken>) {
     let (opening, mut machine) = opened();
     let mut events = Vec::new();
@@ -130,7 +130,7 @@ fn receive(stream: &[u8], size: usize, expected: &[u8]) -> (Vec<Event>, Result<(
     (events, Ok(()))
 }
 
-/// Whole, octet by octet, and as the suite chops.
+/// Checks the case with the stream whole, byte by byte, and in the pieces of the suite.
 fn hold(case: &Case, expected: &[u8]) {
     let stream = case.frames.concat();
     for size in [stream.len(), 1, 2, 997] {
@@ -255,7 +255,7 @@ fn case_5_fragments_in_their_order() {
     hold(&passes("5.19, 5.20", frames, events), expected);
 }
 
-/// `text` as one message, in fragments of `size` octets.
+/// `text` as one message, in fragments of `size` bytes.
 fn fragmented(text: &[u8], size: usize) -> Vec<Vec<u8>> {
     let count = text.len().div_ceil(size);
     let pieces = text.chunks(size).enumerate();
@@ -293,7 +293,7 @@ fn case_6_1_to_6_3_text_in_fragments() {
 #[test]
 fn case_6_4_invalid_text_fails_at_the_first_octet_that_makes_it_so() {
     let text = b"\xce\xba\xe1\xbd\xb9\xcf\x83\xce\xbc\xce\xb5\xf4\x90\x80\x80edited";
-    // 6.4.1 and 6.4.2 end a frame before it, 6.4.3 and 6.4.4 a chop.
+    // 6.4.1 and 6.4.2 end a frame before the error, 6.4.3 and 6.4.4 a piece.
     let fragments = |cuts: [usize; 2]| {
         let [first, second] = cuts;
         let begins = frame(TEXT_BEGINS, &text[..first]);
@@ -312,8 +312,8 @@ fn case_6_4_invalid_text_fails_at_the_first_octet_that_makes_it_so() {
     }
 }
 
-/// Whether it is valid, and the text: of every kind from 6.5 to 6.23, in their order. What is
-/// regular is made in [`regular`].
+/// Whether the text is valid, and the text: all kinds from 6.5 to 6.23, in their order. [`regular`]
+/// makes those with a regular pattern.
 const STRESS: [(bool, &[u8]); 84] = [
     (true, b"hello\x24world"),
     (true, b"hello\xc2\xa2world"),
@@ -401,7 +401,8 @@ const STRESS: [(bool, &[u8]); 84] = [
     (true, b"\xef\xbf\xbc"),
 ];
 
-/// 6.12.8 and 6.13: bytes that go on, or begin, alone. 6.22.3 on: code points for no character.
+/// 6.12.8 and 6.13: single continuation bytes and single start bytes. 6.22.3 on: code points that
+/// are not characters.
 fn regular() -> Vec<(bool, Vec<u8>)> {
     let mut texts = vec![(false, (0x80..0xbf).collect())];
     for leads in [0xc0..0xdf, 0xe0..0xef, 0xf0..0xf7, 0xf8..0xfb, 0xfc..0xfd_u8] {
@@ -466,7 +467,7 @@ fn case_7_1_to_7_5_the_closing_handshake() {
 #[test]
 fn case_7_7_to_7_13_close_codes() {
     let valid = [1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 3000, 3999, 4000, 4999];
-    // Registered since: restart, try again later, bad gateway.
+    // Registered later: restart, try again later, bad gateway.
     for code in valid.into_iter().chain([1012, 1013, 1014]) {
         hold(&passes("7.7", vec![close(code, b"")], vec![Close(Some(code))]), b"");
     }

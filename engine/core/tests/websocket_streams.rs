@@ -1,5 +1,5 @@
-//! Streams of frames made from known parts: what comes out is what went in, however the stream
-//! is split and whether payload is fed or skipped.
+//! Streams of frames made of known parts: the parser returns these parts for any split of the
+//! stream, whether payload is fed or skipped.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -7,7 +7,7 @@ use uringbench_core::websocket::frame::{Kind, Masks};
 use uringbench_core::websocket::handshake::{Opening, OpeningParts};
 use uringbench_core::websocket::machine::{Broken, FrameProgress, Machine, SocketEnd, SocketStage};
 
-/// What a server sends.
+/// A frame or message that a server sends.
 #[derive(Clone, Debug)]
 enum Sent {
     Message { kind: Kind, payload: Vec<u8>, cuts: Vec<usize>, between: Vec<Control> },
@@ -20,10 +20,10 @@ enum Control {
     Pong(Vec<u8>),
 }
 
-/// What a client sees of it.
+/// An event that the client reports.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Event {
-    /// `matches` is `None` where some of it was skipped.
+    /// `matches` is `None` if a part of the message was skipped.
     Message {
         kind: Kind,
         payload_bytes: u64,
@@ -39,9 +39,9 @@ enum Event {
 /// How a stream is fed.
 #[derive(Clone, Copy, Debug)]
 struct Feeding<'a> {
-    /// Sizes of the pieces, over and over.
+    /// Sizes of the pieces, repeated in a cycle.
     pieces: &'a [usize],
-    /// Whether payload that may be skipped is, over and over.
+    /// Whether each payload that may be skipped is skipped, repeated in a cycle.
     skips: &'a [bool],
     checks_text: bool,
 }
@@ -160,8 +160,7 @@ fn unmasked(frame: &[u8]) -> Vec<u8> {
     frame[6..].iter().enumerate().map(|(at, byte)| byte ^ frame[2 + at % 4]).collect()
 }
 
-/// Feed the answer to the opening and then `stream`; the n-th message is expected to be the n-th
-/// of `expected`.
+/// Feeds the answer to the opening and then `stream`; message n must equal message n of `expected`.
 fn receive(
     stream: &[u8],
     feeding: Feeding<'_>,
@@ -217,7 +216,7 @@ fn receive(
     (events, Ok(machine))
 }
 
-/// The events, less what skipping leaves open.
+/// The events without the facts that are unknown after skipping.
 fn known(events: &[Event], found: &[Event]) -> Vec<Event> {
     let mut events = events.to_vec();
     for (event, found) in events.iter_mut().zip(found) {
@@ -241,7 +240,7 @@ proptest! {
         wrong in any::<proptest::sample::Index>(),
         code in proptest::option::of(Just(1001_u16)),
     ) {
-        // One message comes back changed, or is longer or shorter than it should be.
+        // One message is returned with another byte, or is longer or shorter than expected.
         let mut payloads: Vec<Vec<u8>> =
             sent.iter().filter_map(Sent::payload).map(<[u8]>::to_vec).collect();
         let wrong = wrong.index(payloads.len() + 1);
@@ -298,7 +297,7 @@ proptest! {
         let feeding = Feeding { pieces: &pieces, skips: &[true, false], checks_text: true };
         let (mut found, machine) = receive(stream, feeding, &[]);
         let mut machine = machine.expect("every frame sent is in order");
-        // Pings within the message that was cut were answered all the same.
+        // Pings within the message that was cut were still answered.
         while found.len() > events.len() && matches!(found.last(), Some(Event::Pong(_))) {
             found.pop();
         }

@@ -1,8 +1,8 @@
-//! Each backend against real servers: the same loads come to the same outcomes, whatever carries
-//! them. Every expectation is a count, so no test depends on how fast the machine is.
+//! Each backend against real servers: the same loads give the same outcomes with every backend.
+//! Every expectation is a count, so no test depends on the speed of the machine.
 //!
-//! Which of its two drivers monoio takes is decided once per process, so the last test runs the
-//! others again in a process of its own, over epoll.
+//! monoio selects one of its two drivers once per process, so the last test runs the others again
+//! in a separate process, over epoll.
 
 mod scripts;
 #[path = "../simulation/secure.rs"]
@@ -31,10 +31,10 @@ use uringbench_engine::{Control, Observer, RunError};
 
 use server::{Manner, Server, body, files};
 
-/// What makes monoio take epoll.
+/// The variable that makes monoio use epoll.
 const OVER_EPOLL: &str = "MONOIO_FORCE_LEGACY_DRIVER";
 
-/// One test at a time: descriptors are counted, and CPUs are few.
+/// Runs one test at a time: the tests count descriptors, and there are few CPUs.
 fn turn() -> MutexGuard<'static, ()> {
     static TURN: Mutex<()> = Mutex::new(());
     TURN.lock().unwrap_or_else(PoisonError::into_inner)
@@ -44,7 +44,7 @@ fn is_over_epoll() -> bool {
     std::env::var_os(OVER_EPOLL).is_some()
 }
 
-/// The backends there are in this process.
+/// The backends that are available in this process.
 fn backends() -> Vec<(Engine, Backend)> {
     if is_over_epoll() {
         return vec![(Engine::Monoio, Backend::MonoioEpoll)];
@@ -81,7 +81,7 @@ fn carrier(engine: Engine, target: SocketAddr) -> Carrier {
     Carrier::new(engine, route, Closing::Fin, None).expect("nothing special")
 }
 
-/// Follows a run, and interrupts it on command.
+/// Follows a run, and interrupts it on request.
 #[derive(Default)]
 struct Watch {
     control: Control,
@@ -118,7 +118,7 @@ fn run_watched(plan: &Plan, backend: Backend, mut watch: Watch) -> (RunRecord, W
     (record, watch)
 }
 
-/// Exactly these outcomes, and no others.
+/// Checks that the run had exactly these outcomes.
 fn expect(record: &RunRecord, outcomes: &[(Outcome, u64)]) {
     let found: Vec<_> = Outcome::ALL
         .into_iter()
@@ -154,7 +154,7 @@ fn large_answers_are_counted_to_the_byte() {
     const LENGTH: usize = 1 << 20;
     const CHUNK: usize = 10_000;
     let chunks = LENGTH.div_ceil(CHUNK);
-    // Hexadecimal lengths: four digits, three for the last chunk, and the line feeds of each.
+    // Hexadecimal lengths: four digits, three for the last chunk, and the line ends of each.
     let framing = chunks * (4 + 4) - usize::from(LENGTH % CHUNK < 4_096) + "0\r\n\r\n".len();
     let cases = [
         (Manner::Whole(LENGTH), "HTTP/1.1 200 Word\r\nContent-Length: 1048576\r\n\r\n".len()),
@@ -203,7 +203,7 @@ fn large_requests_arrive_whole_and_in_order() {
 fn faults_of_the_server_come_to_the_same_outcomes() {
     let _turn = turn();
     let cases = [
-        // One connection, so that which of its requests are answered well is certain.
+        // One connection, so that the number of requests answered completely is certain.
         (Manner::CutShort(0), 1, 20, vec![(Outcome::Reset, 20)]),
         (Manner::CutShort(3), 1, 20, vec![(Outcome::Ok, 15), (Outcome::Reset, 5)]),
         (Manner::Resetting(0), 1, 20, vec![(Outcome::Reset, 20)]),
@@ -237,7 +237,7 @@ fn faults_of_the_server_come_to_the_same_outcomes() {
 fn what_a_broken_connection_still_owed_is_sent_again_if_it_may_be() {
     let _turn = turn();
     for (engine, backend) in backends() {
-        // Eight at once; three are answered, the fourth is cut short, and of the four behind it
+        // Eight at once: three are answered and the fourth is cut short; of the four behind it,
         // three are answered on the next connection and one is cut short.
         let server = Server::start(Manner::CutShort(3));
         let plan = plan(engine, server.address, 8)
@@ -249,7 +249,7 @@ fn what_a_broken_connection_still_owed_is_sent_again_if_it_may_be() {
         let (record, _) = run(&plan, backend);
         expect(&record, &[(Outcome::Ok, 6), (Outcome::Reset, 2)]);
         assert_eq!(record.counts.retried, 4, "{backend}");
-        // What may not be sent twice is lost.
+        // A request that may not be sent twice is lost.
         let plan = plan
             .with(|plan| {
                 plan.workload = Workload::Requests(Requests::of(request("POST", &[])));
@@ -282,7 +282,7 @@ fn nobody_there_is_no_run() {
         };
         let why = failed(&plan(engine, refusing, 10), &mut watch);
         assert!(why.contains("nothing listens there"), "{backend}: {why}");
-        // Attempts that are given up must not linger: their descriptors would.
+        // Abandoned attempts must not keep their descriptors open.
         let timeout = Nanos::from_millis(50);
         let patient = plan(engine, full.address, 10)
             .with(|plan| {
@@ -301,7 +301,7 @@ fn nobody_there_is_no_run() {
 fn a_connection_made_anew_two_thousand_times_leaves_nothing_behind() {
     let _turn = turn();
     for (engine, backend) in backends() {
-        // What a runtime keeps for good, it opens with its first run in a process.
+        // The first run in a process opens the descriptors that a runtime keeps.
         let server = Server::start(Manner::Whole(2));
         run(&plan(engine, server.address, 1), backend);
         drop(server);
@@ -313,8 +313,8 @@ fn a_connection_made_anew_two_thousand_times_leaves_nothing_behind() {
         let (record, _) = run(&plan, backend);
         expect(&record, &[(Outcome::Ok, 2_000)]);
         assert!(server.connections() >= 2_000, "{backend}: one connection per request");
-        // Both ends of each connection are this process's. The server's threads may be slow to
-        // let go of theirs.
+        // Both ends of each connection are in this process. The server's threads may close theirs
+        // late.
         let most = server.seen.files_max.load(Ordering::Relaxed);
         assert!(most < before + 200, "{backend}: {most} descriptors, {before} before");
         drop(server);
@@ -338,8 +338,8 @@ fn requests_within_tls_and_its_goodbye_arrive() {
         let (record, _) = run(&plan, backend);
         expect(&record, &[(Outcome::Ok, 400)]);
         assert_eq!(server.requests(), 400, "{backend}");
-        // Connections that the run's end found open have nothing to say; the server may not yet
-        // have read what the last ones said.
+        // Connections still open at the end of the run send no close notify; the server may not
+        // have read the last ones yet.
         let goodbyes = || server.seen.goodbyes.load(Ordering::Relaxed);
         let are_enough = settles(|| goodbyes() >= 72);
         assert!(are_enough, "{backend}: {} goodbyes on 80 connections", goodbyes());
@@ -385,7 +385,7 @@ fn an_abort_ends_a_run_that_nobody_answers() {
                 plan.limits.timeout = Nanos::from_secs(60);
             })
             .expect("a plan");
-        // The first interval is over while all four wait. Without the abort they would time out.
+        // The first interval ends while all four wait. Without the abort they would time out.
         let watch = Watch { interrupts: 2, ..Watch::default() };
         let (record, _) = run_watched(&plan, backend, watch);
         expect(&record, &[(Outcome::Censored, 4)]);
@@ -393,7 +393,7 @@ fn an_abort_ends_a_run_that_nobody_answers() {
     }
 }
 
-/// Takes nothing while the server has not seen so many requests.
+/// Takes nothing until the server has received this many requests.
 struct HeldUp<'a> {
     server: &'a Server,
     requests: u64,
@@ -413,7 +413,7 @@ fn a_collector_that_is_held_up_stops_no_worker_and_loses_nothing() {
     let _turn = turn();
     for (engine, backend) in backends() {
         let server = Server::start(Manner::Whole(2));
-        // A hundred slices of 10 ms, none of which is taken before the last request.
+        // A hundred slices of 10 ms; none is taken before the last request.
         let rate = Rate::per_second(1_000).expect("a rate");
         let plan = plan(engine, server.address, 1_000)
             .with(|plan| {
@@ -463,7 +463,7 @@ fn monoio_over_epoll_passes_the_same_tests() {
     assert!(said.contains("16 passed"), "{said}");
 }
 
-/// Wait for what comes by itself, however long it takes, if it comes at all.
+/// Waits until the condition holds, without a limit of time.
 fn settles(is_so: impl Fn() -> bool) -> bool {
     (0..1_000).any(|_| {
         std::thread::sleep(Duration::from_millis(10));
@@ -471,7 +471,7 @@ fn settles(is_so: impl Fn() -> bool) -> bool {
     })
 }
 
-/// The open descriptors, once those that an earlier test's threads still held are closed.
+/// The number of open descriptors, after the threads of an earlier test have closed theirs.
 fn files_at_rest() -> u64 {
     let fewest = Cell::new((u64::MAX, 0));
     settles(|| {
@@ -483,14 +483,14 @@ fn files_at_rest() -> u64 {
     fewest.get().0
 }
 
-/// The open descriptors, once they are as few as before or it is clear that some stay.
+/// The number of open descriptors, once it is as low as before or it is clear that some stay open.
 fn settled_files(before: u64) -> u64 {
     settles(|| files() <= before);
     files()
 }
 
-/// An address that neither accepts nor refuses: the accept queue of a listener with a backlog of
-/// 0 holds one connection, and while it is full the kernel drops what else comes.
+/// An address that neither accepts nor refuses: the accept queue of a listener with a backlog of 0
+/// holds one connection, and while it is full the kernel drops other attempts.
 struct FullBacklog {
     address: SocketAddr,
     _listener: TcpListener,

@@ -1,5 +1,4 @@
-//! Scripts over each backend: requests that are always the same, small and large, and requests
-//! that are put together.
+//! Scripts over each backend: constant requests, small and large, and requests built from values.
 
 use std::sync::Arc;
 
@@ -20,12 +19,12 @@ use crate::secure;
 use crate::server::{Manner, Server, body};
 use crate::{backends, expect, plan, run, turn};
 
-/// Flows of a run.
+/// Flows in a run.
 const FLOWS: u64 = 300;
 const USERS: u32 = 9;
 
-/// A request with a body of so many bytes and these values in its path. Its answer is two bytes,
-/// the first of which is kept.
+/// A request with a body of this many bytes and these values in its path. Its answer has two bytes,
+/// the first of which is captured.
 fn step(length: usize, values: &[Value]) -> Step {
     let mut marks = Marks::default();
     let slots = values.iter().map(|value| TemplateValue::new(value.clone(), Escape::Url));
@@ -82,7 +81,7 @@ fn a_script_s_requests_arrive_whole_and_in_order() {
 fn large_bodies_that_are_read_come_whole() {
     let _turn = turn();
     for (engine, backend) in backends() {
-        // Around the size of a large buffer, and far beyond.
+        // Around the size of a large buffer, and far above it.
         for length in [5_000, 65_536, 1 << 20] {
             let server = Server::start(Manner::Whole(length));
             let parts = RequestParts::new("GET", "simulated.test", "/");

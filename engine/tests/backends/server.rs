@@ -1,4 +1,5 @@
-//! A real server on the loopback interface, well-behaved or not, that counts what it sees.
+//! A real server on the loopback interface, correct or faulty, that counts connections and
+//! requests.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -15,39 +16,41 @@ use crate::secure::Secure;
 /// How a server answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Manner {
-    /// Each request with a body of so many bytes, its length declared.
+    /// Each request with a body of this many bytes and a declared length.
     Whole(usize),
-    /// Likewise, in chunks of so many bytes.
+    /// The same, in chunks of this many bytes.
     Chunked(usize, usize),
-    /// The same as [`Manner::Whole`], but a request's body must be [`body`], or it is refused.
+    /// The same as [`Manner::Whole`], but a request's body must be [`body`], or the server refuses
+    /// it.
     Checking,
-    /// Each request with the end of the connection behind the answer.
+    /// Each request, and closes the connection after the answer.
     Closing,
-    /// So many of a connection's requests well, the next with half an answer and the end.
+    /// This many requests of a connection completely, the next with half an answer before it closes
+    /// the connection.
     CutShort(u64),
-    /// The same with a reset.
+    /// The same with a reset instead.
     Resetting(u64),
-    /// Nothing, ever.
+    /// Never.
     Silent,
-    /// Within TLS.
+    /// Over TLS.
     Secure,
 }
 
-/// What it saw.
+/// The counts of a server.
 #[derive(Default)]
 pub(crate) struct Seen {
     pub(crate) connections: AtomicU64,
     pub(crate) requests: AtomicU64,
-    /// TLS sessions that were ended in order.
+    /// TLS sessions that the client closed with a close notify.
     pub(crate) goodbyes: AtomicU64,
-    /// Descriptors of this process, the most there were when a connection came.
+    /// The most open descriptors of this process at the start of a connection.
     pub(crate) files_max: AtomicU64,
     /// When each request was read.
     pub(crate) times: Mutex<Vec<Timestamp>>,
     is_over: AtomicBool,
 }
 
-/// Serving until dropped.
+/// A server that runs until dropped.
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     pub(crate) seen: Arc<Seen>,
@@ -68,7 +71,7 @@ impl Server {
                 its_seen.files_max.fetch_max(files(), Ordering::Relaxed);
                 let seen = Arc::clone(&its_seen);
                 std::thread::spawn(move || {
-                    // A client that leaves is no concern of the server's.
+                    // It is no error if a client disconnects.
                     let _left = serve(stream, manner, &seen);
                 });
             }
@@ -88,17 +91,17 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         self.seen.is_over.store(true, Ordering::Relaxed);
-        // One more, to be noticed.
+        // Connects once more, so that the thread notices the end.
         let _noticed = TcpStream::connect(self.address);
     }
 }
 
-/// Descriptors this process has open.
+/// The number of open descriptors of this process.
 pub(crate) fn files() -> u64 {
     std::fs::read_dir("/proc/self/fd").map_or(0, |entries| entries.count() as u64)
 }
 
-/// The body a [`Manner::Checking`] server wants: no two parts of it are alike.
+/// The body that a [`Manner::Checking`] server requires: no two parts of it are equal.
 pub(crate) fn body(length: usize) -> Vec<u8> {
     (0..length as u32 / 4).flat_map(|word| word.wrapping_mul(2_654_435_761).to_le_bytes()).collect()
 }
@@ -144,7 +147,7 @@ fn serve(stream: TcpStream, manner: Manner, seen: &Seen) -> std::io::Result<()> 
     Ok(())
 }
 
-/// One request has come.
+/// Counts one request.
 fn note(seen: &Seen) {
     seen.requests.fetch_add(1, Ordering::Relaxed);
     let now = clock_gettime(ClockId::Monotonic);
@@ -159,7 +162,7 @@ fn serve_secure(mut stream: TcpStream, seen: &Seen) -> std::io::Result<()> {
     loop {
         let length = stream.read(&mut buffer)?;
         if length == 0 {
-            // After an answer a client sends nothing but a request or its goodbye.
+            // After an answer a client sends only a request or its close notify.
             let is_goodbye = answered > 0 && !last_was_plain;
             seen.goodbyes.fetch_add(u64::from(is_goodbye), Ordering::Relaxed);
             return stream.write_all(&session.end());
@@ -198,14 +201,14 @@ fn chunked(length: usize, chunk: usize) -> Vec<u8> {
     answer
 }
 
-/// Requests of one connection, one after the other.
+/// The requests of one connection in order.
 struct Requests<'a> {
     stream: &'a TcpStream,
     ahead: Vec<u8>,
 }
 
 impl Requests<'_> {
-    /// The body of the next one; none once the client has left.
+    /// The body of the next request; `None` once the client has disconnected.
     fn next(&mut self) -> std::io::Result<Option<Vec<u8>>> {
         let mut buffer = [0; 64 << 10];
         loop {

@@ -1,4 +1,4 @@
-//! When requests are said to have left, against when the simulated kernel sent them.
+//! The send times that a run reports, compared with the times at which the simulated kernel sent.
 
 use std::rc::Rc;
 
@@ -18,7 +18,7 @@ use crate::world::{Climate, Witness, World};
 const START: Timestamp = Timestamp(1_000_000_000);
 const REQUESTS: u64 = 1_000;
 
-/// The latenesses that a run over a kernel with this cost of a send hands over, and the true ones.
+/// The latenesses that a run reports when each send costs this long, and the true ones.
 fn latenesses(send_cost: Nanos) -> (LatencyCounts, LatencyCounts) {
     let rate = Rate::per_second(1_000_000).expect("a rate");
     let request = RequestTemplate::build(RequestParts::new("GET", "simulated", "/"));
@@ -59,7 +59,7 @@ fn latenesses(send_cost: Nanos) -> (LatencyCounts, LatencyCounts) {
 
 #[test]
 fn lateness_is_that_of_each_send_however_many_leave_in_a_turn() {
-    // Four times as long as there is from one to the next: hundreds come to leave in one turn.
+    // At most four times the time between two requests: hundreds become due in one turn.
     for cost in [Nanos::ZERO, Nanos(500), Nanos(4_000)] {
         let (reported, real) = latenesses(cost);
         assert_eq!((reported.total(), real.total()), (REQUESTS, REQUESTS));
@@ -69,7 +69,8 @@ fn lateness_is_that_of_each_send_however_many_leave_in_a_turn() {
         for quantile in [0.0, 0.1, 0.5, 0.9, 0.99, 1.0] {
             let of = |times: &LatencyCounts| times.value_at(quantile).expect("a thousand");
             let (reported, real) = (of(&reported), of(&real));
-            // A few leave with the wait. The rest is the histograms' rounding.
+            // A few are sent with the wait. The rest of the error is the rounding of the
+            // histograms.
             let error = reported.abs_diff(real);
             assert!(
                 error <= 12_000 + real / 500,

@@ -1,5 +1,5 @@
-//! Servers that speak first, push, or drop whatever they accept, in worlds where nothing else
-//! happens: what may be taken for an answer, and how often a target is asked again.
+//! Servers that send first, push, or drop each connection they accept, in worlds without other
+//! faults: the messages that may be taken for answers, and how often the client connects again.
 
 use std::rc::Rc;
 
@@ -18,14 +18,14 @@ use crate::server::{Answer, Websocket, message};
 use crate::world::{Climate, Speech, Witness, World};
 
 const START: Timestamp = Timestamp(1_000_000_000);
-/// No answer is faster.
+/// The shortest time to an answer.
 const SERVICE_MIN: Nanos = Nanos(300_000);
 
-/// What a run came to.
+/// The results of a run.
 struct Ran {
     counts: Counts,
     totals: Totals,
-    /// The fastest answer.
+    /// The shortest time to an answer that it reported.
     fastest: u64,
     connects: u64,
     spoken: u64,
@@ -89,7 +89,7 @@ fn talking(is_checked: bool, greeting: u32, pipeline: u16) -> Plan {
         .expect("a plan")
 }
 
-/// A server that echoes, and sends messages on its own.
+/// A server that echoes, and also sends messages without a request.
 fn speaking(plan: &Plan, speech: Speech) -> Climate {
     let accept = plan.workload.websocket().map(|websocket| websocket.opening.accept().to_owned());
     let accept = accept.expect("a WebSocket");
@@ -103,8 +103,8 @@ fn speaking(plan: &Plan, speech: Speech) -> Climate {
     }
 }
 
-/// No exchange is answered by a message sent before its request: where answers can be known, none
-/// is; where they cannot, the run reports that they may be.
+/// No message sent before a request counts as its answer: if answers can be identified, none does;
+/// if they cannot, the run reports that some may.
 #[test]
 fn what_was_sent_before_a_request_is_no_answer_to_it() {
     let within = Nanos::from_millis(100);
@@ -123,10 +123,10 @@ fn what_was_sent_before_a_request_is_no_answer_to_it() {
                     assert_eq!((ran.connects, ran.totals.reconnects), (2, 0), "{what}");
                     let unasked = ran.totals.unsolicited_messages;
                     let more = ran.spoken - 2 * u64::from(awaited);
-                    // Those pushed when all is over are not seen.
+                    // The run does not receive messages pushed after its end.
                     assert!(unasked <= more && (unasked > 0) == (more > 0), "{what}: {unasked}");
                     let is_known = is_checked || more == 0;
-                    // Times are kept within 0.1 %.
+                    // Times are recorded within 0.1 %.
                     let is_right = ran.fastest >= SERVICE_MIN.0 / 1_000 * 998;
                     assert!(is_right || !is_known, "{what}: answered after {} ns", ran.fastest);
                 }
@@ -147,7 +147,7 @@ fn asking(limit: Limit) -> Plan {
         .expect("a plan")
 }
 
-/// A server that answers every request so.
+/// A server that gives this answer to every request.
 fn answering(plan: &Plan, answer: &[u8]) -> Climate {
     let always = Some(Answer::ThenClose(answer.to_vec()));
     Climate { always, stall: (START, START), ..climate(plan) }
@@ -159,7 +159,7 @@ fn a_target_that_answers_nothing_is_asked_less_and_less() {
     for seed in 0..20 {
         let ran = run(seed, &plan, answering(&plan, b""));
         assert_eq!(ran.counts.completed(), 0);
-        // Between 50 and 100 ms from one attempt to the next, after a few faster ones.
+        // Between 50 and 100 ms from one attempt to the next, after a few with shorter pauses.
         let most = 4 * (6 + 4_000 / 50);
         assert!((4 * 40..=most).contains(&ran.connects), "seed {seed}: {}", ran.connects);
     }
@@ -174,7 +174,7 @@ fn a_target_that_answers_once_a_connection_is_asked_at_once() {
         let ran = run(seed, &plan, answering(&plan, ONCE));
         assert_eq!(ran.counts.of(Outcome::Ok), 1_000);
         assert!(ran.connects >= 1_000, "seed {seed}: {}", ran.connects);
-        // 250 rounds of four, each of a few of the world's steps of up to 20 µs.
+        // 250 rounds of four requests, each of a few of the world's steps of up to 20 µs.
         assert!(ran.took < Nanos::from_millis(250), "seed {seed}: {}", ran.took);
     }
 }

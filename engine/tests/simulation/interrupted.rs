@@ -1,4 +1,4 @@
-//! Runs of scripts that end while users wait, in worlds where nothing else happens.
+//! Runs of scripts that end while users wait, in worlds without other faults.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -69,7 +69,7 @@ fn plan(load: Load, users: Option<u32>) -> Plan {
         .expect("a plan")
 }
 
-/// What became of the requests, and how many flows did not end, of a run aborted after so long.
+/// The counts of requests, and the number of unfinished flows, of a run aborted after this time.
 fn aborted(plan: &Plan, after: Nanos) -> (Counts, u64) {
     let world = World::new(1, climate(plan), START, Rc::new(Witness::default()));
     let mut event_loop = EventLoop::new(world, LoopOptions::of(plan, Share::WHOLE), terms(plan));
@@ -102,7 +102,7 @@ fn users_who_wait_for_a_connection_at_the_end_are_counted() {
         .with(|plan| plan.observe.slice = Nanos::from_millis(10))
         .expect("a plan");
     let (counts, unfinished) = aborted(&plan, Nanos::from_millis(10));
-    // A closed loop has no more requests than are sent; its flows have begun all the same.
+    // A closed loop releases only the requests that it sends; its flows have still begun.
     assert_eq!((counts.released, unfinished), (1, 5));
     assert_eq!((counts.of(Outcome::Censored), counts.of(Outcome::NotSent)), (1, 0));
 }
@@ -114,7 +114,7 @@ fn flows_that_were_due_and_not_begun_at_the_end_are_counted() {
     let plan =
         plan(load, None).with(|plan| plan.observe.slice = Nanos::from_millis(10)).expect("a plan");
     let (counts, unfinished) = aborted(&plan, Nanos::from_millis(10));
-    // Those due within the 10 ms, and at their end.
+    // Those due within the 10 ms, and the one due at their end.
     assert_eq!((counts.released, unfinished), (11, 11));
     assert_eq!((counts.of(Outcome::Censored), counts.of(Outcome::NotSent)), (1, 10));
 }

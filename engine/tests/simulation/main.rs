@@ -1,7 +1,7 @@
-//! The event loop in a simulated world: thousands of seeds, each with its own load, faults and
-//! timing, and the law checked in every one.
+//! The event loop in a simulated world: thousands of seeds, each with different load, faults and
+//! timing, and every run checked against the law of outcomes.
 //!
-//! A failing seed prints the command that replays it alone.
+//! A seed that fails prints the command that runs it alone.
 
 mod checks;
 mod departures;
@@ -38,7 +38,7 @@ fn the_law_holds_in_every_simulated_run() {
             ),
         }
     }
-    // A world in which nothing goes wrong would prove nothing.
+    // A world without faults would prove nothing.
     if seeds >= SEEDS {
         for outcome in Outcome::ALL {
             assert!(seen.counts.of(outcome) > 0, "{outcome:?} was never simulated");

@@ -1,4 +1,4 @@
-//! How connections receive answers whose sizes change.
+//! How connections receive answers of different sizes.
 
 use std::rc::Rc;
 
@@ -18,8 +18,8 @@ use crate::world::{Climate, Witness, World};
 const START: Timestamp = Timestamp(1_000_000_000);
 const REQUESTS: u64 = 2_000;
 
-/// Receives that are cancelled in a run on one connection, so many thousandths of whose answers are
-/// large.
+/// The number of cancelled receives in a run on one connection, with this many thousandths of large
+/// answers.
 fn cancels(large_share: u64) -> u64 {
     let request = RequestTemplate::build(RequestParts::new("GET", "simulated", "/"));
     let plan = Plan::plain(([127, 0, 0, 1], 80).into(), request.expect("a plain request"))
@@ -55,11 +55,12 @@ fn cancels(large_share: u64) -> u64 {
 #[test]
 fn answers_of_changing_sizes_cost_no_cancellation_each() {
     assert_eq!(cancels(0), 0);
-    // The first of a connection may have had no body.
+    // The first answer of a connection may have had no body.
     assert!(cancels(1_000) <= 1);
-    // Half of them: eight small ones in a row, and then a large one, are rare.
+    // Half of the answers are large: eight small ones in a row followed by a large one are rare.
     let cancelled = cancels(500);
     assert!(cancelled <= REQUESTS / 100, "{cancelled} receives were cancelled");
-    // One in fifty: continuous receives pay, and each large answer ends one.
+    // One in fifty is large: multishot receives are worth their cost, and each large answer ends
+    // one.
     assert!((1..=REQUESTS / 50 * 2).contains(&cancels(20)));
 }

@@ -1,4 +1,4 @@
-//! The server's side of TLS, in memory: rustls's own server, one per simulated connection.
+//! The server's side of TLS in memory: one rustls server session per simulated connection.
 
 use std::io::{Read, Write};
 use std::sync::{Arc, LazyLock};
@@ -9,11 +9,11 @@ use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::{ServerConfig, ServerConnection};
 use uringbench_core::plan::{Roots, TlsPlan, TlsVersions, Trust};
 
-/// The name the certificate bears.
+/// The name in the certificate.
 const NAME: &str = "simulated.test";
 
-/// A certificate that vouches for itself, and a server that shows it. Its signatures are all of
-/// one length, so that a seed replays byte by byte.
+/// A self-signed certificate, and the server configuration with it. Its signatures all have one
+/// length, so that a seed repeats byte by byte.
 static SERVER: LazyLock<(Arc<ServerConfig>, Vec<u8>)> = LazyLock::new(|| {
     let key = KeyPair::generate_for(&PKCS_ED25519).expect("a key");
     let certificate = CertificateParams::new([NAME.to_owned()])
@@ -29,7 +29,7 @@ static SERVER: LazyLock<(Arc<ServerConfig>, Vec<u8>)> = LazyLock::new(|| {
     (Arc::new(config), certificate.der().to_vec())
 });
 
-/// What a client has to plan to be served here.
+/// The TLS plan of a client of this server.
 pub(crate) fn tls_plan(resumes: bool, versions: TlsVersions) -> TlsPlan {
     TlsPlan {
         server_name: NAME.to_owned(),
@@ -52,15 +52,15 @@ impl Secure {
         Self(connection)
     }
 
-    /// What was in records that came, and what must be sent in answer. The client's alerts end
-    /// up here as errors, and matter to nobody.
+    /// The content of the received records, and the bytes to send in answer. The client's alerts
+    /// are errors here, and are ignored.
     pub(crate) fn receive(&mut self, mut bytes: &[u8]) -> (Vec<u8>, Vec<u8>) {
         let mut plain = Vec::new();
         while !bytes.is_empty() {
             if self.0.read_tls(&mut bytes).is_err() || self.0.process_new_packets().is_err() {
                 break;
             }
-            // Nothing more to read now is an error of its own kind.
+            // It is an error of its own kind if there is nothing more to read.
             let _ = self.0.reader().read_to_end(&mut plain);
         }
         (plain, self.outgoing())
@@ -71,7 +71,7 @@ impl Secure {
         self.outgoing()
     }
 
-    /// The notice that nothing more will come.
+    /// The close notify.
     pub(crate) fn end(&mut self) -> Vec<u8> {
         self.0.send_close_notify();
         self.outgoing()

@@ -1,4 +1,4 @@
-//! What the simulated server knows of users, and what it expects of their requests.
+//! The simulated server's knowledge of users, and its checks of their requests.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,40 +9,40 @@ use uringbench_core::time::Timestamp;
 
 use crate::scripts::{FLOWS_MAX, ROWS, TIMES_MAX};
 
-/// What has come of a run's users.
+/// What the server has received from the users of a run.
 #[derive(Debug, Default)]
 pub(crate) struct Visits {
     /// The latest request of each user.
     users: BTreeMap<u64, Latest>,
-    /// Where each flow has come to: the number of its step, and how often it came.
+    /// The progress of each flow: the number of its step, and how often it was received.
     flows: BTreeMap<u64, (usize, u32)>,
-    /// Requests, by their number.
+    /// Requests by number.
     sequences: BTreeMap<u64, Vec<u8>>,
-    /// Messages over WebSockets.
+    /// Messages received over WebSockets.
     pub(crate) messages: u64,
 }
 
-/// A request whose answer its user waits for.
+/// A request whose user waits for the answer.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Latest {
-    /// The connection it came on.
+    /// The connection on which it arrived.
     pub(crate) connection: u32,
     pub(crate) generation: u32,
-    /// When its answer begins to arrive; never if there is none.
+    /// When its answer begins to arrive; never if the server does not answer.
     pub(crate) answered: Timestamp,
 }
 
-/// A request, read from its path.
+/// A request as parsed from its path.
 pub(crate) struct Visit {
     /// The number of its step.
     pub(crate) step: usize,
-    /// The user who sent it, if the path names it.
+    /// The user who sent it, if the path contains the user.
     pub(crate) user: Option<u64>,
     pub(crate) is_head: bool,
 }
 
 impl Visits {
-    /// Judge one request by its header.
+    /// Checks one request by its header.
     pub(crate) fn read(&mut self, script: &Script, head: &[u8]) -> Visit {
         let line = head.split(|&byte| byte == b'\r').next().expect("a first line");
         let text = std::str::from_utf8(line).expect("a request line is text");
@@ -78,7 +78,7 @@ impl Visits {
         visit
     }
 
-    /// Steps of one flow come in their order, and none too often.
+    /// Checks that the steps of a flow arrive in order, and none too often.
     fn follow(&mut self, script: &Script, (part, step): (Part, usize), flow: u64) {
         let (latest, times) = self.flows.entry(flow).or_insert((step, 0));
         assert!(step >= *latest, "step {step} after step {latest} of flow {flow}");
@@ -96,12 +96,12 @@ impl Visits {
         assert!(*times <= TIMES_MAX, "step {step} of flow {flow} came too often");
     }
 
-    /// The request of a user that came before this one, which it waits for from now on.
+    /// Sets the request that a user now waits for, and returns the one before.
     pub(crate) fn replace(&mut self, user: u64, latest: Latest) -> Option<Latest> {
         self.users.insert(user, latest)
     }
 
-    /// Whoever talks over a connection may go on.
+    /// The user whose WebSocket this connection carried may continue.
     pub(crate) fn end_talk(&mut self, connection: u32, generation: u32, now: Timestamp) {
         let over = |latest: &&mut Latest| {
             (latest.connection, latest.generation) == (connection, generation)
@@ -109,31 +109,31 @@ impl Visits {
         self.users.values_mut().filter(over).for_each(|latest| latest.answered = now);
     }
 
-    /// How many flows have come, as far as requests tell.
+    /// The number of flows that have begun, by the requests received.
     pub(crate) fn flows(&self) -> u64 {
         self.flows.len() as u64
     }
 }
 
-/// The WebSocket of a step, if it is one's.
+/// The WebSocket of a step, if it has one.
 pub(crate) fn socket(script: &Arc<Script>, step: usize) -> Option<String> {
     let (_, step) = script.steps().nth(step)?;
     let Exchange::Socket(socket) = &step.exchange else { return None };
     Some(socket.opening.accept().to_owned())
 }
 
-/// Whether a step's WebSocket knows answers by their order alone.
+/// Whether a step's WebSocket identifies answers only by their order.
 pub(crate) fn is_blind(script: &Script, step: usize) -> bool {
     script.steps().nth(step).is_some_and(|(_, step)| !step.knows_answers())
 }
 
-/// Whether the answers of a step are streams of events.
+/// Whether the answers of a step are event streams.
 pub(crate) fn is_stream(script: &Script, step: usize) -> bool {
     let step = script.steps().nth(step).map(|(_, step)| &step.exchange);
     matches!(step, Some(Exchange::Events { .. }))
 }
 
-/// Whether some steps talk over WebSockets.
+/// Whether the script has steps over WebSockets.
 pub(crate) fn has_talks(script: &Script) -> bool {
     script.steps().any(|(_, step)| matches!(step.exchange, Exchange::Socket(_)))
 }
