@@ -1,5 +1,6 @@
-//! Reads a real CPython beside its run: shares of functions, C code without the interpreter's
-//! lock, workers that come and go, targets that are gone, foreign or forbidden.
+//! Samples a real CPython while it runs: shares of functions, C code without the interpreter's
+//! lock, workers that start and end, and targets that have ended, are no Python or belong to
+//! another user.
 
 mod targets;
 
@@ -18,15 +19,15 @@ use uringbench_profiler::selector::{Selector, descendants, resolve};
 use uringbench_profiler::session::{Sidecar, SidecarOptions};
 use uringbench_profiler::stack::FrameKind;
 
-/// Far more than any step takes, so that a machine under load passes too.
+/// Far more than any step takes, so that the test also passes on a loaded machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 const SHARES: [(&str, f64); 3] =
     [("sixty_percent", 0.6), ("thirty_percent", 0.3), ("ten_percent", 0.1)];
 
-/// A child that is killed at the end.
+/// A child process that is killed at the end.
 struct Target {
     child: Child,
-    /// The first line it wrote.
+    /// The first line that it printed.
     line: String,
 }
 
@@ -56,7 +57,7 @@ fn signal(pid: u32, signal: Signal) {
     let _gone = kill_process(pid, signal);
 }
 
-/// A Python program of `targets`; `None` where there is no Python.
+/// Starts a Python program of `targets`; `None` if there is no Python.
 fn python(program: &str, arguments: &[&str]) -> Option<Target> {
     if Command::new("python3").arg("-V").output().is_err() {
         return skip("there is no python3");
@@ -83,8 +84,8 @@ fn wait_for(sampler: &PythonSampler, what: &str, is_reached: impl Fn(&PythonCoun
     }
 }
 
-/// Whether `share` can be the share `expected` of `count` independent samples: four standard
-/// errors, and 3 % for what a reading races with.
+/// Whether `share` can be the share `expected` of `count` independent samples: within four standard
+/// errors, and 3 % for readings that race with the program.
 fn assert_share(name: &str, share: f64, expected: f64, count: usize) {
     let error = (expected * (1.0 - expected) / count as f64).sqrt();
     assert!(
@@ -137,14 +138,14 @@ fn threads_are_told_apart() {
     assert!(tids.iter().all(|tid| Path::new(&format!("/proc/{pid}/task/{tid}")).exists()));
 }
 
-/// Requests until `is_enough`.
+/// Sends requests until `is_enough` returns true.
 fn request(address: &str, is_enough: impl Fn() -> bool) {
     let start = Instant::now();
     let mut connection = TcpStream::connect(address).expect("the server listens");
     let mut answer = [0; 4096];
     while !is_enough() {
         assert!(start.elapsed() < PATIENCE, "the requests had no effect");
-        // A worker that is killed takes its connection with it.
+        // A killed worker closes its connection.
         let sent = connection.write_all(b"GET / HTTP/1.1\r\nHost: t\r\n\r\n");
         if sent.is_err() || !connection.read(&mut answer).is_ok_and(|length| length > 0) {
             connection = TcpStream::connect(address).expect("the master listens");
@@ -174,7 +175,7 @@ fn workers_are_read_and_their_successors_too() {
     });
     let handled: Vec<_> = handled.collect();
     assert!(!handled.is_empty());
-    // After a fork the interpreter may still think it is its parent's thread.
+    // After a fork the interpreter may still hold the thread ID of its parent.
     assert!(handled.iter().all(|sample| sample.tid == sample.pid && sample.pid != master));
     assert!(handled.iter().all(|sample| !workers.contains(&sample.pid)));
 }
@@ -191,7 +192,7 @@ fn a_target_may_go_at_any_time() {
     let failed = sampler.counts().failed;
     assert_eq!(is_python(pid), None);
     wait_for(&sampler, "end of the readings", |counts| counts.failed > failed + 50);
-    // The next check finds it gone, though still listed: no reading follows.
+    // The next check finds the process gone, though still listed: it is not read again.
     std::thread::sleep(Duration::from_millis(600));
     let readings = sampler.counts().readings;
     std::thread::sleep(Duration::from_millis(300));
@@ -222,7 +223,7 @@ fn who_may_not_read_is_told_what_is_missing() {
     let pid = target.pid();
     let counts = std::thread::spawn(move || {
         let nobody = rustix::process::Uid::from_raw(65_534);
-        // Of this thread alone, and so of the sampler's, which it starts.
+        // Only of this thread, and therefore also of the sampler's thread, which it starts.
         rustix::thread::set_thread_res_uid(nobody, nobody, nobody).expect("root may");
         let sampler = sampler(move || vec![pid]);
         wait_for(&sampler, "failure", |counts| !counts.failures.is_empty());
@@ -265,7 +266,7 @@ fn python_functions_stand_in_the_native_stack_with_their_shares() {
         }
         let names: Vec<_> =
             profile.stacks.root_first(sample.stack).iter().map(|&f| profile.name(f)).collect();
-        // Finding the interpreter takes a while, in which samples stay native.
+        // It takes a while to find the interpreter; until then samples are native.
         if !names.iter().any(|frame| frame.kind == FrameKind::Interpreted) {
             continue;
         }
@@ -281,7 +282,8 @@ fn python_functions_stand_in_the_native_stack_with_their_shares() {
     }
     assert!(count > 100, "{count} samples, {fits:?}");
     assert!(native_leaves * 10 > count * 8, "{native_leaves} of {count}");
-    // Native samples between two readings share one, and its gaps are uneven: that is worth half.
+    // Native samples between two readings share one reading, and the gaps are uneven, so only half
+    // of them count as independent.
     let count = count.min(counts.samples as usize / 2);
     for ((name, expected), weight) in SHARES.into_iter().zip(weights) {
         assert_share(name, weight as f64 / all as f64, expected, count);

@@ -1,5 +1,5 @@
-//! The fuzz target's checks on a fixed number of generated inputs: records put together at
-//! random, as the kernel writes them, then damaged a little.
+//! Runs the checks of the fuzz target on a fixed number of generated inputs: random records in the
+//! kernel's format, then damaged a little.
 
 use rand_core::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
@@ -34,7 +34,7 @@ fn what_a_kernel_wrote_is_read_whole_and_cut_anywhere() {
     }
 }
 
-/// Up to thirty records of few threads and near times, and damage to every other input.
+/// Up to thirty records of few threads and close times, and damage in every other input.
 fn input(seed: u64) -> Vec<u8> {
     let mut random = Xoshiro256PlusPlus::seed_from_u64(seed);
     let mut below = |bound: usize| (random.next_u64() % bound as u64) as usize;

@@ -1,7 +1,7 @@
-//! A world behind the driver: virtual time, simulated connections, seeded misfortune.
+//! A simulated world behind the driver: virtual time, simulated connections, faults from a seed.
 //!
-//! It asserts what every driver may expect of the loop: no operation on a connection that is
-//! not there, exactly one receive armed on one that is up, every lease given back.
+//! It asserts the contract that every driver may expect of the loop: no operation on a connection
+//! that does not exist, exactly one receive armed on each open connection, every lease returned.
 
 mod climate;
 mod serving;
@@ -25,26 +25,26 @@ use crate::secure::Secure;
 use crate::server::{Answer, consent, opened};
 use crate::visits::Visits;
 
-/// A lease; the world counts those not given back.
+/// A lease; the world counts those that were not returned.
 pub(crate) struct Lease {
     bytes: Vec<u8>,
 }
 
-/// What the server has seen, shared with the test that owns the loop (and so the world).
+/// The server's counts, shared with the test that owns the loop (and so the world).
 #[derive(Debug, Default)]
 pub(crate) struct Witness {
     pub(crate) requests: Cell<u64>,
     pub(crate) leases: Cell<i64>,
     /// Receives that were cancelled.
     pub(crate) cancels: Cell<u64>,
-    /// When each send was begun by the kernel.
+    /// The time at which the kernel began each send.
     pub(crate) departures: RefCell<Vec<Timestamp>>,
-    /// Bytes of a script's requests.
+    /// The number of bytes of a script's requests.
     pub(crate) bytes: Cell<u64>,
     pub(crate) visits: RefCell<Visits>,
     /// Attempts to connect.
     pub(crate) connects: Cell<u64>,
-    /// Messages that nobody asked for.
+    /// Messages that the server sent without a request.
     pub(crate) spoken: Cell<u64>,
 }
 
@@ -53,17 +53,17 @@ pub(crate) struct World {
     random: Xoshiro256PlusPlus,
     climate: Climate,
     connections: BTreeMap<u32, Simulated>,
-    /// What is to happen, in order of time and then of making.
+    /// Events to come, in order of time and then of creation.
     agenda: BTreeMap<(Timestamp, u64), Happening>,
     made: u64,
     events: VecDeque<DriverEvent<Lease>>,
     enters: u64,
-    /// Sends that have not been handed over.
+    /// Sends that were not submitted yet.
     unsubmitted: u64,
     witness: Rc<Witness>,
 }
 
-/// One connection as the kernel and the server see it.
+/// A connection as the kernel and the server know it.
 struct Simulated {
     generation: u32,
     is_up: bool,
@@ -71,27 +71,27 @@ struct Simulated {
     stream: VecDeque<u8>,
     end: Option<End>,
     armed: Option<Armed>,
-    /// That receive is being cancelled.
+    /// The receive is being cancelled.
     is_cancelled: bool,
-    /// When the last answer will have been given; answers keep their order.
+    /// When the last answer is complete; answers keep their order.
     busy_until: Timestamp,
     is_silent: bool,
-    /// A send whose end is to be reported is in progress.
+    /// A send whose end must be reported is in progress.
     is_told: bool,
     secure: Option<Secure>,
-    /// Bytes of a request whose rest has not come.
+    /// Bytes received of an incomplete request.
     half: usize,
-    /// A WebSocket's opening has come.
+    /// The server has received a WebSocket's opening.
     is_opened: bool,
-    /// Over it answers are known by their order alone.
+    /// Answers on it are identified only by their order.
     is_blind: bool,
-    /// More answers are on their way than were asked for.
+    /// The server sends more answers than it received requests.
     is_ahead: bool,
-    /// Answers given.
+    /// Number of answers sent.
     given: u64,
     /// When the latest answer begins to arrive.
     answers_at: Timestamp,
-    /// What has come of a user's request whose rest has not.
+    /// Bytes received of a user's incomplete request.
     inbox: Vec<u8>,
 }
 
@@ -138,18 +138,18 @@ enum Happening {
         generation: u32,
         was_armed: bool,
     },
-    /// Nothing has come since so many answers were given: the server leaves.
+    /// If nothing has arrived since this many answers, the server disconnects.
     Leaves {
         connection: u32,
         generation: u32,
         given: u64,
     },
-    /// The server sends something on its own.
+    /// The server sends a message without a request.
     Speaks {
         connection: u32,
         generation: u32,
     },
-    /// A receive looks at what is there.
+    /// A receive takes the bytes that have arrived.
     Looks {
         connection: u32,
         generation: u32,
@@ -186,7 +186,7 @@ impl World {
         self.at(time, happening);
     }
 
-    /// The connection an operation names, which must be the one that is there.
+    /// The connection that an operation names; it must be the current one.
     fn current(&mut self, connection: u32, generation: u32) -> &mut Simulated {
         let simulated = self.connections.get_mut(&connection).expect("a connection that exists");
         assert_eq!(simulated.generation, generation, "an operation on a connection that is gone");
@@ -214,7 +214,7 @@ impl World {
             Happening::WorkerHandle { connection, generation, end } => {
                 if let Some(simulated) = self.living(connection, generation) {
                     simulated.end = Some(end);
-                    // What comes from now on is not read any more.
+                    // Bytes that arrive from now on are not read.
                     simulated.is_silent = true;
                     self.look(connection, generation);
                 }
@@ -235,7 +235,7 @@ impl World {
                 }
             }
             Happening::Closed { connection, generation, was_armed } => {
-                // The end of an armed receive comes before the closing or after it.
+                // An armed receive ends before the close or after it.
                 let is_first = self.below(2) == 0;
                 let ended = || EventKind::ReceiveEnded(Failure(Errno::CANCELED));
                 if was_armed && is_first {
@@ -267,7 +267,7 @@ impl World {
                 self.current(connection, generation).is_up = true;
                 self.leave_later(connection, generation);
                 if self.below(1_000) < self.climate.refuse_share / 8 {
-                    // The target tires of it, whether it is used or not.
+                    // The target closes it after a while, used or not.
                     let time = self.now + Nanos(self.below(20_000_000));
                     self.at(
                         time,
@@ -284,7 +284,7 @@ impl World {
         self.connections.get_mut(&connection).filter(|s| s.generation == generation && s.is_up)
     }
 
-    /// Let an armed receive have what is there.
+    /// Gives the bytes that have arrived to an armed receive.
     fn look(&mut self, connection: u32, generation: u32) {
         let no_buffer = self.below(1_000) < self.climate.no_buffer_share;
         let wanted = 1 + self.below(2_048) as usize;
@@ -378,7 +378,7 @@ impl Driver for World {
                 inbox: Vec::new(),
             },
         );
-        // Half of the refusals are no answer at all: the loop's timeout has to notice.
+        // Half of the refusals give no answer: the loop's timeout must end the attempt.
         let is_unanswered = fate < self.climate.refuse_share / 2;
         if !is_unanswered {
             let refused = fate < self.climate.refuse_share;
@@ -420,7 +420,7 @@ impl Driver for World {
             return self.visit_constant(connection, generation, range);
         }
         if Some(range.end) == self.climate.held_at {
-            // Counted here: what refuses the body has none after it.
+            // Counted here, because a refused body is never complete.
             self.witness.requests.set(self.witness.requests.get() + 1);
             let answer = consent(&mut self.random);
             self.give(connection, generation, answer);
@@ -449,7 +449,7 @@ impl Driver for World {
             let answer = opened(&mut self.random, self.climate.manners, websocket);
             self.greet(connection, generation, answer);
         } else if bytes.first() == Some(&0x88) {
-            // Their goodbye is answered when all before it has been.
+            // The close notify is answered after everything before it.
             self.give(connection, generation, Answer::ThenClose(b"\x88\x00".to_vec()));
         }
     }
@@ -478,7 +478,7 @@ impl Driver for World {
 
     fn cancel_receive(&mut self, connection: u32, generation: u32) {
         self.witness.cancels.set(self.witness.cancels.get() + 1);
-        // It may have ended already, which is still to be reported.
+        // It may have ended already, but its end must still be reported.
         let simulated = self.current(connection, generation);
         let armed = simulated.armed;
         assert!(matches!(armed, None | Some(Armed::Multi)), "a cancelled {armed:?}");
@@ -488,7 +488,7 @@ impl Driver for World {
 
     fn inspect(&mut self, connection: u32, generation: u32) {
         assert!(self.current(connection, generation).is_up, "a closed connection is asked");
-        // Half of the answers never come, as on kernels that have none.
+        // Half of the queries get no answer, as on kernels without such a query.
         if self.below(2) == 0 {
             self.tell(connection, generation, EventKind::Inspected);
         }
@@ -506,7 +506,7 @@ impl Driver for World {
         simulated.is_up = false;
         simulated.generation = u32::MAX;
         if was_armed && self.below(4) == 0 {
-            // Bytes that were on their way up when the close came.
+            // Bytes that were on their way to the loop at the time of the close.
             let buffer = Lease { bytes: b"late".to_vec() };
             self.tell(connection, generation, EventKind::Received { buffer, more: true });
         }
@@ -531,7 +531,7 @@ impl Driver for World {
         let next = self.agenda.first_key_value().map_or(Timestamp::NEVER, |((time, _), _)| *time);
         let woken = next.min(latest + Nanos(late)).max(self.now);
         assert!(woken != Timestamp::NEVER, "the loop waits for something that never comes");
-        // Sometimes a burst: sleep past several happenings and find them all at once.
+        // Sometimes a burst: advance past several events and report them together.
         let burst = if self.below(5) == 0 { self.below(300_000) } else { 0 };
         self.now = (woken + Nanos(burst)).min(latest.max(woken));
         let mut due = Vec::new();
@@ -586,7 +586,7 @@ impl Driver for World {
 }
 
 impl Drop for World {
-    /// What was never handed out was never leased.
+    /// Completions that were never handed out hold no lease.
     fn drop(&mut self) {
         let is_lease =
             |event: &&DriverEvent<Lease>| matches!(event.kind, EventKind::Received { .. });

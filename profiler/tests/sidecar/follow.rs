@@ -1,5 +1,5 @@
-//! Who is followed: a worker that is replaced, a program that becomes another, a target that is
-//! gone before, during or after.
+//! The processes that the sidecar follows: a worker that is replaced, a program that executes
+//! another, a target that has ended before, during or after.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::targets;
 
 const FLAGS: &[&str] = &["-fomit-frame-pointer"];
 
-/// How root can sample here; nobody can, where this says why.
+/// Whether root can sample here; if not, prints the reason and skips the test.
 fn is_possible(test: &str) -> bool {
     Way::System.obstacle().inspect(|why| skip(test, why)).is_none()
 }
@@ -34,7 +34,7 @@ fn a_worker_is_followed_for_an_ordinary_user() {
     ordinary::with_burner(name, FLAGS, |burner| replaced(burner, Way::Ordinary));
 }
 
-/// A shell keeps one worker: when it is gone it starts the next.
+/// A shell keeps one worker: when the worker ends the shell starts the next.
 fn replaced(burner: &std::path::Path, way: Way) {
     let script = r#"while :; do "$0" shares; done"#;
     let mut shell = Program::start("sh", &["-c", script, burner.to_str().unwrap()]);
@@ -45,7 +45,7 @@ fn replaced(burner: &std::path::Path, way: Way) {
         let worker = shell.child();
         Program::burn_of(worker, Duration::from_millis(200));
         workers.push(worker);
-        // Killed it says nothing; the next one does when it is ready.
+        // A killed worker prints nothing; the next one prints a line when it is ready.
         kill(worker);
         shell.wait_ready();
     }
@@ -64,7 +64,7 @@ fn replaced(burner: &std::path::Path, way: Way) {
                 names.iter().any(|name| name.function == "burn_slices")
             })
             .count();
-        // 200 ms make 200 samples; where others take turns some are in the kernel.
+        // 200 ms give 200 samples; if other programs share the CPU, some are in the kernel.
         assert!(burning > 60, "{burning} samples of {worker}");
     }
     taken.expect_no_thread_twice();
@@ -96,7 +96,7 @@ fn becomes_another(burner: &std::path::Path, way: Way) {
     let script = r#"read -r line; exec "$0" shares"#;
     let mut shell = Program::start("sh", &["-c", script, burner.to_str().unwrap()]);
     let pid = shell.pid();
-    // It waits for its line: what is attached to is the shell.
+    // It waits for its line, so the sidecar attaches to the shell.
     wait_until("starting a shell", || {
         std::fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name.trim() == "sh")
     });

@@ -1,5 +1,5 @@
-//! Where a program's CPU time goes, and by which way it came there: functions in shares 60/30/10,
-//! with and without names and frame pointers, deep in a recursion, in 200 threads.
+//! The functions in which a program spends its CPU time, and their callers: shares 60/30/10, with
+//! and without names and frame pointers, in deep recursion, in 200 threads.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -16,21 +16,21 @@ use crate::targets;
 const STRIPPED: &[&str] = &["-fomit-frame-pointer", "-s"];
 const FRAME_POINTERS: &[&str] = &["-fno-omit-frame-pointer"];
 
-/// What is run, how much of it is recorded, and what its stacks have to look like.
+/// The program, the length of the recording, and the expected stacks.
 #[derive(Clone, Copy)]
 struct Case {
     words: &'static [&'static str],
     hz: u32,
     /// CPU time: 2,000 samples make 3 standard errors of a share 2 to 3.3 %.
     burn: Duration,
-    /// Whether stacks are too deep to be followed to their start.
+    /// Whether stacks are too deep to be unwound to their start.
     is_too_deep: bool,
 }
 
 const SHALLOW: Case =
     Case { words: &["shares"], hz: HZ, burn: Duration::from_millis(2_200), is_too_deep: false };
 const DEEP: Case = Case { words: &["recursion", "3000"], is_too_deep: true, ..SHALLOW };
-/// Rarer samples: an ordinary user's profiler has but one turn in 100 to read them.
+/// Fewer samples per second: an ordinary user's profiler gets only one turn in 100 to read them.
 const THREADS: Case =
     Case { words: &["threads", "200"], hz: 199, burn: Duration::from_secs(6), ..SHALLOW };
 
@@ -87,7 +87,7 @@ fn as_root(test: &str, way: Way, flags: &[&str], case: Case) {
 
 fn check(burner: &Path, way: Way, case: Case) {
     let burner = Program::burner(burner, &[case.words, &["--addresses"]].concat());
-    // Chance alone misses 3 standard errors in one of 130 recordings; hardly twice in a row.
+    // By chance 3 standard errors are exceeded in one of 130 recordings; hardly twice in a row.
     let taken = record(&burner, way, case);
     let first = taken.deviation(&burner);
     if !taken.has_right_shares(&burner) {
@@ -97,13 +97,13 @@ fn check(burner: &Path, way: Way, case: Case) {
     }
 }
 
-/// A recording whose stacks and sums are as they have to be.
+/// Makes a recording, and checks its stacks and sums.
 fn record(burner: &Program, way: Way, case: Case) -> Taken {
     let recorder = Recorder::attach(Selector::Pid(burner.pid()), way, case.hz);
     burner.burn(case.burn);
     let taken = burner.resting(|| recorder.detach());
-    // An ordinary user's profiler waits for its turn behind 200 others: what its small rings
-    // cannot hold until then is lost, and reported.
+    // An ordinary user's profiler waits for the CPU behind 200 other threads: samples that do not
+    // fit into its small rings until then are lost, and reported as lost.
     let may_lose = way == Way::Ordinary && case.words[0] == "threads";
     taken.expect_right_sum(may_lose);
     let figures = &taken.figures;
@@ -114,16 +114,16 @@ fn record(burner: &Program, way: Way, case: Case) -> Taken {
     taken.expect_no_thread_twice();
     if case.words[0] == "threads" {
         let tids: BTreeSet<u32> = taken.samples().iter().map(|sample| sample.tid).collect();
-        // Each of 200 has some 6 samples to come by: e⁻⁶ of them have none. The thread that
-        // started them may have one too.
+        // Each of the 200 threads has about 6 samples on average: e⁻⁶ of them have none. The thread
+        // that started them may have one too.
         let least = if may_lose { 100 } else { 190 };
         assert!((least..=201).contains(&tids.len()), "{} threads", tids.len());
     }
     taken
 }
 
-/// The burner's functions are called by one that only calls them, and their stacks begin where
-/// they do or with a mark.
+/// Checks that a caller without own work calls the burner's functions, and that their stacks begin
+/// at the program's start or with a mark.
 fn stacks_lead_there(taken: &Taken, burner: &Program, case: Case) {
     let (mut known, mut right) = (0, 0);
     let caller = burner.called("burn_slices");

@@ -1,5 +1,5 @@
-//! Children that come and go by the hundred while the sidecar attaches: what they burn is sampled
-//! once, whoever asks.
+//! Children that start and end by the hundred while the sidecar attaches: their CPU time is sampled
+//! exactly once for every kind of user.
 
 use std::path::Path;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use crate::support::{HZ, Recorder, Way, ordinary, skip, turn};
 use crate::targets;
 
 const FLAGS: &[&str] = &["-fomit-frame-pointer"];
-/// CPU time of the storm while it is recorded.
+/// CPU time of the children during the recording.
 const BURN: Duration = Duration::from_secs(3);
 
 #[test]
@@ -45,13 +45,13 @@ fn check(burner: &Path, way: Way) {
     let used = (all - before).as_secs_f64();
     let sampled = taken.sampled().as_secs_f64();
     let burned = taken.sampled_in("burn_slices").as_secs_f64();
-    // Without the kernel's half, starting and ending children is not seen; burning is.
+    // Without the kernel's part, the start and the end of children is not sampled; their work is.
     let least = if way == Way::Ordinary { 0.6 } else { 0.9 };
     let reported = format!("{sampled} s of {used} s, {burned} s of it burning");
     assert!((least * used..=1.1 * used + taken.accounted().1).contains(&sampled), "{reported}");
     assert!(burned > 0.9 * 0.6 * used, "{reported}");
     taken.expect_no_thread_twice();
-    // Two workers live 200 ms each, and a child that burns 3 ms comes after the other.
+    // Two workers live 200 ms each; children that burn 3 ms start one after another.
     let (workers, children) = taken.lives(pid);
     assert!(workers >= 4 && children >= 40, "{workers} workers, {children} children: {reported}");
     assert!(taken.figures.unwound.unwrap() > 0.98, "{:?}", taken.figures);

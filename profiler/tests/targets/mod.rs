@@ -1,8 +1,8 @@
-//! Programs to profile, compiled where they are needed: `burner` (CPU time in shares 60/30/10) and
-//! `leaky` (an HTTP server whose use of memory per request is known); their sources say how to run
-//! them. Flags of use: none (names, no frame pointers), `["-fomit-frame-pointer", "-s"]` (neither
-//! names nor frame pointers) and `["-fno-omit-frame-pointer"]`. The Python programs beside it are
-//! run as they are.
+//! Programs to profile, compiled when they are needed: `burner` (CPU time in shares 60/30/10) and
+//! `leaky` (an HTTP server whose use of memory per request is known); their sources explain how to
+//! run them. Useful flags: none (names, no frame pointers), `["-fomit-frame-pointer", "-s"]`
+//! (neither names nor frame pointers) and `["-fno-omit-frame-pointer"]`. The Python programs in the
+//! same folder need no compilation.
 
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Mutex;
 
-/// Why a program cannot be had here.
+/// Why a program cannot be compiled here.
 #[derive(Debug)]
 pub(crate) struct Skip(String);
 
@@ -22,11 +22,12 @@ impl fmt::Display for Skip {
 }
 
 /// Compiles `program` (`"burner"` or `"leaky"`) with `-O2 -g` and `flags`, once for each set of
-/// flags; later calls and runs find what is there. A skip is reported on stderr already.
+/// flags; later calls and runs use the existing file. If it returns an error, it has reported the
+/// skipped test on stderr.
 ///
 /// # Errors
-/// There is no C compiler; with `CI` set in the environment that panics, as a failed compilation
-/// always does.
+/// There is no C compiler; if `CI` is set in the environment that is a panic, as is every failed
+/// compilation.
 pub(crate) fn build(program: &str, flags: &[&str]) -> Result<PathBuf, Skip> {
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let _turn = ONE_AT_A_TIME.lock();
@@ -47,7 +48,8 @@ pub(crate) fn build(program: &str, flags: &[&str]) -> Result<PathBuf, Skip> {
     std::fs::create_dir_all(&folder).expect("the target folder is ours");
     let written = folder.join(format!("{program}.c"));
     std::fs::write(&written, source).expect("the target folder is ours");
-    // Under another name first: two test programs may build at once, and neither shall run half.
+    // First under a temporary name: two test programs may compile at once, and neither may run a
+    // partial file.
     let unfinished = folder.join(format!("{program}.{}", std::process::id()));
     let compiler = Command::new("cc")
         .args(["-O2", "-g", "-pthread"])

@@ -1,4 +1,4 @@
-//! What a world is like: how its server behaves, and what may go wrong.
+//! The properties of a world: the behaviour of its server, and its faults.
 
 use std::sync::Arc;
 
@@ -7,24 +7,24 @@ use uringbench_core::time::{Nanos, Timestamp};
 
 use crate::server::{Answer, Leaving, Manners, Websocket};
 
-/// What a world is like.
+/// The properties of a world.
 #[derive(Clone, Debug)]
 pub(crate) struct Climate {
     pub(crate) manners: Manners,
-    /// Thousandths of connection attempts that fail, half of them without an answer.
+    /// Thousandths of connection attempts that fail; half of them get no answer.
     pub(crate) refuse_share: u64,
     /// Thousandths of receives that find no buffer.
     pub(crate) no_buffer_share: u64,
-    /// The server leaves connections on which nothing has come for so long, in this way.
+    /// The server closes connections that were idle for this long, in this way.
     pub(crate) leaves: Option<(Nanos, Leaving)>,
-    /// Shortest service time, and by how much it may be longer.
+    /// The shortest service time, and the range above it.
     pub(crate) service_min: Nanos,
     pub(crate) service_max: Nanos,
-    /// What WebSockets say of their own accord.
+    /// The messages that the server sends on WebSockets without a request.
     pub(crate) speech: Speech,
-    /// How every request is answered, if always alike.
+    /// The answer to every request, if it is always the same.
     pub(crate) always: Option<Answer>,
-    /// Between these times the server answers nothing and then everything.
+    /// Between these times the server answers nothing; then it answers everything.
     pub(crate) stall: (Timestamp, Timestamp),
     pub(crate) has_multishot: bool,
     /// Connections pause between receives.
@@ -33,26 +33,26 @@ pub(crate) struct Climate {
     pub(crate) is_head: bool,
     pub(crate) pipeline: u16,
     pub(crate) request_length: usize,
-    /// Where the body of a request begins that waits for consent.
+    /// The offset of the body in a request that waits for `100 Continue`.
     pub(crate) held_at: Option<usize>,
     pub(crate) websocket: Option<Websocket>,
     pub(crate) has_tls: bool,
-    /// Thousandths of encrypted answers in which a byte is wrong.
+    /// Thousandths of encrypted answers with one wrong byte.
     pub(crate) corrupt_share: u64,
-    /// What users do; the request is then all of theirs that are always the same.
+    /// The script of the users; the request then consists of all their constant requests.
     pub(crate) script: Option<Arc<Script>>,
-    /// How long the kernel takes over each send that is handed to it.
+    /// The time that the kernel takes for each send.
     pub(crate) send_cost: Nanos,
-    /// So many waits, and the driver does not work any more.
+    /// The number of waits after which the driver fails.
     pub(crate) breaks_after: Option<u64>,
 }
 
-/// What WebSockets say of their own accord once they are open.
+/// The messages that the server sends on open WebSockets without a request.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Speech {
-    /// Messages with the answer to the opening, or right after it.
+    /// The number of messages together with the answer to the opening, or directly after it.
     pub(crate) greeting: u64,
-    /// Messages later, and within which time.
+    /// The number of later messages, and the time within which they are sent.
     pub(crate) pushes: u64,
     pub(crate) within: Nanos,
 }

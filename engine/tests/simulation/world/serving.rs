@@ -1,4 +1,4 @@
-//! The server's side of a world: requests reach it, and answers go out in pieces.
+//! The server's side of a world: it receives requests, and sends answers in pieces.
 
 use std::cmp::Reverse;
 
@@ -8,13 +8,13 @@ use uringbench_core::time::{Nanos, Timestamp};
 use super::{End, Happening, Speech, World};
 use crate::server::{Answer, Leaving, TIMED_OUT, answer, replied};
 
-/// How an answer that opens a WebSocket begins.
+/// The start of an answer that opens a WebSocket.
 const OPENS: &[u8] = b"HTTP/1.1 101";
-/// A message that echoes none.
+/// A message that is no echo.
 const SPOKEN: &[u8] = b"\x81\x05hello";
 
 impl World {
-    /// A send is under way whose end will be reported.
+    /// Begins a send whose end will be reported.
     pub(super) fn begin_told(&mut self, connection: u32, generation: u32) {
         let simulated = self.current(connection, generation);
         assert!(!simulated.is_told, "two sends at once whose ends are reported");
@@ -22,7 +22,7 @@ impl World {
         self.soon(Happening::Sent { connection, generation });
     }
 
-    /// Records reach the server.
+    /// The server receives TLS records.
     pub(super) fn decrypt(&mut self, connection: u32, generation: u32, bytes: &[u8]) {
         let length = self.climate.request_length;
         let has_script = self.climate.script.is_some();
@@ -43,7 +43,7 @@ impl World {
         }
     }
 
-    /// One request reaches the server.
+    /// The server receives one request.
     pub(super) fn serve(&mut self, connection: u32, generation: u32) {
         self.witness.requests.set(self.witness.requests.get() + 1);
         let (manners, is_head) = (self.climate.manners, self.climate.is_head);
@@ -55,8 +55,8 @@ impl World {
         self.give(connection, generation, answer);
     }
 
-    /// The answer to an opening, with a greeting in its segment or right after it; more may follow
-    /// at any time.
+    /// Sends the answer to an opening, with a greeting in its segment or directly after it; more
+    /// messages may follow at any time.
     pub(super) fn greet(&mut self, connection: u32, generation: u32, answer: Answer) {
         let Speech { greeting, pushes, within } = self.climate.speech;
         let is_refused = !matches!(&answer, Answer::Bytes(bytes) if bytes.starts_with(OPENS));
@@ -75,13 +75,13 @@ impl World {
         }
     }
 
-    /// Say something that nobody has asked for.
+    /// Sends a message without a request.
     pub(super) fn say(&mut self, connection: u32, generation: u32) {
         self.witness.spoken.set(self.witness.spoken.get() + 1);
         self.give(connection, generation, Answer::Bytes(SPOKEN.to_vec()));
     }
 
-    /// An answer is given when it is ready.
+    /// Sends an answer when it is ready.
     pub(super) fn give(&mut self, connection: u32, generation: u32, answer: Answer) {
         let service = self.climate.service_min + Nanos(self.below(self.climate.service_max.0));
         let (now, (from, to)) = (self.now, self.climate.stall);
@@ -110,7 +110,7 @@ impl World {
         self.leave_later(connection, generation);
     }
 
-    /// The server leaves when nothing comes for long.
+    /// Closes the connection if nothing arrives for long.
     pub(super) fn leave_later(&mut self, connection: u32, generation: u32) {
         let Some((after, _)) = self.climate.leaves else { return };
         let now = self.now;
@@ -119,7 +119,7 @@ impl World {
         self.at(time, Happening::Leaves { connection, generation, given });
     }
 
-    /// It does, unless something has come.
+    /// Closes it, unless something has arrived.
     pub(super) fn leave(&mut self, connection: u32, generation: u32, given: u64) {
         let Some((_, leaving)) = self.climate.leaves else { return };
         let Some(simulated) = self.living(connection, generation) else { return };
@@ -137,8 +137,8 @@ impl World {
         self.deliver(connection, generation, self.now, bytes, end);
     }
 
-    /// An answer as it goes over the wire: with TLS in records, some of them damaged, some ends
-    /// announced.
+    /// The bytes of an answer on the wire: with TLS in records, some of them damaged, some followed
+    /// by a close notify.
     pub(super) fn encrypted(
         &mut self,
         connection: u32,
@@ -161,7 +161,7 @@ impl World {
         bytes
     }
 
-    /// Bytes on their way, in pieces.
+    /// Delivers bytes in pieces.
     pub(super) fn deliver(
         &mut self,
         connection: u32,
@@ -189,7 +189,7 @@ impl World {
 }
 
 impl World {
-    /// The kernel sends what was handed over, one after the other.
+    /// The kernel sends the submitted bytes in order.
     pub(super) fn send_all(&mut self) {
         for _ in 0..std::mem::take(&mut self.unsubmitted) {
             self.witness.departures.borrow_mut().push(self.now);
@@ -197,8 +197,8 @@ impl World {
         }
     }
 
-    /// Before it waits the loop has seen everything there is: whatever is up is received on, so
-    /// that its end is noticed, used or not.
+    /// Before the loop waits it has seen every completion, so every open connection must have an
+    /// armed receive: otherwise the loop would miss the end of an idle connection.
     pub(super) fn check_receives(&self) {
         if self.climate.is_slow {
             return;
@@ -209,7 +209,7 @@ impl World {
         }
     }
 
-    /// Completions of different connections come in any order; those of one keep theirs.
+    /// Shuffles completions of different connections; those of one connection keep their order.
     pub(super) fn reorder(&mut self) {
         let salt = self.random.next_u64();
         let mut events: Vec<_> = self.events.drain(..).collect();

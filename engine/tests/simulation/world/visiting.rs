@@ -1,4 +1,4 @@
-//! The server's side of a script: requests and messages are distinguished, checked and answered.
+//! The server's side of a script: it recognises, checks and answers requests and messages.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -12,13 +12,13 @@ use crate::server::{Answer, Websocket, answer, events, opened, replied};
 use crate::visits::{Latest, Visit, is_blind, is_stream, socket};
 
 impl World {
-    /// Bytes that are always the same reach the server.
+    /// The server receives bytes of constant requests.
     pub(super) fn visit_constant(&mut self, connection: u32, generation: u32, range: Range<usize>) {
         let script = self.climate.script.clone().expect("parts are sent of a script's requests");
         self.visit(connection, generation, &script.constants()[range]);
     }
 
-    /// Bytes of a user's reach the server.
+    /// The server receives bytes of a user.
     pub(super) fn visit(&mut self, connection: u32, generation: u32, bytes: &[u8]) {
         let Some(script) = self.climate.script.clone() else { return };
         let simulated = self.current(connection, generation);
@@ -42,13 +42,13 @@ impl World {
         self.witness.bytes.set(self.witness.bytes.get() + request.len() as u64);
     }
 
-    /// A whole request.
+    /// Handles a complete request.
     fn attend(&mut self, connection: u32, generation: u32, script: &Arc<Script>, request: &[u8]) {
         self.count(request);
         let visit = self.witness.visits.borrow_mut().read(script, request);
         let manners = self.climate.manners;
         let talk = socket(script, visit.step);
-        // It is over when its connection is.
+        // It ends when its connection ends.
         let is_talk = talk.is_some();
         let answer = if let Some(accept) = talk {
             let simulated = self.current(connection, generation);
@@ -59,13 +59,13 @@ impl World {
             events(&mut self.random)
         } else {
             let answer = answer(&mut self.random, manners, visit.is_head);
-            // What will be taken for the answer to another request names nobody.
+            // An answer that will be taken for that of another request names no user.
             let is_ahead = self.current(connection, generation).is_ahead;
             if is_ahead { answer } else { named(answer, &visit) }
         };
         let simulated = self.current(connection, generation);
         simulated.answers_at = Timestamp::NEVER;
-        // Whatever came too much before may be taken for the answer to this.
+        // An earlier surplus message may be taken for the answer to this request.
         let is_answered = simulated.is_ahead;
         simulated.is_ahead |= matches!(&answer, Answer::Bytes(bytes) if is_doubled(bytes));
         self.greet(connection, generation, answer);
@@ -86,7 +86,7 @@ impl World {
         }
     }
 
-    /// A whole frame.
+    /// Handles a complete frame.
     fn reply(&mut self, connection: u32, generation: u32, frame: &[u8]) {
         const CLOSE: u8 = 8;
         let opcode = frame[0] & 0x0f;
@@ -102,7 +102,7 @@ impl World {
         let mut visits = self.witness.visits.borrow_mut();
         visits.messages += 1;
         if is_blind {
-            // Whatever comes may be taken for the answer, and the goodbye wait for its turn.
+            // Any message may be taken for the answer, and the close frame waits for its turn.
             visits.end_talk(connection, generation, now);
         }
         drop(visits);
@@ -115,7 +115,7 @@ impl World {
     }
 }
 
-/// Where the request at the beginning ends.
+/// The end of the first request.
 fn end_of(bytes: &[u8]) -> Option<usize> {
     let head = bytes.windows(4).position(|four| four == b"\r\n\r\n")? + 4;
     let text = std::str::from_utf8(&bytes[..head]).expect("a header is text");
@@ -124,7 +124,7 @@ fn end_of(bytes: &[u8]) -> Option<usize> {
     (bytes.len() >= head + length).then_some(head + length)
 }
 
-/// The lengths of a client's frame: of its header, mask included, and of all of it.
+/// The lengths of a client's frame: of the header with the mask, and of the whole frame.
 fn lengths(bytes: &[u8]) -> Option<(usize, usize)> {
     let (head, payload) = match bytes.get(1)? & 0x7f {
         126 => (8, usize::from(u16::from_be_bytes([*bytes.get(2)?, *bytes.get(3)?]))),
@@ -139,7 +139,7 @@ fn frame_end(bytes: &[u8]) -> Option<usize> {
     (bytes.len() >= all).then_some(all)
 }
 
-/// An answer that says whom it is for.
+/// An answer that names its user.
 fn named(answer: Answer, visit: &Visit) -> Answer {
     const LINE: &[u8] = b"HTTP/1.1 200 OK\r\n";
     let name = visit.user.map_or_else(|| "constant".to_owned(), |user| user.to_string());
@@ -152,7 +152,7 @@ fn named(answer: Answer, visit: &Visit) -> Answer {
     }
 }
 
-/// Whether it is twice the same.
+/// Whether the bytes are the same twice.
 fn is_doubled(bytes: &[u8]) -> bool {
     let (first, second) = bytes.split_at(bytes.len() / 2);
     first == second

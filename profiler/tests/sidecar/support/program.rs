@@ -1,4 +1,4 @@
-//! A target: a program in a process of its own, killed with its children when the test ends.
+//! A target: a program in a separate process, killed with its children when the test ends.
 
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Write};
@@ -11,35 +11,35 @@ use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 use super::wait_until;
 
-/// A program at work.
+/// A running program.
 pub(crate) struct Program {
     child: Child,
     stdin: Option<ChildStdin>,
     stdout: BufReader<ChildStdout>,
-    /// Functions by their plain names, and their addresses in the file.
+    /// Functions by name, and their addresses in the file.
     addresses: Vec<(String, u64)>,
-    /// Whether its file has no names.
+    /// Whether its file has no symbol names.
     is_stripped: bool,
 }
 
 impl Program {
-    /// Start the burner and wait until it burns.
+    /// Starts the burner and waits until it burns.
     pub(crate) fn burner(program: &Path, words: &[&str]) -> Self {
         let mut started = Self::start(program, words);
-        // Names are distinguished by their own table alone.
+        // The file's own table is enough to identify the names.
         let file = std::fs::read(program).unwrap();
         started.is_stripped = !file.windows(7).any(|bytes| bytes == b".symtab");
         started.wait_ready();
         started
     }
 
-    /// Start any program.
+    /// Starts a program.
     pub(crate) fn start(program: impl AsRef<OsStr>, words: &[&str]) -> Self {
         let mut child = Command::new(program)
             .args(words)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            // A group of its own, so that whatever it started can be ended with it.
+            // A process group of its own, so that all its children can be ended with it.
             .process_group(0)
             .spawn()
             .unwrap();
@@ -48,7 +48,7 @@ impl Program {
         Self { child, stdin, stdout, addresses: Vec::new(), is_stripped: false }
     }
 
-    /// Wait until the burner that it is or has become burns.
+    /// Waits until the burner, which this program is or has executed, burns.
     pub(crate) fn wait_ready(&mut self) {
         loop {
             let line = self.line();
@@ -63,13 +63,12 @@ impl Program {
         }
     }
 
-    /// Its process number.
+    /// The process ID.
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
 
-    /// What a function is called in a profile: by its name, or where the file has no names by its
-    /// address.
+    /// The name of a function in a profile: its symbol, or its address if the file has no names.
     pub(crate) fn called(&self, function: &str) -> String {
         let address = self.addresses.iter().find(|(name, _)| name == function);
         match address {
@@ -78,30 +77,30 @@ impl Program {
         }
     }
 
-    /// Let it read a line.
+    /// Sends a line to its standard input.
     pub(crate) fn tell(&mut self) {
         self.stdin.take().unwrap().write_all(b"go\n").unwrap();
     }
 
-    /// Wait until it and the children it waited for have used this much CPU time more.
+    /// Waits until it and the children it waited for have used this much more CPU time.
     pub(crate) fn burn(&self, more: Duration) {
         Self::burn_of(self.pid(), more);
     }
 
-    /// Wait until any process and the children it waited for have.
+    /// The same for any process.
     pub(crate) fn burn_of(pid: u32, more: Duration) {
         let wanted = cpu_used(pid).unwrap() + more;
         wait_until("burning", || cpu_used(pid).is_none_or(|used| used >= wanted));
     }
 
-    /// The one child it has.
+    /// Its only child.
     pub(crate) fn child(&self) -> u32 {
         let pid = self.pid();
         let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
         children.unwrap().trim().parse().unwrap()
     }
 
-    /// Let it rest for as long as `work` takes: 200 busy threads would leave nothing for that.
+    /// Stops it while `work` runs: 200 busy threads would leave no CPU time for that.
     pub(crate) fn resting<T>(&self, work: impl FnOnce() -> T) -> T {
         let pid = Pid::from_child(&self.child);
         kill_process(pid, Signal::STOP).unwrap();
@@ -110,7 +109,7 @@ impl Program {
         done
     }
 
-    /// Wait for it to end by itself; the CPU time that it says it used, if it says so.
+    /// Waits until it ends by itself; returns the CPU time that it printed, if it did.
     pub(crate) fn wait(mut self) -> Option<Duration> {
         let mut used = None;
         loop {
@@ -126,7 +125,7 @@ impl Program {
         used
     }
 
-    /// Ask it to end; the CPU time that it and its children used.
+    /// Ends it; returns the CPU time that it and its children used.
     pub(crate) fn end(self) -> Duration {
         kill_process(Pid::from_child(&self.child), Signal::TERM).unwrap();
         self.wait().unwrap()
@@ -146,7 +145,7 @@ impl Drop for Program {
     }
 }
 
-/// CPU time of a process and of the children it waited for, in steps of 10 ms; `None` when it has
+/// CPU time of a process and of the children it waited for, in steps of 10 ms; `None` if it has
 /// ended.
 pub(crate) fn cpu_used(pid: u32) -> Option<Duration> {
     let stat = procfs::process::Process::new(pid.cast_signed()).ok()?.stat().ok()?;
@@ -156,10 +155,10 @@ pub(crate) fn cpu_used(pid: u32) -> Option<Duration> {
     (!is_ended).then(|| Duration::from_millis(ticks * 1_000 / procfs::ticks_per_second()))
 }
 
-/// CPU time that a process and its children have used, those still living included.
+/// CPU time that a process and its children have used, including children still running.
 pub(crate) fn tree_used(pid: u32) -> Duration {
     loop {
-        // A child that ends between the readings would be counted never or twice.
+        // A child that ends between two readings would be counted never or twice.
         let before = cpu_used(pid).unwrap();
         let path = format!("/proc/{pid}/task/{pid}/children");
         let children = std::fs::read_to_string(path).unwrap();

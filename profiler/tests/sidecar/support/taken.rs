@@ -1,4 +1,4 @@
-//! What was recorded of a target, read as a test reads it.
+//! A recording of a target, and the figures that the tests check.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -13,10 +13,10 @@ use uringbench_profiler::timeline::reading::TargetReading;
 
 use super::program::Program;
 
-/// Where the burner's CPU time goes.
+/// The functions of the burner and their shares of its CPU time.
 pub(crate) const SHARES: [(&str, f64); 3] =
     [("sixty_percent", 0.6), ("thirty_percent", 0.3), ("ten_percent", 0.1)];
-/// How far a share may be from the truth, in standard errors of the number of samples.
+/// How far a share may be from the expected one, in standard errors of the number of samples.
 const ERRORS_MAX: f64 = 3.0;
 
 /// A recording and its figures.
@@ -35,30 +35,30 @@ impl Taken {
         self.recording.profile.as_ref().expect("it was sampled")
     }
 
-    /// The samples of CPUs.
+    /// The samples of CPU use.
     pub(crate) fn samples(&self) -> Vec<Sample> {
         let samples = self.profile().samples.samples().map(Result::unwrap);
         samples.filter(|sample| sample.kind == SampleKind::Cpu).collect()
     }
 
-    /// CPU time by the samples.
+    /// CPU time according to the samples.
     pub(crate) fn sampled(&self) -> Duration {
         Duration::from_nanos(self.samples().iter().map(|sample| sample.weight).sum())
     }
 
-    /// The processes that samples are of.
+    /// The processes of the samples.
     pub(crate) fn pids(&self) -> BTreeSet<u32> {
         self.samples().iter().map(|sample| sample.pid).collect()
     }
 
-    /// The names of a stack, from the innermost frame on.
+    /// The names of a stack, innermost frame first.
     pub(crate) fn names(&self, stack: StackId) -> Vec<&FrameName> {
         let profile = self.profile();
         profile.stacks.leaf_first(stack).map(|frame| profile.name(frame)).collect()
     }
 
-    /// In how many samples each function was the innermost of the program's own; the kernel may be
-    /// at work on top of it.
+    /// The number of samples in which each function was the program's innermost; kernel frames
+    /// above it are ignored.
     pub(crate) fn innermost(&self) -> BTreeMap<String, u64> {
         let mut counts = BTreeMap::new();
         for sample in self.samples() {
@@ -69,7 +69,7 @@ impl Taken {
         counts
     }
 
-    /// The program's functions of a stack, from the innermost on, without the kernel's.
+    /// The program's functions of a stack, innermost first, without the kernel's.
     pub(crate) fn own_names(&self, stack: StackId) -> Vec<&str> {
         let names = self.names(stack).into_iter();
         let own = names.filter(|name| name.kind != FrameKind::Kernel);
@@ -83,12 +83,12 @@ impl Taken {
         Duration::from_nanos(inside.map(|sample| sample.weight).sum())
     }
 
-    /// How far the burner's shares are from the truth, in standard errors: the worst of them.
+    /// The largest distance of the burner's shares from the expected ones, in standard errors.
     pub(crate) fn deviation(&self, burner: &Program) -> f64 {
         let counts = self.innermost();
         let count = |name: &str| counts.get(&burner.called(name)).copied().unwrap_or(0) as f64;
         let all: f64 = SHARES.iter().map(|(name, _)| count(name)).sum();
-        // Nearly all of its time goes there.
+        // The burner spends nearly all its time in these functions.
         let samples = self.samples().len() as f64;
         assert!(all > 0.9 * samples, "{all} of {samples}: {counts:?}");
         let errors = SHARES.map(|(name, share)| {
@@ -98,13 +98,14 @@ impl Taken {
         errors.into_iter().fold(0.0, f64::max)
     }
 
-    /// Whether the shares are right.
+    /// Whether all shares are within the limit.
     pub(crate) fn has_right_shares(&self, burner: &Program) -> bool {
         self.deviation(burner) <= ERRORS_MAX
     }
 
-    /// The samples stand for the CPU time that the scheduler accounts to the target, within 10 %;
-    /// only a deviation from that counts against the profile, and losses if it may lose.
+    /// Checks that the samples stand for the CPU time that the scheduler accounts to the target,
+    /// within 10 %; only a deviation from that counts against the profile, and lost samples if it
+    /// may lose some.
     pub(crate) fn expect_right_sum(&self, may_lose: bool) {
         let figures = &self.figures;
         let codes: Vec<&str> = figures.reasons.iter().map(|reason| reason.code.as_str()).collect();
@@ -129,9 +130,10 @@ impl Taken {
         assert_eq!(is_told, coverage.is_some_and(|c| !(0.9..=1.1).contains(&c)), "{figures:?}");
     }
 
-    /// CPU time between the first reading and the last in seconds, and what may come to it: where
-    /// others preempt the target, samples taken in the kernel while it switches between them fall
-    /// on the target though the scheduler accounts for that time to nobody or the others.
+    /// CPU time between the first reading and the last in seconds, and the time that may be added
+    /// to it: if other programs preempt the target, samples taken in the kernel during the switch
+    /// count for the target, though the scheduler accounts for that time to nobody or to the
+    /// others.
     pub(crate) fn accounted(&self) -> (f64, f64) {
         const SWITCH_S: f64 = 20e-6;
         let readings = &self.recording.sampled.readings;
@@ -143,7 +145,7 @@ impl Taken {
         (used(last) - used(first), preempted as f64 * SWITCH_S)
     }
 
-    /// CPU time by the samples between the first reading and the last.
+    /// CPU time according to the samples between the first reading and the last.
     fn sampled_within(&self) -> Duration {
         let readings = &self.recording.sampled.readings;
         let within = readings[0].time..readings[readings.len() - 1].time;
@@ -151,7 +153,7 @@ impl Taken {
         Duration::from_nanos(samples.map(|sample| sample.weight).sum())
     }
 
-    /// Nobody uses more CPU time than there is: a thread sampled twice would.
+    /// Checks that no thread uses more CPU time than has passed, as a thread sampled twice would.
     pub(crate) fn expect_no_thread_twice(&self) {
         let mut threads: BTreeMap<u32, (u64, u64, u64)> = BTreeMap::new();
         for Sample { time, tid, weight, .. } in self.samples() {
@@ -161,14 +163,14 @@ impl Taken {
             *sum += weight;
         }
         for (tid, (first, last, sum)) in threads {
-            // The first sample stands for what was before it, and one more may be about to come.
+            // The first sample stands for the time before it, and one more may be about to arrive.
             let period = 1_000_000_000 / u64::from(self.profile().facts.hz);
             let most = (last - first) * 11 / 10 + 2 * period;
             assert!(sum <= most, "thread {tid}: {sum} ns in {} ns", last - first);
         }
     }
 
-    /// How many processes but `parent` burned for long, and how many for a moment.
+    /// The number of processes other than `parent` that burned for long, and for a moment.
     pub(crate) fn lives(&self, parent: u32) -> (usize, usize) {
         let mut lives: BTreeMap<u32, Duration> = BTreeMap::new();
         for sample in self.samples().iter().filter(|sample| sample.pid != parent) {
