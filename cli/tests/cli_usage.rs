@@ -1,7 +1,7 @@
-//! Bad input at the command line: one clear line on stderr, exit 2, nothing started.
+//! Wrong input on the command line: one clear line on stderr, exit code 2, and no run is started.
 //!
-//! And what needs no server: help, version, completions, man pages, doctor, a reader that leaves
-//! early.
+//! Also the uses that need no server: help, version, completions, man pages, doctor, a reader that
+//! closes the pipe early.
 
 use std::io::Read;
 use std::net::TcpListener;
@@ -21,7 +21,7 @@ fn complaint(output: &Output) -> String {
 
 #[test]
 fn bad_input_is_one_line_and_exit_2() {
-    // A target that would notice being loaded.
+    // A target that would notice a connection.
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     listener.set_nonblocking(true).unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());

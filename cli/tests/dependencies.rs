@@ -1,8 +1,8 @@
-//! What other people's code comes with the program: its licences, where it is from, which Rust it
-//! needs, and which crates are built twice.
+//! The dependencies of the program: their licences, their sources, the Rust version they need, and
+//! the crates that are built in two versions.
 //!
-//! Read from `cargo metadata`, so nothing is downloaded that a build has not needed already. Known
-//! vulnerabilities are not looked for here: their database changes daily and needs the network.
+//! Read from `cargo metadata`, so the test downloads only what a build needs anyway. Known
+//! vulnerabilities are not checked here: their database changes daily and needs the network.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -11,8 +11,8 @@ use std::sync::LazyLock;
 
 use serde_json::Value;
 
-/// Licence expressions as crates write them. All but the last two ask for no more than their
-/// notice; new ones are read before they are added here.
+/// Licence expressions as crates state them. All but the last two only require that their notice is
+/// kept; read a new licence before you add it here.
 const LICENCES: [&str; 27] = [
     "MIT OR Apache-2.0",
     "MIT/Apache-2.0",
@@ -38,15 +38,16 @@ const LICENCES: [&str; 27] = [
     "Apache-2.0 AND ISC",
     "Unlicense OR MIT",
     "Unlicense/MIT",
-    // Tables of Unicode, which may be used and passed on freely.
+    // Unicode tables, which may be used and redistributed freely.
     "Unicode-3.0",
     "(MIT OR Apache-2.0) AND Unicode-3.0",
-    // inferno, which draws flame graphs. Copyleft of its files alone: who changes them publishes
-    // them; what is linked with them keeps its licence.
+    // inferno, which draws flame graphs. Its copyleft covers only its own files: changes to them
+    // must be published; programs linked with them keep their licence.
     "CDDL-1.0",
 ];
 
-/// Crates of which there are several versions: how many, and who holds the older ones.
+/// Crates of which there are several versions: the number of versions, and the crates that need the
+/// older ones.
 const DUPLICATES: [(&str, usize, &str); 21] = [
     ("base64", 2, "0.23 by pem, for rcgen, which makes certificates for tests"),
     ("bitflags", 2, "1 by io-uring 0.6, see there"),
@@ -71,7 +72,7 @@ const DUPLICATES: [(&str, usize, &str); 21] = [
     ("synstructure", 2, "0.13 by x509-parser, for rcgen in tests"),
 ];
 
-/// Every package that a build of the workspace and its tests takes on this kind of machine.
+/// Every package that a build of the workspace and its tests needs on this platform.
 static PACKAGES: LazyLock<Vec<Value>> = LazyLock::new(|| {
     let platform = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
     let output = Command::new(env!("CARGO"))
@@ -140,7 +141,7 @@ fn everything_comes_from_the_registry_and_builds_with_our_oldest_rust() {
     }
 }
 
-/// `1.88` or `1.88.0`; nothing where a crate does not say.
+/// `1.88` or `1.88.0`; zero if a crate states no version.
 fn release(version: &str) -> (u32, u32) {
     let mut numbers = version.split('.').map(|number| number.parse().unwrap_or(0));
     (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))

@@ -1,7 +1,8 @@
-//! The pages hold what they say: their commands run, their options, links, keys and codes exist.
+//! Checks the pages against the program: their commands run, and their options, links, keys and
+//! codes exist.
 //!
-//! Each page with `sh` blocks is a test of its own: they run beside each other. A block marked
-//! `sh skip` is for a person: other programs, and servers that run until stopped.
+//! Each page with `sh` blocks is a separate test, so that they run in parallel. A block marked `sh
+//! skip` is only for people: it needs other programs, or servers that run until stopped.
 
 #[path = "docs/commands.rs"]
 mod commands;
@@ -134,14 +135,14 @@ fn documents_have_no_keys_beside_those_of_the_page() {
     }
 }
 
-/// The help of a command and of all below it, as its own list names them.
+/// Adds the help of a command and of all its subcommands, as the help lists them.
 fn read_help(words: &[&str], help: &mut String) {
     let output = uringbench(Path::new(".")).args(words).arg("--help").output();
     let text = String::from_utf8(output.expect("the binary starts").stdout);
     let text = text.expect("help is UTF-8");
     let listed = text.split("\nCommands:\n").nth(1).and_then(|rest| rest.split("\n\n").next());
     for line in listed.into_iter().flat_map(str::lines) {
-        // A further line of a text is indented by more.
+        // Continuation lines are indented further.
         let name = line.strip_prefix("  ").filter(|line| !line.starts_with(' '));
         if let Some(name) = name.and_then(|line| line.split(' ').next()) {
             read_help(&[words, &[name]].concat(), help);
@@ -150,7 +151,7 @@ fn read_help(words: &[&str], help: &mut String) {
     help.push_str(&text);
 }
 
-/// `-x` and `--long`, each with nothing that belongs to it.
+/// `-x` and `--long` options in a text, without their values.
 fn options(text: &str) -> BTreeSet<String> {
     let words = text.split(|c: char| c.is_whitespace() || "[],|=(`)".contains(c));
     let is_option = |word: &&str| {

@@ -1,4 +1,4 @@
-//! `uringbench import` as people type it: where the scenario goes, and what is reported.
+//! `uringbench import` on the command line: where it writes the scenario, and what it reports.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -102,7 +102,7 @@ fn files_that_the_input_names_are_found_from_the_scenario() {
     }
 }
 
-/// A server that takes down the requests of all its connections: method, address and body.
+/// A server that records the requests of all its connections: method, address and body.
 fn recorder() -> (String, Receiver<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has free ports");
     let url = format!("http://{}", listener.local_addr().expect("a bound listener has an address"));
@@ -164,7 +164,7 @@ fn an_archive_is_sent_as_the_browser_sent_it() {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    // It lasts until the first flow is through, or a request is missing for long.
+    // Waits until the first flow is complete, or no request arrives for long.
     let wait = Duration::from_secs(30);
     let sent: Vec<String> =
         std::iter::from_fn(|| requests.recv_timeout(wait).ok()).take(by_browser.len()).collect();

@@ -1,8 +1,8 @@
-//! The scenarios that come with uringbench are right, and the reference application passes them.
+//! The scenarios that come with uringbench are correct, and the reference application passes them.
 //!
-//! Each file of a pack is run for a moment against an application started for the pack: every step
-//! is taken, and every check holds. How fast it was, and so whether objectives were met, depends on
-//! the machine and is not looked at.
+//! Each file of a pack runs for a moment against an application started for the pack: every step
+//! must run, and every check must hold. The speed, and therefore whether objectives are met,
+//! depends on the machine and is not tested.
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -10,8 +10,8 @@ use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
 
-/// How long a file is run. A rare flow of a slow machine may not be chosen in the first; then the
-/// next is tried.
+/// Durations of a run. On a slow machine a rare flow may not be selected in the first; then the
+/// test tries the next.
 const DURATIONS: [&str; 4] = ["300ms", "1s", "4s", "15s"];
 
 #[test]
@@ -71,7 +71,7 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios")
 }
 
-/// Where scenarios are.
+/// The folders with scenarios.
 fn folders() -> [PathBuf; 4] {
     ["", "shootout", "features", "taskflow"].map(|name| root().join(name))
 }
@@ -90,7 +90,7 @@ fn uringbench() -> Command {
     Command::new(env!("CARGO_BIN_EXE_uringbench"))
 }
 
-/// `uringbench target --app`, running; killed on drop.
+/// A running `uringbench target --app`; killed on drop.
 struct Application {
     child: Child,
     url: String,
@@ -109,7 +109,7 @@ impl Application {
         application
     }
 
-    /// What a run of the scenario came to.
+    /// The result of a run of the scenario.
     fn result(&self, file: &Path, duration: &str) -> Value {
         let folder = tempfile::tempdir().expect("the machine has room for a folder");
         let words = "--json -q --warmup 0s -c 4 --cores 1 --timeout 30s";
@@ -121,7 +121,7 @@ impl Application {
             .output()
             .expect("the binary runs");
         let stderr = String::from_utf8_lossy(&output.stderr);
-        // Objectives may be missed, and so short a run is not valid everywhere.
+        // Objectives may be missed, and such a short run is not valid on every machine.
         let is_done = output.status.code().is_some_and(|code| [0, 11, 12, 13].contains(&code));
         assert!(is_done, "{}: {:?}\n{stderr}", file.display(), output.status);
         serde_json::from_slice(&output.stdout).expect("one JSON document")

@@ -1,4 +1,4 @@
-//! `uringbench target --app` from its switches to its end; what it answers, its crate tests.
+//! `uringbench target --app` from its options to its end; the tests of its crate check its answers.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -13,7 +13,7 @@ fn target(words: &[&str]) -> Command {
     command
 }
 
-/// A child that does not outlive a failing test.
+/// A child that is killed if the test fails.
 struct Running(Child);
 
 impl Drop for Running {

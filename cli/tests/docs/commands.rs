@@ -1,4 +1,4 @@
-//! Commands of a page, run as they stand, but against servers of our own and for a shorter time.
+//! Runs the commands of a page as written, but against test servers and for a shorter time.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -10,23 +10,23 @@ use crate::support::script::Behaviour;
 use crate::support::socket_server::SocketServer;
 use crate::support::tls_front::{Front, Manner};
 
-/// Where the pages say the user's server is.
+/// The address of the user's server in the pages.
 const USERS_URL: &str = "http://127.0.0.1:8080/";
-/// The same over TLS, and one that speaks WebSocket.
+/// The same over TLS, and one for WebSocket.
 const USERS_TLS_URL: &str = "https://127.0.0.1:8443/";
 const USERS_SOCKET_URL: &str = "ws://127.0.0.1:8081/";
-/// What it is called.
+/// The process name of the user's server in the pages.
 const USERS_SERVER: &str = "nginx";
 /// Long enough for every worker to measure something.
 const SHORT: &str = "300ms";
-/// How a checkout without an installed binary runs it.
+/// The command that runs uringbench from a checkout.
 const BY_CARGO: &str = "cargo run --release -- ";
 
-/// Run a page's commands in their order, in one folder: some read what others left.
+/// Runs a page's commands in order, in one folder, since some read the results of others.
 pub(crate) fn work(path: &str) {
     let page = Page::read(path);
     let folder = tempfile::tempdir().expect("the machine has room for a folder");
-    // A block named after a file is that file.
+    // A block with a file name is that file.
     for (mark, block) in page.blocks() {
         if let Some(name) = mark.strip_prefix("toml ") {
             fs::write(folder.path().join(name), block).expect("the folder is ours");
@@ -57,10 +57,10 @@ pub(crate) fn work(path: &str) {
 fn succeeds(line: &str, target: &Target, folder: &Path) {
     let output = run_shortened(line, target, folder);
     let code = output.status.code();
-    // Whether an objective is met depends on the machine; all else must succeed.
+    // Whether an objective is met depends on the machine; all other commands must succeed.
     let expected: &[i32] = match line {
         line if line.contains("--slo") || is_scenario(line) => &[0, 11, 12, 13],
-        // So short a soak decides nothing.
+        // Such a short soak cannot give a verdict.
         line if line.contains(" soak ") => &[12],
         _ => &[0],
     };
@@ -103,7 +103,7 @@ fn is_scenario(line: &str) -> bool {
     has_file && ![" scenario ", " import "].iter().any(|command| line.contains(command))
 }
 
-/// Files name the user's server; the application here is elsewhere, and the time is short.
+/// Replaces the user's server by the address of the test application, and shortens the time.
 fn to_app(line: &str, app: &Target) -> String {
     let address = app.url.trim_start_matches("http://").trim_end_matches('/');
     let short = if line.contains(" -d ") { "" } else { "-d 1s " };
@@ -111,7 +111,7 @@ fn to_app(line: &str, app: &Target) -> String {
     line.replacen("uringbench ", &options, 1)
 }
 
-/// In a shell, since quotes and pipes are part of what a page shows.
+/// Runs the line in a shell, since quotes and pipes are part of the page.
 fn run_shortened(line: &str, target: &Target, folder: &Path) -> Output {
     let binaries = Path::new(env!("CARGO_BIN_EXE_uringbench")).parent().expect("it is in a folder");
     let path = std::env::var_os("PATH").unwrap_or_default();
@@ -125,14 +125,14 @@ fn run_shortened(line: &str, target: &Target, folder: &Path) -> Output {
         .expect("there is a shell")
 }
 
-/// The binary, to be run in `folder`.
+/// The command of the binary, to run in `folder`.
 pub(crate) fn uringbench(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_uringbench"));
     command.current_dir(folder);
     command
 }
 
-/// `uringbench target`, running; killed on drop.
+/// A running `uringbench target`; killed on drop.
 pub(crate) struct Target {
     pub(crate) child: Child,
     pub(crate) url: String,

@@ -1,4 +1,4 @@
-//! docs/reference/scenario-fields.md, made of the JSON Schema of scenario files.
+//! docs/reference/scenario-fields.md, generated from the JSON Schema of scenario files.
 
 use std::path::Path;
 
@@ -29,7 +29,7 @@ fn scenario_fields_page_is_up_to_date() {
     is_up_to_date(PAGE, &text);
 }
 
-/// A type: its fields, its forms, or the words it takes.
+/// Writes the section of a type: its fields, its variants, or its permitted words.
 fn section(text: &mut String, name: &str, of: &Value) {
     text.push_str(&format!("\n## {name}\n"));
     if let Some(about) = of["description"].as_str() {
@@ -52,7 +52,7 @@ fn section(text: &mut String, name: &str, of: &Value) {
     }
 }
 
-/// A form of a type: a word, or a table with these keys.
+/// A variant of a type: a word, or a table with these keys.
 fn shape(form: &Value) -> String {
     if let Some(word) = form["const"].as_str() {
         return format!("`\"{word}\"`");
@@ -62,7 +62,7 @@ fn shape(form: &Value) -> String {
     keys.collect::<Vec<_>>().join(", ")
 }
 
-/// What a value looks like.
+/// Describes the type of a value.
 fn kind(of: &Value) -> String {
     if let Some(target) = of["$ref"].as_str() {
         let name = target.rsplit('/').next().unwrap_or(target);

@@ -1,7 +1,8 @@
-//! docs/reference/run-json.md, made of the types that are written and what their fields say; and
-//! documents, whose keys must all be there.
+//! docs/reference/run-json.md, generated from the serialised types and the comments of their
+//! fields; also checks that the page lists every key of real documents.
 //!
-//! As much of Rust's grammar as those types use: one field on a line, attributes before it.
+//! It parses only the part of Rust's grammar that those types use: one field per line, attributes
+//! before it.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -20,7 +21,7 @@ Keys are added, never renamed or removed. Units are in the names: `_s` seconds, 
 nanoseconds, `_us` microseconds, `_bytes` bytes. Rates are per second, shares 0 to 1. A figure \
 without samples is `null`, never 0. A missing key means the same as `null`, 0 or an empty list.
 ";
-/// Where the types are.
+/// The files with the types.
 const SOURCES: [&str; 6] = [
     "cli/document/src/run.rs",
     "cli/document/src/run",
@@ -30,12 +31,12 @@ const SOURCES: [&str; 6] = [
     "profiler/src/analysis",
 ];
 
-/// A document: where its type is, what it is called on the page.
+/// A document: the name of its type.
 pub(crate) const RUN: &str = "Document";
-/// The type of what `uringbench profile` writes, which is put together without one.
+/// The pseudo type of `uringbench profile`'s document, which is built without a type.
 pub(crate) const PROFILE: &str = "profile.json";
 
-/// A type that is written.
+/// A serialised type.
 struct Table {
     about: String,
     fields: Vec<Field>,
@@ -45,11 +46,11 @@ struct Field {
     name: String,
     kind: String,
     meaning: String,
-    /// Whether the keys of its type stand in its place.
+    /// Whether the keys of its type take its place.
     is_flat: bool,
 }
 
-/// Every type that is written, by name.
+/// All serialised types, by name.
 pub(crate) struct Tables(BTreeMap<String, Table>);
 
 impl Tables {
@@ -72,7 +73,7 @@ impl Tables {
         tables
     }
 
-    /// The types of one file.
+    /// Adds the types of one file.
     fn add(&mut self, source: &str) {
         let (mut about, mut is_written) = (String::new(), false);
         let mut lines = source.lines();
@@ -102,7 +103,7 @@ impl Tables {
         self.0.get(name).unwrap_or_else(|| panic!("no type {name} is written"))
     }
 
-    /// What a type is, in a line; nothing where it says no more than its key does.
+    /// A one-line description of a type; empty if it repeats its key.
     fn about(&self, name: &str) -> String {
         let about = self.get(name).about.trim();
         let is_bare = about.starts_with("Key `") || about.starts_with("One of `");
@@ -113,7 +114,7 @@ impl Tables {
         }
     }
 
-    /// The fields of a type, those of flat ones in their place.
+    /// The fields of a type, with those of flattened types in their place.
     fn fields(&self, name: &str) -> Vec<&Field> {
         let fields = self.get(name).fields.iter();
         fields
@@ -121,7 +122,7 @@ impl Tables {
             .collect()
     }
 
-    /// Every key of `value` that the type does not have.
+    /// Collects every key of `value` that the type lacks.
     pub(crate) fn unknown(&self, name: &str, value: &Value, path: &str, unknown: &mut Vec<String>) {
         let fields = self.fields(name);
         for (key, value) in value.as_object().into_iter().flatten() {
@@ -139,7 +140,7 @@ impl Tables {
         }
     }
 
-    /// The type that a field holds, in a list or not.
+    /// The type of a field, or of its elements if it is a list.
     fn inner<'a>(&self, field: &'a Field) -> &'a str {
         let mut kind = field.kind.as_str();
         for around in ["Option<", "Vec<"] {
@@ -150,7 +151,7 @@ impl Tables {
     }
 }
 
-/// What `cli/src/commands/profile.rs` puts together.
+/// The document that `cli/src/commands/profile.rs` builds.
 fn profile() -> Table {
     let field = |name: &str, kind: &str, meaning: &str| Field {
         name: name.to_owned(),
@@ -191,10 +192,10 @@ fn fields<'a>(lines: impl Iterator<Item = &'a str>) -> Vec<Field> {
     fields
 }
 
-/// The page, table after table as their keys lead to them.
+/// Writes the page, one table after another in the order of the keys that lead to them.
 struct Writer<'a> {
     tables: &'a Tables,
-    /// Types that have a section, and what it is called.
+    /// Types that have a section, and the section's title.
     sections: BTreeMap<String, String>,
     waiting: Vec<(String, String)>,
     text: String,
@@ -227,7 +228,7 @@ impl Writer<'_> {
         }
     }
 
-    /// What a value looks like; a type of ours leads to its section.
+    /// Describes the type of a value; one of our types links to its section.
     fn kind(&mut self, kind: &str, field: &Field, path: &str) -> String {
         if let Some(inner) = kind.strip_prefix("Option<") {
             let inner = self.kind(inner.trim_end_matches('>'), field, path);
@@ -290,7 +291,7 @@ fn stored_documents_have_no_other_keys() {
     assert!(seen >= 2, "{seen} documents are stored");
 }
 
-/// That the page names every key of a document.
+/// Checks that the page lists every key of a document.
 pub(crate) fn no_other_keys(name: &str, document: &Value) {
     let mut unknown = Vec::new();
     Tables::read().unknown(name, document, "", &mut unknown);

@@ -1,4 +1,4 @@
-//! The pages as the tests see them: blocks, spans, links, headings, rows of tables.
+//! The pages as the tests read them: blocks, spans, links, headings, table rows.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// One page.
 pub(crate) struct Page {
-    /// From the root of the tree.
+    /// Path from the root of the tree.
     pub(crate) path: String,
     pub(crate) text: String,
 }
@@ -15,7 +15,7 @@ pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-/// README, CONTRIBUTING and everything below `docs`.
+/// README, CONTRIBUTING and all pages in `docs`.
 pub(crate) fn all() -> Vec<Page> {
     let mut pages = vec![Page::read("README.md"), Page::read("CONTRIBUTING.md")];
     below("docs", &mut pages);
@@ -44,13 +44,13 @@ impl Page {
         Self { path: path.to_owned(), text }
     }
 
-    /// Fenced blocks: what stands behind the fence, and the content.
+    /// Fenced blocks: the text after the fence, and the content.
     pub(crate) fn blocks(&self) -> impl Iterator<Item = (&str, &str)> {
         let fenced = self.text.split("```").skip(1).step_by(2);
         fenced.filter_map(|block| block.split_once('\n'))
     }
 
-    /// The lines of its `sh` blocks, continued ones joined, remarks left out.
+    /// The lines of its `sh` blocks, with continued lines joined and comments removed.
     pub(crate) fn commands(&self) -> Vec<String> {
         let blocks = self.blocks().filter(|(mark, _)| *mark == "sh");
         let joined: Vec<_> = blocks.map(|(_, block)| block.replace("\\\n", " ")).collect();
@@ -59,13 +59,13 @@ impl Page {
         lines.filter(|line| !line.is_empty() && !line.starts_with('#')).map(str::to_owned).collect()
     }
 
-    /// What stands between backquotes, blocks left out.
+    /// Inline code between backquotes, except in blocks.
     pub(crate) fn spans(&self) -> impl Iterator<Item = &str> {
         let prose = self.text.split("```").step_by(2);
         prose.flat_map(|prose| prose.split('`').skip(1).step_by(2))
     }
 
-    /// Where its links lead, other sites left out.
+    /// The targets of its links, except to other sites.
     pub(crate) fn links(&self) -> impl Iterator<Item = &str> {
         let prose = self.text.split("```").step_by(2);
         let links = prose.flat_map(|prose| prose.split("](").skip(1));
@@ -83,13 +83,13 @@ impl Page {
         (root().join(path), anchor.map(str::to_owned))
     }
 
-    /// Headings as links name them.
+    /// The anchors of its headings.
     pub(crate) fn anchors(&self) -> BTreeSet<String> {
         let prose = self.text.split("```").step_by(2).collect::<String>();
         prose.lines().filter(|line| line.starts_with('#')).map(anchor).collect()
     }
 
-    /// The first cells of the tables below a heading that are code and nothing else.
+    /// The first cells of the tables below a heading that contain only code.
     pub(crate) fn listed(&self, heading: &str) -> BTreeSet<&str> {
         let (_, section) = self.text.split_once(heading).expect("the page has this heading");
         let section = section.split("\n## ").next().unwrap_or(section);
@@ -98,7 +98,7 @@ impl Page {
     }
 }
 
-/// The name by which links lead to a heading.
+/// The anchor of a heading.
 pub(crate) fn anchor(heading: &str) -> String {
     let kept = heading.trim_start_matches('#').trim().to_lowercase();
     kept.chars()
@@ -107,7 +107,7 @@ pub(crate) fn anchor(heading: &str) -> String {
         .collect()
 }
 
-/// Compare a generated page with the tree's; with `UPDATE_DOCS=1` write it first.
+/// Compares a generated page with the tree's; with `UPDATE_DOCS=1` writes it first.
 pub(crate) fn is_up_to_date(path: &str, text: &str) {
     let file = root().join(path);
     if std::env::var_os("UPDATE_DOCS").is_some() {

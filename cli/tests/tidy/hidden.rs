@@ -1,9 +1,9 @@
-//! What a crate may not name of a crate that it depends on.
+//! The names of a dependency that a crate may not use.
 
 use crate::source::{Offence, Source};
 use crate::{has_word, hold};
 
-/// What a folder may not name of a crate that it depends on; its tests may.
+/// The names that the files of a folder may not use; its tests may.
 const HIDDEN: [(&str, &str); 3] = [
     ("cli/report/src/", "uringbench_core::plan"),
     ("cli/report/src/", "uringbench_core::record"),

@@ -1,28 +1,28 @@
-//! The rules of ownership in the engine: each type has a home, and nobody else changes it.
+//! The rules of ownership in the engine: each type has one home, and only code there changes it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::hold;
 use crate::source::{Offence, Source, TREE, list};
 
-/// Where the rules hold.
+/// The folder in which the rules hold.
 const ROOMS: &str = "engine/src/";
-/// A type that is spread over more files is several.
+/// The largest number of files with methods of one type; a type with more has several tasks.
 const FILES_MAX: usize = 3;
-/// A type with more fields is several.
+/// The largest number of fields of a type; a type with more has several tasks.
 const FIELDS_MAX: usize = 16;
 
-/// A struct as it is written down.
+/// A struct in the source.
 struct Struct<'a> {
     name: &'a str,
-    /// The line of its name.
+    /// The line with its name.
     line: usize,
-    /// The lines of its fields, each with its code.
+    /// The lines of its fields with their code.
     fields: Vec<(usize, &'a str)>,
 }
 
 impl Struct<'_> {
-    /// Whether a field is seen outside the folder that the struct is in.
+    /// The fields that are visible outside the struct's folder.
     fn shown(&self) -> impl Iterator<Item = usize> {
         let is_shown = |code: &str| code.starts_with("pub ") || code.starts_with("pub(crate) ");
         self.fields.iter().filter(move |(_, code)| is_shown(code)).map(|&(line, _)| line)
@@ -39,7 +39,7 @@ fn is_of_rooms(path: &str) -> bool {
     path.starts_with(ROOMS) && path.ends_with(".rs") && !path.ends_with("tests.rs")
 }
 
-/// The structs with named fields of a file; rustfmt has laid it out.
+/// The structs with named fields in a file formatted by rustfmt.
 fn structs(source: &Source) -> Vec<Struct<'_>> {
     let mut found: Vec<Struct<'_>> = Vec::new();
     let mut is_within = false;
@@ -62,13 +62,13 @@ fn structs(source: &Source) -> Vec<Struct<'_>> {
     found
 }
 
-/// The type that a line begins an `impl` of, unless that is of a trait.
+/// The type of the `impl` that begins on this line, unless it implements a trait.
 fn implemented(code: &str) -> Option<&str> {
     let rest = code.strip_prefix("impl").filter(|rest| rest.starts_with([' ', '<']))?;
     if rest.contains(" for ") {
         return None;
     }
-    // Behind the parameters of the block itself.
+    // Skip the parameters of the block.
     let rest = match rest.strip_prefix('<') {
         Some(generic) => generic.split_once("> ")?.1,
         None => rest.trim_start(),
@@ -87,7 +87,7 @@ fn a_type_has_few_fields() {
     let good = [
         ("engine/src/a.rs", with(FIELDS_MAX - 1)),
         ("profiler/src/a.rs", with(FIELDS_MAX)),
-        // Plain records of results and options, every field of which is everybody's to read.
+        // Plain records of results and options, whose fields everybody may read.
         ("engine/src/a.rs", with(FIELDS_MAX + 9).replace("    own: u8,\n", "")),
     ];
     hold(field_counts, &bad, &good);
@@ -147,7 +147,7 @@ fn shown_fields(source: &Source) -> Vec<Offence> {
     owned.flat_map(|of| of.shown().map(say)).collect()
 }
 
-/// The types with methods in more files than they may have.
+/// The types with methods in too many files.
 fn spread(tree: &[Source]) -> Vec<Offence> {
     let mut files: BTreeMap<&str, Vec<(&Source, usize)>> = BTreeMap::new();
     for source in tree.iter().filter(|source| is_of_rooms(&source.path)) {

@@ -1,13 +1,14 @@
-//! The tree as the rules see it: every file in lines, every manifest as its dependencies.
+//! The source tree as the rules read it: every file split into lines, every manifest into its
+//! dependencies.
 //!
-//! As much of Rust's lexer and of TOML as the rules need, and no more: block comments are not
-//! nested here, and a dependency is declared on one line.
+//! It covers only the part of Rust's lexer and of TOML that the rules need: no nested block
+//! comments, and each dependency on one line.
 
 use std::fs;
 use std::path::Path;
 use std::sync::LazyLock;
 
-/// What breaks a rule, and what to do about it.
+/// A violation of a rule, and the fix.
 pub(crate) struct Offence {
     pub(crate) place: String,
     pub(crate) what: String,
@@ -19,7 +20,7 @@ pub(crate) fn list(offences: &[Offence]) -> String {
 
 /// One file of the tree.
 pub(crate) struct Source {
-    /// From the root of the workspace.
+    /// Path from the root of the workspace.
     pub(crate) path: String,
     pub(crate) lines: Vec<Line>,
 }
@@ -51,18 +52,18 @@ impl Source {
         self.path.ends_with(".rs")
     }
 
-    /// At a line counted from 0.
+    /// An offence at a line, counted from 0.
     pub(crate) fn offence(&self, line: usize, what: impl Into<String>) -> Offence {
         Offence { place: format!("{}:{}", self.path, line + 1), what: what.into() }
     }
 
-    /// One offence for each line in which `look` finds one.
+    /// One offence for each line for which `look` returns one.
     pub(crate) fn offences(&self, look: impl Fn(&Line) -> Option<String>) -> Vec<Offence> {
         let lines = self.lines.iter().enumerate();
         lines.filter_map(|(at, line)| look(line).map(|what| self.offence(at, what))).collect()
     }
 
-    /// Of a package's Cargo.toml.
+    /// The name of the package in a Cargo.toml.
     pub(crate) fn package_name(&self) -> Option<&str> {
         let mut lines = self.lines.iter().map(|line| line.text.trim());
         let is_manifest = self.path.ends_with("Cargo.toml");
@@ -70,14 +71,14 @@ impl Source {
         lines.find_map(|line| line.strip_prefix("name = \"")?.strip_suffix('"'))
     }
 
-    /// What a Cargo.toml declares, whatever the kind, each with its line counted from 0.
+    /// The dependencies of all kinds in a Cargo.toml, each with its line, counted from 0.
     pub(crate) fn dependencies(&self) -> impl Iterator<Item = (usize, Dependency<'_>)> {
         let mut section = "";
         self.lines.iter().enumerate().filter_map(move |(at, line)| {
             let text = line.text.trim();
             if text.starts_with('[') {
                 section = text.trim_matches(['[', ']']);
-                // `[dependencies.name]`: what follows are its own keys.
+                // `[dependencies.name]`: the keys that follow belong to this dependency.
                 let (_, name) = section.rsplit_once("dependencies.")?;
                 return Some((at, Dependency { name, is_of_workspace: false }));
             }
@@ -90,7 +91,7 @@ impl Source {
     }
 }
 
-/// Every file that people write; outputs are left out.
+/// Every file that people write, without build outputs.
 pub(crate) static TREE: LazyLock<Vec<Source>> = LazyLock::new(|| {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let mut found = Vec::new();
@@ -109,7 +110,7 @@ fn walk(root: &Path, folder: &str, found: &mut Vec<Source>) {
         let ends = [".rs", ".toml", ".md", ".ci/run", ".ci/fuzz", "kernels/run", "kernels/init"];
         let is_written = ends.iter().any(|end| path.ends_with(end));
         if entry.path().is_dir() {
-            // Cargo marks its output folders, whatever they are called.
+            // Cargo marks its output folders with this file.
             let is_output = entry.path().join("CACHEDIR.TAG").exists()
                 || [".git", "results", "flamegraphs"].contains(&path.as_str());
             if !is_output {
@@ -122,7 +123,7 @@ fn walk(root: &Path, folder: &str, found: &mut Vec<Source>) {
     }
 }
 
-/// Tells code, strings and comments apart: as much of Rust's lexer as the rules need.
+/// Separates code, strings and comments, as far as the rules need it.
 struct Splitter<'a> {
     rest: &'a str,
     lines: Vec<Line>,
@@ -134,7 +135,7 @@ impl<'a> Splitter<'a> {
         while let Some(next) = splitter.rest.chars().next() {
             splitter.token(next);
         }
-        // What follows the last line end is no line.
+        // There is no line after the last line end.
         if splitter.lines.last().is_some_and(|line| line.text.is_empty()) {
             splitter.lines.pop();
         }
@@ -151,7 +152,7 @@ impl<'a> Splitter<'a> {
         } else if next == '"' {
             let code = &self.line().code;
             let before = code.trim_end_matches('#');
-            // No name touches a quote but a prefix: `r`, `br`, `cr`.
+            // Only a prefix can touch a quote: `r`, `br`, `cr`.
             let body = if before.ends_with('r') {
                 let end = format!("\"{}", &code[before.len()..]);
                 rest[1..].find(&end).map(|at| at + end.len())
@@ -195,7 +196,7 @@ enum Kind {
     Literal,
 }
 
-/// Where a literal ends, escapes passed over.
+/// The end of a literal, with escapes skipped.
 fn closing(body: &str, quote: char) -> Option<usize> {
     let mut is_escaped = false;
     body.char_indices().find_map(|(at, letter)| {
@@ -205,7 +206,7 @@ fn closing(body: &str, quote: char) -> Option<usize> {
     })
 }
 
-/// Whether what follows a `'` is a letter and not the name of a lifetime.
+/// Whether a character literal follows the `'`, rather than the name of a lifetime.
 fn is_letter(rest: &str) -> bool {
     rest.starts_with('\\') || rest.chars().nth(1) == Some('\'')
 }
