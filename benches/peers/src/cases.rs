@@ -1,7 +1,7 @@
 //! The cases of the comparison, and the goal of each.
 //!
-//! A case requests loads and turns the rows into sections; the module `rounds` runs and pairs them. A
-//! missed goal is reported, never an error.
+//! A case requests loads and turns the rows into sections; the module `rounds` runs and pairs them.
+//! A missed goal is reported, never an error.
 
 use clap::ValueEnum;
 

@@ -1,8 +1,8 @@
 //! nginx as the server of the comparisons that need a feature the built-in target lacks: closing
 //! connections, and TLS 1.3.
 //!
-//! One process per configuration, in a separate folder, stopped when dropped. The module `protocols`
-//! defines the comparisons.
+//! One process per configuration, in a separate folder, stopped when dropped. The module
+//! `protocols` defines the comparisons.
 
 use std::fmt::Write;
 use std::net::{TcpListener, TcpStream};
