@@ -1,5 +1,5 @@
 //! `uringbench run --again`: a run repeated from its folder sends the same bytes, and a stored plan
-//! holds no secret.
+//! contains no secret.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -9,7 +9,7 @@ use crate::support::recording::Recording;
 use crate::support::run::{Finished, Run};
 use crate::support::socket_server::SocketServer;
 
-/// The folder that a run has made for its results.
+/// The folder in which a run stored its results.
 fn stored(run: &Finished) -> PathBuf {
     let file = run.file("plan.json");
     let mode = fs::metadata(&file).expect("it was just found").permissions().mode();
@@ -21,12 +21,12 @@ fn again(run: &Finished) -> Run {
     Run::json("").arg("--again").arg(stored(run).display().to_string())
 }
 
-/// Everything the server was sent.
+/// All requests that the server received.
 fn sent(server: &Recording) -> Vec<Vec<u8>> {
     server.asked().into_iter().map(|asked| asked.bytes).collect()
 }
 
-/// What the server was sent by the first run and by the second.
+/// The requests of the first run and of the second.
 fn sent_twice(server: &Recording, first: &Finished, second: Run) -> [Vec<Vec<u8>>; 2] {
     let before = sent(server);
     let second = second.finish().expect_code(0);
@@ -67,7 +67,7 @@ headers = { X-Env = "{{env AGAIN_WORD}}" }
 body = { json = '{"of":"{{people.name}}","word":"{{env AGAIN_WORD}}"}' }
 "#;
 
-/// How a shell sets the variable.
+/// The shell command that sets the variable.
 const WITH_WORD: &str = "AGAIN_WORD='pa+ss word' exec \"$@\"";
 
 #[test]

@@ -1,4 +1,4 @@
-//! How connections are made, held and ended, as the other side sees it.
+//! How connections are opened, kept and closed, as the other side sees it.
 
 use std::collections::BTreeSet;
 use std::io::{self, Read, Write};
@@ -17,7 +17,7 @@ use crate::support::script::{Behaviour, GOOD};
 use crate::support::server::Server;
 use crate::support::tls_front::{Front, Manner};
 
-/// A run of so many requests, all answered well.
+/// A run of this many requests, all of which must succeed.
 fn load(count: u64, args: &str) -> Document {
     let document =
         Run::json(&format!("--warmup 0s -n {count} {args}")).finish().expect_code(0).document();
@@ -26,7 +26,7 @@ fn load(count: u64, args: &str) -> Document {
     document
 }
 
-/// Answer requests well until the connection ends. How many there were, and how it ended.
+/// Answers requests until the connection ends; returns their number, and how the connection ended.
 fn answer(stream: &TcpStream) -> (u64, io::Result<()>) {
     let (mut requests, mut writer, mut count) = (Requests::new(stream), stream, 0);
     loop {
@@ -51,7 +51,7 @@ fn a_connection_has_its_share_of_requests() {
         let document = load(300, &format!("{args} {}", server.url()));
         document.expect(server.requests() - before.0 == 300, "each request is sent once");
         let connections = server.connections() - before.1;
-        // At the end, those with requests left, or already reopened.
+        // At the end, connections with requests left, or just reopened.
         let fair = 300 / each..=300 / each + 8;
         document.expect(fair.contains(&connections), &format!("{connections} of {fair:?}"));
         let before = front.server().connections();
@@ -80,9 +80,9 @@ fn connections_end_the_way_that_was_asked_for() {
         thread::sleep(Duration::from_millis(200));
         let ends = ends.lock().unwrap();
         let full = ends.iter().filter(|(count, _)| *count == 5);
-        // The last of each may have had fewer.
+        // The last connection of each worker may have had fewer.
         assert!(full.clone().count() >= 36, "{ends:?}");
-        // A front ends its other side in order either way.
+        // A TLS front closes its other side in order in both cases.
         let wanted =
             if close == "rst" && !tls { Err(io::ErrorKind::ConnectionReset) } else { Ok(()) };
         let so = full.clone().filter(|(_, end)| *end == wanted).count();
@@ -124,7 +124,7 @@ fn connections_are_made_at_their_rate() {
     document.expect(times.len() == 20, "twenty connections");
     let (first, last) = (times.iter().min().unwrap(), times.iter().max().unwrap());
     let span = last.duration_since(*first);
-    // The first hundred milliseconds' worth may come at once: 15 are left, 20 ms each.
+    // The connections of the first 100 ms may arrive together: 15 remain, 20 ms each.
     document.expect(span > Duration::from_millis(200), &format!("not at once: {span:?}"));
     document.expect(span < Duration::from_secs(5), &format!("nor for ever: {span:?}"));
 }
@@ -144,11 +144,11 @@ fn idle_connections_are_held_and_carry_nothing() {
     let (most, spoke, closed) =
         (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
     let counts = (Arc::clone(&open), Arc::clone(&most), Arc::clone(&spoke), Arc::clone(&closed));
-    // Twelve of those that say nothing are closed.
+    // Twelve connections that send nothing are closed.
     let server = Acceptor::start(move |stream, _| {
         let (open, most, spoke, closed) = &counts;
         most.fetch_max(open.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
-        // A full queue of the listener costs a second before the load begins.
+        // A full listen queue costs a second before the load begins.
         stream.set_read_timeout(Some(Duration::from_millis(2_500)))?;
         let mut byte = [0];
         let first = stream.peek(&mut byte);
@@ -221,7 +221,7 @@ fn a_slow_reader_makes_the_server_wait() {
     }
     let longest = *longest.lock().unwrap();
     assert!(longest > Duration::from_millis(600), "the server's write took {longest:?}");
-    // A handshake's records are longer than what is read at a time.
+    // A handshake's records are longer than one read.
     let front = Front::start(&Behaviour::Good, Manner::Proper);
     load(2, &format!("-c 2 --read-rate 3k {}", front.target()));
 }

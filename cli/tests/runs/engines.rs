@@ -1,5 +1,5 @@
-//! What carries the load: each engine does the same work and is named in the result, and where
-//! io_uring is forbidden each says so, or runs over epoll and says that.
+//! The engines: each does the same work and is named in the result; where io_uring is forbidden
+//! each reports it, or runs over epoll and reports that.
 
 use std::process::Command;
 
@@ -53,7 +53,7 @@ fn the_page_names_an_engine_that_is_not_the_usual_one() {
     assert!(!page("ring").contains("ring · "));
 }
 
-/// Forbid `io_uring_setup` to a command, as containers do, and become it.
+/// Forbids `io_uring_setup` to a command, as containers do, and executes the command.
 const FORBID: &str = r#"
 import ctypes, os, struct, sys
 libc = ctypes.CDLL(None, use_errno=True)
@@ -66,7 +66,8 @@ assert libc.prctl(22, 2, program) == 0, os.strerror(ctypes.get_errno())
 os.execv(sys.argv[1], sys.argv[1:])
 "#;
 
-/// A run to which io_uring is forbidden; `None`, loudly, where that cannot be arranged.
+/// A run without permission to use io_uring; `None`, with a message, if the test cannot set that
+/// up.
 fn forbidden(test: &str, run: Run) -> Option<Finished> {
     let python = Command::new("python3").args(["-c", "import ctypes"]).output();
     if !python.is_ok_and(|output| output.status.success()) {
@@ -103,7 +104,7 @@ fn monoio_goes_over_epoll_where_io_uring_is_forbidden_and_says_so() {
         let args = format!("--warmup 0s -n 1009 --engine monoio {load} {}", server.url());
         let Some(finished) = forbidden(TEST, Run::json(&args)) else { return };
         let finished = finished.expect_code(0);
-        // Said even to those who want no progress.
+        // Also printed with `-q`.
         finished.expect_line(&["no io_uring", "epoll"]);
         let document = finished.document();
         document.expect_only(&["ok"]);

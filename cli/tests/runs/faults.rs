@@ -1,6 +1,6 @@
-//! Servers that misbehave: each fault ends in its outcome, no slot is lost, nothing hangs.
+//! Faulty servers: each fault gives its outcome, no slot is lost, and no run hangs.
 //!
-//! Where nothing is lost on the way, the server's own count of requests is the check on ours.
+//! If no request is lost on the way, our counts must equal the server's own count of requests.
 
 use std::thread;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use crate::support::run::Run;
 use crate::support::script::Behaviour;
 use crate::support::server::Server;
 
-/// A server that behaves so, and the document of a run against it.
+/// A server with this behaviour, and the document of a run against it.
 fn run(behaviour: &Behaviour, args: &str) -> (Server, Document) {
     let server = Server::start(behaviour);
     let args = format!("--warmup 0s --timeout 300ms {args} {}", server.url());
@@ -18,19 +18,19 @@ fn run(behaviour: &Behaviour, args: &str) -> (Server, Document) {
     (server, document)
 }
 
-/// 200 requests that must all end in `outcome`, none lost, and a verdict that warns.
+/// 200 requests that must all have the outcome `outcome`, none lost, and a verdict that warns.
 fn all_end(behaviour: &Behaviour, outcome: &str) {
     let (server, document) = run(behaviour, "-n 200 -c 4");
     document.expect(document.released() == 200, "-n 200 releases 200");
     document.expect_only(&[outcome]);
-    // What met a connection that had stood idle may be sent again.
+    // A request that fails on an idle connection may be sent again.
     let retried = document.count("counts.retried");
     document.expect(retried <= 4, "once for each connection that stood before the run");
     document.expect(server.requests() == 200 + retried, "each request is sent once");
     warns(&document);
 }
 
-/// 200 requests that must all be answered well.
+/// 200 requests that must all succeed.
 fn all_ok(behaviour: &Behaviour) -> (Server, Document) {
     let (server, document) = run(behaviour, "-n 200 -c 4");
     document.expect(document.released() == 200, "-n 200 releases 200");
@@ -40,7 +40,7 @@ fn all_ok(behaviour: &Behaviour) -> (Server, Document) {
     (server, document)
 }
 
-/// A run whose errors are many is not to be trusted as it stands, and says why.
+/// The verdict of a run with many errors must warn, and give the reason.
 fn warns(document: &Document) {
     document
         .expect(document.text("verdict.validity") != "valid", "errors must show in the verdict");
@@ -54,7 +54,8 @@ fn silence_is_a_timeout_on_every_request() {
     document.expect(document.released() == 24, "-n 24 releases 24");
     document.expect_only(&["timeout"]);
     document.expect(server.requests() == 24, "each request is sent once");
-    // An unanswered connection is of no further use: its late answer would be taken for another's.
+    // A connection without an answer cannot be reused: its late answer would be taken for
+    // another's.
     document.expect(server.connections() >= 20, "a timeout costs the connection");
     let p50 = document.count("latency_ns.response.p50");
     document.expect(p50 >= 300_000_000, "timeouts stand in the response times with their age");
@@ -65,8 +66,8 @@ fn silence_is_a_timeout_on_every_request() {
 fn silence_in_an_open_loop_leaves_later_slots_unsent_but_counted() {
     let (server, document) = run(&Behaviour::NeverAnswer, "-R 200 -d 1s -c 4");
     document.expect(document.released() == 200, "200/s for 1 s release 200");
-    // The drain lasts one timeout from the end of the window: what was sent in it, late for want
-    // of a connection, is still in flight when it ends.
+    // The drain lasts one timeout from the end of the window: requests sent late in it, because no
+    // connection was free, are still in flight when it ends.
     document.expect_none_but(&["timeout", "not_sent", "censored"]);
     document.expect(document.outcome("timeout") >= 8, "300 ms each, four at a time");
     document.expect(document.outcome("not_sent") > 0, "four connections cannot carry 200/s");
@@ -76,7 +77,7 @@ fn silence_in_an_open_loop_leaves_later_slots_unsent_but_counted() {
 
 #[test]
 fn bytes_that_drip_past_the_timeout_do_not_extend_it() {
-    // 66 bytes, 20 ms each: 1.3 s for an answer that has 0.3 s.
+    // 66 bytes, 20 ms each: 1.3 s for an answer whose timeout is 0.3 s.
     let (_server, document) = run(&Behaviour::ByteEvery(Duration::from_millis(20)), "-n 8 -c 4");
     document.expect_only(&["timeout"]);
 }
@@ -126,8 +127,8 @@ fn a_promise_not_kept_is_a_timeout() {
 
 #[test]
 fn bytes_past_the_answer_never_become_an_answer() {
-    // The answer itself is whole. What follows it belongs to no request: the connection is given
-    // up, or, when the next request was already sent on it, that one's answer is malformed.
+    // The answer itself is complete. The bytes after it belong to no request: the connection is
+    // closed, or, if the next request was already sent on it, that one's answer is malformed.
     let (server, document) = run(&Behaviour::PromiseTooLittle, "-n 200 -c 4");
     document.expect(document.released() == 200, "-n 200 releases 200");
     document.expect_none_but(&["ok", "malformed"]);
@@ -146,12 +147,12 @@ fn a_second_answer_costs_the_connection_and_no_count() {
 
 #[test]
 fn answers_before_the_request_lose_no_count() {
-    // In a closed loop a request may be on its way when the early answer arrives; nothing shows
-    // it from that request's own, so only the count can be checked.
+    // In a closed loop a request may be in flight when the early answer arrives; the early answer
+    // looks like that request's own, so only the count can be checked.
     let (_server, document) = run(&Behaviour::AnswerFirst, "-n 200 -c 4");
     document.expect(document.released() == 200, "-n 200 releases 200");
     document.expect_none_but(&["ok", "malformed", "reset"]);
-    // In an open loop the connections are idle when it arrives, and are given up.
+    // In an open loop the connections are idle when it arrives, and are closed.
     let (server, document) = run(&Behaviour::AnswerFirst, "-R 100 -d 1s -c 4");
     document.expect(document.released() == 100, "100/s for 1 s release 100");
     document.expect(server.connections() > 4, "an unsolicited answer costs the connection");
@@ -184,7 +185,7 @@ fn an_unannounced_close_costs_at_most_the_request_it_crossed() {
 fn answers_cut_anywhere_are_whole() {
     all_ok(&Behaviour::Split);
     let (_server, document) = all_ok(&Behaviour::Chunked);
-    // 26 bytes of body in each, whatever the framing around them.
+    // 26 bytes of body in each, for any framing.
     document.expect(document.count("bytes.received") >= 200 * 26, "bytes received");
 }
 
@@ -220,7 +221,7 @@ fn a_close_under_pipelined_requests_costs_none_that_may_be_sent_again() {
     for behaviour in [Behaviour::GoodThenClose(9), Behaviour::GoodThenReset(9)] {
         let (_server, document) = run(&behaviour, "-n 400 -c 4 -p 4");
         document.expect(document.released() == 400, "-n 400 releases 400");
-        // A reset may cut an answer that was on its way.
+        // A reset may cut an answer in transit.
         document.expect_none_but(&["ok", "reset"]);
         document.expect(document.outcome("ok") >= 300, "most are answered");
         document.expect(document.count("counts.retried") > 0, "those behind are sent again");
@@ -268,7 +269,7 @@ fn a_server_gone_for_good_ends_the_run_no_later() {
         let document = finished.document();
         document.expect_none_but(&["ok", "reset", "connect_failed", "not_sent", "timeout"]);
         document.expect(document.outcome("ok") > 0, "ok before");
-        // 2 s, the drain of at most one timeout, and what a busy machine adds.
+        // 2 s, the drain of at most one timeout, and a margin for a busy machine.
         document.expect(finished.took < Duration::from_secs(6), "the end is not put off");
         if !load.is_empty() {
             document.expect(document.outcome("ok") < 1_500, "the outage is not counted as ok");

@@ -33,7 +33,7 @@ fn an_address_that_says_nothing_is_given_up_after_the_timeout() {
     let finished = Run::json(&args).finish().expect_code(1);
     finished.expect_line(&[&address]);
     assert_eq!(finished.stdout, "", "no result without a run\n{finished}");
-    // The timeout, and what a busy machine adds.
+    // The timeout, and a margin for a busy machine.
     assert!(finished.took < Duration::from_secs(4), "given up after the timeout\n{finished}");
     assert!(finished.took >= Duration::from_millis(500), "not before it\n{finished}");
 }
@@ -52,7 +52,7 @@ fn more_connections_than_file_descriptors_are_refused_with_the_remedy() {
 #[test]
 fn as_many_connections_as_the_limit_allows_do_run() {
     let server = Server::start(&Behaviour::Good);
-    // 64 less what a process, its ring and its files need.
+    // 64 minus the files of a process, its ring and its results.
     let finished = Run::json(&format!("-c 20 -n 200 --warmup 0s {}", server.url()))
         .through("", "ulimit -n 64; exec \"$@\"")
         .finish()
@@ -71,9 +71,9 @@ fn the_soft_limit_of_file_descriptors_is_raised_as_far_as_the_hard_one() {
     assert_eq!(server.connections(), 200, "{finished}");
 }
 
-/// The target and then the command, in a network of their own where connections are made from
-/// these ports alone. A background run before it may hold some. `None`, loudly, where such a
-/// network cannot be made.
+/// Runs the target and then the command in a separate network in which connections use only these
+/// ports. The command `before` may hold some of them. `None`, with a message, if the test cannot
+/// create such a network.
 fn with_ports(test: &str, ports: &str, before: &str, args: &str) -> Option<Finished> {
     let unshared = Command::new("unshare").args(["--net", "true"]).output();
     if !unshared.is_ok_and(|output| output.status.success()) {
@@ -96,7 +96,7 @@ fn too_few_ports_are_named_and_no_slot_is_lost() {
     let document = finished.document();
     document.expect_only(&["ok", "connect_failed"]);
     document.expect(document.text("verdict.validity") != "valid", "16 of 64 is not what was asked");
-    // The target is not to blame, and the user can fix it.
+    // The target did not cause it, and the user can fix it.
     let reasons = document.at("verdict.reasons").to_string();
     document.expect(reasons.contains("ip_local_port_range"), "the cause and the fix are named");
     document.expect(reasons.contains("--source-ip"), "and the fix that needs no root");
@@ -134,7 +134,7 @@ fn no_port_at_all_stops_the_run_before_it_starts() {
 #[test]
 fn a_name_whose_other_address_refuses_is_still_loaded() {
     const TEST: &str = "a_name_whose_other_address_refuses_is_still_loaded";
-    // The common case: `localhost` is ::1 and 127.0.0.1, the server listens on the latter alone.
+    // The usual case: `localhost` is ::1 and 127.0.0.1, and the server listens only on the latter.
     let server = Server::start(&Behaviour::Good);
     let Some(finished) = with_hosts(
         TEST,
@@ -168,7 +168,8 @@ fn every_address_of_a_name_is_loaded() {
     assert_eq!(first.requests() + second.requests(), 200, "{finished}");
 }
 
-/// A run that resolves names by these lines; `None`, loudly, where that cannot be arranged.
+/// A run that resolves names by these lines; `None`, with a message, if the test cannot set that
+/// up.
 fn with_hosts(test: &str, hosts: &str, args: &str) -> Option<Finished> {
     let unshared = Command::new("unshare").args(["--mount", "true"]).output();
     if !unshared.is_ok_and(|output| output.status.success()) {

@@ -1,5 +1,5 @@
-//! Results that cannot be stored: reported before the run when it can be known, and when it happens
-//! during the run, what was measured is still printed. The message names the path and the fix.
+//! Results that cannot be stored: reported before the run if that can be known; if it happens
+//! during the run, the results are still printed. The message names the path and the fix.
 
 use std::process::Command;
 use std::thread;
@@ -10,7 +10,7 @@ use crate::support::script::Behaviour;
 use crate::support::server::Server;
 use crate::support::turn::skip;
 
-/// One line with the path and the fix; the target was left alone.
+/// One line with the path and the fix; the target received no connection.
 fn not_started(run: Run, server: &Server, path: &str) {
     let finished = run.finish().expect_code(1);
     finished.expect_line(&[path, "-o DIR"]);
@@ -18,17 +18,17 @@ fn not_started(run: Run, server: &Server, path: &str) {
     assert_eq!(server.connections(), 0, "nothing was started\n{finished}");
 }
 
-/// The measurement was made and printed; the exit code and one line say that not all was well.
+/// The run measured and printed its results; the exit code and one line report the failure.
 fn measured_but_not_stored(finished: Finished, path: &str) {
     let finished = finished.expect_code(1);
     let document = finished.document();
     document.expect_only(&["ok"]);
     finished.expect_line(&[path, "-o DIR"]);
-    // A document that was begun and not ended is worse than none.
+    // An incomplete document is worse than none.
     assert!(finished.files("run.json").is_empty(), "nothing half-written is left\n{finished}");
 }
 
-/// Whether file systems can be mounted for a test alone.
+/// Whether the test can mount a file system of its own.
 fn may_mount(test: &str) -> bool {
     let unshared = Command::new("unshare").args(["--mount", "true"]).output();
     let may = unshared.is_ok_and(|output| output.status.success());
@@ -40,7 +40,7 @@ fn may_mount(test: &str) -> bool {
 
 #[test]
 fn a_folder_that_cannot_be_made_stops_the_run_before_it_starts() {
-    // Root may write anywhere, but no folder is made under a file, nor in /proc.
+    // Root may write anywhere, but cannot make a folder below a file or in /proc.
     let server = Server::start(&Behaviour::Good);
     let run = Run::json(&format!("-n 200 -c 4 --warmup 0s -o file/results {}", server.url()));
     std::fs::write(run.folder().join("file"), "not a folder").unwrap();
@@ -55,7 +55,7 @@ fn a_disk_that_is_full_or_read_only_stops_the_run_before_it_starts() {
     if !may_mount(TEST) {
         return;
     }
-    // Two pages, both in use: room for a folder's name, none for a byte of a file.
+    // Two pages, both in use: space for the name of a folder, but not for a byte of a file.
     let full = "mkdir disk && mount -t tmpfs -o size=8k tmpfs disk \
         && head -c 8192 /dev/zero >disk/other && exec \"$@\"";
     let read_only = "mkdir disk && mount -t tmpfs -o ro tmpfs disk && exec \"$@\"";
@@ -81,8 +81,8 @@ fn a_disk_that_fills_up_during_the_run_costs_no_result() {
 
 #[test]
 fn a_quota_that_ends_in_the_document_costs_no_result() {
-    // A limit on the size of files is what a quota looks like, and needs no rights; SIGXFSZ,
-    // ignored here, is what the kernel sends before write fails with EFBIG.
+    // A limit on the size of files acts like a quota, and needs no rights; the kernel sends
+    // SIGXFSZ, ignored here, before write fails with EFBIG.
     let server = Server::start(&Behaviour::Good);
     let run = Run::json(&format!("-n 200 -c 4 --warmup 0s -o out {}", server.url()))
         .through("", "trap '' XFSZ; ulimit -f 1; exec \"$@\"");

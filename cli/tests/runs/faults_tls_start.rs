@@ -1,5 +1,5 @@
-//! TLS connections that never stand: one line with the cause and the fix where none does, a
-//! count where only some fail.
+//! TLS handshakes that fail: one line with the cause and the fix if all fail, a count if only some
+//! fail.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -12,14 +12,14 @@ use crate::support::script::Behaviour;
 use crate::support::server::Server;
 use crate::support::tls_front::{Front, Manner};
 
-/// A run that must not begin, against a front of this manner.
+/// A run that must not start, against a front of this manner.
 fn refused(manner: Manner, args: &str) -> Finished {
     let front = Front::start(&Behaviour::Good, manner);
     let args = format!("-c 4 -d 20s --timeout 1s {args} {}", front.target());
     let finished = Run::json(&args).finish().expect_code(1);
     assert_eq!(finished.stdout, "", "no result without a run\n{finished}");
     assert!(finished.files("run.json").is_empty(), "nothing to store\n{finished}");
-    // The timeout, and what a busy machine adds.
+    // The timeout, and a margin for a busy machine.
     assert!(finished.took < Duration::from_secs(10), "no load was waited for\n{finished}");
     finished
 }
@@ -27,7 +27,7 @@ fn refused(manner: Manner, args: &str) -> Finished {
 #[test]
 fn what_is_not_tls_is_named_with_the_remedy() {
     refused(Manner::Garbage(0), "").expect_line(&["not TLS", "http://"]);
-    // A plain server that waits for the rest of a request says nothing at all.
+    // A plain server that waits for the rest of a request sends nothing.
     let server = Server::start(&Behaviour::Good);
     let url = format!("https://{}/", server.address());
     let finished =
@@ -40,7 +40,7 @@ fn plain_text_where_tls_is_wanted_is_malformed_and_the_url_suspected() {
     let front = Front::start(&Behaviour::Good, Manner::Proper);
     let args = format!("--warmup 0s -n 100 -c 4 http://{}/", front.address());
     let document = Run::json(&args).finish().expect_code(0).document();
-    // What answers is an alert; a connection may be reset before it has been read.
+    // The answer is an alert; a connection may be reset before it is read.
     document.expect_none_but(&["malformed", "reset"]);
     let reasons = document.at("verdict.reasons").to_string();
     document.expect(reasons.contains("https://"), "the fix is named");
@@ -52,7 +52,7 @@ fn a_signal_ends_a_run_whose_handshakes_hang() {
     let front = Front::start(&Behaviour::Good, Manner::Silent(0));
     let args = format!("-c 4 -d 30s --timeout 20s {}", front.target());
     let run = Run::json(&args).start();
-    // Nothing shows when the run has come as far as to connect; it is there long before this.
+    // Nothing shows when the run begins to connect; it does so long before this.
     thread::sleep(Duration::from_secs(1));
     run.signal(Signal::INT);
     let signalled = Instant::now();
@@ -95,8 +95,8 @@ fn handshakes_that_fail_beside_others_are_counted() {
     }
 }
 
-/// What a run says that is refused for its certificate. With TLS 1.2 that is within the handshake;
-/// with TLS 1.3 it is behind it, and whether a run begins is a matter of who is faster.
+/// The message of a run whose certificate is refused. With TLS 1.2 the refusal is in the handshake;
+/// with TLS 1.3 it comes after it, so whether the run starts depends on the timing.
 fn reported(front: &Front, args: &str) -> String {
     let args = format!("--warmup 0s -c 4 -n 100 {args} {}", front.target());
     let finished = Run::json(&args).finish();

@@ -1,5 +1,5 @@
-//! `intervals.hlog` of real runs: a line for each of the document's `intervals`, whose histograms
-//! add up to the run's; read by our reader and by the one of the hdrhistogram crate.
+//! `intervals.hlog` of real runs: one line for each of the document's `intervals`, whose histograms
+//! add up to the run's; read by our reader and by that of the hdrhistogram crate.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -46,7 +46,7 @@ fn log_agrees(finished: &Finished) {
         }
     }
     assert_eq!(whole.len(), document.latency_ns.response.count, "{finished}");
-    // Not assert_eq: a histogram prints as 33,792 counts.
+    // Not assert_eq: it would print 33,792 counts of a histogram.
     assert!(
         whole == decoded(&document.histograms.response),
         "they add up to the run's\n{finished}"
@@ -69,7 +69,7 @@ fn logs_hold_every_response_time_of_the_run() {
         format!("-q -c 4 --warmup 700ms -d 1500ms {url}"),
         format!("-q -c 2 -R 3k --warmup 300ms -d 1200ms {url}"),
         format!("-q -c 3 -n 2k --warmup 0s --engine monoio {url}"),
-        // Followed in steps shorter than an interval.
+        // Progress in steps shorter than an interval.
         format!("-q -c 2 -R 500 --warmup 300ms -d 1500ms --profile {pid} {url}"),
     ] {
         log_agrees(&Run::text(&args).finish());

@@ -1,9 +1,9 @@
-//! The real binary against real peers: servers that misbehave on purpose, nginx, a target that is
-//! stopped, a machine that runs out of something.
+//! The real binary against real peers: faulty servers, nginx, a target that is stopped, a machine
+//! without some resource.
 //!
-//! Each test decides one thing a user relies on: the outcome, the message, the exit code, the
-//! count, the time. What a peer does is scripted in `support`; the servers are checked
-//! themselves in `servers`, so that a failure elsewhere is uringbench's.
+//! Each test checks one fact that a user relies on: the outcome, the message, the exit code, the
+//! count, the time. `support` contains the scripts of the peers; `servers` tests the servers
+//! themselves, so that a failure elsewhere is a fault of uringbench.
 
 mod again;
 mod answers;

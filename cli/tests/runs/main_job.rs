@@ -58,7 +58,7 @@ fn refusals_are_statuses() {
     let missing = load("", &nginx.url("nothing-here"));
     missing.expect_only(&["status"]);
     missing.expect(missing.status(404) == 400, "404 for each");
-    // nginx serves files to GET and HEAD alone.
+    // nginx serves files only to GET and HEAD.
     let refused = load("-m POST --body {\"k\":1}", &nginx.url("small"));
     refused.expect_only(&["status"]);
     refused.expect(refused.status(405) == 400, "405 for each");
@@ -109,7 +109,7 @@ fn a_server_that_limits_requests_per_connection_is_no_error() {
 
 #[test]
 fn chunked_answers_arrive_whole() {
-    // A server-side include has no length known beforehand, so nginx sends it in chunks.
+    // The length of a server-side include is not known in advance, so nginx sends it in chunks.
     const TEST: &str = "chunked_answers_arrive_whole";
     let Some(nginx) = Nginx::start_with(TEST, "ssi on; ssi_types text/plain;") else { return };
     for (name, len) in crate::support::nginx::FILES {
@@ -137,7 +137,7 @@ fn a_gate_passes_fails_or_says_that_it_cannot_tell() {
     for (slo, reported) in [("p99<20s,errors<0.1%", 0), ("p50<1ns", 11)] {
         let args = format!("--warmup 0s -n 20000 -c 8 --slo {slo} {}", nginx.url("small"));
         let finished = Run::json(&args).finish();
-        // A busy machine may make the measurement invalid; then no gate may pass or fail.
+        // On a busy machine the measurement may be invalid; then no gate may pass or fail.
         let invalid = finished.document().text("verdict.validity") == "invalid";
         finished.expect_code(if invalid { 13 } else { reported });
     }

@@ -1,5 +1,5 @@
-//! Where connections lead otherwise than straight to a port: Unix sockets, and servers that are
-//! named in the PROXY header.
+//! Connections to other places than a port of the target: Unix sockets, and servers behind a proxy
+//! that sends the PROXY header.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -19,7 +19,7 @@ use crate::support::requests::Requests;
 use crate::support::run::Run;
 use crate::support::script::GOOD;
 
-/// A run of so many requests, all answered well.
+/// A run of this many requests, all of which must succeed.
 fn load(count: u64, args: &str) -> Document {
     let document =
         Run::json(&format!("--warmup 0s -n {count} {args}")).finish().expect_code(0).document();
@@ -28,8 +28,8 @@ fn load(count: u64, args: &str) -> Document {
     document
 }
 
-/// Answer requests at a Unix socket with a body of this size, for as long as the test runs. How
-/// many there were.
+/// Answers requests on a Unix socket with a body of this size until the test ends; returns their
+/// count.
 fn serve_unix(path: &Path, size: usize) -> Arc<AtomicU64> {
     let listener = UnixListener::bind(path).expect("the folder is ours");
     let count = Arc::new(AtomicU64::new(0));
@@ -173,7 +173,7 @@ fn the_proxy_header_comes_first_and_once() {
     }
 }
 
-/// What stands before the request: a line, or the length that version 2 says.
+/// Reads the header before the request: a line, or the length that version 2 declares.
 fn read_proxy_header(mut stream: &TcpStream) -> std::io::Result<Vec<u8>> {
     let mut header = vec![0; 16];
     stream.read_exact(&mut header)?;

@@ -1,5 +1,5 @@
-//! `uringbench profile --read`: stored profiles cut afterwards and compared, from samples written
-//! by hand, whose figures are known, and from a profile that was just taken.
+//! `uringbench profile --read`: cuts and comparisons of stored profiles, made from samples with
+//! known figures and from a profile that was just recorded.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -19,11 +19,11 @@ use uringbench_profiler::stack::{FrameKind, FrameName, Location, StackTable};
 use crate::support::run::{Finished, Run};
 
 const SECOND: u64 = 1_000_000_000;
-/// When the load began on the clock of the machine.
+/// The start of the load on the clock of the machine.
 const BEGAN: u64 = 1_000 * SECOND;
 
-/// Stores 10 s at 500 requests a second, the first 2 of them warm-up, in which each function
-/// costs so many µs per request; all of it below `main`. `early` runs in the warm-up alone.
+/// Stores 10 s at 500 requests a second, the first 2 s as warm-up, in which each function below
+/// `main` costs this many µs per request. `early` runs only in the warm-up.
 fn store(folder: &Path, title: &str, costs: &[(&str, u64)]) {
     let mut stacks = StackTable::default();
     let mut names = Vec::new();
@@ -33,7 +33,7 @@ fn store(folder: &Path, title: &str, costs: &[(&str, u64)]) {
         let leaf = Location::Named(stacks.name(name));
         let stack = stacks.intern([root, leaf]);
         for piece in 0..10 * 50 {
-            // A little to and fro: the same work does not fall on every second alike.
+            // A small variation: the same work does not take the same time in each second.
             let jitter = (piece * 7919) % 17 * SECOND / 1_000;
             let time = Timestamp(BEGAN + piece * SECOND / 50 + jitter);
             let is_early = time.0 < BEGAN + 2 * SECOND;
@@ -96,7 +96,7 @@ fn load() -> StoredLoad {
     }
 }
 
-/// Two runs: `parse` costs more in the second, `old` is gone and `added` new.
+/// Two runs: `parse` costs more in the second, `old` is missing and `added` is new.
 fn two() -> (TempDir, TempDir) {
     let folders = (TempDir::new().unwrap(), TempDir::new().unwrap());
     let old = [("parse", 300), ("old", 60), ("same", 90), ("early", 40)];
@@ -224,7 +224,7 @@ fn what_cannot_be_read_is_one_line_with_a_remedy() {
     assert_eq!(fs::read(&samples).unwrap(), whole, "nothing was lost");
 }
 
-/// A command that burns is profiled; what is read back says what was said at once.
+/// A busy command is profiled; the stored profile gives the same report as the one printed first.
 #[test]
 fn what_was_just_taken_is_read_back() {
     let taken = Run::text("profile --json -d 400ms -o taken -- sh -c")
@@ -242,7 +242,7 @@ fn what_was_just_taken_is_read_back() {
     assert_eq!(later["target"]["functions"], at_once["target"]["functions"], "{read}");
     assert_eq!(later["target"]["samples"], at_once["target"]["samples"], "{read}");
     assert_eq!(later["view"]["requests"], Value::Null, "there was no load");
-    // Without requests there is nothing to divide by.
+    // Without requests there is no cost per request.
     let against = folder.display().to_string();
     let compared = self::read(&folder, "--json --against").arg(against).finish().expect_code(1);
     assert!(compared.stderr.contains("uringbench --profile TARGET URL"), "{compared}");

@@ -1,5 +1,5 @@
-//! `uringbench report`: what it shows of a stored run is what was shown when the run ended, letter
-//! by letter; and what cannot be shown.
+//! `uringbench report`: the report of a stored run equals the one printed at the end of the run,
+//! character by character; also the errors for folders without a run.
 
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
@@ -10,7 +10,7 @@ use crate::support::recording::{Answer, Recording, ok};
 use crate::support::run::{Finished, Run};
 use crate::support::target::Target;
 
-/// Two steps, of which one never passes.
+/// Two steps, one of which always fails.
 const BROWSE: &str = r#"
 [load]
 rate = 200
@@ -39,8 +39,8 @@ fn report(folder: &Path, run: &str) -> Output {
         .expect("the binary under test starts")
 }
 
-/// The run printed a page that begins and goes on so, and its folder and its document lead to the
-/// same page.
+/// The run must print a report with this beginning and these parts, and its folder and its document
+/// must give the same report.
 #[track_caller]
 fn is_shown_again(finished: &Finished, parts: &[&str]) {
     for part in parts {

@@ -1,4 +1,5 @@
-//! Scenarios, as their server sees them: what each user sends, in which order, with what put in.
+//! Scenarios as their server sees them: the requests of each user, their order, and the values in
+//! them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +11,7 @@ use crate::support::nginx::Nginx;
 use crate::support::recording::{Answer, Asked, Recording, answer, ok};
 use crate::support::run::Run;
 
-/// No warm-up, so that what is counted is all that was sent.
+/// No warm-up, so that the counts include all requests.
 pub(crate) const SHORT: &str = "--warmup 0s -d 300ms --timeout 5s";
 
 /// The step of a document with this name.
@@ -29,7 +30,7 @@ fn named<'a>(document: &'a Document, list: &str, name: &str) -> &'a Value {
     found.unwrap_or_else(|| panic!("no {name} among {list}: {all:?}"))
 }
 
-/// The requests of each user, who names itself in a header.
+/// The requests of each user, who is named in a header.
 fn by_user(server: &Recording) -> BTreeMap<u64, Vec<Asked>> {
     let mut users: BTreeMap<u64, Vec<Asked>> = BTreeMap::new();
     for asked in server.asked() {
@@ -84,7 +85,7 @@ headers = { X-User = "{{user}}", X-Token = "{{token}}" }
 const PEOPLE: [(&str, &str); 5] =
     [("a@b", "plain"), ("c@d", "x, \"y\""), ("e f", "ü"), ("g", ""), ("h@i", "a&b=c")];
 
-/// What the shop says; every user gets another answer.
+/// The answers of the shop, different for each user.
 fn shop(asked: &Asked) -> Answer {
     let user = asked.field("X-User").unwrap_or_default();
     let email = PEOPLE[user.parse::<usize>().unwrap_or_default() % 5].0;
@@ -107,7 +108,7 @@ fn shop(asked: &Asked) -> Answer {
     })
 }
 
-/// The bytes of the shop's steps for a user, one by one.
+/// The expected bytes of the shop's steps for a user, step by step.
 fn expected(user: u64, host: &str) -> [Vec<u8>; 5] {
     let (email, note) = PEOPLE[user as usize % 5];
     let encoded = |text: &str| {
@@ -184,7 +185,8 @@ fn every_byte_of_every_step_is_as_written_for_its_user() {
         assert_eq!(counted["passed"], flows, "every flow began in the window\n{finished}");
         assert_eq!(counted["failed"], 0);
         assert_eq!(step(&document, "login")["released"], 5, "{finished}");
-        // What ends later than the window is no part of it, but for flows that began in it.
+        // Requests that end after the window are not part of it, except those of flows that began
+        // in it.
         assert!(server.count() >= document.released(), "{finished}");
         let sent: u64 = ["list", "look", "buy"]
             .iter()
@@ -210,7 +212,7 @@ fn an_open_loop_has_a_user_for_each_flow() {
         document.expect(sent == whole, "each logs in, orders once and logs out");
     }
     document.expect(flow(&document, "order")["passed"] == 50, "all of them");
-    // Those who come last log out after the window.
+    // The users who arrive last log out after the window.
     let inside = step(&document, "logout")["ok"].as_u64();
     document.expect((Some(30)..=Some(50)).contains(&inside), &format!("{inside:?} in it"));
 }
@@ -332,14 +334,14 @@ fn weights_and_choices_are_kept_to() {
     let (often, after) = (count("GET /often"), count("GET /after"));
     let (left, right) = (count("GET /left"), count("GET /right"));
     document.expect(left + right == after, "one of the two, each time");
-    // Five standard deviations of a binomial: a seed that fails is one in a million.
+    // Five standard deviations of a binomial distribution: one seed in a million fails.
     let near = |some: f64, all: f64, share: f64| {
         (some - all * share).abs() < 5.0 * (all * share * (1.0 - share)).sqrt()
     };
     document.expect(after > 100.0, "enough to tell");
     document.expect(near(often, often + after, 0.9), &format!("{often} often, {after} seldom"));
     document.expect(near(left, after, 0.75), &format!("{left} left of {after}"));
-    // Flows are chosen one by one, not once for each connection.
+    // Flows are chosen each time, not once for each connection.
     let of_first = |line: &str| {
         server.asked().iter().filter(|asked| asked.connection == 0 && asked.line() == line).count()
     };

@@ -1,4 +1,4 @@
-//! Steps that are streams of events or talks over a WebSocket, among other steps.
+//! Steps with event streams or WebSocket conversations among other steps.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,7 +20,7 @@ fn chunk(text: &str) -> String {
     format!("{:x}\r\n{text}\r\n", text.len())
 }
 
-/// So many events, and the end of the answer if there is one.
+/// This many events, and the end of the answer if it has one.
 fn events(count: usize, has_end: bool) -> Vec<u8> {
     let all: String = (0..count).map(|n| chunk(&format!("id: {n}\ndata: x\n\n"))).collect();
     let end = if has_end { "0\r\n\r\n" } else { "" };
@@ -82,7 +82,7 @@ fn a_stream_of_events_is_a_step_among_others() {
             document.expect(step(&document, "after")["ok"].as_u64() > Some(4), "it goes on");
             let streams = step(&document, "events")["ok"].as_u64().unwrap_or_default();
             let reported = document.count("stream.events");
-            // Events of a last piece may be read with those that were enough.
+            // The last read may contain more events than were needed.
             let least = if wanted == "count = 3" { 3 } else { 5 };
             document
                 .expect(reported >= streams * least, &format!("{reported} of {streams} streams"));

@@ -1,4 +1,4 @@
-//! What is typed beside a scenario, what is wrong with a file, and what is said of a run of one.
+//! Options next to a scenario, errors in a scenario file, and the report of a scenario's run.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ fn server() -> Recording {
     })
 }
 
-/// Objectives, and whether each is to be met.
+/// Objectives, and whether each should be met.
 type Expected = &'static [(&'static str, bool)];
 
 /// Each objective of a document with whether it was met.
@@ -30,7 +30,8 @@ fn objectives(document: &Document) -> Vec<(String, Option<bool>)> {
     all.iter().map(one).collect()
 }
 
-/// The exit code must be this one, or the one of a measurement that another load has spoiled.
+/// The exit code must be this one, or that of an invalid measurement, since other load may disturb
+/// it.
 fn expect_gate(finished: Finished, code: i32) -> Finished {
     let is_invalid = finished.stdout.contains("\"validity\": \"invalid\"");
     finished.expect_code(if is_invalid { 13 } else { code })
@@ -100,7 +101,7 @@ fn what_is_typed_goes_before_the_file() {
     let ended = flows.map(|flow| flow["passed"].as_u64().zip(flow["failed"].as_u64()));
     let all: u64 = ended.iter().flatten().map(|(passed, failed)| passed + failed).sum();
     document.expect(all == 50, &format!("{all} flows: no stages any more"));
-    // Without a rate in the file, `-R` opens the loop; connections typed are users too.
+    // Without a rate in the file, `-R` makes an open loop; the option's connections are also users.
     let args = "-d 500ms --warmup 0s --cores 1";
     let closed = format!("[load]\nconnections = 3\n{TWO}");
     let document = Run::scenario(&format!("{args} -c 5"), &server.target(), &closed)
@@ -260,7 +261,7 @@ fn a_soak_of_a_scenario_lasts_as_long_as_its_file_says() {
         let run = Run::text(&format!("soak --json -q {watched} {more} shop.toml"));
         let finished = run.file("shop.toml", &file).finish();
         assert!(finished.took < Duration::from_secs(40), "{finished}");
-        // So short a soak can tell nothing.
+        // Such a short soak cannot give a verdict.
         let document = finished.expect_code(12).document();
         document.expect(document.number("plan.duration_s") == 3.0, "of the file");
         document.expect(document.text("soak.verdict") == "inconclusive", "and says so");

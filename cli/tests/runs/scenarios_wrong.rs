@@ -1,4 +1,4 @@
-//! Scenarios whose steps do not pass: what is counted and reported, and how flows continue.
+//! Scenarios whose steps fail: what is counted and reported, and how flows continue.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -15,7 +15,7 @@ fn lines(server: &Recording) -> Vec<String> {
     server.asked().iter().map(Asked::line).collect()
 }
 
-/// Each step fails in a way of its own, one in two.
+/// Each step fails in a different way, in half of its requests.
 const KINDS: &str = r#"
         [load]
         rate = 40
@@ -206,7 +206,7 @@ fn resets_and_closes_fail_a_step_and_the_flow_goes_on() {
         let count = |line: &str| lines(&server).iter().filter(|sent| *sent == line).count();
         let counts = format!("{} {} {}", count("GET /a"), count("GET /b"), count("GET /c"));
         document.expect(count("GET /a") == count("GET /c"), &counts);
-        // Closed without an answer, it is sent once more.
+        // If the connection closes without an answer, the request is sent once more.
         let most = if matches!(ending, "reset" | "close") { 2 } else { 1 };
         let (a, b) = (count("GET /a"), count("GET /b"));
         document.expect((a..=most * a).contains(&b), &counts);
@@ -246,7 +246,7 @@ fn steps_without_an_answer_time_out() {
         let args = format!("--warmup 0s -d 1s --timeout 200ms --cores 1 {load}");
         let document =
             Run::scenario(&args, &server.target(), text).finish().expect_code(0).document();
-        // Who had to wait for a connection is still waited for when the run ends.
+        // Users that waited for a connection may still wait when the run ends.
         document.expect_none_but(&["ok", "timeout", "not_sent", "censored"]);
         document.expect(document.outcome("timeout") > 0, "the second step");
         let timed_out = step(&document, "b")["errors"]["timeout"].as_u64();

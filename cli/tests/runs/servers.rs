@@ -1,5 +1,5 @@
-//! The scripted servers themselves, each talked to over a plain socket: what they do is what their
-//! names say, so that a test that fails elsewhere points at uringbench.
+//! The scripted servers themselves, each tested over a plain socket: they do what their names say,
+//! so a test that fails elsewhere shows a fault of uringbench.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -11,7 +11,7 @@ use crate::support::server::Server;
 
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: test\r\n\r\n";
 
-/// How a connection ended, as a client sees it.
+/// How a connection ended for the client.
 #[derive(Debug, PartialEq)]
 enum Ending {
     Closed,
@@ -19,7 +19,8 @@ enum Ending {
     Silent,
 }
 
-/// What one connection yields for `requests`, and how it ends within 200 ms of silence.
+/// The bytes that one connection returns for `requests`, and how it ends within 200 ms without a
+/// byte.
 fn talk(server: &Server, requests: &[u8]) -> (Vec<u8>, Ending) {
     let mut stream = TcpStream::connect(server.address()).expect("it listens");
     let silence = Some(Duration::from_millis(200));
@@ -78,7 +79,7 @@ fn each_behaviour_sends_its_bytes_and_ends_as_it_says() {
 
 #[test]
 fn a_reset_in_a_body_is_seen_as_one() {
-    // The reset may overtake the bytes before it, so only the end is certain.
+    // The reset may overtake the bytes before it, so only the end can be checked.
     let server = Server::start(&Behaviour::ResetMidCloseDelimited);
     assert_eq!(talk(&server, REQUEST).1, Ending::Reset);
 }

@@ -1,5 +1,5 @@
-//! Soaks of real servers whose truth is known: the verdict has to be about all memory that they
-//! keep, and a target that ends has to be reported.
+//! Soaks of real servers with known behaviour: the verdict must cover all memory that they keep,
+//! and must report a target that ends.
 
 use std::path::Path;
 use std::thread;
@@ -10,8 +10,8 @@ use crate::support::run::Run;
 use crate::support::target::Target;
 use rustix::process::Signal;
 
-/// Answers on a free port, whose number it prints, and keeps 4 KiB of each request in memory that
-/// a child maps as well.
+/// Answers on a free port, prints its number, and keeps 4 KiB of each request in memory that a
+/// child process maps as well.
 const KEEPS_SHARED: &str = r"
 import mmap, os, signal, socket, threading
 area, at, lock = mmap.mmap(-1, 1 << 30), [0], threading.Lock()
@@ -55,7 +55,7 @@ fn a_target_that_ends_leaves_the_soak_without_a_verdict() {
         target.url()
     );
     let running = Run::text(&words).start();
-    // Rows come while the load runs.
+    // Rows are written while the load runs.
     let timeline = running.folder().join("out/timeline.jsonl");
     let began = Instant::now();
     while std::fs::read_to_string(&timeline).map_or(0, |text| text.lines().count()) < 12 {

@@ -1,5 +1,5 @@
-//! Ctrl-C: one ends the run and what was measured is printed and stored; a second ends it at once.
-//! A terminal that is stopped ends nothing.
+//! Ctrl-C: the first ends the run, and its results are printed and stored; the second ends it at
+//! once. A stopped terminal ends nothing.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -11,7 +11,7 @@ use crate::support::run::{Run, Running};
 use crate::support::script::Behaviour;
 use crate::support::server::Server;
 
-/// Start a run and wait until its load has arrived, so that the signal meets a run under way.
+/// Starts a run and waits until its load arrives, so that the signal reaches a running load.
 fn under_way(server: &Server, args: &str) -> Running {
     let run = Run::json(&format!("{args} {}", server.url())).start();
     let begun = Instant::now();
@@ -59,7 +59,7 @@ fn two_end_the_run_at_once_and_censor_what_is_in_flight() {
     let run = under_way(&server, "-d 30s --warmup 0s -c 4 --timeout 30s");
     thread::sleep(Duration::from_millis(200));
     run.signal(Signal::INT);
-    // Apart, so that the second is not merged with a first that is still pending.
+    // A pause, so that the second signal is not merged with a pending first one.
     thread::sleep(Duration::from_millis(300));
     run.signal(Signal::INT);
     let signalled = Instant::now();
@@ -70,7 +70,7 @@ fn two_end_the_run_at_once_and_censor_what_is_in_flight() {
     document.expect_only(&["censored"]);
     document.expect(document.released() == 4, "four connections, four requests");
     let least = document.count("latency_ns.response.min");
-    // HDR keeps three digits: 500 ms may be read as 499.6 ms.
+    // The HDR histogram keeps three digits: 500 ms may be read as 499.6 ms.
     document.expect(least >= 499_000_000, "they stand in the response times with their age");
     finished.expect_stored();
 }
@@ -94,7 +94,7 @@ fn one_ends_a_run_that_cannot_connect() {
     let full = FullBacklog::start();
     let args = format!("-c 4 -d 30s --timeout 20s http://{}/", full.address());
     let run = Run::json(&args).start();
-    // Nothing shows when the run has come as far as to connect; it is there long before this.
+    // Nothing shows when the run begins to connect; it does so long before this.
     thread::sleep(Duration::from_secs(2));
     run.signal(Signal::INT);
     let signalled = Instant::now();
@@ -118,7 +118,7 @@ fn nobody_who_reads_the_progress_holds_nothing_up() {
         );
         finished.expect_stored();
     }
-    // What a signal has to say is not waited for either, nor is why a run failed.
+    // The run waits neither to print the signal's message nor to print why it failed.
     let server = Server::start(&Behaviour::Good);
     let run = Run::text(&format!("--json -d 60s --warmup 0s -c 4 {}", server.url()));
     let run = run.unread().start();

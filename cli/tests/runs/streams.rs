@@ -1,5 +1,5 @@
-//! Answers that are streams: events are counted where they end, timed when they come, and an
-//! endless one ends where it was asked to.
+//! Answers that are streams: events are counted at their end and timed at their arrival, and an
+//! endless stream ends where the options say.
 
 use std::io::Write;
 use std::sync::Arc;
@@ -26,7 +26,7 @@ enum Ending {
     Close,
 }
 
-/// A server that answers each request with these pieces, so long apart.
+/// A server that answers each request with these pieces, at this interval.
 fn server(ending: Ending, pieces: &[&[u8]], apart: Duration) -> Acceptor {
     let pieces: Vec<Vec<u8>> = pieces.iter().map(|piece| piece.to_vec()).collect();
     Acceptor::start(move |stream, _| {
@@ -59,7 +59,7 @@ fn chunk(piece: &[u8]) -> Vec<u8> {
     [format!("{:x}\r\n", piece.len()).as_bytes(), piece, b"\r\n"].concat()
 }
 
-/// A run of so many answers, all good, with so many events each.
+/// A run of this many answers, all successful, with this many events each.
 fn load(answers: u64, events: u64, args: &str, target: &str) -> Document {
     let args = format!("--warmup 0s -n {answers} {args} {target}");
     let document = Run::json(&args).finish().expect_code(0).document();
@@ -109,7 +109,7 @@ fn an_event_may_be_large() {
 #[test]
 fn a_pause_is_a_gap_and_past_the_bound_a_stall() {
     const EVENT: &[u8] = b"data: a\r\r";
-    // The first piece ends with a line's end that could still be half of one.
+    // The first piece ends with a line end that could be half of a longer one.
     let server = server(Ending::Chunks, &[EVENT, EVENT, EVENT], Duration::from_millis(300));
     let document = load(8, 3, "-c 4 --sse --stall 200ms", &server.url());
     document.expect(document.count("stream.stalls") == 16, "two of 300 ms in each answer");
@@ -143,7 +143,7 @@ fn an_endless_stream_ends_after_enough_events() {
         document.expect_only(&["ok"]);
         document.expect(document.status(200) == 40, "40 answers of status 200");
         let events = document.count("stream.events");
-        // What comes with the tenth is counted too.
+        // Events that arrive together with the tenth are counted too.
         document.expect((400..=480).contains(&events), "ten of each");
         let connections = server.connections() - before;
         document.expect((40..=44).contains(&connections), "a connection for each answer");
@@ -161,7 +161,7 @@ fn whatever_arrives_may_be_timed() {
         let document = Run::json(&args).finish().expect_code(0).document();
         document.expect_only(&["ok"]);
         let arrivals = document.count("stream.events");
-        // On a busy machine two may arrive as one.
+        // On a busy machine two pieces may arrive as one.
         document.expect((40..=60).contains(&arrivals), &format!("{arrivals} arrivals of 60"));
         document.expect(document.count("stream.first_event_ns.count") == 20, "first arrivals");
         let gaps = document.count("stream.gap_ns.count");

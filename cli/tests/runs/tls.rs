@@ -1,19 +1,19 @@
-//! The main job within TLS, against a real nginx: counts, versions, sizes, uploads, addresses,
-//! sessions resumed.
+//! The main job over TLS, against a real nginx: counts, versions, sizes, uploads, addresses,
+//! resumed sessions.
 
 use crate::support::certificates::{Certificates, Kind, NAMED};
 use crate::support::document::Document;
 use crate::support::nginx::{FILES, Nginx};
 use crate::support::run::Run;
 
-/// An nginx with a good certificate and this in its server block.
+/// Starts an nginx with a good certificate and this text in its server block.
 fn start(test: &str, server: &str) -> Option<(Nginx, Certificates)> {
     let certificates = Certificates::make();
     let nginx = Nginx::start_tls(test, &certificates.leaf(Kind::Good), server)?;
     Some((nginx, certificates))
 }
 
-/// 400 requests in a closed loop, the authority trusted; the document of the run.
+/// The document of a run of 400 requests in a closed loop that trusts the authority.
 fn load(certificates: &Certificates, args: &str, url: &str) -> Document {
     let authority = certificates.authority().display();
     let args = format!("--warmup 0s -n 400 -c 8 --cacert {authority} {args} {url}");
@@ -22,7 +22,7 @@ fn load(certificates: &Certificates, args: &str, url: &str) -> Document {
     document
 }
 
-/// All of them answered with 200 and at least `body` bytes each.
+/// All must have status 200 and at least `body` bytes each.
 fn all_ok(document: &Document, body: u64) {
     document.expect_only(&["ok"]);
     document.expect(document.status(200) == document.released(), "status 200 for each");
@@ -30,7 +30,7 @@ fn all_ok(document: &Document, body: u64) {
     document.expect(received >= document.released() * body, "every body is received");
 }
 
-/// Handshakes in full, and those that took up an earlier session: all were timed.
+/// Full handshakes and resumed ones; all must have been timed.
 fn handshakes(document: &Document) -> (u64, u64) {
     let (full, resumed) = (document.count("tls.full"), document.count("tls.resumed"));
     let timed = document.count("latency_ns.handshake.count");
@@ -108,8 +108,8 @@ fn pipelined_requests_are_all_answered() {
 #[test]
 fn answers_without_a_length_arrive_whole() {
     const TEST: &str = "tls: answers_without_a_length_arrive_whole";
-    // A server-side include has no length known beforehand; without chunks, the connection's end
-    // is the answer's, and nginx announces it within TLS.
+    // The length of a server-side include is not known in advance; without chunks the answer ends
+    // with the connection, and nginx sends a close notify.
     for chunked in ["on", "off"] {
         let server = format!("ssi on; ssi_types text/plain; chunked_transfer_encoding {chunked};");
         let Some((nginx, certificates)) = start(TEST, &server) else { return };
@@ -127,7 +127,8 @@ fn a_large_upload_is_sent_whole() {
         location /read { proxy_pass $scheme://$server_addr:$server_port/length; }";
     let Some((nginx, certificates)) = start(TEST, server) else { return };
     for version in ["1.2", "1.3"] {
-        // The first is answered before the body is in, the second when nginx has read all of it.
+        // The first is answered before the body is complete, the second when nginx has read all of
+        // it.
         for path in ["length", "read"] {
             let authority = certificates.authority().display();
             let run = Run::json(&format!(
@@ -186,7 +187,7 @@ fn the_name_is_asked_for_wherever_the_connection_goes() {
 #[test]
 fn connections_made_anew_take_up_their_sessions() {
     const TEST: &str = "connections_made_anew_take_up_their_sessions";
-    // By tickets that hold the session, and by names of sessions that the server keeps.
+    // With tickets that contain the session, and with session IDs that the server keeps.
     for server in ["", "ssl_session_tickets off; ssl_session_cache shared:kept:1m;"] {
         let Some((nginx, certificates)) = start(TEST, server) else { return };
         sessions_are_taken_up(&nginx, &certificates);
@@ -206,7 +207,7 @@ fn sessions_are_taken_up(nginx: &Nginx, certificates: &Certificates) {
             all_ok(&document, 64);
             let (full, resumed) = handshakes(&document);
             document.expect(full + resumed >= 1_000, "a handshake for each request");
-            // The first ones have nothing to take up.
+            // The first connections have no session to resume.
             document.expect(full <= 2 * connections, "those after the first are resumed");
             document.expect(document.at("plan.tls.resumption") == true, "as planned");
 
@@ -234,7 +235,7 @@ fn connections_reset_on_purpose_have_their_answers() {
 #[test]
 fn a_target_that_asks_for_another_key_exchange_gets_it() {
     const TEST: &str = "a_target_that_asks_for_another_key_exchange_gets_it";
-    // It is not the first offered, so that TLS 1.3 has to say hello again.
+    // The group is not the first offered, so TLS 1.3 needs a second ClientHello.
     let Some((nginx, certificates)) = start(TEST, "ssl_ecdh_curve secp384r1;") else { return };
     for version in ["1.2", "1.3"] {
         let args = format!("--tls {version} --requests-per-connection 10");
@@ -252,7 +253,7 @@ fn more_connections_than_are_made_at_once_all_stand() {
     let document = Run::json(&args).finish().expect_code(0).document();
     document.expect(document.released() == 5_000, "-n 5000 releases 5000");
     all_ok(&document, 64);
-    // The later ones take up the sessions of the earlier.
+    // Later connections resume the sessions of earlier ones.
     let (full, resumed) = handshakes(&document);
     document.expect(full + resumed == 600, "one handshake for each connection");
 }
@@ -262,7 +263,7 @@ fn connections_that_nginx_closes_are_made_again_without_an_error() {
     const TEST: &str = "connections_that_nginx_closes_are_made_again_without_an_error";
     let certificates = Certificates::make();
     let shown = certificates.leaf(Kind::Good);
-    // A location's own value holds over the server's.
+    // The value of a location takes precedence over the server's.
     let server = "location /ten { keepalive_requests 10; return 200; }";
     let Some(nginx) = Nginx::start_tls(TEST, &shown, server) else { return };
     let document = load(&certificates, "", &nginx.https("ten"));

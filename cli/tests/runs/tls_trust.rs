@@ -1,5 +1,5 @@
-//! Whom to trust, and whom one is: certificates of every kind against a real nginx, each refusal
-//! one line with its cause and its fix.
+//! Trust in both directions: certificates of every kind against a real nginx; each refusal is one
+//! line with its cause and its fix.
 
 use crate::support::certificates::{Certificates, Kind, Leaf, NAMED};
 use crate::support::nginx::Nginx;
@@ -10,14 +10,14 @@ fn run(args: &str, url: &str) -> Finished {
     Run::json(&format!("--warmup 0s -n 100 -c 4 {args} {url}")).finish()
 }
 
-/// It must be done, every request answered well.
+/// Checks that it ran, and that every request succeeded.
 fn all_ok(finished: Finished) -> Finished {
     let finished = finished.expect_code(0);
     finished.document().expect_only(&["ok"]);
     finished
 }
 
-/// It must not begin, and say so in a line that holds these.
+/// Checks that it did not start, with a line that contains these parts.
 fn refused(finished: Finished, parts: &[&str]) {
     let finished = finished.expect_code(1);
     finished.expect_line(parts);
@@ -25,7 +25,7 @@ fn refused(finished: Finished, parts: &[&str]) {
     assert!(finished.files("run.json").is_empty(), "nothing to store\n{finished}");
 }
 
-/// `--cert` and `--key`.
+/// The options `--cert` and `--key`.
 fn shows(leaf: &Leaf) -> String {
     format!("--cert {} --key {}", leaf.certificate.display(), leaf.key.display())
 }
@@ -41,7 +41,7 @@ fn a_certificate_that_nothing_is_wrong_with_is_trusted_only_by_its_authority() {
     refused(run("", &url), &["an authority that this machine trusts", "--cacert", "-k"]);
     let distrusted = format!("--cacert {}", certificates.other_authority().display());
     refused(run(&distrusted, &url), &["an authority that this machine trusts", "--cacert", "-k"]);
-    // An authority that is created again has the old one's name, but not its key.
+    // An authority that is created again has the same name, but another key.
     let again = Certificates::make();
     let distrusted = format!("--cacert {}", again.authority().display());
     refused(run(&distrusted, &url), &["signed with another key", "--cacert", "-k"]);
@@ -80,10 +80,10 @@ fn a_certificate_that_vouches_for_itself_can_be_trusted_by_itself() {
     all_ok(run(&trusted, &nginx.https("small")));
 }
 
-/// Keys and certificates that no library of ours makes, by the arguments of `openssl req` and what
-/// the refusal says without `-k`: `openssl req -x509` makes authorities' certificates.
-/// TLS 1.2 takes P-521 and Ed448 only of peers that have them for the exchange of keys or the
-/// cipher's signature too, which the library has not.
+/// Keys and certificates that none of our libraries makes, with the arguments of `openssl req` and
+/// the message of the refusal without `-k`: `openssl req -x509` makes certificates of authorities.
+/// TLS 1.2 accepts P-521 and Ed448 only from peers that also support them for the key exchange or
+/// the cipher's signature, which the library does not.
 const ODD: [(&str, &str, &[&str]); 6] = [
     ("-newkey rsa:1024", AUTHORITY, &["1.2", "1.3"]),
     ("-newkey ec -pkeyopt ec_paramgen_curve:secp521r1", NOTHING_COMMON, &["1.3"]),
@@ -98,9 +98,10 @@ const ODD: [(&str, &str, &[&str]); 6] = [
     ),
 ];
 const AUTHORITY: &str = "is that of an authority";
-/// Without `-k` the kinds of key that cannot be checked are not offered, and the server ends TLS.
+/// Without `-k` the client does not offer the kinds of key that it cannot check, and the server
+/// ends TLS.
 const NOTHING_COMMON: &str = "no cipher or key in common";
-/// Lets OpenSSL, on the other side, use the weak ones.
+/// Allows OpenSSL, on the other side, to use weak keys.
 const WEAK: &str = "ssl_ciphers DEFAULT:@SECLEVEL=0;";
 
 #[test]
@@ -128,7 +129,7 @@ fn an_authority_s_own_certificate_is_taken_where_it_is_the_one_named() {
     for version in ["1.2", "1.3"] {
         all_ok(run(&format!("{trusted} --tls {version}"), &nginx.https("small")));
     }
-    // Named or not, it is for its own name, and only where it has one.
+    // With or without a name, the certificate is checked against the URL's host.
     let elsewhere = format!("{trusted} --connect-to {}", nginx.tls());
     refused(run(&elsewhere, &format!("https://{NAMED}/small")), &["is for another name"]);
     let nameless = "-newkey rsa:2048 -addext basicConstraints=critical,CA:FALSE";
@@ -160,7 +161,7 @@ fn the_name_is_checked_wherever_the_connection_goes() {
     let certificates = Certificates::make();
     let trusted = format!("--cacert {}", certificates.authority().display());
     let Some(nginx) = Nginx::start_tls(TEST, &certificates.leaf(Kind::Good), "") else { return };
-    // The certificate would do for the address connected to, but it is not what was asked for.
+    // The certificate is valid for the address connected to, but not for the host in the URL.
     let args = format!("{trusted} --connect-to {}", nginx.tls());
     refused(run(&args, &format!("https://{NAMED}/small")), &["is for another name"]);
 }
@@ -183,10 +184,10 @@ fn a_client_shows_its_certificate_when_asked() {
         let args = format!("{trusted} --tls {version}");
         let document = all_ok(run(&format!("{args} {ours}"), &nginx.https("small"))).document();
         document.expect(document.at("plan.tls.client_certificate") == true, "it says so");
-        // Reconnects send it again, or resume a session that remembers it.
+        // Reconnects send it again, or resume a session that includes it.
         let again = format!("{args} {ours} --requests-per-connection 2");
         all_ok(run(&again, &nginx.https("small")));
-        // nginx lets anyone shake hands, and refuses the request.
+        // nginx accepts every handshake, and refuses the request.
         for (shown, question) in [("", "(--cert, --key)"), (&foreign, "the certificate of --cert")]
         {
             let finished = run(&format!("{args} {shown}"), &nginx.https("small")).expect_code(0);

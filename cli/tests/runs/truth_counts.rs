@@ -1,5 +1,5 @@
-//! The server's count of requests is uringbench's count of released slots, and both are the count
-//! asked for, however the load is spread.
+//! The server's count of requests equals uringbench's count of released slots, and both equal the
+//! requested count, for any distribution of the load.
 
 use crate::support::run::Run;
 use crate::support::script::Behaviour;

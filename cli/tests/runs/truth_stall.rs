@@ -1,8 +1,8 @@
-//! The oracle of coordinated omission: a target that stands still for F of T seconds.
+//! The oracle of coordinated omission: a target that stops for F of T seconds.
 //!
-//! A slot due x seconds into the stall is answered F − x later, so the share of slots that take
-//! longer than v is (F − v) / T, and quantile q is max(0, F − (1 − q)·T) at whatever rate. A
-//! generator that waits for answers before it sends reports the stall once per connection.
+//! A slot due x seconds after the stop is answered F − x later, so the share of slots that take
+//! longer than v is (F − v) / T, and quantile q is max(0, F − (1 − q)·T) for any rate. A generator
+//! that waits for answers before it sends reports the stall once per connection.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -21,16 +21,18 @@ const LASTS: f64 = 6.0;
 /// Slots that can be in flight when the target stops: 0.53 % of all, so that the service time's
 /// p99 must not see the stall.
 const CONNECTIONS: u64 = 64;
-/// How long the target stands still. What waited goes out at the speed C of the target when it
-/// goes on, so that quantile q lies (1 − q)·T·R/C above the truth: with 2 s of 6 s, less than 3 %
-/// of any of them for a target, and a machine, that do 30,000/s.
+/// How long the target stops. When it continues, the waiting slots are sent at the target's speed
+/// C, so quantile q is (1 − q)·T·R/C above the true value: with 2 s of 6 s, less than 3 % of any of
+/// them for a target and a machine that serve 30,000/s.
 const STALL: Duration = Duration::from_millis(2_000);
 
-/// Share, key of the document. Half of the slots are due outside the stall: p50 must not see it.
+/// Quantile, and key of the document. Half of the slots are due outside the stall, so it must not
+/// affect p50.
 const QUANTILES: [(f64, &str); 5] =
     [(0.5, "p50"), (0.9, "p90"), (0.95, "p95"), (0.99, "p99"), (0.999, "p999")];
 
-/// Load a target that stops in the middle; the document, and for how many seconds it stood still.
+/// Loads a target that stops in the middle; returns the document, and the seconds for which it was
+/// stopped.
 fn run_with_a_stall(arrivals: &str, turn: &Turn) -> (Document, f64) {
     let target = Target::start();
     let args = format!(
@@ -39,7 +41,7 @@ fn run_with_a_stall(arrivals: &str, turn: &Turn) -> (Document, f64) {
         target.url()
     );
     let run = Run::json_alone(&args, turn).start();
-    // Where in the load the stall begins does not matter, as long as all of it is inside.
+    // The stall may begin anywhere in the load, if all of it is inside.
     thread::sleep(Duration::from_millis(2_000));
     target.signal(Signal::STOP);
     let stopped = Instant::now();
@@ -49,8 +51,8 @@ fn run_with_a_stall(arrivals: &str, turn: &Turn) -> (Document, f64) {
     (run.finish().expect_code(0).document(), stood_still)
 }
 
-/// What is wrong with a run's numbers, if anything. `noise(k)` is what the k-th slot of the stall
-/// may lie off its mean place, in seconds.
+/// The errors in a run's figures. `noise(k)` is how far slot k of the stall may be from its mean
+/// time, in seconds.
 fn judge(document: &Document, stall: f64, noise: impl Fn(f64) -> f64) -> Result<(), String> {
     for (q, key) in QUANTILES {
         let truth = (stall - (1.0 - q) * LASTS).max(0.0);
@@ -77,9 +79,9 @@ fn judge(document: &Document, stall: f64, noise: impl Fn(f64) -> f64) -> Result<
     Ok(())
 }
 
-/// Three attempts, of which one must be right: a neighbour of a shared machine that takes the CPU
-/// for tens of milliseconds adds a second, unscripted stall, which no tolerance can tell from an
-/// error. The counts, which do not depend on luck, are checked in each attempt.
+/// Runs up to three attempts, one of which must be right: another program that takes the CPU for
+/// tens of milliseconds adds a second stall, which no tolerance can distinguish from an error. The
+/// counts do not depend on luck and are checked in each attempt.
 fn holds(arrivals: &str, noise: impl Fn(f64) -> f64) {
     let turn = Turn::alone();
     let mut wrong = Vec::new();
@@ -107,8 +109,7 @@ fn a_stall_is_in_the_response_time_of_every_slot_due_in_it() {
 
 #[test]
 fn a_stall_is_in_the_response_time_of_poisson_slots_too() {
-    // The k-th arrival of a Poisson process lies at k/R ± √k/R; 4 σ. The total, and with it the
-    // rank of q, is ± √(R·T) of R·T: smaller for k <= R·T/10, and
-    // covered by the 3 %.
+    // Arrival k of a Poisson process is at k/R ± √k/R; 4 σ. The total, and with it the rank of q,
+    // is ± √(R·T) of R·T: smaller for k <= R·T/10, and covered by the 3 %.
     holds("poisson", |k| 4.0 * k.sqrt() / RATE);
 }

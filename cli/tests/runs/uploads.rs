@@ -1,5 +1,5 @@
-//! Bodies as servers receive them: whole, in chunks, as forms, on demand, and no more of them than
-//! was asked for.
+//! Bodies as servers receive them: whole, in chunks, as forms, after `100 Continue`, and never
+//! larger than requested.
 
 use std::io::{self, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -23,18 +23,18 @@ const TOO_LARGE_CLOSE: &[u8] =
     b"HTTP/1.1 413 Content Too Large\r\nConnection: close\r\nContent-Length: 3\r\n\r\nno.";
 const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
-/// A request as it came.
+/// A request as received.
 #[derive(Clone, Debug, Default)]
 struct Upload {
     head: String,
     body: Vec<u8>,
-    /// The sizes of its chunks, if it came in any.
+    /// The sizes of its chunks, if the body was chunked.
     chunks: Vec<usize>,
     /// From the end of the header to the first byte of the body.
     waited: Duration,
 }
 
-/// What a server was sent.
+/// The uploads that a server received.
 #[derive(Default)]
 struct Sent {
     whole: AtomicU64,
@@ -51,7 +51,7 @@ impl Sent {
     }
 }
 
-/// A server that says `first` when it has a header, and 200 when it has the body.
+/// A server that sends `first` when it has the header, and 200 when it has the body.
 fn server(first: &'static [u8]) -> (Acceptor, Arc<Sent>) {
     let sent = Arc::new(Sent::default());
     let keeps = Arc::clone(&sent);
@@ -129,7 +129,7 @@ fn field(head: &str, name: &str) -> Option<String> {
     Some(line[name.len() + 1..].trim().to_owned())
 }
 
-/// A run of so many uploads, all answered well and each received once.
+/// A run of this many uploads, all of which must succeed and be received once.
 fn load(count: u64, args: &str, (server, sent): &(Acceptor, Arc<Sent>)) -> (Document, Upload) {
     let before = sent.whole();
     let run = Run::json(&format!("--warmup 0s -n {count} {args} {}", server.url()));
@@ -141,7 +141,7 @@ fn load(count: u64, args: &str, (server, sent): &(Acceptor, Arc<Sent>)) -> (Docu
     (document, sent.last())
 }
 
-/// Bytes that no other place in them repeats soon.
+/// Bytes without a short period.
 fn pattern(length: u32) -> Vec<u8> {
     (0..length).map(|at| (at.wrapping_mul(2_654_435_761) >> 24) as u8).collect()
 }
@@ -159,7 +159,7 @@ fn a_body_arrives_as_it_is_in_its_file() {
     }
 }
 
-/// Body and type of a form, its boundary replaced by a word, and a header of the request.
+/// Body and type of a form, with its boundary replaced by a word, and a header of the request.
 fn form_of(upload: &Upload) -> (String, String, Option<String>) {
     let kind = field(&upload.head, "Content-Type").expect("a form has a type");
     let boundary = kind.rsplit_once("boundary=").expect("its type has a boundary").1.to_owned();
@@ -247,7 +247,7 @@ fn forms_have_the_parts_that_were_typed() {
     }
 }
 
-/// The parts of a form, header and content each (RFC 2046 section 5.1.1).
+/// The parts of a form, each with its header and content (RFC 2046 section 5.1.1).
 fn parts(body: &[u8], boundary: &str) -> Vec<(String, Vec<u8>)> {
     let delimiter = format!("\r\n--{boundary}");
     let body = [b"\r\n", body].concat();
@@ -279,7 +279,7 @@ fn consent_is_waited_for() {
         let usual = document.number("latency_ns.service.p50");
         document.expect(usual < 900e6, "no body waits when consent is there");
     }
-    // Silence is consent after a second.
+    // Without an answer the client sends the body after a second.
     let silent = server(b"");
     let (document, upload) = load(4, "-c 4 --expect-continue --body-size 1000", &silent);
     document.expect(upload.waited >= Duration::from_millis(800), "a second, about");
@@ -298,7 +298,7 @@ fn a_body_that_is_refused_is_not_sent() {
             if !keeps {
                 return Ok(());
             }
-            // What follows can only be a body, since nothing shows where a request would begin.
+            // The rest can only be a body, since nothing shows where a request would begin.
             let mut rest = Vec::new();
             reader.read_to_end(&mut rest)?;
             counts.fetch_add(rest.len() as u64, Ordering::SeqCst);
@@ -321,7 +321,7 @@ fn a_body_that_is_refused_is_not_sent() {
 
 #[test]
 fn an_answer_amid_an_upload_is_its_answer() {
-    // It keeps the connection and reads on, or does not; or it closes and reads no more.
+    // The server keeps the connection and reads on, or does not; or it closes and reads no more.
     for (answer, reads_on) in [(TOO_LARGE, true), (TOO_LARGE_CLOSE, true), (TOO_LARGE_CLOSE, false)]
     {
         let server = Acceptor::start(move |stream, _| {
@@ -335,7 +335,7 @@ fn an_answer_amid_an_upload_is_its_answer() {
                 read(&mut reader, length / 2)?;
                 writer.write_all(answer)?;
                 if !reads_on {
-                    // Time for the answer to be read: a reset would drop it.
+                    // Time to read the answer: a reset would drop it.
                     thread::sleep(Duration::from_millis(50));
                     return Ok(());
                 }
@@ -375,7 +375,7 @@ fn a_body_is_in_memory_once_however_many_send_it() {
         document.expect_only(&["ok"]);
         document
     };
-    // What the run takes without a body to speak of, its body once, and once more while it is made:
+    // The memory of the run with a tiny body, plus the body once, and once more while it is built:
     // nothing that grows with the 50 connections.
     let without = load("--body-size 1").count("client.rss_peak_bytes");
     for how in ["--body-size 10M", "--body-size 10M -p 4", "--body-file body.bin"] {
@@ -415,7 +415,7 @@ fn a_real_server_takes_and_refuses_uploads() {
             document.expect(document.count("bytes.sent") >= 40_000_000, "every body is sent");
         }
     }
-    // Too large: nginx says 413 by the header alone, and closes.
+    // Too large: nginx answers 413 after the header alone, and closes.
     let args = format!("--warmup 0s -n 40 -c 4 --body-size 1M {}", nginx.url("small"));
     let document = Run::json(&args).finish().expect_code(0).document();
     document.expect_none_but(&["status", "reset"]);

@@ -1,5 +1,5 @@
-//! What the verdict says of runs that went otherwise than meant, though nothing broke: answers that
-//! turn the load away, a target that ends, a schedule without a request.
+//! The verdicts of runs that did not go as planned though nothing failed: answers that reject the
+//! load, a target that ends, a schedule without a request.
 
 use std::process::Command;
 use std::thread;
@@ -12,7 +12,7 @@ use crate::support::server::Server;
 use crate::support::target::Target;
 use crate::support::turn::skip;
 
-/// The message of the reason with this code, if it is given.
+/// The message of the reason with this code, if there is one.
 fn reason<'a>(document: &'a Document, code: &str) -> Option<&'a str> {
     let reasons = document.at("verdict.reasons").as_array()?;
     let reason = reasons.iter().find(|reason| reason["code"] == code)?;
@@ -74,7 +74,7 @@ fn a_target_that_ends_in_the_run_is_named_with_the_time() {
 #[test]
 fn segments_that_are_sent_again_are_counted_on_the_run_s_own_connections() {
     const TEST: &str = "segments_that_are_sent_again_are_counted_on_the_run_s_own_connections";
-    // A network of its own whose queue drops what 32 connections send together.
+    // A separate network whose queue drops packets when 32 connections send together.
     let queue = "ip link set lo up && tc qdisc add dev lo root tbf rate 8mbit burst 4kb limit 4kb";
     let can = Command::new("unshare").args(["--net", "sh", "-c", queue]).output();
     if !can.is_ok_and(|output| output.status.success()) {

@@ -1,6 +1,6 @@
-//! WebSocket against servers that keep to it: what is sent, how it is counted, how it ends.
+//! WebSocket against correct servers: the frames sent, how they are counted, how connections end.
 //!
-//! A server of another library's is the check on ours; the scripted one sees the frames.
+//! The server of an independent library checks our counts; the scripted server sees the frames.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::support::socket_library::SocketLibrary;
 use crate::support::socket_server::{BINARY, SocketServer, TEXT, frame};
 use crate::support::tls_front::{Front, Manner};
 
-/// A run of so many messages, all of which must be answered.
+/// A run of this many messages, all of which must be answered.
 fn load(messages: u64, args: &str, url: &str) -> Document {
     let args = format!("--warmup 0s --timeout 5s -n {messages} {args} {url}");
     let document = Run::json(&args).finish().expect_code(0).document();
@@ -91,12 +91,12 @@ fn connections_are_closed_in_order_after_their_messages() {
         let connections = server.connections() - before.1;
         let fair = 200 / each;
         document.expect((fair..=fair + 4).contains(&connections), &format!("{connections}"));
-        // The server's threads may still read what was sent last.
+        // The server's threads may still be reading the last frames.
         std::thread::sleep(std::time::Duration::from_millis(100));
         let closes = server.closes();
         document.expect(closes.iter().all(|&code| code == 1000), &format!("{closes:?}"));
         let closed = closes.len() as u64 - before.2;
-        // Those reopened at the end may not have been upgraded.
+        // Connections reopened at the end may not have been upgraded.
         let reported = format!("{closed} of {connections} said goodbye");
         document.expect(closed >= fair && closed <= connections, &reported);
     }
@@ -159,7 +159,7 @@ fn every_length_goes_through_tls() {
     }
     let closes = server.closes();
     assert!(closes.iter().all(|&code| code == 1000), "{closes:?}");
-    // Of those reopened, two of each run may not have been upgraded at its end.
+    // Of the reopened connections, two of each run may not have been upgraded at its end.
     let reported = format!("{} of {} said goodbye", closes.len(), server.connections());
     assert!(closes.len() as u64 + 2 * 12 >= server.connections(), "{reported}");
 }
@@ -200,7 +200,7 @@ fn the_opening_says_what_was_asked_for() {
 #[test]
 fn a_slow_client_is_slow_with_messages_too() {
     let server = SocketServer::echo();
-    // 200 bytes at a time: the opening's answer takes no longer than that, the echo ten times.
+    // 200 bytes at a time: one read for the opening's answer, ten for the echo.
     let args = "-c 2 -n 2 --warmup 0s --body-size 2000 --read-rate 2000";
     let document =
         Run::json(&format!("{args} {}", server.url())).finish().expect_code(0).document();

@@ -1,5 +1,5 @@
-//! WebSocket servers that speak first, or of their own accord: what nobody asked for is counted,
-//! costs no connection, and is taken for no answer where the answer can be known.
+//! WebSocket servers that send first, or without a request: unrequested messages are counted, close
+//! no connection, and are not taken for an answer if answers can be identified.
 
 use std::time::Duration;
 
@@ -8,12 +8,12 @@ use crate::support::document::Document;
 use crate::support::run::Run;
 use crate::support::socket_server::{CLOSE, Opening, SocketServer, TEXT, frame};
 
-/// A server that echoes, and speaks first as `opening` has it.
+/// A server that echoes, and sends first as `opening` defines.
 fn echoing(opening: Opening) -> SocketServer {
     SocketServer::opened(opening, |said| vec![frame(said.opcode, &said.payload)])
 }
 
-/// `0{"sid":"x"}`, as Engine.IO greets.
+/// `0{"sid":"x"}`, the greeting of Engine.IO.
 const HELLO: &[u8] = b"\x81\x0c0{\"sid\":\"x\"}";
 const TICK: &[u8] = b"\x81\x04tick";
 const SOON: Duration = Duration::from_millis(50);
@@ -28,7 +28,7 @@ fn unasked(document: &Document) -> u64 {
     workers.iter().filter_map(|worker| worker["unsolicited_messages"].as_u64()).sum()
 }
 
-/// The reasons and notes that speak of a server that speaks first.
+/// Whether the reasons and the notes mention a server that sends first.
 fn reported(document: &Document) -> (bool, bool) {
     let has = |key: &str, text: &str| document.at(key).to_string().contains(text);
     (
@@ -168,7 +168,7 @@ fn a_talk_waits_for_a_greeting_and_says_when_it_cannot_know() {
     document.expect(reported(&document) == (true, false), "the times cannot be trusted");
 }
 
-/// What was taken for an answer leaves the true one behind, which shows at the end.
+/// If another message is taken for an answer, the true one remains and shows at the end.
 #[test]
 fn a_busy_connection_tells_at_its_end_what_it_was_ahead() {
     for opening in [Opening::Later(SOON, HELLO), Opening::Pushing(Duration::from_millis(20), TICK)]
@@ -193,7 +193,7 @@ fn a_busy_connection_tells_at_its_end_what_it_was_ahead() {
     document.expect(reported(&document) == (false, false), "and nothing is reported");
 }
 
-/// The causes of the requests that ended so.
+/// The causes of the requests with this outcome.
 fn causes(document: &Document, outcome: &str) -> String {
     let all = document.at("counts.causes").as_array().cloned().unwrap_or_default();
     let of = all.iter().filter(|cause| cause["outcome"] == outcome);

@@ -1,8 +1,7 @@
-//! A server whose every connection is a function's, on a thread of its own: for peers that need
-//! more than bytes and an end.
+//! A server that runs a function for each connection on a separate thread, for peers that need more
+//! than fixed bytes and an end.
 //!
-//! It decides when connections begin and that all of them end on drop. What is said on them is
-//! the function's.
+//! It accepts the connections, and closes all of them on drop. The function sends and receives.
 
 use std::io;
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -10,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::thread::{self, JoinHandle};
 
-/// A running server; it stops, and its connections end, on drop.
+/// A running server; on drop it stops and its connections end.
 pub(crate) struct Acceptor {
     address: SocketAddr,
     listener: Arc<TcpListener>,
@@ -19,8 +18,8 @@ pub(crate) struct Acceptor {
 }
 
 impl Acceptor {
-    /// On a free port of 127.0.0.1. `serve` is given each connection and its number, from 0; the
-    /// connection ends when it returns. A peer that leaves is no failure.
+    /// Listens on a free port of 127.0.0.1. `serve` gets each connection and its number, from 0;
+    /// the connection ends when it returns. A peer that disconnects is no failure.
     pub(crate) fn start<F>(serve: F) -> Self
     where
         F: Fn(&TcpStream, u64) -> io::Result<()> + Send + Sync + 'static,
@@ -36,7 +35,7 @@ impl Acceptor {
         Self { address, listener, accepted, accepting: Some(accepting) }
     }
 
-    /// Where it listens.
+    /// The address it listens on.
     pub(crate) const fn address(&self) -> SocketAddr {
         self.address
     }
@@ -46,7 +45,7 @@ impl Acceptor {
         format!("http://{}/", self.address)
     }
 
-    /// Connections accepted so far.
+    /// Number of connections accepted so far.
     pub(crate) fn connections(&self) -> u64 {
         self.accepted.load(Ordering::SeqCst)
     }

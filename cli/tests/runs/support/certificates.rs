@@ -1,4 +1,4 @@
-//! Certificates of every kind a client must tell apart, created for each test, as PEM files.
+//! Certificates of every kind that a client must distinguish, created for each test as PEM files.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -9,13 +9,13 @@ use rcgen::{
 };
 use tempfile::TempDir;
 
-/// Every name and address of the loopback interface.
+/// The names and addresses of the loopback interface.
 const LOOPBACK: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
 
-/// A name that no server has; `--connect-to` leads to one all the same.
+/// A name that no server has; `--connect-to` connects to one anyway.
 pub(crate) const NAMED: &str = "named.test";
 
-/// An RSA key that protects nothing: the library signs with such, but makes none.
+/// An RSA key only for tests: the library can sign with RSA keys, but cannot generate them.
 const RSA_KEY: &str = include_str!("rsa.key");
 
 /// A certificate and its key, in files.
@@ -25,28 +25,28 @@ pub(crate) struct Leaf {
     pub(crate) key: PathBuf,
 }
 
-/// What is wrong with a certificate, if anything.
+/// The kind of a certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// Nothing, for the loopback interface.
+    /// Valid for the loopback interface.
     Good,
-    /// Nothing, for [`NAMED`] alone.
+    /// Valid only for [`NAMED`].
     Named,
-    /// Its time is over.
+    /// Expired.
     Expired,
-    /// Its time has not come.
+    /// Not valid yet.
     NotYetValid,
-    /// Another authority has signed it.
+    /// Signed by another authority.
     UnknownAuthority,
-    /// It has signed itself.
+    /// Self-signed.
     SelfSigned,
-    /// Nothing: it is a client's.
+    /// A valid client certificate.
     Client,
-    /// It is a client's, and another authority has signed it.
+    /// A client certificate signed by another authority.
     ForeignClient,
 }
 
-/// An authority, its certificates and another authority's, in a folder of their own.
+/// An authority, another authority, and their certificates, in a separate folder.
 pub(crate) struct Certificates {
     folder: TempDir,
     ours: Authority,
@@ -59,7 +59,7 @@ struct Authority {
 }
 
 impl Certificates {
-    /// Two authorities; what they sign is made when it is asked for.
+    /// Makes two authorities; other certificates are made when a test needs them.
     pub(crate) fn make() -> Self {
         let folder = TempDir::new().expect("the machine has room for a folder");
         let ours = Authority::make(folder.path(), "authority");
@@ -72,7 +72,7 @@ impl Certificates {
         &self.ours.certificate
     }
 
-    /// The certificate of the authority that has signed none but the foreign ones.
+    /// The certificate of the authority that signs only the foreign certificates.
     pub(crate) fn other_authority(&self) -> &Path {
         &self.other.certificate
     }
@@ -108,7 +108,8 @@ impl Certificates {
         }
     }
 
-    /// A certificate over an RSA key, with so many between it and the authority, in one file.
+    /// A certificate with an RSA key, with this many intermediate certificates between it and the
+    /// authority, in one file.
     pub(crate) fn chain(&self, between: usize) -> Leaf {
         let mut text = String::new();
         let mut above: Option<Issuer<'static, KeyPair>> = None;
@@ -116,7 +117,8 @@ impl Certificates {
             let parameters = Authority::parameters(&format!("between-{number}"));
             let key = KeyPair::generate().expect("a key");
             let signed = parameters.signed_by(&key, above.as_ref().unwrap_or(&self.ours.issuer));
-            // A server shows its own first, and then each before the one that signed it.
+            // A server sends its own certificate first, and then each before the one that signed
+            // it.
             text.insert_str(0, &signed.expect("an authority signs").pem());
             above = Some(Issuer::new(parameters, key));
         }
@@ -128,7 +130,7 @@ impl Certificates {
         Leaf { certificate: self.write("chain.pem", &text), key: self.write("chain.key", RSA_KEY) }
     }
 
-    /// One that has signed itself, made by OpenSSL with these arguments of `req` for this subject.
+    /// A self-signed certificate made by OpenSSL with these arguments of `req` for this subject.
     /// With `-version1` it is of X.509 version 1.
     pub(crate) fn by_openssl(&self, how: &str, subject: &str) -> Leaf {
         let path = |name: &str| self.folder.path().join(name);
@@ -147,7 +149,7 @@ impl Certificates {
         Leaf { certificate, key }
     }
 
-    /// A file with this text, beside the certificates.
+    /// Writes a file with this text next to the certificates.
     pub(crate) fn write(&self, name: &str, text: &str) -> PathBuf {
         write(self.folder.path(), name, text)
     }

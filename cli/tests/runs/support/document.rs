@@ -1,4 +1,4 @@
-//! The result document, read as a test reads it: by key, failing with the whole run's story.
+//! The result document as the tests read it: by key; a failure prints everything about the run.
 
 use serde_json::Value;
 
@@ -22,7 +22,7 @@ pub(crate) struct Document {
 }
 
 impl Document {
-    /// `story` is shown when something is not as it should be.
+    /// `story` is printed when a check fails.
     pub(crate) const fn new(value: Value, story: String) -> Self {
         Self { value, story }
     }
@@ -72,9 +72,8 @@ impl Document {
         counted.map_or(0, |n| n.as_u64().expect("by_status holds counts"))
     }
 
-    /// released = Σ outcomes; complete answers are distinguished by status, which only messages do
-    /// not have; and no released slot is missing from the response times, nor a complete answer
-    /// from the service times.
+    /// released = Σ outcomes; every complete answer has a status, except messages; every released
+    /// slot is in the response times, and every complete answer in the service times.
     pub(crate) fn assert_law(&self) {
         assert_eq!(self.text("schema"), "uringbench.run/1", "{}", self.story);
         let listed = self.at("counts.outcomes").as_object().map_or(0, serde_json::Map::len);
@@ -94,7 +93,7 @@ impl Document {
         assert_eq!(services, completed, "service times, one per answer\n{}", self.story);
     }
 
-    /// Every released slot must have one of these outcomes, and each of them must have happened.
+    /// Every released slot must have one of these outcomes, and each of them must occur.
     pub(crate) fn expect_only(&self, keys: &[&str]) {
         for key in OUTCOMES {
             let happened = self.outcome(key) > 0;
@@ -110,7 +109,7 @@ impl Document {
         }
     }
 
-    /// Fail with the story unless `holds`.
+    /// Fails with the story unless `holds`.
     #[track_caller]
     pub(crate) fn expect(&self, holds: bool, what: &str) {
         assert!(holds, "{what}\n{}", self.story);

@@ -1,4 +1,4 @@
-//! An address that neither accepts nor refuses, without leaving the machine.
+//! An address on this machine that neither accepts nor refuses.
 //!
 //! The accept queue of a listener with a backlog of 0 holds one connection; while it is full the
 //! kernel drops further SYNs (`tcp_conn_request`, net/ipv4/tcp_input.c), and a client waits.
@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use rustix::net::{AddressFamily, SocketAddrV4, SocketType, bind, listen, socket};
 
-/// A listener nobody accepts from, its queue full.
+/// A listener that never accepts, with a full queue.
 pub(crate) struct FullBacklog {
     address: SocketAddr,
     _listener: TcpListener,
@@ -16,7 +16,7 @@ pub(crate) struct FullBacklog {
 }
 
 impl FullBacklog {
-    /// Fill one up.
+    /// Makes one and fills its queue.
     pub(crate) fn start() -> Self {
         let fd = socket(AddressFamily::INET, SocketType::STREAM, None).expect("a socket");
         let any_port = SocketAddrV4::new(std::net::Ipv4Addr::LOCALHOST, 0);
@@ -32,7 +32,7 @@ impl FullBacklog {
         Self { address, _listener: listener, _queued: queued }
     }
 
-    /// Where connecting takes for ever.
+    /// The address; connecting to it never completes.
     pub(crate) const fn address(&self) -> SocketAddr {
         self.address
     }

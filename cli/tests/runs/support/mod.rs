@@ -1,4 +1,4 @@
-//! What the tests of the real binary are written with.
+//! Servers, runs and documents for the tests of the real binary.
 
 pub(crate) mod acceptor;
 pub(crate) mod certificates;

@@ -1,5 +1,5 @@
-//! A real nginx, configured for one test: own folder, own ports, one worker; with TLS beside
-//! plain text where a certificate is given.
+//! A real nginx, configured for one test: its own folder and ports, one worker; with TLS next to
+//! plain text if a certificate is given.
 
 use std::fmt::Write as _;
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -29,7 +29,7 @@ pub(crate) struct Nginx {
     _folder: TempDir,
 }
 
-/// Where it listens, on both families.
+/// The ports it listens on, for both address families.
 #[derive(Clone, Copy)]
 struct Listening {
     v4: SocketAddr,
@@ -37,18 +37,19 @@ struct Listening {
 }
 
 impl Nginx {
-    /// Start one that keeps connections for ever; `None`, loudly, where nginx is not installed.
+    /// Starts one that keeps connections open without limit; `None`, with a message, if nginx is
+    /// not installed.
     pub(crate) fn start(test: &str) -> Option<Self> {
         Self::start_with(test, KEEP_FOR_EVER)
     }
 
-    /// Start one with this in its server block.
+    /// Starts one with this text in its server block.
     pub(crate) fn start_with(test: &str, server: &str) -> Option<Self> {
         Self::start_either(test, server, None)
     }
 
-    /// Start one that keeps connections for ever and shows this certificate, with this in its
-    /// server block.
+    /// Starts one that keeps connections open without limit and shows this certificate, with this
+    /// text in its server block.
     pub(crate) fn start_tls(test: &str, shown: &Leaf, server: &str) -> Option<Self> {
         Self::start_either(test, &format!("{KEEP_FOR_EVER} {server}"), Some(shown))
     }
@@ -58,7 +59,7 @@ impl Nginx {
             skip(test, "nginx is not installed (apt-get install nginx-light)");
             return None;
         };
-        // Another program may take a free port between its choice and nginx's start.
+        // Another program may take a free port before nginx starts.
         (0..5).find_map(|_| Self::try_start(&program, server, shown)).or_else(|| {
             panic!("nginx at {} does not start with our configuration", program.display())
         })
@@ -71,7 +72,7 @@ impl Nginx {
         if let Some(Leaf { certificate, key }) = shown {
             listens += &tls.listens(" ssl");
             if !server.contains("ssl_protocols") {
-                // Older ones do not offer 1.3 by themselves.
+                // Older versions do not offer TLS 1.3 by default.
                 listens += "        ssl_protocols TLSv1.2 TLSv1.3;\n";
             }
             listens += &format!("        ssl_certificate {};\n", certificate.display());
@@ -102,7 +103,7 @@ impl Nginx {
         None
     }
 
-    /// The number of its first process; the worker is a child of it.
+    /// The process ID of its first process; the worker is a child of it.
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
@@ -122,22 +123,22 @@ impl Nginx {
         format!("http://localhost:{}/{path}", self.plain.v4.port())
     }
 
-    /// Where it listens for TLS, by IPv4 address.
+    /// The address for TLS, IPv4.
     pub(crate) const fn tls(&self) -> SocketAddr {
         self.tls.v4
     }
 
-    /// The URL of a path within TLS, by IPv4 address.
+    /// The URL of a path over TLS, by IPv4 address.
     pub(crate) fn https(&self, path: &str) -> String {
         format!("https://{}/{path}", self.tls.v4)
     }
 
-    /// The URL of a path within TLS, by IPv6 address.
+    /// The URL of a path over TLS, by IPv6 address.
     pub(crate) fn https_v6(&self, path: &str) -> String {
         format!("https://{}/{path}", self.tls.v6)
     }
 
-    /// The URL of a path within TLS, by name.
+    /// The URL of a path over TLS, by name.
     pub(crate) fn https_name(&self, path: &str) -> String {
         format!("https://localhost:{}/{path}", self.tls.v4.port())
     }
@@ -155,7 +156,7 @@ impl Listening {
         Self { v4: free_port("127.0.0.1:0"), v6: free_port("[::1]:0") }
     }
 
-    /// Both, and the IPv4 port on IPv6 too, so that `localhost` is there either way.
+    /// Both families, with the same port, so that `localhost` works with either.
     fn listens(self, how: &str) -> String {
         let Self { v4, v6 } = self;
         let same_port = format!("[::1]:{}", v4.port());
@@ -169,7 +170,7 @@ impl Listening {
     }
 }
 
-/// nginx in PATH, or where distributions put it out of a plain user's PATH.
+/// nginx in `PATH`, or in the folder outside a plain user's `PATH` where distributions install it.
 fn program() -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path)
@@ -196,7 +197,7 @@ fn lay_out(folder: &Path, configuration: &str) {
 fn configuration(folder: &Path, listens: &str, server: &str) -> String {
     let folder = folder.display();
     let mut text = String::new();
-    // Started by root, workers would be another user's, who may not read our folder.
+    // If root starts nginx, its workers run as another user, who may not read our folder.
     if rustix::process::geteuid().is_root() {
         text.push_str("user root;\n");
     }

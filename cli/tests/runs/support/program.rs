@@ -1,4 +1,4 @@
-//! A program whose use of the CPU is known, running beside the binary under test.
+//! A program with known use of the CPU, running next to the binary under test.
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -6,19 +6,19 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// No test waits longer for a program to use some CPU time.
+/// The longest time that a test waits for a program to use some CPU time.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A program, running; killed on drop.
+/// A running program; killed on drop.
 pub(crate) struct Program {
     child: Child,
-    /// Kept open, so that it can go on writing.
+    /// Kept open, so that the program can continue to write.
     _stdout: BufReader<ChildStdout>,
     said: String,
 }
 
 impl Program {
-    /// Start it and wait for the first line it writes.
+    /// Starts it and waits for its first line.
     pub(crate) fn start(program: &Path, words: &[&str]) -> Self {
         let mut child = Command::new(program)
             .args(words)
@@ -32,17 +32,17 @@ impl Program {
         Self { child, _stdout: stdout, said: said.trim().to_owned() }
     }
 
-    /// The first line it wrote.
+    /// The first line that it printed.
     pub(crate) fn said(&self) -> &str {
         &self.said
     }
 
-    /// Its process number.
+    /// The process ID.
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
 
-    /// Wait until it has used this much CPU time more.
+    /// Waits until it has used this much more CPU time.
     pub(crate) fn burn(&self, more: Duration) {
         let wanted = self.cpu_used() + more;
         let began = Instant::now();

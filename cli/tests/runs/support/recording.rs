@@ -1,4 +1,4 @@
-//! A server that keeps every request it is sent, and answers each as a function says.
+//! A server that keeps every request it receives, and answers each with the result of a function.
 
 use std::io::{self, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -11,39 +11,39 @@ use rustix::net::sockopt::set_socket_linger;
 use super::acceptor::Acceptor;
 use super::requests::Requests;
 
-/// A request as it came.
+/// A request as received.
 #[derive(Clone, Debug)]
 pub(crate) struct Asked {
-    /// On which connection, from 0.
+    /// The connection on which it arrived, from 0.
     pub(crate) connection: u64,
     /// When its last byte was read.
     pub(crate) at: Instant,
-    /// All of it.
+    /// Header and body.
     pub(crate) bytes: Vec<u8>,
 }
 
-/// What is done about a request.
+/// What the server does in response.
 pub(crate) enum Answer {
-    /// These bytes.
+    /// Sends these bytes.
     Bytes(Vec<u8>),
-    /// These bytes after a while.
+    /// Sends these bytes after this time.
     Late(Duration, Vec<u8>),
-    /// These bytes and the end of the connection.
+    /// Sends these bytes and closes the connection.
     Last(Vec<u8>),
-    /// A reset.
+    /// Resets the connection.
     Reset,
-    /// Nothing; more requests are read.
+    /// Sends nothing; reads further requests.
     Silence,
 }
 
-/// A running server; it stops, and its connections end, on drop.
+/// A running server; on drop it stops and its connections end.
 pub(crate) struct Recording {
     acceptor: Acceptor,
     asked: Arc<Mutex<Vec<Asked>>>,
 }
 
 impl Recording {
-    /// On a free port of 127.0.0.1.
+    /// Listens on a free port of 127.0.0.1.
     pub(crate) fn start<F>(answer: F) -> Self
     where
         F: Fn(&Asked) -> Answer + Send + Sync + 'static,
@@ -60,12 +60,12 @@ impl Recording {
         Self::start(|_| Answer::Bytes(ok("hello")))
     }
 
-    /// Where it listens.
+    /// The address it listens on.
     pub(crate) const fn address(&self) -> SocketAddr {
         self.acceptor.address()
     }
 
-    /// What a scenario names as its target.
+    /// The target to name in a scenario.
     pub(crate) fn target(&self) -> String {
         format!("http://{}", self.address())
     }
@@ -80,7 +80,7 @@ impl Recording {
         self.asked.lock().expect("no thread panics with it").clone()
     }
 
-    /// How many requests there were so far.
+    /// Number of requests so far.
     pub(crate) fn count(&self) -> u64 {
         self.asked.lock().expect("no thread panics with it").len() as u64
     }
@@ -123,7 +123,7 @@ pub(crate) fn ok(body: &str) -> Vec<u8> {
     answer(200, &[], body)
 }
 
-/// An answer with these header lines.
+/// An answer with this status and these header lines.
 pub(crate) fn answer(status: u16, fields: &[&str], body: &str) -> Vec<u8> {
     let fields: String = fields.iter().map(|field| format!("{field}\r\n")).collect();
     let length = body.len();

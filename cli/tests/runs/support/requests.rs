@@ -1,10 +1,11 @@
-//! Requests taken off a stream one by one, however they were split or joined on the way.
+//! Reads requests from a stream one by one, however they were split or joined.
 //!
-//! Only what a test server needs: a header ended by an empty line, and a body of Content-Length.
+//! It supports only what a test server needs: a header that an empty line ends, and a body with a
+//! Content-Length.
 
 use std::io::{self, Read};
 
-/// A stream, and what was read of it past the last request.
+/// A stream, and the bytes read beyond the last request.
 pub(crate) struct Requests<R> {
     stream: R,
     pending: Vec<u8>,
@@ -16,7 +17,7 @@ impl<R: Read> Requests<R> {
         Self { stream, pending: Vec::new() }
     }
 
-    /// The next whole request, header and body; `None` when the stream ends before one does.
+    /// The next complete request, header and body; `None` if the stream ends before it is complete.
     pub(crate) fn next(&mut self) -> io::Result<Option<Vec<u8>>> {
         loop {
             if let Some(len) = request_len(&self.pending) {
@@ -32,7 +33,7 @@ impl<R: Read> Requests<R> {
     }
 }
 
-/// Bytes of the first request, when all of it is there.
+/// The length of the first request, if it is complete.
 fn request_len(bytes: &[u8]) -> Option<usize> {
     let header = bytes.windows(4).position(|w| w == b"\r\n\r\n")? + 4;
     let body = String::from_utf8_lossy(&bytes[..header])

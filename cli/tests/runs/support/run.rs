@@ -1,7 +1,7 @@
-//! One run of the binary under test: started in a folder of its own, bounded in time.
+//! One run of the binary under test, started in a folder of its own, with a limit of time.
 //!
-//! It decides how the binary is called and that a hang is a failure that names the command. What
-//! the result must say is the tests' and `document`'s.
+//! It builds the command, and fails with the command if the run hangs. The tests and `document`
+//! check the result.
 
 use std::io::{PipeReader, PipeWriter, Read, Write};
 use std::os::unix::process::CommandExt;
@@ -20,7 +20,7 @@ use super::turn::Turn;
 /// No test needs a longer run.
 const BOUND: Duration = Duration::from_secs(60);
 
-/// A run to be started.
+/// A run to start.
 pub(crate) struct Run {
     around: Vec<String>,
     args: Vec<String>,
@@ -35,12 +35,12 @@ impl Run {
         Self::new(&format!("--json -q {args}"), Some(Turn::together()))
     }
 
-    /// Like [`Run::json`], by a test that has the machine for itself.
+    /// Like [`Run::json`], for a test that must have the machine for itself.
     pub(crate) fn json_alone(args: &str, _turn: &Turn) -> Self {
         Self::new(&format!("--json -q {args}"), None)
     }
 
-    /// Like [`Run::json`], of a scenario for this target: `text` is all else that its file says.
+    /// Like [`Run::json`], with a scenario for this target; `text` is the rest of its file.
     pub(crate) fn scenario(args: &str, target: &str, text: &str) -> Self {
         let run = Self::json(&format!("{args} shop.toml"));
         run.file("shop.toml", &format!("target = \"{target}\"\n{text}"))
@@ -57,20 +57,20 @@ impl Run {
         Self { around: Vec::new(), args, folder, turn, is_unread: false }
     }
 
-    /// A file in the folder it runs in.
+    /// Adds a file to the folder it runs in.
     pub(crate) fn file(self, name: &str, text: &str) -> Self {
         let path = self.folder.path().join(name);
         std::fs::write(&path, text).expect("the folder is ours");
         self
     }
 
-    /// One more argument, blanks and all.
+    /// Adds one argument, which may contain blanks.
     pub(crate) fn arg(mut self, arg: impl Into<String>) -> Self {
         self.args.push(arg.into());
         self
     }
 
-    /// Let a shell script start the command, which is its `"$@"`. `before` are the words that
+    /// Lets a shell script start the command, which is its `"$@"`. `before` are the words that
     /// start the shell in another place, e.g. `unshare --net`.
     pub(crate) fn through(mut self, before: &str, script: &str) -> Self {
         self.around = before.split_whitespace().map(str::to_owned).collect();
@@ -78,7 +78,7 @@ impl Run {
         self
     }
 
-    /// Let its standard error be a full pipe that nobody reads.
+    /// Makes its standard error a full pipe that nobody reads.
     pub(crate) fn unread(mut self) -> Self {
         self.is_unread = true;
         self
@@ -89,7 +89,7 @@ impl Run {
         self.folder.path()
     }
 
-    /// Start it.
+    /// Starts it.
     pub(crate) fn start(self) -> Running {
         let mut words = self.around;
         words.push(env!("CARGO_BIN_EXE_uringbench").to_owned());
@@ -104,7 +104,7 @@ impl Run {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(stderr)
-            // A group of its own, so that whatever it started can be ended with it.
+            // A process group of its own, so that all its children can be ended with it.
             .process_group(0)
             .spawn()
             .unwrap_or_else(|e| panic!("{} does not start: {e}", words[0]));
@@ -123,13 +123,13 @@ impl Run {
         }
     }
 
-    /// Start it and wait for its end.
+    /// Starts it and waits for its end.
     pub(crate) fn finish(self) -> Finished {
         self.start().finish()
     }
 }
 
-/// A run under way; killed with all it started on drop.
+/// A run in progress; killed with all its children on drop.
 pub(crate) struct Running {
     child: Child,
     command: String,
@@ -142,18 +142,18 @@ pub(crate) struct Running {
 struct Left {
     stdout: JoinHandle<String>,
     stderr: JoinHandle<String>,
-    /// Kept open, so that writing to it waits and does not fail.
+    /// Kept open, so that writing to it blocks and does not fail.
     unread: Option<PipeReader>,
     folder: TempDir,
 }
 
 impl Running {
-    /// Its process number.
+    /// The process ID.
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
 
-    /// Send the binary a signal.
+    /// Sends the binary a signal.
     pub(crate) fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).expect("the run is our child");
     }
@@ -163,7 +163,7 @@ impl Running {
         self.left.as_ref().expect("it has not finished").folder.path()
     }
 
-    /// Wait for its end; past the bound it is killed and the test fails.
+    /// Waits for its end; after the limit it is killed and the test fails.
     pub(crate) fn finish(mut self) -> Finished {
         let status = loop {
             if let Some(status) = self.child.try_wait().expect("the run is our child") {
@@ -176,7 +176,7 @@ impl Running {
             thread::sleep(Duration::from_millis(2));
         };
         let took = self.began.elapsed();
-        // Whatever a wrapping shell left behind would keep the pipes open.
+        // Children left by a wrapping shell would keep the pipes open.
         self.end_all();
         let left = self.left.take().expect("a run finishes once");
         drop(left.unread);
@@ -204,7 +204,7 @@ impl Drop for Running {
     }
 }
 
-/// A pipe that takes nothing more.
+/// A pipe that accepts no more bytes.
 fn full_pipe() -> (PipeReader, PipeWriter) {
     let (reader, mut writer) = std::io::pipe().expect("descriptors are left");
     let flags = fcntl_getfl(&writer).expect("a pipe has flags");
@@ -223,28 +223,28 @@ fn collect(mut pipe: impl Read + Send + 'static) -> JoinHandle<String> {
     })
 }
 
-/// What a run left behind.
+/// The results of a run.
 pub(crate) struct Finished {
     status: ExitStatus,
     command: String,
     folder: TempDir,
-    /// All of its standard output.
+    /// Its standard output.
     pub(crate) stdout: String,
-    /// All of its standard error.
+    /// Its standard error.
     pub(crate) stderr: String,
-    /// From start to end.
+    /// Time from start to end.
     pub(crate) took: Duration,
 }
 
 impl Finished {
-    /// It must have ended with this exit code, and without a panic.
+    /// Checks that it ended with this exit code, and without a panic.
     pub(crate) fn expect_code(self, code: i32) -> Self {
         assert_eq!(self.status.code(), Some(code), "exit code ({})\n{self}", self.status);
         assert!(!self.stderr.contains("panicked at"), "{self}");
         self
     }
 
-    /// The one document on standard output, whose counts obey the law.
+    /// The only document on standard output, whose counts must obey the law.
     pub(crate) fn document(&self) -> Document {
         let value = serde_json::from_str(&self.stdout)
             .unwrap_or_else(|e| panic!("not one JSON document on stdout: {e}\n{self}"));
@@ -253,7 +253,7 @@ impl Finished {
         document
     }
 
-    /// Standard error must be one line, a sentence that holds all of `parts`.
+    /// Checks that standard error is one line that contains all of `parts`.
     pub(crate) fn expect_line(&self, parts: &[&str]) {
         let line = self.stderr.trim_end();
         assert!(!line.is_empty() && !line.contains('\n'), "one line on stderr\n{self}");
@@ -266,7 +266,8 @@ impl Finished {
         );
     }
 
-    /// One `run.json` must say what standard output said, with a `response.hlog` beside it.
+    /// Checks that there is one `run.json`, equal to standard output, with a `response.hlog` next
+    /// to it.
     pub(crate) fn expect_stored(&self) {
         let path = self.file("run.json");
         let text = std::fs::read_to_string(&path).expect("a file just found can be read");
@@ -278,7 +279,7 @@ impl Finished {
         assert!(hlog.metadata().is_ok_and(|file| file.len() > 0), "{}\n{self}", hlog.display());
     }
 
-    /// Every file named `name` under the folder it ran in.
+    /// All files named `name` below the folder it ran in.
     pub(crate) fn files(&self, name: &str) -> Vec<PathBuf> {
         let mut found = Vec::new();
         let mut folders = vec![self.folder.path().to_owned()];
@@ -295,7 +296,7 @@ impl Finished {
         found
     }
 
-    /// The one file named `name` under the folder it ran in.
+    /// The only file named `name` below the folder it ran in.
     pub(crate) fn file(&self, name: &str) -> PathBuf {
         let found = self.files(name);
         assert_eq!(found.len(), 1, "files named {name}: {found:?}\n{self}");

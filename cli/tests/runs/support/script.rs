@@ -1,34 +1,35 @@
-//! How a test server behaves on one connection: a closed set of behaviours, each a short script.
+//! The behaviour of a test server on one connection: a closed set of behaviours, each a short
+//! script.
 //!
-//! It decides the bytes, their pacing and the connection's end. Sockets and threads are
-//! `server`'s.
+//! The script defines the bytes, their pacing and the connection's end; `server` owns sockets and
+//! threads.
 
 use std::time::Duration;
 
-/// What the server does on every connection.
+/// The behaviour of the server on every connection.
 #[derive(Clone, Debug)]
 pub(crate) enum Behaviour {
-    /// A small 200, connection kept.
+    /// A small 200; the connection is kept.
     Good,
-    /// A small 200 after holding each request for a known time.
+    /// A small 200 after each request was held for a known time.
     Hold(Hold),
-    /// Another status, connection kept.
+    /// Another status; the connection is kept.
     Status(u16),
-    /// The same with a header line of its own.
+    /// The same with an additional header line.
     StatusWith(u16, &'static str),
-    /// The request is read, nothing is ever said.
+    /// The request is read but never answered.
     NeverAnswer,
     /// The given number of good answers, then the connection closes on the next request.
     GoodThenClose(u32),
     /// The given number of good answers, then the connection is reset on the next request.
     GoodThenReset(u32),
-    /// A close where the header is cut.
+    /// A close in the middle of the header.
     CloseMidHeader,
-    /// A close before the last byte of the promised length.
+    /// A close before the last byte of the declared length.
     CloseMidBody,
     /// A close inside a chunk.
     CloseMidChunk,
-    /// A reset inside a body that only the connection's end delimits.
+    /// A reset in a body that only the connection's end delimits.
     ResetMidCloseDelimited,
     /// A reset instead of an answer.
     Reset,
@@ -36,36 +37,36 @@ pub(crate) enum Behaviour {
     Garbage,
     /// These bytes for each request, then the next request or the close.
     Answer(&'static str, End),
-    /// These bytes, cut at a place that moves with every answer.
+    /// These bytes in two pieces, split at a place that moves with every answer.
     AnswerInTwo(&'static str),
-    /// A chunk size that is no number.
+    /// A chunk size that is not a number.
     BadChunkSize,
-    /// Two lengths that contradict each other.
+    /// Two contradictory lengths.
     TwoLengths,
-    /// More is promised than is sent; then silence.
+    /// The declared length is larger than the body; then nothing more is sent.
     PromiseTooMuch,
-    /// Less is promised than is sent.
+    /// The declared length is smaller than the body.
     PromiseTooLittle,
     /// A header of 1 MiB.
     HugeHeader,
-    /// A whole answer on accept, before any request; requests are answered too.
+    /// A complete answer on accept, before any request; requests are answered too.
     AnswerFirst,
     /// Two answers to each request.
     AnswerTwice,
-    /// A good answer, one byte each this often.
+    /// A good answer, one byte at this interval.
     ByteEvery(Duration),
-    /// `Connection: close` and the close.
+    /// `Connection: close`, then the close.
     CloseEach,
-    /// A good answer that keeps the connection by its words, then a close: the client may have
-    /// sent its next request already.
+    /// A good answer that announces a kept connection, then a close: the client may have sent its
+    /// next request already.
     CloseUnannounced,
-    /// HTTP/1.0 with a length, and the close that version implies.
+    /// HTTP/1.0 with a length, and the close that this version implies.
     Http10,
-    /// A body that ends where the connection does.
+    /// A body that ends with the connection.
     CloseDelimited,
-    /// Chunks with extensions and trailers, cut at a place that moves with every answer.
+    /// Chunks with extensions and trailers, split at a place that moves with every answer.
     Chunked,
-    /// A body with a length, cut at a place that moves with every answer.
+    /// A body with a length, split at a place that moves with every answer.
     Split,
     /// 100 and 103 before the 200.
     Interim,
@@ -74,19 +75,19 @@ pub(crate) enum Behaviour {
 /// How long a request is held before it is answered.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Hold {
-    /// Every request alike.
+    /// Every request for the same time.
     Constant(Duration),
     /// Every tenth request `slow`, the others `fast`.
     Bimodal {
-        /// Nine of ten.
+        /// For nine of ten.
         fast: Duration,
-        /// One of ten.
+        /// For one of ten.
         slow: Duration,
     },
 }
 
 impl Hold {
-    /// For the `index`th request the server saw, from 0.
+    /// The time for request `index` of the server, from 0.
     pub(crate) const fn of(self, index: u64) -> Duration {
         match self {
             Self::Constant(time) => time,
@@ -101,31 +102,31 @@ impl Hold {
     }
 }
 
-/// A behaviour, spelled out.
+/// A behaviour in full.
 #[derive(Clone, Debug)]
 pub(crate) struct Script {
-    /// Sent on accept.
+    /// The bytes sent on accept.
     pub(crate) greeting: Vec<u8>,
-    /// Answers of [`GOOD`] before `answer` and `end` begin to hold.
+    /// Number of [`GOOD`] answers before `answer` and `end` apply.
     pub(crate) good_first: u32,
     /// How long each request is held.
     pub(crate) hold: Option<Hold>,
-    /// Sent for each request.
+    /// The bytes sent for each request.
     pub(crate) answer: Vec<u8>,
-    /// In what pieces.
+    /// The pieces in which they are sent.
     pub(crate) delivery: Delivery,
-    /// What follows it.
+    /// What follows the answer.
     pub(crate) end: End,
 }
 
-/// In what pieces an answer is sent.
+/// The pieces in which an answer is sent.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Delivery {
     /// One write.
     Whole,
-    /// Two writes a little apart, cut one byte later with every answer.
+    /// Two writes with a short pause, split one byte later with every answer.
     MovingCut,
-    /// A byte at a time.
+    /// One byte at this interval.
     ByteEvery(Duration),
 }
 
@@ -138,7 +139,7 @@ pub(crate) enum End {
     Close,
     /// A reset.
     Reset,
-    /// Requests are read, none is answered.
+    /// Further requests are read but not answered.
     Silence,
 }
 
@@ -191,7 +192,7 @@ impl Behaviour {
         }
     }
 
-    /// Behaviours without a parameter: bytes and an end.
+    /// The behaviours without a parameter: bytes and an end.
     fn fixed(&self) -> Script {
         let (answer, end): (&[u8], End) = match self {
             Self::NeverAnswer => (b"", End::Silence),

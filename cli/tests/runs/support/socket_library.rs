@@ -1,6 +1,6 @@
-//! A WebSocket server of a library others wrote: Python's `websockets`, echoing.
+//! A WebSocket server of an independent library, Python's `websockets`, which echoes.
 //!
-//! A second port says what it has seen, so that a test can hold uringbench's counts against it.
+//! A second port reports its counts, so that a test can compare uringbench's counts with them.
 
 use std::io::Read;
 use std::net::TcpStream;
@@ -15,7 +15,7 @@ use super::certificates::Leaf;
 use super::program::Program;
 use super::turn::skip;
 
-/// Debian's; another Python may lack the library.
+/// Debian's interpreter; another Python may lack the library.
 const PYTHON: &str = "/usr/bin/python3";
 
 const SCRIPT: &str = r#"
@@ -64,7 +64,7 @@ pub(crate) struct SocketLibrary {
     teller: u16,
 }
 
-/// What it has seen.
+/// Its counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Seen {
     pub(crate) connections: u64,
@@ -73,13 +73,13 @@ pub(crate) struct Seen {
     pub(crate) bytes: u64,
     /// Connections that ended with a Close frame of code 1000.
     pub(crate) normal: u64,
-    /// Connections that ended otherwise.
+    /// Connections that ended in another way.
     pub(crate) other: u64,
 }
 
 impl SocketLibrary {
-    /// One on a free port; `None`, loudly, where the library is not installed. With a
-    /// certificate it speaks TLS.
+    /// Starts one on a free port; `None`, with a message, if the library is not installed. With a
+    /// certificate it uses TLS.
     pub(crate) fn start(test: &str, shown: Option<&Leaf>) -> Option<Self> {
         let there = Command::new(PYTHON).args(["-c", "import websockets"]).output();
         if !there.is_ok_and(|output| output.status.success()) {
@@ -100,12 +100,12 @@ impl SocketLibrary {
         Some(Self { _program: program, _folder: folder, scheme, port, teller })
     }
 
-    /// What to give to uringbench.
+    /// The URL for uringbench.
     pub(crate) fn url(&self) -> String {
         format!("{}://127.0.0.1:{}/echo", self.scheme, self.port)
     }
 
-    /// What it has seen when it has seen the end of every connection, or will not.
+    /// Its counts once every connection has ended, or after a limit of time.
     pub(crate) fn seen(&self) -> Seen {
         let begun = Instant::now();
         loop {

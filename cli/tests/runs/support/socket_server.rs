@@ -1,7 +1,8 @@
-//! A WebSocket server that says what a library would not, and keeps what it received.
+//! A WebSocket server that sends frames which a library would not send, and keeps the messages that
+//! it received.
 //!
-//! It decides how frames look on the wire (RFC 6455 section 5.2); which of them answer a message
-//! is the test's. Its own SHA-1 checks the client's arithmetic as another implementation would.
+//! It defines the bytes of frames on the wire (RFC 6455 section 5.2); the test defines the answers.
+//! Its own SHA-1 checks the client's computation as an independent implementation.
 
 use std::io::{self, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -21,24 +22,24 @@ const PONG: u8 = 10;
 const FINAL: u8 = 0x80;
 const MASKED: u8 = 0x80;
 
-/// How the opening is met.
+/// The answer to an opening.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Opening {
-    /// As it should be.
+    /// The correct answer.
     Accepted,
-    /// With these bytes, and silence after them.
+    /// These bytes; then nothing.
     Answered(&'static str),
-    /// With these bytes, and the end of the connection.
+    /// These bytes; then the connection closes.
     AnsweredAndClosed(&'static str),
-    /// With the answer to another key.
+    /// The answer for another key.
     OfAnotherKey,
-    /// As it should be, byte by byte, and these frames with the last of them.
+    /// The correct answer, byte by byte, and these frames with the last byte.
     Slowly(&'static [u8]),
-    /// As it should be, and these frames in the same segment.
+    /// The correct answer, and these frames in the same segment.
     Greeting(&'static [u8]),
-    /// As it should be, and these frames so much later.
+    /// The correct answer, and these frames after this time.
     Later(Duration, &'static [u8]),
-    /// As it should be, and these frames repeatedly, at this interval.
+    /// The correct answer, and these frames repeated at this interval.
     Pushing(Duration, &'static [u8]),
 }
 
@@ -47,11 +48,11 @@ pub(crate) enum Opening {
 pub(crate) struct Said {
     pub(crate) opcode: u8,
     pub(crate) payload: Vec<u8>,
-    /// Messages of this connection before it.
+    /// Number of earlier messages on this connection.
     pub(crate) index: u64,
 }
 
-/// What a server received.
+/// The frames and openings that a server received.
 #[derive(Default)]
 pub(crate) struct Received {
     messages: AtomicU64,
@@ -62,14 +63,14 @@ pub(crate) struct Received {
     last: Mutex<Option<Said>>,
 }
 
-/// A running server; it stops, and its connections end, on drop.
+/// A running server; on drop it stops and its connections end.
 pub(crate) struct SocketServer {
     acceptor: Acceptor,
     received: Arc<Received>,
 }
 
 impl SocketServer {
-    /// One that accepts every opening and answers every message with these writes.
+    /// Starts one that accepts every opening and answers every message with these writes.
     pub(crate) fn start<F>(answer: F) -> Self
     where
         F: Fn(&Said) -> Vec<Vec<u8>> + Send + Sync + 'static,
@@ -77,12 +78,12 @@ impl SocketServer {
         Self::opened(Opening::Accepted, answer)
     }
 
-    /// One that accepts every opening and says what it hears.
+    /// Starts one that accepts every opening and echoes.
     pub(crate) fn echo() -> Self {
         Self::start(|said| vec![frame(said.opcode, &said.payload)])
     }
 
-    /// One that meets openings so.
+    /// Starts one that answers openings in this way.
     pub(crate) fn opened<F>(opening: Opening, answer: F) -> Self
     where
         F: Fn(&Said) -> Vec<Vec<u8>> + Send + Sync + 'static,
@@ -93,12 +94,12 @@ impl SocketServer {
         Self { acceptor, received }
     }
 
-    /// What to give to uringbench.
+    /// The URL for uringbench.
     pub(crate) fn url(&self) -> String {
         format!("ws://{}/", self.acceptor.address())
     }
 
-    /// Where it listens.
+    /// The address it listens on.
     pub(crate) const fn address(&self) -> std::net::SocketAddr {
         self.acceptor.address()
     }
@@ -108,7 +109,7 @@ impl SocketServer {
         self.acceptor.connections()
     }
 
-    /// Whole messages so far.
+    /// Number of complete messages so far.
     pub(crate) fn messages(&self) -> u64 {
         self.received.messages.load(Ordering::SeqCst)
     }
@@ -123,7 +124,7 @@ impl SocketServer {
         self.received.openings.lock().expect("no thread panics with it").clone()
     }
 
-    /// What pongs carried.
+    /// The payloads of the pongs.
     pub(crate) fn pongs(&self) -> Vec<Vec<u8>> {
         self.received.pongs.lock().expect("no thread panics with it").clone()
     }
@@ -140,12 +141,13 @@ impl SocketServer {
     }
 }
 
-/// A whole frame of a server.
+/// A complete frame of a server.
 pub(crate) fn frame(opcode: u8, payload: &[u8]) -> Vec<u8> {
     fragment(FINAL | opcode, payload)
 }
 
-/// A frame with this first byte: without [`frame`]'s bit there is more to its message.
+/// A frame with this first byte: without the FIN bit that [`frame`] sets, the message has more
+/// fragments.
 pub(crate) fn fragment(first: u8, payload: &[u8]) -> Vec<u8> {
     let mut bytes = vec![first];
     match payload.len() {
@@ -225,7 +227,7 @@ fn serve(
                 index += 1;
                 for write in answer(&said) {
                     writer.write_all(&write)?;
-                    // Long enough that two writes are mostly not received as one.
+                    // Long enough that two writes are usually not received as one.
                     thread::sleep(Duration::from_micros(100));
                 }
                 *received.last.lock().expect("no thread panics with it") = Some(said);
@@ -244,7 +246,7 @@ fn read_head(reader: &mut impl Read) -> io::Result<String> {
     Ok(String::from_utf8_lossy(&head).into_owned())
 }
 
-/// The next frame of the client, unmasked. It must be whole: uringbench sends no fragments.
+/// The next frame of the client, unmasked. It must be complete: uringbench sends no fragments.
 fn read_frame(reader: &mut impl Read, received: &Received) -> io::Result<(u8, Vec<u8>)> {
     let mut head = [0; 2];
     reader.read_exact(&mut head)?;

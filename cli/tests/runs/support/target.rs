@@ -1,4 +1,4 @@
-//! The reference target in a process of its own, which a test can stop, continue and kill.
+//! The reference target in a separate process, which a test can stop, continue and kill.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
@@ -8,14 +8,14 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-/// `uringbench target`, running; killed on drop.
+/// A running `uringbench target`; killed on drop.
 pub(crate) struct Target {
     child: Child,
     url: String,
 }
 
 impl Target {
-    /// On a free port of 127.0.0.1.
+    /// Starts it on a free port of 127.0.0.1.
     pub(crate) fn start() -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_uringbench"))
             .args(["target", "--listen", "127.0.0.1:0"])
@@ -32,7 +32,7 @@ impl Target {
             }
         });
         let line = hear.recv_timeout(Duration::from_secs(10)).unwrap_or_default();
-        // The child is owned by now, so it is killed should this panic.
+        // `target` owns the child now, so a panic below kills it.
         let mut target = Self { child, url: String::new() };
         let Some(url) = line.strip_prefix("listening on ") else {
             panic!("`uringbench target` must say where it listens, said {line:?}");
@@ -41,17 +41,17 @@ impl Target {
         target
     }
 
-    /// What to give to uringbench.
+    /// The URL for uringbench.
     pub(crate) fn url(&self) -> &str {
         &self.url
     }
 
-    /// Its process number.
+    /// The process ID.
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
 
-    /// Send it a signal.
+    /// Sends it a signal.
     pub(crate) fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).expect("the target is our child");
     }

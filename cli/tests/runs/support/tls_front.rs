@@ -1,7 +1,7 @@
-//! TLS before a scripted server, on threads: what comes within TLS goes to the server as plain
-//! text, and what the server says and how it ends comes back within TLS.
+//! TLS in front of a scripted server, on threads: it decrypts the client's bytes and passes them to
+//! the server, and encrypts the server's bytes and its end.
 //!
-//! It decides what is wrong with the TLS itself; what is wrong within is the script's.
+//! It causes faults in TLS itself; the script causes faults in the content.
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -19,54 +19,54 @@ use super::certificates::{Certificates, Kind};
 use super::script::Behaviour;
 use super::server::Server;
 
-/// What is done within TLS, and otherwise than it should be.
+/// The behaviour of the front, with one fault at most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Manner {
-    /// As it should be.
+    /// Correct TLS.
     Proper,
-    /// Connections end without a notice of it: FIN alone.
+    /// Connections end without a close notify: FIN alone.
     NoNotice,
-    /// Every byte on the wire is sent by itself.
+    /// Every byte on the wire is sent separately.
     ByteByByte,
-    /// Records hold this many bytes at most, header and all: at least 32.
+    /// Records have at most this many bytes with their header: at least 32.
     Records(usize),
-    /// Keys are changed before every answer.
+    /// Keys are updated before every answer.
     NewKeys,
-    /// One byte of the record that bears this answer, from 0, is another.
+    /// One byte of the record with this answer, from 0, is wrong.
     Corrupt(u32),
-    /// A damaged record follows the one that bears this answer, from 0, in one write.
+    /// A damaged record follows the one with this answer, from 0, in one write.
     CorruptBehind(u32),
-    /// The request of this number, from 0, is taken for damaged, which ends in a fatal alert.
+    /// The request of this number, from 0, is treated as damaged, which ends in a fatal alert.
     Alert(u32),
-    /// It offers HTTP/2 alone.
+    /// It offers only HTTP/2.
     OnlyH2,
-    /// A certificate is demanded of the client.
+    /// It demands a certificate of the client.
     AsksForCertificate,
-    /// Something else answers the first bytes, after so many proper connections.
+    /// Bytes that are no TLS answer the first bytes, after this many correct connections.
     Garbage(u64),
-    /// Nothing answers them, after so many proper connections.
+    /// Nothing answers the first bytes, after this many correct connections.
     Silent(u64),
-    /// The handshake is cut off in the middle of the server's first flight.
+    /// The connection closes in the middle of the server's first flight.
     CutOff,
 }
 
-/// A running front with its server; both stop, and their connections end, on drop.
+/// A running front with its server; on drop both stop and their connections end.
 pub(crate) struct Front {
     address: SocketAddr,
     listener: Arc<TcpListener>,
     certificates: Arc<Certificates>,
-    /// Ended first, so that no connection's thread waits for it.
+    /// Stopped first, so that no connection's thread waits for it.
     server: Option<Server>,
     accepting: Option<JoinHandle<()>>,
 }
 
 impl Front {
-    /// On a free port of 127.0.0.1, before a server that behaves so.
+    /// Starts one on a free port of 127.0.0.1, in front of a server with this behaviour.
     pub(crate) fn start(behaviour: &Behaviour, manner: Manner) -> Self {
         Self::start_at("127.0.0.1:0", behaviour, manner, Arc::new(Certificates::make()))
     }
 
-    /// On `address`, with a certificate of this authority.
+    /// Starts one on `address`, with a certificate of this authority.
     pub(crate) fn start_at(
         address: &str,
         behaviour: &Behaviour,
@@ -80,8 +80,8 @@ impl Front {
         front
     }
 
-    /// On `address`, before a server of another kind, which must end its side of a connection
-    /// when the other side has ended.
+    /// Starts one on `address`, in front of another kind of server, which must close its side of a
+    /// connection when the other side has closed.
     pub(crate) fn before(
         address: &str,
         behind: SocketAddr,
@@ -100,17 +100,17 @@ impl Front {
         Self { address, listener, certificates, server: None, accepting: Some(accepting) }
     }
 
-    /// Where it listens.
+    /// The address it listens on.
     pub(crate) const fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Who vouches for it, and what else is signed.
+    /// The certificates of its authority.
     pub(crate) const fn certificates(&self) -> &Arc<Certificates> {
         &self.certificates
     }
 
-    /// What to give to uringbench: the URL, and whom to trust.
+    /// The arguments for uringbench: the URL, and the authority to trust.
     pub(crate) fn target(&self) -> String {
         self.target_of("https")
     }
@@ -165,7 +165,7 @@ fn config(certificates: &Certificates, manner: Manner) -> Arc<ServerConfig> {
     Arc::new(config)
 }
 
-/// What every connection is met with.
+/// The settings for every connection.
 struct Door {
     config: Arc<ServerConfig>,
     behind: SocketAddr,
@@ -192,10 +192,10 @@ fn accept_all(listener: &TcpListener, door: &Door) {
     }
 }
 
-/// The threads of one connection.
+/// Starts the threads of one connection.
 fn meet(stream: Arc<TcpStream>, door: &Door, accepted: u64) -> Vec<JoinHandle<()>> {
     let nothing = |stream: Arc<TcpStream>, answer: &'static [u8]| {
-        // The peer may leave at any moment; that ends the connection and is no failure.
+        // The peer may disconnect at any moment; that ends the connection and is no failure.
         thread::spawn(move || drop(answer_with(&stream, answer)))
     };
     match door.manner {
@@ -205,7 +205,7 @@ fn meet(stream: Arc<TcpStream>, door: &Door, accepted: u64) -> Vec<JoinHandle<()
         Manner::Silent(proper) if accepted >= proper => return vec![nothing(stream, b"")],
         _ => {}
     }
-    // A server that has stopped lets go of its connections; so does what stands before it.
+    // A stopped server closes its connections; so does its front.
     let Ok(behind) = TcpStream::connect(door.behind) else { return Vec::new() };
     let mut session = ServerConnection::new(Arc::clone(&door.config)).expect("a session");
     session.set_buffer_limit(None);
@@ -214,7 +214,7 @@ fn meet(stream: Arc<TcpStream>, door: &Door, accepted: u64) -> Vec<JoinHandle<()
     vec![thread::spawn(move || drop(inward.inward())), thread::spawn(move || drop(line.outward()))]
 }
 
-/// Read on until the peer leaves; answer its first bytes with these.
+/// Reads until the peer disconnects; answers its first bytes with these.
 fn answer_with(mut stream: &TcpStream, answer: &[u8]) -> io::Result<()> {
     let mut chunk = [0; 4096];
     let mut answer = Some(answer);
@@ -226,7 +226,7 @@ fn answer_with(mut stream: &TcpStream, answer: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-/// One connection: a thread reads what comes from the client, another what the server says.
+/// One connection: one thread reads from the client, another from the server.
 struct Line {
     session: Mutex<ServerConnection>,
     stream: Arc<TcpStream>,
@@ -235,7 +235,7 @@ struct Line {
 }
 
 impl Line {
-    /// From the client to the server, to the end of either.
+    /// Copies from the client to the server until either ends.
     fn inward(&self) -> io::Result<()> {
         self.stream.set_nodelay(true)?;
         self.behind.set_nodelay(true)?;
@@ -243,7 +243,7 @@ impl Line {
         if ended.is_err() {
             let _ = self.stream.shutdown(Shutdown::Both);
         }
-        // The server then ends its side too, which the other thread hears.
+        // The server then closes its side too, which the other thread sees.
         self.behind.shutdown(Shutdown::Write)
     }
 
@@ -267,7 +267,7 @@ impl Line {
             while !bytes.is_empty() {
                 session.read_tls(&mut bytes)?;
                 let processed = session.process_new_packets();
-                // Nothing more to read now is an error of its own kind.
+                // It is an error of its own kind if there is nothing more to read.
                 let _ = session.reader().read_to_end(&mut plain);
                 if let Err(why) = processed {
                     self.flush(&mut session, None)?;
@@ -281,7 +281,7 @@ impl Line {
         }
     }
 
-    /// From the server to the client, to the end of either.
+    /// Copies from the server to the client until either ends.
     fn outward(&self) -> io::Result<()> {
         let mut chunk = vec![0; 64 * 1024];
         for answer in 0.. {
@@ -313,7 +313,7 @@ impl Line {
         self.flush(&mut session, Some(answer))
     }
 
-    /// Send what the session has to say, the way of this manner.
+    /// Sends the session's bytes in the way of this manner.
     fn flush(&self, session: &mut ServerConnection, answer: Option<u32>) -> io::Result<()> {
         let mut out = Vec::new();
         while session.wants_write() {

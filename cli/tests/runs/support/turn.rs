@@ -1,7 +1,7 @@
-//! Who may use the machine now: timing-sensitive tests alone, all others together.
+//! Reserves the machine: timing-sensitive tests run alone, all others together.
 //!
-//! A lock on one file in the target folder, so that it holds between the threads of this test
-//! program and between test programs run side by side.
+//! A lock on one file in the target folder, so that it works between the threads of this test
+//! program and between test programs that run in parallel.
 
 use std::fs::File;
 use std::io::Write;
@@ -9,18 +9,18 @@ use std::path::Path;
 
 use rustix::fs::{FlockOperation, flock};
 
-/// The right to run, given back on drop.
+/// The right to run, released on drop.
 pub(crate) struct Turn {
     _lock: File,
 }
 
 impl Turn {
-    /// Wait until no other test runs, and keep them waiting.
+    /// Waits until no other test runs, and keeps others waiting.
     pub(crate) fn alone() -> Self {
         Self::take(FlockOperation::LockExclusive)
     }
 
-    /// Wait until no test that must run alone does.
+    /// Waits until no test that must run alone is running.
     pub(crate) fn together() -> Self {
         Self::take(FlockOperation::LockShared)
     }
@@ -38,8 +38,8 @@ impl Turn {
     }
 }
 
-/// Say that a test could not run here, past the capture of the test program's output. Where CI is
-/// set, the machine is meant to have everything, and a skip is a failure.
+/// Prints that a test could not run here, bypassing the capture of the test's output. If CI is set,
+/// the machine must have everything, and a skip is a failure.
 pub(crate) fn skip(test: &str, reason: &str) {
     // A closed stderr is no reason to fail a test.
     let _ = writeln!(std::io::stderr(), "SKIP {test}: {reason}");
