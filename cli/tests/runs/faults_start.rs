@@ -52,7 +52,7 @@ fn more_connections_than_file_descriptors_are_refused_with_the_remedy() {
 #[test]
 fn as_many_connections_as_the_limit_allows_do_run() {
     let server = Server::start(&Behaviour::Good);
-    // 64 minus the files of a process, its ring and its results.
+    // 64 descriptors, less those of the process, its ring and its results.
     let finished = Run::json(&format!("-c 20 -n 200 --warmup 0s {}", server.url()))
         .through("", "ulimit -n 64; exec \"$@\"")
         .finish()

@@ -101,7 +101,7 @@ fn what_is_typed_goes_before_the_file() {
     let ended = flows.map(|flow| flow["passed"].as_u64().zip(flow["failed"].as_u64()));
     let all: u64 = ended.iter().flatten().map(|(passed, failed)| passed + failed).sum();
     document.expect(all == 50, &format!("{all} flows: no stages any more"));
-    // Without a rate in the file, `-R` makes an open loop; the option's connections are also users.
+    // Without a rate in the file, `-c` sets the number of users, and `-R` makes an open loop.
     let args = "-d 500ms --warmup 0s --cores 1";
     let closed = format!("[load]\nconnections = 3\n{TWO}");
     let document = Run::scenario(&format!("{args} -c 5"), &server.target(), &closed)

@@ -118,7 +118,7 @@ fn nobody_who_reads_the_progress_holds_nothing_up() {
         );
         finished.expect_stored();
     }
-    // The run waits neither to print the signal's message nor to print why it failed.
+    // A full standard error blocks neither the message of a signal nor that of a failure.
     let server = Server::start(&Behaviour::Good);
     let run = Run::text(&format!("--json -d 60s --warmup 0s -c 4 {}", server.url()));
     let run = run.unread().start();

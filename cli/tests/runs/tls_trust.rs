@@ -129,7 +129,7 @@ fn an_authority_s_own_certificate_is_taken_where_it_is_the_one_named() {
     for version in ["1.2", "1.3"] {
         all_ok(run(&format!("{trusted} --tls {version}"), &nginx.https("small")));
     }
-    // With or without a name, the certificate is checked against the URL's host.
+    // Self-signed or not, a certificate is only valid for a name that it contains.
     let elsewhere = format!("{trusted} --connect-to {}", nginx.tls());
     refused(run(&elsewhere, &format!("https://{NAMED}/small")), &["is for another name"]);
     let nameless = "-newkey rsa:2048 -addext basicConstraints=critical,CA:FALSE";
