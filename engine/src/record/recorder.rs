@@ -24,8 +24,6 @@ use uringbench_core::window::Phase;
 pub use self::totals::Totals;
 use crate::wire::tls::Established;
 
-/// From here on a status says that the request failed (RFC 9110 section 15).
-
 /// The events of one interval on one worker.
 #[derive(Debug)]
 pub struct IntervalCounts {
