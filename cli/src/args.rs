@@ -20,9 +20,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use uringbench_core::plan;
 use uringbench_core::rate::Rate;
 use uringbench_core::time::Nanos;
+use uringbench_machine::cpus::CoreSpec;
 
 use crate::exit::Failure;
-use crate::host::cpus::CoreSpec;
 use crate::units;
 
 pub(crate) use connection::{ConnectionArgs, Sources, TlsArgs, TlsVersion};

@@ -9,13 +9,13 @@ use uringbench_core::summary::Summary;
 use uringbench_core::validity::{self, Validity};
 use uringbench_document::{Document, DocumentParts, Environment, HistogramLog, PlanFile};
 use uringbench_engine::{Control, RunError};
+use uringbench_machine::environment;
+use uringbench_machine::observe;
 use uringbench_report::text;
 use uringbench_store::{Destination, IntervalFile, StoreError, run_folder};
 
 use crate::console;
 use crate::exit::{Exit, Failure};
-use crate::host::environment;
-use crate::host::observe;
 use crate::profiling::{ProfileReport, ProfiledRun};
 use crate::progress::Watch;
 use crate::resolve::{Format, ResolvedRun};

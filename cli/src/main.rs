@@ -7,7 +7,6 @@ mod commands;
 mod console;
 mod execution;
 mod exit;
-mod host;
 mod profiling;
 mod progress;
 mod repeat;

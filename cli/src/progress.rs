@@ -9,11 +9,11 @@ use uringbench_core::record::{Backend, Interval};
 use uringbench_core::time::{Nanos, Timestamp};
 use uringbench_core::validity::Observations;
 use uringbench_core::window::Phase;
+use uringbench_machine::limits;
+use uringbench_machine::observe;
 use uringbench_store::{Destination, IntervalFile};
 
 use crate::console;
-use crate::host::limits;
-use crate::host::observe;
 use crate::profiling::ProfiledRun;
 use crate::resolve::Progress;
 
@@ -32,7 +32,7 @@ enum Display {
 pub(crate) struct Watch<'a> {
     display: Display,
     machine: observe::HostObserver,
-    before: Option<observe::Reading>,
+    before: Option<observe::HostCounters>,
     observed: Observations,
     /// When the measured window ends, from the start of the run; unknown if requests limit it.
     end: Option<Nanos>,

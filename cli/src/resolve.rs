@@ -14,14 +14,14 @@ use uringbench_core::plan::{
 use uringbench_core::record::INTERVAL;
 use uringbench_core::slo::Slo;
 use uringbench_core::time::Nanos;
+use uringbench_machine::cpu_set::CpuSet;
+use uringbench_machine::cpus::{self, Candidates, CoreSpec, Topology};
+use uringbench_machine::limits;
+use uringbench_machine::target::{self, TargetLocation};
 
 use crate::address;
 use crate::args::{LoadArgs, MeasurementArgs, OutputArgs, ProfileArgs, RunArgs};
 use crate::exit::{Failure, usage};
-use crate::host::cpu_set::CpuSet;
-use crate::host::cpus::{self, CoreSpec, Machine, Topology};
-use crate::host::limits;
-use crate::host::target::{self, Location};
 use crate::profiling::{self, ProfilePlan};
 use crate::repeat::{self, Repeated};
 use crate::scenario;
@@ -42,7 +42,7 @@ pub(crate) struct ResolvedRun {
     /// Whether the run ends in a verdict on what the target keeps.
     pub(crate) is_soak: bool,
     /// Where the target is; its processes when on this machine.
-    pub(crate) target: Location,
+    pub(crate) target: TargetLocation,
     /// What of the plan is not stored.
     pub(crate) secrets: Secrets,
     /// The name the user gave this run.
@@ -116,7 +116,7 @@ fn again(args: &RunArgs, run: &Path) -> Result<ResolvedRun, Failure> {
 fn run_of(
     args: &RunArgs,
     (plan, url): (Plan, Url),
-    (target, profile): (Location, Option<ProfilePlan>),
+    (target, profile): (TargetLocation, Option<ProfilePlan>),
     (secrets, own_name): (Secrets, Option<String>),
 ) -> ResolvedRun {
     let OutputArgs { json, out, quiet, name } = args.output.clone();
@@ -139,7 +139,7 @@ fn plan(
     args: &RunArgs,
     wanted: &Wanted,
     profile: Option<&ProfilePlan>,
-) -> Result<(Plan, Location), Failure> {
+) -> Result<(Plan, TargetLocation), Failure> {
     let Wanted { url, connections, window, .. } = wanted;
     let timeout = timeout(&args.measurement)?;
     let tls = tls::plan(&args.tls, url)?;
@@ -246,18 +246,18 @@ fn choose_cpus(
     args: &LoadArgs,
     connections: u32,
     allowed: &CpuSet,
-    target: &Location,
+    target: &TargetLocation,
 ) -> Result<Vec<usize>, Failure> {
     let topology = Topology::read(allowed);
     let target_cpus = target.cpus();
-    let machine = Machine { allowed, topology: &topology, target: target_cpus.as_ref() };
-    let chosen = cpus::choose(args.cores.as_ref(), machine).map_err(Failure::Usage)?;
+    let candidates = Candidates { allowed, topology: &topology, target: target_cpus.as_ref() };
+    let chosen = cpus::choose(args.cores.as_ref(), candidates).map_err(Failure::Usage)?;
     if chosen.len() <= connections as usize {
         return Ok(chosen);
     }
     // Only a default can be more than the connections; what was asked for has been checked.
     let fewer = CoreSpec::Count(connections as usize);
-    cpus::choose(Some(&fewer), machine).map_err(Failure::Usage)
+    cpus::choose(Some(&fewer), candidates).map_err(Failure::Usage)
 }
 
 #[cfg(test)]

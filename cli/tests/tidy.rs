@@ -18,13 +18,17 @@ mod words;
 use source::{Offence, Source, TREE, list};
 
 /// Which of our crates a crate may depend on, for its tests too.
-const EDGES: [(&str, &[&str]); 18] = [
+const EDGES: [(&str, &[&str]); 19] = [
     ("uringbench-core", &[]),
     ("uringbench-ring", &[]),
     ("uringbench-engine", &["uringbench-core", "uringbench-ring"]),
+    ("uringbench-machine", &["uringbench-core"]),
     ("uringbench-perf", &[]),
     ("uringbench-document", &["uringbench-core"]),
-    ("uringbench-profiler", &["uringbench-core", "uringbench-document", "uringbench-perf"]),
+    (
+        "uringbench-profiler",
+        &["uringbench-core", "uringbench-document", "uringbench-machine", "uringbench-perf"],
+    ),
     ("uringbench-store", &["uringbench-core", "uringbench-document"]),
     ("uringbench-report", &["uringbench-core", "uringbench-document"]),
     ("uringbench-scenario", &["uringbench-core"]),
@@ -40,9 +44,8 @@ const EDGES: [(&str, &[&str]); 18] = [
         "uringbench",
         &[
             "uringbench-core",
-            "uringbench-ring",
             "uringbench-engine",
-            "uringbench-perf",
+            "uringbench-machine",
             "uringbench-profiler",
             "uringbench-document",
             "uringbench-store",

@@ -23,6 +23,7 @@ pub use drivers::{Driver, DriverEvent, EventKind, ReceiveMode, UnderWay, Until};
 pub use event_loop::{Boundaries, EventLoop, LoopOptions, Turn};
 pub use record::recorder::{FlowSums, IntervalCounts, Recorder, StepSums, StepTimes, Totals};
 pub use run::{Observer, RunError, run};
+pub use uringbench_ring::{Ability, Features, Unavailable, probe as probe_ring};
 pub use wire::ConnectionConfig;
 pub use wire::tls::{TlsFailure, TlsSetupError, client_config};
 pub use work::users::FlowConfig;

@@ -4,11 +4,13 @@
 //! stores samples and selects views of them, `python` adds an interpreter's frames, `timeline`
 //! reads procfs, `runtime` recognises garbage collectors by their files, `statistics` and `leak`
 //! compute verdicts. `session` joins them to a sidecar that runs beside a load, `analysis` computes
-//! the figures of a recording, and `soak` reports whether the target leaks. Everything but
-//! `session`, `soak`, `python`, `runtime` and the readers of `timeline` and `code` is pure: bytes
-//! and times come as arguments. This crate does not know the engine.
+//! the figures of a recording, and `soak` reports whether the target leaks. `capabilities` tries
+//! what this machine allows. Everything but `session`, `capabilities`, `soak`, `python`, `runtime`
+//! and the readers of `timeline` and `code` is pure: bytes and times come as arguments. This crate
+//! does not know the engine.
 
 pub mod analysis;
+pub mod capabilities;
 pub mod code;
 pub mod export;
 pub mod leak;

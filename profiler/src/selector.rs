@@ -3,7 +3,6 @@
 //! Decides who belongs to it at this moment. Who joins and leaves later is for
 //! `timeline::membership`, and for the kernel's own task records, to follow.
 
-mod cgroup;
 mod names;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,8 +11,7 @@ use std::str::FromStr;
 
 use procfs::FromRead;
 use procfs::process::Stat;
-
-pub(crate) use cgroup::{MOUNT, hierarchies, processes as cgroup_processes};
+use uringbench_machine::cgroup::{self, CgroupNotFound, MOUNT};
 
 /// How a user names the target.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -166,7 +164,10 @@ fn by_name(name: &str) -> Result<Found, SelectorError> {
 }
 
 fn by_cgroup(mount: &Path, path: &Path) -> Result<Found, SelectorError> {
-    let folder = cgroup::folder(mount, path)?;
+    let folder = cgroup::find(mount, path).map_err(|why| match why {
+        CgroupNotFound::None => SelectorError::NoSuchCgroup(path.to_owned()),
+        CgroupNotFound::Several { id, found } => SelectorError::AmbiguousCgroup { id, found },
+    })?;
     let mut members = cgroup::processes(&folder);
     // Children come between two listings: once more until nobody does.
     for _ in 0..PASSES_MAX {

@@ -7,12 +7,12 @@ use anyhow::{Context, anyhow};
 use uringbench_core::plan::Load;
 use uringbench_core::time::Nanos;
 use uringbench_engine::Control;
+use uringbench_machine::cpus::{self, CoreSpec};
 
 use crate::args::{DemoArgs, LoadArgs, MeasurementArgs, RunArgs};
 use crate::console;
 use crate::execution;
 use crate::exit::{Exit, Failure};
-use crate::host::cpus::{self, CoreSpec};
 use crate::resolve::{self, ResolvedRun};
 use crate::signals;
 

@@ -1,10 +1,9 @@
 //! `uringbench doctor`: what this machine offers, each shortcoming with its fix.
 //!
-//! `facts` reads, `assess` checks, `sampling` does both for the profiler, this shows. It
-//! fails only where no load could run at all.
+//! `assess` checks the machine, `sampling` what a profile may record on it, this shows. It fails
+//! only where no load could run at all.
 
 mod assess;
-mod facts;
 mod sampling;
 
 use std::fmt::Write;
@@ -14,11 +13,11 @@ use anyhow::anyhow;
 
 use crate::console;
 use crate::exit::{Exit, Failure};
-use assess::{Grade, Row};
+use assess::{Facts, Grade, Row};
 
 /// Print the table. Without io_uring, exit as a load would: it could not run.
 pub(crate) fn execute() -> Result<Exit, Failure> {
-    let facts = facts::read();
+    let facts = Facts::read();
     let rows = assess::assess(&facts);
     let coloured = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     console::print(&render(&rows, if coloured { Style::Coloured } else { Style::Plain }))?;

@@ -5,12 +5,12 @@ use std::time::Duration;
 use anyhow::Context;
 use uringbench_app::{App, AppOptions, Database, Faults, Stall};
 use uringbench_core::time::Nanos;
+use uringbench_machine::limits;
 use uringbench_reference::{ServeOptions, Server};
 
 use crate::args::{AppArgs, TargetArgs};
 use crate::console;
 use crate::exit::{Exit, Failure};
-use crate::host::limits;
 
 /// Descriptors that the target needs besides its connections.
 const DESCRIPTORS_KEPT: u64 = 64;

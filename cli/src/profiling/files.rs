@@ -9,6 +9,8 @@ use uringbench_core::record::Interval;
 use uringbench_core::time::Timestamp;
 use uringbench_document::timeline::TimelineFigures;
 use uringbench_document::timeline::columns::TimelineDocument;
+use uringbench_machine::cpu_set::CpuSet;
+use uringbench_machine::cpus;
 use uringbench_profiler::analysis::LoadRecord;
 use uringbench_profiler::profile::{
     About, FlameUnit, STORED_FILE, Selection, StoredLoad, Windows, write_all, write_flames,
@@ -19,8 +21,6 @@ use uringbench_profiler::session::{Attachment, Recording};
 use uringbench_profiler::timeline::series::Timeline;
 
 use super::exports;
-use crate::host::cpu_set::CpuSet;
-use crate::host::cpus;
 
 /// The folder for named flame graphs.
 const FLAMEGRAPHS: &str = "flamegraphs";

@@ -10,6 +10,7 @@ use uringbench_core::time::Timestamp;
 use uringbench_document::soak::SoakFigures;
 use uringbench_document::target::TargetFigures;
 use uringbench_document::timeline::TimelineFigures;
+use uringbench_machine::cpu_set::CpuSet;
 use uringbench_profiler::analysis::{self, LoadRecord};
 use uringbench_profiler::profile::Windows;
 use uringbench_profiler::selector;
@@ -19,7 +20,6 @@ use uringbench_profiler::soak;
 use super::overhead::Trial;
 use super::stream::Stream;
 use super::{ProfilePlan, files};
-use crate::host::cpu_set::CpuSet;
 
 /// A sidecar, or why there is none.
 pub(crate) struct ProfiledRun<'a> {

@@ -25,7 +25,7 @@ fn the_handler_of_a_fastapi_server_is_named_with_its_file() {
     let Some(python) = python() else {
         return skip(TEST, "no fastapi and uvicorn: apt install python3-fastapi python3-uvicorn");
     };
-    if let Err(why) = uringbench_perf::probe().system_wide {
+    if let Err(why) = uringbench_profiler::capabilities::probe().system_wide {
         return skip(TEST, &why.to_string());
     }
     let app = Path::new(env!("CARGO_MANIFEST_DIR")).join("../profiler/tests/targets/app.py");

@@ -26,7 +26,7 @@ const SAMPLED: [&str; 3] = ["system_wide", "cgroup", "tasks"];
 
 /// Whether samples can be taken here at all; loudly if not.
 fn can_sample(test: &str) -> bool {
-    let capabilities = uringbench_perf::probe();
+    let capabilities = uringbench_profiler::capabilities::probe();
     let tried = capabilities.system_wide.or(capabilities.per_task_user_only);
     tried.inspect_err(|why| skip_gently(test, &why.to_string())).is_ok()
 }
@@ -317,7 +317,7 @@ fn a_command_is_sampled_for_an_ordinary_user() {
     if !rustix::process::geteuid().is_root() {
         return skip_gently(TEST, "only root becomes another user; the test beside this one ran");
     }
-    if uringbench_perf::probe().paranoid.is_none_or(|level| level > 2) {
+    if uringbench_profiler::capabilities::probe().paranoid.is_none_or(|level| level > 2) {
         return skip_gently(TEST, "kernel.perf_event_paranoid forbids it");
     }
     // Where the programs are built another user may have no way to.

@@ -2,10 +2,9 @@
 //!
 //! This crate opens, reads and closes; the profiler decodes the records. All `unsafe` code is in
 //! `kernel`. `event_attr` builds the kernel's event attributes, `session` keeps the events of one
-//! profile with one `cpu_ring` per CPU, `counters` counts without a ring, `capabilities` probes
-//! this machine, `failure` explains why an event cannot be opened.
+//! profile with one `cpu_ring` per CPU, `counters` counts without a ring,
+//! `failure` explains why an event cannot be opened.
 
-mod capabilities;
 mod counters;
 mod cpu_ring;
 mod event_attr;
@@ -14,8 +13,7 @@ mod failure;
 mod kernel;
 mod session;
 
-pub use capabilities::{Capabilities, ProcessCapabilities, probe};
 pub use counters::{CounterValues, Counters};
 pub use event_attr::{CpuClock, PerfEventKind, REGISTERS, SamplingConfig};
 pub use failure::PerfError;
-pub use session::{SampleScope, Session};
+pub use session::{SampleScope, Session, has_cycles, max_sample_rate};

@@ -90,7 +90,7 @@ impl Session {
         let process = std::process::id();
         let counts_lost = cpu_ring::counts_lost(process);
         let mut config = config.clone();
-        if let Some(most) = crate::capabilities::max_sample_rate() {
+        if let Some(most) = max_sample_rate() {
             config.hz = config.hz.min(most.max(1));
         }
         if config.clock == CpuClock::Cycles && !has_cycles(cpus) {
@@ -341,9 +341,15 @@ fn start<'a>(mut events: impl Iterator<Item = &'a Event>) -> Result<(), Errno> {
     events.try_for_each(|event| kernel::enable(&event.descriptor))
 }
 
+/// Samples a second the kernel takes at most, at present.
+pub fn max_sample_rate() -> Option<u32> {
+    let rate = std::fs::read_to_string("/proc/sys/kernel/perf_event_max_sample_rate").ok()?;
+    rate.trim().parse().ok()
+}
+
 /// Whether every one of the CPUs counts cycles. A refusal because of missing rights does not depend
 /// on the processor: then the events themselves report the missing rights.
-pub(crate) fn has_cycles(cpus: &[u32]) -> bool {
+pub fn has_cycles(cpus: &[u32]) -> bool {
     let config = SamplingConfig { user_only: true, ..SamplingConfig::default() };
     let attr = config.attr(PerfEventKind::Cpu, false, false);
     cpus.iter().all(|&cpu| {

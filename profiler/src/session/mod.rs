@@ -21,6 +21,7 @@ use std::thread::JoinHandle;
 
 use rustix::thread::{CpuSet, sched_setaffinity};
 use uringbench_core::time::Timestamp;
+use uringbench_machine::{cgroup, cpus};
 use uringbench_perf::{CpuClock, SamplingConfig, Session};
 
 pub use self::attach::{Attachment, Mode};
@@ -137,7 +138,7 @@ impl Sidecar {
         let mut counting = self.counting.lock().unwrap_or_else(PoisonError::into_inner);
         match is_measuring {
             true => counting.begin(&match &self.target.cgroup {
-                Some(folder) => selector::cgroup_processes(folder).into_iter().collect(),
+                Some(folder) => cgroup::processes(folder).into_iter().collect(),
                 None => selector::descendants(&self.target.members),
             }),
             false => counting.end(),
@@ -199,7 +200,7 @@ fn follow_samples(
     options: &SidecarOptions,
     notes: &mut Vec<String>,
 ) -> Result<(Attachment, ReaderThread), Vec<String>> {
-    let opened = attach::open(found, &config(options), &online_cpus())?;
+    let opened = attach::open(found, &config(options), &sampled_cpus())?;
     let spill = unnamed_file(options).map_err(|why| {
         vec![format!(
             "samples cannot be kept in {}: {why}; name another folder with -o DIR",
@@ -216,7 +217,7 @@ fn follow_samples(
         CpuClock::Cycles => CpuWeight::Fixed(1_000_000_000 / u64::from(session.hz())),
     };
     let memory = match options.follows_memory {
-        true => attach::open_for_memory(found, &online_cpus())
+        true => attach::open_for_memory(found, &sampled_cpus())
             .inspect_err(|why| notes.push(format!("where memory comes from is not known: {why}")))
             .ok(),
         false => None,
@@ -291,17 +292,9 @@ fn unnamed_file(options: &SidecarOptions) -> std::io::Result<File> {
     Ok(file)
 }
 
-/// CPUs that can be sampled, by their numbers in `/sys/devices/system/cpu/online` (`0-3,8`).
-fn online_cpus() -> Vec<u32> {
-    let text = std::fs::read_to_string("/sys/devices/system/cpu/online").unwrap_or_default();
-    let mut cpus = Vec::new();
-    for range in text.trim().split(',') {
-        let (first, last) = range.split_once('-').unwrap_or((range, range));
-        if let (Ok(first), Ok(last)) = (first.parse::<u32>(), last.parse::<u32>()) {
-            cpus.extend(first..=last);
-        }
-    }
-    if cpus.is_empty() { vec![0] } else { cpus }
+/// The CPUs that can be sampled.
+pub(crate) fn sampled_cpus() -> Vec<u32> {
+    cpus::online().iter().filter_map(|cpu| u32::try_from(cpu).ok()).collect()
 }
 
 /// Keep this thread to some CPUs; where that is refused it runs where it may. It is no nicer than

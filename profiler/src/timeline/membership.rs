@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use rustc_hash::FxHashSet;
+use uringbench_machine::cgroup;
 
 use crate::selector::{self, Entry, Found, Selector};
 
@@ -44,7 +45,7 @@ impl Membership {
         let ourselves = std::process::id();
         match &self.found.cgroup {
             Some(folder) => {
-                let pids = selector::cgroup_processes(folder);
+                let pids = cgroup::processes(folder);
                 let pids = pids.into_iter().filter(|&pid| pid != ourselves);
                 self.members = pids.filter_map(|pid| Some((pid, Entry::read(pid)?))).collect();
             }

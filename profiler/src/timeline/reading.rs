@@ -2,6 +2,7 @@
 //! fall; levels are of the moment.
 
 use uringbench_core::time::{Nanos, Timestamp};
+use uringbench_machine::cgroup::CgroupMemory;
 
 /// Everything read at one tick.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -13,7 +14,7 @@ pub struct Reading {
     /// The target's processes together.
     pub target: TargetReading,
     /// The memory of its control group, when it has one of its own.
-    pub cgroup: Option<CgroupReading>,
+    pub cgroup: Option<CgroupMemory>,
     /// The machine (in a container: what of it can be seen).
     pub host: HostReading,
 }
@@ -86,21 +87,6 @@ pub struct ProcessMemory {
     pub start: u64,
     /// Resident private and swapped memory, in bytes.
     pub bytes: u64,
-}
-
-/// The memory of a control group, in bytes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct CgroupReading {
-    /// All that is charged to it, the page cache included.
-    pub current: Option<u64>,
-    /// Private memory alone.
-    pub anon: Option<u64>,
-    /// What the kernel holds for it: socket buffers, page tables, open files.
-    pub kernel: Option<u64>,
-    /// Shared memory and files on a tmpfs, mapped or not.
-    pub shared: Option<u64>,
-    /// Where the kernel starts to kill; `None` without a limit.
-    pub limit: Option<u64>,
 }
 
 /// The host; a part is `None` where the kernel does not tell it.

@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 use uringbench_core::time::{Nanos, Timestamp};
+use uringbench_machine::cgroup::MemoryFiles;
 
-use super::cgroup::MemoryFiles;
 use super::host::Host;
 use super::membership::Membership;
 use super::reading::Reading;
@@ -61,13 +61,23 @@ struct Control {
     ticks_missed: u64,
 }
 
+/// Where the target's memory is accounted: in the group it was selected by, else in that of its
+/// first root.
+fn memory_files(found: &Found) -> Option<MemoryFiles> {
+    let of_first = || {
+        let first = found.roots.first().or_else(|| found.members.first())?;
+        MemoryFiles::of_process(*first)
+    };
+    found.cgroup.as_deref().and_then(MemoryFiles::at).or_else(of_first)
+}
+
 impl Sampler {
     /// Begins to read what `selector` was found to mean, `hz` times a second (1 to [`HZ_MAX`]),
     /// at once for the first time. Fails when no thread can be started.
     pub fn start(selector: Selector, found: Found, hz: u32) -> io::Result<Self> {
         let shared = Arc::new(Shared::default());
         let readers = Readers {
-            cgroup: MemoryFiles::of(&found),
+            cgroup: memory_files(&found),
             tree: ProcessReader::new(Membership::new(selector, found)),
             host: Host::default(),
         };

@@ -10,8 +10,9 @@ use uringbench_document::timeline::columns::{
     CgroupColumns, CgroupRow, HostColumns, HostRow, LoadColumns, LoadRow, Row, TargetColumns,
     TargetRow, TimelineDocument,
 };
+use uringbench_machine::cgroup::CgroupMemory;
 
-use super::reading::{CgroupReading, HostReading, Reading, TargetReading};
+use super::reading::{HostReading, Reading, TargetReading};
 
 /// Columns over one axis of time.
 #[derive(Clone, Debug)]
@@ -322,7 +323,7 @@ fn cpu_grown(now: &TargetReading, before: &TargetReading) -> (f64, f64) {
     (exact * user_share, exact * (1.0 - user_share))
 }
 
-fn cgroup(now: &CgroupReading) -> CgroupRow {
+fn cgroup(now: &CgroupMemory) -> CgroupRow {
     let level = |level: Option<u64>| level.map(|level| level as f64);
     CgroupRow {
         memory_current_bytes: level(now.current),

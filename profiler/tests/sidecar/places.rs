@@ -5,6 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use uringbench_machine::mounts::Mounts;
+use uringbench_profiler::capabilities;
 use uringbench_profiler::selector::Selector;
 use uringbench_profiler::session::{Attachment, Mode};
 
@@ -55,7 +57,7 @@ struct Group(PathBuf);
 
 impl Group {
     fn create() -> Result<Self, String> {
-        let root = uringbench_perf::probe().cgroup2.ok_or("there is no cgroup2 here")?;
+        let root = Mounts::read().cgroup2().ok_or("there is no cgroup2 here")?;
         let path = root.join(format!("uringbench-sidecar-{}", std::process::id()));
         match fs::create_dir(&path) {
             Ok(()) => Ok(Self(path)),
@@ -85,7 +87,7 @@ fn a_control_group_is_sampled_and_its_neighbours_are_not() {
     let _turn = turn();
     let test = "a control group";
     let Ok(burner) = targets::build("burner", &["-fomit-frame-pointer"]) else { return };
-    if let Err(why) = uringbench_perf::probe().cgroup {
+    if let Err(why) = capabilities::probe().cgroup {
         return skip(test, &why.to_string());
     }
     match Group::create() {

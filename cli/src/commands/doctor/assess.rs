@@ -2,11 +2,28 @@
 //!
 //! `bad` stops a load or spoils its numbers; `note` may matter; the rest is `ok`.
 
-use uringbench_ring::Ability;
+use uringbench_engine::{Ability, Features, Unavailable, probe_ring};
+use uringbench_machine::cpu_set::CpuSet;
+use uringbench_machine::facts::{self, MachineFacts};
+use uringbench_machine::limits::ResourceLimit;
+use uringbench_profiler::capabilities::{self, Capabilities};
 
-use super::facts::Facts;
 use super::sampling;
-use crate::host::limits::Limit;
+
+/// What is judged.
+#[derive(Clone, Debug)]
+pub(crate) struct Facts {
+    pub(crate) machine: MachineFacts,
+    pub(crate) ring: Result<Features, Unavailable>,
+    pub(crate) capabilities: Capabilities,
+}
+
+impl Facts {
+    /// Read, or tried out.
+    pub(crate) fn read() -> Self {
+        Self { machine: facts::read(), ring: probe_ring(), capabilities: capabilities::probe() }
+    }
+}
 
 /// One line of the table.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,18 +44,19 @@ pub(crate) enum Grade {
 
 /// Judge every fact that could be read.
 pub(crate) fn assess(facts: &Facts) -> Vec<Row> {
-    let mut rows = vec![kernel(facts), ring(facts)];
+    let machine = &facts.machine;
+    let mut rows = vec![kernel(machine), ring(facts)];
     rows.extend(ring_features(facts));
-    rows.extend([cpus(facts), quota(facts), governor(facts)]);
-    rows.extend(clock(facts));
-    rows.extend(steal(facts));
-    rows.extend([isolation(facts), files(facts.files), locked_memory(facts.locked_memory)]);
-    rows.extend(ports(facts));
-    rows.extend(time_wait(facts));
-    rows.extend(backlogs(facts));
-    rows.extend(congestion(facts));
-    rows.extend(sandbox(facts));
-    rows.extend(sampling::rows(&facts.sampling));
+    rows.extend([cpus(machine), quota(machine), governor(machine)]);
+    rows.extend(clock(machine));
+    rows.extend(steal(machine));
+    rows.extend([isolation(machine), files(machine.files), locked_memory(machine.locked_memory)]);
+    rows.extend(ports(machine));
+    rows.extend(time_wait(machine));
+    rows.extend(backlogs(machine));
+    rows.extend(congestion(machine));
+    rows.extend(sandbox(machine));
+    rows.extend(sampling::rows(&facts.capabilities));
     rows
 }
 
@@ -50,7 +68,7 @@ pub(super) fn note(subject: &'static str, value: impl Into<String>, fix: impl In
     Row { grade: Grade::Note, subject, value: value.into(), fix: Some(fix.into()) }
 }
 
-fn kernel(facts: &Facts) -> Row {
+fn kernel(facts: &MachineFacts) -> Row {
     let kernel = facts.environment.kernel.as_deref().unwrap_or("unknown");
     ok("kernel", format!("Linux {kernel}"))
 }
@@ -78,7 +96,7 @@ fn ring_features(facts: &Facts) -> Vec<Row> {
         .collect()
 }
 
-fn cpus(facts: &Facts) -> Row {
+fn cpus(facts: &MachineFacts) -> Row {
     let environment = &facts.environment;
     let (threads, cores) = (environment.cpus.len(), environment.cores);
     let sharing = if threads > cores { ", hardware threads share cores" } else { "" };
@@ -87,7 +105,7 @@ fn cpus(facts: &Facts) -> Row {
     ok("CPUs", format!("{threads} ({list}) on {cores} physical, {model}{sharing}"))
 }
 
-fn quota(facts: &Facts) -> Row {
+fn quota(facts: &MachineFacts) -> Row {
     const SUBJECT: &str = "CPU quota";
     const FIX: &str = "raise the cgroup's quota (`docker update --cpus`, systemd's CPUQuota=)";
     let throttled = facts.throttled_periods.filter(|&periods| periods > 0);
@@ -106,7 +124,7 @@ fn quota(facts: &Facts) -> Row {
     }
 }
 
-fn governor(facts: &Facts) -> Row {
+fn governor(facts: &MachineFacts) -> Row {
     const SUBJECT: &str = "CPU governor";
     let governors = &facts.environment.governors;
     let list = || {
@@ -126,7 +144,7 @@ fn governor(facts: &Facts) -> Row {
     }
 }
 
-fn clock(facts: &Facts) -> Option<Row> {
+fn clock(facts: &MachineFacts) -> Option<Row> {
     const SUBJECT: &str = "clock source";
     const PATH: &str = "/sys/devices/system/clocksource/clocksource0/current_clocksource";
     let current = facts.environment.clock_source.as_deref()?;
@@ -144,7 +162,7 @@ fn clock(facts: &Facts) -> Option<Row> {
     Some(note(SUBJECT, format!("{current}: {cost}"), fix))
 }
 
-fn steal(facts: &Facts) -> Option<Row> {
+fn steal(facts: &MachineFacts) -> Option<Row> {
     const SUBJECT: &str = "steal";
     const NOTICEABLE: f64 = 0.01;
     let share = facts.stolen_share?;
@@ -159,16 +177,16 @@ fn steal(facts: &Facts) -> Option<Row> {
     })
 }
 
-fn isolation(facts: &Facts) -> Row {
+fn isolation(facts: &MachineFacts) -> Row {
     const SUBJECT: &str = "isolated CPUs";
-    let named = |set: &crate::host::cpu_set::CpuSet| match set.is_empty() {
+    let named = |set: &CpuSet| match set.is_empty() {
         true => "none".to_owned(),
         false => set.to_string(),
     };
     ok(SUBJECT, format!("{}; nohz_full: {}", named(&facts.isolated), named(&facts.tickless)))
 }
 
-fn files(limit: Limit) -> Row {
+fn files(limit: ResourceLimit) -> Row {
     const SUBJECT: &str = "open files";
     const ENOUGH: u64 = 16_384;
     let value = format!("{} soft, {} hard", shown(limit.soft), shown(limit.hard));
@@ -183,7 +201,7 @@ fn files(limit: Limit) -> Row {
     }
 }
 
-fn locked_memory(limit: Limit) -> Row {
+fn locked_memory(limit: ResourceLimit) -> Row {
     const SUBJECT: &str = "locked memory";
     const ENOUGH: u64 = 1 << 20;
     let kib = |bytes: Option<u64>| match bytes {
@@ -198,7 +216,7 @@ fn locked_memory(limit: Limit) -> Row {
     }
 }
 
-fn ports(facts: &Facts) -> Option<Row> {
+fn ports(facts: &MachineFacts) -> Option<Row> {
     const SUBJECT: &str = "ephemeral ports";
     /// Linux's own default range has 28,232.
     const ENOUGH: u32 = 28_000;
@@ -211,7 +229,7 @@ fn ports(facts: &Facts) -> Option<Row> {
     })
 }
 
-fn time_wait(facts: &Facts) -> Option<Row> {
+fn time_wait(facts: &MachineFacts) -> Option<Row> {
     const SUBJECT: &str = "TIME_WAIT reuse";
     Some(match facts.time_wait_reuse? {
         0 => note(
@@ -225,7 +243,7 @@ fn time_wait(facts: &Facts) -> Option<Row> {
 }
 
 /// These bound how fast a target on this machine can be connected to.
-fn backlogs(facts: &Facts) -> Vec<Row> {
+fn backlogs(facts: &MachineFacts) -> Vec<Row> {
     let row = |subject, value: Option<u64>, enough: u64, name: &str| {
         let value = value?;
         Some(match value >= enough {
@@ -242,7 +260,7 @@ fn backlogs(facts: &Facts) -> Vec<Row> {
     listen.into_iter().chain(syn).collect()
 }
 
-fn congestion(facts: &Facts) -> Option<Row> {
+fn congestion(facts: &MachineFacts) -> Option<Row> {
     const SUBJECT: &str = "congestion control";
     let current = facts.environment.congestion_control.as_deref()?;
     if matches!(current, "cubic" | "reno") {
@@ -257,7 +275,7 @@ fn congestion(facts: &Facts) -> Option<Row> {
     ))
 }
 
-fn sandbox(facts: &Facts) -> Option<Row> {
+fn sandbox(facts: &MachineFacts) -> Option<Row> {
     let filter = facts.seccomp_filter.filter(|&filter| filter).map(|_| "seccomp filter");
     let kind = facts.environment.virtualisation.as_deref();
     let found: Vec<&str> = kind.into_iter().chain(filter).collect();
@@ -271,30 +289,20 @@ fn shown(limit: Option<u64>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::host::environment::Environment;
-    use uringbench_ring::{Features, Unavailable};
+    use uringbench_machine::environment::SystemEnvironment;
 
     fn good() -> Facts {
-        let limit = |value| Limit { soft: Some(value), hard: Some(value) };
-        Facts {
-            environment: Environment {
+        let limit = |value| ResourceLimit { soft: Some(value), hard: Some(value) };
+        let machine = MachineFacts {
+            environment: SystemEnvironment {
                 kernel: Some("6.12.0".to_owned()),
                 cpus: "0-3".parse().unwrap(),
                 cores: 4,
                 governors: [("performance".to_owned(), "0-3".parse().unwrap())].into(),
                 clock_source: Some("tsc".to_owned()),
                 congestion_control: Some("cubic".to_owned()),
-                ..Environment::default()
+                ..SystemEnvironment::default()
             },
-            ring: Ok(Features {
-                deferred_work: true,
-                submit_all: true,
-                no_index_array: true,
-                multishot_receive: true,
-                registered_ring: true,
-                ring_sockets: true,
-                tcp_info: true,
-            }),
             files: limit(1_048_576),
             locked_memory: limit(8 << 20),
             ports: Some((32_768, 60_999)),
@@ -309,7 +317,19 @@ mod tests {
             tickless: "".parse().unwrap(),
             stolen_share: Some(0.001),
             seccomp_filter: Some(false),
-            sampling: sampling::tests::good(),
+        };
+        Facts {
+            machine,
+            ring: Ok(Features {
+                deferred_work: true,
+                submit_all: true,
+                no_index_array: true,
+                multishot_receive: true,
+                registered_ring: true,
+                ring_sockets: true,
+                tcp_info: true,
+            }),
+            capabilities: sampling::tests::good(),
         }
     }
 
@@ -324,28 +344,36 @@ mod tests {
     fn each_shortcoming_has_its_grade_and_its_command() {
         type Spoil = fn(&mut Facts);
         let cases: [(&str, Spoil, &str); 13] = [
-            ("open files", |f| f.files.hard = Some(4_096), "ulimit -n"),
-            ("locked memory", |f| f.locked_memory.soft = Some(65_536), "ulimit -l"),
-            ("ephemeral ports", |f| f.ports = Some((50_000, 60_000)), "ip_local_port_range"),
-            ("listen backlog", |f| f.listen_backlog = Some(128), "somaxconn=4096"),
-            ("SYN backlog", |f| f.syn_backlog = Some(128), "tcp_max_syn_backlog=1024"),
-            ("TIME_WAIT reuse", |f| f.time_wait_reuse = Some(0), "tcp_tw_reuse=1"),
-            ("clock source", |f| f.environment.clock_source = Some("hpet".into()), "echo tsc >"),
+            ("open files", |f| f.machine.files.hard = Some(4_096), "ulimit -n"),
+            ("locked memory", |f| f.machine.locked_memory.soft = Some(65_536), "ulimit -l"),
+            (
+                "ephemeral ports",
+                |f| f.machine.ports = Some((50_000, 60_000)),
+                "ip_local_port_range",
+            ),
+            ("listen backlog", |f| f.machine.listen_backlog = Some(128), "somaxconn=4096"),
+            ("SYN backlog", |f| f.machine.syn_backlog = Some(128), "tcp_max_syn_backlog=1024"),
+            ("TIME_WAIT reuse", |f| f.machine.time_wait_reuse = Some(0), "tcp_tw_reuse=1"),
+            (
+                "clock source",
+                |f| f.machine.environment.clock_source = Some("hpet".into()),
+                "echo tsc >",
+            ),
             (
                 "congestion control",
-                |f| f.environment.congestion_control = Some("bbr".into()),
+                |f| f.machine.environment.congestion_control = Some("bbr".into()),
                 "tcp_congestion_control=cubic",
             ),
             (
                 "CPU governor",
                 |f| {
                     let cpus = "1".parse().unwrap();
-                    f.environment.governors.insert("powersave".into(), cpus);
+                    f.machine.environment.governors.insert("powersave".into(), cpus);
                 },
                 "cpupower",
             ),
-            ("CPU quota", |f| f.cpu_quota = Some(1.5), "--cores 1"),
-            ("steal", |f| f.stolen_share = Some(0.05), "dedicated"),
+            ("CPU quota", |f| f.machine.cpu_quota = Some(1.5), "--cores 1"),
+            ("steal", |f| f.machine.stolen_share = Some(0.05), "dedicated"),
             (
                 "multishot receive",
                 |f| {
@@ -358,8 +386,8 @@ mod tests {
             (
                 "clock source",
                 |f| {
-                    f.environment.clock_source = Some("xen".into());
-                    f.clock_sources.clear();
+                    f.machine.environment.clock_source = Some("xen".into());
+                    f.machine.clock_sources.clear();
                 },
                 "tsc=reliable",
             ),

@@ -1,72 +1,28 @@
 //! What profiling this machine and this user's rights allow. A shortcoming is a note: a load runs
 //! without, and a profile says for itself what it lacks.
 
-use std::path::PathBuf;
-
-use uringbench_perf::{Capabilities, PerfError};
+use uringbench_machine::mounts::CgroupLayout;
+use uringbench_profiler::capabilities::{Capabilities, PerfError};
 
 use super::assess::{Row, note, ok};
 
-/// What bears on sampling.
-#[derive(Clone, Debug)]
-pub(crate) struct Sampling {
-    pub(crate) capabilities: Capabilities,
-    pub(crate) cgroups: Cgroups,
-}
-
-/// How control groups are mounted.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Cgroups {
-    None,
-    V1,
-    /// Version 2 without most controllers, beside version 1.
-    Hybrid(PathBuf),
-    V2(PathBuf),
-}
-
-impl Sampling {
-    /// Try what can be had.
-    pub(crate) fn read() -> Self {
-        let capabilities = uringbench_perf::probe();
-        let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
-        let cgroups = Cgroups::of(&mounts, capabilities.cgroup2.clone());
-        Self { capabilities, cgroups }
-    }
-}
-
-impl Cgroups {
-    /// By `/proc/self/mountinfo` (proc(5)) and where version 2 was found.
-    fn of(mounts: &str, v2: Option<PathBuf>) -> Self {
-        let has_v1 = mounts.lines().any(|line| {
-            line.split_once(" - ").is_some_and(|(_, system)| system.starts_with("cgroup "))
-        });
-        match (v2, has_v1) {
-            (Some(path), true) => Self::Hybrid(path),
-            (Some(path), false) => Self::V2(path),
-            (None, true) => Self::V1,
-            (None, false) => Self::None,
-        }
-    }
-
-    fn text(&self) -> String {
-        match self {
-            Self::None => "no cgroups are mounted".to_owned(),
-            Self::V1 => "cgroup v1 alone".to_owned(),
-            Self::Hybrid(path) => format!("hybrid, v2 at {}", path.display()),
-            Self::V2(path) => format!("v2 at {}", path.display()),
-        }
+fn mounted(cgroups: &CgroupLayout) -> String {
+    match cgroups {
+        CgroupLayout::None => "no cgroups are mounted".to_owned(),
+        CgroupLayout::V1 => "cgroup v1 alone".to_owned(),
+        CgroupLayout::Hybrid(path) => format!("hybrid, v2 at {}", path.display()),
+        CgroupLayout::V2(path) => format!("v2 at {}", path.display()),
     }
 }
 
 /// The rows about profiling.
-pub(super) fn rows(sampling: &Sampling) -> Vec<Row> {
-    let capabilities = &sampling.capabilities;
+pub(super) fn rows(capabilities: &Capabilities) -> Vec<Row> {
     let mut rows = vec![paranoid(capabilities)];
     if capabilities.paranoid.is_some() {
         rows.extend([
             cycles(capabilities),
             system_wide(capabilities),
-            cgroup(sampling),
+            cgroup(capabilities),
             tasks(capabilities),
             process_capabilities(capabilities),
         ]);
@@ -104,10 +60,10 @@ fn system_wide(capabilities: &Capabilities) -> Row {
     sampled("system-wide sampling", &capabilities.system_wide, "yes".to_owned())
 }
 
-fn cgroup(sampling: &Sampling) -> Row {
+fn cgroup(capabilities: &Capabilities) -> Row {
     const SUBJECT: &str = "cgroup sampling";
-    let mounted = sampling.cgroups.text();
-    match &sampling.capabilities.cgroup {
+    let mounted = mounted(&capabilities.cgroups);
+    match &capabilities.cgroup {
         // Its own fix is to name another folder, of which there is none.
         Err(PerfError::NotCgroup2) => note(
             SUBJECT,
@@ -218,25 +174,23 @@ fn ptrace(capabilities: &Capabilities) -> Row {
 pub(super) mod tests {
     use super::*;
     use crate::commands::doctor::assess::Grade;
-    use uringbench_perf::ProcessCapabilities;
+    use std::path::PathBuf;
+    use uringbench_profiler::capabilities::ProcessCapabilities;
 
-    pub(in super::super) fn good() -> Sampling {
-        Sampling {
-            capabilities: Capabilities {
-                paranoid: Some(2),
-                process: ProcessCapabilities { perfmon: true, sys_admin: false, sys_ptrace: true },
-                has_cycles: true,
-                system_wide: Ok(()),
-                cgroup: Ok(()),
-                per_task: Ok(()),
-                per_task_user_only: Ok(()),
-                cgroup2: Some("/sys/fs/cgroup".into()),
-                tracefs: Some("/sys/kernel/tracing".into()),
-                max_sample_rate: Some(100_000),
-                mlock_kb: Some(516),
-                ptrace_scope: Some(1),
-            },
-            cgroups: Cgroups::V2("/sys/fs/cgroup".into()),
+    pub(in super::super) fn good() -> Capabilities {
+        Capabilities {
+            paranoid: Some(2),
+            process: ProcessCapabilities { perfmon: true, sys_admin: false, sys_ptrace: true },
+            has_cycles: true,
+            system_wide: Ok(()),
+            cgroup: Ok(()),
+            per_task: Ok(()),
+            per_task_user_only: Ok(()),
+            cgroups: CgroupLayout::V2("/sys/fs/cgroup".into()),
+            tracefs: Some("/sys/kernel/tracing".into()),
+            max_sample_rate: Some(100_000),
+            mlock_kb: Some(516),
+            ptrace_scope: Some(1),
         }
     }
 
@@ -252,78 +206,73 @@ pub(super) mod tests {
         }
     }
 
-    type Spoil = fn(&mut Sampling);
+    type Spoil = fn(&mut Capabilities);
 
     /// What is amiss, what is shown of it, and what helps.
     const SHORTCOMINGS: [(&str, Spoil, &str, &str); 11] = [
-        ("PMU cycles", |s| s.capabilities.has_cycles = false, "cpu-clock", "PMU"),
+        ("PMU cycles", |s| s.has_cycles = false, "cpu-clock", "PMU"),
         (
             "system-wide sampling",
-            |s| s.capabilities.system_wide = Err(FORBIDDEN),
+            |s| s.system_wide = Err(FORBIDDEN),
             "paranoid is 2",
             "CAP_PERFMON",
         ),
         (
             "system-wide sampling",
-            |s| s.capabilities.system_wide = Err(PerfError::Seccomp),
+            |s| s.system_wide = Err(PerfError::Seccomp),
             "seccomp",
             "--cap-add PERFMON",
         ),
         (
             "cgroup sampling",
             |s| {
-                s.capabilities.cgroup = Err(PerfError::NotCgroup2);
-                s.cgroups = Cgroups::V1;
+                s.cgroup = Err(PerfError::NotCgroup2);
+                s.cgroups = CgroupLayout::V1;
             },
             "no: cgroup v1 alone",
             "unified_cgroup_hierarchy",
         ),
         (
             "task sampling",
-            |s| s.capabilities.per_task = Err(FORBIDDEN),
+            |s| s.per_task = Err(FORBIDDEN),
             "user code alone",
             "perf_event_paranoid=0",
         ),
         (
             "task sampling",
             |s| {
-                s.capabilities.per_task = Err(FORBIDDEN);
-                s.capabilities.per_task_user_only = Err(FORBIDDEN);
+                s.per_task = Err(FORBIDDEN);
+                s.per_task_user_only = Err(FORBIDDEN);
             },
             "no: kernel.perf_event_paranoid",
             "CAP_PERFMON",
         ),
         (
             "max sample rate",
-            |s| s.capabilities.max_sample_rate = Some(250),
+            |s| s.max_sample_rate = Some(250),
             "250 per second",
             "max_sample_rate=100000",
         ),
-        ("tracefs", |s| s.capabilities.tracefs = None, "not readable", "mount -t tracefs"),
-        (
-            "ptrace",
-            |s| s.capabilities.process.sys_ptrace = false,
-            "commands we start",
-            "ptrace_scope=0",
-        ),
+        ("tracefs", |s| s.tracefs = None, "not readable", "mount -t tracefs"),
+        ("ptrace", |s| s.process.sys_ptrace = false, "commands we start", "ptrace_scope=0"),
         (
             "ptrace",
             |s| {
-                s.capabilities.process.sys_ptrace = false;
-                s.capabilities.ptrace_scope = Some(2);
+                s.process.sys_ptrace = false;
+                s.ptrace_scope = Some(2);
             },
             "cannot be read",
             "CAP_SYS_PTRACE",
         ),
-        ("ptrace", |s| s.capabilities.ptrace_scope = Some(3), "for everybody", "next boot"),
+        ("ptrace", |s| s.ptrace_scope = Some(3), "for everybody", "next boot"),
     ];
 
     #[test]
     fn each_shortcoming_is_a_note_with_its_remedy() {
         for (subject, spoil, value, fix) in SHORTCOMINGS {
-            let mut sampling = good();
-            spoil(&mut sampling);
-            let rows = rows(&sampling);
+            let mut capabilities = good();
+            spoil(&mut capabilities);
+            let rows = rows(&capabilities);
             let flagged: Vec<_> = rows.iter().filter(|row| row.grade != Grade::Ok).collect();
             assert_eq!(flagged.len(), 1, "{subject}: {flagged:?}");
             assert_eq!((flagged[0].subject, flagged[0].grade), (subject, Grade::Note));
@@ -335,29 +284,27 @@ pub(super) mod tests {
 
     #[test]
     fn without_perf_events_one_line_says_so() {
-        let mut sampling = good();
-        sampling.capabilities.paranoid = None;
-        sampling.capabilities.system_wide = Err(PerfError::NoPerf);
-        sampling.capabilities.has_cycles = false;
-        let rows = rows(&sampling);
+        let mut capabilities = good();
+        capabilities.paranoid = None;
+        capabilities.system_wide = Err(PerfError::NoPerf);
+        capabilities.has_cycles = false;
+        let rows = rows(&capabilities);
         let flagged: Vec<_> = rows.iter().filter(|row| row.grade != Grade::Ok).collect();
         assert_eq!(flagged.len(), 1, "{flagged:?}");
         assert!(flagged[0].value.contains("timeline alone"), "{flagged:?}");
     }
 
     #[test]
-    fn the_hierarchy_is_told_from_what_is_mounted() {
-        let v1 = "26 25 0:23 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n";
-        let v2 = "27 25 0:24 / /sys/fs/cgroup rw shared:2 - cgroup2 none rw\n";
-        let path = || Some(PathBuf::from("/sys/fs/cgroup"));
+    fn the_hierarchy_is_named_with_its_place() {
+        let path = || PathBuf::from("/sys/fs/cgroup");
         let cases = [
-            (Cgroups::of(v2, path()), "v2 at /sys/fs/cgroup"),
-            (Cgroups::of(&format!("{v1}{v2}"), path()), "hybrid, v2 at /sys/fs/cgroup"),
-            (Cgroups::of(v1, None), "cgroup v1 alone"),
-            (Cgroups::of("", None), "no cgroups are mounted"),
+            (CgroupLayout::V2(path()), "v2 at /sys/fs/cgroup"),
+            (CgroupLayout::Hybrid(path()), "hybrid, v2 at /sys/fs/cgroup"),
+            (CgroupLayout::V1, "cgroup v1 alone"),
+            (CgroupLayout::None, "no cgroups are mounted"),
         ];
         for (cgroups, text) in cases {
-            assert_eq!(cgroups.text(), text);
+            assert_eq!(mounted(&cgroups), text);
         }
     }
 }

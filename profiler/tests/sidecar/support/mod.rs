@@ -39,7 +39,7 @@ impl Way {
 
     /// Why this user on this machine cannot, if so.
     pub(crate) fn obstacle(self) -> Option<String> {
-        let capabilities = uringbench_perf::probe();
+        let capabilities = uringbench_profiler::capabilities::probe();
         let tried = match self {
             Self::System => capabilities.system_wide,
             Self::Ordinary => capabilities.per_task_user_only,

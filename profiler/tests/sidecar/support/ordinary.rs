@@ -28,7 +28,7 @@ pub(crate) fn with_burner(name: &str, flags: &[&str], body: impl FnOnce(&Path)) 
 fn allowed(name: &str, body: impl FnOnce()) {
     match Way::Ordinary.obstacle() {
         Some(why) => skip(name, &why),
-        None if uringbench_perf::probe().per_task.is_ok() => {
+        None if uringbench_profiler::capabilities::probe().per_task.is_ok() => {
             skip(name, "this user may do more than an ordinary one");
         }
         None => body(),

@@ -3,38 +3,38 @@
 
 use std::collections::BTreeMap;
 
-use crate::host::cpu_set::CpuSet;
-use crate::host::cpus::{self, Topology};
-use crate::host::line_of;
+use crate::cpu_set::CpuSet;
+use crate::cpus::{self, Topology};
+use crate::line_of;
 
 /// This machine. `None` is what could not be read.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Environment {
+pub struct SystemEnvironment {
     /// Name of the machine.
-    pub(crate) hostname: Option<String>,
+    pub hostname: Option<String>,
     /// Kernel release, as `uname -r`.
-    pub(crate) kernel: Option<String>,
+    pub kernel: Option<String>,
     /// Model of the first CPU.
-    pub(crate) cpu: Option<String>,
+    pub cpu: Option<String>,
     /// The CPUs this process may use.
-    pub(crate) cpus: CpuSet,
+    pub cpus: CpuSet,
     /// Physical cores those belong to.
-    pub(crate) cores: usize,
+    pub cores: usize,
     /// Frequency governor of each of those CPUs that has one, with the CPUs it governs.
-    pub(crate) governors: BTreeMap<String, CpuSet>,
+    pub governors: BTreeMap<String, CpuSet>,
     /// What the kernel reads the time from: `tsc` is the cheap one.
-    pub(crate) clock_source: Option<String>,
+    pub clock_source: Option<String>,
     /// TCP congestion control of new connections.
-    pub(crate) congestion_control: Option<String>,
+    pub congestion_control: Option<String>,
     /// Kind of virtual machine or container, as far as it shows; `None` on bare metal.
-    pub(crate) virtualisation: Option<String>,
+    pub virtualisation: Option<String>,
 }
 
 /// Read all of it.
-pub(crate) fn read() -> Environment {
+pub fn read() -> SystemEnvironment {
     let cpus = cpus::allowed();
     let cpu_info = line_of("/proc/cpuinfo").unwrap_or_default();
-    Environment {
+    SystemEnvironment {
         hostname: line_of("/proc/sys/kernel/hostname"),
         kernel: line_of("/proc/sys/kernel/osrelease"),
         cpu: cpu_model(&cpu_info),

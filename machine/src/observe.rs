@@ -8,24 +8,24 @@ use std::time::Instant;
 use uringbench_core::time::Nanos;
 use uringbench_core::validity::{Observations, TargetCpu};
 
-use crate::host::cpu_set::CpuSet;
-use crate::host::target::{CpuReading, Location};
-use crate::host::{cgroup, line_of};
+use crate::cpu_set::CpuSet;
+use crate::target::{CpuReading, TargetLocation};
+use crate::{cgroup, line_of};
 
 /// Threads that use less than this share of the window are not what the target works with.
 const BUSY_SHARE: u64 = 100;
 
 /// Who is watched: the target, and our workers' CPUs.
 #[derive(Clone, Debug)]
-pub(crate) struct HostObserver {
-    target: Location,
+pub struct HostObserver {
+    target: TargetLocation,
     target_cpus: Option<CpuSet>,
     workers: CpuSet,
 }
 
 /// The machine's counters at one moment.
 #[derive(Clone, Debug)]
-pub(crate) struct Reading {
+pub struct HostCounters {
     at: Instant,
     stolen: Option<CpuTicks>,
     retransmits: Option<u64>,
@@ -41,21 +41,21 @@ struct CpuTicks {
 }
 
 /// Share of these CPUs' time since boot that a hypervisor gave to others.
-pub(crate) fn stolen_since_boot(cpus: &CpuSet) -> Option<f64> {
+pub fn stolen_since_boot(cpus: &CpuSet) -> Option<f64> {
     let now = line_of("/proc/stat").and_then(|text| ticks(&text, cpus))?;
     now.stolen_share_since(CpuTicks::default())
 }
 
 impl HostObserver {
     /// Watch this target while workers run on these CPUs.
-    pub(crate) fn new(target: Location, workers: &[usize]) -> Self {
+    pub fn new(target: TargetLocation, workers: &[usize]) -> Self {
         let target_cpus = target.cpus();
         Self { target, target_cpus, workers: workers.iter().copied().collect() }
     }
 
     /// Read every counter now.
-    pub(crate) fn read(&self) -> Reading {
-        Reading {
+    pub fn read(&self) -> HostCounters {
+        HostCounters {
             at: Instant::now(),
             stolen: line_of("/proc/stat").and_then(|text| ticks(&text, &self.workers)),
             retransmits: procfs::net::snmp().ok().map(|snmp| snmp.tcp_retrans_segs),
@@ -65,7 +65,7 @@ impl HostObserver {
     }
 
     /// What happened between two readings.
-    pub(crate) fn between(&self, before: &Reading, after: &Reading) -> Observations {
+    pub fn between(&self, before: &HostCounters, after: &HostCounters) -> Observations {
         let passed = after.at.saturating_duration_since(before.at);
         let passed = Nanos(u64::try_from(passed.as_nanos()).unwrap_or(u64::MAX));
         Observations {
@@ -158,16 +158,16 @@ intr 5
 
     #[test]
     fn only_what_was_read_at_both_ends_is_observed() {
-        let observer = HostObserver::new(Location::Remote, &[0]);
+        let observer = HostObserver::new(TargetLocation::Remote, &[0]);
         let at = Instant::now();
-        let before = Reading {
+        let before = HostCounters {
             at,
             stolen: Some(CpuTicks { all: 0, stolen: 0 }),
             retransmits: Some(5),
             throttled_periods: None,
             target: None,
         };
-        let after = Reading {
+        let after = HostCounters {
             at: at + Duration::from_secs(1),
             stolen: Some(CpuTicks { all: 100, stolen: 2 }),
             retransmits: Some(9),
@@ -185,8 +185,8 @@ intr 5
     #[test]
     fn the_kernel_s_own_files_are_read() {
         let observer = HostObserver::new(
-            Location::Remote,
-            &crate::host::cpus::allowed().iter().collect::<Vec<_>>(),
+            TargetLocation::Remote,
+            &crate::cpus::allowed().iter().collect::<Vec<_>>(),
         );
         let reading = observer.read();
         assert!(reading.stolen.is_some_and(|ticks| ticks.all > 0));

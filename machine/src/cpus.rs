@@ -5,12 +5,12 @@
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
-use crate::host::cpu_set::CpuSet;
-use crate::host::line_of;
+use crate::cpu_set::CpuSet;
+use crate::line_of;
 
 /// What was asked for with `--cores`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum CoreSpec {
+pub enum CoreSpec {
     /// So many CPUs, chosen by us.
     Count(usize),
     /// These CPUs.
@@ -37,41 +37,41 @@ impl FromStr for CoreSpec {
 
 /// The hardware threads of each physical core.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Topology {
+pub struct Topology {
     siblings: BTreeMap<usize, CpuSet>,
 }
 
-/// What a choice of CPUs depends on.
+/// What the choice of CPUs depends on.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Machine<'a> {
+pub struct Candidates<'a> {
     /// The CPUs this process may use.
-    pub(crate) allowed: &'a CpuSet,
+    pub allowed: &'a CpuSet,
     /// Which of them share a core.
-    pub(crate) topology: &'a Topology,
-    /// The CPUs the target may use; `None` when it runs on another machine.
-    pub(crate) target: Option<&'a CpuSet>,
+    pub topology: &'a Topology,
+    /// The CPUs the target may use; `None` when it runs on another candidates.
+    pub target: Option<&'a CpuSet>,
 }
 
 /// The CPUs for the workers, or one line saying why there are none.
-pub(crate) fn choose(cores: Option<&CoreSpec>, machine: Machine<'_>) -> Result<Vec<usize>, String> {
+pub fn choose(cores: Option<&CoreSpec>, candidates: Candidates<'_>) -> Result<Vec<usize>, String> {
     let count = match cores {
         Some(spec) => {
-            check(spec, machine.allowed)?;
+            check(spec, candidates.allowed)?;
             match spec {
                 CoreSpec::List(list) => return Ok(list.iter().collect()),
                 CoreSpec::Count(count) => *count,
             }
         }
-        None => default_count(machine),
+        None => default_count(candidates),
     };
-    let mut ranked: Vec<usize> = machine.allowed.iter().collect();
+    let mut ranked: Vec<usize> = candidates.allowed.iter().collect();
     ranked.sort_by_key(|&cpu| {
-        let core = machine.topology.core_of(cpu);
-        let target_uses = |wanted: &dyn Fn(&CpuSet) -> bool| machine.target.is_some_and(wanted);
+        let core = candidates.topology.core_of(cpu);
+        let target_uses = |wanted: &dyn Fn(&CpuSet) -> bool| candidates.target.is_some_and(wanted);
         (
             target_uses(&|target| target.contains(cpu)),
             // A second hardware thread of a core adds far less than a core of its own.
-            core.iter().filter(|&other| other < cpu && machine.allowed.contains(other)).count(),
+            core.iter().filter(|&other| other < cpu && candidates.allowed.contains(other)).count(),
             target_uses(&|target| target.intersects(&core)),
             cpu,
         )
@@ -82,7 +82,7 @@ pub(crate) fn choose(cores: Option<&CoreSpec>, machine: Machine<'_>) -> Result<V
 }
 
 /// Whether what was asked for is there at all; one line naming what is, if not.
-pub(crate) fn check(cores: &CoreSpec, allowed: &CpuSet) -> Result<(), String> {
+pub fn check(cores: &CoreSpec, allowed: &CpuSet) -> Result<(), String> {
     let missing = match cores {
         CoreSpec::Count(count) if *count > allowed.len() => format!("--cores {count}"),
         CoreSpec::List(list) => {
@@ -102,9 +102,9 @@ pub(crate) fn check(cores: &CoreSpec, allowed: &CpuSet) -> Result<(), String> {
 }
 
 /// Every physical core; with the target on this machine, half of them and none of its own.
-fn default_count(machine: Machine<'_>) -> usize {
-    let cores = machine.topology.cores_of(machine.allowed);
-    let Some(target) = machine.target else {
+fn default_count(candidates: Candidates<'_>) -> usize {
+    let cores = candidates.topology.cores_of(candidates.allowed);
+    let Some(target) = candidates.target else {
         return cores.len().max(1);
     };
     let free = cores.iter().filter(|core| !core.intersects(target)).count();
@@ -114,17 +114,17 @@ fn default_count(machine: Machine<'_>) -> usize {
 
 impl Topology {
     /// From each CPU's `thread_siblings_list`.
-    pub(crate) fn new(siblings: impl IntoIterator<Item = (usize, CpuSet)>) -> Self {
+    pub fn new(siblings: impl IntoIterator<Item = (usize, CpuSet)>) -> Self {
         Self { siblings: siblings.into_iter().collect() }
     }
 
     /// The CPUs of the core that `cpu` belongs to; alone when unknown.
-    pub(crate) fn core_of(&self, cpu: usize) -> CpuSet {
+    pub fn core_of(&self, cpu: usize) -> CpuSet {
         self.siblings.get(&cpu).cloned().unwrap_or_else(|| CpuSet::from_iter([cpu]))
     }
 
     /// The physical cores that have a CPU in `cpus`.
-    pub(crate) fn cores_of(&self, cpus: &CpuSet) -> Vec<CpuSet> {
+    pub fn cores_of(&self, cpus: &CpuSet) -> Vec<CpuSet> {
         let mut cores: Vec<CpuSet> = Vec::new();
         for cpu in cpus.iter() {
             if !cores.iter().any(|core| core.contains(cpu)) {
@@ -135,7 +135,7 @@ impl Topology {
     }
 
     /// Read the siblings of these CPUs from `/sys`.
-    pub(crate) fn read(cpus: &CpuSet) -> Self {
+    pub fn read(cpus: &CpuSet) -> Self {
         Self::new(cpus.iter().filter_map(|cpu| {
             let path = format!("/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list");
             let siblings: CpuSet = line_of(path)?.parse().ok()?;
@@ -144,8 +144,14 @@ impl Topology {
     }
 }
 
+/// The CPUs that run, of the whole machine; where nothing says which, those this process may use.
+pub fn online() -> CpuSet {
+    let list = line_of("/sys/devices/system/cpu/online").and_then(|list| list.parse().ok());
+    list.filter(|cpus: &CpuSet| !cpus.is_empty()).unwrap_or_else(allowed)
+}
+
 /// The CPUs this process may use: its affinity, which is never wider than its cgroup's cpuset.
-pub(crate) fn allowed() -> CpuSet {
+pub fn allowed() -> CpuSet {
     let status = procfs::process::Process::myself().and_then(|process| process.status());
     match status.ok().and_then(|status| status.cpus_allowed_list) {
         Some(ranges) => CpuSet::from_ranges(&ranges),
@@ -200,9 +206,9 @@ mod tests {
         for (asked, allowed, topology, target, chosen) in cases {
             let spec = (!asked.is_empty()).then(|| asked.parse::<CoreSpec>().unwrap());
             let (allowed, target) = (set(allowed), target.map(set));
-            let machine = Machine { allowed: &allowed, topology, target: target.as_ref() };
+            let candidates = Candidates { allowed: &allowed, topology, target: target.as_ref() };
             let label = format!("{asked} of {allowed} with target {target:?}");
-            assert_eq!(choose(spec.as_ref(), machine).as_deref(), Ok(chosen), "{label}");
+            assert_eq!(choose(spec.as_ref(), candidates).as_deref(), Ok(chosen), "{label}");
         }
     }
 

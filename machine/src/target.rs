@@ -13,12 +13,12 @@ use procfs::process::{FDTarget, Process, all_processes};
 use uringbench_core::plan::Peer;
 use uringbench_core::time::Nanos;
 
-use crate::host::cpu_set::CpuSet;
-use crate::host::{cgroup, line_of};
+use crate::cpu_set::CpuSet;
+use crate::{cgroup, cpus};
 
 /// Where the target is, as seen from here.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Location {
+pub enum TargetLocation {
     /// On another machine.
     Remote,
     /// On this one.
@@ -27,13 +27,13 @@ pub(crate) enum Location {
 
 /// The target's process tree, by its roots; empty when nobody was found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Processes {
+pub struct Processes {
     roots: BTreeSet<i32>,
 }
 
 /// CPU time used so far by every process of the target.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct CpuReading {
+pub struct CpuReading {
     processes: BTreeMap<i32, ProcessReading>,
 }
 
@@ -47,10 +47,10 @@ struct ProcessReading {
 }
 
 /// Find out whether the target is on this machine, and its processes if so.
-pub(crate) fn locate(peers: &[Peer]) -> Location {
+pub fn locate(peers: &[Peer]) -> TargetLocation {
     let local: Vec<&Peer> = peers.iter().filter(|peer| is_ours(peer)).collect();
     if local.is_empty() {
-        return Location::Remote;
+        return TargetLocation::Remote;
     }
     let inodes = listening_inodes(&local);
     let ours = i32::try_from(std::process::id()).unwrap_or_default();
@@ -65,23 +65,23 @@ pub(crate) fn locate(peers: &[Peer]) -> Location {
     if roots.len() > 1 {
         roots.remove(&1);
     }
-    Location::Local(Processes { roots })
+    TargetLocation::Local(Processes { roots })
 }
 
-impl Location {
+impl TargetLocation {
     /// The CPUs a choice of our own should keep away from: `None` when the target is elsewhere.
     /// When it is here but unknown, every CPU.
-    pub(crate) fn cpus(&self) -> Option<CpuSet> {
+    pub fn cpus(&self) -> Option<CpuSet> {
         let Self::Local(processes) = self else {
             return None;
         };
-        let online = online();
+        let online = cpus::online();
         let threads: Vec<CpuSet> = processes.tree().iter().flat_map(cpus_of_threads).collect();
         Some(working_cpus(&threads, &online))
     }
 
     /// How many CPUs' worth of time the target's cgroup may use, if that is limited.
-    pub(crate) fn quota(&self) -> Option<f64> {
+    pub fn quota(&self) -> Option<f64> {
         match self {
             Self::Local(processes) => {
                 processes.roots.iter().find_map(|pid| cgroup::cpu_quota(&pid.to_string()))
@@ -91,7 +91,7 @@ impl Location {
     }
 
     /// CPU time the target used so far; `None` when its processes are not known.
-    pub(crate) fn read_cpu(&self) -> Option<CpuReading> {
+    pub fn read_cpu(&self) -> Option<CpuReading> {
         let Self::Local(processes) = self else {
             return None;
         };
@@ -125,7 +125,7 @@ impl Processes {
 
 impl CpuReading {
     /// CPU time used between two readings.
-    pub(crate) fn used_since(&self, before: &Self) -> Nanos {
+    pub fn used_since(&self, before: &Self) -> Nanos {
         let nothing = ProcessReading::default();
         self.processes.iter().fold(Nanos::ZERO, |sum, (pid, now)| {
             sum + now.used_since(before.processes.get(pid).unwrap_or(&nothing))
@@ -133,7 +133,7 @@ impl CpuReading {
     }
 
     /// Threads that used more than `least` between two readings.
-    pub(crate) fn busy_threads_since(&self, before: &Self, least: Nanos) -> usize {
+    pub fn busy_threads_since(&self, before: &Self, least: Nanos) -> usize {
         let nothing = ProcessReading::default();
         let per_process = self.processes.iter().map(|(pid, now)| {
             let then = before.processes.get(pid).unwrap_or(&nothing);
@@ -233,12 +233,6 @@ fn holds(process: &Process, inodes: &BTreeSet<u64>) -> bool {
         .any(|fd| matches!(fd.target, FDTarget::Socket(inode) if inodes.contains(&inode)))
 }
 
-fn online() -> CpuSet {
-    line_of("/sys/devices/system/cpu/online")
-        .and_then(|list| list.parse().ok())
-        .unwrap_or_else(crate::host::cpus::allowed)
-}
-
 fn cpus_of_threads(process: &Process) -> Vec<CpuSet> {
     let tasks = process.tasks().into_iter().flatten().flatten();
     tasks
@@ -314,17 +308,17 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let here = listener.local_addr().unwrap();
         // This process listens itself, and never counts as its own target.
-        assert_eq!(locate(&[Peer::Tcp(here)]), Location::Local(Processes::default()));
+        assert_eq!(locate(&[Peer::Tcp(here)]), TargetLocation::Local(Processes::default()));
         // RFC 5737: an address no machine has.
         let elsewhere = "192.0.2.1:80".parse().unwrap();
-        assert_eq!(locate(&[Peer::Tcp(elsewhere)]), Location::Remote);
-        assert_eq!(Location::Remote.cpus(), None);
+        assert_eq!(locate(&[Peer::Tcp(elsewhere)]), TargetLocation::Remote);
+        assert_eq!(TargetLocation::Remote.cpus(), None);
     }
 
     #[test]
     fn a_process_tree_is_walked_and_its_cpu_time_grows() {
         let ours = i32::try_from(std::process::id()).unwrap();
-        let here = Location::Local(Processes { roots: BTreeSet::from([ours]) });
+        let here = TargetLocation::Local(Processes { roots: BTreeSet::from([ours]) });
         let before = here.read_cpu().unwrap();
         let spun =
             (0..20_000_000u64).fold(1u64, |x, n| std::hint::black_box(x.wrapping_mul(n | 1)));

@@ -1,13 +1,25 @@
-//! The memory of the target's control group: the unified hierarchy's files, or those of the old
-//! memory controller.
+//! The memory of a control group: the unified hierarchy's files, or those of the old memory
+//! controller.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use procfs::{FromRead, ProcessCGroups};
+use super::{MOUNT, Memberships};
 
-use super::reading::CgroupReading;
-use crate::selector::{Found, MOUNT, hierarchies};
+/// The memory charged to a control group.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CgroupMemory {
+    /// All that is charged to it, the page cache included.
+    pub current: Option<u64>,
+    /// Private memory alone.
+    pub anon: Option<u64>,
+    /// What the kernel holds for it: socket buffers, page tables, open files.
+    pub kernel: Option<u64>,
+    /// Shared memory and files on a tmpfs, mapped or not.
+    pub shared: Option<u64>,
+    /// Where the kernel starts to kill; `None` without a limit.
+    pub limit: Option<u64>,
+}
 
 /// Where a group's memory is accounted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,18 +31,13 @@ pub enum MemoryFiles {
 }
 
 impl MemoryFiles {
-    /// Those of the target: of the group it was selected by, else of its first root's. `None`
-    /// when it has none of its own: the whole machine's group says nothing about it, nor does
-    /// one that holds this process as well.
-    pub fn of(found: &Found) -> Option<Self> {
+    /// Those of a process's own group. `None` when it has none of its own: the whole machine's
+    /// group says nothing about it, nor does one that holds this process as well.
+    pub fn of_process(pid: u32) -> Option<Self> {
         let mount = Path::new(MOUNT);
-        if let Some(files) = found.cgroup.as_deref().and_then(Self::at) {
-            return Some(files);
-        }
-        let pid = found.roots.first().or_else(|| found.members.first())?;
-        let groups = |who: &str| ProcessCGroups::from_file(format!("/proc/{who}/cgroup")).ok();
-        let own = groups("self").and_then(|groups| Self::listed(mount, &groups));
-        Self::listed(mount, &groups(&pid.to_string())?).filter(|files| Some(files) != own.as_ref())
+        let own = Memberships::of("self").and_then(|groups| Self::listed(mount, &groups));
+        Self::listed(mount, &Memberships::of(&pid.to_string())?)
+            .filter(|files| Some(files) != own.as_ref())
     }
 
     /// Those in a folder, if it has any.
@@ -44,19 +51,13 @@ impl MemoryFiles {
         }
     }
 
-    fn listed(mount: &Path, groups: &ProcessCGroups) -> Option<Self> {
-        groups.0.iter().find_map(|group| {
-            let path = group.pathname.strip_prefix('/').filter(|path| !path.is_empty())?;
-            if group.controllers.iter().any(|name| name == "memory") {
-                return Self::at(&mount.join("memory").join(path));
-            }
-            let is_unified = group.hierarchy == 0;
-            is_unified.then(|| Self::at(&hierarchies(mount).first()?.join(path)))?
-        })
+    fn listed(mount: &Path, memberships: &Memberships) -> Option<Self> {
+        let own = memberships.with(mount, "memory").filter(|group| !group.path.is_empty());
+        own.map(|group| group.folder()).find_map(|folder| Self::at(&folder))
     }
 
     /// Reads them; what cannot be read is `None`.
-    pub fn read(&self) -> CgroupReading {
+    pub fn read(&self) -> CgroupMemory {
         let number = |folder: &Path, file: &str| -> Option<u64> {
             fs::read_to_string(folder.join(file)).ok()?.trim().parse().ok()
         };
@@ -67,7 +68,7 @@ impl MemoryFiles {
                 let of = |name: &str| stat.as_deref().and_then(|text| field(text, name));
                 // Buffers of sockets are not part of `kernel`, which there is since Linux 5.18.
                 let kernel = of("kernel").map(|kernel| kernel + of("sock").unwrap_or(0));
-                CgroupReading {
+                CgroupMemory {
                     current: number(folder, "memory.current"),
                     anon: of("anon"),
                     kernel,
@@ -80,7 +81,7 @@ impl MemoryFiles {
                 let stat = stat(folder);
                 let of = |name: &str| stat.as_deref().and_then(|text| field(text, name));
                 let tcp = number(folder, "memory.kmem.tcp.usage_in_bytes").unwrap_or(0);
-                CgroupReading {
+                CgroupMemory {
                     current: number(folder, "memory.usage_in_bytes"),
                     anon: of("total_rss"),
                     kernel: number(folder, "memory.kmem.usage_in_bytes").map(|other| other + tcp),
@@ -121,7 +122,7 @@ mod tests {
             ("a/memory.stat", "anon 300\nfile 150\nkernel 40\nsock 2\nshmem 9\n"),
         ]);
         let files = MemoryFiles::at(&tree.path().join("a")).expect("it has some");
-        let expected = CgroupReading {
+        let expected = CgroupMemory {
             current: Some(500),
             anon: Some(300),
             kernel: Some(42),
@@ -142,7 +143,7 @@ mod tests {
             ("memory.stat", stat),
         ]);
         let files = MemoryFiles::at(tree.path()).expect("it has some");
-        let expected = CgroupReading {
+        let expected = CgroupMemory {
             current: Some(77),
             anon: Some(42),
             kernel: Some(35),
@@ -159,7 +160,7 @@ mod tests {
             ("memory/x/memory.usage_in_bytes", "1"),
             ("memory/memory.usage_in_bytes", "1"),
         ]);
-        let groups = |text: &str| ProcessCGroups::from_read(text.as_bytes()).expect("a list");
+        let groups = |text: &str| Memberships(text.to_owned());
         let found = MemoryFiles::listed(mixed.path(), &groups("4:memory:/x\n0::/\n"));
         assert_eq!(found, Some(MemoryFiles::Controller(mixed.path().join("memory/x"))));
         assert_eq!(MemoryFiles::listed(mixed.path(), &groups("4:memory:/\n0::/\n")), None);

@@ -5,11 +5,11 @@ use uringbench_core::plan::{Engine, Plan};
 
 /// A resource limit; `None` is unlimited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Limit {
+pub struct ResourceLimit {
     /// What holds now.
-    pub(crate) soft: Option<u64>,
+    pub soft: Option<u64>,
     /// What the process may raise it to by itself.
-    pub(crate) hard: Option<u64>,
+    pub hard: Option<u64>,
 }
 
 /// Descriptors beside the connections: streams, results, name look-up, and some to spare.
@@ -18,18 +18,18 @@ const FILES_OTHERWISE: u64 = 32;
 const FILES_PER_WORKER: u64 = 2;
 
 /// Open files, as they are.
-pub(crate) fn files() -> Limit {
+pub fn files() -> ResourceLimit {
     getrlimit(Resource::Nofile).into()
 }
 
 /// Locked memory, as it is.
-pub(crate) fn locked_memory() -> Limit {
+pub fn locked_memory() -> ResourceLimit {
     getrlimit(Resource::Memlock).into()
 }
 
 /// Raise the soft limit of open files to the hard one, which needs no privilege, and return what
 /// holds then.
-pub(crate) fn raise_files() -> Limit {
+pub fn raise_files() -> ResourceLimit {
     let limit = getrlimit(Resource::Nofile);
     // A refusal leaves the old limit, and the check against it says so.
     let _kept =
@@ -40,12 +40,12 @@ pub(crate) fn raise_files() -> Limit {
 /// Whether so many connections, and so many idle ones besides, fit under the limit of open files.
 /// Each worker's ring has a table of its own, under a limit of its own; the runtimes' connections
 /// are this process's files.
-pub(crate) fn check_files(
+pub fn check_files(
     connections: u32,
     idle: u32,
     workers: usize,
     engine: Engine,
-    limit: Limit,
+    limit: ResourceLimit,
 ) -> Result<(), String> {
     let tables = if engine == Engine::Ring { workers as u64 } else { 1 };
     let otherwise = FILES_OTHERWISE + FILES_PER_WORKER * workers as u64;
@@ -75,7 +75,7 @@ pub(crate) fn check_files(
 
 /// What this plan will run into for want of local ports, as cause and fix: what the kernel would
 /// say of each connection too many, reported once.
-pub(crate) fn ports_wanting(plan: &Plan) -> Option<String> {
+pub fn ports_wanting(plan: &Plan) -> Option<String> {
     let tcp = plan.transport.carrier.addresses().len();
     let range = std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").ok()?;
     let connections = u64::from(plan.connections()) + u64::from(plan.transport.connections.idle);
@@ -99,7 +99,7 @@ fn foresee_ports(connections: u64, peers: usize, sources: usize, range: &str) ->
     })
 }
 
-impl From<Rlimit> for Limit {
+impl From<Rlimit> for ResourceLimit {
     fn from(limit: Rlimit) -> Self {
         Self { soft: limit.current, hard: limit.maximum }
     }
@@ -122,7 +122,7 @@ mod tests {
 
     #[test]
     fn connections_fit_or_the_line_says_how_many_would() {
-        let limit = |soft| Limit { soft, hard: soft };
+        let limit = |soft| ResourceLimit { soft, hard: soft };
         assert_eq!(check_files(u32::MAX, u32::MAX, 4, Engine::Ring, limit(None)), Ok(()));
         assert_eq!(check_files(990, 0, 1, Engine::Ring, limit(Some(1_024))), Ok(()));
         let why = check_files(1_000, 0, 1, Engine::Ring, limit(Some(1_024))).unwrap_err();

@@ -6,42 +6,49 @@ use std::str::FromStr;
 
 /// CPU numbers, in order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct CpuSet(BTreeSet<usize>);
+pub struct CpuSet(BTreeSet<usize>);
 
 impl CpuSet {
     /// No kernel is built for more CPUs than this (`NR_CPUS` on x86-64).
     const CPU_MAX: usize = 8_191;
 
     /// The ranges of `Cpus_allowed_list`, both ends included.
-    pub(crate) fn from_ranges(ranges: &[(u32, u32)]) -> Self {
+    pub fn from_ranges(ranges: &[(u32, u32)]) -> Self {
         ranges.iter().flat_map(|&(first, last)| first as usize..=last as usize).collect()
     }
 
-    pub(crate) fn contains(&self, cpu: usize) -> bool {
+    /// Whether this CPU is one of them.
+    pub fn contains(&self, cpu: usize) -> bool {
         self.0.contains(&cpu)
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = usize> + '_ {
+    /// The CPUs, in order.
+    pub fn iter(&self) -> impl Iterator<Item = usize> + '_ {
         self.0.iter().copied()
     }
 
-    pub(crate) fn len(&self) -> usize {
+    /// How many there are.
+    pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    pub(crate) fn intersects(&self, other: &Self) -> bool {
+    /// Whether both have a CPU in common.
+    pub fn intersects(&self, other: &Self) -> bool {
         !self.0.is_disjoint(&other.0)
     }
 
-    pub(crate) fn insert(&mut self, cpu: usize) {
+    /// Add one.
+    pub fn insert(&mut self, cpu: usize) {
         self.0.insert(cpu);
     }
 
-    pub(crate) fn extend(&mut self, other: &Self) {
+    /// Add all of another set.
+    pub fn extend(&mut self, other: &Self) {
         self.0.extend(&other.0);
     }
 }

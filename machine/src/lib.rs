@@ -1,15 +1,18 @@
 //! What this machine is and does: CPUs, limits, the target's processes, what happened meanwhile.
 //!
 //! Each module keeps reading apart from judging, so that the judging is tested on text and
-//! values of other machines. Whatever cannot be read is `None`, never a guess.
+//! values of other machines. Whatever cannot be read is `None`, never a guess. `cgroup`, `mounts`
+//! and `cpu_set` are the only readers of control groups, mounts and lists of CPUs.
 
-pub(crate) mod cgroup;
-pub(crate) mod cpu_set;
-pub(crate) mod cpus;
-pub(crate) mod environment;
-pub(crate) mod limits;
-pub(crate) mod observe;
-pub(crate) mod target;
+pub mod cgroup;
+pub mod cpu_set;
+pub mod cpus;
+pub mod environment;
+pub mod facts;
+pub mod limits;
+pub mod mounts;
+pub mod observe;
+pub mod target;
 
 use std::fs;
 use std::path::Path;

@@ -1,42 +1,47 @@
-//! The facts that `doctor` checks, read from the kernel; `assess` checks them.
+//! Facts that bear on a load generator's numbers, read from the kernel; `doctor` checks them.
 
-use uringbench_ring::{Features, Unavailable};
-
-use super::sampling::Sampling;
-use crate::host::cpu_set::CpuSet;
-use crate::host::environment::{self, Environment};
-use crate::host::limits::{self, Limit};
-use crate::host::{cgroup, line_of, observe};
+use crate::cpu_set::CpuSet;
+use crate::environment::{self, SystemEnvironment};
+use crate::limits::{self, ResourceLimit};
+use crate::{cgroup, line_of, observe};
 
 /// This machine as a load generator meets it. `None` is what could not be read.
 #[derive(Clone, Debug)]
-pub(crate) struct Facts {
-    pub(crate) environment: Environment,
-    pub(crate) ring: Result<Features, Unavailable>,
-    pub(crate) files: Limit,
-    pub(crate) locked_memory: Limit,
+pub struct MachineFacts {
+    /// What is stored of it with a result.
+    pub environment: SystemEnvironment,
+    /// Limit of open files.
+    pub files: ResourceLimit,
+    /// Limit of locked memory, in bytes.
+    pub locked_memory: ResourceLimit,
     /// First and last port of outgoing connections.
-    pub(crate) ports: Option<(u16, u16)>,
-    pub(crate) listen_backlog: Option<u64>,
-    pub(crate) syn_backlog: Option<u64>,
+    pub ports: Option<(u16, u16)>,
+    /// `net.core.somaxconn`.
+    pub listen_backlog: Option<u64>,
+    /// `tcp_max_syn_backlog`.
+    pub syn_backlog: Option<u64>,
     /// `tcp_tw_reuse`: 0 never, 1 always, 2 on loopback.
-    pub(crate) time_wait_reuse: Option<u64>,
-    pub(crate) clock_sources: Vec<String>,
-    pub(crate) congestion_controls: Vec<String>,
-    pub(crate) cpu_quota: Option<f64>,
-    pub(crate) throttled_periods: Option<u64>,
-    pub(crate) isolated: CpuSet,
-    pub(crate) tickless: CpuSet,
+    pub time_wait_reuse: Option<u64>,
+    /// Clock sources that the kernel could use.
+    pub clock_sources: Vec<String>,
+    /// TCP congestion controls that the kernel has loaded.
+    pub congestion_controls: Vec<String>,
+    /// How many CPUs' worth of time our control group may use; `None` when it is not limited.
+    pub cpu_quota: Option<f64>,
+    /// Periods in which our control group was stopped for its quota.
+    pub throttled_periods: Option<u64>,
+    /// CPUs that the scheduler leaves alone.
+    pub isolated: CpuSet,
+    /// CPUs without a scheduler tick while one task runs (`nohz_full`).
+    pub tickless: CpuSet,
     /// Share of our CPUs' time since boot that a hypervisor gave to others.
-    pub(crate) stolen_share: Option<f64>,
+    pub stolen_share: Option<f64>,
     /// Whether a seccomp filter stands between this process and the kernel.
-    pub(crate) seccomp_filter: Option<bool>,
-    /// What profiling is allowed.
-    pub(crate) sampling: Sampling,
+    pub seccomp_filter: Option<bool>,
 }
 
 /// Read all of it.
-pub(crate) fn read() -> Facts {
+pub fn read() -> MachineFacts {
     let environment = environment::read();
     let number = |path: &str| line_of(path)?.parse().ok();
     let words = |path: &str| -> Vec<String> {
@@ -45,8 +50,7 @@ pub(crate) fn read() -> Facts {
     };
     let cpu_list = |path: &str| line_of(path).and_then(|list| list.parse().ok());
     let status = procfs::process::Process::myself().and_then(|process| process.status()).ok();
-    Facts {
-        ring: uringbench_ring::probe(),
+    MachineFacts {
         files: limits::files(),
         locked_memory: limits::locked_memory(),
         ports: line_of("/proc/sys/net/ipv4/ip_local_port_range").and_then(|text| ports(&text)),
@@ -62,7 +66,6 @@ pub(crate) fn read() -> Facts {
         stolen_share: observe::stolen_since_boot(&environment.cpus),
         // Mode 2 is SECCOMP_MODE_FILTER (proc_pid_status(5)).
         seccomp_filter: status.and_then(|status| status.seccomp).map(|mode| mode == 2),
-        sampling: Sampling::read(),
         environment,
     }
 }
