@@ -5,6 +5,8 @@
 use std::fmt;
 use std::process::ExitCode;
 
+use uringbench_experiment::Gate;
+
 /// How a command that completed its work ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Exit {
@@ -28,6 +30,18 @@ impl Exit {
             Self::SloFailed => 11,
             Self::Inconclusive => 12,
             Self::Invalid => 13,
+        }
+    }
+}
+
+impl From<Gate> for Exit {
+    fn from(gate: Gate) -> Self {
+        match gate {
+            Gate::Passed => Self::Success,
+            Gate::Leak => Self::GateFailed,
+            Gate::SloMissed => Self::SloFailed,
+            Gate::Inconclusive => Self::Inconclusive,
+            Gate::Invalid => Self::Invalid,
         }
     }
 }

@@ -7,7 +7,6 @@ mod commands;
 mod console;
 mod execution;
 mod exit;
-mod profiling;
 mod progress;
 mod repeat;
 mod request;

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use serde_json::Value;
 use uringbench_core::plan::{Plan, Protocol};
-use uringbench_document::{Secret, SecretName, SecretTable};
+use uringbench_document::{SecretName, SecretTable};
+use uringbench_experiment::Secrets;
 use uringbench_scenario::rows;
 use uringbench_store::read_plan;
 
@@ -12,7 +13,6 @@ use crate::args::RunArgs;
 use crate::exit::{Failure, usage};
 use crate::request::read_body;
 use crate::tls;
-use crate::wanted::Secrets;
 
 /// What was stored of a run.
 pub(crate) struct Repeated {
@@ -46,7 +46,7 @@ pub(crate) fn plan(args: &RunArgs, run: &Path) -> Result<Repeated, Failure> {
     }
     given.expect_none_left()?;
     let name = stored.name.clone();
-    let secrets = secrets(&stored.withheld, &values);
+    let secrets = Secrets::given_again(&stored.withheld, &values);
     let damaged = |why: &dyn std::fmt::Display| {
         usage(format!("cannot repeat {shown}: {why}; type the command of the run again"))
     };
@@ -57,21 +57,6 @@ pub(crate) fn plan(args: &RunArgs, run: &Path) -> Result<Repeated, Failure> {
     }
     let plan = Plan::new(parts).map_err(|why| damaged(&why))?;
     Ok(Repeated { plan, name, secrets })
-}
-
-/// The same things as were not stored the first time. Headers are found by their names.
-fn secrets(names: &[SecretName], values: &[Value]) -> Secrets {
-    let mut secrets = Secrets::default();
-    for (name, value) in names.iter().zip(values) {
-        match (name, value.as_str()) {
-            (SecretName::Data(table), _) => secrets.tables.push(table.clone()),
-            (SecretName::Env(_) | SecretName::Variable(_), Some(value)) => {
-                secrets.texts.push(Secret { name: name.clone(), value: value.to_owned() });
-            }
-            _ => {}
-        }
-    }
-    secrets
 }
 
 /// What was typed in the places of secrets.

@@ -5,7 +5,7 @@
 //! network does not know (`Failure::CannotRun`). A URL and a scenario each say what they want;
 //! one place makes a plan of it.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use uringbench_core::plan::{
     Carrier, Closing, Connections, Engine, Limit, Limits, Objective, Observe, Parts, Plan,
@@ -14,6 +14,7 @@ use uringbench_core::plan::{
 use uringbench_core::record::INTERVAL;
 use uringbench_core::slo::Slo;
 use uringbench_core::time::Nanos;
+use uringbench_experiment::{Experiment, ProfilePlan, ResultPlace, profiling};
 use uringbench_machine::cpu_set::CpuSet;
 use uringbench_machine::cpus::{self, Candidates, CoreSpec, Topology};
 use uringbench_machine::limits;
@@ -22,7 +23,6 @@ use uringbench_machine::target::{self, TargetLocation};
 use crate::address;
 use crate::args::{LoadArgs, MeasurementArgs, OutputArgs, ProfileArgs, RunArgs};
 use crate::exit::{Failure, usage};
-use crate::profiling::{self, ProfilePlan};
 use crate::repeat::{self, Repeated};
 use crate::scenario;
 use crate::single;
@@ -30,25 +30,11 @@ use crate::tls;
 use crate::url::Url;
 use crate::wanted::{Secrets, Wanted};
 
-/// A plan, and what the command around it needs beside.
+/// A run, and how it is shown.
 #[derive(Debug)]
 pub(crate) struct ResolvedRun {
-    /// What the engine executes.
-    pub(crate) plan: Plan,
-    /// What is loaded, as it is shown and stored.
-    pub(crate) url: Url,
-    /// What is sampled of the target meanwhile.
-    pub(crate) profile: Option<ProfilePlan>,
-    /// Whether the run ends in a verdict on what the target keeps.
-    pub(crate) is_soak: bool,
-    /// Where the target is; its processes when on this machine.
-    pub(crate) target: TargetLocation,
-    /// What of the plan is not stored.
-    pub(crate) secrets: Secrets,
-    /// The name the user gave this run.
-    pub(crate) name: Option<String>,
-    /// The folder for the result, when the user chose it.
-    pub(crate) out: Option<PathBuf>,
+    /// What is executed and stored.
+    pub(crate) experiment: Experiment,
     /// What goes to stdout.
     pub(crate) format: Format,
     /// What goes to stderr meanwhile.
@@ -73,6 +59,8 @@ pub(crate) enum Progress {
     Hidden,
 }
 
+/// The folder results go to when none is named.
+const RESULTS: &str = "results";
 const TIMEOUT: Nanos = Nanos::from_secs(5);
 const SLICE: Nanos = Nanos::from_millis(100);
 const SLICED_MAX: Nanos = Nanos::from_secs(600);
@@ -93,14 +81,14 @@ pub(crate) fn resolve(args: &RunArgs) -> Result<ResolvedRun, Failure> {
     };
     let profile = profile(&args.profile)?;
     let (plan, target) = plan(args, &wanted, profile.as_ref())?;
-    let Wanted { url, secrets, name, .. } = wanted;
-    Ok(run_of(args, (plan, url), (target, profile), (secrets, name)))
+    let Wanted { secrets, name, .. } = wanted;
+    Ok(run_of(args, plan, (target, profile), (secrets, name)))
 }
 
 /// The run of a stored plan: with its own load, and what is typed about its result.
 fn again(args: &RunArgs, run: &Path) -> Result<ResolvedRun, Failure> {
     let Repeated { plan, name, secrets } = repeat::plan(args, run)?;
-    let url = Url::parse(&plan.target.url).map_err(Failure::Usage)?;
+    Url::parse(&plan.target.url).map_err(Failure::Usage)?;
     let profile = profile(&args.profile)?;
     let count = plan.connections();
     let (idle, workers) = (plan.transport.connections.idle, plan.transport.cpus.len());
@@ -110,25 +98,25 @@ fn again(args: &RunArgs, run: &Path) -> Result<ResolvedRun, Failure> {
     let plan = plan.with(|plan| plan.observe.slice = slice(profile.as_ref(), plan.limits.window));
     let plan = plan.map_err(|why| usage(why.to_string()))?;
     let target = target::locate(&plan.peers());
-    Ok(run_of(args, (plan, url), (target, profile), (secrets, name)))
+    Ok(run_of(args, plan, (target, profile), (secrets, name)))
 }
 
 fn run_of(
     args: &RunArgs,
-    (plan, url): (Plan, Url),
+    plan: Plan,
     (target, profile): (TargetLocation, Option<ProfilePlan>),
     (secrets, own_name): (Secrets, Option<String>),
 ) -> ResolvedRun {
     let OutputArgs { json, out, quiet, name } = args.output.clone();
     ResolvedRun {
-        plan,
-        url,
-        profile,
-        is_soak: false,
-        target,
-        secrets,
-        name: name.or(own_name),
-        out,
+        experiment: Experiment {
+            plan,
+            name: name.or(own_name),
+            target,
+            profile,
+            secrets,
+            place: out.map_or_else(|| ResultPlace::Below(RESULTS.into()), ResultPlace::Folder),
+        },
         format: if json { Format::Json } else { Format::Text },
         progress: if quiet { Progress::Hidden } else { Progress::Shown },
     }
@@ -278,10 +266,14 @@ mod tests {
         resolve(&typed(line)).unwrap()
     }
 
+    fn planned(line: &str) -> Plan {
+        resolved(line).experiment.plan
+    }
+
     #[test]
     fn defaults_make_a_closed_loop_of_ten_seconds() {
         let run = resolved("http://127.0.0.1:1/");
-        let plan = &run.plan;
+        let plan = &run.experiment.plan;
         assert_eq!(
             (&plan.load, plan.limits.window),
             (&Load::Closed, Limit::Duration(single::DURATION))
@@ -293,7 +285,7 @@ mod tests {
             (Engine::Ring, WaitMode::Hybrid)
         );
         assert_eq!(plan.peers(), [Peer::Tcp("127.0.0.1:1".parse().unwrap())]);
-        assert_eq!(run.plan.target.method, "GET");
+        assert_eq!(plan.target.method, "GET");
         assert_eq!((run.format, run.progress), (Format::Text, Progress::Shown));
         assert!(!plan.transport.cpus.is_empty() && plan.transport.cpus.len() <= 64);
     }
@@ -309,7 +301,7 @@ mod tests {
             ("-d 60 --warmup 0", Limit::Duration(Nanos::from_secs(60)), 0),
         ];
         for (options, limit, warmup) in cases {
-            let plan = resolved(&format!("{options} http://127.0.0.1/")).plan;
+            let plan = planned(&format!("{options} http://127.0.0.1/"));
             assert_eq!(
                 (plan.limits.window, plan.limits.warmup),
                 (limit, Nanos::from_millis(warmup)),
@@ -320,7 +312,7 @@ mod tests {
 
     #[test]
     fn a_rate_makes_an_open_loop_that_can_be_replayed() {
-        let plan = resolved("-R 1.5k --arrivals poisson --seed 7 --wait spin http://[::1]/").plan;
+        let plan = planned("-R 1.5k --arrivals poisson --seed 7 --wait spin http://[::1]/");
         let rate = Rate::per_second(1_500).unwrap();
         assert_eq!(plan.load, Load::open(rate, Arrivals::Poisson));
         assert_eq!((plan.seed, plan.transport.wait), (7, WaitMode::Spin));
@@ -330,8 +322,8 @@ mod tests {
     #[test]
     fn an_engine_is_taken_by_name() {
         let engine = |name| {
-            let run = resolved(&format!("--engine {name} http://127.0.0.1/"));
-            run.plan.transport.carrier.engine()
+            let plan = planned(&format!("--engine {name} http://127.0.0.1/"));
+            plan.transport.carrier.engine()
         };
         assert_eq!(engine("ring"), Engine::Ring);
         assert_eq!(engine("monoio"), Engine::Monoio);
@@ -340,7 +332,7 @@ mod tests {
 
     #[test]
     fn cores_never_outnumber_connections() {
-        assert_eq!(resolved("-c 1 http://127.0.0.1/").plan.transport.cpus.len(), 1);
+        assert_eq!(planned("-c 1 http://127.0.0.1/").transport.cpus.len(), 1);
     }
 
     #[test]

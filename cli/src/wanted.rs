@@ -4,7 +4,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use uringbench_core::plan::{ConnectionOrder, Limit, Load, Objective, Workload};
 use uringbench_core::time::Nanos;
-use uringbench_document::{Secret, SecretTable};
+pub(crate) use uringbench_experiment::Secrets;
 
 use crate::url::Url;
 
@@ -35,15 +35,6 @@ pub(crate) struct Wanted {
     pub(crate) name: Option<String>,
     /// Parts that are not stored.
     pub(crate) secrets: Secrets,
-}
-
-/// Parts of a plan that are not stored, besides the values of headers that carry secrets.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Secrets {
-    /// Texts, wherever they occur.
-    pub(crate) texts: Vec<Secret>,
-    /// Rows of data.
-    pub(crate) tables: Vec<SecretTable>,
 }
 
 /// 32 bits are enough to distinguish runs, and short enough to type again.

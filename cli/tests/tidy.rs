@@ -18,7 +18,7 @@ mod words;
 use source::{Offence, Source, TREE, list};
 
 /// Which of our crates a crate may depend on, for its tests too.
-const EDGES: [(&str, &[&str]); 19] = [
+const EDGES: [(&str, &[&str]); 20] = [
     ("uringbench-core", &[]),
     ("uringbench-ring", &[]),
     ("uringbench-engine", &["uringbench-core", "uringbench-ring"]),
@@ -31,6 +31,18 @@ const EDGES: [(&str, &[&str]); 19] = [
     ),
     ("uringbench-store", &["uringbench-core", "uringbench-document"]),
     ("uringbench-report", &["uringbench-core", "uringbench-document"]),
+    (
+        "uringbench-experiment",
+        &[
+            "uringbench-core",
+            "uringbench-document",
+            "uringbench-engine",
+            "uringbench-machine",
+            "uringbench-profiler",
+            "uringbench-reference",
+            "uringbench-store",
+        ],
+    ),
     ("uringbench-scenario", &["uringbench-core"]),
     ("uringbench-import", &["uringbench-core", "uringbench-scenario"]),
     ("uringbench-reference", &["uringbench-ring"]),
@@ -48,6 +60,7 @@ const EDGES: [(&str, &[&str]); 19] = [
             "uringbench-machine",
             "uringbench-profiler",
             "uringbench-document",
+            "uringbench-experiment",
             "uringbench-store",
             "uringbench-report",
             "uringbench-reference",
@@ -76,6 +89,11 @@ const IMPURE: [&str; 10] = [
 ];
 /// An address is plain data, and a plan names its peers by it, and where connections come from.
 const PURE_ALL_THE_SAME: (&str, &str) = ("engine/core/src/plan", "std::net::{IpAddr, SocketAddr}");
+
+/// Where nothing is printed and nothing typed is read: many runs of one process share them.
+const SILENT: [&str; 2] = ["cli/experiment/src/", "machine/src/"];
+const OF_A_COMMAND_LINE: [&str; 9] =
+    ["clap", "print!", "println!", "eprint!", "eprintln!", "stdout", "stderr", "args", "args_os"];
 
 /// A time is a response time, a service time or a lateness. The word `latency` is left to a key
 /// of the result document, to counts that take any of the three, and to wrk's option.
@@ -191,6 +209,32 @@ fn purity(source: &Source) -> Vec<Offence> {
         };
         let found = IMPURE.into_iter().find(|name| has_word(&code, name))?;
         Some(format!("`{found}` in the pure half: take what it gives as an argument"))
+    })
+}
+
+#[test]
+fn libraries_print_nothing_and_read_no_arguments() {
+    let bad = [
+        ("cli/experiment/src/x.rs", "println!(\"done\");"),
+        ("cli/experiment/src/x.rs", "writeln!(io::stderr(), \"x\")?;"),
+        ("cli/experiment/src/x.rs", "use clap::Args;"),
+        ("machine/src/x.rs", "let x = std::env::args();"),
+    ];
+    let good = [
+        ("cli/experiment/src/x.rs", "// println!\nlet x = \"clap\"; eprint();"),
+        ("cli/experiment/tests/x.rs", "eprintln!(\"SKIPPED\");"),
+        ("cli/src/x.rs", "println!();"),
+    ];
+    hold(printing, &bad, &good);
+}
+
+fn printing(source: &Source) -> Vec<Offence> {
+    if !SILENT.iter().any(|folder| source.path.starts_with(folder)) {
+        return Vec::new();
+    }
+    source.offences(|line| {
+        let found = OF_A_COMMAND_LINE.into_iter().find(|name| has_word(&line.code, name))?;
+        Some(format!("`{found}` is for the command line: return it, or report to an observer"))
     })
 }
 

@@ -63,7 +63,7 @@ fn part(url: &str, cpu: usize, duration: Nanos, rate: Option<u64>) -> Result<Res
         ..RunArgs::default()
     };
     let run = resolve::resolve(&args)?;
-    debug_assert_eq!(run.plan.load != Load::Closed, rate.is_some());
+    debug_assert_eq!(run.experiment.plan.load != Load::Closed, rate.is_some());
     Ok(run)
 }
 

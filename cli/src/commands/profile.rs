@@ -8,6 +8,7 @@ use anyhow::{Context, anyhow};
 use serde_json::json;
 use uringbench_core::time::Nanos;
 use uringbench_engine::{Command as Signalled, Control};
+use uringbench_experiment::profiling::{self, files};
 use uringbench_profiler::analysis;
 use uringbench_profiler::profile::Windows;
 use uringbench_profiler::selector::{self, Selector};
@@ -19,7 +20,6 @@ use uringbench_store::{Destination, run_folder};
 use crate::args::ProfileCommandArgs;
 use crate::console;
 use crate::exit::{Exit, Failure};
-use crate::profiling::{self, files};
 use crate::signals;
 
 /// How long a running target is sampled unless asked otherwise.
@@ -150,7 +150,7 @@ fn tell(
 ) -> Result<(), Failure> {
     let found = analysis::build(recording, None).context("the samples cannot be read back")?;
     let mut figures = found.figures;
-    let parts = files::Parts {
+    let parts = files::ProfileParts {
         recording,
         load: None,
         window: &found.window,

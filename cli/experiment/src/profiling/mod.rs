@@ -1,10 +1,9 @@
 //! The profiler beside a load or alone: what is asked of it, and what becomes of what it finds.
 
 mod exports;
-pub(crate) mod files;
+pub mod files;
 mod overhead;
 mod profiled_run;
-
 mod stream;
 
 use uringbench_core::time::Nanos;
@@ -13,23 +12,23 @@ use uringbench_profiler::selector::Selector;
 pub(crate) use profiled_run::{ProfileReport, ProfiledRun};
 
 /// Samples per second and CPU unless asked otherwise: no multiple of anything that ticks.
-pub(crate) const HZ: u32 = 99;
+pub const HZ: u32 = 99;
 /// Rows of the timeline per second unless asked otherwise.
-pub(crate) const TIMELINE_HZ: u32 = 1;
+pub const TIMELINE_HZ: u32 = 1;
 
 /// What is sampled of the target, decided.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct ProfilePlan {
+pub struct ProfilePlan {
     /// Who the target is.
-    pub(crate) selector: Selector,
+    pub selector: Selector,
     /// Samples per second and CPU.
-    pub(crate) hz: u32,
+    pub hz: u32,
     /// Rows of the timeline per second.
-    pub(crate) timeline_hz: u32,
+    pub timeline_hz: u32,
     /// Whether sampling is switched on and off to see what it costs.
-    pub(crate) measures_overhead: bool,
+    pub measures_overhead: bool,
     /// Whether to follow where memory that stays comes from.
-    pub(crate) follows_memory: bool,
+    pub follows_memory: bool,
     /// Response p99 above which a slice is a spike.
-    pub(crate) spike: Option<Nanos>,
+    pub spike: Option<Nanos>,
 }

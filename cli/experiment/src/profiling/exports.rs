@@ -12,7 +12,7 @@ use uringbench_profiler::profile::{Profile, write_whole};
 use uringbench_profiler::sample::Sample;
 use uringbench_profiler::session::{Recording, now};
 
-use super::files::Parts;
+use super::files::ProfileParts;
 
 const PPROF: &str = "profile.pb.gz";
 const FIREFOX: &str = "profile.firefox.json.gz";
@@ -20,7 +20,7 @@ const FIREFOX: &str = "profile.firefox.json.gz";
 /// Write both into `folder`, and tell their names. `origin` is the moment at which the timeline
 /// is 0.
 pub(super) fn write(
-    parts: &Parts<'_>,
+    parts: &ProfileParts<'_>,
     profile: &Profile,
     timeline: &TimelineDocument,
     origin: Timestamp,

@@ -26,28 +26,34 @@ use super::exports;
 const FLAMEGRAPHS: &str = "flamegraphs";
 
 /// What the files are made of.
-pub(crate) struct Parts<'a> {
-    pub(crate) recording: &'a Recording,
-    pub(crate) load: Option<&'a LoadRecord<'a>>,
+pub struct ProfileParts<'a> {
+    /// What was recorded.
+    pub recording: &'a Recording,
+    /// The load meanwhile, if there was one.
+    pub load: Option<&'a LoadRecord<'a>>,
     /// What the profile is cut to.
-    pub(crate) window: &'a Range<Timestamp>,
+    pub window: &'a Range<Timestamp>,
     /// What of it was sampled.
-    pub(crate) sampled: &'a Windows,
+    pub sampled: &'a Windows,
     /// The slow stretches.
-    pub(crate) spikes: &'a Windows,
-    pub(crate) timeline_hz: u32,
+    pub spikes: &'a Windows,
+    /// Rows of the timeline per second.
+    pub timeline_hz: u32,
 }
 
 /// What was written.
-pub(crate) struct Written {
+pub struct WrittenProfile {
     /// The files' names.
-    pub(crate) names: Vec<String>,
+    pub names: Vec<String>,
     /// The digest of the timeline.
-    pub(crate) timeline: Option<TimelineFigures>,
+    pub timeline: Option<TimelineFigures>,
 }
 
 /// Write everything there is into `folder`.
-pub(crate) fn write(parts: &Parts<'_>, folder: &Path, title: &str) -> io::Result<Written> {
+///
+/// # Errors
+/// When a file cannot be written.
+pub fn write(parts: &ProfileParts<'_>, folder: &Path, title: &str) -> io::Result<WrittenProfile> {
     let mut names = Vec::new();
     let (timeline, origin) = timeline(parts);
     if let Some(profile) = &parts.recording.profile {
@@ -68,11 +74,11 @@ pub(crate) fn write(parts: &Parts<'_>, folder: &Path, title: &str) -> io::Result
         writeln!(out)
     })?;
     names.push("timeline.json".to_owned());
-    Ok(Written { names, timeline: TimelineFigures::of(&timeline) })
+    Ok(WrittenProfile { names, timeline: TimelineFigures::of(&timeline) })
 }
 
 /// What the stored profile is of.
-fn about(parts: &Parts<'_>, title: &str) -> About {
+fn about(parts: &ProfileParts<'_>, title: &str) -> About {
     let (mode, is_user_only) = match &parts.recording.attachment {
         Attachment::Sampling { mode, is_user_only, .. } => (mode.key(), *is_user_only),
         Attachment::ProcfsOnly(_) => ("procfs_only", false),
@@ -89,14 +95,20 @@ fn about(parts: &Parts<'_>, title: &str) -> About {
 }
 
 /// The intervals of the load with costs per request: those that were sampled.
-fn intervals<'a>(parts: &Parts<'a>, load: &LoadRecord<'a>) -> impl Iterator<Item = &'a Interval> {
+fn intervals<'a>(
+    parts: &ProfileParts<'a>,
+    load: &LoadRecord<'a>,
+) -> impl Iterator<Item = &'a Interval> {
     let (start, sampled) = (load.start, parts.sampled);
     let is_all = parts.recording.toggled.is_empty();
     load.intervals.iter().filter(move |each| is_all || sampled.contains(start + each.start))
 }
 
 /// A copy of the flame graph under the name of the run.
-pub(crate) fn copy_flamegraph(folder: &Path, name: &str) -> io::Result<()> {
+///
+/// # Errors
+/// When it cannot be written.
+pub fn copy_flamegraph(folder: &Path, name: &str) -> io::Result<()> {
     std::fs::create_dir_all(FLAMEGRAPHS)?;
     let plain: String = name
         .chars()
@@ -110,7 +122,7 @@ pub(crate) fn copy_flamegraph(folder: &Path, name: &str) -> io::Result<()> {
 }
 
 /// The timeline, and the moment at which it is 0.
-fn timeline(parts: &Parts<'_>) -> (TimelineDocument, Timestamp) {
+fn timeline(parts: &ProfileParts<'_>) -> (TimelineDocument, Timestamp) {
     let mut timeline = Timeline::new(parts.timeline_hz);
     for reading in &parts.recording.sampled.readings {
         timeline.push(reading);

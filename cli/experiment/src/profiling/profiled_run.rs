@@ -148,7 +148,7 @@ impl Detached<'_> {
             found.figures.overhead = Some(trial.judge(record, &recording.toggled).into());
         }
         let spikes = Windows::covering(found.spikes.iter().cloned());
-        let parts = files::Parts {
+        let parts = files::ProfileParts {
             recording,
             load: Some(&load),
             window: &found.window,

@@ -1,0 +1,244 @@
+//! One run from plan to stored result.
+
+use std::path::PathBuf;
+use std::time::SystemTime;
+
+use uringbench_core::plan::Plan;
+use uringbench_core::record::{Backend, RunRecord};
+use uringbench_core::slo::{Measured, SloFinding};
+use uringbench_core::summary::Summary;
+use uringbench_core::validity;
+use uringbench_document::{
+    Document, DocumentParts, EncodeError, Environment, HistogramLog, PlanFile,
+};
+use uringbench_engine::{Control, RunError};
+use uringbench_machine::environment;
+use uringbench_machine::observe::HostObserver;
+use uringbench_machine::target::TargetLocation;
+use uringbench_store::{Destination, IntervalFile, StoreError, run_folder};
+
+use crate::finished::Finished;
+use crate::observer::ExperimentObserver;
+use crate::profiling::{ProfilePlan, ProfileReport, ProfiledRun};
+use crate::secrets::Secrets;
+use crate::watch::{Seen, Watch};
+
+/// Requests larger than that are not stored with the plan of a run.
+const PLAN_BYTES_MAX: usize = 16 << 20;
+
+/// One run, decided.
+#[derive(Clone, Debug)]
+pub struct Experiment {
+    /// What the engine executes, with the objectives that it is judged by.
+    pub plan: Plan,
+    /// What the run is called.
+    pub name: Option<String>,
+    /// Where the target is; its processes when on this machine.
+    pub target: TargetLocation,
+    /// What is sampled of the target meanwhile.
+    pub profile: Option<ProfilePlan>,
+    /// What of the plan is not stored.
+    pub secrets: Secrets,
+    /// Where the result goes.
+    pub place: ResultPlace,
+}
+
+/// The folder of a result.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ResultPlace {
+    /// This one; the files of an earlier run in it are replaced.
+    Folder(PathBuf),
+    /// A new one below this one, named after target, request and time.
+    Below(PathBuf),
+}
+
+/// Why there is no result.
+#[derive(Debug, thiserror::Error)]
+pub enum ExperimentError {
+    /// No folder can be had.
+    #[error("nothing was started: results could not be stored")]
+    NoFolder(#[source] StoreError),
+    /// The engine could not begin.
+    #[error("the run did not begin")]
+    NotBegun(#[source] RunError),
+    /// The engine broke off; the figures would be incomplete.
+    #[error("the run broke off")]
+    BrokenOff(#[source] RunError),
+    /// The record has no form as a document.
+    #[error("cannot make the result document")]
+    NoDocument(#[source] EncodeError),
+    /// The record has no form as a log of histograms.
+    #[error("cannot make the histogram log")]
+    NoHistograms(#[source] EncodeError),
+}
+
+impl Experiment {
+    /// Execute, judge and store it. A result that cannot be stored is returned all the same.
+    ///
+    /// # Errors
+    /// When there is no result.
+    pub fn run(
+        &self,
+        control: &Control,
+        observer: &mut dyn ExperimentObserver,
+    ) -> Result<Finished, ExperimentError> {
+        let started = SystemTime::now();
+        let destination = self.destination(started).map_err(ExperimentError::NoFolder)?;
+        let target_cpus = self.target.cpus();
+        let profiled = self.profile.as_ref().map(|asked| {
+            ProfiledRun::start(asked, &self.plan, target_cpus.as_ref(), destination.folder())
+        });
+        let mut watch = Watch {
+            plan: &self.plan,
+            machine: HostObserver::new(self.target.clone(), &self.plan.transport.cpus),
+            profiled: profiled.as_ref(),
+            observer,
+            log_of: (&destination, started),
+            seen: Seen::default(),
+        };
+        let result = uringbench_engine::run(&self.plan, control, &mut watch);
+        watch.observer.load_ended();
+        let seen = watch.seen;
+        let record = match result {
+            Ok(record) => record,
+            Err(error) => {
+                drop(seen);
+                // Nothing was measured: an empty folder would only puzzle. One with files in it
+                // stays, since only empty folders can be removed so.
+                let _kept = std::fs::remove_dir(destination.folder());
+                return Err(broken_off(error));
+            }
+        };
+        let profile = profiled.map_or_else(ProfileReport::default, |profiled| {
+            let title = self.name.as_deref().unwrap_or(&self.plan.target.url);
+            let names = (title, self.name.as_deref());
+            profiled.detach().report(&self.plan, &record, destination.folder(), names)
+        });
+        self.conclude((&destination, started), record, seen, profile)
+    }
+
+    /// Judge and store what was recorded.
+    fn conclude(
+        &self,
+        (destination, started): (&Destination, SystemTime),
+        record: RunRecord,
+        seen: Seen,
+        profile: ProfileReport,
+    ) -> Result<Finished, ExperimentError> {
+        let summary = Summary::of(&self.plan, &record);
+        let verdict = validity::judge(&self.plan, &record, &summary, &seen.observations);
+        let slo = self.judged(&summary);
+        let document = Document::build(DocumentParts {
+            plan: &self.plan,
+            url: &self.plan.target.url,
+            method: &self.plan.target.method,
+            name: self.name.as_deref(),
+            started,
+            record: &record,
+            summary: &summary,
+            verdict: &verdict,
+            slo: &slo,
+            environment: &this_machine(record.backend),
+            target: profile.target,
+            soak: profile.soak,
+            timeline: profile.timeline,
+        })
+        .map_err(ExperimentError::NoDocument)?;
+        let histograms =
+            HistogramLog::of(&record, started).map_err(ExperimentError::NoHistograms)?;
+        let stored = self.store(destination, &document, &histograms, seen.log);
+        Ok(Finished {
+            document,
+            validity: verdict.validity,
+            slo,
+            is_soak: self.profile.as_ref().is_some_and(|profile| profile.follows_memory),
+            stored: stored.map(|()| destination.folder().to_path_buf()),
+            halted: record.workers.into_iter().find_map(|worker| worker.halted),
+        })
+    }
+
+    fn destination(&self, started: SystemTime) -> Result<Destination, StoreError> {
+        match &self.place {
+            ResultPlace::Folder(folder) => Destination::prepare(folder),
+            ResultPlace::Below(root) => {
+                let target = &self.plan.target;
+                let (authority, path) = authority_and_path(&target.url);
+                let request = format!("{} {path}", target.method);
+                let run = self.name.as_deref().unwrap_or(&request);
+                Destination::prepare_new(&run_folder(root, authority, run, started))
+            }
+        }
+    }
+
+    /// Every objective against the figures it is about.
+    fn judged(&self, summary: &Summary) -> Vec<SloFinding> {
+        let whole = Measured::of_run(summary);
+        let judged = self.plan.observe.objectives.iter().flat_map(|objective| {
+            let script = summary.script.as_ref();
+            let about = match (objective.flow, objective.step) {
+                (None, _) => Some(whole.clone()),
+                (Some(flow), None) => {
+                    script.and_then(|script| script.flows.get(flow)).map(Measured::of_flow)
+                }
+                (Some(flow), Some(step)) => {
+                    script.and_then(|script| script.step(flow, step)).map(Measured::of_step)
+                }
+            };
+            about.map(|about| objective.limit.judge(&about)).unwrap_or_default()
+        });
+        judged.collect()
+    }
+
+    fn store(
+        &self,
+        destination: &Destination,
+        document: &Document,
+        histograms: &HistogramLog,
+        log: Option<IntervalFile>,
+    ) -> Result<(), StoreError> {
+        destination.write_document(document)?;
+        destination.write_plan(self.plan_file()?.as_ref())?;
+        destination.write_log(histograms)?;
+        log.map_or(Ok(()), |log| log.finish().map(|_| ()))
+    }
+
+    /// The plan as it is stored, unless what is sent is too much to keep with every run.
+    fn plan_file(&self) -> Result<Option<PlanFile>, StoreError> {
+        if self.plan.workload.bytes().len() > PLAN_BYTES_MAX {
+            return Ok(None);
+        }
+        let Secrets { texts, tables } = &self.secrets;
+        Ok(Some(PlanFile::of(&self.plan, self.name.as_deref(), texts, tables)?))
+    }
+}
+
+/// Host with port, and path with query, of a plan's URL: `http://host:80/path`.
+fn authority_and_path(url: &str) -> (&str, &str) {
+    let rest = url.split_once("://").map_or(url, |(_scheme, rest)| rest);
+    rest.split_at(rest.find('/').unwrap_or(rest.len()))
+}
+
+/// Why there is no record.
+fn broken_off(error: RunError) -> ExperimentError {
+    match error {
+        RunError::WorkerLost { .. } => ExperimentError::BrokenOff(error),
+        _ => ExperimentError::NotBegun(error),
+    }
+}
+
+/// This machine, in the words of the result document.
+fn this_machine(backend: Backend) -> Environment {
+    let machine = environment::read();
+    let governors: Vec<String> = machine.governors.into_keys().collect();
+    Environment {
+        kernel: machine.kernel,
+        cpu: machine.cpu,
+        cores: Some(machine.cpus.len()),
+        governor: (!governors.is_empty()).then(|| governors.join(", ")),
+        engine: Some(backend.to_string()),
+        clock: machine.clock_source,
+        congestion_control: machine.congestion_control,
+        hostname: machine.hostname,
+        uringbench: Some(env!("CARGO_PKG_VERSION").to_owned()),
+    }
+}

@@ -1,0 +1,97 @@
+//! A run that has ended: its document, where that is stored, and whether it passed its gates.
+
+use std::path::PathBuf;
+
+use uringbench_core::slo::{Met, SloFinding};
+use uringbench_core::validity::Validity;
+use uringbench_document::Document;
+use uringbench_store::StoreError;
+
+/// What an experiment came to.
+#[derive(Debug)]
+pub struct Finished {
+    /// The whole result.
+    pub document: Document,
+    /// Whether its figures can be trusted.
+    pub validity: Validity,
+    /// Every objective against the figures it is about.
+    pub slo: Vec<SloFinding>,
+    /// Whether the run was to end in a verdict on what the target keeps.
+    pub is_soak: bool,
+    /// The folder it is stored in, or why it is not.
+    pub stored: Result<PathBuf, StoreError>,
+    /// Why a worker ended the run early, if one did: the kernel took no more work.
+    pub halted: Option<String>,
+}
+
+/// Whether a run passed what was asked of it, the gravest failure first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gate {
+    /// The target leaks.
+    Leak,
+    /// The measurement cannot be trusted, and an objective depends on it.
+    Invalid,
+    /// An objective was measured and missed.
+    SloMissed,
+    /// Too little was seen to tell.
+    Inconclusive,
+    /// Nothing that was asked for failed.
+    Passed,
+}
+
+impl Finished {
+    /// Whether it passed. An objective makes a gate of the verdict; without one, a verdict alone
+    /// does not fail a run. A soak is a gate by itself, so it needs targets that were really
+    /// watched.
+    pub fn gate(&self) -> Gate {
+        let of_slo = gate_of_slo(self.validity, &self.slo);
+        if !self.is_soak {
+            return of_slo;
+        }
+        match (self.document.soak.as_ref().map(|soak| soak.verdict.as_str()), of_slo) {
+            (Some("leak"), _) => Gate::Leak,
+            (Some("inconclusive") | None, Gate::Passed) => Gate::Inconclusive,
+            (_, of_slo) => of_slo,
+        }
+    }
+}
+
+fn gate_of_slo(validity: Validity, slo: &[SloFinding]) -> Gate {
+    let has = |met| slo.iter().any(|finding| finding.met == met);
+    if slo.is_empty() {
+        Gate::Passed
+    } else if validity == Validity::Invalid {
+        Gate::Invalid
+    } else if has(Met::No) {
+        Gate::SloMissed
+    } else if has(Met::Unknown) {
+        Gate::Inconclusive
+    } else {
+        Gate::Passed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_verdict_fails_a_run_with_objectives_alone() {
+        use Validity::{Invalid, Valid};
+        let cases: [(Validity, &[Met], Gate); 7] = [
+            (Valid, &[], Gate::Passed),
+            (Invalid, &[], Gate::Passed),
+            (Valid, &[Met::Yes], Gate::Passed),
+            (Valid, &[Met::Yes, Met::Unknown], Gate::Inconclusive),
+            (Valid, &[Met::Unknown, Met::No], Gate::SloMissed),
+            (Invalid, &[Met::Yes], Gate::Invalid),
+            (Invalid, &[Met::No], Gate::Invalid),
+        ];
+        for (validity, met, gate) in cases {
+            let finding =
+                |&met: &Met| SloFinding { text: String::new(), measured: String::new(), met };
+            let slo: Vec<_> = met.iter().map(finding).collect();
+            assert_eq!(gate_of_slo(validity, &slo), gate, "{validity:?} {met:?}");
+        }
+    }
+}
