@@ -38,6 +38,31 @@ fn a_header_seen_once_is_recognised_and_its_date_may_differ() {
 }
 
 #[test]
+fn equal_answers_behind_a_recognised_one_are_counted_and_no_others() {
+    let header_cache = &mut HeaderCache::new();
+    let answer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
+    let other = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nho";
+    let chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n";
+    let repeats = |cache: &mut HeaderCache, bytes: &str, most| {
+        let before = cache.hits();
+        let _fed = feed(bytes.as_bytes(), cache, false);
+        let fed = cache.hits();
+        let count = cache.repeats(bytes.as_bytes(), most);
+        assert_eq!(cache.hits() - fed, u64::from(count));
+        (fed - before, count)
+    };
+    let three = answer.repeat(3);
+    assert_eq!(repeats(header_cache, &three, 9), (0, 0), "parsed, not recognised");
+    assert_eq!(repeats(header_cache, &three, 9), (1, 2));
+    assert_eq!(repeats(header_cache, &three, 1), (1, 1));
+    assert_eq!(repeats(header_cache, &format!("{three}HTTP/1.1"), 9), (1, 2));
+    assert_eq!(repeats(header_cache, &format!("{answer}{other}{answer}"), 9), (1, 0));
+    assert_eq!(repeats(header_cache, &answer[..answer.len() - 1], 9), (1, 0), "not whole");
+    let _learned = feed(chunked.as_bytes(), header_cache, false);
+    assert_eq!(repeats(header_cache, &chunked.repeat(2), 9), (1, 0), "no length is announced");
+}
+
+#[test]
 fn other_values_may_differ_once_two_have_been_seen() {
     let header_cache = &mut HeaderCache::new();
     let with = |id: &str, kind: &str| {

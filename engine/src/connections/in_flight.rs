@@ -123,11 +123,11 @@ impl Exchange {
         self.marks.has(Marks::OWED)
     }
 
-    /// The oldest request is answered; the next one's response has not begun.
+    /// The oldest `count` requests are answered; the next one's response has not begun.
     #[inline]
-    fn answered(&mut self, code: AnswerCode) -> Answers {
+    fn answered(&mut self, code: AnswerCode, count: u16) -> Answers {
         let first_byte = std::mem::replace(&mut self.first_byte, Timestamp::NEVER);
-        Answers { slot: self.slot(), sent: self.sent, first_byte, code, count: 1 }
+        Answers { slot: self.slot(), sent: self.sent, first_byte, code, count }
     }
 }
 
@@ -310,8 +310,25 @@ impl InFlight {
         id: ExchangeId,
         code: AnswerCode,
     ) -> Answers {
-        let answers = self.all[id.0 as usize].answered(code);
+        let answers = self.all[id.0 as usize].answered(code, 1);
         self.end(number, share, id, 1);
+        answers
+    }
+
+    /// `count` more answers like the one before them came at once, to the same requests.
+    #[inline]
+    pub(crate) fn answered_alike(
+        &mut self,
+        number: u32,
+        share: &mut Share,
+        id: ExchangeId,
+        (code, count): (AnswerCode, u16),
+        now: Timestamp,
+    ) -> Answers {
+        let exchange = &mut self.all[id.0 as usize];
+        exchange.begin_response(now);
+        let answers = exchange.answered(code, count);
+        self.end(number, share, id, count);
         answers
     }
 }

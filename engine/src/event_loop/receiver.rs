@@ -216,8 +216,13 @@ impl<D: Driver> Receiver<'_, D> {
                 let answers = in_flight.answered(number, connection.share_mut(), id, code);
                 connection.note_answer(response.body_bytes);
                 let is_last = !response.keep_alive || connection.owes_answered();
+                let is_plain = matches!(step.reading, Reading::Status) && !code.is_unusual();
                 self.note_answered((user, answers), &response, of_answer);
-                if is_last { Read::Over(FeedResult::Finished) } else { Read::Taken(consumed) }
+                if is_last {
+                    return Read::Over(FeedResult::Finished);
+                }
+                let more = if is_plain { self.read_alike(id, code, bytes) } else { 0 };
+                Read::Taken(consumed * (1 + usize::from(more)))
             }
             Ok(Progress::NeedMore) => self.read_part((id, user), bytes),
             Ok(Progress::Dropped { consumed }) => {
@@ -230,6 +235,22 @@ impl<D: Driver> Receiver<'_, D> {
             }
             Err(_) => Read::Over(FeedResult::Malformed),
         }
+    }
+
+    /// Answers to requests that were sent together are mostly equal: read those behind the first
+    /// of `bytes` that equal it, and return how many they are. A user's requests are sent one by
+    /// one.
+    #[inline]
+    fn read_alike(&mut self, id: ExchangeId, code: AnswerCode, bytes: &[u8]) -> u16 {
+        let (connection, in_flight) = self.connections.with_exchanges(self.number);
+        let left = in_flight.get(id).count();
+        let count = if left == 0 { 0 } else { self.header_cache.repeats(bytes, left) };
+        if count > 0 {
+            let share = connection.share_mut();
+            let answers = in_flight.answered_alike(self.number, share, id, (code, count), self.now);
+            self.recorder.gather(&mut self.alike, answers, self.now);
+        }
+        count
     }
 
     /// The answer under way does not end with these bytes, unless it is a stream that has brought

@@ -459,11 +459,11 @@ impl Recorder {
         steps.get_mut(step).filter(|_| !is_only).map(StepSums::times)
     }
 
-    /// One more answer: it joins equal ones before it, which are recorded together.
+    /// More answers: they join equal ones before them, which are recorded together.
     #[inline]
     pub(crate) fn gather(&mut self, alike: &mut Option<Answers>, answer: Answers, now: Timestamp) {
         match alike {
-            Some(answers) if answers.are_like(&answer) => answers.count += 1,
+            Some(answers) if answers.are_like(&answer) => answers.count += answer.count,
             _ => {
                 if let Some(answers) = alike.replace(answer) {
                     self.ended_alike(&answers, now);

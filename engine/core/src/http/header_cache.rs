@@ -31,6 +31,8 @@ pub struct HeaderCache {
     trying: Trying,
     hits: u64,
     misses: u64,
+    /// Bytes of the latest answer, if it was recognised and read in one piece; otherwise 0.
+    pub(super) whole: usize,
     /// Deviations of headers, which are not learned.
     pub(super) deviations: Deviations,
 }
@@ -112,6 +114,21 @@ impl HeaderCache {
         self.recognise_other(bytes, is_head)
     }
 
+    /// How many answers behind the one at the front of `bytes` equal it byte for byte, `most` at
+    /// most; 0 unless that one was recognised just now and is whole. Equal bytes are read equally,
+    /// so each of them counts as recognised.
+    #[inline]
+    pub fn repeats(&mut self, bytes: &[u8], most: u16) -> u16 {
+        if self.whole == 0 || self.whole > bytes.len() {
+            return 0;
+        }
+        let (answer, behind) = bytes.split_at(self.whole);
+        let alike = behind.chunks_exact(answer.len()).take_while(|next| *next == answer);
+        let count = alike.take(usize::from(most)).count() as u16;
+        self.hits += u64::from(count);
+        count
+    }
+
     /// How many bytes the most recent shape has after `bytes`, if `bytes` is a prefix of it: at
     /// least one. `None` if it is not.
     pub(super) fn missing(&self, bytes: &[u8], is_head: bool) -> Option<usize> {
@@ -136,7 +153,15 @@ impl HeaderCache {
 
     const fn with(trying: Trying) -> Self {
         let deviations = Deviations::new();
-        Self { header_cache: Vec::new(), recent: 0, trying, hits: 0, misses: 0, deviations }
+        Self {
+            header_cache: Vec::new(),
+            recent: 0,
+            trying,
+            hits: 0,
+            misses: 0,
+            whole: 0,
+            deviations,
+        }
     }
 
     /// Add the deviations since the last call to `sum`.

@@ -215,13 +215,16 @@ impl ResponseParser {
             {
                 let end = consumed + length as usize;
                 lend(bytes, consumed..end, payload);
+                header_cache.whole = end;
                 return Ok(Progress::Complete { consumed: end, response: head.response(length) });
             }
+            header_cache.whole = 0;
             let deviations = &mut header_cache.deviations;
             let begun =
                 self.begin_body(head, Interims::default(), bytes, consumed, payload, deviations);
             return begun.map_err(|fault| self.break_off(fault));
         }
+        header_cache.whole = 0;
         self.resume(bytes, header_cache, is_head, payload)
     }
 
