@@ -129,6 +129,6 @@ mod tests {
         fs::write(mount.join("cgroup.procs"), "").expect("a file");
         let v2 = folders("0::/user.slice/x.scope\n", mount);
         assert_eq!(v2, [mount.join("user.slice/x.scope")]);
-        assert_eq!(folders("nonsense\n", mount), [PathBuf::new(); 0]);
+        assert!(folders("nonsense\n", mount).is_empty());
     }
 }
