@@ -163,6 +163,9 @@ impl Request {
         // Where the method has a body, one without says so by itself.
         if !matches!(step.method.as_str(), "POST" | "PUT" | "PATCH") {
             step.without.retain(|name| name != "Content-Length");
+            if matches!(&step.body, Some(Body::Text(text)) if text.is_empty()) {
+                step.headers.push(("Content-Length".to_owned(), "0".to_owned()));
+            }
         }
         settle(&mut step);
         Ok((address.origin, step))

@@ -36,6 +36,7 @@ pub(crate) const CASES: &[&str] = &[
     "curl --url-query a=b --url-query n@a.txt '$U/?x&'",
     "curl --request-target /other?x $U/path",
     "curl --request-target '*' -X OPTIONS $U/path",
+    "curl -X DELETE -d '' $U/empty",
     "curl --url $U/one $U/two --next -d x $U/three",
     "curl http://LOCALHOST:$P/ http://LocalHost:$P/b?C http://localhost:$P/c",
     "curl -H 'host: X' http://LOCALHOST:$P/",
