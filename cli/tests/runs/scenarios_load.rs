@@ -19,6 +19,12 @@ fn begun(document: &Document) -> Vec<u64> {
     measured.map(|interval| interval["released"].as_u64().expect("a count")).collect()
 }
 
+/// How many flows may be counted to the second after the one that they were due in, at this rate:
+/// what was due while the machine kept the run from its work.
+fn late(document: &Document, rate: f64) -> u64 {
+    (document.number("latency_ns.lateness.max") / 1e9 * rate).ceil() as u64
+}
+
 #[test]
 fn a_constant_rate_begins_exactly_so_many_flows() {
     for (cores, args) in [(1, ""), (2, ""), (2, "-R 300")] {
@@ -51,9 +57,16 @@ fn random_arrivals_are_those_of_their_seed() {
         (begun(&document), document)
     };
     let (first, document) = run(1, 1);
-    document.expect(first == run(1, 1).0, "the same seed, the same arrivals");
+    let (again, same) = run(1, 1);
+    // Three times the rate is more than any of its short stretches has.
+    let blur = late(&document, 300.0) + late(&same, 300.0);
+    let is_near = |(one, other): (&u64, &u64)| one.abs_diff(*other) <= blur;
+    let all = |counts: &[u64]| counts.iter().sum::<u64>();
+    document.expect(all(&first) == all(&again), "the same seed, as many arrivals");
+    document.expect(first.iter().zip(&again).all(is_near), &format!("{first:?} {again:?}"));
     let others: Vec<_> = (2..5).map(|seed| run(seed, 1).0).collect();
-    document.expect(others.iter().any(|other| *other != first), &format!("{first:?} {others:?}"));
+    let differs = others.iter().any(|other| all(other) != all(&first));
+    document.expect(differs, &format!("{first:?} {others:?}"));
     for counts in others.iter().chain([&first, &run(1, 2).0]) {
         let all: u64 = counts.iter().sum();
         // 200 expected: within five standard deviations.
@@ -94,7 +107,7 @@ fn stages_change_the_rate_as_written() {
         let expected = [150, 250, 500, 50, 50];
         document.expect(counts.len() == 5, &format!("five seconds: {counts:?}"));
         for (counted, expected) in counts.iter().zip(expected) {
-            let is_near = counted.abs_diff(expected) <= 2 * cores;
+            let is_near = counted.abs_diff(expected) <= 2 * cores + late(&document, 500.0);
             document.expect(is_near, &format!("{counts:?}, expected {expected}"));
         }
         document.expect(counts.iter().sum::<u64>().abs_diff(1_000) <= 2 * cores, "in all");
@@ -155,9 +168,12 @@ fn a_replay_keeps_the_times_and_rows_of_its_file() {
         for (asked, at) in asked.iter().zip(times) {
             let due = Duration::from_secs_f64(at / 2.0);
             let came = asked.at.duration_since(server.asked()[0].at);
-            // The machine may be busy; a time of another row or speed is farther away than this.
+            // A time of another row or speed is farther away than this, and the run owns up to
+            // what it was late.
+            let late = Duration::from_nanos(document.count("latency_ns.lateness.max"));
             let apart = came.abs_diff(due);
-            document.expect(apart < Duration::from_millis(80), &format!("{came:?} for {due:?}"));
+            let is_near = apart < Duration::from_millis(80) + late;
+            document.expect(is_near, &format!("{came:?} for {due:?}"));
         }
     }
 }

@@ -29,6 +29,8 @@ struct Seen {
     requests: AtomicU64,
     connections: AtomicU64,
     held: Mutex<Vec<Duration>>,
+    /// How long the threads that held requests waited for a CPU meanwhile, in nanoseconds.
+    starved: AtomicU64,
     /// Weak, so that the thread that drops its stream really closes it.
     open: Mutex<Vec<Weak<TcpStream>>>,
 }
@@ -72,6 +74,12 @@ impl Server {
     /// Connections accepted so far.
     pub(crate) fn connections(&self) -> u64 {
         self.seen.connections.load(Ordering::SeqCst)
+    }
+
+    /// How long a request waited for a CPU, on average of those that were held.
+    pub(crate) fn starved(&self) -> Duration {
+        let requests = self.seen.held.lock().expect("no thread panics with it").len() as u64;
+        Duration::from_nanos(self.seen.starved.load(Ordering::SeqCst) / requests.max(1))
     }
 
     /// How long each answered request was held, in ascending order.
@@ -125,11 +133,15 @@ fn serve(stream: &TcpStream, seen: &Seen, script: &Script) -> io::Result<()> {
     writer.write_all(&script.greeting)?;
     let mut requests = Requests::new(stream);
     let mut good = 0;
+    let mut starved = run_delay();
     while requests.next()?.is_some() {
         let arrived = Instant::now();
         let index = seen.requests.fetch_add(1, Ordering::SeqCst);
         if let Some(hold) = script.hold {
             thread::sleep(hold.of(index));
+            let until_now = run_delay();
+            seen.starved.fetch_add(until_now - starved, Ordering::SeqCst);
+            starved = until_now;
             seen.held.lock().expect("no thread panics with it").push(arrived.elapsed());
         }
         if good < script.good_first {
@@ -154,6 +166,12 @@ fn serve(stream: &TcpStream, seen: &Seen, script: &Script) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// How long this thread has waited for a CPU so far, in nanoseconds; 0 where that is not counted.
+fn run_delay() -> u64 {
+    let counted = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    counted.split_whitespace().nth(1).and_then(|nanos| nanos.parse().ok()).unwrap_or_default()
 }
 
 fn deliver(mut to: &TcpStream, answer: &[u8], how: Delivery, index: u64) -> io::Result<()> {
