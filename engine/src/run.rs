@@ -6,7 +6,7 @@ use std::time::Duration;
 use thiserror::Error;
 use uringbench_core::histogram::LatencyCounts;
 use uringbench_core::outcome::Counts;
-use uringbench_core::plan::Plan;
+use uringbench_core::plan::{Limit, Load, Plan};
 use uringbench_core::record::{Backend, Interval, RunRecord, WorkerRecord};
 use uringbench_core::schedule::Share;
 use uringbench_core::time::{Nanos, Timestamp};
@@ -342,13 +342,11 @@ impl WorkerPool {
     }
 
     fn record(self, plan: &Plan, start: Timestamp, control: &Control, sums: Sums) -> RunRecord {
-        let finished = || self.workers.iter().filter_map(|worker| worker.finished.as_ref());
-        let ends = || finished().map(|finished| finished.boundaries);
-        let boundaries = Boundaries {
-            start,
-            measure_from: ends().map(|b| b.measure_from).max().unwrap_or(start),
-            measure_to: ends().map(|b| b.measure_to).max().unwrap_or(start),
-        };
+        let finished = self.workers.iter().filter_map(|worker| worker.finished.as_ref());
+        let windows: Vec<_> =
+            finished.map(|finished| (finished.boundaries, finished.first_sent)).collect();
+        let by_requests = is_by_requests(plan);
+        let boundaries = window_of(&windows, start, by_requests);
         let over = clock::now();
         let measured = boundaries.measure_to.since(boundaries.measure_from);
         let workers = self
@@ -362,6 +360,7 @@ impl WorkerPool {
                     cpu: plan.transport.cpus[index],
                     connections: share.of(u64::from(plan.connections())) as u32,
                     measured,
+                    unloaded: if by_requests { unloaded(&boundaries, ends) } else { Nanos::ZERO },
                     ..worker_record(ends, its)
                 }
             })
@@ -456,6 +455,45 @@ fn worker_record(ends: &WorkerHandle, sums: &WorkerSums) -> WorkerRecord {
         failed_at: statuses.map_or_else(Vec::new, |statuses| statuses.failed_at().to_vec()),
         ..WorkerRecord::default()
     }
+}
+
+/// Whether a closed loop sends so many requests from its start on: its window is what they take.
+fn is_by_requests(plan: &Plan) -> bool {
+    plan.load == Load::Closed
+        && matches!(plan.limits.window, Limit::Requests(_))
+        && plan.limits.warmup == Nanos::ZERO
+}
+
+/// The window of a run whose workers had these, and sent their first requests then.
+///
+/// A thread may be woken late. A run that requests limit lasts from the first one on: what passes
+/// before it is not the load's, and is much of a run of a few milliseconds.
+fn window_of(
+    workers: &[(Boundaries, Option<Timestamp>)],
+    start: Timestamp,
+    by_requests: bool,
+) -> Boundaries {
+    let ends = || workers.iter().map(|(boundaries, _)| boundaries);
+    let whole = Boundaries {
+        start,
+        measure_from: ends().map(|b| b.measure_from).max().unwrap_or(start),
+        measure_to: ends().map(|b| b.measure_to).max().unwrap_or(start),
+    };
+    let first_sent = workers.iter().filter_map(|(_, first_sent)| *first_sent).min();
+    match first_sent.filter(|sent| by_requests && *sent < whole.measure_to) {
+        Some(sent) => Boundaries { start: sent, measure_from: sent, ..whole },
+        None => whole,
+    }
+}
+
+/// How much of the window of a run that requests limit lies outside of a worker's own.
+fn unloaded(window: &Boundaries, worker: &WorkerHandle) -> Nanos {
+    let own = worker.finished.as_ref().map(|finished| {
+        let from = finished.first_sent.unwrap_or(window.measure_to).max(window.measure_from);
+        finished.boundaries.measure_to.min(window.measure_to).since(from)
+    });
+    let whole = window.measure_to.since(window.measure_from);
+    Nanos(whole.0 - own.unwrap_or_default().0)
 }
 
 #[cfg(test)]

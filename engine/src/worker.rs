@@ -51,6 +51,8 @@ pub(crate) struct Ready {
 
 pub(crate) struct Finished {
     pub(crate) boundaries: Boundaries,
+    /// When its first request left.
+    pub(crate) first_sent: Option<Timestamp>,
     pub(crate) shape_counts: (u64, u64),
     pub(crate) overflowed: u64,
     pub(crate) failure: Option<ConnectFailure>,
@@ -205,6 +207,7 @@ pub(crate) fn work_over<D: Driver>(
     event_loop.send_close_all();
     report(Report::Finished(Finished {
         boundaries: event_loop.boundaries(),
+        first_sent: event_loop.first_sent(),
         shape_counts: event_loop.shape_counts(),
         overflowed: event_loop.overflowed(),
         failure: event_loop.connect_failure(),

@@ -118,7 +118,7 @@ fn an_answer_that_does_not_end_says_how_far_it_came() {
             "HTTP/1.1 200 OK\r\nTransfer-Encoding: identity\r\n\r\nok",
             End::Keep,
             "timeout",
-            "no Content-Length and no chunks: its body ends with the connection",
+            "no Content-Length or chunks delimit its body: it ends with the connection",
         ),
         (
             "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n",

@@ -329,6 +329,8 @@ fn a_body_that_ends_without_notice_names_the_cause_and_can_be_counted() {
     let reasons = reasons(&document);
     document.expect(reasons.contains("TLS ended without close_notify"), "the cause is named");
     document.expect(reasons.contains("--tolerate-truncation"), "and what to do");
+    let endings = document.at("client.connection_endings").to_string();
+    document.expect(endings == "{\"truncated\":40}", &endings);
     all_ok(&Behaviour::CloseDelimited, Manner::NoNotice, 40, "--tolerate-truncation");
     // A length that is not reached is no end in any case.
     let args = "-n 40 -c 4 --tolerate-truncation";

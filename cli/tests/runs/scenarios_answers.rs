@@ -198,3 +198,34 @@ fn reconnections_within_tls_serve_their_first_request() {
         }
     }
 }
+
+#[test]
+fn a_step_that_fails_names_the_causes_of_its_own_requests() {
+    let server = Recording::start(|asked| {
+        Answer::Last(match asked.line().as_str() {
+            "GET /cut" => b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nok".to_vec(),
+            "GET /odd" => b"HTTP/1.1 200 OK\r\nno colon\r\n\r\n".to_vec(),
+            _ => ok("hello"),
+        })
+    });
+    let text = "[load]\nusers = 1\nconnections = 1\n[[flow]]\nname = \"f\"\n\
+                [[flow.step]]\nname = \"good\"\npath = \"/\"\n\
+                [[flow.step]]\nname = \"cut\"\npath = \"/cut\"\n\
+                [[flow]]\nname = \"g\"\n[[flow.step]]\nname = \"odd\"\npath = \"/odd\"\n";
+    let finished = Run::scenario("--warmup 0s -d 300ms", &server.target(), text).finish();
+    let document = finished.expect_code(0).document();
+    for (name, outcome, told) in [
+        ("cut", "reset", "2 of 9 bytes of its body arrived"),
+        ("odd", "malformed", "header line 1: no colon: `no colon`"),
+    ] {
+        let causes = &step(&document, name)["causes"];
+        let all = causes.as_array().map_or(0, Vec::len);
+        document.expect(all == 1, &format!("{name}: {causes}"));
+        document.expect(causes[0]["outcome"] == outcome, &causes.to_string());
+        let cause = causes[0]["cause"].as_str().unwrap_or_default();
+        document.expect(cause.contains(told), cause);
+        let count = step(&document, name)["errors"][outcome].as_u64();
+        document.expect(causes[0]["count"].as_u64() == count, "all of them");
+    }
+    document.expect(step(&document, "good")["causes"].is_null(), "none");
+}

@@ -32,7 +32,7 @@ fn seen(code: &str, status: u16, header: &'static str, parts: &[&str]) {
 #[test]
 fn answers_that_turn_the_load_away_are_reported_with_what_they_say() {
     let location = "Location: https://other.example/a?token=secret";
-    seen("redirects", 301, location, &["200 of 200", "301", "to `https://other.example/a`"]);
+    seen("redirects", 301, location, &["200 of 200", "301", "to `https://other.example/a?…`"]);
     seen("refusals", 401, "WWW-Authenticate: Basic realm=\"x\"", &["401", "asks for Basic"]);
     seen("refusals", 404, "X: 1", &["404", "path"]);
     seen("refusals", 429, "Retry-After: 7", &["429", "Retry-After: 7", "rate limit"]);

@@ -7,12 +7,17 @@ pub enum Ending {
     /// The target announced it with an answer: `Connection: close`, HTTP/1.0, or a body that lasts
     /// until the connection ends (RFC 9112 section 9.6).
     Announced,
-    /// The target closed it while nothing was in flight, with or without a 408 first.
+    /// The target ended a WebSocket with a Close frame while nothing was in flight.
+    Goodbye,
+    /// The target closed it between two answers, with or without a 408 first: nothing was in
+    /// flight, or a request that had just been sent.
     Idle,
     /// The target closed it before the first byte of an answer that was awaited.
     Unanswered,
     /// The target closed it in the middle of an answer.
     BrokenOff,
+    /// The target closed it behind a body that its end delimits, and TLS without close_notify.
+    Truncated,
     /// TLS on it broke.
     Tls,
     /// Dropped by this side: what came was not what the protocol has.
@@ -21,11 +26,28 @@ pub enum Ending {
     Unsolicited,
     /// Dropped by this side: an answer was late, and would be taken for the next one's.
     Late,
+    /// Closed by this side: an answer's header is ambiguous about where it ends, so that nothing
+    /// behind it can be trusted (RFC 9112 sections 6.1 and 6.3).
+    Ambiguous,
+    /// Closed by this side: an answer came before its request had been sent whole.
+    Early,
+    /// Closed by this side: a stream had brought as many events as were wanted.
+    Enough,
+    /// Closed by this side: the target refused to open a WebSocket on it.
+    Refused,
 }
 
 /// The cause of a request that a keep-alive timeout has cost.
 pub const CLOSED_IDLE: &str = "the target closed the idle connection as the request was sent: \
                                raise its keep-alive timeout, or lower -c";
+
+/// The cause of a request behind the last one that the target answers on a connection.
+pub const CLOSED_UNSAID: &str = "the target closed the connection behind earlier answers and had \
+                                 not announced it (`Connection: close`): use each connection for \
+                                 fewer requests (--requests-per-connection)";
+
+/// The cause where a connection brings nothing but its end.
+pub const CLOSED_NEW: &str = "the target closed a new connection without an answer";
 
 /// The cause of a stream that the run's end has cut.
 pub const STREAM_CUT: &str = "the stream had not ended when the run did: --events N ends it after \
@@ -33,28 +55,40 @@ pub const STREAM_CUT: &str = "the stream had not ended when the run did: --event
 
 impl Ending {
     /// Every one, in the order of the result document.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 14] = [
         Self::Announced,
+        Self::Goodbye,
         Self::Idle,
         Self::Unanswered,
         Self::BrokenOff,
+        Self::Truncated,
         Self::Tls,
         Self::Malformed,
         Self::Unsolicited,
         Self::Late,
+        Self::Ambiguous,
+        Self::Early,
+        Self::Enough,
+        Self::Refused,
     ];
 
     /// The word for it in the result document.
     pub const fn key(self) -> &'static str {
         match self {
             Self::Announced => "announced",
+            Self::Goodbye => "goodbye",
             Self::Idle => "idle",
             Self::Unanswered => "unanswered",
             Self::BrokenOff => "broken_off",
+            Self::Truncated => "truncated",
             Self::Tls => "tls",
             Self::Malformed => "malformed",
             Self::Unsolicited => "unsolicited",
             Self::Late => "late",
+            Self::Ambiguous => "ambiguous",
+            Self::Early => "early",
+            Self::Enough => "enough",
+            Self::Refused => "refused",
         }
     }
 
@@ -62,24 +96,42 @@ impl Ending {
     pub const fn when(self) -> &'static str {
         match self {
             Self::Announced => "as its answers announced",
-            Self::Idle => "while idle",
+            Self::Goodbye => "with a WebSocket Close frame",
+            Self::Idle => "between answers",
             Self::Unanswered => "before an answer",
             Self::BrokenOff => "in the middle of an answer",
+            Self::Truncated => "without the close_notify that ends a body within TLS",
             Self::Tls => "since TLS broke",
             Self::Malformed => "after a malformed answer",
             Self::Unsolicited => "after bytes nobody had asked for",
             Self::Late => "after a late answer",
+            Self::Ambiguous => {
+                "after an answer that does not say clearly where it ends (Transfer-Encoding \
+                 beside Content-Length, or in HTTP/1.0)"
+            }
+            Self::Early => "after an answer that came before all of its request was sent",
+            Self::Enough => "after the last event wanted of a stream",
+            Self::Refused => "after a WebSocket was refused",
         }
     }
 
     /// Whether it was the target that ended the connection.
     pub const fn is_the_target_s(self) -> bool {
-        matches!(self, Self::Announced | Self::Idle | Self::Unanswered | Self::BrokenOff)
+        matches!(
+            self,
+            Self::Announced
+                | Self::Goodbye
+                | Self::Idle
+                | Self::Unanswered
+                | Self::BrokenOff
+                | Self::Truncated
+        )
     }
 
-    /// Whether servers do so in the best of health.
+    /// Whether it costs no request, so that it speaks against nobody's health.
     pub const fn is_usual(self) -> bool {
-        matches!(self, Self::Announced | Self::Idle)
+        let is_theirs = matches!(self, Self::Announced | Self::Goodbye | Self::Idle);
+        is_theirs || matches!(self, Self::Ambiguous | Self::Early | Self::Enough | Self::Refused)
     }
 }
 

@@ -78,6 +78,8 @@ pub struct StepRecord {
     pub lateness: LatencyCounts,
     /// Why answers did not pass, with counts.
     pub failures: Vec<(Failed, u64)>,
+    /// Why they ended without a passing answer, where that is known.
+    pub causes: Causes,
     /// Complete answers by their code, without plain successes.
     pub codes: Vec<(AnswerCode, u64)>,
 }
@@ -298,6 +300,9 @@ pub struct WorkerRecord {
     pub preempted: u64,
     /// Length of the measured window.
     pub measured: Nanos,
+    /// How much of it, where requests limit the run, lies before its first request and after the
+    /// answer to its last one: other workers began before it, or ended after it.
+    pub unloaded: Nanos,
     /// `io_uring_enter` calls in the measured window; 0 if the backend does not count them.
     pub enters: u64,
     /// Slots that found every connection busy when they were due, measured window.

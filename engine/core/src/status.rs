@@ -6,9 +6,7 @@
 
 use crate::flow::answer::Answer;
 use crate::http::partial_head::head_end;
-
-/// Longest text kept of a header, in characters.
-const SHOWN_MAX: usize = 120;
+use crate::http::quote::{public_url, shortened};
 
 /// The headers of one answer that explain its status.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -47,9 +45,9 @@ impl StatusSample {
         let scheme = challenge.and_then(|value| value.split(u8::is_ascii_whitespace).next());
         Self {
             status,
-            location: first("location").map(|value| shown(without_secrets(value))),
-            scheme: scheme.map(shown),
-            retry_after: first("retry-after").map(shown),
+            location: first("location").map(public_url),
+            scheme: scheme.map(shortened),
+            retry_after: first("retry-after").map(shortened),
         }
     }
 }
@@ -61,21 +59,6 @@ fn code(head: &[u8]) -> Option<&[u8]> {
     behind[behind.iter().position(|byte| *byte != b' ')?..].get(..3)
 }
 
-/// A URL up to its query, without user and password.
-fn without_secrets(url: &[u8]) -> &[u8] {
-    let end = url.iter().position(|byte| b"?#".contains(byte)).unwrap_or(url.len());
-    let url = &url[..end];
-    let has_user = url.split(|&byte| byte == b'/').nth(2).is_some_and(|part| part.contains(&b'@'));
-    if has_user { b"a URL with credentials" } else { url }
-}
-
-/// Printable, and of limited length.
-fn shown(value: &[u8]) -> String {
-    let text = String::from_utf8_lossy(value);
-    let cut: String = text.escape_debug().take(SHOWN_MAX).collect();
-    if cut.chars().count() < SHOWN_MAX { cut } else { cut + "…" }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -85,16 +68,10 @@ mod tests {
         let head = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 302 Found\r\nlocation:  \
                      https://x/login?token=secret\r\nRetry-After: 5\r\n\r\nbody";
         let sample = StatusSample::of(302, head).unwrap();
-        assert_eq!(sample.location.as_deref(), Some("https://x/login"));
+        assert_eq!(sample.location.as_deref(), Some("https://x/login?…"));
         assert_eq!((sample.scheme, sample.retry_after.as_deref()), (None, Some("5")));
-        let with_user = b"HTTP/1.1 301 M\r\nLocation: http://me:secret@x/\r\n\r\n";
-        let location = StatusSample::of(301, with_user).unwrap().location.unwrap();
-        assert_eq!(location, "a URL with credentials");
         let digest = b"HTTP/1.1 401 U\r\nWWW-Authenticate: Digest realm=\"a\", nonce=\"b\"\r\n\r\n";
         assert_eq!(StatusSample::of(401, digest).unwrap().scheme.as_deref(), Some("Digest"));
-        let long = format!("HTTP/1.1 301 M\r\nLocation: /{}\x1b\r\n\r\n", "a".repeat(200));
-        let location = StatusSample::of(301, long.as_bytes()).unwrap().location.unwrap();
-        assert_eq!(location.chars().count(), SHOWN_MAX + 1);
     }
 
     #[test]

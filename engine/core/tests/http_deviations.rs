@@ -3,13 +3,14 @@
 
 use uringbench_core::http::deviation::{Deviation, Deviations};
 use uringbench_core::http::header_cache::HeaderCache;
+use uringbench_core::http::response::Persistence::{self, Ambiguous, Closed, Kept};
 use uringbench_core::http::response::{Malformed, Progress, ResponseParser};
 
 /// What a stream came to.
 #[derive(Debug, Default)]
 struct Read {
-    /// Status, payload bytes and whether the connection lives on, of each answer.
-    answers: Vec<(u16, u64, bool)>,
+    /// Status, payload bytes and the fate of the connection, of each answer.
+    answers: Vec<(u16, u64, Persistence)>,
     /// The kind, where and what it is, and the quotation.
     fault: Option<(Malformed, String, String)>,
     deviations: Deviations,
@@ -32,8 +33,7 @@ fn read(stream: &[u8], cut: usize) -> Read {
                 Ok(Progress::Dropped { consumed }) => bytes = &bytes[consumed..],
                 Ok(Progress::Complete { consumed, response }) => {
                     bytes = &bytes[consumed..];
-                    let alive = response.keep_alive;
-                    read.answers.push((response.status, response.body_bytes, alive));
+                    read.answers.push((response.status, response.body_bytes, response.persistence));
                 }
                 Ok(Progress::Continue { .. }) => panic!("reported without being requested"),
                 Err(kind) => {
@@ -55,41 +55,41 @@ fn what_browsers_and_curl_read_is_read_and_noted() {
     };
     let length = "Content-Length: 2\r\n\r\nok";
     let chunks = "\r\n\r\n2\r\nok\r\n0\r\n\r\n";
-    for (stream, alive, deviation, example) in [
-        (format!("X-Powered-By : php\r\n{length}"), true, SpaceBeforeColon, "`X-Powered-By : php`"),
-        ("Content-Length : 2\r\n\r\nok".to_owned(), true, SpaceBeforeColon, "`Content-Length : 2`"),
+    for (stream, persistence, deviation, example) in [
+        (format!("X-Powered-By : php\r\n{length}"), Kept, SpaceBeforeColon, "`X-Powered-By : php`"),
+        ("Content-Length : 2\r\n\r\nok".to_owned(), Kept, SpaceBeforeColon, "`Content-Length : 2`"),
         (
             format!("Set-Cookie : a=b\r\n{length}"),
-            true,
+            Kept,
             SpaceBeforeColon,
             "`Set-Cookie :` (its value is left out)",
         ),
-        (format!("a: b\r\n c\r\n{length}"), true, FoldedLine, r"`a: b\r\n c`"),
-        (format!("<b>Warning</b>: x\r\n{length}"), true, HeaderName, "`<b>Warning</b>: x`"),
-        (format!("a@b: x\r\n{length}"), true, HeaderName, "`a@b: x`"),
-        (format!(": x\r\n{length}"), true, HeaderName, "`: x`"),
-        (format!("a: b\x01\r\n{length}"), true, ControlCharacter, r"`a: b\x01`"),
-        (format!("a: b\rc: d\r\n{length}"), true, ControlCharacter, r"`a: b\rc: d`"),
+        (format!("a: b\r\n c\r\n{length}"), Kept, FoldedLine, r"`a: b\r\n c`"),
+        (format!("<b>Warning</b>: x\r\n{length}"), Kept, HeaderName, "`<b>Warning</b>: x`"),
+        (format!("a@b: x\r\n{length}"), Kept, HeaderName, "`a@b: x`"),
+        (format!(": x\r\n{length}"), Kept, HeaderName, "`: x`"),
+        (format!("a: b\x01\r\n{length}"), Kept, ControlCharacter, r"`a: b\x01`"),
+        (format!("a: b\rc: d\r\n{length}"), Kept, ControlCharacter, r"`a: b\rc: d`"),
         (
             format!("Transfer-Encoding: identity\r\n{length}"),
-            true,
+            Kept,
             IdentityCoding,
             "`Transfer-Encoding: identity`",
         ),
         (
             format!("Content-Length: 9\r\nTransfer-Encoding: chunked{chunks}"),
-            false,
+            Ambiguous,
             LengthBesideCoding,
             "`Content-Length: 9`",
         ),
-        (format!("Content-Length: 2\r\n{length}"), true, LengthRepeated, "`Content-Length: 2`"),
-        ("Content-Length: 2, 2\r\n\r\nok".into(), true, LengthRepeated, "`Content-Length: 2, 2`"),
-        ("Content-Length: +2\r\n\r\nok".into(), true, LengthForm, "`Content-Length: +2`"),
-        ("Content-Length: 2 b\r\n\r\nok".into(), true, LengthForm, "`Content-Length: 2 b`"),
-        ("Content-Length: 2,\r\n\r\nok".into(), true, LengthForm, "`Content-Length: 2,`"),
+        (format!("Content-Length: 2\r\n{length}"), Kept, LengthRepeated, "`Content-Length: 2`"),
+        ("Content-Length: 2, 2\r\n\r\nok".into(), Kept, LengthRepeated, "`Content-Length: 2, 2`"),
+        ("Content-Length: +2\r\n\r\nok".into(), Kept, LengthForm, "`Content-Length: +2`"),
+        ("Content-Length: 2 b\r\n\r\nok".into(), Kept, LengthForm, "`Content-Length: 2 b`"),
+        ("Content-Length: 2,\r\n\r\nok".into(), Kept, LengthForm, "`Content-Length: 2,`"),
         (
             format!("Transfer-Encoding: chunked, chunked{chunks}"),
-            true,
+            Kept,
             ChunkedRepeated,
             "`Transfer-Encoding: chunked, chunked`",
         ),
@@ -97,7 +97,7 @@ fn what_browsers_and_curl_read_is_read_and_noted() {
         let stream = format!("HTTP/1.1 200 OK\r\n{stream}");
         for cut in 0..=stream.len() {
             let read = read(stream.as_bytes(), cut);
-            assert_eq!(read.answers, [(200, 2, alive)], "{stream:?} cut at {cut}: {read:?}");
+            assert_eq!(read.answers, [(200, 2, persistence)], "{stream:?} cut at {cut}: {read:?}");
             let noted: Vec<_> = read.deviations.list().collect();
             assert_eq!(noted, [(deviation, 1, example)], "{stream:?} cut at {cut}");
         }
@@ -108,28 +108,32 @@ fn what_browsers_and_curl_read_is_read_and_noted() {
     let read = read(old.as_bytes(), 0);
     assert_eq!(
         (read.answers.as_slice(), read.deviations().as_slice()),
-        (&[(200, 2, false)][..], &[(CodingInHttp10, 1)][..])
+        (&[(200, 2, Ambiguous)][..], &[(CodingInHttp10, 1)][..])
     );
 }
 
 #[test]
 fn status_lines_are_read_in_all_their_forms() {
-    for (line, status, alive) in [
-        ("http/1.1 404 Not Found", 404, true),
-        ("Http/1.0 200 OK", 200, false),
-        ("HTTP/2 200", 200, true),
-        ("HTTP/2.0 200 OK", 200, true),
-        ("HTTP/1.1   200 OK", 200, true),
-        ("HTTP/1.1 200OK", 200, true),
-        ("HTTP/1.1 200-OK", 200, true),
-        ("HTTP/1.1 999\tOK", 999, true),
-        ("HTTP/1.1 600 a\x01b", 600, true),
-        ("HTTP/1.1 200 a\rb", 200, true),
+    for (line, status, persistence) in [
+        ("http/1.1 404 Not Found", 404, Kept),
+        ("Http/1.0 200 OK", 200, Closed),
+        ("HTTP/2 200", 200, Kept),
+        ("HTTP/2.0 200 OK", 200, Kept),
+        ("HTTP/1.1   200 OK", 200, Kept),
+        ("HTTP/1.1 200OK", 200, Kept),
+        ("HTTP/1.1 200-OK", 200, Kept),
+        ("HTTP/1.1 999\tOK", 999, Kept),
+        ("HTTP/1.1 600 a\x01b", 600, Kept),
+        ("HTTP/1.1 200 a\rb", 200, Kept),
     ] {
         let stream = format!("{line}\r\nContent-Length: 2\r\n\r\nok");
         for cut in 0..=stream.len() {
             let read = read(stream.as_bytes(), cut);
-            assert_eq!(read.answers, [(status, 2, alive)], "{stream:?} cut at {cut}: {read:?}");
+            assert_eq!(
+                read.answers,
+                [(status, 2, persistence)],
+                "{stream:?} cut at {cut}: {read:?}"
+            );
             assert_eq!(read.deviations(), [(Deviation::StatusLine, 1)], "{stream:?} cut at {cut}");
         }
     }
@@ -157,7 +161,7 @@ fn chunks_are_read_in_all_their_forms() {
         for cut in 0..=stream.len() {
             // The second answer is recognised by its header.
             let read = read(format!("{stream}{stream}").as_bytes(), cut);
-            assert_eq!(read.answers, [(200, 2, true); 2], "{stream:?} cut at {cut}: {read:?}");
+            assert_eq!(read.answers, [(200, 2, Kept); 2], "{stream:?} cut at {cut}: {read:?}");
             let expected: Vec<_> = kinds.iter().map(|kind| (*kind, 2)).collect();
             assert_eq!(read.deviations(), expected, "{stream:?} cut at {cut}");
         }
@@ -183,7 +187,10 @@ fn bytes_that_belong_to_no_answer_are_passed_over() {
             let read = read(stream.as_bytes(), cut);
             let statuses: Vec<_> = read.answers.iter().map(|(status, ..)| *status).collect();
             assert_eq!(statuses, [status, 200, status, 200], "{stream:?} cut at {cut}: {read:?}");
-            assert!(read.answers.iter().all(|(_, _, alive)| *alive), "{stream:?}");
+            assert!(
+                read.answers.iter().all(|(_, _, persistence)| *persistence == Kept),
+                "{stream:?}"
+            );
             assert_eq!(read.deviations(), [(deviation, 2)], "{stream:?} cut at {cut}");
         }
     }

@@ -5,7 +5,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use uringbench_core::http::header_cache::HeaderCache;
-use uringbench_core::http::response::{Malformed, Progress, Response, ResponseParser};
+use uringbench_core::http::response::{Malformed, Persistence, Progress, Response, ResponseParser};
 
 type Outcome = (Result<Progress, Malformed>, u64);
 
@@ -170,7 +170,7 @@ fn headers_split_over_receives_are_recognised_too() {
         assert_eq!(parser.feed(&page[..cut], header_cache, false), Ok(Progress::NeedMore));
         let response = Response {
             status: 200,
-            keep_alive: true,
+            persistence: Persistence::Kept,
             is_event_stream: false,
             head_bytes: 47,
             body_bytes: 2,

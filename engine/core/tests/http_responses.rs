@@ -3,7 +3,9 @@
 use uringbench_core::http::chunked::ChunkedError;
 use uringbench_core::http::header_cache::HeaderCache;
 use uringbench_core::http::protocol::OtherProtocol;
-use uringbench_core::http::response::{Malformed, Progress, Response, ResponseParser, StreamEnd};
+use uringbench_core::http::response::{
+    Malformed, Persistence, Progress, Response, ResponseParser, StreamEnd,
+};
 
 fn feed(stream: &str, is_head: bool) -> Result<Progress, Malformed> {
     ResponseParser::new().feed(stream.as_bytes(), &mut HeaderCache::disabled(), is_head)
@@ -20,7 +22,7 @@ fn response(stream: &str, is_head: bool) -> Response {
 
 fn status_body_alive(stream: &str) -> (u16, u64, bool) {
     let response = response(stream, false);
-    (response.status, response.body_bytes, response.keep_alive)
+    (response.status, response.body_bytes, response.is_kept())
 }
 
 #[test]
@@ -28,7 +30,7 @@ fn a_content_length_ends_the_body() {
     let stream = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
     let expected = Response {
         status: 200,
-        keep_alive: true,
+        persistence: Persistence::Kept,
         is_event_stream: false,
         head_bytes: 38,
         body_bytes: 5,
@@ -70,7 +72,7 @@ fn some_responses_have_no_body_whatever_their_header_says() {
     }
     for length in ["", "Content-Length: 5\r\n", "Transfer-Encoding: chunked\r\n"] {
         let response = response(&format!("HTTP/1.1 200 OK\r\n{length}\r\n"), true);
-        assert_eq!((response.body_bytes, response.keep_alive), (0, true));
+        assert_eq!((response.body_bytes, response.is_kept()), (0, true));
     }
 }
 
@@ -91,7 +93,7 @@ fn a_close_ends_the_body_where_nothing_else_does() {
         let head_bytes = stream.len() as u32 - 5;
         let response = Response {
             status: 200,
-            keep_alive: false,
+            persistence: Persistence::Closed,
             is_event_stream: false,
             head_bytes,
             body_bytes: 12,
@@ -118,7 +120,7 @@ fn the_connection_header_and_the_version_decide_about_keep_alive() {
         ("1.0", "Connection: keep-alived\r\n", false),
     ] {
         let stream = format!("HTTP/{version} 200 OK\r\n{lines}Content-Length: 0\r\n\r\n");
-        assert_eq!(response(&stream, false).keep_alive, keep_alive, "{version} {lines}");
+        assert_eq!(response(&stream, false).is_kept(), keep_alive, "{version} {lines}");
     }
 }
 
@@ -150,7 +152,7 @@ fn interim_responses_are_passed_over() {
     let head_bytes = (interim.len() + last.len() - 2) as u32;
     let expected = Response {
         status: 201,
-        keep_alive: true,
+        persistence: Persistence::Kept,
         is_event_stream: false,
         head_bytes,
         body_bytes: 2,

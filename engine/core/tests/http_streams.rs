@@ -4,7 +4,7 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 use uringbench_core::http::header_cache::HeaderCache;
-use uringbench_core::http::response::{Progress, Response, ResponseParser, StreamEnd};
+use uringbench_core::http::response::{Persistence, Progress, Response, ResponseParser, StreamEnd};
 
 /// One response on the wire, and what must be read from it.
 #[derive(Clone, Debug)]
@@ -136,7 +136,8 @@ fn sent((lines, body): (Lines, Body)) -> Sent {
     bytes.extend(wire);
     let is_event_stream = lines.more.iter().rfind(|(name, _)| NAMES[*name] == "Content-Type");
     let is_event_stream = is_event_stream.is_some_and(|(_, value)| value == EVENTS);
-    let expected = Response { status, keep_alive, is_event_stream, head_bytes, body_bytes };
+    let persistence = if keep_alive { Persistence::Kept } else { Persistence::Closed };
+    let expected = Response { status, persistence, is_event_stream, head_bytes, body_bytes };
     Sent { bytes, is_head, payload, expected }
 }
 

@@ -1,7 +1,7 @@
 //! One connection's life, from the answer to the opening to the end of the stream.
 
 use uringbench_core::http::protocol::OtherProtocol;
-use uringbench_core::http::response::{Malformed, Response};
+use uringbench_core::http::response::{Malformed, Persistence, Response};
 use uringbench_core::websocket::frame::{self, Kind, Masks};
 use uringbench_core::websocket::handshake::{AnswerError, Opening, OpeningParts};
 use uringbench_core::websocket::machine::{
@@ -91,7 +91,7 @@ fn an_answer_that_refuses_leaves_room_for_another() {
     let refusal = b"HTTP/1.1 503 Busy\r\nContent-Length: 2\r\n\r\nno";
     let response = Response {
         status: 503,
-        keep_alive: true,
+        persistence: Persistence::Kept,
         head_bytes: 40,
         body_bytes: 2,
         is_event_stream: false,
@@ -130,7 +130,7 @@ fn the_end_of_the_stream_means_what_came_before() {
     let refusal = b"HTTP/1.1 404 No\r\n\r\nnothing here";
     let response = Response {
         status: 404,
-        keep_alive: false,
+        persistence: Persistence::Closed,
         head_bytes: 19,
         body_bytes: 12,
         is_event_stream: false,

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use rustix::io::Errno;
+use uringbench_core::status::StatusSample;
 use uringbench_ring::Failure;
 
 use crate::wire::tls::TlsFailure;
@@ -15,12 +16,14 @@ pub enum ConnectFailure {
     Refused(Failure),
     /// The peer does not speak TLS, or the handshake failed.
     Tls(TlsFailure),
-    /// The target answered the WebSocket handshake with this status.
-    Upgrade(u16),
+    /// The target answered the WebSocket handshake with another status.
+    Upgrade(Arc<StatusSample>),
     /// The WebSocket was opened, but only so many messages of a longer greeting arrived.
     Greeting(u32, u32),
     /// The target answered the WebSocket handshake with something else.
     Answer(Arc<str>),
+    /// The WebSocket was opened, and closed before the first message.
+    Goodbye(Arc<str>),
     /// The peer closed it before the first request could be sent.
     Closed,
     /// No answer to the connect within the timeout.
@@ -35,13 +38,7 @@ impl fmt::Display for ConnectFailure {
         let failure = match self {
             Self::Refused(failure) => failure,
             Self::Tls(failure) => return failure.fmt(f),
-            Self::Upgrade(status) => {
-                return write!(
-                    f,
-                    "the target refused the WebSocket with status {status}: check the path, and \
-                     whether it needs a subprotocol, an Origin or an Authorization header"
-                );
-            }
+            Self::Upgrade(refusal) => return write_refusal(refusal, f),
             Self::Greeting(came, wanted) => {
                 let s = if *wanted == 1 { "" } else { "s" };
                 return write!(
@@ -52,6 +49,9 @@ impl fmt::Display for ConnectFailure {
             }
             Self::Answer(why) => {
                 return write!(f, "the answer to the WebSocket handshake is invalid: {why}");
+            }
+            Self::Goodbye(why) => {
+                return write!(f, "the WebSocket opens, but accepts no message: {why}");
             }
             Self::Closed => {
                 return f.write_str(
@@ -86,5 +86,51 @@ impl fmt::Display for ConnectFailure {
             _ => "the target or the network refuses connections",
         };
         write!(f, "{failure}: {fix}")
+    }
+}
+
+/// The opening of a WebSocket was refused.
+fn write_refusal(refusal: &StatusSample, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let StatusSample { status, location, scheme, retry_after } = refusal;
+    write!(f, "the target refused the WebSocket with status {status}")?;
+    match (status, location, scheme, retry_after) {
+        (300..=399, Some(location), ..) => write!(
+            f,
+            " and redirects to `{location}`: redirects are not followed; use the URL it leads to"
+        ),
+        (_, _, Some(scheme), _) => {
+            write!(f, " and asks for {scheme} credentials: send an Authorization header (-H)")
+        }
+        (.., Some(after)) => {
+            write!(f, " (Retry-After: {after}): open fewer (-c), or raise the target's limit")
+        }
+        _ => f.write_str(
+            ": check the path, and whether it needs a subprotocol, an Origin or an Authorization \
+             header",
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refusals_of_a_websocket_say_what_the_target_wants() {
+        let plain = StatusSample { status: 404, ..StatusSample::default() };
+        let location = Some("wss://x/chat".to_owned());
+        let scheme = Some("Basic".to_owned());
+        let retry_after = Some("30".to_owned());
+        for (refusal, end) in [
+            (plain.clone(), "404: check the path"),
+            (StatusSample { status: 301, location: location.clone(), ..plain.clone() }, "`wss://x"),
+            // A Location means nothing there.
+            (StatusSample { location, ..plain.clone() }, "404: check the path"),
+            (StatusSample { status: 401, scheme, ..plain.clone() }, "asks for Basic credentials"),
+            (StatusSample { status: 503, retry_after, ..plain }, "503 (Retry-After: 30)"),
+        ] {
+            let text = ConnectFailure::Upgrade(refusal.into()).to_string();
+            assert!(text.contains(end), "{text}");
+        }
     }
 }

@@ -305,8 +305,12 @@ impl Connection {
     /// while. A target that closes it then may not have seen the request.
     pub(crate) fn has_stood(&self, exchange: &Exchange) -> bool {
         let Link::Up { since } = self.link else { return false };
-        let has_answered = self.taken > u32::from(self.in_flight() - self.owed());
-        has_answered || exchange.sent().since(since) >= IDLE_MIN
+        self.has_answered() || exchange.sent().since(since) >= IDLE_MIN
+    }
+
+    /// Whether it has answered a request.
+    pub(crate) fn has_answered(&self) -> bool {
+        self.taken > u32::from(self.in_flight() - self.owed())
     }
 
     /// Whether the end of the stream may end an answer. Within TLS only the peer's close_notify

@@ -7,7 +7,7 @@
 
 use std::fmt::Display;
 
-use uringbench_core::ending::{CLOSED_IDLE, Ending, STREAM_CUT};
+use uringbench_core::ending::{Ending, STREAM_CUT};
 use uringbench_core::http::response::Response;
 use uringbench_core::http::unfinished::Unfinished;
 use uringbench_core::outcome::Outcome;
@@ -15,6 +15,7 @@ use uringbench_core::time::{Nanos, Timestamp};
 use uringbench_core::window::Phase;
 
 use super::EventLoop;
+use super::end::{End, TRUNCATED, UNCLOSED, closed_cause};
 use crate::connections::connect_failure::ConnectFailure;
 use crate::connections::connection::{Connection, Link};
 use crate::connections::in_flight::{Exchange, ExchangeId};
@@ -31,27 +32,6 @@ const REQUEST_TIMEOUT: u16 = 408;
 const SWEEP_EVERY: Nanos = Nanos::MILLISECOND;
 /// A target's goodbye is waited for so long at most.
 const PARTING_MAX: Nanos = Nanos::SECOND;
-
-/// How a connection that stood ends.
-#[derive(Clone, Copy)]
-pub(super) enum End<'a> {
-    /// The target closes it, and has said so with its latest answer.
-    Announced,
-    /// The target has closed it or broken it off.
-    Closed,
-    /// The target has said 408, or closed TLS, on a connection that nothing came on.
-    Expired,
-    /// TLS broke, with the cause.
-    Tls(&'a dyn Display),
-    /// The target has ended a WebSocket, with the cause: no message on it is sent twice.
-    WebSocket(&'a dyn Display),
-    /// An answer was malformed; it has ended already.
-    Malformed,
-    /// Bytes came that nobody had asked for.
-    Unsolicited,
-    /// The oldest answer is late. It may still come, so that the connection is of no further use.
-    Late,
-}
 
 /// Whether an answer is that of a server which closes a connection because nothing came on it, and
 /// has crossed the request: that may be sent again (RFC 9110 section 15.5.9).
@@ -137,7 +117,11 @@ impl<D: Driver> EventLoop<D> {
     /// A connection ends: requests in flight on it are given back or fail.
     pub(super) fn fail_connection(&mut self, number: u32, end: End<'_>, now: Timestamp) {
         let is_sending = self.connections[number].in_flight() > 0;
-        let ending = self.ending(number, end);
+        let connection = &self.connections[number];
+        let in_flight = self.connections.in_flight();
+        let oldest =
+            (connection.in_flight() > 0).then(|| in_flight.get(self.connections.answering(number)));
+        let ending = end.ending(connection, oldest);
         self.settle(number, end, ending, now);
         let totals = self.recorder.totals();
         if self.connections.is_idle(number) {
@@ -166,56 +150,42 @@ impl<D: Driver> EventLoop<D> {
         }
     }
 
-    fn ending(&self, number: u32, end: End<'_>) -> Ending {
-        let in_flight = self.connections[number].in_flight();
-        let is_begun = || {
-            let id = self.connections.answering(number);
-            self.connections.in_flight().get(id).is_begun()
-        };
-        match end {
-            End::Announced => Ending::Announced,
-            End::WebSocket(_) if in_flight == 0 => Ending::Announced,
-            End::WebSocket(_) => Ending::Unanswered,
-            End::Closed | End::Expired if in_flight == 0 => Ending::Idle,
-            End::Expired => Ending::Idle,
-            End::Closed if is_begun() => Ending::BrokenOff,
-            End::Closed => Ending::Unanswered,
-            End::Tls(_) => Ending::Tls,
-            End::Malformed => Ending::Malformed,
-            End::Unsolicited => Ending::Unsolicited,
-            End::Late => Ending::Late,
-        }
-    }
-
     /// What becomes of the requests in flight.
     fn settle(&mut self, number: u32, end: End<'_>, ending: Ending, now: Timestamp) {
-        let connection = &self.connections[number];
-        if connection.in_flight() == 0 {
+        if self.connections[number].in_flight() == 0 {
             return;
         }
-        let is_websocket = connection.wire().is_open_websocket();
         let behind: &dyn Display = match (end, ending) {
             // The target has not read what came behind the request it closes with.
-            (End::Announced, _) if !is_websocket => {
+            (End::Finished(Ending::Announced), _) => {
                 return self.connections.give_back_all(number, now);
             }
-            (End::Closed | End::Expired, Ending::Unanswered | Ending::Idle) => {
-                let id = self.connections.answering(number);
-                let is_old = connection.has_stood(self.connections.in_flight().get(id));
-                if is_old && self.is_repeatable(number) {
-                    return self.give_back_or_fail(number, end, &CLOSED_IDLE, now);
-                }
-                let cause = if is_websocket {
-                    "the target closed the WebSocket before its answer"
-                } else if is_old {
-                    CLOSED_IDLE
-                } else {
-                    "the target closed a new connection without an answer"
-                };
+            // It may have read what came behind the request this side closes with.
+            (End::Finished(_), _) if self.is_repeatable(number) => {
+                return self.connections.give_back_all(number, now);
+            }
+            (End::Finished(ending), _) => {
+                let cause = format!("uringbench closed the connection {}", ending.when());
                 return self.fail_all(number, Outcome::Reset, &cause, now);
             }
-            (End::Tls(cause) | End::WebSocket(cause), _) => {
+            (_, Ending::Idle) if self.is_repeatable(number) => {
+                let cause = self.closed_cause(number, ending);
+                return self.give_back_or_fail(number, end, &cause, now);
+            }
+            (End::Closed | End::Reset | End::Expired, Ending::Unanswered | Ending::Idle) => {
+                let cause = self.closed_cause(number, ending);
+                return self.fail_all(number, Outcome::Reset, &cause, now);
+            }
+            (End::Tls(cause) | End::Goodbye(cause), _) => {
                 return self.fail_all(number, Outcome::Reset, cause, now);
+            }
+            (End::Unclosed, _) => {
+                return self.fail_all(number, Outcome::Reset, &UNCLOSED, now);
+            }
+            (End::Truncated, _) => {
+                let id = self.connections.answering(number);
+                self.fail_because(number, id, Outcome::Reset, &TRUNCATED, now);
+                &"the target closed the connection behind the answer before it"
             }
             (End::Late, _) => {
                 let cause = self.late_cause(number);
@@ -223,13 +193,22 @@ impl<D: Driver> EventLoop<D> {
                 &"the connection was dropped, since an answer before this one was late"
             }
             (End::Malformed, _) => &"the answer before it was malformed",
-            (End::Announced | End::Closed | End::Expired | End::Unsolicited, _) => {
+            (End::Reset, _) => {
+                let cause = "the target reset the connection in the middle of an answer";
+                self.fail_unfinished(number, Outcome::Reset, cause, now);
+                &"the target reset the connection in the middle of the answer before it"
+            }
+            (End::Closed | End::Expired | End::Unsolicited, _) => {
                 let cause = "the target closed the connection in the middle of an answer";
                 self.fail_unfinished(number, Outcome::Reset, cause, now);
                 &"the target closed the connection in the middle of the answer before it"
             }
         };
         self.give_back_or_fail(number, end, behind, now);
+    }
+
+    fn closed_cause(&self, number: u32, ending: Ending) -> &'static str {
+        closed_cause(&self.connections[number], ending, self.options.has_due_times)
     }
 
     /// Why the answer under way on a connection is late.
@@ -297,7 +276,7 @@ impl<D: Driver> EventLoop<D> {
                 End::Late if since + self.options.timeout <= now => Outcome::Timeout,
                 _ => Outcome::Reset,
             };
-            self.recorder.caused(exchange.slot(), outcome, cause, exchange.count());
+            self.caused(&exchange, (outcome, exchange.count()), cause);
             self.fail(number, id, (outcome, exchange.count()), now);
         }
     }
@@ -348,18 +327,27 @@ impl<D: Driver> EventLoop<D> {
         cause: &dyn Display,
         now: Timestamp,
     ) {
-        let slot = self.connections.in_flight().get(id).slot();
-        self.recorder.caused(slot, outcome, cause, 1);
+        let exchange = *self.connections.in_flight().get(id);
+        self.caused(&exchange, (outcome, 1), cause);
         self.fail(number, id, (outcome, 1), now);
+    }
+
+    /// Requests of an exchange end for this reason.
+    fn caused(&mut self, exchange: &Exchange, ended: (Outcome, u16), cause: &dyn Display) {
+        let step = self.work.step_number(exchange.user());
+        self.recorder.caused(step, exchange.slot(), ended, cause);
     }
 
     /// The request whose answer is under way ends, with the cause and how far the answer had come.
     fn fail_unfinished(&mut self, number: u32, outcome: Outcome, cause: &str, now: Timestamp) {
         let id = self.connections.answering(number);
-        let slot = self.connections.in_flight().get(id).slot();
+        let exchange = *self.connections.in_flight().get(id);
+        let (step, slot) = (self.work.step_number(exchange.user()), exchange.slot());
         match self.connections[number].wire().unfinished() {
-            Some(unfinished) => self.recorder.caused_with(slot, outcome, &cause, &unfinished),
-            None => self.recorder.caused(slot, outcome, &cause, 1),
+            Some(unfinished) => {
+                self.recorder.caused_with(step, slot, (outcome, 1), (&cause, &unfinished));
+            }
+            None => self.recorder.caused(step, slot, (outcome, 1), &cause),
         }
         self.fail(number, id, (outcome, 1), now);
     }
@@ -368,7 +356,8 @@ impl<D: Driver> EventLoop<D> {
     fn fail_all(&mut self, number: u32, outcome: Outcome, cause: &dyn Display, now: Timestamp) {
         let connection = &self.connections[number];
         for (_, exchange) in self.connections.in_flight().of(number, connection.share()) {
-            self.recorder.caused(exchange.slot(), outcome, cause, exchange.count());
+            let step = self.work.step_number(exchange.user());
+            self.recorder.caused(step, exchange.slot(), (outcome, exchange.count()), cause);
         }
         self.end_all(number, outcome, now);
     }

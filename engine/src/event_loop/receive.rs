@@ -1,6 +1,9 @@
 //! What happens to connections: bytes, ends and failures, and what is to be done about them.
 
+use std::fmt::Display;
+
 use uringbench_core::answer_code::AnswerCode;
+use uringbench_core::ending::Ending;
 use uringbench_core::http::response::{Response, StreamEnd};
 use uringbench_core::http::unfinished::Unfinished;
 use uringbench_core::outcome::Outcome;
@@ -11,7 +14,7 @@ use uringbench_core::websocket::machine::SocketEnd;
 use uringbench_ring::Failure;
 
 use super::EventLoop;
-use super::endings::End;
+use super::end::End;
 use super::receiver::{FeedResult, FollowUp, Receiver};
 use crate::connections::connect_failure::ConnectFailure;
 use crate::connections::connection::Link;
@@ -22,10 +25,6 @@ use crate::wire::Wire;
 use crate::wire::messages::Instead;
 use crate::wire::tls::{Received, TlsFailure};
 use crate::work::Work;
-
-/// The cause where TLS leaves open whether an answer is whole (RFC 8446 section 6.1).
-const TRUNCATED: &str = "TLS ended without close_notify, so the body that the connection's end \
-                         delimits may be cut short: --tolerate-truncation counts it";
 
 /// Where bytes are.
 enum Source<'a, B> {
@@ -239,10 +238,12 @@ impl<D: Driver> EventLoop<D> {
             let done = held.since.max(exchange.sent());
             exchange.begin_response(done);
             user = exchange.user();
-            self.recorder.caused(exchange.slot(), Outcome::CheckFailed, &Instead(&held.quote), 1);
+            let step = self.work.step_number(user);
+            let failed_check = (Outcome::CheckFailed, 1);
+            self.recorder.caused(step, exchange.slot(), failed_check, &Instead(&held.quote));
             let answers =
                 in_flight.answered(number, connection.share_mut(), id, AnswerCode::MESSAGE);
-            self.recorder.ended(self.work.step_number(user), &answers, Err(failed), done);
+            self.recorder.ended(step, &answers, Err(failed), done);
             unasked -= 1;
         }
         self.recorder.totals().unsolicited_messages += unasked;
@@ -272,9 +273,11 @@ impl<D: Driver> EventLoop<D> {
             FeedResult::Done => self.close_gracefully(number),
             FeedResult::Parting => self.part(number, now),
             FeedResult::Parted => self.close_parted(number, now),
-            FeedResult::Finished => self.fail_connection(number, End::Announced, now),
+            FeedResult::Finished(ending) => {
+                self.fail_connection(number, End::Finished(ending), now);
+            }
             FeedResult::Closed(goodbye) => {
-                self.fail_connection(number, End::WebSocket(&goodbye), now)
+                self.fail_connection(number, End::Goodbye(&goodbye), now);
             }
             FeedResult::Expired => self.fail_connection(number, End::Expired, now),
             FeedResult::Malformed => self.on_malformed(number, now),
@@ -293,8 +296,10 @@ impl<D: Driver> EventLoop<D> {
         if connection.in_flight() > 0 {
             let id = self.connections.answering(number);
             if let Some(fault) = connection.wire().parser().and_then(|parser| parser.fault()) {
-                let slot = self.connections.in_flight().get(id).slot();
-                self.recorder.caused_with(slot, Outcome::Malformed, fault, &fault.quote());
+                let exchange = self.connections.in_flight().get(id);
+                let step = self.work.step_number(exchange.user());
+                let seen = (fault as &dyn Display, &fault.quote() as &dyn Display);
+                self.recorder.caused_with(step, exchange.slot(), (Outcome::Malformed, 1), seen);
             }
             self.fail(number, id, (Outcome::Malformed, 1), now);
         }
@@ -310,7 +315,7 @@ impl<D: Driver> EventLoop<D> {
             return self.mark_ready(number);
         }
         match self.connections[number].link() {
-            Link::Up { .. } => self.fail_connection(number, End::Closed, now),
+            Link::Up { .. } => self.fail_connection(number, End::Reset, now),
             Link::Parting { .. } => self.close_parted(number, now),
             Link::Opening { .. } => {
                 self.on_connect_failed(number, ConnectFailure::Refused(failure), now);
@@ -328,16 +333,16 @@ impl<D: Driver> EventLoop<D> {
             // The end may be that of an answer which says why.
             let socket = connection.wire_mut().websocket_mut();
             let failure = match socket.map(|socket| socket.machine_mut().end_of_stream()) {
-                Some(SocketEnd::Refused(response)) => ConnectFailure::Upgrade(response.status),
+                Some(SocketEnd::Refused(response)) => {
+                    ConnectFailure::Upgrade(self.statuses.refusal(response.status, b"").into())
+                }
                 _ => ConnectFailure::Closed,
             };
             return self.on_connect_failed(number, failure, now);
         }
         if connection.in_flight() > 0 && connection.is_truncated() {
-            let id = self.connections.answering(number);
-            self.fail_because(number, id, Outcome::Reset, &TRUNCATED, now);
+            return self.fail_connection(number, End::Truncated, now);
         }
-        let connection = &mut self.connections[number];
         if connection.in_flight() > 0
             && connection.may_end_here()
             // What is cut short stays as it is, for the cause to say how far it came.
@@ -346,11 +351,10 @@ impl<D: Driver> EventLoop<D> {
             && let StreamEnd::Complete(response) = parser.end_of_stream()
         {
             self.end_answer(number, &response, now);
-            return self.fail_connection(number, End::Announced, now);
+            return self.fail_connection(number, End::Finished(Ending::Announced), now);
         }
         if self.connections[number].wire().is_open_websocket() {
-            let cause = &"the target ended the connection without closing the WebSocket";
-            return self.fail_connection(number, End::WebSocket(cause), now);
+            return self.fail_connection(number, End::Unclosed, now);
         }
         self.fail_connection(number, End::Closed, now);
     }

@@ -4,11 +4,14 @@
 //! whoever sent the request. It sends nothing: its caller does what its [`FeedResult`] and its
 //! [`FollowUp`] say, when the bytes have been read.
 
+use std::fmt::Display;
+
 use uringbench_core::answer_code::AnswerCode;
+use uringbench_core::ending::Ending;
 use uringbench_core::flow::step::{Failed, Judgement};
 use uringbench_core::http::header_cache::HeaderCache;
 use uringbench_core::http::quote;
-use uringbench_core::http::response::{Malformed, Progress, Response, ResponseParser};
+use uringbench_core::http::response::{Malformed, Persistence, Progress, Response, ResponseParser};
 use uringbench_core::outcome::Outcome;
 use uringbench_core::time::{Nanos, Timestamp};
 use uringbench_core::websocket::machine::{Broken, FrameProgress, Message};
@@ -16,6 +19,7 @@ use uringbench_core::websocket::machine::{Broken, FrameProgress, Message};
 use super::endings::has_expired;
 use crate::connections::Connections;
 use crate::connections::connect_failure::ConnectFailure;
+use crate::connections::connection::Connection;
 use crate::connections::in_flight::ExchangeId;
 use crate::drivers::Driver;
 use crate::record::recorder::{Answers, IntervalCounts, Recorder};
@@ -33,8 +37,8 @@ const OPENED: AnswerCode = AnswerCode::http(101);
 pub(super) enum FeedResult {
     /// It goes on.
     Open,
-    /// The last response said that it closes.
-    Finished,
+    /// The last response has come whole, and one side closes the connection for this reason.
+    Finished(Ending),
     /// It has done what it was for.
     Done,
     /// The same, and what still comes is looked at.
@@ -122,6 +126,16 @@ impl Kept<'_> {
     }
 }
 
+/// Why a connection ends with an answer, if it does.
+#[inline]
+fn ending_behind(response: &Response, connection: &Connection) -> Option<Ending> {
+    match response.persistence {
+        Persistence::Closed => Some(Ending::Announced),
+        Persistence::Ambiguous => Some(Ending::Ambiguous),
+        Persistence::Kept => connection.owes_answered().then_some(Ending::Early),
+    }
+}
+
 /// The receive path of one connection, for as long as one batch of bytes takes.
 pub(super) struct Receiver<'a, D> {
     pub(super) driver: &'a D,
@@ -203,7 +217,7 @@ impl<D: Driver> Receiver<'_, D> {
         };
         match progress {
             Ok(Progress::Complete { consumed, response }) => {
-                if !response.keep_alive
+                if !response.is_kept()
                     && step.is_repeatable
                     && has_expired(connection, exchange, &response)
                 {
@@ -215,11 +229,11 @@ impl<D: Driver> Receiver<'_, D> {
                 let code = AnswerCode::http(response.status);
                 let answers = in_flight.answered(number, connection.share_mut(), id, code);
                 connection.note_answer(response.body_bytes);
-                let is_last = !response.keep_alive || connection.owes_answered();
+                let ending = ending_behind(&response, connection);
                 let is_plain = matches!(step.reading, Reading::Status) && !code.is_unusual();
                 self.note_answered((user, answers), &response, of_answer);
-                if is_last {
-                    return Read::Over(FeedResult::Finished);
+                if let Some(ending) = ending {
+                    return Read::Over(FeedResult::Finished(ending));
                 }
                 let more = if is_plain { self.read_alike(id, code, bytes) } else { 0 };
                 Read::Taken(consumed * (1 + usize::from(more)))
@@ -258,8 +272,8 @@ impl<D: Driver> Receiver<'_, D> {
     #[inline(never)]
     fn read_part(&mut self, (id, user): (ExchangeId, u32), bytes: &[u8]) -> Read {
         let Some(parser) = self.connections[self.number].wire().parser() else { return Read::All };
-        self.statuses.under_way(parser, bytes);
         let response = parser.under_way();
+        self.statuses.under_way(response, bytes);
         let Reading::Stream(plan) = self.work.step(user).reading else { return Read::All };
         // A stream is late when it brings nothing, however long it lasts.
         self.connections[self.number].renew(self.now);
@@ -267,7 +281,7 @@ impl<D: Driver> Receiver<'_, D> {
             && self.readers.get(self.number as usize).is_some_and(|reader| reader.is_enough(plan))
         {
             self.complete((id, user), &response);
-            return Read::Over(FeedResult::Finished);
+            return Read::Over(FeedResult::Finished(Ending::Enough));
         }
         Read::All
     }
@@ -318,10 +332,9 @@ impl<D: Driver> Receiver<'_, D> {
         let connection = &self.connections[number];
         let at = || self.driver.peer_address(number, connection.turn());
         self.statuses.answered(response.status, b"", at);
-        if response.keep_alive && !connection.owes_answered() {
-            FeedResult::Open
-        } else {
-            FeedResult::Finished
+        match ending_behind(response, connection) {
+            None => FeedResult::Open,
+            Some(ending) => FeedResult::Finished(ending),
         }
     }
 }
@@ -353,6 +366,7 @@ impl<D: Driver> Receiver<'_, D> {
                 Read::Taken(consumed)
             }
             Ok(FrameProgress::NeedMore) => {
+                self.statuses.under_way(socket.machine().refusal(), bytes);
                 socket.note_begun(Began { at: now, is_early: !is_asked });
                 Read::All
             }
@@ -371,7 +385,9 @@ impl<D: Driver> Receiver<'_, D> {
             Ok(FrameProgress::Refused { .. } | FrameProgress::Closed { .. }) if is_parting => {
                 Read::Over(FeedResult::Parted)
             }
-            Ok(FrameProgress::Refused { response, .. }) => Read::Over(self.on_refused(&response)),
+            Ok(FrameProgress::Refused { consumed, response }) => {
+                Read::Over(self.on_refused(&response, &bytes[..consumed]))
+            }
             Ok(FrameProgress::Closed { code, reply, .. }) => {
                 let goodbye = Goodbye::of(socket.machine(), code);
                 let reply = reply.iter().flat_map(|frame| frame.bytes());
@@ -396,15 +412,16 @@ impl<D: Driver> Receiver<'_, D> {
     }
 
     /// The opening was answered otherwise.
-    fn on_refused(&mut self, response: &Response) -> FeedResult {
+    fn on_refused(&mut self, response: &Response, bytes: &[u8]) -> FeedResult {
+        let refusal = self.statuses.refusal(response.status, bytes);
         if self.connections[self.number].in_flight() == 0 {
-            return FeedResult::NotOpened(ConnectFailure::Upgrade(response.status));
+            return FeedResult::NotOpened(ConnectFailure::Upgrade(refusal.into()));
         }
         let (id, user) = self.answering();
         self.connections[self.number].note_answer(response.body_bytes);
         self.end_message((id, user), Err(Failed::Status), AnswerCode::http(response.status));
         self.work.end_step(user, false, self.recorder, self.now);
-        FeedResult::Finished
+        FeedResult::Finished(if response.is_kept() { Ending::Refused } else { Ending::Announced })
     }
 
     /// The target has closed the WebSocket. One that is being opened, or was opened by the same
@@ -412,7 +429,7 @@ impl<D: Driver> Receiver<'_, D> {
     fn on_goodbye(&mut self, goodbye: Goodbye) -> FeedResult {
         if self.connections[self.number].is_opening() {
             self.follow_up.is_opened = false;
-            return FeedResult::NotOpened(ConnectFailure::Answer(goodbye.to_string().into()));
+            return FeedResult::NotOpened(ConnectFailure::Goodbye(goodbye.to_string().into()));
         }
         FeedResult::Closed(goodbye)
     }
@@ -429,9 +446,10 @@ impl<D: Driver> Receiver<'_, D> {
         }
         if connection.in_flight() > 0 {
             let id = self.connections.answering(self.number);
-            let slot = self.connections.in_flight().get(id).slot();
-            let example = quote::first_line(bytes);
-            self.recorder.caused_with(slot, Outcome::Malformed, &broken, &example);
+            let exchange = self.connections.in_flight().get(id);
+            let step = self.work.step_number(exchange.user());
+            let seen = (&broken as &dyn Display, &quote::first_line(bytes) as &dyn Display);
+            self.recorder.caused_with(step, exchange.slot(), (Outcome::Malformed, 1), seen);
         }
         FeedResult::Malformed
     }
@@ -486,7 +504,8 @@ impl<D: Driver> Receiver<'_, D> {
         if judgement.is_err() {
             let conversation = socket.conversation();
             let found = quoted(conversation.as_ref().map(|its| its.received()).or(payload));
-            self.recorder.caused(slot, Outcome::CheckFailed, &Instead(&found), 1);
+            let step = self.work.step_number(user);
+            self.recorder.caused(step, slot, (Outcome::CheckFailed, 1), &Instead(&found));
             conversation.into_iter().for_each(|its| its.note_failed());
         }
         let is_step_s = socket.conversation().is_some();

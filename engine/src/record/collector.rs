@@ -228,6 +228,8 @@ impl Collector {
             for (failed, count) in step.failures.drain(..) {
                 add(&mut sum.failures, failed, count);
             }
+            sum.causes.merge(&step.causes);
+            step.causes.clear();
             for (code, count) in step.codes.drain(..) {
                 add(&mut sum.codes, code, count);
             }

@@ -93,6 +93,8 @@ pub struct StepSums {
     pub times: Option<Box<StepTimes>>,
     /// Why answers did not pass, with counts.
     pub failures: Vec<(Failed, u64)>,
+    /// Why they ended without a passing answer.
+    pub causes: Causes,
     /// Complete answers with a status of 300 and above, by status.
     pub codes: Vec<(AnswerCode, u64)>,
 }
@@ -401,27 +403,36 @@ impl Recorder {
         }
     }
 
-    /// `count` released slots end as `outcome` for the reason `cause`: one line, for users.
+    /// `count` released requests of a step end as `outcome` for the reason `cause`: one line, for
+    /// users.
     #[cold]
     #[inline(never)]
-    pub(crate) fn caused(&mut self, slot: Slot, outcome: Outcome, cause: &dyn Display, count: u16) {
-        if slot.measured {
-            self.current.causes.add(outcome, cause, u64::from(count));
-        }
+    pub(crate) fn caused(
+        &mut self,
+        step: usize,
+        slot: Slot,
+        (outcome, count): (Outcome, u16),
+        cause: &dyn Display,
+    ) {
+        self.caused_with(step, slot, (outcome, count), (cause, &""));
     }
 
-    /// The same for one slot, with an example.
+    /// The same, with an example.
     #[cold]
     #[inline(never)]
     pub(crate) fn caused_with(
         &mut self,
+        step: usize,
         slot: Slot,
-        outcome: Outcome,
-        cause: &dyn Display,
-        example: &dyn Display,
+        (outcome, count): (Outcome, u16),
+        (cause, example): (&dyn Display, &dyn Display),
     ) {
+        let count = u64::from(count);
         if slot.measured {
-            self.current.causes.add_with_example(outcome, cause, example, 1);
+            self.current.causes.add_with_example(outcome, cause, example, count);
+        }
+        if let Some(sums) = self.step(step, slot) {
+            sums.causes.add_with_example(outcome, cause, example, count);
         }
     }
 

@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 
 use uringbench_core::http::quote;
-use uringbench_core::http::response::{Response, ResponseParser};
+use uringbench_core::http::response::Response;
 use uringbench_core::plan::Peer;
 use uringbench_core::status::StatusSample;
 
@@ -80,12 +80,20 @@ impl Statuses {
         }
     }
 
-    /// The answer under way may begin with `bytes`.
+    /// The answer under way, if there is one, may begin with `bytes`.
     #[inline]
-    pub(crate) fn under_way(&mut self, parser: &ResponseParser, bytes: &[u8]) {
-        if let Some(Response { status: status @ FIRST_SAMPLED.., .. }) = parser.under_way() {
+    pub(crate) fn under_way(&mut self, response: Option<Response>, bytes: &[u8]) {
+        if let Some(Response { status: status @ FIRST_SAMPLED.., .. }) = response {
             self.sample(status, bytes);
         }
+    }
+
+    /// A WebSocket was refused with this status, and `bytes` are the answer's last or only ones.
+    #[cold]
+    pub(crate) fn refusal(&mut self, status: u16, bytes: &[u8]) -> StatusSample {
+        self.sample(status, bytes);
+        let sample = self.samples.iter().find(|sample| sample.status == status);
+        sample.cloned().unwrap_or(StatusSample { status, ..StatusSample::default() })
     }
 
     /// So many requests failed on a connection to the address that `at` gives.

@@ -243,3 +243,20 @@ fn a_run_whose_completions_overflow_is_invalid_and_complete() {
     let verdict = judge(&plan, &record, &summary, &Observations::default());
     assert_eq!(verdict.reasons[0].code, "completions_overflowed", "{verdict:?}");
 }
+
+#[test]
+fn a_run_that_requests_limit_lasts_from_its_first_one_on() {
+    let at = |millis| Timestamp(millis * 1_000_000);
+    let start = at(10);
+    let worker = |first_sent: Option<u64>, measure_to| {
+        (Boundaries { start, measure_from: start, measure_to: at(measure_to) }, first_sent.map(at))
+    };
+    // One thread was woken 5 ms late, the other 7, and has sent nothing.
+    let workers = [worker(Some(15), 20), worker(None, 18), worker(Some(17), 30)];
+    let span = |window: &Boundaries| (window.start, window.measure_from, window.measure_to);
+    assert_eq!(span(&window_of(&workers, start, true)), (at(15), at(15), at(30)));
+    assert_eq!(span(&window_of(&workers, start, false)), (start, start, at(30)));
+    // Nothing was sent at all.
+    let silent = [worker(None, 12)];
+    assert_eq!(span(&window_of(&silent, start, true)), (start, start, at(12)));
+}

@@ -90,7 +90,7 @@ impl Slots {
             && let Pace::Release(slot, count) = pacer.poll(now, 1)
         {
             recorder.released(0, slot, count);
-            recorder.caused(slot, Outcome::ConnectFailed, failure, count);
+            recorder.caused(0, slot, (Outcome::ConnectFailed, count), failure);
             recorder.failed(0, slot, (Outcome::ConnectFailed, count), now);
         }
     }

@@ -319,7 +319,7 @@ impl Users {
         if let Some(user) = user {
             let slot = slot_of(users, user, window, now);
             let step = users.step_number(user);
-            recorder.caused(slot, Outcome::ConnectFailed, failure, 1);
+            recorder.caused(step, slot, (Outcome::ConnectFailed, 1), failure);
             recorder.released(step, slot, 1);
             recorder.failed(step, slot, (Outcome::ConnectFailed, 1), now);
             users.end_step(user, false, now);

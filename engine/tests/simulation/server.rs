@@ -186,8 +186,14 @@ fn chunked(random: &mut Xoshiro256PlusPlus, body: &[u8]) -> Vec<u8> {
 fn fault(random: &mut Xoshiro256PlusPlus, is_head: bool) -> Answer {
     let good = well_formed(random, 500, is_head);
     let part = good[..random.next_u64() as usize % good.len()].to_vec();
-    match random.next_u64() % 8 {
+    match random.next_u64() % 9 {
         0 => Answer::Silence,
+        // Which of the two ends it is not clear.
+        8 => Answer::Bytes(
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 9\r\n\r\n\
+              2\r\nok\r\n0\r\n\r\n"
+                .to_vec(),
+        ),
         1 => Answer::ThenClose(part),
         2 => Answer::ThenReset(part),
         3 => Answer::Bytes(b"SMTP 220 ready\r\n\r\n".to_vec()),

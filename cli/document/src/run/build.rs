@@ -130,6 +130,7 @@ fn steps(record: &RunRecord, summary: &Summary) -> Vec<StepFigures> {
             ok: None,
             errors: None,
             failures: Vec::new(),
+            causes: Vec::new(),
             lateness: None,
             rate: None,
         }];
@@ -151,6 +152,7 @@ fn steps(record: &RunRecord, summary: &Summary) -> Vec<StepFigures> {
             failures: failures
                 .map(|(what, count)| FailureCounted { what: what.clone(), count: *count })
                 .collect(),
+            causes: step.causes.iter().cloned().map(cause).collect(),
             lateness: Some(time(&step.lateness)),
             rate: Some(step.rate),
         }

@@ -21,8 +21,12 @@ pub struct ClientFigures {
     #[serde(default)]
     pub connections_used: Option<u64>,
     /// Why connections that stood have ended, where neither the plan nor the run's end wanted it,
-    /// by kind, whole run: `announced`, `idle`, `unanswered` and `broken_off` by the target; `tls`;
-    /// `malformed`, `unsolicited` and `late` by uringbench. Those never seen are left out.
+    /// by kind, whole run. By the target: `announced`, `goodbye` (a WebSocket's Close frame),
+    /// `idle` (between answers), `unanswered`, `broken_off` and `truncated` (TLS without
+    /// close_notify). By uringbench: `malformed`, `unsolicited`, `late`, `ambiguous` (an answer
+    /// does not say clearly where it ends), `early` (an answer before its request was sent whole),
+    /// `enough` (events of a stream) and `refused` (a WebSocket). By either: `tls`. Those never
+    /// seen are left out.
     #[serde(default)]
     pub connection_endings: BTreeMap<String, u64>,
     /// TCP state of the connections (tcp(7), TCP_INFO); `null` if it cannot be read: kernels before

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::TimeFigures;
+use super::{CauseFigures, TimeFigures};
 
 /// One of `steps`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -34,6 +34,9 @@ pub struct StepFigures {
     /// Why answers did not pass, with counts, the most frequent first.
     #[serde(default)]
     pub failures: Vec<FailureCounted>,
+    /// Why requests ended without a passing answer, the most first; left out where none is known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub causes: Vec<CauseFigures>,
     /// sent − due.
     #[serde(default)]
     pub lateness: Option<TimeFigures>,

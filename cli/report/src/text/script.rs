@@ -4,9 +4,9 @@ use std::ops::RangeInclusive;
 
 use uringbench_core::outcome::Outcome;
 use uringbench_core::summary::{Grouped, Quantile};
-use uringbench_document::{Document, StepFigures, TimeFigures};
+use uringbench_document::{CauseFigures, Document, StepFigures, TimeFigures};
 
-use super::{Page, per_second, shown};
+use super::{Page, WIDTH, per_second, shown, wrap};
 use crate::paint::Ink;
 
 /// Minimum and maximum columns of the names; a longer one has a line of its own.
@@ -56,13 +56,18 @@ impl Page {
         let without = Outcome::ALL.into_iter().filter(|outcome| {
             !matches!(outcome, Outcome::Ok | Outcome::Status | Outcome::CheckFailed)
         });
-        let without = without.map(|outcome| (outcome.key(), ended(step, outcome)));
-        let answered = step.failures.iter().map(|failure| (failure.what.as_str(), failure.count));
-        let all = answered.chain(without.filter(|(_, count)| *count > 0));
-        for (what, count) in all.take(FAILURES_SHOWN) {
+        let without = without.map(|outcome| (outcome, ended(step, outcome)));
+        let without = without.filter(|(_, count)| *count > 0);
+        let without = without.map(|(outcome, count)| (because(step, outcome, count), count));
+        let answered = step.failures.iter().map(|failure| (failure.what.clone(), failure.count));
+        let unchecked = causes(step, Outcome::CheckFailed);
+        let unchecked = unchecked.map(|cause| (cause.cause.clone(), cause.count));
+        for (what, count) in answered.chain(without).chain(unchecked).take(FAILURES_SHOWN) {
             let text = format!("{} x {what}", Grouped(count));
-            let text = self.colour.paint(Ink::Red, text);
-            self.push(format!("    {text}"));
+            for (index, line) in wrap(&text, WIDTH - 2 * INDENT.len()).into_iter().enumerate() {
+                let indent = INDENT.repeat(if index == 0 { 2 } else { 3 });
+                self.push(format!("{indent}{}", self.colour.paint(Ink::Red, line)));
+            }
         }
     }
 
@@ -113,6 +118,20 @@ fn full_name(step: &StepFigures) -> String {
 
 fn ended(step: &StepFigures, outcome: Outcome) -> u64 {
     step.errors.as_ref().and_then(|errors| errors.get(outcome.key())).copied().unwrap_or(0)
+}
+
+fn causes(step: &StepFigures, outcome: Outcome) -> impl Iterator<Item = &CauseFigures> {
+    step.causes.iter().filter(move |cause| cause.outcome == outcome.key())
+}
+
+/// How `count` requests of a step ended, and why most of them did.
+fn because(step: &StepFigures, outcome: Outcome, count: u64) -> String {
+    let key = outcome.key();
+    match causes(step, outcome).next() {
+        Some(first) if first.count < count => format!("{key}, most often: {}", first.cause),
+        Some(first) => format!("{key}: {}", first.cause),
+        None => key.to_owned(),
+    }
 }
 
 /// Requests without a passing answer.

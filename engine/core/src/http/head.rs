@@ -13,7 +13,7 @@ use super::deviation::{Deviation, Deviations};
 use super::fault::Fault;
 use super::lenient;
 use super::protocol;
-use super::response::{Malformed, Response};
+use super::response::{Malformed, Persistence, Response};
 
 /// Longest header read, status line included.
 pub(crate) const HEAD_BYTES_MAX: usize = 64 * 1024;
@@ -29,8 +29,7 @@ pub(crate) type HeaderRoom<'a> = [MaybeUninit<Header<'a>>; HEADERS_MAX];
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Head {
     pub(crate) status: u16,
-    /// Of the connection, once this response has been received.
-    pub(super) keep_alive: bool,
+    pub(super) persistence: Persistence,
     pub(super) is_event_stream: bool,
     /// Status line to empty line.
     pub(crate) bytes: u32,
@@ -69,7 +68,7 @@ impl Head {
     pub(super) const fn response(&self, body_bytes: u64) -> Response {
         Response {
             status: self.status,
-            keep_alive: self.keep_alive,
+            persistence: self.persistence,
             is_event_stream: self.is_event_stream,
             head_bytes: self.bytes,
             body_bytes,
@@ -133,15 +132,16 @@ pub(super) fn parse_strictly<'room, 'bytes>(
     let decisive = ParsedHeaders::by(headers)?;
     let is_http10 = parsed.version == Some(0);
     let framing = decisive.framing(status, is_head);
-    // Where framing contradicts itself or the version, nothing behind the body can be trusted
-    // (RFC 9112 sections 6.1 and 6.3).
     let is_sure = !decisive.is_coded || (!is_http10 && decisive.length.is_none());
-    let keep_alive = framing != Framing::Close
-        && is_sure
-        && !decisive.close
-        && (!is_http10 || decisive.keep_alive);
+    let is_closed =
+        framing == Framing::Close || decisive.close || (is_http10 && !decisive.keep_alive);
+    let persistence = match (is_closed, is_sure) {
+        (true, _) => Persistence::Closed,
+        (false, false) => Persistence::Ambiguous,
+        (false, true) => Persistence::Kept,
+    };
     let is_event_stream = decisive.is_event_stream;
-    let head = Head { status, keep_alive, is_event_stream, bytes: len as u32, framing };
+    let head = Head { status, persistence, is_event_stream, bytes: len as u32, framing };
     let deviates = !is_sure || decisive.is_odd();
     if deviates {
         decisive.note(headers, is_http10, deviations);

@@ -25,8 +25,8 @@ const INTERIMS_MAX: u8 = 64;
 pub struct Response {
     /// Status code, 200 to 999.
     pub status: u16,
-    /// Whether the connection may carry another exchange.
-    pub keep_alive: bool,
+    /// What becomes of its connection.
+    pub persistence: Persistence,
     /// Whether its Content-Type is `text/event-stream`, so that an
     /// [`EventReader`](crate::sse::EventReader) reads its payload.
     pub is_event_stream: bool,
@@ -34,6 +34,25 @@ pub struct Response {
     pub head_bytes: u32,
     /// Bytes of payload: the body without its chunk framing.
     pub body_bytes: u64,
+}
+
+/// What becomes of a connection once a response on it has been received.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Persistence {
+    /// It may carry another exchange.
+    Kept,
+    /// The server closes it: `Connection: close`, HTTP/1.0, or a body that its end delimits.
+    Closed,
+    /// Header lines contradict each other, or the version, about where the response ends: nothing
+    /// behind it can be trusted (RFC 9112 sections 6.1 and 6.3).
+    Ambiguous,
+}
+
+impl Response {
+    /// Whether its connection may carry another exchange.
+    pub const fn is_kept(&self) -> bool {
+        matches!(self.persistence, Persistence::Kept)
+    }
 }
 
 // One lies in every connection's parser.
@@ -243,7 +262,11 @@ impl ResponseParser {
     /// What is missing of the response under way; `None` when none has begun.
     pub fn unfinished(&self) -> Option<Unfinished> {
         match &self.state {
-            State::Head(_) => Some(Unfinished::Header),
+            State::Head(interims) => {
+                let has_begun = self.carry.as_ref().is_some_and(|carry| !carry.is_empty());
+                let is_interim = interims.count > 0 && !has_begun;
+                Some(if is_interim { Unfinished::Interims } else { Unfinished::Header })
+            }
             State::Length { response, remaining } => {
                 let of = response.body_bytes;
                 Some(Unfinished::Length { got: of - remaining, of })

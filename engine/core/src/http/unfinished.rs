@@ -9,6 +9,8 @@ use crate::summary::Grouped;
 pub enum Unfinished {
     /// The end of its header.
     Header,
+    /// The response itself: only interim ones came (RFC 9110 section 15.2).
+    Interims,
     /// The rest of a body of known length, in bytes.
     Length {
         /// Bytes that arrived.
@@ -35,6 +37,7 @@ impl fmt::Display for Unfinished {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
             Self::Header => f.write_str("its header had not ended"),
+            Self::Interims => f.write_str("only interim (1xx) responses came, not the final one"),
             Self::Length { got, of } => {
                 write!(f, "{} of {} bytes of its body arrived", Grouped(got), Grouped(of))
             }
@@ -46,9 +49,9 @@ impl fmt::Display for Unfinished {
                 "the last chunk arrived after {} bytes, but no empty line after it",
                 Grouped(got)
             ),
-            Self::UntilClose => {
-                f.write_str("no Content-Length and no chunks: its body ends with the connection")
-            }
+            Self::UntilClose => f.write_str(
+                "no Content-Length or chunks delimit its body: it ends with the connection",
+            ),
         }
     }
 }

@@ -7,6 +7,8 @@
 use std::sync::Arc;
 
 use super::fixture::codes;
+use super::words::cause::Causes;
+use super::words::ending::CLOSED_IDLE;
 use super::words::flow::check::Check;
 use super::words::flow::program::FlowOperation;
 use super::words::flow::script::{Flow, Script};
@@ -38,7 +40,7 @@ pub(crate) fn scripted_record(record: RunRecord) -> RunRecord {
     counts.end(Outcome::Status, 5);
     counts.end(Outcome::Reset, 3);
     let codes = codes(&[(200, 3_512), (404, 5)]);
-    let steps = vec![
+    let mut steps = vec![
         step(&[(Outcome::Ok, 20)], 9_000_000, &[]),
         step(&[(Outcome::Ok, 1_500)], 2_000_000, &[]),
         step(
@@ -49,6 +51,8 @@ pub(crate) fn scripted_record(record: RunRecord) -> RunRecord {
         step(&[(Outcome::CheckFailed, 500)], 8_000_000, &[(Failed::Status, 500)]),
         step(&[], 0, &[]),
     ];
+    steps[2].causes.add(Outcome::Reset, "the target closed a new connection without an answer", 1);
+    steps[2].causes.add(Outcome::Reset, CLOSED_IDLE, 2);
     let flows = vec![
         FlowRecord {
             edge: 0.0,
@@ -99,6 +103,7 @@ fn step(ends: &[(Outcome, u64)], usual: u64, failures: &[(Failed, u64)]) -> Step
         counts,
         codes: Vec::new(),
         failures: failures.to_vec(),
+        causes: Causes::default(),
     }
 }
 

@@ -1,5 +1,6 @@
 //! The figures of a script's steps and flows.
 
+use crate::cause::Cause;
 use crate::flow::script::{Part, Script};
 use crate::outcome::{Counts, Outcome};
 use crate::record::{FlowRecord, RunRecord, StepRecord};
@@ -37,6 +38,8 @@ pub struct StepSummary {
     pub lateness: TimeSummary,
     /// Why answers did not pass, with counts, the most frequent first.
     pub failures: Vec<(String, u64)>,
+    /// Why requests ended without a passing answer, where that is known, the most first.
+    pub causes: Vec<Cause>,
 }
 
 /// One kind of flow.
@@ -97,6 +100,7 @@ impl ScriptSummary {
                 service,
                 lateness,
                 failures,
+                causes: record.causes.list(),
             }
         };
         let flow = |(name, record): (&String, &FlowRecord)| FlowSummary {

@@ -297,6 +297,11 @@ impl Answer {
         Ok(None)
     }
 
+    /// The answer that refuses and whose body is under way.
+    pub(super) fn refusal(&self) -> Option<Response> {
+        self.0.as_ref().filter(|begun| begun.is_refused)?.parser.under_way()
+    }
+
     /// The peer closed its side: the meaning is that of any HTTP response.
     pub(super) fn end_of_stream(self) -> StreamEnd {
         match self.0 {

@@ -335,6 +335,14 @@ impl Machine {
         }
     }
 
+    /// The answer that refuses the opening and whose body is under way.
+    pub fn refusal(&self) -> Option<Response> {
+        match &self.state {
+            State::Opening(answer) => answer.refusal(),
+            _ => None,
+        }
+    }
+
     /// Whether frames may arrive, and no byte has been seen since the last message or control frame
     /// ended.
     #[inline]

@@ -302,7 +302,9 @@ impl fmt::Display for TlsFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let fix = match &self.0 {
             Error::InvalidCertificate(certificate) => return explain(f, certificate),
-            Error::InvalidMessage(_) => "the answer is not TLS: use http://, or fix the port",
+            Error::InvalidMessage(_) => {
+                "the answer is not TLS: use http:// or ws://, or fix the port"
+            }
             Error::AlertReceived(alert) => return explain_alert(f, *alert),
             Error::PeerIncompatible(_) => {
                 "no version or cipher in common: check --tls and the target's TLS settings"

@@ -1,7 +1,7 @@
 //! The answers: what failed, and why.
 
 use super::{ERRORS_MAX, Reason, Run, invalid, suspect};
-use crate::ending::{CLOSED_IDLE, STREAM_CUT};
+use crate::ending::{CLOSED_IDLE, CLOSED_NEW, CLOSED_UNSAID, Ending, STREAM_CUT};
 use crate::flow::exchange::Exchange;
 use crate::flow::step::Step;
 use crate::outcome::Outcome;
@@ -52,7 +52,10 @@ impl Run<'_> {
 
     /// A probable cause when every connection over TLS ends without an alert.
     fn certificate_perhaps(&self) -> Option<String> {
+        let endings = self.record.endings();
+        let has_begun = [Ending::BrokenOff, Ending::Truncated].map(|cut| endings.of(cut)) != [0, 0];
         let was_reset = self.record.counts.of(Outcome::Reset) == self.record.counts.ended();
+        let was_reset = was_reset && !has_begun;
         let tls = self.plan.tls().filter(|_| was_reset && self.connect_failure().is_none())?;
         let fix = match tls.identity {
             None => "and give --cert and --key",
@@ -82,9 +85,14 @@ impl Run<'_> {
         let tls =
             crate::http::response::Malformed::Protocol(crate::http::protocol::OtherProtocol::Tls)
                 .to_string();
+        let causes = self.record.causes.list();
         let is_tls = |cause: &crate::cause::Cause| cause.text.starts_with(&tls);
-        if self.plan.tls().is_none() && self.record.causes.list().iter().any(is_tls) {
+        if self.plan.tls().is_some() {
+            ""
+        } else if causes.iter().any(is_tls) {
             "; write https:// in the URL"
+        } else if causes.iter().all(|cause| cause.text == CLOSED_NEW) && !causes.is_empty() {
+            "; if the server expects TLS, write https:// in the URL"
         } else {
             ""
         }
@@ -109,7 +117,9 @@ impl Run<'_> {
         let share = self.summary.error_share?;
         (share > ERRORS_MAX).then(|| {
             let main_cause = self.main_cause();
-            let is_closed_idle = main_cause.as_deref() == Some(CLOSED_IDLE);
+            let is_closed_idle = main_cause
+                .as_deref()
+                .is_some_and(|cause| [CLOSED_IDLE, CLOSED_UNSAID].contains(&cause));
             let what = if self.target_gone().is_some() {
                 "the target was gone by then"
             } else if self.refusals().is_some() {

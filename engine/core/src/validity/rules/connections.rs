@@ -11,6 +11,9 @@ const RETRANSMITS_MAX: f64 = 0.001;
 /// With this many retransmits on some of the connections, those of the others are estimated.
 const RETRANSMITS_SEEN_MIN: u64 = 3;
 
+/// Connections that end, per answer: from there on the times are also those of reopening them.
+const OFTEN: f64 = 0.01;
+
 /// A note reports if fewer than one connection in this many was used.
 const FEW_USED_OF: u64 = 2;
 
@@ -70,7 +73,7 @@ impl Run<'_> {
             those.join(", ")
         };
         let (theirs, ours) = (endings(true), endings(false));
-        let parts = [("the target closed", theirs), ("uringbench dropped", ours)];
+        let parts = [("the target closed", theirs), ("uringbench closed", ours)];
         let parts = parts.iter().filter(|(_, endings)| !endings.is_empty());
         let parts: Vec<_> = parts.map(|(who, endings)| format!("{who} {endings}")).collect();
         (!parts.is_empty()).then(|| parts.join("; "))
@@ -81,7 +84,9 @@ impl Run<'_> {
         let retried = self.record.counts.retried;
         let fewest = self.total(|w| w.established_min.into());
         let is_short = self.ends_as_usual() && fewest < u64::from(self.plan.connections());
-        let endings = self.endings().filter(|_| retried > 0 || is_short)?;
+        let ended: u64 = self.record.endings().list().map(|(_, count)| count).sum();
+        let is_often = ended as f64 >= OFTEN * self.record.counts.completed() as f64;
+        let endings = self.endings().filter(|_| retried > 0 || is_short || is_often)?;
         Some(match retried {
             0 => format!("connections were reopened: {endings}"),
             1 => format!("1 request was sent again on a new connection: {endings}"),

@@ -3,6 +3,7 @@
 use super::{ERRORS_MAX, Reason, Run, invalid, suspect};
 use crate::outcome::Outcome;
 use crate::plan::{Arrivals, Limit, WaitMode};
+use crate::record::WorkerRecord;
 use crate::summary::{Percent, Quantile, plural, plural_were};
 use crate::time::Nanos;
 
@@ -134,11 +135,13 @@ impl Run<'_> {
         if !undisturbed || service.is_empty() || window <= 0.0 {
             return None;
         }
-        let places =
-            self.total(|w| w.established.into()) * u64::from(self.plan.workload.pipeline());
+        let pipeline = u64::from(self.plan.workload.pipeline());
+        let places = self.total(|w| w.established.into()) * pipeline;
         let departing = Nanos(self.total(|w| w.departing.0)).as_secs_f64();
+        // The places of a worker that ends before the others are not to be busy any more.
+        let unloaded: f64 = self.record.workers.iter().map(|w| unloaded(w, pipeline)).sum();
         let served = (service.mean() * service.len() as f64 + self.record.edges.busy) / 1e9;
-        let in_service = (served + departing) / window;
+        let in_service = (served + departing + unloaded) / window;
         let off = (in_service / places as f64 - 1.0).abs();
         let chance = LITTLE_SIGMAS * deviation / (window * (places as f64).sqrt());
         // After the last requests are sent, connections become idle one after the other.
@@ -161,4 +164,9 @@ impl Run<'_> {
     pub(super) fn waited_share(&self) -> f64 {
         self.share_of_released(self.total(|w| w.waited))
     }
+}
+
+/// The places of a worker, each for as long as it had no load in the measured window, in seconds.
+fn unloaded(worker: &WorkerRecord, pipeline: u64) -> f64 {
+    (u64::from(worker.established) * pipeline) as f64 * worker.unloaded.as_secs_f64()
 }

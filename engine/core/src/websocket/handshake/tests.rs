@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::http::protocol::OtherProtocol;
+use crate::http::response::Persistence;
 
 const SAMPLE: OpeningParts<'static> = OpeningParts {
     authority: "server.example.com",
@@ -162,9 +163,10 @@ fn a_101_that_does_not_open_says_why() {
 
 #[test]
 fn any_other_answer_refuses_once_it_is_complete() {
-    let refused = |status, keep_alive, head_bytes, body_bytes| {
+    let refused = |status, is_kept, head_bytes, body_bytes| {
+        let persistence = if is_kept { Persistence::Kept } else { Persistence::Closed };
         let is_event_stream = false;
-        Verdict::Refused(Response { status, keep_alive, head_bytes, body_bytes, is_event_stream })
+        Verdict::Refused(Response { status, persistence, head_bytes, body_bytes, is_event_stream })
     };
     for (text, verdict) in [
         ("HTTP/1.1 404 Not Found\r\nContent-Length: 4\r\n\r\nnone", refused(404, true, 45, 4)),
@@ -191,7 +193,7 @@ fn an_answer_may_end_with_the_stream() {
     };
     let response = Response {
         status: 500,
-        keep_alive: false,
+        persistence: Persistence::Closed,
         head_bytes: 19,
         body_bytes: 4,
         is_event_stream: false,

@@ -1,0 +1,85 @@
+//! How a connection ends, and which words are for that. What becomes of the requests on it is
+//! decided in `endings`.
+
+use std::fmt::Display;
+
+use uringbench_core::ending::{CLOSED_IDLE, CLOSED_NEW, CLOSED_UNSAID, Ending};
+
+use crate::connections::connection::Connection;
+use crate::connections::in_flight::Exchange;
+
+/// The cause where TLS leaves open whether an answer is whole (RFC 8446 section 6.1).
+pub(super) const TRUNCATED: &str = "TLS ended without close_notify, so the body that the \
+                                    connection's end delimits may be cut short: \
+                                    --tolerate-truncation counts it";
+/// The cause of requests in flight on a WebSocket that ends without a Close frame.
+pub(super) const UNCLOSED: &str = "the target ended the connection without closing the WebSocket";
+
+/// How a connection that was up ends.
+#[derive(Clone, Copy)]
+pub(super) enum End<'a> {
+    /// Its latest answer is complete, and one side closes it for this reason.
+    Finished(Ending),
+    /// The target has closed it.
+    Closed,
+    /// The target, or the network, has reset it.
+    Reset,
+    /// The target has closed it, and TLS leaves open whether the answer under way is complete.
+    Truncated,
+    /// The target has sent 408, or closed TLS, on a connection that carried no request.
+    Expired,
+    /// TLS failed, with the cause.
+    Tls(&'a dyn Display),
+    /// The target has ended a WebSocket with a Close frame, with the cause: no message on it is
+    /// sent twice.
+    Goodbye(&'a dyn Display),
+    /// The same without a Close frame.
+    Unclosed,
+    /// An answer was malformed; its request has ended already.
+    Malformed,
+    /// Bytes arrived that no request asked for.
+    Unsolicited,
+    /// The oldest answer is late. It may still arrive, so the connection is of no further use.
+    Late,
+}
+
+impl End<'_> {
+    /// How the end is counted. `oldest` is the exchange whose answer is due next, if there is one.
+    pub(super) fn ending(self, connection: &Connection, oldest: Option<&Exchange>) -> Ending {
+        match self {
+            Self::Finished(ending) => ending,
+            Self::Goodbye(_) if oldest.is_none() => Ending::Goodbye,
+            Self::Goodbye(_) => Ending::Unanswered,
+            Self::Closed | Self::Reset | Self::Unclosed => match oldest {
+                None => Ending::Idle,
+                Some(exchange) if exchange.is_begun() => Ending::BrokenOff,
+                Some(_) if connection.wire().is_open_websocket() => Ending::Unanswered,
+                Some(exchange) if connection.has_stood(exchange) => Ending::Idle,
+                Some(_) => Ending::Unanswered,
+            },
+            Self::Expired => Ending::Idle,
+            Self::Truncated => Ending::Truncated,
+            Self::Tls(_) => Ending::Tls,
+            Self::Malformed => Ending::Malformed,
+            Self::Unsolicited => Ending::Unsolicited,
+            Self::Late => Ending::Late,
+        }
+    }
+}
+
+/// Why requests end with a connection that the target has closed before their answers.
+pub(super) fn closed_cause(
+    connection: &Connection,
+    ending: Ending,
+    has_due_times: bool,
+) -> &'static str {
+    if connection.wire().is_open_websocket() {
+        return "the target closed the WebSocket before its answer";
+    }
+    match ending {
+        // A closed loop sends the next request with the answer before: nothing was idle.
+        Ending::Idle if !has_due_times && connection.has_answered() => CLOSED_UNSAID,
+        Ending::Idle => CLOSED_IDLE,
+        _ => CLOSED_NEW,
+    }
+}
