@@ -16,7 +16,8 @@ fn start(test: &str, server: &str) -> Option<(Nginx, Certificates)> {
 /// The document of a run of 400 requests in a closed loop that trusts the authority.
 fn load(certificates: &Certificates, args: &str, url: &str) -> Document {
     let authority = certificates.authority().display();
-    let args = format!("--warmup 0s -n 400 -c 8 --cacert {authority} {args} {url}");
+    // On a busy machine 8 MB in flight within TLS may take longer than the default timeout.
+    let args = format!("--warmup 0s --timeout 50s -n 400 -c 8 --cacert {authority} {args} {url}");
     let document = Run::json(&args).finish().expect_code(0).document();
     document.expect(document.released() == 400, "-n 400 releases 400");
     document
