@@ -183,7 +183,7 @@ mod tests {
         let empty = file("nothing here");
         let path = Some(empty.path().to_owned());
         let none = refused(&TlsArgs { cacert: path.clone(), ..TlsArgs::default() });
-        assert!(none.contains("no certificate in it"), "{none}");
+        assert!(none.contains("contains no certificate"), "{none}");
         let broken = file("-----BEGIN CERTIFICATE-----\n????\n-----END CERTIFICATE-----\n");
         let args = TlsArgs { cacert: Some(broken.path().to_owned()), ..TlsArgs::default() };
         assert!(refused(&args).contains("cannot be read"));
