@@ -1,4 +1,4 @@
-//! Command lines of curl, as browsers copy them and people write them: a step for each address.
+//! curl command lines, copied from a browser or written by hand: one step for each address.
 
 mod build;
 pub mod form;
@@ -21,7 +21,7 @@ use input::Input;
 use options::Known;
 use shell::{Command, Joint};
 
-/// What an option does.
+/// The effect of an option.
 #[derive(Clone, Copy)]
 enum Act {
     Method,
@@ -51,19 +51,20 @@ enum Act {
     PathAsIs,
     /// `--request-target`
     Target,
-    /// It is so anyhow.
+    /// The scenario already behaves in this way.
     Nothing,
-    /// Name and password are for something that cannot be taken over, because of this.
+    /// The user name and password are for an authentication that cannot be imported, for this
+    /// reason.
     Challenge(&'static str),
-    /// It cannot be taken over, because of this.
+    /// The option cannot be imported, for this reason.
     Left(&'static str),
 }
 
-/// Read what was copied: one command, or several with what a shell has between them.
+/// Imports copied text: one command, or several with shell syntax between them.
 ///
 /// # Errors
-/// When there is no command of curl with an address of HTTP, or one names a file that cannot be
-/// read, or needs a shell to be worked out.
+/// There is no curl command with an HTTP address, or a command names a file that cannot be read, or
+/// needs a shell to be evaluated.
 pub fn import(text: &str, read: Read<'_>) -> Result<Imported, ImportError> {
     let script = shell::script(text)?;
     let mut all = All::default();
@@ -87,10 +88,10 @@ pub fn import(text: &str, read: Read<'_>) -> Result<Imported, ImportError> {
     all.imported(other.as_ref())
 }
 
-/// As [`import`], of the words of one command that a shell has cut already.
+/// Like [`import`], for the words of one command that a shell has already split.
 ///
 /// # Errors
-/// As there.
+/// The same as those of [`import`].
 pub fn import_words(words: &[String], read: Read<'_>) -> Result<Imported, ImportError> {
     let words: Vec<String> = words.iter().map(|word| plain(word)).collect();
     let mut all = All::default();
@@ -104,7 +105,7 @@ pub fn import_words(words: &[String], read: Read<'_>) -> Result<Imported, Import
     }
 }
 
-/// The words behind `curl`, which may be missing from the first command.
+/// The words after `curl`, which may be missing from the first command.
 fn words_of_curl(words: &[String], is_first: bool) -> Option<&[String]> {
     let (first, rest) = words.split_first()?;
     match first.rsplit(['/', '\\']).next() {
@@ -114,7 +115,7 @@ fn words_of_curl(words: &[String], is_first: bool) -> Option<&[String]> {
     }
 }
 
-/// What is said of a command that is none of curl.
+/// The note on a command other than curl.
 fn left_out(command: &Command) -> String {
     let shown = crate::shown(&command.source);
     match command.joint {
@@ -126,12 +127,12 @@ fn left_out(command: &Command) -> String {
     }
 }
 
-/// What all commands say.
+/// The steps of all commands so far.
 #[derive(Default)]
 struct All {
     notes: Notes,
     has_cookies: bool,
-    /// With the origin of each.
+    /// The steps, each with its origin.
     steps: Vec<(String, Step)>,
 }
 
@@ -172,7 +173,8 @@ impl All {
     }
 }
 
-/// Cookies become a table where that sends the same bytes, or where users keep their own besides.
+/// Moves cookies into a table if that sends the same bytes, or if users also keep their own
+/// cookies.
 fn settle_cookies(step: &mut Step, has_cookies: bool, notes: &mut Notes) {
     let is_cookie = |name: &str| name.eq_ignore_ascii_case("Cookie");
     let lines: Vec<String> = step
@@ -223,7 +225,7 @@ impl Reader<'_, '_> {
         Ok(())
     }
 
-    /// `-sSfXPOST`: letters, until one takes a value.
+    /// `-sSfXPOST`: single letters, up to the first that takes a value.
     fn letters<'a>(
         &mut self,
         letters: &'a str,
@@ -244,7 +246,7 @@ impl Reader<'_, '_> {
         Ok(())
     }
 
-    /// An option that is not known may take a value, which is no address then.
+    /// An unknown option may take a value, which is then not an address.
     fn unknown<'a>(
         &mut self,
         name: &str,
@@ -254,7 +256,7 @@ impl Reader<'_, '_> {
         let name = crate::shown(name);
         let notes = &mut self.all.notes;
         if name.starts_with("--expand-") {
-            // It has one, whatever the option behind it is.
+            // It takes a value, even one that looks like an option.
             let value = if joined.is_none() { words.next() } else { joined };
             let with = if value.is_some() { " and its value" } else { "" };
             notes.add(format!(
@@ -274,7 +276,7 @@ impl Reader<'_, '_> {
         }
     }
 
-    /// `--no-…` takes a switch back.
+    /// `--no-…` cancels a switch.
     fn negated(&mut self, name: &str) -> bool {
         let Some(known) = name
             .strip_prefix("--no-")
@@ -291,7 +293,7 @@ impl Reader<'_, '_> {
             Act::PathAsIs => request.keeps_dots = false,
             Act::Compressed => request.is_compressed = false,
             Act::Challenge(_) => request.is_challenged = false,
-            // It is so anyhow.
+            // The scenario already behaves in this way.
             _ => {}
         }
         true
@@ -389,14 +391,14 @@ impl Reader<'_, '_> {
             return;
         }
         let (name, value) = match line.split_once(':') {
-            // Not even one that curl would send by itself.
+            // An empty value also removes a header that curl would send by default.
             Some((name, value)) if value.trim().is_empty() => (name, None),
             Some((name, value)) => (name, Some(value.trim())),
-            // `Name;` sends it empty.
+            // `Name;` sends the header with an empty value.
             None => match line.trim_end().strip_suffix(';') {
                 Some(name) => (name, Some("")),
                 None => {
-                    // What follows the name may be a secret.
+                    // The text after the name may be a secret.
                     let name = crate::shown(line.split_whitespace().next().unwrap_or_default());
                     let why = "left out, a header is 'Name: value'";
                     self.all.notes.add(format!("-H '{name}': {why}"));
@@ -421,12 +423,12 @@ impl Reader<'_, '_> {
                 return Ok(());
             }
             (_, Some(file)) if as_it_is => self.input.text_of(file, option)?,
-            // `-d @file` leaves out line ends.
+            // `-d @file` removes line ends.
             (_, Some(file)) => self.input.text_of(file, option)?.replace(['\r', '\n', '\0'], ""),
         };
         let is_json = matches!(act, Act::Json);
         self.request.is_json |= is_json;
-        // JSON is put together as it comes.
+        // JSON is concatenated without a separator.
         let between = if is_json { "" } else { "&" };
         self.request.data = Some(Data::Text(match self.request.data.take() {
             None => text,
@@ -438,7 +440,7 @@ impl Reader<'_, '_> {
         Ok(())
     }
 
-    /// The steps of what was said so far.
+    /// Completes the steps of the command so far.
     fn finish(&mut self) -> Result<(), ImportError> {
         let mut request = std::mem::take(&mut self.request);
         let doubtful = std::mem::take(&mut request.doubtful);

@@ -1,4 +1,4 @@
-//! HTTP archives, as browsers and proxies record them: a flow of the requests in their order.
+//! HTTP archives recorded by browsers and proxies: one flow with the requests in order.
 
 mod entry;
 
@@ -15,26 +15,26 @@ use crate::url::{self, Address};
 use crate::{ImportError, Imported, Notes, SideFile};
 use entry::{Entry, Param, PostData};
 
-/// A shorter pause is the browser's, not the user's.
+/// Shorter pauses are made by the browser, not by the user.
 const THINK_MS_MIN: i64 = 10;
-/// What compares with a copy that the browser had and users of the scenario have not.
+/// Conditions on a copy in the browser's cache, which users of the scenario do not have.
 const CONDITIONS: [&str; 2] = ["If-None-Match", "If-Modified-Since"];
 
-/// What of an archive is wanted.
+/// Options of the import.
 #[derive(Clone, Debug)]
 pub struct HarOptions {
-    /// `http://host:port`; without it the one most requests went to.
+    /// `http://host:port`; `None` for the origin of most requests.
     pub origin: Option<String>,
-    /// Only addresses with this in them.
+    /// Import only addresses that contain this text.
     pub filter: Option<String>,
     /// Whether pauses between requests become think times.
     pub has_think: bool,
 }
 
-/// Read an archive.
+/// Imports an archive.
 ///
 /// # Errors
-/// When it is none, or has no request to the origin.
+/// The text is not an archive, or has no request to the origin.
 pub fn import(text: &str, options: &HarOptions) -> Result<Imported, ImportError> {
     let not = |why: &dyn std::fmt::Display| {
         ImportError::new(format!("not an HTTP archive: export one with log.entries: {why}"))
@@ -72,9 +72,9 @@ pub fn import(text: &str, options: &HarOptions) -> Result<Imported, ImportError>
     Ok(Imported { scenario, files: reader.files, notes: reader.notes })
 }
 
-/// From the end of an answer to the next request.
+/// The time from the end of an answer to the next request.
 fn think(start: i64, next: i64, took_ms: Option<f64>) -> u64 {
-    // No recording lasts a year, so the cast keeps every value that means something.
+    // No recording lasts a year, so the cast keeps every sensible value.
     let took = took_ms.filter(|ms| (0.0..3.0e10).contains(ms)).unwrap_or(0.0) as i64;
     let pause = (next - start) / 1_000 - took;
     if pause >= THINK_MS_MIN { pause.unsigned_abs() } else { 0 }
@@ -84,12 +84,12 @@ fn think(start: i64, next: i64, took_ms: Option<f64>) -> u64 {
 struct Reader {
     notes: Notes,
     files: Vec<SideFile>,
-    /// Names of cookies that answers have set so far.
+    /// Names of the cookies that answers have set so far.
     cookies: HashSet<String>,
 }
 
 impl Reader {
-    /// All that can be read.
+    /// All entries that can be read.
     fn entries(&mut self, all: &[Value]) -> Vec<Entry> {
         let mut entries = Vec::new();
         for (at, entry) in all.iter().enumerate() {
@@ -103,7 +103,7 @@ impl Reader {
                 Err(why) => self.notes.add(format!("entry {}: left out, {why}", at + 1)),
             }
         }
-        // Readers are to sort them (HAR 1.2, "entries"); without all times they stay as they are.
+        // Readers must sort them (HAR 1.2, "entries"); if times are missing they keep their order.
         let has_times = entries.iter().all(|entry| entry.start.is_some());
         if has_times && !entries.is_sorted_by_key(|entry| entry.start) {
             entries.sort_by_key(|entry| entry.start);
@@ -112,7 +112,7 @@ impl Reader {
         entries
     }
 
-    /// Browsers leave cookies and keys out of archives unless they are asked for them.
+    /// Notes that browsers leave cookies and keys out of archives by default.
     fn note_sanitized(&mut self, kept: &[(&Entry, Address)], creator: &str) {
         const BROWSERS: [&str; 5] = ["WebInspector", "Chrom", "Edge", "Firefox", "WebKit"];
         let is_of_browser = BROWSERS.iter().any(|name| creator.contains(name));
@@ -128,7 +128,7 @@ impl Reader {
         }
     }
 
-    /// The entries of one origin; how many of others there are is noted.
+    /// The entries of one origin; notes how many belong to others.
     fn of_origin<'a>(
         &mut self,
         entries: &'a [Entry],
@@ -143,7 +143,7 @@ impl Reader {
         }
         let mut all = Vec::new();
         for entry in wanted {
-            // Such as data:, blob:, ws: and chrome-extension:.
+            // For example data:, blob:, ws: and chrome-extension:.
             let scheme = entry.url.split(':').next().unwrap_or_default().to_ascii_lowercase();
             let has_scheme = entry.url.contains("://") || matches!(&*scheme, "data" | "blob");
             match Address::parse(&plain(&entry.url)) {
@@ -186,7 +186,7 @@ impl Reader {
 
     fn step(&mut self, entry: &Entry, address: &Address) -> Option<Step> {
         let upper = entry.method.to_ascii_uppercase();
-        // Browsers do likewise with these and no others (Fetch, "normalize a method").
+        // Browsers do the same for these methods and no others (Fetch, "normalize a method").
         let is_common = matches!(&*upper, "DELETE" | "GET" | "HEAD" | "OPTIONS" | "POST" | "PUT");
         let method = if is_common { upper } else { entry.method.clone() };
         let place = format!("{} {}", crate::shown(&method), address.path);
@@ -200,7 +200,7 @@ impl Reader {
         }
         let mut step = Step { method, target: address.target(), ..Step::default() };
         self.headers(entry, address, &mut step);
-        // Those that earlier answers have set come from the user's own.
+        // Cookies set by earlier answers are sent from the user's own cookies.
         step.cookies.retain(|(name, _)| !self.cookies.contains(name));
         if let Some(data) = &entry.data {
             step.body = self.body(data, &mut step);
@@ -236,7 +236,7 @@ impl Reader {
         }
     }
 
-    /// The status that is expected again.
+    /// The expected status, as recorded.
     fn status(&mut self, entry: &Entry, step: &Step, place: &str) -> Option<u16> {
         match entry.status {
             None => {
@@ -288,7 +288,7 @@ impl Reader {
         Some(if is_multipart { self.upload(&data.params) } else { form(&data.params) })
     }
 
-    /// Archives hold some bodies unpacked, whose header would say that they are packed.
+    /// Archives contain some bodies decompressed, while their header says that they are compressed.
     fn unpacked(&mut self, bytes: &[u8], step: &mut Step) {
         let Some(coding) = header(step, "Content-Encoding").map(str::to_ascii_lowercase) else {
             return;
@@ -297,7 +297,7 @@ impl Reader {
             "identity" => true,
             "gzip" | "x-gzip" => bytes.starts_with(b"\x1f\x8b"),
             "zstd" => bytes.starts_with(b"\x28\xb5\x2f\xfd"),
-            // These have no mark of their own, but are no text.
+            // The other encodings have no magic number, but are not text.
             _ => std::str::from_utf8(bytes).is_err(),
         };
         if !is_packed {
@@ -345,9 +345,9 @@ impl Reader {
     }
 }
 
-/// Browsers write bytes that are no text as characters up to U+00FF.
+/// Browsers write bytes that are not text as characters up to U+00FF.
 fn bytes_of(text: &str) -> Vec<u8> {
-    // No text has these, and hardly any bytes of a file are without them.
+    // Text has none of these characters; binary files almost always have some.
     let is_binary = text.contains(|c| ('\u{80}'..='\u{9f}').contains(&c));
     let bytes: Result<Vec<u8>, _> = text.chars().map(u8::try_from).collect();
     match bytes {
@@ -356,14 +356,14 @@ fn bytes_of(text: &str) -> Vec<u8> {
     }
 }
 
-/// Whether a tool that cleans archives has put a word in the place of a value.
+/// Whether a tool that removes secrets from archives has replaced the value.
 fn is_redacted(value: &str) -> bool {
     let word = value.trim_matches(|c: char| !c.is_ascii_alphabetic()).to_ascii_lowercase();
     let is_masked = value.len() > 2 && value.chars().all(|c| c == '*');
     is_masked || matches!(word.as_str(), "redacted" | "removed" | "sanitized")
 }
 
-/// The fields of a form; archives hold some encoded and some not.
+/// The fields of a form; archives contain some encoded and some not.
 fn form(params: &[Param]) -> Body {
     let field = |param: &Param| {
         let value = param.value.as_deref().unwrap_or_default();

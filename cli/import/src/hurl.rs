@@ -1,7 +1,7 @@
-//! Hurl files: the entries in their order as the steps of one flow.
+//! Hurl files: the entries in order as the steps of one flow.
 //!
-//! The grammar is Hurl's own. Its crate `hurl_core` would read it too, but needs the C library
-//! libxml2 and its headers, for the sake of XML bodies that are sent as they are anyhow.
+//! The grammar is Hurl's own. Its crate `hurl_core` could parse it, but needs the C library libxml2
+//! and its headers, only for XML bodies, which are sent unchanged anyway.
 
 mod answer;
 mod names;
@@ -17,10 +17,10 @@ use crate::{ImportError, Imported, Notes, SideFile, template, url};
 use names::{Escapes, Names};
 use parse::{Content, Entry, Field, Kind};
 
-/// Read a file; `variables` are names and values as Hurl's `--variable` gives them.
+/// Imports a file; `variables` are names and values as with Hurl's `--variable`.
 ///
 /// # Errors
-/// A line that is not of the grammar, a variable that is not defined, or no request at all.
+/// A line does not follow the grammar, a variable is not defined, or there is no request.
 pub fn import(text: &str, variables: &[(String, String)]) -> Result<Imported, ImportError> {
     let mut names = Names::default();
     for (name, value) in variables {
@@ -45,7 +45,7 @@ pub fn import(text: &str, variables: &[(String, String)]) -> Result<Imported, Im
     let scenario = Scenario {
         origin: "Imported from a Hurl file.".to_owned(),
         target,
-        // Hurl keeps cookies from one entry to the next.
+        // Hurl keeps cookies between entries.
         has_cookies,
         flows: vec![flow],
         ..Scenario::default()
@@ -61,7 +61,7 @@ struct Reader {
     steps: Vec<Step>,
 }
 
-/// What options of an entry say, as far as a step can.
+/// The options of an entry that a step supports.
 #[derive(Default)]
 struct Wishes {
     delay_ms: u64,
@@ -76,7 +76,7 @@ impl Reader {
         self.names.text(written, Escapes::Hurl, line, &mut self.notes)
     }
 
-    /// A text without values in it, for a place where none can stand.
+    /// A text without values, for a place that does not allow them.
     fn constant(&mut self, written: &str, line: usize) -> Result<String, ImportError> {
         let text = self.text(written, line)?;
         template::constant(&text).ok_or_else(|| {
@@ -96,7 +96,7 @@ impl Reader {
         }
         let url = self.names.text(&entry.url, Escapes::None, line, &mut self.notes)?;
         let address = match &self.target {
-            // A captured address, such as a `Location`, is asked of the target.
+            // A captured address, such as a `Location`, is requested from the target.
             Some(target) if is_captured(&url) => {
                 let (origin, host, path) = (target.clone(), String::new(), url.clone());
                 Ok(Address { origin, host, path, query: None, user: None })
@@ -145,7 +145,7 @@ impl Reader {
         Ok(())
     }
 
-    /// Captures of an entry that is not sent are lost.
+    /// Notes that an entry is not sent, and that its captures are lost.
     fn left_out(&mut self, entry: &Entry, why: &str) {
         let Entry { line, method, url, .. } = entry;
         self.notes.add(format!("line {line}: {method} {}: left out, {why}", crate::shown(url)));
@@ -260,7 +260,7 @@ impl Reader {
             let parts = entry.multipart.iter().map(|field| self.part(field));
             return Ok(Some(Body::Multipart(parts.collect::<Result<_, _>>()?)));
         }
-        // With a body, Hurl takes no notice of a form.
+        // If there is a body, Hurl ignores the form.
         if entry.body.is_none() && !entry.form.is_empty() {
             let text = self.pairs(&entry.form)?;
             default_header(step, "Content-Type", "application/x-www-form-urlencoded");
@@ -348,7 +348,7 @@ fn is_captured(url: &str) -> bool {
     inside.is_some_and(|inside| !inside.starts_with("env "))
 }
 
-/// What Hurl takes a file for whose type is not given.
+/// Hurl's default type for a file.
 fn type_of(file: &str) -> &'static str {
     match file.rsplit_once('.').map_or("", |(_, extension)| extension) {
         "gif" => "image/gif",
@@ -375,7 +375,7 @@ fn millis(text: &str) -> Option<u64> {
     number.trim().parse::<u64>().ok()?.checked_mul(scale).filter(|ms| *ms <= DAY)
 }
 
-/// A query of GraphQL, and its variables behind the word `variables`, as JSON.
+/// A GraphQL query, with the variables after the word `variables`, as JSON.
 fn graphql(text: &str) -> String {
     let (query, variables) = match text.rsplit_once("\nvariables") {
         Some((query, variables)) if is_json(variables) => (query, Some(variables.trim())),
@@ -398,6 +398,6 @@ fn hex(text: &str) -> Option<Vec<u8>> {
         .map(|c| c.to_digit(16))
         .collect::<Option<_>>()?;
     let is_even = digits.len().is_multiple_of(2);
-    // Two digits make at most 255.
+    // Two digits give at most 255.
     is_even.then(|| digits.chunks(2).map(|pair| (pair[0] * 16 + pair[1]) as u8).collect())
 }

@@ -1,7 +1,7 @@
-//! What other tools describe of requests, written down as a scenario file.
+//! Converts requests described by other tools to a scenario file.
 //!
-//! Texts in, a scenario and what could not be taken over out. Files that are named in the input
-//! are asked for through a function; writing what comes out is for others.
+//! The input is text; the output is a scenario, and notes on the parts that could not be imported.
+//! Files named in the input are read through a function; the caller writes the output.
 
 pub mod curl;
 pub mod har;
@@ -22,10 +22,10 @@ use uringbench_scenario::template;
 use model::{BodyFile, Scenario};
 use shown::shown;
 
-/// The bytes of a file as the input names it, or why it cannot be read.
+/// Returns the bytes of a file by the name in the input, or why it cannot be read.
 pub type Read<'a> = &'a dyn Fn(&str) -> Result<Vec<u8>, String>;
 
-/// Nothing could be made of the input: cause and fix, in one line.
+/// The input could not be imported: cause and fix in one line.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("{0}")]
 pub struct ImportError(String);
@@ -36,7 +36,7 @@ impl ImportError {
     }
 }
 
-/// A scenario that was made of something else.
+/// An imported scenario.
 #[derive(Clone, Debug)]
 pub struct Imported {
     scenario: Scenario,
@@ -44,32 +44,33 @@ pub struct Imported {
     notes: Notes,
 }
 
-/// A file that belongs beside the scenario.
+/// A file next to the scenario.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SideFile {
     /// Its name, without a folder.
     pub name: String,
-    /// What is in it.
+    /// Its content.
     pub bytes: Vec<u8>,
 }
 
 impl Imported {
-    /// The scenario file, with a comment on top that lists what is missing in it.
+    /// The scenario file, with a comment at the top that lists the parts that could not be
+    /// imported.
     pub fn toml(&self) -> String {
         write::scenario(&self.scenario, &self.notes())
     }
 
-    /// The files that belong beside it.
+    /// The files next to it.
     pub fn files(&self) -> &[SideFile] {
         &self.files
     }
 
-    /// What could not be taken over, or not as it was: a line each.
+    /// The parts that could not be imported, or only with changes: one line each.
     pub fn notes(&self) -> Vec<String> {
         self.notes.lines()
     }
 
-    /// Begin the names of all files beside the scenario with `stem-`, so that several scenarios
+    /// Puts `stem-` before the names of all files next to the scenario, so that several scenarios
     /// can share a folder.
     pub fn name_files(&mut self, stem: &str) {
         for file in &mut self.files {
@@ -85,7 +86,7 @@ impl Imported {
         });
     }
 
-    /// Name files that the input named as they are called from the scenario's folder.
+    /// Converts names of files in the input to paths relative to the scenario's folder.
     pub fn relocate(&mut self, path: &dyn Fn(&str) -> String) {
         for_each_file(&mut self.scenario, &mut |file| {
             if let BodyFile::Given(name) = file {
@@ -112,12 +113,12 @@ fn for_each_file(scenario: &mut Scenario, act: &mut dyn FnMut(&mut BodyFile)) {
     }
 }
 
-/// What to tell, each once, with how often it was so.
+/// Notes for the user, each once, with the number of times it occurred.
 #[derive(Clone, Debug, Default)]
 struct Notes(Vec<(String, usize)>);
 
 impl Notes {
-    /// Note something, in one line: control characters become spaces.
+    /// Adds a note of one line: control characters become spaces.
     fn add(&mut self, line: impl Into<String>) {
         let mut line = line.into();
         if line.contains(char::is_control) {
@@ -138,7 +139,7 @@ impl Notes {
     }
 }
 
-/// A file of rows, with a line of names.
+/// A data file of rows, with a header line.
 fn rows<const N: usize>(names: &[&str; N], rows: impl Iterator<Item = [String; N]>) -> Vec<u8> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     let written = writer.write_record(names).and_then(|()| {

@@ -1,7 +1,7 @@
-//! Access logs: what was asked for, at its time.
+//! Access logs: their requests, replayed at the recorded times.
 //!
-//! Lines are read by what is in them, a request in quotes and a time, by names, in JSON or below
-//! `#Fields`, or by the format that the server was given.
+//! Lines are parsed by their content (a request in quotes and a time, names, JSON, or columns of
+//! `#Fields`), or by the log format of the server if it is given.
 
 mod format;
 mod json;
@@ -18,28 +18,28 @@ use format::Format;
 use line::{Line, Why};
 use w3c::Columns;
 
-/// How many lines of a kind that cannot be read are named.
+/// The largest number of unreadable lines of one kind that are named.
 const NAMED_MAX: usize = 5;
 const SECOND: i64 = 1_000_000;
-/// No replay lasts longer.
+/// The longest replay.
 const YEAR: i64 = 365 * 86_400 * SECOND;
 
 /// How a log is replayed.
 #[derive(Clone, Debug, Default)]
 pub struct LogOptions {
-    /// `http://host:port`: a log does not say it.
+    /// `http://host:port`, which a log does not contain.
     pub target: Option<String>,
-    /// How much faster than recorded; above 0.
+    /// The factor by which the replay is faster than the recording; above 0.
     pub speed: Option<f64>,
-    /// nginx's `log_format` or Apache's `LogFormat`, or `common` or `combined`; without it lines
-    /// are read by what is in them.
+    /// nginx's `log_format` or Apache's `LogFormat`, or `common` or `combined`; `None` to parse
+    /// lines by their content.
     pub format: Option<String>,
 }
 
-/// Read a log.
+/// Imports a log.
 ///
 /// # Errors
-/// When no line of it is a request, or the target is no address, or the format says too little.
+/// No line is a request, or the target is no address, or the format lacks needed fields.
 pub fn import(text: &str, options: &LogOptions) -> Result<Imported, ImportError> {
     let mut notes = Notes::default();
     let target = match &options.target {
@@ -92,7 +92,7 @@ pub fn import(text: &str, options: &LogOptions) -> Result<Imported, ImportError>
     Ok(Imported { scenario, files, notes })
 }
 
-/// All lines that are requests. The others are reported by kinds.
+/// All lines that are requests. The others are reported by kind.
 fn read(text: &str, format: Option<&Format>, notes: &mut Notes) -> Result<Vec<Line>, ImportError> {
     let mut lines = Vec::new();
     let mut columns = Columns::default();
@@ -132,7 +132,7 @@ fn read(text: &str, format: Option<&Format>, notes: &mut Notes) -> Result<Vec<Li
     Ok(lines)
 }
 
-/// Lines of a kind that cannot be read.
+/// Lines of one kind that cannot be read.
 struct Unread<'a> {
     why: Why,
     example: &'a str,
@@ -157,7 +157,7 @@ fn counted(count: usize, name: &str) -> String {
     if count == 1 { format!("1 {name}") } else { format!("{count} {name}s") }
 }
 
-/// Times in whole seconds do not say when within them: requests are spread over each evenly.
+/// Times in whole seconds have no fraction: requests are spread evenly over each second.
 fn spread(lines: &mut [Line], notes: &mut Notes) {
     if lines.iter().any(|line| line.stamp.at % SECOND != 0) {
         return;
@@ -175,13 +175,13 @@ fn spread(lines: &mut [Line], notes: &mut Notes) {
     }
 }
 
-/// A flow for each method, and what cannot be known of its requests.
+/// A flow for each method, and notes on parts of its requests that a log does not contain.
 fn flows(lines: &[Line], notes: &mut Notes) -> Vec<Flow> {
     let mut methods: BTreeMap<&str, (usize, BTreeSet<u16>)> = BTreeMap::new();
     for line in lines {
         let (count, statuses) = methods.entry(&line.method).or_default();
         *count += 1;
-        // 499 is nginx's for a client that left.
+        // 499 is nginx's code for a client that disconnected.
         statuses.extend(line.status.filter(|status| (100..499).contains(status)));
     }
     let mut flows = Vec::new();
@@ -199,7 +199,7 @@ fn flows(lines: &[Line], notes: &mut Notes) -> Vec<Flow> {
             target: Target::Verbatim("{{requests.url}}".to_owned()),
             ..Step::default()
         };
-        // Below 400 all is well without a check.
+        // A status below 400 passes without a check.
         if statuses.iter().any(|status| *status >= 400) {
             step.check.status = statuses.into_iter().collect();
             notes

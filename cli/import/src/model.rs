@@ -1,18 +1,18 @@
-//! What an import can say: the part of a scenario file that inputs have words for.
+//! The part of a scenario file that an import can write.
 //!
-//! Texts are in the scenario's own syntax, with `{{name}}` for a value; `template::plain` makes
-//! one of a text that means itself.
+//! Texts are in the scenario's syntax, with `{{name}}` for a value; `template::plain` escapes a
+//! text so that it means itself.
 
 /// A scenario.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Scenario {
-    /// What it was made of: the first line of the file.
+    /// The source of the import: the first line of the file.
     pub(crate) origin: String,
     /// `http://host:port`.
     pub(crate) target: String,
-    /// Whether users keep the cookies they are given.
+    /// Whether users keep the cookies that answers set.
     pub(crate) has_cookies: bool,
-    /// When flows begin, if the input says so.
+    /// When flows begin, if the input has times.
     pub(crate) replay: Option<Replay>,
     /// Files of rows.
     pub(crate) data: Vec<Data>,
@@ -20,7 +20,7 @@ pub(crate) struct Scenario {
     pub(crate) flows: Vec<Flow>,
 }
 
-/// Flows begin as rows of a file say.
+/// Flows begin at the times in the rows of a file.
 #[derive(Clone, Debug)]
 pub(crate) struct Replay {
     /// The rows.
@@ -29,63 +29,63 @@ pub(crate) struct Replay {
     pub(crate) column: String,
     /// The column that names the flow.
     pub(crate) flow: String,
-    /// How much faster than recorded.
+    /// The factor by which the replay is faster than the recording.
     pub(crate) speed: Option<f64>,
 }
 
 /// A file of rows.
 #[derive(Clone, Debug)]
 pub(crate) struct Data {
-    /// What the scenario calls it.
+    /// Its name in the scenario.
     pub(crate) name: String,
-    /// Beside the scenario.
+    /// Its file next to the scenario.
     pub(crate) file: String,
 }
 
 /// A sequence of steps.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Flow {
-    /// What reports call it.
+    /// Its name in reports.
     pub(crate) name: String,
-    /// How often it is chosen, unless once among the others.
+    /// How often it is chosen; `None` for 1.
     pub(crate) weight: Option<u32>,
-    /// In order.
+    /// The steps in order.
     pub(crate) steps: Vec<Step>,
 }
 
-/// A request and what becomes of its answer.
+/// A request, and the use of its answer.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Step {
-    /// Without one: method and path.
+    /// `None` for method and path.
     pub(crate) name: Option<String>,
-    /// As it is sent.
+    /// The method as sent.
     pub(crate) method: String,
-    /// What is asked for.
+    /// The path and query.
     pub(crate) target: Target,
-    /// In order; several of a name are a line each.
+    /// Headers in order; several with one name are sent as separate lines.
     pub(crate) headers: Vec<(String, String)>,
-    /// Names of headers that are not sent although they would be.
+    /// Names of default headers that are not sent.
     pub(crate) without: Vec<String>,
-    /// Sent besides those that the user keeps.
+    /// Cookies sent in addition to those that the user keeps.
     pub(crate) cookies: Vec<(String, String)>,
-    /// The content.
+    /// The body.
     pub(crate) body: Option<Body>,
-    /// What must hold of the answer.
+    /// The checks of the answer.
     pub(crate) check: Check,
-    /// What is kept of the answer.
+    /// The values captured from the answer.
     pub(crate) captures: Vec<Capture>,
-    /// A pause afterwards, in milliseconds.
+    /// The pause after the step, in milliseconds.
     pub(crate) think_ms: u64,
-    /// How often in a row, unless once.
+    /// How often the step is repeated; `None` for once.
     pub(crate) repeat: Option<u32>,
 }
 
-/// What a request asks for.
+/// The path and query of a request.
 #[derive(Clone, Debug)]
 pub(crate) enum Target {
     /// A path, and a query of names and values that are percent-encoded when sent.
     Path { path: String, query: Vec<(String, String)> },
-    /// Path and query as they are sent.
+    /// Path and query, sent without encoding.
     Verbatim(String),
 }
 
@@ -95,7 +95,7 @@ impl Default for Target {
     }
 }
 
-/// The content of a request.
+/// The body of a request.
 #[derive(Clone, Debug)]
 pub(crate) enum Body {
     Text(String),
@@ -105,12 +105,12 @@ pub(crate) enum Body {
     Multipart(Vec<Part>),
 }
 
-/// A file whose bytes are sent.
+/// A file to send.
 #[derive(Clone, Debug)]
 pub(crate) enum BodyFile {
-    /// Named by the input.
+    /// Named in the input.
     Given(String),
-    /// Made by the import.
+    /// Written by the import.
     Beside(String),
 }
 
@@ -128,20 +128,20 @@ pub(crate) struct Part {
     pub(crate) name: String,
     pub(crate) content: PartContent,
     pub(crate) filename: Option<String>,
-    /// Empty: none is sent.
+    /// Empty if none is sent.
     pub(crate) content_type: Option<String>,
-    /// Further ones, which mean themselves.
+    /// Additional headers, as literal text.
     pub(crate) headers: Vec<(String, String)>,
 }
 
-/// What is in a field of an upload.
+/// The content of an upload's field.
 #[derive(Clone, Debug)]
 pub(crate) enum PartContent {
     Text(String),
     File(BodyFile),
 }
 
-/// What must hold of an answer.
+/// The checks of an answer.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Check {
     pub(crate) status: Vec<u16>,
@@ -149,7 +149,7 @@ pub(crate) struct Check {
     pub(crate) contains: Option<String>,
     pub(crate) equals: Option<String>,
     pub(crate) length: Option<u64>,
-    /// By JSON pointer.
+    /// Values by JSON pointer.
     pub(crate) json: Vec<(String, Scalar)>,
 }
 
@@ -162,16 +162,16 @@ pub(crate) enum Scalar {
     Bool(bool),
 }
 
-/// Something to keep of an answer.
+/// A value to capture from the answer.
 #[derive(Clone, Debug)]
 pub(crate) struct Capture {
     pub(crate) name: String,
     pub(crate) source: Source,
-    /// Longest value in bytes.
+    /// The longest value in bytes.
     pub(crate) max: u32,
 }
 
-/// Where a value is in an answer. Texts mean themselves.
+/// The place of a value in an answer. Texts are literal.
 #[derive(Clone, Debug)]
 pub(crate) enum Source {
     Header(String),

@@ -1,4 +1,4 @@
-//! Descriptions of APIs in OpenAPI 3: a flow for each operation, with made-up parameters.
+//! OpenAPI 3 descriptions: one flow for each operation, with generated parameters.
 
 mod document;
 mod fit;
@@ -27,14 +27,13 @@ use server::Servers;
 use style::{Pair, Style};
 
 const METHODS: [&str; 8] = ["get", "put", "post", "delete", "options", "head", "patch", "trace"];
-/// What `2XX` is taken for.
+/// The codes that `2XX` stands for.
 const GOOD: [u16; 7] = [200, 201, 202, 203, 204, 205, 206];
 
-/// Read a description, JSON or YAML. `target` is the server where it is not the first that the
-/// description names.
+/// Imports a description in JSON or YAML. `target` replaces the first server of the description.
 ///
 /// # Errors
-/// When it is no OpenAPI 3 with operations, or its server cannot be loaded.
+/// The text is not an OpenAPI 3 description with operations, or uringbench cannot load its server.
 pub fn import(text: &str, target: Option<&str>) -> Result<Imported, ImportError> {
     let document = Document::read(text)?;
     let mut notes = Notes::default();
@@ -75,7 +74,7 @@ pub fn import(text: &str, target: Option<&str>) -> Result<Imported, ImportError>
     Ok(Imported { scenario, files: Vec::new(), notes: reader.notes })
 }
 
-/// Where an operation is.
+/// The place of an operation.
 struct Place<'a> {
     origin: &'a str,
     path: &'a str,
@@ -102,7 +101,7 @@ impl<'a> Reader<'a> {
         self.notes.add(format!("{method} {}: {note}", place.path));
     }
 
-    /// References to other files are not followed.
+    /// Notes that references to other files are not followed.
     fn note_foreign(&mut self, value: &Value) {
         let mut all = vec![value];
         while let Some(value) = all.pop() {
@@ -187,7 +186,7 @@ impl<'a> Reader<'a> {
         self.add_flow(name, step);
     }
 
-    /// The other requests that an operation describes.
+    /// Notes the other requests that an operation describes.
     fn note_unasked(&mut self, place: &Place<'_>, operation: &Value) {
         let has_any = |value: &Value| value.as_object().is_some_and(|all| !all.is_empty());
         if operation.get("callbacks").is_some_and(has_any) {
@@ -214,7 +213,7 @@ impl<'a> Reader<'a> {
         self.flows.push(Flow { name, weight: None, steps: vec![step] });
     }
 
-    /// Those of the operation, and those of its path that it does not describe anew.
+    /// The parameters of the operation, and those of its path that it does not override.
     fn parameters(&self, item: &'a Value, operation: &'a Value) -> Vec<Parameter<'a>> {
         let mut parameters: Vec<Parameter<'a>> = Vec::new();
         for owner in [operation, item] {
@@ -253,7 +252,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The first way to be let in that is described.
+    /// Adds the first authentication that is described.
     fn secure(
         &mut self,
         place: &Place<'_>,
@@ -304,7 +303,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The good ones that are described.
+    /// The described status codes of success.
     fn statuses(&self, operation: &Value) -> Vec<u16> {
         let responses = operation.get("responses").and_then(Value::as_object);
         let keys = || responses.into_iter().flat_map(|responses| responses.keys());
@@ -327,7 +326,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Headers that OpenAPI leaves to other parts of the description.
+/// Headers that OpenAPI describes in other places.
 fn is_of_others(name: &str) -> bool {
     ["Accept", "Content-Type", "Authorization"].iter().any(|other| name.eq_ignore_ascii_case(other))
 }

@@ -1,4 +1,4 @@
-//! Any text, taken for each of the inputs: none panics, and every note is one line.
+//! Imports any text with each of the importers: none panics, and every note is one line.
 #![no_main]
 
 use uringbench_import::{curl, har, hurl, log, openapi, vegeta};

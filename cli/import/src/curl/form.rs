@@ -1,43 +1,43 @@
-//! What `-F` of curl describes: a field of a form, with its quotes, escapes and parameters.
+//! Descriptions of form fields by curl's `-F`, with their quotes, escapes and parameters.
 //!
-//! It reads the description as curl does (its manual under `--form`, `tool_formparse.c` of 8.x)
-//! and keeps the parts that curl would warn of and leave out. Opening files, and what becomes of
-//! the parts, is the caller's matter: the importer and the command line share it.
+//! It parses the description as curl does (its manual under `--form`, `tool_formparse.c` of 8.x),
+//! and keeps the parts that curl would leave out with a warning. The callers, the importer and the
+//! command line, open the files and use the parts.
 
 /// A field of a form.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Field {
     /// The field's name, not empty.
     pub name: String,
-    /// What it holds: one part, or one for each file.
+    /// Its content: one part, or one for each file.
     pub parts: Vec<FieldPart>,
-    /// Stretches of the description that curl leaves out with a warning.
+    /// Parts of the description that curl leaves out with a warning.
     pub left_out: Vec<String>,
 }
 
 /// A value or a file of a field.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FieldPart {
-    /// What is sent.
+    /// The content to send.
     pub content: FieldContent,
     /// `type=`: a media type with its parameters.
     pub content_type: Option<String>,
     /// `filename=`.
     pub filename: Option<String>,
-    /// `headers=`, in their order.
+    /// `headers=`, in order.
     pub headers: Vec<FieldHeader>,
     /// `encoder=`.
     pub encoder: Option<String>,
 }
 
-/// What a part holds.
+/// The content of a part.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FieldContent {
-    /// This text.
+    /// Literal text.
     Text(String),
-    /// `@`: a file, sent under its name.
+    /// `@`: a file, sent with its name.
     File(String),
-    /// `<`: what is in a file, sent as a value.
+    /// `<`: the content of a file, sent as a value.
     TextOf(String),
 }
 
@@ -51,11 +51,11 @@ pub enum FieldHeader {
 }
 
 impl Field {
-    /// Read a description: `name=value`, `name=@file`, `name=@one,two` or `name=<file`, with
-    /// `;type=`, `;filename=`, `;headers=` and `;encoder=` behind it.
+    /// Parses a description: `name=value`, `name=@file`, `name=@one,two` or `name=<file`, followed
+    /// by `;type=`, `;filename=`, `;headers=` and `;encoder=`.
     ///
     /// # Errors
-    /// What curl refuses, and forms within forms: cause and fix in one line.
+    /// Descriptions that curl rejects, and forms in forms: cause and fix in one line.
     pub fn parse(text: &str) -> Result<Self, String> {
         let (name, rest) = text.split_once('=').ok_or("it has no `=`: write name=content")?;
         if rest.starts_with('(') || (name.is_empty() && rest.starts_with(')')) {
@@ -86,10 +86,10 @@ impl Field {
         Ok(Self { name: name.to_owned(), parts, left_out: cursor.left_out })
     }
 
-    /// A field of `--form-string`: all behind the `=` is its value.
+    /// A field of `--form-string`: the whole text after the `=` is its value.
     ///
     /// # Errors
-    /// Without a name or an `=`.
+    /// The name or the `=` is missing.
     pub fn literal(text: &str) -> Result<Self, String> {
         match text.split_once('=') {
             Some((name, value)) if !name.is_empty() => Ok(Self {
@@ -109,7 +109,7 @@ impl Field {
 }
 
 impl FieldPart {
-    /// The media type that is sent: the given one, or as curl knows it by a file's name.
+    /// The media type to send: the given one, or curl's default for the name of the file.
     pub fn media_type(&self) -> Option<&str> {
         let path = match &self.content {
             FieldContent::File(path) => Some(path.as_str()),
@@ -120,7 +120,7 @@ impl FieldPart {
     }
 }
 
-/// The types that curl knows by the end of a file's name, in any case of letters.
+/// curl's media types by file extension, upper or lower case.
 fn by_name(name: &str) -> Option<&'static str> {
     const TYPES: [(&str, &str); 10] = [
         (".gif", "image/gif"),
@@ -138,14 +138,14 @@ fn by_name(name: &str) -> Option<&'static str> {
     TYPES.iter().find(|(end, _)| name.ends_with(end)).map(|(_, kind)| *kind)
 }
 
-/// What of a description has not been read yet.
+/// The rest of a description.
 struct Cursor<'a> {
     rest: &'a str,
     left_out: Vec<String>,
 }
 
 impl<'a> Cursor<'a> {
-    /// Content and parameters, up to the end or to `end`.
+    /// Parses content and parameters, up to the end or to `end`.
     fn part(
         &mut self,
         end: Option<char>,
@@ -160,7 +160,7 @@ impl<'a> Cursor<'a> {
             headers: Vec::new(),
             encoder: None,
         };
-        // Where a type began that may go on: `type=text/plain; charset=utf-8`.
+        // The start of a type that may continue: `type=text/plain; charset=utf-8`.
         let mut open: Option<&'a str> = None;
         while let Some(after) = self.rest.strip_prefix(';') {
             self.rest = after;
@@ -196,14 +196,14 @@ impl<'a> Cursor<'a> {
         Ok(part)
     }
 
-    /// The type that begins at `from` and goes on up to the next `;` or `end`.
+    /// The type from `from` up to the next `;` or `end`.
     fn type_from(&mut self, from: &'a str, end: Option<char>) -> Option<String> {
         let stop = self.rest.find(|c| is_end(c, end)).unwrap_or(self.rest.len());
         self.rest = &self.rest[stop..];
         Some(from[..from.len() - self.rest.len()].trim_end_matches(is_blank).to_owned())
     }
 
-    /// A word in quotes, or up to the next `;` or `end` without blanks at its end.
+    /// A quoted word, or the text up to the next `;` or `end` without trailing blanks.
     fn word(&mut self, end: Option<char>) -> String {
         let (word, after) = match quoted(self.rest) {
             Some((word, after)) => (Some(word), after),
@@ -228,7 +228,7 @@ impl<'a> Cursor<'a> {
         self.rest = self.rest.trim_start_matches(is_blank);
     }
 
-    /// Consume `prefix`, in any case of letters, if it comes next.
+    /// Consumes `prefix`, in upper or lower case, if it comes next.
     fn take(&mut self, prefix: &str) -> bool {
         let is_next =
             self.rest.get(..prefix.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(prefix));
@@ -247,8 +247,8 @@ fn is_end(c: char, end: Option<char>) -> bool {
     c == ';' || Some(c) == end
 }
 
-/// A word in double quotes, in which `\"` and `\\` are escapes, and what stands behind it. Without
-/// a closing quote it is none.
+/// A word in double quotes, in which `\"` and `\\` are escapes, and the text after it. `None` if
+/// the closing quote is missing.
 fn quoted(text: &str) -> Option<(String, &str)> {
     let mut word = String::new();
     let mut rest = text.strip_prefix('"')?;
@@ -266,7 +266,7 @@ fn quoted(text: &str) -> Option<(String, &str)> {
     }
 }
 
-/// A type is two words with a `/` between them.
+/// Checks that a type is two words with a `/` between them.
 fn check_type(text: &str) -> Result<(), String> {
     let good = text.split_once('/').is_some_and(|(major, minor)| {
         let minor = minor.split([';', ',', ' ', '\n']).next().unwrap_or_default();
@@ -286,7 +286,7 @@ fn check_type(text: &str) -> Result<(), String> {
 mod tests {
     use super::*;
 
-    /// Content, type, file name and what is left out.
+    /// Content, type, file name and the parts left out.
     fn read(text: &str) -> String {
         let field = match Field::parse(text) {
             Ok(field) => field,

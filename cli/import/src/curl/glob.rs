@@ -1,31 +1,31 @@
-//! Addresses with patterns, `{a,b}` and `[1-3]`, of which curl makes several.
+//! Addresses with the patterns `{a,b}` and `[1-3]`, which curl expands to several addresses.
 
 use crate::template::{self, Piece};
 
-/// More addresses are a load of their own, and no steps.
+/// The largest number of addresses: more would be a load test of their own, not steps.
 const ADDRESSES_MAX: usize = 100;
 
-/// Why an address is not made several.
+/// Why an address is not expanded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum GlobError {
-    /// curl refuses it.
+    /// curl rejects the pattern.
     Bad,
-    /// More than can be steps.
+    /// It gives more addresses than there may be steps.
     TooMany,
 }
 
-/// What stands at a place of an address: the texts to choose from, one where there is no choice.
+/// The choices for one part of an address; a single text if there is no choice.
 type Choices = Vec<String>;
 
-/// A character, or a value that is not looked into.
+/// A character, or a value that is kept as it is.
 #[derive(Clone, Debug)]
 enum Token {
     Char(char),
     Value(String),
 }
 
-/// The addresses that curl makes of one, the last pattern changing first. All is in the
-/// scenario's syntax.
+/// The addresses to which curl expands one, with the last pattern changing first. All texts are in
+/// the scenario's syntax.
 pub(super) fn addresses(address: &str) -> Result<Vec<String>, GlobError> {
     let mut tokens = Vec::new();
     for piece in template::pieces(address) {
@@ -67,7 +67,7 @@ fn places(tokens: &[Token]) -> Result<Vec<Vec<Piece>>, GlobError> {
             '[' if literal_len(&rest) > 0 => {
                 let len = literal_len(&rest);
                 places.push(literal(rest[..len].to_owned()));
-                // All of it is ASCII.
+                // The pattern contains only ASCII.
                 at += len;
             }
             '{' | '[' => {
@@ -90,7 +90,7 @@ fn places(tokens: &[Token]) -> Result<Vec<Vec<Piece>>, GlobError> {
     Ok(places)
 }
 
-/// The characters up to the next value.
+/// The text up to the next value.
 fn text(tokens: &[Token]) -> String {
     let chars = tokens.iter().map_while(|token| match token {
         Token::Char(c) => Some(*c),
@@ -99,7 +99,7 @@ fn text(tokens: &[Token]) -> String {
     chars.collect()
 }
 
-/// The length of what looks like a pattern and is none: `[]`, and an IPv6 address.
+/// The length of text that looks like a pattern but is none: `[]`, and an IPv6 address.
 fn literal_len(text: &str) -> usize {
     let Some(end) = text.find(']') else { return 0 };
     let inner = &text[1..end];
@@ -108,7 +108,7 @@ fn literal_len(text: &str) -> usize {
     if inner.is_empty() || is_address { end + 1 } else { 0 }
 }
 
-/// `{a,b}`: its texts, and how many characters it takes.
+/// `{a,b}`: its choices, and its length in characters.
 fn set(text: &str) -> Option<(Choices, usize)> {
     let mut choices = vec![String::new()];
     let mut chars = text.chars().enumerate().skip(1);
@@ -129,7 +129,7 @@ fn set(text: &str) -> Option<(Choices, usize)> {
     None
 }
 
-/// `[1-3]`, `[001-100:10]`, `[a-z]`, `[a-z:2]`: its texts, and how many characters it takes.
+/// `[1-3]`, `[001-100:10]`, `[a-z]`, `[a-z:2]`: its choices, and its length in characters.
 fn range(text: &str) -> Option<(Choices, usize)> {
     let inner = text[1..].split_once(']')?.0;
     let (bounds, step) = match inner.split_once(':') {
@@ -156,7 +156,7 @@ fn range(text: &str) -> Option<(Choices, usize)> {
     let mut choices = Vec::new();
     let mut next = Some(from);
     while let Some(value) = next.filter(|value| *value <= to) {
-        // One more than there may be is enough to refuse them.
+        // One more than the limit is enough to reject them.
         if choices.len() > ADDRESSES_MAX {
             break;
         }

@@ -1,17 +1,17 @@
-//! What a command reads besides its words: files, and its stdin.
+//! The inputs of a command other than its words: files and its stdin.
 
 use crate::template::{self, plain};
 use crate::{ImportError, Read};
 
 use super::shell::Stdin;
 
-/// What a command can read.
+/// The inputs of a command.
 pub(super) struct Input<'a> {
     pub(super) read: Read<'a>,
     pub(super) stdin: Stdin,
 }
 
-/// The name of a file, in which no variable can stand.
+/// The name of a file, which may not contain a variable.
 pub(super) fn name(file: &str) -> Result<String, ImportError> {
     template::constant(file).ok_or_else(|| {
         let file = crate::shown(file);
@@ -25,7 +25,7 @@ impl Input<'_> {
         (self.read)(&name(file)?).map_err(|why| ImportError(format!("{option}: {why}")))
     }
 
-    /// The text of a file, which means itself.
+    /// The text of a file, escaped so that it means itself.
     pub(super) fn text(&self, file: &str, option: &str) -> Result<String, ImportError> {
         String::from_utf8(self.bytes(file, option)?).map_err(|_| {
             let file = crate::shown(file);
@@ -38,12 +38,12 @@ impl Input<'_> {
         })
     }
 
-    /// The text of a file or, where its name is `-`, of stdin, in the scenario's syntax.
+    /// The text of a file, or of stdin if its name is `-`, in the scenario's syntax.
     pub(super) fn text_of(&self, file: &str, option: &str) -> Result<String, ImportError> {
         self.stdin(file, option).unwrap_or_else(|| Ok(plain(&self.text(file, option)?)))
     }
 
-    /// What stdin holds, in the scenario's syntax, if `file` means that.
+    /// The content of stdin in the scenario's syntax, if `file` names stdin.
     pub(super) fn stdin(&self, file: &str, option: &str) -> Option<Result<String, ImportError>> {
         let is_stdin = file == "-" || (file == "." && option == "-T");
         let option = match option {

@@ -1,18 +1,19 @@
-//! The options of curl (8.x), and what becomes of each.
+//! The options of curl (8.x), and how each is imported.
 
 use super::Act::{self, Left};
 
-/// An option that was recognised.
+/// A known option.
 #[derive(Clone, Copy)]
 pub(super) struct Known {
     /// With its dashes.
     pub(super) name: &'static str,
-    /// Whether a word belongs to it.
+    /// Whether it takes a value.
     pub(super) takes_value: bool,
     pub(super) act: Act,
 }
 
-/// Options that become part of the scenario: long and short name, whether a value follows.
+/// Options that become part of the scenario: long name, short name, whether it takes a value,
+/// effect.
 const TAKEN: [(&str, char, bool, Act); 37] = [
     ("--request", 'X', true, Act::Method),
     ("--header", 'H', true, Act::Header),
@@ -71,8 +72,8 @@ const CHANGED: &str = "what it changes in the request is not taken over: write t
 const NOT_READ: &str = "what is in that file is not known here: write it as options";
 const LIMIT: &str = "load and time limits are the run's matter: -n, -d, -R and --timeout";
 
-/// Options that cannot be taken over, each with why; a `=` behind the name means that a value
-/// follows, a letter before it is its short form.
+/// Options that cannot be imported, each with the reason; a `=` after the name means that it takes
+/// a value, a letter before it is its short form.
 const LEFT: [(&str, &str); 10] = [
     (
         OUTPUT,
@@ -149,7 +150,7 @@ const LEFT: [(&str, &str); 10] = [
     ),
 ];
 
-/// Options that cannot be taken over: name, letter, whether a value follows, and why.
+/// Options that cannot be imported: name, letter, whether it takes a value, and the reason.
 fn left() -> impl Iterator<Item = (&'static str, Option<char>, bool, &'static str)> {
     LEFT.iter().flat_map(|(why, names)| {
         names.split_whitespace().map(move |entry| {
@@ -161,7 +162,7 @@ fn left() -> impl Iterator<Item = (&'static str, Option<char>, bool, &'static st
     })
 }
 
-/// The option of this name, `--long`, the beginning of one alone, or `-s`.
+/// Finds an option by its long name, by an unambiguous prefix of it, or by its letter.
 pub(super) fn known(name: &str) -> Option<Known> {
     let taken = TAKEN.iter().map(|&(name, letter, takes_value, act)| {
         (Some(letter).filter(|c| *c != '\0'), Known { name, takes_value, act })
@@ -182,7 +183,7 @@ pub(super) fn known(name: &str) -> Option<Known> {
             begun.push(known);
         }
     }
-    // Several begin so: curl asks which is meant.
+    // For an ambiguous prefix curl asks for the full name.
     match begun.as_slice() {
         [only] => Some(*only),
         _ => None,

@@ -1,6 +1,6 @@
-//! A field of a form that `-F` describes, made the parts of a scenario's body.
+//! Converts a form field of `-F` to parts of a scenario's body.
 //!
-//! How the description is read is decided in `form`.
+//! The module `form` parses the description.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -14,7 +14,7 @@ use super::build::given;
 use super::form::{Field, FieldContent, FieldHeader, FieldPart};
 use super::input::Input;
 
-/// The parts of a field of a form.
+/// The parts of a form field.
 pub(super) fn of(
     field: &Field,
     input: &Input<'_>,
@@ -89,14 +89,14 @@ fn part(
             headers.push((header, value));
         }
     }
-    // Of a value with a file's name curl sends no type that it does not know.
+    // For a value with a file name curl sends no type that it does not know.
     if content_type.is_none() && filename.is_some() && is_value {
         content_type = Some(String::new());
     }
     Ok(Part { name: name.to_owned(), content, filename, content_type, headers })
 }
 
-/// The headers that a part is given, `Content-Type` among them.
+/// The headers of a part, `Content-Type` included.
 fn part_headers(
     name: &str,
     part: &FieldPart,
@@ -125,7 +125,7 @@ fn part_headers(
     Ok(headers)
 }
 
-/// A parameter of a part, in which no variable can stand.
+/// A parameter of a part, which may not contain a variable.
 fn constant_of(name: &str, text: &str) -> Result<String, ImportError> {
     template::constant(text).ok_or_else(|| {
         ImportError::new(format!("-F {name}: a variable stands in a parameter: write it out"))

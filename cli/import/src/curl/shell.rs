@@ -1,7 +1,7 @@
-//! A paste cut into commands, as a shell would run them: one line, several, or a script.
+//! Splits pasted text into commands as a shell does: one line, several, or a script.
 //!
-//! It decides which words belong together and where a command's stdin comes from. Nothing is run:
-//! what would have to be is named.
+//! It decides which words form a command and what its stdin is. It runs nothing, and reports
+//! commands that would have to run.
 
 use crate::ImportError;
 
@@ -12,27 +12,27 @@ use super::words::{Lexer, Token, Word};
 pub(super) struct Command {
     /// In the scenario's syntax.
     pub(super) words: Vec<String>,
-    /// As it stands in the text.
+    /// The text of the command.
     pub(super) source: String,
     pub(super) stdin: Stdin,
     pub(super) joint: Joint,
 }
 
-/// Where a command reads from.
+/// The stdin of a command.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) enum Stdin {
-    /// Whatever the shell has.
+    /// The shell's stdin.
     #[default]
     Unknown,
     /// This text, in the scenario's syntax.
     Text(String),
     /// A file.
     File(String),
-    /// What this command prints.
+    /// The output of this command.
     Pipe(String),
 }
 
-/// How a command follows the one before it.
+/// How a command is joined to the one before it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Joint {
     #[default]
@@ -41,32 +41,32 @@ pub(super) enum Joint {
     Or,
     /// `|`
     Pipe,
-    /// `&`; glued if no blank is beside it.
+    /// `&`; glued if no blank is next to it.
     Background { is_glued: bool },
 }
 
-/// Commands, and what was read in another way than a shell reads it.
+/// Commands, and notes on syntax that is read differently from a shell.
 #[derive(Debug, Default)]
 pub(super) struct Script {
     pub(super) commands: Vec<Command>,
     pub(super) notes: Vec<String>,
 }
 
-/// Words that make a loop or a condition of commands.
+/// Keywords of loops and conditions.
 const KEYWORDS: [&str; 16] = [
     "for", "while", "until", "if", "then", "elif", "else", "fi", "case", "select", "function",
     "do", "done", "{", "}", "!",
 ];
 
-/// A heredoc whose lines have not come yet.
+/// A heredoc whose lines follow later.
 struct Heredoc {
-    /// The number of the command that reads it.
+    /// The index of the command that reads it.
     command: usize,
     end: Word,
     has_tabs: bool,
 }
 
-/// Cut a text into commands.
+/// Splits a text into commands.
 pub(super) fn script(text: &str) -> Result<Script, ImportError> {
     let mut reader = Reader {
         text,
@@ -97,9 +97,9 @@ struct Reader<'a> {
     text: &'a str,
     lexer: Lexer<'a>,
     command: Command,
-    /// Where the command begins in the text.
+    /// The start of the command in the text.
     begin: usize,
-    /// Of the line that is being read.
+    /// The heredocs of the current line.
     heredocs: Vec<Heredoc>,
     script: Script,
 }
@@ -153,7 +153,7 @@ impl Reader<'_> {
                      name that"
                 )));
             }
-            // `<&`, and the output, which nobody reads.
+            // `<&`, and redirected output, which is ignored.
             _ => {
                 self.drop_stream(operator);
                 self.operand(operator)?;
@@ -162,7 +162,7 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// Leave out the number of a stream right before an operator, as in `2>`.
+    /// Removes the number of a stream directly before an operator, as in `2>`.
     fn drop_stream(&mut self, operator: &str) {
         let is_number =
             |text: &String| text.len() == 1 && text.starts_with(|c: char| c.is_ascii_digit());
@@ -173,7 +173,7 @@ impl Reader<'_> {
         }
     }
 
-    /// The word behind an operator.
+    /// The word after an operator.
     fn operand(&mut self, operator: &str) -> Result<Word, ImportError> {
         match self.lexer.token()? {
             Some(Token::Word(word)) => Ok(word),
@@ -188,22 +188,22 @@ impl Reader<'_> {
         self.begin = self.at() - operator.len();
     }
 
-    /// The command ends here; `joint` leads to the next one.
+    /// Ends the command; `joint` leads to the next one.
     fn end(&mut self, joint: Joint) {
         let source = self.text[self.begin..self.at()].trim();
         let source = source.trim_end_matches([';', '&', '|']).trim_end().to_owned();
         let next = Command { joint, ..Command::default() };
         let mut command = Command { source, ..std::mem::replace(&mut self.command, next) };
-        // A prompt that was copied along.
+        // A prompt that was copied with the command.
         let is_prompt = |word: &String| word == "$" || word == "%";
         let prompts = command.words.iter().take_while(|word| is_prompt(word)).count();
         command.words.drain(..prompts);
         if command.words.is_empty() {
-            // A line end behind `|` ends nothing.
+            // A line end after `|` does not end the command.
             self.command.joint = if joint == Joint::Next { command.joint } else { joint };
             return;
         }
-        // Without blanks around the `&` it belongs to an address, and so does what follows.
+        // Without blanks around it, `&` belongs to an address, and so does the text after it.
         if command.joint != (Joint::Background { is_glued: true }) && self.sets(&mut command.words)
         {
             return;
@@ -215,8 +215,8 @@ impl Reader<'_> {
         self.script.commands.push(command);
     }
 
-    /// Whether a command does nothing but set variables; those that are set for a command alone
-    /// are left out of its words.
+    /// Whether a command only sets variables; assignments before a command are removed from its
+    /// words.
     fn sets(&mut self, words: &mut Vec<String>) -> bool {
         let exported = usize::from(words.first().is_some_and(|word| word == "export"));
         let set: Vec<(String, String)> = words[exported..]
@@ -234,7 +234,7 @@ impl Reader<'_> {
         false
     }
 
-    /// The lines of heredocs stand behind the line that names them.
+    /// Reads the lines of heredocs, which follow the line that names them.
     fn read_heredocs(&mut self) -> Result<(), ImportError> {
         for Heredoc { command, end, has_tabs } in std::mem::take(&mut self.heredocs) {
             let text = self.lexer.heredoc(&end.text, end.is_quoted, has_tabs)?;

@@ -1,17 +1,17 @@
-//! A text cut into words and what stands between them, as a POSIX shell and bash's `$'…'` do it.
+//! Splits text into words and operators as a POSIX shell does, with bash's `$'…'`.
 //!
-//! Words come out in the scenario's syntax: a variable of the shell becomes `{{env NAME}}`.
+//! Words are in the scenario's syntax: a shell variable becomes `{{env NAME}}`.
 
 use std::collections::HashMap;
 
 use crate::ImportError;
 use crate::template;
 
-/// What a stretch of the text is.
+/// A token of the text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Token {
     Word(Word),
-    /// What stands between words: `;`, `&&`, `<<` and so on, or a line end.
+    /// An operator between words (`;`, `&&`, `<<`, …) or a line end.
     Operator(&'static str),
 }
 
@@ -19,30 +19,30 @@ pub(super) enum Token {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Word {
     pub(super) text: String,
-    /// Whether any of it was quoted.
+    /// Whether a part of it was quoted.
     pub(super) is_quoted: bool,
 }
 
-/// Longer ones come before those they begin with.
+/// Longer operators come before their prefixes.
 const OPERATORS: [&str; 19] = [
     "<<<", "<<-", "<<", "<(", "<&", "<", "&>>", "&>", "&&", "&", ">>", ">(", ">&", ">|", ">", "||",
     "|&", "|", ";",
 ];
 
-/// Reads token by token.
+/// Reads one token after another.
 #[derive(Debug, Default)]
 pub(super) struct Lexer<'a> {
     rest: &'a str,
-    /// The word so far, in the scenario's syntax.
+    /// The current word so far, in the scenario's syntax.
     text: String,
-    /// What follows in it and means itself.
+    /// The literal bytes that follow in it.
     bytes: Vec<u8>,
-    /// Whether a word has begun: an empty one needs quotes.
+    /// Whether a word has begun: an empty word needs quotes.
     has_word: bool,
     is_quoted: bool,
     /// Variables that the text itself sets, in the scenario's syntax.
     variables: HashMap<String, String>,
-    /// What was read in another way than a shell reads it.
+    /// Notes on syntax that is read differently from a shell.
     notes: Vec<String>,
 }
 
@@ -51,17 +51,17 @@ impl<'a> Lexer<'a> {
         Self { rest: text, ..Self::default() }
     }
 
-    /// What has not been read yet.
+    /// The rest of the text.
     pub(super) const fn rest(&self) -> &'a str {
         self.rest
     }
 
-    /// What was read in another way than a shell reads it.
+    /// Takes the notes on syntax that is read differently from a shell.
     pub(super) fn take_notes(&mut self) -> Vec<String> {
         std::mem::take(&mut self.notes)
     }
 
-    /// Let `$NAME` mean `value`, which is in the scenario's syntax.
+    /// Sets `$NAME` to `value`, which is in the scenario's syntax.
     pub(super) fn set(&mut self, name: &str, value: &str) {
         self.variables.insert(name.to_owned(), value.to_owned());
     }
@@ -98,7 +98,7 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    /// The lines up to `end`, of a heredoc; `is_plain` if they mean themselves.
+    /// The lines of a heredoc up to `end`; `is_plain` if nothing in them is expanded.
     pub(super) fn heredoc(
         &mut self,
         end: &str,
@@ -132,7 +132,7 @@ impl<'a> Lexer<'a> {
         text
     }
 
-    /// All of the text, with its variables and escapes worked out as between double quotes.
+    /// All of the text, expanded as between double quotes.
     fn expanded(&mut self) -> Result<String, ImportError> {
         while let Some(c) = self.next() {
             match c {
@@ -156,7 +156,7 @@ impl<'a> Lexer<'a> {
         Some(c)
     }
 
-    /// Consume `prefix` if it comes next.
+    /// Consumes `prefix` if it comes next.
     fn take(&mut self, prefix: &str) -> bool {
         let after = self.rest.strip_prefix(prefix);
         self.rest = after.unwrap_or(self.rest);
@@ -172,7 +172,7 @@ impl<'a> Lexer<'a> {
         self.bytes.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
     }
 
-    /// The word that ends here, if one had begun.
+    /// Ends the current word and returns it, if one had begun.
     fn word(&mut self) -> Result<Option<Word>, ImportError> {
         self.flush()?;
         let text = std::mem::take(&mut self.text);
@@ -191,7 +191,7 @@ impl<'a> Lexer<'a> {
         Ok(())
     }
 
-    /// A character of a word, or a quoted stretch of it.
+    /// Adds a character or a quoted part to the word.
     fn part(&mut self, c: char) -> Result<(), ImportError> {
         match c {
             '\\' if self.take("\r\n") || self.take("\n") => {}
@@ -254,8 +254,8 @@ impl<'a> Lexer<'a> {
         Ok(())
     }
 
-    /// Whether the brace just read begins what a shell makes several words of. In an address curl
-    /// does the same with a list, and the words come out alike.
+    /// Whether the brace just read begins a brace expansion of the shell. In an address curl
+    /// expands a list in the same way, with the same result.
     fn is_expanded_by_a_shell(&self) -> bool {
         let word = self.rest.split([' ', '\t', '\r', '\n', '\'', '"', '$']).next();
         let Some((inside, _)) = word.and_then(|word| word.split_once('}')) else { return false };
@@ -265,13 +265,13 @@ impl<'a> Lexer<'a> {
         !inside.contains('{') && (has_range || (inside.contains(',') && !is_address))
     }
 
-    /// Whether nothing but blanks is left of the line, and some are.
+    /// Whether only blanks, at least one, are left on the line.
     fn is_at_blank_end(&self) -> bool {
         let after = self.rest.trim_start_matches([' ', '\t', '\r']);
         after.len() < self.rest.len() && (after.is_empty() || after.starts_with('\n'))
     }
 
-    /// A word has begun, and it is quoted.
+    /// Begins a quoted word.
     const fn begin_quoted(&mut self) {
         self.has_word = true;
         self.is_quoted = true;
@@ -302,7 +302,7 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    /// What follows a `$`.
+    /// Reads the text after a `$`.
     fn variable(&mut self) -> Result<(), ImportError> {
         let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
         if self.rest.starts_with('(') {
@@ -333,7 +333,7 @@ impl<'a> Lexer<'a> {
             self.rest = after;
             return Ok(());
         }
-        // Otherwise the brace would be read as part of the value.
+        // Otherwise the brace would be part of the value.
         self.text.push_str(if ends_in_brace { " " } else { "" });
         self.text.push_str(&format!("{{{{env {name}}}}}"));
         self.rest = after;
@@ -351,7 +351,7 @@ impl<'a> Lexer<'a> {
                 c => self.push(c),
             }
         }
-        // A NUL ends what the quotes hold.
+        // A NUL ends the quoted text.
         if let Some(nul) = self.bytes[begin..].iter().position(|byte| *byte == 0) {
             self.bytes.truncate(begin + nul);
         }
@@ -393,12 +393,12 @@ impl<'a> Lexer<'a> {
         Ok(())
     }
 
-    /// Without a digit behind them, the escapes of numbers are none.
+    /// A numeric escape needs a digit after it.
     fn is_digit_next(&self) -> bool {
         self.rest.starts_with(|c: char| c.is_ascii_hexdigit())
     }
 
-    /// Up to `most` digits, after `first`.
+    /// Reads up to `most` digits after `first`.
     fn digits(&mut self, radix: u32, most: usize, first: u32) -> u32 {
         let mut number = first;
         for _ in 0..most {
@@ -417,7 +417,7 @@ impl<'a> Lexer<'a> {
         Ok(())
     }
 
-    /// JavaScript's escapes are of UTF-16: two of them can be one character.
+    /// JavaScript's escapes are UTF-16 units: two of them can form one character.
     fn code_point(&mut self, most: usize) -> Result<(), ImportError> {
         let mut number = self.digits(16, most, 0);
         if (0xd800..0xdc00).contains(&number) && self.rest.starts_with("\\u") {

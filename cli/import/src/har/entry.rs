@@ -1,11 +1,11 @@
-//! Entries of an archive. Exporters differ, and some write `null`, numbers or other types where
-//! the format has none: what cannot be read costs a header or an entry, never the archive.
+//! Entries of an archive. Exporters differ, and some write `null`, numbers or other types that the
+//! format does not permit: an unreadable value costs a header or an entry, never the archive.
 
 use serde_json::Value;
 
 use crate::time;
 
-/// A request and what was recorded of its answer.
+/// A request, and the recorded answer.
 #[derive(Debug, Default)]
 pub(super) struct Entry {
     /// In microseconds since 1970.
@@ -18,9 +18,9 @@ pub(super) struct Entry {
     pub(super) status: Option<u16>,
     /// The lines of `Set-Cookie`.
     pub(super) cookies_set: Vec<String>,
-    /// Whether the browser had the answer already.
+    /// Whether the answer came from the browser's cache.
     pub(super) is_cached: bool,
-    /// What of it could not be read.
+    /// The parts that could not be read.
     pub(super) unread: Vec<String>,
 }
 
@@ -43,7 +43,7 @@ pub(super) struct Param {
 }
 
 impl Entry {
-    /// Read an entry, or say what is missing in it.
+    /// Reads an entry; an error names the missing part.
     pub(super) fn read(entry: &Value) -> Result<Self, &'static str> {
         let request = entry.get("request").filter(|request| request.is_object());
         let request = request.ok_or("it has no request")?;
@@ -68,7 +68,7 @@ impl Entry {
         let status = response.and_then(|response| number(response.get("status")?));
         let set = pairs(response.and_then(|response| response.get("headers")), &mut Vec::new());
         let set = set.into_iter().filter(|(name, _)| name.eq_ignore_ascii_case("Set-Cookie"));
-        // Firefox puts several into one, a line each.
+        // Firefox joins several into one value, one per line.
         let cookies_set =
             set.flat_map(|(_, value)| value.lines().map(str::to_owned).collect::<Vec<_>>());
         Ok(Self {
@@ -78,7 +78,7 @@ impl Entry {
             url: url.to_owned(),
             headers,
             data: read,
-            // Browsers write 0 where no answer came.
+            // Browsers write 0 if there was no answer.
             status: status
                 .filter(|status| (100.0..1000.0).contains(status))
                 .map(|status| status as u16),
@@ -96,7 +96,7 @@ impl Entry {
 
 impl PostData {
     fn read(data: &Value) -> Option<Self> {
-        // Some write the text alone.
+        // Some exporters write only the text.
         if let Some(text) = data.as_str() {
             return Some(Self { text: text.to_owned(), ..Self::default() });
         }
@@ -130,7 +130,7 @@ fn pairs(list: Option<&Value>, unread: &mut Vec<String>) -> Vec<(String, String)
     match list {
         Some(Value::Array(all)) => {
             for one in all {
-                // A name alone is a header without a value.
+                // A name without a value is an empty header.
                 let value = one.get("value").map_or_else(|| Some(String::new()), text);
                 add(one.get("name").and_then(text), value);
             }
@@ -145,7 +145,7 @@ fn pairs(list: Option<&Value>, unread: &mut Vec<String>) -> Vec<(String, String)
     pairs
 }
 
-/// A text, also of a number or a boolean.
+/// A text; numbers and booleans are converted.
 fn text(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
@@ -154,7 +154,7 @@ fn text(value: &Value) -> Option<String> {
     }
 }
 
-/// A number, also of a text.
+/// A number; texts are parsed.
 fn number(value: &Value) -> Option<f64> {
     value.as_f64().or_else(|| value.as_str()?.trim().parse().ok())
 }

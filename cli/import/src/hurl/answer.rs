@@ -1,4 +1,4 @@
-//! What Hurl says of an answer, as far as a scenario's checks and captures can say it.
+//! Hurl's assertions and captures, as far as a scenario's checks and captures can express them.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,8 @@ use crate::model::{Capture, Check, Scalar, Source, Step};
 use crate::template::plain;
 use crate::{ImportError, Notes};
 
-/// Hurl has no limit; tokens are longer than the scenario's 256 bytes.
+/// The limit of a captured value: Hurl has none, and tokens are longer than the scenario's default
+/// of 256 bytes.
 const CAPTURE_MAX: u32 = 4_096;
 const PREDICATES: [&str; 30] = [
     "==",
@@ -50,7 +51,7 @@ const CANNOT: &str = "left out, checks cannot say it";
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Token {
     Word(String),
-    /// Between quotes, or backticks: without them, and with its escapes.
+    /// Between quotes or backticks, which are removed; escapes are kept.
     Text(String),
     /// Between three backticks.
     Block(String),
@@ -58,14 +59,14 @@ enum Token {
     Regex(String),
 }
 
-/// What is looked at, and how it is narrowed down.
+/// The queried part of the answer, and the filters on it.
 struct Query {
     name: String,
     argument: Option<Token>,
     filters: Vec<Token>,
 }
 
-/// Take over what an answer must be and what is kept of it.
+/// Imports the assertions and captures of an answer.
 pub(super) fn answer(
     response: &Response,
     step: &mut Step,
@@ -94,7 +95,7 @@ pub(super) fn answer(
             .add(format!("line {line}: HTTP *: statuses from 400 on are failures all the same"));
     }
     let Checks { mut check, statuses, .. } = checks;
-    // Below 400 is what is asked for anyhow.
+    // Status codes below 400 are the default check.
     let statuses = statuses.filter(|statuses| !statuses.iter().copied().eq(100..400));
     check.status = statuses.into_iter().flatten().collect();
     step.check = check;
@@ -107,7 +108,7 @@ pub(super) fn answer(
 
 struct Checks<'a> {
     check: Check,
-    /// Those that are good, if anything was said of them.
+    /// The expected status codes, if there are assertions on them.
     statuses: Option<BTreeSet<u16>>,
     names: &'a Names,
     notes: &'a mut Notes,
@@ -137,7 +138,7 @@ impl Checks<'_> {
         }
     }
 
-    /// A body that the answer must have.
+    /// Imports the body that the answer must have.
     fn body(&mut self, content: &Content) -> Result<(), ImportError> {
         let line = content.line;
         match &content.kind {
@@ -218,7 +219,7 @@ impl Checks<'_> {
         Ok(())
     }
 
-    /// Whether it can be said.
+    /// Imports a comparison; returns whether a scenario can express it.
     fn compare(
         &mut self,
         query: &Query,
@@ -279,7 +280,7 @@ impl Checks<'_> {
         Ok(true)
     }
 
-    /// A text to compare with; `None` when it has a value that this very answer gives.
+    /// A text to compare with; `None` if it contains a value from the same answer.
     fn expected(
         &mut self,
         written: &str,
@@ -378,12 +379,12 @@ fn source(
     })
 }
 
-/// Whether the scenario's reader takes it.
+/// Whether the scenario's parser accepts it as a regular expression.
 fn is_regex(text: &str) -> bool {
     Pattern::new(text).is_ok()
 }
 
-/// The pointer of a path without wildcards, `first` and `nth N` behind it included.
+/// The JSON pointer for a path without wildcards, with the filters `first` and `nth N`.
 fn json_pointer(query: &Query, filters: &[Token]) -> Option<String> {
     let Some(Token::Text(path)) = &query.argument else { return None };
     let mut pointer = pointer(&path.replace("\\\"", "\""))?;
@@ -400,7 +401,7 @@ fn json_pointer(query: &Query, filters: &[Token]) -> Option<String> {
     Some(pointer)
 }
 
-/// `$.a.b[0]['c']` as a JSON pointer; `None` for what can find several values or none.
+/// `$.a.b[0]['c']` as a JSON pointer; `None` for a path with zero or several results.
 fn pointer(path: &str) -> Option<String> {
     let mut rest = path.trim().strip_prefix('$')?;
     let mut pointer = String::new();
@@ -438,7 +439,7 @@ fn escaped(token: &str) -> String {
     token.replace('~', "~0").replace('/', "~1")
 }
 
-/// A value that a check can compare with; its texts mean themselves.
+/// A value that a check can compare with; texts are escaped so that they mean themselves.
 fn scalar(value: &serde_json::Value) -> Option<Scalar> {
     match value {
         serde_json::Value::String(text) => Some(Scalar::Text(plain(text))),
@@ -461,7 +462,7 @@ fn query(tokens: Vec<Token>) -> Option<Query> {
     Some(Query { name, argument, filters: tokens.collect() })
 }
 
-/// The words of a line, up to a comment.
+/// The words of a line up to a comment.
 fn tokens(line: &str) -> Vec<Token> {
     let mut tokens = Vec::new();
     let mut rest = if line.contains("```") { line } else { without_comment(line) }.trim_start();
@@ -472,7 +473,7 @@ fn tokens(line: &str) -> Vec<Token> {
         };
         let (token, after) =
             if let Some((text, after)) = rest.starts_with("```").then(|| closed("```")).flatten() {
-                // The word behind the backticks names a language.
+                // The word after the backticks names a language.
                 let text = text.split_once('\n').map_or(text, |(_, text)| text);
                 (Token::Block(text.to_owned()), after)
             } else if let Some((text, after)) =
@@ -495,7 +496,7 @@ fn tokens(line: &str) -> Vec<Token> {
     tokens
 }
 
-/// Where the quote stands that is not escaped.
+/// The position of the first quote that is not escaped.
 fn end_of(text: &str, quote: &str) -> Option<usize> {
     let mut is_escaped = false;
     for (at, c) in text.char_indices() {

@@ -1,29 +1,29 @@
-//! What `{{name}}` stands for in a Hurl file: a variable that was given, a capture, a function.
+//! The meaning of `{{name}}` in a Hurl file: a given variable, a capture, or a function.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::template::{Piece, join};
 use crate::{ImportError, Notes};
 
-/// Names that mean a value by themselves in a scenario.
+/// Names with a built-in meaning in a scenario.
 const BUILT_IN: [&str; 8] = ["seq", "uuid", "int", "string", "choice", "timestamp", "user", "env"];
 
-/// What is known at some point of a file.
+/// The names that are known at a point of the file.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Names {
     /// Given with the file, or by an option in it.
     variables: BTreeMap<String, String>,
     captures: BTreeSet<String>,
-    /// Captures that could not be taken over.
+    /// Captures that could not be imported.
     lost: BTreeSet<String>,
 }
 
-/// Which backslashes mean something.
+/// Which backslashes are escapes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Escapes {
-    /// None: all stand for themselves.
+    /// None of them.
     None,
-    /// Hurl's, in names, values and quoted strings.
+    /// Hurl's escapes, in names, values and quoted strings.
     Hurl,
 }
 
@@ -46,7 +46,7 @@ impl Names {
         self.lost.insert(name.to_owned());
     }
 
-    /// A string of the file in the scenario's syntax.
+    /// Converts a string of the file to the scenario's syntax.
     pub(super) fn text(
         &self,
         written: &str,
@@ -120,14 +120,14 @@ impl Names {
     }
 }
 
-/// What a capture is called in the scenario.
+/// The name of a capture in the scenario.
 pub(super) fn called(name: &str) -> String {
     let is_word = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-');
     let name: String = name.chars().map(|c| if is_word(c) { c } else { '_' }).collect();
     if name.is_empty() || BUILT_IN.contains(&name.as_str()) { format!("{name}_") } else { name }
 }
 
-/// The character that a backslash and this mean, and what follows.
+/// The character that an escape stands for, and the rest of the text.
 fn unescaped(text: &str) -> (char, &str) {
     let Some(c) = text.chars().next() else { return ('\\', text) };
     let after = &text[c.len_utf8()..];

@@ -1,9 +1,9 @@
-//! The text of a Hurl file cut into entries, as Hurl's grammar has it. What stands in the fields is
-//! left as it is written: strings still have their escapes and templates.
+//! Splits the text of a Hurl file into entries by Hurl's grammar. The fields keep their text as
+//! written, with escapes and templates.
 
 use crate::ImportError;
 
-/// A request, and what is said of its answer.
+/// A request, and the expectations for its answer.
 #[derive(Debug, Default)]
 pub(super) struct Entry {
     pub(super) line: usize,
@@ -20,15 +20,15 @@ pub(super) struct Entry {
     pub(super) response: Option<Response>,
 }
 
-/// What is said of an answer.
+/// The expectations for an answer.
 #[derive(Debug, Default)]
 pub(super) struct Response {
     pub(super) line: usize,
-    /// Any, for `*`.
+    /// `None` for `*`, any status.
     pub(super) status: Option<u16>,
     pub(super) headers: Vec<Field>,
     pub(super) captures: Vec<Field>,
-    /// A line each.
+    /// The assertions, one per line.
     pub(super) asserts: Vec<(usize, String)>,
     pub(super) body: Option<Content>,
 }
@@ -64,7 +64,7 @@ pub(super) enum Kind {
     File(String),
 }
 
-/// Sections that have several names: the first is today's.
+/// Names of sections: the first of several is the current one.
 const SECTIONS: [(&str, Section); 13] = [
     ("Query", Section::Query),
     ("QueryStringParams", Section::Query),
@@ -94,7 +94,7 @@ enum Section {
     Asserts,
 }
 
-/// Cut a file into entries.
+/// Splits a file into entries.
 pub(super) fn entries(text: &str) -> Result<Vec<Entry>, ImportError> {
     let mut parser = Parser { text, at: 0, entries: Vec::new(), section: Section::Headers };
     while parser.at < text.len() {
@@ -105,7 +105,7 @@ pub(super) fn entries(text: &str) -> Result<Vec<Entry>, ImportError> {
 
 struct Parser<'a> {
     text: &'a str,
-    /// Begins a line, but after a body.
+    /// The position: the start of a line, except after a body.
     at: usize,
     entries: Vec<Entry>,
     section: Section,
@@ -121,7 +121,7 @@ impl<'a> Parser<'a> {
         ImportError::new(format!("line {}: `{}`: {why}", self.line_number(), crate::shown(line)))
     }
 
-    /// A line, or a body of several.
+    /// Parses a line, or a body of several lines.
     fn item(&mut self) -> Result<(), ImportError> {
         let rest = &self.text[self.at..];
         let end = rest.find('\n').map_or(rest.len(), |end| end + 1);
@@ -242,7 +242,7 @@ impl<'a> Parser<'a> {
         Ok(())
     }
 
-    /// What follows a body up to the end of its line.
+    /// The text after a body up to the end of its line.
     fn end_of_line(&mut self) -> Result<(), ImportError> {
         let rest = &self.text[self.at..];
         let end = rest.find('\n').map_or(rest.len(), |end| end + 1);
@@ -254,7 +254,7 @@ impl<'a> Parser<'a> {
         Ok(())
     }
 
-    /// A body that begins here, and its length with what stands before it.
+    /// Parses a body that begins here; returns it with the length of the text it takes.
     fn content(&self, rest: &'a str) -> Result<Option<(Kind, usize)>, ImportError> {
         let begin = rest.len() - rest.trim_start().len();
         let body = &rest[begin..];
@@ -303,7 +303,7 @@ impl<'a> Parser<'a> {
         Ok(None)
     }
 
-    /// Where the block with three backticks in `text` ends, these included.
+    /// The end of the block with three backticks in `text`, including the backticks.
     fn block_end(&self, text: &str) -> Result<usize, ImportError> {
         let open = text.find("```").map_or(0, |at| at + 3);
         let close = text[open..].find("```");
@@ -328,7 +328,7 @@ fn request_line(line: &str) -> Option<(&str, &str)> {
     (is_method && !rest.is_empty() && !rest.starts_with(':')).then_some((method, rest))
 }
 
-/// The status behind `HTTP`, `HTTP/1.1` and the like.
+/// The status after `HTTP`, `HTTP/1.1` and the like.
 fn response_line(line: &str) -> Option<&str> {
     let (version, status) = line.split_once([' ', '\t'])?;
     let is_version =
@@ -336,7 +336,7 @@ fn response_line(line: &str) -> Option<&str> {
     is_version.then(|| status.trim())
 }
 
-/// Cut at the first colon that is not escaped and not in a template or quotes.
+/// Splits at the first colon that is not escaped and not in a template or quotes.
 pub(super) fn key_and_value(line: &str) -> Option<(&str, &str)> {
     let (mut is_escaped, mut in_quotes) = (false, false);
     let mut at = 0;
@@ -358,8 +358,8 @@ pub(super) fn key_and_value(line: &str) -> Option<(&str, &str)> {
     None
 }
 
-/// A comment begins with `#`, unless it is escaped or between quotes, backticks or slashes. In an
-/// address it is a fragment unless a space stands before it.
+/// Removes a comment, which begins with `#` unless that is escaped or between quotes, backticks or
+/// slashes. In an address `#` begins a fragment unless a space precedes it.
 pub(super) fn without_comment(text: &str) -> &str {
     let mut quote: Option<char> = None;
     let mut is_escaped = false;
@@ -375,7 +375,7 @@ pub(super) fn without_comment(text: &str) -> &str {
         is_escaped = c == '\\' && !is_escaped;
         before = c;
     }
-    // A quote that never ends was none.
+    // A quote that is never closed is not a quote.
     match text.find(" #") {
         Some(at) if quote.is_some() => text[..at].trim(),
         _ => text.trim(),
@@ -394,8 +394,8 @@ fn block(whole: &str) -> Kind {
     }
 }
 
-/// How long the object or array is that `text` begins with. Templates have two braces on either
-/// side, so that counting them is right.
+/// The length of the object or array at the start of `text`. Templates have two braces on each
+/// side, so counting braces is correct.
 fn json_length(text: &str) -> Option<usize> {
     let (mut depth, mut in_string, mut is_escaped) = (0usize, false, false);
     for (at, c) in text.char_indices() {
@@ -415,7 +415,7 @@ fn json_length(text: &str) -> Option<usize> {
     None
 }
 
-/// How long the element is that `text` begins with, with what stands before it.
+/// The length of the element at the start of `text`, with the text before it.
 fn xml_length(text: &str) -> Option<usize> {
     let (mut depth, mut at) = (0usize, 0);
     loop {
@@ -444,7 +444,7 @@ fn xml_length(text: &str) -> Option<usize> {
     }
 }
 
-/// `>` in a quoted attribute ends no tag.
+/// A `>` in a quoted attribute does not end the tag.
 fn tag_length(text: &str) -> Option<usize> {
     let mut quote: Option<char> = None;
     for (at, c) in text.char_indices() {

@@ -1,4 +1,4 @@
-//! The form of a log as its server is configured: nginx's `log_format` and Apache's `LogFormat`.
+//! The format of a log as configured in its server: nginx's `log_format` and Apache's `LogFormat`.
 
 use super::line::{Fields, Line, Why, closing_quote, status_of};
 use crate::ImportError;
@@ -8,7 +8,7 @@ const COMMON: &str = r#"$remote_addr - $remote_user [$time_local] "$request" $st
 const COMBINED: &str =
     r#"$remote_addr - $remote_user [$time_local] "$request" $status $bytes "$r" "$a""#;
 
-/// A form of lines.
+/// The format of lines.
 #[derive(Debug)]
 pub(super) struct Format(Vec<Piece>);
 
@@ -18,7 +18,7 @@ enum Piece {
     Value(Value),
 }
 
-/// What a place in a line is.
+/// A field in a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Value {
     Request,
@@ -26,16 +26,16 @@ enum Value {
     Url,
     Query,
     Status,
-    /// A time with its date; Apache's has brackets around it.
+    /// A time with its date, in brackets for Apache.
     Time,
-    /// Since 1970, in whatever unit.
+    /// Seconds since 1970, or a smaller unit.
     Epoch,
     Agent,
     Other,
 }
 
 impl Format {
-    /// Read a form, or take the one of a name.
+    /// Parses a format, or takes a named one.
     pub(super) fn parse(text: &str) -> Result<Self, ImportError> {
         let text = match text.trim() {
             "common" => COMMON,
@@ -96,7 +96,7 @@ impl Format {
     }
 }
 
-/// Where a value ends that such a text follows; one in brackets may have blanks in it.
+/// The end of a value followed by this text; a value in brackets may contain blanks.
 fn end_of(rest: &str, next: &str) -> Option<usize> {
     match rest.find(']').filter(|_| rest.starts_with('[')) {
         Some(bracket) => rest[bracket..].find(next).map(|at| bracket + at),
@@ -111,7 +111,7 @@ impl Value {
             Self::Request => fields.request = text,
             Self::Method => fields.method = text,
             Self::Url => {
-                // A host may stand before it; `$uri` has no query, `$request_uri` has.
+                // A host may precede it; `$uri` has no query, `$request_uri` has one.
                 let path = text.and_then(|url| Some(url[url.find('/')?..].to_owned()));
                 let known = fields.url.take().filter(|url| url.contains('?'));
                 fields.url = known.or(path);
@@ -159,7 +159,7 @@ impl Value {
     }
 }
 
-/// What stands right beside an address is a part of it: `%U%q`, `$host$request_uri`.
+/// Joins a field directly next to an address to it: `%U%q`, `$host$request_uri`.
 fn merged(pieces: Vec<Piece>) -> Vec<Piece> {
     let mut merged: Vec<Piece> = Vec::new();
     for piece in pieces {
@@ -192,7 +192,7 @@ fn nginx(text: &str) -> Vec<Piece> {
     pieces
 }
 
-/// `%h`, `%>s`, `%{User-Agent}i`; the configuration has `\"` for a quote.
+/// `%h`, `%>s`, `%{User-Agent}i`; the configuration writes `\"` for a quote.
 fn apache(text: &str) -> Vec<Piece> {
     let text = text.replace("\\\"", "\"").replace("\\t", "\t");
     let mut pieces = Vec::new();
@@ -205,7 +205,7 @@ fn apache(text: &str) -> Vec<Piece> {
             rest = after;
             continue;
         }
-        // `<`, `>` and conditions such as `!200,304` say of which answer.
+        // `<`, `>` and conditions such as `!200,304` select the answer.
         let after = after
             .trim_start_matches(|c: char| matches!(c, '<' | '>' | '!' | ',') || c.is_ascii_digit());
         let (argument, after) =
@@ -213,7 +213,7 @@ fn apache(text: &str) -> Vec<Piece> {
         let mut letters = after.chars();
         let Some(letter) = letters.next() else { break };
         rest = letters.as_str();
-        // `^ti` and the like have more than one.
+        // `^ti` and the like have two letters.
         if letter == '^' {
             rest = rest.trim_start_matches(|c: char| c.is_ascii_alphabetic());
         }

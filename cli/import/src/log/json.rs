@@ -1,12 +1,12 @@
-//! A line in JSON: nginx, Caddy, Traefik, Envoy, balancers and applications name the same things
-//! differently, and some a level deeper.
+//! A line in JSON: nginx, Caddy, Traefik, Envoy, load balancers and applications use different
+//! names for the same fields, and some nest them.
 
 use serde_json::Value;
 
 use super::line::{Fields, Line, NO_REQUEST, Why, read};
 use crate::time::{self, Stamp};
 
-/// Names without their punctuation and in lower case, the ones that say most first.
+/// Names in lower case without punctuation, the most specific first.
 const METHOD: [&str; 4] = ["requestmethod", "httpmethod", "method", "verb"];
 const URL: [&str; 9] = [
     "requesturi",
@@ -44,13 +44,13 @@ const TIME: [&str; 13] = [
     "requesttime",
     "requesttimeepoch",
 ];
-/// Below these stand texts of others.
+/// Fields below these names contain unrelated text.
 const FOREIGN: [&str; 4] = ["headers", "requestheaders", "responseheaders", "user"];
 
-/// The line, if it is one in JSON.
+/// Parses the line if it is JSON.
 pub(super) fn line(text: &str) -> Option<Result<Line, Why>> {
     let text = text.trim_end();
-    // What collects logs puts its own words before them.
+    // Log collectors put their own text before the line.
     let begin = text.find('{').filter(|_| text.ends_with('}'))?;
     let value: Value = serde_json::from_str(&text[begin..]).ok()?;
     let mut all = Vec::new();
@@ -82,7 +82,7 @@ fn of(all: &[(String, &Value)]) -> Result<Line, Why> {
     if found.as_ref().err() != Some(&NO_REQUEST) {
         return found;
     }
-    // What runs containers puts each line of theirs into one of its own.
+    // Container runtimes wrap each line in a JSON line of their own.
     let inner = texts(&["log", "message", "msg"]).next().ok_or(NO_REQUEST)?;
     read(inner, stamp)
 }
@@ -90,7 +90,7 @@ fn of(all: &[(String, &Value)]) -> Result<Line, Why> {
 fn flatten<'a>(value: &'a Value, all: &mut Vec<(String, &'a Value)>) {
     let Value::Object(members) = value else { return };
     for (name, value) in members {
-        // Of `http.request.method` the last says what it is.
+        // In `http.request.method` the last part is the name.
         let last = name.rsplit('.').next().unwrap_or(name);
         let name: String = last.chars().filter(char::is_ascii_alphanumeric).collect();
         let name = name.to_ascii_lowercase();

@@ -1,14 +1,14 @@
-//! A line of a log: a request, its time and its status, whatever else stands around them.
+//! A line of a log: a request, its time and its status, in any surrounding text.
 
 use crate::request::is_method;
 use crate::time::{self, Stamp};
 
-/// Most words of a time: `Fri Jan 2 03:04:05 2026`.
+/// The largest number of words in a time: `Fri Jan 2 03:04:05 2026`.
 const TIME_WORDS: usize = 5;
-/// What lines without quotes around their request are looked through for.
+/// The methods to look for in lines without quotes around the request.
 const METHODS: [&str; 7] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"];
 
-/// A request as a line of the log has it.
+/// The request of a log line.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Line {
     pub(super) stamp: Stamp,
@@ -16,18 +16,18 @@ pub(super) struct Line {
     /// Path and query, as they can be sent.
     pub(super) url: String,
     pub(super) status: Option<u16>,
-    /// Whether headers of the request are there, such as its agent.
+    /// Whether the line contains headers of the request, such as its user agent.
     pub(super) has_headers: bool,
 }
 
-/// Why a line is none.
+/// Why a line is not a request.
 pub(super) type Why = &'static str;
 
 pub(super) const NO_TIME: Why = "there is no time with a date in it";
 pub(super) const NO_REQUEST: Why = "there is no request in it";
 const NOT_SENT: Why = "its request is none that can be sent";
 
-/// What a line with names says of a request.
+/// The fields of a line with names.
 #[derive(Debug, Default)]
 pub(super) struct Fields {
     pub(super) stamp: Option<Stamp>,
@@ -62,8 +62,8 @@ impl Fields {
     }
 }
 
-/// A line of any form that has its request in quotes, or at least a method before its path.
-/// `known` is its time where it does not say one itself.
+/// Parses a line with its request in quotes, or at least a method before its path. `known` is the
+/// time for lines without one.
 pub(super) fn read(text: &str, known: Option<Stamp>) -> Result<Line, Why> {
     let (method, url, before, after) = match quoted(text) {
         Ok(found) => found,
@@ -77,7 +77,7 @@ pub(super) fn read(text: &str, known: Option<Stamp>) -> Result<Line, Why> {
     let stamp = stamp.or(known).ok_or(NO_TIME)?;
     let first = after.split_ascii_whitespace().next().and_then(status_of);
     let others = || {
-        // Balancers have it before the request, behind the time.
+        // Load balancers write it before the request, after the time.
         let around = if is_found_before { before } else { after };
         around.split_ascii_whitespace().find_map(status_of)
     };
@@ -87,7 +87,7 @@ pub(super) fn read(text: &str, known: Option<Stamp>) -> Result<Line, Why> {
 
 type Found<'a> = (String, String, &'a str, &'a str);
 
-/// The first text in quotes that is a request, and what stands around it.
+/// The first quoted text that is a request, and the text around it.
 fn quoted(text: &str) -> Result<Found<'_>, Why> {
     let mut why = NO_REQUEST;
     let mut at = 0;
@@ -107,7 +107,7 @@ fn quoted(text: &str) -> Result<Found<'_>, Why> {
     Err(why)
 }
 
-/// A method and a path in words of their own: `Started GET "/a" for …`, `[200]: GET /a`.
+/// A method and a path as separate words: `Started GET "/a" for …`, `[200]: GET /a`.
 fn loose(text: &str) -> Option<Found<'_>> {
     let mut at = 0;
     for word in text.split_ascii_whitespace() {
@@ -125,13 +125,13 @@ fn loose(text: &str) -> Option<Found<'_>> {
     None
 }
 
-/// Method and address of a request line.
+/// The method and the address of a request line.
 pub(super) fn request_of(request: &str) -> Result<(String, String), Why> {
     let mut words = request.split_ascii_whitespace();
     let (Some(method), Some(url)) = (words.next(), words.next()) else { return Err(NO_REQUEST) };
     let last = words.clone().last();
     let is_versioned = last.is_some_and(|version| version.starts_with("HTTP/"));
-    // HTTP/0.9 has no version, and whatever else has quotes around it two words.
+    // HTTP/0.9 has no version; other quoted texts may also have two words.
     let is_old = last.is_none() && method.chars().all(|c| c.is_ascii_uppercase());
     if !is_versioned && !is_old {
         return Err(NO_REQUEST);
@@ -140,7 +140,7 @@ pub(super) fn request_of(request: &str) -> Result<(String, String), Why> {
     Ok((method.to_owned(), path.ok_or(NOT_SENT)?))
 }
 
-/// Quotes in a request are escaped.
+/// The closing quote: quotes in a request are escaped.
 pub(super) fn closing_quote(text: &str) -> Option<usize> {
     let mut is_escaped = false;
     for (at, c) in text.char_indices() {
@@ -152,7 +152,7 @@ pub(super) fn closing_quote(text: &str) -> Option<usize> {
     None
 }
 
-/// What is sent: logs of proxies have the host before it, and servers escape some characters,
+/// The path to send: logs of proxies have the host before it, and servers escape some characters,
 /// Apache as C does and nginx as `\xHH`.
 pub(super) fn path_of(url: &str) -> Option<String> {
     let path = match url.split_once("://") {
@@ -178,7 +178,7 @@ pub(super) fn path_of(url: &str) -> Option<String> {
     clean.starts_with('/').then_some(clean)
 }
 
-/// The byte that stands behind a backslash, and the length of what stands for it.
+/// The byte of an escape after a backslash, and the length of the escape.
 fn escape(text: &str) -> Option<(u8, usize)> {
     let code = text.strip_prefix('x').and_then(|rest| rest.get(..2));
     let code = code.filter(|code| code.bytes().all(|c| c.is_ascii_hexdigit()));
@@ -220,7 +220,7 @@ fn stamp_in(text: &str) -> Option<Stamp> {
             at += text[at..].find(word)? + word.len();
             ends.push(at);
         }
-        // With as much of a zone as there is.
+        // With the longest time zone that parses.
         ends.iter().rev().find_map(|end| time::stamp(text[begin..*end].trim_matches(is_edge)))
     })
 }

@@ -1,5 +1,5 @@
-//! Logs whose columns are named above them, `#Fields: date time …`: IIS, and CloudFront, whose
-//! cells are parted by tabs.
+//! Logs with names of columns in a line `#Fields: date time …`: IIS, and CloudFront, whose cells
+//! are separated by tabs.
 
 use super::line::{Fields, Line, Why, status_of};
 use crate::time::{self, Stamp};
@@ -9,14 +9,14 @@ use crate::time::{self, Stamp};
 pub(super) struct Columns(Vec<String>);
 
 impl Columns {
-    /// Read a line that begins with `#`.
+    /// Reads a line that begins with `#`.
     pub(super) fn directive(&mut self, line: &str) {
         if let Some(fields) = line.strip_prefix("#Fields:") {
             self.0 = fields.split_ascii_whitespace().map(str::to_ascii_lowercase).collect();
         }
     }
 
-    /// Whether lines are to be read by them.
+    /// Whether the columns are known.
     pub(super) const fn are_known(&self) -> bool {
         !self.0.is_empty()
     }
@@ -36,7 +36,7 @@ impl Columns {
         };
         let text = |names: &[&str]| cell(names).map(str::to_owned);
         let date = cell(&["date"]).zip(cell(&["time"])).and_then(|(date, time)| {
-            // The format has its times in UTC.
+            // The format has times in UTC.
             time::iso(&format!("{date}T{time}Z"))
         });
         let at = date.or_else(|| cell(&["timestamp"]).and_then(time::since_epoch));
