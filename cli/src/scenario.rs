@@ -1,4 +1,4 @@
-//! Scenario files: read, checked, and what they ask of a run.
+//! Parses and checks scenario files, and takes the settings of a run from them.
 
 use std::cell::RefCell;
 use std::fs;
@@ -22,18 +22,18 @@ use crate::request::read_body;
 use crate::url::Url;
 use crate::wanted::{self, Secrets, Wanted};
 
-/// How files of Hurl are called.
+/// The extension of Hurl files.
 const HURL: &str = ".hurl";
 
-/// The file, if what was typed where a URL belongs names a scenario, or requests of Hurl.
+/// The file, if the argument in place of a URL names a scenario or a Hurl file.
 pub(crate) fn named(text: &str) -> Option<PathBuf> {
     let lower = text.to_ascii_lowercase();
     let is_named = !text.contains("://") && (lower.ends_with(".toml") || lower.ends_with(HURL));
     is_named.then(|| PathBuf::from(text))
 }
 
-/// The plan of a file, or its mistakes, each beginning with its place. With `target` its requests
-/// go there instead; `variables` are those of a file of Hurl.
+/// The plan of a file, or its mistakes, each with its place at the start. With `target` its
+/// requests go there instead; `variables` are those of a Hurl file.
 pub(crate) fn load(
     file: &Path,
     target: Option<&str>,
@@ -42,7 +42,7 @@ pub(crate) fn load(
     load_with(file, target, variables, &|name| std::env::var(name).ok())
 }
 
-/// The same, with the environment asked for through `env`.
+/// The same, with environment variables from `env`.
 fn load_with(
     file: &Path,
     target: Option<&str>,
@@ -80,7 +80,7 @@ fn load_with(
     })
 }
 
-/// Every mistake is a line; the last becomes the failure.
+/// Prints every mistake as a line, except the last, which becomes the failure.
 pub(crate) fn one_by_one(mut mistakes: Vec<String>) -> Failure {
     let last = mistakes.pop().unwrap_or_default();
     for mistake in mistakes {
@@ -100,7 +100,8 @@ fn authority(target: &str) -> Result<String, String> {
     Ok(url.authority())
 }
 
-/// What the scenario in `file` asks of a run. What is typed beside it goes before what it says.
+/// The settings of a run for the scenario in `file`. Options of the command line take precedence
+/// over the file.
 pub(crate) fn wanted(args: &RunArgs, file: &Path) -> Result<Wanted, Failure> {
     refuse_what_the_file_says(args)?;
     let FileArgs { target, flows, variables } = &args.file;
@@ -174,7 +175,7 @@ fn users(
     connections: u32,
 ) -> Result<Option<u32>, Failure> {
     let users = match load {
-        // Without a number of its own a file has as many users as connections.
+        // By default a file has as many users as connections.
         Load::Closed if scenario.users == scenario.connections => connections,
         Load::Closed => scenario.users,
         Load::Open { .. } | Load::Replay => return Ok(None),
@@ -188,13 +189,14 @@ fn users(
     Ok(Some(users))
 }
 
-/// The file's own name, and what was taken of it.
+/// The name of the file, and the flows selected from it.
 fn name_of(file: &Path, flows: &[String]) -> Option<String> {
     let stem = file.file_stem()?.to_string_lossy().into_owned();
     Some(flows.iter().fold(stem, |name, flow| format!("{name}-{flow}")))
 }
 
-/// Options that describe a request, or what a file does not have. The first of them is reported.
+/// Rejects options that describe a request, or that do not apply to a scenario. Reports the first
+/// of them.
 fn refuse_what_the_file_says(args: &RunArgs) -> Result<(), Failure> {
     let (request, stream) = (&args.request, &args.stream);
     let of_steps = [

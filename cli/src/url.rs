@@ -1,35 +1,35 @@
-//! The target's URL: of HTTP or WebSocket, with TLS or without, split into what a connection and
-//! a request need.
+//! The URL of the target: HTTP or WebSocket, with or without TLS, split into the parts of a
+//! connection and a request.
 //!
-//! It decides what is a URL and says how to fix what is not; addresses are looked up by
-//! `resolve`. The grammar is RFC 3986's, narrowed to what can be sent in an origin-form request.
+//! It accepts valid URLs, and returns the fix for others; `resolve` looks up addresses. The grammar
+//! is that of RFC 3986, restricted to URLs that can be sent in an origin-form request.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// Where requests go, and what they ask for.
+/// The server and the path of requests.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Url {
-    /// What is spoken there.
+    /// The protocol.
     pub(crate) scheme: Scheme,
     /// A name to look up, or an address.
     pub(crate) host: Host,
-    /// TCP port, the scheme's own when none was given.
+    /// TCP port; the scheme's default if none was given.
     pub(crate) port: u16,
     /// Path and query as sent, beginning with `/`.
     pub(crate) path: String,
 }
 
-/// What is spoken to the target.
+/// The protocol of the target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Scheme {
     /// HTTP in plain text.
     Http,
-    /// HTTP within TLS.
+    /// HTTP over TLS.
     Https,
     /// WebSocket in plain text.
     Ws,
-    /// WebSocket within TLS.
+    /// WebSocket over TLS.
     Wss,
 }
 
@@ -43,17 +43,17 @@ impl Scheme {
         }
     }
 
-    /// The port where none is given (RFC 9110 section 4.2).
+    /// The default port (RFC 9110 section 4.2).
     const fn port(self) -> u16 {
         if self.has_tls() { 443 } else { 80 }
     }
 
-    /// Whether it is spoken within TLS.
+    /// Whether it uses TLS.
     pub(crate) const fn has_tls(self) -> bool {
         matches!(self, Self::Https | Self::Wss)
     }
 
-    /// Whether it is spoken in messages.
+    /// Whether it uses WebSocket messages.
     pub(crate) const fn is_websocket(self) -> bool {
         matches!(self, Self::Ws | Self::Wss)
     }
@@ -64,12 +64,12 @@ impl Scheme {
 pub(crate) enum Host {
     /// A name, in lower case.
     Name(String),
-    /// An address written as such.
+    /// An IP address.
     Address(IpAddr),
 }
 
 impl Url {
-    /// Read a URL; without a scheme, `host:port/path` is taken as http.
+    /// Parses a URL; without a scheme, `host:port/path` is read as http.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let bad = |why: &str| format!("bad URL `{}`: {why}", text.escape_default());
         let (rest, given) = without_scheme(text).map_err(|why| bad(&why))?;
@@ -98,8 +98,8 @@ impl Url {
         Ok(Self { scheme, host, port, path })
     }
 
-    /// The value of the `Host` field: the port only where it is not the default
-    /// (RFC 9110 section 7.2).
+    /// The value of the `Host` field: with the port only if it is not the default (RFC 9110 section
+    /// 7.2).
     pub(crate) fn authority(&self) -> String {
         if self.port == self.scheme.port() {
             self.host.to_string()

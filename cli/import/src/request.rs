@@ -1,5 +1,5 @@
-//! What all inputs have in common about requests: headers that are taken over or made by
-//! uringbench itself, and bodies in the scenario's words.
+//! Functions for all importers: headers that are imported or that uringbench sets itself, and
+//! bodies in the scenario's syntax.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -9,8 +9,8 @@ use crate::model::{Body, Step};
 use crate::template;
 use crate::url;
 
-/// Headers of a connection and not of a request (RFC 9110 section 7.6.1), and what a client
-/// negotiates by itself.
+/// Headers of a connection rather than a request (RFC 9110 section 7.6.1), and those that a client
+/// negotiates itself.
 const OF_CONNECTION: [&str; 9] = [
     "Connection",
     "Keep-Alive",
@@ -24,7 +24,7 @@ const OF_CONNECTION: [&str; 9] = [
 ];
 const FORM: &str = "application/x-www-form-urlencoded";
 
-/// Whether a method can be sent. Letters of both cases can (RFC 9110 section 9.1).
+/// Whether a method can be sent. Both upper and lower case letters can (RFC 9110 section 9.1).
 pub(crate) fn is_method(method: &str) -> bool {
     !method.is_empty() && method.chars().all(is_token) && method != "CONNECT"
 }
@@ -50,15 +50,15 @@ const fn is_token(c: char) -> bool {
         )
 }
 
-/// Whether a name and a value can be those of a header.
+/// Whether a name and a value can form a header.
 pub(crate) fn is_header(name: &str, value: &str) -> bool {
     !name.is_empty()
         && name.chars().all(is_token)
         && value.chars().all(|c| c == '\t' || !c.is_control())
 }
 
-/// Add a header to a step, its value in the scenario's syntax. What uringbench makes itself is
-/// left out, several headers of a name are a line each.
+/// Adds a header to a step, its value in the scenario's syntax. Headers that uringbench sets itself
+/// are left out; several headers of one name are separate lines.
 pub(crate) fn add_header(
     step: &mut Step,
     name: &str,
@@ -69,7 +69,7 @@ pub(crate) fn add_header(
     let name = name.trim();
     let value = value.trim();
     let is = |other: &str| name.eq_ignore_ascii_case(other);
-    // HTTP/2 has its request line in these.
+    // HTTP/2 puts the request line into these.
     if name.starts_with(':') || is("Content-Length") {
         return;
     }
@@ -107,7 +107,7 @@ pub(crate) fn add_header(
     }
 }
 
-/// `name=value; …`: cookies are the step's, besides those that a user keeps.
+/// `name=value; …`: adds cookies of the step, which are sent in addition to the user's.
 pub(crate) fn add_cookies(step: &mut Step, pairs: &str, notes: &mut Notes) {
     for pair in template::split(pairs, ';').into_iter().filter(|pair| !pair.trim().is_empty()) {
         let is_word = |c: char| c.is_ascii_graphic() && !matches!(c, '=' | ',' | '"');
@@ -134,7 +134,7 @@ pub(crate) fn add_cookies(step: &mut Step, pairs: &str, notes: &mut Notes) {
     }
 }
 
-/// The cookies of a header, if a table of them is sent as the same bytes.
+/// The cookies of a header, if a table of them sends the same bytes.
 pub(crate) fn exact_cookies(line: &str) -> Option<Vec<(String, String)>> {
     let (mut step, mut notes) = (Step::default(), Notes::default());
     add_cookies(&mut step, line, &mut notes);
@@ -149,20 +149,20 @@ pub(crate) fn header<'a>(step: &'a Step, name: &str) -> Option<&'a str> {
     found.map(|(_, value)| value.as_str())
 }
 
-/// Add a header unless there is one of that name.
+/// Adds a header unless there is one of that name.
 pub(crate) fn default_header(step: &mut Step, name: &str, value: &str) {
     if header(step, name).is_none() {
         step.headers.push((name.to_owned(), value.to_owned()));
     }
 }
 
-/// `Authorization` for a name and a password, `name:password`. With a value in it there is no
-/// way to say it.
+/// `Authorization` for `name:password`. `None` if it contains a value, since the scenario has no
+/// way to encode that.
 pub(crate) fn basic(user: &str) -> Option<String> {
     Some(format!("Basic {}", STANDARD.encode(template::constant(user)?)))
 }
 
-/// A text as the body, in the kind its content type asks for.
+/// A text as the body, of the kind that its content type names.
 pub(crate) fn body(text: String, content_type: Option<&str>) -> Body {
     let kind = content_type.unwrap_or_default().split(';').next().unwrap_or_default().trim();
     let kind = kind.to_ascii_lowercase();
@@ -177,12 +177,12 @@ pub(crate) fn body(text: String, content_type: Option<&str>) -> Body {
     Body::Text(text)
 }
 
-/// Whether a text is JSON when its values are.
+/// Whether a text is JSON once its values are.
 pub(crate) fn is_json(text: &str) -> bool {
     serde_json::from_str::<serde::de::IgnoredAny>(&template::filled(text, "0")).is_ok()
 }
 
-/// Leave out what the scenario says anyhow.
+/// Removes settings that are the scenario's default.
 pub(crate) fn settle(step: &mut Step) {
     let own = match &step.body {
         Some(Body::Json(_)) => "application/json",
@@ -204,7 +204,7 @@ pub(crate) fn settle(step: &mut Step) {
     step.headers.retain(|(name, value)| !is_own(name, value));
 }
 
-/// A content type without its boundary, which only the sender knows.
+/// A content type without its boundary, which the sender chooses.
 fn without_boundary(kind: &str) -> String {
     let is_boundary = |parameter: &str| {
         parameter.trim_start().get(..9).is_some_and(|name| name.eq_ignore_ascii_case("boundary="))

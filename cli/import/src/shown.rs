@@ -1,13 +1,13 @@
-//! Pieces of the input as messages show them: in one line, not too long, and without secrets.
+//! Parts of the input as messages show them: on one line, of limited length, and without secrets.
 //!
-//! Its place marks what may be a secret: in a query, before the host of an address, behind
-//! a name that the report leaves out values of too, or behind `Bearer`.
+//! A text may be a secret because of its place: in a query, before the host of an address, after a
+//! name whose values the report also hides, or after `Bearer`.
 
 use uringbench_core::http::quote::is_secret;
 
-/// Most characters shown.
+/// The largest number of characters shown.
 const SHOWN_MAX: usize = 80;
-/// In the place of what is left out.
+/// The text in place of a removed part.
 const LEFT_OUT: &str = "…";
 
 /// `text` as a message shows it.
@@ -40,7 +40,7 @@ fn without_secrets(text: &str) -> String {
     clean
 }
 
-/// Each of these splits off the front: what is kept of it, and what follows what is left out.
+/// Each of these splits the text: the start that is kept, and the text after the removed part.
 fn query(text: &str) -> (&str, &str) {
     let end = text.find(is_end).unwrap_or(text.len());
     if text[..end].contains('=') { (&text[..1], &text[end..]) } else { text.split_at(1) }
@@ -60,7 +60,7 @@ fn name(text: &str) -> (&str, &str) {
     let end = text.find(|c| !is_of_name(c)).unwrap_or(text.len());
     let (name, after) = text.split_at(end);
     let is_scheme = ["bearer", "basic"].iter().any(|scheme| name.eq_ignore_ascii_case(scheme));
-    // The quote that ends the name, and what stands between it and the value.
+    // The quote that ends the name, and the text between it and the value.
     let mark = after.trim_start_matches(['"', '\'', ' ']);
     let value = match mark.chars().next() {
         Some('=' | ':') if is_secret(name.as_bytes()) => mark[1..].trim_start_matches(' '),

@@ -1,4 +1,4 @@
-//! Points in time as logs and recordings write them, in microseconds since 1970.
+//! Times as logs and recordings write them, in microseconds since 1970.
 
 use time::{Date, Month, UtcDateTime};
 
@@ -6,15 +6,15 @@ const MONTHS: [&str; 12] =
     ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 const DAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
 
-/// A point in time as a text has it.
+/// A time in a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Stamp {
     pub(crate) at: i64,
-    /// Whether the text says where; else it is taken for UTC.
+    /// Whether the text has a time zone; otherwise it is read as UTC.
     pub(crate) has_zone: bool,
 }
 
-/// A time with its date, in any of the forms that logs have.
+/// A time with its date, in any of the formats of logs.
 pub(crate) fn stamp(text: &str) -> Option<Stamp> {
     let text = text.trim();
     if !text.is_ascii() || text.len() < 10 {
@@ -45,8 +45,8 @@ fn iso_like(text: &str) -> Option<Stamp> {
     micros(days(year, month, day)?, clock, zone)
 }
 
-/// As Apache and nginx write it: `21/Nov/2026:14:07:35 +0100`; servers for development have a
-/// blank before the time.
+/// The format of Apache and nginx: `21/Nov/2026:14:07:35 +0100`; development servers have a blank
+/// before the time.
 fn common_log(text: &str) -> Option<Stamp> {
     let (date, rest) = text.split_once([':', ' '])?;
     let mut date = date.split('/');
@@ -55,7 +55,7 @@ fn common_log(text: &str) -> Option<Stamp> {
     micros(days(number(year)?, month_of(month)?, number(day)?)?, clock, zone)
 }
 
-/// `Fri Jan  2 03:04:05 2026`, as `ctime` writes it, and `Fri, 02 Jan 2026 03:04:05 GMT`.
+/// `Fri Jan  2 03:04:05 2026` as `ctime` writes it, and `Fri, 02 Jan 2026 03:04:05 GMT`.
 fn in_words(text: &str) -> Option<Stamp> {
     let mut words = text.split_ascii_whitespace();
     let day = words.next()?.trim_end_matches(',');
@@ -78,14 +78,14 @@ fn month_of(name: &str) -> Option<i64> {
     i64::try_from(at + 1).ok()
 }
 
-/// Seconds since 1970 with a fraction, as nginx's `$msec`.
+/// Seconds since 1970 with a fraction, as in nginx's `$msec`.
 fn seconds(text: &str) -> Option<i64> {
     let (whole, fraction) = text.split_once('.')?;
     let whole = number(whole).filter(|_| (9..=11).contains(&whole.len()))?;
     whole.checked_mul(1_000_000)?.checked_add(fraction_micros(fraction)?)
 }
 
-/// Seconds, milliseconds, microseconds or nanoseconds since 1970, by how large they are.
+/// Seconds, milliseconds, microseconds or nanoseconds since 1970, by their magnitude.
 pub(crate) fn since_epoch(text: &str) -> Option<i64> {
     if let Some(at) = seconds(text) {
         return Some(at);
@@ -139,7 +139,7 @@ fn zone_seconds(zone: &str) -> Option<i64> {
     Some(sign * (number(hours)? * 3_600 + minutes * 60))
 }
 
-/// Up to eleven digits and nothing else, so that sums stay small.
+/// A number of at most eleven digits, so that sums do not overflow.
 fn number(text: &str) -> Option<i64> {
     let is_number = (1..=11).contains(&text.len()) && text.bytes().all(|c| c.is_ascii_digit());
     if is_number { text.parse().ok() } else { None }

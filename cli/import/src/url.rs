@@ -1,4 +1,4 @@
-//! Addresses as the inputs have them, cut into the scenario's target and a step's path and query.
+//! Addresses of the inputs, split into the scenario's target and a step's path and query.
 
 use std::net::Ipv4Addr;
 
@@ -8,23 +8,23 @@ use crate::ImportError;
 use crate::model::Target;
 use crate::template::{self, Piece};
 
-/// An address. All of it is in the scenario's syntax.
+/// An address. All its parts are in the scenario's syntax.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Address {
     /// Scheme and authority: `http://host:port`.
     pub(crate) origin: String,
-    /// Host and port of it, in the letters in which they were written.
+    /// Its host and port as written.
     pub(crate) host: String,
     /// Begins with `/`.
     pub(crate) path: String,
-    /// As it was written; empty behind a `?` with nothing after it.
+    /// As written; empty after a `?` with nothing after it.
     pub(crate) query: Option<String>,
     /// `name:password` before the host, decoded.
     pub(crate) user: Option<String>,
 }
 
 impl Address {
-    /// Read an address; without a scheme it is http.
+    /// Parses an address; without a scheme it is http.
     pub(crate) fn parse(text: &str) -> Result<Self, ImportError> {
         let text = text.trim();
         let bad = |why: &str| {
@@ -35,7 +35,7 @@ impl Address {
             Some((scheme, rest)) if !scheme.contains(['/', '?', '#', '{']) => {
                 (scheme.to_ascii_lowercase(), rest)
             }
-            // A value may bring its own scheme.
+            // A value may contain its own scheme.
             _ if text.starts_with("{{") && !text.starts_with("{{{{") => (String::new(), text),
             _ => ("http".to_owned(), text),
         };
@@ -57,7 +57,8 @@ impl Address {
                 "write the host's name in ASCII, xn--…"
             })
         })?;
-        // The same server with its port and without (RFC 9110 section 4.2.3), and the same Host.
+        // Removes the default port, which means the same server (RFC 9110 section 4.2.3) and the
+        // same Host.
         let default_port = if scheme == "https" { ":443" } else { ":80" };
         let host = match host.strip_suffix(default_port) {
             Some(bare) if !scheme.is_empty() => bare.to_owned(),
@@ -73,14 +74,14 @@ impl Address {
         Ok(Self { origin, host: written, path: clean_path(path), query, user })
     }
 
-    /// What is asked for.
+    /// The target of the request.
     pub(crate) fn target(&self) -> Target {
         target(&self.path, self.query.as_deref())
     }
 }
 
-/// What is asked for with this path and this query, which is sent as it was written: servers may
-/// compare it, or a signature of it, byte by byte.
+/// The target with this path and this query, which is sent as written: servers may compare it, or a
+/// signature of it, byte by byte.
 pub(crate) fn target(path: &str, query: Option<&str>) -> Target {
     let path = clean_path(path);
     match query.map(|query| (query, pairs(query))) {
@@ -90,8 +91,8 @@ pub(crate) fn target(path: &str, query: Option<&str>) -> Target {
     }
 }
 
-/// The address as curl reads it: one `/` behind the scheme does, and a host that is an IPv4 address
-/// in numbers of any form (inet_aton(3)) is the address in four of them.
+/// The address as curl reads it: one `/` after the scheme is enough, and an IPv4 address in any
+/// numeric form (inet_aton(3)) becomes the usual four numbers.
 pub(crate) fn as_curl_reads(address: &str) -> String {
     let lower = address.to_ascii_lowercase();
     let scheme = ["http:/", "https:/"].into_iter().find(|scheme| {
@@ -115,8 +116,8 @@ pub(crate) fn as_curl_reads(address: &str) -> String {
     }
 }
 
-/// One to four numbers, decimal, octal behind a `0` or hexadecimal behind `0x`; the last one fills
-/// what the others leave.
+/// One to four numbers, decimal, octal after a `0` or hexadecimal after `0x`; the last one fills
+/// the remaining bytes.
 fn ipv4(host: &str) -> Option<Ipv4Addr> {
     let number = |text: &str| {
         let lower = text.to_ascii_lowercase();
@@ -138,18 +139,18 @@ fn ipv4(host: &str) -> Option<Ipv4Addr> {
     u32::try_from(begin << room | u64::from(*last)).ok().map(Ipv4Addr::from)
 }
 
-/// Path and query as they stand, values included.
+/// Path and query as written, values included.
 pub(crate) fn verbatim(path: &str, query: &str) -> Target {
     Target::Verbatim(format!("{}?{}", clean_path(path), clean(query, &['#'])))
 }
 
-/// The path with `/` before it, and percent-encoded where it has to be.
+/// The path with a leading `/`, percent-encoded where necessary.
 fn clean_path(path: &str) -> String {
     let path = clean(path, &['#', '?']);
     if path.starts_with('/') { path } else { format!("/{path}") }
 }
 
-/// Percent-encoded where it could not be sent as it stands.
+/// Percent-encodes the characters that cannot be sent.
 pub(crate) fn clean(text: &str, besides: &[char]) -> String {
     template::map(text, &|literal| {
         let mut clean = String::new();
@@ -157,7 +158,7 @@ pub(crate) fn clean(text: &str, besides: &[char]) -> String {
             if c.is_ascii_graphic() && !besides.contains(&c) {
                 clean.push(c);
             } else {
-                // In lower case, as curl does.
+                // In lower case, as in curl.
                 clean += &c.to_string().bytes().map(|b| format!("%{b:02x}")).collect::<String>();
             }
         }
@@ -165,21 +166,21 @@ pub(crate) fn clean(text: &str, besides: &[char]) -> String {
     })
 }
 
-/// Percent-encoded but for letters, digits and `-._~`, as forms and queries need it.
+/// Percent-encodes all but letters, digits and `-._~`, as forms and queries need it.
 pub(crate) fn encoded(text: &str) -> String {
     encoded_bytes(text.as_bytes())
 }
 
-/// The same of bytes that may be no text.
+/// The same for bytes that may not be text.
 pub(crate) fn encoded_bytes(bytes: &[u8]) -> String {
     let mut encoded = String::new();
     Escape::Url.pieces(bytes, &mut |piece| encoded += &String::from_utf8_lossy(piece));
     encoded
 }
 
-/// The names and values of a query or a form, decoded; `None` where the scenario, which encodes
-/// them again, would send other bytes: another spelling of the same value, a name twice, no value,
-/// or bytes that are no text.
+/// The decoded names and values of a query or a form; `None` if the scenario would encode them to
+/// other bytes: another encoding of the same value, a repeated name, a missing value, or bytes that
+/// are not text.
 pub(crate) fn pairs(query: &str) -> Option<Vec<(String, String)>> {
     let mut pairs: Vec<(String, String)> = Vec::new();
     for part in template::split(query, '&') {
@@ -201,7 +202,7 @@ fn decoded(text: &str) -> Option<String> {
     decoded_with(text, b' ')
 }
 
-/// Name and password, in which a `+` means itself. What is no text stays encoded.
+/// Name and password, in which a `+` is literal. Bytes that are not text stay encoded.
 fn decoded_user(user: &str) -> String {
     decoded_with(user, b'+').unwrap_or_else(|| user.to_owned())
 }
@@ -217,8 +218,7 @@ fn decoded_with(text: &str, plus: u8) -> Option<String> {
     Some(template::join(pieces))
 }
 
-/// A text without its percent-encoding, in which `+` means itself; `None` where the bytes are no
-/// text.
+/// A text without its percent-encoding, in which `+` is literal; `None` if the bytes are not text.
 pub(crate) fn percent_decoded(text: &str) -> Option<String> {
     decoded_literal(text, b'+')
 }

@@ -1,4 +1,4 @@
-//! Targets of vegeta, in its text format and as lines of JSON: a flow through them in their order.
+//! Targets of vegeta, in its text format and as JSON lines: one flow through them in order.
 
 use std::collections::BTreeMap;
 
@@ -13,12 +13,12 @@ use crate::template::plain;
 use crate::url::Address;
 use crate::{ImportError, Imported, Notes, SideFile};
 
-/// More targets than this are rows of a file instead of steps.
+/// More targets than this become rows of a file instead of steps.
 const STEPS_MAX: usize = 200;
-/// If they are of no more kinds than this: each kind is a flow.
+/// But only if there are no more kinds than this: each kind is a flow.
 const KINDS_MAX: usize = 20;
 
-/// A target as the file has it, and the line it begins in.
+/// A target of the file, and the line where it begins.
 struct Given {
     line: usize,
     method: String,
@@ -42,10 +42,10 @@ struct JsonTarget {
     header: Option<BTreeMap<String, Vec<String>>>,
 }
 
-/// Read targets.
+/// Imports targets.
 ///
 /// # Errors
-/// When a line is none of the format, or no target is there.
+/// A line does not follow the format, or there is no target.
 pub fn import(text: &str) -> Result<Imported, ImportError> {
     let text = text.trim_start_matches('\u{feff}');
     let is_json = text.trim_start().starts_with(['{', '[']);
@@ -56,7 +56,7 @@ pub fn import(text: &str) -> Result<Imported, ImportError> {
     for given in given {
         let line = given.line;
         let mut url = plain(&given.url);
-        // Go, in which vegeta is written, takes it so.
+        // Go, the language of vegeta, accepts this.
         if url.contains("://:") {
             notes.add("an address without a host is at localhost");
             url = url.replacen("://:", "://localhost:", 1);
@@ -133,7 +133,7 @@ fn http(text: &str) -> Result<Vec<Given>, ImportError> {
     Ok(all)
 }
 
-/// One after the other, each in a line or over several, or all in a list.
+/// Targets one after another, each on one or several lines, or all in a list.
 fn json(text: &str) -> Result<Vec<Given>, ImportError> {
     let mut all = Vec::new();
     let mut values = Deserializer::from_str(text).into_iter::<Value>();
@@ -210,7 +210,7 @@ fn step(
     Ok(step)
 }
 
-/// Steps that differ in nothing but what they ask for, by their numbers.
+/// Groups of steps that differ only in path and query, by their numbers.
 fn kinds(steps: &[Step]) -> Vec<Vec<usize>> {
     let mut kinds: BTreeMap<String, Vec<usize>> = BTreeMap::new();
     for (at, step) in steps.iter().enumerate() {
@@ -222,7 +222,7 @@ fn kinds(steps: &[Step]) -> Vec<Vec<usize>> {
     kinds
 }
 
-/// A flow and a file of rows for each kind.
+/// A flow and a data file for each kind.
 fn by_rows(
     steps: &[Step],
     kinds: &[Vec<usize>],
@@ -253,7 +253,7 @@ fn by_rows(
     (flows, data)
 }
 
-/// What is sent for a target, as vegeta's have no values in them.
+/// The path and query of a target; vegeta's contain no values.
 fn sent(target: &Target) -> String {
     let text = match target {
         Target::Verbatim(url) => url.clone(),

@@ -1,4 +1,5 @@
-//! A scenario as TOML: what differs from the defaults and nothing else, short tables in one line.
+//! Writes a scenario as TOML: only settings that differ from the defaults, short tables on one
+//! line.
 
 use toml_writer::{ToTomlKey as _, ToTomlValue as _, TomlKeyBuilder, TomlStringBuilder};
 
@@ -6,12 +7,12 @@ use crate::model::{
     Body, Capture, Check, Flow, Part, PartContent, Replay, Scalar, Scenario, Source, Step, Target,
 };
 
-/// Longest line of a table that stands in one.
+/// The longest line of a table on one line.
 const COLUMNS: usize = 100;
 
 /// A value of a table.
 enum Item {
-    /// As it stands in the file.
+    /// As written in the file.
     Value(String),
     Table(Table),
 }
@@ -65,8 +66,8 @@ fn table(replay: &Replay) -> Table {
     items
 }
 
-/// The names of a flow's steps where they need one: without it a step is called by method and
-/// path, and no two may be called alike.
+/// The names of a flow's steps that need one: a step without a name is called by method and path,
+/// and no two steps may have the same name.
 fn names(flow: &Flow) -> Vec<Option<String>> {
     let mut taken: std::collections::HashSet<String> = std::collections::HashSet::new();
     let mut names = Vec::new();
@@ -132,7 +133,7 @@ fn number(name: &str, value: impl ToString) -> (String, Item) {
     (name.to_owned(), Item::Value(value.to_string()))
 }
 
-/// Several values of a header are a list, and one that is not sent is an empty one.
+/// Several values of a header become a list; a header that is not sent becomes an empty list.
 fn headers(step: &Step) -> Option<(String, Item)> {
     let mut lines = grouped(&step.headers);
     for name in &step.without {
@@ -143,7 +144,7 @@ fn headers(step: &Step) -> Option<(String, Item)> {
     several("headers", lines)
 }
 
-/// The values of each name, in the order of the names.
+/// The values of each name, in the order of first use.
 pub(crate) fn grouped(pairs: &[(String, String)]) -> Vec<(&str, Vec<&str>)> {
     let mut groups: Vec<(&str, Vec<&str>)> = Vec::new();
     for (name, value) in pairs {
@@ -214,7 +215,7 @@ fn check(check: &Check) -> Option<(String, Item)> {
     let mut items: Table = Vec::new();
     if !check.status.is_empty() {
         let all: Vec<String> = check.status.iter().map(u16::to_string).collect();
-        // Ranges of statuses have to be written out.
+        // The syntax has no ranges of statuses.
         let lines: Vec<String> = all.chunks(18).map(|some| some.join(", ")).collect();
         let list = match lines.as_slice() {
             [line] => format!("[{line}]"),
@@ -258,7 +259,7 @@ fn capture(capture: &Capture) -> Item {
     Item::Table(vec![text, number("max", capture.max)])
 }
 
-/// A table with a line of its own, and the long ones in it after it.
+/// A table with a header line of its own, followed by the long tables in it.
 fn section(text: &mut String, title: &str, path: &str, items: Table) {
     *text += &format!("\n{title}\n");
     lines(text, path, items);
@@ -299,8 +300,8 @@ fn key(name: &str) -> String {
     TomlKeyBuilder::new(name).as_default().to_toml_key()
 }
 
-/// In the form that needs the fewest escapes. Carriage returns are always escaped: a reader may
-/// take those of a text over several lines for line ends.
+/// The string in the form with the fewest escapes. Carriage returns are always escaped: a parser
+/// may read those of a multi-line text as line ends.
 fn string(text: &str) -> String {
     let builder = TomlStringBuilder::new(text);
     let form = if text.contains('\r') { builder.as_basic() } else { builder.as_default() };

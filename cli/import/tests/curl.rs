@@ -1,4 +1,4 @@
-//! Commands of curl: every option is taken over or told of, and what comes out compiles.
+//! curl commands: every option is imported or reported, and the result compiles.
 
 mod support;
 
@@ -50,7 +50,7 @@ Accept-Encoding = "deflate, gzip, br, zstd"
     assert_eq!(notes, expected);
 }
 
-/// What stands behind the target and the flow's name.
+/// The text after the target and the flow's name.
 fn step(line: &str) -> (String, Vec<String>) {
     let (text, notes) = import(line);
     let begin = "target = \"http://a\"\n\n[[flow]]\nname = \"curl\"\n\n[[flow.step]]\n";
@@ -58,7 +58,7 @@ fn step(line: &str) -> (String, Vec<String>) {
     (step.replace('\n', "; "), notes)
 }
 
-/// Options, and the step they make.
+/// Options, and the step that they give.
 const OPTIONS: [(&str, &str); 27] = [
     ("http://a", "path = \"/\"; "),
     ("a/x -s", "path = \"/x\"; "),
@@ -169,7 +169,7 @@ fn options_become_parts_of_a_request() {
 }
 
 #[test]
-fn what_cannot_be_taken_over_is_told() {
+fn what_cannot_be_taken_over_is_reported() {
     for (options, expected) in [
         ("-L a", "--location: left out, redirects are not followed"),
         ("-k a", "--insecure: left out, certificates are the run's matter"),

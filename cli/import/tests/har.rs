@@ -21,7 +21,7 @@ fn import_of(creator: &str, entries: &[&str]) -> (String, Vec<String>) {
     (scenario(&imported) + &others.collect::<String>(), imported.notes())
 }
 
-/// One request and its answer, without the good one beside it.
+/// One request and its answer, without the valid one next to it.
 fn entry(request: &str, response: &str) -> (String, Vec<String>) {
     let entry = format!(r#"{{"request": {{{request}}}, "response": {{{response}}}}}"#);
     let (text, notes) = import_of("test", &[&entry]);
@@ -29,8 +29,7 @@ fn entry(request: &str, response: &str) -> (String, Vec<String>) {
     (step.to_owned(), notes)
 }
 
-/// What stands in the place of a value, and what is told then; without a second request it is
-/// left out.
+/// The text in place of a value, and the note on it; without a second request the step is left out.
 #[test]
 fn odd_types_cost_an_entry_at_most() {
     const ODD: [&str; 8] = ["null", "7", "-1.5", "true", "\"\"", "\"x\"", "[]", "{}"];
@@ -76,7 +75,7 @@ fn odd_types_cost_an_entry_at_most() {
 }
 
 #[test]
-fn what_is_missing_is_told() {
+fn what_is_missing_is_reported() {
     for (odd, expected) in [
         ("null", "entry 2: left out, it has no request"),
         ("{}", "entry 2: left out, it has no request"),
@@ -141,7 +140,7 @@ fn what_only_the_browser_had_is_not_expected_again() {
     );
     let (text, _) = get(condition, 200);
     assert_eq!(text, "path = \"/x\"\ncheck = { status = [200] }\n");
-    // A condition of a change is part of what it does.
+    // A condition on a change is part of its effect.
     let (text, notes) = entry(
         r#""method": "PUT", "url": "http://a/x", "headers": {"If-None-Match": "*"}"#,
         r#""status": 412"#,
@@ -151,7 +150,7 @@ fn what_only_the_browser_had_is_not_expected_again() {
     let (text, notes) = get(r#"{"name": "Authorization", "value": "Bearer old"}"#, 401);
     assert_eq!(text, "path = \"/x\"\nheaders = { Authorization = \"Bearer old\" }\n");
     assert!(notes[0].starts_with("GET /x: 401 was recorded, its Authorization was refused"));
-    // Without a key it is asked for one each time.
+    // Without a key the server requests one each time.
     assert!(get("", 401).0.contains("check = { status = [401] }"));
 }
 
@@ -167,7 +166,7 @@ fn bodies_are_sent_as_they_are_held() {
         )
     };
     let unpacked = "header Content-Encoding: left out, the archive holds the body unpacked";
-    for (coding, data, expected, is_told) in [
+    for (coding, data, expected, is_reported) in [
         (
             "gzip",
             r#""mimeType": "application/json", "text": "{\"a\":1}""#,
@@ -182,8 +181,8 @@ fn bodies_are_sent_as_they_are_held() {
     ] {
         let (text, notes) = post(coding, data);
         assert!(text.contains(expected), "{data}: {text}");
-        assert_eq!(text.contains("Content-Encoding"), !is_told, "{data}: {text}");
-        assert_eq!(notes.iter().any(|note| note.starts_with(unpacked)), is_told, "{notes:?}");
+        assert_eq!(text.contains("Content-Encoding"), !is_reported, "{data}: {text}");
+        assert_eq!(notes.iter().any(|note| note.starts_with(unpacked)), is_reported, "{notes:?}");
     }
 }
 
@@ -194,7 +193,7 @@ fn addresses_keep_their_bytes_and_credentials() {
         r#""status": 200"#,
     );
     assert!(text.contains(r#"url = "/?sig=a%2fb%2Bc+d&X=%7Ey&e=""#), "{text}");
-    // Of `me@x.org:p/w`.
+    // For `me@x.org:p/w`.
     assert!(text.contains(r#"Authorization = "Basic bWVAeC5vcmc6cC93""#), "{text}");
     assert_eq!(notes, Vec::<String>::new());
     let (text, _) = entry(
@@ -217,7 +216,7 @@ fn cookies_of_one_name_are_all_sent() {
 }
 
 #[test]
-fn cleaned_archives_are_told() {
+fn cleaned_archives_are_reported() {
     let sanitized = "no request has a cookie or an Authorization";
     let with = |creator: &str, cookie: &str| {
         let cookies = format!(r#""cookies": [{cookie}]"#);
@@ -259,7 +258,7 @@ fn an_archive_of_chromium_is_read() {
 }
 
 #[test]
-fn a_body_may_be_a_bare_text_and_anything_else_is_told() {
+fn a_body_may_be_a_bare_text_and_anything_else_is_reported() {
     let of = |data| {
         let request = format!(r#""method": "POST", "url": "http://a/", "postData": {data}"#);
         entry(&request, r#""status": 200"#)

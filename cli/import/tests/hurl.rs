@@ -1,5 +1,4 @@
-//! Hurl files: every construct of its grammar is taken over or told of, and what comes out
-//! compiles.
+//! Hurl files: every construct of the grammar is imported or reported, and the result compiles.
 
 mod support;
 
@@ -102,7 +101,7 @@ fn a_file_becomes_a_flow() {
     assert_eq!(scenario(&imported), LOGIN_SCENARIO);
 }
 
-/// The lines of the only step, but for its path.
+/// The lines of the only step, without its path.
 fn step(text: &str) -> (String, Vec<String>) {
     let imported = import(text);
     let scenario = scenario(&imported);
@@ -187,7 +186,7 @@ fn requests_are_sent_as_they_are_described() {
 }
 
 #[test]
-fn what_cannot_be_said_is_told_by_line() {
+fn what_cannot_be_said_is_reported_by_line() {
     for (answer, expected) in [
         ("[Asserts]\nduration < 100", "line 3: `duration < 100`: left out, an objective says it"),
         ("[Asserts]\nxpath \"//p\" count == 2", "line 3: `xpath \"//p\" count == 2`: left out"),
@@ -218,15 +217,15 @@ fn what_cannot_be_said_is_told_by_line() {
         let text = format!("GET http://a/\nHTTP 200\n{answer}\n");
         let notes = import(&text).notes();
         let (line, why) = expected.split_once(": ").unwrap();
-        let is_told = |note: &String| note.contains(why) && note.starts_with("line ");
-        assert!(notes.iter().any(is_told), "{text}{line} {why}: {notes:#?}");
+        let is_reported = |note: &String| note.contains(why) && note.starts_with("line ");
+        assert!(notes.iter().any(is_reported), "{text}{line} {why}: {notes:#?}");
     }
     let notes = import("GET http://a/\nHTTP *\n").notes();
     assert!(notes[0].contains("line 2: HTTP *: statuses from 400 on are failures"), "{notes:?}");
 }
 
 #[test]
-fn mistakes_are_told_by_line() {
+fn mistakes_are_reported_by_line() {
     for (text, expected) in [
         ("", "no request"),
         ("# only a comment\n", "no request"),

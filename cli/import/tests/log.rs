@@ -17,7 +17,7 @@ fn import(text: &str, format: Option<&str>) -> Imported {
     imported
 }
 
-/// The rows without their head, and what is told.
+/// The rows without their header, and the notes.
 fn rows(text: &str, format: Option<&str>) -> (String, Vec<String>) {
     let imported = import(text, format);
     let rows = String::from_utf8(imported.files()[0].bytes.clone()).expect("rows are text");
@@ -27,8 +27,8 @@ fn rows(text: &str, format: Option<&str>) -> (String, Vec<String>) {
 const NO_ZONE: &str = "times without a zone are taken for UTC";
 const HEADERS: &str = "headers, such as the user agent and the referer, are not sent";
 
-/// A line of each kind that is a `GET /a?b` with status 404: its name, with what is to be told of
-/// it, and the line.
+/// A line of each kind that is a `GET /a?b` with status 404: its name with the expected note, and
+/// the line.
 fn lines() -> impl Iterator<Item = (&'static str, &'static str)> {
     let all = include_str!("recordings/access-logs.txt").split("== ").skip(1);
     all.map(|one| one.split_once('\n').expect("a name has a line of its own"))
@@ -44,9 +44,9 @@ fn lines_of_many_servers_are_read() {
         assert_eq!(rows, "at,flow,url\n0.000000,GET,/a?b\n", "{text}");
         assert!(scenario(&imported).contains("check = { status = [404] }"), "{text}");
         let notes = imported.notes();
-        let is_told = |note: &str| notes.iter().any(|known| known == note);
-        assert_eq!(is_told(HEADERS), name.contains("(headers"), "{text}");
-        assert_eq!(is_told(NO_ZONE), name.contains("no zone)"), "{text}");
+        let is_reported = |note: &str| notes.iter().any(|known| known == note);
+        assert_eq!(is_reported(HEADERS), name.contains("(headers"), "{text}");
+        assert_eq!(is_reported(NO_ZONE), name.contains("no zone)"), "{text}");
         // Two of a kind are a second apart.
         let next = text.lines().last().unwrap().replace("03:04:05", "03:04:06");
         let next = next.replace("1767323045", "1767323046");
@@ -129,7 +129,7 @@ fn formats_of_servers_are_taken_from_their_configuration() {
 }
 
 #[test]
-fn what_cannot_be_read_is_told_by_kinds() {
+fn what_cannot_be_read_is_reported_by_kinds() {
     let good = "::1 - - [02/Jan/2026:03:04:05 +0000] \"GET /a HTTP/1.1\" 200 5\n";
     let other = "::1 - - [02/Jan/2026:03:04:05 +0000] \"-\" 400 0\n";
     let text = format!(
@@ -163,7 +163,7 @@ fn what_cannot_be_read_is_told_by_kinds() {
 }
 
 #[test]
-fn odd_requests_of_a_log_are_kept_or_told() {
+fn odd_requests_of_a_log_are_kept_or_reported() {
     let line = |second: u32, request: &str| {
         format!("::1 - - [02/Jan/2026:03:04:{second:02} +0000] \"{request}\" 200 5 \"-\" \"x\"\n")
     };
@@ -192,7 +192,7 @@ fn odd_requests_of_a_log_are_kept_or_told() {
 }
 
 #[test]
-fn secrets_in_lines_that_cannot_be_read_are_not_told() {
+fn secrets_in_lines_that_cannot_be_read_are_not_reported() {
     let good = "1.2.3.4 - - [02/Jan/2026:03:04:05 +0000] \"GET / HTTP/1.1\" 200 1\n";
     for bad in [
         "1.2.3.4 - - [no time] \"GET /a?token=s3cret HTTP/1.1\" 200 1",

@@ -1,4 +1,4 @@
-//! No input, however mangled, makes an import panic; and what comes out of it compiles.
+//! No input, however damaged, makes an import panic, and the result compiles.
 
 #[expect(dead_code, reason = "how a scenario reads is of no matter here")]
 mod support;
@@ -121,7 +121,7 @@ fn the_samples_are_whole() {
     }
 }
 
-/// A change of a text: a stretch of it is left out, doubled, or replaced by what often breaks.
+/// Changes a text: a part of it is removed, doubled, or replaced by text that often causes errors.
 fn mutated(sample: &str, changes: &[(usize, usize, u8)]) -> String {
     const BREAKERS: [&str; 24] = [
         "{{",

@@ -1,4 +1,4 @@
-//! Descriptions in OpenAPI: an operation is a flow whose request the description allows.
+//! OpenAPI descriptions: each operation becomes a flow whose request the description permits.
 
 mod support;
 
@@ -152,12 +152,12 @@ fn bodies_fit_their_schemas() {
     ] {
         assert!(text.contains(member), "{member}\n{text}");
     }
-    // The schema names itself, which need not be.
+    // The schema refers to itself in an optional member.
     assert!(!text.contains("parent"), "{text}");
 }
 
 #[test]
-fn servers_and_versions_are_told_apart() {
+fn servers_and_versions_are_distinguished() {
     let with = |head: &str| format!("{head}\npaths: {{ /x: {{ get: {{ responses: {{}} }} }} }}");
     let relative = with("openapi: 3.1.0\nservers: [{ url: /api/ }]");
     let imported = import(&relative, None);
@@ -183,7 +183,7 @@ fn servers_and_versions_are_told_apart() {
 }
 
 #[test]
-fn what_is_not_described_is_told() {
+fn what_is_not_described_is_reported() {
     let operation = |operation: &str| {
         let head = "openapi: 3.1.0\nservers: [{ url: 'http://a' }]\npaths:\n  /{x}:\n    post:\n";
         let imported = import(&format!("{head}      {operation}\n"), None);
@@ -214,7 +214,7 @@ fn what_is_not_described_is_told() {
     assert!(notes.contains("POST /{x}: body: /n does not fit `pattern` of its schema"), "{notes}");
 }
 
-/// The requests of a description with one operation below `paths`, and what is told of them.
+/// The requests of a description with one operation below `paths`, and the notes.
 fn operations(paths: &str) -> (String, String) {
     let text = format!(
         "openapi: 3.1.0\nservers: [{{url: 'http://a'}}]\npaths: {paths}\n\
@@ -232,7 +232,7 @@ fn operations(paths: &str) -> (String, String) {
     (requests, imported.notes().join("\n"))
 }
 
-/// Parameters outside paths, and how their requests have them.
+/// Parameters outside paths, and their encoding in the requests.
 const STYLES: &[(&str, &str)] = &[
     // Queries.
     (
@@ -330,7 +330,7 @@ fn keys_of_gateways_are_paths_and_queries() {
     }
 }
 
-/// Contents of bodies, what their requests have, and a part of the note.
+/// Bodies, the text in their requests, and a part of the note.
 const BODIES: &[(&str, &str, &str)] = &[
     (
         "application/json: {schema: {type: object, properties: {title: {const: t}}, \
@@ -411,7 +411,7 @@ fn bodies_are_what_their_media_types_ask_for() {
 }
 
 #[test]
-fn operations_at_other_servers_are_left_out_and_told() {
+fn operations_at_other_servers_are_left_out_and_reported() {
     let text = "openapi: 3.0.0\nservers: [{ url: 'wss://a' }, { url: 'http://a/v1' }]\npaths:\n  \
                 /x: { get: {} }\n  /y: { servers: [{ url: 'http://b/v2' }], get: {} }\n  /z: { \
                 servers: [{ url: 'http://b' }], get: { servers: [{ url: 'http://a/v3' }] } }\n";

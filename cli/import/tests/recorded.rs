@@ -1,4 +1,4 @@
-//! What was recorded or listed elsewhere: HTTP archives, targets of vegeta, access logs.
+//! Requests recorded or listed by other tools: HTTP archives, targets of vegeta, access logs.
 
 mod support;
 
@@ -191,7 +191,7 @@ fn targets_are_read_as_vegeta_reads_them() {
     }
     assert!(step("purge http://a/x").0.contains("method = \"purge\""));
     assert!(step("{\"method\": \"purge\", \"url\": \"http://a/\"}").0.contains("\"purge\""));
-    // Of `me@x.org:p/w`; a header of one's own is stronger.
+    // For `me@x.org:p/w`; an explicit header takes precedence.
     let (text, _) = step("GET http://me%40x.org:p%2Fw@a/");
     assert!(text.contains("Authorization = \"Basic bWVAeC5vcmc6cC93\""), "{text}");
     let (text, _) = step("GET http://u:p@a/\nAuthorization: Bearer t");

@@ -1,4 +1,4 @@
-//! What becomes of a step's answer: checks and captures, as written and as compiled.
+//! Compiles the checks and captures of a step's answer.
 
 use uringbench_core::flow::capture::{Capture, Source};
 use uringbench_core::flow::check::{Check, Scalar};
@@ -10,11 +10,11 @@ use crate::diagnostic::{Diagnostics, FieldPath};
 use crate::format::{self, Step};
 use crate::text::{Names, Text, name_error};
 
-/// Longest capture without `max`, and with it.
+/// The longest capture, by default and at most.
 const CAPTURE_BYTES: u32 = 256;
 pub(crate) const CAPTURE_BYTES_MAX: u32 = 65_536;
 
-/// What must hold. Without a status among them, one below 400 is enough.
+/// Compiles the checks. If none is on the status, a status below 400 passes.
 pub(crate) fn checks(
     step: &Step,
     place: &FieldPath,
@@ -60,7 +60,7 @@ pub(crate) fn checks(
     checks
 }
 
-/// What a step keeps, by the numbers of `all` captures; the names are known behind it.
+/// Compiles the captures of a step, numbered among `all`; later texts may use their names.
 pub(crate) fn captures(
     step: &Step,
     place: &FieldPath,

@@ -1,4 +1,4 @@
-//! From what a file says to a plan: names bound, steps compiled, their order made flat.
+//! Compiles a scenario file to a plan: resolves names, compiles steps, and flattens their order.
 
 use std::collections::HashSet;
 
@@ -16,10 +16,10 @@ use crate::request::Server;
 use crate::text::{Names, Text, name_error};
 use crate::{Context, answer, data, request};
 
-/// A step is not taken more often in a row: more is a slip of the keyboard.
+/// The largest number of repetitions of a step; a larger one is a typing error.
 pub(crate) const REPEAT_MAX: u32 = 1_000_000;
 
-/// The plan of a scenario; without a meaning when a problem was added.
+/// The plan of a scenario; it is meaningless if a problem was added.
 pub(crate) fn plan(
     given: &Scenario,
     context: &Context<'_>,
@@ -36,7 +36,7 @@ pub(crate) fn plan(
         written.as_ref().and_then(|url| diagnostics.take(&target, (context.authority)(url)));
     let mut compiler = Compiler {
         context,
-        // Other mistakes are reported even where this one keeps the plan from being made.
+        // Report other mistakes even if this one prevents the plan.
         server: Server {
             authority: authority.unwrap_or_else(|| "target".to_owned()),
             keeps_cookies: given.keeps_cookies,
@@ -97,7 +97,7 @@ fn own_target(text: &str, names: &Names<'_>) -> Result<String, String> {
         .ok_or_else(|| "the target is one for all: only {{env NAME}} may stand in it".to_owned())
 }
 
-/// What a scenario's files of data hold.
+/// The data files of a scenario.
 #[derive(Default)]
 struct Data {
     /// The names of the tables, with their columns.
@@ -133,7 +133,7 @@ fn tables(given: &Scenario, context: &Context<'_>, diagnostics: &mut Diagnostics
 struct Compiler<'a, 'b> {
     context: &'a Context<'a>,
     server: Server,
-    /// The names of the flow's steps so far; those of a long flow take long to compare one by one.
+    /// The names of the flow's steps so far, as a set because a flow may be long.
     steps: HashSet<String>,
     /// The names of all captures, by number.
     captures: Vec<String>,
@@ -162,7 +162,8 @@ impl Compiler<'_, '_> {
         }
     }
 
-    /// Steps in their order; `names` are those there before it, and then those after it.
+    /// Compiles steps in order; `names` contains the names known before the flow, and afterwards
+    /// those known after it.
     fn flow(
         &mut self,
         name: &str,
@@ -192,7 +193,8 @@ impl Compiler<'_, '_> {
         flow
     }
 
-    /// Neighbouring steps of which one is taken. Behind them is what all of them capture.
+    /// Compiles adjacent steps of which one is chosen. The steps after them may use the captures
+    /// that all of them make.
     fn choice(
         &mut self,
         given: &[Step],

@@ -1,9 +1,9 @@
-//! Files of rows: CSV with a line of names, or an object of JSON on each line.
+//! Data files: CSV with a line of column names, or a JSON object on each line.
 
 use serde_json::Value;
 use uringbench_core::flow::table::Table;
 
-/// The columns' names and the rows of a file.
+/// The names of the columns and the rows of a file.
 pub(crate) fn table(file: &str, bytes: &[u8]) -> Result<(Vec<String>, Table), String> {
     let (columns, table) = if file.ends_with(".csv") {
         csv_table(file, bytes)?

@@ -1,5 +1,5 @@
-//! Mistakes and where they are: what serde and the TOML parser say, in our words, and a place for
-//! what is found afterwards.
+//! Mistakes and their places: messages of serde and the TOML parser in our words, and places for
+//! mistakes found later.
 
 use std::fmt;
 use std::ops::Range;
@@ -10,14 +10,14 @@ use uringbench_core::summary::Grouped;
 
 use crate::schema;
 
-/// One mistake in a scenario.
+/// A mistake in a scenario.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
     /// From 1.
     pub line: usize,
     /// In characters, from 1.
     pub column: usize,
-    /// Keys from the top, such as `flow.step.path`; empty when the file is not TOML.
+    /// Keys from the top, such as `flow.step.path`; empty if the file is not TOML.
     pub field: String,
     /// Cause and fix, in one line.
     pub message: String,
@@ -64,7 +64,8 @@ impl FieldPath {
 /// The mistakes found so far.
 pub(crate) struct Diagnostics<'a> {
     text: &'a str,
-    /// The file's tree, made when the first mistake asks for its place: a long file may have many.
+    /// The file's tree, parsed for the first mistake that needs its place: a long file may have
+    /// many.
     tree: Option<Option<Spanned<DeTable<'a>>>>,
     found: Vec<(usize, Diagnostic)>,
 }
@@ -90,12 +91,12 @@ impl<'a> Diagnostics<'a> {
         self.found.push((at, diagnostic(self.text, at, field, message.into())));
     }
 
-    /// `value`, or `None` with its mistake noted.
+    /// Returns `value`, or adds the mistake and returns `None`.
     pub(crate) fn take<T>(&mut self, place: &FieldPath, value: Result<T, String>) -> Option<T> {
         value.map_err(|why| self.add(place, why)).ok()
     }
 
-    /// `value` if nothing was found.
+    /// Returns `value` if there is no mistake.
     pub(crate) fn into_result<T>(mut self, value: Option<T>) -> Result<T, Vec<Diagnostic>> {
         match value {
             Some(value) if self.found.is_empty() => Ok(value),
@@ -115,7 +116,7 @@ pub(crate) fn of_form(text: &str, error: &toml::de::Error) -> Diagnostic {
     diagnostic(text, at, field, message)
 }
 
-/// The keys from the top to what stands at `at`.
+/// The keys from the top to the value at `at`.
 fn field_at(text: &str, at: usize) -> String {
     let Ok(tree) = DeTable::parse(text) else { return String::new() };
     if let Some(header) = header_at(text, at) {
@@ -126,8 +127,8 @@ fn field_at(text: &str, at: usize) -> String {
     best.1
 }
 
-/// The keys of the `[table]` or `[[table]]` whose header begins at `at`: a mistake of the whole
-/// table has its place there.
+/// The keys of the `[table]` or `[[table]]` whose header begins at `at`, which is the place of a
+/// mistake in the whole table.
 fn header_at(text: &str, at: usize) -> Option<String> {
     let is_first = text.get(..at)?.rsplit('\n').next()?.trim().is_empty();
     let header = text.get(at..)?.lines().next()?.strip_prefix('[').filter(|_| is_first)?;
@@ -140,18 +141,18 @@ fn header_at(text: &str, at: usize) -> Option<String> {
     )
 }
 
-/// The valid name that looks most like `name`, as a question.
+/// Asks whether the valid name closest to `name` was meant.
 pub(crate) fn did_you_mean<'a>(name: &str, valid: impl IntoIterator<Item = &'a str>) -> String {
-    // The beginning of a name means that name, however long it is.
+    // A prefix of a name means that name, whatever its length.
     let distance = |valid: &&str| (!valid.starts_with(name), strsim::osa_distance(name, valid));
     let nearest = valid.into_iter().min_by_key(distance);
     nearest.map_or_else(String::new, |nearest| format!(", did you mean `{nearest}`?"))
 }
 
-/// How the TOML library begins to say that a table is to have one field, and has several or none.
+/// The start of the TOML library's message that a table must have exactly one field.
 pub(crate) const ONE_WANTED: &str = "wanted exactly 1 element";
 
-/// serde's words in ours: cause and fix.
+/// Rewrites serde's message: cause and fix.
 fn explained(message: &str, field: &str) -> String {
     let message = message.split_whitespace().collect::<Vec<_>>().join(" ");
     let quoted: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
@@ -183,13 +184,13 @@ fn explained(message: &str, field: &str) -> String {
     message
 }
 
-/// What serde expects, without names of Rust's types.
+/// The values that serde expects, without names of Rust types.
 fn plainly(expected: &str, field: &str) -> String {
     let of_type = match expected {
         "u8" => Some(u64::from(u8::MAX)),
         "u16" => Some(u64::from(u16::MAX)),
         "u32" => Some(u64::from(u32::MAX)),
-        // TOML has no larger ones.
+        // TOML has no larger integers.
         "u64" | "usize" | "i64" => Some(i64::MAX as u64),
         _ => None,
     };
@@ -217,7 +218,7 @@ fn diagnostic(text: &str, at: usize, field: String, message: String) -> Diagnost
     }
 }
 
-/// Where `place` begins, or as much of it as there is.
+/// The start of `place`, or of its longest part that exists.
 fn offset(tree: &DeTable<'_>, place: &FieldPath) -> usize {
     let mut at = 0;
     let mut table = Some(tree);
@@ -243,7 +244,7 @@ fn offset(tree: &DeTable<'_>, place: &FieldPath) -> usize {
     at
 }
 
-/// The elements of `[[name]]` may have an empty span; their first key has the place.
+/// The elements of `[[name]]` may have an empty span; use the place of their first key.
 fn begin_of(span: &Range<usize>, value: &DeValue<'_>) -> usize {
     let first = value.as_table().and_then(|table| table.iter().next());
     match first {
@@ -252,7 +253,7 @@ fn begin_of(span: &Range<usize>, value: &DeValue<'_>) -> usize {
     }
 }
 
-/// The key that begins last before `at`, with those above it.
+/// The last key that begins before `at`, with its parents.
 fn nearest_key(table: &DeTable<'_>, above: &str, at: usize, best: &mut (usize, String)) {
     for (key, value) in table {
         let dot = if above.is_empty() { "" } else { "." };
@@ -270,7 +271,7 @@ fn below(value: &DeValue<'_>, name: &str, at: usize, best: &mut (usize, String))
         nearest_key(table, name, at, best);
     }
     for element in value.as_array().into_iter().flatten() {
-        // A mistake of a whole element has its place where that begins.
+        // A mistake of a whole element has the place of its start.
         let begin = element.span().start;
         if begin <= at && begin >= best.0 {
             *best = (begin, name.to_owned());

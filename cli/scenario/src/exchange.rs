@@ -1,5 +1,5 @@
-//! A step whose answer is a stream of events, or opens a WebSocket: what is said there, and what
-//! contradicts it.
+//! Compiles steps whose answer is an event stream or opens a WebSocket: the messages, and fields
+//! that contradict them.
 
 use uringbench_core::flow::exchange::{Exchange, Socket};
 use uringbench_core::flow::text as core;
@@ -14,19 +14,19 @@ use crate::format::{self, Step};
 use crate::request::{GENERATED_MAX, checked_json};
 use crate::text::{Names, Text};
 
-/// As `--stall` has it.
+/// The default of `--stall`.
 const STALL: Nanos = Nanos::SECOND;
-/// More messages are a slip of the keyboard.
+/// The largest number of messages; a larger one is a typing error.
 pub(crate) const MESSAGES_MAX: u32 = 1_000_000;
 
-/// What a step wants to happen after its request.
+/// What follows the request of a step.
 pub(crate) enum Wanted {
     Http,
     Events { count: Option<u64>, stall: Nanos },
     Socket(Talk),
 }
 
-/// What is said over a WebSocket.
+/// The messages over a WebSocket.
 pub(crate) struct Talk {
     kind: Kind,
     message: core::Text,
@@ -37,7 +37,7 @@ pub(crate) struct Talk {
 }
 
 impl Wanted {
-    /// With the opening that was made of the step's request, of a WebSocket.
+    /// Compiles it; a WebSocket needs the `opening` made of the step's request.
     pub(crate) fn compiled(self, opening: Option<Opening>) -> Exchange {
         match (self, opening) {
             (Self::Socket(talk), Some(opening)) => Exchange::Socket(Box::new(Socket {
@@ -54,7 +54,7 @@ impl Wanted {
     }
 }
 
-/// What a step wants; `None` with its mistakes noted.
+/// What follows a step's request; adds mistakes and returns `None` if it has any.
 pub(crate) fn read(
     step: &Step,
     place: &FieldPath,
@@ -84,7 +84,7 @@ pub(crate) fn read(
     }
 }
 
-/// What a stream has no use for: its body is read as it comes, and not kept.
+/// Rejects fields that a stream does not support: its body is read as it arrives, and not kept.
 fn beside_events(step: &Step, place: &FieldPath, diagnostics: &mut Diagnostics<'_>) {
     if step.method.as_deref() == Some("HEAD") {
         let why = "an answer to HEAD has no events: write another method";
@@ -112,7 +112,8 @@ fn beside_events(step: &Step, place: &FieldPath, diagnostics: &mut Diagnostics<'
     }
 }
 
-/// What a WebSocket has no use for: messages have no status, no headers and no method.
+/// Rejects fields that a WebSocket does not support: messages have no status, no headers and no
+/// method.
 fn beside_socket(step: &Step, place: &FieldPath, diagnostics: &mut Diagnostics<'_>) {
     if step.body.is_some() {
         let why = "a WebSocket is opened without a body: put what is sent into `websocket`";

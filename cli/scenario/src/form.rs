@@ -1,7 +1,7 @@
-//! The form of a scenario: TOML with the fields and types of `format`, and each mistake of it.
+//! The form of a scenario: TOML with the fields and types of `format`, with all its mistakes.
 //!
-//! serde stops at the first mistake. That is taken out of the tree, and the rest read again.
-//! What the fields say together is checked in `compile`.
+//! serde stops at the first mistake. This module removes that part of the tree and parses the rest
+//! again. `compile` checks fields against each other.
 
 use std::ops::Range;
 
@@ -12,17 +12,17 @@ use toml::de::{DeTable, DeValue, Deserializer, Error};
 use crate::diagnostic::{self, Diagnostic};
 use crate::format::Scenario;
 
-/// Most mistakes of one file that are reported.
+/// The largest number of reported mistakes in one file.
 const MISTAKES_MAX: usize = 20;
 
-/// A step from a table or a list to what is in it.
+/// A step from a table or a list to one of its values.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Key {
     Name(String),
     Index(usize),
 }
 
-/// Read the form of a scenario.
+/// Parses the form of a scenario.
 pub(crate) fn read(text: &str) -> Result<Scenario, Vec<Diagnostic>> {
     toml::from_str(text).map_err(|error| match DeTable::parse(text) {
         Ok(tree) => mistakes(text, tree),
@@ -30,10 +30,10 @@ pub(crate) fn read(text: &str) -> Result<Scenario, Vec<Diagnostic>> {
     })
 }
 
-/// All that is wrong with the form of a file, which is TOML.
+/// All mistakes of form in a file that is valid TOML.
 fn mistakes(text: &str, mut tree: Spanned<DeTable<'_>>) -> Vec<Diagnostic> {
     let mut found = Vec::new();
-    // Names that were taken out, with the table that lacks them now.
+    // Names that were removed, with the table that now lacks them.
     let mut missing: Vec<(usize, String)> = Vec::new();
     while found.len() < MISTAKES_MAX
         && let Err(error) = Scenario::deserialize(Deserializer::from(tree.clone()))
@@ -53,7 +53,7 @@ fn mistakes(text: &str, mut tree: Spanned<DeTable<'_>>) -> Vec<Diagnostic> {
     found.into_iter().map(|(_, diagnostic)| diagnostic).collect()
 }
 
-/// Whether what is missing was taken out before.
+/// Whether the missing field was removed before.
 fn is_follow_up(error: &Error, span: &Range<usize>, missing: &[(usize, String)]) -> bool {
     let message = error.message();
     let name = message.strip_prefix("missing field ").map(|name| name.trim_matches('`'));
@@ -61,7 +61,7 @@ fn is_follow_up(error: &Error, span: &Range<usize>, missing: &[(usize, String)])
     missing.iter().any(|(at, gone)| *at == span.start && is_gone(gone))
 }
 
-/// The way to the narrowest key or value that holds all of `span`.
+/// The path to the smallest key or value that contains `span`.
 fn narrowest(tree: &DeTable<'_>, span: &Range<usize>) -> Option<Vec<Key>> {
     let mut best: Option<(usize, Vec<Key>)> = None;
     let mut path = Vec::new();
@@ -130,7 +130,7 @@ fn begin_of_parent(tree: &Spanned<DeTable<'_>>, path: &[Key]) -> usize {
     begin
 }
 
-/// Take out what `path` leads to.
+/// Removes the value at `path`.
 fn remove(table: &mut DeTable<'_>, path: &[Key]) {
     let Some((Key::Name(name), rest)) = path.split_first() else { return };
     match rest {

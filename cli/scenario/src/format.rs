@@ -1,7 +1,6 @@
-//! The fields of a scenario file, as serde reads them and as the JSON Schema shows editors.
+//! The fields of a scenario file, for serde and for the JSON Schema.
 //!
-//! The doc comments are what editors show. Whether values make sense together is decided by
-//! `compile`.
+//! Editors show the doc comments. `compile` checks values against each other.
 
 mod values;
 
@@ -19,30 +18,30 @@ pub(crate) use values::{Headers, Pairs, PerSecond, Scalar, Span, Speed};
 
 /// A scenario of uringbench.
 ///
-/// In texts `{{name}}` stands for a value: a capture of an earlier step, a data column
-/// (`{{users.email}}`), `{{seq}}`, `{{uuid}}`, `{{int 1 1000}}`, `{{string 12}}`,
-/// `{{choice a b c}}`, `{{timestamp}}`, `{{user}}` or `{{env NAME}}`. `{{{{` is a plain `{{`.
+/// In texts `{{name}}` is replaced by a value: a capture of an earlier step, a data column
+/// (`{{users.email}}`), `{{seq}}`, `{{uuid}}`, `{{int 1 1000}}`, `{{string 12}}`, `{{choice a b
+/// c}}`, `{{timestamp}}`, `{{user}}` or `{{env NAME}}`. `{{{{` is a literal `{{`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Scenario {
-    /// The server, without a path: `http://127.0.0.1:8080`. `{{env NAME}}` may stand in it.
+    /// The server, without a path: `http://127.0.0.1:8080`. It may contain `{{env NAME}}`.
     pub(crate) target: String,
     /// Whether each user keeps the cookies that answers set, and sends them back.
     #[serde(default, rename = "cookies")]
     pub(crate) keeps_cookies: bool,
-    /// How much load, for how long.
+    /// The load and its duration.
     #[serde(default)]
     pub(crate) load: Load,
-    /// Files of rows to take values from, by name.
+    /// Data files with rows of values, by name.
     #[serde(default)]
     pub(crate) data: BTreeMap<String, Data>,
-    /// What each user does once before its first flow. Its captures are there in every flow.
+    /// The steps that each user runs once before its first flow. All flows can use their captures.
     #[serde(default)]
     pub(crate) on_start: Vec<Step>,
-    /// What users do repeatedly.
+    /// The flows that users run repeatedly.
     #[serde(default)]
     pub(crate) flow: Vec<Flow>,
-    /// What each user does once after its last flow.
+    /// The steps that each user runs once after its last flow.
     #[serde(default)]
     pub(crate) on_end: Vec<Step>,
     /// Objectives.
@@ -50,55 +49,55 @@ pub(crate) struct Scenario {
     pub(crate) slo: Vec<Slo>,
 }
 
-/// How much load, for how long. With `rate` the loop is open: flows begin at a rate whatever the
-/// server does. Without it the loop is closed: each of `users` begins a flow when its last one
-/// has ended.
+/// The load and its duration. With `rate` the loop is open: flows begin at that rate, however fast
+/// the server answers. Without it the loop is closed: each of the `users` begins a flow when its
+/// last one has ended.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Load {
-    /// Connections over all cores; without it 64.
+    /// Number of connections over all cores; default 64.
     #[schemars(range(min = 1))]
     pub(crate) connections: Option<u32>,
-    /// Users of a closed loop; without it one for each connection.
+    /// Number of users of a closed loop; default one for each connection.
     #[schemars(range(min = 1))]
     pub(crate) users: Option<u32>,
-    /// Whether each user keeps a connection of its own, as a browser does; without it a user's
-    /// request takes whichever connection is free.
+    /// Whether each user keeps a connection of its own, as a browser does; by default a user's
+    /// request takes any free connection.
     #[serde(default, rename = "own_connections")]
     pub(crate) has_own_connections: bool,
-    /// Which free connection takes the next request; without it round-robin.
+    /// Which free connection takes the next request; default round-robin.
     pub(crate) connection_order: Option<ConnectionOrder>,
     /// Flows begun per second: `500`, `"1.5k"`.
     pub(crate) rate: Option<PerSecond>,
-    /// Gaps between beginnings, with `rate`: without it constant.
+    /// The gaps between flow starts, with `rate`; default constant.
     pub(crate) arrivals: Option<Arrivals>,
-    /// Changes of `rate`, one after the other.
+    /// Changes of `rate`, one after another.
     #[serde(default)]
     pub(crate) stage: Vec<Stage>,
-    /// Flows begin at times from a data file: in the place of `rate`, `users`, `arrivals` and
-    /// `stage`.
+    /// Flows begin at the times in a data file; replaces `rate`, `users`, `arrivals` and `stage`.
     pub(crate) replay: Option<Replay>,
-    /// Load before the measured window; without it 1 second, or none of a replay.
+    /// Duration of the load before the measured window; default 1 second, or none for a replay.
     pub(crate) warmup: Option<Span>,
-    /// The measured window; without it as long as the stages or the replay last, or 10 seconds.
+    /// Duration of the measured window; default the duration of the stages or of the replay, or 10
+    /// seconds.
     pub(crate) duration: Option<Span>,
 }
 
-/// A recording that is played: each row of a data file begins a flow, which takes that row.
+/// A recording to replay: each row of a data file begins a flow, which uses that row.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Replay {
-    /// The data, by its name under `data`.
+    /// The name of the data under `data`.
     pub(crate) data: String,
-    /// The column of times: seconds from the start such as `12.5`, none less than the one before.
+    /// The column of times: seconds from the start such as `12.5`, in ascending order.
     pub(crate) column: String,
-    /// How fast; without it as recorded.
+    /// The speed of the replay; default as recorded.
     pub(crate) speed: Option<Speed>,
-    /// The column of names of flows; without it they are chosen by their weights.
+    /// The column with the names of flows; by default flows are chosen by their weights.
     pub(crate) flow: Option<String>,
 }
 
-/// The law of the gaps between beginnings.
+/// The distribution of the gaps between flow starts.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Arrivals {
@@ -112,70 +111,70 @@ pub(crate) enum Arrivals {
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum ConnectionOrder {
-    /// The one that has been free for longest: all of them are used alike.
+    /// The one that has been free for the longest time: all are used equally.
     RoundRobin,
-    /// The one used last: few are used when few are needed.
+    /// The one used last: only as many are used as needed.
     Lifo,
 }
 
-/// A stretch of the load.
+/// A part of the load.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Stage {
-    /// How the rate gets to `rate`.
+    /// How the rate changes to `rate`.
     pub(crate) shape: StageShape,
-    /// Flows begun per second.
+    /// Flows begun per second at the end of a ramp, or during a step or spike.
     pub(crate) rate: PerSecond,
-    /// How long the stage lasts.
+    /// The duration of the stage.
     pub(crate) duration: Span,
 }
 
-/// How the rate of a stage comes about.
+/// How the rate changes in a stage.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
 #[schemars(rename = "Shape")]
 pub(crate) enum StageShape {
     /// Evenly from the rate before to this one.
     Ramp,
-    /// At once, and it stays.
+    /// At once; the rate then stays.
     Step,
-    /// At once, and after the stage back to the rate before.
+    /// At once; after the stage the rate returns to the one before.
     Spike,
 }
 
-/// A file of rows.
+/// A data file.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Data {
     /// Path from the scenario's folder: `.csv` with a line of column names, or `.jsonl` with an
     /// object on each line.
     pub(crate) file: String,
-    /// Who gets which row; without it shared.
+    /// Which flow or user gets which row; default shared.
     #[serde(default)]
     pub(crate) order: DataOrder,
 }
 
-/// Who gets which row.
+/// Which flow or user gets which row.
 #[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
 #[schemars(rename = "Order")]
 pub(crate) enum DataOrder {
-    /// Each flow that begins takes the next row; after the last comes the first.
+    /// Each flow takes the next row when it begins; the first row follows the last.
     #[default]
     Shared,
-    /// Each flow that begins takes a random row.
+    /// Each flow takes a random row when it begins.
     Random,
-    /// Each user keeps the row of its number.
+    /// Each user keeps the row with its number.
     User,
 }
 
-/// What users do, step by step.
+/// A sequence of steps that users run.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Flow {
-    /// What reports call it.
+    /// Its name in reports.
     pub(crate) name: String,
-    /// How often it is chosen compared with other flows; without it 1.
+    /// How often it is chosen, relative to other flows; default 1.
     #[schemars(range(min = 1))]
     pub(crate) weight: Option<u32>,
     /// Its steps, in order.
@@ -187,47 +186,48 @@ pub(crate) struct Flow {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Step {
-    /// What reports call it; without it method and path.
+    /// Its name in reports; default method and path.
     pub(crate) name: Option<String>,
-    /// Sent as it is written, in these cases of letters; without it `POST` with a body, else
-    /// `GET`.
+    /// The method, sent exactly as written; default `POST` with a body, otherwise `GET`.
     pub(crate) method: Option<String>,
-    /// Begins with `/`, without a query. Values in it are percent-encoded. This or `url`.
+    /// The path: begins with `/`, without a query. Values in it are percent-encoded. Required
+    /// unless `url` is given.
     pub(crate) path: Option<String>,
-    /// Path and query as they stand, values included: only spaces, control characters and what is
-    /// not ASCII are percent-encoded. What begins with `http://` or `https://`, such as a captured
-    /// `Location`, is asked of the target all the same. In the place of `path` and `query`.
+    /// Path and query, sent as written, values included: only spaces, control characters and
+    /// characters outside ASCII are percent-encoded. A text that begins with `http://` or
+    /// `https://`, such as a captured `Location`, is also requested from the target. Replaces
+    /// `path` and `query`.
     pub(crate) url: Option<String>,
     /// The query, name = value. Both are percent-encoded.
     #[serde(default)]
     pub(crate) query: Pairs,
-    /// Headers, name = value. A list of values is sent as a line each; an empty one, such as
-    /// `User-Agent = []`, leaves out a header that would be sent otherwise.
+    /// Headers, name = value. Each value of a list is sent as a separate line; an empty list, such
+    /// as `User-Agent = []`, removes a default header.
     #[serde(default)]
     pub(crate) headers: Headers,
-    /// Cookies to send, name = value, besides those the user keeps. Of a list of values each is
-    /// sent under the name.
+    /// Cookies to send, name = value, in addition to those that the user keeps. Each value of a
+    /// list is sent under the name.
     #[serde(default)]
     pub(crate) cookies: Headers,
-    /// The content.
+    /// The body.
     pub(crate) body: Option<Body>,
     /// The answer is a stream of server-sent events.
     pub(crate) events: Option<Events>,
-    /// The answer opens a WebSocket, over which messages go; then it is closed.
+    /// The answer opens a WebSocket; the step sends its messages over it and then closes it.
     pub(crate) websocket: Option<Socket>,
-    /// What must hold of the answer, or of each message; without it a status below 400 is enough.
+    /// The checks of the answer, or of each message; by default a status below 400 passes.
     pub(crate) check: Option<Check>,
-    /// What to keep of the answer for later steps, by name.
+    /// Values of the answer to keep for later steps, by name.
     #[serde(default)]
     pub(crate) capture: BTreeMap<String, Capture>,
     /// A pause after the step.
     pub(crate) think: Option<Think>,
-    /// How often the step is taken in a row; without it once.
+    /// How often the step is repeated in a row; default once.
     #[schemars(range(min = 1, max = REPEAT_MAX))]
     pub(crate) repeat: Option<u32>,
-    /// Of neighbouring steps that name the same choice, each time one is taken.
+    /// Of adjacent steps with the same choice, one is chosen each time.
     pub(crate) choice: Option<String>,
-    /// How often it is the one, compared with the others of its choice; without it 1.
+    /// How often it is chosen, relative to the others of its choice; default 1.
     #[schemars(range(min = 1))]
     pub(crate) weight: Option<u32>,
     /// Whether the flow ends here when the step fails.
@@ -235,7 +235,7 @@ pub(crate) struct Step {
     pub(crate) is_last_when_failed: bool,
 }
 
-/// The content of a request.
+/// The body of a request.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase", deny_unknown_fields)]
 pub(crate) enum Body {
@@ -246,91 +246,91 @@ pub(crate) enum Body {
     Json(String),
     /// The fields of a form, name = value, percent-encoded.
     Form(Pairs),
-    /// A file, from the scenario's folder, sent as it is.
+    /// A file in the scenario's folder, sent unchanged.
     File(String),
-    /// The fields and files of a form, as browsers upload them. `headers` may have another
+    /// The fields and files of a form, as browsers upload them. `headers` may contain another
     /// `Content-Type` than `multipart/form-data`, without a boundary, which is added.
     Multipart(Vec<Part>),
-    /// Made-up bytes, the same every time.
+    /// Generated bytes, the same in every run.
     Generated(Generated),
 }
 
-/// A stream of server-sent events. What is checked and kept of it is in its header.
+/// An event stream. Checks and captures apply to the answer's header.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Events {
-    /// After so many the step is done; without it, when the server ends the answer.
+    /// The step ends after this many events; by default when the server ends the answer.
     #[schemars(range(min = 1))]
     pub(crate) count: Option<u64>,
-    /// A gap of this length is a stall; without it 1 second.
+    /// A gap of this length is a stall; default 1 second.
     pub(crate) stall: Option<Span>,
 }
 
-/// Messages over a WebSocket: one of `text`, `json` and `size`. Each is sent when the answer to
-/// the one before has come. The step's `check` and `capture` are about each answer.
+/// Messages over a WebSocket: exactly one of `text`, `json` and `size`. Each is sent after the
+/// answer to the one before. The step's `check` and `capture` apply to each answer.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Socket {
     /// The message; its values are generated for each one.
     pub(crate) text: Option<String>,
-    /// The message, a JSON text. Values in it are escaped as in a JSON string.
+    /// The message as a JSON text. Values in it are escaped as in a JSON string.
     pub(crate) json: Option<String>,
-    /// The message is so many made-up bytes, up to 2^30.
+    /// The message consists of this many generated bytes, up to 2^30.
     #[schemars(range(max = GENERATED_MAX))]
     pub(crate) size: Option<u32>,
-    /// Whether the message is sent as binary; without it as text.
+    /// Whether the message is sent as binary; default as text.
     #[serde(default, rename = "binary")]
     pub(crate) is_binary: bool,
-    /// How many are sent; without it 1.
+    /// Number of messages to send; default 1.
     #[schemars(range(min = 1, max = MESSAGES_MAX))]
     pub(crate) messages: Option<u32>,
     /// Whether each answer must be the message that was sent.
     #[serde(default, rename = "echo")]
     pub(crate) is_echo: bool,
-    /// How many messages the target sends on its own when the WebSocket is open: the first
-    /// message of the step waits for them, and they answer none; without it 0.
+    /// Number of messages that the target sends on its own when the WebSocket is open: the first
+    /// message of the step is sent after them, and they count as no answer; default 0.
     #[schemars(range(max = MESSAGES_MAX))]
     pub(crate) greeting: Option<u32>,
-    /// Subprotocols to choose from, the preferred one first.
+    /// Subprotocols to offer, the preferred one first.
     #[serde(default)]
     pub(crate) protocols: Vec<String>,
 }
 
-/// A field or file of an upload: one of `text`, `file` and `generated`.
+/// A field or file of an upload: exactly one of `text`, `file` and `generated`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Part {
-    /// The field's name.
+    /// The name of the field.
     pub(crate) name: String,
     /// Its value.
     pub(crate) text: Option<String>,
-    /// A file, from the scenario's folder.
+    /// A file in the scenario's folder.
     pub(crate) file: Option<String>,
-    /// A file of made-up bytes, the same every time.
+    /// A file of generated bytes, the same in every run.
     pub(crate) generated: Option<Generated>,
-    /// The name the file is sent under; without it its own, or `generated`.
+    /// The name under which the file is sent; default its own name, or `generated`.
     pub(crate) filename: Option<String>,
-    /// Its media type, like `image/png`; without it a file is `application/octet-stream`, and a
-    /// value has none. Empty: a file has none either.
+    /// The media type, such as `image/png`; default `application/octet-stream` for a file, none for
+    /// a value. Empty: none for a file either.
     pub(crate) content_type: Option<String>,
-    /// Further headers of the part, name = value.
+    /// Additional headers of the part, name = value.
     #[serde(default)]
     pub(crate) headers: Pairs,
 }
 
-/// Made-up bytes.
+/// Generated bytes.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Generated {
-    /// How many, up to 2^30.
+    /// Number of bytes, up to 2^30.
     #[schemars(range(max = GENERATED_MAX))]
     pub(crate) size: u32,
-    /// Names them; without it 0.
+    /// Selects the bytes; default 0.
     #[serde(default)]
     pub(crate) seed: u64,
 }
 
-/// What must hold of an answer: all that is named. In its texts may stand captures of earlier
+/// The checks of an answer: all of them must pass. Their texts may contain captures of earlier
 /// steps, data columns, `{{user}}` and `{{env NAME}}`.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -341,30 +341,30 @@ pub(crate) struct Check {
     /// Headers, name = value: exactly this value.
     #[serde(default)]
     pub(crate) header: Pairs,
-    /// The body holds this text.
+    /// The body contains this text.
     pub(crate) contains: Option<String>,
-    /// The body is this text.
+    /// The body equals this text.
     pub(crate) equals: Option<String>,
-    /// The body has so many bytes.
+    /// The length of the body in bytes.
     pub(crate) length: Option<u64>,
     /// Values in the JSON of the body, JSON pointer = value.
     #[serde(default)]
     pub(crate) json: BTreeMap<String, Scalar>,
 }
 
-/// What to keep of an answer: one of `header`, `cookie`, `json` and `regex`.
+/// A value of the answer to keep: exactly one of `header`, `cookie`, `json` and `regex`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Capture {
     /// The value of this header.
     pub(crate) header: Option<String>,
-    /// The value of this cookie, which the answer sets.
+    /// The value of this cookie, if the answer sets it.
     pub(crate) cookie: Option<String>,
-    /// What this JSON pointer finds in the body.
+    /// The value at this JSON pointer in the body.
     pub(crate) json: Option<String>,
-    /// The first group of the first match in the body, or all of the match.
+    /// The first group of the first match in the body, or the whole match if there is no group.
     pub(crate) regex: Option<String>,
-    /// Longest value in bytes, 1 to 65536; a longer one fails the step. Without it 256.
+    /// The longest value in bytes, 1 to 65536; a longer one fails the step; default 256.
     #[schemars(range(min = 1, max = CAPTURE_BYTES_MAX))]
     pub(crate) max: Option<u32>,
 }
@@ -375,9 +375,9 @@ pub(crate) struct Capture {
 pub(crate) enum Think {
     /// Always this long.
     Constant(Span),
-    /// From the first to the second, all as likely.
+    /// Between the first and the second, uniformly distributed.
     Uniform(Span, Span),
-    /// With this mean, as between independent events.
+    /// Exponentially distributed with this mean.
     Exponential(Span),
 }
 
@@ -385,10 +385,10 @@ pub(crate) enum Think {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Slo {
-    /// Terms such as `p99<20ms,errors<0.1%`.
+    /// Conditions such as `p99<20ms,errors<0.1%`.
     pub(crate) limit: String,
-    /// The flow it is about.
+    /// The flow to which it applies.
     pub(crate) flow: Option<String>,
-    /// The step of that flow it is about.
+    /// The step of that flow to which it applies.
     pub(crate) step: Option<String>,
 }

@@ -1,8 +1,7 @@
-//! Scenario files: TOML in, a plan with every request compiled out, or every mistake with its
-//! place, its cause and what to write instead.
+//! Compiles scenario files: from TOML to a plan with every request compiled, or to every mistake
+//! with its place, its cause and its fix.
 //!
-//! Files, environment and the target's address are asked for through [`Context`]; running a
-//! plan is for others.
+//! [`Context`] provides files, the environment and the target's address; other crates run the plan.
 
 mod answer;
 mod compile;
@@ -27,19 +26,19 @@ use format::Scenario;
 use plan::CompiledScenario;
 use uringbench_core::flow::table::Table;
 
-/// What a scenario refers to outside its file.
+/// The things outside its file that a scenario refers to.
 pub struct Context<'a> {
-    /// A target in the place of the file's.
+    /// A target that replaces the file's.
     pub target: Option<&'a str>,
-    /// The bytes of a file, named as in the scenario, or why it cannot be read.
+    /// Returns the bytes of a file by its name in the scenario, or why it cannot be read.
     pub read: &'a dyn Fn(&str) -> Result<Vec<u8>, String>,
-    /// The value of an environment variable.
+    /// Returns the value of an environment variable.
     pub env: &'a dyn Fn(&str) -> Option<String>,
-    /// What `Host` says for a target, or what is wrong with it and what to write instead.
+    /// Returns the `Host` of a target, or the error in it and the fix.
     pub authority: &'a dyn Fn(&str) -> Result<String, String>,
 }
 
-/// Read, check and compile a scenario.
+/// Parses, checks and compiles a scenario.
 ///
 /// # Errors
 /// Every mistake that was found, by line. Mistakes of form (not TOML, unknown or missing fields,
@@ -51,10 +50,10 @@ pub fn compile(text: &str, context: &Context<'_>) -> Result<CompiledScenario, Ve
     diagnostics.into_result(plan)
 }
 
-/// The columns and rows of a file of data, CSV or JSON by its name.
+/// The columns and rows of a data file, CSV or JSON by its name.
 ///
 /// # Errors
-/// When it has none.
+/// It has no rows.
 pub fn rows(file: &str, bytes: &[u8]) -> Result<(Vec<String>, Table), String> {
     data::table(file, bytes)
 }

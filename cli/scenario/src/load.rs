@@ -1,5 +1,5 @@
-//! `[load]` and `[[slo]]`: checked, and put into the plan's terms. Times that are replayed are
-//! read in `replay`.
+//! Checks `[load]` and `[[slo]]`, and converts them for the plan. `replay` reads the times of a
+//! replay.
 
 use uringbench_core::flow::script::{Flow, FlowReplay};
 use uringbench_core::plan::{self, Course, Load};
@@ -11,18 +11,18 @@ use uringbench_core::time::Nanos;
 use crate::diagnostic::{Diagnostics, FieldPath, did_you_mean};
 use crate::format::{self, Arrivals, ConnectionOrder, StageShape};
 
-/// As `uringbench URL` has it.
+/// The default of `uringbench URL`.
 const CONNECTIONS: u32 = 64;
 const WARMUP: Nanos = Nanos::SECOND;
 const DURATION: Nanos = Nanos(10 * Nanos::SECOND.0);
 
-/// What `[load]` comes to.
+/// The converted `[load]`.
 pub(crate) struct Loaded {
     pub(crate) connections: u32,
     pub(crate) load: Load,
-    /// Of a closed loop.
+    /// Users of a closed loop.
     pub(crate) users: u32,
-    /// Read later, from the data.
+    /// Loaded later, from the data.
     pub(crate) replay: Option<FlowReplay>,
     pub(crate) warmup: Nanos,
     pub(crate) duration: Nanos,
@@ -89,7 +89,7 @@ pub(crate) const fn connection_order(given: &format::Load) -> plan::ConnectionOr
     }
 }
 
-/// What contradicts times that are given.
+/// Rejects fields that contradict a replay.
 fn beside_replay(given: &format::Load, diagnostics: &mut Diagnostics<'_>) {
     let named = [
         ("rate", given.rate.is_some()),
@@ -103,7 +103,7 @@ fn beside_replay(given: &format::Load, diagnostics: &mut Diagnostics<'_>) {
     }
 }
 
-/// The stages, and what comes after them: a spike at the end is over.
+/// The stages, and the rate after them: a spike at the end returns to the rate before.
 fn course(first: Rate, stages: &[format::Stage], diagnostics: &mut Diagnostics<'_>) -> Course {
     let place = FieldPath::top("load").key("stage");
     let (mut segments, mut before) = (Vec::new(), first);
@@ -126,7 +126,7 @@ fn course(first: Rate, stages: &[format::Stage], diagnostics: &mut Diagnostics<'
     Course::Segments(segments)
 }
 
-/// What `[[slo]]` comes to.
+/// Converts `[[slo]]`.
 pub(crate) fn objectives(
     given: &[format::Slo],
     flows: &[Flow],
@@ -151,7 +151,7 @@ pub(crate) fn objectives(
                 return None;
             };
             let steps = &flows[flow?].steps;
-            // A step with a mistake is not among them, and its own mistake is reported.
+            // A step with a mistake is missing, and its own mistake is reported.
             if !is_whole {
                 return None;
             }

@@ -1,4 +1,4 @@
-//! A scenario that was checked and compiled: what a script is made of, in the core's terms.
+//! A checked and compiled scenario, in the core's types.
 
 use uringbench_core::flow::script::{Flow, FlowReplay, RowOrder};
 use uringbench_core::flow::table::Table;
@@ -7,42 +7,42 @@ use uringbench_core::time::Nanos;
 
 use crate::diagnostic::did_you_mean;
 
-/// Everything a scenario says.
+/// A compiled scenario.
 #[derive(Clone, Debug)]
 pub struct CompiledScenario {
     /// The server, as written.
     pub target: String,
-    /// What `Host` says: host and, unless it is the scheme's own, port.
+    /// The value of `Host`: host and, unless it is the scheme's default, port.
     pub authority: String,
     /// Whether users keep cookies; then every step uses the jar.
     pub keeps_cookies: bool,
-    /// Connections over all cores.
+    /// Number of connections over all cores.
     pub connections: u32,
-    /// Whether each user keeps one of its own.
+    /// Whether each user keeps a connection of its own.
     pub has_own_connections: bool,
-    /// Which free connection takes the next request, where they are not users' own.
+    /// Which free connection takes the next request, unless users have their own.
     pub connection_order: ConnectionOrder,
-    /// When flows begin. A rate that changes does so from the measured window on.
+    /// When flows begin. The rate changes only within the measured window.
     pub load: Load,
     /// Users of a closed loop, at least 1.
     pub users: u32,
     /// The times of a replay.
     pub replay: Option<FlowReplay>,
-    /// Load before the measured window.
+    /// Duration of the load before the measured window.
     pub warmup: Nanos,
-    /// The measured window.
+    /// Duration of the measured window.
     pub duration: Nanos,
-    /// What users do repeatedly; at least one.
+    /// The flows that users run repeatedly; at least one.
     pub flows: Vec<Flow>,
-    /// What each user does first.
+    /// The steps that each user runs first.
     pub on_start: Flow,
-    /// What each user does last.
+    /// The steps that each user runs last.
     pub on_end: Flow,
     /// Rows of data, by number.
     pub tables: Vec<Table>,
-    /// The file and the columns of each.
+    /// The file and the columns of each table.
     pub sources: Vec<DataSource>,
-    /// Who gets which row of each.
+    /// The order of rows for each table.
     pub orders: Vec<RowOrder>,
     /// The names of captures, by number.
     pub captures: Vec<String>,
@@ -51,11 +51,11 @@ pub struct CompiledScenario {
 }
 
 impl CompiledScenario {
-    /// Leave out the flows that are not among `names`, and the objectives about them. Without
-    /// names all stay.
+    /// Removes the flows that are not among `names`, and the objectives for them. Without names all
+    /// stay.
     ///
     /// # Errors
-    /// A name that no flow has, or a replay whose rows name their flows; with the fix.
+    /// No flow has one of the names, or the rows of a replay name their flows; with the fix.
     pub fn keep_flows(&mut self, names: &[String]) -> Result<(), String> {
         if names.is_empty() {
             return Ok(());
@@ -79,10 +79,10 @@ impl CompiledScenario {
     }
 }
 
-/// Where rows come from.
+/// The source of rows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DataSource {
-    /// The file, as the scenario names it.
+    /// The file, as named in the scenario.
     pub file: String,
     /// The names of its columns.
     pub columns: Vec<String>,

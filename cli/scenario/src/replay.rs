@@ -1,4 +1,4 @@
-//! `[load] replay`: when flows begin, read from a data file.
+//! `[load] replay`: reads the times at which flows begin from a data file.
 
 use std::collections::BTreeMap;
 
@@ -11,21 +11,21 @@ use crate::diagnostic::{Diagnostics, FieldPath, did_you_mean};
 use crate::format::{self, DataOrder};
 use crate::load::Loaded;
 
-/// Behind the last time, so that what begins then is measured.
+/// Time after the last row, so that its flow is measured.
 const TAIL: Nanos = Nanos::MILLISECOND;
-/// Later times are those of a calendar, not of a run.
+/// Larger times are dates, not times of a run.
 const SECONDS_MAX: u64 = 366 * 86_400;
 
 /// The data of a scenario.
 pub(crate) struct Tables<'a> {
     pub(crate) given: &'a BTreeMap<String, format::Data>,
-    /// Names of those that could be read, each with its columns.
+    /// Names of the tables that could be read, each with its columns.
     pub(crate) described: &'a [(String, Vec<String>)],
     pub(crate) tables: &'a [Table],
 }
 
-/// The times of a replay, put into the load, and the table they are those of: the flow that begins
-/// at a time takes the row of the same number.
+/// Puts the times of a replay into the load, with their table: the flow that begins at a time uses
+/// the row of the same number.
 pub(crate) fn load(
     given: &format::Load,
     data: &Tables<'_>,
@@ -44,7 +44,7 @@ pub(crate) fn load(
         let why = "a replay takes the rows as they come: leave `order` out";
         diagnostics.add(&FieldPath::top("data").key(&replay.data).key("order"), why);
     }
-    // Where the file cannot be read, that is reported already.
+    // If the file cannot be read, that is already reported.
     let table = data.described.iter().position(|(name, _)| *name == replay.data)?;
     let columns = &data.described[table].1;
     let mut column = |field: &str, name: &String| {
@@ -76,7 +76,7 @@ pub(crate) fn load(
     Some(table)
 }
 
-/// When each row is due, at the speed that was asked for.
+/// When each row is due at the given speed.
 fn times(rows: &Table, column: usize, replay: &format::Replay) -> Result<Vec<Nanos>, String> {
     let speed = replay.speed.map_or(1.0, |speed| speed.0);
     let mut before = Nanos::ZERO;
@@ -95,13 +95,13 @@ fn times(rows: &Table, column: usize, replay: &format::Replay) -> Result<Vec<Nan
             return bad("is before the row above: bring the rows into the order of their times");
         }
         before = time;
-        // Within a year to a fraction of a microsecond, however slow.
+        // Exact to a fraction of a microsecond within a year, at any speed.
         times.push(if speed == 1.0 { time } else { Nanos((time.0 as f64 / speed) as u64) });
     }
     Ok(times)
 }
 
-/// Decimal seconds; what is finer than a nanosecond is cut off.
+/// Parses decimal seconds; digits below a nanosecond are cut off.
 fn seconds(text: &str) -> Option<Nanos> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     let is_number = |digits: &str| digits.bytes().all(|byte| byte.is_ascii_digit());

@@ -1,18 +1,18 @@
-//! The JSON Schema of scenario files: for editors, and for what a mistake needs to say.
+//! The JSON Schema of scenario files, for editors and for messages about mistakes.
 
 use serde_json::Value;
 
 use crate::format::Scenario;
 
-/// The schema as it is printed.
+/// The schema as printed.
 pub(crate) fn text() -> String {
     let schema = schemars::schema_for!(Scenario);
     let text = serde_json::to_string_pretty(&schema);
     text.expect("a schema consists of strings, numbers and maps") + "\n"
 }
 
-/// The words that may stand for `name` in the table at `place`, keys from the top such as
-/// `load.stage`. `None` where it takes something else than words, or is not known.
+/// The words permitted for `name` in the table at `place`, keys from the top such as `load.stage`.
+/// `None` if it is not a word, or unknown.
 pub(crate) fn values(place: &str, name: &str) -> Option<Vec<String>> {
     let root = serde_json::to_value(schemars::schema_for!(Scenario)).ok()?;
     let at = found(&root, place.split('.').chain([name]))?;
@@ -22,7 +22,7 @@ pub(crate) fn values(place: &str, name: &str) -> Option<Vec<String>> {
     variants.iter().map(word).collect()
 }
 
-/// The fields of which one may stand in the table `field`, keys from the top.
+/// The fields of which the table `field` must have exactly one, keys from the top.
 pub(crate) fn choice(field: &str) -> Option<Vec<String>> {
     let root = serde_json::to_value(schemars::schema_for!(Scenario)).ok()?;
     let kinds = found(&root, field.split('.'))?["oneOf"].as_array()?;
@@ -30,8 +30,8 @@ pub(crate) fn choice(field: &str) -> Option<Vec<String>> {
     kinds.iter().map(name).collect()
 }
 
-/// The smallest and the largest number that may stand in `field`, keys from the top such as
-/// `load.users`; `most` where the field does not say.
+/// The smallest and the largest number permitted in `field`, keys from the top such as
+/// `load.users`; `most` if the field has no limit.
 pub(crate) fn range(field: &str, most: u64) -> (u64, u64) {
     let root = serde_json::to_value(schemars::schema_for!(Scenario)).unwrap_or_default();
     let at = found(&root, field.split('.')).unwrap_or(&Value::Null);
@@ -47,18 +47,18 @@ fn found<'a, 'k>(root: &'a Value, keys: impl Iterator<Item = &'k str>) -> Option
     Some(resolved(root, at))
 }
 
-/// The schema of a key; that of its elements where it is a list.
+/// The schema of a key, or of its elements if it is a list.
 fn property<'a>(root: &'a Value, of: &'a Value, key: &str) -> Option<&'a Value> {
     let of = resolved(root, of);
     let own = |of: &'a Value| of["properties"].get(key).or_else(|| of.get("additionalProperties"));
     let kinds = of["oneOf"].as_array().into_iter().flatten();
-    // Of kinds each has one field, and no further ones.
+    // Each variant has one field and no others.
     let found = own(of).or_else(|| kinds.filter_map(|kind| kind["properties"].get(key)).next())?;
     let found = resolved(root, found);
     Some(found.get("items").unwrap_or(found))
 }
 
-/// What a schema refers to, optional or not.
+/// Resolves the reference of a schema, optional or not.
 fn resolved<'a>(root: &'a Value, schema: &'a Value) -> &'a Value {
     let of_option = schema["anyOf"].as_array().and_then(|any| any.first());
     let schema = of_option.unwrap_or(schema);

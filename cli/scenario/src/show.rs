@@ -1,4 +1,4 @@
-//! A plan as text: what it holds in a line, and the bytes of its requests.
+//! A plan as text: a summary in one line, and the bytes of its requests.
 
 use std::fmt::Write;
 
@@ -14,12 +14,12 @@ use uringbench_core::statistics::random::Random;
 
 use crate::plan::CompiledScenario;
 
-/// Bytes of a body that are shown.
+/// The number of body bytes that are shown.
 const BODY_SHOWN: usize = 1024;
-/// What `{{timestamp}}` shows, so that the same seed shows the same bytes: the first of 2026.
+/// The value of `{{timestamp}}`, so that the same seed shows the same bytes: the start of 2026.
 const UNIX_MS: u64 = 1_767_225_600_000;
 
-/// What a plan holds: `2 flows, 5 steps, 1 data file, 3 objectives; open loop, 500/s`.
+/// A summary of the plan: `2 flows, 5 steps, 1 data file, 3 objectives; open loop, 500/s`.
 pub fn summary(plan: &CompiledScenario) -> String {
     let flows = [&plan.on_start, &plan.on_end].into_iter().chain(&plan.flows);
     let steps = flows.map(|flow| flow.steps.len()).sum();
@@ -38,7 +38,7 @@ fn load(plan: &CompiledScenario) -> String {
     match (&plan.load, &plan.replay) {
         (Load::Open { rate, course: Course::Even, .. }, _) => format!("open loop, {rate}"),
         (Load::Open { rate, course: Course::Segments(segments), .. }, _) => {
-            // The last one is what comes after the stages.
+            // The last segment is the rate after the stages.
             format!("open loop, {rate}, {}", counted(segments.len() - 1, "stage"))
         }
         (_, Some(FlowReplay { times, .. })) => {
@@ -49,8 +49,9 @@ fn load(plan: &CompiledScenario) -> String {
     }
 }
 
-/// Every request as user 0 sends it first, what comes of it, and the load. Captures stand as their
-/// names, since no answer has come; cookies are those of the step, for the same reason.
+/// All requests as user 0 sends them first, with their checks and captures, and the load. Captures
+/// are shown as their names, since there is no answer yet; for the same reason only the step's own
+/// cookies are shown.
 pub fn requests(plan: &CompiledScenario, seed: u64) -> String {
     let mut random = Random::new(seed);
     let captures: Vec<Vec<u8>> =
@@ -106,7 +107,7 @@ pub fn requests(plan: &CompiledScenario, seed: u64) -> String {
     text
 }
 
-/// What comes of a step, a line for each thing that its file says.
+/// The checks, captures and other settings of a step, one per line.
 fn outcome(plan: &CompiledScenario, flow: &Flow, at: usize) -> String {
     let step = &flow.steps[at];
     let mut lines = Vec::new();
@@ -134,7 +135,7 @@ fn outcome(plan: &CompiledScenario, flow: &Flow, at: usize) -> String {
     lines.iter().map(|line| format!("<-- {line}\n")).collect()
 }
 
-/// What the operations say about a step: how often, or whether at all.
+/// How often the operations run a step, and under which condition.
 fn order(flow: &Flow, step: usize) -> String {
     let sends = |operation: &FlowOperation| *operation == FlowOperation::Send(step);
     let Some(at) = flow.operations.iter().position(sends) else { return String::new() };
@@ -156,14 +157,14 @@ fn order(flow: &Flow, step: usize) -> String {
     text
 }
 
-/// Line by line as sent, long bodies cut.
+/// The bytes line by line as sent, with long bodies shortened.
 fn visible(bytes: &[u8]) -> String {
     let head = bytes.windows(4).position(|end| end == b"\r\n\r\n").map_or(bytes.len(), |at| at + 4);
     let body = bytes.len() - head;
     printable(&bytes[..head + body.min(BODY_SHOWN)]) + &cut(body)
 }
 
-/// Whole lines: CR and what cannot be printed are escaped.
+/// Complete lines: CR and unprintable characters are escaped.
 fn printable(bytes: &[u8]) -> String {
     let mut text = String::new();
     for chunk in bytes.utf8_chunks() {
@@ -185,7 +186,7 @@ fn printable(bytes: &[u8]) -> String {
     text
 }
 
-/// What is said of the rest of a body that is not shown whole.
+/// The note on the rest of a shortened body.
 fn cut(body: usize) -> String {
     match body.checked_sub(BODY_SHOWN) {
         None | Some(0) => String::new(),

@@ -1,33 +1,32 @@
-//! Texts in the scenario's syntax: made of texts that mean themselves, and changed around the
-//! values in them.
+//! Texts in the scenario's syntax: escapes literal text, and changes texts without their values.
 
-/// A stretch of a text.
+/// A piece of a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Piece {
-    /// Means itself; escapes are resolved.
+    /// Literal text with escapes resolved.
     Literal(String),
-    /// With its braces.
+    /// A value with its braces.
     Value(String),
 }
 
-/// A stretch of a text as it is written.
+/// A piece of a text as written.
 pub(crate) struct Token<'a> {
     pub(crate) kind: TokenKind,
     pub(crate) text: &'a str,
 }
 
 pub(crate) enum TokenKind {
-    /// Without `{{`.
+    /// Text without `{{`.
     Literal,
-    /// `{{{{`, which means `{{`.
+    /// `{{{{`, which stands for `{{`.
     Escape,
     /// `{{…}}`.
     Value,
-    /// `{{` that is not closed.
+    /// An unclosed `{{`.
     Open,
 }
 
-/// What a text is made of.
+/// Splits a text into tokens.
 pub(crate) fn tokens(text: &str) -> impl Iterator<Item = Token<'_>> {
     let mut rest = text;
     std::iter::from_fn(move || {
@@ -46,12 +45,12 @@ pub(crate) fn tokens(text: &str) -> impl Iterator<Item = Token<'_>> {
     })
 }
 
-/// A text that means itself.
+/// Escapes a text so that it means itself.
 pub fn plain(text: &str) -> String {
     text.replace("{{", "{{{{")
 }
 
-/// The stretches of a text. What is not closed is literal.
+/// The pieces of a text. An unclosed `{{` is literal.
 pub fn pieces(text: &str) -> Vec<Piece> {
     let mut pieces: Vec<Piece> = Vec::new();
     for Token { kind, text } in tokens(text) {
@@ -65,14 +64,14 @@ pub fn pieces(text: &str) -> Vec<Piece> {
     pieces
 }
 
-/// A text of such stretches. A brace right before a value would be read as part of it, and there
-/// is no way to write that: a space parts them.
+/// Joins pieces to a text. A brace directly before a value would be read as part of it, and the
+/// syntax has no way to write that: a space separates them.
 pub fn join(pieces: impl IntoIterator<Item = Piece>) -> String {
     let mut text = String::new();
     let mut literal = String::new();
     for piece in pieces {
         match piece {
-            // Two stretches may make two braces.
+            // Two pieces may together form two braces.
             Piece::Literal(more) => literal += &more,
             Piece::Value(value) => {
                 text += &plain(&literal);
@@ -87,7 +86,7 @@ pub fn join(pieces: impl IntoIterator<Item = Piece>) -> String {
     text + &plain(&literal)
 }
 
-/// The text with its literal stretches changed.
+/// Changes the literal pieces of a text.
 pub fn map(text: &str, change: &dyn Fn(&str) -> String) -> String {
     join(pieces(text).into_iter().map(|piece| match piece {
         Piece::Literal(literal) => Piece::Literal(change(&literal)),
@@ -95,7 +94,7 @@ pub fn map(text: &str, change: &dyn Fn(&str) -> String) -> String {
     }))
 }
 
-/// What the text means, with `value` in the place of each value.
+/// The text's meaning, with `value` in place of each value.
 pub fn filled(text: &str, value: &str) -> String {
     let piece = |piece: Piece| match piece {
         Piece::Literal(literal) => literal,
@@ -104,7 +103,7 @@ pub fn filled(text: &str, value: &str) -> String {
     pieces(text).into_iter().map(piece).collect()
 }
 
-/// What the text means, if there is no value in it.
+/// The text's meaning, if it contains no value.
 pub fn constant(text: &str) -> Option<String> {
     match pieces(text).as_mut_slice() {
         [] => Some(String::new()),
@@ -113,7 +112,7 @@ pub fn constant(text: &str) -> Option<String> {
     }
 }
 
-/// Where such a character stands in a literal stretch for the first time, in bytes.
+/// The position in bytes of the first such character in a literal piece.
 pub fn find(text: &str, is: impl Fn(char) -> bool) -> Option<usize> {
     let mut at = 0;
     for Token { kind, text } in tokens(text) {
@@ -126,13 +125,13 @@ pub fn find(text: &str, is: impl Fn(char) -> bool) -> Option<usize> {
     None
 }
 
-/// The text before and after the first such character of its literal stretches.
+/// Splits the text at the first such character in its literal pieces.
 pub fn split_once(text: &str, at: char) -> Option<(&str, &str)> {
     let found = find(text, |c| c == at)?;
     Some((&text[..found], &text[found + at.len_utf8()..]))
 }
 
-/// The text cut wherever its literal stretches have the character.
+/// Splits the text at each such character in its literal pieces.
 pub fn split(text: &str, at: char) -> Vec<&str> {
     let mut parts = Vec::new();
     let mut rest = text;

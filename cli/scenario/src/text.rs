@@ -1,4 +1,4 @@
-//! Texts with `{{…}}` in them: what stands for a value, and which one.
+//! Texts with `{{…}}`: which parts are values, and which ones.
 
 use uringbench_core::flow::expected::Expected;
 use uringbench_core::flow::template::Marks;
@@ -8,22 +8,22 @@ use uringbench_core::flow::value::{Escape, TemplateValue, Value};
 use crate::diagnostic::did_you_mean;
 use crate::template::{Token, TokenKind, tokens};
 
-/// Words that mean a value by themselves.
+/// Names with a built-in meaning.
 const BUILT_IN: [&str; 8] = ["seq", "uuid", "int", "string", "choice", "timestamp", "user", "env"];
-/// Longest made-up string: longer ones are a body's matter.
+/// The longest generated string: a longer one should be a body.
 const LETTERS_MAX: usize = 65_536;
 
-/// What names mean at some point of a flow.
+/// The meaning of names at a point of a flow.
 #[derive(Clone)]
 pub(crate) struct Names<'a> {
     pub(crate) env: &'a dyn Fn(&str) -> Option<String>,
     /// Tables with their columns.
     pub(crate) tables: &'a [(String, Vec<String>)],
-    /// Captures defined so far, with their numbers.
+    /// The captures so far, with their numbers.
     pub(crate) captures: Vec<(String, usize)>,
 }
 
-/// A text whose values are known.
+/// A text whose values are resolved.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Text(Vec<Piece>);
 
@@ -34,12 +34,12 @@ enum Piece {
 }
 
 impl Text {
-    /// Only this.
+    /// A text without values.
     pub(crate) fn literal(text: &str) -> Self {
         Self(vec![Piece::Literal(text.to_owned())])
     }
 
-    /// Read a text.
+    /// Parses a text.
     pub(crate) fn read(text: &str, names: &Names<'_>) -> Result<Self, String> {
         let piece = |Token { kind, text }: Token<'_>| match kind {
             TokenKind::Literal => Ok(Piece::Literal(text.to_owned())),
@@ -52,7 +52,7 @@ impl Text {
         tokens(text).map(piece).collect::<Result<_, _>>().map(Self)
     }
 
-    /// What is not made at run time.
+    /// The parts that are not generated during the run.
     pub(crate) fn literals(&self) -> impl Iterator<Item = &str> {
         self.0.iter().filter_map(|piece| match piece {
             Piece::Literal(text) => Some(text.as_str()),
@@ -60,7 +60,7 @@ impl Text {
         })
     }
 
-    /// What stands before the first value.
+    /// The text before the first value.
     pub(crate) fn beginning(&self) -> String {
         let literals = self.0.iter().map_while(|piece| match piece {
             Piece::Literal(text) => Some(text.as_str()),
@@ -69,13 +69,13 @@ impl Text {
         literals.collect()
     }
 
-    /// The text, if nothing in it is made at run time.
+    /// The text, if no part of it is generated during the run.
     pub(crate) fn constant(&self) -> Option<String> {
         let is_constant = self.0.iter().all(|piece| matches!(piece, Piece::Literal(_)));
         is_constant.then(|| self.literals().collect())
     }
 
-    /// The text as one that stands by itself, its values escaped as given.
+    /// The text on its own, with values escaped as given.
     pub(crate) fn alone(&self, value: Escape) -> core::Text {
         self.0.iter().fold(core::Text::new(), |text, piece| match piece {
             Piece::Literal(part) => text.literal(part.as_bytes()),
@@ -83,8 +83,7 @@ impl Text {
         })
     }
 
-    /// The text as one to compare with: written like that, and without values that would be
-    /// others than those sent.
+    /// The text to compare with; an error if it contains values that would differ from those sent.
     pub(crate) fn expected(&self, written: &str) -> Result<Expected, String> {
         let lasts = |piece: &Piece| match piece {
             Piece::Literal(_) => true,
@@ -100,7 +99,7 @@ impl Text {
             .to_owned())
     }
 
-    /// The text with something in the place of each value: a number where it can be one.
+    /// The text with an example in place of each value: a number where it may be one.
     pub(crate) fn example(&self) -> String {
         let piece = |piece: &Piece| match piece {
             Piece::Literal(text) => text.clone(),
@@ -113,15 +112,15 @@ impl Text {
         self.0.iter().map(piece).collect()
     }
 
-    /// The text with marks in the place of values, which are escaped as given; what stands in the
-    /// file is escaped by `literal`.
+    /// The text with marks in place of values, which are escaped as given; its literal parts are
+    /// escaped by `literal`.
     pub(crate) fn marked(&self, literal: Escape, value: Escape, marks: &mut Marks) -> String {
         let mut text = String::new();
         for piece in &self.0 {
             match piece {
                 Piece::Literal(part) if literal == Escape::None => text.push_str(part),
                 Piece::Literal(part) => literal.pieces(part.as_bytes(), &mut |piece| {
-                    // Escapes are ASCII, and so are the bytes they stand between.
+                    // Escapes are ASCII, and so are the bytes between which they are inserted.
                     text.push_str(&String::from_utf8_lossy(piece));
                 }),
                 Piece::Value(of) => {
@@ -134,7 +133,7 @@ impl Text {
 }
 
 impl Names<'_> {
-    /// What stands between `{{` and `}}`.
+    /// Parses the text between `{{` and `}}`.
     fn piece(&self, inner: &str) -> Result<Piece, String> {
         let words: Vec<&str> = inner.split_whitespace().collect();
         let Some((&name, arguments)) = words.split_first() else {
@@ -177,7 +176,7 @@ impl Names<'_> {
         })
     }
 
-    /// A capture, or a column of a table.
+    /// Resolves a capture, or a column of a table.
     fn reference(&self, name: &str) -> Result<Value, String> {
         if let Some((_, number)) = self.captures.iter().rfind(|(known, _)| known == name) {
             return Ok(Value::Capture(*number));
@@ -203,7 +202,7 @@ impl Names<'_> {
     }
 }
 
-/// Why `name` cannot be that of a capture or of data.
+/// Why `name` is not permitted for a capture or for data.
 pub(crate) fn name_error(name: &str) -> Option<String> {
     let is_word = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-');
     if name.is_empty() || !name.chars().all(is_word) {

@@ -1,4 +1,4 @@
-//! Every kind of request is these bytes, and a plan is what its file says.
+//! Every kind of request has the expected bytes, and a plan is what its file describes.
 
 use uringbench_core::flow::exchange::Exchange;
 use uringbench_core::flow::program::{Arm, FlowOperation, Think};
@@ -33,7 +33,7 @@ fn plan(text: &str) -> CompiledScenario {
     compiled(text).unwrap_or_else(|diagnostics| panic!("{diagnostics:?}\n{text}"))
 }
 
-/// What is shown of a step, without what every request has.
+/// A step as shown, without the parts that every request has.
 fn shown(step: &str) -> String {
     let text = format!(
         "target = \"http://a\"\n[data.p]\nfile = \"people.csv\"\n[data.j]\nfile = \
@@ -177,7 +177,7 @@ fn a_websocket_is_an_opening_and_its_messages() {
     let Exchange::Socket(socket) = &step.exchange else { panic!("no WebSocket") };
     assert_eq!((socket.messages, socket.is_echo, socket.kind), (1, false, Kind::Binary));
     assert_eq!(socket.message.constant().map(<[u8]>::len), Some(3));
-    // RFC 6455 section 4.2.2, of that key.
+    // RFC 6455 section 4.2.2, for this key.
     assert_eq!(socket.opening.accept(), "xtT8wd7l3pjlg9IuUUr04mzG3pk=");
     let shown = show::requests(&plan, 1);
     assert!(shown.contains("GET /0 HTTP/1.1"), "marks are not mistaken: {shown}");
@@ -230,7 +230,7 @@ fn an_upload_is_these_bytes() {
 }
 
 #[test]
-fn long_bodies_are_cut_and_their_length_told() {
+fn long_bodies_are_cut_and_their_length_reported() {
     let text = shown("path = \"/\"\nbody = { generated = { size = 5000, seed = 3 } }");
     assert!(text.ends_with("\n… 3976 more bytes, 5000 in all\n"), "{text}");
     let text = shown("path = \"/\"\nwebsocket = { size = 1024 }");

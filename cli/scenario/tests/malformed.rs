@@ -1,5 +1,5 @@
-//! A hundred ways to get a scenario wrong, each with its place, its field and a fix; and no
-//! file, however mangled, makes the reader panic.
+//! A hundred wrong scenarios, each with the place, the field and the fix of its mistake; and no
+//! damaged file makes the parser panic.
 
 use uringbench_core::statistics::random::Random;
 use uringbench_scenario::{Context, compile};
@@ -8,10 +8,10 @@ use uringbench_scenario::{Context, compile};
 #[path = "../fuzz/src/lib.rs"]
 mod checks;
 
-/// The lines before a step's own.
+/// The lines before those of a step.
 const HEAD: &str = "target = \"http://a\"\n[[flow]]\nname = \"f\"\n[[flow.step]]\n";
 
-/// What is wrong with a file: a line for each mistake.
+/// The mistakes in a file, one per line.
 fn mistakes(text: &str) -> Vec<String> {
     let context = Context {
         target: None,
@@ -40,8 +40,8 @@ fn mistakes(text: &str) -> Vec<String> {
 fn hold(before: &str, cases: &[(&str, &[&str])]) {
     for (text, parts) in cases {
         let all = mistakes(&format!("{before}{text}"));
-        let told = all.iter().any(|line| parts.iter().all(|part| line.contains(part)));
-        assert!(told, "{text}\nshould say {parts:?}, says {all:#?}");
+        let is_reported = all.iter().any(|line| parts.iter().all(|part| line.contains(part)));
+        assert!(is_reported, "{text}\nshould say {parts:?}, says {all:#?}");
         for line in all {
             assert!(!line.contains('\n'), "one line: {line}");
             let place: Vec<&str> = line.splitn(3, ':').collect();
@@ -51,14 +51,14 @@ fn hold(before: &str, cases: &[(&str, &[&str])]) {
     }
 }
 
-/// A file with one flow, and `text` ahead of it.
+/// A file with one flow, and `text` before it.
 fn with_flow(text: &str) -> String {
     let flow = "[[flow]]\nname = \"f\"\n[[flow.step]]\npath = \"/\"\n";
     format!("target = \"http://a\"\n{text}\n{flow}")
 }
 
 #[test]
-fn mistakes_in_a_step_are_told() {
+fn mistakes_in_a_step_are_reported() {
     hold(
         HEAD,
         &[
@@ -107,7 +107,7 @@ fn mistakes_in_a_step_are_told() {
 }
 
 #[test]
-fn mistakes_in_a_request_are_told() {
+fn mistakes_in_a_request_are_reported() {
     hold(
         HEAD,
         &[
@@ -153,7 +153,7 @@ fn mistakes_in_a_request_are_told() {
 }
 
 #[test]
-fn mistakes_in_what_becomes_of_an_answer_are_told() {
+fn mistakes_in_what_becomes_of_an_answer_are_reported() {
     hold(
         HEAD,
         &[
@@ -225,7 +225,7 @@ fn mistakes_in_what_becomes_of_an_answer_are_told() {
 }
 
 #[test]
-fn mistakes_in_a_stream_are_told() {
+fn mistakes_in_a_stream_are_reported() {
     let events = |rest: &str| format!("events = {{ count = 5 }}\n{rest}");
     hold(
         &format!("{HEAD}path = \"/\"\n"),
@@ -248,7 +248,7 @@ fn mistakes_in_a_stream_are_told() {
 }
 
 #[test]
-fn mistakes_in_a_websocket_are_told() {
+fn mistakes_in_a_websocket_are_reported() {
     let socket = |rest: &str| format!("websocket = {{ text = \"a\" }}\n{rest}");
     hold(
         &format!("{HEAD}path = \"/\"\n"),
@@ -279,7 +279,7 @@ fn mistakes_in_a_websocket_are_told() {
 }
 
 #[test]
-fn mistakes_in_a_body_are_told() {
+fn mistakes_in_a_body_are_reported() {
     hold(
         &format!("{HEAD}path = \"/\"\n"),
         &[
@@ -324,7 +324,7 @@ fn mistakes_in_a_body_are_told() {
 }
 
 #[test]
-fn mistakes_around_the_steps_are_told() {
+fn mistakes_around_the_steps_are_reported() {
     let cases: &[(&str, &[&str])] = &[
         ("lod = 1", &["2:1: lod", "did you mean `load`?"]),
         ("[load]\nrates = 1", &["3:1: load.rates", "did you mean `rate`?"]),
@@ -391,7 +391,7 @@ fn mistakes_around_the_steps_are_told() {
 }
 
 #[test]
-fn mistakes_in_a_whole_file_are_told() {
+fn mistakes_in_a_whole_file_are_reported() {
     hold(
         "",
         &[
@@ -413,7 +413,7 @@ fn mistakes_in_a_whole_file_are_told() {
 }
 
 #[test]
-fn all_mistakes_of_form_are_told_in_the_order_of_the_file() {
+fn all_mistakes_of_form_are_reported_in_the_order_of_the_file() {
     let text = "target = 1\nunknown = 2\n[load]\nusers = -1\nduration = \"x\"\n[[flow]]\n\
                 weight = 4294967296\n[[flow.step]]\npath = 3\ncheck = { status = [200, -1] }\n\
                 [[flow.step]]\nbody = { text = 1, file = 2 }\n[[flow]]\nname = 7\n\
@@ -447,7 +447,7 @@ fn all_mistakes_of_form_are_told_in_the_order_of_the_file() {
 }
 
 #[test]
-fn mistakes_in_a_replay_are_told() {
+fn mistakes_in_a_replay_are_reported() {
     let cases: &[(&str, &[&str])] = &[
         ("replay = 1", &["3:10: load.replay", "write a table of fields"]),
         ("replay = {}", &["load.replay", "`data` is missing: add it"]),
@@ -514,7 +514,7 @@ fn a_capture_is_known_behind_its_step_alone() {
 }
 
 #[test]
-fn all_mistakes_are_told_in_the_order_of_the_file() {
+fn all_mistakes_are_reported_in_the_order_of_the_file() {
     let text = format!(
         "{HEAD}path = \"x\"\nmethod = \"GET\"\nquery = {{ a = \"{{{{b}}}}\" }}\nrepeat = 0"
     );

@@ -3,7 +3,7 @@
 //! A request that the target cannot have acted on, or that may be sent twice, is given back: it
 //! keeps its place among the exchanges of its connection's number, and is sent again when that is
 //! up again. Its slot, its due time and the time it was first sent stay what they are, so that the
-//! time it has waited is counted; only the timeout begins anew. The others end here.
+//! time it has waited is counted; only the timeout starts again. The others end here.
 
 use std::fmt::Display;
 
@@ -519,7 +519,7 @@ impl<D: Driver> EventLoop<D> {
         }
     }
 
-    /// When messages that are held on a connection have to be judged; never, if none are.
+    /// When messages that are held on a connection have to be evaluated; never, if none are.
     fn judged_at(&self, number: u32) -> Timestamp {
         let connection = &self.connections[number];
         if connection.in_flight() == 0 {

@@ -78,7 +78,7 @@ pub(super) struct FollowUp {
     pub(super) is_opened: bool,
     /// The user whose message is the next on the WebSocket.
     pub(super) next_message: Option<u32>,
-    /// When messages that are held have to be judged.
+    /// When messages that are held have to be evaluated.
     pub(super) judged_at: Option<Timestamp>,
 }
 

@@ -1,25 +1,26 @@
-//! A description as it was read, its references, and schemas that stand for one another.
+//! A parsed description, with its references and the schemas that hold together.
 
 use serde_json::{Map, Value};
 
 use super::yaml;
 use crate::ImportError;
 
-/// A reference to a reference to … ends here.
+/// The longest chain of references that is followed.
 const REFERENCES_MAX: usize = 32;
-/// Parts of one schema: `allOf` can branch without end.
+/// The largest number of parts of one schema: `allOf` can branch without end.
 const PARTS_MAX: usize = 200;
 
-/// A description that has been read.
+/// A parsed description.
 pub(super) struct Document {
     pub(super) root: Value,
-    /// Stands for values that are not there.
+    /// The value that stands for missing ones.
     pub(super) nothing: Value,
-    /// Whether keywords beside a `$ref` count: since 3.1.
+    /// Whether keywords next to a `$ref` count: since 3.1.
     has_siblings: bool,
 }
 
-/// All that holds of a value at once: a schema, the ones it refers to, and those of its `allOf`.
+/// Everything that applies to a value: a schema, the schemas it refers to, and those of its
+/// `allOf`.
 pub(super) struct Joined<'a> {
     /// The outermost first.
     pub(super) parts: Vec<&'a Map<String, Value>>,
@@ -41,14 +42,14 @@ impl<'a> Joined<'a> {
         self.parts.iter().any(is_it)
     }
 
-    /// The values of a keyword that are whole and not negative.
+    /// The non-negative integer values of a keyword.
     pub(super) fn numbers(&self, keyword: &str) -> impl Iterator<Item = u64> {
         self.all(keyword).filter_map(Value::as_u64)
     }
 }
 
 impl Document {
-    /// Read JSON or YAML.
+    /// Parses JSON or YAML.
     pub(super) fn read(text: &str) -> Result<Self, ImportError> {
         let text = text.trim_start_matches('\u{feff}');
         let is_json = text.trim_start().starts_with('{');
@@ -84,13 +85,13 @@ impl Document {
         }
     }
 
-    /// What a reference names: a JSON pointer in a fragment (RFC 6901 section 6).
+    /// The value that a reference names: a JSON pointer in a fragment (RFC 6901 section 6).
     pub(super) fn found(&self, reference: &str) -> Option<&Value> {
         let pointer = crate::url::percent_decoded(reference.strip_prefix('#')?)?;
         self.root.pointer(&pointer)
     }
 
-    /// What a `$ref` names, or the value itself.
+    /// The value that a `$ref` names, or the value itself.
     pub(super) fn resolved<'a>(&'a self, value: &'a Value) -> &'a Value {
         let mut value = value;
         for _ in 0..REFERENCES_MAX {
@@ -101,7 +102,7 @@ impl Document {
         &self.nothing
     }
 
-    /// Everything that holds where all of `schemas` do, but for alternatives.
+    /// Everything that applies if all of `schemas` apply, except alternatives.
     pub(super) fn joined<'a>(&'a self, schemas: &[&'a Value]) -> Joined<'a> {
         let mut joined = Joined { parts: Vec::new(), references: Vec::new() };
         let mut open: Vec<&'a Value> = schemas.iter().rev().copied().collect();
@@ -110,7 +111,7 @@ impl Document {
             if joined.parts.len() >= PARTS_MAX {
                 break;
             }
-            // Later ones are looked at first.
+            // The last one pushed is visited first.
             let all_of = part.get("allOf").and_then(Value::as_array).into_iter().flatten();
             let reference = reference(schema);
             if reference.is_none() || self.has_siblings {
@@ -128,13 +129,13 @@ impl Document {
         joined
     }
 
-    /// Whether keywords beside a `$ref` are to be looked at.
+    /// Whether keywords next to a `$ref` count.
     pub(super) const fn has_siblings(&self) -> bool {
         self.has_siblings
     }
 }
 
-/// Where a `$ref` leads.
+/// The target of a `$ref`.
 pub(super) fn reference(schema: &Value) -> Option<&str> {
     schema.get("$ref").and_then(Value::as_str)
 }

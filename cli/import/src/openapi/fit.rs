@@ -1,7 +1,7 @@
-//! Whether a value fits a schema: the vocabulary of OpenAPI 3.0 and of JSON Schema 2020-12.
+//! Checks values against schemas, with the vocabulary of OpenAPI 3.0 and of JSON Schema 2020-12.
 //!
-//! It looks at requests: members that only answers have may be missing, and where a discriminator
-//! names the variant, a value may fit several. Formats are left out, as JSON Schema has it.
+//! It checks requests: members that only answers have may be missing, and if a discriminator names
+//! the variant, a value may match several. Formats are not checked, as in JSON Schema.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
@@ -11,26 +11,26 @@ use serde_json::{Map, Value};
 
 use super::document::{Document, reference, strings};
 
-/// Deeper is not looked at: schemas may name themselves.
+/// The largest depth that is checked: schemas may refer to themselves.
 const DEPTH_MAX: usize = 64;
 
-/// Where a value does not fit.
+/// A part of a value that does not match.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Misfit {
-    /// The place in the value, a JSON pointer.
+    /// The part of the value, as a JSON pointer.
     pub(super) pointer: String,
-    /// What of the schema it breaks.
+    /// The keyword of the schema that it violates.
     pub(super) keyword: &'static str,
 }
 
-/// Compares values with schemas.
+/// Checks values against schemas.
 pub(super) struct Fit<'a> {
     document: &'a Document,
-    /// Members that are in answers only.
+    /// Members that only answers have.
     answered: &'a HashSet<String>,
-    /// Schemas that may still be looked at; without any more, everything fits.
+    /// Number of schemas that may still be checked; at zero every value matches.
     steps: &'a Cell<usize>,
-    /// The references that are being followed, each with the value it is followed for.
+    /// The references that are being followed, each with its value.
     open: RefCell<Vec<(*const Value, *const Value)>>,
 }
 
@@ -53,7 +53,7 @@ impl<'a> Fit<'a> {
         schemas.iter().all(|schema| self.check(value, schema).is_ok())
     }
 
-    /// The first keyword that a value breaks.
+    /// The first keyword that a value violates.
     pub(super) fn check(&self, value: &Value, schema: &Value) -> Found {
         self.at(value, schema, DEPTH_MAX)
     }
@@ -68,7 +68,7 @@ impl<'a> Fit<'a> {
         let Some(steps) = self.steps.get().checked_sub(1) else { return Ok(()) };
         self.steps.set(steps);
         if let Some(reference) = reference(schema) {
-            // Those that are not there were reported once.
+            // Missing ones are reported once elsewhere.
             if let Some(found) = self.document.found(reference) {
                 self.referred(value, found, depth)?;
             }
@@ -87,7 +87,7 @@ impl<'a> Fit<'a> {
         }
     }
 
-    /// A schema that leads to itself without a step into the value says nothing more.
+    /// A schema that refers to itself for the same value adds nothing.
     fn referred(&self, value: &Value, schema: &Value, depth: usize) -> Found {
         let pair = (std::ptr::from_ref(schema), std::ptr::from_ref(value));
         if self.open.borrow().contains(&pair) {
@@ -99,7 +99,7 @@ impl<'a> Fit<'a> {
         found
     }
 
-    /// Schemas that hold of the same value.
+    /// Schemas that apply to the same value.
     fn combined(&self, value: &Value, part: &Map<String, Value>, depth: usize) -> Found {
         let list = |keyword: &str| part.get(keyword).and_then(Value::as_array);
         let fits = |schema: &Value| self.at(value, schema, depth).is_ok();
@@ -181,7 +181,7 @@ impl<'a> Fit<'a> {
 }
 
 impl Misfit {
-    /// What to do about it, in one line.
+    /// The fix, in one line.
     pub(super) fn message(&self) -> String {
         let place = match self.pointer.as_str() {
             "" => "it".to_owned(),
@@ -198,7 +198,7 @@ impl Misfit {
         }
     }
 
-    /// The same, seen from the value around it.
+    /// The same, relative to the enclosing value.
     fn below(mut self, name: &str) -> Self {
         let name = name.replace('~', "~0").replace('/', "~1");
         self.pointer = format!("/{name}{}", self.pointer);
@@ -206,8 +206,7 @@ impl Misfit {
     }
 }
 
-/// The schemas that an object has for a member: its own, those of its pattern, or that of all
-/// others.
+/// The schemas of an object's member: its own, those of its pattern, or that of all others.
 pub(super) fn of_member<'a>(
     part: &'a Map<String, Value>,
     name: &str,
@@ -223,7 +222,7 @@ pub(super) fn of_member<'a>(
     all.into_iter()
 }
 
-/// What is asked of values of every type.
+/// Keywords for values of every type.
 fn any(value: &Value, part: &Map<String, Value>) -> Found {
     if value.is_null() && part.get("nullable") == Some(&Value::Bool(true)) {
         return Ok(());
@@ -287,8 +286,8 @@ fn of_text(text: &str, part: &Map<String, Value>) -> Found {
     hold(pattern.is_none_or(|pattern| is_like(text, pattern)), "pattern")
 }
 
-/// Whether a text has a stretch of the pattern. Classes are of ASCII, as in ECMA-262; a pattern
-/// that cannot be read is one that nothing fits.
+/// Whether a part of a text matches the pattern. Classes are ASCII, as in ECMA-262; nothing matches
+/// a pattern that cannot be parsed.
 fn is_like(text: &str, pattern: &str) -> bool {
     let regex = RegexBuilder::new(pattern).unicode(false).build();
     regex.is_ok_and(|regex| regex.is_match(text.as_bytes()))

@@ -1,7 +1,8 @@
-//! Values that fit a schema: its own examples where they do, else made of its types and bounds.
+//! Generates values that match a schema: its own examples if they match, otherwise values made of
+//! its types and bounds.
 //!
-//! A schema is looked at together with all that holds beside it, in whatever order it stands
-//! there. Of alternatives the first is taken with which the whole fits.
+//! A schema is combined with everything else that applies, in any order. Of alternatives it takes
+//! the first with which the whole matches.
 
 use std::cell::Cell;
 use std::cmp::Reverse;
@@ -14,40 +15,40 @@ use super::fit::{Fit, Misfit, of_member};
 use super::sample::Sample;
 use super::scalar;
 
-/// Deeper is cut off: schemas may name themselves.
+/// The largest depth: schemas may refer to themselves.
 const DEPTH_MAX: usize = 12;
-/// Most items that are made for a lower bound.
+/// The largest number of items made for a lower bound.
 const ITEMS_MAX: u64 = 10;
-/// Members of all objects of one value: schemas can branch without end.
+/// The largest number of members in all objects of one value: schemas can branch without end.
 const MEMBERS_MAX: usize = 500;
-/// Values that are made in looking for one that fits.
+/// The largest number of values made in the search for one that matches.
 const TRIES_MAX: usize = 2_000;
-/// Schemas that are looked at in comparing such values with them.
+/// The largest number of schemas checked in this search.
 const STEPS_MAX: usize = 200_000;
 
-/// Most members of a value that are reported not to fit.
+/// The largest number of reported members that do not match.
 const MISFITS_MAX: usize = 10;
 
-/// Makes values for the schemas of a document.
+/// Generates values for the schemas of a document.
 pub(super) struct Maker<'a> {
     document: &'a Document,
     /// The references that are being followed.
     open: Vec<&'a str>,
-    /// Members that may still be made.
+    /// Number of members that may still be made.
     budget: usize,
-    /// Values that may still be made.
+    /// Number of values that may still be made.
     tries: usize,
-    /// Schemas that may still be compared with values.
+    /// Number of schemas that may still be checked.
     steps: Cell<usize>,
-    /// Members that need not be there are left out.
+    /// Optional members are left out.
     is_least: bool,
-    /// Members that are in answers only.
+    /// Members that only answers have.
     answered: HashSet<String>,
     /// Notes on the value.
     notes: Vec<String>,
 }
 
-/// What a value is by its type.
+/// The kind of a value by its type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Object,
@@ -90,16 +91,16 @@ impl<'a> Maker<'a> {
         (sample, self.notes)
     }
 
-    /// A value that the document gives as an example for a schema.
+    /// The value of an example in the document for a schema.
     pub(super) fn given(mut self, example: &Value, schema: &Value) -> (Sample, Vec<String>) {
         let sample = Sample::of(example);
-        // Examples may be of answers, and then have more members; none may be missing.
+        // An example may be an answer, and then have additional members; none may be missing.
         let misfits = self.misfits(&sample, schema);
         self.notes.extend(misfits.iter().map(|why| format!("its example: {why}")));
         (sample, self.notes)
     }
 
-    /// Whether anything at all is said of what a schema is for.
+    /// Whether a schema says anything about its values.
     pub(super) fn is_known(document: &Document, schema: &Value) -> bool {
         const SAYING: [&str; 20] = [
             "type",
@@ -127,13 +128,13 @@ impl<'a> Maker<'a> {
         joined.parts.iter().any(|part| SAYING.iter().any(|keyword| part.contains_key(*keyword)))
     }
 
-    /// What of a value does not fit: one thing of each member, or of the whole.
+    /// The mismatches of a value: one for each member, or one for the whole.
     fn misfits(&self, sample: &Sample, schema: &Value) -> Vec<String> {
         let (mut value, mut answered) = (sample.value(), self.answered.clone());
         let mut found = Vec::new();
         while let Some(misfit) = self.misfit(&value, schema, &answered) {
             found.push(misfit.message());
-            // What is left is looked at without that member.
+            // The rest is checked without that member.
             let name = misfit.pointer.split('/').nth(1).unwrap_or_default();
             let name = name.replace("~1", "/").replace("~0", "~");
             let is_left = value.as_object_mut().is_some_and(|all| all.remove(&name).is_some());
@@ -154,7 +155,7 @@ impl<'a> Maker<'a> {
         Fit::new(self.document, &self.answered, &self.steps).is(value, schemas)
     }
 
-    /// A value for which all schemas hold.
+    /// A value to which all schemas apply.
     fn at(&mut self, schemas: &[&'a Value], depth: usize) -> Sample {
         self.tries = self.tries.saturating_sub(1);
         let joined = self.document.joined(schemas);
@@ -171,7 +172,7 @@ impl<'a> Maker<'a> {
         sample
     }
 
-    /// What the schemas give by themselves.
+    /// A value that the schemas give literally.
     fn literal(&mut self, joined: &Joined<'a>, schemas: &[&'a Value]) -> Option<Sample> {
         if let Some(only) = joined.all("const").next() {
             return Some(Sample::of(only));
@@ -194,7 +195,7 @@ impl<'a> Maker<'a> {
         scalar::choice(&fitting)
     }
 
-    /// One of each `oneOf` and `anyOf` is added to the schemas, the first with which a value fits.
+    /// Adds one of each `oneOf` and `anyOf` to the schemas, the first with which a value matches.
     fn alternatives(&mut self, schemas: Vec<&'a Value>, chosen: usize, depth: usize) -> Sample {
         let joined = self.document.joined(&schemas);
         let groups = joined.parts.iter().flat_map(|part| {
@@ -239,7 +240,7 @@ impl<'a> Maker<'a> {
         first.unwrap_or_else(|| Sample::Bare("null".to_owned()))
     }
 
-    /// The value of an alternative, whose references are followed meanwhile.
+    /// The value of an alternative, with its references marked as being followed.
     fn within(
         &mut self,
         joined: &Joined<'a>,
@@ -256,7 +257,7 @@ impl<'a> Maker<'a> {
         sample
     }
 
-    /// A value of the type that all parts allow.
+    /// A value of the type that all parts permit.
     fn typed(&mut self, joined: &Joined<'a>, depth: usize) -> Sample {
         match kind(joined) {
             Kind::Object => self.object(joined, depth),
@@ -276,7 +277,7 @@ impl<'a> Maker<'a> {
         let most = joined.numbers("maxProperties").min().unwrap_or(u64::MAX);
         let mut members: Vec<(String, Sample)> = Vec::new();
         let order = names(joined, &required);
-        // What has to be there comes first where there is no room for all.
+        // Required members come first if there is no room for all.
         let (first, others): (Vec<&str>, Vec<&str>) =
             order.iter().partition(|name| required.contains(*name));
         for name in first.into_iter().chain(others) {
@@ -321,14 +322,14 @@ impl<'a> Maker<'a> {
         Sample::Object(members)
     }
 
-    /// Whether a schema is one that is being followed already.
+    /// Whether a schema is being followed already.
     fn goes_on(&self, joined: &Joined<'a>) -> bool {
         let items: Vec<&Value> = joined.all("items").collect();
         let of_items = self.document.joined(&items).references;
         joined.references.iter().chain(&of_items).any(|one| self.open.contains(one))
     }
 
-    /// The variants that a mapping names, the ones made of most parts first.
+    /// The variants of a mapping, those with the most parts first.
     fn mapped(&self, discriminator: &'a Value) -> Vec<(&'a str, &'a Value)> {
         let mapping = discriminator.get("mapping").and_then(Value::as_object);
         let schemas = self.document.root.pointer("/components/schemas");
@@ -342,13 +343,13 @@ impl<'a> Maker<'a> {
         all
     }
 
-    /// The first variant of an object that a discriminator names, if it is none itself.
+    /// The first variant that a discriminator names, if the object is not a variant itself.
     fn variant(&self, joined: &Joined<'a>) -> Option<&'a Value> {
         let base = joined.parts.iter().copied().find(|part| {
             let is_choice = part.contains_key("oneOf") || part.contains_key("anyOf");
             part.contains_key("discriminator") && !is_choice
         })?;
-        // A schema that is made of the base and is not the base.
+        // A schema made of the base, other than the base itself.
         let is_variant = |schema: &Value| {
             let is_base = schema.as_object().is_some_and(|one| std::ptr::eq(one, base));
             let parts = self.document.joined(&[schema]).parts;
@@ -362,7 +363,7 @@ impl<'a> Maker<'a> {
         variants.into_iter().map(|(_, schema)| schema).find(|schema| is_variant(schema))
     }
 
-    /// The name of the variant, where a discriminator asks for it in this member.
+    /// The name of the variant, if a discriminator requires it in this member.
     fn discriminated(
         &self,
         joined: &Joined<'a>,
@@ -421,7 +422,7 @@ impl<'a> Maker<'a> {
     }
 }
 
-/// The members that schemas have, and those they ask for without describing them.
+/// The members of the schemas, and required members without a description.
 fn names<'a>(joined: &Joined<'a>, required: &HashSet<&'a str>) -> Vec<&'a str> {
     let mut names: Vec<&str> = Vec::new();
     let described = joined.all("properties").filter_map(Value::as_object).flat_map(Map::keys);
@@ -437,14 +438,14 @@ fn names<'a>(joined: &Joined<'a>, required: &HashSet<&'a str>) -> Vec<&'a str> {
     names
 }
 
-/// The name of a schema that a reference leads to.
+/// The name of the schema at a reference.
 fn last(reference: &str) -> String {
     let name = reference.rsplit('/').next().unwrap_or(reference);
     let name = crate::url::percent_decoded(name).unwrap_or_else(|| name.to_owned());
     name.replace("~1", "/").replace("~0", "~")
 }
 
-/// The type that all parts allow; if none says one, by what else they say.
+/// The type that all parts permit; without a type, the one that other keywords imply.
 fn kind(joined: &Joined<'_>) -> Kind {
     const ALL: [(&str, Kind); 7] = [
         ("object", Kind::Object),
@@ -460,7 +461,7 @@ fn kind(joined: &Joined<'_>) -> Kind {
         types.as_str().map_or_else(|| strings(Some(types)).any(is), is)
     };
     let of_all = |name: &str| joined.all("type").all(|types| allows(types, name));
-    // The order of the first part is the author's.
+    // The first part has the author's order.
     let first = joined.all("type").next();
     let named = first.into_iter().flat_map(|types| {
         types.as_str().into_iter().chain(strings(Some(types))).filter(|name| *name != "null")

@@ -11,7 +11,7 @@ use crate::model::{Body, Part, PartContent, Step};
 use crate::request::{add_header, header};
 use crate::template::plain;
 
-/// What stands for a file.
+/// The content of an uploaded file.
 const FILE: &str = "{{string 1024}}";
 const BYTES: &str = "application/octet-stream";
 
@@ -25,7 +25,7 @@ pub(super) fn is_json(name: &str) -> bool {
     bare == "application/json" || bare.ends_with("+json")
 }
 
-/// The ones that can be made best come first.
+/// Media types that can be generated best come first.
 fn rank(name: &str) -> u32 {
     match bare(name).as_str() {
         _ if is_json(name) => 0,
@@ -39,7 +39,7 @@ fn rank(name: &str) -> u32 {
 }
 
 impl<'a> Reader<'a> {
-    /// The content of an operation's request, in the media type that can be made best.
+    /// The body of an operation's request, in the media type that can be generated best.
     pub(super) fn body(&mut self, place: &Place<'_>, operation: &'a Value, step: &mut Step) {
         let body = operation.get("requestBody").map(|body| self.document.resolved(body));
         let Some(content) = body.and_then(|body| body.get("content")?.as_object()) else { return };
@@ -143,7 +143,7 @@ fn is_clean(text: &str) -> bool {
     !text.contains(char::is_control)
 }
 
-/// The fields of a form, each in the style that is described for it.
+/// The fields of a form, each in the style that the document describes.
 fn form(document: &Document, members: &[(String, Sample)], media: &Value) -> Body {
     let mut pairs = Vec::new();
     for (name, value) in members {

@@ -1,25 +1,25 @@
-//! Keys of `paths`: `/items/{id}`, and what gateways make of them: `/{proxy+}`, `/{id:[0-9]+}`,
+//! Keys of `paths`: `/items/{id}`, and variants used by gateways: `/{proxy+}`, `/{id:[0-9]+}`,
 //! `/{bucket}?acl`, `/#Action=x`.
 
 use crate::template::{self, Piece};
 
-/// A key, taken apart.
+/// A parsed key.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Key<'a> {
     path: Vec<Stretch<'a>>,
     query: Option<Vec<Stretch<'a>>>,
-    /// What stands behind `#`, which no request has.
+    /// The text after `#`, which requests do not have.
     pub(super) fragment: Option<&'a str>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stretch<'a> {
     Text(&'a str),
-    /// What stands between braces.
+    /// The text between braces.
     Name(&'a str),
 }
 
-/// A path or a query with values in it.
+/// A path or a query with its values inserted.
 #[derive(Debug, Default)]
 pub(super) struct Filled {
     pub(super) path: String,
@@ -35,7 +35,7 @@ impl<'a> Key<'a> {
         Self { path: stretches(path), query: query.map(stretches), fragment }
     }
 
-    /// `values` are encoded as they are sent.
+    /// Inserts `values`, which are encoded as they are sent.
     pub(super) fn filled(&self, base: &str, values: &[(&str, String)]) -> Filled {
         let mut missing = Vec::new();
         let mut fill = |stretches: &[Stretch<'_>], before: &str| {
@@ -76,7 +76,7 @@ fn bare(name: &str) -> &str {
     name.trim_end_matches(['+', '*', '?', '.'])
 }
 
-/// Before and behind a character that stands outside of braces.
+/// Splits at a character outside of braces.
 fn split_outside(text: &str, at: char) -> (&str, Option<&str>) {
     let mut depth = 0_usize;
     for (index, c) in text.char_indices() {
@@ -106,7 +106,7 @@ fn stretches(text: &str) -> Vec<Stretch<'_>> {
     all
 }
 
-/// The length of what stands in braces, which may have braces in it, with its own.
+/// The length of text in braces, which may contain braces, with its own.
 fn closed(text: &str) -> Option<usize> {
     let mut depth = 0_usize;
     for (index, c) in text.char_indices() {

@@ -1,4 +1,4 @@
-//! A value made for a schema. Its texts are in the scenario's syntax.
+//! A value generated for a schema. Its texts are in the scenario's syntax.
 
 use serde_json::{Map, Value};
 
@@ -7,7 +7,7 @@ use crate::template::{self, Piece, plain};
 /// A value.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Sample {
-    /// A number, a boolean or null, as JSON has it, or a value that makes one.
+    /// A number, a boolean or null as in JSON, or a scenario value that gives one.
     Bare(String),
     Text(String),
     List(Vec<Self>),
@@ -15,7 +15,7 @@ pub(super) enum Sample {
 }
 
 impl Sample {
-    /// As a body.
+    /// The value as a JSON body.
     pub(super) fn json(&self) -> String {
         match self {
             Self::Bare(text) => text.clone(),
@@ -34,7 +34,7 @@ impl Sample {
         }
     }
 
-    /// As a text of its own; lists and objects are JSON.
+    /// The value as text; lists and objects are JSON.
     pub(super) fn text(&self) -> String {
         match self {
             Self::Bare(text) | Self::Text(text) => text.clone(),
@@ -42,7 +42,7 @@ impl Sample {
         }
     }
 
-    /// What a document says literally.
+    /// A literal value of a document.
     pub(super) fn of(value: &Value) -> Self {
         match value {
             Value::String(text) => Self::Text(plain(text)),
@@ -54,7 +54,7 @@ impl Sample {
         }
     }
 
-    /// One of the values that are sent.
+    /// An example of the values that are sent.
     pub(super) fn value(&self) -> Value {
         match self {
             Self::Bare(text) => serde_json::from_str(&filled(text)).unwrap_or(Value::Null),
@@ -67,8 +67,8 @@ impl Sample {
         }
     }
 
-    /// A value like this one that always differs from those of the numbers before; values of few
-    /// choices begin again.
+    /// A value like this one that differs from those of lower numbers; values with few choices
+    /// repeat.
     pub(super) fn numbered(&self, at: usize) -> Self {
         match self {
             Self::Bare(text) => Self::Bare(numbered(text, at)),
@@ -98,7 +98,7 @@ fn each(text: &str, one: impl Fn(&str, &[&str]) -> String) -> String {
     template::pieces(text).into_iter().map(piece).collect()
 }
 
-/// A text with a value in the place of each of its values.
+/// A text with an example in place of each value.
 fn filled(text: &str) -> String {
     each(text, |_, words| match words {
         ["int" | "choice", first, ..] => (*first).to_owned(),
@@ -135,7 +135,7 @@ fn numbered(text: &str, at: usize) -> String {
     template::join(template::pieces(text).into_iter().map(piece))
 }
 
-/// A JSON string of a text in the scenario's syntax.
+/// A text in the scenario's syntax as a JSON string.
 fn quoted(text: &str) -> String {
     let inside = template::map(text, &|literal| {
         let quoted = Value::from(literal).to_string();

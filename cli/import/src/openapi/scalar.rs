@@ -1,4 +1,4 @@
-//! Numbers, texts and choices within what schemas say of them.
+//! Numbers, texts and choices within the bounds of schemas.
 
 use serde_json::Value;
 
@@ -6,15 +6,15 @@ use super::document::Joined;
 use super::sample::Sample;
 use crate::template::plain;
 
-/// Longest text that is made for a lower bound.
+/// The longest text made for a lower bound.
 const LETTERS_MAX: u64 = 65_536;
-/// Between the least and the most of a number without an upper bound.
+/// The range of a number without an upper bound.
 const SPAN: i64 = 999;
 
-/// One of several values, the first of which says of what kind all are.
+/// One of several values, all of the kind of the first.
 pub(super) fn choice(all: &[&Value]) -> Option<Sample> {
     let first = all.iter().find(|value| !value.is_null()).or_else(|| all.first())?;
-    // A choice is between words.
+    // The scenario chooses between words.
     let word = |value: &&Value| {
         let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         let is_word = !text.is_empty()
@@ -31,7 +31,7 @@ pub(super) fn choice(all: &[&Value]) -> Option<Sample> {
     })
 }
 
-/// A bound and whether it is itself left out.
+/// A bound, and whether it is excluded.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Bound {
     at: f64,
@@ -54,7 +54,7 @@ fn bound(joined: &Joined<'_>, name: &str, exclusive: &str, sign: f64) -> Option<
     })
 }
 
-/// A number within the bounds: one of several whole ones where there are some.
+/// A number within the bounds: one of several integers if there are any.
 pub(super) fn number(joined: &Joined<'_>, is_integer: bool) -> Sample {
     let low = bound(joined, "minimum", "exclusiveMinimum", 1.0);
     let high = bound(joined, "maximum", "exclusiveMaximum", -1.0);
@@ -63,7 +63,7 @@ pub(super) fn number(joined: &Joined<'_>, is_integer: bool) -> Sample {
     if let Some(step) = step.filter(|step| step.as_u64() != Some(1)) {
         return multiple(low, high, step);
     }
-    // Casts keep to the range of the type.
+    // Casts saturate at the range of the type.
     let least = low.map(|low| {
         let whole = low.at.ceil() as i64;
         if low.is_open && low.at.fract() == 0.0 { whole.saturating_add(1) } else { whole }
@@ -83,20 +83,20 @@ pub(super) fn number(joined: &Joined<'_>, is_integer: bool) -> Sample {
         Some(0) => Sample::Bare(least.to_string()),
         Some(..0) if !is_integer => between(low, high),
         Some(..0) => Sample::Bare(least.to_string()),
-        // More than a value can say.
+        // Too large for a scenario value.
         None | Some(i64::MAX) => Sample::Bare(format!("{{{{int 1 {}}}}}", 1 + SPAN)),
         Some(_) => Sample::Bare(format!("{{{{int {least} {most}}}}}")),
     }
 }
 
-/// A number between two that have no whole one between them.
+/// A number between two bounds without an integer between them.
 fn between(low: Option<Bound>, high: Option<Bound>) -> Sample {
     let (Some(low), Some(high)) = (low, high) else { return Sample::Bare("1".to_owned()) };
     let middle = if low.at == high.at { low.at } else { low.at + (high.at - low.at) / 2.0 };
     Sample::of(&Value::from(middle))
 }
 
-/// The least multiple that is not below the bound.
+/// The smallest multiple within the bounds.
 fn multiple(low: Option<Bound>, high: Option<Bound>, step: &Value) -> Sample {
     let size = step.as_f64().unwrap_or(1.0);
     let times = match (low, high) {
@@ -122,7 +122,7 @@ fn multiple(low: Option<Bound>, high: Option<Bound>, step: &Value) -> Sample {
         let is_zero = text.trim_matches(['-', '0', '.']).is_empty();
         if is_zero { "0".to_owned() } else { text }
     };
-    // Many servers divide binary fractions, of which 0.3 is no multiple of 0.1, but 0.4 is.
+    // Many servers divide binary fractions, for which 0.3 is not a multiple of 0.1, but 0.4 is.
     let is_exact = |text: &String| {
         let number = text.parse::<f64>().unwrap_or(0.0);
         (number / size).fract() == 0.0 && high.is_none_or(|high| number < high.at)
@@ -131,11 +131,11 @@ fn multiple(low: Option<Bound>, high: Option<Bound>, step: &Value) -> Sample {
     Sample::Bare(near.into_iter().find(is_exact).unwrap_or_else(|| text(times)))
 }
 
-/// A text of a format, as long as the bounds ask for.
+/// A text of a format, within the bounds of length.
 pub(super) fn text(joined: &Joined<'_>) -> String {
     let least = joined.numbers("minLength").max().unwrap_or(0);
     let most = joined.numbers("maxLength").min().unwrap_or(u64::MAX);
-    // The shortest and the longest text of each.
+    // The shortest and the longest text of each format.
     let formatted = match joined.all("format").find_map(Value::as_str).unwrap_or_default() {
         "uuid" => Some(("{{uuid}}", 36, 36)),
         "date-time" => Some(("2026-01-01T12:00:00Z", 20, 20)),
@@ -162,7 +162,7 @@ pub(super) fn text(joined: &Joined<'_>) -> String {
     }
 }
 
-/// A text that the document says, in the scenario's syntax.
+/// A literal text of the document, in the scenario's syntax.
 pub(super) fn literal(text: &str) -> Sample {
     Sample::Text(plain(text))
 }

@@ -1,4 +1,4 @@
-//! Where operations are: the description's servers, and those of a path or an operation.
+//! The servers of operations: those of the description, of a path or of an operation.
 
 use serde_json::Value;
 
@@ -7,29 +7,29 @@ use crate::template::plain;
 use crate::url::Address;
 use crate::{ImportError, Notes};
 
-/// What stands for a server that nobody names.
+/// The server if the description names none.
 const NOWHERE: &str = "http://127.0.0.1:8080";
 
-/// A server as a description has it.
+/// A server of a description.
 struct Server {
-    /// Without one it is where the description is from.
+    /// `None` for the server from which the description comes.
     origin: Option<String>,
-    /// The path before those of operations, without a `/` at its end.
+    /// The path before those of operations, without a trailing `/`.
     base: String,
 }
 
-/// The scenario's target, and what is at it.
+/// The scenario's target, and the server it stands for.
 pub(super) struct Servers {
     /// `http://host:port`.
     pub(super) target: String,
-    /// The server that the target stands for.
+    /// The server for which the target stands.
     main: Option<String>,
-    /// Before the paths of operations without a server of their own.
+    /// The path before those of operations without a server of their own.
     base: String,
 }
 
 impl Servers {
-    /// The target is `target`, or the first server that the description names.
+    /// The target is `target`, or the first server of the description.
     pub(super) fn new(
         root: &Value,
         target: Option<&str>,
@@ -59,7 +59,7 @@ impl Servers {
         Ok(Self { target, main, base })
     }
 
-    /// The path before that of an operation, or the other server that it is at.
+    /// The path before that of an operation, or the other server that it uses.
     pub(super) fn base(
         &self,
         item: &Value,
@@ -79,7 +79,7 @@ impl Servers {
     }
 }
 
-/// The first server of an owner that can be loaded, or else the first.
+/// The first server that uringbench can load, or else the first.
 fn first(owner: &Value) -> Option<&Value> {
     let all = owner.get("servers")?.as_array()?;
     let is_loadable = |server: &&Value| {
@@ -97,7 +97,7 @@ fn operations(item: &Value) -> impl Iterator<Item = &Value> {
     super::METHODS.iter().filter_map(|method| item.get(method))
 }
 
-/// `has_target`: whether the host is of no matter, and may be one that nobody can know.
+/// `has_target`: the host does not matter, and may be unknown.
 fn read(server: &Value, has_target: bool, notes: &mut Notes) -> Result<Server, ImportError> {
     let mut url = server.get("url").and_then(Value::as_str).unwrap_or("/").trim().to_owned();
     let variables = server.get("variables").and_then(Value::as_object);
@@ -131,7 +131,7 @@ fn read(server: &Value, has_target: bool, notes: &mut Notes) -> Result<Server, I
     Ok(Server { origin: Some(address.origin), base: without_base(&address.path) })
 }
 
-/// Whether an address without a scheme begins with a host and not with a path.
+/// Whether an address without a scheme begins with a host rather than a path.
 fn is_host(url: &str) -> bool {
     let first = url.split(['/', '?']).next().unwrap_or(url);
     let (host, port) =

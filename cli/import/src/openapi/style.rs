@@ -1,4 +1,4 @@
-//! How values of parameters are written: the styles of OpenAPI, which are those of RFC 6570.
+//! Encodes values of parameters: the styles of OpenAPI, which are those of RFC 6570.
 
 use serde_json::Value;
 
@@ -7,22 +7,22 @@ use crate::model::Target;
 use crate::template::{self, Piece};
 use crate::url;
 
-/// How the value of a parameter is written.
+/// The encoding of a parameter's value.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Style<'a> {
     name: &'a str,
-    /// Whether each item and member stands for itself.
+    /// Whether each item and member is a separate value.
     is_exploded: bool,
-    /// Whether `:/?#[]@!$&'()*+,;=` stay as they are.
+    /// Whether `:/?#[]@!$&'()*+,;=` are not encoded.
     is_reserved: bool,
 }
 
 /// A part of a query or of a form.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Pair {
-    /// Encoded when it is sent.
+    /// Encoded when sent.
     Plain(String, String),
-    /// As it is sent.
+    /// Sent as written.
     Encoded(String),
 }
 
@@ -36,7 +36,7 @@ impl Pair {
         }
     }
 
-    /// As a cookie, which nobody decodes.
+    /// The pair as a cookie, which nobody decodes.
     pub(super) fn cookie(&self) -> String {
         match self {
             Self::Plain(name, value) => format!("{}={value}", template::plain(name)),
@@ -46,7 +46,7 @@ impl Pair {
 }
 
 impl<'a> Style<'a> {
-    /// Of a parameter, or of the encoding of a form's field.
+    /// The style of a parameter, or of a form field's encoding.
     pub(super) fn of(described: &'a Value, default: &'a str) -> Self {
         let name = described.get("style").and_then(Value::as_str).unwrap_or(default);
         let is = |key: &str| described.get(key).and_then(Value::as_bool);
@@ -57,7 +57,7 @@ impl<'a> Style<'a> {
         }
     }
 
-    /// In a query, a cookie or a form.
+    /// The pairs in a query, a cookie or a form.
     pub(super) fn pairs(&self, name: &str, sample: &Sample) -> Vec<Pair> {
         let delimiter = match self.name {
             "spaceDelimited" => "%20",
@@ -77,7 +77,7 @@ impl<'a> Style<'a> {
             Sample::Object(members) if self.is_exploded => {
                 members.iter().map(|(key, value)| one(key, value)).collect()
             }
-            // A list without items is not there (RFC 6570 section 3.2.1).
+            // An empty list is undefined (RFC 6570 section 3.2.1).
             Sample::List(all) if all.is_empty() => Vec::new(),
             Sample::Object(members) if members.is_empty() => Vec::new(),
             sample => {
@@ -113,7 +113,7 @@ impl<'a> Style<'a> {
         })
     }
 
-    /// In a path. Values in the text are encoded when it is sent.
+    /// The value in a path. Values in the text are encoded when sent.
     pub(super) fn path(&self, name: &str, sample: &Sample) -> String {
         let literal = |text: &str| template::map(text, &url::encoded);
         let name = literal(&template::plain(name));
@@ -140,7 +140,7 @@ impl<'a> Style<'a> {
         }
     }
 
-    /// In a header.
+    /// The value in a header.
     pub(super) fn header(&self, sample: &Sample) -> String {
         match sample {
             Sample::Object(members) if self.is_exploded => {
@@ -154,7 +154,7 @@ impl<'a> Style<'a> {
     }
 }
 
-/// The items of a list, names and values of an object, or a value alone.
+/// The items of a list, names and values of an object, or a single value.
 fn flat(sample: &Sample, encode: &dyn Fn(&str) -> String) -> Vec<String> {
     match sample {
         Sample::List(all) => all.iter().map(|item| encode(&item.text())).collect(),
@@ -166,7 +166,8 @@ fn flat(sample: &Sample, encode: &dyn Fn(&str) -> String) -> Vec<String> {
     }
 }
 
-/// A text for a place where nothing is encoded any more, the words of its choices included.
+/// The encoded text, for a place where nothing is encoded later, with the words of its choices
+/// encoded too.
 pub(super) fn encoded(text: &str) -> String {
     changed(text, &url::encoded)
 }
@@ -187,7 +188,7 @@ fn with_words(text: &str, change: &dyn Fn(&str) -> String) -> String {
     template::join(template::pieces(text).into_iter().map(piece))
 }
 
-/// Pairs as a form or a query has them, encoded.
+/// Encoded pairs of a form or a query.
 pub(super) fn joined(pairs: &[Pair]) -> String {
     let text = |pair: &Pair| match pair {
         Pair::Plain(name, value) => {
@@ -198,7 +199,7 @@ pub(super) fn joined(pairs: &[Pair]) -> String {
     pairs.iter().map(text).collect::<Vec<_>>().join("&")
 }
 
-/// Names and values, where a scenario can have them in a table.
+/// Names and values for a table of the scenario, if that can express them.
 pub(super) fn table(pairs: &[Pair]) -> Option<Vec<(String, String)>> {
     let mut table: Vec<(String, String)> = Vec::new();
     for pair in pairs {
@@ -212,14 +213,14 @@ pub(super) fn table(pairs: &[Pair]) -> Option<Vec<(String, String)>> {
     Some(table)
 }
 
-/// What is asked for. The path and the query of its key are as they are sent.
+/// The target of a request. The path and the query of its key are sent as written.
 pub(super) fn target(path: &str, query: Option<&str>, pairs: &[Pair]) -> Target {
     match (url::target(path, None), table(pairs)) {
         (Target::Path { path, .. }, Some(table)) if query.is_none() => {
             Target::Path { path, query: table }
         }
         (Target::Path { path, .. } | Target::Verbatim(path), _) => {
-            // Nothing of it is encoded any more when it is sent.
+            // Nothing in it is encoded later.
             let path = with_words(&path, &url::encoded);
             let query = query.map(|query| url::clean(query, &['#']));
             let all = query.into_iter().chain((!pairs.is_empty()).then(|| joined(pairs)));

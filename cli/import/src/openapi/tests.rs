@@ -1,4 +1,4 @@
-//! Values that are made for schemas, held against a validator that is not ours.
+//! Values generated for schemas, checked with an independent validator.
 
 use std::cell::Cell;
 use std::collections::HashSet;
@@ -12,7 +12,7 @@ use super::maker::Maker;
 use super::sample::Sample;
 use crate::template::{self, Piece};
 
-/// What schemas of the tables refer to.
+/// The schemas to which those of the tables refer.
 const COMPONENTS: &str = r##"{
     "Pet": {"type": "object", "required": ["name"],
             "properties": {"name": {"type": "string"}, "age": {"type": "integer"}}},
@@ -41,9 +41,9 @@ const COMPONENTS: &str = r##"{
     "Pig": {"allOf": [{"$ref": "#/components/schemas/Animal"}, {"required": ["mud"]}]}
 }"##;
 
-/// Schemas of 3.1 for which a value can be made.
+/// Schemas of 3.1 for which a value can be generated.
 const MADE: &[&str] = &[
-    // Alternatives beside members, in any order.
+    // Alternatives next to members, in any order.
     r#"{"type": "object", "properties": {"a": {"type": "string"}, "b": {"enum": ["x", "y"]}},
         "anyOf": [{"required": ["a"]}, {"required": ["b"]}]}"#,
     r##"{"oneOf": [{"$ref": "#/components/schemas/Pet"}], "required": ["kind"],
@@ -139,8 +139,8 @@ const MADE: &[&str] = &[
     r#"{"type": "object", "properties": {"{{x": {"const": "{{y}}"}}, "required": ["{{x"]}"#,
 ];
 
-/// Schemas for which nothing is made that fits; its message has this in it.
-const TOLD: &[(&str, &str)] = &[
+/// Schemas for which no value matches, with a part of the message.
+const REPORTED: &[(&str, &str)] = &[
     (r#"{"type": "string", "pattern": "^[A-Z]{3}$"}"#, "it does not fit `pattern`"),
     (
         r#"{"type": "object", "required": ["a"], "properties": {"a": {"pattern": "^x"}}}"#,
@@ -176,7 +176,7 @@ fn document(version: &str, schema: &Value) -> Document {
     Document::read(&text.to_string()).unwrap()
 }
 
-/// What the validator says of a value.
+/// The result of the validator for a value.
 fn verdict(document: &Document, draft: Draft, value: &Value) -> Result<(), String> {
     let mut root = document.root.clone();
     translate(&mut root);
@@ -189,7 +189,7 @@ fn verdict(document: &Document, draft: Draft, value: &Value) -> Result<(), Strin
     schemas.validate(value, schema).map_err(|why| why.to_string())
 }
 
-/// What OpenAPI has beside JSON Schema: `nullable`, and variants that a discriminator chooses.
+/// Converts OpenAPI's additions to JSON Schema: `nullable`, and variants chosen by a discriminator.
 fn translate(value: &mut Value) {
     match value {
         Value::Array(all) => all.iter_mut().for_each(translate),
@@ -209,7 +209,7 @@ fn translate(value: &mut Value) {
     }
 }
 
-/// The body with the greatest of each of its values; the least is that of the sample itself.
+/// The body with the largest of each of its values; the sample itself has the smallest.
 fn greatest(sample: &Sample) -> Value {
     let piece = |piece: Piece| match piece {
         Piece::Literal(literal) => literal,
@@ -250,12 +250,12 @@ fn values_fit_their_schemas() {
 }
 
 #[test]
-fn what_does_not_fit_is_told() {
-    for (text, expected) in TOLD {
+fn what_does_not_fit_is_reported() {
+    for (text, expected) in REPORTED {
         let document = document("3.1.0", &serde_json::from_str(text).unwrap());
         let (sample, notes) = Maker::new(&document).sample(&document.root["schema"]);
-        let is_told = notes.iter().any(|note| note.contains(expected));
-        assert!(is_told, "{text}\n{}\n{notes:?}", sample.json());
+        let is_reported = notes.iter().any(|note| note.contains(expected));
+        assert!(is_reported, "{text}\n{}\n{notes:?}", sample.json());
         let is_left_out = expected.contains("left out");
         let verdict = verdict(&document, Draft::V2020_12, &sample.value());
         assert_eq!(verdict.is_ok(), is_left_out, "{text}\n{}", sample.json());
@@ -294,7 +294,7 @@ fn our_verdict_is_that_of_the_validator() {
         json!({"n": 5}),
         json!({"p": "12"}),
     ];
-    let all = MADE.iter().chain(TOLD.iter().map(|(text, _)| text));
+    let all = MADE.iter().chain(REPORTED.iter().map(|(text, _)| text));
     let mut count = 0;
     for text in all {
         let document = document("3.1.0", &serde_json::from_str(text).unwrap());
@@ -346,7 +346,7 @@ fn the_variant_is_named() {
 
 #[test]
 fn schemas_without_end_take_little_time() {
-    // Each is itself in every one of its members, and an alternative of itself.
+    // Each one contains itself in every member, and is an alternative of itself.
     let text = r##"{"type": "object", "required": ["a", "b", "c"],
         "oneOf": [{"required": ["d"]}, {"$ref": "#/schema"}, {"$ref": "#/schema"}],
         "properties": {"a": {"$ref": "#/schema"}, "b": {"$ref": "#/schema"},

@@ -1,16 +1,16 @@
-//! YAML as the tree that JSON gives: one document, scalars by the core schema of YAML 1.2.
+//! Parses YAML to the tree that JSON gives: one document, scalars by the core schema of YAML 1.2.
 
 use std::collections::HashMap;
 
 use saphyr_parser::{Event, Parser, ScalarStyle};
 use serde_json::{Map, Number, Value};
 
-/// Deeper documents are somebody's attempt at our stack.
+/// The largest depth: a deeper document would exhaust the stack.
 const DEPTH_MAX: usize = 100;
-/// Aliases can make a small text a huge tree.
+/// The largest number of nodes: aliases can make a huge tree of a small text.
 const NODES_MAX: usize = 1_000_000;
 
-/// Read the first document.
+/// Parses the first document.
 pub(super) fn read(text: &str) -> Result<Value, String> {
     let mut tree = Tree::default();
     for event in Parser::new_from_str(text) {
@@ -25,7 +25,7 @@ pub(super) fn read(text: &str) -> Result<Value, String> {
 
 #[derive(Default)]
 struct Tree {
-    /// What is open, the innermost last.
+    /// The open lists and maps, the innermost last.
     open: Vec<Open>,
     anchors: HashMap<usize, Value>,
     nodes: usize,
@@ -39,12 +39,12 @@ struct Open {
 
 enum Node {
     List(Vec<Value>),
-    /// With a key that waits for its value.
+    /// A map, and the key that waits for its value.
     Map(Map<String, Value>, Option<String>),
 }
 
 impl Tree {
-    /// Whether the document ends with it.
+    /// Processes an event; returns whether the document ends with it.
     fn take(&mut self, event: Event<'_>) -> Result<bool, String> {
         match event {
             Event::SequenceStart(anchor, _) => self.begin(anchor, Node::List(Vec::new()))?,
@@ -75,7 +75,7 @@ impl Tree {
         Ok(false)
     }
 
-    /// Whether what comes next is a key.
+    /// Whether the next event is a key.
     fn is_key(&self) -> bool {
         matches!(self.open.last(), Some(Open { node: Node::Map(_, None), .. }))
     }
@@ -106,7 +106,7 @@ impl Tree {
                 None => {
                     *key = Some(value.as_str().map_or_else(|| value.to_string(), str::to_owned))
                 }
-                // What stands beside a merge is stronger.
+                // Keys next to a merge take precedence.
                 Some(name) if name == "<<" => merge(map, value),
                 Some(name) => {
                     map.insert(name, value);

@@ -1,5 +1,5 @@
-//! What curl itself sends against what its imported command sends: request line, headers and body,
-//! byte for byte. What curl adds by itself is aside: `Accept: */*`, `User-Agent`, `Expect`, and the
+//! Compares the requests of curl with those of its imported command: request line, headers and
+//! body, byte for byte, except curl's own additions: `Accept: */*`, `User-Agent`, `Expect`, and the
 //! boundary of a form.
 
 mod commands;
@@ -17,7 +17,7 @@ use uringbench_core::statistics::random::Random;
 use uringbench_import::curl;
 use uringbench_scenario::{Context, compile};
 
-/// A request without what curl adds by itself.
+/// A request without curl's own additions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Sent {
     line: String,
@@ -28,7 +28,7 @@ struct Sent {
 
 impl Sent {
     fn read(bytes: &[u8]) -> Self {
-        // Every byte a character, so that all of them are compared.
+        // One character for each byte, so that all bytes are compared.
         let text: String = bytes.iter().map(|&byte| char::from(byte)).collect();
         let (head, body) = text.split_once("\r\n\r\n").expect("a request has a header");
         let mut lines = head.split("\r\n");
@@ -46,7 +46,7 @@ impl Sent {
             "accept" => value == "*/*",
             "user-agent" => value.starts_with("curl/") || value.starts_with("uringbench/"),
             "expect" => true,
-            // The boundaries are not of one length.
+            // Boundaries have different lengths.
             "content-length" => boundary.is_some(),
             _ => false,
         };
@@ -61,11 +61,11 @@ impl Sent {
     }
 }
 
-/// The requests that curl sends, run by bash as the paste says.
+/// The requests of curl, run by bash as pasted.
 fn of_curl(paste: &str, folder: &Path, recorder: &Recorder) -> Vec<Sent> {
     let mut child = Command::new("bash")
         .current_dir(folder)
-        // No file of options, no proxy.
+        // No options file, no proxy.
         .env_clear()
         .env("PATH", std::env::var_os("PATH").unwrap_or_default())
         .env("HOME", folder)
@@ -83,7 +83,7 @@ fn of_curl(paste: &str, folder: &Path, recorder: &Recorder) -> Vec<Sent> {
     recorder.take().iter().map(|bytes| Sent::read(bytes)).collect()
 }
 
-/// The requests of the imported command, and what was noted of it.
+/// The requests of the imported command, and its notes.
 fn of_import(paste: &str, folder: &Path) -> (Vec<Sent>, Vec<String>) {
     let read = |name: &str| std::fs::read(folder.join(name)).map_err(|why| why.to_string());
     let imported = curl::import(paste, &read).unwrap_or_else(|why| panic!("{paste}\n{why}"));
@@ -120,7 +120,7 @@ fn of_import(paste: &str, folder: &Path) -> (Vec<Sent>, Vec<String>) {
 fn has_curl() -> bool {
     let found = Command::new("curl").arg("--version").stdout(Stdio::null()).status();
     let is_there = found.is_ok_and(|status| status.success());
-    // Past the capture of the test program's output.
+    // Bypasses the capture of the test's output.
     if !is_there {
         assert!(std::env::var_os("CI").is_none(), "must not be skipped in CI: no curl");
         let _ = writeln!(std::io::stderr(), "\n*** skipped: no curl here ***");

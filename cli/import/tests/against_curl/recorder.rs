@@ -1,4 +1,4 @@
-//! A server that keeps every request it is sent, in the order in which they came, and answers 200.
+//! A server that keeps every request in order of arrival, and answers 200.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -12,7 +12,7 @@ pub(crate) struct Recorder {
 }
 
 impl Recorder {
-    /// On a free port of 127.0.0.1.
+    /// Starts it on a free port of 127.0.0.1.
     pub(crate) fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
         let address = listener.local_addr().expect("it is bound");
@@ -32,7 +32,7 @@ impl Recorder {
         self.address.to_string()
     }
 
-    /// The requests since the last time. Each is there before its answer is.
+    /// The requests since the last call. A request is recorded before it is answered.
     pub(crate) fn take(&self) -> Vec<Vec<u8>> {
         std::mem::take(&mut self.requests.lock().expect("no thread panics with it"))
     }
@@ -65,7 +65,7 @@ fn serve(mut stream: TcpStream, keeps: &Mutex<Vec<Vec<u8>>>) -> io::Result<()> {
                 return Ok(());
             }
         }
-        // Nothing comes behind a body in chunks before it is answered.
+        // Nothing follows a chunked body before the answer.
         let length = if is_chunked { bytes.len() - head } else { length };
         let rest = bytes.split_off(head + length);
         let request = std::mem::replace(&mut bytes, rest);
@@ -74,7 +74,7 @@ fn serve(mut stream: TcpStream, keeps: &Mutex<Vec<Vec<u8>>>) -> io::Result<()> {
     }
 }
 
-/// Whether anything came.
+/// Whether more bytes arrived.
 fn more(stream: &mut TcpStream, bytes: &mut Vec<u8>) -> io::Result<bool> {
     let mut room = [0; 65_536];
     let count = stream.read(&mut room)?;

@@ -1,4 +1,4 @@
-//! What all tests of imports need: files that are named, and a compiler of what comes out.
+//! Helpers for all tests of imports: the files that inputs name, and compilation of the results.
 
 use uringbench_import::Imported;
 use uringbench_scenario::plan::CompiledScenario;
@@ -15,14 +15,14 @@ pub(crate) fn read(name: &str) -> Result<Vec<u8>, String> {
     }
 }
 
-/// The plan of what was imported.
+/// The plan of the imported scenario.
 pub(crate) fn compiled(imported: &Imported) -> CompiledScenario {
     let text = imported.toml();
     let context = Context {
         target: None,
         read: &|name| match imported.files().iter().find(|file| file.name == name) {
             Some(file) => Ok(file.bytes.clone()),
-            // What the input names is the user's to have.
+            // The user must have the files that the input names.
             None => Ok(read(name).unwrap_or_default()),
         },
         env: &|_| Some("0".to_owned()),
@@ -38,7 +38,7 @@ pub(crate) fn compiled(imported: &Imported) -> CompiledScenario {
     })
 }
 
-/// The scenario without the comments on top.
+/// The scenario without the comments at its top.
 pub(crate) fn scenario(imported: &Imported) -> String {
     let text = imported.toml();
     text.lines().filter(|line| !line.starts_with('#')).map(|line| format!("{line}\n")).collect()

@@ -1,4 +1,5 @@
-//! A scenario file, to a plan or its mistakes. Begin with the files in `tests` and `scenarios`.
+//! Compiles a scenario file to a plan or its mistakes. Start with the files in `tests` and
+//! `scenarios`.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|input: &[u8]| {

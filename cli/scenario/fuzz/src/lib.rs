@@ -1,12 +1,12 @@
-//! What must hold of the reader of scenario files whatever it is given.
+//! Properties that the parser of scenario files must have for any input.
 //!
-//! Called by the fuzz target with the fuzzer's input, and by a test of `uringbench-scenario` with
-//! mangled files. A check panics when it fails.
+//! The fuzz target calls them with the fuzzer's input, and a test of `uringbench-scenario` with
+//! damaged files. A check panics when it fails.
 
 use uringbench_scenario::{Context, compile, show};
 
-/// A file is a plan whose requests can all be shown, or it has mistakes, each on one line and
-/// with its place. Returns whether it is a plan.
+/// A file is a plan whose requests can all be shown, or it has mistakes, each on one line with its
+/// place. Returns whether it is a plan.
 pub fn scenario(text: &str) -> bool {
     let context = Context {
         target: None,

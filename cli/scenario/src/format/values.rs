@@ -1,4 +1,4 @@
-//! Values as people write them: times, rates, tables whose order counts, scalars.
+//! Values in scenario files: times, rates, ordered tables, scalars.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -11,7 +11,7 @@ use uringbench_core::rate::Rate;
 use uringbench_core::time::Nanos;
 use uringbench_core::units;
 
-/// A recording is played between so much slower and so much faster.
+/// The slowest and the fastest replay.
 const SPEED_MIN: f64 = 0.001;
 const SPEED_MAX: f64 = 1_000_000.0;
 
@@ -23,7 +23,7 @@ pub(crate) struct Span(pub Nanos);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct PerSecond(pub Rate);
 
-/// How fast a recording is played: `2` and `"2x"` are twice as fast.
+/// The speed of a replay: `2` and `"2x"` are twice as fast.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Speed(pub f64);
 
@@ -31,7 +31,7 @@ pub(crate) struct Speed(pub f64);
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Pairs(pub Vec<(String, String)>);
 
-/// Names and what is sent of each, in the order they were written: one value, several, or none.
+/// Names with the values to send, in the order they were written: one, several, or none.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Headers(pub Vec<(String, Vec<String>)>);
 
@@ -39,7 +39,7 @@ pub(crate) struct Headers(pub Vec<(String, Vec<String>)>);
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Scalar(pub check::Scalar);
 
-/// Something that is read from a text, or from a number as if it were one.
+/// A value that is parsed from a text, or from a number as if it were text.
 trait Written: Sized {
     const EXPECTED: &'static str;
     fn read(text: &str) -> Result<Self, String>;
@@ -136,7 +136,7 @@ impl<'de> Deserialize<'de> for Pairs {
     }
 }
 
-/// What stands for a header: its value, or a list of them.
+/// The value of a header, or a list of values.
 struct Lines(Vec<String>);
 
 impl<'de> Deserialize<'de> for Lines {

@@ -200,7 +200,7 @@ impl ResponseParser {
     /// response answers a HEAD request.
     ///
     /// # Errors
-    /// When the bytes are not a response; again and again until [`Self::end_of_stream`].
+    /// When the bytes are not a response; then in each call until [`Self::end_of_stream`].
     #[inline]
     pub fn feed(
         &mut self,

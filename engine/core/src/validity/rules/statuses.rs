@@ -1,6 +1,6 @@
 //! The statuses: answers that turn the load away, and what to do about them.
 //!
-//! Only unexpected ones are judged: a step that checks for a status asked for it.
+//! Only unexpected ones count: a step that checks for a status expects it.
 
 use super::{Reason, Run, suspect};
 use crate::flow::step::Step;
