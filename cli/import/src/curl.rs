@@ -163,7 +163,7 @@ impl All {
             }
         }
         let scenario = Scenario {
-            origin: "Imported from a command of curl.".to_owned(),
+            origin: "Imported from a curl command.".to_owned(),
             target,
             has_cookies,
             flows: vec![flow],
@@ -260,12 +260,12 @@ impl Reader<'_, '_> {
             let value = if joined.is_none() { words.next() } else { joined };
             let with = if value.is_some() { " and its value" } else { "" };
             notes.add(format!(
-                "{name}{with}: left out, variables of curl are not worked out: write the option \
+                "{name}{with}: left out, variables of curl are not expanded: write the option \
                  with its value"
             ));
             return;
         }
-        notes.add(format!("{name}: left out, no option of curl is called so here"));
+        notes.add(format!("{name}: left out, it is not a known option of curl"));
         let is_doubtful = |word: &&str| {
             !word.starts_with('-') && !word.contains("://") && !word.contains(['.', ':', '/'])
         };
@@ -309,7 +309,7 @@ impl Reader<'_, '_> {
             (false, _) => "",
             (true, Some(value)) => value,
             (true, None) => words.next().ok_or_else(|| {
-                ImportError::new(format!("{} has no value: copy all of the command", known.name))
+                ImportError::new(format!("{} has no value: copy the whole command", known.name))
             })?,
         };
         self.act(known, value)

@@ -107,7 +107,7 @@ impl Reader {
         let has_times = entries.iter().all(|entry| entry.start.is_some());
         if has_times && !entries.is_sorted_by_key(|entry| entry.start) {
             entries.sort_by_key(|entry| entry.start);
-            self.notes.add("entries: put into the order of their times");
+            self.notes.add("entries: sorted by their times");
         }
         entries
     }
@@ -207,7 +207,7 @@ impl Reader {
         }
         step.check.status = self.status(entry, &step, &place).into_iter().collect();
         if entry.is_cached {
-            self.notes.add("answers that the browser had in its cache are asked for all the same");
+            self.notes.add("answers from the browser's cache are requested anyway");
         }
         let names = entry.cookies_set.iter().filter_map(|line| line.split_once('='));
         self.cookies.extend(names.map(|(name, _)| name.trim().to_owned()));
@@ -225,7 +225,7 @@ impl Reader {
             }
             if is_redacted(value) {
                 let name = crate::shown(name);
-                self.notes.add(format!("header {name}: the archive does not hold its value"));
+                self.notes.add(format!("header {name}: the archive does not contain its value"));
             }
             add_header(step, name, &plain(value), &address.origin, &mut self.notes);
         }
@@ -271,8 +271,7 @@ impl Reader {
         if !bytes.is_empty() {
             if is_multipart && data.text.contains("filename=") {
                 self.notes.add(format!(
-                    "{}: files of the form are sent as far as the archive \
-                     holds them",
+                    "{}: files of the form are sent if the archive contains them",
                     step.method
                 ));
             }
@@ -303,8 +302,8 @@ impl Reader {
         if !is_packed {
             step.headers.retain(|(name, _)| !name.eq_ignore_ascii_case("Content-Encoding"));
             self.notes.add(
-                "header Content-Encoding: left out, the archive holds the body unpacked, and so \
-                 it is sent",
+                "header Content-Encoding: left out, the archive contains the decompressed body, \
+                 which is sent",
             );
         }
     }
@@ -331,7 +330,7 @@ impl Reader {
             if param.file_name.is_some() && param.value.is_none() {
                 let name = crate::shown(&param.name);
                 self.notes
-                    .add(format!("part {name} of a form: the archive does not hold its file"));
+                    .add(format!("part {name} of a form: the archive does not contain its file"));
             }
             parts.push(Part {
                 name: param.name.clone(),

@@ -201,7 +201,7 @@ impl Reader {
                      where they lead"
                 )),
                 _ => self.notes.add(format!(
-                    "line {line}: {key}: left out, it is the run's matter, see `uringbench --help`"
+                    "line {line}: {key}: left out, options of the run set it, see `uringbench --help`"
                 )),
             }
         }

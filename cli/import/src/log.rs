@@ -46,7 +46,7 @@ pub fn import(text: &str, options: &LogOptions) -> Result<Imported, ImportError>
         Some(target) => Address::parse(&plain(target))?.origin,
         None => {
             notes.add(
-                "target: a log does not name it, http://127.0.0.1:8080 is put in its place \
+                "target: a log does not contain it, http://127.0.0.1:8080 is used \
                  (--target)",
             );
             "http://127.0.0.1:8080".to_owned()
@@ -63,7 +63,7 @@ pub fn import(text: &str, options: &LogOptions) -> Result<Imported, ImportError>
         notes.add(format!("{left}: left out, a year or more after the first"));
     }
     if lines.iter().any(|line| !line.stamp.has_zone) {
-        notes.add("times without a zone are taken for UTC");
+        notes.add("times without a zone are read as UTC");
     }
     spread(&mut lines, &mut notes);
     if lines.iter().any(|line| line.has_headers) {
@@ -202,8 +202,7 @@ fn flows(lines: &[Line], notes: &mut Notes) -> Vec<Flow> {
         // A status below 400 passes without a check.
         if statuses.iter().any(|status| *status >= 400) {
             step.check.status = statuses.into_iter().collect();
-            notes
-                .add(format!("{method}: statuses that were recorded below 499 are taken for good"));
+            notes.add(format!("{method}: recorded statuses below 499 count as success"));
         }
         flows.push(Flow { name: method.to_owned(), weight: None, steps: vec![step] });
     }

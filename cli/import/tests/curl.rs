@@ -44,7 +44,8 @@ Accept-Encoding = "deflate, gzip, br, zstd"
     );
     let expected = [
         "--compressed: answers are not unpacked before they are checked",
-        "--insecure: left out, certificates are the run's matter: -k, --cacert, --cert, --key and \
+        "--insecure: left out, options of the run set certificates: -k, --cacert, --cert, --key \
+         and \
          --tls",
     ];
     assert_eq!(notes, expected);
@@ -172,21 +173,21 @@ fn options_become_parts_of_a_request() {
 fn what_cannot_be_taken_over_is_reported() {
     for (options, expected) in [
         ("-L a", "--location: left out, redirects are not followed"),
-        ("-k a", "--insecure: left out, certificates are the run's matter"),
+        ("-k a", "--insecure: left out, options of the run set certificates"),
         ("-so /dev/null a", "--output: left out, answers are measured"),
-        ("-m 5 a", "--max-time: left out, load and time limits"),
+        ("-m 5 a", "--max-time: left out, options of the run set load"),
         ("--digest -u a:b a", "--digest: left out, only Basic and Bearer"),
         ("--digest -u a:b a", "the user name is left out: curl sends it when"),
         ("-d x -F a=b a", "-d: left out beside -F or -T"),
-        ("--http2 a", "--http2: left out, it is about another protocol"),
-        ("--retry 3 a", "--retry: left out, a check says"),
-        ("-x p:1 a", "--proxy: left out, how to connect"),
-        ("--frobnicate a", "--frobnicate: left out, no option of curl"),
+        ("--http2 a", "--http2: left out, it applies to another protocol"),
+        ("--retry 3 a", "--retry: left out, checks decide"),
+        ("-x p:1 a", "--proxy: left out, options of the run set how to connect"),
+        ("--frobnicate a", "--frobnicate: left out, it is not a known option of curl"),
         ("-b jar.txt a", "--cookie jar.txt: left out, the file is not read"),
         ("-H 'Expect: x' a", "header Expect: left out"),
         ("-H Nothing a", "-H 'Nothing': left out"),
         ("-H 'A B: c' a", "header `A B`: left out"),
-        ("'a/{x'", "braces are sent as they are, curl refuses them"),
+        ("'a/{x'", "braces are sent unchanged; curl rejects them"),
         ("a | jq .", "`| jq .`: left out, answers are measured"),
         ("a && echo done", "`echo done`: left out, it is not curl"),
         ("a || curl b", "`|| curl b`: left out, it runs only when"),
@@ -265,7 +266,7 @@ fn what_is_no_command_says_why() {
         ("curl -F 'json={\"k\":\"a;type=b\"}' a", "is no media type"),
         ("curl -d @- a", "-d reads stdin, which the command does not show"),
         ("echo 1 | curl -d @- a", "-d reads what `echo 1` prints, which is not run"),
-        ("for i in 1 2; do curl a; done", "`for` is for the shell to work out"),
+        ("for i in 1 2; do curl a; done", "`for` needs a shell to run it"),
         ("curl 'a/[1-1000]'", "more than 100 addresses"),
         ("curl http://\u{e9}/", "in ASCII, xn--"),
         ("curl -d @missing a", "-d: missing cannot be read"),

@@ -105,7 +105,7 @@ fn what_is_missing_is_reported() {
         (
             r#"{"_fromCache": "disk", "request": {"method": "GET", "url": "http://a/"},
                 "response": {"status": "200"}}"#,
-            "answers that the browser had in its cache are asked for all the same",
+            "answers from the browser's cache are requested anyway",
         ),
     ] {
         let (_, notes) = import_of("test", &[GOOD, odd]);
@@ -165,7 +165,7 @@ fn bodies_are_sent_as_they_are_held() {
             r#""status": 200"#,
         )
     };
-    let unpacked = "header Content-Encoding: left out, the archive holds the body unpacked";
+    let unpacked = "header Content-Encoding: left out, the archive contains the decompressed body";
     for (coding, data, expected, is_reported) in [
         (
             "gzip",
@@ -231,7 +231,7 @@ fn cleaned_archives_are_reported() {
             &format!(r#""method": "GET", "url": "http://a/", {headers}"#),
             r#""status": 200"#,
         );
-        assert_eq!(notes, ["header X-Key: the archive does not hold its value"], "{value}");
+        assert_eq!(notes, ["header X-Key: the archive does not contain its value"], "{value}");
     }
 }
 
@@ -250,7 +250,7 @@ fn an_archive_of_chromium_is_read() {
         "header If-None-Match: left out, users have no copy to compare (2 times)",
         "GET /me: 401 was recorded, its Authorization was refused, this is not expected again: put \
          in a valid one",
-        "POST: files of the form are sent as far as the archive holds them",
+        "POST: files of the form are sent if the archive contains them",
     ] {
         let notes = imported.notes();
         assert!(notes.iter().any(|note| note == expected), "{expected}: {notes:#?}");

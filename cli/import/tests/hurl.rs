@@ -235,9 +235,13 @@ fn mistakes_are_reported_by_line() {
             "line 1: the variable `x` is not defined: give it by --variable x=…",
         ),
         ("Accept: x\n", "line 1: `Accept: x`: begin with a request"),
-        ("GET http://a/\n[Nothing]\n", "line 2: `[Nothing]`: no section"),
-        ("GET http://a/\n[Asserts]\nstatus == 200\n", "line 2: `[Asserts]`: it is about an answer"),
-        ("GET http://a/\nHTTP 200\n[Form]\n", "line 3: `[Form]`: it is about a request"),
+        ("GET http://a/\n[Nothing]\n", "line 2: `[Nothing]`: Hurl has no section"),
+        (
+            "GET http://a/\n[Asserts]\nstatus == 200\n",
+            "line 2: `[Asserts]`: it applies to an \
+                                                       answer",
+        ),
+        ("GET http://a/\nHTTP 200\n[Form]\n", "line 3: `[Form]`: it applies to a request"),
         ("GET http://a/\nHTTP many\n", "line 2: `HTTP many`: a status is a number"),
         ("HTTP 200\n", "line 1: `HTTP 200`: an answer follows a request"),
         ("GET http://a/\n{\"a\":\n", "the JSON does not end"),

@@ -24,7 +24,7 @@ fn rows(text: &str, format: Option<&str>) -> (String, Vec<String>) {
     (rows.split_once('\n').expect("a line of names").1.to_owned(), imported.notes())
 }
 
-const NO_ZONE: &str = "times without a zone are taken for UTC";
+const NO_ZONE: &str = "times without a zone are read as UTC";
 const HEADERS: &str = "headers, such as the user agent and the referer, are not sent";
 
 /// A line of each kind that is a `GET /a?b` with status 404: its name with the expected note, and

@@ -162,7 +162,7 @@ fn servers_and_versions_are_distinguished() {
     let relative = with("openapi: 3.1.0\nservers: [{ url: /api/ }]");
     let imported = import(&relative, None);
     assert!(scenario(&imported).contains("path = \"/api/x\""));
-    assert!(imported.notes()[0].contains("http://127.0.0.1:8080 is put in its place"));
+    assert!(imported.notes()[0].contains("http://127.0.0.1:8080 is used"));
     let imported = import(&relative, Some("https://b/"));
     assert!(scenario(&imported).starts_with("target = \"https://b\"\n"));
     assert_eq!(imported.notes(), Vec::<String>::new());
@@ -355,7 +355,7 @@ const BODIES: &[(&str, &str, &str)] = &[
         r#"{"n": 1}"#,
         "",
     ),
-    ("application/json: {schema: {}}", "json = \"{}\"", "nothing is known of what it holds"),
+    ("application/json: {schema: {}}", "json = \"{}\"", "its content is not described"),
     ("application/json: {schema: {description: a}}", "json = \"{}\"", "nothing is known"),
     ("application/json: {schema: {$ref: 'no.yaml'}}", "json = \"{}\"", "nothing is known"),
     (

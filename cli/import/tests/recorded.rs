@@ -112,7 +112,7 @@ fn uploads_of_an_archive_are_kept_as_far_as_they_are_there() {
     );
     let part = "{ name = \"f\", text = \"\", filename = \"x.png\", content_type = \"image/png\" }";
     assert!(text.contains(part), "{text}");
-    assert!(notes[0].contains("does not hold its file"));
+    assert!(notes[0].contains("does not contain its file"));
     let (text, _, files) = data(r#"{"mimeType": "a/b", "text": "/wA=", "encoding": "base64"}"#);
     assert!(text.contains("body = { file = \"body-1.bin\" }") && files == 1, "{text}");
     let (text, ..) = data(r#"{"mimeType": "text/plain", "text": "{{x}}"}"#);
@@ -270,7 +270,7 @@ url = "{{requests.url}}"
         "spread evenly within each",
         "headers, such as the user agent",
         "POST: 1 request is sent without a body",
-        "GET: statuses that were recorded below 499 are taken for good",
+        "GET: recorded statuses below 499 count as success",
     ] {
         assert!(notes.iter().any(|note| note.contains(expected)), "{expected}: {notes:#?}");
     }

@@ -73,7 +73,7 @@ impl Request {
         notes: &mut Notes,
     ) -> Result<Vec<(String, Step)>, ImportError> {
         if self.addresses.is_empty() {
-            return Err(ImportError::new("the command has no address: copy all of it"));
+            return Err(ImportError::new("the command has no address: copy the whole command"));
         }
         let mut steps = Vec::new();
         for (at, address) in self.addresses.iter().enumerate() {
@@ -102,7 +102,7 @@ impl Request {
             Err(GlobError::Bad) => {
                 let shown = crate::shown(address);
                 notes.add(format!(
-                    "`{shown}`: braces are sent as they are, curl refuses them without --globoff"
+                    "`{shown}`: braces are sent unchanged; curl rejects them without --globoff"
                 ));
                 Ok(vec![address.to_owned()])
             }
@@ -178,8 +178,8 @@ impl Request {
                 let clean = url::clean(target, &['#']);
                 if clean != target {
                     notes.add(
-                        "--request-target: what no target can hold, such as a blank, is \
-                         percent-encoded; curl sends it as it is",
+                        "--request-target: characters that no target can contain, such as blanks, \
+                         are percent-encoded; curl sends them unchanged",
                     );
                 }
                 return Target::Verbatim(clean);
@@ -291,7 +291,7 @@ impl Request {
         let user = self.user.as_ref().or(address.user.as_ref());
         if self.decides("Authorization") {
             if user.is_some() {
-                notes.add("--user: left out, -H says what becomes of Authorization");
+                notes.add("--user: left out, -H sets Authorization");
             }
             return;
         }
@@ -301,7 +301,7 @@ impl Request {
         }
         let Some(user) = user else { return };
         if self.bearer.is_some() {
-            notes.add("--user: left out, --oauth2-bearer says who asks");
+            notes.add("--user: left out, --oauth2-bearer sets Authorization");
             return;
         }
         let value = if user.contains(':') { basic(user) } else { basic(&format!("{user}:")) };

@@ -34,7 +34,7 @@ impl Input<'_> {
                 "-H" => "write headers in ASCII into it".to_owned(),
                 _ => format!("send it alone, by --data-binary @{file}"),
             };
-            ImportError::new(format!("{option}: {file} is no text in UTF-8: {advice}"))
+            ImportError::new(format!("{option}: {file} is not UTF-8 text: {advice}"))
         })
     }
 

@@ -59,18 +59,19 @@ const TAKEN: [(&str, char, bool, Act); 37] = [
     ("--expect100-timeout", '\0', true, Act::Nothing),
 ];
 
-const OUTPUT: &str = "answers are measured, not written down";
-const CONNECTION: &str = "how to connect is the run's matter, see `uringbench --help`";
-const TLS: &str = "certificates are the run's matter: -k, --cacert, --cert, --key and --tls";
-const FAILURE: &str = "a check says which answers are failures, and none is asked for again";
-const REDIRECT: &str = "redirects are not followed: add a step for where they lead";
-const AUTHENTICATION: &str = "only Basic and Bearer can be said in advance";
-const SIGNATURE: &str = "a signature is of each request and its time, and is not made here";
-const OTHER_PROTOCOL: &str = "it is about another protocol than HTTP/1.1";
-const CHANGED: &str = "what it changes in the request is not taken over: write the header or the \
-                       body that it makes";
-const NOT_READ: &str = "what is in that file is not known here: write it as options";
-const LIMIT: &str = "load and time limits are the run's matter: -n, -d, -R and --timeout";
+const OUTPUT: &str = "answers are measured, not saved";
+const CONNECTION: &str = "options of the run set how to connect, see `uringbench --help`";
+const TLS: &str = "options of the run set certificates: -k, --cacert, --cert, --key and --tls";
+const FAILURE: &str = "checks decide which answers are failures, and failed requests are not \
+                       repeated";
+const REDIRECT: &str = "redirects are not followed: add a step for their target";
+const AUTHENTICATION: &str = "only Basic and Bearer can be sent without a challenge";
+const SIGNATURE: &str = "the signature depends on each request and its time, and is not computed";
+const OTHER_PROTOCOL: &str = "it applies to another protocol than HTTP/1.1";
+const CHANGED: &str = "its change of the request is not imported: write the resulting header or \
+                       body";
+const NOT_READ: &str = "the file is not read: write its content as options";
+const LIMIT: &str = "options of the run set load and time limits: -n, -d, -R and --timeout";
 
 /// Options that cannot be imported, each with the reason; a `=` after the name means that it takes
 /// a value, a letter before it is its short form.

@@ -113,7 +113,7 @@ impl Reader<'_> {
         let is_first = self.command.words.is_empty();
         if is_first && !word.is_quoted && KEYWORDS.contains(&word.text.as_str()) {
             return Err(ImportError::new(format!(
-                "`{}` is for the shell to work out: write each command of curl by itself",
+                "`{}` needs a shell to run it: write each command of curl by itself",
                 word.text
             )));
         }
@@ -149,7 +149,7 @@ impl Reader<'_> {
             "<" => self.command.stdin = Stdin::File(self.operand(operator)?.text),
             "<(" | ">(" => {
                 return Err(ImportError::new(format!(
-                    "`{operator}…)` is for the shell to work out: write its output to a file, and \
+                    "`{operator}…)` needs a shell to run it: write its output to a file, and \
                      name that"
                 )));
             }
@@ -178,7 +178,7 @@ impl Reader<'_> {
         match self.lexer.token()? {
             Some(Token::Word(word)) => Ok(word),
             _ => Err(ImportError::new(format!(
-                "there is no word behind `{operator}`: copy all of the command"
+                "there is no word behind `{operator}`: copy the whole command"
             ))),
         }
     }
@@ -320,8 +320,8 @@ mod tests {
     #[test]
     fn what_a_shell_would_have_to_run_is_named() {
         for (text, expected) in [
-            ("for i in 1 2; do curl a; done", "`for` is for the shell"),
-            ("curl -d @<(echo x) a", "`<(…)` is for the shell"),
+            ("for i in 1 2; do curl a; done", "`for` needs a shell"),
+            ("curl -d @<(echo x) a", "`<(…)` needs a shell"),
             ("curl a <<E\nx", "no end: copy it up to the line `E`"),
             ("curl a <<E", "no end: copy it up to the line `E`"),
             ("curl a >", "no word behind `>`"),

@@ -90,7 +90,7 @@ impl<'a> Lexer<'a> {
                 '#' if !self.has_word => self.skip_comment(),
                 '(' | ')' if !self.has_word => {
                     return Err(ImportError::new(
-                        "`( … )` is for the shell to work out: write the commands of curl alone",
+                        "`( … )` needs a shell to run it: write the commands of curl alone",
                     ));
                 }
                 c => self.part(c)?,
@@ -183,7 +183,8 @@ impl<'a> Lexer<'a> {
     fn flush(&mut self) -> Result<(), ImportError> {
         let literal = String::from_utf8(std::mem::take(&mut self.bytes)).map_err(|_| {
             ImportError::new(
-                "the command has bytes that are no text: put them into a file and name it with \
+                "the command contains bytes that are not text: put them into a file and name it \
+                 with \
                  --data-binary @FILE",
             )
         })?;
@@ -196,8 +197,8 @@ impl<'a> Lexer<'a> {
         match c {
             '\\' if self.take("\r\n") || self.take("\n") => {}
             '\\' if self.is_at_blank_end() => {
-                let note = "blanks behind the `\\` at the end of a line: taken as if they were not \
-                            there, a shell would end the command at the next line";
+                let note = "blanks behind the `\\` at the end of a line: ignored; a shell would \
+                            end the command at the next line";
                 self.notes.push(note.to_owned());
                 self.rest = self.rest.trim_start_matches([' ', '\t', '\r']);
                 self.take("\n");
@@ -215,27 +216,27 @@ impl<'a> Lexer<'a> {
             '`' => return Err(backquote()),
             '~' if !self.has_word && self.rest.starts_with('/') => {
                 self.notes.push(
-                    "`~/…` is taken as it stands, a shell would put the home directory in its \
-                     place: write the path"
+                    "`~/…` is used literally; a shell would insert the home directory: write the \
+                     path"
                         .to_owned(),
                 );
                 self.push(c);
             }
             '{' if self.is_expanded_by_a_shell() => {
                 return Err(ImportError::new(
-                    "unquoted braces such as {a,b} and {1..3} are for the shell to work out: quote \
-                     the word, or write what they stand for",
+                    "unquoted braces such as {a,b} and {1..3} need a shell to expand them: quote \
+                     the word, or write the words",
                 ));
             }
             '‘' | '’' | '“' | '”' | '„' | '«' | '»' => {
                 return Err(ImportError::new(format!(
-                    "{c} is a quote of word processors, which no shell knows: write ' or \" in its \
+                    "{c} is a typographic quote, which shells do not accept: write ' or \" in its \
                      place"
                 )));
             }
             '–' | '—' if !self.has_word => {
                 return Err(ImportError::new(format!(
-                    "{c} is a dash of word processors and begins no option: write -- or - in its \
+                    "{c} is a typographic dash, which begins no option: write -- or - in its \
                      place"
                 )));
             }
@@ -322,7 +323,7 @@ impl<'a> Lexer<'a> {
         if !is_variable || name.is_empty() {
             let name = crate::shown(name);
             return Err(ImportError::new(format!(
-                "`${{{name}}}` is for the shell to work out: write what it stands for"
+                "`${{{name}}}` needs a shell to expand it: write its value"
             )));
         }
         self.has_word = true;
@@ -437,16 +438,18 @@ impl<'a> Lexer<'a> {
 }
 
 fn unclosed(quote: char) -> ImportError {
-    ImportError::new(format!("the command has a {quote} that is not closed: copy all of it"))
+    ImportError::new(format!(
+        "the command has a {quote} that is not closed: copy the whole command"
+    ))
 }
 
 fn substitution() -> ImportError {
-    ImportError::new("`$(…)` is for the shell to work out: run it, and write what it prints")
+    ImportError::new("`$(…)` needs a shell to run it: run it yourself, and write its output")
 }
 
 fn backquote() -> ImportError {
     ImportError::new(
-        "a backquote is for the shell to work out: run what it holds, and write what that prints; \
+        "a backquote needs a shell to run it: run its command, and write the output; \
          if this is written for PowerShell, choose \"Copy as cURL (bash)\" instead",
     )
 }
@@ -504,11 +507,11 @@ mod tests {
             ("a $(b)", "run it"),
             ("a \"`b`\"", "PowerShell"),
             ("curl `\n a", "PowerShell"),
-            ("a ${b:-c}", "write what it stands for"),
+            ("a ${b:-c}", "write its value"),
             ("a $'\\xff'", "--data-binary @FILE"),
             ("curl ^\"http://a/^\"", "cmd.exe"),
-            ("curl ‘http://a/’", "‘ is a quote of word processors"),
-            ("curl –data x", "– is a dash of word processors"),
+            ("curl ‘http://a/’", "‘ is a typographic quote"),
+            ("curl –data x", "– is a typographic dash"),
             ("curl\u{a0}x", "no-break space"),
             ("(curl a)", "( … )"),
         ] {

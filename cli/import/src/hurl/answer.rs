@@ -45,7 +45,7 @@ const PREDICATES: [&str; 30] = [
     "isObject",
     "not",
 ];
-const CANNOT: &str = "left out, checks cannot say it";
+const CANNOT: &str = "left out, checks cannot express it";
 
 /// A word of an assertion or a capture.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -123,7 +123,7 @@ impl Checks<'_> {
         let known = self.statuses.take().unwrap_or_else(|| (100..600).collect());
         let kept: BTreeSet<u16> = known.into_iter().filter(|status| is_good(*status)).collect();
         if kept.is_empty() {
-            self.notes.add("no status fits all that is said of it: none is checked");
+            self.notes.add("no status meets all its assertions: none is checked");
             return;
         }
         self.statuses = Some(kept);
@@ -167,8 +167,7 @@ impl Checks<'_> {
 
     fn equals(&mut self, text: String, line: usize) {
         if self.check.equals.replace(text).is_some() {
-            self.notes
-                .add(format!("line {line}: two bodies are asked for, the last one was taken"));
+            self.notes.add(format!("line {line}: two bodies are asserted, the last one is used"));
         }
     }
 
@@ -327,7 +326,7 @@ fn capture(
     let name = called(key);
     match source {
         Some(_) if step.captures.iter().any(|known| known.name == name) => {
-            notes.add(format!("line {line}: `{key}` is captured twice, the first one was taken"));
+            notes.add(format!("line {line}: `{key}` is captured twice, the first one is used"));
         }
         Some(source) => {
             names.capture(key);

@@ -135,7 +135,7 @@ impl<'a> Parser<'a> {
             && line.ends_with(']')
             && line[1..].starts_with(char::is_uppercase)
         {
-            return Err(self.bad("no section of Hurl is called so: fix it"));
+            return Err(self.bad("Hurl has no section of this name: fix it"));
         } else if let Some((method, url)) = request_line(line) {
             let line = self.line_number();
             let url = without_comment(url).to_owned();
@@ -172,9 +172,9 @@ impl<'a> Parser<'a> {
         }
         if section != Section::Headers && is_of_answer != has_answer {
             return Err(self.bad(if is_of_answer {
-                "it is about an answer: write HTTP 200 before it"
+                "it applies to an answer: write HTTP 200 before it"
             } else {
-                "it is about a request: write it before HTTP 200"
+                "it applies to a request: write it before HTTP 200"
             }));
         }
         self.section = section;
@@ -203,7 +203,7 @@ impl<'a> Parser<'a> {
     }
 
     fn last_response(&mut self) -> Result<&mut Response, ImportError> {
-        let wrong = self.bad("it is about an answer: write HTTP 200 before it");
+        let wrong = self.bad("it applies to an answer: write HTTP 200 before it");
         self.entries.last_mut().and_then(|entry| entry.response.as_mut()).ok_or(wrong)
     }
 

@@ -57,7 +57,7 @@ impl<'a> Reader<'a> {
         }
         let made = match (rank(name), &sample) {
             (0 | 1, _) if !is_known => {
-                self.note(place, "body: {} is sent, nothing is known of what it holds");
+                self.note(place, "body: {} is sent, its content is not described");
                 Body::Json("{}".to_owned())
             }
             (0 | 1, sample) => Body::Json(sample.json()),

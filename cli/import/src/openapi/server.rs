@@ -50,7 +50,7 @@ impl Servers {
             (None, Some(main)) => main.clone(),
             (None, None) => {
                 notes.add(format!(
-                    "target: the description does not name it, {NOWHERE} is put in its place \
+                    "target: the description does not name one, {NOWHERE} is used \
                      (--target)"
                 ));
                 NOWHERE.to_owned()

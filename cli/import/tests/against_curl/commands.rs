@@ -167,6 +167,6 @@ pub(crate) const DIFFERENT: &[(&str, &str)] = &[
     ("curl -H 'Content-Type: a/b' -H 'Content-Type: c/d' -d x $U/", "stands twice"),
     ("curl --http1.0 $U/ -H 'TE: x'", "header TE: left out"),
     ("curl --http2 $U/", "another protocol"),
-    ("curl --request-target '/a b#c' $U/", "such as a blank"),
+    ("curl --request-target '/a b#c' $U/", "such as blanks"),
     ("curl -T - $U/up <<E\nx\nE\n", "curl sends stdin in chunks"),
 ];
