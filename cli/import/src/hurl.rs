@@ -201,7 +201,8 @@ impl Reader {
                      where they lead"
                 )),
                 _ => self.notes.add(format!(
-                    "line {line}: {key}: left out, options of the run set it, see `uringbench --help`"
+                    "line {line}: {key}: left out, options of the run set it, see \
+                     `uringbench --help`"
                 )),
             }
         }

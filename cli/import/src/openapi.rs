@@ -42,7 +42,7 @@ pub fn import(text: &str, target: Option<&str>) -> Result<Imported, ImportError>
     reader.note_foreign(&document.root);
     let webhooks = document.root.get("webhooks").and_then(Value::as_object);
     if webhooks.is_some_and(|all| !all.is_empty()) {
-        reader.notes.add("webhooks: left out, the target is who sends them");
+        reader.notes.add("webhooks: left out, the target sends them");
     }
     let paths = document.root.get("paths").and_then(Value::as_object);
     let mut count = 0;
@@ -61,7 +61,7 @@ pub fn import(text: &str, target: Option<&str>) -> Result<Imported, ImportError>
     if reader.flows.is_empty() {
         let why = match count {
             0 => "the description has no operation: add one below `paths`",
-            _ => "no operation is at the target: name their server by --target",
+            _ => "the target has no operation: name their server with --target",
         };
         return Err(ImportError::new(why));
     }
@@ -121,7 +121,7 @@ impl<'a> Reader<'a> {
                     if let Some(reference) = members.get("$dynamicRef").and_then(Value::as_str) {
                         let reference = crate::shown(reference);
                         self.notes.add(format!(
-                            "$dynamicRef {reference}: left out, it may lead anywhere"
+                            "$dynamicRef {reference}: left out, its target is not known"
                         ));
                     }
                     all.extend(members.values());
@@ -139,7 +139,7 @@ impl<'a> Reader<'a> {
         for parameter in self.parameters(item, operation) {
             let Parameter { name, place: r#in, is_required, value } = parameter;
             if !is_required && r#in != "path" {
-                self.note(place, &format!("parameter {name}: left out, it need not be there"));
+                self.note(place, &format!("parameter {name}: left out, it is optional"));
                 continue;
             }
             let sample = self.parameter(place, &parameter);
@@ -169,12 +169,12 @@ impl<'a> Reader<'a> {
         for name in filled.missing {
             self.note(
                 place,
-                &format!("a parameter of the path is not described: {name} is sent as it stands"),
+                &format!("a parameter of the path is not described: {name} is sent unchanged"),
             );
         }
         if let Some(fragment) = key.fragment {
             let fragment = crate::shown(fragment);
-            self.note(place, &format!("`#{fragment}` of its path: left out, no request has it"));
+            self.note(place, &format!("`#{fragment}` of its path: left out, requests have none"));
         }
         step.target = style::target(&filled.path, filled.query.as_deref(), &query);
         step.check.status = self.statuses(operation);
@@ -190,15 +190,15 @@ impl<'a> Reader<'a> {
     fn note_unasked(&mut self, place: &Place<'_>, operation: &Value) {
         let has_any = |value: &Value| value.as_object().is_some_and(|all| !all.is_empty());
         if operation.get("callbacks").is_some_and(has_any) {
-            self.note(place, "callbacks: left out, the target is who sends them");
+            self.note(place, "callbacks: left out, the target sends them");
         }
         let responses = operation.get("responses").and_then(Value::as_object);
         let mut links = responses.into_iter().flat_map(|all| all.values());
         if links.any(|response| response.get("links").is_some_and(has_any)) {
             self.note(
                 place,
-                "links: left out, each operation is a flow of its own; a step can capture what a \
-                 later one sends",
+                "links: left out, each operation is a flow of its own; a step can capture values \
+                 for later ones",
             );
         }
     }
@@ -295,8 +295,7 @@ impl<'a> Reader<'a> {
                 "a key"
             } else {
                 let name = crate::shown(name);
-                self.notes
-                    .add(format!("security {name}: left out, it cannot be said in a request"));
+                self.notes.add(format!("security {name}: left out, a request cannot carry it"));
                 continue;
             };
             self.notes.add(format!("security: set the environment variable {variable} to {what}"));

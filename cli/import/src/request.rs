@@ -77,7 +77,7 @@ pub(crate) fn add_header(
         return;
     }
     if OF_CONNECTION.iter().any(|other| is(other)) {
-        notes.add(format!("header {name}: left out, connections are uringbench's own matter"));
+        notes.add(format!("header {name}: left out, uringbench manages connections itself"));
         return;
     }
     if is("Expect") {
@@ -100,7 +100,7 @@ pub(crate) fn add_header(
     }
     match step.headers.iter_mut().find(|(known, _)| known.eq_ignore_ascii_case(name)) {
         Some((_, before)) if is("Host") || is("Content-Type") => {
-            notes.add(format!("header {name}: stands twice, the last one was taken"));
+            notes.add(format!("header {name}: is given twice, the last one is used"));
             *before = value.to_owned();
         }
         _ => step.headers.push((name.to_owned(), value.to_owned())),

@@ -29,7 +29,7 @@ impl Address {
         let text = text.trim();
         let bad = |why: &str| {
             let shown = crate::shown(text);
-            ImportError::new(format!("`{shown}` is no address that can be loaded: {why}"))
+            ImportError::new(format!("`{shown}` is not an address that uringbench can load: {why}"))
         };
         let (scheme, rest) = match text.split_once("://") {
             Some((scheme, rest)) if !scheme.contains(['/', '?', '#', '{']) => {
@@ -337,7 +337,10 @@ mod tests {
         for text in
             ["", "ftp://a/", "http://", "http:///x", "http://a b/", "http://é/", "http://a:x/"]
         {
-            assert!(read(text).contains("is no address that can be loaded: write"), "{text}");
+            assert!(
+                read(text).contains("is not an address that uringbench can load: write"),
+                "{text}"
+            );
         }
     }
 }

@@ -116,7 +116,7 @@ fn http(text: &str) -> Result<Vec<Given>, ImportError> {
             continue;
         }
         let Some(last) = all.last_mut() else {
-            return Err(bad("is no target: begin with GET http://…"));
+            return Err(bad("is not a target: begin with GET http://…"));
         };
         if let Some(file) = line.strip_prefix('@') {
             if file.is_empty() {
@@ -185,7 +185,9 @@ fn step(
 ) -> Result<Step, ImportError> {
     if !is_method(&given.method) {
         let (line, method) = (given.line, crate::shown(&given.method));
-        return Err(ImportError::new(format!("line {line}: `{method}` is no method: write GET")));
+        return Err(ImportError::new(format!(
+            "line {line}: `{method}` is not a method: write GET"
+        )));
     }
     let mut step = Step { method: given.method, target: address.target(), ..Step::default() };
     for (name, value) in &given.headers {

@@ -23,7 +23,7 @@ type Table = Vec<(String, Item)>;
 pub(crate) fn scenario(scenario: &Scenario, notes: &[String]) -> String {
     let mut text = format!("# {}\n", scenario.origin);
     if !notes.is_empty() {
-        text += "# Not taken over, or not as it was:\n";
+        text += "# Not imported, or only with changes:\n";
     }
     for note in notes {
         text += &format!("# - {note}\n");

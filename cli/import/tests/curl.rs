@@ -260,7 +260,7 @@ fn what_is_no_command_says_why() {
         ("curl -s", "no address"),
         ("curl -d", "--data has no value"),
         ("curl ftp://a", "write http://"),
-        ("curl -X 'a b' a", "is no method"),
+        ("curl -X 'a b' a", "is not a method"),
         ("curl -F a a", "-F 'a': it has no `=`"),
         ("curl -F '=(;type=multipart/alternative' -F '=plain' -F '=)' a", "form within the form"),
         ("curl -F 'json={\"k\":\"a;type=b\"}' a", "is no media type"),

@@ -229,7 +229,7 @@ fn mistakes_are_reported_by_line() {
     for (text, expected) in [
         ("", "no request"),
         ("# only a comment\n", "no request"),
-        ("GET ftp://a/\n", "line 1: `ftp://a/` is no address"),
+        ("GET ftp://a/\n", "line 1: `ftp://a/` is not an address"),
         (
             "GET http://a/{{x}}\n",
             "line 1: the variable `x` is not defined: give it by --variable x=…",

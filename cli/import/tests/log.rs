@@ -150,11 +150,11 @@ fn what_cannot_be_read_is_reported_by_kinds() {
             INFO: ::1 - \"GET /b HTTP/1.1\" 200 OK"),
         "{notes:#?}"
     );
-    assert!(notes.iter().any(|note| note.contains("line 9: left out, its request is none")));
+    assert!(notes.iter().any(|note| note.contains("line 9: left out, its request cannot be sent")));
     for (text, expected) in [
         ("GET / 200 1.2 ms - 5", "line 1: left out, there is no time with a date in it: GET /"),
         ("{\"a\": 1}", "line 1: left out, there is no request in it: {"),
-        ("#Fields: date\na b", "line 2: left out, it has not as many columns as `#Fields` names"),
+        ("#Fields: date\na b", "line 2: left out, it has another number of columns than `#Fields`"),
         ("", "it has no line"),
     ] {
         let why = log::import(text, &options(None)).unwrap_err().to_string();
@@ -187,7 +187,7 @@ fn odd_requests_of_a_log_are_kept_or_reported() {
         "0.000000,GET,/a%22b\n5.000000,GET,/x\n5.500000,GET,/late\n6.000000,GET,/a?x={{y}}\n\
          7.000000,GET,//a//b\n9.000000,GET,/old\n10.000000,GET,/%C3%A4\n"
     );
-    assert!(notes[0].starts_with("lines 2, 5, 9: left out, its request is none that can be sent"));
+    assert!(notes[0].starts_with("lines 2, 5, 9: left out, its request cannot be sent"));
     assert!(notes[1].starts_with("lines 3, 4: left out, there is no request in it"));
 }
 

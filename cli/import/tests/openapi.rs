@@ -131,7 +131,7 @@ check = { status = [302] }
     assert_eq!(found, others);
     let expected = [
         "security: set the environment variable BEARER_AUTH to a token (2 times)",
-        "GET /items/{id}: parameter lang: left out, it need not be there",
+        "GET /items/{id}: parameter lang: left out, it is optional",
         "security: set the environment variable KEY to a key",
     ];
     let notes = imported.notes();
@@ -211,7 +211,10 @@ fn what_is_not_described_is_reported() {
         text.contains("{ name = \"f\", text = \"{{string 1024}}\", filename = \"file.bin\""),
         "{text}"
     );
-    assert!(notes.contains("POST /{x}: body: /n does not fit `pattern` of its schema"), "{notes}");
+    assert!(
+        notes.contains("POST /{x}: body: /n does not match `pattern` of its schema"),
+        "{notes}"
+    );
 }
 
 /// The requests of a description with one operation below `paths`, and the notes.
@@ -315,13 +318,13 @@ fn keys_of_gateways_are_paths_and_queries() {
             "/#Action=Foo",
             "",
             "path = \"/\"",
-            "`#Action=Foo` of its path: left out, no request has it",
+            "`#Action=Foo` of its path: left out, requests have none",
         ),
         ("/{id}?acl", id, "url = \"/4?acl\"", ""),
         ("/{id}?acl", &format!("{id}, {x}"), "url = \"/4?acl&x=1\"", ""),
         ("/p/{id+}", id, "path = \"/p/4\"", ""),
         ("/i/{id:[0-9]{1,3}}", id, "path = \"/i/4\"", ""),
-        ("/i/{other}", id, "path = \"/i/{other}\"", "not described: {other} is sent as it stands"),
+        ("/i/{other}", id, "path = \"/i/{other}\"", "not described: {other} is sent unchanged"),
     ] {
         let (text, notes) =
             operations(&format!("{{'{key}': {{get: {{parameters: [{parameters}]}}}}}}"));
@@ -361,18 +364,18 @@ const BODIES: &[(&str, &str, &str)] = &[
     (
         "application/json: {example: {name: 1}, schema: {properties: {name: {type: string}}}}",
         r#"{"name": 1}"#,
-        "body: its example: /name does not fit `type`",
+        "body: its example: /name does not match `type`",
     ),
     (
         "application/octet-stream: {schema: {type: string, format: binary}}",
         "{{string 1024}}",
-        "body application/octet-stream: 1024 made-up letters are sent",
+        "body application/octet-stream: 1024 generated letters are sent",
     ),
-    ("application/octet-stream: {}", "{{string 1024}}", "1024 made-up letters"),
+    ("application/octet-stream: {}", "{{string 1024}}", "1024 generated letters"),
     (
         "image/png: {schema: {type: string, format: binary}}",
         "Content-Type = \"image/png\"",
-        "body image/png: 1024 made-up letters",
+        "body image/png: 1024 generated letters",
     ),
     (
         "application/x-www-form-urlencoded: {example: {a: [1, 2], b: {c: d}}}",
@@ -425,7 +428,7 @@ fn operations_at_other_servers_are_left_out_and_reported() {
     let bare =
         import("openapi: 3.0.0\nservers: [{url: 'api.a.io/v1'}]\npaths: {/x: {get: {}}}", None);
     assert!(scenario(&bare).starts_with("target = \"http://api.a.io\"\n"));
-    assert_eq!(bare.notes(), ["server api.a.io/v1: names no scheme, it is taken for http://"]);
+    assert_eq!(bare.notes(), ["server api.a.io/v1: has no scheme, it is read as http://"]);
     let own = "openapi: 3.0.0\npaths: {/x: {get: {servers: [{url: '{s}://a/{b}', variables: {s: \
                {enum: [https]}, b: {default: v1}}}]}}}";
     assert!(scenario(&import(own, None)).contains("path = \"/v1/x\""));
@@ -444,13 +447,13 @@ fn each_thing_that_is_not_followed_has_its_note() {
         "webhooks": {"w": {"post": {}}}}"##;
     let notes = openapi::import(text, None).unwrap().notes();
     for expected in [
-        "POST /a: body: /n is what `not` of its schema rules out: write another value",
-        "POST /a: body: /o does not fit `oneOf` of its schema, it fits none of them or several",
-        "POST /a: body: /p does not fit `pattern` of its schema: write what does",
-        "POST /a: callbacks: left out, the target is who sends them",
+        "POST /a: body: /n matches `not` of its schema: write another value",
+        "POST /a: body: /o does not match `oneOf` of its schema, it matches none or several",
+        "POST /a: body: /p does not match `pattern` of its schema: write a value that matches",
+        "POST /a: callbacks: left out, the target sends them",
         "POST /a: links: left out, each operation is a flow of its own",
-        "$dynamicRef #node: left out, it may lead anywhere",
-        "webhooks: left out, the target is who sends them",
+        "$dynamicRef #node: left out, its target is not known",
+        "webhooks: left out, the target sends them",
     ] {
         let count = notes.iter().filter(|note| note.starts_with(expected)).count();
         assert_eq!(count, 1, "{expected}: {notes:#?}");

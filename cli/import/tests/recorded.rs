@@ -74,7 +74,7 @@ body = { json = '{"n": 1}' }
     );
     let expected = [
         "https://cdn.example: 1 request left out, a scenario has one target (--origin)",
-        "header connection: left out, connections are uringbench's own matter",
+        "header connection: left out, uringbench manages connections itself",
         "PATCH /cart: no answer was recorded, so its status is not checked",
     ];
     assert_eq!(imported.notes(), expected);
@@ -141,11 +141,11 @@ fn targets_of_vegeta_become_steps() {
     assert!(scenario(&imported).contains("body = { json = '{\"a\":1}' }"));
     for (text, expected) in [
         ("", "no target"),
-        ("http://a/", "line 1: `http://a/` is no target"),
+        ("http://a/", "line 1: `http://a/` is not a target"),
         ("GET http://a/\nx", "line 2: `x` is neither"),
-        ("GET ftp://a/", "line 1: `ftp://a/` is no address"),
+        ("GET ftp://a/", "line 1: `ftp://a/` is not an address"),
         ("{\"method\": 1}", "line 1: no target in JSON"),
-        ("{\"method\":\"g t\",\"url\":\"http://a\"}", "line 1: `g t` is no method"),
+        ("{\"method\":\"g t\",\"url\":\"http://a\"}", "line 1: `g t` is not a method"),
         ("GET http://a/\n@", "line 2: `@` names no file"),
         ("{\n\"method\": \"GET\",\n}", "line 3: this is not JSON: fix it: trailing comma"),
         ("\n{\"method\": \"GET\"}", "line 2: no target in JSON: fix it: missing field `url`"),

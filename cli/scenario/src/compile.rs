@@ -94,7 +94,7 @@ pub(crate) fn plan(
 fn own_target(text: &str, names: &Names<'_>) -> Result<String, String> {
     Text::read(text, names)?
         .constant()
-        .ok_or_else(|| "the target is one for all: only {{env NAME}} may stand in it".to_owned())
+        .ok_or_else(|| "all requests have one target: it may contain only {{env NAME}}".to_owned())
 }
 
 /// The data files of a scenario.
@@ -260,7 +260,7 @@ impl Compiler<'_, '_> {
             let step =
                 flow::Step { name, template, exchange, checks, captures, is_last_when_failed };
             if step.is_head() && step.needs_body() {
-                let why = "an answer to HEAD has no body to look at: write another method";
+                let why = "an answer to HEAD has no body to check: write another method";
                 self.diagnostics.add(&place.key("method"), why);
             }
             flow.steps.push(step);

@@ -66,7 +66,7 @@ pub(crate) fn read(
         (Some(given), None) => {
             beside_events(step, place, diagnostics);
             if given.count == Some(0) {
-                let why = "0 events are none to wait for: write at least 1";
+                let why = "a step waits for at least 1 event: write 1 or more";
                 diagnostics.add(&place.key("events").key("count"), why);
             }
             let stall = given.stall.map_or(STALL, |span| span.0);
@@ -77,7 +77,7 @@ pub(crate) fn read(
             talk(given, &place.key("websocket"), names, diagnostics).map(Wanted::Socket)
         }
         (Some(_), Some(_)) => {
-            let why = "`events` says already what comes: keep one of them";
+            let why = "`events` already sets the answer: keep one of them";
             diagnostics.add(&place.key("websocket"), why);
             None
         }
@@ -91,7 +91,7 @@ fn beside_events(step: &Step, place: &FieldPath, diagnostics: &mut Diagnostics<'
         diagnostics.add(&place.key("method"), why);
     }
     let mut contradict = |place: &FieldPath| {
-        let why = "a stream is not kept: look at its status or a header";
+        let why = "a stream is not kept: check its status or a header";
         diagnostics.add(place, why);
     };
     if let Some(check) = &step.check {
@@ -116,7 +116,7 @@ fn beside_events(step: &Step, place: &FieldPath, diagnostics: &mut Diagnostics<'
 /// method.
 fn beside_socket(step: &Step, place: &FieldPath, diagnostics: &mut Diagnostics<'_>) {
     if step.body.is_some() {
-        let why = "a WebSocket is opened without a body: put what is sent into `websocket`";
+        let why = "a WebSocket is opened without a body: put the message into `websocket`";
         diagnostics.add(&place.key("body"), why);
     }
     if step.method.as_ref().is_some_and(|method| method != "GET") {
@@ -124,7 +124,7 @@ fn beside_socket(step: &Step, place: &FieldPath, diagnostics: &mut Diagnostics<'
         diagnostics.add(&place.key("method"), why);
     }
     let mut contradict = |place: &FieldPath| {
-        let why = "messages have no status and no headers: look at their text";
+        let why = "messages have no status and no headers: check their text";
         diagnostics.add(place, why);
     };
     if let Some(check) = &step.check {

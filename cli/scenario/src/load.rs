@@ -50,7 +50,7 @@ pub(crate) fn load(given: &format::Load, diagnostics: &mut Diagnostics<'_>) -> L
     let load = match given.rate {
         Some(rate) => {
             if given.users.is_some() {
-                let why = "users are counted in a closed loop alone: leave out `users` or `rate`";
+                let why = "only a closed loop has a number of users: leave out `users` or `rate`";
                 diagnostics.add(&top.key("users"), why);
             }
             let arrivals = match given.arrivals {
@@ -110,7 +110,7 @@ fn course(first: Rate, stages: &[format::Stage], diagnostics: &mut Diagnostics<'
     for (at, stage) in stages.iter().enumerate() {
         let (length, to) = (stage.duration.0, stage.rate.0);
         if length == Nanos::ZERO {
-            let why = "a stage of 0s never is: write a time such as \"30s\"";
+            let why = "a stage of 0s has no effect: write a time such as \"30s\"";
             diagnostics.add(&place.index(at).key("duration"), why);
         }
         let from = if stage.shape == StageShape::Ramp { before } else { to };

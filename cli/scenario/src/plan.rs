@@ -61,7 +61,7 @@ impl CompiledScenario {
             return Ok(());
         }
         if self.replay.as_ref().is_some_and(|replay| replay.flows.is_some()) {
-            return Err("the replay says itself which flows begin: take all of them".to_owned());
+            return Err("the rows of the replay name their flows: select all of them".to_owned());
         }
         let known = || self.flows.iter().map(|flow| flow.name.as_str());
         if let Some(name) = names.iter().find(|name| known().all(|known| known != *name)) {

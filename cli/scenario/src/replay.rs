@@ -41,7 +41,7 @@ pub(crate) fn load(
     });
     let source = diagnostics.take(&place.key("data"), source)?;
     if source.order != DataOrder::Shared {
-        let why = "a replay takes the rows as they come: leave `order` out";
+        let why = "a replay uses the rows in their order: leave `order` out";
         diagnostics.add(&FieldPath::top("data").key(&replay.data).key("order"), why);
     }
     // If the file cannot be read, that is already reported.
@@ -86,13 +86,13 @@ fn times(rows: &Table, column: usize, replay: &format::Replay) -> Result<Vec<Nan
         let bad =
             |why: &str| Err(format!("row {}: `{}` {why}", row + 1, text.trim().escape_debug()));
         let Some(time) = seconds(text.trim()) else {
-            return bad("is no time: write seconds from the start such as 12.5");
+            return bad("is not a time: write seconds from the start such as 12.5");
         };
         if time.0 > Nanos::from_secs(SECONDS_MAX).0 {
             return bad("is over a year: write seconds from the start");
         }
         if time < before {
-            return bad("is before the row above: bring the rows into the order of their times");
+            return bad("is before the row above: sort the rows by time");
         }
         before = time;
         // Exact to a fraction of a microsecond within a year, at any speed.

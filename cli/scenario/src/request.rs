@@ -132,8 +132,7 @@ fn target(
             diagnostics.take(&place.key("url"), url).map(Target::Url)
         }
         (Some(_), Some(_)) => {
-            diagnostics
-                .add(&place.key("url"), "`path` says already what to ask for: keep one of them");
+            diagnostics.add(&place.key("url"), "`path` already sets the target: keep one of them");
             None
         }
         (None, None) => {
@@ -167,7 +166,7 @@ fn checked_path(path: Text) -> Result<Text, String> {
     let is_out_of_place = |c: &char| !c.is_ascii_graphic() || matches!(c, '?' | '#');
     let found = path.literals().flat_map(str::chars).find(is_out_of_place);
     match found {
-        Some('?') => Err("the path has a `?`: put what follows into `query`".to_owned()),
+        Some('?') => Err("the path has a `?`: put the rest into `query`".to_owned()),
         Some('#') => Err("the path has a `#`, which is never sent: leave it out".to_owned()),
         Some(c) => Err(format!("the path has {c:?} in it: write {}", percent_encoded(c))),
         None => Ok(path),
@@ -224,7 +223,7 @@ fn cookies(
 ) -> Option<Vec<(String, Text)>> {
     let has_header = step.headers.0.iter().any(|(name, _)| name.eq_ignore_ascii_case("Cookie"));
     if has_header && (server.keeps_cookies || !step.cookies.0.is_empty()) {
-        let why = "`cookies` writes the header `Cookie`: leave it out, and put what it says there";
+        let why = "`cookies` writes the header `Cookie`: leave it out, and put its cookies there";
         diagnostics.add(&place.key("headers"), why);
     }
     let place = place.key("cookies");

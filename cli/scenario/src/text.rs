@@ -46,7 +46,7 @@ impl Text {
             TokenKind::Escape => Ok(Piece::Literal("{{".to_owned())),
             TokenKind::Value => names.piece(&text[2..text.len() - 2]),
             TokenKind::Open => {
-                Err("`{{` is not closed: write {{name}}, or {{{{ for a plain {{".to_owned())
+                Err("`{{` is not closed: write {{name}}, or {{{{ for a literal {{".to_owned())
             }
         };
         tokens(text).map(piece).collect::<Result<_, _>>().map(Self)
@@ -94,7 +94,7 @@ impl Text {
         if self.0.iter().all(lasts) {
             return Ok(Expected::new(written, self.alone(Escape::None)));
         }
-        Err("a value that is another each time is never the one that was sent: compare with a \
+        Err("a value generated for each use never equals the one that was sent: compare with a \
              capture, a column or {{user}}"
             .to_owned())
     }
@@ -137,7 +137,7 @@ impl Names<'_> {
     fn piece(&self, inner: &str) -> Result<Piece, String> {
         let words: Vec<&str> = inner.split_whitespace().collect();
         let Some((&name, arguments)) = words.split_first() else {
-            return Err("{{}} is empty: write {{name}}, or {{{{ for a plain {{".to_owned());
+            return Err("{{}} is empty: write {{name}}, or {{{{ for a literal {{".to_owned());
         };
         if name == "env" {
             return self.environment(arguments).map(Piece::Literal);
@@ -156,12 +156,12 @@ impl Names<'_> {
             }
             ("choice", all) => Value::Choice(all.iter().map(|one| one.as_bytes().into()).collect()),
             ("seq" | "uuid" | "timestamp" | "user", _) => {
-                return Err(format!("{{{{{name}}}}} takes nothing: write {{{{{name}}}}} alone"));
+                return Err(format!("{{{{{name}}}}} takes no words: write {{{{{name}}}}} alone"));
             }
             (name, []) => self.reference(name)?,
             (name, _) => {
                 let meant = did_you_mean(name, BUILT_IN);
-                return Err(format!("{{{{{name} …}}}} is no value that takes words{meant}"));
+                return Err(format!("{{{{{name} …}}}} is not a value that takes words{meant}"));
             }
         };
         Ok(Piece::Value(value))
@@ -207,7 +207,7 @@ pub(crate) fn name_error(name: &str) -> Option<String> {
     let is_word = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-');
     if name.is_empty() || !name.chars().all(is_word) {
         let shown = name.escape_debug();
-        return Some(format!("`{shown}` is no name: write letters, digits, `_` and `-`"));
+        return Some(format!("`{shown}` is not a name: write letters, digits, `_` and `-`"));
     }
     let is_taken = BUILT_IN.contains(&name);
     is_taken.then(|| format!("`{name}` is a built-in value: choose another name"))

@@ -224,7 +224,7 @@ impl Request {
             return Ok(method.to_owned());
         }
         let shown = crate::shown(method);
-        Err(ImportError::new(format!("-X {shown} is no method: write one like GET")))
+        Err(ImportError::new(format!("-X {shown} is not a method: write one like GET")))
     }
 
     fn add_headers(&self, step: &mut Step, address: &Address, notes: &mut Notes) {

@@ -63,7 +63,7 @@ impl Format {
     }
 
     pub(super) fn line(&self, text: &str) -> Result<Line, Why> {
-        const UNLIKE: Why = "it is not of the log format";
+        const UNLIKE: Why = "it does not match the log format";
         let mut fields = Fields::default();
         let mut has_headers = false;
         let mut rest = text.trim_end();

@@ -25,7 +25,7 @@ pub(super) type Why = &'static str;
 
 pub(super) const NO_TIME: Why = "there is no time with a date in it";
 pub(super) const NO_REQUEST: Why = "there is no request in it";
-const NOT_SENT: Why = "its request is none that can be sent";
+const NOT_SENT: Why = "its request cannot be sent";
 
 /// The fields of a line with names.
 #[derive(Debug, Default)]

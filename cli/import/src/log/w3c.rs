@@ -28,7 +28,7 @@ impl Columns {
             text.split_ascii_whitespace().collect()
         };
         if cells.len() != self.0.len() {
-            return Err("it has not as many columns as `#Fields` names");
+            return Err("it has another number of columns than `#Fields`");
         }
         let cell = |names: &[&str]| {
             let at = names.iter().find_map(|name| self.0.iter().position(|known| known == name));

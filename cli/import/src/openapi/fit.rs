@@ -189,12 +189,15 @@ impl Misfit {
         };
         let keyword = self.keyword;
         match keyword {
-            "not" => format!("{place} is what `not` of its schema rules out: write another value"),
+            "not" => format!("{place} matches `not` of its schema: write another value"),
             "oneOf" => format!(
-                "{place} does not fit `oneOf` of its schema, it fits none of them or several: \
-                 write what fits one"
+                "{place} does not match `oneOf` of its schema, it matches none or several: write \
+                 a value that matches one"
             ),
-            _ => format!("{place} does not fit `{keyword}` of its schema: write what does"),
+            _ => format!(
+                "{place} does not match `{keyword}` of its schema: write a value that \
+                          matches"
+            ),
         }
     }
 

@@ -305,7 +305,7 @@ impl<'a> Maker<'a> {
             };
             if !is_required && !self.fits(&sample.value(), &schemas) {
                 let name = crate::shown(name);
-                self.notes.push(format!("member {name}: left out, no value was made that fits"));
+                self.notes.push(format!("member {name}: left out, no matching value was found"));
                 continue;
             }
             members.push((name.to_owned(), sample));

@@ -69,11 +69,11 @@ impl<'a> Reader<'a> {
                 Body::Text(text.clone())
             }
             (5, _) => {
-                self.note(place, &format!("body {name}: 1024 made-up letters are sent"));
+                self.note(place, &format!("body {name}: 1024 generated letters are sent"));
                 Body::Text(FILE.to_owned())
             }
             (6, Sample::Text(_)) if is_known => {
-                self.note(place, &format!("body {name}: 1024 made-up letters are sent"));
+                self.note(place, &format!("body {name}: 1024 generated letters are sent"));
                 Body::Text(FILE.to_owned())
             }
             _ => {

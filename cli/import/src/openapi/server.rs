@@ -118,7 +118,7 @@ fn read(server: &Value, has_target: bool, notes: &mut Notes) -> Result<Server, I
     let bare = url.strip_prefix("//").or_else(|| is_host(&url).then_some(url.as_str()));
     if let Some(bare) = bare {
         let shown = crate::shown(&url);
-        notes.add(format!("server {shown}: names no scheme, it is taken for http://"));
+        notes.add(format!("server {shown}: has no scheme, it is read as http://"));
         url = format!("http://{bare}");
     }
     if !url.contains("://") {

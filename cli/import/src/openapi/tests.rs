@@ -141,21 +141,21 @@ const MADE: &[&str] = &[
 
 /// Schemas for which no value matches, with a part of the message.
 const REPORTED: &[(&str, &str)] = &[
-    (r#"{"type": "string", "pattern": "^[A-Z]{3}$"}"#, "it does not fit `pattern`"),
+    (r#"{"type": "string", "pattern": "^[A-Z]{3}$"}"#, "it does not match `pattern`"),
     (
         r#"{"type": "object", "required": ["a"], "properties": {"a": {"pattern": "^x"}}}"#,
-        "/a does not fit `pattern`",
+        "/a does not match `pattern`",
     ),
     (r#"{"type": "object", "properties": {"a": {"pattern": "^x"}}}"#, "member a: left out"),
-    (r#"{"type": "integer", "minimum": 5, "maximum": 4}"#, "does not fit"),
-    (r#"{"allOf": [{"type": "string"}, {"type": "integer"}]}"#, "does not fit `type`"),
+    (r#"{"type": "integer", "minimum": 5, "maximum": 4}"#, "does not match"),
+    (r#"{"allOf": [{"type": "string"}, {"type": "integer"}]}"#, "does not match `type`"),
     (
         r#"{"type": "array", "items": {"type": "boolean"}, "minItems": 3, "uniqueItems": true}"#,
         "uniqueItems",
     ),
-    (r#"{"oneOf": [{"type": "integer"}, {"type": "number"}]}"#, "does not fit `oneOf`"),
-    (r#"{"not": {}}"#, "`not` of its schema rules out"),
-    (r#"{"oneOf": [{"type": "string"}, {"type": "string"}]}"#, "does not fit `oneOf`"),
+    (r#"{"oneOf": [{"type": "integer"}, {"type": "number"}]}"#, "does not match `oneOf`"),
+    (r#"{"not": {}}"#, "matches `not` of its schema"),
+    (r#"{"oneOf": [{"type": "string"}, {"type": "string"}]}"#, "does not match `oneOf`"),
     (r#"{"type": "array", "items": {"type": "integer"}, "minItems": 11}"#, "minItems"),
 ];
 

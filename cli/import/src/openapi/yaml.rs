@@ -65,7 +65,7 @@ impl Tree {
             }
             Event::Alias(anchor) => {
                 let value = self.anchors.get(&anchor).cloned();
-                let value = value.ok_or("an alias stands inside what it names")?;
+                let value = value.ok_or("an alias is inside its own anchor")?;
                 self.nodes += count(&value);
                 self.add(value, 0)?;
             }

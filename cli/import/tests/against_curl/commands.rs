@@ -164,7 +164,7 @@ pub(crate) const DIFFERENT: &[(&str, &str)] = &[
     ("curl -H 'Connection: close' $U/", "header Connection: left out"),
     ("curl -H 'Host:' $U/", "no request is sent without it"),
     ("curl -b 'a=1; b=2; a=3' -c jar $U/", "cookie a: its values are sent next to each other"),
-    ("curl -H 'Content-Type: a/b' -H 'Content-Type: c/d' -d x $U/", "stands twice"),
+    ("curl -H 'Content-Type: a/b' -H 'Content-Type: c/d' -d x $U/", "is given twice"),
     ("curl --http1.0 $U/ -H 'TE: x'", "header TE: left out"),
     ("curl --http2 $U/", "another protocol"),
     ("curl --request-target '/a b#c' $U/", "such as blanks"),
