@@ -28,7 +28,7 @@ pub(crate) fn execute(run: &ResolvedRun, control: &Control) -> Result<Exit, Fail
     match finished.halted {
         None => Ok(exit),
         Some(why) => {
-            Err(anyhow!("the run was ended, io_uring_enter fails again and again: {why}").into())
+            Err(anyhow!("the run was ended, io_uring_enter fails repeatedly: {why}").into())
         }
     }
 }

@@ -1,5 +1,5 @@
-//! The machine a result was measured on, as recorded with it: what explains a difference
-//! between two results, and what `doctor` judges.
+//! The machine on which a result was measured, as stored with the result: facts that explain a
+//! difference between two results, and that `doctor` checks.
 
 use std::collections::BTreeMap;
 

@@ -1,7 +1,7 @@
-//! What this machine is and does: CPUs, limits, the target's processes, what happened meanwhile.
+//! Facts about this machine: CPUs, limits, the target's processes, events during a run.
 //!
-//! Each module keeps reading apart from judging, so that the judging is tested on text and
-//! values of other machines. Whatever cannot be read is `None`, never a guess. `cgroup`, `mounts`
+//! Each module separates reading from evaluation, so that tests evaluate text and values of other
+//! machines. A value that cannot be read is `None`, never a guess. `cgroup`, `mounts`
 //! and `cpu_set` are the only readers of control groups, mounts and lists of CPUs.
 
 pub mod cgroup;

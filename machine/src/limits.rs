@@ -73,8 +73,8 @@ pub fn check_files(
     ))
 }
 
-/// What this plan will run into for want of local ports, as cause and fix: what the kernel would
-/// say of each connection too many, reported once.
+/// The failure of this plan if it needs more local ports than there are, as cause and fix: reported
+/// once instead of the kernel's error for each surplus connection.
 pub fn ports_wanting(plan: &Plan) -> Option<String> {
     let tcp = plan.transport.carrier.addresses().len();
     let range = std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").ok()?;
@@ -83,8 +83,9 @@ pub fn ports_wanting(plan: &Plan) -> Option<String> {
     (tcp > 0).then(foreseen).flatten()
 }
 
-/// What connections to so many addresses, from so many, will run into for want of local ports, as
-/// cause and fix. `range` is `net.ipv4.ip_local_port_range`, as the kernel prints it.
+/// The failure of this many connections to `peers` addresses from `sources` addresses if they need
+/// more local ports than there are, as cause and fix. `range` is `net.ipv4.ip_local_port_range`, as
+/// the kernel prints it.
 fn foresee_ports(connections: u64, peers: usize, sources: usize, range: &str) -> Option<String> {
     let mut ends = range.split_ascii_whitespace().map(|end| end.parse::<u64>().ok());
     let (first, last) = (ends.next()??, ends.next()??);

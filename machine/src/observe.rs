@@ -1,7 +1,7 @@
-//! What the machine and a target on it went through while the load ran.
+//! Observations of the machine and of a target on it while the load ran.
 //!
-//! One reading at each end of the measured window and the difference between them, as the
-//! observations that validity is judged from. A reading costs a few file reads, none per request.
+//! One reading at each end of the measured window and the difference between them, from which the
+//! verdict is derived. A reading costs a few file reads, none per request.
 
 use std::time::Instant;
 

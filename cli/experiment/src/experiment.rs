@@ -29,7 +29,7 @@ const PLAN_BYTES_MAX: usize = 16 << 20;
 /// One run, decided.
 #[derive(Clone, Debug)]
 pub struct Experiment {
-    /// What the engine executes, with the objectives that it is judged by.
+    /// What the engine executes, with the objectives that it must meet.
     pub plan: Plan,
     /// What the run is called.
     pub name: Option<String>,
@@ -127,7 +127,7 @@ impl Experiment {
     ) -> Result<Finished, ExperimentError> {
         let summary = Summary::of(&self.plan, &record);
         let verdict = validity::judge(&self.plan, &record, &summary, &seen.observations);
-        let slo = self.judged(&summary);
+        let slo = self.objectives(&summary);
         let document = Document::build(DocumentParts {
             plan: &self.plan,
             url: &self.plan.target.url,
@@ -170,10 +170,10 @@ impl Experiment {
         }
     }
 
-    /// Every objective against the figures it is about.
-    fn judged(&self, summary: &Summary) -> Vec<SloFinding> {
+    /// Compares every objective with the figures to which it applies.
+    fn objectives(&self, summary: &Summary) -> Vec<SloFinding> {
         let whole = Measured::of_run(summary);
-        let judged = self.plan.observe.objectives.iter().flat_map(|objective| {
+        let findings = self.plan.observe.objectives.iter().flat_map(|objective| {
             let script = summary.script.as_ref();
             let about = match (objective.flow, objective.step) {
                 (None, _) => Some(whole.clone()),
@@ -186,7 +186,7 @@ impl Experiment {
             };
             about.map(|about| objective.limit.judge(&about)).unwrap_or_default()
         });
-        judged.collect()
+        findings.collect()
     }
 
     fn store(

@@ -11,9 +11,25 @@ const GENERATED_PAGES: [&str; 3] = [
     "docs/reference/run-json.md",
     "docs/reference/scenario-fields.md",
 ];
-/// Verbs of speech and other manners that stand for the field's words in no page or source.
-pub(crate) const MANNERED: [&str; 7] =
-    ["told", "tells", "mend", "mended", "heed", "remedy", "so or so"];
+/// Verbs of speech and literary turns, which no page and no source uses in place of the field's
+/// words.
+pub(crate) const MANNERED: [&str; 15] = [
+    "again and again",
+    "anew",
+    "for want of",
+    "heed",
+    "held against",
+    "judged",
+    "judges",
+    "judging",
+    "mend",
+    "mended",
+    "of its own accord",
+    "remedy",
+    "so or so",
+    "tells",
+    "told",
+];
 
 const FIRST_PAGE_BYTES_MAX: usize = 8 * 1024;
 const PAGE_BYTES_MAX: usize = 12 * 1024;

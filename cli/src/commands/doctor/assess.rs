@@ -10,7 +10,7 @@ use uringbench_profiler::capabilities::{self, Capabilities};
 
 use super::sampling;
 
-/// What is judged.
+/// The facts to assess.
 #[derive(Clone, Debug)]
 pub(crate) struct Facts {
     pub(crate) machine: MachineFacts,
