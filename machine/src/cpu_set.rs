@@ -9,7 +9,7 @@ use std::str::FromStr;
 pub struct CpuSet(BTreeSet<usize>);
 
 impl CpuSet {
-    /// No kernel is built for more CPUs than this (`NR_CPUS` on x86-64).
+    /// The largest number of CPUs that a kernel can be built for (`NR_CPUS` on x86-64).
     const CPU_MAX: usize = 8_191;
 
     /// The ranges of `Cpus_allowed_list`, both ends included.
@@ -37,7 +37,7 @@ impl CpuSet {
         self.0.is_empty()
     }
 
-    /// Whether both have a CPU in common.
+    /// Whether the two have a CPU in common.
     pub fn intersects(&self, other: &Self) -> bool {
         !self.0.is_disjoint(&other.0)
     }

@@ -1,6 +1,6 @@
-//! Which CPUs the workers are pinned to: one per physical core first, away from the target.
+//! Chooses the CPUs of the workers: one per physical core first, away from the target.
 //!
-//! `choose` decides, from values alone; the readers beside it fetch what this machine has.
+//! `choose` decides from values alone; the readers in this module get the values of this machine.
 
 use std::collections::BTreeMap;
 use std::str::FromStr;
@@ -8,10 +8,10 @@ use std::str::FromStr;
 use crate::cpu_set::CpuSet;
 use crate::line_of;
 
-/// What was asked for with `--cores`.
+/// The value of `--cores`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CoreSpec {
-    /// So many CPUs, chosen by us.
+    /// This many CPUs, which uringbench chooses.
     Count(usize),
     /// These CPUs.
     List(CpuSet),
@@ -20,7 +20,7 @@ pub enum CoreSpec {
 impl FromStr for CoreSpec {
     type Err = String;
 
-    /// A lone number is a count; anything with a comma or a dash is a list (`3-3` is CPU 3).
+    /// A single number is a count; text with a comma or a dash is a list (`3-3` is CPU 3).
     fn from_str(text: &str) -> Result<Self, String> {
         let expected = "expected a number of CPUs such as 4, or a list such as 2-5,8";
         if text.contains([',', '-']) {
@@ -41,18 +41,18 @@ pub struct Topology {
     siblings: BTreeMap<usize, CpuSet>,
 }
 
-/// What the choice of CPUs depends on.
+/// The facts on which the choice of CPUs depends.
 #[derive(Clone, Copy, Debug)]
 pub struct Candidates<'a> {
     /// The CPUs this process may use.
     pub allowed: &'a CpuSet,
-    /// Which of them share a core.
+    /// The CPUs that share a core.
     pub topology: &'a Topology,
-    /// The CPUs the target may use; `None` when it runs on another candidates.
+    /// The CPUs that the target may use; `None` if it runs on another machine.
     pub target: Option<&'a CpuSet>,
 }
 
-/// The CPUs for the workers, or one line saying why there are none.
+/// The CPUs for the workers, or one line that explains why there are none.
 pub fn choose(cores: Option<&CoreSpec>, candidates: Candidates<'_>) -> Result<Vec<usize>, String> {
     let count = match cores {
         Some(spec) => {
@@ -70,7 +70,7 @@ pub fn choose(cores: Option<&CoreSpec>, candidates: Candidates<'_>) -> Result<Ve
         let target_uses = |wanted: &dyn Fn(&CpuSet) -> bool| candidates.target.is_some_and(wanted);
         (
             target_uses(&|target| target.contains(cpu)),
-            // A second hardware thread of a core adds far less than a core of its own.
+            // A second hardware thread of a core adds much less than another core.
             core.iter().filter(|&other| other < cpu && candidates.allowed.contains(other)).count(),
             target_uses(&|target| target.intersects(&core)),
             cpu,
@@ -81,7 +81,7 @@ pub fn choose(cores: Option<&CoreSpec>, candidates: Candidates<'_>) -> Result<Ve
     Ok(ranked)
 }
 
-/// Whether what was asked for is there at all; one line naming what is, if not.
+/// Whether the requested CPUs exist; if not, one line that names those that do.
 pub fn check(cores: &CoreSpec, allowed: &CpuSet) -> Result<(), String> {
     let missing = match cores {
         CoreSpec::Count(count) if *count > allowed.len() => format!("--cores {count}"),
@@ -101,7 +101,8 @@ pub fn check(cores: &CoreSpec, allowed: &CpuSet) -> Result<(), String> {
     ))
 }
 
-/// Every physical core; with the target on this machine, half of them and none of its own.
+/// The default number: all physical cores, or with the target on this machine half of them and none
+/// of its own.
 fn default_count(candidates: Candidates<'_>) -> usize {
     let cores = candidates.topology.cores_of(candidates.allowed);
     let Some(target) = candidates.target else {
@@ -113,12 +114,12 @@ fn default_count(candidates: Candidates<'_>) -> usize {
 }
 
 impl Topology {
-    /// From each CPU's `thread_siblings_list`.
+    /// Built from each CPU's `thread_siblings_list`.
     pub fn new(siblings: impl IntoIterator<Item = (usize, CpuSet)>) -> Self {
         Self { siblings: siblings.into_iter().collect() }
     }
 
-    /// The CPUs of the core that `cpu` belongs to; alone when unknown.
+    /// The CPUs of the core of `cpu`; only `cpu` if unknown.
     pub fn core_of(&self, cpu: usize) -> CpuSet {
         self.siblings.get(&cpu).cloned().unwrap_or_else(|| CpuSet::from_iter([cpu]))
     }
@@ -134,7 +135,7 @@ impl Topology {
         cores
     }
 
-    /// Read the siblings of these CPUs from `/sys`.
+    /// Reads the siblings of these CPUs from `/sys`.
     pub fn read(cpus: &CpuSet) -> Self {
         Self::new(cpus.iter().filter_map(|cpu| {
             let path = format!("/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list");
@@ -144,13 +145,13 @@ impl Topology {
     }
 }
 
-/// The CPUs that run, of the whole machine; where nothing says which, those this process may use.
+/// The online CPUs of the whole machine; if they are unknown, those that this process may use.
 pub fn online() -> CpuSet {
     let list = line_of("/sys/devices/system/cpu/online").and_then(|list| list.parse().ok());
     list.filter(|cpus: &CpuSet| !cpus.is_empty()).unwrap_or_else(allowed)
 }
 
-/// The CPUs this process may use: its affinity, which is never wider than its cgroup's cpuset.
+/// The CPUs that this process may use: its affinity, which is never wider than its cgroup's cpuset.
 pub fn allowed() -> CpuSet {
     let status = procfs::process::Process::myself().and_then(|process| process.status());
     match status.ok().and_then(|status| status.cpus_allowed_list) {
@@ -170,7 +171,7 @@ mod tests {
         text.parse().unwrap()
     }
 
-    /// `cores` cores with two hardware threads each, numbered as Linux does: n and n + cores.
+    /// `cores` cores with two hardware threads each, numbered as in Linux: n and n + cores.
     fn smt(cores: usize) -> Topology {
         Topology::new(
             (0..2 * cores)
@@ -181,7 +182,7 @@ mod tests {
     #[test]
     fn cpus_are_chosen_core_by_core_and_away_from_the_target() {
         let (plain, smt) = (Topology::default(), smt(4));
-        // What was asked for, allowed, topology, target's CPUs, chosen.
+        // Requested, allowed, topology, target's CPUs, chosen.
         type Case<'a> = (&'a str, &'a str, &'a Topology, Option<&'a str>, &'a [usize]);
         let cases: [Case<'_>; 18] = [
             ("", "0-3", &plain, None, &[0, 1, 2, 3]),

@@ -7,7 +7,7 @@ use crate::cpu_set::CpuSet;
 use crate::cpus::{self, Topology};
 use crate::line_of;
 
-/// This machine. `None` is what could not be read.
+/// This machine. `None` for values that could not be read.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct SystemEnvironment {
     /// Name of the machine.
@@ -18,19 +18,19 @@ pub struct SystemEnvironment {
     pub cpu: Option<String>,
     /// The CPUs this process may use.
     pub cpus: CpuSet,
-    /// Physical cores those belong to.
+    /// Number of physical cores of these CPUs.
     pub cores: usize,
     /// Frequency governor of each of those CPUs that has one, with the CPUs it governs.
     pub governors: BTreeMap<String, CpuSet>,
-    /// What the kernel reads the time from: `tsc` is the cheap one.
+    /// The kernel's clock source: `tsc` is the fast one.
     pub clock_source: Option<String>,
     /// TCP congestion control of new connections.
     pub congestion_control: Option<String>,
-    /// Kind of virtual machine or container, as far as it shows; `None` on bare metal.
+    /// Kind of virtual machine or container, if detected; `None` on bare metal.
     pub virtualisation: Option<String>,
 }
 
-/// Read all of it.
+/// Reads all values.
 pub fn read() -> SystemEnvironment {
     let cpus = cpus::allowed();
     let cpu_info = line_of("/proc/cpuinfo").unwrap_or_default();
@@ -53,7 +53,7 @@ pub fn read() -> SystemEnvironment {
     }
 }
 
-/// Traces that virtual machines and containers leave.
+/// Signs of virtual machines and containers.
 #[derive(Clone, Debug, Default)]
 struct Hints {
     product: Option<String>,
@@ -81,7 +81,7 @@ fn virtualisation(hints: &Hints) -> Option<String> {
     (!found.is_empty()).then(|| found.join(" in a "))
 }
 
-/// The value of the first line that names the model: x86 and Arm name it differently.
+/// The value of the first line with the model: x86 and Arm use different names.
 fn cpu_model(cpu_info: &str) -> Option<String> {
     let value_of = |key: &str| {
         cpu_info.lines().find_map(|line| {

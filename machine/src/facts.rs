@@ -5,10 +5,11 @@ use crate::environment::{self, SystemEnvironment};
 use crate::limits::{self, ResourceLimit};
 use crate::{cgroup, line_of, observe};
 
-/// This machine as a load generator meets it. `None` is what could not be read.
+/// Facts about this machine that matter to a load generator. `None` for values that could not be
+/// read.
 #[derive(Clone, Debug)]
 pub struct MachineFacts {
-    /// What is stored of it with a result.
+    /// The facts that are stored with a result.
     pub environment: SystemEnvironment,
     /// Limit of open files.
     pub files: ResourceLimit,
@@ -26,21 +27,21 @@ pub struct MachineFacts {
     pub clock_sources: Vec<String>,
     /// TCP congestion controls that the kernel has loaded.
     pub congestion_controls: Vec<String>,
-    /// How many CPUs' worth of time our control group may use; `None` when it is not limited.
+    /// The CPU time that our control group may use, in CPUs; `None` without a limit.
     pub cpu_quota: Option<f64>,
-    /// Periods in which our control group was stopped for its quota.
+    /// Periods in which our control group was throttled because of its quota.
     pub throttled_periods: Option<u64>,
-    /// CPUs that the scheduler leaves alone.
+    /// CPUs isolated from the scheduler.
     pub isolated: CpuSet,
     /// CPUs without a scheduler tick while one task runs (`nohz_full`).
     pub tickless: CpuSet,
     /// Share of our CPUs' time since boot that a hypervisor gave to others.
     pub stolen_share: Option<f64>,
-    /// Whether a seccomp filter stands between this process and the kernel.
+    /// Whether a seccomp filter applies to this process.
     pub seccomp_filter: Option<bool>,
 }
 
-/// Read all of it.
+/// Reads all facts.
 pub fn read() -> MachineFacts {
     let environment = environment::read();
     let number = |path: &str| line_of(path)?.parse().ok();

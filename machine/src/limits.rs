@@ -1,4 +1,4 @@
-//! The limits of this process that a load runs into: open files and locked memory.
+//! Limits of this process that affect a load: open files, locked memory, local ports.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use uringbench_core::plan::{Engine, Plan};
@@ -6,40 +6,40 @@ use uringbench_core::plan::{Engine, Plan};
 /// A resource limit; `None` is unlimited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ResourceLimit {
-    /// What holds now.
+    /// The current limit.
     pub soft: Option<u64>,
-    /// What the process may raise it to by itself.
+    /// The largest limit that the process may set itself.
     pub hard: Option<u64>,
 }
 
-/// Descriptors beside the connections: streams, results, name look-up, and some to spare.
+/// Descriptors in addition to the connections: streams, results, name look-up, and a reserve.
 const FILES_OTHERWISE: u64 = 32;
-/// Descriptors each worker holds for its ring.
+/// Descriptors of each worker for its ring.
 const FILES_PER_WORKER: u64 = 2;
 
-/// Open files, as they are.
+/// The current limit of open files.
 pub fn files() -> ResourceLimit {
     getrlimit(Resource::Nofile).into()
 }
 
-/// Locked memory, as it is.
+/// The current limit of locked memory.
 pub fn locked_memory() -> ResourceLimit {
     getrlimit(Resource::Memlock).into()
 }
 
-/// Raise the soft limit of open files to the hard one, which needs no privilege, and return what
-/// holds then.
+/// Raises the soft limit of open files to the hard one, which needs no privilege, and returns the
+/// new limit.
 pub fn raise_files() -> ResourceLimit {
     let limit = getrlimit(Resource::Nofile);
-    // A refusal leaves the old limit, and the check against it says so.
+    // If this fails the old limit stays, and the check against it reports that.
     let _kept =
         setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
     files()
 }
 
-/// Whether so many connections, and so many idle ones besides, fit under the limit of open files.
-/// Each worker's ring has a table of its own, under a limit of its own; the runtimes' connections
-/// are this process's files.
+/// Whether this many connections, and this many idle ones, fit under the limit of open files. Each
+/// worker's ring has its own table with its own limit; connections of the runtimes are files of
+/// this process.
 pub fn check_files(
     connections: u32,
     idle: u32,
@@ -89,7 +89,7 @@ pub fn ports_wanting(plan: &Plan) -> Option<String> {
 fn foresee_ports(connections: u64, peers: usize, sources: usize, range: &str) -> Option<String> {
     let mut ends = range.split_ascii_whitespace().map(|end| end.parse::<u64>().ok());
     let (first, last) = (ends.next()??, ends.next()??);
-    // Each pair of addresses has the whole range to itself.
+    // Each pair of addresses can use the whole range.
     let pairs = (peers * sources.max(1)) as u64;
     let ports = (last + 1).saturating_sub(first).saturating_mul(pairs);
     (connections > ports).then(|| {
@@ -131,7 +131,7 @@ mod tests {
         assert!(why.contains("-c 990 or fewer"), "{why}");
         let why = check_files(10, 1_000, 1, Engine::Ring, limit(Some(1_024))).unwrap_err();
         assert!(why.contains("980 idle ones") && why.contains("ulimit -n 1044"), "{why}");
-        // A table for each worker, or one for all.
+        // One table for each worker, or one for all.
         let over = |engine| check_files(0, 1_976, 2, engine, limit(Some(1_024)));
         assert_eq!(over(Engine::Ring), Ok(()));
         let why = over(Engine::Monoio).unwrap_err();

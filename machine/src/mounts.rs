@@ -1,4 +1,4 @@
-//! Where file systems are mounted, by `/proc/self/mountinfo` (proc(5)).
+//! Mount points of file systems, from `/proc/self/mountinfo` (proc(5)).
 
 use std::fs;
 use std::path::PathBuf;
@@ -10,23 +10,23 @@ pub struct Mounts(String);
 /// How control groups are mounted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CgroupLayout {
-    /// Not at all.
+    /// None.
     None,
-    /// Version 1 alone.
+    /// Only version 1.
     V1,
-    /// Version 2 without most controllers, beside version 1.
+    /// Version 2 without most controllers, next to version 1.
     Hybrid(PathBuf),
-    /// Version 2 alone.
+    /// Only version 2.
     V2(PathBuf),
 }
 
 impl Mounts {
-    /// Those there are now.
+    /// Reads the current mounts.
     pub fn read() -> Self {
         Self(fs::read_to_string("/proc/self/mountinfo").unwrap_or_default())
     }
 
-    /// Where the first file system of this type is mounted: the fifth field of a line, and the
+    /// The mount point of the first file system of this type: the fifth field of a line, and the
     /// first after the one that is `-`.
     fn place_of(&self, kind: &str) -> Option<PathBuf> {
         self.0.lines().find_map(|line| {
@@ -36,12 +36,12 @@ impl Mounts {
         })
     }
 
-    /// Where the hierarchy of version 2 of control groups is mounted.
+    /// The mount point of version 2 of control groups.
     pub fn cgroup2(&self) -> Option<PathBuf> {
         self.place_of("cgroup2")
     }
 
-    /// Which versions of control groups are mounted.
+    /// The mounted versions of control groups.
     pub fn cgroups(&self) -> CgroupLayout {
         match (self.cgroup2(), self.place_of("cgroup")) {
             (Some(path), Some(_)) => CgroupLayout::Hybrid(path),
@@ -51,7 +51,7 @@ impl Mounts {
         }
     }
 
-    /// Where tracefs is mounted, if its events can be read.
+    /// The mount point of tracefs, if its events can be read.
     pub fn readable_tracefs(&self) -> Option<PathBuf> {
         let places = self.place_of("tracefs").into_iter().chain([
             PathBuf::from("/sys/kernel/tracing"),
@@ -63,7 +63,7 @@ impl Mounts {
     }
 }
 
-/// A path in which blanks, tabs, line ends and backslashes stand as octal numbers.
+/// Decodes a path in which blanks, tabs, line ends and backslashes are octal escapes.
 fn unescaped(path: &str) -> String {
     path.replace("\\040", " ").replace("\\011", "\t").replace("\\012", "\n").replace("\\134", "\\")
 }

@@ -12,10 +12,10 @@ use crate::cpu_set::CpuSet;
 use crate::target::{CpuReading, TargetLocation};
 use crate::{cgroup, line_of};
 
-/// Threads that use less than this share of the window are not what the target works with.
+/// Threads that use less than 1/100 of the window do not count as the target's working threads.
 const BUSY_SHARE: u64 = 100;
 
-/// Who is watched: the target, and our workers' CPUs.
+/// The observed target, and the CPUs of our workers.
 #[derive(Clone, Debug)]
 pub struct HostObserver {
     target: TargetLocation,
@@ -40,20 +40,20 @@ struct CpuTicks {
     stolen: u64,
 }
 
-/// Share of these CPUs' time since boot that a hypervisor gave to others.
+/// Share of these CPUs' time since boot that the hypervisor gave to others.
 pub fn stolen_since_boot(cpus: &CpuSet) -> Option<f64> {
     let now = line_of("/proc/stat").and_then(|text| ticks(&text, cpus))?;
     now.stolen_share_since(CpuTicks::default())
 }
 
 impl HostObserver {
-    /// Watch this target while workers run on these CPUs.
+    /// Observes this target while workers run on these CPUs.
     pub fn new(target: TargetLocation, workers: &[usize]) -> Self {
         let target_cpus = target.cpus();
         Self { target, target_cpus, workers: workers.iter().copied().collect() }
     }
 
-    /// Read every counter now.
+    /// Reads all counters.
     pub fn read(&self) -> HostCounters {
         HostCounters {
             at: Instant::now(),
@@ -64,7 +64,7 @@ impl HostObserver {
         }
     }
 
-    /// What happened between two readings.
+    /// The observations between two readings.
     pub fn between(&self, before: &HostCounters, after: &HostCounters) -> Observations {
         let passed = after.at.saturating_duration_since(before.at);
         let passed = Nanos(u64::try_from(passed.as_nanos()).unwrap_or(u64::MAX));
@@ -87,7 +87,7 @@ impl HostObserver {
             return None;
         }
         let used = now.used_since(then).as_secs_f64() / passed.as_secs_f64();
-        // A target with one working thread cannot use two CPUs, whatever its affinity says.
+        // A target with one working thread cannot use two CPUs, even if its affinity permits it.
         let threads = now.busy_threads_since(then, Nanos(passed.0 / BUSY_SHARE)).max(1);
         let cpus = self.target_cpus.as_ref().map_or(threads, CpuSet::len);
         let allowed = threads.min(cpus) as f64;
@@ -111,8 +111,8 @@ fn grown((then, now): (u64, u64)) -> u64 {
     now.saturating_sub(then)
 }
 
-/// The ticks of the `cpuN` lines of `/proc/stat` that belong to `cpus`. Columns: user, nice,
-/// system, idle, iowait, irq, softirq, steal; guest time is in user already (proc_stat(5)).
+/// The ticks of `cpus` from the `cpuN` lines of `/proc/stat`. Columns: user, nice, system, idle,
+/// iowait, irq, softirq, steal; guest time is already in user (proc_stat(5)).
 fn ticks(stat: &str, cpus: &CpuSet) -> Option<CpuTicks> {
     const STEAL: usize = 7;
     let mut sum = CpuTicks::default();

@@ -1,8 +1,8 @@
-//! The target's processes, when it runs on this machine: who they are, where they may run, and
-//! how much CPU time they used.
+//! The target's processes if it runs on this machine: their IDs, the CPUs that they may use, and
+//! their CPU time.
 //!
-//! A target is found by who listens on the address under load. Behind a proxy or in another
-//! network namespace nobody is found; then everything here says "unknown".
+//! A target is found by the sockets that listen on the address under load. Behind a proxy or in
+//! another network namespace no process is found; then every value here is "unknown".
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{SocketAddr, UdpSocket};
@@ -16,37 +16,37 @@ use uringbench_core::time::Nanos;
 use crate::cpu_set::CpuSet;
 use crate::{cgroup, cpus};
 
-/// Where the target is, as seen from here.
+/// The location of the target, relative to this machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TargetLocation {
     /// On another machine.
     Remote,
-    /// On this one.
+    /// On this machine.
     Local(Processes),
 }
 
-/// The target's process tree, by its roots; empty when nobody was found.
+/// The roots of the target's process trees; empty if no process was found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Processes {
     roots: BTreeSet<i32>,
 }
 
-/// CPU time used so far by every process of the target.
+/// CPU time used so far by each process of the target.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CpuReading {
     processes: BTreeMap<i32, ProcessReading>,
 }
 
-/// CPU time one process used so far, read in two ways.
+/// CPU time used so far by one process, read in two ways.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct ProcessReading {
-    /// Of all its threads, ended ones too, rounded down to scheduler ticks.
+    /// That of all its threads, including ended ones, rounded down to scheduler ticks.
     ticked: Nanos,
-    /// Of each living thread, exactly.
+    /// The exact time of each living thread.
     threads: BTreeMap<i32, Nanos>,
 }
 
-/// Find out whether the target is on this machine, and its processes if so.
+/// Finds out whether the target is on this machine, and its processes.
 pub fn locate(peers: &[Peer]) -> TargetLocation {
     let local: Vec<&Peer> = peers.iter().filter(|peer| is_ours(peer)).collect();
     if local.is_empty() {
@@ -61,7 +61,8 @@ pub fn locate(peers: &[Peer]) -> TargetLocation {
         .filter(|process| process.pid() != ours && holds(process, &inodes))
         .map(|process| process.pid())
         .collect();
-    // An init that opens sockets for its services keeps a copy; its tree is the whole machine.
+    // An init that opens sockets for its services keeps a copy; its tree would be the whole
+    // machine.
     if roots.len() > 1 {
         roots.remove(&1);
     }
@@ -69,8 +70,8 @@ pub fn locate(peers: &[Peer]) -> TargetLocation {
 }
 
 impl TargetLocation {
-    /// The CPUs a choice of our own should keep away from: `None` when the target is elsewhere.
-    /// When it is here but unknown, every CPU.
+    /// The CPUs that our workers should avoid: `None` if the target is on another machine, every
+    /// CPU if it is on this one but unknown.
     pub fn cpus(&self) -> Option<CpuSet> {
         let Self::Local(processes) = self else {
             return None;
@@ -80,7 +81,7 @@ impl TargetLocation {
         Some(working_cpus(&threads, &online))
     }
 
-    /// How many CPUs' worth of time the target's cgroup may use, if that is limited.
+    /// The CPU time that the target's cgroup may use, in CPUs, if it is limited.
     pub fn quota(&self) -> Option<f64> {
         match self {
             Self::Local(processes) => {
@@ -90,7 +91,7 @@ impl TargetLocation {
         }
     }
 
-    /// CPU time the target used so far; `None` when its processes are not known.
+    /// CPU time that the target has used so far; `None` if its processes are unknown.
     pub fn read_cpu(&self) -> Option<CpuReading> {
         let Self::Local(processes) = self else {
             return None;
@@ -102,7 +103,7 @@ impl TargetLocation {
 }
 
 impl Processes {
-    /// The processes as they are now: the roots and all their descendants.
+    /// The current processes: the roots and all their descendants.
     fn tree(&self) -> Vec<Process> {
         let mut waiting: Vec<i32> = self.roots.iter().copied().collect();
         let mut seen = BTreeSet::new();
@@ -144,16 +145,16 @@ impl CpuReading {
 }
 
 impl ProcessReading {
-    /// Threads may start and end between two readings; then only the ticks have seen it all.
+    /// Threads may start and end between two readings; then only the ticks include all of them.
     fn used_since(&self, before: &Self) -> Nanos {
         let ticked = self.ticked.0.saturating_sub(before.ticked.0);
         let exact: u64 = self.threads_since(before).map(|used| used.0).sum();
-        // Two sums (user, system) are rounded down in each of two readings.
+        // In each of two readings two sums (user, system) are rounded down.
         let rounding = 2 * tick().0;
         if ticked > exact + rounding { Nanos(ticked) } else { Nanos(exact) }
     }
 
-    /// What each living thread used since.
+    /// The time that each living thread has used since.
     fn threads_since(&self, before: &Self) -> impl Iterator<Item = Nanos> {
         self.threads.iter().map(|(tid, now)| {
             let then = before.threads.get(tid).copied().unwrap_or_default();
@@ -175,7 +176,7 @@ fn tick() -> Nanos {
     Nanos(Nanos::SECOND.0 / procfs::ticks_per_second().max(1))
 }
 
-/// Whether an address belongs to this machine: only those can be bound.
+/// Whether an address belongs to this machine: only such an address can be bound.
 fn is_ours(peer: &Peer) -> bool {
     match peer {
         Peer::Unix(_) => true,
@@ -202,7 +203,7 @@ fn listening_inodes(peers: &[&Peer]) -> BTreeSet<u64> {
         .collect()
 }
 
-/// The Unix sockets bound to any of these paths. Connections accepted from one bear its path too,
+/// The Unix sockets bound to any of these paths. Connections accepted from one have its path too,
 /// and belong to the same processes.
 fn bound_inodes(peers: &[&Peer]) -> Vec<u64> {
     let entries = procfs::net::unix().into_iter().flatten();
@@ -215,8 +216,8 @@ fn bound_inodes(peers: &[&Peer]) -> Vec<u64> {
         .collect()
 }
 
-/// Whether a socket listening on `local` takes connections to `peer`. An unspecified IPv6
-/// address takes IPv4 as well (`IPV6_V6ONLY` is off by default).
+/// Whether a socket listening on `local` accepts connections to `peer`. An unspecified IPv6 address
+/// also accepts IPv4 (`IPV6_V6ONLY` is off by default).
 fn accepts(local: SocketAddr, peer: SocketAddr) -> bool {
     let bound = local.ip().to_canonical();
     let family_fits = bound.is_ipv4() == peer.is_ipv4() || local.is_ipv6();
@@ -240,8 +241,8 @@ fn cpus_of_threads(process: &Process) -> Vec<CpuSet> {
         .collect()
 }
 
-/// The CPUs a target works on. Where some threads are pinned and others may go anywhere, the
-/// pinned ones do the work: the rest are masters and timers.
+/// The CPUs on which a target works. If some threads are pinned and others are not, the pinned ones
+/// do the work: the rest are masters and timers.
 fn working_cpus(threads: &[CpuSet], online: &CpuSet) -> CpuSet {
     let mut cpus = CpuSet::default();
     for pinned in threads.iter().filter(|cpus| cpus.len() < online.len()) {
@@ -307,9 +308,9 @@ mod tests {
     fn addresses_of_this_machine_are_known_and_others_are_remote() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let here = listener.local_addr().unwrap();
-        // This process listens itself, and never counts as its own target.
+        // This process itself listens, and never counts as its own target.
         assert_eq!(locate(&[Peer::Tcp(here)]), TargetLocation::Local(Processes::default()));
-        // RFC 5737: an address no machine has.
+        // RFC 5737: an address that no machine has.
         let elsewhere = "192.0.2.1:80".parse().unwrap();
         assert_eq!(locate(&[Peer::Tcp(elsewhere)]), TargetLocation::Remote);
         assert_eq!(TargetLocation::Remote.cpus(), None);

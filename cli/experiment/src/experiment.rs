@@ -1,4 +1,4 @@
-//! One run from plan to stored result.
+//! One run, from the plan to the stored result.
 
 use std::path::PathBuf;
 use std::time::SystemTime;
@@ -23,60 +23,60 @@ use crate::profiling::{ProfilePlan, ProfileReport, ProfiledRun};
 use crate::secrets::Secrets;
 use crate::watch::{Seen, Watch};
 
-/// Requests larger than that are not stored with the plan of a run.
+/// The largest requests in bytes that are stored with the plan of a run.
 const PLAN_BYTES_MAX: usize = 16 << 20;
 
-/// One run, decided.
+/// The settings of one run.
 #[derive(Clone, Debug)]
 pub struct Experiment {
     /// What the engine executes, with the objectives that it must meet.
     pub plan: Plan,
-    /// What the run is called.
+    /// The name of the run.
     pub name: Option<String>,
-    /// Where the target is; its processes when on this machine.
+    /// The location of the target, with its processes if it is on this machine.
     pub target: TargetLocation,
-    /// What is sampled of the target meanwhile.
+    /// The sampling of the target during the run, if any.
     pub profile: Option<ProfilePlan>,
-    /// What of the plan is not stored.
+    /// The parts of the plan that are not stored.
     pub secrets: Secrets,
-    /// Where the result goes.
+    /// The place of the result.
     pub place: ResultPlace,
 }
 
 /// The folder of a result.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ResultPlace {
-    /// This one; the files of an earlier run in it are replaced.
+    /// This folder; it replaces the files of an earlier run in it.
     Folder(PathBuf),
-    /// A new one below this one, named after target, request and time.
+    /// A new folder below this one, named after target, request and time.
     Below(PathBuf),
 }
 
 /// Why there is no result.
 #[derive(Debug, thiserror::Error)]
 pub enum ExperimentError {
-    /// No folder can be had.
+    /// No folder can be created.
     #[error("nothing was started: results could not be stored")]
     NoFolder(#[source] StoreError),
-    /// The engine could not begin.
+    /// The engine could not start.
     #[error("the run did not begin")]
     NotBegun(#[source] RunError),
-    /// The engine broke off; the figures would be incomplete.
+    /// The engine failed during the run; the figures would be incomplete.
     #[error("the run broke off")]
     BrokenOff(#[source] RunError),
-    /// The record has no form as a document.
+    /// The record cannot be written as a document.
     #[error("cannot make the result document")]
     NoDocument(#[source] EncodeError),
-    /// The record has no form as a log of histograms.
+    /// The record cannot be written as a log of histograms.
     #[error("cannot make the histogram log")]
     NoHistograms(#[source] EncodeError),
 }
 
 impl Experiment {
-    /// Execute, judge and store it. A result that cannot be stored is returned all the same.
+    /// Executes, evaluates and stores the run. Returns the result even if it cannot be stored.
     ///
     /// # Errors
-    /// When there is no result.
+    /// There is no result.
     pub fn run(
         &self,
         control: &Control,
@@ -103,8 +103,8 @@ impl Experiment {
             Ok(record) => record,
             Err(error) => {
                 drop(seen);
-                // Nothing was measured: an empty folder would only puzzle. One with files in it
-                // stays, since only empty folders can be removed so.
+                // Nothing was measured, so an empty folder would be confusing. A folder with files
+                // stays, since this call removes only empty ones.
                 let _kept = std::fs::remove_dir(destination.folder());
                 return Err(broken_off(error));
             }
@@ -117,7 +117,7 @@ impl Experiment {
         self.conclude((&destination, started), record, seen, profile)
     }
 
-    /// Judge and store what was recorded.
+    /// Evaluates and stores the record.
     fn conclude(
         &self,
         (destination, started): (&Destination, SystemTime),
@@ -202,7 +202,7 @@ impl Experiment {
         log.map_or(Ok(()), |log| log.finish().map(|_| ()))
     }
 
-    /// The plan as it is stored, unless what is sent is too much to keep with every run.
+    /// The plan to store, unless its requests are too large to store with every run.
     fn plan_file(&self) -> Result<Option<PlanFile>, StoreError> {
         if self.plan.workload.bytes().len() > PLAN_BYTES_MAX {
             return Ok(None);
@@ -226,7 +226,7 @@ fn broken_off(error: RunError) -> ExperimentError {
     }
 }
 
-/// This machine, in the words of the result document.
+/// This machine, in the fields of the result document.
 fn this_machine(backend: Backend) -> Environment {
     let machine = environment::read();
     let governors: Vec<String> = machine.governors.into_keys().collect();

@@ -7,24 +7,24 @@ use uringbench_core::validity::Validity;
 use uringbench_document::Document;
 use uringbench_store::StoreError;
 
-/// What an experiment came to.
+/// The outcome of an experiment.
 #[derive(Debug)]
 pub struct Finished {
     /// The whole result.
     pub document: Document,
     /// Whether its figures can be trusted.
     pub validity: Validity,
-    /// Every objective against the figures it is about.
+    /// Every objective with the figures to which it applies.
     pub slo: Vec<SloFinding>,
-    /// Whether the run was to end in a verdict on what the target keeps.
+    /// Whether the run is a soak, which ends in a verdict on the memory of the target.
     pub is_soak: bool,
-    /// The folder it is stored in, or why it is not.
+    /// The folder with the result, or why it is not stored.
     pub stored: Result<PathBuf, StoreError>,
-    /// Why a worker ended the run early, if one did: the kernel took no more work.
+    /// Why a worker ended the run early, if one did: the kernel accepted no more work.
     pub halted: Option<String>,
 }
 
-/// Whether a run passed what was asked of it, the gravest failure first.
+/// Whether a run passed its gates, the most serious failure first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Gate {
     /// The target leaks.
@@ -33,16 +33,15 @@ pub enum Gate {
     Invalid,
     /// An objective was measured and missed.
     SloMissed,
-    /// Too little was seen to tell.
+    /// Too little data for a verdict.
     Inconclusive,
-    /// Nothing that was asked for failed.
+    /// No gate failed.
     Passed,
 }
 
 impl Finished {
-    /// Whether it passed. An objective makes a gate of the verdict; without one, a verdict alone
-    /// does not fail a run. A soak is a gate by itself, so it needs targets that were really
-    /// watched.
+    /// Whether the run passed. An objective makes the verdict a gate; without one, a verdict alone
+    /// does not fail a run. A soak is always a gate, so it requires that its target was observed.
     pub fn gate(&self) -> Gate {
         let of_slo = gate_of_slo(self.validity, &self.slo);
         if !self.is_soak {

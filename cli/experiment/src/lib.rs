@@ -1,10 +1,10 @@
-//! Runs one plan with everything that observes it, and keeps the result: the load, the profiler,
-//! the machine, the log of every second, the document, the folder.
+//! Runs one plan with all its observers, and stores the result: the load, the profiler, the
+//! machine, the log of every second, the document, the folder.
 //!
-//! [`Experiment`] is the input, [`Finished`] the outcome, `watch` follows the load, `profiling`
-//! samples the target beside it. Nothing is printed and no arguments are read here: an
-//! [`ExperimentObserver`] shows progress, and the caller makes of a [`Gate`] what it needs. One
-//! process runs as many as it wants, one after the other.
+//! [`Experiment`] is the input, [`Finished`] the outcome; `watch` follows the load, and `profiling`
+//! samples the target during it. This crate prints nothing and reads no arguments: an
+//! [`ExperimentObserver`] shows the progress, and the caller interprets the [`Gate`]. One process
+//! can run any number of experiments, one after another.
 
 mod experiment;
 mod finished;

@@ -1,34 +1,34 @@
-//! What a run reports while it lasts, for whoever shows it.
+//! The progress of a run, for the caller to show.
 
 use std::fmt;
 
 use uringbench_core::record::Interval;
 use uringbench_core::time::Nanos;
 
-/// Follows a run as it goes. `()` follows nothing.
+/// Follows a run. `()` ignores it.
 pub trait ExperimentObserver {
-    /// Something came out otherwise than asked for.
+    /// A deviation from the plan.
     fn note(&mut self, _note: &RunNote) {}
     /// An interval is complete; the measured window lasts for `left`, if its end is known.
     fn interval(&mut self, _interval: &Interval, _left: Option<Nanos>) {}
-    /// The load has ended, also without a record; what it has left is evaluated next.
+    /// The load has ended, with or without a record; its results are evaluated next.
     fn load_ended(&mut self) {}
 }
 
 impl ExperimentObserver for () {}
 
-/// Something that came out otherwise than asked for.
+/// A deviation from the plan.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RunNote {
     /// The runtime monoio found no io_uring that it could use.
     OverEpoll,
-    /// The local ports will not suffice: cause and fix.
+    /// There are not enough local ports: cause and fix.
     PortsWanting(String),
     /// Not all connections were established when the load began.
     ConnectionsMissing {
-        /// Those that were.
+        /// The number of established connections.
         connected: u32,
-        /// Those that the plan has.
+        /// The number of planned connections.
         planned: u32,
     },
 }

@@ -3,7 +3,7 @@
 use serde_json::Value;
 use uringbench_document::{Secret, SecretName, SecretTable};
 
-/// Parts of a plan that are not stored, besides the values of headers that carry secrets.
+/// Parts of a plan that are not stored, in addition to the values of headers that carry secrets.
 #[derive(Clone, Debug, Default)]
 pub struct Secrets {
     /// Texts, wherever they occur.
@@ -13,8 +13,8 @@ pub struct Secrets {
 }
 
 impl Secrets {
-    /// Those that a stored plan lacks, with the values given again in the same order. Headers are
-    /// left out: they are found by their names.
+    /// The parts that a stored plan lacks, with the values given again in the same order. Headers
+    /// are excluded: their names identify them.
     pub fn given_again(names: &[SecretName], values: &[Value]) -> Self {
         let mut secrets = Self::default();
         for (name, value) in names.iter().zip(values) {

@@ -1,4 +1,4 @@
-//! A soak: a run that ends in a verdict on what the target keeps.
+//! A soak: a run that ends in a verdict on the memory of the target.
 
 use uringbench_core::plan::{Course, Limit, Load, Plan, PlanError};
 use uringbench_core::record::INTERVAL;
@@ -6,35 +6,36 @@ use uringbench_profiler::soak;
 
 use crate::experiment::Experiment;
 
-/// Why a run cannot be a soak, and what to do.
+/// Why a run cannot be a soak, and the fix.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SoakError {
-    /// Nobody's memory is watched.
+    /// No target is observed.
     #[error("soak needs a target to observe: add --profile PID, NAME or cgroup:PATH")]
     NoProfile,
     /// There is no rate to change, or no end in time.
     #[error("--dose changes a rate over time: give it with -R, and -d instead of -n")]
     NoRate,
-    /// The rate changes already.
+    /// The rate already changes.
     #[error(
         "--dose changes the rate by itself: give a constant one with -R, or leave the stages out \
          of the file"
     )]
     RateChanges,
-    /// Twice the rate is no rate.
+    /// Twice the rate is not a valid rate.
     #[error("--dose sends up to twice the rate: lower -R")]
     TooFast,
-    /// The parts make no plan.
+    /// The parts do not form a valid plan.
     #[error(transparent)]
     Plan(#[from] PlanError),
 }
 
-/// How the load of a soak goes on.
+/// The load of a soak.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SoakLoad {
     /// As planned.
     Steady,
-    /// With nothing, its rate and twice its rate in turn, to see what the growth follows.
+    /// Nothing, the planned rate and twice that rate in turn, to find whether growth follows the
+    /// load.
     Dosed,
 }
 
@@ -42,7 +43,7 @@ impl Experiment {
     /// The same run as a soak of the target that it profiles.
     ///
     /// # Errors
-    /// When it profiles none, or its rate cannot be changed as `load` wants.
+    /// It profiles no target, or its rate cannot be changed for `load`.
     pub fn into_soak(mut self, load: SoakLoad) -> Result<Self, SoakError> {
         self.profile.as_mut().ok_or(SoakError::NoProfile)?.follows_memory = true;
         let load = match load {

@@ -1,5 +1,5 @@
-//! Follows the load: keeps what the machine goes through in the measured window and the log of
-//! every second, drives the profiler, and passes on what an observer shows.
+//! Follows the load: records the machine in the measured window and the log of every second,
+//! controls the profiler, and notifies the observer.
 
 use std::time::SystemTime;
 
@@ -21,18 +21,18 @@ pub(crate) struct Watch<'a> {
     pub(crate) machine: HostObserver,
     pub(crate) profiled: Option<&'a ProfiledRun<'a>>,
     pub(crate) observer: &'a mut dyn ExperimentObserver,
-    /// Where the log of response times goes, and when the run began.
+    /// The place of the log of response times, and the start of the run.
     pub(crate) log_of: (&'a Destination, SystemTime),
     pub(crate) seen: Seen,
 }
 
-/// What is kept of the run.
+/// The results of following a run.
 #[derive(Default)]
 pub(crate) struct Seen {
     before: Option<HostCounters>,
-    /// What the machine went through in the measured window.
+    /// The observations of the machine in the measured window.
     pub(crate) observations: Observations,
-    /// The log of response times, from the start of the load on.
+    /// The log of response times, from the start of the load.
     pub(crate) log: Option<IntervalFile>,
 }
 

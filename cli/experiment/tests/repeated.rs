@@ -1,5 +1,5 @@
-//! Experiments follow one another in one process: each has a result of its own, and one that
-//! cannot be had leaves the others alone.
+//! Several experiments in one process: each has its own result, and one without a result does not
+//! affect the others.
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -20,7 +20,7 @@ use uringbench_store::StoredRun;
 
 const REQUESTS: u64 = 2_000;
 
-/// The reference target, for as long as the process lasts.
+/// The reference target, running until the process ends.
 fn serve() -> SocketAddr {
     let (sender, receiver) = mpsc::channel();
     std::thread::spawn(move || {
@@ -62,7 +62,7 @@ fn experiment(address: SocketAddr, objective: Option<&str>, root: &Path) -> Expe
     }
 }
 
-/// Counts what it is shown.
+/// Counts the notifications.
 #[derive(Default)]
 struct Shown {
     completed: u64,
@@ -88,7 +88,7 @@ fn every_run_of_a_process_has_a_result_of_its_own() {
     let address = serve();
     let root = tempfile::tempdir().expect("a folder");
     let mut folders: Vec<PathBuf> = Vec::new();
-    // The target answers 404 to this path, so no answer is good.
+    // The target answers 404 to this path, so no request succeeds.
     for objective in [None, Some("errors<1%"), None] {
         let mut shown = Shown::default();
         let experiment = experiment(address, objective, root.path());

@@ -1,12 +1,12 @@
-//! The CPU quota of a process's control group, and how often ours has held us back.
+//! The CPU quota of a process's control group, and how often ours has been throttled.
 
 use std::path::Path;
 
 use super::{MOUNT, Memberships};
 use crate::line_of;
 
-/// How many CPUs' worth of time the group of a process (`self` or a number) may use; `None` when
-/// it is not limited.
+/// The CPU time that the group of a process (`self` or a number) may use, in CPUs; `None` without a
+/// limit.
 pub fn cpu_quota(process: &str) -> Option<f64> {
     first(&Memberships::of(process)?, |folder| {
         if let Some(max) = line_of(folder.join("cpu.max")) {
@@ -17,20 +17,20 @@ pub fn cpu_quota(process: &str) -> Option<f64> {
     })
 }
 
-/// Periods in which our group was stopped for having used up its quota, since it was made.
+/// Periods in which our group was throttled because its quota was used up, since its creation.
 pub fn throttled_periods() -> Option<u64> {
     first(&Memberships::of("self")?, |folder| throttled(&line_of(folder.join("cpu.stat"))?))
 }
 
-/// The first answer among the folders that may hold the group's CPU files. In a container the
-/// path may be the host's, and the group is the root that is seen there.
+/// The first result from the folders that may contain the group's CPU files. In a container the
+/// path may be the host's, and the visible root is then the group.
 fn first<T>(memberships: &Memberships, read: impl Fn(&Path) -> Option<T>) -> Option<T> {
     memberships
         .with(Path::new(MOUNT), "cpu")
         .find_map(|group| read(&group.folder()).or_else(|| read(&group.root)))
 }
 
-/// `<microseconds> <period>`, where no limit is `max` (version 2) or `-1` (version 1).
+/// `<microseconds> <period>`; no limit is `max` (version 2) or `-1` (version 1).
 fn quota(text: &str) -> Option<f64> {
     let (micros, period) = text.split_once(' ')?;
     let (micros, period) = (micros.parse::<u64>().ok()?, period.parse::<u64>().ok()?);

@@ -1,33 +1,33 @@
-//! The control group a person means: by its path, or by part of a container's ID.
+//! Finds the control group that a user names: by its path, or by part of a container's ID.
 
 use std::path::{Component, Path, PathBuf};
 
 use super::{folders, hierarchies, is_cgroup, processes};
 
-/// Folders below one another in which a container is looked for.
+/// The largest depth at which containers are searched.
 const DEPTH_MAX: usize = 8;
-/// Letters of an ID that are enough to look for it.
+/// The shortest part of an ID that is searched.
 const ID_LETTERS_MIN: usize = 4;
 
-/// Why there is no one control group.
+/// Why no single control group was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CgroupNotFound {
-    /// None fits.
+    /// No group matches.
     None,
-    /// More than one fits.
+    /// More than one group matches.
     Several {
-        /// The part of an ID that was looked for.
+        /// The part of an ID that was searched.
         id: String,
-        /// Two or more that fit.
+        /// The two or more groups that match.
         found: Vec<PathBuf>,
     },
 }
 
-/// The folder that is meant by `path`: absolute below `mount`, relative to a hierarchy, or a part
-/// of the name of one single group.
+/// The folder for `path`: absolute below `mount`, relative to a hierarchy, or a part of the name of
+/// exactly one group.
 ///
 /// # Errors
-/// When there is none, or more than one of that name.
+/// There is none, or more than one of that name.
 pub fn find(mount: &Path, path: &Path) -> Result<PathBuf, CgroupNotFound> {
     if path.components().any(|part| part == Component::ParentDir) {
         return Err(CgroupNotFound::None);
@@ -35,13 +35,13 @@ pub fn find(mount: &Path, path: &Path) -> Result<PathBuf, CgroupNotFound> {
     if path.starts_with(mount) {
         return Some(path.to_owned()).filter(|path| is_cgroup(path)).ok_or(CgroupNotFound::None);
     }
-    // `/system.slice/x.scope` is how /proc/PID/cgroup writes a path in its hierarchy.
+    // /proc/PID/cgroup writes paths in their hierarchy in this way: `/system.slice/x.scope`.
     let relative = path.strip_prefix("/").unwrap_or(path);
     let hierarchies = hierarchies(mount);
     let mut places: Vec<_> = hierarchies.iter().map(|root| root.join(relative)).collect();
     places.push(mount.join(relative));
     places.retain(|place| is_cgroup(place));
-    // A group may stand in every hierarchy and have its processes in some of them.
+    // A group may exist in every hierarchy and have its processes only in some of them.
     if let Some(place) = places.iter().find(|place| !processes(place).is_empty()) {
         return Ok(place.clone());
     }
@@ -65,7 +65,7 @@ pub fn find(mount: &Path, path: &Path) -> Result<PathBuf, CgroupNotFound> {
     Err(CgroupNotFound::None)
 }
 
-/// Groups whose name contains `id`; what is below them is theirs.
+/// Groups whose name contains `id`; groups below them belong to them.
 fn named(folder: &Path, id: &str, depth: usize, found: &mut Vec<PathBuf>) {
     for below in folders(folder) {
         let name = below.file_name().and_then(|name| name.to_str());

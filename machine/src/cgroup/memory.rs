@@ -9,30 +9,30 @@ use super::{MOUNT, Memberships};
 /// The memory charged to a control group.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CgroupMemory {
-    /// All that is charged to it, the page cache included.
+    /// All memory charged to it, page cache included.
     pub current: Option<u64>,
-    /// Private memory alone.
+    /// Only private memory.
     pub anon: Option<u64>,
-    /// What the kernel holds for it: socket buffers, page tables, open files.
+    /// The kernel's memory for it: socket buffers, page tables, open files.
     pub kernel: Option<u64>,
     /// Shared memory and files on a tmpfs, mapped or not.
     pub shared: Option<u64>,
-    /// Where the kernel starts to kill; `None` without a limit.
+    /// The limit from which the kernel kills; `None` without a limit.
     pub limit: Option<u64>,
 }
 
-/// Where a group's memory is accounted.
+/// The files that account a group's memory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum MemoryFiles {
-    /// By a folder of the unified hierarchy.
+    /// A folder of the unified hierarchy.
     Unified(PathBuf),
-    /// By a folder of the old memory controller.
+    /// A folder of the old memory controller.
     Controller(PathBuf),
 }
 
 impl MemoryFiles {
-    /// Those of a process's own group. `None` when it has none of its own: the whole machine's
-    /// group says nothing about it, nor does one that holds this process as well.
+    /// The files of a process's own group. `None` if it has none of its own: the group of the whole
+    /// machine says nothing about it, nor does a group that also contains this process.
     pub fn of_process(pid: u32) -> Option<Self> {
         let mount = Path::new(MOUNT);
         let own = Memberships::of("self").and_then(|groups| Self::listed(mount, &groups));
@@ -40,7 +40,7 @@ impl MemoryFiles {
             .filter(|files| Some(files) != own.as_ref())
     }
 
-    /// Those in a folder, if it has any.
+    /// The files in a folder, if it has any.
     pub fn at(folder: &Path) -> Option<Self> {
         if folder.join("memory.current").is_file() {
             Some(Self::Unified(folder.to_owned()))
@@ -56,7 +56,7 @@ impl MemoryFiles {
         own.map(|group| group.folder()).find_map(|folder| Self::at(&folder))
     }
 
-    /// Reads them; what cannot be read is `None`.
+    /// Reads them; values that cannot be read are `None`.
     pub fn read(&self) -> CgroupMemory {
         let number = |folder: &Path, file: &str| -> Option<u64> {
             fs::read_to_string(folder.join(file)).ok()?.trim().parse().ok()
@@ -66,14 +66,14 @@ impl MemoryFiles {
             Self::Unified(folder) => {
                 let stat = stat(folder);
                 let of = |name: &str| stat.as_deref().and_then(|text| field(text, name));
-                // Buffers of sockets are not part of `kernel`, which there is since Linux 5.18.
+                // Socket buffers are not part of `kernel`, which exists since Linux 5.18.
                 let kernel = of("kernel").map(|kernel| kernel + of("sock").unwrap_or(0));
                 CgroupMemory {
                     current: number(folder, "memory.current"),
                     anon: of("anon"),
                     kernel,
                     shared: of("shmem"),
-                    // The tightest of its own limit and those above it; `max` is no number.
+                    // The smallest of its own limit and those above it; `max` is not a number.
                     limit: folder.ancestors().filter_map(|above| number(above, "memory.max")).min(),
                 }
             }

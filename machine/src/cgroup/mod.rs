@@ -1,5 +1,5 @@
-//! Control groups as folders: the unified hierarchy, the old ones by controller, or both side by
-//! side; whose processes are in them, and in which of them a process is.
+//! Control groups as folders: the unified hierarchy, the old ones by controller, or both; the
+//! processes in them, and the groups of a process.
 
 mod cpu;
 mod find;
@@ -15,28 +15,28 @@ pub use memory::{CgroupMemory, MemoryFiles};
 
 use crate::line_of;
 
-/// Where systemd and every container runtime mount them.
+/// The folder where systemd and every container runtime mount them.
 pub const MOUNT: &str = "/sys/fs/cgroup";
 
-/// The groups of one process: its line of each hierarchy in `/proc/PID/cgroup` (cgroups(7)).
+/// The groups of one process: its line for each hierarchy in `/proc/PID/cgroup` (cgroups(7)).
 struct Memberships(String);
 
-/// One of those groups.
+/// One of these groups.
 struct Membership<'a> {
-    /// Where the root of the hierarchy is expected.
+    /// The expected root of the hierarchy.
     root: PathBuf,
     /// The group's path below it, empty for the root itself.
     path: &'a str,
 }
 
 impl Memberships {
-    /// Of a process: `self` or its number.
+    /// The groups of a process: `self` or its ID.
     fn of(process: &str) -> Option<Self> {
         line_of(format!("/proc/{process}/cgroup")).map(Self)
     }
 
-    /// Those whose folders may hold the files of `controller`, in the kernel's order, in which
-    /// the unified hierarchy is the last.
+    /// The groups whose folders may contain the files of `controller`, in the kernel's order, in
+    /// which the unified hierarchy is last.
     fn with<'a>(
         &'a self,
         mount: &'a Path,
@@ -51,7 +51,8 @@ impl Memberships {
             let roots = if controllers.is_empty() {
                 vec![unified(mount)]
             } else if controllers.split(',').any(|name| name == controller) {
-                // The name of one of them is a link to the folder of all.
+                // The name of a single controller is a link to the folder of all controllers
+                // mounted with it.
                 vec![mount.join(controller), mount.join(controllers)]
             } else {
                 Vec::new()
@@ -67,12 +68,12 @@ impl Membership<'_> {
     }
 }
 
-/// The root of the unified hierarchy: beside the old ones it is mounted one level down.
+/// The root of the unified hierarchy: next to the old ones it is mounted one level below.
 fn unified(mount: &Path) -> PathBuf {
     if is_cgroup(mount) { mount.to_owned() } else { mount.join("unified") }
 }
 
-/// The roots of all hierarchies, the unified one first, then the one that counts memory.
+/// The roots of all hierarchies, first the unified one, then that of the memory controller.
 fn hierarchies(mount: &Path) -> Vec<PathBuf> {
     if is_cgroup(mount) {
         return vec![mount.to_owned()];

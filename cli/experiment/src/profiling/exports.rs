@@ -1,5 +1,5 @@
-//! The recording for other tools: pprof's file of the measured window, and the Firefox Profiler's
-//! of the whole run with the series of load and target above it.
+//! Exports of the recording for other tools: a pprof file of the measured window, and a file for
+//! the Firefox Profiler of the whole run, with the series of load and target above it.
 
 use std::io;
 use std::path::Path;
@@ -17,8 +17,7 @@ use super::files::ProfileParts;
 const PPROF: &str = "profile.pb.gz";
 const FIREFOX: &str = "profile.firefox.json.gz";
 
-/// Write both into `folder`, and tell their names. `origin` is the moment at which the timeline
-/// is 0.
+/// Writes both into `folder`, and returns their names. `origin` is time 0 of the timeline.
 pub(super) fn write(
     parts: &ProfileParts<'_>,
     profile: &Profile,
@@ -58,7 +57,7 @@ fn source<'a>(
     profile: &'a Profile,
 ) -> ExportSource<'a> {
     let ago = now().since(recording.started);
-    // Before 1970 there is no recording.
+    // There is no recording from before 1970.
     let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let unix_start = wall.saturating_sub(std::time::Duration::from_nanos(ago.0));
     ExportSource {
@@ -75,7 +74,7 @@ fn source<'a>(
 
 type Points = Vec<(Timestamp, f64)>;
 
-/// The columns that explain a profile, as far as they are known.
+/// The columns that explain a profile, if they are known.
 fn points(
     timeline: &TimelineDocument,
     origin: Timestamp,

@@ -1,4 +1,4 @@
-//! What a recording leaves in the run's folder, and the CPUs that its threads may use.
+//! The files of a recording in the run's folder, and the CPUs that its threads may use.
 
 use std::io;
 use std::ops::Range;
@@ -25,34 +25,34 @@ use super::exports;
 /// The folder for named flame graphs.
 const FLAMEGRAPHS: &str = "flamegraphs";
 
-/// What the files are made of.
+/// The sources of the files.
 pub struct ProfileParts<'a> {
-    /// What was recorded.
+    /// The recording.
     pub recording: &'a Recording,
-    /// The load meanwhile, if there was one.
+    /// The load during it, if there was one.
     pub load: Option<&'a LoadRecord<'a>>,
-    /// What the profile is cut to.
+    /// The time window of the profile.
     pub window: &'a Range<Timestamp>,
-    /// What of it was sampled.
+    /// The parts of it that were sampled.
     pub sampled: &'a Windows,
-    /// The slow stretches.
+    /// The periods with slow responses.
     pub spikes: &'a Windows,
     /// Rows of the timeline per second.
     pub timeline_hz: u32,
 }
 
-/// What was written.
+/// The files that were written.
 pub struct WrittenProfile {
-    /// The files' names.
+    /// The names of the files.
     pub names: Vec<String>,
-    /// The digest of the timeline.
+    /// The summary of the timeline.
     pub timeline: Option<TimelineFigures>,
 }
 
-/// Write everything there is into `folder`.
+/// Writes all files into `folder`.
 ///
 /// # Errors
-/// When a file cannot be written.
+/// A file cannot be written.
 pub fn write(parts: &ProfileParts<'_>, folder: &Path, title: &str) -> io::Result<WrittenProfile> {
     let mut names = Vec::new();
     let (timeline, origin) = timeline(parts);
@@ -77,7 +77,7 @@ pub fn write(parts: &ProfileParts<'_>, folder: &Path, title: &str) -> io::Result
     Ok(WrittenProfile { names, timeline: TimelineFigures::of(&timeline) })
 }
 
-/// What the stored profile is of.
+/// The description of the stored profile.
 fn about(parts: &ProfileParts<'_>, title: &str) -> About {
     let (mode, is_user_only) = match &parts.recording.attachment {
         Attachment::Sampling { mode, is_user_only, .. } => (mode.key(), *is_user_only),
@@ -94,7 +94,7 @@ fn about(parts: &ProfileParts<'_>, title: &str) -> About {
     About { title: title.to_owned(), mode: mode.to_owned(), is_user_only, load }
 }
 
-/// The intervals of the load with costs per request: those that were sampled.
+/// The intervals of the load for costs per request: those that were sampled.
 fn intervals<'a>(
     parts: &ProfileParts<'a>,
     load: &LoadRecord<'a>,
@@ -104,10 +104,10 @@ fn intervals<'a>(
     load.intervals.iter().filter(move |each| is_all || sampled.contains(start + each.start))
 }
 
-/// A copy of the flame graph under the name of the run.
+/// Copies the flame graph under the name of the run.
 ///
 /// # Errors
-/// When it cannot be written.
+/// The copy cannot be written.
 pub fn copy_flamegraph(folder: &Path, name: &str) -> io::Result<()> {
     std::fs::create_dir_all(FLAMEGRAPHS)?;
     let plain: String = name
@@ -121,7 +121,7 @@ pub fn copy_flamegraph(folder: &Path, name: &str) -> io::Result<()> {
     Ok(())
 }
 
-/// The timeline, and the moment at which it is 0.
+/// The timeline, and the time at which it is 0.
 fn timeline(parts: &ProfileParts<'_>) -> (TimelineDocument, Timestamp) {
     let mut timeline = Timeline::new(parts.timeline_hz);
     for reading in &parts.recording.sampled.readings {
@@ -137,8 +137,8 @@ fn timeline(parts: &ProfileParts<'_>) -> (TimelineDocument, Timestamp) {
     (timeline.document(origin, wall.ok().map(|wall| wall.as_secs_f64() - ago)), origin)
 }
 
-/// CPUs that neither the generator nor the target needs; where there is none, those that the
-/// target does not need; none for anywhere.
+/// CPUs that neither the generator nor the target needs; if there are none, those that the target
+/// does not need; an empty list means any CPU.
 pub(crate) fn free_cpus(generator: &[usize], target: Option<&CpuSet>) -> Vec<usize> {
     let is_targets = |cpu: &usize| target.is_some_and(|target| target.contains(*cpu));
     let others: Vec<usize> = cpus::allowed().iter().filter(|cpu| !is_targets(cpu)).collect();

@@ -1,4 +1,4 @@
-//! The profiler beside a load or alone: what is asked of it, and what becomes of what it finds.
+//! The profiler during a load or alone: its settings, and the use of its results.
 
 mod exports;
 pub mod files;
@@ -11,23 +11,23 @@ use uringbench_profiler::selector::Selector;
 
 pub(crate) use profiled_run::{ProfileReport, ProfiledRun};
 
-/// Samples per second and CPU unless asked otherwise: no multiple of anything that ticks.
+/// Default samples per second and CPU: not a multiple of common timer frequencies.
 pub const HZ: u32 = 99;
-/// Rows of the timeline per second unless asked otherwise.
+/// Default number of timeline rows per second.
 pub const TIMELINE_HZ: u32 = 1;
 
-/// What is sampled of the target, decided.
+/// The settings for sampling the target.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProfilePlan {
-    /// Who the target is.
+    /// The processes of the target.
     pub selector: Selector,
     /// Samples per second and CPU.
     pub hz: u32,
     /// Rows of the timeline per second.
     pub timeline_hz: u32,
-    /// Whether sampling is switched on and off to see what it costs.
+    /// Whether sampling is switched on and off to measure its cost.
     pub measures_overhead: bool,
-    /// Whether to follow where memory that stays comes from.
+    /// Whether to record which functions allocate memory that is never freed.
     pub follows_memory: bool,
     /// Response p99 above which a slice is a spike.
     pub spike: Option<Nanos>,

@@ -1,4 +1,4 @@
-//! What sampling costs, tried out: on and off in random blocks of the measured window.
+//! Measures the cost of sampling: on and off in random blocks of the measured window.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -9,9 +9,9 @@ use uringbench_document::target;
 use uringbench_profiler::session::{Switch, Toggled};
 use uringbench_profiler::statistics::overhead::{Block, BlockPlan, OverheadEstimate, analyse};
 
-/// Length of a block: many short ones see through a machine whose speed wanders.
+/// Length of a block: many short blocks compensate for a machine whose speed changes.
 const BLOCK: Nanos = Nanos::SECOND;
-/// A window without an end in time is filled with so many at most.
+/// The longest time that blocks fill in a window without an end.
 const SPAN_MAX: Nanos = Nanos::from_secs(3_600);
 
 /// The blocks of one run.
@@ -27,7 +27,8 @@ impl Trial {
         Self { blocks: BlockPlan::fitting(u64::from(seed.subsec_nanos()), BLOCK, span) }
     }
 
-    /// When to switch, in a window that begins at `start`; after the last block sampling is on.
+    /// The times at which to switch, in a window that begins at `start`; after the last block
+    /// sampling is on.
     pub(crate) fn switches(&self, start: Timestamp) -> Vec<Switch> {
         let blocks = &self.blocks.blocks;
         let of_blocks = blocks.iter().map(|block| Switch { at: start + block.start, on: block.on });
@@ -35,7 +36,7 @@ impl Trial {
         of_blocks.chain(last).collect()
     }
 
-    /// What the run says about it.
+    /// The result of the run.
     pub(crate) fn judge(&self, record: &RunRecord, toggled: &[Toggled]) -> Findings {
         let Some(measured) = record.windows.measured() else { return Findings(analyse(&[])) };
         let from_run_start = measured.start.since(record.start());
@@ -66,14 +67,14 @@ fn block(on: bool, steps: &[&Interval], before: &Toggled, after: &Toggled) -> Bl
         on,
         requests: steps.iter().map(|step| step.completed as f64).sum(),
         seconds,
-        // The mean of short steps' p99: what a longer step's would be is not known, but it moves
-        // as this does.
+        // The mean of the p99 of short steps: the p99 of longer steps is not known, but changes
+        // with it.
         response_p99_ns: (!p99s.is_empty()).then(|| p99s.iter().sum::<f64>() / p99s.len() as f64),
         target_cpu_ns: (used > 0.0 && whole > 0.0).then(|| used * seconds / whole),
     }
 }
 
-/// The result, in the words of the document.
+/// The result, in the fields of the document.
 pub(crate) struct Findings(OverheadEstimate);
 
 impl From<Findings> for target::Overhead {

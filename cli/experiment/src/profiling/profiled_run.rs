@@ -1,5 +1,5 @@
-//! The sidecar beside a load: started before it, notified when the measured window begins, ended
-//! after it. Whatever goes wrong here is reported in the result, and never ends the load.
+//! The sidecar during a load: started before it, notified when the measured window begins, ended
+//! after it. Its failures are reported in the result, and never end the load.
 
 use std::cell::Cell;
 use std::path::Path;
@@ -31,7 +31,7 @@ pub(crate) struct ProfiledRun<'a> {
     notes: Vec<String>,
 }
 
-/// What it came to.
+/// The results of the sidecar.
 #[derive(Default)]
 pub(crate) struct ProfileReport {
     /// The key `target` of the document.
@@ -43,7 +43,7 @@ pub(crate) struct ProfileReport {
 }
 
 impl<'a> ProfiledRun<'a> {
-    /// Begin to record. `folder` is the run's own.
+    /// Starts recording. `folder` is the run's own.
     pub(crate) fn start(
         profile: &'a ProfilePlan,
         plan: &Plan,
@@ -72,7 +72,7 @@ impl<'a> ProfiledRun<'a> {
         Self { profile, state, trial, began: Cell::new(None), stream, notes }
     }
 
-    /// The load begins: its first slot is due then.
+    /// The load begins: its first slot is due at `start`.
     pub(crate) fn load_starts(&self, start: Timestamp, plan: &Plan) {
         self.began.set(Some(start));
         if let (Ok(sidecar), Some(trial)) = (&self.state, &self.trial) {
@@ -96,7 +96,7 @@ impl<'a> ProfiledRun<'a> {
         }
     }
 
-    /// End it. What it recorded is `Err` with cause and fix when there was nobody to record.
+    /// Ends it. The recording is `Err` with cause and fix if there was no process to record.
     pub(crate) fn detach(self) -> Detached<'a> {
         let Self { profile, state, trial, stream, mut notes, .. } = self;
         notes.extend(stream.and_then(|stream| stream.failure()));
@@ -112,13 +112,13 @@ impl<'a> ProfiledRun<'a> {
 /// A sidecar that has ended.
 pub(crate) struct Detached<'a> {
     profile: &'a ProfilePlan,
-    /// What it recorded, or why it did not.
+    /// The recording, or why there is none.
     pub(crate) recording: Result<Recording, String>,
     trial: Option<Trial>,
 }
 
 impl Detached<'_> {
-    /// Judge, and write the files into the run's folder.
+    /// Evaluates the recording, and writes the files into the run's folder.
     pub(crate) fn report(
         &mut self,
         plan: &Plan,

@@ -1,4 +1,4 @@
-//! The timeline of a soak as it grows on disk: a crash loses the last rows at most.
+//! Writes the timeline of a soak during the run: a crash loses at most the last rows.
 
 use std::cell::RefCell;
 use std::fs::File;
@@ -11,7 +11,7 @@ use uringbench_document::timeline::lines::{append_head, append_line};
 use uringbench_profiler::session::Sidecar;
 use uringbench_profiler::timeline::series::Timeline;
 
-/// A file that rows are appended to.
+/// A file to which rows are appended.
 pub(crate) struct Stream {
     inner: RefCell<Inner>,
 }
@@ -25,7 +25,7 @@ struct Inner {
 }
 
 impl Stream {
-    /// Begin `timeline.jsonl` in `folder`.
+    /// Creates `timeline.jsonl` in `folder`.
     pub(crate) fn create(folder: &Path, hz: u32) -> io::Result<Self> {
         let mut file = File::create(folder.join("timeline.jsonl"))?;
         append_head(&mut file, hz, None)?;
@@ -34,7 +34,7 @@ impl Stream {
         Ok(Self { inner: RefCell::new(inner) })
     }
 
-    /// An interval of the load is complete: write the rows that it completes.
+    /// An interval of the load is complete: writes the rows that it completes.
     pub(crate) fn append(&self, sidecar: &Sidecar, start: Timestamp, interval: &Interval) {
         let inner = &mut *self.inner.borrow_mut();
         let readings = sidecar.readings_after(inner.readings);
@@ -50,7 +50,7 @@ impl Stream {
         }
     }
 
-    /// Why rows are missing, if they are.
+    /// Why rows are missing, if any are.
     pub(crate) fn failure(&self) -> Option<String> {
         let inner = self.inner.borrow();
         inner.failure.as_ref().map(|why| format!("timeline.jsonl is not complete: {why}"))

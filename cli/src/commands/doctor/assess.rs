@@ -1,6 +1,6 @@
-//! What `doctor` makes of the facts: a grade, the value, and the fix as a command to type.
+//! `doctor`'s assessment of the facts: a grade, the value, and the fix as a command.
 //!
-//! `bad` stops a load or spoils its numbers; `note` may matter; the rest is `ok`.
+//! `bad` prevents a load or invalidates its figures; `note` may matter; the rest is `ok`.
 
 use uringbench_engine::{Ability, Features, Unavailable, probe_ring};
 use uringbench_machine::cpu_set::CpuSet;
@@ -19,7 +19,7 @@ pub(crate) struct Facts {
 }
 
 impl Facts {
-    /// Read, or tried out.
+    /// Reads the facts, or tests them.
     pub(crate) fn read() -> Self {
         Self { machine: facts::read(), ring: probe_ring(), capabilities: capabilities::probe() }
     }
@@ -34,7 +34,7 @@ pub(crate) struct Row {
     pub(crate) fix: Option<String>,
 }
 
-/// How a fact bears on a measurement.
+/// The effect of a fact on a measurement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Grade {
     Ok,
@@ -42,7 +42,7 @@ pub(crate) enum Grade {
     Bad,
 }
 
-/// Judge every fact that could be read.
+/// Assesses every fact that could be read.
 pub(crate) fn assess(facts: &Facts) -> Vec<Row> {
     let machine = &facts.machine;
     let mut rows = vec![kernel(machine), ring(facts)];
@@ -76,7 +76,7 @@ fn kernel(facts: &MachineFacts) -> Row {
 fn ring(facts: &Facts) -> Row {
     match &facts.ring {
         Ok(_) => ok("io_uring", "available"),
-        // Its text carries the fix; this is the way around.
+        // The error contains its fix; this is the workaround.
         Err(why) => Row {
             grade: Grade::Bad,
             subject: "io_uring",
@@ -150,7 +150,7 @@ fn clock(facts: &MachineFacts) -> Option<Row> {
     let current = facts.environment.clock_source.as_deref()?;
     let cost = match current {
         "tsc" | "arch_sys_counter" | "riscv_clocksource" => return Some(ok(SUBJECT, current)),
-        // Read without a system call, with a little arithmetic on top.
+        // Read without a system call, with some arithmetic.
         "kvm-clock" | "hyperv_clocksource_tsc_page" => "a little slower to read than tsc",
         _ => "every reading is a system call or slower",
     };
@@ -242,7 +242,7 @@ fn time_wait(facts: &MachineFacts) -> Option<Row> {
     })
 }
 
-/// These bound how fast a target on this machine can be connected to.
+/// These limit how fast connections to a target on this machine can be opened.
 fn backlogs(facts: &MachineFacts) -> Vec<Row> {
     let row = |subject, value: Option<u64>, enough: u64, name: &str| {
         let value = value?;

@@ -1,5 +1,5 @@
-//! What profiling this machine and this user's rights allow. A shortcoming is a note: a load runs
-//! without, and a profile says for itself what it lacks.
+//! The profiling that this machine and this user's permissions allow. A missing permission is a
+//! note: a load runs without it, and a profile reports what it lacks.
 
 use uringbench_machine::mounts::CgroupLayout;
 use uringbench_profiler::capabilities::{Capabilities, PerfError};
@@ -64,7 +64,7 @@ fn cgroup(capabilities: &Capabilities) -> Row {
     const SUBJECT: &str = "cgroup sampling";
     let mounted = mounted(&capabilities.cgroups);
     match &capabilities.cgroup {
-        // Its own fix is to name another folder, of which there is none.
+        // Its own fix is to name another folder, but there is none.
         Err(PerfError::NotCgroup2) => note(
             SUBJECT,
             format!("no: {mounted}"),
@@ -96,7 +96,7 @@ fn sampled(subject: &'static str, tried: &Result<(), PerfError>, value: String) 
     }
 }
 
-/// Cause and fix: an error is one line of both.
+/// Cause and fix: an error message contains both in one line.
 fn halves(why: &PerfError) -> (String, String) {
     let text = why.to_string();
     let (cause, fix) = text.split_once("; ").unwrap_or((&text, "see `dmesg`"));
@@ -116,7 +116,7 @@ fn process_capabilities(capabilities: &Capabilities) -> Row {
 
 fn rate(capabilities: &Capabilities) -> Option<Row> {
     const SUBJECT: &str = "max sample rate";
-    /// The most samples per second that are of use to a profile of a minute.
+    /// The largest useful number of samples per second for a profile of a minute.
     const ENOUGH: u32 = 1_000;
     let rate = capabilities.max_sample_rate?;
     let value = format!("{rate} per second and CPU");
@@ -142,7 +142,7 @@ fn tracefs(capabilities: &Capabilities) -> Row {
     }
 }
 
-/// Python's frames are read from the target's memory, which takes the right to trace it
+/// Python frames are read from the target's memory, which needs the permission to trace it
 /// (ptrace(2), "Ptrace access mode checking"; Yama: Documentation/admin-guide/LSM/Yama.rst).
 fn ptrace(capabilities: &Capabilities) -> Row {
     const SUBJECT: &str = "ptrace";
@@ -208,7 +208,7 @@ pub(super) mod tests {
 
     type Spoil = fn(&mut Capabilities);
 
-    /// What is amiss, what is shown of it, and what helps.
+    /// A missing permission, what is shown of it, and the fix.
     const SHORTCOMINGS: [(&str, Spoil, &str, &str); 11] = [
         ("PMU cycles", |s| s.has_cycles = false, "cpu-clock", "PMU"),
         (
