@@ -1,7 +1,7 @@
-//! Counts of what a task does, without a ring: CPU time, switches, faults, cycles.
+//! Counters of a task without a ring: CPU time, switches, faults, cycles.
 //!
-//! Opened with the `perf-event` crate, one counter each, so that what one machine lacks does not
-//! take the others away.
+//! Opened with the `perf-event` crate, each counter separately, so that one which a machine lacks
+//! does not prevent the others.
 
 use std::os::fd::OwnedFd;
 
@@ -24,31 +24,33 @@ pub struct Counters {
     is_user_only: bool,
 }
 
-/// What was counted since the counters were opened.
+/// Counts since the counters were opened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CounterValues {
-    /// CPU time in nanoseconds, the kernel's half included in any case.
+    /// CPU time in nanoseconds, always including time in the kernel.
     pub task_clock_ns: u64,
-    /// Departures from a CPU; `None` when only user code could be counted.
+    /// Switches away from a CPU; `None` if only user code could be counted.
     pub context_switches: Option<u64>,
-    /// Changes of CPU; `None` when only user code could be counted.
+    /// Changes of CPU; `None` if only user code could be counted.
     pub migrations: Option<u64>,
     /// Page faults, minor and major.
     pub page_faults: u64,
-    /// CPU cycles, extrapolated when the processor's counters were shared; `None` without such
-    /// counters, or before they had a turn.
+    /// CPU cycles, extrapolated if the processor's counters were shared; `None` without such
+    /// counters, or before they were scheduled.
     pub cycles: Option<u64>,
-    /// Instructions, likewise.
+    /// Instructions, in the same way.
     pub instructions: Option<u64>,
-    /// Whether the kernel's half of faults, cycles and instructions is missing, because rights are.
+    /// Whether faults, cycles and instructions in the kernel are missing, because of missing
+    /// permissions.
     pub is_user_only: bool,
 }
 
 impl Counters {
-    /// Count what task `tid` does from now on (0: the calling thread); with `inherit` also what
-    /// the threads and children do that it creates from now on.
+    /// Counts task `tid` from now on (0: the calling thread); with `inherit` also the threads and
+    /// children that it creates from now on.
     ///
-    /// Without the right to see the kernel only user code is counted, and the values say so.
+    /// Without the permission to observe the kernel only user code is counted, and the values state
+    /// that.
     pub fn of_task(tid: u32, inherit: bool) -> Result<Self, PerfError> {
         let tid_signed = i32::try_from(tid).map_err(|_| PerfError::TaskGone { tid })?;
         match Self::open(tid_signed, inherit, false) {
@@ -78,7 +80,7 @@ impl Counters {
         })
     }
 
-    /// What was counted so far.
+    /// The counts so far.
     pub fn read(&self) -> Result<CounterValues, PerfError> {
         let read = |counter| Reading::of(counter).map(|reading| reading.scaled().unwrap_or(0));
         let read_hardware = |counter: &Option<OwnedFd>| {
@@ -113,7 +115,7 @@ fn counter(
     kernel::adopt(counter)
 }
 
-/// A counter's value, with how long it was to count and how long it did, in nanoseconds.
+/// A counter's value, with the time for which it was enabled and for which it ran, in nanoseconds.
 #[derive(Clone, Copy, Debug)]
 struct Reading {
     count: u64,
@@ -131,7 +133,7 @@ impl Reading {
         Ok(Self { count, enabled, running })
     }
 
-    /// The count extrapolated to all of the time; nothing if it never counted.
+    /// The count extrapolated to the whole enabled time; `None` if it never ran.
     fn scaled(self) -> Option<u64> {
         let Self { count, enabled, running } = self;
         if running == 0 {

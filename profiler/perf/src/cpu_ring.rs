@@ -1,7 +1,7 @@
-//! One CPU's ring with the event it belongs to, and what happens to its records on the way out.
+//! One CPU's ring with its event, and the changes to its records on reading.
 //!
-//! The owner of a ring is an event of its own that never runs: tasks come and go, the ring stays.
-//! It sits on this process's main thread, which lasts as long as the process.
+//! The owner of a ring is an event that never runs: tasks start and end, but the ring stays. It
+//! belongs to this process's main thread, which lasts as long as the process.
 
 use std::collections::{HashMap, VecDeque};
 use std::os::fd::OwnedFd;
@@ -21,24 +21,25 @@ pub(crate) struct CpuRing {
     pub(crate) cpu: u32,
     ring: Ring,
     owner: OwnedFd,
-    /// What one departure stands for, by the position from which on it does; the first holds now.
+    /// The period of each sample of a switch away from the CPU, by the position from which it
+    /// applies; the first applies now.
     off_cpu: VecDeque<(u64, u64)>,
 }
 
-/// What a session knows of its events, and the memory records are patched in.
+/// The session's facts about its events, and the buffer in which records are patched.
 #[derive(Debug, Default)]
 pub(crate) struct RecordSink {
     pub(crate) kinds: HashMap<u64, PerfEventKind>,
     first_touch_period: u64,
-    /// Records the kernel says were lost (`PERF_RECORD_LOST`).
+    /// Lost records that the kernel reported (`PERF_RECORD_LOST`).
     pub(crate) lost: u64,
-    /// Samples that could not be handed on.
+    /// Samples that could not be passed on.
     pub(crate) dropped: u64,
     wrapped: Vec<u8>,
     patched: Vec<u8>,
 }
 
-/// Whether events state how much of theirs was lost: since Linux 6.0.
+/// Whether events report the number of records they lost: since Linux 6.0.
 pub(crate) fn counts_lost(owner_task: u32) -> bool {
     kernel::open(&owner(0, true), Who::Task(owner_task), None).is_ok()
 }
@@ -51,8 +52,8 @@ impl RecordSink {
 }
 
 impl CpuRing {
-    /// Open a ring for each CPU with equal rings: of `bytes` if so much may be locked, else of
-    /// half, and so on down to a page.
+    /// Opens a ring for each CPU, all of equal size: of `bytes` if that much memory may be locked,
+    /// otherwise of half of it, and so on down to a page.
     pub(crate) fn open_all(
         owner_task: u32,
         cpus: &[u32],
@@ -82,22 +83,22 @@ impl CpuRing {
         Ok(Self { cpu, ring, owner, off_cpu: VecDeque::from([(0, 1)]) })
     }
 
-    /// Bytes of data the ring has room for.
+    /// Bytes of data that the ring can hold.
     pub(crate) fn ring_bytes(&self) -> u64 {
         self.ring.size() as u64
     }
 
-    /// Let an event of this CPU write here.
+    /// Lets an event of this CPU write into this ring.
     pub(crate) fn attach(&self, event: &OwnedFd) -> Result<(), Errno> {
         kernel::set_output(event, &self.owner)
     }
 
-    /// A departure written from here on stands for `period`.
+    /// Sets the period of the switches written from now on.
     pub(crate) fn set_off_cpu_period(&mut self, period: u64) {
         self.off_cpu.push_back((self.ring.head(), period));
     }
 
-    /// Hand on every whole record.
+    /// Passes on every complete record.
     pub(crate) fn drain(&mut self, records: &mut RecordSink, sink: &mut dyn FnMut(u32, &[u8])) {
         let Self { cpu, ring, off_cpu, .. } = self;
         let RecordSink { kinds, first_touch_period, lost, dropped, wrapped, patched } = records;
@@ -128,7 +129,7 @@ impl CpuRing {
     }
 }
 
-/// Wait until a ring has records to read, at most for `timeout`. Says whether one has.
+/// Waits until a ring has records to read, for at most `timeout`. Returns whether one has.
 pub(crate) fn wait(rings: &[CpuRing], timeout: Duration) -> Result<bool, Errno> {
     let mut fds: Vec<_> =
         rings.iter().map(|ring| PollFd::new(&ring.owner, PollFlags::IN)).collect();
@@ -140,20 +141,20 @@ pub(crate) fn wait(rings: &[CpuRing], timeout: Duration) -> Result<bool, Errno> 
     }
     let is_ready = fds.iter().any(|fd| fd.revents().contains(PollFlags::IN));
     if !is_ready {
-        // The owners hung up: the main thread has ended before the process. Nobody will wake
-        // the reader any more, who must not spin.
+        // The owners reported a hang-up: the main thread has ended before the process. Nothing will
+        // wake the reader any more, so it must not spin.
         std::thread::sleep(timeout);
     }
     Ok(is_ready)
 }
 
-/// The record's word at an index, in the machine's order of bytes; 0 past the end.
+/// The word of a record at an index, in native byte order; 0 beyond the end.
 fn word(record: &[u8], index: usize) -> u64 {
     let bytes = record.get(index * 8..index * 8 + 8).and_then(|bytes| bytes.try_into().ok());
     bytes.map_or(0, u64::from_ne_bytes)
 }
 
-/// Make of a sample without a period one with it. False when that is too long for a record.
+/// Adds a period to a sample without one. False if the result is too long for a record.
 fn put_period(record: &[u8], period: u64, patched: &mut Vec<u8>) -> bool {
     let (Ok(size), Some((before, after))) =
         (u16::try_from(record.len() + 8), record.split_at_checked(PERIOD_OFFSET))

@@ -1,22 +1,22 @@
-//! What is asked of the kernel: which events, what a sample carries, how often.
+//! The attributes of events: their kinds, the content of a sample, the frequency.
 //!
-//! Pure: attributes come out as values. All events of a ring are asked for the same sample,
-//! because a reader of the ring must know the layout before it knows the event; where one
-//! differs ([`EventKind::is_counted`]), `cpu_ring` patches the record before anyone sees it.
+//! Pure: it returns attributes as values. All events of a ring use the same sample format, because
+//! a reader of the ring must know the layout before it knows the event; if one differs
+//! ([`EventKind::is_counted`]), `cpu_ring` patches the record before it passes it on.
 
 use perf_event_open_sys::bindings as sys;
 use sys::perf_event_attr;
 
-/// The user registers of every sample, as a mask of the kernel's register numbers; they come in
-/// the order of the bits: ax bx cx dx si di bp sp ip flags cs ss r8 … r15.
+/// The user registers of every sample, as a mask of the kernel's register numbers, in bit order: ax
+/// bx cx dx si di bp sp ip flags cs ss r8 … r15.
 #[cfg(target_arch = "x86_64")]
 pub const REGISTERS: u64 = 0x00ff_0fff;
-/// The user registers of every sample, as a mask of the kernel's register numbers; they come in
-/// the order of the bits: x0 … x30, sp, pc.
+/// The user registers of every sample, as a mask of the kernel's register numbers, in bit order: x0
+/// … x30, sp, pc.
 #[cfg(target_arch = "aarch64")]
 pub const REGISTERS: u64 = (1 << 33) - 1;
 
-/// What every sample carries.
+/// The content of every sample.
 const SAMPLE: u32 = sys::PERF_SAMPLE_IDENTIFIER
     | sys::PERF_SAMPLE_IP
     | sys::PERF_SAMPLE_TID
@@ -28,27 +28,27 @@ const SAMPLE: u32 = sys::PERF_SAMPLE_IDENTIFIER
     | sys::PERF_SAMPLE_REGS_USER
     | sys::PERF_SAMPLE_STACK_USER;
 
-/// Where the period stands in a sample: after the header and six words.
+/// The offset of the period in a sample: after the header and six words.
 pub(crate) const PERIOD_OFFSET: usize = 8 + 6 * 8;
 
-/// A record's size is 16 bits wide, and it may need a further word for the period.
+/// A record's size has 16 bits, and it may need an additional word for the period.
 const COUNTED_STACK_MAX: u32 = 62 * 1024;
 
 /// A sample without its stack: header, fixed words, registers, and the deepest kernel chain
 /// (127 frames by default) with its context markers.
 const SAMPLE_BYTES: u64 = 8 + 7 * 8 + (2 + 33) * 8 + (1 + 127 + 8) * 8 + 16;
 
-/// Stacks a second and CPU that waits and first touches are reckoned with.
+/// The number of stacks per second and CPU that is assumed for waits and first touches.
 const COUNTED_HZ: u64 = 250;
 
-/// Room for a second of context switches and other events without stacks.
+/// Space for one second of context switches and other events without stacks.
 const SIDEBAND_BYTES: u64 = 1 << 20;
 
-/// More than this a ring never takes: half a second of 997 samples with 16 KiB of stack; rings are
-/// read ten times a second, and their memory is ours.
+/// The largest ring: half a second of 997 samples with 16 KiB of stack; rings are read ten times a
+/// second, and their memory counts as ours.
 const RING_MAX: u64 = 8 << 20;
 
-/// What CPU time is measured by.
+/// The clock for CPU time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CpuClock {
     /// Cycles counted by the processor; a sample's period is in cycles.
@@ -57,59 +57,59 @@ pub enum CpuClock {
     CpuClock,
 }
 
-/// What an event stands for.
+/// The kind of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum PerfEventKind {
-    /// Mappings, names, births and deaths; no samples.
+    /// Mappings, names, starts and ends of tasks; no samples.
     Sideband,
     /// Context switches; no samples.
     Switches,
-    /// A sample every so much CPU time.
+    /// A sample after each period of CPU time.
     Cpu,
-    /// A sample of a thread leaving its CPU.
+    /// A sample of a thread that leaves its CPU.
     OffCpu,
     /// A sample of a page fault, with its address.
     FirstTouch,
 }
 
 impl PerfEventKind {
-    /// Whether one of so many is sampled, rather than so many a second.
+    /// Whether one of a number of events is sampled, rather than a number per second.
     ///
-    /// The kernel ignores the period of such a software event when samples carry the period, and
-    /// samples every one (`perf_swevent_event`). So these are asked for without, and the word is
-    /// put in afterwards.
+    /// The kernel ignores the period of such a software event if samples contain the period, and
+    /// samples every event (`perf_swevent_event`). So these samples are requested without it, and
+    /// `cpu_ring` adds the word.
     pub(crate) const fn is_counted(self) -> bool {
         matches!(self, Self::OffCpu | Self::FirstTouch)
     }
 }
 
-/// What to sample.
+/// The settings of sampling.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SamplingConfig {
-    /// What CPU time is measured by, if the machine has it.
+    /// The clock for CPU time, if the machine has it.
     pub clock: CpuClock,
-    /// Samples a second of CPU time: 1 to 10,000. More than the kernel allows
-    /// (`kernel.perf_event_max_sample_rate`) becomes what it allows.
+    /// Samples per second of CPU time: 1 to 10,000, at most the kernel's limit
+    /// (`kernel.perf_event_max_sample_rate`).
     pub hz: u32,
     /// Bytes of user stack to copy with each sample: a multiple of 8, at most 65,528.
     pub stack_bytes: u32,
-    /// Leave the kernel's half out: what an ordinary user may sample of his own tasks.
+    /// Excludes the kernel: an ordinary user may only sample user code of his own tasks.
     pub user_only: bool,
-    /// Record every context switch.
+    /// Records every context switch.
     pub switches: bool,
-    /// Sample one of so many departures from a CPU. They happen in the kernel: under `user_only`
-    /// none is seen, and no event is opened.
+    /// Samples one of this many switches away from a CPU. They happen in the kernel, so with
+    /// `user_only` no such event is opened.
     pub off_cpu_period: Option<u64>,
-    /// Whether CPU time is sampled, and mappings, names, births and deaths are recorded. Without, a
-    /// config is an addition to another session of the same target.
+    /// Whether CPU time is sampled, and mappings, names, starts and ends are recorded. If not, the
+    /// session only adds to another session of the same target.
     pub samples_cpu: bool,
-    /// Sample one of so many page faults, with the address; under `user_only` those alone that
-    /// user code ran into.
+    /// Samples one of this many page faults, with the address; with `user_only` only those of user
+    /// code.
     pub first_touch_period: Option<u64>,
 }
 
 impl Default for SamplingConfig {
-    /// 99 samples a second with 16 KiB of stack, and context switches.
+    /// 99 samples per second with 16 KiB of stack, and context switches.
     fn default() -> Self {
         Self {
             clock: CpuClock::Cycles,
@@ -125,7 +125,7 @@ impl Default for SamplingConfig {
 }
 
 impl SamplingConfig {
-    /// What is wrong with it, if anything is.
+    /// The error in the settings, if there is one.
     pub(crate) fn fault(&self) -> Option<&'static str> {
         let periods = [self.off_cpu_period, self.first_touch_period];
         if !(1..=10_000).contains(&self.hz) {
@@ -141,7 +141,7 @@ impl SamplingConfig {
         }
     }
 
-    /// The events to open for each CPU (and task), in this order.
+    /// The events to open for each CPU (and task), in order.
     pub(crate) fn kinds(&self) -> Vec<PerfEventKind> {
         let mut kinds = Vec::new();
         if self.samples_cpu {
@@ -162,7 +162,7 @@ impl SamplingConfig {
         kinds
     }
 
-    /// How much room a second may need in a CPU's ring: a power of two bytes, at most 8 MiB.
+    /// The space that a second may need in a CPU's ring: a power of two bytes, at most 8 MiB.
     pub(crate) fn ring_bytes(&self) -> u64 {
         let counted = self.kinds().iter().filter(|kind| kind.is_counted()).count() as u64;
         let cpu = if self.samples_cpu { u64::from(self.hz) } else { 0 };
@@ -172,7 +172,7 @@ impl SamplingConfig {
         second.next_power_of_two().min(RING_MAX)
     }
 
-    /// What the kernel is asked for.
+    /// The attributes for the kernel.
     pub(crate) fn attr(
         &self,
         kind: PerfEventKind,
@@ -186,7 +186,7 @@ impl SamplingConfig {
         attr.sample_regs_user = REGISTERS;
         attr.sample_stack_user = self.stack_bytes;
         attr.set_exclude_callchain_user(1);
-        // What changes a mapping or a name needs no sight of the kernel.
+        // Changes of mappings and names can be recorded without observing the kernel.
         let is_without_samples = matches!(kind, PerfEventKind::Sideband | PerfEventKind::Switches);
         let user_only = self.user_only || is_without_samples;
         attr.set_exclude_kernel(user_only.into());
@@ -221,7 +221,7 @@ impl SamplingConfig {
             }
             CpuClock::CpuClock => {
                 attr.config = sys::PERF_COUNT_SW_CPU_CLOCK.into();
-                // Not with cycles: ARM's driver refuses it, and an idle CPU halts its counter.
+                // Not for cycles: ARM's driver rejects it, and an idle CPU stops its counter.
                 attr.set_exclude_idle(1);
             }
         }
@@ -236,7 +236,7 @@ fn ask_sideband(attr: &mut perf_event_attr) {
     attr.set_task(1);
 }
 
-/// The event a ring belongs to: it never runs, and wakes the reader when a quarter is full.
+/// The event that owns a ring: it never runs, and wakes the reader when a quarter is full.
 pub(crate) fn owner(ring_bytes: u64, counts_lost: bool) -> perf_event_attr {
     let mut attr = blank(counts_lost);
     attr.set_exclude_kernel(1);
@@ -246,7 +246,7 @@ pub(crate) fn owner(ring_bytes: u64, counts_lost: bool) -> perf_event_attr {
     attr
 }
 
-/// What all events of a ring have in common: they begin disabled, on one clock.
+/// The attributes that all events of a ring have in common: they start disabled, and use one clock.
 fn blank(counts_lost: bool) -> perf_event_attr {
     let lost = if counts_lost { sys::PERF_FORMAT_LOST } else { 0 };
     let mut attr = perf_event_attr {

@@ -1,7 +1,7 @@
-//! Why an event cannot be had, as cause and fix in one line.
+//! Why an event cannot be opened, as cause and fix in one line.
 //!
-//! The kernel answers with an error number that means different things for different questions;
-//! [`Question::explain`] decides which, purely, from what was asked and what the machine states.
+//! An error number of the kernel has different meanings for different requests;
+//! [`Question::explain`] selects one purely from the request and the settings of the machine.
 
 use rustix::io::Errno;
 use thiserror::Error;
@@ -9,21 +9,21 @@ use thiserror::Error;
 /// Why no event could be opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum PerfError {
-    /// `kernel.perf_event_paranoid` asks for more rights than this user has.
+    /// `kernel.perf_event_paranoid` requires more permissions than this user has.
     #[error(
         "kernel.perf_event_paranoid is {paranoid} and forbids this user to observe {what}; grant \
          CAP_PERFMON (container: `--cap-add PERFMON`), or `sysctl \
          kernel.perf_event_paranoid={wanted}`"
     )]
     Forbidden {
-        /// What was to be observed.
+        /// The object to observe.
         what: &'static str,
-        /// The level there is.
+        /// The current level.
         paranoid: i32,
-        /// The highest level that would do.
+        /// The highest level that permits it.
         wanted: i32,
     },
-    /// The task is another user's, or protected from being traced.
+    /// The task belongs to another user, or is protected from tracing.
     #[error(
         "task {tid} belongs to another user or may not be traced; run as its user, or grant \
          CAP_PERFMON (container: `--cap-add PERFMON`)"
@@ -32,16 +32,16 @@ pub enum PerfError {
         /// The task.
         tid: u32,
     },
-    /// The sandbox of a container.
+    /// The sandbox of a container forbids it.
     #[error(
         "a seccomp filter forbids perf_event_open; start the container with `--cap-add PERFMON` \
          or with a seccomp profile that allows it"
     )]
     Seccomp,
-    /// There are no perf events at all.
+    /// The kernel has no perf events.
     #[error("this kernel has no perf events; boot one built with CONFIG_PERF_EVENTS")]
     NoPerf,
-    /// There is no such task, or not any more.
+    /// The task does not exist, or has ended.
     #[error("task {tid} is gone; name one that runs")]
     TaskGone {
         /// The task.
@@ -50,7 +50,7 @@ pub enum PerfError {
     /// This process or the system has no file descriptor left.
     #[error("no file descriptor left for another event; raise `ulimit -n` or name fewer tasks")]
     TooManyFiles,
-    /// The kernel finds tasks only by the unified hierarchy.
+    /// Control groups can only be observed by their folder in the unified hierarchy.
     #[error(
         "the directory is no cgroup2 directory; name one of the cgroup2 hierarchy (`findmnt -t \
          cgroup2` says where)"
@@ -71,43 +71,43 @@ pub enum PerfError {
     /// The list of CPUs is empty.
     #[error("no CPU to sample on; name at least one")]
     NoCpus,
-    /// Tasks are added to a session of tasks alone.
+    /// Tasks can only be added to a session of tasks.
     #[error("this session observes no single tasks; open it with SampleScope::Tasks to add some")]
     NotOfTasks,
     /// The configuration is out of range.
     #[error("the sampling configuration is out of range; {0}")]
     BadRecipe(&'static str),
-    /// Anything else, with the step it happened in.
+    /// Any other error, with the failed step.
     #[error("{step} failed ({errno}); `dmesg` may say more")]
     Other {
-        /// What was being done.
+        /// The step that failed.
         step: &'static str,
-        /// The kernel's answer.
+        /// The kernel's error number.
         errno: Errno,
     },
 }
 
-/// Whom an event was to observe.
+/// The subject of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Subject {
     Everybody,
     Cgroup,
     Task(u32),
-    /// A ring on this CPU, which observes nobody.
+    /// A ring on this CPU, which observes no task.
     Ring(u32),
 }
 
-/// What was asked of the kernel when it refused.
+/// The request that the kernel rejected.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Question {
     pub(crate) subject: Subject,
     pub(crate) user_only: bool,
 }
 
-/// What the machine states about its own restrictions.
+/// The restrictions that the machine states.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Restrictions {
-    /// `kernel.perf_event_paranoid`; nothing without perf events.
+    /// `kernel.perf_event_paranoid`; `None` without perf events.
     pub(crate) paranoid: Option<i32>,
     /// Whether this process runs under a seccomp filter.
     pub(crate) has_seccomp: bool,
@@ -126,7 +126,7 @@ impl Restrictions {
 }
 
 impl Question {
-    /// What the kernel meant, on the machine as it is.
+    /// The meaning of the kernel's error on this machine.
     pub(crate) fn refused(self, errno: Errno) -> PerfError {
         self.explain(errno, Restrictions::read())
     }

@@ -1,9 +1,9 @@
-//! Events of the kernel's perf subsystem and the rings they are written to.
+//! Events of the kernel's perf subsystem and their rings.
 //!
-//! This crate opens, reads and closes; the profiler decodes the records. All `unsafe` code is in
-//! `kernel`. `event_attr` builds the kernel's event attributes, `session` keeps the events of one
-//! profile with one `cpu_ring` per CPU, `counters` counts without a ring,
-//! `failure` explains why an event cannot be opened.
+//! This crate opens, reads and closes them; the profiler decodes the records. All `unsafe` code is
+//! in `kernel`. `event_attr` builds the kernel's event attributes, `session` holds the events of
+//! one profile with one `cpu_ring` per CPU, `counters` counts without a ring, `failure` explains
+//! why an event cannot be opened.
 
 mod counters;
 mod cpu_ring;

@@ -1,7 +1,7 @@
-//! The events of one profile: whom they observe, and the rings they write to, one per CPU.
+//! The events of one profile, with one ring per CPU.
 //!
-//! Events are opened disabled, those that tell of mappings and names before those that sample.
-//! Closing is dropping.
+//! Events are opened disabled, those that record mappings and names before those that sample.
+//! Dropping a session closes it.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -16,27 +16,28 @@ use crate::event_attr::{CpuClock, PerfEventKind, SamplingConfig};
 use crate::failure::{PerfError, Question, Subject};
 use crate::kernel::{self, Who};
 
-/// Whom a session observes.
+/// The tasks that a session observes.
 #[derive(Debug)]
 pub enum SampleScope {
-    /// Every task; needs CAP_PERFMON or `kernel.perf_event_paranoid` <= 0.
+    /// All tasks; needs CAP_PERFMON or `kernel.perf_event_paranoid` <= 0.
     System,
-    /// The tasks of a cgroup2 directory and of those below it, also future ones; needs the same.
+    /// The tasks of a cgroup2 directory and of those below it, including future ones; needs the
+    /// same.
     Cgroup(OwnedFd),
-    /// The tasks named by [`Session::add_task`], and what they create from then on.
+    /// The tasks added by [`Session::add_task`], and those that they create from then on.
     Tasks,
 }
 
-/// Events and rings, open.
+/// Open events and rings.
 pub struct Session {
     scope: SampleScope,
     config: SamplingConfig,
     counts_lost: bool,
     rings: Vec<CpuRing>,
-    /// Of the whole system or the cgroup.
+    /// The events of the whole system or of the cgroup.
     events: Vec<Event>,
     tasks: BTreeMap<u32, Vec<Event>>,
-    /// What was lost by events that are closed.
+    /// Records lost by events that have been closed.
     lost_before: u64,
     records: RecordSink,
     is_enabled: bool,
@@ -62,11 +63,11 @@ impl fmt::Debug for Session {
 }
 
 impl Session {
-    /// Open the rings of `cpus`, and the events of `scope`; nothing is recorded before
-    /// [`enable`](Self::enable). With [`SampleScope::Tasks`] the events come with the tasks.
+    /// Opens the rings of `cpus`, and the events of `scope`; nothing is recorded before
+    /// [`enable`](Self::enable). With [`SampleScope::Tasks`] events are opened for each added task.
     ///
-    /// Where the processor counts no cycles (on one of the CPUs), the kernel's timer takes
-    /// their place: see [`clock`](Self::clock).
+    /// If the processor (or one of the CPUs) cannot count cycles, the kernel's timer is used
+    /// instead: see [`clock`](Self::clock).
     pub fn open(
         scope: SampleScope,
         config: &SamplingConfig,
@@ -125,12 +126,12 @@ impl Session {
         Ok(session)
     }
 
-    /// Observe a task, its threads and children to come (not those there are), beginning at once
-    /// if the session is enabled. A task that is observed already stays so.
+    /// Observes a task and its future threads and children (not existing ones), from now on if the
+    /// session is enabled. A task that is already observed stays observed.
     ///
-    /// A thread whose creator was added before it was created is observed without being added,
-    /// under its creator's event numbers. Adding it all the same samples it twice, which shows by
-    /// its samples carrying two numbers of a kind: then [`remove_task`](Self::remove_task) it.
+    /// A thread whose creator was added before the thread was created is observed without being
+    /// added, with its creator's event IDs. If it is added as well, it is sampled twice, and its
+    /// samples have two IDs of one kind: then [`remove_task`](Self::remove_task) it.
     pub fn add_task(&mut self, tid: u32) -> Result<(), PerfError> {
         if !matches!(self.scope, SampleScope::Tasks) {
             return Err(PerfError::NotOfTasks);
@@ -151,20 +152,20 @@ impl Session {
         Ok(())
     }
 
-    /// Stop observing a task, and what it has created since it was added. Says whether it was
-    /// observed. What is in the rings already stays there.
+    /// Stops observing a task, and the tasks that it has created since it was added. Returns
+    /// whether it was observed. Records in the rings stay there.
     pub fn remove_task(&mut self, tid: u32) -> bool {
         let Some(events) = self.tasks.remove(&tid) else { return false };
         self.lost_before += self.lost_by(&events);
         true
     }
 
-    /// Whether a task was added, and not removed.
+    /// Whether a task was added and not removed.
     pub fn has_task(&self, tid: u32) -> bool {
         self.tasks.contains_key(&tid)
     }
 
-    /// Begin to record: first mappings and names, then samples.
+    /// Starts recording: first mappings and names, then samples.
     pub fn enable(&mut self) -> io::Result<()> {
         self.is_enabled = true;
         for is_sideband in [true, false] {
@@ -174,14 +175,15 @@ impl Session {
         Ok(())
     }
 
-    /// Record nothing more.
+    /// Stops recording.
     pub fn disable(&mut self) -> io::Result<()> {
         self.is_enabled = false;
         self.all().try_for_each(|event| kernel::disable(&event.descriptor))?;
         Ok(())
     }
 
-    /// Record context switches, or none. On at the beginning, where the config asks for them.
+    /// Switches the recording of context switches on or off. It is initially on if the config
+    /// includes them.
     pub fn set_switches(&mut self, on: bool) -> io::Result<()> {
         self.has_switches = on;
         let mut switches = self.all().filter(|event| event.kind == PerfEventKind::Switches);
@@ -193,8 +195,8 @@ impl Session {
         Ok(())
     }
 
-    /// Take samples and record switches, or neither, while births, deaths and mappings are
-    /// recorded as before. On at the beginning.
+    /// Switches samples and context switches on or off, while task starts, task ends and mappings
+    /// are recorded as before. Initially on.
     pub fn set_sampling(&mut self, on: bool) -> io::Result<()> {
         self.is_sampling = on;
         let mut sampling = self.all().filter(|event| event.kind != PerfEventKind::Sideband);
@@ -206,9 +208,9 @@ impl Session {
         Ok(())
     }
 
-    /// Sample one of `period` departures from a CPU (at least 1) from here on; without effect on
-    /// a config without them. The samples state the period that held when they were taken. What
-    /// added tasks have already created keeps its period, which the samples then overstate.
+    /// Samples one of `period` switches away from a CPU (at least 1) from now on; without effect if
+    /// the config excludes them. Samples state the period that applied when they were taken. Tasks
+    /// that an added task has already created keep their period, so their samples overstate it.
     pub fn set_off_cpu_period(&mut self, period: u64) -> io::Result<()> {
         if self.config.off_cpu_period.is_none() {
             return Ok(());
@@ -224,14 +226,13 @@ impl Session {
         Ok(())
     }
 
-    /// Wait until a ring is a quarter full, at most for `timeout`. Says whether one is.
+    /// Waits until a ring is a quarter full, for at most `timeout`. Returns whether one is.
     pub fn wait(&self, timeout: Duration) -> io::Result<bool> {
         Ok(cpu_ring::wait(&self.rings, timeout)?)
     }
 
-    /// Hand every whole record there is to `sink`, header included, with the CPU whose ring it
-    /// was in: in order within a CPU. All samples have one layout, with the period they stand
-    /// for, whatever their event.
+    /// Passes every complete record to `sink`, header included, with the CPU of its ring: in order
+    /// within a CPU. All samples have one layout, which includes their period, for all events.
     pub fn drain(&mut self, sink: &mut dyn FnMut(u32, &[u8])) {
         for ring in &mut self.rings {
             ring.drain(&mut self.records, sink);
@@ -239,7 +240,7 @@ impl Session {
     }
 
     /// Records that did not fit into a ring since the session was opened. Before Linux 6.0 only
-    /// those the drained rings tell of.
+    /// those that the rings reported so far.
     pub fn lost(&self) -> u64 {
         let by_events = if self.counts_lost {
             self.lost_before + self.all().map(|event| self.lost_by([event])).sum::<u64>()
@@ -249,28 +250,28 @@ impl Session {
         by_events + self.records.dropped
     }
 
-    /// How many tasks were added, and not removed.
+    /// The number of tasks that were added and not removed.
     pub fn tasks(&self) -> usize {
         self.tasks.len()
     }
 
-    /// What an event stands for, by the number its records carry. Numbers of removed tasks stay
-    /// known, as records of theirs may still be read.
+    /// The kind of an event, by the ID in its records. IDs of removed tasks stay known, since their
+    /// records may still be read.
     pub fn kind_of(&self, event_id: u64) -> Option<PerfEventKind> {
         self.records.kinds.get(&event_id).copied()
     }
 
-    /// What CPU time is measured by.
+    /// The clock for CPU time.
     pub fn clock(&self) -> CpuClock {
         self.config.clock
     }
 
-    /// Samples a second of CPU time: those asked for, or what the kernel allows.
+    /// Samples per second of CPU time: the requested number, or the kernel's limit.
     pub fn hz(&self) -> u32 {
         self.config.hz
     }
 
-    /// Bytes of data each ring has room for.
+    /// Bytes of data that each ring can hold.
     pub fn ring_bytes(&self) -> u64 {
         self.rings.first().map_or(0, CpuRing::ring_bytes)
     }
@@ -289,7 +290,7 @@ impl Session {
         }
     }
 
-    /// Open what the config asks for on every CPU, with the numbers of the events.
+    /// Opens the configured events on every CPU; returns them with their IDs.
     fn open_events(&self, who: Who<'_>, subject: Subject) -> Result<Vec<(u64, Event)>, PerfError> {
         let question = Question { subject, user_only: self.config.user_only };
         let inherit = matches!(who, Who::Task(_));
@@ -321,7 +322,7 @@ impl Session {
     }
 }
 
-/// What an event states about itself (`read_format` of ID, and LOST where there is that).
+/// The state of an event as read from it (`read_format` of ID, and LOST if supported).
 struct State {
     id: u64,
     lost: u64,
@@ -341,14 +342,14 @@ fn start<'a>(mut events: impl Iterator<Item = &'a Event>) -> Result<(), Errno> {
     events.try_for_each(|event| kernel::enable(&event.descriptor))
 }
 
-/// Samples a second the kernel takes at most, at present.
+/// The kernel's current limit of samples per second.
 pub fn max_sample_rate() -> Option<u32> {
     let rate = std::fs::read_to_string("/proc/sys/kernel/perf_event_max_sample_rate").ok()?;
     rate.trim().parse().ok()
 }
 
-/// Whether every one of the CPUs counts cycles. A refusal because of missing rights does not depend
-/// on the processor: then the events themselves report the missing rights.
+/// Whether each of the CPUs can count cycles. An error because of missing permissions does not
+/// depend on the processor: then opening the events reports the missing permissions.
 pub fn has_cycles(cpus: &[u32]) -> bool {
     let config = SamplingConfig { user_only: true, ..SamplingConfig::default() };
     let attr = config.attr(PerfEventKind::Cpu, false, false);

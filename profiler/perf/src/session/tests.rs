@@ -1,6 +1,7 @@
-//! Sessions against the real kernel; another crate's parser is the oracle of what comes out.
+//! Sessions against the real kernel; the parser of another crate is the oracle for their records.
 //!
-//! No test depends on speed: each waits for what must come, or counts what cannot be otherwise.
+//! No test depends on speed: each waits for records that must arrive, or counts events that must
+//! happen.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::process::{Child, Command};
@@ -18,7 +19,7 @@ use oracle::{Content, Seen, drained, parsed};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Drain until `is_enough` of all that came, doing `work` meanwhile.
+/// Drains until `is_enough` holds for all records, and calls `work` in between.
 fn until(
     session: &mut Session,
     mut work: impl FnMut(),
@@ -34,7 +35,7 @@ fn until(
     seen
 }
 
-/// A session that opened, or nothing and a loud reason. With CI set, root must get one.
+/// The opened session, or `None` with a message. If CI is set, it must open for root.
 fn opened(what: &str, session: Result<Session, PerfError>) -> Option<Session> {
     match session {
         Ok(session) => Some(session),
@@ -63,7 +64,7 @@ fn cpus() -> Vec<u32> {
     (0..CpuSet::MAX_CPU).filter(|&cpu| set.is_set(cpu)).map(|cpu| cpu as u32).collect()
 }
 
-/// Keep this thread on one CPU.
+/// Pins this thread to one CPU.
 fn pinned() -> [u32; 1] {
     let cpu = cpus()[0];
     let mut set = CpuSet::new();
@@ -72,7 +73,7 @@ fn pinned() -> [u32; 1] {
     [cpu]
 }
 
-/// Of this thread, enabled.
+/// An enabled session of this thread.
 fn of_own_thread(what: &str, config: &SamplingConfig, cpus: &[u32], ring: u64) -> Option<Session> {
     let session =
         Session::with_rings(SampleScope::Tasks, config, cpus, ring).and_then(|mut session| {
@@ -95,9 +96,9 @@ fn nap() {
     std::thread::sleep(Duration::from_millis(1));
 }
 
-/// Fresh pages, to be touched one by one.
+/// Fresh pages that are touched one by one.
 struct Pages {
-    /// So large that the allocator maps it each time (its threshold ends at 32 MiB).
+    /// So large that the allocator maps it each time (its threshold is at most 32 MiB).
     bytes: Vec<u8>,
     touched: BTreeSet<u64>,
 }
@@ -112,8 +113,8 @@ impl Pages {
         Some(Self { bytes: vec![0; 40 << 20], touched: BTreeSet::new() })
     }
 
-    /// Touch the next page. Now and then that takes longer than a tick, as the kernel throttles
-    /// an event that is sampled too often in one.
+    /// Touches the next page, sometimes for longer than a tick, since the kernel throttles an event
+    /// that is sampled too often within one.
     fn touch(&mut self) {
         let size = kernel::page_size();
         let page = &mut self.bytes[(self.touched.len() + 1) * size..][..size];
@@ -125,7 +126,7 @@ impl Pages {
         }
     }
 
-    /// The samples of pages touched, by page.
+    /// The samples of touched pages, by page.
     fn counted(&self, seen: &[Seen]) -> BTreeMap<u64, u32> {
         let size = kernel::page_size() as u64;
         let mut counts = BTreeMap::new();
@@ -216,7 +217,8 @@ fn every_sample_comes_out_once_and_whole_through_a_tiny_ring() {
     assert_eq!(session.ring_bytes(), ring);
     let (mut seen, mut bytes) = (Vec::new(), 0);
     for _ in 0..500 {
-        // Half of what fits: a busy machine takes pages away, whose faults are samples too.
+        // Half of the pages that fit: a busy machine takes pages away, whose faults are samples
+        // too.
         (0..2).for_each(|_| pages.touch());
         let mut raw = Vec::new();
         session.drain(&mut |cpu, record| raw.push((cpu, record.to_vec())));
@@ -244,7 +246,7 @@ fn what_does_not_fit_is_counted() {
     let counts = pages.counted(&seen);
     assert!(lost > 0 && counts.len() < 200, "{lost} lost, {} seen", counts.len());
     assert!(counts.len() as u64 + lost >= 200, "{lost} lost, {} seen", counts.len());
-    // The kernel says in the ring what it lost as soon as there is room again.
+    // The kernel reports lost records in the ring as soon as there is space again.
     pages.touch();
     seen.extend(drained(&mut session));
     let reported: u64 = seen
@@ -341,7 +343,7 @@ fn switches_stop_while_samples_go_on() {
         assert!(!has_switch(&seen));
     };
     quiet(&mut session);
-    // Neither a pause of everything nor enabling it again brings them back.
+    // Neither a general pause nor enabling the session restores them.
     session.set_sampling(false).unwrap();
     session.set_sampling(true).unwrap();
     quiet(&mut session);
@@ -432,7 +434,7 @@ fn a_new_thread_is_observed_under_its_creators_numbers() {
     let seen = until(&mut session, nap, enough);
     assert!(seen.iter().all(|seen| creators.contains(&seen.id)), "the creator's numbers");
     assert!(!session.has_task(tid));
-    // Added all the same it is sampled twice, which shows; removed it is so no more.
+    // If it is added as well it is sampled twice; after its removal it no longer is.
     session.add_task(tid).unwrap();
     session.add_task(tid).unwrap();
     let cpus = cpus().len();
@@ -441,7 +443,7 @@ fn a_new_thread_is_observed_under_its_creators_numbers() {
     drained(&mut session);
     let seen = until(&mut session, nap, enough);
     assert!(seen.iter().all(|seen| creators.contains(&seen.id)));
-    // Without its creator it is observed by nobody.
+    // Without its creator it is not observed.
     session.remove_task(own_tid());
     drained(&mut session);
     burn(Duration::from_millis(50));
@@ -450,12 +452,12 @@ fn a_new_thread_is_observed_under_its_creators_numbers() {
     thread.join().unwrap();
 }
 
-/// A cgroup of the test's own, gone when the test has ended in whatever way.
+/// A cgroup for one test, removed when the test ends.
 struct Place(std::path::PathBuf);
 
 impl Drop for Place {
     fn drop(&mut self) {
-        // The kernel empties it a moment after its last task was buried.
+        // The kernel empties it shortly after its last task has been reaped.
         let started = Instant::now();
         while std::fs::remove_dir(&self.0).is_err() && started.elapsed() < PATIENCE / 10 {
             nap();

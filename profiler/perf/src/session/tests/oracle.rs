@@ -1,4 +1,4 @@
-//! Records as another crate's parser reads them.
+//! Records as parsed by another crate.
 
 use linux_perf_event_reader::{
     BranchSampleFormat, ContextSwitchRecord, Endianness, EventRecord, RawData, RawEventRecord,
@@ -8,7 +8,7 @@ use linux_perf_event_reader::{
 use crate::event_attr::{PerfEventKind, REGISTERS, SamplingConfig};
 use crate::session::Session;
 
-/// A record as the oracle reads it.
+/// A record as parsed by the oracle.
 #[derive(Debug)]
 pub(super) struct Seen {
     pub(super) id: u64,
@@ -50,7 +50,7 @@ fn layout() -> RecordParseInfo {
     }
 }
 
-/// Everything there is, each record parsed and from the CPU whose ring it was in.
+/// All available records, each parsed, and from the CPU of its ring.
 pub(super) fn drained(session: &mut Session) -> Vec<Seen> {
     let mut raw = Vec::new();
     session.drain(&mut |cpu, record| raw.push((cpu, record.to_vec())));
