@@ -282,6 +282,6 @@ fn entries_are_sent_in_the_order_of_their_times() {
     let places: Vec<_> =
         ["/5", "/6", "/7"].map(|path| text.find(path).expect("each is sent")).into();
     assert!(places.is_sorted(), "{text}");
-    assert!(notes.concat().contains("order of their times"), "{notes:?}");
+    assert!(notes.concat().contains("sorted by their times"), "{notes:?}");
     assert!(import_of("test", &[&at(5), &at(6)]).1.is_empty());
 }

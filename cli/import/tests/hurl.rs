@@ -212,7 +212,10 @@ fn what_cannot_be_said_is_reported_by_line() {
             "line 3: GET http://a/: left out, the option skip",
         ),
         ("GET http://a/\n[Options]\nlocation: true", "line 5: location: left out, redirects"),
-        ("GET http://a/\n[Options]\ninsecure: true", "line 5: insecure: left out, it is the run's"),
+        (
+            "GET http://a/\n[Options]\ninsecure: true",
+            "line 5: insecure: left out, options of the run",
+        ),
     ] {
         let text = format!("GET http://a/\nHTTP 200\n{answer}\n");
         let notes = import(&text).notes();

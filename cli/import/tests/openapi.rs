@@ -359,8 +359,8 @@ const BODIES: &[(&str, &str, &str)] = &[
         "",
     ),
     ("application/json: {schema: {}}", "json = \"{}\"", "its content is not described"),
-    ("application/json: {schema: {description: a}}", "json = \"{}\"", "nothing is known"),
-    ("application/json: {schema: {$ref: 'no.yaml'}}", "json = \"{}\"", "nothing is known"),
+    ("application/json: {schema: {description: a}}", "json = \"{}\"", "not described"),
+    ("application/json: {schema: {$ref: 'no.yaml'}}", "json = \"{}\"", "not described"),
     (
         "application/json: {example: {name: 1}, schema: {properties: {name: {type: string}}}}",
         r#"{"name": 1}"#,

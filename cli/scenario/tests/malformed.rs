@@ -187,7 +187,7 @@ fn mistakes_in_what_becomes_of_an_answer_are_reported() {
             ("path = \"/\"\ncapture = { x = { json = \"a\" } }", &["capture.x.json", "/user/id"]),
             (
                 "path = \"/\"\ncapture = { x = { regex = \"(\" } }",
-                &["x.regex", "fix it: error: unclosed"],
+                &["x.regex", "expression: error: unclosed"],
             ),
             (
                 "path = \"/\"\ncapture = { x = { regex = \"a{9999999}\" } }",
