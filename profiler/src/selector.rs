@@ -1,7 +1,7 @@
-//! Which processes are the target: a PID, a name or a control group, found in `/proc`.
+//! The processes of the target, selected by a PID, a name or a control group, from `/proc`.
 //!
-//! Decides who belongs to it at this moment. Who joins and leaves later is for
-//! `timeline::membership`, and for the kernel's own task records, to follow.
+//! It finds the processes at one moment. `timeline::membership` and the kernel's task records
+//! follow those that start and end later.
 
 mod names;
 
@@ -13,10 +13,10 @@ use procfs::FromRead;
 use procfs::process::Stat;
 use uringbench_machine::cgroup::{self, CgroupNotFound, MOUNT};
 
-/// How a user names the target.
+/// The user's selection of the target.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Selector {
-    /// A process, as this PID namespace numbers it, and its descendants.
+    /// A process, by its ID in this PID namespace, and its descendants.
     Pid(u32),
     /// Every process of this name, and their descendants.
     Name(String),
@@ -25,63 +25,63 @@ pub enum Selector {
     Cgroup(PathBuf),
 }
 
-/// Who the target is.
+/// The processes of the target.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Found {
-    /// Members whose parent is none, in order of PID.
+    /// Members whose parent is not a member, in order of PID.
     pub roots: Vec<u32>,
     /// The roots and all their descendants (of a control group: all its processes), in order of
     /// PID; never this process.
     pub members: Vec<u32>,
-    /// The folder of the control group, when it was selected by one.
+    /// The folder of the control group, if one was selected.
     pub cgroup: Option<PathBuf>,
 }
 
-/// Why no target was found, and what to do.
+/// Why no target was found, and the fix.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SelectorError {
-    /// Nothing was named.
+    /// Nothing was selected.
     #[error("no target is named: give a PID, a process name or cgroup:PATH")]
     Nothing,
-    /// A number no process can have.
+    /// The number cannot be a PID.
     #[error("{0} is no PID: give one that `ps -e` lists")]
     NotAPid(String),
-    /// No such process, or it has ended.
+    /// The process does not exist, or has ended.
     #[error(
         "no process {0}: give a PID that `ps -e` lists (for a container the one outside it: \
          docker inspect -f '{{{{.State.Pid}}}}' NAME)"
     )]
     NoSuchProcess(u32),
-    /// This very process.
+    /// The process is uringbench itself.
     #[error("process {0} is uringbench itself: give the target's PID")]
     Ourselves(u32),
-    /// No process of that name.
+    /// No process has the name.
     #[error("no process is called `{name}`: {}", fix(.similar))]
     NoSuchName {
-        /// What was asked for.
+        /// The requested name.
         name: String,
-        /// Processes with names like it.
+        /// Processes with similar names.
         similar: Vec<(String, u32)>,
     },
-    /// No such control group.
+    /// The control group does not exist.
     #[error(
         "no control group `{}`: give its path under {MOUNT}, of a container \
          {MOUNT}/system.slice/docker-ID.scope or a part of ID (cat /proc/PID/cgroup names it)",
         .0.display()
     )]
     NoSuchCgroup(PathBuf),
-    /// More than one control group fits.
+    /// More than one control group matches.
     #[error(
         "`{id}` fits {} control groups, among them {} and {}: give more of the ID or the path",
         .found.len(), .found[0].display(), .found[1].display()
     )]
     AmbiguousCgroup {
-        /// What was asked for.
+        /// The requested ID.
         id: String,
-        /// Two or more that fit.
+        /// The two or more groups that match.
         found: Vec<PathBuf>,
     },
-    /// A control group without a process.
+    /// The control group has no process.
     #[error("the control group {} has no process: start the target first", .0.display())]
     EmptyCgroup(PathBuf),
 }
@@ -112,14 +112,14 @@ impl FromStr for Selector {
             return Ok(Self::Name(text.to_owned()));
         }
         match text.parse() {
-            // The kernel's own bound, PID_MAX_LIMIT, is 2^22.
+            // The kernel's limit, PID_MAX_LIMIT, is 2^22.
             Ok(pid @ 1..=0x40_0000) => Ok(Self::Pid(pid)),
             _ => Err(SelectorError::NotAPid(text.to_owned())),
         }
     }
 }
 
-/// Who the target is now.
+/// The current processes of the target.
 pub fn resolve(selector: &Selector) -> Result<Found, SelectorError> {
     match selector {
         Selector::Pid(pid) => by_pid(*pid),
@@ -132,11 +132,11 @@ fn by_pid(pid: u32) -> Result<Found, SelectorError> {
     if pid == std::process::id() {
         return Err(SelectorError::Ourselves(pid));
     }
-    // A zombie has ended; only its parent has not noticed.
+    // A zombie has ended; its parent has only not reaped it yet.
     if Entry::read(pid).is_none_or(|entry| entry.is_ended) {
         return Err(SelectorError::NoSuchProcess(pid));
     }
-    // A thread's number is accepted by /proc as well; its process is meant.
+    // /proc also accepts a thread ID; use the thread's process.
     let pid = names::process_of(pid).unwrap_or(pid);
     Ok(found(vec![pid], None))
 }
@@ -169,7 +169,7 @@ fn by_cgroup(mount: &Path, path: &Path) -> Result<Found, SelectorError> {
         CgroupNotFound::Several { id, found } => SelectorError::AmbiguousCgroup { id, found },
     })?;
     let mut members = cgroup::processes(&folder);
-    // Children come between two listings: once more until nobody does.
+    // Children may start between two listings: list again until there are no new ones.
     for _ in 0..PASSES_MAX {
         let again = cgroup::processes(&folder);
         if again == members {
@@ -198,12 +198,12 @@ fn found(matches: Vec<u32>, cgroup: Option<PathBuf>) -> Found {
     Found { roots, members, cgroup }
 }
 
-/// Listings of a tree that grows as fast as it is listed end here; what follows its growth
-/// afterwards finds the rest.
+/// The largest number of listings of a tree that grows as fast as it is listed; the code that
+/// follows its growth finds the rest.
 const PASSES_MAX: usize = 16;
 
-/// These processes and all their descendants, in order of PID: listed again until nobody is new.
-/// Zombies are left out.
+/// These processes and all their descendants, in order of PID: listed again until there are no new
+/// ones. Zombies are left out.
 pub fn descendants(pids: &[u32]) -> Vec<u32> {
     let mut members: BTreeSet<u32> = pids.iter().copied().collect();
     for _ in 0..PASSES_MAX {
@@ -218,8 +218,8 @@ pub fn descendants(pids: &[u32]) -> Vec<u32> {
     members.into_iter().collect()
 }
 
-/// Adds everyone whose parent is a member. The order of PIDs says nothing about who came first
-/// (they wrap), hence the repetition.
+/// Adds every process whose parent is a member. PIDs wrap, so their order does not show which
+/// process started first; hence the repetition.
 fn grow(members: &mut BTreeSet<u32>, table: &BTreeMap<u32, Entry>) {
     loop {
         let before = members.len();
@@ -234,12 +234,12 @@ fn grow(members: &mut BTreeSet<u32>, table: &BTreeMap<u32, Entry>) {
     }
 }
 
-/// The threads of a process, in order; empty when it is gone.
+/// The threads of a process, in order; empty if it has ended.
 pub fn threads(pid: u32) -> Vec<u32> {
     numbers(Path::new(&format!("/proc/{pid}/task")))
 }
 
-/// All processes there are.
+/// All processes.
 pub(crate) fn all() -> Vec<u32> {
     numbers(Path::new("/proc"))
 }
@@ -252,24 +252,24 @@ fn numbers(folder: &Path) -> Vec<u32> {
     numbers
 }
 
-/// What distinguishes one process from another.
+/// The facts that identify a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Entry {
     /// Its parent.
     pub(crate) parent: u32,
-    /// When it started, in ticks since boot: with the PID, who it is.
+    /// Its start in ticks since boot, which with the PID identifies it.
     pub(crate) start: u64,
     /// Whether it is a zombie.
     pub(crate) is_ended: bool,
 }
 
 impl Entry {
-    /// Reads it; `None` when there is no such process.
+    /// Reads it; `None` if there is no such process.
     pub(crate) fn read(pid: u32) -> Option<Self> {
         Stat::from_file(format!("/proc/{pid}/stat")).ok().map(|stat| Self::of(&stat))
     }
 
-    /// Takes it from what was read.
+    /// Takes it from the parsed file.
     pub(crate) fn of(stat: &Stat) -> Self {
         Self {
             parent: stat.ppid.unsigned_abs(),
@@ -283,8 +283,8 @@ fn table() -> BTreeMap<u32, Entry> {
     all().into_iter().filter_map(|pid| Some((pid, Entry::read(pid)?))).collect()
 }
 
-/// A process and its ancestors: who started the profiler is not what it is to find, even when
-/// the name fits (`python bench.py` that looks for `python`).
+/// A process and its ancestors: the process that started the profiler is not part of the target,
+/// even if its name matches (`python bench.py` with the name `python`).
 fn lineage(table: &BTreeMap<u32, Entry>, pid: u32) -> BTreeSet<u32> {
     let mut line = BTreeSet::new();
     let mut at = pid;

@@ -1,20 +1,20 @@
-//! What a process may be called: by the kernel, by its file, by its command line, and, under an
-//! interpreter, by the program that it interprets.
+//! The names of a process: from the kernel, its file, its command line and, for an interpreter, the
+//! program that it runs.
 
 use std::path::Path;
 
-/// A name like the one asked for.
+/// A name similar to the requested one.
 pub(super) struct Like {
-    /// How many letters differ; 0 when one name contains the other.
+    /// The number of letters that differ; 0 if one name contains the other.
     pub(super) distance: usize,
     /// The name.
     pub(super) name: String,
 }
 
-/// Every name of a process; `None` when it is gone or has ended.
+/// All names of a process; `None` if it has ended.
 pub(super) fn of(pid: u32) -> Option<Vec<String>> {
     let command_line = std::fs::read(format!("/proc/{pid}/cmdline")).ok()?;
-    // Only kernel threads and zombies have none. `ps -e` shows both, the former by this name.
+    // Only kernel threads and zombies have none. `ps -e` shows both; kernel threads have this name.
     if command_line.is_empty() {
         let comm = std::fs::read_to_string(format!("/proc/{pid}/comm")).ok()?;
         let is_ended = super::Entry::read(pid)?.is_ended;
@@ -25,18 +25,19 @@ pub(super) fn of(pid: u32) -> Option<Vec<String>> {
         .map(|argument| String::from_utf8_lossy(argument).into_owned())
         .collect();
     let comm = std::fs::read_to_string(format!("/proc/{pid}/comm")).ok();
-    // Unreadable for an ordinary user when the process is another's; the rest has to do.
+    // An ordinary user cannot read it for another user's process; then the other names must
+    // suffice.
     let executable = std::fs::read_link(format!("/proc/{pid}/exe")).ok();
     Some(from_parts(comm.as_deref().map(str::trim_end), executable.as_deref(), &arguments))
 }
 
-/// The process a thread belongs to.
+/// The process of a thread.
 pub(super) fn process_of(tid: u32) -> Option<u32> {
     let status = std::fs::read_to_string(format!("/proc/{tid}/status")).ok()?;
     status.lines().find_map(|line| line.strip_prefix("Tgid:"))?.trim().parse().ok()
 }
 
-/// The names in what `/proc` has; the first is the one to show.
+/// The names in the files of `/proc`; the first is the one to show.
 pub(super) fn from_parts(
     comm: Option<&str>,
     executable: Option<&Path>,
@@ -49,13 +50,13 @@ pub(super) fn from_parts(
         }
     };
     let file = executable.and_then(Path::file_name).and_then(|name| name.to_str()).unwrap_or("");
-    // What stands there after an upgrade replaced the file of a running program.
+    // The suffix after an upgrade replaced the file of a running program.
     let file = file.strip_suffix(" (deleted)").unwrap_or(file);
     add(comm.unwrap_or(""));
     add(file);
     let first = arguments.first().map_or("", String::as_str);
     add(file_name(first));
-    // A title the process gave itself: `nginx: worker process`, `gunicorn: master [app]`.
+    // A title that the process has set: `nginx: worker process`, `gunicorn: master [app]`.
     let title = first.split([' ', ':']).next().unwrap_or("");
     add(file_name(title));
     let interpreter = [file, file_name(first)].into_iter().find_map(Interpreter::of);
@@ -87,7 +88,7 @@ enum Interpreter {
 
 impl Interpreter {
     fn of(file: &str) -> Option<Self> {
-        // `python3.11`, `ruby3.1`: the version is no part of the name.
+        // `python3.11`, `ruby3.1`: the version is not part of the name.
         let name = file.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.');
         match name {
             "python" | "pypy" => Some(Self::Python),
@@ -98,8 +99,8 @@ impl Interpreter {
         }
     }
 
-    /// The script, module or class that runs: the first argument that is neither an option nor
-    /// an option's value.
+    /// The script, module or class that the interpreter runs: the first argument that is neither an
+    /// option nor an option's value.
     fn program(self, arguments: &[String]) -> Option<&str> {
         let mut rest = arguments.iter().skip(1).map(String::as_str);
         while let Some(argument) = rest.next() {
@@ -118,7 +119,7 @@ impl Interpreter {
         None
     }
 
-    /// Options whose value is the program's text: nothing has a name then.
+    /// Options whose value is program text: then there is no name.
     fn is_code(self, option: &str) -> bool {
         match self {
             Self::Python => option == "-c",
@@ -141,7 +142,7 @@ impl Interpreter {
     }
 }
 
-/// The one of `known` that is most like `name`, if any is like it at all.
+/// The name in `known` that is most similar to `name`, if any is similar.
 pub(super) fn nearest(known: &[String], name: &str) -> Option<Like> {
     let wanted = name.to_lowercase();
     let likeness = |candidate: &String| {
@@ -150,7 +151,7 @@ pub(super) fn nearest(known: &[String], name: &str) -> Option<Like> {
         if shorter >= 3 && (found.contains(&wanted) || wanted.contains(&found)) {
             return Some(0);
         }
-        // A third of the letters may differ, two at most.
+        // A third of the letters may differ, but at most two.
         Some(distance(&found, &wanted)).filter(|&letters| letters <= (wanted.len() / 3).min(2))
     };
     known
@@ -159,7 +160,7 @@ pub(super) fn nearest(known: &[String], name: &str) -> Option<Like> {
         .min_by_key(|like| like.distance)
 }
 
-/// Letters to insert, remove or exchange (Levenshtein).
+/// The number of letters to insert, remove or replace (Levenshtein).
 fn distance(a: &str, b: &str) -> usize {
     let b: Vec<char> = b.chars().collect();
     let mut row: Vec<usize> = (0..=b.len()).collect();

@@ -1,5 +1,5 @@
-//! How the target can be sampled here: every way is tried, the best first, and what stood in the
-//! way of the better ones is kept for the report.
+//! Finds the best way to sample the target: tries all ways, the best first, and keeps the reasons
+//! why better ones failed for the report.
 
 use std::fs::File;
 use std::path::Path;
@@ -10,19 +10,19 @@ use uringbench_perf::{PerfError, SampleScope, SamplingConfig, Session};
 use crate::record::{Content, Record, decode};
 use crate::selector::{self, Found};
 
-/// How samples are taken.
+/// The way in which samples are taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
-    /// Of the target's control group, by the kernel.
+    /// By the kernel, for the target's control group.
     Cgroup,
-    /// Of every process, those of others left out by us.
+    /// For every process; the profiler discards those of others.
     SystemWide,
-    /// Of each of the target's threads and those they start.
+    /// For each of the target's threads and those they start.
     Tasks,
 }
 
 impl Mode {
-    /// The word for it in documents.
+    /// Its name in documents.
     pub const fn key(self) -> &'static str {
         match self {
             Self::Cgroup => "cgroup",
@@ -32,26 +32,26 @@ impl Mode {
     }
 }
 
-/// Whether and how the target is sampled.
+/// Whether and in which way the target is sampled.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Attachment {
     /// Samples are taken.
     Sampling {
-        /// How.
+        /// The way.
         mode: Mode,
-        /// Whether user code alone is seen; the kernel's frames are missing.
+        /// Whether only user code is sampled; frames of the kernel are missing.
         is_user_only: bool,
-        /// Why not in a better way; one line each, with the fix.
+        /// Why no better way was possible; one line each, with the fix.
         instead_of: Vec<String>,
     },
-    /// Only what `/proc` has: cause and fix of every way that was tried.
+    /// Only the data in `/proc`: cause and fix for every way that failed.
     ProcfsOnly(Vec<String>),
 }
 
-/// Records read while attaching, each with the CPU it came from.
+/// Records read while attaching, each with its CPU.
 pub(super) type Backlog = Vec<(u32, Box<[u8]>)>;
 
-/// An open session and how it came to be.
+/// An open session and its way.
 pub(super) struct Opened {
     pub(super) session: Session,
     pub(super) mode: Mode,
@@ -60,10 +60,10 @@ pub(super) struct Opened {
     pub(super) backlog: Backlog,
 }
 
-/// Open the best session there can be for `found`. Sampling is not on yet.
+/// Opens the best possible session for `found`. Sampling is not enabled yet.
 ///
 /// # Errors
-/// What stood in the way of each.
+/// The reason why each way failed.
 pub(super) fn open(
     found: &Found,
     config: &SamplingConfig,
@@ -108,9 +108,9 @@ pub(super) fn open(
     Err(instead_of)
 }
 
-/// Open a session for first touches alone, of the target's tasks alone: system-wide, every page
-/// that others touch would be a sample. A thread that is attached to twice does no harm here: of
-/// a page the last touch counts.
+/// Opens a session only for first touches, and only for the target's tasks: a system-wide one would
+/// sample every page that others touch. If a thread is attached twice the result is the same: only
+/// the last touch of a page counts.
 ///
 /// # Errors
 /// Cause and fix.
@@ -144,13 +144,14 @@ fn open_cgroup(folder: &Path, config: &SamplingConfig, cpus: &[u32]) -> Result<S
         .map_err(|why| why.to_string())
 }
 
-/// Listings of a target that keeps starting threads end here; those they start are inherited.
+/// The largest number of listings of a target that keeps starting threads; the threads that they
+/// start inherit the events.
 const LISTINGS_MAX: usize = 4;
 
-/// Attach to every thread there is. A thread inherits the events of the one that starts it, so
-/// attaching to it as well would count it twice: those the kernel announces
-/// (`PERF_RECORD_FORK` of an attached creator) are left alone, before they are attached to or
-/// after, as they can be listed before they are announced.
+/// Attaches to every thread. A thread inherits the events of the thread that starts it, so
+/// attaching to it as well would count it twice: threads that the kernel announces
+/// (`PERF_RECORD_FORK` of an attached creator) are skipped, whether the announcement comes before
+/// or after they are attached, since they can be listed first.
 fn attach_tasks(session: &mut Session, found: &Found, backlog: &mut Backlog) -> Result<(), String> {
     session.enable().map_err(|why| why.to_string())?;
     let mut known = FxHashSet::default();
@@ -165,7 +166,7 @@ fn attach_tasks(session: &mut Session, found: &Found, backlog: &mut Backlog) -> 
         }
         for tid in unknown {
             match session.add_task(tid) {
-                // A thread that has ended since it was listed is no loss.
+                // It does not matter if a thread has ended since it was listed.
                 Ok(()) | Err(PerfError::TaskGone { .. }) => {}
                 Err(why) => failure = Some(why.to_string()),
             }

@@ -1,8 +1,8 @@
-//! What the kernel counts of the target and of ourselves in the measured window: CPU time,
+//! The kernel's counts for the target and for uringbench in the measured window: CPU time,
 //! switches, migrations, faults, and with a PMU cycles and instructions.
 //!
-//! Counters are opened when the window begins and closed when it ends: outside of it they would
-//! cost every switch between threads a little and tell nothing. Per request is `analysis`' to say.
+//! Counters are opened when the window begins and closed when it ends: outside it they would add a
+//! small cost to every thread switch without use. `analysis` computes the figures per request.
 
 use rustc_hash::FxHashSet;
 use uringbench_core::time::Timestamp;
@@ -11,26 +11,26 @@ use uringbench_perf::{CounterValues, Counters, PerfError};
 use super::now;
 use crate::selector;
 
-/// Threads that are counted: each takes up to six file descriptors.
+/// The largest number of counted threads: each needs up to six file descriptors.
 const THREADS_MAX: usize = 512;
 
-/// What was counted in the measured window.
+/// The counts in the measured window.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counted {
-    /// When counting began.
+    /// The start of counting.
     pub from: Timestamp,
-    /// When it ended.
+    /// The end of counting.
     pub to: Timestamp,
-    /// Of the target; `None` when nothing of it could be counted.
+    /// The target's counts; `None` if nothing could be counted.
     pub target: Option<CounterValues>,
-    /// Of the load generator, without the sidecar's own threads.
+    /// The load generator's counts, without the sidecar's own threads.
     pub generator: Option<CounterValues>,
 }
 
-/// Counters, from a window's begin to its end.
+/// The counters of a window.
 #[derive(Debug, Default)]
 pub(super) struct Counting {
-    /// The sidecar's own threads, which are nobody's cost per request.
+    /// The sidecar's own threads, which are not part of the cost per request.
     ours: FxHashSet<u32>,
     open: Option<Open>,
     counted: Option<Counted>,
@@ -45,12 +45,12 @@ struct Open {
 }
 
 impl Counting {
-    /// Counting that leaves these threads of this process out.
+    /// Counting without these threads of this process.
     pub(super) fn without(ours: FxHashSet<u32>) -> Self {
         Self { ours, ..Self::default() }
     }
 
-    /// The window begins: count what these processes and this one do from here on.
+    /// The window begins: counts these processes and this one from now on.
     pub(super) fn begin(&mut self, target: &[u32]) {
         let threads = target.iter().flat_map(|&pid| selector::threads(pid)).collect();
         let target = self.counters("the target", threads);
@@ -65,21 +65,21 @@ impl Counting {
         self.counted = Some(Counted { from, to: now(), target, generator });
     }
 
-    /// What was counted in the last window, and what is to be said of it.
+    /// The counts of the last window, and notes on them.
     pub(super) fn finish(mut self) -> (Option<Counted>, Vec<String>) {
         self.end();
         (self.counted, self.notes)
     }
 
-    /// This process's threads but the sidecar's.
+    /// This process's threads without the sidecar's.
     fn generators(&self) -> Vec<u32> {
         let mut threads = selector::threads(std::process::id());
         threads.retain(|tid| !self.ours.contains(tid));
         threads
     }
 
-    /// One listing alone: a thread that is started later is inherited from one that is counted,
-    /// and would be counted twice if it were listed too.
+    /// Lists threads only once: a thread started later inherits the counters of a counted one, and
+    /// would be counted twice if it were listed too.
     fn counters(&mut self, whose: &str, threads: Vec<u32>) -> Vec<Counters> {
         if threads.len() > THREADS_MAX {
             self.notes.push(format!(
@@ -93,9 +93,9 @@ impl Counting {
         for tid in threads {
             match Counters::of_task(tid, true) {
                 Ok(opened) => counters.push(opened),
-                // It has ended since it was listed.
+                // The thread has ended since it was listed.
                 Err(PerfError::TaskGone { .. }) => {}
-                // Counts of some threads alone would pass for those of all.
+                // The counts of some threads could be mistaken for those of all.
                 Err(why) => {
                     self.notes.push(format!("no counters of {whose}: {why}"));
                     return Vec::new();
@@ -106,7 +106,8 @@ impl Counting {
     }
 }
 
-/// The sum of what can be read; `None` of nothing. What one lacks, the sum lacks.
+/// The sum of the counters that can be read; `None` if there are none. A value that one counter
+/// lacks is missing in the sum.
 fn sum(counters: &[Counters]) -> Option<CounterValues> {
     let values: Option<Vec<_>> = counters.iter().map(|counter| counter.read().ok()).collect();
     values?.into_iter().reduce(|a, b| CounterValues {
@@ -134,7 +135,7 @@ mod tests {
 
     use super::*;
 
-    /// Whether counters can be opened at all; prints why not.
+    /// Whether counters can be opened at all; if not, prints why.
     fn is_possible() -> bool {
         match Counters::of_task(0, false) {
             Ok(_) => true,

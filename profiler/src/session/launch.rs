@@ -1,8 +1,7 @@
-//! A command that is started but does not run yet, so that it can be sampled from its first
-//! instruction on.
+//! Starts a command stopped, so that it can be sampled from its first instruction.
 //!
-//! A shell stops itself, is attached to, and then becomes the command by `exec`: no fork, no race,
-//! and the process number stays.
+//! A shell stops itself, the profiler attaches to it, and then it executes the command: no fork, no
+//! race, and the same process ID.
 
 use std::ffi::OsString;
 use std::io;
@@ -14,10 +13,10 @@ use thiserror::Error;
 /// Why a command was not started.
 #[derive(Debug, Error)]
 pub enum LaunchError {
-    /// There is no shell, or no process can be made.
+    /// There is no shell, or no process can be created.
     #[error("cannot start a shell for the command: {0}")]
     Shell(io::Error),
-    /// It ended before it stopped itself.
+    /// The shell ended before it stopped itself.
     #[error("the shell that was to start the command ended at once; is it allowed to run here?")]
     Ended,
 }
@@ -30,10 +29,10 @@ pub struct Launched {
 }
 
 impl Launched {
-    /// Start a shell that waits to become `words`: a program and its arguments.
+    /// Starts a shell that waits to execute `words`: a program and its arguments.
     ///
     /// # Errors
-    /// When there is no shell, or no process can be made.
+    /// There is no shell, or no process can be created.
     pub fn stopped(words: &[OsString]) -> Result<Self, LaunchError> {
         let child = Command::new("/bin/sh")
             .args(["-c", r#"kill -STOP "$$"; exec "$@""#, "sh"])
@@ -47,20 +46,20 @@ impl Launched {
         }
     }
 
-    /// Its process number, the command's as well.
+    /// The process ID, which is also the command's.
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
 
-    /// Let it become the command.
+    /// Lets it execute the command.
     ///
     /// # Errors
-    /// When it was killed meanwhile.
+    /// It was killed in the meantime.
     pub fn release(&self) -> io::Result<()> {
         Ok(kill_process(self.pid, Signal::CONT)?)
     }
 
-    /// How it ended, if it has.
+    /// Its exit status, if it has ended.
     ///
     /// # Errors
     /// See [`Child::try_wait`].
@@ -68,15 +67,15 @@ impl Launched {
         self.child.try_wait()
     }
 
-    /// Ask it to end (SIGTERM).
+    /// Sends SIGTERM.
     pub fn end(&self) {
-        // Fails only when it has ended by itself.
+        // Fails only if it has already ended.
         let _gone = kill_process(self.pid, Signal::TERM);
     }
 }
 
 impl Drop for Launched {
-    /// A command still stopped would stay for ever.
+    /// Otherwise a command that is still stopped would never end.
     fn drop(&mut self) {
         if matches!(self.child.try_wait(), Ok(None)) {
             self.end();

@@ -1,35 +1,38 @@
-//! How often the rings are read and how many switches are recorded, so that neither the target nor
-//! the load feels it. Pure: times and counts are arguments.
+//! How often the rings are read and how many switches are recorded, so that this affects neither
+//! the target nor the load. Pure: times and counts are arguments.
 
 use uringbench_core::time::{Nanos, Timestamp};
 
-/// CPU time that a round should take, in nanoseconds: less than 64 connections keep a fast server
-/// busy for.
+/// CPU time that a round should take, in nanoseconds: less than the time for which 64 connections
+/// keep a fast server busy.
 const ROUND: u64 = 100_000;
-/// The pause before anything is known.
+/// The pause before anything is measured.
 const PAUSE_FIRST: u64 = 5_000_000;
-/// Waking up costs some 10 µs: more often, that alone would be 1 % of a CPU.
+/// The shortest pause: a wake-up costs some 10 µs, so a shorter pause alone would cost 1 % of a
+/// CPU.
 const PAUSE_MIN: u64 = 1_000_000;
-/// An order waits no longer than this to be heard.
+/// The longest pause, and so the longest delay of a command.
 const PAUSE_MAX: u64 = 100_000_000;
-/// Waits are timed by two records for every switch between threads. Past this many switches in a
-/// second, all the time would cost over 1 % of a CPU: then they are timed now and then.
+/// Waits are timed by two records for every thread switch. Above this many switches per second,
+/// timing all of them would cost over 1 % of a CPU: then they are timed in intervals.
 pub(super) const SWITCHES_MAX: u64 = 8_000;
-/// Stacks of waits taken per second at most; past it one of more switches is taken.
+/// The largest number of wait stacks per second; above it one of more switches is sampled.
 const WAIT_STACKS_MAX: u64 = 500;
-/// Of how many switches one stack is taken at first: the most stacks that many switches can make
-/// before the first look at them.
+/// The initial number of switches per sampled stack: it bounds the stacks before the first
+/// evaluation.
 pub(super) const WAIT_PERIOD_FIRST: u64 = 64;
-/// How long switches are counted before a decision.
+/// The time for which switches are counted before a decision.
 const LOOK: Nanos = Nanos::from_millis(100);
-/// How many times as long as it was looked it is rested when there were too many.
+/// The length of a rest after too many switches, as a multiple of the time for which they were
+/// counted.
 const REST_FACTOR: u64 = 9;
 
-/// How long to sleep between two readings of the rings. Pure.
+/// The pause between two readings of the rings. Pure.
 ///
-/// Where the profiler has no CPU of its own, whoever runs beside it stands still while it reads:
-/// many short rounds leave the load no gap in which the target has nothing to do, a few long ones
-/// do (nginx at 997 Hz beside the generator: 6 % fewer requests per second instead of 3).
+/// If the profiler has no CPU of its own, it stops other programs on its CPU while it reads: with
+/// many short rounds the load leaves no gap in which the target has nothing to do, with a few long
+/// ones it does (nginx at 997 Hz next to the generator: 6 % fewer requests per second instead of
+/// 3).
 #[derive(Clone, Copy, Debug)]
 pub(super) struct PollInterval(Nanos);
 
@@ -42,20 +45,20 @@ impl PollInterval {
         self.0
     }
 
-    /// The last round took so much CPU time: the next pause lets about as much come together as
-    /// a round should take.
+    /// The last round took this much CPU time: sets the next pause so that about as much data
+    /// arrives as a round should handle.
     pub(super) fn took(&mut self, busy: Nanos) {
         let wanted = self.0.0.saturating_mul(ROUND) / busy.0.max(1);
-        // Shorter at once, longer step by step: one quiet round says little.
+        // Shorten at once, lengthen in steps: a single quiet round is no trend.
         self.0 = Nanos(wanted.min(self.0.0 + self.0.0 / 4).clamp(PAUSE_MIN, PAUSE_MAX));
     }
 }
 
-/// Keeps what the timing of waits costs within bounds. Pure.
+/// Limits the cost of timing waits. Pure.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct SwitchSampling {
     state: SwitchState,
-    /// Of so many switches the stack of one is taken.
+    /// The number of switches per sampled stack.
     period: u64,
     timed: Nanos,
 }
@@ -73,15 +76,15 @@ enum SwitchState {
     },
 }
 
-/// What is to change.
+/// A change to make.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Advice {
     GoOn,
-    /// Take the stack of one of so many switches.
+    /// Sample the stack of one of this many switches.
     TakeOneOf(u64),
-    /// Time no waits for a while.
+    /// Stop timing waits for a while.
     Rest,
-    /// Time them again.
+    /// Start timing them again.
     Resume,
 }
 
@@ -91,7 +94,7 @@ impl SwitchSampling {
         Self { state, period: WAIT_PERIOD_FIRST, timed: Nanos::ZERO }
     }
 
-    /// So many switches and so many stacks of them have been seen by `now`.
+    /// Evaluates the numbers of switches and of stacks seen by `now`.
     pub(super) fn advise(&mut self, now: Timestamp, switches: u64, stacks: u64) -> Advice {
         let begun = SwitchState::Timing { since: now, switches, stacks };
         match self.state {
@@ -116,7 +119,7 @@ impl SwitchSampling {
         }
     }
 
-    /// Up at once, down step by step.
+    /// Raises the period at once, lowers it in steps.
     fn steer(&mut self, stacks_rate: u64) -> Advice {
         let before = self.period;
         if stacks_rate > WAIT_STACKS_MAX {
@@ -127,7 +130,7 @@ impl SwitchSampling {
         if self.period == before { Advice::GoOn } else { Advice::TakeOneOf(self.period) }
     }
 
-    /// For how long waits were timed by `now`.
+    /// The time for which waits were timed by `now`.
     pub(super) fn timed(&self, now: Timestamp) -> Nanos {
         match self.state {
             SwitchState::Timing { since, .. } => self.timed + now.since(since),

@@ -1,5 +1,5 @@
-//! What a sidecar hands over: the profile with every frame named, the readings, and how complete
-//! they are.
+//! The result of a sidecar: the profile with every frame named, the readings, and their
+//! completeness.
 
 use std::io;
 
@@ -19,46 +19,46 @@ use crate::sample::{Sample, SampleKind};
 use crate::stack::{FrameKind, FrameName, Location, StackTable};
 use crate::timeline::sampler::Sampled;
 
-/// Everything that was recorded of a target.
+/// The recording of a target.
 #[derive(Debug)]
 pub struct Recording {
-    /// Whether and how samples were taken.
+    /// Whether and in which way samples were taken.
     pub attachment: Attachment,
-    /// When recording began.
+    /// The start of the recording.
     pub started: Timestamp,
-    /// When it ended.
+    /// The end of the recording.
     pub ended: Timestamp,
-    /// The samples; `None` when none could be taken.
+    /// The samples; `None` if none could be taken.
     pub profile: Option<Profile>,
-    /// How much there was.
+    /// Counts of records and samples.
     pub tally: Tally,
-    /// The processes of the target that live, and what they were called last.
+    /// The living processes of the target, with their last names.
     pub processes: Vec<(u32, String)>,
-    /// Those that ended meanwhile, and what they were called; of thousands the last.
+    /// The processes that ended during the recording, with their names; of thousands the last ones.
     pub ended_processes: Vec<(u32, String)>,
-    /// The threads that were given a name: process, thread, name.
+    /// The threads with a name: process, thread, name.
     pub threads: Vec<(u32, u32, String)>,
-    /// CPU time of others on the same machine, in nanoseconds, the most first; only what was
-    /// sampled system-wide.
+    /// CPU time of other processes on the machine, in nanoseconds, the largest first; only with
+    /// system-wide sampling.
     pub elsewhere: Vec<(String, u64)>,
     /// Exact waits of the target.
     pub waits: WaitTotals,
-    /// For how long they were timed: not all the time when there are very many.
+    /// The time for which waits were timed: less than the whole time if there are very many.
     pub waits_timed: Nanos,
-    /// When sampling was switched on and off.
+    /// The times at which sampling was switched on and off.
     pub toggled: Vec<Toggled>,
     /// The readings of the timeline.
     pub sampled: Sampled,
-    /// What came of reading Python; `None` when no process of the target runs it.
+    /// The results of reading Python; `None` if no process of the target runs it.
     pub python: Option<(PythonCounts, Fits)>,
-    /// What the kernel counted in the measured window; `None` without one.
+    /// The kernel's counts in the measured window; `None` without one.
     pub counted: Option<Counted>,
-    /// What else is to be said, a sentence each.
+    /// Further notes, a sentence each.
     pub notes: Vec<String>,
     page_faults: Option<PageFaults>,
 }
 
-/// What the threads have handed over.
+/// The results of the threads.
 pub(super) struct Parts {
     pub(super) attachment: Attachment,
     pub(super) started: Timestamp,
@@ -115,7 +115,7 @@ impl Recording {
         self.notes.extend(unreadable(&builder));
         self.notes.extend(builder.code.unnamed());
         self.notes.extend(cut(&counts));
-        // A tenth is lost to the start and the end.
+        // A tenth is allowed for the start and the end.
         let length = self.ended.since(self.started);
         if toggled.is_empty() && waits_timed.0 < length.0 - length.0 / 10 {
             self.notes.push(format!(
@@ -176,8 +176,8 @@ impl Recording {
         self.profile = Some(profile);
     }
 
-    /// Sampled CPU time over what the scheduler accounted to the target: between the first and the
-    /// last reading, or in the stretches in which sampling was on, where it was switched.
+    /// Sampled CPU time divided by the CPU time that the scheduler accounted to the target: between
+    /// the first and the last reading, or in the periods in which sampling was on.
     fn coverage(&self, profile: &Profile) -> Option<f64> {
         let stretches = match self.toggled.as_slice() {
             [] => {
@@ -204,11 +204,11 @@ impl Recording {
             .filter(|sample| stretches.iter().any(|(range, _)| range.contains(&sample.time)))
             .map(|sample| sample.weight)
             .sum();
-        // A tenth of a second makes some ten samples at 99 Hz: fewer prove nothing.
+        // A tenth of a second gives some ten samples at 99 Hz: fewer prove nothing.
         let coverage =
             (Nanos(used) >= Nanos::from_millis(500)).then(|| sampled as f64 / used as f64);
-        // Without the kernel's half of it samples can only stand for too much: how long the halves
-        // are the scheduler guesses from its ticks, on which timers and switches fall too.
+        // Without the kernel's part, samples can only stand for too much time: the scheduler
+        // estimates user and kernel time from its ticks, which timers and switches also hit.
         let is_user_only =
             matches!(self.attachment, Attachment::Sampling { is_user_only: true, .. });
         coverage.filter(|&coverage| !is_user_only || coverage > 1.0)
@@ -229,12 +229,11 @@ impl Recording {
         self.python = Some((counts, merger.fits()));
     }
 
-    /// Look which pages first touched between two moments are still there, and keep them as
-    /// samples whose weight is bytes. `None` when memory was not followed. To be called while
-    /// the target lives.
+    /// Keeps the pages first touched between two times that are still present, as samples whose
+    /// weight is in bytes. `None` if memory was not followed. The target must still be running.
     ///
     /// # Errors
-    /// When the samples cannot be stored.
+    /// The samples cannot be stored.
     pub fn keep_live_pages(
         &mut self,
         from: Timestamp,
@@ -252,12 +251,12 @@ impl Recording {
     }
 }
 
-/// A share of cut stacks from which on the totals of callers mislead.
+/// The share of truncated stacks from which on the totals of callers are misleading.
 const CUT_SHARE: f64 = 0.1;
-/// Of fewer stacks a share says little.
+/// With fewer stacks a share is not meaningful.
 const STACKS_MIN: u64 = 20;
 
-/// That many stacks lack their outermost frames, why most of them do, and what helps.
+/// The note on stacks without their outermost frames: their number, the main cause and the fix.
 fn cut(counts: &UnwindCounts) -> Option<String> {
     let (total, cut) = (counts.total(), counts.truncated());
     if total < STACKS_MIN || (cut as f64) < CUT_SHARE * total as f64 {
@@ -289,13 +288,13 @@ fn cut(counts: &UnwindCounts) -> Option<String> {
     ))
 }
 
-/// The share of user stacks that were followed to their root.
+/// The share of user stacks that were unwound to their root.
 fn unwound(counts: &UnwindCounts) -> Option<f64> {
     let with_user = counts.complete + counts.truncated();
     (with_user > 0).then(|| counts.complete as f64 / with_user as f64)
 }
 
-/// The waits of all processes of the target, those that ended among them.
+/// The waits of all processes of the target, including those that ended.
 fn target_waits(tree: &ProcessTree, off_cpu: &OffCpu) -> WaitTotals {
     let mut sum = WaitTotals::default();
     for pid in tree.living().chain(tree.ended()) {
@@ -307,7 +306,7 @@ fn target_waits(tree: &ProcessTree, off_cpu: &OffCpu) -> WaitTotals {
     sum
 }
 
-/// Which files' code could not be read, and what follows.
+/// The note on files whose code could not be read, and its effect.
 fn unreadable(builder: &SampleBuilder) -> Option<String> {
     let files: Vec<String> =
         builder.code.unreadable().map(|(name, why)| format!("{name} ({why})")).collect();
@@ -323,7 +322,7 @@ fn called_or_read(called: &rustc_hash::FxHashMap<u32, String>, pid: u32) -> Stri
     called.get(&pid).cloned().unwrap_or_else(read)
 }
 
-/// The samples once more, those that ran Python with its frames.
+/// The samples again, with the Python frames of those that ran Python.
 fn merged(
     profile: &mut Profile,
     merger: &mut Merger<'_>,
@@ -348,7 +347,7 @@ fn merged(
     Ok(log)
 }
 
-/// Frames that came with a merge are an interpreter's: `function (file)`.
+/// Frames added by a merge belong to an interpreter: `function (file)`.
 fn name_new_frames(stacks: &StackTable, names: &mut Vec<FrameName>) {
     for location in &stacks.locations()[names.len()..] {
         let text = match location {

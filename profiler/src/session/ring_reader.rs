@@ -1,5 +1,4 @@
-//! The thread that reads the rings while the target runs: it wakes when there is something to
-//! read, and otherwise does nothing.
+//! The thread that reads the rings while the target runs: it wakes when there is something to read.
 
 use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::Duration;
@@ -14,46 +13,46 @@ use super::sample_builder::{SampleBuilder, Toggled};
 use crate::record::{RecordOrder, peek_time};
 use crate::selector;
 
-/// The most urgent there is, short of real time.
+/// The highest priority below real time.
 const NICE: i32 = -20;
 
-/// Rings of the second session are numbered from here on.
+/// Rings of the second session are numbered from this number on.
 const MEMORY_RINGS: u32 = 1 << 16;
 
 /// A command to the thread.
 #[derive(Debug)]
 pub(super) enum ReaderCommand {
-    /// Switch sampling on and off at these moments.
+    /// Switch sampling on and off at these times.
     Toggle(Vec<Switch>),
     /// End.
     Stop,
 }
 
-/// A change to come.
+/// A planned switch of sampling.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Switch {
-    /// When.
+    /// The time.
     pub at: Timestamp,
-    /// What holds from then on.
+    /// The state from then on.
     pub on: bool,
 }
 
-/// What the thread hands over when it ends.
+/// The results of the thread.
 pub(super) struct ReaderResult {
     pub(super) builder: SampleBuilder,
     pub(super) toggled: Vec<Toggled>,
-    /// For how long waits were timed.
+    /// The time for which waits were timed.
     pub(super) waits_timed: Nanos,
-    /// Samples and records the kernel counted as lost, where the rings could not say so.
+    /// Samples and records that the kernel counted as lost but did not report in the rings.
     pub(super) lost: u64,
-    /// What went wrong meanwhile.
+    /// Failures during the recording.
     pub(super) failures: Vec<String>,
 }
 
 /// Reads rings until it is stopped.
 pub(super) struct RingReader {
     pub(super) session: Session,
-    /// First touches alone, where memory is followed.
+    /// The session for first touches, if memory is followed.
     pub(super) memory: Option<Session>,
     pub(super) builder: SampleBuilder,
     pub(super) order: RecordOrder,
@@ -115,7 +114,7 @@ impl RingReader {
             }
         }
         let waits_timed = self.poll_interval.timed(now());
-        // Fails only for events that are gone, which record nothing either.
+        // Fails only for events that no longer exist, which record nothing either.
         let _gone = self.session.disable();
         let _gone = self.memory.as_mut().map(Session::disable);
         self.round();
@@ -124,20 +123,20 @@ impl RingReader {
         ReaderResult { builder: self.builder, toggled, waits_timed, lost, failures }
     }
 
-    /// Switches are not recorded from here on: what was, is taken in before waits are dropped.
+    /// Switches are not recorded from now on: processes the recorded ones before waits are dropped.
     fn interrupt_waits(&mut self, time: Timestamp) {
         self.round();
         self.take_all();
         self.builder.interrupt_waits(time);
     }
 
-    /// Take in all that was read, whatever may still come.
+    /// Processes all records that were read, without waiting for earlier ones.
     fn take_all(&mut self) {
         let Self { session, memory, order, builder, .. } = self;
         order.finish(|bytes| builder.take(bytes, |event| kind_of(session, memory, event)));
     }
 
-    /// Read what the rings hold, and take in what is older than all that can still come.
+    /// Reads the rings, and processes the records that are older than all that can still arrive.
     fn round(&mut self) {
         let order = &mut self.order;
         let malformed = &mut self.builder.tally.malformed;
@@ -159,9 +158,9 @@ fn kind_of(session: &Session, memory: &Option<Session>, event: u64) -> Option<Pe
     session.kind_of(event).or_else(|| memory.as_ref()?.kind_of(event))
 }
 
-/// Go before all others: this thread needs little, but a target with a hundred busy threads would
-/// leave it a hundredth of a CPU, and the rings would overflow. Without the right to it, it takes
-/// its turn like everyone; what is lost then is reported.
+/// Gives this thread the highest priority: it needs little time, but a target with a hundred busy
+/// threads would leave it a hundredth of a CPU, and the rings would overflow. Without the
+/// permission it keeps the normal priority; lost records are reported.
 fn put_first() {
     let _refused = setpriority_process(None, NICE);
 }
@@ -188,7 +187,7 @@ fn cpu_time() -> u64 {
     time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
 }
 
-/// Now, on the clock of all records.
+/// The current time, on the clock of all records.
 pub fn now() -> Timestamp {
     let time = clock_gettime(ClockId::Monotonic);
     // Monotonic time is never negative and 64 bits of nanoseconds last 584 years.

@@ -1,5 +1,5 @@
-//! What becomes of the records, in order of time: samples to stacks on disk, switches to waits,
-//! first touches to pages; everything that is not the target's is left out, but added up.
+//! Processes the records in order of time: samples become stacks on disk, switches become waits,
+//! first touches become pages; records of other processes are only counted.
 
 use std::io;
 
@@ -14,38 +14,38 @@ use crate::record::{Content, OffCpu, OffCpuInterval, ProcessTree, Record, Sample
 use crate::sample::{Sample, SampleKind};
 use crate::stack::StackTable;
 
-/// What a sample of the CPU event weighs.
+/// The weight of a sample of the CPU event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum CpuWeight {
     /// The period is in nanoseconds (the CPU clock).
     Period,
-    /// Every sample stands for this long: the kernel steers the period of cycles so that they
-    /// come at that rate.
+    /// This time for every sample: the kernel adjusts the period of cycles so that samples have
+    /// this rate.
     Fixed(u64),
 }
 
-/// Counts that tell how complete a recording is.
+/// Counts that show how complete a recording is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
     /// Samples of the target on a CPU.
     pub cpu_samples: u64,
-    /// Samples of threads leaving their CPU, the whole machine's.
+    /// Samples of threads that left their CPU, on the whole machine.
     pub wait_stacks: u64,
     /// Samples of first touches.
     pub touch_samples: u64,
-    /// Records and samples the kernel had no room for, the whole machine's.
+    /// Records and samples for which the kernel had no space, on the whole machine.
     pub lost: u64,
-    /// How often the kernel took fewer samples than asked for.
+    /// How often the kernel took fewer samples than requested.
     pub throttled: u64,
-    /// Records that could not be read.
+    /// Records that could not be parsed.
     pub malformed: u64,
     /// All records, of every kind and process.
     pub records: u64,
-    /// Threads that left a CPU or came to one, the whole machine's.
+    /// Switches of threads to or from a CPU, on the whole machine.
     pub switches: u64,
 }
 
-/// Takes records in and keeps what is to be kept.
+/// Processes records and keeps the results.
 #[derive(Debug)]
 pub(crate) struct SampleBuilder {
     pub(crate) tree: ProcessTree,
@@ -55,15 +55,15 @@ pub(crate) struct SampleBuilder {
     pub(crate) off_cpu: OffCpu,
     pub(crate) page_faults: Option<PageFaults>,
     pub(crate) tally: Tally,
-    /// CPU time of processes that are not the target's, in nanoseconds.
+    /// CPU time of processes outside the target, in nanoseconds.
     pub(crate) elsewhere: FxHashMap<u32, u64>,
     /// Names of all processes seen.
     pub(crate) names: FxHashMap<u32, String>,
     pub(crate) threads: FxHashMap<u32, (u32, String)>,
-    /// Why samples are no longer kept, from the first failure on.
+    /// The first failure, after which samples are no longer kept.
     pub(crate) failure: Option<io::Error>,
     weight: CpuWeight,
-    /// Whether stacks of waits are taken at all; without, waits are kept without theirs.
+    /// Whether stacks of waits are sampled at all; if not, waits are kept without stacks.
     has_wait_stacks: bool,
 }
 
@@ -92,14 +92,14 @@ impl SampleBuilder {
         }
     }
 
-    /// A process belongs to the target from here on; it has run before.
+    /// A process belongs to the target from now on; it has run before.
     pub(crate) fn adopt(&mut self, pid: u32) {
         self.tree.adopt(pid);
-        // A process that is gone or not ours to read is unwound and named as far as it goes.
+        // A process that has ended or cannot be read is unwound and named as far as possible.
         let _unread = self.code.attach(pid);
     }
 
-    /// Take in one record as the kernel wrote it; `kind_of` gives its event.
+    /// Processes one record as written by the kernel; `kind_of` returns the kind of its event.
     pub(crate) fn take(&mut self, bytes: &[u8], kind_of: impl Fn(u64) -> Option<PerfEventKind>) {
         self.tally.records += 1;
         match decode(bytes) {
@@ -147,7 +147,7 @@ impl SampleBuilder {
         }
     }
 
-    /// Others' files are not opened.
+    /// Files of other processes are not opened.
     fn observe_code(&mut self, record: &Record<'_>, pid: u32) {
         if self.tree.contains(pid) {
             self.code.observe(record);
@@ -223,13 +223,13 @@ impl SampleBuilder {
         }
     }
 
-    /// Switches were not recorded for a while from here on: waits that go on cannot be timed.
+    /// Switches are not recorded from now on: current waits cannot be timed.
     pub(crate) fn interrupt_waits(&mut self, time: Timestamp) {
         let content = Content::Lost(0);
         self.off_cpu.observe(&Record { event: 0, time, cpu: 0, pid: 0, tid: 0, content });
     }
 
-    /// Recording ends: waits that go on are cut off.
+    /// The recording ends: current waits are cut off.
     pub(crate) fn finish(&mut self, end: Timestamp) {
         for wait in self.off_cpu.finish(end) {
             self.keep_wait(0, &wait);
@@ -255,13 +255,13 @@ impl SampleBuilder {
     }
 }
 
-/// A moment when sampling was switched on or off.
+/// A time at which sampling was switched on or off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Toggled {
-    /// When.
+    /// The time.
     pub time: Timestamp,
-    /// What holds from then on.
+    /// The state from then on.
     pub on: bool,
-    /// CPU time the target had used by then, in nanoseconds.
+    /// CPU time that the target had used by then, in nanoseconds.
     pub target_cpu_ns: u64,
 }
