@@ -1,4 +1,4 @@
-//! Reads the machine: where its CPUs' time went, what waited, disks and network.
+//! Reads the machine: CPU time, pressure, disks and network.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -13,13 +13,13 @@ use super::reading::{HostCpu, HostDisk, HostNetwork, HostReading};
 /// The reader of the machine.
 #[derive(Debug, Default)]
 pub struct Host {
-    /// Whether a device is hardware, by its folder in sysfs: others only pass on what hardware
-    /// does, and would be counted twice.
+    /// Whether a device is hardware, by its folder in sysfs: other devices only pass on the traffic
+    /// of hardware, and would count it twice.
     hardware: BTreeMap<String, bool>,
 }
 
 impl Host {
-    /// Reads it all.
+    /// Reads all values.
     pub fn read(&mut self) -> HostReading {
         let file = |path: &str| fs::read(path).unwrap_or_default();
         let pressure = |of: &str| stalled(&file(&format!("/proc/pressure/{of}")));
@@ -58,7 +58,7 @@ fn cpu(text: &[u8], ticks_per_second: u64) -> Option<HostCpu> {
     })
 }
 
-/// `total` of the line `some`, in microseconds there.
+/// `total` of the line `some`, in microseconds.
 fn stalled(text: &[u8]) -> Option<Nanos> {
     let text = std::str::from_utf8(text).ok()?;
     let some = text.lines().find(|line| line.starts_with("some "))?;
@@ -67,7 +67,7 @@ fn stalled(text: &[u8]) -> Option<Nanos> {
 }
 
 fn disk(text: &[u8], mut is_hardware: impl FnMut(&str) -> bool) -> Option<HostDisk> {
-    /// Whatever a disk's own sectors are, the kernel counts in these.
+    /// The kernel counts in sectors of this size, whatever the disk uses.
     const SECTOR: u64 = 512;
     let disks = DiskStats::from_buf_read(text).ok().filter(|disks| !disks.0.is_empty())?;
     let mut sum = HostDisk::default();
@@ -80,7 +80,7 @@ fn disk(text: &[u8], mut is_hardware: impl FnMut(&str) -> bool) -> Option<HostDi
     Some(sum)
 }
 
-/// Hardware and the loopback; in a container, where there is no hardware, every device.
+/// Hardware and the loopback; in a container, which has no hardware, all devices.
 fn network(text: &[u8], mut is_hardware: impl FnMut(&str) -> bool) -> Option<HostNetwork> {
     let devices = InterfaceDeviceStatus::from_buf_read(text).ok()?.0;
     let hardware: Vec<_> = devices.values().filter(|device| is_hardware(&device.name)).collect();

@@ -1,5 +1,5 @@
-//! Who belongs to the target at each tick. A member stays one until it ends, whoever its parent
-//! becomes; children of members join; a name is looked up again when nobody of it is left.
+//! The processes of the target at each tick. A member stays one until it ends, even if its parent
+//! changes; children of members join; a name is looked up again when no process with it is left.
 
 use std::collections::BTreeMap;
 
@@ -8,17 +8,17 @@ use uringbench_machine::cgroup;
 
 use crate::selector::{self, Entry, Found, Selector};
 
-/// Every so many listings strangers are looked at again: a PID may have been given to another
-/// process meanwhile, and a stranger may have been adopted by a member.
+/// The number of listings after which other processes are checked again: a PID may have been
+/// reused, and a process may have been adopted by a member.
 const REVIEW: u32 = 30;
 
-/// The members, followed.
+/// The followed members.
 #[derive(Debug)]
 pub struct Membership {
     selector: Selector,
     found: Found,
     members: BTreeMap<u32, Entry>,
-    /// Processes known not to be members, so that only newcomers have to be read.
+    /// Processes known not to be members, so that only new ones must be read.
     strangers: FxHashSet<u32>,
     listings: u32,
 }
@@ -28,19 +28,19 @@ pub struct Membership {
 pub struct Member {
     /// The process.
     pub pid: u32,
-    /// When it started, in ticks since boot: with the PID, who it is.
+    /// Its start in ticks since boot, which with the PID identifies it.
     pub start: u64,
 }
 
 impl Membership {
-    /// Follows what `selector` was found to mean.
+    /// Follows the processes found for `selector`.
     pub fn new(selector: Selector, found: Found) -> Self {
         let entry = |&pid: &u32| Some((pid, Entry::read(pid)?));
         let members = found.members.iter().filter_map(entry).collect();
         Self { selector, found, members, strangers: FxHashSet::default(), listings: 0 }
     }
 
-    /// The members now, zombies included, parents before children.
+    /// The current members, including zombies, parents before children.
     pub fn list(&mut self) -> Vec<Member> {
         let ourselves = std::process::id();
         match &self.found.cgroup {
@@ -98,7 +98,7 @@ impl Membership {
     }
 
     fn look_up_again(&mut self) {
-        // A number given to another process later is another target.
+        // If a PID is reused later, that process is another target.
         let Selector::Name(_) = self.selector else { return };
         let Ok(found) = selector::resolve(&self.selector) else { return };
         let entry = |&pid: &u32| Some((pid, Entry::read(pid)?));

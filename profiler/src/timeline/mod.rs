@@ -1,9 +1,9 @@
-//! What the target and its host did over time, on one axis with the load.
+//! The target and its host over time, on one axis with the load.
 //!
-//! `sampler` ticks; at every tick `tree` reads the target's processes (who they are is
-//! `membership`'s to say), with `shared` their shared memory, the memory of its control group, and
-//! with `host` the machine, into one `reading`. `series` makes rates of the counters and
-//! joins the load; what is stored of them are the columns of `uringbench_document::timeline`.
+//! `sampler` ticks; at every tick `tree` reads the target's processes (found by `membership`), with
+//! `shared` their shared memory, the memory of its control group, and with `host` the machine, into
+//! one `reading`. `series` converts counters to rates and joins the load;
+//! `uringbench_document::timeline` defines the stored columns.
 
 pub mod host;
 pub mod membership;

@@ -1,39 +1,39 @@
 //! One reading of the target, its control group and the host. Counters are cumulative and never
-//! fall; levels are of the moment.
+//! decrease; levels are current values.
 
 use uringbench_core::time::{Nanos, Timestamp};
 use uringbench_machine::cgroup::CgroupMemory;
 
-/// Everything read at one tick.
+/// All values read at one tick.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Reading {
-    /// When it began.
+    /// The start of the reading.
     pub time: Timestamp,
-    /// How long after its tick that was.
+    /// The delay of the reading after its tick.
     pub late: Nanos,
-    /// The target's processes together.
+    /// The sum of the target's processes.
     pub target: TargetReading,
-    /// The memory of its control group, when it has one of its own.
+    /// The memory of its control group, if it has one of its own.
     pub cgroup: Option<CgroupMemory>,
-    /// The machine (in a container: what of it can be seen).
+    /// The machine, or the part of it that a container can see.
     pub host: HostReading,
 }
 
-/// The target: counters since the first reading, of every process that was ever a member and of
+/// The target: counters since the first reading, for every process that was ever a member and for
 /// the children they waited for.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct TargetReading {
     /// CPU time in user mode, in steps of the kernel's tick.
     pub user: Nanos,
-    /// CPU time in the kernel, likewise.
+    /// CPU time in the kernel, in the same steps.
     pub system: Nanos,
-    /// CPU time of the threads seen, exact; lacks threads that lived between two readings.
+    /// Exact CPU time of the observed threads, without threads that lived between two readings.
     pub on_cpu: Nanos,
-    /// Time its threads could have run but waited for a CPU.
+    /// Time for which its threads could have run but waited for a CPU.
     pub run_queue: Nanos,
-    /// Times a thread gave its CPU up to wait.
+    /// How often a thread gave up its CPU to wait.
     pub voluntary_switches: u64,
-    /// Times a thread was preempted.
+    /// How often a thread was preempted.
     pub involuntary_switches: u64,
     /// Page faults that needed no disk.
     pub minor_faults: u64,
@@ -44,38 +44,38 @@ pub struct TargetReading {
     /// Resident pages of files in bytes; shared ones count once per process.
     pub rss_file: u64,
     /// Shared memory in bytes: each object (memfd, segment, shared anonymous mapping, file of a
-    /// tmpfs) once, with all the pages that it holds.
+    /// tmpfs) once, with all its pages.
     pub rss_shmem: u64,
-    /// Whether an object could not be looked at: `rss_shmem` is then the resident part, once per
+    /// Whether an object could not be read: `rss_shmem` is then the resident part, counted once per
     /// process that maps it.
     pub is_shmem_per_process: bool,
     /// Memory swapped out, in bytes.
     pub swap: u64,
-    /// Proportional set size in bytes: shared pages divided among their users. Read rarely.
+    /// Proportional set size in bytes: shared pages divided among their users. Read only rarely.
     pub pss: Option<u64>,
-    /// Open file descriptors; `None` when they may not be counted.
+    /// Open file descriptors; `None` without the permission to count them.
     pub fds: Option<u64>,
     /// Threads.
     pub threads: u64,
-    /// Processes; 0 when the target is gone, and all levels with it.
+    /// Processes; 0 if the target has ended, and then all levels are 0.
     pub processes: u64,
-    /// Threads that were too many to be read one by one: run queue, switches and `on_cpu` are
-    /// without them.
+    /// Threads beyond the number that is read one by one: run queue, switches and `on_cpu` exclude
+    /// them.
     pub threads_unread: u64,
-    /// The private memory of each process, of at most [`PROCESSES_MAX`]; once a second, empty
+    /// The private memory of each process, of at most [`PROCESSES_MAX`]; once a second, empty in
     /// between.
     pub each: Vec<ProcessMemory>,
 }
 
 impl TargetReading {
-    /// CPU time the scheduler accounts to the target. Threads and children that lived too short to
-    /// be seen are in the sums of their processes alone.
+    /// CPU time that the scheduler accounts to the target. Threads and children that lived too
+    /// short to be observed are only in the sums of their processes.
     pub fn accounted(&self) -> Nanos {
         self.on_cpu.max(Nanos(self.user.0 + self.system.0))
     }
 }
 
-/// Processes whose memory is kept apart in a reading.
+/// The largest number of processes whose memory is listed separately.
 pub const PROCESSES_MAX: usize = 256;
 
 /// The private memory of one process.
@@ -83,16 +83,16 @@ pub const PROCESSES_MAX: usize = 256;
 pub struct ProcessMemory {
     /// The process.
     pub pid: u32,
-    /// When it started, in ticks since boot: with the PID, who it is.
+    /// Its start in ticks since boot, which with the PID identifies it.
     pub start: u64,
     /// Resident private and swapped memory, in bytes.
     pub bytes: u64,
 }
 
-/// The host; a part is `None` where the kernel does not tell it.
+/// The host; a part is `None` if the kernel does not report it.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct HostReading {
-    /// Where the time of all CPUs together went.
+    /// The time of all CPUs.
     pub cpu: Option<HostCpu>,
     /// Time in which at least one task waited for a CPU.
     pub pressure_cpu: Option<Nanos>,
@@ -100,47 +100,47 @@ pub struct HostReading {
     pub pressure_memory: Option<Nanos>,
     /// Time in which at least one task waited for a disk.
     pub pressure_io: Option<Nanos>,
-    /// What the disks did.
+    /// The activity of the disks.
     pub disk: Option<HostDisk>,
-    /// What the network devices of this network namespace did.
+    /// The traffic of the network devices in this network namespace.
     pub network: Option<HostNetwork>,
-    /// TCP segments sent again.
+    /// Retransmitted TCP segments.
     pub tcp_retransmits: Option<u64>,
-    /// Memory that could be had without swapping, in bytes.
+    /// Memory available without swapping, in bytes.
     pub memory_available: Option<u64>,
 }
 
-/// Where the time of all CPUs went, since boot.
+/// The time of all CPUs since boot.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct HostCpu {
-    /// User mode, nice and guests included.
+    /// User mode, including nice and guests.
     pub user: Nanos,
-    /// The kernel, interrupts included.
+    /// The kernel, including interrupts.
     pub system: Nanos,
-    /// Nothing to do.
+    /// Idle.
     pub idle: Nanos,
-    /// Nothing to do while a disk was waited for.
+    /// Idle while waiting for a disk.
     pub iowait: Nanos,
-    /// Taken by the hypervisor.
+    /// Used by the hypervisor for others.
     pub steal: Nanos,
     /// Context switches.
     pub context_switches: u64,
 }
 
-/// What the disks did, since boot.
+/// The activity of the disks since boot.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct HostDisk {
     /// Bytes read.
     pub read_bytes: u64,
     /// Bytes written.
     pub written_bytes: u64,
-    /// Time reads took, added up.
+    /// Total time of reads.
     pub read_time: Nanos,
-    /// Time writes took, added up.
+    /// Total time of writes.
     pub write_time: Nanos,
 }
 
-/// What the network devices did, since boot; the loopback counts as well.
+/// The traffic of the network devices since boot, including the loopback.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct HostNetwork {
     /// Bytes received.

@@ -1,7 +1,7 @@
-//! A thread that takes a reading at every tick, until it is stopped.
+//! A thread that takes a reading at every tick until it is stopped.
 //!
-//! Ticks are absolute times, so that they do not drift; one that comes too late for the next is
-//! left out, and said.
+//! Ticks are absolute times, so that they do not drift; a tick that is missed is skipped, and
+//! reported.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -21,11 +21,11 @@ use super::tree::{ProcessReader, THREADS_MAX};
 use crate::runtime::Runtime;
 use crate::selector::{Found, Selector};
 
-/// Most ticks per second: beyond, reading would disturb what is read.
+/// The largest number of ticks per second: more would disturb the target.
 pub const HZ_MAX: u32 = 100;
-/// Between two looks at the runtimes: a program may be started by a script, or later.
+/// Time between two checks of the runtimes: a program may be started by a script, or later.
 const RUNTIMES_PERIOD: Nanos = Nanos::from_secs(20);
-/// Processes looked at, which takes some 100 µs each.
+/// The largest number of processes checked, at about 100 µs each.
 const RUNTIMES_MAX: usize = 8;
 
 /// A running sampler.
@@ -35,14 +35,14 @@ pub struct Sampler {
     thread: Option<JoinHandle<()>>,
 }
 
-/// What a sampler saw.
+/// The results of a sampler.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Sampled {
     /// In order of time.
     pub readings: Vec<Reading>,
-    /// Garbage-collected runtimes that the target's largest processes run.
+    /// Garbage-collected runtimes of the target's largest processes.
     pub runtimes: Vec<Runtime>,
-    /// What a reader of the timeline should know, a sentence each.
+    /// Notes for the reader of the timeline, a sentence each.
     pub notes: Vec<String>,
 }
 
@@ -61,8 +61,7 @@ struct Control {
     ticks_missed: u64,
 }
 
-/// Where the target's memory is accounted: in the group it was selected by, else in that of its
-/// first root.
+/// The files of the target's memory: of the selected group, or else of the group of its first root.
 fn memory_files(found: &Found) -> Option<MemoryFiles> {
     let of_first = || {
         let first = found.roots.first().or_else(|| found.members.first())?;
@@ -72,8 +71,8 @@ fn memory_files(found: &Found) -> Option<MemoryFiles> {
 }
 
 impl Sampler {
-    /// Begins to read what `selector` was found to mean, `hz` times a second (1 to [`HZ_MAX`]),
-    /// at once for the first time. Fails when no thread can be started.
+    /// Starts reading the processes found for `selector`, `hz` times a second (1 to [`HZ_MAX`]),
+    /// for the first time at once. Fails if no thread can be started.
     pub fn start(selector: Selector, found: Found, hz: u32) -> io::Result<Self> {
         let shared = Arc::new(Shared::default());
         let readers = Readers {
@@ -89,7 +88,7 @@ impl Sampler {
         Ok(Self { shared, thread: Some(thread) })
     }
 
-    /// Says whether a window is being measured in which nothing costly may be read.
+    /// Sets whether a window is being measured, in which costly values are not read.
     pub fn measuring(&self, is_measuring: bool) {
         self.shared.is_measuring.store(is_measuring, Ordering::Relaxed);
     }
@@ -113,7 +112,7 @@ impl Sampler {
         lock(&self.shared.control).is_stopped = true;
         self.shared.changed.notify_all();
         if let Some(thread) = self.thread.take() {
-            // A reader that panicked has handed over what it read before.
+            // A thread that panicked has already passed on its readings.
             let _ = thread.join();
         }
     }
@@ -160,8 +159,8 @@ fn run(shared: &Shared, mut readers: Readers, period: Nanos) {
         let (next, missed) = next_tick(due, now(), period);
         lock(&shared.control).ticks_missed += missed;
         if wait(shared, next) {
-            // So that short runs end with what they used; a moment after a tick it would say
-            // nothing but noise.
+            // So that short runs end with their last values; directly after a tick a reading would
+            // be only noise.
             let end = now();
             if end.since(read).0 >= period.0 / 10 {
                 let is_measuring = shared.is_measuring.load(Ordering::Relaxed);
@@ -181,13 +180,13 @@ fn runtimes(reading: &Reading) -> Vec<Runtime> {
     each.iter().take(RUNTIMES_MAX).filter_map(|process| Runtime::of(process.pid)).collect()
 }
 
-/// The tick after `due` that is still to come, and how many between them are not any more.
+/// The next tick after `due` that is still in the future, and the number of missed ticks between.
 fn next_tick(due: Timestamp, now: Timestamp, period: Nanos) -> (Timestamp, u64) {
     let missed = now.since(due).0 / period.0;
     (due + Nanos((missed + 1) * period.0), missed)
 }
 
-/// Waits until `due`; whether it was stopped meanwhile.
+/// Waits until `due`; returns whether the sampler was stopped.
 fn wait(shared: &Shared, due: Timestamp) -> bool {
     let mut control = lock(&shared.control);
     loop {
@@ -235,11 +234,11 @@ fn notes(readings: &[Reading], missed: u64) -> Vec<String> {
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // What a panic left behind is whole: every update is a single push or sum.
+    // The data is complete even after a panic: every update is a single push or sum.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Now, on the clock of the load's times and of the samples.
+/// The current time, on the clock of the load and of the samples.
 fn now() -> Timestamp {
     let time = clock_gettime(ClockId::Monotonic);
     Timestamp(time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64)

@@ -1,8 +1,8 @@
-//! The timeline as it grows: readings become rows of rates and levels, and the load's intervals
-//! are brought onto the same axis. Pure.
+//! Builds the timeline: readings become rows of rates and levels, and the load's intervals are put
+//! on the same axis. Pure.
 //!
-//! A row spans the time from the reading before it to its own; the first row, of which no rate is
-//! known, spans one step.
+//! A row covers the time from the reading before it to its own; the first row, for which there are
+//! no rates, covers one step.
 
 use uringbench_core::record::Interval;
 use uringbench_core::time::{Nanos, Timestamp};
@@ -14,7 +14,7 @@ use uringbench_machine::cgroup::CgroupMemory;
 
 use super::reading::{HostReading, Reading, TargetReading};
 
-/// Columns over one axis of time.
+/// Columns on one time axis.
 #[derive(Clone, Debug)]
 pub struct Timeline {
     hz: u32,
@@ -27,7 +27,7 @@ pub struct Timeline {
     last: Option<Reading>,
 }
 
-/// A span of time.
+/// A period of time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Span {
     start: u64,
@@ -45,7 +45,7 @@ impl Span {
 }
 
 impl Timeline {
-    /// No rows; `hz` of them per second are to come.
+    /// An empty series of `hz` rows per second.
     pub fn new(hz: u32) -> Self {
         Self {
             hz: hz.max(1),
@@ -58,12 +58,12 @@ impl Timeline {
         }
     }
 
-    /// How many rows there are.
+    /// The number of rows.
     pub fn len(&self) -> usize {
         self.ends.len()
     }
 
-    /// Whether there is none.
+    /// Whether there are no rows.
     pub fn is_empty(&self) -> bool {
         self.ends.is_empty()
     }
@@ -89,11 +89,12 @@ impl Timeline {
         self.last = Some(reading.clone());
     }
 
-    /// Puts the load onto the axis, in place of what was there of it. `start` is when the run
-    /// began; the intervals are in order. Where there was load but no reading, rows are added.
+    /// Puts the load on the axis, and replaces the load that was there. `start` is the start of the
+    /// run; the intervals are in order. Rows are added where there was load but no reading.
     ///
-    /// Counts are divided among rows by the time they share, so that their sum stays. Quantiles
-    /// belong to the rows that an interval shares at least half of the shorter one's time with.
+    /// Counts are divided among rows by the time they share, so that their sum stays the same.
+    /// Quantiles are assigned to the rows that share at least half of the shorter one's time with
+    /// an interval.
     pub fn join_load(&mut self, start: Timestamp, intervals: &[Interval]) {
         let spans: Vec<_> = intervals.iter().map(|interval| span_of(start, interval)).collect();
         let (Some(first), Some(last)) = (spans.first(), spans.last()) else { return };
@@ -103,7 +104,7 @@ impl Timeline {
             let from = rows.partition_point(|row| row.span.end <= span.start);
             let from = from.min(rows.len().saturating_sub(1));
             for row in &mut rows[from..] {
-                // The first is taken even by an interval without length.
+                // An interval without length also takes the first row.
                 if row.span.start >= span.end && span.length() > 0 {
                     break;
                 }
@@ -119,8 +120,8 @@ impl Timeline {
         }
     }
 
-    /// The timeline to be stored, seconds counted from `origin` (the run's start), which was at
-    /// `start_unix_s` on the wall clock.
+    /// The timeline to store, in seconds from `origin` (the run's start), which was at
+    /// `start_unix_s` of the wall clock.
     pub fn document(&self, origin: Timestamp, start_unix_s: Option<f64>) -> TimelineDocument {
         let mut document = TimelineDocument::empty(self.hz, start_unix_s);
         for index in 0..self.len() {
@@ -135,7 +136,7 @@ impl Timeline {
         let seconds = end.since(origin).as_secs_f64() - origin.since(end).as_secs_f64();
         let cgroup = self.cgroup.row(index);
         Row {
-            // To the microsecond, which is finer than readings are taken.
+            // Rounded to microseconds, which is finer than the readings.
             t_s: (seconds * 1e6).round() / 1e6,
             load: self.load.row(index),
             target: self.target.row(index),
@@ -157,7 +158,7 @@ impl Timeline {
         Span { start: start.0, end: end.0 }
     }
 
-    /// Adds rows until the axis covers all of the load.
+    /// Adds rows until the axis covers the whole load.
     fn reach(&mut self, first: Span, last: Span) {
         let step = self.step().0;
         if self.is_empty() {
@@ -191,14 +192,14 @@ fn span_of(start: Timestamp, interval: &Interval) -> Span {
     Span { start: start.0, end: (start + interval.length).0 }
 }
 
-/// What a row got of the load.
+/// The load of a row.
 struct Joined {
     span: Span,
     is_loaded: bool,
     completed: f64,
     errors: f64,
     in_flight: Option<u64>,
-    /// The median of each interval and how much it weighs.
+    /// The median of each interval, and its weight.
     medians: Vec<(u64, f64)>,
     p99: Option<u64>,
 }
@@ -254,14 +255,14 @@ impl Joined {
     }
 }
 
-/// Growth of counters over the time between two readings.
+/// The growth of counters over the time between two readings.
 #[derive(Clone, Copy)]
 struct Rate {
     elapsed: Option<f64>,
 }
 
 impl Rate {
-    /// Per second; `None` without a reading before, or when the counter was reset.
+    /// Per second; `None` without an earlier reading, or if the counter was reset.
     fn of(self, before: Option<u64>, now: Option<u64>) -> Option<f64> {
         let grown = now?.checked_sub(before?)?;
         self.elapsed.filter(|&seconds| seconds > 0.0).map(|seconds| grown as f64 / seconds)
@@ -275,7 +276,7 @@ impl Rate {
 
 fn target(now: &TargetReading, before: Option<&TargetReading>, rate: Rate) -> TargetRow {
     if now.processes == 0 {
-        // It is gone: no memory is not a low level of memory.
+        // It has ended: missing memory is not a low level of memory.
         return TargetRow { processes: Some(0.0), ..TargetRow::default() };
     }
     let counter = |of: fn(&TargetReading) -> u64| rate.of(before.map(of), Some(of(now)));
@@ -302,11 +303,11 @@ fn target(now: &TargetReading, before: Option<&TargetReading>, rate: Rate) -> Ta
     }
 }
 
-/// Seconds of user and kernel time. The kernel gives both in ticks of 10 ms, too coarse for ten
-/// rows a second; their sum per thread it gives exactly. Where the two sums agree to within their
-/// rounding the exact one is divided in the ticks' ratio.
+/// Seconds of user and kernel time. The kernel reports both in ticks of 10 ms, too coarse for ten
+/// rows a second, but their sum per thread exactly. If the two sums agree within their rounding,
+/// the exact one is divided in the ratio of the ticks.
 fn cpu_grown(now: &TargetReading, before: &TargetReading) -> (f64, f64) {
-    /// Two rounded values per process, of a tick each.
+    /// Two values per process, each rounded by up to one tick.
     const SLACK: f64 = 0.02;
     let seconds = |now: Nanos, before: Nanos| Nanos(now.0.saturating_sub(before.0)).as_secs_f64();
     let user = seconds(now.user, before.user);
@@ -316,7 +317,7 @@ fn cpu_grown(now: &TargetReading, before: &TargetReading) -> (f64, f64) {
     if (exact - user - system).abs() > slack || now.threads_unread > 0 {
         return (user, system);
     }
-    // Without a tick in this row, the ratio since the beginning.
+    // Without a tick in this row, use the ratio since the beginning.
     let share = |user: f64, system: f64| (user + system > 0.0).then(|| user / (user + system));
     let whole = || share(now.user.as_secs_f64(), now.system.as_secs_f64());
     let user_share = share(user, system).or_else(whole).unwrap_or(1.0);

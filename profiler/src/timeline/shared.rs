@@ -1,10 +1,9 @@
 //! The target's shared memory: memfd, POSIX and System V segments, shared anonymous mappings and
-//! files of a tmpfs. Each object counts once, however many processes map it and however often
-//! (ZGC maps its heap three times), with all the pages that it holds, whether or not they are
-//! mapped at the moment.
+//! files of a tmpfs. Each object counts once, however many processes map it and however often (ZGC
+//! maps its heap three times), with all its pages, mapped or not.
 //!
-//! The kernel gives an object's pages as the blocks of its inode, at the price of a `stat`:
-//! `/proc/PID/smaps` would walk the page tables of every mapping for the same.
+//! The kernel reports an object's pages as the blocks of its inode, for the cost of a `stat`:
+//! `/proc/PID/smaps` would walk the page tables of every mapping for the same figure.
 
 use std::fs;
 use std::io;
@@ -15,15 +14,17 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use rustix::fs::statfs;
 use uringbench_core::time::{Nanos, Timestamp};
 
-/// Between two listings of mappings.
+/// Time between two listings of mappings.
 const PERIOD: Nanos = Nanos::from_millis(900);
-/// Processes whose mappings are listed again at a time; of more, some at each in turn.
+/// The number of processes whose mappings are listed again at a time; if there are more, they take
+/// turns.
 const LISTED_MAX: usize = 16;
-/// Descriptors that are looked through for an object that cannot be looked at by its mapping.
+/// The largest number of descriptors searched for an object that cannot be read through its
+/// mapping.
 const DESCRIPTORS_MAX: usize = 256;
-/// `f_type` of a tmpfs, and of the kernel's own for objects without a name (statfs(2)).
+/// `f_type` of a tmpfs, which the kernel also uses for objects without a name (statfs(2)).
 const TMPFS: u64 = 0x0102_1994;
-/// What `st_blocks` counts in.
+/// The unit of `st_blocks`.
 const BLOCK: u64 = 512;
 
 /// A process that maps shared memory.
@@ -34,16 +35,16 @@ pub(super) struct Mapper {
     pub(super) resident: u64,
 }
 
-/// How much there is.
+/// The amount of shared memory.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Shared {
     pub(super) bytes: u64,
-    /// Whether an object could not be looked at, so that `bytes` are those resident, once per
+    /// Whether an object could not be read, so that `bytes` is the resident part, counted once per
     /// process.
     pub(super) is_per_process: bool,
 }
 
-/// Which object: the device and number of its inode.
+/// The identity of an object: the device and number of its inode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Object {
     major: u32,
@@ -55,7 +56,7 @@ struct Object {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Mapping {
     object: Object,
-    /// As `/proc/PID/map_files` names it.
+    /// Its name in `/proc/PID/map_files`.
     range: String,
 }
 
@@ -63,15 +64,15 @@ struct Mapping {
 #[derive(Debug, Default)]
 pub(super) struct SharedMemory {
     listed: Option<Timestamp>,
-    /// Of each process; `None` when they may not be seen.
+    /// The mappings of each process; `None` without the permission to read them.
     mappings: FxHashMap<u32, Option<Vec<Mapping>>>,
-    /// Where the next listing begins among the processes that were listed before.
+    /// The start of the next listing among the processes that were listed before.
     turn: usize,
     devices: Devices,
 }
 
 impl SharedMemory {
-    /// Reads it at `now`.
+    /// Reads the shared memory at `now`.
     pub(super) fn read(&mut self, now: Timestamp, mappers: &[Mapper]) -> Shared {
         for mapper in mappers {
             self.mappings.entry(mapper.pid).or_insert_with(|| listed(mapper.pid));
@@ -100,7 +101,7 @@ impl SharedMemory {
         self.turn = self.turn.wrapping_add(count);
     }
 
-    /// The bytes of all objects, each once; `None` when one may not be looked at.
+    /// The bytes of all objects, each once; `None` if one cannot be read.
     fn objects(&mut self, mappers: &[Mapper]) -> Option<u64> {
         let mut sizes = FxHashMap::<Object, u64>::default();
         for mapper in mappers {
@@ -125,10 +126,10 @@ impl SharedMemory {
     }
 }
 
-/// The mappings of a process; `None` when they may not be seen.
+/// The mappings of a process; `None` without the permission to read them.
 fn listed(pid: u32) -> Option<Vec<Mapping>> {
     let text = match fs::read(format!("/proc/{pid}/maps")) {
-        // It has ended.
+        // The process has ended.
         Err(why) if why.kind() != io::ErrorKind::PermissionDenied => Vec::new(),
         read => read.ok()?,
     };
@@ -144,19 +145,19 @@ fn mapping(line: &str) -> Option<Mapping> {
     let (major, minor) = device.split_once(':')?;
     let number = |text| u32::from_str_radix(text, 16).ok();
     let object = Object { major: number(major)?, minor: number(minor)?, inode };
-    // There the addresses have no zeros in front.
+    // In that folder addresses have no leading zeros.
     let (from, to) = range.split_once('-')?;
     let range = format!("{}-{}", from.trim_start_matches('0'), to.trim_start_matches('0'));
     (rights.ends_with('s') && inode != 0).then_some(Mapping { object, range })
 }
 
-/// The devices seen so far: whether each is memory.
+/// The devices seen so far, and whether each is memory.
 #[derive(Debug, Default)]
 struct Devices(FxHashMap<(u32, u32), bool>);
 
 impl Devices {
-    /// The bytes that the object at `path` holds, 0 when it is no memory; `None` when there is
-    /// another one by now.
+    /// The bytes of the object at `path`, 0 if it is not memory; `None` if the path now names
+    /// another object.
     fn size(&mut self, path: &Path, object: Object) -> io::Result<Option<u64>> {
         let found = fs::metadata(path)?;
         if found.st_ino() != object.inode {
@@ -174,7 +175,7 @@ impl Devices {
         Ok(Some(if is_memory { found.st_blocks() * BLOCK } else { 0 }))
     }
 
-    /// The same by an open descriptor: a process shows these to its user without a capability.
+    /// The same through an open descriptor: a process shows these to its user without a capability.
     fn by_descriptor(&mut self, pid: u32, object: Object) -> Option<u64> {
         let open = fs::read_dir(format!("/proc/{pid}/fd")).ok()?;
         open.take(DESCRIPTORS_MAX).flatten().find_map(|entry| {

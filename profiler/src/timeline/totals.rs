@@ -1,22 +1,22 @@
-//! Totals of a tree of processes that come and go, made from counters of each of them: they never
-//! fall, and what a short-lived child used counts even when nobody saw it.
+//! Totals of a tree of processes that start and end, computed from the counters of each: they never
+//! decrease, and the usage of a short-lived child counts even if it was never observed.
 //!
-//! A child that was waited for leaves its CPU time and faults in its parent's `cutime` and
-//! friends (getrusage(2), RUSAGE_CHILDREN). So a parent's growth there counts, less what had been
-//! counted already while the child could be seen.
+//! A child that was waited for leaves its CPU time and faults in its parent's `cutime` and related
+//! fields (getrusage(2), RUSAGE_CHILDREN). So the growth of the parent's fields counts, less the
+//! usage that was already counted while the child was observed.
 
 use rustc_hash::FxHashMap;
 
-/// What the kernel hands from a child to the parent that waits for it.
+/// The usage that the kernel adds to the parent that waits for a child.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Usage {
     /// Nanoseconds in user mode.
     pub(super) user: u64,
     /// Nanoseconds in the kernel.
     pub(super) system: u64,
-    /// Faults without a disk.
+    /// Faults without disk access.
     pub(super) minor: u64,
-    /// Faults with one.
+    /// Faults with disk access.
     pub(super) major: u64,
 }
 
@@ -43,7 +43,7 @@ impl Usage {
     }
 }
 
-/// What the scheduler counts for a thread, and hands to nobody.
+/// The scheduler's counts for a thread, which it adds to no other.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Scheduling {
     /// Nanoseconds on a CPU.
@@ -65,32 +65,33 @@ impl Scheduling {
     }
 }
 
-/// One process as it was read.
+/// The counters of one process at a reading.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Counters {
     pub(super) pid: u32,
     pub(super) parent: u32,
-    /// When it started, in ticks since boot: with the PID, who it is.
+    /// Its start in ticks since boot, which with the PID identifies it.
     pub(super) start: u64,
-    /// Of its own threads, ended ones included.
+    /// The usage of its own threads, including ended ones.
     pub(super) own: Usage,
-    /// Of the children it waited for, and theirs.
+    /// The usage of the children it waited for, and of theirs.
     pub(super) reaped: Usage,
-    /// Of its threads, by their number.
+    /// The counts of its threads, by thread ID.
     pub(super) threads: Vec<(u32, Scheduling)>,
-    /// Whether these are all its threads.
+    /// Whether `threads` contains all its threads.
     pub(super) has_all_threads: bool,
 }
 
 /// The totals since the first reading.
 #[derive(Debug)]
 pub(super) struct Totals {
-    /// Who is first seen after the first reading and started at this tick or later is new, and
-    /// all it used counts.
+    /// A process that is first observed after the first reading and started at this tick or later
+    /// is new, and all its usage counts.
     attached: u64,
     has_begun: bool,
     known: FxHashMap<u32, Known>,
-    /// What children that are gone had been counted for, by who may yet be handed it.
+    /// The usage already counted for ended children, by the process to which the kernel may still
+    /// add it.
     owed: FxHashMap<u32, Usage>,
     usage: Usage,
     scheduling: Scheduling,
@@ -107,7 +108,7 @@ struct Known {
 }
 
 impl Totals {
-    /// Nothing counted; `attached` is the present, in ticks since boot.
+    /// Empty totals; `attached` is the current time in ticks since boot.
     pub(super) fn new(attached: u64) -> Self {
         Self {
             attached,
@@ -124,13 +125,13 @@ impl Totals {
         self.usage
     }
 
-    /// What the scheduler counted.
+    /// The scheduler's counts.
     pub(super) fn scheduling(&self) -> Scheduling {
         self.scheduling
     }
 
-    /// Takes the next reading: everyone alive, zombies included, parents read before children
-    /// (else a child that ends in between would be counted twice).
+    /// Adds the next reading: all living processes, including zombies, with parents read before
+    /// children (otherwise a child that ends in between would be counted twice).
     pub(super) fn add(&mut self, present: Vec<Counters>) {
         let left = self.leave(&present);
         let mut owed = std::mem::take(&mut self.owed);
@@ -158,8 +159,8 @@ impl Totals {
             };
             self.known.insert(process.pid, now);
         }
-        // A parent read just before its child ended is handed the child's usage by the next
-        // reading. What is not handed over by then never will be (a parent that ignores SIGCHLD).
+        // If a parent was read just before its child ended, the next reading adds the child's usage
+        // to it. Usage that is not added by then never will be (a parent that ignores SIGCHLD).
         self.has_begun = true;
         for (heir, usage) in left {
             let rest = owed.get(&heir).copied().unwrap_or_default().at_most(usage);
@@ -169,13 +170,13 @@ impl Totals {
         }
     }
 
-    /// Forgets who is gone; what was counted for each is owed by the nearest ancestor left.
+    /// Forgets ended processes; the usage counted for each is owed by the nearest living ancestor.
     fn leave(&mut self, present: &[Counters]) -> FxHashMap<u32, Usage> {
         let here: FxHashMap<u32, u64> = present.iter().map(|p| (p.pid, p.start)).collect();
         let is_here = |pid: u32, known: &Known| here.get(&pid) == Some(&known.start);
         let heir = |gone: &Known| {
             let mut at = gone.parent;
-            // No chain of parents is longer than there are processes.
+            // A chain of parents is not longer than the number of processes.
             for _ in 0..=self.known.len() {
                 match self.known.get(&at) {
                     None => return None,
@@ -202,8 +203,8 @@ impl Totals {
         left
     }
 
-    /// What to count a newcomer from: nothing when it started under our eyes, else what it had
-    /// used before.
+    /// The usage from which to count a new process: zero if it started after the first reading,
+    /// otherwise its current usage.
     fn first_sight(&self, process: &Counters) -> Known {
         let is_new = self.has_begun && process.start >= self.attached;
         let before = |usage: Usage| if is_new { Usage::default() } else { usage };
@@ -221,7 +222,7 @@ impl Totals {
         for &(tid, now) in &process.threads {
             match known.threads.get(&tid) {
                 Some(&before) => self.scheduling.add_growth(before, now),
-                // All threads were known and this one was not among them: it is new.
+                // All threads were known and this one was not among them, so it is new.
                 None if known.has_all_threads => {
                     self.scheduling.add_growth(Scheduling::default(), now);
                 }

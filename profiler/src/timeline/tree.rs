@@ -1,5 +1,5 @@
-//! Reads the target's processes: the sums of their levels, and counters for `totals` to add up.
-//! A process that ends while it is read is left out; that is no error.
+//! Reads the target's processes: the sums of their levels, and counters for `totals`. A process
+//! that ends while it is read is left out, which is no error.
 
 use std::fs::{self, File};
 use std::io::Read;
@@ -15,12 +15,12 @@ use super::shared::{Mapper, SharedMemory};
 use super::totals::{Counters, Scheduling, Totals, Usage};
 use crate::selector;
 
-/// Threads whose own files are read at a tick; each costs some 20 µs.
+/// The largest number of threads whose files are read at a tick; each costs some 20 µs.
 pub const THREADS_MAX: usize = 512;
-/// Between two readings of the PSS: the kernel walks all page tables for it, 20 ms a GB, and
+/// Time between two readings of the PSS: the kernel walks all page tables for it, 20 ms per GB, and
 /// holds the lock that the target's page faults need.
 const PSS_PERIOD: Nanos = Nanos::from_secs(60);
-/// Between two readings that keep the memory of each process apart.
+/// Time between two readings that list the memory of each process.
 const EACH_PERIOD: Nanos = Nanos::from_millis(900);
 
 /// The reader of one target.
@@ -28,18 +28,18 @@ const EACH_PERIOD: Nanos = Nanos::from_millis(900);
 pub struct ProcessReader {
     membership: Membership,
     totals: Totals,
-    /// Nanoseconds of one tick of `utime` and the like.
+    /// Nanoseconds of one tick of `utime` and related fields.
     tick: u64,
     pss_read: Option<Timestamp>,
     each_read: Option<Timestamp>,
     shared: SharedMemory,
-    /// Those of the reading that is being taken.
+    /// The processes with shared memory in the current reading.
     mappers: Vec<Mapper>,
     buffer: Vec<u8>,
 }
 
 impl ProcessReader {
-    /// Follows these members; counters begin with the first reading.
+    /// Follows these members; counters start at the first reading.
     pub fn new(membership: Membership) -> Self {
         let per_second = procfs::ticks_per_second().max(1);
         let since_boot = clock_gettime(ClockId::Boottime);
@@ -58,7 +58,7 @@ impl ProcessReader {
         }
     }
 
-    /// Reads all of it at `now`; the PSS only when it is due and nothing `is_measuring`.
+    /// Reads all values at `now`; the PSS only if it is due and `is_measuring` is false.
     pub fn read(&mut self, now: Timestamp, is_measuring: bool) -> TargetReading {
         let members = self.membership.list();
         let wants_pss = !is_measuring
@@ -105,7 +105,8 @@ impl ProcessReader {
         }
     }
 
-    /// One process: its levels onto `sum`, its counters back. `None` when it is gone.
+    /// Reads one process: adds its levels to `sum` and returns its counters. `None` if it has
+    /// ended.
     fn process(
         &mut self,
         member: Member,
@@ -162,7 +163,7 @@ impl ProcessReader {
         Some(counters)
     }
 
-    /// What the scheduler counted for the thread in `folder`.
+    /// The scheduler's counts for the thread in `folder`.
     fn scheduling(&mut self, folder: &str, status: Status) -> Option<Scheduling> {
         let schedstat = Schedstat::from_read(self.file(&format!("{folder}/schedstat"))?).ok()?;
         Some(Scheduling {
@@ -207,8 +208,8 @@ fn counters(stat: &Stat, tick: u64) -> Counters {
     }
 }
 
-/// The few lines of `status` that matter; a map of all sixty would cost more than the kernel
-/// takes to write them.
+/// The few needed lines of `status`; a map of all sixty would cost more than the kernel needs to
+/// write them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Status {
     rss_anon: u64,
@@ -243,14 +244,14 @@ impl Status {
     }
 }
 
-/// The PSS in bytes that a `smaps_rollup` states.
+/// The PSS in bytes from a `smaps_rollup`.
 fn pss(text: &[u8]) -> Option<u64> {
     let rollup = procfs::process::SmapsRollup::from_buf_read(text).ok()?;
     rollup.memory_map_rollup.0.first()?.extension.map.get("Pss").copied()
 }
 
-/// How many descriptors are open. Since Linux 6.2 that is the folder's size (f1f1f2569901); a
-/// listing takes longer the more there are, under a lock of the target's.
+/// The number of open descriptors. Since Linux 6.2 it is the folder's size (f1f1f2569901); a
+/// listing takes longer the more there are, and holds a lock of the target.
 fn fds(pid: u32) -> Option<u64> {
     let folder = format!("/proc/{pid}/fd");
     match fs::metadata(&folder).ok()?.len() {
