@@ -191,7 +191,7 @@ fn mistakes_in_what_becomes_of_an_answer_are_reported() {
             ),
             (
                 "path = \"/\"\ncapture = { x = { regex = \"a{9999999}\" } }",
-                &["x.regex", "fix it", "more than"],
+                &["x.regex", "not a valid", "more than"],
             ),
             ("path = \"/\"\ncapture = { x = { jsn = \"/a\" } }", &["did you mean `json`?"]),
             (
