@@ -375,8 +375,9 @@ fn a_connection_that_this_side_closes_is_not_the_target_s() {
         let endings = endings(&document);
         document.expect(endings == [("ambiguous".to_owned(), 40)], &format!("{endings:?}"));
         let notes = document.at("verdict.notes").to_string();
-        let told = "uringbench closed 40 after an answer that does not say clearly where it ends";
-        document.expect(notes.contains(told), &notes);
+        let reported =
+            "uringbench closed 40 after an answer that does not say clearly where it ends";
+        document.expect(notes.contains(reported), &notes);
         document.expect(!notes.contains("the target closed"), &notes);
     }
     // What came behind may have been carried out.

@@ -214,7 +214,7 @@ fn a_step_that_fails_names_the_causes_of_its_own_requests() {
                 [[flow]]\nname = \"g\"\n[[flow.step]]\nname = \"odd\"\npath = \"/odd\"\n";
     let finished = Run::scenario("--warmup 0s -d 300ms", &server.target(), text).finish();
     let document = finished.expect_code(0).document();
-    for (name, outcome, told) in [
+    for (name, outcome, reported) in [
         ("cut", "reset", "2 of 9 bytes of its body arrived"),
         ("odd", "malformed", "header line 1: no colon: `no colon`"),
     ] {
@@ -223,7 +223,7 @@ fn a_step_that_fails_names_the_causes_of_its_own_requests() {
         document.expect(all == 1, &format!("{name}: {causes}"));
         document.expect(causes[0]["outcome"] == outcome, &causes.to_string());
         let cause = causes[0]["cause"].as_str().unwrap_or_default();
-        document.expect(cause.contains(told), cause);
+        document.expect(cause.contains(reported), cause);
         let count = step(&document, name)["errors"][outcome].as_u64();
         document.expect(causes[0]["count"].as_u64() == count, "all of them");
     }
