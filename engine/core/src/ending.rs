@@ -1,60 +1,60 @@
-//! Why connections that stood have ended, where neither the plan nor the end of the run wanted it.
+//! Why open connections ended, other than by the plan or at the end of the run.
 
-/// Why one has.
+/// The way in which a connection ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum Ending {
     /// The target announced it with an answer: `Connection: close`, HTTP/1.0, or a body that lasts
     /// until the connection ends (RFC 9112 section 9.6).
     Announced,
-    /// The target ended a WebSocket with a Close frame while nothing was in flight.
+    /// The target closed a WebSocket with a Close frame while nothing was in flight.
     Goodbye,
     /// The target closed it between two answers, with or without a 408 first: nothing was in
-    /// flight, or a request that had just been sent.
+    /// flight, or only a request that had just been sent.
     Idle,
-    /// The target closed it before the first byte of an answer that was awaited.
+    /// The target closed it before the first byte of an expected answer.
     Unanswered,
     /// The target closed it in the middle of an answer.
     BrokenOff,
-    /// The target closed it behind a body that its end delimits, and TLS without close_notify.
+    /// The target closed it after a body that its end delimits, and TLS without close_notify.
     Truncated,
-    /// TLS on it broke.
+    /// TLS failed on it.
     Tls,
-    /// Dropped by this side: what came was not what the protocol has.
+    /// Closed by this side: the bytes received violate the protocol.
     Malformed,
-    /// Dropped by this side: bytes came that nobody had asked for.
+    /// Closed by this side: bytes arrived without a request.
     Unsolicited,
-    /// Dropped by this side: an answer was late, and would be taken for the next one's.
+    /// Closed by this side: an answer was late, and could be taken for that of the next request.
     Late,
-    /// Closed by this side: an answer's header is ambiguous about where it ends, so that nothing
-    /// behind it can be trusted (RFC 9112 sections 6.1 and 6.3).
+    /// Closed by this side: an answer's header is ambiguous about its end, so that no bytes after
+    /// it can be trusted (RFC 9112 sections 6.1 and 6.3).
     Ambiguous,
-    /// Closed by this side: an answer came before its request had been sent whole.
+    /// Closed by this side: an answer arrived before its request had been sent completely.
     Early,
-    /// Closed by this side: a stream had brought as many events as were wanted.
+    /// Closed by this side: a stream had delivered the requested number of events.
     Enough,
     /// Closed by this side: the target refused to open a WebSocket on it.
     Refused,
 }
 
-/// The cause of a request that a keep-alive timeout has cost.
+/// The cause of a request that failed because of a keep-alive timeout.
 pub const CLOSED_IDLE: &str = "the target closed the idle connection as the request was sent: \
                                raise its keep-alive timeout, or lower -c";
 
-/// The cause of a request behind the last one that the target answers on a connection.
+/// The cause of a request after the last one that the target answers on a connection.
 pub const CLOSED_UNSAID: &str = "the target closed the connection behind earlier answers and had \
                                  not announced it (`Connection: close`): use each connection for \
                                  fewer requests (--requests-per-connection)";
 
-/// The cause where a connection brings nothing but its end.
+/// The cause if a connection ends without any byte.
 pub const CLOSED_NEW: &str = "the target closed a new connection without an answer";
 
-/// The cause of a stream that the run's end has cut.
+/// The cause of a stream that the end of the run cut.
 pub const STREAM_CUT: &str = "the stream had not ended when the run did: --events N ends it after \
                               N events";
 
 impl Ending {
-    /// Every one, in the order of the result document.
+    /// All of them, in the order of the result document.
     pub const ALL: [Self; 14] = [
         Self::Announced,
         Self::Goodbye,
@@ -72,7 +72,7 @@ impl Ending {
         Self::Refused,
     ];
 
-    /// The word for it in the result document.
+    /// Its key in the result document.
     pub const fn key(self) -> &'static str {
         match self {
             Self::Announced => "announced",
@@ -92,7 +92,7 @@ impl Ending {
         }
     }
 
-    /// When it was, for people.
+    /// When it happened, as text.
     pub const fn when(self) -> &'static str {
         match self {
             Self::Announced => "as its answers announced",
@@ -115,7 +115,7 @@ impl Ending {
         }
     }
 
-    /// Whether it was the target that ended the connection.
+    /// Whether the target ended the connection.
     pub const fn is_the_target_s(self) -> bool {
         matches!(
             self,
@@ -128,34 +128,34 @@ impl Ending {
         )
     }
 
-    /// Whether it costs no request, so that it speaks against nobody's health.
+    /// Whether it affects no request, so that it is no sign of a fault.
     pub const fn is_usual(self) -> bool {
         let is_theirs = matches!(self, Self::Announced | Self::Goodbye | Self::Idle);
         is_theirs || matches!(self, Self::Ambiguous | Self::Early | Self::Enough | Self::Refused)
     }
 }
 
-/// How many connections have ended in each way.
+/// The number of connections that ended in each way.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Endings([u64; Ending::ALL.len()]);
 
 impl Endings {
-    /// One more has.
+    /// Counts one more.
     pub const fn add(&mut self, ending: Ending) {
         self.0[ending as usize] += 1;
     }
 
-    /// So many have.
+    /// The number that ended in this way.
     pub const fn of(&self, ending: Ending) -> u64 {
         self.0[ending as usize]
     }
 
-    /// Add another worker's or interval's.
+    /// Adds the counts of another worker or interval.
     pub fn merge(&mut self, other: &Self) {
         self.0.iter_mut().zip(other.0).for_each(|(sum, more)| *sum += more);
     }
 
-    /// Those that there were, in the order of [`Ending::ALL`].
+    /// Those that occurred, in the order of [`Ending::ALL`].
     pub fn list(&self) -> impl Iterator<Item = (Ending, u64)> {
         Ending::ALL.into_iter().zip(self.0).filter(|(_, count)| *count > 0)
     }

@@ -1,5 +1,5 @@
-//! How a connection ends, and which words are for that. What becomes of the requests on it is
-//! decided in `endings`.
+//! How a connection ends, and the causes reported for that. `endings` decides what happens to the
+//! requests on it.
 
 use std::fmt::Display;
 
@@ -8,7 +8,7 @@ use uringbench_core::ending::{CLOSED_IDLE, CLOSED_NEW, CLOSED_UNSAID, Ending};
 use crate::connections::connection::Connection;
 use crate::connections::in_flight::Exchange;
 
-/// The cause where TLS leaves open whether an answer is whole (RFC 8446 section 6.1).
+/// The cause if TLS leaves open whether an answer is complete (RFC 8446 section 6.1).
 pub(super) const TRUNCATED: &str = "TLS ended without close_notify, so the body that the \
                                     connection's end delimits may be cut short: \
                                     --tolerate-truncation counts it";
@@ -44,7 +44,8 @@ pub(super) enum End<'a> {
 }
 
 impl End<'_> {
-    /// How the end is counted. `oldest` is the exchange whose answer is due next, if there is one.
+    /// The way in which the end is counted. `oldest` is the exchange with the next expected answer,
+    /// if there is one.
     pub(super) fn ending(self, connection: &Connection, oldest: Option<&Exchange>) -> Ending {
         match self {
             Self::Finished(ending) => ending,
@@ -67,7 +68,7 @@ impl End<'_> {
     }
 }
 
-/// Why requests end with a connection that the target has closed before their answers.
+/// The cause of requests on a connection that the target closed before their answers.
 pub(super) fn closed_cause(
     connection: &Connection,
     ending: Ending,
@@ -77,7 +78,8 @@ pub(super) fn closed_cause(
         return "the target closed the WebSocket before its answer";
     }
     match ending {
-        // A closed loop sends the next request with the answer before: nothing was idle.
+        // A closed loop sends the next request directly after an answer: the connection was not
+        // idle.
         Ending::Idle if !has_due_times && connection.has_answered() => CLOSED_UNSAID,
         Ending::Idle => CLOSED_IDLE,
         _ => CLOSED_NEW,

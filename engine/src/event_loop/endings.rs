@@ -1,9 +1,9 @@
-//! How connections come and end, and what that means for the requests on them.
+//! How connections open and end, and the effect on the requests on them.
 //!
-//! A request that the target cannot have acted on, or that may be sent twice, is given back: it
-//! keeps its place among the exchanges of its connection's number, and is sent again when that is
-//! up again. Its slot, its due time and the time it was first sent stay what they are, so that the
-//! time it has waited is counted; only the timeout starts again. The others end here.
+//! A request that the target cannot have processed, or that may be sent twice, is given back: it
+//! keeps its place among the exchanges of its connection's number, and is sent again when that
+//! connection is open again. Its slot, its due time and the time it was first sent stay the same,
+//! so that its waiting time counts; only the timeout starts again. Other requests end here.
 
 use std::fmt::Display;
 
@@ -24,17 +24,17 @@ use crate::drivers::Driver;
 use crate::wire::websocket::{WebSocket, WebSocketConfig};
 use crate::work::Reading;
 
-/// A request is sent again so often at most, where its connection ended unannounced.
+/// The largest number of times that a request is sent again after its connection ended unannounced.
 const RETRIES_MAX: u8 = 3;
-/// The status of a server that is about to close a connection on which nothing came.
+/// The status of a server that is about to close an idle connection.
 const REQUEST_TIMEOUT: u16 = 408;
-/// Deadlines are looked for at most this often: one may be noticed that much late.
+/// The shortest time between two checks of deadlines, and so the largest delay in noticing one.
 const SWEEP_EVERY: Nanos = Nanos::MILLISECOND;
-/// A target's goodbye is waited for so long at most.
+/// The longest wait for the target's Close frame.
 const PARTING_MAX: Nanos = Nanos::SECOND;
 
-/// Whether an answer is that of a server which closes a connection because nothing came on it, and
-/// has crossed the request: that may be sent again (RFC 9110 section 15.5.9).
+/// Whether the answer was sent by a server that closes an idle connection, before it received the
+/// request: the request may be sent again (RFC 9110 section 15.5.9).
 pub(super) fn has_expired(
     connection: &Connection,
     exchange: &Exchange,
@@ -45,9 +45,9 @@ pub(super) fn has_expired(
         && connection.has_stood(exchange)
 }
 
-/// How connections come.
+/// Opening connections.
 impl<D: Driver> EventLoop<D> {
-    /// Start connecting those whose turn it is.
+    /// Starts the connections whose turn it is.
     #[inline]
     pub(super) fn start_due_connects(&mut self, now: Timestamp) {
         while let Some(number) = self.connections.next_to_connect(now) {
@@ -77,7 +77,7 @@ impl<D: Driver> EventLoop<D> {
         self.mark_ready(number);
     }
 
-    /// List a connection as able to take a request, if it is and is not listed yet.
+    /// Lists a connection as able to take a request, if it is able and not listed yet.
     #[inline]
     pub(super) fn mark_ready(&mut self, number: u32) {
         if self.connections.is_newly_ready(number) && !self.work.note_free(number) {
@@ -96,7 +96,7 @@ impl<D: Driver> EventLoop<D> {
         self.connections.close_failed(&mut self.driver, number, now);
     }
 
-    /// The attempt's end is the end of a slot, if one is due that no connection can take.
+    /// A failed attempt ends a slot, if one is due that no connection can take.
     fn note_failed_attempt(&mut self, number: u32, failure: ConnectFailure, now: Timestamp) {
         self.recorder.totals().connects_failed += 1;
         let has_tried_all = self.connections.note_failed_attempt(number, failure.clone());
@@ -112,7 +112,7 @@ impl<D: Driver> EventLoop<D> {
     }
 }
 
-/// How they end.
+/// Ending connections.
 impl<D: Driver> EventLoop<D> {
     /// A connection ends: requests in flight on it are given back or fail.
     pub(super) fn fail_connection(&mut self, number: u32, end: End<'_>, now: Timestamp) {
@@ -137,30 +137,30 @@ impl<D: Driver> EventLoop<D> {
         self.forget_answer(number);
     }
 
-    /// A connection has done what it was for: close it in order.
+    /// A connection has completed its task: closes it in order.
     pub(super) fn close_gracefully(&mut self, number: u32) {
         self.connections.close_gracefully(&mut self.driver, number);
         self.forget_answer(number);
     }
 
-    /// The part of an answer that has come is nobody's any more.
+    /// Discards the part of an answer that has arrived.
     fn forget_answer(&mut self, number: u32) {
         if let Some(reader) = self.readers.get_mut(number as usize) {
             reader.clear();
         }
     }
 
-    /// What becomes of the requests in flight.
+    /// Gives back or ends the requests in flight.
     fn settle(&mut self, number: u32, end: End<'_>, ending: Ending, now: Timestamp) {
         if self.connections[number].in_flight() == 0 {
             return;
         }
         let behind: &dyn Display = match (end, ending) {
-            // The target has not read what came behind the request it closes with.
+            // The target has not read the requests after the one with which it closes.
             (End::Finished(Ending::Announced), _) => {
                 return self.connections.give_back_all(number, now);
             }
-            // It may have read what came behind the request this side closes with.
+            // It may have read the requests after the one with which this side closes.
             (End::Finished(_), _) if self.is_repeatable(number) => {
                 return self.connections.give_back_all(number, now);
             }
@@ -211,7 +211,7 @@ impl<D: Driver> EventLoop<D> {
         closed_cause(&self.connections[number], ending, self.options.has_due_times)
     }
 
-    /// Why the answer under way on a connection is late.
+    /// Why the current answer on a connection is late.
     fn late_cause(&self, number: u32) -> &'static str {
         let id = self.connections.answering(number);
         let is_begun = self.connections.in_flight().get(id).is_begun();
@@ -239,24 +239,25 @@ impl<D: Driver> EventLoop<D> {
         }
     }
 
-    /// The user whose answer is under way on a connection; 0 where there are no users.
+    /// The user whose answer a connection is receiving; 0 without users.
     fn user(&self, number: u32) -> u32 {
         self.connections.in_flight().get(self.connections.answering(number)).user()
     }
 
-    /// Whether the answer that a connection awaits is read as a stream.
+    /// Whether the expected answer on a connection is read as a stream.
     fn is_stream(&self, number: u32) -> bool {
         self.connections[number].in_flight() > 0
             && matches!(self.work.step(self.user(number)).reading, Reading::Stream(_))
     }
 
-    /// Whether the requests in flight on a connection may be sent twice and mean the same.
+    /// Whether the requests in flight on a connection may be sent twice with the same effect.
     fn is_repeatable(&self, number: u32) -> bool {
         !self.connections[number].wire().is_open_websocket()
             && self.work.step(self.user(number)).is_repeatable
     }
 
-    /// Give back what may be sent twice and has not been sent too often; the rest fails.
+    /// Gives back the requests that may be sent twice and have not been sent too often; the others
+    /// fail.
     fn give_back_or_fail(
         &mut self,
         number: u32,
@@ -270,7 +271,7 @@ impl<D: Driver> EventLoop<D> {
             if exchange.retries() < RETRIES_MAX && self.is_repeatable(number) {
                 return self.connections.give_back_all(number, now);
             }
-            // Behind a late answer others may be late themselves.
+            // After a late answer other answers may be late themselves.
             let since = exchange.sent().max(self.connections[number].renewed());
             let outcome = match end {
                 End::Late if since + self.options.timeout <= now => Outcome::Timeout,
@@ -281,7 +282,7 @@ impl<D: Driver> EventLoop<D> {
         }
     }
 
-    /// Send what was given back, as far as it may go at once.
+    /// Sends the requests that were given back, as far as they may be sent now.
     #[inline]
     pub(super) fn send_again(&mut self, number: u32, now: Timestamp) {
         if self.connections[number].owed() > 0 {
@@ -332,13 +333,14 @@ impl<D: Driver> EventLoop<D> {
         self.fail(number, id, (outcome, 1), now);
     }
 
-    /// Requests of an exchange end for this reason.
+    /// Records the cause with which requests of an exchange end.
     fn caused(&mut self, exchange: &Exchange, ended: (Outcome, u16), cause: &dyn Display) {
         let step = self.work.step_number(exchange.user());
         self.recorder.caused(step, exchange.slot(), ended, cause);
     }
 
-    /// The request whose answer is under way ends, with the cause and how far the answer had come.
+    /// The request whose answer is arriving ends, with the cause and the part of the answer that
+    /// arrived.
     fn fail_unfinished(&mut self, number: u32, outcome: Outcome, cause: &str, now: Timestamp) {
         let id = self.connections.answering(number);
         let exchange = *self.connections.in_flight().get(id);
@@ -352,7 +354,7 @@ impl<D: Driver> EventLoop<D> {
         self.fail(number, id, (outcome, 1), now);
     }
 
-    /// End everything in flight on a connection for this reason.
+    /// Ends everything in flight on a connection with this outcome.
     fn fail_all(&mut self, number: u32, outcome: Outcome, cause: &dyn Display, now: Timestamp) {
         let connection = &self.connections[number];
         for (_, exchange) in self.connections.in_flight().of(number, connection.share()) {
@@ -370,7 +372,7 @@ impl<D: Driver> EventLoop<D> {
         }
     }
 
-    /// The run ends before the answers on a connection have come.
+    /// The run ends before the answers on a connection have arrived.
     pub(super) fn cut_short(&mut self, number: u32, now: Timestamp) {
         if self.is_stream(number) {
             return self.fail_all(number, Outcome::Censored, &STREAM_CUT, now);
@@ -381,13 +383,13 @@ impl<D: Driver> EventLoop<D> {
 
 /// How this side ends WebSockets.
 ///
-/// Where answers are known by their order alone, it says goodbye and looks at what still comes
-/// before the target's goodbye. A message that nobody had asked for, taken for an answer, leaves
-/// the true answer behind, and so on with every message after it. Each connection is one message
-/// ahead then, which nothing shows as long as it is busy. Its last answer is left over: it shows
-/// that the target speaks unasked.
+/// If answers are identified only by their order, it sends a Close frame and checks the messages
+/// that arrive before the target's Close frame. If an unrequested message is taken for an answer,
+/// the true answer remains, and so on with every message after it. Such a connection is always one
+/// message ahead, which cannot be detected while it is busy. But its last answer remains: it shows
+/// that the target sends without a request.
 impl<D: Driver> EventLoop<D> {
-    /// The connection has had its share of requests, and all their answers: end it.
+    /// The connection has carried its share of requests, and all are answered: ends it.
     pub(super) fn leave(&mut self, number: u32, now: Timestamp) {
         let is_blind = self.is_blind();
         let socket = self.connections[number].wire_mut().websocket_mut();
@@ -399,26 +401,26 @@ impl<D: Driver> EventLoop<D> {
         self.connections.reply(&mut self.driver, number, &goodbye, now);
     }
 
-    /// Whether the messages of a run are known to be answers by their order alone.
+    /// Whether the messages of a run are identified as answers only by their order.
     fn is_blind(&self) -> bool {
         let config = &self.connections.config().websocket;
         config.as_ref().is_some_and(|config| !WebSocketConfig::knows_answers(config))
     }
 
-    /// This side has said goodbye: wait for the target's.
+    /// This side has sent a Close frame: waits for the target's.
     pub(super) fn part(&mut self, number: u32, now: Timestamp) {
         self.connections.begin_parting(number, now);
         self.connections.wake_at(now + PARTING_MAX);
         self.connections.receive(&mut self.driver, number, now);
     }
 
-    /// A connection whose WebSocket this side has ended is over, whoever closed it first.
+    /// A connection whose WebSocket this side has closed ends, whichever side closed it first.
     pub(super) fn close_parted(&mut self, number: u32, now: Timestamp) {
         self.close_lost(number, false, now);
     }
 
-    /// The run is over but for goodbyes: whether those are said. What comes with them is not of
-    /// the measured window.
+    /// The run only waits for Close frames: returns whether all have arrived. Messages that arrive
+    /// with them are not part of the measured window.
     pub(super) fn is_parted(&mut self, now: Timestamp) -> bool {
         if self.is_blind() && !self.has_parted {
             if self.recorder.phase() != Phase::Drain {
@@ -439,13 +441,13 @@ impl<D: Driver> EventLoop<D> {
 
 /// Deadlines.
 impl<D: Driver> EventLoop<D> {
-    /// Look at every deadline: attempts and exchanges that took too long, retries that are due.
+    /// Checks every deadline: attempts and exchanges that took too long, retries that are due.
     ///
-    /// No timer and no queue entry per request: each look finds the earliest deadline there is,
-    /// and everything begun later has a later one, so nothing can pass unseen before the next. A
-    /// run without timeouts looks about once per timeout span.
+    /// There is no timer and no queue entry per request: each check finds the earliest deadline,
+    /// and everything that begins later has a later one, so no deadline can pass unnoticed before
+    /// the next check. A run in which nothing times out checks about once per timeout.
     pub(super) fn sweep(&mut self, now: Timestamp) {
-        // Set first: what the look itself begins may move it closer.
+        // Set first: operations that the check starts may bring it forward.
         let latest = now + self.options.timeout;
         self.connections.set_wakes_at(latest);
         let mut earliest = latest;
@@ -456,7 +458,7 @@ impl<D: Driver> EventLoop<D> {
         self.connections.set_wakes_at(earliest.max(now + SWEEP_EVERY));
     }
 
-    /// Look at the deadlines of a connection. The next one.
+    /// Checks the deadlines of a connection, and returns the next one.
     fn look_at(&mut self, number: u32, now: Timestamp) -> Timestamp {
         let timeout = self.options.timeout;
         let connection = &self.connections[number];
@@ -471,7 +473,7 @@ impl<D: Driver> EventLoop<D> {
             }
         }
         let connection = &self.connections[number];
-        // A slow one waits for its time also before its first request.
+        // A rate-limited connection also waits for its time before its first request.
         let (deadline, wakes_at) = match connection.link() {
             Link::Down { retry_at } => (retry_at, Timestamp::NEVER),
             Link::Connecting { since } => (since + timeout, Timestamp::NEVER),
@@ -503,14 +505,13 @@ impl<D: Driver> EventLoop<D> {
             Link::Up { .. } if self.judged_at(number) < Timestamp::NEVER => {
                 self.give_up_answer(number, now);
             }
-            // The connection cannot be used on, since the late answer may still arrive.
+            // The connection cannot be reused, since the late answer may still arrive.
             Link::Up { .. } | Link::Closing { .. } => self.fail_connection(number, End::Late, now),
         }
         earliest
     }
 
-    /// When the first answer on a connection that is up begins to be late; never, if none is
-    /// awaited.
+    /// When the first answer on an open connection becomes late; never, if none is expected.
     fn late_at(&self, number: u32) -> Timestamp {
         let connection = &self.connections[number];
         match self.connections.in_flight().earliest(number, connection.share()) {
@@ -532,7 +533,7 @@ impl<D: Driver> EventLoop<D> {
         }
     }
 
-    /// Why what comes before the first request on a connection has not ended in time.
+    /// Why the handshakes before the first request on a connection did not end in time.
     fn unopened(&self, number: u32) -> ConnectFailure {
         let config = self.connections.config().websocket.as_ref();
         let socket = self.connections[number].wire().websocket();

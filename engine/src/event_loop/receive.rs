@@ -1,4 +1,4 @@
-//! What happens to connections: bytes, ends and failures, and what is to be done about them.
+//! Handles events of connections: bytes, ends and failures.
 
 use std::fmt::Display;
 
@@ -26,11 +26,11 @@ use crate::wire::messages::Instead;
 use crate::wire::tls::{Received, TlsFailure};
 use crate::work::Work;
 
-/// Where bytes are.
+/// The place of received bytes.
 enum Source<'a, B> {
-    /// Where they were received.
+    /// In the receive buffer.
     Leased(&'a B),
-    /// Where they were decrypted.
+    /// In the buffer of decrypted bytes.
     Decrypted(&'a [u8]),
 }
 
@@ -49,7 +49,7 @@ impl<D: Driver> EventLoop<D> {
             return;
         }
         if self.connections[number].generation() != generation {
-            // Of a connection that has ended: nothing is left to do but to give the lease back.
+            // The connection has ended: only the lease must be returned.
             if let EventKind::Received { buffer, .. } = kind {
                 self.driver.recycle(buffer);
             }
@@ -120,7 +120,7 @@ impl<D: Driver> EventLoop<D> {
         }
     }
 
-    /// Read bytes, or pass over `skipped` bytes that were dropped unread.
+    /// Reads bytes, or skips `skipped` bytes that were dropped unread.
     #[inline]
     fn feed(
         &mut self,
@@ -140,7 +140,7 @@ impl<D: Driver> EventLoop<D> {
         if follow_up.is_empty() { fed } else { self.follow_up(number, follow_up, fed, now) }
     }
 
-    /// Do what the bytes ask for.
+    /// Handles the result of the bytes.
     #[cold]
     #[inline(never)]
     fn follow_up(
@@ -169,8 +169,9 @@ impl<D: Driver> EventLoop<D> {
         }
     }
 
-    /// A user's message has its answer: the next one is sent or, after the last, a goodbye. What
-    /// came with an answer was on its way before the next message is sent, and answers nothing.
+    /// A user's message has been answered: sends the next one or, after the last, a Close frame.
+    /// Messages that arrived with the answer were sent before the next message, and do not answer
+    /// it.
     fn go_on_speaking(
         &mut self,
         number: u32,
@@ -182,14 +183,14 @@ impl<D: Driver> EventLoop<D> {
         let is_last = socket.conversation().is_none_or(|its| its.left() == 0);
         if is_last {
             let ended = self.end_conversation(number, user, now);
-            // What follows the target's own end needs no goodbye.
+            // After the target's own end no Close frame is needed.
             return if let FeedResult::Open = fed { ended } else { FeedResult::Done };
         }
         self.send_message(number, user, now);
         fed
     }
 
-    /// Send the next message of a user's WebSocket.
+    /// Sends the next message of a user's WebSocket.
     fn send_message(&mut self, number: u32, user: u32, now: Timestamp) {
         let Work::Users(users) = &mut self.work else { return };
         let (connection, in_flight) = self.connections.with_exchanges(number);
@@ -211,7 +212,8 @@ impl<D: Driver> EventLoop<D> {
         self.connections.send_made(&mut self.driver, number, out);
     }
 
-    /// The last answer is in, or there is no use in more: say goodbye, and the user goes on.
+    /// The last answer has arrived, or no more are needed: sends a Close frame, and the user
+    /// continues.
     fn end_conversation(&mut self, number: u32, user: u32, now: Timestamp) -> FeedResult {
         let Some(socket) = self.connections[number].wire_mut().websocket_mut() else {
             return FeedResult::Done;
@@ -224,7 +226,8 @@ impl<D: Driver> EventLoop<D> {
         if is_blind { FeedResult::Parting } else { FeedResult::Done }
     }
 
-    /// The right answer has not come in time: the messages that came instead stand for it.
+    /// The right answer has not arrived in time: the messages that arrived instead count as the
+    /// answer.
     pub(super) fn give_up_answer(&mut self, number: u32, now: Timestamp) {
         let (connection, in_flight) = self.connections.with_exchanges(number);
         let Some(socket) = connection.wire_mut().websocket_mut() else { return };
@@ -289,7 +292,7 @@ impl<D: Driver> EventLoop<D> {
         }
     }
 
-    /// The exchange whose answer it was is malformed; those behind it are lost.
+    /// The exchange with this answer is malformed; those after it are lost.
     #[cold]
     fn on_malformed(&mut self, number: u32, now: Timestamp) {
         let connection = &self.connections[number];
@@ -330,7 +333,7 @@ impl<D: Driver> EventLoop<D> {
             return self.close_parted(number, now);
         }
         if connection.is_opening() {
-            // The end may be that of an answer which says why.
+            // It may be the end of an answer that explains it.
             let socket = connection.wire_mut().websocket_mut();
             let failure = match socket.map(|socket| socket.machine_mut().end_of_stream()) {
                 Some(SocketEnd::Refused(response)) => {
@@ -345,7 +348,7 @@ impl<D: Driver> EventLoop<D> {
         }
         if connection.in_flight() > 0
             && connection.may_end_here()
-            // What is cut short stays as it is, for the cause to say how far it came.
+            // An incomplete answer keeps its state, so that the cause can state how much arrived.
             && connection.wire().unfinished() == Some(Unfinished::UntilClose)
             && let Wire::Http(parser) = connection.wire_mut()
             && let StreamEnd::Complete(response) = parser.end_of_stream()
@@ -375,7 +378,7 @@ impl<D: Driver> EventLoop<D> {
         match self.connections.decrypt(&mut self.driver, number, buffer, &mut plain) {
             Ok(received) => self.on_plaintext(number, &plain, received, now),
             Err(failure) => {
-                // Answers that came whole before it are answers, however they were received.
+                // Complete answers before it count, however they were received.
                 let connection = &self.connections[number];
                 let (generation, is_up) = (connection.generation(), connection.is_up());
                 if is_up {
@@ -408,14 +411,14 @@ impl<D: Driver> EventLoop<D> {
         if is_same && received.is_closed {
             self.on_end_of_stream(number, now);
         } else if plain.is_empty() {
-            // Otherwise the reading of the plaintext has seen to it.
+            // Otherwise reading the plaintext has already done that.
             self.connections.receive(&mut self.driver, number, now);
         }
     }
 
-    /// The session is broken. Before it stood, that is why there is no connection. Later it may
-    /// be so too: with TLS 1.3 the peer refuses this side's certificate, or the want of one,
-    /// when the handshake has ended here.
+    /// The session has failed. Before its handshake was complete, that is why there is no
+    /// connection. Later it may be too: with TLS 1.3 the peer refuses this side's certificate, or
+    /// its absence, after the handshake is complete on this side.
     fn on_tls_failure(&mut self, number: u32, failure: TlsFailure, now: Timestamp) {
         let is_the_peer_s_wish = failure.is_alert();
         let failure = ConnectFailure::Tls(failure);
