@@ -2,7 +2,8 @@
 //!
 //! Each module separates reading from evaluation, so that tests evaluate text and values of other
 //! machines. A value that cannot be read is `None`, never a guess. `cgroup`, `mounts`
-//! and `cpu_set` are the only readers of control groups, mounts and lists of CPUs.
+//! and `cpu_set` are the only readers of control groups, mounts and lists of CPUs, `processes` of
+//! process trees.
 
 pub mod cgroup;
 pub mod cpu_set;
@@ -12,6 +13,7 @@ pub mod facts;
 pub mod limits;
 pub mod mounts;
 pub mod observe;
+pub mod processes;
 pub mod target;
 
 use std::fs;

@@ -14,7 +14,7 @@ use uringbench_core::plan::Peer;
 use uringbench_core::time::Nanos;
 
 use crate::cpu_set::CpuSet;
-use crate::{cgroup, cpus};
+use crate::{cgroup, cpus, processes};
 
 /// The location of the target, relative to this machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -105,22 +105,9 @@ impl TargetLocation {
 impl Processes {
     /// The current processes: the roots and all their descendants.
     fn tree(&self) -> Vec<Process> {
-        let mut waiting: Vec<i32> = self.roots.iter().copied().collect();
-        let mut seen = BTreeSet::new();
-        let mut tree = Vec::new();
-        while let Some(pid) = waiting.pop() {
-            if !seen.insert(pid) {
-                continue;
-            }
-            let Ok(process) = Process::new(pid) else {
-                continue;
-            };
-            let tasks = process.tasks().into_iter().flatten().flatten();
-            let children = tasks.filter_map(|task| task.children().ok()).flatten();
-            waiting.extend(children.filter_map(|child| i32::try_from(child).ok()));
-            tree.push(process);
-        }
-        tree
+        let roots = self.roots.iter().filter_map(|&pid| u32::try_from(pid).ok());
+        let tree = processes::tree(roots).into_keys();
+        tree.filter_map(|pid| Process::new(i32::try_from(pid).ok()?).ok()).collect()
     }
 }
 

@@ -9,9 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use procfs::FromRead;
-use procfs::process::Stat;
 use uringbench_machine::cgroup::{self, CgroupNotFound, MOUNT};
+use uringbench_machine::processes::{self, PASSES_MAX, ProcessEntry};
 
 /// The user's selection of the target.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -133,7 +132,7 @@ fn by_pid(pid: u32) -> Result<Found, SelectorError> {
         return Err(SelectorError::Ourselves(pid));
     }
     // A zombie has ended; its parent has only not reaped it yet.
-    if Entry::read(pid).is_none_or(|entry| entry.is_ended) {
+    if ProcessEntry::read(pid).is_none_or(|entry| entry.is_ended) {
         return Err(SelectorError::NoSuchProcess(pid));
     }
     // /proc also accepts a thread ID; use the thread's process.
@@ -142,7 +141,7 @@ fn by_pid(pid: u32) -> Result<Found, SelectorError> {
 }
 
 fn by_name(name: &str) -> Result<Found, SelectorError> {
-    let table = table();
+    let table = processes::table();
     let avoided = lineage(&table, std::process::id());
     let mut matches = Vec::new();
     let mut near = Vec::new();
@@ -182,110 +181,25 @@ fn by_cgroup(mount: &Path, path: &Path) -> Result<Found, SelectorError> {
         return Err(SelectorError::EmptyCgroup(folder));
     }
     let outside =
-        |pid: &u32| Entry::read(*pid).is_none_or(|entry| !members.contains(&entry.parent));
+        |pid: &u32| ProcessEntry::read(*pid).is_none_or(|entry| !members.contains(&entry.parent));
     let roots = members.iter().copied().filter(outside).collect();
     Ok(Found { roots, members: members.into_iter().collect(), cgroup: Some(folder) })
 }
 
 /// The tree below `matches`, some of which may descend from others.
 fn found(matches: Vec<u32>, cgroup: Option<PathBuf>) -> Found {
-    let mut members = descendants(&matches);
+    let mut members = processes::descendants(&matches);
     members.retain(|&pid| pid != std::process::id());
-    let parent = |pid: u32| Entry::read(pid).map(|entry| entry.parent);
+    let parent = |pid: u32| ProcessEntry::read(pid).map(|entry| entry.parent);
     let inside = |pid: u32| parent(pid).is_some_and(|parent| members.contains(&parent));
     let mut roots: Vec<_> = matches.into_iter().filter(|&pid| !inside(pid)).collect();
     roots.sort_unstable();
     Found { roots, members, cgroup }
 }
 
-/// The largest number of listings of a tree that grows as fast as it is listed; the code that
-/// follows its growth finds the rest.
-const PASSES_MAX: usize = 16;
-
-/// These processes and all their descendants, in order of PID: listed again until there are no new
-/// ones. Zombies are left out.
-pub fn descendants(pids: &[u32]) -> Vec<u32> {
-    let mut members: BTreeSet<u32> = pids.iter().copied().collect();
-    for _ in 0..PASSES_MAX {
-        let table = table();
-        let before = members.len();
-        grow(&mut members, &table);
-        if members.len() == before {
-            members.retain(|pid| table.get(pid).is_some_and(|entry| !entry.is_ended));
-            break;
-        }
-    }
-    members.into_iter().collect()
-}
-
-/// Adds every process whose parent is a member. PIDs wrap, so their order does not show which
-/// process started first; hence the repetition.
-fn grow(members: &mut BTreeSet<u32>, table: &BTreeMap<u32, Entry>) {
-    loop {
-        let before = members.len();
-        for (&pid, entry) in table {
-            if members.contains(&entry.parent) {
-                members.insert(pid);
-            }
-        }
-        if members.len() == before {
-            return;
-        }
-    }
-}
-
-/// The threads of a process, in order; empty if it has ended.
-pub fn threads(pid: u32) -> Vec<u32> {
-    numbers(Path::new(&format!("/proc/{pid}/task")))
-}
-
-/// All processes.
-pub(crate) fn all() -> Vec<u32> {
-    numbers(Path::new("/proc"))
-}
-
-fn numbers(folder: &Path) -> Vec<u32> {
-    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
-    let names = entries.flatten().map(|entry| entry.file_name());
-    let mut numbers: Vec<_> = names.filter_map(|name| name.to_str()?.parse().ok()).collect();
-    numbers.sort_unstable();
-    numbers
-}
-
-/// The facts that identify a process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Entry {
-    /// Its parent.
-    pub(crate) parent: u32,
-    /// Its start in ticks since boot, which with the PID identifies it.
-    pub(crate) start: u64,
-    /// Whether it is a zombie.
-    pub(crate) is_ended: bool,
-}
-
-impl Entry {
-    /// Reads it; `None` if there is no such process.
-    pub(crate) fn read(pid: u32) -> Option<Self> {
-        Stat::from_file(format!("/proc/{pid}/stat")).ok().map(|stat| Self::of(&stat))
-    }
-
-    /// Takes it from the parsed file.
-    pub(crate) fn of(stat: &Stat) -> Self {
-        Self {
-            parent: stat.ppid.unsigned_abs(),
-            start: stat.starttime,
-            is_ended: matches!(stat.state, 'Z' | 'X' | 'x'),
-        }
-    }
-}
-
-fn table() -> BTreeMap<u32, Entry> {
-    all().into_iter().filter_map(|pid| Some((pid, Entry::read(pid)?))).collect()
-}
-
 /// A process and its ancestors: the process that started the profiler is not part of the target,
 /// even if its name matches (`python bench.py` with the name `python`).
-fn lineage(table: &BTreeMap<u32, Entry>, pid: u32) -> BTreeSet<u32> {
+fn lineage(table: &BTreeMap<u32, ProcessEntry>, pid: u32) -> BTreeSet<u32> {
     let mut line = BTreeSet::new();
     let mut at = pid;
     while at != 0 && line.insert(at) {

@@ -11,11 +11,12 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
+use uringbench_machine::processes::descendants;
 use uringbench_profiler::python::{
     PythonCounts, PythonFailure, PythonRecording, PythonSampler, PythonSettings, is_python,
 };
 use uringbench_profiler::sample::SampleKind;
-use uringbench_profiler::selector::{Selector, descendants, resolve};
+use uringbench_profiler::selector::{Selector, resolve};
 use uringbench_profiler::session::{Sidecar, SidecarOptions};
 use uringbench_profiler::stack::FrameKind;
 

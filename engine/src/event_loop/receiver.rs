@@ -1,8 +1,8 @@
 //! The receive path: the bytes of a connection become answers and messages.
 //!
-//! There is one loop over what was received ([`Receiver::receive`]), whatever the protocol and
-//! whoever sent the request. It sends nothing: its caller does what its [`FeedResult`] and its
-//! [`FollowUp`] say, when the bytes have been read.
+//! One loop reads all received bytes ([`Receiver::receive`]), for every protocol and every source
+//! of requests. It sends nothing: once the bytes are read, its caller acts on the [`FeedResult`]
+//! and the [`FollowUp`].
 
 use std::fmt::Display;
 
@@ -33,46 +33,46 @@ use crate::work::{Reading, StepConfig, Work};
 /// The status of an answer that opens a WebSocket.
 const OPENED: AnswerCode = AnswerCode::http(101);
 
-/// What a batch of bytes did to its connection.
+/// The state of a connection after a batch of bytes.
 pub(super) enum FeedResult {
-    /// It goes on.
+    /// It stays open.
     Open,
-    /// The last response has come whole, and one side closes the connection for this reason.
+    /// The last response is complete, and one side closes the connection for this reason.
     Finished(Ending),
-    /// It has done what it was for.
+    /// Its purpose is fulfilled.
     Done,
-    /// The same, and what still comes is looked at.
+    /// The same, and bytes that still arrive are read.
     Parting,
-    /// What came last on a WebSocket that this side has ended.
+    /// The last bytes of a WebSocket that this side has closed.
     Parted,
     /// The target closed the WebSocket, for this reason if it gave one.
     Closed(Goodbye),
     /// The bytes were not a response.
     Malformed,
-    /// More came than was asked for.
+    /// Bytes arrived that no request asked for.
     Unsolicited,
-    /// The target has given the connection up because nothing came on it.
+    /// The target closes the connection because it received no request.
     Expired,
-    /// It was being opened, and there will be no WebSocket.
+    /// The WebSocket did not open.
     NotOpened(ConnectFailure),
 }
 
-/// What the first of some bytes came to.
+/// The result of reading the first answer, frame or part among some bytes.
 enum Read {
-    /// So many of them are done with.
+    /// So many of them have been read.
     Taken(usize),
-    /// All of them: nothing ended with them.
+    /// All of them have been read, and nothing ended among them.
     All,
-    /// The rest is of no interest.
+    /// The rest is not read.
     Over(FeedResult),
 }
 
-/// What is to be done once a batch of bytes has been read.
+/// What the caller has to do once a batch of bytes has been read.
 #[derive(Default)]
 pub(super) struct FollowUp {
-    /// The target wants the body.
+    /// The target asks for the body (`100 Continue`).
     pub(super) is_consent: bool,
-    /// Frames to be sent.
+    /// Frames to send.
     pub(super) replies: Vec<u8>,
     /// The WebSocket of a run is open.
     pub(super) is_opened: bool,
@@ -94,7 +94,7 @@ impl FollowUp {
     }
 }
 
-/// How bytes are read of an answer of which more is looked at than its status.
+/// Reads an answer of which more than the status is needed.
 struct Kept<'a> {
     step: &'a StepConfig,
     reader: Option<&'a mut AnswerReader>,
@@ -148,7 +148,7 @@ pub(super) struct Receiver<'a, D> {
     pub(super) number: u32,
     pub(super) timeout: Nanos,
     pub(super) now: Timestamp,
-    /// Answers that are alike, as a pipeline's mostly are, are recorded together.
+    /// Equal answers, as those of a pipeline mostly are, are recorded together.
     pub(super) alike: Option<Answers>,
     pub(super) follow_up: FollowUp,
 }
@@ -168,7 +168,7 @@ impl<D: Driver> Receiver<'_, D> {
         FeedResult::Open
     }
 
-    /// Record the answers that are alike and have not been yet.
+    /// Record the equal answers that have not been recorded yet.
     #[inline]
     pub(super) fn flush(&mut self) {
         if let Some(answers) = self.alike.take() {
@@ -176,7 +176,7 @@ impl<D: Driver> Receiver<'_, D> {
         }
     }
 
-    /// So many bytes of payload came and were dropped unread.
+    /// So many bytes of payload arrived and were dropped unread.
     pub(super) fn skip(&mut self, count: u64) -> FeedResult {
         self.recorder.totals().received_bytes += count;
         match self.connections[self.number].wire_mut() {
@@ -193,7 +193,7 @@ impl<D: Driver> Receiver<'_, D> {
         }
     }
 
-    /// Read the first of these bytes as what the connection speaks.
+    /// Read the first answer or frame among these bytes, in the connection's protocol.
     #[inline(always)]
     fn read_next(&mut self, bytes: &[u8]) -> Read {
         let number = self.number;
@@ -286,8 +286,8 @@ impl<D: Driver> Receiver<'_, D> {
         Read::All
     }
 
-    /// Bytes came though nothing is in flight: some belong to no answer and do no harm, and a 408
-    /// is a server's way to close what nothing came on.
+    /// Bytes arrived while nothing is in flight: some belong to no answer and are harmless, and
+    /// with a 408 a server closes a connection that carried no request.
     #[cold]
     #[inline(never)]
     fn read_unasked(&mut self, bytes: &[u8]) -> Read {
@@ -305,7 +305,7 @@ impl<D: Driver> Receiver<'_, D> {
         Read::Over(FeedResult::Unsolicited)
     }
 
-    /// Requests have their answer, whose last or only bytes these are.
+    /// Requests are answered; `bytes` are the last or only ones of the answer.
     #[inline]
     fn note_answered(&mut self, answered: (u32, Answers), response: &Response, bytes: &[u8]) {
         let reader = self.readers.get_mut(self.number as usize);
@@ -313,7 +313,7 @@ impl<D: Driver> Receiver<'_, D> {
         self.work.answered(answered, response, (reader, bytes), record, self.now);
     }
 
-    /// An exchange has its answer, which ends otherwise than with bytes at hand.
+    /// An exchange is answered, and the answer does not end with received bytes.
     fn complete(&mut self, (id, user): (ExchangeId, u32), response: &Response) {
         let (connection, in_flight) = self.connections.with_exchanges(self.number);
         let share = connection.share_mut();
@@ -323,7 +323,7 @@ impl<D: Driver> Receiver<'_, D> {
         self.note_answered((user, answers), response, b"");
     }
 
-    /// An answer ends otherwise than in bytes that were received.
+    /// An answer ends, but not with received bytes.
     pub(super) fn end_answer(&mut self, response: &Response) -> FeedResult {
         let number = self.number;
         let id = self.connections.answering(number);
@@ -357,7 +357,7 @@ impl<D: Driver> Receiver<'_, D> {
         match socket.feed(bytes) {
             Ok(FrameProgress::Message { consumed, message }) => {
                 if is_parting {
-                    // Nobody has asked for it.
+                    // No request asked for it.
                     self.recorder.totals().unsolicited_messages += 1;
                     socket.forget_message();
                 } else {
@@ -399,7 +399,7 @@ impl<D: Driver> Receiver<'_, D> {
         }
     }
 
-    /// The WebSocket is open, and the greeting that is waited for has come.
+    /// The WebSocket is open, and its greeting has arrived.
     fn on_opened(&mut self) {
         if self.connections[self.number].in_flight() == 0 {
             self.follow_up.is_opened = true;
@@ -411,7 +411,7 @@ impl<D: Driver> Receiver<'_, D> {
         self.follow_up.next_message = Some(user);
     }
 
-    /// The opening was answered otherwise.
+    /// The answer to the opening refuses the WebSocket.
     fn on_refused(&mut self, response: &Response, bytes: &[u8]) -> FeedResult {
         let refusal = self.statuses.refusal(response.status, bytes);
         if self.connections[self.number].in_flight() == 0 {
@@ -425,7 +425,7 @@ impl<D: Driver> Receiver<'_, D> {
     }
 
     /// The target has closed the WebSocket. One that is being opened, or was opened by the same
-    /// bytes, could carry nothing.
+    /// bytes, has carried no message.
     fn on_goodbye(&mut self, goodbye: Goodbye) -> FeedResult {
         if self.connections[self.number].is_opening() {
             self.follow_up.is_opened = false;
@@ -454,7 +454,7 @@ impl<D: Driver> Receiver<'_, D> {
         FeedResult::Malformed
     }
 
-    /// A message has come, whose payload is given as far as it is at hand.
+    /// A message has arrived; `payload` is the part of it that is in memory.
     #[inline]
     fn on_message(&mut self, message: &Message, payload: Option<&[u8]>) {
         self.read_message(message, payload);
@@ -477,7 +477,7 @@ impl<D: Driver> Receiver<'_, D> {
             }
             return;
         }
-        // One that began before a request was sent was on its way before that, and answers nothing.
+        // One that began before the request was sent cannot answer it.
         if !is_asked || began.is_early {
             self.recorder.totals().unsolicited_messages += 1;
             return;
@@ -520,7 +520,7 @@ impl<D: Driver> Receiver<'_, D> {
         (id, self.connections.in_flight().get(id).user())
     }
 
-    /// The opening or a message has its answer.
+    /// The opening or a message is answered.
     #[inline]
     fn end_message(
         &mut self,

@@ -1,5 +1,5 @@
-//! What a worker keeps of answers that are no plain success: one sample per status, and at which
-//! of the target's addresses requests failed. Off the hot path: answers below 300 never come here.
+//! A worker's samples of answers other than plain successes, one per status, and its failed
+//! requests by the target's addresses. Off the hot path: answers below 300 never come here.
 
 use std::net::SocketAddr;
 
@@ -10,22 +10,22 @@ use uringbench_core::status::StatusSample;
 
 use crate::record::recorder::add;
 
-/// From here on a status says that an answer is not what was asked for.
+/// From here on a status says that the answer is not a plain success.
 const FIRST_SAMPLED: u16 = 300;
 /// From here on it says that the request failed (RFC 9110 section 15).
 const FIRST_ERROR: u16 = 400;
-/// Statuses sampled at most: a target that answers with ever others cannot fill the memory.
+/// The most statuses sampled: a target that keeps sending new ones cannot fill the memory.
 const SAMPLES_MAX: usize = 16;
-/// Addresses counted separately at most.
+/// The most addresses counted separately.
 const ADDRESSES_MAX: usize = 64;
 
-/// One worker's.
+/// The samples of one worker.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Statuses {
     samples: Vec<StatusSample>,
     /// How many requests failed at each address; empty where the target has only one.
     failed_at: Vec<(Peer, u64)>,
-    /// How the first bytes begin that came while nothing was in flight.
+    /// The beginning of the first bytes that arrived while nothing was in flight.
     unsolicited: Option<String>,
     has_addresses: bool,
 }
@@ -46,7 +46,7 @@ impl Statuses {
         &self.failed_at
     }
 
-    /// How the first bytes begin that came while nothing was in flight.
+    /// The beginning of the first bytes that arrived while nothing was in flight.
     pub(crate) fn unsolicited_sample(&self) -> Option<&str> {
         self.unsolicited.as_deref()
     }
@@ -65,7 +65,7 @@ impl Statuses {
         }
     }
 
-    /// Bytes came that nobody had asked for.
+    /// Bytes arrived that no request asked for.
     pub(crate) fn unsolicited(&mut self, bytes: &[u8]) {
         self.unsolicited.get_or_insert_with(|| quote::first_line(bytes));
     }
@@ -93,7 +93,7 @@ impl Statuses {
     pub(crate) fn refusal(&mut self, status: u16, bytes: &[u8]) -> StatusSample {
         self.sample(status, bytes);
         let sample = self.samples.iter().find(|sample| sample.status == status);
-        sample.cloned().unwrap_or(StatusSample { status, ..StatusSample::default() })
+        sample.cloned().unwrap_or_else(|| StatusSample { status, ..StatusSample::default() })
     }
 
     /// So many requests failed on a connection to the address that `at` gives.

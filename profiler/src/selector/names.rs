@@ -17,7 +17,7 @@ pub(super) fn of(pid: u32) -> Option<Vec<String>> {
     // Only kernel threads and zombies have none. `ps -e` shows both; kernel threads have this name.
     if command_line.is_empty() {
         let comm = std::fs::read_to_string(format!("/proc/{pid}/comm")).ok()?;
-        let is_ended = super::Entry::read(pid)?.is_ended;
+        let is_ended = uringbench_machine::processes::ProcessEntry::read(pid)?.is_ended;
         return (!is_ended).then(|| vec![comm.trim_end().to_owned()]);
     }
     let arguments: Vec<_> = command_line

@@ -23,7 +23,7 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        for pid in descendants(&[self.0.id()]) {
+        for pid in processes::descendants(&[self.0.id()]) {
             let pid = rustix::process::Pid::from_raw(pid as i32).expect("not zero");
             // Already gone is as good.
             let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
@@ -109,7 +109,7 @@ fn a_tree_is_found_by_pid_to_its_last_grandchild() {
     });
     assert_eq!(found.roots, [running.pid()]);
     assert!(found.members.contains(&running.pid()) && found.cgroup.is_none());
-    assert_eq!(threads(running.pid()), [running.pid()]);
+    assert_eq!(processes::threads(running.pid()), [running.pid()]);
     // Of the tree above, this process is never a part.
     let above = resolve(&Selector::Pid(std::os::unix::process::parent_id()));
     assert!(!above.expect("the parent runs").members.contains(&std::process::id()));
@@ -147,7 +147,7 @@ fn we_and_who_started_us_are_not_the_target() {
     assert!(!found.contains(&std::process::id()), "{found:?}");
     let pid = std::process::id();
     assert_eq!(resolve(&Selector::Pid(pid)), Err(SelectorError::Ourselves(pid)));
-    let table = table();
+    let table = processes::table();
     let line = lineage(&table, pid);
     assert!(line.contains(&pid) && line.contains(&table[&pid].parent));
 }

@@ -5,10 +5,11 @@ use std::fs::File;
 use std::path::Path;
 
 use rustc_hash::FxHashSet;
+use uringbench_machine::processes;
 use uringbench_perf::{PerfError, SampleScope, SamplingConfig, Session};
 
 use crate::record::{Content, Record, decode};
-use crate::selector::{self, Found};
+use crate::selector::Found;
 
 /// The way in which samples are taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -157,8 +158,8 @@ fn attach_tasks(session: &mut Session, found: &Found, backlog: &mut Backlog) -> 
     let mut known = FxHashSet::default();
     let mut failure = None;
     for _ in 0..LISTINGS_MAX {
-        let members = selector::descendants(&found.members);
-        let threads: Vec<u32> = members.iter().flat_map(|&pid| selector::threads(pid)).collect();
+        let members = processes::descendants(&found.members);
+        let threads: Vec<u32> = members.iter().flat_map(|&pid| processes::threads(pid)).collect();
         leave_announced(session, &mut known, backlog);
         let unknown: Vec<u32> = threads.into_iter().filter(|&tid| known.insert(tid)).collect();
         if unknown.is_empty() {

@@ -6,10 +6,10 @@
 
 use rustc_hash::FxHashSet;
 use uringbench_core::time::Timestamp;
+use uringbench_machine::processes;
 use uringbench_perf::{CounterValues, Counters, PerfError};
 
 use super::now;
-use crate::selector;
 
 /// The largest number of counted threads: each needs up to six file descriptors.
 const THREADS_MAX: usize = 512;
@@ -52,7 +52,7 @@ impl Counting {
 
     /// The window begins: counts these processes and this one from now on.
     pub(super) fn begin(&mut self, target: &[u32]) {
-        let threads = target.iter().flat_map(|&pid| selector::threads(pid)).collect();
+        let threads = target.iter().flat_map(|&pid| processes::threads(pid)).collect();
         let target = self.counters("the target", threads);
         let generator = self.counters("the load generator", self.generators());
         self.open = Some(Open { from: now(), target, generator });
@@ -73,7 +73,7 @@ impl Counting {
 
     /// This process's threads without the sidecar's.
     fn generators(&self) -> Vec<u32> {
-        let mut threads = selector::threads(std::process::id());
+        let mut threads = processes::threads(std::process::id());
         threads.retain(|tid| !self.ours.contains(tid));
         threads
     }

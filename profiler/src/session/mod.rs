@@ -21,7 +21,7 @@ use std::thread::JoinHandle;
 
 use rustix::thread::{CpuSet, sched_setaffinity};
 use uringbench_core::time::Timestamp;
-use uringbench_machine::{cgroup, cpus};
+use uringbench_machine::{cgroup, cpus, processes};
 use uringbench_perf::{CpuClock, SamplingConfig, Session};
 
 pub use self::attach::{Attachment, Mode};
@@ -38,7 +38,7 @@ use crate::page_faults::PageFaults;
 use crate::profile::{Clock, SampleLog};
 use crate::python::{PythonSampler, PythonSettings};
 use crate::record::{ProcessTree, RecordOrder};
-use crate::selector::{self, Found, Selector};
+use crate::selector::{Found, Selector};
 use crate::timeline::reading::Reading;
 use crate::timeline::sampler::Sampler;
 
@@ -87,13 +87,13 @@ impl Sidecar {
     /// Begin to record what `selector` was found to mean.
     pub fn attach(selector: Selector, found: Found, options: SidecarOptions) -> Self {
         // Threads inherit where they may run from the one that starts them.
-        let before = selector::threads(std::process::id());
+        let before = processes::threads(std::process::id());
         let starter = std::thread::spawn(move || {
             stay_on(&options.cpus);
             Self::start(selector, found, options)
         });
         let sidecar = starter.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        let ours = selector::threads(std::process::id()).into_iter();
+        let ours = processes::threads(std::process::id()).into_iter();
         let ours = ours.filter(|tid| !before.contains(tid)).collect();
         Self { counting: Mutex::new(Counting::without(ours)), ..sidecar }
     }
@@ -139,7 +139,7 @@ impl Sidecar {
         match is_measuring {
             true => counting.begin(&match &self.target.cgroup {
                 Some(folder) => cgroup::processes(folder).into_iter().collect(),
-                None => selector::descendants(&self.target.members),
+                None => processes::descendants(&self.target.members),
             }),
             false => counting.end(),
         }
@@ -231,7 +231,7 @@ fn follow_samples(
     // Only now, so that no child escapes between being listed and being followed.
     let members = match &found.cgroup {
         Some(_) => found.members.clone(),
-        None => selector::descendants(&found.members),
+        None => processes::descendants(&found.members),
     };
     members.into_iter().for_each(|pid| builder.adopt(pid));
     let mut order = RecordOrder::default();
@@ -280,7 +280,7 @@ fn config(options: &SidecarOptions) -> SamplingConfig {
 fn python_sampler(found: &Found, options: &SidecarOptions) -> std::io::Result<PythonSampler> {
     let members = found.members.clone();
     let settings = PythonSettings { hertz: options.hz.min(PYTHON_HZ_MAX) };
-    PythonSampler::start(settings, move || selector::descendants(&members))
+    PythonSampler::start(settings, move || processes::descendants(&members))
 }
 
 /// A file without a name: it is gone with its last user, however that ends.

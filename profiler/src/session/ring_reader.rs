@@ -6,12 +6,12 @@ use std::time::Duration;
 use rustix::process::setpriority_process;
 use rustix::time::{ClockId, clock_gettime};
 use uringbench_core::time::{Nanos, Timestamp};
+use uringbench_machine::processes;
 use uringbench_perf::{PerfEventKind, Session};
 
 use super::poll_interval::{Advice, PollInterval, SwitchSampling};
 use super::sample_builder::{SampleBuilder, Toggled};
 use crate::record::{RecordOrder, peek_time};
-use crate::selector;
 
 /// The highest priority below real time.
 const NICE: i32 = -20;
@@ -168,9 +168,9 @@ fn put_first() {
 /// CPU time that the living threads of these processes and their descendants have used, in
 /// nanoseconds.
 fn cpu_used(roots: &[u32]) -> u64 {
-    let members = selector::descendants(roots);
+    let members = processes::descendants(roots);
     let threads = members.iter().flat_map(|&pid| {
-        selector::threads(pid)
+        processes::threads(pid)
             .into_iter()
             .map(move |tid| format!("/proc/{pid}/task/{tid}/schedstat"))
     });

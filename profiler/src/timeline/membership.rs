@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 
 use rustc_hash::FxHashSet;
 use uringbench_machine::cgroup;
+use uringbench_machine::processes::{self, ProcessEntry};
 
-use crate::selector::{self, Entry, Found, Selector};
+use crate::selector::{self, Found, Selector};
 
 /// The number of listings after which other processes are checked again: a PID may have been
 /// reused, and a process may have been adopted by a member.
@@ -17,7 +18,7 @@ const REVIEW: u32 = 30;
 pub struct Membership {
     selector: Selector,
     found: Found,
-    members: BTreeMap<u32, Entry>,
+    members: BTreeMap<u32, ProcessEntry>,
     /// Processes known not to be members, so that only new ones must be read.
     strangers: FxHashSet<u32>,
     listings: u32,
@@ -35,7 +36,7 @@ pub struct Member {
 impl Membership {
     /// Follows the processes found for `selector`.
     pub fn new(selector: Selector, found: Found) -> Self {
-        let entry = |&pid: &u32| Some((pid, Entry::read(pid)?));
+        let entry = |&pid: &u32| Some((pid, ProcessEntry::read(pid)?));
         let members = found.members.iter().filter_map(entry).collect();
         Self { selector, found, members, strangers: FxHashSet::default(), listings: 0 }
     }
@@ -47,7 +48,8 @@ impl Membership {
             Some(folder) => {
                 let pids = cgroup::processes(folder);
                 let pids = pids.into_iter().filter(|&pid| pid != ourselves);
-                self.members = pids.filter_map(|pid| Some((pid, Entry::read(pid)?))).collect();
+                self.members =
+                    pids.filter_map(|pid| Some((pid, ProcessEntry::read(pid)?))).collect();
             }
             None => self.follow(ourselves),
         }
@@ -58,7 +60,7 @@ impl Membership {
     }
 
     fn follow(&mut self, ourselves: u32) {
-        self.members.retain(|&pid, member| match Entry::read(pid) {
+        self.members.retain(|&pid, member| match ProcessEntry::read(pid) {
             Some(now) if now.start == member.start => {
                 *member = now;
                 true
@@ -72,12 +74,12 @@ impl Membership {
             self.strangers.clear();
         }
         self.listings = self.listings.wrapping_add(1);
-        let present = selector::all();
+        let present = processes::all();
         let mut newcomers: Vec<_> = present
             .iter()
             .filter(|pid| !self.strangers.contains(pid) && !self.members.contains_key(pid))
             .filter(|&&pid| pid != ourselves)
-            .filter_map(|&pid| Some((pid, Entry::read(pid)?)))
+            .filter_map(|&pid| Some((pid, ProcessEntry::read(pid)?)))
             .collect();
         loop {
             let before = newcomers.len();
@@ -101,7 +103,7 @@ impl Membership {
         // If a PID is reused later, that process is another target.
         let Selector::Name(_) = self.selector else { return };
         let Ok(found) = selector::resolve(&self.selector) else { return };
-        let entry = |&pid: &u32| Some((pid, Entry::read(pid)?));
+        let entry = |&pid: &u32| Some((pid, ProcessEntry::read(pid)?));
         self.members.extend(found.members.iter().filter_map(entry));
     }
 }

@@ -8,12 +8,12 @@ use procfs::process::{Schedstat, Stat};
 use procfs::{FromBufRead, FromRead};
 use rustix::time::{ClockId, clock_gettime};
 use uringbench_core::time::{Nanos, Timestamp};
+use uringbench_machine::processes;
 
 use super::membership::{Member, Membership};
 use super::reading::{PROCESSES_MAX, ProcessMemory, TargetReading};
 use super::shared::{Mapper, SharedMemory};
 use super::totals::{Counters, Scheduling, Totals, Usage};
-use crate::selector;
 
 /// The largest number of threads whose files are read at a tick; each costs some 20 µs.
 pub const THREADS_MAX: usize = 512;
@@ -145,7 +145,7 @@ impl ProcessReader {
                 counters.threads.extend(scheduling.map(|found| (member.pid, found)));
             }
         } else {
-            let tids = selector::threads(member.pid);
+            let tids = processes::threads(member.pid);
             let read = tids.len().min(*threads_left);
             *threads_left -= read;
             counters.has_all_threads = read == tids.len();

@@ -1,8 +1,8 @@
-//! What a response's header says about the bytes that follow it (RFC 9112 section 6.3).
+//! The meaning of a response's header for the bytes that follow it (RFC 9112 section 6.3).
 //!
-//! httparse reads the lines; this file draws the conclusions: where the body ends, whether the
-//! connection lives on, whether the body is a stream of events, and which contradictions make a
-//! response malformed.
+//! httparse reads the lines; this file decides where the body ends, whether the connection stays
+//! open, whether the body is a stream of events, and which contradictions make a response
+//! malformed.
 
 use std::mem::MaybeUninit;
 
@@ -25,7 +25,7 @@ pub(crate) const HEADERS_MAX: usize = 128;
 /// more than parsing a usual header.
 pub(crate) type HeaderRoom<'a> = [MaybeUninit<Header<'a>>; HEADERS_MAX];
 
-/// What one header says.
+/// The meaning of one header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Head {
     pub(crate) status: u16,
@@ -45,11 +45,11 @@ pub(super) enum Framing {
     /// There is no body, whatever the header says: the answer is to HEAD, or a 204 or 304.
     None(Declared),
     Chunked,
-    /// All that comes until the connection closes.
+    /// Everything until the connection closes.
     Close,
 }
 
-/// What the header of an answer without a body says of one: some servers send it.
+/// The body that the header of an answer without one declares: some servers send it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Declared {
     Nothing,
@@ -76,12 +76,12 @@ impl Head {
     }
 }
 
-/// What [`parse`] finds.
+/// The result of [`parse`].
 pub(crate) struct Parsed<'room, 'bytes> {
     pub(crate) head: Head,
-    /// Its lines; `None` where they had to be put right to be read.
+    /// Its lines; `None` if they had to be corrected before they could be read.
     pub(crate) headers: Option<&'room [Header<'bytes>]>,
-    /// It is not as RFC 9112 has it.
+    /// How it deviates from RFC 9112.
     pub(super) deviates: bool,
 }
 
@@ -181,7 +181,7 @@ fn first_line(bytes: &[u8]) -> &[u8] {
     line.strip_suffix(b"\r").unwrap_or(line)
 }
 
-/// What the decisive headers say together.
+/// The decisive headers together.
 #[derive(Default)]
 struct ParsedHeaders {
     length: Option<u64>,

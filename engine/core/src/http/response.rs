@@ -1,9 +1,9 @@
 //! One connection's response parser: bytes in, responses out, split anywhere.
 //!
-//! It keeps the place in the stream and counts bytes; payload is passed over, or lent to who
-//! reads it, never kept. What a header means is decided in `head`, the chunked coding in
-//! `chunked`, recognition without parsing in `shape`, a header split over receives in `carry`.
-//! Which request a response answers is the caller's matter.
+//! It keeps the place in the stream and counts bytes; payload is skipped, or lent to the caller,
+//! never kept. `head` decides what a header means, `chunked` reads the chunked coding,
+//! `header_cache` recognises headers without parsing, `partial_head` keeps a header that is split
+//! over receives. The caller knows which request a response answers.
 
 use thiserror::Error;
 
@@ -25,7 +25,7 @@ const INTERIMS_MAX: u8 = 64;
 pub struct Response {
     /// Status code, 200 to 999.
     pub status: u16,
-    /// What becomes of its connection.
+    /// The state of its connection.
     pub persistence: Persistence,
     /// Whether its Content-Type is `text/event-stream`, so that an
     /// [`EventReader`](crate::sse::EventReader) reads its payload.
@@ -58,7 +58,7 @@ impl Response {
 // One lies in every connection's parser.
 const _: () = assert!(size_of::<Response>() == 16);
 
-/// What became of the bytes fed.
+/// The result of feeding bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Progress {
     /// All of them were taken; the response needs more.
@@ -85,7 +85,7 @@ pub enum Progress {
     },
 }
 
-/// What the end of the stream means for the response being received.
+/// The meaning of the end of the stream for the response being received.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StreamEnd {
     /// Nothing had begun.
@@ -333,7 +333,7 @@ impl ResponseParser {
         }
     }
 
-    /// Why what came is not a response, if it is not.
+    /// Why the received bytes are not a response, if they are not.
     pub fn fault(&self) -> Option<&Fault> {
         match &self.state {
             State::Broken(fault) => Some(fault),
@@ -376,7 +376,7 @@ impl ResponseParser {
         }
     }
 
-    /// What `feed_into` does when no shape settles it.
+    /// The part of `feed_into` for bytes that the header cache does not recognise.
     #[inline(never)]
     fn resume(
         &mut self,

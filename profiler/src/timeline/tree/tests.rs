@@ -148,7 +148,7 @@ fn children_come_and_go_and_totals_never_fall() {
         before = now;
     }
     // What is left of them must not outlive the test.
-    for pid in crate::selector::descendants(
+    for pid in uringbench_machine::processes::descendants(
         &tree.membership.list().iter().map(|member| member.pid).collect::<Vec<_>>(),
     ) {
         let pid = rustix::process::Pid::from_raw(pid as i32).expect("not zero");

@@ -24,7 +24,7 @@ pub(super) struct TurnedAway {
 }
 
 impl Run<'_> {
-    /// Most answers redirect: what was asked for was never served.
+    /// Most answers redirect: the resource itself was never served.
     pub(super) fn redirects(&self) -> Option<Reason> {
         let most = self.redirected().filter(|away| away.share > MOST)?;
         Some(suspect("redirects", most.message))
@@ -36,7 +36,7 @@ impl Run<'_> {
         Some(suspect("refusals", most.message))
     }
 
-    /// Those that are no reason but too many to pass over.
+    /// Shares that are no reason, but large enough for a note.
     pub(super) fn status_notes(&self) -> impl Iterator<Item = String> {
         [self.redirected(), self.refused()]
             .into_iter()
@@ -70,7 +70,7 @@ impl Run<'_> {
         })
     }
 
-    /// `explain` gives what was seen of the most frequent status, and what to do about it.
+    /// `explain` returns the facts about the most frequent status, and what to do.
     fn turned_away(
         &self,
         statuses: std::ops::Range<u16>,
@@ -180,8 +180,8 @@ impl Run<'_> {
         }
     }
 
-    /// nginx says so to plain text where it listens for TLS, and to a client without the
-    /// certificate that it wants.
+    /// nginx answers with it to plain text on a TLS port, and to a client without the certificate
+    /// that it requires.
     fn advice_on_400(&self) -> &'static str {
         match self.plan.tls() {
             None => "is it https:// that is wanted, or is a header wrong?",

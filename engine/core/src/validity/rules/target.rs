@@ -1,4 +1,4 @@
-//! The target itself: was it there all the time, was it busy, and is it one?
+//! The target itself: whether it was there all the time, was busy, and is one program.
 
 use super::{Reason, Run, suspect};
 use crate::plan::Load;
@@ -7,12 +7,12 @@ use crate::summary::{Grouped, Quantile};
 use crate::time::Nanos;
 use crate::window::Phase;
 
-/// Closed loop: a target that uses less of its CPUs was not what set the rate.
+/// Closed loop: a target that uses a smaller share of its CPUs did not limit the rate.
 const TARGET_IDLE: f64 = 0.50;
 /// Requests in flight per CPU that leave a target idle by nature: while one is on its way or being
 /// read, the target has nothing to do.
 const FEW_PER_CPU: f64 = 2.0;
-/// Failures at one of several addresses, as a share of all failures, that tell it from the rest.
+/// Share of all failures at one of several addresses that makes it differ from the rest.
 const AT_ONE_ADDRESS: f64 = 0.95;
 /// Failures, as a share of the slots, below which they may fall at one address by chance.
 const FAILURES_MIN: f64 = 0.01;
@@ -22,7 +22,7 @@ const HELD_MIN: u64 = 3;
 const STALL_OF_MEDIAN: u64 = 100;
 /// See [`STALL_OF_MEDIAN`]: shorter ones are a machine's own pauses.
 const STALL_MIN: Nanos = Nanos::from_millis(50);
-/// Added values per stall at most, when the times are corrected for it.
+/// The most values added per stall when the times are corrected for it.
 const CORRECTIONS_MAX: u64 = 10_000;
 
 impl Run<'_> {
@@ -107,7 +107,7 @@ impl Run<'_> {
         if !self.summary.is_served_at_once() || longest < stall || p50 == 0 {
             return None;
         }
-        // As if each connection had gone on sending at its usual pace.
+        // As if each connection had kept sending at its usual pace.
         let usual = p50.max(longest / CORRECTIONS_MAX);
         let corrected = service.clone_correct(usual).value_at_quantile(Quantile::P99.share());
         (corrected > p99.saturating_mul(2)).then(|| {
@@ -122,7 +122,7 @@ impl Run<'_> {
         })
     }
 
-    /// One address of a name serves other than the rest: another program, or none that answers.
+    /// One address of a name behaves differently: another program, or none that answers.
     pub(super) fn addresses_differ(&self) -> Option<String> {
         let peers = self.plan.peers();
         let [first, rest @ ..] = &peers[..] else { return None };

@@ -1,0 +1,127 @@
+//! The processes of this machine and their trees, from `/proc`, at one moment.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use procfs::FromRead;
+use procfs::process::Stat;
+
+/// The largest number of listings of a tree that grows as fast as it is listed; the code that
+/// follows its growth finds the rest.
+pub const PASSES_MAX: usize = 16;
+
+/// The facts that identify a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProcessEntry {
+    /// Its parent.
+    pub parent: u32,
+    /// Its start in ticks since boot, which with the PID identifies it.
+    pub start: u64,
+    /// Whether it is a zombie: it has ended, and its parent has not reaped it yet.
+    pub is_ended: bool,
+}
+
+impl ProcessEntry {
+    /// Reads it; `None` if there is no such process.
+    pub fn read(pid: u32) -> Option<Self> {
+        let stat = Stat::from_file(format!("/proc/{pid}/stat")).ok()?;
+        Some(Self {
+            parent: stat.ppid.unsigned_abs(),
+            start: stat.starttime,
+            is_ended: matches!(stat.state, 'Z' | 'X' | 'x'),
+        })
+    }
+}
+
+/// The PIDs of all processes, in order.
+pub fn all() -> Vec<u32> {
+    numbers(Path::new("/proc"))
+}
+
+/// All processes by PID.
+pub fn table() -> BTreeMap<u32, ProcessEntry> {
+    all().into_iter().filter_map(|pid| Some((pid, ProcessEntry::read(pid)?))).collect()
+}
+
+/// The threads of a process, in order; empty if it has ended.
+pub fn threads(pid: u32) -> Vec<u32> {
+    numbers(Path::new(&format!("/proc/{pid}/task")))
+}
+
+/// These processes and all their descendants, in order of PID, zombies too: listed again until
+/// there are no new ones.
+pub fn tree(pids: impl IntoIterator<Item = u32>) -> BTreeMap<u32, ProcessEntry> {
+    let mut members: BTreeSet<u32> = pids.into_iter().collect();
+    let mut table = table();
+    for _ in 1..PASSES_MAX {
+        let before = members.len();
+        grow(&mut members, &table);
+        if members.len() == before {
+            break;
+        }
+        table = self::table();
+    }
+    table.retain(|pid, _| members.contains(pid));
+    table
+}
+
+/// The same without zombies.
+pub fn descendants(pids: &[u32]) -> Vec<u32> {
+    let tree = tree(pids.iter().copied());
+    tree.into_iter().filter(|(_, entry)| !entry.is_ended).map(|(pid, _)| pid).collect()
+}
+
+/// Adds every process whose parent is a member. PIDs wrap, so their order does not show which
+/// process started first; hence the repetition.
+fn grow(members: &mut BTreeSet<u32>, table: &BTreeMap<u32, ProcessEntry>) {
+    loop {
+        let before = members.len();
+        let joins =
+            |(&pid, entry): (&u32, &ProcessEntry)| members.contains(&entry.parent).then_some(pid);
+        let joining: Vec<u32> = table.iter().filter_map(joins).collect();
+        members.extend(joining);
+        if members.len() == before {
+            return;
+        }
+    }
+}
+
+fn numbers(folder: &Path) -> Vec<u32> {
+    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
+    let names = entries.flatten().map(|entry| entry.file_name());
+    let mut numbers: Vec<_> = names.filter_map(|name| name.to_str()?.parse().ok()).collect();
+    numbers.sort_unstable();
+    numbers
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    #[test]
+    fn children_are_members_whatever_the_order_of_pids() {
+        let entry = |parent| ProcessEntry { parent, start: 0, is_ended: false };
+        let table = BTreeMap::from([(2, entry(7)), (3, entry(2)), (5, entry(1)), (7, entry(1))]);
+        let mut members = BTreeSet::from([7]);
+        grow(&mut members, &table);
+        assert_eq!(members, BTreeSet::from([2, 3, 7]));
+    }
+
+    #[test]
+    fn a_tree_holds_a_zombie_and_its_descendants_do_not() {
+        let mut child = Command::new("true").spawn().expect("it starts");
+        let pid = child.id();
+        while ProcessEntry::read(pid).is_some_and(|entry| !entry.is_ended) {
+            std::thread::yield_now();
+        }
+        let ours = std::process::id();
+        let tree = tree([ours]);
+        assert!(tree[&pid].is_ended && tree[&pid].parent == ours, "{tree:?}");
+        let living = descendants(&[ours]);
+        assert!(living.contains(&ours) && !living.contains(&pid), "{living:?}");
+        child.wait().expect("it has ended");
+        assert_eq!(descendants(&[pid]), [0; 0]);
+    }
+}
