@@ -375,8 +375,8 @@ impl WorkerPool {
             warmup_counts: sums.warmup_counts,
             codes: sums.codes,
             times: sums.times,
-            intervals: sums.intervals,
-            slices: sums.slices,
+            intervals: moved(sums.intervals, boundaries.start.since(start)),
+            slices: moved(sums.slices, boundaries.start.since(start)),
             steps: sums.steps,
             flows: sums.flows,
             workers,
@@ -457,11 +457,23 @@ fn worker_record(ends: &WorkerHandle, sums: &WorkerSums) -> WorkerRecord {
     }
 }
 
-/// Whether a closed loop sends so many requests from its start on: its window is what they take.
+/// Whether a closed loop without a warm-up is limited by a number of requests: its window is the
+/// time that they take.
 fn is_by_requests(plan: &Plan) -> bool {
     plan.load == Load::Closed
-        && matches!(plan.limits.window, Limit::Requests(_))
+        && matches!(plan.limits.window, Limit::Requests(_) | Limit::Either(..))
         && plan.limits.warmup == Nanos::ZERO
+}
+
+/// These intervals counted from a start that is so much later. Nothing was sent before it.
+fn moved(mut intervals: Vec<Interval>, later: Nanos) -> Vec<Interval> {
+    for interval in &mut intervals {
+        let end = Nanos((interval.start + interval.length).0.saturating_sub(later.0));
+        interval.start = Nanos(interval.start.0.saturating_sub(later.0));
+        interval.length = Nanos(end.0 - interval.start.0);
+    }
+    intervals.retain(|interval| interval.length > Nanos::ZERO);
+    intervals
 }
 
 /// The window of a run whose workers had these, and sent their first requests then.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use procfs::FromRead;
-use procfs::process::Stat;
+use procfs::process::{Process, Stat};
 
 /// The largest number of listings of a tree that grows as fast as it is listed; the code that
 /// follows its growth finds the rest.
@@ -48,27 +48,40 @@ pub fn threads(pid: u32) -> Vec<u32> {
     numbers(Path::new(&format!("/proc/{pid}/task")))
 }
 
-/// These processes and all their descendants, in order of PID, zombies too: listed again until
-/// there are no new ones.
-pub fn tree(pids: impl IntoIterator<Item = u32>) -> BTreeMap<u32, ProcessEntry> {
-    let mut members: BTreeSet<u32> = pids.into_iter().collect();
-    let mut table = table();
-    for _ in 1..PASSES_MAX {
+/// These processes and all their descendants, zombies too, by the kernel's lists of children
+/// (`CONFIG_PROC_CHILDREN`): the cost grows with the family, not with the machine. A child that
+/// starts meanwhile may be missing.
+pub fn family(roots: &BTreeSet<i32>) -> Vec<Process> {
+    let mut waiting: Vec<i32> = roots.iter().copied().collect();
+    let mut seen = BTreeSet::new();
+    let mut family = Vec::new();
+    while let Some(pid) = waiting.pop() {
+        if !seen.insert(pid) {
+            continue;
+        }
+        let Ok(process) = Process::new(pid) else { continue };
+        let tasks = process.tasks().into_iter().flatten().flatten();
+        let children = tasks.filter_map(|task| task.children().ok()).flatten();
+        waiting.extend(children.filter_map(|child| i32::try_from(child).ok()));
+        family.push(process);
+    }
+    family
+}
+
+/// These processes and all their descendants, in order of PID, by the parents of all processes:
+/// listed again until there are no new ones. Zombies are left out.
+pub fn descendants(pids: &[u32]) -> Vec<u32> {
+    let mut members: BTreeSet<u32> = pids.iter().copied().collect();
+    for _ in 0..PASSES_MAX {
+        let table = table();
         let before = members.len();
         grow(&mut members, &table);
         if members.len() == before {
+            members.retain(|pid| table.get(pid).is_some_and(|entry| !entry.is_ended));
             break;
         }
-        table = self::table();
     }
-    table.retain(|pid, _| members.contains(pid));
-    table
-}
-
-/// The same without zombies.
-pub fn descendants(pids: &[u32]) -> Vec<u32> {
-    let tree = tree(pids.iter().copied());
-    tree.into_iter().filter(|(_, entry)| !entry.is_ended).map(|(pid, _)| pid).collect()
+    members.into_iter().collect()
 }
 
 /// Adds every process whose parent is a member. PIDs wrap, so their order does not show which
@@ -110,15 +123,16 @@ mod tests {
     }
 
     #[test]
-    fn a_tree_holds_a_zombie_and_its_descendants_do_not() {
+    fn a_family_has_zombies_and_descendants_are_alive() {
         let mut child = Command::new("true").spawn().expect("it starts");
         let pid = child.id();
         while ProcessEntry::read(pid).is_some_and(|entry| !entry.is_ended) {
             std::thread::yield_now();
         }
         let ours = std::process::id();
-        let tree = tree([ours]);
-        assert!(tree[&pid].is_ended && tree[&pid].parent == ours, "{tree:?}");
+        let family = family(&BTreeSet::from([ours.cast_signed()]));
+        let pids: Vec<_> = family.iter().map(Process::pid).collect();
+        assert!(pids.contains(&pid.cast_signed()), "{pids:?}");
         let living = descendants(&[ours]);
         assert!(living.contains(&ours) && !living.contains(&pid), "{living:?}");
         child.wait().expect("it has ended");

@@ -105,9 +105,7 @@ impl TargetLocation {
 impl Processes {
     /// The current processes: the roots and all their descendants.
     fn tree(&self) -> Vec<Process> {
-        let roots = self.roots.iter().filter_map(|&pid| u32::try_from(pid).ok());
-        let tree = processes::tree(roots).into_keys();
-        tree.filter_map(|pid| Process::new(i32::try_from(pid).ok()?).ok()).collect()
+        processes::family(&self.roots)
     }
 }
 

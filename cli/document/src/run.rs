@@ -44,7 +44,7 @@ pub struct Document {
     pub plan: PlanFigures,
     /// The machine that generated the load.
     pub host: Environment,
-    /// Warm-up, measure and drain.
+    /// Warm-up, measure and drain; measure may have named parts.
     pub phases: Vec<PhaseFigures>,
     /// Requests per second of the measured window.
     pub rate: RateFigures,

@@ -76,7 +76,7 @@ fn a_handshake_cut_off_is_named() {
 }
 
 #[test]
-fn a_target_without_http_1_1_is_reported_what_it_lacks() {
+fn a_target_without_http_1_1_is_named_with_its_lack() {
     let finished = refused(Manner::OnlyH2, "");
     finished.expect_line(&["no application protocol", "HTTP/1.1"]);
 }

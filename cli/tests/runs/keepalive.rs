@@ -343,7 +343,7 @@ fn a_stream_is_late_only_when_nothing_comes() {
 }
 
 #[test]
-fn an_endless_stream_is_reported_from_one_that_brings_nothing() {
+fn an_endless_stream_is_distinguished_from_one_that_brings_nothing() {
     let server = ticking(u64::MAX);
     let document = run(&format!("--sse -d 1s -c 1 --timeout 700ms {}", server.url()));
     document.expect_only(&["censored"]);

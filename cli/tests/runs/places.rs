@@ -112,8 +112,8 @@ fn a_real_server_listens_at_a_unix_socket() {
 }
 
 #[test]
-fn a_real_server_is_reported_who_asks() {
-    const TEST: &str = "a_real_server_is_reported_who_asks";
+fn a_real_server_learns_who_asks() {
+    const TEST: &str = "a_real_server_learns_who_asks";
     let (plain, tls, six) =
         (free_port("127.0.0.1:0"), free_port("127.0.0.1:0"), free_port("[::1]:0"));
     let server = format!(

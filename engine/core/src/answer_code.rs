@@ -1,4 +1,6 @@
-//! Answer codes: how a target says that it answered, in the words of its protocol.
+//! Answer codes: how a target says that it answered, in the words of its protocol. HTTP and
+//! WebSockets use two kinds; gRPC, PostgreSQL and Redis have theirs, so that records, counts and
+//! verdicts are the same for all.
 //!
 //! A code is one number, so that two are compared and one is counted in a few instructions; its
 //! parts are read with [`AnswerCode::word`]. The codes of HTTP are the numbers themselves.
@@ -39,7 +41,7 @@ const REDIS: u32 = 3 << 28;
 const VALUE: u32 = (1 << 28) - 1;
 
 /// The error words of Redis 7 (its sources: `server.c` createSharedObjects, `cluster.c`,
-/// `script.c`, `acl.c`), and `ERR`, which stands for all others.
+/// `script.c`, `acl.c`).
 const REDIS_WORDS: [&str; 29] = [
     "ASK",
     "BUSY",

@@ -128,7 +128,7 @@ impl Ending {
         )
     }
 
-    /// Whether it affects no request, so that it is no sign of a fault.
+    /// Whether it is no sign of a fault: one side closes between answers, as HTTP allows.
     pub const fn is_usual(self) -> bool {
         let is_theirs = matches!(self, Self::Announced | Self::Goodbye | Self::Idle);
         is_theirs || matches!(self, Self::Ambiguous | Self::Early | Self::Enough | Self::Refused)

@@ -94,8 +94,10 @@ impl NamedWindows {
     }
 
     /// Give what lies in `part` of the measured window this name; the rest keeps its names. What
-    /// of `part` lies outside of the measured window is left out.
+    /// of `part` lies outside of the measured window is left out. The name is none of a phase: it
+    /// would be read back as that.
     pub fn name(&mut self, name: &str, part: Range<Timestamp>) {
+        debug_assert!(name != Phase::Warmup.key() && name != Phase::Drain.key(), "{name}");
         let mut all = Vec::with_capacity(self.0.len() + 2);
         for window in self.0.drain(..) {
             let from = part.start.clamp(window.start, window.end);

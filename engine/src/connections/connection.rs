@@ -69,7 +69,7 @@ pub(crate) enum Link {
     Up { since: Timestamp },
     /// A WebSocket that this side has closed; remaining data is still read.
     Parting { since: Timestamp },
-    /// Closing; it can only reconnect when the close has completed.
+    /// Closing; it reconnects when the close has completed, and not before this time.
     Closing { not_before: Timestamp },
 }
 
@@ -229,8 +229,15 @@ impl Connection {
     /// Choose how to receive the next answers from the payload size of this one.
     #[inline]
     pub(crate) const fn note_answer(&mut self, payload: u64) {
+        self.note_answers(payload, 1);
+    }
+
+    /// The same after `count` equal answers.
+    #[inline]
+    pub(crate) const fn note_answers(&mut self, payload: u64, count: u16) {
         self.has_answered = true;
-        let small_in_row = self.small_in_row.saturating_add(1);
+        let more = if count < u8::MAX as u16 { count as u8 } else { u8::MAX };
+        let small_in_row = self.small_in_row.saturating_add(more);
         self.small_in_row = if payload > LARGE_FROM { 0 } else { small_in_row };
     }
 

@@ -119,7 +119,7 @@ impl Exchange {
     }
 
     /// Whether they were given back and have not been sent again.
-    fn is_owed(&self) -> bool {
+    pub(crate) fn is_owed(&self) -> bool {
         self.marks.has(Marks::OWED)
     }
 

@@ -26,7 +26,7 @@ pub(super) enum End<'a> {
     Reset,
     /// The target has closed it, and TLS leaves open whether the answer under way is complete.
     Truncated,
-    /// The target has sent 408, or closed TLS, on a connection that carried no request.
+    /// The target has sent 408, or closed TLS, on a connection that it took for idle.
     Expired,
     /// TLS failed, with the cause.
     Tls(&'a dyn Display),

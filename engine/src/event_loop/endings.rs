@@ -156,8 +156,9 @@ impl<D: Driver> EventLoop<D> {
             return;
         }
         let behind: &dyn Display = match (end, ending) {
-            // The target has not read the requests after the one with which it closes.
-            (End::Finished(Ending::Announced), _) => {
+            // The target has not read the requests after the one with which it closes, and those
+            // after an early answer have not been sent on this connection.
+            (End::Finished(Ending::Announced | Ending::Early), _) => {
                 return self.connections.give_back_all(number, now);
             }
             // It may have read the requests after the one with which this side closes.
@@ -166,7 +167,7 @@ impl<D: Driver> EventLoop<D> {
             }
             (End::Finished(ending), _) => {
                 let cause = format!("uringbench closed the connection {}", ending.when());
-                return self.fail_all(number, Outcome::Reset, &cause, now);
+                return self.fail_sent(number, &cause, now);
             }
             (_, Ending::Idle) if self.is_repeatable(number) => {
                 let cause = self.closed_cause(number, ending);
@@ -362,6 +363,19 @@ impl<D: Driver> EventLoop<D> {
             self.recorder.caused(step, exchange.slot(), (outcome, exchange.count()), cause);
         }
         self.end_all(number, outcome, now);
+    }
+
+    /// Fails the requests that were sent on a connection. Those that wait to be sent again do so on
+    /// the next one.
+    fn fail_sent(&mut self, number: u32, cause: &dyn Display, now: Timestamp) {
+        let connection = &self.connections[number];
+        let of = self.connections.in_flight().of(number, connection.share());
+        let sent = of.filter(|(_, exchange)| !exchange.is_owed());
+        let sent: Vec<_> = sent.map(|(id, exchange)| (id, *exchange)).collect();
+        for (id, exchange) in sent {
+            self.caused(&exchange, (Outcome::Reset, exchange.count()), cause);
+            self.fail(number, id, (Outcome::Reset, exchange.count()), now);
+        }
     }
 
     fn end_all(&mut self, number: u32, outcome: Outcome, now: Timestamp) {

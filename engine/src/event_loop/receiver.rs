@@ -235,7 +235,7 @@ impl<D: Driver> Receiver<'_, D> {
                 if let Some(ending) = ending {
                     return Read::Over(FeedResult::Finished(ending));
                 }
-                let more = if is_plain { self.read_alike(id, code, bytes) } else { 0 };
+                let more = if is_plain { self.read_alike(id, &response, bytes) } else { 0 };
                 Read::Taken(consumed * (1 + usize::from(more)))
             }
             Ok(Progress::NeedMore) => self.read_part((id, user), bytes),
@@ -255,13 +255,16 @@ impl<D: Driver> Receiver<'_, D> {
     /// of `bytes` that equal it, and return how many they are. A user's requests are sent one by
     /// one.
     #[inline]
-    fn read_alike(&mut self, id: ExchangeId, code: AnswerCode, bytes: &[u8]) -> u16 {
+    fn read_alike(&mut self, id: ExchangeId, response: &Response, bytes: &[u8]) -> u16 {
         let (connection, in_flight) = self.connections.with_exchanges(self.number);
         let left = in_flight.get(id).count();
         let count = if left == 0 { 0 } else { self.header_cache.repeats(bytes, left) };
         if count > 0 {
             let share = connection.share_mut();
-            let answers = in_flight.answered_alike(self.number, share, id, (code, count), self.now);
+            let alike = (AnswerCode::http(response.status), count);
+            let answers = in_flight.answered_alike(self.number, share, id, alike, self.now);
+            connection.note_answers(response.body_bytes, count);
+            debug_assert!(!connection.owes_answered(), "requests sent together are sent whole");
             self.recorder.gather(&mut self.alike, answers, self.now);
         }
         count

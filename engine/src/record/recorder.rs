@@ -66,7 +66,7 @@ pub struct IntervalCounts {
     pub first_event: LatencyCounts,
     /// From one event to the next.
     pub gap: LatencyCounts,
-    /// First byte − sent of the latter.
+    /// First byte − sent, of the answers in `service`.
     pub first_byte: LatencyCounts,
     /// Values in `response` that are ages of unfinished slots.
     pub censored: u64,
@@ -511,7 +511,7 @@ impl Recorder {
         totals.handshakes_resumed += u64::from(established.is_resumed);
     }
 
-    /// Where the times of a slot are recorded, if it is measured.
+    /// Where the times of a slot are recorded, if they are.
     pub(crate) fn timed(&mut self, slot: Slot) -> Option<&mut IntervalCounts> {
         self.is_timed(slot).then_some(&mut *self.current)
     }

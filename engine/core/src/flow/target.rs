@@ -1,5 +1,5 @@
-//! A request target taken from an answer, such as its `Location`: a URL of the same server, or part
-//! of one.
+//! A request target taken from an answer, such as its `Location`: a URL, whose host is left out, or
+//! part of one.
 //!
 //! This file decides which of its bytes go into the request line, not where they come from.
 

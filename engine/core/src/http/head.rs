@@ -81,7 +81,7 @@ pub(crate) struct Parsed<'room, 'bytes> {
     pub(crate) head: Head,
     /// Its lines; `None` if they had to be corrected before they could be read.
     pub(crate) headers: Option<&'room [Header<'bytes>]>,
-    /// How it deviates from RFC 9112.
+    /// Whether it deviates from RFC 9112.
     pub(super) deviates: bool,
 }
 

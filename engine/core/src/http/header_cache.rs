@@ -115,8 +115,8 @@ impl HeaderCache {
     }
 
     /// How many answers behind the one at the front of `bytes` equal it byte for byte, `most` at
-    /// most; 0 unless that one was recognised just now and is whole. Equal bytes are read equally,
-    /// so each of them counts as recognised.
+    /// most; 0 unless that one was recognised and is whole. `bytes` are those that the parser was
+    /// fed last. Equal bytes are read equally, so each of them counts as recognised.
     #[inline]
     pub fn repeats(&mut self, bytes: &[u8], most: u16) -> u16 {
         if self.whole == 0 || self.whole > bytes.len() {
@@ -126,6 +126,9 @@ impl HeaderCache {
         let alike = behind.chunks_exact(answer.len()).take_while(|next| *next == answer);
         let count = alike.take(usize::from(most)).count() as u16;
         self.hits += u64::from(count);
+        if let Some(shape) = self.header_cache.get_mut(self.recent) {
+            shape.uses += u64::from(count);
+        }
         count
     }
 

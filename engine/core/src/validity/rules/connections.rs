@@ -63,7 +63,7 @@ impl Run<'_> {
             && endings.list().all(|(ending, _)| ending.is_usual())
     }
 
-    /// Who ended connections, and when: `the target closed 12 while idle`.
+    /// Who ended connections, and when: `the target closed 12 between answers`.
     fn endings(&self) -> Option<String> {
         let endings = self.record.endings();
         let endings = |is_the_target_s: bool| {
