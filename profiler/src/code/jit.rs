@@ -55,6 +55,8 @@ fn strip(number: &[u8]) -> &[u8] {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::FileExt;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -73,13 +75,28 @@ mod tests {
     }
 
     #[test]
-    fn the_newest_line_of_a_long_map_wins_and_an_endless_line_is_left_out() {
-        let mut map = b"1000 100 old\n".to_vec();
-        map.extend(std::iter::repeat_n(b"9000000 10 other functions\n", 100_000).flatten());
-        map.extend(b"1000 100 ");
-        map.extend(std::iter::repeat_n(b'x', 3 * LINE_MAX as usize));
-        map.extend(b"\n1000 80 new\n");
-        let found = names(&map, &[0x1000, 0x1080]);
+    fn the_newest_line_of_a_map_of_40_mib_wins_and_an_endless_line_is_left_out() {
+        let other = format!("9000000 10 other{}\n", "s".repeat(1_007)).repeat(1 << 10);
+        assert_eq!(other.len(), 1 << 20);
+        let endless = format!("1000 100 {}\n", "x".repeat(3 * LINE_MAX as usize));
+        let mut map: Box<dyn BufRead> = Box::new(&b"1000 100 old\n"[..]);
+        for _ in 0..40 {
+            map = Box::new(map.chain(other.as_bytes()));
+        }
+        let map = map.chain(endless.as_bytes()).chain(&b"1000 80 new\n"[..]);
+        let found = functions(map, &[0x1000, 0x1080, 0x0900_0000]).expect("memory can be read");
+        let found: Vec<_> =
+            found.iter().map(|name| name.as_deref().map(|name| &name[..3])).collect();
+        assert_eq!(found, [Some("new"), Some("old"), Some("oth")]);
+    }
+
+    #[test]
+    fn a_file_is_read_from_its_oldest_line_to_its_newest() {
+        let map = tempfile::tempfile().expect("a file");
+        map.write_all_at(b"1000 100 old\n", 0).expect("room");
+        // In between is a hole.
+        map.write_all_at(b"\n1000 80 new\n", 40 << 20).expect("room");
+        let found = super::super::of_perf_map(&map, &[0x1000, 0x1080]).expect("it can be read");
         assert_eq!(found, [Some("new".to_owned()), Some("old".to_owned())]);
     }
 

@@ -180,6 +180,36 @@ fn stripped_functions_are_named_by_where_they_start() {
 }
 
 #[test]
+fn a_file_whose_symbols_are_elsewhere_is_said_to_be_unnamed() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(whole) = compile(folder.path(), "whole", &[]) else { return };
+    let section = |flag: &str, section: &str, name: &str| {
+        let file = folder.path().join(name);
+        let from = format!("{section}={}", whole.display());
+        let mut objcopy = Command::new("objcopy");
+        objcopy.args([flag, "--add-section", &from]).args([&whole, &file]);
+        assert!(objcopy.status().unwrap().success(), "{objcopy:?}");
+        file
+    };
+    let notes = [
+        section("--strip-all", ".gnu_debugdata", "packed"),
+        section("--strip-all", ".go.buildinfo", "go"),
+        section("--strip-all", ".comments", "stripped"),
+        section("--strip-debug", ".gnu_debugdata", "named"),
+    ]
+    .map(|file| {
+        let mut code = Code::new();
+        module(&mut code, &file);
+        code.unnamed().concat()
+    });
+    assert!(notes[0].starts_with("packed has its symbols in .gnu_debugdata"), "{notes:?}");
+    assert!(notes[0].contains("install its debug symbols (debuginfo, dbgsym)"), "{notes:?}");
+    assert!(notes[1].starts_with("go is a Go program without symbols or a table"), "{notes:?}");
+    assert!(notes[1].ends_with("build it without -ldflags -s"), "{notes:?}");
+    assert_eq!(notes[2..], ["", ""]);
+}
+
+#[test]
 fn function_starts_are_those_that_binutils_reads() {
     let folder = tempfile::tempdir().unwrap();
     let Some(program) = compile(folder.path(), "burner", NO_FRAME_POINTERS) else { return };
@@ -308,10 +338,7 @@ fn names_are_demangled_without_hashes() {
     let Some(library) = compile_source(&source, &library, &flags) else { return };
     let addresses = nm(&library);
     let (mut code, mut table) = (Code::new(), StackTable::default());
-    let path = library.to_str().unwrap().as_bytes();
-    let pid = std::process::id();
-    let sight = Sight { pid, start: 0, end: 0x10000, path };
-    let Backing::Module(module) = code.modules.backing(sight) else { panic!("no file") };
+    let module = module(&mut code, &library);
     let frames = ["plain", "_ZN4demo5helloEi", "_ZN4demo7handler17h0123456789abcdefE"]
         .map(|name| Location::Code { module, address: addresses[name] + 1 });
     table.intern(frames);
@@ -338,9 +365,7 @@ fn a_symbol_without_a_size_does_not_name_code_far_behind_it() {
     let Some(library) = compile_source(&source, &library, &["-shared", "-fPIC"]) else { return };
     let addresses = nm(&library);
     let (mut code, mut table) = (Code::new(), StackTable::default());
-    let path = library.to_str().unwrap().as_bytes();
-    let sight = Sight { pid: std::process::id(), start: 0, end: 0x10000, path };
-    let Backing::Module(module) = code.modules.backing(sight) else { panic!("no file") };
+    let module = module(&mut code, &library);
     let expected = [
         ("long_one", 0, "long_one"),
         ("long_one", 0x1000, "long_one"),
@@ -358,6 +383,51 @@ fn a_symbol_without_a_size_does_not_name_code_far_behind_it() {
     let names = code.names(&table);
     let found: Vec<_> = names.iter().map(|name| &*name.function).collect();
     assert_eq!(found, expected.map(|(_, _, name)| name));
+}
+
+/// The oracle is the name that Go's runtime itself has for the addresses.
+#[test]
+fn functions_of_a_stripped_go_program_have_the_names_of_its_runtime() {
+    let folder = tempfile::tempdir().unwrap();
+    let source = folder.path().join("program.go");
+    let text = r#"
+        package main
+        import "runtime"
+        type server struct{}
+        func report() {
+            pc, _, _, _ := runtime.Caller(1)
+            println(pc, runtime.FuncForPC(pc).Name())
+        }
+        func (*server) handle() { report() }
+        func main() {
+            new(server).handle()
+            func() { report() }()
+            report()
+        }
+    "#;
+    fs::write(&source, text).unwrap();
+    let program = folder.path().join("program");
+    let mut go = Command::new("go");
+    go.args(["build", "-ldflags", "-s -w", "-gcflags", "-l", "-o"]).args([&program, &source]);
+    match go.status() {
+        Ok(status) => assert!(status.success(), "{go:?}"),
+        // Go is too large to ask for it in CI.
+        Err(error) => return eprintln!("NOT CHECKED: names of a Go program: go: {error}"),
+    }
+    let output = Command::new(&program).output().unwrap();
+    let text = String::from_utf8(output.stderr).unwrap();
+    let reported: Vec<_> = text.lines().filter_map(|line| line.split_once(' ')).collect();
+    let (mut code, mut table) = (Code::new(), StackTable::default());
+    let module = module(&mut code, &program);
+    table.intern(reported.iter().map(|(pc, _)| {
+        let address = pc.parse().unwrap();
+        Location::Code { module, address }
+    }));
+    let names = code.names(&table);
+    let found: Vec<_> = names.iter().map(|name| &*name.function).collect();
+    assert_eq!(found, ["main.(*server).handle", "main.main.func1", "main.main"]);
+    assert_eq!(found, reported.iter().map(|(_, name)| *name).collect::<Vec<_>>());
+    assert_eq!(code.unnamed(), [""; 0]);
 }
 
 #[test]
@@ -489,7 +559,7 @@ proptest! {
         changes in proptest::collection::vec((0..8192_usize, any::<u8>()), 1..20),
         length in 0..9000_usize,
     ) {
-        let mut bytes = module::vdso_bytes().unwrap();
+        let mut bytes = super::module::vdso_bytes().unwrap();
         for (at, byte) in changes {
             if let Some(kind) = bytes.get_mut(at) {
                 *kind = byte;
@@ -504,6 +574,14 @@ proptest! {
             let _ = (image.extent(), image.address_of(0x1000));
         }
     }
+}
+
+/// A file as if this process had mapped it.
+fn module(code: &mut Code, file: &Path) -> ModuleId {
+    let path = file.to_str().unwrap().as_bytes();
+    let sight = Sight { pid: std::process::id(), start: 0, end: 0x10000, path };
+    let Backing::Module(module) = code.modules.backing(sight) else { panic!("no file") };
+    module
 }
 
 fn record(pid: u32, content: Content<'_>) -> Record<'_> {

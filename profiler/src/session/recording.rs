@@ -363,3 +363,39 @@ fn name_new_frames(stacks: &StackTable, names: &mut Vec<FrameName>) {
         });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn missing_callers_are_noted_from_a_tenth_of_the_stacks_on_with_their_main_cause() {
+        let counts =
+            |complete, truncated: UnwindCounts| cut(&UnwindCounts { complete, ..truncated });
+        let none = UnwindCounts::default();
+        let lost = |lost| UnwindCounts { lost, ..none };
+        assert_eq!(counts(1_000, none), None);
+        assert_eq!(counts(181, lost(19)), None);
+        assert_eq!(counts(0, lost(19)), None, "too few to have a share");
+        let note = counts(180, lost(20)).expect("a tenth");
+        assert!(note.starts_with("10 % of the stacks lack their outermost callers"), "{note}");
+        assert!(note.ends_with("the totals of those callers are too small"), "{note}");
+        let causes = [
+            (UnwindCounts { out_of_copy: 50, lost: 49, ..none }, "deep recursion"),
+            (
+                UnwindCounts { unreadable: 30, stuck: 30, lost: 50, ..none },
+                "-fno-omit-frame-pointer",
+            ),
+            (
+                UnwindCounts { stuck: 40, lost: 50, ..none },
+                "a frame of compiled code had no caller",
+            ),
+            (UnwindCounts { too_deep: 50, ..none }, "deeper than 1,024 frames"),
+        ];
+        for (truncated, why) in causes {
+            let note = counts(100, truncated).expect("more than a tenth");
+            assert!(note.contains(why), "{why}: {note}");
+        }
+        assert_eq!(crate::code::FRAMES_MAX, 1_024);
+    }
+}
