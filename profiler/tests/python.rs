@@ -63,8 +63,11 @@ fn python(program: &str, arguments: &[&str]) -> Option<Target> {
     if Command::new("python3").arg("-V").output().is_err() {
         return skip("there is no python3");
     }
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/targets").join(program);
-    Some(Target::start(Command::new("python3").arg(path).args(arguments)))
+    Some(Target::start(Command::new("python3").arg(source(program)).args(arguments)))
+}
+
+fn source(program: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/targets").join(program)
 }
 
 fn skip<T>(reason: &str) -> Option<T> {
@@ -237,9 +240,7 @@ fn who_may_not_read_is_told_what_is_missing() {
     assert_eq!((counts.samples, counts.processes.len()), (0, 0));
 }
 
-#[test]
-fn python_functions_stand_in_the_native_stack_with_their_shares() {
-    let Some(target) = python("burner.py", &["native"]) else { return };
+fn attach(target: &Target) -> Sidecar {
     let selector = Selector::Pid(target.pid());
     let found = resolve(&selector).expect("it runs");
     let options = SidecarOptions {
@@ -249,7 +250,13 @@ fn python_functions_stand_in_the_native_stack_with_their_shares() {
         cpus: vec![],
         folder: PathBuf::from(env!("CARGO_TARGET_TMPDIR")),
     };
-    let sidecar = Sidecar::attach(selector, found, options);
+    Sidecar::attach(selector, found, options)
+}
+
+#[test]
+fn python_functions_stand_in_the_native_stack_with_their_shares() {
+    let Some(target) = python("burner.py", &["native"]) else { return };
+    let sidecar = attach(&target);
     std::thread::sleep(Duration::from_secs(4));
     let mut recording = sidecar.detach();
     let Some(profile) = recording.profile.take() else {
@@ -289,6 +296,31 @@ fn python_functions_stand_in_the_native_stack_with_their_shares() {
     for ((name, expected), weight) in SHARES.into_iter().zip(weights) {
         assert_share(name, weight as f64 / all as f64, expected, count);
     }
+}
+
+/// `-X perf` came with Python 3.12, which not every machine has.
+#[test]
+fn stacks_through_the_trampolines_of_perf_are_whole() {
+    let has_them = |python: &&str| {
+        let active = "import sys; assert sys.is_stack_trampoline_active()";
+        let mut probe = Command::new(python);
+        probe.args(["-X", "perf", "-c", active]).stderr(Stdio::null());
+        probe.status().is_ok_and(|status| status.success())
+    };
+    let Some(python) = ["python3", "python3.12"].into_iter().find(has_them) else {
+        return eprintln!("NOT CHECKED: stacks of python3.12 -X perf: there is none");
+    };
+    let mut command = Command::new(python);
+    let target = Target::start(command.args(["-X", "perf"]).arg(source("burner.py")));
+    let sidecar = attach(&target);
+    std::thread::sleep(Duration::from_secs(2));
+    let Some(profile) = sidecar.detach().profile else {
+        return eprintln!("NOT CHECKED: stacks of {python} -X perf: no samples");
+    };
+    let map = format!("/tmp/perf-{}.map", target.pid());
+    std::fs::remove_file(map).expect("Python writes the names of its functions");
+    let unwound = profile.facts.unwound.expect("there are samples");
+    assert!(unwound > 0.98, "{unwound}");
 }
 
 fn is_function(frame: &uringbench_profiler::stack::FrameName, wanted: &str) -> bool {
