@@ -18,6 +18,7 @@ use crate::session::{Attachment, Recording, Toggled};
 use crate::stack::{FrameKind, StackId};
 use crate::statistics::per_request::{Work, per_request};
 use crate::statistics::spike::{self, Contrasts, Extent, FunctionCount, SampleTotals};
+use crate::timeline::reading::Reading;
 
 /// Functions listed.
 const FUNCTIONS_MAX: usize = 20;
@@ -58,7 +59,8 @@ pub fn build(recording: &Recording, load: Option<&LoadRecord<'_>>) -> io::Result
         figures.counters = counters::per_request(counted, load);
     }
     if recording.profile.is_some() && figures.samples == 0 {
-        figures.notes.push(without_samples(recording, &figures, &window));
+        let readings = &recording.sampled.readings;
+        figures.notes.push(without_samples(readings, &figures, &window));
     }
     figures.notes.extend(recording.notes.iter().cloned());
     Ok(Analysis { figures, window, sampled: in_window, spikes: spike_windows })
@@ -66,13 +68,11 @@ pub fn build(recording: &Recording, load: Option<&LoadRecord<'_>>) -> io::Result
 
 /// Why there is no sample, inferred from the CPU time that the scheduler accounts to the target.
 fn without_samples(
-    recording: &Recording,
+    readings: &[Reading],
     figures: &TargetFigures,
     window: &Range<Timestamp>,
 ) -> String {
-    let inside: Vec<_> = recording
-        .sampled
-        .readings
+    let inside: Vec<_> = readings
         .iter()
         .filter(|reading| window.contains(&reading.time))
         .map(|reading| reading.target.accounted())
@@ -440,5 +440,32 @@ mod tests {
         let toggled = [at(20, true), at(30, false), at(40, false), at(50, true), at(70, false)];
         assert_eq!(found(&toggled), [(10, 30), (50, 70)]);
         assert_eq!(found(&toggled[..4]), [(10, 30), (50, 100)]);
+    }
+
+    #[test]
+    fn the_cpu_time_used_explains_why_there_are_no_samples() {
+        let why = |used: u64, hz, is_user_only| {
+            let readings = [(0, 0), (5, 7), (15, 7 + used), (25, 999)].map(|(seconds, millis)| {
+                let mut reading =
+                    Reading { time: Timestamp(seconds * 1_000_000_000), ..Reading::default() };
+                reading.target.on_cpu = Nanos::from_millis(millis);
+                reading
+            });
+            let figures = TargetFigures { hz, is_user_only, ..TargetFigures::default() };
+            let window = Timestamp(1_000_000_000)..Timestamp(21_000_000_000);
+            without_samples(&readings, &figures, &window)
+        };
+        assert_eq!(
+            why(0, Some(99), true),
+            "no sample was taken; the target used 0 ns of CPU time in 20.0 s: it had nothing to do"
+        );
+        let short = why(9, Some(100), true);
+        assert!(
+            short.contains("used 9.00 ms of") && short.ends_with("sample for longer"),
+            "{short}"
+        );
+        let user_only = why(10, Some(100), true);
+        assert!(user_only.contains("only user code may be sampled here"), "{user_only}");
+        assert!(why(10, Some(100), false).ends_with("with --profile-hz"));
     }
 }

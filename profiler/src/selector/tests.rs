@@ -140,6 +140,17 @@ fn a_process_is_found_by_the_name_of_its_file_and_missed_by_others() {
 }
 
 #[test]
+fn a_kernel_thread_is_found_by_its_name() {
+    let name = "kthreadd";
+    if fs::read_to_string("/proc/2/comm").is_ok_and(|comm| comm.trim_end() == name) {
+        let found = resolve(&Selector::Name(name.to_owned())).expect("it never ends");
+        assert!(found.roots.contains(&2) && found.members.len() > 1, "{found:?}");
+    } else {
+        eprintln!("NOT CHECKED: names of kernel threads: this PID namespace has none");
+    }
+}
+
+#[test]
 fn we_and_who_started_us_are_not_the_target() {
     let own = fs::read_to_string("/proc/self/comm").expect("a name");
     let own = Selector::Name(own.trim_end().to_owned());

@@ -164,3 +164,20 @@ fn ends_meanwhile(burner: &std::path::Path, way: Way) {
     assert!(burning > 150, "{burning}: {counts:?}");
     assert!(taken.figures.functions.iter().any(|f| f.function == "burn_until_over"));
 }
+
+#[test]
+fn a_target_that_sleeps_is_said_to_have_had_nothing_to_do() {
+    let _turn = turn();
+    if !is_possible("a sleeping target") {
+        return;
+    }
+    let sleeper = Program::start("sleep", &["1000"]);
+    let stat = format!("/proc/{}/stat", sleeper.pid());
+    wait_until("to fall asleep", || std::fs::read_to_string(&stat).unwrap().contains("(sleep) S"));
+    let recorder = Recorder::attach(Selector::Pid(sleeper.pid()), Way::System, HZ);
+    wait_until("readings", || recorder.readings() > 2);
+    let figures = recorder.detach().figures;
+    assert_eq!(figures.samples, 0);
+    let why = figures.notes.iter().any(|note| note.ends_with("it had nothing to do"));
+    assert!(why, "{:?}", figures.notes);
+}

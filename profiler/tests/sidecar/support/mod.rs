@@ -114,6 +114,11 @@ impl Recorder {
         self.sidecar.attachment()
     }
 
+    /// The number of readings of the timeline so far.
+    pub(crate) fn readings(&self) -> usize {
+        self.sidecar.readings_after(0).len()
+    }
+
     /// End it.
     pub(crate) fn detach(self) -> Taken {
         Taken::of(self.sidecar.detach())
