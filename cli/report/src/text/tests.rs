@@ -5,8 +5,8 @@ use std::time::UNIX_EPOCH;
 use super::*;
 use uringbench_core as words;
 use uringbench_core::outcome::Counts;
-use uringbench_core::plan::Plan;
-use uringbench_core::record::{Backend, RunRecord, Times};
+use uringbench_core::plan::{Carrier, Plan};
+use uringbench_core::record::{Backend, RunRecord, TcpReading, Times};
 use uringbench_core::slo::{Measured, Slo};
 use uringbench_core::summary::Summary;
 use uringbench_core::validity::{self, Observations};
@@ -94,6 +94,58 @@ fn another_backend_than_the_usual_is_named() {
     assert!(text.contains(" · 2 cores · monoio (epoll) · 2.00 s measured\n"), "{text}");
     // What it does not count is not shown as none.
     assert!(text.contains("CPU/request   CPU"), "{text}");
+}
+
+#[test]
+fn connections_that_carried_nothing_are_counted_beside_the_planned() {
+    let plan = fixture::closed();
+    let mut record = fixture::record(&plan);
+    record.workers[1].connections_used = 31;
+    let text = text_of(&plan, &record, None, Colour::No);
+    assert!(text.contains(" · 64 connections, 63 used · 2 cores"), "{text}");
+}
+
+#[test]
+fn the_state_of_tcp_is_shown_over_a_network_and_after_retransmits() {
+    let line = |address: [u8; 4], retransmits| {
+        let plan = fixture::closed().with(|plan| {
+            plan.transport.carrier = Carrier::ring(vec![(address, 80).into()]);
+        });
+        let plan = plan.expect("a plan");
+        let mut record = fixture::record(&plan);
+        let reading = |micros: u64| TcpReading {
+            connections: 1,
+            retransmits,
+            rtt: Some(Nanos(micros * 1_000)),
+            rtt_min: Some(Nanos(micros * 900)),
+            delivery_rate: Some(125_000 * micros),
+        };
+        record.workers[0].tcp = [100, 200, 300].map(reading).to_vec();
+        let text = text_of(&plan, &record, None, Colour::No);
+        text.lines().find(|line| line.starts_with("tcp ")).map(str::to_owned)
+    };
+    let expected = "tcp       round trip p50 200 µs max 300 µs   delivery p50 25.0 MB/s   \
+                    0 retransmits on 3 of 64 connections";
+    assert_eq!(line([10, 0, 0, 1], 0).as_deref(), Some(expected));
+    assert_eq!(line([127, 0, 0, 1], 0), None);
+    let lost = line([127, 0, 0, 1], 1).expect("a line");
+    assert!(lost.ends_with("   3 retransmits on 3 of 64 connections"), "{lost}");
+}
+
+#[test]
+fn few_handshakes_have_a_mean_instead_of_quantiles() {
+    let of = |count| {
+        let mut record = fixture::record(&fixture::closed());
+        record.times.response.reset();
+        for time in (1_000..).step_by(1_000).take(count) {
+            record.times.response.record_n(time, 1).expect("within an hour");
+        }
+        spread(&document_of(&fixture::closed(), &record, None).latency_ns.response)
+    };
+    assert_eq!(of(0), "-");
+    assert_eq!(of(1), "min 1.00 µs mean 1.00 µs max 1.00 µs");
+    assert_eq!(of(3), "min 1.00 µs mean 2.00 µs max 3.00 µs");
+    assert_eq!(of(99), "p50 50.0 µs max 99.0 µs");
 }
 
 #[test]

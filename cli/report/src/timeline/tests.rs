@@ -76,11 +76,19 @@ fn a_series_of_which_nothing_is_known_has_no_line_and_nothing_at_all_no_text() {
 #[test]
 fn troubles_have_a_line_when_there_are_any() {
     let mut document = document(5);
-    assert!(!text(&document).iter().any(|line| line.starts_with("errors")));
+    for (row, value) in [(1, 0.0), (2, 0.0)] {
+        document.target.rss_shmem_bytes[row] = Some(value);
+    }
+    let line = |document: &TimelineDocument, name: &str| {
+        text(document).into_iter().find(|line| line.starts_with(name))
+    };
+    assert_eq!([line(&document, "errors"), line(&document, "rss shared")], [None, None]);
     document.load.errors_per_s[2] = Some(3.0);
-    let text = text(&document);
-    let line = text.iter().find(|line| line.starts_with("errors")).expect("a line");
-    assert!(line.contains("3.0/s"), "{line}");
+    document.target.rss_shmem_bytes[2] = Some(1536.0);
+    let errors = line(&document, "errors").expect("a line");
+    assert!(errors.contains("3.0/s"), "{errors}");
+    let shared = line(&document, "rss shared").expect("a line");
+    assert!(shared.starts_with("rss shared             0 B     1.5 KiB     1.5 KiB"), "{shared}");
 }
 
 #[test]

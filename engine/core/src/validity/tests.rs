@@ -10,8 +10,8 @@ use crate::http::request::RequestTemplate;
 use crate::http::response::ResponseParser;
 use crate::outcome::{Counts, Outcome};
 use crate::plan::{
-    Arrivals, Carrier, Identity, Limit, Load, Messages, Parts, Peer, TlsPlan, TlsVersions, Trust,
-    WaitMode, WebSocketPlan, Workload,
+    Arrivals, Carrier, ConnectionOrder, Identity, Limit, Load, Messages, Parts, Peer, TlsPlan,
+    TlsVersions, Trust, WaitMode, WebSocketPlan, Workload,
 };
 use crate::record::{TcpReading, Times, WorkerRecord};
 use crate::summary::fixture;
@@ -380,6 +380,38 @@ fn segments_sent_again_are_the_run_s_own_and_have_a_cause_that_can_be() {
     assert!(message([10, 0, 0, 1], 32, 151).is_some());
     assert_eq!(message([10, 0, 0, 1], 32, 150), None);
     assert!(message([10, 0, 0, 1], 0, 2).is_none() && message([10, 0, 0, 1], 1, 5).is_some());
+}
+
+#[test]
+fn connections_that_carried_nothing_are_noted_with_the_reason() {
+    let noted = |used, order, requests: Option<u64>| {
+        let case = Case::closed().with(|case| {
+            case.plan(|plan| plan.transport.connections.order = order);
+            case.record.workers[0].connections_used = 0;
+            case.worker().connections_used = used;
+            if let Some(requests) = requests {
+                case.record.counts = fixture::all_ok(requests);
+            }
+        });
+        let notes = case.verdict().notes;
+        notes.into_iter().find(|note| note.contains("carried the measured requests"))
+    };
+    let round_robin = ConnectionOrder::RoundRobin;
+    assert_eq!(noted(32, round_robin, None), None, "half of the 64");
+    assert_eq!(noted(0, round_robin, Some(0)), None, "no request was measured");
+    for (order, requests, why) in [
+        (round_robin, None, "see established_min in the JSON, or lower -c"),
+        (round_robin, Some(31), "fewer requests than connections; run longer, or lower -c"),
+        (
+            ConnectionOrder::Lifo,
+            None,
+            "lifo prefers the one used last, round-robin uses all equally",
+        ),
+    ] {
+        let note = noted(31, order, requests).expect("one fewer than half");
+        assert!(note.starts_with("31 of 64 connections carried"), "{note}");
+        assert!(note.ends_with(why), "{note}");
+    }
 }
 
 #[test]

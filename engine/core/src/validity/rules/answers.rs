@@ -127,7 +127,7 @@ impl Run<'_> {
             } else if main_cause.as_deref() == Some(STREAM_CUT) {
                 "the run ended before they did"
             } else if is_closed_idle {
-                "the target is not failing, it closes connections between requests"
+                "the target is not failing"
             } else {
                 "check the target first, it was failing when the times were taken"
             };
