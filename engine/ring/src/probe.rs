@@ -57,11 +57,10 @@ pub enum Unavailable {
     },
     /// The limit of locked memory, to which rings are charged, is reached.
     #[error(
-        "io_uring gets no memory (ENOMEM) and this process may lock {limit}: raise it (`ulimit -l \
-         unlimited`, `LimitMEMLOCK=infinity`, `--ulimit memlock=-1`), or use fewer --cores"
+        "io_uring gets no memory (ENOMEM) and this process may lock {limit}, or use fewer --cores"
     )]
     NoMemory {
-        /// The limit of locked memory (`ulimit -l`), in words.
+        /// The limit of locked memory (`ulimit -l`) in words, with the fix.
         limit: String,
     },
     /// The administrator disabled it.
@@ -201,19 +200,24 @@ fn no_system_call(release: &str) -> Unavailable {
 /// The first kernel that is new enough for uringbench.
 const FIRST_RELEASE: (u32, u32) = (5, 19);
 
-fn locked_memory() -> String {
-    let limit = rustix::process::getrlimit(rustix::process::Resource::Memlock).current;
+/// Locked memory that a process with this limit may have, and how it gets more.
+fn locked_memory(limit: Option<u64>) -> String {
+    const RAISE: &str =
+        "raise it (`ulimit -l unlimited`, `LimitMEMLOCK=infinity`, `--ulimit memlock=-1`)";
     match limit {
-        None => "any amount of memory, so that the machine or the cgroup has none left".to_owned(),
-        Some(0) => "no memory at all (ulimit -l is 0)".to_owned(),
-        Some(bytes) => format!("{} KiB of memory (ulimit -l)", bytes >> 10),
+        None => "any amount: free memory of the machine or of the cgroup".to_owned(),
+        Some(0) => format!("no memory at all (ulimit -l is 0): {RAISE}"),
+        Some(bytes) => format!("{} KiB of memory (ulimit -l): {RAISE}", bytes >> 10),
     }
 }
 
 fn unavailable(error: &io::Error) -> Unavailable {
     match error.raw_os_error() {
         Some(libc::ENOSYS) => no_system_call(&release()),
-        Some(libc::ENOMEM) => Unavailable::NoMemory { limit: locked_memory() },
+        Some(libc::ENOMEM) => {
+            let limit = rustix::process::getrlimit(rustix::process::Resource::Memlock).current;
+            Unavailable::NoMemory { limit: locked_memory(limit) }
+        }
         Some(libc::EPERM | libc::EACCES) => {
             match std::fs::read_to_string("/proc/sys/kernel/io_uring_disabled") {
                 Ok(level) if level.trim() != "0" => {
@@ -233,7 +237,7 @@ mod tests {
     #[test]
     fn every_refusal_names_cause_and_remedy() {
         let of = |errno| unavailable(&io::Error::from_raw_os_error(errno)).to_string();
-        assert!(of(libc::ENOMEM).contains("ulimit -l"));
+        assert!(of(libc::ENOMEM).contains("(ENOMEM) and this process may lock "));
         let without = |release| no_system_call(release).to_string();
         for old in ["5.18.0-generic", "4.19.300", "odd"] {
             assert!(without(old).contains("needs Linux 5.19"), "{old}");
@@ -244,6 +248,27 @@ mod tests {
         let forbidden = of(libc::EPERM);
         assert!(forbidden.contains("seccomp") || forbidden.contains("sysctl"), "{forbidden}");
         assert!(of(libc::EINVAL).contains("cannot be set up"));
+    }
+
+    #[test]
+    fn the_limit_of_locked_memory_is_named_as_it_is() {
+        for (limit, expected) in [
+            (
+                Some(0),
+                "may lock no memory at all (ulimit -l is 0): raise it (`ulimit -l unlimited`",
+            ),
+            (
+                Some(64 << 10),
+                "may lock 64 KiB of memory (ulimit -l): raise it (`ulimit -l unlimited`",
+            ),
+            (
+                None,
+                "may lock any amount: free memory of the machine or of the cgroup, or use fewer",
+            ),
+        ] {
+            let why = Unavailable::NoMemory { limit: locked_memory(limit) }.to_string();
+            assert!(why.contains(expected), "{why}");
+        }
     }
 
     #[test]

@@ -341,6 +341,20 @@ mod tests {
     }
 
     #[test]
+    fn a_limit_of_locked_memory_is_shown_and_a_small_one_noted() {
+        let row = |soft| locked_memory(ResourceLimit { soft, hard: Some(8 << 20) });
+        for (soft, grade, value) in [
+            (Some(0), Grade::Note, "0 KiB soft, 8192 KiB hard"),
+            (Some(64 << 10), Grade::Note, "64 KiB soft, 8192 KiB hard"),
+            (Some(1 << 20), Grade::Ok, "1024 KiB soft, 8192 KiB hard"),
+            (None, Grade::Ok, "unlimited soft, 8192 KiB hard"),
+        ] {
+            let row = row(soft);
+            assert_eq!((row.grade, row.value.as_str()), (grade, value));
+        }
+    }
+
+    #[test]
     fn each_shortcoming_has_its_grade_and_its_command() {
         type Spoil = fn(&mut Facts);
         let cases: [(&str, Spoil, &str); 13] = [
