@@ -13,7 +13,8 @@ use rustls::unbuffered::{
     UnbufferedStatus,
 };
 use rustls::{
-    AlertDescription, CertificateError, ClientConfig, Error, HandshakeKind, ProtocolVersion,
+    AlertDescription, CertificateError, ClientConfig, Error, HandshakeKind, PeerMisbehaved,
+    ProtocolVersion,
 };
 
 use super::trust::{is_authority, is_old_version, says};
@@ -310,6 +311,11 @@ impl fmt::Display for TlsFailure {
                 "no version or cipher in common: check --tls and the target's TLS settings"
             }
             Error::NoApplicationProtocol => NO_PROTOCOL,
+            // The library's ciphers of TLS 1.2 know fewer signatures than this side may offer.
+            Error::PeerMisbehaved(PeerMisbehaved::SignedKxWithWrongAlgorithm) => {
+                "the TLS library of uringbench does not support the key of the target's \
+                 certificate here (P-521 and Ed448 work with -k and TLS 1.3 only)"
+            }
             Error::PeerMisbehaved(_) => "the target violates the TLS protocol",
             Error::DecryptError => "a record was damaged, or belongs to another connection",
             _ => "the target or a proxy before it ended TLS",
@@ -393,8 +399,9 @@ fn explain_alert(f: &mut fmt::Formatter<'_>, alert: AlertDescription) -> fmt::Re
         AlertDescription::ProtocolVersion => "it supports no version that --tls allows",
         // TLS 1.2 uses the same alert for a missing certificate (RFC 5246 section 7.4.6).
         AlertDescription::HandshakeFailure => {
-            "it has no cipher or key in common with this side (check --tls), or it wants a client \
-             certificate (--cert, --key)"
+            "the TLS library of uringbench supports none of its ciphers (check --tls), or not the \
+             key of its certificate (P-521 and Ed448 work with -k and TLS 1.3 only), or it wants a \
+             client certificate (--cert, --key)"
         }
         AlertDescription::NoApplicationProtocol => NO_PROTOCOL,
         AlertDescription::UnrecognisedName => {
