@@ -101,6 +101,27 @@ fn bad_urls_are_one_line_and_exit_2() {
 }
 
 #[test]
+fn a_name_that_only_a_proxy_could_look_up_is_explained() {
+    let looked_up = |proxy: Option<&str>| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_uringbench"));
+        for name in ["http_proxy", "https_proxy", "all_proxy"] {
+            command.env_remove(name).env_remove(name.to_uppercase());
+        }
+        command.envs(proxy.map(|proxy| ("HTTP_PROXY", proxy)));
+        let output = command.arg("http://no-such-host.invalid/").output().expect("the binary runs");
+        assert_eq!(output.status.code(), Some(1));
+        complaint(&output)
+    };
+    let without = looked_up(None);
+    assert!(without.contains("cannot look up `no-such-host.invalid`"), "{without}");
+    assert!(!without.contains("uses no proxy"), "{without}");
+    let with = looked_up(Some("http://127.0.0.1:3128"));
+    assert!(with.contains("HTTP_PROXY is set, but uringbench"), "{with}");
+    assert!(with.contains("uses no proxy"), "{with}");
+    assert_eq!(looked_up(Some("")), without, "an empty value is none");
+}
+
+#[test]
 fn scenarios_are_checked_and_shown_without_a_server() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();

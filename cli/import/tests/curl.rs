@@ -266,6 +266,7 @@ fn what_is_no_command_says_why() {
         ("curl -F 'json={\"k\":\"a;type=b\"}' a", "is no media type"),
         ("curl -d @- a", "-d reads stdin, which the command does not show"),
         ("echo 1 | curl -d @- a", "-d reads what `echo 1` prints, which is not run"),
+        ("curl -d @<(echo 1) a", "`<(…)` needs a shell to run it: write its output to a file"),
         ("for i in 1 2; do curl a; done", "`for` needs a shell to run it"),
         ("curl 'a/[1-1000]'", "more than 100 addresses"),
         ("curl http://\u{e9}/", "in ASCII, xn--"),

@@ -166,6 +166,12 @@ fn requests_are_sent_as_they_are_described() {
             "headers = { Authorization = \"Basic \
           Ym9iOnNlY3JldA==\" }",
         ),
+        // The user and the password in an address are percent-decoded.
+        (
+            "GET http://user%40x:p%2Fw@a/",
+            "headers = { Authorization = \"Basic \
+          dXNlckB4OnAvdw==\" }",
+        ),
         ("GET http://a/\n[Cookies]\na: 1\nb: {{n}}", "cookies = { a = \"1\", b = \"7\" }"),
         ("GET http://a/\n[Options]\nrepeat: 3\nvariable: n=8\n", "repeat = 3"),
         ("GET http://a/\nX-A: a\\#b # c", "headers = { X-A = \"a#b\" }"),

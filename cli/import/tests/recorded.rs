@@ -113,6 +113,12 @@ fn uploads_of_an_archive_are_kept_as_far_as_they_are_there() {
     let part = "{ name = \"f\", text = \"\", filename = \"x.png\", content_type = \"image/png\" }";
     assert!(text.contains(part), "{text}");
     assert!(notes[0].contains("does not contain its file"));
+    let (text, notes, _) = data(
+        r#"{"mimeType": "multipart/form-data; boundary=x", "text":
+           "--x\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n1\r\n--x--\r\n"}"#,
+    );
+    assert!(text.contains(r"\r\n\r\n1\r\n--x--\r\n"), "{text}");
+    assert_eq!(notes, [""; 0], "a form without a file is sent as it was");
     let (text, _, files) = data(r#"{"mimeType": "a/b", "text": "/wA=", "encoding": "base64"}"#);
     assert!(text.contains("body = { file = \"body-1.bin\" }") && files == 1, "{text}");
     let (text, ..) = data(r#"{"mimeType": "text/plain", "text": "{{x}}"}"#);

@@ -48,6 +48,18 @@ fn a_malformed_answer_is_quoted() {
 }
 
 #[test]
+fn a_header_has_128_lines_and_64_kib_at_most() {
+    let answer = |lines: usize| {
+        let filler = "A: b\r\n".repeat(lines - 1);
+        let answer = format!("HTTP/1.1 200 OK\r\n{filler}Content-Length: 2\r\n\r\nok").leak();
+        Behaviour::Answer(answer, End::Keep)
+    };
+    run(&answer(128), "-n 40 -c 2").expect_only(&["ok"]);
+    assert_eq!(main_cause(&answer(129)), "the header has more than 128 lines");
+    assert_eq!(main_cause(&Behaviour::HugeHeader), "the header is longer than 64 KiB");
+}
+
+#[test]
 fn another_protocol_is_named_and_https_suggested_for_tls_alone() {
     let reason = |answer| {
         let document = run(&Behaviour::Answer(answer, End::Close), "-n 4 -c 1");

@@ -168,6 +168,33 @@ fn every_address_of_a_name_is_loaded() {
     assert_eq!(first.requests() + second.requests(), 200, "{finished}");
 }
 
+#[test]
+fn the_address_of_a_name_at_which_requests_fail_is_named() {
+    const TEST: &str = "the_address_of_a_name_at_which_requests_fail_is_named";
+    for (behaviour, outcome) in
+        [(Behaviour::Status(404), "status"), (Behaviour::NeverAnswer, "timeout")]
+    {
+        let good = Server::start(&Behaviour::Good);
+        let port = good.address().port();
+        let bad = Server::start_at(&format!("127.0.0.2:{port}"), &behaviour);
+        let Some(finished) = with_hosts(
+            TEST,
+            "127.0.0.1 two.test\n127.0.0.2 two.test\n",
+            &format!("-c 64 -d 1s --warmup 0s --timeout 300ms http://two.test:{port}/"),
+        ) else {
+            return;
+        };
+        let document = finished.expect_code(0).document();
+        // The end of the run cuts off requests that are not answered.
+        document.expect_none_but(&["ok", outcome, "censored"]);
+        let failed = document.outcome(outcome);
+        document.expect(failed >= 32 && bad.requests() >= failed, "those of one address");
+        let notes = document.at("verdict.notes").to_string();
+        let expected = format!("that failed did so at {}, ", bad.address());
+        document.expect(notes.contains(&expected), &expected);
+    }
+}
+
 /// A run that resolves names by these lines; `None`, with a message, if the test cannot set that
 /// up.
 fn with_hosts(test: &str, hosts: &str, args: &str) -> Option<Finished> {

@@ -206,6 +206,19 @@ fn what_may_be_sent_twice_is_and_the_rest_is_lost_with_its_cause() {
 }
 
 #[test]
+fn a_post_that_meets_the_end_of_an_idle_connection_fails_by_the_keep_alive_timeout() {
+    let server = Server::start(&Behaviour::GoodThenClose(4));
+    let document = run(&format!("-c 2 -R 100 -d 1s --body x {}", server.url()));
+    document.expect_only(&["ok", "reset"]);
+    let causes = causes(&document);
+    let is_idle = causes[0].0.starts_with("the target closed the idle connection as the request");
+    document.expect(causes.len() == 1 && is_idle, "each has the same cause");
+    document.expect(causes[0].1 == document.outcome("reset"), "each has one");
+    let reasons = document.at("verdict.reasons").to_string();
+    document.expect(reasons.contains("the target is not failing"), &reasons);
+}
+
+#[test]
 fn a_server_that_never_answers_is_not_asked_without_end() {
     let server = Acceptor::start(|stream, _| {
         Requests::new(stream).next()?;

@@ -5,6 +5,7 @@
 //! count, the time. `support` contains the scripts of the peers; `servers` tests the servers
 //! themselves, so that a failure elsewhere is a fault of uringbench.
 
+mod access_logs;
 mod again;
 mod answers;
 mod connections;

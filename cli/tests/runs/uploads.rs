@@ -159,6 +159,18 @@ fn a_body_arrives_as_it_is_in_its_file() {
     }
 }
 
+#[test]
+fn a_body_arrives_as_it_comes_through_a_pipe() {
+    let (acceptor, sent) = server(b"");
+    let run = Run::json(&format!("--warmup 0s -n 8 -c 2 --body-file - {}", acceptor.url()));
+    std::fs::write(run.folder().join("body.bin"), pattern(300_000)).expect("the folder is ours");
+    let finished = run.through("", "cat body.bin | \"$@\"").finish().expect_code(0);
+    finished.document().expect_only(&["ok"]);
+    let upload = sent.last();
+    assert_eq!((sent.whole(), field(&upload.head, "Content-Length")), (8, Some("300000".into())));
+    assert!(upload.body == pattern(300_000), "byte for byte\n{finished}");
+}
+
 /// Body and type of a form, with its boundary replaced by a word, and a header of the request.
 fn form_of(upload: &Upload) -> (String, String, Option<String>) {
     let kind = field(&upload.head, "Content-Type").expect("a form has a type");
