@@ -199,7 +199,7 @@ fn what_may_be_sent_twice_is_and_the_rest_is_lost_with_its_cause() {
         let causes = causes(&document);
         let lost = document.outcome("reset");
         document.expect(causes.iter().map(|(_, count)| count).sum::<u64>() == lost, "each has one");
-        document.expect(causes[0].0.contains("had not announced it"), &causes[0].0);
+        document.expect(causes[0].0.contains("closed the connection unannounced"), &causes[0].0);
         let reported = document.at("verdict.reasons").to_string();
         document.expect(!reported.contains("check the target first"), &reported);
     }

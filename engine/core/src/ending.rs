@@ -42,9 +42,8 @@ pub const CLOSED_IDLE: &str = "the target closed the idle connection as the requ
                                raise its keep-alive timeout, or lower -c";
 
 /// The cause of a request after the last one that the target answers on a connection.
-pub const CLOSED_UNSAID: &str = "the target closed the connection behind earlier answers and had \
-                                 not announced it (`Connection: close`): use each connection for \
-                                 fewer requests (--requests-per-connection)";
+pub const CLOSED_UNSAID: &str = "the target closed the connection unannounced (no `Connection: \
+                                 close`): set a lower --requests-per-connection";
 
 /// The cause if a connection ends without any byte.
 pub const CLOSED_NEW: &str = "the target closed a new connection without an answer";

@@ -1,7 +1,7 @@
 //! What failed, and why: outcomes, malformed answers, TLS, what is tolerated.
 
 use super::*;
-use crate::ending::CLOSED_IDLE;
+use crate::ending::{CLOSED_IDLE, CLOSED_UNSAID};
 use crate::plan::{Answers, Protocol, StreamKind, StreamPlan, Workload};
 
 #[test]
@@ -15,18 +15,21 @@ fn the_kinds_of_errors_are_named() {
 }
 
 #[test]
-fn a_keep_alive_timeout_that_fails_requests_is_no_failure_of_the_target() {
-    let case = Case::closed().with(|case| {
-        case.lose(30_000, Outcome::Reset);
-        case.record.causes.add(Outcome::Reset, CLOSED_IDLE, 30_000);
-    });
-    assert_eq!(case.codes(), [("errors", Severity::Suspect)]);
-    assert_eq!(
-        case.verdict().reasons[0].message,
-        "10.0 % of the requests failed (30,000 reset): the target is not failing; most often: the \
-         target closed the idle connection as the request was sent: raise its keep-alive timeout, \
-         or lower -c"
-    );
+fn connections_that_the_target_closes_between_requests_are_no_failure_of_it() {
+    for cause in [CLOSED_IDLE, CLOSED_UNSAID] {
+        let case = Case::closed().with(|case| {
+            case.lose(30_000, Outcome::Reset);
+            case.record.causes.add(Outcome::Reset, cause, 30_000);
+        });
+        assert_eq!(case.codes(), [("errors", Severity::Suspect)]);
+        assert_eq!(
+            case.verdict().reasons[0].message,
+            format!(
+                "10.0 % of the requests failed (30,000 reset): the target is not failing; most \
+                 often: {cause}"
+            )
+        );
+    }
 }
 
 #[test]
