@@ -187,7 +187,7 @@ fn mistakes_are_one_line_and_exit_2() {
         (&["curl"], "COMMAND"),
         (&["log", "a.hurl"], "line 1: left out, there is no request in it: GET {{host}}/"),
         (&["log", "a.hurl", "--log-format", "%h %t"], "has no request: write $request or %r"),
-        (&["curl", "curl http://a/", "-o", "no/folder/a.toml"], "make its folder"),
+        (&["curl", "curl http://a/", "-o", "no/folder/a.toml"], "create its folder"),
     ];
     for (words, expected) in cases {
         let output = import(folder.path(), words);

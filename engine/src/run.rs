@@ -375,8 +375,8 @@ impl WorkerPool {
             warmup_counts: sums.warmup_counts,
             codes: sums.codes,
             times: sums.times,
-            intervals: moved(sums.intervals, boundaries.start.since(start)),
-            slices: moved(sums.slices, boundaries.start.since(start)),
+            intervals: sums.intervals,
+            slices: sums.slices,
             steps: sums.steps,
             flows: sums.flows,
             workers,
@@ -465,21 +465,10 @@ fn is_by_requests(plan: &Plan) -> bool {
         && plan.limits.warmup == Nanos::ZERO
 }
 
-/// These intervals counted from a start that is so much later. Nothing was sent before it.
-fn moved(mut intervals: Vec<Interval>, later: Nanos) -> Vec<Interval> {
-    for interval in &mut intervals {
-        let end = Nanos((interval.start + interval.length).0.saturating_sub(later.0));
-        interval.start = Nanos(interval.start.0.saturating_sub(later.0));
-        interval.length = Nanos(end.0 - interval.start.0);
-    }
-    intervals.retain(|interval| interval.length > Nanos::ZERO);
-    intervals
-}
-
 /// The window of a run whose workers had these, and sent their first requests then.
 ///
-/// A thread may be woken late. A run that requests limit lasts from the first one on: what passes
-/// before it is not the load's, and is much of a run of a few milliseconds.
+/// A thread may be woken late. The window of a run that requests limit begins with the first one:
+/// the time before it, much of a run of a few milliseconds, is a warm-up.
 fn window_of(
     workers: &[(Boundaries, Option<Timestamp>)],
     start: Timestamp,
@@ -493,7 +482,7 @@ fn window_of(
     };
     let first_sent = workers.iter().filter_map(|(_, first_sent)| *first_sent).min();
     match first_sent.filter(|sent| by_requests && *sent < whole.measure_to) {
-        Some(sent) => Boundaries { start: sent, measure_from: sent, ..whole },
+        Some(sent) => Boundaries { measure_from: sent, ..whole },
         None => whole,
     }
 }

@@ -119,7 +119,7 @@ impl Reader {
         let mut step =
             Step { method: entry.method.clone(), repeat: wishes.repeat, ..Step::default() };
         self.headers(entry, &wishes, &address, &mut step)?;
-        let query = self.pairs(&entry.query)?;
+        let query = self.pairs(&entry.query, encoded)?;
         let query = address.query.take().into_iter().chain((!query.is_empty()).then_some(query));
         let query: Vec<String> = query.collect();
         address.query = (!query.is_empty()).then(|| query.join("&"));
@@ -245,13 +245,12 @@ impl Reader {
         Ok(())
     }
 
-    /// `name=value&…`, percent-encoded around the values.
-    fn pairs(&mut self, fields: &[Field]) -> Result<String, ImportError> {
+    /// `name=value&…`, with these names; values are percent-encoded around the scenario's own.
+    fn pairs(&mut self, fields: &[Field], name: fn(&str) -> String) -> Result<String, ImportError> {
         let mut pairs = Vec::new();
         for Field { line, key, value } in fields {
             let (key, value) = (self.text(key, *line)?, self.text(value, *line)?);
-            let encoded = |text: &str| template::map(text, &url::encoded);
-            pairs.push(format!("{}={}", encoded(&key), encoded(&value)));
+            pairs.push(format!("{}={}", name(&key), encoded(&value)));
         }
         Ok(pairs.join("&"))
     }
@@ -263,7 +262,8 @@ impl Reader {
         }
         // If there is a body, Hurl ignores the form.
         if entry.body.is_none() && !entry.form.is_empty() {
-            let text = self.pairs(&entry.form)?;
+            // Hurl encodes the values of a form, and not their names.
+            let text = self.pairs(&entry.form, str::to_owned)?;
             default_header(step, "Content-Type", "application/x-www-form-urlencoded");
             return Ok(Some(body(text, header(step, "Content-Type"))));
         }
@@ -296,6 +296,9 @@ impl Reader {
         };
         if !own.is_empty() {
             default_header(step, "Content-Type", own);
+        } else if header(step, "Content-Type").is_none() {
+            // A text of a scenario has a type of its own, that of a Hurl file has none.
+            step.without.push("Content-Type".to_owned());
         }
         Ok(body(text, header(step, "Content-Type")))
     }
@@ -401,4 +404,9 @@ fn hex(text: &str) -> Option<Vec<u8>> {
     let is_even = digits.len().is_multiple_of(2);
     // Two digits give at most 255.
     is_even.then(|| digits.chunks(2).map(|pair| (pair[0] * 16 + pair[1]) as u8).collect())
+}
+
+/// A text percent-encoded around its values.
+fn encoded(text: &str) -> String {
+    template::map(text, &url::encoded)
 }

@@ -117,9 +117,12 @@ fn bodies_of_every_kind_are_sent() {
         ("[1, 2]", "body = { json = \"[1, 2]\" }"),
         ("\"text\"", "body = { json = '\"text\"' }"),
         ("true", "body = { json = \"true\" }"),
-        ("`one {{n}}`", "body = { text = \"one 7\" }"),
-        ("```inline```", "body = { text = \"inline\" }"),
-        ("```\na\nb\n```", "[flow.step.body]; text = \"\"\"; a; b; \"\"\""),
+        ("`one {{n}}`", "headers = { Content-Type = [] }; body = { text = \"one 7\" }"),
+        ("```inline```", "headers = { Content-Type = [] }; body = { text = \"inline\" }"),
+        (
+            "```\na\nb\n```",
+            "headers = { Content-Type = [] }; [flow.step.body]; text = \"\"\"; a; b; \"\"\"",
+        ),
         ("```json\n{\"a\":1}\n```", "[flow.step.body]; json = \"\"\"; {\"a\":1}; \"\"\""),
         (
             "```graphql\n{ me }\nvariables {\"a\": 1}\n```",
@@ -142,6 +145,12 @@ fn bodies_of_every_kind_are_sent() {
             "[FormParams]\na: 1\na: 2",
             "headers = { Content-Type = \"application/x-www-form-urlencoded\" }; body = { text = \
              \"a=1&a=2\" }",
+        ),
+        // Hurl 8.0.1 encodes the values of a form alone.
+        (
+            "[FormParams]\nü: é",
+            "headers = { Content-Type = \"application/x-www-form-urlencoded\" }; body = { text = \
+             \"ü=%C3%A9\" }",
         ),
     ] {
         let (found, notes) = step(&format!("POST http://a/\n{body}\nHTTP 200\n"));

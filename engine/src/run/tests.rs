@@ -12,7 +12,6 @@ use uringbench_core::outcome::Outcome;
 use uringbench_core::plan::{Carrier, Limit};
 use uringbench_core::summary::Summary;
 use uringbench_core::validity::{Observations, judge};
-use uringbench_core::window::Phase;
 use uringbench_ring::{Config, TcpInfo};
 
 use super::*;
@@ -255,34 +254,9 @@ fn a_run_that_requests_limit_lasts_from_its_first_one_on() {
     // One thread was woken 5 ms late, the other 7, and has sent nothing.
     let workers = [worker(Some(15), 20), worker(None, 18), worker(Some(17), 30)];
     let span = |window: &Boundaries| (window.start, window.measure_from, window.measure_to);
-    assert_eq!(span(&window_of(&workers, start, true)), (at(15), at(15), at(30)));
+    assert_eq!(span(&window_of(&workers, start, true)), (start, at(15), at(30)));
     assert_eq!(span(&window_of(&workers, start, false)), (start, start, at(30)));
     // Nothing was sent at all.
     let silent = [worker(None, 12)];
     assert_eq!(span(&window_of(&silent, start, true)), (start, start, at(12)));
-}
-
-#[test]
-fn intervals_count_from_a_start_that_is_later_and_end_with_the_run() {
-    let row = |start: u64, length: u64| Interval {
-        start: Nanos(start),
-        length: Nanos(length),
-        phase: Phase::Measure,
-        released: 0,
-        completed: 0,
-        errors: 0,
-        in_flight: 0,
-        connected: 0,
-        response: None,
-        lateness_p99: None,
-        sent_bytes: 0,
-        received_bytes: 0,
-    };
-    let times = |rows: Vec<Interval>| -> Vec<_> {
-        rows.iter().map(|row| (row.start.0, row.length.0)).collect()
-    };
-    let rows = || vec![row(0, 10), row(10, 10), row(20, 3)];
-    assert_eq!(times(moved(rows(), Nanos::ZERO)), [(0, 10), (10, 10), (20, 3)]);
-    assert_eq!(times(moved(rows(), Nanos(4))), [(0, 6), (6, 10), (16, 3)]);
-    assert_eq!(times(moved(rows(), Nanos(10))), [(0, 10), (10, 3)]);
 }
