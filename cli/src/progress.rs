@@ -36,7 +36,7 @@ impl ShownProgress {
 }
 
 impl ExperimentObserver for ShownProgress {
-    /// What comes out otherwise than asked for is reported, progress or not.
+    /// Deviations from the plan are shown with progress and without.
     fn note(&mut self, note: &RunNote) {
         match note {
             RunNote::OverEpoll => console::note(&note.to_string()),

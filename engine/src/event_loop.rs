@@ -173,8 +173,6 @@ struct Intervals {
     to: Timestamp,
     /// How many have begun.
     count: u32,
-    /// When the first request left; never, before it has.
-    first_sent: Timestamp,
     /// The driver's counters when it began.
     enters_seen: u64,
     spun_seen: Nanos,
@@ -236,7 +234,6 @@ impl<D: Driver> EventLoop<D> {
                 boundaries: never,
                 to: Timestamp::NEVER,
                 count: 0,
-                first_sent: Timestamp::NEVER,
                 enters_seen: 0,
                 spun_seen: Nanos::ZERO,
             },
@@ -296,7 +293,7 @@ impl<D: Driver> EventLoop<D> {
 
     /// When the first request left, if one has.
     pub(crate) fn first_sent(&self) -> Option<Timestamp> {
-        Some(self.intervals.first_sent).filter(|sent| *sent < Timestamp::NEVER)
+        self.departures.first()
     }
 
     /// Begin the run: slots from now on come from `pacer`.
@@ -342,10 +339,6 @@ impl<D: Driver> EventLoop<D> {
         let (in_flight, work) = (self.connections.in_flight_mut(), &mut self.work);
         let notes = Notes { in_flight, work, recorder: &mut self.recorder };
         self.departures.leave_all(&mut self.driver, notes);
-        if self.intervals.first_sent == Timestamp::NEVER && self.connections.in_flight().count() > 0
-        {
-            self.intervals.first_sent = released;
-        }
         if self.is_over(released) {
             return Turn::Finished;
         }

@@ -301,33 +301,16 @@ impl InFlight {
         }
     }
 
-    /// The oldest request of an exchange is answered with this status, and ends.
+    /// The oldest `count` requests of an exchange are answered with this code, and end.
     #[inline]
     pub(crate) fn answered(
         &mut self,
         number: u32,
         share: &mut Share,
         id: ExchangeId,
-        code: AnswerCode,
-    ) -> Answers {
-        let answers = self.all[id.0 as usize].answered(code, 1);
-        self.end(number, share, id, 1);
-        answers
-    }
-
-    /// `count` more answers like the one before them came at once, to the same requests.
-    #[inline]
-    pub(crate) fn answered_alike(
-        &mut self,
-        number: u32,
-        share: &mut Share,
-        id: ExchangeId,
         (code, count): (AnswerCode, u16),
-        now: Timestamp,
     ) -> Answers {
-        let exchange = &mut self.all[id.0 as usize];
-        exchange.begin_response(now);
-        let answers = exchange.answered(code, count);
+        let answers = self.all[id.0 as usize].answered(code, count);
         self.end(number, share, id, count);
         answers
     }

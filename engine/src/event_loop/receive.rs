@@ -245,7 +245,7 @@ impl<D: Driver> EventLoop<D> {
             let failed_check = (Outcome::CheckFailed, 1);
             self.recorder.caused(step, exchange.slot(), failed_check, &Instead(&held.quote));
             let answers =
-                in_flight.answered(number, connection.share_mut(), id, AnswerCode::MESSAGE);
+                in_flight.answered(number, connection.share_mut(), id, (AnswerCode::MESSAGE, 1));
             self.recorder.ended(step, &answers, Err(failed), done);
             unasked -= 1;
         }

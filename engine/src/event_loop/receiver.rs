@@ -227,7 +227,7 @@ impl<D: Driver> Receiver<'_, D> {
                 let at = || self.driver.peer_address(number, connection.turn());
                 self.statuses.answered(response.status, of_answer, at);
                 let code = AnswerCode::http(response.status);
-                let answers = in_flight.answered(number, connection.share_mut(), id, code);
+                let answers = in_flight.answered(number, connection.share_mut(), id, (code, 1));
                 connection.note_answer(response.body_bytes);
                 let ending = ending_behind(&response, connection);
                 let is_plain = matches!(step.reading, Reading::Status) && !code.is_unusual();
@@ -262,7 +262,8 @@ impl<D: Driver> Receiver<'_, D> {
         if count > 0 {
             let share = connection.share_mut();
             let alike = (AnswerCode::http(response.status), count);
-            let answers = in_flight.answered_alike(self.number, share, id, alike, self.now);
+            in_flight.get_mut(id).begin_response(self.now);
+            let answers = in_flight.answered(self.number, share, id, alike);
             connection.note_answers(response.body_bytes, count);
             debug_assert!(!connection.owes_answered(), "requests sent together are sent whole");
             self.recorder.gather(&mut self.alike, answers, self.now);
@@ -321,7 +322,7 @@ impl<D: Driver> Receiver<'_, D> {
         let (connection, in_flight) = self.connections.with_exchanges(self.number);
         let share = connection.share_mut();
         let code = AnswerCode::http(response.status);
-        let answers = in_flight.answered(self.number, share, id, code);
+        let answers = in_flight.answered(self.number, share, id, (code, 1));
         connection.note_answer(response.body_bytes);
         self.note_answered((user, answers), response, b"");
     }
@@ -533,7 +534,7 @@ impl<D: Driver> Receiver<'_, D> {
     ) {
         let number = self.number;
         let (connection, in_flight) = self.connections.with_exchanges(number);
-        let answers = in_flight.answered(number, connection.share_mut(), id, code);
+        let answers = in_flight.answered(number, connection.share_mut(), id, (code, 1));
         self.recorder.ended(self.work.step_number(user), &answers, judgement, self.now);
     }
 }

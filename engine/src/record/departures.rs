@@ -40,6 +40,8 @@ pub(crate) struct Departures {
     from: Timestamp,
     /// When the turn began to send.
     begun: Timestamp,
+    /// When the first turn of the run that sent something began to; never, before it has.
+    first: Timestamp,
     /// How long an undisturbed send takes, as far as known: zero before the first measurement.
     each: Nanos,
     /// Turns until the next measurement.
@@ -63,6 +65,7 @@ impl Departures {
             group,
             from: Timestamp::default(),
             begun: Timestamp::default(),
+            first: Timestamp::NEVER,
             each: Nanos::ZERO,
             look_in: 0,
             has_due_times,
@@ -79,6 +82,11 @@ impl Departures {
     #[inline]
     pub(crate) fn add(&mut self, exchange: ExchangeId) {
         self.waiting.push(exchange);
+    }
+
+    /// When the first request of the run left, if one has.
+    pub(crate) fn first(&self) -> Option<Timestamp> {
+        Some(self.first).filter(|first| *first < Timestamp::NEVER)
     }
 
     fn is_group(&self) -> bool {
@@ -140,6 +148,7 @@ impl Departures {
         let Notes { in_flight, work, recorder } = notes;
         let from = std::mem::replace(&mut self.from, to);
         let (count, begun) = (self.waiting.len(), self.begun);
+        self.first = self.first.min(begun);
         for (place, id) in self.waiting.drain(..).enumerate() {
             let sent = stamp(from, to, place, count);
             let exchange = in_flight.get_mut(id);
