@@ -1,8 +1,9 @@
 //! Statistics for verdicts: estimates with intervals, tests and trends, from numbers alone.
 //!
-//! `distribution` has the curves, `paired` compares pairs, `bootstrap` puts an interval on what
-//! was measured in a row, `trend` fits a slope, `autocorrelation` says how many of the values
-//! are news, `discoveries` keeps many tests honest, `random` is the seeded source of chance.
+//! `distribution` has the curves, `two_sample` compares groups and `paired` pairs, `bootstrap` puts
+//! an interval on what was measured in a row, `trend` fits a slope, `autocorrelation` says how many
+//! of the values are news, `multiple_testing` keeps many tests honest, `random` is the seeded
+//! source of chance.
 //! What the numbers mean, and which verdict follows, is the callers'.
 
 pub mod autocorrelation;
@@ -12,6 +13,7 @@ pub mod multiple_testing;
 pub mod paired;
 pub mod random;
 pub mod trend;
+pub mod two_sample;
 
 /// A number that was estimated, with the interval its confidence reaches over.
 #[derive(Clone, Copy, Debug, PartialEq)]

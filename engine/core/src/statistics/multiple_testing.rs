@@ -1,4 +1,5 @@
-//! Many tests at once: how many of those that look significant may be chance.
+//! Many tests at once: how many of those that look significant may be chance (Benjamini and
+//! Hochberg), and whether any of them is (Holm).
 
 /// The adjusted p-values of Benjamini and Hochberg (J. R. Stat. Soc. B 57, 1995), in the order of
 /// `p_values`: calling everything with an adjusted value of at most q a discovery keeps the
@@ -13,6 +14,22 @@ pub fn benjamini_hochberg(p_values: &[f64]) -> Vec<f64> {
         let rank = (p_values.len() - above) as f64;
         smallest = smallest.min(p_values[index] * tests / rank);
         adjusted[index] = smallest;
+    }
+    adjusted
+}
+
+/// The adjusted p-values of Holm (Scand. J. Stat. 6, 1979), in the order of `p_values`: calling
+/// everything with an adjusted value of at most alpha a difference keeps the probability of even
+/// one false call at or below alpha, however the tests depend on each other.
+pub fn holm(p_values: &[f64]) -> Vec<f64> {
+    let mut order: Vec<usize> = (0..p_values.len()).collect();
+    order.sort_by(|&a, &b| p_values[a].total_cmp(&p_values[b]));
+    let mut adjusted = vec![1.0; p_values.len()];
+    let mut largest = 0.0_f64;
+    for (below, &index) in order.iter().enumerate() {
+        let left = (p_values.len() - below) as f64;
+        largest = largest.max((p_values[index] * left).min(1.0));
+        adjusted[index] = largest;
     }
     adjusted
 }
@@ -34,6 +51,17 @@ mod tests {
             (0..15).filter(|&i| adjusted[i] <= 0.05).map(|i| p_values[i]).collect();
         assert_eq!(rejected, [0.0001, 0.0004, 0.0019, 0.0095]);
         assert!(benjamini_hochberg(&[]).is_empty());
+    }
+
+    /// R's `p.adjust(c(0.01, 0.04, 0.03, 0.005, 0.5), "holm")`.
+    #[test]
+    fn holm_s_values_are_those_of_r() {
+        let adjusted = holm(&[0.01, 0.04, 0.03, 0.005, 0.5]);
+        for (value, truth) in adjusted.iter().zip([0.04, 0.09, 0.09, 0.025, 0.5]) {
+            assert!((value - truth).abs() < 1e-12, "{adjusted:?}");
+        }
+        assert_eq!(holm(&[0.6, 0.9]), [1.0, 1.0]);
+        assert!(holm(&[]).is_empty());
     }
 
     /// The definition: reject the k smallest, k the last rank with p(k) <= k q / m.

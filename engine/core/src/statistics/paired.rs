@@ -3,9 +3,9 @@
 //! Both take the differences, one per pair (of logarithms when a ratio is asked for), and assume
 //! only that without an effect each was as likely with the other sign.
 
-use super::distribution::normal_quantile;
+use super::distribution::{normal_quantile, t_quantile};
 use super::random::Random;
-use super::{Estimate, median};
+use super::{Estimate, mean, median};
 
 /// Pairs up to which the distribution of the signed-rank sum is counted out.
 const EXACT_RANKS_MAX: usize = 100;
@@ -53,6 +53,21 @@ pub fn sign_flip(differences: &[f64], seed: u64) -> f64 {
     let far: u32 = (0..DRAWS).map(|_| is_as_far(&mut |_| random.coin())).sum();
     // What was observed is one of the assignments (Phipson and Smyth 2010).
     f64::from(far + 1) / f64::from(DRAWS + 1)
+}
+
+/// The smallest shift that a test of `differences` at level `alpha` finds with probability
+/// `power`, if they are normal with the spread of these. `None` if no shift is large enough,
+/// because there are too few pairs for the level.
+pub fn smallest_detectable(differences: &[f64], alpha: f64, power: f64) -> Option<f64> {
+    let pairs = differences.len() as f64;
+    if 2.0 / pairs.exp2() > alpha {
+        return None;
+    }
+    let centre = mean(differences)?;
+    let squares: f64 = differences.iter().map(|d| (d - centre).powi(2)).sum();
+    let degrees = pairs - 1.0;
+    let error = (squares / degrees / pairs).sqrt();
+    Some((t_quantile(alpha / 2.0, degrees) + t_quantile(1.0 - power, degrees)) * error)
 }
 
 /// How many of the ordered pairwise means lie outside the interval on either side: one fewer than
@@ -122,6 +137,22 @@ mod tests {
             let allowed = (0..=n * (n + 1) / 2).rev().find(|&k| below(k) * 40 <= all);
             assert_eq!(ranks_outside(n, 0.025), allowed.unwrap().checked_sub(1), "{n} pairs");
         }
+    }
+
+    #[test]
+    fn the_smallest_detectable_shift_is_found_as_often_as_it_says() {
+        let mut random = Random::new(10);
+        let shift = smallest_detectable(&[-1.0, 1.0, -1.0, 1.0, -1.0, 1.0, -1.0, 1.0], 0.05, 0.8);
+        // The deviation of these is the square root of 8/7; a unit deviation needs less.
+        let shift = shift.unwrap() / (8.0_f64 / 7.0).sqrt();
+        let mut found = 0;
+        for _ in 0..1_000 {
+            let pairs: Vec<f64> = (0..8).map(|_| random.normal() + shift).collect();
+            found += u32::from(sign_flip(&pairs, 0) <= 0.05);
+        }
+        assert!((760..=850).contains(&found), "{found} of 1000 at {shift}");
+        assert_eq!(smallest_detectable(&[1.0; 5], 0.05, 0.8), None);
+        assert_eq!(smallest_detectable(&[], 0.05, 0.8), None);
     }
 
     #[test]
