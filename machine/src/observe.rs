@@ -31,6 +31,7 @@ pub struct HostCounters {
     retransmits: Option<u64>,
     throttled_periods: Option<u64>,
     target: Option<CpuReading>,
+    target_memory: Option<u64>,
 }
 
 /// Scheduler ticks of some CPUs since boot.
@@ -61,6 +62,7 @@ impl HostObserver {
             retransmits: procfs::net::snmp().ok().map(|snmp| snmp.tcp_retrans_segs),
             throttled_periods: cgroup::throttled_periods(),
             target: self.target.read_cpu(),
+            target_memory: self.target.private_memory(),
         }
     }
 
@@ -93,6 +95,13 @@ impl HostObserver {
         let allowed = threads.min(cpus) as f64;
         let allowed = self.target.quota().map_or(allowed, |quota| quota.min(allowed));
         Some(TargetCpu { used, allowed })
+    }
+}
+
+impl HostCounters {
+    /// Resident private memory of the target in bytes; `None` if it is unknown.
+    pub const fn target_memory(&self) -> Option<u64> {
+        self.target_memory
     }
 }
 
@@ -166,6 +175,7 @@ intr 5
             retransmits: Some(5),
             throttled_periods: None,
             target: None,
+            target_memory: None,
         };
         let after = HostCounters {
             at: at + Duration::from_secs(1),
@@ -173,6 +183,7 @@ intr 5
             retransmits: Some(9),
             throttled_periods: Some(3),
             target: None,
+            target_memory: None,
         };
         let expected = Observations {
             steal_share: Some(0.02),

@@ -16,6 +16,8 @@ use uringbench_core::time::Nanos;
 use crate::cpu_set::CpuSet;
 use crate::{cgroup, cpus, processes};
 
+const KIB: u64 = 1024;
+
 /// The location of the target, relative to this machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TargetLocation {
@@ -99,6 +101,18 @@ impl TargetLocation {
         let read = |process: &Process| Some((process.pid(), ProcessReading::of(process)?));
         let processes: BTreeMap<_, _> = processes.tree().iter().filter_map(read).collect();
         (!processes.is_empty()).then_some(CpuReading { processes })
+    }
+}
+
+impl TargetLocation {
+    /// Resident private memory of the target's processes in bytes; `None` if they are unknown.
+    pub fn private_memory(&self) -> Option<u64> {
+        let Self::Local(processes) = self else {
+            return None;
+        };
+        let of = |process: &Process| Some(process.status().ok()?.rssanon? * KIB);
+        let each = processes.tree().iter().filter_map(of).collect::<Vec<_>>();
+        (!each.is_empty()).then(|| each.iter().sum())
     }
 }
 

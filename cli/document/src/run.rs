@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::soak::SoakFigures;
-use crate::target::{self, TargetFigures};
+use crate::target::{self, TargetFigures, TargetUsage};
 use crate::timeline::TimelineFigures;
 
 pub use build::DocumentParts;
@@ -72,6 +72,10 @@ pub struct Document {
     pub flows: Vec<FlowFigures>,
     /// The whole run, second by second.
     pub intervals: Vec<IntervalFigures>,
+    /// The use of this machine by the target in the measured window; missing if it is on another
+    /// one, or its processes were not found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target_usage: Option<TargetUsage>,
     /// The profile of the target; `null` unless it was profiled.
     #[serde(default, serialize_with = "TargetFigures::serialize")]
     pub target: Option<TargetFigures>,

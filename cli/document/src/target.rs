@@ -58,6 +58,20 @@ pub struct TargetFigures {
     pub notes: Vec<String>,
 }
 
+/// Key `target_usage`: read from procfs at both ends of the measured window, without a profile.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TargetUsage {
+    /// CPUs used on average.
+    pub cpus: f64,
+    /// CPUs it may use, by affinity, working threads and quota.
+    pub cpus_allowed: f64,
+    /// CPU time per complete answer; `null` without any.
+    pub cpu_us_per_request: Option<f64>,
+    /// Resident private memory (RssAnon) of its processes at the end of the window; `null` if it
+    /// cannot be read.
+    pub memory_bytes: Option<u64>,
+}
+
 /// One of `reasons`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProfileReason {

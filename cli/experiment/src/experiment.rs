@@ -8,6 +8,7 @@ use uringbench_core::record::{Backend, RunRecord};
 use uringbench_core::slo::{Measured, SloFinding};
 use uringbench_core::summary::Summary;
 use uringbench_core::validity;
+use uringbench_document::target::TargetUsage;
 use uringbench_document::{
     Document, DocumentParts, EncodeError, Environment, HistogramLog, PlanFile,
 };
@@ -139,6 +140,7 @@ impl Experiment {
             verdict: &verdict,
             slo: &slo,
             environment: &this_machine(record.backend),
+            target_usage: target_usage(&record, &seen),
             target: profile.target,
             soak: profile.soak,
             timeline: profile.timeline,
@@ -210,6 +212,21 @@ impl Experiment {
         let Secrets { texts, tables } = &self.secrets;
         Ok(Some(PlanFile::of(&self.plan, self.name.as_deref(), texts, tables)?))
     }
+}
+
+/// The target's use of this machine. The readings are taken shortly after the window's ends, so its
+/// share of the time between them counts for the window.
+fn target_usage(record: &RunRecord, seen: &Seen) -> Option<TargetUsage> {
+    let cpu = seen.observations.target?;
+    let answers = record.counts.completed();
+    let measured = record.windows.measured()?;
+    let seconds = measured.end.since(measured.start).as_secs_f64();
+    Some(TargetUsage {
+        cpus: cpu.used,
+        cpus_allowed: cpu.allowed,
+        cpu_us_per_request: (answers > 0).then(|| cpu.used * seconds * 1e6 / answers as f64),
+        memory_bytes: seen.target_memory,
+    })
 }
 
 /// Host with port, and path with query, of a plan's URL: `http://host:80/path`.

@@ -32,6 +32,8 @@ pub(crate) struct Seen {
     before: Option<HostCounters>,
     /// The observations of the machine in the measured window.
     pub(crate) observations: Observations,
+    /// Private memory of the target at its end, in bytes.
+    pub(crate) target_memory: Option<u64>,
     /// The log of response times, from the start of the load.
     pub(crate) log: Option<IntervalFile>,
 }
@@ -84,7 +86,9 @@ impl uringbench_engine::Observer for Watch<'_> {
             profiled.measuring(false);
         }
         if let Some(before) = &self.seen.before {
-            self.seen.observations = self.machine.between(before, &self.machine.read());
+            let after = self.machine.read();
+            self.seen.observations = self.machine.between(before, &after);
+            self.seen.target_memory = after.target_memory();
         }
     }
 }

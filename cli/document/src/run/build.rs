@@ -35,7 +35,7 @@ use super::{
 use crate::EncodeError;
 use crate::civil::Civil;
 use crate::soak::SoakFigures;
-use crate::target::TargetFigures;
+use crate::target::{TargetFigures, TargetUsage};
 use crate::timeline::TimelineFigures;
 
 /// The parts of a document.
@@ -61,6 +61,8 @@ pub struct DocumentParts<'a> {
     pub slo: &'a [SloFinding],
     /// The machine.
     pub environment: &'a Environment,
+    /// The use of this machine by the target.
+    pub target_usage: Option<TargetUsage>,
     /// The profile of the target.
     pub target: Option<TargetFigures>,
     /// The verdict of a soak.
@@ -101,6 +103,7 @@ impl Document {
             steps: steps(record, summary),
             flows: flows(summary),
             intervals: record.intervals.iter().map(IntervalFigures::from).collect(),
+            target_usage: parts.target_usage,
             target: parts.target,
             soak: parts.soak,
             timeline: parts.timeline,

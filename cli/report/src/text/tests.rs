@@ -33,6 +33,7 @@ fn document_of(plan: &Plan, record: &RunRecord, slo: Option<&str>) -> Document {
         verdict: &validity::judge(plan, record, &figures, &observed),
         slo: &slo.map_or_else(Vec::new, |slo| slo.judge(&Measured::of_run(&figures))),
         environment: &Environment { engine, ..Environment::default() },
+        target_usage: None,
         target: None,
         soak: None,
         timeline: None,

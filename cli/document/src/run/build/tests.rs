@@ -55,6 +55,7 @@ fn document_of(plan: &Plan, record: &RunRecord) -> Document {
         summary: &summary,
         verdict: &verdict_given(),
         slo: &objectives(),
+        target_usage: None,
         target: None,
         soak: None,
         timeline: None,
