@@ -18,13 +18,14 @@ mod words;
 use source::{Offence, Source, TREE, list};
 
 /// Which of our crates a crate may depend on, for its tests too.
-const EDGES: [(&str, &[&str]); 20] = [
+const EDGES: [(&str, &[&str]); 21] = [
     ("uringbench-core", &[]),
     ("uringbench-ring", &[]),
     ("uringbench-engine", &["uringbench-core", "uringbench-ring"]),
     ("uringbench-machine", &["uringbench-core"]),
     ("uringbench-perf", &[]),
     ("uringbench-document", &["uringbench-core"]),
+    ("uringbench-decision", &["uringbench-core", "uringbench-document"]),
     (
         "uringbench-profiler",
         &["uringbench-core", "uringbench-document", "uringbench-machine", "uringbench-perf"],

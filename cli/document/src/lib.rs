@@ -5,9 +5,12 @@
 //! ([`Document::read`]). Nothing here opens a file, reads a clock or queries the machine; figures
 //! and verdicts come from `uringbench-core` and the profiler.
 
+pub mod baseline;
 pub mod civil;
+pub mod comparison;
 mod histogram_log;
 mod interval_log;
+pub mod noise;
 mod plan_file;
 mod read;
 mod run;

@@ -4,6 +4,7 @@
 //! opens a file or queries the terminal; the command line decides whether to colour.
 //! `uringbench-core` computes the facts about a run.
 
+pub mod comparison;
 mod paint;
 pub mod progress;
 mod soak;

@@ -418,7 +418,7 @@ fn spread_with_max(time: &TimeFigures) -> String {
 }
 
 /// `152,340/s`; below 100 with a decimal, so that changes of slow targets are visible.
-fn per_second(rate: f64) -> String {
+pub(crate) fn per_second(rate: f64) -> String {
     match rate {
         0.0 => "0/s".to_owned(),
         r if r < 100.0 => format!("{r:.1}/s"),
@@ -454,7 +454,7 @@ const UNITS: [&str; 5] = ["%", "ns", "µs", "ms", "s"];
 
 /// Lines of at most `width` columns and a unit, broken at spaces; a longer word has a line of its
 /// own.
-fn wrap(text: &str, width: usize) -> Vec<String> {
+pub(crate) fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     for word in text.split(' ') {
         let line = lines.last_mut().expect("there is always a line");

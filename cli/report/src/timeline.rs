@@ -78,7 +78,7 @@ fn percent(value: f64) -> String {
     Percent(value).to_string()
 }
 
-fn bytes(value: f64) -> String {
+pub(crate) fn bytes(value: f64) -> String {
     let (value, unit) = match value {
         b if b < 1024.0 => return format!("{b:.0} B"),
         b if b < 1024.0 * 1024.0 => (b / 1024.0, "KiB"),

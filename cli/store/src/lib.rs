@@ -6,9 +6,11 @@
 mod interval_file;
 mod layout;
 mod read;
+mod select;
 mod write;
 
 pub use interval_file::IntervalFile;
 pub use layout::run_folder;
 pub use read::{PlanReadError, ReadRunError, StoredRun, read_plan};
+pub use select::{SelectError, select};
 pub use write::{Destination, StoreError};

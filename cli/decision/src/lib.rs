@@ -1,0 +1,21 @@
+//! Decisions from documents: which figures are compared, whether they changed, and what follows.
+//!
+//! Everything here is computed from documents and settings: no clock, no file, no socket, no
+//! command line. `uringbench-core` has the arithmetic, `uringbench-store` reads and writes,
+//! `uringbench-report` shows.
+
+mod baseline;
+mod compare;
+mod conditions;
+mod group;
+mod metric;
+mod noise;
+mod sentence;
+mod settings;
+
+pub use baseline::{BaselineRefusal, establish, group_of};
+pub use compare::{NotComparable, compare};
+pub use group::RunGroup;
+pub use metric::{Better, Metric, MetricUnit};
+pub use noise::{known_noise, noise_of};
+pub use settings::{ComparisonSettings, Pairing};
