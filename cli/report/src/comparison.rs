@@ -156,19 +156,15 @@ fn chance(p: f64) -> String {
 }
 
 fn outcome(figure: &FigureChange) -> String {
-    let effect = match figure.effect {
-        Effect::Improved => "better",
-        Effect::Unchanged => "",
-        Effect::Undecided => "undecided",
-        Effect::Regressed if figure.severe => "worse, severe",
-        Effect::Regressed => "worse",
-    };
-    match (figure.gated, effect) {
-        (true, "") => figure.state.word().to_owned(),
-        (true, "undecided") => figure.state.word().to_owned(),
-        (true, effect) => format!("{}: {effect}", figure.state.word()),
-        (false, "") => "(unchanged)".to_owned(),
-        (false, effect) => format!("({effect})"),
+    let state = figure.state.word();
+    match (figure.gated, figure.effect) {
+        (true, Effect::Improved) => format!("{state}, better"),
+        (true, _) if figure.severe => format!("{state}, severe"),
+        (true, _) => state.to_owned(),
+        (false, Effect::Improved) => "(better)".to_owned(),
+        (false, Effect::Regressed) => "(worse)".to_owned(),
+        (false, Effect::Unchanged) => "(unchanged)".to_owned(),
+        (false, Effect::Undecided) => "(undecided)".to_owned(),
     }
 }
 
