@@ -10,7 +10,6 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, getuid, kill_process};
 use tempfile::TempDir;
-use uringbench_app::Database;
 
 /// Who runs it where root may not: somebody every system knows.
 const NOBODY: u32 = 65_534;
@@ -21,12 +20,18 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) struct Cluster {
     folder: TempDir,
     programs: PathBuf,
+    options: Vec<String>,
     server: Child,
 }
 
 impl Cluster {
     /// None where PostgreSQL is not installed and nobody insists on it.
     pub(crate) fn start() -> Option<Self> {
+        Self::start_with(&["-h", ""], |_| ())
+    }
+
+    /// With further options of the server, and after a change of its new folder of data.
+    pub(crate) fn start_with(options: &[&str], prepare: impl FnOnce(&Path)) -> Option<Self> {
         let Some(programs) = programs() else {
             eprintln!("SKIP: no PostgreSQL; install the package postgresql");
             assert!(env::var_os("CI").is_none(), "CI must have PostgreSQL");
@@ -45,22 +50,29 @@ impl Cluster {
             .output()
             .expect("the program starts");
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-        let server = serve(&programs, folder.path());
-        let cluster = Self { folder, programs, server };
+        prepare(&data);
+        if getuid().is_root() {
+            for file in fs::read_dir(&data).expect("it was made").flatten() {
+                chown(file.path(), Some(NOBODY), Some(NOBODY)).expect("root gives to anybody");
+            }
+        }
+        let options: Vec<_> = options.iter().map(|&option| option.to_owned()).collect();
+        let server = serve(&programs, folder.path(), &options);
+        let cluster = Self { folder, programs, options, server };
         cluster.wait();
         Some(cluster)
     }
 
-    /// A new database.
-    pub(crate) fn database(&self, name: &str) -> Database {
+    /// The address of a new database.
+    pub(crate) fn database(&self, name: &str) -> String {
         assert!(self.create(name), "a new database, {name}");
         self.url(name)
     }
 
-    /// The database of this name, there or not.
-    pub(crate) fn url(&self, name: &str) -> Database {
+    /// The address of the database of this name, there or not.
+    pub(crate) fn url(&self, name: &str) -> String {
         let folder = self.folder.path().to_str().expect("a name of text").replace('/', "%2F");
-        Database::Postgres(format!("postgres://bench@{folder}/{name}"))
+        format!("postgres://bench@{folder}/{name}")
     }
 
     /// End it, as a crash would.
@@ -71,7 +83,7 @@ impl Cluster {
 
     /// Have it again, with what was in it.
     pub(crate) fn restart(&mut self) {
-        self.server = serve(&self.programs, self.folder.path());
+        self.server = serve(&self.programs, self.folder.path(), &self.options);
         self.wait();
     }
 
@@ -86,10 +98,12 @@ impl Cluster {
     }
 
     fn create(&self, name: &str) -> bool {
+        // It is a part of the socket's name.
+        let port = self.options.iter().find_map(|option| option.strip_prefix("port="));
         let status = Command::new(self.programs.join("createdb"))
             .args(["--username=bench", "--host"])
             .arg(self.folder.path())
-            .arg(name)
+            .args(["--port", port.unwrap_or("5432"), name])
             .stderr(Stdio::null())
             .status();
         status.expect("the program starts").success()
@@ -102,14 +116,15 @@ impl Drop for Cluster {
     }
 }
 
-fn serve(programs: &Path, folder: &Path) -> Child {
+fn serve(programs: &Path, folder: &Path, options: &[String]) -> Child {
     let log = fs::File::create(folder.join("log")).expect("room for a log");
     unprivileged(&programs.join("postgres"))
         .arg("-D")
         .arg(folder.join("data"))
         .arg("-k")
         .arg(folder)
-        .args(["-h", "", "-c", "fsync=off", "-c", "shared_buffers=16MB"])
+        .args(["-c", "fsync=off", "-c", "shared_buffers=16MB"])
+        .args(options)
         .current_dir(folder)
         .stderr(log)
         .spawn()

@@ -40,14 +40,15 @@ fn all_holds_over_a_file() {
 fn all_holds_over_postgres() {
     let Some(cluster) = Cluster::start() else { return };
     for (number, case) in cases().enumerate() {
-        case(&Served::over(cluster.database(&format!("case_{number}"))));
+        let url = cluster.database(&format!("case_{number}"));
+        case(&Served::over(Database::Postgres(url)));
     }
 }
 
 #[test]
 fn a_server_keeps_what_was_written_and_may_come_back() {
     let Some(mut cluster) = Cluster::start() else { return };
-    let database = cluster.database("kept");
+    let database = Database::Postgres(cluster.database("kept"));
     let account = json!({ "name": "ada", "email": "a@b", "password": "password" });
     let served = Served::over(database.clone());
     assert_eq!(served.post("/api/v1/auth/register", &account).status, 201);
@@ -93,6 +94,6 @@ fn what_is_wrong_with_a_server_is_one_line_with_its_remedy() {
         assert!(of(url).contains("postgres://user:password@host:5432/name"), "{}", of(url));
     }
     let Some(cluster) = Cluster::start() else { return };
-    let missing = refused(cluster.url("nowhere"));
+    let missing = refused(Database::Postgres(cluster.url("nowhere")));
     assert!(missing.contains("\"nowhere\" does not exist; create it with createdb"), "{missing}");
 }
