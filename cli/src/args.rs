@@ -4,6 +4,7 @@
 //! omitted, so its options are at the top level as well.
 
 mod connection;
+mod history;
 mod import;
 #[cfg(test)]
 mod page;
@@ -26,6 +27,7 @@ use crate::exit::Failure;
 use crate::units;
 
 pub(crate) use connection::{ConnectionArgs, Sources, TlsArgs, TlsVersion};
+pub(crate) use history::{ExportForm, FilterArgs, HistoryArgs, HistoryCommand};
 pub(crate) use import::{ImportArgs, ImportSource};
 pub(crate) use profiling::{ProfileArgs, ProfileCommandArgs, SoakArgs};
 pub(crate) use request::{FormField, FormValue, RequestArgs, StreamArgs};
@@ -132,6 +134,19 @@ Examples:
   uringbench report run.json
       Print the report of a run.json alone, of this version or any earlier one.";
 
+const HISTORY_EXAMPLES: &str = "\
+Examples:
+  uringbench history list --name 'shop*' --since 7d
+      The runs of the last week whose name begins with shop.
+  uringbench history show before
+      The newest run with the tag (or name, commit, branch, folder) before.
+  uringbench history export --format csv > runs.csv
+      All runs with their figures, for a spreadsheet.
+  uringbench history prune --keep 20 --older-than 90d
+      Say which runs could go; --yes deletes them.
+  uringbench history import target/criterion
+      The newest measurements of Criterion.";
+
 const PROFILE_USAGE: &str = "\
 uringbench profile [OPTIONS] <PID|NAME|cgroup:PATH>
        uringbench profile [OPTIONS] -- <COMMAND>...
@@ -178,6 +193,9 @@ pub(crate) enum Command {
     /// Print the report of a stored run
     #[command(after_help = REPORT_EXAMPLES)]
     Report(ReportArgs),
+    /// List, show, export, delete and import stored runs
+    #[command(after_help = HISTORY_EXAMPLES)]
+    History(HistoryArgs),
     /// Check scenario files or print their requests
     Scenario(ScenarioArgs),
     /// Convert curl commands, HAR, OpenAPI, vegeta, access logs or Hurl to a scenario file
@@ -368,6 +386,14 @@ pub(crate) struct OutputArgs {
     #[arg(short, long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
 
+    /// Folder of results and history, or a database to which runs are sent too; both may be named
+    ///
+    /// A database is postgres://USER@HOST:PORT/DATABASE; sslmode=require and sslrootcert=FILE ask
+    /// for TLS. While it is away, runs wait in the history of the folder. [default: the environment
+    /// variable URINGBENCH_STORE, or else results]
+    #[arg(long, value_name = "DIR|URL")]
+    pub(crate) store: Vec<String>,
+
     /// Print no progress on stderr
     #[arg(short, long)]
     pub(crate) quiet: bool,
@@ -375,6 +401,10 @@ pub(crate) struct OutputArgs {
     /// Name of this run, stored with its result
     #[arg(long, value_name = "NAME")]
     pub(crate) name: Option<String>,
+
+    /// A further name by which this run is found later, such as `before`; may be repeated
+    #[arg(long = "tag", value_name = "NAME", value_parser = units::tag)]
+    pub(crate) tags: Vec<String>,
 }
 
 /// Options of `uringbench demo`.

@@ -24,6 +24,9 @@ pub(crate) fn execute(run: &ResolvedRun, control: &Control) -> Result<Exit, Fail
     };
     console::print(&result)?;
     let exit = finished.gate().into();
+    if let Err(why) = &finished.entered {
+        console::note(&format!("uringbench: {why}"));
+    }
     finished.stored.context("the result above is not stored")?;
     match finished.halted {
         None => Ok(exit),

@@ -14,6 +14,7 @@ mod resolve;
 mod scenario;
 mod signals;
 mod single;
+mod store_place;
 mod tls;
 mod units;
 mod url;
@@ -43,6 +44,7 @@ fn run() -> Result<Exit, Failure> {
         Typed::Command(Command::Profile(args)) => commands::profile::execute(*args),
         Typed::Command(Command::Soak(args)) => commands::soak::execute(*args),
         Typed::Command(Command::Report(args)) => commands::report::execute(&args),
+        Typed::Command(Command::History(args)) => commands::history::execute(args),
         Typed::Command(Command::Scenario(args)) => commands::scenario::execute(&args),
         Typed::Command(Command::Import(args)) => commands::import::execute(&args),
         Typed::Command(Command::Schema) => commands::scenario::print_schema(),

@@ -26,6 +26,7 @@ use crate::exit::{Failure, usage};
 use crate::repeat::{self, Repeated};
 use crate::scenario;
 use crate::single;
+use crate::store_place::StorePlace;
 use crate::tls;
 use crate::url::Url;
 use crate::wanted::{Secrets, Wanted};
@@ -59,8 +60,6 @@ pub(crate) enum Progress {
     Hidden,
 }
 
-/// The folder results go to when none is named.
-const RESULTS: &str = "results";
 const TIMEOUT: Nanos = Nanos::from_secs(5);
 const SLICE: Nanos = Nanos::from_millis(100);
 const SLICED_MAX: Nanos = Nanos::from_secs(600);
@@ -82,7 +81,7 @@ pub(crate) fn resolve(args: &RunArgs) -> Result<ResolvedRun, Failure> {
     let profile = profile(&args.profile)?;
     let (plan, target) = plan(args, &wanted, profile.as_ref())?;
     let Wanted { secrets, name, .. } = wanted;
-    Ok(run_of(args, plan, (target, profile), (secrets, name)))
+    run_of(args, plan, (target, profile), (secrets, name))
 }
 
 /// The run of a stored plan: with its own load, and what is typed about its result.
@@ -98,7 +97,7 @@ fn again(args: &RunArgs, run: &Path) -> Result<ResolvedRun, Failure> {
     let plan = plan.with(|plan| plan.observe.slice = slice(profile.as_ref(), plan.limits.window));
     let plan = plan.map_err(|why| usage(why.to_string()))?;
     let target = target::locate(&plan.peers());
-    Ok(run_of(args, plan, (target, profile), (secrets, name)))
+    run_of(args, plan, (target, profile), (secrets, name))
 }
 
 fn run_of(
@@ -106,20 +105,24 @@ fn run_of(
     plan: Plan,
     (target, profile): (TargetLocation, Option<ProfilePlan>),
     (secrets, own_name): (Secrets, Option<String>),
-) -> ResolvedRun {
-    let OutputArgs { json, out, quiet, name } = args.output.clone();
-    ResolvedRun {
+) -> Result<ResolvedRun, Failure> {
+    let OutputArgs { json, out, store, quiet, name, tags } = args.output.clone();
+    let store = StorePlace::of(&store)?;
+    let history = store.history(out.is_some());
+    Ok(ResolvedRun {
         experiment: Experiment {
             plan,
             name: name.or(own_name),
+            tags,
             target,
             profile,
             secrets,
-            place: out.map_or_else(|| ResultPlace::Below(RESULTS.into()), ResultPlace::Folder),
+            place: out.map_or(ResultPlace::Below(store.root), ResultPlace::Folder),
+            history,
         },
         format: if json { Format::Json } else { Format::Text },
         progress: if quiet { Progress::Hidden } else { Progress::Shown },
-    }
+    })
 }
 
 /// The plan of what is wanted, on this machine, and where the target is.

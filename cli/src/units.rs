@@ -70,9 +70,46 @@ pub(crate) fn stretch(text: &str) -> Result<(Nanos, Nanos), String> {
     if from < to { Ok((from, to)) } else { Err("it ends before it begins".to_owned()) }
 }
 
+/// An age in seconds: `30d`, `12h`, `90m`.
+pub(crate) fn age(text: &str) -> Result<u64, String> {
+    let expected = || "expected an age such as 30d, 12h or 90m".to_owned();
+    let unit = text.chars().next_back().ok_or_else(expected)?;
+    let number: u64 = text[..text.len() - unit.len_utf8()].parse().map_err(|_| expected())?;
+    let seconds = match unit {
+        'd' => 86_400,
+        'h' => 3_600,
+        'm' => 60,
+        _ => return Err(expected()),
+    };
+    // Ten thousand years are enough, and all that the calendar has.
+    let age = number.checked_mul(seconds).filter(|age| *age < 300_000_000_000);
+    age.ok_or_else(expected)
+}
+
+/// A tag: short, and without the letters that patterns and lists of tags need.
+pub(crate) fn tag(text: &str) -> Result<String, String> {
+    let is_plain = |c: char| c.is_alphanumeric() || matches!(c, '.' | '-' | '_' | '/' | '+' | '=');
+    if text.is_empty() || text.len() > 64 || !text.chars().all(is_plain) {
+        return Err("a tag is 1 to 64 letters, digits, or any of . - _ / + =".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ages_and_tags_have_a_form() {
+        assert_eq!((age("30d"), age("12h"), age("90m")), (Ok(2_592_000), Ok(43_200), Ok(5_400)));
+        for text in ["", "d", "30", "3w", "-1d", "1.5h", "99999999999999d", "3ü"] {
+            assert!(age(text).is_err(), "{text}");
+        }
+        assert_eq!(tag("release/1.2+x"), Ok("release/1.2+x".to_owned()));
+        for text in ["", "a b", "a*", "a,b", "tag:x", &"x".repeat(65)] {
+            assert!(tag(text).is_err(), "{text}");
+        }
+    }
 
     #[test]
     fn addresses_and_ranges_become_a_list() {

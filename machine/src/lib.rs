@@ -10,6 +10,7 @@ pub mod cpu_set;
 pub mod cpus;
 pub mod environment;
 pub mod facts;
+pub mod git;
 pub mod limits;
 pub mod mounts;
 pub mod observe;

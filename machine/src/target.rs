@@ -5,8 +5,9 @@
 //! another network namespace no process is found; then every value here is "unknown".
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
 use std::net::{SocketAddr, UdpSocket};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use procfs::net::{TcpNetEntry, TcpState};
 use procfs::process::{FDTarget, Process, all_processes};
@@ -91,6 +92,19 @@ impl TargetLocation {
             }
             Self::Remote => None,
         }
+    }
+
+    /// The folder in which the target works, if it is a process on this machine that this user
+    /// may inspect; as seen from here, also for a process in a container.
+    pub fn working_folder(&self) -> Option<PathBuf> {
+        let Self::Local(processes) = self else {
+            return None;
+        };
+        processes.roots.iter().find_map(|pid| {
+            let folder = fs::read_link(format!("/proc/{pid}/cwd")).ok()?;
+            let within = folder.strip_prefix("/").ok()?;
+            Some(Path::new(&format!("/proc/{pid}/root")).join(within))
+        })
     }
 
     /// CPU time that the target has used so far; `None` if its processes are unknown.

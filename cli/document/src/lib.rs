@@ -9,7 +9,9 @@ pub mod baseline;
 pub mod civil;
 pub mod comparison;
 mod histogram_log;
+pub mod history;
 mod interval_log;
+mod microbenchmark;
 pub mod noise;
 mod plan_file;
 mod read;
@@ -20,6 +22,7 @@ pub mod timeline;
 
 pub use histogram_log::{HistogramLog, TAGS};
 pub use interval_log::{IntervalLog, LogError, LogLine, WARMUP, read_log};
+pub use microbenchmark::{BENCHMARK_SCHEMA, MicroBenchmark, TimeEstimate};
 pub use plan_file::{PlanFile, PlanFileError, Secret, SecretName, SecretTable};
 pub use read::ReadError;
 pub use run::*;

@@ -46,22 +46,24 @@ struct Head {
     schema: Option<String>,
 }
 
+/// Whether a text is a document of a run of this version.
+pub(crate) fn check_schema(text: &str) -> Result<(), ReadError> {
+    let head: Head = serde_json::from_str(text).map_err(ReadError::Damaged)?;
+    let schema = head.schema.ok_or(ReadError::NoSchema)?;
+    if schema == SCHEMA {
+        return Ok(());
+    }
+    let is_newer = is_newer(&schema, FAMILY);
+    Err(if is_newer { ReadError::Newer { schema } } else { ReadError::Other { schema } })
+}
+
 impl Document {
     /// The document in a text.
     ///
     /// # Errors
     /// If there is none, or one of a later version.
     pub fn read(text: &str) -> Result<Self, ReadError> {
-        let head: Head = serde_json::from_str(text).map_err(ReadError::Damaged)?;
-        let schema = head.schema.ok_or(ReadError::NoSchema)?;
-        if schema != SCHEMA {
-            let is_newer = is_newer(&schema, FAMILY);
-            return Err(if is_newer {
-                ReadError::Newer { schema }
-            } else {
-                ReadError::Other { schema }
-            });
-        }
+        check_schema(text)?;
         serde_json::from_str(text).map_err(ReadError::Damaged)
     }
 }

@@ -8,6 +8,7 @@
 mod build;
 mod client;
 mod derived;
+mod identity;
 mod plan;
 mod steps;
 
@@ -23,6 +24,8 @@ pub use build::DocumentParts;
 pub use client::{
     ClientFigures, HandshakeFigures, IdleFigures, SpreadFigures, TcpFigures, WorkerFigures,
 };
+pub use identity::GitRevision;
+pub(crate) use identity::fingerprint;
 pub use plan::{Environment, PlanFigures, TlsPlanned};
 pub use steps::{FailureCounted, FlowFigures, StepFigures, StreamFigures};
 
@@ -36,6 +39,12 @@ pub struct Document {
     pub schema: String,
     /// When the first phase began, RFC 3339, UTC.
     pub started: String,
+    /// The revision of the source; left out if the run was not started in a git repository.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub git: Option<GitRevision>,
+    /// Names given with `--tag`; left out without any.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
     /// The verdict: whether the figures can be trusted.
     pub verdict: VerdictGiven,
     /// The objectives and whether they were met; empty without `--slo`.

@@ -10,13 +10,14 @@ use uringbench_core::summary::Summary;
 use uringbench_core::validity;
 use uringbench_document::target::TargetUsage;
 use uringbench_document::{
-    Document, DocumentParts, EncodeError, Environment, HistogramLog, PlanFile,
+    Document, DocumentParts, EncodeError, Environment, GitRevision, HistogramLog, PlanFile,
 };
 use uringbench_engine::{Control, RunError};
 use uringbench_machine::environment;
+use uringbench_machine::git::SourceRevision;
 use uringbench_machine::observe::HostObserver;
 use uringbench_machine::target::TargetLocation;
-use uringbench_store::{Destination, IntervalFile, StoreError, run_folder};
+use uringbench_store::{Destination, HistoryPlace, IntervalFile, StoreError, run_folder};
 
 use crate::finished::Finished;
 use crate::observer::ExperimentObserver;
@@ -34,6 +35,8 @@ pub struct Experiment {
     pub plan: Plan,
     /// The name of the run.
     pub name: Option<String>,
+    /// Further names, by which it is found later.
+    pub tags: Vec<String>,
     /// The location of the target, with its processes if it is on this machine.
     pub target: TargetLocation,
     /// The sampling of the target during the run, if any.
@@ -42,6 +45,8 @@ pub struct Experiment {
     pub secrets: Secrets,
     /// The place of the result.
     pub place: ResultPlace,
+    /// The history into which the run is entered.
+    pub history: HistoryPlace,
 }
 
 /// The folder of a result.
@@ -141,6 +146,8 @@ impl Experiment {
             slo: &slo,
             environment: &this_machine(record.backend),
             target_usage: target_usage(&record, &seen),
+            git: revision(&self.target),
+            tags: &self.tags,
             target: profile.target,
             soak: profile.soak,
             timeline: profile.timeline,
@@ -149,12 +156,17 @@ impl Experiment {
         let histograms =
             HistogramLog::of(&record, started).map_err(ExperimentError::NoHistograms)?;
         let stored = self.store(destination, &document, &histograms, seen.log);
+        let entered = match &stored {
+            Ok(()) => self.history.add(destination.folder()),
+            Err(_) => Ok(()),
+        };
         Ok(Finished {
             document,
             validity: verdict.validity,
             slo,
             is_soak: self.profile.as_ref().is_some_and(|profile| profile.follows_memory),
             stored: stored.map(|()| destination.folder().to_path_buf()),
+            entered,
             halted: record.workers.into_iter().find_map(|worker| worker.halted),
         })
     }
@@ -257,5 +269,15 @@ fn this_machine(backend: Backend) -> Environment {
         congestion_control: machine.congestion_control,
         hostname: machine.hostname,
         uringbench: Some(env!("CARGO_PKG_VERSION").to_owned()),
+        fingerprint: None,
     }
+}
+
+/// The revision of the source: where the target works if it is on this machine, or else where this
+/// process does.
+fn revision(target: &TargetLocation) -> Option<GitRevision> {
+    let of_target = target.working_folder().and_then(|folder| SourceRevision::of(&folder));
+    let found = of_target.or_else(|| SourceRevision::of(&std::env::current_dir().ok()?))?;
+    let SourceRevision { commit, branch } = found.in_ci(|name| std::env::var(name).ok());
+    Some(GitRevision { commit, branch })
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use uringbench_core::slo::{Met, SloFinding};
 use uringbench_core::validity::Validity;
 use uringbench_document::Document;
-use uringbench_store::StoreError;
+use uringbench_store::{EnterError, StoreError};
 
 /// The outcome of an experiment.
 #[derive(Debug)]
@@ -20,6 +20,8 @@ pub struct Finished {
     pub is_soak: bool,
     /// The folder with the result, or why it is not stored.
     pub stored: Result<PathBuf, StoreError>,
+    /// Whether the stored run could be entered into the history; if not, nothing is lost.
+    pub entered: Result<(), EnterError>,
     /// Why a worker ended the run early, if one did: the kernel accepted no more work.
     pub halted: Option<String>,
 }

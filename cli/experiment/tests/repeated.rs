@@ -16,7 +16,7 @@ use uringbench_experiment::{
 };
 use uringbench_machine::{cpus, target};
 use uringbench_reference::{ServeOptions, Server};
-use uringbench_store::StoredRun;
+use uringbench_store::{HistoryPlace, StoredRun};
 
 const REQUESTS: u64 = 2_000;
 
@@ -56,9 +56,11 @@ fn experiment(address: SocketAddr, objective: Option<&str>, root: &Path) -> Expe
         target: target::locate(&plan.peers()),
         plan,
         name: None,
+        tags: Vec::new(),
         profile: None,
         secrets: Secrets::default(),
         place: ResultPlace::Below(root.to_path_buf()),
+        history: HistoryPlace { root: root.to_path_buf(), is_made: true, database: None },
     }
 }
 

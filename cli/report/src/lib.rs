@@ -5,6 +5,7 @@
 //! `uringbench-core` computes the facts about a run.
 
 pub mod comparison;
+pub mod history;
 mod paint;
 pub mod progress;
 mod soak;

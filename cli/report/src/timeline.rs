@@ -53,7 +53,7 @@ fn count(value: f64) -> String {
 }
 
 /// As in the summary: a decimal below 100.
-fn per_second(value: f64) -> String {
+pub(crate) fn per_second(value: f64) -> String {
     match value {
         0.0 => "0/s".to_owned(),
         v if v < 100.0 => format!("{v:.1}/s"),

@@ -1,16 +1,22 @@
-//! Results of a run on disk: their folder, and files that are written completely or not at all.
+//! Results of runs on disk: their folders, files that are written completely or not at all, and
+//! the history that finds them again.
 //!
 //! `uringbench-document` defines their content. Nothing here reads a clock: the caller passes
 //! times.
 
+mod history;
+mod import;
 mod interval_file;
 mod layout;
 mod read;
-mod select;
 mod write;
 
+pub use history::{
+    DatabaseUrl, EnterError, FoundRun, History, HistoryError, HistoryFilter, HistoryPlace, Rebuilt,
+    RemoteError, RemoteHistory, SelectError, select, select_entries,
+};
+pub use import::{ImportOrigin, ImportedResult, ResultImportError, import_results};
 pub use interval_file::IntervalFile;
 pub use layout::run_folder;
 pub use read::{PlanReadError, ReadRunError, StoredRun, read_plan};
-pub use select::{SelectError, select};
 pub use write::{Destination, StoreError};

@@ -10,6 +10,8 @@ use uringbench_document::{Document, EncodeError, HistogramLog, PlanFile};
 
 /// The name of a run's document.
 pub(crate) const DOCUMENT: &str = "run.json";
+/// The name of an imported benchmark.
+pub(crate) const BENCHMARK: &str = "microbenchmark.json";
 /// The plan of a run.
 pub(crate) const PLAN: &str = "plan.json";
 
@@ -151,7 +153,7 @@ impl Destination {
 
     /// Write a file of the run under a temporary name, sync it to disk, and then rename it (and
     /// sync the rename too: fsync(2)).
-    fn write(
+    pub(crate) fn write(
         &self,
         name: &str,
         content: impl FnOnce(&mut File) -> io::Result<()>,

@@ -8,6 +8,8 @@
 mod access_logs;
 mod again;
 mod answers;
+#[path = "../../../scenarios/app/tests/answers/cluster.rs"]
+mod cluster;
 mod connections;
 mod engines;
 mod faults;
@@ -15,6 +17,8 @@ mod faults_start;
 mod faults_store;
 mod faults_tls;
 mod faults_tls_start;
+mod histories;
+mod histories_database;
 mod interval_logs;
 mod keepalive;
 mod main_job;

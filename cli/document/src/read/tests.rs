@@ -6,13 +6,14 @@ use serde_json::Value;
 use crate::Document;
 
 /// Whole documents, oldest first. Never changed: documents like them are on users' disks.
-const WRITTEN: [(&str, &str); 6] = [
+const WRITTEN: [(&str, &str); 7] = [
     ("the first", include_str!("../../tests/run-v1-first.json")),
     ("with a profile, the first", include_str!("../../tests/run-v1-profile-first.json")),
     ("of a soak, the first", include_str!("../../tests/run-v1-soak-first.json")),
     ("of a scenario, the first", include_str!("../../tests/run-v1-scenario-first.json")),
     ("with messages", include_str!("../../tests/run-v1-open.json")),
     ("of a soak, with its timeline", include_str!("../../tests/run-v1-soak.json")),
+    ("with revision, tags and fingerprints", include_str!("../../tests/run-v1-tagged.json")),
 ];
 
 fn written(name: &str) -> Document {

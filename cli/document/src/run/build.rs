@@ -27,10 +27,10 @@ use uringbench_core::window::NamedWindows;
 
 use super::{
     ByteFigures, CauseFigures, ClientFigures, CountFigures, Document, EncodedHistograms,
-    Environment, FailureCounted, FlowFigures, HandshakeFigures, IdleFigures, IntervalFigures,
-    OutcomeFigures, PhaseFigures, PlanFigures, RateFigures, ReasonGiven, SCHEMA, SloHeld,
-    SpreadFigures, StepFigures, StreamFigures, TcpFigures, TimeFigures, TimesFigures, TlsPlanned,
-    ToleratedFigures, VerdictGiven, WorkerFigures,
+    Environment, FailureCounted, FlowFigures, GitRevision, HandshakeFigures, IdleFigures,
+    IntervalFigures, OutcomeFigures, PhaseFigures, PlanFigures, RateFigures, ReasonGiven, SCHEMA,
+    SloHeld, SpreadFigures, StepFigures, StreamFigures, TcpFigures, TimeFigures, TimesFigures,
+    TlsPlanned, ToleratedFigures, VerdictGiven, WorkerFigures,
 };
 use crate::EncodeError;
 use crate::civil::Civil;
@@ -63,6 +63,10 @@ pub struct DocumentParts<'a> {
     pub environment: &'a Environment,
     /// The use of this machine by the target.
     pub target_usage: Option<TargetUsage>,
+    /// The revision of the source.
+    pub git: Option<GitRevision>,
+    /// The names given to the run.
+    pub tags: &'a [String],
     /// The profile of the target.
     pub target: Option<TargetFigures>,
     /// The verdict of a soak.
@@ -78,14 +82,20 @@ impl Document {
     /// [`EncodeError`] if a histogram cannot be serialised.
     pub fn build(parts: DocumentParts<'_>) -> Result<Self, EncodeError> {
         let DocumentParts { record, summary, .. } = parts;
-        let plan = plan(&parts);
+        let mut plan = plan(&parts);
+        let steps = steps(record, summary);
+        plan.fingerprint = Some(plan.compute_fingerprint(steps.iter().map(|it| it.name.as_str())));
+        let mut host = parts.environment.clone();
+        host.fingerprint = Some(host.compute_fingerprint());
         Ok(Self {
             schema: SCHEMA.to_owned(),
             started: Civil::of(parts.started).rfc3339(),
+            git: parts.git,
+            tags: parts.tags.to_vec(),
             verdict: verdict(parts.verdict),
             slo: parts.slo.iter().map(slo).collect(),
             plan,
-            host: parts.environment.clone(),
+            host,
             phases: phases(&record.windows),
             rate: RateFigures {
                 offered: summary.rate.offered,
@@ -100,7 +110,7 @@ impl Document {
                 .then(|| stream(record, summary)),
             idle: (parts.plan.transport.connections.idle > 0).then(|| idle(parts.plan, record)),
             client: client(record, summary),
-            steps: steps(record, summary),
+            steps,
             flows: flows(summary),
             intervals: record.intervals.iter().map(IntervalFigures::from).collect(),
             target_usage: parts.target_usage,
@@ -264,6 +274,7 @@ fn plan(parts: &DocumentParts<'_>) -> PlanFigures {
             ProxyVersion::V2 => "v2".to_owned(),
         }),
         source_ips: plan.sources().iter().map(ToString::to_string).collect(),
+        fingerprint: None,
     }
 }
 

@@ -76,6 +76,10 @@ pub struct PlanFigures {
     /// The local addresses of connections; empty if the kernel chooses.
     #[serde(default)]
     pub source_ips: Vec<String>,
+    /// 16 digits that two runs share if their loads are the same: all of these keys and the names
+    /// of the steps, without the target's address, the CPUs, the seed and the name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fingerprint: Option<String>,
 }
 
 /// Key `plan.tls`.
@@ -117,4 +121,8 @@ pub struct Environment {
     pub hostname: Option<String>,
     /// Version of uringbench.
     pub uringbench: Option<String>,
+    /// 16 digits that two runs share if kernel, CPU, number of CPUs, governor, clock, congestion
+    /// control and engine are the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fingerprint: Option<String>,
 }

@@ -34,6 +34,8 @@ fn document_of(plan: &Plan, record: &RunRecord, slo: Option<&str>) -> Document {
         slo: &slo.map_or_else(Vec::new, |slo| slo.judge(&Measured::of_run(&figures))),
         environment: &Environment { engine, ..Environment::default() },
         target_usage: None,
+        git: None,
+        tags: &[],
         target: None,
         soak: None,
         timeline: None,

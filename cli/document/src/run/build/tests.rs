@@ -56,6 +56,11 @@ fn document_of(plan: &Plan, record: &RunRecord) -> Document {
         verdict: &verdict_given(),
         slo: &objectives(),
         target_usage: None,
+        git: Some(GitRevision {
+            commit: "0123456789abcdef0123456789abcdef01234567".to_owned(),
+            branch: Some("main".to_owned()),
+        }),
+        tags: &["nightly".to_owned()],
         target: None,
         soak: None,
         timeline: None,

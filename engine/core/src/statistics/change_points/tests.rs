@@ -3,7 +3,8 @@
 //! The golden values are those of Otava 0.7 (commit 1ceb153) with `TTestSignificanceTester.compare`
 //! replaced by scipy 1.17.1's `ttest_ind_from_stats(…, np.std(ddof=1), …, equal_var=False)`, and
 //! p = 1 for a side of one value, and `merge` computing the change before a dropped one again as
-//! it does the change after: `compute_change_points(series, window_len, max_pvalue, min_magnitude)`.
+//! it does the change after. Called as `compute_change_points(series, window_len, max_pvalue,
+//! min_magnitude)`.
 
 use super::*;
 use crate::statistics::random::Random;

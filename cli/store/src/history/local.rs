@@ -1,0 +1,322 @@
+//! The history beside the runs: an SQLite file in the folder of the results.
+//!
+//! Writers take turns: SQLite locks the file, and a writer waits for its turn. The file only
+//! repeats what the folders contain, so losing it loses nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, Transaction, TransactionBehavior, params_from_iter};
+use uringbench_document::history::{HistoryEntry, InsightEntry};
+
+use super::error::HistoryError;
+use super::filter::{Dialect, HistoryFilter};
+use super::{FILE, PATIENCE, folders, row, schema};
+
+/// The history of a folder of results.
+#[derive(Debug)]
+pub struct History {
+    connection: Connection,
+    file: PathBuf,
+    root: PathBuf,
+}
+
+/// What a rebuild found.
+#[derive(Debug, Default)]
+pub struct Rebuilt {
+    /// Runs in the history now.
+    pub runs: usize,
+    /// Entries of runs whose folder is gone.
+    pub gone: usize,
+    /// Documents that cannot be read, and why.
+    pub unreadable: Vec<(PathBuf, String)>,
+    /// Where the damaged file is now, if there was one.
+    pub set_aside: Option<PathBuf>,
+}
+
+impl History {
+    /// The history in the folder of results `root`; folder and file are made if they are missing.
+    ///
+    /// # Errors
+    /// If it is damaged, in use for too long, newer than this uringbench, or cannot be written.
+    pub fn open(root: &Path) -> Result<Self, HistoryError> {
+        fs::create_dir_all(root)
+            .map_err(|cause| HistoryError::File { path: root.to_path_buf(), cause })?;
+        let file = root.join(FILE);
+        let connection = Self::connect(&file).map_err(|cause| HistoryError::of(&file, cause))?;
+        connection.and_then_version(&file).map(|connection| Self {
+            connection,
+            file,
+            root: root.to_path_buf(),
+        })
+    }
+
+    /// The history in `root`, unless there is none yet.
+    ///
+    /// # Errors
+    /// See [`History::open`].
+    pub fn open_existing(root: &Path) -> Result<Option<Self>, HistoryError> {
+        if root.join(FILE).exists() { Self::open(root).map(Some) } else { Ok(None) }
+    }
+
+    /// The connection, or the version of tables that are too new.
+    fn connect(file: &Path) -> rusqlite::Result<Opened> {
+        let mut connection = Connection::open(file)?;
+        connection.busy_timeout(PATIENCE)?;
+        connection.pragma_update(None, "foreign_keys", true)?;
+        // With a log of its own, readers do not wait for writers. Where the file system has no
+        // shared memory the file stays in the older mode, which is slower and as safe.
+        let mode: String = connection.pragma_query_value(None, "journal_mode", |row| row.get(0))?;
+        if mode != "wal" {
+            let _unchanged = connection.pragma_update(None, "journal_mode", "wal");
+        }
+        // The folders are the truth: a power cut may cost the last entries, not the file.
+        connection.pragma_update(None, "synchronous", "normal")?;
+        let version = schema::migrate(&mut connection)?;
+        Ok(Opened { connection, version })
+    }
+
+    /// The folder of the results.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The folder of a run.
+    pub fn folder_of(&self, entry: &HistoryEntry) -> PathBuf {
+        self.root.join(&entry.folder)
+    }
+
+    /// Add the run in `folder`. `is_pending` says that it has to be sent to another database.
+    ///
+    /// # Errors
+    /// If its document cannot be read, or the history cannot be written.
+    pub fn add(&mut self, folder: &Path, is_pending: bool) -> Result<HistoryEntry, HistoryError> {
+        let entry = folders::entry(&self.root, folder)?;
+        self.change(|change| {
+            forget_folder(change, &entry)?;
+            insert(change, &entry, is_pending)
+        })?;
+        Ok(entry)
+    }
+
+    /// The runs that pass the filter, newest first.
+    ///
+    /// # Errors
+    /// If the file cannot be read.
+    pub fn list(&self, filter: &HistoryFilter) -> Result<Vec<HistoryEntry>, HistoryError> {
+        let condition = filter.condition(Dialect::Sqlite);
+        self.read(&condition.sql, &condition.values)
+    }
+
+    /// The run with this ID.
+    ///
+    /// # Errors
+    /// If the file cannot be read.
+    pub fn find(&self, run_id: &str) -> Result<Option<HistoryEntry>, HistoryError> {
+        let found = self.read(" WHERE run_id = ?1", &[run_id.to_owned()])?;
+        Ok(found.into_iter().next())
+    }
+
+    /// The runs that have not reached the other database.
+    ///
+    /// # Errors
+    /// If the file cannot be read.
+    pub fn pending(&self) -> Result<Vec<HistoryEntry>, HistoryError> {
+        self.read(" WHERE pending = 1 ORDER BY timestamp, id", &[])
+    }
+
+    /// The runs have reached it.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn mark_sent(&mut self, sent: &[HistoryEntry]) -> Result<(), HistoryError> {
+        self.change(|change| {
+            let mut mark =
+                change.prepare("UPDATE benchmark_results SET pending = 0 WHERE run_id = ?1")?;
+            sent.iter().try_for_each(|entry| mark.execute([&entry.run_id]).map(drop))
+        })
+    }
+
+    /// Every run has to be sent.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn mark_all_pending(&mut self) -> Result<(), HistoryError> {
+        self.change(|change| {
+            change.execute("UPDATE benchmark_results SET pending = 1", []).map(drop)
+        })
+    }
+
+    /// Remove runs from the history; their folders stay.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn forget(&mut self, runs: &[HistoryEntry]) -> Result<(), HistoryError> {
+        self.change(|change| {
+            let mut delete = change.prepare("DELETE FROM benchmark_results WHERE run_id = ?1")?;
+            runs.iter().try_for_each(|entry| delete.execute([&entry.run_id]).map(drop))
+        })
+    }
+
+    /// Make the history of `root` again from the folders: those below it, and those elsewhere that
+    /// it named. A damaged file is set aside first.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn rebuild(root: &Path) -> Result<(Self, Rebuilt), HistoryError> {
+        match Self::open(root) {
+            Ok(mut history) => match history.read_folders() {
+                Err(error) if error.is_damage() => drop(history),
+                result => return result.map(|rebuilt| (history, rebuilt)),
+            },
+            Err(error) if error.is_damage() => {}
+            Err(error) => return Err(error),
+        }
+        let aside = root.join(format!("{FILE}.damaged"));
+        let file = root.join(FILE);
+        fs::rename(&file, &aside).map_err(|cause| HistoryError::File { path: file, cause })?;
+        for log in ["-wal", "-shm"] {
+            // There may be none; they belong to the file that was set aside.
+            let _gone = fs::remove_file(root.join(format!("{FILE}{log}")));
+        }
+        let mut history = Self::open(root)?;
+        let rebuilt = history.read_folders()?;
+        Ok((history, Rebuilt { set_aside: Some(aside), ..rebuilt }))
+    }
+
+    fn read_folders(&mut self) -> Result<Rebuilt, HistoryError> {
+        let before = self.list(&HistoryFilter::default())?;
+        let pending: BTreeSet<_> = self.pending()?.into_iter().map(|entry| entry.run_id).collect();
+        let mut found = folders::below(&self.root)?;
+        let elsewhere = before.iter().map(|entry| self.root.join(&entry.folder));
+        found.extend(elsewhere.filter(|folder| folders::has_result(folder)));
+        let mut rebuilt = Rebuilt::default();
+        let mut entries = BTreeMap::new();
+        for folder in found {
+            match folders::entry(&self.root, &folder) {
+                // Of a copied run the folder that sorts first is kept.
+                Ok(entry) => drop(entries.entry(entry.run_id.clone()).or_insert(entry)),
+                Err(cause) => rebuilt.unreadable.push((folder, cause.to_string())),
+            }
+        }
+        // Rows of other programs have no folder: they stay.
+        let is_gone = |entry: &&HistoryEntry| {
+            !entry.folder.is_empty() && !entries.contains_key(&entry.run_id)
+        };
+        rebuilt.gone = before.iter().filter(is_gone).count();
+        rebuilt.runs = entries.len();
+        self.change(|change| {
+            change.execute("DELETE FROM benchmark_results WHERE folder IS NOT NULL", [])?;
+            entries
+                .values()
+                .try_for_each(|entry| insert(change, entry, pending.contains(&entry.run_id)))
+        })?;
+        Ok(rebuilt)
+    }
+
+    /// Run a change as a whole or not at all.
+    fn change(
+        &mut self,
+        change: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<()>,
+    ) -> Result<(), HistoryError> {
+        let changed = self
+            .connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .and_then(|transaction| {
+                change(&transaction)?;
+                transaction.commit()
+            });
+        changed.map_err(|cause| HistoryError::of(&self.file, cause))
+    }
+
+    fn read(&self, end: &str, values: &[String]) -> Result<Vec<HistoryEntry>, HistoryError> {
+        self.select(end, values).map_err(|cause| HistoryError::of(&self.file, cause))
+    }
+
+    fn select(&self, end: &str, values: &[String]) -> rusqlite::Result<Vec<HistoryEntry>> {
+        let mut insights = self.insights()?;
+        let columns = schema::COLUMNS.join(", ");
+        let sql = format!("SELECT {columns}, id FROM benchmark_results{end}");
+        let mut query = self.connection.prepare(&sql)?;
+        let rows = query.query_map(params_from_iter(values), |found| {
+            let mut values = row::Row::default();
+            for (at, value) in values.iter_mut().enumerate() {
+                *value = found.get(at)?;
+            }
+            let id: i64 = found.get(values.len())?;
+            let insights = insights.remove(&id).unwrap_or_default();
+            Ok(HistoryEntry { insights, ..row::entry(values) })
+        })?;
+        rows.collect()
+    }
+
+    /// The insights of all runs by the run's row; few runs have any.
+    fn insights(&self) -> rusqlite::Result<BTreeMap<i64, Vec<InsightEntry>>> {
+        let mut query = self.connection.prepare(
+            "SELECT benchmark_result_id, insight_type, description, severity, \
+             coalesce(recommendations, '[]') FROM performance_insights ORDER BY id",
+        )?;
+        let mut all: BTreeMap<i64, Vec<InsightEntry>> = BTreeMap::new();
+        let rows = query.query_map([], |found| {
+            let values = [found.get(1)?, found.get(2)?, found.get(3)?, found.get(4)?];
+            Ok((found.get(0)?, row::insight(values)))
+        })?;
+        for read in rows {
+            let (id, insight): (i64, _) = read?;
+            all.entry(id).or_default().push(insight);
+        }
+        Ok(all)
+    }
+}
+
+/// A connection, and the version of its tables if it is too new.
+struct Opened {
+    connection: Connection,
+    version: Result<(), i64>,
+}
+
+impl Opened {
+    fn and_then_version(self, file: &Path) -> Result<Connection, HistoryError> {
+        let newer = |found| HistoryError::Newer {
+            place: file.display().to_string(),
+            found,
+            known: schema::VERSION,
+        };
+        self.version.map(|()| self.connection).map_err(newer)
+    }
+}
+
+/// A new run in a folder replaces the run that was there.
+fn forget_folder(change: &Transaction<'_>, entry: &HistoryEntry) -> rusqlite::Result<()> {
+    let sql = "DELETE FROM benchmark_results WHERE folder = ?1 OR run_id = ?2";
+    change.execute(sql, [&entry.folder, &entry.run_id]).map(drop)
+}
+
+fn insert(
+    change: &Transaction<'_>,
+    entry: &HistoryEntry,
+    is_pending: bool,
+) -> rusqlite::Result<()> {
+    let places: Vec<_> = (1..=schema::COLUMNS.len()).map(|n| format!("?{n}")).collect();
+    let sql = format!(
+        "INSERT INTO benchmark_results ({}, pending) VALUES ({}, {})",
+        schema::COLUMNS.join(", "),
+        places.join(", "),
+        i32::from(is_pending)
+    );
+    change.prepare_cached(&sql)?.execute(params_from_iter(row::of(entry)))?;
+    let id = change.last_insert_rowid().to_string();
+    let mut add = change.prepare_cached(
+        "INSERT INTO performance_insights (benchmark_result_id, insight_type, description, \
+         severity, recommendations) VALUES (?1, ?2, ?3, ?4, ?5)",
+    )?;
+    for insight in &entry.insights {
+        let [kind, description, severity, recommendations] = row::of_insight(insight);
+        add.execute([&id, &kind, &description, &severity, &recommendations])?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;
