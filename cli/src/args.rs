@@ -12,6 +12,7 @@ mod profiling;
 mod request;
 mod scenario;
 mod target;
+mod trend;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -33,6 +34,7 @@ pub(crate) use profiling::{ProfileArgs, ProfileCommandArgs, SoakArgs};
 pub(crate) use request::{FormField, FormValue, RequestArgs, StreamArgs};
 pub(crate) use scenario::{FileArgs, ScenarioArgs, ScenarioCommand};
 pub(crate) use target::{AppArgs, TargetArgs};
+pub(crate) use trend::TrendArgs;
 
 /// The parsed arguments: a command, or a text to print (`--help`, `--version`).
 #[derive(Debug)]
@@ -147,6 +149,13 @@ Examples:
   uringbench history import target/criterion
       The newest measurements of Criterion.";
 
+const TREND_EXAMPLES: &str = "\
+Examples:
+  uringbench trend shop --branch main
+      The rate (or p99 at a given rate) of all runs of shop on main, and what changed it.
+  uringbench trend shop --metric cpu --window 7d --json
+      CPU time per request, with the slope of a week, as one JSON document.";
+
 const PROFILE_USAGE: &str = "\
 uringbench profile [OPTIONS] <PID|NAME|cgroup:PATH>
        uringbench profile [OPTIONS] -- <COMMAND>...
@@ -195,7 +204,10 @@ pub(crate) enum Command {
     Report(ReportArgs),
     /// List, show, export, delete and import stored runs
     #[command(after_help = HISTORY_EXAMPLES)]
-    History(HistoryArgs),
+    History(Box<HistoryArgs>),
+    /// Show how a figure of a benchmark went over its runs: changes, slope, outliers
+    #[command(after_help = TREND_EXAMPLES)]
+    Trend(Box<TrendArgs>),
     /// Check scenario files or print their requests
     Scenario(ScenarioArgs),
     /// Convert curl commands, HAR, OpenAPI, vegeta, access logs or Hurl to a scenario file

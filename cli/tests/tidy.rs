@@ -57,6 +57,7 @@ const EDGES: [(&str, &[&str]); 21] = [
         "uringbench",
         &[
             "uringbench-core",
+            "uringbench-decision",
             "uringbench-engine",
             "uringbench-machine",
             "uringbench-profiler",

@@ -12,6 +12,7 @@ mod metric;
 mod noise;
 mod sentence;
 mod settings;
+mod trend;
 
 pub use baseline::{BaselineRefusal, establish, group_of};
 pub use compare::{NotComparable, compare};
@@ -19,3 +20,4 @@ pub use group::RunGroup;
 pub use metric::{Better, Metric, MetricUnit};
 pub use noise::{known_noise, noise_of};
 pub use settings::{ComparisonSettings, Pairing};
+pub use trend::{TrendOptions, trend};

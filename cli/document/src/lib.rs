@@ -19,6 +19,7 @@ mod run;
 pub mod soak;
 pub mod target;
 pub mod timeline;
+pub mod trend;
 
 pub use histogram_log::{HistogramLog, TAGS};
 pub use interval_log::{IntervalLog, LogError, LogLine, WARMUP, read_log};

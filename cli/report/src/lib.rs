@@ -12,5 +12,6 @@ mod soak;
 pub mod target;
 pub mod text;
 pub mod timeline;
+pub mod trend;
 
 pub use paint::Colour;

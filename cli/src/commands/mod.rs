@@ -12,3 +12,4 @@ pub(crate) mod run;
 pub(crate) mod scenario;
 pub(crate) mod soak;
 pub(crate) mod target;
+pub(crate) mod trend;

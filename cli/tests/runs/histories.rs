@@ -197,6 +197,45 @@ fn old_runs_are_deleted_only_on_request_and_by_name() {
 }
 
 #[test]
+fn a_trend_names_the_commit_of_a_change() {
+    let bench = Bench::new();
+    let finished = bench.run("--name web -o once");
+    let run: Value = serde_json::from_str(&finished.stdout).expect("JSON");
+    // Its folder goes, and the rebuild forgets it.
+    drop(finished);
+    for day in 1..=20 {
+        let mut run = run.clone();
+        let rate = if day < 12 { 1_000.0 } else { 800.0 };
+        run["started"] = format!("2026-03-{day:02}T03:00:00.000Z").into();
+        run["rate"]["completed"] = (rate + f64::from(day % 3)).into();
+        run["verdict"]["validity"] = "valid".into();
+        run["git"] = serde_json::json!({"commit": format!("{day:040}"), "branch": "main"});
+        let folder = bench.path().join(format!("results/h/web/{day}"));
+        fs::create_dir_all(&folder).expect("room");
+        fs::write(folder.join("run.json"), run.to_string()).expect("room");
+    }
+    done(bench.path(), "history rebuild");
+    let page = done(bench.path(), "trend web --branch main --since 2026-03-01");
+    let change = page.lines().find(|line| line.starts_with("change")).expect("a change");
+    assert!(change.contains("2026-03-12 03:00 at 00000000 on main"), "{page}");
+    assert!(change.contains("-20.0 % worse"), "{page}");
+    let text = done(bench.path(), "trend web --branch main --metric rate --window 30d --json");
+    let document: Value = serde_json::from_str(&text).expect("JSON");
+    assert_eq!(document["schema"], "uringbench.trend/1");
+    assert_eq!(document["changes"][0]["at"], 11);
+    assert_eq!(document["slope"]["from"], 11);
+    for (args, code, part) in [
+        ("trend nothing", 1, "there is no run `nothing`"),
+        ("trend web --branch topic", 1, "passes the filter"),
+        ("trend web --metric speed", 2, "rate, p50"),
+    ] {
+        let said = said(bench.path(), args);
+        assert_eq!(said.code, Some(code), "{args}: {}", said.stderr);
+        assert!(said.stderr.contains(part), "{args}: {}", said.stderr);
+    }
+}
+
+#[test]
 fn what_is_not_there_is_named_with_the_fix() {
     let folder = tempfile::tempdir().expect("room for a folder");
     assert_eq!(done(folder.path(), "history list"), "no runs in results\n");
