@@ -133,6 +133,8 @@ const REPORT_EXAMPLES: &str = "\
 Examples:
   uringbench report results/127.0.0.1_8080/GET/20260228T235959Z
       Print the report of that run: verdict, numbers, and the profile or soak if it had one.
+  uringbench report before
+      Print the report of the newest run with the tag (or name, commit, branch) before.
   uringbench report run.json
       Print the report of a run.json alone, of this version or any earlier one.";
 
@@ -236,9 +238,13 @@ pub(crate) enum Command {
 /// Options of `uringbench report`.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct ReportArgs {
-    /// The folder of the run, or its run.json
+    /// The folder of the run, its run.json, or a name, tag, commit or branch: the newest such run
     #[arg(value_name = "RUN")]
-    pub(crate) run: PathBuf,
+    pub(crate) run: String,
+
+    /// Folder of the results [default: the environment variable URINGBENCH_STORE, or else results]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) store: Vec<String>,
 }
 
 /// Options of `uringbench run`.
@@ -248,7 +254,7 @@ pub(crate) struct RunArgs {
     #[arg(value_name = "URL|SCENARIO.toml")]
     pub(crate) url: Option<String>,
 
-    /// Repeat a stored run exactly; RUN is its folder or its run.json
+    /// Repeat a stored run exactly; RUN is its folder, its run.json, or what the history calls it
     ///
     /// Requests, load, seed and data are those of the stored run. Secrets are not stored: give them
     /// again with -H, --variable or the environment. Only the options under Profile and Output can
@@ -261,7 +267,7 @@ pub(crate) struct RunArgs {
             "binary", "subprotocol", "echo", "greeting", "target", "flows", "warmup", "timeout",
             "wait", "slo"]
     )]
-    pub(crate) again: Option<PathBuf>,
+    pub(crate) again: Option<String>,
 
     #[command(flatten)]
     pub(crate) load: LoadArgs,

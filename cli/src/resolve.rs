@@ -5,8 +5,6 @@
 //! network does not know (`Failure::CannotRun`). A URL and a scenario each say what they want;
 //! one place makes a plan of it.
 
-use std::path::Path;
-
 use uringbench_core::plan::{
     Carrier, Closing, Connections, Engine, Limit, Limits, Objective, Observe, Parts, Plan,
     Protocol, TIMEOUT_MAX, TIMEOUT_MIN, Target, Transport, WaitMode,
@@ -85,8 +83,10 @@ pub(crate) fn resolve(args: &RunArgs) -> Result<ResolvedRun, Failure> {
 }
 
 /// The run of a stored plan: with its own load, and what is typed about its result.
-fn again(args: &RunArgs, run: &Path) -> Result<ResolvedRun, Failure> {
-    let Repeated { plan, name, secrets } = repeat::plan(args, run)?;
+fn again(args: &RunArgs, run: &str) -> Result<ResolvedRun, Failure> {
+    let path = StorePlace::of(&args.output.store)?.run(run);
+    let path = path.map_err(|why| usage(format!("--again: {why}")))?;
+    let Repeated { plan, name, secrets } = repeat::plan(args, &path)?;
     Url::parse(&plan.target.url).map_err(Failure::Usage)?;
     let profile = profile(&args.profile)?;
     let count = plan.connections();

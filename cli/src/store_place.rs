@@ -1,8 +1,8 @@
 //! Where results and their history are: from `--store` and the environment.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use uringbench_store::{DatabaseUrl, HistoryPlace};
+use uringbench_store::{DatabaseUrl, HistoryPlace, SelectError, select_entries};
 
 use crate::exit::{Failure, usage};
 
@@ -48,6 +48,17 @@ impl StorePlace {
         }
         let is_named = root.is_some();
         Ok(Self { root: root.unwrap_or_else(|| RESULTS.into()), is_named, database })
+    }
+
+    /// The path of a run: what is there under this name, or else the folder of the newest run that
+    /// the history calls so.
+    pub(crate) fn run(&self, word: &str) -> Result<PathBuf, SelectError> {
+        if Path::new(word).exists() {
+            return Ok(word.into());
+        }
+        let found = select_entries(&self.root, word)?;
+        // Oldest first, and never empty.
+        Ok(found.last().map_or_else(|| word.into(), |newest| newest.folder.clone()))
     }
 
     /// Where runs are entered; `has_own_folder` says that the run has a folder outside of it.

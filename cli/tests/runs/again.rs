@@ -127,7 +127,10 @@ fn what_cannot_be_repeated_is_said_in_one_line() {
     let server = Recording::good();
     let first = Run::json(&format!("-c 1 -n 5 {}", server.target())).finish().expect_code(0);
     again(&first).arg("-c").arg("2").finish().expect_code(2).expect_line(&["--again", "-c"]);
-    Run::json("--again nowhere").finish().expect_code(2).expect_line(&["plan.json", "folder"]);
+    Run::json("--again nowhere")
+        .finish()
+        .expect_code(2)
+        .expect_line(&["--again", "no run `nowhere`"]);
     let file = first.file("plan.json");
     let text = fs::read_to_string(&file).expect("it was just found");
     let newer = text.replacen("uringbench.plan/1", "uringbench.plan/2", 1);

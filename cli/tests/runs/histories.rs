@@ -99,6 +99,13 @@ fn a_run_is_in_the_history_when_it_has_ended() {
     let lines = done(bench.path(), "history export");
     let first: Value = serde_json::from_str(lines.lines().next().expect("a line")).expect("JSON");
     assert_eq!(first["benchmark_name"], "GET /");
+    // Other commands take the same words.
+    let report = done(bench.path(), "report before");
+    let folder = run["folder"].as_str().expect("a text");
+    assert!(report.contains(&format!("stored    results/{folder}\n")), "{report}");
+    done(bench.path(), "run --again before -q -o again");
+    assert!(bench.path().join("again/run.json").exists());
+    assert_eq!(runs(bench.path(), "").len(), 4);
 }
 
 #[test]

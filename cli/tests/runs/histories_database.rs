@@ -11,7 +11,8 @@ use crate::support::server::Server;
 
 fn names(url: &str) -> Vec<String> {
     let output = Command::new(env!("CARGO_BIN_EXE_uringbench"))
-        .args(["history", "list", "--json", "--store", url])
+        .args(["history", "list", "--json"])
+        .env("URINGBENCH_STORE", url)
         .stdin(Stdio::null())
         .output()
         .expect("the binary under test starts");

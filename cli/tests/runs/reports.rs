@@ -125,7 +125,7 @@ fn a_profile_and_a_soak_are_shown_as_they_were() {
 #[test]
 fn what_is_no_run_is_refused_in_one_line() {
     let run = Run::text("report gone");
-    run.finish().expect_code(1).expect_line(&["gone", "No such file", "name the folder of a run"]);
+    run.finish().expect_code(1).expect_line(&["no run `gone`", "`uringbench history list`"]);
     let other = Run::text("report x.json").file("x.json", "{\"schema\": \"uringbench.run/2\"}");
     other.finish().expect_code(1).expect_line(&["x.json", "newer uringbench", "update this one"]);
     let cut = Run::text("report x.json").file("x.json", "{\"schema\": \"uringbench.r");
