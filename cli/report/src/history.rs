@@ -31,7 +31,7 @@ const fn number(head: &'static str, cell: fn(&HistoryEntry) -> String) -> Column
     Column { head, is_number: true, cell }
 }
 
-const COLUMNS: [Column; 11] = [
+const COLUMNS: [Column; 12] = [
     text("run", |run| last_part(&run.folder)),
     text("name", |run| shortened(&run.benchmark_name)),
     text("commit", |run| run.commit_sha.iter().flat_map(|hash| hash.chars().take(HASH)).collect()),
@@ -39,6 +39,7 @@ const COLUMNS: [Column; 11] = [
     number("rate", |run| shown(run, "rate_completed")),
     number("p50", |run| shown(run, "response_p50_ns")),
     number("p99", |run| shown(run, "response_p99_ns")),
+    number("time", |run| shown(run, "time_mean_ns")),
     number("cpu/req", |run| shown(run, "target_cpu_us_per_request")),
     number("errors", |run| shown(run, "error_share")),
     text("verdict", |run| run.validity.clone()),

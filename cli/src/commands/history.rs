@@ -13,7 +13,7 @@ use uringbench_document::history::{HISTORY_SCHEMA, HistoryEntry, HistoryList};
 use uringbench_machine::git::SourceRevision;
 use uringbench_report::history as page;
 use uringbench_store::{
-    History, HistoryFilter, ImportOrigin, RemoteHistory, import_results, select_entries,
+    FoundRun, History, HistoryFilter, ImportOrigin, RemoteHistory, import_results, select_entries,
 };
 
 use crate::args::{ExportForm, FilterArgs, HistoryArgs, HistoryCommand};
@@ -27,7 +27,7 @@ pub(crate) fn execute(args: HistoryArgs) -> Result<Exit, Failure> {
     let place = StorePlace::of(&args.store)?;
     match args.command {
         HistoryCommand::List { filter, limit, json } => list(&place, &filter, limit, json),
-        HistoryCommand::Show { run, json } => show(&place.root, &run, json),
+        HistoryCommand::Show { run, json } => show(&place, &run, json),
         HistoryCommand::Export { filter, format } => export(&place, &filter, format),
         HistoryCommand::Prune { filter, keep, older_than, yes } => {
             prune(&place.root, &filter, &Limits { keep, older_than }, yes)
@@ -58,8 +58,11 @@ fn list(place: &StorePlace, filter: &FilterArgs, limit: u64, json: bool) -> Resu
     console::print(&text).map(|()| Exit::Success)
 }
 
-fn show(root: &Path, word: &str, json: bool) -> Result<Exit, Failure> {
-    let found = select_entries(root, word).map_err(anyhow::Error::new)?;
+fn show(place: &StorePlace, word: &str, json: bool) -> Result<Exit, Failure> {
+    let found = match place.database {
+        Some(_) => in_database(place, word)?,
+        None => select_entries(&place.root, word).map_err(anyhow::Error::new)?,
+    };
     // Oldest first, and never empty.
     let Some(newest) = found.last() else { return Ok(Exit::Success) };
     if json {
@@ -70,6 +73,32 @@ fn show(root: &Path, word: &str, json: bool) -> Result<Exit, Failure> {
         text.push_str(&format!("the newest of {}\n", plural(found.len() as u64, "run")));
     }
     console::print(&text).map(|()| Exit::Success)
+}
+
+/// The runs that the database knows as a name, a tag, a commit or a branch: the first of these
+/// that there is.
+fn in_database(place: &StorePlace, word: &str) -> Result<Vec<FoundRun>, Failure> {
+    let some = || Some(word.to_owned());
+    let none = HistoryFilter::default;
+    let filters = [
+        HistoryFilter { name: some(), ..none() },
+        HistoryFilter { tag: some(), ..none() },
+        HistoryFilter { commit: some(), ..none() },
+        HistoryFilter { branch: some(), ..none() },
+    ];
+    for filter in filters {
+        let mut found = runs(place, &filter)?;
+        found.reverse();
+        if !found.is_empty() {
+            let of = |entry: HistoryEntry| FoundRun { folder: PathBuf::from(&entry.folder), entry };
+            return Ok(found.into_iter().map(of).collect());
+        }
+    }
+    Err(Failure::CannotRun(anyhow::anyhow!(
+        "there is no run `{word}` in {}: no name, tag, commit or branch; `uringbench history list` \
+         shows them",
+        named(place)
+    )))
 }
 
 fn export(place: &StorePlace, filter: &FilterArgs, form: ExportForm) -> Result<Exit, Failure> {

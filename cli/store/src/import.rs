@@ -9,13 +9,17 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
 
+use serde::Deserialize;
 use uringbench_document::civil::Civil;
 use uringbench_document::history::HistoryEntry;
 use uringbench_document::{EncodeError, GitRevision, MicroBenchmark};
 
 use crate::history::{History, HistoryError, entry_in, results_below};
 use crate::layout::run_folder;
-use crate::write::{BENCHMARK, DOCUMENT, Destination, StoreError};
+use crate::write::{BENCHMARK, DOCUMENT, Destination, PLAN, StoreError};
+
+/// Files that a run may have beside its document, those of a profile aside: they are in it.
+const FILES: [&str; 4] = [PLAN, "response.hlog", "intervals.hlog", "timeline.json"];
 
 /// What an import did with one result.
 #[derive(Clone, Debug, PartialEq)]
@@ -122,22 +126,42 @@ fn import_run(
     let destination = place(history.root(), &entry)?;
     let unreadable =
         |path: &Path, cause| ResultImportError::Unreadable { path: path.to_owned(), cause };
-    let mut files = Vec::new();
-    for file in fs::read_dir(&from).map_err(|cause| unreadable(&from, cause))? {
-        let path = file.map_err(|cause| unreadable(&from, cause))?.path();
-        if path.is_file() {
-            files.push(path);
-        }
-    }
-    // The result itself last: a folder with it is whole.
-    files.sort_by_key(|path| path.ends_with(DOCUMENT) || path.ends_with(BENCHMARK));
-    for path in files {
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    for name in files_of_run(&from) {
+        let path = from.join(&name);
         let mut source = fs::File::open(&path).map_err(|cause| unreadable(&path, cause))?;
-        destination.write(&name, |file| io::copy(&mut source, file).map(drop))?;
+        destination.write(&name, |file| {
+            // A plan is for its owner alone.
+            file.set_permissions(source.metadata()?.permissions())?;
+            io::copy(&mut source, file).map(drop)
+        })?;
     }
     let entry = history.add(destination.folder(), origin.is_pending)?;
     Ok(ImportedResult { from, entry, is_known: false })
+}
+
+/// The files of the run in a folder, in which others may lie; the result itself last, so that a
+/// folder with it is whole.
+fn files_of_run(folder: &Path) -> Vec<String> {
+    #[derive(Default, Deserialize)]
+    struct Written {
+        target: Option<Profiled>,
+    }
+    #[derive(Deserialize)]
+    struct Profiled {
+        #[serde(default)]
+        files: Vec<String>,
+    }
+    let text = fs::read_to_string(folder.join(DOCUMENT)).unwrap_or_default();
+    let written: Written = serde_json::from_str(&text).unwrap_or_default();
+    let mut names: Vec<String> = FILES.map(str::to_owned).into();
+    names.extend(written.target.into_iter().flat_map(|target| target.files));
+    names.sort();
+    names.dedup();
+    names.extend([DOCUMENT, BENCHMARK].map(str::to_owned));
+    // A document of elsewhere may name anything.
+    let is_plain = |name: &String| Path::new(name).file_name() == Some(name.as_ref());
+    names.retain(|name| is_plain(name) && folder.join(name).is_file());
+    names
 }
 
 fn import_benchmark(

@@ -9,16 +9,23 @@ use crate::support::run::Run;
 use crate::support::script::Behaviour;
 use crate::support::server::Server;
 
-fn names(url: &str) -> Vec<String> {
+/// What a command says about the database in the environment.
+#[track_caller]
+fn said(url: &str, words: &[&str]) -> String {
     let output = Command::new(env!("CARGO_BIN_EXE_uringbench"))
-        .args(["history", "list", "--json"])
+        .args(words)
         .env("URINGBENCH_STORE", url)
         .stdin(Stdio::null())
         .output()
         .expect("the binary under test starts");
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{errors}");
-    let list: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn names(url: &str) -> Vec<String> {
+    let list: Value =
+        serde_json::from_str(&said(url, &["history", "list", "--json"])).expect("JSON");
     let runs = list["runs"].as_array().expect("a list").iter();
     runs.map(|run| run["benchmark_name"].as_str().expect("a text").to_owned()).collect()
 }
@@ -49,4 +56,7 @@ fn a_database_that_goes_away_during_a_run_gets_it_later() {
     cluster.restart();
     run("-n 100 --name last").finish().expect_code(0);
     assert_eq!(names(&url), ["last", "interrupted", "first"]);
+    assert!(said(&url, &["history", "show", "first"]).starts_with("run       first\n"));
+    assert!(said(&url, &["history", "export", "--format", "csv"]).lines().count() == 4);
+    assert!(said(&url, &["trend", "first"]).starts_with("first · "));
 }

@@ -35,7 +35,11 @@ fn criterion(root: &Path) -> PathBuf {
 fn a_run_is_copied_with_its_files_once() {
     let (root, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let folder = elsewhere.path().join("nightly/7");
-    write(&folder, &[("run.json", RUN), ("response.hlog", "log"), ("flamegraph.svg", "<svg/>")]);
+    let profiled = "\"target\": {\"files\": [\"flamegraph.svg\", \"../secret\", \"gone.svg\"]}";
+    assert!(RUN.contains("\"target\": null"), "the sample has none");
+    let text = RUN.replacen("\"target\": null", profiled, 1);
+    write(&folder, &[("run.json", &text), ("response.hlog", "log"), ("flamegraph.svg", "<svg/>")]);
+    write(&folder, &[("holiday.jpg", "not of the run"), ("../secret", "neither")]);
     let mut history = History::open(root.path()).unwrap();
     let imported =
         import_results(&mut history, elsewhere.path(), &ImportOrigin::default()).unwrap();
@@ -44,7 +48,10 @@ fn a_run_is_copied_with_its_files_once() {
     assert_eq!(run.entry.folder, "127.0.0.1_8080/golden/20260228T235959Z");
     let copy = root.path().join(&run.entry.folder);
     assert_eq!(fs::read_to_string(copy.join("response.hlog")).unwrap(), "log");
-    assert_eq!(fs::read_to_string(copy.join("run.json")).unwrap(), RUN);
+    let mut names: Vec<_> =
+        fs::read_dir(&copy).unwrap().map(|it| it.unwrap().file_name()).collect();
+    names.sort();
+    assert_eq!(names, ["flamegraph.svg", "response.hlog", "run.json"]);
     let file = folder.join("run.json");
     let again = import_results(&mut history, &file, &ImportOrigin::default()).unwrap();
     assert!(again[0].is_known, "{again:?}");
@@ -73,7 +80,7 @@ fn criterions_newest_measurement_becomes_a_result() {
     fs::remove_file(root.path().join("history.sqlite")).unwrap();
     let (history, rebuilt) = History::rebuild(root.path()).unwrap();
     assert_eq!(rebuilt.runs, 1);
-    assert_eq!(history.list(&HistoryFilter::default()).unwrap(), [entry.clone()]);
+    assert_eq!(history.list(&HistoryFilter::default()).unwrap(), std::slice::from_ref(entry));
 }
 const NAME: &str = "parse/header";
 const MEAN: f64 = 18.43650666082996;

@@ -182,9 +182,17 @@ fn a_newer_history_is_left_alone() {
 
 #[test]
 fn rows_of_another_program_stay_and_are_listed() {
+    // Tables that another program made are of no version, ours of the first.
+    for version in [0, 1] {
+        takes_over(version);
+    }
+}
+
+fn takes_over(version: i64) {
     let root = tempfile::tempdir().unwrap();
     let before = Connection::open(root.path().join(FILE)).unwrap();
     before.execute_batch(VERSION_1).unwrap();
+    before.pragma_update(None, "user_version", version).unwrap();
     drop(before);
     let mut history = History::open(root.path()).unwrap();
     let read = history.list(&HistoryFilter::default()).unwrap();
