@@ -302,7 +302,7 @@ impl MeasuredFigure {
 }
 
 fn blocks(metric: Metric, one: &MeasuredRun, other: &MeasuredRun) -> Option<(Vec<f64>, Vec<f64>)> {
-    let of = |run: &MeasuredRun| run.blocks.get(&metric).filter(|it| !it.is_empty()).cloned();
+    let of = |run: &MeasuredRun| run.blocks.get(&metric).filter(|it| it.len() >= RUNS_MIN).cloned();
     Some((of(one)?, of(other)?))
 }
 

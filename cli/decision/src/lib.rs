@@ -7,6 +7,7 @@
 mod baseline;
 mod compare;
 mod conditions;
+mod enough;
 mod group;
 mod metric;
 mod noise;
@@ -16,6 +17,7 @@ mod trend;
 
 pub use baseline::{BaselineRefusal, establish, group_of};
 pub use compare::{NotComparable, compare};
+pub use enough::is_narrow;
 pub use group::RunGroup;
 pub use metric::{Better, Metric, MetricUnit};
 pub use noise::{known_noise, noise_of};

@@ -33,8 +33,9 @@ pub(crate) fn of(comparison: &GroupComparison, counted: (usize, usize), family: 
         Decision::Inconclusive if counted.0.min(counted.1) < RUNS_MIN => {
             let advised = (RUNS_MIN..).find(|&n| smallest_p(n, n) * family as f64 <= ALPHA);
             let advised = advised.unwrap_or(RUNS_ADVISED).max(RUNS_ADVISED);
+            let verb = if counted == (1, 1) { "decides" } else { "decide" };
             format!(
-                "{} decide nothing, since a run differs from the next of the same program: make \
+                "{} {verb} nothing, since a run differs from the next of the same program: make \
                  at least {advised} of each",
                 runs(counted)
             )
@@ -92,7 +93,7 @@ fn is_worse(comparison: &GroupComparison) -> String {
     let (before, after) = (&comparison.before.label, &comparison.after.label);
     let is_decisive = |it: &FigureChange| it.gated && it.state == comparison.verdict;
     let Some(figure) = largest(comparison, is_decisive) else { return String::new() };
-    let (limit, severe) = match (comparison.verdict, figure.severe) {
+    let (limit, word) = match (comparison.verdict, figure.severe) {
         (Decision::Warn, _) => (figure.limits.warn, ""),
         (_, true) => (figure.limits.severe, "severe, "),
         (_, false) => (figure.limits.fail, ""),
@@ -100,11 +101,11 @@ fn is_worse(comparison: &GroupComparison) -> String {
     let others = comparison.figures.iter().filter(|it| is_decisive(it)).count() - 1;
     let others = match others {
         0 => String::new(),
-        1 => ", and 1 more figure".to_owned(),
-        others => format!(", and {others} more figures"),
+        1 => "; so is 1 more figure".to_owned(),
+        others => format!("; so are {others} more figures"),
     };
     format!(
-        "{after} is worse than {before}: {} ({severe}over {}){others}",
+        "{after} is worse than {before}: {}, {word}over {}{others}",
         described(figure),
         percent(limit)
     )

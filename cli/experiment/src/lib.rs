@@ -14,6 +14,7 @@ mod soak;
 mod watch;
 
 pub mod profiling;
+pub mod side_by_side;
 
 pub use experiment::{Experiment, ExperimentError, ResultPlace};
 pub use finished::{Finished, Gate};

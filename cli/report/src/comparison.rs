@@ -10,7 +10,7 @@ use uringbench_document::target::Interval95;
 
 use crate::paint::{Colour, Ink};
 use crate::text::{per_second, wrap};
-use crate::timeline;
+use crate::{table, timeline};
 
 /// Columns of prose.
 const WIDTH: usize = 96;
@@ -52,13 +52,14 @@ fn page(comparison: &GroupComparison, colour: Colour) -> String {
     }
     page.push('\n');
     if !comparison.figures.is_empty() {
-        for (at, row) in aligned(&comparison.figures).into_iter().enumerate() {
+        let mut rows = vec![COLUMNS.map(str::to_owned)];
+        rows.extend(comparison.figures.iter().map(cells));
+        for (at, row) in table::aligned(&rows, &[0, COLUMNS.len() - 1]).into_iter().enumerate() {
             let ink = match at.checked_sub(1).map(|at| &comparison.figures[at]) {
                 None => Some(Ink::Dim),
                 Some(figure) => ink_of(figure),
             };
-            let row = row.trim_end();
-            let row = ink.map_or_else(|| row.to_owned(), |ink| colour.paint(ink, row));
+            let row = ink.map_or_else(|| row.clone(), |ink| colour.paint(ink, &row));
             page.push_str(&format!("{row}\n"));
         }
         page.push_str(&format!("\n{}\n{}\n", counts(comparison), colour.paint(Ink::Dim, LEGEND)));
@@ -107,31 +108,8 @@ fn named(group: &ComparedGroup) -> String {
     }
 }
 
-fn aligned(figures: &[FigureChange]) -> Vec<String> {
-    let mut rows = vec![COLUMNS.map(str::to_owned)];
-    rows.extend(figures.iter().map(cells));
-    let mut widths = [0; COLUMNS.len()];
-    for row in &rows {
-        for (width, cell) in widths.iter_mut().zip(row) {
-            *width = cell.chars().count().max(*width);
-        }
-    }
-    let line = |row: &[String; COLUMNS.len()]| {
-        let cells = row.iter().zip(widths).enumerate().map(|(at, (cell, width))| match at {
-            0 | 7 => format!("{cell:<width$}"),
-            _ => format!("{cell:>width$}"),
-        });
-        cells.collect::<Vec<_>>().join("  ")
-    };
-    rows.iter().map(line).collect()
-}
-
 fn cells(figure: &FigureChange) -> [String; COLUMNS.len()] {
-    let value = |value: f64| match figure.unit.as_str() {
-        "per_s" => per_second(value),
-        "bytes" => timeline::bytes(value),
-        _ => Nanos(value.round() as u64).to_string(),
-    };
+    let value = |number: f64| value(&figure.unit, number);
     [
         figure.title.clone(),
         value(figure.before),
@@ -142,6 +120,15 @@ fn cells(figure: &FigureChange) -> [String; COLUMNS.len()] {
         figure.smallest_detectable.map_or_else(|| "-".to_owned(), share),
         outcome(figure),
     ]
+}
+
+/// A value of a unit.
+pub fn value(unit: &str, value: f64) -> String {
+    match unit {
+        "per_s" => per_second(value),
+        "bytes" => timeline::bytes(value),
+        _ => Nanos(value.round() as u64).to_string(),
+    }
 }
 
 fn interval(change: Interval95) -> String {

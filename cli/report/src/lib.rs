@@ -4,11 +4,14 @@
 //! opens a file or queries the terminal; the command line decides whether to colour.
 //! `uringbench-core` computes the facts about a run.
 
+pub mod baseline;
 pub mod comparison;
 pub mod history;
+pub mod noise;
 mod paint;
 pub mod progress;
 mod soak;
+mod table;
 pub mod target;
 pub mod text;
 pub mod timeline;

@@ -17,7 +17,7 @@ const NAME_MAX: usize = 80;
 
 /// A file name that needs no quoting anywhere: letters, digits, `.`, `-` and `_` stay, every run of
 /// other characters becomes one `_`. Never empty, never hidden, never `..`.
-fn plain(text: &str) -> String {
+pub(crate) fn plain(text: &str) -> String {
     let mut name = String::new();
     for letter in text.chars() {
         if name.len() >= NAME_MAX {

@@ -6,6 +6,7 @@
 
 mod history;
 mod import;
+mod decision_files;
 mod interval_file;
 mod layout;
 mod read;
@@ -16,6 +17,10 @@ pub use history::{
     RemoteError, RemoteHistory, SelectError, select, select_entries,
 };
 pub use import::{ImportOrigin, ImportedResult, ResultImportError, import_results};
+pub use decision_files::{
+    BASELINES, BaselineFileError, baseline_names, read_baseline, read_noise, write_baseline,
+    write_noise,
+};
 pub use interval_file::IntervalFile;
 pub use layout::run_folder;
 pub use read::{PlanReadError, ReadRunError, StoredRun, read_plan};

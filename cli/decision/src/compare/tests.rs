@@ -58,9 +58,9 @@ fn each_change_leads_to_its_verdict() {
     let cases = [
         (1.0, Decision::Pass, "B does as well as A: nothing is over 5 % worse"),
         (0.8, Decision::Pass, "B is better than A: rate is 25 % higher (2"),
-        (1.07, Decision::Warn, "(over 5 %), and 3 more figures"),
+        (1.07, Decision::Warn, ", over 5 %; so are 3 more figures"),
         (1.125, Decision::Fail, "B is worse than A: "),
-        (1.25, Decision::Fail, "(severe, over 15 %)"),
+        (1.25, Decision::Fail, ", severe, over 15 %; so are"),
     ];
     for (factor, verdict, part) in cases {
         let comparison = compared(
@@ -133,7 +133,7 @@ fn one_run_of_each_is_compared_in_blocks_without_a_verdict() {
         (comparison.verdict, comparison.evidence),
         (Decision::Inconclusive, Evidence::Blocks)
     );
-    assert!(comparison.sentence.starts_with("one run of each decide"), "{}", comparison.sentence);
+    assert!(comparison.sentence.starts_with("one run of each decides"), "{}", comparison.sentence);
     let rate = &comparison.figures[0];
     assert_eq!((rate.values_before.len(), rate.effect), (10, Effect::Improved));
     assert!((rate.change.value - 1.0).abs() < 0.02, "{:?}", rate.change);

@@ -1,5 +1,6 @@
 //! The profiler during a load or alone: its settings, and the use of its results.
 
+mod changes;
 mod exports;
 pub mod files;
 mod overhead;
@@ -9,6 +10,7 @@ mod stream;
 use uringbench_core::time::Nanos;
 use uringbench_profiler::selector::Selector;
 
+pub use changes::{changed_functions, is_profiled};
 pub(crate) use profiled_run::{ProfileReport, ProfiledRun};
 
 /// Default samples per second and CPU: not a multiple of common timer frequencies.

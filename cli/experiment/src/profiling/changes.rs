@@ -1,0 +1,52 @@
+//! The functions that changed between two profiled runs, per request.
+
+use std::path::Path;
+
+use uringbench_document::comparison::{ChangedFunction, FunctionChanges};
+use uringbench_profiler::analysis::{self, Cut, FunctionDelta};
+use uringbench_profiler::profile::{STORED_FILE, Stored, Windows, read_stored};
+
+/// The word for a function without a change beyond chance.
+const UNCHANGED: &str = "unchanged";
+
+/// Whether the folder has a profile.
+pub fn is_profiled(folder: &Path) -> bool {
+    folder.join(STORED_FILE).is_file()
+}
+
+/// The functions that changed from the run in `before` to that in `after`, both profiled in their
+/// measured windows. `None` if either has no profile that can be read, or no requests.
+pub fn changed_functions(before: &Path, after: &Path) -> Option<FunctionChanges> {
+    let sides = [before, after].map(|folder| read_stored(folder).ok());
+    let [Some(one), Some(other)] = &sides else { return None };
+    let windows = [measured(one)?, measured(other)?];
+    let cut = |stored, windows| Cut { stored, windows };
+    let found = analysis::compare(cut(one, &windows[0]), cut(other, &windows[1])).ok()??;
+    let changed = found.functions.iter().filter(|it| it.delta.became != UNCHANGED);
+    Some(FunctionChanges {
+        before: before.display().to_string(),
+        after: after.display().to_string(),
+        compared: found.compared,
+        changed: changed.map(changed_function).collect(),
+    })
+}
+
+fn measured(stored: &Stored) -> Option<Windows> {
+    let load = stored.about.load.as_ref()?;
+    let all = load.windows.as_slice().iter();
+    let measured = all.filter(|it| it.phase == uringbench_core::window::Phase::Measure);
+    Some(Windows::covering(measured.map(|it| it.start..it.end)).within(&load.covered()))
+}
+
+fn changed_function(changed: &FunctionDelta) -> ChangedFunction {
+    let delta = &changed.delta;
+    ChangedFunction {
+        function: changed.function.clone(),
+        module: changed.module.clone(),
+        became: delta.became.to_owned(),
+        before_us: delta.before_us,
+        after_us: delta.after_us,
+        change_us: delta.change_us,
+        q: delta.q,
+    }
+}
