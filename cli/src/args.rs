@@ -3,6 +3,8 @@
 //! `resolve` decides whether the values make sense together and on this machine. `run` may be
 //! omitted, so its options are at the top level as well.
 
+mod ab;
+mod compare;
 mod connection;
 mod history;
 mod import;
@@ -27,6 +29,10 @@ use uringbench_machine::cpus::CoreSpec;
 use crate::exit::Failure;
 use crate::units;
 
+pub(crate) use ab::{AbArgs, NoiseArgs, SideArgs};
+pub(crate) use compare::{
+    BaselineArgs, BaselineCommand, CompareArgs, FormArgs, GateArgs, LimitArgs,
+};
 pub(crate) use connection::{ConnectionArgs, Sources, TlsArgs, TlsVersion};
 pub(crate) use history::{ExportForm, FilterArgs, HistoryArgs, HistoryCommand};
 pub(crate) use import::{ImportArgs, ImportSource};
@@ -210,6 +216,20 @@ pub(crate) enum Command {
     /// Show how a figure of a benchmark went over its runs: changes, slope, outliers
     #[command(after_help = TREND_EXAMPLES)]
     Trend(Box<TrendArgs>),
+    /// Compare groups of stored runs: what changed, by how much, and whether it is chance
+    #[command(after_help = compare::COMPARE_EXAMPLES)]
+    Compare(CompareArgs),
+    /// Compare runs with a named baseline, and fail if something is worse
+    #[command(after_help = compare::GATE_EXAMPLES)]
+    Gate(GateArgs),
+    /// Measure two targets side by side and compare them
+    #[command(override_usage = ab::AB_USAGE, after_help = ab::AB_EXAMPLES)]
+    Ab(Box<AbArgs>),
+    /// Measure how much runs of one target differ on this machine; gates then allow for it
+    #[command(override_usage = "uringbench noise [OPTIONS] [--start <CMD>] <URL|SCENARIO.toml>")]
+    Noise(Box<NoiseArgs>),
+    /// Name runs of a known state, to compare later ones with
+    Baseline(BaselineArgs),
     /// Check scenario files or print their requests
     Scenario(ScenarioArgs),
     /// Convert curl commands, HAR, OpenAPI, vegeta, access logs or Hurl to a scenario file

@@ -5,6 +5,7 @@
 use std::fmt;
 use std::process::ExitCode;
 
+use uringbench_document::comparison::Decision;
 use uringbench_experiment::Gate;
 
 /// How a command that completed its work ended.
@@ -12,7 +13,7 @@ use uringbench_experiment::Gate;
 pub(crate) enum Exit {
     /// Done; no objective or gate failed.
     Success,
-    /// A gate failed: the target leaks.
+    /// A gate failed: the target leaks, or is worse than that which it is compared with.
     GateFailed,
     /// The service-level objective was measured and missed.
     SloFailed,
@@ -42,6 +43,17 @@ impl From<Gate> for Exit {
             Gate::SloMissed => Self::SloFailed,
             Gate::Inconclusive => Self::Inconclusive,
             Gate::Invalid => Self::Invalid,
+        }
+    }
+}
+
+impl From<Decision> for Exit {
+    fn from(verdict: Decision) -> Self {
+        match verdict {
+            Decision::Pass | Decision::Warn => Self::Success,
+            Decision::Fail => Self::GateFailed,
+            Decision::Inconclusive => Self::Inconclusive,
+            Decision::Invalid => Self::Invalid,
         }
     }
 }

@@ -4,6 +4,7 @@
 mod address;
 mod args;
 mod commands;
+mod comparing;
 mod console;
 mod execution;
 mod exit;
@@ -12,6 +13,7 @@ mod repeat;
 mod request;
 mod resolve;
 mod scenario;
+mod sides;
 mod signals;
 mod single;
 mod store_place;
@@ -46,6 +48,11 @@ fn run() -> Result<Exit, Failure> {
         Typed::Command(Command::Report(args)) => commands::report::execute(&args),
         Typed::Command(Command::History(args)) => commands::history::execute(*args),
         Typed::Command(Command::Trend(args)) => commands::trend::execute(&args),
+        Typed::Command(Command::Compare(args)) => commands::compare::execute(&args),
+        Typed::Command(Command::Ab(args)) => commands::ab::execute(&args),
+        Typed::Command(Command::Noise(args)) => commands::noise::execute(&args),
+        Typed::Command(Command::Gate(args)) => commands::gate::execute(&args),
+        Typed::Command(Command::Baseline(args)) => commands::baseline::execute(&args),
         Typed::Command(Command::Scenario(args)) => commands::scenario::execute(&args),
         Typed::Command(Command::Import(args)) => commands::import::execute(&args),
         Typed::Command(Command::Schema) => commands::scenario::print_schema(),

@@ -61,6 +61,7 @@ const EDGES: [(&str, &[&str]); 21] = [
             "uringbench-engine",
             "uringbench-machine",
             "uringbench-profiler",
+            "uringbench-decision",
             "uringbench-document",
             "uringbench-experiment",
             "uringbench-store",

@@ -19,8 +19,8 @@ Times are `30s`, `1m30s`, `500ms`, `2h`, or a plain number of seconds. Counts an
 ";
 /// The command whose options stand at the top as well.
 const RUN: &str = "run";
-/// The command that takes all of them and more.
-const RUN_AND_MORE: &str = "soak";
+/// The commands that take all of them and more.
+const RUN_AND_MORE: [&str; 3] = ["soak", "ab", "noise"];
 
 #[test]
 fn options_page_is_up_to_date() {
@@ -47,7 +47,7 @@ fn section(text: &mut String, command: &Command, run: &Command) {
     let about = command.get_about().map(ToString::to_string).unwrap_or_default();
     let usage = usage.collect::<Vec<_>>().join("\n");
     text.push_str(&format!("\n## {name}\n{about}.\n\n```text\n{usage}\n```\n"));
-    let is_more = command.get_name() == RUN_AND_MORE;
+    let is_more = RUN_AND_MORE.contains(&command.get_name());
     if is_more {
         text.push_str("\nAll options of [uringbench run](#uringbench-run), and:\n");
     }

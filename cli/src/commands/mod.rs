@@ -1,11 +1,16 @@
 //! One module per command; each has an `execute` that `main` calls.
 
+pub(crate) mod ab;
+pub(crate) mod baseline;
+pub(crate) mod compare;
 pub(crate) mod completions;
 pub(crate) mod demo;
 pub(crate) mod doctor;
+pub(crate) mod gate;
 pub(crate) mod history;
 pub(crate) mod import;
 pub(crate) mod man;
+pub(crate) mod noise;
 pub(crate) mod profile;
 pub(crate) mod report;
 pub(crate) mod run;

@@ -4,23 +4,23 @@
 //! `uringbench-document` defines their content. Nothing here reads a clock: the caller passes
 //! times.
 
+mod decision_files;
 mod history;
 mod import;
-mod decision_files;
 mod interval_file;
 mod layout;
 mod read;
 mod write;
 
+pub use decision_files::{
+    BASELINES, BaselineFileError, baseline_names, read_baseline, read_noise, write_baseline,
+    write_noise,
+};
 pub use history::{
     DatabaseUrl, EnterError, FoundRun, History, HistoryError, HistoryFilter, HistoryPlace, Rebuilt,
     RemoteError, RemoteHistory, SelectError, select, select_entries,
 };
 pub use import::{ImportOrigin, ImportedResult, ResultImportError, import_results};
-pub use decision_files::{
-    BASELINES, BaselineFileError, baseline_names, read_baseline, read_noise, write_baseline,
-    write_noise,
-};
 pub use interval_file::IntervalFile;
 pub use layout::run_folder;
 pub use read::{PlanReadError, ReadRunError, StoredRun, read_plan};

@@ -10,6 +10,7 @@ mod again;
 mod answers;
 #[path = "../../../scenarios/app/tests/answers/cluster.rs"]
 mod cluster;
+mod comparisons;
 mod connections;
 mod engines;
 mod faults;
@@ -34,6 +35,7 @@ mod scenarios_talks;
 mod scenarios_typed;
 mod scenarios_wrong;
 mod servers;
+mod side_by_side;
 mod soaks;
 mod stops;
 mod streams;
