@@ -36,11 +36,22 @@ pub struct Rebuilt {
 }
 
 impl History {
-    /// The history in the folder of results `root`; folder and file are made if they are missing.
+    /// The history in the folder of results `root`. If there is none it is made, of the runs whose
+    /// folders are there.
     ///
     /// # Errors
     /// If it is damaged, in use for too long, newer than this uringbench, or cannot be written.
     pub fn open(root: &Path) -> Result<Self, HistoryError> {
+        let is_new = !root.join(FILE).exists();
+        let mut history = Self::open_file(root)?;
+        if is_new {
+            // Unreadable documents are left out; a rebuild names them.
+            let _rebuilt = history.read_folders()?;
+        }
+        Ok(history)
+    }
+
+    fn open_file(root: &Path) -> Result<Self, HistoryError> {
         fs::create_dir_all(root)
             .map_err(|cause| HistoryError::File { path: root.to_path_buf(), cause })?;
         let file = root.join(FILE);
@@ -52,12 +63,12 @@ impl History {
         })
     }
 
-    /// The history in `root`, unless there is none yet.
+    /// The history in `root`, unless there is no such folder.
     ///
     /// # Errors
     /// See [`History::open`].
     pub fn open_existing(root: &Path) -> Result<Option<Self>, HistoryError> {
-        if root.join(FILE).exists() { Self::open(root).map(Some) } else { Ok(None) }
+        if root.is_dir() { Self::open(root).map(Some) } else { Ok(None) }
     }
 
     /// The connection, or the version of tables that are too new.
@@ -153,10 +164,7 @@ impl History {
     /// # Errors
     /// If the file cannot be written.
     pub fn forget(&mut self, runs: &[HistoryEntry]) -> Result<(), HistoryError> {
-        self.change(|change| {
-            let mut delete = change.prepare("DELETE FROM benchmark_results WHERE run_id = ?1")?;
-            runs.iter().try_for_each(|entry| delete.execute([&entry.run_id]).map(drop))
-        })
+        self.change(|change| runs.iter().try_for_each(|entry| forget(change, entry)))
     }
 
     /// Make the history of `root` again from the folders: those below it, and those elsewhere that
@@ -165,7 +173,7 @@ impl History {
     /// # Errors
     /// If it cannot be written.
     pub fn rebuild(root: &Path) -> Result<(Self, Rebuilt), HistoryError> {
-        match Self::open(root) {
+        match Self::open_file(root) {
             Ok(mut history) => match history.read_folders() {
                 Err(error) if error.is_damage() => drop(history),
                 result => return result.map(|rebuilt| (history, rebuilt)),
@@ -180,7 +188,7 @@ impl History {
             // There may be none; they belong to the file that was set aside.
             let _gone = fs::remove_file(root.join(format!("{FILE}{log}")));
         }
-        let mut history = Self::open(root)?;
+        let mut history = Self::open_file(root)?;
         let rebuilt = history.read_folders()?;
         Ok((history, Rebuilt { set_aside: Some(aside), ..rebuilt }))
     }
@@ -207,10 +215,16 @@ impl History {
         rebuilt.gone = before.iter().filter(is_gone).count();
         rebuilt.runs = entries.len();
         self.change(|change| {
-            change.execute("DELETE FROM benchmark_results WHERE folder IS NOT NULL", [])?;
-            entries
-                .values()
-                .try_for_each(|entry| insert(change, entry, pending.contains(&entry.run_id)))
+            for old in before.iter().filter(|old| !old.folder.is_empty()) {
+                forget(change, old)?;
+            }
+            for entry in entries.values() {
+                // A run that ended since the folders were read has been entered by itself.
+                if !is_entered(change, entry)? {
+                    insert(change, entry, pending.contains(&entry.run_id))?;
+                }
+            }
+            Ok(())
         })?;
         Ok(rebuilt)
     }
@@ -291,6 +305,16 @@ impl Opened {
 fn forget_folder(change: &Transaction<'_>, entry: &HistoryEntry) -> rusqlite::Result<()> {
     let sql = "DELETE FROM benchmark_results WHERE folder = ?1 OR run_id = ?2";
     change.execute(sql, [&entry.folder, &entry.run_id]).map(drop)
+}
+
+fn forget(change: &Transaction<'_>, entry: &HistoryEntry) -> rusqlite::Result<()> {
+    let sql = "DELETE FROM benchmark_results WHERE run_id = ?1";
+    change.prepare_cached(sql)?.execute([&entry.run_id]).map(drop)
+}
+
+fn is_entered(change: &Transaction<'_>, entry: &HistoryEntry) -> rusqlite::Result<bool> {
+    let sql = "SELECT 1 FROM benchmark_results WHERE run_id = ?1";
+    change.prepare_cached(sql)?.exists([&entry.run_id])
 }
 
 fn insert(

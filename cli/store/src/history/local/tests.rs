@@ -121,6 +121,38 @@ fn a_rebuild_finds_what_the_history_lost_and_drops_what_is_gone() {
 }
 
 #[test]
+fn a_history_that_is_missing_is_made_of_the_folders() {
+    let root = tempfile::tempdir().unwrap();
+    for n in 0..3 {
+        run(root.path(), &format!("h/{n}"), &format!("run{n}"), n);
+    }
+    let history = History::open_existing(root.path()).unwrap().expect("there is a folder");
+    assert_eq!(names(&history), ["run2", "run1", "run0"]);
+    assert!(History::open_existing(&root.path().join("gone")).unwrap().is_none());
+}
+
+#[test]
+fn runs_that_end_during_a_rebuild_are_kept() {
+    const RUNS: u32 = 40;
+    let root = tempfile::tempdir().unwrap();
+    let root = root.path();
+    thread::scope(|scope| {
+        let writer = scope.spawn(|| {
+            for n in 0..RUNS {
+                let folder = run(root, &n.to_string(), "x", n);
+                History::open(root).unwrap().add(&folder, true).unwrap();
+            }
+        });
+        while !writer.is_finished() {
+            History::rebuild(root).unwrap();
+        }
+    });
+    let history = History::open(root).unwrap();
+    assert_eq!(names(&history).len(), RUNS as usize);
+    assert_eq!(history.pending().unwrap().len(), RUNS as usize);
+}
+
+#[test]
 fn a_damaged_history_is_named_with_its_fix_and_made_again() {
     let root = tempfile::tempdir().unwrap();
     let folder = run(root.path(), "h/1", "kept", 1);
