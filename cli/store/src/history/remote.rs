@@ -10,6 +10,7 @@ use std::future::Future;
 use std::io;
 use std::time::Duration;
 
+use futures_util::future::try_join_all;
 use tokio::runtime::{Builder, Runtime};
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Transaction};
@@ -24,9 +25,12 @@ pub use url::DatabaseUrl;
 /// How long to wait for an answer, of whichever kind.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Runs sent in one transaction.
-const BATCH: usize = 500;
+const BATCH: usize = 200;
 /// The number of the lock under which tables are made: any, but always the same.
 const LOCK: i64 = 0x7572_696e_6762;
+
+/// The value of a parameter.
+type Value<'a> = &'a (dyn ToSql + Sync);
 
 /// Why the database cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -103,9 +107,7 @@ impl RemoteHistory {
             let Self { runtime, client } = self;
             wait(runtime, async {
                 let change = client.transaction().await?;
-                for entry in batch {
-                    insert(&change, entry).await?;
-                }
+                insert(&change, batch).await?;
                 change.commit().await
             })??;
         }
@@ -133,8 +135,8 @@ impl RemoteHistory {
             columns.join(", "),
             condition.sql
         );
-        let values: Vec<&(dyn ToSql + Sync)> =
-            condition.values.iter().map(|value| value as &(dyn ToSql + Sync)).collect();
+        let values: Vec<Value<'_>> =
+            condition.values.iter().map(|value| value as Value<'_>).collect();
         let rows = wait(&self.runtime, self.client.query(&sql, &values))??;
         let entry = |found: &tokio_postgres::Row| {
             let mut values = row::Row::default();
@@ -178,9 +180,11 @@ async fn migrate(change: &Transaction<'_>) -> Result<Result<(), i64>, tokio_post
     Ok(Ok(()))
 }
 
+/// Add runs. All are on their way before the first answer is waited for, so that a distant database
+/// takes no longer per run.
 async fn insert(
     change: &Transaction<'_>,
-    entry: &HistoryEntry,
+    entries: &[HistoryEntry],
 ) -> Result<(), tokio_postgres::Error> {
     let places = schema::COLUMNS.iter().enumerate().map(|(at, name)| match *name {
         "timestamp" => format!("${}::text::timestamptz", at + 1),
@@ -192,16 +196,18 @@ async fn insert(
         schema::COLUMNS.join(", "),
         places.collect::<Vec<_>>().join(", ")
     );
-    let row = row::of(entry);
-    let values: Vec<&(dyn ToSql + Sync)> =
-        row.iter().map(|value| value as &(dyn ToSql + Sync)).collect();
-    if change.execute(&sql, &values).await? == 0 {
-        return Ok(());
-    }
+    let statement = change.prepare(&sql).await?;
+    let rows: Vec<row::Row> = entries.iter().map(row::of).collect();
+    let values: Vec<Vec<Value<'_>>> =
+        rows.iter().map(|row| row.iter().map(|value| value as Value<'_>).collect()).collect();
+    let added = try_join_all(values.iter().map(|row| change.execute(&statement, row))).await?;
     let sql = "INSERT INTO performance_insights (benchmark_result_id, insight_type, description, \
                severity, recommendations) SELECT id, $2::text, $3::text, $4::text, \
                $5::text::jsonb FROM benchmark_results WHERE run_id = $1::text";
-    for insight in &entry.insights {
+    let new = entries.iter().zip(added).filter(|(_, added)| *added > 0);
+    for (entry, insight) in
+        new.flat_map(|(entry, _)| entry.insights.iter().map(move |it| (entry, it)))
+    {
         let [kind, description, severity, recommendations] = row::of_insight(insight);
         let run = &entry.run_id;
         change.execute(sql, &[run, &kind, &description, &severity, &recommendations]).await?;

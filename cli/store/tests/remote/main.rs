@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
 
+use uringbench_document::history::{HistoryEntry, InsightEntry};
 use uringbench_store::{
     DatabaseUrl, EnterError, History, HistoryFilter, HistoryPlace, RemoteHistory,
 };
@@ -154,6 +155,31 @@ fn with_the_database_away_nothing_is_lost() {
     place.add(&run(root.path(), "back", 4)).unwrap();
     assert_eq!(names(&connect(&url)), ["back", "away", "away", "first"]);
     assert_eq!(History::open(root.path()).unwrap().pending().unwrap(), []);
+}
+
+/// A thousand runs that waited are sent at once.
+#[test]
+fn many_runs_are_sent_in_few_round_trips() {
+    let Some(cluster) = Cluster::start() else { return };
+    let url = cluster.database("many");
+    let root = tempfile::tempdir().unwrap();
+    let folder = run(root.path(), "web", 1);
+    let mut history = History::open(root.path()).unwrap();
+    let first = history.add(&folder, true).unwrap();
+    let insight = InsightEntry { insight_type: "x".to_owned(), ..InsightEntry::default() };
+    let many = (0..1_000).map(|n| HistoryEntry {
+        run_id: n.to_string(),
+        // Every hundredth has one.
+        insights: (n % 100 == 0).then(|| insight.clone()).into_iter().collect(),
+        ..first.clone()
+    });
+    let many: Vec<_> = many.collect();
+    let mut remote = connect(&url);
+    remote.add(&many).unwrap();
+    remote.add(&many).unwrap();
+    let count =
+        "SELECT (SELECT count(*) FROM benchmark_results), count(*) FROM performance_insights";
+    assert_eq!(query(&url, count), "1000|10");
 }
 
 #[test]
