@@ -195,7 +195,6 @@ impl History {
 
     fn read_folders(&mut self) -> Result<Rebuilt, HistoryError> {
         let before = self.list(&HistoryFilter::default())?;
-        let pending: BTreeSet<_> = self.pending()?.into_iter().map(|entry| entry.run_id).collect();
         let mut found = folders::below(&self.root)?;
         let elsewhere = before.iter().map(|entry| self.root.join(&entry.folder));
         found.extend(elsewhere.filter(|folder| folders::has_result(folder)));
@@ -215,6 +214,7 @@ impl History {
         rebuilt.gone = before.iter().filter(is_gone).count();
         rebuilt.runs = entries.len();
         self.change(|change| {
+            let pending = pending(change)?;
             for old in before.iter().filter(|old| !old.folder.is_empty()) {
                 forget(change, old)?;
             }
@@ -310,6 +310,12 @@ fn forget_folder(change: &Transaction<'_>, entry: &HistoryEntry) -> rusqlite::Re
 fn forget(change: &Transaction<'_>, entry: &HistoryEntry) -> rusqlite::Result<()> {
     let sql = "DELETE FROM benchmark_results WHERE run_id = ?1";
     change.prepare_cached(sql)?.execute([&entry.run_id]).map(drop)
+}
+
+/// The IDs of the runs that have not reached the other database.
+fn pending(change: &Transaction<'_>) -> rusqlite::Result<BTreeSet<String>> {
+    let mut query = change.prepare("SELECT run_id FROM benchmark_results WHERE pending = 1")?;
+    query.query_map([], |row| row.get(0))?.collect()
 }
 
 fn is_entered(change: &Transaction<'_>, entry: &HistoryEntry) -> rusqlite::Result<bool> {

@@ -169,6 +169,23 @@ fn a_damaged_history_is_named_with_its_fix_and_made_again() {
 }
 
 #[test]
+fn pages_that_are_damaged_within_are_noticed_by_a_rebuild() {
+    let root = tempfile::tempdir().unwrap();
+    for n in 0..60 {
+        run(root.path(), &format!("h/{n}"), "kept", n);
+    }
+    drop(History::open(root.path()).unwrap());
+    let file = root.path().join(FILE);
+    let mut bytes = fs::read(&file).unwrap();
+    let (from, to) = (bytes.len() / 3, bytes.len() / 3 * 2);
+    bytes[from..to].fill(0xa5);
+    fs::write(&file, &bytes).unwrap();
+    let (history, rebuilt) = History::rebuild(root.path()).unwrap();
+    assert_eq!(names(&history).len(), 60);
+    assert!(rebuilt.set_aside.is_some(), "the file is damaged");
+}
+
+#[test]
 fn a_history_in_use_is_waited_for_and_then_named() {
     let root = tempfile::tempdir().unwrap();
     let folder = run(root.path(), "h/1", "a", 1);
