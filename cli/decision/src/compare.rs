@@ -27,6 +27,10 @@ const POWER: f64 = 0.8;
 /// Runs of each group below which nothing is decided.
 pub(crate) const RUNS_MIN: usize = 4;
 
+/// Complete pairs below which runs in turn are compared as independent ones: their order was
+/// random, so that is right too, and fewer pairs bound no change.
+const PAIRS_MIN: usize = 6;
+
 /// Why groups are not compared.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotComparable {
@@ -125,12 +129,14 @@ impl<'a> Compared<'a> {
             let (before, after) = named();
             return Err(NotComparable::Conditions { before, after, differences });
         }
-        let runs = counted(before, after, settings.pairing);
-        let is_single = runs.0.len() == 1 && runs.1.len() == 1;
-        let evidence = match settings.pairing {
-            Pairing::InTurn => Evidence::Pairs,
-            Pairing::Independent if is_single => Evidence::Blocks,
-            Pairing::Independent => Evidence::Runs,
+        let pairs = pairs(before, after);
+        let (evidence, runs) = match settings.pairing {
+            Pairing::InTurn if pairs.0.len() >= PAIRS_MIN => (Evidence::Pairs, pairs),
+            _ => {
+                let runs = (counted(before), counted(after));
+                let is_single = runs.0.len() == 1 && runs.1.len() == 1;
+                (if is_single { Evidence::Blocks } else { Evidence::Runs }, runs)
+            }
         };
         let mut figures = Vec::new();
         for metric in Metric::ALL {
@@ -197,20 +203,18 @@ fn all_differences(before: &RunGroup, after: &RunGroup) -> Vec<ConditionDifferen
     all
 }
 
-/// The runs that are evidence; of pairs, those of which both are.
-fn counted<'a>(
+/// The runs that are evidence.
+fn counted(group: &RunGroup) -> Vec<&MeasuredRun> {
+    group.runs.iter().filter(|run| run.is_counted()).collect()
+}
+
+/// The pairs of runs of which both are evidence.
+fn pairs<'a>(
     before: &'a RunGroup,
     after: &'a RunGroup,
-    pairing: Pairing,
 ) -> (Vec<&'a MeasuredRun>, Vec<&'a MeasuredRun>) {
-    let of_group = |group: &'a RunGroup| group.runs.iter().filter(|run| run.is_counted());
-    match pairing {
-        Pairing::Independent => (of_group(before).collect(), of_group(after).collect()),
-        Pairing::InTurn => {
-            let pairs = before.runs.iter().zip(&after.runs);
-            pairs.filter(|(one, other)| one.is_counted() && other.is_counted()).unzip()
-        }
-    }
+    let pairs = before.runs.iter().zip(&after.runs);
+    pairs.filter(|(one, other)| one.is_counted() && other.is_counted()).unzip()
 }
 
 impl MeasuredFigure {

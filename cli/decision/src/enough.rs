@@ -52,6 +52,6 @@ mod tests {
     fn narrow_intervals_of_enough_runs_are_enough() {
         assert!(is_narrow(&compared(8, 0.005)));
         assert!(!is_narrow(&compared(8, 0.1)), "the interval is too wide");
-        assert!(!is_narrow(&compared(5, 0.0)), "of five pairs nothing is significant");
+        assert!(!is_narrow(&compared(3, 0.0)), "of three runs nothing is significant");
     }
 }

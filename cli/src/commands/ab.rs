@@ -25,6 +25,9 @@ use crate::signals;
 use crate::store_place::StorePlace;
 use worktree::Worktree;
 
+/// Pairs after which it ends if no run of one side measures the target.
+const VAIN_PAIRS_MAX: usize = 4;
+
 /// The file of the comparison, in the folder of all its runs.
 const COMPARISON: &str = "comparison.json";
 
@@ -163,9 +166,13 @@ impl SideCaller for Caller {
         }
     }
 
+    /// Narrow intervals are enough; pairs of which none measures the target are too many.
     fn is_enough(&mut self, runs: &SideRuns) -> bool {
-        let document = self.compared(runs);
-        document.is_ok_and(|it| it.comparisons.iter().all(is_narrow))
+        let is_over = |it: ComparisonDocument| {
+            let is_vain = it.verdict == Decision::Invalid && runs[0].len() >= VAIN_PAIRS_MAX;
+            is_vain || it.comparisons.iter().all(is_narrow)
+        };
+        self.compared(runs).is_ok_and(is_over)
     }
 
     fn wants_profile(&mut self, runs: &SideRuns) -> bool {

@@ -214,14 +214,24 @@ fn several_groups_are_each_compared_with_the_first() {
 #[test]
 fn a_pair_of_which_one_is_no_evidence_is_left_out() {
     let template = template();
-    let mut runs: Vec<Document> =
-        times(1.0).iter().map(|&factor| run(&template, [factor; 4])).collect();
-    runs[1].verdict.validity = "invalid".to_owned();
     let settings = ComparisonSettings { pairing: Pairing::InTurn, ..ComparisonSettings::default() };
-    let comparison = compared(&group("A", &template, &STEADY), &named("B", &runs), &settings);
-    assert_eq!(comparison.evidence, Evidence::Pairs);
-    assert_eq!(comparison.figures[0].values_before.len(), 5);
-    assert_eq!(comparison.figures[0].change.value, 0.0);
+    let factors = [&STEADY[..], &STEADY[..2]].concat();
+    let of = |invalid: &[usize]| {
+        let mut runs: Vec<Document> =
+            factors.iter().map(|&factor| run(&template, [factor; 4])).collect();
+        for &at in invalid {
+            runs[at].verdict.validity = "invalid".to_owned();
+        }
+        let before = group("A", &template, &factors);
+        let comparison = compared(&before, &named("B", &runs), &settings);
+        let rate = &comparison.figures[0];
+        (comparison.evidence, rate.values_before.len(), rate.values_after.len(), rate.change.value)
+    };
+    assert_eq!(of(&[]), (Evidence::Pairs, 8, 8, 0.0));
+    assert_eq!(of(&[1, 4]), (Evidence::Pairs, 6, 6, 0.0));
+    // Five pairs bound no change, but eight and five runs do.
+    let (evidence, before, after, _) = of(&[1, 4, 5]);
+    assert_eq!((evidence, before, after), (Evidence::Runs, 8, 5));
 }
 
 /// How the figures of one run differ from each other.
