@@ -200,6 +200,25 @@ fn a_database_that_is_newer_or_silent_is_named() {
 }
 
 #[test]
+fn a_server_without_tls_is_used_unless_tls_is_asked_for() {
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let listen = format!("port={port}");
+    let options = ["-c", "listen_addresses=127.0.0.1", "-c", &listen];
+    let Some(cluster) = Cluster::start_with(&options, |_| ()) else { return };
+    drop(cluster.database("plain"));
+    let url = format!("postgres://bench@127.0.0.1:{port}/plain");
+    let root = tempfile::tempdir().unwrap();
+    place(root.path(), &url).add(&run(root.path(), "plain", 1)).unwrap();
+    assert_eq!(names(&connect(&url)), ["plain"]);
+    let asked = format!("{url}?sslmode=require").parse().unwrap();
+    let error = RemoteHistory::connect(&asked).unwrap_err().to_string();
+    assert!(error.contains("server does not support TLS"), "{error}");
+    let missing = format!("postgres://bench@127.0.0.1:{port}/nowhere").parse().unwrap();
+    let error = RemoteHistory::connect(&missing).unwrap_err().to_string();
+    assert!(error.contains("database \"nowhere\" does not exist"), "{error}");
+}
+
+#[test]
 fn over_tls_the_certificate_is_checked() {
     let certificates = tempfile::tempdir().unwrap();
     let file = |name: &str, text: &str| {
