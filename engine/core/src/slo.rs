@@ -4,12 +4,16 @@
 //! Times are response times, which in a closed loop are service times: the finding then says so.
 //! The command line decides what a missed objective means (the exit code).
 
+mod shares;
+
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
 use crate::summary::{FlowSummary, Grouped, Percent, Quantile, StepSummary, Summary, TimeSummary};
 use crate::time::Nanos;
+
+pub use shares::{ShareObjective, TimeBound};
 
 /// Objectives, at least one.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -91,6 +95,12 @@ pub enum SloError {
         /// An example of a valid term.
         example: String,
     },
+    /// A mean or a rate, where requests must be inside or outside.
+    #[error(
+        "`{0}` is not about a share of the requests: write quantiles, max or errors, such as \
+         p99<20ms,errors<0.1%"
+    )]
+    NotAShare(&'static str),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -232,16 +242,13 @@ impl Term {
             Some(measured) if self.holds(measured) => Met::Yes,
             Some(_) => Met::No,
         };
-        let equals = if self.inclusive { "=" } else { "" };
         let is_time = !matches!(self.metric, Metric::Errors | Metric::Rate);
+        let of_what = if of.is_service && is_time { " of service time (closed loop)" } else { "" };
         SloFinding {
             text: format!(
-                "{}{}{} {}{equals} {}",
+                "{}{}",
                 of.about.as_ref().map(|about| format!("{about} ")).unwrap_or_default(),
-                self.metric.name(),
-                if of.is_service && is_time { " of service time (closed loop)" } else { "" },
-                self.metric.relation(),
-                self.metric.show(self.bound),
+                self.text_of(of_what),
             ),
             measured: measured.map_or_else(
                 || "too few samples".to_owned(),
@@ -249,6 +256,17 @@ impl Term {
             ),
             met,
         }
+    }
+
+    /// The objective for reports: `p99 < 20.0 ms`.
+    fn text(&self) -> String {
+        self.text_of("")
+    }
+
+    fn text_of(&self, what: &str) -> String {
+        let equals = if self.inclusive { "=" } else { "" };
+        let (name, relation) = (self.metric.name(), self.metric.relation());
+        format!("{name}{what} {relation}{equals} {}", self.metric.show(self.bound))
     }
 
     fn holds(&self, measured: f64) -> bool {

@@ -1,14 +1,16 @@
 //! Statistics for verdicts: estimates with intervals, tests and trends, from numbers alone.
 //!
 //! `distribution` has the curves, `two_sample` compares groups and `paired` pairs, `bootstrap` puts
-//! an interval on what was measured in a row, `trend` and `regression` fit a slope, `change_points`
-//! finds new levels, `outliers` single far values, `autocorrelation` says how many of the values
-//! are news, `multiple_testing` keeps many tests honest, `random` is the seeded source of chance.
+//! an interval on what was measured in a row, `trend` and `regression` fit a slope, `crossing`
+//! locates a bound, `change_points` finds new levels, `outliers` single far values,
+//! `autocorrelation` says how many of the values are news, `multiple_testing` keeps many tests
+//! honest, `random` is the seeded source of chance.
 //! What the numbers mean, and which verdict follows, is the callers'.
 
 pub mod autocorrelation;
 pub mod bootstrap;
 pub mod change_points;
+pub mod crossing;
 pub mod distribution;
 pub mod multiple_testing;
 pub mod outliers;
