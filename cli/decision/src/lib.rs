@@ -5,6 +5,7 @@
 //! `uringbench-report` shows.
 
 mod baseline;
+pub mod capacity;
 mod compare;
 mod conditions;
 mod enough;
@@ -14,6 +15,7 @@ mod noise;
 mod sentence;
 mod settings;
 mod trend;
+pub mod usl;
 
 pub use baseline::{BaselineRefusal, establish, group_of};
 pub use compare::{NotComparable, compare};

@@ -14,8 +14,13 @@ mod steps;
 
 use std::collections::BTreeMap;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use hdrhistogram::Histogram;
+use hdrhistogram::serialization::Deserializer;
 use serde::{Deserialize, Serialize};
 
+use crate::EncodeError;
 use crate::soak::SoakFigures;
 use crate::target::{self, TargetFigures, TargetUsage};
 use crate::timeline::TimelineFigures;
@@ -328,4 +333,15 @@ pub struct EncodedHistograms {
     pub service: String,
     /// sent − due.
     pub lateness: String,
+}
+
+impl EncodedHistograms {
+    /// The response times as counts.
+    ///
+    /// # Errors
+    /// [`EncodeError`] if they are damaged.
+    pub fn response(&self) -> Result<Histogram<u64>, EncodeError> {
+        let bytes = STANDARD.decode(&self.response).map_err(EncodeError::of)?;
+        Deserializer::new().deserialize(&mut bytes.as_slice()).map_err(EncodeError::of)
+    }
 }
