@@ -6,6 +6,7 @@
 //! and verdicts come from `uringbench-core` and the profiler.
 
 pub mod baseline;
+pub mod capacity;
 pub mod civil;
 pub mod comparison;
 mod histogram_log;

@@ -5,6 +5,7 @@
 //! `uringbench-core` computes the facts about a run.
 
 pub mod baseline;
+pub mod capacity;
 pub mod comparison;
 pub mod history;
 pub mod noise;
