@@ -4,6 +4,7 @@
 //! omitted, so its options are at the top level as well.
 
 mod ab;
+mod capacity;
 mod compare;
 mod connection;
 mod history;
@@ -30,6 +31,7 @@ use crate::exit::Failure;
 use crate::units;
 
 pub(crate) use ab::{AbArgs, NoiseArgs, SideArgs};
+pub(crate) use capacity::{CapacityArgs, Over};
 pub(crate) use compare::{
     BaselineArgs, BaselineCommand, CompareArgs, FormArgs, GateArgs, LimitArgs,
 };
@@ -207,6 +209,12 @@ pub(crate) enum Command {
         after_help = SOAK_EXAMPLES
     )]
     Soak(Box<SoakArgs>),
+    /// Find the highest load at which a target meets its objectives, as an interval
+    #[command(
+        override_usage = "uringbench capacity [OPTIONS] --slo <TERMS> <URL|SCENARIO.toml>",
+        after_help = capacity::EXAMPLES
+    )]
+    Capacity(Box<CapacityArgs>),
     /// Print the report of a stored run
     #[command(after_help = REPORT_EXAMPLES)]
     Report(ReportArgs),

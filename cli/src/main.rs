@@ -45,6 +45,7 @@ fn run() -> Result<Exit, Failure> {
         Typed::Command(Command::Run(args)) => commands::run::execute(&args),
         Typed::Command(Command::Profile(args)) => commands::profile::execute(*args),
         Typed::Command(Command::Soak(args)) => commands::soak::execute(*args),
+        Typed::Command(Command::Capacity(args)) => commands::capacity::execute(*args),
         Typed::Command(Command::Report(args)) => commands::report::execute(&args),
         Typed::Command(Command::History(args)) => commands::history::execute(*args),
         Typed::Command(Command::Trend(args)) => commands::trend::execute(&args),

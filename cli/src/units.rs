@@ -58,6 +58,13 @@ pub(crate) fn timeline_rate(text: &str) -> Result<u32, String> {
     within(text, 10, "rows per second")
 }
 
+/// A width such as `5%`, from 1 % to 50 %: less would take hours, more says nothing.
+pub(crate) fn width(text: &str) -> Result<f64, String> {
+    let percent = text.trim().trim_end_matches('%').trim().parse::<f64>().ok();
+    let percent = percent.filter(|percent| (1.0..=50.0).contains(percent));
+    percent.map(|percent| percent / 100.0).ok_or_else(|| "expected 1% to 50%".to_owned())
+}
+
 fn within(text: &str, most: u32, unit: &str) -> Result<u32, String> {
     let number = text.parse().ok().filter(|number| (1..=most).contains(number));
     number.ok_or_else(|| format!("expected 1 to {most} {unit}"))

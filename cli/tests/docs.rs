@@ -37,6 +37,7 @@ macro_rules! pages_with_commands {
 
 pages_with_commands! {
     commands_of_readme_work: "README.md",
+    commands_of_capacity_work: "docs/guide/capacity.md",
     commands_of_ci_work: "docs/guide/ci.md",
     commands_of_closed_open_loop_work: "docs/guide/closed-open-loop.md",
     commands_of_comparing_work: "docs/guide/comparing.md",

@@ -36,6 +36,7 @@ const EDGES: [(&str, &[&str]); 21] = [
         "uringbench-experiment",
         &[
             "uringbench-core",
+            "uringbench-decision",
             "uringbench-document",
             "uringbench-engine",
             "uringbench-machine",

@@ -1,6 +1,6 @@
 //! One run, from the plan to the stored result.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use uringbench_core::plan::Plan;
@@ -175,13 +175,21 @@ impl Experiment {
         match &self.place {
             ResultPlace::Folder(folder) => Destination::prepare(folder),
             ResultPlace::Below(root) => {
-                let target = &self.plan.target;
-                let (authority, path) = authority_and_path(&target.url);
-                let request = format!("{} {path}", target.method);
-                let run = self.name.as_deref().unwrap_or(&request);
-                Destination::prepare_new(&run_folder(root, authority, run, started))
+                let named = self.name.clone().unwrap_or_else(|| self.request());
+                Destination::prepare_new(&self.folder_below(root, &named, started))
             }
         }
+    }
+
+    /// The method and the path, which name a run without a name.
+    pub(crate) fn request(&self) -> String {
+        let target = &self.plan.target;
+        format!("{} {}", target.method, authority_and_path(&target.url).1)
+    }
+
+    /// The folder of results of this name, below `root`.
+    pub(crate) fn folder_below(&self, root: &Path, name: &str, started: SystemTime) -> PathBuf {
+        run_folder(root, authority_and_path(&self.plan.target.url).0, name, started)
     }
 
     /// Compares every objective with the figures to which it applies.

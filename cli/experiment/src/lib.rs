@@ -6,6 +6,7 @@
 //! [`ExperimentObserver`] shows the progress, and the caller interprets the [`Gate`]. One process
 //! can run any number of experiments, one after another.
 
+pub mod capacity;
 mod experiment;
 mod finished;
 mod observer;

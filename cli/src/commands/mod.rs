@@ -2,6 +2,7 @@
 
 pub(crate) mod ab;
 pub(crate) mod baseline;
+pub(crate) mod capacity;
 pub(crate) mod compare;
 pub(crate) mod completions;
 pub(crate) mod demo;

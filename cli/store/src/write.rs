@@ -6,12 +6,15 @@ use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use uringbench_document::capacity::CapacityDocument;
 use uringbench_document::{Document, EncodeError, HistogramLog, PlanFile};
 
 /// The name of a run's document.
 pub(crate) const DOCUMENT: &str = "run.json";
 /// The name of an imported benchmark.
 pub(crate) const BENCHMARK: &str = "microbenchmark.json";
+/// The document of a capacity search.
+pub(crate) const CAPACITY: &str = "capacity.json";
 /// The plan of a run.
 pub(crate) const PLAN: &str = "plan.json";
 
@@ -149,6 +152,26 @@ impl Destination {
     /// See [`Destination::write_document`].
     pub fn write_log(&self, log: &HistogramLog) -> Result<PathBuf, StoreError> {
         self.write("response.hlog", |file| file.write_all(log.as_str().as_bytes()))
+    }
+
+    /// Write `capacity.json`.
+    ///
+    /// # Errors
+    /// See [`Destination::write_document`].
+    pub fn write_capacity(&self, document: &CapacityDocument) -> Result<PathBuf, StoreError> {
+        let text = document.to_json()?;
+        self.write(CAPACITY, |file| {
+            file.write_all(text.as_bytes())?;
+            file.write_all(b"\n")
+        })
+    }
+
+    /// Write `capacity.svg`, the picture beside it.
+    ///
+    /// # Errors
+    /// See [`Destination::write_document`].
+    pub fn write_capacity_picture(&self, svg: &str) -> Result<PathBuf, StoreError> {
+        self.write("capacity.svg", |file| file.write_all(svg.as_bytes()))
     }
 
     /// Write a file of the run under a temporary name, sync it to disk, and then rename it (and

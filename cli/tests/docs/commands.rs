@@ -19,6 +19,8 @@ const USERS_SOCKET_URL: &str = "ws://127.0.0.1:8081/";
 const USERS_SERVER: &str = "nginx";
 /// Long enough for every worker to measure something.
 const SHORT: &str = "300ms";
+/// The shortest search for a capacity.
+const SHORT_SEARCH: &str = "10s";
 /// The command that runs uringbench from a checkout.
 const BY_CARGO: &str = "cargo run --release -- ";
 
@@ -87,6 +89,7 @@ fn shortened(line: &str, url: &str, pid: &str) -> String {
         match words[at - 1] {
             "-d" | "--duration" | "--warmup" => words[at] = SHORT,
             "-n" | "--requests" => words[at] = "1000",
+            "--budget" => words[at] = SHORT_SEARCH,
             _ => {}
         }
         if words[at] == USERS_SERVER {
@@ -95,6 +98,9 @@ fn shortened(line: &str, url: &str, pid: &str) -> String {
     }
     if words[1..] == ["demo"] {
         words.extend(["-d", SHORT]);
+    }
+    if words[1] == "capacity" && !words.contains(&"--budget") {
+        words.extend(["--budget", SHORT_SEARCH]);
     }
     words.join(" ")
 }

@@ -8,6 +8,7 @@
 mod access_logs;
 mod again;
 mod answers;
+mod capacities;
 #[path = "../../../scenarios/app/tests/answers/cluster.rs"]
 mod cluster;
 mod comparisons;

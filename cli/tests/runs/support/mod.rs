@@ -6,6 +6,7 @@ pub(crate) mod document;
 pub(crate) mod full_backlog;
 pub(crate) mod nginx;
 pub(crate) mod program;
+pub(crate) mod queue_server;
 pub(crate) mod recording;
 pub(crate) mod requests;
 pub(crate) mod run;
