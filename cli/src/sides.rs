@@ -22,7 +22,7 @@ use crate::store_place::StorePlace;
 use crate::url::Url;
 
 /// Samples per second and CPU of runs that explain a difference: some, in a short run.
-const EXPLAIN_HZ: u32 = 499;
+const EXPLAIN_HZ: u32 = 1_999;
 
 /// A new folder for all runs.
 pub(crate) fn folder(run: &RunArgs, name: &str) -> Result<PathBuf, Failure> {

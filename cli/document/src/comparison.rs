@@ -200,7 +200,7 @@ pub struct FunctionChanges {
     pub after: String,
     /// Functions that were compared.
     pub compared: usize,
-    /// Those that changed beyond chance, the largest change first.
+    /// Those that changed beyond chance: first those of whose cost the change is the largest share.
     pub changed: Vec<ChangedFunction>,
 }
 
@@ -213,7 +213,7 @@ pub struct ChangedFunction {
     pub module: String,
     /// `grown`, `shrunk`, `new` or `gone`.
     pub became: String,
-    /// Its own CPU time per request before, in microseconds.
+    /// CPU time per request before, with all that it calls, in microseconds.
     pub before_us: f64,
     /// The same after.
     pub after_us: f64,

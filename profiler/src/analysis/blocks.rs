@@ -1,6 +1,7 @@
 //! CPU time by function in each interval of a load, from which the confidence intervals of costs
 //! are computed.
 
+use std::collections::BTreeSet;
 use std::io;
 
 use uringbench_core::time::Timestamp;
@@ -23,6 +24,31 @@ pub(super) fn of_leaves(
     count: usize,
     index_of: impl Fn(&FrameName) -> Option<usize>,
 ) -> io::Result<Vec<TimeBlock>> {
+    of_frames(profile, steps, windows, (count, 1), index_of)
+}
+
+/// The same, but each sample counts for every function in its stack, once.
+///
+/// # Errors
+/// If samples cannot be read back.
+pub(super) fn of_stacks(
+    profile: &Profile,
+    steps: &[(Timestamp, u64)],
+    windows: &Windows,
+    count: usize,
+    index_of: impl Fn(&FrameName) -> Option<usize>,
+) -> io::Result<Vec<TimeBlock>> {
+    of_frames(profile, steps, windows, (count, usize::MAX), index_of)
+}
+
+/// The weights of `count` functions in the innermost `depth` frames.
+fn of_frames(
+    profile: &Profile,
+    steps: &[(Timestamp, u64)],
+    windows: &Windows,
+    (count, depth): (usize, usize),
+    index_of: impl Fn(&FrameName) -> Option<usize>,
+) -> io::Result<Vec<TimeBlock>> {
     let steps: Vec<_> = steps.iter().filter(|(start, _)| windows.contains(*start)).collect();
     let mut blocks: Vec<TimeBlock> = steps
         .iter()
@@ -33,10 +59,13 @@ pub(super) fn of_leaves(
         if sample.kind != SampleKind::Cpu || !windows.contains(sample.time) {
             continue;
         }
-        let leaf = profile.stacks.leaf_first(sample.stack).next();
-        let Some(function) = leaf.and_then(|leaf| index_of(profile.name(leaf))) else { continue };
         let begun = steps.partition_point(|(start, _)| *start <= sample.time);
-        if let Some(block) = begun.checked_sub(1) {
+        let Some(block) = begun.checked_sub(1) else { continue };
+        let frames = profile.stacks.leaf_first(sample.stack).take(depth);
+        // A function that calls itself counts once.
+        let functions: BTreeSet<usize> =
+            frames.filter_map(|frame| index_of(profile.name(frame))).collect();
+        for function in functions {
             let weight = &mut blocks[block].weights[function];
             *weight = weight.saturating_add(sample.weight);
         }

@@ -11,7 +11,7 @@ use uringbench_document::target::Interval95;
 
 use super::build::SEED;
 use super::stored::{Cut, key};
-use crate::profile::{FunctionChange, Side, difference};
+use crate::profile::{CostPerRequest, FunctionChange, Side, difference};
 use crate::stack::FrameKind;
 use crate::statistics::difference::{ChangeKind, difference as differences};
 
@@ -83,7 +83,7 @@ pub fn compare(before: Cut<'_>, after: Cut<'_>) -> io::Result<Option<Comparison>
         requests: cuts[index].requests(),
     });
     let Some(changes) = difference(sides[0], sides[1]) else { return Ok(None) };
-    let names = dearest(&changes, cuts);
+    let names = dearest(&changes, cuts, |cost| cost.of_itself);
     let (before_each, before_all) = before.work(&names)?;
     let (after_each, after_all) = after.work(&names)?;
     let of_key: FxHashMap<String, &FunctionChange> =
@@ -115,14 +115,63 @@ pub fn compare(before: Cut<'_>, after: Cut<'_>) -> io::Result<Option<Comparison>
     }))
 }
 
+/// The functions whose cost with all that they call changed beyond chance, and how many were
+/// compared: those first of whose cost the change is the largest share, which are the innermost
+/// ones. `None` if either side has no requests.
+///
+/// # Errors
+/// If samples cannot be read back.
+pub fn changed_in_all(
+    before: Cut<'_>,
+    after: Cut<'_>,
+) -> io::Result<Option<(usize, Vec<FunctionDelta>)>> {
+    let views =
+        [before.stored.profile.cut(&before.on_cpu())?, after.stored.profile.cut(&after.on_cpu())?];
+    let cuts = [before, after];
+    let sides = [0, 1].map(|index: usize| Side {
+        profile: &cuts[index].stored.profile,
+        view: &views[index],
+        requests: cuts[index].requests(),
+    });
+    let Some(changes) = difference(sides[0], sides[1]) else { return Ok(None) };
+    let names = dearest(&changes, cuts, |cost| cost.in_all);
+    let (before, after) = (before.work_in_all(&names)?, after.work_in_all(&names)?);
+    let of_key: FxHashMap<String, &FunctionChange> =
+        changes.iter().map(|change| (key(&(change.name.clone(), change.kind)), change)).collect();
+    let listed = differences(&before, &after, SEED);
+    let compared = listed.len();
+    let changed = listed.into_iter().filter(|change| change.kind != ChangeKind::Unchanged);
+    let mut changed: Vec<FunctionDelta> = changed
+        .filter_map(|change| {
+            let known = of_key.get(&change.function)?;
+            Some(FunctionDelta {
+                function: known.name.clone(),
+                module: known.module.clone(),
+                change_in_all_us: change.change.value,
+                delta: Delta::of(&change),
+            })
+        })
+        .collect();
+    let share = |it: &FunctionDelta| {
+        it.delta.change_us.value.abs() / it.delta.before_us.max(it.delta.after_us)
+    };
+    let size = |it: &FunctionDelta| it.delta.change_us.value.abs();
+    changed.sort_by(|a, b| share(b).total_cmp(&share(a)).then(size(b).total_cmp(&size(a))));
+    Ok(Some((compared, changed)))
+}
+
 /// The most expensive functions among those with enough samples to show a change.
-fn dearest(changes: &[FunctionChange], cuts: [Cut<'_>; 2]) -> Vec<(String, FrameKind)> {
+fn dearest(
+    changes: &[FunctionChange],
+    cuts: [Cut<'_>; 2],
+    cost: fn(CostPerRequest) -> f64,
+) -> Vec<(String, FrameKind)> {
     let scales = cuts.map(|cut| {
         cut.requests() as f64 * f64::from(cut.stored.profile.facts.hz) / Nanos::SECOND.0 as f64
     });
     let samples = |change: &FunctionChange| -> f64 {
         let sides = [change.before, change.after].into_iter().zip(scales);
-        sides.map(|(side, scale)| side.map_or(0.0, |cost| cost.of_itself * scale)).sum()
+        sides.map(|(side, scale)| side.map_or(0.0, |it| cost(it) * scale)).sum()
     };
     let mut order: Vec<_> =
         changes.iter().filter(|change| samples(change) >= SAMPLES_MIN).collect();
@@ -211,17 +260,24 @@ mod tests {
 
     const SECOND: u64 = 1_000_000_000;
 
-    /// 20 s of load at 1,000 requests per second; each function's share of every second is sampled
-    /// in 20 pieces, a few of them one second later.
+    /// 20 s of load at 1,000 requests per second, with stacks from the outermost function; each
+    /// function's share of every second is sampled in 20 pieces, a few of them one second later.
     fn stored(costs: &[(&str, u64)]) -> Stored {
         let mut stacks = StackTable::default();
         let mut samples = SampleLog::in_file(tempfile::tempfile().unwrap());
         let mut names = Vec::new();
         for (name, us) in costs {
-            let id = stacks.name(name);
-            let stack = stacks.intern([Location::Named(id)]);
+            let parts: Vec<&str> = name.split(';').collect();
+            let ids: Vec<_> = parts.iter().map(|part| stacks.name(part)).collect();
+            let stack = stacks.intern(ids.into_iter().map(Location::Named));
             let kind = FrameKind::Native;
-            names.push(FrameName { function: (*name).into(), module: "app".into(), kind });
+            for part in parts {
+                let name = FrameName { function: part.into(), module: "app".into(), kind };
+                // Frames have names in the order in which they were first seen.
+                if !names.contains(&name) {
+                    names.push(name);
+                }
+            }
             for piece in 0..20 * 20 {
                 let jitter = (piece * 7919) % 13;
                 let time = Timestamp(SECOND + piece * SECOND / 20 + jitter * SECOND / 100);
@@ -302,6 +358,23 @@ mod tests {
         assert_eq!(lines.len(), 4, "{lines:?}");
         assert!(lines[0].1.contains("3 of 4 functions changed"), "{lines:?}");
         assert!(lines[2].1.starts_with("gone      old (app)   -"), "{lines:?}");
+    }
+
+    #[test]
+    fn the_function_that_is_new_comes_before_those_that_call_it() {
+        let before = stored(&[("serve;parse", 300), ("serve;same", 80)]);
+        let after = stored(&[("serve;parse", 300), ("serve;burn;clock", 60), ("serve;same", 80)]);
+        let whole = windows(1, 21);
+        let cut = |stored| Cut { stored, windows: &whole };
+        let (compared, changed) = changed_in_all(cut(&before), cut(&after)).unwrap().unwrap();
+        let names: Vec<_> = changed.iter().map(|it| (&*it.function, it.delta.became)).collect();
+        assert_eq!(compared, 5);
+        assert!(names[..2].contains(&("burn", "new")) && names[..2].contains(&("clock", "new")));
+        assert_eq!(names[2..], [("serve", "grown")]);
+        let burn = changed[0].delta.change_us;
+        assert!((burn.value - 60.0).abs() < 3.0 && changed[0].delta.q < 0.01, "{burn:?}");
+        let serve = changed[2].delta;
+        assert!((serve.before_us - 380.0).abs() < 8.0, "a function counts once: {serve:?}");
     }
 
     #[test]

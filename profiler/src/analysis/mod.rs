@@ -19,7 +19,7 @@ use uringbench_document::target::TargetFigures;
 use crate::profile::Windows;
 
 pub use self::build::build;
-pub use self::diff::{Comparison, Delta, FunctionDelta, compare};
+pub use self::diff::{Comparison, Delta, FunctionDelta, changed_in_all, compare};
 pub use self::stored::Cut;
 
 /// The load during a recording.

@@ -69,6 +69,21 @@ impl Cut<'_> {
         load.steps.iter().map(|step| (load.start_of(step), step.completed)).collect()
     }
 
+    /// The CPU time of these functions with all that they call.
+    pub(super) fn work_in_all(&self, names: &[(String, FrameKind)]) -> io::Result<Work> {
+        let index_of: FxHashMap<(&str, FrameKind), usize> =
+            names.iter().zip(0..).map(|((name, kind), i)| ((&**name, *kind), i)).collect();
+        let each = blocks::of_stacks(
+            &self.stored.profile,
+            &self.steps(),
+            self.windows,
+            names.len(),
+            |name| index_of.get(&(&*name.function, name.kind)).copied(),
+        )?;
+        let blocks = blocks::coarser(each, BLOCKS_MAX);
+        Ok(Work { functions: names.iter().map(key).collect(), blocks })
+    }
+
     /// The CPU time of these functions, and the total as the last entry.
     pub(super) fn work(&self, names: &[(String, FrameKind)]) -> io::Result<(Work, Work)> {
         let index_of: FxHashMap<(&str, FrameKind), usize> =

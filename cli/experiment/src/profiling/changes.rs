@@ -1,13 +1,11 @@
-//! The functions that changed between two profiled runs, per request.
+//! The functions whose cost per request, with all that they call, changed between two profiled
+//! runs.
 
 use std::path::Path;
 
 use uringbench_document::comparison::{ChangedFunction, FunctionChanges};
 use uringbench_profiler::analysis::{self, Cut, FunctionDelta};
 use uringbench_profiler::profile::{STORED_FILE, Stored, Windows, read_stored};
-
-/// The word for a function without a change beyond chance.
-const UNCHANGED: &str = "unchanged";
 
 /// Whether the folder has a profile.
 pub fn is_profiled(folder: &Path) -> bool {
@@ -21,13 +19,13 @@ pub fn changed_functions(before: &Path, after: &Path) -> Option<FunctionChanges>
     let [Some(one), Some(other)] = &sides else { return None };
     let windows = [measured(one)?, measured(other)?];
     let cut = |stored, windows| Cut { stored, windows };
-    let found = analysis::compare(cut(one, &windows[0]), cut(other, &windows[1])).ok()??;
-    let changed = found.functions.iter().filter(|it| it.delta.became != UNCHANGED);
+    let found = analysis::changed_in_all(cut(one, &windows[0]), cut(other, &windows[1]));
+    let (compared, changed) = found.ok()??;
     Some(FunctionChanges {
         before: before.display().to_string(),
         after: after.display().to_string(),
-        compared: found.compared,
-        changed: changed.map(changed_function).collect(),
+        compared,
+        changed: changed.iter().map(changed_function).collect(),
     })
 }
 
