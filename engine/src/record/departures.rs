@@ -16,10 +16,12 @@ use crate::drivers::Driver;
 use crate::work::{Departed, Work};
 
 /// Requests of an open loop submitted together: some 10 µs over the loopback interface. A send that
-/// takes long moves the stamps of all its group: measured by `benches/sent_stamps`, three runs, 2
-/// virtual CPUs, the error at p99 was 17 µs, with groups of 8 it was 26 to 36 µs, of 16 39 to 81
-/// µs, of 32 90 to 128 µs (1.3, 1.6, 2 and 2.8 µs at p50), and 4 to 7 ms without groups.
-const GROUP_OPEN: usize = 4;
+/// takes long moves the stamps of all its group: measured by `benches/sent_stamps`, four runs, 2
+/// virtual CPUs, the error at p99 was 11 to 14 µs, with groups of 4 it was 22 to 28 µs (17 µs on a
+/// day with faster sends, when it was 26 to 36 µs with groups of 8, 39 to 81 µs of 16, 90 to 128
+/// µs of 32), and 4 to 7 ms without groups. The CPU time per request at 100,000/s and 220,000/s
+/// was that of groups of 4 (seven pairs: 1.001 and 0.998 of it).
+const GROUP_OPEN: usize = 2;
 /// The same for a closed loop, whose stamps are corrected after each group.
 const GROUP_CLOSED: usize = 64;
 /// One turn in so many of a closed loop is measured. In every turn, with groups of 16, that cost 3
