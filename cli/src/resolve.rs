@@ -6,7 +6,7 @@
 //! one place makes a plan of it.
 
 use uringbench_core::plan::{
-    Carrier, Closing, Connections, Engine, Limit, Limits, Objective, Observe, Parts, Plan,
+    Carrier, Closing, Connections, Engine, Limit, Limits, Load, Objective, Observe, Parts, Plan,
     Protocol, TIMEOUT_MAX, TIMEOUT_MIN, Target, Transport, WaitMode,
 };
 use uringbench_core::record::INTERVAL;
@@ -76,8 +76,9 @@ pub(crate) fn resolve(args: &RunArgs) -> Result<ResolvedRun, Failure> {
         Some(file) => scenario::wanted(args, &file)?,
         None => single::wanted(args, url)?,
     };
-    let profile = profile(&args.profile)?;
-    let (plan, target) = plan(args, &wanted, profile.as_ref())?;
+    let sampled = sampled(&args.profile)?;
+    let (plan, target) = plan(args, &wanted, sampled.as_ref())?;
+    let profile = with_cost(&args.profile, sampled, (&plan, &target))?;
     let Wanted { secrets, name, .. } = wanted;
     run_of(args, plan, (target, profile), (secrets, name))
 }
@@ -88,15 +89,16 @@ fn again(args: &RunArgs, run: &str) -> Result<ResolvedRun, Failure> {
     let path = path.map_err(|why| usage(format!("--again: {why}")))?;
     let Repeated { plan, name, secrets } = repeat::plan(args, &path)?;
     Url::parse(&plan.target.url).map_err(Failure::Usage)?;
-    let profile = profile(&args.profile)?;
+    let sampled = sampled(&args.profile)?;
     let count = plan.connections();
     let (idle, workers) = (plan.transport.connections.idle, plan.transport.cpus.len());
     let files = limits::raise_files();
     limits::check_files(count, idle, workers, plan.transport.carrier.engine(), files)
         .map_err(Failure::Usage)?;
-    let plan = plan.with(|plan| plan.observe.slice = slice(profile.as_ref(), plan.limits.window));
+    let plan = plan.with(|plan| plan.observe.slice = slice(sampled.as_ref(), plan.limits.window));
     let plan = plan.map_err(|why| usage(why.to_string()))?;
     let target = target::locate(&plan.peers());
+    let profile = with_cost(&args.profile, sampled, (&plan, &target))?;
     run_of(args, plan, (target, profile), (secrets, name))
 }
 
@@ -187,17 +189,45 @@ fn slo(args: &MeasurementArgs) -> Result<Vec<Objective>, Failure> {
     Ok(limit.map(|limit| Objective { limit, flow: None, step: None }).into_iter().collect())
 }
 
-fn profile(args: &ProfileArgs) -> Result<Option<ProfilePlan>, Failure> {
+/// The sampling that was asked for.
+fn sampled(args: &ProfileArgs) -> Result<Option<ProfilePlan>, Failure> {
     let Some(target) = &args.profile else { return Ok(None) };
     let selector = target.parse().map_err(|why| usage(format!("--profile: {why}")))?;
     Ok(Some(ProfilePlan {
         selector,
-        hz: args.profile_hz.unwrap_or(profiling::HZ),
+        hz: Some(args.profile_hz.unwrap_or(profiling::HZ)),
+        costs: args.cost,
         timeline_hz: args.timeline_hz.unwrap_or(profiling::TIMELINE_HZ),
         measures_overhead: args.profile_overhead,
         follows_memory: false,
         spike: args.spike,
     }))
+}
+
+/// With `--cost` the target is followed, whether it is sampled or not.
+fn with_cost(
+    args: &ProfileArgs,
+    sampled: Option<ProfilePlan>,
+    (plan, target): (&Plan, &TargetLocation),
+) -> Result<Option<ProfilePlan>, Failure> {
+    if !args.cost {
+        return Ok(sampled);
+    }
+    if plan.load == Load::Closed {
+        return Err(usage(
+            "--cost needs -R: the cost of a request depends on the rate, which a closed loop does \
+             not fix; add a rate below the target's limit, such as -R 1k",
+        ));
+    }
+    let listeners = target.listeners();
+    if sampled.is_none() && listeners.is_empty() {
+        return Err(usage(format!(
+            "--cost finds no process on this machine that listens for {}: name the target with \
+             --profile, or run uringbench on its machine",
+            plan.target.url
+        )));
+    }
+    Ok(Some(sampled.unwrap_or_else(|| ProfilePlan::of_cost(listeners))))
 }
 
 /// A profile is cut by what happened within a second; a long run would have too many slices.

@@ -103,7 +103,7 @@ pub(crate) fn line(name: &str, run: &SideRun) -> String {
         .response
         .p99
         .map_or_else(String::new, |p99| format!("  p99 {}", Nanos(p99)));
-    let cpu = document.target_usage.and_then(|usage| usage.cpu_us_per_request);
+    let cpu = document.target_usage.as_ref().and_then(|usage| usage.cpu_us_per_request);
     let cpu = cpu.map_or_else(String::new, |us| format!("  {us:.2} µs CPU/request"));
     let validity = match document.verdict.validity.as_str() {
         "valid" => String::new(),

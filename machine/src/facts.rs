@@ -61,7 +61,7 @@ pub fn read() -> MachineFacts {
         clock_sources: words("/sys/devices/system/clocksource/clocksource0/available_clocksource"),
         congestion_controls: words("/proc/sys/net/ipv4/tcp_available_congestion_control"),
         cpu_quota: cgroup::cpu_quota("self"),
-        throttled_periods: cgroup::throttled_periods(),
+        throttled_periods: cgroup::throttled_periods("self"),
         isolated: cpu_list("/sys/devices/system/cpu/isolated").unwrap_or_default(),
         tickless: cpu_list("/sys/devices/system/cpu/nohz_full").unwrap_or_default(),
         stolen_share: observe::stolen_since_boot(&environment.cpus),

@@ -32,6 +32,7 @@ pub struct HostCounters {
     throttled_periods: Option<u64>,
     target: Option<CpuReading>,
     target_memory: Option<u64>,
+    target_throttled_periods: Option<u64>,
 }
 
 /// Scheduler ticks of some CPUs since boot.
@@ -60,9 +61,10 @@ impl HostObserver {
             at: Instant::now(),
             stolen: line_of("/proc/stat").and_then(|text| ticks(&text, &self.workers)),
             retransmits: procfs::net::snmp().ok().map(|snmp| snmp.tcp_retrans_segs),
-            throttled_periods: cgroup::throttled_periods(),
+            throttled_periods: cgroup::throttled_periods("self"),
             target: self.target.read_cpu(),
             target_memory: self.target.private_memory(),
+            target_throttled_periods: self.target.throttled_periods(),
         }
     }
 
@@ -70,13 +72,20 @@ impl HostObserver {
     pub fn between(&self, before: &HostCounters, after: &HostCounters) -> Observations {
         let passed = after.at.saturating_duration_since(before.at);
         let passed = Nanos(u64::try_from(passed.as_nanos()).unwrap_or(u64::MAX));
+        let target = both(before.target.as_ref(), after.target.as_ref());
         Observations {
             steal_share: both(before.stolen, after.stolen)
                 .and_then(|(then, now)| now.stolen_share_since(then)),
             retransmits: both(before.retransmits, after.retransmits).map(grown),
             throttled_periods: both(before.throttled_periods, after.throttled_periods).map(grown),
-            target: both(before.target.as_ref(), after.target.as_ref())
-                .and_then(|(then, now)| self.target_cpu(then, now, passed)),
+            target: target.and_then(|(then, now)| self.target_cpu(then, now, passed)),
+            target_processes: target
+                .map_or_else(Vec::new, |(then, now)| now.processes_since(then, passed)),
+            target_throttled_periods: both(
+                before.target_throttled_periods,
+                after.target_throttled_periods,
+            )
+            .map(grown),
             cpus_shared: self
                 .target_cpus
                 .as_ref()
@@ -176,6 +185,7 @@ intr 5
             throttled_periods: None,
             target: None,
             target_memory: None,
+            target_throttled_periods: Some(7),
         };
         let after = HostCounters {
             at: at + Duration::from_secs(1),
@@ -184,10 +194,12 @@ intr 5
             throttled_periods: Some(3),
             target: None,
             target_memory: None,
+            target_throttled_periods: Some(9),
         };
         let expected = Observations {
             steal_share: Some(0.02),
             retransmits: Some(4),
+            target_throttled_periods: Some(2),
             ..Observations::default()
         };
         assert_eq!(observer.between(&before, &after), expected);

@@ -13,6 +13,7 @@ use procfs::net::{TcpNetEntry, TcpState};
 use procfs::process::{FDTarget, Process, all_processes};
 use uringbench_core::plan::Peer;
 use uringbench_core::time::Nanos;
+use uringbench_core::validity::ProcessCpu;
 
 use crate::cpu_set::CpuSet;
 use crate::{cgroup, cpus, processes};
@@ -43,6 +44,7 @@ pub struct CpuReading {
 /// CPU time used so far by one process, read in two ways.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct ProcessReading {
+    name: String,
     /// That of all its threads, including ended ones, rounded down to scheduler ticks.
     ticked: Nanos,
     /// The exact time of each living thread.
@@ -107,6 +109,22 @@ impl TargetLocation {
         })
     }
 
+    /// Periods in which the target's cgroup was throttled since its creation.
+    pub fn throttled_periods(&self) -> Option<u64> {
+        let pid = self.listeners().first().copied()?;
+        cgroup::throttled_periods(&pid.to_string())
+    }
+
+    /// The processes that listen for the target's connections; empty if they are unknown.
+    pub fn listeners(&self) -> Vec<u32> {
+        match self {
+            Self::Local(processes) => {
+                processes.roots.iter().map(|pid| pid.unsigned_abs()).collect()
+            }
+            Self::Remote => Vec::new(),
+        }
+    }
+
     /// CPU time that the target has used so far; `None` if its processes are unknown.
     pub fn read_cpu(&self) -> Option<CpuReading> {
         let Self::Local(processes) = self else {
@@ -131,9 +149,13 @@ impl TargetLocation {
 }
 
 impl Processes {
-    /// The current processes: the roots and all their descendants.
+    /// The current processes: the roots and all their descendants, without this one, which a target
+    /// may have started.
     fn tree(&self) -> Vec<Process> {
-        processes::family(&self.roots)
+        let ourselves = i32::try_from(std::process::id()).unwrap_or_default();
+        let mut tree = processes::family(&self.roots);
+        tree.retain(|process| process.pid() != ourselves);
+        tree
     }
 }
 
@@ -144,6 +166,22 @@ impl CpuReading {
         self.processes.iter().fold(Nanos::ZERO, |sum, (pid, now)| {
             sum + now.used_since(before.processes.get(pid).unwrap_or(&nothing))
         })
+    }
+
+    /// The CPU time of each process between two readings `passed` apart, the busiest first.
+    pub fn processes_since(&self, before: &Self, passed: Nanos) -> Vec<ProcessCpu> {
+        let nothing = ProcessReading::default();
+        let used = self.processes.iter().map(|(pid, now)| {
+            let used = now.used_since(before.processes.get(pid).unwrap_or(&nothing));
+            ProcessCpu {
+                pid: pid.unsigned_abs(),
+                name: now.name.clone(),
+                used: used.as_secs_f64() / passed.as_secs_f64().max(f64::MIN_POSITIVE),
+            }
+        });
+        let mut used: Vec<ProcessCpu> = used.collect();
+        used.sort_by(|a, b| b.used.total_cmp(&a.used));
+        used
     }
 
     /// Threads that used more than `least` between two readings.
@@ -181,7 +219,7 @@ impl ProcessReading {
         let threads = tasks
             .filter_map(|task| Some((task.tid, Nanos(task.schedstat().ok()?.sum_exec_runtime))));
         let ticked = Nanos((stat.utime + stat.stime).saturating_mul(tick().0));
-        Some(Self { ticked, threads: threads.collect() })
+        Some(Self { name: stat.comm, ticked, threads: threads.collect() })
     }
 }
 
@@ -301,7 +339,7 @@ mod tests {
 
     fn reading(ticked: u64, threads: &[(i32, u64)]) -> CpuReading {
         let threads = threads.iter().map(|&(tid, nanos)| (tid, Nanos(nanos))).collect();
-        let process = ProcessReading { ticked: Nanos(ticked), threads };
+        let process = ProcessReading { name: "server".to_owned(), ticked: Nanos(ticked), threads };
         CpuReading { processes: BTreeMap::from([(7, process)]) }
     }
 
@@ -315,6 +353,9 @@ mod tests {
         assert_eq!(gone.used_since(&before), Nanos(2 * second));
         assert_eq!(steady.used_since(&CpuReading::default()), Nanos(2 * second + 10));
         assert_eq!(steady.busy_threads_since(&before, Nanos(1)), 2);
+        let shares = gone.processes_since(&before, Nanos(4 * second));
+        assert_eq!(shares, [ProcessCpu { pid: 7, name: "server".to_owned(), used: 0.5 }]);
+        assert_eq!(before.processes_since(&before, Nanos(second))[0].used, 0.0);
     }
 
     #[test]
@@ -331,14 +372,23 @@ mod tests {
 
     #[test]
     fn a_process_tree_is_walked_and_its_cpu_time_grows() {
-        let ours = i32::try_from(std::process::id()).unwrap();
-        let here = TargetLocation::Local(Processes { roots: BTreeSet::from([ours]) });
+        let mut busy =
+            std::process::Command::new("sh").arg("-c").arg("while :; do :; done").spawn().unwrap();
+        let pid = busy.id().cast_signed();
+        let here = TargetLocation::Local(Processes { roots: BTreeSet::from([pid]) });
         let before = here.read_cpu().unwrap();
-        let spun =
-            (0..20_000_000u64).fold(1u64, |x, n| std::hint::black_box(x.wrapping_mul(n | 1)));
-        assert_ne!(spun, 0);
-        let after = here.read_cpu().unwrap();
-        assert!(after.used_since(&before) > Nanos::ZERO);
+        while here.read_cpu().unwrap().used_since(&before) == Nanos::ZERO {
+            std::thread::yield_now();
+        }
         assert!(!here.cpus().unwrap().is_empty());
+        busy.kill().unwrap();
+        busy.wait().unwrap();
+    }
+
+    #[test]
+    fn a_target_that_started_us_does_not_contain_us() {
+        let ours = i32::try_from(std::process::id()).unwrap();
+        let parent = TargetLocation::Local(Processes { roots: BTreeSet::from([ours]) });
+        assert_eq!(parent.read_cpu(), None);
     }
 }

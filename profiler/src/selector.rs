@@ -19,6 +19,8 @@ pub enum Selector {
     Pid(u32),
     /// Every process of this name, and their descendants.
     Name(String),
+    /// These processes and their descendants, such as those that listen on an address.
+    Processes(Vec<u32>),
     /// Every process of a control group and of the groups below it: a path under
     /// `/sys/fs/cgroup`, or part of a container's ID.
     Cgroup(PathBuf),
@@ -123,6 +125,7 @@ pub fn resolve(selector: &Selector) -> Result<Found, SelectorError> {
     match selector {
         Selector::Pid(pid) => by_pid(*pid),
         Selector::Name(name) => by_name(name),
+        Selector::Processes(pids) => by_pids(pids),
         Selector::Cgroup(path) => by_cgroup(Path::new(MOUNT), path),
     }
 }
@@ -138,6 +141,18 @@ fn by_pid(pid: u32) -> Result<Found, SelectorError> {
     // /proc also accepts a thread ID; use the thread's process.
     let pid = names::process_of(pid).unwrap_or(pid);
     Ok(found(vec![pid], None))
+}
+
+fn by_pids(pids: &[u32]) -> Result<Found, SelectorError> {
+    let is_running = |&pid: &u32| ProcessEntry::read(pid).is_some_and(|entry| !entry.is_ended);
+    let ourselves = std::process::id();
+    let running: Vec<u32> =
+        pids.iter().copied().filter(|&pid| pid != ourselves).filter(is_running).collect();
+    match (running.is_empty(), pids.first()) {
+        (false, _) => Ok(found(running, None)),
+        (true, Some(&pid)) => Err(SelectorError::NoSuchProcess(pid)),
+        (true, None) => Err(SelectorError::Nothing),
+    }
 }
 
 fn by_name(name: &str) -> Result<Found, SelectorError> {

@@ -244,7 +244,7 @@ fn attach(target: &Target) -> Sidecar {
     let selector = Selector::Pid(target.pid());
     let found = resolve(&selector).expect("it runs");
     let options = SidecarOptions {
-        hz: 499,
+        hz: Some(499),
         timeline_hz: 1,
         follows_memory: false,
         cpus: vec![],

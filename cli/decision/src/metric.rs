@@ -294,9 +294,7 @@ mod tests {
         });
         assert_eq!(Metric::TargetCpu.value(&run), Some(2_500.0));
         let cpu_us_per_request = Some(2.25);
-        let usage =
-            TargetUsage { cpus: 1.0, cpus_allowed: 2.0, cpu_us_per_request, memory_bytes: None };
-        run.target_usage = Some(usage);
+        run.target_usage = Some(TargetUsage { cpu_us_per_request, ..TargetUsage::default() });
         assert_eq!(Metric::TargetCpu.value(&run), Some(2_250.0));
     }
 

@@ -21,6 +21,8 @@ use hdrhistogram::serialization::Deserializer;
 use serde::{Deserialize, Serialize};
 
 use crate::EncodeError;
+use crate::cost::CostFigures;
+use crate::insight::InsightFigures;
 use crate::soak::SoakFigures;
 use crate::target::{self, TargetFigures, TargetUsage};
 use crate::timeline::TimelineFigures;
@@ -93,6 +95,12 @@ pub struct Document {
     /// The profile of the target; `null` unless it was profiled.
     #[serde(default, serialize_with = "TargetFigures::serialize")]
     pub target: Option<TargetFigures>,
+    /// What stands out in the run, the most serious first; computed from the rest.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub insights: Vec<InsightFigures>,
+    /// What a request costs the target; left out unless it was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost: Option<CostFigures>,
     /// The verdict of a soak; left out of other runs.
     #[serde(
         default,

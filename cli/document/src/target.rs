@@ -10,7 +10,8 @@ use uringbench_core::statistics::Estimate;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct TargetFigures {
-    /// `cgroup`, `system_wide`, `tasks`, or `procfs_only` if no samples could be taken.
+    /// `cgroup`, `system_wide`, `tasks`, `procfs_only` if no samples could be taken, or `unsampled`
+    /// if none were planned.
     pub mode: String,
     /// Whether the kernel's frames are missing.
     pub is_user_only: bool,
@@ -59,7 +60,7 @@ pub struct TargetFigures {
 }
 
 /// Key `target_usage`: read from procfs at both ends of the measured window, without a profile.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct TargetUsage {
     /// CPUs used on average.
     pub cpus: f64,
@@ -70,6 +71,24 @@ pub struct TargetUsage {
     /// Resident private memory (RssAnon) of its processes at the end of the window; `null` if it
     /// cannot be read.
     pub memory_bytes: Option<u64>,
+    /// Periods in which its control group had used up its CPU quota and was stopped; `null` if that
+    /// cannot be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub throttled_periods: Option<u64>,
+    /// Its processes, the busiest first, 64 at most.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub processes: Vec<ProcessUsage>,
+}
+
+/// One of `target_usage.processes`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ProcessUsage {
+    /// Its PID.
+    pub pid: u32,
+    /// Its name.
+    pub name: String,
+    /// CPUs used on average.
+    pub cpus: f64,
 }
 
 /// One of `reasons`.

@@ -7,8 +7,9 @@ use uringbench_core::plan::Plan;
 use uringbench_core::record::{Backend, RunRecord};
 use uringbench_core::slo::{Measured, SloFinding};
 use uringbench_core::summary::Summary;
-use uringbench_core::validity;
-use uringbench_document::target::TargetUsage;
+use uringbench_core::validity::{self, ProcessCpu};
+use uringbench_decision::insights;
+use uringbench_document::target::{ProcessUsage, TargetUsage};
 use uringbench_document::{
     Document, DocumentParts, EncodeError, Environment, GitRevision, HistogramLog, PlanFile,
 };
@@ -27,6 +28,9 @@ use crate::watch::{Seen, Watch};
 
 /// The largest requests in bytes that are stored with the plan of a run.
 const PLAN_BYTES_MAX: usize = 16 << 20;
+
+/// Most processes of the target that are listed.
+const PROCESSES_MAX: usize = 64;
 
 /// The settings of one run.
 #[derive(Clone, Debug)]
@@ -134,7 +138,7 @@ impl Experiment {
         let summary = Summary::of(&self.plan, &record);
         let verdict = validity::judge(&self.plan, &record, &summary, &seen.observations);
         let slo = self.objectives(&summary);
-        let document = Document::build(DocumentParts {
+        let mut document = Document::build(DocumentParts {
             plan: &self.plan,
             url: &self.plan.target.url,
             method: &self.plan.target.method,
@@ -149,10 +153,12 @@ impl Experiment {
             git: revision(&self.target),
             tags: &self.tags,
             target: profile.target,
+            cost: profile.cost,
             soak: profile.soak,
             timeline: profile.timeline,
         })
         .map_err(ExperimentError::NoDocument)?;
+        document.insights = insights(&document);
         let histograms =
             HistogramLog::of(&record, started).map_err(ExperimentError::NoHistograms)?;
         let stored = self.store(destination, &document, &histograms, seen.log);
@@ -241,11 +247,19 @@ fn target_usage(record: &RunRecord, seen: &Seen) -> Option<TargetUsage> {
     let answers = record.counts.completed();
     let measured = record.windows.measured()?;
     let seconds = measured.end.since(measured.start).as_secs_f64();
+    let process = |process: &ProcessCpu| ProcessUsage {
+        pid: process.pid,
+        name: process.name.clone(),
+        cpus: process.used,
+    };
+    let processes = seen.observations.target_processes.iter().take(PROCESSES_MAX);
     Some(TargetUsage {
         cpus: cpu.used,
         cpus_allowed: cpu.allowed,
         cpu_us_per_request: (answers > 0).then(|| cpu.used * seconds * 1e6 / answers as f64),
         memory_bytes: seen.target_memory,
+        throttled_periods: seen.observations.target_throttled_periods,
+        processes: processes.map(process).collect(),
     })
 }
 

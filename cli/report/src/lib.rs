@@ -7,7 +7,9 @@
 pub mod baseline;
 pub mod capacity;
 pub mod comparison;
+mod cost;
 pub mod history;
+mod insight;
 pub mod noise;
 mod paint;
 pub mod progress;

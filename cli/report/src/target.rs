@@ -16,7 +16,10 @@ pub fn lines(figures: &TargetFigures) -> Vec<(String, String)> {
     }
     let mut lines = Vec::new();
     let mut line = |name: &str, text: String| lines.push((name.to_owned(), text));
-    line("profile", how(figures));
+    // Nothing was sampled, as planned: there is nothing to say about samples.
+    if figures.mode != "unsampled" {
+        line("profile", how(figures));
+    }
     for reason in &figures.reasons {
         line("", format!("- {}", reason.message));
     }

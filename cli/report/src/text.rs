@@ -13,7 +13,7 @@ use uringbench_document::{Document, SloHeld, TimeFigures, VerdictGiven};
 mod script;
 
 use crate::paint::{Colour, Ink};
-use crate::{soak, target, timeline};
+use crate::{cost, insight, soak, target, timeline};
 
 /// Columns of the widest line of prose; tables are narrower.
 const WIDTH: usize = 96;
@@ -49,6 +49,10 @@ pub fn summary(document: &Document, stored: Option<&Path>, colour: Colour) -> St
     page.errors(document);
     page.costs(document);
     page.slo(&document.slo);
+    if let Some(cost) = &document.cost {
+        page.blank();
+        page.rows(&cost::lines(cost));
+    }
     if let Some(figures) = &document.target {
         page.blank();
         page.rows(&target::lines(figures));
@@ -58,6 +62,7 @@ pub fn summary(document: &Document, stored: Option<&Path>, colour: Colour) -> St
         timeline::lines(timeline).into_iter().for_each(|line| page.push(line));
         page.blank();
     }
+    page.rows(&insight::lines(&document.insights));
     page.notes(&document.verdict.notes);
     if let Some(stored) = stored {
         page.line("stored", stored.display());
@@ -353,7 +358,7 @@ impl Page {
     fn rows(&mut self, lines: &[(String, String)]) {
         for (name, text) in lines {
             // Only prose is wrapped: a table keeps its columns.
-            let is_prose = name == "note" || text.starts_with("- ");
+            let is_prose = name == "note" || name == "insight" || text.starts_with("- ");
             let wrapped = if is_prose { wrap(text, WIDTH - NAMES) } else { vec![text.clone()] };
             for (index, line) in wrapped.iter().enumerate() {
                 self.line(if index == 0 { name } else { "" }, line);

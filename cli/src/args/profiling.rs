@@ -33,6 +33,14 @@ pub(crate) struct ProfileArgs {
     #[arg(long, requires = "profile")]
     pub(crate) profile_overhead: bool,
 
+    /// Report the cost of a request for the target: CPU time, switches, faults, memory; needs -R
+    ///
+    /// At a fixed rate these vary less from run to run than throughput or response times. The
+    /// kernel accounts them, so without --profile nothing is sampled, and the target is the process
+    /// that listens on the address of the load. Each figure has a 95 % interval.
+    #[arg(long)]
+    pub(crate) cost: bool,
+
     /// Rows of the timeline per second, 1 to 10 [default: 1]
     #[arg(
         long, value_name = "N", value_parser = units::timeline_rate, requires = "profile",

@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 use anyhow::{Context, anyhow};
 use serde_json::json;
 use uringbench_core::time::Nanos;
+use uringbench_document::timeline::TimelineFigures;
 use uringbench_engine::{Command as Signalled, Control};
 use uringbench_experiment::profiling::{self, files};
 use uringbench_profiler::analysis;
@@ -50,7 +51,7 @@ pub(crate) fn execute(args: ProfileCommandArgs) -> Result<Exit, Failure> {
     };
     let destination = destination.context("nothing was sampled: it could not be stored")?;
     let options = SidecarOptions {
-        hz: args.profile_hz.unwrap_or(profiling::HZ),
+        hz: Some(args.profile_hz.unwrap_or(profiling::HZ)),
         timeline_hz: args.timeline_hz.unwrap_or(profiling::TIMELINE_HZ),
         follows_memory: false,
         cpus: Vec::new(),
@@ -181,7 +182,8 @@ fn tell(
         page.push_str(&format!("{name:<10}{line}\n"));
     }
     page.push('\n');
-    for line in written.timeline.iter().flat_map(report::timeline::lines) {
+    let timeline = TimelineFigures::of(&written.timeline);
+    for line in timeline.iter().flat_map(report::timeline::lines) {
         page.push_str(&format!("{line}\n"));
     }
     page.push_str(&format!("\n{:<10}{}\n", "stored", folder.display()));

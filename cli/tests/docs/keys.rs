@@ -22,7 +22,9 @@ nanoseconds, `_us` microseconds, `_bytes` bytes. Rates are per second, shares 0 
 without samples is `null`, never 0. A missing key means the same as `null`, 0 or an empty list.
 ";
 /// The files with the types.
-const SOURCES: [&str; 6] = [
+const SOURCES: [&str; 8] = [
+    "cli/document/src/cost.rs",
+    "cli/document/src/insight.rs",
     "cli/document/src/run.rs",
     "cli/document/src/run",
     "cli/document/src/target.rs",
@@ -241,7 +243,7 @@ impl Writer<'_> {
             return "object".to_owned();
         }
         match kind {
-            "String" | "&'static str" | "Unit" => "text".to_owned(),
+            "String" | "&'static str" | "Unit" | "InsightSeverity" => "text".to_owned(),
             "bool" => "boolean".to_owned(),
             "f64" => "number".to_owned(),
             "object" => "object".to_owned(),

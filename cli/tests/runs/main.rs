@@ -21,6 +21,7 @@ mod faults_tls;
 mod faults_tls_start;
 mod histories;
 mod histories_database;
+mod insights;
 mod interval_logs;
 mod keepalive;
 mod main_job;

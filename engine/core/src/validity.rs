@@ -65,6 +65,10 @@ pub struct Observations {
     pub throttled_periods: Option<u64>,
     /// The target's CPU time, if it runs on this machine.
     pub target: Option<TargetCpu>,
+    /// The CPU time of each of its processes, the busiest first.
+    pub target_processes: Vec<ProcessCpu>,
+    /// Periods in which the target's cgroup exceeded its CPU quota (`nr_throttled`).
+    pub target_throttled_periods: Option<u64>,
     /// CPUs that workers are pinned to and a target on this machine may use too.
     pub cpus_shared: Option<Vec<usize>>,
 }
@@ -76,6 +80,17 @@ pub struct TargetCpu {
     pub used: f64,
     /// The CPUs it may use, by affinity and quota.
     pub allowed: f64,
+}
+
+/// The CPU time of one process of a target.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ProcessCpu {
+    /// Its PID.
+    pub pid: u32,
+    /// Its name.
+    pub name: String,
+    /// CPUs used on average over the measured window.
+    pub used: f64,
 }
 
 impl Validity {

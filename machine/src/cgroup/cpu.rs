@@ -17,9 +17,10 @@ pub fn cpu_quota(process: &str) -> Option<f64> {
     })
 }
 
-/// Periods in which our group was throttled because its quota was used up, since its creation.
-pub fn throttled_periods() -> Option<u64> {
-    first(&Memberships::of("self")?, |folder| throttled(&line_of(folder.join("cpu.stat"))?))
+/// Periods in which the group of a process (`self` or a number) was throttled because its quota was
+/// used up, since its creation.
+pub fn throttled_periods(process: &str) -> Option<u64> {
+    first(&Memberships::of(process)?, |folder| throttled(&line_of(folder.join("cpu.stat"))?))
 }
 
 /// The first result from the folders that may contain the group's CPU files. In a container the

@@ -149,6 +149,7 @@ fn of_attachment(recording: &Recording) -> TargetFigures {
             (mode.key(), *is_user_only, instead_of.clone())
         }
         Attachment::ProcfsOnly(reasons) => ("procfs_only", false, reasons.clone()),
+        Attachment::Unsampled => ("unsampled", false, Vec::new()),
     };
     let process = |(pid, name): &(u32, String)| Process { pid: *pid, name: name.clone() };
     let elsewhere = recording.elsewhere.iter().take(ELSEWHERE_MAX);

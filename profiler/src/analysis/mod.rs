@@ -1,10 +1,11 @@
 //! The figures of a recording: the key `target` of the result document.
 //!
-//! `build` counts and calls `statistics`, `stored` computes the figures of a part of a stored
-//! profile, `diff` compares two.
+//! `build` counts and calls `statistics`, `cost` divides the kernel's accounts by the requests,
+//! `stored` computes the figures of a part of a stored profile, `diff` compares two.
 
 mod blocks;
 mod build;
+mod cost;
 mod counters;
 mod diff;
 mod stored;
@@ -19,6 +20,7 @@ use uringbench_document::target::TargetFigures;
 use crate::profile::Windows;
 
 pub use self::build::build;
+pub use self::cost::{ROWS_MIN, cost};
 pub use self::diff::{Comparison, Delta, FunctionDelta, changed_in_all, compare};
 pub use self::stored::Cut;
 

@@ -47,6 +47,8 @@ pub enum Attachment {
     },
     /// Only the data in `/proc`: cause and fix for every way that failed.
     ProcfsOnly(Vec<String>),
+    /// Only the data in `/proc`, as planned.
+    Unsampled,
 }
 
 /// Records read while attaching, each with its CPU.

@@ -45,8 +45,9 @@ use crate::timeline::sampler::Sampler;
 /// What to record of a target.
 #[derive(Clone, Debug)]
 pub struct SidecarOptions {
-    /// Samples per second of CPU time, 1 to 10,000.
-    pub hz: u32,
+    /// Samples per second of CPU time, 1 to 10,000; `None` takes no samples, only readings and
+    /// counts.
+    pub hz: Option<u32>,
     /// Readings of the timeline per second, 1 to 100.
     pub timeline_hz: u32,
     /// Whether to follow where memory that stays comes from.
@@ -101,13 +102,18 @@ impl Sidecar {
     fn start(selector: Selector, found: Found, options: SidecarOptions) -> Self {
         let mut notes = Vec::from_iter(several_trees(&selector, &found));
         let started = now();
-        let (attachment, reader) = match follow_samples(&found, &options, &mut notes) {
-            Ok((attachment, reader)) => (attachment, Some(reader)),
-            Err(reasons) => (Attachment::ProcfsOnly(reasons), None),
-        };
-        let python = python_sampler(&found, &options)
-            .inspect_err(|why| notes.push(format!("Python is not read: no thread for it: {why}")))
-            .ok();
+        let (mut attachment, mut reader, mut python) = (Attachment::Unsampled, None, None);
+        if let Some(hz) = options.hz {
+            (attachment, reader) = match follow_samples(&found, &options, hz, &mut notes) {
+                Ok((attachment, reader)) => (attachment, Some(reader)),
+                Err(reasons) => (Attachment::ProcfsOnly(reasons), None),
+            };
+            python = python_sampler(&found, hz)
+                .inspect_err(|why| {
+                    notes.push(format!("Python is not read: no thread for it: {why}"));
+                })
+                .ok();
+        }
         let target = found.clone();
         let timeline = Sampler::start(selector, found, options.timeline_hz);
         let timeline = timeline
@@ -198,9 +204,10 @@ fn several_trees(selector: &Selector, found: &Found) -> Option<String> {
 fn follow_samples(
     found: &Found,
     options: &SidecarOptions,
+    hz: u32,
     notes: &mut Vec<String>,
 ) -> Result<(Attachment, ReaderThread), Vec<String>> {
-    let opened = attach::open(found, &config(options), &sampled_cpus())?;
+    let opened = attach::open(found, &config(hz), &sampled_cpus())?;
     let spill = unnamed_file(options).map_err(|why| {
         vec![format!(
             "samples cannot be kept in {}: {why}; name another folder with -o DIR",
@@ -267,19 +274,19 @@ fn clock(session: &Session) -> Clock {
     }
 }
 
-fn config(options: &SidecarOptions) -> SamplingConfig {
+fn config(hz: u32) -> SamplingConfig {
     SamplingConfig {
         clock: CpuClock::Cycles,
-        hz: options.hz,
+        hz,
         switches: true,
         off_cpu_period: Some(WAIT_PERIOD_FIRST),
         ..SamplingConfig::default()
     }
 }
 
-fn python_sampler(found: &Found, options: &SidecarOptions) -> std::io::Result<PythonSampler> {
+fn python_sampler(found: &Found, hz: u32) -> std::io::Result<PythonSampler> {
     let members = found.members.clone();
-    let settings = PythonSettings { hertz: options.hz.min(PYTHON_HZ_MAX) };
+    let settings = PythonSettings { hertz: hz.min(PYTHON_HZ_MAX) };
     PythonSampler::start(settings, move || processes::descendants(&members))
 }
 

@@ -35,6 +35,7 @@ fn run(template: &Document, [rate, p50, p99, cpu]: [f64; 4]) -> Document {
         cpus_allowed: 1.0,
         cpu_us_per_request: Some(20.0 * cpu),
         memory_bytes: Some(1 << 20),
+        ..TargetUsage::default()
     });
     run
 }

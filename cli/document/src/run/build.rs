@@ -34,6 +34,7 @@ use super::{
 };
 use crate::EncodeError;
 use crate::civil::Civil;
+use crate::cost::CostFigures;
 use crate::soak::SoakFigures;
 use crate::target::{TargetFigures, TargetUsage};
 use crate::timeline::TimelineFigures;
@@ -69,6 +70,8 @@ pub struct DocumentParts<'a> {
     pub tags: &'a [String],
     /// The profile of the target.
     pub target: Option<TargetFigures>,
+    /// What a request costs the target.
+    pub cost: Option<CostFigures>,
     /// The verdict of a soak.
     pub soak: Option<SoakFigures>,
     /// The course of load, target and host.
@@ -115,6 +118,8 @@ impl Document {
             intervals: record.intervals.iter().map(IntervalFigures::from).collect(),
             target_usage: parts.target_usage,
             target: parts.target,
+            insights: Vec::new(),
+            cost: parts.cost,
             soak: parts.soak,
             timeline: parts.timeline,
             histograms: histograms(&record.times)?,

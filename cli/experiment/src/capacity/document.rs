@@ -55,7 +55,7 @@ impl Progress<'_> {
             response_p50_ns: response.p50,
             response_p99_ns: response.p99,
             response_p999_ns: response.p999,
-            target_cpus: run.target_usage.map(|usage| usage.cpus),
+            target_cpus: run.target_usage.as_ref().map(|usage| usage.cpus),
             client_busy: busy.fold(0.0, f64::max),
         }
     }

@@ -7,7 +7,6 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use uringbench_core::record::Interval;
 use uringbench_core::time::Timestamp;
-use uringbench_document::timeline::TimelineFigures;
 use uringbench_document::timeline::columns::TimelineDocument;
 use uringbench_machine::cpu_set::CpuSet;
 use uringbench_machine::cpus;
@@ -45,8 +44,8 @@ pub struct ProfileParts<'a> {
 pub struct WrittenProfile {
     /// The names of the files.
     pub names: Vec<String>,
-    /// The summary of the timeline.
-    pub timeline: Option<TimelineFigures>,
+    /// The timeline.
+    pub timeline: TimelineDocument,
 }
 
 /// Writes all files into `folder`.
@@ -74,7 +73,7 @@ pub fn write(parts: &ProfileParts<'_>, folder: &Path, title: &str) -> io::Result
         writeln!(out)
     })?;
     names.push("timeline.json".to_owned());
-    Ok(WrittenProfile { names, timeline: TimelineFigures::of(&timeline) })
+    Ok(WrittenProfile { names, timeline })
 }
 
 /// The description of the stored profile.
@@ -82,6 +81,7 @@ fn about(parts: &ProfileParts<'_>, title: &str) -> About {
     let (mode, is_user_only) = match &parts.recording.attachment {
         Attachment::Sampling { mode, is_user_only, .. } => (mode.key(), *is_user_only),
         Attachment::ProcfsOnly(_) => ("procfs_only", false),
+        Attachment::Unsampled => ("unsampled", false),
     };
     let load = parts.load.map(|load| {
         StoredLoad::new(

@@ -23,8 +23,10 @@ pub const TIMELINE_HZ: u32 = 1;
 pub struct ProfilePlan {
     /// The processes of the target.
     pub selector: Selector,
-    /// Samples per second and CPU.
-    pub hz: u32,
+    /// Samples per second and CPU; `None` takes none.
+    pub hz: Option<u32>,
+    /// Whether the cost of a request is evaluated.
+    pub costs: bool,
     /// Rows of the timeline per second.
     pub timeline_hz: u32,
     /// Whether sampling is switched on and off to measure its cost.
@@ -33,4 +35,19 @@ pub struct ProfilePlan {
     pub follows_memory: bool,
     /// Response p99 above which a slice is a spike.
     pub spike: Option<Nanos>,
+}
+
+impl ProfilePlan {
+    /// Follows these processes and evaluates the cost of a request; nothing is sampled.
+    pub const fn of_cost(processes: Vec<u32>) -> Self {
+        Self {
+            selector: Selector::Processes(processes),
+            hz: None,
+            costs: true,
+            timeline_hz: TIMELINE_HZ,
+            measures_overhead: false,
+            follows_memory: false,
+            spike: None,
+        }
+    }
 }

@@ -7,6 +7,7 @@ use std::path::Path;
 use uringbench_core::plan::Plan;
 use uringbench_core::record::{Interval, RunRecord};
 use uringbench_core::time::Timestamp;
+use uringbench_document::cost::CostFigures;
 use uringbench_document::soak::SoakFigures;
 use uringbench_document::target::TargetFigures;
 use uringbench_document::timeline::TimelineFigures;
@@ -36,6 +37,8 @@ pub(crate) struct ProfiledRun<'a> {
 pub(crate) struct ProfileReport {
     /// The key `target` of the document.
     pub(crate) target: Option<TargetFigures>,
+    /// The key `cost`.
+    pub(crate) cost: Option<CostFigures>,
     /// The key `timeline`.
     pub(crate) timeline: Option<TimelineFigures>,
     /// The key `soak`.
@@ -156,17 +159,22 @@ impl Detached<'_> {
             spikes: &spikes,
             timeline_hz: self.profile.timeline_hz,
         };
-        let mut timeline = None;
+        let (mut timeline, mut cost) = (None, None);
         match files::write(&parts, folder, title) {
             Ok(written) => {
                 found.figures.files = written.names;
-                timeline = written.timeline;
+                timeline = TimelineFigures::of(&written.timeline);
+                if self.profile.costs {
+                    let counters = found.figures.counters.as_ref();
+                    cost = analysis::cost(&written.timeline, &load, counters);
+                    found.figures.notes.extend(cost.is_none().then(without_cost));
+                }
             }
             Err(why) => {
                 found.figures.notes.push(format!("not all of the profile is stored: {why}"));
             }
         }
-        if let Some(name) = name
+        if let Some(name) = name.filter(|_| recording.profile.is_some())
             && let Err(why) = files::copy_flamegraph(folder, name)
         {
             found.figures.notes.push(format!("flamegraphs/ cannot be written: {why}"));
@@ -175,8 +183,16 @@ impl Detached<'_> {
             found.figures.files.extend(soak.files.iter().cloned());
         }
         let soak = soak.map(|soak| soak.figures);
-        ProfileReport { target: Some(found.figures), timeline, soak }
+        ProfileReport { target: Some(found.figures), cost, timeline, soak }
     }
+}
+
+fn without_cost() -> String {
+    format!(
+        "there is no cost per request: fewer than {} whole seconds of the measured window have \
+         requests and CPU time; measure for longer with -d",
+        analysis::ROWS_MIN
+    )
 }
 
 fn absent(why: &str) -> ProfileReport {

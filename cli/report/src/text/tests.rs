@@ -23,6 +23,7 @@ fn document_of(plan: &Plan, record: &RunRecord, slo: Option<&str>) -> Document {
     let slo: Option<Slo> = slo.map(|slo| slo.parse().expect("an objective"));
     let engine = Some(record.backend.to_string());
     Document::build(DocumentParts {
+        cost: None,
         plan,
         url: "http://127.0.0.1:8080/",
         method: "GET",

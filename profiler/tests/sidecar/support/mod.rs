@@ -99,7 +99,7 @@ impl Recorder {
     pub(crate) fn attach_to(selector: Selector, found: selector::Found, hz: u32) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let options = SidecarOptions {
-            hz,
+            hz: Some(hz),
             timeline_hz: 20,
             follows_memory: false,
             cpus: Vec::new(),

@@ -46,6 +46,7 @@ fn objectives() -> Vec<SloFinding> {
 fn document_of(plan: &Plan, record: &RunRecord) -> Document {
     let summary = Summary::of(plan, record);
     Document::build(DocumentParts {
+        cost: None,
         plan,
         url: "http://127.0.0.1:8080/",
         method: "GET",
