@@ -14,7 +14,7 @@ use uringbench_document::insight::{InsightFigures, InsightSeverity};
 /// A rule.
 type Rule = fn(&Document) -> Option<InsightFigures>;
 
-const RULES: [Rule; 13] = [
+const RULES: [Rule; 9] = [
     answers::errors_alike,
     answers::redirects,
     cpu::generator_limited,
@@ -22,17 +22,30 @@ const RULES: [Rule; 13] = [
     cpu::one_worker,
     cpu::unequal_workers,
     cpu::saturated,
-    times::delayed_ack,
-    times::long_tail,
-    times::garbage_collection,
-    times::falling_rate,
     memory::growing,
     memory::swapping,
+];
+/// Rules on times and rates, which a disturbed load generator changes as well as the target.
+const RULES_OF_TIMES: [Rule; 4] =
+    [times::delayed_ack, times::long_tail, times::garbage_collection, times::falling_rate];
+/// Reasons of a verdict by which the cause of slow answers is not the target's.
+const DISTURBED: [&str; 7] = [
+    "preempted",
+    "steal",
+    "late_sends",
+    "generator_limited",
+    "throttled",
+    "retransmits",
+    "buffers_exhausted",
 ];
 
 /// Everything that stands out in a run, the most serious first.
 pub fn insights(run: &Document) -> Vec<InsightFigures> {
-    let mut found: Vec<InsightFigures> = RULES.iter().filter_map(|rule| rule(run)).collect();
+    let is_disturbed =
+        run.verdict.reasons.iter().any(|reason| DISTURBED.contains(&reason.code.as_str()));
+    let of_times = if is_disturbed { [].iter() } else { RULES_OF_TIMES.iter() };
+    let mut found: Vec<InsightFigures> =
+        RULES.iter().chain(of_times).filter_map(|rule| rule(run)).collect();
     found.sort_by_key(|insight| std::cmp::Reverse(insight.severity));
     found
 }

@@ -183,6 +183,23 @@ fn a_tail_is_long_when_it_is_slow_and_far_from_the_median() {
 }
 
 #[test]
+fn a_disturbed_generator_is_not_taken_for_a_slow_target() {
+    let disturbed = |code: &'static str| {
+        with(move |run| {
+            run.latency_ns.response.p99 = Some(50_000_000);
+            run.verdict.reasons = vec![ReasonGiven {
+                code: code.to_owned(),
+                message: String::new(),
+                severity: "suspect".to_owned(),
+            }];
+        })
+    };
+    assert_eq!(disturbed("preempted"), [""; 0]);
+    assert_eq!(disturbed("late_sends"), ["generator_limited"]);
+    assert_eq!(disturbed("target_idle"), ["long_tail"]);
+}
+
+#[test]
 fn a_delayed_acknowledgement_holds_the_rest_of_an_answer_and_a_slow_target_all_of_it() {
     let times = |first_byte: u64| {
         with(move |run| {

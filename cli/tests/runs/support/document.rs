@@ -35,6 +35,11 @@ impl Document {
             .unwrap_or_else(|| panic!("no {path} in the document\n{}", self.story))
     }
 
+    /// The elements of a list that is left out when it is empty.
+    pub(crate) fn list(&self, key: &str) -> &[Value] {
+        self.value[key].as_array().map_or(&[], Vec::as_slice)
+    }
+
     /// The whole number at a path.
     pub(crate) fn count(&self, path: &str) -> u64 {
         self.at(path)
