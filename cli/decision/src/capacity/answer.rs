@@ -9,7 +9,7 @@ use uringbench_core::statistics::crossing::{CountedTrial, Crossing, crossing};
 
 use super::classify::LoadClass;
 use super::trial::TrialPurpose;
-use super::tried::{Bounds, LEVELS, Place, Tried, TriedTrial};
+use super::tried::{Bounds, LEVELS, Place, STEPS_OF_WIDTH, Tried, TriedTrial};
 
 /// Confidence of the interval of a crossing.
 const CONFIDENCE: f64 = 0.99;
@@ -110,16 +110,18 @@ impl Tried {
         let Some(crossing) = self.crossing(goal, bounds) else {
             return self.located_by_bounds(goal, bounds);
         };
-        // Outwards, to loads that were tried long enough to be meant, if there are any.
+        // Outwards, to loads that were tried long enough to be meant, if there are any near.
         let is_below = |place: &&Place| self.load(**place) <= crossing.load.low;
         let is_above = |place: &&Place| self.load(**place) >= crossing.load.high;
         let (long, all) = (self.tried_places(), Vec::from_iter(self.places()));
         let below = long.iter().rev().find(is_below).or_else(|| all.iter().rev().find(is_below));
         let above = long.iter().find(is_above).or_else(|| all.iter().find(is_above));
-        // Else as they are: time ran out before they could be tried.
+        // Else as they are: the lower end is tried last, to confirm it.
         let low = self.exact_place(crossing.load.low).floor() as Place;
         let high = self.exact_place(crossing.load.high).ceil() as Place;
-        let (lower, upper) = (below.copied().unwrap_or(low), above.copied().unwrap_or(high));
+        let below = below.copied().filter(|place| low - place <= STEPS_OF_WIDTH);
+        let above = above.copied().filter(|place| place - high <= STEPS_OF_WIDTH);
+        let (lower, upper) = (below.unwrap_or(low), above.unwrap_or(high));
         let is_decided = crossing.variation < 1.0;
         Located {
             bounds: Bounds { lower: Some(lower), upper: Some(upper) },

@@ -156,7 +156,11 @@ impl Progress<'_> {
             rate: trial.completed,
             is_generator_limited: trial.limit.is_some(),
         };
-        let points: Vec<_> = self.trials.iter().map(point).collect();
+        // Requests of an overload end after the window in which they count: there would be more in
+        // service than there are connections.
+        let connections = f64::from(self.capacity.experiment.plan.connections());
+        let is_steady = |point: &UslPoint| point.load <= connections;
+        let points: Vec<_> = self.trials.iter().map(point).filter(is_steady).collect();
         match fit_usl(&points, seed) {
             Err(why) => UslFigures { reason: Some(why.to_string()), ..UslFigures::default() },
             Ok(fit) => fitted(&fit),
