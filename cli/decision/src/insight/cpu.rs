@@ -92,7 +92,7 @@ pub(super) fn unequal_workers(run: &Document) -> Option<InsightFigures> {
         .collect();
     let least = working.iter().copied().fold(f64::INFINITY, f64::min);
     let mean = working.iter().sum::<f64>() / working.len() as f64;
-    if working.len() < 2 || busiest.cpus < UNEQUAL * mean.min(least * UNEQUAL) {
+    if working.len() < 2 || busiest.cpus < UNEQUAL * mean {
         return None;
     }
     Some(insight(
