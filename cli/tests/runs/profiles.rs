@@ -90,7 +90,8 @@ fn costs_are_of_what_was_sampled_while_the_overhead_is_measured() {
     let share = document.number("target.cpu.us_per_request")
         / document.number("target.counters.target.cpu_us");
     let coverage = document.number("target.coverage");
-    document.expect((0.75..1.33).contains(&(share / coverage)), "sampled as counted");
+    // A cost of all of the run would be twice that of half.
+    document.expect((0.6..1.67).contains(&(share / coverage)), "sampled as counted");
     let sampled = document.number("target.cpu.us_per_request");
     document.expect(document.number("target.overhead.pairs") >= 2.0, "it was switched");
     let read =

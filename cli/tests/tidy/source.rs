@@ -110,9 +110,9 @@ fn walk(root: &Path, folder: &str, found: &mut Vec<Source>) {
         let ends = [".rs", ".toml", ".md", ".ci/run", ".ci/fuzz", "kernels/run", "kernels/init"];
         let is_written = ends.iter().any(|end| path.ends_with(end));
         if entry.path().is_dir() {
-            // Cargo marks its output folders with this file.
+            // Cargo marks its output folders with this file, unless something else made them before.
             let is_output = entry.path().join("CACHEDIR.TAG").exists()
-                || [".git", "results", "flamegraphs"].contains(&path.as_str());
+                || [".git", "results", "flamegraphs", "target"].contains(&path.as_str());
             if !is_output {
                 walk(root, &format!("{path}/"), found);
             }
