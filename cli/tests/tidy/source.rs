@@ -110,7 +110,7 @@ fn walk(root: &Path, folder: &str, found: &mut Vec<Source>) {
         let ends = [".rs", ".toml", ".md", ".ci/run", ".ci/fuzz", "kernels/run", "kernels/init"];
         let is_written = ends.iter().any(|end| path.ends_with(end));
         if entry.path().is_dir() {
-            // Cargo marks its output folders with this file, unless something else made them before.
+            // Cargo marks the output folders that it makes with this file.
             let is_output = entry.path().join("CACHEDIR.TAG").exists()
                 || [".git", "results", "flamegraphs", "target"].contains(&path.as_str());
             if !is_output {
