@@ -45,7 +45,7 @@ fn is_disturbed(document: &Document) -> bool {
     const CODES: [&str; 3] = ["preempted", "steal", "late_sends"];
     let reasons = document.at("verdict.reasons").as_array().expect("a list");
     let has = |code: &&str| reasons.iter().any(|reason| reason["code"] == *code);
-    CODES.iter().any(|code| has(&code))
+    CODES.iter().any(has)
 }
 
 fn expect(document: &Document, kind: &str, parts: &[&str]) {
