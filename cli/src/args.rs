@@ -9,6 +9,7 @@ mod compare;
 mod connection;
 mod history;
 mod import;
+mod output;
 #[cfg(test)]
 mod page;
 mod profiling;
@@ -18,7 +19,6 @@ mod target;
 mod trend;
 
 use std::ffi::OsString;
-use std::path::PathBuf;
 
 use clap::error::{ContextKind, ErrorKind};
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -38,6 +38,7 @@ pub(crate) use compare::{
 pub(crate) use connection::{ConnectionArgs, Sources, TlsArgs, TlsVersion};
 pub(crate) use history::{ExportForm, FilterArgs, HistoryArgs, HistoryCommand};
 pub(crate) use import::{ImportArgs, ImportSource};
+pub(crate) use output::{OutputArgs, RunHistoryArgs};
 pub(crate) use profiling::{ProfileArgs, ProfileCommandArgs, SoakArgs};
 pub(crate) use request::{FormField, FormValue, RequestArgs, StreamArgs};
 pub(crate) use scenario::{FileArgs, ScenarioArgs, ScenarioCommand};
@@ -315,6 +316,8 @@ pub(crate) struct RunArgs {
     pub(crate) profile: ProfileArgs,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
+    #[command(flatten)]
+    pub(crate) history: RunHistoryArgs,
 }
 
 /// Amount and length of the load.
@@ -418,39 +421,6 @@ pub(crate) struct MeasurementArgs {
     /// Accepted for wrk's sake; quantiles are always printed
     #[arg(long = "latency", hide = true)]
     _latency: bool,
-}
-
-/// Where the result is written.
-#[derive(Args, Clone, Debug, Default)]
-#[command(next_help_heading = "Output")]
-pub(crate) struct OutputArgs {
-    /// Print the result as one JSON document on stdout; messages go to stderr
-    #[arg(long)]
-    pub(crate) json: bool,
-
-    /// Folder for the result [default: a new one under results/]
-    #[arg(short, long, value_name = "DIR")]
-    pub(crate) out: Option<PathBuf>,
-
-    /// Folder of results and history, or a database to which runs are sent too; both may be named
-    ///
-    /// A database is postgres://USER@HOST:PORT/DATABASE; sslmode=require and sslrootcert=FILE ask
-    /// for TLS. While it is away, runs wait in the history of the folder. [default: the environment
-    /// variable URINGBENCH_STORE, or else results]
-    #[arg(long, value_name = "DIR|URL")]
-    pub(crate) store: Vec<String>,
-
-    /// Print no progress on stderr
-    #[arg(short, long)]
-    pub(crate) quiet: bool,
-
-    /// Name of this run, stored with its result
-    #[arg(long, value_name = "NAME")]
-    pub(crate) name: Option<String>,
-
-    /// A further name by which this run is found later, such as `before`; may be repeated
-    #[arg(long = "tag", value_name = "NAME", value_parser = units::tag)]
-    pub(crate) tags: Vec<String>,
 }
 
 /// Options of `uringbench demo`.

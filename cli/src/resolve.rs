@@ -19,7 +19,7 @@ use uringbench_machine::limits;
 use uringbench_machine::target::{self, TargetLocation};
 
 use crate::address;
-use crate::args::{LoadArgs, MeasurementArgs, OutputArgs, ProfileArgs, RunArgs};
+use crate::args::{LoadArgs, MeasurementArgs, OutputArgs, ProfileArgs, RunArgs, RunHistoryArgs};
 use crate::exit::{Failure, usage};
 use crate::repeat::{self, Repeated};
 use crate::scenario;
@@ -85,7 +85,7 @@ pub(crate) fn resolve(args: &RunArgs) -> Result<ResolvedRun, Failure> {
 
 /// The run of a stored plan: with its own load, and what is typed about its result.
 fn again(args: &RunArgs, run: &str) -> Result<ResolvedRun, Failure> {
-    let path = StorePlace::of(&args.output.store)?.run(run);
+    let path = StorePlace::of(&args.history.store)?.run(run);
     let path = path.map_err(|why| usage(format!("--again: {why}")))?;
     let Repeated { plan, name, secrets } = repeat::plan(args, &path)?;
     Url::parse(&plan.target.url).map_err(Failure::Usage)?;
@@ -108,7 +108,8 @@ fn run_of(
     (target, profile): (TargetLocation, Option<ProfilePlan>),
     (secrets, own_name): (Secrets, Option<String>),
 ) -> Result<ResolvedRun, Failure> {
-    let OutputArgs { json, out, store, quiet, name, tags } = args.output.clone();
+    let OutputArgs { json, out, quiet, name } = args.output.clone();
+    let RunHistoryArgs { store, tags } = args.history.clone();
     let store = StorePlace::of(&store)?;
     let history = store.history(out.is_some());
     Ok(ResolvedRun {

@@ -3,7 +3,7 @@
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 use anyhow::Context;
 use uringbench_core::plan::Plan;
@@ -29,7 +29,7 @@ pub(crate) fn folder(run: &RunArgs, name: &str) -> Result<PathBuf, Failure> {
     let destination = match &run.output.out {
         Some(folder) => Destination::prepare(folder),
         None => {
-            let place = StorePlace::of(&run.output.store)?;
+            let place = StorePlace::of(&run.history.store)?;
             let plan = resolve::resolve(run)?.experiment.plan;
             let peer = plan.peers().first().map_or_else(String::new, ToString::to_string);
             let name = run.output.name.as_deref().unwrap_or(name);
@@ -110,10 +110,4 @@ pub(crate) fn line(name: &str, run: &SideRun) -> String {
         other => format!("  {}", other.to_uppercase()),
     };
     format!("{name} {number}  {rate}{p99}{cpu}{validity}")
-}
-
-/// A seed from the clock.
-pub(crate) fn chance() -> u64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(now.as_nanos()).unwrap_or(u64::MAX)
 }

@@ -88,12 +88,7 @@ impl TargetLocation {
 
     /// The CPU time that the target's cgroup may use, in CPUs, if it is limited.
     pub fn quota(&self) -> Option<f64> {
-        match self {
-            Self::Local(processes) => {
-                processes.roots.iter().find_map(|pid| cgroup::cpu_quota(&pid.to_string()))
-            }
-            Self::Remote => None,
-        }
+        self.listeners().iter().find_map(|pid| cgroup::cpu_quota(&pid.to_string()))
     }
 
     /// The folder in which the target works, if it is a process on this machine that this user
@@ -111,8 +106,7 @@ impl TargetLocation {
 
     /// Periods in which the target's cgroup was throttled since its creation.
     pub fn throttled_periods(&self) -> Option<u64> {
-        let pid = self.listeners().first().copied()?;
-        cgroup::throttled_periods(&pid.to_string())
+        self.listeners().iter().find_map(|pid| cgroup::throttled_periods(&pid.to_string()))
     }
 
     /// The processes that listen for the target's connections; empty if they are unknown.
@@ -134,9 +128,7 @@ impl TargetLocation {
         let processes: BTreeMap<_, _> = processes.tree().iter().filter_map(read).collect();
         (!processes.is_empty()).then_some(CpuReading { processes })
     }
-}
 
-impl TargetLocation {
     /// Resident private memory of the target's processes in bytes; `None` if they are unknown.
     pub fn private_memory(&self) -> Option<u64> {
         let Self::Local(processes) = self else {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use uringbench_core::statistics::distribution::t_quantile;
-use uringbench_core::statistics::{mean, two_sample};
+use uringbench_core::statistics::{deviation, mean, two_sample};
 use uringbench_document::Document;
 use uringbench_document::baseline::{BaselineDocument, BaselineFigure, BaselineRun, SCHEMA};
 use uringbench_document::comparison::ComparedRun;
@@ -81,14 +81,9 @@ fn figure(
     runs: &[&MeasuredRun],
     settings: &ComparisonSettings,
 ) -> Option<BaselineFigure> {
-    let (source, values) = metric.sources().iter().find_map(|source| {
-        let of_run = |run: &&MeasuredRun| run.values.get(&(metric, source.key)).copied();
-        Some((source.key, runs.iter().map(of_run).collect::<Option<Vec<f64>>>()?))
-    })?;
-    let centre = mean(&values)?;
+    let (source, values) = values_of_all(metric, runs)?;
+    let (centre, deviation) = (mean(&values)?, deviation(&values)?);
     let degrees = values.len() as f64 - 1.0;
-    let squares: f64 = values.iter().map(|value| (value - centre).powi(2)).sum();
-    let deviation = (squares / degrees).sqrt();
     let reach = t_quantile(TAIL, degrees) * deviation / (values.len() as f64).sqrt();
     let warn = settings.limits_of(metric).warn;
     let middle = uringbench_core::statistics::median(&mut values.clone())?;
@@ -134,13 +129,18 @@ pub fn group_of(baseline: &BaselineDocument) -> RunGroup {
     }
 }
 
+/// The values of a figure from the best source that all runs have, with its name.
+fn values_of_all(metric: Metric, runs: &[&MeasuredRun]) -> Option<(&'static str, Vec<f64>)> {
+    metric.sources().iter().find_map(|source| {
+        let of_run = |run: &&MeasuredRun| run.values.get(&(metric, source.key)).copied();
+        Some((source.key, runs.iter().map(of_run).collect::<Option<_>>()?))
+    })
+}
+
 /// The spread of every figure from run to run, as a share; of figures that every run has.
 pub(crate) fn variations(runs: &[&MeasuredRun]) -> BTreeMap<Metric, (f64, Vec<f64>)> {
     let of = |metric: Metric| {
-        let values = metric.sources().iter().find_map(|source| {
-            let of_run = |run: &&MeasuredRun| run.values.get(&(metric, source.key)).copied();
-            runs.iter().map(of_run).collect::<Option<Vec<f64>>>()
-        })?;
+        let (_, values) = values_of_all(metric, runs)?;
         Some((metric, (two_sample::robust_variation(&values)?, values)))
     };
     Metric::ALL.into_iter().filter_map(of).collect()
@@ -152,12 +152,11 @@ mod tests {
 
     use super::*;
     use crate::compare::compare;
-
-    const FIRST: &str = include_str!("../../document/tests/run-v1-first.json");
+    use crate::fixture;
 
     fn runs(factor: f64, count: usize) -> Vec<(String, Document)> {
         let run = |at: usize| {
-            let mut run = Document::read(FIRST).expect("a document of the first version");
+            let mut run = fixture::run();
             run.rate.completed *= factor * (1.0 + 0.001 * at as f64);
             run.host.uringbench = Some("0.1.0".to_owned());
             (format!("run{at}"), run)

@@ -83,12 +83,7 @@ fn shown(value: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const FIRST: &str = include_str!("../../document/tests/run-v1-first.json");
-
-    fn run() -> Document {
-        Document::read(FIRST).expect("a document of the first version")
-    }
+    use crate::fixture::run;
 
     #[test]
     fn addresses_seeds_and_names_may_differ_and_the_load_may_not() {

@@ -24,15 +24,14 @@ mod tests {
     use uringbench_document::Document;
 
     use super::*;
+    use crate::fixture;
     use crate::{ComparisonSettings, Metric, Pairing, RunGroup, compare};
-
-    const FIRST: &str = include_str!("../../document/tests/run-v1-first.json");
 
     fn compared(pairs: usize, noise: f64) -> GroupComparison {
         let mut random = Random::new(4);
         let mut group = |label: &str| {
             let run = |_| {
-                let mut run = Document::read(FIRST).expect("a document of the first version");
+                let mut run = fixture::run();
                 run.rate.completed *= (noise * random.normal()).exp();
                 run
             };

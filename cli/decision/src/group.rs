@@ -122,11 +122,10 @@ mod tests {
     use uringbench_document::ReasonGiven;
 
     use super::*;
-
-    const FIRST: &str = include_str!("../../document/tests/run-v1-first.json");
+    use crate::fixture;
 
     fn run(validity: &str, code: &str) -> Document {
-        let mut run = Document::read(FIRST).expect("a document of the first version");
+        let mut run = fixture::run();
         validity.clone_into(&mut run.verdict.validity);
         run.verdict.reasons = vec![ReasonGiven {
             code: code.to_owned(),

@@ -9,6 +9,8 @@ pub mod capacity;
 mod compare;
 mod conditions;
 mod enough;
+#[cfg(test)]
+mod fixture;
 mod group;
 mod insight;
 mod metric;

@@ -158,11 +158,6 @@ impl Metric {
         }
     }
 
-    /// Its value in a run, from the first source that the run has.
-    pub fn value(self, run: &Document) -> Option<f64> {
-        self.sources().iter().find_map(|source| source.value(run))
-    }
-
     /// Its values in up to ten blocks of one run, equally long parts of the measured window. Empty
     /// if the seconds of a run do not have it.
     pub fn blocks(self, run: &Document) -> Vec<f64> {
@@ -248,7 +243,7 @@ fn positive(value: Option<f64>) -> Option<f64> {
 }
 
 /// The intervals of the measured window, without parts of one at its ends.
-fn whole_intervals(run: &Document) -> Vec<&IntervalFigures> {
+pub(crate) fn whole_intervals(run: &Document) -> Vec<&IntervalFigures> {
     let is_measured = |it: &&IntervalFigures| it.phase != "warmup" && it.phase != "drain";
     let measured = run.intervals.iter().filter(is_measured);
     let longest = measured.clone().map(|it| it.length_s).fold(0.0, f64::max);
@@ -260,11 +255,10 @@ mod tests {
     use uringbench_document::target::{Cpu, TargetFigures, TargetUsage};
 
     use super::*;
+    use crate::fixture::run;
 
-    const FIRST: &str = include_str!("../../document/tests/run-v1-first.json");
-
-    fn run() -> Document {
-        Document::read(FIRST).expect("a document of the first version")
+    fn value(metric: Metric, run: &Document) -> Option<f64> {
+        metric.sources().iter().find_map(|source| source.value(run))
     }
 
     #[test]
@@ -278,11 +272,11 @@ mod tests {
     #[test]
     fn figures_are_those_of_the_document() {
         let run = run();
-        assert_eq!(Metric::Rate.value(&run), Some(run.rate.completed));
+        assert_eq!(value(Metric::Rate, &run), Some(run.rate.completed));
         let p99 = run.latency_ns.response.p99.map(|ns| ns as f64);
-        assert_eq!(Metric::ResponseP99.value(&run), p99);
-        assert_eq!(Metric::ClientCpu.value(&run), run.client.cpu_ns_per_request);
-        assert_eq!(Metric::TargetCpu.value(&run), None);
+        assert_eq!(value(Metric::ResponseP99, &run), p99);
+        assert_eq!(value(Metric::ClientCpu, &run), run.client.cpu_ns_per_request);
+        assert_eq!(value(Metric::TargetCpu, &run), None);
     }
 
     #[test]
@@ -292,10 +286,10 @@ mod tests {
             cpu: Cpu { us_per_request: Some(2.5), ..Cpu::default() },
             ..TargetFigures::default()
         });
-        assert_eq!(Metric::TargetCpu.value(&run), Some(2_500.0));
+        assert_eq!(value(Metric::TargetCpu, &run), Some(2_500.0));
         let cpu_us_per_request = Some(2.25);
         run.target_usage = Some(TargetUsage { cpu_us_per_request, ..TargetUsage::default() });
-        assert_eq!(Metric::TargetCpu.value(&run), Some(2_250.0));
+        assert_eq!(value(Metric::TargetCpu, &run), Some(2_250.0));
     }
 
     #[test]

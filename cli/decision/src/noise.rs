@@ -44,12 +44,11 @@ mod tests {
     use uringbench_document::Document;
 
     use super::*;
-
-    const FIRST: &str = include_str!("../../document/tests/run-v1-first.json");
+    use crate::fixture;
 
     fn group(rates: &[f64], connections: u32) -> RunGroup {
         let run = |&rate: &f64| {
-            let mut run = Document::read(FIRST).expect("a document of the first version");
+            let mut run = fixture::run();
             run.rate.completed = rate;
             run.plan.connections = connections;
             run

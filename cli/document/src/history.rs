@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::insight::InsightFigures;
 use crate::read::{ReadError, check_schema};
 use crate::run::{
     Environment, GitRevision, PlanFigures, RateFigures, TimeFigures, VerdictGiven, fingerprint,
@@ -108,21 +109,13 @@ pub(crate) struct Brief {
     #[serde(default)]
     pub(crate) timeline: Option<BriefTimeline>,
     #[serde(default)]
-    insights: Vec<BriefInsight>,
+    insights: Vec<InsightFigures>,
 }
 
-#[derive(Deserialize)]
-struct BriefInsight {
-    kind: String,
-    description: String,
-    severity: String,
-    #[serde(default)]
-    recommendations: Vec<String>,
-}
-
-impl From<BriefInsight> for InsightEntry {
-    fn from(insight: BriefInsight) -> Self {
-        let BriefInsight { kind, description, severity, recommendations } = insight;
+impl From<InsightFigures> for InsightEntry {
+    fn from(insight: InsightFigures) -> Self {
+        let InsightFigures { kind, severity, description, recommendations, .. } = insight;
+        let severity = severity.key().to_owned();
         Self { insight_type: kind, description, severity, recommendations }
     }
 }

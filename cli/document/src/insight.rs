@@ -14,8 +14,10 @@ pub struct InsightFigures {
     /// The observation in one sentence, with its figures.
     pub description: String,
     /// The figures on which it rests, with their units in their names.
+    #[serde(default)]
     pub figures: BTreeMap<String, f64>,
     /// What to do, the most promising first.
+    #[serde(default)]
     pub recommendations: Vec<String>,
 }
 

@@ -86,9 +86,8 @@ impl uringbench_engine::Observer for Watch<'_> {
             profiled.measuring(false);
         }
         if let Some(before) = &self.seen.before {
-            let after = self.machine.read();
-            self.seen.observations = self.machine.between(before, &after);
-            self.seen.target_memory = after.target_memory();
+            self.seen.observations = self.machine.between(before, &self.machine.read());
+            self.seen.target_memory = self.machine.target_memory();
         }
     }
 }

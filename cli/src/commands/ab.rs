@@ -15,6 +15,7 @@ use uringbench_experiment::side_by_side::{
     ServerCommand, SideBySide, SideCaller, SideRun, SideRuns,
 };
 use uringbench_machine::cpu_set::CpuSet;
+use uringbench_store::write_comparison;
 
 use crate::args::{AbArgs, FormArgs, RunArgs, SideArgs};
 use crate::comparing;
@@ -23,13 +24,11 @@ use crate::exit::{Exit, Failure, usage};
 use crate::sides;
 use crate::signals;
 use crate::store_place::StorePlace;
+use crate::wanted;
 use worktree::Worktree;
 
 /// Pairs after which it ends if no run of one side measures the target.
 const VAIN_PAIRS_MAX: usize = 4;
-
-/// The file of the comparison, in the folder of all its runs.
-const COMPARISON: &str = "comparison.json";
 
 /// Build, measure, compare, print.
 pub(crate) fn execute(args: &AbArgs) -> Result<Exit, Failure> {
@@ -46,11 +45,11 @@ pub(crate) fn execute(args: &AbArgs) -> Result<Exit, Failure> {
     let plan = SideBySide {
         sides: servers,
         folder: folder.clone(),
-        seed: args.run.load.seed.unwrap_or_else(sides::chance),
+        seed: args.run.load.seed.unwrap_or_else(wanted::seed_from_clock),
         pairs: args.sides.runs as usize,
         budget: Duration::from_nanos(args.sides.budget.0),
     };
-    let place = StorePlace::of(&args.run.output.store)?;
+    let place = StorePlace::of(&args.run.history.store)?;
     let mut caller = Caller { place, runs, settings, is_quiet: args.run.output.quiet };
     let measured = plan.run(&control, &mut caller);
     let (runs, profiled) = measured.map_err(anyhow::Error::new)?;
@@ -61,12 +60,13 @@ pub(crate) fn execute(args: &AbArgs) -> Result<Exit, Failure> {
             comparison.functions = changed_functions(before, after);
         }
     }
-    store(&document, &folder)?;
+    let stored = write_comparison(&folder, &document);
     let form = FormArgs { json: args.run.output.json, markdown: args.sides.markdown };
     comparing::print(&document, &form)?;
     if !form.json && !form.markdown {
         console::print(&format!("stored    {}\n", folder.display()))?;
     }
+    stored.context("the comparison above is not stored")?;
     Ok(document.verdict.into())
 }
 
@@ -123,13 +123,6 @@ fn described(args: &SideArgs) -> Vec<String> {
     };
     let both = [side("A", a, base.as_ref()), side("B", b.as_ref().or(b_url.as_ref()), None)];
     both.into_iter().flatten().collect()
-}
-
-fn store(document: &ComparisonDocument, folder: &Path) -> Result<(), Failure> {
-    let text = serde_json::to_string_pretty(document).context("cannot write JSON")?;
-    std::fs::write(folder.join(COMPARISON), format!("{text}\n"))
-        .context("the comparison is not stored")?;
-    Ok(())
 }
 
 /// Makes the runs, shows them, and decides whether there are enough.

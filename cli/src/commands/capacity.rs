@@ -117,6 +117,7 @@ fn refuse_what_the_search_chooses(args: &CapacityArgs) -> Result<(), Failure> {
         ("--warmup", args.run.measurement.warmup.is_some(), "it is a tenth of each trial"),
         ("-c", over_connections && load.connections.is_some(), "give the range with --from, --to"),
         ("--arrivals", over_connections && load.arrivals.is_some(), "a closed loop has none"),
+        ("--cost", args.run.profile.cost, "the table shows the target's CPU at each rate"),
         ("--again", args.run.again.is_some(), "name the URL or the scenario"),
     ];
     match chosen.into_iter().find(|(_, is_given, _)| *is_given) {

@@ -16,6 +16,7 @@ use crate::exit::{Exit, Failure, usage};
 use crate::sides;
 use crate::signals;
 use crate::store_place::StorePlace;
+use crate::wanted;
 
 /// Runs below which a spread is not known.
 const RUNS_MIN: u32 = 4;
@@ -25,7 +26,7 @@ pub(crate) fn execute(args: &NoiseArgs) -> Result<Exit, Failure> {
     if args.runs < RUNS_MIN {
         return Err(usage(format!("--runs {}: a spread needs at least {RUNS_MIN}", args.runs)));
     }
-    let place = StorePlace::of(&args.run.output.store)?;
+    let place = StorePlace::of(&args.run.history.store)?;
     let control = Control::new();
     signals::forward_to(control.clone())?;
     let folder = sides::folder(&args.run, "noise")?;
@@ -36,7 +37,7 @@ pub(crate) fn execute(args: &NoiseArgs) -> Result<Exit, Failure> {
     let plan = SideBySide {
         sides: servers,
         folder: folder.clone(),
-        seed: args.run.load.seed.unwrap_or_else(sides::chance),
+        seed: args.run.load.seed.unwrap_or_else(wanted::seed_from_clock),
         pairs: args.runs.div_ceil(2) as usize,
         budget: Duration::MAX,
     };

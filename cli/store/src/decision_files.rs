@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use uringbench_document::baseline::{BaselineDocument, BaselineError};
+use uringbench_document::comparison::ComparisonDocument;
 use uringbench_document::noise::NoiseDocument;
 
 use crate::layout::plain;
@@ -85,6 +86,17 @@ pub fn write_noise(
     noise: &NoiseDocument,
 ) -> Result<PathBuf, StoreError> {
     write(&results.join(NOISE), &format!("{}.json", plain(name)), noise)
+}
+
+/// Writes the comparison of the runs in `folder` beside them: `comparison.json`.
+///
+/// # Errors
+/// If it cannot be written.
+pub fn write_comparison(
+    folder: &Path,
+    comparison: &ComparisonDocument,
+) -> Result<PathBuf, StoreError> {
+    write(folder, "comparison.json", comparison)
 }
 
 /// All noise floors below the folder of results. Files that are none are passed over.

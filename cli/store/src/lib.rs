@@ -14,7 +14,7 @@ mod write;
 
 pub use decision_files::{
     BASELINES, BaselineFileError, baseline_names, read_baseline, read_noise, write_baseline,
-    write_noise,
+    write_comparison, write_noise,
 };
 pub use history::{
     DatabaseUrl, EnterError, FoundRun, History, HistoryError, HistoryFilter, HistoryPlace, Rebuilt,

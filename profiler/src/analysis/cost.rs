@@ -5,8 +5,8 @@ use std::ops::Range;
 
 use uringbench_core::statistics::autocorrelation::{effective, lag_one};
 use uringbench_core::statistics::bootstrap::{Resampling, ratio_interval};
-use uringbench_core::statistics::mean;
 use uringbench_core::statistics::trend::{SlopeRule, theil_sen};
+use uringbench_core::statistics::{deviation, mean};
 use uringbench_core::time::Timestamp;
 use uringbench_document::cost::CostFigures;
 use uringbench_document::target::{CountersPerRequest, Interval95};
@@ -151,8 +151,7 @@ fn growth(resident: &[f64], requests: &[f64]) -> Option<Interval95> {
 /// Standard deviation over mean.
 fn variation(values: &[f64]) -> Option<f64> {
     let centre = mean(values).filter(|&centre| centre > 0.0)?;
-    let squares: f64 = values.iter().map(|value| (value - centre).powi(2)).sum();
-    (values.len() > 1).then(|| (squares / (values.len() - 1) as f64).sqrt() / centre)
+    Some(deviation(values)? / centre)
 }
 
 #[cfg(test)]

@@ -74,20 +74,12 @@ pub struct FunctionDelta {
 /// # Errors
 /// If samples cannot be read back.
 pub fn compare(before: Cut<'_>, after: Cut<'_>) -> io::Result<Option<Comparison>> {
-    let views =
-        [before.stored.profile.cut(&before.on_cpu())?, after.stored.profile.cut(&after.on_cpu())?];
     let cuts = [before, after];
-    let sides = [0, 1].map(|index: usize| Side {
-        profile: &cuts[index].stored.profile,
-        view: &views[index],
-        requests: cuts[index].requests(),
-    });
-    let Some(changes) = difference(sides[0], sides[1]) else { return Ok(None) };
+    let Some(changes) = changes(cuts)? else { return Ok(None) };
     let names = dearest(&changes, cuts, |cost| cost.of_itself);
     let (before_each, before_all) = before.work(&names)?;
     let (after_each, after_all) = after.work(&names)?;
-    let of_key: FxHashMap<String, &FunctionChange> =
-        changes.iter().map(|change| (key(&(change.name.clone(), change.kind)), change)).collect();
+    let of_key = by_key(&changes);
     let listed = differences(&before_each, &after_each, SEED);
     let compared = listed.len();
     let mut deltas: Vec<FunctionDelta> = listed
@@ -107,8 +99,8 @@ pub fn compare(before: Cut<'_>, after: Cut<'_>) -> io::Result<Option<Comparison>
     same.truncate(UNCHANGED_MAX);
     let all = differences(&before_all, &after_all, SEED);
     Ok(Some(Comparison {
-        requests_before: sides[0].requests,
-        requests_after: sides[1].requests,
+        requests_before: before.requests(),
+        requests_after: after.requests(),
         cpu: all.first().map_or_else(Delta::default, Delta::of),
         compared,
         functions: changed.into_iter().chain(same).collect(),
@@ -125,19 +117,11 @@ pub fn changed_in_all(
     before: Cut<'_>,
     after: Cut<'_>,
 ) -> io::Result<Option<(usize, Vec<FunctionDelta>)>> {
-    let views =
-        [before.stored.profile.cut(&before.on_cpu())?, after.stored.profile.cut(&after.on_cpu())?];
     let cuts = [before, after];
-    let sides = [0, 1].map(|index: usize| Side {
-        profile: &cuts[index].stored.profile,
-        view: &views[index],
-        requests: cuts[index].requests(),
-    });
-    let Some(changes) = difference(sides[0], sides[1]) else { return Ok(None) };
+    let Some(changes) = changes(cuts)? else { return Ok(None) };
     let names = dearest(&changes, cuts, |cost| cost.in_all);
     let (before, after) = (before.work_in_all(&names)?, after.work_in_all(&names)?);
-    let of_key: FxHashMap<String, &FunctionChange> =
-        changes.iter().map(|change| (key(&(change.name.clone(), change.kind)), change)).collect();
+    let of_key = by_key(&changes);
     let listed = differences(&before, &after, SEED);
     let compared = listed.len();
     let changed = listed.into_iter().filter(|change| change.kind != ChangeKind::Unchanged);
@@ -158,6 +142,22 @@ pub fn changed_in_all(
     let size = |it: &FunctionDelta| it.delta.change_us.value.abs();
     changed.sort_by(|a, b| share(b).total_cmp(&share(a)).then(size(b).total_cmp(&size(a))));
     Ok(Some((compared, changed)))
+}
+
+/// The costs per request of all functions of both; `None` if either has no requests.
+fn changes(cuts: [Cut<'_>; 2]) -> io::Result<Option<Vec<FunctionChange>>> {
+    let view = |cut: &Cut<'_>| cut.stored.profile.cut(&cut.on_cpu());
+    let views = [view(&cuts[0])?, view(&cuts[1])?];
+    let [before, after] = [0, 1].map(|index: usize| Side {
+        profile: &cuts[index].stored.profile,
+        view: &views[index],
+        requests: cuts[index].requests(),
+    });
+    Ok(difference(before, after))
+}
+
+fn by_key(changes: &[FunctionChange]) -> FxHashMap<String, &FunctionChange> {
+    changes.iter().map(|change| (key(&(change.name.clone(), change.kind)), change)).collect()
 }
 
 /// The most expensive functions among those with enough samples to show a change.

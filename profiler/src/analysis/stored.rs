@@ -71,8 +71,7 @@ impl Cut<'_> {
 
     /// The CPU time of these functions with all that they call.
     pub(super) fn work_in_all(&self, names: &[(String, FrameKind)]) -> io::Result<Work> {
-        let index_of: FxHashMap<(&str, FrameKind), usize> =
-            names.iter().zip(0..).map(|((name, kind), i)| ((&**name, *kind), i)).collect();
+        let index_of = indices(names);
         let each = blocks::of_stacks(
             &self.stored.profile,
             &self.steps(),
@@ -86,8 +85,7 @@ impl Cut<'_> {
 
     /// The CPU time of these functions, and the total as the last entry.
     pub(super) fn work(&self, names: &[(String, FrameKind)]) -> io::Result<(Work, Work)> {
-        let index_of: FxHashMap<(&str, FrameKind), usize> =
-            names.iter().zip(0..).map(|((name, kind), i)| ((&**name, *kind), i)).collect();
+        let index_of = indices(names);
         let Stored { profile, .. } = self.stored;
         let steps = self.steps();
         let each = blocks::of_leaves(profile, &steps, self.windows, names.len(), |name| {
@@ -98,6 +96,10 @@ impl Cut<'_> {
             |functions, blocks| Work { functions, blocks: blocks::coarser(blocks, BLOCKS_MAX) };
         Ok((work(names.iter().map(key).collect(), each), work(vec![String::new()], all)))
     }
+}
+
+fn indices(names: &[(String, FrameKind)]) -> FxHashMap<(&str, FrameKind), usize> {
+    names.iter().zip(0..).map(|((name, kind), at)| ((&**name, *kind), at)).collect()
 }
 
 pub(super) fn key((name, kind): &(String, FrameKind)) -> String {

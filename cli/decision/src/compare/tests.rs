@@ -5,11 +5,10 @@ use uringbench_document::target::TargetUsage;
 use uringbench_document::{Document, ReasonGiven};
 
 use super::*;
-
-const FIRST: &str = include_str!("../../../document/tests/run-v1-first.json");
+use crate::fixture;
 
 fn template() -> Document {
-    Document::read(FIRST).expect("a document of the first version")
+    fixture::run()
 }
 
 /// Runs whose figures differ from those of the template by these factors; a rate by its inverse.

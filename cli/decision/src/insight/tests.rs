@@ -7,12 +7,11 @@ use uringbench_document::timeline::{SeriesFigures, TimelineFigures, Unit};
 use uringbench_document::{CauseFigures, IntervalFigures, ReasonGiven};
 
 use super::*;
-
-const FIRST: &str = include_str!("../../../document/tests/run-v1-first.json");
+use crate::fixture;
 
 /// A closed loop of a minute without anything that stands out.
 fn run() -> Document {
-    let mut run = Document::read(FIRST).expect("a document");
+    let mut run = fixture::run();
     run.rate.offered = None;
     run.verdict.reasons.clear();
     run.counts.released = 60_000;

@@ -6,6 +6,7 @@ use uringbench_document::insight::{InsightFigures, InsightSeverity};
 use uringbench_document::{Document, TimeFigures};
 
 use super::insight;
+use crate::metric::whole_intervals;
 
 /// p99 over p50 from which the tail is long.
 const TAIL: f64 = 10.0;
@@ -136,9 +137,7 @@ pub(super) fn falling_rate(run: &Document) -> Option<InsightFigures> {
     if run.rate.offered.is_some() {
         return None;
     }
-    let longest = run.intervals.iter().map(|it| it.length_s).fold(0.0, f64::max);
-    let measured = run.intervals.iter().filter(|it| it.phase != "warmup" && it.phase != "drain");
-    let whole: Vec<_> = measured.filter(|it| it.length_s >= 0.9 * longest).collect();
+    let whole = whole_intervals(run);
     let rates: Vec<f64> = whole.iter().map(|it| it.completed as f64 / it.length_s).collect();
     if rates.len() < SECONDS_MIN {
         return None;

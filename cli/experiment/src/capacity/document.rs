@@ -3,6 +3,7 @@
 use std::time::SystemTime;
 
 use uringbench_core::plan::Arrivals;
+use uringbench_core::slo::ShareObjective;
 use uringbench_core::statistics::Estimate;
 use uringbench_core::statistics::crossing::Crossing;
 use uringbench_decision::capacity::{
@@ -28,8 +29,7 @@ impl Progress<'_> {
         run: &Document,
     ) -> TrialFigures {
         let shares = self.objectives.iter().zip(&result.bad);
-        let is_inside = |(objective, bad): (&_, &u64)| {
-            let objective: &uringbench_core::slo::ShareObjective = objective;
+        let is_inside = |(objective, bad): (&ShareObjective, &u64)| {
             *bad as f64 <= objective.share * result.of as f64
         };
         let response = &run.latency_ns.response;

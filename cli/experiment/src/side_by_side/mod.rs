@@ -16,7 +16,6 @@ use uringbench_engine::{Command, Control};
 use uringbench_store::StoreError;
 
 use crate::experiment::{Experiment, ExperimentError, ResultPlace};
-use crate::observer::ExperimentObserver;
 
 pub use server::{Probe, RunningServer, ServerCommand, ServerError};
 
@@ -184,9 +183,7 @@ impl SideBySide {
         let experiment = caller.experiment(side, profiled).map_err(SideError::Experiment)?;
         let place = ResultPlace::Folder(folder.to_path_buf());
         let experiment = Experiment { place, ..experiment };
-        let mut quiet = ();
-        let observer: &mut dyn ExperimentObserver = &mut quiet;
-        let finished = experiment.run(control, observer).map_err(SideError::Run)?;
+        let finished = experiment.run(control, &mut ()).map_err(SideError::Run)?;
         drop(running);
         let folder = finished.stored.map_err(SideError::Store)?;
         Ok(SideRun { folder, document: finished.document })

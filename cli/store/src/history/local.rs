@@ -8,11 +8,17 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, Transaction, TransactionBehavior, params_from_iter};
-use uringbench_document::history::{HistoryEntry, InsightEntry};
+use uringbench_document::history::HistoryEntry;
 
 use super::error::HistoryError;
 use super::filter::{Dialect, HistoryFilter};
 use super::{FILE, PATIENCE, folders, row, schema};
+
+/// The insights of a row of runs: read for the rows that are asked for, by their index.
+const INSIGHTS: &str = "(SELECT json_group_array(json_object('insight_type', insight_type, \
+     'description', description, 'severity', severity, 'recommendations', \
+     json(coalesce(recommendations, '[]'))) ORDER BY performance_insights.id) FROM \
+     performance_insights WHERE benchmark_result_id = benchmark_results.id)";
 
 /// The history of a folder of results.
 #[derive(Debug)]
@@ -249,38 +255,19 @@ impl History {
     }
 
     fn select(&self, end: &str, values: &[String]) -> rusqlite::Result<Vec<HistoryEntry>> {
-        let mut insights = self.insights()?;
         let columns = schema::COLUMNS.join(", ");
-        let sql = format!("SELECT {columns}, id FROM benchmark_results{end}");
+        let sql = format!("SELECT {columns}, {INSIGHTS} FROM benchmark_results{end}");
         let mut query = self.connection.prepare(&sql)?;
         let rows = query.query_map(params_from_iter(values), |found| {
             let mut values = row::Row::default();
             for (at, value) in values.iter_mut().enumerate() {
                 *value = found.get(at)?;
             }
-            let id: i64 = found.get(values.len())?;
-            let insights = insights.remove(&id).unwrap_or_default();
+            let insights: String = found.get(values.len())?;
+            let insights = serde_json::from_str(&insights).unwrap_or_default();
             Ok(HistoryEntry { insights, ..row::entry(values) })
         })?;
         rows.collect()
-    }
-
-    /// The insights of all runs by the run's row; few runs have any.
-    fn insights(&self) -> rusqlite::Result<BTreeMap<i64, Vec<InsightEntry>>> {
-        let mut query = self.connection.prepare(
-            "SELECT benchmark_result_id, insight_type, description, severity, \
-             coalesce(recommendations, '[]') FROM performance_insights ORDER BY id",
-        )?;
-        let mut all: BTreeMap<i64, Vec<InsightEntry>> = BTreeMap::new();
-        let rows = query.query_map([], |found| {
-            let values = [found.get(1)?, found.get(2)?, found.get(3)?, found.get(4)?];
-            Ok((found.get(0)?, row::insight(values)))
-        })?;
-        for read in rows {
-            let (id, insight): (i64, _) = read?;
-            all.entry(id).or_default().push(insight);
-        }
-        Ok(all)
     }
 }
 

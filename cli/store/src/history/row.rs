@@ -91,16 +91,6 @@ pub(super) fn of_insight(insight: &InsightEntry) -> [String; 4] {
     ]
 }
 
-/// The insight of those values.
-pub(super) fn insight([kind, description, severity, recommendations]: [String; 4]) -> InsightEntry {
-    InsightEntry {
-        insight_type: kind,
-        description,
-        severity,
-        recommendations: serde_json::from_str(&recommendations).unwrap_or_default(),
-    }
-}
-
 /// Lists and maps of texts and finite numbers always have a form in JSON.
 fn json(value: &impl Serialize) -> String {
     serde_json::to_string(value).unwrap_or_default()

@@ -1,15 +1,18 @@
 //! A program with known use of the CPU, running next to the binary under test.
 
 use std::io::{BufRead, BufReader};
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process_group};
+
 /// The longest time that a test waits for a program to use some CPU time.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A running program; killed on drop.
+/// A running program; killed on drop, with the processes that it started.
 pub(crate) struct Program {
     child: Child,
     /// Kept open, so that the program can continue to write.
@@ -24,6 +27,7 @@ impl Program {
             .args(words)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
+            .process_group(0)
             .spawn()
             .unwrap_or_else(|e| panic!("{} does not start: {e}", program.display()));
         let mut stdout = BufReader::new(child.stdout.take().expect("it was piped"));
@@ -62,7 +66,8 @@ impl Program {
 
 impl Drop for Program {
     fn drop(&mut self) {
-        let _ = self.child.kill();
+        // Fails only if nothing is left of the group.
+        let _ = kill_process_group(Pid::from_child(&self.child), Signal::KILL);
         let _ = self.child.wait();
     }
 }

@@ -48,6 +48,13 @@ pub fn mean(values: &[f64]) -> Option<f64> {
     (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
 }
 
+/// The standard deviation of which `values` are a sample; `None` of fewer than two.
+pub fn deviation(values: &[f64]) -> Option<f64> {
+    let centre = mean(values).filter(|_| values.len() > 1)?;
+    let squares: f64 = values.iter().map(|value| (value - centre).powi(2)).sum();
+    Some((squares / (values.len() as f64 - 1.0)).sqrt())
+}
+
 /// The median, reordering `values`; of an even number the mean of the middle two. `None` of
 /// nothing.
 pub fn median(values: &mut [f64]) -> Option<f64> {

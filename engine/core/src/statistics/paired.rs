@@ -5,7 +5,7 @@
 
 use super::distribution::{normal_quantile, t_quantile};
 use super::random::Random;
-use super::{Estimate, mean, median};
+use super::{Estimate, deviation, median};
 
 /// Pairs up to which the distribution of the signed-rank sum is counted out.
 const EXACT_RANKS_MAX: usize = 100;
@@ -63,10 +63,8 @@ pub fn smallest_detectable(differences: &[f64], alpha: f64, power: f64) -> Optio
     if 2.0 / pairs.exp2() > alpha {
         return None;
     }
-    let centre = mean(differences)?;
-    let squares: f64 = differences.iter().map(|d| (d - centre).powi(2)).sum();
     let degrees = pairs - 1.0;
-    let error = (squares / degrees / pairs).sqrt();
+    let error = deviation(differences)? / pairs.sqrt();
     Some((t_quantile(alpha / 2.0, degrees) + t_quantile(1.0 - power, degrees)) * error)
 }
 
