@@ -21,8 +21,14 @@ pub(crate) fn checks(
     names: &Names<'_>,
     diagnostics: &mut Diagnostics<'_>,
 ) -> Vec<Check> {
-    let Some(given) = &step.check else { return Vec::new() };
     let mut checks = Vec::new();
+    let is_type = |(name, _): &(String, String)| name.eq_ignore_ascii_case("content-type");
+    let has_type = step.check.as_ref().is_some_and(|given| given.header.0.iter().any(is_type));
+    if step.events.is_some() && !has_type {
+        let (name, value) = ("Content-Type".to_owned(), "text/event-stream".into());
+        checks.push(Check::Header { name, value });
+    }
+    let Some(given) = &step.check else { return checks };
     if let Some(statuses) = &given.status {
         if statuses.is_empty() || statuses.iter().any(|s| !(100..1000).contains(s)) {
             let why = "a status is a number from 100 to 999: write [200]";

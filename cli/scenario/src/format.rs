@@ -255,7 +255,8 @@ pub(crate) enum Body {
     Generated(Generated),
 }
 
-/// An event stream. Checks and captures apply to the answer's header.
+/// An event stream: an answer of another type than `text/event-stream` fails. Checks and captures
+/// apply to the answer's header.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Events {
@@ -338,7 +339,8 @@ pub(crate) struct Check {
     /// The status is one of these.
     #[schemars(inner(range(min = 100, max = 999)))]
     pub(crate) status: Option<Vec<u16>>,
-    /// Headers, name = value: exactly this value.
+    /// Headers, name = value: exactly this value. A `Content-Type` without parameters also accepts
+    /// one with them: `text/html` accepts `text/html; charset=utf-8`.
     #[serde(default)]
     pub(crate) header: Pairs,
     /// The body contains this text.

@@ -75,7 +75,8 @@ fn every_kind_of_request_is_these_bytes() {
         (
             "path = \"/events\"\nevents = { count = 50 }",
             "GET /events HTTP/1.1\\r\\n\n\\r\\n\n\
-             <-- reads 50 events, with a stall from 1.00 s on\n",
+             <-- reads 50 events, with a stall from 1.00 s on\n\
+             <-- fails if header Content-Type is not `text/event-stream`\n",
         ),
         (
             "path = \"/\"\nbody = { text = \"{{p.note}}\\\\\" }",
@@ -275,6 +276,7 @@ fn what_comes_of_an_answer_is_shown() {
     let request = "GET / HTTP/1.1\\r\\n\n\\r\\n\n";
     let lines = [
         "reads 5 events, with a stall from 20.0 ms on",
+        "fails if header Content-Type is not `text/event-stream`",
         "fails if status is not 200 or 201",
         "fails if header A is not `{{p.email}}`",
         "keeps c: cookie sid, up to 256 bytes",

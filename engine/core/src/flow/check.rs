@@ -16,7 +16,8 @@ use super::value::Scope;
 pub enum Check {
     /// The status is one of these.
     Status(Vec<u16>),
-    /// A header with this name has this value.
+    /// A header with this name has this value. A `Content-Type` without parameters also accepts one
+    /// with them: `text/html` accepts `text/html; charset=utf-8`.
     Header {
         /// Compared without regard to case.
         name: String,
@@ -59,7 +60,11 @@ impl Check {
             Self::Status(statuses) => statuses.contains(&answer.status),
             Self::Header { name, value } => {
                 let value = value.bytes(scope, scratch);
-                answer.headers(name).any(|given| given == value)
+                let is_type = name.eq_ignore_ascii_case("content-type") && !value.contains(&b';');
+                answer.headers(name).any(|given| match is_type {
+                    true => is_of_type(given, value),
+                    false => given == value,
+                })
             }
             Self::Contains(text) => {
                 let bytes = text.bytes(scope, scratch);
@@ -83,6 +88,13 @@ impl Check {
     pub const fn needs_body(&self) -> bool {
         matches!(self, Self::Contains(_) | Self::Equals(_) | Self::Json { .. })
     }
+}
+
+/// Whether a `Content-Type` is of this media type (RFC 9110 section 8.3.1: letter case does not
+/// matter).
+fn is_of_type(given: &[u8], expected: &[u8]) -> bool {
+    let essence = given.split(|byte| *byte == b';').next().unwrap_or_default();
+    essence.trim_ascii().eq_ignore_ascii_case(expected)
 }
 
 impl Scalar {
@@ -163,6 +175,8 @@ mod tests {
             |pointer: &str, expected| Check::Json { pointer: pointer.parse().unwrap(), expected };
         let header =
             |value: &str| Check::Header { name: "content-type".to_owned(), value: value.into() };
+        assert!(is_of_type(b"text/HTML ; charset=utf-8", b"Text/html"));
+        assert!(!is_of_type(b"text/html; charset=utf-8", b"text"));
         let pairs = [
             (Check::Status(vec![200, 201]), Check::Status(vec![200])),
             (header("application/json"), header("application")),
