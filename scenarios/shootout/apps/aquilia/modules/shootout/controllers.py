@@ -104,7 +104,9 @@ class ShootoutController(Controller):
     @GET("/sse")
     async def events(self, ctx: RequestCtx):
         stats.requests += 1
-        return Response.sse(self.ticks())
+        response = Response.sse(self.ticks())
+        response.set_header("content-type", "text/event-stream")
+        return response
 
     async def ticks(self):
         for number in range(1, content.EVENTS + 1):
