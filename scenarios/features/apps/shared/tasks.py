@@ -24,6 +24,7 @@ class Account:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._lock = threading.Lock()
+        self._any_done = threading.Event()
         self._done: list[int] = []
         self._running = 0
         self.begun = 0
@@ -52,6 +53,7 @@ class Account:
                 self._running -= 1
                 self.done += 1
                 self._done.append(number)
+            self._any_done.set()
 
     def monitor(self) -> dict:
         """`running` is of this worker process, the rest of all."""
@@ -59,11 +61,13 @@ class Account:
 
     def _note_done(self) -> None:
         while True:
+            self._any_done.wait()
+            # More are done in the meantime.
             time.sleep(NOTE_EVERY_S)
+            self._any_done.clear()
             with self._lock:
                 numbers, self._done = self._done, []
-            if numbers:
-                self._store.set_done(numbers)
+            self._store.set_done(numbers)
 
 
 class Queue:
