@@ -1,6 +1,7 @@
 """The feature scenarios on Catzilla, served by its own server: one process, one thread.
 
-Choices, with the page of the documentation they come from (below https://catzilla.rezwanahmedsami.com/):
+Choices, with the page of the documentation they come from (below
+https://catzilla.rezwanahmedsami.com/):
 - `production=True`, no request log: getting-started/quickstart
 - `async def` where a handler waits, `def` where it computes: core-concepts/async-sync-hybrid
 - models and `Field`, `Path`, `Query`, `Header` parameters: core-concepts/validation
@@ -76,9 +77,13 @@ def answer_refusals(handler):
 
 
 def faults_of(error: ValidationError, prefix: str = "") -> list[tuple[str, str]]:
-    """An error names all faults of a record in one text: `age: must be …; name: must be …`."""
-    faults = [fault.partition(": ") for fault in str(error).split("; ")]
-    return [(prefix + field, rule) for field, _, rule in faults]
+    """An error names all faults of a record in one text, such as
+    `age: Value must be <= 150, got 151; Field 'name' is required`."""
+    faults = []
+    for fault in str(error).split("; "):
+        field, colon, rule = fault.partition(": ")
+        faults.append((prefix + field, rule) if colon else (prefix + fault.split("'")[1], fault))
+    return faults
 
 
 def verdict(checked: int, faults: list[tuple[str, str]]) -> Response:

@@ -1,10 +1,15 @@
 """Gunicorn for Django: https://docs.djangoproject.com/en/5.2/howto/deployment/wsgi/gunicorn/
 
-Workers of threads, not the usual `sync`: nothing buffers in front of this server, and gunicorn says of
-`sync` "no keep-alive support" and "requires a buffering proxy" (https://gunicorn.org/design/). WSGI,
-not ASGI, since Django REST Framework has no asynchronous views.
+Static files are collected before, as for every deployment:
+https://docs.djangoproject.com/en/5.2/howto/static-files/deployment/
+
+Workers of threads, not the usual `sync`: nothing buffers in front of this server, and gunicorn
+says of `sync` "no keep-alive support" and "requires a buffering proxy"
+(https://gunicorn.org/design/). WSGI, not ASGI, since Django REST Framework has no asynchronous
+views.
 """
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -20,3 +25,8 @@ worker_class = "gthread"
 threads = settings.THREADS
 # Its socket would be in the home folder, the same one for all servers.
 control_socket_disable = True
+
+
+def on_starting(server):
+    command = [sys.executable, "manage.py", "collectstatic", "--noinput"]
+    subprocess.run(command, cwd=FOLDER, check=True)

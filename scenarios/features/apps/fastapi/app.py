@@ -6,7 +6,8 @@ Choices, with the page of the documentation they come from:
   others: https://fastapi.tiangolo.com/async/
 - pydantic models and `Annotated` parameters: https://fastapi.tiangolo.com/tutorial/body/
 - faults in a form of one's own: https://fastapi.tiangolo.com/tutorial/handling-errors/
-- dependencies, shared within a request by default: https://fastapi.tiangolo.com/tutorial/dependencies/
+- dependencies, shared within a request by default:
+  https://fastapi.tiangolo.com/tutorial/dependencies/
 - Starlette's middleware on single routes, since FastAPI's `@app.middleware` is for all routes:
   https://www.starlette.io/middleware/
 - background tasks after the answer, without priorities:
@@ -69,9 +70,7 @@ async def refuse(request: Request, error: errors.Refused) -> JSONResponse:
 @app.exception_handler(RequestValidationError)
 async def refuse_fields(request: Request, error: RequestValidationError) -> JSONResponse:
     # The first part of a place says where it is: in the body, the query or the path.
-    faults = [
-        (".".join(map(str, fault["loc"][1:])), fault["msg"]) for fault in error.errors()
-    ]
+    faults = [(".".join(map(str, fault["loc"][1:])), fault["msg"]) for fault in error.errors()]
     status, answer = schema.verdict(0, faults)
     return JSONResponse(answer, status)
 

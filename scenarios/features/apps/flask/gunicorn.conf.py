@@ -1,7 +1,8 @@
 """Gunicorn for Flask: https://flask.palletsprojects.com/en/stable/deploying/gunicorn/
 
-Workers of threads, not Flask's `sync`: nothing buffers in front of this server, and gunicorn says of
-`sync` "no keep-alive support" and "requires a buffering proxy" (https://gunicorn.org/design/).
+Workers of threads, not the usual `sync`: nothing buffers in front of this server, and gunicorn
+says of `sync` "no keep-alive support" and "requires a buffering proxy"
+(https://gunicorn.org/design/).
 """
 
 import sys

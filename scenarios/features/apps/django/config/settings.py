@@ -32,7 +32,8 @@ MIDDLEWARE = [
 ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"
 
-STATIC_ROOT = shared.static_dir(DATA)
+STATICFILES_DIRS = [shared.static_dir(DATA)]
+STATIC_ROOT = DATA / "collected"
 STATIC_URL = "/static/"
 
 # A body that is read at once, as JSON is. Uploads are streams.

@@ -1,7 +1,7 @@
 """Middleware: https://docs.djangoproject.com/en/5.2/topics/http/middleware/
 
-The three layers are classes with hooks, since `decorator_from_middleware` can put these around a single
-view: https://docs.djangoproject.com/en/5.2/ref/utils/#django.utils.decorators.decorator_from_middleware
+The three layers are classes with hooks, since `decorator_from_middleware` can put these around a
+single view: https://docs.djangoproject.com/en/5.2/ref/utils/#module-django.utils.decorators
 """
 
 import time

@@ -3,8 +3,8 @@
 Choices, with the page of the documentation they come from:
 - function views and serializers: https://www.django-rest-framework.org/api-guide/views/
 - errors in a form of one's own: https://www.django-rest-framework.org/api-guide/exceptions/
-- `async def` views of Django, each in an event loop of its own under WSGI, for Django REST Framework
-  has none: https://docs.djangoproject.com/en/5.2/topics/async/
+- `async def` views of Django, each in an event loop of its own under WSGI, since Django REST
+  Framework has none: https://docs.djangoproject.com/en/5.2/topics/async/
 - uploads read from the request: https://docs.djangoproject.com/en/5.2/ref/request-response/
 - one instance for each request as an attribute of it. Django has no dependency injection
 - downloads from a generator: `StreamingHttpResponse`, on the same page
@@ -170,7 +170,7 @@ def show_chain(request):
 
 
 def planned(serializer):
-    """A decorator: the view gets the validated query, since errors do not reach `refuse` from here."""
+    """A decorator: the view gets the validated query. Its faults would not get to `refuse`."""
 
     def decorate(view):
         async def checking(request):
