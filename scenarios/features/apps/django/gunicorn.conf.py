@@ -21,7 +21,7 @@ chdir = str(FOLDER)
 wsgi_app = "config.wsgi:application"
 bind = f"127.0.0.1:{settings.port(8003)}"
 workers = settings.WORKERS
-worker_class = "gthread"
+# With more than one, gunicorn's worker is `gthread`; with one it is `sync`.
 threads = settings.THREADS
 # Its socket would be in the home folder, the same one for all servers.
 control_socket_disable = True
