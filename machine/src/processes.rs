@@ -43,6 +43,18 @@ pub fn table() -> BTreeMap<u32, ProcessEntry> {
     all().into_iter().filter_map(|pid| Some((pid, ProcessEntry::read(pid)?))).collect()
 }
 
+/// The processes with an environment variable of this name, and its value: what a process that was
+/// started with it has started in turn, wherever it went. Those of other users are not seen.
+pub fn with_variable(name: &str) -> Vec<(u32, String)> {
+    let value = |pid: u32| {
+        let all = std::fs::read(format!("/proc/{pid}/environ")).ok()?;
+        let mut each = all.split(|byte| *byte == 0);
+        let value = each.find_map(|one| one.strip_prefix(name.as_bytes())?.strip_prefix(b"="))?;
+        Some((pid, String::from_utf8_lossy(value).into_owned()))
+    };
+    all().into_iter().filter_map(value).collect()
+}
+
 /// The threads of a process, in order; empty if it has ended.
 pub fn threads(pid: u32) -> Vec<u32> {
     numbers(Path::new(&format!("/proc/{pid}/task")))
@@ -120,6 +132,23 @@ mod tests {
         let mut members = BTreeSet::from([7]);
         grow(&mut members, &table);
         assert_eq!(members, BTreeSet::from([2, 3, 7]));
+    }
+
+    #[test]
+    fn a_process_is_known_by_its_variable() {
+        let sleep = |value: &str| {
+            Command::new("sleep").arg("1000").env("URINGBENCH_TEST", value).spawn().expect("starts")
+        };
+        let mut children = [sleep("one"), sleep("two")];
+        let expected = [(children[0].id(), "one"), (children[1].id(), "two")];
+        for (pid, value) in expected {
+            assert!(with_variable("URINGBENCH_TEST").contains(&(pid, value.to_owned())));
+            assert!(with_variable("URINGBENCH").iter().all(|(other, _)| *other != pid));
+        }
+        for child in &mut children {
+            child.kill().expect("it runs");
+            child.wait().expect("it has ended");
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 mod cpu;
 mod find;
+mod limited;
 mod memory;
 
 use std::collections::BTreeSet;
@@ -11,6 +12,7 @@ use std::path::{Path, PathBuf};
 
 pub use cpu::{cpu_quota, throttled_periods};
 pub use find::{CgroupNotFound, find};
+pub use limited::{GroupRefused, LimitedGroup, remove_left_groups};
 pub use memory::{CgroupMemory, MemoryFiles};
 
 use crate::line_of;
