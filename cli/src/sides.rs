@@ -8,8 +8,10 @@ use std::time::SystemTime;
 use anyhow::Context;
 use uringbench_core::plan::Plan;
 use uringbench_core::time::Nanos;
+use uringbench_document::Document;
 use uringbench_experiment::Experiment;
-use uringbench_experiment::side_by_side::{Probe, ServerCommand, SideRun};
+use uringbench_experiment::server::{Probe, READY_WITHIN, Ready, ServerCommand};
+use uringbench_experiment::side_by_side::SideRun;
 use uringbench_machine::cpu_set::CpuSet;
 use uringbench_machine::cpus::{self, CoreSpec};
 use uringbench_report::comparison::value;
@@ -55,6 +57,8 @@ pub(crate) fn servers(
             folder: folders[side].to_path_buf(),
             cpus: target_cpus(&runs[side].load),
             log: PathBuf::new(),
+            variables: Vec::new(),
+            groups: Vec::new(),
         };
         servers[side] = Some((server, probe(&plan)?));
     }
@@ -63,7 +67,7 @@ pub(crate) fn servers(
 
 /// The CPUs of a target that is started here: those that the workers do not name, or the first
 /// half.
-fn target_cpus(load: &LoadArgs) -> CpuSet {
+pub(crate) fn target_cpus(load: &LoadArgs) -> CpuSet {
     let allowed = cpus::allowed();
     let of_workers = match &load.cores {
         Some(CoreSpec::List(cpus)) => cpus.clone(),
@@ -77,7 +81,8 @@ fn probe(plan: &Plan) -> Result<Probe, Failure> {
     let peer = plan.peers().into_iter().next().context("the target has no address")?;
     let is_plain = plan.tls().is_none() && plan.workload.websocket().is_none();
     let path = Url::parse(&plan.target.url).ok().map(|url| url.path);
-    Ok(Probe { peer, path: path.filter(|_| is_plain) })
+    let path = path.filter(|_| is_plain);
+    Ok(Probe { peer, ready: path.map_or(Ready::Accepts, Ready::Answers), within: READY_WITHIN })
 }
 
 /// The experiment of one run of a side whose target runs now.
@@ -96,7 +101,11 @@ pub(crate) fn experiment(
 /// `A 03  48,210/s  p99 1.20 ms  20.5 µs CPU/request`.
 pub(crate) fn line(name: &str, run: &SideRun) -> String {
     let number = run.folder.file_name().unwrap_or_default().to_string_lossy();
-    let document = &run.document;
+    format!("{name} {number}  {}", figures(&run.document))
+}
+
+/// `48,210/s  p99 1.20 ms  20.5 µs CPU/request`.
+pub(crate) fn figures(document: &Document) -> String {
     let rate = value("per_s", document.rate.completed);
     let p99 = document
         .latency_ns
@@ -109,5 +118,5 @@ pub(crate) fn line(name: &str, run: &SideRun) -> String {
         "valid" => String::new(),
         other => format!("  {}", other.to_uppercase()),
     };
-    format!("{name} {number}  {rate}{p99}{cpu}{validity}")
+    format!("{rate}{p99}{cpu}{validity}")
 }

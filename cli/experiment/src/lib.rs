@@ -15,6 +15,7 @@ mod soak;
 mod watch;
 
 pub mod profiling;
+pub mod server;
 pub mod side_by_side;
 
 pub use experiment::{Experiment, ExperimentError, ResultPlace};

@@ -11,9 +11,8 @@ use uringbench_document::Document;
 use uringbench_document::comparison::{ComparisonDocument, Decision};
 use uringbench_engine::Control;
 use uringbench_experiment::profiling::changed_functions;
-use uringbench_experiment::side_by_side::{
-    ServerCommand, SideBySide, SideCaller, SideRun, SideRuns,
-};
+use uringbench_experiment::server::ServerCommand;
+use uringbench_experiment::side_by_side::{SideBySide, SideCaller, SideRun, SideRuns};
 use uringbench_machine::cpu_set::CpuSet;
 use uringbench_store::write_comparison;
 
@@ -108,6 +107,8 @@ fn build(
             folder: folder.to_path_buf(),
             cpus: CpuSet::default(),
             log: log.join(format!("build-{}.log", ["a", "b"][at])),
+            variables: Vec::new(),
+            groups: Vec::new(),
         };
         build.complete(control).context("nothing was measured")?;
     }

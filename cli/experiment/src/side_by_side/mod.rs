@@ -5,7 +5,6 @@
 //! each run, since the target is located when it runs, and decides what the runs mean.
 
 mod order;
-mod server;
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -16,8 +15,7 @@ use uringbench_engine::{Command, Control};
 use uringbench_store::StoreError;
 
 use crate::experiment::{Experiment, ExperimentError, ResultPlace};
-
-pub use server::{Probe, RunningServer, ServerCommand, ServerError};
+use crate::server::{Probe, RunningServer, ServerCommand, ServerError};
 
 /// What is measured.
 #[derive(Clone, Debug)]

@@ -26,9 +26,18 @@ fn server(folder: &Path, command: &str) -> (ServerCommand, Probe) {
             .into_iter()
             .collect(),
         log: folder.join("target.log"),
+        variables: Vec::new(),
+        groups: Vec::new(),
     };
     let address: SocketAddr = ([127, 0, 0, 1], port).into();
-    (command, Probe { peer: Peer::Tcp(address), path: Some("/".to_owned()) })
+    (
+        command,
+        Probe {
+            peer: Peer::Tcp(address),
+            ready: Ready::Answers("/".to_owned()),
+            within: READY_WITHIN,
+        },
+    )
 }
 
 #[test]
@@ -78,4 +87,52 @@ fn a_start_can_be_interrupted() {
     control.interrupt();
     let why = command.start(&probe, &control).unwrap_err();
     assert!(matches!(why, ServerError::Interrupted(_)), "{why}");
+}
+
+#[test]
+fn a_process_that_left_the_group_ends_with_its_server() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut command, probe) = server(folder.path(), &format!("setsid sleep 4711 & {SLOW}"));
+    command.variables =
+        vec![("URINGBENCH_TEST_LEAVES".to_owned(), folder.path().display().to_string())];
+    let running = command.start(&probe, &Control::new()).unwrap();
+    let members = || {
+        let all = processes::with_variable("URINGBENCH_TEST_LEAVES").into_iter();
+        let ours = all.filter(|(_, value)| *value == folder.path().display().to_string());
+        let entries = ours.filter_map(|(pid, _)| ProcessEntry::read(pid));
+        entries.filter(|entry| !entry.is_ended).count()
+    };
+    // The command's shell, both sleeps, Python, and the watching process with its reader.
+    assert!(members() >= 5, "{}", members());
+    drop(running);
+    while members() > 0 {
+        thread::yield_now();
+    }
+}
+
+#[test]
+fn a_server_is_healthy_only_with_a_good_status() {
+    let folder = tempfile::tempdir().unwrap();
+    let (command, mut probe) = server(folder.path(), SLOW);
+    let running = command.start(&probe, &Control::new()).unwrap();
+    let listing = probe.fetch("/").unwrap();
+    assert!(listing.contains("target.log"), "{listing}");
+    assert_eq!(probe.fetch("/missing"), None);
+    probe.ready = Ready::Succeeds("/".to_owned());
+    assert!(probe.answers());
+    probe.ready = Ready::Succeeds("/missing".to_owned());
+    assert!(!probe.answers());
+    probe.ready = Ready::Answers("/missing".to_owned());
+    assert!(probe.answers());
+    drop(running);
+}
+
+#[test]
+fn names_tell_whether_their_owner_is_gone() {
+    assert!(!has_gone(&own_name()));
+    let (pid, start) =
+        own_name().split_once('-').map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap();
+    assert!(has_gone(&format!("{pid}-{}", start.parse::<u64>().unwrap() + 1)));
+    assert!(has_gone("4194305-1-7"));
+    assert!(!has_gone("somebody"));
 }

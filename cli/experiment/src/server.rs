@@ -2,40 +2,55 @@
 //! it answers, and ended with everything that it started.
 //!
 //! It also ends if this process does, in whatever way: a process beside it reads a pipe that only
-//! this process holds open, and kills the group when the pipe closes.
+//! this process holds open, and kills the group when the pipe closes. A process that has left the
+//! group is known by a variable of its environment: it is killed when the target is ended, or by
+//! [`kill_left`] in the next process.
 
 use std::fs;
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use rustix::thread::{CpuSet as Affinity, sched_setaffinity};
 use uringbench_core::plan::Peer;
 use uringbench_engine::{Command as Signalled, Control};
 use uringbench_machine::cpu_set::CpuSet;
-use uringbench_machine::processes::ProcessEntry;
+use uringbench_machine::processes::{self, ProcessEntry};
 
-/// How long a server may take until it answers.
-const READY_WITHIN: Duration = Duration::from_secs(60);
+/// How long a server usually may take until it answers.
+pub const READY_WITHIN: Duration = Duration::from_secs(60);
 /// How long a server may take to end when it is asked to.
 const ENDED_WITHIN: Duration = Duration::from_secs(5);
+/// How long an address may still be in use by what ends there.
+const FREE_WITHIN: Duration = Duration::from_secs(1);
 /// How often it is looked.
 const LOOK: Duration = Duration::from_millis(10);
 /// How long one answer may take while the server starts.
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
+/// Bytes of an answer that are read.
+const BODY_MAX: u64 = 1 << 20;
 /// Lines of a server's output in a message.
 const LINES_SHOWN: usize = 3;
 
-/// The shell's part: output to a file, the watching process, the command.
+/// The shell's part: output to a file, the control groups, the watching process, the command.
 const SCRIPT: &str = "exec 3<&0 </dev/null >\"$URINGBENCH_LOG\" 2>&1; \
+                      for group in $URINGBENCH_GROUPS; do \
+                      echo $$ >\"$group/cgroup.procs\" || exit; done; \
+                      unset URINGBENCH_GROUPS; \
                       (cat <&3 >/dev/null; kill -KILL 0) & \
                       exec sh -c \"$URINGBENCH_COMMAND\" 3<&-";
+/// The variable by which a process is known that this process, or one it started, has started:
+/// the process, its start, and the number of the server.
+const MARK: &str = "URINGBENCH_STARTED_BY";
+
+static SERVERS: AtomicU64 = AtomicU64::new(0);
 
 /// How to start a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,6 +63,10 @@ pub struct ServerCommand {
     pub cpus: CpuSet,
     /// The file for its output.
     pub log: PathBuf,
+    /// Further environment variables.
+    pub variables: Vec<(String, String)>,
+    /// The folders of control groups that it becomes a member of.
+    pub groups: Vec<PathBuf>,
 }
 
 /// How to find out whether a server is ready.
@@ -55,8 +74,21 @@ pub struct ServerCommand {
 pub struct Probe {
     /// Where it listens.
     pub peer: Peer,
-    /// The path to request; without one, a connection is enough.
-    pub path: Option<String>,
+    /// What it does when it is ready.
+    pub ready: Ready,
+    /// How long it may take until then.
+    pub within: Duration,
+}
+
+/// What a server does when it is ready.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ready {
+    /// It accepts a connection.
+    Accepts,
+    /// It answers a request for this path, other than with a fault of its own.
+    Answers(String),
+    /// It answers a request for this path with a status below 400.
+    Succeeds(String),
 }
 
 /// Why a server did not become ready, and the fix.
@@ -83,8 +115,10 @@ pub enum ServerError {
         output: String,
     },
     /// It did not answer in time.
-    #[error("`{command}` does not answer at {peer} within {READY_WITHIN:?}{}", said(output))]
+    #[error("`{command}` is not ready at {peer} within {within:?}{}", said(output))]
     Silent {
+        /// How long it was waited for.
+        within: Duration,
         /// The command.
         command: String,
         /// Where it should listen.
@@ -113,8 +147,45 @@ fn said(output: &str) -> String {
 #[derive(Debug)]
 pub struct RunningServer {
     child: Child,
+    mark: String,
     probe: Option<Probe>,
     is_reaped: bool,
+}
+
+/// Kills what processes like this one have started and left, if they are no more, and waits for the
+/// end of it.
+pub fn kill_left() {
+    let marked = processes::with_variable(MARK).into_iter();
+    let left: Vec<u32> = marked.filter(|(_, mark)| has_gone(mark)).map(|(pid, _)| pid).collect();
+    left.iter().for_each(|pid| kill(*pid));
+    let killed = Instant::now();
+    let is_there = |pid: &u32| ProcessEntry::read(*pid).is_some_and(|entry| !entry.is_ended);
+    while left.iter().any(is_there) && killed.elapsed() < ENDED_WITHIN {
+        thread::sleep(LOOK);
+    }
+}
+
+/// The name of what this process makes, for itself alone: its number and start.
+pub(crate) fn own_name() -> String {
+    let pid = std::process::id();
+    let start = ProcessEntry::read(pid).map_or(0, |entry| entry.start);
+    format!("{pid}-{start}")
+}
+
+/// Whether the process that has this [`own_name`] is no more.
+pub(crate) fn has_gone(name: &str) -> bool {
+    let mut numbers = name.split('-').map(|number| number.parse::<u64>().ok());
+    let (Some(Some(pid)), Some(Some(start))) = (numbers.next(), numbers.next()) else {
+        return false;
+    };
+    let owner = u32::try_from(pid).ok().and_then(ProcessEntry::read);
+    owner.is_none_or(|owner| owner.start != start || owner.is_ended)
+}
+
+fn kill(pid: u32) {
+    // It may have ended since it was seen.
+    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
+    let _gone = pid.map(|pid| kill_process(pid, Signal::KILL));
 }
 
 impl ServerCommand {
@@ -125,11 +196,16 @@ impl ServerCommand {
     pub fn start(&self, probe: &Probe, control: &Control) -> Result<RunningServer, ServerError> {
         let command = self.command.clone();
         let peer = probe.peer.to_string();
-        if probe.connect().is_some() {
-            return Err(ServerError::InUse(peer, command));
+        let asked = Instant::now();
+        while probe.connect().is_some() {
+            // Whatever listens may be ending.
+            if asked.elapsed() > FREE_WITHIN || control.command() != Signalled::Run {
+                return Err(ServerError::InUse(peer, command));
+            }
+            thread::sleep(LOOK);
         }
-        let child = self.spawn().map_err(|why| ServerError::NotStarted(command.clone(), why))?;
-        let server = RunningServer { child, probe: Some(probe.clone()), is_reaped: false };
+        let mut server = self.spawn()?;
+        server.probe = Some(probe.clone());
         let started = Instant::now();
         while !probe.answers() {
             if control.command() != Signalled::Run {
@@ -139,9 +215,10 @@ impl ServerCommand {
                 let output = self.output();
                 return Err(ServerError::Ended { command, peer, output });
             }
-            if started.elapsed() > READY_WITHIN {
+            let within = probe.within;
+            if started.elapsed() > within {
                 let output = self.output();
-                return Err(ServerError::Silent { command, peer, output });
+                return Err(ServerError::Silent { within, command, peer, output });
             }
             thread::sleep(LOOK);
         }
@@ -154,8 +231,7 @@ impl ServerCommand {
     /// If it cannot be started, fails, or `control` ends it.
     pub fn complete(&self, control: &Control) -> Result<(), ServerError> {
         let command = self.command.clone();
-        let child = self.spawn().map_err(|why| ServerError::NotStarted(command.clone(), why))?;
-        let mut running = RunningServer { child, probe: None, is_reaped: false };
+        let mut running = self.spawn()?;
         while !running.has_ended() {
             if control.command() != Signalled::Run {
                 return Err(ServerError::Interrupted(command));
@@ -169,7 +245,16 @@ impl ServerCommand {
     }
 
     /// A child has the affinity of the thread that starts it, so a thread of its own does.
-    fn spawn(&self) -> io::Result<Child> {
+    fn spawn(&self) -> Result<RunningServer, ServerError> {
+        let number = SERVERS.fetch_add(1, Ordering::Relaxed);
+        let mark = format!("{}-{number}", own_name());
+        let child = self.spawn_marked(&mark);
+        let child = child.map_err(|why| ServerError::NotStarted(self.command.clone(), why))?;
+        Ok(RunningServer { child, mark, probe: None, is_reaped: false })
+    }
+
+    fn spawn_marked(&self, mark: &str) -> io::Result<Child> {
+        let groups: Vec<_> = self.groups.iter().filter_map(|group| group.to_str()).collect();
         let mut shell = Command::new("sh");
         shell
             .arg("-c")
@@ -177,6 +262,9 @@ impl ServerCommand {
             .current_dir(&self.folder)
             .env("URINGBENCH_LOG", std::path::absolute(&self.log)?)
             .env("URINGBENCH_COMMAND", &self.command)
+            .env("URINGBENCH_GROUPS", groups.join(" "))
+            .env(MARK, mark)
+            .envs(self.variables.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::piped())
             .process_group(0);
         let cpus = &self.cpus;
@@ -193,9 +281,13 @@ impl ServerCommand {
         })
     }
 
-    /// The end of its output, in one line.
     fn output(&self) -> String {
-        let text = fs::read(&self.log).unwrap_or_default();
+        Self::last_words(&self.log)
+    }
+
+    /// The end of the output in a log, in one line.
+    pub(crate) fn last_words(log: &Path) -> String {
+        let text = fs::read(log).unwrap_or_default();
         let text = String::from_utf8_lossy(&text);
         let lines: Vec<&str> = text.lines().map(str::trim).filter(|it| !it.is_empty()).collect();
         lines[lines.len().saturating_sub(LINES_SHOWN)..].join(" / ")
@@ -208,7 +300,8 @@ impl RunningServer {
         self.child.id()
     }
 
-    fn has_ended(&self) -> bool {
+    /// Whether it has ended by itself.
+    pub fn has_ended(&self) -> bool {
         self.is_reaped || ProcessEntry::read(self.child.id()).is_none_or(|entry| entry.is_ended)
     }
 
@@ -229,6 +322,8 @@ impl RunningServer {
         }
         let status = self.child.wait().ok();
         self.is_reaped = true;
+        let members = processes::with_variable(MARK).into_iter();
+        members.filter(|(_, mark)| *mark == self.mark).for_each(|(pid, _)| kill(pid));
         let is_open = || self.probe.as_ref().is_some_and(|probe| probe.connect().is_some());
         while is_open() && asked.elapsed() < 2 * ENDED_WITHIN {
             thread::sleep(LOOK);
@@ -246,17 +341,35 @@ impl Drop for RunningServer {
 }
 
 impl Probe {
-    /// Whether the server accepts a connection and, if a path is known, answers a request for it
-    /// other than with a fault of its own.
+    /// Whether the server is ready.
     fn answers(&self) -> bool {
         let Some(mut connection) = self.connect() else { return false };
-        let Some(path) = &self.path else { return true };
+        let (Ready::Answers(path) | Ready::Succeeds(path)) = &self.ready else { return true };
         let request =
             format!("GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", self.peer);
         let mut answer = [0; 12];
         let is_answered = connection.write_all(request.as_bytes()).is_ok()
             && connection.read_exact(&mut answer).is_ok();
-        is_answered && !(answer.starts_with(b"HTTP/1.") && answer[9] == b'5')
+        let class = answer.starts_with(b"HTTP/1.").then_some(answer[9]);
+        is_answered
+            && match self.ready {
+                Ready::Succeeds(_) => matches!(class, Some(b'2' | b'3')),
+                _ => class != Some(b'5'),
+            }
+    }
+
+    /// The body of the answer to a request for `path`; `None` if there is none with status 200.
+    pub fn fetch(&self, path: &str) -> Option<String> {
+        let mut connection = self.connect()?;
+        let request =
+            format!("GET {path} HTTP/1.0\r\nHost: {}\r\nConnection: close\r\n\r\n", self.peer);
+        connection.write_all(request.as_bytes()).ok()?;
+        let mut answer = Vec::new();
+        connection.take(BODY_MAX).read_to_end(&mut answer).ok()?;
+        let answer = String::from_utf8(answer).ok()?;
+        let (head, body) = answer.split_once("\r\n\r\n")?;
+        head.split(' ').nth(1).filter(|status| *status == "200")?;
+        Some(body.to_owned())
     }
 
     fn connect(&self) -> Option<Box<dyn Connection>> {
