@@ -4,13 +4,14 @@
 use std::fmt;
 use std::ops::Range;
 
+use schemars::JsonSchema;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 use uringbench_core::summary::Grouped;
 
 use crate::schema;
 
-/// A mistake in a scenario.
+/// A mistake in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
     /// From 1.
@@ -108,11 +109,11 @@ impl<'a> Diagnostics<'a> {
     }
 }
 
-/// A mistake of form, with its place in the file.
-pub(crate) fn of_form(text: &str, error: &toml::de::Error) -> Diagnostic {
+/// A mistake of form in a file of type `F`, with its place.
+pub(crate) fn of_form<F: JsonSchema>(text: &str, error: &toml::de::Error) -> Diagnostic {
     let at = error.span().map_or(0, |span| span.start);
     let field = field_at(text, at);
-    let message = explained(error.message(), &field);
+    let message = explained::<F>(error.message(), &field);
     diagnostic(text, at, field, message)
 }
 
@@ -153,7 +154,7 @@ pub(crate) fn did_you_mean<'a>(name: &str, valid: impl IntoIterator<Item = &'a s
 pub(crate) const ONE_WANTED: &str = "wanted exactly 1 element";
 
 /// Rewrites serde's message: cause and fix.
-fn explained(message: &str, field: &str) -> String {
+fn explained<F: JsonSchema>(message: &str, field: &str) -> String {
     let message = message.split_whitespace().collect::<Vec<_>>().join(" ");
     let quoted: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
     for kind in ["unknown field", "unknown variant"] {
@@ -165,12 +166,12 @@ fn explained(message: &str, field: &str) -> String {
         }
     }
     if message.starts_with(ONE_WANTED) {
-        let choice = schema::choice(field);
+        let choice = schema::choice::<F>(field);
         let choice = choice.map_or_else(String::new, |names| format!(": {}", names.join(", ")));
         return format!("exactly one field stands here, write one of them{choice}");
     }
     if let Some(missing) = message.strip_prefix("missing field ") {
-        let values = schema::values(field, missing.trim_matches('`'));
+        let values = schema::values::<F>(field, missing.trim_matches('`'));
         let values = values.map_or_else(String::new, |values| format!(" ({})", values.join(", ")));
         return format!("{missing} is missing: add it{values}");
     }
@@ -179,13 +180,13 @@ fn explained(message: &str, field: &str) -> String {
         .or_else(|| message.strip_prefix("invalid value: "))
         .and_then(|rest| rest.split_once(", expected "))
     {
-        return format!("{given} cannot stand here: write {}", plainly(expected, field));
+        return format!("{given} cannot stand here: write {}", plainly::<F>(expected, field));
     }
     message
 }
 
 /// The values that serde expects, without names of Rust types.
-fn plainly(expected: &str, field: &str) -> String {
+fn plainly<F: JsonSchema>(expected: &str, field: &str) -> String {
     let of_type = match expected {
         "u8" => Some(u64::from(u8::MAX)),
         "u16" => Some(u64::from(u16::MAX)),
@@ -195,7 +196,7 @@ fn plainly(expected: &str, field: &str) -> String {
         _ => None,
     };
     if let Some(most) = of_type {
-        let (least, most) = schema::range(field, most);
+        let (least, most) = schema::range::<F>(field, most);
         return format!("a whole number from {} to {}", Grouped(least), Grouped(most));
     }
     match expected {

@@ -1,16 +1,16 @@
-//! The form of a scenario: TOML with the fields and types of `format`, with all its mistakes.
+//! The form of a file: TOML with the fields and types of its format, with all its mistakes.
 //!
 //! serde stops at the first mistake. This module removes that part of the tree and parses the rest
 //! again. `compile` checks fields against each other.
 
 use std::ops::Range;
 
-use serde::Deserialize as _;
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, Deserializer, Error};
 
 use crate::diagnostic::{self, Diagnostic};
-use crate::format::Scenario;
 
 /// The largest number of reported mistakes in one file.
 const MISTAKES_MAX: usize = 20;
@@ -22,25 +22,31 @@ enum Key {
     Index(usize),
 }
 
-/// Parses the form of a scenario.
-pub(crate) fn read(text: &str) -> Result<Scenario, Vec<Diagnostic>> {
+/// Parses the form of a file of type `F`.
+pub(crate) fn read<F>(text: &str) -> Result<F, Vec<Diagnostic>>
+where
+    F: DeserializeOwned + JsonSchema,
+{
     toml::from_str(text).map_err(|error| match DeTable::parse(text) {
-        Ok(tree) => mistakes(text, tree),
-        Err(_) => vec![diagnostic::of_form(text, &error)],
+        Ok(tree) => mistakes::<F>(text, tree),
+        Err(_) => vec![diagnostic::of_form::<F>(text, &error)],
     })
 }
 
 /// All mistakes of form in a file that is valid TOML.
-fn mistakes(text: &str, mut tree: Spanned<DeTable<'_>>) -> Vec<Diagnostic> {
+fn mistakes<F>(text: &str, mut tree: Spanned<DeTable<'_>>) -> Vec<Diagnostic>
+where
+    F: DeserializeOwned + JsonSchema,
+{
     let mut found = Vec::new();
     // Names that were removed, with the table that now lacks them.
     let mut missing: Vec<(usize, String)> = Vec::new();
     while found.len() < MISTAKES_MAX
-        && let Err(error) = Scenario::deserialize(Deserializer::from(tree.clone()))
+        && let Err(error) = F::deserialize(Deserializer::from(tree.clone()))
     {
         let span = error.span().unwrap_or_default();
         if !is_follow_up(&error, &span, &missing) {
-            found.push((span.start, diagnostic::of_form(text, &error)));
+            found.push((span.start, diagnostic::of_form::<F>(text, &error)));
         }
         let Some(path) = narrowest(tree.get_ref(), &span) else { break };
         let table_begin = begin_of_parent(&tree, &path);

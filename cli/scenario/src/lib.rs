@@ -1,5 +1,5 @@
-//! Compiles scenario files: from TOML to a plan with every request compiled, or to every mistake
-//! with its place, its cause and its fix.
+//! Compiles scenario and suite files: from TOML to a plan with every request compiled, or to every
+//! mistake with its place, its cause and its fix.
 //!
 //! [`Context`] provides files, the environment and the target's address; other crates run the plan.
 
@@ -16,6 +16,7 @@ mod replay;
 mod request;
 mod schema;
 pub mod show;
+pub mod suite;
 pub mod template;
 mod text;
 
@@ -60,5 +61,5 @@ pub fn rows(file: &str, bytes: &[u8]) -> Result<(Vec<String>, Table), String> {
 
 /// The JSON Schema of scenario files, for editors.
 pub fn schema() -> String {
-    schema::text()
+    schema::text::<Scenario>()
 }

@@ -1,20 +1,20 @@
-//! The JSON Schema of scenario files, for editors and for messages about mistakes.
+//! The JSON Schemas of files, for editors and for messages about mistakes. `F` is the type of a
+//! whole file.
 
+use schemars::JsonSchema;
 use serde_json::Value;
 
-use crate::format::Scenario;
-
 /// The schema as printed.
-pub(crate) fn text() -> String {
-    let schema = schemars::schema_for!(Scenario);
+pub(crate) fn text<F: JsonSchema>() -> String {
+    let schema = schemars::schema_for!(F);
     let text = serde_json::to_string_pretty(&schema);
     text.expect("a schema consists of strings, numbers and maps") + "\n"
 }
 
 /// The words permitted for `name` in the table at `place`, keys from the top such as `load.stage`.
 /// `None` if it is not a word, or unknown.
-pub(crate) fn values(place: &str, name: &str) -> Option<Vec<String>> {
-    let root = serde_json::to_value(schemars::schema_for!(Scenario)).ok()?;
+pub(crate) fn values<F: JsonSchema>(place: &str, name: &str) -> Option<Vec<String>> {
+    let root = serde_json::to_value(schemars::schema_for!(F)).ok()?;
     let at = found(&root, place.split('.').chain([name]))?;
     let variants = at["enum"].as_array().or_else(|| at["oneOf"].as_array())?;
     let word =
@@ -23,8 +23,8 @@ pub(crate) fn values(place: &str, name: &str) -> Option<Vec<String>> {
 }
 
 /// The fields of which the table `field` must have exactly one, keys from the top.
-pub(crate) fn choice(field: &str) -> Option<Vec<String>> {
-    let root = serde_json::to_value(schemars::schema_for!(Scenario)).ok()?;
+pub(crate) fn choice<F: JsonSchema>(field: &str) -> Option<Vec<String>> {
+    let root = serde_json::to_value(schemars::schema_for!(F)).ok()?;
     let kinds = found(&root, field.split('.'))?["oneOf"].as_array()?;
     let name = |kind: &Value| kind["required"].as_array()?.first()?.as_str().map(str::to_owned);
     kinds.iter().map(name).collect()
@@ -32,8 +32,8 @@ pub(crate) fn choice(field: &str) -> Option<Vec<String>> {
 
 /// The smallest and the largest number permitted in `field`, keys from the top such as
 /// `load.users`; `most` if the field has no limit.
-pub(crate) fn range(field: &str, most: u64) -> (u64, u64) {
-    let root = serde_json::to_value(schemars::schema_for!(Scenario)).unwrap_or_default();
+pub(crate) fn range<F: JsonSchema>(field: &str, most: u64) -> (u64, u64) {
+    let root = serde_json::to_value(schemars::schema_for!(F)).unwrap_or_default();
     let at = found(&root, field.split('.')).unwrap_or(&Value::Null);
     let bound = |name: &str| at[name].as_u64();
     (bound("minimum").unwrap_or(0), bound("maximum").unwrap_or(most).min(most))
@@ -69,12 +69,13 @@ fn resolved<'a>(root: &'a Value, schema: &'a Value) -> &'a Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::format::Scenario;
 
     #[test]
     fn words_are_found_wherever_they_may_stand() {
-        assert_eq!(values("load.stage", "shape").unwrap(), ["ramp", "step", "spike"]);
-        assert_eq!(values("load", "arrivals").unwrap(), ["constant", "poisson"]);
-        assert_eq!(values("load.stage", "rate"), None);
-        assert_eq!(values("no.such", "shape"), None);
+        assert_eq!(values::<Scenario>("load.stage", "shape").unwrap(), ["ramp", "step", "spike"]);
+        assert_eq!(values::<Scenario>("load", "arrivals").unwrap(), ["constant", "poisson"]);
+        assert_eq!(values::<Scenario>("load.stage", "rate"), None);
+        assert_eq!(values::<Scenario>("no.such", "shape"), None);
     }
 }
