@@ -104,7 +104,7 @@ impl MeasuredRun {
 }
 
 /// Why a run is no evidence, if it is not.
-fn excluded(run: &Document) -> Option<String> {
+pub(crate) fn excluded(run: &Document) -> Option<String> {
     let reasons = &run.verdict.reasons;
     let decisive = match run.verdict.validity.as_str() {
         "invalid" => reasons.iter().find(|reason| reason.severity == "invalid"),

@@ -17,6 +17,7 @@ mod metric;
 mod noise;
 mod sentence;
 mod settings;
+pub mod suite;
 mod trend;
 pub mod usl;
 

@@ -20,6 +20,7 @@ mod plan_file;
 mod read;
 mod run;
 pub mod soak;
+pub mod suite;
 pub mod target;
 pub mod timeline;
 pub mod trend;

@@ -155,7 +155,7 @@ pub fn csv(runs: &[HistoryEntry]) -> String {
     page
 }
 
-fn record(cells: &[String]) -> String {
+pub(crate) fn record(cells: &[String]) -> String {
     let cell = |text: &String| match text.contains([',', '"', '\n', '\r']) {
         true => format!("\"{}\"", text.replace('"', "\"\"")),
         false => text.clone(),

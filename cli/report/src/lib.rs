@@ -14,6 +14,7 @@ pub mod noise;
 mod paint;
 pub mod progress;
 mod soak;
+pub mod suite;
 mod table;
 pub mod target;
 pub mod text;

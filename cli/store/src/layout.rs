@@ -12,6 +12,11 @@ pub fn run_folder(root: &Path, target: &str, scenario: &str, started: SystemTime
     root.join(plain(target)).join(plain(scenario)).join(Civil::of(started).compact())
 }
 
+/// The folder of a cell's runs in the folder of a suite.
+pub fn suite_folder(results: &Path, target: &str, case: &str) -> PathBuf {
+    results.join("raw").join(plain(target)).join(plain(case))
+}
+
 /// Longest name in bytes; file systems allow 255.
 const NAME_MAX: usize = 80;
 

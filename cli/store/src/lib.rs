@@ -10,6 +10,7 @@ mod import;
 mod interval_file;
 mod layout;
 mod read;
+mod suite_files;
 mod write;
 
 pub use decision_files::{
@@ -22,6 +23,7 @@ pub use history::{
 };
 pub use import::{ImportOrigin, ImportedResult, ResultImportError, import_results};
 pub use interval_file::IntervalFile;
-pub use layout::run_folder;
+pub use layout::{run_folder, suite_folder};
 pub use read::{PlanReadError, ReadRunError, StoredRun, read_plan};
+pub use suite_files::{SuiteFiles, newest_suite};
 pub use write::{Destination, StoreError};

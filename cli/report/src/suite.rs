@@ -1,0 +1,247 @@
+//! A suite as text, Markdown, CSV and JSON for other programs.
+
+mod chart;
+mod csv;
+mod table;
+
+use std::fmt::Write as _;
+
+use uringbench_core::summary::plural;
+use uringbench_document::insight::InsightSeverity;
+use uringbench_document::suite::{CellState, SuiteCell, SuiteDocument, SuiteTarget};
+
+use crate::paint::{Colour, Ink};
+use crate::table::aligned;
+use crate::text::wrap;
+use crate::timeline::bytes;
+
+pub use chart::chart;
+pub use csv::{MeasuredCell, csv, metrics};
+
+/// Columns of a line of text.
+const WIDTH: usize = 100;
+
+/// The suite on a terminal: the conclusions, and a table of each case.
+pub fn text(suite: &SuiteDocument, colour: Colour) -> String {
+    let mut page = format!("{}\n", colour.paint(Ink::Bold, &suite.title));
+    for sentence in suite.notes.iter().chain(&suite.conclusions) {
+        for (at, line) in wrap(sentence, WIDTH - 2).into_iter().enumerate() {
+            let _ = writeln!(page, "{} {line}", if at == 0 { "-" } else { " " });
+        }
+    }
+    for case in cases(suite) {
+        let _ = writeln!(page, "\n{}", colour.paint(Ink::Bold, case));
+        let rows: Vec<_> = of_case(suite, case).map(table::row).collect();
+        let rows: Vec<_> = std::iter::once(table::HEADS.map(str::to_owned)).chain(rows).collect();
+        for (at, line) in aligned(&rows, &table::LEFT).into_iter().enumerate() {
+            let line = if at == 0 { colour.paint(Ink::Dim, line) } else { line };
+            let _ = writeln!(page, "{line}");
+        }
+        for why in of_case(suite, case).filter_map(|cell| table::remark(suite, cell)) {
+            for line in wrap(&why, WIDTH - 2) {
+                let _ = writeln!(page, "  {line}");
+            }
+        }
+    }
+    page
+}
+
+/// The suite as `final_report.md`. `charts` are the pictures by category.
+pub fn markdown(suite: &SuiteDocument, charts: &[(String, String)]) -> String {
+    let mut page = format!("# {}\n\n", escaped(&suite.title));
+    if !suite.is_complete {
+        page.push_str("**Not complete**: the suite ended early. Go on with `--resume`.\n\n");
+    }
+    page.push_str("## Conclusions\n\n");
+    if suite.conclusions.is_empty() {
+        page.push_str("Nothing was measured that allows one.\n");
+    }
+    for sentence in &suite.conclusions {
+        let _ = writeln!(page, "- {}", escaped(sentence));
+    }
+    page.push_str("\n## Targets\n\n");
+    let heads = ["target", "command", "workers", "limits", "first in", "relative rate", "memory"];
+    rows(&mut page, &heads, suite.targets.iter().map(target_row));
+    page.push_str("\n## Results\n");
+    for category in categories(suite) {
+        let _ = writeln!(page, "\n### {}\n", escaped(category));
+        if let Some((_, file)) = charts.iter().find(|(name, _)| name == category) {
+            let _ = writeln!(page, "![rates of {}]({file})\n", escaped(category));
+        }
+        let of_category = |case: &&&str| {
+            suite.cells.iter().any(|cell| cell.case == **case && cell.category == category)
+        };
+        for case in cases(suite).iter().filter(of_category) {
+            let _ = writeln!(page, "**{}**\n", escaped(case));
+            let heads: Vec<&str> = table::HEADS.iter().copied().chain(["profile"]).collect();
+            let cells = of_case(suite, case).map(|cell| {
+                let mut row = table::row(cell).to_vec();
+                row.push(
+                    cell.flamegraph
+                        .as_ref()
+                        .map_or_else(String::new, |file| format!("[flame graph]({file})")),
+                );
+                row
+            });
+            rows(&mut page, &heads, cells);
+            let remarks: Vec<String> =
+                of_case(suite, case).filter_map(|cell| table::remark(suite, cell)).collect();
+            if !remarks.is_empty() {
+                page.push('\n');
+            }
+            for why in remarks {
+                let _ = writeln!(page, "- {}", escaped(&why));
+            }
+            page.push('\n');
+        }
+    }
+    page.push_str(&limits(suite));
+    page.push_str(&conditions(suite));
+    page
+}
+
+/// The observations on each target.
+fn limits(suite: &SuiteDocument) -> String {
+    let mut page = String::new();
+    for target in suite.targets.iter().filter(|target| !target.insights.is_empty()) {
+        let _ = writeln!(page, "\n### {}\n", escaped(&target.name));
+        for it in &target.insights {
+            let cells = plural(u64::from(it.cells), "cell");
+            let severity = match it.insight.severity {
+                InsightSeverity::Info => "",
+                InsightSeverity::Warning => "**warning** ",
+                InsightSeverity::Critical => "**critical** ",
+            };
+            let _ = writeln!(
+                page,
+                "- {severity}({cells}, first in {}) {}",
+                escaped(&it.case),
+                escaped(&it.insight.description)
+            );
+            for advice in &it.insight.recommendations {
+                let _ = writeln!(page, "  - {}", escaped(advice));
+            }
+        }
+    }
+    if page.is_empty() { page } else { format!("\n## What limits the targets\n{page}") }
+}
+
+/// How it was measured, on what.
+fn conditions(suite: &SuiteDocument) -> String {
+    let mut page = "\n## How it was measured\n\n".to_owned();
+    let settings = &suite.settings;
+    let span = |seconds: Option<f64>| {
+        seconds.map_or_else(|| "as the scenario says".to_owned(), |it| format!("{it} s"))
+    };
+    let mut line = |name: &str, value: String| {
+        let _ = writeln!(page, "- {name}: {}", escaped(&value));
+    };
+    line("started", suite.started.clone().unwrap_or_default());
+    line("runs of each cell", settings.runs.to_string());
+    line("measured window", span(settings.duration_s));
+    line("warm-up", span(settings.warmup_s));
+    let restart = match settings.restart.as_str() {
+        "run" => "a new process for each run, targets in a new random order for each",
+        _ => "a new process for each round of all scenarios, targets in a new random order",
+    };
+    line("order", format!("{restart} (seed {})", settings.seed));
+    line("CPUs of the targets", settings.target_cpus.clone());
+    if let Some(host) = &suite.host {
+        let parts = [&host.cpu, &host.kernel, &host.hostname].into_iter().flatten();
+        line("host", parts.cloned().collect::<Vec<_>>().join(", "));
+        let version = host.uringbench.clone().unwrap_or_default();
+        let cores = host.cores.map_or_else(String::new, |cores| format!("{cores} CPUs, "));
+        line("with", format!("{cores}uringbench {version}"));
+    }
+    if settings.took_s > 0.0 {
+        let share = 100.0 * (1.0 - settings.loaded_s / settings.took_s);
+        line("time", format!("{:.0} s, of which {share:.0} % without load", settings.took_s));
+    }
+    page.push_str(
+        "- rates are medians of the runs with the 95 % interval of Student's t on logarithms; the \
+         runs of all targets in a case give its variance, moderated by that of all cases\n- \
+         targets share a place unless they differ beyond chance, at 5 % over all pairs of a case \
+         (Bonferroni), and by more than 1 %\n- every answer was checked as its scenario demands \
+         before a cell was measured, and in each run\n",
+    );
+    for note in &suite.notes {
+        let _ = writeln!(page, "- {}", escaped(note));
+    }
+    page
+}
+
+fn target_row(target: &SuiteTarget) -> Vec<String> {
+    let cpus = target.limit_cpus.map(|cpus| format!("{cpus} CPUs"));
+    let memory = target.limit_memory_bytes.map(|limit| bytes(limit as f64));
+    let limits: Vec<String> = cpus.into_iter().chain(memory).collect();
+    vec![
+        target.name.clone(),
+        format!("`{}`", target.command),
+        target.workers.to_string(),
+        if limits.is_empty() { "none".to_owned() } else { limits.join(", ") },
+        target.firsts.to_string(),
+        target.relative_rate.map_or_else(|| "-".to_owned(), |it| format!("{:.0} %", 100.0 * it)),
+        target.memory_bytes.map_or_else(|| "-".to_owned(), |it| bytes(it as f64)),
+    ]
+}
+
+fn rows(page: &mut String, heads: &[&str], rows: impl Iterator<Item = Vec<String>>) {
+    let _ = writeln!(page, "| {} |", heads.join(" | "));
+    let _ = writeln!(page, "|{}", "---|".repeat(heads.len()));
+    for row in rows {
+        let cells: Vec<String> = row.iter().map(|cell| cell.replace('|', "\\|")).collect();
+        let _ = writeln!(page, "| {} |", cells.join(" | "));
+    }
+}
+
+/// Text from outside as text of Markdown, on one line.
+fn escaped(text: &str) -> String {
+    let mut escaped = String::new();
+    for letter in text.chars() {
+        match letter {
+            '\\' | '*' | '_' | '[' | ']' | '<' | '>' | '`' | '#' | '|' => {
+                escaped.push('\\');
+                escaped.push(letter);
+            }
+            letter if letter.is_control() => escaped.push(' '),
+            letter => escaped.push(letter),
+        }
+    }
+    escaped
+}
+
+/// The names of the cases, in their order.
+fn cases(suite: &SuiteDocument) -> Vec<&str> {
+    let mut cases: Vec<&str> = Vec::new();
+    for cell in &suite.cells {
+        if cases.last() != Some(&cell.case.as_str()) {
+            cases.push(&cell.case);
+        }
+    }
+    cases
+}
+
+/// The names of the categories, in their order.
+pub fn categories(suite: &SuiteDocument) -> Vec<&str> {
+    let mut all: Vec<&str> = Vec::new();
+    for cell in &suite.cells {
+        if !all.contains(&cell.category.as_str()) {
+            all.push(&cell.category);
+        }
+    }
+    all
+}
+
+/// The cells of a case, the best first, those without a place last.
+fn of_case<'a>(suite: &'a SuiteDocument, case: &'a str) -> impl Iterator<Item = &'a SuiteCell> {
+    let mut cells: Vec<&SuiteCell> = suite.cells.iter().filter(|cell| cell.case == case).collect();
+    let rate = |cell: &SuiteCell| cell.figures.as_ref().map_or(0.0, |figures| figures.rate);
+    cells.sort_by(|a, b| {
+        let place = |cell: &SuiteCell| (cell.state != CellState::Measured, cell.rank.unwrap_or(99));
+        place(a).cmp(&place(b)).then(rate(b).total_cmp(&rate(a)))
+    });
+    cells.into_iter()
+}
+
+#[cfg(test)]
+mod tests;
