@@ -15,6 +15,7 @@ mod page;
 mod profiling;
 mod request;
 mod scenario;
+mod suite;
 mod target;
 mod trend;
 
@@ -42,6 +43,7 @@ pub(crate) use output::{OutputArgs, RunHistoryArgs};
 pub(crate) use profiling::{ProfileArgs, ProfileCommandArgs, SoakArgs};
 pub(crate) use request::{FormField, FormValue, RequestArgs, StreamArgs};
 pub(crate) use scenario::{FileArgs, ScenarioArgs, ScenarioCommand};
+pub(crate) use suite::{SuiteArgs, SuiteCommand, SuiteSelection};
 pub(crate) use target::{AppArgs, TargetArgs};
 pub(crate) use trend::TrendArgs;
 
@@ -216,6 +218,12 @@ pub(crate) enum Command {
         after_help = capacity::EXAMPLES
     )]
     Capacity(Box<CapacityArgs>),
+    /// Start several servers in turn and measure all of them with the same scenarios
+    #[command(
+        override_usage = suite::USAGE, after_help = suite::EXAMPLES,
+        args_conflicts_with_subcommands = true
+    )]
+    Suite(Box<SuiteArgs>),
     /// Print the report of a stored run
     #[command(after_help = REPORT_EXAMPLES)]
     Report(ReportArgs),
@@ -244,7 +252,11 @@ pub(crate) enum Command {
     /// Convert curl commands, HAR, OpenAPI, vegeta, access logs or Hurl to a scenario file
     Import(ImportArgs),
     /// Print the JSON Schema of scenario files, for completion in editors
-    Schema,
+    Schema {
+        /// Print that of suite files
+        #[arg(long)]
+        suite: bool,
+    },
     /// Check whether this machine is ready to generate load, and list the fixes
     Doctor,
     /// Start the built-in reference target, load it for a few seconds and print the results

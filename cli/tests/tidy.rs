@@ -18,7 +18,7 @@ mod words;
 use source::{Offence, Source, TREE, list};
 
 /// Which of our crates a crate may depend on, for its tests too.
-const EDGES: [(&str, &[&str]); 21] = [
+const EDGES: [(&str, &[&str]); 23] = [
     ("uringbench-core", &[]),
     ("uringbench-ring", &[]),
     ("uringbench-engine", &["uringbench-core", "uringbench-ring"]),
@@ -42,6 +42,7 @@ const EDGES: [(&str, &[&str]); 21] = [
             "uringbench-machine",
             "uringbench-profiler",
             "uringbench-reference",
+            "uringbench-scenario",
             "uringbench-store",
         ],
     ),
@@ -54,6 +55,8 @@ const EDGES: [(&str, &[&str]); 21] = [
     ("uringbench-profiler-fuzz", &["uringbench-profiler"]),
     ("uringbench-import-fuzz", &["uringbench-import"]),
     ("uringbench-scenario-fuzz", &["uringbench-scenario"]),
+    ("taskflow-actix", &[]),
+    ("taskflow-windjammer", &[]),
     (
         "uringbench",
         &[

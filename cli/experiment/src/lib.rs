@@ -17,6 +17,7 @@ mod watch;
 pub mod profiling;
 pub mod server;
 pub mod side_by_side;
+pub mod suite;
 
 pub use experiment::{Experiment, ExperimentError, ResultPlace};
 pub use finished::{Finished, Gate};

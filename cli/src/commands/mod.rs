@@ -17,5 +17,6 @@ pub(crate) mod report;
 pub(crate) mod run;
 pub(crate) mod scenario;
 pub(crate) mod soak;
+pub(crate) mod suite;
 pub(crate) mod target;
 pub(crate) mod trend;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use uringbench_scenario::{schema, show};
+use uringbench_scenario::{schema, show, suite};
 
 use crate::args::{ScenarioArgs, ScenarioCommand};
 use crate::console;
@@ -20,9 +20,9 @@ pub(crate) fn execute(args: &ScenarioArgs) -> Result<Exit, Failure> {
     }
 }
 
-/// Print the JSON Schema of scenario files.
-pub(crate) fn print_schema() -> Result<Exit, Failure> {
-    console::print(&schema()).map(|()| Exit::Success)
+/// Print the JSON Schema of scenario files, or of suite files.
+pub(crate) fn print_schema(of_suites: bool) -> Result<Exit, Failure> {
+    console::print(&if of_suites { suite::schema() } else { schema() }).map(|()| Exit::Success)
 }
 
 fn check<P: AsRef<Path>>(files: &[P], target: Option<&str>) -> Result<Exit, Failure> {

@@ -1,4 +1,5 @@
-//! docs/reference/scenario-fields.md, generated from the JSON Schema of scenario files.
+//! docs/reference/scenario-fields.md and suite-fields.md, generated from the JSON Schemas of
+//! scenario and suite files.
 
 use std::path::Path;
 
@@ -7,26 +8,43 @@ use serde_json::{Map, Value};
 use crate::commands::uringbench;
 use crate::pages::{anchor, is_up_to_date};
 
-const PAGE: &str = "docs/reference/scenario-fields.md";
-const HEAD: &str = "\
+const SCENARIO_HEAD: &str = "\
 # Scenario fields
 Made of the schema that `uringbench schema` prints; `UPDATE_DOCS=1 cargo test -p uringbench \
 up_to_date` rewrites it. How flows run, and examples: [scenarios](../guide/scenarios.md).
 
 Fields marked with * must be given. A key that is not listed is an error.
 ";
+const SUITE_HEAD: &str = "\
+# Suite fields
+Made of the schema that `uringbench schema --suite` prints; `UPDATE_DOCS=1 cargo test -p \
+uringbench up_to_date` rewrites it. What happens, and examples: [suites](../guide/suites.md).
+
+Fields marked with * must be given. A key that is not listed is an error.
+";
 
 #[test]
 fn scenario_fields_page_is_up_to_date() {
-    let output = uringbench(Path::new(".")).arg("schema").output().expect("the binary starts");
+    let text = page(&["schema"], SCENARIO_HEAD, "Scenario");
+    is_up_to_date("docs/reference/scenario-fields.md", &text);
+}
+
+#[test]
+fn suite_fields_page_is_up_to_date() {
+    let text = page(&["schema", "--suite"], SUITE_HEAD, "Suite");
+    is_up_to_date("docs/reference/suite-fields.md", &text);
+}
+
+fn page(words: &[&str], head: &str, name: &str) -> String {
+    let output = uringbench(Path::new(".")).args(words).output().expect("the binary starts");
     let schema: Value = serde_json::from_slice(&output.stdout).expect("the schema is JSON");
-    let mut text = HEAD.to_owned();
-    section(&mut text, "Scenario", &schema);
+    let mut text = head.to_owned();
+    section(&mut text, name, &schema);
     let types = schema["$defs"].as_object().expect("the schema has types");
     for (name, of) in types {
         section(&mut text, name, of);
     }
-    is_up_to_date(PAGE, &text);
+    text
 }
 
 /// Writes the section of a type: its fields, its variants, or its permitted words.

@@ -1,0 +1,125 @@
+//! The outcome of a suite as a document.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use uringbench_decision::suite::{cell_figures, conclude, distrust, places};
+use uringbench_document::Document;
+use uringbench_document::suite::{
+    CellState, SCHEMA, SuiteCell, SuiteDocument, SuiteSettings, SuiteTarget,
+};
+use uringbench_scenario::suite::{Restart, TargetPlan};
+
+use super::{CellOutcome, Suite, SuiteOutcome};
+
+impl Suite {
+    /// The document of an outcome. `flamegraphs` are the kept pictures by the folders of their
+    /// runs.
+    pub fn document(
+        &self,
+        outcome: &SuiteOutcome,
+        flamegraphs: &BTreeMap<PathBuf, String>,
+    ) -> SuiteDocument {
+        let plan = &self.plan;
+        let all = outcome.cells.iter().flat_map(|cell| &cell.runs).map(|(_, run)| run);
+        let first = all.min_by(|a, b| a.started.cmp(&b.started));
+        let mut cells: Vec<SuiteCell> = outcome
+            .cells
+            .iter()
+            .map(|cell| {
+                let picture = cell.profile.as_ref().and_then(|folder| flamegraphs.get(folder));
+                self.cell(cell, picture)
+            })
+            .collect();
+        fn runs(cell: &CellOutcome) -> Vec<&Document> {
+            cell.runs.iter().map(|(_, run)| run).collect()
+        }
+        let cases = outcome.cells.chunks(plan.targets.len());
+        let cases: Vec<Vec<Vec<&Document>>> =
+            cases.map(|cells| cells.iter().map(runs).collect()).collect();
+        for (cell, place) in cells.iter_mut().zip(places(&cases).into_iter().flatten()) {
+            let Some(place) = place else { continue };
+            cell.rank = Some(place.rank);
+            if let Some(figures) = &mut cell.figures {
+                figures.rate_interval = Some(place.interval);
+            }
+        }
+        let settings = &plan.settings;
+        let mut document = SuiteDocument {
+            schema: SCHEMA.to_owned(),
+            name: plan.name.clone(),
+            title: plan.title.clone(),
+            started: first.map(|run| run.started.clone()),
+            is_complete: cells.iter().all(|cell| cell.state != CellState::Unfinished),
+            settings: SuiteSettings {
+                runs: settings.runs,
+                warmup_s: settings.warmup.map(|span| span.as_secs_f64()),
+                duration_s: settings.duration.map(|span| span.as_secs_f64()),
+                restart: match settings.restart {
+                    Restart::Run => "run".to_owned(),
+                    Restart::Round => "round".to_owned(),
+                },
+                seed: settings.seed,
+                target_cpus: self.cpus.to_string(),
+                took_s: outcome.took.0.as_secs_f64(),
+                loaded_s: outcome.took.1.as_secs_f64(),
+            },
+            host: first.map(|run| run.host.clone()),
+            notes: outcome
+                .unlimited
+                .iter()
+                .map(|why| format!("Targets ran without limits: {why}."))
+                .collect(),
+            conclusions: Vec::new(),
+            targets: plan.targets.iter().map(target).collect(),
+            cells,
+        };
+        conclude(&mut document);
+        document
+    }
+
+    fn cell(&self, outcome: &CellOutcome, flamegraph: Option<&String>) -> SuiteCell {
+        let (target, case) = (&self.plan.targets[outcome.target], &self.plan.cases[outcome.case]);
+        let runs: Vec<&Document> = outcome.runs.iter().map(|(_, run)| run).collect();
+        let state = match &outcome.failure {
+            _ if outcome.is_lacking => CellState::Lacking,
+            Some(_) => CellState::Failed,
+            None if runs.len() < self.plan.settings.runs as usize => CellState::Unfinished,
+            None => CellState::Measured,
+        };
+        let figures = cell_figures(&runs);
+        let median = figures.as_ref().and_then(|figures| {
+            let distance = |run: &&&Document| (run.rate.completed - figures.rate).abs();
+            runs.iter().min_by(|a, b| distance(a).total_cmp(&distance(b)))
+        });
+        let relative = |folder: &Path| {
+            folder.strip_prefix(&self.results).unwrap_or(folder).display().to_string()
+        };
+        SuiteCell {
+            target: target.name.clone(),
+            case: case.name.clone(),
+            category: case.category.clone(),
+            scenario: case.scenario.clone(),
+            flow: case.flow.clone(),
+            state,
+            reason: outcome.failure.clone().or_else(|| distrust(&runs)),
+            rank: None,
+            insights: median.map_or_else(Vec::new, |run| run.insights.clone()),
+            figures,
+            runs: outcome.runs.iter().map(|(folder, _)| relative(folder)).collect(),
+            flamegraph: flamegraph.cloned(),
+            killed_for_memory: outcome.killed_for_memory,
+        }
+    }
+}
+
+fn target(target: &TargetPlan) -> SuiteTarget {
+    SuiteTarget {
+        name: target.name.clone(),
+        command: target.command.clone(),
+        workers: target.workers,
+        limit_cpus: target.limits.cpus,
+        limit_memory_bytes: target.limits.memory,
+        ..SuiteTarget::default()
+    }
+}

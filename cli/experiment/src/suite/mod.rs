@@ -1,0 +1,556 @@
+//! A suite: every target started, checked and measured with every case, in an order that treats all
+//! targets alike; what fails is named, and the rest goes on.
+//!
+//! [`Suite`] is the input, [`CellOutcome`]s are the outcome. The caller makes the experiment of
+//! each run, and shows the progress. A run that is stored is never made again: a suite that ended
+//! early goes on where it stopped, whatever ended it.
+
+mod database;
+mod document;
+mod running;
+mod sampler;
+
+use std::error::Error;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use uringbench_document::Document;
+use uringbench_engine::{Command, Control};
+use uringbench_machine::cgroup::{self, GroupRefused};
+use uringbench_machine::cpu_set::CpuSet;
+use uringbench_scenario::suite::{
+    Case, DatabaseKind, DatabasePlan, InstallPlan, SuitePlan, SuiteTurn, TargetPlan, TargetSession,
+    TurnKind, schedule,
+};
+use uringbench_store::{ReadRunError, StoreError, StoredRun, suite_folder};
+
+use crate::experiment::{Experiment, ExperimentError, ResultPlace};
+use crate::server::{ServerCommand, ServerError, has_gone, kill_left, own_name};
+use database::DatabaseServer;
+use running::RunningTarget;
+
+pub use database::DatabaseError;
+
+/// The beginning of the names of folders and control groups that belong to a running suite.
+const PREFIX: &str = "uringbench-";
+
+/// What is measured, and where the results go.
+#[derive(Clone, Debug)]
+pub struct Suite {
+    /// What the file says.
+    pub plan: SuitePlan,
+    /// The folder of the file.
+    pub folder: PathBuf,
+    /// The folder of all results.
+    pub results: PathBuf,
+    /// The CPUs of targets and their database.
+    pub cpus: CpuSet,
+    /// The database server to use instead of a new one.
+    pub database: Option<String>,
+}
+
+/// One run that is to be made.
+#[derive(Clone, Copy, Debug)]
+pub struct SuiteRun<'a> {
+    /// The target, which runs now.
+    pub target: &'a TargetPlan,
+    /// What it is measured with.
+    pub case: &'a Case,
+    /// What the run is for.
+    pub kind: TurnKind,
+    /// The process at the root of the target.
+    pub pid: u32,
+    /// The folder of the result.
+    pub folder: &'a Path,
+}
+
+/// What the caller provides, and sees.
+pub trait SuiteCaller {
+    /// The experiment of a run.
+    ///
+    /// # Errors
+    /// If it cannot be made.
+    fn experiment(
+        &mut self,
+        run: &SuiteRun<'_>,
+    ) -> Result<Experiment, Box<dyn Error + Send + Sync>>;
+
+    /// Something happened.
+    fn notice(&mut self, notice: &SuiteNotice<'_>);
+}
+
+/// What happened.
+#[derive(Debug)]
+pub enum SuiteNotice<'a> {
+    /// The install command runs.
+    Installs(&'a str),
+    /// Limits cannot be set: everything runs without them.
+    Unlimited(&'a GroupRefused),
+    /// There is no database: cells that need it are not measured.
+    NoDatabase(&'a DatabaseError),
+    /// A run begins: so many of so many cells and rounds are done.
+    Begins {
+        /// The run.
+        run: &'a SuiteRun<'a>,
+        /// Runs that are done.
+        done: usize,
+        /// All runs.
+        of: usize,
+        /// The time that the rest takes, if it takes as long as what is done.
+        left: Option<Duration>,
+    },
+    /// A run ended.
+    Ended(&'a SuiteRun<'a>, &'a Document),
+    /// A cell is not measured from here on.
+    Failed(&'a str, &'a str, &'a str),
+}
+
+/// A cell: a target with a case.
+#[derive(Clone, Debug)]
+pub struct CellOutcome {
+    /// The number of the target in the plan.
+    pub target: usize,
+    /// The number of the case in the plan.
+    pub case: usize,
+    /// Why it is not measured, or not to its end.
+    pub failure: Option<String>,
+    /// Whether the target cannot answer it, by the suite's file.
+    pub is_lacking: bool,
+    /// Whether the scenario's checks were met by the target in this or an earlier session.
+    pub is_checked: bool,
+    /// The folders and results of its runs, in the order of their numbers.
+    pub runs: Vec<(PathBuf, Document)>,
+    /// The folder of its profiled run.
+    pub profile: Option<PathBuf>,
+    /// How often the kernel killed a process of the target because its memory was used up.
+    pub killed_for_memory: u64,
+}
+
+/// Everything that was measured.
+#[derive(Clone, Debug)]
+pub struct SuiteOutcome {
+    /// The cells, by case and then by target.
+    pub cells: Vec<CellOutcome>,
+    /// Why limits could not be set, if so.
+    pub unlimited: Option<String>,
+    /// Whether the user ended it early.
+    pub is_interrupted: bool,
+    /// The time of all of it, and that of the load alone.
+    pub took: (Duration, Duration),
+}
+
+/// Why there is no result.
+#[derive(Debug, thiserror::Error)]
+pub enum SuiteError {
+    /// The install command failed.
+    #[error("the suite cannot be installed")]
+    Install(#[source] ServerError),
+    /// A folder or file cannot be made.
+    #[error("cannot use {}: {cause}", path.display())]
+    Folder {
+        /// The folder or file.
+        path: PathBuf,
+        /// The system's error.
+        cause: io::Error,
+    },
+    /// A run cannot be made, of whichever target.
+    #[error("{0}")]
+    Experiment(Box<dyn Error + Send + Sync>),
+    /// A run could not begin or broke off because something is missing here.
+    #[error("a run has no result")]
+    Run(#[source] ExperimentError),
+    /// A run is not stored.
+    #[error("a run is not stored")]
+    Store(#[source] StoreError),
+    /// A stored run cannot be read again.
+    #[error("cannot go on")]
+    Read(#[source] ReadRunError),
+    /// The user ended it before anything was measured.
+    #[error("ended before anything was measured")]
+    Interrupted,
+}
+
+impl Suite {
+    /// Measures everything that has no stored run yet. Ends early if `control` says so.
+    ///
+    /// # Errors
+    /// If this machine or the suite cannot do it, not if a target cannot.
+    pub fn run(
+        &self,
+        control: &Control,
+        caller: &mut dyn SuiteCaller,
+    ) -> Result<SuiteOutcome, SuiteError> {
+        remove_left();
+        if let Some(install) = &self.plan.install {
+            self.install(install, control, caller)?;
+        }
+        let scratch = std::env::temp_dir().join(format!("{PREFIX}{}", own_name()));
+        fs::create_dir_all(&scratch)
+            .map_err(|cause| SuiteError::Folder { path: scratch.clone(), cause })?;
+        let _scratch = database::RemovedFolder(scratch.clone());
+        let mut progress = Progress {
+            suite: self,
+            control,
+            caller,
+            cells: self.cells()?,
+            database: Err("the suite has none".to_owned()),
+            scratch,
+            unlimited: None,
+            done: 0,
+            of: 0,
+            began: Instant::now(),
+            loaded: Duration::ZERO,
+        };
+        progress.prepare_database();
+        progress.run_all()?;
+        let is_interrupted = control.command() != Command::Run;
+        let Progress { cells, unlimited, began, loaded, .. } = progress;
+        if is_interrupted && cells.iter().all(|cell| cell.runs.is_empty()) {
+            return Err(SuiteError::Interrupted);
+        }
+        Ok(SuiteOutcome { cells, unlimited, is_interrupted, took: (began.elapsed(), loaded) })
+    }
+
+    fn install(
+        &self,
+        install: &InstallPlan,
+        control: &Control,
+        caller: &mut dyn SuiteCaller,
+    ) -> Result<(), SuiteError> {
+        let changed =
+            |file: &str| fs::metadata(self.folder.join(file)).and_then(|it| it.modified());
+        if let Some(made) = install.creates.as_ref().and_then(|file| changed(file).ok()) {
+            let is_newer = |input: &String| changed(input).is_ok_and(|input| input <= made);
+            if install.inputs.iter().all(is_newer) {
+                return Ok(());
+            }
+        }
+        caller.notice(&SuiteNotice::Installs(&install.command));
+        let command = ServerCommand {
+            command: install.command.clone(),
+            folder: self.folder.clone(),
+            cpus: CpuSet::default(),
+            log: self.results.join("install.log"),
+            variables: Vec::new(),
+            groups: Vec::new(),
+        };
+        command.complete(control).map_err(|why| match why {
+            ServerError::Interrupted(_) => SuiteError::Interrupted,
+            why => SuiteError::Install(why),
+        })
+    }
+
+    /// All cells, with the runs that are stored already.
+    fn cells(&self) -> Result<Vec<CellOutcome>, SuiteError> {
+        let mut cells = Vec::new();
+        for (case_number, case) in self.plan.cases.iter().enumerate() {
+            for (target_number, target) in self.plan.targets.iter().enumerate() {
+                let mut cell = CellOutcome {
+                    target: target_number,
+                    case: case_number,
+                    failure: target.lack(case).map(str::to_owned),
+                    is_lacking: target.lack(case).is_some(),
+                    is_checked: false,
+                    runs: Vec::new(),
+                    profile: None,
+                    killed_for_memory: 0,
+                };
+                for number in 1..=self.plan.settings.runs {
+                    let folder = self.run_folder(target, case, TurnKind::Measure(number));
+                    if let Some(document) = stored(&folder)? {
+                        cell.runs.push((folder, document));
+                    }
+                }
+                let profile = self.run_folder(target, case, TurnKind::Profile);
+                cell.profile = stored(&profile)?.map(|_| profile);
+                cell.is_checked = !cell.runs.is_empty();
+                cells.push(cell);
+            }
+        }
+        Ok(cells)
+    }
+
+    fn run_folder(&self, target: &TargetPlan, case: &Case, kind: TurnKind) -> PathBuf {
+        let of_case = suite_folder(&self.results, &target.name, &case.name);
+        match kind {
+            TurnKind::Check => of_case.join("check"),
+            TurnKind::Measure(number) => of_case.join(format!("run-{number:02}")),
+            TurnKind::Profile => of_case.join("profile"),
+        }
+    }
+}
+
+/// The run in a folder, if there is one.
+fn stored(folder: &Path) -> Result<Option<Document>, SuiteError> {
+    if !folder.join("run.json").is_file() {
+        return Ok(None);
+    }
+    let run = StoredRun::open(folder).map_err(SuiteError::Read)?;
+    Ok(Some(run.document))
+}
+
+/// Ends and deletes what suites have left that were killed.
+fn remove_left() {
+    kill_left();
+    let is_left = |name: &str| name.strip_prefix(PREFIX).is_some_and(has_gone);
+    cgroup::remove_left_groups(PREFIX, is_left);
+    for entry in fs::read_dir(std::env::temp_dir()).into_iter().flatten().flatten() {
+        if entry.file_name().to_str().is_some_and(is_left) {
+            // Another user's is that user's to delete.
+            let _left = fs::remove_dir_all(entry.path());
+        }
+    }
+}
+
+/// A suite while it runs.
+struct Progress<'a> {
+    suite: &'a Suite,
+    control: &'a Control,
+    caller: &'a mut dyn SuiteCaller,
+    cells: Vec<CellOutcome>,
+    /// The database server, or why there is none.
+    database: Result<DatabaseServer, String>,
+    scratch: PathBuf,
+    unlimited: Option<String>,
+    done: usize,
+    of: usize,
+    began: Instant,
+    /// The time of the load.
+    loaded: Duration,
+}
+
+/// How a turn ended, for the ones after it.
+enum TurnEnd {
+    /// The target still runs.
+    Runs,
+    /// It has ended, and has to be started for the next turn.
+    Ended,
+}
+
+impl Progress<'_> {
+    fn prepare_database(&mut self) {
+        let Some(DatabasePlan { kind: DatabaseKind::Postgres, .. }) = &self.suite.plan.database
+        else {
+            return;
+        };
+        let started = match &self.suite.database {
+            Some(url) => DatabaseServer::at(url, self.scratch.clone()),
+            None => {
+                let folder = self.scratch.join("postgres");
+                DatabaseServer::start(folder, &self.suite.cpus, self.control)
+            }
+        };
+        self.database = started.map_err(|why| {
+            self.caller.notice(&SuiteNotice::NoDatabase(&why));
+            why.to_string()
+        });
+    }
+
+    fn run_all(&mut self) -> Result<(), SuiteError> {
+        let sessions = {
+            let cells = &self.cells;
+            let targets = self.suite.plan.targets.len();
+            schedule(&self.suite.plan, |target, turn: SuiteTurn| {
+                let cell = &cells[turn.case * targets + target];
+                let name = |number: u32| format!("run-{number:02}");
+                match turn.kind {
+                    TurnKind::Check => false,
+                    TurnKind::Measure(number) => {
+                        cell.runs.iter().any(|(folder, _)| folder.ends_with(name(number)))
+                    }
+                    TurnKind::Profile => cell.profile.is_some(),
+                }
+            })
+        };
+        let counted = |turn: &&SuiteTurn| turn.kind != TurnKind::Check;
+        self.of = sessions.iter().flat_map(|it| &it.turns).filter(counted).count();
+        for session in &sessions {
+            if self.control.command() != Command::Run {
+                break;
+            }
+            self.session(session)?;
+        }
+        for cell in &mut self.cells {
+            cell.runs.sort_by(|(one, _), (other, _)| one.cmp(other));
+        }
+        Ok(())
+    }
+
+    fn session(&mut self, session: &TargetSession) -> Result<(), SuiteError> {
+        let mut running: Option<RunningTarget> = None;
+        for turn in &session.turns {
+            if self.control.command() != Command::Run {
+                break;
+            }
+            if turn.kind != TurnKind::Check {
+                self.done += 1;
+            }
+            let at = self.cell(session.target, turn.case);
+            if self.cells[at].failure.is_some() {
+                continue;
+            }
+            let (suite, case) = (self.suite, &self.suite.plan.cases[turn.case]);
+            if let Err(why) = self.database.as_ref()
+                && case.needs_database
+            {
+                let why = why.clone();
+                self.fail(at, why);
+                continue;
+            }
+            if running.is_none() {
+                match self.start(&suite.plan.targets[session.target]) {
+                    Ok(started) => running = Some(started),
+                    Err(ServerError::Interrupted(_)) => break,
+                    Err(why) => {
+                        let why = why.to_string();
+                        self.fail_target(session.target, &why);
+                        break;
+                    }
+                }
+            }
+            if let Some(target) = &mut running
+                && matches!(self.turn(target, at, *turn)?, TurnEnd::Ended)
+                && let Some(ended) = running.take()
+            {
+                ended.end(self.database.as_ref().ok());
+            }
+        }
+        if let Some(running) = running {
+            running.end(self.database.as_ref().ok());
+        }
+        Ok(())
+    }
+
+    fn cell(&self, target: usize, case: usize) -> usize {
+        case * self.suite.plan.targets.len() + target
+    }
+
+    fn fail(&mut self, cell: usize, why: String) {
+        let plan = &self.suite.plan;
+        let CellOutcome { target, case, .. } = self.cells[cell];
+        let names = (&plan.targets[target].name, &plan.cases[case].name);
+        self.caller.notice(&SuiteNotice::Failed(names.0, names.1, &why));
+        self.cells[cell].failure = Some(why);
+    }
+
+    /// All cells of a target that are not complete have this failure.
+    fn fail_target(&mut self, target: usize, why: &str) {
+        self.caller.notice(&SuiteNotice::Failed(&self.suite.plan.targets[target].name, "", why));
+        for cell in self.cells.iter_mut().filter(|cell| cell.target == target) {
+            cell.failure.get_or_insert_with(|| why.to_owned());
+        }
+    }
+
+    fn start(&mut self, target: &TargetPlan) -> Result<RunningTarget, ServerError> {
+        let (started, refused) = RunningTarget::start(
+            self.suite,
+            target,
+            self.database.as_ref().ok(),
+            &self.scratch,
+            self.control,
+        )?;
+        if let Some(refused) = refused
+            && self.unlimited.is_none()
+        {
+            self.caller.notice(&SuiteNotice::Unlimited(&refused));
+            self.unlimited = Some(refused.to_string());
+        }
+        Ok(started)
+    }
+
+    fn turn(
+        &mut self,
+        running: &mut RunningTarget,
+        cell: usize,
+        turn: SuiteTurn,
+    ) -> Result<TurnEnd, SuiteError> {
+        let suite = self.suite;
+        let CellOutcome { target, case, .. } = self.cells[cell];
+        let (target, case) = (&suite.plan.targets[target], &suite.plan.cases[case]);
+        let folder = suite.run_folder(target, case, turn.kind);
+        let run = SuiteRun { target, case, kind: turn.kind, pid: running.pid(), folder: &folder };
+        let (done, of) = (self.done.saturating_sub(1), self.of);
+        let left = self.began.elapsed().checked_div(u32::try_from(done).unwrap_or(u32::MAX));
+        let left = left.map(|each| each * u32::try_from(of - done).unwrap_or(u32::MAX));
+        self.caller.notice(&SuiteNotice::Begins { run: &run, done, of, left });
+        let experiment = self.caller.experiment(&run).map_err(SuiteError::Experiment)?;
+        let experiment = Experiment { place: ResultPlace::Folder(folder.clone()), ..experiment };
+        let follows = running.follow(suite, &run);
+        let began = Instant::now();
+        let finished = experiment.run(self.control, &mut ());
+        if turn.kind != TurnKind::Check {
+            self.loaded += began.elapsed();
+        }
+        drop(follows);
+        let killed = running.killed_for_memory();
+        self.cells[cell].killed_for_memory = self.cells[cell].killed_for_memory.max(killed);
+        let end = if running.has_ended() { TurnEnd::Ended } else { TurnEnd::Runs };
+        let finished = match (finished, &end) {
+            (Ok(finished), _) => finished,
+            // Without a target there is no connection, and no run.
+            (Err(_), TurnEnd::Ended) => {
+                self.fail(cell, running.obituary(killed));
+                return Ok(end);
+            }
+            (Err(ExperimentError::NotBegun(why)), TurnEnd::Runs) => {
+                self.fail(cell, why.to_string());
+                return Ok(end);
+            }
+            (Err(why), TurnEnd::Runs) => return Err(SuiteError::Run(why)),
+        };
+        finished.stored.map_err(SuiteError::Store)?;
+        let document = finished.document;
+        self.caller.notice(&SuiteNotice::Ended(&run, &document));
+        let is_interrupted = self.control.command() != Command::Run;
+        if matches!(end, TurnEnd::Ended) && !is_interrupted {
+            self.discard(&folder)?;
+            self.fail(cell, running.obituary(killed));
+            return Ok(end);
+        }
+        match turn.kind {
+            TurnKind::Check => match refusal(&document) {
+                _ if is_interrupted => self.discard(&folder)?,
+                Some(why) => self.fail(cell, format!("wrong answer: {why}")),
+                None => {
+                    self.cells[cell].is_checked = true;
+                    self.discard(&folder)?;
+                }
+            },
+            // A run that was cut short is made again when the suite goes on.
+            TurnKind::Measure(_) | TurnKind::Profile if is_interrupted => self.discard(&folder)?,
+            TurnKind::Measure(_) => {
+                running.store_figures(&folder, self.database.as_ref().ok());
+                self.cells[cell].runs.push((folder, document));
+            }
+            TurnKind::Profile => self.cells[cell].profile = Some(folder),
+        }
+        Ok(end)
+    }
+
+    fn discard(&self, folder: &Path) -> Result<(), SuiteError> {
+        fs::remove_dir_all(folder)
+            .map_err(|cause| SuiteError::Folder { path: folder.to_path_buf(), cause })
+    }
+}
+
+/// Why the answers of a target are not those that the scenario demands, if they are not.
+fn refusal(document: &Document) -> Option<String> {
+    let of_step = document.steps.iter().find_map(|step| {
+        let failure = step.failures.first()?;
+        let flow = step.flow.as_ref().map_or_else(String::new, |flow| format!("{flow}/"));
+        Some(format!("{flow}{}: {}", step.name, failure.what))
+    });
+    let of_cause = || document.counts.causes.first().map(|cause| cause.cause.clone());
+    let outcomes = &document.counts.outcomes;
+    let of_outcome = || {
+        (outcomes.errors() > 0).then(|| {
+            let status = document.counts.by_status.keys().find(|status| **status >= 400);
+            let status = status.map_or_else(String::new, |status| format!(" (status {status})"));
+            format!("{} of {} requests failed{status}", outcomes.errors(), document.counts.released)
+        })
+    };
+    let none = || (outcomes.ok == 0).then(|| "no answer within the check".to_owned());
+    of_step.or_else(of_cause).or_else(of_outcome).or_else(none)
+}
