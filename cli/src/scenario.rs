@@ -55,6 +55,9 @@ fn load_with(
     let shown = file.display();
     let mut text = fs::read_to_string(file)
         .map_err(|why| vec![format!("{shown} cannot be read: {why}; name a scenario file")])?;
+    if text.contains("\n[[scenario]]") && text.contains("\n[[target]]") {
+        return Err(vec![format!("{shown} is a suite: write `uringbench suite {shown}`")]);
+    }
     let mut beside = Vec::new();
     if file.to_string_lossy().to_ascii_lowercase().ends_with(HURL) {
         let imported =

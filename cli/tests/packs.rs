@@ -14,6 +14,9 @@ use serde_json::Value;
 /// test tries the next.
 const DURATIONS: [&str; 4] = ["300ms", "1s", "4s", "15s"];
 
+/// A suite stands beside the scenarios that it consists of.
+const SUITE: &str = "suite.toml";
+
 #[test]
 fn every_scenario_is_right() {
     let files: Vec<_> = folders().iter().flat_map(|folder| scenarios(folder)).collect();
@@ -23,6 +26,24 @@ fn every_scenario_is_right() {
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{stderr}");
     assert_eq!(output.stdout.iter().filter(|byte| **byte == b'\n').count(), files.len());
+}
+
+#[test]
+fn every_suite_is_right() {
+    for (pack, cells) in [("shootout", 42), ("features", 196), ("taskflow", 12)] {
+        let file = root().join(pack).join(SUITE);
+        for form in [&["check"][..], &["check", "--short"]] {
+            let output = uringbench().arg("suite").args(form).arg(&file).output();
+            let output = output.expect("the binary runs");
+            let stderr = String::from_utf8_lossy(&output.stderr);
+            assert!(output.status.success(), "{stderr}");
+            let page = String::from_utf8_lossy(&output.stdout);
+            assert!(page.contains(&format!(" = {cells} cells, ")), "{page}");
+        }
+        let output = uringbench().arg(&file).output().expect("the binary runs");
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(stderr.contains("is a suite: write `uringbench suite"), "{stderr}");
+    }
 }
 
 #[test]
@@ -80,8 +101,10 @@ fn folders() -> [PathBuf; 4] {
 fn scenarios(folder: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).expect("the folder is there");
     let files = entries.map(|entry| entry.expect("it can be read").path());
-    let mut files: Vec<_> =
-        files.filter(|path| path.extension().is_some_and(|end| end == "toml")).collect();
+    let is_scenario = |path: &PathBuf| {
+        path.extension().is_some_and(|end| end == "toml") && !path.ends_with(SUITE)
+    };
+    let mut files: Vec<_> = files.filter(is_scenario).collect();
     files.sort();
     files
 }

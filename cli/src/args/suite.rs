@@ -100,6 +100,10 @@ pub(crate) struct SuiteSelection {
     #[arg(long, value_name = "N", value_parser = units::small_count)]
     pub(crate) runs: Option<u32>,
 
+    /// Duration of the profiled run of each cell; 0 for none
+    #[arg(long, value_name = "TIME", value_parser = units::span)]
+    pub(crate) profile: Option<Nanos>,
+
     /// Numbers of connections, separated by commas: a cell for each
     #[arg(
         short, long, value_name = "N", value_delimiter = ',', value_parser = units::small_count

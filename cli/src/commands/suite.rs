@@ -112,6 +112,8 @@ fn planned(selection: &SuiteSelection) -> Result<(SuitePlan, PathBuf), Failure> 
     settings.duration = selection.duration.or(settings.duration);
     settings.warmup = selection.warmup.or(settings.warmup);
     settings.runs = selection.runs.unwrap_or(settings.runs);
+    let profile = selection.profile.or(settings.profile);
+    settings.profile = profile.filter(|span| *span > Nanos::ZERO);
     if settings.duration == Some(Nanos::ZERO) {
         return Err(usage("-d 0 measures nothing: give a duration such as 10s"));
     }

@@ -108,7 +108,7 @@ fn shortened(line: &str, url: &str, pid: &str) -> String {
 /// Whether a command runs a scenario.
 fn is_scenario(line: &str) -> bool {
     let has_file = line.split(' ').any(|word| word.ends_with(".toml"));
-    has_file && ![" scenario ", " import "].iter().any(|command| line.contains(command))
+    has_file && ![" scenario ", " suite ", " import "].iter().any(|command| line.contains(command))
 }
 
 /// Replaces the user's server by the address of the test application, and shortens the time.

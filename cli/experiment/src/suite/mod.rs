@@ -27,6 +27,7 @@ use uringbench_scenario::suite::{
 use uringbench_store::{ReadRunError, StoreError, StoredRun, suite_folder};
 
 use crate::experiment::{Experiment, ExperimentError, ResultPlace};
+use crate::finished::Finished;
 use crate::server::{ServerCommand, ServerError, has_gone, kill_left, own_name};
 use database::DatabaseServer;
 use running::RunningTarget;
@@ -118,8 +119,6 @@ pub struct CellOutcome {
     pub failure: Option<String>,
     /// Whether the target cannot answer it, by the suite's file.
     pub is_lacking: bool,
-    /// Whether the scenario's checks were met by the target in this or an earlier session.
-    pub is_checked: bool,
     /// The folders and results of its runs, in the order of their numbers.
     pub runs: Vec<(PathBuf, Document)>,
     /// The folder of its profiled run.
@@ -252,7 +251,6 @@ impl Suite {
                     case: case_number,
                     failure: target.lack(case).map(str::to_owned),
                     is_lacking: target.lack(case).is_some(),
-                    is_checked: false,
                     runs: Vec::new(),
                     profile: None,
                     killed_for_memory: 0,
@@ -265,7 +263,6 @@ impl Suite {
                 }
                 let profile = self.run_folder(target, case, TurnKind::Profile);
                 cell.profile = stored(&profile)?.map(|_| profile);
-                cell.is_checked = !cell.runs.is_empty();
                 cells.push(cell);
             }
         }
@@ -325,8 +322,10 @@ struct Progress<'a> {
 enum TurnEnd {
     /// The target still runs.
     Runs,
-    /// It has ended, and has to be started for the next turn.
+    /// It has ended, or lost a process: it has to be started for the next turn.
     Ended,
+    /// It may fail because of an earlier turn: it has to be started again for this one.
+    Again,
 }
 
 impl Progress<'_> {
@@ -399,22 +398,28 @@ impl Progress<'_> {
                 self.fail(at, why);
                 continue;
             }
-            if running.is_none() {
-                match self.start(&suite.plan.targets[session.target]) {
-                    Ok(started) => running = Some(started),
-                    Err(ServerError::Interrupted(_)) => break,
-                    Err(why) => {
-                        let why = why.to_string();
-                        self.fail_target(session.target, &why);
-                        break;
+            loop {
+                if running.is_none() {
+                    match self.start(&suite.plan.targets[session.target]) {
+                        Ok(started) => running = Some(started),
+                        Err(ServerError::Interrupted(_)) => return Ok(()),
+                        Err(why) => {
+                            let why = why.to_string();
+                            self.fail_target(session.target, &why);
+                            return Ok(());
+                        }
                     }
                 }
-            }
-            if let Some(target) = &mut running
-                && matches!(self.turn(target, at, *turn)?, TurnEnd::Ended)
-                && let Some(ended) = running.take()
-            {
-                ended.end(self.database.as_ref().ok());
+                let Some(target) = &mut running else { break };
+                let end = self.turn(target, at, *turn)?;
+                if matches!(end, TurnEnd::Ended | TurnEnd::Again)
+                    && let Some(ended) = running.take()
+                {
+                    ended.end(self.database.as_ref().ok());
+                }
+                if !matches!(end, TurnEnd::Again) {
+                    break;
+                }
             }
         }
         if let Some(running) = running {
@@ -471,62 +476,83 @@ impl Progress<'_> {
         let (target, case) = (&suite.plan.targets[target], &suite.plan.cases[case]);
         let folder = suite.run_folder(target, case, turn.kind);
         let run = SuiteRun { target, case, kind: turn.kind, pid: running.pid(), folder: &folder };
-        let (done, of) = (self.done.saturating_sub(1), self.of);
-        let left = self.began.elapsed().checked_div(u32::try_from(done).unwrap_or(u32::MAX));
-        let left = left.map(|each| each * u32::try_from(of - done).unwrap_or(u32::MAX));
-        self.caller.notice(&SuiteNotice::Begins { run: &run, done, of, left });
-        let experiment = self.caller.experiment(&run).map_err(SuiteError::Experiment)?;
-        let experiment = Experiment { place: ResultPlace::Folder(folder.clone()), ..experiment };
-        let follows = running.follow(suite, &run);
-        let began = Instant::now();
-        let finished = experiment.run(self.control, &mut ());
-        if turn.kind != TurnKind::Check {
-            self.loaded += began.elapsed();
-        }
-        drop(follows);
+        self.announce(&run);
+        let finished = self.load(running, &run)?;
+        let is_fresh = running.is_fresh();
+        running.has_served();
         let killed = running.killed_for_memory();
         self.cells[cell].killed_for_memory = self.cells[cell].killed_for_memory.max(killed);
-        let end = if running.has_ended() { TurnEnd::Ended } else { TurnEnd::Runs };
-        let finished = match (finished, &end) {
-            (Ok(finished), _) => finished,
+        let has_ended = running.has_ended();
+        // What lost a process may serve the next turn with the rest, or not at all.
+        let end = if has_ended || killed > 0 { TurnEnd::Ended } else { TurnEnd::Runs };
+        let finished = match finished {
+            Ok(finished) => finished,
             // Without a target there is no connection, and no run.
-            (Err(_), TurnEnd::Ended) => {
+            Err(_) if has_ended => {
                 self.fail(cell, running.obituary(killed));
                 return Ok(end);
             }
-            (Err(ExperimentError::NotBegun(why)), TurnEnd::Runs) => {
+            Err(ExperimentError::NotBegun(_)) if !is_fresh => return Ok(TurnEnd::Again),
+            Err(ExperimentError::NotBegun(why)) => {
                 self.fail(cell, why.to_string());
                 return Ok(end);
             }
-            (Err(why), TurnEnd::Runs) => return Err(SuiteError::Run(why)),
+            Err(why) => return Err(SuiteError::Run(why)),
         };
         finished.stored.map_err(SuiteError::Store)?;
         let document = finished.document;
         self.caller.notice(&SuiteNotice::Ended(&run, &document));
         let is_interrupted = self.control.command() != Command::Run;
-        if matches!(end, TurnEnd::Ended) && !is_interrupted {
+        if has_ended && !is_interrupted {
             self.discard(&folder)?;
             self.fail(cell, running.obituary(killed));
             return Ok(end);
         }
-        match turn.kind {
-            TurnKind::Check => match refusal(&document) {
-                _ if is_interrupted => self.discard(&folder)?,
-                Some(why) => self.fail(cell, format!("wrong answer: {why}")),
-                None => {
-                    self.cells[cell].is_checked = true;
-                    self.discard(&folder)?;
-                }
-            },
-            // A run that was cut short is made again when the suite goes on.
-            TurnKind::Measure(_) | TurnKind::Profile if is_interrupted => self.discard(&folder)?,
-            TurnKind::Measure(_) => {
-                running.store_figures(&folder, self.database.as_ref().ok());
-                self.cells[cell].runs.push((folder, document));
+        if turn.kind == TurnKind::Check && !is_interrupted {
+            let why = refusal(&document);
+            if why.is_some() && !is_fresh {
+                return Ok(TurnEnd::Again);
             }
-            TurnKind::Profile => self.cells[cell].profile = Some(folder),
+            match why {
+                // Its run is kept, to look at.
+                Some(why) => self.fail(cell, format!("wrong answer: {why}")),
+                None => self.discard(&folder)?,
+            }
+        } else if is_interrupted {
+            // A run that was cut short is made again when the suite goes on.
+            self.discard(&folder)?;
+        } else if turn.kind == TurnKind::Profile {
+            self.cells[cell].profile = Some(folder);
+        } else {
+            running.store_figures(&folder, self.database.as_ref().ok());
+            self.cells[cell].runs.push((folder, document));
         }
         Ok(end)
+    }
+
+    /// Makes the run, and follows what the target uses meanwhile.
+    fn load(
+        &mut self,
+        running: &RunningTarget,
+        run: &SuiteRun<'_>,
+    ) -> Result<Result<Finished, ExperimentError>, SuiteError> {
+        let experiment = self.caller.experiment(run).map_err(SuiteError::Experiment)?;
+        let place = ResultPlace::Folder(run.folder.to_path_buf());
+        let experiment = Experiment { place, ..experiment };
+        let _followed = running.follow(self.suite, run);
+        let began = Instant::now();
+        let finished = experiment.run(self.control, &mut ());
+        if run.kind != TurnKind::Check {
+            self.loaded += began.elapsed();
+        }
+        Ok(finished)
+    }
+
+    fn announce(&mut self, run: &SuiteRun<'_>) {
+        let (done, of) = (self.done.saturating_sub(1), self.of);
+        let left = self.began.elapsed().checked_div(u32::try_from(done).unwrap_or(u32::MAX));
+        let left = left.map(|each| each * u32::try_from(of - done).unwrap_or(u32::MAX));
+        self.caller.notice(&SuiteNotice::Begins { run, done, of, left });
     }
 
     fn discard(&self, folder: &Path) -> Result<(), SuiteError> {

@@ -23,6 +23,8 @@ pub(super) struct RunningTarget {
     probe: Probe,
     log: PathBuf,
     memory: Option<u64>,
+    /// Runs that it has served.
+    served: u32,
     database: Option<TargetDatabase>,
     _teardown: Option<Teardown>,
     _data: RemovedFolder,
@@ -66,6 +68,9 @@ impl RunningTarget {
         variables.push(("PORT".to_owned(), target.port.to_string()));
         variables.push(("WORKERS".to_owned(), target.workers.to_string()));
         variables.push(("DATA_DIR".to_owned(), data.0.display().to_string()));
+        if let Ok(program) = std::env::current_exe() {
+            variables.push(("URINGBENCH".to_owned(), program.display().to_string()));
+        }
         if let Some(database) = &database {
             variables.push(("DATABASE_URL".to_owned(), database.url.clone()));
         }
@@ -99,8 +104,17 @@ impl RunningTarget {
         };
         let server = start.start(&probe, control)?;
         let memory = target.limits.memory.filter(|_| group.is_some());
-        let running =
-            Self { server, group, probe, log, memory, database, _teardown: teardown, _data: data };
+        let running = Self {
+            server,
+            group,
+            probe,
+            log,
+            memory,
+            served: 0,
+            database,
+            _teardown: teardown,
+            _data: data,
+        };
         Ok((running, refused))
     }
 
@@ -124,6 +138,16 @@ impl RunningTarget {
     /// Whether it has ended by itself.
     pub(super) fn has_ended(&self) -> bool {
         self.server.has_ended()
+    }
+
+    /// Counts a run that it has served.
+    pub(super) const fn has_served(&mut self) {
+        self.served += 1;
+    }
+
+    /// Whether it has served no run yet, so that no earlier one can have damaged it.
+    pub(super) const fn is_fresh(&self) -> bool {
+        self.served == 0
     }
 
     /// How often the kernel has killed a process of it because its memory was used up.

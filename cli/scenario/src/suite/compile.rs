@@ -24,7 +24,7 @@ const MEMORY_MIN: u64 = 1 << 20;
 const CPUS_MIN: f64 = 0.01;
 const CPUS_MAX: f64 = 10_000.0;
 /// Variables that are set by the suite itself.
-const OWN_VARIABLES: [&str; 4] = ["PORT", "WORKERS", "DATA_DIR", "DATABASE_URL"];
+const OWN_VARIABLES: [&str; 5] = ["PORT", "WORKERS", "DATA_DIR", "DATABASE_URL", "URINGBENCH"];
 
 /// The plan of a suite; it is meaningless if a problem was added.
 pub(crate) fn plan(

@@ -127,8 +127,8 @@ pub(crate) struct Target {
     pub(crate) command: String,
     /// The folder it runs in, from the suite's; default the suite's.
     pub(crate) folder: Option<String>,
-    /// Environment variables. `PORT`, `WORKERS`, `DATA_DIR` (a folder that is deleted afterwards)
-    /// and `DATABASE_URL` are always set.
+    /// Environment variables. `PORT`, `WORKERS`, `DATA_DIR` (a folder that is deleted afterwards),
+    /// `DATABASE_URL` and `URINGBENCH` (this program) are always set.
     #[serde(default)]
     pub(crate) env: BTreeMap<String, EnvValue>,
     /// The port at which it listens on 127.0.0.1.
