@@ -31,8 +31,7 @@ pub use build::DocumentParts;
 pub use client::{
     ClientFigures, HandshakeFigures, IdleFigures, SpreadFigures, TcpFigures, WorkerFigures,
 };
-pub use identity::GitRevision;
-pub(crate) use identity::fingerprint;
+pub use identity::{GitRevision, fingerprint};
 pub use plan::{Environment, PlanFigures, TlsPlanned};
 pub use steps::{FailureCounted, FlowFigures, StepFigures, StreamFigures};
 

@@ -11,9 +11,9 @@ use anyhow::Context;
 use serde::Serialize;
 use uringbench_core::summary::plural;
 use uringbench_core::time::Nanos;
-use uringbench_document::Document;
 use uringbench_document::civil::Civil;
 use uringbench_document::suite::{CellState, SuiteDocument};
+use uringbench_document::{Document, fingerprint};
 use uringbench_engine::Control;
 use uringbench_experiment::Experiment;
 use uringbench_experiment::suite::{Suite, SuiteCaller, SuiteNotice, SuiteOutcome, SuiteRun};
@@ -43,7 +43,7 @@ const USUAL: Nanos = Nanos::from_secs(11);
 /// Samples per second and CPU of profiled runs: some, in a short run.
 const PROFILE_HZ: u32 = 499;
 /// The file by which a suite that goes on is known to be the same.
-const PLAN: &str = "plan.txt";
+const PLAN: &str = "plan.fingerprint";
 
 /// Check or run.
 pub(crate) fn execute(args: SuiteArgs) -> Result<Exit, Failure> {
@@ -133,7 +133,8 @@ fn flows(file: &Path, name: &str) -> Result<Vec<String>, String> {
 
 /// The folder of results: new, named, or that of an earlier suite with the same plan.
 fn files(args: &SuiteArgs, plan: &SuitePlan, place: &StorePlace) -> Result<SuiteFiles, Failure> {
-    let shown = format!("{plan:#?}\n");
+    // Of everything in the plan, and without it: variables of targets may be secrets.
+    let shown = format!("{}\n", fingerprint([format!("{plan:?}").as_str()]));
     let files = match (&args.resume, &args.out) {
         (Some(folder), _) => {
             let folder = folder.clone().or_else(|| newest_suite(&place.root, &plan.name));

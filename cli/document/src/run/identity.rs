@@ -35,7 +35,7 @@ impl Fnv {
 }
 
 /// 16 hexadecimal digits that stand for these texts in this order.
-pub(crate) fn fingerprint<'a>(parts: impl IntoIterator<Item = &'a str>) -> String {
+pub fn fingerprint<'a>(parts: impl IntoIterator<Item = &'a str>) -> String {
     let mut hash = Fnv::new();
     parts.into_iter().for_each(|part| hash.part(part));
     hash.digits()

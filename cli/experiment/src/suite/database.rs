@@ -80,9 +80,9 @@ impl DatabaseServer {
     /// If it cannot be reached.
     pub(super) fn at(url: &str, folder: PathBuf) -> Result<Self, DatabaseError> {
         let (before, options) = url.split_once('?').unwrap_or((url, ""));
-        let (scheme, rest) = before
-            .split_once("://")
-            .ok_or_else(|| DatabaseError::NotStarted(format!("`{url}` is not postgres://…")))?;
+        let (scheme, rest) = before.split_once("://").ok_or_else(|| {
+            DatabaseError::NotStarted("--database is not postgres://…".to_owned())
+        })?;
         let authority = rest.split('/').next().unwrap_or_default();
         let server = Self {
             address: format!("{scheme}://{authority}/"),
@@ -234,12 +234,14 @@ impl DatabaseServer {
         let written = fs::write(&statement, sql);
         written.map_err(|why| DatabaseError::NotStarted(why.to_string()))?;
         let command = format!(
-            "exec {} -X -q -A -t -v ON_ERROR_STOP=1 -d {} -f {}",
+            "exec {} -X -q -A -t -v ON_ERROR_STOP=1 -d \"$URINGBENCH_DATABASE\" -f {}",
             quoted(&psql),
-            quoted(Path::new(&self.url(database))),
             quoted(&statement)
         );
+        // Not in the command, which everybody can list: it may have a password.
+        let variables = vec![("URINGBENCH_DATABASE".to_owned(), self.url(database))];
         let asked = in_folder(&self.folder, command, &answer, &CpuSet::default());
+        let asked = ServerCommand { variables, ..asked };
         asked.complete(&Control::new()).map_err(|why| match why {
             ServerError::Failed { output, .. } => DatabaseError::Refused(output),
             why => DatabaseError::NotStarted(why.to_string()),

@@ -32,7 +32,9 @@ impl Suite {
             })
             .collect();
         fn runs(cell: &CellOutcome) -> Vec<&Document> {
-            cell.runs.iter().map(|(_, run)| run).collect()
+            // A cell that failed has no place, whatever it managed before.
+            let runs = cell.runs.iter().filter(|_| cell.failure.is_none());
+            runs.map(|(_, run)| run).collect()
         }
         let cases = outcome.cells.chunks(plan.targets.len());
         let cases: Vec<Vec<Vec<&Document>>> =

@@ -119,12 +119,24 @@ pub struct CellOutcome {
     pub failure: Option<String>,
     /// Whether the target cannot answer it, by the suite's file.
     pub is_lacking: bool,
+    /// Whether no further run of it is made.
+    is_closed: bool,
     /// The folders and results of its runs, in the order of their numbers.
     pub runs: Vec<(PathBuf, Document)>,
     /// The folder of its profiled run.
     pub profile: Option<PathBuf>,
     /// How often the kernel killed a process of the target because its memory was used up.
     pub killed_for_memory: u64,
+}
+
+impl CellOutcome {
+    /// Makes no further run. Where only a profile is missing, it is measured all the same.
+    fn close(&mut self, why: String, runs: u32) {
+        self.is_closed = true;
+        if self.runs.len() < runs as usize {
+            self.failure.get_or_insert(why);
+        }
+    }
 }
 
 /// Everything that was measured.
@@ -251,6 +263,7 @@ impl Suite {
                     case: case_number,
                     failure: target.lack(case).map(str::to_owned),
                     is_lacking: target.lack(case).is_some(),
+                    is_closed: false,
                     runs: Vec::new(),
                     profile: None,
                     killed_for_memory: 0,
@@ -387,7 +400,7 @@ impl Progress<'_> {
                 self.done += 1;
             }
             let at = self.cell(session.target, turn.case);
-            if self.cells[at].failure.is_some() {
+            if self.cells[at].is_closed {
                 continue;
             }
             let (suite, case) = (self.suite, &self.suite.plan.cases[turn.case]);
@@ -432,19 +445,21 @@ impl Progress<'_> {
         case * self.suite.plan.targets.len() + target
     }
 
+    /// Makes no further run of a cell.
     fn fail(&mut self, cell: usize, why: String) {
         let plan = &self.suite.plan;
         let CellOutcome { target, case, .. } = self.cells[cell];
         let names = (&plan.targets[target].name, &plan.cases[case].name);
         self.caller.notice(&SuiteNotice::Failed(names.0, names.1, &why));
-        self.cells[cell].failure = Some(why);
+        self.cells[cell].close(why, plan.settings.runs);
     }
 
-    /// All cells of a target that are not complete have this failure.
+    /// Makes no further run of all cells of a target.
     fn fail_target(&mut self, target: usize, why: &str) {
-        self.caller.notice(&SuiteNotice::Failed(&self.suite.plan.targets[target].name, "", why));
+        let plan = &self.suite.plan;
+        self.caller.notice(&SuiteNotice::Failed(&plan.targets[target].name, "", why));
         for cell in self.cells.iter_mut().filter(|cell| cell.target == target) {
-            cell.failure.get_or_insert_with(|| why.to_owned());
+            cell.close(why.to_owned(), plan.settings.runs);
         }
     }
 
