@@ -17,11 +17,6 @@ from .stats import stats
 LARGE = content.large_records()
 
 
-def bare_json(value, **options) -> Response:
-    """Response.json() with a type that has no charset, as the scenarios check it."""
-    return Response(dumps(value), media_type="application/json", **options)
-
-
 class ShootoutController(Controller):
     prefix = "/"
     instantiation_mode = "singleton"
@@ -41,12 +36,12 @@ class ShootoutController(Controller):
     @GET("/json")
     async def json_small(self, ctx: RequestCtx):
         stats.requests += 1
-        return bare_json({"hello": "world"})
+        return Response.json({"hello": "world"})
 
     @GET("/json-large")
     async def json_large(self, ctx: RequestCtx):
         stats.requests += 1
-        return bare_json(LARGE)
+        return Response.json(LARGE)
 
     @GET("/html")
     async def html(self, ctx: RequestCtx):
@@ -104,9 +99,7 @@ class ShootoutController(Controller):
     @GET("/sse")
     async def events(self, ctx: RequestCtx):
         stats.requests += 1
-        response = Response.sse(self.ticks())
-        response.set_header("content-type", "text/event-stream")
-        return response
+        return Response.sse(self.ticks())
 
     async def ticks(self):
         for number in range(1, content.EVENTS + 1):
@@ -123,8 +116,10 @@ class ShootoutController(Controller):
             content.work(task)
             stats.end_task()
 
-        return bare_json(
-            {"task": task, "status": "accepted"},
+        # Response.json() takes no background task.
+        return Response(
+            dumps({"task": task, "status": "accepted"}),
             status=202,
+            media_type="application/json; charset=utf-8",
             background=CallableBackgroundTask(do_task),
         )
