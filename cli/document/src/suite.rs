@@ -80,6 +80,9 @@ pub struct SuiteTarget {
     pub relative_rate: Option<f64>,
     /// The most private memory that it had in a run.
     pub memory_bytes: Option<u64>,
+    /// The picture of its memory over all runs, from the folder of the suite.
+    #[serde(default)]
+    pub memory_picture: Option<String>,
     /// What its runs have in common, with the number of cells.
     pub insights: Vec<CountedInsight>,
 }

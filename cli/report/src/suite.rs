@@ -2,6 +2,7 @@
 
 mod chart;
 mod csv;
+mod memory;
 mod table;
 
 use std::fmt::Write as _;
@@ -17,6 +18,7 @@ use crate::timeline::bytes;
 
 pub use chart::chart;
 pub use csv::{MeasuredCell, csv, metrics};
+pub use memory::memory;
 
 /// Columns of a line of text.
 const WIDTH: usize = 100;
@@ -96,6 +98,14 @@ pub fn markdown(suite: &SuiteDocument, charts: &[(String, String)]) -> String {
         }
     }
     page.push_str(&limits(suite));
+    if suite.targets.iter().any(|target| target.memory_picture.is_some()) {
+        page.push_str("\n## Memory\n\n");
+    }
+    for target in &suite.targets {
+        if let Some(file) = &target.memory_picture {
+            let _ = writeln!(page, "![memory of {}]({file})\n", escaped(&target.name));
+        }
+    }
     page.push_str(&conditions(suite));
     page
 }

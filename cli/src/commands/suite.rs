@@ -187,7 +187,7 @@ fn stored(
             pictures.insert(folder.clone(), name);
         }
     }
-    let document = suite.document(outcome, &pictures);
+    let mut document = suite.document(outcome, &pictures);
     let write = |name: &str, text: &str| {
         files.write(name, text).context("the suite is measured, but its report is not stored")
     };
@@ -197,6 +197,15 @@ fn stored(
             let name = format!("charts/{category}.svg");
             write(&name, &picture)?;
             charts.push((category.to_owned(), name));
+        }
+    }
+    for target in &mut document.targets {
+        let resources = format!("resources/{}.csv", target.name);
+        let Ok(resources) = fs::read_to_string(files.folder().join(resources)) else { continue };
+        if let Some(picture) = report::memory(&target.name, &resources) {
+            let name = format!("memory/{}.svg", target.name);
+            write(&name, &picture)?;
+            target.memory_picture = Some(name);
         }
     }
     write("suite.json", &pretty(&document)?)?;

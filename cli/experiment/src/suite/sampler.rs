@@ -79,6 +79,10 @@ impl Drop for Sampler {
 impl SampledTarget {
     fn write_resources(&self, at: Nanos, used: Option<f64>, location: &TargetLocation) {
         let (case, run) = &self.names;
+        let case = match case.contains([',', '"']) {
+            true => format!("\"{}\"", case.replace('"', "\"\"")),
+            false => case.clone(),
+        };
         let shown = |number: Option<u64>| number.map_or_else(String::new, |it| it.to_string());
         let memory = self.groups.iter().find_map(|folder| MemoryFiles::at(folder)?.read().current);
         let line = format!(

@@ -130,7 +130,7 @@ fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
-fn text(svg: &mut String, (x, y): (f64, f64), anchor: &str, fill: &str, text: &str) {
+pub(super) fn text(svg: &mut String, (x, y): (f64, f64), anchor: &str, fill: &str, text: &str) {
     let text = escaped(text);
     let _ = writeln!(
         svg,

@@ -123,3 +123,15 @@ fn metrics_are_those_of_measured_cells_in_their_units() {
     assert_eq!(one["metrics"]["memory_mb"], 1.048_576);
     assert_eq!(one["metrics"]["p99_latency_ms"], serde_json::Value::Null);
 }
+
+#[test]
+fn memory_is_a_line_over_the_cases() {
+    let heads = "case,run,t_s,cpu_cores,private_bytes,cgroup_bytes,throttled_periods";
+    let rows = "ping,1,1.0,,1048576,,\nping,1,2.0,,2097152,,\n\"up<load, all\",1,1.0,,4194304,,\n";
+    let picture = memory("a&b", &format!("{heads}\n{rows}")).expect("a picture");
+    assert!(picture.contains("Private memory of a&amp;b") && picture.contains("4.0 MiB"));
+    assert!(picture.contains(">ping<") && picture.contains("up&lt;load, all<"), "{picture}");
+    assert_eq!(picture.matches("<polyline").count(), 1);
+    assert_eq!(memory("a", heads), None);
+    assert_eq!(memory("a", "other,columns\n1,2\n3,4\n"), None);
+}
