@@ -53,12 +53,8 @@ pub(crate) fn servers(
         let Some(command) = command else { continue };
         let plan = resolve::resolve(&runs[side])?.experiment.plan;
         let server = ServerCommand {
-            command: command.clone(),
-            folder: folders[side].to_path_buf(),
             cpus: target_cpus(&runs[side].load),
-            log: PathBuf::new(),
-            variables: Vec::new(),
-            groups: Vec::new(),
+            ..ServerCommand::new(command.as_str(), folders[side], PathBuf::new())
         };
         servers[side] = Some((server, probe(&plan)?));
     }

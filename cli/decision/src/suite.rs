@@ -66,6 +66,12 @@ pub fn cell_figures(runs: &[&Document]) -> Option<CellFigures> {
     })
 }
 
+/// The run of a cell whose rate is nearest to that of the figures.
+pub fn typical<'a>(runs: &[&'a Document], figures: &CellFigures) -> Option<&'a Document> {
+    let distance = |run: &Document| (rate(run) - figures.rate).abs();
+    runs.iter().copied().min_by(|a, b| distance(a).total_cmp(&distance(b)))
+}
+
 /// Why the figures of a cell cannot be trusted, if no run of it measures the target.
 pub fn distrust(runs: &[&Document]) -> Option<String> {
     counted(runs).is_empty().then(|| runs.iter().find_map(|run| excluded(run))).flatten()
@@ -163,6 +169,8 @@ impl CaseLogs {
 
 #[cfg(test)]
 mod tests {
+    use uringbench_document::TimeFigures;
+
     use super::*;
     use crate::fixture;
 
@@ -217,6 +225,32 @@ mod tests {
         let wild: Vec<_> = (0..9).map(|_| case([50.0, 90.0])).collect();
         let among_wild = width(&places_of(&[&[case([100.0, 102.0])], &*wild].concat()));
         assert!(among_wild > alone, "{among_wild} of {alone}");
+    }
+
+    #[test]
+    fn the_typical_run_is_found_by_the_rate_of_the_figures() {
+        let with = |requests: f64, flows: f64| {
+            let mut run = fixture::run();
+            run.rate.completed = requests;
+            let flow = serde_json::json!({
+                "name": "f", "passed": 1, "failed": 0, "unfinished": 0, "rate": flows,
+                "response": TimeFigures::default(), "service": TimeFigures::default(),
+                "lateness": TimeFigures::default(),
+            });
+            run.flows = vec![serde_json::from_value(flow).expect("a flow")];
+            let step = serde_json::json!({
+                "name": "s", "released": 1, "completed": 1, "response": TimeFigures::default(),
+                "service": TimeFigures::default(), "first_byte": null, "flow": "f",
+            });
+            let step = |_| serde_json::from_value(step.clone()).expect("a step");
+            run.steps = (0..2).map(step).collect();
+            run
+        };
+        let runs = [with(500.0, 10.0), with(100.0, 30.0), with(900.0, 20.0)];
+        let figures = cell_figures(&runs.each_ref()).expect("figures");
+        assert_eq!(figures.rate, 20.0);
+        let typical = typical(&runs.each_ref(), &figures).expect("a run");
+        assert_eq!(typical.rate.completed, 900.0);
     }
 
     #[test]

@@ -189,6 +189,22 @@ fn kill(pid: u32) {
 }
 
 impl ServerCommand {
+    /// A command in a folder, with a file for its output, on all CPUs.
+    pub fn new(
+        command: impl Into<String>,
+        folder: impl Into<PathBuf>,
+        log: impl Into<PathBuf>,
+    ) -> Self {
+        Self {
+            command: command.into(),
+            folder: folder.into(),
+            cpus: CpuSet::default(),
+            log: log.into(),
+            variables: Vec::new(),
+            groups: Vec::new(),
+        }
+    }
+
     /// Starts it and waits until it answers.
     ///
     /// # Errors

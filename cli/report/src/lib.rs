@@ -15,6 +15,7 @@ mod paint;
 pub mod progress;
 mod soak;
 pub mod suite;
+mod svg;
 mod table;
 pub mod target;
 pub mod text;

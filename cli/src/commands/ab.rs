@@ -13,7 +13,6 @@ use uringbench_engine::Control;
 use uringbench_experiment::profiling::changed_functions;
 use uringbench_experiment::server::ServerCommand;
 use uringbench_experiment::side_by_side::{SideBySide, SideCaller, SideRun, SideRuns};
-use uringbench_machine::cpu_set::CpuSet;
 use uringbench_store::write_comparison;
 
 use crate::args::{AbArgs, FormArgs, RunArgs, SideArgs};
@@ -102,14 +101,8 @@ fn build(
     let Some(command) = &args.build else { return Ok(()) };
     let is_same = folders[0] == folders[1];
     for (at, folder) in folders.into_iter().enumerate().skip(usize::from(is_same)) {
-        let build = ServerCommand {
-            command: command.clone(),
-            folder: folder.to_path_buf(),
-            cpus: CpuSet::default(),
-            log: log.join(format!("build-{}.log", ["a", "b"][at])),
-            variables: Vec::new(),
-            groups: Vec::new(),
-        };
+        let log = log.join(format!("build-{}.log", ["a", "b"][at]));
+        let build = ServerCommand::new(command.as_str(), folder, log);
         build.complete(control).context("nothing was measured")?;
     }
     Ok(())

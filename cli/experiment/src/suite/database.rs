@@ -123,7 +123,7 @@ impl DatabaseServer {
              --pgdata={data}",
             program("initdb")
         );
-        let make = in_folder(&folder.0, make, &folder.0.join("initdb.log"), cpus);
+        let make = ServerCommand::new(make, &folder.0, folder.0.join("initdb.log"));
         make.complete(control).map_err(|why| failed(&why))?;
         let mut serve = format!(
             "exec {} -D {data} -k {} -h 127.0.0.1 -p {} -c max_connections=200",
@@ -135,7 +135,10 @@ impl DatabaseServer {
             serve.push_str(" -c shared_preload_libraries=pg_stat_statements");
         }
         let probe = Probe { peer: Peer::Tcp(port), ready: Ready::Accepts, within: READY_WITHIN };
-        let serve = in_folder(&folder.0, serve, &folder.0.join("postgres.log"), cpus);
+        let serve = ServerCommand {
+            cpus: cpus.clone(),
+            ..ServerCommand::new(serve, &folder.0, folder.0.join("postgres.log"))
+        };
         let running = serve.start(&probe, control);
         let running = running.map_err(|why| failed(&why))?;
         let server = Self {
@@ -240,24 +243,13 @@ impl DatabaseServer {
         );
         // Not in the command, which everybody can list: it may have a password.
         let variables = vec![("URINGBENCH_DATABASE".to_owned(), self.url(database))];
-        let asked = in_folder(&self.folder, command, &answer, &CpuSet::default());
+        let asked = ServerCommand::new(command, &self.folder, &answer);
         let asked = ServerCommand { variables, ..asked };
         asked.complete(&Control::new()).map_err(|why| match why {
             ServerError::Failed { output, .. } => DatabaseError::Refused(output),
             why => DatabaseError::NotStarted(why.to_string()),
         })?;
         fs::read_to_string(&answer).map_err(|why| DatabaseError::NotStarted(why.to_string()))
-    }
-}
-
-fn in_folder(folder: &Path, command: String, log: &Path, cpus: &CpuSet) -> ServerCommand {
-    ServerCommand {
-        command,
-        folder: folder.to_path_buf(),
-        cpus: cpus.clone(),
-        log: log.to_path_buf(),
-        variables: Vec::new(),
-        groups: Vec::new(),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use uringbench_decision::suite::{cell_figures, conclude, distrust, places};
+use uringbench_decision::suite::{cell_figures, conclude, distrust, places, typical};
 use uringbench_document::Document;
 use uringbench_document::suite::{
     CellState, SCHEMA, SuiteCell, SuiteDocument, SuiteSettings, SuiteTarget,
@@ -90,10 +90,7 @@ impl Suite {
             None => CellState::Measured,
         };
         let figures = cell_figures(&runs);
-        let median = figures.as_ref().and_then(|figures| {
-            let distance = |run: &&&Document| (run.rate.completed - figures.rate).abs();
-            runs.iter().min_by(|a, b| distance(a).total_cmp(&distance(b)))
-        });
+        let median = figures.as_ref().and_then(|figures| typical(&runs, figures));
         let relative = |folder: &Path| {
             folder.strip_prefix(&self.results).unwrap_or(folder).display().to_string()
         };

@@ -239,14 +239,8 @@ impl Suite {
             }
         }
         caller.notice(&SuiteNotice::Installs(&install.command));
-        let command = ServerCommand {
-            command: install.command.clone(),
-            folder: self.folder.clone(),
-            cpus: CpuSet::default(),
-            log: self.results.join("install.log"),
-            variables: Vec::new(),
-            groups: Vec::new(),
-        };
+        let log = self.results.join("install.log");
+        let command = ServerCommand::new(install.command.as_str(), &self.folder, log);
         command.complete(control).map_err(|why| match why {
             ServerError::Interrupted(_) => SuiteError::Interrupted,
             why => SuiteError::Install(why),

@@ -7,7 +7,6 @@ use std::time::Duration;
 use uringbench_core::plan::Peer;
 use uringbench_engine::Control;
 use uringbench_machine::cgroup::{GroupRefused, LimitedGroup};
-use uringbench_machine::cpu_set::CpuSet;
 use uringbench_scenario::suite::{TargetPlan, TurnKind};
 
 use super::database::{DatabaseServer, RemovedFolder, TargetDatabase};
@@ -78,12 +77,8 @@ impl RunningTarget {
         fs::create_dir_all(&logs).map_err(|why| not_started(why.to_string()))?;
         let log = logs.join(format!("{}.log", target.name));
         let command = |command: &str, log: PathBuf| ServerCommand {
-            command: command.to_owned(),
-            folder: suite.folder.join(&target.folder),
-            cpus: CpuSet::default(),
-            log,
             variables: variables.clone(),
-            groups: Vec::new(),
+            ..ServerCommand::new(command, suite.folder.join(&target.folder), log)
         };
         if let Some(setup) = &target.setup {
             command(setup, logs.join(format!("{}-setup.log", target.name))).complete(control)?;

@@ -29,6 +29,7 @@ const P50: &str = "#e69f00";
 const CPU: &str = "#009e73";
 const OBJECTIVE: &str = "#cc3311";
 const GREY: &str = "#9a9a9a";
+const INK: &str = "#333333";
 
 /// The picture; `None` if no trial has a response time.
 pub fn curve(document: &CapacityDocument) -> Option<String> {
@@ -230,10 +231,6 @@ fn line(svg: &mut String, from: (f64, f64), to: (f64, f64), colour: &str) {
     );
 }
 
-fn text(svg: &mut String, (x, y): (f64, f64), anchor: &str, text: &str) {
-    let escaped = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
-    let _ = writeln!(
-        svg,
-        "<text x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"{anchor}\" fill=\"#333333\">{escaped}</text>"
-    );
+fn text(svg: &mut String, at: (f64, f64), anchor: &str, text: &str) {
+    crate::svg::text(svg, at, anchor, INK, text);
 }

@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use uringbench_document::suite::{CellState, SuiteCell, SuiteDocument};
 
 use super::{cases, of_case};
+use crate::svg::{escaped, text};
 use crate::text::per_second;
 
 const WIDTH: f64 = 900.0;
@@ -124,16 +125,4 @@ fn shortened(name: &str) -> String {
         Some((end, _)) => format!("{}…", &name[..end]),
         None => name.to_owned(),
     }
-}
-
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
-}
-
-pub(super) fn text(svg: &mut String, (x, y): (f64, f64), anchor: &str, fill: &str, text: &str) {
-    let text = escaped(text);
-    let _ = writeln!(
-        svg,
-        "<text x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"{anchor}\" fill=\"{fill}\">{text}</text>"
-    );
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::chart::text;
+use crate::svg::text;
 use crate::timeline::bytes;
 
 const WIDTH: f64 = 900.0;
