@@ -216,7 +216,7 @@ fn stored(
         .zip(&outcome.cells)
         .map(|(cell, measured)| MeasuredCell {
             cell,
-            runs: measured.runs.iter().map(|(_, run)| run).collect(),
+            runs: measured.runs.iter().map(|run| (run.number, &run.document)).collect(),
         })
         .collect();
     write("results.csv", &report::csv(&cells))?;

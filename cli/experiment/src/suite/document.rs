@@ -21,7 +21,7 @@ impl Suite {
         flamegraphs: &BTreeMap<PathBuf, String>,
     ) -> SuiteDocument {
         let plan = &self.plan;
-        let all = outcome.cells.iter().flat_map(|cell| &cell.runs).map(|(_, run)| run);
+        let all = outcome.cells.iter().flat_map(|cell| &cell.runs).map(|run| &run.document);
         let first = all.min_by(|a, b| a.started.cmp(&b.started));
         let mut cells: Vec<SuiteCell> = outcome
             .cells
@@ -34,7 +34,7 @@ impl Suite {
         fn runs(cell: &CellOutcome) -> Vec<&Document> {
             // A cell that failed has no place, whatever it managed before.
             let runs = cell.runs.iter().filter(|_| cell.failure.is_none());
-            runs.map(|(_, run)| run).collect()
+            runs.map(|run| &run.document).collect()
         }
         let cases = outcome.cells.chunks(plan.targets.len());
         let cases: Vec<Vec<Vec<&Document>>> =
@@ -82,7 +82,7 @@ impl Suite {
 
     fn cell(&self, outcome: &CellOutcome, flamegraph: Option<&String>) -> SuiteCell {
         let (target, case) = (&self.plan.targets[outcome.target], &self.plan.cases[outcome.case]);
-        let runs: Vec<&Document> = outcome.runs.iter().map(|(_, run)| run).collect();
+        let runs: Vec<&Document> = outcome.runs.iter().map(|run| &run.document).collect();
         let state = match &outcome.failure {
             _ if outcome.is_lacking => CellState::Lacking,
             Some(_) => CellState::Failed,
@@ -105,7 +105,7 @@ impl Suite {
             rank: None,
             insights: median.map_or_else(Vec::new, |run| run.insights.clone()),
             figures,
-            runs: outcome.runs.iter().map(|(folder, _)| relative(folder)).collect(),
+            runs: outcome.runs.iter().map(|run| relative(&run.folder)).collect(),
             flamegraph: flamegraph.cloned(),
             killed_for_memory: outcome.killed_for_memory,
         }

@@ -108,6 +108,17 @@ pub enum SuiteNotice<'a> {
     Failed(&'a str, &'a str, &'a str),
 }
 
+/// One measured run of a cell.
+#[derive(Clone, Debug)]
+pub struct CellRun {
+    /// Its number, from 1. An earlier one may be missing.
+    pub number: u32,
+    /// Its folder.
+    pub folder: PathBuf,
+    /// Its result.
+    pub document: Document,
+}
+
 /// A cell: a target with a case.
 #[derive(Clone, Debug)]
 pub struct CellOutcome {
@@ -121,8 +132,8 @@ pub struct CellOutcome {
     pub is_lacking: bool,
     /// Whether no further run of it is made.
     is_closed: bool,
-    /// The folders and results of its runs, in the order of their numbers.
-    pub runs: Vec<(PathBuf, Document)>,
+    /// Its runs, in the order of their numbers.
+    pub runs: Vec<CellRun>,
     /// The folder of its profiled run.
     pub profile: Option<PathBuf>,
     /// How often the kernel killed a process of the target because its memory was used up.
@@ -265,7 +276,7 @@ impl Suite {
                 for number in 1..=self.plan.settings.runs {
                     let folder = self.run_folder(target, case, TurnKind::Measure(number));
                     if let Some(document) = stored(&folder)? {
-                        cell.runs.push((folder, document));
+                        cell.runs.push(CellRun { number, folder, document });
                     }
                 }
                 let profile = self.run_folder(target, case, TurnKind::Profile);
@@ -360,12 +371,9 @@ impl Progress<'_> {
             let targets = self.suite.plan.targets.len();
             schedule(&self.suite.plan, |target, turn: SuiteTurn| {
                 let cell = &cells[turn.case * targets + target];
-                let name = |number: u32| format!("run-{number:02}");
                 match turn.kind {
                     TurnKind::Check => false,
-                    TurnKind::Measure(number) => {
-                        cell.runs.iter().any(|(folder, _)| folder.ends_with(name(number)))
-                    }
+                    TurnKind::Measure(number) => cell.runs.iter().any(|it| it.number == number),
                     TurnKind::Profile => cell.profile.is_some(),
                 }
             })
@@ -379,7 +387,7 @@ impl Progress<'_> {
             self.session(session)?;
         }
         for cell in &mut self.cells {
-            cell.runs.sort_by(|(one, _), (other, _)| one.cmp(other));
+            cell.runs.sort_by_key(|run| run.number);
         }
         Ok(())
     }
@@ -530,11 +538,11 @@ impl Progress<'_> {
         } else if is_interrupted {
             // A run that was cut short is made again when the suite goes on.
             self.discard(&folder)?;
-        } else if turn.kind == TurnKind::Profile {
-            self.cells[cell].profile = Some(folder);
-        } else {
+        } else if let TurnKind::Measure(number) = turn.kind {
             running.store_figures(&folder, self.database.as_ref().ok());
-            self.cells[cell].runs.push((folder, document));
+            self.cells[cell].runs.push(CellRun { number, folder, document });
+        } else {
+            self.cells[cell].profile = Some(folder);
         }
         Ok(end)
     }

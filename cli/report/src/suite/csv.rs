@@ -10,8 +10,8 @@ use crate::history::record;
 pub struct MeasuredCell<'a> {
     /// The cell.
     pub cell: &'a SuiteCell,
-    /// Its runs.
-    pub runs: Vec<&'a Document>,
+    /// Its runs, with their numbers.
+    pub runs: Vec<(u32, &'a Document)>,
 }
 
 const HEADS: [&str; 22] = [
@@ -43,14 +43,18 @@ const HEADS: [&str; 22] = [
 pub fn csv(cells: &[MeasuredCell<'_>]) -> String {
     let mut page = record(&HEADS.map(str::to_owned));
     for MeasuredCell { cell, runs } in cells {
-        for (at, run) in runs.iter().enumerate() {
-            page.push_str(&record(&row(cell, at, run)));
+        for ((number, run), folder) in runs.iter().zip(&cell.runs) {
+            page.push_str(&record(&row(cell, (*number, folder), run)));
         }
     }
     page
 }
 
-fn row(cell: &SuiteCell, at: usize, run: &Document) -> [String; HEADS.len()] {
+fn row(
+    cell: &SuiteCell,
+    (run_number, folder): (u32, &str),
+    run: &Document,
+) -> [String; HEADS.len()] {
     let number = |value: Option<u64>| value.map(|it| it.to_string()).unwrap_or_default();
     let decimal = |value: Option<f64>| value.map(|it| it.to_string()).unwrap_or_default();
     let response = &run.latency_ns.response;
@@ -62,7 +66,7 @@ fn row(cell: &SuiteCell, at: usize, run: &Document) -> [String; HEADS.len()] {
         text(&cell.case),
         text(cell.flow.as_deref().unwrap_or_default()),
         run.plan.connections.to_string(),
-        (at + 1).to_string(),
+        run_number.to_string(),
         run.started.clone(),
         run.verdict.validity.clone(),
         run.rate.completed.to_string(),
@@ -77,7 +81,7 @@ fn row(cell: &SuiteCell, at: usize, run: &Document) -> [String; HEADS.len()] {
         decimal(usage.map(|usage| usage.cpus)),
         decimal(usage.and_then(|usage| usage.cpu_us_per_request)),
         number(usage.and_then(|usage| usage.memory_bytes)),
-        text(cell.runs.get(at).map_or("", String::as_str)),
+        text(folder),
     ]
 }
 
