@@ -121,7 +121,7 @@ fn run_of(
             profile,
             secrets,
             place: out.map_or(ResultPlace::Below(store.root), ResultPlace::Folder),
-            history,
+            history: Some(history),
         },
         format: if json { Format::Json } else { Format::Text },
         progress: if quiet { Progress::Hidden } else { Progress::Shown },

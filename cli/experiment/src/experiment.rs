@@ -49,8 +49,8 @@ pub struct Experiment {
     pub secrets: Secrets,
     /// The place of the result.
     pub place: ResultPlace,
-    /// The history into which the run is entered.
-    pub history: HistoryPlace,
+    /// The history into which the run is entered, if it is.
+    pub history: Option<HistoryPlace>,
 }
 
 /// The folder of a result.
@@ -162,9 +162,9 @@ impl Experiment {
         let histograms =
             HistogramLog::of(&record, started).map_err(ExperimentError::NoHistograms)?;
         let stored = self.store(destination, &document, &histograms, seen.log);
-        let entered = match &stored {
-            Ok(()) => self.history.add(destination.folder()),
-            Err(_) => Ok(()),
+        let entered = match (&stored, &self.history) {
+            (Ok(()), Some(history)) => history.add(destination.folder()),
+            _ => Ok(()),
         };
         Ok(Finished {
             document,

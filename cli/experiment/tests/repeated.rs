@@ -60,7 +60,7 @@ fn experiment(address: SocketAddr, objective: Option<&str>, root: &Path) -> Expe
         profile: None,
         secrets: Secrets::default(),
         place: ResultPlace::Below(root.to_path_buf()),
-        history: HistoryPlace { root: root.to_path_buf(), is_made: true, database: None },
+        history: Some(HistoryPlace { root: root.to_path_buf(), is_made: true, database: None }),
     }
 }
 

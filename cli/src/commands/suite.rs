@@ -353,14 +353,7 @@ impl SuiteCaller for Caller<'_> {
     ) -> Result<Experiment, Box<dyn Error + Send + Sync>> {
         let typed = self.typed(run).map_err(|why| why.to_string())?;
         let resolved = resolve::resolve(&typed).map_err(|why| why.to_string())?;
-        let mut experiment = resolved.experiment;
-        if run.kind == TurnKind::Check {
-            // A check is no run: it has no place in the history.
-            experiment.history.root = run.folder.join("none");
-            experiment.history.is_made = false;
-            experiment.history.database = None;
-        }
-        Ok(experiment)
+        Ok(resolved.experiment)
     }
 
     fn notice(&mut self, notice: &SuiteNotice<'_>) {
@@ -374,6 +367,7 @@ impl SuiteCaller for Caller<'_> {
         match notice {
             SuiteNotice::Unlimited(why) => note(format!("uringbench: {why}")),
             SuiteNotice::NoDatabase(why) => note(format!("uringbench: {why}")),
+            SuiteNotice::NotEntered(why) => note(format!("uringbench: {why}")),
             SuiteNotice::Failed(target, "", why) => note(format!("{target}  failed: {why}")),
             SuiteNotice::Failed(target, case, why) => {
                 note(format!("{target}  {case}  failed: {why}"));

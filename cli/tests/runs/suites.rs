@@ -176,7 +176,7 @@ fn servers_that_fail_are_named_and_the_others_are_measured() {
     let _turn = Turn::together();
     let manners = ["good", "crashes", "sick", "lies", "dies", "stubborn", "leaves", "spoilt"];
     let fake = Fake::new(&manners, "runs = 1\nrestart = \"round\"", "");
-    let output = fake.run(&["--json", "-q", "-o", "out"]);
+    let output = fake.run(&["--json", "-q", "-o", "out", "--store", "kept"]);
     assert_eq!(output.status.code(), Some(12), "{}", said(&output));
     let suite = document(&output.stdout);
     // The last one answers a second scenario wrongly unless it is started again for it.
@@ -197,6 +197,19 @@ fn servers_that_fail_are_named_and_the_others_are_measured() {
     }
     fake.expect_nothing_left();
     fake.expect_no_scratch();
+    // Neither checks nor the run of a target that ended are in the history.
+    let list = Command::new(UNDER_TEST)
+        .args(["history", "list", "--json", "--store", "kept"])
+        .current_dir(fake.folder.path())
+        .output()
+        .expect("it starts");
+    let list = document(&list.stdout);
+    let runs = list["runs"].as_array().expect("a list").iter();
+    let mut names: Vec<_> = runs.filter_map(|run| run["benchmark_name"].as_str()).collect();
+    names.sort_unstable();
+    let kept = ["good", "leaves", "spoilt", "stubborn"];
+    let each = kept.map(|name| [format!("{name}/ping/other"), format!("{name}/ping/ping")]);
+    assert_eq!(names, each.concat());
     let out = fake.folder.path().join("out");
     let report = fs::read_to_string(out.join("final_report.md")).expect("a report");
     assert!(report.contains("| good |") && report.contains("no configuration"), "{report}");

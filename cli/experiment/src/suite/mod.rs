@@ -5,6 +5,7 @@
 //! each run, and shows the progress. A run that is stored is never made again: a suite that ended
 //! early goes on where it stopped, whatever ended it.
 
+mod cell;
 mod database;
 mod document;
 mod running;
@@ -24,14 +25,18 @@ use uringbench_scenario::suite::{
     Case, DatabaseKind, DatabasePlan, InstallPlan, SuitePlan, SuiteTurn, TargetPlan, TargetSession,
     TurnKind, schedule,
 };
-use uringbench_store::{ReadRunError, StoreError, StoredRun, suite_folder};
+use uringbench_store::{
+    EnterError, HistoryPlace, ReadRunError, StoreError, StoredRun, suite_folder,
+};
 
 use crate::experiment::{Experiment, ExperimentError, ResultPlace};
 use crate::finished::Finished;
 use crate::server::{ServerCommand, ServerError, has_gone, kill_left, own_name};
+use cell::refusal;
 use database::DatabaseServer;
 use running::RunningTarget;
 
+pub use cell::{CellOutcome, CellRun};
 pub use database::DatabaseError;
 
 /// The beginning of the names of folders and control groups that belong to a running suite.
@@ -69,7 +74,7 @@ pub struct SuiteRun<'a> {
 
 /// What the caller provides, and sees.
 pub trait SuiteCaller {
-    /// The experiment of a run.
+    /// The experiment of a run. It is entered into its history only if the run is kept.
     ///
     /// # Errors
     /// If it cannot be made.
@@ -102,52 +107,12 @@ pub enum SuiteNotice<'a> {
         /// The time that the rest takes, if it takes as long as what is done.
         left: Option<Duration>,
     },
+    /// A run is stored, but not entered into the history or its database.
+    NotEntered(&'a EnterError),
     /// A run ended.
     Ended(&'a SuiteRun<'a>, &'a Document),
     /// A cell is not measured from here on.
     Failed(&'a str, &'a str, &'a str),
-}
-
-/// One measured run of a cell.
-#[derive(Clone, Debug)]
-pub struct CellRun {
-    /// Its number, from 1. An earlier one may be missing.
-    pub number: u32,
-    /// Its folder.
-    pub folder: PathBuf,
-    /// Its result.
-    pub document: Document,
-}
-
-/// A cell: a target with a case.
-#[derive(Clone, Debug)]
-pub struct CellOutcome {
-    /// The number of the target in the plan.
-    pub target: usize,
-    /// The number of the case in the plan.
-    pub case: usize,
-    /// Why it is not measured, or not to its end.
-    pub failure: Option<String>,
-    /// Whether the target cannot answer it, by the suite's file.
-    pub is_lacking: bool,
-    /// Whether no further run of it is made.
-    is_closed: bool,
-    /// Its runs, in the order of their numbers.
-    pub runs: Vec<CellRun>,
-    /// The folder of its profiled run.
-    pub profile: Option<PathBuf>,
-    /// How often the kernel killed a process of the target because its memory was used up.
-    pub killed_for_memory: u64,
-}
-
-impl CellOutcome {
-    /// Makes no further run. Where only a profile is missing, it is measured all the same.
-    fn close(&mut self, why: String, runs: u32) {
-        self.is_closed = true;
-        if self.runs.len() < runs as usize {
-            self.failure.get_or_insert(why);
-        }
-    }
 }
 
 /// Everything that was measured.
@@ -494,7 +459,7 @@ impl Progress<'_> {
         let folder = suite.run_folder(target, case, turn.kind);
         let run = SuiteRun { target, case, kind: turn.kind, pid: running.pid(), folder: &folder };
         self.announce(&run);
-        let finished = self.load(running, &run)?;
+        let (finished, history) = self.load(running, &run)?;
         let is_fresh = running.is_fresh();
         running.has_served();
         let killed = running.killed_for_memory();
@@ -539,9 +504,11 @@ impl Progress<'_> {
             // A run that was cut short is made again when the suite goes on.
             self.discard(&folder)?;
         } else if let TurnKind::Measure(number) = turn.kind {
+            self.enter(&folder, history);
             running.store_figures(&folder, self.database.as_ref().ok());
             self.cells[cell].runs.push(CellRun { number, folder, document });
         } else {
+            self.enter(&folder, history);
             self.cells[cell].profile = Some(folder);
         }
         Ok(end)
@@ -552,17 +519,24 @@ impl Progress<'_> {
         &mut self,
         running: &RunningTarget,
         run: &SuiteRun<'_>,
-    ) -> Result<Result<Finished, ExperimentError>, SuiteError> {
-        let experiment = self.caller.experiment(run).map_err(SuiteError::Experiment)?;
-        let place = ResultPlace::Folder(run.folder.to_path_buf());
-        let experiment = Experiment { place, ..experiment };
+    ) -> Result<(Result<Finished, ExperimentError>, Option<HistoryPlace>), SuiteError> {
+        let mut experiment = self.caller.experiment(run).map_err(SuiteError::Experiment)?;
+        experiment.place = ResultPlace::Folder(run.folder.to_path_buf());
+        let history = experiment.history.take();
         let _followed = running.follow(self.suite, run);
         let began = Instant::now();
         let finished = experiment.run(self.control, &mut ());
         if run.kind != TurnKind::Check {
             self.loaded += began.elapsed();
         }
-        Ok(finished)
+        Ok((finished, history))
+    }
+
+    /// Enters a run that is kept.
+    fn enter(&mut self, folder: &Path, history: Option<HistoryPlace>) {
+        if let Some(Err(why)) = history.map(|history| history.add(folder)) {
+            self.caller.notice(&SuiteNotice::NotEntered(&why));
+        }
     }
 
     fn announce(&mut self, run: &SuiteRun<'_>) {
@@ -576,24 +550,4 @@ impl Progress<'_> {
         fs::remove_dir_all(folder)
             .map_err(|cause| SuiteError::Folder { path: folder.to_path_buf(), cause })
     }
-}
-
-/// Why the answers of a target are not those that the scenario demands, if they are not.
-fn refusal(document: &Document) -> Option<String> {
-    let of_step = document.steps.iter().find_map(|step| {
-        let failure = step.failures.first()?;
-        let flow = step.flow.as_ref().map_or_else(String::new, |flow| format!("{flow}/"));
-        Some(format!("{flow}{}: {}", step.name, failure.what))
-    });
-    let of_cause = || document.counts.causes.first().map(|cause| cause.cause.clone());
-    let outcomes = &document.counts.outcomes;
-    let of_outcome = || {
-        (outcomes.errors() > 0).then(|| {
-            let status = document.counts.by_status.keys().find(|status| **status >= 400);
-            let status = status.map_or_else(String::new, |status| format!(" (status {status})"));
-            format!("{} of {} requests failed{status}", outcomes.errors(), document.counts.released)
-        })
-    };
-    let none = || (outcomes.ok == 0).then(|| "no answer within the check".to_owned());
-    of_step.or_else(of_cause).or_else(of_outcome).or_else(none)
 }
