@@ -70,7 +70,7 @@ pub(crate) fn execute(args: SuiteArgs) -> Result<Exit, Failure> {
     let page = if args.json {
         pretty(&document)?
     } else if args.markdown {
-        report::markdown(&document, &[])
+        report::markdown(&without_pictures(document.clone()), &[])
     } else {
         let stored = files.folder().join("final_report.md");
         format!("{}\nstored    {}\n", report::text(&document, console::colour()), stored.display())
@@ -222,6 +222,13 @@ fn stored(
     write("results.csv", &report::csv(&cells))?;
     write("final_report.md", &report::markdown(&document, &charts))?;
     Ok(document)
+}
+
+/// For a page that stands elsewhere: the pictures are in the folder of the suite.
+fn without_pictures(mut suite: SuiteDocument) -> SuiteDocument {
+    suite.targets.iter_mut().for_each(|target| target.memory_picture = None);
+    suite.cells.iter_mut().for_each(|cell| cell.flamegraph = None);
+    suite
 }
 
 fn pretty(value: &impl Serialize) -> Result<String, Failure> {
