@@ -57,6 +57,8 @@ set_default_container(app.di_container)
 # enough for as many tasks as are accepted.
 app.enable_background_tasks(workers=settings.TASK_THREADS, queue_size=4 * work.BATCH_MAX)
 app.mount_static("/static", str(STATIC))
+# The newest mount that matches is used.
+app.mount_static("/static/cold", str(STATIC / "cold"), enable_hot_cache=False)
 state = State(DATA)
 store, account = state.store, state.account
 

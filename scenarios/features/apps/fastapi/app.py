@@ -14,7 +14,8 @@ Choices, with the page of the documentation they come from:
   https://fastapi.tiangolo.com/tutorial/background-tasks/
 - bodies read as they arrive, and a limit to them: https://www.starlette.io/requests/#body and
   https://fastapi.tiangolo.com/advanced/request-body-limits/
-- static files: https://fastapi.tiangolo.com/tutorial/static-files/
+- static files: https://fastapi.tiangolo.com/tutorial/static-files/, compressed:
+  https://fastapi.tiangolo.com/advanced/middleware/#gzipmiddleware
 """
 
 import asyncio
@@ -32,6 +33,7 @@ from pydantic import BaseModel, Field, StringConstraints
 from starlette.datastructures import UploadFile
 from starlette.middleware import Middleware
 from starlette.middleware.base import BaseHTTPMiddleware
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.routing import Route
 
 sys.path.append(str(FilePath(__file__).resolve().parents[1]))
@@ -598,7 +600,7 @@ for router in [basic, inject, asynchronous, validation, files, background]:
     app.include_router(router)
 for router in [shop, blog, analytics, pipeline]:
     app.include_router(router)
-app.mount("/static", StaticFiles(directory=STATIC))
+app.mount("/static", GZipMiddleware(StaticFiles(directory=STATIC)))
 
 
 if __name__ == "__main__":

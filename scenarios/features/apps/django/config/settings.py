@@ -4,7 +4,8 @@ Choices, with the page of the documentation they come from:
 - no DEBUG, hosts, a secret: https://docs.djangoproject.com/en/5.2/howto/deployment/checklist/
 - the middleware of `startproject`, without what needs sessions or forms:
   https://docs.djangoproject.com/en/5.2/topics/http/middleware/
-- WhiteNoise for static files, which Django itself does not serve in production:
+- WhiteNoise for static files, which Django itself does not serve in production, compressed when
+  they are collected:
   https://whitenoise.readthedocs.io/en/stable/django.html
 - JSON alone, and no users: https://www.django-rest-framework.org/api-guide/settings/
 """
@@ -35,6 +36,7 @@ WSGI_APPLICATION = "config.wsgi.application"
 STATICFILES_DIRS = [shared.static_dir(DATA)]
 STATIC_ROOT = DATA / "collected"
 STATIC_URL = "/static/"
+STORAGES = {"staticfiles": {"BACKEND": "whitenoise.storage.CompressedStaticFilesStorage"}}
 
 # A body that is read at once, as JSON is. Uploads are streams.
 DATA_UPLOAD_MAX_MEMORY_SIZE = work.UPLOAD_MAX
