@@ -163,10 +163,11 @@ fn secret_tables(scenario: &Path, sources: &[DataSource]) -> Vec<SecretTable> {
     let tables = sources.iter().enumerate();
     let secret = tables.filter(|(_, source)| source.columns.iter().any(is_secret));
     secret
-        .map(|(table, source)| {
-            let path = folder.join(&source.file);
+        .filter_map(|(table, source)| {
+            // Generated rows are no secret: the file of the scenario makes them again.
+            let path = folder.join(source.file.as_ref()?);
             let path = std::path::absolute(&path).unwrap_or(path);
-            SecretTable { file: path.display().to_string(), table }
+            Some(SecretTable { file: path.display().to_string(), table })
         })
         .collect()
 }

@@ -51,6 +51,7 @@ pub(crate) fn checks(
         checks.extend(given.map(check));
     };
     body("contains", &given.contains, Check::Contains);
+    body("excludes", &given.excludes, Check::Excludes);
     body("equals", &given.equals, Check::Equals);
     for (written, expected) in &given.json {
         let place = place.key("json").key(written);

@@ -14,10 +14,13 @@ use crate::plan::{CompiledScenario, DataSource};
 use crate::replay::{self, Tables};
 use crate::request::Server;
 use crate::text::{Names, Text, name_error};
-use crate::{Context, answer, data, request};
+use crate::{Context, answer, data, generate, request};
 
 /// The largest number of repetitions of a step; a larger one is a typing error.
 pub(crate) const REPEAT_MAX: u32 = 1_000_000;
+
+/// Generated rows unless the file says how many.
+const GENERATED_ROWS: u32 = 1_000;
 
 /// The plan of a scenario; it is meaningless if a problem was added.
 pub(crate) fn plan(
@@ -114,9 +117,7 @@ fn tables(given: &Scenario, context: &Context<'_>, diagnostics: &mut Diagnostics
         if let Some(why) = name_error(name) {
             diagnostics.add(&place, why);
         }
-        let read = (context.read)(&source.file).and_then(|bytes| data::table(&source.file, &bytes));
-        if let Some((columns, table)) = diagnostics.take(&place.key("file"), read) {
-            let file = source.file.clone();
+        if let Some((file, columns, table)) = rows(source, &place, context, diagnostics) {
             all.sources.push(DataSource { file, columns: columns.clone() });
             all.described.push((name.clone(), columns));
             all.tables.push(table);
@@ -128,6 +129,49 @@ fn tables(given: &Scenario, context: &Context<'_>, diagnostics: &mut Diagnostics
         }
     }
     all
+}
+
+/// The rows of a source, with their file and the names of their columns.
+fn rows(
+    source: &format::Data,
+    place: &FieldPath,
+    context: &Context<'_>,
+    diagnostics: &mut Diagnostics<'_>,
+) -> Option<(Option<String>, Vec<String>, Table)> {
+    match (&source.file, source.generate) {
+        (Some(file), None) => {
+            for (key, is_there) in
+                [("rows", source.rows.is_some()), ("seed", source.seed.is_some())]
+            {
+                if is_there {
+                    let why = format!("`{key}` belongs to `generate`: a file has its rows");
+                    diagnostics.add(&place.key(key), why);
+                }
+            }
+            let read = (context.read)(file).and_then(|bytes| data::table(file, &bytes));
+            let (columns, table) = diagnostics.take(&place.key("file"), read)?;
+            Some((Some(file.clone()), columns, table))
+        }
+        (None, Some(kind)) => {
+            let count = source.rows.unwrap_or(GENERATED_ROWS);
+            if !(1..=generate::ROWS_MAX).contains(&count) {
+                let why = format!("1 to {} rows can be generated", generate::ROWS_MAX);
+                diagnostics.add(&place.key("rows"), why);
+                return None;
+            }
+            let (columns, table) = generate::table(kind, count, source.seed.unwrap_or(1));
+            Some((None, columns, table))
+        }
+        (Some(_), Some(_)) => {
+            diagnostics.add(&place.key("generate"), "rows come from a `file` or from `generate`");
+            None
+        }
+        (None, None) => {
+            let why = "there are no rows: add `file`, or `generate` with `rows`";
+            diagnostics.add(place, why);
+            None
+        }
+    }
 }
 
 struct Compiler<'a, 'b> {

@@ -98,6 +98,7 @@ fn beside_events(step: &Step, place: &FieldPath, diagnostics: &mut Diagnostics<'
         let place = place.key("check");
         let named = [
             ("contains", check.contains.is_some()),
+            ("excludes", check.excludes.is_some()),
             ("equals", check.equals.is_some()),
             ("length", check.length.is_some()),
             ("json", !check.json.is_empty()),

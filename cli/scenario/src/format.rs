@@ -142,16 +142,35 @@ pub(crate) enum StageShape {
     Spike,
 }
 
-/// A data file.
+/// Rows of data: from a file, or generated.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Data {
     /// Path from the scenario's folder: `.csv` with a line of column names, or `.jsonl` with an
     /// object on each line.
-    pub(crate) file: String,
+    pub(crate) file: Option<String>,
+    /// What is generated instead of read from a file.
+    pub(crate) generate: Option<Generate>,
+    /// The number of generated rows; default 1,000.
+    #[schemars(range(min = 1, max = crate::generate::ROWS_MAX))]
+    pub(crate) rows: Option<u32>,
+    /// The seed of generated rows; default 1. More rows with one seed begin with the same ones.
+    pub(crate) seed: Option<u64>,
     /// Which flow or user gets which row; default shared.
     #[serde(default)]
     pub(crate) order: DataOrder,
+}
+
+/// What is generated.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Generate {
+    /// `id`, `first_name`, `last_name`, `name`, `username`, `email`, `password`, `age`, `city`.
+    Users,
+    /// `id`, `sku`, `name`, `description`, `category`, `price`, `stock`.
+    Products,
+    /// `id`, `title`, `slug`, `author`, `body`, `tags`.
+    Posts,
 }
 
 /// Which flow or user gets which row.
@@ -345,6 +364,8 @@ pub(crate) struct Check {
     pub(crate) header: Pairs,
     /// The body contains this text.
     pub(crate) contains: Option<String>,
+    /// The body does not contain this text.
+    pub(crate) excludes: Option<String>,
     /// The body equals this text.
     pub(crate) equals: Option<String>,
     /// The length of the body in bytes.

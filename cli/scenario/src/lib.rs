@@ -10,6 +10,7 @@ mod diagnostic;
 mod exchange;
 mod form;
 mod format;
+mod generate;
 mod load;
 pub mod plan;
 mod replay;

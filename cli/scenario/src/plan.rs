@@ -82,8 +82,8 @@ impl CompiledScenario {
 /// The source of rows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DataSource {
-    /// The file, as named in the scenario.
-    pub file: String,
+    /// The file, as named in the scenario; `None` if the rows are generated.
+    pub file: Option<String>,
     /// The names of its columns.
     pub columns: Vec<String>,
 }

@@ -324,6 +324,26 @@ fn mistakes_in_a_body_are_reported() {
 }
 
 #[test]
+fn mistakes_in_generated_rows_are_reported() {
+    let cases: &[(&str, &[&str])] = &[
+        ("[data.p]\norder = \"user\"", &["data.p", "add `file`, or `generate` with `rows`"]),
+        ("[data.p]\ngenerate = \"user\"", &["data.p.generate", "did you mean `users`?"]),
+        ("[data.p]\ngenerate = \"users\"\nrows = 0", &["data.p.rows", "1 to 1000000 rows"]),
+        (
+            "[data.p]\nfile = \"people.csv\"\nrows = 5",
+            &["data.p.rows", "`rows` belongs to `generate`"],
+        ),
+        (
+            "[data.p]\nfile = \"people.csv\"\ngenerate = \"posts\"",
+            &["rows come from a `file` or from `generate`"],
+        ),
+    ];
+    for (text, parts) in cases {
+        hold("", &[(&with_flow(text), parts)]);
+    }
+}
+
+#[test]
 fn mistakes_around_the_steps_are_reported() {
     let cases: &[(&str, &[&str])] = &[
         ("lod = 1", &["2:1: lod", "did you mean `load`?"]),

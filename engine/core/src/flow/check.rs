@@ -26,6 +26,8 @@ pub enum Check {
     },
     /// The body contains these bytes.
     Contains(Expected),
+    /// The body does not contain these bytes.
+    Excludes(Expected),
     /// The body is these bytes.
     Equals(Expected),
     /// The body has this length in bytes.
@@ -70,6 +72,10 @@ impl Check {
                 let bytes = text.bytes(scope, scratch);
                 bytes.is_empty() || find(answer.body, bytes).is_some()
             }
+            Self::Excludes(text) => {
+                let bytes = text.bytes(scope, scratch);
+                bytes.is_empty() || find(answer.body, bytes).is_none()
+            }
             Self::Equals(text) => answer.body == text.bytes(scope, scratch),
             Self::Length(length) => answer.body_bytes == *length,
             Self::Json { pointer, expected } => {
@@ -86,7 +92,7 @@ impl Check {
 
     /// Whether it reads the body's bytes, which must then be kept.
     pub const fn needs_body(&self) -> bool {
-        matches!(self, Self::Contains(_) | Self::Equals(_) | Self::Json { .. })
+        matches!(self, Self::Contains(_) | Self::Excludes(_) | Self::Equals(_) | Self::Json { .. })
     }
 }
 
@@ -130,6 +136,7 @@ impl fmt::Display for Check {
             }
             Self::Header { name, value } => write!(f, "header {name} is not {}", Shown(value)),
             Self::Contains(text) => write!(f, "body does not hold {}", Shown(text)),
+            Self::Excludes(text) => write!(f, "body holds {}", Shown(text)),
             Self::Equals(text) => write!(f, "body is not {}", Shown(text)),
             Self::Length(length) => write!(f, "body does not have {length} bytes"),
             Self::Json { pointer, expected } => {
@@ -181,6 +188,7 @@ mod tests {
             (Check::Status(vec![200, 201]), Check::Status(vec![200])),
             (header("application/json"), header("application")),
             (Check::Contains("\"id\":42".into()), Check::Contains("43".into())),
+            (Check::Excludes("43".into()), Check::Excludes("\"id\":42".into())),
             (Check::Equals(body.into()), Check::Equals("{}".into())),
             (Check::Length(body.len() as u64), Check::Length(0)),
             (json("/id", Scalar::Integer(42)), json("/id", Scalar::Integer(4))),
