@@ -18,8 +18,8 @@ const DURATIONS: [&str; 4] = ["300ms", "1s", "4s", "15s"];
 const SUITES: [(&str, &str, u32); 4] = [
     ("shootout", "suite.toml", 42),
     ("features", "suite.toml", 200),
-    ("taskflow", "suite.toml", 12),
-    ("claims", "catzilla.toml", 175),
+    ("taskflow", "suite.toml", 15),
+    ("claims", "catzilla.toml", 183),
 ];
 
 #[test]

@@ -14,8 +14,11 @@ use uringbench_document::target::Interval95;
 
 use crate::group::excluded;
 
+mod claims;
 mod conclusions;
+mod scaling;
 
+pub use claims::decide_claims;
 pub use conclusions::conclude;
 
 /// Differences below this are no reason to prefer a target.
@@ -53,6 +56,7 @@ pub fn cell_figures(runs: &[&Document]) -> Option<CellFigures> {
         validity: worst.unwrap_or("valid").to_owned(),
         counted: u32::try_from(counted.len()).unwrap_or(u32::MAX),
         rate: figure(&|run| Some(rate(run)))?,
+        offered: figure(&|run| run.rate.offered),
         rate_interval: None,
         response_mean_ns: nanos(|run| run.latency_ns.response.mean),
         response_p50_ns: nanos(|run| run.latency_ns.response.p50),

@@ -1,7 +1,9 @@
 //! A suite as text, Markdown, CSV and JSON for other programs.
 
 mod chart;
+mod claims;
 mod csv;
+mod dated;
 mod memory;
 mod table;
 
@@ -18,7 +20,8 @@ use crate::timeline::bytes;
 
 pub use chart::chart;
 pub use csv::{MeasuredCell, csv, metrics};
-pub use memory::memory;
+pub use dated::{load_test, memory_use, microbench};
+pub use memory::{memory, peak_memory};
 
 /// Columns of a line of text.
 const WIDTH: usize = 100;
@@ -45,7 +48,31 @@ pub fn text(suite: &SuiteDocument, colour: Colour) -> String {
             }
         }
     }
+    let claims = suite.claims.iter().map(|claim| {
+        let [text, _, _, _, verdict, why] = claims::claim(claim);
+        format!("{verdict}: {text}: {why}")
+    });
+    listed(&mut page, "Claims", claims, colour);
+    let leaks = suite.cells.iter().filter_map(claims::leak);
+    let leaks =
+        leaks.map(|[target, case, verdict, _, why]| format!("{target}, {case}: {verdict}: {why}"));
+    listed(&mut page, "Leaks", leaks, colour);
+    let scaling = suite.scaling.iter();
+    let scaling = scaling.map(|it| format!("{}, {}: {}", it.target, it.case, it.sentence));
+    listed(&mut page, "Scaling over connections", scaling, colour);
     page
+}
+
+/// A heading and sentences below it, unless there are none.
+fn listed(page: &mut String, title: &str, sentences: impl Iterator<Item = String>, colour: Colour) {
+    for (at, sentence) in sentences.enumerate() {
+        if at == 0 {
+            let _ = writeln!(page, "\n{}", colour.paint(Ink::Bold, title));
+        }
+        for (at, line) in wrap(&sentence, WIDTH - 2).into_iter().enumerate() {
+            let _ = writeln!(page, "{} {line}", if at == 0 { "-" } else { " " });
+        }
+    }
 }
 
 /// The suite as `final_report.md`. `charts` are the pictures by category.
@@ -97,6 +124,11 @@ pub fn markdown(suite: &SuiteDocument, charts: &[(String, String)]) -> String {
             page.push('\n');
         }
     }
+    section(&mut page, "Claims", &claims::CLAIM_HEADS, suite.claims.iter().map(claims::claim));
+    let leaks = suite.cells.iter().filter_map(claims::leak);
+    section(&mut page, "Leaks", &claims::LEAK_HEADS, leaks);
+    let scaling = suite.scaling.iter().map(claims::scaling);
+    section(&mut page, "Scaling over connections", &claims::SCALING_HEADS, scaling);
     page.push_str(&limits(suite));
     if suite.targets.iter().any(|target| target.memory_picture.is_some()) {
         page.push_str("\n## Memory\n\n");
@@ -108,6 +140,21 @@ pub fn markdown(suite: &SuiteDocument, charts: &[(String, String)]) -> String {
     }
     page.push_str(&conditions(suite));
     page
+}
+
+/// A heading and a table, unless it is empty.
+fn section<const N: usize>(
+    page: &mut String,
+    title: &str,
+    heads: &[&str],
+    lines: impl Iterator<Item = [String; N]>,
+) {
+    let lines: Vec<Vec<String>> =
+        lines.map(|line| line.iter().map(|text| escaped(text)).collect()).collect();
+    if !lines.is_empty() {
+        let _ = writeln!(page, "\n## {title}\n");
+        rows(page, heads, lines.into_iter());
+    }
 }
 
 /// The observations on each target.

@@ -104,6 +104,10 @@ pub(crate) struct SuiteSelection {
     #[arg(long, value_name = "TIME", value_parser = units::span)]
     pub(crate) profile: Option<Nanos>,
 
+    /// Duration of the soak of each cell that has one; 0 for none
+    #[arg(long, value_name = "TIME", value_parser = units::span)]
+    pub(crate) soak: Option<Nanos>,
+
     /// Numbers of connections, separated by commas: a cell for each
     #[arg(
         short, long, value_name = "N", value_delimiter = ',', value_parser = units::small_count

@@ -15,8 +15,8 @@ use uringbench_document::civil::Civil;
 use uringbench_document::suite::{CellState, SuiteDocument};
 use uringbench_document::{Document, fingerprint};
 use uringbench_engine::Control;
-use uringbench_experiment::Experiment;
 use uringbench_experiment::suite::{Suite, SuiteCaller, SuiteNotice, SuiteOutcome, SuiteRun};
+use uringbench_experiment::{Experiment, SoakLoad};
 use uringbench_report::suite::{self as report, MeasuredCell};
 use uringbench_scenario::suite::{SuiteContext, SuitePlan, TurnKind, compile};
 use uringbench_store::{SuiteFiles, newest_suite};
@@ -31,6 +31,8 @@ use crate::scenario::{load, one_by_one};
 use crate::sides;
 use crate::signals;
 use crate::store_place::StorePlace;
+
+mod extra;
 
 /// The measured window of a check: some answers of each flow.
 const CHECK: Nanos = Nanos::from_millis(300);
@@ -67,6 +69,7 @@ pub(crate) fn execute(args: SuiteArgs) -> Result<Exit, Failure> {
     let mut caller = Caller { suite: &suite, args: &args };
     let outcome = suite.run(&control, &mut caller).map_err(anyhow::Error::new)?;
     let document = stored(&suite, &outcome, &files)?;
+    extra::store(&suite, &outcome, &document, &place)?;
     let page = if args.json {
         pretty(&document)?
     } else if args.markdown {
@@ -82,7 +85,8 @@ pub(crate) fn execute(args: SuiteArgs) -> Result<Exit, Failure> {
             files.folder().display()
         ));
     }
-    let is_whole = |state| matches!(state, CellState::Measured | CellState::Lacking);
+    let is_whole =
+        |state| matches!(state, CellState::Measured | CellState::Checked | CellState::Lacking);
     let is_whole = document.cells.iter().all(|cell| is_whole(cell.state));
     Ok(if is_whole { Exit::Success } else { Exit::Inconclusive })
 }
@@ -114,6 +118,7 @@ fn planned(selection: &SuiteSelection) -> Result<(SuitePlan, PathBuf), Failure> 
     settings.runs = selection.runs.unwrap_or(settings.runs);
     let profile = selection.profile.or(settings.profile);
     settings.profile = profile.filter(|span| *span > Nanos::ZERO);
+    settings.soak = selection.soak.or(settings.soak).filter(|span| *span > Nanos::ZERO);
     if settings.duration == Some(Nanos::ZERO) {
         return Err(usage("-d 0 measures nothing: give a duration such as 10s"));
     }
@@ -246,7 +251,12 @@ fn listed(plan: &SuitePlan) -> String {
     let cells = plan.cells() as u64;
     let runs = cells * u64::from(settings.runs);
     let profiles = settings.profile.map_or(0, |span| cells * (span.0 + BESIDE.0));
-    let total = Nanos(runs * (each.0 + BESIDE.0) + cells * CHECK.0 + profiles);
+    let soaked = plan.cases.iter().filter(|case| case.has_soak);
+    let soaks = soaked.map(|case| {
+        plan.targets.iter().filter(|target| target.lack(case).is_none()).count() as u64
+    });
+    let soaks = settings.soak.map_or(0, |span| soaks.sum::<u64>() * (span.0 + BESIDE.0));
+    let total = Nanos(runs * (each.0 + BESIDE.0) + cells * CHECK.0 + profiles + soaks);
     let mut page = format!(
         "{}: {} x {} = {}, {} each of {each}, about {} in all\n",
         plan.title,
@@ -313,16 +323,21 @@ impl Caller<'_> {
             }
             let duration = match run.kind {
                 TurnKind::Profile => settings.profile,
-                _ => settings.duration,
+                TurnKind::Soak => settings.soak,
+                TurnKind::Check | TurnKind::Measure(_) => settings.duration,
             };
             if let Some(duration) = duration {
                 add("-d", format!("{}ms", duration.0 / 1_000_000));
             }
             add("--tag", format!("suite/{}", suite.plan.name));
         }
-        if run.kind == TurnKind::Profile {
-            add("--profile", run.pid.to_string());
-            add("--profile-hz", PROFILE_HZ.to_string());
+        match run.kind {
+            TurnKind::Check | TurnKind::Measure(_) => {}
+            TurnKind::Profile => {
+                add("--profile", run.pid.to_string());
+                add("--profile-hz", PROFILE_HZ.to_string());
+            }
+            TurnKind::Soak => add("--profile", run.pid.to_string()),
         }
         for place in &self.args.store {
             add("--store", place.clone());
@@ -346,6 +361,7 @@ impl Caller<'_> {
             TurnKind::Check => "check".to_owned(),
             TurnKind::Measure(number) => format!("run {number}"),
             TurnKind::Profile => "profile".to_owned(),
+            TurnKind::Soak => "soak".to_owned(),
         };
         let left = left.map_or_else(String::new, |left| format!("  about {} left", rounded(left)));
         let (target, case) = (&run.target.name, &run.case.name);
@@ -359,8 +375,11 @@ impl SuiteCaller for Caller<'_> {
         run: &SuiteRun<'_>,
     ) -> Result<Experiment, Box<dyn Error + Send + Sync>> {
         let typed = self.typed(run).map_err(|why| why.to_string())?;
-        let resolved = resolve::resolve(&typed).map_err(|why| why.to_string())?;
-        Ok(resolved.experiment)
+        let experiment = resolve::resolve(&typed).map_err(|why| why.to_string())?.experiment;
+        match run.kind {
+            TurnKind::Soak => Ok(experiment.into_soak(SoakLoad::Steady)?),
+            _ => Ok(experiment),
+        }
     }
 
     fn notice(&mut self, notice: &SuiteNotice<'_>) {
@@ -379,7 +398,13 @@ impl SuiteCaller for Caller<'_> {
             SuiteNotice::Failed(target, case, why) => {
                 note(format!("{target}  {case}  failed: {why}"));
             }
+            SuiteNotice::NotBenchmarked(target, why) => {
+                note(format!("{target}  benchmarks failed: {why}"));
+            }
             _ if self.args.quiet => {}
+            SuiteNotice::Benchmarks(target, command) => {
+                note(format!("{target}  benchmarks: {command}"));
+            }
             SuiteNotice::Installs(command) => note(format!("installing: {command}")),
             SuiteNotice::Begins { .. } if !is_seen => {}
             SuiteNotice::Begins { run, done, of, left } => {
@@ -398,6 +423,7 @@ fn line(run: &SuiteRun<'_>, document: &Document) -> String {
     let number = match run.kind {
         TurnKind::Measure(number) => number.to_string(),
         TurnKind::Check | TurnKind::Profile => "profile".to_owned(),
+        TurnKind::Soak => "soak".to_owned(),
     };
     format!("{}  {}  {number}  {}", run.target.name, run.case.name, sides::figures(document))
 }

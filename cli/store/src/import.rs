@@ -86,6 +86,14 @@ pub enum ResultImportError {
     History(#[from] HistoryError),
 }
 
+/// The newest measurements below a folder of Criterion's, by name.
+///
+/// # Errors
+/// If a file of them cannot be read.
+pub fn criterion_benchmarks(folder: &Path) -> Result<Vec<MicroBenchmark>, ResultImportError> {
+    Ok(criterion::below(folder)?.into_iter().map(|(_, benchmark)| benchmark).collect())
+}
+
 /// Import what is at `path`: a `run.json`, a folder with runs, or Criterion's folder.
 ///
 /// # Errors

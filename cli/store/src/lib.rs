@@ -21,7 +21,9 @@ pub use history::{
     DatabaseUrl, EnterError, FoundRun, History, HistoryError, HistoryFilter, HistoryPlace, Rebuilt,
     RemoteError, RemoteHistory, SelectError, select, select_entries,
 };
-pub use import::{ImportOrigin, ImportedResult, ResultImportError, import_results};
+pub use import::{
+    ImportOrigin, ImportedResult, ResultImportError, criterion_benchmarks, import_results,
+};
 pub use interval_file::IntervalFile;
 pub use layout::{run_folder, suite_folder};
 pub use read::{PlanReadError, ReadRunError, StoredRun, read_plan};

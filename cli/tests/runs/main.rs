@@ -41,6 +41,7 @@ mod side_by_side;
 mod soaks;
 mod stops;
 mod streams;
+mod suite_claims;
 mod suites;
 mod support;
 #[path = "../../../profiler/tests/targets/mod.rs"]

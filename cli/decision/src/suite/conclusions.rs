@@ -4,13 +4,16 @@ use std::collections::BTreeMap;
 
 use uringbench_document::insight::InsightSeverity;
 use uringbench_document::suite::{
-    CellState, CountedInsight, SuiteCell, SuiteDocument, SuiteTarget,
+    CellState, ClaimVerdict, CountedInsight, SuiteCell, SuiteDocument, SuiteTarget,
 };
+
+use super::scaling::scaling;
 
 /// Failures and insights that are listed in full; the table has the rest.
 const LISTED: usize = 6;
 
-/// Adds to a suite what follows from its cells: the figures of its targets, and the conclusions.
+/// Adds to a suite what follows from its cells: the figures of its targets, how they scale, and
+/// the conclusions. Its claims are decided before.
 pub fn conclude(suite: &mut SuiteDocument) {
     let relative = relative_rates(suite);
     for target in &mut suite.targets {
@@ -23,10 +26,14 @@ pub fn conclude(suite: &mut SuiteDocument) {
         target.memory_bytes = memory.reduce(f64::max).map(|bytes| bytes as u64);
         target.insights = counted_insights(&cells);
     }
+    suite.scaling = scaling(suite);
     let mut sentences = Vec::new();
+    sentences.extend(claims(suite));
     sentences.extend(firsts(suite));
     sentences.extend(rates(suite));
     sentences.extend(memory(suite));
+    sentences.extend(leaks(suite));
+    sentences.extend(falls(suite));
     sentences.extend(distrusted(suite));
     sentences.extend(failures(suite));
     sentences.extend(limits(suite));
@@ -39,7 +46,9 @@ fn relative_rates(suite: &SuiteDocument) -> BTreeMap<String, f64> {
     let mut cases: BTreeMap<&str, Vec<(&str, f64)>> = BTreeMap::new();
     for cell in &suite.cells {
         let rate = cell.figures.as_ref().map_or(0.0, |figures| figures.rate);
-        if cell.state == CellState::Measured && rate > 0.0 {
+        // At a rate that is offered, all are as fast.
+        let is_closed = cell.figures.as_ref().is_some_and(|figures| figures.offered.is_none());
+        if cell.state == CellState::Measured && rate > 0.0 && is_closed {
             cases.entry(&cell.case).or_default().push((&cell.target, rate));
         }
     }
@@ -102,6 +111,45 @@ fn rates(suite: &SuiteDocument) -> Option<String> {
          is: {}.",
         listed(&each.collect::<Vec<_>>())
     ))
+}
+
+/// How many claims hold, and each that does not.
+fn claims(suite: &SuiteDocument) -> Vec<String> {
+    if suite.claims.is_empty() {
+        return Vec::new();
+    }
+    let count = |verdict| suite.claims.iter().filter(|claim| claim.verdict == verdict).count();
+    let mut sentences = vec![format!(
+        "Of {} claims {} hold, {} do not, and {} cannot be decided here.",
+        suite.claims.len(),
+        count(ClaimVerdict::Holds),
+        count(ClaimVerdict::DoesNotHold),
+        count(ClaimVerdict::CannotBeDecided)
+    )];
+    let contradicted =
+        suite.claims.iter().filter(|claim| claim.verdict == ClaimVerdict::DoesNotHold);
+    sentences.extend(contradicted.map(|claim| {
+        let against = claim.against.as_ref();
+        let against = against.map_or_else(String::new, |name| format!(" against {name}"));
+        format!("Does not hold{against}: \"{}\": {}.", claim.text, claim.reason)
+    }));
+    sentences
+}
+
+/// The targets that leak, and where.
+fn leaks(suite: &SuiteDocument) -> Vec<String> {
+    let of = |cell: &SuiteCell| {
+        let soak = cell.soak.as_ref().filter(|soak| soak.verdict == "leak")?;
+        let reason = soak.reason.trim_end_matches('.');
+        Some(format!("{} leaks in {}: {reason}.", cell.target, cell.case))
+    };
+    suite.cells.iter().filter_map(of).collect()
+}
+
+/// Rates that fall under load.
+fn falls(suite: &SuiteDocument) -> Vec<String> {
+    let fallen = suite.scaling.iter().filter(|it| it.has_fallen);
+    fallen.map(|it| format!("{} in {}: {}.", it.target, it.case, it.sentence)).collect()
 }
 
 fn memory(suite: &SuiteDocument) -> Option<String> {

@@ -2,12 +2,13 @@
 
 use std::path::PathBuf;
 
+use uringbench_core::summary::plural;
 use uringbench_document::Document;
 
-/// One measured run of a cell.
+/// One run of a cell.
 #[derive(Clone, Debug)]
 pub struct CellRun {
-    /// Its number, from 1. An earlier one may be missing.
+    /// Its number, from 1; an earlier one may be missing. 0 of a soak.
     pub number: u32,
     /// Its folder.
     pub folder: PathBuf,
@@ -32,12 +33,19 @@ pub struct CellOutcome {
     pub runs: Vec<CellRun>,
     /// The folder of its profiled run.
     pub profile: Option<PathBuf>,
+    /// Its soak.
+    pub soak: Option<CellRun>,
+    /// Whether its check passed.
+    pub(super) is_checked: bool,
+    /// Whether it failed because an answer was not as the scenario demands.
+    pub is_wrong: bool,
     /// How often the kernel killed a process of the target because its memory was used up.
     pub killed_for_memory: u64,
 }
 
 impl CellOutcome {
-    /// Makes no further run. Where only a profile is missing, it is measured all the same.
+    /// Makes no further run. Where only a profile or a soak is missing, it is measured all the
+    /// same.
     pub(super) fn close(&mut self, why: String, runs: u32) {
         self.is_closed = true;
         if self.runs.len() < runs as usize {
@@ -48,10 +56,15 @@ impl CellOutcome {
 
 /// Why the answers of a target are not those that the scenario demands, if they are not.
 pub(super) fn refusal(document: &Document) -> Option<String> {
-    let of_step = document.steps.iter().find_map(|step| {
-        let failure = step.failures.first()?;
+    let failed = document.steps.iter().filter_map(|step| Some((step, step.failures.first()?)));
+    let failed: Vec<_> = failed.collect();
+    let of_step = failed.first().map(|(step, failure)| {
         let flow = step.flow.as_ref().map_or_else(String::new, |flow| format!("{flow}/"));
-        Some(format!("{flow}{}: {}", step.name, failure.what))
+        let more = match failed.len() - 1 {
+            0 => String::new(),
+            more => format!("; and {}", plural(more as u64, "further step")),
+        };
+        format!("{flow}{}: {}{more}", step.name, failure.what)
     });
     let of_cause = || document.counts.causes.first().map(|cause| cause.cause.clone());
     let outcomes = &document.counts.outcomes;

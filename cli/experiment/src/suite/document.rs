@@ -3,14 +3,17 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use uringbench_decision::suite::{cell_figures, conclude, distrust, places, typical};
+use uringbench_decision::suite::{
+    cell_figures, conclude, decide_claims, distrust, places, typical,
+};
 use uringbench_document::Document;
 use uringbench_document::suite::{
-    CellState, SCHEMA, SuiteCell, SuiteDocument, SuiteSettings, SuiteTarget,
+    CellSoak, CellState, ClaimVerdict, SCHEMA, SuiteCell, SuiteClaim, SuiteDocument, SuiteSettings,
+    SuiteTarget,
 };
-use uringbench_scenario::suite::{Restart, TargetPlan};
+use uringbench_scenario::suite::{ClaimPlan, Restart, TargetPlan};
 
-use super::{CellOutcome, Suite, SuiteOutcome};
+use super::{CellOutcome, CellRun, Suite, SuiteOutcome};
 
 impl Suite {
     /// The document of an outcome. `flamegraphs` are the kept pictures by the folders of their
@@ -39,11 +42,14 @@ impl Suite {
         let cases = outcome.cells.chunks(plan.targets.len());
         let cases: Vec<Vec<Vec<&Document>>> =
             cases.map(|cells| cells.iter().map(runs).collect()).collect();
-        for (cell, place) in cells.iter_mut().zip(places(&cases).into_iter().flatten()) {
-            let Some(place) = place else { continue };
-            cell.rank = Some(place.rank);
-            if let Some(figures) = &mut cell.figures {
+        for (cells, places) in cells.chunks_mut(plan.targets.len()).zip(places(&cases)) {
+            let count = places.iter().flatten().count();
+            for (cell, place) in cells.iter_mut().zip(places) {
+                let (Some(place), Some(figures)) = (place, &mut cell.figures) else { continue };
                 figures.rate_interval = Some(place.interval);
+                // Being the only one, or as fast as the load, is no place.
+                let has_place = count > 1 && figures.offered.is_none();
+                cell.rank = has_place.then_some(place.rank);
             }
         }
         let settings = &plan.settings;
@@ -75,7 +81,10 @@ impl Suite {
             conclusions: Vec::new(),
             targets: plan.targets.iter().map(target).collect(),
             cells,
+            claims: plan.claims.iter().map(claim).collect(),
+            scaling: Vec::new(),
         };
+        decide_claims(&mut document, &cases.concat());
         conclude(&mut document);
         document
     }
@@ -85,6 +94,9 @@ impl Suite {
         let runs: Vec<&Document> = outcome.runs.iter().map(|run| &run.document).collect();
         let state = match &outcome.failure {
             _ if outcome.is_lacking => CellState::Lacking,
+            _ if case.is_check_only && (outcome.is_checked || outcome.is_wrong) => {
+                CellState::Checked
+            }
             Some(_) => CellState::Failed,
             None if runs.len() < self.plan.settings.runs as usize => CellState::Unfinished,
             None => CellState::Measured,
@@ -100,15 +112,53 @@ impl Suite {
             category: case.category.clone(),
             scenario: case.scenario.clone(),
             flow: case.flow.clone(),
+            connections: case.connections,
             state,
             reason: outcome.failure.clone().or_else(|| distrust(&runs)),
             rank: None,
             insights: median.map_or_else(Vec::new, |run| run.insights.clone()),
+            slo: median.map_or_else(Vec::new, |run| run.slo.clone()),
             figures,
             runs: outcome.runs.iter().map(|run| relative(&run.folder)).collect(),
             flamegraph: flamegraph.cloned(),
+            is_wrong: outcome.is_wrong,
+            soak: outcome.soak.as_ref().and_then(|run| soak(run, relative(&run.folder))),
             killed_for_memory: outcome.killed_for_memory,
         }
+    }
+}
+
+fn soak(run: &CellRun, folder: String) -> Option<CellSoak> {
+    let soak = run.document.soak.as_ref()?;
+    let bytes_per_request = soak.memory.as_ref().and_then(|memory| memory.per_request);
+    Some(CellSoak {
+        verdict: soak.verdict.clone(),
+        reason: soak.reason.clone(),
+        bytes_per_request,
+        requests: run.document.counts.completed,
+        run: folder,
+    })
+}
+
+/// A claim without its verdict.
+fn claim(plan: &ClaimPlan) -> SuiteClaim {
+    SuiteClaim {
+        text: plan.text.clone(),
+        source: plan.source.clone(),
+        target: plan.target.clone(),
+        against: plan.against.clone(),
+        case: plan.case.clone(),
+        figure: plan.figure.name().to_owned(),
+        at_least: plan.at_least,
+        at_most: plan.at_most,
+        times: plan.times,
+        is_average: plan.is_average,
+        cpus: plan.cpus,
+        verdict: ClaimVerdict::CannotBeDecided,
+        reason: String::new(),
+        decided_in: None,
+        measured: None,
+        per_cpu: None,
     }
 }
 

@@ -8,6 +8,7 @@
 mod cell;
 mod database;
 mod document;
+mod microbench;
 mod running;
 mod sampler;
 
@@ -92,6 +93,10 @@ pub trait SuiteCaller {
 pub enum SuiteNotice<'a> {
     /// The install command runs.
     Installs(&'a str),
+    /// The benchmarks of a target run, by this command.
+    Benchmarks(&'a str, &'a str),
+    /// The benchmarks of a target have no results.
+    NotBenchmarked(&'a str, &'a str),
     /// Limits cannot be set: everything runs without them.
     Unlimited(&'a GroupRefused),
     /// There is no database: cells that need it are not measured.
@@ -173,6 +178,7 @@ impl Suite {
         if let Some(install) = &self.plan.install {
             self.install(install, control, caller)?;
         }
+        self.microbenchmarks(control, caller);
         let scratch = std::env::temp_dir().join(format!("{PREFIX}{}", own_name()));
         fs::create_dir_all(&scratch)
             .map_err(|cause| SuiteError::Folder { path: scratch.clone(), cause })?;
@@ -236,6 +242,9 @@ impl Suite {
                     is_closed: false,
                     runs: Vec::new(),
                     profile: None,
+                    soak: None,
+                    is_checked: false,
+                    is_wrong: false,
                     killed_for_memory: 0,
                 };
                 for number in 1..=self.plan.settings.runs {
@@ -246,6 +255,9 @@ impl Suite {
                 }
                 let profile = self.run_folder(target, case, TurnKind::Profile);
                 cell.profile = stored(&profile)?.map(|_| profile);
+                let soak = self.run_folder(target, case, TurnKind::Soak);
+                cell.soak =
+                    stored(&soak)?.map(|document| CellRun { number: 0, folder: soak, document });
                 cells.push(cell);
             }
         }
@@ -258,6 +270,7 @@ impl Suite {
             TurnKind::Check => of_case.join("check"),
             TurnKind::Measure(number) => of_case.join(format!("run-{number:02}")),
             TurnKind::Profile => of_case.join("profile"),
+            TurnKind::Soak => of_case.join("soak"),
         }
     }
 }
@@ -340,6 +353,7 @@ impl Progress<'_> {
                     TurnKind::Check => false,
                     TurnKind::Measure(number) => cell.runs.iter().any(|it| it.number == number),
                     TurnKind::Profile => cell.profile.is_some(),
+                    TurnKind::Soak => cell.soak.is_some(),
                 }
             })
         };
@@ -485,7 +499,8 @@ impl Progress<'_> {
         let document = finished.document;
         self.caller.notice(&SuiteNotice::Ended(&run, &document));
         let is_interrupted = self.control.command() != Command::Run;
-        if has_ended && !is_interrupted {
+        // A soak reports the end of its target itself.
+        if has_ended && !is_interrupted && turn.kind != TurnKind::Soak {
             self.discard(&folder)?;
             self.fail(cell, running.obituary(killed));
             return Ok(end);
@@ -497,21 +512,45 @@ impl Progress<'_> {
             }
             match why {
                 // Its run is kept, to look at.
-                Some(why) => self.fail(cell, format!("wrong answer: {why}")),
-                None => self.discard(&folder)?,
+                Some(why) => {
+                    self.cells[cell].is_wrong = true;
+                    self.fail(cell, format!("wrong answer: {why}"));
+                }
+                None => {
+                    self.cells[cell].is_checked = true;
+                    self.discard(&folder)?;
+                }
             }
         } else if is_interrupted {
             // A run that was cut short is made again when the suite goes on.
             self.discard(&folder)?;
-        } else if let TurnKind::Measure(number) = turn.kind {
-            self.enter(&folder, history);
-            running.store_figures(&folder, self.database.as_ref().ok());
-            self.cells[cell].runs.push(CellRun { number, folder, document });
         } else {
             self.enter(&folder, history);
-            self.cells[cell].profile = Some(folder);
+            self.keep(running, (cell, turn.kind), folder, document);
         }
         Ok(end)
+    }
+
+    /// Keeps a run that is whole.
+    fn keep(
+        &mut self,
+        running: &RunningTarget,
+        (cell, kind): (usize, TurnKind),
+        folder: PathBuf,
+        document: Document,
+    ) {
+        match kind {
+            // It has a result of its own only if it fails.
+            TurnKind::Check => {}
+            TurnKind::Measure(number) => {
+                running.store_figures(&folder, self.database.as_ref().ok());
+                self.cells[cell].runs.push(CellRun { number, folder, document });
+            }
+            TurnKind::Profile => self.cells[cell].profile = Some(folder),
+            TurnKind::Soak => {
+                self.cells[cell].soak = Some(CellRun { number: 0, folder, document });
+            }
+        }
     }
 
     /// Makes the run, and follows what the target uses meanwhile.

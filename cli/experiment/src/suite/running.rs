@@ -167,6 +167,7 @@ impl RunningTarget {
     pub(super) fn follow(&self, suite: &Suite, run: &SuiteRun<'_>) -> Option<Sampler> {
         let run_name = match run.kind {
             TurnKind::Measure(number) => number.to_string(),
+            TurnKind::Soak => "soak".to_owned(),
             TurnKind::Check | TurnKind::Profile => return None,
         };
         let folder = suite.results.join("resources");

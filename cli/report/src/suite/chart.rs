@@ -81,7 +81,7 @@ fn bar(svg: &mut String, cell: &SuiteCell, fill: &str, best: f64, y: f64) {
         let why = match cell.state {
             CellState::Lacking => "cannot answer it",
             CellState::Failed => "failed",
-            CellState::Measured | CellState::Unfinished => "not measured",
+            CellState::Measured | CellState::Checked | CellState::Unfinished => "not measured",
         };
         text(svg, (LEFT + 4.0, middle + 4.5), "start", GREY, &format!("{}: {why}", cell.target));
         return;

@@ -22,18 +22,7 @@ const NAME_MIN: f64 = 13.0;
 /// The picture of a target's private memory, second by second; `None` without two readings.
 /// `resources` is its CSV file, with the columns `case` and `private_bytes`.
 pub fn memory(target: &str, resources: &str) -> Option<String> {
-    let mut lines = resources.lines();
-    let heads: Vec<&str> = lines.next()?.split(',').collect();
-    let column = |name: &str| heads.iter().position(|head| *head == name);
-    let (case, memory) = (column("case")?, column("private_bytes")?);
-    let readings: Vec<(&str, f64)> = lines
-        .filter_map(|line| {
-            // From the end: the name of a case, which is first, may have commas.
-            let cells: Vec<&str> = line.rsplitn(heads.len(), ',').collect();
-            let cell = |at: usize| cells.get(heads.len() - 1 - at).copied();
-            Some((cell(case)?.trim_matches('"'), cell(memory)?.parse().ok()?))
-        })
-        .collect();
+    let readings = readings(resources);
     if readings.len() < 2 {
         return None;
     }
@@ -64,6 +53,31 @@ pub fn memory(target: &str, resources: &str) -> Option<String> {
     text(&mut svg, (RIGHT, BOTTOM + 16.0), "end", INK, "seconds under load, in order");
     svg.push_str("</svg>\n");
     Some(svg)
+}
+
+/// The most private memory in bytes over all runs; `None` without a reading. `resources` is as for
+/// [`memory`].
+pub fn peak_memory(resources: &str) -> Option<u64> {
+    let readings = readings(resources).into_iter();
+    readings.map(|(_, bytes)| bytes).reduce(f64::max).map(|bytes| bytes as u64)
+}
+
+/// The case and the private memory of each line of a file of resources.
+fn readings(resources: &str) -> Vec<(&str, f64)> {
+    let mut lines = resources.lines();
+    let heads: Vec<&str> = lines.next().unwrap_or_default().split(',').collect();
+    let column = |name: &str| heads.iter().position(|head| *head == name);
+    let Some((case, memory)) = column("case").zip(column("private_bytes")) else {
+        return Vec::new();
+    };
+    lines
+        .filter_map(|line| {
+            // From the end: the name of a case, which is first, may have commas.
+            let cells: Vec<&str> = line.rsplitn(heads.len(), ',').collect();
+            let cell = |at: usize| cells.get(heads.len() - 1 - at).copied();
+            Some((cell(case)?.trim_matches('"'), cell(memory)?.parse().ok()?))
+        })
+        .collect()
 }
 
 /// Every second case in grey, with the names of those that are wide enough.

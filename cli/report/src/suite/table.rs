@@ -66,12 +66,16 @@ pub(super) fn remark(suite: &SuiteDocument, cell: &SuiteCell) -> Option<String> 
         let times = cell.killed_for_memory;
         parts.push(format!("the kernel killed {times} processes of it: its memory was used up"));
     }
+    let missed = cell.slo.iter().filter(|it| it.met == Some(false));
+    parts.extend(missed.map(|it| format!("misses {}: {}", it.objective, it.measured)));
     (!parts.is_empty()).then(|| format!("{}: {}", cell.target, parts.join("; ")))
 }
 
 fn state(cell: &SuiteCell) -> &'static str {
     match cell.state {
         CellState::Measured => "measured",
+        CellState::Checked if cell.is_wrong => "wrong answers",
+        CellState::Checked => "right answers",
         CellState::Lacking => "cannot",
         CellState::Failed => "failed",
         CellState::Unfinished => "unfinished",

@@ -18,7 +18,7 @@ fn cell(target: &str, state: CellState, rate: Option<f64>) -> SuiteCell {
         reason: match state {
             CellState::Failed => Some("wrong answer: body is not `<pong>`".to_owned()),
             CellState::Lacking => Some("no bodies".to_owned()),
-            CellState::Measured | CellState::Unfinished => None,
+            CellState::Measured | CellState::Checked | CellState::Unfinished => None,
         },
         rank: rate.map(|rate| if rate > 500.0 { 1 } else { 2 }),
         figures: rate.map(|rate| CellFigures {
@@ -32,6 +32,10 @@ fn cell(target: &str, state: CellState, rate: Option<f64>) -> SuiteCell {
             error_share: Some(0.0),
             ..CellFigures::default()
         }),
+        connections: None,
+        slo: Vec::new(),
+        is_wrong: false,
+        soak: None,
         runs: Vec::new(),
         flamegraph: (target == "a").then(|| "flamegraphs/a.svg".to_owned()),
         killed_for_memory: 0,
@@ -65,6 +69,8 @@ fn suite() -> SuiteDocument {
             cell("c", CellState::Failed, None),
             cell("d", CellState::Lacking, None),
         ],
+        claims: Vec::new(),
+        scaling: Vec::new(),
     }
 }
 

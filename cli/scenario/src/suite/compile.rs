@@ -5,9 +5,11 @@ use std::collections::HashSet;
 use uringbench_core::time::Nanos;
 
 use super::SuiteContext;
+use super::claim::claims;
 use super::format::{EnvValue, Flows, Limits, Need, Run, SuiteFile, SuiteScenario, Target};
 use super::plan::{
-    Case, DatabasePlan, InstallPlan, ResourceLimits, Settings, SuitePlan, TargetPlan,
+    Case, DatabasePlan, InstallPlan, MicrobenchPlan, ResourceLimits, Settings, SuitePlan,
+    TargetPlan,
 };
 use crate::diagnostic::{Diagnostics, FieldPath, did_you_mean};
 use crate::suite::Restart;
@@ -39,6 +41,13 @@ pub(crate) fn plan(
         if context.is_short { shortened(&given.run, &given.short) } else { given.run.clone() };
     let cases = cases(given, &run, context, diagnostics);
     let targets = targets(given, &cases, diagnostics);
+    // The short form may leave the soaks out; the claims of the long one stay right.
+    let has_soak = run_has_soak(&given.run) || run_has_soak(&given.short);
+    let claims = claims(&given.claim, (&targets, &cases), has_soak, diagnostics);
+    if let Some(at) = given.scenario.iter().position(|it| it.soak).filter(|_| !has_soak) {
+        let why = "a soak needs a duration: add `soak = \"5m\"` to [run]";
+        diagnostics.add(&FieldPath::top("scenario").index(at).key("soak"), why);
+    }
     if let Some(file) = given.database.as_ref().and_then(|it| it.seed.as_ref()) {
         check_file(file, &FieldPath::top("database").key("seed"), context, diagnostics);
     }
@@ -68,7 +77,13 @@ pub(crate) fn plan(
             .map(|it| DatabasePlan { kind: it.kind, seed: it.seed.clone() }),
         targets,
         cases,
+        claims,
+        has_dated_files: given.dated_files,
     }
+}
+
+fn run_has_soak(run: &Run) -> bool {
+    run.soak.is_some_and(|span| span.0 > Nanos::ZERO)
 }
 
 fn shortened(run: &Run, short: &Run) -> Run {
@@ -79,6 +94,7 @@ fn shortened(run: &Run, short: &Run) -> Run {
         runs: short.runs.or(run.runs),
         restart: short.restart.or(run.restart),
         profile: short.profile.or(run.profile),
+        soak: short.soak.or(run.soak),
         seed: short.seed.or(run.seed),
         options: short.options.clone().or_else(|| run.options.clone()),
     }
@@ -91,6 +107,7 @@ fn settings(run: &Run) -> Settings {
         runs: run.runs.unwrap_or(RUNS),
         restart: run.restart.unwrap_or(Restart::Run),
         profile: run.profile.map(|it| it.0).filter(|it| *it > Nanos::ZERO),
+        soak: run.soak.map(|it| it.0).filter(|it| *it > Nanos::ZERO),
         seed: run.seed.unwrap_or(1),
         options: run.options.clone().unwrap_or_default(),
     }
@@ -189,6 +206,10 @@ fn cases_of(
     if let Some(numbers) = &given.connections {
         check_connections(numbers, &place.key("connections"), diagnostics);
     }
+    if given.soak && given.check_only {
+        let why = "a soak is a measurement: leave it or `check_only` out";
+        diagnostics.add(&place.key("soak"), why);
+    }
     let known = diagnostics.take(&place.key("file"), (context.flows)(&given.file));
     let flows: Vec<Option<String>> = match (&given.flows, known) {
         (Some(Flows::Each(_)), Some(known)) => known.into_iter().map(Some).collect(),
@@ -226,6 +247,8 @@ fn cases_of(
                 flow: flow.clone(),
                 connections,
                 needs_database: given.needs.contains(&Need::Database),
+                is_check_only: given.check_only,
+                has_soak: given.soak,
                 options: given.options.clone(),
             });
         }
@@ -268,17 +291,7 @@ fn target_plan(
     (common, cases): (ResourceLimits, &[Case]),
     diagnostics: &mut Diagnostics<'_>,
 ) -> TargetPlan {
-    check_command(&given.command, &place.key("command"), diagnostics);
-    for (key, command) in [("setup", &given.setup), ("teardown", &given.teardown)] {
-        if let Some(command) = command {
-            check_command(command, &place.key(key), diagnostics);
-        }
-    }
-    for (key, path) in [("health", &given.health), ("stats", &given.stats)] {
-        if path.as_ref().is_some_and(|path| !path.starts_with('/')) {
-            diagnostics.add(&place.key(key), "a path begins with `/`, such as /health");
-        }
-    }
+    check_commands(given, place, diagnostics);
     if given.port == 0 {
         diagnostics.add(&place.key("port"), "a port is 1 to 65535");
     }
@@ -327,8 +340,37 @@ fn target_plan(
         workers: given.workers.unwrap_or(1),
         setup: given.setup.clone(),
         teardown: given.teardown.clone(),
+        microbench: given.microbench.as_ref().map(|it| MicrobenchPlan {
+            command: it.command.clone(),
+            criterion: it.criterion.clone(),
+        }),
         limits: limits.unwrap_or(common),
         lacks: given.lacks.clone(),
+    }
+}
+
+/// The commands and paths of a target.
+fn check_commands(given: &Target, place: &FieldPath, diagnostics: &mut Diagnostics<'_>) {
+    check_command(&given.command, &place.key("command"), diagnostics);
+    for (key, command) in [("setup", &given.setup), ("teardown", &given.teardown)] {
+        if let Some(command) = command {
+            check_command(command, &place.key(key), diagnostics);
+        }
+    }
+    if let Some(microbench) = &given.microbench {
+        let place = place.key("microbench");
+        if let Some(command) = &microbench.command {
+            check_command(command, &place.key("command"), diagnostics);
+        }
+        if microbench.criterion.is_empty() {
+            let why = "the folder is empty: name Criterion's, such as target/criterion";
+            diagnostics.add(&place.key("criterion"), why);
+        }
+    }
+    for (key, path) in [("health", &given.health), ("stats", &given.stats)] {
+        if path.as_ref().is_some_and(|path| !path.starts_with('/')) {
+            diagnostics.add(&place.key(key), "a path begins with `/`, such as /health");
+        }
     }
 }
 
@@ -354,7 +396,7 @@ fn limits(given: &Limits, place: &FieldPath, diagnostics: &mut Diagnostics<'_>) 
 }
 
 /// `512M`, `512MB`, `512MiB` and `2G` are in steps of 1,024, as for control groups.
-fn bytes(text: &str) -> Result<u64, String> {
+pub(super) fn bytes(text: &str) -> Result<u64, String> {
     let expected = || format!("`{}` is no amount of memory: write 512M or 2G", text.escape_debug());
     let end = text.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(end);

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::claim::Claim;
 use crate::format::Span;
 
 /// A suite of uringbench: servers that are started in turn, and the scenarios that each of them is
@@ -37,6 +38,14 @@ pub(crate) struct SuiteFile {
     /// What they are measured with.
     #[serde(default)]
     pub(crate) scenario: Vec<SuiteScenario>,
+    /// Claims about the targets, on which the suite decides.
+    #[serde(default)]
+    pub(crate) claim: Vec<Claim>,
+    /// Whether the results of each target are also written below the folder of results, with the
+    /// date in their names: `{target}/load_test_YYYY-MM-DD.json`, `memory_YYYY-MM-DD.json` and,
+    /// with `microbench`, `microbench_YYYY-MM-DD.json`.
+    #[serde(default)]
+    pub(crate) dated_files: bool,
 }
 
 /// How each cell is measured.
@@ -57,6 +66,9 @@ pub(crate) struct Run {
     /// Duration of one more run of each cell, in which the target is profiled; 0 for none, which is
     /// the default.
     pub(crate) profile: Option<Span>,
+    /// Duration of one more run of the cells whose scenario has `soak`, in which the target is
+    /// checked for leaks; 0 for none.
+    pub(crate) soak: Option<Span>,
     /// Seed of the random order of targets; default 1.
     pub(crate) seed: Option<u64>,
     /// Further options of `uringbench run`, such as `["--timeout", "30s"]`.
@@ -148,11 +160,24 @@ pub(crate) struct Target {
     pub(crate) setup: Option<String>,
     /// A command that runs after each end.
     pub(crate) teardown: Option<String>,
+    /// Benchmarks of its functions, measured by Criterion.
+    pub(crate) microbench: Option<Microbench>,
     /// Its resources, if not those of the suite.
     pub(crate) limits: Option<Limits>,
     /// Names of scenarios, or of cells, that it cannot answer, each with the reason.
     #[serde(default)]
     pub(crate) lacks: BTreeMap<String, String>,
+}
+
+/// Benchmarks of functions, measured by Criterion.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Microbench {
+    /// The command that measures them, for a shell, in the target's folder; it runs once, before
+    /// everything else. Default: they were measured before.
+    pub(crate) command: Option<String>,
+    /// The folder of Criterion's results, from the target's.
+    pub(crate) criterion: String,
 }
 
 /// The value of an environment variable.
@@ -181,6 +206,13 @@ pub(crate) struct SuiteScenario {
     pub(crate) category: Option<String>,
     /// Cells of one flow each: `"each"`, or a list of names; default one cell with all flows.
     pub(crate) flows: Option<Flows>,
+    /// Whether answers are only checked, and nothing is measured: a wrong one is a result, and no
+    /// failure.
+    #[serde(default)]
+    pub(crate) check_only: bool,
+    /// Whether each target has a verdict on leaks too, in a run as long as `soak` of `run`.
+    #[serde(default)]
+    pub(crate) soak: bool,
     /// Numbers of connections, instead of those of `run`.
     pub(crate) connections: Option<Vec<u32>>,
     /// What it cannot run without.

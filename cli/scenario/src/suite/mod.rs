@@ -1,5 +1,6 @@
 //! Suite files: from TOML to the targets, and the cells that each of them is measured with.
 
+mod claim;
 mod compile;
 mod format;
 mod plan;
@@ -9,9 +10,11 @@ use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::form;
 use format::SuiteFile;
 
+pub use claim::{ClaimFigure, ClaimPlan};
 pub use format::{DatabaseKind, Restart};
 pub use plan::{
-    Case, DatabasePlan, InstallPlan, NothingChosen, ResourceLimits, Settings, SuitePlan, TargetPlan,
+    Case, DatabasePlan, InstallPlan, MicrobenchPlan, NothingChosen, ResourceLimits, Settings,
+    SuitePlan, TargetPlan,
 };
 pub use schedule::{SuiteTurn, TargetSession, TurnKind, schedule};
 

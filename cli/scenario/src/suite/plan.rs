@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use uringbench_core::time::Nanos;
 
+use super::claim::ClaimPlan;
 use crate::diagnostic::did_you_mean;
 use crate::suite::{DatabaseKind, Restart};
 
@@ -24,6 +25,10 @@ pub struct SuitePlan {
     pub targets: Vec<TargetPlan>,
     /// What each of them is measured with, at least one.
     pub cases: Vec<Case>,
+    /// What is claimed of the targets.
+    pub claims: Vec<ClaimPlan>,
+    /// Whether the results of each target are also written with the date in their names.
+    pub has_dated_files: bool,
 }
 
 /// How each cell is measured.
@@ -39,6 +44,8 @@ pub struct Settings {
     pub restart: Restart,
     /// Duration of the profiled run of each cell, if there is one.
     pub profile: Option<Nanos>,
+    /// Duration of the soak of each case that has one, if there is any.
+    pub soak: Option<Nanos>,
     /// Of the order of targets.
     pub seed: u64,
     /// Further options of each run.
@@ -99,10 +106,21 @@ pub struct TargetPlan {
     pub setup: Option<String>,
     /// A command after each end.
     pub teardown: Option<String>,
+    /// Benchmarks of its functions.
+    pub microbench: Option<MicrobenchPlan>,
     /// The resources that it may use.
     pub limits: ResourceLimits,
     /// What it cannot answer, and why.
     pub lacks: BTreeMap<String, String>,
+}
+
+/// Benchmarks of functions, measured by Criterion.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MicrobenchPlan {
+    /// The command that measures them, if they were not measured before.
+    pub command: Option<String>,
+    /// The folder of the results, from the target's.
+    pub criterion: String,
 }
 
 /// What targets are measured with: a scenario, or a flow of it, with a number of connections.
@@ -123,6 +141,10 @@ pub struct Case {
     pub connections: Option<u32>,
     /// Whether it cannot run without the database.
     pub needs_database: bool,
+    /// Whether answers are only checked.
+    pub is_check_only: bool,
+    /// Whether targets are checked for leaks with it.
+    pub has_soak: bool,
     /// Further options of its runs.
     pub options: Vec<String>,
 }
@@ -137,7 +159,7 @@ pub struct NothingChosen {
 
 impl Case {
     /// Whether `name` stands for it: its own name, that of its scenario, flow or group.
-    fn is_called(&self, name: &str) -> bool {
+    pub fn is_called(&self, name: &str) -> bool {
         let without_connections = self.name.split_once('@').map(|(name, _)| name);
         [Some(&*self.name), without_connections, Some(&*self.scenario), Some(&*self.category)]
             .into_iter()

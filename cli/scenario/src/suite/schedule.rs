@@ -33,8 +33,10 @@ pub enum TurnKind {
     Check,
     /// The run of this number, from 1.
     Measure(u32),
-    /// A run with a profile, after all others.
+    /// A run with a profile, after those that are measured.
     Profile,
+    /// A long run that checks the target for leaks, after all others.
+    Soak,
 }
 
 /// Everything to do, except what `is_done` says is done already. A case is checked before its
@@ -45,13 +47,18 @@ pub fn schedule(
 ) -> Vec<TargetSession> {
     let mut random = Random::new(plan.settings.seed);
     let measured = (1..=plan.settings.runs).map(TurnKind::Measure);
-    let rounds = measured.chain(plan.settings.profile.map(|_| TurnKind::Profile));
+    let rounds = measured
+        .chain(plan.settings.profile.map(|_| TurnKind::Profile))
+        .chain(plan.settings.soak.map(|_| TurnKind::Soak));
     let mut checked = vec![vec![false; plan.cases.len()]; plan.targets.len()];
     let mut sessions = Vec::new();
     for kind in rounds {
+        let is_part = |case: &usize| kind != TurnKind::Soak || plan.cases[*case].has_soak;
+        let cases = (0..plan.cases.len()).filter(is_part);
+        // What one case leaves in memory must not count as a leak of the next.
         let groups: Vec<Vec<usize>> = match plan.settings.restart {
-            Restart::Run => (0..plan.cases.len()).map(|case| vec![case]).collect(),
-            Restart::Round => vec![(0..plan.cases.len()).collect()],
+            Restart::Round if kind != TurnKind::Soak => vec![cases.collect()],
+            Restart::Run | Restart::Round => cases.map(|case| vec![case]).collect(),
         };
         for group in groups {
             let mut targets: Vec<usize> = (0..plan.targets.len()).collect();
@@ -61,13 +68,20 @@ pub fn schedule(
                 for &case in &group {
                     let turn = SuiteTurn { case, kind };
                     let cannot = plan.targets[target].lack(&plan.cases[case]).is_some();
-                    if cannot || is_done(target, turn) {
+                    // A check is repeated by a suite that goes on: it is not stored.
+                    let is_done = match plan.cases[case].is_check_only {
+                        true => checked[target][case],
+                        false => is_done(target, turn),
+                    };
+                    if cannot || is_done {
                         continue;
                     }
                     if !std::mem::replace(&mut checked[target][case], true) {
                         turns.push(SuiteTurn { case, kind: TurnKind::Check });
                     }
-                    turns.push(turn);
+                    if !plan.cases[case].is_check_only {
+                        turns.push(turn);
+                    }
                 }
                 if !turns.is_empty() {
                     sessions.push(TargetSession { target, turns });
