@@ -17,7 +17,7 @@ const DURATIONS: [&str; 4] = ["300ms", "1s", "4s", "15s"];
 /// Suites stand beside the scenarios that they consist of.
 const SUITES: [(&str, &str, u32); 4] = [
     ("shootout", "suite.toml", 42),
-    ("features", "suite.toml", 200),
+    ("features", "suite.toml", 204),
     ("taskflow", "suite.toml", 15),
     ("claims", "catzilla.toml", 183),
 ];
