@@ -1,5 +1,5 @@
-//! docs/reference/run-json.md, generated from the serialised types and the comments of their
-//! fields; also checks that the page lists every key of real documents.
+//! docs/reference/run-json.md and result-json.md, generated from the serialised types and the
+//! comments of their fields; also checks that the pages list every key of real documents.
 //!
 //! It parses only the part of Rust's grammar that those types use: one field per line, attributes
 //! before it.
@@ -12,6 +12,7 @@ use serde_json::Value;
 use crate::pages::{anchor, is_up_to_date, root};
 
 const PAGE: &str = "docs/reference/run-json.md";
+const RESULTS_PAGE: &str = "docs/reference/result-json.md";
 const HEAD: &str = "\
 # run.json
 Made of the types in the code; `UPDATE_DOCS=1 cargo test -p uringbench up_to_date` rewrites it. \
@@ -21,14 +22,22 @@ Keys are added, never renamed or removed. Units are in the names: `_s` seconds, 
 nanoseconds, `_us` microseconds, `_bytes` bytes. Rates are per second, shares 0 to 1. A figure \
 without samples is `null`, never 0. A missing key means the same as `null`, 0 or an empty list.
 ";
+const RESULTS_HEAD: &str = "\
+# Results of several runs
+Made of the types in the code; `UPDATE_DOCS=1 cargo test -p uringbench up_to_date` rewrites it. \
+The rules are those of [run.json](run-json.md), whose sections describe the parts that both have.
+";
 /// The files with the types.
-const SOURCES: [&str; 8] = [
+const SOURCES: [&str; 11] = [
+    "cli/document/src/capacity.rs",
+    "cli/document/src/comparison.rs",
     "cli/document/src/cost.rs",
     "cli/document/src/insight.rs",
     "cli/document/src/run.rs",
     "cli/document/src/run",
     "cli/document/src/target.rs",
     "cli/document/src/soak.rs",
+    "cli/document/src/suite.rs",
     "cli/document/src/timeline.rs",
     "profiler/src/analysis",
 ];
@@ -52,7 +61,7 @@ struct Field {
     is_flat: bool,
 }
 
-/// All serialised types, by name.
+/// All serialised types, by name; one without fields is a choice of words.
 pub(crate) struct Tables(BTreeMap<String, Table>);
 
 impl Tables {
@@ -93,6 +102,12 @@ impl Tables {
                 if std::mem::take(&mut is_written) && !table.fields.is_empty() {
                     let known = self.0.insert(name.clone(), table);
                     assert!(known.is_none(), "two types are called {name}: rename one");
+                }
+            } else if let Some(name) = item.strip_prefix("enum ") {
+                let about = std::mem::take(&mut about);
+                if std::mem::take(&mut is_written) {
+                    let name = name.trim_end_matches(" {").to_owned();
+                    self.0.insert(name, Table { about, fields: Vec::new() });
                 }
             } else if line.is_empty() {
                 about.clear();
@@ -200,11 +215,14 @@ struct Writer<'a> {
     /// Types that have a section, and the section's title.
     sections: BTreeMap<String, String>,
     waiting: Vec<(String, String)>,
+    /// The name of the document that is being described.
+    document: String,
     text: String,
 }
 
 impl Writer<'_> {
     fn document(&mut self, name: &str, heading: &str) {
+        heading.trim_end_matches(".json").clone_into(&mut self.document);
         self.waiting.push((name.to_owned(), heading.to_owned()));
         self.sections.insert(name.to_owned(), heading.to_owned());
         while !self.waiting.is_empty() {
@@ -243,11 +261,12 @@ impl Writer<'_> {
             return "object".to_owned();
         }
         match kind {
-            "String" | "&'static str" | "Unit" | "InsightSeverity" => "text".to_owned(),
+            "String" | "&'static str" | "Unit" => "text".to_owned(),
             "bool" => "boolean".to_owned(),
             "f64" => "number".to_owned(),
             "object" => "object".to_owned(),
             "u16" | "u32" | "u64" | "i64" | "usize" => "integer".to_owned(),
+            kind if self.tables.get(kind).fields.is_empty() => "text".to_owned(),
             _ => self.link(field, path),
         }
     }
@@ -256,7 +275,11 @@ impl Writer<'_> {
         let inner = self.tables.inner(field).to_owned();
         let is_list = field.kind.contains("Vec<");
         if !self.sections.contains_key(&inner) {
-            let heading = format!("`{path}{}{}`", field.name, if is_list { "[]" } else { "" });
+            let mut heading = format!("`{path}{}{}`", field.name, if is_list { "[]" } else { "" });
+            // Two documents may have a key of one name, but not a section.
+            while self.sections.values().any(|known| *known == heading) {
+                heading = format!("`{}.{}", self.document, heading.trim_start_matches('`'));
+            }
             self.sections.insert(inner.clone(), heading.clone());
             self.waiting.push((inner.clone(), heading));
         }
@@ -265,18 +288,34 @@ impl Writer<'_> {
     }
 }
 
-#[test]
-fn run_json_page_is_up_to_date() {
+fn expect_page(page: &str, head: &str, documents: &[(&str, &str)]) {
     let tables = Tables::read();
     let mut writer = Writer {
         tables: &tables,
         sections: BTreeMap::new(),
         waiting: Vec::new(),
-        text: HEAD.to_owned(),
+        document: String::new(),
+        text: head.to_owned(),
     };
-    writer.document(RUN, "The document");
-    writer.document(PROFILE, "profile.json");
-    is_up_to_date(PAGE, &writer.text);
+    for (name, heading) in documents {
+        writer.document(name, heading);
+    }
+    is_up_to_date(page, &writer.text);
+}
+
+#[test]
+fn run_json_page_is_up_to_date() {
+    expect_page(PAGE, HEAD, &[(RUN, "The document"), (PROFILE, "profile.json")]);
+}
+
+#[test]
+fn result_json_page_is_up_to_date() {
+    let documents = [
+        ("SuiteDocument", "suite.json"),
+        ("ComparisonDocument", "comparison.json"),
+        ("CapacityDocument", "capacity.json"),
+    ];
+    expect_page(RESULTS_PAGE, RESULTS_HEAD, &documents);
 }
 
 #[test]
