@@ -13,6 +13,7 @@ mod output;
 #[cfg(test)]
 mod page;
 mod profiling;
+mod report;
 mod request;
 mod scenario;
 mod suite;
@@ -41,6 +42,7 @@ pub(crate) use history::{ExportForm, FilterArgs, HistoryArgs, HistoryCommand};
 pub(crate) use import::{ImportArgs, ImportSource};
 pub(crate) use output::{OutputArgs, RunHistoryArgs};
 pub(crate) use profiling::{ProfileArgs, ProfileCommandArgs, SoakArgs};
+pub(crate) use report::{PrometheusNames, ReportArgs, ReportFormat};
 pub(crate) use request::{FormField, FormValue, RequestArgs, StreamArgs};
 pub(crate) use scenario::{FileArgs, ScenarioArgs, ScenarioCommand};
 pub(crate) use suite::{SuiteArgs, SuiteCommand, SuiteSelection};
@@ -140,15 +142,6 @@ quantiles are always printed.
 Exit codes: 0 run completed, 1 could not run, 2 wrong usage; with --slo also 11 objective missed,
 12 undecided (too few samples), 13 invalid measurement.";
 
-const REPORT_EXAMPLES: &str = "\
-Examples:
-  uringbench report results/127.0.0.1_8080/GET/20260228T235959Z
-      Print the report of that run: verdict, numbers, and the profile or soak if it had one.
-  uringbench report before
-      Print the report of the newest run with the tag (or name, commit, branch) before.
-  uringbench report run.json
-      Print the report of a run.json alone, of this version or any earlier one.";
-
 const HISTORY_EXAMPLES: &str = "\
 Examples:
   uringbench history list --name 'shop*' --since 7d
@@ -224,8 +217,8 @@ pub(crate) enum Command {
         args_conflicts_with_subcommands = true
     )]
     Suite(Box<SuiteArgs>),
-    /// Print the report of a stored run
-    #[command(after_help = REPORT_EXAMPLES)]
+    /// Print the report of stored runs, also in the formats of other programs
+    #[command(after_help = report::REPORT_EXAMPLES)]
     Report(ReportArgs),
     /// List, show, export, delete and import stored runs
     #[command(after_help = HISTORY_EXAMPLES)]
@@ -274,18 +267,6 @@ pub(crate) enum Command {
         #[arg(value_name = "COMMAND")]
         command: Vec<String>,
     },
-}
-
-/// Options of `uringbench report`.
-#[derive(Args, Clone, Debug)]
-pub(crate) struct ReportArgs {
-    /// The folder of the run, its run.json, or a name, tag, commit or branch: the newest such run
-    #[arg(value_name = "RUN")]
-    pub(crate) run: String,
-
-    /// Folder of the results [default: the environment variable URINGBENCH_STORE, or else results]
-    #[arg(long, value_name = "DIR")]
-    pub(crate) store: Vec<String>,
 }
 
 /// Options of `uringbench run`.

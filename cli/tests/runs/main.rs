@@ -14,6 +14,7 @@ mod cluster;
 mod comparisons;
 mod connections;
 mod engines;
+mod exports;
 mod faults;
 mod faults_start;
 mod faults_store;
