@@ -1,6 +1,7 @@
 //! The command line of uringbench: parses the arguments, runs one command, and alone decides the
 //! process's exit code.
 
+mod actions;
 mod address;
 mod args;
 mod commands;
