@@ -4,6 +4,7 @@
 //! omitted, so its options are at the top level as well.
 
 mod ab;
+mod alerts;
 mod capacity;
 mod compare;
 mod connection;
@@ -18,6 +19,7 @@ mod request;
 mod scenario;
 mod suite;
 mod target;
+mod telemetry;
 mod trend;
 
 use std::ffi::OsString;
@@ -33,6 +35,7 @@ use crate::exit::Failure;
 use crate::units;
 
 pub(crate) use ab::{AbArgs, NoiseArgs, SideArgs};
+pub(crate) use alerts::{AlertsArgs, AlertsCommand};
 pub(crate) use capacity::{CapacityArgs, Over};
 pub(crate) use compare::{
     BaselineArgs, BaselineCommand, CompareArgs, FormArgs, GateArgs, LimitArgs,
@@ -47,6 +50,7 @@ pub(crate) use request::{FormField, FormValue, RequestArgs, StreamArgs};
 pub(crate) use scenario::{FileArgs, ScenarioArgs, ScenarioCommand};
 pub(crate) use suite::{SuiteArgs, SuiteCommand, SuiteSelection};
 pub(crate) use target::{AppArgs, TargetArgs};
+pub(crate) use telemetry::TelemetryArgs;
 pub(crate) use trend::TrendArgs;
 
 /// The parsed arguments: a command, or a text to print (`--help`, `--version`).
@@ -220,6 +224,9 @@ pub(crate) enum Command {
     /// Print the report of stored runs, also in the formats of other programs
     #[command(after_help = report::REPORT_EXAMPLES)]
     Report(ReportArgs),
+    /// Check alert rules, evaluate them over a stored run, write them for Prometheus
+    #[command(after_help = alerts::EXAMPLES)]
+    Alerts(AlertsArgs),
     /// List, show, export, delete and import stored runs
     #[command(after_help = HISTORY_EXAMPLES)]
     History(Box<HistoryArgs>),
@@ -311,6 +318,8 @@ pub(crate) struct RunArgs {
     pub(crate) output: OutputArgs,
     #[command(flatten)]
     pub(crate) history: RunHistoryArgs,
+    #[command(flatten)]
+    pub(crate) telemetry: TelemetryArgs,
 }
 
 /// Amount and length of the load.

@@ -9,6 +9,7 @@ mod comparing;
 mod console;
 mod execution;
 mod exit;
+mod observers;
 mod progress;
 mod repeat;
 mod request;
@@ -49,6 +50,7 @@ fn run() -> Result<Exit, Failure> {
         Typed::Command(Command::Capacity(args)) => commands::capacity::execute(*args),
         Typed::Command(Command::Suite(args)) => commands::suite::execute(*args),
         Typed::Command(Command::Report(args)) => commands::report::execute(&args),
+        Typed::Command(Command::Alerts(args)) => commands::alerts::execute(&args),
         Typed::Command(Command::History(args)) => commands::history::execute(*args),
         Typed::Command(Command::Trend(args)) => commands::trend::execute(&args),
         Typed::Command(Command::Compare(args)) => commands::compare::execute(&args),

@@ -18,7 +18,7 @@ mod words;
 use source::{Offence, Source, TREE, list};
 
 /// Which of our crates a crate may depend on, for its tests too.
-const EDGES: [(&str, &[&str]); 24] = [
+const EDGES: [(&str, &[&str]); 26] = [
     ("uringbench-core", &[]),
     ("uringbench-ring", &[]),
     ("uringbench-engine", &["uringbench-core", "uringbench-ring"]),
@@ -48,6 +48,8 @@ const EDGES: [(&str, &[&str]); 24] = [
         ],
     ),
     ("uringbench-scenario", &["uringbench-core"]),
+    ("uringbench-telemetry", &["uringbench-core", "uringbench-export"]),
+    ("uringbench-alerts", &["uringbench-core", "uringbench-export"]),
     ("uringbench-import", &["uringbench-core", "uringbench-scenario"]),
     ("uringbench-reference", &["uringbench-ring"]),
     ("uringbench-app", &[]),
@@ -61,6 +63,8 @@ const EDGES: [(&str, &[&str]); 24] = [
     (
         "uringbench",
         &[
+            "uringbench-alerts",
+            "uringbench-telemetry",
             "uringbench-core",
             "uringbench-decision",
             "uringbench-engine",

@@ -10,13 +10,17 @@ pub mod bencher;
 pub mod benchfmt;
 pub mod benchmark;
 pub mod checks;
+pub mod exponential;
 pub mod github;
 pub mod hgrm;
 pub mod intervals;
 pub mod junit;
+pub mod live;
 pub mod markdown;
 pub mod metrics;
+pub mod otlp;
 pub mod prometheus;
+pub mod remote_write;
 pub mod speedscope;
 
 use uringbench_document::EncodeError;

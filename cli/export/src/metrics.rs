@@ -139,18 +139,18 @@ impl Families<'_> {
 pub(crate) fn shared(
     families: &mut Families<'_>,
     names: MetricNames,
-    (response, per_second, error_share): (Histogram<u64>, f64, Option<f64>),
+    (response, per_second, error_share): (Histogram<u64>, Option<f64>, Option<f64>),
 ) {
     match names {
         MetricNames::Own => {
             families.times("uringbench_response_seconds", RESPONSE, response);
-            families.gauge("uringbench_completed_per_second", COMPLETED, Some(per_second));
+            families.gauge("uringbench_completed_per_second", COMPLETED, per_second);
             let help = "Share of the requests that did not end with a passing answer.";
             families.gauge("uringbench_error_ratio", help, error_share);
         }
         MetricNames::Api => {
             families.times("api_response_time_seconds", RESPONSE, response);
-            families.gauge("api_requests_per_second", COMPLETED, Some(per_second));
+            families.gauge("api_requests_per_second", COMPLETED, per_second);
             let help = "Per cent of the requests that did not end with a passing answer.";
             let percent = error_share.map(|share| share * 100.0);
             families.gauge("api_error_rate_percent", help, percent);
@@ -170,7 +170,7 @@ pub fn of_run(run: &Document, names: MetricNames) -> Result<Vec<MetricFamily>, E
     let mut families = Families { labels: &labels, all: Vec::new() };
     let outcomes = &run.counts.outcomes;
     let response = run.histograms.response()?;
-    shared(&mut families, names, (response, run.rate.completed, outcomes.error_share()));
+    shared(&mut families, names, (response, Some(run.rate.completed), outcomes.error_share()));
     let help = "The rate that was planned.";
     families.gauge("uringbench_offered_per_second", help, run.rate.offered);
     families.counter(

@@ -1,6 +1,7 @@
 //! One module per command; each has an `execute` that `main` calls.
 
 pub(crate) mod ab;
+pub(crate) mod alerts;
 pub(crate) mod baseline;
 pub(crate) mod capacity;
 pub(crate) mod compare;

@@ -25,7 +25,7 @@ pub use history::{
 pub use import::{
     ImportOrigin, ImportedResult, ResultImportError, criterion_benchmarks, import_results,
 };
-pub use interval_file::IntervalFile;
+pub use interval_file::{INTERVALS, IntervalFile};
 pub use layout::{run_folder, suite_folder};
 pub use named_file::write_file;
 pub use read::{PlanReadError, ReadRunError, StoredRun, read_plan};

@@ -27,6 +27,7 @@ mod insights;
 mod interval_logs;
 mod keepalive;
 mod main_job;
+mod metrics;
 mod places;
 mod profile_python;
 mod profile_read;

@@ -11,6 +11,7 @@ use uringbench_core::time::Nanos;
 use uringbench_profiler::selector::Selector;
 
 pub use changes::{changed_functions, is_profiled, measured_windows};
+pub use files::free_cpus;
 pub(crate) use profiled_run::{ProfileReport, ProfiledRun};
 
 /// Default samples per second and CPU: not a multiple of common timer frequencies.

@@ -2,6 +2,7 @@
 //! grammar of its specification.
 
 mod benchmarks;
+mod buckets;
 mod ci;
 mod junit;
 mod outside;
