@@ -17,6 +17,7 @@ mod profiling;
 mod report;
 mod request;
 mod scenario;
+mod schedule;
 mod suite;
 mod target;
 mod telemetry;
@@ -48,6 +49,7 @@ pub(crate) use profiling::{ProfileArgs, ProfileCommandArgs, SoakArgs};
 pub(crate) use report::{PrometheusNames, ReportArgs, ReportFormat};
 pub(crate) use request::{FormField, FormValue, RequestArgs, StreamArgs};
 pub(crate) use scenario::{FileArgs, ScenarioArgs, ScenarioCommand};
+pub(crate) use schedule::{Every, ScheduleArgs, ScheduleCommand, SchedulePrintArgs, Scheduler};
 pub(crate) use suite::{SuiteArgs, SuiteCommand, SuiteSelection};
 pub(crate) use target::{AppArgs, TargetArgs};
 pub(crate) use telemetry::TelemetryArgs;
@@ -245,6 +247,9 @@ pub(crate) enum Command {
     /// Measure how much runs of one target differ on this machine; gates then allow for it
     #[command(override_usage = "uringbench noise [OPTIONS] [--start <CMD>] <URL|SCENARIO.toml>")]
     Noise(Box<NoiseArgs>),
+    /// Print what systemd or cron need to run a command of uringbench regularly
+    #[command(after_help = schedule::EXAMPLES)]
+    Schedule(ScheduleArgs),
     /// Name runs of a known state, to compare later ones with
     Baseline(BaselineArgs),
     /// Check scenario files or print their requests

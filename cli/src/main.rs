@@ -58,6 +58,7 @@ fn run() -> Result<Exit, Failure> {
         Typed::Command(Command::Noise(args)) => commands::noise::execute(&args),
         Typed::Command(Command::Gate(args)) => commands::gate::execute(&args),
         Typed::Command(Command::Baseline(args)) => commands::baseline::execute(&args),
+        Typed::Command(Command::Schedule(args)) => commands::schedule::execute(&args),
         Typed::Command(Command::Scenario(args)) => commands::scenario::execute(&args),
         Typed::Command(Command::Import(args)) => commands::import::execute(&args),
         Typed::Command(Command::Schema { suite }) => commands::scenario::print_schema(suite),

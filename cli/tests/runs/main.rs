@@ -39,6 +39,7 @@ mod scenarios_load;
 mod scenarios_talks;
 mod scenarios_typed;
 mod scenarios_wrong;
+mod schedules;
 mod servers;
 mod side_by_side;
 mod soaks;
