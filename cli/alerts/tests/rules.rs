@@ -192,8 +192,8 @@ fn a_hook_gets_its_values_in_its_environment_and_its_words_unread() {
     let text = format!(
         "rules:\n  - name: \"a $(touch x) 'b'\"\n    condition: response_time_p99 > 1ms\n    \
          message: m\n    hook: [sh, -c, 'env | grep ^URINGBENCH_ALERT_ | sort >> \"$0\"; echo \
-         \"$1\" >> \"$0\"', {}, \"$HOME; x\"]\n  - name: broken\n    condition: response_time_p99 > \
-         1ms\n    hook: [/no/such/program]\n  - name: failing\n    condition: response_time_p99 > \
+         \"$1\" >> \"$0\"', {}, \"$HOME; x\"]\n  - name: broken\n    condition: \
+         response_time_p99 > 1ms\n    hook: [/no/such/program]\n  - name: failing\n    condition: response_time_p99 > \
          1ms\n    hook: ['false']\n",
         out.display()
     );

@@ -7,7 +7,7 @@ use crate::benchmark::{Benchmark, BenchmarkFigure};
 
 /// The direction of all entries of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Direction {
+pub enum EntryDirection {
     /// Times, costs and errors: `customSmallerIsBetter`.
     SmallerIsBetter,
     /// Rates: `customBiggerIsBetter`.
@@ -32,8 +32,8 @@ pub struct ActionEntry {
 }
 
 /// The entries of a direction.
-pub fn entries(benchmarks: &[Benchmark], direction: Direction) -> Vec<ActionEntry> {
-    let more_is_better = direction == Direction::BiggerIsBetter;
+pub fn entries(benchmarks: &[Benchmark], direction: EntryDirection) -> Vec<ActionEntry> {
+    let more_is_better = direction == EntryDirection::BiggerIsBetter;
     let of_benchmark = |benchmark: &Benchmark| {
         let figures = benchmark.figures.iter().filter(|figure| figure.is_result());
         let figures = figures.filter(|figure| figure.kind.more_is_better == more_is_better);

@@ -28,7 +28,7 @@ pub enum CheckState {
 
 /// One check.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Check {
+pub struct ResultCheck {
     /// Its name: `valid measurement`, an objective, a figure.
     pub name: String,
     /// How it ended.
@@ -53,7 +53,7 @@ pub struct CheckGroup {
     /// Facts by name.
     pub properties: Vec<(String, String)>,
     /// The checks.
-    pub checks: Vec<Check>,
+    pub checks: Vec<ResultCheck>,
 }
 
 impl CheckGroup {
@@ -110,14 +110,14 @@ fn properties(document: &Document) -> Vec<(String, String)> {
     facts.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
 }
 
-fn verdict(given: &VerdictGiven) -> Check {
+fn verdict(given: &VerdictGiven) -> ResultCheck {
     let state = match given.validity.as_str() {
         "valid" => CheckState::Passed,
         "suspect" => CheckState::Warned,
         _ => CheckState::Invalid,
     };
     let mut lines = given.reasons.iter().map(|it| format!("{}: {}", it.code, it.message));
-    Check {
+    ResultCheck {
         name: "valid measurement".to_owned(),
         state,
         message: lines.next().unwrap_or_default(),
@@ -125,7 +125,7 @@ fn verdict(given: &VerdictGiven) -> Check {
     }
 }
 
-fn objective(held: &SloHeld, is_invalid: bool) -> Check {
+fn objective(held: &SloHeld, is_invalid: bool) -> ResultCheck {
     let SloHeld { objective, measured, met } = held;
     let (state, message) = match met {
         // An invalid measurement says nothing about the target.
@@ -141,10 +141,10 @@ fn objective(held: &SloHeld, is_invalid: bool) -> Check {
             format!("objective {objective} not decided: {measured}, run longer"),
         ),
     };
-    Check { name: objective.clone(), state, message, details: Vec::new() }
+    ResultCheck { name: objective.clone(), state, message, details: Vec::new() }
 }
 
-fn leak(soak: &SoakFigures) -> Check {
+fn leak(soak: &SoakFigures) -> ResultCheck {
     let state = match soak.verdict.as_str() {
         "leak" => CheckState::Failed,
         "no_leak" => CheckState::Passed,
@@ -152,7 +152,7 @@ fn leak(soak: &SoakFigures) -> Check {
     };
     let functions = soak.leak_functions.iter();
     let functions = functions.map(|it| format!("{}: {:.1} %", it.function, it.share * 100.0));
-    Check {
+    ResultCheck {
         name: "no leak".to_owned(),
         state,
         message: soak.reason.clone(),
@@ -160,7 +160,7 @@ fn leak(soak: &SoakFigures) -> Check {
     }
 }
 
-fn gates(comparison: &GroupComparison) -> Vec<Check> {
+fn gates(comparison: &GroupComparison) -> Vec<ResultCheck> {
     let gated = comparison.figures.iter().filter(|figure| figure.gated);
     let mut checks: Vec<_> = gated.map(gate).collect();
     let state = CheckState::from(comparison.verdict);
@@ -168,7 +168,7 @@ fn gates(comparison: &GroupComparison) -> Vec<Check> {
         let differences = comparison.differences.iter();
         let differences =
             differences.map(|it| format!("{} differs: {} and {}", it.key, it.before, it.after));
-        let check = Check {
+        let check = ResultCheck {
             name: "comparison".to_owned(),
             state,
             message: comparison.sentence.clone(),
@@ -179,7 +179,7 @@ fn gates(comparison: &GroupComparison) -> Vec<Check> {
     checks
 }
 
-fn gate(figure: &FigureChange) -> Check {
+fn gate(figure: &FigureChange) -> ResultCheck {
     let share = |share: f64| format!("{:+.1} %", share * 100.0);
     let interval = match (figure.change.ci_low, figure.change.ci_high) {
         (Some(low), Some(high)) => format!(" (95 %: {} to {})", share(low), share(high)),
@@ -189,7 +189,7 @@ fn gate(figure: &FigureChange) -> Check {
         Decision::Fail => format!(", fails at {}", share(figure.limits.fail)),
         _ => format!(", warns at {}", share(figure.limits.warn)),
     };
-    Check {
+    ResultCheck {
         name: figure.title.clone(),
         state: figure.state.into(),
         message: format!(

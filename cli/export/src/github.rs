@@ -3,7 +3,7 @@
 //! GitHub shows ten annotations of a level for each step and drops the rest without a word, so the
 //! worst come first and the last one says how many are missing.
 
-use crate::checks::{Check, CheckGroup, CheckState};
+use crate::checks::{CheckGroup, CheckState, ResultCheck};
 
 /// Annotations of a level that GitHub shows for a step.
 const SHOWN_MAX: usize = 10;
@@ -43,7 +43,7 @@ pub fn annotations(groups: &[CheckGroup]) -> String {
 
 fn of_level(groups: &[CheckGroup], level: AnnotationLevel) -> String {
     let checks = groups.iter().flat_map(|group| group.checks.iter().map(move |it| (group, it)));
-    let mut shown: Vec<(&CheckGroup, &Check)> =
+    let mut shown: Vec<(&CheckGroup, &ResultCheck)> =
         checks.filter(|(_, check)| AnnotationLevel::of(check.state) == Some(level)).collect();
     shown.sort_by_key(|(_, check)| std::cmp::Reverse(check.state));
     let over = shown.len().saturating_sub(SHOWN_MAX);

@@ -6,7 +6,7 @@
 
 use std::fmt::Write as _;
 
-use crate::checks::{Check, CheckGroup, CheckState};
+use crate::checks::{CheckGroup, CheckState, ResultCheck};
 
 /// The document of these groups.
 pub fn xml(groups: &[CheckGroup]) -> String {
@@ -27,7 +27,7 @@ pub fn xml(groups: &[CheckGroup]) -> String {
     page
 }
 
-fn count<'a>(checks: impl Iterator<Item = &'a Check>, state: CheckState) -> usize {
+fn count<'a>(checks: impl Iterator<Item = &'a ResultCheck>, state: CheckState) -> usize {
     checks.filter(|check| check.state == state).count()
 }
 
@@ -65,7 +65,7 @@ fn suite(page: &mut String, group: &CheckGroup) {
     page.push_str("  </testsuite>\n");
 }
 
-fn case(page: &mut String, suite: &str, check: &Check, seconds: f64) {
+fn case(page: &mut String, suite: &str, check: &ResultCheck, seconds: f64) {
     // A dot would begin another package.
     let class = escaped(&format!("uringbench.{}", suite.replace('.', "_")));
     let (name, time) = (escaped(&check.name), time(seconds));
@@ -92,7 +92,7 @@ fn case(page: &mut String, suite: &str, check: &Check, seconds: f64) {
 }
 
 /// Message and details as the content of an element.
-fn text(check: &Check) -> String {
+fn text(check: &ResultCheck) -> String {
     let lines = std::iter::once(&check.message).chain(&check.details);
     let lines: Vec<_> = lines.filter(|line| !line.is_empty()).map(|line| escaped(line)).collect();
     lines.join("\n")

@@ -33,9 +33,9 @@ pub(crate) struct ReportArgs {
     #[arg(short, long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
 
-    /// Form of the output
-    #[arg(long, value_name = "FORMAT", value_enum, default_value_t = ReportFormat::Text)]
-    pub(crate) format: ReportFormat,
+    /// Form of the output [default: text]
+    #[arg(long, value_name = "FORMAT", value_enum)]
+    pub(crate) format: Option<ReportFormat>,
 
     /// Names of the response times, the rate and the share of errors, with --format prometheus
     #[arg(long, value_name = "NAMES", value_enum, default_value_t = PrometheusNames::Own)]

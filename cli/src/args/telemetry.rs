@@ -16,8 +16,8 @@ pub(crate) struct TelemetryArgs {
     /// Send metrics to a receiver of Prometheus' remote write, such as
     /// http://127.0.0.1:9090/api/v1/write
     ///
-    /// Response times are native histograms. A user and a password may be in the address, a token in
-    /// the environment variable URINGBENCH_TELEMETRY_TOKEN.
+    /// Response times are native histograms. A user and a password may be in the address, a token
+    /// in the environment variable URINGBENCH_TELEMETRY_TOKEN.
     #[arg(long, value_name = "URL")]
     pub(crate) prometheus_remote_write: Option<PushUrl>,
 

@@ -27,8 +27,8 @@ pub(crate) fn execute(args: &ReportArgs) -> Result<Exit, Failure> {
     let results = args.runs.iter().map(|word| opened(&place, word));
     let results: Vec<_> = results.collect::<Result<_, _>>()?;
     let page = match args.format {
-        ReportFormat::Text => report(&results, args.out.is_some()),
-        format => formats::formatted(&results, format, args.prometheus_names)?,
+        None | Some(ReportFormat::Text) => report(&results, args.out.is_some()),
+        Some(format) => formats::formatted(&results, format, args.prometheus_names)?,
     };
     match &args.out {
         None => console::print(&page)?,

@@ -84,7 +84,8 @@ fn units(args: &SchedulePrintArgs, words: &[&str], folder: &str) -> String {
              \n\
              [Service]\n\
              Type=oneshot\n\
-             ExecStart=/bin/sh -c \"{{ printf 'Subject: uringbench {name} failed\\\\nTo: {mail}\\\\n\\\\n'; \
+             ExecStart=/bin/sh -c \"{{ printf \
+             'Subject: uringbench {name} failed\\\\nTo: {mail}\\\\n\\\\n'; \
              journalctl -n 100 -o cat -u uringbench-{name}.service; }} | sendmail -t\"\n",
         ));
     }

@@ -1,5 +1,5 @@
-//! CI systems: the output where GitHub Actions runs uringbench, and the files for GitHub, GitLab and
-//! pre-commit, whose shell scripts are run.
+//! CI systems: the output where GitHub Actions runs uringbench, and the files for GitHub, GitLab
+//! and pre-commit, whose shell scripts are run.
 
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
@@ -142,7 +142,8 @@ fn the_action_measures_gates_and_reports() {
     // Whether two runs differ depends on the machine, so the verdict of the gate is given.
     let comparison = root().join("cli/export/tests/formats/comparison.json");
     let gate = format!(
-        "#!/bin/sh\n[ $1 != gate ] && exec {program} \"$@\"\necho \"$@\" > gate.txt\ncat {}\nexit 10\n",
+        "#!/bin/sh\n[ $1 != gate ] && exec {program} \"$@\"\n\
+         echo \"$@\" > gate.txt\ncat {}\nexit 10\n",
         comparison.display()
     );
     let stub = folder.path().join("stub");

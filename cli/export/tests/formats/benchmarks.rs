@@ -2,7 +2,7 @@
 //! by the grammar of Go's format.
 
 use serde_json::Value;
-use uringbench_export::action_benchmark::{self, ActionEntry, Direction};
+use uringbench_export::action_benchmark::{self, ActionEntry, EntryDirection};
 use uringbench_export::bencher::{self, BencherDocument};
 use uringbench_export::benchfmt;
 use uringbench_export::benchmark::benchmarks;
@@ -51,7 +51,7 @@ fn several_runs_of_a_name_are_one_benchmark_with_bounds() {
     let value = bencher::document(&grouped)["golden"]["throughput"];
     let bounds = (value.lower_value, value.value, value.upper_value);
     assert_eq!(bounds, (Some(40_000.0), 45_000.0, Some(50_000.0)));
-    let entries = action_benchmark::entries(&grouped, Direction::BiggerIsBetter);
+    let entries = action_benchmark::entries(&grouped, EntryDirection::BiggerIsBetter);
     assert_eq!(
         entries[0],
         ActionEntry {
@@ -67,8 +67,8 @@ fn several_runs_of_a_name_are_one_benchmark_with_bounds() {
 #[test]
 fn a_list_for_github_has_one_direction() {
     let grouped = benchmarks(&all()).expect("they are whole");
-    let smaller = action_benchmark::entries(&grouped, Direction::SmallerIsBetter);
-    let bigger = action_benchmark::entries(&grouped, Direction::BiggerIsBetter);
+    let smaller = action_benchmark::entries(&grouped, EntryDirection::SmallerIsBetter);
+    let bigger = action_benchmark::entries(&grouped, EntryDirection::BiggerIsBetter);
     for entries in [&smaller, &bigger] {
         let json = serde_json::to_value(entries).expect("it is JSON");
         check(ACTION_SCHEMA, &json).unwrap_or_else(|why| panic!("{why}\n{json}"));

@@ -1,6 +1,6 @@
 //! Annotations and summaries of GitHub Actions.
 
-use uringbench_export::checks::{Check, CheckGroup, CheckState};
+use uringbench_export::checks::{CheckGroup, CheckState, ResultCheck};
 use uringbench_export::github::{annotations, fitting, inert};
 use uringbench_export::markdown::{escaped, page};
 
@@ -12,7 +12,7 @@ fn group(states: &[(CheckState, usize)]) -> CheckGroup {
     group.checks = states
         .iter()
         .flat_map(|&(state, count)| (0..count).map(move |at| (state, at)))
-        .map(|(state, at)| Check {
+        .map(|(state, at)| ResultCheck {
             name: format!("{state:?} {at}"),
             state,
             message: "50 %\nof it".to_owned(),

@@ -4,7 +4,7 @@ use anyhow::Context;
 use serde::Serialize;
 use uringbench_document::Document;
 use uringbench_document::comparison::ComparisonDocument;
-use uringbench_export::action_benchmark::{self, Direction};
+use uringbench_export::action_benchmark::{self, EntryDirection};
 use uringbench_export::benchmark::{benchmarks, name_of};
 use uringbench_export::checks::CheckGroup;
 use uringbench_export::metrics::{self, MetricNames};
@@ -35,8 +35,8 @@ pub(super) fn formatted(
         ReportFormat::Bmf => {
             json(&bencher::document(&benchmarks(&runs(results)?).map_err(anyhow::Error::new)?))
         }
-        ReportFormat::GithubBenchmark => entries(results, Direction::SmallerIsBetter),
-        ReportFormat::GithubBenchmarkRates => entries(results, Direction::BiggerIsBetter),
+        ReportFormat::GithubBenchmark => entries(results, EntryDirection::SmallerIsBetter),
+        ReportFormat::GithubBenchmarkRates => entries(results, EntryDirection::BiggerIsBetter),
         ReportFormat::Prometheus => {
             let families = metrics::of_run(&one(results)?.document, names.into());
             Ok(prometheus::text(&families.map_err(anyhow::Error::new)?))
@@ -104,7 +104,7 @@ fn one_json(results: &[StoredResult]) -> Result<String, Failure> {
     }
 }
 
-fn entries(results: &[StoredResult], direction: Direction) -> Result<String, Failure> {
+fn entries(results: &[StoredResult], direction: EntryDirection) -> Result<String, Failure> {
     let benchmarks = benchmarks(&runs(results)?).map_err(anyhow::Error::new)?;
     json(&action_benchmark::entries(&benchmarks, direction))
 }
