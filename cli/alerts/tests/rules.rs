@@ -189,14 +189,19 @@ fn note(line: &str) {
 fn a_hook_gets_its_values_in_its_environment_and_its_words_unread() {
     let folder = tempfile::tempdir().expect("room for a folder");
     let out = folder.path().join("out");
-    let text = format!(
-        "rules:\n  - name: \"a $(touch x) 'b'\"\n    condition: response_time_p99 > 1ms\n    \
-         message: m\n    hook: [sh, -c, 'env | grep ^URINGBENCH_ALERT_ | sort >> \"$0\"; echo \
-         \"$1\" >> \"$0\"', {}, \"$HOME; x\"]\n  - name: broken\n    condition: \
-         response_time_p99 > 1ms\n    hook: [/no/such/program]\n  - name: failing\n    condition: response_time_p99 > \
-         1ms\n    hook: ['false']\n",
-        out.display()
-    );
+    let script = "env | grep ^URINGBENCH_ALERT_ | sort >> \"$0\"; echo \"$1\" >> \"$0\"";
+    let rule = |name: &str, hook: &str| {
+        let condition = "response_time_p99 > 1ms";
+        format!("  - name: {name}\n    condition: {condition}\n    message: m\n    hook: {hook}\n")
+    };
+    let words = format!("[sh, -c, '{script}', {}, \"$HOME; x\"]", out.display());
+    let text = [
+        "rules:\n".to_owned(),
+        rule("\"a $(touch x) 'b'\"", &words),
+        rule("broken", "[/no/such/program]"),
+        rule("failing", "['false']"),
+    ]
+    .concat();
     let mut evaluation = AlertEvaluation::new(&rules(&text));
     let labels = [("BENCHMARK", "shop".to_owned()), ("TARGET", "h:1".to_owned())];
     let hooks = Hooks::start(labels, || (), note).expect("a thread starts");
