@@ -4,6 +4,7 @@
 //! omitted, so its options are at the top level as well.
 
 mod ab;
+mod alerts;
 mod capacity;
 mod compare;
 mod connection;
@@ -13,10 +14,13 @@ mod output;
 #[cfg(test)]
 mod page;
 mod profiling;
+mod report;
 mod request;
 mod scenario;
+mod schedule;
 mod suite;
 mod target;
+mod telemetry;
 mod trend;
 
 use std::ffi::OsString;
@@ -32,6 +36,7 @@ use crate::exit::Failure;
 use crate::units;
 
 pub(crate) use ab::{AbArgs, NoiseArgs, SideArgs};
+pub(crate) use alerts::{AlertsArgs, AlertsCommand};
 pub(crate) use capacity::{CapacityArgs, Over};
 pub(crate) use compare::{
     BaselineArgs, BaselineCommand, CompareArgs, FormArgs, GateArgs, LimitArgs,
@@ -41,10 +46,13 @@ pub(crate) use history::{ExportForm, FilterArgs, HistoryArgs, HistoryCommand};
 pub(crate) use import::{ImportArgs, ImportSource};
 pub(crate) use output::{OutputArgs, RunHistoryArgs};
 pub(crate) use profiling::{ProfileArgs, ProfileCommandArgs, SoakArgs};
+pub(crate) use report::{PrometheusNames, ReportArgs, ReportFormat};
 pub(crate) use request::{FormField, FormValue, RequestArgs, StreamArgs};
 pub(crate) use scenario::{FileArgs, ScenarioArgs, ScenarioCommand};
+pub(crate) use schedule::{Every, ScheduleArgs, ScheduleCommand, SchedulePrintArgs, Scheduler};
 pub(crate) use suite::{SuiteArgs, SuiteCommand, SuiteSelection};
 pub(crate) use target::{AppArgs, TargetArgs};
+pub(crate) use telemetry::TelemetryArgs;
 pub(crate) use trend::TrendArgs;
 
 /// The parsed arguments: a command, or a text to print (`--help`, `--version`).
@@ -140,15 +148,6 @@ quantiles are always printed.
 Exit codes: 0 run completed, 1 could not run, 2 wrong usage; with --slo also 11 objective missed,
 12 undecided (too few samples), 13 invalid measurement.";
 
-const REPORT_EXAMPLES: &str = "\
-Examples:
-  uringbench report results/127.0.0.1_8080/GET/20260228T235959Z
-      Print the report of that run: verdict, numbers, and the profile or soak if it had one.
-  uringbench report before
-      Print the report of the newest run with the tag (or name, commit, branch) before.
-  uringbench report run.json
-      Print the report of a run.json alone, of this version or any earlier one.";
-
 const HISTORY_EXAMPLES: &str = "\
 Examples:
   uringbench history list --name 'shop*' --since 7d
@@ -224,9 +223,12 @@ pub(crate) enum Command {
         args_conflicts_with_subcommands = true
     )]
     Suite(Box<SuiteArgs>),
-    /// Print the report of a stored run
-    #[command(after_help = REPORT_EXAMPLES)]
+    /// Print the report of stored runs, also in the formats of other programs
+    #[command(after_help = report::REPORT_EXAMPLES)]
     Report(ReportArgs),
+    /// Check alert rules, evaluate them over a stored run, write them for Prometheus
+    #[command(after_help = alerts::EXAMPLES)]
+    Alerts(AlertsArgs),
     /// List, show, export, delete and import stored runs
     #[command(after_help = HISTORY_EXAMPLES)]
     History(Box<HistoryArgs>),
@@ -245,6 +247,9 @@ pub(crate) enum Command {
     /// Measure how much runs of one target differ on this machine; gates then allow for it
     #[command(override_usage = "uringbench noise [OPTIONS] [--start <CMD>] <URL|SCENARIO.toml>")]
     Noise(Box<NoiseArgs>),
+    /// Print what systemd or cron need to run a command of uringbench regularly
+    #[command(after_help = schedule::EXAMPLES)]
+    Schedule(ScheduleArgs),
     /// Name runs of a known state, to compare later ones with
     Baseline(BaselineArgs),
     /// Check scenario files or print their requests
@@ -274,18 +279,6 @@ pub(crate) enum Command {
         #[arg(value_name = "COMMAND")]
         command: Vec<String>,
     },
-}
-
-/// Options of `uringbench report`.
-#[derive(Args, Clone, Debug)]
-pub(crate) struct ReportArgs {
-    /// The folder of the run, its run.json, or a name, tag, commit or branch: the newest such run
-    #[arg(value_name = "RUN")]
-    pub(crate) run: String,
-
-    /// Folder of the results [default: the environment variable URINGBENCH_STORE, or else results]
-    #[arg(long, value_name = "DIR")]
-    pub(crate) store: Vec<String>,
 }
 
 /// Options of `uringbench run`.
@@ -330,6 +323,8 @@ pub(crate) struct RunArgs {
     pub(crate) output: OutputArgs,
     #[command(flatten)]
     pub(crate) history: RunHistoryArgs,
+    #[command(flatten)]
+    pub(crate) telemetry: TelemetryArgs,
 }
 
 /// Amount and length of the load.

@@ -9,6 +9,7 @@ use uringbench_experiment::profiling::{changed_functions, is_profiled};
 use uringbench_report::comparison;
 use uringbench_store::{read_noise, select};
 
+use crate::actions::{self, Stdout};
 use crate::args::{FormArgs, LimitArgs};
 use crate::console;
 use crate::exit::{Exit, Failure, usage};
@@ -90,15 +91,17 @@ fn has_profile(run: &str) -> bool {
     is_profiled(run.as_ref())
 }
 
-/// Print a comparison in the form that was asked for.
+/// Print a comparison in the form that was asked for, and report it to GitHub if that runs us.
 pub(crate) fn print(document: &ComparisonDocument, form: &FormArgs) -> Result<(), Failure> {
-    let page = if form.json {
+    let (page, stdout) = if form.json {
         let text = serde_json::to_string_pretty(document).context("cannot write JSON")?;
-        format!("{text}\n")
+        (format!("{text}\n"), Stdout::Document)
     } else if form.markdown {
-        comparison::markdown(document)
+        // It is on its way to a summary already.
+        return console::print(&comparison::markdown(document));
     } else {
-        comparison::text(document, console::colour())
+        (actions::shown(comparison::text(document, console::colour())), Stdout::Text)
     };
-    console::print(&page)
+    console::print(&page)?;
+    actions::compared(document, stdout)
 }

@@ -12,6 +12,7 @@ use std::time::Duration;
 use anyhow::Context;
 use uringbench_report::Colour;
 
+use crate::actions;
 use crate::exit::Failure;
 
 /// Lines kept for a slow reader. Further lines wait for it, or are dropped once it reads nothing.
@@ -41,6 +42,11 @@ pub(crate) fn colour() -> Colour {
 
 /// Write a line to stderr. If nobody can read it, it is dropped.
 pub(crate) fn note(line: &str) {
+    STDERR.add(Output::Line(actions::shown(format!("{line}\n"))));
+}
+
+/// Write a line to stderr that is a command to the system that runs us.
+pub(crate) fn command(line: &str) {
     STDERR.add(Output::Line(format!("{line}\n")));
 }
 

@@ -4,25 +4,32 @@ use anyhow::{Context, anyhow};
 use uringbench_engine::Control;
 use uringbench_report::text;
 
+use crate::actions::{self, Stdout};
 use crate::console;
 use crate::exit::{Exit, Failure};
-use crate::progress::ShownProgress;
+use crate::observers::RunObservers;
 use crate::resolve::{Format, ResolvedRun};
 
 /// Execute, store, print. Results are printed even when they cannot be stored; that is then the
 /// failure.
 pub(crate) fn execute(run: &ResolvedRun, control: &Control) -> Result<Exit, Failure> {
-    let mut progress = ShownProgress::new(run.progress);
-    let finished = run.experiment.run(control, &mut progress).map_err(anyhow::Error::new)?;
+    let mut observers = RunObservers::start(&run.experiment, run.progress, &run.follow)?;
+    let finished = run.experiment.run(control, &mut observers).map_err(anyhow::Error::new)?;
     let document = &finished.document;
-    let result = match run.format {
-        Format::Json => format!("{}\n", document.to_json().context("cannot write JSON")?),
+    let folder = finished.stored.as_deref().ok();
+    let (result, stdout) = match run.format {
+        Format::Json => {
+            let text = document.to_json().context("cannot write JSON")?;
+            (format!("{text}\n"), Stdout::Document)
+        }
         Format::Text => {
-            let folder = finished.stored.as_deref().ok();
-            text::summary(document, folder, console::colour())
+            let text = text::summary(document, folder, console::colour());
+            (actions::shown(text), Stdout::Text)
         }
     };
     console::print(&result)?;
+    actions::run_ended(document, folder, stdout)?;
+    observers.finish();
     let exit = finished.gate().into();
     if let Err(why) = &finished.entered {
         console::note(&format!("uringbench: {why}"));

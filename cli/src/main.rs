@@ -1,6 +1,7 @@
 //! The command line of uringbench: parses the arguments, runs one command, and alone decides the
 //! process's exit code.
 
+mod actions;
 mod address;
 mod args;
 mod commands;
@@ -8,6 +9,7 @@ mod comparing;
 mod console;
 mod execution;
 mod exit;
+mod observers;
 mod progress;
 mod repeat;
 mod request;
@@ -48,6 +50,7 @@ fn run() -> Result<Exit, Failure> {
         Typed::Command(Command::Capacity(args)) => commands::capacity::execute(*args),
         Typed::Command(Command::Suite(args)) => commands::suite::execute(*args),
         Typed::Command(Command::Report(args)) => commands::report::execute(&args),
+        Typed::Command(Command::Alerts(args)) => commands::alerts::execute(&args),
         Typed::Command(Command::History(args)) => commands::history::execute(*args),
         Typed::Command(Command::Trend(args)) => commands::trend::execute(&args),
         Typed::Command(Command::Compare(args)) => commands::compare::execute(&args),
@@ -55,6 +58,7 @@ fn run() -> Result<Exit, Failure> {
         Typed::Command(Command::Noise(args)) => commands::noise::execute(&args),
         Typed::Command(Command::Gate(args)) => commands::gate::execute(&args),
         Typed::Command(Command::Baseline(args)) => commands::baseline::execute(&args),
+        Typed::Command(Command::Schedule(args)) => commands::schedule::execute(&args),
         Typed::Command(Command::Scenario(args)) => commands::scenario::execute(&args),
         Typed::Command(Command::Import(args)) => commands::import::execute(&args),
         Typed::Command(Command::Schema { suite }) => commands::scenario::print_schema(suite),

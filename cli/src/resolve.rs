@@ -21,6 +21,7 @@ use uringbench_machine::target::{self, TargetLocation};
 use crate::address;
 use crate::args::{LoadArgs, MeasurementArgs, OutputArgs, ProfileArgs, RunArgs, RunHistoryArgs};
 use crate::exit::{Failure, usage};
+use crate::observers::FollowPlan;
 use crate::repeat::{self, Repeated};
 use crate::scenario;
 use crate::single;
@@ -38,6 +39,8 @@ pub(crate) struct ResolvedRun {
     pub(crate) format: Format,
     /// What goes to stderr meanwhile.
     pub(crate) progress: Progress,
+    /// What follows it meanwhile.
+    pub(crate) follow: FollowPlan,
 }
 
 /// The form of the result on stdout.
@@ -125,6 +128,7 @@ fn run_of(
         },
         format: if json { Format::Json } else { Format::Text },
         progress: if quiet { Progress::Hidden } else { Progress::Shown },
+        follow: FollowPlan::of(&args.telemetry)?,
     })
 }
 

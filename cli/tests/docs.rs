@@ -49,6 +49,7 @@ pages_with_commands! {
     commands_of_protocols_work: "docs/guide/protocols.md",
     commands_of_scenarios_work: "docs/guide/scenarios.md",
     commands_of_suites_work: "docs/guide/suites.md",
+    commands_of_formats_work: "docs/reference/formats.md",
 }
 
 #[test]

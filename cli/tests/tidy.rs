@@ -18,7 +18,7 @@ mod words;
 use source::{Offence, Source, TREE, list};
 
 /// Which of our crates a crate may depend on, for its tests too.
-const EDGES: [(&str, &[&str]); 23] = [
+const EDGES: [(&str, &[&str]); 26] = [
     ("uringbench-core", &[]),
     ("uringbench-ring", &[]),
     ("uringbench-engine", &["uringbench-core", "uringbench-ring"]),
@@ -32,6 +32,7 @@ const EDGES: [(&str, &[&str]); 23] = [
     ),
     ("uringbench-store", &["uringbench-core", "uringbench-document"]),
     ("uringbench-report", &["uringbench-core", "uringbench-document"]),
+    ("uringbench-export", &["uringbench-core", "uringbench-document", "uringbench-report"]),
     (
         "uringbench-experiment",
         &[
@@ -47,6 +48,8 @@ const EDGES: [(&str, &[&str]); 23] = [
         ],
     ),
     ("uringbench-scenario", &["uringbench-core"]),
+    ("uringbench-telemetry", &["uringbench-core", "uringbench-export"]),
+    ("uringbench-alerts", &["uringbench-core", "uringbench-export"]),
     ("uringbench-import", &["uringbench-core", "uringbench-scenario"]),
     ("uringbench-reference", &["uringbench-ring"]),
     ("uringbench-app", &[]),
@@ -60,6 +63,8 @@ const EDGES: [(&str, &[&str]); 23] = [
     (
         "uringbench",
         &[
+            "uringbench-alerts",
+            "uringbench-telemetry",
             "uringbench-core",
             "uringbench-decision",
             "uringbench-engine",
@@ -68,6 +73,7 @@ const EDGES: [(&str, &[&str]); 23] = [
             "uringbench-decision",
             "uringbench-document",
             "uringbench-experiment",
+            "uringbench-export",
             "uringbench-store",
             "uringbench-report",
             "uringbench-reference",

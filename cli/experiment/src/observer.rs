@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use uringbench_core::histogram::LatencyCounts;
 use uringbench_core::record::Interval;
 use uringbench_core::time::Nanos;
 
@@ -9,6 +10,8 @@ use uringbench_core::time::Nanos;
 pub trait ExperimentObserver {
     /// A deviation from the plan.
     fn note(&mut self, _note: &RunNote) {}
+    /// The response times of an interval; [`Self::interval`] follows.
+    fn times(&mut self, _interval: &Interval, _response: &LatencyCounts) {}
     /// An interval is complete; the measured window lasts for `left`, if its end is known.
     fn interval(&mut self, _interval: &Interval, _left: Option<Nanos>) {}
     /// The load has ended, with or without a record; its results are evaluated next.

@@ -78,6 +78,7 @@ impl uringbench_engine::Observer for Watch<'_> {
         let passed = interval.start + interval.length;
         let end = limits.window.duration().map(|span| limits.warmup + span);
         let left = end.map(|end| Nanos(end.0.saturating_sub(passed.0)));
+        self.observer.times(interval, response);
         self.observer.interval(interval, left);
     }
 

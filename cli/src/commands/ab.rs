@@ -30,6 +30,7 @@ const VAIN_PAIRS_MAX: usize = 4;
 
 /// Build, measure, compare, print.
 pub(crate) fn execute(args: &AbArgs) -> Result<Exit, Failure> {
+    args.run.telemetry.refuse("ab")?;
     let settings = comparing::settings(&args.limits, Pairing::InTurn)?;
     let control = Control::new();
     signals::forward_to(control.clone())?;

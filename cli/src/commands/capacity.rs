@@ -30,6 +30,7 @@ const CONNECTIONS: (u64, u64) = (1_000, 4_096_000);
 /// Resolve the run, search, print.
 pub(crate) fn execute(args: CapacityArgs) -> Result<Exit, Failure> {
     refuse_what_the_search_chooses(&args)?;
+    args.run.telemetry.refuse("capacity")?;
     let is_markdown = args.markdown;
     let (capacity, format, progress) = resolved(args)?;
     let control = Control::new();
@@ -87,7 +88,7 @@ fn resolved(mut args: CapacityArgs) -> Result<(Capacity, Format, Progress), Fail
             Varied::Connections
         }
     };
-    let ResolvedRun { experiment, format, progress } = resolve(&args.run)?;
+    let ResolvedRun { experiment, format, progress, .. } = resolve(&args.run)?;
     if over == Over::Connections && experiment.plan.workload.script().is_some() {
         return Err(usage(
             "--over connections is for a URL: the users of a scenario are in its file",

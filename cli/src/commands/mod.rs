@@ -1,6 +1,7 @@
 //! One module per command; each has an `execute` that `main` calls.
 
 pub(crate) mod ab;
+pub(crate) mod alerts;
 pub(crate) mod baseline;
 pub(crate) mod capacity;
 pub(crate) mod compare;
@@ -16,6 +17,7 @@ pub(crate) mod profile;
 pub(crate) mod report;
 pub(crate) mod run;
 pub(crate) mod scenario;
+pub(crate) mod schedule;
 pub(crate) mod soak;
 pub(crate) mod suite;
 pub(crate) mod target;

@@ -26,6 +26,7 @@ pub(crate) fn execute(args: &NoiseArgs) -> Result<Exit, Failure> {
     if args.runs < RUNS_MIN {
         return Err(usage(format!("--runs {}: a spread needs at least {RUNS_MIN}", args.runs)));
     }
+    args.run.telemetry.refuse("noise")?;
     let place = StorePlace::of(&args.run.history.store)?;
     let control = Control::new();
     signals::forward_to(control.clone())?;

@@ -349,6 +349,7 @@ impl Caller<'_> {
                 return Err(usage("`options` in the suite are those of `uringbench run`"));
             }
         };
+        typed.telemetry.refuse("suite")?;
         typed.load.cores.clone_from(&self.args.cores);
         if run.kind == TurnKind::Check {
             typed.load.cores = None;

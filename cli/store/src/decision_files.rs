@@ -11,12 +11,15 @@ use uringbench_document::comparison::ComparisonDocument;
 use uringbench_document::noise::NoiseDocument;
 
 use crate::layout::plain;
+use crate::read::ReadRunError;
 use crate::write::{Destination, StoreError};
 
 /// The folder of baselines, in the repository of the program under test.
 pub const BASELINES: &str = "benchmarks/baselines";
 /// The folder of noise floors, below that of results.
 const NOISE: &str = "noise";
+/// A comparison, beside its runs.
+const COMPARISON: &str = "comparison.json";
 
 /// Why a baseline cannot be read, and the fix.
 #[derive(Debug, thiserror::Error)]
@@ -96,7 +99,20 @@ pub fn write_comparison(
     folder: &Path,
     comparison: &ComparisonDocument,
 ) -> Result<PathBuf, StoreError> {
-    write(folder, "comparison.json", comparison)
+    write(folder, COMPARISON, comparison)
+}
+
+/// The comparison at `path`: its folder, or its document.
+///
+/// # Errors
+/// If there is none, or it cannot be read.
+pub fn read_comparison(path: &Path) -> Result<ComparisonDocument, ReadRunError> {
+    let file = if path.is_dir() { path.join(COMPARISON) } else { path.to_path_buf() };
+    match fs::read_to_string(&file).map(|text| ComparisonDocument::read(&text)) {
+        Ok(Ok(document)) => Ok(document),
+        Ok(Err(cause)) => Err(ReadRunError::NoRun { path: file, cause }),
+        Err(cause) => Err(ReadRunError::Unreadable { path: file, cause }),
+    }
 }
 
 /// All noise floors below the folder of results. Files that are none are passed over.

@@ -12,7 +12,7 @@ use uringbench_document::IntervalLog;
 use crate::write::{Destination, StoreError};
 
 /// The name of the file.
-const INTERVALS: &str = "intervals.hlog";
+pub const INTERVALS: &str = "intervals.hlog";
 
 /// The log of a current run. If it is dropped, no file remains.
 pub struct IntervalFile {

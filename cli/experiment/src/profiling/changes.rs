@@ -17,7 +17,7 @@ pub fn is_profiled(folder: &Path) -> bool {
 pub fn changed_functions(before: &Path, after: &Path) -> Option<FunctionChanges> {
     let sides = [before, after].map(|folder| read_stored(folder).ok());
     let [Some(one), Some(other)] = &sides else { return None };
-    let windows = [measured(one)?, measured(other)?];
+    let windows = [measured_windows(one)?, measured_windows(other)?];
     let cut = |stored, windows| Cut { stored, windows };
     let found = analysis::changed_in_all(cut(one, &windows[0]), cut(other, &windows[1]));
     let (compared, changed) = found.ok()??;
@@ -29,7 +29,8 @@ pub fn changed_functions(before: &Path, after: &Path) -> Option<FunctionChanges>
     })
 }
 
-fn measured(stored: &Stored) -> Option<Windows> {
+/// The sampled parts of a run's measured window; `None` for a profile without a load.
+pub fn measured_windows(stored: &Stored) -> Option<Windows> {
     let load = stored.about.load.as_ref()?;
     let all = load.windows.as_slice().iter();
     let measured = all.filter(|it| it.phase == uringbench_core::window::Phase::Measure);

@@ -139,7 +139,7 @@ fn timeline(parts: &ProfileParts<'_>) -> (TimelineDocument, Timestamp) {
 
 /// CPUs that neither the generator nor the target needs; if there are none, those that the target
 /// does not need; an empty list means any CPU.
-pub(crate) fn free_cpus(generator: &[usize], target: Option<&CpuSet>) -> Vec<usize> {
+pub fn free_cpus(generator: &[usize], target: Option<&CpuSet>) -> Vec<usize> {
     let is_targets = |cpu: &usize| target.is_some_and(|target| target.contains(*cpu));
     let others: Vec<usize> = cpus::allowed().iter().filter(|cpu| !is_targets(cpu)).collect();
     let free: Vec<usize> = others.iter().copied().filter(|cpu| !generator.contains(cpu)).collect();

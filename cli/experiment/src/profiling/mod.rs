@@ -10,7 +10,8 @@ mod stream;
 use uringbench_core::time::Nanos;
 use uringbench_profiler::selector::Selector;
 
-pub use changes::{changed_functions, is_profiled};
+pub use changes::{changed_functions, is_profiled, measured_windows};
+pub use files::free_cpus;
 pub(crate) use profiled_run::{ProfileReport, ProfiledRun};
 
 /// Default samples per second and CPU: not a multiple of common timer frequencies.
