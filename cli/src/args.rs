@@ -20,6 +20,7 @@ mod target;
 mod trend;
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 
 use clap::error::{ContextKind, ErrorKind};
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -146,6 +147,8 @@ Examples:
       Print the report of that run: verdict, numbers, and the profile or soak if it had one.
   uringbench report before
       Print the report of the newest run with the tag (or name, commit, branch) before.
+  uringbench report before -o report.html
+      Write a page with charts of it: open it in a browser.
   uringbench report run.json
       Print the report of a run.json alone, of this version or any earlier one.";
 
@@ -279,9 +282,15 @@ pub(crate) enum Command {
 /// Options of `uringbench report`.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct ReportArgs {
-    /// The folder of the run, its run.json, or a name, tag, commit or branch: the newest such run
-    #[arg(value_name = "RUN")]
-    pub(crate) run: String,
+    /// The folder of the run, its run.json, or a name, tag, commit or branch: the newest such run.
+    /// For a page also the folder of a suite, a capacity search or a comparison, or several groups
+    /// of runs to compare
+    #[arg(value_name = "RUN", required = true)]
+    pub(crate) runs: Vec<String>,
+
+    /// Write a page instead: one HTML file that needs no network
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
 
     /// Folder of the results [default: the environment variable URINGBENCH_STORE, or else results]
     #[arg(long, value_name = "DIR")]

@@ -18,7 +18,7 @@ mod words;
 use source::{Offence, Source, TREE, list};
 
 /// Which of our crates a crate may depend on, for its tests too.
-const EDGES: [(&str, &[&str]); 23] = [
+const EDGES: [(&str, &[&str]); 24] = [
     ("uringbench-core", &[]),
     ("uringbench-ring", &[]),
     ("uringbench-engine", &["uringbench-core", "uringbench-ring"]),
@@ -32,6 +32,7 @@ const EDGES: [(&str, &[&str]); 23] = [
     ),
     ("uringbench-store", &["uringbench-core", "uringbench-document"]),
     ("uringbench-report", &["uringbench-core", "uringbench-document"]),
+    ("uringbench-page", &["uringbench-core", "uringbench-document", "uringbench-report"]),
     (
         "uringbench-experiment",
         &[
@@ -64,6 +65,7 @@ const EDGES: [(&str, &[&str]); 23] = [
             "uringbench-decision",
             "uringbench-engine",
             "uringbench-machine",
+            "uringbench-page",
             "uringbench-profiler",
             "uringbench-decision",
             "uringbench-document",
