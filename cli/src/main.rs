@@ -8,6 +8,7 @@ mod comparing;
 mod console;
 mod execution;
 mod exit;
+mod page_file;
 mod progress;
 mod repeat;
 mod request;

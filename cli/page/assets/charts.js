@@ -139,7 +139,10 @@ class TimeCharts {
   chart(panel, host) {
     const { state } = this;
     const { data } = state;
-    const line = element('p', { class: 'line', 'aria-live': 'polite' });
+    const line = element('p', { class: 'line' });
+    // All charts share a cursor, but only the one in use speaks.
+    host.addEventListener('focusin', () => line.setAttribute('aria-live', 'polite'));
+    host.addEventListener('focusout', () => line.removeAttribute('aria-live'));
     const [low, high] = heights(panel);
     const format = show[panel.unit];
     const is_heat = panel.shape === 'heat' && data.heat;
@@ -201,8 +204,10 @@ class TimeCharts {
       const overlap = Math.min(to, rows.from[row] + rows.length[row]) - Math.max(from, rows.from[row]);
       return overlap > rows.length[row] / 10;
     });
-    if (meant.length > 0) this.state.choose(meant[0], meant[meant.length - 1]);
-    else this.state.choose(this.state.row_at(from), this.state.row_at(from));
+    const at = this.state.row_at(from);
+    const [first, last] = meant.length > 0 ? [meant[0], meant[meant.length - 1]] : [at, at];
+    [this.state.anchor, this.state.cursor] = [first, last];
+    this.state.choose(first, last);
   }
 
   /** Show the chosen stretch in every chart. */

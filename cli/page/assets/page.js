@@ -8,7 +8,7 @@ const FIGURES = {
   p50: (sums) => time(sums.quantile(0.5)),
   p99: (sums) => time(sums.quantile(0.99)),
   errors: (sums) => (sums.ended > 0 ? show.share(sums.errors / sums.ended) : '-'),
-  cpu: (sums) => time(cost(sums)),
+  cpu: (sums) => (cost(sums) === null ? null : time(cost(sums))),
   lateness: (sums) => time(sums.lateness < 0 ? null : sums.lateness),
 };
 
@@ -50,12 +50,11 @@ function follow_tiles(state) {
     if (!state.chosen) {
       value.textContent = value.dataset.whole;
       beside.textContent = beside.dataset.whole;
-    } else if (figure) {
-      value.textContent = figure(state.inside);
-      beside.textContent = `whole run: ${value.dataset.whole}`;
-    } else {
-      beside.textContent = 'of the whole run';
+      continue;
     }
+    const text = figure ? figure(state.inside) : null;
+    value.textContent = text ?? value.dataset.whole;
+    beside.textContent = text === null ? 'of the whole run' : `whole run: ${value.dataset.whole}`;
   }
 }
 

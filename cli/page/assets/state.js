@@ -153,7 +153,9 @@ class State {
   constructor(data) {
     this.data = data;
     this.chosen = null;
+    /** The row of the cursor, and the row from which keys widen the stretch. */
     this.cursor = null;
+    this.anchor = null;
     this.listeners = [];
     const is_measured = (phase) => phase !== 'warmup' && phase !== 'drain';
     this.all = data.rows.from.map((_, at) => at);

@@ -58,11 +58,7 @@ impl Curve {
         });
         let corner = |objective: &Objective| match objective.metric {
             Metric::Quantile(quantile) if objective.is_time_of_run() => Some(Corner {
-                label: format!(
-                    "{} < {}",
-                    quantile.name(),
-                    show::value(Unit::Ns, objective.bound)
-                ),
+                label: format!("{} < {}", quantile.name(), show::value(Unit::Ns, objective.bound)),
                 one_in: 1.0 / (1.0 - quantile.share()),
                 value: objective.bound,
             }),
@@ -117,7 +113,9 @@ impl Curve {
                 line.axis x1="0" x2="100%" y1=(PLOT) y2=(PLOT) {}
                 @for (one_in, name) in marks(last) {
                     line.grid x1=(percent(x(one_in))) x2=(percent(x(one_in))) y1="0" y2=(PLOT) {}
-                    text x=(percent(x(one_in))) y=(PLOT + FOOT - 5.0) text-anchor="middle" { (name) }
+                    text x=(percent(x(one_in))) y=(PLOT + FOOT - 5.0) text-anchor="middle" {
+                        (name)
+                    }
                 }
             }
         }

@@ -316,7 +316,10 @@ mod tests {
         assert_eq!(whole.steps, [vec![2, 3_000, 2, 1], vec![3, 2_000], vec![]]);
         assert_eq!(whole.sampled, [true, true, false]);
         let joined = stepped.data(2, 0.01);
-        assert_eq!((joined.callers, joined.steps), (vec![0, 1, 1], vec![vec![2, 3_001, 1, 2_000], vec![]]));
+        assert_eq!(
+            (joined.callers, joined.steps),
+            (vec![0, 1, 1], vec![vec![2, 3_001, 1, 2_000], vec![]])
+        );
         assert_eq!((joined.frames.len(), joined.sampled), (3, vec![true, false]));
         let rows = Stepped::of(&profile, &grid(&[2, 1]));
         assert_eq!(rows.data(1, 0.0).steps, [vec![2, 3_000, 1, 2_000, 1, 1], vec![]]);
@@ -340,10 +343,8 @@ mod tests {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
             (state >> 33) % below
         };
-        let nodes = (0..40_000_u64).map(|at| FlameNode {
-            caller: random(at + 1) as u32,
-            frame: random(5_000) as u32,
-        });
+        let nodes = (0..40_000_u64)
+            .map(|at| FlameNode { caller: random(at + 1) as u32, frame: random(5_000) as u32 });
         let nodes: Vec<_> = nodes.collect();
         let interval = |_| (0..200).map(|_| (1 + random(40_000) as u32, 10_101_010)).collect();
         let profile = FlameProfile {

@@ -40,7 +40,11 @@ pub(crate) fn safe(text: &str) -> Cow<'_, str> {
 fn is_hidden(letter: char) -> bool {
     let is_mark = matches!(
         letter,
-        '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}'
+        '\u{61c}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{2069}'
+            | '\u{feff}'
     );
     letter.is_control() && !matches!(letter, '\n' | '\t') || is_mark
 }
@@ -81,7 +85,8 @@ mod tests {
 
     #[test]
     fn a_text_can_neither_be_markup_nor_turn_the_page() {
-        let page = html! { p title=(Foreign("a\"b'<i>")) { (Foreign("</p><script>&\u{202e}x\0")) } };
+        let page =
+            html! { p title=(Foreign("a\"b'<i>")) { (Foreign("</p><script>&\u{202e}x\0")) } };
         assert_eq!(
             page.into_string(),
             "<p title=\"a&quot;b'&lt;i&gt;\">&lt;/p&gt;&lt;script&gt;&amp;\u{fffd}x\u{fffd}</p>"

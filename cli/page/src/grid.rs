@@ -81,7 +81,8 @@ impl Row {
             return Self::default();
         };
         let sum = |figure: fn(&IntervalFigures) -> u64| part.iter().map(figure).sum::<u64>();
-        let most = |figure: fn(&IntervalFigures) -> Option<u64>| part.iter().filter_map(figure).max();
+        let most =
+            |figure: fn(&IntervalFigures) -> Option<u64>| part.iter().filter_map(figure).max();
         let mut row = Self {
             intervals: part.len(),
             from: first.t_s,

@@ -1,7 +1,7 @@
 //! The heat map: how many response times of each size ended in each row.
 
-use std::fmt::Write as _;
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use maud::{Markup, html};
 use serde::Serialize;
@@ -26,7 +26,9 @@ pub(crate) struct Heat {
 impl Heat {
     /// Of every row.
     pub(crate) fn of(grid: &Grid) -> Self {
-        let row = |cells: &BTreeMap<u32, u64>| cells.iter().map(|(&cell, &count)| (cell, count)).collect();
+        let row = |cells: &BTreeMap<u32, u64>| {
+            cells.iter().map(|(&cell, &count)| (cell, count)).collect()
+        };
         Self { cells: grid.rows.iter().map(|row_of| row(&row_of.cells)).collect() }
     }
 }

@@ -5,6 +5,8 @@
 //! chosen that every number follows. A policy in the page allows its own scripts alone, by their
 //! hashes, and foreign texts pass through [`foreign::Foreign`].
 
+mod capacity;
+mod comparison;
 mod curve;
 pub mod flame;
 mod foreign;
@@ -12,8 +14,17 @@ mod grid;
 mod heat;
 mod objective;
 mod panel;
+mod plot;
 pub mod run;
 mod shell;
 mod show;
 mod soak;
+mod suite;
 mod svg;
+mod table;
+mod trend;
+
+pub use capacity::capacity;
+pub use comparison::comparison;
+pub use suite::suite;
+pub use trend::trend;

@@ -137,8 +137,10 @@ mod tests {
         };
         let p99 = Metric::Quantile(Quantile::P99);
         assert_eq!(of("p99 < 20.0 ms"), expect(p99, None, 2e7));
-        assert_eq!(of("p99.9 of service time (closed loop) <= 1.50 s"),
-            expect(Metric::Quantile(Quantile::P999), None, 1.5e9));
+        assert_eq!(
+            of("p99.9 of service time (closed loop) <= 1.50 s"),
+            expect(Metric::Quantile(Quantile::P999), None, 1.5e9)
+        );
         assert_eq!(of("a b/c<d p99 < 850 ns"), expect(p99, Some("a b/c<d"), 850.0));
         let errors = of("errors < 0.10 %").expect("it is one");
         assert!((errors.bound - 0.001).abs() < 1e-12 && errors.unit() == Unit::Share);

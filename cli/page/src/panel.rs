@@ -94,7 +94,8 @@ impl Panel {
             _ => self.lines.iter().flat_map(Line::known).collect(),
         };
         let bounds = self.limits.iter().map(|limit| limit.value);
-        let all = values.into_iter().chain(bounds).filter(|it| self.scale != Scale::Log || *it > 0.0);
+        let all =
+            values.into_iter().chain(bounds).filter(|it| self.scale != Scale::Log || *it > 0.0);
         let (low, high) = all.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| {
             (value.min(low), value.max(high))
         });

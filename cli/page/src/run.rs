@@ -6,7 +6,7 @@ mod figures;
 mod tables;
 mod verdict;
 
-use maud::{Markup, html};
+use maud::html;
 use serde::Serialize;
 use uringbench_core::outcome::Outcome;
 use uringbench_document::timeline::columns::TimelineDocument;
@@ -21,6 +21,8 @@ use crate::objective::Objective;
 use crate::panel::{Bound, Panel};
 use crate::shell::{self, Block};
 use crate::soak;
+
+pub(crate) use verdict::Tone;
 
 /// A run and everything of it that was stored.
 #[derive(Clone, Copy)]
@@ -153,9 +155,8 @@ impl<'a> RowColumns<'a> {
         let times = |of: fn(&Row) -> Option<u64>| rows.iter().map(of).collect();
         let counts = |of: fn(&Row) -> u64| rows.iter().map(of).collect();
         // Thousandths of a second are as exact as the log of intervals.
-        let seconds = |of: fn(&Row) -> f64| {
-            rows.iter().map(|row| (of(row) * 1e3).round() / 1e3).collect()
-        };
+        let seconds =
+            |of: fn(&Row) -> f64| rows.iter().map(|row| (of(row) * 1e3).round() / 1e3).collect();
         let outcomes = Outcome::ALL.into_iter().map(|outcome| {
             let of = rows.iter().map(|row| row.outcomes[outcome as usize]);
             (outcome.key(), of.collect::<Vec<_>>())
@@ -174,27 +175,6 @@ impl<'a> RowColumns<'a> {
             lateness: times(|row| row.lateness_p99),
             outcomes: outcomes.filter(|(_, counts)| counts.iter().any(|it| *it > 0)).collect(),
             joined: grid.joined,
-        }
-    }
-}
-
-/// A table with heads; the first column names its row.
-fn table(heads: &[&str], rows: &[Vec<String>]) -> Markup {
-    html! {
-        div.wide {
-            table {
-                thead { tr { @for head in heads { th scope="col" { (head) } } } }
-                tbody {
-                    @for row in rows {
-                        tr {
-                            @for (at, cell) in row.iter().enumerate() {
-                                @if at == 0 { th scope="row" { (Foreign(cell)) } }
-                                @else { td { (Foreign(cell)) } }
-                            }
-                        }
-                    }
-                }
-            }
         }
     }
 }

@@ -132,7 +132,8 @@ mod tests {
             }
         }
         for own in &SCRIPTS[1..] {
-            for bad in ["outerHTML", "insertAdjacentHTML", "fetch(", "XMLHttp", "http://", "https://"]
+            for bad in
+                ["outerHTML", "insertAdjacentHTML", "fetch(", "XMLHttp", "http://", "https://"]
             {
                 assert!(!own.contains(bad), "{bad} in {}", &own[..80]);
             }

@@ -83,10 +83,10 @@ mod tests {
             shown,
             ["0", "1.2e-4", "0.123", "1.23", "12.3", "123", "12,346", "-12.3", "-1234"]
         );
+        assert_eq!([7.2, 83.0, 3_723.0].map(clock), ["0:07", "1:23", "1:02:03"].map(str::to_owned));
         assert_eq!(
-            [7.2, 83.0, 3_723.0].map(clock),
-            ["0:07", "1:23", "1:02:03"].map(str::to_owned)
+            (value(Unit::Ns, 12_345.0).as_str(), signed(-0.062).as_str()),
+            ("12.3 µs", "-6.2 %")
         );
-        assert_eq!((value(Unit::Ns, 12_345.0).as_str(), signed(-0.062).as_str()), ("12.3 µs", "-6.2 %"));
     }
 }

@@ -10,7 +10,11 @@ use crate::foreign::Foreign;
 use crate::panel::{Line, Panel, Scale, Shape};
 use crate::show;
 use crate::svg::{self, TimeAxis};
+use crate::table::heads;
 
+/// The columns of the resources.
+const COLUMNS: [&str; 6] =
+    ["", "verdict", "growth, with its 95 % interval", "would have seen", "shape", "why"];
 const SECONDS_PER_HOUR: f64 = 3_600.0;
 
 /// The section of a run's page.
@@ -26,12 +30,7 @@ pub(crate) fn section(soak: &SoakFigures, timeline: Option<&TimelineDocument>) -
             p { (Foreign(&soak.reason)) }
             div.wide {
                 table {
-                    thead {
-                        tr {
-                            @for head in ["", "verdict", "growth, with its 95 % interval",
-                                "would have seen", "shape", "why"] { th scope="col" { (head) } }
-                        }
-                    }
+                    (heads(&COLUMNS))
                     tbody {
                         @for (name, unit, found) in resources {
                             @if let Some(found) = found { (resource(name, unit, found)) }
@@ -88,10 +87,12 @@ fn course(timeline: &TimelineDocument, memory: &ResourceFigures) -> Markup {
     let line = |label: &str, slope: f64| Line::new(label, 4, fit.line(&x, slope)).dashed();
     let mut lines = vec![Line::new("private, shared and swapped memory", 0, values)];
     lines.push(line("growth", value));
-    lines.extend([ci_low, ci_high].into_iter().flatten().map(|end| Line {
-        ink: 5,
-        ..line("95 % interval", end)
-    }));
+    lines.extend(
+        [ci_low, ci_high]
+            .into_iter()
+            .flatten()
+            .map(|end| Line { ink: 5, ..line("95 % interval", end) }),
+    );
     let panel = Panel {
         id: "soak",
         title: "Memory and its growth".to_owned(),
@@ -159,13 +160,7 @@ fn functions(soak: &SoakFigures) -> Markup {
         h3 { "Functions whose memory stays" }
         div.wide {
             table {
-                thead {
-                    tr {
-                        @for head in ["function", "share", "bytes/request", "bytes"] {
-                            th scope="col" { (head) }
-                        }
-                    }
-                }
+                (heads(&["function", "share", "bytes/request", "bytes"]))
                 tbody {
                     @for function in &soak.leak_functions {
                         @let cost = function.bytes_per_request.map(show::three);

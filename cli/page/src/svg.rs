@@ -57,8 +57,8 @@ pub(crate) fn panel(panel: &Panel, axis: &TimeAxis, heat: Option<&Markup>) -> Ma
     html! {
         svg.chart width="100%" height=(PLOT + FOOT) aria-hidden="true" focusable="false" {
             @for (from, to) in &axis.outside {
-                rect.outside x=(percent(axis.at(*from))) width=(percent(axis.at(*to) - axis.at(*from)))
-                    y="0" height=(PLOT) {}
+                rect.outside x=(percent(axis.at(*from))) y="0"
+                    width=(percent(axis.at(*to) - axis.at(*from))) height=(PLOT) {}
             }
             @for tick in ticks(range, panel.scale, LABELS) {
                 line.grid x1="0" x2="100%" y1=(px(y(tick))) y2=(px(y(tick))) {}
@@ -123,7 +123,8 @@ fn course(line: &Line, x: &[f64], axis: &TimeAxis, y: impl Fn(f64) -> f64) -> St
     let mut path = String::new();
     let mut is_open = false;
     for (values, x) in line.values.chunks(width).zip(x.chunks(width)) {
-        let known: Vec<f64> = values.iter().flatten().copied().filter(|it| it.is_finite()).collect();
+        let known: Vec<f64> =
+            values.iter().flatten().copied().filter(|it| it.is_finite()).collect();
         let (Some(first), Some(last)) = (x.first(), x.last()) else { continue };
         if known.is_empty() {
             is_open = false;
@@ -160,8 +161,7 @@ fn bars(panel: &Panel, at: usize, axis: &TimeAxis, y: impl Fn(f64) -> f64) -> St
             continue;
         }
         let middle = (panel.x[from] + panel.x[to - 1]) / 2.0;
-        let [left, right] =
-            [middle - half, middle + half].map(|at| axis.at(at) / 100.0 * WIDTH);
+        let [left, right] = [middle - half, middle + half].map(|at| axis.at(at) / 100.0 * WIDTH);
         let (bottom, top) = (y(below), y(below + own));
         let _ = write!(path, "M{left:.1} {bottom:.2}H{right:.1}V{top:.2}H{left:.1}z");
     }

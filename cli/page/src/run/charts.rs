@@ -14,6 +14,7 @@ use crate::objective::{Metric, Objective};
 use crate::panel::{Bound, Line, Panel, Scale, Shape};
 use crate::show;
 use crate::svg::{self, TimeAxis};
+use crate::table::table;
 
 /// Rows of the table behind a chart, at most.
 const TABLE_ROWS: usize = 60;
@@ -169,7 +170,9 @@ fn of_timeline(timeline: &TimelineDocument, end: f64) -> Vec<Panel> {
     let width = inside.len().div_ceil(SAMPLES_MAX).max(1);
     let x: Vec<f64> = inside
         .chunks(width)
-        .map(|part| part.iter().map(|at| timeline.t_s[*at] - row / 2.0).sum::<f64>() / part.len() as f64)
+        .map(|part| {
+            part.iter().map(|at| timeline.t_s[*at] - row / 2.0).sum::<f64>() / part.len() as f64
+        })
         .collect();
     let mean = |column: &[Option<f64>]| -> Vec<Option<f64>> {
         let of_part = |part: &[usize]| {
@@ -195,7 +198,8 @@ fn of_timeline(timeline: &TimelineDocument, end: f64) -> Vec<Panel> {
             (
                 "target_cpu",
                 "CPUs of the target",
-                "CPUs that it used in its own code and in the kernel, and threads that waited for one.",
+                "CPUs that it used in its own code and in the kernel, and threads that waited \
+                 for one.",
                 Unit::Cpus,
             ),
             vec![
@@ -321,7 +325,7 @@ fn values_table(panel: &Panel) -> Markup {
             std::iter::once(at).chain(panel.lines.iter().map(cell)).collect()
         })
         .collect();
-    super::table(&heads, &rows)
+    table(&heads, &rows)
 }
 
 /// The percentile curve.
@@ -334,10 +338,8 @@ pub(super) fn percentiles(curve: &Curve) -> Markup {
         .map(|(at, one_in)| {
             let place = format!("one in {}", show::three(*one_in));
             let cell = |line: &Line| {
-                line.values[at].map_or_else(
-                    || show::NOTHING.to_owned(),
-                    |value| show::value(Unit::Ns, value),
-                )
+                line.values[at]
+                    .map_or_else(|| show::NOTHING.to_owned(), |value| show::value(Unit::Ns, value))
             };
             std::iter::once(place).chain(curve.lines.iter().map(cell)).collect()
         })
@@ -357,7 +359,10 @@ pub(super) fn percentiles(curve: &Curve) -> Markup {
                     (svg::legend(&curve.lines))
                 }
                 div.plot data-plot="curve" { (curve.picture()) }
-                details id="curve-table" { summary { "Table of percentiles" } (super::table(&heads, &rows)) }
+                details id="curve-table" {
+                    summary { "Table of percentiles" }
+                    (table(&heads, &rows))
+                }
             }
         }
     }

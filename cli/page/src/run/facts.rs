@@ -13,7 +13,10 @@ const WORDS: [(&str, &str); 9] = [
     ("response time", "done − due: what a user waits"),
     ("service time", "done − sent: the target and the network"),
     ("lateness", "sent − due: the load generator"),
-    ("p99", "99 of 100 requests take no longer; a “-” means that there are too few requests for it"),
+    (
+        "p99",
+        "99 of 100 requests take no longer; a “-” means that there are too few requests for it",
+    ),
     ("completed", "answers with a 2xx or 3xx status that passed every check, per second"),
     ("errors", "all other ends: bad status, no answer in time, lost connections, failed checks"),
     ("open loop", "requests are due at planned times, however slow the target is"),
@@ -115,7 +118,8 @@ fn of_run(document: &Document, folder: &str) -> Vec<Fact> {
     if !document.tags.is_empty() {
         facts.push(("tags", document.tags.join(", ")));
     }
-    let phases = document.phases.iter().map(|it| format!("{} {} s", it.name, show::three(it.duration_s)));
+    let phases =
+        document.phases.iter().map(|it| format!("{} {} s", it.name, show::three(it.duration_s)));
     facts.push(("phases", phases.collect::<Vec<_>>().join(", ")));
     let client = &document.client;
     let cost = client.cpu_ns_per_request.map(|ns| show::nanos(Some(ns.round() as u64)));

@@ -10,6 +10,7 @@ use crate::foreign::Foreign;
 use crate::objective::{Metric, Objective};
 use crate::panel::Bound;
 use crate::show;
+use crate::table::heads;
 
 /// A figure that stands at the top.
 struct Tile {
@@ -131,15 +132,20 @@ fn generator(document: &Document) -> Option<Tile> {
     let workers = &document.client.workers;
     let busiest = workers.iter().map(|worker| worker.busy).reduce(f64::max)?;
     let lateness = &document.latency_ns.lateness;
-    let (label, value, beside) = match lateness.p99 {
+    let (key, label, value, beside) = match lateness.p99 {
         Some(_) if !document.is_served_at_once() => (
+            "lateness",
             "lateness p99 of the client",
             show::nanos(lateness.p99),
             format!("its CPU {} busy", show::share(Some(busiest))),
         ),
-        _ => ("CPU of the client", show::share(Some(busiest)), "its busiest worker".to_owned()),
+        _ => (
+            "client",
+            "CPU of the client",
+            show::share(Some(busiest)),
+            "its busiest worker".to_owned(),
+        ),
     };
-    let key = if lateness.p99.is_some() { "lateness" } else { "client" };
     Some(Tile { key, label: label.to_owned(), value, beside })
 }
 
@@ -154,13 +160,7 @@ pub(super) fn objectives(parts: &Parts<'_>) -> Markup {
             h2 { "Objectives " span.scope data-scope { "whole run" } }
             div.wide {
                 table {
-                    thead {
-                        tr {
-                            th scope="col" { "objective" } th scope="col" { "measured" }
-                            th scope="col" { "beyond it by" } th scope="col" { "" }
-                            th scope="col" { "missed in" }
-                        }
-                    }
+                    (heads(&["objective", "measured", "beyond it by", "", "missed in"]))
                     tbody {
                         @for (held, objective) in held.iter().zip(&parts.objectives) {
                             (objective_row(parts, held, objective.as_ref()))

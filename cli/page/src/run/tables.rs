@@ -8,9 +8,9 @@ use uringbench_document::insight::{InsightFigures, InsightSeverity};
 use uringbench_document::target::{Function, TargetFigures};
 use uringbench_document::{Document, FlowFigures, StepFigures, TimeFigures};
 
-use super::table;
 use crate::foreign::{Foreign, safe};
 use crate::show;
+use crate::table::{heads, table};
 
 /// Functions shown; the run's document has more.
 const FUNCTIONS_SHOWN: usize = 25;
@@ -90,7 +90,7 @@ pub(super) fn steps(document: &Document) -> Markup {
             }
             div.wide {
                 table #steps {
-                    thead { tr { @for head in STEP_HEADS { th scope="col" { (head) } } } }
+                    (heads(&STEP_HEADS))
                     tbody {
                         @for (at, (is_flow, row)) in flows.chain(steps).enumerate() {
                             tr.flow[is_flow] data-step=(at) {
@@ -190,7 +190,11 @@ pub(super) fn failures(document: &Document) -> Markup {
             .sum();
         let rest = counts.outcomes.of(outcome).saturating_sub(explained);
         if rest > 0 {
-            rows.push(vec![outcome.key().to_owned(), show::count(rest), of_status(document, outcome)]);
+            rows.push(vec![
+                outcome.key().to_owned(),
+                show::count(rest),
+                of_status(document, outcome),
+            ]);
         }
     }
     for step in &document.steps {
@@ -213,7 +217,10 @@ fn of_status(document: &Document, outcome: Outcome) -> String {
         return show::NOTHING.to_owned();
     }
     let codes = document.counts.by_status.iter().filter(|(code, _)| **code >= 400);
-    codes.map(|(code, &count)| format!("{code} × {}", show::count(count))).collect::<Vec<_>>().join(", ")
+    codes
+        .map(|(code, &count)| format!("{code} × {}", show::count(count)))
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 /// Reasons of the verdict, notes and insights.

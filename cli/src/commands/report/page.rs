@@ -5,16 +5,19 @@ use std::io::BufReader;
 use std::path::Path;
 
 use anyhow::Context;
+use uringbench_decision::ComparisonSettings;
+use uringbench_document::capacity::CapacityDocument;
 use uringbench_document::timeline::columns::TimelineDocument;
 use uringbench_document::{Document, LogLine, read_log};
 use uringbench_page::flame::FlameProfile;
 use uringbench_page::run::{RunPage, run};
-use uringbench_profiler::profile::{STORED_FILE, read_stored, write_whole};
+use uringbench_profiler::profile::{STORED_FILE, read_stored};
 use uringbench_store::{StoredRun, read_plan};
 
 use super::profile;
-use crate::console;
-use crate::exit::{Exit, Failure, usage};
+use crate::comparing;
+use crate::exit::{Exit, Failure};
+use crate::page_file;
 use crate::store_place::StorePlace;
 
 /// The file of a run's response times.
@@ -22,27 +25,81 @@ const INTERVALS: &str = "intervals.hlog";
 /// The file of its courses.
 const TIMELINE: &str = "timeline.json";
 
-/// Make the page, write it, and say so.
-pub(super) fn execute(place: &StorePlace, words: &[String], out: &Path) -> Result<Exit, Failure> {
-    let name = out.file_name().and_then(|name| name.to_str()).filter(|_| !out.is_dir());
-    let name = name.ok_or_else(|| usage(format!("-o {}: name a file", out.display())))?;
-    let page = page(place, words)?;
-    let folder = out.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let folder = folder.unwrap_or_else(|| Path::new("."));
-    write_whole(folder, name, |file| file.write_all(page.as_bytes()))
-        .with_context(|| format!("{} is not written; name another with -o FILE", out.display()))?;
-    let kilobytes = page.len().div_ceil(1_000);
-    console::print(&format!("{} ({kilobytes} kB)\n", out.display()))?;
-    Ok(Exit::Success)
+/// The results whose documents have a page, by the files of their folders.
+const DOCUMENTS: [(&str, Kind); 4] = [
+    ("run.json", Kind::Run),
+    ("suite.json", Kind::Suite),
+    ("capacity.json", Kind::Capacity),
+    ("comparison.json", Kind::Comparison),
+];
+
+/// What a document is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Run,
+    Suite,
+    Capacity,
+    Comparison,
 }
 
-fn page(place: &StorePlace, words: &[String]) -> Result<String, Failure> {
-    let [word] = words else {
-        return Err(usage("a page is about one run, suite or search"));
+/// Make the page, write it, and say so.
+pub(super) fn execute(place: &StorePlace, words: &[String], out: &Path) -> Result<Exit, Failure> {
+    let page = match words {
+        [word] => of_one(place, word)?,
+        groups => of_groups(place, groups)?,
     };
+    page_file::write(out, &page)
+}
+
+/// The page of what a word names: its folder, its document, or a run of the history.
+fn of_one(place: &StorePlace, word: &str) -> Result<String, Failure> {
     let path = place.run(word).map_err(anyhow::Error::new)?;
-    let stored = StoredRun::open(&path).context("there is nothing to report")?;
-    Ok(of_run(&stored))
+    let (file, kind) = match path.is_dir() {
+        true => {
+            let known = DOCUMENTS.into_iter().map(|(name, kind)| (path.join(name), kind));
+            // Without any, the message is that of a run.
+            let found = known.into_iter().find(|(file, _)| file.is_file());
+            found.unwrap_or_else(|| (path.clone(), Kind::Run))
+        }
+        false => (path.clone(), kind_of(&path)),
+    };
+    let text = || {
+        fs::read_to_string(&file)
+            .with_context(|| format!("cannot read {}: check its permissions", file.display()))
+    };
+    let damaged = || format!("{} is damaged: name another folder", file.display());
+    Ok(match kind {
+        Kind::Run => of_run(&StoredRun::open(&path).context("there is nothing to report")?),
+        Kind::Suite => {
+            let document = serde_json::from_str(&text()?).with_context(damaged)?;
+            uringbench_page::suite(&document)
+        }
+        Kind::Capacity => {
+            let document = CapacityDocument::read(&text()?).with_context(damaged)?;
+            uringbench_page::capacity(&document)
+        }
+        Kind::Comparison => {
+            let document = serde_json::from_str(&text()?).with_context(damaged)?;
+            uringbench_page::comparison(&document)
+        }
+    })
+}
+
+/// What a document is, by its name.
+fn kind_of(file: &Path) -> Kind {
+    let is_it = |(name, _): &(&str, Kind)| file.ends_with(name);
+    DOCUMENTS.into_iter().find(is_it).map_or(Kind::Run, |(_, kind)| kind)
+}
+
+/// The page of a comparison of the first group of runs with each other one.
+fn of_groups(place: &StorePlace, words: &[String]) -> Result<String, Failure> {
+    let mut groups = Vec::with_capacity(words.len());
+    for word in words {
+        let runs = comparing::runs(place, std::slice::from_ref(word))?;
+        groups.push(comparing::group(word, &runs));
+    }
+    let document = comparing::compared(place, &groups, ComparisonSettings::default())?;
+    Ok(uringbench_page::comparison(&document))
 }
 
 /// The page of a run, with everything in its folder.
@@ -119,7 +176,9 @@ fn again(folder: &Path, shown: &str) -> Option<String> {
         true => format!("uringbench run --again {quoted}"),
         false => {
             let missing = missing.join(", ");
-            format!("uringbench run --again {quoted}\n# Its secrets are not stored, give: {missing}")
+            format!(
+                "uringbench run --again {quoted}\n# Its secrets are not stored, give: {missing}"
+            )
         }
     })
 }

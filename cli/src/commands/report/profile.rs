@@ -45,7 +45,9 @@ pub(super) fn flame(
     let nodes = profile.stacks.nodes();
     Ok(Some(FlameProfile {
         frames: frames.collect(),
-        nodes: nodes.map(|(caller, frame)| FlameNode { caller: caller.0, frame: frame.0 }).collect(),
+        nodes: nodes
+            .map(|(caller, frame)| FlameNode { caller: caller.0, frame: frame.0 })
+            .collect(),
         intervals: weights.into_iter().map(|of| of.into_iter().collect()).collect(),
         sampled: starts.iter().map(|start| covered.contains(*start)).collect(),
     }))
