@@ -20,6 +20,20 @@ use crate::table::heads;
 const TIMES: f64 = 240.0;
 const RATES: f64 = 160.0;
 
+/// The columns of the trials.
+const TRIAL_COLUMNS: [&str; 10] = [
+    "trial",
+    "load",
+    "for",
+    "result",
+    "outside",
+    "p50",
+    "p99",
+    "passed/s",
+    "target CPUs",
+    "verdict",
+];
+
 /// The page as one HTML file.
 pub fn capacity(document: &CapacityDocument) -> String {
     let answer = &document.answer;
@@ -185,24 +199,12 @@ fn goals(document: &CapacityDocument) -> Markup {
 }
 
 fn trials(document: &CapacityDocument) -> Markup {
-    let heads = [
-        "trial",
-        "load",
-        "for",
-        "result",
-        "outside",
-        "p50",
-        "p99",
-        "passed/s",
-        "target CPUs",
-        "verdict",
-    ];
     html! {
         section aria-label="Trials" {
             h2 { "Trials, in the order they were run" }
             div.wide {
                 table {
-                    (heads(&heads))
+                    (heads(&TRIAL_COLUMNS))
                     tbody {
                         @for (at, trial) in document.trials.iter().enumerate() {
                             (trial_row(document, at + 1, trial))

@@ -26,17 +26,8 @@ const HALF_MIN: f64 = 0.02;
 const FUNCTIONS_SHOWN: usize = 20;
 
 /// The columns of the figures.
-const COLUMNS: [&str; 9] = [
-    "figure",
-    "before",
-    "after",
-    "change",
-    "95 % interval",
-    "chance",
-    "would show",
-    "verdict",
-    "",
-];
+const COLUMNS: [&str; 9] =
+    ["figure", "before", "after", "change", "95 % interval", "chance", "would show", "verdict", ""];
 /// The columns of the functions.
 const FUNCTION_COLUMNS: [&str; 6] =
     ["function", "became", "before µs", "after µs", "change µs", "file"];
@@ -179,7 +170,7 @@ fn change(figure: &FigureChange, top: f64, at: impl Fn(f64) -> String) -> Markup
         }
         line class=(format!("interval {class}")) x1=(at(ends.0)) x2=(at(ends.1))
             y1=(middle) y2=(middle) {}
-        (plot.dot(&format!("dot {class}")) cx=(at(figure.change.value)) cy=(middle) r="5" {}
+        circle class=(format!("dot {class}")) cx=(at(figure.change.value)) cy=(middle) r="5" {}
         text x="4" y=(px(top + 13.0)) {
             (Foreign(&figure.title)) "  " (show::signed(figure.change.value)) "  " (word)
             @if !figure.gated { "  (not in the verdict)" }
@@ -260,7 +251,7 @@ fn slopes(figure: &FigureChange, is_paired: bool) -> Option<Markup> {
     let dots = |x: f64, values: &[f64], ink: &str| {
         html! {
             @for value in values {
-                circle class=(format!("dot {ink}"), (x, *value), 4.0))
+                (plot.dot(&format!("dot {ink}"), (x, *value), 4.0))
             }
         }
     };

@@ -67,11 +67,6 @@ impl Grid {
     pub(crate) fn end(&self) -> f64 {
         self.rows.last().map_or(0.0, |row| row.from + row.length)
     }
-
-    /// The index of the row in which a time lies.
-    pub(crate) fn row_at(&self, seconds: f64) -> Option<usize> {
-        self.rows.iter().position(|row| row.from <= seconds && seconds < row.from + row.length)
-    }
 }
 
 impl Row {
@@ -207,7 +202,6 @@ mod tests {
         assert_eq!(row.cells, [(cell(1_000), 2), (cell(9_000), 1)].into());
         assert_eq!((row.outcomes[0], row.outcomes[Outcome::Timeout as usize]), (6, 1));
         assert!(grid.rows[0].cells.is_empty());
-        assert_eq!((grid.row_at(0.7), grid.row_at(9.0)), (Some(0), None));
     }
 
     #[test]

@@ -14,7 +14,7 @@ use uringbench_document::{Document, LogLine};
 
 use crate::curve::Curve;
 use crate::flame::FlameProfile;
-use crate::foreign::{Foreign, public_url};
+use crate::foreign::public_url;
 use crate::grid::{CELLS_PER_OCTAVE, Grid, Row};
 use crate::heat::Heat;
 use crate::objective::Objective;

@@ -20,7 +20,7 @@ const START: &str = "exec chromium --headless=new --no-sandbox --disable-gpu --n
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A browser with one tab; ended on drop.
-pub struct Chromium {
+pub(crate) struct Chromium {
     child: Child,
     to: ChildStdin,
     from: Receiver<Value>,
@@ -33,7 +33,7 @@ pub struct Chromium {
 impl Chromium {
     /// Starts one, or says that it is not installed: then there is nothing to test, unless `CI` is
     /// set.
-    pub fn start(test: &str) -> Option<Self> {
+    pub(crate) fn start(test: &str) -> Option<Self> {
         let is_there = Command::new("chromium").arg("--version").output().is_ok();
         if !is_there {
             let why = "chromium is not installed (apt-get install chromium)";
@@ -85,7 +85,7 @@ impl Chromium {
     }
 
     /// The result of a command.
-    pub fn call(&mut self, method: &str, params: Value) -> Value {
+    pub(crate) fn call(&mut self, method: &str, params: Value) -> Value {
         self.last += 1;
         let mut message = json!({ "id": self.last, "method": method, "params": params });
         if let Some(session) = &self.session {
@@ -108,11 +108,11 @@ impl Chromium {
     }
 
     /// Opens a file and waits until its scripts have drawn; `has_scripts` says whether it has any.
-    pub fn open(&mut self, file: &Path, has_scripts: bool) {
+    pub(crate) fn open(&mut self, file: &Path, has_scripts: bool) {
         self.events.clear();
         self.call("Page.navigate", json!({ "url": format!("file://{}", file.display()) }));
         let is_done = match has_scripts {
-            true => "document.documentElement.dataset.ready === 'yes'",
+            true => "document.documentElement?.dataset.ready === 'yes'",
             false => "document.readyState === 'complete'",
         };
         for _ in 0..1_200 {
@@ -125,7 +125,7 @@ impl Chromium {
     }
 
     /// The value of an expression in the page.
-    pub fn evaluate(&mut self, expression: &str) -> Value {
+    pub(crate) fn evaluate(&mut self, expression: &str) -> Value {
         let result = self.call(
             "Runtime.evaluate",
             json!({ "expression": expression, "returnByValue": true, "awaitPromise": true }),
@@ -136,18 +136,18 @@ impl Chromium {
     }
 
     /// The text of the first element that a selector finds.
-    pub fn text(&mut self, selector: &str) -> String {
+    pub(crate) fn text(&mut self, selector: &str) -> String {
         let expression = format!("document.querySelector({}).textContent", json!(selector));
         self.evaluate(&expression).as_str().expect("a text").to_owned()
     }
 
     /// Gives an element the focus.
-    pub fn focus(&mut self, selector: &str) {
+    pub(crate) fn focus(&mut self, selector: &str) {
         self.evaluate(&format!("document.querySelector({}).focus()", json!(selector)));
     }
 
     /// Presses and releases a key.
-    pub fn press(&mut self, key: &str, has_shift: bool) {
+    pub(crate) fn press(&mut self, key: &str, has_shift: bool) {
         let modifiers = if has_shift { 8 } else { 0 };
         for kind in ["keyDown", "keyUp"] {
             let event = json!({ "type": kind, "key": key, "code": key, "modifiers": modifiers });
@@ -156,7 +156,7 @@ impl Chromium {
     }
 
     /// Draws with the mouse from one place to another.
-    pub fn drag(&mut self, from: (f64, f64), to: (f64, f64)) {
+    pub(crate) fn drag(&mut self, from: (f64, f64), to: (f64, f64)) {
         let steps = [
             ("mouseMoved", from, "none"),
             ("mousePressed", from, "left"),
@@ -171,7 +171,7 @@ impl Chromium {
 
     /// Everything that went wrong since the page was opened: exceptions, entries of the console,
     /// violations of the policy, and requests other than that of the file.
-    pub fn faults(&mut self) -> Vec<String> {
+    pub(crate) fn faults(&mut self) -> Vec<String> {
         let violations = self.evaluate("JSON.stringify(window.violations)");
         let mut faults: Vec<String> = match violations.as_str() {
             Some("[]") | None => Vec::new(),

@@ -16,29 +16,29 @@ use uringbench_page::run::{RunPage, run};
 const FIRST: &str = include_str!("../../../document/tests/run-v1-first.json");
 
 /// A run with everything that is stored beside it.
-pub struct Made {
-    pub document: Document,
-    pub lines: Vec<LogLine>,
-    pub timeline: Option<TimelineDocument>,
-    pub profile: Option<FlameProfile>,
+pub(crate) struct Made {
+    pub(crate) document: Document,
+    pub(crate) lines: Vec<LogLine>,
+    pub(crate) timeline: Option<TimelineDocument>,
+    pub(crate) profile: Option<FlameProfile>,
 }
 
 /// A source of numbers that is the same every time (Knuth's generator).
-pub struct Dice(u64);
+pub(crate) struct Dice(u64);
 
 impl Dice {
-    pub fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self(seed)
     }
 
     /// 0..1.
-    pub fn share(&mut self) -> f64 {
+    pub(crate) fn share(&mut self) -> f64 {
         self.0 =
             self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 11) as f64 / (1_u64 << 53) as f64
     }
 
-    pub fn below(&mut self, end: usize) -> usize {
+    pub(crate) fn below(&mut self, end: usize) -> usize {
         (self.share() * end as f64) as usize
     }
 
@@ -51,7 +51,7 @@ impl Dice {
 
 impl Made {
     /// The page.
-    pub fn page(&self) -> String {
+    pub(crate) fn page(&self) -> String {
         run(&RunPage {
             document: &self.document,
             lines: &self.lines,
@@ -64,13 +64,13 @@ impl Made {
     }
 
     /// Nothing but a document.
-    pub fn bare() -> Self {
+    pub(crate) fn bare() -> Self {
         let document = Document::read(FIRST).expect("it is one");
         Self { document, lines: Vec::new(), timeline: None, profile: None }
     }
 
     /// A run of so many seconds at 1,000 requests per second, slower and failing in the middle.
-    pub fn of_seconds(seconds: u64) -> Self {
+    pub(crate) fn of_seconds(seconds: u64) -> Self {
         let mut made = Self::bare();
         let mut dice = Dice::new(seconds);
         let mut all = histogram();
@@ -221,7 +221,7 @@ fn profile(seconds: usize, dice: &mut Dice) -> FlameProfile {
 }
 
 /// The histograms of a run without requests.
-pub fn no_histograms() -> EncodedHistograms {
+pub(crate) fn no_histograms() -> EncodedHistograms {
     let mut bytes = Vec::new();
     V2DeflateSerializer::new().serialize(&histogram(), &mut bytes).expect("memory");
     let empty = STANDARD.encode(bytes);
