@@ -26,7 +26,7 @@ function stroke(line, points) {
 function heights(panel) {
   const sums = panel.x.map((_, at) => panel.lines.reduce((all, line) => all + (line.values[at] ?? 0), 0));
   const values = panel.shape === 'stacked' ? sums : panel.lines.flatMap((line) => line.values);
-  const bounds = panel.limits.map((limit) => limit.value);
+  const bounds = [...panel.limits.map((limit) => limit.value), ...panel.reach];
   const log = panel.scale === 'log';
   let [low, high] = [Infinity, -Infinity];
   for (const value of [...values, ...bounds]) {
@@ -36,6 +36,27 @@ function heights(panel) {
   }
   if (log) return [low / 1.3, high * 1.3];
   return [0, high > 0 ? high * 1.08 : 1];
+}
+
+/** Round values for the labels of a logarithmic axis. */
+function log_splits(low, high, most) {
+  const factors = Math.log10(high / low) < 2 ? [1, 2, 5] : [1];
+  const all = [];
+  for (let power = Math.floor(Math.log10(low)); power <= Math.ceil(Math.log10(high)); power += 1) {
+    all.push(...factors.map((factor) => factor * 10 ** power));
+  }
+  const inside = all.filter((value) => low <= value && value <= high);
+  const step = Math.max(1, Math.ceil(inside.length / most));
+  return inside.filter((_, at) => at % step === 0);
+}
+
+/** Options of the axis of heights. */
+function heights_axis(unit, is_log, [low, high]) {
+  const format = show[unit];
+  const steps = [1, 2, 5, 10, 20, 50, 100, 200, 500];
+  const more = is_log ? { splits: () => log_splits(low, high, 6), filter: (_, splits) => splits } : {};
+  if (unit === 'bytes') more.incrs = [1, 1024, 1024 ** 2, 1024 ** 3].flatMap((power) => steps.map((step) => step * power));
+  return axis({ values: (_, splits) => splits.map((it) => (it === null ? '' : format(it))), size: 72, space: 34, ...more });
 }
 
 /** Draw on a chart's canvas, within its plot. */
@@ -144,7 +165,6 @@ class TimeCharts {
     host.addEventListener('focusin', () => line.setAttribute('aria-live', 'polite'));
     host.addEventListener('focusout', () => line.removeAttribute('aria-live'));
     const [low, high] = heights(panel);
-    const format = show[panel.unit];
     const is_heat = panel.shape === 'heat' && data.heat;
     const behind = (plot) => {
       draw_phases(plot, data);
@@ -163,8 +183,8 @@ class TimeCharts {
         y: { distr: panel.scale === 'log' ? 3 : 1, range: () => [low, high] },
       },
       axes: [
-        axis({ values: (_, splits) => splits.map(show.clock), space: 60 }),
-        axis({ values: (_, splits) => splits.map((it) => (it === null ? '' : format(it))), size: 72, space: 34 }),
+        axis({ values: (_, splits) => splits.map(show.clock), space: 60, size: 34 }),
+        heights_axis(panel.unit, panel.scale === 'log', [low, high]),
       ],
       series: [{}, ...panel.lines.map((it) => ({ ...stroke(it, panel.x.length <= 60), show: !stacked }))],
       hooks: {
@@ -289,8 +309,13 @@ class CurveChart {
       cursor: { drag: { x: false, y: false }, y: false },
       scales: { x: { time: false, distr: 3, range: () => [1, last] }, y: { distr: 3, range: () => range } },
       axes: [
-        axis({ splits: () => [...names.keys()].filter((at) => at <= last), values: (_, splits) => splits.map((at) => names.get(at) ?? '') }),
-        axis({ values: (_, splits) => splits.map((it) => (it === null ? '' : show.ns(it))), size: 72, space: 30 }),
+        axis({
+          splits: () => [...names.keys()].filter((at) => at <= last * 0.8),
+          filter: (_, splits) => splits,
+          values: (_, splits) => splits.map((at) => names.get(at) ?? ''),
+          size: 34,
+        }),
+        heights_axis('ns', true, range),
       ],
       series: [{}, ...lines.map((line) => stroke(line, false)), ...more.map((line) => ({ ...stroke(line, line.ink === 1), spanGaps: true }))],
       hooks: {

@@ -83,6 +83,7 @@ impl Curve {
             x: self.one_in.clone(),
             lines: self.lines.clone(),
             limits: Vec::new(),
+            reach: Vec::new(),
         };
         let Some((low, high)) = panel.range() else { return html! {} };
         let most = self.corners.iter().map(|corner| corner.value * 1.3).fold(high, f64::max);

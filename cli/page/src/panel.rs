@@ -19,6 +19,8 @@ pub(crate) struct Panel {
     pub(crate) x: Vec<f64>,
     pub(crate) lines: Vec<Line>,
     pub(crate) limits: Vec<Bound>,
+    /// Further values that have to fit in: what is drawn behind the lines.
+    pub(crate) reach: Vec<f64>,
 }
 
 /// How values become heights.
@@ -94,6 +96,7 @@ impl Panel {
             _ => self.lines.iter().flat_map(Line::known).collect(),
         };
         let bounds = self.limits.iter().map(|limit| limit.value);
+        let bounds = bounds.chain(self.reach.iter().copied());
         let all =
             values.into_iter().chain(bounds).filter(|it| self.scale != Scale::Log || *it > 0.0);
         let (low, high) = all.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| {
@@ -132,7 +135,20 @@ pub(crate) fn ticks((low, high): (f64, f64), scale: Scale, count: usize) -> Vec<
     if scale == Scale::Log {
         return log_ticks(low, high, count);
     }
-    let step = nice_step((high - low) / count.max(1) as f64);
+    even_ticks((low, high), nice_step((high - low) / count.max(1) as f64), count)
+}
+
+/// The same in a unit: bytes are counted in powers of 1,024.
+pub(crate) fn ticks_of(unit: Unit, range: (f64, f64), scale: Scale, count: usize) -> Vec<f64> {
+    if unit != Unit::Bytes || scale == Scale::Log {
+        return ticks(range, scale, count);
+    }
+    let rough = (range.1 - range.0) / count.max(1) as f64;
+    let power = 1_024_f64.powf(rough.max(1.0).log(1_024.0).floor());
+    even_ticks(range, nice_step(rough / power) * power, count)
+}
+
+fn even_ticks((low, high): (f64, f64), step: f64, count: usize) -> Vec<f64> {
     let first = (low / step).ceil() as i64;
     let all = (first..).map(|at| at as f64 * step);
     all.take_while(|value| *value <= high * (1.0 + 1e-9)).take(count + 2).collect()
@@ -171,6 +187,7 @@ mod tests {
             x: (0..values.len()).map(|at| at as f64).collect(),
             lines: vec![Line::new("a", 0, values)],
             limits: Vec::new(),
+            reach: Vec::new(),
         }
     }
 
@@ -194,6 +211,9 @@ mod tests {
         assert_eq!(ticks((0.0, 0.07), Scale::Linear, 4), [0.0, 0.02, 0.04, 0.06]);
         assert_eq!(ticks((90.0, 900.0), Scale::Log, 5), [100.0, 200.0, 500.0]);
         assert_eq!(ticks((1e3, 1e9), Scale::Log, 4), [1e3, 1e5, 1e7, 1e9]);
+        let mib = 1_048_576.0;
+        let of_bytes = ticks_of(Unit::Bytes, (0.0, 66.0 * mib), Scale::Linear, 4);
+        assert_eq!(of_bytes, [0.0, 20.0 * mib, 40.0 * mib, 60.0 * mib]);
         for range in [(0.0, 1e-300), (0.0, 1e300), (5.0, 5.1)] {
             assert!(ticks(range, Scale::Linear, 4).len() <= 6);
         }

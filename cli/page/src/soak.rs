@@ -105,6 +105,7 @@ fn course(timeline: &TimelineDocument, memory: &ResourceFigures) -> Markup {
         shape: Shape::Lines,
         lines,
         limits: Vec::new(),
+        reach: Vec::new(),
         x,
     };
     let axis = TimeAxis {

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use maud::{Markup, html};
 
 use crate::foreign::Foreign;
-use crate::panel::{Line, Panel, Shape, ticks};
+use crate::panel::{Line, Panel, Shape, ticks_of};
 use crate::show;
 
 /// Width of the inner picture in its own units.
@@ -60,7 +60,7 @@ pub(crate) fn panel(panel: &Panel, axis: &TimeAxis, heat: Option<&Markup>) -> Ma
                 rect.outside x=(percent(axis.at(*from))) y="0"
                     width=(percent(axis.at(*to) - axis.at(*from))) height=(PLOT) {}
             }
-            @for tick in ticks(range, panel.scale, LABELS) {
+            @for tick in ticks_of(panel.unit, range, panel.scale, LABELS) {
                 line.grid x1="0" x2="100%" y1=(px(y(tick))) y2=(px(y(tick))) {}
             }
             (curves(panel, range, axis, heat))
@@ -70,7 +70,7 @@ pub(crate) fn panel(panel: &Panel, axis: &TimeAxis, heat: Option<&Markup>) -> Ma
                     (Foreign(&bound.label))
                 }
             }
-            @for tick in ticks(range, panel.scale, LABELS) {
+            @for tick in ticks_of(panel.unit, range, panel.scale, LABELS) {
                 text x="4" y=(px(y(tick) - 3.0)) { (show::value(panel.unit, tick)) }
             }
             @for (from, _) in &axis.spikes {
@@ -240,6 +240,7 @@ mod tests {
             x: vec![0.5],
             lines: vec![Line::new("a", 0, vec![None])],
             limits: Vec::new(),
+            reach: Vec::new(),
         };
         let picture = panel(&nothing, &TimeAxis::default(), None).into_string();
         assert_eq!(picture, "<p class=\"nothing\">No values.</p>");

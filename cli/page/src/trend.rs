@@ -68,7 +68,7 @@ fn sentence(document: &TrendDocument) -> String {
         figure(name, last.after),
         last.change.map(|share| format!(", {}", show::signed(share))).unwrap_or_default(),
         last.direction,
-        place(&document.points[last.at]),
+        place_of(document, last.at),
     )
 }
 
@@ -99,6 +99,11 @@ fn place(point: &TrendPoint) -> String {
         Some(commit) => format!("{} ({day})", commit.get(..HASH).unwrap_or(commit)),
         None => day.to_owned(),
     }
+}
+
+/// The same of a run by its number.
+fn place_of(document: &TrendDocument, at: usize) -> String {
+    document.points.get(at).map(place).unwrap_or_default()
 }
 
 /// The levels between changes: from, to, and the mean.
@@ -179,7 +184,7 @@ fn changes(document: &TrendDocument) -> Markup {
                         @for change in document.changes.iter().rev() {
                             @let tone = tone(Some(change));
                             tr {
-                                th scope="row" { (Foreign(&place(&document.points[change.at]))) }
+                                th scope="row" { (Foreign(&place_of(document, change.at))) }
                                 td { (figure(&document.figure, change.before)) }
                                 td { (figure(&document.figure, change.after)) }
                                 td { (change.change.map(show::signed).unwrap_or_default()) }

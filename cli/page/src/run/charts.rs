@@ -8,7 +8,7 @@ use uringbench_document::timeline::columns::TimelineDocument;
 use super::Parts;
 use crate::curve::Curve;
 use crate::flame::FlameProfile;
-use crate::grid::Row;
+use crate::grid::{Row, cell_start};
 use crate::heat;
 use crate::objective::{Metric, Objective};
 use crate::panel::{Bound, Line, Panel, Scale, Shape};
@@ -46,6 +46,7 @@ fn panel((id, title, about, unit): Head, x: Vec<f64>, lines: Vec<Line>) -> Panel
         x,
         lines,
         limits: Vec::new(),
+        reach: Vec::new(),
     }
 }
 
@@ -102,6 +103,9 @@ fn times(parts: &Parts<'_>) -> Panel {
     panel.scale = Scale::Log;
     panel.shape = if parts.grid.has_times { Shape::Heat } else { Shape::Lines };
     panel.limits = bounds(parts, Objective::is_time_of_run);
+    let cells = || parts.grid.rows.iter().flat_map(|row| row.cells.keys().copied());
+    let ends = [cells().min().map(cell_start), cells().max().map(|last| cell_start(last + 1))];
+    panel.reach = ends.into_iter().flatten().collect();
     panel
 }
 

@@ -150,7 +150,13 @@ impl Chromium {
     pub(crate) fn press(&mut self, key: &str, has_shift: bool) {
         let modifiers = if has_shift { 8 } else { 0 };
         for kind in ["keyDown", "keyUp"] {
-            let event = json!({ "type": kind, "key": key, "code": key, "modifiers": modifiers });
+            let mut event =
+                json!({ "type": kind, "key": key, "code": key, "modifiers": modifiers });
+            if key == "Enter" {
+                // Only a key with a text presses a button.
+                event["text"] = json!("\r");
+                event["windowsVirtualKeyCode"] = json!(13);
+            }
             self.call("Input.dispatchKeyEvent", event);
         }
     }

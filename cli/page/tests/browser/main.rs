@@ -2,6 +2,8 @@
 //! can be read and used by keyboard, in the dark, on paper, on a phone and with a screen reader.
 
 mod chromium;
+#[path = "../documents/mod.rs"]
+mod documents;
 #[path = "../made/mod.rs"]
 #[expect(dead_code, reason = "other tests make further runs")]
 mod made;
@@ -30,6 +32,20 @@ impl Opened {
         let file: PathBuf = self.folder.path().join("page.html");
         std::fs::write(&file, page).expect("the folder is ours");
         self.browser.open(&file, page.contains("id=\"data\""));
+    }
+
+    /// Gives the page a colour scheme.
+    fn emulate(&mut self, scheme: &str) {
+        let features = json!([{ "name": "prefers-color-scheme", "value": scheme }]);
+        self.browser.call("Emulation.setEmulatedMedia", json!({ "features": features }));
+    }
+
+    /// Looks at the page on a phone.
+    fn narrow(&mut self, look: impl Fn(&mut Chromium)) {
+        let size = json!({ "width": 360, "height": 800, "deviceScaleFactor": 2, "mobile": true });
+        self.browser.call("Emulation.setDeviceMetricsOverride", size);
+        look(&mut self.browser);
+        self.browser.call("Emulation.clearDeviceMetricsOverride", json!({}));
     }
 
     /// The cell of a figure in the table of the stretch: 1 is the stretch, 2 the rest.
@@ -135,6 +151,23 @@ fn the_flame_graph_answers_to_keys() {
     opened.is_faultless();
 }
 
+#[test]
+fn pages_of_other_results_are_faultless_in_both_schemes() {
+    let Some(mut opened) = Opened::start("pages_of_other_results") else { return };
+    for kind in documents::ALL {
+        opened.open(&documents::made(kind, &kind.document()));
+        for scheme in ["light", "dark"] {
+            opened.emulate(scheme);
+            assert_eq!(opened.browser.evaluate(FAINT), json!([]), "{kind:?} {scheme}");
+        }
+        opened.narrow(|browser| {
+            let width = browser.evaluate("document.documentElement.scrollWidth");
+            assert!(width.as_u64().expect("a width") <= 360, "{kind:?}: {width}");
+        });
+        opened.is_faultless();
+    }
+}
+
 /// Elements whose text has less contrast than people need (WCAG 2.2, 1.4.3).
 const FAINT: &str = r#"(() => {
     const channel = (c) => (c /= 255) <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4;
@@ -165,15 +198,13 @@ fn a_page_can_be_read_in_the_dark_on_paper_and_on_a_phone() {
     let Some(mut opened) = Opened::start("a_page_can_be_read") else { return };
     opened.open(&Made::of_seconds(60).page());
     for scheme in ["light", "dark"] {
-        let features = json!([{ "name": "prefers-color-scheme", "value": scheme }]);
-        opened.browser.call("Emulation.setEmulatedMedia", json!({ "features": features }));
+        opened.emulate(scheme);
         assert_eq!(opened.browser.evaluate(FAINT), json!([]), "{scheme}");
     }
-    let size = json!({ "width": 360, "height": 800, "deviceScaleFactor": 2, "mobile": true });
-    opened.browser.call("Emulation.setDeviceMetricsOverride", size);
-    let width = opened.browser.evaluate("document.documentElement.scrollWidth");
-    assert!(width.as_u64().expect("a width") <= 360, "{width}");
-    opened.browser.call("Emulation.clearDeviceMetricsOverride", json!({}));
+    opened.narrow(|browser| {
+        let width = browser.evaluate("document.documentElement.scrollWidth");
+        assert!(width.as_u64().expect("a width") <= 360, "{width}");
+    });
     opened.browser.call("Emulation.setEmulatedMedia", json!({ "media": "print" }));
     opened.browser.evaluate("dispatchEvent(new Event('beforeprint'))");
     let closed = opened.browser.evaluate("document.querySelectorAll('details:not([open])').length");
@@ -205,6 +236,22 @@ fn every_control_has_a_name() {
     // Each chart is a figure with its title.
     let figures = nodes.iter().filter(|node| node["role"]["value"] == "figure");
     assert!(figures.map(name).filter(|name| !name.is_empty()).count() >= 6);
+}
+
+#[test]
+fn a_step_draws_its_percentiles() {
+    let Some(mut opened) = Opened::start("a_step_draws_its_percentiles") else { return };
+    let mut made = Made::of_seconds(10);
+    made.document.steps[0].flow = Some("browse".to_owned());
+    opened.open(&made.page());
+    let pressed = |opened: &mut Opened| {
+        opened.browser.focus("#steps button");
+        opened.browser.press("Enter", false);
+        opened.browser.evaluate("document.querySelector('#steps button').ariaPressed")
+    };
+    assert_eq!(pressed(&mut opened), json!("true"));
+    assert_eq!(pressed(&mut opened), json!("false"));
+    opened.is_faultless();
 }
 
 #[test]
