@@ -4,6 +4,8 @@
 
 const HEIGHT = 190;
 const DASH = [6, 4];
+/** Steps between labels of time. */
+const SECONDS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400];
 
 /** Options of an axis that follow the colours of the page. */
 function axis(more) {
@@ -183,7 +185,7 @@ class TimeCharts {
         y: { distr: panel.scale === 'log' ? 3 : 1, range: () => [low, high] },
       },
       axes: [
-        axis({ values: (_, splits) => splits.map(show.clock), space: 60, size: 34 }),
+        axis({ values: (_, splits) => splits.map(show.clock), incrs: SECONDS, space: 60, size: 34 }),
         heights_axis(panel.unit, panel.scale === 'log', [low, high]),
       ],
       series: [{}, ...panel.lines.map((it) => ({ ...stroke(it, panel.x.length <= 60), show: !stacked }))],

@@ -13,7 +13,7 @@ use crate::foreign::Foreign;
 use crate::objective::{Metric, Objective};
 use crate::panel::{Line, Panel, Scale, Shape, ticks};
 use crate::show;
-use crate::svg::{class, percent, px};
+use crate::svg::{beside, class, percent, px};
 
 /// Points from one in one to one in ten.
 const POINTS_PER_DECADE: u32 = 12;
@@ -95,7 +95,7 @@ impl Curve {
             svg.chart width="100%" height=(PLOT + FOOT) aria-hidden="true" focusable="false" {
                 @for tick in ticks(range, Scale::Log, 6) {
                     line.grid x1="0" x2="100%" y1=(px(y(tick, PLOT))) y2=(px(y(tick, PLOT))) {}
-                    text x="4" y=(px(y(tick, PLOT) - 3.0)) { (show::value(Unit::Ns, tick)) }
+                    text x="4" y=(beside(y(tick, PLOT))) { (show::value(Unit::Ns, tick)) }
                 }
                 svg width="100%" height=(PLOT) viewBox="0 0 1000 100" preserveAspectRatio="none" {
                     @for line in &self.lines {

@@ -11,6 +11,8 @@ use uringbench_document::{IntervalFigures, LogLine};
 pub(crate) const ROWS_MAX: usize = 1_200;
 /// Cells of response times from a time to its double.
 pub(crate) const CELLS_PER_OCTAVE: u32 = 8;
+/// Rows shorter than this have no rates.
+const SHORT_S: f64 = 0.05;
 /// Start times of one interval differ by rounding alone.
 const SAME_START_S: f64 = 0.002;
 
@@ -121,9 +123,9 @@ impl Row {
         self.from + self.length / 2.0
     }
 
-    /// A count per second.
+    /// A count per second; `None` in a row so short that it would say nothing, as a drain is.
     pub(crate) fn per_second(&self, count: u64) -> Option<f64> {
-        (self.length > 0.0).then(|| count as f64 / self.length)
+        (self.length >= SHORT_S).then(|| count as f64 / self.length)
     }
 }
 

@@ -4,7 +4,7 @@
 use maud::{Markup, html};
 
 use crate::panel::{Scale, ticks};
-use crate::svg::{percent, px};
+use crate::svg::{beside, percent, px};
 
 /// Pixels below the plot, for labels.
 pub(crate) const FOOT: f64 = 20.0;
@@ -98,8 +98,8 @@ impl Plot {
                 }
                 (inside)
                 @for tick in self.y.ticks(4) {
-                    @let place = self.height - self.y.share(tick) * (self.height - 8.0) - 3.0;
-                    text x="4" y=(px(place)) { (y_label(tick)) }
+                    @let place = self.height - self.y.share(tick) * (self.height - 8.0) ;
+                    text x="4" y=(beside(place)) { (y_label(tick)) }
                 }
                 line.axis x1="0" x2="100%" y1=(px(self.height)) y2=(px(self.height)) {}
                 @for tick in self.x.ticks(5) {

@@ -172,12 +172,12 @@ fn cell_of(document: &SuiteDocument, case: &str, target: &SuiteTarget, figure: &
         return html! { td { (show::NOTHING) } };
     };
     let value = |cell: &SuiteCell| cell.figures.as_ref().and_then(|it| (figure.of)(it));
-    let Some(own) = value(cell) else { return html! { td.prose { (state(cell)) } } };
+    let is_of_rate = figure.id == "rate";
+    let Some(own) = value(cell) else { return state(cell, is_of_rate) };
     let all: Vec<f64> = of_case().filter_map(value).collect();
     let most = all.iter().copied().fold(f64::MIN_POSITIVE, f64::max);
     let is_tied =
         cell.rank == Some(1) && of_case().filter(|other| other.rank == Some(1)).count() > 1;
-    let is_of_rate = figure.id == "rate";
     html! {
         td class=[(is_of_rate && cell.rank == Some(1)).then_some("first")] {
             (show::value(figure.unit, own))
@@ -222,17 +222,21 @@ fn doubt(figures: &CellFigures) -> Markup {
     }
 }
 
-/// Why a cell has no figure.
-fn state(cell: &SuiteCell) -> Markup {
+/// Why a cell has no figure; the reason is named once.
+fn state(cell: &SuiteCell, is_named: bool) -> Markup {
     let word = match cell.state {
-        CellState::Measured => "no figure",
+        CellState::Measured => "- (too few requests)",
         CellState::Lacking => "– cannot",
         CellState::Failed => "✗ failed",
         CellState::Unfinished => "… not run",
     };
+    let is_named = is_named && cell.state != CellState::Measured;
+    let reason = cell.reason.as_deref().filter(|_| is_named);
     html! {
-        (word)
-        @if let Some(reason) = &cell.reason { span.scope { ": " (Foreign(reason)) } }
+        td {
+            (word)
+            @if let Some(reason) = reason { p.about { (Foreign(reason)) } }
+        }
     }
 }
 

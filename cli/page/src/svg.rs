@@ -4,6 +4,7 @@
 use std::fmt::Write as _;
 
 use maud::{Markup, html};
+use uringbench_document::timeline::Unit;
 
 use crate::foreign::Foreign;
 use crate::panel::{Line, Panel, Shape, ticks_of};
@@ -70,8 +71,8 @@ pub(crate) fn panel(panel: &Panel, axis: &TimeAxis, heat: Option<&Markup>) -> Ma
                     (Foreign(&bound.label))
                 }
             }
-            @for tick in ticks_of(panel.unit, range, panel.scale, LABELS) {
-                text x="4" y=(px(y(tick) - 3.0)) { (show::value(panel.unit, tick)) }
+            @for (tick, label) in height_labels(panel, range) {
+                text x="4" y=(beside(y(tick))) { (label) }
             }
             @for (from, _) in &axis.spikes {
                 rect.spike x=(percent(axis.at(*from))) y="0" width="3" height="5" {}
@@ -80,6 +81,19 @@ pub(crate) fn panel(panel: &Panel, axis: &TimeAxis, heat: Option<&Markup>) -> Ma
             (time_labels(axis))
         }
     }
+}
+
+/// Values for labels, and their texts; bytes that would read alike are in the next smaller unit.
+fn height_labels(panel: &Panel, range: (f64, f64)) -> Vec<(f64, String)> {
+    let values = ticks_of(panel.unit, range, panel.scale, LABELS);
+    let label = |value: &f64| (*value, show::value(panel.unit, *value));
+    let labels: Vec<_> = values.iter().map(label).collect();
+    let is_alike = labels.windows(2).any(|two| two[0].1 == two[1].1);
+    if !is_alike || panel.unit != Unit::Bytes {
+        return labels;
+    }
+    let kibibytes = |value: f64| show::count((value / 1_024.0).max(0.0).round() as u64);
+    values.into_iter().map(|value| (value, format!("{} KiB", kibibytes(value)))).collect()
 }
 
 fn curves(panel: &Panel, range: (f64, f64), axis: &TimeAxis, heat: Option<&Markup>) -> Markup {
@@ -184,6 +198,11 @@ pub(crate) fn legend(lines: &[Line]) -> Markup {
     }
 }
 
+/// Where the label of a line stands: above it, or below it at the upper edge.
+pub(crate) fn beside(line: f64) -> String {
+    px(if line < 14.0 { line + 13.0 } else { line - 3.0 })
+}
+
 /// `12.50%`.
 pub(crate) fn percent(value: f64) -> String {
     format!("{value:.2}%")
@@ -198,7 +217,6 @@ pub(crate) fn px(value: f64) -> String {
 mod tests {
     use super::*;
     use crate::panel::Scale;
-    use uringbench_document::timeline::Unit;
 
     #[test]
     fn a_curve_has_gaps_where_nothing_is_known() {

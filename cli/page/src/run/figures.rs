@@ -160,7 +160,7 @@ pub(super) fn objectives(parts: &Parts<'_>) -> Markup {
             h2 { "Objectives " span.scope data-scope { "whole run" } }
             div.wide {
                 table {
-                    (heads(&["objective", "measured", "beyond it by", "", "missed in"]))
+                    (heads(&["objective", "measured", "from its bound", "", "missed in"]))
                     tbody {
                         @for (held, objective) in held.iter().zip(&parts.objectives) {
                             (objective_row(parts, held, objective.as_ref()))
@@ -236,7 +236,7 @@ pub(super) fn chosen(parts: &Parts<'_>) -> Markup {
                 }
                 div #choices .choices {}
             }
-            div #against .wide hidden {}
         }
+        section #against .wide hidden aria-label="Stretch against the rest" {}
     }
 }

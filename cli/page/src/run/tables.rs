@@ -14,7 +14,7 @@ use crate::table::{heads, table};
 
 /// Functions shown; the run's document has more.
 const FUNCTIONS_SHOWN: usize = 25;
-/// Steps whose quantiles the scripts get: more curves than can be told apart.
+/// Steps whose quantiles the scripts get, at most.
 const CURVES_MAX: usize = 1_000;
 
 /// The quantiles of a step or a flow.

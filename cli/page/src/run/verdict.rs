@@ -117,7 +117,7 @@ fn sentence(parts: &Parts<'_>) -> String {
         return match all {
             1 => format!("{} meets {}", held.measured, held.objective),
             _ => format!(
-                "all {} are met, {} with {}",
+                "{all} of {} are met, {} with {}",
                 plural(all, "objective"),
                 held.objective,
                 held.measured
