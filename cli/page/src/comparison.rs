@@ -230,7 +230,7 @@ fn values(comparison: &GroupComparison) -> Markup {
             div.small {
                 @for figure in gated {
                     @if let Some(picture) = slopes(figure, is_paired) {
-                        figure role="figure" aria-label=(format!("values of {}", figure.metric)) {
+                        figure role="figure" aria-label=(Foreign(&format!("values of {}", figure.metric))) {
                             figcaption { h3 { (Foreign(&figure.title)) } }
                             (picture)
                         }

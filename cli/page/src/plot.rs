@@ -3,6 +3,7 @@
 
 use maud::{Markup, html};
 
+use crate::foreign::Foreign;
 use crate::panel::{Scale, ticks};
 use crate::svg::{beside, percent, px};
 
@@ -98,13 +99,13 @@ impl Plot {
                 }
                 (inside)
                 @for tick in self.y.ticks(4) {
-                    @let place = self.height - self.y.share(tick) * (self.height - 8.0) ;
-                    text x="4" y=(beside(place)) { (y_label(tick)) }
+                    @let place = self.height - self.y.share(tick) * (self.height - 8.0);
+                    text x="4" y=(beside(place)) { (Foreign(&y_label(tick))) }
                 }
                 line.axis x1="0" x2="100%" y1=(px(self.height)) y2=(px(self.height)) {}
                 @for tick in self.x.ticks(5) {
                     text x=(self.at(tick)) y=(px(foot)) text-anchor=(self.anchor(tick)) {
-                        (x_label(tick))
+                        (Foreign(&x_label(tick)))
                     }
                 }
             }

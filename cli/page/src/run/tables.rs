@@ -33,8 +33,9 @@ pub(super) fn functions(document: &Document) -> Markup {
     if target.functions.is_empty() {
         return profile_text(target);
     }
-    let functions: Vec<Vec<String>> =
-        target.functions.iter().take(FUNCTIONS_SHOWN).map(function).collect();
+    // As in the text: the others are in it with all that they call.
+    let used = target.functions.iter().filter(|function| function.self_share > 0.0);
+    let functions: Vec<Vec<String>> = used.take(FUNCTIONS_SHOWN).map(function).collect();
     html! {
         section aria-label="Functions" {
             h2 { "Functions " span.scope data-scope { "measured window" } }
@@ -200,7 +201,7 @@ pub(super) fn failures(document: &Document) -> Markup {
     for step in &document.steps {
         for failure in &step.failures {
             let what = format!("{}: {}", label(step), failure.what);
-            rows.push(vec!["check_failed".to_owned(), show::count(failure.count), what]);
+            rows.push(vec!["failed check".to_owned(), show::count(failure.count), what]);
         }
     }
     html! {
