@@ -104,8 +104,8 @@ fn header(document: &SuiteDocument) -> Markup {
             }
             p.what {
                 (document.targets.len()) " targets × " (cases(document).len()) " cases, "
-                (document.settings.runs) " runs of each · " (failed) " cells failed, " (invalid)
-                " not to be trusted"
+                (document.settings.runs) " runs of each · cells that failed: " (failed)
+                ", not to be trusted: " (invalid)
                 @if let Some(started) = &document.started { " · began " (Foreign(started)) }
             }
         }

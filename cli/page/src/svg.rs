@@ -104,11 +104,11 @@ fn curves(panel: &Panel, range: (f64, f64), axis: &TimeAxis, heat: Option<&Marku
             @if let Some(heat) = heat { (heat) }
             @if panel.shape == Shape::Stacked {
                 @for (at, line) in panel.lines.iter().enumerate() {
-                    path class=(format!("bars i{}", line.ink)) d=(bars(panel, at, axis, &y)) {}
+                    path class=(format!("bars i{}", line.ink)) d=(bars(panel, at, axis, y)) {}
                 }
             } @else {
                 @for line in &panel.lines {
-                    path class=(class(line)) d=(course(line, &panel.x, axis, &y)) {}
+                    path class=(class(line)) d=(course(line, &panel.x, axis, y)) {}
                 }
             }
         }

@@ -22,7 +22,7 @@ fn first_line(page: &str) -> &str {
 fn the_first_line_is_what_follows() {
     let lines = [
         (Made::Comparison, "response p99 is 6.2 % higher (95 %: +3.9 to +8.4)"),
-        (Made::Suite, "Sanic has the highest rate in all 5 cases"),
+        (Made::Suite, "beta has the highest rate in all 5 cases"),
         (Made::Capacity, "CAPACITY 41,200/s to 43,100/s (p99 &lt; 20.0 ms is missed above)"),
         (Made::Trend, "changed from 8.75 ms to 7.90 ms, -9.7 % (better) at"),
     ];
