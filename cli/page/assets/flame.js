@@ -27,7 +27,8 @@ class Flame {
     host.replaceChildren(this.tools(), this.canvas);
     host.tabIndex = 0;
     host.setAttribute('role', 'group');
-    host.setAttribute('aria-label', 'Flame graph: down goes to what a function calls, up to its caller, left and right to its neighbours; enter zooms, escape goes back');
+    host.setAttribute('aria-label', 'Flame graph: down goes to what a function calls, up to its caller, '
+      + 'left and right to its neighbours; enter zooms, escape goes back');
     host.addEventListener('keydown', (event) => this.key(event));
     this.canvas.addEventListener('mousemove', (event) => this.over(event));
     this.canvas.addEventListener('click', () => this.zoom(this.focus));

@@ -125,10 +125,14 @@ function follow_choices(state, sentence, host) {
   state.follow(() => {
     const [from, to] = state.span();
     all.disabled = state.chosen === null;
-    const intervals = state.chosen ? state.inside.indices.length : 0;
-    sentence.textContent = state.chosen
-      ? `Stretch ${show.stretch(from, to)} (${intervals} of ${state.all.length} rows): ${show.count(state.inside.ended)} requests, p99 ${time(state.inside.quantile(0.99))}, errors ${FIGURES.errors(state.inside)}.`
-      : hint;
+    if (!state.chosen) {
+      sentence.textContent = hint;
+      return;
+    }
+    const { inside, all: rows_of_run } = state;
+    const part = `${inside.indices.length} of ${rows_of_run.length} rows`;
+    const figures = `p99 ${time(inside.quantile(0.99))}, errors ${FIGURES.errors(inside)}`;
+    sentence.textContent = `Stretch ${show.stretch(from, to)} (${part}): ${show.count(inside.ended)} requests, ${figures}.`;
   });
 }
 

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::grid::{Grid, cell_start};
 use crate::panel::Panel;
-use crate::svg::TimeAxis;
+use crate::svg::{TimeAxis, WIDTH, inside};
 
 /// Shades, from one request to the most.
 const SHADES: u32 = 6;
@@ -60,12 +60,12 @@ pub(crate) fn picture(grid: &Grid, panel: &Panel, axis: &TimeAxis) -> Markup {
         .collect();
     let most = columns.iter().flat_map(|(_, _, cells)| cells.values()).max().copied().unwrap_or(1);
     let mut paths = vec![String::new(); SHADES as usize + 1];
-    let y = |nanos: f64| 100.0 - panel.height(range, nanos) * (100.0 - 10.0 / 118.0 * 100.0);
+    let y = |nanos: f64| inside(panel, range, nanos);
     for (from, to, cells) in &columns {
         if axis.end <= 0.0 {
             continue;
         }
-        let [left, right] = [from, to].map(|at| (at / axis.end * 1_000.0).clamp(0.0, 1_000.0));
+        let [left, right] = [from, to].map(|at| (at / axis.end * WIDTH).clamp(0.0, WIDTH));
         for (&cell, &count) in cells {
             let start = cell * CELLS_JOINED;
             let (bottom, top) = (y(cell_start(start)), y(cell_start(start + CELLS_JOINED)));

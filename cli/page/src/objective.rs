@@ -2,7 +2,6 @@
 
 use uringbench_core::summary::Quantile;
 use uringbench_document::SloHeld;
-use uringbench_document::timeline::Unit;
 
 use crate::grid::{Grid, Row};
 
@@ -63,15 +62,6 @@ impl Objective {
     pub(crate) fn is_time_of_run(&self) -> bool {
         let is_time = !matches!(self.metric, Metric::Errors | Metric::Rate);
         is_time && self.about.is_none()
-    }
-
-    /// The unit of its bound.
-    pub(crate) const fn unit(&self) -> Unit {
-        match self.metric {
-            Metric::Errors => Unit::Share,
-            Metric::Rate => Unit::PerS,
-            _ => Unit::Ns,
-        }
     }
 }
 
@@ -143,7 +133,7 @@ mod tests {
         );
         assert_eq!(of("a b/c<d p99 < 850 ns"), expect(p99, Some("a b/c<d"), 850.0));
         let errors = of("errors < 0.10 %").expect("it is one");
-        assert!((errors.bound - 0.001).abs() < 1e-12 && errors.unit() == Unit::Share);
+        assert!((errors.bound - 0.001).abs() < 1e-12 && errors.metric == Metric::Errors);
         assert_eq!(of("rate > 9,000/s"), expect(Metric::Rate, None, 9e3));
         for text in ["p98 < 1 ms", "p99 20 ms", "p99 < soon", "", "<"] {
             assert_eq!(of(text), None, "{text}");

@@ -18,7 +18,7 @@ use crate::foreign::public_url;
 use crate::grid::{CELLS_PER_OCTAVE, Grid, Row};
 use crate::heat::Heat;
 use crate::objective::Objective;
-use crate::panel::{Bound, Panel};
+use crate::panel::Panel;
 use crate::shell::{self, Block};
 use crate::soak;
 
@@ -62,7 +62,6 @@ struct Data<'a> {
     spikes: Vec<(f64, f64)>,
     /// Quantiles of steps and flows, by the label of their row.
     steps: Vec<tables::StepCurve>,
-    limits: Vec<(&'static str, Bound)>,
 }
 
 /// The rows as columns.
@@ -145,7 +144,6 @@ fn data<'a>(parts: &'a Parts<'_>, panels: &'a [Panel], curve: Option<&'a Curve>)
         curve,
         spikes: spikes.flat_map(|it| &it.windows).map(|it| (it.from_s, it.to_s)).collect(),
         steps: tables::step_curves(parts.page.document),
-        limits: figures::limits(parts),
     }
 }
 

@@ -11,11 +11,13 @@ use crate::panel::{Line, Panel, Shape, ticks_of};
 use crate::show;
 
 /// Width of the inner picture in its own units.
-const WIDTH: f64 = 1_000.0;
+pub(crate) const WIDTH: f64 = 1_000.0;
 /// Its height.
 const HEIGHT: f64 = 100.0;
 /// Pixels of the plot.
 const PLOT: f64 = 118.0;
+/// Pixels above the largest value.
+const TOP: f64 = 10.0;
 /// Pixels below it, for the labels of the axis.
 const FOOT: f64 = 20.0;
 /// Labels of the height axis, about.
@@ -54,7 +56,7 @@ pub(crate) fn panel(panel: &Panel, axis: &TimeAxis, heat: Option<&Markup>) -> Ma
     let Some(range) = panel.range() else {
         return html! { p.nothing { "No values." } };
     };
-    let y = |value: f64| PLOT - panel.height(range, value) * (PLOT - 10.0);
+    let y = |value: f64| PLOT - panel.height(range, value) * (PLOT - TOP);
     html! {
         svg.chart width="100%" height=(PLOT + FOOT) aria-hidden="true" focusable="false" {
             @for (from, to) in &axis.outside {
@@ -96,8 +98,13 @@ fn height_labels(panel: &Panel, range: (f64, f64)) -> Vec<(f64, String)> {
     values.into_iter().map(|value| (value, format!("{} KiB", kibibytes(value)))).collect()
 }
 
+/// The place of a value in the inner picture, from its top.
+pub(crate) fn inside(panel: &Panel, range: (f64, f64), value: f64) -> f64 {
+    HEIGHT - panel.height(range, value) * (1.0 - TOP / PLOT) * HEIGHT
+}
+
 fn curves(panel: &Panel, range: (f64, f64), axis: &TimeAxis, heat: Option<&Markup>) -> Markup {
-    let y = |value: f64| HEIGHT - panel.height(range, value) * (HEIGHT - 10.0 / PLOT * HEIGHT);
+    let y = |value: f64| inside(panel, range, value);
     html! {
         svg width="100%" height=(PLOT) viewBox=(format!("0 0 {WIDTH} {HEIGHT}"))
             preserveAspectRatio="none" {

@@ -8,7 +8,6 @@ use super::Parts;
 use super::verdict::Tone;
 use crate::foreign::Foreign;
 use crate::objective::{Metric, Objective};
-use crate::panel::Bound;
 use crate::show;
 use crate::table::heads;
 
@@ -204,22 +203,6 @@ fn margin(document: &Document, objective: Option<&Objective>) -> Option<String> 
         Metric::Rate => Some(document.rate.completed),
     }?;
     (objective.bound > 0.0).then(|| show::signed(measured / objective.bound - 1.0))
-}
-
-/// The bounds of the whole run, by the figure of the tile that shows it.
-pub(super) fn limits(parts: &Parts<'_>) -> Vec<(&'static str, Bound)> {
-    let bound = |objective: &Objective| {
-        let key = match objective.metric {
-            Metric::Quantile(quantile) => quantile.name(),
-            Metric::Max => "max",
-            Metric::Errors => "errors",
-            Metric::Rate => "rate",
-            Metric::Mean => return None,
-        };
-        let label = format!("objective {}", show::value(objective.unit(), objective.bound));
-        objective.about.is_none().then_some((key, Bound { label, value: objective.bound }))
-    };
-    parts.objectives.iter().flatten().filter_map(bound).collect()
 }
 
 /// Where the scripts write the figures of a chosen stretch beside those of the rest.
