@@ -10,6 +10,7 @@ mod console;
 mod execution;
 mod exit;
 mod observers;
+mod page_file;
 mod progress;
 mod repeat;
 mod request;

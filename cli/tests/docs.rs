@@ -47,6 +47,7 @@ pages_with_commands! {
     commands_of_leaks_work: "docs/guide/leaks.md",
     commands_of_profiling_work: "docs/guide/profiling.md",
     commands_of_protocols_work: "docs/guide/protocols.md",
+    commands_of_reports_work: "docs/guide/reports.md",
     commands_of_scenarios_work: "docs/guide/scenarios.md",
     commands_of_suites_work: "docs/guide/suites.md",
     commands_of_formats_work: "docs/reference/formats.md",

@@ -18,7 +18,7 @@ mod words;
 use source::{Offence, Source, TREE, list};
 
 /// Which of our crates a crate may depend on, for its tests too.
-const EDGES: [(&str, &[&str]); 26] = [
+const EDGES: [(&str, &[&str]); 27] = [
     ("uringbench-core", &[]),
     ("uringbench-ring", &[]),
     ("uringbench-engine", &["uringbench-core", "uringbench-ring"]),
@@ -33,6 +33,7 @@ const EDGES: [(&str, &[&str]); 26] = [
     ("uringbench-store", &["uringbench-core", "uringbench-document"]),
     ("uringbench-report", &["uringbench-core", "uringbench-document"]),
     ("uringbench-export", &["uringbench-core", "uringbench-document", "uringbench-report"]),
+    ("uringbench-page", &["uringbench-core", "uringbench-document", "uringbench-report"]),
     (
         "uringbench-experiment",
         &[
@@ -69,6 +70,7 @@ const EDGES: [(&str, &[&str]); 26] = [
             "uringbench-decision",
             "uringbench-engine",
             "uringbench-machine",
+            "uringbench-page",
             "uringbench-profiler",
             "uringbench-decision",
             "uringbench-document",

@@ -313,6 +313,10 @@ pub struct IntervalFigures {
     pub completed: u64,
     /// Slots that ended in it other than `ok`.
     pub errors: u64,
+    /// Slots that ended in it by outcome, with the names of `counts.outcomes`; those that did not
+    /// occur are left out.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub outcomes: BTreeMap<String, u64>,
     /// Exchanges in flight at its end.
     pub in_flight: u64,
     /// Connections established at its end.
@@ -348,7 +352,27 @@ impl EncodedHistograms {
     /// # Errors
     /// [`EncodeError`] if they are damaged.
     pub fn response(&self) -> Result<Histogram<u64>, EncodeError> {
-        let bytes = STANDARD.decode(&self.response).map_err(EncodeError::of)?;
-        Deserializer::new().deserialize(&mut bytes.as_slice()).map_err(EncodeError::of)
+        decoded(&self.response)
     }
+
+    /// The service times as counts.
+    ///
+    /// # Errors
+    /// [`EncodeError`] if they are damaged.
+    pub fn service(&self) -> Result<Histogram<u64>, EncodeError> {
+        decoded(&self.service)
+    }
+
+    /// The lateness as counts.
+    ///
+    /// # Errors
+    /// [`EncodeError`] if they are damaged.
+    pub fn lateness(&self) -> Result<Histogram<u64>, EncodeError> {
+        decoded(&self.lateness)
+    }
+}
+
+fn decoded(text: &str) -> Result<Histogram<u64>, EncodeError> {
+    let bytes = STANDARD.decode(text).map_err(EncodeError::of)?;
+    Deserializer::new().deserialize(&mut bytes.as_slice()).map_err(EncodeError::of)
 }

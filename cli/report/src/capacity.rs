@@ -87,7 +87,7 @@ pub fn trial_line(number: usize, trial: &TrialFigures) -> String {
 }
 
 /// The answer in a line.
-fn headline(document: &CapacityDocument) -> String {
+pub fn headline(document: &CapacityDocument) -> String {
     let CapacityFound { lower, upper, ceiling, limiting, .. } = &document.answer;
     let load = |load: f64| rows::load(document, load);
     let goal = limiting.as_ref().map(|goal| format!(" ({goal} is missed above)"));
@@ -108,7 +108,7 @@ fn headline(document: &CapacityDocument) -> String {
 }
 
 /// What qualifies the answer, a sentence each.
-fn remarks(document: &CapacityDocument) -> Vec<String> {
+pub fn remarks(document: &CapacityDocument) -> Vec<String> {
     let answer = &document.answer;
     let mut remarks = Vec::new();
     if let (Some(lower), Some(upper)) = (answer.lower, answer.upper) {
@@ -203,7 +203,8 @@ fn collapsed(answer: &CapacityFound) -> bool {
     answer.hysteresis.is_some_and(|found| !found.recovered)
 }
 
-fn search(document: &CapacityDocument) -> String {
+/// How it was searched, in a line.
+pub fn search(document: &CapacityDocument) -> String {
     let settings = &document.settings;
     let arrivals = settings.arrivals.as_ref().map(|arrivals| format!(", {arrivals} arrivals"));
     let slo = if settings.slo.is_empty() { "no objective" } else { &settings.slo };
@@ -216,7 +217,7 @@ fn search(document: &CapacityDocument) -> String {
 }
 
 /// The scalability law in at most two lines.
-fn law(document: &CapacityDocument) -> Vec<String> {
+pub fn law(document: &CapacityDocument) -> Vec<String> {
     let usl = &document.usl;
     let (Some(sigma), Some(kappa)) = (usl.sigma, usl.kappa) else {
         return usl.reason.iter().map(|why| format!("not fitted: {why}")).collect();

@@ -178,7 +178,7 @@ fn shown(run: &HistoryEntry, name: &str) -> String {
 }
 
 /// A figure with the unit that is in its name.
-pub(crate) fn figure(name: &str, value: f64) -> String {
+pub fn figure(name: &str, value: f64) -> String {
     match name {
         _ if name.ends_with("_ns") => Nanos(value.round() as u64).to_string(),
         _ if name.ends_with("_share") => Percent(value).to_string(),

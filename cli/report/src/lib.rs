@@ -13,7 +13,7 @@ mod insight;
 pub mod noise;
 mod paint;
 pub mod progress;
-mod soak;
+pub mod soak;
 pub mod suite;
 mod svg;
 mod table;

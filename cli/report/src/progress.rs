@@ -40,6 +40,7 @@ mod tests {
             released: 152_340,
             completed: 152_340,
             errors: 0,
+            outcomes: Default::default(),
             in_flight: 64,
             connected: 64,
             response_p50_ns: Some(410_300),

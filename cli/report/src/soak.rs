@@ -9,7 +9,7 @@ const NAMED_MIN: f64 = 0.1;
 const FUNCTIONS_SHOWN: usize = 5;
 
 /// `NO LEAK > 0.412 bytes per request`: the verdict in one line.
-pub(crate) fn headline(soak: &SoakFigures) -> String {
+pub fn headline(soak: &SoakFigures) -> String {
     let memory = soak.memory.as_ref();
     let is_by_requests = memory.is_some_and(|memory| memory.axis == "requests");
     match soak.verdict.as_str() {

@@ -124,11 +124,12 @@ pub fn markdown(suite: &SuiteDocument, charts: &[(String, String)]) -> String {
             page.push('\n');
         }
     }
-    section(&mut page, "Claims", &claims::CLAIM_HEADS, suite.claims.iter().map(claims::claim));
-    let leaks = suite.cells.iter().filter_map(claims::leak);
-    section(&mut page, "Leaks", &claims::LEAK_HEADS, leaks);
-    let scaling = suite.scaling.iter().map(claims::scaling);
-    section(&mut page, "Scaling over connections", &claims::SCALING_HEADS, scaling);
+    for SuiteTable { title, heads, lines } in tables(suite) {
+        let _ = writeln!(page, "\n## {title}\n");
+        let lines = lines.iter();
+        let lines = lines.map(|line| line.iter().map(|text| escaped(text)).collect());
+        rows(&mut page, heads, lines);
+    }
     page.push_str(&limits(suite));
     if suite.targets.iter().any(|target| target.memory_picture.is_some()) {
         page.push_str("\n## Memory\n\n");
@@ -142,19 +143,33 @@ pub fn markdown(suite: &SuiteDocument, charts: &[(String, String)]) -> String {
     page
 }
 
-/// A heading and a table, unless it is empty.
-fn section<const N: usize>(
-    page: &mut String,
-    title: &str,
-    heads: &[&str],
-    lines: impl Iterator<Item = [String; N]>,
-) {
-    let lines: Vec<Vec<String>> =
-        lines.map(|line| line.iter().map(|text| escaped(text)).collect()).collect();
-    if !lines.is_empty() {
-        let _ = writeln!(page, "\n## {title}\n");
-        rows(page, heads, lines.into_iter());
-    }
+/// What a suite decides beside its figures, as a table.
+#[derive(Clone, Debug)]
+pub struct SuiteTable {
+    /// Its heading.
+    pub title: &'static str,
+    /// The heads of its columns.
+    pub heads: &'static [&'static str],
+    /// Its lines, at least one.
+    pub lines: Vec<Vec<String>>,
+}
+
+/// The claims, the leaks and the courses over connections of a suite, as far as it has some.
+pub fn tables(suite: &SuiteDocument) -> Vec<SuiteTable> {
+    let claims = suite.claims.iter().map(|it| claims::claim(it).to_vec()).collect();
+    let leaks = suite.cells.iter().filter_map(claims::leak).map(|it| it.to_vec()).collect();
+    let scaling = suite.scaling.iter().map(|it| claims::scaling(it).to_vec()).collect();
+    let mut tables = vec![
+        SuiteTable { title: "Claims", heads: &claims::CLAIM_HEADS, lines: claims },
+        SuiteTable { title: "Leaks", heads: &claims::LEAK_HEADS, lines: leaks },
+        SuiteTable {
+            title: "Scaling over connections",
+            heads: &claims::SCALING_HEADS,
+            lines: scaling,
+        },
+    ];
+    tables.retain(|table| !table.lines.is_empty());
+    tables
 }
 
 /// The observations on each target.

@@ -20,8 +20,9 @@ pub fn lines(timeline: &TimelineFigures) -> Vec<String> {
     lines
 }
 
-fn line(series: &SeriesFigures) -> String {
-    let show = match series.unit {
+/// A figure in its unit.
+pub fn value(unit: Unit, value: f64) -> String {
+    let show = match unit {
         Unit::PerS => per_second,
         Unit::Count => count,
         Unit::Ns => nanos,
@@ -30,8 +31,12 @@ fn line(series: &SeriesFigures) -> String {
         Unit::Share => percent,
         Unit::Bytes => bytes,
     };
+    show(value)
+}
+
+fn line(series: &SeriesFigures) -> String {
     let values = [series.min, series.median, series.max];
-    let cells = values.map(|value| format!("{:>CELL$}", show(value))).concat();
+    let cells = values.map(|it| format!("{:>CELL$}", value(series.unit, it))).concat();
     let line = format!("{:<NAMES$}{cells}  {}", series.name, bars(&series.course));
     line.trim_end().to_owned()
 }

@@ -10,6 +10,8 @@ Examples:
       Print the report of that run: verdict, numbers, and the profile or soak if it had one.
   uringbench report before
       Print the report of the newest run with the tag (or name, commit, branch) before.
+  uringbench report before -o report.html
+      Write a page with charts of it: open it in a browser.
   uringbench report run.json
       Print the report of a run.json alone, of this version or any earlier one.
   uringbench report before --format junit -o junit.xml
@@ -21,7 +23,8 @@ Examples:
 #[derive(Args, Clone, Debug)]
 pub(crate) struct ReportArgs {
     /// The folder of the run, its run.json, or a name, tag, commit or branch: the newest such run;
-    /// or the folder or comparison.json of a comparison
+    /// or the folder or comparison.json of a comparison. For a page also the folder of a suite or a
+    /// capacity search, or several groups of runs to compare
     #[arg(value_name = "RUN", required = true)]
     pub(crate) runs: Vec<String>,
 
@@ -29,11 +32,11 @@ pub(crate) struct ReportArgs {
     #[arg(long, value_name = "DIR")]
     pub(crate) store: Vec<String>,
 
-    /// Write into this file instead of stdout
+    /// Write into this file instead of stdout; FILE.html is a page that needs no network
     #[arg(short, long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
 
-    /// Form of the output [default: text]
+    /// Form of the output [default: text, or html for -o FILE.html]
     #[arg(long, value_name = "FORMAT", value_enum)]
     pub(crate) format: Option<ReportFormat>,
 
@@ -47,6 +50,8 @@ pub(crate) struct ReportArgs {
 pub(crate) enum ReportFormat {
     /// The report for a terminal
     Text,
+    /// A page with charts: one HTML file, with -o
+    Html,
     /// Markdown, for a summary of CI or a comment
     Markdown,
     /// The stored document

@@ -1,5 +1,7 @@
 //! Arguments of `uringbench trend`.
 
+use std::path::PathBuf;
+
 use clap::Args;
 use uringbench_document::history::{FIGURES, FigureKind};
 
@@ -29,6 +31,10 @@ pub(crate) struct TrendArgs {
     /// URINGBENCH_STORE, or else results]
     #[arg(long, value_name = "DIR|URL")]
     pub(crate) store: Vec<String>,
+
+    /// Write a page instead: one HTML file that needs no network
+    #[arg(short, long, value_name = "FILE", conflicts_with = "json")]
+    pub(crate) out: Option<PathBuf>,
 
     /// Print the trend as one JSON document
     #[arg(long)]

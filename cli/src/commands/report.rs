@@ -1,6 +1,9 @@
-//! `uringbench report`: prints stored results, as a report or in the format of another program.
+//! `uringbench report`: prints stored results, as a report or in the format of another program, or
+//! writes a page of them.
 
 mod formats;
+mod page;
+mod profile;
 mod stacks;
 
 use std::path::Path;
@@ -12,7 +15,7 @@ use uringbench_store::{StoredRun, read_comparison, write_file};
 
 use crate::args::{ReportArgs, ReportFormat};
 use crate::console;
-use crate::exit::{Exit, Failure};
+use crate::exit::{Exit, Failure, usage};
 use crate::store_place::StorePlace;
 
 /// A stored result.
@@ -24,10 +27,16 @@ enum StoredResult {
 /// Read the results, and print or write them.
 pub(crate) fn execute(args: &ReportArgs) -> Result<Exit, Failure> {
     let place = StorePlace::of(&args.store)?;
+    if is_page(args) {
+        let out = args.out.as_deref().ok_or_else(|| {
+            usage("--format html writes a page: name its file, such as -o report.html")
+        })?;
+        return page::execute(&place, &args.runs, out);
+    }
     let results = args.runs.iter().map(|word| opened(&place, word));
     let results: Vec<_> = results.collect::<Result<_, _>>()?;
     let page = match args.format {
-        None | Some(ReportFormat::Text) => report(&results, args.out.is_some()),
+        None | Some(ReportFormat::Text | ReportFormat::Html) => report(&results, args.out.is_some()),
         Some(format) => formats::formatted(&results, format, args.prometheus_names)?,
     };
     match &args.out {
@@ -35,6 +44,13 @@ pub(crate) fn execute(args: &ReportArgs) -> Result<Exit, Failure> {
         Some(file) => written(file, &page)?,
     }
     Ok(Exit::Success)
+}
+
+/// Whether a page is wanted: by its format, or by the name of its file.
+fn is_page(args: &ReportArgs) -> bool {
+    let extension = args.out.as_deref().and_then(Path::extension);
+    let is_html = extension.is_some_and(|end| end == "html" || end == "htm");
+    args.format.map_or(is_html, |format| format == ReportFormat::Html)
 }
 
 fn opened(place: &StorePlace, word: &str) -> Result<StoredResult, Failure> {

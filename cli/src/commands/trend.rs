@@ -13,6 +13,7 @@ use super::history::{filter_of, runs};
 use crate::args::TrendArgs;
 use crate::console;
 use crate::exit::{Exit, Failure, usage};
+use crate::page_file;
 use crate::store_place::StorePlace;
 
 const SECONDS_PER_DAY: f64 = 86_400.0;
@@ -36,6 +37,9 @@ pub(crate) fn execute(args: &TrendArgs) -> Result<Exit, Failure> {
     let figure = args.metric.unwrap_or_else(|| usual_figure(newest));
     let options = TrendOptions { figure, window_days: args.window as f64 / SECONDS_PER_DAY };
     let document = trend(runs, options);
+    if let Some(out) = &args.out {
+        return page_file::write(out, &uringbench_page::trend(&document));
+    }
     let text = if args.json {
         let text = serde_json::to_string_pretty(&document).context("cannot write JSON")?;
         format!("{text}\n")

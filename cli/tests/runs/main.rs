@@ -32,6 +32,7 @@ mod places;
 mod profile_python;
 mod profile_read;
 mod profiles;
+mod report_pages;
 mod reports;
 mod scenarios;
 mod scenarios_answers;

@@ -14,7 +14,7 @@ use crate::ending::Endings;
 use crate::flow::step::Failed;
 use crate::histogram::LatencyCounts;
 use crate::http::deviation::Deviations;
-use crate::outcome::Counts;
+use crate::outcome::{Counts, Outcome};
 use crate::plan::Peer;
 use crate::status::StatusSample;
 use crate::time::{Nanos, Timestamp};
@@ -213,6 +213,8 @@ pub struct Interval {
     pub completed: u64,
     /// Slots that ended in it other than `ok`.
     pub errors: u64,
+    /// Slots that ended in it, in the order of [`Outcome::ALL`].
+    pub outcomes: [u64; Outcome::ALL.len()],
     /// Exchanges in flight at its end.
     pub in_flight: u64,
     /// Connections established at its end.

@@ -7,7 +7,7 @@ use uringbench_core::cause::Causes;
 use uringbench_core::edges::EdgeShares;
 use uringbench_core::histogram::LatencyCounts;
 use uringbench_core::http::deviation::Deviations;
-use uringbench_core::outcome::Counts;
+use uringbench_core::outcome::{Counts, Outcome};
 use uringbench_core::plan::Plan;
 use uringbench_core::record::{
     FlowRecord, INTERVAL, Interval, IntervalQuantiles, StepRecord, Times,
@@ -164,6 +164,9 @@ impl Collector {
         row.released += ended.iter().map(|counts| counts.released).sum::<u64>();
         row.completed += ended.iter().map(|counts| counts.completed()).sum::<u64>();
         row.errors += ended.iter().map(|counts| counts.errors()).sum::<u64>();
+        for (sum, outcome) in row.outcomes.iter_mut().zip(Outcome::ALL) {
+            *sum += ended.iter().map(|counts| counts.of(outcome)).sum::<u64>();
+        }
         row.sent_bytes += handover.totals.sent_bytes;
         row.received_bytes += handover.totals.received_bytes;
         pending.response.merge(&handover.response);
@@ -299,6 +302,7 @@ impl Row {
                 released: 0,
                 completed: 0,
                 errors: 0,
+                outcomes: [0; Outcome::ALL.len()],
                 in_flight: 0,
                 connected: 0,
                 response: None,
@@ -320,6 +324,7 @@ impl Row {
         sum.released += more.released;
         sum.completed += more.completed;
         sum.errors += more.errors;
+        sum.outcomes.iter_mut().zip(more.outcomes).for_each(|(sum, more)| *sum += more);
         sum.sent_bytes += more.sent_bytes;
         sum.received_bytes += more.received_bytes;
         // A worker without a part in the next one keeps its last level.

@@ -55,6 +55,7 @@ mod tests {
             released: completed,
             completed,
             errors: 0,
+            outcomes: [0; 9],
             in_flight: 0,
             connected: 1,
             response: None,

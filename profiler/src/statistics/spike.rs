@@ -251,6 +251,7 @@ mod tests {
             released: 0,
             completed: 0,
             errors: 0,
+            outcomes: [0; 9],
             in_flight: 0,
             connected: 0,
             response: p99_ms.map(quantiles),

@@ -50,6 +50,7 @@ fn interval(second: u32, completed: u64) -> IntervalFigures {
         released: completed,
         completed,
         errors: 0,
+        outcomes: Default::default(),
         in_flight: 64,
         connected: 64,
         response_p50_ns: None,

@@ -21,6 +21,7 @@ fn interval(second: u64, values: u64) -> (Interval, LatencyCounts) {
         released: values,
         completed: values,
         errors: 0,
+        outcomes: [0; 9],
         in_flight: 0,
         connected: 1,
         response: None,

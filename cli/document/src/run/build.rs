@@ -472,6 +472,7 @@ impl From<&Interval> for IntervalFigures {
             released: interval.released,
             completed: interval.completed,
             errors: interval.errors,
+            outcomes: occurred(&interval.outcomes),
             in_flight: interval.in_flight,
             connected: interval.connected,
             response_p50_ns: interval.response.map(|quantiles| quantiles.p50),
@@ -482,6 +483,12 @@ impl From<&Interval> for IntervalFigures {
             received_bytes: interval.received_bytes,
         }
     }
+}
+
+/// The outcomes that occurred, by name.
+fn occurred(counts: &[u64; Outcome::ALL.len()]) -> BTreeMap<String, u64> {
+    let all = Outcome::ALL.into_iter().zip(counts).filter(|(_, count)| **count > 0);
+    all.map(|(outcome, count)| (outcome.key().to_owned(), *count)).collect()
 }
 
 fn histograms(times: &Times) -> Result<EncodedHistograms, EncodeError> {

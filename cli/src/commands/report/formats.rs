@@ -18,14 +18,14 @@ use super::stacks::cpu_stacks;
 use crate::args::{PrometheusNames, ReportFormat};
 use crate::exit::{Failure, usage};
 
-/// The results in a format; [`ReportFormat::Text`] is not one of another program.
+/// The results in a format; text and pages are not those of other programs.
 pub(super) fn formatted(
     results: &[StoredResult],
     format: ReportFormat,
     names: PrometheusNames,
 ) -> Result<String, Failure> {
     match format {
-        ReportFormat::Text => Ok(super::report(results, true)),
+        ReportFormat::Text | ReportFormat::Html => Ok(super::report(results, true)),
         ReportFormat::Markdown => Ok(pages(results)),
         ReportFormat::Junit => Ok(junit::xml(&groups(results))),
         ReportFormat::Github => Ok(github::annotations(&groups(results))),

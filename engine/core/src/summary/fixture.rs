@@ -130,6 +130,7 @@ fn interval(load: &Load, second: u64, per_second: u64, usual: u64) -> Interval {
         released: slots,
         completed: slots,
         errors: 0,
+        outcomes: [slots, 0, 0, 0, 0, 0, 0, 0, 0],
         in_flight: 0,
         connected: 64,
         response: (slots > 0).then_some(IntervalQuantiles {

@@ -29,6 +29,7 @@ fn interval(start: u64, length: u64, completed: u64, p99: u64) -> Interval {
         released: completed,
         completed,
         errors: completed / 10,
+        outcomes: [0; 9],
         in_flight: p99 % 100,
         connected: 1,
         response: (completed > 0).then_some(IntervalQuantiles { p50: p99 / 2, p99, max: p99 }),

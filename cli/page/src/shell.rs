@@ -1,0 +1,163 @@
+//! The frame of every page: head, policy, style, data, scripts.
+//!
+//! The policy allows nothing but what stands in the page itself: scripts and the style by their
+//! hashes, no request of any kind. Data stand in elements that are not executed, compressed and
+//! encoded in letters that mean nothing in HTML.
+
+use std::io::Write as _;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use flate2::Compression;
+use flate2::write::DeflateEncoder;
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+use serde::Serialize;
+use sha2::{Digest as _, Sha256};
+
+use crate::foreign::Foreign;
+
+/// Styles, in order.
+const STYLES: [&str; 2] =
+    [include_str!("../assets/uplot/uPlot.min.css"), include_str!("../assets/page.css")];
+/// Scripts, in order: the later ones use the earlier.
+const SCRIPTS: [&str; 5] = [
+    include_str!("../assets/uplot/uPlot.iife.min.js"),
+    include_str!("../assets/state.js"),
+    include_str!("../assets/charts.js"),
+    include_str!("../assets/flame.js"),
+    include_str!("../assets/page.js"),
+];
+
+/// Data for the scripts: a name and its content.
+pub(crate) struct Block {
+    name: &'static str,
+    packed: String,
+}
+
+impl Block {
+    /// Pack `data` as JSON, deflated, in base64.
+    pub(crate) fn of(name: &'static str, data: &impl Serialize) -> Self {
+        let mut deflated = DeflateEncoder::new(Vec::new(), Compression::best());
+        // Figures are plain numbers and texts, and writing to memory cannot fail.
+        let json = serde_json::to_vec(data).unwrap_or_default();
+        let packed = deflated.write_all(&json).and_then(|()| deflated.finish()).unwrap_or_default();
+        Self { name, packed: STANDARD.encode(packed) }
+    }
+
+    /// Its length in the page.
+    pub(crate) fn len(&self) -> usize {
+        self.packed.len()
+    }
+}
+
+/// The whole page. Without data there are no scripts: the page is its text.
+pub(crate) fn page(title: &str, body: &Markup, blocks: &[Block]) -> String {
+    let style = STYLES.concat();
+    let scripts: &[&str] = if blocks.is_empty() { &[] } else { &SCRIPTS };
+    let page = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta http-equiv="Content-Security-Policy" content=(policy(&style, scripts));
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                meta name="referrer" content="no-referrer";
+                title { (Foreign(title)) }
+                style { (PreEscaped(&style)) }
+            }
+            body {
+                (body)
+                @for block in blocks {
+                    script type="application/octet-stream" id=(block.name) {
+                        (PreEscaped(&block.packed))
+                    }
+                }
+                @for script in scripts { script { (PreEscaped(script)) } }
+            }
+        }
+    };
+    page.into_string()
+}
+
+fn policy(style: &str, scripts: &[&str]) -> String {
+    let hash = |text: &str| format!("'sha256-{}'", STANDARD.encode(Sha256::digest(text)));
+    let scripts = match scripts {
+        [] => "'none'".to_owned(),
+        scripts => scripts.iter().map(|script| hash(script)).collect::<Vec<_>>().join(" "),
+    };
+    format!(
+        "default-src 'none'; script-src {scripts}; style-src {}; img-src data:; base-uri 'none'; \
+         form-action 'none'",
+        hash(style)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read as _;
+
+    use super::*;
+
+    /// The files of the npm package uplot 1.6.32, unchanged.
+    const VENDORED: [(&[u8], &str); 3] = [
+        (
+            include_bytes!("../assets/uplot/uPlot.iife.min.js"),
+            "19c8d4c6ad88929a79f4ae49d6f7161566dfd0ba3d15cc495e974f787eb78f1f",
+        ),
+        (
+            include_bytes!("../assets/uplot/uPlot.min.css"),
+            "df630c6a8d6f8eeaff264b50f73ce5b114f646ffd9a0bb74f049b0a00135fa04",
+        ),
+        (
+            include_bytes!("../assets/uplot/LICENSE"),
+            "8f989229699b4fe2f1a0432d0e9edc338a8a911e250e2d1b01ecd770a5f5b1bd",
+        ),
+    ];
+
+    #[test]
+    fn vendored_files_are_those_of_their_authors() {
+        for (file, expected) in VENDORED {
+            let hash: String = Sha256::digest(file).iter().map(|b| format!("{b:02x}")).collect();
+            assert_eq!(hash, expected);
+        }
+    }
+
+    /// What a script in a page may not contain: an end of the element, and ways from text to code.
+    #[test]
+    fn scripts_stay_in_their_elements_and_make_no_code_of_text() {
+        for script in SCRIPTS {
+            for bad in ["</script", "<!--", "eval(", "Function(", "innerHTML", "document.write"] {
+                assert!(!script.contains(bad), "{bad} in {}", &script[..80]);
+            }
+        }
+        for own in &SCRIPTS[1..] {
+            for bad in
+                ["outerHTML", "insertAdjacentHTML", "fetch(", "XMLHttp", "http://", "https://"]
+            {
+                assert!(!own.contains(bad), "{bad} in {}", &own[..80]);
+            }
+            let lines = own.lines().count();
+            assert!(lines <= 600, "{lines} lines: split {}", &own[..80]);
+        }
+        assert!(STYLES.iter().all(|style| !style.contains("</style") && !style.contains("url(")));
+    }
+
+    #[test]
+    fn data_come_back_from_their_letters() {
+        let data = vec!["</script><img src=x>".to_owned(), "ü".repeat(1_000)];
+        let block = Block::of("data", &data);
+        assert!(block.packed.bytes().all(|b| b.is_ascii_alphanumeric() || b"+/=".contains(&b)));
+        let packed = STANDARD.decode(&block.packed).expect("base64");
+        let mut json = String::new();
+        flate2::read::DeflateDecoder::new(&*packed).read_to_string(&mut json).expect("deflate");
+        assert_eq!(serde_json::from_str::<Vec<String>>(&json).expect("JSON"), data);
+    }
+
+    #[test]
+    fn a_page_without_data_has_no_script() {
+        let page = page("<t>", &html! { p { "x" } }, &[]);
+        assert!(page.contains("script-src 'none'") && !page.contains("<script"), "{page}");
+        assert!(page.contains("<title>&lt;t&gt;</title>"));
+    }
+}
