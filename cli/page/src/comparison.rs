@@ -230,7 +230,8 @@ fn values(comparison: &GroupComparison) -> Markup {
             div.small {
                 @for figure in gated {
                     @if let Some(picture) = slopes(figure, is_paired) {
-                        figure role="figure" aria-label=(Foreign(&format!("values of {}", figure.metric))) {
+                        @let name = format!("values of {}", figure.metric);
+                        figure role="figure" aria-label=(Foreign(&name)) {
                             figcaption { h3 { (Foreign(&figure.title)) } }
                             (picture)
                         }

@@ -166,101 +166,118 @@ fn lateness(parts: &Parts<'_>) -> Panel {
     panel
 }
 
-/// The courses of target and host, on the axis of the load.
-fn of_timeline(timeline: &TimelineDocument, end: f64) -> Vec<Panel> {
-    let row = 1.0 / f64::from(timeline.hz.max(1));
-    let is_inside = |at: &usize| timeline.t_s[*at] - row >= -row && timeline.t_s[*at] - row < end;
-    let inside: Vec<usize> = (0..timeline.t_s.len()).filter(is_inside).collect();
-    let width = inside.len().div_ceil(SAMPLES_MAX).max(1);
-    let x: Vec<f64> = inside
-        .chunks(width)
-        .map(|part| {
-            part.iter().map(|at| timeline.t_s[*at] - row / 2.0).sum::<f64>() / part.len() as f64
-        })
-        .collect();
-    let mean = |column: &[Option<f64>]| -> Vec<Option<f64>> {
-        let of_part = |part: &[usize]| {
-            let known: Vec<f64> =
-                part.iter().filter_map(|at| column.get(*at).copied().flatten()).collect();
+/// Rows of the timeline that lie in the run, joined where they are too many.
+struct Samples<'a> {
+    timeline: &'a TimelineDocument,
+    /// The numbers of the rows of each value.
+    parts: Vec<Vec<usize>>,
+}
+
+impl<'a> Samples<'a> {
+    fn of(timeline: &'a TimelineDocument, end: f64) -> Self {
+        let row = 1.0 / f64::from(timeline.hz.max(1));
+        let begin = |at: &usize| timeline.t_s[*at] - row;
+        let is_inside = |at: &usize| begin(at) >= -row && begin(at) < end;
+        let inside: Vec<usize> = (0..timeline.t_s.len()).filter(is_inside).collect();
+        let width = inside.len().div_ceil(SAMPLES_MAX).max(1);
+        Self { timeline, parts: inside.chunks(width).map(<[usize]>::to_vec).collect() }
+    }
+
+    /// The middle of each value in time.
+    fn x(&self) -> Vec<f64> {
+        let half = 0.5 / f64::from(self.timeline.hz.max(1));
+        let middle = |part: &Vec<usize>| {
+            let sum: f64 = part.iter().map(|at| self.timeline.t_s[*at] - half).sum();
+            sum / part.len() as f64
+        };
+        self.parts.iter().map(middle).collect()
+    }
+
+    /// The means of a column.
+    fn line(&self, label: &str, ink: u8, column: &[Option<f64>]) -> Line {
+        let mean = |part: &Vec<usize>| {
+            let known = part.iter().filter_map(|at| column.get(*at).copied().flatten());
+            let known: Vec<f64> = known.collect();
             (!known.is_empty()).then(|| known.iter().sum::<f64>() / known.len() as f64)
         };
-        inside.chunks(width).map(of_part).collect()
-    };
-    let line = |label: &str, ink: u8, column: &[Option<f64>]| Line::new(label, ink, mean(column));
-    let TimelineDocument { target, host, cgroup, .. } = timeline;
-    let mut memory = vec![
-        line("private", 0, &target.rss_anon_bytes),
-        line("files", 5, &target.rss_file_bytes).dashed(),
-        line("shared", 2, &target.rss_shmem_bytes),
-        line("swapped", 4, &target.swap_bytes),
-    ];
-    if let Some(cgroup) = cgroup {
-        memory.push(line("control group", 3, &cgroup.memory_current_bytes).dashed());
+        Line::new(label, ink, self.parts.iter().map(mean).collect())
     }
-    let charts: [(Head, Vec<Line>); 5] = [
-        (
-            (
-                "target_cpu",
-                "CPUs of the target",
-                "CPUs that it used in its own code and in the kernel, and threads that waited \
-                 for one.",
-                Unit::Cpus,
-            ),
-            vec![
-                line("own code", 0, &target.cpu_user),
-                line("kernel", 1, &target.cpu_system).dashed(),
-                line("waiting for a CPU", 4, &target.run_queue_s_per_s),
-            ],
-        ),
-        (
-            ("target_memory", "Memory of the target", "Resident memory by kind.", Unit::Bytes),
-            memory,
-        ),
-        (
-            (
-                "target_counts",
-                "Files, threads, processes of the target",
-                "How many there were.",
-                Unit::Count,
-            ),
-            vec![
-                line("open files", 0, &target.fds),
-                line("threads", 1, &target.threads).dashed(),
-                line("processes", 2, &target.processes),
-            ],
-        ),
-        (
-            (
-                "host_cpu",
-                "CPUs of the host",
-                "CPUs that were busy, for whatever program, and that the hypervisor took.",
-                Unit::Cpus,
-            ),
-            vec![
-                line("own code", 0, &host.cpu_user),
-                line("kernel", 1, &host.cpu_system).dashed(),
-                line("stolen", 4, &host.cpu_steal),
-            ],
-        ),
-        (
-            (
-                "pressure",
-                "Pressure of the host",
-                "Share of the time in which some task waited for it.",
-                Unit::Share,
-            ),
-            vec![
-                line("CPU", 0, &host.pressure_cpu_some),
-                line("memory", 1, &host.pressure_memory_some).dashed(),
-                line("disk", 2, &host.pressure_io_some),
-            ],
-        ),
-    ];
+}
+
+/// The courses of target and host, on the axis of the load.
+fn of_timeline(timeline: &TimelineDocument, end: f64) -> Vec<Panel> {
+    let samples = Samples::of(timeline, end);
+    let charts = of_target(&samples).into_iter().chain(of_host(&samples));
     let keep = |(head, mut lines): (Head, Vec<Line>)| {
         lines.retain(Line::is_something);
-        panel(head, x.clone(), lines)
+        panel(head, samples.x(), lines)
     };
-    charts.into_iter().map(keep).collect()
+    charts.map(keep).collect()
+}
+
+fn of_target(samples: &Samples<'_>) -> [(Head, Vec<Line>); 3] {
+    let TimelineDocument { target, cgroup, .. } = samples.timeline;
+    let cpu = (
+        "target_cpu",
+        "CPUs of the target",
+        "CPUs that it used in its own code and in the kernel, and threads that waited for one.",
+        Unit::Cpus,
+    );
+    let cpu_lines = vec![
+        samples.line("own code", 0, &target.cpu_user),
+        samples.line("kernel", 1, &target.cpu_system).dashed(),
+        samples.line("waiting for a CPU", 4, &target.run_queue_s_per_s),
+    ];
+    let memory = ("target_memory", "Memory of the target", "Resident memory by kind.", Unit::Bytes);
+    let mut memory_lines = vec![
+        samples.line("private", 0, &target.rss_anon_bytes),
+        samples.line("files", 5, &target.rss_file_bytes).dashed(),
+        samples.line("shared", 2, &target.rss_shmem_bytes),
+        samples.line("swapped", 4, &target.swap_bytes),
+    ];
+    if let Some(cgroup) = cgroup {
+        let all = samples.line("control group", 3, &cgroup.memory_current_bytes);
+        memory_lines.push(all.dashed());
+    }
+    let counts = (
+        "target_counts",
+        "Files, threads, processes of the target",
+        "How many there were.",
+        Unit::Count,
+    );
+    let count_lines = vec![
+        samples.line("open files", 0, &target.fds),
+        samples.line("threads", 1, &target.threads).dashed(),
+        samples.line("processes", 2, &target.processes),
+    ];
+    [(cpu, cpu_lines), (memory, memory_lines), (counts, count_lines)]
+}
+
+fn of_host(samples: &Samples<'_>) -> [(Head, Vec<Line>); 2] {
+    let host = &samples.timeline.host;
+    let cpu = (
+        "host_cpu",
+        "CPUs of the host",
+        "CPUs that were busy, for whatever program, and that the hypervisor took.",
+        Unit::Cpus,
+    );
+    let cpu_lines = vec![
+        samples.line("own code", 0, &host.cpu_user),
+        samples.line("kernel", 1, &host.cpu_system).dashed(),
+        samples.line("stolen", 4, &host.cpu_steal),
+    ];
+    let pressure = (
+        "pressure",
+        "Pressure of the host",
+        "Share of the time in which some task waited for it.",
+        Unit::Share,
+    );
+    let pressure_lines = vec![
+        samples.line("CPU", 0, &host.pressure_cpu_some),
+        samples.line("memory", 1, &host.pressure_memory_some).dashed(),
+        samples.line("disk", 2, &host.pressure_io_some),
+    ];
+    [(cpu, cpu_lines), (pressure, pressure_lines)]
 }
 
 /// The charts, one below the other on one axis.
