@@ -36,7 +36,9 @@ pub(crate) fn execute(args: &ReportArgs) -> Result<Exit, Failure> {
     let results = args.runs.iter().map(|word| opened(&place, word));
     let results: Vec<_> = results.collect::<Result<_, _>>()?;
     let page = match args.format {
-        None | Some(ReportFormat::Text | ReportFormat::Html) => report(&results, args.out.is_some()),
+        None | Some(ReportFormat::Text | ReportFormat::Html) => {
+            report(&results, args.out.is_some())
+        }
         Some(format) => formats::formatted(&results, format, args.prometheus_names)?,
     };
     match &args.out {

@@ -73,6 +73,7 @@ fn interval(second: u64) -> (Interval, LatencyCounts) {
         released: 100,
         completed: 100,
         errors: 5,
+        outcomes: [95, 5, 0, 0, 0, 0, 0, 0, 0],
         in_flight: 2,
         connected: 4,
         response: None,
