@@ -57,7 +57,7 @@ impl AlertMetric {
                 // A plain number would be taken for seconds, and meant as milliseconds.
                 let has_unit = text.ends_with(|letter: char| letter.is_alphabetic());
                 let span = units::span(text).ok().filter(|_| has_unit);
-                span.map(Nanos::as_secs_f64).ok_or(wrong("a time such as 500ms"))
+                span.map(Nanos::as_secs_f64).ok_or_else(|| wrong("a time such as 500ms"))
             }
             Self::RequestsPerSecond => {
                 let (number, factor) = match text.strip_suffix(['k', 'M']) {
@@ -66,12 +66,12 @@ impl AlertMetric {
                     None => (text, 1.0),
                 };
                 let number = number.parse().ok().filter(|it: &f64| it.is_finite() && *it >= 0.0);
-                number.map(|it| it * factor).ok_or(wrong("a rate such as 100 or 2k"))
+                number.map(|it| it * factor).ok_or_else(|| wrong("a rate such as 100 or 2k"))
             }
             Self::ErrorRate => {
                 let percent = text.strip_suffix('%').and_then(|text| text.trim().parse().ok());
                 let percent = percent.filter(|it| (0.0..=100.0).contains(it));
-                percent.map(|it: f64| it / 100.0).ok_or(wrong("a percentage such as 1%"))
+                percent.map(|it: f64| it / 100.0).ok_or_else(|| wrong("a percentage such as 1%"))
             }
         }
     }

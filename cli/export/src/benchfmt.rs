@@ -45,7 +45,7 @@ pub fn text(runs: &[Document]) -> Result<String, ExportError> {
 
 /// The figures with their units.
 fn figures() -> impl Iterator<Item = (&'static str, String, bool)> {
-    let results = FIGURES.into_iter().filter_map(|kind| {
+    FIGURES.into_iter().filter_map(|kind| {
         let unit = match kind.name {
             "response_mean_ns" => "ns/op".to_owned(),
             "rate_completed" => "req/s".to_owned(),
@@ -57,8 +57,7 @@ fn figures() -> impl Iterator<Item = (&'static str, String, bool)> {
             },
         };
         Some((kind.name, unit, kind.more_is_better))
-    });
-    results
+    })
 }
 
 /// Lines that describe the run; they hold until they change.

@@ -28,7 +28,8 @@ fn receiver(answers: &'static [&'static str]) -> (String, Receiver<Posted>) {
     let url = format!("http://user:pw@{}", listener.local_addr().expect("it listens"));
     let (sender, posted) = channel();
     thread::spawn(move || {
-        let mut answers = answers.iter().chain(std::iter::repeat(answers.last().unwrap()));
+        let last = answers.last().expect("it has an answer");
+        let mut answers = answers.iter().chain(std::iter::repeat(last));
         for stream in listener.incoming() {
             let mut stream = BufReader::new(stream.expect("a connection"));
             while let Some(request) = read(&mut stream) {
@@ -160,7 +161,7 @@ fn intervals_shorter_than_a_millisecond_have_times_of_their_own() {
     let (mut interval, response) = interval(0);
     telemetry.interval(&interval, &response);
     for _ in 0..2 {
-        interval.start = interval.start + interval.length;
+        interval.start += interval.length;
         interval.length = Nanos(40_000);
         telemetry.interval(&interval, &response);
     }
