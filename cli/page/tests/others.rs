@@ -34,9 +34,11 @@ fn the_first_line_is_what_follows() {
 }
 
 #[test]
-fn a_suite_marks_ties_doubts_and_cells_without_a_figure() {
+fn a_suite_marks_ties_doubts_claims_and_cells_without_a_figure() {
     let page = made(Made::Suite, &Made::Suite.document());
-    for part in ["≈ first", "★ first", "place 3", "⚠ suspect", "– cannot", "✗ failed"] {
+    let marks = ["≈ first", "★ first", "place 3", "⚠ suspect", "– cannot", "✗ failed"];
+    let decided = ["does not hold", "no leak in 120,000 requests", "grows up to 64 connections"];
+    for part in marks.into_iter().chain(decided) {
         assert!(page.contains(part), "{part}");
     }
 }

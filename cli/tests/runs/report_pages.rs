@@ -72,6 +72,6 @@ fn groups_of_runs_and_trends_have_pages() {
 fn what_cannot_be_written_is_said_in_one_line() {
     let run = Run::text("report gone -o page.html");
     run.finish().expect_code(1).expect_line(&["no run `gone`"]);
-    let two = Run::text("report a b");
-    two.finish().expect_code(2).expect_line(&["about one run", "-o FILE"]);
+    let nowhere = Run::text("report a --format html");
+    nowhere.finish().expect_code(2).expect_line(&["--format html", "-o report.html"]);
 }
