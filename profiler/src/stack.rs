@@ -15,6 +15,15 @@ pub enum Location {
         /// The address, relative to the file.
         address: u64,
     },
+    /// A function inlined into that of [`Location::Code`] at the same address.
+    Inlined {
+        /// The file.
+        module: ModuleId,
+        /// The address, relative to the file.
+        address: u64,
+        /// Its place among those inlined there, from the innermost on.
+        nth: u8,
+    },
     /// Code without a file, such as a JIT's.
     Anonymous {
         /// The process, as this PID namespace numbers it.

@@ -1,8 +1,10 @@
-//! What must hold of the reading of kernel records whatever bytes a ring holds.
+//! What must hold of the reading of kernel records and of programs' own tables, whatever bytes they
+//! hold.
 //!
-//! Called by the fuzz target with the fuzzer's input, and by a test of `uringbench-profiler` with
+//! Called by the fuzz targets with the fuzzer's input, and by a test of `uringbench-profiler` with
 //! generated input. A check panics when it fails.
 
+use uringbench_profiler::code::gopclntab::GoFunctions;
 use uringbench_profiler::record::{
     Content, OffCpu, ProcessTree, Record, RecordOrder, decode, peek_time,
 };
@@ -38,6 +40,33 @@ pub fn records(input: &[u8]) -> usize {
     pushed.sort_unstable();
     assert_eq!(returned, pushed);
     decoded.len()
+}
+
+/// A table of functions that is read at all names, measures and expands only what is inside of it;
+/// the input is the program's data as well. Returns how many functions have names.
+pub fn gopclntab(input: &[u8]) -> usize {
+    let Some(functions) = GoFunctions::read(input.into(), Some(0x40_1000)) else { return 0 };
+    let read = |address: u64, bytes: &mut [u8]| {
+        let at = usize::try_from(address).ok()?;
+        bytes.copy_from_slice(input.get(at..at.checked_add(bytes.len())?)?);
+        Some(())
+    };
+    let _ = functions.has_trees(0, read);
+    let mut named = 0;
+    for function in functions.iter().take(100) {
+        let Some(name) = functions.name(function) else { continue };
+        named += 1;
+        assert!(!name.is_empty() && name.len() <= 4_096);
+        let middle = function.start.midpoint(function.end);
+        for address in [function.start, middle, function.end.wrapping_sub(1)] {
+            if let Some(found) = functions.find(address) {
+                assert!((found.start..found.end).contains(&address));
+            }
+            let _ = functions.frame_size(function, address);
+            assert!(functions.inlined(function, address, 0, read).len() <= 64);
+        }
+    }
+    named
 }
 
 /// The records of a ring; the last may be cut off.

@@ -1,15 +1,16 @@
 //! From addresses to stacks, and from stacks to names.
 //!
 //! `address_spaces` tracks mappings, `module` keeps the files, `image` reads them, `code_lookup`
-//! joins the two, `unwind` unwinds stacks, `names` names their frames (`jit`, `kallsyms` and
-//! `gopclntab` read the formats). Recording, and which processes belong to the target, are decided
+//! joins the two, `unwind` unwinds stacks, `names` names their frames (`jit`, `kallsyms`,
+//! `gopclntab` and `go_program` read the formats). Recording, and which processes belong to the target, are decided
 //! elsewhere.
 
 mod address_spaces;
 #[cfg(test)]
 mod burner;
 mod code_lookup;
-mod gopclntab;
+mod go_program;
+pub mod gopclntab;
 mod image;
 mod jit;
 mod kallsyms;
@@ -146,8 +147,8 @@ impl Code {
     /// Files whose functions have no names although they had them when built, and the fix.
     pub fn unnamed(&self) -> Vec<String> {
         let advice = |module: &Module| {
-            let image = &module.content.as_ref().ok()?.image;
-            Some(format!("{} {}", module.name, image.unnamed()?))
+            let content = module.content.as_ref().ok()?;
+            Some(format!("{} {}", module.name, content.image.unnamed(content.go().is_some())?))
         };
         self.modules.all().iter().filter_map(advice).collect()
     }

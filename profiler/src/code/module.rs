@@ -7,6 +7,7 @@
 //! path seen again is opened only when a sample falls into it: a series of execs maps the same
 //! libraries repeatedly.
 
+use std::cell::OnceCell;
 use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -18,6 +19,7 @@ use rustc_hash::FxHashMap;
 use rustix::fs::{MemfdFlags, OFlags, memfd_create};
 
 use super::address_spaces::{Backing, PathId, Region, maps_line};
+use super::go_program::GoProgram;
 use super::image::{Image, ImageError};
 use crate::stack::ModuleId;
 
@@ -39,6 +41,23 @@ pub(super) struct Content {
     pub(super) size: u64,
     /// Its image.
     pub(super) image: Image,
+    go: OnceCell<Option<GoProgram>>,
+}
+
+impl Content {
+    fn read(file: File) -> Result<Self, ImageError> {
+        let (size, image) = (file.metadata()?.size(), Image::read(&file)?);
+        Ok(Self::new(file, size, image))
+    }
+
+    const fn new(file: File, size: u64, image: Image) -> Self {
+        Self { file, size, image, go: OnceCell::new() }
+    }
+
+    /// The functions of a Go program, read when they are first needed.
+    pub(super) fn go(&self) -> Option<&GoProgram> {
+        self.go.get_or_init(|| GoProgram::read(&self.image, &self.file)).as_ref()
+    }
 }
 
 /// The place where a mapping was seen.
@@ -150,8 +169,9 @@ impl Modules {
         };
         let build = image.build_id.clone().map(|id| Identity::Build { id, size });
         let same = build.as_ref().and_then(|build| self.by_identity.get(build).copied());
-        let id = same
-            .unwrap_or_else(|| self.add(file_name(sight.path), Ok(Content { file, size, image })));
+        let id = same.unwrap_or_else(|| {
+            self.add(file_name(sight.path), Ok(Content::new(file, size, image)))
+        });
         self.by_identity.insert(inode, id);
         if let Some(build) = build {
             self.by_identity.insert(build, id);
@@ -190,10 +210,7 @@ impl Modules {
 
     fn vdso(&mut self) -> Option<ModuleId> {
         if self.vdso.is_none() {
-            let content = vdso().map_err(ImageError::from).and_then(|file| {
-                let (size, image) = (file.metadata()?.size(), Image::read(&file)?);
-                Ok(Content { file, size, image })
-            });
+            let content = vdso().map_err(ImageError::from).and_then(Content::read);
             self.vdso = Some(self.add("[vdso]".into(), content));
         }
         self.vdso

@@ -8,12 +8,15 @@
 
 use std::sync::Arc;
 
+use rustc_hash::FxHashMap;
+
 use framehop::{
     CacheNative, Error, ExplicitModuleSectionInfo, FrameAddress, Module as Placed,
     UnwindRegsNative, Unwinder as _, UnwinderNative,
 };
 
 use super::code_lookup::{CodeKind, CodeLookup};
+use super::go_program::{GoRule, caller};
 use super::image::Image;
 use super::module::Modules;
 use crate::record::UserState;
@@ -59,8 +62,19 @@ pub(super) struct Unwinder {
     shifts: Vec<Option<u64>>,
     /// The longest stack copied so far: the configured size.
     copied_max: usize,
+    /// Addresses in Go programs that were looked up.
+    go: FxHashMap<(ModuleId, u64), GoFrame>,
     /// Results so far.
     pub(super) counts: UnwindCounts,
+}
+
+/// A frame of a Go program.
+#[derive(Clone, Copy, Debug, Default)]
+struct GoFrame {
+    /// How its caller is found; `None` for code in another language.
+    rule: Option<GoRule>,
+    /// The number of functions inlined there.
+    inlined: u8,
 }
 
 enum End {
@@ -79,6 +93,7 @@ impl Default for Unwinder {
             cache: CacheNative::default(),
             shifts: Vec::new(),
             copied_max: 0,
+            go: FxHashMap::default(),
             counts: UnwindCounts::default(),
         }
     }
@@ -121,9 +136,9 @@ impl Unwinder {
         let base = registers.sp();
         let mut frame = FrameAddress::from_instruction_pointer(ip);
         let mut kind = lookup.kind(ip);
-        out.push(lookup.location(kind, ip));
+        let mut rule = self.enter(kind, ip, lookup, out);
         for _ in 1..FRAMES_MAX {
-            if is_start(kind, lookup.modules) {
+            if is_start(kind, lookup.modules) || rule == Some(GoRule::Root) {
                 return End::Root;
             }
             if let Some((to, above)) = trampoline(frame, kind, &registers, stack, base, lookup) {
@@ -131,12 +146,15 @@ impl Unwinder {
                 let Some(caller) = FrameAddress::from_return_address(to) else { return End::Root };
                 frame = caller;
                 kind = lookup.kind(to - 1);
-                out.push(lookup.location(kind, to - 1));
+                rule = self.enter(kind, to - 1, lookup, out);
                 continue;
             }
             self.admit(lookup.modules);
             let before = registers;
-            let mut next = self.step(frame, kind, &mut registers, stack, base);
+            let mut next = match rule {
+                Some(rule) => go_step(rule, &mut registers, stack, base),
+                None => self.step(frame, kind, &mut registers, stack, base),
+            };
             if let (false, Ok(Some(to))) = (frame.is_return_address(), next)
                 && lookup.kind(to.saturating_sub(1)) == CodeKind::Unmapped
             {
@@ -158,9 +176,39 @@ impl Unwinder {
             if kind == CodeKind::Unmapped {
                 return End::Lost;
             }
-            out.push(lookup.location(kind, to - 1));
+            rule = self.enter(kind, to - 1, lookup, out);
         }
         End::TooDeep
+    }
+
+    /// Append the frame at an address, and the functions inlined there before it; returns the rule
+    /// for its caller if it is part of a Go program.
+    fn enter(
+        &mut self,
+        kind: CodeKind,
+        address: u64,
+        lookup: &CodeLookup<'_>,
+        out: &mut Vec<Location>,
+    ) -> Option<GoRule> {
+        let go = self.go_frame(kind, lookup.modules);
+        if let CodeKind::File { module, address } = kind {
+            out.extend((0..go.inlined).map(|nth| Location::Inlined { module, address, nth }));
+        }
+        out.push(lookup.location(kind, address));
+        go.rule
+    }
+
+    fn go_frame(&mut self, kind: CodeKind, modules: &Modules) -> GoFrame {
+        let CodeKind::File { module, address } = kind else { return GoFrame::default() };
+        let Ok(content) = &modules.module(module).content else { return GoFrame::default() };
+        let Some(program) = content.go() else { return GoFrame::default() };
+        if self.go.len() >= GO_FRAMES_MAX {
+            self.go.clear();
+        }
+        *self.go.entry((module, address)).or_insert_with(|| {
+            let inlined = program.inlined(&content.image, &content.file, address).len();
+            GoFrame { rule: program.rule(address), inlined: inlined.try_into().unwrap_or(0) }
+        })
     }
 
     fn step(
@@ -225,6 +273,19 @@ impl std::fmt::Debug for Unwinder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Unwinder").field("counts", &self.counts).finish_non_exhaustive()
     }
+}
+
+/// Go on to the caller of a frame of a Go program.
+fn go_step(
+    rule: GoRule,
+    registers: &mut UnwindRegsNative,
+    stack: &[u8],
+    base: u64,
+) -> Result<Option<u64>, Error> {
+    let read = |address| word(stack, base, address).ok_or(Error::CouldNotReadStack(address));
+    let (to, above) = caller(rule, registers, read)?;
+    *registers = above;
+    Ok(Some(to))
 }
 
 /// The caller of one of CPython's trampolines (`-X perf`, 3.12), and its registers. They have no
@@ -331,6 +392,8 @@ fn registers(state: &UserState<'_>) -> Option<(u64, UnwindRegsNative)> {
     Some((pc, UnwindRegsNative::new_with_ptr_auth_mask(mask, lr, sp, fp)))
 }
 
+/// Addresses in Go programs that are kept; beyond, all are looked up again.
+const GO_FRAMES_MAX: usize = 1 << 16;
 /// The size of a module's range: the limit of 32 bits.
 const RANGE: u64 = 1 << 32;
 /// An address in no module's range: framehop then follows frame pointers.
