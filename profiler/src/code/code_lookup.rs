@@ -3,13 +3,11 @@
 //! Joins the address spaces with the table of modules, and checks a file when the first address
 //! falls into it.
 
-#[cfg(target_arch = "x86_64")]
-use std::{fs::File, os::unix::fs::FileExt};
-
 use rustc_hash::FxHashMap;
 
 use super::address_spaces::{AddressSpaces, Backing};
 use super::module::Modules;
+use super::process_memory::ProcessMemory;
 use crate::stack::{Location, Marker, ModuleId};
 
 /// The kind of code at an address.
@@ -29,9 +27,10 @@ pub(super) struct CodeLookup<'a> {
     pub(super) address_spaces: &'a mut AddressSpaces,
     pub(super) modules: &'a mut Modules,
     pub(super) snippets: &'a mut Snippets,
+    pub(super) memory: &'a mut ProcessMemory,
 }
 
-/// Code without a file that was read, by process and address: each once.
+/// Code that was read, by process and address: each once.
 #[derive(Debug, Default)]
 pub(super) struct Snippets(FxHashMap<u32, FxHashMap<u64, Option<Snippet>>>);
 
@@ -39,7 +38,6 @@ pub(super) struct Snippets(FxHashMap<u32, FxHashMap<u64, Option<Snippet>>>);
 pub(super) type Snippet = [u8; 7];
 
 /// Addresses cached per process; beyond, each is read every time.
-#[cfg(target_arch = "x86_64")]
 const SNIPPETS_MAX: usize = 16_384;
 
 impl Snippets {
@@ -73,19 +71,35 @@ impl CodeLookup<'_> {
     }
 
     /// The code at an address, from the process itself; `None` if it may not be read.
-    #[cfg(target_arch = "x86_64")]
     pub(super) fn code_at(&mut self, address: u64) -> Option<Snippet> {
-        let pid = self.pid;
-        let known = self.snippets.0.entry(pid).or_default();
+        let Self { pid, snippets, memory, .. } = self;
+        let known = snippets.0.entry(*pid).or_default();
         if known.len() >= SNIPPETS_MAX {
             known.clear();
         }
         *known.entry(address).or_insert_with(|| {
             let mut snippet = Snippet::default();
-            let memory = File::open(format!("/proc/{pid}/mem")).ok()?;
-            memory.read_exact_at(&mut snippet, address).ok()?;
-            Some(snippet)
+            let length = memory.read(*pid, address, &mut snippet);
+            (length == snippet.len()).then_some(snippet)
         })
+    }
+
+    /// The target of the call before a return address, if the instruction names it.
+    pub(super) fn call_target(&mut self, to: u64) -> Option<u64> {
+        let code = self.code_at(to.checked_sub(7)?)?;
+        if cfg!(target_arch = "x86_64") {
+            let distance = i32::from_le_bytes(*code.last_chunk()?);
+            return (code[2] == 0xe8).then(|| to.wrapping_add_signed(distance.into()));
+        }
+        let instruction = u32::from_le_bytes(*code.last_chunk()?);
+        // 26 bits, in words.
+        let distance = i64::from((instruction << 6).cast_signed() >> 4);
+        (instruction >> 26 == 0b10_0101).then(|| (to - 4).wrapping_add_signed(distance))
+    }
+
+    /// Read the process's memory; returns how many bytes could be read.
+    pub(super) fn read(&mut self, address: u64, bytes: &mut [u8]) -> usize {
+        self.memory.read(self.pid, address, bytes)
     }
 
     /// The same as a frame of a stack.

@@ -220,3 +220,6 @@ fn read(image: &Image, file: &File, address: u64, bytes: &mut [u8]) -> Option<()
 const TABLE_MAX: usize = 64 << 20;
 /// The most data that is searched.
 const DATA_MAX: u64 = 64 << 20;
+
+#[cfg(test)]
+mod tests;

@@ -1,14 +1,16 @@
 //! From addresses to stacks, and from stacks to names.
 //!
 //! `address_spaces` tracks mappings, `module` keeps the files, `image` reads them, `code_lookup`
-//! joins the two, `unwind` unwinds stacks, `names` names their frames (`jit`, `kallsyms`,
-//! `gopclntab` and `go_program` read the formats). Recording, and which processes belong to the target, are decided
-//! elsewhere.
+//! joins the two, `unwind` unwinds stacks with the help of `callers` and `copied_stack`, `names`
+//! names their frames (`jit`, `kallsyms`, `gopclntab` and `go_program` read the formats). Recording,
+//! and which processes belong to the target, are decided elsewhere.
 
 mod address_spaces;
 #[cfg(test)]
 mod burner;
+mod callers;
 mod code_lookup;
+mod copied_stack;
 mod go_program;
 pub mod gopclntab;
 mod image;
@@ -16,6 +18,7 @@ mod jit;
 mod kallsyms;
 mod module;
 mod names;
+mod process_memory;
 #[cfg(test)]
 mod tests;
 mod unwind;
@@ -31,6 +34,7 @@ use self::address_spaces::{AddressSpaces, Region, maps_line};
 use self::code_lookup::{CodeLookup, Snippets};
 pub use self::image::ImageError;
 use self::module::{Module, Modules, Sight};
+use self::process_memory::ProcessMemory;
 use self::unwind::Unwinder;
 pub use self::unwind::{FRAMES_MAX, UnwindCounts};
 use crate::record::{Content, Mapping, Record, SampleRecord};
@@ -42,6 +46,7 @@ pub struct Code {
     address_spaces: AddressSpaces,
     modules: Modules,
     snippets: Snippets,
+    memory: ProcessMemory,
     unwinder: Unwinder,
     /// The perf maps of processes that ran code without a file, kept open after their exit.
     perf_maps: FxHashMap<u32, Option<File>>,
@@ -82,6 +87,7 @@ impl Code {
                 self.address_spaces.exec(record.pid);
                 self.perf_maps.remove(&record.pid);
                 self.snippets.forget(record.pid);
+                self.memory.forget(record.pid);
             }
             Content::Fork { pid, parent, .. } if pid != parent => {
                 self.exited.retain(|exited| exited != pid);
@@ -157,6 +163,7 @@ impl Code {
     pub fn forget(&mut self, pid: u32) {
         self.address_spaces.forget(pid);
         self.snippets.forget(pid);
+        self.memory.forget(pid);
     }
 
     fn observe_mapping(&mut self, mapping: &Mapping<'_>) {
@@ -190,8 +197,8 @@ impl Code {
             // Not tried again.
             self.address_spaces.exec(pid);
         }
-        let Self { address_spaces, modules, snippets, unwinder, .. } = self;
-        let mut lookup = CodeLookup { pid, address_spaces, modules, snippets };
+        let Self { address_spaces, modules, snippets, memory, unwinder, .. } = self;
+        let mut lookup = CodeLookup { pid, address_spaces, modules, snippets, memory };
         match &sample.user {
             Some(state) => unwinder.user_stack(state, &mut lookup, frames),
             None => {

@@ -11,6 +11,7 @@ use std::cell::OnceCell;
 use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
+use std::ops::Range;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -42,6 +43,7 @@ pub(super) struct Content {
     /// Its image.
     pub(super) image: Image,
     go: OnceCell<Option<GoProgram>>,
+    functions: OnceCell<Vec<Range<u64>>>,
 }
 
 impl Content {
@@ -50,8 +52,21 @@ impl Content {
         Ok(Self::new(file, size, image))
     }
 
-    const fn new(file: File, size: u64, image: Image) -> Self {
-        Self { file, size, image, go: OnceCell::new() }
+    fn new(file: File, size: u64, image: Image) -> Self {
+        let (go, functions) = (OnceCell::new(), OnceCell::new());
+        Self { file, size, image, go, functions }
+    }
+
+    /// The function whose unwind rules cover an address.
+    pub(super) fn function(&self, address: u64) -> Option<&Range<u64>> {
+        let functions = self.functions();
+        let after = functions.partition_point(|range| range.start <= address);
+        functions.get(after.checked_sub(1)?).filter(|range| address < range.end)
+    }
+
+    /// The address ranges with unwind rules, sorted.
+    pub(super) fn functions(&self) -> &[Range<u64>] {
+        self.functions.get_or_init(|| self.image.functions())
     }
 
     /// The functions of a Go program, read when they are first needed.

@@ -9,7 +9,6 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::BufReader;
-use std::ops::Range;
 use std::os::fd::AsRawFd;
 
 use blazesym::symbolize::source::{Elf, Source};
@@ -104,7 +103,6 @@ fn functions(module: &str, content: &Content, addresses: &[u64]) -> Vec<Option<S
         Some(program) => addresses.iter().map(|&address| program.name(address)).collect(),
         None => vec![None; addresses.len()],
     };
-    let ranges = content.image.functions();
     for has_debug_information in [false, true] {
         let missing: Vec<_> = (0..found.len()).filter(|&at| found[at].is_none()).collect();
         let asked: Vec<_> = missing.iter().map(|&at| addresses[at]).collect();
@@ -114,7 +112,7 @@ fn functions(module: &str, content: &Content, addresses: &[u64]) -> Vec<Option<S
         let symbols = symbols(content, &asked, has_debug_information);
         let is_any_sizeless = symbols.iter().flatten().any(|symbol| symbol.size.is_none());
         let edges = match is_any_sizeless {
-            true => content.image.edges(&content.file, &ranges),
+            true => content.image.edges(&content.file, content.functions()),
             false => Vec::new(),
         };
         for (at, symbol) in missing.into_iter().zip(symbols) {
@@ -124,7 +122,7 @@ fn functions(module: &str, content: &Content, addresses: &[u64]) -> Vec<Option<S
     for (found, &address) in found.iter_mut().zip(addresses) {
         if found.is_none() {
             *found =
-                range_of(address, &ranges).map(|range| format!("{module}+fn@{:x}", range.start));
+                content.function(address).map(|range| format!("{module}+fn@{:x}", range.start));
         }
     }
     found
@@ -154,12 +152,6 @@ impl Symbol {
 
 /// Longest function without a size: code further on may have any name.
 const SIZELESS_MAX: u64 = 4_096;
-
-/// The function whose unwind rules cover an address.
-fn range_of(address: u64, ranges: &[Range<u64>]) -> Option<&Range<u64>> {
-    let after = ranges.partition_point(|range| range.start <= address);
-    ranges.get(after.checked_sub(1)?).filter(|range| address < range.end)
-}
 
 /// Look up with blazesym, through the open file: another file may be at its path now.
 fn symbols(content: &Content, addresses: &[u64], debug_syms: bool) -> Vec<Option<Symbol>> {

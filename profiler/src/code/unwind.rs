@@ -4,22 +4,24 @@
 //! and an address is translated to its module's range before a step. So rules found in one process
 //! apply in all, forks cost nothing, and framehop's 16-bit count of changes grows with distinct
 //! files alone. A stack is complete if its outermost frame has no return address: undefined by its
-//! unwind rules (`_start`, `clone`), a zero word, or a zero frame pointer (psABI).
+//! unwind rules (`_start`, `clone`), a zero word, or a zero frame pointer (psABI). One that is not
+//! is completed by the kernel's callers (`callers`), or by memory beyond its copy (`copied_stack`).
 
 use std::sync::Arc;
-
-use rustc_hash::FxHashMap;
 
 use framehop::{
     CacheNative, Error, ExplicitModuleSectionInfo, FrameAddress, Module as Placed,
     UnwindRegsNative, Unwinder as _, UnwinderNative,
 };
+use rustc_hash::FxHashMap;
 
+use super::callers::{ends_with_call, join};
 use super::code_lookup::{CodeKind, CodeLookup};
+use super::copied_stack::CopiedStack;
 use super::go_program::{GoRule, caller};
 use super::image::Image;
 use super::module::Modules;
-use crate::record::UserState;
+use crate::record::{UserState, Words};
 use crate::stack::{Location, Marker, ModuleId};
 
 /// How unwinding of user stacks ended.
@@ -27,6 +29,10 @@ use crate::stack::{Location, Marker, ModuleId};
 pub struct UnwindCounts {
     /// At the thread's start.
     pub complete: u64,
+    /// Of these, by callers that the kernel found along frame pointers.
+    pub by_callers: u64,
+    /// Of these, by memory beyond the copied stack, read a moment later.
+    pub by_memory: u64,
     /// At the end of the copied stack, although the thread's continues: a larger copy would help.
     pub out_of_copy: u64,
     /// At memory that was not copied and that a larger copy may not contain either.
@@ -49,6 +55,11 @@ impl UnwindCounts {
     pub const fn total(&self) -> u64 {
         self.complete + self.truncated()
     }
+
+    /// Stacks that went on after their copies.
+    pub(crate) const fn longer_than_copy(&self) -> u64 {
+        self.out_of_copy + self.by_memory
+    }
 }
 
 /// Longest chain of user frames.
@@ -60,12 +71,23 @@ pub(super) struct Unwinder {
     cache: CacheNative<framehop::MayAllocateDuringUnwind>,
     /// Per module: the offset from an address to its range; `None` without rules.
     shifts: Vec<Option<u64>>,
-    /// The longest stack copied so far: the configured size.
-    copied_max: usize,
     /// Addresses in Go programs that were looked up.
     go: FxHashMap<(ModuleId, u64), GoFrame>,
+    /// The outermost frames of complete stacks, by the address of the frame before them.
+    roots: FxHashMap<(ModuleId, u64), Box<[Location]>>,
+    /// The steps of the current stack.
+    path: Vec<Step>,
     /// Results so far.
     pub(super) counts: UnwindCounts,
+}
+
+/// A frame of the current stack.
+#[derive(Clone, Copy, Debug)]
+struct Step {
+    /// The instruction or the return address.
+    address: u64,
+    /// The number of locations up to this frame.
+    locations: usize,
 }
 
 /// A frame of a Go program.
@@ -77,6 +99,15 @@ struct GoFrame {
     inlined: u8,
 }
 
+/// The frame that was reached.
+struct Reached {
+    frame: FrameAddress,
+    kind: CodeKind,
+    rule: Option<GoRule>,
+    registers: UnwindRegsNative,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum End {
     Root,
     OutOfCopy,
@@ -92,8 +123,9 @@ impl Default for Unwinder {
             framehop: UnwinderNative::new(),
             cache: CacheNative::default(),
             shifts: Vec::new(),
-            copied_max: 0,
             go: FxHashMap::default(),
+            roots: FxHashMap::default(),
+            path: Vec::new(),
             counts: UnwindCounts::default(),
         }
     }
@@ -109,8 +141,33 @@ impl Unwinder {
         out: &mut Vec<Location>,
     ) {
         let Some((ip, registers)) = registers(state) else { return };
-        self.copied_max = self.copied_max.max(state.stack.len());
-        let end = match self.walk(ip, registers, state.stack, lookup, out) {
+        let mut stack = CopiedStack::new(registers.sp(), state.stack, state.is_full);
+        let kind = lookup.kind(ip);
+        self.path.clear();
+        let rule = self.enter(kind, ip, ip, lookup, out);
+        let frame = FrameAddress::from_instruction_pointer(ip);
+        let mut at = Reached { frame, kind, rule, registers };
+        let mut end = self.walk(&mut at, &stack, lookup, out);
+        if end == End::Root {
+            self.learn_root(out);
+        } else if end != End::TooDeep && self.complete(state.callers, lookup, out) {
+            self.counts.by_callers += 1;
+            end = End::Root;
+        } else if end == End::OutOfCopy && stack.extend(lookup) {
+            let frames = out.len();
+            end = match self.walk(&mut at, &stack, lookup, out) {
+                End::Root => {
+                    self.counts.by_memory += 1;
+                    End::Root
+                }
+                End::TooDeep => End::TooDeep,
+                _ => {
+                    out.truncate(frames);
+                    End::OutOfCopy
+                }
+            };
+        }
+        let count = match end {
             End::Root => {
                 self.counts.complete += 1;
                 return;
@@ -121,72 +178,128 @@ impl Unwinder {
             End::Stuck => &mut self.counts.stuck,
             End::TooDeep => &mut self.counts.too_deep,
         };
-        *end += 1;
+        *count += 1;
         out.push(Location::Marker(Marker::Truncated));
     }
 
+    /// Go on from the frame that was reached, as far as possible.
     fn walk(
         &mut self,
-        ip: u64,
-        mut registers: UnwindRegsNative,
-        stack: &[u8],
+        at: &mut Reached,
+        stack: &CopiedStack<'_>,
         lookup: &mut CodeLookup<'_>,
         out: &mut Vec<Location>,
     ) -> End {
-        let base = registers.sp();
-        let mut frame = FrameAddress::from_instruction_pointer(ip);
-        let mut kind = lookup.kind(ip);
-        let mut rule = self.enter(kind, ip, lookup, out);
-        for _ in 1..FRAMES_MAX {
-            if is_start(kind, lookup.modules) || rule == Some(GoRule::Root) {
+        while self.path.len() < FRAMES_MAX {
+            if is_start(at.kind, lookup.modules) || at.rule == Some(GoRule::Root) {
                 return End::Root;
             }
-            if let Some((to, above)) = trampoline(frame, kind, &registers, stack, base, lookup) {
-                registers = above;
-                let Some(caller) = FrameAddress::from_return_address(to) else { return End::Root };
-                frame = caller;
-                kind = lookup.kind(to - 1);
-                rule = self.enter(kind, to - 1, lookup, out);
-                continue;
-            }
-            self.admit(lookup.modules);
-            let before = registers;
-            let mut next = match rule {
-                Some(rule) => go_step(rule, &mut registers, stack, base),
-                None => self.step(frame, kind, &mut registers, stack, base),
-            };
-            if let (false, Ok(Some(to))) = (frame.is_return_address(), next)
-                && lookup.kind(to.saturating_sub(1)) == CodeKind::Unmapped
-            {
-                // Without a rule for the innermost frame framehop guesses that it has none; the
-                // return address it then reads may be wrong.
-                registers = before;
-                next = self.step(frame, CodeKind::Unmapped, &mut registers, stack, base);
-            }
-            let to = match next {
+            let before = at.registers;
+            let to = match self.next(at, stack, lookup) {
                 Ok(Some(to)) => to,
                 // JIT code without rules does not end a stack: its caller is in a file.
-                Ok(None) if matches!(kind, CodeKind::File { .. }) => return End::Root,
+                Ok(None) if matches!(at.kind, CodeKind::File { .. }) => return End::Root,
                 Ok(None) => return End::Lost,
-                Err(error) => return self.end(error, base, stack),
+                Err(error) => {
+                    at.registers = before;
+                    return ended(error, stack);
+                }
             };
-            let Some(caller) = FrameAddress::from_return_address(to) else { return End::Root };
-            frame = caller;
-            kind = lookup.kind(to - 1);
-            if kind == CodeKind::Unmapped {
+            let Some(frame) = FrameAddress::from_return_address(to) else { return End::Root };
+            let kind = lookup.kind(to - 1);
+            if kind == CodeKind::Unmapped || stack.is_extended() && !may_call(to, at.kind, lookup) {
                 return End::Lost;
             }
-            rule = self.enter(kind, to - 1, lookup, out);
+            let rule = self.enter(kind, to - 1, to, lookup, out);
+            (at.frame, at.kind, at.rule) = (frame, kind, rule);
         }
         End::TooDeep
     }
 
-    /// Append the frame at an address, and the functions inlined there before it; returns the rule
-    /// for its caller if it is part of a Go program.
+    /// The return address of a frame; its registers become those of its caller.
+    fn next(
+        &mut self,
+        at: &mut Reached,
+        stack: &CopiedStack<'_>,
+        lookup: &mut CodeLookup<'_>,
+    ) -> Result<Option<u64>, Error> {
+        if let Some((to, above)) = trampoline(at.frame, at.kind, &at.registers, stack, lookup) {
+            at.registers = above;
+            return Ok(Some(to));
+        }
+        self.admit(lookup.modules);
+        let before = at.registers;
+        let next = match at.rule {
+            Some(rule) => go_step(rule, &mut at.registers, stack),
+            None => self.step(at.frame, at.kind, &mut at.registers, stack),
+        };
+        if let (false, Ok(Some(to))) = (at.frame.is_return_address(), next)
+            && lookup.kind(to.saturating_sub(1)) == CodeKind::Unmapped
+        {
+            // Without a rule for the innermost frame framehop guesses that it has none; the return
+            // address it then reads may be wrong.
+            at.registers = before;
+            return self.step(at.frame, CodeKind::Unmapped, &mut at.registers, stack);
+        }
+        next
+    }
+
+    /// Complete a stack with the kernel's callers, if both agree and those lead to a root.
+    fn complete(
+        &mut self,
+        callers: Words<'_>,
+        lookup: &mut CodeLookup<'_>,
+        out: &mut Vec<Location>,
+    ) -> bool {
+        let callers: Vec<u64> = callers.iter().collect();
+        let own: Vec<u64> = self.path.iter().map(|step| step.address).collect();
+        let Some(joint) = join(&own, &callers) else { return false };
+        let (steps, kept) = (self.path.len(), self.path[joint.kept - 1].locations);
+        let replaced = out.split_off(kept);
+        for &to in &callers[joint.next..] {
+            let Some(address) = to.checked_sub(1) else { break };
+            let kind = lookup.kind(address);
+            if kind == CodeKind::Unmapped || !follows_call(to, lookup) {
+                break;
+            }
+            let rule = self.enter(kind, address, to, lookup, out);
+            if rule == Some(GoRule::Root) || is_start(kind, lookup.modules) {
+                return true;
+            }
+            if let CodeKind::File { module, address } = kind
+                && let Some(rest) = self.roots.get(&(module, address))
+            {
+                out.extend(rest);
+                return true;
+            }
+        }
+        self.path.truncate(steps);
+        out.truncate(kept);
+        out.extend(replaced);
+        false
+    }
+
+    /// Keep the outermost frames of a complete stack: code without frame pointers at the start of a
+    /// thread is not found along them.
+    fn learn_root(&mut self, out: &[Location]) {
+        for outer in 1..=ROOT_FRAMES.min(out.len().saturating_sub(1)) {
+            let (inner, root) = out.split_at(out.len() - outer);
+            if let Some(&Location::Code { module, address }) = inner.last()
+                && self.roots.len() < ROOTS_MAX
+            {
+                self.roots.entry((module, address)).or_insert_with(|| root.into());
+            }
+        }
+    }
+
+    /// Append the frame at an address, which was `found` as the instruction or a return address, and
+    /// before it the functions inlined there; returns the rule for its caller if it is part of a Go
+    /// program.
     fn enter(
         &mut self,
         kind: CodeKind,
         address: u64,
+        found: u64,
         lookup: &CodeLookup<'_>,
         out: &mut Vec<Location>,
     ) -> Option<GoRule> {
@@ -195,6 +308,7 @@ impl Unwinder {
             out.extend((0..go.inlined).map(|nth| Location::Inlined { module, address, nth }));
         }
         out.push(lookup.location(kind, address));
+        self.path.push(Step { address: found, locations: out.len() });
         go.rule
     }
 
@@ -216,8 +330,7 @@ impl Unwinder {
         frame: FrameAddress,
         kind: CodeKind,
         registers: &mut UnwindRegsNative,
-        stack: &[u8],
-        base: u64,
+        stack: &CopiedStack<'_>,
     ) -> Result<Option<u64>, Error> {
         let shifted = match kind {
             CodeKind::File { module, address } => {
@@ -233,25 +346,8 @@ impl Unwinder {
                     .unwrap_or(FrameAddress::InstructionPointer(lookup))
             }
         };
-        let mut read = |address: u64| word(stack, base, address).ok_or(());
+        let mut read = |address: u64| stack.word(address).ok_or(());
         self.framehop.unwind_frame(frame, registers, &mut self.cache, &mut read)
-    }
-
-    fn end(&self, error: Error, base: u64, stack: &[u8]) -> End {
-        match error {
-            Error::CouldNotReadStack(address) => {
-                let top = base.saturating_add(stack.len() as u64);
-                // The kernel copies less than configured only if the stack ends, or if a page is
-                // not in memory; then a larger copy contains no more.
-                let is_full = stack.len() == self.copied_max;
-                let is_near = address >= top.saturating_sub(8) && address - base < STACK_SIZE_MAX;
-                if is_full && is_near { End::OutOfCopy } else { End::Unreadable }
-            }
-            Error::ReturnAddressIsNull => End::Root,
-            Error::DidNotAdvance
-            | Error::FramepointerUnwindingMovedBackwards
-            | Error::IntegerOverflow => End::Stuck,
-        }
     }
 
     /// Add the modules that are new.
@@ -275,14 +371,48 @@ impl std::fmt::Debug for Unwinder {
     }
 }
 
+/// How a stack ends at an error.
+fn ended(error: Error, stack: &CopiedStack<'_>) -> End {
+    match error {
+        Error::CouldNotReadStack(address) if stack.may_continue_at(address) => End::OutOfCopy,
+        Error::CouldNotReadStack(_) => End::Unreadable,
+        Error::ReturnAddressIsNull => End::Root,
+        Error::DidNotAdvance
+        | Error::FramepointerUnwindingMovedBackwards
+        | Error::IntegerOverflow => End::Stuck,
+    }
+}
+
+/// Whether code that returns to `to` may have been called from there: a call stands before it, and
+/// if it names its target, that is no other function.
+fn may_call(to: u64, called: CodeKind, lookup: &mut CodeLookup<'_>) -> bool {
+    if !follows_call(to, lookup) {
+        return false;
+    }
+    let (Some(target), CodeKind::File { module, address }) = (lookup.call_target(to), called)
+    else {
+        return true;
+    };
+    let CodeKind::File { module: other, address: target } = lookup.kind(target) else {
+        return true;
+    };
+    let Ok(content) = &lookup.modules.module(module).content else { return true };
+    let range = content.function(target).filter(|range| range.start == target);
+    module != other || range.is_none_or(|range| range.contains(&address))
+}
+
+fn follows_call(to: u64, lookup: &mut CodeLookup<'_>) -> bool {
+    let code = to.checked_sub(7).and_then(|at| lookup.code_at(at));
+    code.is_some_and(ends_with_call)
+}
+
 /// Go on to the caller of a frame of a Go program.
 fn go_step(
     rule: GoRule,
     registers: &mut UnwindRegsNative,
-    stack: &[u8],
-    base: u64,
+    stack: &CopiedStack<'_>,
 ) -> Result<Option<u64>, Error> {
-    let read = |address| word(stack, base, address).ok_or(Error::CouldNotReadStack(address));
+    let read = |address| stack.word(address).ok_or(Error::CouldNotReadStack(address));
     let (to, above) = caller(rule, registers, read)?;
     *registers = above;
     Ok(Some(to))
@@ -296,8 +426,7 @@ fn trampoline(
     frame: FrameAddress,
     kind: CodeKind,
     registers: &UnwindRegsNative,
-    stack: &[u8],
-    base: u64,
+    stack: &CopiedStack<'_>,
     lookup: &mut CodeLookup<'_>,
 ) -> Option<(u64, UnwindRegsNative)> {
     /// `call *%rcx`, which returns here; `add $8, %rsp`; `ret` (Python/asm_trampoline.S).
@@ -308,7 +437,7 @@ fn trampoline(
         return None;
     }
     let at = registers.sp().checked_add(8)?;
-    let to = word(stack, base, at)?;
+    let to = stack.word(at)?;
     // Only known code can be the caller.
     (lookup.kind(to.checked_sub(1)?) != CodeKind::Unmapped)
         .then(|| (to, UnwindRegsNative::new(to, at + 8, registers.bp())))
@@ -320,18 +449,10 @@ fn trampoline(
     _: FrameAddress,
     _: CodeKind,
     _: &UnwindRegsNative,
-    _: &[u8],
-    _: u64,
+    _: &CopiedStack<'_>,
     _: &mut CodeLookup<'_>,
 ) -> Option<(u64, UnwindRegsNative)> {
     None
-}
-
-/// The word at an address of a copied stack that begins at `base`.
-fn word(stack: &[u8], base: u64, address: u64) -> Option<u64> {
-    let at = usize::try_from(address.checked_sub(base)?).ok()?;
-    let bytes = stack.get(at..at.checked_add(8)?)?;
-    bytes.try_into().map(u64::from_ne_bytes).ok()
 }
 
 fn is_start(kind: CodeKind, modules: &Modules) -> bool {
@@ -398,16 +519,16 @@ const GO_FRAMES_MAX: usize = 1 << 16;
 const RANGE: u64 = 1 << 32;
 /// An address in no module's range: framehop then follows frame pointers.
 const NOWHERE: u64 = 1;
-/// Largest stack (8 MiB is the usual limit); an address further from the stack pointer is not part
-/// of it.
-const STACK_SIZE_MAX: u64 = 64 << 20;
+/// How many of the outermost frames are kept, and of how many stacks.
+const ROOT_FRAMES: usize = 3;
+const ROOTS_MAX: usize = 1_024;
 
 #[cfg(all(test, target_arch = "x86_64"))]
 mod tests {
     use super::super::address_spaces::{AddressSpaces, Backing, Region};
     use super::super::code_lookup::Snippets;
+    use super::super::process_memory::ProcessMemory;
     use super::*;
-    use crate::record::Words;
 
     /// CPython 3.12's `_Py_trampoline_func_start`: `sub $8, %rsp`; `call *%rcx`; `add $8, %rsp`;
     /// `ret`.
@@ -431,13 +552,15 @@ mod tests {
             spaces.map(pid, Region { start, end, file_offset: 0, backing });
         }
         let (modules, snippets) = (&mut Modules::default(), &mut Snippets::default());
-        let mut lookup = CodeLookup { pid, address_spaces: &mut spaces, modules, snippets };
+        let memory = &mut ProcessMemory::default();
+        let mut lookup = CodeLookup { pid, address_spaces: &mut spaces, modules, snippets, memory };
         let bytes = |words: &[u64]| -> Vec<u8> {
             words.iter().flat_map(|word| word.to_ne_bytes()).collect()
         };
         let registers = bytes(&[0, 0, 0, 0, 0, 0, BASE, BASE, 0x5000]);
         let stack = bytes(&[&[0, start + RETURN], words].concat());
-        let state = UserState { registers: Words(&registers), stack: &stack };
+        let (registers, callers) = (Words(&registers), Words::default());
+        let state = UserState { registers, stack: &stack, is_full: true, callers };
         let mut out = Vec::new();
         Unwinder::default().user_stack(&state, &mut lookup, &mut out);
         assert_eq!(out.pop(), Some(Location::Marker(Marker::Truncated)));

@@ -9,6 +9,7 @@ use super::attach::Attachment;
 use super::counting::Counted;
 use super::ring_reader::ReaderResult;
 use super::sample_builder::{SampleBuilder, Tally, Toggled};
+use super::stack_size::RaisedStack;
 use super::{SidecarOptions, unnamed_file};
 use crate::code::UnwindCounts;
 use crate::page_faults::{LivePages, PageFaults, PageMap};
@@ -106,7 +107,7 @@ impl Parts {
 
 impl Recording {
     fn take(&mut self, read: ReaderResult, clock: Clock, hz: u32) {
-        let ReaderResult { mut builder, toggled, waits_timed, lost, failures } = read;
+        let ReaderResult { mut builder, toggled, waits_timed, lost, raised, failures } = read;
         builder.finish(self.ended);
         self.notes.extend(failures);
         self.notes.extend(builder.failure.take().map(|why| why.to_string()));
@@ -115,6 +116,8 @@ impl Recording {
         self.notes.extend(unreadable(&builder));
         self.notes.extend(builder.code.unnamed());
         self.notes.extend(cut(&counts));
+        self.notes.extend(raised.map(|raised| larger_copies(raised, self.started)));
+        self.notes.extend(completed(&counts));
         // A tenth is allowed for the start and the end.
         let length = self.ended.since(self.started);
         if toggled.is_empty() && waits_timed.0 < length.0 - length.0 / 10 {
@@ -253,6 +256,8 @@ impl Recording {
 
 /// The share of truncated stacks from which on the totals of callers are misleading.
 const CUT_SHARE: f64 = 0.1;
+/// The share of stacks from which on the means that completed them are noted.
+const NOTED_SHARE: f64 = 0.01;
 /// With fewer stacks a share is not meaningful.
 const STACKS_MIN: u64 = 20;
 
@@ -286,6 +291,33 @@ fn cut(counts: &UnwindCounts) -> Option<String> {
         "{share:.0} % of the stacks lack their outermost callers, most of them because {why}; what \
          functions use themselves is right, the totals of those callers are too small"
     ))
+}
+
+/// The note on copies of stacks that were raised.
+fn larger_copies(raised: RaisedStack, started: Timestamp) -> String {
+    let RaisedStack { bytes, at, cut_share } = raised;
+    format!(
+        "each CPU sample copied {} KiB of its stack from {} on, because {:.0} % of the stacks went on \
+         after smaller copies",
+        bytes.div_ceil(1 << 10),
+        at.since(started),
+        cut_share * 100.0,
+    )
+}
+
+/// The note on stacks that neither rules nor their copy alone made whole.
+fn completed(counts: &UnwindCounts) -> Option<String> {
+    let share = |count: u64| count as f64 / counts.total().max(1) as f64;
+    let means = [
+        (counts.by_callers, "by the kernel's walk along frame pointers"),
+        (counts.by_memory, "by the target's memory, read a moment after the sample"),
+    ];
+    let means = means.into_iter().filter(|&(count, _)| share(count) >= NOTED_SHARE);
+    let means: Vec<_> =
+        means.map(|(count, by)| format!("{:.0} % {by}", share(count) * 100.0)).collect();
+    (counts.total() >= STACKS_MIN && !means.is_empty()).then(|| {
+        format!("stacks that reached beyond their copy were completed: {}", means.join(", "))
+    })
 }
 
 /// The share of user stacks that were unwound to their root.
@@ -397,5 +429,24 @@ mod tests {
             assert!(note.contains(why), "{why}: {note}");
         }
         assert_eq!(crate::code::FRAMES_MAX, 1_024);
+    }
+
+    #[test]
+    fn the_means_that_made_stacks_whole_are_noted() {
+        let counts = |by_callers, by_memory| {
+            completed(&UnwindCounts { complete: 200, by_callers, by_memory, ..Default::default() })
+        };
+        assert_eq!(counts(0, 1), None);
+        assert_eq!(
+            counts(50, 4).expect("a quarter"),
+            "stacks that reached beyond their copy were completed: 25 % by the kernel's walk along \
+             frame pointers, 2 % by the target's memory, read a moment after the sample"
+        );
+        let raised = RaisedStack { bytes: 65_528, at: Timestamp(3_000_000_000), cut_share: 0.754 };
+        assert_eq!(
+            larger_copies(raised, Timestamp(1_000_000_000)),
+            "each CPU sample copied 64 KiB of its stack from 2.00 s on, because 75 % of the stacks \
+             went on after smaller copies"
+        );
     }
 }

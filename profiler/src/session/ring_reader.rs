@@ -11,6 +11,7 @@ use uringbench_perf::{PerfEventKind, Session};
 
 use super::poll_interval::{Advice, PollInterval, SwitchSampling};
 use super::sample_builder::{SampleBuilder, Toggled};
+use super::stack_size::{RaisedStack, StackSize};
 use crate::record::{RecordOrder, peek_time};
 
 /// The highest priority below real time.
@@ -45,6 +46,8 @@ pub(super) struct ReaderResult {
     pub(super) waits_timed: Nanos,
     /// Samples and records that the kernel counted as lost but did not report in the rings.
     pub(super) lost: u64,
+    /// The last size of copied stacks, if it was raised.
+    pub(super) raised: Option<RaisedStack>,
     /// Failures during the recording.
     pub(super) failures: Vec<String>,
 }
@@ -60,6 +63,7 @@ pub(super) struct RingReader {
     pub(super) switches: Vec<Switch>,
     pub(super) poll_interval: SwitchSampling,
     pub(super) rounds: PollInterval,
+    pub(super) stack_size: StackSize,
 }
 
 impl RingReader {
@@ -67,6 +71,7 @@ impl RingReader {
         put_first();
         let mut toggled = Vec::new();
         let mut failures = Vec::new();
+        let mut raised = None;
         loop {
             match commands.try_recv() {
                 Ok(ReaderCommand::Toggle(switches)) => {
@@ -98,6 +103,14 @@ impl RingReader {
             let begun = cpu_time();
             self.round();
             self.rounds.took(Nanos(cpu_time() - begun));
+            if let Some(larger) = self.stack_size.advise(now, self.builder.copies) {
+                match self.session.set_stack_bytes(larger.bytes) {
+                    Ok(true) => raised = Some(larger),
+                    // Each thread has its own events: the size stays.
+                    Ok(false) => {}
+                    Err(why) => failures.push(format!("stacks are not copied further: {why}")),
+                }
+            }
             let tally = &self.builder.tally;
             let changed = match self.poll_interval.advise(now, tally.switches, tally.wait_stacks) {
                 Advice::GoOn => Ok(()),
@@ -120,7 +133,7 @@ impl RingReader {
         self.round();
         self.take_all();
         let lost = self.session.lost() + self.memory.as_ref().map_or(0, Session::lost);
-        ReaderResult { builder: self.builder, toggled, waits_timed, lost, failures }
+        ReaderResult { builder: self.builder, toggled, waits_timed, lost, raised, failures }
     }
 
     /// Switches are not recorded from now on: processes the recorded ones before waits are dropped.
