@@ -89,6 +89,15 @@ pub struct FrameName {
     pub kind: FrameKind,
 }
 
+impl FrameName {
+    /// That of an interpreter's frame, from `function (file)`.
+    pub fn interpreted(text: &str) -> Self {
+        let named = text.strip_suffix(')').and_then(|text| text.rsplit_once(" ("));
+        let (function, module) = named.unwrap_or((text, ""));
+        Self { function: function.into(), module: module.into(), kind: FrameKind::Interpreted }
+    }
+}
+
 /// The kind of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum FrameKind {

@@ -59,6 +59,26 @@ fn damaged_tables_of_go_programs_are_read_without_harm() {
     assert!(named > CASES as usize, "only {named} functions have names");
 }
 
+#[test]
+fn a_damaged_heap_of_v8_is_read_without_harm() {
+    let seed = include_bytes!("../fuzz/seeds/v8/function");
+    assert_eq!(checks::v8(seed), 1);
+    let mut random = Xoshiro256PlusPlus::seed_from_u64(8);
+    let mut below = |bound: usize| (random.next_u64() % bound as u64) as usize;
+    let mut described = 0;
+    for _ in 0..CASES {
+        let mut heap = seed.to_vec();
+        for _ in 0..1 + below(4) {
+            // References to other objects, or to themselves.
+            let (at, to) = (below(heap.len() / 8) * 8, below(heap.len() / 32) * 32);
+            heap[at] = to as u8 | 1;
+            heap[at + 1] = (to >> 8) as u8;
+        }
+        described += checks::v8(&heap);
+    }
+    assert!(described as u64 > CASES / 10, "only {described} functions are described");
+}
+
 /// Up to thirty records of few threads and close times, and damage in every other input.
 fn input(seed: u64) -> Vec<u8> {
     let mut random = Xoshiro256PlusPlus::seed_from_u64(seed);

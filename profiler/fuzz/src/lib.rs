@@ -5,6 +5,7 @@
 //! generated input. A check panics when it fails.
 
 use uringbench_profiler::code::gopclntab::GoFunctions;
+use uringbench_profiler::code::v8::{V8Heap, V8Layout};
 use uringbench_profiler::record::{
     Content, OffCpu, ProcessTree, Record, RecordOrder, decode, peek_time,
 };
@@ -67,6 +68,69 @@ pub fn gopclntab(input: &[u8]) -> usize {
         }
     }
     named
+}
+
+/// A heap of V8 that may change at any time is read in bounds. The input's first words are the
+/// functions, and all of it is the memory, again and again. Returns how many have a description.
+pub fn v8(input: &[u8]) -> usize {
+    let Ok(layout) = V8Layout::read(v8_symbol) else { return 0 };
+    let reads = std::cell::Cell::new(0);
+    let read = |address: u64, bytes: &mut [u8]| {
+        reads.set(reads.get() + 1);
+        let start = (address % input.len().max(1) as u64) as usize;
+        bytes.copy_from_slice(input.get(start..start.checked_add(bytes.len())?)?);
+        Some(())
+    };
+    let mut types = Default::default();
+    let mut heap = V8Heap { layout: &layout, types: &mut types, read };
+    let mut described = 0;
+    for word in input.chunks_exact(8).take(20) {
+        let word = u64::from_le_bytes(word.try_into().expect("eight bytes"));
+        let Some(shared) = heap.shared(word) else { continue };
+        let Some(function) = heap.describe(shared) else { continue };
+        described += 1;
+        assert!(function.name.chars().count() <= 1_024);
+        assert!(!function.text().is_empty());
+    }
+    let _ = layout.function(64, |at| input.get(at as usize).map(|&byte| byte.into()));
+    assert!(reads.get() < 100_000, "{} reads", reads.get());
+    described
+}
+
+/// The symbols of Node 20; those that are left out have no effect.
+fn v8_symbol(name: &str) -> Option<i32> {
+    Some(match name.trim_start_matches("v8dbg_") {
+        "_ZN2v88internal7Version6major_E" => 11,
+        "_ZN2v88internal7Version6minor_E" | "HeapObjectTagMask" => 3,
+        "_ZN2v88internal7Version6build_E" => 244,
+        "HeapObjectTag" | "ConsStringTag" => 1,
+        "SmiShiftSize" => 31,
+        "off_fp_function" => -16,
+        "off_fp_context" => -8,
+        "type_JSFunction__JS_FUNCTION_TYPE" => 2_066,
+        "type_SharedFunctionInfo__SHARED_FUNCTION_INFO_TYPE" => 262,
+        "type_ScopeInfo__SCOPE_INFO_TYPE" => 261,
+        "type_Script__SCRIPT_TYPE" => 167,
+        "class_Map__instance_type__uint16_t" | "class_String__length__int32_t" => 12,
+        "class_JSFunction__shared__SharedFunctionInfo"
+        | "class_SlicedString__offset__SMI"
+        | "class_ConsString__second__String" => 24,
+        "class_SharedFunctionInfo__script_or_debug_info__HeapObject" => 32,
+        "scopeinfo_idx_ncontextlocals" => 2,
+        "scopeinfo_idx_first_vars" | "SlicedStringTag" => 3,
+        "FirstNonstringType" => 128,
+        "StringRepresentationMask" => 7,
+        "ThinStringTag" => 5,
+        "StringEncodingMask" | "OneByteStringTag" => 8,
+        "class_SharedFunctionInfo__name_or_scope_info__Object"
+        | "class_Script__name__Object"
+        | "class_SeqOneByteString__chars__char"
+        | "class_SeqTwoByteString__chars__char"
+        | "class_ConsString__first__String"
+        | "class_ThinString__actual__String"
+        | "class_SlicedString__parent__String" => 16,
+        _ => return None,
+    })
 }
 
 /// The records of a ring; the last may be cut off.

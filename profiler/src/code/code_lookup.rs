@@ -6,9 +6,11 @@
 use rustc_hash::FxHashMap;
 
 use super::address_spaces::{AddressSpaces, Backing};
-use super::module::Modules;
+use super::copied_stack::CopiedStack;
+use super::module::{Module, Modules};
 use super::process_memory::ProcessMemory;
-use crate::stack::{Location, Marker, ModuleId};
+use super::v8_program::V8Processes;
+use crate::stack::{Location, Marker, ModuleId, NameId, StackTable};
 
 /// The kind of code at an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +30,8 @@ pub(super) struct CodeLookup<'a> {
     pub(super) modules: &'a mut Modules,
     pub(super) snippets: &'a mut Snippets,
     pub(super) memory: &'a mut ProcessMemory,
+    pub(super) stacks: &'a mut StackTable,
+    pub(super) v8: &'a mut V8Processes,
 }
 
 /// Code that was read, by process and address: each once.
@@ -95,6 +99,36 @@ impl CodeLookup<'_> {
         // 26 bits, in words.
         let distance = i64::from((instruction << 6).cast_signed() >> 4);
         (instruction >> 26 == 0b10_0101).then(|| (to - 4).wrapping_add_signed(distance))
+    }
+
+    /// The JavaScript function that runs at an address, by its frame.
+    pub(super) fn script_function(
+        &mut self,
+        kind: CodeKind,
+        address: u64,
+        frame: u64,
+        stack: &CopiedStack<'_>,
+    ) -> Option<NameId> {
+        let mut v8 = std::mem::take(self.v8);
+        let name = v8.function(kind, address, frame, stack, self);
+        *self.v8 = v8;
+        name
+    }
+
+    /// The number of mappings with code.
+    pub(super) fn mappings(&self) -> usize {
+        self.address_spaces.regions(self.pid).len()
+    }
+
+    /// A file with code that is mapped.
+    pub(super) fn find_module(&self, is_it: impl Fn(&Module) -> bool) -> Option<ModuleId> {
+        let regions = self.address_spaces.regions(self.pid).iter();
+        let mut modules = regions.filter_map(|region| match region.backing {
+            Backing::Module(module) => Some(module),
+            Backing::Unchecked(path) => Some(self.modules.at_path(path)),
+            Backing::Anonymous => None,
+        });
+        modules.find(|&module| is_it(self.modules.module(module)))
     }
 
     /// Read the process's memory; returns how many bytes could be read.

@@ -2,7 +2,8 @@
 //!
 //! `address_spaces` tracks mappings, `module` keeps the files, `image` reads them, `code_lookup`
 //! joins the two, `unwind` unwinds stacks with the help of `callers` and `copied_stack`, `names`
-//! names their frames (`jit`, `kallsyms`, `gopclntab` and `go_program` read the formats). Recording,
+//! names their frames (`jit`, `kallsyms`, `gopclntab`, `v8` and
+//! others read the formats). Recording,
 //! and which processes belong to the target, are decided elsewhere.
 
 mod address_spaces;
@@ -19,9 +20,12 @@ mod kallsyms;
 mod module;
 mod names;
 mod process_memory;
+mod symbol_values;
 #[cfg(test)]
 mod tests;
 mod unwind;
+pub mod v8;
+mod v8_program;
 
 use std::collections::VecDeque;
 use std::fs::{self, File};
@@ -37,6 +41,7 @@ use self::module::{Module, Modules, Sight};
 use self::process_memory::ProcessMemory;
 use self::unwind::Unwinder;
 pub use self::unwind::{FRAMES_MAX, UnwindCounts};
+use self::v8_program::V8Processes;
 use crate::record::{Content, Mapping, Record, SampleRecord};
 use crate::stack::{FrameName, Location, Marker, StackId, StackTable};
 
@@ -47,6 +52,7 @@ pub struct Code {
     modules: Modules,
     snippets: Snippets,
     memory: ProcessMemory,
+    v8: V8Processes,
     unwinder: Unwinder,
     /// The perf maps of processes that ran code without a file, kept open after their exit.
     perf_maps: FxHashMap<u32, Option<File>>,
@@ -88,6 +94,7 @@ impl Code {
                 self.perf_maps.remove(&record.pid);
                 self.snippets.forget(record.pid);
                 self.memory.forget(record.pid);
+                self.v8.forget(record.pid);
             }
             Content::Fork { pid, parent, .. } if pid != parent => {
                 self.exited.retain(|exited| exited != pid);
@@ -110,7 +117,7 @@ impl Code {
         kernel_frames(sample, &mut frames);
         let has_user_half = sample.user.is_some() || !sample.is_kernel;
         if has_user_half {
-            self.user_frames(pid, sample, &mut frames);
+            self.user_frames(pid, sample, stacks, &mut frames);
         }
         let stack = stacks.intern(frames.iter().rev().copied());
         self.frames = frames;
@@ -138,6 +145,17 @@ impl Code {
         })
     }
 
+    /// Whether names are read from processes that move what they are read of: then a sample has to
+    /// be decoded soon after it was taken.
+    pub fn names_move(&self) -> bool {
+        self.v8.is_any()
+    }
+
+    /// The frames of JavaScript that have a name, and all of them.
+    pub const fn script_frames(&self) -> (u64, u64) {
+        (self.v8.named, self.v8.frames)
+    }
+
     /// Counts of how unwinding of user stacks ended.
     pub const fn counts(&self) -> UnwindCounts {
         self.unwinder.counts
@@ -154,6 +172,13 @@ impl Code {
     pub fn unnamed(&self) -> Vec<String> {
         let advice = |module: &Module| {
             let content = module.content.as_ref().ok()?;
+            if let Some(Err(why)) = module.v8() {
+                return Some(format!(
+                    "the JavaScript functions of {} have no names, because {why}: run it with \
+                     --perf-basic-prof --interpreted-frames-native-stack",
+                    module.name
+                ));
+            }
             Some(format!("{} {}", module.name, content.image.unnamed(content.go().is_some())?))
         };
         self.modules.all().iter().filter_map(advice).collect()
@@ -164,6 +189,7 @@ impl Code {
         self.address_spaces.forget(pid);
         self.snippets.forget(pid);
         self.memory.forget(pid);
+        self.v8.forget(pid);
     }
 
     fn observe_mapping(&mut self, mapping: &Mapping<'_>) {
@@ -192,13 +218,19 @@ impl Code {
         }
     }
 
-    fn user_frames(&mut self, pid: u32, sample: &SampleRecord<'_>, frames: &mut Vec<Location>) {
+    fn user_frames(
+        &mut self,
+        pid: u32,
+        sample: &SampleRecord<'_>,
+        stacks: &mut StackTable,
+        frames: &mut Vec<Location>,
+    ) {
         if !self.address_spaces.knows(pid) && self.attach(pid).is_err() {
             // Not tried again.
             self.address_spaces.exec(pid);
         }
-        let Self { address_spaces, modules, snippets, memory, unwinder, .. } = self;
-        let mut lookup = CodeLookup { pid, address_spaces, modules, snippets, memory };
+        let Self { address_spaces, modules, snippets, memory, v8, unwinder, .. } = self;
+        let mut lookup = CodeLookup { pid, address_spaces, modules, snippets, memory, stacks, v8 };
         match &sample.user {
             Some(state) => unwinder.user_stack(state, &mut lookup, frames),
             None => {

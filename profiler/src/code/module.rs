@@ -22,6 +22,8 @@ use rustix::fs::{MemfdFlags, OFlags, memfd_create};
 use super::address_spaces::{Backing, PathId, Region, maps_line};
 use super::go_program::GoProgram;
 use super::image::{Image, ImageError};
+use super::v8::V8LayoutError;
+use super::v8_program::V8Program;
 use crate::stack::ModuleId;
 
 /// A file with code.
@@ -31,6 +33,18 @@ pub(super) struct Module {
     pub(super) name: Box<str>,
     /// The file and its image, or why it could not be read.
     pub(super) content: Result<Content, ImageError>,
+    v8: OnceCell<Option<Result<V8Program, V8LayoutError>>>,
+}
+
+impl Module {
+    /// V8's tables, read when they are first needed; `None` for a file without V8.
+    pub(super) fn v8(&self) -> Option<&Result<V8Program, V8LayoutError>> {
+        let read = || {
+            let content = self.content.as_ref().ok().filter(|_| V8Program::is_named(&self.name))?;
+            Some(V8Program::read(&content.image, &content.file))
+        };
+        self.v8.get_or_init(read).as_ref()
+    }
 }
 
 /// An opened file.
@@ -156,6 +170,11 @@ impl Modules {
         }
     }
 
+    /// The file that was last seen at a path.
+    pub(super) fn at_path(&self, path: PathId) -> ModuleId {
+        self.paths[path.0 as usize].1
+    }
+
     /// The address of a byte of a file; in a file without readable headers, bytes are counted from
     /// its beginning.
     pub(super) fn address(&self, module: ModuleId, file_offset: u64) -> u64 {
@@ -219,7 +238,7 @@ impl Modules {
     }
 
     fn add(&mut self, name: Box<str>, content: Result<Content, ImageError>) -> ModuleId {
-        self.modules.push(Module { name, content });
+        self.modules.push(Module { name, content, v8: OnceCell::new() });
         ModuleId(self.modules.len() as u32 - 1)
     }
 

@@ -43,7 +43,7 @@ pub(super) fn names(
                 of_process.entry(pid).or_default().push((address, index));
             }
             Location::Named(id) => {
-                names[index] = name(stacks.name_text(id), "", FrameKind::Interpreted);
+                names[index] = FrameName::interpreted(stacks.name_text(id));
             }
             Location::Marker(marker) => names[index] = name(marker.text(), "", FrameKind::Marker),
         }

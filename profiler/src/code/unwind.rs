@@ -90,6 +90,18 @@ struct Step {
     locations: usize,
 }
 
+/// A frame that was found.
+#[derive(Clone, Copy, Debug)]
+struct Found {
+    kind: CodeKind,
+    /// The address to look up.
+    address: u64,
+    /// The instruction or the return address.
+    found: u64,
+    /// The frame pointer, if it is known.
+    pointer: Option<u64>,
+}
+
 /// A frame of a Go program.
 #[derive(Clone, Copy, Debug, Default)]
 struct GoFrame {
@@ -144,13 +156,14 @@ impl Unwinder {
         let mut stack = CopiedStack::new(registers.sp(), state.stack, state.is_full);
         let kind = lookup.kind(ip);
         self.path.clear();
-        let rule = self.enter(kind, ip, ip, lookup, out);
+        let pointer = Some(frame_pointer(&registers));
+        let rule = self.enter(Found { kind, address: ip, found: ip, pointer }, &stack, lookup, out);
         let frame = FrameAddress::from_instruction_pointer(ip);
         let mut at = Reached { frame, kind, rule, registers };
         let mut end = self.walk(&mut at, &stack, lookup, out);
         if end == End::Root {
             self.learn_root(out);
-        } else if end != End::TooDeep && self.complete(state.callers, lookup, out) {
+        } else if end != End::TooDeep && self.complete(state.callers, &stack, lookup, out) {
             self.counts.by_callers += 1;
             end = End::Root;
         } else if end == End::OutOfCopy && stack.extend(lookup) {
@@ -210,7 +223,9 @@ impl Unwinder {
             if kind == CodeKind::Unmapped || stack.is_extended() && !may_call(to, at.kind, lookup) {
                 return End::Lost;
             }
-            let rule = self.enter(kind, to - 1, to, lookup, out);
+            let pointer = Some(frame_pointer(&at.registers));
+            let entered = Found { kind, address: to - 1, found: to, pointer };
+            let rule = self.enter(entered, stack, lookup, out);
             (at.frame, at.kind, at.rule) = (frame, kind, rule);
         }
         End::TooDeep
@@ -248,6 +263,7 @@ impl Unwinder {
     fn complete(
         &mut self,
         callers: Words<'_>,
+        stack: &CopiedStack<'_>,
         lookup: &mut CodeLookup<'_>,
         out: &mut Vec<Location>,
     ) -> bool {
@@ -262,7 +278,8 @@ impl Unwinder {
             if kind == CodeKind::Unmapped || !follows_call(to, lookup) {
                 break;
             }
-            let rule = self.enter(kind, address, to, lookup, out);
+            let entered = Found { kind, address, found: to, pointer: None };
+            let rule = self.enter(entered, stack, lookup, out);
             if rule == Some(GoRule::Root) || is_start(kind, lookup.modules) {
                 return true;
             }
@@ -292,22 +309,27 @@ impl Unwinder {
         }
     }
 
-    /// Append the frame at an address, which was `found` as the instruction or a return address, and
-    /// before it the functions inlined there; returns the rule for its caller if it is part of a Go
-    /// program.
+    /// Append a frame, and before it the functions inlined there; returns the rule for its caller if
+    /// it is part of a Go program.
     fn enter(
         &mut self,
-        kind: CodeKind,
-        address: u64,
-        found: u64,
-        lookup: &CodeLookup<'_>,
+        entered: Found,
+        stack: &CopiedStack<'_>,
+        lookup: &mut CodeLookup<'_>,
         out: &mut Vec<Location>,
     ) -> Option<GoRule> {
+        let Found { kind, address, found, pointer } = entered;
         let go = self.go_frame(kind, lookup.modules);
         if let CodeKind::File { module, address } = kind {
             out.extend((0..go.inlined).map(|nth| Location::Inlined { module, address, nth }));
         }
-        out.push(lookup.location(kind, address));
+        let script =
+            pointer.and_then(|pointer| lookup.script_function(kind, address, pointer, stack));
+        // Compiled JavaScript is known by its function, interpreted by the handler in its frame too.
+        if script.is_none() || kind != CodeKind::Anonymous {
+            out.push(lookup.location(kind, address));
+        }
+        out.extend(script.map(Location::Named));
         self.path.push(Step { address: found, locations: out.len() });
         go.rule
     }
@@ -494,6 +516,16 @@ fn placed(id: ModuleId, image: &Image) -> Option<(Placed<Arc<[u8]>>, u64)> {
     Some((module, kind.wrapping_sub(base)))
 }
 
+#[cfg(target_arch = "x86_64")]
+fn frame_pointer(registers: &UnwindRegsNative) -> u64 {
+    registers.bp()
+}
+
+#[cfg(target_arch = "aarch64")]
+fn frame_pointer(registers: &UnwindRegsNative) -> u64 {
+    registers.fp()
+}
+
 /// The registers that framehop uses. It takes all sixteen, but its unwinding by DWARF rules reads
 /// these alone.
 #[cfg(target_arch = "x86_64")]
@@ -528,7 +560,9 @@ mod tests {
     use super::super::address_spaces::{AddressSpaces, Backing, Region};
     use super::super::code_lookup::Snippets;
     use super::super::process_memory::ProcessMemory;
+    use super::super::v8_program::V8Processes;
     use super::*;
+    use crate::stack::StackTable;
 
     /// CPython 3.12's `_Py_trampoline_func_start`: `sub $8, %rsp`; `call *%rcx`; `add $8, %rsp`;
     /// `ret`.
@@ -552,8 +586,9 @@ mod tests {
             spaces.map(pid, Region { start, end, file_offset: 0, backing });
         }
         let (modules, snippets) = (&mut Modules::default(), &mut Snippets::default());
-        let memory = &mut ProcessMemory::default();
-        let mut lookup = CodeLookup { pid, address_spaces: &mut spaces, modules, snippets, memory };
+        let (memory, v8) = (&mut ProcessMemory::default(), &mut V8Processes::default());
+        let (address_spaces, stacks) = (&mut spaces, &mut StackTable::default());
+        let mut lookup = CodeLookup { pid, address_spaces, modules, snippets, memory, stacks, v8 };
         let bytes = |words: &[u64]| -> Vec<u8> {
             words.iter().flat_map(|word| word.to_ne_bytes()).collect()
         };

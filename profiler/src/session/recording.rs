@@ -17,7 +17,7 @@ use crate::profile::{Clock, Facts, Profile, SampleLog};
 use crate::python::{Fits, FramePart, Merger, PythonCounts, PythonRecording};
 use crate::record::{OffCpu, ProcessTree, WaitTotals};
 use crate::sample::{Sample, SampleKind};
-use crate::stack::{FrameKind, FrameName, Location, StackTable};
+use crate::stack::{FrameName, Location, StackTable};
 use crate::timeline::sampler::Sampled;
 
 /// The recording of a target.
@@ -115,6 +115,7 @@ impl Recording {
         let counts = builder.code.counts();
         self.notes.extend(unreadable(&builder));
         self.notes.extend(builder.code.unnamed());
+        self.notes.extend(unnamed_scripts(builder.code.script_frames()));
         self.notes.extend(cut(&counts));
         self.notes.extend(raised.map(|raised| larger_copies(raised, self.started)));
         self.notes.extend(completed(&counts));
@@ -258,6 +259,8 @@ impl Recording {
 const CUT_SHARE: f64 = 0.1;
 /// The share of stacks from which on the means that completed them are noted.
 const NOTED_SHARE: f64 = 0.01;
+/// The share of JavaScript frames without a name from which on they are noted.
+const SCRIPTS_NOTED: f64 = 0.05;
 /// With fewer stacks a share is not meaningful.
 const STACKS_MIN: u64 = 20;
 
@@ -291,6 +294,20 @@ fn cut(counts: &UnwindCounts) -> Option<String> {
         "{share:.0} % of the stacks lack their outermost callers, most of them because {why}; what \
          functions use themselves is right, the totals of those callers are too small"
     ))
+}
+
+/// The note on JavaScript functions whose names could not be read.
+fn unnamed_scripts((named, frames): (u64, u64)) -> Option<String> {
+    let unnamed = frames - named;
+    let share = unnamed as f64 / frames.max(1) as f64;
+    (frames >= STACKS_MIN && share >= SCRIPTS_NOTED).then(|| {
+        format!(
+            "{:.0} % of the JavaScript frames have no name, because V8 had moved their functions or \
+             reading its memory is forbidden (CAP_SYS_PTRACE): node --perf-basic-prof \
+             --interpreted-frames-native-stack names them",
+            share * 100.0
+        )
+    })
 }
 
 /// The note on copies of stacks that were raised.
@@ -386,13 +403,7 @@ fn name_new_frames(stacks: &StackTable, names: &mut Vec<FrameName>) {
             Location::Named(id) => stacks.name_text(*id),
             _ => "",
         };
-        let (function, file) =
-            text.strip_suffix(')').and_then(|text| text.rsplit_once(" (")).unwrap_or((text, ""));
-        names.push(FrameName {
-            function: function.to_owned(),
-            module: file.to_owned(),
-            kind: FrameKind::Interpreted,
-        });
+        names.push(FrameName::interpreted(text));
     }
 }
 

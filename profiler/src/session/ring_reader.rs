@@ -17,6 +17,9 @@ use crate::record::{RecordOrder, peek_time};
 /// The highest priority below real time.
 const NICE: i32 = -20;
 
+/// The longest pause while names are read of objects that move: they rarely do within this time.
+const NAMES_STAY: Nanos = Nanos::from_millis(5);
+
 /// Rings of the second session are numbered from this number on.
 const MEMORY_RINGS: u32 = 1 << 16;
 
@@ -95,6 +98,7 @@ impl RingReader {
                 toggled.push(Toggled { time: now, on: switch.on, target_cpu_ns });
             }
             let pause = self.rounds.pause();
+            let pause = if self.builder.code.names_move() { pause.min(NAMES_STAY) } else { pause };
             let next = self.switches.last().map_or(pause, |switch| switch.at.since(now));
             if let Err(why) = self.session.wait(Duration::from_nanos(next.min(pause).0)) {
                 failures.push(format!("the rings can no longer be waited for: {why}"));

@@ -41,6 +41,32 @@ fn a_stripped_go_server_is_named_and_its_stacks_are_whole() {
     }
 }
 
+#[test]
+fn functions_of_node_are_named_without_flags_and_its_stacks_are_whole() {
+    let test = "a Node server";
+    let _turn = turn();
+    if let Some(why) = Way::System.obstacle() {
+        return skip(test, &why);
+    }
+    if let Err(why) = Command::new("node").arg("--version").output() {
+        skip(test, &format!("node: {why}"));
+        assert!(std::env::var_os("CI").is_none(), "skipped in CI: node: {why}");
+        return;
+    }
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/targets/server.js");
+    let taken = under_load("node", &[script.to_str().unwrap()]);
+    expect(&taken, Expected { burning: "burnHere", module: "server.js", way: &[] });
+    let through = ["burnHere", "handle", "emit", "node::Start(int, char**)"];
+    let samples = taken.samples();
+    let burning = samples.iter().filter(|sample| {
+        let names = taken.own_names(sample.stack);
+        through.iter().all(|name| names.contains(name)) && names.last() == Some(&"_start")
+    });
+    let share = burning.count() as f64 / samples.len() as f64;
+    let some = taken.own_names(samples[samples.len() / 2].stack);
+    assert!(share > 0.5, "{share} of the samples; one is {some:?}");
+}
+
 fn build_go(folder: &Path, way: &[&str]) -> Option<PathBuf> {
     let program = folder.join("server");
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/targets/server.go");
