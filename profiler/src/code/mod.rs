@@ -24,6 +24,7 @@ mod symbol_values;
 #[cfg(test)]
 mod tests;
 mod unwind;
+mod unwind_rules;
 pub mod v8;
 mod v8_program;
 

@@ -1,26 +1,18 @@
 //! From registers and a copied stack to the chain of callers.
 //!
-//! One framehop unwinder serves all processes: each module gets a range of artificial addresses,
-//! and an address is translated to its module's range before a step. So rules found in one process
-//! apply in all, forks cost nothing, and framehop's 16-bit count of changes grows with distinct
-//! files alone. A stack is complete if its outermost frame has no return address: undefined by its
+//! Each step follows the rules of the code that was reached (`unwind_rules`, `go_program`). A stack is complete if its outermost frame has no return address: undefined by its
 //! unwind rules (`_start`, `clone`), a zero word, or a zero frame pointer (psABI). One that is not
 //! is completed by the kernel's callers (`callers`), or by memory beyond its copy (`copied_stack`).
 
-use std::sync::Arc;
-
-use framehop::{
-    CacheNative, Error, ExplicitModuleSectionInfo, FrameAddress, Module as Placed,
-    UnwindRegsNative, Unwinder as _, UnwinderNative,
-};
+use framehop::{Error, FrameAddress, UnwindRegsNative};
 use rustc_hash::FxHashMap;
 
 use super::callers::{ends_with_call, join};
 use super::code_lookup::{CodeKind, CodeLookup};
 use super::copied_stack::CopiedStack;
 use super::go_program::{GoRule, caller};
-use super::image::Image;
 use super::module::Modules;
+use super::unwind_rules::UnwindRules;
 use crate::record::{UserState, Words};
 use crate::stack::{Location, Marker, ModuleId};
 
@@ -66,11 +58,9 @@ impl UnwindCounts {
 pub const FRAMES_MAX: usize = 1024;
 
 /// The unwinder.
+#[derive(Default)]
 pub(super) struct Unwinder {
-    framehop: UnwinderNative<Arc<[u8]>, framehop::MayAllocateDuringUnwind>,
-    cache: CacheNative<framehop::MayAllocateDuringUnwind>,
-    /// Per module: the offset from an address to its range; `None` without rules.
-    shifts: Vec<Option<u64>>,
+    rules: UnwindRules,
     /// Addresses in Go programs that were looked up.
     go: FxHashMap<(ModuleId, u64), GoFrame>,
     /// The outermost frames of complete stacks, by the address of the frame before them.
@@ -127,20 +117,6 @@ enum End {
     Lost,
     Stuck,
     TooDeep,
-}
-
-impl Default for Unwinder {
-    fn default() -> Self {
-        Self {
-            framehop: UnwinderNative::new(),
-            cache: CacheNative::default(),
-            shifts: Vec::new(),
-            go: FxHashMap::default(),
-            roots: FxHashMap::default(),
-            path: Vec::new(),
-            counts: UnwindCounts::default(),
-        }
-    }
 }
 
 impl Unwinder {
@@ -242,11 +218,11 @@ impl Unwinder {
             at.registers = above;
             return Ok(Some(to));
         }
-        self.admit(lookup.modules);
+        self.rules.admit(lookup.modules);
         let before = at.registers;
         let next = match at.rule {
             Some(rule) => go_step(rule, &mut at.registers, stack),
-            None => self.step(at.frame, at.kind, &mut at.registers, stack),
+            None => self.rules.step(at.frame, at.kind, &mut at.registers, stack),
         };
         if let (false, Ok(Some(to))) = (at.frame.is_return_address(), next)
             && lookup.kind(to.saturating_sub(1)) == CodeKind::Unmapped
@@ -254,7 +230,7 @@ impl Unwinder {
             // Without a rule for the innermost frame framehop guesses that it has none; the return
             // address it then reads may be wrong.
             at.registers = before;
-            return self.step(at.frame, CodeKind::Unmapped, &mut at.registers, stack);
+            return self.rules.step(at.frame, CodeKind::Unmapped, &mut at.registers, stack);
         }
         next
     }
@@ -345,45 +321,6 @@ impl Unwinder {
             let inlined = program.inlined(&content.image, &content.file, address).len();
             GoFrame { rule: program.rule(address), inlined: inlined.try_into().unwrap_or(0) }
         })
-    }
-
-    fn step(
-        &mut self,
-        frame: FrameAddress,
-        kind: CodeKind,
-        registers: &mut UnwindRegsNative,
-        stack: &CopiedStack<'_>,
-    ) -> Result<Option<u64>, Error> {
-        let shifted = match kind {
-            CodeKind::File { module, address } => {
-                self.shifts[module.0 as usize].map(|shift| address.wrapping_add(shift))
-            }
-            CodeKind::Anonymous | CodeKind::Unmapped => None,
-        };
-        let lookup = shifted.unwrap_or(NOWHERE);
-        let frame = match frame {
-            FrameAddress::InstructionPointer(_) => FrameAddress::from_instruction_pointer(lookup),
-            FrameAddress::ReturnAddress(_) => {
-                FrameAddress::from_return_address(lookup.wrapping_add(1))
-                    .unwrap_or(FrameAddress::InstructionPointer(lookup))
-            }
-        };
-        let mut read = |address: u64| stack.word(address).ok_or(());
-        self.framehop.unwind_frame(frame, registers, &mut self.cache, &mut read)
-    }
-
-    /// Add the modules that are new.
-    fn admit(&mut self, modules: &Modules) {
-        while self.shifts.len() < modules.len() {
-            let id = ModuleId(self.shifts.len() as u32);
-            let content = modules.module(id).content.as_ref().ok();
-            let shift = content.and_then(|content| {
-                let (module, shift) = placed(id, &content.image)?;
-                self.framehop.add_module(module);
-                Some(shift)
-            });
-            self.shifts.push(shift);
-        }
     }
 }
 
@@ -483,39 +420,6 @@ fn is_start(kind: CodeKind, modules: &Modules) -> bool {
     content.is_ok_and(|content| content.image.is_entry(address))
 }
 
-/// A module in its range of artificial addresses, and the distance from its own.
-fn placed(id: ModuleId, image: &Image) -> Option<(Placed<Arc<[u8]>>, u64)> {
-    if image.eh_frame.is_none() && image.debug_frame.is_none() {
-        return None;
-    }
-    let extent = image.extent();
-    // framehop counts in 32 bits from this address.
-    let base = if extent.end < RANGE { 0 } else { extent.start };
-    if extent.end - base > u64::from(u32::MAX) {
-        return None;
-    }
-    let kind = (u64::from(id.0) + 1) * RANGE;
-    let addresses = |section: &Option<super::image::Section>| {
-        section.as_ref().map(|section| section.addresses.clone())
-    };
-    let bytes = |section: &Option<super::image::Section>| {
-        section.as_ref().map(|section| section.bytes.clone())
-    };
-    let sections = ExplicitModuleSectionInfo {
-        base_svma: base,
-        text_svma: image.text.clone(),
-        got_svma: image.got.clone(),
-        eh_frame_svma: addresses(&image.eh_frame),
-        eh_frame: bytes(&image.eh_frame),
-        eh_frame_hdr_svma: addresses(&image.eh_frame_hdr),
-        eh_frame_hdr: bytes(&image.eh_frame_hdr),
-        debug_frame: bytes(&image.debug_frame),
-        ..ExplicitModuleSectionInfo::default()
-    };
-    let module = Placed::new(String::new(), kind..kind + (extent.end - base), kind, sections);
-    Some((module, kind.wrapping_sub(base)))
-}
-
 #[cfg(target_arch = "x86_64")]
 fn frame_pointer(registers: &UnwindRegsNative) -> u64 {
     registers.bp()
@@ -547,10 +451,6 @@ fn registers(state: &UserState<'_>) -> Option<(u64, UnwindRegsNative)> {
 
 /// Addresses in Go programs that are kept; beyond, all are looked up again.
 const GO_FRAMES_MAX: usize = 1 << 16;
-/// The size of a module's range: the limit of 32 bits.
-const RANGE: u64 = 1 << 32;
-/// An address in no module's range: framehop then follows frame pointers.
-const NOWHERE: u64 = 1;
 /// How many of the outermost frames are kept, and of how many stacks.
 const ROOT_FRAMES: usize = 3;
 const ROOTS_MAX: usize = 1_024;
