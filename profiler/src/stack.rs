@@ -15,6 +15,15 @@ pub enum Location {
         /// The address, relative to the file.
         address: u64,
     },
+    /// A function inlined into that of [`Location::Code`] at the same address.
+    Inlined {
+        /// The file.
+        module: ModuleId,
+        /// The address, relative to the file.
+        address: u64,
+        /// Its place among those inlined there, from the innermost on.
+        nth: u8,
+    },
     /// Code without a file, such as a JIT's.
     Anonymous {
         /// The process, as this PID namespace numbers it.
@@ -78,6 +87,15 @@ pub struct FrameName {
     pub module: String,
     /// Its kind.
     pub kind: FrameKind,
+}
+
+impl FrameName {
+    /// That of an interpreter's frame, from `function (file)`.
+    pub fn interpreted(text: &str) -> Self {
+        let named = text.strip_suffix(')').and_then(|text| text.rsplit_once(" ("));
+        let (function, module) = named.unwrap_or((text, ""));
+        Self { function: function.into(), module: module.into(), kind: FrameKind::Interpreted }
+    }
 }
 
 /// The kind of a frame.

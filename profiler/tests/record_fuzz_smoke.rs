@@ -1,5 +1,5 @@
-//! Runs the checks of the fuzz target on a fixed number of generated inputs: random records in the
-//! kernel's format, then damaged a little.
+//! Runs the checks of the fuzz targets on a fixed number of generated inputs: random records in the
+//! kernel's format, and tables of programs, then damaged a little.
 
 use rand_core::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
@@ -32,6 +32,51 @@ fn what_a_kernel_wrote_is_read_whole_and_cut_anywhere() {
     for end in (0..ring.len()).step_by(7) {
         checks::records(&ring[..end]);
     }
+}
+
+#[test]
+fn damaged_tables_of_go_programs_are_read_without_harm() {
+    let seeds: [&[u8]; 4] = [
+        include_bytes!("../fuzz/seeds/gopclntab/go1.2"),
+        include_bytes!("../fuzz/seeds/gopclntab/go1.16"),
+        include_bytes!("../fuzz/seeds/gopclntab/go1.18"),
+        include_bytes!("../fuzz/seeds/gopclntab/go1.20"),
+    ];
+    for table in seeds {
+        assert_eq!(checks::gopclntab(table), 3);
+    }
+    let mut random = Xoshiro256PlusPlus::seed_from_u64(7);
+    let mut below = |bound: usize| (random.next_u64() % bound as u64) as usize;
+    let mut named = 0;
+    for case in 0..CASES as usize {
+        let mut table = seeds[case % seeds.len()].to_vec();
+        for _ in 0..1 + below(6) {
+            let at = below(table.len());
+            table[at] = below(256) as u8;
+        }
+        named += checks::gopclntab(&table);
+    }
+    assert!(named > CASES as usize, "only {named} functions have names");
+}
+
+#[test]
+fn a_damaged_heap_of_v8_is_read_without_harm() {
+    let seed = include_bytes!("../fuzz/seeds/v8/function");
+    assert_eq!(checks::v8(seed), 1);
+    let mut random = Xoshiro256PlusPlus::seed_from_u64(8);
+    let mut below = |bound: usize| (random.next_u64() % bound as u64) as usize;
+    let mut described = 0;
+    for _ in 0..CASES {
+        let mut heap = seed.to_vec();
+        for _ in 0..1 + below(4) {
+            // References to other objects, or to themselves.
+            let (at, to) = (below(heap.len() / 8) * 8, below(heap.len() / 32) * 32);
+            heap[at] = to as u8 | 1;
+            heap[at + 1] = (to >> 8) as u8;
+        }
+        described += checks::v8(&heap);
+    }
+    assert!(described as u64 > CASES / 10, "only {described} functions are described");
 }
 
 /// Up to thirty records of few threads and close times, and damage in every other input.

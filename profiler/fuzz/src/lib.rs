@@ -1,8 +1,11 @@
-//! What must hold of the reading of kernel records whatever bytes a ring holds.
+//! What must hold of the reading of kernel records and of programs' own tables, whatever bytes they
+//! hold.
 //!
-//! Called by the fuzz target with the fuzzer's input, and by a test of `uringbench-profiler` with
+//! Called by the fuzz targets with the fuzzer's input, and by a test of `uringbench-profiler` with
 //! generated input. A check panics when it fails.
 
+use uringbench_profiler::code::gopclntab::GoFunctions;
+use uringbench_profiler::code::v8::{V8Heap, V8Layout};
 use uringbench_profiler::record::{
     Content, OffCpu, ProcessTree, Record, RecordOrder, decode, peek_time,
 };
@@ -38,6 +41,96 @@ pub fn records(input: &[u8]) -> usize {
     pushed.sort_unstable();
     assert_eq!(returned, pushed);
     decoded.len()
+}
+
+/// A table of functions that is read at all names, measures and expands only what is inside of it;
+/// the input is the program's data as well. Returns how many functions have names.
+pub fn gopclntab(input: &[u8]) -> usize {
+    let Some(functions) = GoFunctions::read(input.into(), Some(0x40_1000)) else { return 0 };
+    let read = |address: u64, bytes: &mut [u8]| {
+        let at = usize::try_from(address).ok()?;
+        bytes.copy_from_slice(input.get(at..at.checked_add(bytes.len())?)?);
+        Some(())
+    };
+    let _ = functions.has_trees(0, read);
+    let mut named = 0;
+    for function in functions.iter().take(100) {
+        let Some(name) = functions.name(function) else { continue };
+        named += 1;
+        assert!(!name.is_empty() && name.len() <= 4_096);
+        let middle = function.start.midpoint(function.end);
+        for address in [function.start, middle, function.end.wrapping_sub(1)] {
+            if let Some(found) = functions.find(address) {
+                assert!((found.start..found.end).contains(&address));
+            }
+            let _ = functions.frame_size(function, address);
+            assert!(functions.inlined(function, address, 0, read).len() <= 64);
+        }
+    }
+    named
+}
+
+/// A heap of V8 that may change at any time is read in bounds. The input's first words are the
+/// functions, and all of it is the memory, again and again. Returns how many have a description.
+pub fn v8(input: &[u8]) -> usize {
+    let Ok(layout) = V8Layout::read(v8_symbol) else { return 0 };
+    let reads = std::cell::Cell::new(0);
+    let read = |address: u64, bytes: &mut [u8]| {
+        reads.set(reads.get() + 1);
+        let start = (address % input.len().max(1) as u64) as usize;
+        bytes.copy_from_slice(input.get(start..start.checked_add(bytes.len())?)?);
+        Some(())
+    };
+    let mut types = Default::default();
+    let mut heap = V8Heap { layout: &layout, types: &mut types, read };
+    let mut described = 0;
+    for word in input.chunks_exact(8).take(20) {
+        let word = u64::from_le_bytes(word.try_into().expect("eight bytes"));
+        let Some(shared) = heap.shared(word) else { continue };
+        let Some(function) = heap.describe(shared) else { continue };
+        described += 1;
+        assert!(function.name.chars().count() <= 1_024);
+        assert!(!function.text().is_empty());
+    }
+    let _ = layout.function(64, |at| input.get(at as usize).map(|&byte| byte.into()));
+    assert!(reads.get() < 100_000, "{} reads", reads.get());
+    described
+}
+
+/// The symbols of Node 20; those that are left out have no effect.
+fn v8_symbol(name: &str) -> Option<i32> {
+    Some(match name.trim_start_matches("v8dbg_") {
+        "_ZN2v88internal7Version6major_E" => 11,
+        "_ZN2v88internal7Version6minor_E" | "HeapObjectTagMask" => 3,
+        "_ZN2v88internal7Version6build_E" => 244,
+        "HeapObjectTag" | "ConsStringTag" => 1,
+        "SmiShiftSize" => 31,
+        "off_fp_function" => -16,
+        "off_fp_context" => -8,
+        "type_JSFunction__JS_FUNCTION_TYPE" => 2_066,
+        "type_SharedFunctionInfo__SHARED_FUNCTION_INFO_TYPE" => 262,
+        "type_ScopeInfo__SCOPE_INFO_TYPE" => 261,
+        "type_Script__SCRIPT_TYPE" => 167,
+        "class_Map__instance_type__uint16_t" | "class_String__length__int32_t" => 12,
+        "class_JSFunction__shared__SharedFunctionInfo"
+        | "class_SlicedString__offset__SMI"
+        | "class_ConsString__second__String" => 24,
+        "class_SharedFunctionInfo__script_or_debug_info__HeapObject" => 32,
+        "scopeinfo_idx_ncontextlocals" => 2,
+        "scopeinfo_idx_first_vars" | "SlicedStringTag" => 3,
+        "FirstNonstringType" => 128,
+        "StringRepresentationMask" => 7,
+        "ThinStringTag" => 5,
+        "StringEncodingMask" | "OneByteStringTag" => 8,
+        "class_SharedFunctionInfo__name_or_scope_info__Object"
+        | "class_Script__name__Object"
+        | "class_SeqOneByteString__chars__char"
+        | "class_SeqTwoByteString__chars__char"
+        | "class_ConsString__first__String"
+        | "class_ThinString__actual__String"
+        | "class_SlicedString__parent__String" => 16,
+        _ => return None,
+    })
 }
 
 /// The records of a ring; the last may be cut off.

@@ -34,8 +34,8 @@ pub(crate) const PERIOD_OFFSET: usize = 8 + 6 * 8;
 /// A record's size has 16 bits, and it may need an additional word for the period.
 const COUNTED_STACK_MAX: u32 = 62 * 1024;
 
-/// A sample without its stack: header, fixed words, registers, and the deepest kernel chain
-/// (127 frames by default) with its context markers.
+/// A sample without its stack: header, fixed words, registers, and the deepest chain of callers
+/// (127 frames of kernel and user code by default) with its context markers.
 const SAMPLE_BYTES: u64 = 8 + 7 * 8 + (2 + 33) * 8 + (1 + 127 + 8) * 8 + 16;
 
 /// The number of stacks per second and CPU that is assumed for waits and first touches.
@@ -91,7 +91,8 @@ pub struct SamplingConfig {
     /// Samples per second of CPU time: 1 to 10,000, at most the kernel's limit
     /// (`kernel.perf_event_max_sample_rate`).
     pub hz: u32,
-    /// Bytes of user stack to copy with each sample: a multiple of 8, at most 65,528.
+    /// Bytes of user stack to copy with each sample: a multiple of 8, at most 65,528, of which the
+    /// kernel takes the space that the rest of a sample needs.
     pub stack_bytes: u32,
     /// Excludes the kernel: an ordinary user may only sample user code of his own tasks.
     pub user_only: bool,
@@ -185,7 +186,9 @@ impl SamplingConfig {
         attr.sample_type = SAMPLE.into();
         attr.sample_regs_user = REGISTERS;
         attr.sample_stack_user = self.stack_bytes;
-        attr.set_exclude_callchain_user(1);
+        // Callers that a stack's copy may not reach.
+        let has_callers = matches!(kind, PerfEventKind::Cpu | PerfEventKind::OffCpu);
+        attr.set_exclude_callchain_user((!has_callers).into());
         // Changes of mappings and names can be recorded without observing the kernel.
         let is_without_samples = matches!(kind, PerfEventKind::Sideband | PerfEventKind::Switches);
         let user_only = self.user_only || is_without_samples;
@@ -312,7 +315,8 @@ mod tests {
                 assert_eq!((attr.use_clockid(), attr.clockid), (1, libc::CLOCK_MONOTONIC));
                 assert_eq!((attr.disabled(), attr.sample_id_all(), attr.inherit()), (1, 1, 1));
                 assert_eq!(attr.sample_regs_user, REGISTERS);
-                assert_eq!(attr.exclude_callchain_user(), 1);
+                let has_callers = matches!(kind, PerfEventKind::Cpu | PerfEventKind::OffCpu);
+                assert_eq!(attr.exclude_callchain_user() == 0, has_callers, "{kind:?}");
                 let has_samples =
                     !matches!(kind, PerfEventKind::Sideband | PerfEventKind::Switches);
                 let is_user_only = config.user_only || !has_samples;

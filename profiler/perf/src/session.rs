@@ -226,6 +226,41 @@ impl Session {
         Ok(())
     }
 
+    /// Copies this many bytes of user stack with each sample of CPU time from now on; other samples
+    /// keep their size. The events are opened again, into the same rings. Returns whether that was
+    /// done: not with [`SampleScope::Tasks`], whose tasks pass on their events to those that they
+    /// create.
+    ///
+    /// # Errors
+    /// The size is invalid or the events cannot be opened; the previous ones then go on.
+    pub fn set_stack_bytes(&mut self, bytes: u32) -> Result<bool, PerfError> {
+        let config = SamplingConfig { stack_bytes: bytes, ..self.config.clone() };
+        if let Some(fault) = config.fault() {
+            return Err(PerfError::BadRecipe(fault));
+        }
+        let (who, subject) = match &self.scope {
+            SampleScope::System => (Who::Everybody, Subject::Everybody),
+            SampleScope::Cgroup(fd) => (Who::Cgroup(fd.as_fd()), Subject::Cgroup),
+            SampleScope::Tasks => return Ok(false),
+        };
+        let opened = self.open_kinds(&config, &[PerfEventKind::Cpu], who, subject)?;
+        let opened = self.register(opened);
+        let failed = |errno| PerfError::Other { step: "replacing an event", errno };
+        let is_cpu = |event: &Event| event.kind == PerfEventKind::Cpu;
+        for event in self.events.iter().filter(|event| is_cpu(event)) {
+            kernel::disable(&event.descriptor).map_err(failed)?;
+        }
+        if self.is_enabled && self.should_run(PerfEventKind::Cpu) {
+            start(opened.iter()).map_err(failed)?;
+        }
+        let (replaced, kept) = std::mem::take(&mut self.events).into_iter().partition(is_cpu);
+        self.events = kept;
+        self.events.extend(opened);
+        let replaced: Vec<Event> = replaced;
+        self.lost_before += self.lost_by(&replaced);
+        Ok(true)
+    }
+
     /// Waits until a ring is a quarter full, for at most `timeout`. Returns whether one is.
     pub fn wait(&self, timeout: Duration) -> io::Result<bool> {
         Ok(cpu_ring::wait(&self.rings, timeout)?)
@@ -292,12 +327,21 @@ impl Session {
 
     /// Opens the configured events on every CPU; returns them with their IDs.
     fn open_events(&self, who: Who<'_>, subject: Subject) -> Result<Vec<(u64, Event)>, PerfError> {
-        let question = Question { subject, user_only: self.config.user_only };
+        self.open_kinds(&self.config, &self.config.kinds(), who, subject)
+    }
+
+    fn open_kinds(
+        &self,
+        config: &SamplingConfig,
+        kinds: &[PerfEventKind],
+        who: Who<'_>,
+        subject: Subject,
+    ) -> Result<Vec<(u64, Event)>, PerfError> {
+        let question = Question { subject, user_only: config.user_only };
         let inherit = matches!(who, Who::Task(_));
-        let kinds = self.config.kinds();
         let mut events = Vec::with_capacity(kinds.len() * self.rings.len());
-        for kind in kinds {
-            let attr = self.config.attr(kind, inherit, self.counts_lost);
+        for &kind in kinds {
+            let attr = config.attr(kind, inherit, self.counts_lost);
             for ring in &self.rings {
                 let descriptor = kernel::open(&attr, who, Some(ring.cpu))
                     .map_err(|errno| question.refused(errno))?;

@@ -102,6 +102,11 @@ impl AddressSpaces {
         self.of.remove(&pid);
     }
 
+    /// All regions of a process, sorted.
+    pub(super) fn regions(&self, pid: u32) -> &[Region] {
+        self.of.get(&pid).map_or(&[], |regions| regions)
+    }
+
     /// The region that contains an address of a process.
     pub(super) fn find(&self, pid: u32, address: u64) -> Option<Region> {
         let regions = self.of.get(&pid)?;

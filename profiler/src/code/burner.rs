@@ -29,6 +29,8 @@ pub(super) struct Taken {
     pub(super) depth: u64,
     pub(super) registers: Vec<u8>,
     pub(super) stack: Vec<u8>,
+    /// The most that is copied.
+    pub(super) stack_bytes: usize,
 }
 
 /// A burner that has taken its samples and waits to be ended.
@@ -59,7 +61,12 @@ impl Taken {
             period: 1,
             is_kernel: false,
             kernel: Words::default(),
-            user: Some(UserState { registers: Words(&self.registers), stack: &self.stack }),
+            user: Some(UserState {
+                registers: Words(&self.registers),
+                stack: &self.stack,
+                is_full: self.stack.len() == self.stack_bytes,
+                callers: Words::default(),
+            }),
         }
     }
 }
@@ -73,7 +80,7 @@ impl Burner {
         let mut child = command.spawn().unwrap();
         let mut bytes = Vec::new();
         child.stdout.take().unwrap().read_to_end(&mut bytes).unwrap();
-        let samples = read_samples(&bytes);
+        let samples = read_samples(&bytes, run.stack_bytes as usize);
         assert!(samples.len() >= run.samples as usize, "{} samples", samples.len());
         Self { child, samples }
     }
@@ -152,7 +159,7 @@ pub(super) fn nm(file: &Path) -> std::collections::HashMap<String, u64> {
     text.lines().filter_map(symbol).collect()
 }
 
-fn read_samples(mut bytes: &[u8]) -> Vec<Taken> {
+fn read_samples(mut bytes: &[u8], stack_bytes: usize) -> Vec<Taken> {
     let mut samples = Vec::new();
     while !bytes.is_empty() {
         let head = Words(bytes.split_off(..32).unwrap());
@@ -170,6 +177,7 @@ fn read_samples(mut bytes: &[u8]) -> Vec<Taken> {
             depth: at(1),
             registers: bytes.split_off(..at(2) as usize * 8).unwrap().to_vec(),
             stack: bytes.split_off(..at(3) as usize).unwrap().to_vec(),
+            stack_bytes,
         });
     }
     samples

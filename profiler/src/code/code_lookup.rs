@@ -3,14 +3,14 @@
 //! Joins the address spaces with the table of modules, and checks a file when the first address
 //! falls into it.
 
-#[cfg(target_arch = "x86_64")]
-use std::{fs::File, os::unix::fs::FileExt};
-
 use rustc_hash::FxHashMap;
 
 use super::address_spaces::{AddressSpaces, Backing};
-use super::module::Modules;
-use crate::stack::{Location, Marker, ModuleId};
+use super::copied_stack::CopiedStack;
+use super::module::{Module, Modules};
+use super::process_memory::ProcessMemory;
+use super::v8_program::V8Processes;
+use crate::stack::{Location, Marker, ModuleId, NameId, StackTable};
 
 /// The kind of code at an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,9 +29,12 @@ pub(super) struct CodeLookup<'a> {
     pub(super) address_spaces: &'a mut AddressSpaces,
     pub(super) modules: &'a mut Modules,
     pub(super) snippets: &'a mut Snippets,
+    pub(super) memory: &'a mut ProcessMemory,
+    pub(super) stacks: &'a mut StackTable,
+    pub(super) v8: &'a mut V8Processes,
 }
 
-/// Code without a file that was read, by process and address: each once.
+/// Code that was read, by process and address: each once.
 #[derive(Debug, Default)]
 pub(super) struct Snippets(FxHashMap<u32, FxHashMap<u64, Option<Snippet>>>);
 
@@ -39,7 +42,6 @@ pub(super) struct Snippets(FxHashMap<u32, FxHashMap<u64, Option<Snippet>>>);
 pub(super) type Snippet = [u8; 7];
 
 /// Addresses cached per process; beyond, each is read every time.
-#[cfg(target_arch = "x86_64")]
 const SNIPPETS_MAX: usize = 16_384;
 
 impl Snippets {
@@ -73,19 +75,65 @@ impl CodeLookup<'_> {
     }
 
     /// The code at an address, from the process itself; `None` if it may not be read.
-    #[cfg(target_arch = "x86_64")]
     pub(super) fn code_at(&mut self, address: u64) -> Option<Snippet> {
-        let pid = self.pid;
-        let known = self.snippets.0.entry(pid).or_default();
+        let Self { pid, snippets, memory, .. } = self;
+        let known = snippets.0.entry(*pid).or_default();
         if known.len() >= SNIPPETS_MAX {
             known.clear();
         }
         *known.entry(address).or_insert_with(|| {
             let mut snippet = Snippet::default();
-            let memory = File::open(format!("/proc/{pid}/mem")).ok()?;
-            memory.read_exact_at(&mut snippet, address).ok()?;
-            Some(snippet)
+            let length = memory.read(*pid, address, &mut snippet);
+            (length == snippet.len()).then_some(snippet)
         })
+    }
+
+    /// The target of the call before a return address, if the instruction names it.
+    pub(super) fn call_target(&mut self, to: u64) -> Option<u64> {
+        let code = self.code_at(to.checked_sub(7)?)?;
+        if cfg!(target_arch = "x86_64") {
+            let distance = i32::from_le_bytes(*code.last_chunk()?);
+            return (code[2] == 0xe8).then(|| to.wrapping_add_signed(distance.into()));
+        }
+        let instruction = u32::from_le_bytes(*code.last_chunk()?);
+        // 26 bits, in words.
+        let distance = i64::from((instruction << 6).cast_signed() >> 4);
+        (instruction >> 26 == 0b10_0101).then(|| (to - 4).wrapping_add_signed(distance))
+    }
+
+    /// The JavaScript function that runs at an address, by its frame.
+    pub(super) fn script_function(
+        &mut self,
+        kind: CodeKind,
+        address: u64,
+        frame: u64,
+        stack: &CopiedStack<'_>,
+    ) -> Option<NameId> {
+        let mut v8 = std::mem::take(self.v8);
+        let name = v8.function(kind, address, frame, stack, self);
+        *self.v8 = v8;
+        name
+    }
+
+    /// The number of mappings with code.
+    pub(super) fn mappings(&self) -> usize {
+        self.address_spaces.regions(self.pid).len()
+    }
+
+    /// A file with code that is mapped.
+    pub(super) fn find_module(&self, is_it: impl Fn(&Module) -> bool) -> Option<ModuleId> {
+        let regions = self.address_spaces.regions(self.pid).iter();
+        let mut modules = regions.filter_map(|region| match region.backing {
+            Backing::Module(module) => Some(module),
+            Backing::Unchecked(path) => Some(self.modules.at_path(path)),
+            Backing::Anonymous => None,
+        });
+        modules.find(|&module| is_it(self.modules.module(module)))
+    }
+
+    /// Read the process's memory; returns how many bytes could be read.
+    pub(super) fn read(&mut self, address: u64, bytes: &mut [u8]) -> usize {
+        self.memory.read(self.pid, address, bytes)
     }
 
     /// The same as a frame of a stack.

@@ -1,106 +1,310 @@
-//! Names of a Go program's functions, from the table that its runtime uses for stack traces, which
-//! stripping does not remove.
+//! A Go program's functions, from the table that its runtime uses for stack traces, which stripping
+//! does not remove: their names, the sizes of their frames, and what was inlined into them.
 //!
-//! Format: `debug/gosym/pclntab.go` and `runtime/symtab.go` of Go 1.2 to 1.26. Pure: the bytes come
-//! as an argument and may be anything.
+//! Formats: `debug/gosym/pclntab.go`, `runtime/symtab.go` and `runtime/symtabinl.go` of Go 1.2 to
+//! 1.27. Pure: the bytes come as an argument and may be anything.
 
-/// A table's functions.
+use std::borrow::Cow;
+
+/// A table of functions.
 #[derive(Debug)]
-pub(super) struct GoFunctions<'a> {
-    table: &'a [u8],
-    layout: Layout,
+pub struct GoFunctions {
+    table: Box<[u8]>,
+    format: GoFormat,
     count: usize,
+    /// The unit of distances in the code.
+    quantum: u64,
     /// Base address of the entries in newer tables.
     text: u64,
-    /// The start of names, index and function records.
+    /// The start of names, values by address, index and function records.
     names: usize,
+    values: usize,
     index: usize,
     records: usize,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Layout {
-    /// Addresses in full.
-    Wide,
-    /// Addresses as 32 bits from the start of the code (1.18).
-    Narrow,
+/// The version of Go that introduced a format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum GoFormat {
+    /// 1.2 to 1.15.
+    Go1_2,
+    /// 1.16 and 1.17.
+    Go1_16,
+    /// 1.18 and 1.19.
+    Go1_18,
+    /// 1.20 and newer.
+    Go1_20,
 }
 
-impl Layout {
-    /// The size of an address and of the offset after it; in a function's record the name's offset
-    /// follows the address.
+/// A function of a table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GoFunction {
+    /// Its first address.
+    pub start: u64,
+    /// The address after its last.
+    pub end: u64,
+    record: usize,
+}
+
+/// The position of a name among the names of its table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GoName(u32);
+
+impl GoFormat {
+    fn of(magic: u32) -> Option<Self> {
+        match magic {
+            0xffff_fffb => Some(Self::Go1_2),
+            0xffff_fffa => Some(Self::Go1_16),
+            0xffff_fff0 => Some(Self::Go1_18),
+            0xffff_fff1 => Some(Self::Go1_20),
+            _ => None,
+        }
+    }
+
+    /// The size of an address, and of the offset after it, in the index: addresses in full, or 32
+    /// bits from the start of the code.
     const fn size(self) -> usize {
         match self {
-            Self::Wide => 8,
-            Self::Narrow => 4,
+            Self::Go1_2 | Self::Go1_16 => 8,
+            Self::Go1_18 | Self::Go1_20 => 4,
+        }
+    }
+
+    /// The position of a record's list of tables, and the sizes and positions in an entry of an
+    /// inline tree; `None` if trees are addressed in another way.
+    const fn inlining(self) -> Option<Inlining> {
+        match self {
+            Self::Go1_2 | Self::Go1_16 => None,
+            Self::Go1_18 => Some(Inlining { tables: 40, entry: 20, name: 12, call: 16 }),
+            Self::Go1_20 => Some(Inlining { tables: 44, entry: 16, name: 4, call: 8 }),
         }
     }
 }
 
-impl<'a> GoFunctions<'a> {
+/// Positions in a function's record and in an entry of its inline tree.
+#[derive(Clone, Copy, Debug)]
+struct Inlining {
+    tables: usize,
+    entry: u64,
+    name: usize,
+    call: usize,
+}
+
+impl GoFunctions {
     /// Parse a table; `module_text` is the start of the code in the program's module data, which Go
     /// 1.26 no longer writes into the table. `None` for any other format.
-    pub(super) fn read(table: &'a [u8], module_text: Option<u64>) -> Option<Self> {
-        let magic = u32::from_le_bytes(*table.first_chunk()?);
-        let [0, 0, 1 | 4, 8] = table.get(4..8)? else { return None };
-        let at = |nth: usize| usize::try_from(word(table, 8 + 8 * nth, 8)?).ok();
-        let functions = match magic {
-            // 1.2, 1.16
-            0xffff_fffb => {
-                let (names, index, records) = (0, 16, 0);
-                Self { table, layout: Layout::Wide, count: at(0)?, text: 0, names, index, records }
-            }
-            0xffff_fffa => {
-                let (names, records) = (at(2)?, at(6)?);
-                let (layout, index) = (Layout::Wide, records);
-                Self { table, layout, count: at(0)?, text: 0, names, index, records }
-            }
-            // 1.18, 1.20
-            0xffff_fff0 | 0xffff_fff1 => {
+    pub fn read(table: Box<[u8]>, module_text: Option<u64>) -> Option<Self> {
+        let format = GoFormat::of(u32::from_le_bytes(*table.first_chunk()?))?;
+        let [0, 0, quantum @ (1 | 4), 8] = *table.get(4..8)? else { return None };
+        let quantum = u64::from(quantum);
+        let at = |nth: usize| usize::try_from(word(&table, 8 + 8 * nth, 8)?).ok();
+        let count = at(0)?;
+        let (text, names, values, records) = match format {
+            GoFormat::Go1_2 => (0, 0, 0, 0),
+            GoFormat::Go1_16 => (0, at(2)?, at(5)?, at(6)?),
+            GoFormat::Go1_18 | GoFormat::Go1_20 => {
                 let text = Some(at(2)? as u64).filter(|&text| text != 0).or(module_text)?;
-                let (names, records) = (at(3)?, at(7)?);
-                let (layout, index) = (Layout::Narrow, records);
-                Self { table, layout, count: at(0)?, text, names, index, records }
+                (text, at(3)?, at(6)?, at(7)?)
             }
-            _ => return None,
         };
+        let index = if format == GoFormat::Go1_2 { 16 } else { records };
         // The index ends with the end of the code.
-        let end = functions.count.checked_mul(2 * functions.layout.size())?;
-        (functions.index.checked_add(end)? < table.len()).then_some(functions)
+        let end = count.checked_mul(2 * format.size())?.checked_add(format.size())?;
+        let is_inside = index.checked_add(end)? <= table.len() && count > 0;
+        let functions = Self { table, format, count, quantum, text, names, values, index, records };
+        is_inside.then_some(functions)
     }
 
-    /// The function at an address, with its name in the program's own stack traces.
-    pub(super) fn name(&self, address: u64) -> Option<String> {
+    /// The format of the table.
+    pub const fn format(&self) -> GoFormat {
+        self.format
+    }
+
+    /// The function at an address.
+    pub fn find(&self, address: u64) -> Option<GoFunction> {
         let (mut low, mut high) = (0, self.count);
         // The last one that starts at or before the address.
         while low < high {
             let middle = low.midpoint(high);
             if self.start(middle)? <= address { low = middle + 1 } else { high = middle }
         }
-        let nth = low.checked_sub(1)?;
-        if address >= self.start(nth + 1)? {
-            return None;
-        }
-        let size = self.layout.size();
-        let offset = word(self.table, self.index + nth * 2 * size + size, size)?;
-        let record = self.records.checked_add(usize::try_from(offset).ok()?)?;
-        let name = word(self.table, record.checked_add(self.layout.size())?, 4)?;
-        let name = self.table.get(self.names.checked_add(usize::try_from(name).ok()?)?..)?;
+        self.nth(low.checked_sub(1)?).filter(|function| address < function.end)
+    }
+
+    /// All functions in the order of their addresses.
+    pub fn iter(&self) -> impl Iterator<Item = GoFunction> + '_ {
+        (0..self.count).map_while(|nth| self.nth(nth))
+    }
+
+    /// The name of a function in the program's own stack traces.
+    pub fn name(&self, function: GoFunction) -> Option<Cow<'_, str>> {
+        self.text_of(GoName(self.field(function, self.format.size())?))
+    }
+
+    /// The text of a name.
+    pub fn text_of(&self, name: GoName) -> Option<Cow<'_, str>> {
+        let name = self.table.get(self.names.checked_add(name.0 as usize)?..)?;
         let length = name.iter().take(NAME_MAX).position(|&byte| byte == 0)?;
         let name = std::str::from_utf8(&name[..length]).ok().filter(|name| !name.is_empty())?;
         Some(without_shapes(name))
     }
 
+    /// The size of a function's frame while the instruction at `address` runs, in bytes: without
+    /// the return address on processors whose calls push it.
+    pub fn frame_size(&self, function: GoFunction, address: u64) -> Option<u64> {
+        let table = self.field(function, self.format.size() + 12)?;
+        self.value(table, function, address).and_then(|size| size.try_into().ok())
+    }
+
+    /// The functions that were inlined at an address, innermost first; `trees` is the start of all
+    /// inline trees, `read` reads the program's data at an address.
+    pub fn inlined(
+        &self,
+        function: GoFunction,
+        address: u64,
+        trees: u64,
+        read: impl Fn(u64, &mut [u8]) -> Option<()>,
+    ) -> Vec<GoName> {
+        let mut names = Vec::new();
+        let mut address = address;
+        while names.len() < INLINED_MAX {
+            let Some((name, call)) = self.inlined_call(function, address, trees, &read) else {
+                break;
+            };
+            names.push(name);
+            address = call;
+        }
+        names
+    }
+
+    /// Whether inline trees are at `trees`: the first ones name functions, and calls inside of
+    /// theirs.
+    pub fn has_trees(&self, trees: u64, read: impl Fn(u64, &mut [u8]) -> Option<()>) -> bool {
+        let Some(inlining) = self.format.inlining() else { return false };
+        let offsets = self.iter().filter_map(|function| {
+            self.table_of(function, inlining)?;
+            Some((function, self.tree_of(function, inlining)?))
+        });
+        let mut checked = 0;
+        for (function, offset) in offsets.take(TREES_CHECKED) {
+            let Some((name, call)) = self.entry(function, trees, offset, 0, inlining, &read) else {
+                return false;
+            };
+            let before = (self.names + name.0 as usize).checked_sub(1);
+            let is_start = before.is_some_and(|before| {
+                name.0 == 0 || self.table.get(before).is_some_and(|&byte| byte == 0)
+            });
+            let is_call = (function.start..function.end).contains(&call);
+            if !(is_start && is_call && self.text_of(name).is_some()) {
+                return false;
+            }
+            checked += 1;
+        }
+        checked > 0
+    }
+
+    /// The function inlined at an address, and the address of its call.
+    fn inlined_call(
+        &self,
+        function: GoFunction,
+        address: u64,
+        trees: u64,
+        read: &impl Fn(u64, &mut [u8]) -> Option<()>,
+    ) -> Option<(GoName, u64)> {
+        let inlining = self.format.inlining()?;
+        let table = self.table_of(function, inlining)?;
+        let nth = u64::try_from(self.value(table, function, address)?).ok()?;
+        let offset = self.tree_of(function, inlining)?;
+        self.entry(function, trees, offset, nth, inlining, read)
+    }
+
+    fn entry(
+        &self,
+        function: GoFunction,
+        trees: u64,
+        offset: u32,
+        nth: u64,
+        inlining: Inlining,
+        read: &impl Fn(u64, &mut [u8]) -> Option<()>,
+    ) -> Option<(GoName, u64)> {
+        let at = trees.checked_add(u64::from(offset))?;
+        let at = at.checked_add(nth.checked_mul(inlining.entry)?)?;
+        let mut entry = [0; 20];
+        let entry = &mut entry[..inlining.entry as usize];
+        read(at, entry)?;
+        let name = word(entry, inlining.name, 4)? as u32;
+        let call = word(entry, inlining.call, 4)?;
+        Some((GoName(name), function.start.checked_add(call)?))
+    }
+
+    /// The position of the table of a function's inlined calls by address.
+    fn table_of(&self, function: GoFunction, inlining: Inlining) -> Option<u32> {
+        const NTH: u32 = 2;
+        (self.field(function, COUNT_AT)? > NTH).then_some(())?;
+        let table = self.field(function, inlining.tables + 4 * NTH as usize)?;
+        (table != 0).then_some(table)
+    }
+
+    /// The position of a function's inline tree among all trees.
+    fn tree_of(&self, function: GoFunction, inlining: Inlining) -> Option<u32> {
+        const NTH: u32 = 3;
+        let counts = word(&self.table, function.record.checked_add(inlining.tables - 1)?, 1)?;
+        (counts > u64::from(NTH)).then_some(())?;
+        let before = (self.field(function, COUNT_AT)?.checked_add(NTH)? as usize).checked_mul(4)?;
+        let tree = self.field(function, inlining.tables.checked_add(before)?)?;
+        (tree != u32::MAX).then_some(tree)
+    }
+
+    /// The value at an address in a table of steps: of the value (zig-zag) and of the address.
+    fn value(&self, table: u32, function: GoFunction, address: u64) -> Option<i32> {
+        let mut steps = self.table.get(self.values.checked_add(table as usize)?..)?;
+        let (mut value, mut end) = (-1_i32, function.start);
+        for nth in 0..STEPS_MAX {
+            let step = number(&mut steps)?;
+            if step == 0 && nth > 0 {
+                return None;
+            }
+            let magnitude = (step >> 1).cast_signed();
+            value = value.wrapping_add(if step & 1 == 0 { magnitude } else { !magnitude });
+            end = end.checked_add(u64::from(number(&mut steps)?) * self.quantum)?;
+            if address < end {
+                return Some(value);
+            }
+        }
+        None
+    }
+
+    fn nth(&self, nth: usize) -> Option<GoFunction> {
+        let size = self.format.size();
+        let at = self.index.checked_add(nth.checked_mul(2 * size)?)?.checked_add(size)?;
+        let offset = word(&self.table, at, size)?;
+        let record = self.records.checked_add(usize::try_from(offset).ok()?)?;
+        Some(GoFunction { start: self.start(nth)?, end: self.start(nth + 1)?, record })
+    }
+
     /// The start of a function; for the one past the last, the end of the code.
     fn start(&self, nth: usize) -> Option<u64> {
-        let size = self.layout.size();
-        let entry = word(self.table, self.index.checked_add(nth * 2 * size)?, size)?;
+        let size = self.format.size();
+        let entry = word(&self.table, self.index.checked_add(nth * 2 * size)?, size)?;
         self.text.checked_add(entry)
+    }
+
+    /// A field of 32 bits of a function's record.
+    fn field(&self, function: GoFunction, at: usize) -> Option<u32> {
+        Some(word(&self.table, function.record.checked_add(at)?, 4)? as u32)
     }
 }
 
+/// The position of the number of tables in the record of a function of Go 1.18 or newer.
+const COUNT_AT: usize = 28;
 /// Longest name: nested generics are long.
 const NAME_MAX: usize = 4_096;
+/// Most functions inlined into each other.
+const INLINED_MAX: usize = 64;
+/// Most steps in the table of a function.
+const STEPS_MAX: usize = 1 << 16;
+/// How many trees prove that trees are at an address.
+const TREES_CHECKED: usize = 16;
 
 fn word(table: &[u8], at: usize, size: usize) -> Option<u64> {
     let bytes = table.get(at..at.checked_add(size)?)?;
@@ -109,117 +313,28 @@ fn word(table: &[u8], at: usize, size: usize) -> Option<u64> {
     Some(u64::from_le_bytes(word))
 }
 
+/// A number of seven bits a byte, the lowest first.
+fn number(bytes: &mut &[u8]) -> Option<u32> {
+    let mut number = 0;
+    for shift in (0..32).step_by(7) {
+        let &byte = bytes.split_off_first()?;
+        number |= u32::from(byte & 0x7f) << shift;
+        if byte & 0x80 == 0 {
+            return Some(number);
+        }
+    }
+    None
+}
+
 /// `pkg.Sum[go.shape.int]` as Go prints it: `pkg.Sum[...]`.
-fn without_shapes(name: &str) -> String {
+fn without_shapes(name: &str) -> Cow<'_, str> {
     match (name.find("[go.shape"), name.rfind(']')) {
-        (Some(from), Some(to)) if from < to => format!("{}[...]{}", &name[..from], &name[to + 1..]),
-        _ => name.to_owned(),
+        (Some(from), Some(to)) if from < to => {
+            format!("{}[...]{}", &name[..from], &name[to + 1..]).into()
+        }
+        _ => name.into(),
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    const NAMES: [&str; 3] = ["main.main", "pkg.Sum[go.shape.int_0].func1", "pkg.(*T).Close"];
-    const STARTS: [u64; 4] = [0x40_1000, 0x40_1080, 0x40_1200, 0x40_1300];
-
-    /// A table of three functions, in the layout of the linker with this `magic`.
-    fn table(magic: u32, text: u64) -> Vec<u8> {
-        let is_narrow = magic <= 0xffff_fff1;
-        let size = if is_narrow { 4 } else { 8 };
-        let put = |to: &mut Vec<u8>, value: u64, size: usize| {
-            to.extend(&value.to_le_bytes()[..size]);
-        };
-        let head_words = match magic {
-            0xffff_fffb => 1,
-            0xffff_fffa => 7,
-            _ => 8,
-        };
-        let names_at = 8 + 8 * head_words + if head_words == 1 { 7 * size + 3 * 12 } else { 0 };
-        let mut names = Vec::new();
-        let offsets = NAMES.map(|name| {
-            let at = names.len();
-            names.extend(name.bytes().chain([0]));
-            at
-        });
-        let index_at = if head_words == 1 { 16 } else { names_at + names.len() };
-        let base = if head_words == 1 { 0 } else { index_at };
-        let mut index = Vec::new();
-        for (nth, start) in STARTS.iter().enumerate() {
-            put(&mut index, if is_narrow { start - 0x40_1000 } else { *start }, size);
-            if nth < NAMES.len() {
-                put(&mut index, (index_at - base + 7 * size + nth * (size + 4)) as u64, size);
-            }
-        }
-        for offset in offsets {
-            put(&mut index, 0, size);
-            let from = if head_words == 1 { names_at } else { 0 };
-            put(&mut index, (from + offset) as u64, 4);
-        }
-        let mut table = magic.to_le_bytes().to_vec();
-        table.extend([0, 0, 1, 8]);
-        put(&mut table, 3, 8);
-        let words = match head_words {
-            7 => vec![0, names_at as u64, 0, 0, 0, index_at as u64],
-            8 => vec![0, text, names_at as u64, 0, 0, 0, index_at as u64],
-            _ => Vec::new(),
-        };
-        words.into_iter().for_each(|word| put(&mut table, word, 8));
-        let parts = if head_words == 1 { [index, names] } else { [names, index] };
-        table.extend(parts.concat());
-        table
-    }
-
-    #[test]
-    fn every_format_names_its_functions_and_nothing_around_them() {
-        for (magic, text, module_text) in [
-            (0xffff_fffb, 0, None),
-            (0xffff_fffa, 0, None),
-            (0xffff_fff0, 0x40_1000, None),
-            (0xffff_fff1, 0x40_1000, Some(7)),
-            (0xffff_fff1, 0, Some(0x40_1000)),
-        ] {
-            let table = table(magic, text);
-            let functions = GoFunctions::read(&table, module_text).expect("a table");
-            for (address, name) in [
-                (0x40_0fff, None),
-                (0x40_1000, Some("main.main")),
-                (0x40_107f, Some("main.main")),
-                (0x40_1080, Some("pkg.Sum[...].func1")),
-                (0x40_12ff, Some("pkg.(*T).Close")),
-                (0x40_1300, None),
-                (u64::MAX, None),
-            ] {
-                assert_eq!(functions.name(address).as_deref(), name, "{magic:x} {address:x}");
-            }
-        }
-        // The start of the code is unknown.
-        assert!(GoFunctions::read(&table(0xffff_fff1, 0), None).is_none());
-    }
-
-    proptest! {
-        #[test]
-        fn a_damaged_table_is_survived(
-            magic in prop::sample::select(vec![
-                0xffff_fffb_u32, 0xffff_fffa, 0xffff_fff0, 0xffff_fff1, 7,
-            ]),
-            damage in prop::collection::vec((8_usize..400, any::<u8>()), 0..12),
-            cut in 0_usize..400,
-            address in 0x40_0000_u64..0x40_2000,
-        ) {
-            let mut table = table(magic.max(0xffff_fff0), 0x40_1000);
-            for (at, byte) in damage {
-                if let Some(kind) = table.get_mut(at) {
-                    *kind = byte;
-                }
-            }
-            table.truncate(cut);
-            if let Some(functions) = GoFunctions::read(&table, Some(1)) {
-                let _ = functions.name(address);
-            }
-        }
-    }
-}
+mod tests;

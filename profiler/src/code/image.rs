@@ -60,16 +60,25 @@ pub(super) struct Image {
     pub(super) eh_frame_hdr: Option<Section>,
     /// Unwind rules, if there is no `.eh_frame`.
     pub(super) debug_frame: Option<Section>,
-    /// Whether Go's linker wrote it.
-    is_go: bool,
+    /// The parts of a program that Go's linker wrote.
+    pub(super) go: Option<GoParts>,
     /// Whether it has a complete symbol table, or a compressed one for debuggers.
     has_symbols: bool,
     has_packed_symbols: bool,
-    /// Position and length of Go's function table in the file.
-    go_functions: Option<(u64, u64)>,
-    /// Position of Go's module data in the file.
-    go_module: Option<u64>,
     segments: Vec<Segment>,
+}
+
+/// Parts of a Go program: position and length in the file.
+#[derive(Debug, Default)]
+pub(super) struct GoParts {
+    /// The table of functions.
+    pub(super) functions: Option<(u64, u64)>,
+    /// Constants, which may include that table.
+    pub(super) constants: Vec<(u64, u64)>,
+    /// The module data.
+    pub(super) module: Option<(u64, u64)>,
+    /// Data without pointers to the heap, which may include the module data.
+    pub(super) data: Option<(u64, u64)>,
 }
 
 #[derive(Debug)]
@@ -124,26 +133,20 @@ impl Image {
         start..self.segments.iter().map(end).max().unwrap_or(0)
     }
 
-    /// Go's function table, and the start of the code in its module data; read in each call.
-    pub(super) fn go_functions(&self, file: &File) -> Option<(Vec<u8>, Option<u64>)> {
-        /// The word of `runtime.moduledata` that is `text`.
-        const TEXT: u64 = 22;
-        let (start, size) = self.go_functions.filter(|&(_, size)| size <= GO_FUNCTIONS_MAX)?;
-        let mut table = vec![0; size as usize];
-        file.read_exact_at(&mut table, start).ok()?;
-        let text = self.go_module.and_then(|start| {
-            let mut word = [0; 8];
-            file.read_exact_at(&mut word, start + 8 * TEXT).ok()?;
-            Some(u64::from_le_bytes(word)).filter(|&text| text != 0)
-        });
-        Some((table, text))
+    /// The position in the file of the byte at an address.
+    pub(super) fn offset_of(&self, address: u64) -> Option<u64> {
+        self.segments.iter().find_map(|segment| {
+            let offset = address.checked_sub(segment.address)?;
+            let length = segment.file.end - segment.file.start;
+            (offset < length).then(|| segment.file.start + offset)
+        })
     }
 
     /// Why its functions have no names, and the fix.
-    pub(super) fn unnamed(&self) -> Option<&'static str> {
+    pub(super) fn unnamed(&self, has_go_functions: bool) -> Option<&'static str> {
         if self.has_symbols {
             None
-        } else if self.is_go && self.go_functions.is_none() {
+        } else if self.go.is_some() && !has_go_functions {
             Some(
                 "is a Go program without symbols or a table of functions, so that they have no \
                  names: build it without -ldflags -s",
@@ -227,6 +230,7 @@ impl Image {
         reader: R,
     ) -> Result<(), ImageError> {
         let sections = header.sections(Little, reader)?;
+        let (mut is_go, mut go) = (false, GoParts::default());
         for section in sections.iter() {
             let address = section.sh_addr(Little);
             let addresses = address..address.saturating_add(section.sh_size(Little));
@@ -236,18 +240,19 @@ impl Image {
                 b".eh_frame" => self.eh_frame = content(file, section, addresses)?,
                 b".eh_frame_hdr" => self.eh_frame_hdr = content(file, section, addresses)?,
                 b".debug_frame" => self.debug_frame = content(file, section, addresses)?,
-                b".go.buildinfo" | b".note.go.buildid" => self.is_go = true,
+                b".go.buildinfo" | b".note.go.buildid" => is_go = true,
                 b".gopclntab" | b".data.rel.ro.gopclntab" => {
-                    self.go_functions = section.file_range(Little);
+                    go.functions = section.file_range(Little);
                 }
-                b".go.module" => {
-                    self.go_module = section.file_range(Little).map(|(start, _)| start);
-                }
+                b".data.rel.ro" | b".rodata" => go.constants.extend(section.file_range(Little)),
+                b".go.module" => go.module = section.file_range(Little),
+                b".noptrdata" => go.data = section.file_range(Little),
                 b".symtab" => self.has_symbols = true,
                 b".gnu_debugdata" => self.has_packed_symbols = true,
                 _ => {}
             }
         }
+        self.go = is_go.then_some(go);
         Ok(())
     }
 }
@@ -345,9 +350,6 @@ where
 /// Larger sections are not read, to bound the profiler's own memory: a browser's `.eh_frame` has
 /// about 10 MB.
 const SECTION_SIZE_MAX: u64 = 24 << 20;
-/// The same for a function table, which is kept only while it is used: a large Go program's has 30
-/// MB.
-const GO_FUNCTIONS_MAX: u64 = 128 << 20;
 
 #[cfg(target_arch = "x86_64")]
 const MACHINE: u16 = elf::EM_X86_64;

@@ -1,23 +1,32 @@
 //! From addresses to stacks, and from stacks to names.
 //!
 //! `address_spaces` tracks mappings, `module` keeps the files, `image` reads them, `code_lookup`
-//! joins the two, `unwind` unwinds stacks, `names` names their frames (`jit`, `kallsyms` and
-//! `gopclntab` read the formats). Recording, and which processes belong to the target, are decided
-//! elsewhere.
+//! joins the two, `unwind` unwinds stacks with the help of `callers` and `copied_stack`, `names`
+//! names their frames (`jit`, `kallsyms`, `gopclntab`, `v8` and
+//! others read the formats). Recording,
+//! and which processes belong to the target, are decided elsewhere.
 
 mod address_spaces;
 #[cfg(test)]
 mod burner;
+mod callers;
 mod code_lookup;
-mod gopclntab;
+mod copied_stack;
+mod go_program;
+pub mod gopclntab;
 mod image;
 mod jit;
 mod kallsyms;
 mod module;
 mod names;
+mod process_memory;
+mod symbol_values;
 #[cfg(test)]
 mod tests;
 mod unwind;
+mod unwind_rules;
+pub mod v8;
+mod v8_program;
 
 use std::collections::VecDeque;
 use std::fs::{self, File};
@@ -30,8 +39,10 @@ use self::address_spaces::{AddressSpaces, Region, maps_line};
 use self::code_lookup::{CodeLookup, Snippets};
 pub use self::image::ImageError;
 use self::module::{Module, Modules, Sight};
+use self::process_memory::ProcessMemory;
 use self::unwind::Unwinder;
 pub use self::unwind::{FRAMES_MAX, UnwindCounts};
+use self::v8_program::V8Processes;
 use crate::record::{Content, Mapping, Record, SampleRecord};
 use crate::stack::{FrameName, Location, Marker, StackId, StackTable};
 
@@ -41,6 +52,8 @@ pub struct Code {
     address_spaces: AddressSpaces,
     modules: Modules,
     snippets: Snippets,
+    memory: ProcessMemory,
+    v8: V8Processes,
     unwinder: Unwinder,
     /// The perf maps of processes that ran code without a file, kept open after their exit.
     perf_maps: FxHashMap<u32, Option<File>>,
@@ -81,6 +94,8 @@ impl Code {
                 self.address_spaces.exec(record.pid);
                 self.perf_maps.remove(&record.pid);
                 self.snippets.forget(record.pid);
+                self.memory.forget(record.pid);
+                self.v8.forget(record.pid);
             }
             Content::Fork { pid, parent, .. } if pid != parent => {
                 self.exited.retain(|exited| exited != pid);
@@ -103,7 +118,7 @@ impl Code {
         kernel_frames(sample, &mut frames);
         let has_user_half = sample.user.is_some() || !sample.is_kernel;
         if has_user_half {
-            self.user_frames(pid, sample, &mut frames);
+            self.user_frames(pid, sample, stacks, &mut frames);
         }
         let stack = stacks.intern(frames.iter().rev().copied());
         self.frames = frames;
@@ -131,6 +146,17 @@ impl Code {
         })
     }
 
+    /// Whether names are read from processes that move what they are read of: then a sample has to
+    /// be decoded soon after it was taken.
+    pub fn names_move(&self) -> bool {
+        self.v8.is_any()
+    }
+
+    /// The frames of JavaScript that have a name, and all of them.
+    pub const fn script_frames(&self) -> (u64, u64) {
+        (self.v8.named, self.v8.frames)
+    }
+
     /// Counts of how unwinding of user stacks ended.
     pub const fn counts(&self) -> UnwindCounts {
         self.unwinder.counts
@@ -146,8 +172,15 @@ impl Code {
     /// Files whose functions have no names although they had them when built, and the fix.
     pub fn unnamed(&self) -> Vec<String> {
         let advice = |module: &Module| {
-            let image = &module.content.as_ref().ok()?.image;
-            Some(format!("{} {}", module.name, image.unnamed()?))
+            let content = module.content.as_ref().ok()?;
+            if let Some(Err(why)) = module.v8() {
+                return Some(format!(
+                    "the JavaScript functions of {} have no names, because {why}: run it with \
+                     --perf-basic-prof --interpreted-frames-native-stack",
+                    module.name
+                ));
+            }
+            Some(format!("{} {}", module.name, content.image.unnamed(content.go().is_some())?))
         };
         self.modules.all().iter().filter_map(advice).collect()
     }
@@ -156,6 +189,8 @@ impl Code {
     pub fn forget(&mut self, pid: u32) {
         self.address_spaces.forget(pid);
         self.snippets.forget(pid);
+        self.memory.forget(pid);
+        self.v8.forget(pid);
     }
 
     fn observe_mapping(&mut self, mapping: &Mapping<'_>) {
@@ -184,13 +219,19 @@ impl Code {
         }
     }
 
-    fn user_frames(&mut self, pid: u32, sample: &SampleRecord<'_>, frames: &mut Vec<Location>) {
+    fn user_frames(
+        &mut self,
+        pid: u32,
+        sample: &SampleRecord<'_>,
+        stacks: &mut StackTable,
+        frames: &mut Vec<Location>,
+    ) {
         if !self.address_spaces.knows(pid) && self.attach(pid).is_err() {
             // Not tried again.
             self.address_spaces.exec(pid);
         }
-        let Self { address_spaces, modules, snippets, unwinder, .. } = self;
-        let mut lookup = CodeLookup { pid, address_spaces, modules, snippets };
+        let Self { address_spaces, modules, snippets, memory, v8, unwinder, .. } = self;
+        let mut lookup = CodeLookup { pid, address_spaces, modules, snippets, memory, stacks, v8 };
         match &sample.user {
             Some(state) => unwinder.user_stack(state, &mut lookup, frames),
             None => {

@@ -7,9 +7,11 @@
 //! path seen again is opened only when a sample falls into it: a series of execs maps the same
 //! libraries repeatedly.
 
+use std::cell::OnceCell;
 use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
+use std::ops::Range;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -18,7 +20,10 @@ use rustc_hash::FxHashMap;
 use rustix::fs::{MemfdFlags, OFlags, memfd_create};
 
 use super::address_spaces::{Backing, PathId, Region, maps_line};
+use super::go_program::GoProgram;
 use super::image::{Image, ImageError};
+use super::v8::V8LayoutError;
+use super::v8_program::V8Program;
 use crate::stack::ModuleId;
 
 /// A file with code.
@@ -28,6 +33,18 @@ pub(super) struct Module {
     pub(super) name: Box<str>,
     /// The file and its image, or why it could not be read.
     pub(super) content: Result<Content, ImageError>,
+    v8: OnceCell<Option<Result<V8Program, V8LayoutError>>>,
+}
+
+impl Module {
+    /// V8's tables, read when they are first needed; `None` for a file without V8.
+    pub(super) fn v8(&self) -> Option<&Result<V8Program, V8LayoutError>> {
+        let read = || {
+            let content = self.content.as_ref().ok().filter(|_| V8Program::is_named(&self.name))?;
+            Some(V8Program::read(&content.image, &content.file))
+        };
+        self.v8.get_or_init(read).as_ref()
+    }
 }
 
 /// An opened file.
@@ -39,6 +56,37 @@ pub(super) struct Content {
     pub(super) size: u64,
     /// Its image.
     pub(super) image: Image,
+    go: OnceCell<Option<GoProgram>>,
+    functions: OnceCell<Vec<Range<u64>>>,
+}
+
+impl Content {
+    fn read(file: File) -> Result<Self, ImageError> {
+        let (size, image) = (file.metadata()?.size(), Image::read(&file)?);
+        Ok(Self::new(file, size, image))
+    }
+
+    fn new(file: File, size: u64, image: Image) -> Self {
+        let (go, functions) = (OnceCell::new(), OnceCell::new());
+        Self { file, size, image, go, functions }
+    }
+
+    /// The function whose unwind rules cover an address.
+    pub(super) fn function(&self, address: u64) -> Option<&Range<u64>> {
+        let functions = self.functions();
+        let after = functions.partition_point(|range| range.start <= address);
+        functions.get(after.checked_sub(1)?).filter(|range| address < range.end)
+    }
+
+    /// The address ranges with unwind rules, sorted.
+    pub(super) fn functions(&self) -> &[Range<u64>] {
+        self.functions.get_or_init(|| self.image.functions())
+    }
+
+    /// The functions of a Go program, read when they are first needed.
+    pub(super) fn go(&self) -> Option<&GoProgram> {
+        self.go.get_or_init(|| GoProgram::read(&self.image, &self.file)).as_ref()
+    }
 }
 
 /// The place where a mapping was seen.
@@ -122,6 +170,11 @@ impl Modules {
         }
     }
 
+    /// The file that was last seen at a path.
+    pub(super) fn at_path(&self, path: PathId) -> ModuleId {
+        self.paths[path.0 as usize].1
+    }
+
     /// The address of a byte of a file; in a file without readable headers, bytes are counted from
     /// its beginning.
     pub(super) fn address(&self, module: ModuleId, file_offset: u64) -> u64 {
@@ -150,8 +203,9 @@ impl Modules {
         };
         let build = image.build_id.clone().map(|id| Identity::Build { id, size });
         let same = build.as_ref().and_then(|build| self.by_identity.get(build).copied());
-        let id = same
-            .unwrap_or_else(|| self.add(file_name(sight.path), Ok(Content { file, size, image })));
+        let id = same.unwrap_or_else(|| {
+            self.add(file_name(sight.path), Ok(Content::new(file, size, image)))
+        });
         self.by_identity.insert(inode, id);
         if let Some(build) = build {
             self.by_identity.insert(build, id);
@@ -184,16 +238,13 @@ impl Modules {
     }
 
     fn add(&mut self, name: Box<str>, content: Result<Content, ImageError>) -> ModuleId {
-        self.modules.push(Module { name, content });
+        self.modules.push(Module { name, content, v8: OnceCell::new() });
         ModuleId(self.modules.len() as u32 - 1)
     }
 
     fn vdso(&mut self) -> Option<ModuleId> {
         if self.vdso.is_none() {
-            let content = vdso().map_err(ImageError::from).and_then(|file| {
-                let (size, image) = (file.metadata()?.size(), Image::read(&file)?);
-                Ok(Content { file, size, image })
-            });
+            let content = vdso().map_err(ImageError::from).and_then(Content::read);
             self.vdso = Some(self.add("[vdso]".into(), content));
         }
         self.vdso

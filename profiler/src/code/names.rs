@@ -1,21 +1,19 @@
 //! Names of locations, looked up once for each, after the run.
 //!
-//! A file's symbol table is searched first, then its debug information (its own or that behind a
-//! debug link): tables are quick and name every part of a function, while reading debug information
-//! can take minutes. A Go program also has a function table, stripped or not. Other stripped code
-//! is named by the start of its function according to the unwind rules, so that functions stay
-//! separate. Line numbers and inlined calls are left out.
+//! The function table of a Go program, which it has stripped or not, is searched first. Then follow
+//! a file's symbol table and its debug information (its own or that behind a debug link): tables
+//! are quick and name every part of a function, while reading debug information can take minutes.
+//! Other stripped code is named by the start of its function according to the unwind rules, so that
+//! functions stay separate. Line numbers are left out, and so are inlined calls except Go's.
 
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::BufReader;
-use std::ops::Range;
 use std::os::fd::AsRawFd;
 
 use blazesym::symbolize::source::{Elf, Source};
 use blazesym::symbolize::{Input, Symbolized, Symbolizer};
 
-use super::gopclntab::GoFunctions;
 use super::kallsyms;
 use super::module::{Content, Module, Modules};
 use crate::stack::{FrameKind, FrameName, Location, ModuleId, StackTable};
@@ -31,17 +29,21 @@ pub(super) fn names(
     let mut of_module: BTreeMap<ModuleId, Asked> = BTreeMap::new();
     let mut of_process: BTreeMap<u32, Asked> = BTreeMap::new();
     let mut of_kernel = Asked::new();
+    let mut inlined = Vec::new();
     for (index, &location) in stacks.locations().iter().enumerate() {
         match location {
             Location::Kernel(address) => of_kernel.push((address, index)),
             Location::Code { module, address } => {
                 of_module.entry(module).or_default().push((address, index));
             }
+            Location::Inlined { module, address, nth } => {
+                inlined.push((module, address, nth, index));
+            }
             Location::Anonymous { pid, address } => {
                 of_process.entry(pid).or_default().push((address, index));
             }
             Location::Named(id) => {
-                names[index] = name(stacks.name_text(id), "", FrameKind::Interpreted);
+                names[index] = FrameName::interpreted(stacks.name_text(id));
             }
             Location::Marker(marker) => names[index] = name(marker.text(), "", FrameKind::Marker),
         }
@@ -49,6 +51,9 @@ pub(super) fn names(
     for (id, mut asked) in of_module {
         asked.sort_unstable();
         of_file(modules.module(id), &asked, &mut names);
+    }
+    for (id, address, nth, index) in inlined {
+        names[index] = of_inlined(modules.module(id), address, nth);
     }
     for (pid, mut asked) in of_process {
         asked.sort_unstable();
@@ -82,10 +87,22 @@ fn of_file(module: &Module, asked: &[(u64, usize)], names: &mut [FrameName]) {
     }
 }
 
+/// The function that is the `nth` of those inlined at an address.
+fn of_inlined(module: &Module, address: u64, nth: u8) -> FrameName {
+    let content = module.content.as_ref().ok();
+    let functions = content
+        .and_then(|content| Some(content.go()?.inlined(&content.image, &content.file, address)));
+    let function = functions.unwrap_or_default().into_iter().nth(nth.into());
+    let function = function.unwrap_or_else(|| format!("[{}]", module.name));
+    name(&function, &module.name, FrameKind::Native)
+}
+
 /// The function at each of `addresses`.
 fn functions(module: &str, content: &Content, addresses: &[u64]) -> Vec<Option<String>> {
-    let mut found = vec![None; addresses.len()];
-    let ranges = content.image.functions();
+    let mut found = match content.go() {
+        Some(program) => addresses.iter().map(|&address| program.name(address)).collect(),
+        None => vec![None; addresses.len()],
+    };
     for has_debug_information in [false, true] {
         let missing: Vec<_> = (0..found.len()).filter(|&at| found[at].is_none()).collect();
         let asked: Vec<_> = missing.iter().map(|&at| addresses[at]).collect();
@@ -95,24 +112,17 @@ fn functions(module: &str, content: &Content, addresses: &[u64]) -> Vec<Option<S
         let symbols = symbols(content, &asked, has_debug_information);
         let is_any_sizeless = symbols.iter().flatten().any(|symbol| symbol.size.is_none());
         let edges = match is_any_sizeless {
-            true => content.image.edges(&content.file, &ranges),
+            true => content.image.edges(&content.file, content.functions()),
             false => Vec::new(),
         };
         for (at, symbol) in missing.into_iter().zip(symbols) {
             found[at] = symbol.filter(|symbol| symbol.holds(addresses[at], &edges)).map(|s| s.name);
         }
     }
-    if found.contains(&None)
-        && let Some((table, text)) = content.image.go_functions(&content.file)
-        && let Some(table) = GoFunctions::read(&table, text)
-    {
-        let missing = found.iter_mut().zip(addresses).filter(|(found, _)| found.is_none());
-        missing.for_each(|(found, &address)| *found = table.name(address));
-    }
     for (found, &address) in found.iter_mut().zip(addresses) {
         if found.is_none() {
             *found =
-                range_of(address, &ranges).map(|range| format!("{module}+fn@{:x}", range.start));
+                content.function(address).map(|range| format!("{module}+fn@{:x}", range.start));
         }
     }
     found
@@ -142,12 +152,6 @@ impl Symbol {
 
 /// Longest function without a size: code further on may have any name.
 const SIZELESS_MAX: u64 = 4_096;
-
-/// The function whose unwind rules cover an address.
-fn range_of(address: u64, ranges: &[Range<u64>]) -> Option<&Range<u64>> {
-    let after = ranges.partition_point(|range| range.start <= address);
-    ranges.get(after.checked_sub(1)?).filter(|range| address < range.end)
-}
 
 /// Look up with blazesym, through the open file: another file may be at its path now.
 fn symbols(content: &Content, addresses: &[u64], debug_syms: bool) -> Vec<Option<Symbol>> {

@@ -385,51 +385,6 @@ fn a_symbol_without_a_size_does_not_name_code_far_behind_it() {
     assert_eq!(found, expected.map(|(_, _, name)| name));
 }
 
-/// The oracle is the name that Go's runtime itself has for the addresses.
-#[test]
-fn functions_of_a_stripped_go_program_have_the_names_of_its_runtime() {
-    let folder = tempfile::tempdir().unwrap();
-    let source = folder.path().join("program.go");
-    let text = r#"
-        package main
-        import "runtime"
-        type server struct{}
-        func report() {
-            pc, _, _, _ := runtime.Caller(1)
-            println(pc, runtime.FuncForPC(pc).Name())
-        }
-        func (*server) handle() { report() }
-        func main() {
-            new(server).handle()
-            func() { report() }()
-            report()
-        }
-    "#;
-    fs::write(&source, text).unwrap();
-    let program = folder.path().join("program");
-    let mut go = Command::new("go");
-    go.args(["build", "-ldflags", "-s -w", "-gcflags", "-l", "-o"]).args([&program, &source]);
-    match go.status() {
-        Ok(status) => assert!(status.success(), "{go:?}"),
-        // Go is too large to ask for it in CI.
-        Err(error) => return eprintln!("NOT CHECKED: names of a Go program: go: {error}"),
-    }
-    let output = Command::new(&program).output().unwrap();
-    let text = String::from_utf8(output.stderr).unwrap();
-    let reported: Vec<_> = text.lines().filter_map(|line| line.split_once(' ')).collect();
-    let (mut code, mut table) = (Code::new(), StackTable::default());
-    let module = module(&mut code, &program);
-    table.intern(reported.iter().map(|(pc, _)| {
-        let address = pc.parse().unwrap();
-        Location::Code { module, address }
-    }));
-    let names = code.names(&table);
-    let found: Vec<_> = names.iter().map(|name| &*name.function).collect();
-    assert_eq!(found, ["main.(*server).handle", "main.main.func1", "main.main"]);
-    assert_eq!(found, reported.iter().map(|(_, name)| *name).collect::<Vec<_>>());
-    assert_eq!(code.unnamed(), [""; 0]);
-}
-
 #[test]
 fn compiled_code_is_named_by_its_perf_map() {
     let mut sleeper = Command::new("sleep").arg("60").stdin(Stdio::null()).spawn().unwrap();
@@ -530,7 +485,8 @@ fn a_file_that_is_no_program_is_kept_with_the_reason() {
     let reasons: Vec<_> = code.unreadable().map(|(_, reason)| reason.to_string()).collect();
     assert_eq!(reasons, ["is no 64-bit ELF file of this processor"]);
     let registers: Vec<u8> = (0..33_u64).flat_map(|_| 0x1010_u64.to_ne_bytes()).collect();
-    let user = Some(UserState { registers: Words(&registers), stack: &[] });
+    let (registers, callers) = (Words(&registers), Words::default());
+    let user = Some(UserState { registers, stack: &[], is_full: false, callers });
     let sample = SampleRecord {
         ip: 0x1010,
         address: 0,
@@ -577,7 +533,7 @@ proptest! {
 }
 
 /// A file as if this process had mapped it.
-fn module(code: &mut Code, file: &Path) -> ModuleId {
+pub(super) fn module(code: &mut Code, file: &Path) -> ModuleId {
     let path = file.to_str().unwrap().as_bytes();
     let sight = Sight { pid: std::process::id(), start: 0, end: 0x10000, path };
     let Backing::Module(module) = code.modules.backing(sight) else { panic!("no file") };

@@ -1,22 +1,19 @@
 //! From registers and a copied stack to the chain of callers.
 //!
-//! One framehop unwinder serves all processes: each module gets a range of artificial addresses,
-//! and an address is translated to its module's range before a step. So rules found in one process
-//! apply in all, forks cost nothing, and framehop's 16-bit count of changes grows with distinct
-//! files alone. A stack is complete if its outermost frame has no return address: undefined by its
-//! unwind rules (`_start`, `clone`), a zero word, or a zero frame pointer (psABI).
+//! Each step follows the rules of the code that was reached (`unwind_rules`, `go_program`). A stack is complete if its outermost frame has no return address: undefined by its
+//! unwind rules (`_start`, `clone`), a zero word, or a zero frame pointer (psABI). One that is not
+//! is completed by the kernel's callers (`callers`), or by memory beyond its copy (`copied_stack`).
 
-use std::sync::Arc;
+use framehop::{Error, FrameAddress, UnwindRegsNative};
+use rustc_hash::FxHashMap;
 
-use framehop::{
-    CacheNative, Error, ExplicitModuleSectionInfo, FrameAddress, Module as Placed,
-    UnwindRegsNative, Unwinder as _, UnwinderNative,
-};
-
+use super::callers::{ends_with_call, join};
 use super::code_lookup::{CodeKind, CodeLookup};
-use super::image::Image;
+use super::copied_stack::CopiedStack;
+use super::go_program::{GoRule, caller};
 use super::module::Modules;
-use crate::record::UserState;
+use super::unwind_rules::UnwindRules;
+use crate::record::{UserState, Words};
 use crate::stack::{Location, Marker, ModuleId};
 
 /// How unwinding of user stacks ended.
@@ -24,6 +21,10 @@ use crate::stack::{Location, Marker, ModuleId};
 pub struct UnwindCounts {
     /// At the thread's start.
     pub complete: u64,
+    /// Of these, by callers that the kernel found along frame pointers.
+    pub by_callers: u64,
+    /// Of these, by memory beyond the copied stack, read a moment later.
+    pub by_memory: u64,
     /// At the end of the copied stack, although the thread's continues: a larger copy would help.
     pub out_of_copy: u64,
     /// At memory that was not copied and that a larger copy may not contain either.
@@ -46,23 +47,69 @@ impl UnwindCounts {
     pub const fn total(&self) -> u64 {
         self.complete + self.truncated()
     }
+
+    /// Stacks that went on after their copies.
+    pub(crate) const fn longer_than_copy(&self) -> u64 {
+        self.out_of_copy + self.by_memory
+    }
 }
 
 /// Longest chain of user frames.
 pub const FRAMES_MAX: usize = 1024;
 
 /// The unwinder.
+#[derive(Default)]
 pub(super) struct Unwinder {
-    framehop: UnwinderNative<Arc<[u8]>, framehop::MayAllocateDuringUnwind>,
-    cache: CacheNative<framehop::MayAllocateDuringUnwind>,
-    /// Per module: the offset from an address to its range; `None` without rules.
-    shifts: Vec<Option<u64>>,
-    /// The longest stack copied so far: the configured size.
-    copied_max: usize,
+    rules: UnwindRules,
+    /// Addresses in Go programs that were looked up.
+    go: FxHashMap<(ModuleId, u64), GoFrame>,
+    /// The outermost frames of complete stacks, by the address of the frame before them.
+    roots: FxHashMap<(ModuleId, u64), Box<[Location]>>,
+    /// The steps of the current stack.
+    path: Vec<Step>,
     /// Results so far.
     pub(super) counts: UnwindCounts,
 }
 
+/// A frame of the current stack.
+#[derive(Clone, Copy, Debug)]
+struct Step {
+    /// The instruction or the return address.
+    address: u64,
+    /// The number of locations up to this frame.
+    locations: usize,
+}
+
+/// A frame that was found.
+#[derive(Clone, Copy, Debug)]
+struct Found {
+    kind: CodeKind,
+    /// The address to look up.
+    address: u64,
+    /// The instruction or the return address.
+    found: u64,
+    /// The frame pointer, if it is known.
+    pointer: Option<u64>,
+}
+
+/// A frame of a Go program.
+#[derive(Clone, Copy, Debug, Default)]
+struct GoFrame {
+    /// How its caller is found; `None` for code in another language.
+    rule: Option<GoRule>,
+    /// The number of functions inlined there.
+    inlined: u8,
+}
+
+/// The frame that was reached.
+struct Reached {
+    frame: FrameAddress,
+    kind: CodeKind,
+    rule: Option<GoRule>,
+    registers: UnwindRegsNative,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum End {
     Root,
     OutOfCopy,
@@ -70,18 +117,6 @@ enum End {
     Lost,
     Stuck,
     TooDeep,
-}
-
-impl Default for Unwinder {
-    fn default() -> Self {
-        Self {
-            framehop: UnwinderNative::new(),
-            cache: CacheNative::default(),
-            shifts: Vec::new(),
-            copied_max: 0,
-            counts: UnwindCounts::default(),
-        }
-    }
 }
 
 impl Unwinder {
@@ -94,8 +129,34 @@ impl Unwinder {
         out: &mut Vec<Location>,
     ) {
         let Some((ip, registers)) = registers(state) else { return };
-        self.copied_max = self.copied_max.max(state.stack.len());
-        let end = match self.walk(ip, registers, state.stack, lookup, out) {
+        let mut stack = CopiedStack::new(registers.sp(), state.stack, state.is_full);
+        let kind = lookup.kind(ip);
+        self.path.clear();
+        let pointer = Some(frame_pointer(&registers));
+        let rule = self.enter(Found { kind, address: ip, found: ip, pointer }, &stack, lookup, out);
+        let frame = FrameAddress::from_instruction_pointer(ip);
+        let mut at = Reached { frame, kind, rule, registers };
+        let mut end = self.walk(&mut at, &stack, lookup, out);
+        if end == End::Root {
+            self.learn_root(out);
+        } else if end != End::TooDeep && self.complete(state.callers, &stack, lookup, out) {
+            self.counts.by_callers += 1;
+            end = End::Root;
+        } else if end == End::OutOfCopy && stack.extend(lookup) {
+            let frames = out.len();
+            end = match self.walk(&mut at, &stack, lookup, out) {
+                End::Root => {
+                    self.counts.by_memory += 1;
+                    End::Root
+                }
+                End::TooDeep => End::TooDeep,
+                _ => {
+                    out.truncate(frames);
+                    End::OutOfCopy
+                }
+            };
+        }
+        let count = match end {
             End::Root => {
                 self.counts.complete += 1;
                 return;
@@ -106,118 +167,160 @@ impl Unwinder {
             End::Stuck => &mut self.counts.stuck,
             End::TooDeep => &mut self.counts.too_deep,
         };
-        *end += 1;
+        *count += 1;
         out.push(Location::Marker(Marker::Truncated));
     }
 
+    /// Go on from the frame that was reached, as far as possible.
     fn walk(
         &mut self,
-        ip: u64,
-        mut registers: UnwindRegsNative,
-        stack: &[u8],
+        at: &mut Reached,
+        stack: &CopiedStack<'_>,
         lookup: &mut CodeLookup<'_>,
         out: &mut Vec<Location>,
     ) -> End {
-        let base = registers.sp();
-        let mut frame = FrameAddress::from_instruction_pointer(ip);
-        let mut kind = lookup.kind(ip);
-        out.push(lookup.location(kind, ip));
-        for _ in 1..FRAMES_MAX {
-            if is_start(kind, lookup.modules) {
+        while self.path.len() < FRAMES_MAX {
+            if is_start(at.kind, lookup.modules) || at.rule == Some(GoRule::Root) {
                 return End::Root;
             }
-            if let Some((to, above)) = trampoline(frame, kind, &registers, stack, base, lookup) {
-                registers = above;
-                let Some(caller) = FrameAddress::from_return_address(to) else { return End::Root };
-                frame = caller;
-                kind = lookup.kind(to - 1);
-                out.push(lookup.location(kind, to - 1));
-                continue;
-            }
-            self.admit(lookup.modules);
-            let before = registers;
-            let mut next = self.step(frame, kind, &mut registers, stack, base);
-            if let (false, Ok(Some(to))) = (frame.is_return_address(), next)
-                && lookup.kind(to.saturating_sub(1)) == CodeKind::Unmapped
-            {
-                // Without a rule for the innermost frame framehop guesses that it has none; the
-                // return address it then reads may be wrong.
-                registers = before;
-                next = self.step(frame, CodeKind::Unmapped, &mut registers, stack, base);
-            }
-            let to = match next {
+            let before = at.registers;
+            let to = match self.next(at, stack, lookup) {
                 Ok(Some(to)) => to,
                 // JIT code without rules does not end a stack: its caller is in a file.
-                Ok(None) if matches!(kind, CodeKind::File { .. }) => return End::Root,
+                Ok(None) if matches!(at.kind, CodeKind::File { .. }) => return End::Root,
                 Ok(None) => return End::Lost,
-                Err(error) => return self.end(error, base, stack),
+                Err(error) => {
+                    at.registers = before;
+                    return ended(error, stack);
+                }
             };
-            let Some(caller) = FrameAddress::from_return_address(to) else { return End::Root };
-            frame = caller;
-            kind = lookup.kind(to - 1);
-            if kind == CodeKind::Unmapped {
+            let Some(frame) = FrameAddress::from_return_address(to) else { return End::Root };
+            let kind = lookup.kind(to - 1);
+            if kind == CodeKind::Unmapped || stack.is_extended() && !may_call(to, at.kind, lookup) {
                 return End::Lost;
             }
-            out.push(lookup.location(kind, to - 1));
+            let pointer = Some(frame_pointer(&at.registers));
+            let entered = Found { kind, address: to - 1, found: to, pointer };
+            let rule = self.enter(entered, stack, lookup, out);
+            (at.frame, at.kind, at.rule) = (frame, kind, rule);
         }
         End::TooDeep
     }
 
-    fn step(
+    /// The return address of a frame; its registers become those of its caller.
+    fn next(
         &mut self,
-        frame: FrameAddress,
-        kind: CodeKind,
-        registers: &mut UnwindRegsNative,
-        stack: &[u8],
-        base: u64,
+        at: &mut Reached,
+        stack: &CopiedStack<'_>,
+        lookup: &mut CodeLookup<'_>,
     ) -> Result<Option<u64>, Error> {
-        let shifted = match kind {
-            CodeKind::File { module, address } => {
-                self.shifts[module.0 as usize].map(|shift| address.wrapping_add(shift))
-            }
-            CodeKind::Anonymous | CodeKind::Unmapped => None,
+        if let Some((to, above)) = trampoline(at.frame, at.kind, &at.registers, stack, lookup) {
+            at.registers = above;
+            return Ok(Some(to));
+        }
+        self.rules.admit(lookup.modules);
+        let before = at.registers;
+        let next = match at.rule {
+            Some(rule) => go_step(rule, &mut at.registers, stack),
+            None => self.rules.step(at.frame, at.kind, &mut at.registers, stack),
         };
-        let lookup = shifted.unwrap_or(NOWHERE);
-        let frame = match frame {
-            FrameAddress::InstructionPointer(_) => FrameAddress::from_instruction_pointer(lookup),
-            FrameAddress::ReturnAddress(_) => {
-                FrameAddress::from_return_address(lookup.wrapping_add(1))
-                    .unwrap_or(FrameAddress::InstructionPointer(lookup))
-            }
-        };
-        let mut read = |address: u64| word(stack, base, address).ok_or(());
-        self.framehop.unwind_frame(frame, registers, &mut self.cache, &mut read)
+        if let (false, Ok(Some(to))) = (at.frame.is_return_address(), next)
+            && lookup.kind(to.saturating_sub(1)) == CodeKind::Unmapped
+        {
+            // Without a rule for the innermost frame framehop guesses that it has none; the return
+            // address it then reads may be wrong.
+            at.registers = before;
+            return self.rules.step(at.frame, CodeKind::Unmapped, &mut at.registers, stack);
+        }
+        next
     }
 
-    fn end(&self, error: Error, base: u64, stack: &[u8]) -> End {
-        match error {
-            Error::CouldNotReadStack(address) => {
-                let top = base.saturating_add(stack.len() as u64);
-                // The kernel copies less than configured only if the stack ends, or if a page is
-                // not in memory; then a larger copy contains no more.
-                let is_full = stack.len() == self.copied_max;
-                let is_near = address >= top.saturating_sub(8) && address - base < STACK_SIZE_MAX;
-                if is_full && is_near { End::OutOfCopy } else { End::Unreadable }
+    /// Complete a stack with the kernel's callers, if both agree and those lead to a root.
+    fn complete(
+        &mut self,
+        callers: Words<'_>,
+        stack: &CopiedStack<'_>,
+        lookup: &mut CodeLookup<'_>,
+        out: &mut Vec<Location>,
+    ) -> bool {
+        let callers: Vec<u64> = callers.iter().collect();
+        let own: Vec<u64> = self.path.iter().map(|step| step.address).collect();
+        let Some(joint) = join(&own, &callers) else { return false };
+        let (steps, kept) = (self.path.len(), self.path[joint.kept - 1].locations);
+        let replaced = out.split_off(kept);
+        for &to in &callers[joint.next..] {
+            let Some(address) = to.checked_sub(1) else { break };
+            let kind = lookup.kind(address);
+            if kind == CodeKind::Unmapped || !follows_call(to, lookup) {
+                break;
             }
-            Error::ReturnAddressIsNull => End::Root,
-            Error::DidNotAdvance
-            | Error::FramepointerUnwindingMovedBackwards
-            | Error::IntegerOverflow => End::Stuck,
+            let entered = Found { kind, address, found: to, pointer: None };
+            let rule = self.enter(entered, stack, lookup, out);
+            if rule == Some(GoRule::Root) || is_start(kind, lookup.modules) {
+                return true;
+            }
+            if let CodeKind::File { module, address } = kind
+                && let Some(rest) = self.roots.get(&(module, address))
+            {
+                out.extend(rest);
+                return true;
+            }
+        }
+        self.path.truncate(steps);
+        out.truncate(kept);
+        out.extend(replaced);
+        false
+    }
+
+    /// Keep the outermost frames of a complete stack: code without frame pointers at the start of a
+    /// thread is not found along them.
+    fn learn_root(&mut self, out: &[Location]) {
+        for outer in 1..=ROOT_FRAMES.min(out.len().saturating_sub(1)) {
+            let (inner, root) = out.split_at(out.len() - outer);
+            if let Some(&Location::Code { module, address }) = inner.last()
+                && self.roots.len() < ROOTS_MAX
+            {
+                self.roots.entry((module, address)).or_insert_with(|| root.into());
+            }
         }
     }
 
-    /// Add the modules that are new.
-    fn admit(&mut self, modules: &Modules) {
-        while self.shifts.len() < modules.len() {
-            let id = ModuleId(self.shifts.len() as u32);
-            let content = modules.module(id).content.as_ref().ok();
-            let shift = content.and_then(|content| {
-                let (module, shift) = placed(id, &content.image)?;
-                self.framehop.add_module(module);
-                Some(shift)
-            });
-            self.shifts.push(shift);
+    /// Append a frame, and before it the functions inlined there; returns the rule for its caller if
+    /// it is part of a Go program.
+    fn enter(
+        &mut self,
+        entered: Found,
+        stack: &CopiedStack<'_>,
+        lookup: &mut CodeLookup<'_>,
+        out: &mut Vec<Location>,
+    ) -> Option<GoRule> {
+        let Found { kind, address, found, pointer } = entered;
+        let go = self.go_frame(kind, lookup.modules);
+        if let CodeKind::File { module, address } = kind {
+            out.extend((0..go.inlined).map(|nth| Location::Inlined { module, address, nth }));
         }
+        let script =
+            pointer.and_then(|pointer| lookup.script_function(kind, address, pointer, stack));
+        // Compiled JavaScript is known by its function, interpreted by the handler in its frame too.
+        if script.is_none() || kind != CodeKind::Anonymous {
+            out.push(lookup.location(kind, address));
+        }
+        out.extend(script.map(Location::Named));
+        self.path.push(Step { address: found, locations: out.len() });
+        go.rule
+    }
+
+    fn go_frame(&mut self, kind: CodeKind, modules: &Modules) -> GoFrame {
+        let CodeKind::File { module, address } = kind else { return GoFrame::default() };
+        let Ok(content) = &modules.module(module).content else { return GoFrame::default() };
+        let Some(program) = content.go() else { return GoFrame::default() };
+        if self.go.len() >= GO_FRAMES_MAX {
+            self.go.clear();
+        }
+        *self.go.entry((module, address)).or_insert_with(|| {
+            let inlined = program.inlined(&content.image, &content.file, address).len();
+            GoFrame { rule: program.rule(address), inlined: inlined.try_into().unwrap_or(0) }
+        })
     }
 }
 
@@ -225,6 +328,53 @@ impl std::fmt::Debug for Unwinder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Unwinder").field("counts", &self.counts).finish_non_exhaustive()
     }
+}
+
+/// How a stack ends at an error.
+fn ended(error: Error, stack: &CopiedStack<'_>) -> End {
+    match error {
+        Error::CouldNotReadStack(address) if stack.may_continue_at(address) => End::OutOfCopy,
+        Error::CouldNotReadStack(_) => End::Unreadable,
+        Error::ReturnAddressIsNull => End::Root,
+        Error::DidNotAdvance
+        | Error::FramepointerUnwindingMovedBackwards
+        | Error::IntegerOverflow => End::Stuck,
+    }
+}
+
+/// Whether code that returns to `to` may have been called from there: a call stands before it, and
+/// if it names its target, that is no other function.
+fn may_call(to: u64, called: CodeKind, lookup: &mut CodeLookup<'_>) -> bool {
+    if !follows_call(to, lookup) {
+        return false;
+    }
+    let (Some(target), CodeKind::File { module, address }) = (lookup.call_target(to), called)
+    else {
+        return true;
+    };
+    let CodeKind::File { module: other, address: target } = lookup.kind(target) else {
+        return true;
+    };
+    let Ok(content) = &lookup.modules.module(module).content else { return true };
+    let range = content.function(target).filter(|range| range.start == target);
+    module != other || range.is_none_or(|range| range.contains(&address))
+}
+
+fn follows_call(to: u64, lookup: &mut CodeLookup<'_>) -> bool {
+    let code = to.checked_sub(7).and_then(|at| lookup.code_at(at));
+    code.is_some_and(ends_with_call)
+}
+
+/// Go on to the caller of a frame of a Go program.
+fn go_step(
+    rule: GoRule,
+    registers: &mut UnwindRegsNative,
+    stack: &CopiedStack<'_>,
+) -> Result<Option<u64>, Error> {
+    let read = |address| stack.word(address).ok_or(Error::CouldNotReadStack(address));
+    let (to, above) = caller(rule, registers, read)?;
+    *registers = above;
+    Ok(Some(to))
 }
 
 /// The caller of one of CPython's trampolines (`-X perf`, 3.12), and its registers. They have no
@@ -235,8 +385,7 @@ fn trampoline(
     frame: FrameAddress,
     kind: CodeKind,
     registers: &UnwindRegsNative,
-    stack: &[u8],
-    base: u64,
+    stack: &CopiedStack<'_>,
     lookup: &mut CodeLookup<'_>,
 ) -> Option<(u64, UnwindRegsNative)> {
     /// `call *%rcx`, which returns here; `add $8, %rsp`; `ret` (Python/asm_trampoline.S).
@@ -247,7 +396,7 @@ fn trampoline(
         return None;
     }
     let at = registers.sp().checked_add(8)?;
-    let to = word(stack, base, at)?;
+    let to = stack.word(at)?;
     // Only known code can be the caller.
     (lookup.kind(to.checked_sub(1)?) != CodeKind::Unmapped)
         .then(|| (to, UnwindRegsNative::new(to, at + 8, registers.bp())))
@@ -259,18 +408,10 @@ fn trampoline(
     _: FrameAddress,
     _: CodeKind,
     _: &UnwindRegsNative,
-    _: &[u8],
-    _: u64,
+    _: &CopiedStack<'_>,
     _: &mut CodeLookup<'_>,
 ) -> Option<(u64, UnwindRegsNative)> {
     None
-}
-
-/// The word at an address of a copied stack that begins at `base`.
-fn word(stack: &[u8], base: u64, address: u64) -> Option<u64> {
-    let at = usize::try_from(address.checked_sub(base)?).ok()?;
-    let bytes = stack.get(at..at.checked_add(8)?)?;
-    bytes.try_into().map(u64::from_ne_bytes).ok()
 }
 
 fn is_start(kind: CodeKind, modules: &Modules) -> bool {
@@ -279,37 +420,14 @@ fn is_start(kind: CodeKind, modules: &Modules) -> bool {
     content.is_ok_and(|content| content.image.is_entry(address))
 }
 
-/// A module in its range of artificial addresses, and the distance from its own.
-fn placed(id: ModuleId, image: &Image) -> Option<(Placed<Arc<[u8]>>, u64)> {
-    if image.eh_frame.is_none() && image.debug_frame.is_none() {
-        return None;
-    }
-    let extent = image.extent();
-    // framehop counts in 32 bits from this address.
-    let base = if extent.end < RANGE { 0 } else { extent.start };
-    if extent.end - base > u64::from(u32::MAX) {
-        return None;
-    }
-    let kind = (u64::from(id.0) + 1) * RANGE;
-    let addresses = |section: &Option<super::image::Section>| {
-        section.as_ref().map(|section| section.addresses.clone())
-    };
-    let bytes = |section: &Option<super::image::Section>| {
-        section.as_ref().map(|section| section.bytes.clone())
-    };
-    let sections = ExplicitModuleSectionInfo {
-        base_svma: base,
-        text_svma: image.text.clone(),
-        got_svma: image.got.clone(),
-        eh_frame_svma: addresses(&image.eh_frame),
-        eh_frame: bytes(&image.eh_frame),
-        eh_frame_hdr_svma: addresses(&image.eh_frame_hdr),
-        eh_frame_hdr: bytes(&image.eh_frame_hdr),
-        debug_frame: bytes(&image.debug_frame),
-        ..ExplicitModuleSectionInfo::default()
-    };
-    let module = Placed::new(String::new(), kind..kind + (extent.end - base), kind, sections);
-    Some((module, kind.wrapping_sub(base)))
+#[cfg(target_arch = "x86_64")]
+fn frame_pointer(registers: &UnwindRegsNative) -> u64 {
+    registers.bp()
+}
+
+#[cfg(target_arch = "aarch64")]
+fn frame_pointer(registers: &UnwindRegsNative) -> u64 {
+    registers.fp()
 }
 
 /// The registers that framehop uses. It takes all sixteen, but its unwinding by DWARF rules reads
@@ -331,20 +449,20 @@ fn registers(state: &UserState<'_>) -> Option<(u64, UnwindRegsNative)> {
     Some((pc, UnwindRegsNative::new_with_ptr_auth_mask(mask, lr, sp, fp)))
 }
 
-/// The size of a module's range: the limit of 32 bits.
-const RANGE: u64 = 1 << 32;
-/// An address in no module's range: framehop then follows frame pointers.
-const NOWHERE: u64 = 1;
-/// Largest stack (8 MiB is the usual limit); an address further from the stack pointer is not part
-/// of it.
-const STACK_SIZE_MAX: u64 = 64 << 20;
+/// Addresses in Go programs that are kept; beyond, all are looked up again.
+const GO_FRAMES_MAX: usize = 1 << 16;
+/// How many of the outermost frames are kept, and of how many stacks.
+const ROOT_FRAMES: usize = 3;
+const ROOTS_MAX: usize = 1_024;
 
 #[cfg(all(test, target_arch = "x86_64"))]
 mod tests {
     use super::super::address_spaces::{AddressSpaces, Backing, Region};
     use super::super::code_lookup::Snippets;
+    use super::super::process_memory::ProcessMemory;
+    use super::super::v8_program::V8Processes;
     use super::*;
-    use crate::record::Words;
+    use crate::stack::StackTable;
 
     /// CPython 3.12's `_Py_trampoline_func_start`: `sub $8, %rsp`; `call *%rcx`; `add $8, %rsp`;
     /// `ret`.
@@ -368,13 +486,16 @@ mod tests {
             spaces.map(pid, Region { start, end, file_offset: 0, backing });
         }
         let (modules, snippets) = (&mut Modules::default(), &mut Snippets::default());
-        let mut lookup = CodeLookup { pid, address_spaces: &mut spaces, modules, snippets };
+        let (memory, v8) = (&mut ProcessMemory::default(), &mut V8Processes::default());
+        let (address_spaces, stacks) = (&mut spaces, &mut StackTable::default());
+        let mut lookup = CodeLookup { pid, address_spaces, modules, snippets, memory, stacks, v8 };
         let bytes = |words: &[u64]| -> Vec<u8> {
             words.iter().flat_map(|word| word.to_ne_bytes()).collect()
         };
         let registers = bytes(&[0, 0, 0, 0, 0, 0, BASE, BASE, 0x5000]);
         let stack = bytes(&[&[0, start + RETURN], words].concat());
-        let state = UserState { registers: Words(&registers), stack: &stack };
+        let (registers, callers) = (Words(&registers), Words::default());
+        let state = UserState { registers, stack: &stack, is_full: true, callers };
         let mut out = Vec::new();
         Unwinder::default().user_stack(&state, &mut lookup, &mut out);
         assert_eq!(out.pop(), Some(Location::Marker(Marker::Truncated)));

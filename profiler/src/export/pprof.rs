@@ -176,9 +176,10 @@ fn location_id(frame: u32) -> u64 {
 
 const fn address(place: &Place) -> u64 {
     match *place {
-        Place::Kernel(address) | Place::Code { address, .. } | Place::Anonymous { address, .. } => {
-            address
-        }
+        Place::Kernel(address)
+        | Place::Code { address, .. }
+        | Place::Inlined { address, .. }
+        | Place::Anonymous { address, .. } => address,
         Place::Named(_) | Place::Marker(_) => 0,
     }
 }

@@ -50,7 +50,7 @@ fn shown(table: &StackTable, stack: StackId) -> String {
         Location::Marker(_) => "T".to_owned(),
         Location::Kernel(_) => "k".to_owned(),
         Location::Named(name) => table.name_text(name).to_owned(),
-        Location::Code { address, .. } => address.to_string(),
+        Location::Code { address, .. } | Location::Inlined { address, .. } => address.to_string(),
         Location::Anonymous { .. } => "P".to_owned(),
     });
     frames.collect::<Vec<_>>().join(" ")

@@ -57,6 +57,7 @@ const ABI_64: u64 = 2;
 /// them.
 const CONTEXT_MAX: u64 = -4095_i64 as u64;
 const CONTEXT_KERNEL: u64 = -128_i64 as u64;
+const CONTEXT_USER: u64 = -512_i64 as u64;
 
 /// Decode one complete record, header included.
 ///
@@ -110,23 +111,24 @@ fn sample(body: &[u8], misc: u16) -> Option<Record<'_>> {
     let (cpu, _reserved) = (fields.u32()?, fields.u32()?);
     let period = fields.u64()?;
     let frames = fields.u64()?;
-    let kernel = kernel_frames(fields.words(frames)?);
+    let chain = fields.words(frames)?;
+    let kernel = frames_after(CONTEXT_KERNEL, chain);
     let abi = fields.u64()?;
     let registers = match abi {
         0 => Words::default(),
         _ => fields.words(u64::from(uringbench_perf::REGISTERS.count_ones()))?,
     };
-    let stack = fields.stack()?;
-    let user = (abi == ABI_64).then_some(UserState { registers, stack });
+    let (stack, is_full) = fields.stack()?;
+    let callers = frames_after(CONTEXT_USER, chain);
+    let user = (abi == ABI_64).then_some(UserState { registers, stack, is_full, callers });
     let is_kernel = misc & MISC_CPUMODE == MISC_CPUMODE_KERNEL;
     let content = Content::Sample(SampleRecord { ip, address, period, is_kernel, kernel, user });
     fields.0.is_empty().then_some(Record { event, time, cpu, pid, tid, content })
 }
 
-/// The addresses after the kernel's marker, up to the next one. All others are of a mode that was
-/// not requested (a guest's, a user's).
-fn kernel_frames(chain: Words<'_>) -> Words<'_> {
-    let Some(marker) = chain.iter().position(|word| word == CONTEXT_KERNEL) else {
+/// The addresses after a mode's marker, up to the next one.
+fn frames_after(mode: u64, chain: Words<'_>) -> Words<'_> {
+    let Some(marker) = chain.iter().position(|word| word == mode) else {
         return Words::default();
     };
     let frames = &chain.0[(marker + 1) * 8..];
@@ -218,15 +220,16 @@ impl<'a> Fields<'a> {
         self.bytes(count.checked_mul(8)?).map(Words)
     }
 
-    /// The stack: a buffer of fixed size, followed by the length that is filled.
-    fn stack(&mut self) -> Option<&'a [u8]> {
+    /// The stack: a buffer of fixed size, followed by the length that is filled; and whether that
+    /// is all of it.
+    fn stack(&mut self) -> Option<(&'a [u8], bool)> {
         let size = self.u64()?;
         if size == 0 {
-            return Some(&[]);
+            return Some((&[], false));
         }
         let room = self.bytes(size)?;
         let filled = self.u64()?;
-        room.get(..usize::try_from(filled).ok()?)
+        Some((room.get(..usize::try_from(filled).ok()?)?, filled == size))
     }
 
     /// The thread that maps, and its mapping.

@@ -108,7 +108,7 @@ pub(crate) fn one_of_each(origin: Origin) -> Vec<Vec<u8>> {
     let empty = Body::default();
     let of_user = SampleParts {
         is_kernel: false,
-        chain: Vec::new(),
+        chain: vec![MARKER_USER, 0x40_1234, 0x40_2345],
         abi: 2,
         stack: (0..64).collect(),
         filled: 40,

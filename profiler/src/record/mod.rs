@@ -110,6 +110,11 @@ pub struct UserState<'a> {
     pub registers: Words<'a>,
     /// The stack from the stack pointer upwards; only the part that the kernel copied.
     pub stack: &'a [u8],
+    /// Whether that part is as long as was asked for, so that the stack may go on after it.
+    pub is_full: bool,
+    /// The instruction and the return addresses that the kernel found along frame pointers,
+    /// innermost first.
+    pub callers: Words<'a>,
 }
 
 /// 64-bit words in the machine's byte order, not aligned.

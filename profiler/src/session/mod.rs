@@ -12,6 +12,7 @@ mod poll_interval;
 mod recording;
 mod ring_reader;
 mod sample_builder;
+mod stack_size;
 
 use std::fs::File;
 use std::path::PathBuf;
@@ -34,6 +35,7 @@ pub use self::ring_reader::now;
 use self::ring_reader::{ReaderCommand, ReaderResult, RingReader};
 use self::sample_builder::{CpuWeight, SampleBuilder};
 pub use self::sample_builder::{Tally, Toggled};
+use self::stack_size::StackSize;
 use crate::page_faults::PageFaults;
 use crate::profile::{Clock, SampleLog};
 use crate::python::{PythonSampler, PythonSettings};
@@ -257,6 +259,7 @@ fn follow_samples(
         switches: Vec::new(),
         poll_interval: SwitchSampling::new(now()),
         rounds: PollInterval::new(),
+        stack_size: StackSize::new(now()),
     };
     let (commands, receiver) = channel();
     let thread = std::thread::Builder::new()

@@ -9,6 +9,7 @@ use super::attach::Attachment;
 use super::counting::Counted;
 use super::ring_reader::ReaderResult;
 use super::sample_builder::{SampleBuilder, Tally, Toggled};
+use super::stack_size::RaisedStack;
 use super::{SidecarOptions, unnamed_file};
 use crate::code::UnwindCounts;
 use crate::page_faults::{LivePages, PageFaults, PageMap};
@@ -16,7 +17,7 @@ use crate::profile::{Clock, Facts, Profile, SampleLog};
 use crate::python::{Fits, FramePart, Merger, PythonCounts, PythonRecording};
 use crate::record::{OffCpu, ProcessTree, WaitTotals};
 use crate::sample::{Sample, SampleKind};
-use crate::stack::{FrameKind, FrameName, Location, StackTable};
+use crate::stack::{FrameName, Location, StackTable};
 use crate::timeline::sampler::Sampled;
 
 /// The recording of a target.
@@ -106,7 +107,7 @@ impl Parts {
 
 impl Recording {
     fn take(&mut self, read: ReaderResult, clock: Clock, hz: u32) {
-        let ReaderResult { mut builder, toggled, waits_timed, lost, failures } = read;
+        let ReaderResult { mut builder, toggled, waits_timed, lost, raised, failures } = read;
         builder.finish(self.ended);
         self.notes.extend(failures);
         self.notes.extend(builder.failure.take().map(|why| why.to_string()));
@@ -114,7 +115,10 @@ impl Recording {
         let counts = builder.code.counts();
         self.notes.extend(unreadable(&builder));
         self.notes.extend(builder.code.unnamed());
+        self.notes.extend(unnamed_scripts(builder.code.script_frames()));
         self.notes.extend(cut(&counts));
+        self.notes.extend(raised.map(|raised| larger_copies(raised, self.started)));
+        self.notes.extend(completed(&counts));
         // A tenth is allowed for the start and the end.
         let length = self.ended.since(self.started);
         if toggled.is_empty() && waits_timed.0 < length.0 - length.0 / 10 {
@@ -253,6 +257,10 @@ impl Recording {
 
 /// The share of truncated stacks from which on the totals of callers are misleading.
 const CUT_SHARE: f64 = 0.1;
+/// The share of stacks from which on the means that completed them are noted.
+const NOTED_SHARE: f64 = 0.01;
+/// The share of JavaScript frames without a name from which on they are noted.
+const SCRIPTS_NOTED: f64 = 0.05;
 /// With fewer stacks a share is not meaningful.
 const STACKS_MIN: u64 = 20;
 
@@ -286,6 +294,47 @@ fn cut(counts: &UnwindCounts) -> Option<String> {
         "{share:.0} % of the stacks lack their outermost callers, most of them because {why}; what \
          functions use themselves is right, the totals of those callers are too small"
     ))
+}
+
+/// The note on JavaScript functions whose names could not be read.
+fn unnamed_scripts((named, frames): (u64, u64)) -> Option<String> {
+    let unnamed = frames - named;
+    let share = unnamed as f64 / frames.max(1) as f64;
+    (frames >= STACKS_MIN && share >= SCRIPTS_NOTED).then(|| {
+        format!(
+            "{:.0} % of the JavaScript frames have no name, because V8 had moved their functions or \
+             reading its memory is forbidden (CAP_SYS_PTRACE): node --perf-basic-prof \
+             --interpreted-frames-native-stack names them",
+            share * 100.0
+        )
+    })
+}
+
+/// The note on copies of stacks that were raised.
+fn larger_copies(raised: RaisedStack, started: Timestamp) -> String {
+    let RaisedStack { bytes, at, cut_share } = raised;
+    format!(
+        "each CPU sample copied {} KiB of its stack from {} on, because {:.0} % of the stacks went on \
+         after smaller copies",
+        bytes.div_ceil(1 << 10),
+        at.since(started),
+        cut_share * 100.0,
+    )
+}
+
+/// The note on stacks that neither rules nor their copy alone made whole.
+fn completed(counts: &UnwindCounts) -> Option<String> {
+    let share = |count: u64| count as f64 / counts.total().max(1) as f64;
+    let means = [
+        (counts.by_callers, "by the kernel's walk along frame pointers"),
+        (counts.by_memory, "by the target's memory, read a moment after the sample"),
+    ];
+    let means = means.into_iter().filter(|&(count, _)| share(count) >= NOTED_SHARE);
+    let means: Vec<_> =
+        means.map(|(count, by)| format!("{:.0} % {by}", share(count) * 100.0)).collect();
+    (counts.total() >= STACKS_MIN && !means.is_empty()).then(|| {
+        format!("stacks that reached beyond their copy were completed: {}", means.join(", "))
+    })
 }
 
 /// The share of user stacks that were unwound to their root.
@@ -354,13 +403,7 @@ fn name_new_frames(stacks: &StackTable, names: &mut Vec<FrameName>) {
             Location::Named(id) => stacks.name_text(*id),
             _ => "",
         };
-        let (function, file) =
-            text.strip_suffix(')').and_then(|text| text.rsplit_once(" (")).unwrap_or((text, ""));
-        names.push(FrameName {
-            function: function.to_owned(),
-            module: file.to_owned(),
-            kind: FrameKind::Interpreted,
-        });
+        names.push(FrameName::interpreted(text));
     }
 }
 
@@ -397,5 +440,24 @@ mod tests {
             assert!(note.contains(why), "{why}: {note}");
         }
         assert_eq!(crate::code::FRAMES_MAX, 1_024);
+    }
+
+    #[test]
+    fn the_means_that_made_stacks_whole_are_noted() {
+        let counts = |by_callers, by_memory| {
+            completed(&UnwindCounts { complete: 200, by_callers, by_memory, ..Default::default() })
+        };
+        assert_eq!(counts(0, 1), None);
+        assert_eq!(
+            counts(50, 4).expect("a quarter"),
+            "stacks that reached beyond their copy were completed: 25 % by the kernel's walk along \
+             frame pointers, 2 % by the target's memory, read a moment after the sample"
+        );
+        let raised = RaisedStack { bytes: 65_528, at: Timestamp(3_000_000_000), cut_share: 0.754 };
+        assert_eq!(
+            larger_copies(raised, Timestamp(1_000_000_000)),
+            "each CPU sample copied 64 KiB of its stack from 2.00 s on, because 75 % of the stacks \
+             went on after smaller copies"
+        );
     }
 }

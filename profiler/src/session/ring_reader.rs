@@ -11,10 +11,14 @@ use uringbench_perf::{PerfEventKind, Session};
 
 use super::poll_interval::{Advice, PollInterval, SwitchSampling};
 use super::sample_builder::{SampleBuilder, Toggled};
+use super::stack_size::{RaisedStack, StackSize};
 use crate::record::{RecordOrder, peek_time};
 
 /// The highest priority below real time.
 const NICE: i32 = -20;
+
+/// The longest pause while names are read of objects that move: they rarely do within this time.
+const NAMES_STAY: Nanos = Nanos::from_millis(5);
 
 /// Rings of the second session are numbered from this number on.
 const MEMORY_RINGS: u32 = 1 << 16;
@@ -45,6 +49,8 @@ pub(super) struct ReaderResult {
     pub(super) waits_timed: Nanos,
     /// Samples and records that the kernel counted as lost but did not report in the rings.
     pub(super) lost: u64,
+    /// The last size of copied stacks, if it was raised.
+    pub(super) raised: Option<RaisedStack>,
     /// Failures during the recording.
     pub(super) failures: Vec<String>,
 }
@@ -60,6 +66,7 @@ pub(super) struct RingReader {
     pub(super) switches: Vec<Switch>,
     pub(super) poll_interval: SwitchSampling,
     pub(super) rounds: PollInterval,
+    pub(super) stack_size: StackSize,
 }
 
 impl RingReader {
@@ -67,6 +74,7 @@ impl RingReader {
         put_first();
         let mut toggled = Vec::new();
         let mut failures = Vec::new();
+        let mut raised = None;
         loop {
             match commands.try_recv() {
                 Ok(ReaderCommand::Toggle(switches)) => {
@@ -90,6 +98,7 @@ impl RingReader {
                 toggled.push(Toggled { time: now, on: switch.on, target_cpu_ns });
             }
             let pause = self.rounds.pause();
+            let pause = if self.builder.code.names_move() { pause.min(NAMES_STAY) } else { pause };
             let next = self.switches.last().map_or(pause, |switch| switch.at.since(now));
             if let Err(why) = self.session.wait(Duration::from_nanos(next.min(pause).0)) {
                 failures.push(format!("the rings can no longer be waited for: {why}"));
@@ -98,6 +107,14 @@ impl RingReader {
             let begun = cpu_time();
             self.round();
             self.rounds.took(Nanos(cpu_time() - begun));
+            if let Some(larger) = self.stack_size.advise(now, self.builder.copies) {
+                match self.session.set_stack_bytes(larger.bytes) {
+                    Ok(true) => raised = Some(larger),
+                    // Each thread has its own events: the size stays.
+                    Ok(false) => {}
+                    Err(why) => failures.push(format!("stacks are not copied further: {why}")),
+                }
+            }
             let tally = &self.builder.tally;
             let changed = match self.poll_interval.advise(now, tally.switches, tally.wait_stacks) {
                 Advice::GoOn => Ok(()),
@@ -120,7 +137,7 @@ impl RingReader {
         self.round();
         self.take_all();
         let lost = self.session.lost() + self.memory.as_ref().map_or(0, Session::lost);
-        ReaderResult { builder: self.builder, toggled, waits_timed, lost, failures }
+        ReaderResult { builder: self.builder, toggled, waits_timed, lost, raised, failures }
     }
 
     /// Switches are not recorded from now on: processes the recorded ones before waits are dropped.

@@ -7,6 +7,7 @@ use rustc_hash::FxHashMap;
 use uringbench_core::time::Timestamp;
 use uringbench_perf::PerfEventKind;
 
+use super::stack_size::CopyCounts;
 use crate::code::Code;
 use crate::page_faults::PageFaults;
 use crate::profile::SampleLog;
@@ -55,6 +56,8 @@ pub(crate) struct SampleBuilder {
     pub(crate) off_cpu: OffCpu,
     pub(crate) page_faults: Option<PageFaults>,
     pub(crate) tally: Tally,
+    /// The stacks of CPU samples, and how many went on after their copies.
+    pub(crate) copies: CopyCounts,
     /// CPU time of processes outside the target, in nanoseconds.
     pub(crate) elsewhere: FxHashMap<u32, u64>,
     /// Names of all processes seen.
@@ -83,6 +86,7 @@ impl SampleBuilder {
             off_cpu: OffCpu::default(),
             page_faults,
             tally: Tally::default(),
+            copies: CopyCounts::default(),
             elsewhere: FxHashMap::default(),
             names: FxHashMap::default(),
             threads: FxHashMap::default(),
@@ -182,7 +186,13 @@ impl SampleBuilder {
             }
             return;
         }
+        let before = self.code.counts();
         let stack = self.code.stack(record.pid, sample, &mut self.stacks);
+        if kind == PerfEventKind::Cpu {
+            let after = self.code.counts();
+            self.copies.stacks += after.total() - before.total();
+            self.copies.cut += after.longer_than_copy() - before.longer_than_copy();
+        }
         let Record { time, cpu, pid, tid, .. } = *record;
         let base = Sample { time, cpu, pid, tid, kind: SampleKind::Cpu, weight: 0, stack };
         match kind {

@@ -9,6 +9,7 @@
 
 mod follow;
 mod places;
+mod runtimes;
 mod shares;
 mod storm;
 mod support;

@@ -208,6 +208,42 @@ fn samples_of_a_burning_process_arrive_with_registers_and_stack() {
 }
 
 #[test]
+fn copies_of_stacks_are_larger_once_that_is_set() {
+    let config = SamplingConfig { hz: 499, stack_bytes: 1 << 10, ..SamplingConfig::default() };
+    let session = Session::open(SampleScope::System, &config, &cpus());
+    let Some(mut session) = opened("larger copies of stacks", session) else { return };
+    let burner = Burner::start();
+    let pid = burner.0.id();
+    session.enable().unwrap();
+    let wait = || std::thread::sleep(Duration::from_millis(20));
+    let copied = |seen: &[Seen]| -> Vec<usize> {
+        let own = seen.iter().filter(|seen| seen.pid == pid);
+        let copied = own.filter_map(|seen| match seen.content {
+            Content::Sample { stack, .. } => Some(stack),
+            _ => None,
+        });
+        copied.collect()
+    };
+    let seen = until(&mut session, wait, |seen| copied(seen).len() >= 5);
+    assert!(copied(&seen).iter().all(|&bytes| bytes == 1 << 10), "{:?}", copied(&seen));
+    assert_eq!(session.set_stack_bytes(2 << 10), Ok(true));
+    let seen = until(&mut session, wait, |seen| copied(seen).contains(&(2 << 10)));
+    assert!(seen.iter().all(|seen| seen.kind.is_some()), "every number is known");
+    drained(&mut session);
+    let seen = until(&mut session, wait, |seen| copied(seen).len() >= 5);
+    assert!(copied(&seen).iter().all(|&bytes| bytes == 2 << 10), "{:?}", copied(&seen));
+    assert!(matches!(session.set_stack_bytes(7), Err(PerfError::BadRecipe(_))));
+    assert_eq!(session.lost(), 0);
+    session.set_sampling(false).unwrap();
+    assert_eq!(session.set_stack_bytes(4 << 10), Ok(true));
+    drained(&mut session);
+    nap();
+    assert_eq!(copied(&drained(&mut session)), [], "sampling stays off");
+    let mut tasks = Session::open(SampleScope::Tasks, &config, &cpus()).unwrap();
+    assert_eq!(tasks.set_stack_bytes(2 << 10), Ok(false));
+}
+
+#[test]
 fn every_sample_comes_out_once_and_whole_through_a_tiny_ring() {
     let what = "page faults through a tiny ring";
     let Some(mut pages) = Pages::new(what) else { return };

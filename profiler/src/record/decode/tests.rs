@@ -69,6 +69,8 @@ fn a_sample_of_user_code_has_registers_and_the_filled_part_of_the_stack() {
     assert!(!read.is_kernel && read.kernel.is_empty());
     let user = read.user.unwrap();
     assert_eq!(user.stack, (0..40).collect::<Vec<u8>>());
+    assert!(!user.is_full);
+    assert_eq!(user.callers.iter().collect::<Vec<_>>(), [0x40_1234, 0x40_2345]);
     let registers: Vec<u64> = (1_000..).take(REGISTER_COUNT).collect();
     assert_eq!(user.registers.iter().collect::<Vec<_>>(), registers);
 }
@@ -116,10 +118,11 @@ fn what_the_kernel_did_not_copy_is_not_there() {
         let bytes = sample(&parts, ORIGIN);
         let record = decode(&bytes)?;
         let Content::Sample(read) = record.content else { panic!() };
-        Ok(read.user.map(|user| user.stack.len()))
+        Ok(read.user.map(|user| (user.stack.len(), user.is_full)))
     };
-    assert_eq!(user(parts(2, 128)), Ok(Some(128)));
-    assert_eq!(user(parts(2, 0)), Ok(Some(0)));
+    assert_eq!(user(parts(2, 128)), Ok(Some((128, true))));
+    assert_eq!(user(parts(2, 120)), Ok(Some((120, false))));
+    assert_eq!(user(parts(2, 0)), Ok(Some((0, false))));
     assert_eq!(user(parts(2, 129)), Err(DecodeError::Layout(9)));
     assert_eq!(user(parts(2, u64::MAX)), Err(DecodeError::Layout(9)));
     assert_eq!(user(parts(1, 128)), Ok(None), "a 32-bit program");
@@ -300,12 +303,16 @@ fn same_sample(ours: &SampleRecord<'_>, theirs: &ReaderSample<'_>) {
     assert_eq!(Some(whole), theirs.ip.zip(theirs.addr).zip(theirs.period).map(flat));
     assert_eq!(ours.is_kernel, theirs.cpu_mode == CpuMode::Kernel);
     let chain = theirs.callchain.as_ref().unwrap();
-    // The first word is the marker of the kernel's addresses.
-    let words = (1..chain.len()).filter_map(|at| chain.get(at));
-    let addresses = words.take_while(|&word| word < CONTEXT_MAX);
-    assert_eq!(ours.kernel.iter().collect::<Vec<_>>(), addresses.collect::<Vec<_>>());
+    let words: Vec<u64> = (0..chain.len()).filter_map(|at| chain.get(at)).collect();
+    let addresses = |mode| {
+        let marker = words.iter().position(|&word| word == mode);
+        let after = marker.map_or(&[][..], |marker| &words[marker + 1..]);
+        after.iter().copied().take_while(|&word| word < CONTEXT_MAX).collect::<Vec<_>>()
+    };
+    assert_eq!(ours.kernel.iter().collect::<Vec<_>>(), addresses(MARKER_KERNEL));
     assert_eq!(ours.user.is_some(), theirs.user_regs.is_some());
     let (Some(ours), Some(theirs_registers)) = (ours.user, &theirs.user_regs) else { return };
+    assert_eq!(ours.callers.iter().collect::<Vec<_>>(), addresses(MARKER_USER));
     let bits = (0..64).filter(|bit| uringbench_perf::REGISTERS >> bit & 1 == 1);
     for (index, bit) in bits.enumerate() {
         assert_eq!(ours.registers.at(index), theirs_registers.get(bit));

@@ -131,7 +131,8 @@ impl Program {
         self.wait().unwrap()
     }
 
-    fn line(&mut self) -> String {
+    /// The next line that it prints.
+    pub(crate) fn line(&mut self) -> String {
         let mut line = String::new();
         self.stdout.read_line(&mut line).unwrap();
         line
