@@ -6,8 +6,9 @@ use crate::{has_word, hold};
 /// Where a newcomer begins; other pages are reached from there.
 const FIRST_PAGE: &str = "README.md";
 /// Made of the code, and looked up, not read: their length is that of what they list.
-const GENERATED_PAGES: [&str; 3] = [
+const GENERATED_PAGES: [&str; 4] = [
     "docs/reference/options.md",
+    "docs/reference/result-json.md",
     "docs/reference/run-json.md",
     "docs/reference/scenario-fields.md",
 ];

@@ -1,9 +1,9 @@
 //! Whether what was claimed of a suite's targets holds.
 //!
-//! The interval of its figure decides, in each case that tests it; the worst case counts, unless the
-//! claim is about the average of them. A rate that was claimed for another machine cannot be
-//! contradicted by a lower one here, unless the claim names its CPUs: then even perfect scaling must
-//! not reach it.
+//! The interval of its figure decides, in each case that tests it; the worst case counts, unless
+//! the claim is about the average of them. A rate that was claimed for another machine cannot be
+//! contradicted by a lower one here, unless the claim names its CPUs: then even perfect scaling
+//! must not reach it.
 
 use uringbench_core::summary::{Grouped, plural};
 use uringbench_core::time::Nanos;
