@@ -1,8 +1,9 @@
 //! From registers and a copied stack to the chain of callers.
 //!
 //! Each step follows the rules of the code that was reached (`unwind_rules`, `go_program`). A stack
-//! is complete if its outermost frame has no return address: undefined by its unwind rules (`_start`, `clone`), a zero word, or a zero frame pointer (psABI). One that is not
-//! is completed by the kernel's callers (`callers`), or by memory beyond its copy (`copied_stack`).
+//! is complete if its outermost frame has no return address: undefined by its unwind rules
+//! (`_start`, `clone`), a zero word, or a zero frame pointer (psABI). One that is not is completed
+//! by the kernel's callers (`callers`), or by memory beyond its copy (`copied_stack`).
 
 use framehop::{Error, FrameAddress, UnwindRegsNative};
 use rustc_hash::FxHashMap;
