@@ -16,7 +16,7 @@ pub(crate) fn execute(args: &ScheduleArgs) -> Result<Exit, Failure> {
     args::parse(std::iter::once("uringbench").chain(words))?;
     let program = std::env::current_exe().context("the path of this program is unknown")?;
     let here = std::env::current_dir().context("there is no current folder")?;
-    let folder = args.folder.as_deref().map_or(here.clone(), |folder| here.join(folder));
+    let folder = args.folder.as_deref().map_or_else(|| here.clone(), |folder| here.join(folder));
     let (program, folder) = (text(&program)?, text(&folder)?);
     let words = std::iter::once(program).chain(args.command.iter().map(String::as_str));
     let words: Vec<_> = words.collect();
