@@ -66,7 +66,7 @@ const DUPLICATES: [(&str, usize, &str); 21] = [
     ("rand", 2, "0.9 by py-spy and tungstenite"),
     ("rand_core", 2, "0.9 by rand 0.9"),
     ("rustc-hash", 2, "1 by dhat, which counts allocations in tests"),
-    ("sha2", 2, "0.10 by the application of `uringbench target --app`, 0.11 by postgres-protocol"),
+    ("sha2", 2, "0.10 by the application of `uringbench target --app`"),
     ("socket2", 3, "0.4 by tokio-uring, 0.5 by monoio"),
     ("syn", 2, "2 by prost and zerocopy, while building"),
     ("synstructure", 2, "0.13 by x509-parser, for rcgen in tests"),

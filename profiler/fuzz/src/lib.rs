@@ -71,7 +71,8 @@ pub fn gopclntab(input: &[u8]) -> usize {
 }
 
 /// A heap of V8 that may change at any time is read in bounds. The input's first words are the
-/// functions, and all of it is the memory, again and again. Returns how many have a description.
+/// functions, and all of it is the memory, repeated without end. Returns how many have a
+/// description.
 pub fn v8(input: &[u8]) -> usize {
     let Ok(layout) = V8Layout::read(v8_symbol) else { return 0 };
     let reads = std::cell::Cell::new(0);

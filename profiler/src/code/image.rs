@@ -62,9 +62,10 @@ pub(super) struct Image {
     pub(super) debug_frame: Option<Section>,
     /// The parts of a program that Go's linker wrote.
     pub(super) go: Option<GoParts>,
-    /// Whether it has a complete symbol table, or a compressed one for debuggers.
-    has_symbols: bool,
-    has_packed_symbols: bool,
+    /// Whether it has a complete symbol table.
+    pub(super) has_symbols: bool,
+    /// A compressed file with further symbols (MiniDebugInfo): position and length.
+    packed_symbols: Option<(u64, u64)>,
     segments: Vec<Segment>,
 }
 
@@ -151,14 +152,17 @@ impl Image {
                 "is a Go program without symbols or a table of functions, so that they have no \
                  names: build it without -ldflags -s",
             )
-        } else if self.has_packed_symbols {
-            Some(
-                "has its symbols in .gnu_debugdata, which is not read: install its debug symbols \
-                 (debuginfo, dbgsym) to have all its functions named",
-            )
         } else {
             None
         }
+    }
+
+    /// The file with further symbols that is compressed within this one.
+    pub(super) fn packed_symbols(&self, file: &File) -> Option<Vec<u8>> {
+        let (start, size) = self.packed_symbols.filter(|&(_, size)| size <= SECTION_SIZE_MAX)?;
+        let mut packed = vec![0; size as usize];
+        file.read_exact_at(&mut packed, start).ok()?;
+        unpacked(&packed)
     }
 
     /// Whether an address is among the first instructions of a program, which have no caller.
@@ -248,7 +252,7 @@ impl Image {
                 b".go.module" => go.module = section.file_range(Little),
                 b".noptrdata" => go.data = section.file_range(Little),
                 b".symtab" => self.has_symbols = true,
-                b".gnu_debugdata" => self.has_packed_symbols = true,
+                b".gnu_debugdata" => self.packed_symbols = section.file_range(Little),
                 _ => {}
             }
         }
@@ -324,6 +328,14 @@ fn inflated(section: &[u8]) -> Option<Vec<u8>> {
     (bytes.len() as u64 == size).then_some(bytes)
 }
 
+/// The content of an xz file.
+fn unpacked(packed: &[u8]) -> Option<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let reader = lzma_rust2::XzReader::new_mem_limit(packed, false, UNPACKING_KIB_MAX);
+    reader.take(UNPACKED_MAX).read_to_end(&mut bytes).ok()?;
+    ((bytes.len() as u64) < UNPACKED_MAX).then_some(bytes)
+}
+
 /// Whether an index has the table that lookups need (a linker may leave it out).
 fn has_table(section: &Section) -> bool {
     let bases = BaseAddresses::default().set_eh_frame_hdr(section.addresses.start);
@@ -350,6 +362,10 @@ where
 /// Larger sections are not read, to bound the profiler's own memory: a browser's `.eh_frame` has
 /// about 10 MB.
 const SECTION_SIZE_MAX: u64 = 24 << 20;
+
+/// The same for unpacked symbols, and for the memory that unpacking takes.
+const UNPACKED_MAX: u64 = 128 << 20;
+const UNPACKING_KIB_MAX: u32 = 128 << 10;
 
 #[cfg(target_arch = "x86_64")]
 const MACHINE: u16 = elf::EM_X86_64;
@@ -384,5 +400,6 @@ mod tests {
         assert_eq!(inflated(&compressed(elf::ELFCOMPRESS_ZSTD, 5_000, &content)), None);
         assert_eq!(inflated(&whole[..whole.len() - 9]), None);
         assert_eq!(inflated(&whole[..20]), None);
+        assert_eq!(unpacked(&whole), None);
     }
 }

@@ -56,6 +56,8 @@ pub(super) struct Content {
     pub(super) size: u64,
     /// Its image.
     pub(super) image: Image,
+    /// The file with its symbols, if they are kept apart from it.
+    pub(super) debug: Option<File>,
     go: OnceCell<Option<GoProgram>>,
     functions: OnceCell<Vec<Range<u64>>>,
 }
@@ -68,7 +70,13 @@ impl Content {
 
     fn new(file: File, size: u64, image: Image) -> Self {
         let (go, functions) = (OnceCell::new(), OnceCell::new());
-        Self { file, size, image, go, functions }
+        Self { file, size, image, debug: None, go, functions }
+    }
+
+    /// Further symbols that are compressed within the file, as a file in memory.
+    pub(super) fn packed_symbols(&self) -> Option<File> {
+        let symbols = self.image.packed_symbols(&self.file)?;
+        in_memory("symbols", &symbols).ok()
     }
 
     /// The function whose unwind rules cover an address.
@@ -149,7 +157,8 @@ impl Modules {
             return self.vdso().map_or(Backing::Anonymous, Backing::Module);
         }
         let is_file = sight.path.starts_with(b"/")
-            && !NOT_FILES.iter().any(|prefix| sight.path.starts_with(prefix));
+            && !NOT_FILES.iter().any(|prefix| sight.path.starts_with(prefix))
+            || sight.path.starts_with(SHARED_MEMORY);
         if !is_file {
             return Backing::Anonymous;
         }
@@ -196,15 +205,17 @@ impl Modules {
         let image = match Image::read(&file) {
             Ok(image) => image,
             // A compiler's buffer that is mapped twice, not a file.
-            Err(ImageError::Foreign) if sight.path.starts_with(b"/memfd:") => {
-                return Backing::Anonymous;
-            }
+            Err(ImageError::Foreign) if is_in_memory(sight.path) => return Backing::Anonymous,
             Err(reason) => return self.refuse(sight.path, reason),
         };
         let build = image.build_id.clone().map(|id| Identity::Build { id, size });
         let same = build.as_ref().and_then(|build| self.by_identity.get(build).copied());
         let id = same.unwrap_or_else(|| {
-            self.add(file_name(sight.path), Ok(Content::new(file, size, image)))
+            let mut content = Content::new(file, size, image);
+            let id = content.image.build_id.as_deref().filter(|_| !content.image.has_symbols);
+            let roots = [format!("/proc/{}/root", sight.pid), "/".to_owned()];
+            content.debug = id.and_then(|id| debug_file(&roots, id));
+            self.add(file_name(sight.path), Ok(content))
         });
         self.by_identity.insert(inode, id);
         if let Some(build) = build {
@@ -284,9 +295,31 @@ fn open_regular(path: &Path) -> io::Result<File> {
 /// The code that the kernel maps into every process, as a file in memory. It is the same in all
 /// processes of one kind, so this process's own is used for all.
 fn vdso() -> io::Result<File> {
-    let mut file = File::from(memfd_create("vdso", MemfdFlags::CLOEXEC)?);
-    file.write_all(&vdso_bytes()?)?;
+    in_memory("vdso", &vdso_bytes()?)
+}
+
+fn in_memory(name: &str, bytes: &[u8]) -> io::Result<File> {
+    let mut file = File::from(memfd_create(name, MemfdFlags::CLOEXEC)?);
+    file.write_all(bytes)?;
     Ok(file)
+}
+
+/// The file with the symbols of a stripped one, by its build-id below one of `roots`: a process in
+/// a container has another root than ours. A file of another build would give wrong names.
+fn debug_file(roots: &[String], id: &[u8]) -> Option<File> {
+    let (first, rest) = id.split_first().filter(|(_, rest)| !rest.is_empty())?;
+    let name: String = rest.iter().map(|byte| format!("{byte:02x}")).collect();
+    let path = format!("usr/lib/debug/.build-id/{first:02x}/{name}.debug");
+    let opened = |root: &String| {
+        let file = open_regular(&Path::new(root).join(&path)).ok()?;
+        (Image::read(&file).ok()?.build_id.as_deref() == Some(id)).then_some(file)
+    };
+    roots.iter().find_map(opened)
+}
+
+/// Whether a path is of memory that looks like a file.
+fn is_in_memory(path: &[u8]) -> bool {
+    path.starts_with(b"/memfd:") || path.starts_with(SHARED_MEMORY)
 }
 
 pub(super) fn vdso_bytes() -> io::Result<Vec<u8>> {
@@ -306,5 +339,10 @@ fn file_name(path: &[u8]) -> Box<str> {
 
 const VDSO: &[u8] = b"[vdso]";
 const DELETED: &[u8] = b" (deleted)";
+/// The folder of files in memory, beside devices.
+const SHARED_MEMORY: &[u8] = b"/dev/shm/";
 /// Paths that the kernel shows for memory without a file, and devices, which must not be opened.
 const NOT_FILES: [&[u8]; 4] = [b"//anon", b"/SYSV", b"/anon_hugepage", b"/dev/"];
+
+#[cfg(test)]
+mod tests;

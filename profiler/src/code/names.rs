@@ -3,6 +3,7 @@
 //! The function table of a Go program, which it has stripped or not, is searched first. Then follow
 //! a file's symbol table and its debug information (its own or that behind a debug link): tables
 //! are quick and name every part of a function, while reading debug information can take minutes.
+//! Tables may be compressed within the file, or in a file of their own that has its build-id.
 //! Other stripped code is named by the start of its function according to the unwind rules, so that
 //! functions stay separate. Line numbers are left out, and so are inlined calls except Go's.
 
@@ -103,13 +104,13 @@ fn functions(module: &str, content: &Content, addresses: &[u64]) -> Vec<Option<S
         Some(program) => addresses.iter().map(|&address| program.name(address)).collect(),
         None => vec![None; addresses.len()],
     };
-    for has_debug_information in [false, true] {
+    for source in SymbolSource::ALL {
         let missing: Vec<_> = (0..found.len()).filter(|&at| found[at].is_none()).collect();
         let asked: Vec<_> = missing.iter().map(|&at| addresses[at]).collect();
         if asked.is_empty() {
             return found;
         }
-        let symbols = symbols(content, &asked, has_debug_information);
+        let symbols = source.symbols(content, &asked);
         let is_any_sizeless = symbols.iter().flatten().any(|symbol| symbol.size.is_none());
         let edges = match is_any_sizeless {
             true => content.image.edges(&content.file, content.functions()),
@@ -126,6 +127,44 @@ fn functions(module: &str, content: &Content, addresses: &[u64]) -> Vec<Option<S
         }
     }
     found
+}
+
+/// Where the functions of a file may have names, the quickest first.
+#[derive(Clone, Copy, Debug)]
+enum SymbolSource {
+    /// The file's tables.
+    OwnTables,
+    /// A table compressed within it.
+    PackedTable,
+    /// The tables of the file that has its symbols.
+    SeparateTables,
+    /// Debug information: its own, or that behind a debug link.
+    DebugInformation,
+}
+
+impl SymbolSource {
+    const ALL: [Self; 4] =
+        [Self::OwnTables, Self::PackedTable, Self::SeparateTables, Self::DebugInformation];
+
+    fn symbols(self, content: &Content, addresses: &[u64]) -> Vec<Option<Symbol>> {
+        let has_debug_information = matches!(self, Self::DebugInformation);
+        let packed = match self {
+            Self::PackedTable => content.packed_symbols(),
+            _ => None,
+        };
+        let file = match self {
+            Self::OwnTables | Self::DebugInformation => Some(&content.file),
+            Self::PackedTable => packed.as_ref(),
+            Self::SeparateTables => content.debug.as_ref(),
+        };
+        // blazesym maps the file; a file that was truncated since would kill this process with
+        // SIGBUS.
+        let is_whole = content.file.metadata().is_ok_and(|now| now.len() >= content.size);
+        match file {
+            Some(file) if is_whole => symbols(file, addresses, has_debug_information),
+            _ => addresses.iter().map(|_| None).collect(),
+        }
+    }
 }
 
 struct Symbol {
@@ -154,14 +193,8 @@ impl Symbol {
 const SIZELESS_MAX: u64 = 4_096;
 
 /// Look up with blazesym, through the open file: another file may be at its path now.
-fn symbols(content: &Content, addresses: &[u64], debug_syms: bool) -> Vec<Option<Symbol>> {
-    let nothing = || addresses.iter().map(|_| None).collect();
-    // blazesym maps the file; a file that was truncated since would kill this process with SIGBUS.
-    let is_whole = content.file.metadata().is_ok_and(|now| now.len() >= content.size);
-    if !is_whole {
-        return nothing();
-    }
-    let mut file = Elf::new(format!("/proc/self/fd/{}", content.file.as_raw_fd()));
+fn symbols(file: &File, addresses: &[u64], debug_syms: bool) -> Vec<Option<Symbol>> {
+    let mut file = Elf::new(format!("/proc/self/fd/{}", file.as_raw_fd()));
     file.debug_syms = debug_syms;
     let symbolizer = Symbolizer::builder()
         .enable_code_info(false)
@@ -170,7 +203,7 @@ fn symbols(content: &Content, addresses: &[u64], debug_syms: bool) -> Vec<Option
         .build();
     match symbolizer.symbolize(&Source::Elf(file), Input::VirtOffset(addresses)) {
         Ok(symbols) => symbols.into_iter().map(symbol).collect(),
-        Err(_) => nothing(),
+        Err(_) => addresses.iter().map(|_| None).collect(),
     }
 }
 

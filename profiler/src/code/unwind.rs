@@ -6,7 +6,7 @@
 //! by the kernel's callers (`callers`), or by memory beyond its copy (`copied_stack`).
 
 use framehop::{Error, FrameAddress, UnwindRegsNative};
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::callers::{ends_with_call, join};
 use super::code_lookup::{CodeKind, CodeLookup};
@@ -66,6 +66,8 @@ pub(super) struct Unwinder {
     go: FxHashMap<(ModuleId, u64), GoFrame>,
     /// The outermost frames of complete stacks, by the address of the frame before them.
     roots: FxHashMap<(ModuleId, u64), Box<[Location]>>,
+    /// The very outermost ones.
+    outermost: FxHashSet<Location>,
     /// The steps of the current stack.
     path: Vec<Step>,
     /// Results so far.
@@ -146,7 +148,8 @@ impl Unwinder {
         } else if end == End::OutOfCopy && stack.extend(lookup) {
             let frames = out.len();
             end = match self.walk(&mut at, &stack, lookup, out) {
-                End::Root => {
+                // Memory may have changed, and a zero in it is no proof of a root.
+                End::Root if self.is_root(&at, out, lookup.modules) => {
                     self.counts.by_memory += 1;
                     End::Root
                 }
@@ -273,9 +276,18 @@ impl Unwinder {
         false
     }
 
+    /// Whether a frame begins a thread: of all programs, or as seen in complete stacks.
+    fn is_root(&self, at: &Reached, out: &[Location], modules: &Modules) -> bool {
+        let is_known = || out.last().is_some_and(|frame| self.outermost.contains(frame));
+        is_start(at.kind, modules) || at.rule == Some(GoRule::Root) || is_known()
+    }
+
     /// Keep the outermost frames of a complete stack: code without frame pointers at the start of a
     /// thread is not found along them.
     fn learn_root(&mut self, out: &[Location]) {
+        if self.outermost.len() < ROOTS_MAX {
+            self.outermost.extend(out.last());
+        }
         for outer in 1..=ROOT_FRAMES.min(out.len().saturating_sub(1)) {
             let (inner, root) = out.split_at(out.len() - outer);
             if let Some(&Location::Code { module, address }) = inner.last()
@@ -286,8 +298,8 @@ impl Unwinder {
         }
     }
 
-    /// Append a frame, and before it the functions inlined there; returns the rule for its caller if
-    /// it is part of a Go program.
+    /// Append a frame, and before it the functions inlined there; returns the rule for its caller
+    /// if it is part of a Go program.
     fn enter(
         &mut self,
         entered: Found,
@@ -302,7 +314,7 @@ impl Unwinder {
         }
         let script =
             pointer.and_then(|pointer| lookup.script_function(kind, address, pointer, stack));
-        // Compiled JavaScript is known by its function, interpreted by the handler in its frame too.
+        // Compiled JavaScript is known by its function, interpreted also by the handler that runs.
         if script.is_none() || kind != CodeKind::Anonymous {
             out.push(lookup.location(kind, address));
         }

@@ -70,84 +70,53 @@ impl V8Layout {
     /// # Errors
     /// If a symbol is missing or the objects have another layout.
     pub fn read(value: impl Fn(&str) -> Option<i32>) -> Result<Self, V8LayoutError> {
-        let number = |names: &[&'static str]| {
-            let found = names.iter().find_map(|name| value(&format!("v8dbg_{name}")));
-            found.ok_or(V8LayoutError::Missing(names[0]))
-        };
-        let at = |names: &[&'static str]| {
-            let place = u16::try_from(number(names)?).map_err(|_| V8LayoutError::Unsupported)?;
-            Ok(u64::from(place))
-        };
-        let kind = |name: &'static str| {
-            u16::try_from(number(&[name])?).map_err(|_| V8LayoutError::Unsupported)
-        };
-        let below = |name: &'static str| {
-            let below = number(&[name])?.checked_neg().and_then(|below| u64::try_from(below).ok());
-            below.filter(|below| (8..=64).contains(below)).ok_or(V8LayoutError::Unsupported)
-        };
+        let table = V8Table(&value);
         let part = |name: &'static str| {
             value(&format!("_ZN2v88internal7Version6{name}_E")).ok_or(V8LayoutError::Missing(name))
         };
         let version = (part("major")?, part("minor")?, part("build")?);
         let tags = [("HeapObjectTag", 1), ("HeapObjectTagMask", 3), ("SmiShiftSize", 31)];
-        let is_tagged = tags.into_iter().all(|(name, tag)| number(&[name]) == Ok(tag));
+        let is_tagged = tags.into_iter().all(|(name, tag)| table.number(&[name]) == Ok(tag));
         if version < (8, 1, 0) || !is_tagged {
             return Err(V8LayoutError::Unsupported);
         }
-        let first = kind("type_JSFunction__JS_FUNCTION_TYPE")?;
+        let first = table.kind("type_JSFunction__JS_FUNCTION_TYPE")?;
         // The types of constructors follow; that of classes is the last.
         let last = match version {
             (9, 6, 138..) | (9, 7.., _) | (10.., _, _) => first.saturating_add(15),
             (9, 0, 14..) | (9, 1.., _) => first.saturating_add(13),
             _ => first,
         };
-        let functions = match (kind("FirstJSFunctionType"), kind("LastJSFunctionType")) {
+        let functions = match (table.kind("FirstJSFunctionType"), table.kind("LastJSFunctionType"))
+        {
             (Ok(first), Ok(last)) => first..=last,
             _ => first..=last,
         };
         Ok(Self {
-            function_below: below("off_fp_function")?,
-            context_below: below("off_fp_context")?,
-            map_type: at(&["class_Map__instance_type__uint16_t"])?,
-            function_shared: at(&["class_JSFunction__shared__SharedFunctionInfo"])?,
-            shared_name: at(&[
+            function_below: table.below("off_fp_function")?,
+            context_below: table.below("off_fp_context")?,
+            map_type: table.at(&["class_Map__instance_type__uint16_t"])?,
+            function_shared: table.at(&["class_JSFunction__shared__SharedFunctionInfo"])?,
+            shared_name: table.at(&[
                 "class_SharedFunctionInfo__name_or_scope_info__Object",
                 "class_SharedFunctionInfo__name_or_scope_info__Tagged_Object_",
                 "class_SharedFunctionInfo__name_or_scope_info__Tagged_NameOrScopeInfoT_",
             ])?,
-            shared_script: at(&[
+            shared_script: table.at(&[
                 "class_SharedFunctionInfo__script_or_debug_info__Object",
                 "class_SharedFunctionInfo__script_or_debug_info__HeapObject",
                 "class_SharedFunctionInfo__script__Tagged_HeapObject_",
             ])?,
-            script_name: at(&["class_Script__name__Object"])?,
+            script_name: table.at(&["class_Script__name__Object"])?,
             functions,
-            shared: kind("type_SharedFunctionInfo__SHARED_FUNCTION_INFO_TYPE")?,
-            scope: kind("type_ScopeInfo__SCOPE_INFO_TYPE")?,
-            script: kind("type_Script__SCRIPT_TYPE")?,
+            shared: table.kind("type_SharedFunctionInfo__SHARED_FUNCTION_INFO_TYPE")?,
+            scope: table.kind("type_ScopeInfo__SCOPE_INFO_TYPE")?,
+            script: table.kind("type_Script__SCRIPT_TYPE")?,
             // Until then it was an array, whose length came first.
             scope_list: if version < (9, 1, 71) { 16 } else { 8 },
-            scope_locals: at(&["scopeinfo_idx_ncontextlocals"])?,
-            scope_first: at(&["scopeinfo_idx_first_vars"])?,
-            strings: V8Strings {
-                end: kind("FirstNonstringType")?,
-                representations: kind("StringRepresentationMask")?,
-                cons: kind("ConsStringTag")?,
-                thin: kind("ThinStringTag")?,
-                sliced: kind("SlicedStringTag")?,
-                encodings: kind("StringEncodingMask")?,
-                one_byte: kind("OneByteStringTag")?,
-                length: at(&["class_String__length__int32_t"])?,
-                one_byte_text: at(&["class_SeqOneByteString__chars__char"])?,
-                two_byte_text: at(&["class_SeqTwoByteString__chars__char"])?,
-                cons_parts: [
-                    at(&["class_ConsString__first__String"])?,
-                    at(&["class_ConsString__second__String"])?,
-                ],
-                thin_actual: at(&["class_ThinString__actual__String"])?,
-                sliced_parent: at(&["class_SlicedString__parent__String"])?,
-                sliced_offset: at(&["class_SlicedString__offset__SMI"])?,
-            },
+            scope_locals: table.at(&["scopeinfo_idx_ncontextlocals"])?,
+            scope_first: table.at(&["scopeinfo_idx_first_vars"])?,
+            strings: V8Strings::read(&table)?,
         })
     }
 
@@ -158,6 +127,58 @@ impl V8Layout {
         let function = stack(frame.checked_sub(self.function_below)?)?;
         // A number instead of a context is the kind of a frame without a function.
         (is_object(context) && is_object(function)).then_some(function)
+    }
+}
+
+impl V8Strings {
+    fn read<F: Fn(&str) -> Option<i32>>(table: &V8Table<F>) -> Result<Self, V8LayoutError> {
+        Ok(Self {
+            end: table.kind("FirstNonstringType")?,
+            representations: table.kind("StringRepresentationMask")?,
+            cons: table.kind("ConsStringTag")?,
+            thin: table.kind("ThinStringTag")?,
+            sliced: table.kind("SlicedStringTag")?,
+            encodings: table.kind("StringEncodingMask")?,
+            one_byte: table.kind("OneByteStringTag")?,
+            length: table.at(&["class_String__length__int32_t"])?,
+            one_byte_text: table.at(&["class_SeqOneByteString__chars__char"])?,
+            two_byte_text: table.at(&["class_SeqTwoByteString__chars__char"])?,
+            cons_parts: [
+                table.at(&["class_ConsString__first__String"])?,
+                table.at(&["class_ConsString__second__String"])?,
+            ],
+            thin_actual: table.at(&["class_ThinString__actual__String"])?,
+            sliced_parent: table.at(&["class_SlicedString__parent__String"])?,
+            sliced_offset: table.at(&["class_SlicedString__offset__SMI"])?,
+        })
+    }
+}
+
+/// V8's table for debuggers: values of symbols whose names begin alike. A field that was renamed
+/// has several.
+struct V8Table<F>(F);
+
+impl<F: Fn(&str) -> Option<i32>> V8Table<F> {
+    fn number(&self, names: &[&'static str]) -> Result<i32, V8LayoutError> {
+        let found = names.iter().find_map(|name| self.0(&format!("v8dbg_{name}")));
+        found.ok_or(V8LayoutError::Missing(names[0]))
+    }
+
+    /// The position of a field, or in a list.
+    fn at(&self, names: &[&'static str]) -> Result<u64, V8LayoutError> {
+        u16::try_from(self.number(names)?).map(u64::from).map_err(|_| V8LayoutError::Unsupported)
+    }
+
+    /// The type of an object, or bits of one.
+    fn kind(&self, name: &'static str) -> Result<u16, V8LayoutError> {
+        u16::try_from(self.number(&[name])?).map_err(|_| V8LayoutError::Unsupported)
+    }
+
+    /// The distance of a word below the frame pointer.
+    fn below(&self, name: &'static str) -> Result<u64, V8LayoutError> {
+        let below = self.number(&[name])?.checked_neg();
+        let below = below.and_then(|below| u64::try_from(below).ok());
+        below.filter(|below| (8..=64).contains(below)).ok_or(V8LayoutError::Unsupported)
     }
 }
 

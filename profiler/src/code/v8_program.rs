@@ -1,7 +1,7 @@
 //! Programs that contain V8, and names of the JavaScript functions in their processes.
 //!
-//! Compiled JavaScript is code without a file. Interpreted functions run in V8's own handlers, which
-//! are in the program's file. Both have a frame that refers to the function.
+//! Compiled JavaScript is code without a file. Interpreted functions run in V8's own handlers,
+//! which are in the program's file. Both have a frame that refers to the function.
 
 use std::fs::File;
 use std::ops::Range;

@@ -113,12 +113,7 @@ impl Recording {
         self.notes.extend(builder.failure.take().map(|why| why.to_string()));
         let names = builder.code.names(&builder.stacks);
         let counts = builder.code.counts();
-        self.notes.extend(unreadable(&builder));
-        self.notes.extend(builder.code.unnamed());
-        self.notes.extend(unnamed_scripts(builder.code.script_frames()));
-        self.notes.extend(cut(&counts));
-        self.notes.extend(raised.map(|raised| larger_copies(raised, self.started)));
-        self.notes.extend(completed(&counts));
+        self.note_code(&builder, raised);
         // A tenth is allowed for the start and the end.
         let length = self.ended.since(self.started);
         if toggled.is_empty() && waits_timed.0 < length.0 - length.0 / 10 {
@@ -178,6 +173,17 @@ impl Recording {
         let mut profile = Profile { stacks, names, samples: log, facts };
         profile.facts.coverage = self.coverage(&profile);
         self.profile = Some(profile);
+    }
+
+    /// Notes on names and stacks.
+    fn note_code(&mut self, builder: &SampleBuilder, raised: Option<RaisedStack>) {
+        let counts = builder.code.counts();
+        self.notes.extend(unreadable(builder));
+        self.notes.extend(builder.code.unnamed());
+        self.notes.extend(unnamed_scripts(builder.code.script_frames()));
+        self.notes.extend(cut(&counts));
+        self.notes.extend(raised.map(|raised| larger_copies(raised, self.started)));
+        self.notes.extend(completed(&counts));
     }
 
     /// Sampled CPU time divided by the CPU time that the scheduler accounted to the target: between
@@ -302,8 +308,8 @@ fn unnamed_scripts((named, frames): (u64, u64)) -> Option<String> {
     let share = unnamed as f64 / frames.max(1) as f64;
     (frames >= STACKS_MIN && share >= SCRIPTS_NOTED).then(|| {
         format!(
-            "{:.0} % of the JavaScript frames have no name, because V8 had moved their functions or \
-             reading its memory is forbidden (CAP_SYS_PTRACE): node --perf-basic-prof \
+            "{:.0} % of the JavaScript frames have no name, because V8 had moved their functions \
+             or reading its memory is forbidden (CAP_SYS_PTRACE): node --perf-basic-prof \
              --interpreted-frames-native-stack names them",
             share * 100.0
         )
@@ -314,8 +320,8 @@ fn unnamed_scripts((named, frames): (u64, u64)) -> Option<String> {
 fn larger_copies(raised: RaisedStack, started: Timestamp) -> String {
     let RaisedStack { bytes, at, cut_share } = raised;
     format!(
-        "each CPU sample copied {} KiB of its stack from {} on, because {:.0} % of the stacks went on \
-         after smaller copies",
+        "each CPU sample copied {} KiB of its stack from {} on, because {:.0} % of the stacks went \
+         on after smaller copies",
         bytes.div_ceil(1 << 10),
         at.since(started),
         cut_share * 100.0,

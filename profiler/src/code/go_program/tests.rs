@@ -1,3 +1,5 @@
+//! Names of real programs, compared with those that their own runtime reports.
+
 use std::fs;
 use std::path::Path;
 use std::process::Command;

@@ -1,3 +1,5 @@
+//! Tables made by hand, and those of real programs.
+
 use std::io::Read;
 
 use proptest::prelude::*;

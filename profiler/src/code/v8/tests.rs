@@ -1,3 +1,5 @@
+//! Functions of real heaps, and damaged ones.
+
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 
