@@ -65,7 +65,10 @@ fn groups_of_runs_and_trends_have_pages() {
     let trend = page(finished.folder(), &["trend", "web"]);
     assert!(first_line(&trend).contains("is steady"), "{}", first_line(&trend));
     let compared = page(finished.folder(), &["report", "web", "web"]);
-    assert!(compared.contains("Values of the runs") && compared.contains("script-src 'none'"));
+    // On a busy machine the run does not count, and the page says so instead.
+    let has_values = compared.contains("Values of the runs");
+    assert!(has_values || compared.contains("no run of web measures the target"), "{compared}");
+    assert!(compared.contains("script-src 'none'"));
 }
 
 #[test]
