@@ -56,8 +56,8 @@ pub(super) struct Content {
     pub(super) size: u64,
     /// Its image.
     pub(super) image: Image,
-    /// The file with its symbols, if they are kept apart from it.
-    pub(super) debug: Option<File>,
+    /// The file with its symbols, if they are kept apart from it, and its size.
+    pub(super) debug: Option<(File, u64)>,
     go: OnceCell<Option<GoProgram>>,
     functions: OnceCell<Vec<Range<u64>>>,
 }
@@ -306,13 +306,14 @@ fn in_memory(name: &str, bytes: &[u8]) -> io::Result<File> {
 
 /// The file with the symbols of a stripped one, by its build-id below one of `roots`: a process in
 /// a container has another root than ours. A file of another build would give wrong names.
-fn debug_file(roots: &[String], id: &[u8]) -> Option<File> {
+fn debug_file(roots: &[String], id: &[u8]) -> Option<(File, u64)> {
     let (first, rest) = id.split_first().filter(|(_, rest)| !rest.is_empty())?;
     let name: String = rest.iter().map(|byte| format!("{byte:02x}")).collect();
     let path = format!("usr/lib/debug/.build-id/{first:02x}/{name}.debug");
     let opened = |root: &String| {
         let file = open_regular(&Path::new(root).join(&path)).ok()?;
-        (Image::read(&file).ok()?.build_id.as_deref() == Some(id)).then_some(file)
+        let size = file.metadata().ok()?.len();
+        (Image::read(&file).ok()?.build_id.as_deref() == Some(id)).then_some((file, size))
     };
     roots.iter().find_map(opened)
 }

@@ -153,15 +153,16 @@ impl SymbolSource {
             _ => None,
         };
         let file = match self {
-            Self::OwnTables | Self::DebugInformation => Some(&content.file),
-            Self::PackedTable => packed.as_ref(),
-            Self::SeparateTables => content.debug.as_ref(),
+            Self::OwnTables | Self::DebugInformation => Some((&content.file, content.size)),
+            Self::PackedTable => packed.as_ref().map(|file| (file, 0)),
+            Self::SeparateTables => content.debug.as_ref().map(|(file, size)| (file, *size)),
         };
-        // blazesym maps the file; a file that was truncated since would kill this process with
-        // SIGBUS.
-        let is_whole = content.file.metadata().is_ok_and(|now| now.len() >= content.size);
+        // blazesym maps the file; one that was truncated since would kill this process with SIGBUS.
+        let is_whole = |file: &File, size| file.metadata().is_ok_and(|now| now.len() >= size);
         match file {
-            Some(file) if is_whole => symbols(file, addresses, has_debug_information),
+            Some((file, size)) if is_whole(file, size) => {
+                symbols(file, addresses, has_debug_information)
+            }
             _ => addresses.iter().map(|_| None).collect(),
         }
     }
