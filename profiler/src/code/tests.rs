@@ -148,7 +148,8 @@ fn a_recursion_is_whole_when_copied_and_marked_when_not() {
         }
     }
     assert!(marked > 100, "{marked}");
-    assert!(code.counts().out_of_copy >= marked, "{:?}", code.counts());
+    // Memory beyond the copy may lead further, but never to the start of so deep a stack.
+    assert!(code.counts().truncated() >= marked, "{:?}", code.counts());
     assert_eq!(code.counts().total(), 200);
 }
 
