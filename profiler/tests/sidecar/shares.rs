@@ -36,10 +36,6 @@ const SHALLOW: Case = Case {
     is_too_deep: false,
     whole: 0.98,
 };
-/// Further than the largest copy of a stack, but not deeper than stacks are unwound: the memory
-/// beyond the copy is read a moment later, when some of the calls have returned, or, on a busy
-/// machine, most of them.
-const LONG: Case = Case { words: &["recursion", "900"], whole: 0.02, ..SHALLOW };
 const DEEP: Case = Case { words: &["recursion", "3000"], is_too_deep: true, ..SHALLOW };
 /// Fewer samples per second: an ordinary user's profiler gets only one turn in 100 to read them.
 const THREADS: Case =
@@ -58,11 +54,6 @@ fn shares_are_right_with_frame_pointers() {
 #[test]
 fn a_deep_recursion_is_marked_as_truncated_and_shares_are_right() {
     as_root("recursion", Way::System, STRIPPED, DEEP);
-}
-
-#[test]
-fn a_recursion_beyond_the_copy_of_a_stack_is_whole() {
-    as_root("a long recursion", Way::System, STRIPPED, LONG);
 }
 
 #[test]
