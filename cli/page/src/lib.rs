@@ -3,7 +3,7 @@
 //! Pure: documents in, text out. A page reads well without JavaScript: its charts are SVG made
 //! here. With it, charts are drawn again by uPlot (`assets/uplot`) and a stretch of time can be
 //! chosen that every number follows. A policy in the page allows its own scripts alone, by their
-//! hashes, and foreign texts pass through [`foreign::Foreign`].
+//! hashes, and foreign texts pass through `foreign::Foreign`.
 
 mod capacity;
 mod comparison;
