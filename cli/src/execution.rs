@@ -2,6 +2,7 @@
 
 use anyhow::{Context, anyhow};
 use uringbench_engine::Control;
+use uringbench_experiment::Finished;
 use uringbench_report::text;
 
 use crate::actions::{self, Stdout};
@@ -14,7 +15,26 @@ use crate::resolve::{Format, ResolvedRun};
 /// failure.
 pub(crate) fn execute(run: &ResolvedRun, control: &Control) -> Result<Exit, Failure> {
     let mut observers = RunObservers::start(&run.experiment, run.progress, &run.follow)?;
-    let finished = run.experiment.run(control, &mut observers).map_err(anyhow::Error::new)?;
+    let finished = run.experiment.run(control, &mut observers).map_err(anyhow::Error::new);
+    let shown = finished.map_err(Failure::from).and_then(|finished| shown(run, finished));
+    // Also after a failure: what waits to be sent is of the load, which there was.
+    observers.finish();
+    let finished = shown?;
+    let exit = finished.gate().into();
+    if let Err(why) = &finished.entered {
+        console::note(&format!("uringbench: {why}"));
+    }
+    finished.stored.context("the result above is not stored")?;
+    match finished.halted {
+        None => Ok(exit),
+        Some(why) => {
+            Err(anyhow!("the run was ended, io_uring_enter fails repeatedly: {why}").into())
+        }
+    }
+}
+
+/// Prints the result.
+fn shown(run: &ResolvedRun, finished: Finished) -> Result<Finished, Failure> {
     let document = &finished.document;
     let folder = finished.stored.as_deref().ok();
     let (result, stdout) = match run.format {
@@ -29,16 +49,5 @@ pub(crate) fn execute(run: &ResolvedRun, control: &Control) -> Result<Exit, Fail
     };
     console::print(&result)?;
     actions::run_ended(document, folder, stdout)?;
-    observers.finish();
-    let exit = finished.gate().into();
-    if let Err(why) = &finished.entered {
-        console::note(&format!("uringbench: {why}"));
-    }
-    finished.stored.context("the result above is not stored")?;
-    match finished.halted {
-        None => Ok(exit),
-        Some(why) => {
-            Err(anyhow!("the run was ended, io_uring_enter fails repeatedly: {why}").into())
-        }
-    }
+    Ok(finished)
 }

@@ -4,7 +4,7 @@
 use uringbench_core::histogram::LatencyCounts;
 use uringbench_core::record::Interval;
 use uringbench_core::time::Nanos;
-use uringbench_export::live::RATE_MIN;
+use uringbench_export::live::rates;
 
 use crate::condition::AlertMetric;
 use crate::rules::{AlertRule, AlertRules};
@@ -15,22 +15,30 @@ pub struct AlertRow<'a> {
     pub end: Nanos,
     /// Its length.
     pub length: Nanos,
-    /// Requests that ended other than well.
-    pub errors: u64,
-    /// The times of all requests that ended in it.
+    /// Requests that ended in it.
+    pub ended: u64,
+    /// Those that ended with a passing answer.
+    pub passed: u64,
+    /// Their times; a request of the warm-up that ends in the measured window has none.
     pub response: &'a LatencyCounts,
 }
 
 impl<'a> AlertRow<'a> {
     /// The row of an interval.
     pub fn of(interval: &Interval, response: &'a LatencyCounts) -> Self {
-        let end = interval.start + interval.length;
-        Self { end, length: interval.length, errors: interval.errors, response }
+        let ended: u64 = interval.outcomes.iter().sum();
+        Self {
+            end: interval.start + interval.length,
+            length: interval.length,
+            ended,
+            passed: ended.saturating_sub(interval.errors),
+            response,
+        }
     }
 
     /// A figure; `None` if nothing ended, so that there is none, or the row is too short for it.
     fn value(&self, metric: AlertMetric) -> Option<f64> {
-        let ended = self.response.total();
+        let (rate, share) = rates(self.ended, self.passed, self.length);
         let seconds = |ns: f64| ns / 1e9;
         match metric {
             AlertMetric::ResponseQuantile(thousandths) => {
@@ -38,11 +46,8 @@ impl<'a> AlertRow<'a> {
                 value.map(|ns| seconds(ns as f64))
             }
             AlertMetric::ResponseMean => self.response.mean().map(seconds),
-            AlertMetric::RequestsPerSecond => {
-                let passed = ended.saturating_sub(self.errors) as f64;
-                (self.length >= RATE_MIN).then(|| passed / self.length.as_secs_f64())
-            }
-            AlertMetric::ErrorRate => (ended > 0).then(|| self.errors as f64 / ended as f64),
+            AlertMetric::RequestsPerSecond => rate,
+            AlertMetric::ErrorRate => share,
         }
     }
 }
@@ -72,7 +77,7 @@ pub struct AlertTransition {
 }
 
 impl AlertTransition {
-    /// `alert slow (warning) FIRING: response_time_p95 623 ms, rule > 500 ms for 300 s`.
+    /// `alert slow (warning) FIRING at 12.0 s: response_time_p95 is 623 ms, rule `…``.
     pub fn line(&self) -> String {
         let AlertRule { name, condition, severity, message, .. } = &self.rule;
         let state = if self.is_firing { "FIRING" } else { "resolved" };

@@ -7,6 +7,7 @@
 use std::io;
 use std::process::{Command, Stdio};
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -21,6 +22,8 @@ const PREFIX: &str = "URINGBENCH_ALERT_";
 
 /// Starts hooks.
 pub struct Hooks {
+    /// When the run ended.
+    ended: Arc<OnceLock<Instant>>,
     transitions: Option<Sender<AlertTransition>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -37,11 +40,13 @@ impl Hooks {
         note: fn(&str),
     ) -> io::Result<Self> {
         let (sender, receiver) = channel();
+        let ended = Arc::new(OnceLock::new());
+        let seen = Arc::clone(&ended);
         let thread = std::thread::Builder::new().name("alerts".to_owned()).spawn(move || {
             begin();
-            work(&receiver, &labels, note);
+            work(&receiver, &labels, &seen, note);
         })?;
-        Ok(Self { transitions: Some(sender), thread: Some(thread) })
+        Ok(Self { ended, transitions: Some(sender), thread: Some(thread) })
     }
 
     /// A rule changed: start its hook, if it has one.
@@ -53,8 +58,10 @@ impl Hooks {
         }
     }
 
-    /// Wait for the hooks that were started.
+    /// Wait for the hooks, for as long as one may take.
     pub fn finish(mut self) {
+        // It is set here alone, and once.
+        let _ = self.ended.set(Instant::now());
         self.transitions = None;
         if let Some(thread) = self.thread.take() {
             // A panic in it is reported where it happens.
@@ -63,12 +70,27 @@ impl Hooks {
     }
 }
 
-fn work(transitions: &Receiver<AlertTransition>, labels: &[(&str, String); 2], note: fn(&str)) {
+fn work(
+    transitions: &Receiver<AlertTransition>,
+    labels: &[(&str, String); 2],
+    ended: &OnceLock<Instant>,
+    note: fn(&str),
+) {
+    let mut skipped = 0_usize;
     for transition in transitions {
+        if ended.get().is_some_and(|at| at.elapsed() >= TIMEOUT) {
+            skipped += 1;
+            continue;
+        }
         if let Err(why) = run(&transition, labels) {
             let name = &transition.rule.name;
             note(&format!("uringbench: the hook of alert {name}: {why}"));
         }
+    }
+    if skipped > 0 {
+        note(&format!(
+            "uringbench: {skipped} hooks were not started: those before them took too long"
+        ));
     }
 }
 

@@ -26,8 +26,8 @@ pub fn prometheus_rules(rules: &AlertRules, names: MetricNames) -> String {
         let _ = writeln!(page, "        labels:\n          severity: {severity}");
         let summary =
             if rule.message.is_empty() { condition.to_string() } else { rule.message.clone() };
-        // Braces would begin a template of Prometheus.
-        let summary = summary.replace("{{", "{ {");
+        // Two braces begin a template of Prometheus; in one they stand for themselves.
+        let summary = summary.replace("{{", "{{\"{{\"}}");
         let _ = writeln!(page, "        annotations:\n          summary: {}", quoted(&summary));
     }
     page

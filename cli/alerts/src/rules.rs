@@ -92,6 +92,9 @@ fn rules(text: &str) -> Result<AlertRules, Mistake> {
     let mut list = None;
     for (key, value) in map(&root, "the file")? {
         match text_of(key, "a key")? {
+            "rules" if list.is_some() => {
+                return Err((key.line, "`rules` is there twice: join the lists".to_owned()));
+            }
             "rules" => list = Some(value),
             other => {
                 return Err((key.line, format!("unknown key `{other}`: the only one is rules")));
@@ -162,7 +165,11 @@ fn words(node: &Node) -> Result<Vec<String>, Mistake> {
     };
     let words: Vec<_> = nodes
         .iter()
-        .map(|node| text_of(node, "a word").map(str::to_owned))
+        // As it is written: blanks may matter to the program.
+        .map(|node| match &node.content {
+            Content::Text(text) => Ok(text.clone()),
+            _ => Err((node.line, "a word must be a text".to_owned())),
+        })
         .collect::<Result<_, _>>()?;
     if words.first().is_none_or(String::is_empty) {
         return Err((node.line, "`hook` names no program".to_owned()));

@@ -84,7 +84,8 @@ fn states(condition: &str, seconds: &[Option<u64>]) -> String {
         let row = AlertRow {
             end: Nanos::from_secs(second as u64 + 1),
             length: Nanos::SECOND,
-            errors: 0,
+            ended: response.total(),
+            passed: response.total(),
             response: &response,
         };
         let changed = evaluation.evaluate(&row);
@@ -154,7 +155,14 @@ fn the_state_machine_is_that_of_promtool() {
         let mut response = LatencyCounts::default();
         response.record_many(1_000_000, if *second < 2 { 500 } else { 50 });
         let end = Nanos::from_secs(second + 1);
-        let row = AlertRow { end, length: Nanos::SECOND, errors: 0, response: &response };
+        let count = response.total();
+        let row = AlertRow {
+            end,
+            length: Nanos::SECOND,
+            ended: count,
+            passed: count,
+            response: &response,
+        };
         evaluation.evaluate(&row).iter().any(|changed| changed.rule.name == "idle")
     });
     assert_eq!(fired, Some(12));
@@ -210,7 +218,8 @@ fn a_hook_gets_its_values_in_its_environment_and_its_words_unread() {
     let row = |second| AlertRow {
         end: Nanos::from_secs(second),
         length: Nanos::SECOND,
-        errors: 0,
+        ended: 10,
+        passed: 10,
         response: &response,
     };
     for second in 1..4 {

@@ -8,6 +8,7 @@
 
 use uringbench_core::statistics::distribution::t_quantile;
 use uringbench_core::statistics::{mean, median};
+use uringbench_core::summary::Grouped;
 use uringbench_document::Document;
 use uringbench_document::suite::CellFigures;
 use uringbench_document::target::Interval95;
@@ -93,6 +94,16 @@ fn rate(run: &Document) -> f64 {
         true => run.flows.iter().map(|flow| flow.rate).sum(),
         false => run.rate.completed,
     }
+}
+
+/// A rate as text.
+fn per_second(rate: f64) -> String {
+    format!("{}/s", Grouped(rate.round() as u64))
+}
+
+/// An amount of memory as text.
+fn mebibytes(bytes: f64) -> String {
+    format!("{:.1} MiB", bytes / f64::from(1 << 20))
 }
 
 /// The places of targets in each case by the rates of their runs that count. `None` for a target

@@ -5,13 +5,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::read::{ReadError, is_newer};
+use crate::read::{ReadError, read_as};
 use crate::{EncodeError, Environment};
 
 /// The value of `schema`.
 pub const CAPACITY_SCHEMA: &str = "uringbench.capacity/1";
-/// The prefix of schemas of capacity searches; the version follows.
-const FAMILY: &str = "uringbench.capacity/";
 
 /// A whole search.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -216,11 +214,6 @@ pub struct FittedFigure {
     pub high: f64,
 }
 
-#[derive(Deserialize)]
-struct CapacityHead {
-    schema: Option<String>,
-}
-
 impl CapacityDocument {
     /// The document as it is printed and stored, without a final line break.
     ///
@@ -235,12 +228,6 @@ impl CapacityDocument {
     /// # Errors
     /// If there is none, or one of a later version.
     pub fn read(text: &str) -> Result<Self, ReadError> {
-        let head: CapacityHead = serde_json::from_str(text).map_err(ReadError::Damaged)?;
-        let schema = head.schema.ok_or(ReadError::NoSchema)?;
-        if schema == CAPACITY_SCHEMA {
-            return serde_json::from_str(text).map_err(ReadError::Damaged);
-        }
-        let is_newer = is_newer(&schema, FAMILY);
-        Err(if is_newer { ReadError::Newer { schema } } else { ReadError::Other { schema } })
+        read_as(text, CAPACITY_SCHEMA)
     }
 }

@@ -6,13 +6,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::read::{ReadError, is_newer};
+use crate::read::{ReadError, read_as};
 use crate::target::Interval95;
 
 /// The value of `schema`.
 pub const SCHEMA: &str = "uringbench.comparison/1";
-/// The prefix of schemas of comparisons; the version follows.
-const FAMILY: &str = "uringbench.comparison/";
 
 /// A comparison: the first group with each of the others.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -255,17 +253,6 @@ impl ComparisonDocument {
     /// # Errors
     /// If there is none, or one of a later version.
     pub fn read(text: &str) -> Result<Self, ReadError> {
-        let head: ComparisonHead = serde_json::from_str(text).map_err(ReadError::Damaged)?;
-        let schema = head.schema.ok_or(ReadError::NoSchema)?;
-        match schema == SCHEMA {
-            true => serde_json::from_str(text).map_err(ReadError::Damaged),
-            false if is_newer(&schema, FAMILY) => Err(ReadError::Newer { schema }),
-            false => Err(ReadError::Other { schema }),
-        }
+        read_as(text, SCHEMA)
     }
-}
-
-#[derive(Deserialize)]
-struct ComparisonHead {
-    schema: Option<String>,
 }

@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 use crate::insight::InsightFigures;
 use crate::read::{ReadError, check_schema};
 use crate::run::{
-    Environment, GitRevision, PlanFigures, RateFigures, TimeFigures, VerdictGiven, fingerprint,
+    Environment, GitRevision, PlanFigures, RateFigures, SCHEMA, TimeFigures, VerdictGiven,
+    fingerprint,
 };
 use crate::target::TargetUsage;
 
@@ -187,7 +188,7 @@ impl HistoryEntry {
     /// # Errors
     /// If the text is no run, or one of a later version.
     pub fn of_run(text: &str) -> Result<Self, ReadError> {
-        check_schema(text)?;
+        check_schema(text, SCHEMA)?;
         let brief: Brief = serde_json::from_str(text).map_err(ReadError::Damaged)?;
         let plan = &brief.plan;
         let target = plan.authority().to_owned();

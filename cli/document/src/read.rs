@@ -4,11 +4,9 @@
 //! its absence.
 
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 use crate::run::{Document, SCHEMA};
-
-/// The prefix of schemas of runs; the version follows.
-const FAMILY: &str = "uringbench.run/";
 
 /// Why a text is not a document of a run, and the fix.
 #[derive(Debug, thiserror::Error)]
@@ -46,15 +44,22 @@ struct Head {
     schema: Option<String>,
 }
 
-/// Whether a text is a document of a run of this version.
-pub(crate) fn check_schema(text: &str) -> Result<(), ReadError> {
+/// Whether a text is a document of this schema.
+pub(crate) fn check_schema(text: &str, known: &str) -> Result<(), ReadError> {
     let head: Head = serde_json::from_str(text).map_err(ReadError::Damaged)?;
     let schema = head.schema.ok_or(ReadError::NoSchema)?;
-    if schema == SCHEMA {
+    if schema == known {
         return Ok(());
     }
-    let is_newer = is_newer(&schema, FAMILY);
+    let family = known.trim_end_matches(|letter: char| letter.is_ascii_digit());
+    let is_newer = is_newer(&schema, family);
     Err(if is_newer { ReadError::Newer { schema } } else { ReadError::Other { schema } })
+}
+
+/// The document of this schema in a text.
+pub(crate) fn read_as<T: DeserializeOwned>(text: &str, known: &str) -> Result<T, ReadError> {
+    check_schema(text, known)?;
+    serde_json::from_str(text).map_err(ReadError::Damaged)
 }
 
 impl Document {
@@ -63,8 +68,7 @@ impl Document {
     /// # Errors
     /// If there is none, or one of a later version.
     pub fn read(text: &str) -> Result<Self, ReadError> {
-        check_schema(text)?;
-        serde_json::from_str(text).map_err(ReadError::Damaged)
+        read_as(text, SCHEMA)
     }
 }
 

@@ -19,6 +19,7 @@ use base64::engine::general_purpose::STANDARD;
 use hdrhistogram::Histogram;
 use hdrhistogram::serialization::Deserializer;
 use serde::{Deserialize, Serialize};
+use uringbench_core::outcome::Outcome;
 
 use crate::EncodeError;
 use crate::cost::CostFigures;
@@ -333,6 +334,20 @@ pub struct IntervalFigures {
     pub sent_bytes: u64,
     /// Bytes of responses.
     pub received_bytes: u64,
+}
+
+impl IntervalFigures {
+    /// Requests that ended, in the order of [`Outcome::ALL`]. Intervals of early versions have
+    /// only their errors: those stand in the place of `status`.
+    pub fn ended(&self) -> [u64; Outcome::ALL.len()] {
+        if self.outcomes.is_empty() {
+            let mut ended = [0; Outcome::ALL.len()];
+            ended[Outcome::Ok as usize] = self.completed.saturating_sub(self.errors);
+            ended[Outcome::Status as usize] = self.errors;
+            return ended;
+        }
+        Outcome::ALL.map(|it| self.outcomes.get(it.key()).copied().unwrap_or_default())
+    }
 }
 
 /// Key `histograms`: HdrHistogram V2-DEFLATE of the measured window's nanoseconds, base64.

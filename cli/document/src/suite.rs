@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Environment;
 use crate::insight::InsightFigures;
+use crate::read::{ReadError, read_as};
 use crate::run::SloHeld;
 use crate::target::Interval95;
 
@@ -44,6 +45,16 @@ pub struct SuiteDocument {
     /// How the rates follow the number of connections, where cells differ in nothing else.
     #[serde(default)]
     pub scaling: Vec<ScalingFigures>,
+}
+
+impl SuiteDocument {
+    /// The document in a text.
+    ///
+    /// # Errors
+    /// If there is none, or one of a later version.
+    pub fn read(text: &str) -> Result<Self, ReadError> {
+        read_as(text, SCHEMA)
+    }
 }
 
 /// How each cell was measured.

@@ -1,9 +1,10 @@
 //! The seconds of runs as CSV (RFC 4180): a line of names, then a line for each interval.
 
-use csv::{Terminator, WriterBuilder};
 use uringbench_document::{Document, IntervalFigures};
+use uringbench_report::history::{guarded, record};
 
 use crate::benchmark::name_of;
+use crate::live::RATE_MIN;
 
 const HEADS: [&str; 18] = [
     "run",
@@ -28,23 +29,21 @@ const HEADS: [&str; 18] = [
 
 /// The rows of these runs.
 pub fn csv(runs: &[Document]) -> String {
-    let mut writer = WriterBuilder::new().terminator(Terminator::CRLF).from_writer(Vec::new());
-    let rows = runs.iter().flat_map(|run| {
+    let mut page = record(&HEADS.map(str::to_owned));
+    for run in runs {
         let name = guarded(&name_of(run));
-        run.intervals.iter().map(move |interval| row(&name, run, interval))
-    });
-    let written = writer
-        .write_record(HEADS)
-        .and_then(|()| rows.into_iter().try_for_each(|row| writer.write_record(row)));
-    written.expect("memory accepts every row, and all rows have the columns of the first");
-    let bytes = writer.into_inner().expect("memory accepts every row");
-    String::from_utf8(bytes).expect("every cell is UTF-8")
+        let rows = run.intervals.iter().map(|interval| record(&row(&name, run, interval)));
+        page.extend(rows);
+    }
+    page
 }
 
 fn row(name: &str, run: &Document, interval: &IntervalFigures) -> [String; HEADS.len()] {
     let known = |value: Option<u64>| value.map(|value| value.to_string()).unwrap_or_default();
     let per_second = match interval.length_s {
-        length if length > 0.0 => (interval.completed as f64 / length).to_string(),
+        length if length >= RATE_MIN.as_secs_f64() => {
+            (interval.completed as f64 / length).to_string()
+        }
         _ => String::new(),
     };
     [
@@ -67,12 +66,4 @@ fn row(name: &str, run: &Document, interval: &IntervalFigures) -> [String; HEADS
         interval.received_bytes.to_string(),
         per_second,
     ]
-}
-
-/// A text that no spreadsheet takes for a formula.
-fn guarded(text: &str) -> String {
-    match text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
-        true => format!("'{text}"),
-        false => text.to_owned(),
-    }
 }

@@ -10,6 +10,7 @@ use uringbench_core::summary::{Grouped, Percent, plural};
 use uringbench_core::time::Nanos;
 use uringbench_document::{Document, TimeFigures};
 use uringbench_report::comparison::value;
+use uringbench_report::markdown::escaped;
 
 use crate::benchmark::name_of;
 
@@ -185,27 +186,4 @@ fn details(page: &mut String, run: &Document, stored: Option<&str>) {
         let _ = writeln!(page, "- stored in {}", escaped(stored));
     }
     page.push_str("\n</details>\n");
-}
-
-/// One line without meaning in Markdown, HTML or to GitHub.
-pub fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for letter in text.chars() {
-        match letter {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            // As entities: a backslash does not stop a mention or a reference.
-            '@' => out.push_str("&#64;"),
-            '#' => out.push_str("&#35;"),
-            '|' | '`' | '*' | '_' | '[' | ']' | '\\' | '~' | '!' | '$' => {
-                out.push('\\');
-                out.push(letter);
-            }
-            letter if letter.is_control() => out.push(' '),
-            letter => out.push(letter),
-        }
-    }
-    // An address is shown, not linked.
-    out.replace("://", "&#58;//")
 }

@@ -25,21 +25,12 @@ const BOUNDS: [u64; 22] = {
     bounds
 };
 
-/// The text of these metrics. Those of one name, from several runs, stand together.
+/// The text of the metrics of a run.
 pub fn text(families: &[MetricFamily]) -> String {
-    let mut names: Vec<&str> = Vec::new();
-    for family in families {
-        if !names.contains(&family.name) {
-            names.push(family.name);
-        }
-    }
     let mut page = String::new();
-    for name in names {
-        let mut same = families.iter().filter(|family| family.name == name).peekable();
-        if let Some(first) = same.peek() {
-            head(&mut page, first);
-        }
-        same.flat_map(|family| &family.series).for_each(|series| line(&mut page, name, series));
+    for family in families {
+        head(&mut page, family);
+        family.series.iter().for_each(|series| line(&mut page, family.name, series));
     }
     page
 }

@@ -112,14 +112,15 @@ function draw_heat(plot, data) {
 /** Bars upon each other. */
 function draw_stack(plot, panel, data) {
   within(plot, (ctx) => {
+    const inks = panel.lines.map((line) => colour(`--c${line.ink}`));
     panel.x.forEach((_, at) => {
       const from = plot.valToPos(data.rows.from[at], 'x', true);
       const to = plot.valToPos(data.rows.from[at] + data.rows.length[at], 'x', true);
       let below = 0;
-      for (const line of panel.lines) {
+      for (const [index, line] of panel.lines.entries()) {
         const value = line.values[at] ?? 0;
         const [bottom, top] = [below, below + value].map((it) => plot.valToPos(it, 'y', true));
-        ctx.fillStyle = colour(`--c${line.ink}`);
+        ctx.fillStyle = inks[index];
         ctx.fillRect(from, top, Math.max(1, to - from - 1), bottom - top);
         below += value;
       }
@@ -127,15 +128,20 @@ function draw_stack(plot, panel, data) {
   });
 }
 
+/** The stroke and the letters of objectives. */
+function bound_style(ctx) {
+  ctx.strokeStyle = colour('--bad');
+  ctx.fillStyle = colour('--bad');
+  ctx.lineWidth = 1.5 * devicePixelRatio;
+  ctx.setLineDash([2 * devicePixelRatio, 3 * devicePixelRatio]);
+  ctx.font = `${12 * devicePixelRatio}px system-ui, sans-serif`;
+  ctx.textAlign = 'right';
+}
+
 /** Objectives as lines with their names. */
 function draw_bounds(plot, panel) {
   within(plot, (ctx, bbox) => {
-    ctx.strokeStyle = colour('--bad');
-    ctx.fillStyle = colour('--bad');
-    ctx.lineWidth = 1.5 * devicePixelRatio;
-    ctx.setLineDash([2 * devicePixelRatio, 3 * devicePixelRatio]);
-    ctx.font = `${12 * devicePixelRatio}px system-ui, sans-serif`;
-    ctx.textAlign = 'right';
+    bound_style(ctx);
     for (const limit of panel.limits) {
       const y = plot.valToPos(limit.value, 'y', true);
       ctx.beginPath();
@@ -361,12 +367,7 @@ class CurveChart {
 
   draw_corners(plot) {
     within(plot, (ctx, bbox) => {
-      ctx.strokeStyle = colour('--bad');
-      ctx.fillStyle = colour('--bad');
-      ctx.lineWidth = 1.5 * devicePixelRatio;
-      ctx.setLineDash([2 * devicePixelRatio, 3 * devicePixelRatio]);
-      ctx.font = `${12 * devicePixelRatio}px system-ui, sans-serif`;
-      ctx.textAlign = 'right';
+      bound_style(ctx);
       for (const corner of this.curve.corners) {
         const [x, y] = [plot.valToPos(corner.one_in, 'x', true), plot.valToPos(corner.value, 'y', true)];
         ctx.beginPath();

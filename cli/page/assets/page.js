@@ -8,7 +8,10 @@ const FIGURES = {
   p50: (sums) => time(sums.quantile(0.5)),
   p99: (sums) => time(sums.quantile(0.99)),
   errors: (sums) => (sums.ended > 0 ? show.share(sums.errors / sums.ended) : '-'),
-  cpu: (sums) => (cost(sums) === null ? null : time(cost(sums))),
+  cpu: (sums) => {
+    const nanos = cost(sums);
+    return nanos === null ? null : time(nanos);
+  },
   lateness: (sums) => time(sums.lateness < 0 ? null : sums.lateness),
 };
 
@@ -136,7 +139,7 @@ function follow_choices(state, sentence, host) {
   });
 }
 
-/** Rows of steps choose their curve and can be sorted. */
+/** Rows of steps choose their curve. */
 function steps(state, curve) {
   const table = document.getElementById('steps');
   if (!table || !curve.plot) return;

@@ -142,8 +142,14 @@ class Sums {
 
   /** The places of an axis that lie in these rows. */
   places(x) {
+    // Both ascend.
     const { from, length } = this.data.rows;
-    const is_inside = (at) => this.indices.some((row) => from[row] <= x[at] && x[at] < from[row] + length[row]);
+    const rows = this.indices;
+    let next = 0;
+    const is_inside = (at) => {
+      while (next < rows.length && from[rows[next]] + length[rows[next]] <= x[at]) next += 1;
+      return next < rows.length && from[rows[next]] <= x[at];
+    };
     return x.map((_, at) => at).filter(is_inside);
   }
 }

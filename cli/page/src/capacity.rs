@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use uringbench_core::summary::Percent;
 use uringbench_document::capacity::{CapacityDocument, TrialFigures};
 use uringbench_document::timeline::Unit;
-use uringbench_report::capacity::{headline, law, remarks, search};
+use uringbench_report::capacity::{headline, law, load, remarks, search};
 
 use crate::foreign::{Foreign, public_url};
 use crate::panel::Scale;
@@ -60,18 +60,10 @@ pub fn capacity(document: &CapacityDocument) -> String {
                 h2 { "How it scales" }
                 @for line in law(document) { p { (Foreign(&line)) } }
             }
-            p.made { "Made by uringbench. This file is complete: it needs no network." }
+            (shell::made())
         }
     };
     shell::page(&headline(document), &body, &[])
-}
-
-/// The load with its unit.
-fn load(document: &CapacityDocument, load: f64) -> String {
-    match document.over.as_str() {
-        "connections" => show::count(load.round() as u64),
-        _ => show::per_second(load),
-    }
 }
 
 /// The class of a trial's dot: it says whether the trial counts and whether it met the objectives.
@@ -131,9 +123,10 @@ fn times(document: &CapacityDocument) -> Markup {
 /// The interval of the answer, shaded.
 fn interval(document: &CapacityDocument, plot: &Plot) -> Markup {
     let answer = &document.answer;
-    let (Some(low), Some(high)) = (answer.lower, answer.upper) else { return html! {} };
+    let Some(low) = answer.lower else { return html! {} };
+    // Without an upper end it may be anything beyond.
     let share = |load: f64| 1.0 + plot.x.share(load) * 98.0;
-    let width = (share(high) - share(low)).max(0.2);
+    let width = (answer.upper.map_or(99.0, share) - share(low)).max(0.2);
     html! {
         rect.answer x=(plot.at(low)) width=(percent(width)) y="0" height=(plot.height) {}
     }

@@ -7,7 +7,7 @@ use uringbench_document::comparison::{
     GroupComparison,
 };
 use uringbench_document::timeline::Unit;
-use uringbench_report::comparison::value;
+use uringbench_report::comparison::{signed, value};
 
 use crate::foreign::Foreign;
 use crate::panel::Scale;
@@ -39,7 +39,7 @@ pub fn comparison(document: &ComparisonDocument) -> String {
             @for (at, comparison) in document.comparisons.iter().enumerate() {
                 (section(comparison, at == 0))
             }
-            p.made { "Made by uringbench. This file is complete: it needs no network." }
+            (shell::made())
         }
     };
     let names = document.comparisons.first().map_or_else(
@@ -142,7 +142,7 @@ fn changes(comparison: &GroupComparison) -> Markup {
                 @for tick in span.ticks(5) {
                     line.grid x1=(at(tick)) x2=(at(tick)) y1="0" y2=(height) {}
                     text x=(at(tick)) y=(px(height + FOOT - 5.0)) text-anchor="middle" {
-                        (show::signed(tick))
+                        (signed(tick))
                     }
                 }
                 line.axis x1=(at(0.0)) x2=(at(0.0)) y1="0" y2=(height) {}
@@ -172,7 +172,7 @@ fn change(figure: &FigureChange, top: f64, at: impl Fn(f64) -> String) -> Markup
             y1=(middle) y2=(middle) {}
         circle class=(format!("dot {class}")) cx=(at(figure.change.value)) cy=(middle) r="5" {}
         text x="4" y=(px(top + 13.0)) {
-            (Foreign(&figure.title)) "  " (show::signed(figure.change.value)) "  " (word)
+            (Foreign(&figure.title)) "  " (signed(figure.change.value)) "  " (word)
             @if !figure.gated { "  (not in the verdict)" }
         }
     }
@@ -194,7 +194,7 @@ fn figures(comparison: &GroupComparison) -> Markup {
 }
 
 fn figure_row(figure: &FigureChange) -> Markup {
-    let end = |end: Option<f64>| end.map_or_else(|| "?".to_owned(), show::signed);
+    let end = |end: Option<f64>| end.map_or_else(|| "?".to_owned(), signed);
     let (class, word) = effect(figure);
     let state = match (figure.gated, figure.severe) {
         (false, _) => "not in it",
@@ -206,7 +206,7 @@ fn figure_row(figure: &FigureChange) -> Markup {
             th scope="row" { (Foreign(&figure.title)) }
             td { (value(&figure.unit, figure.before)) }
             td { (value(&figure.unit, figure.after)) }
-            td { (show::signed(figure.change.value)) }
+            td { (signed(figure.change.value)) }
             td { (end(figure.change.ci_low)) " to " (end(figure.change.ci_high)) }
             td { (show::share(Some(figure.p_adjusted))) }
             td { (show::share(figure.smallest_detectable)) }

@@ -58,7 +58,12 @@ impl Curve {
         });
         let corner = |objective: &Objective| match objective.metric {
             Metric::Quantile(quantile) if objective.is_time_of_run() => Some(Corner {
-                label: format!("{} < {}", quantile.name(), show::value(Unit::Ns, objective.bound)),
+                label: format!(
+                    "{} {} {}",
+                    quantile.name(),
+                    objective.sign(),
+                    show::value(Unit::Ns, objective.bound)
+                ),
                 one_in: 1.0 / (1.0 - quantile.share()),
                 value: objective.bound,
             }),

@@ -97,6 +97,8 @@ struct Stepped<'a> {
     /// For each row the weights of nodes.
     rows: Vec<HashMap<u32, u64>>,
     sampled: Vec<bool>,
+    /// Weight of each node with all that it calls, over all intervals.
+    totals: Vec<u64>,
 }
 
 impl FlameProfile {
@@ -214,19 +216,20 @@ impl<'a> Stepped<'a> {
             let to = from + row.intervals;
             let mut weights: HashMap<u32, u64> = HashMap::new();
             for (node, weight) in profile.intervals.iter().take(to).skip(from).flatten() {
-                *weights.entry(*node).or_default() += weight;
+                let sum = weights.entry(*node).or_default();
+                *sum = sum.saturating_add(*weight);
             }
             rows.push(weights);
             let is_sampled = |at: usize| profile.sampled.get(at).copied().unwrap_or_default();
             sampled.push((from..to).all(is_sampled));
             from = to;
         }
-        Self { profile, rows, sampled }
+        Self { profile, rows, sampled, totals: profile.totals(&profile.own()) }
     }
 
     fn data(&self, rows: usize, share: f64) -> FlameData {
         let profile = self.profile;
-        let total = profile.totals(&profile.own());
+        let total = &self.totals;
         let least = (total[0] as f64 * share) as u64;
         // The number of each node that stays, or that of its caller.
         let mut number = vec![0_u32; total.len()];
@@ -245,7 +248,8 @@ impl<'a> Stepped<'a> {
         let step = |part: &[HashMap<u32, u64>]| {
             let mut weights: HashMap<u32, u64> = HashMap::new();
             for (node, weight) in part.iter().flatten() {
-                *weights.entry(number[*node as usize]).or_default() += weight;
+                let sum = weights.entry(number[*node as usize]).or_default();
+                *sum = sum.saturating_add(*weight);
             }
             let mut sorted: Vec<_> = weights.into_iter().collect();
             sorted.sort_unstable();
@@ -253,7 +257,7 @@ impl<'a> Stepped<'a> {
             let gaps = sorted.into_iter().flat_map(|(node, weight)| {
                 let gap = node - last;
                 last = node;
-                [u64::from(gap), (weight + 500) / 1_000]
+                [u64::from(gap), weight.saturating_add(500) / 1_000]
             });
             gaps.collect()
         };

@@ -129,18 +129,11 @@ impl Row {
     }
 }
 
-/// By outcome. Intervals of early versions have only their errors: those stand in the place of
-/// `status`, and [`Grid::has_kinds`] says so.
+/// By outcome. Intervals of early versions have only their errors, and [`Grid::has_kinds`] says so.
 fn outcomes(part: &[IntervalFigures]) -> [u64; Outcome::ALL.len()] {
     let mut sums = [0; Outcome::ALL.len()];
     for interval in part {
-        if interval.outcomes.is_empty() {
-            sums[Outcome::Status as usize] += interval.errors;
-            sums[Outcome::Ok as usize] += interval.completed.saturating_sub(interval.errors);
-        }
-        for (sum, outcome) in sums.iter_mut().zip(Outcome::ALL) {
-            *sum += interval.outcomes.get(outcome.key()).copied().unwrap_or_default();
-        }
+        sums.iter_mut().zip(interval.ended()).for_each(|(sum, more)| *sum += more);
     }
     sums
 }

@@ -23,6 +23,8 @@ pub(crate) struct Objective {
     pub(crate) about: Option<String>,
     /// Nanoseconds, a share of 0..=1, or per second.
     pub(crate) bound: f64,
+    /// Whether the bound itself is good enough.
+    pub(crate) is_inclusive: bool,
 }
 
 /// Units in the texts of objectives.
@@ -52,10 +54,19 @@ impl Objective {
             (None, "rate") => Metric::Rate,
             _ => return None,
         };
-        let right = right[1..].trim_start_matches('=').trim();
+        let (is_inclusive, right) = match right[1..].strip_prefix('=') {
+            Some(right) => (true, right.trim()),
+            None => (false, right[1..].trim()),
+        };
         let (unit, scale) = UNITS.into_iter().find(|(unit, _)| right.ends_with(unit))?;
         let number = right.strip_suffix(unit)?.trim().replace(',', "");
-        Some(Self { metric, about, bound: number.parse::<f64>().ok()? * scale })
+        let bound = number.parse::<f64>().ok()? * scale;
+        Some(Self { metric, about, bound, is_inclusive })
+    }
+
+    /// The sign between a time and its bound.
+    pub(crate) const fn sign(&self) -> &'static str {
+        if self.is_inclusive { "<=" } else { "<" }
     }
 
     /// Whether it is about the response times of the whole run.
@@ -97,13 +108,16 @@ impl Objective {
 
     fn holds(&self, row: &Row) -> Option<bool> {
         let ended: u64 = row.outcomes.iter().sum();
-        let below = |value: Option<u64>| value.map(|value| (value as f64) < self.bound);
+        let within = |value: f64, bound: f64| value < bound || self.is_inclusive && value == bound;
+        let below = |value: Option<u64>| value.map(|value| within(value as f64, self.bound));
         match self.metric {
             Metric::Quantile(Quantile::P50) => below(row.p50),
             Metric::Quantile(Quantile::P99) => below(row.p99),
             Metric::Max => below(row.max),
-            Metric::Errors if ended > 0 => Some((row.errors as f64) < self.bound * ended as f64),
-            Metric::Rate => Some(row.per_second(row.outcomes[0])? > self.bound),
+            Metric::Errors if ended > 0 => {
+                Some(within(row.errors as f64, self.bound * ended as f64))
+            }
+            Metric::Rate => Some(within(self.bound, row.per_second(row.outcomes[0])?)),
             _ => None,
         }
     }
@@ -123,13 +137,15 @@ mod tests {
             })
         };
         let expect = |metric, about: Option<&str>, bound| {
-            Some(Objective { metric, about: about.map(str::to_owned), bound })
+            let about = about.map(str::to_owned);
+            Some(Objective { metric, about, bound, is_inclusive: false })
         };
         let p99 = Metric::Quantile(Quantile::P99);
         assert_eq!(of("p99 < 20.0 ms"), expect(p99, None, 2e7));
         assert_eq!(
             of("p99.9 of service time (closed loop) <= 1.50 s"),
             expect(Metric::Quantile(Quantile::P999), None, 1.5e9)
+                .map(|it| Objective { is_inclusive: true, ..it })
         );
         assert_eq!(of("a b/c<d p99 < 850 ns"), expect(p99, Some("a b/c<d"), 850.0));
         let errors = of("errors < 0.10 %").expect("it is one");
@@ -156,11 +172,27 @@ mod tests {
             row(3.0, "measure", None),
             row(4.0, "drain", Some(90)),
         ];
-        let objective =
-            Objective { metric: Metric::Quantile(Quantile::P99), about: None, bound: 10.0 };
+        let metric = Metric::Quantile(Quantile::P99);
+        let objective = Objective { metric, about: None, bound: 10.0, is_inclusive: false };
         let grid = Grid { rows, joined: 1, ..Grid::default() };
         let expected = Course { decided: 2, missed: 1, first_missed: Some(2.0) };
         assert_eq!(objective.course(&grid), Some(expected));
         assert_eq!(objective.course(&Grid { joined: 2, ..grid }), None);
+    }
+
+    #[test]
+    fn a_bound_that_counts_as_met_is_met_by_rows_at_it() {
+        let held = SloHeld {
+            objective: "errors <= 0 %".to_owned(),
+            measured: String::new(),
+            met: Some(true),
+        };
+        let none = Objective::of(&held).expect("it is one");
+        let mut row = Row { from: 0.0, length: 1.0, phase: "measure".to_owned(), ..Row::default() };
+        row.outcomes[0] = 100;
+        let rows = vec![row.clone(), Row { errors: 1, ..row }];
+        let grid = Grid { rows, joined: 1, ..Grid::default() };
+        let course = none.course(&grid).expect("two rows");
+        assert_eq!((course.decided, course.missed), (2, 1));
     }
 }

@@ -80,6 +80,11 @@ pub(crate) fn page(title: &str, body: &Markup, blocks: &[Block]) -> String {
     page.into_string()
 }
 
+/// The last line of a page.
+pub(crate) fn made() -> Markup {
+    html! { p.made { "Made by uringbench. This file is complete: it needs no network." } }
+}
+
 fn policy(style: &str, scripts: &[&str]) -> String {
     let hash = |text: &str| format!("'sha256-{}'", STANDARD.encode(Sha256::digest(text)));
     let scripts = match scripts {
@@ -87,8 +92,8 @@ fn policy(style: &str, scripts: &[&str]) -> String {
         scripts => scripts.iter().map(|script| hash(script)).collect::<Vec<_>>().join(" "),
     };
     format!(
-        "default-src 'none'; script-src {scripts}; style-src {}; img-src data:; base-uri 'none'; \
-         form-action 'none'",
+        "default-src 'none'; script-src {scripts}; style-src {}; base-uri 'none'; form-action \
+         'none'",
         hash(style)
     )
 }

@@ -36,11 +36,6 @@ pub(crate) fn share(share: Option<f64>) -> String {
     share.map_or_else(|| NOTHING.to_owned(), |share| Percent(share).to_string())
 }
 
-/// A change with its sign: `+6.2 %`.
-pub(crate) fn signed(share: f64) -> String {
-    format!("{:+.1} %", share * 100.0)
-}
-
 /// `0.41 [0.38 … 0.44]`.
 pub(crate) fn ranged(figure: Interval95) -> String {
     let end = |end: Option<f64>| end.map_or_else(|| "?".to_owned(), three);

@@ -347,6 +347,6 @@ fn conditions(document: &SuiteDocument) -> Markup {
             summary { "How it was measured" }
             dl { @for (name, value) in facts { dt { (name) } dd { (Foreign(&value)) } } }
         }
-        p.made { "Made by uringbench. This file is complete: it needs no network." }
+        (shell::made())
     }
 }

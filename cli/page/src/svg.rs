@@ -4,6 +4,7 @@
 use std::fmt::Write as _;
 
 use maud::{Markup, html};
+use uringbench_core::statistics::median;
 use uringbench_document::timeline::Unit;
 
 use crate::foreign::Foreign;
@@ -167,8 +168,9 @@ fn course(line: &Line, x: &[f64], axis: &TimeAxis, y: impl Fn(f64) -> f64) -> St
 /// The path of a line's bars, each upon those of the lines before.
 fn bars(panel: &Panel, at: usize, axis: &TimeAxis, y: impl Fn(f64) -> f64) -> String {
     let width = panel.x.len().div_ceil(POINTS_MAX).max(1);
-    let step = panel.x.windows(2).map(|two| two[1] - two[0]).fold(f64::INFINITY, f64::min);
-    let half = if step.is_finite() { step * width as f64 / 2.0 } else { axis.end / 2.0 };
+    // Intervals at the edges of phases are shorter.
+    let mut steps: Vec<f64> = panel.x.windows(2).map(|two| two[1] - two[0]).collect();
+    let half = median(&mut steps).map_or(axis.end / 2.0, |step| step * width as f64 / 2.0);
     let mean = |line: &Line, from: usize, to: usize| {
         let known: f64 = line.values[from..to].iter().flatten().sum();
         known / (to - from) as f64

@@ -3,7 +3,9 @@
 use maud::{Markup, html};
 use uringbench_core::summary::plural;
 use uringbench_document::trend::{TrendChange, TrendDocument, TrendPoint};
+use uringbench_report::comparison::signed;
 use uringbench_report::history::figure;
+use uringbench_report::trend::slope;
 
 use crate::foreign::Foreign;
 use crate::panel::Scale;
@@ -30,7 +32,7 @@ pub fn trend(document: &TrendDocument) -> String {
                     span.word { (tone.sign()) " " (Foreign(&document.benchmark_name)) }
                     " · " (Foreign(&sentence(document)))
                 }
-                p.because { (Foreign(&slope(document))) }
+                p.because { "Slope: " (Foreign(&slope(document))) "." }
                 p.what {
                     (Foreign(&document.target)) " · " (Foreign(&document.figure)) " · "
                     (plural(document.points.len() as u64, "run"))
@@ -40,7 +42,7 @@ pub fn trend(document: &TrendDocument) -> String {
             (chart(document))
             (changes(document))
             (runs(document))
-            p.made { "Made by uringbench. This file is complete: it needs no network." }
+            (shell::made())
         }
     };
     shell::page(&format!("{} · {}", document.benchmark_name, document.figure), &body, &[])
@@ -66,29 +68,9 @@ fn sentence(document: &TrendDocument) -> String {
         "{name} changed from {} to {}{} ({}) at {}{count}",
         figure(name, last.before),
         figure(name, last.after),
-        last.change.map(|share| format!(", {}", show::signed(share))).unwrap_or_default(),
+        last.change.map(|share| format!(", {}", signed(share))).unwrap_or_default(),
         last.direction,
         place_of(document, last.at),
-    )
-}
-
-fn slope(document: &TrendDocument) -> String {
-    let Some(slope) = &document.slope else {
-        return "Its slope is unknown: it takes 5 runs over a day since the last change."
-            .to_owned();
-    };
-    let percent = |value: f64| match slope.level {
-        0.0 => format!("{value:+.3}"),
-        level => format!("{:+.2} %", value / level * 100.0),
-    };
-    let end = |end: Option<f64>| end.map_or_else(|| "unbounded".to_owned(), percent);
-    let direction = if slope.direction == "none" { "no direction" } else { &slope.direction };
-    format!(
-        "Since then {direction}: {} a day ({} to {}), over {}.",
-        percent(slope.per_day),
-        end(slope.per_day_low),
-        end(slope.per_day_high),
-        plural(slope.runs as u64, "run")
     )
 }
 
@@ -134,7 +116,7 @@ fn chart(document: &TrendDocument) -> Markup {
             @let at = plot.at(change.at as f64 - 0.5);
             line.change x1=(at) x2=(at) y1="0" y2=(HEIGHT) {}
             text.change x=(at) y="12" text-anchor="middle" {
-                (sign(change)) " " (change.change.map(show::signed).unwrap_or_default())
+                (sign(change)) " " (change.change.map(signed).unwrap_or_default())
             }
         }
         @for (at, point) in points.iter().enumerate() {
@@ -187,7 +169,7 @@ fn changes(document: &TrendDocument) -> Markup {
                                 th scope="row" { (Foreign(&place_of(document, change.at))) }
                                 td { (figure(&document.figure, change.before)) }
                                 td { (figure(&document.figure, change.after)) }
-                                td { (change.change.map(show::signed).unwrap_or_default()) }
+                                td { (change.change.map(signed).unwrap_or_default()) }
                                 td class=(tone.class()) {
                                     (tone.sign()) " " (Foreign(&change.direction))
                                 }

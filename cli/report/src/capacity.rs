@@ -16,6 +16,7 @@ use uringbench_core::time::Nanos;
 use uringbench_document::capacity::{CapacityDocument, CapacityFound, FittedFigure, TrialFigures};
 
 use crate::paint::{Colour, Ink};
+pub use rows::load;
 use rows::{Row, rows};
 pub use svg::curve;
 

@@ -8,6 +8,7 @@ use uringbench_document::comparison::{
 };
 use uringbench_document::target::Interval95;
 
+use crate::markdown::escaped;
 use crate::paint::{Colour, Ink};
 use crate::text::{per_second, wrap};
 use crate::{table, timeline};
@@ -77,7 +78,7 @@ fn page(comparison: &GroupComparison, colour: Colour) -> String {
 
 fn section(comparison: &GroupComparison) -> String {
     let verdict = comparison.verdict.word().to_uppercase();
-    let mut section = format!("**{verdict}**: {}\n\n", comparison.sentence);
+    let mut section = format!("**{verdict}**: {}\n\n", escaped(&comparison.sentence));
     if !comparison.figures.is_empty() {
         section.push_str(&format!("| {} |\n", COLUMNS.join(" | ")));
         section.push_str("|---|---:|---:|---:|---:|---:|---:|---|\n");
@@ -90,10 +91,11 @@ fn section(comparison: &GroupComparison) -> String {
     if !functions.is_empty() {
         section.push_str(&format!("\n```text\n{}\n```\n", functions.join("\n").trim_start()));
     }
+    let named = |group| escaped(&named(group));
     let (before, after) = (named(&comparison.before), named(&comparison.after));
     section.push_str(&format!("\nBefore: {before}. After: {after}.\n"));
     for note in notes(comparison) {
-        section.push_str(&format!("- {note}\n"));
+        section.push_str(&format!("- {}\n", escaped(&note)));
     }
     section
 }
@@ -216,8 +218,8 @@ fn ink_of(figure: &FigureChange) -> Option<Ink> {
     }
 }
 
-/// `+1.2 %`.
-fn signed(share: f64) -> String {
+/// A change as text: `+1.2 %`.
+pub fn signed(share: f64) -> String {
     let percent = share * 100.0;
     if percent.abs() >= 99.5 { format!("{percent:+.0} %") } else { format!("{percent:+.1} %") }
 }

@@ -131,22 +131,22 @@ pub fn csv(runs: &[HistoryEntry]) -> String {
         heads.into_iter().map(str::to_owned).chain(figures.iter().cloned()).collect();
     let mut page = record(&heads);
     for run in runs {
-        let or_empty = |text: &Option<String>| text.clone().unwrap_or_default();
+        let or_empty = |text: &Option<String>| guarded(text.as_deref().unwrap_or_default());
         let mut cells = vec![
             run.run_id.clone(),
             run.timestamp.clone(),
-            run.benchmark_name.clone(),
+            guarded(&run.benchmark_name),
             or_empty(&run.commit_sha),
             or_empty(&run.branch),
-            run.tags.join(" "),
-            run.target.clone(),
-            run.scenario.clone(),
+            guarded(&run.tags.join(" ")),
+            guarded(&run.target),
+            guarded(&run.scenario),
             run.validity.clone(),
             or_empty(&run.tool_version),
             run.seed.map(|seed| seed.to_string()).unwrap_or_default(),
             or_empty(&run.host_fingerprint),
             or_empty(&run.plan_fingerprint),
-            run.folder.clone(),
+            guarded(&run.folder),
         ];
         let figure = |name: &String| run.figure(name).map(|it| it.to_string()).unwrap_or_default();
         cells.extend(figures.iter().map(figure));
@@ -155,7 +155,16 @@ pub fn csv(runs: &[HistoryEntry]) -> String {
     page
 }
 
-pub(crate) fn record(cells: &[String]) -> String {
+/// A text that no spreadsheet takes for a formula.
+pub fn guarded(text: &str) -> String {
+    match text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
+        true => format!("'{text}"),
+        false => text.to_owned(),
+    }
+}
+
+/// A line of CSV (RFC 4180).
+pub fn record(cells: &[String]) -> String {
     let cell = |text: &String| match text.contains([',', '"', '\n', '\r']) {
         true => format!("\"{}\"", text.replace('"', "\"\"")),
         false => text.clone(),

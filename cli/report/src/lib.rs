@@ -10,6 +10,7 @@ pub mod comparison;
 mod cost;
 pub mod history;
 mod insight;
+pub mod markdown;
 pub mod noise;
 mod paint;
 pub mod progress;

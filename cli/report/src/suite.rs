@@ -13,6 +13,7 @@ use uringbench_core::summary::plural;
 use uringbench_document::insight::InsightSeverity;
 use uringbench_document::suite::{CellState, SuiteCell, SuiteDocument, SuiteTarget};
 
+use crate::markdown::escaped;
 use crate::paint::{Colour, Ink};
 use crate::table::aligned;
 use crate::text::wrap;
@@ -104,7 +105,7 @@ pub fn markdown(suite: &SuiteDocument, charts: &[(String, String)]) -> String {
             let _ = writeln!(page, "**{}**\n", escaped(case));
             let heads: Vec<&str> = table::HEADS.iter().copied().chain(["profile"]).collect();
             let cells = of_case(suite, case).map(|cell| {
-                let mut row = table::row(cell).to_vec();
+                let mut row = table::row(cell).map(|text| escaped(&text)).to_vec();
                 row.push(
                     cell.flamegraph
                         .as_ref()
@@ -247,8 +248,8 @@ fn target_row(target: &SuiteTarget) -> Vec<String> {
     let memory = target.limit_memory_bytes.map(|limit| bytes(limit as f64));
     let limits: Vec<String> = cpus.into_iter().chain(memory).collect();
     vec![
-        target.name.clone(),
-        format!("`{}`", target.command),
+        escaped(&target.name),
+        escaped(&target.command),
         target.workers.to_string(),
         if limits.is_empty() { "none".to_owned() } else { limits.join(", ") },
         target.firsts.to_string(),
@@ -257,29 +258,13 @@ fn target_row(target: &SuiteTarget) -> Vec<String> {
     ]
 }
 
+/// A table of cells that are Markdown already.
 fn rows(page: &mut String, heads: &[&str], rows: impl Iterator<Item = Vec<String>>) {
     let _ = writeln!(page, "| {} |", heads.join(" | "));
     let _ = writeln!(page, "|{}", "---|".repeat(heads.len()));
     for row in rows {
-        let cells: Vec<String> = row.iter().map(|cell| cell.replace('|', "\\|")).collect();
-        let _ = writeln!(page, "| {} |", cells.join(" | "));
+        let _ = writeln!(page, "| {} |", row.join(" | "));
     }
-}
-
-/// Text from outside as text of Markdown, on one line.
-fn escaped(text: &str) -> String {
-    let mut escaped = String::new();
-    for letter in text.chars() {
-        match letter {
-            '\\' | '*' | '_' | '[' | ']' | '<' | '>' | '`' | '#' | '|' => {
-                escaped.push('\\');
-                escaped.push(letter);
-            }
-            letter if letter.is_control() => escaped.push(' '),
-            letter => escaped.push(letter),
-        }
-    }
-    escaped
 }
 
 /// The names of the cases, in their order.

@@ -32,7 +32,7 @@ pub fn page(document: &TrendDocument, colour: Colour) -> String {
         chart(&mut page, document);
     }
     changes(&mut page, document, colour);
-    slope(&mut page, document);
+    line(&mut page, "slope", &slope(document));
     outliers(&mut page, document);
     document.notes.iter().for_each(|note| line(&mut page, "note", note));
     page
@@ -125,9 +125,10 @@ fn chance(p: f64) -> String {
     if p < 1e-12 { "p < 1e-12".to_owned() } else { format!("p = {p:.1e}") }
 }
 
-fn slope(page: &mut String, document: &TrendDocument) {
+/// The slope of a trend since its last change, or why there is none.
+pub fn slope(document: &TrendDocument) -> String {
     let Some(slope) = &document.slope else {
-        return line(page, "slope", "unknown: it takes 5 runs over a day since the last change");
+        return "unknown: it takes 5 runs over a day since the last change".to_owned();
     };
     let percent = |value: f64| match slope.level {
         0.0 => format!("{value:+.3}"),
@@ -144,12 +145,11 @@ fn slope(page: &mut String, document: &TrendDocument) {
         _ => &format!("in the last {} days", slope.window_days),
     };
     let runs = plural(slope.runs as u64, "run");
-    let text = format!(
+    format!(
         "{direction}: {}/day ({interval}), r² {:.2}, {runs} {since}",
         percent(slope.per_day),
         slope.r_squared
-    );
-    line(page, "slope", &text);
+    )
 }
 
 fn outliers(page: &mut String, document: &TrendDocument) {

@@ -41,8 +41,9 @@ pub(crate) struct ReportArgs {
     pub(crate) format: Option<ReportFormat>,
 
     /// Names of the response times, the rate and the share of errors, with --format prometheus
-    #[arg(long, value_name = "NAMES", value_enum, default_value_t = PrometheusNames::Own)]
-    pub(crate) prometheus_names: PrometheusNames,
+    /// [default: own]
+    #[arg(long, value_name = "NAMES", value_enum)]
+    pub(crate) prometheus_names: Option<PrometheusNames>,
 }
 
 /// The forms of a stored result.

@@ -7,16 +7,18 @@ use std::path::Path;
 use anyhow::{Context, anyhow};
 use uringbench_alerts::{AlertEvaluation, AlertRow, AlertRules, AlertState, prometheus_rules};
 use uringbench_core::histogram::LatencyCounts;
+use uringbench_core::outcome::Outcome;
 use uringbench_core::summary::plural;
 use uringbench_core::time::Nanos;
 use uringbench_core::window::Phase;
 use uringbench_document::{IntervalFigures, LogLine, read_log};
-use uringbench_store::{INTERVALS, StoredRun, write_file};
+use uringbench_store::{INTERVALS, StoredRun};
 
 use crate::args::{AlertsArgs, AlertsCommand};
 use crate::console;
 use crate::exit::{Exit, Failure};
 use crate::observers::read_rules;
+use crate::page_file;
 use crate::store_place::StorePlace;
 
 /// Run the subcommand.
@@ -38,10 +40,7 @@ pub(crate) fn execute(args: &AlertsArgs) -> Result<Exit, Failure> {
             let page = prometheus_rules(&read_rules(file)?, (*prometheus_names).into());
             match out {
                 None => console::print(&page)?,
-                Some(out) => {
-                    let why = || format!("cannot write {}: name another file", out.display());
-                    write_file(out, page.as_bytes()).with_context(why)?;
-                }
+                Some(out) => page_file::store(out, &page)?,
             }
             Ok(Exit::Success)
         }
@@ -60,10 +59,12 @@ fn test(rules: &AlertRules, path: &Path) -> Result<Exit, Failure> {
             let count = u32::try_from(step.count_at_value()).unwrap_or(u32::MAX);
             response.record_many(step.value_iterated_to(), count);
         }
+        let counts = interval.ended();
         let row = AlertRow {
             end: seconds(interval.t_s + interval.length_s),
             length: seconds(interval.length_s),
-            errors: interval.errors,
+            ended: counts.iter().sum(),
+            passed: counts[Outcome::Ok as usize],
             response: &response,
         };
         for transition in evaluation.evaluate(&row) {

@@ -11,11 +11,12 @@ use std::path::Path;
 use anyhow::Context;
 use uringbench_document::comparison::ComparisonDocument;
 use uringbench_report::{Colour, comparison, text};
-use uringbench_store::{StoredRun, read_comparison, write_file};
+use uringbench_store::{StoredRun, read_comparison};
 
-use crate::args::{ReportArgs, ReportFormat};
+use crate::args::{PrometheusNames, ReportArgs, ReportFormat};
 use crate::console;
 use crate::exit::{Exit, Failure, usage};
+use crate::page_file;
 use crate::store_place::StorePlace;
 
 /// A stored result.
@@ -33,17 +34,19 @@ pub(crate) fn execute(args: &ReportArgs) -> Result<Exit, Failure> {
         })?;
         return page::execute(&place, &args.runs, out);
     }
+    if args.prometheus_names.is_some() && args.format != Some(ReportFormat::Prometheus) {
+        return Err(usage("--prometheus-names is for metrics: add --format prometheus"));
+    }
+    let names = args.prometheus_names.unwrap_or(PrometheusNames::Own);
     let results = args.runs.iter().map(|word| opened(&place, word));
     let results: Vec<_> = results.collect::<Result<_, _>>()?;
     let page = match args.format {
-        None | Some(ReportFormat::Text | ReportFormat::Html) => {
-            report(&results, args.out.is_some())
-        }
-        Some(format) => formats::formatted(&results, format, args.prometheus_names)?,
+        None => report(&results, args.out.is_some()),
+        Some(format) => formats::formatted(&results, format, names)?,
     };
     match &args.out {
         None => console::print(&page)?,
-        Some(file) => written(file, &page)?,
+        Some(file) => page_file::store(file, &page)?,
     }
     Ok(Exit::Success)
 }
@@ -71,9 +74,4 @@ fn report(results: &[StoredResult], is_file: bool) -> String {
         StoredResult::Comparison(document) => comparison::text(document, colour),
     });
     pages.collect::<Vec<_>>().join("\n")
-}
-
-fn written(file: &Path, page: &str) -> Result<(), Failure> {
-    let why = || format!("cannot write {}: name another file with -o FILE", file.display());
-    Ok(write_file(file, page.as_bytes()).with_context(why)?)
 }

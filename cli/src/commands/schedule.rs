@@ -110,8 +110,7 @@ fn in_unit(word: &str) -> String {
     }
 }
 
-/// A line for `crontab -e`. cron sends the output by mail; `-q` and a filter of the exit code leave
-/// it out if all is well.
+/// A line for `crontab -e`. cron sends the output by mail: it is shown only if the command fails.
 fn crontab(args: &SchedulePrintArgs, words: &[&str], folder: &str) -> String {
     let when = match args.every {
         Every::Daily => "0 3 * * *",
@@ -120,18 +119,20 @@ fn crontab(args: &SchedulePrintArgs, words: &[&str], folder: &str) -> String {
     };
     let command: Vec<_> = words.iter().map(|word| in_shell(word)).collect();
     let (folder, command) = (in_shell(folder), command.join(" "));
-    // The output is shown, and so sent, if the command fails.
     let command = format!(
         "cd {folder} && out=$({command} 2>&1) || {{ code=$?; echo \"$out\"; exit $code; }}"
     );
-    let mail = args.mail.as_ref().map(|mail| format!("MAILTO={mail}\n")).unwrap_or_default();
+    let mail = args.mail.as_ref().map(|mail| {
+        format!("# MAILTO holds for all lines below it: put this at the end.\nMAILTO={mail}\n")
+    });
+    let mail = mail.unwrap_or_default();
     // A percent sign would end the command.
     let command = command.replace('%', "\\%");
     format!("# uringbench: {}, {}\n{mail}{when} {command}\n", args.name, word(args.every))
 }
 
 /// A word as a shell reads it.
-fn in_shell(word: &str) -> String {
+pub(crate) fn in_shell(word: &str) -> String {
     let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "/.:=,-_".contains(letter);
     match !word.is_empty() && word.chars().all(is_plain) {
         true => word.to_owned(),

@@ -15,6 +15,8 @@ use crate::thread::keep_to;
 
 /// Longest time for a request.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// Pause after a connection that could not be accepted.
+const PAUSE: Duration = Duration::from_millis(100);
 /// Longest head of a request in bytes.
 const HEAD_MAX: usize = 8_192;
 const HEADERS_MAX: usize = 64;
@@ -39,9 +41,13 @@ impl Page {
             .name("metrics".to_owned())
             .spawn(move || {
                 keep_to(&cpus);
-                for stream in listener.incoming().flatten() {
-                    // A reader that leaves early is its own fault.
-                    let _ = answer(stream, &text);
+                for stream in listener.incoming() {
+                    match stream {
+                        // A reader that leaves early is its own fault.
+                        Ok(stream) => drop(answer(stream, &text)),
+                        // Such as no file left: the same error would come again at once.
+                        Err(_) => std::thread::sleep(PAUSE),
+                    }
                 }
             })
             .map_err(TelemetryError::Thread)?;

@@ -47,6 +47,11 @@ impl PushQueue {
         (count, self.waiting.iter().take(count).flatten().copied().collect())
     }
 
+    /// The run is over: the next try is now, whatever the pause.
+    pub(crate) fn hurry(&mut self) {
+        self.next_try = None;
+    }
+
     /// What became of the oldest `count`. Returns whether this is the first failure of a series.
     pub(crate) fn posted(&mut self, count: usize, result: PostResult, now: Instant) -> bool {
         let is_first = self.failures == 0;

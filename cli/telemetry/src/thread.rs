@@ -110,6 +110,7 @@ impl Worker {
             self.send();
         }
         self.end();
+        self.pushes.iter_mut().for_each(|push| push.queue.hurry());
         let until = Instant::now() + FLUSH;
         loop {
             self.send();

@@ -189,7 +189,7 @@ fn refused_seconds_are_not_sent_again_and_reported() {
 }
 
 #[test]
-fn a_receiver_that_is_not_there_delays_nothing_for_long() {
+fn a_receiver_that_is_not_there_is_reported() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("a port is free");
     let address = taken.local_addr().expect("it listens");
     drop(taken);

@@ -44,8 +44,9 @@ const COUNTED_HZ: u64 = 250;
 /// Space for one second of context switches and other events without stacks.
 const SIDEBAND_BYTES: u64 = 1 << 20;
 
-/// The largest ring: half a second of 997 samples with 16 KiB of stack; rings are read ten times a
-/// second, and their memory counts as ours.
+/// The largest ring: half a second of 997 samples with 16 KiB of stack, a quarter with the 32 KiB
+/// to which copies may grow then; rings are read ten times a second, and their memory counts as
+/// ours.
 const RING_MAX: u64 = 8 << 20;
 
 /// The clock for CPU time.

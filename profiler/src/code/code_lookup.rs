@@ -41,7 +41,7 @@ pub(super) struct Snippets(FxHashMap<u32, FxHashMap<u64, Option<Snippet>>>);
 /// A few bytes of code.
 pub(super) type Snippet = [u8; 7];
 
-/// Addresses cached per process; beyond, each is read every time.
+/// Addresses cached per process; beyond, all are read again.
 const SNIPPETS_MAX: usize = 16_384;
 
 impl Snippets {

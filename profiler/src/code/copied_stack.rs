@@ -37,7 +37,9 @@ impl<'a> CopiedStack<'a> {
     /// Whether a word that could not be read may be in a larger copy.
     pub(super) fn may_continue_at(&self, address: u64) -> bool {
         let end = self.base.saturating_add(self.copied.len() as u64);
-        let is_near = address >= end.saturating_sub(8) && address - self.base < STACK_SIZE_MAX;
+        let is_on_stack =
+            address.checked_sub(self.base).is_some_and(|above| above < STACK_SIZE_MAX);
+        let is_near = address >= end.saturating_sub(8) && is_on_stack;
         self.is_full && is_near
     }
 
@@ -53,6 +55,11 @@ impl<'a> CopiedStack<'a> {
         }
         let kept = &self.copied[self.copied.len() - OVERLAP..];
         let start = self.base + (self.copied.len() - OVERLAP) as u64;
+        // Few bytes decide whether the many after them are of use.
+        let mut end = [0; OVERLAP];
+        if lookup.read(start, &mut end) < OVERLAP || end != *kept {
+            return false;
+        }
         let mut bytes = vec![0; OVERLAP + BEYOND_MAX];
         let length = lookup.read(start, &mut bytes);
         bytes.truncate(length);

@@ -174,11 +174,14 @@ const TREES: std::ops::Range<usize> = 38..46;
 /// The word of the module data that is the start of the code.
 const TEXT: usize = 22;
 
+/// The most constants that are searched for a table.
+const CONSTANTS_MAX: u64 = 256 << 20;
+
 /// The position of a table in a part of the file, and the size of the rest from there on.
 fn table_within(file: &File, (start, size): (u64, u64)) -> Option<(u64, u64)> {
     const STEP: usize = 1 << 20;
     let mut bytes = Vec::new();
-    for offset in (0..size).step_by(STEP) {
+    for offset in (0..size.min(CONSTANTS_MAX)).step_by(STEP) {
         bytes.resize(STEP.min((size - offset) as usize), 0);
         file.read_exact_at(&mut bytes, start + offset).ok()?;
         let is_header = |word: &[u8]| {

@@ -190,7 +190,7 @@ impl GoFunctions {
             let Some((name, call)) = self.entry(function, trees, offset, 0, inlining, &read) else {
                 return false;
             };
-            let before = (self.names + name.0 as usize).checked_sub(1);
+            let before = self.names.checked_add(name.0 as usize).and_then(|at| at.checked_sub(1));
             let is_start = before.is_some_and(|before| {
                 name.0 == 0 || self.table.get(before).is_some_and(|&byte| byte == 0)
             });

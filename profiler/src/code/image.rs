@@ -90,6 +90,15 @@ struct Segment {
     is_executable: bool,
 }
 
+/// The build-id of a file, without the rest of it.
+pub(super) fn build_id(file: &File) -> Option<Box<[u8]>> {
+    let cache = ReadCache::new(file);
+    let header = elf::FileHeader64::<Little>::parse(&cache).ok()?;
+    let mut image = Image::default();
+    image.read_segments(header, &cache).ok()?;
+    image.build_id
+}
+
 impl Image {
     /// Read a file.
     pub(super) fn read(file: &File) -> Result<Self, ImageError> {

@@ -99,6 +99,11 @@ impl Code {
             }
             Content::Fork { pid, parent, .. } if pid != parent => {
                 self.exited.retain(|exited| exited != pid);
+                // The number may have been another process's.
+                self.perf_maps.remove(pid);
+                self.snippets.forget(*pid);
+                self.memory.forget(*pid);
+                self.v8.forget(*pid);
                 self.address_spaces.fork(*parent, *pid);
             }
             Content::Exit { pid, tid } if pid == tid => self.expire(*pid),
@@ -171,16 +176,21 @@ impl Code {
 
     /// Files whose functions have no names although they had them when built, and the fix.
     pub fn unnamed(&self) -> Vec<String> {
+        // A distribution's `node` has its V8 in a library, and any program may have that name.
+        let has_v8 = self.modules.all().iter().any(|it| matches!(it.v8(), Some(Ok(_))));
+        let is_unnamed = !has_v8 && self.perf_maps.values().any(Option::is_none);
         let advice = |module: &Module| {
             let content = module.content.as_ref().ok()?;
-            if let Some(Err(why)) = module.v8() {
+            if let Some(Err(why)) = module.v8().filter(|_| is_unnamed) {
                 return Some(format!(
                     "the JavaScript functions of {} have no names, because {why}: run it with \
                      --perf-basic-prof --interpreted-frames-native-stack",
                     module.name
                 ));
             }
-            Some(format!("{} {}", module.name, content.image.unnamed(content.go().is_some())?))
+            // A Go table is large: it is read only if nothing else has the names.
+            let is_named = content.image.has_symbols || content.go().is_some();
+            Some(format!("{} {}", module.name, content.image.unnamed(is_named)?))
         };
         self.modules.all().iter().filter_map(advice).collect()
     }

@@ -21,7 +21,7 @@ use rustix::fs::{MemfdFlags, OFlags, memfd_create};
 
 use super::address_spaces::{Backing, PathId, Region, maps_line};
 use super::go_program::GoProgram;
-use super::image::{Image, ImageError};
+use super::image::{Image, ImageError, build_id};
 use super::v8::V8LayoutError;
 use super::v8_program::V8Program;
 use crate::stack::ModuleId;
@@ -313,7 +313,7 @@ fn debug_file(roots: &[String], id: &[u8]) -> Option<(File, u64)> {
     let opened = |root: &String| {
         let file = open_regular(&Path::new(root).join(&path)).ok()?;
         let size = file.metadata().ok()?.len();
-        (Image::read(&file).ok()?.build_id.as_deref() == Some(id)).then_some((file, size))
+        (build_id(&file).as_deref() == Some(id)).then_some((file, size))
     };
     roots.iter().find_map(opened)
 }

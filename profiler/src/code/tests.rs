@@ -148,8 +148,9 @@ fn a_recursion_is_whole_when_copied_and_marked_when_not() {
         }
     }
     assert!(marked > 100, "{marked}");
-    // Memory beyond the copy may lead further, but never to the start of so deep a stack.
-    assert!(code.counts().truncated() >= marked, "{:?}", code.counts());
+    // Memory beyond the copy may lead further, past the most frames that are kept.
+    let counts = code.counts();
+    assert!(counts.out_of_copy + counts.too_deep >= marked, "{counts:?}");
     assert_eq!(code.counts().total(), 200);
 }
 

@@ -55,7 +55,8 @@ impl V8Program {
         let layout = V8Layout::read(value)?;
         let start = symbols.get("v8_Default_embedded_blob_code_").copied();
         let size = value("v8_Default_embedded_blob_code_size_").map(i32::cast_unsigned);
-        let handlers = start.zip(size).map(|(start, size)| start..start + u64::from(size));
+        let handlers =
+            start.zip(size).map(|(start, size)| start..start.saturating_add(size.into()));
         Ok(Self { layout, handlers: handlers.unwrap_or_default() })
     }
 }
@@ -101,10 +102,16 @@ impl V8Processes {
         stack: &CopiedStack<'_>,
         lookup: &mut CodeLookup<'_>,
     ) -> Option<NameId> {
+        // Most code is of files, and no file of most processes has V8.
+        if let CodeKind::File { module, .. } = kind
+            && !matches!(lookup.modules.module(module).v8(), Some(Ok(_)))
+        {
+            return None;
+        }
         let process = self.of.entry(lookup.pid).or_default();
         if process.program.is_none() && process.mappings != lookup.mappings() {
             process.mappings = lookup.mappings();
-            process.program = lookup.find_module(|module| module.v8().is_some());
+            process.program = lookup.find_module(|module| matches!(module.v8(), Some(Ok(_))));
         }
         let program = process.program?;
         let CodeLookup { pid, modules, memory, stacks, .. } = lookup;

@@ -259,7 +259,7 @@ fn follow_samples(
         switches: Vec::new(),
         poll_interval: SwitchSampling::new(now()),
         rounds: PollInterval::new(),
-        stack_size: StackSize::new(now()),
+        stack_size: StackSize::new(now(), hz),
     };
     let (commands, receiver) = channel();
     let thread = std::thread::Builder::new()

@@ -339,7 +339,8 @@ fn completed(counts: &UnwindCounts) -> Option<String> {
     let means: Vec<_> =
         means.map(|(count, by)| format!("{:.0} % {by}", share(count) * 100.0)).collect();
     (counts.total() >= STACKS_MIN && !means.is_empty()).then(|| {
-        format!("stacks that reached beyond their copy were completed: {}", means.join(", "))
+        let means = means.join(", ");
+        format!("stacks that their copies alone did not make whole were completed: {means}")
     })
 }
 
@@ -456,8 +457,9 @@ mod tests {
         assert_eq!(counts(0, 1), None);
         assert_eq!(
             counts(50, 4).expect("a quarter"),
-            "stacks that reached beyond their copy were completed: 25 % by the kernel's walk along \
-             frame pointers, 2 % by the target's memory, read a moment after the sample"
+            "stacks that their copies alone did not make whole were completed: 25 % by the \
+             kernel's walk along frame pointers, 2 % by the target's memory, read a moment after \
+             the sample"
         );
         let raised = RaisedStack { bytes: 65_528, at: Timestamp(3_000_000_000), cut_share: 0.754 };
         assert_eq!(

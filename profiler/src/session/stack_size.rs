@@ -8,6 +8,9 @@ use uringbench_core::time::{Nanos, Timestamp};
 const SIZES: [u32; 4] = [16 << 10, 32 << 10, 48 << 10, 65_528];
 /// The time for which stacks are counted before a decision.
 const LOOK: Nanos = Nanos::from_secs(1);
+/// The most bytes of stacks per second and CPU: the rings hold a quarter of that, and more would
+/// be lost in a pause of the reader.
+const PER_SECOND_MAX: u64 = 32 << 20;
 /// With fewer stacks a share is not meaningful.
 const STACKS_MIN: u64 = 20;
 /// One cut stack in this many is tolerated.
@@ -37,14 +40,16 @@ pub(super) struct RaisedStack {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct StackSize {
     bytes: u32,
+    /// Samples per second and CPU.
+    hz: u32,
     since: Timestamp,
     then: CopyCounts,
 }
 
 impl StackSize {
-    /// Copies have the smallest size.
-    pub(super) const fn new(start: Timestamp) -> Self {
-        Self { bytes: SIZES[0], since: start, then: CopyCounts { stacks: 0, cut: 0 } }
+    /// Copies have the smallest size; `hz` are made per second and CPU.
+    pub(super) const fn new(start: Timestamp, hz: u32) -> Self {
+        Self { bytes: SIZES[0], hz, since: start, then: CopyCounts { stacks: 0, cut: 0 } }
     }
 
     /// Evaluate the counts so far; returns a larger size if many stacks go on after their copies.
@@ -58,7 +63,8 @@ impl StackSize {
         if cut * CUT_ONE_IN <= stacks {
             return None;
         }
-        let bytes = SIZES.into_iter().find(|&bytes| bytes > self.bytes)?;
+        let fits = |bytes: &u32| u64::from(*bytes) * u64::from(self.hz) <= PER_SECOND_MAX;
+        let bytes = SIZES.into_iter().find(|&bytes| bytes > self.bytes).filter(fits)?;
         self.bytes = bytes;
         Some(RaisedStack { bytes, at: now, cut_share: cut as f64 / stacks as f64 })
     }
@@ -72,7 +78,7 @@ mod tests {
     fn copies_grow_while_stacks_go_on_after_them() {
         let at = |millis: u64| Timestamp(millis * 1_000_000);
         let counts = |stacks, cut| CopyCounts { stacks, cut };
-        let mut size = StackSize::new(at(0));
+        let mut size = StackSize::new(at(0), 99);
         assert_eq!(size.advise(at(999), counts(100, 100)), None, "too early");
         assert_eq!(size.advise(at(1_000), counts(19, 19)), None, "too few");
         let raised = size.advise(at(1_500), counts(100, 75)).expect("three quarters are cut");
@@ -81,5 +87,8 @@ mod tests {
         assert_eq!(size.advise(at(3_700), counts(300, 80)).map(|to| to.bytes), Some(48 << 10));
         assert_eq!(size.advise(at(4_800), counts(400, 180)).map(|to| to.bytes), Some(65_528));
         assert_eq!(size.advise(at(6_000), counts(500, 280)), None, "the kernel copies no more");
+        let mut often = StackSize::new(at(0), 997);
+        assert_eq!(often.advise(at(1_000), counts(100, 75)).map(|to| to.bytes), Some(32 << 10));
+        assert_eq!(often.advise(at(2_000), counts(200, 150)), None, "more would not fit the rings");
     }
 }

@@ -5,7 +5,9 @@
 //! contradicted by a lower one here, unless the claim names its CPUs: then even perfect scaling
 //! must not reach it.
 
-use uringbench_core::summary::{Grouped, plural};
+use std::collections::BTreeMap;
+
+use uringbench_core::summary::plural;
 use uringbench_core::time::Nanos;
 use uringbench_document::Document;
 use uringbench_document::suite::{
@@ -13,10 +15,7 @@ use uringbench_document::suite::{
 };
 use uringbench_document::target::{Interval95, TargetUsage};
 
-use super::{counted, places_of, rate};
-
-/// The runs of each cell, in the order of the cells.
-type Runs<'a> = [Vec<&'a Document>];
+use super::{SuitePlace, counted, mebibytes, per_second, places_of, rate};
 
 /// The verdict in one case.
 struct CaseVerdict {
@@ -32,17 +31,29 @@ impl CaseVerdict {
     }
 }
 
-/// Decides the claims of a suite by its cells and their runs.
-pub fn decide_claims(suite: &mut SuiteDocument, runs: &Runs<'_>) {
+/// Decides the claims of a suite by its cells and their runs, which are in the order of the cells.
+/// `tests` says whether what a claim names is a cell.
+pub fn decide_claims(
+    suite: &mut SuiteDocument,
+    runs: &[Vec<&Document>],
+    tests: impl Fn(&str, usize) -> bool,
+) {
     let mut claims = std::mem::take(&mut suite.claims);
+    let mut figures: BTreeMap<String, Vec<Option<Interval95>>> = BTreeMap::new();
     for claim in &mut claims {
-        let cells = suite.cells.iter().enumerate();
-        let tested = cells.filter(|(_, cell)| cell.target == claim.target && tests(cell, claim));
-        let tested: Vec<usize> = tested.map(|(at, _)| at).collect();
-        let decided = tested.iter().map(|&at| (Some(at), decided(claim, suite, runs, at)));
+        let of_cells = figures
+            .entry(claim.figure.clone())
+            .or_insert_with(|| intervals(&claim.figure, runs, suite.targets.len()));
+        let cells = Cells { suite, of_cells };
+        let tested: Vec<usize> = (0..suite.cells.len())
+            .filter(|&at| suite.cells[at].target == claim.target && tests(&claim.case, at))
+            .collect();
         let worst = match claim.is_average {
-            true if !tested.is_empty() => Some((None, averaged(claim, suite, runs, &tested))),
-            _ => decided.min_by_key(|(_, decided)| decided.verdict),
+            true if !tested.is_empty() => Some((None, cells.averaged(claim, &tested))),
+            _ => {
+                let each = tested.iter().map(|&at| (Some(at), cells.decided(claim, at)));
+                each.min_by_key(|(_, decided)| decided.verdict)
+            }
         };
         let Some((cell, decided)) = worst else {
             claim.verdict = ClaimVerdict::CannotBeDecided;
@@ -58,81 +69,101 @@ pub fn decide_claims(suite: &mut SuiteDocument, runs: &Runs<'_>) {
     suite.claims = claims;
 }
 
-/// Whether a cell has the name of what tests the claim: its own, with or without connections, or
-/// that of its scenario, flow or category.
-fn tests(cell: &SuiteCell, claim: &SuiteClaim) -> bool {
-    let without_connections = cell.case.split_once('@').map(|(name, _)| name);
-    [Some(&*cell.case), without_connections, Some(&*cell.scenario), Some(&*cell.category)]
-        .into_iter()
-        .flatten()
-        .chain(cell.flow.as_deref())
-        .any(|name| name == claim.case)
+/// A figure of each cell with its interval; `None` without a run that counts and has it.
+fn intervals(figure: &str, runs: &[Vec<&Document>], targets: usize) -> Vec<Option<Interval95>> {
+    let values: Vec<Vec<f64>> = runs.iter().map(|runs| values(figure, runs)).collect();
+    // The spread of all cells says how far that of the few runs of one can be believed.
+    let cases: Vec<Vec<Vec<f64>>> = values.chunks(targets.max(1)).map(<[_]>::to_vec).collect();
+    let places = places_of(&cases).into_iter().flatten();
+    let interval = |(values, place): (&Vec<f64>, Option<SuitePlace>)| {
+        let value = *values.first()?;
+        let one = Interval95 { value, ci_low: None, ci_high: None };
+        Some(place.map_or(one, |place| place.interval))
+    };
+    values.iter().zip(places).map(interval).collect()
 }
 
-fn decided(claim: &SuiteClaim, suite: &SuiteDocument, runs: &Runs<'_>, at: usize) -> CaseVerdict {
-    let cell = &suite.cells[at];
-    match claim.figure.as_str() {
-        "checks" => checked(cell),
-        "no_leak" => soaked(cell),
-        _ => {
-            let decided = match &claim.against {
-                Some(against) => pair(claim, against, suite, runs, at)
-                    .map(|(one, other)| relative(claim, one, other)),
-                None => measured(claim, suite, runs, at).map(|it| absolute(claim, cell, it)),
-            };
-            decided.unwrap_or_else(|why| CaseVerdict::because(ClaimVerdict::CannotBeDecided, why))
+/// The cells of a suite with the figure that a claim is about.
+struct Cells<'a> {
+    suite: &'a SuiteDocument,
+    of_cells: &'a [Option<Interval95>],
+}
+
+impl Cells<'_> {
+    fn decided(&self, claim: &SuiteClaim, at: usize) -> CaseVerdict {
+        let cell = &self.suite.cells[at];
+        match claim.figure.as_str() {
+            "checks" => checked(cell),
+            "no_leak" => soaked(cell),
+            _ => {
+                let decided = match &claim.against {
+                    Some(against) => self
+                        .pair(claim, against, at)
+                        .map(|(one, other)| relative(claim, one, other)),
+                    None => self.measured(claim, at).map(|it| absolute(claim, cell, it)),
+                };
+                decided
+                    .unwrap_or_else(|why| CaseVerdict::because(ClaimVerdict::CannotBeDecided, why))
+            }
         }
     }
-}
 
-/// The figures of the target and of the one that it is compared with, in the case of a cell.
-fn pair(
-    claim: &SuiteClaim,
-    against: &str,
-    suite: &SuiteDocument,
-    runs: &Runs<'_>,
-    at: usize,
-) -> Result<(Interval95, Interval95), String> {
-    let is_other =
-        |other: &SuiteCell| other.target == against && other.case == suite.cells[at].case;
-    let other = suite.cells.iter().position(is_other);
-    let other = other.ok_or_else(|| format!("{against} was not measured"))?;
-    let of_other = measured(claim, suite, runs, other);
-    Ok((measured(claim, suite, runs, at)?, of_other.map_err(|why| format!("{against}: {why}"))?))
-}
+    /// The figures of the target and of the one that it is compared with, in the case of a cell.
+    fn pair(
+        &self,
+        claim: &SuiteClaim,
+        against: &str,
+        at: usize,
+    ) -> Result<(Interval95, Interval95), String> {
+        let cells = &self.suite.cells;
+        let is_other = |other: &SuiteCell| other.target == against && other.case == cells[at].case;
+        let other = cells.iter().position(is_other);
+        let other = other.ok_or_else(|| format!("{against} was not measured"))?;
+        let of_other = self.measured(claim, other);
+        Ok((self.measured(claim, at)?, of_other.map_err(|why| format!("{against}: {why}"))?))
+    }
 
-/// The geometric mean over all cases that test the claim.
-fn averaged(
-    claim: &SuiteClaim,
-    suite: &SuiteDocument,
-    runs: &Runs<'_>,
-    tested: &[usize],
-) -> CaseVerdict {
-    let of_cell = |at: &usize| match &claim.against {
-        Some(against) => {
-            pair(claim, against, suite, runs, *at).map(|(one, other)| ratio(one, other))
-        }
-        None => measured(claim, suite, runs, *at),
-    };
-    let each: Result<Vec<Interval95>, String> = tested.iter().map(of_cell).collect();
-    let each = match each {
-        Ok(each) => each,
-        Err(why) => return CaseVerdict::because(ClaimVerdict::CannotBeDecided, why),
-    };
-    let count = each.len() as f64;
-    let value = (each.iter().map(|it| it.value.ln()).sum::<f64>() / count).exp();
-    // Cases are independent of each other.
-    let halves: Option<Vec<f64>> = each.iter().map(|it| half(*it)).collect();
-    let half = halves.map(|all| all.iter().map(|half| half * half).sum::<f64>().sqrt() / count);
-    let mean = around(value, half);
-    let shown = |value: f64| match &claim.against {
-        Some(_) => format!("{value:.2}"),
-        None => shown(&claim.figure, value),
-    };
-    let cases = plural(each.len() as u64, "case");
-    let reason = format!("the geometric mean of {cases} is {}", interval(mean, shown));
-    let verdict = within(mean, claim.at_least, claim.at_most);
-    CaseVerdict { measured: Some(mean), ..CaseVerdict::because(verdict, reason) }
+    /// The geometric mean over all cases that test the claim.
+    fn averaged(&self, claim: &SuiteClaim, tested: &[usize]) -> CaseVerdict {
+        let of_cell = |at: &usize| match &claim.against {
+            Some(against) => self.pair(claim, against, *at).map(|(one, other)| ratio(one, other)),
+            None => self.measured(claim, *at),
+        };
+        let each: Result<Vec<Interval95>, String> = tested.iter().map(of_cell).collect();
+        let each = match each {
+            Ok(each) => each,
+            Err(why) => return CaseVerdict::because(ClaimVerdict::CannotBeDecided, why),
+        };
+        let count = each.len() as f64;
+        let value = (each.iter().map(|it| it.value.ln()).sum::<f64>() / count).exp();
+        // Cases are independent of each other.
+        let halves: Option<Vec<f64>> = each.iter().map(|it| half(*it)).collect();
+        let half = halves.map(|all| all.iter().map(|half| half * half).sum::<f64>().sqrt() / count);
+        let mean = around(value, half);
+        let shown = |value: f64| match &claim.against {
+            Some(_) => format!("{value:.2}"),
+            None => shown(&claim.figure, value),
+        };
+        let cases = plural(each.len() as u64, "case");
+        let reason = format!("the geometric mean of {cases} is {}", interval(mean, shown));
+        let verdict = within(mean, claim.at_least, claim.at_most);
+        CaseVerdict { measured: Some(mean), ..CaseVerdict::because(verdict, reason) }
+    }
+
+    /// The claim's figure of a cell with its interval, or why there is none.
+    fn measured(&self, claim: &SuiteClaim, at: usize) -> Result<Interval95, String> {
+        let cell = &self.suite.cells[at];
+        let is_measured = matches!(cell.state, CellState::Measured | CellState::Unfinished);
+        let interval = self.of_cells[at].filter(|_| is_measured).ok_or_else(|| {
+            cell.reason.clone().unwrap_or_else(|| "it was not measured".to_owned())
+        })?;
+        let times = |value: f64| value * claim.times;
+        Ok(Interval95 {
+            value: times(interval.value),
+            ci_low: interval.ci_low.map(times),
+            ci_high: interval.ci_high.map(times),
+        })
+    }
 }
 
 /// Whether all answers passed.
@@ -179,36 +210,6 @@ fn soaked(cell: &SuiteCell) -> CaseVerdict {
     let requests = plural(soak.requests, "request");
     let reason = format!("in {requests}: {}", soak.reason.trim_end_matches('.'));
     CaseVerdict { measured: soak.bytes_per_request, ..CaseVerdict::because(verdict, reason) }
-}
-
-/// The claim's figure of a cell with its interval, or why there is none.
-fn measured(
-    claim: &SuiteClaim,
-    suite: &SuiteDocument,
-    runs: &Runs<'_>,
-    at: usize,
-) -> Result<Interval95, String> {
-    let cell = &suite.cells[at];
-    let missing = || cell.reason.clone().unwrap_or_else(|| "it was not measured".to_owned());
-    if !matches!(cell.state, CellState::Measured | CellState::Unfinished) {
-        return Err(missing());
-    }
-    let values: Vec<Vec<f64>> = runs.iter().map(|runs| values(&claim.figure, runs)).collect();
-    if values[at].is_empty() {
-        return Err(missing());
-    }
-    // The spread of all cells says how far that of the few runs of this one can be believed.
-    let cases: Vec<Vec<Vec<f64>>> =
-        values.chunks(suite.targets.len().max(1)).map(<[_]>::to_vec).collect();
-    let place = places_of(&cases).into_iter().flatten().nth(at).flatten();
-    let one = || Interval95 { value: values[at][0], ci_low: None, ci_high: None };
-    let interval = place.map_or_else(one, |place| place.interval);
-    let times = |value: f64| value * claim.times;
-    Ok(Interval95 {
-        value: times(interval.value),
-        ci_low: interval.ci_low.map(times),
-        ci_high: interval.ci_high.map(times),
-    })
 }
 
 /// The figure in each run that counts.
@@ -323,8 +324,8 @@ fn interval(measured: Interval95, shown: impl Fn(f64) -> String) -> String {
 /// A figure with its unit.
 fn shown(figure: &str, value: f64) -> String {
     match figure {
-        "rate" => format!("{}/s", Grouped(value.round() as u64)),
-        "memory" => format!("{:.1} MiB", value / f64::from(1 << 20)),
+        "rate" => per_second(value),
+        "memory" => mebibytes(value),
         "cpus" => format!("{value:.2} CPUs"),
         _ => Nanos(value.round() as u64).to_string(),
     }

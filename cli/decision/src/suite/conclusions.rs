@@ -7,6 +7,7 @@ use uringbench_document::suite::{
     CellState, ClaimVerdict, CountedInsight, SuiteCell, SuiteDocument, SuiteTarget,
 };
 
+use super::mebibytes;
 use super::scaling::scaling;
 
 /// Failures and insights that are listed in full; the table has the rest.
@@ -156,7 +157,7 @@ fn memory(suite: &SuiteDocument) -> Option<String> {
     let of = |target: &SuiteTarget| Some((target.memory_bytes?, target.name.clone()));
     let mut known: Vec<(u64, String)> = suite.targets.iter().filter_map(of).collect();
     known.sort();
-    let mib = |bytes: u64| format!("{:.0} MiB", bytes as f64 / 1_048_576.0);
+    let mib = |bytes: u64| mebibytes(bytes as f64);
     let (least, first) = known.first()?;
     let others = known.iter().skip(1).map(|(bytes, name)| format!("{name} {}", mib(*bytes)));
     let others: Vec<_> = others.collect();

@@ -1,12 +1,12 @@
 //! How the rate of each target follows its number of connections.
 
-use uringbench_core::statistics::Estimate;
-use uringbench_core::summary::Grouped;
+use uringbench_core::summary::plural;
 use uringbench_document::suite::{
     CellState, ScalingFigures, ScalingPoint, SuiteCell, SuiteDocument,
 };
 use uringbench_document::target::Interval95;
 
+use super::per_second;
 use crate::usl::{UslPoint, fit_usl};
 
 /// Numbers of connections from which a course is visible.
@@ -19,30 +19,30 @@ const AS_GOOD: f64 = 0.95;
 /// The courses of all targets, in the order of cases and targets.
 pub(super) fn scaling(suite: &SuiteDocument) -> Vec<ScalingFigures> {
     let mut all = Vec::new();
-    let mut seen: Vec<&str> = Vec::new();
+    let mut seen = Vec::new();
     for cell in &suite.cells {
-        let name = without_connections(cell);
-        if seen.contains(&name) {
+        let loaded = (&cell.scenario, &cell.flow);
+        if seen.contains(&loaded) {
             continue;
         }
-        seen.push(name);
+        seen.push(loaded);
+        let name = match &cell.flow {
+            Some(flow) => format!("{}/{flow}", cell.scenario),
+            None => cell.scenario.clone(),
+        };
         for target in &suite.targets {
             let is_its = |other: &&SuiteCell| {
-                other.target == target.name && without_connections(other) == name
+                other.target == target.name && (&other.scenario, &other.flow) == loaded
             };
             let mut points: Vec<ScalingPoint> =
                 suite.cells.iter().filter(is_its).filter_map(point).collect();
             points.sort_by_key(|point| point.connections);
             if points.len() >= POINTS_MIN {
-                all.push(course(&target.name, name, points, suite.settings.seed));
+                all.extend(course(&target.name, &name, points, suite.settings.seed));
             }
         }
     }
     all
-}
-
-fn without_connections(cell: &SuiteCell) -> &str {
-    cell.case.split_once('@').map_or(&*cell.case, |(name, _)| name)
 }
 
 /// A cell that measures its target, as a point.
@@ -58,55 +58,45 @@ fn point(cell: &SuiteCell) -> Option<ScalingPoint> {
     })
 }
 
-fn course(target: &str, case: &str, points: Vec<ScalingPoint>, seed: u64) -> ScalingFigures {
-    let best =
-        points.iter().copied().reduce(|best, it| if it.rate > best.rate { it } else { best });
-    let first = points.first().copied();
-    let last = points.last().copied();
-    let mut sentence = String::new();
-    let (mut best_connections, mut has_fallen) = (0, false);
-    if let (Some(best), Some(first), Some(last)) = (best, first, last) {
-        (best_connections, has_fallen) = (best.connections, falls(&best, &last));
-        let enough = points.iter().find(|it| it.rate >= AS_GOOD * best.rate).unwrap_or(&best);
-        sentence = match () {
-            () if has_fallen => format!(
-                "the rate falls under load: {} with {} connections, {} with {}",
-                rate(best.rate),
-                best.connections,
-                rate(last.rate),
-                last.connections
-            ),
-            () if enough.connections == last.connections => format!(
-                "the rate still grows: {} with {} connections, {} with {}",
-                rate(first.rate),
-                first.connections,
-                rate(last.rate),
-                last.connections
-            ),
-            () => format!(
-                "{} connections are enough for {}, and more change little",
-                enough.connections,
-                rate(enough.rate)
-            ),
-        };
-    }
+/// The course through points in the order of their connections; `None` without any.
+fn course(
+    target: &str,
+    case: &str,
+    points: Vec<ScalingPoint>,
+    seed: u64,
+) -> Option<ScalingFigures> {
+    let (first, last) = (*points.first()?, *points.last()?);
+    let best = points.iter().fold(first, |best, it| if it.rate > best.rate { *it } else { best });
+    let enough = *points.iter().find(|it| it.rate >= AS_GOOD * best.rate)?;
+    let has_fallen = falls(&best, &last);
+    let shown = |point: ScalingPoint| {
+        let connections = plural(u64::from(point.connections), "connection");
+        format!("{} with {connections}", per_second(point.rate))
+    };
+    let sentence = if has_fallen {
+        format!("the rate falls under load: {}, {}", shown(best), shown(last))
+    } else if enough.connections == last.connections {
+        format!("the rate still grows: {}, {}", shown(first), shown(last))
+    } else {
+        let (enough, last) = (shown(enough), shown(last));
+        format!("more connections change little: {enough}, {last}")
+    };
     let of_law = |point: &ScalingPoint| UslPoint {
         load: f64::from(point.connections),
         rate: point.rate,
         is_generator_limited: false,
     };
     let law = fit_usl(&points.iter().map(of_law).collect::<Vec<_>>(), seed).ok();
-    let figure = |estimate: Estimate| Interval95::from(estimate);
-    ScalingFigures {
+    Some(ScalingFigures {
         target: target.to_owned(),
         case: case.to_owned(),
-        best_connections,
+        best_connections: best.connections,
         has_fallen,
         sentence,
-        serial_share: law.map(|law| figure(law.sigma)),
-        agreement_cost: law.map(|law| figure(law.kappa)),
+        serial_share: law.map(|law| law.sigma.into()),
+        agreement_cost: law.map(|law| law.kappa.into()),
         points,
-    }
+    })
 }
 
 /// Whether the last rate is lower than the best one, by much and beyond chance.
@@ -118,10 +108,6 @@ fn falls(best: &ScalingPoint, last: &ScalingPoint) -> bool {
         .zip(end(best, |it| it.ci_low))
         .is_some_and(|(last, best)| last < best);
     last.rate < FALLEN * best.rate && is_beyond_chance
-}
-
-fn rate(rate: f64) -> String {
-    format!("{}/s", Grouped(rate.round() as u64))
 }
 
 #[cfg(test)]

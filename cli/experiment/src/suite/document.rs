@@ -84,7 +84,8 @@ impl Suite {
             claims: plan.claims.iter().map(claim).collect(),
             scaling: Vec::new(),
         };
-        decide_claims(&mut document, &cases.concat());
+        let tests = |name: &str, cell: usize| plan.cases[outcome.cells[cell].case].is_called(name);
+        decide_claims(&mut document, &cases.concat(), tests);
         conclude(&mut document);
         document
     }

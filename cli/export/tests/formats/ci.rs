@@ -2,7 +2,8 @@
 
 use uringbench_export::checks::{CheckGroup, CheckState, ResultCheck};
 use uringbench_export::github::{annotations, fitting, inert};
-use uringbench_export::markdown::{escaped, page};
+use uringbench_export::markdown::page;
+use uringbench_report::markdown::escaped;
 
 use crate::{HOSTILE, OPEN, SOAK, all, compared, hostile, stored};
 

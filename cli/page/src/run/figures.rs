@@ -3,6 +3,7 @@
 use maud::{Markup, html};
 use uringbench_document::timeline::Unit;
 use uringbench_document::{Document, SloHeld};
+use uringbench_report::comparison::signed;
 
 use super::Parts;
 use super::verdict::Tone;
@@ -80,7 +81,9 @@ fn tail(parts: &Parts<'_>) -> Option<Tile> {
     };
     let bound = parts.objectives.iter().flatten().find(|objective| is_p99(objective));
     let beside = match bound {
-        Some(objective) => format!("objective < {}", show::value(Unit::Ns, objective.bound)),
+        Some(objective) => {
+            format!("objective {} {}", objective.sign(), show::value(Unit::Ns, objective.bound))
+        }
         None => format!("max {}", show::nanos(times.max)),
     };
     (times.count > 0).then(|| Tile {
@@ -190,7 +193,7 @@ fn objective_row(parts: &Parts<'_>, held: &SloHeld, objective: Option<&Objective
     }
 }
 
-/// How far the measured value is beyond the bound: negative if it is within.
+/// How far the measured value is from the bound.
 fn margin(document: &Document, objective: Option<&Objective>) -> Option<String> {
     let objective = objective.filter(|objective| objective.about.is_none())?;
     let times = &document.latency_ns.response;
@@ -202,7 +205,7 @@ fn margin(document: &Document, objective: Option<&Objective>) -> Option<String> 
         Metric::Errors => document.counts.outcomes.error_share(),
         Metric::Rate => Some(document.rate.completed),
     }?;
-    (objective.bound > 0.0).then(|| show::signed(measured / objective.bound - 1.0))
+    (objective.bound > 0.0).then(|| signed(measured / objective.bound - 1.0))
 }
 
 /// Where the scripts write the figures of a chosen stretch beside those of the rest.

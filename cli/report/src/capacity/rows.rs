@@ -120,7 +120,7 @@ impl Row<'_> {
 }
 
 /// A load with its unit.
-pub(super) fn load(document: &CapacityDocument, load: f64) -> String {
+pub fn load(document: &CapacityDocument, load: f64) -> String {
     match document.over.as_str() {
         "connections" => Grouped(load.round() as u64).to_string(),
         _ => per_second(load),

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use uringbench_document::Document;
 use uringbench_document::suite::{SuiteCell, SuiteDocument};
 
-use crate::history::record;
+use crate::history::{guarded, record};
 
 /// A cell with its runs, in their order.
 pub struct MeasuredCell<'a> {
@@ -60,11 +60,11 @@ fn row(
     let response = &run.latency_ns.response;
     let usage = run.target_usage.as_ref();
     [
-        text(&cell.target),
-        text(&cell.category),
-        text(&cell.scenario),
-        text(&cell.case),
-        text(cell.flow.as_deref().unwrap_or_default()),
+        guarded(&cell.target),
+        guarded(&cell.category),
+        guarded(&cell.scenario),
+        guarded(&cell.case),
+        guarded(cell.flow.as_deref().unwrap_or_default()),
         run.plan.connections.to_string(),
         run_number.to_string(),
         run.started.clone(),
@@ -81,17 +81,8 @@ fn row(
         decimal(usage.map(|usage| usage.cpus)),
         decimal(usage.and_then(|usage| usage.cpu_us_per_request)),
         number(usage.and_then(|usage| usage.memory_bytes)),
-        text(folder),
+        guarded(folder),
     ]
-}
-
-/// A text that no spreadsheet takes for a formula.
-fn text(text: &str) -> String {
-    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
-        format!("'{text}")
-    } else {
-        text.to_owned()
-    }
 }
 
 /// The metrics of each measured cell, in the keys that scripts around feature benchmarks read.

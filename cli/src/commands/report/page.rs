@@ -7,21 +7,21 @@ use std::path::Path;
 use anyhow::Context;
 use uringbench_decision::ComparisonSettings;
 use uringbench_document::capacity::CapacityDocument;
+use uringbench_document::suite::SuiteDocument;
 use uringbench_document::timeline::columns::TimelineDocument;
 use uringbench_document::{Document, LogLine, read_log};
 use uringbench_page::flame::FlameProfile;
 use uringbench_page::run::{RunPage, run};
 use uringbench_profiler::profile::{STORED_FILE, read_stored};
-use uringbench_store::{StoredRun, read_plan};
+use uringbench_store::{INTERVALS, StoredRun, read_comparison, read_plan};
 
 use super::profile;
+use crate::commands::schedule::in_shell;
 use crate::comparing;
 use crate::exit::{Exit, Failure};
 use crate::page_file;
 use crate::store_place::StorePlace;
 
-/// The file of a run's response times.
-const INTERVALS: &str = "intervals.hlog";
 /// The file of its courses.
 const TIMELINE: &str = "timeline.json";
 
@@ -71,7 +71,7 @@ fn of_one(place: &StorePlace, word: &str) -> Result<String, Failure> {
     Ok(match kind {
         Kind::Run => of_run(&StoredRun::open(&path).context("there is nothing to report")?),
         Kind::Suite => {
-            let document = serde_json::from_str(&text()?).with_context(damaged)?;
+            let document = SuiteDocument::read(&text()?).with_context(damaged)?;
             uringbench_page::suite(&document)
         }
         Kind::Capacity => {
@@ -79,7 +79,7 @@ fn of_one(place: &StorePlace, word: &str) -> Result<String, Failure> {
             uringbench_page::capacity(&document)
         }
         Kind::Comparison => {
-            let document = serde_json::from_str(&text()?).with_context(damaged)?;
+            let document = read_comparison(&path).context("there is nothing to report")?;
             uringbench_page::comparison(&document)
         }
     })
@@ -170,7 +170,7 @@ fn flame(folder: &Path, document: &Document) -> Result<Option<FlameProfile>, Str
 /// The command that repeats the run; secrets have to be given again.
 fn again(folder: &Path, shown: &str) -> Option<String> {
     let (plan, _) = read_plan(folder).ok()?;
-    let quoted = quoted(shown);
+    let quoted = in_shell(shown);
     let missing: Vec<String> = plan.withheld.iter().map(ToString::to_string).collect();
     Some(match missing.is_empty() {
         true => format!("uringbench run --again {quoted}"),
@@ -181,13 +181,4 @@ fn again(folder: &Path, shown: &str) -> Option<String> {
             )
         }
     })
-}
-
-/// For a shell.
-fn quoted(word: &str) -> String {
-    let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "/._-".contains(letter);
-    match word.chars().all(is_plain) && !word.is_empty() {
-        true => word.to_owned(),
-        false => format!("'{}'", word.replace('\'', r"'\''")),
-    }
 }

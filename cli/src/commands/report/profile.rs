@@ -30,7 +30,9 @@ pub(super) fn flame(
             continue;
         };
         if sample.kind == SampleKind::Cpu {
-            *weights[index].entry(sample.stack.0).or_default() += sample.weight;
+            // A file can contain any weight.
+            let sum = weights[index].entry(sample.stack.0).or_default();
+            *sum = sum.saturating_add(sample.weight);
         }
     }
     let covered = load.covered();

@@ -11,17 +11,21 @@ fn at(connections: u32, rate: f64) -> ScalingPoint {
 
 fn of(points: &[(u32, f64)]) -> ScalingFigures {
     course("a", "x", points.iter().map(|(count, rate)| at(*count, *rate)).collect(), 1)
+        .expect("points")
 }
 
 #[test]
 fn a_course_is_named_by_what_it_does() {
     let grows = of(&[(1, 100.0), (2, 190.0), (4, 370.0)]);
-    assert_eq!(grows.sentence, "the rate still grows: 100/s with 1 connections, 370/s with 4");
+    let expected = "the rate still grows: 100/s with 1 connection, 370/s with 4 connections";
+    assert_eq!(grows.sentence, expected);
     let stays = of(&[(1, 100.0), (4, 300.0), (8, 310.0), (16, 305.0)]);
-    assert_eq!(stays.sentence, "4 connections are enough for 300/s, and more change little");
+    let expected =
+        "more connections change little: 300/s with 4 connections, 305/s with 16 connections";
+    assert_eq!(stays.sentence, expected);
     assert_eq!((stays.best_connections, stays.serial_share), (8, None));
     let falls = of(&[(1, 100.0), (4, 300.0), (64, 250.0)]);
-    let expected = "the rate falls under load: 300/s with 4 connections, 250/s with 64";
+    let expected = "the rate falls under load: 300/s with 4 connections, 250/s with 64 connections";
     assert_eq!(falls.sentence, expected);
 }
 
@@ -36,6 +40,7 @@ fn a_fall_within_chance_is_none() {
         ..at(connections, rate)
     };
     let figures = course("a", "x", vec![wide(1, 100.0), wide(4, 300.0), wide(64, 250.0)], 1);
+    let figures = figures.expect("points");
     assert!(!figures.sentence.contains("falls"), "{}", figures.sentence);
 }
 
