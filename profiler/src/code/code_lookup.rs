@@ -7,6 +7,7 @@ use rustc_hash::FxHashMap;
 
 use super::address_spaces::{AddressSpaces, Backing};
 use super::copied_stack::CopiedStack;
+use super::hotspot_program::{CodeAround, JavaFrame, JavaProcesses};
 use super::module::{Module, Modules};
 use super::process_memory::ProcessMemory;
 use super::v8_program::V8Processes;
@@ -32,6 +33,7 @@ pub(super) struct CodeLookup<'a> {
     pub(super) memory: &'a mut ProcessMemory,
     pub(super) stacks: &'a mut StackTable,
     pub(super) v8: &'a mut V8Processes,
+    pub(super) java: &'a mut JavaProcesses,
 }
 
 /// Code that was read, by process and address: each once.
@@ -101,18 +103,59 @@ impl CodeLookup<'_> {
         (instruction >> 26 == 0b10_0101).then(|| (to - 4).wrapping_add_signed(distance))
     }
 
-    /// The JavaScript function that runs at an address, by its frame.
-    pub(super) fn script_function(
+    /// The functions of a managed runtime that run at an address, the innermost first; the frame
+    /// pointer is known unless the kernel found the frame.
+    pub(super) fn managed(
         &mut self,
         kind: CodeKind,
         address: u64,
-        frame: u64,
+        pointer: Option<u64>,
         stack: &CopiedStack<'_>,
-    ) -> Option<NameId> {
+    ) -> Vec<NameId> {
+        if kind == CodeKind::Anonymous {
+            let mut java = std::mem::take(self.java);
+            let names = java.names(address, pointer, stack, self);
+            *self.java = java;
+            if !names.is_empty() {
+                return names;
+            }
+        }
         let mut v8 = std::mem::take(self.v8);
-        let name = v8.function(kind, address, frame, stack, self);
+        let name = pointer.and_then(|pointer| v8.function(kind, address, pointer, stack, self));
         *self.v8 = v8;
-        name
+        name.into_iter().collect()
+    }
+
+    /// The caller of a Java frame.
+    pub(super) fn java_caller(
+        &mut self,
+        at: JavaFrame,
+        is_innermost: bool,
+        stack: &CopiedStack<'_>,
+    ) -> Option<JavaFrame> {
+        let mut java = std::mem::take(self.java);
+        let caller = java.caller(at, is_innermost, stack, self);
+        *self.java = java;
+        caller
+    }
+
+    /// The code before and at an instruction, as far as it can be read.
+    pub(super) fn code_around(&mut self, address: u64) -> CodeAround {
+        let mut code = CodeAround::default();
+        let length = self.read(address.wrapping_sub(8), &mut code);
+        if length < code.len() { CodeAround::default() } else { code }
+    }
+
+    /// How far the addresses of a file are moved in this process.
+    pub(super) fn loaded_at(&self, module: ModuleId) -> Option<u64> {
+        let regions = self.address_spaces.regions(self.pid).iter();
+        let mut of_module = regions.filter(|region| match region.backing {
+            Backing::Module(of) => of == module,
+            Backing::Unchecked(path) => self.modules.at_path(path) == module,
+            Backing::Anonymous => false,
+        });
+        let region = of_module.next()?;
+        Some(region.start.wrapping_sub(self.modules.address(module, region.file_offset)))
     }
 
     /// The number of mappings with code.

@@ -2,9 +2,8 @@
 //!
 //! `address_spaces` tracks mappings, `module` keeps the files, `image` reads them, `code_lookup`
 //! joins the two, `unwind` unwinds stacks with the help of `callers` and `copied_stack`, `names`
-//! names their frames (`jit`, `kallsyms`, `gopclntab`, `v8` and
-//! others read the formats). Recording,
-//! and which processes belong to the target, are decided elsewhere.
+//! names their frames (`jit`, `kallsyms`, `gopclntab`, `v8`, `hotspot` and others read the
+//! formats). Recording, and which processes belong to the target, are decided elsewhere.
 
 mod address_spaces;
 #[cfg(test)]
@@ -14,6 +13,8 @@ mod code_lookup;
 mod copied_stack;
 mod go_program;
 pub mod gopclntab;
+pub mod hotspot;
+mod hotspot_program;
 mod image;
 mod jit;
 mod kallsyms;
@@ -37,6 +38,7 @@ use rustc_hash::FxHashMap;
 
 use self::address_spaces::{AddressSpaces, Region, maps_line};
 use self::code_lookup::{CodeLookup, Snippets};
+use self::hotspot_program::JavaProcesses;
 pub use self::image::ImageError;
 use self::module::{Module, Modules, Sight};
 use self::process_memory::ProcessMemory;
@@ -54,6 +56,7 @@ pub struct Code {
     snippets: Snippets,
     memory: ProcessMemory,
     v8: V8Processes,
+    java: JavaProcesses,
     unwinder: Unwinder,
     /// The perf maps of processes that ran code without a file, kept open after their exit.
     perf_maps: FxHashMap<u32, Option<File>>,
@@ -96,6 +99,7 @@ impl Code {
                 self.snippets.forget(record.pid);
                 self.memory.forget(record.pid);
                 self.v8.forget(record.pid);
+                self.java.forget(record.pid);
             }
             Content::Fork { pid, parent, .. } if pid != parent => {
                 self.exited.retain(|exited| exited != pid);
@@ -104,6 +108,7 @@ impl Code {
                 self.snippets.forget(*pid);
                 self.memory.forget(*pid);
                 self.v8.forget(*pid);
+                self.java.forget(*pid);
                 self.address_spaces.fork(*parent, *pid);
             }
             Content::Exit { pid, tid } if pid == tid => self.expire(*pid),
@@ -192,7 +197,9 @@ impl Code {
             let is_named = content.image.has_symbols || content.go().is_some();
             Some(format!("{} {}", module.name, content.image.unnamed(is_named)?))
         };
-        self.modules.all().iter().filter_map(advice).collect()
+        let java = self.java.failure.as_ref();
+        let java = java.map(|why| format!("Java methods have no names, because {why}"));
+        self.modules.all().iter().filter_map(advice).chain(java).collect()
     }
 
     /// Remove the mappings of a process that ended. Its stacks keep their names.
@@ -201,6 +208,7 @@ impl Code {
         self.snippets.forget(pid);
         self.memory.forget(pid);
         self.v8.forget(pid);
+        self.java.forget(pid);
     }
 
     fn observe_mapping(&mut self, mapping: &Mapping<'_>) {
@@ -240,8 +248,9 @@ impl Code {
             // Not tried again.
             self.address_spaces.exec(pid);
         }
-        let Self { address_spaces, modules, snippets, memory, v8, unwinder, .. } = self;
-        let mut lookup = CodeLookup { pid, address_spaces, modules, snippets, memory, stacks, v8 };
+        let Self { address_spaces, modules, snippets, memory, v8, java, unwinder, .. } = self;
+        let mut lookup =
+            CodeLookup { pid, address_spaces, modules, snippets, memory, stacks, v8, java };
         match &sample.user {
             Some(state) => unwinder.user_stack(state, &mut lookup, frames),
             None => {

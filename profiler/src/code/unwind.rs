@@ -12,6 +12,7 @@ use super::callers::{ends_with_call, join};
 use super::code_lookup::{CodeKind, CodeLookup};
 use super::copied_stack::CopiedStack;
 use super::go_program::{GoRule, caller};
+use super::hotspot_program::JavaFrame;
 use super::module::Modules;
 use super::unwind_rules::UnwindRules;
 use crate::record::{UserState, Words};
@@ -222,6 +223,12 @@ impl Unwinder {
             at.registers = above;
             return Ok(Some(to));
         }
+        if at.kind == CodeKind::Anonymous
+            && let Some((to, above)) = java_step(at, stack, lookup)
+        {
+            at.registers = above;
+            return Ok(Some(to));
+        }
         self.rules.admit(lookup.modules);
         let before = at.registers;
         let next = match at.rule {
@@ -312,13 +319,12 @@ impl Unwinder {
         if let CodeKind::File { module, address } = kind {
             out.extend((0..go.inlined).map(|nth| Location::Inlined { module, address, nth }));
         }
-        let script =
-            pointer.and_then(|pointer| lookup.script_function(kind, address, pointer, stack));
-        // Compiled JavaScript is known by its function, interpreted also by the handler that runs.
-        if script.is_none() || kind != CodeKind::Anonymous {
+        let managed = lookup.managed(kind, address, pointer, stack);
+        // Compiled code is known by its functions, interpreted JavaScript also by its handler.
+        if managed.is_empty() || kind != CodeKind::Anonymous {
             out.push(lookup.location(kind, address));
         }
-        out.extend(script.map(Location::Named));
+        out.extend(managed.into_iter().map(Location::Named));
         self.path.push(Step { address: found, locations: out.len() });
         go.rule
     }
@@ -388,6 +394,34 @@ fn go_step(
     let (to, above) = caller(rule, registers, read)?;
     *registers = above;
     Ok(Some(to))
+}
+
+/// The caller of a frame of Java, and its registers.
+#[cfg(target_arch = "x86_64")]
+fn java_step(
+    at: &Reached,
+    stack: &CopiedStack<'_>,
+    lookup: &mut CodeLookup<'_>,
+) -> Option<(u64, UnwindRegsNative)> {
+    let (pc, is_innermost) = match at.frame {
+        FrameAddress::InstructionPointer(pc) => (pc, true),
+        FrameAddress::ReturnAddress(pc) => (pc.get(), false),
+    };
+    let frame = JavaFrame { pc, sp: at.registers.sp(), fp: at.registers.bp() };
+    let JavaFrame { pc, sp, fp } = lookup.java_caller(frame, is_innermost, stack)?;
+    // Only known code can be the caller.
+    (lookup.kind(pc.checked_sub(1)?) != CodeKind::Unmapped)
+        .then(|| (pc, UnwindRegsNative::new(pc, sp, fp)))
+}
+
+/// Frames of Java have another form on other processors.
+#[cfg(not(target_arch = "x86_64"))]
+fn java_step(
+    _: &Reached,
+    _: &CopiedStack<'_>,
+    _: &mut CodeLookup<'_>,
+) -> Option<(u64, UnwindRegsNative)> {
+    None
 }
 
 /// The caller of one of CPython's trampolines (`-X perf`, 3.12), and its registers. They have no
@@ -472,6 +506,7 @@ const ROOTS_MAX: usize = 1_024;
 mod tests {
     use super::super::address_spaces::{AddressSpaces, Backing, Region};
     use super::super::code_lookup::Snippets;
+    use super::super::hotspot_program::JavaProcesses;
     use super::super::process_memory::ProcessMemory;
     use super::super::v8_program::V8Processes;
     use super::*;
@@ -500,8 +535,10 @@ mod tests {
         }
         let (modules, snippets) = (&mut Modules::default(), &mut Snippets::default());
         let (memory, v8) = (&mut ProcessMemory::default(), &mut V8Processes::default());
+        let java = &mut JavaProcesses::default();
         let (address_spaces, stacks) = (&mut spaces, &mut StackTable::default());
-        let mut lookup = CodeLookup { pid, address_spaces, modules, snippets, memory, stacks, v8 };
+        let mut lookup =
+            CodeLookup { pid, address_spaces, modules, snippets, memory, stacks, v8, java };
         let bytes = |words: &[u64]| -> Vec<u8> {
             words.iter().flat_map(|word| word.to_ne_bytes()).collect()
         };
