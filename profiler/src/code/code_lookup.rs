@@ -9,6 +9,7 @@ use super::address_spaces::{AddressSpaces, Backing};
 use super::copied_stack::CopiedStack;
 use super::module::{Module, Modules};
 use super::process_memory::ProcessMemory;
+use super::python_program::{LoopRun, PythonProcesses};
 use super::v8_program::V8Processes;
 use crate::stack::{Location, Marker, ModuleId, NameId, StackTable};
 
@@ -32,6 +33,7 @@ pub(super) struct CodeLookup<'a> {
     pub(super) memory: &'a mut ProcessMemory,
     pub(super) stacks: &'a mut StackTable,
     pub(super) v8: &'a mut V8Processes,
+    pub(super) python: &'a mut PythonProcesses,
 }
 
 /// Code that was read, by process and address: each once.
@@ -112,6 +114,18 @@ impl CodeLookup<'_> {
         let mut v8 = std::mem::take(self.v8);
         let name = v8.function(kind, address, frame, stack, self);
         *self.v8 = v8;
+        name
+    }
+
+    /// The Python function that a run of the interpreter's loop executes.
+    pub(super) fn python_function(
+        &mut self,
+        run: &LoopRun,
+        stack: &CopiedStack<'_>,
+    ) -> Option<NameId> {
+        let mut python = std::mem::take(self.python);
+        let name = python.function(run, stack, self);
+        *self.python = python;
         name
     }
 

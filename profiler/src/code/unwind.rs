@@ -13,6 +13,7 @@ use super::code_lookup::{CodeKind, CodeLookup};
 use super::copied_stack::CopiedStack;
 use super::go_program::{GoRule, caller};
 use super::module::Modules;
+use super::python_program::LoopRun;
 use super::unwind_rules::UnwindRules;
 use crate::record::{UserState, Words};
 use crate::stack::{Location, Marker, ModuleId};
@@ -70,6 +71,8 @@ pub(super) struct Unwinder {
     outermost: FxHashSet<Location>,
     /// The steps of the current stack.
     path: Vec<Step>,
+    /// The runs of Python's interpreter loop in the current stack, if they are asked for.
+    loops: Option<Vec<LoopRun>>,
     /// Results so far.
     pub(super) counts: UnwindCounts,
 }
@@ -79,6 +82,8 @@ pub(super) struct Unwinder {
 struct Step {
     /// The instruction or the return address.
     address: u64,
+    /// The address that was looked up.
+    looked_up: u64,
     /// The number of locations up to this frame.
     locations: usize,
 }
@@ -126,6 +131,31 @@ impl Unwinder {
     /// Append a thread's user frames to `out`, innermost first, and a marker after the outermost if
     /// callers are missing.
     pub(super) fn user_stack(
+        &mut self,
+        state: &UserState<'_>,
+        lookup: &mut CodeLookup<'_>,
+        out: &mut Vec<Location>,
+    ) {
+        self.loops = None;
+        self.stack_of(state, lookup, out);
+    }
+
+    /// The same with the Python functions that run, as far as the stack names them.
+    pub(super) fn user_stack_with_python(
+        &mut self,
+        state: &UserState<'_>,
+        lookup: &mut CodeLookup<'_>,
+        out: &mut Vec<Location>,
+    ) {
+        self.loops = Some(Vec::new());
+        self.stack_of(state, lookup, out);
+        if let Some((_, registers)) = registers(state) {
+            let stack = CopiedStack::new(registers.sp(), state.stack, state.is_full);
+            self.name_loops(&stack, lookup, out);
+        }
+    }
+
+    fn stack_of(
         &mut self,
         state: &UserState<'_>,
         lookup: &mut CodeLookup<'_>,
@@ -184,6 +214,7 @@ impl Unwinder {
         out: &mut Vec<Location>,
     ) -> End {
         while self.path.len() < FRAMES_MAX {
+            let (reached, begin) = (at.kind, at.registers.sp());
             if is_start(at.kind, lookup.modules) || at.rule == Some(GoRule::Root) {
                 return End::Root;
             }
@@ -198,6 +229,7 @@ impl Unwinder {
                     return ended(error, stack);
                 }
             };
+            self.note_loop(reached, (begin, at.registers.sp()), lookup.modules, out.len());
             let Some(frame) = FrameAddress::from_return_address(to) else { return End::Root };
             let kind = lookup.kind(to - 1);
             if kind == CodeKind::Unmapped || stack.is_extended() && !may_call(to, at.kind, lookup) {
@@ -209,6 +241,34 @@ impl Unwinder {
             (at.frame, at.kind, at.rule) = (frame, kind, rule);
         }
         End::TooDeep
+    }
+
+    /// Note a frame of Python's loop, the last that was entered, and its place on the stack.
+    fn note_loop(&mut self, kind: CodeKind, frame: (u64, u64), modules: &Modules, frames: usize) {
+        let CodeKind::File { module, address: in_file } = kind else { return };
+        let (Some(loops), Some(step)) = (&mut self.loops, self.path.last()) else { return };
+        if modules.module(module).is_python_loop(in_file) {
+            let (location, address) = (frames.saturating_sub(1), step.looked_up);
+            loops.push(LoopRun { location, address, kind, frame });
+        }
+    }
+
+    /// Put the Python functions in the place of the loops that run them.
+    fn name_loops(
+        &mut self,
+        stack: &CopiedStack<'_>,
+        lookup: &mut CodeLookup<'_>,
+        out: &mut [Location],
+    ) {
+        for run in self.loops.take().unwrap_or_default() {
+            // Frames found along another way may have taken its place.
+            let own = lookup.location(run.kind, run.address);
+            if let Some(location) = out.get_mut(run.location).filter(|location| **location == own)
+                && let Some(name) = lookup.python_function(&run, stack)
+            {
+                *location = Location::Named(name);
+            }
+        }
     }
 
     /// The return address of a frame; its registers become those of its caller.
@@ -319,7 +379,7 @@ impl Unwinder {
             out.push(lookup.location(kind, address));
         }
         out.extend(script.map(Location::Named));
-        self.path.push(Step { address: found, locations: out.len() });
+        self.path.push(Step { address: found, looked_up: address, locations: out.len() });
         go.rule
     }
 
@@ -473,6 +533,7 @@ mod tests {
     use super::super::address_spaces::{AddressSpaces, Backing, Region};
     use super::super::code_lookup::Snippets;
     use super::super::process_memory::ProcessMemory;
+    use super::super::python_program::PythonProcesses;
     use super::super::v8_program::V8Processes;
     use super::*;
     use crate::stack::StackTable;
@@ -499,9 +560,11 @@ mod tests {
             spaces.map(pid, Region { start, end, file_offset: 0, backing });
         }
         let (modules, snippets) = (&mut Modules::default(), &mut Snippets::default());
+        let python = &mut PythonProcesses::default();
         let (memory, v8) = (&mut ProcessMemory::default(), &mut V8Processes::default());
         let (address_spaces, stacks) = (&mut spaces, &mut StackTable::default());
-        let mut lookup = CodeLookup { pid, address_spaces, modules, snippets, memory, stacks, v8 };
+        let mut lookup =
+            CodeLookup { pid, address_spaces, modules, snippets, memory, stacks, v8, python };
         let bytes = |words: &[u64]| -> Vec<u8> {
             words.iter().flat_map(|word| word.to_ne_bytes()).collect()
         };
